@@ -1,0 +1,45 @@
+"""Arignote: the trainer for people who write their network down as data."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from arignote.data import Data, DataWithHoldoutPartitions
+    from arignote.errors import ArignoteError, ArignoteWarning, CheckpointError, ConfigError, DataError, NotFiniteError
+    from arignote.estimators import NNClassifier
+
+# Names come on first use: importing arignote brings neither torch nor scikit-learn.
+_HOMES = {
+    "ArignoteError": "arignote.errors",
+    "ArignoteWarning": "arignote.errors",
+    "CheckpointError": "arignote.errors",
+    "ConfigError": "arignote.errors",
+    "Data": "arignote.data",
+    "DataError": "arignote.errors",
+    "DataWithHoldoutPartitions": "arignote.data",
+    "NNClassifier": "arignote.estimators",
+    "NotFiniteError": "arignote.errors",
+}
+
+__all__ = [
+    "ArignoteError",
+    "ArignoteWarning",
+    "CheckpointError",
+    "ConfigError",
+    "Data",
+    "DataError",
+    "DataWithHoldoutPartitions",
+    "NNClassifier",
+    "NotFiniteError",
+    "__version__",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOMES:
+        return getattr(import_module(_HOMES[name]), name)
+    raise AttributeError(f"module 'arignote' has no attribute {name!r}")

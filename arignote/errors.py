@@ -1,0 +1,97 @@
+"""What can go wrong, as a tree.
+
+::
+
+    ArignoteError
+    ├── ConfigError (ValueError)         a spec, a setting or a config file is not what it must be
+    ├── DataError (ValueError)           the data cannot be trained on, or does not fit the network
+    ├── CheckpointError (RuntimeError)   a file of a run cannot be read, written or gone on from
+    └── NotFiniteError (ArithmeticError) the loss or a weight became NaN or infinite
+
+    ArignoteWarning (UserWarning)        training goes on, but there is something to know
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+__all__ = [
+    "ArignoteError",
+    "ArignoteWarning",
+    "CheckpointError",
+    "Complaint",
+    "ConfigError",
+    "DataError",
+    "NotFiniteError",
+    "did_you_mean",
+]
+
+
+class ArignoteError(Exception):
+    """The root of all errors that Arignote raises on purpose."""
+
+
+@dataclass(frozen=True)
+class Complaint:
+    """One fault of a spec: where it is (keys and positions from the root) and what is wrong there."""
+
+    path: tuple[str | int, ...]
+    message: str
+    label: str = ""
+
+    def under(self, *prefix: str | int) -> Complaint:
+        """The same complaint, seen from further up."""
+        return Complaint((*prefix, *self.path), self.message, self.label)
+
+    def __str__(self) -> str:
+        where = "".join(f"[{p}]" if isinstance(p, int) else f".{p}" for p in self.path).lstrip(".")
+        label = f" ({self.label})" if self.label else ""
+        return f"{where}{label}: {self.message}" if where or label else self.message
+
+
+class ConfigError(ArignoteError, ValueError):
+    """Faults of a spec, a setting or a config file; all of them in one report.
+
+    Attributes
+    ----------
+    complaints : tuple of Complaint
+        Every fault found, in the order of the file.
+    """
+
+    def __init__(self, complaints: str | Complaint | Iterable[Complaint], lines: Sequence[str] | None = None):
+        if isinstance(complaints, str):
+            complaints = Complaint((), complaints)
+        self.complaints = (complaints,) if isinstance(complaints, Complaint) else tuple(complaints)
+        super().__init__("\n".join(lines or [str(c) for c in self.complaints]))
+
+    def under(self, *prefix: str | int) -> ConfigError:
+        """The same faults, with their paths as seen from further up."""
+        return ConfigError([c.under(*prefix) for c in self.complaints])
+
+
+class DataError(ArignoteError, ValueError):
+    """The data cannot be trained on, or does not fit the network."""
+
+
+class CheckpointError(ArignoteError, RuntimeError):
+    """A file of a run cannot be read, written or gone on from."""
+
+
+class NotFiniteError(ArignoteError, ArithmeticError):
+    """The loss or a weight became NaN or infinite; the message names the step and the layer."""
+
+
+class ArignoteWarning(UserWarning):
+    """Training goes on, but there is something to know."""
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """Return ``Did you mean 'x'?``, or the list of what is known where nothing is near."""
+    known = sorted(set(known))
+    folded = {k.lower(): k for k in known}
+    near = difflib.get_close_matches(word.lower(), folded, n=1, cutoff=0.6)
+    if near:
+        return f"Did you mean {folded[near[0]]!r}?"
+    return f"Known: {', '.join(known)}."

@@ -1,0 +1,207 @@
+"""Parts: whatever a user declares as ``[Name, {params}]``, and how it is built.
+
+A part is a frozen pydantic model: its keyword arguments are its schema. `register` puts a class under its name,
+`build` makes a part from a spec and reports every fault at once, `dump` gives the spec back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Annotated, Any, ClassVar, TypeVar
+
+import numpy as np
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, ValidationError, model_validator
+
+from arignote.errors import Complaint, ConfigError, did_you_mean
+
+__all__ = [
+    "Count",
+    "NonNegative",
+    "Pair",
+    "Part",
+    "Positive",
+    "Probability",
+    "build",
+    "complaints_of",
+    "dump",
+    "names",
+    "part_of",
+    "plain",
+    "register",
+]
+
+
+def plain(value: Any) -> Any:
+    """Return `value` with NumPy scalars, arrays and tuples as Python numbers and lists (a copy, all the way down)."""
+    if isinstance(value, np.generic):
+        return value.item()
+    if isinstance(value, np.ndarray):
+        return value.tolist()
+    if isinstance(value, Mapping):
+        return {key: plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(item) for item in value]
+    return value
+
+
+class Part(BaseModel):
+    """What every declared part is: frozen, typed, and refusing what it does not know."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, arbitrary_types_allowed=True)
+    kind: ClassVar[str]
+
+    @model_validator(mode="before")
+    @classmethod
+    def _plain(cls, values: Any) -> Any:
+        return plain(values)
+
+
+def _pair(value: Any) -> Any:
+    value = plain(value)
+    if isinstance(value, list):
+        return tuple(value)
+    return (value, value) if isinstance(value, int) else value
+
+
+Count = Annotated[int, Field(ge=1)]
+Positive = Annotated[float, Field(gt=0)]
+NonNegative = Annotated[float, Field(ge=0)]
+Probability = Annotated[float, Field(ge=0, lt=1)]
+Pair = Annotated[tuple[Count, Count], BeforeValidator(_pair)]
+
+_PARTS: dict[str, dict[str, type[Part]]] = {}
+P = TypeVar("P", bound=Part)
+
+
+def register(*aliases: str, name: str = "") -> Callable[[type[P]], type[P]]:
+    """Put a class into the registry of its kind, under its name and `aliases` (case does not matter)."""
+
+    def put(cls: type[P]) -> type[P]:
+        table = _PARTS.setdefault(cls.kind, {})
+        for word in (name or cls.__name__, *aliases):
+            if table.setdefault(word, cls) is not cls:
+                raise RuntimeError(f"{cls.kind} {word!r} is registered twice")
+        return cls
+
+    return put
+
+
+def names(kind: str) -> dict[str, type[Part]]:
+    """Return all registered names (aliases too) of a kind, with their classes."""
+    return dict(_PARTS.get(kind, {}))
+
+
+def part_name(part: Part | type[Part]) -> str:
+    """Return the first name under which a part is registered."""
+    cls = part if isinstance(part, type) else type(part)
+    return next((word for word, known in _PARTS.get(cls.kind, {}).items() if known is cls), cls.__name__)
+
+
+def find(kind: str, word: Any) -> type[Part]:
+    """Return the class registered under `word`; ConfigError with the nearest name where there is none."""
+    table = _PARTS.get(kind, {})
+    if isinstance(word, str):
+        folded = {known.lower(): cls for known, cls in table.items()}
+        for form in (word.lower(), f"{word.lower()}{kind}"):
+            if form in folded:
+                return folded[form]
+        raise ConfigError(f"unknown {kind} {word!r}. {did_you_mean(word, table)}")
+    raise ConfigError(f"the name of a {kind} must be a string; got {word!r}")
+
+
+def split(kind: str, spec: Any) -> tuple[str, dict[str, Any]]:
+    """Take ``"Name"``, ``["Name"]``, ``["Name", {params}]`` or ``{kind: "name", params...}`` apart."""
+    if isinstance(spec, str):
+        return spec, {}
+    if isinstance(spec, Mapping) and kind in spec:
+        return spec[kind], {str(k): v for k, v in spec.items() if k != kind}
+    if isinstance(spec, list | tuple) and len(spec) in (1, 2):
+        params = spec[1] if len(spec) == 2 else {}
+        if params is None:
+            params = {}
+        if isinstance(params, Mapping):
+            return spec[0], {str(k): v for k, v in params.items()}
+        raise ConfigError(f"the parameters of {spec[0]!r} must be a mapping; got {params!r}")
+    raise ConfigError(f"a {kind} must be written [Name, {{parameters}}]; got {spec!r}")
+
+
+def build(kind: str, spec: Any) -> Any:
+    """Build a part from its spec; a part that is built already is returned as it is.
+
+    Raises
+    ------
+    ConfigError
+        With every fault of the spec: an unknown name or parameter (and the nearest known one), a wrong type or bound.
+    """
+    if isinstance(spec, Part) and spec.kind == kind:
+        return spec
+    word, params = split(kind, spec)
+    cls = find(kind, word)
+    try:
+        return cls(**params)
+    except ValidationError as fault:
+        raise ConfigError(complaints_of(fault, cls)) from None
+
+
+def dump(part: Part) -> list[Any]:
+    """Return the spec ``[Name, {params}]`` of a part, every parameter written out, plain data only."""
+    return [part_name(part), part.model_dump(mode="json")]
+
+
+def part_of(kind: str, shorthand: Callable[[Any], Any] = lambda value: value) -> Any:
+    """Return the field type "a part of this kind": validated by building it, written as its spec."""
+    return Annotated[
+        Any,
+        BeforeValidator(lambda value: None if value is None else build(kind, shorthand(value))),
+        PlainSerializer(lambda part: dump(part) if isinstance(part, Part) else part),
+    ]
+
+
+_WORDS = {
+    "int_type": "an integer",
+    "float_type": "a number",
+    "bool_type": "true or false",
+    "string_type": "text",
+    "list_type": "a list",
+    "tuple_type": "a list",
+    "dict_type": "a mapping",
+    "missing": "given",
+}
+_BOUNDS = {
+    "greater_than_equal": (">=", "ge"),
+    "greater_than": (">", "gt"),
+    "less_than_equal": ("<=", "le"),
+    "less_than": ("<", "lt"),
+}
+
+
+def complaints_of(fault: ValidationError, cls: type[BaseModel]) -> list[Complaint]:
+    """Say pydantic's findings in our words: name, what it must be, what was got, the way out."""
+    found: list[Complaint] = []
+    for error in fault.errors():
+        path: tuple[str | int, ...] = tuple(error["loc"])
+        kind, got, context = error["type"], error.get("input"), error.get("ctx", {})
+        fields = [str(p) for p in path if isinstance(p, str) and p in cls.model_fields]
+        name = fields[0] if fields else str(path[-1]) if path else ""
+        path = path[: path.index(name) + 1] if name in path else path
+        cause = context.get("error")
+        if isinstance(cause, ConfigError):
+            found += cause.under(*path).complaints
+        elif kind == "extra_forbidden":
+            found.append(Complaint(path, f"unknown parameter {name!r}. {did_you_mean(name, cls.model_fields)}"))
+        elif kind == "missing":
+            found.append(Complaint(path[:-1], f"{name} must be given"))
+        elif kind in _BOUNDS:
+            sign, key = _BOUNDS[kind]
+            noun = "an integer" if isinstance(context[key], int) else "a number"
+            found.append(Complaint(path, f"{name} must be {noun} {sign} {context[key]}; got {got!r}"))
+        elif kind in _WORDS:
+            found.append(Complaint(path, f"{name} must be {_WORDS[kind]}; got {got!r}"))
+        elif cause is not None:
+            found.append(Complaint(path, f"{name}: {cause}" if name else str(cause)))
+        else:
+            expected = context.get("expected", error["msg"])
+            found.append(Complaint(path, f"{name} must be {expected}; got {got!r}"))
+    # A union reports each of its branches; one complaint per place is enough.
+    unique = {complaint.path + (complaint.message if not complaint.path else "",): complaint for complaint in found}
+    return list(unique.values())
