@@ -1,0 +1,30 @@
+"""What the network is: layers, declared without the engine."""
+
+from arignote.layers.architecture import Architecture, declare, parse
+from arignote.layers.base import Layer
+from arignote.layers.conv import ConvLayer, ConvMaxoutLayer, MLPConvLayer
+from arignote.layers.dense import FCLayer, FCMaxoutLayer
+from arignote.layers.noise import DropoutLayer
+from arignote.layers.output import ClassificationOutputLayer
+from arignote.layers.pool import GlobalAveragePoolLayer, MaxPool2DLayer
+from arignote.layers.shape import BC01ToC01BLayer, C01BToBC01Layer, InputImageLayer, InputLayer
+
+__all__ = [
+    "Architecture",
+    "BC01ToC01BLayer",
+    "C01BToBC01Layer",
+    "ClassificationOutputLayer",
+    "ConvLayer",
+    "ConvMaxoutLayer",
+    "DropoutLayer",
+    "FCLayer",
+    "FCMaxoutLayer",
+    "GlobalAveragePoolLayer",
+    "InputImageLayer",
+    "InputLayer",
+    "Layer",
+    "MLPConvLayer",
+    "MaxPool2DLayer",
+    "declare",
+    "parse",
+]

@@ -1,0 +1,175 @@
+"""A list of layer specs -> an architecture: layers named, shapes inferred, everything checked, no engine yet."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from math import prod
+from typing import Any
+
+from arignote.errors import Complaint, ConfigError
+from arignote.layers.base import Layer, Param, Shape, ShapeError
+from arignote.layers.output import ClassificationOutputLayer, OutputLayer
+from arignote.layers.shape import InputImageLayer, InputLayer
+from arignote.registry import build, dump, find, part_name, plain, split
+
+__all__ = ["Architecture", "Placed", "declare"]
+
+
+@dataclass(frozen=True)
+class Placed:
+    """A layer in its place: what comes in, what goes out, what it holds."""
+
+    name: str
+    layer: Layer
+    input_shape: Shape
+    output_shape: Shape
+    params: dict[str, Param]
+
+    @property
+    def n_params(self) -> int:
+        """Number of values in its parameters."""
+        return sum(prod(param.shape) for param in self.params.values())
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """Layers in order, each with its shapes; plain frozen data."""
+
+    placed: tuple[Placed, ...]
+
+    @property
+    def n_in(self) -> Shape:
+        """Shape of one example."""
+        return self.placed[0].input_shape
+
+    @property
+    def n_classes(self) -> int:
+        """Number of classes."""
+        return self.placed[-1].output_shape[0]
+
+    @property
+    def n_params(self) -> int:
+        """Number of values in all parameters."""
+        return sum(p.n_params for p in self.placed)
+
+    @property
+    def notes(self) -> list[str]:
+        """What a user should know, by layer name."""
+        return [f"{p.name}: {note}" for p in self.placed for note in p.layer.notes(p.input_shape)]
+
+    def spec(self) -> list[list[Any]]:
+        """Return the list of specs in full: names and all defaults written out."""
+        return [dump(p.layer) for p in self.placed]
+
+    def table(self) -> list[tuple[str, str, Shape, int]]:
+        """Return (name, type, output shape, number of parameters) of each layer."""
+        return [(p.name, part_name(p.layer), p.output_shape, p.n_params) for p in self.placed]
+
+
+def _label(spec: Any) -> str:
+    try:
+        word, params = split("layer", spec)
+    except ConfigError:
+        return ""
+    return f"{word} {params['name']!r}" if params.get("name") else str(word)
+
+
+def parse(layers: Any, layer_defaults: Mapping[str, Any] | None = None) -> list[Layer]:
+    """Build and name the layers of a list of specs; every fault of the list is in one ConfigError."""
+    if not isinstance(layers, Sequence) or isinstance(layers, str) or not layers:
+        raise ConfigError(Complaint(("layers",), f"must be a list of [Layer, {{parameters}}]; got {layers!r}"))
+    faults: list[Complaint] = []
+    found: list[Layer] = []
+    defaults = plain(dict(layer_defaults or {}))
+    used: set[str] = set()
+    for position, spec in enumerate(layers):
+        try:
+            if isinstance(spec, Layer):
+                found.append(spec)
+                continue
+            word, params = split("layer", spec)
+            cls = find("layer", word)
+            fitting = {k: v for k, v in defaults.items() if k in cls.model_fields}
+            used |= set(fitting)
+            found.append(build("layer", [word, fitting | params]))
+        except ConfigError as fault:
+            label = "" if "unknown layer" in str(fault) else _label(spec)
+            for c in fault.under("layers", position).complaints:
+                faults.append(Complaint(c.path, c.message, label))
+    faults += [
+        Complaint(("layer_defaults", key), f"no layer of the list has the parameter {key!r}")
+        for key in defaults
+        if key not in used and not faults
+    ]
+    if not faults:
+        found, faults = _ordered(found)
+    if faults:
+        raise ConfigError(faults)
+    return found
+
+
+def _ordered(layers: list[Layer]) -> tuple[list[Layer], list[Complaint]]:
+    """Put the implied input first, give names by kind and order, check first, last and doubles."""
+    faults = []
+    offset = 0
+    if not isinstance(layers[0], InputLayer | InputImageLayer):
+        layers, offset = [InputLayer(), *layers], 1
+    for position, layer in enumerate(layers):
+        last = position == len(layers) - 1
+        place = ("layers", max(position - offset, 0))
+        if isinstance(layer, OutputLayer) and not last:
+            faults.append(Complaint(place, "an output layer must be the last layer", part_name(layer)))
+        if last and not isinstance(layer, OutputLayer):
+            faults.append(Complaint(place, 'the last layer must be an output layer: ["ClassificationOutputLayer"]'))
+        if position and isinstance(layer, InputLayer | InputImageLayer):
+            faults.append(Complaint(place, "an input layer must be the first layer", part_name(layer)))
+    named, counts = list[Layer](), dict[str, int]()
+    taken = {layer.name for layer in layers if layer.name}
+    for position, layer in enumerate(layers):
+        name = layer.name
+        if name is None:
+            counts[layer.stem] = counts.get(layer.stem, 0) + 1
+            single = layer.stem in ("input", "output")
+            name = layer.stem if single else f"{layer.stem}{counts[layer.stem]}"
+            while name in taken:
+                counts[layer.stem] += 1
+                name = f"{layer.stem}{counts[layer.stem]}"
+        elif any(name == other.name for other in named):
+            faults.append(Complaint(("layers", position - offset), f"the name {name!r} is taken by another layer"))
+        taken.add(name)
+        named.append(layer.model_copy(update={"name": name}))
+    return named, faults
+
+
+def declare(layers: Sequence[Layer], n_in: Shape | None, n_classes: int | None = None) -> Architecture:
+    """Infer all shapes.
+
+    Parameters
+    ----------
+    layers : list of Layer
+        As `parse` returns them.
+    n_in : tuple of int or None
+        Shape of one example; by default that which the input layer names.
+    n_classes : int, optional
+        Taken where the output layer leaves it out.
+
+    Raises
+    ------
+    ConfigError
+        Where a shape does not fit, by layer name.
+    """
+    shape = n_in if n_in is not None else getattr(layers[0], "n_in", None)
+    if shape is None:
+        raise ConfigError("the shape of an example is not known: give n_in, or data")
+    placed = []
+    for layer in layers:
+        if isinstance(layer, ClassificationOutputLayer) and layer.n_classes is None and n_classes is not None:
+            layer = layer.model_copy(update={"n_classes": n_classes})
+        try:
+            output = layer.output_shape(shape)
+        except ShapeError as fault:
+            raise ConfigError(f"{layer.name}: {fault}") from None
+        placed.append(Placed(str(layer.name), layer, shape, output, layer.params(shape)))
+        shape = output
+    return Architecture(tuple(placed))

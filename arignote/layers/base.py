@@ -1,0 +1,109 @@
+"""What every layer declares: its output shape and its parameters, known before the engine starts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Annotated, Any, ClassVar
+
+from pydantic import Field
+
+from arignote.layers.initializers import Initializer, InitializerSpec
+from arignote.registry import NonNegative, Part, Positive
+
+__all__ = ["Layer", "Param", "Shape", "ShapeError", "WeightedLayer"]
+
+Shape = tuple[int, ...]
+Name = Annotated[str, Field(pattern=r"^[^./\\\s][^./\\]*$")]
+
+
+class ShapeError(ValueError):
+    """A layer cannot take the shape that comes to it."""
+
+
+@dataclass(frozen=True)
+class Param:
+    """One parameter tensor of a layer.
+
+    Attributes
+    ----------
+    shape : tuple of int
+        Its shape.
+    initial : Initializer
+        How it starts.
+    fan_in, fan_out : int
+        Connections into and out of one unit.
+    unit_axis : int or None
+        The axis of the units, for weights; None for what is never penalised (biases, slopes).
+    """
+
+    shape: Shape
+    initial: Initializer
+    fan_in: int = 1
+    fan_out: int = 1
+    unit_axis: int | None = None
+
+
+class Layer(Part):
+    """What every layer is.
+
+    Parameters
+    ----------
+    name : str, optional
+        Name of the layer; by default its kind and number: fc1, conv1, pool1 ...
+    """
+
+    kind: ClassVar[str] = "layer"
+    stem: ClassVar[str]
+    name: Name | None = None
+
+    def output_shape(self, shape: Shape) -> Shape:
+        """Return the shape of one example after the layer; ShapeError where `shape` does not fit."""
+        return shape
+
+    def params(self, shape: Shape) -> dict[str, Param]:
+        """Return the parameters by name, for an input of `shape`."""
+        return {}
+
+    def notes(self, shape: Shape) -> list[str]:
+        """Return what a user should know of this layer at this input, though it works."""
+        return []
+
+    def build(self, shape: Shape) -> Callable[..., Any]:
+        """Return ``f(params, x, training) -> x`` on engine tensors, `params` by name."""
+        raise NotImplementedError
+
+
+class WeightedLayer(Layer):
+    """A layer with weights.
+
+    Parameters
+    ----------
+    l1, l2 : float >= 0
+        The cost grows by ``l1 * sum(|W|) + l2 * sum(W^2)``; weights only, never biases or slopes.
+    maxnorm : float > 0, optional
+        Largest Euclidean norm of the weights into one unit, kept after each update.
+    fix_params : bool or list of str
+        True: none of its parameters is trained; a list: none whose name begins so, ["W"].
+    load_params : str, optional
+        Name of a layer of `stored_network` from which the parameters are taken at the start.
+    use_bias : bool
+        Whether a bias is added.
+    W, b : number, str or [Name, {params}], optional
+        Initial values; by default weights as suit the activation, biases 0.
+    """
+
+    l1: NonNegative = 0.0
+    l2: NonNegative = 0.0
+    maxnorm: Positive | None = None
+    fix_params: bool | list[str] = False
+    load_params: str | None = None
+    use_bias: bool = True
+    W: InitializerSpec = None
+    b: InitializerSpec = None
+
+    def is_fixed(self, param: str) -> bool:
+        """Whether the parameter of this name is not trained."""
+        if isinstance(self.fix_params, bool):
+            return self.fix_params
+        return any(param.startswith(prefix) for prefix in self.fix_params)

@@ -1,0 +1,174 @@
+"""Convolutional layers over images (channels, height, width)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from math import prod
+from typing import Annotated, Any, ClassVar
+
+from pydantic import Field
+
+from arignote.layers.activations import Activation, ActivationSpec, Maxout
+from arignote.layers.base import Param, Shape, ShapeError, WeightedLayer
+from arignote.layers.dense import slopes, weights
+from arignote.layers.initializers import Constant
+from arignote.registry import Count, Pair, build, register
+
+__all__ = ["ConvLayer", "ConvMaxoutLayer", "MLPConvLayer"]
+
+
+def image(shape: Shape) -> tuple[int, int, int]:
+    """Return `shape` as (channels, height, width), or say what to do."""
+    if len(shape) != 3:
+        raise ShapeError(
+            f"needs images (channels, height, width); got {shape}. "
+            'Put ["InputImageLayer", {"n_images": channels, "n_pixels": [height, width]}] first'
+        )
+    return shape[0], shape[1], shape[2]
+
+
+def windows(what: str, n_pixels: tuple[int, int], window: tuple[int, int], stride: tuple[int, int]) -> tuple[int, int]:
+    """Return how many windows of a size fit into a map, by axis; ShapeError where the window is larger."""
+    if window[0] > n_pixels[0] or window[1] > n_pixels[1]:
+        raise ShapeError(f"{what} {list(window)} is larger than its map {list(n_pixels)}")
+    return tuple((n - w) // s + 1 for n, w, s in zip(n_pixels, window, stride, strict=True))  # type: ignore[return-value]
+
+
+def edge_notes(n_pixels: tuple[int, int], window: tuple[int, int], stride: tuple[int, int]) -> list[str]:
+    """Say which pixels no window sees."""
+    found = []
+    for axis, n, w, s in zip(("rows", "columns"), n_pixels, window, stride, strict=True):
+        if n >= w and (n - w) % s:
+            found.append(f"stride {s} leaves the last {(n - w) % s} of {n} {axis} out")
+        if s > w:
+            found.append(f"stride {s} is larger than the window {w}: {axis} between windows are left out")
+    return found
+
+
+class _Conv(WeightedLayer):
+    stem: ClassVar[str] = "conv"
+    n_output_maps: Count
+    filter_shape: Pair
+    stride: Pair = (1, 1)
+
+    def _activation(self) -> Activation:
+        raise NotImplementedError
+
+    def _maps(self) -> list[int]:
+        """Maps after each stage: the convolution, then 1x1 convolutions."""
+        return [self.n_output_maps]
+
+    def output_shape(self, shape: Shape) -> Shape:
+        _, *n_pixels = image(shape)
+        size = windows("filter_shape", (n_pixels[0], n_pixels[1]), self.filter_shape, self.stride)
+        return (self.n_output_maps, *size)
+
+    def notes(self, shape: Shape) -> list[str]:
+        return edge_notes((shape[1], shape[2]), self.filter_shape, self.stride)
+
+    def params(self, shape: Shape) -> dict[str, Param]:
+        activation = self._activation()
+        n_maps, window, found = shape[0], self.filter_shape, dict[str, Param]()
+        for stage, n_out in enumerate(self._maps()):
+            mark = str(stage or "")
+            n_sums, fan_in = n_out * activation.pieces, n_maps * prod(window)
+            initial = weights(activation, self.W)
+            found[f"W{mark}"] = Param((n_sums, n_maps, *window), initial, fan_in, n_out * prod(window), unit_axis=0)
+            if self.use_bias:
+                found[f"b{mark}"] = Param((n_sums,), self.b or Constant())
+            found |= {name + mark: param for name, param in slopes(activation, n_out).items()}
+            n_maps, window = n_out, (1, 1)
+        return found
+
+    def build(self, shape: Shape) -> Callable[..., Any]:
+        from arignote.engine.modules import convolution
+
+        activation = self._activation()
+        return convolution(activation.build(), tuple(activation.slopes), self.stride, len(self._maps()))
+
+
+@register()
+class ConvLayer(_Conv):
+    """Two-dimensional convolution (cross-correlation, no padding).
+
+    ``y_m = f(sum_c W_mc * x_c + b_m)``
+
+    Parameters
+    ----------
+    n_output_maps : int >= 1
+        Number of filters.
+    filter_shape : (int, int) or int
+        Height and width of a filter, pixels.
+    stride : (int, int) or int
+        Steps between windows, pixels.
+    activation : str, [Name, {params}] or callable
+        What is done with the sums; slopes are per map.
+
+    Examples
+    --------
+    >>> ConvLayer(n_output_maps=32, filter_shape=5).output_shape((1, 28, 28))
+    (32, 24, 24)
+    """
+
+    activation: ActivationSpec = build("activation", "prelu")
+
+    def _activation(self) -> Activation:
+        activation: Activation = self.activation
+        return activation
+
+
+@register()
+class ConvMaxoutLayer(_Conv):
+    """Two-dimensional convolution whose maps are the largest of `maxout_k` maps (Goodfellow et al., ICML 2013).
+
+    Parameters
+    ----------
+    n_output_maps : int >= 1
+        Number of maps after the maximum.
+    filter_shape, stride : (int, int) or int
+        As of ConvLayer.
+    maxout_k : int >= 1
+        Maps per output map.
+
+    Examples
+    --------
+    >>> ConvMaxoutLayer(n_output_maps=8, filter_shape=3).params((1, 8, 8))["W"].shape
+    (40, 1, 3, 3)
+    """
+
+    maxout_k: Count = 5
+
+    def _activation(self) -> Activation:
+        return Maxout(maxout_k=self.maxout_k)
+
+
+@register()
+class MLPConvLayer(_Conv):
+    """A small network that slides over the image (Lin et al., "Network in network", ICLR 2014).
+
+    Parameters
+    ----------
+    n_output_maps : int >= 1
+        Units of the last layer of the small network: the maps that come out.
+    filter_shape, stride : (int, int) or int
+        The window that the small network sees, as of ConvLayer.
+    n_units : list of int
+        Units of its layers before the last.
+    activation : str, [Name, {params}] or callable
+        After each of its layers.
+
+    Examples
+    --------
+    >>> sorted(MLPConvLayer(n_output_maps=8, filter_shape=3, n_units=[16], activation="relu").params((1, 8, 8)))
+    ['W', 'W1', 'b', 'b1']
+    """
+
+    n_units: Annotated[list[Count], Field(min_length=1)]
+    activation: ActivationSpec = build("activation", "prelu")
+
+    def _activation(self) -> Activation:
+        activation: Activation = self.activation
+        return activation
+
+    def _maps(self) -> list[int]:
+        return [*self.n_units, self.n_output_maps]

@@ -1,0 +1,104 @@
+"""Dense layers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from math import prod
+from typing import Any, ClassVar
+
+from arignote.layers.activations import Activation, ActivationSpec, Maxout
+from arignote.layers.base import Param, Shape, WeightedLayer
+from arignote.layers.initializers import Constant, GlorotUniform, HeNormal, Initializer
+from arignote.registry import Count, build, register
+
+__all__ = ["FCLayer", "FCMaxoutLayer"]
+
+
+def weights(activation: Activation, own: Initializer | None) -> Initializer:
+    """Return the initial weights: the layer's `own`, or those that suit the activation."""
+    if own is not None:
+        return own
+    return (HeNormal if activation.initial == "he" else GlorotUniform)(gain=activation.gain)
+
+
+def slopes(activation: Activation, n_units: int) -> dict[str, Param]:
+    """Return the activation's own parameters, one per unit."""
+    return {name: Param((n_units,), Constant(value=start)) for name, start in activation.slopes.items()}
+
+
+class _Dense(WeightedLayer):
+    """Every unit sees every input: ``f(x @ W + b)``; an input of several axes is flattened."""
+
+    stem: ClassVar[str] = "fc"
+    n_units: Count
+
+    def _activation(self) -> Activation:
+        raise NotImplementedError
+
+    def output_shape(self, shape: Shape) -> Shape:
+        return (self.n_units,)
+
+    def params(self, shape: Shape) -> dict[str, Param]:
+        activation = self._activation()
+        n_in, n_sums = prod(shape), self.n_units * activation.pieces
+        found = {"W": Param((n_in, n_sums), weights(activation, self.W), n_in, self.n_units, unit_axis=1)}
+        if self.use_bias:
+            found["b"] = Param((n_sums,), self.b or Constant())
+        return found | slopes(activation, self.n_units)
+
+    def build(self, shape: Shape) -> Callable[..., Any]:
+        from arignote.engine.modules import dense
+
+        activation = self._activation()
+        return dense(activation.build(), tuple(activation.slopes))
+
+
+@register()
+class FCLayer(_Dense):
+    """Fully connected layer.
+
+    ``y = f(x @ W + b)``
+
+    Parameters
+    ----------
+    n_units : int >= 1
+        Number of units.
+    activation : str, [Name, {params}] or callable
+        What is done with the sums.
+
+    Examples
+    --------
+    >>> FCLayer(n_units=400, activation="relu").output_shape((1, 28, 28))
+    (400,)
+    """
+
+    activation: ActivationSpec = build("activation", "prelu")
+
+    def _activation(self) -> Activation:
+        activation: Activation = self.activation
+        return activation
+
+
+@register()
+class FCMaxoutLayer(_Dense):
+    """Fully connected layer whose units give the largest of `maxout_k` sums.
+
+    ``y_i = max_j (x @ W + b)_ij`` (Goodfellow et al., ICML 2013)
+
+    Parameters
+    ----------
+    n_units : int >= 1
+        Number of units.
+    maxout_k : int >= 1
+        Sums per unit.
+
+    Examples
+    --------
+    >>> FCMaxoutLayer(n_units=10, maxout_k=3).params((64,))["W"].shape
+    (64, 30)
+    """
+
+    maxout_k: Count = 5
+
+    def _activation(self) -> Activation:
+        return Maxout(maxout_k=self.maxout_k)

@@ -1,0 +1,58 @@
+"""Output layers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from math import prod
+from typing import Any, ClassVar
+
+from arignote.layers.base import Param, Shape, WeightedLayer
+from arignote.layers.initializers import Constant
+from arignote.registry import Count, register
+
+__all__ = ["ClassificationOutputLayer", "OutputLayer"]
+
+
+class OutputLayer(WeightedLayer):
+    """What every last layer is."""
+
+    stem: ClassVar[str] = "output"
+
+
+@register()
+class ClassificationOutputLayer(OutputLayer):
+    """Class probabilities.
+
+    ``p = softmax(x @ W + b)``; with ``n_classes=1`` ``p = sigmoid(x @ W + b)`` of the second of two classes.
+
+    Parameters
+    ----------
+    n_classes : int >= 1, optional
+        Number of classes; by default as many as the labels have.
+
+    Notes
+    -----
+    W and b start at zero. What the built layer returns are the logits, from which losses are computed exactly.
+
+    Examples
+    --------
+    >>> ClassificationOutputLayer(n_classes=10).output_shape((400,))
+    (10,)
+    """
+
+    n_classes: Count | None = None
+
+    def output_shape(self, shape: Shape) -> Shape:
+        return (max(self.n_classes or 0, 2),)
+
+    def params(self, shape: Shape) -> dict[str, Param]:
+        n_in, n_out = prod(shape), self.n_classes or 2
+        found = {"W": Param((n_in, n_out), self.W or Constant(), n_in, n_out, unit_axis=1)}
+        if self.use_bias:
+            found["b"] = Param((n_out,), self.b or Constant())
+        return found
+
+    def build(self, shape: Shape) -> Callable[..., Any]:
+        from arignote.engine.modules import dense, two_logits
+
+        return dense(two_logits if self.n_classes == 1 else lambda x: x, ())

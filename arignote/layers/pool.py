@@ -1,0 +1,66 @@
+"""Pooling layers over images (channels, height, width)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, ClassVar
+
+from arignote.layers.base import Layer, Shape
+from arignote.layers.conv import edge_notes, image, windows
+from arignote.registry import Pair, register
+
+__all__ = ["GlobalAveragePoolLayer", "MaxPool2DLayer"]
+
+
+@register()
+class MaxPool2DLayer(Layer):
+    """The largest value of each window of each map.
+
+    Parameters
+    ----------
+    pool_shape : (int, int) or int
+        Height and width of a window, pixels.
+    stride : (int, int) or int, optional
+        Steps between windows; by default `pool_shape`.
+
+    Examples
+    --------
+    >>> MaxPool2DLayer(pool_shape=2).output_shape((32, 24, 24))
+    (32, 12, 12)
+    """
+
+    stem: ClassVar[str] = "pool"
+    pool_shape: Pair
+    stride: Pair | None = None
+
+    def output_shape(self, shape: Shape) -> Shape:
+        n_maps, *n_pixels = image(shape)
+        stride = self.stride or self.pool_shape
+        return (n_maps, *windows("pool_shape", (n_pixels[0], n_pixels[1]), self.pool_shape, stride))
+
+    def notes(self, shape: Shape) -> list[str]:
+        return edge_notes((shape[1], shape[2]), self.pool_shape, self.stride or self.pool_shape)
+
+    def build(self, shape: Shape) -> Callable[..., Any]:
+        from arignote.engine.modules import max_pool
+
+        return max_pool(self.pool_shape, self.stride or self.pool_shape)
+
+
+@register()
+class GlobalAveragePoolLayer(Layer):
+    """The mean of each map.
+
+    Examples
+    --------
+    >>> GlobalAveragePoolLayer().output_shape((32, 12, 12))
+    (32,)
+    """
+
+    stem: ClassVar[str] = "pool"
+
+    def output_shape(self, shape: Shape) -> Shape:
+        return (image(shape)[0],)
+
+    def build(self, shape: Shape) -> Callable[..., Any]:
+        return lambda params, x, training: x.mean((2, 3))

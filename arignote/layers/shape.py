@@ -1,0 +1,117 @@
+"""Input layers and layers that only change the shape."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from math import prod
+from typing import Annotated, Any, ClassVar
+
+from pydantic import BeforeValidator
+
+from arignote.layers.base import Layer, Shape, ShapeError
+from arignote.registry import Count, Pair, plain, register
+
+__all__ = ["BC01ToC01BLayer", "C01BToBC01Layer", "InputImageLayer", "InputLayer", "SizeSpec"]
+
+
+def _size(value: Any) -> Any:
+    value = plain(value)
+    return tuple(value) if isinstance(value, list) else (value,) if isinstance(value, int) else value
+
+
+SizeSpec = Annotated[tuple[Count, ...] | None, BeforeValidator(_size)]
+
+
+@register()
+class InputLayer(Layer):
+    """The examples as they come; it may be left off.
+
+    Parameters
+    ----------
+    n_in : int or tuple of int, optional
+        Shape of one example; by default that of the data.
+
+    Examples
+    --------
+    >>> InputLayer(n_in=784).output_shape((784,))
+    (784,)
+    """
+
+    stem: ClassVar[str] = "input"
+    n_in: SizeSpec = None
+
+    def output_shape(self, shape: Shape) -> Shape:
+        if self.n_in is not None and tuple(self.n_in) != shape:
+            raise ShapeError(f"n_in is {self.n_in}, but an example has the shape {shape}")
+        return shape
+
+    def build(self, shape: Shape) -> Callable[..., Any]:
+        return lambda params, x, training: x
+
+
+@register()
+class InputImageLayer(Layer):
+    """Examples that are images; flat rows and images without a channel axis are given their shape.
+
+    Parameters
+    ----------
+    n_pixels : (int, int) or int
+        Height and width.
+    n_images : int >= 1
+        Number of channels.
+
+    Examples
+    --------
+    >>> InputImageLayer(n_pixels=28).output_shape((784,))
+    (1, 28, 28)
+    """
+
+    stem: ClassVar[str] = "input"
+    n_images: Count = 1
+    n_pixels: Pair
+
+    @property
+    def n_in(self) -> Shape:
+        """Shape of one image."""
+        return (self.n_images, *self.n_pixels)
+
+    def output_shape(self, shape: Shape) -> Shape:
+        if shape not in (self.n_in, (prod(self.n_in),), self.n_in[1:] if self.n_images == 1 else ()):
+            raise ShapeError(f"images are {self.n_in}, but an example has the shape {shape}")
+        return self.n_in
+
+    def build(self, shape: Shape) -> Callable[..., Any]:
+        size = self.n_in
+        return lambda params, x, training: x.reshape(-1, *size)
+
+
+class _NoOp(Layer):
+    stem: ClassVar[str] = "axes"
+
+    def notes(self, shape: Shape) -> list[str]:
+        return ["does nothing: axes are (batch, channels, height, width) throughout"]
+
+    def build(self, shape: Shape) -> Callable[..., Any]:
+        return lambda params, x, training: x
+
+
+@register()
+class BC01ToC01BLayer(_NoOp):
+    """Accepted for specs of 2015; does nothing.
+
+    Examples
+    --------
+    >>> BC01ToC01BLayer().output_shape((1, 8, 8))
+    (1, 8, 8)
+    """
+
+
+@register()
+class C01BToBC01Layer(_NoOp):
+    """Accepted for specs of 2015; does nothing.
+
+    Examples
+    --------
+    >>> C01BToBC01Layer().output_shape((1, 8, 8))
+    (1, 8, 8)
+    """
