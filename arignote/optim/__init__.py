@@ -1,0 +1,7 @@
+"""How the network learns: updaters, rules and losses, declared."""
+
+from arignote.optim.losses import Loss
+from arignote.optim.rules import Rule, RuleState
+from arignote.optim.updaters import Updater
+
+__all__ = ["Loss", "Rule", "RuleState", "Updater"]

@@ -1,0 +1,41 @@
+"""Losses: what is trained on, and what is told."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, ClassVar
+
+from arignote.registry import Part, register
+
+__all__ = ["Loss"]
+
+
+class Loss(Part):
+    """What every loss is: ``build() -> f(logits, y)``, the mean over the examples of a batch."""
+
+    kind: ClassVar[str] = "loss"
+    differentiable: ClassVar[bool] = False
+
+    def build(self) -> Callable[[Any, Any], Any]:
+        """Return the function of engine tensors: logits (n, n_classes), class numbers (n,) -> mean, a scalar."""
+        raise NotImplementedError
+
+
+@register("cross_entropy", name="nll")
+class NLL(Loss):
+    """Negative log-likelihood of the true class: ``-mean log p_y``."""
+
+    differentiable: ClassVar[bool] = True
+
+    def build(self) -> Callable[[Any, Any], Any]:
+        from arignote.engine.modules import cross_entropy
+
+        return cross_entropy
+
+
+@register(name="error")
+class Error(Loss):
+    """Fraction of examples whose most probable class is not the true one, in [0, 1]."""
+
+    def build(self) -> Callable[[Any, Any], Any]:
+        return lambda logits, y: (logits.argmax(1) != y).float().mean()

@@ -1,0 +1,157 @@
+"""Rules: how the learning rate and the momentum change while training.
+
+A rule is frozen settings; what it remembers is a `RuleState`, plain numbers, that the training state keeps. Both
+functions of a rule take the one and return the next, so that a rule asked twice answers the same.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from math import inf
+from typing import Annotated, Any, ClassVar
+
+from pydantic import Field, model_validator
+
+from arignote.registry import Count, Part, part_of, register
+
+__all__ = ["Rule", "RuleSpec", "RuleState"]
+
+
+@dataclass(frozen=True)
+class RuleState:
+    """What a rule remembers.
+
+    Attributes
+    ----------
+    value : float
+        The value in force.
+    best_loss : float
+        The lowest validation loss so far.
+    changed_at : int
+        Number (from 1) of the validation of the last change or improvement.
+    """
+
+    value: float
+    best_loss: float = inf
+    changed_at: int = 0
+
+
+class Rule(Part):
+    """What every rule is.
+
+    Parameters
+    ----------
+    initial_value : float, optional
+        Where the value starts; by default that of the updater.
+    """
+
+    kind: ClassVar[str] = "rule"
+    needs_validation: ClassVar[bool] = False
+    initial_value: float | None = None
+
+    def start(self, default: float) -> RuleState:
+        """Return the first state; `default` is the updater's value."""
+        return RuleState(default if self.initial_value is None else self.initial_value)
+
+    def after_validation(self, state: RuleState, validation: int, epoch: int, loss: float) -> RuleState:
+        """Return the state after a validation; both counts from 1, `epoch` that are complete, NaN without a loss."""
+        return state
+
+    def after_epoch(self, state: RuleState, validation: int, epoch: int) -> RuleState:
+        """Return the state after the epoch of this number (from 1) is complete."""
+        return state
+
+
+@register("constant", name="const")
+class Constant(Rule):
+    """The value never changes."""
+
+
+class _Stepped(Rule):
+    """``new = multiply_by * (old - decrease_by)``, stopped at `final_value`."""
+
+    multiply_by: float = 1.0
+    decrease_by: float = 0.0
+    final_value: float | None = None
+    interval: Count | None = None
+    schedule: Annotated[list[Count], Field(min_length=1)] | None = None
+
+    @model_validator(mode="after")
+    def _can_change(self) -> Any:
+        if self.interval is None and self.schedule is None:
+            raise ValueError("interval (validations) or schedule (epochs, from 1) must be given")
+        if self.initial_value is not None and self.final_value is not None:
+            ahead = self.multiply_by * (self.initial_value - self.decrease_by) - self.initial_value
+            if ahead * (self.final_value - self.initial_value) < 0:
+                raise ValueError(
+                    f"final_value {self.final_value} can never be reached: "
+                    f"from {self.initial_value} the first change goes {'up' if ahead > 0 else 'down'}"
+                )
+        return self
+
+    def _changed(self, state: RuleState, validation: int) -> RuleState:
+        value = self.multiply_by * (state.value - self.decrease_by)
+        if self.final_value is not None:
+            stop = min if value > state.value else max
+            # A value that starts beyond the final one is left where it is.
+            beyond = (state.value - self.final_value) * (value - state.value) >= 0
+            value = state.value if beyond else stop(value, self.final_value)
+        return replace(state, value=value, changed_at=validation)
+
+    def after_epoch(self, state: RuleState, validation: int, epoch: int) -> RuleState:
+        return self._changed(state, validation) if epoch in (self.schedule or ()) else state
+
+    def _stepped(self, state: RuleState, validation: int, epoch: int) -> RuleState:
+        """Change when `interval` validations have passed since the last change; the schedule's epochs come first."""
+        waiting = self.interval is None or epoch < max(self.schedule or (0,))
+        if waiting or validation - state.changed_at < (self.interval or 0):
+            return state
+        return self._changed(state, validation)
+
+
+@register(name="fixed")
+class Fixed(_Stepped):
+    """The value changes after the epochs of `schedule`, then every `interval` validations.
+
+    ``new = multiply_by * (old - decrease_by)``, stopped at `final_value`
+
+    Parameters
+    ----------
+    multiply_by, decrease_by : float
+        The change.
+    final_value : float, optional
+        Where it stops.
+    interval : int >= 1, optional
+        Validations between changes.
+    schedule : list of int, optional
+        Epochs, counted from 1, after which the value changes.
+    """
+
+    def after_validation(self, state: RuleState, validation: int, epoch: int, loss: float) -> RuleState:
+        return self._stepped(state, validation, epoch)
+
+
+@register(name="stalled")
+class Stalled(_Stepped):
+    """As "fixed", but the interval is counted from the last best validation loss or the last change.
+
+    Parameters
+    ----------
+    multiply_by, decrease_by, final_value, interval, schedule
+        As of "fixed".
+    """
+
+    needs_validation: ClassVar[bool] = True
+
+    def after_validation(self, state: RuleState, validation: int, epoch: int, loss: float) -> RuleState:
+        if loss < state.best_loss:
+            return replace(state, best_loss=loss, changed_at=validation)
+        return self._stepped(state, validation, epoch)
+
+
+def _number(value: Any) -> Any:
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return ["const", {"initial_value": float(value)}] if is_number else value
+
+
+RuleSpec = Annotated[Any, part_of("rule", _number)]
