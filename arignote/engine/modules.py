@@ -1,0 +1,68 @@
+"""Forward functions of layers, as ``f(params, x, training)``, that declarations build."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+__all__ = ["convolution", "cross_entropy", "dense", "dropout", "max_pool", "prelu_shelf", "two_logits"]
+
+Params = Mapping[str, Tensor]
+Forward = Callable[[Params, Tensor, bool], Tensor]
+
+
+def dense(activation: Callable[..., Tensor], slopes: tuple[str, ...]) -> Forward:
+    """Return ``f(x @ W + b)`` over flattened examples."""
+
+    def forward(params: Params, x: Tensor, training: bool) -> Tensor:
+        x = x.flatten(1)
+        bias = params.get("b")
+        sums = x.mm(params["W"]) if bias is None else torch.addmm(bias, x, params["W"])
+        return activation(sums, *(params[name] for name in slopes))
+
+    return forward
+
+
+def convolution(
+    activation: Callable[..., Tensor], slopes: tuple[str, ...], stride: tuple[int, int], n_stages: int
+) -> Forward:
+    """Return a convolution followed by ``n_stages - 1`` convolutions of 1x1 pixels, each with the activation."""
+
+    def forward(params: Params, x: Tensor, training: bool) -> Tensor:
+        for stage in range(n_stages):
+            mark = str(stage or "")
+            x = functional.conv2d(x, params["W" + mark], params.get("b" + mark), stride if stage == 0 else 1)
+            x = activation(x, *(params[name + mark] for name in slopes))
+        return x
+
+    return forward
+
+
+def max_pool(pool_shape: tuple[int, int], stride: tuple[int, int]) -> Forward:
+    """Return the maximum over windows; what the last stride leaves over is dropped."""
+    return lambda params, x, training: functional.max_pool2d(x, pool_shape, stride)
+
+
+def dropout(p: float) -> Forward:
+    """Return dropout with the engine's default generator, which is seeded before every step."""
+    return lambda params, x, training: functional.dropout(x, p, training)
+
+
+def prelu_shelf(x: Tensor, a: Tensor, c: Tensor) -> Tensor:
+    """Return ``max(x - c, 0) - a * max(-(x + c), 0)``; slopes belong to axis 1."""
+    size = (-1,) + (1,) * (x.ndim - 2)
+    edge = c.view(size)
+    return (x - edge).relu() - a.view(size) * (-(x + edge)).relu()
+
+
+def two_logits(z: Tensor) -> Tensor:
+    """Return the logits (0, z) of two classes, whose softmax is the sigmoid of `z` (n, 1)."""
+    return torch.cat([torch.zeros_like(z), z], dim=1)
+
+
+def cross_entropy(logits: Tensor, y: Tensor) -> Tensor:
+    """Return the mean negative log-likelihood of the classes `y` (n,) under `logits` (n, n_classes)."""
+    return functional.cross_entropy(logits, y)

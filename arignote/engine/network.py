@@ -1,0 +1,133 @@
+"""The network: an architecture with tensors."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from arignote.errors import CheckpointError
+from arignote.layers.architecture import Architecture
+from arignote.layers.base import WeightedLayer
+from arignote.streams import stream
+
+__all__ = ["Network", "copy_into"]
+
+
+class Network(nn.Module):
+    """A chain of layers.
+
+    Trained parameters are views of one flat vector, and their gradients of another, so that an update is a handful
+    of operations however many layers there are.
+
+    Parameters
+    ----------
+    architecture : Architecture
+        Layers with their shapes.
+    device : str
+        Where the tensors live.
+
+    Attributes
+    ----------
+    weights, gradients : Tensor (n_values,)
+        All trained parameters, and their gradients.
+    """
+
+    def __init__(self, architecture: Architecture, device: str = "cpu"):
+        super().__init__()
+        self.architecture = architecture
+        self.device = torch.device(device)
+        self._forwards: list[tuple[dict[str, Tensor], Callable[..., Tensor]]] = []
+        trained = [
+            (place.name, name, param)
+            for place in architecture.placed
+            for name, param in place.params.items()
+            if not (isinstance(place.layer, WeightedLayer) and place.layer.is_fixed(name))
+        ]
+        n_values = sum(int(np.prod(param.shape)) for _, _, param in trained)
+        self.weights = torch.zeros(n_values, device=self.device)
+        self.gradients = torch.zeros(n_values, device=self.device)
+        at, views = 0, {}
+        for layer_name, name, param in trained:
+            end = at + int(np.prod(param.shape))
+            view = nn.Parameter(self.weights[at:end].view(param.shape))
+            view.grad = self.gradients[at:end].view(param.shape)
+            views[layer_name, name], at = view, end
+        self.named: dict[str, Tensor] = {}
+        for place in architecture.placed:
+            params: dict[str, Tensor] = {}
+            for name, param in place.params.items():
+                tensor = views.get((place.name, name))
+                if tensor is None:
+                    tensor = nn.Parameter(torch.zeros(param.shape, device=self.device), requires_grad=False)
+                params[name] = self.named[f"{place.name}.{name}"] = tensor
+                self.register_parameter(f"{place.name}/{name}", tensor)  # type: ignore[arg-type]
+            self._forwards.append((params, place.layer.build(place.input_shape)))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return the logits (n, n_classes) of examples `x` (n, ...)."""
+        for params, forward in self._forwards:
+            x = forward(params, x, self.training)
+        return x
+
+    def outputs(self, x: Tensor) -> list[tuple[str, Tensor]]:
+        """Return the output of every layer, by name, in order."""
+        found = []
+        for place, (params, forward) in zip(self.architecture.placed, self._forwards, strict=True):
+            x = forward(params, x, self.training)
+            found.append((place.name, x))
+        return found
+
+    @torch.no_grad()
+    def initialise(self, seed: int) -> None:
+        """Draw all parameters, each from the stream of its own name."""
+        for place in self.architecture.placed:
+            for name, param in place.params.items():
+                rng = stream(seed, "init", place.name, name)
+                values = param.initial.draw(rng, param.shape, param.fan_in, param.fan_out)
+                self.named[f"{place.name}.{name}"].copy_(torch.from_numpy(np.asarray(values, dtype=np.float32)))
+
+    def flat_views(self, flat: Tensor) -> dict[str, Tensor]:
+        """Return the parts of a vector laid out as `weights`, by parameter name."""
+        found, at = {}, 0
+        for name, tensor in self.named.items():
+            if tensor.requires_grad:
+                found[name] = flat[at : at + tensor.numel()].view(tensor.shape)
+                at += tensor.numel()
+        return found
+
+    def arrays(self) -> dict[str, np.ndarray[Any, Any]]:
+        """Return a copy of every tensor, by name."""
+        return {name: tensor.detach().cpu().numpy().copy() for name, tensor in self.named.items()}
+
+    def __reduce__(self) -> Any:
+        return _rebuilt, (self.architecture, self.arrays())
+
+
+def _rebuilt(architecture: Architecture, arrays: Mapping[str, Any]) -> Network:
+    network = Network(architecture)
+    copy_into(network.named, arrays, "pickled network")
+    return network
+
+
+@torch.no_grad()
+def copy_into(tensors: Mapping[str, Tensor], arrays: Mapping[str, Any], where: str) -> None:
+    """Copy arrays into tensors that are laid out already; CheckpointError names the entry that does not fit."""
+    for name, tensor in tensors.items():
+        if name not in arrays:
+            raise CheckpointError(f"{where}: has no entry {name!r}, which the network needs. Was the spec changed?")
+        array = arrays[name]
+        if tuple(array.shape) != tuple(tensor.shape):
+            raise CheckpointError(
+                f"{where}: {name!r} has shape {tuple(array.shape)}; "
+                f"the network needs {tuple(tensor.shape)}. Was the spec changed?"
+            )
+    extra = sorted(set(arrays) - set(tensors))
+    if extra:
+        raise CheckpointError(f"{where}: has {extra[0]!r}, which the network does not know. Was the spec changed?")
+    for name, tensor in tensors.items():
+        array = arrays[name]
+        tensor.copy_(array if isinstance(array, Tensor) else torch.from_numpy(np.array(array)))

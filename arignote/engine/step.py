@@ -1,0 +1,159 @@
+"""What a training step does: forward, backward, penalties, clipping, update, norm constraints."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from arignote.engine.network import Network
+from arignote.layers.base import WeightedLayer
+from arignote.optim.losses import Loss
+from arignote.optim.updaters import Updater
+
+__all__ = ["Scorer", "TrainingStep", "logits_of", "predict_proba", "to_device"]
+
+
+def to_device(array: NDArray[Any], device: torch.device) -> Tensor:
+    """Return an array as a tensor where the network lives (without a copy on the CPU)."""
+    tensor = torch.from_numpy(array)
+    return tensor if device.type == "cpu" else tensor.to(device, non_blocking=True)
+
+
+class TrainingStep:
+    """One update from one batch.
+
+    Parameters
+    ----------
+    network : Network
+        What is trained.
+    loss : Loss
+        What is made small.
+    updater : Updater
+        How.
+    max_grad_norm : float or None
+        Largest Euclidean norm of all gradients (penalties included) together.
+    """
+
+    def __init__(self, network: Network, loss: Loss, updater: Updater, max_grad_norm: float | None = None):
+        self.network = network
+        self.updater = updater
+        self.max_grad_norm = max_grad_norm
+        self._loss: Callable[[Tensor, Tensor], Tensor] = loss.build()
+        self.flat_slots = {name: torch.zeros_like(network.weights) for name in updater.slots}
+        gradients = network.flat_views(network.gradients)
+        self._penalties: list[tuple[Tensor, Tensor, float, float]] = []
+        self._norms: list[tuple[Tensor, tuple[int, ...], float]] = []
+        for place in network.architecture.placed:
+            if not isinstance(place.layer, WeightedLayer):
+                continue
+            for name, param in place.params.items():
+                tensor = network.named[f"{place.name}.{name}"]
+                if param.unit_axis is None or not tensor.requires_grad:
+                    continue
+                if place.layer.l1 or place.layer.l2:
+                    gradient = gradients[f"{place.name}.{name}"]
+                    self._penalties.append((tensor, gradient, place.layer.l1, place.layer.l2))
+                if place.layer.maxnorm:
+                    axes = tuple(axis for axis in range(tensor.ndim) if axis != param.unit_axis)
+                    self._norms.append((tensor, axes, place.layer.maxnorm))
+
+    @property
+    def slots(self) -> dict[str, Tensor]:
+        """The updater's memory by "slot/parameter"."""
+        return {
+            f"{slot}/{name}": view
+            for slot, flat in self.flat_slots.items()
+            for name, view in self.network.flat_views(flat).items()
+        }
+
+    def __call__(self, x: Tensor, y: Tensor, *, lr: float, momentum: float, n: int, seed: int) -> Tensor:
+        """Update the network.
+
+        Parameters
+        ----------
+        x : Tensor (rows, ...)
+            Features.
+        y : Tensor (rows,)
+            Class numbers.
+        lr, momentum : float
+            The values in force.
+        n : int
+            Number of this update, from 1.
+        seed : int
+            Seed of the engine's default generators for this step.
+
+        Returns
+        -------
+        Tensor, a scalar
+            The mean loss of the batch before the update, without penalties; it stays on the device.
+        """
+        torch.default_generator.manual_seed(seed)
+        if self.network.device.type == "cuda":
+            torch.cuda.manual_seed(seed)
+        self.network.gradients.zero_()
+        loss = self._loss(self.network(x), y)
+        loss.backward()  # type: ignore[no-untyped-call]
+        with torch.no_grad():
+            self._penalise()
+            if self.max_grad_norm is not None:
+                norm = self.network.gradients.norm()
+                self.network.gradients.mul_((self.max_grad_norm / (norm + 1e-6)).clamp_(max=1.0))
+            self.updater.step(self.network.weights, self.network.gradients, self.flat_slots, lr, momentum, n)
+            for tensor, axes, maxnorm in self._norms:
+                norms = tensor.norm(dim=axes, keepdim=True)
+                tensor.mul_((maxnorm / norms.clamp_(min=1e-12)).clamp_(max=1.0))
+        return loss.detach()
+
+    def _penalise(self) -> None:
+        """Add the gradients of l1 and l2: what autograd would give, without its passes over the weights."""
+        for weights, gradient, l1, l2 in self._penalties:
+            if l2:
+                gradient.add_(weights, alpha=2 * l2)
+            if l1:
+                gradient.add_(weights.sign(), alpha=l1)
+
+
+def validation_rows(network: Network) -> int:
+    """Return the rows of a batch without training: a fixed rule of shapes, never a timing."""
+    return 128 if any(len(place.output_shape) == 3 for place in network.architecture.placed) else 512
+
+
+@torch.no_grad()
+def logits_of(network: Network, x: NDArray[Any]) -> Tensor:
+    """Return the logits (rows, n_classes) of a batch, outside training."""
+    network.eval()
+    return network(to_device(np.ascontiguousarray(x, dtype=np.float32), network.device))  # type: ignore[no-any-return]
+
+
+def predict_proba(network: Network, read: Callable[[slice], NDArray[Any]], n_rows: int) -> NDArray[Any]:
+    """Return class probabilities (n_rows, n_classes), float32; `read` gives the features of a slice of rows."""
+    step = validation_rows(network)
+    parts = [
+        logits_of(network, read(slice(at, at + step))).softmax(1).cpu().numpy() for at in range(0, n_rows, step)
+    ]
+    return np.concatenate(parts)
+
+
+class Scorer:
+    """Losses of a network over rows, outside training: means over examples, added in float64 in order."""
+
+    def __init__(self, network: Network, losses: Mapping[str, Loss]):
+        self.network = network
+        self._losses = {name: loss.build() for name, loss in losses.items()}
+
+    @torch.no_grad()
+    def __call__(self, read: Callable[[slice], tuple[NDArray[Any], NDArray[Any]]], n_rows: int) -> dict[str, float]:
+        """Return each loss by name."""
+        step = validation_rows(self.network)
+        totals = {name: torch.zeros((), dtype=torch.float64, device=self.network.device) for name in self._losses}
+        for at in range(0, n_rows, step):
+            x, y = read(slice(at, at + step))
+            logits, labels = logits_of(self.network, x), to_device(y, self.network.device)
+            for name, loss in self._losses.items():
+                totals[name].add_(loss(logits, labels), alpha=len(y))
+        return {name: float(total) / n_rows for name, total in totals.items()}
