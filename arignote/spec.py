@@ -1,0 +1,177 @@
+"""The words of a run: the settings of `fit` and the sections of a config, each with its one default.
+
+`FitSettings` is read by the constructor of the estimator, by `fit`, by the `fit:` section of a config and by
+``--set fit.key=value``. A field marked `FREE` may change when a run goes on; all others decide its numbers.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, model_validator
+
+from arignote.errors import ConfigError
+from arignote.registry import Count, Positive, build, part_of, plain
+
+__all__ = ["FitSettings", "RunSpec", "cadence", "decides", "fit_parameters"]
+
+FREE = {"decides": False}
+
+
+def _losses(value: Any) -> Any:
+    words = [value] if isinstance(value, str) else list(value)
+    for word in words:
+        build("loss", word)
+    if not words:
+        raise ValueError("at least one loss must be named")
+    return tuple(words)
+
+
+def _functions(value: Any) -> Any:
+    functions = (value,) if callable(value) else tuple(value or ())
+    for function in functions:
+        if not callable(function):
+            raise ValueError(f"must be a function (x, y, epoch=, rng=), or a list of them; got {function!r}")
+    return functions
+
+
+def _function_name(function: Callable[..., Any]) -> str:
+    return f"{function.__module__}:{getattr(function, '__qualname__', type(function).__qualname__)}"
+
+
+def cadence(value: Any) -> Any:
+    """Check `checkpoint_every`: "auto", "epoch", a number of batches, or seconds as "30s"."""
+    is_count = isinstance(value, int) and not isinstance(value, bool) and value >= 1
+    if is_count or value in ("auto", "epoch") or (isinstance(value, str) and re.fullmatch(r"\d+(\.\d+)?s", value)):
+        return value
+    raise ValueError(f'must be "auto", "epoch", a number of batches >= 1, or a time such as "30s"; got {value!r}')
+
+
+def _rule() -> Any:
+    return part_of("rule", lambda v: ["const", {"initial_value": float(v)}] if type(v) in (int, float) else v)
+
+
+LossNames = Annotated[tuple[str, ...], BeforeValidator(_losses)]
+Functions = Annotated[
+    Any, BeforeValidator(_functions), PlainSerializer(lambda functions: [_function_name(f) for f in functions])
+]
+
+
+class FitSettings(BaseModel):
+    """Everything that `fit` can be told, apart from arrays."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, arbitrary_types_allowed=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _plain(cls, values: Any) -> Any:
+        return {key: plain(value) for key, value in values.items()}
+
+    shuffle: bool = Field(True, description="Whether the order of each epoch is drawn anew.")
+    drop_last: bool = Field(False, description="Whether a last, smaller batch is left out of training.")
+    allow_nonfinite: bool = Field(False, description="Whether NaN and infinity in the features pass.")
+    augmentation: Functions = Field(
+        None, validate_default=True, description="Function ``(x, y, epoch=, rng=) -> (x, y)`` of a batch, or a list."
+    )
+    n_workers: Annotated[int, Field(ge=0)] = Field(
+        1, description="Threads that augment; 0: in the loop.", json_schema_extra=FREE
+    )
+    prefetch: Count = Field(4, description="Largest number of batches made ahead.", json_schema_extra=FREE)
+    n_epochs: Annotated[int, Field(ge=0)] = Field(50, description="Epochs in all.", json_schema_extra=FREE)
+    batch_size: Count = Field(128, description="Rows of a batch.")
+    sgd_type: part_of("updater") = Field(  # type: ignore[valid-type]
+        "adadelta", validate_default=True, description="Updater: a name or ``[name, {params}]``."
+    )
+    lr_rule: _rule() = Field(None, description="Rule of the learning rate, or a number.")  # type: ignore[valid-type]
+    momentum_rule: _rule() = Field(None, description="Rule of the momentum, or a number.")  # type: ignore[valid-type]
+    sgd_max_grad_norm: Positive | None = Field(None, description="Largest norm of all gradients together.")
+    train_loss: str = Field("nll", description="What is made small.")
+    valid_loss: LossNames = Field(("nll", "error"), description="Losses of a validation; the first decides best.")
+    test_loss: LossNames = Field(("error", "nll"), description="Losses of the test data, at each new best.")
+    validation_frequency: Count | None = Field(None, description="Examples between validations; default one epoch.")
+    validate_on_train: bool = Field(False, description="Whether the training data is scored at each validation too.")
+    restore_best: bool = Field(True, description="Whether the best network is kept at the end.", json_schema_extra=FREE)
+    checkpoint: str | None = Field(
+        None, description="Stem of the files of the run; a folder ends in a slash.", json_schema_extra=FREE
+    )
+    resume: bool | Literal["fresh", "force"] = Field(
+        True, description="True: go on; False: no file may exist; fresh: start over; force.", json_schema_extra=FREE
+    )
+    checkpoint_every: Annotated[Any, BeforeValidator(cadence)] = Field(
+        "auto", description='"auto", "epoch", batches, or a time as "30s".', json_schema_extra=FREE
+    )
+    keep_last: Annotated[int, Field(ge=2)] = Field(
+        2, description="How many of the last checkpoints are kept.", json_schema_extra=FREE
+    )
+    checkpoint_all: bool = Field(False, description="Whether every epoch's is kept.", json_schema_extra=FREE)
+    extra_metadata: dict[str, Any] | None = Field(
+        None, description="Plain data kept in each checkpoint.", json_schema_extra=FREE
+    )
+    device: str = Field("auto", description='"auto", "cpu", "cuda".', json_schema_extra=FREE)
+    n_threads: Count | None = Field(None, description="Threads of the engine; default its own.", json_schema_extra=FREE)
+    verbose: bool = Field(False, description="Whether a line is printed at each validation.", json_schema_extra=FREE)
+    observers: Functions = Field(
+        None, validate_default=True, description="Functions called with each `Event`.", json_schema_extra=FREE
+    )
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Any:
+        if not build("loss", self.train_loss).differentiable:
+            raise ValueError(f"train_loss {self.train_loss!r} cannot be trained on: it has no gradient. Use 'nll'")
+        if self.momentum_rule is not None and self.sgd_type.momentum_name is None:
+            raise ValueError(
+                "momentum_rule: this updater has no momentum. Leave the rule out, or use sgd_type 'momentum' or 'nag'"
+            )
+        return self
+
+
+def decides(name: str) -> bool:
+    """Whether a setting decides the numbers of a run (and so may not change when it goes on)."""
+    return FitSettings.model_fields[name].json_schema_extra != FREE
+
+
+def fit_parameters(indent: str = "    ") -> str:
+    """Return the numpydoc entries of all settings."""
+    return "\n".join(
+        f"{indent}{name} : default {field.default!r}\n{indent}    {field.description}"
+        for name, field in FitSettings.model_fields.items()
+    )
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+class Source(_Section):
+    """Where features and labels lie: "file.h5:/path", "file.npy", "file.npz:key"."""
+
+    features: str
+    labels: str
+
+
+class DataSpec(_Section):
+    """The `data:` section of a config."""
+
+    train: Source
+    valid: Source | float | None = None
+    test: Source | float | None = None
+
+
+class RunSpec(_Section):
+    """A config, as data."""
+
+    name: str | None = None
+    rng: int | None = None
+    data: DataSpec | None = None
+    layer_defaults: dict[str, Any] = {}
+    layers: list[Any] | str
+    fit: dict[str, Any] = {}
+
+    @model_validator(mode="after")
+    def _settings(self) -> Any:
+        misplaced = sorted(set(self.fit) & {"valid", "test"})
+        if misplaced:
+            raise ConfigError(f"fit.{misplaced[0]} belongs to data: write data.{misplaced[0]}")
+        return self

@@ -1,0 +1,265 @@
+"""All that a resumed run needs, and nothing else. Settings never change and are not here, but as a record."""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from math import isfinite
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from arignote.optim.rules import RuleState
+
+__all__ = ["Best", "History", "Progress", "TrainingState"]
+
+
+@dataclass
+class Progress:
+    """Where a run is; positions point at what comes next.
+
+    Attributes
+    ----------
+    epoch, batch : int
+        Complete epochs, and complete batches of the unfinished one.
+    examples_seen, n_updates, n_validations : int
+        Counts since the beginning.
+    epoch_examples : int
+        Examples of the unfinished epoch.
+    stopped_by : str or None
+        What ended the process that wrote this, if not the last epoch.
+    """
+
+    epoch: int = 0
+    batch: int = 0
+    examples_seen: int = 0
+    n_updates: int = 0
+    n_validations: int = 0
+    epoch_examples: int = 0
+    stopped_by: str | None = None
+
+
+@dataclass
+class Best:
+    """The best validation so far: its loss, where it was, and the digest of the file that holds its network."""
+
+    value: float
+    epoch: int
+    examples_seen: int
+    n_rows: int
+    digest: str = ""
+    network: dict[str, NDArray[Any]] = field(default_factory=dict, repr=False)
+
+
+class History:
+    """Columns of numbers, one row per validation; it only grows."""
+
+    def __init__(self, columns: Mapping[str, list[float]] | None = None, n_rows: int | None = None):
+        self.columns = dict(columns or {})
+        self._n_rows = n_rows
+
+    def __len__(self) -> int:
+        return self._n_rows if self._n_rows is not None else len(next(iter(self.columns.values()), []))
+
+    def append(self, row: Mapping[str, float]) -> None:
+        """Add a row; every row has the same columns."""
+        for name, value in row.items():
+            self.columns.setdefault(name, []).append(float(value))
+
+    def head(self, n_rows: int) -> History:
+        """Return the first rows, without a copy."""
+        return History(self.columns, n_rows)
+
+    def arrays(self) -> dict[str, NDArray[np.float64]]:
+        """Return each column as float64 (n_rows,)."""
+        return {name: np.asarray(column[: len(self)], dtype=np.float64) for name, column in self.columns.items()}
+
+    def records(self) -> list[dict[str, Any]]:
+        """Return the rows as dicts; counts are integers."""
+        whole = ("epoch", "examples_seen")
+        return [
+            {name: int(column[row]) if name in whole else column[row] for name, column in self.columns.items()}
+            for row in range(len(self))
+        ]
+
+    def sha256(self) -> str:
+        """Return the digest of all columns but those of the clock."""
+        return tensors_sha256({name: a for name, a in self.arrays().items() if name != "seconds"})
+
+
+@dataclass
+class TrainingState:
+    """The memory of a run.
+
+    Attributes
+    ----------
+    network, slots : dict of str to tensor
+        Parameters ("fc1.W") and the updater's memory ("velocity/fc1.W"). While training these are the live tensors
+        of the engine; in a snapshot, arrays.
+    epoch_loss : scalar tensor, float64
+        Sum of the training loss over the examples of the unfinished epoch.
+    rules : dict of str to RuleState
+        "lr" and "momentum".
+    spec : dict
+        Layers and settings, in full, as plain data.
+    classes : list
+        The labels, in the order of the network's outputs.
+    data : dict
+        Fingerprints of the data; other data is refused.
+    starts : list of [epoch, batch]
+        Where each process of the run began.
+    """
+
+    network: dict[str, Any]
+    slots: dict[str, Any]
+    epoch_loss: Any
+    rules: dict[str, RuleState]
+    rng: int
+    run_id: str
+    spec: dict[str, Any]
+    classes: dict[str, Any]
+    data: dict[str, Any]
+    environment: dict[str, Any]
+    progress: Progress = field(default_factory=Progress)
+    history: History = field(default_factory=History)
+    best: Best | None = None
+    starts: list[list[int]] = field(default_factory=list)
+    extra_metadata: dict[str, Any] | None = None
+
+    @property
+    def n_epochs(self) -> int:
+        """Epochs in all, as the last process was told."""
+        return int(self.spec["fit"]["n_epochs"])
+
+    @property
+    def finished(self) -> bool:
+        """Whether all epochs are done."""
+        return self.progress.epoch >= self.n_epochs
+
+    @property
+    def class_labels(self) -> NDArray[Any]:
+        """The labels as an array (n_classes,)."""
+        return np.array(self.classes["values"], dtype=self.classes["dtype"])
+
+    def snapshot(self) -> TrainingState:
+        """Return a copy with arrays in place of live tensors, which no later step can change."""
+        return TrainingState(
+            network=_arrays(self.network),
+            slots=_arrays(self.slots),
+            epoch_loss=np.float64(float(self.epoch_loss)),
+            rules=dict(self.rules),
+            rng=self.rng,
+            run_id=self.run_id,
+            spec=self.spec,
+            classes=self.classes,
+            data=self.data,
+            environment=self.environment,
+            progress=copy.copy(self.progress),
+            history=History({name: list(column) for name, column in self.history.columns.items()}),
+            best=copy.copy(self.best),
+            starts=[list(start) for start in self.starts],
+            extra_metadata=self.extra_metadata,
+        )
+
+    def at_best(self) -> TrainingState:
+        """Return the state that the best file holds: the best network, no slots, the history up to it."""
+        assert self.best is not None
+        best = self.best
+        progress = Progress(epoch=best.epoch, examples_seen=best.examples_seen, n_validations=best.n_rows)
+        return TrainingState(
+            network=best.network,
+            slots={},
+            epoch_loss=np.float64(0.0),
+            rules=dict(self.rules),
+            rng=self.rng,
+            run_id=self.run_id,
+            spec=self.spec,
+            classes=self.classes,
+            data=self.data,
+            environment=self.environment,
+            progress=progress,
+            history=self.history.head(best.n_rows),
+            best=Best(best.value, best.epoch, best.examples_seen, best.n_rows),
+            starts=self.starts,
+            extra_metadata=self.extra_metadata,
+        )
+
+    def finite(self) -> bool:
+        """Whether every weight and the loss of the epoch are finite."""
+        return isfinite(float(self.epoch_loss)) and all(isfinite(float(t.sum())) for t in self.network.values())
+
+    def to_plain(self) -> dict[str, Any]:
+        """Return all but the tensors as plain data (numbers, strings, lists, dicts)."""
+        best = None
+        if self.best is not None:
+            best = {k: v for k, v in vars(self.best).items() if k != "network"}
+        return {
+            "rules": {name: asdict(rule) for name, rule in self.rules.items()},
+            "rng": self.rng,
+            "run_id": self.run_id,
+            "spec": self.spec,
+            "classes": self.classes,
+            "data": self.data,
+            "environment": self.environment,
+            "progress": asdict(self.progress),
+            "columns": list(self.history.columns),
+            "best": best,
+            "starts": self.starts,
+            "extra_metadata": self.extra_metadata,
+        }
+
+    def to_tensors(self) -> dict[str, NDArray[Any]]:
+        """Return all tensors by their names in the file."""
+        found = {f"network/{name}": array for name, array in _arrays(self.network, copied=False).items()}
+        found |= {f"slots/{name}": array for name, array in _arrays(self.slots, copied=False).items()}
+        found |= {f"history/{name}": array for name, array in self.history.arrays().items()}
+        found["progress/epoch_loss"] = np.asarray(float(self.epoch_loss), dtype=np.float64)
+        return found
+
+    @classmethod
+    def from_plain(cls, values: Mapping[str, Any], tensors: Mapping[str, NDArray[Any]]) -> TrainingState:
+        """Build the state of a file; KeyError and TypeError where an entry is missing or of another kind."""
+
+        def under(prefix: str) -> dict[str, NDArray[Any]]:
+            return {name.removeprefix(prefix): a for name, a in tensors.items() if name.startswith(prefix)}
+
+        columns = under("history/")
+        return cls(
+            network=under("network/"),
+            slots=under("slots/"),
+            epoch_loss=np.float64(tensors["progress/epoch_loss"]),
+            rules={name: RuleState(**rule) for name, rule in values["rules"].items()},
+            rng=values["rng"],
+            run_id=values["run_id"],
+            spec=values["spec"],
+            classes=values["classes"],
+            data=values["data"],
+            environment=values["environment"],
+            progress=Progress(**values["progress"]),
+            history=History({name: columns[name].tolist() for name in values["columns"]}),
+            best=Best(**values["best"]) if values["best"] is not None else None,
+            starts=values["starts"],
+            extra_metadata=values["extra_metadata"],
+        )
+
+
+def _arrays(tensors: Mapping[str, Any], copied: bool = True) -> dict[str, NDArray[Any]]:
+    """Return live tensors, or arrays, as contiguous arrays."""
+    found = {}
+    for name, tensor in tensors.items():
+        array = tensor if isinstance(tensor, np.ndarray) else tensor.detach().cpu().numpy()
+        found[name] = np.array(array, order="C") if copied else np.ascontiguousarray(array)
+    return found
+
+
+def tensors_sha256(tensors: Mapping[str, Any]) -> str:
+    """Return the digest over names, dtypes, shapes and bytes, sorted by name."""
+    digest = hashlib.sha256()
+    for name, array in sorted(_arrays(tensors, copied=False).items()):
+        digest.update(json.dumps([name, array.dtype.str, list(array.shape)]).encode())
+        digest.update(array.tobytes())
+    return digest.hexdigest()
