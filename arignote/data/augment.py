@@ -1,0 +1,69 @@
+"""Augmentation: functions of a batch, each with the stream of that batch."""
+
+from __future__ import annotations
+
+import inspect
+import warnings
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from arignote.errors import ArignoteWarning, DataError
+from arignote.streams import stream
+
+__all__ = ["Augmentation"]
+
+
+class Augmentation:
+    """Applies functions ``(x, y, epoch=, rng=) -> (x, y)`` one after the other.
+
+    Parameters
+    ----------
+    functions : sequence of callable
+        Each is given only the keywords it accepts; `rng` is a numpy Generator of the batch's own stream.
+    seed : int
+        Seed of the run.
+    """
+
+    def __init__(self, functions: Sequence[Callable[..., Any]], seed: int):
+        self.seed = seed
+        self._functions = [(function, _accepted(function)) for function in functions]
+
+    def __call__(
+        self, x: NDArray[Any], y: NDArray[Any], epoch: int, batch: int
+    ) -> tuple[NDArray[Any], NDArray[Any]]:
+        """Return the augmented batch; DataError where a function raises, or gives another number of rows."""
+        where = f"augmentation of epoch {epoch + 1}, batch {batch}"
+        keywords = {"epoch": epoch, "rng": stream(self.seed, "augment", epoch, batch)}
+        n_rows = len(x)
+        for function, accepted in self._functions:
+            try:
+                x, y = function(x, y, **{name: keywords[name] for name in accepted})
+            except Exception as fault:
+                raise DataError(f"{where}: {type(fault).__name__}: {fault}") from fault
+            if len(x) != n_rows or len(y) != n_rows:
+                raise DataError(f"{where}: must return {n_rows} rows; got {len(x)} and {len(y)}")
+        return np.ascontiguousarray(x, dtype=np.float32), np.ascontiguousarray(y, dtype=np.int64)
+
+    def warn_if_not_exact(self, x: NDArray[Any], y: NDArray[Any]) -> None:
+        """Augment one batch twice and tell a difference: someone drew from a generator other than `rng`."""
+        first, second = self(x.copy(), y.copy(), 0, 0), self(x.copy(), y.copy(), 0, 0)
+        if not all(np.array_equal(a, b, equal_nan=a.dtype.kind == "f") for a, b in zip(first, second, strict=True)):
+            warnings.warn(
+                "augmentation gives different results for the same rng: a resumed run will not be exact. "
+                "Draw all random numbers from the rng that it is given",
+                ArignoteWarning,
+                stacklevel=2,
+            )
+
+
+def _accepted(function: Callable[..., Any]) -> list[str]:
+    try:
+        parameters = inspect.signature(function).parameters
+    except ValueError:
+        return []
+    if any(p.kind is p.VAR_KEYWORD for p in parameters.values()):
+        return ["epoch", "rng"]
+    return [name for name in ("epoch", "rng") if name in parameters]
