@@ -78,13 +78,14 @@ class History:
         """Return each column as float64 (n_rows,)."""
         return {name: np.asarray(column[: len(self)], dtype=np.float64) for name, column in self.columns.items()}
 
-    def records(self) -> list[dict[str, Any]]:
-        """Return the rows as dicts; counts are integers."""
+    def record(self, row: int) -> dict[str, Any]:
+        """Return one row as a dict; counts are integers."""
         whole = ("epoch", "examples_seen")
-        return [
-            {name: int(column[row]) if name in whole else column[row] for name, column in self.columns.items()}
-            for row in range(len(self))
-        ]
+        return {name: int(column[row]) if name in whole else column[row] for name, column in self.columns.items()}
+
+    def records(self) -> list[dict[str, Any]]:
+        """Return all rows as dicts."""
+        return [self.record(row) for row in range(len(self))]
 
     def sha256(self) -> str:
         """Return the digest of all columns but those of the clock."""
@@ -190,7 +191,7 @@ class TrainingState:
 
     def finite(self) -> bool:
         """Whether every weight and the loss of the epoch are finite."""
-        return isfinite(float(self.epoch_loss)) and all(isfinite(float(t.sum())) for t in self.network.values())
+        return isfinite(float(self.epoch_loss)) and all(isfinite(float(t.detach().sum())) for t in self.network.values())
 
     def to_plain(self) -> dict[str, Any]:
         """Return all but the tensors as plain data (numbers, strings, lists, dicts)."""

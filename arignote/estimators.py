@@ -1,0 +1,363 @@
+"""NNClassifier: the scikit-learn face. It wires the parts and holds no algorithm."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import ValidationError
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.exceptions import NotFittedError
+
+from arignote.checkpoint import read
+from arignote.data.arrays import Rows, encode_labels, rows_of
+from arignote.engine.network import Network, copy_into
+from arignote.engine.step import Scorer, predict_proba
+from arignote.errors import CheckpointError, ConfigError, DataError
+from arignote.layers.architecture import Architecture, declare, parse
+from arignote.layers.base import Layer
+from arignote.layers.output import ClassificationOutputLayer
+from arignote.registry import build, complaints_of
+from arignote.report.progress import ProgressLines
+from arignote.run_files import RunFiles, resolve
+from arignote.spec import FitSettings, fit_parameters
+from arignote.state import TrainingState
+from arignote.wiring import prepare, train
+
+__all__ = ["NNClassifier"]
+
+
+def _takes_settings(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a function that ends in ``**settings`` the signature with every setting written out."""
+    signature = inspect.signature(function)
+    own = [p for p in signature.parameters.values() if p.kind is not p.VAR_KEYWORD]
+    fields = [
+        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=field.default)
+        for name, field in FitSettings.model_fields.items()
+    ]
+    function.__signature__ = signature.replace(parameters=[*own, *fields])  # type: ignore[attr-defined]
+    function.__doc__ = (function.__doc__ or "").replace("{settings}", fit_parameters())
+    return function
+
+
+class NNClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
+    """A neural network classifier, declared as a list of layers.
+
+    Parameters
+    ----------
+    layers : list of [Layer, {params}], or str
+        The network, or the path of a YAML or JSON file that holds it.
+    name : str, optional
+        Name of the run.
+    rng, random_state : int, optional
+        Seed; None draws one. `random_state` wins.
+    n_in : int or tuple of int, optional
+        Shape of an example, where the data shall not decide it.
+    stored_network : str, optional
+        Checkpoint from which layers with `load_params` take their parameters.
+    layer_defaults : dict, optional
+        Parameters for every layer that has them and does not set them.
+    warm_start : bool
+        Whether `fit` goes on from the last one, up to `n_epochs` in all.
+    valid, test : float, optional
+        Fractions of all rows held out.
+    **settings
+        Every setting of `fit`, see there.
+
+    Attributes
+    ----------
+    classes_ : array (n_classes,)
+    history_ : list of dict
+        One record per validation.
+    network_ : torch.nn.Module
+        The best network.
+    state_ : TrainingState
+        The last state.
+    n_epochs_ : int
+        Complete epochs.
+    best_ : dict or None
+        Value, epoch and examples_seen of the best validation.
+    n_features_in_ : int
+    interrupted_ : bool
+        Whether Ctrl-C ended the last fit.
+
+    Examples
+    --------
+    >>> from arignote.sample_data import digits
+    >>> X, y = digits()
+    >>> layers = [["FCLayer", {"n_units": 16, "activation": "relu"}], ["ClassificationOutputLayer"]]
+    >>> NNClassifier(layers, rng=42, n_epochs=2).fit(X, y).predict(X[:2]).shape
+    (2,)
+    """
+
+    def __init__(
+        self,
+        layers: Any,
+        *,
+        name: str | None = None,
+        rng: Any = None,
+        random_state: Any = None,
+        n_in: Any = None,
+        stored_network: Any = None,
+        layer_defaults: dict[str, Any] | None = None,
+        warm_start: bool = False,
+        valid: Any = None,
+        test: Any = None,
+        **settings: Any,
+    ):
+        self.layers = layers
+        self.name = name
+        self.rng, self.random_state = rng, random_state
+        self.n_in, self.stored_network, self.layer_defaults = n_in, stored_network, layer_defaults
+        self.warm_start, self.valid, self.test = warm_start, valid, test
+        for key, field in FitSettings.model_fields.items():
+            setattr(self, key, settings.pop(key, field.default))
+        if settings:
+            _settings(settings)
+
+    __init__ = _takes_settings(__init__)
+
+    def fit(self, X: Any, y: Any = None, *, valid: Any = None, test: Any = None, **settings: Any) -> Self:  # noqa: N803
+        """Train the network.
+
+        Parameters
+        ----------
+        X : array (rows, ...), (X, y), Data or DataFrame
+            Features.
+        y : array (rows,), optional
+            Labels of any kind.
+        valid, test : float, (X, y) or Data, optional
+            Fractions of all rows, held out; or data of their own.
+    {settings}
+
+        Returns
+        -------
+        NNClassifier
+            Itself.
+
+        Raises
+        ------
+        ConfigError, DataError, CheckpointError
+            Before anything is trained or written.
+        NotFiniteError
+            Where the loss became NaN; the last good checkpoint is kept.
+        """
+        chosen = {key: getattr(self, key) for key in FitSettings.model_fields} | settings
+        fields = FitSettings.model_fields
+        told = _settings({k: v for k, v in chosen.items() if k not in fields or k in settings or v != fields[k].default})
+        if told.verbose:
+            told = told.model_copy(update={"observers": (*told.observers, ProgressLines())})
+        layers = self._parsed()
+        output = layers[-1]
+        n_classes = output.n_classes if isinstance(output, ClassificationOutputLayer) else None
+        seed = self._seed()
+        going_on = self._going_on(told)
+        if seed is None and going_on is not None:
+            seed = going_on.rng
+        split_seed = seed
+        if split_seed is None and told.checkpoint and told.resume != "fresh":
+            stored = RunFiles(told.checkpoint).newest()
+            seed = split_seed = stored.rng if stored is not None else None
+        if split_seed is None:
+            from arignote.streams import draw_seed
+
+            seed = split_seed = draw_seed()
+        prepared, told = prepare(
+            X,
+            y,
+            self.valid if valid is None else valid,
+            self.test if test is None else test,
+            told,
+            n_classes,
+            split_seed,
+        )
+        source = _read_run(str(self.stored_network))[0] if self.stored_network is not None else None
+        outcome = train(
+            layers, prepared, told, name=self.name, seed=seed, going_on=going_on, stored_network=source
+        )
+        self._adopt(outcome.state, outcome.network)
+        self.story_ = outcome.story
+        return self
+
+    fit = _takes_settings(fit)
+
+    def _parsed(self) -> list[Layer]:
+        layers = self.layers
+        if isinstance(layers, str | Path):
+            from arignote.config import read_layers
+
+            layers = read_layers(Path(layers))
+        return parse(layers, self.layer_defaults)
+
+    def _seed(self) -> int | None:
+        given = self.random_state if self.random_state is not None else self.rng
+        if given is None or isinstance(given, int | np.integer):
+            return None if given is None else int(given)
+        if isinstance(given, np.random.RandomState):
+            return int(given.randint(2**31))
+        if isinstance(given, np.random.Generator):
+            return int(given.integers(2**31))
+        raise ConfigError(f"rng must be an integer or None; got {given!r}")
+
+    def _going_on(self, settings: FitSettings) -> TrainingState | None:
+        """Return the state in memory to go on from: interrupted, loaded, unpickled in mid-training, or warm start."""
+        state: TrainingState | None = getattr(self, "state_", None)
+        if state is None or settings.resume == "fresh":
+            return None
+        return state if self.warm_start or self.interrupted_ or not state.finished or self._loaded() else None
+
+    def _loaded(self) -> bool:
+        return bool(getattr(self, "loaded_", False))
+
+    def _adopt(self, state: TrainingState, network: Network) -> None:
+        self.state_, self.network_ = state, network
+        self.classes_ = state.class_labels
+        self.history_ = state.history.records()
+        self.n_epochs_ = state.progress.epoch
+        best = state.best
+        self.best_ = None if best is None else {
+            "value": best.value, "epoch": best.epoch, "examples_seen": best.examples_seen
+        }
+        self.n_features_in_ = int(np.prod(network.architecture.n_in))
+        self.interrupted_ = state.progress.stopped_by is not None
+
+    def _rows(self, X: Any) -> Rows:  # noqa: N803
+        if not hasattr(self, "network_"):
+            raise NotFittedError("This NNClassifier is not fitted yet: call fit first, or NNClassifier.load(RUN)")
+        rows = rows_of(X, allow_nonfinite=self.allow_nonfinite)
+        expected = self.network_.architecture.n_in
+        if rows.n_in != tuple(expected):
+            raise DataError(f"an example of X must have shape {tuple(expected)}; got {rows.n_in}")
+        return rows
+
+    def predict_proba(self, X: Any) -> NDArray[Any]:  # noqa: N803
+        """Return the probability of each class, float32 (rows, n_classes), columns as `classes_`."""
+        rows = self._rows(X)
+        return predict_proba(self.network_, rows.features, len(rows))
+
+    def predict(self, X: Any) -> NDArray[Any]:  # noqa: N803
+        """Return the most probable class of each row, (rows,)."""
+        probabilities = self.predict_proba(X)
+        chosen: NDArray[Any] = self.classes_[probabilities.argmax(axis=1)]
+        return chosen
+
+    def evaluate(self, X: Any, y: Any = None, losses: Sequence[str] = ("nll", "error")) -> dict[str, float]:  # noqa: N803
+        """Return losses by name, means over the examples.
+
+        Parameters
+        ----------
+        X, y : array (rows, ...), array (rows,)
+            Data with labels.
+        losses : sequence of str
+            Names: "nll", "error".
+        """
+        labelled = rows_of(X, y)
+        rows = self._rows(labelled.x)
+        if labelled.y is None:
+            raise DataError("evaluate needs labels: evaluate(X, y)")
+        labels = encode_labels(labelled.y, self.classes_, "X")
+        names = [losses] if isinstance(losses, str) else losses
+        score = Scorer(self.network_, {name: build("loss", name) for name in names})
+        return score(lambda at: (rows.features(at), labels[at]), len(rows))
+
+    @property
+    def n_params(self) -> int:
+        """Number of values in all parameters."""
+        return self._architecture().n_params
+
+    @property
+    def params(self) -> dict[str, NDArray[Any]]:
+        """A copy of every parameter of the fitted network, by name."""
+        return dict(self.network_.arrays())
+
+    def _architecture(self) -> Architecture:
+        if hasattr(self, "network_"):
+            architecture: Architecture = self.network_.architecture
+            return architecture
+        n_in = (self.n_in,) if isinstance(self.n_in, int) else self.n_in
+        return declare(self._parsed(), n_in)
+
+    def get_layer(self, name: str) -> Layer:
+        """Return the declared layer of a name."""
+        for layer in self._parsed():
+            if layer.name == name:
+                return layer
+        raise ConfigError(f"there is no layer {name!r}; layers: {', '.join(str(la.name) for la in self._parsed())}")
+
+    def summary(self) -> str:
+        """Return the table of layers: name, type, output shape, parameters, totals."""
+        from arignote.report.tables import layer_table
+
+        return layer_table(self._architecture())
+
+    def set_trainable_params(self, inp: Any, layers: Sequence[str] | None = None) -> None:
+        """Copy parameters of another fitted classifier, or of a checkpoint, into the fitted network.
+
+        Parameters
+        ----------
+        inp : NNClassifier, or str
+            Where from; a string is a stem or a file.
+        layers : sequence of str, optional
+            Names of the layers; by default all.
+        """
+        arrays = inp.params if isinstance(inp, NNClassifier) else _read_run(str(inp))[0].network
+        known = {name.split(".")[0] for name in self.network_.named}
+        wanted = known if layers is None else set([layers] if isinstance(layers, str) else layers)
+        if wanted - known:
+            raise ConfigError(f"there is no layer with parameters {sorted(wanted - known)[0]!r}; known: {sorted(known)}")
+        mine = {name: t for name, t in self.network_.named.items() if name.split(".")[0] in wanted}
+        copy_into(mine, {name: a for name, a in arrays.items() if name.split(".")[0] in wanted}, "inp")
+
+    @classmethod
+    def load(cls, run: str, which: str | None = None, layers: Any = None) -> Self:
+        """Return the classifier of a run: ready to predict, or to go on with ``fit(data)``.
+
+        Parameters
+        ----------
+        run : str
+            A stem or a file.
+        which : "best", "last" or number of an epoch, optional
+            By default the best network, with the last state.
+        layers : list, optional
+            The layers once more, where the network has functions of your own, which no file can hold.
+
+        Notes
+        -----
+        No code from the file is run.
+        """
+        state, is_last = _read_run(run, which)
+        spec = state.spec
+        try:
+            parsed = parse(spec["layers"] if layers is None else layers)
+        except ConfigError as fault:
+            raise CheckpointError(f"{run}: {fault}\nGive the layers again: load({run!r}, layers=[...])") from None
+        settings = {k: v for k, v in spec["fit"].items() if k not in ("augmentation", "observers", "resume")}
+        classifier = cls(layers if layers is not None else spec["layers"], name=spec["name"], rng=state.rng, **settings)
+        network = Network(declare(parsed, tuple(spec["n_in"]), len(state.classes["values"])))
+        best = state.best if is_last and which is None else None
+        copy_into(network.named, best.network if best is not None and best.network else state.network, run)
+        network.eval()
+        classifier._adopt(state, network)
+        classifier.loaded_ = True
+        return classifier
+
+
+def _settings(values: dict[str, Any]) -> FitSettings:
+    try:
+        return FitSettings(**values)
+    except ValidationError as fault:
+        raise ConfigError(complaints_of(fault, FitSettings)).under("fit") from None
+
+
+def _read_run(run: str, which: str | None = None) -> tuple[TrainingState, bool]:
+    """Return the state that RUN means, and whether it is the last one of a stem, with its best network."""
+    if which in (None, "last") and not Path(run).is_file():
+        state = RunFiles(run).newest()
+        if state is None:
+            raise CheckpointError(f"{run}: there is no run of this stem ({RunFiles(run).path('last')} is missing)")
+        return state, True
+    return read(next(resolve(run, which)))[0], False

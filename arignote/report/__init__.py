@@ -1,0 +1,1 @@
+"""What is told: lines, tables, progress."""
