@@ -121,34 +121,36 @@ class NNClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     __init__ = _takes_settings(__init__)
 
-    def fit(self, X: Any, y: Any = None, *, valid: Any = None, test: Any = None, **settings: Any) -> Self:  # noqa: N803
+    def fit(self, X: Any, y: Any = None, *, valid: Any = None, test: Any = None, **settings: Any) -> Self:
         """Train the network.
 
-        Parameters
-        ----------
-        X : array (rows, ...), (X, y), Data or DataFrame
-            Features.
-        y : array (rows,), optional
-            Labels of any kind.
-        valid, test : float, (X, y) or Data, optional
-            Fractions of all rows, held out; or data of their own.
-    {settings}
+            Parameters
+            ----------
+            X : array (rows, ...), (X, y), Data or DataFrame
+                Features.
+            y : array (rows,), optional
+                Labels of any kind.
+            valid, test : float, (X, y) or Data, optional
+                Fractions of all rows, held out; or data of their own.
+        {settings}
 
-        Returns
-        -------
-        NNClassifier
-            Itself.
+            Returns
+            -------
+            NNClassifier
+                Itself.
 
-        Raises
-        ------
-        ConfigError, DataError, CheckpointError
-            Before anything is trained or written.
-        NotFiniteError
-            Where the loss became NaN; the last good checkpoint is kept.
+            Raises
+            ------
+            ConfigError, DataError, CheckpointError
+                Before anything is trained or written.
+            NotFiniteError
+                Where the loss became NaN; the last good checkpoint is kept.
         """
         chosen = {key: getattr(self, key) for key in FitSettings.model_fields} | settings
         fields = FitSettings.model_fields
-        told = _settings({k: v for k, v in chosen.items() if k not in fields or k in settings or v != fields[k].default})
+        told = _settings(
+            {k: v for k, v in chosen.items() if k not in fields or k in settings or v != fields[k].default}
+        )
         if told.verbose:
             told = told.model_copy(update={"observers": (*told.observers, ProgressLines())})
         layers = self._parsed()
@@ -176,9 +178,7 @@ class NNClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             split_seed,
         )
         source = _read_run(str(self.stored_network))[0] if self.stored_network is not None else None
-        outcome = train(
-            layers, prepared, told, name=self.name, seed=seed, going_on=going_on, stored_network=source
-        )
+        outcome = train(layers, prepared, told, name=self.name, seed=seed, going_on=going_on, stored_network=source)
         self._adopt(outcome.state, outcome.network)
         self.story_ = outcome.story
         return self
@@ -219,13 +219,13 @@ class NNClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self.history_ = state.history.records()
         self.n_epochs_ = state.progress.epoch
         best = state.best
-        self.best_ = None if best is None else {
-            "value": best.value, "epoch": best.epoch, "examples_seen": best.examples_seen
-        }
+        self.best_ = (
+            None if best is None else {"value": best.value, "epoch": best.epoch, "examples_seen": best.examples_seen}
+        )
         self.n_features_in_ = int(np.prod(network.architecture.n_in))
         self.interrupted_ = state.progress.stopped_by is not None
 
-    def _rows(self, X: Any) -> Rows:  # noqa: N803
+    def _rows(self, X: Any) -> Rows:
         if not hasattr(self, "network_"):
             raise NotFittedError("This NNClassifier is not fitted yet: call fit first, or NNClassifier.load(RUN)")
         rows = rows_of(X, allow_nonfinite=self.allow_nonfinite)
@@ -234,18 +234,18 @@ class NNClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             raise DataError(f"an example of X must have shape {tuple(expected)}; got {rows.n_in}")
         return rows
 
-    def predict_proba(self, X: Any) -> NDArray[Any]:  # noqa: N803
+    def predict_proba(self, X: Any) -> NDArray[Any]:
         """Return the probability of each class, float32 (rows, n_classes), columns as `classes_`."""
         rows = self._rows(X)
         return predict_proba(self.network_, rows.features, len(rows))
 
-    def predict(self, X: Any) -> NDArray[Any]:  # noqa: N803
+    def predict(self, X: Any) -> NDArray[Any]:
         """Return the most probable class of each row, (rows,)."""
         probabilities = self.predict_proba(X)
         chosen: NDArray[Any] = self.classes_[probabilities.argmax(axis=1)]
         return chosen
 
-    def evaluate(self, X: Any, y: Any = None, losses: Sequence[str] = ("nll", "error")) -> dict[str, float]:  # noqa: N803
+    def evaluate(self, X: Any, y: Any = None, losses: Sequence[str] = ("nll", "error")) -> dict[str, float]:
         """Return losses by name, means over the examples.
 
         Parameters
@@ -308,7 +308,9 @@ class NNClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         known = {name.split(".")[0] for name in self.network_.named}
         wanted = known if layers is None else set([layers] if isinstance(layers, str) else layers)
         if wanted - known:
-            raise ConfigError(f"there is no layer with parameters {sorted(wanted - known)[0]!r}; known: {sorted(known)}")
+            raise ConfigError(
+                f"there is no layer with parameters {sorted(wanted - known)[0]!r}; known: {sorted(known)}"
+            )
         mine = {name: t for name, t in self.network_.named.items() if name.split(".")[0] in wanted}
         copy_into(mine, {name: a for name, a in arrays.items() if name.split(".")[0] in wanted}, "inp")
 

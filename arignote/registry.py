@@ -203,5 +203,5 @@ def complaints_of(fault: ValidationError, cls: type[BaseModel]) -> list[Complain
             expected = context.get("expected", error["msg"])
             found.append(Complaint(path, f"{name} must be {expected}; got {got!r}"))
     # A union reports each of its branches; one complaint per place is enough.
-    unique = {complaint.path + (complaint.message if not complaint.path else "",): complaint for complaint in found}
+    unique = {(*complaint.path, "" if complaint.path else complaint.message): complaint for complaint in found}
     return list(unique.values())

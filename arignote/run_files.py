@@ -8,6 +8,9 @@ import time
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
+
+from numpy.typing import NDArray
 
 from arignote.checkpoint import encode, read, write
 from arignote.errors import ArignoteWarning, CheckpointError, ConfigError
@@ -115,7 +118,7 @@ class RunFiles:
             )
         return None
 
-    def _best_network(self, state: TrainingState, path: Path) -> dict[str, object]:
+    def _best_network(self, state: TrainingState, path: Path) -> dict[str, NDArray[Any]]:
         assert state.best is not None
         for best_path in self._numbered("best"):
             try:
@@ -183,8 +186,8 @@ class RunFiles:
                 path.unlink(missing_ok=True)
                 named.pop(path, None)
         needed = {digest for _, digest in named.values()}
-        for path in self._numbered("best")[:]:
-            if path == self.path("best") and next(iter(named.values()))[1]:
+        for path in self._numbered("best"):
+            if path == self.path("best") and named[self.path("last")][1]:
                 continue
             try:
                 if read(path)[1] in needed:

@@ -11,13 +11,14 @@ from collections.abc import Callable
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, model_validator
+from pydantic.config import JsonDict
 
 from arignote.errors import ConfigError
 from arignote.registry import Count, Positive, build, part_of, plain
 
 __all__ = ["FitSettings", "RunSpec", "cadence", "decides", "fit_parameters"]
 
-FREE = {"decides": False}
+FREE: JsonDict = {"decides": False}
 
 
 def _losses(value: Any) -> Any:

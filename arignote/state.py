@@ -191,7 +191,9 @@ class TrainingState:
 
     def finite(self) -> bool:
         """Whether every weight and the loss of the epoch are finite."""
-        return isfinite(float(self.epoch_loss)) and all(isfinite(float(t.detach().sum())) for t in self.network.values())
+        return isfinite(float(self.epoch_loss)) and all(
+            isfinite(float(t.detach().sum())) for t in self.network.values()
+        )
 
     def to_plain(self) -> dict[str, Any]:
         """Return all but the tensors as plain data (numbers, strings, lists, dicts)."""

@@ -191,9 +191,7 @@ def train(
         network = Network(architecture, device)
         network.initialise(seed)
         _load_params(architecture, network, stored_network)
-        step = TrainingStep(
-            network, build("loss", settings.train_loss), settings.sgd_type, settings.sgd_max_grad_norm
-        )
+        step = TrainingStep(network, build("loss", settings.train_loss), settings.sgd_type, settings.sgd_max_grad_norm)
         state = _fresh(network, step, rules, prepared, settings, name, seed, environment(device))
         story = "starts"
         where = str(files.path("last")) if files and stored is not going_on else "the classifier's state"
@@ -253,9 +251,7 @@ def _fresh(
     )
 
 
-def _take_over(
-    state: TrainingState, stored: TrainingState, network: Network, step: TrainingStep, where: str
-) -> None:
+def _take_over(state: TrainingState, stored: TrainingState, network: Network, step: TrainingStep, where: str) -> None:
     """Copy a stored state into live tensors that network and updater have laid out."""
     copy_into(state.network, stored.network, where)
     copy_into(state.slots, stored.slots, where)

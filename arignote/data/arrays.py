@@ -102,15 +102,14 @@ class Rows:
 
 def _fingerprint(array: NDArray[Any]) -> dict[str, Any]:
     digest = hashlib.sha256()
+    told = {"shape": list(array.shape), "dtype": str(array.dtype)}
     if array.dtype.hasobject:
         digest.update(repr(array.tolist()).encode())
     else:
         if array.nbytes > 256_000_000:
-            array_part = array[np.linspace(0, len(array) - 1, 4096).astype(np.int64)]
-        else:
-            array_part = array
-        digest.update(np.ascontiguousarray(array_part).data if array_part.size else b"")
-    return {"shape": list(array.shape), "dtype": str(array.dtype), "sha256": digest.hexdigest()}
+            array = array[np.linspace(0, len(array) - 1, 4096).astype(np.int64)]
+        digest.update(np.ascontiguousarray(array).data)
+    return told | {"sha256": digest.hexdigest()}
 
 
 def rows_of(x: Any, y: Any = None, *, what: str = "X", allow_nonfinite: bool = False) -> Rows:
@@ -185,7 +184,9 @@ def _labels(y: Any, what: str) -> NDArray[Any]:
         if not np.isfinite(labels).all():
             raise DataError(f"label of {what} row {int(np.argmin(np.isfinite(labels)))} is not finite")
         if not (labels == np.round(labels)).all():
-            raise DataError(f"labels of {what} are continuous numbers (such as {labels[0]}); a classifier needs classes")
+            raise DataError(
+                f"labels of {what} are continuous numbers (such as {labels[0]}); a classifier needs classes"
+            )
     if labels.dtype == object:
         missing = [row for row, label in enumerate(labels) if label is None or label != label]
         if missing:
@@ -206,7 +207,9 @@ def find_classes(labels: NDArray[Any], n_classes: int | None) -> NDArray[Any]:
         if len(classes) < n_needed or (classes == np.arange(n_needed)).all():
             low, high = classes.min(), classes.max()
             if low < 0 or high >= n_needed:
-                raise DataError(f"labels reach from {low} to {high}; with n_classes={n_needed} they must lie in 0 .. {n_needed - 1}")
+                raise DataError(
+                    f"labels reach from {low} to {high}; with n_classes={n_needed} they must lie in 0 .. {n_needed - 1}"
+                )
             classes = np.arange(n_needed)
     elif n_needed is not None and len(classes) != n_needed:
         raise DataError(f"labels have {len(classes)} classes, the output layer n_classes={n_classes}")

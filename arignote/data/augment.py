@@ -31,9 +31,7 @@ class Augmentation:
         self.seed = seed
         self._functions = [(function, _accepted(function)) for function in functions]
 
-    def __call__(
-        self, x: NDArray[Any], y: NDArray[Any], epoch: int, batch: int
-    ) -> tuple[NDArray[Any], NDArray[Any]]:
+    def __call__(self, x: NDArray[Any], y: NDArray[Any], epoch: int, batch: int) -> tuple[NDArray[Any], NDArray[Any]]:
         """Return the augmented batch; DataError where a function raises, or gives another number of rows."""
         where = f"augmentation of epoch {epoch + 1}, batch {batch}"
         keywords = {"epoch": epoch, "rng": stream(self.seed, "augment", epoch, batch)}

@@ -64,7 +64,7 @@ class Network(nn.Module):
                 if tensor is None:
                     tensor = nn.Parameter(torch.zeros(param.shape, device=self.device), requires_grad=False)
                 params[name] = self.named[f"{place.name}.{name}"] = tensor
-                self.register_parameter(f"{place.name}/{name}", tensor)  # type: ignore[arg-type]
+                self.register_parameter(f"{place.name}/{name}", tensor)
             self._forwards.append((params, place.layer.build(place.input_shape)))
 
     def forward(self, x: Tensor) -> Tensor:

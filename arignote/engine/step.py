@@ -133,9 +133,7 @@ def logits_of(network: Network, x: NDArray[Any]) -> Tensor:
 def predict_proba(network: Network, read: Callable[[slice], NDArray[Any]], n_rows: int) -> NDArray[Any]:
     """Return class probabilities (n_rows, n_classes), float32; `read` gives the features of a slice of rows."""
     step = validation_rows(network)
-    parts = [
-        logits_of(network, read(slice(at, at + step))).softmax(1).cpu().numpy() for at in range(0, n_rows, step)
-    ]
+    parts = [logits_of(network, read(slice(at, at + step))).softmax(1).cpu().numpy() for at in range(0, n_rows, step)]
     return np.concatenate(parts)
 
 

@@ -103,7 +103,7 @@ class _Stepped(Rule):
 
     def _stepped(self, state: RuleState, validation: int, epoch: int) -> RuleState:
         """Change when `interval` validations have passed since the last change; the schedule's epochs come first."""
-        waiting = self.interval is None or epoch < max(self.schedule or (0,))
+        waiting = self.interval is None or epoch <= max(self.schedule or (-1,))
         if waiting or validation - state.changed_at < (self.interval or 0):
             return state
         return self._changed(state, validation)

@@ -124,7 +124,8 @@ class Adagrad(Updater):
 class Adadelta(Updater):
     """Step sizes from the ratio of past steps and past gradients (Zeiler, arXiv:1212.5701).
 
-    ``s <- rho*s + (1-rho)*g^2;  d = g * sqrt(u + epsilon)/sqrt(s + epsilon);  u <- rho*u + (1-rho)*d^2;  w <- w - lr*d``
+    ``s <- rho*s + (1-rho)*g^2;  d = g * sqrt(u + epsilon) / sqrt(s + epsilon)``
+    ``u <- rho*u + (1-rho)*d^2;  w <- w - lr*d``
     """
 
     slots: ClassVar[tuple[str, ...]] = ("square", "square_step")

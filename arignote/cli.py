@@ -1,0 +1,218 @@
+"""The command line: argument parsing only."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import sys
+import warnings
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from arignote.errors import ArignoteError, CheckpointError, ConfigError, DataError
+
+__all__ = ["app", "main"]
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
+
+Run = Annotated[str, typer.Argument(help="A stem, such as runs/digits_mlp, or a file of a run.")]
+Which = Annotated[str | None, typer.Option(help="best, last, or the number of an epoch.")]
+Set = Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Write a key of the config.")]
+Config = Annotated[Path, typer.Argument(help="A YAML or JSON file.")]
+EXIT_CODES = {ConfigError: 2, DataError: 3, CheckpointError: 4}
+
+
+@app.callback()
+def _face() -> None:
+    """Train networks that are written down as data; runs that are killed go on exactly."""
+
+
+def _arrays(source: Any, base: Path | None = None) -> tuple[Any, Any]:
+    from arignote.data.sources import read_source
+
+    return read_source(source.features, base), read_source(source.labels, base)
+
+
+@app.command()
+def fit(
+    config: Config,
+    set_: Set = None,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Start over; old files give way.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Go on in spite of what changed.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Print no line per epoch.")] = False,
+) -> None:
+    """Train a config, or go on with it.
+
+    Example: arignote fit configs/digits_mlp.yaml --set fit.n_epochs=3
+    """
+    from arignote.config import read_config
+
+    spec = read_config(config, set_)
+    if spec.data is None:
+        raise ConfigError(f"{config}: data.train must be given: features and labels")
+    from arignote.data.arrays import Data
+    from arignote.estimators import NNClassifier
+
+    x, y = _arrays(spec.data.train, config.parent)
+    parts: dict[str, Any] = {}
+    for name in ("valid", "test"):
+        part = getattr(spec.data, name)
+        parts[name] = part if part is None or isinstance(part, float) else Data(*_arrays(part, config.parent))
+    settings = {"verbose": not quiet} | spec.fit
+    if fresh or force:
+        settings["resume"] = "fresh" if fresh else "force"
+    classifier = NNClassifier(spec.layers, name=spec.name, rng=spec.rng, layer_defaults=spec.layer_defaults)
+    from arignote.run_files import RunFiles
+
+    if settings["checkpoint"] is not None and not fresh:
+        _tell_beginning(RunFiles(settings["checkpoint"]))
+    classifier.fit(x, y, **parts, **settings)
+    print(classifier.story_ if classifier.story_.startswith("finished") else _ending(classifier))
+    _tell_result(classifier, spec, settings["checkpoint"])
+    if classifier.interrupted_:
+        raise typer.Exit(130)
+
+
+def _tell_beginning(files: Any) -> None:
+    state = files.newest()
+    if state is not None and not state.finished:
+        at = state.progress
+        print(f"{files.path('last')}: goes on from epoch {at.epoch + 1}, batch {at.batch}")
+
+
+def _ending(classifier: Any) -> str:
+    n_epochs, asked = classifier.n_epochs_, classifier.state_.n_epochs
+    verb = "interrupted" if classifier.interrupted_ else "done"
+    return f"{verb}, {n_epochs} of {asked} epochs"
+
+
+def _tell_result(classifier: Any, spec: Any, checkpoint: str | None) -> None:
+    best = classifier.best_
+    if best is not None:
+        row = classifier.history_[classifier.state_.best.n_rows - 1]
+        for name, value in row.items():
+            if name == "test_error":
+                print(f"test error {100 * value:.2f} % (best validation, epoch {best['epoch']})")
+    if checkpoint is None:
+        return
+    from arignote.run_files import RunFiles
+
+    files = RunFiles(checkpoint)
+    there = [files.path(kind) for kind in ("last", "best") if files.path(kind).exists()]
+    print("files: " + ", ".join(map(str, there)))
+    base = f"{files.stem}"
+    source = f"--features {spec.data.train.features}"
+    print(f"next:  arignote inspect {base}")
+    print(f"       arignote predict {base} {source} --out preds.csv    (SRC as seen from here)")
+
+
+@app.command()
+def summary(config: Config, set_: Set = None) -> None:
+    """Print the table of layers of a config, without training.
+
+    Example: arignote summary configs/digits_mlp.yaml
+    """
+    from arignote.config import read_config
+    from arignote.layers.architecture import declare, parse
+    from arignote.report.tables import layer_table
+
+    spec = read_config(config, set_)
+    n_in = n_classes = None
+    if spec.data is not None:
+        import numpy as np
+
+        from arignote.data.sources import read_source, source_shape
+
+        n_in = tuple(source_shape(spec.data.train.features, config.parent)[1:])
+        n_classes = len(np.unique(read_source(spec.data.train.labels, config.parent)))
+    print(layer_table(declare(parse(spec.layers, spec.layer_defaults), n_in, n_classes)))
+
+
+@app.command()
+def inspect(
+    run: Run,
+    which: Which = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Tell what a run is and where it stands (its last state, unless --which says another).
+
+    Example: arignote inspect runs/digits_mlp --json
+    """
+    from arignote.report.inspection import inspection
+
+    found = inspection(run, which)
+    if as_json:
+        print(json.dumps(found, indent=2, sort_keys=True))
+        return
+    for key, value in found.items():
+        if key not in ("history", "spec"):
+            print(f"{key:>16}: {value}")
+    print(f"{'history':>16}: {len(found['history'])} rows (--json shows them, and the spec)")
+
+
+@app.command()
+def evaluate(
+    run: Run,
+    features: Annotated[str, typer.Option(help="Source of the features: file.h5:/path, file.npy, file.npz:key.")],
+    labels: Annotated[str, typer.Option(help="Source of the labels.")],
+    which: Which = None,
+) -> None:
+    """Score a run on data with labels.
+
+    Example: arignote evaluate runs/digits_mlp --features sample_data/digits.h5:/images
+    --labels sample_data/digits.h5:/labels
+    """
+    from arignote.data.sources import read_source
+    from arignote.estimators import NNClassifier
+
+    scores = NNClassifier.load(run, which).evaluate(read_source(features), read_source(labels))
+    for name, value in scores.items():
+        print(f"{name} {value:.6g}")
+
+
+@app.command()
+def predict(
+    run: Run,
+    features: Annotated[str, typer.Option(help="Source of the features: file.h5:/path, file.npy, file.npz:key.")],
+    out: Annotated[Path, typer.Option(help="CSV file: row, predicted, p_CLASS ...")],
+    which: Which = None,
+) -> None:
+    """Write the predictions of a run.
+
+    Example: arignote predict runs/digits_mlp --features sample_data/digits.h5:/images --out preds.csv
+    """
+    from arignote.data.sources import read_source
+    from arignote.estimators import NNClassifier
+
+    classifier = NNClassifier.load(run, which)
+    proba = classifier.predict_proba(read_source(features))
+    chosen = classifier.classes_[proba.argmax(axis=1)]
+    temporary = out.with_name(f".{out.name}.{os.getpid()}.tmp")
+    try:
+        with open(temporary, "w", newline="") as file:
+            writer = csv.writer(file)
+            writer.writerow(["row", "predicted", *(f"p_{label}" for label in classifier.classes_)])
+            for row, (label, p) in enumerate(zip(chosen, proba, strict=True)):
+                writer.writerow([row, label, *(f"{value:.9g}" for value in p)])
+        os.replace(temporary, out)
+    except OSError as fault:
+        temporary.unlink(missing_ok=True)
+        raise DataError(f"{out}: cannot be written: {fault.strerror}") from None
+    print(f"{len(proba)} rows -> {out}")
+
+
+def _warn(message: Any, category: Any, filename: str, lineno: int, file: Any = None, line: Any = None) -> None:
+    print(f"note: {message}", file=sys.stderr)
+
+
+def main() -> None:
+    """Run the command line; exit codes: 0 done, 2 usage or config, 3 data, 4 checkpoint, 130 stopped and saved."""
+    warnings.showwarning = _warn
+    try:
+        app()
+    except ArignoteError as fault:
+        print(f"error: {fault}", file=sys.stderr)
+        sys.exit(next((code for kind, code in EXIT_CODES.items() if isinstance(fault, kind)), 1))

@@ -1,0 +1,193 @@
+"""YAML, JSON or a mapping -> RunSpec, with file, line and column of every complaint. Config is data: no code is run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+# The wings register their parts; without them no name is known.
+import arignote.layers
+import arignote.optim  # noqa: F401
+from arignote.errors import Complaint, ConfigError
+from arignote.layers.architecture import parse
+from arignote.registry import complaints_of, plain
+from arignote.spec import FitSettings, RunSpec
+
+__all__ = ["override", "read_config", "read_layers"]
+
+
+def _load(path: Path) -> Any:
+    """Return the contents of a YAML 1.2 (or JSON) file as ruamel's containers, which know their lines."""
+    from ruamel.yaml import YAML
+    from ruamel.yaml.error import MarkedYAMLError
+
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as fault:
+        raise ConfigError(f"{path}: cannot be read: {getattr(fault, 'strerror', None) or fault}") from None
+    try:
+        # "rt" makes plain containers only; it knows no tag that builds a Python object.
+        return YAML(typ="rt").load(text)
+    except MarkedYAMLError as fault:
+        mark = fault.problem_mark
+        where = f"{path}:{mark.line + 1}:{mark.column + 1}" if mark else str(path)
+        raise ConfigError(f"{where}: is not YAML: {fault.problem}") from None
+
+
+def _position(loaded: Any, path: tuple[str | int, ...]) -> tuple[int, int] | None:
+    """Return line and column (from 1) of the innermost entry of `path` that the file has."""
+    found = None
+    for key in path:
+        marks = getattr(loaded, "lc", None)
+        try:
+            if isinstance(loaded, Mapping):
+                found = marks.key(key) if marks else found
+            elif isinstance(loaded, list):
+                found = marks.item(key) if marks else found
+                # A layer's parameters are one further down: [Name, {params}].
+            else:
+                break
+            loaded = loaded[key]
+        except (KeyError, IndexError, TypeError, AttributeError):
+            if isinstance(loaded, list) and len(loaded) == 2 and isinstance(key, str):
+                inner = _position(loaded[1], (key,))
+                found = (inner[0] - 1, inner[1] - 1) if inner else found
+            break
+    return (found[0] + 1, found[1] + 1) if found else None
+
+
+def _located(path: Path, loaded: Any, complaints: list[Complaint]) -> ConfigError:
+    lines = []
+    for complaint in complaints:
+        at = _position(loaded, complaint.path)
+        where = f"{path}:{at[0]}:{at[1]}" if at else f"{path}"
+        lines.append(f"{where}: {complaint}")
+    return ConfigError(complaints, lines)
+
+
+def _unwrapped(value: Any) -> Any:
+    """Return ruamel's containers as dicts and lists, its numbers as numbers."""
+    if isinstance(value, Mapping):
+        return {str(key): _unwrapped(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_unwrapped(item) for item in value]
+    for kind in (bool, int, float, str):
+        if isinstance(value, kind):
+            return value if isinstance(value, bool) else kind(value)
+    return value
+
+
+def override(values: dict[str, Any], settings: list[str]) -> None:
+    """Write ``key=value`` strings into a config; values are YAML, layers are named: ``layers.fc1.n_units=128``."""
+    from ruamel.yaml import YAML
+
+    for setting in settings:
+        key, sign, text = setting.partition("=")
+        if not sign or not key:
+            raise ConfigError(f"--set must be key=value; got {setting!r}")
+        try:
+            value = YAML(typ="safe").load(text)
+        except Exception:
+            raise ConfigError(f"--set {setting}: the value is not YAML") from None
+        *path, last = key.split(".")
+        place: Any = values
+        for depth, word in enumerate(path):
+            if isinstance(place, list):
+                place = _layer_of(place, word, setting)
+            elif isinstance(place, dict):
+                place = place.setdefault(word, {})
+            if not isinstance(place, dict | list):
+                raise ConfigError(f"--set {setting}: {'.'.join(path[: depth + 1])} has no keys")
+        if isinstance(place, list):
+            raise ConfigError(f"--set {setting}: name a parameter too, as in layers.fc1.n_units=128")
+        place[last] = value
+
+
+def _layer_of(layers: list[Any], name: str, setting: str) -> dict[str, Any]:
+    """Return the parameters of a layer by its name, given or implied."""
+    named = parse(layers)
+    offset = len(named) - len(layers)
+    for position, layer in enumerate(named[offset:]):
+        if layer.name == name:
+            spec = layers[position]
+            if not isinstance(spec, list):
+                spec = layers[position] = [spec]
+            if len(spec) == 1:
+                spec.append({})
+            params: dict[str, Any] = spec[1]
+            return params
+    raise ConfigError(f"--set {setting}: there is no layer {name!r}; layers: {', '.join(str(la.name) for la in named)}")
+
+
+def read_config(path: Path, settings: list[str] | None = None) -> RunSpec:
+    """Read a config and check all of it.
+
+    Parameters
+    ----------
+    path : Path
+        A YAML or JSON file.
+    settings : list of str, optional
+        ``key=value`` overrides.
+
+    Returns
+    -------
+    RunSpec
+        With paths of data and checkpoint taken from the folder of the file.
+
+    Raises
+    ------
+    ConfigError
+        With every fault, each with file, line and column.
+    """
+    loaded = _load(path)
+    values = _unwrapped(loaded)
+    if not isinstance(values, dict):
+        raise ConfigError(f"{path}: must be a mapping with the keys {', '.join(RunSpec.model_fields)}; got {values!r}")
+    override(values, settings or [])
+    complaints: list[Complaint] = []
+    try:
+        spec = RunSpec(**values)
+    except ValidationError as fault:
+        complaints += complaints_of(fault, RunSpec)
+    layers = values.get("layers")
+    if isinstance(layers, str):
+        layers = read_layers(path.parent / layers)
+    if layers is not None:
+        try:
+            parse(layers, values.get("layer_defaults"))
+        except ConfigError as fault:
+            complaints += fault.complaints
+    if isinstance(values.get("fit"), dict):
+        try:
+            FitSettings(**{k: v for k, v in values["fit"].items() if k not in ("valid", "test")})
+        except ValidationError as fault:
+            complaints += [c.under("fit") for c in complaints_of(fault, FitSettings)]
+    if complaints:
+        raise _located(path, loaded, complaints)
+    fit = dict(spec.fit)
+    given = fit.get("checkpoint", "")
+    if given == "":
+        fit["checkpoint"] = f"runs/{spec.name or path.stem}"
+    elif given is not None:
+        fit["checkpoint"] = _beside(path, str(given))
+    return spec.model_copy(update={"layers": plain(layers), "fit": fit})
+
+
+def _beside(path: Path, relative: str) -> str:
+    """Return a path of a config as seen from here."""
+    import os
+
+    joined = os.path.normpath(path.parent / relative)
+    return joined + "/" if relative.endswith("/") else joined
+
+
+def read_layers(path: Path) -> list[Any]:
+    """Return the list of layers of a YAML or JSON file: the file itself, or its key `layers`."""
+    values = _unwrapped(_load(path))
+    layers = values.get("layers") if isinstance(values, dict) else values
+    if not isinstance(layers, list):
+        raise ConfigError(f"{path}: must hold a list of [Layer, {{parameters}}]")
+    return layers

@@ -1,0 +1,239 @@
+"""The promise, in one process: stopped after every batch, everything rebuilt from the file, the same network."""
+
+from __future__ import annotations
+
+import os
+import signal
+
+import numpy as np
+import pytest
+
+from arignote import CheckpointError, ConfigError, NNClassifier
+from arignote.state import tensors_sha256
+
+SETTINGS = {
+    "n_epochs": 3,
+    "batch_size": 64,
+    "valid": 0.2,
+    "test": 0.1,
+    "lr_rule": {"rule": "stalled", "initial_value": 0.3, "multiply_by": 0.5, "interval": 1},
+}
+
+
+class Stopped(Exception):
+    pass
+
+
+def kill_after(n_batches):
+    """Return an observer that raises in the middle of the run, as a kill would, and what it counted."""
+    count = {"n": 0}
+
+    def observer(event):
+        if event.kind == "batch":
+            count["n"] += 1
+            if count["n"] > n_batches:
+                raise Stopped
+
+    return observer
+
+
+def digest(classifier):
+    state = classifier.state_
+    return (
+        tensors_sha256(state.network),
+        tensors_sha256(state.slots),
+        state.history.sha256(),
+        {name: vars(rule) for name, rule in state.rules.items()},
+        state.best.value,
+        tensors_sha256(classifier.params),
+    )
+
+
+def shift(x, y, rng):
+    return np.roll(x, int(rng.integers(-1, 2)), axis=1), y
+
+
+CASES = {
+    **{
+        updater: {"sgd_type": updater}
+        for updater in ("sgd", "momentum", "nag", "rmsprop", "adagrad", "adadelta", "adam")
+    },
+    "const": {"lr_rule": 0.01},
+    "fixed": {"lr_rule": {"rule": "fixed", "initial_value": 0.1, "multiply_by": 0.5, "schedule": [1]}},
+    "momentum rule": {
+        "sgd_type": "nag",
+        "lr_rule": 0.1,
+        "momentum_rule": {
+            "rule": "fixed",
+            "initial_value": 0.5,
+            "decrease_by": -0.1,
+            "final_value": 0.9,
+            "interval": 1,
+        },
+    },
+    "augmentation in the loop": {"augmentation": shift, "n_workers": 0},
+    "augmentation in threads": {"augmentation": shift, "n_workers": 4},
+    "own order": {"shuffle": False},
+    "last batch dropped": {"drop_last": True},
+    "validation in mid-epoch": {"validation_frequency": 100},
+    "clipped": {"sgd_max_grad_norm": 0.5},
+    "no validation": {"valid": None, "test": 0.1, "lr_rule": 0.1},
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_stopped_after_every_batch_it_ends_in_the_same_network(case, digits, layers, tmp_path):
+    settings = SETTINGS | {"sgd_type": "nag"} | CASES[case]
+    whole = NNClassifier(layers, rng=3).fit(*digits, **settings)
+    n_updates = whole.state_.progress.n_updates
+
+    def run(stem, observer=None):
+        more = {"observers": observer} if observer else {}
+        return NNClassifier(layers, rng=3).fit(*digits, **settings, checkpoint=stem, checkpoint_every=1, **more)
+
+    expected = None
+    for k in range(1, n_updates, 3):
+        stem = str(tmp_path / f"run{k}")
+        with pytest.raises(Stopped):
+            run(stem, kill_after(k))
+        ended = run(stem)
+        n_per_epoch = n_updates // 3
+        # A kill between the last batch of an epoch and its end is the batch position n_per_epoch.
+        whole_epochs, batch = (k - 1) // n_per_epoch, (k - 1) % n_per_epoch + 1
+        assert ended.state_.starts in ([[0, 0], [whole_epochs, batch]], [[0, 0], [whole_epochs + 1, 0]])
+        if whole.state_.best is None:
+            assert tensors_sha256(ended.params) == tensors_sha256(whole.params)
+            continue
+        expected = expected or digest(whole)
+        assert digest(ended) == expected
+
+
+def test_three_times_interrupted_it_ends_in_the_same_network(digits, layers, tmp_path):
+    settings = SETTINGS | {"sgd_type": "adam"}
+    whole = NNClassifier(layers, rng=3).fit(*digits, **settings)
+    stem = str(tmp_path / "run")
+    for _ in range(3):
+        with pytest.raises(Stopped):
+            NNClassifier(layers, rng=3).fit(
+                *digits, **settings, checkpoint=stem, checkpoint_every=1, observers=kill_after(2)
+            )
+    ended = NNClassifier(layers, rng=3).fit(*digits, **settings, checkpoint=stem)
+    assert digest(ended) == digest(whole)
+    assert len(ended.state_.starts) == 4
+
+
+def test_the_pace_of_saving_never_changes_the_result(digits, layers, tmp_path):
+    found = [
+        digest(
+            NNClassifier(layers, rng=3).fit(
+                *digits, **SETTINGS, checkpoint=str(tmp_path / str(n)), checkpoint_every=every
+            )
+        )
+        for n, every in enumerate(["auto", "epoch", 2, "0.01s"])
+    ]
+    assert found == [found[0]] * 4
+
+
+def test_a_finished_run_answers_at_once_and_more_epochs_go_on(digits, layers, tmp_path):
+    stem = str(tmp_path / "run")
+    first = NNClassifier(layers, rng=3).fit(*digits, **SETTINGS, checkpoint=stem)
+    again = NNClassifier(layers, rng=3).fit(*digits, **SETTINGS, checkpoint=stem)
+    assert again.story_.startswith("finished, 3 of 3 epochs")
+    assert digest(again) == digest(first)
+    longer = NNClassifier(layers, rng=3).fit(*digits, **SETTINGS | {"n_epochs": 5}, checkpoint=stem)
+    straight = NNClassifier(layers, rng=3).fit(*digits, **SETTINGS | {"n_epochs": 5})
+    assert digest(longer) == digest(straight)
+
+
+def test_something_else_is_refused_with_the_diff(digits, layers, tmp_path):
+    stem = str(tmp_path / "run")
+    NNClassifier(layers, rng=3).fit(*digits, **SETTINGS, checkpoint=stem)
+    with pytest.raises(CheckpointError, match=r"batch_size: 64 then, 32 now[\s\S]*fresh[\s\S]*force"):
+        NNClassifier(layers, rng=3).fit(*digits, **SETTINGS | {"batch_size": 32}, checkpoint=stem)
+    layers[0][1]["n_units"] = 13
+    with pytest.raises(CheckpointError, match=r"layers.fc1.n_units: 12 then, 13 now"):
+        NNClassifier(layers, rng=3).fit(*digits, **SETTINGS, checkpoint=stem)
+    layers[0][1]["n_units"] = 12
+    X = digits[0].copy()
+    X[17, 3] += 0.5
+    with pytest.raises(CheckpointError, match=r"data\..*sha256"):
+        NNClassifier(layers, rng=3).fit(X, digits[1], **SETTINGS, checkpoint=stem)
+    with pytest.raises(CheckpointError, match="resume is False"):
+        NNClassifier(layers, rng=3).fit(*digits, **SETTINGS, checkpoint=stem, resume=False)
+
+
+def test_fresh_starts_over_and_leaves_no_file_of_the_old_run(digits, layers, tmp_path):
+    stem = str(tmp_path / "run")
+    NNClassifier(layers, rng=3).fit(*digits, **SETTINGS, checkpoint=stem, checkpoint_every=1)
+    new = NNClassifier(layers, rng=4).fit(*digits, **SETTINGS, checkpoint=stem, resume="fresh")
+    assert new.state_.starts == [[0, 0]]
+    from arignote.checkpoint import read
+
+    assert {read(path)[0].run_id for path in tmp_path.glob("*.ckpt")} == {new.state_.run_id}
+
+
+def test_a_damaged_newest_file_is_named_and_the_one_before_used(digits, layers, tmp_path):
+    settings = SETTINGS | {"checkpoint_every": "epoch"}
+    whole = NNClassifier(layers, rng=3).fit(*digits, **settings)
+    stem = tmp_path / "run"
+    NNClassifier(layers, rng=3).fit(*digits, **settings, checkpoint=str(stem))
+    last = tmp_path / "run_last.ckpt"
+    data = bytearray(last.read_bytes())
+    data[len(data) // 2] ^= 1
+    last.write_bytes(data)
+    with pytest.warns(match="run_last.ckpt: is damaged"):
+        ended = NNClassifier(layers, rng=3).fit(*digits, **settings, checkpoint=str(stem))
+    assert digest(ended) == digest(whole)
+    assert ended.state_.starts == [[0, 0], [2, 0]]
+    for path in tmp_path.glob("*_last*"):
+        path.write_bytes(b"")
+    with pytest.raises(CheckpointError, match="No good checkpoint is left"):
+        NNClassifier(layers, rng=3).fit(*digits, **settings, checkpoint=str(stem))
+
+
+def test_ctrl_c_ends_after_the_batch_with_everything_saved(digits, layers, tmp_path):
+    whole = NNClassifier(layers, rng=3).fit(*digits, **SETTINGS)
+    count = {"n": 0}
+
+    def interrupt(event):
+        count["n"] += 1
+        if count["n"] == 6:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    handler = signal.getsignal(signal.SIGINT)
+    stem = str(tmp_path / "run")
+    stopped = NNClassifier(layers, rng=3).fit(*digits, **SETTINGS, checkpoint=stem, observers=interrupt)
+    assert stopped.interrupted_ and stopped.state_.progress.batch > 0
+    assert signal.getsignal(signal.SIGINT) is handler
+    loaded = NNClassifier.load(stem)
+    assert digest(loaded.fit(*digits, valid=0.2, test=0.1)) == digest(whole)
+
+
+def test_an_interrupted_classifier_goes_on_after_pickling(digits, layers):
+    import pickle
+
+    whole = NNClassifier(layers, rng=3).fit(*digits, **SETTINGS)
+
+    count = {"n": 0}
+
+    def interrupt(event):
+        count["n"] += 1
+        if count["n"] == 6:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    stopped = NNClassifier(layers, rng=3, **{k: v for k, v in SETTINGS.items()}).fit(*digits, observers=interrupt)
+    again = pickle.loads(pickle.dumps(stopped))
+    assert np.array_equal(again.predict(digits[0]), stopped.predict(digits[0]))
+    assert digest(again.fit(*digits)) == digest(whole)
+
+
+def test_the_name_of_a_file_of_a_run_is_refused_as_a_stem(digits, layers, tmp_path):
+    with pytest.raises(ConfigError, match="did you mean"):
+        NNClassifier(layers, rng=3).fit(*digits, checkpoint=str(tmp_path / "digits_last.ckpt"))
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_path_that_cannot_be_written_is_told_before_training(digits, layers, tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(CheckpointError, match="cannot be made"):
+        NNClassifier(layers, rng=3).fit(*digits, checkpoint=str(tmp_path / "file" / "run"), observers=kill_after(0))
