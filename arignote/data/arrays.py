@@ -213,8 +213,9 @@ def find_classes(labels: NDArray[Any], n_classes: int | None) -> NDArray[Any]:
             classes = np.arange(n_needed)
     elif n_needed is not None and len(classes) != n_needed:
         raise DataError(f"labels have {len(classes)} classes, the output layer n_classes={n_classes}")
-    if len(np.unique(labels)) < 2:
-        raise DataError(f"labels have one class only ({labels[0]!r}); a classifier needs at least two")
+    classes_seen = np.unique(labels).tolist()
+    if len(classes_seen) < 2:
+        raise DataError(f"labels have one class only ({classes_seen}); a classifier needs at least two")
     return classes
 
 

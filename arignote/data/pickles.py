@@ -21,7 +21,11 @@ _ALLOWED = {
     ("numpy", "ndarray"),
     ("numpy", "dtype"),
     ("_codecs", "encode"),
-    *((module, name) for module in ("builtins", "__builtin__") for name in ("complex", "set", "frozenset", "bytearray")),
+    *(
+        (module, name)
+        for module in ("builtins", "__builtin__")
+        for name in ("complex", "set", "frozenset", "bytearray")
+    ),
     *(
         (f"numpy.{core}.{module}", name)
         for core in ("core", "_core")
@@ -88,7 +92,7 @@ def _idx(folder: Path, name: str) -> NDArray[Any]:
     else:
         raise DataError(f"{folder}: has no {name} (nor {name}.gz)")
     try:
-        data = gzip.open(path).read() if path.suffix == ".gz" else path.read_bytes()
+        data = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
         n_axes = data[3]
         sizes = np.frombuffer(data, ">i4", n_axes, 4)
         return np.frombuffer(data, np.uint8, offset=4 + 4 * n_axes).reshape(sizes)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -112,4 +112,7 @@ def _number(value: Any) -> Any:
     return ["constant", {"value": float(value)}] if isinstance(value, int | float) else value
 
 
-InitializerSpec = Annotated[Any, part_of("initializer", _number)]
+if TYPE_CHECKING:
+    InitializerSpec = Any
+else:
+    InitializerSpec = part_of("initializer", _number)

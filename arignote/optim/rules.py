@@ -12,9 +12,9 @@ from typing import Annotated, Any, ClassVar
 
 from pydantic import Field, model_validator
 
-from arignote.registry import Count, Part, part_of, register
+from arignote.registry import Count, Part, register
 
-__all__ = ["Rule", "RuleSpec", "RuleState"]
+__all__ = ["Rule", "RuleState"]
 
 
 @dataclass(frozen=True)
@@ -147,11 +147,3 @@ class Stalled(_Stepped):
         if loss < state.best_loss:
             return replace(state, best_loss=loss, changed_at=validation)
         return self._stepped(state, validation, epoch)
-
-
-def _number(value: Any) -> Any:
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    return ["const", {"initial_value": float(value)}] if is_number else value
-
-
-RuleSpec = Annotated[Any, part_of("rule", _number)]

@@ -69,6 +69,6 @@ def _mnist_path() -> str:
             raise DataError(
                 "MNIST was not found and cannot be fetched. Tried: "
                 + "; ".join(tried)
-                + ". Set the environment variable ARIGNOTE_DATA to a folder with mnist.npz, mnist.pkl.gz or the IDX files"
+                + ". Set the environment variable ARIGNOTE_DATA to a folder with mnist.npz, mnist.pkl.gz or IDX files"
             )
     return str(cache)

@@ -1,0 +1,108 @@
+"""One test over every registered layer: shape as promised, gradient right, state round trip, faults refused."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from arignote.engine.network import Network, copy_into
+from arignote.errors import ConfigError
+from arignote.layers import declare, parse
+from arignote.registry import build, names
+
+PARAMS = {
+    "InputImageLayer": {"n_pixels": 8},
+    "FCLayer": {"n_units": 5, "activation": "tanh"},
+    "FCMaxoutLayer": {"n_units": 5, "maxout_k": 3},
+    "ConvLayer": {"n_output_maps": 3, "filter_shape": [3, 2], "stride": 2},
+    "ConvMaxoutLayer": {"n_output_maps": 3, "filter_shape": 3, "maxout_k": 2},
+    "MLPConvLayer": {"n_output_maps": 3, "filter_shape": 3, "n_units": [4], "activation": "prelu_shelf"},
+    "DropoutLayer": {"dropout_p": 0.4},
+    "MaxPool2DLayer": {"pool_shape": 2},
+}
+LAYERS = sorted({cls.__name__ for cls in names("layer").values()})
+ACTIVATIONS = sorted(names("activation"))
+
+
+def network_of(name, **more):
+    specs = [["InputImageLayer", {"n_pixels": 8}]] if "Input" not in name else []
+    specs.append([name, PARAMS.get(name, {}) | more])
+    if "Output" not in name:
+        specs.append(["ClassificationOutputLayer", {"n_classes": 4, "W": "glorot_uniform"}])
+    else:
+        specs[-1][1] |= {"n_classes": 4}
+    network = Network(declare(parse(specs), (1, 8, 8)))
+    network.initialise(7)
+    return network.eval()
+
+
+@pytest.mark.parametrize("name", LAYERS)
+def test_the_output_shape_is_the_promised_one(name):
+    network = network_of(name)
+    outputs = network.outputs(torch.randn(3, 1, 8, 8))
+    for (_, out), place in zip(outputs, network.architecture.placed, strict=True):
+        assert tuple(out.shape[1:]) == place.output_shape
+
+
+@pytest.mark.parametrize("name", LAYERS)
+def test_the_gradient_is_that_of_finite_differences(name):
+    network = network_of(name)
+    generator = torch.Generator().manual_seed(1)
+    x = torch.randn(4, 1, 8, 8, generator=generator, dtype=torch.float64)
+    y = torch.tensor([0, 1, 2, 3])
+    for params, _ in network._forwards:
+        for key, tensor in params.items():
+            params[key] = tensor.detach().double().requires_grad_()
+    leaves = [tensor for params, _ in network._forwards for tensor in params.values()]
+
+    def loss():
+        return torch.nn.functional.cross_entropy(network(x), y)
+
+    gradients = torch.autograd.grad(loss(), leaves)
+    for leaf, gradient in zip(leaves, gradients, strict=True):
+        flat = leaf.detach().view(-1)
+        at = int(gradient.abs().argmax())
+        kept, step = float(flat[at]), 1e-6
+        flat[at] = kept + step
+        above = float(loss().detach())
+        flat[at] = kept - step
+        below = float(loss().detach())
+        flat[at] = kept
+        assert (above - below) / (2 * step) == pytest.approx(float(gradient.view(-1)[at]), rel=1e-4, abs=1e-8)
+
+
+@pytest.mark.parametrize("name", LAYERS)
+def test_arrays_go_out_and_come_back(name):
+    network, other = network_of(name), network_of(name)
+    with torch.no_grad():
+        network.weights.add_(0.1)
+    copy_into(other.named, network.arrays(), "test")
+    assert all(np.array_equal(a, other.arrays()[key]) for key, a in network.arrays().items())
+
+
+@pytest.mark.parametrize("name", LAYERS)
+def test_an_unknown_parameter_is_refused_with_what_is_known(name):
+    with pytest.raises(ConfigError, match=r"unknown parameter 'nam'. Did you mean 'name'\?"):
+        build("layer", [name, PARAMS.get(name, {}) | {"nam": "x"}])
+
+
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+def test_every_activation_has_its_formula(activation):
+    x = np.linspace(-2, 2, 15).reshape(3, 5).astype(np.float32)
+    formulas = {
+        "linear": lambda v: v,
+        "tanh": np.tanh,
+        "abstanh": lambda v: np.abs(np.tanh(v)),
+        "sigmoid": lambda v: 1 / (1 + np.exp(-v)),
+        "relu": lambda v: np.maximum(v, 0),
+        "prelu": lambda v: np.where(v > 0, v, 0.25 * v),
+        "prelu_shelf": lambda v: np.maximum(v - 0.05, 0) - 0.25 * np.maximum(-(v + 0.05), 0),
+        "maxout": lambda v: v.max(1, keepdims=True),
+    }
+    aliases = {"sig": "sigmoid", "rec": "relu", "relu_max": "relu", "rec_para": "prelu"}
+    part = build("activation", activation)
+    n_units = 5 // part.pieces
+    slopes = [torch.full((n_units,), start) for start in part.slopes.values()]
+    got = part.build()(torch.from_numpy(x), *slopes).numpy()
+    np.testing.assert_allclose(got, formulas[aliases.get(activation, activation)](x), rtol=1e-6, atol=1e-7)

@@ -1,0 +1,39 @@
+"""Each updater gives the numbers of torch.optim (same formulas; script = this test)."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+import arignote.optim  # noqa: F401
+from arignote.registry import build
+
+N_STEPS = 12
+
+CASES = {
+    "sgd": (["sgd"], 0.1, 0.0, lambda p: torch.optim.SGD(p, lr=0.1)),
+    "momentum": (["momentum"], 0.1, 0.8, lambda p: torch.optim.SGD(p, lr=0.1, momentum=0.8)),
+    "nag": (["nag"], 0.1, 0.8, lambda p: torch.optim.SGD(p, lr=0.1, momentum=0.8, nesterov=True)),
+    "rmsprop": (["rmsprop"], 0.01, 0.9, lambda p: torch.optim.RMSprop(p, lr=0.01, alpha=0.9, eps=1e-6)),
+    "adagrad": (["adagrad"], 0.1, 0.0, lambda p: torch.optim.Adagrad(p, lr=0.1, eps=1e-10)),
+    "adadelta": (["adadelta"], 1.0, 0.95, lambda p: torch.optim.Adadelta(p, lr=1.0, rho=0.95, eps=1e-6)),
+    "adam": (["adam", {"beta1": 0.8}], 0.01, 0.0, lambda p: torch.optim.Adam(p, lr=0.01, betas=(0.8, 0.999))),
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_the_updater_gives_the_numbers_of_torch(name):
+    spec, lr, momentum, make = CASES[name]
+    updater = build("updater", spec)
+    start = torch.from_numpy(np.random.default_rng(0).standard_normal(20).astype(np.float32))
+    ours, theirs = start.clone(), torch.nn.Parameter(start.clone())
+    slots = {slot: torch.zeros(20) for slot in updater.slots}
+    optimiser = make([theirs])
+    for n in range(1, N_STEPS + 1):
+        # The gradient of sum(w^4 / 4 - w), each time where both stand.
+        updater.step(ours, ours**3 - 1, slots, lr, momentum, n)
+        theirs.grad = theirs.detach() ** 3 - 1
+        optimiser.step()
+    torch.testing.assert_close(ours, theirs.detach(), rtol=2e-5, atol=2e-6)
+    assert not torch.equal(ours, start)
