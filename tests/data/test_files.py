@@ -1,0 +1,109 @@
+"""Files that people have: pickles that run nothing, sources with their errors, MNIST in its usual forms."""
+
+from __future__ import annotations
+
+import gzip
+import os
+import pickle
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+
+from arignote import DataError, sample_data
+from arignote.data.files import read_pickle
+from arignote.data.sources import read_source, source_shape
+
+SHARED = Path(__file__).resolve().parents[3] / "shared" / "data"
+
+
+class Hostile:
+    def __reduce__(self):
+        return os.mkdir, ("made-by-a-pickle",)
+
+
+def test_a_pickle_of_arrays_comes_back(tmp_path):
+    data = ((np.arange(6.0).reshape(2, 3), np.array([0, 1])), {"a": [1, 2.5, "x", None]})
+    for protocol in (0, 2, 5):
+        with gzip.open(tmp_path / "a.pkl.gz", "wb") as file:
+            pickle.dump(data, file, protocol=protocol)
+        found = read_pickle(tmp_path / "a.pkl.gz")
+        assert np.array_equal(found[0][0], data[0][0]) and found[1] == data[1]
+
+
+def test_a_pickle_that_names_code_is_refused_and_nothing_is_run(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "a.pkl").write_bytes(pickle.dumps([1, Hostile()]))
+    with pytest.raises(DataError, match=r"a.pkl: names \w+.mkdir.*refused and nothing was run"):
+        read_pickle(tmp_path / "a.pkl")
+    assert not (tmp_path / "made-by-a-pickle").exists()
+
+
+@pytest.mark.parametrize("content", [b"", b"not a pickle", pickle.dumps(np.zeros(100))[:60]])
+def test_a_broken_pickle_is_named(content, tmp_path):
+    (tmp_path / "a.pkl").write_bytes(content)
+    with pytest.raises(DataError, match="a.pkl"):
+        read_pickle(tmp_path / "a.pkl")
+
+
+def test_sources_name_arrays_in_files(tmp_path):
+    array = np.arange(12.0).reshape(4, 3)
+    np.save(tmp_path / "a.npy", array)
+    np.savez(tmp_path / "a.npz", x=array, y=array[0])
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file["deep/x"] = array
+        file["y"] = array[0]
+    for source in ("a.npy", "a.npz:x", "a.h5:/deep/x"):
+        assert np.array_equal(read_source(source, tmp_path), array)
+        assert source_shape(source, tmp_path) == (4, 3)
+    with pytest.raises(DataError, match=r"no array '/z'.*There are: /deep/x, /y"):
+        read_source("a.h5:/z", tmp_path)
+    with pytest.raises(DataError, match="holds several arrays"):
+        read_source("a.npz", tmp_path)
+    with pytest.raises(DataError, match="there is no such file"):
+        read_source("b.h5:/x", tmp_path)
+    (tmp_path / "c.h5").write_bytes((tmp_path / "a.h5").read_bytes()[:200])
+    with pytest.raises(DataError, match="c.h5: cannot be read"):
+        read_source("c.h5:/x", tmp_path)
+
+
+def test_digits_come_offline_and_are_those_of_the_config():
+    X, y = sample_data.digits()
+    folder = Path(__file__).resolve().parents[2] / "sample_data"
+    assert X.shape == (1797, 64) and X.dtype == np.float32 and X.max() == 1.0
+    assert np.array_equal(read_source("digits.h5:/images", folder), X)
+    assert np.array_equal(read_source("digits.h5:/labels", folder), y)
+
+
+def test_mnist_is_found_in_the_folder_of_the_variable(tmp_path, monkeypatch):
+    x, y = np.arange(12 * 784, dtype=np.uint8).reshape(12, 28, 28), np.arange(12, dtype=np.uint8) % 10
+    np.savez(tmp_path / "mnist.npz", x_train=x, y_train=y, x_test=x[:2], y_test=y[:2])
+    monkeypatch.setenv("ARIGNOTE_DATA", str(tmp_path))
+    train, valid, test = read_pickle(sample_data.mnist)
+    assert [len(part[0]) for part in (train, valid, test)] == [10, 2, 2]
+    assert train[0].dtype == np.float32 and np.array_equal(valid[1], y[10:])
+    idx = tmp_path / "idx"
+    idx.mkdir()
+    for name, array in zip(
+        ("train-images-idx3", "train-labels-idx1", "t10k-images-idx3", "t10k-labels-idx1"),
+        (x, y, x[:2], y[:2]),
+        strict=True,
+    ):
+        head = bytes([0, 0, 8, array.ndim]) + b"".join(size.to_bytes(4, "big") for size in array.shape)
+        (idx / f"{name}-ubyte").write_bytes(head + array.tobytes())
+    monkeypatch.setenv("ARIGNOTE_DATA", str(idx))
+    again = read_pickle(sample_data.mnist)
+    assert all(
+        np.array_equal(a, b)
+        for pa, pb in zip(again, (train, valid, test), strict=True)
+        for a, b in zip(pa, pb, strict=True)
+    )
+
+
+@pytest.mark.skipif(not (SHARED / "mnist.npz").exists(), reason="the real MNIST is not beside this checkout")
+def test_the_real_mnist_has_the_customary_split(monkeypatch):
+    monkeypatch.setenv("ARIGNOTE_DATA", str(SHARED))
+    train, valid, test = read_pickle(sample_data.mnist)
+    assert [len(part[0]) for part in (train, valid, test)] == [50_000, 10_000, 10_000]
+    assert train[0].shape[1] == 784 and train[0].max() == 1.0

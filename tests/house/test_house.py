@@ -1,0 +1,96 @@
+"""The house: light imports, torch in one room, faces that say what is there, configs that work."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import pkgutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import arignote
+from arignote.config import read_config
+from arignote.layers import parse
+
+ROOT = Path(__file__).resolve().parents[2]
+MODULES = sorted(m.name for m in pkgutil.walk_packages(arignote.__path__, "arignote.") if "__main__" not in m.name)
+
+
+def test_the_face_and_the_declarations_start_without_torch_and_scikit_learn():
+    code = (
+        "import sys, arignote, arignote.cli, arignote.config, arignote.data.batches, arignote.checkpoint;"
+        "print(sorted({'torch', 'sklearn'} & set(sys.modules)))"
+    )
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert found.stdout.strip() == "[]"
+
+
+def test_torch_is_imported_at_module_level_in_the_engine_alone():
+    for path in (ROOT / "arignote").rglob("*.py"):
+        if "engine" in path.parts:
+            continue
+        for node in ast.parse(path.read_text()).body:
+            if isinstance(node, ast.Import | ast.ImportFrom):
+                words = [alias.name for alias in node.names] + [getattr(node, "module", None) or ""]
+                assert not any(word == "torch" or word.startswith("torch.") for word in words), path
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_every_face_names_what_is_there(name):
+    module = importlib.import_module(name)
+    for word in getattr(module, "__all__", []):
+        if (name, word) != ("arignote.sample_data", "mnist"):
+            assert hasattr(module, word), f"{name}.{word}"
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "configs").glob("*")), ids=lambda p: p.name)
+def test_every_config_is_whole(path):
+    spec = read_config(path)
+    assert parse(spec.layers, spec.layer_defaults) and spec.data is not None
+
+
+def test_the_script_of_2015_runs_on_its_import_paths_and_again(tmp_path, digits):
+    from arignote.data import files
+    from arignote.nnets import nets
+
+    layers = [
+        ["InputLayer", {"name": "input"}],
+        ["FCLayer", {"name": "fc1", "n_units": 40, "activation": "prelu_shelf", "l2": 0.001}],
+        ["DropoutLayer", {"name": "DO-fc1", "dropout_p": 0.5}],
+        ["ClassificationOutputLayer", {"name": "output", "n_classes": 10}],
+    ]
+    X, y = digits
+    checkpoint = str(tmp_path / "mnist.v1.pkl")
+
+    def script():
+        classifier = nets.NNClassifier(layers, name="MNIST MLP", rng=42)
+        return classifier.fit(
+            (X[:200], y[:200]),
+            n_epochs=3,
+            valid=(X[200:250], y[200:250]),
+            test=(X[250:], y[250:]),
+            augmentation=None,
+            checkpoint=checkpoint,
+            sgd_type="nag",
+            lr_rule={"rule": "stalled", "initial_value": 0.1, "multiply_by": 0.25, "interval": 5},
+            momentum_rule={
+                "rule": "stalled",
+                "initial_value": 0.7,
+                "decrease_by": -0.1,
+                "final_value": 0.95,
+                "interval": 5,
+            },
+            batch_size=128,
+            train_loss="nll",
+            valid_loss="nll",
+            test_loss=["nll", "error"],
+        )
+
+    first, again = script(), script()
+    assert (tmp_path / "mnist.v1_last.ckpt").exists()
+    assert again.story_.startswith("finished, 3 of 3 epochs") and again.history_ == first.history_
+    loaded = files.checkpoint_read(checkpoint)
+    assert (loaded.predict_proba(X) == first.predict_proba(X)).all()
