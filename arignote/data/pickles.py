@@ -41,7 +41,7 @@ class _Unpickler(pickle.Unpickler):
                 f"names {module}.{name}, which a data pickle does not need; it was refused and nothing was run. "
                 "Save the arrays with numpy.savez instead"
             )
-        return super().find_class(module, name)
+        return super().find_class(module.replace("numpy.core.", "numpy._core."), name)
 
 
 def read_pickle(path: str | Path) -> Any:

@@ -32,6 +32,12 @@ def test_a_pickle_of_arrays_comes_back(tmp_path):
         assert np.array_equal(found[0][0], data[0][0]) and found[1] == data[1]
 
 
+def test_a_pickle_of_python_2_comes_back(tmp_path):
+    old = pickle.dumps((np.arange(3.0), "x"), protocol=2).replace(b"numpy._core.multiarray", b"numpy.core.multiarray")
+    (tmp_path / "a.pkl").write_bytes(old)
+    assert read_pickle(tmp_path / "a.pkl")[0].tolist() == [0.0, 1.0, 2.0]
+
+
 def test_a_pickle_that_names_code_is_refused_and_nothing_is_run(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "a.pkl").write_bytes(pickle.dumps([1, Hostile()]))
@@ -64,7 +70,7 @@ def test_sources_name_arrays_in_files(tmp_path):
     with pytest.raises(DataError, match="there is no such file"):
         read_source("b.h5:/x", tmp_path)
     (tmp_path / "c.h5").write_bytes((tmp_path / "a.h5").read_bytes()[:200])
-    with pytest.raises(DataError, match="c.h5: cannot be read"):
+    with pytest.raises(DataError, match=r"c\.h5: cannot be read"):
         read_source("c.h5:/x", tmp_path)
 
 
@@ -94,11 +100,8 @@ def test_mnist_is_found_in_the_folder_of_the_variable(tmp_path, monkeypatch):
         (idx / f"{name}-ubyte").write_bytes(head + array.tobytes())
     monkeypatch.setenv("ARIGNOTE_DATA", str(idx))
     again = read_pickle(sample_data.mnist)
-    assert all(
-        np.array_equal(a, b)
-        for pa, pb in zip(again, (train, valid, test), strict=True)
-        for a, b in zip(pa, pb, strict=True)
-    )
+    for ours, theirs in zip(again, (train, valid, test), strict=True):
+        assert np.array_equal(ours[0], theirs[0]) and np.array_equal(ours[1], theirs[1])
 
 
 @pytest.mark.skipif(not (SHARED / "mnist.npz").exists(), reason="the real MNIST is not beside this checkout")
