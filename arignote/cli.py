@@ -71,7 +71,7 @@ def fit(
         _tell_beginning(RunFiles(settings["checkpoint"]))
     classifier.fit(x, y, **parts, **settings)
     print(classifier.story_ if classifier.story_.startswith("finished") else _ending(classifier))
-    _tell_result(classifier, spec, settings["checkpoint"])
+    _tell_result(classifier, spec.data.train, config.parent, settings["checkpoint"])
     if classifier.interrupted_:
         raise typer.Exit(130)
 
@@ -89,13 +89,12 @@ def _ending(classifier: Any) -> str:
     return f"{verb}, {n_epochs} of {asked} epochs"
 
 
-def _tell_result(classifier: Any, spec: Any, checkpoint: str | None) -> None:
+def _tell_result(classifier: Any, train: Any, folder: Path, checkpoint: str | None) -> None:
     best = classifier.best_
     if best is not None:
         row = classifier.history_[classifier.state_.best.n_rows - 1]
-        for name, value in row.items():
-            if name == "test_error":
-                print(f"test error {100 * value:.2f} % (best validation, epoch {best['epoch']})")
+        if "test_error" in row:
+            print(f"test error {100 * row['test_error']:.2f} % (best validation, epoch {best['epoch']})")
     if checkpoint is None:
         return
     from arignote.run_files import RunFiles
@@ -103,10 +102,10 @@ def _tell_result(classifier: Any, spec: Any, checkpoint: str | None) -> None:
     files = RunFiles(checkpoint)
     there = [files.path(kind) for kind in ("last", "best") if files.path(kind).exists()]
     print("files: " + ", ".join(map(str, there)))
-    base = f"{files.stem}"
-    source = f"--features {spec.data.train.features}"
-    print(f"next:  arignote inspect {base}")
-    print(f"       arignote predict {base} {source} --out preds.csv    (SRC as seen from here)")
+    features, labels = (os.path.normpath(folder / source) for source in (train.features, train.labels))
+    print(f"next:  arignote inspect {files.stem}")
+    print(f"       arignote evaluate {files.stem} --features {features} --labels {labels}")
+    print(f"       arignote predict {files.stem} --features {features} --out preds.csv")
 
 
 @app.command()

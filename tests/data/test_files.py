@@ -49,7 +49,7 @@ def test_a_pickle_that_names_code_is_refused_and_nothing_is_run(tmp_path, monkey
 @pytest.mark.parametrize("content", [b"", b"not a pickle", pickle.dumps(np.zeros(100))[:60]])
 def test_a_broken_pickle_is_named(content, tmp_path):
     (tmp_path / "a.pkl").write_bytes(content)
-    with pytest.raises(DataError, match="a.pkl"):
+    with pytest.raises(DataError, match=r"a\.pkl"):
         read_pickle(tmp_path / "a.pkl")
 
 
