@@ -6,7 +6,7 @@ import copy
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from math import isfinite
 from typing import Any
 
@@ -148,45 +148,30 @@ class TrainingState:
 
     def snapshot(self) -> TrainingState:
         """Return a copy with arrays in place of live tensors, which no later step can change."""
-        return TrainingState(
+        return replace(
+            self,
             network=_arrays(self.network),
             slots=_arrays(self.slots),
             epoch_loss=np.float64(float(self.epoch_loss)),
             rules=dict(self.rules),
-            rng=self.rng,
-            run_id=self.run_id,
-            spec=self.spec,
-            classes=self.classes,
-            data=self.data,
-            environment=self.environment,
             progress=copy.copy(self.progress),
             history=History({name: list(column) for name, column in self.history.columns.items()}),
             best=copy.copy(self.best),
             starts=[list(start) for start in self.starts],
-            extra_metadata=self.extra_metadata,
         )
 
     def at_best(self) -> TrainingState:
         """Return the state that the best file holds: the best network, no slots, the history up to it."""
         assert self.best is not None
         best = self.best
-        progress = Progress(epoch=best.epoch, examples_seen=best.examples_seen, n_validations=best.n_rows)
-        return TrainingState(
+        return replace(
+            self,
             network=best.network,
             slots={},
             epoch_loss=np.float64(0.0),
-            rules=dict(self.rules),
-            rng=self.rng,
-            run_id=self.run_id,
-            spec=self.spec,
-            classes=self.classes,
-            data=self.data,
-            environment=self.environment,
-            progress=progress,
+            progress=Progress(epoch=best.epoch, examples_seen=best.examples_seen, n_validations=best.n_rows),
             history=self.history.head(best.n_rows),
             best=Best(best.value, best.epoch, best.examples_seen, best.n_rows),
-            starts=self.starts,
-            extra_metadata=self.extra_metadata,
         )
 
     def finite(self) -> bool:
