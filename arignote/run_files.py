@@ -24,6 +24,8 @@ _KIND = re.compile(r"_(last|best)(\.(\d+))?\.ckpt$|_epoch(\d+)\.ckpt$")
 def normal_stem(stem: str) -> Path:
     """Return a stem as a path: a final .ckpt, .pkl, .pkl.gz is dropped, the name of a file of a run refused."""
     text = str(stem)
+    if text.endswith("/"):
+        raise ConfigError(f"checkpoint must name files, not a folder; got {text!r}. Write {text + 'run'!r}")
     found = _KIND.search(text)
     if found:
         raise ConfigError(f"checkpoint {text!r} is one file of a run; did you mean {text[: found.start()]!r}?")

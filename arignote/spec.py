@@ -95,7 +95,7 @@ class FitSettings(BaseModel):
     validate_on_train: bool = Field(False, description="Whether the training data is scored at each validation too.")
     restore_best: bool = Field(True, description="Whether the best network is kept at the end.", json_schema_extra=FREE)
     checkpoint: str | None = Field(
-        None, description="Stem of the files of the run; a folder ends in a slash.", json_schema_extra=FREE
+        None, description="Stem of the files of the run, such as runs/digits.", json_schema_extra=FREE
     )
     resume: bool | Literal["fresh", "force"] = Field(
         True, description="True: go on; False: no file may exist; fresh: start over; force.", json_schema_extra=FREE

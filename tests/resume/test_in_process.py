@@ -237,3 +237,20 @@ def test_a_path_that_cannot_be_written_is_told_before_training(digits, layers, t
     (tmp_path / "file").write_text("")
     with pytest.raises(CheckpointError, match="cannot be made"):
         NNClassifier(layers, rng=3).fit(*digits, checkpoint=str(tmp_path / "file" / "run"), observers=kill_after(0))
+
+
+def test_a_folder_is_refused_as_a_stem(digits, layers, tmp_path):
+    with pytest.raises(ConfigError, match="not a folder"):
+        NNClassifier(layers, rng=3).fit(*digits, checkpoint=f"{tmp_path}/")
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_file_of_a_newer_format_is_told(digits, layers, tmp_path, monkeypatch):
+    from arignote import checkpoint
+
+    stem = str(tmp_path / "run")
+    with monkeypatch.context() as newer:
+        newer.setattr(checkpoint, "VERSION", 99)
+        NNClassifier(layers, rng=3).fit(*digits, n_epochs=1, checkpoint=stem)
+    with pytest.raises(CheckpointError, match="format version 99.*Update Arignote"):
+        NNClassifier.load(stem)
