@@ -57,7 +57,20 @@ def _mnist_path() -> str:
     import pooch
 
     cache = Path(pooch.os_cache("arignote")) / "mnist"
-    pooch.get_logger().setLevel("ERROR")
+    logger = pooch.get_logger()
+    level = logger.level
+    logger.setLevel("ERROR")
+    try:
+        _fetch(cache, tried)
+    finally:
+        logger.setLevel(level)
+    return str(cache)
+
+
+def _fetch(cache: Path, tried: list[str]) -> None:
+    """Fetch what the cache lacks, each file from the first mirror that has it; DataError names all that was tried."""
+    import pooch
+
     for file, checksum in _FILES.items():
         for mirror in _MIRRORS:
             try:
@@ -71,4 +84,3 @@ def _mnist_path() -> str:
                 + "; ".join(tried)
                 + ". Set the environment variable ARIGNOTE_DATA to a folder with mnist.npz, mnist.pkl.gz or IDX files"
             )
-    return str(cache)
