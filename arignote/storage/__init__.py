@@ -1,0 +1,18 @@
+"""Where the files of a run live: a folder of this machine, or an object store."""
+
+from __future__ import annotations
+
+from arignote.storage.base import Folder, Heed, Lock, is_url
+from arignote.storage.local import LocalFolder
+
+__all__ = ["Folder", "Heed", "Lock", "folder_of", "is_url"]
+
+
+def folder_of(stem: str) -> tuple[Folder, str]:
+    """Return the folder of a stem (a path or a URL), and the name of its files."""
+    head, _, name = stem.rpartition("/")
+    if not is_url(stem):
+        return LocalFolder(head or ("/" if stem.startswith("/") else ".")), name
+    from arignote.storage.remote import RemoteFolder
+
+    return RemoteFolder(head), name

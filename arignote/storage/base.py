@@ -1,0 +1,55 @@
+"""What every place for files can do."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+__all__ = ["Folder", "Heed", "Lock", "Pieces", "is_url"]
+
+Pieces = Sequence[bytes | memoryview]
+Heed = Callable[[], None]
+
+
+class Lock(Protocol):
+    """One run, one writer."""
+
+    def check(self) -> None:
+        """CheckpointError where the run was taken over by another process."""
+
+    def release(self) -> None:
+        """Let others have the run."""
+
+
+class Folder(Protocol):
+    """Names, and the bytes under them. What goes wrong is a CheckpointError that begins with the path."""
+
+    def where(self, name: str = "") -> str:
+        """Return the path of a name, as it is told to people."""
+
+    def names(self) -> list[str]:
+        """Return the names there are; none where there is no such folder."""
+
+    def read(self, name: str, n_bytes: int | None = None) -> bytes:
+        """Return the contents of a file, or its first bytes."""
+
+    def write(self, name: str, pieces: Pieces, before: Callable[[], None] | None = None) -> None:
+        """Put a file under a name: complete or not at all. `before` is called when only the last act is left."""
+
+    def set_aside(self, old: str, new: str) -> None:
+        """Give the file `old` the name `new`; `old` is going to be written anew."""
+
+    def remove(self, name: str) -> None:
+        """Remove a file, if it is there."""
+
+    def prepare(self, stem: str) -> None:
+        """Make the folder, see that a file can be written there, and remove what killed writes of `stem` left."""
+
+    def lock(self, stem: str, heed: Heed) -> Lock:
+        """Become the one writer of a run; `heed` is called while waiting, and may raise."""
+
+
+def is_url(path: str) -> bool:
+    """Whether a stem or a file is a URL, such as s3://bucket/run."""
+    return re.match(r"[A-Za-z][A-Za-z0-9+.-]+(::|://)", path) is not None

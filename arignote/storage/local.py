@@ -1,0 +1,188 @@
+"""Files in a folder of this machine: atomic writes, and a lock of the operating system."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import socket
+from collections.abc import Callable
+from pathlib import Path
+
+from arignote.errors import CheckpointError
+from arignote.storage.base import Heed, Lock, Pieces
+from arignote.storage.lease import Lease
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
+
+__all__ = ["LocalFolder", "LocalLock"]
+
+
+def _told(path: object, act: str, fault: OSError) -> CheckpointError:
+    return CheckpointError(f"{path}: cannot be {act}: [Errno {fault.errno}] {fault.strerror}")
+
+
+class LocalFolder:
+    """A folder of this machine.
+
+    Parameters
+    ----------
+    path : str or Path
+        The folder; `prepare` makes it.
+    """
+
+    def __init__(self, path: str | Path):
+        self._path = Path(path)
+
+    def where(self, name: str = "") -> str:
+        return str(self._path / name)
+
+    def names(self) -> list[str]:
+        try:
+            return sorted(os.listdir(self._path))
+        except (FileNotFoundError, NotADirectoryError):
+            return []
+        except OSError as fault:
+            raise _told(self._path, "read", fault) from None
+
+    def read(self, name: str, n_bytes: int | None = None) -> bytes:
+        try:
+            with open(self._path / name, "rb") as file:
+                return file.read(-1 if n_bytes is None else n_bytes)
+        except OSError as fault:
+            raise _told(self._path / name, "read", fault) from None
+
+    def write(self, name: str, pieces: Pieces, before: Callable[[], None] | None = None) -> None:
+        path = self._path / name
+        temporary = self._path / f".{name}.{os.getpid()}.tmp"
+        try:
+            with open(temporary, "wb") as file:
+                for piece in pieces:
+                    file.write(piece)
+                file.flush()
+                os.fsync(file.fileno())
+            if before is not None:
+                before()
+            os.replace(temporary, path)
+            self._sync()
+        except OSError as fault:
+            raise _told(path, "written", fault) from None
+        finally:
+            with contextlib.suppress(OSError):
+                os.unlink(temporary)
+
+    def set_aside(self, old: str, new: str) -> None:
+        try:
+            os.replace(self._path / old, self._path / new)
+        except OSError as fault:
+            raise _told(self._path / old, "renamed", fault) from None
+
+    def remove(self, name: str) -> None:
+        try:
+            os.unlink(self._path / name)
+        except FileNotFoundError:
+            pass
+        except OSError as fault:
+            raise _told(self._path / name, "removed", fault) from None
+
+    def _sync(self) -> None:
+        """Make the names in the folder last."""
+        if os.name == "nt":
+            return
+        handle = os.open(self._path, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+    def _make(self) -> None:
+        try:
+            self._path.mkdir(parents=True, exist_ok=True)
+        except OSError as fault:
+            raise _told(self._path, "made", fault) from None
+
+    def prepare(self, stem: str) -> None:
+        self._make()
+        trial = f".{stem}.probe"
+        self.write(trial, [b""])
+        self.remove(trial)
+        for name in self.names():
+            if name.endswith(".tmp") and name.startswith((f".{stem}_", f".{stem}.")):
+                self.remove(name)
+
+    def lock(self, stem: str, heed: Heed) -> Lock:
+        self._make()
+        try:
+            return LocalLock(self._path / f".{stem}.lock", self.where(stem))
+        except OSError:
+            # Some network file systems have no locks.
+            return Lease(self, stem, heed)
+
+
+class LocalLock:
+    """A lock of the operating system: it ends with its process, however that ends.
+
+    Parameters
+    ----------
+    path : Path
+        The file that is locked; it is removed with the lock.
+    run : str
+        The run, as it is told to people.
+
+    Raises
+    ------
+    CheckpointError
+        Where another process holds it, with host and process id.
+    """
+
+    def __init__(self, path: Path, run: str):
+        self._path = path
+        while True:
+            try:
+                self._handle = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), 0o666)
+            except OSError as fault:
+                raise _told(path, "written", fault) from None
+            if fcntl is None:
+                return
+            try:
+                fcntl.flock(self._handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError as fault:
+                if not isinstance(fault, BlockingIOError):
+                    os.close(self._handle)
+                    raise
+                holder = os.read(self._handle, 1000)
+                os.close(self._handle)
+                raise CheckpointError(
+                    f"{run}: {_holder(holder)} is training this run; wait for it, or stop it"
+                ) from None
+            if self._is_there():
+                break
+            # The one before us removed the file between our opening and our locking it.
+            os.close(self._handle)
+        os.ftruncate(self._handle, 0)
+        os.write(self._handle, json.dumps({"host": socket.gethostname(), "pid": os.getpid()}).encode())
+
+    def _is_there(self) -> bool:
+        try:
+            return os.path.samestat(os.fstat(self._handle), os.stat(self._path))
+        except FileNotFoundError:
+            return False
+
+    def check(self) -> None:
+        """Nothing takes a lock of the operating system away."""
+
+    def release(self) -> None:
+        with contextlib.suppress(OSError):
+            os.unlink(self._path)
+        os.close(self._handle)
+
+
+def _holder(text: bytes) -> str:
+    try:
+        told = json.loads(text)
+        return f"process {told['pid']} on {told['host']}"
+    except (ValueError, KeyError, TypeError):
+        return "another process"
