@@ -9,7 +9,15 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from arignote.data import Data, DataWithHoldoutPartitions
-    from arignote.errors import ArignoteError, ArignoteWarning, CheckpointError, ConfigError, DataError, NotFiniteError
+    from arignote.errors import (
+        ArignoteError,
+        ArignoteWarning,
+        CheckpointError,
+        ConfigError,
+        DataError,
+        Interrupted,
+        NotFiniteError,
+    )
     from arignote.estimators import NNClassifier
 
 # Names come on first use: importing arignote brings neither torch nor scikit-learn.
@@ -21,6 +29,7 @@ _HOMES = {
     "Data": "arignote.data",
     "DataError": "arignote.errors",
     "DataWithHoldoutPartitions": "arignote.data",
+    "Interrupted": "arignote.errors",
     "NNClassifier": "arignote.estimators",
     "NotFiniteError": "arignote.errors",
 }
@@ -33,6 +42,7 @@ __all__ = [
     "Data",
     "DataError",
     "DataWithHoldoutPartitions",
+    "Interrupted",
     "NNClassifier",
     "NotFiniteError",
     "__version__",

@@ -8,6 +8,7 @@
     ├── CheckpointError (RuntimeError)   a file of a run cannot be read, written or gone on from
     └── NotFiniteError (ArithmeticError) the loss or a weight became NaN or infinite
 
+    Interrupted (SystemExit)             SIGTERM, SIGUSR1 or a notice of preemption: everything is saved
     ArignoteWarning (UserWarning)        training goes on, but there is something to know
 """
 
@@ -24,6 +25,7 @@ __all__ = [
     "Complaint",
     "ConfigError",
     "DataError",
+    "Interrupted",
     "NotFiniteError",
     "did_you_mean",
 ]
@@ -81,6 +83,26 @@ class CheckpointError(ArignoteError, RuntimeError):
 
 class NotFiniteError(ArignoteError, ArithmeticError):
     """The loss or a weight became NaN or infinite; the message names the step and the layer."""
+
+
+class Interrupted(SystemExit):
+    """The process was told to end, and the state is saved; uncaught, it ends with the exit code.
+
+    Attributes
+    ----------
+    reason : str
+        The signal, or the notice of preemption.
+    code : int
+        128 + the number of the signal.
+    """
+
+    def __init__(self, reason: str, code: int):
+        super().__init__(code)
+        self.reason = reason
+        self.code: int = code
+
+    def __str__(self) -> str:
+        return f"{self.reason}: stopped and saved"
 
 
 class ArignoteWarning(UserWarning):
