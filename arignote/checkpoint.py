@@ -1,4 +1,4 @@
-"""TrainingState <-> one file: safetensors, verified by a digest, complete or absent.
+"""TrainingState <-> the bytes of one file: safetensors, verified by a digest. docs/checkpoint-format.md draws it.
 
 The state without its tensors is one sorted JSON text under the metadata key "arignote"; non-finite numbers are
 strings in it. The key "digest" holds the SHA-256 of the file with these 64 characters as zeros.
@@ -6,24 +6,50 @@ strings in it. The key "digest" holds the SHA-256 of the file with these 64 char
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
-import os
 import struct
+from collections.abc import Callable
+from dataclasses import dataclass
 from math import inf, isfinite, nan
-from pathlib import Path
 from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from arignote.errors import CheckpointError
 from arignote.state import TrainingState
 
-__all__ = ["VERSION", "decode", "encode", "read", "write"]
+__all__ = ["VERSION", "Head", "decode", "encode", "head_of"]
 
-VERSION = 1
+VERSION = 2
 _ZEROS = "0" * 64
 _SPECIAL = {"NaN": nan, "Infinity": inf, "-Infinity": -inf}
 _MARK = "float:"
+# As the safetensors library: no header is longer.
+_LONGEST_HEADER = 100_000_000
+_DTYPES = {
+    "bool": "BOOL",
+    **{f"{sign}int{bits}": f"{letter}{bits}" for sign, letter in (("", "I"), ("u", "U")) for bits in (8, 16, 32, 64)},
+    **{f"float{bits}": f"F{bits}" for bits in (16, 32, 64)},
+}
+
+
+def _from_1(values: dict[str, Any]) -> dict[str, Any]:
+    """Version 2 says whether a validation is still to be done, and whether a stop rule ended the run."""
+    return values | {"progress": values["progress"] | {"validation_due": False, "ended": False}}
+
+
+MIGRATIONS: dict[int, Callable[[dict[str, Any]], dict[str, Any]]] = {1: _from_1}
+
+
+@dataclass(frozen=True)
+class Head:
+    """What the first bytes of a file tell: enough to name it, not to trust it."""
+
+    run_id: str
+    digest: str
+    best: str
 
 
 def _to_json(value: Any) -> Any:
@@ -46,16 +72,66 @@ def _from_json(value: Any) -> Any:
     return value
 
 
-def encode(state: TrainingState) -> tuple[bytes, str]:
-    """Return the bytes of the file of a state, and its digest."""
-    from safetensors.numpy import save
+def encode(state: TrainingState) -> tuple[list[bytes | memoryview], str]:
+    """Return the pieces of the file of a state, without a copy of its tensors, and its digest.
 
+    The layout is that of safetensors 0.4 (huggingface.co/docs/safetensors): the length of the header, the header,
+    the tensors by size of their numbers and name. Its own writer would copy every tensor several times.
+    """
     text = json.dumps(_to_json({"version": VERSION} | state.to_plain()), sort_keys=True, allow_nan=False)
-    data = bytearray(save(state.to_tensors(), metadata={"arignote": text, "digest": _ZEROS}))
-    at = data.index(f'"digest":"{_ZEROS}"'.encode()) + len('"digest":"')
-    digest = hashlib.sha256(data).hexdigest()
-    data[at : at + 64] = digest.encode()
-    return bytes(data), digest
+    tensors = sorted(state.to_tensors().items(), key=lambda item: (-item[1].itemsize, item[0]))
+    header: dict[str, Any] = {"__metadata__": {"arignote": text, "digest": _ZEROS}}
+    at = 0
+    for name, array in tensors:
+        header[name] = {
+            "dtype": _DTYPES[array.dtype.name],
+            "shape": list(array.shape),
+            "data_offsets": [at, at + array.nbytes],
+        }
+        at += array.nbytes
+    head = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode()
+    head += b" " * (-len(head) % 8)
+    pieces: list[bytes | memoryview] = [struct.pack("<Q", len(head)), head, *(_bytes_of(array) for _, array in tensors)]
+    whole = hashlib.sha256()
+    for piece in pieces:
+        whole.update(piece)
+    digest = whole.hexdigest()
+    pieces[1] = head.replace(f'"digest":"{_ZEROS}"'.encode(), f'"digest":"{digest}"'.encode(), 1)
+    return pieces, digest
+
+
+def _bytes_of(array: NDArray[Any]) -> memoryview:
+    little = array.astype(array.dtype.newbyteorder("<"), copy=False)
+    return memoryview(little.reshape(-1).view(np.uint8))  # type: ignore[arg-type]
+
+
+def _header(data: bytes, where: str) -> dict[str, Any]:
+    """Return the metadata of a file from its first bytes."""
+    if len(data) < 8:
+        raise CheckpointError(f"{where}: is cut short ({len(data)} bytes)")
+    n_header = struct.unpack("<Q", data[:8])[0]
+    if n_header > min(len(data) - 8, _LONGEST_HEADER):
+        raise CheckpointError(f"{where}: is cut short, or is not a checkpoint")
+    try:
+        metadata = json.loads(data[8 : 8 + n_header])["__metadata__"]
+        if not (isinstance(metadata["digest"], str) and isinstance(metadata["arignote"], str)):
+            raise TypeError
+    except (ValueError, KeyError, TypeError, RecursionError):
+        raise CheckpointError(f"{where}: is not a checkpoint of Arignote") from None
+    found: dict[str, Any] = metadata | {"n_header": n_header}
+    return found
+
+
+def head_of(read: Callable[[int], bytes], where: str) -> Head:
+    """Return what the beginning of a file tells; `read` gives its first bytes."""
+    first = read(8)
+    n_header = struct.unpack("<Q", first)[0] if len(first) == 8 else 0
+    metadata = _header(read(8 + min(n_header, _LONGEST_HEADER)), where)
+    try:
+        values = json.loads(metadata["arignote"])
+        return Head(str(values["run_id"]), metadata["digest"], str((values["best"] or {}).get("digest", "")))
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        raise CheckpointError(f"{where}: is not a checkpoint of Arignote") from None
 
 
 def decode(data: bytes, where: str) -> tuple[TrainingState, str]:
@@ -64,67 +140,28 @@ def decode(data: bytes, where: str) -> tuple[TrainingState, str]:
     Raises
     ------
     CheckpointError
-        Where the bytes are not a whole checkpoint of this version; `where` begins the message.
+        Where the bytes are not a whole checkpoint of a known version; `where` begins the message.
     """
     from safetensors import SafetensorError
     from safetensors.numpy import load
 
-    if len(data) < 8:
-        raise CheckpointError(f"{where}: is cut short ({len(data)} bytes)")
-    n_header = struct.unpack("<Q", data[:8])[0]
-    if n_header > len(data) - 8:
-        raise CheckpointError(f"{where}: is cut short, or is not a checkpoint")
-    try:
-        metadata = json.loads(data[8 : 8 + n_header])["__metadata__"]
-        digest, text = metadata["digest"], metadata["arignote"]
-        at = data.index(f'"digest":"{digest}"'.encode(), 8, 8 + n_header) + len('"digest":"')
-    except (ValueError, KeyError, TypeError, UnicodeDecodeError, RecursionError):
-        raise CheckpointError(f"{where}: is not a checkpoint of Arignote") from None
+    metadata = _header(data, where)
+    digest, end = metadata["digest"], 8 + metadata["n_header"]
+    at = data.find(f'"digest":"{digest}"'.encode(), 8, end) + len('"digest":"')
     zeroed = hashlib.sha256(data[:at])
     zeroed.update(_ZEROS.encode())
     zeroed.update(memoryview(data)[at + 64 :])
     if zeroed.hexdigest() != digest:
         raise CheckpointError(f"{where}: is damaged: its digest does not match its contents")
-    values = _from_json(json.loads(text))
-    version = values.pop("version", None)
-    if version != VERSION:
-        raise CheckpointError(f"{where}: has format version {version}; this Arignote reads {VERSION}. Update Arignote")
     try:
+        values = _from_json(json.loads(metadata["arignote"]))
+        version = values.pop("version", None)
+        if not isinstance(version, int) or version > VERSION:
+            raise CheckpointError(
+                f"{where}: has format version {version}; this Arignote reads up to {VERSION}. Update Arignote"
+            )
+        for older in range(version, VERSION):
+            values = MIGRATIONS[older](values)
         return TrainingState.from_plain(values, load(data)), digest
-    except (KeyError, TypeError, ValueError, SafetensorError) as fault:
+    except (KeyError, TypeError, ValueError, AttributeError, RecursionError, SafetensorError) as fault:
         raise CheckpointError(f"{where}: an entry is missing or of the wrong kind: {fault}") from None
-
-
-def read(path: Path) -> tuple[TrainingState, str]:
-    """Read and verify one file; no code from it is run."""
-    try:
-        data = path.read_bytes()
-    except OSError as fault:
-        raise CheckpointError(f"{path}: cannot be read: {fault.strerror}") from None
-    return decode(data, str(path))
-
-
-def write(data: bytes, path: Path) -> None:
-    """Write one file: temporary name in the same folder, flush, fsync, rename, fsync of the folder."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with open(temporary, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-        sync_folder(path.parent)
-    except OSError as fault:
-        raise CheckpointError(f"{path}: cannot be written: [Errno {fault.errno}] {fault.strerror}") from None
-    finally:
-        with contextlib.suppress(OSError):
-            temporary.unlink(missing_ok=True)
-
-
-def sync_folder(folder: Path) -> None:
-    """Make the names in a folder last."""
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -12,7 +12,7 @@ from typing import Annotated, Any
 
 import typer
 
-from arignote.errors import ArignoteError, CheckpointError, ConfigError, DataError
+from arignote.errors import ArignoteError, CheckpointError, ConfigError, DataError, Interrupted
 
 __all__ = ["app", "main"]
 
@@ -43,6 +43,9 @@ def fit(
     fresh: Annotated[bool, typer.Option("--fresh", help="Start over; old files give way.")] = False,
     force: Annotated[bool, typer.Option("--force", help="Go on in spite of what changed.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="Print no line per epoch.")] = False,
+    exit_code: Annotated[
+        int | None, typer.Option(help="Exit code when a signal or a notice stopped it; default 128 + signal.")
+    ] = None,
 ) -> None:
     """Train a config, or go on with it.
 
@@ -65,22 +68,15 @@ def fit(
     if fresh or force:
         settings["resume"] = "fresh" if fresh else "force"
     classifier = NNClassifier(spec.layers, name=spec.name, rng=spec.rng, layer_defaults=spec.layer_defaults)
-    from arignote.run_files import RunFiles
-
-    if settings["checkpoint"] is not None and not fresh:
-        _tell_beginning(RunFiles(settings["checkpoint"]))
-    classifier.fit(x, y, **parts, **settings)
+    try:
+        classifier.fit(x, y, **parts, **settings)
+    except Interrupted as interrupted:
+        print(f"{interrupted}; the same command goes on from there")
+        raise typer.Exit(interrupted.code if exit_code is None else exit_code) from None
     print(classifier.story_ if classifier.story_.startswith("finished") else _ending(classifier))
     _tell_result(classifier, spec.data.train, config.parent, settings["checkpoint"])
     if classifier.interrupted_:
-        raise typer.Exit(130)
-
-
-def _tell_beginning(files: Any) -> None:
-    state = files.newest()
-    if state is not None and not state.finished:
-        at = state.progress
-        print(f"{files.path('last')}: goes on from epoch {at.epoch + 1}, batch {at.batch}")
+        raise typer.Exit(130 if exit_code is None else exit_code)
 
 
 def _ending(classifier: Any) -> str:
@@ -100,8 +96,7 @@ def _tell_result(classifier: Any, train: Any, folder: Path, checkpoint: str | No
     from arignote.run_files import RunFiles
 
     files = RunFiles(checkpoint)
-    there = [files.path(kind) for kind in ("last", "best") if files.path(kind).exists()]
-    print("files: " + ", ".join(map(str, there)))
+    print("files: " + ", ".join(map(files.folder.where, files.there("last", "best"))))
     features, labels = (os.path.normpath(folder / source) for source in (train.features, train.labels))
     print(f"next:  arignote inspect {files.stem}")
     print(f"       arignote evaluate {files.stem} --features {features} --labels {labels}")
@@ -150,6 +145,48 @@ def inspect(
         if key not in ("history", "spec"):
             print(f"{key:>16}: {value}")
     print(f"{'history':>16}: {len(found['history'])} rows (--json shows them, and the spec)")
+
+
+@app.command()
+def verify(run: Annotated[str, typer.Argument(help="A stem, such as runs/digits_mlp.")]) -> None:
+    """Read every checkpoint of a run: which are good, and which would be used. Exit code 4 where none is.
+
+    Example: arignote verify runs/digits_mlp
+    """
+    from arignote.report.inspection import verification
+
+    found, used = verification(run)
+    for where, good, told in found:
+        print(f"{'good' if good else 'BAD ':<4}  {where}: {told}")
+    if used is None:
+        raise CheckpointError(f"{run}: no checkpoint to go on from is good")
+    print(f"a fit goes on from {used}")
+
+
+@app.command()
+def convert(
+    old: Annotated[Path, typer.Argument(help="A checkpoint of the Arignote of 2015: a .pkl or .pkl.gz.")],
+    new: Annotated[str, typer.Argument(help="The stem to write, such as runs/old; it must not be there.")],
+) -> None:
+    """Write a checkpoint of 2015 as one of today; nothing that the old file names is run.
+
+    Example: arignote convert mlp_last.pkl.gz runs/mlp
+    """
+    from arignote.legacy import read_2015
+    from arignote.run_files import RunFiles
+
+    files = RunFiles(new)
+    if files.there():
+        raise CheckpointError(f"{files.path('last')}: exists; give another stem")
+    state = read_2015(old)
+    files.begin(lambda: None)
+    try:
+        files.prepare()
+        files.save(state)
+    finally:
+        files.end()
+    print(f"{old} -> {files.path('last')}: epoch {state.progress.epoch} of {state.n_epochs}")
+    print(f"next:  arignote inspect {files.stem}")
 
 
 @app.command()
@@ -215,3 +252,6 @@ def main() -> None:
     except ArignoteError as fault:
         print(f"error: {fault}", file=sys.stderr)
         sys.exit(next((code for kind, code in EXIT_CODES.items() if isinstance(fault, kind)), 1))
+    except KeyboardInterrupt:
+        print("stopped at once; the last checkpoint stays", file=sys.stderr)
+        sys.exit(130)

@@ -13,20 +13,22 @@ from pydantic import ValidationError
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.exceptions import NotFittedError
 
-from arignote.checkpoint import read
 from arignote.data.arrays import Rows, encode_labels, rows_of
+from arignote.data.prepared import Prepared, prepare
 from arignote.engine.network import Network, copy_into
 from arignote.engine.step import Scorer, predict_proba
 from arignote.errors import CheckpointError, ConfigError, DataError
 from arignote.layers.architecture import Architecture, declare, parse
 from arignote.layers.base import Layer
 from arignote.layers.output import ClassificationOutputLayer
-from arignote.registry import build, complaints_of
+from arignote.legacy import is_2015, read_2015
+from arignote.preemption import StopAsked, StopRequest
+from arignote.registry import build, complaints_of, dump
 from arignote.report.progress import ProgressLines
-from arignote.run_files import RunFiles, resolve
-from arignote.spec import FitSettings, fit_parameters
+from arignote.run_files import resolve, stem_in
+from arignote.spec import FitSettings, decides, fit_parameters
 from arignote.state import TrainingState
-from arignote.wiring import prepare, train
+from arignote.wiring import Run, train
 
 __all__ = ["NNClassifier"]
 
@@ -83,7 +85,7 @@ class NNClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         Value, epoch and examples_seen of the best validation.
     n_features_in_ : int
     interrupted_ : bool
-        Whether Ctrl-C ended the last fit.
+        Whether the last fit was stopped, by Ctrl-C for one, before its last epoch.
 
     Examples
     --------
@@ -145,6 +147,9 @@ class NNClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
                 Before anything is trained or written.
             NotFiniteError
                 Where the loss became NaN; the last good checkpoint is kept.
+            Interrupted
+                Where SIGTERM, SIGUSR1 or a notice of preemption stopped it; all is saved. Ctrl-C returns, with
+                `interrupted_` set; a second one stops at once.
         """
         chosen = {key: getattr(self, key) for key in FitSettings.model_fields} | settings
         fields = FitSettings.model_fields
@@ -156,31 +161,37 @@ class NNClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         layers = self._parsed()
         output = layers[-1]
         n_classes = output.n_classes if isinstance(output, ClassificationOutputLayer) else None
-        seed = self._seed()
-        going_on = self._going_on(told)
-        if seed is None and going_on is not None:
-            seed = going_on.rng
-        split_seed = seed
-        if split_seed is None and told.checkpoint and told.resume != "fresh":
-            stored = RunFiles(told.checkpoint).newest()
-            seed = split_seed = stored.rng if stored is not None else None
-        if split_seed is None:
-            from arignote.streams import draw_seed
+        valid, test = self.valid if valid is None else valid, self.test if test is None else test
 
-            seed = split_seed = draw_seed()
-        prepared, told = prepare(
-            X,
-            y,
-            self.valid if valid is None else valid,
-            self.test if test is None else test,
+        def prepared(seed: int, settings: FitSettings) -> tuple[Prepared, FitSettings]:
+            return prepare(X, y, valid, test, settings, n_classes, seed)
+
+        if told.checkpoint is not None and told.checkpoint.endswith("/"):
+            decisive = [
+                [dump(layer) for layer in layers],
+                {key: value for key, value in told.model_dump(mode="json").items() if decides(key)},
+                [self._seed(), rows_of(X, y, allow_nonfinite=True).fingerprint()],
+            ]
+            told = told.model_copy(update={"checkpoint": stem_in(told.checkpoint, self.name, decisive)})
+        run = Run(
+            layers,
             told,
-            n_classes,
-            split_seed,
+            self.name,
+            self._seed(),
+            in_memory=self._going_on(told),
+            stored_network=_read_run(str(self.stored_network))[0] if self.stored_network is not None else None,
         )
-        source = _read_run(str(self.stored_network))[0] if self.stored_network is not None else None
-        outcome = train(layers, prepared, told, name=self.name, seed=seed, going_on=going_on, stored_network=source)
+        with StopRequest(told.stop_signals, told.preemption) as stop:
+            try:
+                outcome = train(run, prepared, stop)
+            except StopAsked:
+                # Before anything began.
+                stop.leave()
+                raise KeyboardInterrupt from None
         self._adopt(outcome.state, outcome.network)
         self.story_ = outcome.story
+        if self.interrupted_:
+            stop.leave()
         return self
 
     fit = _takes_settings(fit)
@@ -357,9 +368,12 @@ def _settings(values: dict[str, Any]) -> FitSettings:
 
 def _read_run(run: str, which: str | None = None) -> tuple[TrainingState, bool]:
     """Return the state that RUN means, and whether it is the last one of a stem, with its best network."""
-    if which in (None, "last") and not Path(run).is_file():
-        state = RunFiles(run).newest()
-        if state is None:
-            raise CheckpointError(f"{run}: there is no run of this stem ({RunFiles(run).path('last')} is missing)")
-        return state, True
-    return read(next(resolve(run, which)))[0], False
+    if Path(run).is_file() and is_2015(run):
+        return read_2015(run), False
+    files, names = resolve(run, which)
+    if which in (None, "last") and not (len(names) == 1 and run.endswith(names[0])):
+        found = files.newest()
+        if found is None:
+            raise CheckpointError(f"{run}: there is no run of this stem ({files.path('last')} is missing)")
+        return found[1], True
+    return files.read(names[0])[0], False

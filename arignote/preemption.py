@@ -1,41 +1,96 @@
-"""Ctrl-C -> "stop at the next batch"."""
+"""Signals and notices of the machine -> "stop at the next batch, save, and leave"."""
 
 from __future__ import annotations
 
 import signal
+import sys
 import threading
+from collections.abc import Sequence
 from types import FrameType, TracebackType
+from typing import Any
 
-__all__ = ["StopRequest"]
+from arignote.errors import Interrupted
+from arignote.notices import Watch
+
+__all__ = ["StopAsked", "StopRequest"]
+
+
+class StopAsked(Exception):
+    """Something asked to stop; the reason is its text."""
+
+    @property
+    def reason(self) -> str:
+        return str(self)
 
 
 class StopRequest:
-    """While entered, the first SIGINT asks to stop after the current batch; a second one raises KeyboardInterrupt.
+    """While entered, a signal or a notice asks to stop after the current batch; a second SIGINT stops at once.
 
-    The handler is installed in the main thread only, and the former one put back.
+    Handlers are installed in the main thread only, and the former ones put back.
+
+    Parameters
+    ----------
+    signals : sequence of str
+        Names: SIGTERM, SIGINT, SIGUSR1 ...
+    notices : str, optional
+        What else is watched: "aws", "gcp", "azure", "file:PATH"; see `arignote.notices`.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, signals: Sequence[str] = ("SIGINT",), notices: str | None = None):
+        self._signals = [signal.Signals[name] for name in signals]
+        self._watch = Watch(notices, self._noticed) if notices else None
+        self._former: dict[signal.Signals, Any] = {}
+        self._number = 0
         self.reason: str | None = None
-        self._former: object = None
-        self._installed = False
 
     def __call__(self) -> str | None:
         """Return why to stop, or None."""
         return self.reason
 
-    def _receive(self, number: int, frame: FrameType | None) -> None:
+    def heed(self) -> None:
+        """Raise StopAsked where something asked to stop."""
         if self.reason is not None:
+            raise StopAsked(self.reason)
+
+    def _receive(self, number: int, frame: FrameType | None) -> None:
+        if number == signal.SIGINT and self._number == signal.SIGINT:
             raise KeyboardInterrupt
-        self.reason = signal.Signals(number).name
+        self._number, self.reason = number, signal.Signals(number).name
+
+    def _noticed(self, reason: str) -> None:
+        if self.reason is None:
+            self._number, self.reason = signal.SIGTERM, reason
+
+    def leave(self) -> None:
+        """Leave as who asked expects: SIGINT returns (KeyboardInterrupt inside a search), others raise Interrupted."""
+        if self._number == signal.SIGINT:
+            if _in_a_search():
+                raise KeyboardInterrupt
+        elif self.reason is not None:
+            raise Interrupted(self.reason, 128 + self._number)
 
     def __enter__(self) -> StopRequest:
         if threading.current_thread() is threading.main_thread():
-            self._former = signal.signal(signal.SIGINT, self._receive)
-            self._installed = True
+            for number in self._signals:
+                self._former[number] = signal.signal(number, self._receive)
+        if self._watch is not None:
+            self._watch.__enter__()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, fault: BaseException | None, tb: TracebackType | None) -> None:
-        if self._installed:
-            signal.signal(signal.SIGINT, self._former)  # type: ignore[arg-type]
-            self._installed = False
+        if self._watch is not None:
+            self._watch.__exit__(kind, fault, tb)
+        for number, former in self._former.items():
+            # None: the former handler was not installed from Python.
+            signal.signal(number, former if former is not None else signal.SIG_DFL)
+        self._former.clear()
+
+
+def _in_a_search() -> bool:
+    """Whether a search of scikit-learn called us, which would go on with its next candidate."""
+    frame: FrameType | None = sys._getframe()
+    while frame is not None:
+        if str(frame.f_globals.get("__name__", "")).startswith("sklearn.model_selection"):
+            return True
+        frame = frame.f_back
+    return False

@@ -1,39 +1,43 @@
-"""The files of one run: their names, which are kept, which is the newest good one, and when one is written."""
+"""The files of one run: their names, which are kept, and which is the newest good one."""
 
 from __future__ import annotations
 
-import glob
+import hashlib
+import json
 import re
-import time
-import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from numpy.typing import NDArray
 
-from arignote.checkpoint import encode, read, write
-from arignote.errors import ArignoteWarning, CheckpointError, ConfigError
+from arignote.checkpoint import Head, decode, encode, head_of
+from arignote.errors import CheckpointError, ConfigError
 from arignote.state import TrainingState
+from arignote.storage import Heed, Lock, folder_of
 
-__all__ = ["Checkpointer", "RunFiles", "normal_stem", "resolve"]
+__all__ = ["RunFiles", "normal_stem", "resolve", "stem_in"]
 
 _KIND = re.compile(r"_(last|best)(\.(\d+))?\.ckpt$|_epoch(\d+)\.ckpt$")
 
 
-def normal_stem(stem: str) -> Path:
-    """Return a stem as a path: a final .ckpt, .pkl, .pkl.gz is dropped, the name of a file of a run refused."""
+def normal_stem(stem: str) -> str:
+    """Return a stem without a final .ckpt, .pkl, .pkl.gz; the name of one file of a run is refused."""
     text = str(stem)
-    if text.endswith("/"):
-        raise ConfigError(f"checkpoint must name files, not a folder; got {text!r}. Write {text + 'run'!r}")
     found = _KIND.search(text)
     if found:
         raise ConfigError(f"checkpoint {text!r} is one file of a run; did you mean {text[: found.start()]!r}?")
     for ending in (".pkl.gz", ".pkl", ".ckpt"):
         text = text.removesuffix(ending)
-    if not Path(text).name:
+    if text.rpartition("/")[2] in ("", ".", ".."):
         raise ConfigError(f"checkpoint must be a path without its ending, such as runs/digits; got {stem!r}")
-    return Path(text)
+    return text
+
+
+def stem_in(folder: str, name: str | None, decisive: Any) -> str:
+    """Return a stem in a folder, for one fit: its name, and a digest of what decides it (plain data)."""
+    digest = hashlib.sha256(json.dumps(decisive, sort_keys=True, default=str).encode()).hexdigest()
+    return f"{folder}{name or 'run'}-{digest[:12]}"
 
 
 class RunFiles:
@@ -45,238 +49,198 @@ class RunFiles:
     Parameters
     ----------
     stem : str
-        Path of the files without their endings.
+        Path or URL of the files without their endings.
     keep_last : int >= 2
         How many of the last checkpoints are kept.
+    keep_epochs : int >= 1, optional
+        How many of the checkpoints of single epochs are kept; None: all.
     """
 
-    def __init__(self, stem: str, keep_last: int = 2):
+    def __init__(self, stem: str, keep_last: int = 2, keep_epochs: int | None = None):
         self.stem = normal_stem(stem)
-        self.keep_last = keep_last
-        self._names: dict[Path, tuple[str, str]] | None = None
+        self.folder, self._name = folder_of(self.stem)
+        self.keep_last, self.keep_epochs = keep_last, keep_epochs
+        self._lock: Lock | None = None
+        self._heads: dict[str, Head] | None = None
+        self._best_written: tuple[str, int, str] = ("", -1, "")
 
-    def path(self, kind: str, number: int = 0) -> Path:
-        """Return the path of "last", "best" or "epoch"."""
+    def name(self, kind: str, number: int = 0) -> str:
+        """Return the name of a file: "last", "best" (0 the newest) or "epoch"."""
         if kind == "epoch":
-            return self.stem.with_name(f"{self.stem.name}_epoch{number}.ckpt")
-        return self.stem.with_name(f"{self.stem.name}_{kind}{f'.{number}' if number else ''}.ckpt")
+            return f"{self._name}_epoch{number}.ckpt"
+        return f"{self._name}_{kind}{f'.{number}' if number else ''}.ckpt"
 
-    def lasts(self) -> list[Path]:
-        """Return the last checkpoints there are, newest first."""
-        return self._numbered("last")
+    def path(self, kind: str, number: int = 0) -> str:
+        """Return the path of a file, as it is told to people."""
+        return self.folder.where(self.name(kind, number))
 
-    def _numbered(self, kind: str) -> list[Path]:
-        found: list[tuple[int, Path]] = []
-        if self.stem.parent.is_dir():
-            for path in self.stem.parent.glob(f"{glob.escape(self.stem.name)}_{kind}*.ckpt"):
-                match = re.fullmatch(rf"_{kind}(?:\.(\d+))?\.ckpt", path.name[len(self.stem.name) :])
-                if match:
-                    found.append((int(match[1] or 0), path))
-        return [path for _, path in sorted(found)]
+    def there(self, *kinds: str) -> list[str]:
+        """Return the names of the files there are, of some kinds (default all); of each kind the newest first."""
+        found: list[tuple[int, int, str]] = []
+        wanted = kinds or ("last", "best", "epoch")
+        for name in self.folder.names():
+            match = _KIND.fullmatch(name[len(self._name) :]) if name.startswith(self._name) else None
+            if match is None:
+                continue
+            kind = match[1] or "epoch"
+            if kind in wanted:
+                found.append((wanted.index(kind), -int(match[4]) if match[4] else int(match[3] or 0), name))
+        return [name for _, _, name in sorted(found)]
 
-    def exists(self) -> bool:
-        """Whether there is any file of the stem."""
-        return bool(self.lasts() or self._numbered("best"))
+    def read(self, name: str) -> tuple[TrainingState, str]:
+        """Read and verify one file; no code from it is run."""
 
-    def probe(self) -> None:
-        """Make the folder and see that a file can be written there; CheckpointError before any training."""
-        folder = self.stem.parent
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-        except OSError as fault:
-            raise CheckpointError(f"{folder}: the folder cannot be made: {fault.strerror}") from None
-        trial = folder / f".{self.stem.name}.probe"
-        write(b"", trial)
-        trial.unlink(missing_ok=True)
-        for leftover in folder.glob(f".{glob.escape(self.stem.name)}_*.tmp"):
-            leftover.unlink(missing_ok=True)
+        def read(n_bytes: int) -> bytes:
+            return self.folder.read(name, n_bytes)
 
-    def newest(self) -> TrainingState | None:
-        """Return the newest good state with its best network; None without any file.
+        # A large foreign file is refused by its beginning.
+        head_of(read, self.folder.where(name))
+        return decode(self.folder.read(name), self.folder.where(name))
 
-        A broken file is named in a warning, and the one before it of the same run is used; CheckpointError where
-        there are files but none is good.
-        """
-        faults: list[str] = []
-        run_id = None
-        for path in self.lasts():
+    def begin(self, heed: Heed) -> None:
+        """Become the one writer of the run; `heed` is called while waiting, and may raise."""
+        self._lock = self.folder.lock(self._name, heed)
+
+    def prepare(self) -> None:
+        """See that a file can be written, and remove what killed writes left."""
+        self.folder.prepare(self._name)
+
+    def end(self) -> None:
+        """Let others have the run."""
+        if self._lock is not None:
+            self._lock.release()
+            self._lock = None
+
+    def clear(self) -> None:
+        """Remove every file of the stem."""
+        for name in self.there():
+            self.folder.remove(name)
+        self._heads = None
+
+    def states(self, faults: list[str]) -> Iterator[tuple[str, TrainingState]]:
+        """Yield the good last states with their best networks, the newest first; what is wrong goes to `faults`."""
+        lasts = self.there("last")
+        if lasts and lasts[0] != self.name("last"):
+            faults.append(f"{self.path('last')}: is missing")
+        for name in lasts:
             try:
-                state, _ = read(path)
-                if run_id is not None and state.run_id != run_id:
-                    continue
-                run_id = state.run_id
+                state, _ = self.read(name)
                 if state.best is not None:
-                    state.best.network = self._best_network(state, path)
+                    state.best.network = self._best_network(state, name)
             except CheckpointError as fault:
                 faults.append(str(fault))
                 continue
-            for fault_text in faults:
-                warnings.warn(f"{fault_text}. Going on from {path}", ArignoteWarning, stacklevel=2)
-            return state
-        if faults or self._numbered("best"):
-            raise CheckpointError(
-                "\n".join(faults or [f"{self.path('last')}: is missing, though there is a best file"])
-                + '\nNo good checkpoint is left; resume="fresh" starts over'
-            )
+            yield self.folder.where(name), state
+        if not lasts and self.there():
+            faults.append(f"{self.path('last')}: is missing, though there are other files of the run")
+
+    def newest(self) -> tuple[str, TrainingState] | None:
+        """Return path and state of the newest good file; None without any file, CheckpointError if none is good."""
+        faults: list[str] = []
+        for found in self.states(faults):
+            return found
+        if faults:
+            raise CheckpointError("\n".join([*faults, "No good checkpoint is left"]))
         return None
 
-    def _best_network(self, state: TrainingState, path: Path) -> dict[str, NDArray[Any]]:
+    def _best_network(self, state: TrainingState, name: str) -> dict[str, NDArray[Any]]:
         assert state.best is not None
-        for best_path in self._numbered("best"):
+        for best_name in self.there("best"):
             try:
-                best, digest = read(best_path)
+                best, digest = self.read(best_name)
             except CheckpointError:
                 continue
             if digest == state.best.digest:
                 return best.network
-        raise CheckpointError(f"{path}: the file of its best network ({self.path('best')}) is missing or damaged")
+        where = self.folder.where(name)
+        raise CheckpointError(f"{where}: the file of its best network ({self.path('best')}) is missing or damaged")
 
-    def _named(self) -> dict[Path, tuple[str, str]]:
-        """Return (run id, digest of the best) that each kept last file names."""
-        if self._names is None:
-            self._names = {}
-            for path in self.lasts():
+    def _known(self) -> dict[str, Head]:
+        """Return what the heads of the files say; a file whose head cannot be read is not among them."""
+        if self._heads is None:
+            self._heads = {}
+            for name in self.there():
                 try:
-                    state, _ = read(path)
+                    self._heads[name] = head_of(lambda n, name=name: self.folder.read(name, n), name)  # type: ignore[misc]
                 except CheckpointError:
                     continue
-                self._names[path] = (state.run_id, state.best.digest if state.best else "")
-        return self._names
+        return self._heads
 
-    def save(self, state: TrainingState) -> None:
-        """Write the last checkpoint, and before it the best where it is new; then drop what none needs."""
-        named = self._named()
-        if state.best is not None and not state.best.digest:
-            data, digest = encode(state.at_best())
-            self._make_room_for_best({best for _, best in named.values()})
-            write(data, self.path("best"))
-            state.best.digest = digest
-        data, _ = encode(state)
-        last = self.path("last")
-        same_run = last in named and named[last][0] == state.run_id
-        if same_run:
-            for number in range(self.keep_last - 1, 0, -1):
-                older = self.path("last", number - 1)
-                if older in named:
-                    older.replace(self.path("last", number))
-                    named[self.path("last", number)] = named.pop(older)
-        write(data, last)
-        named[last] = (state.run_id, state.best.digest if state.best else "")
-        self._prune(state.run_id)
-
-    def save_epoch(self, state: TrainingState) -> None:
-        """Write the checkpoint of a complete epoch."""
-        write(encode(state)[0], self.path("epoch", state.progress.epoch))
-
-    def _make_room_for_best(self, needed: set[str]) -> None:
-        best = self.path("best")
-        if not best.exists():
-            return
+    def save(self, state: TrainingState, epoch_too: bool = False) -> None:
+        """Write the last checkpoint, before it the best where it is new, then drop what none needs."""
+        if self._lock is not None:
+            self._lock.check()
         try:
-            digest = read(best)[1]
-        except CheckpointError:
+            self._save(state, epoch_too)
+        except BaseException:
+            self._heads = None
+            raise
+
+    def _save(self, state: TrainingState, epoch_too: bool) -> None:
+        known = self._known()
+        best = state.best
+        if best is not None and not best.digest:
+            if self._best_written[:2] != (state.run_id, best.n_rows):
+                pieces, digest = encode(state.at_best())
+                self.folder.write(self.name("best"), pieces, lambda: self._set_best_aside(known))
+                known[self.name("best")] = Head(state.run_id, digest, "")
+                self._best_written = (state.run_id, best.n_rows, digest)
+            best.digest = self._best_written[2]
+        pieces, digest = encode(state)
+        head = Head(state.run_id, digest, best.digest if best else "")
+        self.folder.write(self.name("last"), pieces, lambda: self._rotate(known, state.run_id))
+        known[self.name("last")] = head
+        if epoch_too:
+            name = self.name("epoch", state.progress.epoch)
+            self.folder.write(name, pieces)
+            known[name] = head
+        self._prune(known, state.run_id)
+
+    def _rotate(self, known: dict[str, Head], run_id: str) -> None:
+        """Keep the last file of this run as the one before; that of another run gives way."""
+        last = self.name("last")
+        if last not in known or known[last].run_id != run_id:
             return
-        if digest in needed:
-            taken = set(self._numbered("best"))
-            number = next(n for n in range(1, len(taken) + 2) if self.path("best", n) not in taken)
-            best.replace(self.path("best", number))
+        for number in range(self.keep_last - 1, 0, -1):
+            older = self.name("last", number - 1)
+            if older in known:
+                self.folder.set_aside(older, self.name("last", number))
+                known[self.name("last", number)] = known.pop(older)
 
-    def _prune(self, run_id: str) -> None:
-        named = self._named()
-        for path in self.lasts():
-            if path not in named or named[path][0] != run_id or path == self.path("last", self.keep_last):
-                path.unlink(missing_ok=True)
-                named.pop(path, None)
-        needed = {digest for _, digest in named.values()}
-        for path in self._numbered("best"):
-            if path == self.path("best") and named[self.path("last")][1]:
-                continue
-            try:
-                if read(path)[1] in needed:
-                    continue
-            except CheckpointError:
-                pass
-            path.unlink(missing_ok=True)
+    def _set_best_aside(self, known: dict[str, Head]) -> None:
+        best = self.name("best")
+        if best in known and known[best].digest in {head.best for head in known.values()}:
+            number = next(n for n in range(1, len(known) + 2) if self.name("best", n) not in known)
+            self.folder.set_aside(best, self.name("best", number))
+            known[self.name("best", number)] = known.pop(best)
+
+    def _prune(self, known: dict[str, Head], run_id: str) -> None:
+        """Remove files of other runs, those too many, and best files that no last file names."""
+        epochs = [name for name in self.there("epoch") if name in known and known[name].run_id == run_id]
+        kept = {*epochs[: self.keep_epochs], *(self.name("last", number) for number in range(self.keep_last))}
+        for name in self.there("last", "epoch"):
+            if name not in kept or name not in known or known[name].run_id != run_id:
+                self.folder.remove(name)
+                known.pop(name, None)
+        needed = {head.best for name, head in known.items() if not name.startswith(self.name("best")[: -len(".ckpt")])}
+        for name in self.there("best"):
+            if name not in known or known[name].digest not in needed:
+                self.folder.remove(name)
+                known.pop(name, None)
 
 
-def resolve(run: str, which: str | None = None) -> Iterator[Path]:
-    """Yield the files that RUN may mean, most wanted first: a file, or a stem with `which` (best, last, N)."""
-    path = Path(run)
-    if path.is_file():
-        yield path
-        return
+def resolve(run: str, which: str | None = None) -> tuple[RunFiles, list[str]]:
+    """Return the run that RUN means, and the names of its files that `which` (best, last, N) may mean, best first.
+
+    RUN is a stem, or one file of a run.
+    """
+    folder, name = folder_of(run)
+    if name in folder.names() and not Path(run).is_dir():
+        found = _KIND.search(run)
+        return RunFiles(run[: found.start()] if found else run), [name]
     files = RunFiles(run)
     if which is not None and which.isdigit():
-        yield files.path("epoch", int(which))
-    elif which in (None, "last", "best"):
-        yield from [files.path("best")] if which == "best" else files.lasts()
-    else:
-        raise ConfigError(f"--which must be best, last or the number of an epoch; got {which!r}")
-
-
-class Checkpointer:
-    """Decides when the state is saved, and sees before each time that it is finite.
-
-    Parameters
-    ----------
-    files : RunFiles or None
-        Where; None keeps the last good state in memory.
-    every : "auto", "epoch", int or str
-        Cadence: each epoch (saves closer than a second joined, long epochs every 5 minutes); batches; "30s".
-    keep_all : bool
-        Whether each epoch is kept in a file of its own.
-    """
-
-    def __init__(self, files: RunFiles | None, every: str | int = "auto", keep_all: bool = False):
-        self.files = files
-        self.every = every
-        self.keep_all = keep_all
-        self._saved_at = -1e9
-        self._began = time.monotonic()
-        self._memory: TrainingState | None = None
-        self._saved_position = (-1, -1)
-
-    def after_batch(self, state: TrainingState) -> None:
-        """Save in mid-epoch where the cadence says so."""
-        if self.files is None:
-            return
-        if isinstance(self.every, int):
-            due = state.progress.n_updates % self.every == 0
-        elif self.every == "epoch":
-            return
-        else:
-            seconds = 300.0 if self.every == "auto" else float(self.every[:-1])
-            due = time.monotonic() - max(self._saved_at, self._began) >= seconds
-        if due:
-            self.save(state)
-
-    def after_epoch(self, state: TrainingState) -> None:
-        """Save at the end of an epoch, unless the last save is less than a second old."""
-        joined = self.every == "auto" and time.monotonic() - self._saved_at < 1.0
-        if not joined and not (isinstance(self.every, str) and self.every.endswith("s")):
-            self.save(state)
-        else:
-            self.check(state)
-        if self.keep_all and self.files is not None:
-            self.files.save_epoch(state)
-
-    def save(self, state: TrainingState) -> None:
-        """Save now, unless this position is saved."""
-        position = (state.progress.epoch, state.progress.batch)
-        if position == self._saved_position and state.progress.stopped_by is None:
-            return
-        self.check(state)
-        if self.files is None:
-            self._memory = state.snapshot()
-        else:
-            self.files.save(state)
-        self._saved_at, self._saved_position = time.monotonic(), position
-
-    def check(self, state: TrainingState) -> None:
-        """Raise FloatingPointError where the state is not finite, so that it is never saved."""
-        if not state.finite():
-            raise FloatingPointError
-
-    def last_good(self) -> TrainingState | None:
-        """Return the newest state that was saved; None before the first."""
-        return self._memory if self.files is None else self.files.newest()
+        return files, [files.name("epoch", int(which))]
+    if which in (None, "last", "best"):
+        return files, [files.name("best")] if which == "best" else files.there("last")
+    raise ConfigError(f"--which must be best, last or the number of an epoch; got {which!r}")

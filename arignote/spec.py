@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import re
+import signal
 from collections.abc import Callable
 from typing import Annotated, Any, Literal
 
@@ -54,6 +55,28 @@ def _rule() -> Any:
     return part_of("rule", lambda v: ["const", {"initial_value": float(v)}] if type(v) in (int, float) else v)
 
 
+def _stop_rule(value: Any) -> Any:
+    if isinstance(value, dict) and "rule" in value:
+        return [value["rule"], {key: item for key, item in value.items() if key != "rule"}]
+    return value
+
+
+def _signals(value: Any) -> Any:
+    names = [value] if isinstance(value, str) else list(value)
+    for name in names:
+        if name not in signal.Signals.__members__ or name in ("SIGKILL", "SIGSTOP"):
+            raise ValueError(f"must be names of signals, such as SIGTERM; got {name!r}")
+    return tuple(names)
+
+
+def _notices(value: Any) -> Any:
+    if value is not None:
+        from arignote.notices import asker
+
+        asker(str(value))
+    return value
+
+
 LossNames = Annotated[tuple[str, ...], BeforeValidator(_losses)]
 Functions = Annotated[
     Any, BeforeValidator(_functions), PlainSerializer(lambda functions: [_function_name(f) for f in functions])
@@ -87,6 +110,10 @@ class FitSettings(BaseModel):
     )
     lr_rule: _rule() = Field(None, description="Rule of the learning rate, or a number.")  # type: ignore[valid-type]
     momentum_rule: _rule() = Field(None, description="Rule of the momentum, or a number.")  # type: ignore[valid-type]
+    stop_rule: part_of("stop_rule", _stop_rule) = Field(  # type: ignore[valid-type]
+        None, description='What may end training early, such as ``{"rule": "stalled", "interval": 10}``.'
+    )
+    accumulate: Count = Field(1, description="Batches of one update.")
     sgd_max_grad_norm: Positive | None = Field(None, description="Largest norm of all gradients together.")
     train_loss: str = Field("nll", description="What is made small.")
     valid_loss: LossNames = Field(("nll", "error"), description="Losses of a validation; the first decides best.")
@@ -107,11 +134,22 @@ class FitSettings(BaseModel):
         2, description="How many of the last checkpoints are kept.", json_schema_extra=FREE
     )
     checkpoint_all: bool = Field(False, description="Whether every epoch's is kept.", json_schema_extra=FREE)
+    keep_epochs: Count | None = Field(
+        None, description="How many of them (checkpoint_all) are kept; default all.", json_schema_extra=FREE
+    )
+    stop_signals: Annotated[tuple[str, ...], BeforeValidator(_signals)] = Field(
+        ("SIGTERM", "SIGINT", "SIGUSR1"), description="Signals that stop, save and leave.", json_schema_extra=FREE
+    )
+    preemption: Annotated[str | None, BeforeValidator(_notices)] = Field(
+        None, description='Notices to heed: "aws", "gcp", "azure", "file:PATH".', json_schema_extra=FREE
+    )
     extra_metadata: dict[str, Any] | None = Field(
         None, description="Plain data kept in each checkpoint.", json_schema_extra=FREE
     )
     device: str = Field("auto", description='"auto", "cpu", "cuda".', json_schema_extra=FREE)
-    n_threads: Count | None = Field(None, description="Threads of the engine; default its own.", json_schema_extra=FREE)
+    n_threads: Count | None = Field(
+        None, description="Threads of the engine; default its own, or those of the checkpoint.", json_schema_extra=FREE
+    )
     verbose: bool = Field(False, description="Whether a line is printed at each validation.", json_schema_extra=FREE)
     observers: Functions = Field(
         None, validate_default=True, description="Functions called with each `Event`.", json_schema_extra=FREE

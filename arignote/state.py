@@ -7,11 +7,14 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
-from math import isfinite
+from functools import cache
+from math import isfinite, nan
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import TypeAdapter
+from typing_extensions import TypedDict
 
 from arignote.optim.rules import RuleState
 
@@ -30,6 +33,10 @@ class Progress:
         Counts since the beginning.
     epoch_examples : int
         Examples of the unfinished epoch.
+    validation_due : bool
+        Whether the validation of the last batch is still to be done.
+    ended : bool
+        Whether a stop rule ended training before its last epoch.
     stopped_by : str or None
         What ended the process that wrote this, if not the last epoch.
     """
@@ -40,6 +47,8 @@ class Progress:
     n_updates: int = 0
     n_validations: int = 0
     epoch_examples: int = 0
+    validation_due: bool = False
+    ended: bool = False
     stopped_by: str | None = None
 
 
@@ -52,7 +61,7 @@ class Best:
     examples_seen: int
     n_rows: int
     digest: str = ""
-    network: dict[str, NDArray[Any]] = field(default_factory=dict, repr=False)
+    network: dict[str, Any] = field(default_factory=dict, repr=False)
 
 
 class History:
@@ -66,9 +75,11 @@ class History:
         return self._n_rows if self._n_rows is not None else len(next(iter(self.columns.values()), []))
 
     def append(self, row: Mapping[str, float]) -> None:
-        """Add a row; every row has the same columns."""
-        for name, value in row.items():
-            self.columns.setdefault(name, []).append(float(value))
+        """Add a row; what only some rows have is NaN in the others."""
+        n_rows = len(self)
+        for name in dict.fromkeys((*self.columns, *row)):
+            column = self.columns.setdefault(name, [nan] * n_rows)
+            column.append(float(row.get(name, nan)))
 
     def head(self, n_rows: int) -> History:
         """Return the first rows, without a copy."""
@@ -90,6 +101,43 @@ class History:
     def sha256(self) -> str:
         """Return the digest of all columns but those of the clock."""
         return tensors_sha256({name: a for name, a in self.arrays().items() if name != "seconds"})
+
+
+class _Spec(TypedDict):
+    name: str | None
+    n_in: list[int]
+    layers: list[Any]
+    fit: dict[str, Any]
+
+
+class _Classes(TypedDict):
+    dtype: str
+    values: list[Any]
+
+
+class _Plain(TypedDict):
+    """What the text in a file must be."""
+
+    rules: dict[str, RuleState]
+    rng: int
+    run_id: str
+    spec: _Spec
+    classes: _Classes
+    data: dict[str, Any]
+    environment: dict[str, Any]
+    progress: Progress
+    columns: list[str]
+    best: Best | None
+    starts: list[list[int]]
+    extra_metadata: dict[str, Any] | None
+
+
+_KEPT_AS_IT_IS = tuple(name for name in _Plain.__annotations__ if name != "columns")
+
+
+@cache
+def _plain() -> TypeAdapter[_Plain]:
+    return TypeAdapter(_Plain)
 
 
 @dataclass
@@ -138,13 +186,18 @@ class TrainingState:
 
     @property
     def finished(self) -> bool:
-        """Whether all epochs are done."""
-        return self.progress.epoch >= self.n_epochs
+        """Whether all epochs are done, or a stop rule ended them."""
+        return self.progress.ended or self.progress.epoch >= self.n_epochs
 
     @property
     def class_labels(self) -> NDArray[Any]:
         """The labels as an array (n_classes,)."""
         return np.array(self.classes["values"], dtype=self.classes["dtype"])
+
+    @property
+    def n_bytes(self) -> int:
+        """Bytes of all tensors."""
+        return sum(int(t.nbytes) for tensors in (self.network, self.slots) for t in tensors.values())
 
     def snapshot(self) -> TrainingState:
         """Return a copy with arrays in place of live tensors, which no later step can change."""
@@ -210,28 +263,20 @@ class TrainingState:
 
     @classmethod
     def from_plain(cls, values: Mapping[str, Any], tensors: Mapping[str, NDArray[Any]]) -> TrainingState:
-        """Build the state of a file; KeyError and TypeError where an entry is missing or of another kind."""
+        """Build the state of a file; KeyError, TypeError, ValueError where an entry is missing or of another kind."""
+        plain = _plain().validate_python(values)
 
         def under(prefix: str) -> dict[str, NDArray[Any]]:
             return {name.removeprefix(prefix): a for name, a in tensors.items() if name.startswith(prefix)}
 
         columns = under("history/")
+        whole: dict[str, Any] = {key: plain[key] for key in _KEPT_AS_IT_IS}  # type: ignore[literal-required]
         return cls(
             network=under("network/"),
             slots=under("slots/"),
             epoch_loss=np.float64(tensors["progress/epoch_loss"]),
-            rules={name: RuleState(**rule) for name, rule in values["rules"].items()},
-            rng=values["rng"],
-            run_id=values["run_id"],
-            spec=values["spec"],
-            classes=values["classes"],
-            data=values["data"],
-            environment=values["environment"],
-            progress=Progress(**values["progress"]),
-            history=History({name: columns[name].tolist() for name in values["columns"]}),
-            best=Best(**values["best"]) if values["best"] is not None else None,
-            starts=values["starts"],
-            extra_metadata=values["extra_metadata"],
+            history=History({name: columns[name].tolist() for name in plain["columns"]}),
+            **whole,
         )
 
 

@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from math import nan
 from typing import Any, Protocol
 
+from arignote.checkpointer import Checkpointer
 from arignote.data.batches import Batch, Batches
 from arignote.optim.rules import Rule
-from arignote.run_files import Checkpointer
+from arignote.optim.stopping import StopRule
+from arignote.preemption import StopAsked
 from arignote.state import Best, TrainingState
 from arignote.streams import stream_seed
 
 __all__ = ["Event", "Trainer"]
+
+# Features, class numbers, and the seed of the engine's generators.
+Part = tuple[Any, Any, int]
 
 
 @dataclass(frozen=True)
@@ -24,7 +31,7 @@ class Event:
     Attributes
     ----------
     kind : str
-        "batch" or "validation".
+        "start", "batch" or "validation".
     epoch : int
         Epoch at work, from 1.
     n_epochs : int
@@ -35,6 +42,8 @@ class Event:
         The new row of the history ("validation"), else empty.
     is_best : bool
         Whether this validation is the best so far.
+    text : str
+        Of a start: where the run goes on.
     """
 
     kind: str
@@ -44,12 +53,13 @@ class Event:
     n_batches: int
     record: Mapping[str, Any]
     is_best: bool = False
+    text: str = ""
 
 
 class Step(Protocol):
-    """One update from one batch; returns the mean loss, which stays on the device."""
+    """One update from one batch, or from several that count as one; returns the mean loss, on the device."""
 
-    def __call__(self, x: Any, y: Any, *, lr: float, momentum: float, n: int, seed: int) -> Any: ...
+    def __call__(self, parts: Sequence[Part], *, lr: float, momentum: float, n: int) -> Any: ...
 
 
 class Trainer:
@@ -69,10 +79,14 @@ class Trainer:
         Each returns losses by the names of the history's columns; the first of `validate` decides what is best.
     checkpointer : Checkpointer
         Keeps the state.
-    should_stop : callable
-        Returns the reason to stop after this batch, or None.
+    heed : callable
+        Raises StopAsked where something asks to stop; called after each batch.
     n_epochs : int
         Epochs in all.
+    accumulate : int
+        Batches of an update.
+    stop_rule : StopRule or None
+        What may end training before.
     train_loss : str
         Name of the loss that is trained on.
     validation_frequency : int or None
@@ -92,15 +106,18 @@ class Trainer:
         score_train: Callable[[], dict[str, float]] | None,
         score_test: Callable[[], dict[str, float]] | None,
         checkpointer: Checkpointer,
-        should_stop: Callable[[], str | None],
+        heed: Callable[[], None],
         n_epochs: int,
+        accumulate: int,
+        stop_rule: StopRule | None,
         train_loss: str,
         validation_frequency: int | None,
         observers: Sequence[Callable[[Event], None]],
     ):
         self.step, self.prepare, self.batches, self.rules = step, prepare, batches, rules
         self.validate, self.score_train, self.score_test = validate, score_train, score_test
-        self.checkpointer, self.should_stop = checkpointer, should_stop
+        self.checkpointer, self.heed = checkpointer, heed
+        self.accumulate, self.stop_rule = accumulate, stop_rule
         self.n_epochs, self.train_loss, self.validation_frequency = n_epochs, train_loss, validation_frequency
         self.observers = observers
         self._clock = time.perf_counter()
@@ -108,31 +125,46 @@ class Trainer:
     def run(self, state: TrainingState) -> TrainingState:
         """Train until `n_epochs` are done, or until told to stop. `state` may be fresh or from a checkpoint."""
         self._clock = time.perf_counter()
-        for epoch in range(state.progress.epoch, self.n_epochs):
-            for batch in self.batches.epoch(epoch, start=state.progress.batch):
-                self._step(state, batch)
-                self.checkpointer.after_batch(state)
-                if reason := self.should_stop():
-                    return self._stop(state, reason)
-            self._finish_epoch(state)  # history, rules, best: before anything is saved
-            self.checkpointer.after_epoch(state)
-        self.checkpointer.save(state)
+        try:
+            if state.progress.validation_due:
+                self._validate(state, state.progress.epoch)
+            while state.progress.epoch < self.n_epochs and not state.progress.ended:
+                self.heed()
+                self._train_epoch(state)
+                self._finish_epoch(state)  # history, rules, best: before anything is saved
+                self.checkpointer.after_epoch(state)
+        except StopAsked as asked:
+            state.progress.stopped_by = asked.reason
+        self.checkpointer.finish(state)
         return state
 
-    def _step(self, state: TrainingState, batch: Batch) -> None:
-        """Update the network from one batch; a validation belongs to the step that it follows."""
-        progress, n_rows = state.progress, len(batch.y)
+    def _train_epoch(self, state: TrainingState) -> None:
+        """Train on what is left of the epoch, `accumulate` batches at a time."""
+        with contextlib.closing(self.batches.epoch(state.progress.epoch, start=state.progress.batch)) as left:
+            while batches := list(islice(left, self.accumulate)):
+                self._step(state, batches)
+                self.checkpointer.after_batch(state)
+                self.heed()
+
+    def _step(self, state: TrainingState, batches: list[Batch]) -> None:
+        """Update the network; a validation belongs to the step that it follows."""
+        progress, n_rows = state.progress, sum(len(batch.y) for batch in batches)
         loss = self.step(
-            self.prepare(batch.x),
-            self.prepare(batch.y),
+            [
+                (
+                    self.prepare(batch.x),
+                    self.prepare(batch.y),
+                    stream_seed(state.rng, "step", progress.epoch, batch.index, 0),
+                )
+                for batch in batches
+            ],
             lr=state.rules["lr"].value,
             momentum=state.rules["momentum"].value,
             n=progress.n_updates + 1,
-            seed=stream_seed(state.rng, "step", progress.epoch, batch.index, 0),
         )
         state.epoch_loss.add_(loss, alpha=n_rows)
         before = progress.examples_seen
-        progress.batch = batch.index + 1
+        progress.batch = batches[-1].index + 1
         progress.n_updates += 1
         progress.examples_seen += n_rows
         progress.epoch_examples += n_rows
@@ -140,6 +172,7 @@ class Trainer:
             self._tell("batch", state, progress.epoch + 1)
         frequency = self.validation_frequency
         if frequency is not None and progress.examples_seen // frequency > before // frequency:
+            progress.validation_due = True
             self._validate(state, progress.epoch)
 
     def _finish_epoch(self, state: TrainingState) -> None:
@@ -150,14 +183,16 @@ class Trainer:
         state.epoch_loss.zero_()
         for name, rule in self.rules.items():
             state.rules[name] = rule.after_epoch(state.rules[name], progress.n_validations, progress.epoch)
+        if self.stop_rule is not None and state.best is not None:
+            losses = next(column for name, column in state.history.columns.items() if name.startswith("valid_"))
+            progress.ended = self.stop_rule.ends(progress.n_validations, state.best.n_rows, losses[-1])
 
     def _validate(self, state: TrainingState, complete_epochs: int) -> None:
-        """Score the network: a row of the history, the best network, the rules."""
+        """Score the network, then change the state: a row of the history, the best network, the rules."""
         progress = state.progress
-        progress.n_validations += 1
         epoch = progress.epoch + 1
         row = {"epoch": float(epoch), "examples_seen": float(progress.examples_seen)}
-        row[f"train_{self.train_loss}"] = float(state.epoch_loss) / progress.epoch_examples
+        row[f"train_{self.train_loss}"] = float(state.epoch_loss) / max(progress.epoch_examples, 1)
         if self.score_train is not None:
             row |= self.score_train()
         losses = self.validate() if self.validate is not None else {}
@@ -170,6 +205,9 @@ class Trainer:
         now = time.perf_counter()
         row |= {"learning_rate": state.rules["lr"].value, "momentum": state.rules["momentum"].value}
         row["seconds"], self._clock = now - self._clock, now
+        # Nothing above changes the state: a stop in mid-validation leaves it still to be done.
+        progress.validation_due = False
+        progress.n_validations += 1
         state.history.append(row)
         if is_best:
             network = {name: t.detach().cpu().numpy().copy() for name, t in state.network.items()}
@@ -189,8 +227,3 @@ class Trainer:
         event = Event(kind, epoch, self.n_epochs, state.progress.batch, self.batches.n_batches, record or {}, best)
         for observer in self.observers:
             observer(event)
-
-    def _stop(self, state: TrainingState, reason: str) -> TrainingState:
-        state.progress.stopped_by = reason
-        self.checkpointer.save(state)
-        return state

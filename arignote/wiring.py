@@ -1,49 +1,67 @@
-"""One fit, put together: data, network, rules, files and the decision to go on or to start."""
+"""One fit, put together: data, network, rules, files, and the loop."""
 
 from __future__ import annotations
 
+import getpass
+import hashlib
+import tempfile
 import uuid
 import warnings
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from arignote.data.arrays import Data, DataWithHoldoutPartitions, Rows, encode_labels, find_classes, rows_of
+from arignote.checkpointer import Checkpointer
 from arignote.data.augment import Augmentation
 from arignote.data.batches import Batches
-from arignote.data.partition import partition
+from arignote.data.prepared import Prepared
 from arignote.engine.diagnose import Looked, NotFiniteFoundError
 from arignote.engine.network import Network, copy_into
 from arignote.engine.session import environment, resolve_device, session
 from arignote.engine.step import Scorer, TrainingStep, to_device
-from arignote.errors import ArignoteWarning, CheckpointError, ConfigError, DataError, NotFiniteError
+from arignote.errors import ArignoteWarning, ConfigError, NotFiniteError
 from arignote.layers.architecture import Architecture, declare
 from arignote.layers.base import Layer
 from arignote.optim.rules import Constant, Rule
 from arignote.preemption import StopRequest
 from arignote.registry import build
-from arignote.run_files import Checkpointer, RunFiles
-from arignote.spec import FitSettings, decides
-from arignote.state import TrainingState, tensors_sha256
+from arignote.resume import candidates, other_than, refusal, story, take_over, tell
+from arignote.run_files import RunFiles
+from arignote.spec import FitSettings
+from arignote.state import TrainingState
+from arignote.storage import is_url
 from arignote.streams import draw_seed
-from arignote.trainer import Trainer
+from arignote.trainer import Event, Trainer
 
-__all__ = ["Outcome", "Prepared", "differences", "prepare", "train"]
+__all__ = ["Outcome", "Run", "train"]
+
+Prepare = Callable[[int, FitSettings], tuple[Prepared, FitSettings]]
 
 
 @dataclass(frozen=True)
-class Prepared:
-    """The data of a fit, checked and split: rows and class numbers of each part."""
+class Run:
+    """What a fit is given, apart from data.
 
-    parts: dict[str, tuple[Rows, NDArray[np.int64]]]
-    classes: NDArray[Any]
+    Attributes
+    ----------
+    layers : list of Layer
+    settings : FitSettings
+    name, seed : str or None, int or None
+        Of the run; without a seed that of the checkpoint is taken, or one drawn.
+    in_memory : TrainingState, optional
+        A state to go on from, where there is no checkpoint.
+    stored_network : TrainingState, optional
+        Whose parameters layers with `load_params` take.
+    """
 
-    def fingerprint(self) -> dict[str, Any]:
-        """Return the fingerprints of all parts."""
-        return {name: rows.fingerprint() for name, (rows, _) in self.parts.items()}
+    layers: list[Layer]
+    settings: FitSettings
+    name: str | None
+    seed: int | None
+    in_memory: TrainingState | None = None
+    stored_network: TrainingState | None = None
 
 
 @dataclass(frozen=True)
@@ -55,89 +73,132 @@ class Outcome:
     story: str
 
 
-def prepare(
-    x: Any, y: Any, valid: Any, test: Any, settings: FitSettings, n_classes: int | None, seed: int
-) -> tuple[Prepared, FitSettings]:
-    """Check the data, hold fractions out, number the classes; settings that the data brings are taken over."""
-    if isinstance(x, DataWithHoldoutPartitions):
-        valid = x.valid_frac or None if valid is None else valid
-        test = x.test_frac or None if test is None else test
-    if isinstance(x, Data):
-        batch_size = x.batch_size if "batch_size" not in settings.model_fields_set else None
-        settings = settings.model_copy(
-            update={"batch_size": batch_size or settings.batch_size}
-            | ({} if x.allow_partial_batch else {"drop_last": True})
-        )
-    lenient = settings.allow_nonfinite
-    rows = {"train": rows_of(x, y, what="X", allow_nonfinite=lenient)}
-    if rows["train"].y is None:
-        raise DataError("a classifier needs labels: fit(X, y), or fit((X, y))")
-    fractions: dict[str, float] = {}
-    for name, part in (("valid", valid), ("test", test)):
-        if isinstance(part, int | float) and not isinstance(part, bool):
-            fractions[name] = float(part)
-        elif part is not None:
-            rows[name] = rows_of(part, what=name, allow_nonfinite=lenient)
-            if rows[name].y is None:
-                raise DataError(f"{name} must be a fraction, (X, y) or Data with labels")
-    labels = rows["train"].y
-    assert labels is not None
-    classes = find_classes(labels, n_classes)
-    if any(fractions.values()):
-        chosen = partition(labels, {k: v for k, v in fractions.items() if v}, seed)
-        whole = rows["train"]
-        rows |= {name: whole.take(at) for name, at in chosen.items()}
-    parts = {}
-    for name, part in rows.items():
-        if part.n_in != rows["train"].n_in:
-            raise DataError(f"an example of {name} has shape {part.n_in}, one of X {rows['train'].n_in}")
-        assert part.y is not None
-        parts[name] = (part, encode_labels(part.y, classes, name))
-    n_train = len(rows["train"])
-    if settings.batch_size > n_train:
-        text = f"batch_size {settings.batch_size} is larger than the data ({n_train} rows): used as one batch"
-        warnings.warn(text, ArignoteWarning, stacklevel=4)
-        settings = settings.model_copy(update={"batch_size": n_train})
-    return Prepared(parts, classes), settings
+@dataclass
+class _Begun:
+    """A fit, ready to run."""
+
+    network: Network
+    step: TrainingStep
+    rules: dict[str, Rule]
+    prepared: Prepared
+    settings: FitSettings
+    state: TrainingState
 
 
-def differences(old: Mapping[str, Any], new: Mapping[str, Any], prefix: str = "") -> list[str]:
-    """Return what differs between two nested mappings, a line each: ``fit.batch_size: 128 then, 64 now``."""
-    found = []
-    for key in dict.fromkeys((*old, *new)):
-        path, a, b = f"{prefix}{key}", old.get(key), new.get(key)
-        if isinstance(a, Mapping) and isinstance(b, Mapping):
-            found += differences(a, b, f"{path}.")
-        elif a != b:
-            found.append(f"{path}: {a!r} then, {b!r} now")
-    return found
+def train(run: Run, prepare: Prepare, stop: StopRequest) -> Outcome:
+    """Train a network, or go on training it.
+
+    Parameters
+    ----------
+    run : Run
+        Everything but the data.
+    prepare : callable
+        Seed, settings -> the data, split; and the settings, where the data changes them.
+    stop : StopRequest
+        What may ask to stop.
+    """
+    settings = run.settings
+    with _files(settings, stop) as (files, spool):
+        faults: list[str] = []
+        begun, stored, where = _choose(run, prepare, candidates(files, spool, settings.resume, faults))
+        state = begun.state
+        for fault in faults:
+            warnings.warn(f"{fault}. Going on from {where}", ArignoteWarning, stacklevel=3)
+        with session(state.environment["n_threads"], begun.network.device):
+            told = "starts"
+            if stored is not None:
+                tell(stored, state, other_than(stored, state), where)
+                take_over(state, stored, where)
+                told = story(state, where)
+            is_saved = spool is None or not where.startswith(spool.folder.where())
+            if not (state.finished and stored is not None and is_saved):
+                _run(begun, stop, files, spool, told)
+            return Outcome(state.snapshot(), _to_predict_with(begun), told)
 
 
-def _comparable(spec: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what decides the numbers of a run, layers by their names."""
-    layers = {params["name"]: {"type": word} | params for word, params in spec["layers"]}
-    fit = {key: value for key, value in spec["fit"].items() if key in FitSettings.model_fields and decides(key)}
-    return {"layers": layers, "fit": fit}
+@contextmanager
+def _files(settings: FitSettings, stop: StopRequest) -> Iterator[tuple[RunFiles | None, RunFiles | None]]:
+    """Give the files of the run, locked, and where its state is kept while they cannot be reached."""
+    if settings.checkpoint is None:
+        yield None, None
+        return
+    files = RunFiles(settings.checkpoint, settings.keep_last, settings.keep_epochs)
+    spool = None
+    if is_url(files.stem):
+        folder = f"arignote-{getpass.getuser()}-{hashlib.sha256(files.stem.encode()).hexdigest()[:16]}"
+        spool = RunFiles(str(Path(tempfile.gettempdir()) / folder / "spool"))
+    files.begin(stop.heed)
+    try:
+        yield files, spool
+    finally:
+        files.end()
 
 
-def _check_same(stored: TrainingState, new: TrainingState, forced: bool, where: str) -> None:
-    """Refuse to go on with something else, with the diff; tell what changes bits only."""
-    found = differences(_comparable(stored.spec), _comparable(new.spec))
-    if new.rng != stored.rng:
-        found.append(f"rng: {stored.rng} then, {new.rng} now")
-    found += differences({"classes": stored.classes, "data": stored.data}, {"classes": new.classes, "data": new.data})
-    if found and not forced:
-        listed = "\n  ".join(found)
-        raise CheckpointError(
-            f"{where}: this run was started with something else:\n  {listed}\n"
-            'Give what it was started with, start over with resume="fresh" (--fresh), '
-            'or go on all the same with resume="force"'
-        )
-    told = found + differences(stored.environment, new.environment, "environment.")
-    if told:
-        warnings.warn(
-            f"{where}: goes on correctly, but not bit for bit: " + "; ".join(told), ArignoteWarning, stacklevel=6
-        )
+def _choose(
+    run: Run, prepare: Prepare, stored_states: Iterator[tuple[str, TrainingState]]
+) -> tuple[_Begun, TrainingState | None, str]:
+    """Take the newest state that is of this very run; refuse where there are some, but none is."""
+    refused: list[tuple[str, list[str]]] = []
+    for where, stored in _with_memory(run, stored_states):
+        begun = _begin(run, prepare, stored)
+        found = other_than(stored, begun.state)
+        if not found or run.settings.resume == "force":
+            for other, differing in refused:
+                text = f"{other}: is of another run ({'; '.join(differing)}). Going on from {where}"
+                warnings.warn(text, ArignoteWarning, stacklevel=4)
+            return begun, stored, where
+        refused.append((where, found))
+    if refused:
+        raise refusal(*refused[0])
+    return _begin(run, prepare, None), None, ""
+
+
+def _with_memory(run: Run, stored: Iterator[tuple[str, TrainingState]]) -> Iterator[tuple[str, TrainingState]]:
+    first = next(stored, None)
+    if first is not None:
+        yield first
+        yield from stored
+    elif run.in_memory is not None:
+        yield "the classifier's state", run.in_memory
+
+
+def _begin(run: Run, prepare: Prepare, stored: TrainingState | None) -> _Begun:
+    """Put a fit together, as it begins."""
+    seed = run.seed if run.seed is not None else stored.rng if stored is not None else draw_seed()
+    prepared, settings = prepare(seed, run.settings)
+    rows, _ = prepared.parts["train"]
+    architecture = declare(run.layers, rows.n_in, len(prepared.classes))
+    for note in architecture.notes:
+        warnings.warn(note, ArignoteWarning, stacklevel=5)
+    rules = _rules(settings, "valid" in prepared.parts)
+    device = resolve_device(settings.device)
+    network = Network(architecture, device)
+    if stored is None:
+        network.initialise(seed)
+        _load_params(architecture, network, run.stored_network)
+    step = TrainingStep(network, build("loss", settings.train_loss), settings.sgd_type, settings.sgd_max_grad_norm)
+    n_threads = settings.n_threads or (stored.environment.get("n_threads") if stored is not None else None)
+    classes = prepared.classes
+    starting = {"lr": settings.sgd_type.default_lr, "momentum": settings.sgd_type.default_momentum}
+    state = TrainingState(
+        network=dict(network.named),
+        slots=step.slots,
+        epoch_loss=step.zero(),
+        rules={key: rule.start(starting[key]) for key, rule in rules.items()},
+        rng=seed,
+        run_id=uuid.uuid4().hex,
+        spec={
+            "name": run.name,
+            "n_in": list(architecture.n_in),
+            "layers": architecture.spec(),
+            "fit": settings.model_dump(mode="json"),
+        },
+        classes={"dtype": classes.dtype.str if classes.dtype != object else "O", "values": classes.tolist()},
+        data=prepared.fingerprint(),
+        environment=environment(device, n_threads),
+        extra_metadata=settings.extra_metadata,
+    )
+    return _Begun(network, step, rules, prepared, settings, state)
 
 
 def _rules(settings: FitSettings, has_valid: bool) -> dict[str, Rule]:
@@ -147,127 +208,9 @@ def _rules(settings: FitSettings, has_valid: bool) -> dict[str, Rule]:
             raise ConfigError(
                 f"{name}_rule 'stalled' needs validation data: give valid=0.1 or valid=(X, y), or use the rule 'fixed'"
             )
+    if settings.stop_rule is not None and not has_valid:
+        raise ConfigError("stop_rule needs validation data: give valid=0.1 or valid=(X, y)")
     return rules
-
-
-def train(
-    layers: list[Layer],
-    prepared: Prepared,
-    settings: FitSettings,
-    *,
-    name: str | None,
-    seed: int | None,
-    going_on: TrainingState | None = None,
-    stored_network: TrainingState | None = None,
-) -> Outcome:
-    """Train a network.
-
-    Parameters
-    ----------
-    layers : list of Layer
-        The network.
-    prepared : Prepared
-        The data.
-    settings : FitSettings
-        Everything else.
-    name, seed : str or None, int or None
-        Of the run; without a seed, one is drawn, or that of the checkpoint taken.
-    going_on : TrainingState, optional
-        A state in memory to go on from, where there is no checkpoint.
-    stored_network : TrainingState, optional
-        Whose parameters layers with `load_params` take.
-    """
-    files = RunFiles(settings.checkpoint, settings.keep_last) if settings.checkpoint else None
-    stored = _stored(files, settings) or going_on
-    rows, _ = prepared.parts["train"]
-    architecture = declare(layers, rows.n_in, len(prepared.classes))
-    for note in architecture.notes:
-        warnings.warn(note, ArignoteWarning, stacklevel=3)
-    rules = _rules(settings, "valid" in prepared.parts)
-    if seed is None:
-        seed = stored.rng if stored is not None else draw_seed()
-    device = resolve_device(settings.device)
-    with session(settings.n_threads):
-        network = Network(architecture, device)
-        network.initialise(seed)
-        _load_params(architecture, network, stored_network)
-        step = TrainingStep(network, build("loss", settings.train_loss), settings.sgd_type, settings.sgd_max_grad_norm)
-        state = _fresh(network, step, rules, prepared, settings, name, seed, environment(device))
-        story = "starts"
-        where = str(files.path("last")) if files and stored is not going_on else "the classifier's state"
-        if stored is not None:
-            _check_same(stored, state, settings.resume == "force", where)
-            _take_over(state, stored, network, step, where)
-            story = _story(state, where)
-        if state.finished and stored is not None:
-            return Outcome(state.snapshot(), _to_predict_with(network, state, settings), story)
-        if files is not None:
-            files.probe()
-        state.starts.append([state.progress.epoch, state.progress.batch])
-        _run(network, step, rules, prepared, settings, seed, state, files)
-        return Outcome(state.snapshot(), _to_predict_with(network, state, settings), story)
-
-
-def _stored(files: RunFiles | None, settings: FitSettings) -> TrainingState | None:
-    """Return the state to go on from, as `resume` says."""
-    if files is None or settings.resume == "fresh":
-        return None
-    if settings.resume is False and files.exists():
-        raise CheckpointError(f'{files.path("last")}: exists, and resume is False; use resume=True or "fresh"')
-    return files.newest()
-
-
-def _fresh(
-    network: Network,
-    step: TrainingStep,
-    rules: Mapping[str, Rule],
-    prepared: Prepared,
-    settings: FitSettings,
-    name: str | None,
-    seed: int,
-    surroundings: dict[str, Any],
-) -> TrainingState:
-    import torch
-
-    starting = {"lr": settings.sgd_type.default_lr, "momentum": settings.sgd_type.default_momentum}
-    classes = prepared.classes
-    return TrainingState(
-        network=dict(network.named),
-        slots=step.slots,
-        epoch_loss=torch.zeros((), dtype=torch.float64, device=network.device),
-        rules={key: rule.start(starting[key]) for key, rule in rules.items()},
-        rng=seed,
-        run_id=uuid.uuid4().hex,
-        spec={
-            "name": name,
-            "n_in": list(network.architecture.n_in),
-            "layers": network.architecture.spec(),
-            "fit": settings.model_dump(mode="json"),
-        },
-        classes={"dtype": classes.dtype.str if classes.dtype != object else "O", "values": classes.tolist()},
-        data=prepared.fingerprint(),
-        environment=surroundings,
-        extra_metadata=settings.extra_metadata,
-    )
-
-
-def _take_over(state: TrainingState, stored: TrainingState, network: Network, step: TrainingStep, where: str) -> None:
-    """Copy a stored state into live tensors that network and updater have laid out."""
-    copy_into(state.network, stored.network, where)
-    copy_into(state.slots, stored.slots, where)
-    state.epoch_loss.fill_(float(stored.epoch_loss))
-    state.rules, state.rng, state.run_id = dict(stored.rules), stored.rng, stored.run_id
-    state.progress = replace(stored.progress, stopped_by=None)
-    state.history = stored.snapshot().history
-    state.best = replace(stored.best) if stored.best is not None else None
-    state.starts = [list(start) for start in stored.starts]
-
-
-def _story(state: TrainingState, where: str) -> str:
-    done, asked = state.progress.epoch, state.n_epochs
-    if state.finished:
-        return f"finished, {done} of {asked} epochs ({where})"
-    return f"goes on from epoch {done + 1}, batch {state.progress.batch} ({where})"
 
 
 def _load_params(architecture: Architecture, network: Network, stored: TrainingState | None) -> None:
@@ -284,17 +227,45 @@ def _load_params(architecture: Architecture, network: Network, stored: TrainingS
         copy_into(tensors, arrays, f"stored_network, layer {source!r}")
 
 
-def _run(
-    network: Network,
-    step: TrainingStep,
-    rules: Mapping[str, Rule],
-    prepared: Prepared,
-    settings: FitSettings,
-    seed: int,
-    state: TrainingState,
-    files: RunFiles | None,
-) -> None:
-    rows, labels = prepared.parts["train"]
+def _run(begun: _Begun, stop: StopRequest, files: RunFiles | None, spool: RunFiles | None, told: str) -> None:
+    """Run the loop; where the numbers stop being finite, find out where they did."""
+    network, state, settings = begun.network, begun.state, begun.settings
+    if files is not None:
+        files.prepare()
+    if not state.finished:
+        state.starts.append([state.progress.epoch, state.progress.batch])
+    make = _maker(begun)
+    checkpointer = Checkpointer(files, settings.checkpoint_every, settings.checkpoint_all, spool)
+    began = state.snapshot()
+    for observer in settings.observers:
+        observer(Event("start", state.progress.epoch + 1, state.n_epochs, state.progress.batch, 0, {}, text=told))
+    network.train()
+    try:
+        make(begun.step, checkpointer, stop.heed, settings.observers).run(state)
+    except FloatingPointError:
+        good = checkpointer.last_good() or began
+        take_over(state, good, "the last good state")
+        place = "nothing was saved yet"
+        if files is not None and files.there():
+            place = f"the last good checkpoint is kept: {files.path('last')}"
+        try:
+            make(Looked(begun.step), Checkpointer(None), lambda: None, ()).run(state)
+        except NotFiniteFoundError as found:
+            raise NotFiniteError(
+                f"the numbers stopped being finite at epoch {state.progress.epoch + 1}, batch {state.progress.batch}: "
+                f"{found}. {place}. Lower the learning rate ({state.rules['lr'].value:g}), or set sgd_max_grad_norm"
+            ) from None
+        except FloatingPointError:
+            pass
+        raise NotFiniteError(f"the loss is not finite; {place}. Lower the learning rate") from None
+    finally:
+        checkpointer.settle()
+
+
+def _maker(begun: _Begun) -> Callable[..., Trainer]:
+    """Return a function that makes the loop for a step, a checkpointer, what to heed and observers."""
+    network, settings, parts, seed = begun.network, begun.settings, begun.prepared.parts, begun.state.rng
+    rows, labels = parts["train"]
     augmentation = Augmentation(settings.augmentation, seed) if settings.augmentation else None
     if augmentation is not None:
         some = slice(0, settings.batch_size)
@@ -310,74 +281,57 @@ def _run(
         n_workers=settings.n_workers,
         prefetch=settings.prefetch,
     )
-    checkpointer = Checkpointer(files, settings.checkpoint_every, settings.checkpoint_all)
 
-    def scorer(part: str, losses: tuple[str, ...], prefix: str) -> Callable[[], dict[str, float]] | None:
-        if part not in prepared.parts:
-            return None
-        part_rows, part_labels = prepared.parts[part]
-        score = Scorer(network, {f"{prefix}_{loss}": build("loss", loss) for loss in losses})
-
-        def run() -> dict[str, float]:
-            try:
-                return score(lambda at: (part_rows.features(at), part_labels[at]), len(part_rows))
-            finally:
-                network.train()
-
-        return run
-
-    def trainer(
-        training_step: Any, keeper: Checkpointer, stop: Callable[[], str | None], observers: tuple[Any, ...]
+    def make(
+        step: Any, checkpointer: Checkpointer, heed: Callable[[], None], observers: tuple[Callable[..., Any], ...]
     ) -> Trainer:
+        def scorer(part: str, losses: tuple[str, ...], prefix: str) -> Callable[[], dict[str, float]] | None:
+            return _scorer(network, parts, part, {f"{prefix}_{loss}": loss for loss in losses}, heed)
+
         return Trainer(
-            step=training_step,
+            step=step,
             prepare=lambda array: to_device(array, network.device),
             batches=batches,
-            rules=rules,
+            rules=begun.rules,
             validate=scorer("valid", settings.valid_loss, "valid"),
             score_train=scorer("train", settings.valid_loss, "scored_train") if settings.validate_on_train else None,
             score_test=scorer("test", settings.test_loss, "test"),
-            checkpointer=keeper,
-            should_stop=stop,
+            checkpointer=checkpointer,
+            heed=heed,
             n_epochs=settings.n_epochs,
+            accumulate=settings.accumulate,
+            stop_rule=settings.stop_rule,
             train_loss=settings.train_loss,
             validation_frequency=settings.validation_frequency,
             observers=observers,
         )
 
-    network.train()
-    began = state.snapshot()
-    try:
-        with StopRequest() as stop:
-            trainer(step, checkpointer, stop, settings.observers).run(state)
-    except FloatingPointError:
-        good = checkpointer.last_good() or began
-        _take_over(state, good, network, step, "the last good state")
-        place = "nothing was saved yet"
-        if files is not None and files.exists():
-            place = f"the last good checkpoint is kept: {files.path('last')}"
+    return make
+
+
+def _scorer(
+    network: Network, parts: Mapping[str, Any], part: str, losses: Mapping[str, str], heed: Callable[[], None]
+) -> Callable[[], dict[str, float]] | None:
+    """Return a function that scores the network on a part of the data, and can be stopped in the middle."""
+    if part not in parts:
+        return None
+    rows, labels = parts[part]
+    score = Scorer(network, {name: build("loss", loss) for name, loss in losses.items()})
+
+    def run() -> dict[str, float]:
         try:
-            quiet = Checkpointer(None)
-            trainer(Looked(step), quiet, lambda: None, ()).run(state)
-        except NotFiniteFoundError as found:
-            raise NotFiniteError(
-                f"the numbers stopped being finite at epoch {state.progress.epoch + 1}, batch {state.progress.batch}: "
-                f"{found}. {place}. Lower the learning rate ({state.rules['lr'].value:g}), or set sgd_max_grad_norm"
-            ) from None
-        except FloatingPointError:
-            pass
-        raise NotFiniteError(f"the loss is not finite; {place}. Lower the learning rate") from None
+            return score(lambda at: (rows.features(at), labels[at]), len(rows), heed)
+        finally:
+            network.train()
+
+    return run
 
 
-def _to_predict_with(network: Network, state: TrainingState, settings: FitSettings) -> Network:
+def _to_predict_with(begun: _Begun) -> Network:
     """Return a network of its own with the best parameters, or the last where none is best."""
+    network, state = begun.network, begun.state
     chosen = Network(network.architecture, str(network.device))
-    best = state.best if settings.restore_best else None
+    best = state.best if begun.settings.restore_best else None
     copy_into(chosen.named, best.network if best is not None else state.network, "best network")
     chosen.eval()
     return chosen
-
-
-def weights_sha256(state: TrainingState) -> str:
-    """Return the digest of the network's tensors."""
-    return tensors_sha256(state.network)

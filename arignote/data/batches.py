@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -71,7 +71,7 @@ class Batches:
         n_rows = len(rows)
         self.n_batches = n_rows // batch_size if drop_last else -(-n_rows // batch_size)
 
-    def epoch(self, epoch: int, start: int = 0) -> Iterator[Batch]:
+    def epoch(self, epoch: int, start: int = 0) -> Generator[Batch, None, None]:
         """Yield the batches of an epoch (from 0) in order, from batch `start` on."""
         n_rows = len(self.rows)
         order = stream(self.seed, "order", epoch).permutation(n_rows) if self.shuffle else np.arange(n_rows)
@@ -85,11 +85,11 @@ class Batches:
 
         numbers = range(start, self.n_batches)
         if self.augmentation is None or self.n_workers == 0:
-            return map(make, numbers)
+            return (make(number) for number in numbers)
         return _ahead(make, numbers, self.n_workers, self.prefetch)
 
 
-def _ahead(make: Callable[[int], T], numbers: range, n_workers: int, prefetch: int) -> Iterator[T]:
+def _ahead(make: Callable[[int], T], numbers: range, n_workers: int, prefetch: int) -> Generator[T, None, None]:
     """Yield ``make(n)`` in order, up to `prefetch` of them made ahead; no thread outlives the iteration."""
     pool = ThreadPoolExecutor(n_workers, thread_name_prefix="arignote-augment")
     waiting: deque[Future[T]] = deque()

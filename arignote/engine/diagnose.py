@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from arignote.engine.network import Network
-from arignote.engine.step import TrainingStep
+from arignote.engine.step import TrainingStep, seed_generators
 
 __all__ = ["Looked", "NotFiniteFoundError"]
 
@@ -30,26 +30,28 @@ class Looked:
     def __init__(self, step: TrainingStep):
         self._step = step
 
-    def __call__(self, x: Tensor, y: Tensor, *, lr: float, momentum: float, n: int, seed: int) -> Any:
+    def __call__(self, parts: Sequence[tuple[Tensor, Tensor, int]], *, lr: float, momentum: float, n: int) -> Any:
         """Do the step; NotFiniteFoundError where an output, the loss or a weight is NaN or infinite."""
         network = self._step.network
         before = network.weights.clone()
-        loss = self._step(x, y, lr=lr, momentum=momentum, n=n, seed=seed)
+        loss = self._step(parts, lr=lr, momentum=momentum, n=n)
         if bool(network.weights.isfinite().all()) and bool(loss.isfinite()):
             return loss
-        after, bad = network.weights.clone(), dict(network.named)
-        names = [name for name, tensor in bad.items() if not bool(tensor.isfinite().all())]
+        after = network.weights.clone()
+        names = [name for name, tensor in network.named.items() if not bool(tensor.isfinite().all())]
         network.weights.copy_(before)
-        layer = self._first_layer(network, x, lambda: torch.default_generator.manual_seed(seed))
+        layers = [_first_layer(network, x, seed) for x, _, seed in parts]
         network.weights.copy_(after)
-        if layer:
-            raise NotFiniteFoundError(f"the output of layer {layer!r} was the first that was not finite")
+        if any(layers):
+            raise NotFiniteFoundError(
+                f"the output of layer {next(filter(None, layers))!r} was the first that was not finite"
+            )
         if not bool(loss.isfinite()):
             raise NotFiniteFoundError("the loss itself was not finite, though the output of every layer was")
         raise NotFiniteFoundError(f"the update made parameter {names[0]!r} not finite")
 
-    @staticmethod
-    @torch.no_grad()
-    def _first_layer(network: Network, x: Tensor, seed: Callable[[], object]) -> str | None:
-        seed()
-        return next((name for name, out in network.outputs(x) if not bool(out.isfinite().all())), None)
+
+@torch.no_grad()
+def _first_layer(network: Network, x: Tensor, seed: int) -> str | None:
+    seed_generators(seed, network.device)
+    return next((name for name, out in network.outputs(x) if not bool(out.isfinite().all())), None)

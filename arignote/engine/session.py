@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import platform
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import numpy as np
@@ -14,22 +15,49 @@ from arignote.errors import ConfigError
 
 __all__ = ["environment", "resolve_device", "session"]
 
+# cuBLAS is deterministic with a workspace of fixed size only (docs.nvidia.com/cuda/cublas, "Results reproducibility").
+_WORKSPACE = "CUBLAS_WORKSPACE_CONFIG"
+
 
 @contextmanager
-def session(n_threads: int | None) -> Iterator[None]:
-    """Set the number of threads; put it and the random generators back at the end."""
-    threads, generator = torch.get_num_threads(), torch.get_rng_state()
-    cuda = torch.cuda.get_rng_state_all() if torch.cuda.is_available() else []
-    if n_threads is not None:
-        torch.set_num_threads(n_threads)
-    try:
+def session(n_threads: int, device: torch.device) -> Iterator[None]:
+    """Set threads and deterministic algorithms; put them and the random generators back at the end.
+
+    float32 means float32: no TF32 on a GPU.
+    """
+    with ExitStack() as stack:
+        put_back = stack.callback
+        put_back(torch.set_rng_state, torch.get_rng_state())
+        if n_threads != torch.get_num_threads():
+            put_back(torch.set_num_threads, torch.get_num_threads())
+            torch.set_num_threads(n_threads)
+        put_back(
+            torch.use_deterministic_algorithms,
+            torch.are_deterministic_algorithms_enabled(),
+            warn_only=torch.is_deterministic_algorithms_warn_only_enabled(),
+        )
+        put_back(setattr, torch.utils.deterministic, "fill_uninitialized_memory", _fills())
+        torch.use_deterministic_algorithms(True)
+        # Only a help to find reads of uninitialised memory, and a pass over every new tensor.
+        torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
+        if device.type == "cuda":
+            put_back(torch.cuda.set_rng_state_all, torch.cuda.get_rng_state_all())
+            for owner, name, value in (
+                (torch.backends.cudnn, "benchmark", False),
+                (torch.backends.cudnn, "deterministic", True),
+                (torch.backends.cudnn, "allow_tf32", False),
+                (torch.backends.cuda.matmul, "allow_tf32", False),
+            ):
+                put_back(setattr, owner, name, getattr(owner, name))
+                setattr(owner, name, value)
+            if _WORKSPACE not in os.environ:
+                put_back(os.environ.pop, _WORKSPACE, None)
+                os.environ[_WORKSPACE] = ":4096:8"
         yield
-    finally:
-        if n_threads is not None:
-            torch.set_num_threads(threads)
-        torch.set_rng_state(generator)
-        if cuda:
-            torch.cuda.set_rng_state_all(cuda)
+
+
+def _fills() -> bool:
+    return bool(torch.utils.deterministic.fill_uninitialized_memory)  # type: ignore[attr-defined]
 
 
 def resolve_device(device: str) -> str:
@@ -43,13 +71,14 @@ def resolve_device(device: str) -> str:
     return device
 
 
-def environment(device: str) -> dict[str, Any]:
-    """Return what may change bits: versions, device, threads, CPU capability."""
+def environment(device: str, n_threads: int | None) -> dict[str, Any]:
+    """Return what may change bits: versions, device, threads (by default the engine's own), CPU capability, flags."""
     return {
         "python": platform.python_version(),
         "numpy": np.__version__,
         "torch": torch.__version__,
         "device": device if device == "cpu" else torch.cuda.get_device_name(device),
-        "n_threads": torch.get_num_threads(),
+        "n_threads": n_threads or torch.get_num_threads(),
         "cpu": torch.backends.cpu.get_cpu_capability(),
+        "deterministic": True,
     }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -22,6 +22,13 @@ def to_device(array: NDArray[Any], device: torch.device) -> Tensor:
     """Return an array as a tensor where the network lives (without a copy on the CPU)."""
     tensor = torch.from_numpy(array)
     return tensor if device.type == "cpu" else tensor.to(device, non_blocking=True)
+
+
+def seed_generators(seed: int, device: torch.device) -> None:
+    """Seed the engine's default generators, from which dropout and a user's own layer draw."""
+    torch.default_generator.manual_seed(seed)
+    if device.type == "cuda":
+        torch.cuda.manual_seed(seed)
 
 
 class TrainingStep:
@@ -71,33 +78,37 @@ class TrainingStep:
             for name, view in self.network.flat_views(flat).items()
         }
 
-    def __call__(self, x: Tensor, y: Tensor, *, lr: float, momentum: float, n: int, seed: int) -> Tensor:
+    def zero(self) -> Tensor:
+        """Return a sum of losses to begin with, where the network lives."""
+        return torch.zeros((), dtype=torch.float64, device=self.network.device)
+
+    def __call__(self, parts: Sequence[tuple[Tensor, Tensor, int]], *, lr: float, momentum: float, n: int) -> Tensor:
         """Update the network.
 
         Parameters
         ----------
-        x : Tensor (rows, ...)
-            Features.
-        y : Tensor (rows,)
-            Class numbers.
+        parts : sequence of (Tensor (rows, ...), Tensor (rows,), int)
+            Features, class numbers, and the seed of the engine's default generators; several batches count as one.
         lr, momentum : float
             The values in force.
         n : int
             Number of this update, from 1.
-        seed : int
-            Seed of the engine's default generators for this step.
 
         Returns
         -------
         Tensor, a scalar
-            The mean loss of the batch before the update, without penalties; it stays on the device.
+            The mean loss before the update, without penalties; it stays on the device.
         """
-        torch.default_generator.manual_seed(seed)
-        if self.network.device.type == "cuda":
-            torch.cuda.manual_seed(seed)
         self.network.gradients.zero_()
-        loss = self._loss(self.network(x), y)
-        loss.backward()  # type: ignore[no-untyped-call]
+        n_rows = sum(len(y) for _, y, _ in parts)
+        losses = []
+        for x, y, seed in parts:
+            seed_generators(seed, self.network.device)
+            loss = self._loss(self.network(x), y)
+            if len(parts) > 1:
+                loss = loss * (len(y) / n_rows)
+            loss.backward()  # type: ignore[no-untyped-call]
+            losses.append(loss.detach())
         with torch.no_grad():
             self._penalise()
             if self.max_grad_norm is not None:
@@ -107,7 +118,7 @@ class TrainingStep:
             for tensor, axes, maxnorm in self._norms:
                 norms = tensor.norm(dim=axes, keepdim=True)
                 tensor.mul_((maxnorm / norms.clamp_(min=1e-12)).clamp_(max=1.0))
-        return loss.detach()
+        return losses[0] if len(losses) == 1 else torch.stack(losses).sum()
 
     def _penalise(self) -> None:
         """Add the gradients of l1 and l2: what autograd would give, without its passes over the weights."""
@@ -145,11 +156,17 @@ class Scorer:
         self._losses = {name: loss.build() for name, loss in losses.items()}
 
     @torch.no_grad()
-    def __call__(self, read: Callable[[slice], tuple[NDArray[Any], NDArray[Any]]], n_rows: int) -> dict[str, float]:
-        """Return each loss by name."""
+    def __call__(
+        self,
+        read: Callable[[slice], tuple[NDArray[Any], NDArray[Any]]],
+        n_rows: int,
+        heed: Callable[[], None] = lambda: None,
+    ) -> dict[str, float]:
+        """Return each loss by name; `heed` is called before each batch, and may raise."""
         step = validation_rows(self.network)
         totals = {name: torch.zeros((), dtype=torch.float64, device=self.network.device) for name in self._losses}
         for at in range(0, n_rows, step):
+            heed()
             x, y = read(slice(at, at + step))
             logits, labels = logits_of(self.network, x), to_device(y, self.network.device)
             for name, loss in self._losses.items():

@@ -2,6 +2,7 @@
 
 from arignote.optim.losses import Loss
 from arignote.optim.rules import Rule, RuleState
+from arignote.optim.stopping import StopRule
 from arignote.optim.updaters import Updater
 
-__all__ = ["Loss", "Rule", "RuleState", "Updater"]
+__all__ = ["Loss", "Rule", "RuleState", "StopRule", "Updater"]

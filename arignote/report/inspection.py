@@ -5,12 +5,11 @@ from __future__ import annotations
 from math import isfinite
 from typing import Any
 
-from arignote.checkpoint import read
 from arignote.errors import CheckpointError
 from arignote.run_files import resolve
 from arignote.state import TrainingState, tensors_sha256
 
-__all__ = ["inspection"]
+__all__ = ["inspection", "verification"]
 
 
 def _json_safe(value: Any) -> Any:
@@ -24,13 +23,14 @@ def _json_safe(value: Any) -> Any:
 def inspection(run: str, which: str | None = None) -> dict[str, Any]:
     """Return epoch, batch, digests, best, spec, history ... of a run; nothing of the engine is needed."""
     faults: list[str] = []
-    for path in resolve(run, which):
+    files, names = resolve(run, which)
+    for name in names:
         try:
-            state, _ = read(path)
+            state, _ = files.read(name)
         except CheckpointError as fault:
             faults.append(str(fault))
             continue
-        return {"file": str(path), "damaged": faults} | _tell(state)
+        return {"file": files.folder.where(name), "damaged": faults} | _tell(state)
     raise CheckpointError("\n".join(faults) or f"{run}: there is no run of this stem, nor such a file")
 
 
@@ -57,3 +57,32 @@ def _tell(state: TrainingState) -> dict[str, Any]:
         "spec": _json_safe(state.spec),
         "history": _json_safe(state.history.records()),
     }
+
+
+def verification(run: str) -> tuple[list[tuple[str, bool, str]], str | None]:
+    """Read every checkpoint of a run.
+
+    Parameters
+    ----------
+    run : str
+        A stem.
+
+    Returns
+    -------
+    list of (path, is good, what it is or what is wrong with it), and the path of the one that a fit would go on from.
+    """
+    files, _ = resolve(run)
+    found: list[tuple[str, bool, str]] = []
+    for name in files.there():
+        where = files.folder.where(name)
+        try:
+            state, _ = files.read(name)
+        except CheckpointError as fault:
+            found.append((where, False, str(fault).removeprefix(f"{where}: ")))
+            continue
+        at = state.progress
+        found.append((where, True, f"epoch {at.epoch} of {state.n_epochs}, batch {at.batch}, run {state.run_id[:8]}"))
+    if not found:
+        raise CheckpointError(f"{run}: there is no run of this stem")
+    used = next(files.states([]), None)
+    return found, used[0] if used is not None else None

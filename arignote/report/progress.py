@@ -38,7 +38,10 @@ class ProgressLines:
         self._drawn = 0.0
 
     def __call__(self, event: Event) -> None:
-        if event.kind == "validation":
+        if event.kind == "start":
+            if event.text.startswith("goes on"):
+                print(event.text, file=self._file, flush=True)
+        elif event.kind == "validation":
             self._line(event.record, event.is_best)
         elif self._bar and time.monotonic() - self._drawn > 0.1:
             self._drawn = time.monotonic()

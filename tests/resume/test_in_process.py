@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from arignote import CheckpointError, ConfigError, NNClassifier
+from arignote.checkpoint import decode
 from arignote.state import tensors_sha256
 
 SETTINGS = {
@@ -18,6 +19,10 @@ SETTINGS = {
     "test": 0.1,
     "lr_rule": {"rule": "stalled", "initial_value": 0.3, "multiply_by": 0.5, "interval": 1},
 }
+
+
+def read(path):
+    return decode(path.read_bytes(), str(path))[0]
 
 
 class Stopped(Exception):
@@ -167,9 +172,7 @@ def test_fresh_starts_over_and_leaves_no_file_of_the_old_run(digits, layers, tmp
     NNClassifier(layers, rng=3).fit(*digits, **SETTINGS, checkpoint=stem, checkpoint_every=1)
     new = NNClassifier(layers, rng=4).fit(*digits, **SETTINGS, checkpoint=stem, resume="fresh")
     assert new.state_.starts == [[0, 0]]
-    from arignote.checkpoint import read
-
-    assert {read(path)[0].run_id for path in tmp_path.glob("*.ckpt")} == {new.state_.run_id}
+    assert {read(path).run_id for path in tmp_path.glob("*.ckpt")} == {new.state_.run_id}
 
 
 def test_a_damaged_newest_file_is_named_and_the_one_before_used(digits, layers, tmp_path):
@@ -196,7 +199,7 @@ def test_ctrl_c_ends_after_the_batch_with_everything_saved(digits, layers, tmp_p
     count = {"n": 0}
 
     def interrupt(event):
-        count["n"] += 1
+        count["n"] += event.kind == "batch"
         if count["n"] == 6:
             os.kill(os.getpid(), signal.SIGINT)
 
@@ -217,7 +220,7 @@ def test_an_interrupted_classifier_goes_on_after_pickling(digits, layers):
     count = {"n": 0}
 
     def interrupt(event):
-        count["n"] += 1
+        count["n"] += event.kind == "batch"
         if count["n"] == 6:
             os.kill(os.getpid(), signal.SIGINT)
 
@@ -239,10 +242,14 @@ def test_a_path_that_cannot_be_written_is_told_before_training(digits, layers, t
         NNClassifier(layers, rng=3).fit(*digits, checkpoint=str(tmp_path / "file" / "run"), observers=kill_after(0))
 
 
-def test_a_folder_is_refused_as_a_stem(digits, layers, tmp_path):
-    with pytest.raises(ConfigError, match="not a folder"):
-        NNClassifier(layers, rng=3).fit(*digits, checkpoint=f"{tmp_path}/")
-    assert not list(tmp_path.iterdir())
+def test_a_folder_gets_one_stem_for_each_fit(digits, layers, tmp_path):
+    folder = f"{tmp_path}/"
+    for n_units in (5, 6):
+        layers[0][1]["n_units"] = n_units
+        for _ in range(2):
+            fitted = NNClassifier(layers, rng=3, name="mlp").fit(*digits, n_epochs=1, checkpoint=folder)
+    assert fitted.story_.startswith("finished")
+    assert len(list(tmp_path.glob("mlp-*_last.ckpt"))) == 2
 
 
 def test_a_file_of_a_newer_format_is_told(digits, layers, tmp_path, monkeypatch):

@@ -1,0 +1,78 @@
+"""Checkpoints of the Arignote of 2015 (Theano), read without running what they name.
+
+Such a file is two pickles in a row, mostly in gzip: metadata, then the network with its trainer.
+"""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import io
+from pathlib import Path
+
+from arignote.errors import CheckpointError, ConfigError
+from arignote.legacy.convert import state_of
+from arignote.legacy.pickles import Unpickler
+from arignote.state import TrainingState
+
+__all__ = ["is_2015", "read_2015"]
+
+VERSION = "3.0"
+_GZIP = b"\x1f\x8b"
+
+
+def is_2015(path: str | Path) -> bool:
+    """Whether a file begins as a checkpoint of 2015 does: as gzip, or as a pickle."""
+    try:
+        with open(path, "rb") as file:
+            head = file.read(9)
+    except OSError:
+        return False
+    # The length that begins a checkpoint of today may look like a pickle; its JSON, from byte 8, does not.
+    return head[:2] == _GZIP or (head[:1] == b"\x80" and head[1:2] in b"\2\3\4\5" and head[8:] not in (b"", b"{"))
+
+
+def read_2015(path: str | Path) -> TrainingState:
+    """Return the state in a checkpoint of 2015.
+
+    Parameters
+    ----------
+    path : str or Path
+        A ``_last.pkl.gz``, ``_best_model.pkl.gz`` or ``_epoch3.pkl.gz``.
+
+    Returns
+    -------
+    TrainingState
+        With today's layers and settings; `data` and `environment` are empty, as the file does not tell them.
+
+    Raises
+    ------
+    CheckpointError
+        Where the file is missing or broken, names what the format does not need, or holds what today's layers cannot
+        express. No code from the file is run.
+    """
+    try:
+        raw = Path(path).read_bytes()
+    except OSError as fault:
+        raise CheckpointError(f"{path}: cannot be read: {fault.strerror}") from None
+    try:
+        stream = io.BytesIO(gzip.decompress(raw) if raw[:2] == _GZIP else raw)
+        metadata = Unpickler(stream, encoding="latin1").load()
+        version = metadata.get("model_store_version") if isinstance(metadata, dict) else None
+        if version != VERSION:
+            raise CheckpointError(f"is not a checkpoint of 2015 of version {VERSION!r}; got version {version!r}")
+        net = Unpickler(stream, encoding="latin1").load()
+        if type(net).__name__ != "NNClassifier":
+            raise CheckpointError(f"must hold an NNClassifier; got {type(net).__name__}")
+        state = state_of(net)
+    except CheckpointError as fault:
+        raise CheckpointError(f"{path}: {fault}") from None
+    except ConfigError as fault:
+        raise CheckpointError(f"{path}: holds what today's layers and settings cannot express: {fault}") from None
+    except Exception as fault:
+        # A broken pickle may raise nearly anything.
+        kind = type(fault).__name__
+        raise CheckpointError(f"{path}: is cut short, or is not a checkpoint of 2015: {kind}: {fault}") from None
+    state.run_id = hashlib.sha256(raw).hexdigest()[:32]
+    state.extra_metadata = {k: v for k, v in metadata.items() if isinstance(v, str | int | float)}
+    return state

@@ -1,0 +1,244 @@
+"""What a network of 2015 is in today's words: layers, settings, rules, memory of the updater."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from math import nan
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import ValidationError
+
+from arignote.errors import CheckpointError, ConfigError
+from arignote.layers.architecture import Architecture, Placed, declare, parse
+from arignote.layers.base import WeightedLayer
+from arignote.legacy.pickles import plain
+from arignote.optim.rules import RuleState
+from arignote.registry import build, complaints_of, find
+from arignote.spec import FitSettings
+from arignote.state import Best, History, Progress, TrainingState
+
+__all__ = ["state_of"]
+
+# Of each updater of 2015: today's, and what its memory was called. "nag" took the old velocity where Nesterov's
+# method takes the new one, w += mu * v - lr * g, which is classical momentum: "momentum" does exactly that. The
+# epsilon of 1e-6 stood under the root then and stands beside it now, where its root comes nearest.
+_UPDATERS: dict[str, tuple[Any, dict[str, str]]] = {
+    "sgd": ("sgd", {}),
+    "nag": ("momentum", {"velocity": "velocity"}),
+    "momentum": ("momentum", {"velocity": "velocity"}),
+    "rmsprop": (["rmsprop", {"epsilon": 1e-3}], {"square": "acc"}),
+    "adagrad": (["adagrad", {"epsilon": 1e-3}], {"square": "accumulator"}),
+    "adadelta": ("adadelta", {"square": "accumulator", "square_step": "delta_acc"}),
+}
+# Settings that these layers took and did not heed.
+_UNHEEDED = {"ConvLayer": {"maxnorm"}, "ConvMaxoutLayer": {"maxnorm"}, "MLPConvLayer": {"maxnorm", "l1", "l2"}}
+
+
+def state_of(net: Any) -> TrainingState:
+    trainer = net["trainer"]
+    sgd, epoch = trainer["sgd"], trainer["epoch"]
+    layers, architecture = _architecture(net)
+    settings = _settings(net, trainer, sgd)
+    history = _history(trainer, settings, epoch)
+    n_validations = len(history) or epoch
+    rules = {"lr": _rule(trainer, sgd, "lr", settings.lr_rule, n_validations), "momentum": RuleState(0.0)}
+    if settings.momentum_rule is not None:
+        rules["momentum"] = _rule(trainer, sgd, "momentum", settings.momentum_rule, n_validations)
+    weights: dict[str, NDArray[Any]] = {}
+    for place, layer in zip(architecture.placed, layers, strict=True):
+        weights |= _tensors(place, _values(layer))
+    best, last = None, history.record(-1) if len(history) else {}
+    if last and trainer["last_validation_loss"] <= trainer["best_validation_loss"]:
+        value = float(trainer["best_validation_loss"])
+        best = Best(value, last["epoch"], last["examples_seen"], len(history), network=dict(weights))
+    random = net["rng"]
+    return TrainingState(
+        network=weights,
+        slots=_slots(architecture, sgd, rules["lr"].value),
+        epoch_loss=np.float64(0.0),
+        rules=rules,
+        rng=int(random[1][0]) if isinstance(random, list) else 0,
+        run_id="",
+        spec={
+            "name": net["name"],
+            "n_in": list(architecture.n_in),
+            "layers": architecture.spec(),
+            "fit": settings.model_dump(mode="json"),
+        },
+        classes={"dtype": "<i8", "values": list(range(architecture.n_classes))},
+        data={},
+        environment={},
+        progress=Progress(epoch, 0, trainer["examples_seen"], trainer["iter"] + 1, n_validations),
+        history=history,
+        best=best,
+        starts=[[0, 0]],
+    )
+
+
+def _architecture(net: Any) -> tuple[list[Any], Architecture]:
+    """Return the layers of 2015, and today's of the same shapes."""
+    layers = net["layers_train"]
+    # An input layer that was given came after the one that was always put first.
+    while len(layers) > 1 and type(layers[1]).__name__ in ("InputLayer", "InputImageLayer"):
+        layers = layers[1:]
+    specs = []
+    for layer in layers:
+        kind = type(layer).__name__
+        fields = set(find("layer", kind).model_fields) & set(layer.state) - _UNHEEDED.get(kind, {"n_in"})
+        params = {field: layer[field] for field in fields}
+        params["name"] = re.sub(r"[./\\]|^\s", "_", str(layer["name"]))
+        if isinstance(params.get("fix_params"), list):
+            params["fix_params"] = [prefix.split("_")[0] for prefix in params["fix_params"]]
+        specs.append([kind, params])
+    architecture = declare(parse(specs), tuple(int(n) for n in np.ravel(net["n_in"])))
+    for place, layer in zip(architecture.placed, layers, strict=True):
+        # In 2015, pooling kept the windows that overlap the edge; today it leaves them out.
+        if np.prod(layer["n_in"]) != np.prod(place.input_shape):
+            raise CheckpointError(
+                f"its layer {place.name!r} takes an input of {np.ravel(layer['n_in']).tolist()}; today's layers before "
+                f"it give {list(place.input_shape)}. Pooling that keeps the edge of its maps cannot be expressed"
+            )
+    return layers, architecture
+
+
+def _settings(net: Any, trainer: Any, sgd: Any) -> FitSettings:
+    kind, loss = sgd["sgd_type"], trainer["loss_type"]
+    if kind not in _UPDATERS:
+        raise CheckpointError(f"its sgd_type is {kind!r}; known: {', '.join(_UPDATERS)}")
+    updater = build("updater", _UPDATERS[kind][0])
+    has_momentum = updater.momentum_name is not None
+    settings = {
+        "sgd_type": updater,
+        "lr_rule": _rule_spec(sgd["lr_rule"]),
+        "momentum_rule": _rule_spec(sgd["momentum_rule"]) if has_momentum else None,
+        "sgd_max_grad_norm": sgd["max_grad_norm"],
+        "n_epochs": max(trainer["max_epochs"] or 0, trainer["epoch"]),
+        "batch_size": net["batch_size"] or FitSettings.model_fields["batch_size"].default,
+        "shuffle": False,  # there was none in 2015
+        "train_loss": loss["train"],
+        "valid_loss": loss["valid"],
+        "test_loss": loss["test"],
+        "validation_frequency": trainer["validation_frequency"] or None,
+        "validate_on_train": trainer["validate_on_train"],
+    }
+    try:
+        return FitSettings(**settings)
+    except ValidationError as fault:
+        raise ConfigError(complaints_of(fault, FitSettings)).under("fit") from None
+
+
+def _rule_spec(rule: Any) -> list[Any]:
+    """Return today's spec of a rule of 2015, whose schedule lists what is still to come, the last first."""
+    names = ("initial_value", "final_value", "decrease_by", "multiply_by", "interval")
+    params = {name: rule[name] for name in names} | {"schedule": sorted(rule["schedule"] or ()) or None}
+    if rule["rule"] in ("const", "constant") or not (params["interval"] or params["schedule"]):
+        return ["const", {"initial_value": params["initial_value"]}]
+    return [rule["rule"], params]
+
+
+def _rule(trainer: Any, sgd: Any, name: str, rule: Any, n_validations: int) -> RuleState:
+    """Return the state of a rule after the epoch; 2015 wrote the file before its rules had their say on it."""
+    # As text, a float32 is the number that was meant: 0.05, not 0.05000000074505806.
+    value = float(str(np.ravel(sgd["learning_rate" if name == "lr" else name])[0]))
+    old, epoch = sgd[f"{name}_rule"], trainer["epoch"]
+    # Rules counted epochs then, and count validations now.
+    changed_at = old["last_epoch"] * n_validations // max(epoch, 1)
+    state = RuleState(value, float(old["best_valid"]), changed_at)
+    if epoch:
+        loss = float(trainer["last_validation_loss"])
+        state = rule.after_epoch(rule.after_validation(state, n_validations, epoch, loss), n_validations, epoch)
+    return state
+
+
+def _history(trainer: Any, settings: FitSettings, epoch: int) -> History:
+    """Return a row for each validation; what 2015 did not keep is NaN."""
+    history, begin, n_updates = History(), 0, trainer["iter"] + 1
+    costs = [cost for _, cost in trainer["train_loss"]]
+    scored, tests = dict(trainer["train_valid_loss"]), dict(trainer["test_loss"])
+    for at, loss in trainer["valid_loss"]:
+        seen = round(trainer["examples_seen"] * (at + 1) / n_updates)
+        row = {"epoch": at * epoch // n_updates + 1, "examples_seen": seen}
+        row[f"train_{settings.train_loss}"] = sum(costs[begin : at + 1]) / max(at + 1 - begin, 1)
+        for word, found in (("scored_train", scored), ("valid", {at: loss})):
+            if found:
+                row[f"{word}_{settings.valid_loss[0]}"] = float(found.get(at, nan))
+        for position, word in enumerate(settings.test_loss if tests else ()):
+            row[f"test_{word}"] = float(np.ravel(tests[at])[position]) if at in tests else nan
+        history.append(row | dict.fromkeys(("learning_rate", "momentum", "seconds"), nan))
+        begin = at + 1
+    return history
+
+
+def _values(layer: Any) -> list[Any]:
+    """Return the arrays of a layer in the order in which 2015 trained them."""
+    params = layer["trainable_params"]
+    found = {name: plain(params.get(name)) for name in ("W", "b", "act_func_args")}
+    weights, biases, slopes = found["W"], found["b"], found["act_func_args"] or []
+    if weights is None:
+        return []
+    if type(layer).__name__ == "MLPConvLayer":
+        return [a for w, b, more in zip(weights, biases, slopes, strict=True) for a in (w, b, *more)]
+    return [*weights, *biases] if isinstance(weights, list) else [weights, biases, *slopes]
+
+
+def _names(place: Placed) -> list[str]:
+    """Return to which of today's parameters each array of 2015 belongs; the pieces of maxout were arrays apart."""
+    return [name for name in place.params for _ in range(getattr(place.layer, "maxout_k", 1))]
+
+
+def _tensors(place: Placed, arrays: Sequence[Any]) -> dict[str, NDArray[Any]]:
+    """Return today's tensors from the arrays of a layer of 2015; a parameter whose arrays are None is left out."""
+    names, found = _names(place), dict[str, NDArray[Any]]()
+    if len(arrays) != len(names):
+        raise CheckpointError(f"its layer {place.name!r} has {len(arrays)} arrays; {len(names)} are needed")
+    for name, param in place.params.items():
+        pieces = [a for of, a in zip(names, arrays, strict=True) if of == name]
+        if pieces[0] is None:
+            continue
+        axis, shape = param.unit_axis or 0, list(param.shape)
+        shape[axis] //= len(pieces)
+        pieces = [_upright(np.asarray(piece), shape) for piece in pieces]
+        for piece in pieces:
+            if list(piece.shape) != shape:
+                raise CheckpointError(
+                    f"its {place.name}.{name} has the shape {list(piece.shape)}; the layer needs {shape}"
+                )
+        stacked = np.stack(pieces, axis + 1).reshape(param.shape)
+        found[name] = np.ascontiguousarray(stacked, dtype=np.float32)
+    return {f"{place.name}.{name}": tensor for name, tensor in found.items()}
+
+
+def _upright(array: NDArray[Any], shape: list[int]) -> NDArray[Any]:
+    """Return filters as cross-correlation takes them: Theano convolved, cuda-convnet put the maps last."""
+    if array.ndim != 4:
+        return array
+    if list(array.shape) == [*shape[1:], shape[0]] != shape:
+        return array.transpose(3, 0, 1, 2)
+    return array[:, :, ::-1, ::-1]
+
+
+def _slots(architecture: Architecture, sgd: Any, lr: float) -> dict[str, NDArray[Any]]:
+    """Return the memory of the updater; zeros where the file has none."""
+    found, stored = dict[str, NDArray[Any]](), sgd["stored_update_params"]
+    kept = [
+        [not (isinstance(place.layer, WeightedLayer) and place.layer.is_fixed(name)) for name in _names(place)]
+        for place in architecture.placed
+    ]
+    n_trained = sum(map(sum, kept))
+    if stored and len(stored) != n_trained:
+        raise CheckpointError(f"its updater remembers {len(stored)} arrays; its network trains {n_trained}")
+    for slot, old in _UPDATERS[sgd["sgd_type"]][1].items():
+        memory = iter(stored or [])
+        for place, trained in zip(architecture.placed, kept, strict=True):
+            if stored:
+                tensors = _tensors(place, [plain(next(memory)[old]) if is_trained else None for is_trained in trained])
+            else:
+                free = {name for name, is_trained in zip(_names(place), trained, strict=True) if is_trained}
+                tensors = {f"{place.name}.{name}": np.zeros(place.params[name].shape, np.float32) for name in free}
+            # Then v <- mu * v - lr * g; w <- w + v. Now v <- mu * v + g; w <- w - lr * v, lr that of the next step.
+            scale = np.float32((-1 / lr if lr else 0) if slot == "velocity" else 1)
+            found |= {f"{slot}/{name}": scale * tensor for name, tensor in tensors.items()}
+    return found

@@ -1,0 +1,140 @@
+"""Going on: which state a fit goes on from, whether it may, and what is told of it."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from typing import Any
+
+from arignote.engine.network import copy_into
+from arignote.errors import ArignoteWarning, CheckpointError
+from arignote.run_files import RunFiles
+from arignote.spec import FitSettings, decides
+from arignote.state import TrainingState
+
+__all__ = ["candidates", "differences", "other_than", "story", "take_over", "tell"]
+
+
+def candidates(
+    files: RunFiles | None, spool: RunFiles | None, resume: bool | str, faults: list[str]
+) -> Iterator[tuple[str, TrainingState]]:
+    """Yield the states that a fit may go on from, with their paths, the most advanced first.
+
+    Parameters
+    ----------
+    files, spool : RunFiles or None
+        Of the run; and what was kept on this machine while its store could not be reached.
+    resume : bool, "fresh" or "force"
+        As of `fit`.
+    faults : list of str
+        Takes what is wrong with files that were passed over.
+
+    Raises
+    ------
+    CheckpointError
+        Where `resume` is False and there are files; where there are files, but none is good.
+    """
+    if files is None or resume == "fresh":
+        return
+    if resume is False and files.there():
+        raise CheckpointError(f'{files.path("last")}: exists, and resume is False; use resume=True or "fresh"')
+    found = files.states(faults)
+    first = next(found, None)
+    spooled = next(spool.states([]), None) if spool is not None else None
+    if spooled is not None and (first is None or _is_ahead(spooled[1], first[1])):
+        yield spooled
+    if first is not None:
+        yield first
+        yield from found
+    elif spooled is None and faults:
+        raise CheckpointError("\n".join([*faults, 'No good checkpoint is left; resume="fresh" starts over']))
+
+
+def _is_ahead(one: TrainingState, other: TrainingState) -> bool:
+    return one.run_id == other.run_id and one.progress.n_updates > other.progress.n_updates
+
+
+def differences(old: Mapping[str, Any], new: Mapping[str, Any], prefix: str = "") -> list[str]:
+    """Return what differs between two nested mappings, a line each: ``fit.batch_size: 128 then, 64 now``."""
+    found = []
+    for key in dict.fromkeys((*old, *new)):
+        path, a, b = f"{prefix}{key}", old.get(key), new.get(key)
+        if isinstance(a, Mapping) and isinstance(b, Mapping):
+            found += differences(a, b, f"{path}.")
+        elif a != b:
+            found.append(f"{path}: {a!r} then, {b!r} now")
+    return found
+
+
+def _comparable(spec: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what decides the numbers of a run, layers by their names; a word that a file lacks has its default."""
+    layers = {params["name"]: {"type": word} | params for word, params in spec["layers"]}
+    defaults = {name: field.default for name, field in FitSettings.model_fields.items()}
+    fit = {key: spec["fit"].get(key, default) for key, default in defaults.items() if decides(key)}
+    return {"layers": layers, "fit": fit}
+
+
+def other_than(stored: TrainingState, new: TrainingState) -> list[str]:
+    """Return what decides the numbers and differs, a line each; a file of 2015 knows nothing of the data."""
+    found = differences(_comparable(stored.spec), _comparable(new.spec))
+    if new.rng != stored.rng:
+        found.append(f"rng: {stored.rng} then, {new.rng} now")
+    if not stored.data:
+        return found
+    return found + differences(
+        {"classes": stored.classes, "data": stored.data}, {"classes": new.classes, "data": new.data}
+    )
+
+
+def refusal(where: str, found: list[str]) -> CheckpointError:
+    """Return the error that says what differs, and the ways out."""
+    listed = "\n  ".join(found)
+    return CheckpointError(
+        f"{where}: this run was started with something else:\n  {listed}\n"
+        'Give what it was started with, start over with resume="fresh" (--fresh), '
+        'or go on all the same with resume="force" (--force)'
+    )
+
+
+def tell(stored: TrainingState, new: TrainingState, found: list[str], where: str) -> None:
+    """Warn of all that keeps the run from going on bit for bit."""
+    told = found + (differences(stored.environment, new.environment, "environment.") if stored.environment else [])
+    if told:
+        warnings.warn(
+            f"{where}: goes on correctly, but not bit for bit: " + "; ".join(told), ArignoteWarning, stacklevel=5
+        )
+
+
+def take_over(state: TrainingState, stored: TrainingState, where: str) -> None:
+    """Copy a stored state into live tensors that network and updater have laid out.
+
+    Where other data, or other batches, were forced upon the run, its unfinished epoch begins again.
+    """
+    copy_into(state.network, stored.network, where)
+    copy_into(state.slots, stored.slots, where)
+    state.epoch_loss.fill_(float(stored.epoch_loss))
+    state.rules, state.rng, state.run_id = dict(stored.rules), stored.rng, stored.run_id
+    state.progress = replace(stored.progress, stopped_by=None)
+    state.history = stored.snapshot().history
+    state.best = replace(stored.best) if stored.best is not None else None
+    state.starts = [list(start) for start in stored.starts]
+    if _batches(stored) != _batches(state):
+        state.progress = replace(state.progress, batch=0, epoch_examples=0, validation_due=False)
+        state.epoch_loss.zero_()
+
+
+def _batches(state: TrainingState) -> Any:
+    """Return what the position in an epoch depends on."""
+    features = state.data.get("train", {}).get("features", {})
+    fit = _comparable(state.spec)["fit"]
+    return features.get("shape", [None])[0], [fit[key] for key in ("batch_size", "drop_last", "accumulate")]
+
+
+def story(state: TrainingState, where: str) -> str:
+    """Return where a run stands, in a line."""
+    done, asked = state.progress.epoch, state.n_epochs
+    if state.finished:
+        how = " (ended by its stop rule)" if state.progress.ended else ""
+        return f"finished, {done} of {asked} epochs{how} ({where})"
+    return f"goes on from epoch {done + 1}, batch {state.progress.batch} ({where})"
