@@ -23,7 +23,7 @@ from arignote.layers.base import Layer
 from arignote.layers.output import ClassificationOutputLayer
 from arignote.legacy import is_2015, read_2015
 from arignote.preemption import StopAsked, StopRequest
-from arignote.registry import build, complaints_of, dump
+from arignote.registry import build, complaints_of, dump, only_trusting
 from arignote.report.progress import ProgressLines
 from arignote.run_files import resolve, stem_in
 from arignote.spec import FitSettings, decides, fit_parameters
@@ -326,7 +326,7 @@ class NNClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         copy_into(mine, {name: a for name, a in arrays.items() if name.split(".")[0] in wanted}, "inp")
 
     @classmethod
-    def load(cls, run: str, which: str | None = None, layers: Any = None) -> Self:
+    def load(cls, run: str, which: str | None = None, layers: Any = None, trust: Sequence[str] = ()) -> Self:
         """Return the classifier of a run: ready to predict, or to go on with ``fit(data)``.
 
         Parameters
@@ -337,18 +337,24 @@ class NNClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             By default the best network, with the last state.
         layers : list, optional
             The layers once more, where the network has functions of your own, which no file can hold.
+        trust : sequence of str
+            Modules of your own parts that may be imported because the file names them.
 
         Notes
         -----
-        No code from the file is run.
+        No code from the file is run, and no module imported but those of `trust`.
         """
         state, is_last = _read_run(run, which)
         spec = state.spec
-        try:
-            parsed = parse(spec["layers"] if layers is None else layers)
-        except ConfigError as fault:
-            raise CheckpointError(f"{run}: {fault}\nGive the layers again: load({run!r}, layers=[...])") from None
         settings = {k: v for k, v in spec["fit"].items() if k not in ("augmentation", "observers", "resume")}
+        try:
+            with only_trusting(run, tuple(trust)):
+                _settings(settings)
+                parsed = parse(spec["layers"]) if layers is None else []
+        except ConfigError as fault:
+            again = f"\nOr give the layers again: NNClassifier.load({run!r}, layers=[...])" if layers is None else ""
+            raise CheckpointError(f"{run}: {fault}{again}") from None
+        parsed = parsed or parse(layers)
         classifier = cls(layers if layers is not None else spec["layers"], name=spec["name"], rng=state.rng, **settings)
         network = Network(declare(parsed, tuple(spec["n_in"]), len(state.classes["values"])))
         best = state.best if is_last and which is None else None

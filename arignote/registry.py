@@ -6,7 +6,10 @@ A part is a frozen pydantic model: its keyword arguments are its schema. `regist
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import importlib
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Annotated, Any, ClassVar, TypeVar
 
 import numpy as np
@@ -25,6 +28,8 @@ __all__ = [
     "complaints_of",
     "dump",
     "names",
+    "only_trusting",
+    "part_name",
     "part_of",
     "plain",
     "register",
@@ -92,14 +97,18 @@ def names(kind: str) -> dict[str, type[Part]]:
 
 
 def part_name(part: Part | type[Part]) -> str:
-    """Return the first name under which a part is registered."""
+    """Return the first name under which a part is registered; "module:Name" of one from outside."""
     cls = part if isinstance(part, type) else type(part)
+    if cls.__module__.partition(".")[0] != __name__.partition(".")[0]:
+        return f"{cls.__module__}:{cls.__qualname__}"
     return next((word for word, known in _PARTS.get(cls.kind, {}).items() if known is cls), cls.__name__)
 
 
 def find(kind: str, word: Any) -> type[Part]:
     """Return the class registered under `word`; ConfigError with the nearest name where there is none."""
     table = _PARTS.get(kind, {})
+    if isinstance(word, str) and ":" in word:
+        return _from_outside(kind, word)
     if isinstance(word, str):
         folded = {known.lower(): cls for known, cls in table.items()}
         for form in (word.lower(), f"{word.lower()}{kind}"):
@@ -107,6 +116,42 @@ def find(kind: str, word: Any) -> type[Part]:
                 return folded[form]
         raise ConfigError(f"unknown {kind} {word!r}. {did_you_mean(word, table)}")
     raise ConfigError(f"the name of a {kind} must be a string; got {word!r}")
+
+
+# Set while words come from a file: its name, and the modules that may be imported for it.
+_FILE: ContextVar[tuple[str, tuple[str, ...]] | None] = ContextVar("file", default=None)
+
+
+@contextmanager
+def only_trusting(run: str, modules: tuple[str, ...]) -> Iterator[None]:
+    """While words of a checkpoint are read: no module is imported for "module:Name" but these."""
+    token = _FILE.set((run, modules))
+    try:
+        yield
+    finally:
+        _FILE.reset(token)
+
+
+def _from_outside(kind: str, word: str) -> type[Part]:
+    """Return the part "module:Name", a registered class of a module that is imported for it."""
+    module = word.partition(":")[0]
+    for again in (True, False):
+        for cls in _PARTS.get(kind, {}).values():
+            if f"{cls.__module__}:{cls.__qualname__}" == word:
+                return cls
+        if not again or "<" in word or module == "__main__":
+            break
+        run, trusted = _FILE.get() or ("", (module,))
+        if module not in trusted:
+            raise ConfigError(
+                f"{kind} {word!r} is of the module {module!r}, which is not imported because a file names it. "
+                f"If you trust it: NNClassifier.load({run!r}, trust=[{module!r}])"
+            )
+        try:
+            importlib.import_module(module)
+        except ImportError as fault:
+            raise ConfigError(f"{kind} {word!r}: {fault}. Is the folder of the module on PYTHONPATH?") from None
+    raise ConfigError(f"{word!r} is not a registered {kind}: it must be a class with the decorator @register()")
 
 
 def split(kind: str, spec: Any) -> tuple[str, dict[str, Any]]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import getpass
 import hashlib
+import json
+import re
 import tempfile
 import uuid
 import warnings
@@ -17,7 +19,7 @@ from arignote.checkpointer import Checkpointer
 from arignote.data.augment import Augmentation
 from arignote.data.batches import Batches
 from arignote.data.prepared import Prepared
-from arignote.engine.diagnose import Looked, NotFiniteFoundError
+from arignote.engine.diagnose import Looked, NotFiniteFoundError, not_deterministic
 from arignote.engine.network import Network, copy_into
 from arignote.engine.session import environment, resolve_device, session
 from arignote.engine.step import Scorer, TrainingStep, to_device
@@ -168,7 +170,7 @@ def _begin(run: Run, prepare: Prepare, stored: TrainingState | None) -> _Begun:
     prepared, settings = prepare(seed, run.settings)
     rows, _ = prepared.parts["train"]
     architecture = declare(run.layers, rows.n_in, len(prepared.classes))
-    for note in architecture.notes:
+    for note in architecture.notes + _to_give_again(architecture, settings):
         warnings.warn(note, ArignoteWarning, stacklevel=5)
     rules = _rules(settings, "valid" in prepared.parts)
     device = resolve_device(settings.device)
@@ -199,6 +201,15 @@ def _begin(run: Run, prepare: Prepare, stored: TrainingState | None) -> _Begun:
         extra_metadata=settings.extra_metadata,
     )
     return _Begun(network, step, rules, prepared, settings, state)
+
+
+def _to_give_again(architecture: Architecture, settings: FitSettings) -> list[str]:
+    """Return what to know of parts that no file can hold and no module gives back."""
+    if settings.checkpoint is None:
+        return []
+    text = json.dumps([architecture.spec(), settings.model_dump(mode="json", exclude={"observers"})])
+    found = sorted(set(re.findall(r'"(__main__:[^"]*|[\w.]+:[^"]*<(?:lambda|locals)>[^"]*)"', text)))
+    return [f"{word}: lives in this script only; whoever goes on with this run must give it again" for word in found]
 
 
 def _rules(settings: FitSettings, has_valid: bool) -> dict[str, Rule]:
@@ -242,6 +253,14 @@ def _run(begun: _Begun, stop: StopRequest, files: RunFiles | None, spool: RunFil
     network.train()
     try:
         make(begun.step, checkpointer, stop.heed, settings.observers).run(state)
+    except RuntimeError as fault:
+        layer = not_deterministic(network) if "determinis" in str(fault) else None
+        if layer is None:
+            raise
+        raise ConfigError(
+            f"layer {layer!r} has no deterministic form on {network.device}, so that no resume of it could be exact: "
+            f'use another layer, or device="cpu". ({fault})'
+        ) from None
     except FloatingPointError:
         good = checkpointer.last_good() or began
         take_over(state, good, "the last good state")

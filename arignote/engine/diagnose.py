@@ -1,4 +1,4 @@
-"""Where a NaN was born: the steps since the last good state once more, each looked at."""
+"""Which layer it was: where a NaN was born, or what has no deterministic form."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from torch import Tensor
 from arignote.engine.network import Network
 from arignote.engine.step import TrainingStep, seed_generators
 
-__all__ = ["Looked", "NotFiniteFoundError"]
+__all__ = ["Looked", "NotFiniteFoundError", "not_deterministic"]
 
 
 class NotFiniteFoundError(Exception):
@@ -55,3 +55,15 @@ class Looked:
 def _first_layer(network: Network, x: Tensor, seed: int) -> str | None:
     seed_generators(seed, network.device)
     return next((name for name, out in network.outputs(x) if not bool(out.isfinite().all())), None)
+
+
+def not_deterministic(network: Network) -> str | None:
+    """Return the name of the first layer that cannot do one batch forward and backward deterministically."""
+    for place, (params, forward) in network.placed():
+        x = torch.zeros((2, *place.input_shape), device=network.device, requires_grad=True)
+        try:
+            forward(params, x, True).sum().backward()  # type: ignore[no-untyped-call]
+        except RuntimeError as fault:
+            if "determinis" in str(fault):
+                return place.name
+    return None

@@ -8,7 +8,17 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-__all__ = ["convolution", "cross_entropy", "dense", "dropout", "max_pool", "prelu_shelf", "two_logits"]
+__all__ = [
+    "batch_norm",
+    "convolution",
+    "cross_entropy",
+    "dense",
+    "dropout",
+    "gaussian_noise",
+    "max_pool",
+    "prelu_shelf",
+    "two_logits",
+]
 
 Params = Mapping[str, Tensor]
 Forward = Callable[[Params, Tensor, bool], Tensor]
@@ -49,6 +59,22 @@ def max_pool(pool_shape: tuple[int, int], stride: tuple[int, int]) -> Forward:
 def dropout(p: float) -> Forward:
     """Return dropout with the engine's default generator, which is seeded before every step."""
     return lambda params, x, training: functional.dropout(x, p, training)
+
+
+def gaussian_noise(sigma: float) -> Forward:
+    """Return normal noise with the engine's default generator, which is seeded before every step."""
+    return lambda params, x, training: x + sigma * torch.randn_like(x) if training else x
+
+
+def batch_norm(alpha: float, epsilon: float) -> Forward:
+    """Return the normalisation of axis 1; while training it moves the running mean and variance."""
+
+    def forward(params: Params, x: Tensor, training: bool) -> Tensor:
+        of_batch = training and x.numel() > x.shape[1]
+        gamma, beta, mean, var = (params[name] for name in ("gamma", "beta", "mean", "var"))
+        return functional.batch_norm(x, mean, var, gamma, beta, of_batch, alpha, epsilon)
+
+    return forward
 
 
 def prelu_shelf(x: Tensor, a: Tensor, c: Tensor) -> Tensor:

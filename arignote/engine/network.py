@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from arignote.errors import CheckpointError
-from arignote.layers.architecture import Architecture
+from arignote.layers.architecture import Architecture, Placed
 from arignote.layers.base import WeightedLayer
 from arignote.streams import stream
 
@@ -45,7 +45,7 @@ class Network(nn.Module):
             (place.name, name, param)
             for place in architecture.placed
             for name, param in place.params.items()
-            if not (isinstance(place.layer, WeightedLayer) and place.layer.is_fixed(name))
+            if param.trained and not (isinstance(place.layer, WeightedLayer) and place.layer.is_fixed(name))
         ]
         n_values = sum(int(np.prod(param.shape)) for _, _, param in trained)
         self.weights = torch.zeros(n_values, device=self.device)
@@ -73,10 +73,14 @@ class Network(nn.Module):
             x = forward(params, x, self.training)
         return x
 
+    def placed(self) -> Iterable[tuple[Placed, tuple[dict[str, Tensor], Callable[..., Tensor]]]]:
+        """Return each layer in its place with its parameters and its forward function."""
+        return zip(self.architecture.placed, self._forwards, strict=True)
+
     def outputs(self, x: Tensor) -> list[tuple[str, Tensor]]:
         """Return the output of every layer, by name, in order."""
         found = []
-        for place, (params, forward) in zip(self.architecture.placed, self._forwards, strict=True):
+        for place, (params, forward) in self.placed():
             x = forward(params, x, self.training)
             found.append((place.name, x))
         return found

@@ -4,7 +4,8 @@ from arignote.layers.architecture import Architecture, declare, parse
 from arignote.layers.base import Layer
 from arignote.layers.conv import ConvLayer, ConvMaxoutLayer, MLPConvLayer
 from arignote.layers.dense import FCLayer, FCMaxoutLayer
-from arignote.layers.noise import DropoutLayer
+from arignote.layers.noise import DropoutLayer, GaussianNoiseLayer
+from arignote.layers.norm import BatchNormLayer
 from arignote.layers.output import ClassificationOutputLayer
 from arignote.layers.pool import GlobalAveragePoolLayer, MaxPool2DLayer
 from arignote.layers.shape import BC01ToC01BLayer, C01BToBC01Layer, InputImageLayer, InputLayer
@@ -12,6 +13,7 @@ from arignote.layers.shape import BC01ToC01BLayer, C01BToBC01Layer, InputImageLa
 __all__ = [
     "Architecture",
     "BC01ToC01BLayer",
+    "BatchNormLayer",
     "C01BToBC01Layer",
     "ClassificationOutputLayer",
     "ConvLayer",
@@ -19,6 +21,7 @@ __all__ = [
     "DropoutLayer",
     "FCLayer",
     "FCMaxoutLayer",
+    "GaussianNoiseLayer",
     "GlobalAveragePoolLayer",
     "InputImageLayer",
     "InputLayer",

@@ -28,8 +28,8 @@ class Placed:
 
     @property
     def n_params(self) -> int:
-        """Number of values in its parameters."""
-        return sum(prod(param.shape) for param in self.params.values())
+        """Number of values in its parameters, without what the layer keeps for itself, such as running means."""
+        return sum(prod(param.shape) for param in self.params.values() if param.trained)
 
 
 @dataclass(frozen=True)

@@ -35,6 +35,8 @@ class Param:
         Connections into and out of one unit.
     unit_axis : int or None
         The axis of the units, for weights; None for what is never penalised (biases, slopes).
+    trained : bool
+        Whether the updater changes it; else the layer does, such as a running mean.
     """
 
     shape: Shape
@@ -42,6 +44,7 @@ class Param:
     fan_in: int = 1
     fan_out: int = 1
     unit_axis: int | None = None
+    trained: bool = True
 
 
 class Layer(Part):

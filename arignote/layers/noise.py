@@ -6,9 +6,9 @@ from collections.abc import Callable
 from typing import Any, ClassVar
 
 from arignote.layers.base import Layer, Shape
-from arignote.registry import Probability, register
+from arignote.registry import NonNegative, Probability, register
 
-__all__ = ["DropoutLayer"]
+__all__ = ["DropoutLayer", "GaussianNoiseLayer"]
 
 
 @register()
@@ -35,3 +35,27 @@ class DropoutLayer(Layer):
         from arignote.engine.modules import dropout
 
         return dropout(self.dropout_p)
+
+
+@register()
+class GaussianNoiseLayer(Layer):
+    """Normal noise on every value while training: ``y = x + sigma * n``; the identity outside training.
+
+    Parameters
+    ----------
+    sigma : float >= 0
+        Standard deviation of the noise.
+
+    Examples
+    --------
+    >>> GaussianNoiseLayer(sigma=0.1).output_shape((400,))
+    (400,)
+    """
+
+    stem: ClassVar[str] = "noise"
+    sigma: NonNegative = 0.1
+
+    def build(self, shape: Shape) -> Callable[..., Any]:
+        from arignote.engine.modules import gaussian_noise
+
+        return gaussian_noise(self.sigma)

@@ -51,10 +51,13 @@ def test_the_gradient_is_that_of_finite_differences(name):
     generator = torch.Generator().manual_seed(1)
     x = torch.randn(4, 1, 8, 8, generator=generator, dtype=torch.float64)
     y = torch.tensor([0, 1, 2, 3])
+    trained = {id(tensor) for key, tensor in network.named.items() if tensor.requires_grad}
+    leaves = []
     for params, _ in network._forwards:
         for key, tensor in params.items():
-            params[key] = tensor.detach().double().requires_grad_()
-    leaves = [tensor for params, _ in network._forwards for tensor in params.values()]
+            is_trained = id(tensor) in trained
+            params[key] = tensor.detach().double().requires_grad_(is_trained)
+            leaves += [params[key]] * is_trained
 
     def loss():
         return torch.nn.functional.cross_entropy(network(x), y)

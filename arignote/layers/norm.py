@@ -1,0 +1,53 @@
+"""Layers that normalise."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Annotated, Any, ClassVar
+
+from pydantic import Field
+
+from arignote.layers.base import Layer, Param, Shape
+from arignote.layers.initializers import Constant
+from arignote.registry import Positive, register
+
+__all__ = ["BatchNormLayer"]
+
+
+@register()
+class BatchNormLayer(Layer):
+    """Batch normalisation of each unit, or of each map of images (Ioffe and Szegedy, ICML 2015).
+
+    ``y = gamma * (x - mean) / sqrt(var + epsilon) + beta``, mean and variance those of the batch; outside training,
+    and for a batch with one value of each unit, the running ones.
+
+    Parameters
+    ----------
+    epsilon : float > 0
+        Added to the variance.
+    alpha : float in (0, 1]
+        Weight of a batch in the running mean and variance.
+
+    Examples
+    --------
+    >>> sorted(BatchNormLayer().params((16, 8, 8)))
+    ['beta', 'gamma', 'mean', 'var']
+    """
+
+    stem: ClassVar[str] = "norm"
+    epsilon: Positive = 1e-5
+    alpha: Annotated[float, Field(gt=0, le=1)] = 0.1
+
+    def params(self, shape: Shape) -> dict[str, Param]:
+        one = shape[:1]
+        return {
+            "gamma": Param(one, Constant(value=1.0)),
+            "beta": Param(one, Constant()),
+            "mean": Param(one, Constant(), trained=False),
+            "var": Param(one, Constant(value=1.0), trained=False),
+        }
+
+    def build(self, shape: Shape) -> Callable[..., Any]:
+        from arignote.engine.modules import batch_norm
+
+        return batch_norm(self.alpha, self.epsilon)

@@ -1,0 +1,110 @@
+"""Parts of a user's own: named as "module:Name", imported where a person names them, never because a file does."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from arignote import ArignoteWarning, CheckpointError, ConfigError, NNClassifier
+
+MODULE = '''
+"""A layer of a user's own."""
+from pathlib import Path
+from typing import ClassVar
+from arignote.layers import Layer
+from arignote.registry import register
+
+Path(__file__).with_name("imported").write_text("")
+
+@register()
+class Twice(Layer):
+    """Twice the input."""
+    stem: ClassVar[str] = "twice"
+
+    def build(self, shape):
+        return lambda params, x, training: 2 * x
+
+class NotAPart:
+    pass
+'''
+TRAIN = """
+import numpy as np
+from arignote import NNClassifier
+X = np.random.default_rng(0).normal(size=(40, 5)).astype("f4")
+layers = [["my_parts:Twice", {}], ["FCLayer", {"n_units": 3}], ["ClassificationOutputLayer"]]
+print(NNClassifier(layers, rng=1, n_epochs=%d, batch_size=8).fit(X, X[:, 0] > 0, checkpoint="run").story_)
+"""
+LOAD = """
+import json, sys
+from arignote import CheckpointError, NNClassifier
+told = {}
+try:
+    NNClassifier.load("run")
+except CheckpointError as fault:
+    told["refused"] = str(fault)
+told["imported"] = "my_parts" in sys.modules
+told["layers"] = [layer.name for layer in NNClassifier.load("run", trust=["my_parts"])._parsed()]
+print(json.dumps(told))
+"""
+
+
+def python(code, folder):
+    environment = os.environ | {"PYTHONPATH": str(folder)}
+    done = subprocess.run([sys.executable, "-c", code], cwd=folder, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_a_module_that_only_a_file_names_is_imported_on_trust_alone(tmp_path):
+    (tmp_path / "my_parts.py").write_text(MODULE)
+    python(TRAIN % 1, tmp_path)
+    (tmp_path / "imported").unlink()
+    told = json.loads(python(LOAD, tmp_path))
+    assert "trust=['my_parts']" in told["refused"] and not told["imported"]
+    assert told["layers"] == ["input", "twice1", "fc1", "output"]
+    assert "goes on from epoch 2" in python(TRAIN % 2, tmp_path)
+    (tmp_path / "imported").unlink()
+    command = [sys.executable, "-m", "arignote", "inspect", "run"]
+    assert subprocess.run(command, cwd=tmp_path, capture_output=True).returncode == 0
+    assert not (tmp_path / "imported").exists()
+
+
+@pytest.mark.parametrize(
+    ("word", "told"),
+    [
+        ("no_such_module:Layer", "No module named 'no_such_module'"),
+        ("os:system", "'os:system' is not a registered layer"),
+        ("arignote.streams:stream", "not a registered layer"),
+    ],
+)
+def test_what_is_no_registered_part_is_refused(word, told):
+    with pytest.raises(ConfigError, match=told):
+        NNClassifier([[word, {}], ["ClassificationOutputLayer"]]).summary()
+
+
+def test_a_function_of_a_script_trains_with_a_word_and_is_given_again(digits, tmp_path):
+    stem = str(tmp_path / "run")
+    layers = [["FCLayer", {"n_units": 3, "activation": lambda x: x.abs()}], ["ClassificationOutputLayer"]]
+    with pytest.warns(ArignoteWarning, match=r"<lambda>: lives in this script only"):
+        NNClassifier(layers, rng=1).fit(*digits, n_epochs=1, checkpoint=stem)
+    with pytest.raises(CheckpointError, match=r"give the layers again: NNClassifier.load\(.*layers="):
+        NNClassifier.load(stem)
+    loaded = NNClassifier.load(stem, layers=layers)
+    assert np.isfinite(loaded.predict_proba(digits[0])).all()
+
+
+def test_a_layer_without_a_deterministic_form_is_named(digits):
+    import torch
+
+    def put(x):
+        return x.clone().put_(torch.tensor([0]), torch.ones(1))
+
+    layers = [["FCLayer", {"name": "odd", "n_units": 3, "activation": put}], ["ClassificationOutputLayer"]]
+    with pytest.raises(ConfigError, match=r"layer 'odd' has no deterministic form on cpu"):
+        NNClassifier(layers, rng=1).fit(*digits, n_epochs=1)
+    assert not torch.are_deterministic_algorithms_enabled()
