@@ -1,0 +1,139 @@
+"""The promise over all that a run may be made of: every pair of choices stands together in at least one run."""
+
+from __future__ import annotations
+
+from itertools import combinations, product
+
+import numpy as np
+import pytest
+
+from arignote import NNClassifier
+from arignote.state import tensors_sha256
+
+N_ROWS, BATCH_SIZE, N_EPOCHS = 61, 12, 3
+
+
+class Stopped(Exception):
+    pass
+
+
+def shift(x, y, rng):
+    return x + rng.normal(size=x.shape).astype(np.float32) / 10, y
+
+
+CHOICES = {
+    "sgd_type": ["sgd", "momentum", "nag", "rmsprop", "adagrad", "adadelta", "adam"],
+    "lr_rule": [
+        0.05,
+        {"rule": "fixed", "initial_value": 0.1, "multiply_by": 0.5, "schedule": [1]},
+        {"rule": "stalled", "initial_value": 0.1, "multiply_by": 0.5, "interval": 1},
+    ],
+    "disturbed": [[], ["DropoutLayer", {"dropout_p": 0.3}], ["BatchNormLayer", {}], ["GaussianNoiseLayer", {}]],
+    "threads": [None, 0, 1, 4],
+    "shuffle": [True, False],
+    "drop_last": [True, False],
+    "accumulate": [1, 2],
+    "validation_frequency": [None, 30],
+    "stop_rule": [None, {"rule": "stalled", "interval": 1}],
+    "momentum_rule": [
+        None,
+        {"rule": "fixed", "initial_value": 0.5, "decrease_by": -0.1, "final_value": 0.9, "interval": 1},
+    ],
+    "sgd_max_grad_norm": [None, 0.5],
+}
+
+
+def pairwise(choices):
+    """Return runs so that every pair of choices of two words is in one of them (greedy, always the same)."""
+    words = list(choices)
+    numbers = {word: range(len(choices[word])) for word in words}
+    missing = {((a, i), (b, j)) for a, b in combinations(words, 2) for i, j in product(numbers[a], numbers[b])}
+    runs = []
+    while missing:
+        run = dict(min(missing))
+        for word in words:
+            if word not in run:
+                run[word] = max(numbers[word], key=lambda n, word=word: len(covered(run | {word: n}, words) & missing))
+        missing -= covered(run, words)
+        runs.append(run)
+    return runs
+
+
+def covered(run, words):
+    known = [(word, run[word]) for word in words if word in run]
+    return set(combinations(known, 2))
+
+
+RUNS = pairwise(CHOICES)
+
+
+def spec(run):
+    told = {word: CHOICES[word][number] for word, number in run.items()}
+    disturbed, threads = told.pop("disturbed"), told.pop("threads")
+    if told["sgd_type"] not in ("momentum", "nag"):
+        told["momentum_rule"] = None
+    if threads is not None:
+        told |= {"augmentation": shift, "n_workers": threads}
+    layers = [["FCLayer", {"n_units": 5}], *([disturbed] if disturbed else []), ["ClassificationOutputLayer"]]
+    return layers, told
+
+
+def data():
+    rng = np.random.default_rng(1)
+    x = rng.normal(size=(N_ROWS, 6)).astype(np.float32)
+    return x, (x[:, 0] + 0.3 * rng.normal(size=N_ROWS) > 0).astype(np.int64)
+
+
+def fit(run, **more):
+    layers, settings = spec(run)
+    estimator = NNClassifier(layers, rng=7, batch_size=BATCH_SIZE, n_epochs=N_EPOCHS, n_threads=1)
+    return estimator.fit(*data(), valid=0.2, test=0.1, **settings, **more)
+
+
+def digest(classifier):
+    state = classifier.state_
+    return (
+        tensors_sha256(state.network),
+        tensors_sha256(state.slots),
+        state.history.sha256(),
+        {name: vars(rule) for name, rule in state.rules.items()},
+        (state.best.value, state.best.epoch, state.best.n_rows),
+        tensors_sha256(classifier.params),
+        (state.progress.n_updates, state.progress.examples_seen, state.progress.ended),
+    )
+
+
+def killed_after(n_batches):
+    """Return an observer that raises in the middle of the run, as a kill would."""
+    seen = []
+
+    def observer(event):
+        seen.append(event.kind)
+        if seen.count("batch") > n_batches:
+            raise Stopped
+
+    return observer
+
+
+@pytest.mark.parametrize("run", RUNS, ids=lambda run: "-".join(map(str, run.values())))
+def test_stopped_after_every_batch_twice_it_ends_in_the_same_network(run, tmp_path):
+    whole = fit(run)
+    n_updates = whole.state_.progress.n_updates
+    for k in range(1, n_updates):
+        stem = str(tmp_path / f"run{k}")
+        for n_batches in (k, 1):
+            try:
+                fit(run, checkpoint=stem, checkpoint_every=1, observers=killed_after(n_batches))
+            except Stopped:
+                continue
+        ended = fit(run, checkpoint=stem)
+        assert digest(ended) == digest(whole)
+        starts = ended.state_.starts
+        assert starts[0] == [0, 0] and len(starts) >= 2 and starts == sorted(starts) and starts[1] != [0, 0]
+
+
+def test_every_pair_of_choices_is_in_a_run():
+    words = list(CHOICES)
+    found = set().union(*(covered(run, words) for run in RUNS))
+    n_pairs = sum(len(CHOICES[a]) * len(CHOICES[b]) for a, b in combinations(words, 2))
+    assert len(found) == n_pairs and len(RUNS) < 60
