@@ -50,11 +50,14 @@ class Head:
     run_id: str
     digest: str
     best: str
+    n_bytes: int
 
 
 def _to_json(value: Any) -> Any:
     if isinstance(value, float) and not isfinite(value):
         return _MARK + ("NaN" if value != value else "Infinity" if value > 0 else "-Infinity")
+    if isinstance(value, str) and value.startswith(_MARK):
+        return _MARK + value
     if isinstance(value, dict):
         return {str(key): _to_json(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
@@ -64,7 +67,8 @@ def _to_json(value: Any) -> Any:
 
 def _from_json(value: Any) -> Any:
     if isinstance(value, str) and value.startswith(_MARK):
-        return _SPECIAL.get(value.removeprefix(_MARK), value)
+        rest = value.removeprefix(_MARK)
+        return _SPECIAL.get(rest, rest if rest.startswith(_MARK) else value)
     if isinstance(value, dict):
         return {key: _from_json(item) for key, item in value.items()}
     if isinstance(value, list):
@@ -105,6 +109,21 @@ def _bytes_of(array: NDArray[Any]) -> memoryview:
     return memoryview(little.reshape(-1).view(np.uint8))  # type: ignore[arg-type]
 
 
+def _parsed(text: str | bytes) -> Any:
+    """Return the value of a JSON text; ValueError where a name is there twice, or a number is not finite."""
+
+    def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        found = dict(pairs)
+        if len(found) < len(pairs):
+            raise ValueError("a name is there twice")
+        return found
+
+    def refuse(word: str) -> Any:
+        raise ValueError(f"{word} is no JSON")
+
+    return json.loads(text, object_pairs_hook=once, parse_constant=refuse)
+
+
 def _header(data: bytes, where: str) -> dict[str, Any]:
     """Return the metadata of a file from its first bytes."""
     if len(data) < 8:
@@ -113,12 +132,14 @@ def _header(data: bytes, where: str) -> dict[str, Any]:
     if n_header > min(len(data) - 8, _LONGEST_HEADER):
         raise CheckpointError(f"{where}: is cut short, or is not a checkpoint")
     try:
-        metadata = json.loads(data[8 : 8 + n_header])["__metadata__"]
+        header = _parsed(data[8 : 8 + n_header])
+        metadata = header.pop("__metadata__")
         if not (isinstance(metadata["digest"], str) and isinstance(metadata["arignote"], str)):
             raise TypeError
-    except (ValueError, KeyError, TypeError, RecursionError):
+        n_bytes = 8 + n_header + max((0, *(int(entry["data_offsets"][1]) for entry in header.values())))
+    except (ValueError, KeyError, TypeError, AttributeError, IndexError, OverflowError, RecursionError):
         raise CheckpointError(f"{where}: is not a checkpoint of Arignote") from None
-    found: dict[str, Any] = metadata | {"n_header": n_header}
+    found: dict[str, Any] = metadata | {"n_header": n_header, "n_bytes": n_bytes}
     return found
 
 
@@ -128,8 +149,9 @@ def head_of(read: Callable[[int], bytes], where: str) -> Head:
     n_header = struct.unpack("<Q", first)[0] if len(first) == 8 else 0
     metadata = _header(read(8 + min(n_header, _LONGEST_HEADER)), where)
     try:
-        values = json.loads(metadata["arignote"])
-        return Head(str(values["run_id"]), metadata["digest"], str((values["best"] or {}).get("digest", "")))
+        values = _parsed(metadata["arignote"])
+        best = str((values["best"] or {}).get("digest", ""))
+        return Head(str(values["run_id"]), metadata["digest"], best, metadata["n_bytes"])
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         raise CheckpointError(f"{where}: is not a checkpoint of Arignote") from None
 
@@ -154,9 +176,9 @@ def decode(data: bytes, where: str) -> tuple[TrainingState, str]:
     if zeroed.hexdigest() != digest:
         raise CheckpointError(f"{where}: is damaged: its digest does not match its contents")
     try:
-        values = _from_json(json.loads(metadata["arignote"]))
+        values = _from_json(_parsed(metadata["arignote"]))
         version = values.pop("version", None)
-        if not isinstance(version, int) or version > VERSION:
+        if type(version) is not int or version > VERSION:
             raise CheckpointError(
                 f"{where}: has format version {version}; this Arignote reads up to {VERSION}. Update Arignote"
             )

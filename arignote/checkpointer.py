@@ -73,7 +73,8 @@ class Checkpointer:
         self.every = every
         self.keep_all = keep_all
         self._spool = spool
-        self._spooled = False
+        # What an earlier process kept goes too, once the store has a newer state.
+        self._spooled = spool is not None and bool(spool.there())
         self._saved_at = -1e9
         self._began = time.monotonic()
         self._memory: TrainingState | None = None
@@ -144,8 +145,11 @@ class Checkpointer:
         except CheckpointError as fault:
             if self._spool is None:
                 raise
-            self._spool.prepare()
-            self._spool.save(state)
+            try:
+                self._spool.prepare()
+                self._spool.save(state)
+            except CheckpointError as second:
+                raise CheckpointError(f"{fault}. Nor could it be kept here: {second}") from None
             self._spooled = True
             raise CheckpointError(f"{fault}. Kept in {self._spool.path('last')} until the store answers") from None
         if self._spool is not None and self._spooled:

@@ -5,8 +5,11 @@ from __future__ import annotations
 import csv
 import json
 import os
+import signal
 import sys
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -36,6 +39,25 @@ def _arrays(source: Any, base: Path | None = None) -> tuple[Any, Any]:
     return read_source(source.features, base), read_source(source.labels, base)
 
 
+@contextmanager
+def _leaving_at_once(exit_code: int | None) -> Iterator[None]:
+    """While nothing is trained there is nothing to save: a signal ends the process, even process 1 of a container."""
+
+    def leave(number: int, frame: Any) -> None:
+        os._exit(128 + number if exit_code is None else exit_code)
+
+    listening = [signal.Signals[name] for name in ("SIGTERM", "SIGINT", "SIGUSR1") if hasattr(signal, name)]
+    former = {number: signal.getsignal(number) for number in listening}
+    former = {n: old for n, old in former.items() if old in (signal.SIG_DFL, signal.default_int_handler)}
+    for number in former:
+        signal.signal(number, leave)
+    try:
+        yield
+    finally:
+        for number, old in former.items():
+            signal.signal(number, old)
+
+
 @app.command()
 def fit(
     config: Config,
@@ -51,6 +73,22 @@ def fit(
 
     Example: arignote fit configs/digits_mlp.yaml --set fit.n_epochs=3
     """
+    try:
+        with _leaving_at_once(exit_code):
+            stopped = _fit(config, set_, fresh, force, quiet)
+            sys.stdout.flush()
+    except BrokenPipeError:
+        # Whoever read the lines has gone, as in "| head -1": end as SIGPIPE ends other commands.
+        raise typer.Exit(141) from None
+    except KeyboardInterrupt:
+        print("stopped at once; the last checkpoint stays", file=sys.stderr)
+        raise typer.Exit(130) from None
+    if stopped:
+        raise typer.Exit(stopped if exit_code is None else exit_code)
+
+
+def _fit(config: Path, set_: list[str] | None, fresh: bool, force: bool, quiet: bool) -> int:
+    """Train, tell the result, and return 0, or 128 + the signal that stopped it."""
     from arignote.config import read_config
 
     spec = read_config(config, set_)
@@ -71,12 +109,14 @@ def fit(
     try:
         classifier.fit(x, y, **parts, **settings)
     except Interrupted as interrupted:
-        print(f"{interrupted}; the same command goes on from there")
-        raise typer.Exit(interrupted.code if exit_code is None else exit_code) from None
+        if settings["checkpoint"] is None:
+            print(f"{interrupted.reason}: stopped; nothing is kept, for fit.checkpoint is null")
+        else:
+            print(f"{interrupted}; the same command{' without --fresh' if fresh else ''} goes on from there")
+        return interrupted.code
     print(classifier.story_ if classifier.story_.startswith("finished") else _ending(classifier))
-    _tell_result(classifier, spec.data.train, config.parent, settings["checkpoint"])
-    if classifier.interrupted_:
-        raise typer.Exit(130 if exit_code is None else exit_code)
+    _tell_result(classifier, spec.data.train, config.parent)
+    return 130 if classifier.interrupted_ else 0
 
 
 def _ending(classifier: Any) -> str:
@@ -85,17 +125,17 @@ def _ending(classifier: Any) -> str:
     return f"{verb}, {n_epochs} of {asked} epochs"
 
 
-def _tell_result(classifier: Any, train: Any, folder: Path, checkpoint: str | None) -> None:
+def _tell_result(classifier: Any, train: Any, folder: Path) -> None:
     best = classifier.best_
     if best is not None:
         row = classifier.history_[classifier.state_.best.n_rows - 1]
         if "test_error" in row:
             print(f"test error {100 * row['test_error']:.2f} % (best validation, epoch {best['epoch']})")
-    if checkpoint is None:
+    if classifier.checkpoint_ is None:
         return
     from arignote.run_files import RunFiles
 
-    files = RunFiles(checkpoint)
+    files = RunFiles(classifier.checkpoint_)
     print("files: " + ", ".join(map(files.folder.where, files.there("last", "best"))))
     features, labels = (os.path.normpath(folder / source) for source in (train.features, train.labels))
     print(f"next:  arignote inspect {files.stem}")
@@ -245,13 +285,27 @@ def _warn(message: Any, category: Any, filename: str, lineno: int, file: Any = N
 
 
 def main() -> None:
-    """Run the command line; exit codes: 0 done, 2 usage or config, 3 data, 4 checkpoint, 130 stopped and saved."""
+    """Run the command line.
+
+    Exit codes: 0 done, 2 usage or config, 3 data, 4 checkpoint, 128 + signal stopped and saved (141: nobody reads).
+    """
     warnings.showwarning = _warn
+    if signal.getsignal(signal.SIGINT) is signal.SIG_DFL:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
-        app()
+        try:
+            app()
+        finally:
+            # From here on Ctrl-C only ends the process: nothing is left to save, and a traceback tells nothing.
+            if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+                signal.signal(signal.SIGINT, signal.SIG_DFL)
+            sys.stdout.flush()
     except ArignoteError as fault:
         print(f"error: {fault}", file=sys.stderr)
         sys.exit(next((code for kind, code in EXIT_CODES.items() if isinstance(fault, kind)), 1))
+    except BrokenPipeError:
+        # Else Python tries to write once more when it ends, and tells that it could not.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(141)
     except KeyboardInterrupt:
-        print("stopped at once; the last checkpoint stays", file=sys.stderr)
         sys.exit(130)

@@ -15,6 +15,7 @@ from arignote.errors import Complaint, ConfigError
 from arignote.layers.architecture import parse
 from arignote.registry import complaints_of, plain
 from arignote.spec import FitSettings, RunSpec
+from arignote.storage import is_url
 
 __all__ = ["override", "read_config", "read_layers"]
 
@@ -177,9 +178,11 @@ def read_config(path: Path, settings: list[str] | None = None) -> RunSpec:
 
 
 def _beside(path: Path, relative: str) -> str:
-    """Return a path of a config as seen from here."""
+    """Return a path of a config as seen from here; a URL is the same from everywhere."""
     import os
 
+    if is_url(relative):
+        return relative
     joined = os.path.normpath(path.parent / relative)
     return joined + "/" if relative.endswith("/") else joined
 

@@ -15,7 +15,7 @@ from sklearn.exceptions import NotFittedError
 
 from arignote.data.arrays import Rows, encode_labels, rows_of
 from arignote.data.prepared import Prepared, prepare
-from arignote.engine.network import Network, copy_into
+from arignote.engine.network import Network, check_shapes, copy_into
 from arignote.engine.step import Scorer, predict_proba
 from arignote.errors import CheckpointError, ConfigError, DataError
 from arignote.layers.architecture import Architecture, declare, parse
@@ -84,6 +84,8 @@ class NNClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     best_ : dict or None
         Value, epoch and examples_seen of the best validation.
     n_features_in_ : int
+    checkpoint_ : str or None
+        Stem of the files of the run.
     interrupted_ : bool
         Whether the last fit was stopped, by Ctrl-C for one, before its last epoch.
 
@@ -189,8 +191,8 @@ class NNClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
                 stop.leave()
                 raise KeyboardInterrupt from None
         self._adopt(outcome.state, outcome.network)
-        self.story_ = outcome.story
-        if self.interrupted_:
+        self.story_, self.checkpoint_ = outcome.story, told.checkpoint
+        if self.interrupted_ or stop.signalled:
             stop.leave()
         return self
 
@@ -347,6 +349,8 @@ class NNClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         state, is_last = _read_run(run, which)
         spec = state.spec
         settings = {k: v for k, v in spec["fit"].items() if k not in ("augmentation", "observers", "resume")}
+        # It goes on where it was found, not where the file says.
+        settings["checkpoint"] = resolve(run)[0].stem if is_last and settings.get("checkpoint") is not None else None
         try:
             with only_trusting(run, tuple(trust)):
                 _settings(settings)
@@ -356,9 +360,16 @@ class NNClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             raise CheckpointError(f"{run}: {fault}{again}") from None
         parsed = parsed or parse(layers)
         classifier = cls(layers if layers is not None else spec["layers"], name=spec["name"], rng=state.rng, **settings)
-        network = Network(declare(parsed, tuple(spec["n_in"]), len(state.classes["values"])))
+        try:
+            architecture = declare(parsed, tuple(spec["n_in"]), len(state.classes["values"]))
+        except ConfigError as fault:
+            raise CheckpointError(f"{run}: {fault}") from None
         best = state.best if is_last and which is None else None
-        copy_into(network.named, best.network if best is not None and best.network else state.network, run)
+        stored = best.network if best is not None and best.network else state.network
+        # Before memory is asked for: a file may name any size.
+        check_shapes({f"{p.name}.{k}": v.shape for p in architecture.placed for k, v in p.params.items()}, stored, run)
+        network = Network(architecture)
+        copy_into(network.named, stored, run)
         network.eval()
         classifier._adopt(state, network)
         classifier.loaded_ = True

@@ -34,13 +34,21 @@ class StopRequest:
         Names: SIGTERM, SIGINT, SIGUSR1 ...
     notices : str, optional
         What else is watched: "aws", "gcp", "azure", "file:PATH"; see `arignote.notices`.
+
+    Attributes
+    ----------
+    signalled : bool
+        Whether a signal came, perhaps too late to stop anything.
     """
 
     def __init__(self, signals: Sequence[str] = ("SIGINT",), notices: str | None = None):
-        self._signals = [signal.Signals[name] for name in signals]
+        # Windows has no SIGUSR1, which is among the defaults.
+        self._signals = [signal.Signals[name] for name in signals if name in signal.Signals.__members__]
         self._watch = Watch(notices, self._noticed) if notices else None
         self._former: dict[signal.Signals, Any] = {}
         self._number = 0
+        self._n_sigints = 0
+        self.signalled = False
         self.reason: str | None = None
 
     def __call__(self) -> str | None:
@@ -53,12 +61,16 @@ class StopRequest:
             raise StopAsked(self.reason)
 
     def _receive(self, number: int, frame: FrameType | None) -> None:
-        if number == signal.SIGINT and self._number == signal.SIGINT:
+        self.signalled = True
+        self._n_sigints += number == signal.SIGINT
+        if number == signal.SIGINT and self._n_sigints > 1:
             raise KeyboardInterrupt
-        self._number, self.reason = number, signal.Signals(number).name
+        # Who told the process to end is obeyed even where Ctrl-C came before or comes after.
+        if self.reason is None or self._number == signal.SIGINT:
+            self._number, self.reason = number, signal.Signals(number).name
 
     def _noticed(self, reason: str) -> None:
-        if self.reason is None:
+        if self.reason is None or self._number == signal.SIGINT:
             self._number, self.reason = signal.SIGTERM, reason
 
     def leave(self) -> None:
@@ -78,19 +90,21 @@ class StopRequest:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, fault: BaseException | None, tb: TracebackType | None) -> None:
-        if self._watch is not None:
-            self._watch.__exit__(kind, fault, tb)
+        # The handlers first: the watch may have to wait for an answer, and Ctrl-C may end that.
         for number, former in self._former.items():
             # None: the former handler was not installed from Python.
             signal.signal(number, former if former is not None else signal.SIG_DFL)
         self._former.clear()
+        if self._watch is not None:
+            self._watch.__exit__(kind, fault, tb)
 
 
 def _in_a_search() -> bool:
-    """Whether a search of scikit-learn called us, which would go on with its next candidate."""
+    """Whether a search or an ensemble of scikit-learn called us, which would go on with its next candidate."""
     frame: FrameType | None = sys._getframe()
     while frame is not None:
-        if str(frame.f_globals.get("__name__", "")).startswith("sklearn.model_selection"):
+        module = str(frame.f_globals.get("__name__", ""))
+        if module.startswith("sklearn.") and not module.startswith(("sklearn.pipeline", "sklearn.base")):
             return True
         frame = frame.f_back
     return False

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from numpy.typing import NDArray
 from arignote.checkpoint import Head, decode, encode, head_of
 from arignote.errors import CheckpointError, ConfigError
 from arignote.state import TrainingState
-from arignote.storage import Heed, Lock, folder_of
+from arignote.storage import Heed, Lock, Pieces, folder_of
 
 __all__ = ["RunFiles", "normal_stem", "resolve", "stem_in"]
 
@@ -37,7 +38,9 @@ def normal_stem(stem: str) -> str:
 def stem_in(folder: str, name: str | None, decisive: Any) -> str:
     """Return a stem in a folder, for one fit: its name, and a digest of what decides it (plain data)."""
     digest = hashlib.sha256(json.dumps(decisive, sort_keys=True, default=str).encode()).hexdigest()
-    return f"{folder}{name or 'run'}-{digest[:12]}"
+    # A name may come from a file of somebody else, and must not lead out of the folder.
+    word = re.sub(r"[^\w .+=@-]", "_", name or "run")
+    return f"{folder}{word}-{digest[:12]}"
 
 
 class RunFiles:
@@ -62,6 +65,7 @@ class RunFiles:
         self.keep_last, self.keep_epochs = keep_last, keep_epochs
         self._lock: Lock | None = None
         self._heads: dict[str, Head] | None = None
+        self._bad: set[str] = set()
         self._best_written: tuple[str, int, str] = ("", -1, "")
 
     def name(self, kind: str, number: int = 0) -> str:
@@ -93,9 +97,13 @@ class RunFiles:
         def read(n_bytes: int) -> bytes:
             return self.folder.read(name, n_bytes)
 
-        # A large foreign file is refused by its beginning.
-        head_of(read, self.folder.where(name))
-        return decode(self.folder.read(name), self.folder.where(name))
+        try:
+            # A large foreign file is refused by its beginning, and one that is too long by the first byte too many.
+            n_bytes = head_of(read, self.folder.where(name)).n_bytes
+            return decode(self.folder.read(name, n_bytes + 1), self.folder.where(name))
+        except CheckpointError:
+            self._bad.add(name)
+            raise
 
     def begin(self, heed: Heed) -> None:
         """Become the one writer of the run; `heed` is called while waiting, and may raise."""
@@ -104,6 +112,12 @@ class RunFiles:
     def prepare(self) -> None:
         """See that a file can be written, and remove what killed writes left."""
         self.folder.prepare(self._name)
+
+    def tidy(self, run_id: str) -> None:
+        """Remove what a kill in the last save has left; a finished run needs nothing of it."""
+        with contextlib.suppress(CheckpointError):
+            self.prepare()
+            self._prune(self._known(), run_id)
 
     def end(self) -> None:
         """Let others have the run."""
@@ -129,6 +143,7 @@ class RunFiles:
                     state.best.network = self._best_network(state, name)
             except CheckpointError as fault:
                 faults.append(str(fault))
+                self._bad.add(name)
                 continue
             yield self.folder.where(name), state
         if not lasts and self.there():
@@ -156,7 +171,7 @@ class RunFiles:
         raise CheckpointError(f"{where}: the file of its best network ({self.path('best')}) is missing or damaged")
 
     def _known(self) -> dict[str, Head]:
-        """Return what the heads of the files say; a file whose head cannot be read is not among them."""
+        """Return what the heads of the files say; a file that is known to be bad is not among them."""
         if self._heads is None:
             self._heads = {}
             for name in self.there():
@@ -164,12 +179,13 @@ class RunFiles:
                     self._heads[name] = head_of(lambda n, name=name: self.folder.read(name, n), name)  # type: ignore[misc]
                 except CheckpointError:
                     continue
+        for name in self._bad:
+            # A whole beginning is not enough: set aside, it would take the place of a good one.
+            self._heads.pop(name, None)
         return self._heads
 
     def save(self, state: TrainingState, epoch_too: bool = False) -> None:
-        """Write the last checkpoint, before it the best where it is new, then drop what none needs."""
-        if self._lock is not None:
-            self._lock.check()
+        """Write the last checkpoint, before it the best and that of the epoch, then drop what none needs."""
         try:
             self._save(state, epoch_too)
         except BaseException:
@@ -179,22 +195,38 @@ class RunFiles:
     def _save(self, state: TrainingState, epoch_too: bool) -> None:
         known = self._known()
         best = state.best
-        if best is not None and not best.digest:
-            if self._best_written[:2] != (state.run_id, best.n_rows):
+        held = {head.digest for name, head in known.items() if self._is_best(name)}
+        # A state of another place (the spool, a memory) names a best file that may be there alone.
+        if best is not None and best.digest not in held:
+            if self._best_written[:2] != (state.run_id, best.n_rows) or self._best_written[2] not in held:
                 pieces, digest = encode(state.at_best())
-                self.folder.write(self.name("best"), pieces, lambda: self._set_best_aside(known))
-                known[self.name("best")] = Head(state.run_id, digest, "")
+                self._put(self.name("best"), pieces, lambda: self._set_best_aside(known))
+                known[self.name("best")] = Head(state.run_id, digest, "", 0)
                 self._best_written = (state.run_id, best.n_rows, digest)
             best.digest = self._best_written[2]
         pieces, digest = encode(state)
-        head = Head(state.run_id, digest, best.digest if best else "")
-        self.folder.write(self.name("last"), pieces, lambda: self._rotate(known, state.run_id))
-        known[self.name("last")] = head
+        head = Head(state.run_id, digest, best.digest if best else "", 0)
         if epoch_too:
             name = self.name("epoch", state.progress.epoch)
-            self.folder.write(name, pieces)
+            self._put(name, pieces, lambda: None)
             known[name] = head
+        self._put(self.name("last"), pieces, lambda: self._rotate(known, state.run_id))
+        known[self.name("last")] = head
         self._prune(known, state.run_id)
+        self._bad.clear()
+
+    def _put(self, name: str, pieces: Pieces, before: Callable[[], None]) -> None:
+        """Write a file; at the last moment see that the run is still ours, and make room under its name."""
+
+        def make_room() -> None:
+            if self._lock is not None:
+                self._lock.check()
+            before()
+
+        self.folder.write(name, pieces, make_room)
+
+    def _is_best(self, name: str) -> bool:
+        return name.startswith(self.name("best")[: -len(".ckpt")])
 
     def _rotate(self, known: dict[str, Head], run_id: str) -> None:
         """Keep the last file of this run as the one before; that of another run gives way."""
@@ -216,14 +248,17 @@ class RunFiles:
 
     def _prune(self, known: dict[str, Head], run_id: str) -> None:
         """Remove files of other runs, those too many, and best files that no last file names."""
-        epochs = [name for name in self.there("epoch") if name in known and known[name].run_id == run_id]
-        kept = {*epochs[: self.keep_epochs], *(self.name("last", number) for number in range(self.keep_last))}
-        for name in self.there("last", "epoch"):
-            if name not in kept or name not in known or known[name].run_id != run_id:
+        there = self.there("last", "epoch", "best")
+        own = {name for name in there if name in known and known[name].run_id == run_id}
+        epochs = [name for name in there if name in own and name.startswith(f"{self._name}_epoch")]
+        kept = {*epochs[: self.keep_epochs], *(self.name("last", number) for number in range(self.keep_last))} & own
+        bests = [name for name in there if self._is_best(name)]
+        for name in there[: len(there) - len(bests)]:
+            if name not in kept:
                 self.folder.remove(name)
                 known.pop(name, None)
-        needed = {head.best for name, head in known.items() if not name.startswith(self.name("best")[: -len(".ckpt")])}
-        for name in self.there("best"):
+        needed = {head.best for name, head in known.items() if not self._is_best(name)}
+        for name in bests:
             if name not in known or known[name].digest not in needed:
                 self.folder.remove(name)
                 known.pop(name, None)
@@ -238,6 +273,8 @@ def resolve(run: str, which: str | None = None) -> tuple[RunFiles, list[str]]:
     if name in folder.names() and not Path(run).is_dir():
         found = _KIND.search(run)
         return RunFiles(run[: found.start()] if found else run), [name]
+    if _KIND.search(run):
+        raise CheckpointError(f"{run}: there is no such file")
     files = RunFiles(run)
     if which is not None and which.isdigit():
         return files, [files.name("epoch", int(which))]

@@ -115,10 +115,15 @@ class _Classes(TypedDict):
     values: list[Any]
 
 
+class _Rules(TypedDict):
+    lr: RuleState
+    momentum: RuleState
+
+
 class _Plain(TypedDict):
     """What the text in a file must be."""
 
-    rules: dict[str, RuleState]
+    rules: _Rules
     rng: int
     run_id: str
     spec: _Spec
@@ -192,7 +197,7 @@ class TrainingState:
     @property
     def class_labels(self) -> NDArray[Any]:
         """The labels as an array (n_classes,)."""
-        return np.array(self.classes["values"], dtype=self.classes["dtype"])
+        return _labels(self.classes)
 
     @property
     def n_bytes(self) -> int:
@@ -269,15 +274,55 @@ class TrainingState:
         def under(prefix: str) -> dict[str, NDArray[Any]]:
             return {name.removeprefix(prefix): a for name, a in tensors.items() if name.startswith(prefix)}
 
-        columns = under("history/")
+        columns = {name: under("history/")[name] for name in plain["columns"]}
+        _check(plain, tensors["progress/epoch_loss"], columns)
         whole: dict[str, Any] = {key: plain[key] for key in _KEPT_AS_IT_IS}  # type: ignore[literal-required]
         return cls(
             network=under("network/"),
             slots=under("slots/"),
             epoch_loss=np.float64(tensors["progress/epoch_loss"]),
-            history=History({name: columns[name].tolist() for name in plain["columns"]}),
+            history=History({name: column.tolist() for name, column in columns.items()}),
             **whole,
         )
+
+
+def _labels(classes: Mapping[str, Any]) -> NDArray[Any]:
+    """Return labels as an array (n_classes,); TypeError, ValueError where they are not of their dtype."""
+    dtype, values = np.dtype(classes["dtype"]), classes["values"]
+    longest = max((len(value) for value in values if isinstance(value, str)), default=0)
+    # A dtype of text or of rows may ask for any amount of memory.
+    if dtype.kind not in "biufUO" or (dtype.kind == "U" and dtype.itemsize > 4 * max(longest, 1)):
+        raise ValueError(f"classes of dtype {classes['dtype']!r}")
+    if not all(isinstance(value, str | int | float) for value in values):
+        raise ValueError("classes that are neither numbers nor text")
+    return np.array(values, dtype=dtype)
+
+
+def _check(plain: _Plain, epoch_loss: NDArray[Any], columns: Mapping[str, NDArray[Any]]) -> None:
+    """ValueError, TypeError where entries of a file are of the right kind, but nothing that a run writes."""
+    counts = {k: v for k, v in vars(plain["progress"]).items() if type(v) is int}
+    below = next((name for name, count in counts.items() if count < 0), None)
+    if below is not None:
+        raise ValueError(f"progress.{below} is {counts[below]}")
+    if any(n < 1 for n in plain["spec"]["n_in"]):
+        raise ValueError(f"spec.n_in is {plain['spec']['n_in']}")
+    for layer in plain["spec"]["layers"]:
+        word, params = layer
+        if not (isinstance(word, str) and isinstance(params["name"], str)):
+            raise ValueError(f"spec.layers has {layer!r:.100}")
+    if type(plain["spec"]["fit"]["n_epochs"]) is not int:
+        raise ValueError(f"spec.fit.n_epochs is {plain['spec']['fit']['n_epochs']!r:.100}")
+    n_threads = plain["environment"].get("n_threads", 1)
+    if type(n_threads) is not int or n_threads < 1:
+        raise ValueError(f"environment.n_threads is {n_threads!r:.100}")
+    _labels(plain["classes"])
+    if epoch_loss.shape != () or epoch_loss.dtype != np.float64:
+        raise ValueError("progress/epoch_loss is not one float64")
+    for name, column in columns.items():
+        if column.dtype != np.float64 or column.ndim != 1 or len(column) != len(next(iter(columns.values()))):
+            raise ValueError(f"history/{name} is not a column of float64 as long as the others")
+        if name in ("epoch", "examples_seen") and not np.isfinite(column).all():
+            raise ValueError(f"history/{name} is not finite")
 
 
 def _arrays(tensors: Mapping[str, Any], copied: bool = True) -> dict[str, NDArray[Any]]:
@@ -285,7 +330,7 @@ def _arrays(tensors: Mapping[str, Any], copied: bool = True) -> dict[str, NDArra
     found = {}
     for name, tensor in tensors.items():
         array = tensor if isinstance(tensor, np.ndarray) else tensor.detach().cpu().numpy()
-        found[name] = np.array(array, order="C") if copied else np.ascontiguousarray(array)
+        found[name] = np.array(array, order="C") if copied else np.asarray(array, order="C")
     return found
 
 

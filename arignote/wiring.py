@@ -115,6 +115,8 @@ def train(run: Run, prepare: Prepare, stop: StopRequest) -> Outcome:
             is_saved = spool is None or not where.startswith(spool.folder.where())
             if not (state.finished and stored is not None and is_saved):
                 _run(begun, stop, files, spool, told)
+            elif files is not None and not faults:
+                files.tidy(state.run_id)
             return Outcome(state.snapshot(), _to_predict_with(begun), told)
 
 
@@ -248,6 +250,9 @@ def _run(begun: _Begun, stop: StopRequest, files: RunFiles | None, spool: RunFil
     make = _maker(begun)
     checkpointer = Checkpointer(files, settings.checkpoint_every, settings.checkpoint_all, spool)
     began = state.snapshot()
+    if files is not None and not files.there("last"):
+        # From here on there is a state to go on from, whatever is being written when a kill comes.
+        files.save(began)
     for observer in settings.observers:
         observer(Event("start", state.progress.epoch + 1, state.n_epochs, state.progress.batch, 0, {}, text=told))
     network.train()

@@ -5,6 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+# A command, not a test.
+collect_ignore = ["resume/torture.py"]
+
 LAYERS = [
     ["FCLayer", {"name": "fc1", "n_units": 12, "activation": "prelu_shelf", "l2": 0.001, "maxnorm": 3.0}],
     ["DropoutLayer", {"dropout_p": 0.3}],

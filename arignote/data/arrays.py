@@ -198,6 +198,8 @@ def _labels(y: Any, what: str) -> NDArray[Any]:
 
 def find_classes(labels: NDArray[Any], n_classes: int | None) -> NDArray[Any]:
     """Return the classes in order; DataError where there is one only, or where they do not fit `n_classes`."""
+    if labels.dtype.kind not in "biufUO":
+        raise DataError(f"labels must be numbers or text; got {labels.dtype}. Try y.astype(str)")
     try:
         classes = np.unique(labels)
     except TypeError:

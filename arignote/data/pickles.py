@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from arignote.errors import DataError
 
-__all__ = ["read_pickle"]
+__all__ = ["RestrictedUnpickler", "read_pickle"]
 
 Pair = tuple[NDArray[Any], NDArray[Any]]
 
@@ -34,7 +34,7 @@ _ALLOWED = {
 }
 
 
-class _Unpickler(pickle.Unpickler):
+class RestrictedUnpickler(pickle.Unpickler):
     def find_class(self, module: str, name: str) -> Any:
         if (module, name) not in _ALLOWED:
             raise DataError(
@@ -71,7 +71,7 @@ def read_pickle(path: str | Path) -> Any:
             with np.load(path, allow_pickle=False) as file:
                 return _mnist(*(file[key] for key in ("x_train", "y_train", "x_test", "y_test")))
         with gzip.open(path, "rb") if path.suffix == ".gz" else open(path, "rb") as stream:
-            return _Unpickler(stream, encoding="latin1").load()
+            return RestrictedUnpickler(stream, encoding="latin1").load()
     except DataError as fault:
         raise DataError(f"{path}: {fault}") from None
     except FileNotFoundError:

@@ -14,7 +14,7 @@ from arignote.layers.architecture import Architecture, Placed
 from arignote.layers.base import WeightedLayer
 from arignote.streams import stream
 
-__all__ = ["Network", "copy_into"]
+__all__ = ["Network", "check_shapes", "copy_into"]
 
 
 class Network(nn.Module):
@@ -117,21 +117,26 @@ def _rebuilt(architecture: Architecture, arrays: Mapping[str, Any]) -> Network:
     return network
 
 
-@torch.no_grad()
-def copy_into(tensors: Mapping[str, Tensor], arrays: Mapping[str, Any], where: str) -> None:
-    """Copy arrays into tensors that are laid out already; CheckpointError names the entry that does not fit."""
-    for name, tensor in tensors.items():
+def check_shapes(shapes: Mapping[str, tuple[int, ...]], arrays: Mapping[str, Any], where: str) -> None:
+    """CheckpointError names the first entry that is missing, too much, or of another shape."""
+    for name, shape in shapes.items():
         if name not in arrays:
             raise CheckpointError(f"{where}: has no entry {name!r}, which the network needs. Was the spec changed?")
         array = arrays[name]
-        if tuple(array.shape) != tuple(tensor.shape):
+        if tuple(array.shape) != tuple(shape):
             raise CheckpointError(
                 f"{where}: {name!r} has shape {tuple(array.shape)}; "
-                f"the network needs {tuple(tensor.shape)}. Was the spec changed?"
+                f"the network needs {tuple(shape)}. Was the spec changed?"
             )
-    extra = sorted(set(arrays) - set(tensors))
+    extra = sorted(set(arrays) - set(shapes))
     if extra:
         raise CheckpointError(f"{where}: has {extra[0]!r}, which the network does not know. Was the spec changed?")
+
+
+@torch.no_grad()
+def copy_into(tensors: Mapping[str, Tensor], arrays: Mapping[str, Any], where: str) -> None:
+    """Copy arrays into tensors that are laid out already; CheckpointError names the entry that does not fit."""
+    check_shapes({name: tuple(tensor.shape) for name, tensor in tensors.items()}, arrays, where)
     for name, tensor in tensors.items():
         array = arrays[name]
         tensor.copy_(array if isinstance(array, Tensor) else torch.from_numpy(np.array(array)))

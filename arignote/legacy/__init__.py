@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import gzip
 import hashlib
-import io
 from pathlib import Path
+from typing import Any
 
 from arignote.errors import CheckpointError, ConfigError
 from arignote.legacy.convert import state_of
@@ -19,6 +19,7 @@ __all__ = ["is_2015", "read_2015"]
 
 VERSION = "3.0"
 _GZIP = b"\x1f\x8b"
+_LONGEST_REST = 1_000_000
 
 
 def is_2015(path: str | Path) -> bool:
@@ -52,11 +53,13 @@ def read_2015(path: str | Path) -> TrainingState:
         express. No code from the file is run.
     """
     try:
-        raw = Path(path).read_bytes()
+        file = open(path, "rb")  # noqa: SIM115
     except OSError as fault:
         raise CheckpointError(f"{path}: cannot be read: {fault.strerror}") from None
     try:
-        stream = io.BytesIO(gzip.decompress(raw) if raw[:2] == _GZIP else raw)
+        # As a stream: a little gzip may hold any amount.
+        stream: Any = gzip.GzipFile(fileobj=file) if file.read(2) == _GZIP else file
+        file.seek(0)
         metadata = Unpickler(stream, encoding="latin1").load()
         version = metadata.get("model_store_version") if isinstance(metadata, dict) else None
         if version != VERSION:
@@ -64,6 +67,9 @@ def read_2015(path: str | Path) -> TrainingState:
         net = Unpickler(stream, encoding="latin1").load()
         if type(net).__name__ != "NNClassifier":
             raise CheckpointError(f"must hold an NNClassifier; got {type(net).__name__}")
+        # To the end, whose checksum says that all of it is there.
+        if stream.read(_LONGEST_REST) and stream.read(1):
+            raise CheckpointError("goes on after the network, which a checkpoint of 2015 does not")
         state = state_of(net)
     except CheckpointError as fault:
         raise CheckpointError(f"{path}: {fault}") from None
@@ -73,6 +79,9 @@ def read_2015(path: str | Path) -> TrainingState:
         # A broken pickle may raise nearly anything.
         kind = type(fault).__name__
         raise CheckpointError(f"{path}: is cut short, or is not a checkpoint of 2015: {kind}: {fault}") from None
-    state.run_id = hashlib.sha256(raw).hexdigest()[:32]
+    finally:
+        file.close()
+    with open(path, "rb") as whole:
+        state.run_id = hashlib.file_digest(whole, "sha256").hexdigest()[:32]
     state.extra_metadata = {k: v for k, v in metadata.items() if isinstance(v, str | int | float)}
     return state

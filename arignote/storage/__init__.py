@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from arignote.storage.base import Folder, Heed, Lock, is_url
+from arignote.storage.base import Folder, Heed, Lock, NotThereError, Pieces, is_url
 from arignote.storage.local import LocalFolder
 
-__all__ = ["Folder", "Heed", "Lock", "folder_of", "is_url"]
+__all__ = ["Folder", "Heed", "Lock", "NotThereError", "Pieces", "folder_of", "is_url"]
 
 
 def folder_of(stem: str) -> tuple[Folder, str]:
     """Return the folder of a stem (a path or a URL), and the name of its files."""
+    stem = stem.removeprefix("file://")
     head, _, name = stem.rpartition("/")
     if not is_url(stem):
         return LocalFolder(head or ("/" if stem.startswith("/") else ".")), name

@@ -6,7 +6,14 @@ import re
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
-__all__ = ["Folder", "Heed", "Lock", "Pieces", "is_url"]
+from arignote.errors import CheckpointError
+
+__all__ = ["Folder", "Heed", "Lock", "NotThereError", "Pieces", "is_url"]
+
+
+class NotThereError(CheckpointError):
+    """There is no file of this name."""
+
 
 Pieces = Sequence[bytes | memoryview]
 Heed = Callable[[], None]

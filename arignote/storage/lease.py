@@ -15,9 +15,9 @@ import uuid
 import warnings
 
 from arignote.errors import ArignoteWarning, CheckpointError
-from arignote.storage.base import Folder, Heed
+from arignote.storage.base import Folder, Heed, NotThereError
 
-__all__ = ["RENEW_AFTER", "STALE_AFTER", "Lease"]
+__all__ = ["RENEW_AFTER", "STALE_AFTER", "Lease", "LeaseLostError"]
 
 RENEW_AFTER = 10.0
 STALE_AFTER = 60.0
@@ -52,13 +52,15 @@ class Lease:
         self._thread.start()
 
     def _take(self, heed: Heed) -> None:
-        seen, since, told = None, time.monotonic(), False
+        seen, since, told = None, 0.0, False
         while True:
+            # The clock is read before the lease: a machine that sleeps between the two takes nothing over.
+            now = time.monotonic()
             found = self._found()
-            if found is None or (found == seen and time.monotonic() - since >= STALE_AFTER):
+            if found is None or (found == seen and now - since >= STALE_AFTER):
                 self._renew()
-                # Of two that take it at once, the later write stands.
-                time.sleep(min(RENEW_AFTER / 5, 2.0) if found is not None else 0)
+                # Of two that take it at once, the later write stands; the other sees it now, or at its first save.
+                time.sleep(min(RENEW_AFTER / 5, 0.5 if found is None else 2.0))
                 if self._is_mine(self._found()):
                     return
                 continue
@@ -76,9 +78,10 @@ class Lease:
             time.sleep(min(RENEW_AFTER / 10, 0.5))
 
     def _found(self) -> str | None:
-        if self._name not in self._folder.names():
+        try:
+            return self._folder.read(self._name).decode(errors="replace")
+        except NotThereError:
             return None
-        return self._folder.read(self._name).decode(errors="replace")
 
     def _is_mine(self, found: str | None) -> bool:
         return found is not None and str(self._me["id"]) in found
@@ -91,7 +94,8 @@ class Lease:
         while not self._done.wait(RENEW_AFTER) and not self._lost:
             try:
                 self.check()
-                self._renew()
+                if not self._done.is_set():
+                    self._renew()
             except CheckpointError:
                 # Lost, which the next write tells; or the store is away for a while, and the lease may be taken.
                 continue
@@ -100,7 +104,8 @@ class Lease:
         """CheckpointError where another process holds the lease now, or where the store cannot be asked."""
         found = None if self._lost else self._found()
         if not self._lost and not self._is_mine(found):
-            self._lost = _holder(found) if found else "nobody"
+            # Without a lease, who took it over may have ended already.
+            self._lost = _holder(found) if found is not None else "another process, or removed"
         if self._lost:
             raise LeaseLostError(
                 f"{self._run}: the lease of this run was taken over by {self._lost}, because it could not be renewed "

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
+import re
 import socket
+import uuid
 from collections.abc import Callable
 from pathlib import Path
 
 from arignote.errors import CheckpointError
-from arignote.storage.base import Heed, Lock, Pieces
+from arignote.storage.base import Heed, Lock, NotThereError, Pieces
 from arignote.storage.lease import Lease
 
 try:
@@ -21,8 +24,13 @@ except ImportError:  # Windows
 __all__ = ["LocalFolder", "LocalLock"]
 
 
+# As large as a small checkpoint, so that a full disk is told before training.
+_PROBE = bytes(65536)
+
+
 def _told(path: object, act: str, fault: OSError) -> CheckpointError:
-    return CheckpointError(f"{path}: cannot be {act}: [Errno {fault.errno}] {fault.strerror}")
+    kind = NotThereError if isinstance(fault, FileNotFoundError) else CheckpointError
+    return kind(f"{path}: cannot be {act}: [Errno {fault.errno}] {fault.strerror}")
 
 
 class LocalFolder:
@@ -51,13 +59,16 @@ class LocalFolder:
     def read(self, name: str, n_bytes: int | None = None) -> bytes:
         try:
             with open(self._path / name, "rb") as file:
-                return file.read(-1 if n_bytes is None else n_bytes)
+                # So many bytes are set aside before any is read.
+                size = os.fstat(file.fileno()).st_size
+                return file.read(-1 if n_bytes is None else min(n_bytes, size))
         except OSError as fault:
             raise _told(self._path / name, "read", fault) from None
 
     def write(self, name: str, pieces: Pieces, before: Callable[[], None] | None = None) -> None:
         path = self._path / name
-        temporary = self._path / f".{name}.{os.getpid()}.tmp"
+        # Two containers may share a folder, and the number of their processes: a name that is nobody else's.
+        temporary = self._path / f".{name.lstrip('.')}.{uuid.uuid4().hex}.tmp"
         try:
             with open(temporary, "wb") as file:
                 for piece in pieces:
@@ -95,6 +106,10 @@ class LocalFolder:
         handle = os.open(self._path, os.O_RDONLY)
         try:
             os.fsync(handle)
+        except OSError as fault:
+            # Some network file systems cannot do this for a folder; the file is there all the same.
+            if fault.errno not in (errno.EINVAL, errno.ENOTSUP, errno.EBADF):
+                raise
         finally:
             os.close(handle)
 
@@ -107,11 +122,14 @@ class LocalFolder:
     def prepare(self, stem: str) -> None:
         self._make()
         trial = f".{stem}.probe"
-        self.write(trial, [b""])
+        self.write(trial, [_PROBE])
         self.remove(trial)
-        for name in self.names():
-            if name.endswith(".tmp") and name.startswith((f".{stem}_", f".{stem}.")):
-                self.remove(name)
+        # Those of this run alone: the run digits_2 may be at work beside the run digits.
+        left = re.compile(
+            rf"\.{re.escape(stem)}(_(last|best|epoch)[0-9.]*\.ckpt|\.probe|\.lease)\.\w+\.tmp|{re.escape(trial)}"
+        )
+        for name in filter(left.fullmatch, self.names()):
+            self.remove(name)
 
     def lock(self, stem: str, heed: Heed) -> Lock:
         self._make()
@@ -151,6 +169,8 @@ class LocalLock:
                 fcntl.flock(self._handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError as fault:
                 if not isinstance(fault, BlockingIOError):
+                    if not os.fstat(self._handle).st_size:
+                        self._path.unlink(missing_ok=True)
                     os.close(self._handle)
                     raise
                 holder = os.read(self._handle, 1000)
@@ -162,8 +182,10 @@ class LocalLock:
                 break
             # The one before us removed the file between our opening and our locking it.
             os.close(self._handle)
-        os.ftruncate(self._handle, 0)
-        os.write(self._handle, json.dumps({"host": socket.gethostname(), "pid": os.getpid()}).encode())
+        # On a full disk the lock holds, though it cannot say whose it is.
+        with contextlib.suppress(OSError):
+            os.ftruncate(self._handle, 0)
+            os.write(self._handle, json.dumps({"host": socket.gethostname(), "pid": os.getpid()}).encode())
 
     def _is_there(self) -> bool:
         try:

@@ -7,10 +7,14 @@ from contextlib import contextmanager
 from typing import Any
 
 from arignote.errors import CheckpointError, ConfigError
-from arignote.storage.base import Heed, Lock, Pieces
+from arignote.storage.base import Heed, Lock, NotThereError, Pieces, is_url
 from arignote.storage.lease import Lease
 
 __all__ = ["RemoteFolder"]
+
+# Left alone, s3fs would wait minutes for a store that does not answer: 5 times 5 times 15 s.
+_S3_RETRIES = 2
+_S3_CLIENT = {"retries": {"mode": "standard", "total_max_attempts": 2}}
 
 
 class RemoteFolder:
@@ -29,10 +33,16 @@ class RemoteFolder:
 
     def __init__(self, url: str):
         self._url = url.rstrip("/")
+        if not is_url(self._url):
+            raise ConfigError(f"checkpoint in {url!r}: must name a bucket and a run, such as s3://bucket/run")
+        is_s3 = self._url.startswith(("s3://", "s3a://"))
+        more = {"config_kwargs": _S3_CLIENT} if is_s3 else {}
         try:
             import fsspec
 
-            self._fs, self._path = fsspec.core.url_to_fs(self._url, use_listings_cache=False)
+            self._fs, self._path = fsspec.core.url_to_fs(self._url, use_listings_cache=False, **more)
+            if is_s3:
+                self._fs.retries = _S3_RETRIES
         except (ImportError, ValueError) as fault:
             raise ConfigError(f"checkpoint {url!r}: {fault}. Try: pip install 'arignote[cloud]'") from None
 
@@ -41,7 +51,8 @@ class RemoteFolder:
         try:
             yield
         except FileNotFoundError:
-            raise CheckpointError(f"{self.where(name)}: cannot be {act}: there is no such object") from None
+            what = "object" if act in ("read", "copied") else "bucket or folder"
+            raise NotThereError(f"{self.where(name)}: cannot be {act}: there is no such {what}") from None
         except Exception as fault:
             # Each store has errors of its own.
             raise CheckpointError(f"{self.where(name)}: cannot be {act}: {type(fault).__name__}: {fault}") from None
@@ -56,10 +67,10 @@ class RemoteFolder:
         with self._told("", "listed"):
             self._fs.invalidate_cache()
             try:
-                found: list[Any] = self._fs.ls(self._path, detail=False)
+                found: list[dict[str, Any]] = self._fs.ls(self._path, detail=True)
             except FileNotFoundError:
                 return []
-            return sorted(path.rstrip("/").rpartition("/")[2] for path in found)
+            return sorted(entry["name"].rpartition("/")[2] for entry in found if entry["type"] == "file")
 
     def read(self, name: str, n_bytes: int | None = None) -> bytes:
         with self._told(name, "read"):

@@ -1,0 +1,175 @@
+"""The long form of the proof: python tests/resume/torture.py --kills 300
+
+Runs are killed at every filesystem operation, then real processes at random moments: with SIGKILL, and with SIGTERM,
+of which the time from the signal to the end of the process is told. Exit code 1 where anything differed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import random
+import signal
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from filesystem_driver import newest, starts_after
+from test_sigkill import command, inspect
+
+N_EPOCHS = 12
+KILLS_PER_RUN = 3
+COMPARED = ("finished", "epoch", "weights_sha256", "history_sha256")
+
+
+@dataclass
+class Found:
+    """What became of one run, or of all."""
+
+    kills: int = 0
+    wrong: list[str] = field(default_factory=list)
+    latencies: list[float] = field(default_factory=list)
+
+    def add(self, other: Found) -> None:
+        self.kills += other.kills
+        self.wrong += other.wrong
+        self.latencies += other.latencies
+
+
+def compared(stem: Path) -> dict[str, Any]:
+    """Return what two runs must have in common, as `arignote inspect` tells it."""
+    found = inspect(stem)
+    return {key: found[key] for key in COMPARED} | {"best": found["best"]["value"]}
+
+
+def interrupt(stem: Path, number: signal.Signals, moments: random.Random, found: Found) -> bool:
+    """Give the command and send a signal at a random moment; return whether the run is still to be finished."""
+    process = subprocess.Popen(command(stem), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    assert process.stdout is not None
+    # One in six is killed before its first line: while it reads, locks, and makes its folder.
+    if number == signal.SIGTERM or moments.random() > 1 / 6:
+        process.stdout.readline()
+        time.sleep(moments.uniform(0, 1.5))
+    else:
+        time.sleep(moments.uniform(0, 4.0))
+    asked = time.monotonic()
+    process.send_signal(number)
+    process.communicate()
+    took = time.monotonic() - asked
+    if process.returncode == 0:
+        return False
+    if number == signal.SIGKILL and process.returncode != -signal.SIGKILL:
+        found.wrong.append(f"{stem}: ended by itself with exit code {process.returncode}")
+        return False
+    found.kills += 1
+    if number == signal.SIGTERM:
+        found.latencies.append(took)
+        stored = newest(stem.parent)
+        if process.returncode != 128 + signal.SIGTERM or stored is None or stored.progress.stopped_by != "SIGTERM":
+            found.wrong.append(f"{stem}: SIGTERM ended it with {process.returncode}, and it was not saved")
+    return True
+
+
+def torture(folder: Path, number: signal.Signals, n_kills: int, moments: random.Random, whole: dict[str, Any]) -> Found:
+    """Kill one run several times, see each time where it goes on, and compare its end."""
+    folder.mkdir()
+    found, stem = Found(), folder / "run"
+    starts: list[list[int]] = []
+    for _ in range(n_kills):
+        expected = starts_after(newest(folder), N_EPOCHS)
+        unfinished = interrupt(stem, number, moments, found)
+        stored = newest(folder)
+        # Nothing was saved in between where the starts are still those of the process before.
+        if stored is not None and stored.starts not in (expected, starts):
+            found.wrong.append(f"{stem}: starts are {stored.starts}, not {expected}")
+        starts = stored.starts if stored is not None else []
+        if not unfinished:
+            break
+    expected = starts_after(newest(folder), N_EPOCHS)
+    ended = subprocess.run(command(stem), capture_output=True, text=True)
+    if ended.returncode != 0 or "damaged" in ended.stderr:
+        found.wrong.append(f"{stem}: exit code {ended.returncode}: {ended.stderr}")
+        return found
+    last = newest(folder)
+    if last is None or last.starts != expected:
+        found.wrong.append(f"{stem}: starts are {last and last.starts}, not {expected}")
+    if compared(stem) != whole:
+        found.wrong.append(f"{stem}: {compared(stem)}, not {whole}")
+    left = [path.name for path in folder.iterdir() if path.suffix != ".ckpt"]
+    if left:
+        found.wrong.append(f"{stem}: left {left}")
+    return found
+
+
+def at_random_moments(
+    folder: Path, number: signal.Signals, n_kills: int, seed: int, jobs: int, whole: dict[str, Any]
+) -> Found:
+    """Kill as often as asked, some runs at a time."""
+    all_found, run = Found(), 0
+    with ThreadPoolExecutor(jobs) as pool:
+        while all_found.kills < n_kills:
+            left = n_kills - all_found.kills
+            shares = [min(KILLS_PER_RUN, left - at) for at in range(0, left, KILLS_PER_RUN)][:jobs]
+            begun = []
+            for share in shares:
+                run += 1
+                moments = random.Random(f"{seed} {number.name} {run}")
+                begun.append(pool.submit(torture, folder / f"{number.name}{run}", number, share, moments, whole))
+            for one in begun:
+                found = one.result()
+                all_found.add(found)
+                print(*found.wrong, sep="\n", end="\n" if found.wrong else "", file=sys.stderr, flush=True)
+            print(f"{number.name}: {all_found.kills} of {n_kills}, {len(all_found.wrong)} mismatches", flush=True)
+    return all_found
+
+
+def at_every_operation(folder: Path, more: list[str]) -> Found:
+    """Run the driver over all its scenarios."""
+    driver = Path(__file__).with_name("filesystem_driver.py")
+    told = subprocess.run([sys.executable, str(driver), str(folder), *more], stdout=subprocess.PIPE, text=True)
+    if told.returncode != 0:
+        return Found(wrong=[f"the driver ended with {told.returncode}"])
+    found = Found()
+    for name, scenario in json.loads(told.stdout).items():
+        n_wrong, n_operations = len(scenario["mismatches"]), scenario["operations"]
+        print(f"{name}: {n_operations} operations, {scenario['kills']} kills, {n_wrong} mismatches", flush=True)
+        print(*scenario["mismatches"], sep="\n", end="\n" if n_wrong else "", file=sys.stderr)
+        found.add(Found(scenario["kills"], [f"{name}: {wrong}" for wrong in scenario["mismatches"]]))
+    return found
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--kills", type=int, default=300, help="SIGKILLs at random moments; SIGTERMs are a fifth of it")
+    parser.add_argument("--seed", type=int, default=5, help="of the random moments")
+    parser.add_argument("--jobs", type=int, default=1, help="runs at a time")
+    parser.add_argument("--pieces", action="store_true", help="kill at each piece of a file that is written, too")
+    parser.add_argument("--skip-driver", action="store_true", help="random moments only")
+    told = parser.parse_args()
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        driven = Found()
+        if not told.skip_driver:
+            more = ["--pieces"] if told.pieces else []
+            driven = at_every_operation(folder / "driver", ["--twice", "20", *more])
+        subprocess.run(command(folder / "whole"), check=True, capture_output=True)
+        whole = compared(folder / "whole")
+        assert whole["finished"] and whole["epoch"] == N_EPOCHS
+        killed = at_random_moments(folder, signal.SIGKILL, told.kills, told.seed, told.jobs, whole)
+        stopped = at_random_moments(folder, signal.SIGTERM, told.kills // 5, told.seed, told.jobs, whole)
+    for what, found in (("every operation", driven), ("SIGKILL", killed), ("SIGTERM", stopped)):
+        print(f"{what}: {found.kills} kills, {len(found.wrong)} mismatches")
+    if stopped.latencies:
+        median, most = statistics.median(stopped.latencies), max(stopped.latencies)
+        print(f"SIGTERM to exit: median {median:.3f} s, max {most:.3f} s")
+    return 1 if driven.wrong or killed.wrong or stopped.wrong else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

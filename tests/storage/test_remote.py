@@ -1,0 +1,441 @@
+"""Object stores: a run goes on from one exactly, and training goes on while it is away."""
+
+from __future__ import annotations
+
+import gc
+import logging
+import os
+import subprocess
+import sys
+import tempfile
+import urllib.request
+import warnings
+
+import fsspec
+import pytest
+from fsspec.implementations.memory import MemoryFileSystem
+
+from arignote import CheckpointError, ConfigError, NNClassifier
+from arignote.config import read_config
+from arignote.errors import ArignoteWarning
+from arignote.report.inspection import inspection, verification
+from arignote.run_files import RunFiles
+from arignote.state import tensors_sha256
+from arignote.storage import folder_of, lease
+from arignote.storage.remote import RemoteFolder
+
+SETTINGS = {"n_epochs": 3, "batch_size": 64, "valid": 0.2, "sgd_type": "nag", "lr_rule": 0.1}
+
+
+class Stopped(Exception):
+    pass
+
+
+def at_batch(number, act):
+    """Return an observer that calls `act` once, at a batch of the run (from 1)."""
+    count = {"n": 0}
+
+    def observer(event):
+        count["n"] += event.kind == "batch"
+        if event.kind == "batch" and count["n"] == number:
+            act()
+
+    return observer
+
+
+def stop():
+    raise Stopped
+
+
+def digest(classifier):
+    state = classifier.state_
+    return (
+        tensors_sha256(state.network),
+        tensors_sha256(state.slots),
+        state.history.sha256(),
+        state.best.value,
+        tensors_sha256(classifier.params),
+    )
+
+
+class ShakyFileSystem(MemoryFileSystem):
+    """A store in memory that can be away: shaky://bucket/name."""
+
+    protocol = "shaky"
+    store: dict = {}
+    pseudo_dirs = [""]
+    away = False
+
+    @classmethod
+    def _strip_protocol(cls, path):
+        return super()._strip_protocol(path.removeprefix("shaky://"))
+
+    def _answer(self):
+        if type(self).away:
+            raise TimeoutError("the store does not answer")
+
+    def ls(self, *args, **kwargs):
+        self._answer()
+        return super().ls(*args, **kwargs)
+
+    def cat_file(self, *args, **kwargs):
+        self._answer()
+        return super().cat_file(*args, **kwargs)
+
+    def pipe_file(self, *args, **kwargs):
+        self._answer()
+        return super().pipe_file(*args, **kwargs)
+
+    def cp_file(self, *args, **kwargs):
+        self._answer()
+        return super().cp_file(*args, **kwargs)
+
+    def rm_file(self, *args, **kwargs):
+        self._answer()
+        return super().rm_file(*args, **kwargs)
+
+
+@pytest.fixture(autouse=True)
+def place(monkeypatch, tmp_path):
+    """The spool is in a folder of the test's own, and a free lease is had at once."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr(lease, "RENEW_AFTER", 0.5)
+    monkeypatch.setattr(lease, "STALE_AFTER", 2.0)
+
+
+@pytest.fixture
+def shaky():
+    fsspec.register_implementation("shaky", ShakyFileSystem, clobber=True)
+    ShakyFileSystem.away = False
+    ShakyFileSystem.store.clear()
+    yield ShakyFileSystem
+    ShakyFileSystem.away = False
+
+
+class Store:
+    """An S3 of this machine that can go away and come back, with what is in it."""
+
+    def __init__(self):
+        self.port = 0
+        self.come()
+
+    def come(self):
+        from moto.server import ThreadedMotoServer
+
+        self._server = ThreadedMotoServer(ip_address="127.0.0.1", port=self.port, verbose=False)
+        self._server.start()
+        self.port = self._server.get_host_and_port()[1]
+        self.url = f"http://127.0.0.1:{self.port}"
+
+    def go(self):
+        self._server.stop()
+
+    def ask(self, path, data):
+        asked = urllib.request.Request(self.url + path, data, {"Content-Type": "text/plain"}, method="POST")
+        with urllib.request.urlopen(asked) as answer:
+            answer.read()
+
+
+@pytest.fixture(scope="module")
+def server():
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)
+    store = Store()
+    yield store
+    store.go()
+
+
+@pytest.fixture
+def s3(server, monkeypatch):
+    """An S3 with an empty bucket named bucket; nothing that s3fs leaves open is left to the next test."""
+    from s3fs import S3FileSystem
+
+    for name in [name for name in os.environ if name.startswith(("AWS_", "FSSPEC_"))]:
+        monkeypatch.delenv(name)
+    for key, value in {
+        "AWS_ACCESS_KEY_ID": "one",
+        "AWS_SECRET_ACCESS_KEY": "two",
+        "AWS_DEFAULT_REGION": "us-east-1",
+        "AWS_ENDPOINT_URL": server.url,
+        "AWS_EC2_METADATA_DISABLED": "true",
+        "AWS_CONFIG_FILE": os.devnull,
+        "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+        "NO_PROXY": "127.0.0.1",
+    }.items():
+        monkeypatch.setenv(key, value)
+    server.ask("/moto-api/reset", b"")
+    S3FileSystem.clear_instance_cache()
+    S3FileSystem().mkdir("bucket")
+    yield server
+    S3FileSystem.clear_instance_cache()
+    gc.collect()
+
+
+@pytest.fixture(params=["s3", "memory"])
+def stem(request):
+    """The stem of a run in an empty store, of each kind."""
+    if request.param == "s3":
+        request.getfixturevalue("s3")
+        return "s3://bucket/run"
+    MemoryFileSystem.store.clear()
+    return "memory://bucket/run"
+
+
+@pytest.fixture
+def fit(digits, layers):
+    def fit(checkpoint=None, observer=None, **settings):
+        more = {"observers": observer} if observer else {}
+        return NNClassifier(layers, rng=3).fit(*digits, **SETTINGS | settings, checkpoint=checkpoint, **more)
+
+    return fit
+
+
+def names_in(stem):
+    return folder_of(stem)[0].names()
+
+
+def test_interrupted_it_goes_on_from_the_store_to_the_same_bits(fit, stem, digits):
+    held = []
+    with pytest.raises(Stopped):
+        fit(stem, at_batch(8, lambda: (held.extend(names_in(stem)), stop())), checkpoint_every=3)
+    assert ".run.lease" in held and ".run.lease" not in names_in(stem)
+    ended = fit(stem)
+    # Four batches an epoch; the seventh was done, but not saved.
+    assert ended.state_.starts == [[0, 0], [1, 2]]
+    assert digest(ended) == digest(fit())
+    assert fit(stem).story_ == f"finished, 3 of 3 epochs ({stem}_last.ckpt)"
+    assert {"run_best.ckpt", "run_last.1.ckpt", "run_last.ckpt"} <= set(names_in(stem))
+    assert not [name for name in names_in(stem) if name.startswith(".")]
+    loaded = NNClassifier.load(stem)
+    assert (loaded.predict(digits[0]) == ended.predict(digits[0])).all()
+    assert (NNClassifier.load(f"{stem}_last.ckpt").predict(digits[0]) == ended.predict(digits[0])).all()
+
+
+def test_inspect_and_verify_read_a_store(fit, stem):
+    ended = fit(stem)
+    found = inspection(stem)
+    assert found["file"] == f"{stem}_last.ckpt" and found["finished"]
+    assert found["weights_sha256"] == tensors_sha256(ended.state_.network)
+    files, used = verification(stem)
+    assert used == f"{stem}_last.ckpt" and all(good for _, good, _ in files) and len(files) >= 2
+    with pytest.raises(CheckpointError, match="there is no run of this stem"):
+        verification(f"{stem}_other")
+
+
+@pytest.mark.parametrize(
+    ("stem", "damage"), [("s3", "flipped"), ("s3", "empty"), ("memory", "cut short")], indirect=["stem"]
+)
+def test_a_damaged_newest_object_is_named_and_the_one_before_used(fit, stem, damage):
+    fit(stem, checkpoint_every="epoch")
+    folder, _ = folder_of(stem)
+    data = bytearray(folder.read("run_last.ckpt"))
+    data[len(data) // 2] ^= 1
+    n_bytes = {"flipped": len(data), "cut short": len(data) // 2, "empty": 0}[damage]
+    folder.write("run_last.ckpt", [bytes(data[:n_bytes])])
+    assert verification(stem)[1] == f"{stem}_last.1.ckpt"
+    with pytest.warns(ArignoteWarning, match=rf"{stem}_last\.ckpt: .*\. Going on from {stem}_last\.1\.ckpt"):
+        ended = fit(stem)
+    assert ended.state_.starts == [[0, 0], [2, 0]]
+    assert digest(ended) == digest(fit())
+
+
+def test_a_folder_of_the_name_of_the_run_is_no_file_of_it(fit, stem):
+    ended = fit(stem)
+    folder_of(f"{stem}/other")[0].write("other", [b"something"])
+    assert inspection(stem)["run_id"] == ended.state_.run_id
+
+
+def test_a_missing_bucket_is_told_before_training(fit, s3):
+    trained = []
+    with pytest.raises(
+        CheckpointError, match=r"s3://nowhere/\.run\.lease: cannot be written: there is no such bucket or folder"
+    ):
+        fit("s3://nowhere/run", trained.append)
+    with pytest.raises(CheckpointError, match="there is no run of this stem"):
+        NNClassifier.load("s3://nowhere/run")
+    assert trained == []
+
+
+def test_refused_credentials_are_told_before_training(fit, s3, monkeypatch):
+    trained = []
+    s3.ask("/moto-api/reset-auth", b"0")
+    try:
+        with pytest.raises(CheckpointError, match=r"s3://bucket/\.run\.lease: cannot be read: \w+: \S+"):
+            fit("s3://bucket/run", trained.append)
+    finally:
+        s3.ask("/moto-api/reset-auth", b"inf")
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.delenv(name)
+    fsspec.get_filesystem_class("s3").clear_instance_cache()
+    with pytest.raises(CheckpointError, match="Unable to locate credentials"):
+        fit("s3://bucket/run", trained.append)
+    assert trained == []
+
+
+def test_a_store_where_nothing_listens_is_told_within_seconds(fit, s3, monkeypatch):
+    import socket
+    import time
+
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{silent.getsockname()[1]}")
+        fsspec.get_filesystem_class("s3").clear_instance_cache()
+        began = time.monotonic()
+        with pytest.raises(CheckpointError, match=r"s3://bucket/\.run\.lease: cannot be read: .*Could not connect"):
+            fit("s3://bucket/run")
+    assert time.monotonic() - began < 20
+
+
+def test_an_outage_of_the_server_does_not_stop_training(fit, s3, tmp_path):
+    # Away in the second epoch, back in the third.
+    away, back = at_batch(6, s3.go), at_batch(10, s3.come)
+
+    def observer(event):
+        away(event)
+        back(event)
+
+    with pytest.warns(ArignoteWarning) as told:
+        ended = fit("s3://bucket/run", observer, checkpoint_every="epoch")
+    assert len(told) == 1
+    text = str(told[0].message)
+    assert "s3://bucket/" in text and "Could not connect" in text and f"Kept in {tmp_path}" in text
+    assert "Training goes on" in text
+    assert digest(ended) == digest(fit())
+    assert NNClassifier.load("s3://bucket/run").state_.finished
+    assert not list(tmp_path.rglob("*.ckpt"))
+
+
+@pytest.mark.parametrize("every", ["epoch", 1])
+def test_while_the_store_is_away_each_failed_save_is_told_and_kept_here(fit, shaky, tmp_path, every):
+    def go_and_come(event):
+        shaky.away = event.epoch == 2
+
+    with pytest.warns(ArignoteWarning) as told:
+        ended = fit("shaky://bucket/run", go_and_come, checkpoint_every=every)
+    # The first batch of the third epoch finds the store back.
+    assert len(told) == (1 if every == "epoch" else 5)
+    for one in told:
+        text = str(one.message)
+        assert text.startswith("shaky://bucket/") and "TimeoutError: the store does not answer. " in text
+        assert f"Kept in {tmp_path}/" in text and "Training goes on" in text
+    assert digest(ended) == digest(fit())
+    files, used = verification("shaky://bucket/run")
+    assert used == "shaky://bucket/run_last.ckpt" and all(good for _, good, _ in files)
+    assert not list(tmp_path.rglob("*.ckpt"))
+
+
+def test_a_store_away_at_the_end_is_an_error_that_says_where_the_state_is(fit, shaky, tmp_path):
+    stem = "shaky://bucket/run"
+
+    def go(event):
+        shaky.away = event.epoch >= 2
+
+    with (
+        pytest.warns(ArignoteWarning, match="Training goes on"),
+        pytest.raises(CheckpointError, match=rf"does not answer\. Kept in {tmp_path}/\S+/spool_last\.ckpt until"),
+    ):
+        fit(stem, go, checkpoint_every="epoch")
+    with pytest.raises(CheckpointError, match="does not answer"):
+        fit(stem)
+    shaky.away = False
+    # The dead one could not give its lease back.
+    with pytest.warns(ArignoteWarning, match="holds this run"):
+        ended = fit(stem)
+    assert ended.story_.startswith(f"finished, 3 of 3 epochs ({tmp_path}")
+    assert digest(ended) == digest(fit())
+    assert verification(stem)[1] == f"{stem}_last.ckpt" and NNClassifier.load(stem).state_.finished
+    assert not list(tmp_path.rglob("*.ckpt"))
+
+
+def test_the_next_fit_goes_on_from_what_was_kept_here(fit, shaky, tmp_path):
+    stem = "shaky://bucket/run"
+
+    def go(event):
+        shaky.away = event.epoch == 2
+        if event.epoch == 3:
+            raise Stopped
+
+    with pytest.warns(ArignoteWarning, match="Kept in"), pytest.raises(Stopped):
+        fit(stem, go, checkpoint_every="epoch")
+    assert inspection(stem)["epoch"] == 1
+    ended = fit(stem)
+    assert ended.state_.starts == [[0, 0], [2, 0]]
+    assert digest(ended) == digest(fit())
+    assert NNClassifier.load(stem).state_.finished
+    assert not list(tmp_path.rglob("*.ckpt"))
+
+
+def test_what_is_behind_the_store_or_of_another_run_is_not_gone_on_from(fit, shaky, tmp_path):
+    stem = "shaky://bucket/run"
+
+    def go(event):
+        shaky.away = event.epoch == 2
+        if event.epoch == 3:
+            raise Stopped
+
+    with pytest.warns(ArignoteWarning, match="Kept in"), pytest.raises(Stopped):
+        fit(stem, go, checkpoint_every="epoch")
+    kept = {path: path.read_bytes() for path in tmp_path.rglob("*.ckpt")}
+    fit(stem)
+    for path, data in kept.items():
+        path.write_bytes(data)
+    assert fit(stem).story_ == f"finished, 3 of 3 epochs ({stem}_last.ckpt)"
+    fresh = fit(stem, resume="fresh")
+    assert fresh.state_.starts == [[0, 0]]
+    assert fit(stem).state_.run_id == fresh.state_.run_id
+
+
+def test_a_package_that_is_not_installed_is_told_with_the_command_that_helps(fit, monkeypatch):
+    with pytest.raises(ConfigError, match=r"nosuchstore.*pip install 'arignote\[cloud\]'"):
+        fit("nosuchstore://bucket/run")
+    monkeypatch.setitem(sys.modules, "s3fs", None)
+    monkeypatch.delitem(sys.modules["fsspec.registry"]._registry, "s3", raising=False)
+    with pytest.raises(ConfigError, match=r"s3fs.*pip install 'arignote\[cloud\]'"):
+        fit("s3://bucket/run")
+    monkeypatch.setitem(sys.modules, "fsspec", None)
+    with pytest.raises(ConfigError, match=r"fsspec.*pip install 'arignote\[cloud\]'"):
+        fit("s3://bucket/run")
+
+
+@pytest.mark.parametrize("stem", ["s3://run", "s3:///run", "memory://run"])
+def test_a_url_without_a_bucket_is_refused(fit, stem, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ConfigError, match="must name a bucket and a run"):
+        fit(stem)
+    assert os.listdir(tmp_path) == []
+
+
+def test_a_url_in_a_config_is_not_relative_to_its_folder(tmp_path):
+    def checkpoint_of(given):
+        path = tmp_path / "run.yaml"
+        path.write_text(f"layers: [[ClassificationOutputLayer, {{name: output}}]]\nfit: {{checkpoint: '{given}'}}\n")
+        return read_config(path).fit["checkpoint"]
+
+    assert checkpoint_of("s3://bucket/runs/digits") == "s3://bucket/runs/digits"
+    assert checkpoint_of("gs://bucket/runs/") == "gs://bucket/runs/"
+    assert checkpoint_of("../runs/digits") == str(tmp_path.parent / "runs" / "digits")
+
+
+def test_a_bucket_as_a_folder_gives_each_fit_a_stem_of_its_own(fit, s3):
+    fit("s3://bucket/")
+    fit("s3://bucket/", sgd_type="adam")
+    assert len([name for name in RemoteFolder("s3://bucket").names() if name.endswith("_last.ckpt")]) == 2
+
+
+def test_the_command_line_leaves_nothing_open(s3, tmp_path):
+    root = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+    command = [sys.executable, "-W", "default", "-m", "arignote", "fit", f"{root}/configs/digits_mlp.yaml", "--quiet"]
+    command += ["--set", "fit.n_epochs=1", "--set", "fit.checkpoint=s3://bucket/runs/digits"]
+    ended = subprocess.run(command, capture_output=True, text=True, env=os.environ | {"TMPDIR": str(tmp_path)})
+    assert ended.returncode == 0, ended.stderr
+    assert "s3://bucket/runs/digits_last.ckpt" in ended.stdout
+    assert "ResourceWarning" not in ended.stderr and "Unclosed" not in ended.stderr, ended.stderr
+    assert RunFiles("s3://bucket/runs/digits").there("last")[0] == "digits_last.ckpt"
+
+
+def test_reading_twice_leaves_no_warning(s3):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for _ in range(2):
+            RemoteFolder("s3://bucket").names()
+            fsspec.get_filesystem_class("s3").clear_instance_cache()
+            gc.collect()
