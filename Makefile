@@ -1,7 +1,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: setup demo check fast test bench all clean
+.PHONY: setup demo check fast test torture bench all clean
 
 setup: .venv/.installed
 
@@ -24,6 +24,9 @@ fast: setup
 
 test: setup
 	$(BIN)/python -m pytest -n 2
+
+torture: setup
+	$(BIN)/python tests/resume/torture.py --kills 300 --pieces
 
 bench: setup
 	$(BIN)/python benchmarks/throughput.py

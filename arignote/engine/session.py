@@ -31,13 +31,10 @@ def session(n_threads: int, device: torch.device) -> Iterator[None]:
         if n_threads != torch.get_num_threads():
             put_back(torch.set_num_threads, torch.get_num_threads())
             torch.set_num_threads(n_threads)
-        put_back(
-            torch.use_deterministic_algorithms,
-            torch.are_deterministic_algorithms_enabled(),
-            warn_only=torch.is_deterministic_algorithms_warn_only_enabled(),
-        )
+        put_back(torch.set_deterministic_debug_mode, torch.get_deterministic_debug_mode())
         put_back(setattr, torch.utils.deterministic, "fill_uninitialized_memory", _fills())
-        torch.use_deterministic_algorithms(True)
+        # As use_deterministic_algorithms, which would load the compiler too: seconds at each start.
+        torch.set_deterministic_debug_mode("error")
         # Only a help to find reads of uninitialised memory, and a pass over every new tensor.
         torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
         if device.type == "cuda":
