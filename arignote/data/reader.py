@@ -1,0 +1,224 @@
+"""The contract of a reader: rows of one table, which need not fit into memory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from arignote.errors import DataError
+
+__all__ = ["IN_MEMORY", "ArrayReader", "Reader", "SequentialReader", "check_reader", "reader_of"]
+
+Array = NDArray[Any]
+
+# Bytes. A larger file is not loaded, and of larger data a sample is fingerprinted.
+IN_MEMORY = 256_000_000
+Rows = slice | NDArray[np.int64]
+
+
+class Reader:
+    """What every reader of ours is: it gives any rows, and therefore any minibatch.
+
+    A reader of your own needs `iter_epoch` alone; what else it has of these makes it faster.
+
+    Attributes
+    ----------
+    where : str
+        File and table, as they are told in errors.
+    shape : tuple of int
+        (rows, ...).
+    dtype : numpy.dtype
+        What `read` gives.
+    chunk_rows : int or None
+        Rows that lie together and are best read together; None where any single row is read at no cost.
+    is_sequential : bool
+        Whether chunks are best read in their order too.
+
+    Examples
+    --------
+    >>> class Squares:
+    ...     '''Ten rows of two numbers that nobody stores.'''
+    ...
+    ...     def iter_epoch(self, batch_size, start=0, stop=None, start_on_batch=True, allow_partial=False):
+    ...         stop = 10 if stop is None else min(stop, 10)
+    ...         start = start // batch_size * batch_size if start_on_batch else start
+    ...         for at in range(start, stop, batch_size):
+    ...             end = min(at + batch_size, stop)
+    ...             if allow_partial or end - at == batch_size:
+    ...                 yield np.array([[row, row**2] for row in range(at, end)], dtype=np.float32)
+    >>> reader = reader_of(Squares())
+    >>> reader.shape, reader.read(slice(3, 5)).tolist()
+    ((10, 2), [[3.0, 9.0], [4.0, 16.0]])
+    """
+
+    where: str = ""
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+    chunk_rows: int | None = None
+    is_sequential: bool = False
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def read(self, rows: Rows) -> Array:
+        """Return rows (n, ...): those of a slice of step 1, or of row numbers in any order."""
+        raise NotImplementedError
+
+    def stamp(self) -> object:
+        """Return what changes when the source changes (size and time of a file); None where it cannot."""
+        return None
+
+    def iter_epoch(
+        self,
+        batch_size: int,
+        start: int = 0,
+        stop: int | None = None,
+        start_on_batch: bool = True,
+        allow_partial: bool = False,
+    ) -> Iterator[Array]:
+        """Yield minibatches in the order of the rows.
+
+        Parameters
+        ----------
+        batch_size : int
+            Rows of a batch.
+        start, stop : int, int or None
+            The rows that are read: from `start` on, before `stop` (None: the end).
+        start_on_batch : bool
+            Whether `start` is moved down to a multiple of `batch_size`.
+        allow_partial : bool
+            Whether a last, smaller batch is given.
+        """
+        start = start // batch_size * batch_size if start_on_batch else start
+        stop = len(self) if stop is None else min(stop, len(self))
+        for at in range(start, stop, batch_size):
+            end = min(at + batch_size, stop)
+            if allow_partial or end - at == batch_size:
+                yield self.read(slice(at, end))
+
+
+class ArrayReader(Reader):
+    """Rows of an array in memory, or of a memory map.
+
+    Parameters
+    ----------
+    array : array (rows, ...)
+        Of any kind.
+    where : str
+        File and table it is from.
+    """
+
+    def __init__(self, array: Any, where: str = ""):
+        self.where = where
+        self.array = array if isinstance(array, np.ndarray) else np.asarray(array)
+        self.shape, self.dtype = self.array.shape, self.array.dtype
+
+    def read(self, rows: Rows) -> Array:
+        found: Array = self.array[rows]
+        return found
+
+
+class SequentialReader(Reader):
+    """A reader of a user's own, of which `iter_epoch` is known and whatever else it has.
+
+    Parameters
+    ----------
+    own : object
+        With `iter_epoch`; `shape`, `dtype`, `__len__` and ``read(rows)`` are used where they are.
+
+    Raises
+    ------
+    DataError
+        Where it gives nothing, or forgets `start`.
+    """
+
+    is_sequential = True
+    chunk_rows = 256
+
+    def __init__(self, own: Any):
+        self._own = own
+        self.where = type(own).__name__
+        first = self._first()
+        shape = getattr(own, "shape", None)
+        n_rows = len(own) if hasattr(own, "__len__") else shape[0] if shape else self._count()
+        self.shape, self.dtype = (int(n_rows), *first.shape[1:]), first.dtype
+        if hasattr(own, "read"):
+            self.is_sequential = False
+        else:
+            self._see_that_it_starts()
+
+    def _first(self) -> Array:
+        for batch in self._own.iter_epoch(1, allow_partial=True):
+            return np.asarray(batch)
+        raise DataError(f"{self.where}: iter_epoch gives no batch")
+
+    def _count(self) -> int:
+        return sum(len(batch) for batch in self._own.iter_epoch(1024, allow_partial=True))
+
+    def _see_that_it_starts(self) -> None:
+        half = min(len(self) // 2, 8)
+        if half and not np.array_equal(self.read(slice(0, 2 * half))[half:], self.read(slice(half, 2 * half))):
+            raise DataError(f"{self.where}: iter_epoch(..., start={half}) does not begin with row {half}")
+
+    def read(self, rows: Rows) -> Array:
+        if hasattr(self._own, "read"):
+            return self._checked(np.asarray(self._own.read(rows)), 0)
+        if not isinstance(rows, slice):
+            low, high = (int(rows.min()), int(rows.max()) + 1) if len(rows) else (0, 0)
+            return self.read(slice(low, high))[rows - low]
+        start, stop, _ = rows.indices(len(self))
+        found = self._own.iter_epoch(self.chunk_rows, start=start, stop=stop, start_on_batch=False, allow_partial=True)
+        batches = [self._checked(np.asarray(batch), start // self.chunk_rows + n) for n, batch in enumerate(found)]
+        whole = np.concatenate(batches) if batches else np.empty((0, *self.shape[1:]), self.dtype)
+        if len(whole) != stop - start:
+            raise DataError(f"{self.where}: rows {start} to {stop} were asked for, and {len(whole)} rows came")
+        return whole
+
+    def _checked(self, batch: Array, number: int) -> Array:
+        if batch.shape[1:] != self.shape[1:]:
+            raise DataError(
+                f"{self.where}: batch {number} has rows of shape {batch.shape[1:]}; the first ones {self.shape[1:]}"
+            )
+        return batch
+
+
+def reader_of(source: Any) -> Reader:
+    """Return a reader of ours, one of a user's own, or an array, as a `Reader`."""
+    if isinstance(source, Reader):
+        return source
+    return SequentialReader(source) if hasattr(source, "iter_epoch") else ArrayReader(source)
+
+
+def check_reader(reader: Any) -> None:
+    """Check that a reader keeps the contract; DataError says what it does not.
+
+    Parameters
+    ----------
+    reader : Reader, or object with `iter_epoch`
+        With at least two rows.
+    """
+
+    def rows(batch_size: int, **more: Any) -> Array:
+        batches = [np.asarray(batch) for batch in reader.iter_epoch(batch_size, **more)]
+        return np.concatenate(batches) if batches else np.empty((0, *ours.shape[1:]), ours.dtype)
+
+    ours = reader_of(reader)
+    n = len(ours)
+    whole = rows(3, allow_partial=True)
+    third = max(n // 3, 1)
+    expected = {
+        "the same rows each time": (rows(2, allow_partial=True), whole),
+        "as many rows as its length says": (np.array(len(whole)), np.array(n)),
+        "whole batches only, where allow_partial is False": (rows(3), whole[: n // 3 * 3]),
+        "the rows from `start` on": (rows(2, start=third, start_on_batch=False, allow_partial=True), whole[third:]),
+        "the rows before `stop`": (rows(2, stop=third, allow_partial=True), whole[:third]),
+        "the batch of `start`, where start_on_batch is True": (rows(2, start=1, allow_partial=True), whole),
+        "the same slice by read": (ours.read(slice(third, n)), whole[third:]),
+        "the same rows by read, in their order": (ours.read(np.array([n - 1, 0])), whole[[n - 1, 0]]),
+    }
+    for promise, (got, wanted) in expected.items():
+        if not np.array_equal(got, wanted, equal_nan=whole.dtype.kind == "f"):
+            raise DataError(f"{ours.where or type(reader).__name__}: a reader must give {promise}")

@@ -1,0 +1,310 @@
+"""Rows of CSV and Parquet files: what was written comes back, from anywhere; faults are told with their line."""
+
+from __future__ import annotations
+
+import pickle
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from arignote import DataError
+from arignote.data.reader import check_reader
+from arignote.data.tabular import CSVReader, ParquetReader
+
+pd = pytest.importorskip("pandas", reason="CSV is read with pandas")
+
+
+@pytest.fixture
+def csv(tmp_path):
+    """A function that writes a CSV file."""
+
+    def write(content, name="table.csv"):
+        path = tmp_path / name
+        path.write_bytes(content if isinstance(content, bytes) else content.encode())
+        return path
+
+    return write
+
+
+@pytest.fixture
+def parquet(tmp_path):
+    """A function that writes columns as Parquet."""
+    pa = pytest.importorskip("pyarrow", reason="Parquet is read with pyarrow")
+    import pyarrow.parquet
+
+    def write(columns, **how):
+        path = tmp_path / "table.parquet"
+        pyarrow.parquet.write_table(pa.table(columns), path, **how)
+        return path
+
+    return write
+
+
+def long_table(n_rows=10000):
+    rng = np.random.default_rng(0)
+    return pd.DataFrame(
+        {
+            "a": rng.normal(size=n_rows),
+            "b": rng.integers(-9, 9, n_rows),
+            "note": [f'says "{i}",\nand more' if i % 7 == 0 else f"line {i}" for i in range(n_rows)],
+        }
+    )
+
+
+def test_a_csv_of_several_pieces_comes_back_exactly(csv):
+    frame = long_table()
+    reader = CSVReader(csv(frame.to_csv(index=False)), ["b", "a"])
+    assert reader.shape == (10000, 2) and reader.dtype == np.float64 and reader.chunk_rows == 4096
+    rows = np.random.default_rng(1).integers(0, 10000, 500)
+    assert np.array_equal(reader.read(rows), frame[["b", "a"]].to_numpy()[rows])
+    assert np.array_equal(reader.read(slice(0, None)), frame[["b", "a"]].to_numpy())
+    assert reader.read(slice(9990, 20000)).shape == (10, 2) and reader.read(slice(5, 5)).shape == (0, 2)
+
+
+def test_a_csv_reader_keeps_the_contract(csv):
+    path = csv(long_table(50).to_csv(index=False))
+    for columns in ("a", "b", "note", ["a"], ["a", "b"]):
+        check_reader(CSVReader(path, columns))
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_quoted_line_ends_and_commas_belong_to_their_field(csv, end):
+    frame = long_table(9000)
+    reader = CSVReader(csv(frame.to_csv(index=False, lineterminator=end)), "note")
+    assert reader.dtype == object and reader.shape == (9000,)
+    assert reader.read(np.array([8995, 4096, 7])).tolist() == frame["note"][[8995, 4096, 7]].tolist()
+
+
+def test_one_name_gives_a_row_of_values_and_a_list_of_one_a_column(csv):
+    path = csv("a,b\n1,2\n3,4\n")
+    assert CSVReader(path, "b").read(slice(0, 2)).tolist() == [2, 4]
+    assert CSVReader(path, ["b"]).read(slice(0, 2)).tolist() == [[2], [4]]
+    assert CSVReader(path).dtype == np.int64 and CSVReader(path).shape == (2, 2)
+    assert CSVReader(path, ["b", "b", "a"]).read(slice(0, 1)).tolist() == [[2, 2, 1]]
+
+
+def test_the_dtype_of_a_csv_is_one_for_the_whole_file(csv):
+    reader = CSVReader(csv("a\n" + "1\n" * 5000 + "0.5\n"), "a")
+    assert reader.dtype == np.float64
+    assert reader.read(slice(0, 1)).dtype == reader.read(slice(5000, 5001)).dtype == np.float64
+
+
+def test_a_missing_number_is_nan_and_a_missing_word_too(csv):
+    path = csv("x,name\n1,NA\n,cat\nn/a,\n4,dog\n")
+    assert np.array_equal(CSVReader(path, "x").read(slice(0, 4)), [1, np.nan, np.nan, 4], equal_nan=True)
+    *words, missing, dog = CSVReader(path, "name").read(slice(0, 4)).tolist()
+    assert words == ["NA", "cat"] and np.isnan(missing) and dog == "dog"
+
+
+def test_truths_are_numbers_even_where_some_are_missing(csv):
+    path = csv("a,b\nTrue,True\nFalse,\n")
+    assert CSVReader(path, "a").dtype == bool
+    assert np.array_equal(CSVReader(path).read(slice(0, 2)), [[1, 1], [0, np.nan]], equal_nan=True)
+
+
+def test_numbers_are_the_nearest_to_what_is_written(csv):
+    words = ["0.1", "1e-310", "123456789.123456789", "9007199254740993", "-1.7976931348623157e308", "inf"]
+    found = CSVReader(csv("a\n" + "\n".join(words)), "a").read(slice(0, 6))
+    assert found.tolist() == [float(word) for word in words]
+
+
+def test_blank_lines_and_a_byte_order_mark_are_passed_over(csv):
+    path = csv(b"\xef\xbb\xbfa\n1\n\n \t\n2\n\n\n3\n\n")
+    assert CSVReader(path, "a").read(slice(0, 3)).tolist() == [1, 2, 3]
+    assert np.array_equal(CSVReader(csv('a\n1\n""\n2\n'), "a").read(slice(0, 3)), [1, np.nan, 2], equal_nan=True)
+
+
+def test_a_quote_within_a_word_is_a_letter(csv):
+    path = csv('pipe,n\n5" wide,1\n"6"" wide",2\n7" or 8",3\n')
+    assert CSVReader(path, "pipe").read(slice(0, 3)).tolist() == ['5" wide', '6" wide', '7" or 8"']
+    assert CSVReader(path, "n").read(slice(0, 3)).tolist() == [1, 2, 3]
+
+
+def test_names_that_are_in_part_numbers_are_read_letter_by_letter_when_told_so(csv):
+    path = csv("x,y\n1,01\n2,a\n3,1.50\n")
+    assert CSVReader(path, "y", text=True).read(slice(0, 3)).tolist() == ["01", "a", "1.50"]
+    with pytest.raises(DataError, match="text=True is for a single column"):
+        CSVReader(path, ["x", "y"], text=True)
+
+
+@pytest.mark.parametrize(
+    "content, columns, told",
+    [
+        (b"", None, "is empty"),
+        (b"a,b\n", None, "a header and no rows"),
+        (b"a,b\n1,2\n3\n", None, r"line 3: has 1 fields; the header has 2"),
+        (b'a,b\n"1\n",2\n3,4,5\n', None, r"line 4: has 3 fields"),
+        (b"a,b\n1,2\n3,oops\n", None, r"column 'b': row 1 \(line 3\) holds 'oops', where numbers"),
+        (b"a,b\n1,2\n\n3,oops\n", "b", r"row 1 \(line 4\) holds 'oops'.*text=True"),
+        (b"a,b\n1,oops\n3,4\n", "b", r"row 0 \(line 2\) holds 'oops'"),
+        (b"a\n" + b"1\n" * 5000 + b"x\n", "a", r"row 5000 \(line 5002\) holds 'x'"),
+        (b"a\n" + b"1\n" * 4096 + b"x\n", "a", r"row 4096 \(line 4098\) holds 'x'"),
+        (b"a\n" + b"x\n" * 5000 + b"1\n", "a", r"row 0 \(line 2\) holds 'x'"),
+        (b"width,height\n1,2\n", "widht", r"no column 'widht'. Did you mean 'width'\? There are: width, height"),
+        (b"a,a\n1,2\n", None, "columns of the same name, 'a'"),
+        (b"5.1,3.5\n4.9,3.0\n", None, "line 1: holds numbers, where the names"),
+        (b"a,b\n1,2\n\xe9,3\n", None, "line 3: is not UTF-8"),
+        ("a,b\n1,2\n".encode("utf-16"), None, "line 1: is not UTF-8"),
+        (b'a,b\n1,2\n"3,4\n5,6\n', None, "line 3: has 1 fields"),
+        (b'a,b\n1,2\n"3,4\n' + b"5,6\n" * 50000, None, "line 3: is no row of CSV"),
+        (b"a,b\r1,2\r3,4\r", None, "line 1: is no row of CSV"),
+        (b"a,b\n1,2\n", [], "no columns to read. There are: a, b"),
+    ],
+)
+def test_faults_of_a_csv_are_told_with_their_line(csv, content, columns, told):
+    path = csv(content)
+    with pytest.raises(DataError, match=told) as fault:
+        CSVReader(path, columns)
+    assert str(path) in str(fault.value)
+
+
+def test_a_missing_file_is_told(tmp_path):
+    for kind in (CSVReader, ParquetReader):
+        with pytest.raises(DataError, match="there is no such file"):
+            kind(tmp_path / "none")
+
+
+def test_a_csv_that_changes_under_the_reader_is_told_and_has_another_stamp(csv):
+    path = csv("a\n1\n2\n3\n")
+    reader = CSVReader(path, "a")
+    before = reader.stamp()
+    assert before == (path.stat().st_size, path.stat().st_mtime_ns)
+    csv("a\n11\n2\n")
+    with pytest.raises(DataError, match="has it changed"):
+        reader.read(slice(0, 3))
+    assert reader.stamp() != before
+
+
+def test_rows_beyond_the_end_are_refused(csv):
+    reader = CSVReader(csv("a\n1\n2\n"), "a")
+    for row in (2, -1):
+        with pytest.raises(IndexError, match="of 2"):
+            reader.read(np.array([row]))
+
+
+def test_a_reader_can_be_sent_to_another_process(csv, parquet):
+    for reader in (CSVReader(csv("a\n1\n2\n"), "a"), ParquetReader(parquet({"a": [1, 2]}), "a")):
+        assert pickle.loads(pickle.dumps(reader)).read(slice(0, 2)).tolist() == [1, 2]
+
+
+def test_the_modules_start_without_what_they_read_with():
+    code = (
+        "import sys, arignote.data.tabular, arignote.data.images, arignote.data.datasets;"
+        "print(sorted({'torch', 'pandas', 'pyarrow', 'PIL'} & set(sys.modules)))"
+    )
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert found.stdout.strip() == "[]"
+
+
+def test_a_missing_package_is_told_with_the_way_to_it(csv, monkeypatch):
+    path = csv("a\n1\n")
+    for name, kind in (("pandas", CSVReader), ("pyarrow.parquet", ParquetReader)):
+        monkeypatch.setitem(sys.modules, name, None)
+        with pytest.raises(DataError, match=r"pip install 'arignote\[tables\]'"):
+            kind(path)
+
+
+def test_parquet_comes_back_exactly_by_row_groups(parquet):
+    frame = long_table(1000)
+    reader = ParquetReader(parquet({name: frame[name].to_numpy() for name in frame}, row_group_size=300), ["b", "a"])
+    assert reader.shape == (1000, 2) and reader.chunk_rows == 300 and reader.dtype == np.float64
+    rows = np.random.default_rng(1).integers(0, 1000, 200)
+    assert np.array_equal(reader.read(rows), frame[["b", "a"]].to_numpy()[rows])
+    assert np.array_equal(reader.read(slice(250, 650)), frame[["b", "a"]].to_numpy()[250:650])
+    assert reader.stamp() == (reader.path.stat().st_size, reader.path.stat().st_mtime_ns)
+
+
+def test_a_parquet_reader_keeps_the_contract(parquet):
+    path = parquet(
+        {"x.y": np.arange(20, dtype=np.float32), "f": list("abcd") * 5, "g": [[i, i + 1] for i in range(20)]},
+        row_group_size=7,
+    )
+    for columns in ("x.y", "f", "g", ["g", "x.y"]):
+        check_reader(ParquetReader(path, columns))
+    assert ParquetReader(path, "x.y").dtype == np.float32
+    assert ParquetReader(path, ["g", "x.y"]).read(np.array([19])).tolist() == [[19, 20, 19]]
+
+
+def test_row_groups_of_different_sizes_are_read_too(tmp_path):
+    pa = pytest.importorskip("pyarrow", reason="Parquet is read with pyarrow")
+    import pyarrow.parquet
+
+    path, values = tmp_path / "odd.parquet", np.arange(10)
+    with pyarrow.parquet.ParquetWriter(path, pa.table({"a": values}).schema) as file:
+        for part in (values[:2], values[:0], values[2:9], values[9:]):
+            file.write_table(pa.table({"a": part}))
+    reader = ParquetReader(path, "a")
+    assert reader.chunk_rows == 4096 and reader.shape == (10,)
+    assert reader.read(np.array([9, 0, 2, 1, 8])).tolist() == [9, 0, 2, 1, 8]
+    check_reader(reader)
+
+
+def test_strings_categories_and_missing_values_of_parquet(parquet):
+    pa = pytest.importorskip("pyarrow", reason="Parquet is read with pyarrow")
+    path = parquet(
+        {
+            "name": pa.array(["b", None, "a"]),
+            "kind": pa.array(["b", "a", "b"]).dictionary_encode(),
+            "n": pa.array([1, None, 3]),
+            "yes": pa.array([True, None, False]),
+            "part": pa.array([0.5, None, 1.5], pa.float32()),
+        }
+    )
+    first, missing, last = ParquetReader(path, "name").read(slice(0, 3)).tolist()
+    assert (first, last) == ("b", "a") and np.isnan(missing)
+    assert ParquetReader(path, "kind").read(slice(0, 3)).tolist() == ["b", "a", "b"]
+    assert ParquetReader(path, "part").dtype == np.float32
+    found = ParquetReader(path, ["n", "yes", "part"]).read(slice(0, 3))
+    assert np.array_equal(found, [[1, 1, 0.5], [np.nan] * 3, [3, 0, 1.5]], equal_nan=True)
+
+
+def test_lists_of_one_length_are_rows(parquet):
+    pa = pytest.importorskip("pyarrow", reason="Parquet is read with pyarrow")
+    table = np.arange(24, dtype=np.float32).reshape(12, 2)
+    fixed = pa.FixedSizeListArray.from_arrays(pa.array(table.ravel()), 2)
+    path = parquet({"fixed": fixed, "free": list(table)}, row_group_size=5)
+    for name in ("fixed", "free"):
+        reader = ParquetReader(path, name)
+        assert reader.shape == (12, 2) and reader.dtype == np.float32
+        assert np.array_equal(reader.read(slice(3, 11)), table[3:11])
+
+
+def test_a_parquet_without_statistics_is_taken_to_miss_values(parquet):
+    assert ParquetReader(parquet({"a": [1, 2]}, write_statistics=False), "a").dtype == np.float64
+    assert ParquetReader(parquet({"a": [1, 2]}), "a").dtype == np.int64
+
+
+@pytest.mark.parametrize(
+    "values, columns, told",
+    [
+        ([[1, 2], [3]], "a", r"column 'a': row 1 holds 1 values, row 0 2"),
+        ([[1, 2], None], "a", "row 1 holds no list, row 0 2"),
+        ([None, [1, 2]], "a", "row 0 holds no list of numbers"),
+        ([[[1], [2]]], "a", r"column 'a' holds lists of list<.*, not of numbers"),
+        ([{"b": 1}], "a", "holds struct<b: int64>, not numbers"),
+        (["x"], ["a"], "holds strings, which come only by name, alone"),
+        ([["x", "y"]], "a", "holds lists of string, not of numbers"),
+        (np.array(["2020-01-01"], "M8[ms]"), "a", r"holds timestamp\[ms\], not numbers"),
+        ([1], "ab", "no column 'ab'.*There are: a"),
+        (np.zeros(0), "a", "holds no rows"),
+    ],
+)
+def test_faults_of_a_parquet_are_told_with_their_column(parquet, values, columns, told):
+    path = parquet({"a": values})
+    with pytest.raises(DataError, match=told) as fault:
+        reader = ParquetReader(path, columns)
+        reader.read(slice(0, len(reader)))
+    assert str(path) in str(fault.value)
+
+
+def test_a_parquet_cut_short_or_spoilt_is_told(parquet):
+    path = parquet({"a": np.random.default_rng(0).normal(size=1000)}, compression="snappy", use_dictionary=False)
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-100])
+    with pytest.raises(DataError, match="broken or cut short"):
+        ParquetReader(path)
+    path.write_bytes(whole[:4] + bytes(200) + whole[204:])
+    with pytest.raises(DataError, match="broken or cut short"):
+        ParquetReader(path).read(slice(0, 1))
