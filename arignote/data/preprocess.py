@@ -1,0 +1,248 @@
+"""Preprocessing: what is learned of the training rows, and then done to all rows alike.
+
+``fit`` passes once over the training rows, which need not fit into memory, and returns float32 arrays for ``apply``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Annotated, Any, ClassVar, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field, model_validator
+
+from arignote.errors import DataError
+from arignote.registry import Count, Part, build, register
+
+__all__ = ["Pipeline", "Preprocess"]
+
+Array = NDArray[Any]
+Fitted = dict[str, Array]
+Axes = Callable[[Array], tuple[int, ...]]
+Finite = Annotated[float, Field(allow_inf_nan=False)]
+Epsilon = Annotated[Finite, Field(ge=0)]
+
+
+class Preprocess(Part):
+    """What every preprocessing is: `fit` learns, `apply` uses what was learned and leaves its input as it is."""
+
+    kind: ClassVar[str] = "preprocess"
+
+    def fit(self, chunks: Iterable[Array]) -> Fitted:
+        """Return what is learned of chunks of training rows; DataError where they are none, not finite or unlike."""
+        raise NotImplementedError
+
+    def apply(self, fitted: Mapping[str, Array], x: Array) -> Array:
+        """Return rows (rows, ...) as float32, changed by what `fit` has returned."""
+        raise NotImplementedError
+
+    def _rows(self, chunks: Iterable[Array]) -> Iterator[Array]:
+        """Give the chunks that hold rows, checked, as float64 (rows, ...)."""
+        name, n_seen, shape = type(self).__name__, 0, None
+        for chunk in map(np.asarray, chunks):
+            if chunk.dtype.kind not in "biuf" or chunk.ndim < 1:
+                raise DataError(f"{name}: rows must be numbers (rows, ...); got {chunk.dtype} of shape {chunk.shape}")
+            if chunk.size == 0:
+                continue
+            shape = chunk.shape[1:] if shape is None else shape
+            if chunk.shape[1:] != shape:
+                raise DataError(f"{name}: rows must have one shape; got {shape}, from row {n_seen} {chunk.shape[1:]}")
+            for at in np.argwhere(~np.isfinite(chunk))[:1]:
+                raise DataError(f"{name}: training row {n_seen + at[0]} holds {chunk[tuple(at)]}; clean the data first")
+            n_seen += len(chunk)
+            yield chunk.astype(np.float64)
+        if n_seen == 0:
+            raise DataError(f"{name}: there are no training rows to learn from")
+
+    def _check(self, learned: tuple[int, ...], got: tuple[int, ...], x: Array) -> None:
+        if learned != got:
+            raise DataError(f"{type(self).__name__} has learned for {learned}; got {got} in rows of shape {x.shape}")
+
+
+def _moments(chunks: Iterable[Array], axes: Axes, products: bool = False) -> tuple[int, Array, Array]:
+    """Return count, mean and sum of the squares (or products) of the deviations, over `axes` and all chunks.
+
+    ``M += M' + d^2 n n' / (n + n')``, ``mean += d n' / (n + n')``, d = mean' - mean (Chan et al., COMPSTAT 1982).
+    """
+    n, mean, total = 0, np.zeros(()), np.zeros(())
+    for rows in chunks:
+        over = axes(rows)
+        own = rows.mean(axis=over, keepdims=True)[0]
+        n_own, apart, delta = rows.size // own.size, rows - own, own - mean
+        weight = n * (n_own / (n + n_own))
+        if products:
+            total = total + apart.T @ apart + weight * np.outer(delta, delta)
+        else:
+            total = total + (apart**2).sum(axis=over, keepdims=True)[0] + weight * delta**2
+        n += n_own
+        mean = mean + delta * (n_own / n)
+    return n, mean, total
+
+
+def _divisor(values: Array, constant: Array) -> Array:
+    """Return float32 divisors, 1 where a feature is constant."""
+    return np.where(constant | (values.astype(np.float32) == 0), 1, values).astype(np.float32)
+
+
+@register()
+class Scale(Preprocess):
+    """Scales all numbers alike: ``(x - subtract) / divide_by``; nothing is learned and no row is read.
+
+    Parameters
+    ----------
+    divide_by, subtract : float > 0, float
+        Such as 255 and 0.
+    """
+
+    divide_by: Annotated[Finite, Field(gt=0)]
+    subtract: Finite = 0.0
+
+    def fit(self, chunks: Iterable[Array]) -> Fitted:
+        return {}
+
+    def apply(self, fitted: Mapping[str, Array], x: Array) -> Array:
+        return ((x - np.float32(self.subtract)) / np.float32(self.divide_by)).astype(np.float32, copy=False)
+
+
+@register()
+class Standardise(Preprocess):
+    """Mean 0 and variance 1: ``(x - mean) / sqrt(variance + epsilon)``, the variance over n; constants become 0.
+
+    Parameters
+    ----------
+    per : "feature", "channel" or "all"
+        What has a mean of its own: each number of a row, each channel of images, or the whole.
+    epsilon : float >= 0
+        Above 0, numbers that hardly vary are not blown up.
+
+    Examples
+    --------
+    >>> part, x = Standardise(), np.array([[1.0, 5.0], [3.0, 5.0]])
+    >>> part.apply(part.fit([x]), x)
+    array([[-1.,  0.],
+           [ 1.,  0.]], dtype=float32)
+    """
+
+    per: Literal["feature", "channel", "all"] = "feature"
+    epsilon: Epsilon = 0.0
+
+    def _axes(self, x: Array) -> tuple[int, ...]:
+        if self.per == "channel" and x.ndim not in (3, 4):
+            raise DataError(f'per="channel" needs images (rows, channels, h, w) or (rows, h, w); got shape {x.shape}')
+        return {"feature": (0,), "channel": (0, x.ndim - 2, x.ndim - 1), "all": tuple(range(x.ndim))}[self.per]
+
+    def fit(self, chunks: Iterable[Array]) -> Fitted:
+        n, mean, squares = _moments(self._rows(chunks), self._axes)
+        # What rounding makes of the variance of a constant: the bound of scikit-learn's _is_constant_feature.
+        variance, tiny = squares / n, np.finfo(np.float64).eps
+        constant = variance <= n * tiny * variance + (n * mean * tiny) ** 2
+        return {"mean": mean.astype(np.float32), "scale": _divisor(np.sqrt(variance + self.epsilon), constant)}
+
+    def apply(self, fitted: Mapping[str, Array], x: Array) -> Array:
+        over = self._axes(x)
+        self._check(fitted["mean"].shape, tuple(1 if a in over else n for a, n in enumerate(x.shape))[1:], x)
+        return ((x - fitted["mean"]) / fitted["scale"]).astype(np.float32, copy=False)
+
+
+@register()
+class MinMax(Preprocess):
+    """Each feature from low to high: ``low + (x - minimum) / range * (high - low)``; constants become `low`.
+
+    Parameters
+    ----------
+    low, high : float
+        Of the training rows, afterwards, low < high; new rows may lie outside, for nothing is clipped.
+    """
+
+    low: Finite = 0.0
+    high: Finite = 1.0
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Any:
+        if not self.low < self.high:
+            raise ValueError(f"low must be < high; got {self.low} and {self.high}")
+        return self
+
+    def fit(self, chunks: Iterable[Array]) -> Fitted:
+        low, high = np.array(np.inf), np.array(-np.inf)
+        for rows in self._rows(chunks):
+            low, high = np.minimum(low, rows.min(axis=0)), np.maximum(high, rows.max(axis=0))
+        return {"minimum": low.astype(np.float32), "range": _divisor(high - low, high == low)}
+
+    def apply(self, fitted: Mapping[str, Array], x: Array) -> Array:
+        self._check(fitted["minimum"].shape, x.shape[1:], x)
+        part = (x - fitted["minimum"]) / fitted["range"]
+        return (part * np.float32(self.high - self.low) + np.float32(self.low)).astype(np.float32, copy=False)
+
+
+@register()
+class Whiten(Preprocess):
+    """Uncorrelated features of variance 1: ``(x - mean) W`` with ``W = V (L + epsilon)^-1/2``, for "zca" times ``V^T``.
+
+    ``V L V^T`` is the covariance (over n - 1) of at most 4096 features; directions without variance become 0. "zca"
+    keeps the shape of the rows, "pca" gives (rows, components) (Kessy et al., The American Statistician 2018).
+
+    Parameters
+    ----------
+    method, epsilon, n_components : "zca" or "pca", float >= 0, int >= 1 or none
+        Which, what is added to the variances (so that noise is not blown up), how many "pca" keeps, largest first.
+    """
+
+    method: Literal["zca", "pca"] = "zca"
+    epsilon: Epsilon = 1e-5
+    n_components: Count | None = None
+
+    @model_validator(mode="after")
+    def _goes_together(self) -> Any:
+        if self.method == "zca" and self.n_components is not None:
+            raise ValueError('n_components goes with method "pca" only')
+        return self
+
+    def _flat(self, chunks: Iterable[Array]) -> Iterator[Array]:
+        for rows in self._rows(chunks):
+            if not (self.n_components or 1) <= rows[0].size <= 4096:
+                raise DataError(f"Whiten takes {self.n_components or 1} to 4096 features; got {rows[0].size}")
+            yield rows.reshape(len(rows), -1)
+
+    def fit(self, chunks: Iterable[Array]) -> Fitted:
+        n, mean, products = _moments(self._flat(chunks), lambda rows: (0,), products=True)
+        if n < 2:
+            raise DataError("Whiten needs at least 2 training rows; got 1")
+        variances, v = (found[..., ::-1] for found in np.linalg.eigh(products / (n - 1)))
+        # The sign of an eigenvector is open: its largest entry is made positive, as scikit-learn's PCA does.
+        v = v * np.where(v[np.abs(v).argmax(axis=0), np.arange(len(v))] < 0, -1.0, 1.0)
+        still = variances <= variances[0] * len(v) * np.finfo(np.float64).eps
+        w = v * np.where(still, 0.0, 1 / np.sqrt(np.where(still, 1.0, variances) + self.epsilon))
+        w = w @ v.T if self.method == "zca" else w[:, : self.n_components]
+        return {"mean": mean.astype(np.float32), "W": np.ascontiguousarray(w, dtype=np.float32)}
+
+    def apply(self, fitted: Mapping[str, Array], x: Array) -> Array:
+        self._check(fitted["mean"].shape, (int(np.prod(x.shape[1:])),), x)
+        found = (x.reshape(len(x), len(fitted["W"])) - fitted["mean"]) @ fitted["W"]
+        return found.astype(np.float32, copy=False).reshape(x.shape if self.method == "zca" else found.shape)
+
+
+class Pipeline:
+    """Parts, or their specs, one after the other, each fitted on what the former ones give."""
+
+    def __init__(self, parts: Sequence[Any]):
+        self.parts: tuple[Preprocess, ...] = tuple(build("preprocess", part) for part in parts)
+
+    def fit(self, chunks: Callable[[], Iterator[Array]]) -> Fitted:
+        """Return what all parts learn ("0.mean", "1.W" ...); `chunks()` gives a new pass over the training rows."""
+        fitted: Fitted = {}
+        for i, part in enumerate(self.parts):
+            rows = (self._apply(i, fitted, x) for x in chunks())
+            fitted |= {f"{i}.{name}": array for name, array in part.fit(rows).items()}
+        return fitted
+
+    def apply(self, fitted: Mapping[str, Array], x: Array) -> Array:
+        """Return rows as float32, changed by all parts."""
+        return np.asarray(self._apply(len(self.parts), fitted, x), dtype=np.float32)
+
+    def _apply(self, n_parts: int, fitted: Mapping[str, Array], x: Array) -> Array:
+        for i, part in enumerate(self.parts[:n_parts]):
+            own = {key.partition(".")[2]: array for key, array in fitted.items() if key.startswith(f"{i}.")}
+            x = part.apply(own, np.asarray(x))
+        return x
