@@ -33,10 +33,23 @@ def _face() -> None:
     """Train networks that are written down as data; runs that are killed go on exactly."""
 
 
-def _arrays(source: Any, base: Path | None = None) -> tuple[Any, Any]:
-    from arignote.data.sources import read_source
+DataDir = Annotated[Path | None, typer.Option(help="Folder of relative data paths; default that of the config.")]
 
-    return read_source(source.features, base), read_source(source.labels, base)
+
+def _readers(source: Any, base: Path, load: bool = True) -> tuple[Any, Any]:
+    """Return the readers of features and labels of a source of a config."""
+    from arignote.data.sources import get_reader
+
+    options = {"color": source.color, "size": source.size, "mode": source.mode}
+    features = get_reader(source.features, base=base, load=load, **options)
+    labels = source.labels or source.features.partition(":")[0]
+    return features, get_reader(labels, labels=True, base=base, load=load)
+
+
+def _data(source: Any, base: Path) -> Any:
+    from arignote.data.arrays import Data
+
+    return Data(*_readers(source, base), axes=source.axes)
 
 
 @contextmanager
@@ -68,6 +81,7 @@ def fit(
     exit_code: Annotated[
         int | None, typer.Option(help="Exit code when a signal or a notice stopped it; default 128 + signal.")
     ] = None,
+    data_dir: DataDir = None,
 ) -> None:
     """Train a config, or go on with it.
 
@@ -75,7 +89,7 @@ def fit(
     """
     try:
         with _leaving_at_once(exit_code):
-            stopped = _fit(config, set_, fresh, force, quiet)
+            stopped = _fit(config, data_dir or config.parent, set_, fresh, force, quiet)
             sys.stdout.flush()
     except BrokenPipeError:
         # Whoever read the lines has gone, as in "| head -1": end as SIGPIPE ends other commands.
@@ -87,22 +101,21 @@ def fit(
         raise typer.Exit(stopped if exit_code is None else exit_code)
 
 
-def _fit(config: Path, set_: list[str] | None, fresh: bool, force: bool, quiet: bool) -> int:
+def _fit(config: Path, base: Path, set_: list[str] | None, fresh: bool, force: bool, quiet: bool) -> int:
     """Train, tell the result, and return 0, or 128 + the signal that stopped it."""
     from arignote.config import read_config
 
     spec = read_config(config, set_)
     if spec.data is None:
         raise ConfigError(f"{config}: data.train must be given: features and labels")
-    from arignote.data.arrays import Data
     from arignote.estimators import NNClassifier
 
-    x, y = _arrays(spec.data.train, config.parent)
-    parts: dict[str, Any] = {}
-    for name in ("valid", "test"):
-        part = getattr(spec.data, name)
-        parts[name] = part if part is None or isinstance(part, float) else Data(*_arrays(part, config.parent))
+    x, y = _readers(spec.data.train, base)
+    held_out = {"valid": spec.data.valid, "test": spec.data.test}
+    parts = {k: part if part is None or isinstance(part, float) else _data(part, base) for k, part in held_out.items()}
     settings = {"verbose": not quiet} | spec.fit
+    if spec.data.train.axes is not None:
+        settings["axes"] = spec.data.train.axes
     if fresh or force:
         settings["resume"] = "fresh" if fresh else "force"
     classifier = NNClassifier(spec.layers, name=spec.name, rng=spec.rng, layer_defaults=spec.layer_defaults)
@@ -115,8 +128,13 @@ def _fit(config: Path, set_: list[str] | None, fresh: bool, force: bool, quiet: 
             print(f"{interrupted}; the same command{' without --fresh' if fresh else ''} goes on from there")
         return interrupted.code
     print(classifier.story_ if classifier.story_.startswith("finished") else _ending(classifier))
-    _tell_result(classifier, spec.data.train, config.parent)
+    _tell_result(classifier, spec.data.train, base)
     return 130 if classifier.interrupted_ else 0
+
+
+def _seen_shape(shape: tuple[int, ...], axes: str | None) -> tuple[int, ...]:
+    """Return the shape of one example as the network sees it: channels first."""
+    return (shape[-1], *shape[:-1]) if axes == "NHWC" else (1, *shape) if axes == "NHW" else shape
 
 
 def _ending(classifier: Any) -> str:
@@ -137,14 +155,47 @@ def _tell_result(classifier: Any, train: Any, folder: Path) -> None:
 
     files = RunFiles(classifier.checkpoint_)
     print("files: " + ", ".join(map(files.folder.where, files.there("last", "best"))))
-    features, labels = (os.path.normpath(folder / source) for source in (train.features, train.labels))
+    sources = (train.features, train.labels or train.features.partition(":")[0])
+    features, labels = (os.path.normpath(folder / source) for source in sources)
     print(f"next:  arignote inspect {files.stem}")
     print(f"       arignote evaluate {files.stem} --features {features} --labels {labels}")
     print(f"       arignote predict {files.stem} --features {features} --out preds.csv")
 
 
 @app.command()
-def summary(config: Config, set_: Set = None) -> None:
+def check(
+    config: Config,
+    set_: Set = None,
+    data: Annotated[bool, typer.Option("--data", help="Open the files too, and see that shapes and rows fit.")] = False,
+    data_dir: DataDir = None,
+) -> None:
+    """Check a config, and with --data its files; nothing is trained or written.
+
+    Example: arignote check configs/digits_mlp.yaml --data
+    """
+    from arignote.config import read_config
+    from arignote.layers.architecture import declare, parse
+
+    spec = read_config(config, set_)
+    layers = parse(spec.layers, spec.layer_defaults)
+    print(f"{config}: {len(layers)} layers, {len(spec.fit)} settings of fit, all known and in their bounds")
+    if not data:
+        return
+    if spec.data is None:
+        raise ConfigError(f"{config}: data.train must be given: features and labels")
+    for name, source in (("train", spec.data.train), ("valid", spec.data.valid), ("test", spec.data.test)):
+        if source is None or isinstance(source, float):
+            continue
+        features, labels = _readers(source, data_dir or config.parent, load=False)
+        if len(features) != len(labels):
+            raise DataError(f"{name}: {features.where} has {len(features)} rows, {labels.where} {len(labels)}")
+        n_in = _seen_shape(features.shape[1:], source.axes or spec.data.train.axes)
+        print(f"{name}: {features.where} {features.shape} {features.dtype}, labels {labels.where} {labels.dtype}")
+        declare(layers, n_in)
+
+
+@app.command()
+def summary(config: Config, set_: Set = None, data_dir: DataDir = None) -> None:
     """Print the table of layers of a config, without training.
 
     Example: arignote summary configs/digits_mlp.yaml
@@ -158,10 +209,9 @@ def summary(config: Config, set_: Set = None) -> None:
     if spec.data is not None:
         import numpy as np
 
-        from arignote.data.sources import read_source, source_shape
-
-        n_in = tuple(source_shape(spec.data.train.features, config.parent)[1:])
-        n_classes = len(np.unique(read_source(spec.data.train.labels, config.parent)))
+        features, labels = _readers(spec.data.train, data_dir or config.parent, load=False)
+        n_in = _seen_shape(features.shape[1:], spec.data.train.axes)
+        n_classes = len(np.unique(labels.read(slice(0, len(labels)))))
     print(layer_table(declare(parse(spec.layers, spec.layer_defaults), n_in, n_classes)))
 
 
@@ -241,10 +291,9 @@ def evaluate(
     Example: arignote evaluate runs/digits_mlp --features sample_data/digits.h5:/images
     --labels sample_data/digits.h5:/labels
     """
-    from arignote.data.sources import read_source
     from arignote.estimators import NNClassifier
 
-    scores = NNClassifier.load(run, which).evaluate(read_source(features), read_source(labels))
+    scores = NNClassifier.load(run, which).evaluate(features, labels)
     for name, value in scores.items():
         print(f"{name} {value:.6g}")
 
@@ -260,11 +309,10 @@ def predict(
 
     Example: arignote predict runs/digits_mlp --features sample_data/digits.h5:/images --out preds.csv
     """
-    from arignote.data.sources import read_source
     from arignote.estimators import NNClassifier
 
     classifier = NNClassifier.load(run, which)
-    proba = classifier.predict_proba(read_source(features))
+    proba = classifier.predict_proba(features)
     chosen = classifier.classes_[proba.argmax(axis=1)]
     temporary = out.with_name(f".{out.name}.{os.getpid()}.tmp")
     try:

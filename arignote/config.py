@@ -9,6 +9,7 @@ from typing import Any
 from pydantic import ValidationError
 
 # The wings register their parts; without them no name is known.
+import arignote.data
 import arignote.layers
 import arignote.optim  # noqa: F401
 from arignote.errors import Complaint, ConfigError

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Self
 
@@ -13,8 +15,11 @@ from pydantic import ValidationError
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.exceptions import NotFittedError
 
-from arignote.data.arrays import Rows, encode_labels, rows_of
-from arignote.data.prepared import Prepared, prepare
+from arignote.data.images import ImageFolderReader
+from arignote.data.labels import encode_labels
+from arignote.data.prepared import Given
+from arignote.data.preprocess import Pipeline
+from arignote.data.rows import Rows, rows_of
 from arignote.engine.network import Network, check_shapes, copy_into
 from arignote.engine.step import Scorer, predict_proba
 from arignote.errors import CheckpointError, ConfigError, DataError
@@ -28,7 +33,7 @@ from arignote.report.progress import ProgressLines
 from arignote.run_files import resolve, stem_in
 from arignote.spec import FitSettings, decides, fit_parameters
 from arignote.state import TrainingState
-from arignote.wiring import Run, train
+from arignote.wiring import Run, in_order, train
 
 __all__ = ["NNClassifier"]
 
@@ -125,17 +130,31 @@ class NNClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     __init__ = _takes_settings(__init__)
 
-    def fit(self, X: Any, y: Any = None, *, valid: Any = None, test: Any = None, **settings: Any) -> Self:
+    def fit(
+        self,
+        X: Any,
+        y: Any = None,
+        *,
+        valid: Any = None,
+        test: Any = None,
+        sample_weight: Any = None,
+        groups: Any = None,
+        **settings: Any,
+    ) -> Self:
         """Train the network.
 
             Parameters
             ----------
-            X : array (rows, ...), (X, y), Data or DataFrame
-                Features.
-            y : array (rows,), optional
+            X : array (rows, ...), DataFrame, Reader, str, dict of these, (X, y), Data or dataset
+                Features; a string names a source, such as "file.h5:/images".
+            y : array (rows,), Reader or str, optional
                 Labels of any kind.
-            valid, test : float, (X, y) or Data, optional
-                Fractions of all rows, held out; or data of their own.
+            valid, test : float, array of int, (X, y) or Data, optional
+                Fractions of all rows, or row numbers, held out; or data of their own.
+            sample_weight : array (rows,), optional
+                How much each row counts in the training loss.
+            groups : array (rows,), optional
+                Rows of a group stay together where fractions are held out.
         {settings}
 
             Returns
@@ -163,19 +182,28 @@ class NNClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         layers = self._parsed()
         output = layers[-1]
         n_classes = output.n_classes if isinstance(output, ClassificationOutputLayer) else None
-        valid, test = self.valid if valid is None else valid, self.test if test is None else test
-
-        def prepared(seed: int, settings: FitSettings) -> tuple[Prepared, FitSettings]:
-            return prepare(X, y, valid, test, settings, n_classes, seed)
-
+        given = Given(
+            X,
+            y,
+            self.valid if valid is None else valid,
+            self.test if test is None else test,
+            sample_weight,
+            groups,
+            n_classes,
+            channel=getattr(layers[0], "channel", None),
+        )
         if told.checkpoint is not None and told.checkpoint.endswith("/"):
             decisive = [
                 [dump(layer) for layer in layers],
                 {key: value for key, value in told.model_dump(mode="json").items() if decides(key)},
-                [self._seed(), rows_of(X, y, allow_nonfinite=True).fingerprint()],
+                [
+                    self._seed(),
+                    rows_of(X, y, allow_nonfinite=True, axes=told.axes, channel=given.channel).fingerprint(),
+                ],
             ]
             told = told.model_copy(update={"checkpoint": stem_in(told.checkpoint, self.name, decisive)})
         run = Run(
+            given,
             layers,
             told,
             self.name,
@@ -185,7 +213,7 @@ class NNClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         )
         with StopRequest(told.stop_signals, told.preemption) as stop:
             try:
-                outcome = train(run, prepared, stop)
+                outcome = train(run, stop)
             except StopAsked:
                 # Before anything began.
                 stop.leave()
@@ -238,11 +266,19 @@ class NNClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self.n_features_in_ = int(np.prod(network.architecture.n_in))
         self.interrupted_ = state.progress.stopped_by is not None
 
-    def _rows(self, X: Any) -> Rows:
+    def _rows(self, X: Any, y: Any = None) -> Rows:
         if not hasattr(self, "network_"):
             raise NotFittedError("This NNClassifier is not fitted yet: call fit first, or NNClassifier.load(RUN)")
-        rows = rows_of(X, allow_nonfinite=self.allow_nonfinite)
-        expected = self.network_.architecture.n_in
+        fit = self.state_.spec["fit"]
+        architecture = self.network_.architecture
+        channel = getattr(architecture.placed[0].layer, "channel", None)
+        if isinstance(X, str | Path) and Path(X).is_dir():
+            mode = {1: "L", 3: "RGB"}.get(architecture.n_in[0])
+            X = ImageFolderReader(X, architecture.n_in[1:], mode) if len(architecture.n_in) == 3 else X
+        rows = rows_of(X, y, allow_nonfinite=self.allow_nonfinite, axes=fit.get("axes"), channel=channel)
+        if fit.get("preprocess"):
+            rows = replace(rows, preprocess=partial(Pipeline(fit["preprocess"]).apply, self.state_.preprocess))
+        expected = architecture.n_in
         if rows.n_in != tuple(expected):
             raise DataError(f"an example of X must have shape {tuple(expected)}; got {rows.n_in}")
         return rows
@@ -250,7 +286,9 @@ class NNClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     def predict_proba(self, X: Any) -> NDArray[Any]:
         """Return the probability of each class, float32 (rows, n_classes), columns as `classes_`."""
         rows = self._rows(X)
-        return predict_proba(self.network_, rows.features, len(rows))
+        no_labels = np.zeros(len(rows), dtype=np.int64)
+        batches = in_order(self.network_, rows, no_labels)
+        return predict_proba(self.network_, (x for x, _ in batches))
 
     def predict(self, X: Any) -> NDArray[Any]:
         """Return the most probable class of each row, (rows,)."""
@@ -268,14 +306,13 @@ class NNClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         losses : sequence of str
             Names: "nll", "error".
         """
-        labelled = rows_of(X, y)
-        rows = self._rows(labelled.x)
-        if labelled.y is None:
+        rows = self._rows(X, y)
+        if rows.y is None:
             raise DataError("evaluate needs labels: evaluate(X, y)")
-        labels = encode_labels(labelled.y, self.classes_, "X")
+        labels = encode_labels(rows.y, self.classes_, "X")
         names = [losses] if isinstance(losses, str) else losses
         score = Scorer(self.network_, {name: build("loss", name) for name in names})
-        return score(lambda at: (rows.features(at), labels[at]), len(rows))
+        return score(in_order(self.network_, rows, labels))
 
     @property
     def n_params(self) -> int:

@@ -11,11 +11,11 @@ import signal
 from collections.abc import Callable
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, field_validator, model_validator
 from pydantic.config import JsonDict
 
 from arignote.errors import ConfigError
-from arignote.registry import Count, Positive, build, part_of, plain
+from arignote.registry import Count, Part, Positive, build, dump, part_of, plain
 
 __all__ = ["FitSettings", "RunSpec", "cadence", "decides", "fit_parameters"]
 
@@ -37,6 +37,33 @@ def _functions(value: Any) -> Any:
         if not callable(function):
             raise ValueError(f"must be a function (x, y, epoch=, rng=), or a list of them; got {function!r}")
     return functions
+
+
+def _augmentation(value: Any) -> Any:
+    """Take one function, one spec, or a list of them."""
+    if isinstance(value, str) or (
+        isinstance(value, list | tuple)
+        and value
+        and isinstance(value[0], str)
+        and isinstance(value[-1], str | dict)
+        and not (len(value) == 2 and isinstance(value[1], str))
+    ):
+        value = [value]
+    items = (value,) if callable(value) else tuple(value or ())
+    return _functions(tuple(item if callable(item) else build("augmentation", item) for item in items))
+
+
+def _written(function: Any) -> Any:
+    return dump(function) if isinstance(function, Part) else _function_name(function)
+
+
+def _parts(kind: str) -> Any:
+    """Return the field type "a list of parts of this kind", or None."""
+
+    def parts(value: Any) -> Any:
+        return None if value is None else tuple(build(kind, item) for item in value)
+
+    return Annotated[Any, BeforeValidator(parts), PlainSerializer(lambda v: v and [dump(part) for part in v])]
 
 
 def _function_name(function: Callable[..., Any]) -> str:
@@ -81,6 +108,9 @@ LossNames = Annotated[tuple[str, ...], BeforeValidator(_losses)]
 Functions = Annotated[
     Any, BeforeValidator(_functions), PlainSerializer(lambda functions: [_function_name(f) for f in functions])
 ]
+Augmentations = Annotated[
+    Any, BeforeValidator(_augmentation), PlainSerializer(lambda items: [_written(item) for item in items])
+]
 
 
 class FitSettings(BaseModel):
@@ -93,11 +123,28 @@ class FitSettings(BaseModel):
     def _plain(cls, values: Any) -> Any:
         return {key: plain(value) for key, value in values.items()}
 
-    shuffle: bool = Field(True, description="Whether the order of each epoch is drawn anew.")
+    shuffle: bool | Literal["full", "chunks"] = Field(
+        True,
+        description='Whether the order of each epoch is drawn anew: "full"; "chunks" of files and rows within '
+        "them; True: full where single rows are read at no cost, else chunks.",
+    )
     drop_last: bool = Field(False, description="Whether a last, smaller batch is left out of training.")
     allow_nonfinite: bool = Field(False, description="Whether NaN and infinity in the features pass.")
-    augmentation: Functions = Field(
-        None, validate_default=True, description="Function ``(x, y, epoch=, rng=) -> (x, y)`` of a batch, or a list."
+    axes: Literal["NCHW", "NHWC", "NHW"] | None = Field(None, description="Order of the axes of images.")
+    preprocess: _parts("preprocess") = Field(  # type: ignore[valid-type]
+        None, description="List of ``[Name, {params}]``, learned of the training rows and done to all rows."
+    )
+    partition: Literal["stratified", "contiguous"] = Field(
+        "stratified", description="How fractions are held out: classes in proportion, or the last rows."
+    )
+    class_weight: dict[Any, float] | Literal["balanced"] | None = Field(
+        None, description='How much the rows of each class count: by label, or "balanced".'
+    )
+    balance_classes: bool = Field(False, description="Whether every class is drawn equally often in an epoch.")
+    augmentation: Augmentations = Field(
+        None,
+        validate_default=True,
+        description="``[Name, {params}]`` or function ``(x, y, epoch=, rng=) -> (x, y)`` of a batch, or a list.",
     )
     n_workers: Annotated[int, Field(ge=0)] = Field(
         1, description="Threads that augment; 0: in the loop.", json_schema_extra=FREE
@@ -184,10 +231,19 @@ class _Section(BaseModel):
 
 
 class Source(_Section):
-    """Where features and labels lie: "file.h5:/path", "file.npy", "file.npz:key"."""
+    """Where features and labels lie; see `arignote.data.get_reader`."""
 
     features: str
-    labels: str
+    labels: str | None = None
+    axes: Literal["NCHW", "NHWC", "NHW"] | None = None
+    color: int | str | None = None
+    size: tuple[int, int] | None = None
+    mode: Literal["L", "RGB"] | None = None
+
+    @field_validator("size", mode="before")
+    @classmethod
+    def _size(cls, value: Any) -> Any:
+        return tuple(value) if isinstance(value, list) else (value, value) if isinstance(value, int) else value
 
 
 class DataSpec(_Section):

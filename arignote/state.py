@@ -166,6 +166,8 @@ class TrainingState:
         Fingerprints of the data; other data is refused.
     starts : list of [epoch, batch]
         Where each process of the run began.
+    preprocess : dict of str to array
+        What the preprocessing has learned of the training rows.
     """
 
     network: dict[str, Any]
@@ -183,6 +185,7 @@ class TrainingState:
     best: Best | None = None
     starts: list[list[int]] = field(default_factory=list)
     extra_metadata: dict[str, Any] | None = None
+    preprocess: dict[str, NDArray[Any]] = field(default_factory=dict)
 
     @property
     def n_epochs(self) -> int:
@@ -262,6 +265,7 @@ class TrainingState:
         """Return all tensors by their names in the file."""
         found = {f"network/{name}": array for name, array in _arrays(self.network, copied=False).items()}
         found |= {f"slots/{name}": array for name, array in _arrays(self.slots, copied=False).items()}
+        found |= {f"preprocess/{name}": array for name, array in self.preprocess.items()}
         found |= {f"history/{name}": array for name, array in self.history.arrays().items()}
         found["progress/epoch_loss"] = np.asarray(float(self.epoch_loss), dtype=np.float64)
         return found
@@ -280,6 +284,7 @@ class TrainingState:
         return cls(
             network=under("network/"),
             slots=under("slots/"),
+            preprocess=under("preprocess/"),
             epoch_loss=np.float64(tensors["progress/epoch_loss"]),
             history=History({name: column.tolist() for name, column in columns.items()}),
             **whole,

@@ -20,9 +20,6 @@ from arignote.streams import stream_seed
 
 __all__ = ["Event", "Trainer"]
 
-# Features, class numbers, and the seed of the engine's generators.
-Part = tuple[Any, Any, int]
-
 
 @dataclass(frozen=True)
 class Event:
@@ -59,7 +56,7 @@ class Event:
 class Step(Protocol):
     """One update from one batch, or from several that count as one; returns the mean loss, on the device."""
 
-    def __call__(self, parts: Sequence[Part], *, lr: float, momentum: float, n: int) -> Any: ...
+    def __call__(self, parts: Sequence[Any], *, lr: float, momentum: float, n: int) -> Any: ...
 
 
 class Trainer:
@@ -70,7 +67,7 @@ class Trainer:
     step : Step
         One update.
     prepare : callable
-        Array -> tensor where the network lives.
+        Batch, seed of the engine's generators -> what the step takes, where the network lives.
     batches : Batches
         What is trained on.
     rules : dict of str to Rule
@@ -99,7 +96,7 @@ class Trainer:
         self,
         *,
         step: Step,
-        prepare: Callable[[Any], Any],
+        prepare: Callable[[Batch, int], Any],
         batches: Batches,
         rules: Mapping[str, Rule],
         validate: Callable[[], dict[str, float]] | None,
@@ -150,14 +147,7 @@ class Trainer:
         """Update the network; a validation belongs to the step that it follows."""
         progress, n_rows = state.progress, sum(len(batch.y) for batch in batches)
         loss = self.step(
-            [
-                (
-                    self.prepare(batch.x),
-                    self.prepare(batch.y),
-                    stream_seed(state.rng, "step", progress.epoch, batch.index, 0),
-                )
-                for batch in batches
-            ],
+            [self.prepare(batch, stream_seed(state.rng, "step", progress.epoch, batch.index, 0)) for batch in batches],
             lr=state.rules["lr"].value,
             momentum=state.rules["momentum"].value,
             n=progress.n_updates + 1,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import getpass
 import hashlib
 import json
@@ -9,7 +10,7 @@ import re
 import tempfile
 import uuid
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,12 +18,14 @@ from typing import Any
 
 from arignote.checkpointer import Checkpointer
 from arignote.data.augment import Augmentation
-from arignote.data.batches import Batches
-from arignote.data.prepared import Prepared
+from arignote.data.batches import Batch, Batches
+from arignote.data.order import order_of
+from arignote.data.prepared import Given, Prepared, prepare
+from arignote.data.rows import Rows
 from arignote.engine.diagnose import Looked, NotFiniteFoundError, not_deterministic
 from arignote.engine.network import Network, copy_into
 from arignote.engine.session import environment, resolve_device, session
-from arignote.engine.step import Scorer, TrainingStep, to_device
+from arignote.engine.step import Part, Scorer, TrainingStep, to_device, validation_rows
 from arignote.errors import ArignoteWarning, ConfigError, NotFiniteError
 from arignote.layers.architecture import Architecture, declare
 from arignote.layers.base import Layer
@@ -37,17 +40,16 @@ from arignote.storage import is_url
 from arignote.streams import draw_seed
 from arignote.trainer import Event, Trainer
 
-__all__ = ["Outcome", "Run", "train"]
-
-Prepare = Callable[[int, FitSettings], tuple[Prepared, FitSettings]]
+__all__ = ["Outcome", "Run", "in_order", "train"]
 
 
 @dataclass(frozen=True)
 class Run:
-    """What a fit is given, apart from data.
+    """What a fit is given.
 
     Attributes
     ----------
+    data : Given
     layers : list of Layer
     settings : FitSettings
     name, seed : str or None, int or None
@@ -58,6 +60,7 @@ class Run:
         Whose parameters layers with `load_params` take.
     """
 
+    data: Given
     layers: list[Layer]
     settings: FitSettings
     name: str | None
@@ -87,22 +90,20 @@ class _Begun:
     state: TrainingState
 
 
-def train(run: Run, prepare: Prepare, stop: StopRequest) -> Outcome:
+def train(run: Run, stop: StopRequest) -> Outcome:
     """Train a network, or go on training it.
 
     Parameters
     ----------
     run : Run
-        Everything but the data.
-    prepare : callable
-        Seed, settings -> the data, split; and the settings, where the data changes them.
+        All that was given.
     stop : StopRequest
         What may ask to stop.
     """
     settings = run.settings
     with _files(settings, stop) as (files, spool):
         faults: list[str] = []
-        begun, stored, where = _choose(run, prepare, candidates(files, spool, settings.resume, faults))
+        begun, stored, where = _choose(run, candidates(files, spool, settings.resume, faults))
         state = begun.state
         for fault in faults:
             warnings.warn(f"{fault}. Going on from {where}", ArignoteWarning, stacklevel=3)
@@ -138,13 +139,11 @@ def _files(settings: FitSettings, stop: StopRequest) -> Iterator[tuple[RunFiles 
         files.end()
 
 
-def _choose(
-    run: Run, prepare: Prepare, stored_states: Iterator[tuple[str, TrainingState]]
-) -> tuple[_Begun, TrainingState | None, str]:
+def _choose(run: Run, stored_states: Iterator[tuple[str, TrainingState]]) -> tuple[_Begun, TrainingState | None, str]:
     """Take the newest state that is of this very run; refuse where there are some, but none is."""
     refused: list[tuple[str, list[str]]] = []
     for where, stored in _with_memory(run, stored_states):
-        begun = _begin(run, prepare, stored)
+        begun = _begin(run, stored)
         found = other_than(stored, begun.state)
         if not found or run.settings.resume == "force":
             for other, differing in refused:
@@ -154,7 +153,7 @@ def _choose(
         refused.append((where, found))
     if refused:
         raise refusal(*refused[0])
-    return _begin(run, prepare, None), None, ""
+    return _begin(run, None), None, ""
 
 
 def _with_memory(run: Run, stored: Iterator[tuple[str, TrainingState]]) -> Iterator[tuple[str, TrainingState]]:
@@ -166,10 +165,10 @@ def _with_memory(run: Run, stored: Iterator[tuple[str, TrainingState]]) -> Itera
         yield "the classifier's state", run.in_memory
 
 
-def _begin(run: Run, prepare: Prepare, stored: TrainingState | None) -> _Begun:
+def _begin(run: Run, stored: TrainingState | None) -> _Begun:
     """Put a fit together, as it begins."""
     seed = run.seed if run.seed is not None else stored.rng if stored is not None else draw_seed()
-    prepared, settings = prepare(seed, run.settings)
+    prepared, settings = prepare(run.data, run.settings, seed, None if stored is None else _learned(run, stored))
     rows, _ = prepared.parts["train"]
     architecture = declare(run.layers, rows.n_in, len(prepared.classes))
     for note in architecture.notes + _to_give_again(architecture, settings):
@@ -201,8 +200,15 @@ def _begin(run: Run, prepare: Prepare, stored: TrainingState | None) -> _Begun:
         data=prepared.fingerprint(),
         environment=environment(device, n_threads),
         extra_metadata=settings.extra_metadata,
+        preprocess=prepared.preprocess,
     )
     return _Begun(network, step, rules, prepared, settings, state)
+
+
+def _learned(run: Run, stored: TrainingState) -> dict[str, Any] | None:
+    """Return what the same preprocessing has learned already; data that is another is refused later."""
+    same = stored.spec["fit"].get("preprocess") == run.settings.model_dump(mode="json")["preprocess"]
+    return stored.preprocess if same and run.settings.resume != "force" else None
 
 
 def _to_give_again(architecture: Architecture, settings: FitSettings) -> list[str]:
@@ -290,7 +296,9 @@ def _maker(begun: _Begun) -> Callable[..., Trainer]:
     """Return a function that makes the loop for a step, a checkpointer, what to heed and observers."""
     network, settings, parts, seed = begun.network, begun.settings, begun.prepared.parts, begun.state.rng
     rows, labels = parts["train"]
-    augmentation = Augmentation(settings.augmentation, seed) if settings.augmentation else None
+    augmentation = None
+    if settings.augmentation:
+        augmentation = Augmentation(settings.augmentation, seed, len(begun.prepared.classes))
     if augmentation is not None:
         some = slice(0, settings.batch_size)
         augmentation.warn_if_not_exact(rows.features(some), labels[some])
@@ -299,22 +307,27 @@ def _maker(begun: _Begun) -> Callable[..., Trainer]:
         labels,
         seed=seed,
         batch_size=settings.batch_size,
-        shuffle=settings.shuffle,
+        order=order_of(rows, settings.shuffle, labels if settings.balance_classes else None),
+        weights=begun.prepared.weights,
         drop_last=settings.drop_last,
         augmentation=augmentation,
         n_workers=settings.n_workers,
         prefetch=settings.prefetch,
     )
 
+    def on_device(batch: Batch, seed: int) -> Part:
+        weights = None if batch.weights is None else to_device(batch.weights, network.device)
+        return to_device(batch.x, network.device), to_device(batch.y, network.device), weights, seed
+
     def make(
         step: Any, checkpointer: Checkpointer, heed: Callable[[], None], observers: tuple[Callable[..., Any], ...]
     ) -> Trainer:
         def scorer(part: str, losses: tuple[str, ...], prefix: str) -> Callable[[], dict[str, float]] | None:
-            return _scorer(network, parts, part, {f"{prefix}_{loss}": loss for loss in losses}, heed)
+            return _scorer(begun, part, {f"{prefix}_{loss}": loss for loss in losses}, heed)
 
         return Trainer(
             step=step,
-            prepare=lambda array: to_device(array, network.device),
+            prepare=on_device,
             batches=batches,
             rules=begun.rules,
             validate=scorer("valid", settings.valid_loss, "valid"),
@@ -333,18 +346,32 @@ def _maker(begun: _Begun) -> Callable[..., Trainer]:
     return make
 
 
+def in_order(
+    network: Network, rows: Rows, labels: Any, n_workers: int = 1, prefetch: int = 4
+) -> Generator[tuple[Any, Any], None, None]:
+    """Yield features and class numbers of all rows in their order, read ahead, in batches that suit the network."""
+    size = validation_rows(network)
+    batches = Batches(rows, labels, seed=0, batch_size=size, n_workers=n_workers, prefetch=prefetch)
+    with contextlib.closing(batches.epoch(0)) as found:
+        for batch in found:
+            yield batch.x, batch.y
+
+
 def _scorer(
-    network: Network, parts: Mapping[str, Any], part: str, losses: Mapping[str, str], heed: Callable[[], None]
+    begun: _Begun, part: str, losses: Mapping[str, str], heed: Callable[[], None]
 ) -> Callable[[], dict[str, float]] | None:
     """Return a function that scores the network on a part of the data, and can be stopped in the middle."""
-    if part not in parts:
+    if part not in begun.prepared.parts:
         return None
-    rows, labels = parts[part]
+    network = begun.network
+    rows, labels = begun.prepared.parts[part]
+    n_workers = begun.settings.n_workers
     score = Scorer(network, {name: build("loss", loss) for name, loss in losses.items()})
 
     def run() -> dict[str, float]:
         try:
-            return score(lambda at: (rows.features(at), labels[at]), len(rows), heed)
+            with contextlib.closing(in_order(network, rows, labels, n_workers, begun.settings.prefetch)) as batches:
+                return score(batches, heed)
         finally:
             network.train()
 

@@ -29,7 +29,7 @@ def predict(state, x):
     network = Network(declare(parse(spec["layers"]), tuple(spec["n_in"]), len(state.classes["values"])))
     copy_into(network.named, state.network, "2015")
     network.eval()
-    return predict_proba(network, lambda at: x[at], len(x))
+    return predict_proba(network, [x])
 
 
 class Writer(pickle._Pickler):

@@ -1,8 +1,31 @@
-"""What the network sees: rows, partitions, batches, augmentation."""
+"""What the network sees: readers, rows, partitions, batches, preprocessing, augmentation."""
 
+# Transforms are known by name once their module is imported.
+import arignote.data.transforms  # noqa: F401
 from arignote.data.arrays import Data, DataWithHoldoutPartitions
+from arignote.data.datasets import DatasetReader
+from arignote.data.hdf5 import HDFReader
+from arignote.data.images import ImageFolderReader
+from arignote.data.preprocess import Pipeline
+from arignote.data.reader import ArrayReader, Reader, check_reader
+from arignote.data.sources import get_reader
+from arignote.data.tabular import CSVReader, ParquetReader
 
 # The spelling of 2015.
 DataWithHoldoutParitions = DataWithHoldoutPartitions
 
-__all__ = ["Data", "DataWithHoldoutParitions", "DataWithHoldoutPartitions"]
+__all__ = [
+    "ArrayReader",
+    "CSVReader",
+    "Data",
+    "DataWithHoldoutParitions",
+    "DataWithHoldoutPartitions",
+    "DatasetReader",
+    "HDFReader",
+    "ImageFolderReader",
+    "ParquetReader",
+    "Pipeline",
+    "Reader",
+    "check_reader",
+    "get_reader",
+]

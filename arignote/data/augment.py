@@ -17,7 +17,7 @@ __all__ = ["Augmentation"]
 
 
 class Augmentation:
-    """Applies functions ``(x, y, epoch=, rng=) -> (x, y)`` one after the other.
+    """Applies functions ``(x, y, epoch=, rng=, n_classes=) -> (x, y)`` one after the other.
 
     Parameters
     ----------
@@ -25,16 +25,18 @@ class Augmentation:
         Each is given only the keywords it accepts; `rng` is a numpy Generator of the batch's own stream.
     seed : int
         Seed of the run.
+    n_classes : int
+        Number of classes.
     """
 
-    def __init__(self, functions: Sequence[Callable[..., Any]], seed: int):
-        self.seed = seed
+    def __init__(self, functions: Sequence[Callable[..., Any]], seed: int, n_classes: int):
+        self.seed, self.n_classes = seed, n_classes
         self._functions = [(function, _accepted(function)) for function in functions]
 
     def __call__(self, x: NDArray[Any], y: NDArray[Any], epoch: int, batch: int) -> tuple[NDArray[Any], NDArray[Any]]:
         """Return the augmented batch; DataError where a function raises, or gives another number of rows."""
         where = f"augmentation of epoch {epoch + 1}, batch {batch}"
-        keywords = {"epoch": epoch, "rng": stream(self.seed, "augment", epoch, batch)}
+        keywords = {"epoch": epoch, "rng": stream(self.seed, "augment", epoch, batch), "n_classes": self.n_classes}
         n_rows = len(x)
         for function, accepted in self._functions:
             try:
@@ -43,7 +45,8 @@ class Augmentation:
                 raise DataError(f"{where}: {type(fault).__name__}: {fault}") from fault
             if len(x) != n_rows or len(y) != n_rows:
                 raise DataError(f"{where}: must return {n_rows} rows; got {len(x)} and {len(y)}")
-        return np.ascontiguousarray(x, dtype=np.float32), np.ascontiguousarray(y, dtype=np.int64)
+        dtype = np.int64 if y.ndim == 1 else np.float32
+        return np.ascontiguousarray(x, dtype=np.float32), np.ascontiguousarray(y, dtype=dtype)
 
     def warn_if_not_exact(self, x: NDArray[Any], y: NDArray[Any]) -> None:
         """Augment one batch twice and tell a difference: someone drew from a generator other than `rng`."""
@@ -64,4 +67,4 @@ def _accepted(function: Callable[..., Any]) -> list[str]:
         return []
     if any(p.kind is p.VAR_KEYWORD for p in parameters.values()):
         return ["epoch", "rng"]
-    return [name for name in ("epoch", "rng") if name in parameters]
+    return [name for name in ("epoch", "rng", "n_classes") if name in parameters]

@@ -1,32 +1,49 @@
-"""Minibatches of an epoch, from any batch on: order drawn by position, augmented ahead in threads."""
+"""Minibatches of an epoch, from any batch on: order drawn by position, read and augmented ahead in threads."""
 
 from __future__ import annotations
 
+import warnings
+from bisect import bisect_left, bisect_right
 from collections import deque
 from collections.abc import Callable, Generator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from arignote.data.arrays import Rows
 from arignote.data.augment import Augmentation
-from arignote.streams import stream
+from arignote.data.order import Order, order_of
+from arignote.data.rows import Rows
+from arignote.errors import ArignoteWarning
 
 __all__ = ["Batch", "Batches"]
 
 T = TypeVar("T")
+Read = Callable[[int, int], NDArray[Any]]
 
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """One minibatch: its number in the epoch (from 0), features (rows, ...) float32, class numbers (rows,) int64."""
+    """One minibatch.
+
+    Attributes
+    ----------
+    index : int
+        Its number in the epoch, from 0.
+    x : array (rows, ...) of float32
+    y : array (rows,) of int64
+        Class numbers; or (rows, n_classes) of float32, shares of the classes.
+    weights : array (rows,) of float32, optional
+        How much each row counts.
+    """
 
     index: int
     x: NDArray[Any]
     y: NDArray[Any]
+    weights: NDArray[Any] | None = None
 
 
 class Batches:
@@ -42,10 +59,12 @@ class Batches:
         Seed of the run.
     batch_size : int >= 1
         Rows of a batch.
-    shuffle : bool
-        Whether the order of each epoch is drawn anew; else it is that of the rows.
+    order : Order, optional
+        Of each epoch; by default that of the rows.
     drop_last : bool
         Whether a last, smaller batch is left out.
+    weights : array (rows,) of float32, optional
+        How much each row counts.
     augmentation : Augmentation, optional
         What is done to each batch.
     n_workers, prefetch : int
@@ -59,46 +78,111 @@ class Batches:
         *,
         seed: int,
         batch_size: int,
-        shuffle: bool = True,
+        order: Order | None = None,
         drop_last: bool = False,
+        weights: NDArray[np.float32] | None = None,
         augmentation: Augmentation | None = None,
         n_workers: int = 0,
         prefetch: int = 4,
     ):
-        self.rows, self.y, self.seed = rows, y, seed
-        self.batch_size, self.shuffle = batch_size, shuffle
+        self.rows, self.y, self.weights, self.seed = rows, y, weights, seed
+        self.batch_size, self.order = batch_size, order or order_of(rows, shuffle=False)
         self.augmentation, self.n_workers, self.prefetch = augmentation, n_workers, prefetch
         n_rows = len(rows)
         self.n_batches = n_rows // batch_size if drop_last else -(-n_rows // batch_size)
+        self._stamp = rows.reader.stamp()
 
     def epoch(self, epoch: int, start: int = 0) -> Generator[Batch, None, None]:
         """Yield the batches of an epoch (from 0) in order, from batch `start` on."""
+        self._see_whether_it_changed()
+        positions, ends = self.order.of_epoch(self.seed, epoch)
         n_rows = len(self.rows)
-        order = stream(self.seed, "order", epoch).permutation(n_rows) if self.shuffle else np.arange(n_rows)
 
-        def make(index: int) -> Batch:
-            chosen = order[index * self.batch_size : (index + 1) * self.batch_size]
-            x, y = self.rows.features(chosen), self.y[chosen]
+        def take(index: int) -> slice | NDArray[np.int64]:
+            window = slice(index * self.batch_size, min((index + 1) * self.batch_size, n_rows))
+            return window if positions is None else positions[window]
+
+        def finish(index: int, raw: NDArray[Any]) -> Batch:
+            chosen = take(index)
+            x, y = self.rows.seen(raw), self.y[chosen]
             if self.augmentation is not None:
                 x, y = self.augmentation(x, y, epoch, index)
-            return Batch(index, x, y)
+            return Batch(index, x, y, None if self.weights is None else self.weights[chosen])
+
+        def make(index: int) -> Callable[[], Batch]:
+            return lambda: finish(index, self.rows.raw(take(index)))
 
         numbers = range(start, self.n_batches)
-        if self.augmentation is None or self.n_workers == 0:
-            return (make(number) for number in numbers)
-        return _ahead(make, numbers, self.n_workers, self.prefetch)
+        in_threads = self.n_workers > 0 and (bool(ends) or self.augmentation is not None)
+        if not ends:
+            if not in_threads:
+                return (make(number)() for number in numbers)
+            return self._ahead(make, numbers)
+        return self._by_windows(finish, numbers, positions, ends, in_threads)
 
+    def _by_windows(
+        self,
+        finish: Callable[[int, NDArray[Any]], Batch],
+        numbers: range,
+        positions: NDArray[np.int64] | None,
+        ends: list[int],
+        in_threads: bool,
+    ) -> Generator[Batch, None, None]:
+        """Yield batches cut out of windows; a thread reads the next window while one is cut."""
+        assert positions is not None
+        with ExitStack() as stack:
+            reader = stack.enter_context(ThreadPoolExecutor(1, "arignote-read")) if in_threads else None
+            held: dict[int, Callable[[], NDArray[Any]]] = {}
 
-def _ahead(make: Callable[[int], T], numbers: range, n_workers: int, prefetch: int) -> Generator[T, None, None]:
-    """Yield ``make(n)`` in order, up to `prefetch` of them made ahead; no thread outlives the iteration."""
-    pool = ThreadPoolExecutor(n_workers, thread_name_prefix="arignote-augment")
-    waiting: deque[Future[T]] = deque()
-    try:
-        for number in numbers:
-            waiting.append(pool.submit(make, number))
-            if len(waiting) >= prefetch:
+            def ask(window: int) -> None:
+                if window in held or window >= len(ends):
+                    return
+                first = ends[window - 1] if window else 0
+                chosen = positions[first : ends[window]]
+                if reader is None:
+                    array = self.rows.raw(chosen)
+                    held[window] = lambda: array
+                else:
+                    held[window] = reader.submit(self.rows.raw, chosen).result
+
+            def make(index: int) -> Callable[[], Batch]:
+                first = index * self.batch_size
+                last = min(first + self.batch_size, len(positions))
+                low, high = bisect_right(ends, first), bisect_left(ends, last)
+                for gone in [window for window in held if window < low]:
+                    del held[gone]
+                for window in range(low, high + 1 + (reader is not None)):
+                    ask(window)
+                parts = [(held[n], ends[n - 1] if n else 0, ends[n]) for n in range(low, high + 1)]
+
+                def cut() -> Batch:
+                    found = [of()[max(first - a, 0) : min(last, b) - a] for of, a, b in parts]
+                    return finish(index, found[0] if len(found) == 1 else np.concatenate(found))
+
+                return cut
+
+            if in_threads:
+                yield from self._ahead(make, numbers)
+            else:
+                yield from (make(number)() for number in numbers)
+
+    def _see_whether_it_changed(self) -> None:
+        stamp = self.rows.reader.stamp()
+        if stamp != self._stamp:
+            self._stamp = stamp
+            text = f"{self.rows.reader.where}: has changed while it was trained on; what was read before is gone"
+            warnings.warn(text, ArignoteWarning, stacklevel=3)
+
+    def _ahead(self, make: Callable[[int], Callable[[], T]], numbers: range) -> Generator[T, None, None]:
+        """Yield ``make(n)()`` in order, up to `prefetch` of them made ahead; no thread outlives the iteration."""
+        pool = ThreadPoolExecutor(self.n_workers, thread_name_prefix="arignote-augment")
+        waiting: deque[Future[T]] = deque()
+        try:
+            for number in numbers:
+                waiting.append(pool.submit(make(number)))
+                if len(waiting) >= self.prefetch:
+                    yield waiting.popleft().result()
+            while waiting:
                 yield waiting.popleft().result()
-        while waiting:
-            yield waiting.popleft().result()
-    finally:
-        pool.shutdown(wait=True, cancel_futures=True)
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)

@@ -1,7 +1,8 @@
-"""Fractions of the data held out, the classes in proportion."""
+"""Parts of the data held out: in proportion of the classes, from the end, or by groups."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -12,9 +13,19 @@ from arignote.streams import stream
 
 __all__ = ["partition"]
 
+RowNumbers = NDArray[np.int64]
 
-def partition(labels: NDArray[Any], fractions: dict[str, float], seed: int) -> dict[str, NDArray[np.int64]]:
-    """Draw disjoint rows, each class in proportion.
+
+def partition(
+    labels: NDArray[Any],
+    fractions: Mapping[str, float],
+    seed: int,
+    *,
+    how: str = "stratified",
+    groups: NDArray[Any] | None = None,
+    chosen: Mapping[str, RowNumbers] | None = None,
+) -> dict[str, RowNumbers]:
+    """Draw disjoint rows; nothing but the labels is needed.
 
     Parameters
     ----------
@@ -24,6 +35,12 @@ def partition(labels: NDArray[Any], fractions: dict[str, float], seed: int) -> d
         Fraction of all rows for each name.
     seed : int
         Seed of the run.
+    how : "stratified" or "contiguous"
+        Each class in proportion; or the last rows, in the order of the names.
+    groups : array (rows,), optional
+        Rows of one group stay together; the fractions are met as nearly as the groups allow.
+    chosen : dict of str to array of int64, optional
+        Rows of further names, which were chosen already.
 
     Returns
     -------
@@ -34,20 +51,48 @@ def partition(labels: NDArray[Any], fractions: dict[str, float], seed: int) -> d
         if not 0 <= fraction < 1:
             raise DataError(f"{name} must be a fraction in [0, 1), or data; got {fraction!r}")
     if sum(fractions.values()) >= 1:
-        raise DataError(f"the fractions {fractions} leave no row to train on")
+        raise DataError(f"the fractions {dict(fractions)} leave no row to train on")
     n_rows = len(labels)
-    # Rows sorted by class, each class shuffled; spread evenly, every stretch of them holds the classes in proportion.
-    shuffled = stream(seed, "partition").permutation(n_rows)
-    by_class = shuffled[np.argsort(np.unique(labels, return_inverse=True)[1][shuffled], kind="stable")]
+    found = {name: np.sort(rows) for name, rows in (chosen or {}).items()}
     taken = np.zeros(n_rows, dtype=bool)
-    found: dict[str, NDArray[np.int64]] = {}
-    for name, fraction in fractions.items():
-        n_wanted = round(fraction * n_rows)
-        free = by_class[~taken[by_class]]
-        if fraction > 0 and not 0 < n_wanted < len(free):
-            raise DataError(f"{name}={fraction} of {n_rows} rows leaves no row for it, or none to train on")
-        chosen = free[((np.arange(n_wanted) + 0.5) * len(free) / max(n_wanted, 1)).astype(np.int64)]
-        taken[chosen] = True
-        found[name] = np.sort(chosen)
-    found["train"] = np.flatnonzero(~taken)
-    return found
+    for name, rows in found.items():
+        if taken[rows].any():
+            raise DataError(f"{name}: row {int(rows[taken[rows]][0])} belongs to another part already")
+        taken[rows] = True
+    # "contiguous": train comes first, then the parts as they are named.
+    for name in reversed(list(fractions)) if how == "contiguous" else fractions:
+        n_wanted = round(fractions[name] * n_rows)
+        if fractions[name] > 0 and not 0 < n_wanted < np.count_nonzero(~taken):
+            raise DataError(f"{name}={fractions[name]} of {n_rows} rows leaves no row for it, or none to train on")
+        if groups is not None:
+            drawn = _whole_groups(groups, np.flatnonzero(~taken), n_wanted, seed, name)
+        elif how == "contiguous":
+            drawn = np.flatnonzero(~taken)[-n_wanted:]
+        else:
+            drawn = _in_proportion(labels, taken, n_wanted, seed)
+        taken[drawn] = True
+        found[name] = np.sort(drawn)
+    if taken.all():
+        raise DataError("no row is left to train on")
+    return found | {"train": np.flatnonzero(~taken)}
+
+
+def _in_proportion(labels: NDArray[Any], taken: NDArray[np.bool_], n_wanted: int, seed: int) -> RowNumbers:
+    # Rows sorted by class, each class shuffled; spread evenly, every stretch of them holds the classes in proportion.
+    shuffled = stream(seed, "partition").permutation(len(labels))
+    by_class = shuffled[np.argsort(np.unique(labels, return_inverse=True)[1][shuffled], kind="stable")]
+    free = by_class[~taken[by_class]]
+    drawn: RowNumbers = free[((np.arange(n_wanted) + 0.5) * len(free) / max(n_wanted, 1)).astype(np.int64)]
+    return drawn
+
+
+def _whole_groups(groups: NDArray[Any], free: RowNumbers, n_wanted: int, seed: int, name: str) -> RowNumbers:
+    """Draw groups, in an order of their own, until the number of rows is as near as it gets."""
+    known, numbers, counts = np.unique(groups[free], return_inverse=True, return_counts=True)
+    order = stream(seed, "partition", name).permutation(len(known))
+    n_taken = np.cumsum(counts[order])
+    n_groups = int(np.argmin(np.abs(n_taken - n_wanted))) + 1
+    if n_groups == len(known):
+        raise DataError(f"{name}: {len(known)} groups are too few for it and for training")
+    drawn: RowNumbers = free[np.isin(numbers, order[:n_groups])]
+    return drawn

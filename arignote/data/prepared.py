@@ -1,28 +1,74 @@
-"""The data of a fit: checked, split into parts, its classes numbered."""
+"""The data of a fit: checked, split into parts, its classes numbered, its preprocessing learned."""
 
 from __future__ import annotations
 
 import warnings
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from arignote.data.arrays import Data, DataWithHoldoutPartitions, Rows, encode_labels, find_classes, rows_of
+from arignote.data.arrays import Data, DataWithHoldoutPartitions
+from arignote.data.labels import encode_labels, find_classes
 from arignote.data.partition import partition
+from arignote.data.preprocess import Pipeline
+from arignote.data.rows import Rows, rows_of
 from arignote.errors import ArignoteWarning, DataError
 from arignote.spec import FitSettings
 
-__all__ = ["Prepared", "prepare"]
+__all__ = ["Given", "Prepared", "prepare"]
+
+
+@dataclass(frozen=True)
+class Given:
+    """Data as it was given to `fit`.
+
+    Attributes
+    ----------
+    x, y : object
+        What `rows_of` takes.
+    valid, test : float, array of row numbers, or data; optional
+    sample_weight, groups : array (rows,), optional
+        Of the rows of `x`: how much each counts, and which of them may not be parted.
+    n_classes : int, optional
+        As the output layer has it.
+    channel : str, optional
+        As the input layer has it.
+    """
+
+    x: Any
+    y: Any = None
+    valid: Any = None
+    test: Any = None
+    sample_weight: Any = None
+    groups: Any = None
+    n_classes: int | None = None
+    channel: str | None = None
 
 
 @dataclass(frozen=True)
 class Prepared:
-    """The data of a fit, checked and split: rows and class numbers of each part."""
+    """The data of a fit.
+
+    Attributes
+    ----------
+    parts : dict of str to (Rows, array of int64)
+        Rows and class numbers of "train", and of "valid" and "test" where there are.
+    classes : array (n_classes,)
+        Labels in the order of the network's outputs.
+    weights : array (rows,) of float32, or None
+        How much each training row counts; their mean is 1.
+    preprocess : dict of str to array
+        What the preprocessing has learned.
+    """
 
     parts: dict[str, tuple[Rows, NDArray[np.int64]]]
     classes: NDArray[Any]
+    weights: NDArray[np.float32] | None = None
+    preprocess: dict[str, NDArray[Any]] = field(default_factory=dict)
 
     def fingerprint(self) -> dict[str, Any]:
         """Return the fingerprints of all parts."""
@@ -30,9 +76,22 @@ class Prepared:
 
 
 def prepare(
-    x: Any, y: Any, valid: Any, test: Any, settings: FitSettings, n_classes: int | None, seed: int
+    given: Given, settings: FitSettings, seed: int, learned: Mapping[str, NDArray[Any]] | None = None
 ) -> tuple[Prepared, FitSettings]:
-    """Check the data, hold fractions out, number the classes; settings that the data brings are taken over."""
+    """Check the data, split it, number the classes, learn the preprocessing.
+
+    Parameters
+    ----------
+    given : Given
+        What `fit` was given.
+    settings : FitSettings
+        Those that the data brings are taken over.
+    seed : int
+        Seed of the run.
+    learned : dict of str to array, optional
+        What the preprocessing has learned already.
+    """
+    x, valid, test = given.x, given.valid, given.test
     if isinstance(x, DataWithHoldoutPartitions):
         valid = x.valid_frac or None if valid is None else valid
         test = x.test_frac or None if test is None else test
@@ -42,34 +101,114 @@ def prepare(
             update={"batch_size": batch_size or settings.batch_size}
             | ({} if x.allow_partial_batch else {"drop_last": True})
         )
-    lenient = settings.allow_nonfinite
-    rows = {"train": rows_of(x, y, what="X", allow_nonfinite=lenient)}
-    if rows["train"].y is None:
+    see = partial(rows_of, allow_nonfinite=settings.allow_nonfinite, axes=settings.axes, channel=given.channel)
+    rows = {"train": see(x, given.y, what="X")}
+    labels = rows["train"].y
+    if labels is None:
         raise DataError("a classifier needs labels: fit(X, y), or fit((X, y))")
     fractions: dict[str, float] = {}
+    chosen: dict[str, NDArray[np.int64]] = {}
     for name, part in (("valid", valid), ("test", test)):
         if isinstance(part, int | float) and not isinstance(part, bool):
             fractions[name] = float(part)
+        elif _are_row_numbers(part):
+            chosen[name] = _row_numbers(name, part, len(labels))
         elif part is not None:
-            rows[name] = rows_of(part, what=name, allow_nonfinite=lenient)
+            rows[name] = see(part, what=name)
             if rows[name].y is None:
-                raise DataError(f"{name} must be a fraction, (X, y) or Data with labels")
-    labels = rows["train"].y
-    assert labels is not None
-    classes = find_classes(labels, n_classes)
-    if any(fractions.values()):
-        chosen = partition(labels, {k: v for k, v in fractions.items() if v}, seed)
-        whole = rows["train"]
-        rows |= {name: whole.take(at) for name, at in chosen.items()}
+                raise DataError(f"{name} must be a fraction, row numbers, (X, y) or Data with labels")
+    classes = find_classes(labels, given.n_classes)
+    if any(fractions.values()) or chosen:
+        groups = None if given.groups is None else _per_row("groups", given.groups, len(labels))
+        wanted = {k: v for k, v in fractions.items() if v}
+        chosen = partition(labels, wanted, seed, how=settings.partition, groups=groups, chosen=chosen)
+        rows |= {name: rows["train"].take(at) for name, at in chosen.items()}
     parts = {}
     for name, part in rows.items():
-        if part.n_in != rows["train"].n_in:
+        if part.reader.shape[1:] != rows["train"].reader.shape[1:] and part.n_in != rows["train"].n_in:
             raise DataError(f"an example of {name} has shape {part.n_in}, one of X {rows['train'].n_in}")
         assert part.y is not None
         parts[name] = (part, encode_labels(part.y, classes, name))
+    learned = _preprocess(parts, settings, learned)
+    weights = _weights(given, settings, parts["train"][1], classes, len(labels), chosen.get("train"))
     n_train = len(rows["train"])
     if settings.batch_size > n_train:
         text = f"batch_size {settings.batch_size} is larger than the data ({n_train} rows): used as one batch"
         warnings.warn(text, ArignoteWarning, stacklevel=4)
         settings = settings.model_copy(update={"batch_size": n_train})
-    return Prepared(parts, classes), settings
+    return Prepared(parts, classes, weights, dict(learned)), settings
+
+
+def _are_row_numbers(part: Any) -> bool:
+    if isinstance(part, list):
+        part = np.asarray(part) if part and all(isinstance(row, int | np.integer) for row in part) else None
+    return isinstance(part, np.ndarray) and part.ndim == 1 and part.dtype.kind in "iu"
+
+
+def _row_numbers(name: str, part: Any, n_rows: int) -> NDArray[np.int64]:
+    numbers = np.asarray(part, dtype=np.int64)
+    if len(numbers) == 0 or numbers.min() < 0 or numbers.max() >= n_rows:
+        raise DataError(f"{name}: row numbers must lie in 0 .. {n_rows - 1}; got {numbers[:10].tolist()}")
+    if len(np.unique(numbers)) != len(numbers):
+        raise DataError(f"{name}: a row number is named twice")
+    return numbers
+
+
+def _per_row(name: str, values: Any, n_rows: int) -> NDArray[Any]:
+    array = np.asarray(values)
+    if array.shape != (n_rows,):
+        raise DataError(f"{name} must have the shape ({n_rows},), one for each row of X; got {array.shape}")
+    return array
+
+
+def _preprocess(
+    parts: dict[str, tuple[Rows, NDArray[np.int64]]],
+    settings: FitSettings,
+    learned: Mapping[str, NDArray[Any]] | None,
+) -> Mapping[str, NDArray[Any]]:
+    """Let all parts be seen through what is learned of the training rows."""
+    train = parts["train"][0]
+    if not settings.preprocess:
+        if train.reader.dtype == np.uint8:
+            hint = "preprocess=[['Scale', {'divide_by': 255}]]"
+            text = f"X holds whole numbers of 0 to 255 (uint8), and networks learn best from small ones: try {hint}"
+            warnings.warn(text, ArignoteWarning, stacklevel=5)
+        return {}
+    pipeline = Pipeline(settings.preprocess)
+    if learned is None:
+        learned = pipeline.fit(train.blocks)
+    see = partial(pipeline.apply, learned)
+    for name, (rows, labels) in parts.items():
+        parts[name] = (replace(rows, preprocess=see), labels)
+    return learned
+
+
+def _weights(
+    given: Given,
+    settings: FitSettings,
+    y: NDArray[np.int64],
+    classes: NDArray[Any],
+    n_rows: int,
+    chosen: NDArray[np.int64] | None,
+) -> NDArray[np.float32] | None:
+    """Return how much each training row counts, the mean being 1."""
+    if given.sample_weight is None and settings.class_weight is None:
+        return None
+    weights = np.ones(len(y))
+    if given.sample_weight is not None:
+        own = _per_row("sample_weight", given.sample_weight, n_rows).astype(np.float64)
+        if not (np.isfinite(own).all() and (own >= 0).all()):
+            raise DataError("sample_weight must be finite numbers >= 0")
+        weights *= own if chosen is None else own[chosen]
+    if settings.class_weight == "balanced":
+        weights *= (len(y) / np.maximum(np.bincount(y, minlength=len(classes)), 1))[y]
+    elif settings.class_weight is not None:
+        named = {str(label): float(weight) for label, weight in settings.class_weight.items()}
+        unknown = sorted(set(named) - {str(label) for label in classes.tolist()})
+        if unknown:
+            raise DataError(f"class_weight names the class {unknown[0]!r}; the classes are {classes.tolist()[:20]}")
+        weights *= np.array([named.get(str(label), 1.0) for label in classes.tolist()])[y]
+    if not weights.any():
+        raise DataError("all weights of the training rows are 0")
+    found: NDArray[np.float32] = (weights / weights.mean()).astype(np.float32)
+    return found

@@ -1,82 +1,149 @@
-"""Sources named in a config or on the command line: "file.h5:/path", "file.npy", "file.npz:key" -> arrays."""
+"""Sources named in a config, on the command line or in Python -> readers, chosen by type, extension and table name."""
 
 from __future__ import annotations
 
+import logging
+import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from arignote.data.reader import IN_MEMORY, ArrayReader, Reader, reader_of
 from arignote.errors import DataError, did_you_mean
 
-__all__ = ["read_source", "source_shape"]
+__all__ = ["LABELS", "get_reader", "read_source"]
 
-T = TypeVar("T")
+LABELS = ("label", "labels", "target", "targets")
+_log = logging.getLogger(__name__)
 
 
-def read_source(source: str, base: Path | None = None) -> NDArray[Any]:
-    """Return the array that a source names.
+def get_reader(
+    src: Any, labels: bool = False, *, base: Path | None = None, load: bool = True, **options: Any
+) -> Reader:
+    """Return the reader of a source.
 
     Parameters
     ----------
-    source : str
-        "file.h5:/path/in/file", "file.npz:key" or "file.npy"; the part after the colon may be left out where the
-        file holds one array.
+    src : str, Path, array, Reader or object with `iter_epoch`
+        "file.h5:/path/in/file", "file.npy", "file.npz:key", "file.csv:column,column", "file.parquet:column", or a
+        folder of images, one folder per class. What follows the colon may be left out where there is one table, or
+        where tables are named after what they hold: label, labels, target, targets. Environment variables and ``~``
+        are filled in.
+    labels : bool
+        Whether the labels of the source are wanted, not its features.
     base : Path, optional
         Folder from which a relative path starts.
+    load : bool
+        Whether a file up to 256 MB is read into memory.
+    **options
+        `color` of images in HDF5; `size` and `mode` of a folder of images.
+
+    Returns
+    -------
+    Reader
+        The choice is told to the logger "arignote.data.sources".
 
     Raises
     ------
     DataError
-        Where the file is missing or broken, or has no such array (with those there are).
+        Where the file is missing or broken, or has no such table (with those there are).
     """
-    return _open(source, base, lambda dataset: np.asarray(dataset[()]))
-
-
-def source_shape(source: str, base: Path | None = None) -> tuple[int, ...]:
-    """Return the shape of the array that a source names."""
-    return _open(source, base, lambda dataset: tuple(dataset.shape))
-
-
-def _open(source: str, base: Path | None, take: Callable[[Any], T]) -> T:
-    name, _, key = source.partition(":")
+    if not isinstance(src, str | os.PathLike):
+        return reader_of(src)
+    name, key = _split(os.path.expanduser(os.path.expandvars(os.fspath(src))))
     path = (base or Path()) / name
-    if not path.is_file():
-        raise DataError(f"{path}: there is no such file (source {source!r})")
-    try:
-        if path.suffix in (".npy", ".npz"):
-            return _numpy(path, key, take)
-        return _hdf5(path, key, take)
-    except (OSError, ValueError, EOFError) as fault:
-        if isinstance(fault, DataError):
-            raise
-        raise DataError(f"{path}: cannot be read as {path.suffix or 'HDF5'}: {fault}") from None
+    if not path.exists():
+        hint = " An environment variable in it is not set." if "$" in name else ""
+        raise DataError(f"{path}: there is no such file (source {str(src)!r}).{hint}")
+    reader = _of_path(path, key, labels, {key: value for key, value in options.items() if value is not None})
+    if load and reader.chunk_rows is not None and reader.dtype.itemsize * int(np.prod(reader.shape)) <= IN_MEMORY:
+        reader = ArrayReader(reader.read(slice(0, len(reader))), reader.where)
+    how = "in memory" if reader.chunk_rows is None else f"read {reader.chunk_rows} rows at a time"
+    _log.info("%s -> %s %s %s, %s", src, reader.where, reader.shape, reader.dtype, how)
+    return reader
 
 
-def _numpy(path: Path, key: str, take: Callable[[Any], T]) -> T:
-    loaded = np.load(path, allow_pickle=False)
-    if isinstance(loaded, np.ndarray):
-        return take(loaded)
-    with loaded:
-        return take(loaded[_chosen(path, key, list(loaded.files))])
+def read_source(src: Any, labels: bool = False, *, base: Path | None = None, **options: Any) -> Any:
+    """Return all rows of a source as an array; see `get_reader`."""
+    reader = get_reader(src, labels, base=base, **options)
+    return reader.array if isinstance(reader, ArrayReader) else reader.read(slice(0, len(reader)))
 
 
-def _hdf5(path: Path, key: str, take: Callable[[Any], T]) -> T:
-    import h5py
-
-    with h5py.File(path, "r") as file:
-        found: list[str] = []
-        file.visititems(lambda name, item: found.append("/" + name) if isinstance(item, h5py.Dataset) else None)
-        return take(file[_chosen(path, "/" + key.strip("/") if key else "", found)])
+def _split(source: str) -> tuple[str, str]:
+    """Take "path:key" apart; the colon of a drive stays."""
+    drive, rest = os.path.splitdrive(source)
+    name, _, key = rest.partition(":")
+    return drive + name, key
 
 
-def _chosen(path: Path, key: str, there: list[str]) -> str:
-    if not key and len(there) == 1:
-        return there[0]
+def _of_path(path: Path, key: str, labels: bool, options: dict[str, Any]) -> Reader:
+    suffix = path.suffix.lower()
+    plain = (".npy", ".npz", ".csv", ".parquet")
+    allowed = {"size", "mode"} if path.is_dir() else set[str]() if suffix in plain else {"color"}
+    for option in sorted(set(options) - allowed):
+        raise DataError(f"{path}: {option!r} does not go with this kind of source")
+    if path.is_dir():
+        from arignote.data.images import ImageFolderReader
+
+        images = ImageFolderReader(path, **options)
+        return ArrayReader(images.labels, f"{path} (folders)") if labels else images
+    if suffix in (".npy", ".npz"):
+        return _numpy(path, key, labels)
+    if suffix in (".csv", ".parquet"):
+        return _columns(path, key, labels)
+    from arignote.data.hdf5 import HDFReader, tables_in
+
+    table = key if key else _chosen(path, "", labels, tables_in(path))
+    return HDFReader(path, table, **options)
+
+
+def _columns(path: Path, key: str, labels: bool) -> Reader:
+    """Return columns of a table of text or of Parquet: those that are named, or all but the labels, or the labels."""
+    from arignote.data.tabular import CSVReader, ParquetReader, columns_in
+
+    columns: Any = key.split(",") if "," in key else key
+    if not key:
+        there = columns_in(path)
+        named = [name for name in there if name.lower() in LABELS]
+        if labels and len(named) != 1:
+            raise DataError(f"{path}: which column holds the labels? Name it: {path.name}:{there[-1] if there else ''}")
+        columns = named[0] if labels else [name for name in there if name not in named]
+    elif not labels and isinstance(columns, str):
+        columns = [columns]
+    return CSVReader(path, columns, text=labels) if path.suffix.lower() == ".csv" else ParquetReader(path, columns)
+
+
+def _numpy(path: Path, key: str, labels: bool) -> Reader:
+    def told(act: Callable[[], Reader]) -> Reader:
+        try:
+            return act()
+        except (OSError, ValueError, EOFError) as fault:
+            if isinstance(fault, DataError):
+                raise
+            raise DataError(f"{path}: cannot be read as {path.suffix}: {fault}") from None
+
+    def read() -> Reader:
+        loaded = np.load(path, allow_pickle=False, mmap_mode="r")
+        if isinstance(loaded, np.ndarray):
+            return ArrayReader(loaded, str(path))
+        with loaded:
+            name = _chosen(path, key, labels, list(loaded.files))
+            return ArrayReader(loaded[name], f"{path}:{name}")
+
+    return told(read)
+
+
+def _chosen(path: Path, key: str, labels: bool, there: list[str]) -> str:
+    """Return the table that is meant: the one that is named, the only one, or the one whose name says what it is."""
     if key in there:
         return key
-    if not key:
-        raise DataError(f"{path}: holds several arrays; name one: {', '.join(f'{path.name}:{name}' for name in there)}")
-    raise DataError(f"{path}: has no array {key!r}. {did_you_mean(key, there)} There are: {', '.join(there)}")
+    if key:
+        raise DataError(f"{path}: has no table {key!r}. {did_you_mean(key, there)} There are: {', '.join(there)}")
+    named = [name for name in there if name.rpartition("/")[2].lower() in LABELS]
+    fitting = named if labels else [name for name in there if name not in named]
+    if len(there) == 1 or len(fitting) == 1:
+        return (fitting or there)[0]
+    choices = ", ".join(f"{path.name}:{name}" for name in there)
+    raise DataError(f"{path}: holds several tables; name one: {choices}")

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from arignote.engine.network import Network
-from arignote.engine.step import TrainingStep, seed_generators
+from arignote.engine.step import Part, TrainingStep, seed_generators
 
 __all__ = ["Looked", "NotFiniteFoundError", "not_deterministic"]
 
@@ -30,7 +30,7 @@ class Looked:
     def __init__(self, step: TrainingStep):
         self._step = step
 
-    def __call__(self, parts: Sequence[tuple[Tensor, Tensor, int]], *, lr: float, momentum: float, n: int) -> Any:
+    def __call__(self, parts: Sequence[Part], *, lr: float, momentum: float, n: int) -> Any:
         """Do the step; NotFiniteFoundError where an output, the loss or a weight is NaN or infinite."""
         network = self._step.network
         before = network.weights.clone()
@@ -40,7 +40,7 @@ class Looked:
         after = network.weights.clone()
         names = [name for name, tensor in network.named.items() if not bool(tensor.isfinite().all())]
         network.weights.copy_(before)
-        layers = [_first_layer(network, x, seed) for x, _, seed in parts]
+        layers = [_first_layer(network, x, seed) for x, _, _, seed in parts]
         network.weights.copy_(after)
         if any(layers):
             raise NotFiniteFoundError(

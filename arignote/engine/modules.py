@@ -89,6 +89,11 @@ def two_logits(z: Tensor) -> Tensor:
     return torch.cat([torch.zeros_like(z), z], dim=1)
 
 
-def cross_entropy(logits: Tensor, y: Tensor) -> Tensor:
-    """Return the mean negative log-likelihood of the classes `y` (n,) under `logits` (n, n_classes)."""
-    return functional.cross_entropy(logits, y)
+def cross_entropy(logits: Tensor, y: Tensor, weights: Tensor | None = None) -> Tensor:
+    """Return the mean negative log-likelihood of `y` under `logits` (n, n_classes).
+
+    `y` are classes (n,), or shares of all classes (n, n_classes); `weights` (n,) say how much each example counts.
+    """
+    if weights is None:
+        return functional.cross_entropy(logits, y)
+    return (functional.cross_entropy(logits, y, reduction="none") * weights).mean()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,13 +15,17 @@ from arignote.layers.base import WeightedLayer
 from arignote.optim.losses import Loss
 from arignote.optim.updaters import Updater
 
-__all__ = ["Scorer", "TrainingStep", "logits_of", "predict_proba", "to_device"]
+__all__ = ["Part", "Scorer", "TrainingStep", "logits_of", "predict_proba", "to_device"]
+
+
+# Features, class numbers (or shares of the classes), weights of the rows, and the seed of the engine's generators.
+Part = tuple[Tensor, Tensor, Tensor | None, int]
 
 
 def to_device(array: NDArray[Any], device: torch.device) -> Tensor:
     """Return an array as a tensor where the network lives (without a copy on the CPU)."""
     tensor = torch.from_numpy(array)
-    return tensor if device.type == "cpu" else tensor.to(device, non_blocking=True)
+    return tensor if device.type == "cpu" else tensor.pin_memory().to(device, non_blocking=True)
 
 
 def seed_generators(seed: int, device: torch.device) -> None:
@@ -50,7 +54,7 @@ class TrainingStep:
         self.network = network
         self.updater = updater
         self.max_grad_norm = max_grad_norm
-        self._loss: Callable[[Tensor, Tensor], Tensor] = loss.build()
+        self._loss: Callable[..., Tensor] = loss.build()
         self.flat_slots = {name: torch.zeros_like(network.weights) for name in updater.slots}
         gradients = network.flat_views(network.gradients)
         self._penalties: list[tuple[Tensor, Tensor, float, float]] = []
@@ -82,13 +86,14 @@ class TrainingStep:
         """Return a sum of losses to begin with, where the network lives."""
         return torch.zeros((), dtype=torch.float64, device=self.network.device)
 
-    def __call__(self, parts: Sequence[tuple[Tensor, Tensor, int]], *, lr: float, momentum: float, n: int) -> Tensor:
+    def __call__(self, parts: Sequence[Part], *, lr: float, momentum: float, n: int) -> Tensor:
         """Update the network.
 
         Parameters
         ----------
-        parts : sequence of (Tensor (rows, ...), Tensor (rows,), int)
-            Features, class numbers, and the seed of the engine's default generators; several batches count as one.
+        parts : sequence of (Tensor (rows, ...), Tensor (rows,), Tensor (rows,) or None, int)
+            Features, class numbers, weights of the rows, and the seed of the engine's default generators; several
+            batches count as one.
         lr, momentum : float
             The values in force.
         n : int
@@ -100,11 +105,12 @@ class TrainingStep:
             The mean loss before the update, without penalties; it stays on the device.
         """
         self.network.gradients.zero_()
-        n_rows = sum(len(y) for _, y, _ in parts)
+        n_rows = sum(len(y) for _, y, _, _ in parts)
         losses = []
-        for x, y, seed in parts:
+        for x, y, weights, seed in parts:
             seed_generators(seed, self.network.device)
-            loss = self._loss(self.network(x), y)
+            logits = self.network(x)
+            loss = self._loss(logits, y) if weights is None else self._loss(logits, y, weights)
             if len(parts) > 1:
                 loss = loss * (len(y) / n_rows)
             loss.backward()  # type: ignore[no-untyped-call]
@@ -141,11 +147,9 @@ def logits_of(network: Network, x: NDArray[Any]) -> Tensor:
     return network(to_device(np.ascontiguousarray(x, dtype=np.float32), network.device))  # type: ignore[no-any-return]
 
 
-def predict_proba(network: Network, read: Callable[[slice], NDArray[Any]], n_rows: int) -> NDArray[Any]:
-    """Return class probabilities (n_rows, n_classes), float32; `read` gives the features of a slice of rows."""
-    step = validation_rows(network)
-    parts = [logits_of(network, read(slice(at, at + step))).softmax(1).cpu().numpy() for at in range(0, n_rows, step)]
-    return np.concatenate(parts)
+def predict_proba(network: Network, batches: Iterable[NDArray[Any]]) -> NDArray[Any]:
+    """Return class probabilities (n_rows, n_classes), float32, of batches of features."""
+    return np.concatenate([logits_of(network, x).softmax(1).cpu().numpy() for x in batches])
 
 
 class Scorer:
@@ -158,16 +162,15 @@ class Scorer:
     @torch.no_grad()
     def __call__(
         self,
-        read: Callable[[slice], tuple[NDArray[Any], NDArray[Any]]],
-        n_rows: int,
+        batches: Iterable[tuple[NDArray[Any], NDArray[Any]]],
         heed: Callable[[], None] = lambda: None,
     ) -> dict[str, float]:
-        """Return each loss by name; `heed` is called before each batch, and may raise."""
-        step = validation_rows(self.network)
+        """Return each loss by name over batches of features and class numbers; `heed` is called before each."""
+        n_rows = 0
         totals = {name: torch.zeros((), dtype=torch.float64, device=self.network.device) for name in self._losses}
-        for at in range(0, n_rows, step):
+        for x, y in batches:
             heed()
-            x, y = read(slice(at, at + step))
+            n_rows += len(y)
             logits, labels = logits_of(self.network, x), to_device(y, self.network.device)
             for name, loss in self._losses.items():
                 totals[name].add_(loss(logits, labels), alpha=len(y))

@@ -30,6 +30,8 @@ class InputLayer(Layer):
     ----------
     n_in : int or tuple of int, optional
         Shape of one example; by default that of the data.
+    channel : str, optional
+        Which channel of the data, where it has several.
 
     Examples
     --------
@@ -39,6 +41,7 @@ class InputLayer(Layer):
 
     stem: ClassVar[str] = "input"
     n_in: SizeSpec = None
+    channel: str | None = None
 
     def output_shape(self, shape: Shape) -> Shape:
         if self.n_in is not None and tuple(self.n_in) != shape:
@@ -59,6 +62,8 @@ class InputImageLayer(Layer):
         Height and width.
     n_images : int >= 1
         Number of channels.
+    channel : str, optional
+        Which channel of the data, where it has several named ones.
 
     Examples
     --------
@@ -68,6 +73,7 @@ class InputImageLayer(Layer):
 
     stem: ClassVar[str] = "input"
     n_images: Count = 1
+    channel: str | None = None
     n_pixels: Pair
 
     @property

@@ -11,12 +11,15 @@ __all__ = ["Loss"]
 
 
 class Loss(Part):
-    """What every loss is: ``build() -> f(logits, y)``, the mean over the examples of a batch."""
+    """What every loss is: ``build() -> f(logits, y)``, the mean over the examples of a batch.
+
+    One that can be trained on takes the weights of the examples too: ``f(logits, y, weights)``.
+    """
 
     kind: ClassVar[str] = "loss"
     differentiable: ClassVar[bool] = False
 
-    def build(self) -> Callable[[Any, Any], Any]:
+    def build(self) -> Callable[..., Any]:
         """Return the function of engine tensors: logits (n, n_classes), class numbers (n,) -> mean, a scalar."""
         raise NotImplementedError
 
@@ -27,7 +30,7 @@ class NLL(Loss):
 
     differentiable: ClassVar[bool] = True
 
-    def build(self) -> Callable[[Any, Any], Any]:
+    def build(self) -> Callable[..., Any]:
         from arignote.engine.modules import cross_entropy
 
         return cross_entropy
@@ -37,5 +40,5 @@ class NLL(Loss):
 class Error(Loss):
     """Fraction of examples whose most probable class is not the true one, in [0, 1]."""
 
-    def build(self) -> Callable[[Any, Any], Any]:
+    def build(self) -> Callable[..., Any]:
         return lambda logits, y: (logits.argmax(1) != y).float().mean()

@@ -13,7 +13,7 @@ import pytest
 
 from arignote import DataError, sample_data
 from arignote.data.files import read_pickle
-from arignote.data.sources import read_source, source_shape
+from arignote.data.sources import get_reader, read_source
 
 SHARED = Path(__file__).resolve().parents[3] / "shared" / "data"
 
@@ -61,25 +61,25 @@ def test_sources_name_arrays_in_files(tmp_path):
         file["deep/x"] = array
         file["y"] = array[0]
     for source in ("a.npy", "a.npz:x", "a.h5:/deep/x"):
-        assert np.array_equal(read_source(source, tmp_path), array)
-        assert source_shape(source, tmp_path) == (4, 3)
-    with pytest.raises(DataError, match=r"no array '/z'.*There are: /deep/x, /y"):
-        read_source("a.h5:/z", tmp_path)
-    with pytest.raises(DataError, match="holds several arrays"):
-        read_source("a.npz", tmp_path)
+        assert np.array_equal(read_source(source, base=tmp_path), array)
+        assert get_reader(source, base=tmp_path).shape == (4, 3)
+    with pytest.raises(DataError, match=r"no such table.*There are: /deep/x, /y"):
+        read_source("a.h5:/z", base=tmp_path)
+    with pytest.raises(DataError, match="holds several tables"):
+        read_source("a.npz", base=tmp_path)
     with pytest.raises(DataError, match="there is no such file"):
-        read_source("b.h5:/x", tmp_path)
+        read_source("b.h5:/x", base=tmp_path)
     (tmp_path / "c.h5").write_bytes((tmp_path / "a.h5").read_bytes()[:200])
-    with pytest.raises(DataError, match=r"c\.h5: cannot be read"):
-        read_source("c.h5:/x", tmp_path)
+    with pytest.raises(DataError, match=r"c\.h5: "):
+        read_source("c.h5:/x", base=tmp_path)
 
 
 def test_digits_come_offline_and_are_those_of_the_config():
     X, y = sample_data.digits()
     folder = Path(__file__).resolve().parents[2] / "sample_data"
     assert X.shape == (1797, 64) and X.dtype == np.float32 and X.max() == 1.0
-    assert np.array_equal(read_source("digits.h5:/images", folder), X)
-    assert np.array_equal(read_source("digits.h5:/labels", folder), y)
+    assert np.array_equal(read_source("digits.h5:/images", base=folder), X)
+    assert np.array_equal(read_source("digits.h5:/labels", base=folder), y)
 
 
 def test_mnist_is_found_in_the_folder_of_the_variable(tmp_path, monkeypatch):

@@ -1,0 +1,75 @@
+"""Labels: checked, and numbered as classes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from arignote.errors import DataError
+
+__all__ = ["check_labels", "encode_labels", "find_classes"]
+
+
+def check_labels(y: Any, what: str) -> NDArray[Any]:
+    """Return labels as (rows,): a column is flattened, one-hot rows are told, missing ones refused."""
+    labels = np.asarray(y)
+    if labels.ndim == 2 and labels.shape[1] == 1:
+        labels = labels[:, 0]
+    if labels.ndim == 2 and labels.dtype.kind in "biuf" and np.isin(labels, (0, 1)).all():
+        raise DataError(f"labels of {what} are one-hot, of shape {labels.shape}; give y.argmax(axis=1)")
+    if labels.ndim != 1:
+        raise DataError(f"labels of {what} must have the shape (rows,); got {labels.shape}")
+    if labels.dtype.kind == "f":
+        if not np.isfinite(labels).all():
+            raise DataError(f"label of {what} row {int(np.argmin(np.isfinite(labels)))} is not finite")
+        if not (labels == np.round(labels)).all():
+            raise DataError(
+                f"labels of {what} are continuous numbers (such as {labels[0]}); a classifier needs classes"
+            )
+    if labels.dtype == object:
+        missing = [row for row, label in enumerate(labels) if label is None or label != label]
+        if missing:
+            raise DataError(f"label of {what} row {missing[0]} is missing")
+        if all(isinstance(label, str) for label in labels):
+            labels = labels.astype(str)
+    return labels
+
+
+def find_classes(labels: NDArray[Any], n_classes: int | None) -> NDArray[Any]:
+    """Return the classes in order; DataError where there is one only, or where they do not fit `n_classes`."""
+    if labels.dtype.kind not in "biufUO":
+        raise DataError(f"labels must be numbers or text; got {labels.dtype}. Try y.astype(str)")
+    try:
+        classes = np.unique(labels)
+    except TypeError:
+        raise DataError("labels are of several types; make them all strings or all numbers") from None
+    n_needed = 2 if n_classes == 1 else n_classes
+    if n_needed is not None and classes.dtype.kind in "biuf" and len(classes) <= n_needed:
+        if len(classes) < n_needed or (classes == np.arange(n_needed)).all():
+            low, high = classes.min(), classes.max()
+            if low < 0 or high >= n_needed:
+                raise DataError(
+                    f"labels reach from {low} to {high}; with n_classes={n_needed} they must lie in 0 .. {n_needed - 1}"
+                )
+            classes = np.arange(n_needed)
+    elif n_needed is not None and len(classes) != n_needed:
+        raise DataError(f"labels have {len(classes)} classes, the output layer n_classes={n_classes}")
+    classes_seen = np.unique(labels).tolist()
+    if len(classes_seen) < 2:
+        raise DataError(f"labels have one class only ({classes_seen}); a classifier needs at least two")
+    return classes
+
+
+def encode_labels(labels: NDArray[Any], classes: NDArray[Any], what: str) -> NDArray[np.int64]:
+    """Return the position of each label in `classes`; DataError names the first that is not there."""
+    try:
+        at = np.searchsorted(classes, labels).clip(max=len(classes) - 1)
+        good = classes[at] == labels
+    except TypeError:
+        good = np.zeros(len(labels), dtype=bool)
+    if not np.all(good):
+        row = int(np.argmin(good))
+        raise DataError(f"label {labels[row]!r} of {what} row {row} is none of the classes {classes.tolist()[:20]}")
+    return at.astype(np.int64)

@@ -1,0 +1,463 @@
+"""Going on with something else: what is refused, what is told, what may change, and what a force does."""
+
+from __future__ import annotations
+
+import os
+import re
+import warnings
+
+import numpy as np
+import pytest
+import torch
+
+from arignote import CheckpointError, NNClassifier
+from arignote.checkpoint import decode, encode
+from arignote.errors import ArignoteWarning
+from arignote.state import tensors_sha256
+
+SETTINGS = {
+    "n_epochs": 3,
+    "batch_size": 64,
+    "valid": 0.2,
+    "sgd_type": "nag",
+    "lr_rule": {"rule": "stalled", "initial_value": 0.3, "multiply_by": 0.5, "interval": 1},
+}
+LAYERS = [
+    ["FCLayer", {"name": "fc1", "n_units": 12, "activation": "prelu_shelf", "l2": 0.001, "maxnorm": 3.0}],
+    ["DropoutLayer", {"dropout_p": 0.3}],
+    ["ClassificationOutputLayer", {"name": "output"}],
+]
+# 240 rows: four batches an epoch.
+MIDDLE = [1, 2]
+
+
+class Stopped(Exception):
+    pass
+
+
+def stop_after(n_batches):
+    """Return an observer that raises, as a kill would, in the batch after so many."""
+    seen = []
+
+    def observer(event):
+        seen.append(event.kind)
+        if seen.count("batch") > n_batches:
+            raise Stopped
+
+    return observer
+
+
+def shift(x, y, rng):
+    return np.roll(x, int(rng.integers(-1, 2)), axis=1), y
+
+
+def last(stem):
+    return decode(stem.with_name("run_last.ckpt").read_bytes(), "last")[0]
+
+
+def rewrite(stem, change):
+    """Change the state in the newest file of a run, as another machine would have written it."""
+    state = last(stem)
+    best = stem.with_name("run_best.ckpt")
+    change(state)
+    pieces, _ = encode(state)
+    stem.with_name("run_last.ckpt").write_bytes(b"".join(pieces))
+    assert best.exists()
+
+
+def files(stem):
+    return {path.name: path.read_bytes() for path in stem.parent.iterdir()}
+
+
+def digest(classifier):
+    state = classifier.state_
+    return [
+        tensors_sha256(state.network),
+        tensors_sha256(state.slots),
+        state.history.sha256(),
+        {name: vars(rule) for name, rule in state.rules.items()},
+        state.best.value,
+        tensors_sha256(classifier.params),
+    ]
+
+
+@pytest.fixture
+def fit(digits):
+    """Return a function that fits; `data`, `seed` and the layers may be others."""
+
+    def run(stem=None, data=digits, seed=3, layers=LAYERS, **more):
+        checkpoint = {"checkpoint": str(stem)} if stem else {}
+        return NNClassifier(layers, rng=seed).fit(*data, **SETTINGS | checkpoint | more)
+
+    return run
+
+
+@pytest.fixture
+def stopped(fit, tmp_path):
+    """Return a function that leaves a run killed in its second epoch, after its second batch was saved."""
+
+    def make(folder=tmp_path, **more):
+        with pytest.raises(Stopped):
+            fit(folder / "run", checkpoint_every=1, observers=stop_after(6), **more)
+        progress = last(folder / "run").progress
+        assert [progress.epoch, progress.batch] == MIDDLE
+        return folder / "run"
+
+    return make
+
+
+@pytest.fixture(scope="module")
+def whole(digits):
+    """What the run ends in that nobody stops."""
+    return digest(NNClassifier(LAYERS, rng=3).fit(*digits, **SETTINGS))
+
+
+@pytest.fixture(scope="module")
+def augmented(digits):
+    """What it ends in with an augmentation."""
+    return digest(NNClassifier(LAYERS, rng=3).fit(*digits, **SETTINGS, augmentation=shift))
+
+
+def told(*parts):
+    """Return a pattern for one warning that says these things in this order, and that the run goes on."""
+    return r"goes on correctly, but not bit for bit: .*" + ".*".join(re.escape(part) for part in parts)
+
+
+def test_the_file_records_what_may_change_bits_and_a_fingerprint_of_all_data(stopped, digits):
+    state = last(stopped())
+    assert set(state.environment) == {"python", "numpy", "torch", "device", "n_threads", "cpu", "deterministic"}
+    assert state.environment["torch"] == torch.__version__ and state.environment["numpy"] == np.__version__
+    assert state.environment["cpu"] == torch.backends.cpu.get_cpu_capability()
+    assert state.environment["deterministic"] is True
+    assert set(state.data) == {"train", "valid"}
+    assert state.data["train"]["features"]["shape"] == [240, 64]
+    for part in state.data.values():
+        assert all(re.fullmatch("[0-9a-f]{64}", part[kind]["sha256"]) for kind in ("features", "labels"))
+
+
+OTHERS = {
+    "torch": ("torch", "1.2.3"),
+    "numpy": ("numpy", "1.2.3"),
+    "python": ("python", "2.7.18"),
+    "device": ("device", "NVIDIA H200"),
+    "capability": ("cpu", "DEFAULT of another machine"),
+    "flags": ("deterministic", False),
+}
+
+
+@pytest.mark.parametrize("case", OTHERS)
+def test_another_environment_is_told_once_and_goes_on(case, stopped, fit, whole):
+    stem, (key, other) = stopped(), OTHERS[case]
+    now = last(stem).environment[key]
+    rewrite(stem, lambda state: state.environment.update({key: other}))
+    with pytest.warns(ArignoteWarning) as caught:
+        ended = fit(stem)
+    assert [str(one.message) for one in caught] == [
+        f"{stem}_last.ckpt: goes on correctly, but not bit for bit: environment.{key}: {other!r} then, {now!r} now"
+    ]
+    # Here the machine is the same in truth, so that the numbers are too.
+    assert digest(ended) == whole
+    assert ended.state_.starts == [[0, 0], MIDDLE]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        fit(stem, n_epochs=4)
+
+
+def test_every_difference_is_listed(stopped, fit):
+    stem = stopped()
+    rewrite(stem, lambda state: state.environment.update(python="2.7.18", torch="1.2.3", cpu="NEON"))
+    with pytest.warns(ArignoteWarning, match=told("cpu: 'NEON'", "python: '2.7.18'", "torch: '1.2.3'")):
+        fit(stem)
+
+
+def test_a_file_that_knows_nothing_of_a_new_entry_tells_it(stopped, fit, whole):
+    stem = stopped()
+    rewrite(stem, lambda state: state.environment.pop("cpu"))
+    with pytest.warns(ArignoteWarning, match=told("environment.cpu: None then")):
+        assert digest(fit(stem)) == whole
+
+
+def test_unset_threads_are_those_of_the_checkpoint_and_are_put_back(stopped, fit):
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        stem, seen = stopped(n_threads=2), []
+        ended = fit(stem, observers=lambda event: seen.append(torch.get_num_threads()))
+        assert set(seen) == {2} and torch.get_num_threads() == 1
+        assert ended.state_.environment["n_threads"] == last(stem).environment["n_threads"] == 2
+        assert digest(ended) == digest(fit(n_threads=2))
+    finally:
+        torch.set_num_threads(before)
+
+
+def test_other_threads_are_told_and_taken(stopped, fit):
+    before, seen = torch.get_num_threads(), []
+    stem = stopped(n_threads=2)
+    with pytest.warns(ArignoteWarning, match=told("environment.n_threads: 2 then, 1 now")):
+        ended = fit(stem, n_threads=1, observers=lambda event: seen.append(torch.get_num_threads()))
+    assert set(seen) == {1} and torch.get_num_threads() == before
+    assert ended.state_.environment["n_threads"] == 1
+
+
+def test_threads_are_put_back_after_a_refusal(stopped, fit):
+    before = torch.get_num_threads()
+    stem = stopped(n_threads=2)
+    with pytest.raises(CheckpointError, match="batch_size"):
+        fit(stem, batch_size=32, n_threads=1)
+    assert torch.get_num_threads() == before
+
+
+FREE = {
+    "n_workers": {"n_workers": 3},
+    "augmentation in the loop": {"n_workers": 0},
+    "prefetch": {"prefetch": 1},
+    "checkpoint settings": {"checkpoint_every": "epoch", "keep_last": 4, "checkpoint_all": True, "keep_epochs": 1},
+    "seconds between saves": {"checkpoint_every": "0.01s"},
+    "observers": {"observers": [lambda event: None]},
+    "stop signals": {"stop_signals": ["SIGUSR2"]},
+    "metadata": {"extra_metadata": {"who": "me"}},
+    "the seed left out": {"seed": None},
+    "the device by name": {"device": "cpu"},
+    "force without need": {"resume": "force"},
+}
+
+
+@pytest.mark.parametrize("case", FREE)
+def test_what_decides_no_number_may_change_in_the_middle(case, stopped, fit, augmented):
+    # A warning would be an error here.
+    ended = fit(stopped(augmentation=shift, n_workers=1), augmentation=shift, **FREE[case])
+    assert digest(ended) == augmented
+    assert ended.state_.starts == [[0, 0], MIDDLE]
+
+
+def test_verbose_and_notices_of_preemption_may_change(stopped, fit, tmp_path, capsys, whole):
+    stem, notices = stopped(), tmp_path / "notice"
+    ended = fit(stem, verbose=True, preemption=f"file:{notices}")
+    assert digest(ended) == whole
+    assert len(capsys.readouterr().out.splitlines()) >= 2
+
+
+def test_more_epochs_or_fewer_may_be_asked_for_in_the_middle(stopped, fit):
+    stem = stopped()
+    assert digest(fit(stem, n_epochs=2)) == digest(fit(n_epochs=2))
+    assert digest(fit(stem, n_epochs=4)) == digest(fit(n_epochs=4))
+    assert fit(stem, n_epochs=1).story_.startswith("finished, 4 of 1 epochs")
+
+
+def test_a_stop_in_the_middle_of_augmentation_goes_on_with_any_number_of_threads(stopped, fit, tmp_path):
+    expected = digest(fit(augmentation=shift, n_workers=0))
+    stem = stopped(augmentation=shift, n_workers=4, prefetch=8)
+    with pytest.raises(Stopped):
+        fit(stem, augmentation=shift, n_workers=0, checkpoint_every=1, observers=stop_after(3))
+    assert digest(fit(stem, augmentation=shift, n_workers=2, prefetch=1)) == expected
+
+
+def other_rows(digits):
+    return digits[0][:200], digits[1][:200]
+
+
+def other_labels(digits):
+    labels = digits[1].copy()
+    at = np.flatnonzero(labels == 3)[0]
+    labels[at] = 4
+    return digits[0], labels
+
+
+def other_features(digits):
+    features = digits[0].copy()
+    features[17, 3] += 0.5
+    return features, digits[1]
+
+
+def other_classes(digits):
+    return digits[0], digits[1] + 100
+
+
+# What is given in place of the run's own, and what the refusal says of it.
+REFUSED = {
+    "batch_size": ({"batch_size": 32}, "fit.batch_size: 64 then, 32 now"),
+    "drop_last": ({"drop_last": True}, "fit.drop_last: False then, True now"),
+    "accumulate": ({"accumulate": 2}, "fit.accumulate: 1 then, 2 now"),
+    "shuffle": ({"shuffle": False}, "fit.shuffle: True then, False now"),
+    "updater": ({"sgd_type": "adam"}, "fit.sgd_type"),
+    "learning rate": ({"lr_rule": 0.1}, "fit.lr_rule"),
+    "momentum": ({"momentum_rule": 0.5}, "fit.momentum_rule"),
+    "gradient norm": ({"sgd_max_grad_norm": 1.0}, "fit.sgd_max_grad_norm: None then, 1.0 now"),
+    "stop rule": ({"stop_rule": {"rule": "stalled", "interval": 2}}, "fit.stop_rule"),
+    "validation": ({"validation_frequency": 100}, "fit.validation_frequency: None then, 100 now"),
+    "validation losses": ({"valid_loss": ["error"]}, "fit.valid_loss"),
+    "augmentation": ({"augmentation": shift}, "fit.augmentation"),
+    "rows": ({"data": other_rows}, "data.train.features.shape: [240, 64] then, [160, 64] now"),
+    "labels": ({"data": other_labels}, "labels.sha256"),
+    "features": ({"data": other_features}, "features.sha256"),
+    "classes": ({"data": other_classes}, "classes.values: [0, 1, 2, 3, 4, 5, 6, 7, 8, 9] then, [100, 101"),
+    "held out rows": ({"valid": 0.3}, "data.train.features.shape"),
+    "no rows held out": ({"test": 0.1}, "data.test: None then"),
+    "seed": ({"seed": 4}, "rng: 3 then, 4 now"),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_something_else_is_refused_with_the_diff_before_anything_is_written(case, stopped, fit, digits, whole):
+    stem, (given, text) = stopped(), REFUSED[case]
+    if "data" in given:
+        given = given | {"data": given["data"](digits)}
+    before = files(stem)
+    with pytest.raises(CheckpointError, match=re.escape(text)) as caught:
+        fit(stem, **given)
+    assert re.match(
+        rf"{re.escape(str(stem))}_last\.ckpt: this run was started with something else:\n  ", str(caught.value)
+    )
+    assert 'resume="fresh" (--fresh)' in str(caught.value) and 'resume="force" (--force)' in str(caught.value)
+    assert files(stem) == before
+    # Nothing is lost by asking for the wrong thing.
+    assert digest(fit(stem)) == whole
+
+
+@pytest.mark.parametrize(
+    ("change", "text"),
+    [
+        (lambda layers: layers[0][1].update(n_units=13), "layers.fc1.n_units: 12 then, 13 now"),
+        (lambda layers: layers[0][1].update(activation="relu"), "layers.fc1.activation"),
+        (lambda layers: layers[0][1].update(l2=0.0), "layers.fc1.l2: 0.001 then, 0.0 now"),
+        (lambda layers: layers[1][1].update(dropout_p=0.5), "dropout_p: 0.3 then, 0.5 now"),
+        (lambda layers: layers.pop(1), "then, None now"),
+        (lambda layers: layers[0][1].update(name="first"), "layers.first: None then"),
+    ],
+)
+def test_another_layer_is_refused_with_the_diff(change, text, stopped, fit, layers):
+    stem = stopped()
+    before = files(stem)
+    change(layers)
+    with pytest.raises(CheckpointError, match=re.escape(text)):
+        fit(stem, layers=layers)
+    assert files(stem) == before
+
+
+def test_where_no_file_may_be_nothing_is_written(stopped, fit):
+    stem = stopped()
+    before = files(stem)
+    with pytest.raises(CheckpointError, match="resume is False"):
+        fit(stem, resume=False)
+    assert files(stem) == before
+
+
+def test_a_force_that_cannot_be_is_told_before_anything_is_written(stopped, fit, layers, digits):
+    stem = stopped()
+    before = files(stem)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        with pytest.raises(CheckpointError, match=r"'slots/|'velocity/|'m/|has no entry"):
+            fit(stem, sgd_type="adam", resume="force")
+        layers[0][1]["n_units"] = 13
+        with pytest.raises(CheckpointError, match=r"'fc1.W' has shape \(64, 12\); the network needs \(64, 13\)"):
+            fit(stem, layers=layers, resume="force")
+    assert files(stem) == before
+
+
+def forced(fit, stem, *parts, **given):
+    """Go on by force; one warning tells all that differs."""
+    with pytest.warns(ArignoteWarning) as caught:
+        ended = fit(stem, resume="force", **given)
+    texts = [str(one.message) for one in caught]
+    assert len(texts) == 1 and re.search(told(*parts), texts[0]), texts
+    return ended
+
+
+def positions(events):
+    return [(event.epoch, event.batch) for event in events if event.kind == "batch"]
+
+
+def test_other_rows_by_force_begin_the_unfinished_epoch_again(stopped, fit, digits):
+    stem, events = stopped(), []
+    before = last(stem).progress
+    assert before.examples_seen == 240 + 128
+    data = other_rows(digits)
+    ended = forced(fit, stem, "data.train.features.shape", data=data, observers=events.append)
+    # 160 rows: three batches, from the first of the second epoch on.
+    assert positions(events) == [(2, 1), (2, 2), (2, 3), (3, 1), (3, 2), (3, 3)]
+    assert ended.state_.starts == [[0, 0], [1, 0]]
+    assert ended.state_.progress.examples_seen == before.examples_seen + 2 * 160
+    assert np.isfinite(ended.history_[-1]["train_nll"])
+    # What it goes on with is its own from now on.
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert fit(stem, data=data, n_epochs=4).n_epochs_ == 4
+    with pytest.raises(CheckpointError, match=r"shape: \[160, 64\] then, \[240, 64\] now"):
+        fit(stem, n_epochs=4)
+
+
+def test_the_training_loss_of_an_epoch_begun_again_is_that_of_its_own_rows(stopped, fit, digits, tmp_path):
+    found = []
+    for unfinished in (True, False):
+        folder = tmp_path / str(unfinished)
+        stem = stopped(folder)
+        if not unfinished:
+            # As if nothing of its second epoch had been counted.
+            rewrite(stem, uncount)
+        found.append(forced(fit, stem, "data.train", data=other_rows(digits), n_epochs=2).history_[-1]["train_nll"])
+    assert found[0] == found[1]
+
+
+def uncount(state):
+    state.progress.batch = state.progress.epoch_examples = 0
+    state.epoch_loss = np.float64(0.0)
+
+
+@pytest.mark.parametrize("kind", ["features", "labels"])
+def test_other_values_of_as_many_rows_go_on_in_mid_epoch(kind, stopped, fit, digits):
+    stem, events = stopped(), []
+    data = {"features": other_features, "labels": other_labels}[kind](digits)
+    forced(fit, stem, f"{kind}.sha256", data=data, observers=events.append)
+    assert positions(events)[0] == (2, 3)
+
+
+def test_another_batch_size_by_force_begins_the_unfinished_epoch_again(stopped, fit):
+    stem, events = stopped(), []
+    ended = forced(fit, stem, "fit.batch_size: 64 then, 100 now", batch_size=100, observers=events.append)
+    assert positions(events) == [(2, 1), (2, 2), (2, 3), (3, 1), (3, 2), (3, 3)]
+    assert ended.state_.spec["fit"]["batch_size"] == 100
+    with pytest.raises(CheckpointError, match="batch_size: 100 then, 64 now"):
+        fit(stem)
+
+
+def test_other_classes_by_force_are_predicted_from_then_on(stopped, fit, digits):
+    ended = forced(fit, stopped(), "classes.values", data=other_classes(digits))
+    assert ended.classes_.tolist() == list(range(100, 110))
+    assert ended.predict(digits[0][:5]).min() >= 100
+    assert ended.state_.starts == [[0, 0], MIDDLE]
+
+
+def test_another_layer_setting_by_force_is_used(stopped, fit, layers):
+    stem = stopped()
+    layers[1][1]["dropout_p"] = 0.0
+    ended = forced(fit, stem, "dropout_p: 0.3 then, 0.0 now", layers=layers)
+    assert ended.state_.spec["layers"][2][1]["dropout_p"] == 0.0 and ended.state_.starts == [[0, 0], MIDDLE]
+    assert fit(stem, layers=layers).story_.startswith("finished")
+
+
+def test_another_seed_by_force_is_the_seed_of_the_run_from_then_on(stopped, fit):
+    stem = stopped()
+    ended = forced(fit, stem, "rng: 3 then, 4 now", seed=4)
+    assert ended.n_epochs_ == 3
+    # Whoever forced it can go on with what was given, without another force.
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert fit(stem, seed=4, n_epochs=4).n_epochs_ == 4
+
+
+def test_a_run_in_memory_is_refused_and_forced_like_one_in_files(digits, layers):
+    model = NNClassifier(layers, rng=3, warm_start=True).fit(*digits, **SETTINGS | {"n_epochs": 1})
+    with pytest.raises(CheckpointError, match=r"the classifier's state: this run was started with something else"):
+        model.fit(*digits, **SETTINGS | {"batch_size": 32})
+    with pytest.warns(ArignoteWarning, match=told("batch_size: 64 then, 32 now")):
+        model.fit(*digits, **SETTINGS | {"batch_size": 32}, resume="force")
+    assert model.n_epochs_ == 3
+
+
+def test_fresh_asks_no_questions(stopped, fit):
+    stem = stopped()
+    rewrite(stem, lambda state: state.environment.update(torch="1.2.3"))
+    ended = fit(stem, resume="fresh", batch_size=32)
+    assert ended.state_.starts == [[0, 0]] and ended.n_epochs_ == 3
+    assert not [name for name in os.listdir(stem.parent) if name.startswith(".")]
