@@ -78,6 +78,7 @@ class Checkpointer:
         self._saved_at = -1e9
         self._began = time.monotonic()
         self._memory: TrainingState | None = None
+        self._snapshot: TrainingState | None = None
         self._saved_position = (-1, -1, False)
         self._writing: _Writing | None = None
         self._postponed = False
@@ -130,7 +131,8 @@ class Checkpointer:
         if not self._wait(None if of_epoch or finally_ else 0.0):
             self._postponed = True
             return
-        snapshot = state.snapshot()
+        # None is being written: the arrays of the last one are free.
+        snapshot = self._snapshot = state.snapshot(self._snapshot)
         self._writing = _Writing(lambda: self._write(snapshot, of_epoch))
         self._saved_at, self._saved_position, self._postponed = time.monotonic(), position, False
         if not finally_ and snapshot.n_bytes <= SMALL:

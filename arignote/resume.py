@@ -114,7 +114,7 @@ def take_over(state: TrainingState, stored: TrainingState, where: str) -> None:
     copy_into(state.network, stored.network, where)
     copy_into(state.slots, stored.slots, where)
     state.epoch_loss.fill_(float(stored.epoch_loss))
-    state.rules, state.rng, state.run_id = dict(stored.rules), stored.rng, stored.run_id
+    state.rules, state.run_id = dict(stored.rules), stored.run_id
     state.progress = replace(stored.progress, stopped_by=None)
     state.history = stored.snapshot().history
     state.best = replace(stored.best) if stored.best is not None else None
@@ -128,7 +128,7 @@ def _batches(state: TrainingState) -> Any:
     """Return what the position in an epoch depends on."""
     features = state.data.get("train", {}).get("features", {})
     fit = _comparable(state.spec)["fit"]
-    return features.get("shape", [None])[0], [fit[key] for key in ("batch_size", "drop_last", "accumulate")]
+    return state.rng, features.get("shape", [None])[0], [fit[key] for key in ("batch_size", "drop_last", "accumulate")]
 
 
 def story(state: TrainingState, where: str) -> str:

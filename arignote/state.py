@@ -207,12 +207,18 @@ class TrainingState:
         """Bytes of all tensors."""
         return sum(int(t.nbytes) for tensors in (self.network, self.slots) for t in tensors.values())
 
-    def snapshot(self) -> TrainingState:
-        """Return a copy with arrays in place of live tensors, which no later step can change."""
+    def snapshot(self, into: TrainingState | None = None) -> TrainingState:
+        """Return a copy with arrays in place of live tensors, which no later step can change.
+
+        Parameters
+        ----------
+        into : TrainingState, optional
+            A snapshot that nobody needs any more: its arrays are used again, for fresh memory is what a copy costs.
+        """
         return replace(
             self,
-            network=_arrays(self.network),
-            slots=_arrays(self.slots),
+            network=_arrays(self.network, into.network if into is not None else {}),
+            slots=_arrays(self.slots, into.slots if into is not None else {}),
             epoch_loss=np.float64(float(self.epoch_loss)),
             rules=dict(self.rules),
             progress=copy.copy(self.progress),
@@ -263,8 +269,8 @@ class TrainingState:
 
     def to_tensors(self) -> dict[str, NDArray[Any]]:
         """Return all tensors by their names in the file."""
-        found = {f"network/{name}": array for name, array in _arrays(self.network, copied=False).items()}
-        found |= {f"slots/{name}": array for name, array in _arrays(self.slots, copied=False).items()}
+        found = {f"network/{name}": array for name, array in _arrays(self.network).items()}
+        found |= {f"slots/{name}": array for name, array in _arrays(self.slots).items()}
         found |= {f"preprocess/{name}": array for name, array in self.preprocess.items()}
         found |= {f"history/{name}": array for name, array in self.history.arrays().items()}
         found["progress/epoch_loss"] = np.asarray(float(self.epoch_loss), dtype=np.float64)
@@ -330,19 +336,25 @@ def _check(plain: _Plain, epoch_loss: NDArray[Any], columns: Mapping[str, NDArra
             raise ValueError(f"history/{name} is not finite")
 
 
-def _arrays(tensors: Mapping[str, Any], copied: bool = True) -> dict[str, NDArray[Any]]:
-    """Return live tensors, or arrays, as contiguous arrays."""
+def _arrays(tensors: Mapping[str, Any], into: Mapping[str, Any] | None = None) -> dict[str, NDArray[Any]]:
+    """Return live tensors, or arrays, as contiguous arrays; copies where `into` is given, in its arrays if they fit."""
     found = {}
     for name, tensor in tensors.items():
-        array = tensor if isinstance(tensor, np.ndarray) else tensor.detach().cpu().numpy()
-        found[name] = np.array(array, order="C") if copied else np.asarray(array, order="C")
+        array = np.asarray(tensor if isinstance(tensor, np.ndarray) else tensor.detach().cpu().numpy(), order="C")
+        if into is not None:
+            used = into.get(name)
+            if not isinstance(used, np.ndarray) or used.shape != array.shape or used.dtype != array.dtype:
+                used = np.empty_like(array)
+            np.copyto(used, array)
+            array = used
+        found[name] = array
     return found
 
 
 def tensors_sha256(tensors: Mapping[str, Any]) -> str:
     """Return the digest over names, dtypes, shapes and bytes, sorted by name."""
     digest = hashlib.sha256()
-    for name, array in sorted(_arrays(tensors, copied=False).items()):
+    for name, array in sorted(_arrays(tensors).items()):
         digest.update(json.dumps([name, array.dtype.str, list(array.shape)]).encode())
         digest.update(array.tobytes())
     return digest.hexdigest()

@@ -13,6 +13,7 @@ import struct
 import subprocess
 import sys
 import warnings
+import zlib
 from math import inf, nan
 from pathlib import Path
 
@@ -150,7 +151,8 @@ def test_the_digest_is_that_of_the_file_with_zeros_in_its_place():
     data = bytes_of(state())
     digest = encode(state())[1]
     assert data.count(digest.encode()) == 1
-    assert hashlib.sha256(data.replace(digest.encode(), ZEROS.encode())).hexdigest() == digest
+    end = 8 + struct.unpack("<Q", data[:8])[0]
+    assert digest_of(data[:end].replace(digest.encode(), ZEROS.encode()), data[end:]) == digest
 
 
 # Versions
@@ -240,7 +242,13 @@ def sealed(head, body=b""):
         head = json.dumps(head, separators=(",", ":")).encode()
     head += b" " * (-len(head) % 8)
     data = struct.pack("<Q", len(head)) + head + body
-    return data.replace(ZEROS.encode(), hashlib.sha256(data).hexdigest().encode(), 1)
+    digest = digest_of(data[: 8 + len(head)], body)
+    return data.replace(ZEROS.encode(), digest.encode(), 1)
+
+
+def digest_of(head, body):
+    """Return the digest as docs/checkpoint-format.md tells it."""
+    return hashlib.sha256(head + struct.pack("<I", zlib.crc32(body))).hexdigest()
 
 
 def put(stem, change, kind="last"):

@@ -8,8 +8,8 @@ import signal
 import threading
 from types import SimpleNamespace
 
-import numpy as np
 import pytest
+import torch
 
 from arignote import NNClassifier, checkpointer
 from arignote.checkpoint import decode
@@ -23,6 +23,15 @@ LAYERS = [
 ]
 # 240 rows: four batches an epoch.
 SETTINGS = {"n_epochs": 3, "batch_size": 64, "valid": 0.2, "sgd_type": "nag", "lr_rule": 0.1}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _one_thread():
+    """Threads that wait for each other cost these small networks more than they give."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
 
 
 @pytest.fixture
@@ -131,9 +140,8 @@ def test_so_many_last_files_are_kept_the_newest_ones(fit, tmp_path):
     assert names(tmp_path, "last") == ["run_last.1.ckpt", "run_last.2.ckpt", "run_last.ckpt"]
     assert positions(tmp_path) == [(2, 3), (2, 4), (3, 0)]
     fit(keep_last=2)
-    assert names(tmp_path, "last") == ["run_last.1.ckpt", "run_last.2.ckpt", "run_last.ckpt"]
-    fit(keep_last=2, n_epochs=4)
     assert names(tmp_path, "last") == ["run_last.1.ckpt", "run_last.ckpt"]
+    assert positions(tmp_path) == [(2, 4), (3, 0)]
 
 
 def test_a_best_file_is_kept_as_long_as_a_last_file_names_it(fit, tmp_path):
@@ -254,11 +262,12 @@ def test_fit_returns_when_the_last_state_is_on_disk(fit, disk, large, tmp_path):
 
 def test_each_epoch_of_a_large_state_is_kept_however_slow_the_disk(fit, disk, large, tmp_path):
     def hold(event):
-        if (event.kind, event.epoch) == ("batch", 2) and event.batch == 1:
+        if event.kind == "start":
             disk.free.clear()
-        if (event.kind, event.epoch) == ("validation", 3):
-            # The next epoch's file has to wait for this one.
-            threading.Thread(target=lambda: (disk.waiting.wait(60), disk.free.set())).start()
+        if (event.kind, event.epoch) == ("validation", 2):
+            # The file of the first epoch is not on disk, and that of the second has to wait for it.
+            assert disk.waiting.wait(60) and not names(tmp_path, "epoch")
+            threading.Timer(0.1, disk.free.set).start()
 
     fit(checkpoint_all=True, n_epochs=5, observers=hold)
     assert names(tmp_path, "epoch") == [f"run_epoch{n}.ckpt" for n in (1, 2, 3, 4, 5)]
@@ -327,16 +336,18 @@ def test_positions_fall_on_updates_only(every, fit, tmp_path):
         assert len(found) == 1 + 3 * 3
 
 
+SENT = []
+
+
+def interrupt_once(x, y, epoch):
+    if epoch == 1 and not SENT:
+        SENT.append(os.kill(os.getpid(), signal.SIGINT))
+    return x, y
+
+
 def test_a_stop_in_the_middle_of_an_update_waits_for_its_end(fit, tmp_path):
-    sent = []
-
-    def interrupt(x, y, epoch):
-        if epoch == 1 and not sent:
-            sent.append(os.kill(os.getpid(), signal.SIGINT))
-        return x, y
-
-    stopped = fit(accumulate=3, augmentation=interrupt, n_workers=0)
-    assert sent and stopped.interrupted_ and positions(tmp_path)[-1] == (1, 3)
-    ended = fit(accumulate=3, augmentation=interrupt, n_workers=0)
-    whole = fit(checkpoint=None, accumulate=3)
-    assert digest(ended.state_) == digest(whole.state_) and np.isfinite(ended.best_["value"])
+    SENT.clear()
+    stopped = fit(accumulate=3, augmentation=interrupt_once, n_workers=0)
+    assert SENT and stopped.interrupted_ and positions(tmp_path)[-1] == (1, 3)
+    ended = fit(accumulate=3, augmentation=interrupt_once, n_workers=0)
+    assert digest(ended.state_) == digest(fit(checkpoint=None, accumulate=3).state_)

@@ -58,11 +58,9 @@ def last(stem):
 def rewrite(stem, change):
     """Change the state in the newest file of a run, as another machine would have written it."""
     state = last(stem)
-    best = stem.with_name("run_best.ckpt")
     change(state)
     pieces, _ = encode(state)
     stem.with_name("run_last.ckpt").write_bytes(b"".join(pieces))
-    assert best.exists()
 
 
 def files(stem):
@@ -79,6 +77,15 @@ def digest(classifier):
         state.best.value,
         tensors_sha256(classifier.params),
     ]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _one_thread():
+    """Threads that wait for each other cost these small networks more than they give."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
 
 
 @pytest.fixture
@@ -207,6 +214,13 @@ def test_threads_are_put_back_after_a_refusal(stopped, fit):
     assert torch.get_num_threads() == before
 
 
+def test_nothing_is_lost_by_asking_for_the_wrong_thing(stopped, fit, whole):
+    stem = stopped()
+    with pytest.raises(CheckpointError, match="batch_size"):
+        fit(stem, batch_size=32)
+    assert digest(fit(stem)) == whole
+
+
 FREE = {
     "n_workers": {"n_workers": 3},
     "augmentation in the loop": {"n_workers": 0},
@@ -298,7 +312,7 @@ REFUSED = {
 
 
 @pytest.mark.parametrize("case", REFUSED)
-def test_something_else_is_refused_with_the_diff_before_anything_is_written(case, stopped, fit, digits, whole):
+def test_something_else_is_refused_with_the_diff_before_anything_is_written(case, stopped, fit, digits):
     stem, (given, text) = stopped(), REFUSED[case]
     if "data" in given:
         given = given | {"data": given["data"](digits)}
@@ -310,8 +324,6 @@ def test_something_else_is_refused_with_the_diff_before_anything_is_written(case
     )
     assert 'resume="fresh" (--fresh)' in str(caught.value) and 'resume="force" (--force)' in str(caught.value)
     assert files(stem) == before
-    # Nothing is lost by asking for the wrong thing.
-    assert digest(fit(stem)) == whole
 
 
 @pytest.mark.parametrize(
