@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+import shlex
 import signal
 import sys
 import warnings
@@ -38,17 +39,24 @@ DataDir = Annotated[Path | None, typer.Option(help="Folder of relative data path
 
 def _readers(source: Any, base: Path, load: bool = True) -> tuple[Any, Any]:
     """Return the readers of features and labels of a source of a config."""
+    from arignote.data.images import ImageFolderReader
+    from arignote.data.reader import ArrayReader
     from arignote.data.sources import get_reader
 
     options = {"color": source.color, "size": source.size, "mode": source.mode}
     features = get_reader(source.features, base=base, load=load, **options)
+    if isinstance(features, ImageFolderReader) and source.labels in (None, source.features):
+        return features, ArrayReader(features.labels, f"{features.where} (folders)")
     labels = source.labels or source.features.partition(":")[0]
     return features, get_reader(labels, labels=True, base=base, load=load)
 
 
-def _data(source: Any, base: Path) -> Any:
+def _data(source: Any, train: Any, base: Path) -> Any:
+    """Return a part that is held out; what it does not say of images is as in training."""
     from arignote.data.arrays import Data
 
+    alike = {key: getattr(train, key) for key in ("size", "mode", "color") if getattr(source, key) is None}
+    source = source.model_copy(update=alike)
     return Data(*_readers(source, base), axes=source.axes)
 
 
@@ -111,8 +119,9 @@ def _fit(config: Path, base: Path, set_: list[str] | None, fresh: bool, force: b
     from arignote.estimators import NNClassifier
 
     x, y = _readers(spec.data.train, base)
+    train = spec.data.train
     held_out = {"valid": spec.data.valid, "test": spec.data.test}
-    parts = {k: part if part is None or isinstance(part, float) else _data(part, base) for k, part in held_out.items()}
+    parts = {k: p if p is None or isinstance(p, float) else _data(p, train, base) for k, p in held_out.items()}
     settings = {"verbose": not quiet} | spec.fit
     if spec.data.train.axes is not None:
         settings["axes"] = spec.data.train.axes
@@ -132,8 +141,13 @@ def _fit(config: Path, base: Path, set_: list[str] | None, fresh: bool, force: b
     return 130 if classifier.interrupted_ else 0
 
 
-def _seen_shape(shape: tuple[int, ...], axes: str | None) -> tuple[int, ...]:
+def _seen_shape(reader: Any, axes: str | None) -> tuple[int, ...]:
     """Return the shape of one example as the network sees it: channels first."""
+    if len(reader.shape) != len(axes or reader.shape):
+        raise DataError(f"{reader.where} has the shape {reader.shape}; axes {axes!r} name {len(axes or '')} axes")
+    if len(reader.shape) < 2:
+        raise DataError(f"{reader.where} must have the shape (rows, features ...); got {reader.shape}")
+    shape = reader.shape[1:]
     return (shape[-1], *shape[:-1]) if axes == "NHWC" else (1, *shape) if axes == "NHW" else shape
 
 
@@ -156,7 +170,9 @@ def _tell_result(classifier: Any, train: Any, folder: Path) -> None:
     files = RunFiles(classifier.checkpoint_)
     print("files: " + ", ".join(map(files.folder.where, files.there("last", "best"))))
     sources = (train.features, train.labels or train.features.partition(":")[0])
-    features, labels = (os.path.normpath(folder / source) for source in sources)
+    # As `get_reader` understands them, and as a shell gives them on.
+    found = (folder / os.path.expanduser(os.path.expandvars(source)) for source in sources)
+    features, labels = (shlex.quote(os.path.normpath(source)) for source in found)
     print(f"next:  arignote inspect {files.stem}")
     print(f"       arignote evaluate {files.stem} --features {features} --labels {labels}")
     print(f"       arignote predict {files.stem} --features {features} --out preds.csv")
@@ -183,15 +199,19 @@ def check(
         return
     if spec.data is None:
         raise ConfigError(f"{config}: data.train must be given: features and labels")
+    seen: tuple[int, ...] = ()
     for name, source in (("train", spec.data.train), ("valid", spec.data.valid), ("test", spec.data.test)):
         if source is None or isinstance(source, float):
             continue
         features, labels = _readers(source, data_dir or config.parent, load=False)
         if len(features) != len(labels):
             raise DataError(f"{name}: {features.where} has {len(features)} rows, {labels.where} {len(labels)}")
-        n_in = _seen_shape(features.shape[1:], source.axes or spec.data.train.axes)
+        n_in = _seen_shape(features, source.axes or spec.data.train.axes or spec.fit.get("axes"))
         print(f"{name}: {features.where} {features.shape} {features.dtype}, labels {labels.where} {labels.dtype}")
         declare(layers, n_in)
+        seen = seen or n_in
+        if n_in != seen:
+            raise DataError(f"{name}: an example of {features.where} has the shape {n_in}, one of train {seen}")
 
 
 @app.command()
@@ -210,7 +230,7 @@ def summary(config: Config, set_: Set = None, data_dir: DataDir = None) -> None:
         import numpy as np
 
         features, labels = _readers(spec.data.train, data_dir or config.parent, load=False)
-        n_in = _seen_shape(features.shape[1:], spec.data.train.axes)
+        n_in = _seen_shape(features, spec.data.train.axes or spec.fit.get("axes"))
         n_classes = len(np.unique(labels.read(slice(0, len(labels)))))
     print(layer_table(declare(parse(spec.layers, spec.layer_defaults), n_in, n_classes)))
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 # The wings register their parts; without them no name is known.
 import arignote.data
@@ -15,7 +15,7 @@ import arignote.optim  # noqa: F401
 from arignote.errors import Complaint, ConfigError
 from arignote.layers.architecture import parse
 from arignote.registry import complaints_of, plain
-from arignote.spec import FitSettings, RunSpec
+from arignote.spec import DataSpec, FitSettings, RunSpec, Source
 from arignote.storage import is_url
 
 __all__ = ["override", "read_config", "read_layers"]
@@ -124,6 +124,27 @@ def _layer_of(layers: list[Any], name: str, setting: str) -> dict[str, Any]:
     raise ConfigError(f"--set {setting}: there is no layer {name!r}; layers: {', '.join(str(la.name) for la in named)}")
 
 
+def _faults(section: type[BaseModel], values: dict[str, Any], *at: str) -> list[Complaint]:
+    try:
+        section(**values)
+    except ValidationError as fault:
+        return [complaint.under(*at) for complaint in complaints_of(fault, section)]
+    return []
+
+
+def _of_sections(values: dict[str, Any]) -> list[Complaint]:
+    """Return the faults of the sections of a config, each in the words of its own section."""
+    found: list[Complaint] = []
+    data = values.get("data")
+    if isinstance(data, dict):
+        sources = {name: data[name] for name in DataSpec.model_fields if isinstance(data.get(name), dict)}
+        for name, part in sources.items():
+            found += _faults(Source, part, "data", name)
+        found += _faults(DataSpec, data | dict.fromkeys(sources, Source(features="checked")), "data")
+        values = values | {"data": None}
+    return found + _faults(RunSpec, values)
+
+
 def read_config(path: Path, settings: list[str] | None = None) -> RunSpec:
     """Read a config and check all of it.
 
@@ -149,11 +170,7 @@ def read_config(path: Path, settings: list[str] | None = None) -> RunSpec:
     if not isinstance(values, dict):
         raise ConfigError(f"{path}: must be a mapping with the keys {', '.join(RunSpec.model_fields)}; got {values!r}")
     override(values, settings or [])
-    complaints: list[Complaint] = []
-    try:
-        spec = RunSpec(**values)
-    except ValidationError as fault:
-        complaints += complaints_of(fault, RunSpec)
+    complaints = _of_sections(values)
     layers = values.get("layers")
     if isinstance(layers, str):
         layers = read_layers(path.parent / layers)
@@ -169,6 +186,7 @@ def read_config(path: Path, settings: list[str] | None = None) -> RunSpec:
             complaints += [c.under("fit") for c in complaints_of(fault, FitSettings)]
     if complaints:
         raise _located(path, loaded, complaints)
+    spec = RunSpec(**values)
     fit = dict(spec.fit)
     given = fit.get("checkpoint", "")
     if given == "":

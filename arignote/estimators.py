@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
@@ -272,7 +273,7 @@ class NNClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         fit = self.state_.spec["fit"]
         architecture = self.network_.architecture
         channel = getattr(architecture.placed[0].layer, "channel", None)
-        if isinstance(X, str | Path) and Path(X).is_dir():
+        if isinstance(X, str | Path) and os.path.isdir(os.path.expanduser(os.path.expandvars(X))):
             mode = {1: "L", 3: "RGB"}.get(architecture.n_in[0])
             X = ImageFolderReader(X, architecture.n_in[1:], mode) if len(architecture.n_in) == 3 else X
         rows = rows_of(X, y, allow_nonfinite=self.allow_nonfinite, axes=fit.get("axes"), channel=channel)

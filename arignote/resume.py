@@ -128,7 +128,12 @@ def _batches(state: TrainingState) -> Any:
     """Return what the position in an epoch depends on."""
     features = state.data.get("train", {}).get("features", {})
     fit = _comparable(state.spec)["fit"]
-    return state.rng, features.get("shape", [None])[0], [fit[key] for key in ("batch_size", "drop_last", "accumulate")]
+    return (
+        state.rng,
+        state.data.get("order"),
+        features.get("shape", [None])[0],
+        [fit[key] for key in ("batch_size", "drop_last", "accumulate")],
+    )
 
 
 def story(state: TrainingState, where: str) -> str:

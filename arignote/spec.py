@@ -32,25 +32,25 @@ def _losses(value: Any) -> Any:
 
 
 def _functions(value: Any) -> Any:
-    functions = (value,) if callable(value) else tuple(value or ())
+    functions = _several(value)
     for function in functions:
         if not callable(function):
-            raise ValueError(f"must be a function (x, y, epoch=, rng=), or a list of them; got {function!r}")
+            raise ValueError(f"must be a function of an Event, or a list of them; got {function!r}")
     return functions
 
 
+def _several(value: Any) -> tuple[Any, ...]:
+    """Take one spec, or function, or a list of them."""
+    is_pair = isinstance(value, list | tuple) and len(value) == 2 and isinstance(value[0], str)
+    if isinstance(value, str) or callable(value) or (is_pair and isinstance(value[1], dict)):
+        return (value,)
+    if value is not None and not isinstance(value, list | tuple):
+        raise ValueError(f"must be [Name, {{params}}], or a list of them; got {value!r}")
+    return tuple(value or ())
+
+
 def _augmentation(value: Any) -> Any:
-    """Take one function, one spec, or a list of them."""
-    if isinstance(value, str) or (
-        isinstance(value, list | tuple)
-        and value
-        and isinstance(value[0], str)
-        and isinstance(value[-1], str | dict)
-        and not (len(value) == 2 and isinstance(value[1], str))
-    ):
-        value = [value]
-    items = (value,) if callable(value) else tuple(value or ())
-    return _functions(tuple(item if callable(item) else build("augmentation", item) for item in items))
+    return tuple(item if callable(item) else build("augmentation", item) for item in _several(value))
 
 
 def _written(function: Any) -> Any:
@@ -61,7 +61,7 @@ def _parts(kind: str) -> Any:
     """Return the field type "a list of parts of this kind", or None."""
 
     def parts(value: Any) -> Any:
-        return None if value is None else tuple(build(kind, item) for item in value)
+        return None if value is None else tuple(build(kind, item) for item in _several(value))
 
     return Annotated[Any, BeforeValidator(parts), PlainSerializer(lambda v: v and [dump(part) for part in v])]
 
@@ -89,7 +89,9 @@ def _stop_rule(value: Any) -> Any:
 
 
 def _signals(value: Any) -> Any:
-    names = [value] if isinstance(value, str) else list(value)
+    names = [value] if isinstance(value, str) else value
+    if not isinstance(names, list | tuple):
+        raise ValueError(f"must be a list of names, such as [SIGTERM]; got {value!r}")
     for name in names:
         if name not in signal.Signals.__members__ or name in ("SIGKILL", "SIGSTOP"):
             raise ValueError(f"must be names of signals, such as SIGTERM; got {name!r}")

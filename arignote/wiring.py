@@ -197,12 +197,21 @@ def _begin(run: Run, stored: TrainingState | None) -> _Begun:
             "fit": settings.model_dump(mode="json"),
         },
         classes={"dtype": classes.dtype.str if classes.dtype != object else "O", "values": classes.tolist()},
-        data=prepared.fingerprint(),
+        data=prepared.fingerprint() | _order(prepared, settings),
         environment=environment(device, n_threads),
         extra_metadata=settings.extra_metadata,
         preprocess=prepared.preprocess,
     )
     return _Begun(network, step, rules, prepared, settings, state)
+
+
+def _order(prepared: Prepared, settings: FitSettings) -> dict[str, Any]:
+    """Return how rows that lie in chunks are ordered, which decides as they do; of others the settings say it."""
+    rows, labels = prepared.parts["train"]
+    order = order_of(rows, settings.shuffle, labels if settings.balance_classes else None)
+    if order.kind not in ("chunks", "window"):
+        return {}
+    return {"order": {"kind": order.kind, "chunk_rows": rows.reader.chunk_rows, "n_window": order.n_window}}
 
 
 def _learned(run: Run, stored: TrainingState) -> dict[str, Any] | None:

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from arignote.data.augment import Augmentation
 from arignote.data.order import Order, order_of
+from arignote.data.reader import ArrayReader
 from arignote.data.rows import Rows
 from arignote.errors import ArignoteWarning
 
@@ -106,6 +107,8 @@ class Batches:
             chosen = take(index)
             x, y = self.rows.seen(raw), self.y[chosen]
             if self.augmentation is not None:
+                # A function may work in place: not on the data.
+                x, y = x if x.flags.owndata else x.copy(), y if y.flags.owndata else y.copy()
                 x, y = self.augmentation(x, y, epoch, index)
             return Batch(index, x, y, None if self.weights is None else self.weights[chosen])
 
@@ -113,7 +116,8 @@ class Batches:
             return lambda: finish(index, self.rows.raw(take(index)))
 
         numbers = range(start, self.n_batches)
-        in_threads = self.n_workers > 0 and (bool(ends) or self.augmentation is not None)
+        in_memory = isinstance(self.rows.reader, ArrayReader)
+        in_threads = self.n_workers > 0 and not (in_memory and self.augmentation is None)
         if not ends:
             if not in_threads:
                 return (make(number)() for number in numbers)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Mapping
 from typing import Any
 
@@ -36,6 +37,8 @@ class DatasetReader(Reader):
 
     def __init__(self, dataset: Any, item: int | str = 0):
         self.dataset, self.item = dataset, item
+        # Datasets are seldom made for several threads at once.
+        self._lock = threading.RLock()
         self.where = f"{type(dataset).__name__}[{item!r}]"
         n_rows = _length(dataset)
         if item in (getattr(dataset, "column_names", None) or ()):
@@ -73,6 +76,10 @@ class DatasetReader(Reader):
 
     def read(self, rows: Rows) -> Array:
         """Return rows (n, ...): those of a slice of step 1, or of row numbers in any order."""
+        with self._lock:
+            return self._read(rows)
+
+    def _read(self, rows: Rows) -> Array:
         numbers = list(range(len(self))[rows]) if isinstance(rows, slice) else [int(row) for row in rows]
         out = np.empty((len(numbers), *self.shape[1:]), self.dtype)
         if self._is_batched and numbers:

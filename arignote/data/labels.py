@@ -29,7 +29,9 @@ def check_labels(y: Any, what: str) -> NDArray[Any]:
                 f"labels of {what} are continuous numbers (such as {labels[0]}); a classifier needs classes"
             )
     if labels.dtype == object:
-        missing = [row for row, label in enumerate(labels) if label is None or label != label]
+        # The NA of pandas compares to NA, which is neither true nor false.
+        nothing = ("NoneType", "NAType", "NaTType")
+        missing = [row for row, label in enumerate(labels) if type(label).__name__ in nothing or label != label]
         if missing:
             raise DataError(f"label of {what} row {missing[0]} is missing")
         if all(isinstance(label, str) for label in labels):

@@ -62,7 +62,10 @@ def partition(
     # "contiguous": train comes first, then the parts as they are named.
     for name in reversed(list(fractions)) if how == "contiguous" else fractions:
         n_wanted = round(fractions[name] * n_rows)
-        if fractions[name] > 0 and not 0 < n_wanted < np.count_nonzero(~taken):
+        if not fractions[name]:
+            found[name] = np.zeros(0, dtype=np.int64)
+            continue
+        if not 0 < n_wanted < np.count_nonzero(~taken):
             raise DataError(f"{name}={fractions[name]} of {n_rows} rows leaves no row for it, or none to train on")
         if groups is not None:
             drawn = _whole_groups(groups, np.flatnonzero(~taken), n_wanted, seed, name)
@@ -90,9 +93,9 @@ def _whole_groups(groups: NDArray[Any], free: RowNumbers, n_wanted: int, seed: i
     """Draw groups, in an order of their own, until the number of rows is as near as it gets."""
     known, numbers, counts = np.unique(groups[free], return_inverse=True, return_counts=True)
     order = stream(seed, "partition", name).permutation(len(known))
-    n_taken = np.cumsum(counts[order])
+    if len(known) < 2:
+        raise DataError(f"{name}: {len(known)} group is too few for it and for training")
+    n_taken = np.cumsum(counts[order])[:-1]
     n_groups = int(np.argmin(np.abs(n_taken - n_wanted))) + 1
-    if n_groups == len(known):
-        raise DataError(f"{name}: {len(known)} groups are too few for it and for training")
     drawn: RowNumbers = free[np.isin(numbers, order[:n_groups])]
     return drawn

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -71,8 +72,12 @@ class Prepared:
     preprocess: dict[str, NDArray[Any]] = field(default_factory=dict)
 
     def fingerprint(self) -> dict[str, Any]:
-        """Return the fingerprints of all parts."""
-        return {name: rows.fingerprint() for name, (rows, _) in self.parts.items()}
+        """Return the fingerprints of all parts, and of the weights where there are."""
+        of_readers: dict[int, str] = {}
+        found: dict[str, Any] = {name: rows.fingerprint(of_readers) for name, (rows, _) in self.parts.items()}
+        if self.weights is not None:
+            found["weights"] = hashlib.sha256(self.weights.tobytes()).hexdigest()
+        return found
 
 
 def prepare(
@@ -97,8 +102,10 @@ def prepare(
         test = x.test_frac or None if test is None else test
     if isinstance(x, Data):
         batch_size = x.batch_size if "batch_size" not in settings.model_fields_set else None
+        if batch_size is not None and not (isinstance(batch_size, int | np.integer) and batch_size >= 1):
+            raise DataError(f"batch_size of Data must be an integer >= 1; got {batch_size!r}")
         settings = settings.model_copy(
-            update={"batch_size": batch_size or settings.batch_size}
+            update={"batch_size": int(batch_size or settings.batch_size)}
             | ({} if x.allow_partial_batch else {"drop_last": True})
         )
     see = partial(rows_of, allow_nonfinite=settings.allow_nonfinite, axes=settings.axes, channel=given.channel)
@@ -183,6 +190,11 @@ def _preprocess(
     return learned
 
 
+def _word(label: Any) -> str:
+    """Return a label as it is written in a config, where 0 and 0.0 are one."""
+    return str(int(label)) if isinstance(label, float) and label.is_integer() else str(label)
+
+
 def _weights(
     given: Given,
     settings: FitSettings,
@@ -203,11 +215,14 @@ def _weights(
     if settings.class_weight == "balanced":
         weights *= (len(y) / np.maximum(np.bincount(y, minlength=len(classes)), 1))[y]
     elif settings.class_weight is not None:
-        named = {str(label): float(weight) for label, weight in settings.class_weight.items()}
-        unknown = sorted(set(named) - {str(label) for label in classes.tolist()})
+        named = {_word(label): float(weight) for label, weight in settings.class_weight.items()}
+        unknown = sorted(set(named) - {_word(label) for label in classes.tolist()})
         if unknown:
             raise DataError(f"class_weight names the class {unknown[0]!r}; the classes are {classes.tolist()[:20]}")
-        weights *= np.array([named.get(str(label), 1.0) for label in classes.tolist()])[y]
+        for label, weight in named.items():
+            if not (np.isfinite(weight) and weight >= 0):
+                raise DataError(f"class_weight of {label!r} must be a finite number >= 0; got {weight}")
+        weights *= np.array([named.get(_word(label), 1.0) for label in classes.tolist()])[y]
     if not weights.any():
         raise DataError("all weights of the training rows are 0")
     found: NDArray[np.float32] = (weights / weights.mean()).astype(np.float32)

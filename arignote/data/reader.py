@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from arignote.errors import DataError
+from arignote.errors import ArignoteError, DataError
 
 __all__ = ["IN_MEMORY", "ArrayReader", "Reader", "SequentialReader", "check_reader", "reader_of"]
 
@@ -140,6 +142,8 @@ class SequentialReader(Reader):
 
     def __init__(self, own: Any):
         self._own = own
+        # A reader of a user's own has one position, and validation reads while training reads ahead.
+        self._lock = threading.RLock()
         self.where = type(own).__name__
         first = self._first()
         shape = getattr(own, "shape", None)
@@ -150,20 +154,37 @@ class SequentialReader(Reader):
         else:
             self._see_that_it_starts()
 
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        """Give what the user's reader raises its name."""
+        try:
+            yield
+        except ArignoteError:
+            raise
+        except Exception as fault:
+            raise DataError(f"{self.where}: {type(fault).__name__}: {fault}") from fault
+
     def _first(self) -> Array:
-        for batch in self._own.iter_epoch(1, allow_partial=True):
-            return np.asarray(batch)
+        with self._told():
+            for batch in self._own.iter_epoch(1, allow_partial=True):
+                return np.asarray(batch)
         raise DataError(f"{self.where}: iter_epoch gives no batch")
 
     def _count(self) -> int:
-        return sum(len(batch) for batch in self._own.iter_epoch(1024, allow_partial=True))
+        with self._told():
+            return sum(len(batch) for batch in self._own.iter_epoch(1024, allow_partial=True))
 
     def _see_that_it_starts(self) -> None:
         half = min(len(self) // 2, 8)
-        if half and not np.array_equal(self.read(slice(0, 2 * half))[half:], self.read(slice(half, 2 * half))):
+        whole, tail = self.read(slice(0, 2 * half)), self.read(slice(half, 2 * half))
+        if not np.array_equal(whole[half:], tail, equal_nan=self.dtype.kind == "f"):
             raise DataError(f"{self.where}: iter_epoch(..., start={half}) does not begin with row {half}")
 
     def read(self, rows: Rows) -> Array:
+        with self._lock, self._told():
+            return self._read(rows)
+
+    def _read(self, rows: Rows) -> Array:
         if hasattr(self._own, "read"):
             return self._checked(np.asarray(self._own.read(rows)), 0)
         if not isinstance(rows, slice):
@@ -174,7 +195,10 @@ class SequentialReader(Reader):
         batches = [self._checked(np.asarray(batch), start // self.chunk_rows + n) for n, batch in enumerate(found)]
         whole = np.concatenate(batches) if batches else np.empty((0, *self.shape[1:]), self.dtype)
         if len(whole) != stop - start:
-            raise DataError(f"{self.where}: rows {start} to {stop} were asked for, and {len(whole)} rows came")
+            raise DataError(
+                f"{self.where}: rows {start} to {stop} were asked for, and {len(whole)} came; "
+                "iter_epoch must heed start and stop"
+            )
         return whole
 
     def _checked(self, batch: Array, number: int) -> Array:
@@ -203,9 +227,15 @@ def check_reader(reader: Any) -> None:
 
     def rows(batch_size: int, **more: Any) -> Array:
         batches = [np.asarray(batch) for batch in reader.iter_epoch(batch_size, **more)]
+        for number, batch in enumerate(batches):
+            if batch.shape[1:] != ours.shape[1:]:
+                raise DataError(
+                    f"{where}: batch {number} has rows of shape {batch.shape[1:]}; it says {ours.shape[1:]}"
+                )
         return np.concatenate(batches) if batches else np.empty((0, *ours.shape[1:]), ours.dtype)
 
     ours = reader_of(reader)
+    where = ours.where or type(reader).__name__
     n = len(ours)
     whole = rows(3, allow_partial=True)
     third = max(n // 3, 1)
@@ -221,4 +251,4 @@ def check_reader(reader: Any) -> None:
     }
     for promise, (got, wanted) in expected.items():
         if not np.array_equal(got, wanted, equal_nan=whole.dtype.kind == "f"):
-            raise DataError(f"{ours.where or type(reader).__name__}: a reader must give {promise}")
+            raise DataError(f"{where}: a reader must give {promise}")

@@ -65,6 +65,9 @@ class Rows:
     def raw(self, rows: Any) -> Array:
         """Return features of some rows (a slice, or row numbers) as they are stored."""
         found = self.reader.read(rows if self.index is None else self.index[rows])
+        n_rows = len(range(*rows.indices(len(self)))) if isinstance(rows, slice) else len(rows)
+        if len(found) != n_rows:
+            raise DataError(f"{self.reader.where}: {n_rows} rows were asked for, and {len(found)} came")
         if not isinstance(self.reader, ArrayReader) and not self.lenient and found.dtype.kind == "f":
             at = _first_not_finite(found)
             if at is not None:
@@ -79,6 +82,9 @@ class Rows:
         if self.preprocess is not None:
             raw = self.preprocess(raw)
         x = np.ascontiguousarray(raw, dtype=np.float32)
+        if not x.flags.writeable or (self.alter is not None and not x.flags.owndata):
+            # A view of data that is not ours to change.
+            x = x.copy()
         return x if self.alter is None else np.ascontiguousarray(self.alter(x), dtype=np.float32)
 
     def _channels_first(self, raw: Array) -> Array:
@@ -107,13 +113,16 @@ class Rows:
         """Shape of one example as the network sees it."""
         return tuple(self.features(slice(0, 1)).shape[1:])
 
-    def fingerprint(self) -> dict[str, Any]:
+    def fingerprint(self, known: dict[int, str] | None = None) -> dict[str, Any]:
         """Return shape, dtype and digest of features and labels: of all up to 256 MB, else of a fixed sample."""
         features: dict[str, Any] = {"shape": [len(self), *self.reader.shape[1:]], "dtype": str(self.reader.dtype)}
         if isinstance(self.reader, ArrayReader):
             features["sha256"] = _sha256(self.reader.array, self.index)
         else:
-            features["sha256"] = _sha256_of_reader(self.reader)
+            known = {} if known is None else known
+            if id(self.reader) not in known:
+                known[id(self.reader)] = _sha256_of_reader(self.reader)
+            features["sha256"] = known[id(self.reader)]
             if self.index is not None:
                 features["rows"] = _sha256(self.index)
         labels = None
@@ -197,22 +206,25 @@ def rows_of(
         reader = get_reader(x)
     else:
         reader = ArrayReader(_numbers(x, what))
-    if isinstance(reader, ArrayReader) and window is not None:
+    n_rows = reader.shape[0] if reader.shape else 0
+    n_rows = n_rows if window is None else len(range(*window.indices(n_rows)))
+    if isinstance(reader, ArrayReader) and window is not None and reader.shape:
         reader = ArrayReader(reader.array[window])
     rows = Rows(_checked(reader, what, allow_nonfinite), None, None, what, axes, allow_nonfinite, None, alter)
     if axes is not None and len(reader.shape) != len(axes):
         raise DataError(f"{what} has the shape {reader.shape}; axes {axes!r} name {len(axes)} axes")
     if y is not None:
-        given = read_source(y, labels=True) if isinstance(y, str) or hasattr(y, "iter_epoch") else y
+        given = read_source(y, labels=True) if isinstance(y, str | os.PathLike) or hasattr(y, "iter_epoch") else y
         if window is not None:
             given = np.asarray(given)[window]
         labels = check_labels(given, what)
-        n_rows = len(reader) if window is None else len(range(*window.indices(len(reader))))
         if len(labels) != n_rows:
             raise DataError(f"{what} has {n_rows} rows, its labels {len(labels)}; they must be as many")
         rows = replace(rows, y=labels if alter_labels is None else check_labels(alter_labels(labels), what))
     if window is not None and not isinstance(reader, ArrayReader):
         rows = replace(rows, index=np.arange(*window.indices(len(reader)), dtype=np.int64))
+        if not len(rows):
+            raise DataError(f"{what} is empty: rows {window.start} to {window.stop} of {len(reader)}")
     return rows
 
 
@@ -220,6 +232,8 @@ def _channel(x: Mapping[str, Any], y: Any, channel: str | None, what: str) -> tu
     """Return the channel that the network sees, and the labels where they are among the channels."""
     labels = [name for name in x if name.lower() in LABELS]
     others = [name for name in x if name not in labels]
+    if not others:
+        raise DataError(f"{what} has no channel of features, only {', '.join(labels) or 'an empty dict'}")
     if channel is None and len(others) == 1:
         channel = others[0]
     if channel is None or channel not in x:

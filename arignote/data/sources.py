@@ -87,7 +87,8 @@ def _of_path(path: Path, key: str, labels: bool, options: dict[str, Any]) -> Rea
     if path.is_dir():
         from arignote.data.images import ImageFolderReader
 
-        images = ImageFolderReader(path, **options)
+        # Names of folders need no size.
+        images = ImageFolderReader(path, **({"size": (1, 1)} if labels else options))
         return ArrayReader(images.labels, f"{path} (folders)") if labels else images
     if suffix in (".npy", ".npz"):
         return _numpy(path, key, labels)

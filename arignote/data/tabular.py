@@ -85,7 +85,7 @@ class _Pieces(Reader):
 def columns_in(path: Path) -> list[str]:
     """Return the names of the columns of a CSV or Parquet file."""
     if path.suffix.lower() == ".parquet":
-        return ParquetReader(path).names
+        return ParquetReader.names_in(path)
     with path.open("rb") as file:
         _, _, _, header = next(_records(file, str(path)), (0, 0, 0, []))
     return header
@@ -301,6 +301,14 @@ class ParquetReader(_Pieces):
         self.dtype, self._widths = np.result_type(*(dtype for dtype, _ in found)), [width for _, width in found]
         inner = () if self._alone and self._widths == [0] else (sum(width or 1 for width in self._widths),)
         self.shape = (sum(sizes.values()), *inner)
+
+    @classmethod
+    def names_in(cls, path: Path) -> list[str]:
+        """Return the names of all columns of a file, whatever they hold."""
+        found = cls.__new__(cls)
+        _Pieces.__init__(found, path, None)
+        with found._telling(), found._open() as file:
+            return list(file.schema_arrow.names)
 
     def _open(self, metadata: Any = None) -> Any:
         try:

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from itertools import combinations, product
 
+import h5py
 import numpy as np
 import pytest
 
 from arignote import NNClassifier
+from arignote.data import HDFReader, order, rows
+from arignote.data.hdf import parts
+from arignote.data.reader import SequentialReader
 from arignote.state import tensors_sha256
 
 N_ROWS, BATCH_SIZE, N_EPOCHS = 61, 12, 3
@@ -21,6 +25,21 @@ def shift(x, y, rng):
     return x + rng.normal(size=x.shape).astype(np.float32) / 10, y
 
 
+class Forward:
+    """A reader of a user's own, which goes forward only."""
+
+    def __init__(self, x):
+        self.x = x
+
+    def iter_epoch(self, batch_size, start=0, stop=None, start_on_batch=True, allow_partial=False):
+        stop = len(self.x) if stop is None else min(stop, len(self.x))
+        start = start // batch_size * batch_size if start_on_batch else start
+        for at in range(start, stop, batch_size):
+            end = min(at + batch_size, stop)
+            if allow_partial or end - at == batch_size:
+                yield self.x[at:end]
+
+
 CHOICES = {
     "sgd_type": ["sgd", "momentum", "nag", "rmsprop", "adagrad", "adadelta", "adam"],
     "lr_rule": [
@@ -30,6 +49,8 @@ CHOICES = {
     ],
     "disturbed": [[], ["DropoutLayer", {"dropout_p": 0.3}], ["BatchNormLayer", {}], ["GaussianNoiseLayer", {}]],
     "threads": [None, 0, 1, 4],
+    "source": ["arrays", "hdf", "forward"],
+    "augmentation": [shift, [["Noise", {"sigma": 0.1}], ["Brightness", {"max_delta": 0.2}]]],
     "shuffle": [True, False],
     "drop_last": [True, False],
     "accumulate": [1, 2],
@@ -69,13 +90,31 @@ RUNS = pairwise(CHOICES)
 
 def spec(run):
     told = {word: CHOICES[word][number] for word, number in run.items()}
-    disturbed, threads = told.pop("disturbed"), told.pop("threads")
+    disturbed, threads, augmentation = (told.pop(word) for word in ("disturbed", "threads", "augmentation"))
+    del told["source"]
     if told["sgd_type"] not in ("momentum", "nag"):
         told["momentum_rule"] = None
     if threads is not None:
-        told |= {"augmentation": shift, "n_workers": threads}
+        told |= {"augmentation": augmentation, "n_workers": threads}
     layers = [["FCLayer", {"n_units": 5}], *([disturbed] if disturbed else []), ["ClassificationOutputLayer"]]
     return layers, told
+
+
+@pytest.fixture(autouse=True)
+def many_windows(monkeypatch):
+    """What is not in memory comes in chunks of 7 rows, of which a window has two."""
+    monkeypatch.setattr(rows, "BLOCK_BYTES", 2 * 7 * 24)
+    monkeypatch.setattr(order, "BLOCK_BYTES", 2 * 7 * 24)
+    monkeypatch.setattr(parts, "_BLOCK", 7 * 24)
+    monkeypatch.setattr(SequentialReader, "chunk_rows", 7)
+
+
+@pytest.fixture(scope="module")
+def table(tmp_path_factory):
+    path = tmp_path_factory.mktemp("matrix") / "x.h5"
+    with h5py.File(path, "w") as file:
+        file.create_dataset("x", data=data()[0], chunks=(7, 6), compression="gzip")
+    return path
 
 
 def data():
@@ -84,10 +123,13 @@ def data():
     return x, (x[:, 0] + 0.3 * rng.normal(size=N_ROWS) > 0).astype(np.int64)
 
 
-def fit(run, **more):
+def fit(run, table, **more):
     layers, settings = spec(run)
+    x, y = data()
+    source = CHOICES["source"][run["source"]]
+    x = HDFReader(table, "x") if source == "hdf" else Forward(x) if source == "forward" else x
     estimator = NNClassifier(layers, rng=7, batch_size=BATCH_SIZE, n_epochs=N_EPOCHS, n_threads=1)
-    return estimator.fit(*data(), valid=0.2, test=0.1, **settings, **more)
+    return estimator.fit(x, y, valid=0.2, test=0.1, **settings, **more)
 
 
 def digest(classifier):
@@ -116,17 +158,17 @@ def killed_after(n_batches):
 
 
 @pytest.mark.parametrize("run", RUNS, ids=lambda run: "-".join(map(str, run.values())))
-def test_stopped_after_every_batch_twice_it_ends_in_the_same_network(run, tmp_path):
-    whole = fit(run)
+def test_stopped_after_every_batch_twice_it_ends_in_the_same_network(run, table, tmp_path):
+    whole = fit(run, table)
     n_updates = whole.state_.progress.n_updates
     for k in range(1, n_updates):
         stem = str(tmp_path / f"run{k}")
         for n_batches in (k, 1):
             try:
-                fit(run, checkpoint=stem, checkpoint_every=1, observers=killed_after(n_batches))
+                fit(run, table, checkpoint=stem, checkpoint_every=1, observers=killed_after(n_batches))
             except Stopped:
                 continue
-        ended = fit(run, checkpoint=stem)
+        ended = fit(run, table, checkpoint=stem)
         assert digest(ended) == digest(whole)
         starts = ended.state_.starts
         assert starts[0] == [0, 0] and len(starts) >= 2 and starts == sorted(starts) and starts[1] != [0, 0]

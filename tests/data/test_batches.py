@@ -1,0 +1,281 @@
+"""Batches: each row once, from any batch on as if from the first, ahead in threads of which none stays."""
+
+from __future__ import annotations
+
+import gc
+import threading
+import time
+import weakref
+
+import numpy as np
+import pytest
+
+import arignote.data.order as order_module
+from arignote import ArignoteWarning, DataError
+from arignote.data.augment import Augmentation
+from arignote.data.batches import Batches
+from arignote.data.order import order_of
+from arignote.data.reader import Reader, reader_of
+from arignote.data.rows import rows_of
+
+N = 103
+X = np.stack([np.arange(N), -np.arange(N)], axis=1).astype(np.float32)
+Y = np.arange(N) % 3
+ROW_BYTES = X[0].nbytes
+KINDS = ["none", "full", "chunks", "window", "none by windows", "full of a file"]
+
+
+class Chunked(Reader):
+    """An array in chunks of 5 rows, that counts how often each chunk is read, and can be slow or fail."""
+
+    where, chunk_rows = "data.h5:/x", 5
+
+    def __init__(self, array=X, seconds=0.0, fails_at=None):
+        self.array, self.shape, self.dtype = array, array.shape, array.dtype
+        self.seconds, self.fails_at, self.reads, self.mark = seconds, fails_at, [], 0
+        self.blocks, self.most = weakref.WeakSet(), 0
+
+    def read(self, rows):
+        numbers = np.arange(len(self))[rows]
+        if self.fails_at is not None and self.fails_at in numbers:
+            raise OSError("disk gone")
+        time.sleep(self.seconds)
+        self.reads.append(np.unique(numbers // self.chunk_rows))
+        found = self.array[rows].view(Block)
+        self.blocks.add(Holder.of(found))
+        self.most = max(self.most, len(self.blocks))
+        return found
+
+    def stamp(self):
+        return self.mark
+
+
+class Holder:
+    """Lives as long as the block that it was made for, or any view of it."""
+
+    @classmethod
+    def of(cls, block):
+        block.holder = cls()
+        return block.holder
+
+
+class Block(np.ndarray):
+    """An array that can be told to be alive."""
+
+    holder = None
+
+    def __array_finalize__(self, source):
+        if getattr(self, "base", None) is source:
+            self.holder = getattr(source, "holder", None)
+
+
+class Forward:
+    """Rows that are given in their order only."""
+
+    def iter_epoch(self, batch_size, start=0, stop=None, start_on_batch=True, allow_partial=False):
+        stop = N if stop is None else min(stop, N)
+        start = start // batch_size * batch_size if start_on_batch else start
+        for at in range(start, stop, batch_size):
+            if allow_partial or at + batch_size <= stop:
+                yield X[at : min(at + batch_size, stop)]
+
+
+@pytest.fixture(autouse=True)
+def small_windows_and_no_thread_left(monkeypatch):
+    """Windows of 3 chunks."""
+    monkeypatch.setattr(order_module, "BLOCK_BYTES", 3 * Chunked.chunk_rows * ROW_BYTES)
+    before = threading.active_count()
+    yield
+    assert threading.active_count() == before
+
+
+def batches_of(kind="chunks", index=None, reader=None, augment=None, **settings):
+    """Return batches whose order is of a kind."""
+    if reader is None:
+        reader = X if kind in ("none", "full") else reader_of(Forward()) if kind == "window" else Chunked()
+        if kind == "window":
+            reader.chunk_rows = 5
+    rows = rows_of(reader, Y)
+    rows = rows if index is None else rows.take(index)
+    shuffle = "full" if kind == "full of a file" else not kind.startswith("none")
+    settings = {"seed": 7, "batch_size": 8} | settings
+    augmentation = None if augment is None else Augmentation([augment], settings["seed"], 3)
+    return Batches(rows, rows.y, order=order_of(rows, shuffle), augmentation=augmentation, **settings)
+
+
+def plain(found):
+    return [(b.index, b.x.tolist(), b.y.tolist(), None if b.weights is None else b.weights.tolist()) for b in found]
+
+
+def noise(x, y, rng):
+    x += rng.normal(size=x.shape).astype(np.float32)
+    return x, y
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("batch_size", [1, 8, 40, 103])
+@pytest.mark.parametrize("index", [None, np.arange(1, 103, 2), np.random.default_rng(3).permutation(103)[:60]])
+def test_an_epoch_is_every_row_once_with_its_label(kind, batch_size, index):
+    found = list(batches_of(kind, index, batch_size=batch_size).epoch(2))
+    x, y = np.concatenate([b.x for b in found]), np.concatenate([b.y for b in found])
+    expected = np.arange(N) if index is None else index
+    numbers = x[:, 0].astype(int)
+    assert np.array_equal(np.sort(numbers), np.sort(expected))
+    assert np.array_equal(numbers, expected) == kind.startswith("none")
+    assert np.array_equal(y, Y[numbers]) and np.array_equal(x, X[numbers])
+    assert [len(b.y) for b in found[:-1]] == [batch_size] * (len(found) - 1)
+
+
+@pytest.mark.parametrize("n_workers", [0, 1, 4])
+@pytest.mark.parametrize("kind", KINDS)
+def test_an_epoch_entered_at_any_batch_is_its_tail(kind, n_workers):
+    for settings in (
+        {"weights": np.linspace(0, 2, N, dtype=np.float32)},
+        {"drop_last": True, "augment": noise},
+        {"batch_size": 40, "prefetch": 1},
+        {"batch_size": 3, "prefetch": 9, "augment": noise},
+    ):
+        whole = plain(batches_of(kind, **settings).epoch(1))
+        again = batches_of(kind, n_workers=n_workers, **settings)
+        assert len(whole) == again.n_batches
+        for start in range(0, again.n_batches + 1):
+            assert plain(again.epoch(1, start)) == whole[start:]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_order_is_of_seed_and_epoch_and_nothing_else(kind):
+    batches = batches_of(kind)
+    first = plain(batches.epoch(0))
+    second = plain(batches.epoch(1))
+    assert plain(batches.epoch(0)) == first
+    assert plain(batches_of(kind, n_workers=4, prefetch=2).epoch(1)) == second
+    assert (first == second) == kind.startswith("none")
+    assert (first == plain(batches_of(kind, seed=8).epoch(0))) == kind.startswith("none")
+
+
+@pytest.mark.parametrize("n_workers", [0, 1, 4])
+@pytest.mark.parametrize("batch_size", [4, 15, 40, 103])
+@pytest.mark.parametrize("kind", ["chunks", "none by windows"])
+def test_each_chunk_is_read_once_in_an_epoch(kind, batch_size, n_workers):
+    for index in (None, np.arange(0, 103, 2)):
+        reader = Chunked()
+        list(batches_of(kind, index, reader, batch_size=batch_size, n_workers=n_workers).epoch(0))
+        assert np.array_equal(np.sort(np.concatenate(reader.reads)), np.arange(21))
+        assert [len(chunks) for chunks in reader.reads] == [3] * 7
+
+
+@pytest.mark.parametrize("n_workers", [0, 1, 4])
+def test_entered_late_an_epoch_reads_nothing_that_is_past(n_workers):
+    reader = Chunked()
+    list(batches_of("none", reader=reader, n_workers=n_workers).epoch(0, start=8))
+    assert np.array_equal(np.sort(np.concatenate(reader.reads)), np.arange(12, 21))
+
+
+def test_three_blocks_are_in_memory_at_most():
+    for n_workers, most in ((0, 2), (1, 3), (4, 3)):
+        reader = Chunked()
+        for _ in batches_of(reader=reader, n_workers=n_workers, batch_size=5, prefetch=2).epoch(0):
+            pass
+        del _
+        assert reader.most <= most
+        gc.collect()
+        assert not reader.blocks
+
+
+@pytest.mark.parametrize("prefetch", [1, 3])
+def test_no_more_batches_are_made_ahead_than_asked_for(prefetch):
+    made = []
+
+    def count(x, y):
+        made.append(1)
+        return x, y
+
+    for n, _ in enumerate(batches_of("full", augment=count, n_workers=4, prefetch=prefetch).epoch(0)):
+        time.sleep(0.005)
+        assert len(made) <= n + prefetch
+
+
+@pytest.mark.parametrize("n_workers", [0, 1, 4])
+@pytest.mark.parametrize("kind", KINDS)
+def test_an_epoch_that_is_left_in_the_middle_leaves_no_thread(kind, n_workers):
+    for n_taken in (0, 1, 5):
+        epoch = batches_of(kind, augment=noise, n_workers=n_workers).epoch(0)
+        for _ in range(n_taken):
+            next(epoch)
+        epoch.close()
+        assert not [t.name for t in threading.enumerate() if t.name.startswith("arignote")]
+    for _ in batches_of(kind, augment=noise, n_workers=n_workers).epoch(0):
+        break
+
+
+def test_an_epoch_that_is_left_reads_no_more_than_is_under_way():
+    reader = Chunked(seconds=0.05)
+    epoch = batches_of(reader=reader, n_workers=2, batch_size=3).epoch(0)
+    next(epoch)
+    epoch.close()
+    n_reads = len(reader.reads)
+    time.sleep(0.15)
+    assert len(reader.reads) == n_reads <= 2
+
+
+@pytest.mark.parametrize("n_workers", [0, 1, 4])
+def test_a_fault_of_the_reader_comes_at_its_batch(n_workers):
+    epoch = batches_of("none", reader=Chunked(fails_at=50), n_workers=n_workers).epoch(0)
+    with pytest.raises(OSError, match="disk gone"):
+        for batch in epoch:
+            last = batch.index
+    assert last == 4 and next(epoch, None) is None
+
+
+@pytest.mark.parametrize("n_workers", [0, 1, 4])
+def test_a_fault_of_the_augmentation_comes_at_its_batch(n_workers):
+    def fails(x, y, rng, epoch):
+        if 50 in x[:, 0]:
+            raise ValueError("no")
+        return x, y
+
+    epoch = batches_of("none", augment=fails, n_workers=n_workers).epoch(3)
+    with pytest.raises(DataError, match="augmentation of epoch 4, batch 6: ValueError: no"):
+        for batch in epoch:
+            last = batch.index
+    assert last == 5
+
+
+@pytest.mark.parametrize("n_workers", [0, 1])
+def test_a_number_that_is_not_finite_is_told_with_its_row_from_a_thread(n_workers):
+    bad = X.copy()
+    bad[77, 1] = np.nan
+    with pytest.raises(DataError, match=r"data.h5:/x row 77 holds nan"):
+        list(batches_of(reader=Chunked(bad), n_workers=n_workers).epoch(0))
+
+
+def test_augmentation_in_place_leaves_the_data_alone():
+    def spoil(x, y, rng):
+        x[:], y[:] = -1, 0
+        return x, y
+
+    x, y = X.copy(), Y.copy()
+    batches = Batches(rows_of(x, y), y, seed=0, batch_size=8, augmentation=Augmentation([spoil], 0, 3))
+    assert all((batch.x == -1).all() for batch in batches.epoch(0))
+    assert np.array_equal(x, X) and np.array_equal(y, Y)
+
+
+def test_a_source_that_changes_is_told_at_the_next_epoch_once():
+    reader = Chunked()
+    batches = batches_of(reader=reader)
+    list(batches.epoch(0))
+    reader.mark = 1
+    with pytest.warns(ArignoteWarning, match="data.h5:/x: has changed while it was trained on"):
+        list(batches.epoch(1))
+    list(batches.epoch(2))
+
+
+def test_reading_goes_on_while_a_batch_is_used():
+    reader = Chunked(seconds=0.03)
+    epoch = batches_of(reader=reader, n_workers=1, batch_size=15).epoch(0)
+    next(epoch)
+    time.sleep(0.12)
+    began = time.perf_counter()
+    next(epoch)
+    assert time.perf_counter() - began < 0.025
+    epoch.close()

@@ -1,0 +1,217 @@
+"""The data of a fit: parts, classes, weights and what is learned of the training rows alone."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from arignote import ArignoteWarning, CheckpointError, DataError, NNClassifier
+from arignote.data import Data, DataWithHoldoutPartitions
+from arignote.data.prepared import Given, prepare
+from arignote.data.reader import Reader
+from arignote.spec import FitSettings
+
+X = np.random.default_rng(0).normal(3, 2, (90, 4)).astype(np.float32)
+Y = np.repeat(["a", "b", "c"], [60, 20, 10])
+
+
+class Chunked(Reader):
+    where, chunk_rows = "data.h5:/x", 7
+
+    def __init__(self, array=X):
+        self.array, self.shape, self.dtype, self.read_rows = array, array.shape, array.dtype, []
+
+    def read(self, rows):
+        self.read_rows += np.arange(len(self))[rows].tolist()
+        return self.array[rows]
+
+
+def prepared(x=X, y=Y, seed=1, n_classes=None, learned=None, settings=None, **given):
+    settings = FitSettings(**({"batch_size": 5} | (settings or {})))
+    return prepare(Given(x, y, n_classes=n_classes, **given), settings, seed, learned)
+
+
+def numbers(rows):
+    return np.arange(len(X)) if rows.index is None else rows.index
+
+
+@pytest.mark.parametrize("make", [np.asarray, Chunked])
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"valid": 0.2, "test": 0.1},
+        {"valid": [89, 3, 0], "test": 0.1},
+        {"valid": np.array([89, 3], np.uint8), "test": np.arange(30, 40)},
+        {"test": 0.3, "groups": np.arange(90) // 4},
+    ],
+)
+def test_parts_have_the_features_and_the_classes_of_their_rows(make, given):
+    found, _ = prepared(make(X), **given)
+    together = np.concatenate([numbers(rows) for rows, _ in found.parts.values()])
+    assert np.array_equal(np.sort(together), np.arange(90))
+    for rows, classes in found.parts.values():
+        assert np.array_equal(rows.features(slice(0, 90)), X[rows.index])
+        assert np.array_equal(found.classes[classes], Y[rows.index])
+
+
+def test_nothing_but_one_row_is_read_to_part_the_data():
+    reader = Chunked()
+    prepared(reader, valid=0.2)
+    assert len(reader.read_rows) <= 1
+
+
+@pytest.mark.parametrize("make", [np.asarray, Chunked])
+def test_a_window_of_data_is_parted_within_it(make):
+    found, settings = prepared(
+        DataWithHoldoutPartitions(make(X), Y, 0.2, 0.1, start=50, stop=80, batch_size=3, allow_partial_batch=False),
+        None,
+        settings={"partition": "contiguous"},
+    )
+    assert [len(found.parts[name][1]) for name in ("train", "valid", "test")] == [21, 6, 3]
+    assert np.array_equal(found.parts["test"][0].features(slice(0, 3)), X[77:80])
+    assert settings.drop_last and settings.batch_size == 5
+
+
+@pytest.mark.parametrize("batch_size", [-3, 2.5, "8"])
+def test_data_brings_its_batch_size(batch_size):
+    assert prepare(Given(Data(X, Y, batch_size=16)), FitSettings(), 1)[1].batch_size == 16
+    assert prepare(Given(Data(X, Y, batch_size=16)), FitSettings(batch_size=9), 1)[1].batch_size == 9
+    with pytest.raises(DataError, match="batch_size of Data must be an integer >= 1"):
+        prepare(Given(Data(X, Y, batch_size=batch_size)), FitSettings(), 1)
+
+
+@pytest.mark.parametrize("make", [np.asarray, Chunked])
+def test_preprocessing_is_learned_of_training_rows_and_done_to_all(make):
+    valid, test = np.arange(0, 20), (make(X + 100), Y)
+    reader = make(X)
+    found, settings = prepared(reader, settings={"preprocess": [["Standardise", {}]]}, valid=valid, test=test)
+    train = X[20:].astype(np.float64)
+    scaled = [(part - train.mean(axis=0)) / train.std(axis=0) for part in (X[20:], X[:20], X + 100)]
+    for (rows, _), wanted in zip([found.parts[name] for name in ("train", "valid", "test")], scaled, strict=True):
+        assert np.allclose(rows.features(slice(0, 100)), wanted, rtol=1e-4, atol=1e-5)
+    if make is Chunked:
+        assert sorted(set(reader.read_rows[:70])) == list(range(20, 90))
+    again, _ = prepare(Given(X * 7, Y), settings, 1, found.preprocess)
+    assert again.preprocess.keys() == found.preprocess.keys()
+    assert all(np.array_equal(again.preprocess[key], found.preprocess[key]) for key in found.preprocess)
+
+
+def test_whole_numbers_of_images_are_told_and_scaled():
+    images = np.random.default_rng(0).integers(0, 256, (90, 4, 5, 3), dtype=np.uint8)
+    with pytest.warns(ArignoteWarning, match=r"preprocess=\[\['Scale', \{'divide_by': 255\}\]\]"):
+        prepared(images)
+    found, _ = prepared(images, settings={"axes": "NHWC", "preprocess": [["Scale", {"divide_by": 255}]]})
+    seen = found.parts["train"][0].features(slice(0, 90))
+    assert seen.shape == (90, 3, 4, 5) and seen.dtype == np.float32 and seen.max() == 1
+
+
+def test_preprocessing_by_channel_sees_channels_first():
+    images = np.random.default_rng(0).normal([0, 50, 100], 1, (90, 4, 5, 3))
+    settings = {"axes": "NHWC", "preprocess": [["Standardise", {"per": "channel"}]]}
+    seen = prepared(images, settings=settings)[0].parts["train"][0].features(slice(0, 90))
+    assert np.allclose(seen.mean(axis=(0, 2, 3)), 0, atol=1e-4) and np.allclose(seen.std(axis=(0, 2, 3)), 1, atol=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("sample_weight", "class_weight", "wanted"),
+    [
+        (np.arange(90), None, np.arange(90.0)),
+        (None, "balanced", np.repeat([1 / 60, 1 / 20, 1 / 10], [60, 20, 10])),
+        (None, {"b": 4, "c": 0.0}, np.repeat([1.0, 4, 0], [60, 20, 10])),
+        (np.arange(90), {"a": 2.0}, np.arange(90) * np.repeat([2.0, 1, 1], [60, 20, 10])),
+    ],
+)
+@pytest.mark.parametrize("valid", [None, np.arange(0, 90, 3), 0.2])
+def test_weights_are_those_of_the_training_rows_and_one_on_average(sample_weight, class_weight, wanted, valid):
+    found, _ = prepared(sample_weight=sample_weight, settings={"class_weight": class_weight}, valid=valid)
+    rows = numbers(found.parts["train"][0])
+    weights = found.weights
+    assert weights.dtype == np.float32 and len(weights) == len(rows) and weights.mean() == pytest.approx(1, abs=1e-6)
+    if class_weight == "balanced":
+        sums = [weights[Y[rows] == label].sum() for label in "abc"]
+        assert np.allclose(sums, sums[0], rtol=1e-5)
+    else:
+        assert np.allclose(weights, wanted[rows] / wanted[rows].mean(), rtol=1e-5)
+
+
+def test_without_weights_there_are_none():
+    assert prepared()[0].weights is None and "weights" not in prepared()[0].fingerprint()
+
+
+def test_class_weights_are_named_by_labels_of_any_kind():
+    labels = np.repeat([3, 7, 9], [60, 20, 10])
+    for named in ({7: 2.0}, {"7": 2.0}):
+        weights = prepared(y=labels, settings={"class_weight": named})[0].weights
+        assert weights[60] == pytest.approx(2 * weights[0])
+
+
+@pytest.mark.parametrize(
+    ("given", "settings", "words"),
+    [
+        ({"sample_weight": np.ones(89)}, {}, r"sample_weight must have the shape \(90,\).*got \(89,\)"),
+        ({"sample_weight": np.ones((90, 1))}, {}, r"sample_weight must have the shape \(90,\)"),
+        ({"sample_weight": -np.ones(90)}, {}, "sample_weight must be finite numbers >= 0"),
+        ({"sample_weight": np.full(90, np.nan)}, {}, "sample_weight must be finite numbers >= 0"),
+        ({"sample_weight": np.zeros(90)}, {}, "all weights of the training rows are 0"),
+        ({"sample_weight": np.arange(90) == 5, "valid": [5]}, {}, "all weights of the training rows are 0"),
+        ({}, {"class_weight": {"d": 1.0}}, "class_weight names the class 'd'; the classes are"),
+        ({}, {"class_weight": {"a": -1.0}}, "class_weight of 'a' must be a finite number >= 0; got -1.0"),
+        ({}, {"class_weight": {"a": float("nan")}}, "class_weight of 'a' must be a finite number"),
+        ({"groups": np.arange(9), "valid": 0.1}, {}, r"groups must have the shape \(90,\)"),
+        ({"valid": [0, 90]}, {}, r"valid: row numbers must lie in 0 .. 89; got \[0, 90\]"),
+        ({"test": np.array([-1])}, {}, r"test: row numbers must lie in 0 .. 89; got \[-1\]"),
+        ({"valid": np.array([], int)}, {}, "valid: row numbers must lie in"),
+        ({"valid": [4, 5, 4]}, {}, "valid: a row number is named twice"),
+        ({"valid": [4, 5], "test": [6, 5]}, {}, "test: row 5 belongs to another part already"),
+        ({"valid": 1.5}, {}, "valid must be a fraction"),
+        ({"valid": X}, {}, r"valid must be a fraction, row numbers, \(X, y\) or Data with labels"),
+        ({"valid": (X[:, :3], Y)}, {}, r"an example of valid has shape \(3,\), one of X \(4,\)"),
+        ({"test": (X, np.repeat("z", 90))}, {}, r"label .*'z'.* of test row 0 is none of the classes"),
+        ({"y": None}, {}, "a classifier needs labels"),
+        ({"y": np.repeat("a", 90)}, {}, "one class only"),
+    ],
+)
+def test_what_does_not_fit_together_is_told(given, settings, words):
+    with pytest.raises(DataError, match=words):
+        prepared(settings=settings, **given)
+
+
+@pytest.mark.parametrize("kind", [int, str, float])
+def test_no_group_is_parted(kind):
+    groups = (np.arange(90) % 11).astype(kind)
+    found, _ = prepared(valid=0.3, test=0.2, groups=groups)
+    seen = [set(groups[rows.index].tolist()) for rows, _ in found.parts.values()]
+    assert sum(map(len, seen)) == len(set.union(*seen)) == 11
+
+
+def test_a_batch_larger_than_the_data_is_told():
+    with pytest.warns(ArignoteWarning, match=r"batch_size 80 is larger than the data \(72 rows\)"):
+        assert prepared(settings={"batch_size": 80}, valid=0.2)[1].batch_size == 72
+
+
+def test_labels_and_features_come_from_files(tmp_path):
+    np.savez(tmp_path / "d.npz", x=X, labels=Y)
+    source = str(tmp_path / "d.npz")
+    found, _ = prepared(source, source, valid=(source, source))
+    assert found.classes.tolist() == ["a", "b", "c"]
+    assert np.array_equal(found.parts["valid"][0].features(slice(0, 90)), X)
+
+
+def test_the_fingerprint_knows_parts_and_weights():
+    def of(**given):
+        return prepared(**given)[0].fingerprint()
+
+    assert of(valid=0.2) == of(valid=0.2)
+    differing = [of(), of(valid=0.2), of(valid=0.2, seed=2), of(sample_weight=np.arange(90)), of(x=Chunked(X + 1))]
+    assert all(one != other for at, one in enumerate(differing) for other in differing[:at])
+
+
+def test_a_run_does_not_go_on_with_other_weights(tmp_path):
+    def fit(n_epochs, weights):
+        classifier = NNClassifier([["ClassificationOutputLayer"]], rng=1, checkpoint=str(tmp_path / "run"))
+        return classifier.fit(X, Y, sample_weight=weights, n_epochs=n_epochs, batch_size=30)
+
+    fit(1, np.arange(90))
+    assert fit(2, 2 * np.arange(90)).n_epochs_ == 2
+    with pytest.raises(CheckpointError, match="weights"):
+        fit(3, np.arange(90)[::-1])

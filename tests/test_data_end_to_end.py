@@ -1,0 +1,632 @@
+"""Data from a config or a name to a trained network: every kind of file, what is wrong with it, what is left behind."""
+
+from __future__ import annotations
+
+import csv
+import gc
+import os
+import pickle
+import re
+import shlex
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import warnings
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pandas as pd
+import pytest
+from typer.testing import CliRunner
+
+from arignote import ArignoteError, ConfigError, DataError, Interrupted, NNClassifier
+from arignote.cli import app
+from arignote.data import HDFReader, get_reader, order, rows, sources
+from arignote.data.batches import Batches
+from arignote.data.hdf import parts
+from arignote.data.order import order_of
+from arignote.data.reader import SequentialReader
+from arignote.data.rows import rows_of
+
+Image = pytest.importorskip("PIL.Image", reason="folders of images are decoded with Pillow")
+ROOT = Path(__file__).resolve().parents[1]
+LEGACY = ROOT.parent / "shared" / "data" / "legacy_panel4d_gray.h5"
+RNG = np.random.default_rng(11)
+N = 60
+X = RNG.normal(size=(N, 4)).astype(np.float32)
+Y = (X[:, 0] > 0).astype(np.int64)
+PIXELS = RNG.integers(0, 256, (N, 8, 6, 3), dtype=np.uint8)
+LAYERS = [["FCLayer", {"n_units": 3}], ["ClassificationOutputLayer"]]
+DENSE = "[[FCLayer, {n_units: 3}], [ClassificationOutputLayer]]"
+CONV = (
+    "[[InputImageLayer, {n_pixels: [8, 6], n_images: %d}], [ConvLayer, {n_output_maps: 2, filter_shape: 3}],"
+    " [ClassificationOutputLayer]]"
+)
+SETTINGS = {"n_epochs": 2, "batch_size": 16, "n_threads": 1}
+UINT8 = "X holds whole numbers of 0 to 255"
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """Every kind of file; the tests only read them."""
+    at = tmp_path_factory.mktemp("data")
+    words = np.where(Y == 1, "high", "low")
+    with h5py.File(at / "f.h5", "w") as file:
+        for part, some in (("train", slice(0, 40)), ("test", slice(40, N))):
+            file[f"{part}/x"], file[f"{part}/y"] = X[some], Y[some]
+        file["wide/x"], file["short"] = RNG.normal(size=(20, 5)), Y[:30]
+        file["nhwc"], file["nhw"], file["labels"] = PIXELS, PIXELS[..., 0], Y
+        file["gap"] = np.where(np.arange(N) == 7, np.nan, Y)
+        ragged = file.create_dataset("ragged", (N,), dtype=h5py.vlen_dtype(np.float32))
+        for row in range(N):
+            ragged[row] = X[row, : 2 + row % 2]
+        file.create_dataset("words", data=list(words), dtype=h5py.string_dtype())
+        for name in ("big", "far"):
+            # 4 GB in the header, nothing on the disk.
+            file.create_dataset(name, shape=(1_000_000, 1024), dtype="f4", chunks=(1000, 1024))
+        file["bigy"] = (np.arange(1_000_000) % 2).astype(np.int8)
+    frame = pd.DataFrame(X, columns=list("abcd")).assign(label=words)
+    frame.to_csv(at / "f.csv", index=False)
+    frame.to_parquet(at / "f.parquet")
+    np.savez(at / "f.npz", x=X, targets=Y)
+    for number, pixels in enumerate(PIXELS[:20]):
+        path = at / "images" / "ab"[number % 2] / f"{number:02}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        # Of two sizes.
+        Image.fromarray(pixels[:, : 5 + number % 4 // 2]).save(path)
+    return at
+
+
+def config(at, data, layers=DENSE, fit="", name="c.yaml"):
+    path = at / name
+    path.write_text(
+        f"rng: 1\ndata: {data}\nlayers: {layers}\nfit: {{n_epochs: 1, batch_size: 8, n_threads: 1, {fit}}}\n"
+    )
+    return str(path)
+
+
+def said(*words):
+    """Return what a command of the command line prints; raise what it raises."""
+    result = CliRunner().invoke(app, list(words))
+    if result.exception is not None and not isinstance(result.exception, SystemExit):
+        raise result.exception
+    assert result.exit_code == 0, result.output
+    return result.output
+
+
+def trained(tmp_path, at, data, *, layers=DENSE, fit="", more=()):
+    """Train a config, give what was printed and the classifier."""
+    path = config(at, data, layers, fit, f"{tmp_path.name}.yaml")
+    output = said("fit", path, "--quiet", "--set", f"fit.checkpoint={tmp_path / 'run'}", *more)
+    return output, NNClassifier.load(str(tmp_path / "run"))
+
+
+def next_commands(output):
+    """Return the words of the commands that a fit says to give next, as a shell would split them."""
+    lines = [line.removeprefix("next:").strip() for line in output.splitlines() if "  arignote " in line]
+    return {words[1]: words[1:] for words in map(shlex.split, lines)}
+
+
+def test_a_config_trains_from_tables_beside_it_and_says_what_to_do_next(folder, tmp_path, monkeypatch):
+    data = f"{{{TRAIN}, valid: 0.1, test: {{features: 'f.h5:/test/x', labels: 'f.h5:/test/y'}}}}"
+    monkeypatch.chdir(tmp_path)
+    output, classifier = trained(tmp_path, folder, data)
+    assert "test error" in output
+    shapes = {name: part["features"]["shape"] for name, part in classifier.state_.data.items()}
+    assert shapes == {"train": [36, 4], "valid": [4, 4], "test": [20, 4]}
+    following = next_commands(output)
+    assert list(following) == ["inspect", "evaluate", "predict"]
+    assert "nll" in said(*following["evaluate"]) and "epoch" in said(*following["inspect"])
+    said(*following["predict"])
+    with open("preds.csv") as file:
+        found = list(csv.DictReader(file))
+    expected = classifier.predict_proba(X[:40])
+    assert np.allclose([[float(row["p_0"]), float(row["p_1"])] for row in found], expected, atol=1e-6)
+
+
+SOURCES = {
+    "labels are found by their name": "{train: {features: 'f.h5:/nhw', axes: NHW}}",
+    "columns and a column of words": "{train: {features: 'f.csv:a,b', labels: 'f.csv:label'}, valid: 0.1}",
+    "a whole csv": "{train: {features: f.csv}, test: 0.1}",
+    "a whole parquet": "{train: {features: f.parquet}, valid: {features: f.csv}}",
+    "npz": "{train: {features: 'f.npz:x', labels: 'f.npz:targets'}, valid: {features: f.npz}}",
+    "a folder of images": "{train: {features: images, size: [4, 4], mode: L}, valid: 0.2}",
+}
+
+
+@pytest.mark.parametrize("kind", SOURCES)
+@pytest.mark.filterwarnings(f"ignore:{UINT8}")
+def test_every_kind_of_source_is_trained_from_and_predicted_by_the_printed_commands(
+    kind, folder, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    checked = said("check", config(folder, SOURCES[kind]), "--data")
+    assert "train: " in checked
+    output, classifier = trained(tmp_path, folder, SOURCES[kind])
+    following = next_commands(output)
+    assert "rows -> preds.csv" in said(*following["predict"])
+    if kind != "a folder of images":
+        assert "error" in said(*following["evaluate"])
+    names = {"a folder of images": ["a", "b"]} | {
+        k: ["high", "low"] for k in SOURCES if "csv" in k or "par" in k or "col" in k
+    }
+    assert classifier.classes_.tolist() == names.get(kind, [0, 1])
+
+
+@pytest.mark.filterwarnings(f"ignore:{UINT8}")
+def test_a_folder_whose_images_differ_in_size_is_evaluated_by_the_printed_command(folder, tmp_path):
+    output, _ = trained(tmp_path, folder, SOURCES["a folder of images"])
+    assert "error" in said(*next_commands(output)["evaluate"])
+
+
+def test_variables_and_a_data_dir_say_where_files_are(folder, tmp_path, monkeypatch):
+    with_space = tmp_path / "with space"
+    with_space.mkdir()
+    (with_space / "f.h5").write_bytes((folder / "f.h5").read_bytes())
+    monkeypatch.setenv("DATA", str(with_space))
+    monkeypatch.chdir(tmp_path)
+    by_variable = "{train: {features: '${DATA}/f.h5:/train/x', labels: '$DATA/f.h5:/train/y'}}"
+    output, first = trained(tmp_path, tmp_path, by_variable)
+    following = next_commands(output)
+    assert "40 rows" in said(*following["predict"]) and "nll" in said(*following["evaluate"])
+    relative = "{train: {features: 'f.h5:/train/x', labels: 'f.h5:/train/y'}}"
+    output, second = trained(tmp_path, tmp_path, relative, more=("--data-dir", str(with_space)))
+    assert "finished" in output and second.state_.run_id == first.state_.run_id
+    assert "40 rows" in said(*next_commands(output)["predict"])
+    path = config(tmp_path, relative)
+    with pytest.raises(DataError, match="no such file"):
+        said("check", path, "--data")
+    assert "(40, 4)" in said("check", path, "--data", "--data-dir", str(with_space))
+    monkeypatch.delenv("DATA")
+    with pytest.raises(DataError, match="environment variable in it is not set"):
+        said("check", config(tmp_path, by_variable), "--data")
+
+
+@pytest.mark.parametrize("where", ["data", "fit"])
+@pytest.mark.parametrize("axes", ["NHWC", "NHW"])
+def test_images_with_channels_last_or_none_are_trained_checked_and_predicted(
+    axes, where, folder, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    told = f", axes: {axes}" if where == "data" else ""
+    data = f"{{train: {{features: 'f.h5:/{axes.lower()}'{told}}}, valid: 0.1}}"
+    layers = CONV % (3 if axes == "NHWC" else 1)
+    fit = "preprocess: [[Scale, {divide_by: 255}]]" + (f", axes: {axes}" if where == "fit" else "")
+    path = config(folder, data, layers, fit)
+    assert "uint8" in said("check", path, "--data")
+    assert "2 x 6 x 4" in said("summary", path)
+    output, classifier = trained(tmp_path, folder, data, layers=layers, fit=fit)
+    said(*next_commands(output)["predict"])
+    images = PIXELS.transpose(0, 3, 1, 2) if axes == "NHWC" else PIXELS[:, None, ..., 0]
+    with open("preds.csv") as file:
+        found = [float(row["p_1"]) for row in csv.DictReader(file)]
+    classifier.state_.spec["fit"] |= {"axes": None, "preprocess": None}
+    assert np.allclose(found, classifier.predict_proba(images / np.float32(255))[:, 1], atol=1e-6)
+
+
+TRAIN = "train: {features: 'f.h5:/train/x', labels: 'f.h5:/train/y'}"
+CHECKS = {
+    "train: {features: 'f.h5:/train/x', labels: 'f.h5:/short'}": "train: .*/train/x has 40 rows, .*/short 30",
+    "train: {features: 'f.h5:/train/z'}": r"f\.h5: /train/z: there is no such table.*/train/x",
+    "train: {features: 'f.csv:a,q'}": r"f\.csv: has no column 'q'.*a, b, c, d, label",
+    "train: {features: 'f.npz:y'}": r"f\.npz: has no table 'y'.*x, targets",
+    "train: {features: 'f.h5:/nhw', axes: NHWC}": r"nhw has the shape \(60, 8, 6\); axes 'NHWC' name 4",
+    "train: {features: 'f.h5:/labels', labels: 'f.h5:/labels'}": r"labels must have the shape \(rows, ",
+    "train: {features: f.csv, mode: L}": "'mode' does not go with this kind of source",
+    TRAIN + ", test: {features: 'f.h5:/wide/x', labels: 'f.h5:/test/y'}": (
+        r"test: an example of .*wide/x has the shape \(5,\), one of train \(4,\)"
+    ),
+}
+
+
+@pytest.mark.parametrize("data", CHECKS)
+def test_check_finds_what_does_not_fit_before_anything_is_trained(data, folder):
+    with pytest.raises(DataError, match=CHECKS[data]):
+        said("check", config(folder, f"{{{data}}}"), "--data")
+
+
+def test_check_tells_channels_last_from_a_network_that_wants_them_first(folder):
+    with pytest.raises(ConfigError, match=r"images are \(3, 8, 6\), but an example has the shape \(8, 6, 3\)"):
+        said("check", config(folder, "{train: {features: 'f.h5:/nhwc'}}", CONV % 3), "--data")
+
+
+def test_check_reads_headers_only_of_a_file_of_4_gb(folder):
+    path = config(folder, "{train: {features: 'f.h5:/big', labels: 'f.h5:/bigy'}, valid: 0.1}")
+    began = time.perf_counter()
+    assert "(1000000, 1024) float32" in said("check", path, "--data")
+    assert time.perf_counter() - began < 3
+
+
+# The config, the line and place of its fault, what is told of it.
+WORDS = [
+    ("data: {train: {featuers: x.h5}}", "1 data.train.featuers", "Did you mean 'features'"),
+    ("data: {train: {features: x.h5}, vaild: 0.1}", "1 data.vaild", "Did you mean 'valid'"),
+    ("data: {train: {features: x.h5, axes: HWC}}", "1 data.train.axes", "must be 'NCHW', 'NHWC' or 'NHW'; got 'HWC'"),
+    ("data: {train: {labels: x.h5}}", "1 data.train", "features must be given"),
+    ("data: {train: {features: x}, test: {feature: y}}", "1 data.test.feature", "Did you mean 'features'"),
+    ("fit:\n  rng: 1\n  augmentation: [[Shfit, {max_shift: 1}]]", "3 fit.augmentation", "Did you mean 'Shift'"),
+    ("fit:\n  augmentation: [Shift, {max_shfit: 1}]", "2 fit.augmentation.max_shfit", "Did you mean 'max_shift'"),
+    ("fit:\n  preprocess: [[Standardize]]", "2 fit.preprocess", "Did you mean 'Standardise'"),
+    ("fit:\n  preprocess: [[Scale, {divide: 2}]]", "2 fit.preprocess.divide", "Did you mean 'divide_by'"),
+    ("fit:\n  partition: contiguos", "2 fit.partition", "must be 'stratified' or 'contiguous'; got 'contiguos'"),
+    ("fit:\n  class_weight: balancd", "2 fit.class_weight", "'balanced'; got 'balancd'"),
+]
+
+
+@pytest.mark.parametrize(("text", "place", "words"), WORDS, ids=[place for _, place, _ in WORDS])
+def test_a_wrong_word_is_told_with_its_line_and_the_nearest_right_one(text, place, words, tmp_path):
+    (tmp_path / "c.yaml").write_text(f"{text}\nlayers: {DENSE}\n")
+    line, _, where = place.partition(" ")
+    with pytest.raises(ConfigError) as found:
+        said("check", str(tmp_path / "c.yaml"))
+    told = str(found.value)
+    assert re.search(rf"c\.yaml:{line}:\d+: {re.escape(where)}: .*{re.escape(words)}", told), told
+    assert "'data'" not in told
+
+
+def test_all_wrong_words_of_the_data_are_told_at_once(tmp_path):
+    (tmp_path / "c.yaml").write_text(
+        f"data:\n  train:\n    features: x.h5\n    sise: 3\n  test: {{features: 5}}\n  valdi: 1\nlayers: {DENSE}\n"
+    )
+    with pytest.raises(ConfigError) as found:
+        said("check", str(tmp_path / "c.yaml"))
+    told = [re.sub(r".*c\.yaml:(\d+):\d+: ", r"\1 ", line) for line in str(found.value).splitlines()]
+    assert [line.partition(":")[0] for line in told] == ["4 data.train.sise", "5 data.test.features", "6 data.valdi"]
+
+
+AUGMENTATIONS = {
+    "[[Shift, {max_shift: 1}], [Flip, {}]]": ["Shift", "Flip"],
+    "[Shift, {max_shift: 1}]": ["Shift"],
+    "[Flip]": ["Flip"],
+    "Flip": ["Flip"],
+    "[Flip, QuarterTurns]": ["Flip", "QuarterTurns"],
+    "[Flip, [Noise, {sigma: 0.1}]]": ["Flip", "Noise"],
+}
+
+
+@pytest.mark.parametrize("given", AUGMENTATIONS)
+def test_augmentation_is_a_list_of_specs_or_a_single_one_or_a_name_alone(given, folder, tmp_path):
+    # Square images: a quarter turn keeps their shape.
+    data = "{train: {features: images, size: 6, mode: L}}"
+    fit = f"preprocess: [[Scale, {{divide_by: 255}}], [Standardise, {{per: channel}}]], augmentation: {given}"
+    _, classifier = trained(tmp_path, folder, data, fit=fit)
+    spec = classifier.state_.spec["fit"]
+    assert [name for name, _ in spec["augmentation"]] == AUGMENTATIONS[given]
+    assert [name for name, _ in spec["preprocess"]] == ["Scale", "Standardise"]
+    assert classifier.state_.preprocess["1.mean"].shape == (1, 1, 1)
+
+
+def test_weights_of_classes_and_contiguous_parts_come_from_a_config(folder, tmp_path):
+    data = "{train: {features: 'f.npz:x', labels: 'f.npz:targets'}, valid: 0.2}"
+    _, classifier = trained(tmp_path, folder, data, fit="class_weight: {0: 2, 1: 1.5}, partition: contiguous")
+    by_hand = NNClassifier([["FCLayer", {"n_units": 3}], ["ClassificationOutputLayer"]], rng=1).fit(
+        X[:48],
+        Y[:48],
+        valid=(X[48:], Y[48:]),
+        n_epochs=1,
+        batch_size=8,
+        n_threads=1,
+        sample_weight=np.where(Y[:48] == 0, 2, 1.5),
+    )
+    assert np.array_equal(classifier.predict_proba(X), by_hand.predict_proba(X))
+
+
+def test_unscaled_bytes_are_told_once(folder, tmp_path):
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        data = "{train: {features: 'f.h5:/nhw', axes: NHW}, valid: 0.1}"
+        _, classifier = trained(tmp_path, folder, data, more=("--set", "fit.n_epochs=3"))
+        classifier.predict(PIXELS[..., 0])
+    told = [str(warning.message) for warning in caught]
+    assert len(told) == 1 and "preprocess=[['Scale', {'divide_by': 255}]]" in told[0]
+
+
+class Wrong:
+    """Rows of a user's own, with a fault that is switched on."""
+
+    fault = ""
+
+    def iter_epoch(self, batch_size, start=0, stop=None, start_on_batch=True, allow_partial=False):
+        stop = N if stop is None else min(stop, N)
+        start = start // batch_size * batch_size if start_on_batch else start
+        start = 0 if self.fault == "start" else start
+        for at in range(start, stop, batch_size):
+            end = min(at + batch_size, stop)
+            if allow_partial or end - at == batch_size:
+                yield X[at:end, :3] if self.fault == "shape" and at >= 30 else X[at:end]
+
+
+@pytest.fixture
+def small_chunks(monkeypatch):
+    """Files and readers come in many windows, and no file is held in memory."""
+    monkeypatch.setattr(rows, "BLOCK_BYTES", 320)
+    monkeypatch.setattr(order, "BLOCK_BYTES", 320)
+    monkeypatch.setattr(parts, "_BLOCK", 100)
+    monkeypatch.setattr(sources, "IN_MEMORY", 0)
+    monkeypatch.setattr(SequentialReader, "chunk_rows", 5)
+
+
+@pytest.fixture
+def table(tmp_path):
+    with h5py.File(tmp_path / "t.h5", "w") as file:
+        file.create_dataset("x", data=X, chunks=(5, 4))
+        file["y"] = Y
+    return tmp_path / "t.h5"
+
+
+class Hostile:
+    def __reduce__(self):
+        return os.mkdir, ("made-by-a-pickle",)
+
+
+def bad(folder, tmp_path):
+    """Return features, labels and words of the error of each kind of bad data."""
+    f = folder / "f.h5"
+    (tmp_path / "no.h5").write_bytes(b"neither this nor that" * 100)
+    (tmp_path / "cut.h5").write_bytes(f.read_bytes()[:3000])
+    pd.DataFrame({"a": X[:, 0], "b": X[:, 1]}).to_hdf(tmp_path / "hostile.h5", key="x", format="table")
+    with h5py.File(tmp_path / "hostile.h5", "a") as file:
+        file["x"].attrs["non_index_axes"] = np.bytes_(pickle.dumps(Hostile(), 0))
+    (tmp_path / "text.csv").write_text("a,b,label\n1,2,0\n3,x,1\n")
+    (tmp_path / "uneven.csv").write_text("a,b,label\n1,2,0\n3,1\n")
+    return {
+        "missing": (f"{tmp_path}/none.h5:/x", Y, r"none\.h5: there is no such file"),
+        "not HDF5": (f"{tmp_path}/no.h5:/x", Y, r"no\.h5: is not an HDF5 file"),
+        "cut short": (f"{tmp_path}/cut.h5:/train/x", Y, r"cut\.h5: (is cut short|cannot be opened)"),
+        "no such table": (f"{f}:/trian/x", Y, r"f\.h5: /trian/x: there is no such table\. .*/train/x"),
+        "rows differ": (f"{f}:/train/x", f"{f}:/short", "40 rows.* 30"),
+        "ragged": (f"{f}:/ragged", Y, r"f\.h5.*/ragged"),
+        "strings": (f"{f}:/words", Y, r"f\.h5.*/words"),
+        "objects": (pd.DataFrame({"a": ["x", "y"] * 30}), Y, "X must be numbers; got objects"),
+        "label that is NaN": (X, f"{f}:/gap", "label of .* row 7 is not finite"),
+        "no csv": (f"{tmp_path}/text.csv", None, r"text\.csv: column 'b': row 1 \(line 3\) holds 'x'"),
+        "uneven csv": (f"{tmp_path}/uneven.csv:a,b", Y, r"uneven\.csv, line 3: has 2 fields; the header has 3"),
+        "hostile": (f"{tmp_path}/hostile.h5:/x", Y, r"hostile\.h5"),
+    }
+
+
+def test_what_is_wrong_with_data_is_told_and_no_file_of_a_run_is_made(folder, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for case, (x, y, words) in bad(folder, tmp_path).items():
+        try:
+            NNClassifier(LAYERS, rng=1).fit(x, y, checkpoint=str(tmp_path / "run"), **SETTINGS)
+        except DataError as fault:
+            assert re.search(words, str(fault)), (case, str(fault))
+            continue
+        pytest.fail(f"nothing was told of: {case}")
+    assert not list(tmp_path.glob("*run*")) and not (tmp_path / "made-by-a-pickle").exists()
+
+
+def test_a_reader_that_forgets_start_is_told_before_anything_is_written(tmp_path):
+    reader = Wrong()
+    reader.fault = "start"
+    with pytest.raises(DataError, match=r"Wrong: .*8"):
+        NNClassifier(LAYERS, rng=1).fit(reader, Y, checkpoint=str(tmp_path / "run"), **SETTINGS)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("n_workers", [0, 2])
+def test_a_wrong_shape_in_mid_epoch_names_the_batch_and_leaves_a_good_checkpoint(n_workers, small_chunks, tmp_path):
+    reader = Wrong()
+    stem = str(tmp_path / "run")
+    settings = SETTINGS | {"checkpoint": stem, "checkpoint_every": 1, "n_workers": n_workers}
+    # Noise makes each batch in a thread, which would otherwise have read all of this little data ahead.
+    settings |= {"augmentation": [["Noise", {"sigma": 0.1}]], "shuffle": False, "prefetch": 1, "batch_size": 5}
+
+    def switch(event):
+        if event.kind == "batch":
+            reader.fault = "shape"
+
+    with pytest.raises(DataError, match=r"Wrong: batch \d+ has rows of shape \(3,\); the first ones \(4,\)"):
+        NNClassifier(LAYERS, rng=1).fit(reader, Y, observers=switch, **settings)
+    assert no_threads()
+    reader.fault = ""
+    whole = NNClassifier(LAYERS, rng=1).fit(reader, Y, **settings | {"checkpoint": None})
+    ended = NNClassifier(LAYERS, rng=1).fit(reader, Y, **settings)
+    assert len(ended.state_.starts) == 2 and ended.state_.starts[1] > [0, 0]
+    assert np.array_equal(ended.predict_proba(X), whole.predict_proba(X))
+
+
+@pytest.mark.filterwarnings(f"ignore:{UINT8}")
+def test_an_image_that_cannot_be_decoded_in_mid_epoch_is_told_by_its_path(tmp_path):
+    for number, pixels in enumerate(PIXELS[:40]):
+        path = tmp_path / "images" / "ab"[number % 2] / f"{number:02}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(pixels).save(path)
+    images = get_reader(tmp_path / "images")
+
+    def spoil(event):
+        if event.kind == "batch" and event.batch == 2:
+            for path in (tmp_path / "images").rglob("*.png"):
+                path.write_bytes(path.read_bytes()[:60])
+
+    stem = str(tmp_path / "run")
+    with pytest.raises(DataError, match=r"images/[ab]/\d\d\.png: cannot be decoded"):
+        NNClassifier(LAYERS, rng=1).fit(
+            images, images.labels, n_epochs=2, batch_size=4, checkpoint=stem, checkpoint_every=1, observers=spoil
+        )
+    assert NNClassifier.load(stem).state_.progress.n_updates >= 1
+    assert no_threads() and not list(tmp_path.glob("*.tmp*"))
+
+
+def test_a_file_that_changes_while_training_is_told_at_the_next_epoch(small_chunks, table):
+    events = []
+
+    def change(event):
+        events.append((event.kind, event.epoch))
+        if event.kind == "batch" and event.batch == 2 and event.epoch == 1:
+            os.utime(table, (1, 1))
+
+    with pytest.warns(match=r"t\.h5:/x: has changed while it was trained on") as caught:
+        NNClassifier(LAYERS, rng=1).fit(f"{table}:/x", Y, observers=change, **SETTINGS | {"n_epochs": 3})
+    assert len(caught) == 1 and events.count(("batch", 3)) > 0
+
+
+def test_bad_data_ends_a_command_with_code_3_and_no_traceback(folder, tmp_path):
+    path = config(folder, "{train: {features: 'f.h5:/train/x', labels: 'f.h5:/short'}}", name="bad.yaml")
+    words = ["fit", path, "--set", f"fit.checkpoint={tmp_path / 'run'}"]
+    found = subprocess.run([sys.executable, "-m", "arignote", *words], capture_output=True, text=True)
+    assert found.returncode == 3 and "error: " in found.stderr and "Traceback" not in found.stderr
+    assert not list(tmp_path.iterdir())
+
+
+def no_threads():
+    return not [thread.name for thread in threading.enumerate() if thread.name.startswith("arignote")]
+
+
+def open_files():
+    if not os.path.isdir("/proc/self/fd"):
+        pytest.skip("only Linux tells which files are open")
+    found = []
+    for number in os.listdir("/proc/self/fd"):
+        try:
+            found.append(os.readlink(f"/proc/self/fd/{number}"))
+        except OSError:
+            # The handle of the listing itself.
+            continue
+    return sorted(name for name in found if name.startswith("/") and not name.startswith(("/proc", "/dev")))
+
+
+class BoomError(Exception):
+    pass
+
+
+def boom(x, y, epoch):
+    if epoch == 1:
+        raise BoomError("in the augmentation")
+    return x, y
+
+
+def at_batch_6(act):
+    seen = []
+
+    def observer(event):
+        seen.append(event.kind)
+        if seen.count("batch") == 6 and event.kind == "batch":
+            act()
+
+    return observer
+
+
+def throw(fault):
+    raise fault
+
+
+def kill(number):
+    return at_batch_6(lambda: os.kill(os.getpid(), number))
+
+
+ENDINGS = {
+    "it is done": (dict, None),
+    "an observer raises": (lambda: {"observers": at_batch_6(lambda: throw(BoomError()))}, BoomError),
+    "the augmentation raises": (lambda: {"augmentation": boom}, DataError),
+    "KeyboardInterrupt": (lambda: {"observers": at_batch_6(lambda: throw(KeyboardInterrupt()))}, KeyboardInterrupt),
+    "Ctrl-C": (lambda: {"observers": kill(signal.SIGINT)}, None),
+    "SIGTERM": (lambda: {"observers": kill(signal.SIGTERM)}, Interrupted),
+    "GeneratorExit": (lambda: {"observers": at_batch_6(lambda: throw(GeneratorExit()))}, GeneratorExit),
+}
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
+@pytest.mark.parametrize("n_workers", [0, 3])
+def test_nothing_is_left_behind_however_a_fit_ends(ending, n_workers, small_chunks, table, tmp_path, monkeypatch):
+    (tmp_path / "tmp").mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "tmp"))
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    settings = SETTINGS | {"augmentation": [["Noise", {"sigma": 0.1}]], "n_workers": n_workers}
+    settings |= {"valid": 0.2, "checkpoint": str(tmp_path / "run"), "checkpoint_every": 1}
+    make, raised = ENDINGS[ending]
+    more = make()
+    files, threads = open_files(), threading.active_count()
+
+    def run():
+        if raised is None:
+            NNClassifier(LAYERS, rng=1).fit(f"{table}:/x", f"{table}:/y", **settings | more)
+            return
+        with pytest.raises(raised):
+            NNClassifier(LAYERS, rng=1).fit(f"{table}:/x", f"{table}:/y", **settings | more)
+
+    run()
+    assert no_threads() and threading.active_count() == threads
+    gc.collect()
+    assert open_files() == files
+    assert not list((tmp_path / "tmp").iterdir())
+    names = [path.name for path in tmp_path.iterdir() if path.name not in ("t.h5", "tmp")]
+    assert all(re.fullmatch(r"run_(last|best)(\.\d+)?\.ckpt|run\.lock", name) for name in names), names
+    assert {number: signal.getsignal(number) for number in handlers} == handlers
+    # What is there can be gone on from.
+    assert NNClassifier.load(str(tmp_path / "run")).state_.progress.n_updates >= 3
+
+
+@pytest.mark.parametrize("n_workers", [0, 1, 3])
+def test_batches_that_are_given_up_leave_no_thread_and_no_handle(n_workers, small_chunks, table):
+    files = open_files()
+    with HDFReader(table, "x") as reader:
+        seen = rows_of(reader, Y)
+        how = {"seed": 1, "batch_size": 4, "order": order_of(seen, True), "n_workers": n_workers}
+        given_up = Batches(seen, Y, **how).epoch(0)
+        next(given_up)
+        given_up.close()
+        assert no_threads()
+        forgotten = Batches(seen, Y, **how).epoch(0)
+        next(forgotten)
+        del forgotten, given_up
+        gc.collect()
+        assert no_threads()
+    assert open_files() == files
+
+
+def test_a_reader_of_a_users_own_is_asked_by_one_thread_at_a_time(small_chunks):
+    class OneAtATime(Wrong):
+        n_inside = most = 0
+
+        def iter_epoch(self, *args, **more):
+            self.n_inside += 1
+            self.most = max(self.most, self.n_inside)
+            try:
+                for batch in super().iter_epoch(*args, **more):
+                    time.sleep(0.001)
+                    yield batch
+            finally:
+                self.n_inside -= 1
+
+    reader = OneAtATime()
+    settings = SETTINGS | {"batch_size": 5, "n_workers": 2, "augmentation": [["Noise", {"sigma": 0.1}]]}
+    NNClassifier(LAYERS, rng=1).fit(reader, Y, valid=0.3, validation_frequency=10, **settings)
+    assert reader.most == 1
+
+
+def test_a_reader_that_lacks_a_word_or_raises_is_told_as_data(small_chunks):
+    class Lacking:
+        def iter_epoch(self, batch_size):
+            yield X[:batch_size]
+
+    class Failing(Wrong):
+        def iter_epoch(self, *args, **more):
+            raise KeyError("of the user's own")
+
+    for reader in (Lacking(), Failing()):
+        with pytest.raises(ArignoteError, match=type(reader).__name__):
+            NNClassifier(LAYERS, rng=1).fit(reader, Y, **SETTINGS)
+
+
+@pytest.mark.skipif(not LEGACY.exists(), reason="the file of 2015 lies in ../shared/data, which is not here")
+def test_images_of_2015_are_trained_from_by_the_name_of_their_file(tmp_path):
+    layers = [
+        ["InputImageLayer", {"n_pixels": 28}],
+        ["ConvLayer", {"n_output_maps": 8, "filter_shape": 5, "activation": "relu"}],
+        ["MaxPool2DLayer", {"pool_shape": 4}],
+        ["ClassificationOutputLayer"],
+    ]
+    features, labels = f"{LEGACY}:/images", f"{LEGACY}:/labels"
+    stem = str(tmp_path / "run")
+    settings = {"n_epochs": 10, "batch_size": 20, "n_threads": 1, "sgd_type": "adam"}
+    classifier = NNClassifier(layers, rng=2).fit(features, labels, valid=0.2, checkpoint=stem, **settings)
+    assert classifier.network_.architecture.n_in == (1, 28, 28) and len(classifier.classes_) == 10
+    assert NNClassifier.load(stem).evaluate(features, labels)["error"] < 0.35
+    expected = np.load(LEGACY.with_name("legacy_panel4d_gray_expected.npz"))
+    assert np.array_equal(classifier.predict_proba(features), classifier.predict_proba(expected["images"]))
