@@ -1,13 +1,16 @@
 """The long form of the proof: python tests/resume/torture.py --kills 300
 
-Runs are killed at every filesystem operation, then real processes at random moments: with SIGKILL, and with SIGTERM,
-of which the time from the signal to the end of the process is told. Exit code 1 where anything differed.
+Runs are killed at every filesystem operation, then commands at random moments: with SIGKILL, and with SIGTERM, of which
+the time from the signal to the end of the process is told. Exit code 1 where anything differed. The commands are forks
+of a process that has loaded the libraries and trained nothing; whole processes are in test_sigkill.py and
+test_signals.py.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
 import random
 import signal
 import statistics
@@ -15,13 +18,14 @@ import subprocess
 import sys
 import tempfile
 import time
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from filesystem_driver import newest, starts_after
-from test_sigkill import command, inspect
+from test_sigkill import command
+
+from arignote.report.inspection import inspection
 
 N_EPOCHS = 12
 KILLS_PER_RUN = 3
@@ -44,35 +48,61 @@ class Found:
 
 def compared(stem: Path) -> dict[str, Any]:
     """Return what two runs must have in common, as `arignote inspect` tells it."""
-    found = inspect(stem)
+    found = inspection(str(stem))
     return {key: found[key] for key in COMPARED} | {"best": found["best"]["value"]}
+
+
+def give(stem: Path, told: Path) -> int:
+    """Give the command in a process of its own, its words into a file; return the number of the process."""
+    import arignote.cli
+    import arignote.estimators
+
+    child = os.fork()
+    if child == 0:
+        words = os.open(told, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+        os.dup2(words, 1)
+        os.dup2(words, 2)
+        sys.argv = command(stem)[2:]
+        # As python does at its end, so that what the command did not flush is lost or kept alike.
+        sys.stdout, sys.stderr = os.fdopen(1, "w", closefd=False), os.fdopen(2, "w", closefd=False)
+        code = 1
+        try:
+            arignote.cli.main()
+            code = 0
+        except SystemExit as ended:
+            code = ended.code if isinstance(ended.code, int) else int(ended.code is not None)
+        finally:
+            sys.stdout.flush()
+            sys.stderr.flush()
+            os._exit(code)
+    return child
+
+
+def ended(child: int) -> int:
+    """Wait for a process, and return its exit code, or -signal."""
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
 
 
 def interrupt(stem: Path, number: signal.Signals, moments: random.Random, found: Found) -> bool:
     """Give the command and send a signal at a random moment; return whether the run is still to be finished."""
-    process = subprocess.Popen(command(stem), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
-    assert process.stdout is not None
-    # One in six is killed before its first line: while it reads, locks, and makes its folder.
-    if number == signal.SIGTERM or moments.random() > 1 / 6:
-        process.stdout.readline()
-        time.sleep(moments.uniform(0, 1.5))
-    else:
-        time.sleep(moments.uniform(0, 4.0))
+    child = give(stem, stem.with_suffix(".told"))
+    # A fork is at work at once; a command told to stop before it listens only ends.
+    time.sleep(moments.uniform(0.5 if number == signal.SIGTERM else 0, 1.5))
     asked = time.monotonic()
-    process.send_signal(number)
-    process.communicate()
+    os.kill(child, number)
+    code = ended(child)
     took = time.monotonic() - asked
-    if process.returncode == 0:
+    if code == 0:
         return False
-    if number == signal.SIGKILL and process.returncode != -signal.SIGKILL:
-        found.wrong.append(f"{stem}: ended by itself with exit code {process.returncode}")
+    if number == signal.SIGKILL and code != -signal.SIGKILL:
+        found.wrong.append(f"{stem}: ended by itself with exit code {code}")
         return False
     found.kills += 1
     if number == signal.SIGTERM:
         found.latencies.append(took)
         stored = newest(stem.parent)
-        if process.returncode != 128 + signal.SIGTERM or stored is None or stored.progress.stopped_by != "SIGTERM":
-            found.wrong.append(f"{stem}: SIGTERM ended it with {process.returncode}, and it was not saved")
+        if code != 128 + signal.SIGTERM or stored is None or stored.progress.stopped_by != "SIGTERM":
+            found.wrong.append(f"{stem}: SIGTERM ended it with {code}, and it was not saved")
     return True
 
 
@@ -92,10 +122,12 @@ def torture(folder: Path, number: signal.Signals, n_kills: int, moments: random.
         if not unfinished:
             break
     expected = starts_after(newest(folder), N_EPOCHS)
-    ended = subprocess.run(command(stem), capture_output=True, text=True)
-    if ended.returncode != 0 or "damaged" in ended.stderr:
-        found.wrong.append(f"{stem}: exit code {ended.returncode}: {ended.stderr}")
+    told = stem.with_suffix(".told")
+    code = ended(give(stem, told))
+    if code != 0 or "damaged" in told.read_text():
+        found.wrong.append(f"{stem}: exit code {code}: {told.read_text()}")
         return found
+    told.unlink()
     last = newest(folder)
     if last is None or last.starts != expected:
         found.wrong.append(f"{stem}: starts are {last and last.starts}, not {expected}")
@@ -107,24 +139,17 @@ def torture(folder: Path, number: signal.Signals, n_kills: int, moments: random.
     return found
 
 
-def at_random_moments(
-    folder: Path, number: signal.Signals, n_kills: int, seed: int, jobs: int, whole: dict[str, Any]
-) -> Found:
-    """Kill as often as asked, some runs at a time."""
+def at_random_moments(folder: Path, number: signal.Signals, n_kills: int, seed: int, whole: dict[str, Any]) -> Found:
+    """Kill as often as asked."""
     all_found, run = Found(), 0
-    with ThreadPoolExecutor(jobs) as pool:
-        while all_found.kills < n_kills:
-            left = n_kills - all_found.kills
-            shares = [min(KILLS_PER_RUN, left - at) for at in range(0, left, KILLS_PER_RUN)][:jobs]
-            begun = []
-            for share in shares:
-                run += 1
-                moments = random.Random(f"{seed} {number.name} {run}")
-                begun.append(pool.submit(torture, folder / f"{number.name}{run}", number, share, moments, whole))
-            for one in begun:
-                found = one.result()
-                all_found.add(found)
-                print(*found.wrong, sep="\n", end="\n" if found.wrong else "", file=sys.stderr, flush=True)
+    while all_found.kills < n_kills:
+        run += 1
+        moments = random.Random(f"{seed} {number.name} {run}")
+        share = min(KILLS_PER_RUN, n_kills - all_found.kills)
+        found = torture(folder / f"{number.name}{run}", number, share, moments, whole)
+        all_found.add(found)
+        print(*found.wrong, sep="\n", end="\n" if found.wrong else "", file=sys.stderr, flush=True)
+        if run % 10 == 0:
             print(f"{number.name}: {all_found.kills} of {n_kills}, {len(all_found.wrong)} mismatches", flush=True)
     return all_found
 
@@ -148,7 +173,6 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--kills", type=int, default=300, help="SIGKILLs at random moments; SIGTERMs are a fifth of it")
     parser.add_argument("--seed", type=int, default=5, help="of the random moments")
-    parser.add_argument("--jobs", type=int, default=1, help="runs at a time")
     parser.add_argument("--pieces", action="store_true", help="kill at each piece of a file that is written, too")
     parser.add_argument("--skip-driver", action="store_true", help="random moments only")
     told = parser.parse_args()
@@ -161,8 +185,8 @@ def main() -> int:
         subprocess.run(command(folder / "whole"), check=True, capture_output=True)
         whole = compared(folder / "whole")
         assert whole["finished"] and whole["epoch"] == N_EPOCHS
-        killed = at_random_moments(folder, signal.SIGKILL, told.kills, told.seed, told.jobs, whole)
-        stopped = at_random_moments(folder, signal.SIGTERM, told.kills // 5, told.seed, told.jobs, whole)
+        killed = at_random_moments(folder, signal.SIGKILL, told.kills, told.seed, whole)
+        stopped = at_random_moments(folder, signal.SIGTERM, told.kills // 5, told.seed, whole)
     for what, found in (("every operation", driven), ("SIGKILL", killed), ("SIGTERM", stopped)):
         print(f"{what}: {found.kills} kills, {len(found.wrong)} mismatches")
     if stopped.latencies:
