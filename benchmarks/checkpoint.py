@@ -1,9 +1,9 @@
 """What a checkpoint of every epoch costs: training time lost for each save, beside a plain file of the same tensors.
 
-Two fits in turn, with and without checkpoints; the median of the differences. "Lost" is from the first to the last epoch
-of a fit, divided by the saves begun between them; "at the end" is from the last epoch until `fit` returns. The plain
-file is safetensors.torch.save_file of network and velocity, and fsync, with nothing beside it. Run:
-python benchmarks/checkpoint.py [rounds [folder]]; the folder is where files are written.
+Two fits in turn, with and without checkpoints; the median of the differences. "Lost" is from the first to the last
+epoch of a fit, divided by the saves begun between them; "at the end" is from the last epoch until `fit` returns. The
+plain file is safetensors.torch.save_file of network and velocity, and fsync, with nothing beside it. Run: python
+benchmarks/checkpoint.py [rounds [threads of training [folder]]]; by default 5 rounds and the engine's own threads.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ from arignote.state import TrainingState
 
 CASES = {
     # name: (units of the hidden layers, rows of an epoch, of a batch, epochs)
-    "1M, short epoch": ((990,), 1_280, 128, 12),
-    "1M": ((990,), 6_400, 128, 5),
-    "25M, short epoch": ((4_500, 4_500), 64, 64, 8),
-    "25M": ((4_500, 4_500), 384, 64, 5),
+    "1M short": ((990,), 1_280, 128, 12),
+    "1M": ((990,), 5_120, 128, 4),
+    "25M short": ((4_500, 4_500), 16, 16, 6),
+    "25M": ((4_500, 4_500), 128, 64, 5),
 }
 N_IN = 1_000
 
@@ -55,7 +55,7 @@ class Fit:
         return sum(self.epochs[0] <= began < self.epochs[-1] for began, _ in self.saves)
 
 
-def fit(units: tuple[int, ...], x, y, batch: int, n_epochs: int, stem: str | None) -> Fit:
+def fit(units: tuple[int, ...], x, y, batch: int, n_epochs: int, stem: str | None, threads: int) -> Fit:
     """Return the clock of a fit; without a stem nothing is saved, and no snapshot made."""
     clock = Fit()
 
@@ -81,6 +81,7 @@ def fit(units: tuple[int, ...], x, y, batch: int, n_epochs: int, stem: str | Non
             sgd_type="momentum",
             lr_rule=0.01,
             observers=observer,
+            n_threads=threads,
             checkpoint=stem,
             checkpoint_every="epoch" if stem else "100000s",
             resume="fresh",
@@ -111,53 +112,64 @@ def own_steps(state: TrainingState) -> tuple[float, float]:
     return looked - began, time.perf_counter() - looked
 
 
-def main(n_rounds: int, folder: str) -> None:
+def measure(
+    units: tuple[int, ...], n_rows: int, batch: int, n_epochs: int, stem: str, threads: int
+) -> dict[str, float]:
+    """Return what one pair of fits takes."""
+    x = np.random.default_rng(0).random((n_rows, N_IN), dtype=np.float32)
+    y = np.arange(n_rows) % 10
+    without = fit(units, x, y, batch, n_epochs, None, threads)
+    saved = fit(units, x, y, batch, n_epochs, stem, threads)
+    finite, copy = own_steps(saved.state)
+    n_params = sum(array.size for array in saved.state.network.values())
+    lost = (saved.trained - without.trained) / saved.begun
+    plain = plain_file(saved.state, Path(f"{stem}.plain"))
+    return {
+        "epoch": without.trained / (n_epochs - 1),
+        "lost": lost,
+        "finite": finite,
+        "copy": copy,
+        "save": statistics.median(ended - began for began, ended in saved.saves),
+        "plain": plain,
+        "ratio": lost / plain,
+        "end": saved.returned - saved.epochs[-1],
+        "end without": without.returned - without.epochs[-1],
+        "bytes": os.path.getsize(f"{stem}_last.ckpt") / n_params,
+    }
+
+
+def main(n_rounds: int, threads: int, folder: str) -> None:
     """Print one line per case."""
     warnings.simplefilter("ignore")
-    rng = np.random.default_rng(0)
     print(
-        f"torch {torch.__version__}, {torch.get_num_threads()} threads, load {os.getloadavg()[0]:.1f}; "
-        f"median of {n_rounds} interleaved rounds, milliseconds"
+        f"torch {torch.__version__}, {threads} threads on {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}; "
+        f"median of {n_rounds} interleaved rounds, ms"
     )
-    print(
-        "| network | epoch | lost for a save | of it: finite, copy | plain file | lost / plain | a save in its thread "
-        "| at the end, without | bytes/param |"
-    )
-    print("|---|---|---|---|---|---|---|---|---|")
-    for name, (units, n_rows, batch, n_epochs) in CASES.items():
-        x = rng.random((n_rows, N_IN), dtype=np.float32)
-        y = np.arange(n_rows) % 10
+    columns = "network, epoch | lost for a save (least to most) | finite, copy | writing | plain file | lost / plain"
+    print(f"| {columns} | at the end (without) | bytes per parameter |\n|{'---|' * 8}")
+    for name, case in CASES.items():
         rows = []
         for _ in range(n_rounds):
             with tempfile.TemporaryDirectory(dir=folder) as made:
-                stem = str(Path(made) / "run")
-                without = fit(units, x, y, batch, n_epochs, None)
-                saved = fit(units, x, y, batch, n_epochs, stem)
-                n_params = sum(array.size for array in saved.state.network.values())
-                own = own_steps(saved.state)
-                rows.append(
-                    {
-                        "epoch": without.trained / (n_epochs - 1),
-                        "lost": (saved.trained - without.trained) / saved.begun,
-                        "finite": own[0],
-                        "copy": own[1],
-                        "plain": plain_file(saved.state, Path(made) / "plain"),
-                        "save": statistics.median(ended - began for began, ended in saved.saves),
-                        "end": saved.returned - saved.epochs[-1],
-                        "end without": without.returned - without.epochs[-1],
-                        "bytes": os.path.getsize(f"{stem}_last.ckpt") / n_params,
-                    }
-                )
+                rows.append(measure(*case, str(Path(made) / "run"), threads))
         found = {key: statistics.median(row[key] for row in rows) for key in rows[0]}
-        ms = {key: f"{value * 1000:.1f}" if value < 0.0995 else f"{value * 1000:.0f}" for key, value in found.items()}
-        ratio = statistics.median(row["lost"] / row["plain"] for row in rows)
-        spread = f"{min(row['lost'] for row in rows) * 1000:.0f}..{max(row['lost'] for row in rows) * 1000:.0f}"
-        print(
-            f"| {name} ({n_params / 1e6:.2f}M) | {ms['epoch']} | {ms['lost']} ({spread}) | {ms['finite']}, {ms['copy']} | {ms['plain']} "
-            f"| {ratio:.2f} | {ms['save']} | {ms['end']}, {ms['end without']} | {found['bytes']:.3f} |",
-            flush=True,
-        )
+        ms = {
+            key: f"{value * 1000:.1f}" if abs(value) < 0.02 else f"{value * 1000:.0f}" for key, value in found.items()
+        }
+        least, most = (choose(row["lost"] for row in rows) * 1000 for choose in (min, max))
+        cells = [
+            f"{name}, {ms['epoch']}",
+            f"{ms['lost']} ({least:.0f} to {most:.0f})",
+            f"{ms['finite']}, {ms['copy']}",
+            ms["save"],
+            ms["plain"],
+            f"{found['ratio']:.2f}",
+            f"{ms['end']} ({ms['end without']})",
+            f"{found['bytes']:.3f}",
+        ]
+        print(f"| {' | '.join(cells)} |", flush=True)
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]) if len(sys.argv) > 1 else 5, sys.argv[2] if len(sys.argv) > 2 else tempfile.gettempdir())
+    given = dict(enumerate(sys.argv))
+    main(int(given.get(1, 5)), int(given.get(2, torch.get_num_threads())), given.get(3, tempfile.gettempdir()))
