@@ -198,7 +198,10 @@ class Noise(Transform):
     sigma: Size
 
     def _changed(self, x: Floats, rng: np.random.Generator) -> Floats:
-        return x + np.float32(self.sigma) * rng.standard_normal(x.shape, dtype=np.float32)
+        noise: Floats = rng.standard_normal(x.shape, dtype=np.float32)
+        noise *= np.float32(self.sigma)
+        noise += x
+        return noise
 
 
 @register()
