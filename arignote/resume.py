@@ -102,7 +102,7 @@ def tell(stored: TrainingState, new: TrainingState, found: list[str], where: str
     told = found + (differences(stored.environment, new.environment, "environment.") if stored.environment else [])
     if told:
         warnings.warn(
-            f"{where}: goes on correctly, but not bit for bit: " + "; ".join(told), ArignoteWarning, stacklevel=5
+            f"{where}: goes on correctly, but not bit for bit: " + "; ".join(told), ArignoteWarning, stacklevel=4
         )
 
 

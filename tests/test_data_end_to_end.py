@@ -23,7 +23,7 @@ import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
-from arignote import ArignoteError, ConfigError, DataError, Interrupted, NNClassifier
+from arignote import ArignoteError, ArignoteWarning, ConfigError, DataError, Interrupted, NNClassifier
 from arignote.cli import app
 from arignote.data import HDFReader, get_reader, order, rows, sources
 from arignote.data.batches import Batches
@@ -630,3 +630,26 @@ def test_images_of_2015_are_trained_from_by_the_name_of_their_file(tmp_path):
     assert NNClassifier.load(stem).evaluate(features, labels)["error"] < 0.35
     expected = np.load(LEGACY.with_name("legacy_panel4d_gray_expected.npz"))
     assert np.array_equal(classifier.predict_proba(features), classifier.predict_proba(expected["images"]))
+
+
+@pytest.mark.parametrize(
+    ("shape", "filter_shape", "words"),
+    [
+        (
+            (20, 64, 64, 3),
+            5,
+            r"conv1: .*input \(64, 64, 3\) reads as 64 channels; if channels are last, write axes: NHWC",
+        ),
+        ((20, 28, 28), 5, r"conv1: .*input \(28, 28\) has no channels; if these are images, write axes: NHW"),
+    ],
+)
+def test_images_whose_axes_lie_otherwise_are_told_how_to_say_it(shape, filter_shape, words):
+    layers = [["ConvLayer", {"n_output_maps": 2, "filter_shape": filter_shape}], ["ClassificationOutputLayer"]]
+    with pytest.raises(ConfigError, match=words):
+        NNClassifier(layers).fit(np.zeros(shape, np.float32), np.arange(20) % 2, batch_size=10)
+
+
+def test_channels_last_that_fit_by_chance_are_told(tmp_path):
+    layers = [["ConvLayer", {"n_output_maps": 2, "filter_shape": 3}], ["ClassificationOutputLayer"]]
+    with pytest.warns(ArignoteWarning, match=r"conv1: input \(8, 9, 3\) reads as 8 channels"):
+        NNClassifier(layers, n_epochs=1).fit(np.zeros((20, 8, 9, 3), np.float32), np.arange(20) % 2, batch_size=10)

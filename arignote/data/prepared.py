@@ -141,7 +141,7 @@ def prepare(
     n_train = len(rows["train"])
     if settings.batch_size > n_train:
         text = f"batch_size {settings.batch_size} is larger than the data ({n_train} rows): used as one batch"
-        warnings.warn(text, ArignoteWarning, stacklevel=4)
+        warnings.warn(text, ArignoteWarning, stacklevel=6)
         settings = settings.model_copy(update={"batch_size": n_train})
     return Prepared(parts, classes, weights, dict(learned)), settings
 
@@ -179,7 +179,7 @@ def _preprocess(
         if train.reader.dtype == np.uint8:
             hint = "preprocess=[['Scale', {'divide_by': 255}]]"
             text = f"X holds whole numbers of 0 to 255 (uint8), and networks learn best from small ones: try {hint}"
-            warnings.warn(text, ArignoteWarning, stacklevel=5)
+            warnings.warn(text, ArignoteWarning, stacklevel=7)
         return {}
     pipeline = Pipeline(settings.preprocess)
     if learned is None:

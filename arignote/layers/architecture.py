@@ -56,7 +56,11 @@ class Architecture:
     @property
     def notes(self) -> list[str]:
         """What a user should know, by layer name."""
-        return [f"{p.name}: {note}" for p in self.placed for note in p.layer.notes(p.input_shape)]
+        found = [f"{p.name}: {note}" for p in self.placed for note in p.layer.notes(p.input_shape)]
+        first = next((p for p in self.placed if p.params), None)
+        if first is not None and first.input_shape == self.n_in and len(first.output_shape) == 3:
+            found += [f"{first.name}: {hint}" for hint in _channels_last(self.n_in)]
+        return found
 
     def spec(self) -> list[list[Any]]:
         """Return the list of specs in full: names and all defaults written out."""
@@ -142,6 +146,15 @@ def _ordered(layers: list[Layer]) -> tuple[list[Layer], list[Complaint]]:
     return named, faults
 
 
+def _channels_last(shape: Shape) -> list[str]:
+    """Return a hint where images seem to have their channels last."""
+    if len(shape) == 3 and shape[2] <= 4 < min(shape[:2]):
+        return [f"input {shape} reads as {shape[0]} channels; if channels are last, write axes: NHWC"]
+    if len(shape) == 2:
+        return [f"input {shape} has no channels; if these are images, write axes: NHW"]
+    return []
+
+
 def declare(layers: Sequence[Layer], n_in: Shape | None, n_classes: int | None = None) -> Architecture:
     """Infer all shapes.
 
@@ -169,7 +182,8 @@ def declare(layers: Sequence[Layer], n_in: Shape | None, n_classes: int | None =
         try:
             output = layer.output_shape(shape)
         except ShapeError as fault:
-            raise ConfigError(f"{layer.name}: {fault}") from None
+            hints = _channels_last(shape) if not placed or shape == placed[0].input_shape else []
+            raise ConfigError(". ".join([f"{layer.name}: {fault}", *hints])) from None
         placed.append(Placed(str(layer.name), layer, shape, output, layer.params(shape)))
         shape = output
     return Architecture(tuple(placed))
