@@ -175,7 +175,7 @@ def declare(layers: Sequence[Layer], n_in: Shape | None, n_classes: int | None =
     shape = n_in if n_in is not None else getattr(layers[0], "n_in", None)
     if shape is None:
         raise ConfigError("the shape of an example is not known: give n_in, or data")
-    placed = []
+    placed: list[Placed] = []
     for layer in layers:
         if isinstance(layer, ClassificationOutputLayer) and layer.n_classes is None and n_classes is not None:
             layer = layer.model_copy(update={"n_classes": n_classes})
