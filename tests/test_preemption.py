@@ -11,12 +11,12 @@ import time
 import numpy as np
 import pytest
 import torch
+from promise import digest
 from sklearn.model_selection import GridSearchCV
 
 from arignote import Interrupted, NNClassifier
 from arignote.checkpoint import decode
 from arignote.preemption import StopRequest
-from arignote.state import tensors_sha256
 
 SETTINGS = {
     "n_epochs": 3,
@@ -40,18 +40,6 @@ def _handlers_are_put_back():
     yield
     assert {name: signal.getsignal(signal.Signals[name]) for name in HEEDED} == before
     assert not [thread.name for thread in threading.enumerate() if thread.name.startswith("arignote-notices")]
-
-
-def digest(classifier):
-    state = classifier.state_
-    return (
-        tensors_sha256(state.network),
-        tensors_sha256(state.slots),
-        state.history.sha256(),
-        {name: vars(rule) for name, rule in state.rules.items()},
-        state.best.value,
-        tensors_sha256(classifier.params),
-    )
 
 
 def stored(stem):

@@ -9,11 +9,11 @@ import warnings
 import numpy as np
 import pytest
 import torch
+from promise import Stopped, digest
 
 from arignote import CheckpointError, NNClassifier
 from arignote.checkpoint import decode, encode
 from arignote.errors import ArignoteWarning
-from arignote.state import tensors_sha256
 
 SETTINGS = {
     "n_epochs": 3,
@@ -29,10 +29,6 @@ LAYERS = [
 ]
 # 240 rows: four batches an epoch.
 MIDDLE = [1, 2]
-
-
-class Stopped(Exception):
-    pass
 
 
 def stop_after(n_batches):
@@ -65,18 +61,6 @@ def rewrite(stem, change):
 
 def files(stem):
     return {path.name: path.read_bytes() for path in stem.parent.iterdir()}
-
-
-def digest(classifier):
-    state = classifier.state_
-    return [
-        tensors_sha256(state.network),
-        tensors_sha256(state.slots),
-        state.history.sha256(),
-        {name: vars(rule) for name, rule in state.rules.items()},
-        state.best.value,
-        tensors_sha256(classifier.params),
-    ]
 
 
 @pytest.fixture(scope="module", autouse=True)

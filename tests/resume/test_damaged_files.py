@@ -10,11 +10,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from promise import digest
 
 from arignote import ArignoteWarning, CheckpointError, NNClassifier
 from arignote.report.inspection import inspection, verification
 from arignote.run_files import RunFiles
-from arignote.state import tensors_sha256
 
 X = np.random.default_rng(0).normal(size=(60, 5)).astype("f4")
 Y = X[:, 0] > 0
@@ -48,18 +48,6 @@ def fit(stem=None, seed=3, stop_after=None, **settings):
     classifier = NNClassifier(LAYERS, rng=seed)
     return classifier.fit(
         X, Y, **SETTINGS | settings, checkpoint=stem and str(stem), checkpoint_every=1, observers=observer
-    )
-
-
-def digest(classifier):
-    state = classifier.state_
-    return (
-        tensors_sha256(state.network),
-        tensors_sha256(state.slots),
-        state.history.sha256(),
-        {name: vars(rule) for name, rule in state.rules.items()},
-        (state.best.value, state.best.epoch, state.best.n_rows),
-        tensors_sha256(classifier.params),
     )
 
 

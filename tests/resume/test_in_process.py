@@ -7,10 +7,10 @@ import signal
 
 import numpy as np
 import pytest
+from promise import Stopped, digest, killed_after
 
 from arignote import CheckpointError, ConfigError, NNClassifier
 from arignote.checkpoint import decode
-from arignote.state import tensors_sha256
 
 SETTINGS = {
     "n_epochs": 3,
@@ -23,35 +23,6 @@ SETTINGS = {
 
 def read(path):
     return decode(path.read_bytes(), str(path))[0]
-
-
-class Stopped(Exception):
-    pass
-
-
-def kill_after(n_batches):
-    """Return an observer that raises in the middle of the run, as a kill would, and what it counted."""
-    count = {"n": 0}
-
-    def observer(event):
-        if event.kind == "batch":
-            count["n"] += 1
-            if count["n"] > n_batches:
-                raise Stopped
-
-    return observer
-
-
-def digest(classifier):
-    state = classifier.state_
-    return (
-        tensors_sha256(state.network),
-        tensors_sha256(state.slots),
-        state.history.sha256(),
-        {name: vars(rule) for name, rule in state.rules.items()},
-        state.best.value,
-        tensors_sha256(classifier.params),
-    )
 
 
 def shift(x, y, rng):
@@ -81,15 +52,12 @@ def test_stopped_after_every_batch_it_ends_in_the_same_network(case, digits, lay
     for k in range(1, n_updates):
         stem = str(tmp_path / f"run{k}")
         with pytest.raises(Stopped):
-            run(stem, kill_after(k))
+            run(stem, killed_after(k))
         ended = run(stem)
         n_per_epoch = n_updates // 3
         # A kill between the last batch of an epoch and its end is the batch position n_per_epoch.
         whole_epochs, batch = (k - 1) // n_per_epoch, (k - 1) % n_per_epoch + 1
         assert ended.state_.starts in ([[0, 0], [whole_epochs, batch]], [[0, 0], [whole_epochs + 1, 0]])
-        if whole.state_.best is None:
-            assert tensors_sha256(ended.params) == tensors_sha256(whole.params)
-            continue
         expected = expected or digest(whole)
         assert digest(ended) == expected
 
@@ -101,7 +69,7 @@ def test_three_times_interrupted_it_ends_in_the_same_network(digits, layers, tmp
     for _ in range(3):
         with pytest.raises(Stopped):
             NNClassifier(layers, rng=3).fit(
-                *digits, **settings, checkpoint=stem, checkpoint_every=1, observers=kill_after(2)
+                *digits, **settings, checkpoint=stem, checkpoint_every=1, observers=killed_after(2)
             )
     ended = NNClassifier(layers, rng=3).fit(*digits, **settings, checkpoint=stem)
     assert digest(ended) == digest(whole)
@@ -220,7 +188,7 @@ def test_the_name_of_a_file_of_a_run_is_refused_as_a_stem(digits, layers, tmp_pa
 def test_a_path_that_cannot_be_written_is_told_before_training(digits, layers, tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(CheckpointError, match="cannot be made"):
-        NNClassifier(layers, rng=3).fit(*digits, checkpoint=str(tmp_path / "file" / "run"), observers=kill_after(0))
+        NNClassifier(layers, rng=3).fit(*digits, checkpoint=str(tmp_path / "file" / "run"), observers=killed_after(0))
 
 
 def test_a_folder_gets_one_stem_for_each_fit(digits, layers, tmp_path):

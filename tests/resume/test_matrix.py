@@ -7,18 +7,14 @@ from itertools import combinations, product
 import h5py
 import numpy as np
 import pytest
+from promise import Stopped, digest, killed_after
 
 from arignote import NNClassifier
 from arignote.data import HDFReader, order, rows
 from arignote.data.hdf import parts
 from arignote.data.reader import SequentialReader
-from arignote.state import tensors_sha256
 
 N_ROWS, BATCH_SIZE, N_EPOCHS = 61, 12, 3
-
-
-class Stopped(Exception):
-    pass
 
 
 def shift(x, y, rng):
@@ -130,31 +126,6 @@ def fit(run, table, **more):
     x = HDFReader(table, "x") if source == "hdf" else Forward(x) if source == "forward" else x
     estimator = NNClassifier(layers, rng=7, batch_size=BATCH_SIZE, n_epochs=N_EPOCHS, n_threads=1)
     return estimator.fit(x, y, valid=0.2, test=0.1, **settings, **more)
-
-
-def digest(classifier):
-    state = classifier.state_
-    return (
-        tensors_sha256(state.network),
-        tensors_sha256(state.slots),
-        state.history.sha256(),
-        {name: vars(rule) for name, rule in state.rules.items()},
-        (state.best.value, state.best.epoch, state.best.n_rows),
-        tensors_sha256(classifier.params),
-        (state.progress.n_updates, state.progress.examples_seen, state.progress.ended),
-    )
-
-
-def killed_after(n_batches):
-    """Return an observer that raises in the middle of the run, as a kill would."""
-    seen = []
-
-    def observer(event):
-        seen.append(event.kind)
-        if seen.count("batch") > n_batches:
-            raise Stopped
-
-    return observer
 
 
 @pytest.mark.parametrize("run", RUNS, ids=lambda run: "-".join(map(str, run.values())))

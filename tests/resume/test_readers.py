@@ -11,6 +11,7 @@ import sys
 import h5py
 import numpy as np
 import pytest
+from promise import Stopped, digest
 
 from arignote import CheckpointError, NNClassifier
 from arignote.data import HDFReader, check_reader, order, rows
@@ -72,10 +73,6 @@ if __name__ == "__main__":
 """
 
 
-class Stopped(Exception):
-    pass
-
-
 def stopping_after(n_batches):
     seen = []
 
@@ -85,18 +82,6 @@ def stopping_after(n_batches):
             raise Stopped
 
     return observer
-
-
-def digest(classifier):
-    state = classifier.state_
-    return (
-        tensors_sha256(state.network),
-        tensors_sha256(state.slots),
-        state.history.sha256(),
-        tensors_sha256(state.preprocess),
-        tensors_sha256(classifier.params),
-        (state.progress.n_updates, state.progress.examples_seen),
-    )
 
 
 def fit(x, y=Y, **more):
