@@ -197,7 +197,9 @@ class FitSettings(BaseModel):
     )
     device: str = Field("auto", description='"auto", "cpu", "cuda".', json_schema_extra=FREE)
     n_threads: Count | None = Field(
-        None, description="Threads of the engine; default its own, or those of the checkpoint.", json_schema_extra=FREE
+        None,
+        description="Threads of the engine; default those of the checkpoint, 1 for small steps, else its own.",
+        json_schema_extra=FREE,
     )
     verbose: bool = Field(False, description="Whether a line is printed at each validation.", json_schema_extra=FREE)
     observers: Functions = Field(

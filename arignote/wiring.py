@@ -24,7 +24,7 @@ from arignote.data.prepared import Given, Prepared, prepare
 from arignote.data.rows import Rows
 from arignote.engine.diagnose import Looked, NotFiniteFoundError, not_deterministic
 from arignote.engine.network import Network, copy_into
-from arignote.engine.session import environment, resolve_device, session
+from arignote.engine.session import environment, resolve_device, session, threads_for
 from arignote.engine.step import Part, Scorer, TrainingStep, to_device, validation_rows
 from arignote.errors import ArignoteWarning, ConfigError, NotFiniteError
 from arignote.layers.architecture import Architecture, declare
@@ -181,6 +181,7 @@ def _begin(run: Run, stored: TrainingState | None) -> _Begun:
         _load_params(architecture, network, run.stored_network)
     step = TrainingStep(network, build("loss", settings.train_loss), settings.sgd_type, settings.sgd_max_grad_norm)
     n_threads = settings.n_threads or (stored.environment.get("n_threads") if stored is not None else None)
+    n_threads = n_threads or threads_for(architecture, settings.batch_size)
     classes = prepared.classes
     starting = {"lr": settings.sgd_type.default_lr, "momentum": settings.sgd_type.default_momentum}
     state = TrainingState(

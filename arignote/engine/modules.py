@@ -14,6 +14,7 @@ __all__ = [
     "cross_entropy",
     "dense",
     "dropout",
+    "dropout_mask",
     "gaussian_noise",
     "max_pool",
     "prelu_shelf",
@@ -58,7 +59,21 @@ def max_pool(pool_shape: tuple[int, int], stride: tuple[int, int]) -> Forward:
 
 def dropout(p: float) -> Forward:
     """Return dropout with the engine's default generator, which is seeded before every step."""
-    return lambda params, x, training: functional.dropout(x, p, training)
+    return lambda params, x, training: x * dropout_mask(x, p) if training else x
+
+
+def dropout_mask(x: Tensor, p: float) -> Tensor:
+    """Return 0 with probability `p` (to 1/65536), else the reciprocal of what is kept on average, shaped as `x`.
+
+    Random words of 64 bits are looked at as four numbers of 16: a quarter of the time of a draw for each value.
+    """
+    n_below = round(p * 65536)
+    scale = 65536 / max(65536 - n_below, 1)
+    if x.device.type != "cpu":
+        return (torch.rand_like(x) >= p).to(x.dtype).mul_(scale)
+    words = torch.empty((x.numel() + 3) // 4, dtype=torch.int64).random_(-(2**63), None)
+    lanes = words.view(torch.int16)[: x.numel()].view(x.shape)
+    return (lanes >= n_below - 32768).to(x.dtype).mul_(scale)
 
 
 def gaussian_noise(sigma: float) -> Forward:

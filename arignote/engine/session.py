@@ -6,15 +6,19 @@ import os
 import platform
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from math import prod
 from typing import Any
 
 import numpy as np
 import torch
 
 from arignote.errors import ConfigError
+from arignote.layers.architecture import Architecture
 
-__all__ = ["environment", "resolve_device", "session"]
+__all__ = ["environment", "resolve_device", "session", "threads_for"]
 
+# Multiplications of a step.
+ONE_THREAD = 10_000_000
 # cuBLAS is deterministic with a workspace of fixed size only (docs.nvidia.com/cuda/cublas, "Results reproducibility").
 _WORKSPACE = "CUBLAS_WORKSPACE_CONFIG"
 
@@ -68,14 +72,24 @@ def resolve_device(device: str) -> str:
     return device
 
 
-def environment(device: str, n_threads: int | None) -> dict[str, Any]:
-    """Return what may change bits: versions, device, threads (by default the engine's own), CPU capability, flags."""
+def threads_for(architecture: Architecture, batch_size: int) -> int:
+    """Return how many threads a step is worth, by its multiplications: a rule of shapes, never of timing."""
+    n_multiplications = 0
+    for place in architecture.placed:
+        n_places = prod(place.output_shape[1:])
+        n_multiplications += sum(prod(p.shape) for p in place.params.values() if p.unit_axis is not None) * n_places
+    # Forward, and backward to the weights and to the input; below, the threads wait for one another.
+    return 1 if 3 * batch_size * n_multiplications < ONE_THREAD else torch.get_num_threads()
+
+
+def environment(device: str, n_threads: int) -> dict[str, Any]:
+    """Return what may change bits: versions, device, threads, CPU capability, flags."""
     return {
         "python": platform.python_version(),
         "numpy": np.__version__,
         "torch": torch.__version__,
         "device": device if device == "cpu" else torch.cuda.get_device_name(device),
-        "n_threads": n_threads or torch.get_num_threads(),
+        "n_threads": n_threads,
         "cpu": torch.backends.cpu.get_cpu_capability(),
         "deterministic": True,
     }

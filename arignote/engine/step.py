@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from arignote.engine.explicit import chain_of
 from arignote.engine.network import Network
 from arignote.layers.base import WeightedLayer
 from arignote.optim.losses import Loss
@@ -55,6 +56,7 @@ class TrainingStep:
         self.updater = updater
         self.max_grad_norm = max_grad_norm
         self._loss: Callable[..., Tensor] = loss.build()
+        self._gradients = chain_of(network, self._loss) or self._by_autograd
         self.flat_slots = {name: torch.zeros_like(network.weights) for name in updater.slots}
         gradients = network.flat_views(network.gradients)
         self._penalties: list[tuple[Tensor, Tensor, float, float]] = []
@@ -66,6 +68,7 @@ class TrainingStep:
                 tensor = network.named[f"{place.name}.{name}"]
                 if param.unit_axis is None or not tensor.requires_grad:
                     continue
+                tensor = tensor.detach()
                 if place.layer.l1 or place.layer.l2:
                     gradient = gradients[f"{place.name}.{name}"]
                     self._penalties.append((tensor, gradient, place.layer.l1, place.layer.l2))
@@ -104,27 +107,30 @@ class TrainingStep:
         Tensor, a scalar
             The mean loss before the update, without penalties; it stays on the device.
         """
-        self.network.gradients.zero_()
         n_rows = sum(len(y) for _, y, _, _ in parts)
         losses = []
-        for x, y, weights, seed in parts:
+        for number, (x, y, weights, seed) in enumerate(parts):
             seed_generators(seed, self.network.device)
-            logits = self.network(x)
-            loss = self._loss(logits, y) if weights is None else self._loss(logits, y, weights)
-            if len(parts) > 1:
-                loss = loss * (len(y) / n_rows)
-            loss.backward()  # type: ignore[no-untyped-call]
-            losses.append(loss.detach())
-        with torch.no_grad():
-            self._penalise()
-            if self.max_grad_norm is not None:
-                norm = self.network.gradients.norm()
-                self.network.gradients.mul_((self.max_grad_norm / (norm + 1e-6)).clamp_(max=1.0))
-            self.updater.step(self.network.weights, self.network.gradients, self.flat_slots, lr, momentum, n)
-            for tensor, axes, maxnorm in self._norms:
-                norms = tensor.norm(dim=axes, keepdim=True)
-                tensor.mul_((maxnorm / norms.clamp_(min=1e-12)).clamp_(max=1.0))
+            losses.append(self._gradients(x, y, weights, len(y) / n_rows, float(number > 0)))
+        self._penalise()
+        if self.max_grad_norm is not None:
+            norm = self.network.gradients.norm()
+            self.network.gradients.mul_((self.max_grad_norm / (norm + 1e-6)).clamp_(max=1.0))
+        self.updater.step(self.network.weights, self.network.gradients, self.flat_slots, lr, momentum, n)
+        for tensor, axes, maxnorm in self._norms:
+            norms = tensor.norm(dim=axes, keepdim=True)
+            tensor.mul_((maxnorm / norms.clamp_(min=1e-12)).clamp_(max=1.0))
         return losses[0] if len(losses) == 1 else torch.stack(losses).sum()
+
+    def _by_autograd(self, x: Tensor, y: Tensor, weights: Tensor | None, share: float, beta: float) -> Tensor:
+        """Put the gradients of ``share * loss`` where the network keeps them (beta 1: add them); return that loss."""
+        if not beta:
+            self.network.gradients.zero_()
+        logits = self.network(x)
+        loss = self._loss(logits, y) if weights is None else self._loss(logits, y, weights)
+        loss = loss if share == 1 else loss * share
+        loss.backward()  # type: ignore[no-untyped-call]
+        return loss.detach()
 
     def _penalise(self) -> None:
         """Add the gradients of l1 and l2: what autograd would give, without its passes over the weights."""
