@@ -66,7 +66,6 @@ def test_a_signal_before_anything_is_trained_ends_the_process_in_silence(tmp_pat
 
 STAGES = {
     "SIGTERM": (["SIGTERM"], ["--exit-code", "75"], 75, "SIGTERM: stopped and saved; the same command goes on"),
-    "SIGTERM twice": (["SIGTERM", "SIGTERM"], [], 143, "stopped and saved"),
     "SIGUSR1": (["SIGUSR1"], [], 138, "SIGUSR1: stopped and saved"),
     "SIGINT": (["SIGINT"], [], 130, "interrupted, "),
 }
