@@ -211,5 +211,5 @@ class Checkpointer:
         if self.files is None:
             return self._memory
         self._wait(None)
-        found = self.files.newest()
+        found = next(self.files.states([]), None)
         return found[1] if found else None

@@ -48,7 +48,7 @@ def candidates(
         yield first
         yield from found
     elif spooled is None and faults:
-        raise CheckpointError("\n".join([*faults, 'No good checkpoint is left; resume="fresh" starts over']))
+        raise CheckpointError("\n".join([*faults, 'No good checkpoint is left; resume="fresh" (--fresh) starts over']))
 
 
 def _is_ahead(one: TrainingState, other: TrainingState) -> bool:
@@ -93,7 +93,8 @@ def refusal(where: str, found: list[str]) -> CheckpointError:
     return CheckpointError(
         f"{where}: this run was started with something else:\n  {listed}\n"
         'Give what it was started with, start over with resume="fresh" (--fresh), '
-        'or go on all the same with resume="force" (--force)'
+        'or go on all the same with resume="force" (--force). Several fits, as of a search, need a folder, '
+        'checkpoint="runs/", which gives each a run of its own'
     )
 
 
@@ -141,5 +142,7 @@ def story(state: TrainingState, where: str) -> str:
     done, asked = state.progress.epoch, state.n_epochs
     if state.finished:
         how = " (ended by its stop rule)" if state.progress.ended else ""
+        if done > asked:
+            return f"finished, {done} epochs done, {asked} asked for ({where})"
         return f"finished, {done} of {asked} epochs{how} ({where})"
     return f"goes on from epoch {done + 1}, batch {state.progress.batch} ({where})"

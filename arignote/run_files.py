@@ -6,6 +6,7 @@ import contextlib
 import hashlib
 import json
 import re
+import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from arignote.checkpoint import Head, decode, encode, head_of
-from arignote.errors import CheckpointError, ConfigError
+from arignote.errors import ArignoteWarning, CheckpointError, ConfigError
 from arignote.state import TrainingState
 from arignote.storage import Heed, Lock, Pieces, folder_of
 
@@ -153,6 +154,8 @@ class RunFiles:
         """Return path and state of the newest good file; None without any file, CheckpointError if none is good."""
         faults: list[str] = []
         for found in self.states(faults):
+            for fault in faults:
+                warnings.warn(f"{fault}. Used instead: {found[0]}", ArignoteWarning, stacklevel=4)
             return found
         if faults:
             raise CheckpointError("\n".join([*faults, "No good checkpoint is left"]))
@@ -169,6 +172,14 @@ class RunFiles:
                 return best.network
         where = self.folder.where(name)
         raise CheckpointError(f"{where}: the file of its best network ({self.path('best')}) is missing or damaged")
+
+    def has_best(self, digest: str) -> bool:
+        """Whether a good file of the best network has this digest."""
+        for name in self.there("best"):
+            with contextlib.suppress(CheckpointError):
+                if self.read(name)[1] == digest:
+                    return True
+        return False
 
     def _known(self) -> dict[str, Head]:
         """Return what the heads of the files say; a file that is known to be bad is not among them."""

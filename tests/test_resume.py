@@ -239,7 +239,7 @@ def test_more_epochs_or_fewer_may_be_asked_for_in_the_middle(stopped, fit):
     stem = stopped()
     assert digest(fit(stem, n_epochs=2)) == digest(fit(n_epochs=2))
     assert digest(fit(stem, n_epochs=4)) == digest(fit(n_epochs=4))
-    assert fit(stem, n_epochs=1).story_.startswith("finished, 4 of 1 epochs")
+    assert fit(stem, n_epochs=1).story_.startswith("finished, 4 epochs done, 1 asked for")
 
 
 def test_a_stop_in_the_middle_of_augmentation_goes_on_with_any_number_of_threads(stopped, fit, tmp_path):

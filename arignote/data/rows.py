@@ -248,7 +248,10 @@ def _numbers(x: Any, what: str) -> Array:
     """Return features as an array of numbers."""
     if hasattr(x, "toarray"):
         raise DataError(f"{what} is a sparse matrix; give {what}.toarray()")
-    array = np.asarray(x)
+    try:
+        array = np.asarray(x)
+    except ValueError:
+        raise DataError(f"{what} must be an array of numbers (rows, ...); its rows differ in shape") from None
     if array.dtype == object:
         try:
             array = array.astype(np.float64)
@@ -278,10 +281,13 @@ def _checked(reader: Reader, what: str, allow_nonfinite: bool) -> Reader:
 
 def _first_not_finite(x: Array) -> int | None:
     flat = x.reshape(len(x), -1)
-    good = np.isfinite(flat)
+    # What is seen is float32: a larger number is infinite there.
+    good = np.isfinite(flat) if x.itemsize <= 4 else np.abs(flat) <= np.finfo(np.float32).max
     return None if good.all() else int(np.argmin(good.all(axis=1)))
 
 
 def _not_finite(where: str, row: Array) -> DataError:
-    value = row[~np.isfinite(row)].flat[0]
-    return DataError(f"{where} holds {value}; clean the data, or pass allow_nonfinite=True")
+    odd = row[~np.isfinite(row)]
+    if len(odd) == 0:
+        return DataError(f"{where} holds {np.abs(row).max()}, which is too large for float32; scale the data")
+    return DataError(f"{where} holds {odd.flat[0]}; clean the data, or pass allow_nonfinite=True")

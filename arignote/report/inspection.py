@@ -81,6 +81,9 @@ def verification(run: str) -> tuple[list[tuple[str, bool, str]], str | None]:
             found.append((where, False, str(fault).removeprefix(f"{where}: ")))
             continue
         at = state.progress
+        if state.best is not None and state.best.digest and not files.has_best(state.best.digest):
+            found.append((where, False, f"the file of its best network ({files.path('best')}) is missing or damaged"))
+            continue
         found.append((where, True, f"epoch {at.epoch} of {state.n_epochs}, batch {at.batch}, run {state.run_id[:8]}"))
     if not found:
         raise CheckpointError(f"{run}: there is no run of this stem")

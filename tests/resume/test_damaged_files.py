@@ -189,7 +189,7 @@ def test_killed_in_the_first_save_after_damage_the_good_file_is_still_there(bad,
     path = file_of(stem, bad)
     path.write_bytes(flipped(250, 3)(path.read_bytes()))
     files = RunFiles(str(stem))
-    where, state = files.newest()
+    where, state = next(files.states([]))
     assert where == str(file_of(stem, "last.1"))
 
     def killed(name, pieces, before):
@@ -199,7 +199,7 @@ def test_killed_in_the_first_save_after_damage_the_good_file_is_still_there(bad,
     files.folder.write = killed
     with pytest.raises(Stopped):
         files.save(state)
-    _, found = RunFiles(str(stem)).newest()
+    _, found = next(RunFiles(str(stem)).states([]))
     assert position(found) == position(state)
 
 
@@ -315,3 +315,22 @@ def test_all_last_files_damaged_are_refused(change, n_batches, runs, tmp_path):
             read()
         assert str(told.value).startswith(f"{file_of(stem, 'last')}: ")
     assert {path.name: path.read_bytes() for path in stem.parent.iterdir()} == before
+
+
+def test_reading_only_tells_damage_too(tmp_path):
+    stem = str(tmp_path / "run")
+    fit(stem)
+    with open(f"{stem}_last.ckpt", "ab") as file:
+        file.write(b"x")
+    with pytest.warns(ArignoteWarning, match=r"run_last\.ckpt: .*Used instead: .*run_last\.1\.ckpt"):
+        NNClassifier.load(stem)
+
+
+def test_verify_says_that_a_state_without_its_best_network_is_not_good(tmp_path):
+    stem = str(tmp_path / "run")
+    fit(stem)
+    (tmp_path / "run_best.ckpt").unlink()
+    found, used = verification(stem)
+    told = {where: (good, text) for where, good, text in found}
+    good, text = told[f"{stem}_last.ckpt"]
+    assert not good and "best network" in text and used != f"{stem}_last.ckpt"
