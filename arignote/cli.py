@@ -9,8 +9,6 @@ import shlex
 import signal
 import sys
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -37,46 +35,14 @@ def _face() -> None:
 DataDir = Annotated[Path | None, typer.Option(help="Folder of relative data paths; default that of the config.")]
 
 
-def _readers(source: Any, base: Path, load: bool = True) -> tuple[Any, Any]:
-    """Return the readers of features and labels of a source of a config."""
-    from arignote.data.images import ImageFolderReader
-    from arignote.data.reader import ArrayReader
-    from arignote.data.sources import get_reader
-
-    options = {"color": source.color, "size": source.size, "mode": source.mode}
-    features = get_reader(source.features, base=base, load=load, **options)
-    if isinstance(features, ImageFolderReader) and source.labels in (None, source.features):
-        return features, ArrayReader(features.labels, f"{features.where} (folders)")
-    labels = source.labels or source.features.partition(":")[0]
-    return features, get_reader(labels, labels=True, base=base, load=load)
-
-
 def _data(source: Any, train: Any, base: Path) -> Any:
     """Return a part that is held out; what it does not say of images is as in training."""
     from arignote.data.arrays import Data
+    from arignote.data.sources import open_source
 
     alike = {key: getattr(train, key) for key in ("size", "mode", "color") if getattr(source, key) is None}
     source = source.model_copy(update=alike)
-    return Data(*_readers(source, base), axes=source.axes)
-
-
-@contextmanager
-def _leaving_at_once(exit_code: int | None) -> Iterator[None]:
-    """While nothing is trained there is nothing to save: a signal ends the process, even process 1 of a container."""
-
-    def leave(number: int, frame: Any) -> None:
-        os._exit(128 + number if exit_code is None else exit_code)
-
-    listening = [signal.Signals[name] for name in ("SIGTERM", "SIGINT", "SIGUSR1") if hasattr(signal, name)]
-    former = {number: signal.getsignal(number) for number in listening}
-    former = {n: old for n, old in former.items() if old in (signal.SIG_DFL, signal.default_int_handler)}
-    for number in former:
-        signal.signal(number, leave)
-    try:
-        yield
-    finally:
-        for number, old in former.items():
-            signal.signal(number, old)
+    return Data(*open_source(source, base), axes=source.axes)
 
 
 @app.command()
@@ -95,8 +61,10 @@ def fit(
 
     Example: arignote fit configs/digits_mlp.yaml --set fit.n_epochs=3
     """
+    from arignote.preemption import leaving_at_once
+
     try:
-        with _leaving_at_once(exit_code):
+        with leaving_at_once(exit_code):
             stopped = _fit(config, data_dir or config.parent, set_, fresh, force, quiet)
             sys.stdout.flush()
     except BrokenPipeError:
@@ -116,9 +84,10 @@ def _fit(config: Path, base: Path, set_: list[str] | None, fresh: bool, force: b
     spec = read_config(config, set_)
     if spec.data is None:
         raise ConfigError(f"{config}: data.train must be given: features and labels")
+    from arignote.data.sources import open_source
     from arignote.estimators import NNClassifier
 
-    x, y = _readers(spec.data.train, base)
+    x, y = open_source(spec.data.train, base)
     train = spec.data.train
     held_out = {"valid": spec.data.valid, "test": spec.data.test}
     parts = {k: p if p is None or isinstance(p, float) else _data(p, train, base) for k, p in held_out.items()}
@@ -139,16 +108,6 @@ def _fit(config: Path, base: Path, set_: list[str] | None, fresh: bool, force: b
     print(classifier.story_ if classifier.story_.startswith("finished") else _ending(classifier))
     _tell_result(classifier, spec.data.train, base)
     return 130 if classifier.interrupted_ else 0
-
-
-def _seen_shape(reader: Any, axes: str | None) -> tuple[int, ...]:
-    """Return the shape of one example as the network sees it: channels first."""
-    if len(reader.shape) != len(axes or reader.shape):
-        raise DataError(f"{reader.where} has the shape {reader.shape}; axes {axes!r} name {len(axes or '')} axes")
-    if len(reader.shape) < 2:
-        raise DataError(f"{reader.where} must have the shape (rows, features ...); got {reader.shape}")
-    shape = reader.shape[1:]
-    return (shape[-1], *shape[:-1]) if axes == "NHWC" else (1, *shape) if axes == "NHW" else shape
 
 
 def _ending(classifier: Any) -> str:
@@ -199,14 +158,16 @@ def check(
         return
     if spec.data is None:
         raise ConfigError(f"{config}: data.train must be given: features and labels")
+    from arignote.data.rows import rows_of
+    from arignote.data.sources import open_source
+
     seen: tuple[int, ...] = ()
     for name, source in (("train", spec.data.train), ("valid", spec.data.valid), ("test", spec.data.test)):
         if source is None or isinstance(source, float):
             continue
-        features, labels = _readers(source, data_dir or config.parent, load=False)
-        if len(features) != len(labels):
-            raise DataError(f"{name}: {features.where} has {len(features)} rows, {labels.where} {len(labels)}")
-        n_in = _seen_shape(features, source.axes or spec.data.train.axes or spec.fit.get("axes"))
+        features, labels = open_source(source, data_dir or config.parent, load=False)
+        axes = source.axes or spec.data.train.axes or spec.fit.get("axes")
+        n_in = rows_of(features, labels, what=f"{name}: {features.where}", allow_nonfinite=True, axes=axes).n_in
         print(f"{name}: {features.where} {features.shape} {features.dtype}, labels {labels.where} {labels.dtype}")
         declare(layers, n_in)
         seen = seen or n_in
@@ -229,9 +190,13 @@ def summary(config: Config, set_: Set = None, data_dir: DataDir = None) -> None:
     if spec.data is not None:
         import numpy as np
 
-        features, labels = _readers(spec.data.train, data_dir or config.parent, load=False)
-        n_in = _seen_shape(features, spec.data.train.axes or spec.fit.get("axes"))
-        n_classes = len(np.unique(labels.read(slice(0, len(labels)))))
+        from arignote.data.rows import rows_of
+        from arignote.data.sources import open_source
+
+        features, labels = open_source(spec.data.train, data_dir or config.parent, load=False)
+        axes = spec.data.train.axes or spec.fit.get("axes")
+        rows = rows_of(features, labels, what=features.where, allow_nonfinite=True, axes=axes)
+        n_in, n_classes = rows.n_in, len(np.unique(np.asarray(rows.y)))
     print(layer_table(declare(parse(spec.layers, spec.layer_defaults), n_in, n_classes)))
 
 

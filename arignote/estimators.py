@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import os
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -32,9 +33,10 @@ from arignote.preemption import StopAsked, StopRequest
 from arignote.registry import build, complaints_of, dump, only_trusting
 from arignote.report.progress import ProgressLines
 from arignote.run_files import resolve, stem_in
+from arignote.running import in_order
 from arignote.spec import FitSettings, decides, fit_parameters
 from arignote.state import TrainingState
-from arignote.wiring import Run, in_order, train
+from arignote.wiring import Run, train
 
 __all__ = ["NNClassifier"]
 
@@ -194,15 +196,8 @@ class NNClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             channel=getattr(layers[0], "channel", None),
         )
         if told.checkpoint is not None and told.checkpoint.endswith("/"):
-            decisive = [
-                [dump(layer) for layer in layers],
-                {key: value for key, value in told.model_dump(mode="json").items() if decides(key)},
-                [
-                    self._seed(),
-                    rows_of(X, y, allow_nonfinite=True, axes=told.axes, channel=given.channel).fingerprint(),
-                ],
-            ]
-            told = told.model_copy(update={"checkpoint": stem_in(told.checkpoint, self.name, decisive)})
+            stem = self._stem_in(told.checkpoint, given, layers, told)
+            told = told.model_copy(update={"checkpoint": stem})
         run = Run(
             given,
             layers,
@@ -244,6 +239,13 @@ class NNClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         if isinstance(given, np.random.Generator):
             return int(given.integers(2**31))
         raise ConfigError(f"rng must be an integer or None; got {given!r}")
+
+    def _stem_in(self, folder: str, given: Given, layers: list[Layer], settings: FitSettings) -> str:
+        """Return the stem of this very fit in a folder: whatever decides its numbers is in it."""
+        rows = rows_of(given.x, given.y, allow_nonfinite=True, axes=settings.axes, channel=given.channel)
+        chosen = {key: value for key, value in settings.model_dump(mode="json").items() if decides(key)}
+        decisive = [[dump(layer) for layer in layers], chosen, [self._seed(), rows.fingerprint()]]
+        return stem_in(folder, self.name, decisive)
 
     def _going_on(self, settings: FitSettings) -> TrainingState | None:
         """Return the state in memory to go on from: interrupted, loaded, unpickled in mid-training, or warm start."""
@@ -288,8 +290,8 @@ class NNClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         """Return the probability of each class, float32 (rows, n_classes), columns as `classes_`."""
         rows = self._rows(X)
         no_labels = np.zeros(len(rows), dtype=np.int64)
-        batches = in_order(self.network_, rows, no_labels)
-        return predict_proba(self.network_, (x for x, _ in batches))
+        with closing(in_order(self.network_, rows, no_labels)) as batches:
+            return predict_proba(self.network_, (x for x, _ in batches))
 
     def predict(self, X: Any) -> NDArray[Any]:
         """Return the most probable class of each row, (rows,)."""
@@ -313,7 +315,8 @@ class NNClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         labels = encode_labels(rows.y, self.classes_, "X")
         names = [losses] if isinstance(losses, str) else losses
         score = Scorer(self.network_, {name: build("loss", name) for name in names})
-        return score(in_order(self.network_, rows, labels))
+        with closing(in_order(self.network_, rows, labels)) as batches:
+            return score(batches)
 
     @property
     def n_params(self) -> int:

@@ -2,17 +2,38 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from types import FrameType, TracebackType
 from typing import Any
 
 from arignote.errors import Interrupted
 from arignote.notices import Watch
 
-__all__ = ["StopAsked", "StopRequest"]
+__all__ = ["StopAsked", "StopRequest", "leaving_at_once"]
+
+
+@contextmanager
+def leaving_at_once(exit_code: int | None) -> Iterator[None]:
+    """While nothing is trained there is nothing to save: a signal ends the process, even process 1 of a container."""
+
+    def leave(number: int, frame: Any) -> None:
+        os._exit(128 + number if exit_code is None else exit_code)
+
+    listening = [signal.Signals[name] for name in ("SIGTERM", "SIGINT", "SIGUSR1") if hasattr(signal, name)]
+    former = {number: signal.getsignal(number) for number in listening}
+    former = {n: old for n, old in former.items() if old in (signal.SIG_DFL, signal.default_int_handler)}
+    for number in former:
+        signal.signal(number, leave)
+    try:
+        yield
+    finally:
+        for number, old in former.items():
+            signal.signal(number, old)
 
 
 class StopAsked(Exception):
@@ -50,10 +71,6 @@ class StopRequest:
         self._n_sigints = 0
         self.signalled = False
         self.reason: str | None = None
-
-    def __call__(self) -> str | None:
-        """Return why to stop, or None."""
-        return self.reason
 
     def heed(self) -> None:
         """Raise StopAsked where something asked to stop."""

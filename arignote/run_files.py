@@ -94,17 +94,16 @@ class RunFiles:
 
     def read(self, name: str) -> tuple[TrainingState, str]:
         """Read and verify one file; no code from it is run."""
-
-        def read(n_bytes: int) -> bytes:
-            return self.folder.read(name, n_bytes)
-
         try:
             # A large foreign file is refused by its beginning, and one that is too long by the first byte too many.
-            n_bytes = head_of(read, self.folder.where(name)).n_bytes
+            n_bytes = self._head(name).n_bytes
             return decode(self.folder.read(name, n_bytes + 1), self.folder.where(name))
         except CheckpointError:
             self._bad.add(name)
             raise
+
+    def _head(self, name: str) -> Head:
+        return head_of(lambda n_bytes: self.folder.read(name, n_bytes), self.folder.where(name))
 
     def begin(self, heed: Heed) -> None:
         """Become the one writer of the run; `heed` is called while waiting, and may raise."""
@@ -163,11 +162,7 @@ class RunFiles:
 
     def _best_network(self, state: TrainingState, name: str) -> dict[str, NDArray[Any]]:
         assert state.best is not None
-        for best_name in self.there("best"):
-            try:
-                best, digest = self.read(best_name)
-            except CheckpointError:
-                continue
+        for best, digest in self._good_bests():
             if digest == state.best.digest:
                 return best.network
         where = self.folder.where(name)
@@ -175,21 +170,20 @@ class RunFiles:
 
     def has_best(self, digest: str) -> bool:
         """Whether a good file of the best network has this digest."""
+        return any(found == digest for _, found in self._good_bests())
+
+    def _good_bests(self) -> Iterator[tuple[TrainingState, str]]:
         for name in self.there("best"):
             with contextlib.suppress(CheckpointError):
-                if self.read(name)[1] == digest:
-                    return True
-        return False
+                yield self.read(name)
 
     def _known(self) -> dict[str, Head]:
         """Return what the heads of the files say; a file that is known to be bad is not among them."""
         if self._heads is None:
             self._heads = {}
             for name in self.there():
-                try:
-                    self._heads[name] = head_of(lambda n, name=name: self.folder.read(name, n), name)  # type: ignore[misc]
-                except CheckpointError:
-                    continue
+                with contextlib.suppress(CheckpointError):
+                    self._heads[name] = self._head(name)
         for name in self._bad:
             # A whole beginning is not enough: set aside, it would take the place of a good one.
             self._heads.pop(name, None)

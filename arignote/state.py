@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import copy
-import hashlib
-import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from functools import cache
-from math import isfinite, nan
+from math import isfinite
 from typing import Any
 
 import numpy as np
@@ -17,90 +15,10 @@ from pydantic import TypeAdapter
 from typing_extensions import TypedDict
 
 from arignote.optim.rules import RuleState
+from arignote.progress import Best, History, Progress
+from arignote.tensors import as_arrays
 
-__all__ = ["Best", "History", "Progress", "TrainingState"]
-
-
-@dataclass
-class Progress:
-    """Where a run is; positions point at what comes next.
-
-    Attributes
-    ----------
-    epoch, batch : int
-        Complete epochs, and complete batches of the unfinished one.
-    examples_seen, n_updates, n_validations : int
-        Counts since the beginning.
-    epoch_examples : int
-        Examples of the unfinished epoch.
-    validation_due : bool
-        Whether the validation of the last batch is still to be done.
-    ended : bool
-        Whether a stop rule ended training before its last epoch.
-    stopped_by : str or None
-        What ended the process that wrote this, if not the last epoch.
-    """
-
-    epoch: int = 0
-    batch: int = 0
-    examples_seen: int = 0
-    n_updates: int = 0
-    n_validations: int = 0
-    epoch_examples: int = 0
-    validation_due: bool = False
-    ended: bool = False
-    stopped_by: str | None = None
-
-
-@dataclass
-class Best:
-    """The best validation so far: its loss, where it was, and the digest of the file that holds its network."""
-
-    value: float
-    epoch: int
-    examples_seen: int
-    n_rows: int
-    digest: str = ""
-    network: dict[str, Any] = field(default_factory=dict, repr=False)
-
-
-class History:
-    """Columns of numbers, one row per validation; it only grows."""
-
-    def __init__(self, columns: Mapping[str, list[float]] | None = None, n_rows: int | None = None):
-        self.columns = dict(columns or {})
-        self._n_rows = n_rows
-
-    def __len__(self) -> int:
-        return self._n_rows if self._n_rows is not None else len(next(iter(self.columns.values()), []))
-
-    def append(self, row: Mapping[str, float]) -> None:
-        """Add a row; what only some rows have is NaN in the others."""
-        n_rows = len(self)
-        for name in dict.fromkeys((*self.columns, *row)):
-            column = self.columns.setdefault(name, [nan] * n_rows)
-            column.append(float(row.get(name, nan)))
-
-    def head(self, n_rows: int) -> History:
-        """Return the first rows, without a copy."""
-        return History(self.columns, n_rows)
-
-    def arrays(self) -> dict[str, NDArray[np.float64]]:
-        """Return each column as float64 (n_rows,)."""
-        return {name: np.asarray(column[: len(self)], dtype=np.float64) for name, column in self.columns.items()}
-
-    def record(self, row: int) -> dict[str, Any]:
-        """Return one row as a dict; counts are integers."""
-        whole = ("epoch", "examples_seen")
-        return {name: int(column[row]) if name in whole else column[row] for name, column in self.columns.items()}
-
-    def records(self) -> list[dict[str, Any]]:
-        """Return all rows as dicts."""
-        return [self.record(row) for row in range(len(self))]
-
-    def sha256(self) -> str:
-        """Return the digest of all columns but those of the clock."""
-        return tensors_sha256({name: a for name, a in self.arrays().items() if name != "seconds"})
+__all__ = ["TrainingState"]
 
 
 class _Spec(TypedDict):
@@ -217,8 +135,8 @@ class TrainingState:
         """
         return replace(
             self,
-            network=_arrays(self.network, into.network if into is not None else {}),
-            slots=_arrays(self.slots, into.slots if into is not None else {}),
+            network=as_arrays(self.network, into.network if into is not None else {}),
+            slots=as_arrays(self.slots, into.slots if into is not None else {}),
             epoch_loss=np.float64(float(self.epoch_loss)),
             rules=dict(self.rules),
             progress=copy.copy(self.progress),
@@ -269,8 +187,8 @@ class TrainingState:
 
     def to_tensors(self) -> dict[str, NDArray[Any]]:
         """Return all tensors by their names in the file."""
-        found = {f"network/{name}": array for name, array in _arrays(self.network).items()}
-        found |= {f"slots/{name}": array for name, array in _arrays(self.slots).items()}
+        found = {f"network/{name}": array for name, array in as_arrays(self.network).items()}
+        found |= {f"slots/{name}": array for name, array in as_arrays(self.slots).items()}
         found |= {f"preprocess/{name}": array for name, array in self.preprocess.items()}
         found |= {f"history/{name}": array for name, array in self.history.arrays().items()}
         found["progress/epoch_loss"] = np.asarray(float(self.epoch_loss), dtype=np.float64)
@@ -334,27 +252,3 @@ def _check(plain: _Plain, epoch_loss: NDArray[Any], columns: Mapping[str, NDArra
             raise ValueError(f"history/{name} is not a column of float64 as long as the others")
         if name in ("epoch", "examples_seen") and not np.isfinite(column).all():
             raise ValueError(f"history/{name} is not finite")
-
-
-def _arrays(tensors: Mapping[str, Any], into: Mapping[str, Any] | None = None) -> dict[str, NDArray[Any]]:
-    """Return live tensors, or arrays, as contiguous arrays; copies where `into` is given, in its arrays if they fit."""
-    found = {}
-    for name, tensor in tensors.items():
-        array = np.asarray(tensor if isinstance(tensor, np.ndarray) else tensor.detach().cpu().numpy(), order="C")
-        if into is not None:
-            used = into.get(name)
-            if not isinstance(used, np.ndarray) or used.shape != array.shape or used.dtype != array.dtype:
-                used = np.empty_like(array)
-            np.copyto(used, array)
-            array = used
-        found[name] = array
-    return found
-
-
-def tensors_sha256(tensors: Mapping[str, Any]) -> str:
-    """Return the digest over names, dtypes, shapes and bytes, sorted by name."""
-    digest = hashlib.sha256()
-    for name, array in sorted(_arrays(tensors).items()):
-        digest.update(json.dumps([name, array.dtype.str, list(array.shape)]).encode())
-        digest.update(array.tobytes())
-    return digest.hexdigest()

@@ -15,7 +15,8 @@ from arignote.data.batches import Batch, Batches
 from arignote.optim.rules import Rule
 from arignote.optim.stopping import StopRule
 from arignote.preemption import StopAsked
-from arignote.state import Best, TrainingState
+from arignote.progress import Best
+from arignote.state import TrainingState
 from arignote.streams import stream_seed
 
 __all__ = ["Event", "Trainer"]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import getpass
 import hashlib
 import json
@@ -10,23 +9,18 @@ import re
 import tempfile
 import uuid
 import warnings
-from collections.abc import Callable, Generator, Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from arignote.checkpointer import Checkpointer
-from arignote.data.augment import Augmentation
-from arignote.data.batches import Batch, Batches
-from arignote.data.order import order_of
-from arignote.data.prepared import Given, Prepared, prepare
-from arignote.data.rows import Rows
-from arignote.engine.diagnose import Looked, NotFiniteFoundError, not_deterministic
+from arignote.data.order import Order, order_of
+from arignote.data.prepared import Given, prepare
 from arignote.engine.network import Network, copy_into
 from arignote.engine.session import environment, resolve_device, session, threads_for
-from arignote.engine.step import Part, Scorer, TrainingStep, to_device, validation_rows
-from arignote.errors import ArignoteWarning, ConfigError, NotFiniteError
+from arignote.engine.step import TrainingStep
+from arignote.errors import ArignoteWarning, ConfigError
 from arignote.layers.architecture import Architecture, declare
 from arignote.layers.base import Layer
 from arignote.optim.rules import Constant, Rule
@@ -34,13 +28,13 @@ from arignote.preemption import StopRequest
 from arignote.registry import build
 from arignote.resume import candidates, other_than, refusal, story, take_over, tell
 from arignote.run_files import RunFiles
+from arignote.running import Begun, run_through, to_predict_with
 from arignote.spec import FitSettings
 from arignote.state import TrainingState
 from arignote.storage import is_url
 from arignote.streams import draw_seed
-from arignote.trainer import Event, Trainer
 
-__all__ = ["Outcome", "Run", "in_order", "train"]
+__all__ = ["Outcome", "Run", "train"]
 
 
 @dataclass(frozen=True)
@@ -78,18 +72,6 @@ class Outcome:
     story: str
 
 
-@dataclass
-class _Begun:
-    """A fit, ready to run."""
-
-    network: Network
-    step: TrainingStep
-    rules: dict[str, Rule]
-    prepared: Prepared
-    settings: FitSettings
-    state: TrainingState
-
-
 def train(run: Run, stop: StopRequest) -> Outcome:
     """Train a network, or go on training it.
 
@@ -115,10 +97,10 @@ def train(run: Run, stop: StopRequest) -> Outcome:
                 told = story(state, where)
             is_saved = spool is None or not where.startswith(spool.folder.where())
             if not (state.finished and stored is not None and is_saved):
-                _run(begun, stop, files, spool, told)
+                run_through(begun, stop, files, spool, told)
             elif files is not None and not faults:
                 files.tidy(state.run_id)
-            return Outcome(state.snapshot(), _to_predict_with(begun), told)
+            return Outcome(state.snapshot(), to_predict_with(begun), told)
 
 
 @contextmanager
@@ -139,7 +121,7 @@ def _files(settings: FitSettings, stop: StopRequest) -> Iterator[tuple[RunFiles 
         files.end()
 
 
-def _choose(run: Run, stored_states: Iterator[tuple[str, TrainingState]]) -> tuple[_Begun, TrainingState | None, str]:
+def _choose(run: Run, stored_states: Iterator[tuple[str, TrainingState]]) -> tuple[Begun, TrainingState | None, str]:
     """Take the newest state that is of this very run; refuse where there are some, but none is."""
     refused: list[tuple[str, list[str]]] = []
     for where, stored in _with_memory(run, stored_states):
@@ -165,11 +147,12 @@ def _with_memory(run: Run, stored: Iterator[tuple[str, TrainingState]]) -> Itera
         yield "the classifier's state", run.in_memory
 
 
-def _begin(run: Run, stored: TrainingState | None) -> _Begun:
+def _begin(run: Run, stored: TrainingState | None) -> Begun:
     """Put a fit together, as it begins."""
     seed = run.seed if run.seed is not None else stored.rng if stored is not None else draw_seed()
     prepared, settings = prepare(run.data, run.settings, seed, None if stored is None else _learned(run, stored))
-    rows, _ = prepared.parts["train"]
+    rows, labels = prepared.parts["train"]
+    order = order_of(rows, settings.shuffle, labels if settings.balance_classes else None)
     architecture = declare(run.layers, rows.n_in, len(prepared.classes))
     for note in architecture.notes + _to_give_again(architecture, settings):
         warnings.warn(note, ArignoteWarning, stacklevel=5)
@@ -198,21 +181,19 @@ def _begin(run: Run, stored: TrainingState | None) -> _Begun:
             "fit": settings.model_dump(mode="json"),
         },
         classes={"dtype": classes.dtype.str if classes.dtype != object else "O", "values": classes.tolist()},
-        data=prepared.fingerprint() | _order(prepared, settings),
+        data=prepared.fingerprint() | _told(order, rows.reader.chunk_rows),
         environment=environment(device, n_threads),
         extra_metadata=settings.extra_metadata,
         preprocess=prepared.preprocess,
     )
-    return _Begun(network, step, rules, prepared, settings, state)
+    return Begun(network, step, rules, prepared, order, settings, state)
 
 
-def _order(prepared: Prepared, settings: FitSettings) -> dict[str, Any]:
+def _told(order: Order, chunk_rows: int | None) -> dict[str, Any]:
     """Return how rows that lie in chunks are ordered, which decides as they do; of others the settings say it."""
-    rows, labels = prepared.parts["train"]
-    order = order_of(rows, settings.shuffle, labels if settings.balance_classes else None)
     if order.kind not in ("chunks", "window"):
         return {}
-    return {"order": {"kind": order.kind, "chunk_rows": rows.reader.chunk_rows, "n_window": order.n_window}}
+    return {"order": {"kind": order.kind, "chunk_rows": chunk_rows, "n_window": order.n_window}}
 
 
 def _learned(run: Run, stored: TrainingState) -> dict[str, Any] | None:
@@ -254,145 +235,3 @@ def _load_params(architecture: Architecture, network: Network, stored: TrainingS
         prefix = f"{source}."
         arrays = {k.removeprefix(prefix): v for k, v in stored.network.items() if k.startswith(prefix)}
         copy_into(tensors, arrays, f"stored_network, layer {source!r}")
-
-
-def _run(begun: _Begun, stop: StopRequest, files: RunFiles | None, spool: RunFiles | None, told: str) -> None:
-    """Run the loop; where the numbers stop being finite, find out where they did."""
-    network, state, settings = begun.network, begun.state, begun.settings
-    if files is not None:
-        files.prepare()
-    if not state.finished:
-        state.starts.append([state.progress.epoch, state.progress.batch])
-    make = _maker(begun)
-    checkpointer = Checkpointer(files, settings.checkpoint_every, settings.checkpoint_all, spool)
-    began = state.snapshot()
-    if files is not None and not files.there("last"):
-        # From here on there is a state to go on from, whatever is being written when a kill comes.
-        files.save(began)
-    for observer in settings.observers:
-        observer(Event("start", state.progress.epoch + 1, state.n_epochs, state.progress.batch, 0, {}, text=told))
-    network.train()
-    try:
-        make(begun.step, checkpointer, stop.heed, settings.observers).run(state)
-    except RuntimeError as fault:
-        layer = not_deterministic(network) if "determinis" in str(fault) else None
-        if layer is None:
-            raise
-        raise ConfigError(
-            f"layer {layer!r} has no deterministic form on {network.device}, so that no resume of it could be exact: "
-            f'use another layer, or device="cpu". ({fault})'
-        ) from None
-    except FloatingPointError:
-        good = checkpointer.last_good() or began
-        take_over(state, good, "the last good state")
-        place = "nothing was saved yet"
-        if files is not None and files.there():
-            place = f"the last good checkpoint is kept: {files.path('last')}"
-        try:
-            make(Looked(begun.step), Checkpointer(None), lambda: None, ()).run(state)
-        except NotFiniteFoundError as found:
-            raise NotFiniteError(
-                f"the numbers stopped being finite at epoch {state.progress.epoch + 1}, batch {state.progress.batch}: "
-                f"{found}. {place}. Lower the learning rate ({state.rules['lr'].value:g}), or set sgd_max_grad_norm"
-            ) from None
-        except FloatingPointError:
-            pass
-        raise NotFiniteError(f"the loss is not finite; {place}. Lower the learning rate") from None
-    finally:
-        checkpointer.settle()
-
-
-def _maker(begun: _Begun) -> Callable[..., Trainer]:
-    """Return a function that makes the loop for a step, a checkpointer, what to heed and observers."""
-    network, settings, parts, seed = begun.network, begun.settings, begun.prepared.parts, begun.state.rng
-    rows, labels = parts["train"]
-    augmentation = None
-    if settings.augmentation:
-        augmentation = Augmentation(settings.augmentation, seed, len(begun.prepared.classes))
-    if augmentation is not None:
-        some = slice(0, settings.batch_size)
-        augmentation.warn_if_not_exact(rows.features(some), labels[some])
-    batches = Batches(
-        rows,
-        labels,
-        seed=seed,
-        batch_size=settings.batch_size,
-        order=order_of(rows, settings.shuffle, labels if settings.balance_classes else None),
-        weights=begun.prepared.weights,
-        drop_last=settings.drop_last,
-        augmentation=augmentation,
-        n_workers=settings.n_workers,
-        prefetch=settings.prefetch,
-    )
-
-    def on_device(batch: Batch, seed: int) -> Part:
-        weights = None if batch.weights is None else to_device(batch.weights, network.device)
-        return to_device(batch.x, network.device), to_device(batch.y, network.device), weights, seed
-
-    def make(
-        step: Any, checkpointer: Checkpointer, heed: Callable[[], None], observers: tuple[Callable[..., Any], ...]
-    ) -> Trainer:
-        def scorer(part: str, losses: tuple[str, ...], prefix: str) -> Callable[[], dict[str, float]] | None:
-            return _scorer(begun, part, {f"{prefix}_{loss}": loss for loss in losses}, heed)
-
-        return Trainer(
-            step=step,
-            prepare=on_device,
-            batches=batches,
-            rules=begun.rules,
-            validate=scorer("valid", settings.valid_loss, "valid"),
-            score_train=scorer("train", settings.valid_loss, "scored_train") if settings.validate_on_train else None,
-            score_test=scorer("test", settings.test_loss, "test"),
-            checkpointer=checkpointer,
-            heed=heed,
-            n_epochs=settings.n_epochs,
-            accumulate=settings.accumulate,
-            stop_rule=settings.stop_rule,
-            train_loss=settings.train_loss,
-            validation_frequency=settings.validation_frequency,
-            observers=observers,
-        )
-
-    return make
-
-
-def in_order(
-    network: Network, rows: Rows, labels: Any, n_workers: int = 1, prefetch: int = 4
-) -> Generator[tuple[Any, Any], None, None]:
-    """Yield features and class numbers of all rows in their order, read ahead, in batches that suit the network."""
-    size = validation_rows(network)
-    batches = Batches(rows, labels, seed=0, batch_size=size, n_workers=n_workers, prefetch=prefetch)
-    with contextlib.closing(batches.epoch(0)) as found:
-        for batch in found:
-            yield batch.x, batch.y
-
-
-def _scorer(
-    begun: _Begun, part: str, losses: Mapping[str, str], heed: Callable[[], None]
-) -> Callable[[], dict[str, float]] | None:
-    """Return a function that scores the network on a part of the data, and can be stopped in the middle."""
-    if part not in begun.prepared.parts:
-        return None
-    network = begun.network
-    rows, labels = begun.prepared.parts[part]
-    n_workers = begun.settings.n_workers
-    score = Scorer(network, {name: build("loss", loss) for name, loss in losses.items()})
-
-    def run() -> dict[str, float]:
-        try:
-            with contextlib.closing(in_order(network, rows, labels, n_workers, begun.settings.prefetch)) as batches:
-                return score(batches, heed)
-        finally:
-            network.train()
-
-    return run
-
-
-def _to_predict_with(begun: _Begun) -> Network:
-    """Return a network of its own with the best parameters, or the last where none is best."""
-    network, state = begun.network, begun.state
-    chosen = Network(network.architecture, str(network.device))
-    best = state.best if begun.settings.restore_best else None
-    copy_into(chosen.named, best.network if best is not None else state.network, "best network")
-    chosen.eval()
-    return chosen

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from arignote.state import tensors_sha256
+from arignote.tensors import tensors_sha256
 
 
 class Stopped(Exception):

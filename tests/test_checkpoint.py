@@ -23,9 +23,10 @@ import pytest
 from arignote import ArignoteWarning, CheckpointError, NNClassifier
 from arignote.checkpoint import MIGRATIONS, VERSION, decode, encode, head_of
 from arignote.optim.rules import RuleState
+from arignote.progress import Best, History, Progress
 from arignote.report.inspection import inspection, verification
 from arignote.run_files import RunFiles, stem_in
-from arignote.state import Best, History, Progress, TrainingState
+from arignote.state import TrainingState
 
 STORED = Path(__file__).parent / "checkpoint"
 DOC = Path(__file__).parents[1] / "docs" / "checkpoint-format.md"

@@ -14,7 +14,7 @@ import torch
 from arignote import NNClassifier, checkpointer
 from arignote.checkpoint import decode
 from arignote.errors import ArignoteWarning
-from arignote.state import tensors_sha256
+from arignote.tensors import tensors_sha256
 
 LAYERS = [
     ["FCLayer", {"name": "fc1", "n_units": 12}],

@@ -35,6 +35,8 @@ _ALLOWED = {
 
 
 class RestrictedUnpickler(pickle.Unpickler):
+    """Loads plain data; whatever else a pickle names is refused before anything of it runs."""
+
     def find_class(self, module: str, name: str) -> Any:
         if (module, name) not in _ALLOWED:
             raise DataError(

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from arignote.errors import ArignoteError, DataError
 
-__all__ = ["IN_MEMORY", "ArrayReader", "Reader", "SequentialReader", "check_reader", "reader_of"]
+__all__ = ["IN_MEMORY", "ArrayReader", "OwnReader", "Reader", "check_reader", "reader_of"]
 
 Array = NDArray[Any]
 
@@ -123,7 +123,7 @@ class ArrayReader(Reader):
         return found
 
 
-class SequentialReader(Reader):
+class OwnReader(Reader):
     """A reader of a user's own, of which `iter_epoch` is known and whatever else it has.
 
     Parameters
@@ -182,15 +182,15 @@ class SequentialReader(Reader):
 
     def read(self, rows: Rows) -> Array:
         with self._lock, self._told():
-            return self._read(rows)
-
-    def _read(self, rows: Rows) -> Array:
-        if hasattr(self._own, "read"):
-            return self._checked(np.asarray(self._own.read(rows)), 0)
-        if not isinstance(rows, slice):
+            if hasattr(self._own, "read"):
+                return self._checked(np.asarray(self._own.read(rows)), 0)
+            if isinstance(rows, slice):
+                return self._stretch(*rows.indices(len(self))[:2])
             low, high = (int(rows.min()), int(rows.max()) + 1) if len(rows) else (0, 0)
-            return self.read(slice(low, high))[rows - low]
-        start, stop, _ = rows.indices(len(self))
+            return self._stretch(low, high)[rows - low]
+
+    def _stretch(self, start: int, stop: int) -> Array:
+        """Return the rows from `start` to `stop`, of whatever `iter_epoch` gives."""
         found = self._own.iter_epoch(self.chunk_rows, start=start, stop=stop, start_on_batch=False, allow_partial=True)
         batches = [self._checked(np.asarray(batch), start // self.chunk_rows + n) for n, batch in enumerate(found)]
         whole = np.concatenate(batches) if batches else np.empty((0, *self.shape[1:]), self.dtype)
@@ -213,7 +213,7 @@ def reader_of(source: Any) -> Reader:
     """Return a reader of ours, one of a user's own, or an array, as a `Reader`."""
     if isinstance(source, Reader):
         return source
-    return SequentialReader(source) if hasattr(source, "iter_epoch") else ArrayReader(source)
+    return OwnReader(source) if hasattr(source, "iter_epoch") else ArrayReader(source)
 
 
 def check_reader(reader: Any) -> None:

@@ -219,7 +219,8 @@ def rows_of(
             given = np.asarray(given)[window]
         labels = check_labels(given, what)
         if len(labels) != n_rows:
-            raise DataError(f"{what} has {n_rows} rows, its labels {len(labels)}; they must be as many")
+            theirs = y if isinstance(y, str) else getattr(y, "where", "") or "its labels"
+            raise DataError(f"{what} has {n_rows} rows, {theirs} {len(labels)}; they must be as many")
         rows = replace(rows, y=labels if alter_labels is None else check_labels(alter_labels(labels), what))
     if window is not None and not isinstance(reader, ArrayReader):
         rows = replace(rows, index=np.arange(*window.indices(len(reader)), dtype=np.int64))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +11,9 @@ import numpy as np
 
 from arignote.data.reader import IN_MEMORY, ArrayReader, Reader, reader_of
 from arignote.errors import DataError, did_you_mean
+from arignote.spec import Source
 
-__all__ = ["LABELS", "get_reader", "read_source"]
+__all__ = ["LABELS", "get_reader", "open_source", "read_source"]
 
 LABELS = ("label", "labels", "target", "targets")
 _log = logging.getLogger(__name__)
@@ -71,6 +71,22 @@ def read_source(src: Any, labels: bool = False, *, base: Path | None = None, **o
     return reader.array if isinstance(reader, ArrayReader) else reader.read(slice(0, len(reader)))
 
 
+def open_source(source: Source, base: Path, load: bool = True) -> tuple[Reader, Reader]:
+    """Return the readers of features and labels of a source of a config.
+
+    Parameters
+    ----------
+    source : Source
+        Labels that it does not name are looked for where the features are.
+    base, load
+        As of `get_reader`.
+    """
+    options: dict[str, Any] = {"color": source.color, "size": source.size, "mode": source.mode}
+    labels = source.labels or source.features.partition(":")[0]
+    features = get_reader(source.features, base=base, load=load, **options)
+    return features, get_reader(labels, labels=True, base=base, load=load)
+
+
 def _split(source: str) -> tuple[str, str]:
     """Take "path:key" apart; the colon of a drive stays."""
     drive, rest = os.path.splitdrive(source)
@@ -102,38 +118,35 @@ def _of_path(path: Path, key: str, labels: bool, options: dict[str, Any]) -> Rea
 
 def _columns(path: Path, key: str, labels: bool) -> Reader:
     """Return columns of a table of text or of Parquet: those that are named, or all but the labels, or the labels."""
-    from arignote.data.tabular import CSVReader, ParquetReader, columns_in
+    from arignote.data.csv import CSVReader
+    from arignote.data.parquet import ParquetReader
 
+    is_csv = path.suffix.lower() == ".csv"
     columns: Any = key.split(",") if "," in key else key
     if not key:
-        there = columns_in(path)
+        there = (CSVReader if is_csv else ParquetReader).names_in(path)
         named = [name for name in there if name.lower() in LABELS]
         if labels and len(named) != 1:
             raise DataError(f"{path}: which column holds the labels? Name it: {path.name}:{there[-1] if there else ''}")
         columns = named[0] if labels else [name for name in there if name not in named]
     elif not labels and isinstance(columns, str):
         columns = [columns]
-    return CSVReader(path, columns, text=labels) if path.suffix.lower() == ".csv" else ParquetReader(path, columns)
+    return CSVReader(path, columns, text=labels) if is_csv else ParquetReader(path, columns)
 
 
 def _numpy(path: Path, key: str, labels: bool) -> Reader:
-    def told(act: Callable[[], Reader]) -> Reader:
-        try:
-            return act()
-        except (OSError, ValueError, EOFError) as fault:
-            if isinstance(fault, DataError):
-                raise
-            raise DataError(f"{path}: cannot be read as {path.suffix}: {fault}") from None
-
-    def read() -> Reader:
+    """Return a memory map of a .npy, or an array of a .npz."""
+    try:
         loaded = np.load(path, allow_pickle=False, mmap_mode="r")
         if isinstance(loaded, np.ndarray):
             return ArrayReader(loaded, str(path))
         with loaded:
             name = _chosen(path, key, labels, list(loaded.files))
             return ArrayReader(loaded[name], f"{path}:{name}")
-
-    return told(read)
+    except DataError:
+        raise
+    except (OSError, ValueError, EOFError) as fault:
+        raise DataError(f"{path}: cannot be read as {path.suffix}: {fault}") from None
 
 
 def _chosen(path: Path, key: str, labels: bool, there: list[str]) -> str:

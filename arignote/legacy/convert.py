@@ -16,9 +16,10 @@ from arignote.layers.architecture import Architecture, Placed, declare, parse
 from arignote.layers.base import WeightedLayer
 from arignote.legacy.pickles import plain
 from arignote.optim.rules import RuleState
+from arignote.progress import Best, History, Progress
 from arignote.registry import build, complaints_of, find
 from arignote.spec import FitSettings
-from arignote.state import Best, History, Progress, TrainingState
+from arignote.state import TrainingState
 
 __all__ = ["state_of"]
 
@@ -38,6 +39,7 @@ _UNHEEDED = {"ConvLayer": {"maxnorm"}, "ConvMaxoutLayer": {"maxnorm"}, "MLPConvL
 
 
 def state_of(net: Any) -> TrainingState:
+    """Return the state that a network of 2015, as it was unpickled, stood in."""
     trainer = net["trainer"]
     sgd, epoch = trainer["sgd"], trainer["epoch"]
     layers, architecture = _architecture(net)

@@ -105,6 +105,8 @@ _KNOWN: dict[tuple[str, str], type] = {
 
 
 class Unpickler(pickle.Unpickler):
+    """Loads what a checkpoint of 2015 is made of, its classes as plain records; anything else is refused."""
+
     def find_class(self, module: str, name: str) -> Any:
         if (module, name) not in _KNOWN:
             raise CheckpointError(

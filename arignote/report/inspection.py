@@ -7,7 +7,8 @@ from typing import Any
 
 from arignote.errors import CheckpointError
 from arignote.run_files import resolve
-from arignote.state import TrainingState, tensors_sha256
+from arignote.state import TrainingState
+from arignote.tensors import tensors_sha256
 
 __all__ = ["inspection", "verification"]
 

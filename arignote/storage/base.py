@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from arignote.errors import CheckpointError
 
-__all__ = ["Folder", "Heed", "Lock", "NotThereError", "Pieces", "is_url"]
+__all__ = ["Folder", "Heed", "Lock", "NotThereError", "Pieces", "holder", "is_url"]
 
 
 class NotThereError(CheckpointError):
@@ -55,6 +56,15 @@ class Folder(Protocol):
 
     def lock(self, stem: str, heed: Heed) -> Lock:
         """Become the one writer of a run; `heed` is called while waiting, and may raise."""
+
+
+def holder(text: str | bytes) -> str:
+    """Return who holds a run, of what a lock or a lease says."""
+    try:
+        told = json.loads(text)
+        return f"process {told['pid']} on {told['host']}"
+    except (ValueError, KeyError, TypeError):
+        return "another process"
 
 
 def is_url(path: str) -> bool:

@@ -15,7 +15,7 @@ import uuid
 import warnings
 
 from arignote.errors import ArignoteWarning, CheckpointError
-from arignote.storage.base import Folder, Heed, NotThereError
+from arignote.storage.base import Folder, Heed, NotThereError, holder
 
 __all__ = ["RENEW_AFTER", "STALE_AFTER", "Lease", "LeaseLostError"]
 
@@ -69,7 +69,7 @@ class Lease:
             if not told:
                 told = True
                 warnings.warn(
-                    f"{self._run}: {_holder(found)} holds this run; waiting until its lease ends, "
+                    f"{self._run}: {holder(found)} holds this run; waiting until its lease ends, "
                     f"or has not been renewed for {STALE_AFTER:g} s",
                     ArignoteWarning,
                     stacklevel=2,
@@ -105,7 +105,7 @@ class Lease:
         found = None if self._lost else self._found()
         if not self._lost and not self._is_mine(found):
             # Without a lease, who took it over may have ended already.
-            self._lost = _holder(found) if found is not None else "another process, or removed"
+            self._lost = holder(found) if found is not None else "another process, or removed"
         if self._lost:
             raise LeaseLostError(
                 f"{self._run}: the lease of this run was taken over by {self._lost}, because it could not be renewed "
@@ -126,11 +126,3 @@ class Lease:
 
 class LeaseLostError(CheckpointError):
     """Another process has the run now."""
-
-
-def _holder(found: str) -> str:
-    try:
-        told = json.loads(found)
-        return f"process {told['pid']} on {told['host']}"
-    except (ValueError, KeyError, TypeError):
-        return "another process"

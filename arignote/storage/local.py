@@ -13,7 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from arignote.errors import CheckpointError
-from arignote.storage.base import Heed, Lock, NotThereError, Pieces
+from arignote.storage.base import Heed, Lock, NotThereError, Pieces, holder
 from arignote.storage.lease import Lease
 
 try:
@@ -173,11 +173,9 @@ class LocalLock:
                         self._path.unlink(missing_ok=True)
                     os.close(self._handle)
                     raise
-                holder = os.read(self._handle, 1000)
+                told = os.read(self._handle, 1000)
                 os.close(self._handle)
-                raise CheckpointError(
-                    f"{run}: {_holder(holder)} is training this run; wait for it, or stop it"
-                ) from None
+                raise CheckpointError(f"{run}: {holder(told)} is training this run; wait for it, or stop it") from None
             if self._is_there():
                 break
             # The one before us removed the file between our opening and our locking it.
@@ -200,11 +198,3 @@ class LocalLock:
         with contextlib.suppress(OSError):
             os.unlink(self._path)
         os.close(self._handle)
-
-
-def _holder(text: bytes) -> str:
-    try:
-        told = json.loads(text)
-        return f"process {told['pid']} on {told['host']}"
-    except (ValueError, KeyError, TypeError):
-        return "another process"

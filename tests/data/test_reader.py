@@ -7,7 +7,7 @@ import pytest
 
 import arignote.data.order as order_module
 from arignote import DataError, NNClassifier
-from arignote.data.reader import ArrayReader, Reader, SequentialReader, check_reader, reader_of
+from arignote.data.reader import ArrayReader, OwnReader, Reader, check_reader, reader_of
 
 X = np.random.default_rng(0).normal(size=(600, 3)).astype(np.float32)
 Y = np.arange(600) % 2
@@ -155,24 +155,24 @@ def test_a_reader_of_ours_that_forgets_is_told_too():
 @pytest.mark.parametrize("rows", [slice(0, 5), slice(250, 530), slice(595, 900), np.array([599, 0, 300, 300])])
 @pytest.mark.parametrize("own", [Own, Random])
 def test_any_rows_are_read(own, rows):
-    reader = SequentialReader(own())
+    reader = OwnReader(own())
     assert reader.shape == X.shape and reader.dtype == X.dtype
     assert np.array_equal(reader.read(rows), X[rows])
 
 
 def test_no_rows_are_read_as_none():
-    assert SequentialReader(Own()).read(np.array([], int)).shape == (0, 3)
-    assert SequentialReader(Own()).read(slice(7, 7)).shape == (0, 3)
+    assert OwnReader(Own()).read(np.array([], int)).shape == (0, 3)
+    assert OwnReader(Own()).read(slice(7, 7)).shape == (0, 3)
 
 
 def test_rows_of_another_shape_are_told_with_their_batch():
     with pytest.raises(DataError, match=r"Ragged: batch 2 has rows of shape \(2,\); the first ones \(3,\)"):
-        SequentialReader(Ragged()).read(slice(0, 600))
+        OwnReader(Ragged()).read(slice(0, 600))
 
 
 def test_rows_that_are_missing_are_told():
     with pytest.raises(DataError, match="Ends: rows 512 to 600 were asked for, and 38 came"):
-        SequentialReader(Ends()).read(slice(512, 600))
+        OwnReader(Ends()).read(slice(512, 600))
 
 
 def test_a_reader_that_gives_nothing_is_told():

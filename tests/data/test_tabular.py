@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 
 from arignote import DataError
+from arignote.data.csv import CSVReader
+from arignote.data.parquet import ParquetReader
 from arignote.data.reader import check_reader
-from arignote.data.tabular import CSVReader, ParquetReader
 
 pd = pytest.importorskip("pandas", reason="CSV is read with pandas")
 
@@ -191,7 +192,7 @@ def test_a_reader_can_be_sent_to_another_process(csv, parquet):
 
 def test_the_modules_start_without_what_they_read_with():
     code = (
-        "import sys, arignote.data.tabular, arignote.data.images, arignote.data.datasets;"
+        "import sys, arignote.data.csv, arignote.data.parquet, arignote.data.images, arignote.data.datasets;"
         "print(sorted({'torch', 'pandas', 'pyarrow', 'PIL'} & set(sys.modules)))"
     )
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -13,7 +13,7 @@ from arignote.engine.network import Network
 from arignote.engine.step import TrainingStep
 from arignote.layers import declare, parse
 from arignote.registry import build
-from arignote.state import tensors_sha256
+from arignote.tensors import tensors_sha256
 
 KNOWN = ["linear", "relu", "tanh", "sigmoid", "prelu", "prelu_shelf", "abstanh"]
 

@@ -94,3 +94,12 @@ def test_the_script_of_2015_runs_on_its_import_paths_and_again(tmp_path, digits)
     assert again.story_.startswith("finished, 3 of 3 epochs") and again.history_ == first.history_
     loaded = files.checkpoint_read(checkpoint)
     assert (loaded.predict_proba(X) == first.predict_proba(X)).all()
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_what_a_module_offers_has_a_docstring(name):
+    module = importlib.import_module(name)
+    for word in getattr(module, "__all__", ()):
+        thing = vars(module).get(word)
+        if callable(thing) and getattr(thing, "__module__", "").startswith("arignote"):
+            assert thing.__doc__, f"{name}.{word}"

@@ -27,7 +27,8 @@ import torch
 
 from arignote import CheckpointError, Interrupted, NNClassifier, checkpointer
 from arignote.checkpoint import decode
-from arignote.state import TrainingState, tensors_sha256
+from arignote.state import TrainingState
+from arignote.tensors import tensors_sha256
 
 LAYERS = [
     ["FCLayer", {"name": "fc1", "n_units": 4, "activation": "prelu_shelf"}],

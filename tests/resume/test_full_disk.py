@@ -18,7 +18,7 @@ from arignote import CheckpointError, NNClassifier, checkpointer
 from arignote.checkpoint import decode
 from arignote.errors import ArignoteWarning
 from arignote.run_files import RunFiles
-from arignote.state import tensors_sha256
+from arignote.tensors import tensors_sha256
 
 ROOT = Path(__file__).resolve().parents[2]
 LAYERS = [
@@ -34,7 +34,7 @@ import json, resource, sys, warnings
 import numpy as np
 from arignote import CheckpointError, NNClassifier
 from arignote.run_files import RunFiles
-from arignote.state import tensors_sha256
+from arignote.tensors import tensors_sha256
 
 folder, layers, settings, cases = sys.argv[1], *map(json.loads, sys.argv[2:])
 data = np.load(folder + "/data.npz")

@@ -12,7 +12,7 @@ from promise import Stopped, digest, killed_after
 from arignote import NNClassifier
 from arignote.data import HDFReader, order, rows
 from arignote.data.hdf import parts
-from arignote.data.reader import SequentialReader
+from arignote.data.reader import OwnReader
 
 N_ROWS, BATCH_SIZE, N_EPOCHS = 61, 12, 3
 
@@ -102,7 +102,7 @@ def many_windows(monkeypatch):
     monkeypatch.setattr(rows, "BLOCK_BYTES", 2 * 7 * 24)
     monkeypatch.setattr(order, "BLOCK_BYTES", 2 * 7 * 24)
     monkeypatch.setattr(parts, "_BLOCK", 7 * 24)
-    monkeypatch.setattr(SequentialReader, "chunk_rows", 7)
+    monkeypatch.setattr(OwnReader, "chunk_rows", 7)
 
 
 @pytest.fixture(scope="module")

@@ -20,9 +20,9 @@ from arignote.config import read_config
 from arignote.errors import ArignoteWarning
 from arignote.report.inspection import inspection, verification
 from arignote.run_files import RunFiles
-from arignote.state import tensors_sha256
 from arignote.storage import folder_of, lease
 from arignote.storage.remote import RemoteFolder
+from arignote.tensors import tensors_sha256
 
 SETTINGS = {"n_epochs": 3, "batch_size": 64, "valid": 0.2, "sgd_type": "nag", "lr_rule": 0.1}
 

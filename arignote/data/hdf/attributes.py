@@ -21,6 +21,7 @@ __all__ = ["dtype_of", "listed", "plain_of", "see_filters", "telling", "text_of"
 
 
 def text_of(item: Any, name: str) -> str:
+    """Return an attribute that is text, "" where it is absent or something else."""
     value = item.attrs.get(name)
     return value.decode("utf-8", "replace") if isinstance(value, bytes) else value if isinstance(value, str) else ""
 
@@ -34,6 +35,7 @@ def plain_of(item: Any, name: str) -> Any:
 
 
 def unpickled(item: Any, name: str, data: bytes) -> Any:
+    """Return what a pickled attribute holds; DataError where it names more than plain data."""
     try:
         return RestrictedUnpickler(io.BytesIO(data), encoding="latin1").load()
     except DataError as fault:
@@ -73,6 +75,7 @@ def telling(where: str, more: str = "") -> Iterator[None]:
 
 
 def dtype_of(data: Any) -> np.dtype[Any]:
+    """Return the dtype of a dataset; DataError where NumPy has none for it."""
     try:
         kind: np.dtype[Any] = data.id.get_type().dtype
         return kind
@@ -81,5 +84,6 @@ def dtype_of(data: Any) -> np.dtype[Any]:
 
 
 def listed(names: Sequence[Any]) -> str:
+    """Return names for an error: the first twenty, and how many more there are."""
     shown = ", ".join(map(str, names[:20]))
     return (shown or "nothing") + (f" and {len(names) - 20} more" if len(names) > 20 else "")

@@ -212,10 +212,12 @@ def _span(places: list[int]) -> slice | list[int]:
 
 
 def field_of(name: str) -> Callable[[Any], Array]:
+    """Return a function that takes one field of rows with several."""
     return lambda raw: np.asarray(raw[name])
 
 
 def objects(values: Any) -> Array:
+    """Return values (n,) as an array of objects, whatever they are."""
     out = np.empty(len(values), object)
     out[:] = list(values)
     return out

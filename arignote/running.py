@@ -1,0 +1,184 @@
+"""One fit, run: the loop put together of what has begun, validation in its midst, and what becomes of a NaN."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Generator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from arignote.checkpointer import Checkpointer
+from arignote.data.augment import Augmentation
+from arignote.data.batches import Batch, Batches
+from arignote.data.order import Order
+from arignote.data.prepared import Prepared
+from arignote.data.rows import Rows
+from arignote.engine.diagnose import Looked, NotFiniteFoundError, not_deterministic
+from arignote.engine.network import Network, copy_into
+from arignote.engine.step import Part, Scorer, TrainingStep, to_device, validation_rows
+from arignote.errors import ConfigError, NotFiniteError
+from arignote.optim.rules import Rule
+from arignote.preemption import StopRequest
+from arignote.registry import build
+from arignote.resume import take_over
+from arignote.run_files import RunFiles
+from arignote.spec import FitSettings
+from arignote.state import TrainingState
+from arignote.trainer import Event, Trainer
+
+__all__ = ["Begun", "in_order", "run_through", "to_predict_with"]
+
+
+@dataclass
+class Begun:
+    """A fit, ready to run."""
+
+    network: Network
+    step: TrainingStep
+    rules: dict[str, Rule]
+    prepared: Prepared
+    order: Order
+    settings: FitSettings
+    state: TrainingState
+
+
+def run_through(begun: Begun, stop: StopRequest, files: RunFiles | None, spool: RunFiles | None, told: str) -> None:
+    """Run the loop; where the numbers stop being finite, find out where they did."""
+    network, state, settings = begun.network, begun.state, begun.settings
+    if files is not None:
+        files.prepare()
+    if not state.finished:
+        state.starts.append([state.progress.epoch, state.progress.batch])
+    make = _maker(begun)
+    checkpointer = Checkpointer(files, settings.checkpoint_every, settings.checkpoint_all, spool)
+    began = state.snapshot()
+    if files is not None and not files.there("last"):
+        # From here on there is a state to go on from, whatever is being written when a kill comes.
+        files.save(began)
+    for observer in settings.observers:
+        observer(Event("start", state.progress.epoch + 1, state.n_epochs, state.progress.batch, 0, {}, text=told))
+    network.train()
+    try:
+        make(begun.step, checkpointer, stop.heed, settings.observers).run(state)
+    except RuntimeError as fault:
+        layer = not_deterministic(network) if "determinis" in str(fault) else None
+        if layer is None:
+            raise
+        raise ConfigError(
+            f"layer {layer!r} has no deterministic form on {network.device}, so that no resume of it could be exact: "
+            f'use another layer, or device="cpu". ({fault})'
+        ) from None
+    except FloatingPointError:
+        good = checkpointer.last_good() or began
+        take_over(state, good, "the last good state")
+        place = "nothing was saved yet"
+        if files is not None and files.there():
+            place = f"the last good checkpoint is kept: {files.path('last')}"
+        try:
+            make(Looked(begun.step), Checkpointer(None), lambda: None, ()).run(state)
+        except NotFiniteFoundError as found:
+            raise NotFiniteError(
+                f"the numbers stopped being finite at epoch {state.progress.epoch + 1}, batch {state.progress.batch}: "
+                f"{found}. {place}. Lower the learning rate ({state.rules['lr'].value:g}), or set sgd_max_grad_norm"
+            ) from None
+        except FloatingPointError:
+            pass
+        raise NotFiniteError(f"the loss is not finite; {place}. Lower the learning rate") from None
+    finally:
+        checkpointer.settle()
+
+
+def _maker(begun: Begun) -> Callable[..., Trainer]:
+    """Return a function that makes the loop for a step, a checkpointer, what to heed and observers."""
+    network, settings, parts, seed = begun.network, begun.settings, begun.prepared.parts, begun.state.rng
+    rows, labels = parts["train"]
+    augmentation = None
+    if settings.augmentation:
+        augmentation = Augmentation(settings.augmentation, seed, len(begun.prepared.classes))
+    if augmentation is not None:
+        some = slice(0, settings.batch_size)
+        augmentation.warn_if_not_exact(rows.features(some), labels[some])
+    batches = Batches(
+        rows,
+        labels,
+        seed=seed,
+        batch_size=settings.batch_size,
+        order=begun.order,
+        weights=begun.prepared.weights,
+        drop_last=settings.drop_last,
+        augmentation=augmentation,
+        n_workers=settings.n_workers,
+        prefetch=settings.prefetch,
+    )
+
+    def on_device(batch: Batch, seed: int) -> Part:
+        weights = None if batch.weights is None else to_device(batch.weights, network.device)
+        return to_device(batch.x, network.device), to_device(batch.y, network.device), weights, seed
+
+    def make(
+        step: Any, checkpointer: Checkpointer, heed: Callable[[], None], observers: tuple[Callable[..., Any], ...]
+    ) -> Trainer:
+        def scorer(part: str, losses: tuple[str, ...], prefix: str) -> Callable[[], dict[str, float]] | None:
+            return _scorer(begun, part, {f"{prefix}_{loss}": loss for loss in losses}, heed)
+
+        return Trainer(
+            step=step,
+            prepare=on_device,
+            batches=batches,
+            rules=begun.rules,
+            validate=scorer("valid", settings.valid_loss, "valid"),
+            score_train=scorer("train", settings.valid_loss, "scored_train") if settings.validate_on_train else None,
+            score_test=scorer("test", settings.test_loss, "test"),
+            checkpointer=checkpointer,
+            heed=heed,
+            n_epochs=settings.n_epochs,
+            accumulate=settings.accumulate,
+            stop_rule=settings.stop_rule,
+            train_loss=settings.train_loss,
+            validation_frequency=settings.validation_frequency,
+            observers=observers,
+        )
+
+    return make
+
+
+def in_order(
+    network: Network, rows: Rows, labels: Any, n_workers: int = 1, prefetch: int = 4
+) -> Generator[tuple[Any, Any], None, None]:
+    """Yield features and class numbers of all rows in their order, read ahead, in batches that suit the network."""
+    size = validation_rows(network)
+    batches = Batches(rows, labels, seed=0, batch_size=size, n_workers=n_workers, prefetch=prefetch)
+    with contextlib.closing(batches.epoch(0)) as found:
+        for batch in found:
+            yield batch.x, batch.y
+
+
+def _scorer(
+    begun: Begun, part: str, losses: Mapping[str, str], heed: Callable[[], None]
+) -> Callable[[], dict[str, float]] | None:
+    """Return a function that scores the network on a part of the data, and can be stopped in the middle."""
+    if part not in begun.prepared.parts:
+        return None
+    network = begun.network
+    rows, labels = begun.prepared.parts[part]
+    n_workers = begun.settings.n_workers
+    score = Scorer(network, {name: build("loss", loss) for name, loss in losses.items()})
+
+    def run() -> dict[str, float]:
+        try:
+            with contextlib.closing(in_order(network, rows, labels, n_workers, begun.settings.prefetch)) as batches:
+                return score(batches, heed)
+        finally:
+            network.train()
+
+    return run
+
+
+def to_predict_with(begun: Begun) -> Network:
+    """Return a network of its own with the best parameters, or the last where none is best."""
+    network, state = begun.network, begun.state
+    chosen = Network(network.architecture, str(network.device))
+    best = state.best if begun.settings.restore_best else None
+    copy_into(chosen.named, best.network if best is not None else state.network, "best network")
+    chosen.eval()
+    return chosen

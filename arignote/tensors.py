@@ -1,0 +1,37 @@
+"""Tensors of any engine as arrays, and their digest."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["as_arrays", "tensors_sha256"]
+
+
+def as_arrays(tensors: Mapping[str, Any], into: Mapping[str, Any] | None = None) -> dict[str, NDArray[Any]]:
+    """Return live tensors, or arrays, as contiguous arrays; copies where `into` is given, in its arrays if they fit."""
+    found = {}
+    for name, tensor in tensors.items():
+        array = np.asarray(tensor if isinstance(tensor, np.ndarray) else tensor.detach().cpu().numpy(), order="C")
+        if into is not None:
+            used = into.get(name)
+            if not isinstance(used, np.ndarray) or used.shape != array.shape or used.dtype != array.dtype:
+                used = np.empty_like(array)
+            np.copyto(used, array)
+            array = used
+        found[name] = array
+    return found
+
+
+def tensors_sha256(tensors: Mapping[str, Any]) -> str:
+    """Return the digest over names, dtypes, shapes and bytes, sorted by name."""
+    digest = hashlib.sha256()
+    for name, array in sorted(as_arrays(tensors).items()):
+        digest.update(json.dumps([name, array.dtype.str, list(array.shape)]).encode())
+        digest.update(array.tobytes())
+    return digest.hexdigest()
