@@ -18,8 +18,8 @@ from arignote.tensors import tensors_sha256
 KNOWN = ["linear", "relu", "tanh", "sigmoid", "prelu", "prelu_shelf", "abstanh"]
 
 
-def step_of(layers, shape=(12,), n_classes=5):
-    network = Network(declare(parse(layers), shape, n_classes))
+def step_of(layers, shape=(12,), n_classes=5, **more):
+    network = Network(declare(parse(layers), shape, n_classes), **more)
     network.initialise(3)
     network.train()
     return TrainingStep(network, build("loss", "nll"), build("updater", "sgd"))
@@ -75,6 +75,43 @@ def test_images_dropout_first_weights_and_shares_of_classes_give_the_gradients_o
     for labels in (y, shares):
         for weights in (None, torch.linspace(0, 2, 9)):
             compare(step_of(layers), [(x, labels, weights)])
+
+
+@pytest.mark.parametrize("channels_last", [False, True])
+@pytest.mark.parametrize("activation", KNOWN)
+@pytest.mark.parametrize("more", [{}, {"use_bias": False, "stride": [2, 1]}, {"fix_params": ["W"]}], ids=str)
+def test_convolutions_and_pooling_give_the_gradients_of_autograd(activation, more, channels_last):
+    layers = [
+        ["ConvLayer", {"n_output_maps": 6, "filter_shape": 3, "activation": activation}],
+        ["MaxPool2DLayer", {"pool_shape": 2}],
+        ["DropoutLayer", {"dropout_p": 0.2}],
+        ["MLPConvLayer", {"n_output_maps": 5, "n_units": [4], "filter_shape": 2, "activation": activation, **more}],
+        ["MaxPool2DLayer", {"pool_shape": [2, 1], "stride": 1}],
+        ["FCLayer", {"n_units": 8, "activation": "tanh"}],
+        ["ClassificationOutputLayer", {"W": "glorot_uniform"}],
+    ]
+
+    def images(n):
+        x, y, weights = rows(n, 2 * 12 * 11)
+        return x.view(n, 2, 12, 11), y, weights
+
+    step = step_of(layers, (2, 12, 11), channels_last=channels_last)
+    compare(step, [images(9)])
+    compare(step, [images(9), images(3)])
+
+
+def test_rectifying_after_pooling_gives_the_bits_of_rectifying_before():
+    layers = [
+        ["ConvLayer", {"n_output_maps": 6, "filter_shape": 3, "activation": "relu"}],
+        ["MaxPool2DLayer", {"pool_shape": 2}],
+        ["ClassificationOutputLayer", {"W": "glorot_uniform"}],
+    ]
+    step = step_of(layers, (1, 9, 9))
+    x, y, _ = rows(20, 81)
+    parts = [(x.view(20, 1, 9, 9), y, None)]
+    (loss,), found = gradients(step, step._gradients, parts)
+    (expected_loss,), expected = gradients(step, step._by_autograd, parts)
+    assert loss == expected_loss and torch.equal(found, expected)
 
 
 @pytest.mark.parametrize(
