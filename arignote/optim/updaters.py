@@ -1,8 +1,8 @@
 """Updaters: variants of stochastic gradient descent.
 
 The engine keeps all trained parameters in one flat vector `w`, their gradients in another, `g`; an updater changes `w`
-in place. Its memory is its slots, vectors of the same length, kept by the training state. Methods of tensors are all
-that it uses, so that nothing here imports the engine.
+in place. Its memory is its slots, vectors of the same length, kept by the training state. Methods of tensors, and the
+engine's updates in one pass, are all that it uses.
 """
 
 from __future__ import annotations
@@ -75,7 +75,9 @@ class Momentum(Updater):
     momentum: Probability = 0.9
 
     def step(self, w: Any, g: Any, slots: Mapping[str, Any], lr: float, momentum: float, n: int) -> None:
-        w.add_(slots["velocity"].mul_(momentum).add_(g), alpha=-lr)
+        from arignote.engine import fused
+
+        fused.momentum(w, g, slots["velocity"], lr, momentum, nesterov=False)
 
 
 @register("nesterov", name="nag")
@@ -88,8 +90,9 @@ class NAG(Updater):
     momentum: Probability = 0.9
 
     def step(self, w: Any, g: Any, slots: Mapping[str, Any], lr: float, momentum: float, n: int) -> None:
-        v = slots["velocity"].mul_(momentum).add_(g)
-        w.add_(g.add_(v, alpha=momentum), alpha=-lr)
+        from arignote.engine import fused
+
+        fused.momentum(w, g, slots["velocity"], lr, momentum, nesterov=True)
 
 
 @register(name="rmsprop")
@@ -156,7 +159,7 @@ class Adam(Updater):
     epsilon: NonNegative = 1e-8
 
     def step(self, w: Any, g: Any, slots: Mapping[str, Any], lr: float, momentum: float, n: int) -> None:
-        m = slots["mean"].mul_(self.beta1).add_(g, alpha=1 - self.beta1)
-        s = slots["square"].mul_(self.beta2).addcmul_(g, g, value=1 - self.beta2)
-        root = s.sqrt().div_((1 - self.beta2**n) ** 0.5).add_(self.epsilon)
-        w.addcdiv_(m, root, value=-lr / (1 - self.beta1**n))
+        from arignote.engine import fused
+
+        how = {"lr": lr, "beta1": self.beta1, "beta2": self.beta2, "epsilon": self.epsilon}
+        fused.adam(w, g, slots["mean"], slots["square"], n, **how)
