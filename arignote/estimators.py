@@ -23,6 +23,7 @@ from arignote.data.prepared import Given
 from arignote.data.preprocess import Pipeline
 from arignote.data.rows import Rows, rows_of
 from arignote.engine.network import Network, check_shapes, copy_into
+from arignote.engine.setup import Setup
 from arignote.engine.step import Scorer, predict_proba
 from arignote.errors import CheckpointError, ConfigError, DataError
 from arignote.layers.architecture import Architecture, declare, parse
@@ -409,7 +410,9 @@ class NNClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         stored = best.network if best is not None and best.network else state.network
         # Before memory is asked for: a file may name any size.
         check_shapes({f"{p.name}.{k}": v.shape for p in architecture.placed for k, v in p.params.items()}, stored, run)
-        network = Network(architecture)
+        environment, precision = state.environment, spec["fit"].get("precision", "float32")
+        setup = Setup(channels_last=bool(environment.get("channels_last")), precision=precision)
+        network = Network(architecture, setup)
         copy_into(network.named, stored, run)
         network.eval()
         classifier._adopt(state, network)

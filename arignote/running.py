@@ -177,7 +177,7 @@ def _scorer(
 def to_predict_with(begun: Begun) -> Network:
     """Return a network of its own with the best parameters, or the last where none is best."""
     network, state = begun.network, begun.state
-    chosen = Network(network.architecture, str(network.device))
+    chosen = Network(network.architecture, network.setup)
     best = state.best if begun.settings.restore_best else None
     copy_into(chosen.named, best.network if best is not None else state.network, "best network")
     chosen.eval()

@@ -201,6 +201,18 @@ class FitSettings(BaseModel):
         description="Threads of the engine; default those of the checkpoint, 1 for small steps, else its own.",
         json_schema_extra=FREE,
     )
+    precision: Literal["float32", "bf16_matmul", "bf16", "fp16"] = Field(
+        "float32",
+        description="What layers compute in: float32, with products of matrices in bfloat16, all in bfloat16, or in "
+        "float16 with a scaled loss. Parameters are float32 always.",
+    )
+    channels_last: bool | Literal["auto"] = Field(
+        "auto",
+        description="Whether images lie in memory with their channels last; default as in the checkpoint, else where "
+        "there are convolutions.",
+        json_schema_extra=FREE,
+    )
+    compile: bool = Field(False, description="Whether the step is compiled (torch.compile).", json_schema_extra=FREE)
     verbose: bool = Field(False, description="Whether a line is printed at each validation.", json_schema_extra=FREE)
     observers: Functions = Field(
         None, validate_default=True, description="Functions called with each `Event`.", json_schema_extra=FREE

@@ -18,7 +18,8 @@ from typing import Any
 from arignote.data.order import Order, order_of
 from arignote.data.prepared import Given, prepare
 from arignote.engine.network import Network, copy_into
-from arignote.engine.session import environment, resolve_device, session, threads_for
+from arignote.engine.session import session
+from arignote.engine.setup import environment, setup_for
 from arignote.engine.step import TrainingStep
 from arignote.errors import ArignoteWarning, ConfigError
 from arignote.layers.architecture import Architecture, declare
@@ -89,7 +90,7 @@ def train(run: Run, stop: StopRequest) -> Outcome:
         state = begun.state
         for fault in faults:
             warnings.warn(f"{fault}. Going on from {where}", ArignoteWarning, stacklevel=3)
-        with session(state.environment["n_threads"], begun.network.device):
+        with session(begun.network.setup):
             told = "starts"
             if stored is not None:
                 tell(stored, state, other_than(stored, state), where)
@@ -157,14 +158,12 @@ def _begin(run: Run, stored: TrainingState | None) -> Begun:
     for note in architecture.notes + _to_give_again(architecture, settings):
         warnings.warn(note, ArignoteWarning, stacklevel=5)
     rules = _rules(settings, "valid" in prepared.parts)
-    device = resolve_device(settings.device)
-    network = Network(architecture, device)
+    setup = setup_for(architecture, settings, None if stored is None else stored.environment)
+    network = Network(architecture, setup)
     if stored is None:
         network.initialise(seed)
         _load_params(architecture, network, run.stored_network)
     step = TrainingStep(network, build("loss", settings.train_loss), settings.sgd_type, settings.sgd_max_grad_norm)
-    n_threads = settings.n_threads or (stored.environment.get("n_threads") if stored is not None else None)
-    n_threads = n_threads or threads_for(architecture, settings.batch_size)
     classes = prepared.classes
     starting = {"lr": settings.sgd_type.default_lr, "momentum": settings.sgd_type.default_momentum}
     state = TrainingState(
@@ -182,7 +181,7 @@ def _begin(run: Run, stored: TrainingState | None) -> Begun:
         },
         classes={"dtype": classes.dtype.str if classes.dtype != object else "O", "values": classes.tolist()},
         data=prepared.fingerprint() | _told(order, rows.reader.chunk_rows),
-        environment=environment(device, n_threads),
+        environment=environment(setup),
         extra_metadata=settings.extra_metadata,
         preprocess=prepared.preprocess,
     )

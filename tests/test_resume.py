@@ -116,7 +116,8 @@ def told(*parts):
 
 def test_the_file_records_what_may_change_bits_and_a_fingerprint_of_all_data(stopped, digits):
     state = last(stopped())
-    assert set(state.environment) == {"python", "numpy", "torch", "device", "n_threads", "cpu", "deterministic"}
+    versions, how = {"python", "numpy", "torch"}, {"device", "n_threads", "channels_last", "compile"}
+    assert set(state.environment) == versions | how | {"cpu", "deterministic"}
     assert state.environment["torch"] == torch.__version__ and state.environment["numpy"] == np.__version__
     assert state.environment["cpu"] == torch.backends.cpu.get_cpu_capability()
     assert state.environment["deterministic"] is True

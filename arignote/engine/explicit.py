@@ -196,7 +196,9 @@ class Chain:
 
 
 def chain_of(network: Network, loss: Callable[..., Tensor]) -> Chain | None:
-    """Return the chain of a network; None where autograd is needed, which is a matter of its layers."""
+    """Return the chain of a network; None where autograd is needed, which is a matter of its layers and its setup."""
+    if network.setup.cast is not None:
+        return None
     gradients = network.flat_views(network.gradients)
     links: list[_Link] = []
     for place, (params, _) in network.placed():

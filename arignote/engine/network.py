@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
+from arignote.engine.setup import Setup
 from arignote.errors import CheckpointError
 from arignote.layers.architecture import Architecture, Placed
 from arignote.layers.base import WeightedLayer
 from arignote.streams import stream
 
 __all__ = ["Network", "check_shapes", "copy_into"]
+
+PLAIN = Setup()
 
 
 class Network(nn.Module):
@@ -27,11 +31,8 @@ class Network(nn.Module):
     ----------
     architecture : Architecture
         Layers with their shapes.
-    device : str
-        Where the tensors live.
-    channels_last : bool
-        Whether filters lie in memory with their channels last, and images after them: the fastest form of
-        convolutions and pooling on most machines. Shapes are the same.
+    setup : Setup
+        Where its tensors live, how they lie there, and what layers compute in.
 
     Attributes
     ----------
@@ -39,10 +40,10 @@ class Network(nn.Module):
         All trained parameters, and their gradients.
     """
 
-    def __init__(self, architecture: Architecture, device: str = "cpu", *, channels_last: bool = False):
+    def __init__(self, architecture: Architecture, setup: Setup = PLAIN):
         super().__init__()
-        self.architecture, self.channels_last = architecture, channels_last
-        self.device = torch.device(device)
+        self.architecture, self.setup = architecture, setup
+        self.device = torch.device(setup.device)
         self._forwards: list[tuple[dict[str, Tensor], Callable[..., Tensor]]] = []
         trained = [
             (place.name, name, param)
@@ -72,13 +73,19 @@ class Network(nn.Module):
 
     def _shaped(self, values: Tensor, shape: Sequence[int]) -> Tensor:
         """Return a stretch of a flat vector as a parameter."""
-        if self.channels_last and len(shape) == 4:
+        if self.setup.channels_last and len(shape) == 4:
             n_out, n_in, height, width = shape
             return values.view(n_out, height, width, n_in).permute(0, 3, 1, 2)
         return values.view(tuple(shape))
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return the logits (n, n_classes) of examples `x` (n, ...)."""
+        """Return the logits (n, n_classes), float32, of examples `x` (n, ...)."""
+        if self.setup.cast is None:
+            return self._through(x)
+        with torch.autocast(self.device.type, self.setup.cast):
+            return self._through(x).float()
+
+    def _through(self, x: Tensor) -> Tensor:
         for params, forward in self._forwards:
             x = forward(params, x, self.training)
         return x
@@ -118,11 +125,11 @@ class Network(nn.Module):
         return {name: tensor.detach().cpu().numpy().copy() for name, tensor in self.named.items()}
 
     def __reduce__(self) -> Any:
-        return _rebuilt, (self.architecture, self.channels_last, self.arrays())
+        return _rebuilt, (self.architecture, replace(self.setup, device="cpu"), self.arrays())
 
 
-def _rebuilt(architecture: Architecture, channels_last: bool, arrays: Mapping[str, Any]) -> Network:
-    network = Network(architecture, channels_last=channels_last)
+def _rebuilt(architecture: Architecture, setup: Setup, arrays: Mapping[str, Any]) -> Network:
+    network = Network(architecture, setup)
     copy_into(network.named, arrays, "pickled network")
     return network
 

@@ -10,8 +10,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from arignote.engine.compile import compiled
 from arignote.engine.explicit import chain_of
 from arignote.engine.network import Network
+from arignote.engine.scale import LossScale
 from arignote.layers.base import WeightedLayer
 from arignote.optim.losses import Loss
 from arignote.optim.updaters import Updater
@@ -56,7 +58,9 @@ class TrainingStep:
         self.updater = updater
         self.max_grad_norm = max_grad_norm
         self._loss: Callable[..., Tensor] = loss.build()
+        self._scale = LossScale(network.device) if network.setup.precision == "fp16" else None
         self._gradients = chain_of(network, self._loss) or self._by_autograd
+        self._loss_of = compiled(self._forward) if network.setup.compile else self._forward
         self.flat_slots = {name: torch.zeros_like(network.weights) for name in updater.slots}
         gradients = network.flat_views(network.gradients)
         self._penalties: list[tuple[Tensor, Tensor, float, float]] = []
@@ -78,12 +82,13 @@ class TrainingStep:
 
     @property
     def slots(self) -> dict[str, Tensor]:
-        """The updater's memory by "slot/parameter"."""
-        return {
+        """The updater's memory by "slot/parameter", and that of the scale of the loss."""
+        found = {
             f"{slot}/{name}": view
             for slot, flat in self.flat_slots.items()
             for name, view in self.network.flat_views(flat).items()
         }
+        return found | (self._scale.slots if self._scale is not None else {})
 
     def zero(self) -> Tensor:
         """Return a sum of losses to begin with, where the network lives."""
@@ -112,6 +117,9 @@ class TrainingStep:
         for number, (x, y, weights, seed) in enumerate(parts):
             seed_generators(seed, self.network.device)
             losses.append(self._gradients(x, y, weights, len(y) / n_rows, float(number > 0)))
+        loss = losses[0] if len(losses) == 1 else torch.stack(losses).sum()
+        if self._scale is not None and not self._scale.unscale(self.network.gradients):
+            return loss
         self._penalise()
         if self.max_grad_norm is not None:
             norm = self.network.gradients.norm()
@@ -120,17 +128,20 @@ class TrainingStep:
         for tensor, axes, maxnorm in self._norms:
             norms = tensor.norm(dim=axes, keepdim=True)
             tensor.mul_((maxnorm / norms.clamp_(min=1e-12)).clamp_(max=1.0))
-        return losses[0] if len(losses) == 1 else torch.stack(losses).sum()
+        return loss
 
     def _by_autograd(self, x: Tensor, y: Tensor, weights: Tensor | None, share: float, beta: float) -> Tensor:
         """Put the gradients of ``share * loss`` where the network keeps them (beta 1: add them); return that loss."""
         if not beta:
             self.network.gradients.zero_()
-        logits = self.network(x)
-        loss = self._loss(logits, y) if weights is None else self._loss(logits, y, weights)
+        loss = self._loss_of(x, y, weights)
         loss = loss if share == 1 else loss * share
-        loss.backward()  # type: ignore[no-untyped-call]
+        (loss if self._scale is None else loss * self._scale.scale).backward()
         return loss.detach()
+
+    def _forward(self, x: Tensor, y: Tensor, weights: Tensor | None) -> Tensor:
+        logits = self.network(x)
+        return self._loss(logits, y) if weights is None else self._loss(logits, y, weights)
 
     def _penalise(self) -> None:
         """Add the gradients of l1 and l2: what autograd would give, without its passes over the weights."""

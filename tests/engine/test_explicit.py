@@ -10,6 +10,7 @@ from arignote import NNClassifier
 from arignote.engine.explicit import chain_of
 from arignote.engine.modules import cross_entropy, dropout_mask
 from arignote.engine.network import Network
+from arignote.engine.setup import Setup
 from arignote.engine.step import TrainingStep
 from arignote.layers import declare, parse
 from arignote.registry import build
@@ -19,7 +20,7 @@ KNOWN = ["linear", "relu", "tanh", "sigmoid", "prelu", "prelu_shelf", "abstanh"]
 
 
 def step_of(layers, shape=(12,), n_classes=5, **more):
-    network = Network(declare(parse(layers), shape, n_classes), **more)
+    network = Network(declare(parse(layers), shape, n_classes), Setup(**more))
     network.initialise(3)
     network.train()
     return TrainingStep(network, build("loss", "nll"), build("updater", "sgd"))

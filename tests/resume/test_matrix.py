@@ -36,6 +36,12 @@ class Forward:
                 yield self.x[at:end]
 
 
+CONVOLUTIONS = [
+    ["InputImageLayer", {"n_pixels": [2, 3]}],
+    ["ConvLayer", {"n_output_maps": 3, "filter_shape": [2, 1], "activation": "relu"}],
+    ["MaxPool2DLayer", {"pool_shape": [1, 2], "stride": 1}],
+    ["ConvLayer", {"n_output_maps": 2, "filter_shape": 1}],
+]
 CHOICES = {
     "sgd_type": ["sgd", "momentum", "nag", "rmsprop", "adagrad", "adadelta", "adam"],
     "lr_rule": [
@@ -43,6 +49,8 @@ CHOICES = {
         {"rule": "fixed", "initial_value": 0.1, "multiply_by": 0.5, "schedule": [1]},
         {"rule": "stalled", "initial_value": 0.1, "multiply_by": 0.5, "interval": 1},
     ],
+    "precision": ["float32", "bf16_matmul", "bf16", "fp16"],
+    "network": ["dense", "convolutions", "convolutions, channels first"],
     "disturbed": [[], ["DropoutLayer", {"dropout_p": 0.3}], ["BatchNormLayer", {}], ["GaussianNoiseLayer", {}]],
     "threads": [None, 0, 1, 4],
     "source": ["arrays", "hdf", "forward"],
@@ -92,7 +100,10 @@ def spec(run):
         told["momentum_rule"] = None
     if threads is not None:
         told |= {"augmentation": augmentation, "n_workers": threads}
-    layers = [["FCLayer", {"n_units": 5}], *([disturbed] if disturbed else []), ["ClassificationOutputLayer"]]
+    network = told.pop("network")
+    told["channels_last"] = False if network.endswith("first") else "auto"
+    below = [] if network == "dense" else CONVOLUTIONS
+    layers = [*below, ["FCLayer", {"n_units": 5}], *([disturbed] if disturbed else []), ["ClassificationOutputLayer"]]
     return layers, told
 
 

@@ -1,0 +1,107 @@
+"""How the engine works is a rule of shapes and settings, told in the checkpoint and taken from it."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from promise import Stopped, digest, killed_after
+
+from arignote import ArignoteWarning, CheckpointError, ConfigError, NNClassifier
+from arignote.engine.setup import ONE_THREAD, setup_for
+from arignote.layers import declare, parse
+from arignote.spec import FitSettings
+
+OUTPUT = ["ClassificationOutputLayer"]
+CONVOLUTIONS = [
+    ["InputImageLayer", {"n_pixels": 8}],
+    ["ConvLayer", {"n_output_maps": 6, "filter_shape": 3}],
+    ["MaxPool2DLayer", {"pool_shape": 2}],
+    OUTPUT,
+]
+NORMED = [["FCLayer", {"n_units": 8}], ["BatchNormLayer"], ["DropoutLayer", {"dropout_p": 0.2}], OUTPUT]
+PRECISIONS = ["float32", "bf16_matmul", "bf16", "fp16"]
+
+
+def setup(layers=CONVOLUTIONS, before=None, n_in=(64,), **settings):
+    return setup_for(declare(parse(layers), n_in, 10), FitSettings(device="cpu", **settings), before)
+
+
+def test_channels_come_last_where_there_are_convolutions_unless_told_otherwise():
+    assert setup().channels_last and not setup([["FCLayer", {"n_units": 8}], OUTPUT]).channels_last
+    assert not setup(channels_last=False).channels_last
+    assert not setup(before={"channels_last": False}).channels_last
+    assert setup(before={"channels_last": False}, channels_last=True).channels_last
+
+
+def test_a_step_of_few_multiplications_has_one_thread_whatever_it_takes():
+    if torch.get_num_threads() == 1:
+        pytest.skip("one thread is all there is")
+    wide = ONE_THREAD // (3 * 128 * 64)
+    assert setup([["FCLayer", {"n_units": wide // 2}], OUTPUT]).n_threads == 1
+    assert setup([["FCLayer", {"n_units": 2 * wide}], OUTPUT]).n_threads == torch.get_num_threads()
+    assert setup(n_threads=3).n_threads == setup(before={"n_threads": 3}).n_threads == 3
+
+
+def test_a_device_that_is_not_there_is_told():
+    with pytest.raises(ConfigError, match=r"device must be one that this machine has; got 'cuda:77'"):
+        setup_for(declare(parse(CONVOLUTIONS), (64,), 10), FitSettings(device="cuda:77"))
+
+
+@pytest.mark.parametrize("precision", PRECISIONS)
+@pytest.mark.parametrize("layers", [CONVOLUTIONS, NORMED], ids=["convolutions", "normed"])
+def test_every_precision_learns_and_predicts_as_it_was_validated(digits, layers, precision):
+    x, y = digits
+    valid = (x[:80], y[:80])
+    fitted = NNClassifier(layers, rng=1, n_epochs=30, precision=precision, sgd_type="adam", lr_rule=0.01)
+    fitted.fit(x[80:], y[80:], valid=valid)
+    assert fitted.best_["value"] < 0.9
+    assert fitted.evaluate(*valid, losses="nll")["nll"] == pytest.approx(fitted.best_["value"], rel=1e-4)
+    assert fitted.predict_proba(x[:9]).dtype == np.float32
+    assert {t.dtype for t in fitted.state_.network.values()} == {np.dtype(np.float32)}
+
+
+@pytest.mark.parametrize("precision", PRECISIONS)
+def test_a_loaded_run_predicts_the_same_bits(digits, tmp_path, precision):
+    fitted = NNClassifier(CONVOLUTIONS, rng=1, n_epochs=1, precision=precision, checkpoint=str(tmp_path / "run"))
+    fitted.fit(*digits)
+    loaded = NNClassifier.load(str(tmp_path / "run"))
+    assert np.array_equal(fitted.predict_proba(digits[0]), loaded.predict_proba(digits[0]))
+
+
+def test_precision_decides_the_numbers_and_how_images_lie_is_told(digits, tmp_path):
+    def fit(**more):
+        return NNClassifier(CONVOLUTIONS, rng=1, checkpoint=str(tmp_path / "run"), **more).fit(*digits)
+
+    fit(n_epochs=1)
+    with pytest.raises(CheckpointError, match=r"fit\.precision: 'float32' then, 'bf16' now"):
+        fit(n_epochs=2, precision="bf16")
+    with pytest.warns(ArignoteWarning, match=r"not bit for bit: environment\.channels_last: True then, False now"):
+        fit(n_epochs=2, channels_last=False)
+
+
+def test_files_know_nothing_of_how_filters_lie_in_memory(digits):
+    last, first = (
+        NNClassifier(CONVOLUTIONS, rng=1, n_epochs=1, channels_last=how).fit(*digits) for how in (True, False)
+    )
+    for name, array in last.params.items():
+        assert array.flags.c_contiguous
+        np.testing.assert_allclose(array, first.params[name], rtol=1e-3, atol=1e-5)
+
+
+# What the compiler of torch tells of torch.
+@pytest.mark.filterwarnings("ignore")
+def test_a_compiled_step_is_the_same_after_a_stop_before_a_smaller_batch(digits, tmp_path):
+    x, y = digits[0][:150], digits[1][:150]
+
+    def fit(**more):
+        return NNClassifier(NORMED, rng=1, n_epochs=2, batch_size=64, compile=True, **more).fit(x, y)
+
+    whole = fit()
+    stem = str(tmp_path / "run")
+    with pytest.raises(Stopped):
+        fit(checkpoint=stem, checkpoint_every=1, observers=killed_after(2))
+    assert digest(fit(checkpoint=stem)) == digest(whole)
+    plain = NNClassifier(NORMED, rng=1, n_epochs=2, batch_size=64).fit(x, y)
+    for name, array in plain.params.items():
+        np.testing.assert_allclose(array, whole.params[name], rtol=1e-3, atol=1e-5)
