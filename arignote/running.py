@@ -5,17 +5,22 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
+
+import numpy as np
 
 from arignote.checkpointer import Checkpointer
 from arignote.data.augment import Augmentation
-from arignote.data.batches import Batch, Batches
+from arignote.data.batches import Batches
 from arignote.data.order import Order
 from arignote.data.prepared import Prepared
+from arignote.data.reader import ArrayReader
 from arignote.data.rows import Rows
 from arignote.engine.diagnose import Looked, NotFiniteFoundError, not_deterministic
+from arignote.engine.feed import Resident, may_stay, moved
 from arignote.engine.network import Network, copy_into
-from arignote.engine.step import Part, Scorer, TrainingStep, to_device, validation_rows
+from arignote.engine.step import Scorer, TrainingStep, validation_rows
 from arignote.errors import ConfigError, NotFiniteError
 from arignote.optim.rules import Rule
 from arignote.preemption import StopRequest
@@ -98,6 +103,9 @@ def _maker(begun: Begun) -> Callable[..., Trainer]:
     if augmentation is not None:
         some = slice(0, settings.batch_size)
         augmentation.warn_if_not_exact(rows.features(some), labels[some])
+    resident = None
+    if augmentation is None and _may_stay(rows, network.device):
+        resident = Resident(rows.features(slice(0, len(rows))), labels, begun.prepared.weights, network.device)
     batches = Batches(
         rows,
         labels,
@@ -109,11 +117,8 @@ def _maker(begun: Begun) -> Callable[..., Trainer]:
         augmentation=augmentation,
         n_workers=settings.n_workers,
         prefetch=settings.prefetch,
+        only_rows=resident is not None,
     )
-
-    def on_device(batch: Batch, seed: int) -> Part:
-        weights = None if batch.weights is None else to_device(batch.weights, network.device)
-        return to_device(batch.x, network.device), to_device(batch.y, network.device), weights, seed
 
     def make(
         step: Any, checkpointer: Checkpointer, heed: Callable[[], None], observers: tuple[Callable[..., Any], ...]
@@ -123,7 +128,7 @@ def _maker(begun: Begun) -> Callable[..., Trainer]:
 
         return Trainer(
             step=step,
-            prepare=on_device,
+            prepare=resident or partial(moved, device=network.device),
             batches=batches,
             rules=begun.rules,
             validate=scorer("valid", settings.valid_loss, "valid"),
@@ -140,6 +145,12 @@ def _maker(begun: Begun) -> Callable[..., Trainer]:
         )
 
     return make
+
+
+def _may_stay(rows: Rows, device: Any) -> bool:
+    """Whether all rows are in memory, the same in each epoch, and may be where the network lives."""
+    n_bytes = len(rows) * 4 * int(np.prod(rows.n_in))
+    return isinstance(rows.reader, ArrayReader) and rows.alter is None and may_stay(n_bytes, device)
 
 
 def in_order(

@@ -23,6 +23,7 @@ from arignote.errors import ArignoteWarning
 __all__ = ["Batch", "Batches"]
 
 T = TypeVar("T")
+_NONE = np.empty(0, np.float32)
 Read = Callable[[int, int], NDArray[Any]]
 
 
@@ -34,6 +35,8 @@ class Batch:
     ----------
     index : int
         Its number in the epoch, from 0.
+    rows : slice or array (rows,) of int64
+        Which rows of the data these are.
     x : array (rows, ...) of float32
     y : array (rows,) of int64
         Class numbers; or (rows, n_classes) of float32, shares of the classes.
@@ -42,6 +45,7 @@ class Batch:
     """
 
     index: int
+    rows: slice | NDArray[np.int64]
     x: NDArray[Any]
     y: NDArray[Any]
     weights: NDArray[Any] | None = None
@@ -70,6 +74,8 @@ class Batches:
         What is done to each batch.
     n_workers, prefetch : int
         Threads that make batches ahead (0: in the loop), and how many at most.
+    only_rows : bool
+        Whether batches say which rows they are, without their features.
     """
 
     def __init__(
@@ -85,7 +91,9 @@ class Batches:
         augmentation: Augmentation | None = None,
         n_workers: int = 0,
         prefetch: int = 4,
+        only_rows: bool = False,
     ):
+        self.only_rows = only_rows
         self.rows, self.y, self.weights, self.seed = rows, y, weights, seed
         self.batch_size, self.order = batch_size, order or order_of(rows, shuffle=False)
         self.augmentation, self.n_workers, self.prefetch = augmentation, n_workers, prefetch
@@ -110,7 +118,7 @@ class Batches:
                 # A function may work in place: not on the data.
                 x, y = x if x.flags.owndata else x.copy(), y if y.flags.owndata else y.copy()
                 x, y = self.augmentation(x, y, epoch, index)
-            return Batch(index, x, y, None if self.weights is None else self.weights[chosen])
+            return Batch(index, chosen, x, y, None if self.weights is None else self.weights[chosen])
 
         def make(index: int) -> Callable[[], Batch]:
             return lambda: finish(index, self.rows.raw(take(index)))
@@ -118,6 +126,8 @@ class Batches:
         numbers = range(start, self.n_batches)
         in_memory = isinstance(self.rows.reader, ArrayReader)
         in_threads = self.n_workers > 0 and not (in_memory and self.augmentation is None)
+        if self.only_rows:
+            return (Batch(number, take(number), _NONE, self.y[take(number)]) for number in numbers)
         if not ends:
             if not in_threads:
                 return (make(number)() for number in numbers)

@@ -8,8 +8,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from arignote.engine.feed import Part
 from arignote.engine.network import Network
-from arignote.engine.step import Part, TrainingStep, seed_generators
+from arignote.engine.step import TrainingStep, seed_generators
 
 __all__ = ["Looked", "NotFiniteFoundError", "not_deterministic"]
 

@@ -12,23 +12,14 @@ from torch import Tensor
 
 from arignote.engine.compile import compiled
 from arignote.engine.explicit import chain_of
+from arignote.engine.feed import Part, to_device
 from arignote.engine.network import Network
 from arignote.engine.scale import LossScale
 from arignote.layers.base import WeightedLayer
 from arignote.optim.losses import Loss
 from arignote.optim.updaters import Updater
 
-__all__ = ["Part", "Scorer", "TrainingStep", "logits_of", "predict_proba", "to_device"]
-
-
-# Features, class numbers (or shares of the classes), weights of the rows, and the seed of the engine's generators.
-Part = tuple[Tensor, Tensor, Tensor | None, int]
-
-
-def to_device(array: NDArray[Any], device: torch.device) -> Tensor:
-    """Return an array as a tensor where the network lives (without a copy on the CPU)."""
-    tensor = torch.from_numpy(array)
-    return tensor if device.type == "cpu" else tensor.pin_memory().to(device, non_blocking=True)
+__all__ = ["Scorer", "TrainingStep", "logits_of", "predict_proba"]
 
 
 def seed_generators(seed: int, device: torch.device) -> None:

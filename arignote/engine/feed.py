@@ -1,0 +1,57 @@
+"""Batches where the network lives: copied there one by one, or gathered there of rows that stay."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from arignote.data.batches import Batch
+
+__all__ = ["Part", "Resident", "may_stay", "moved", "to_device"]
+
+# Features, class numbers (or shares of the classes), weights of the rows, and the seed of the engine's generators.
+Part = tuple[Tensor, Tensor, Tensor | None, int]
+
+
+def to_device(array: NDArray[Any], device: torch.device) -> Tensor:
+    """Return an array as a tensor where the network lives (without a copy on the CPU)."""
+    tensor = torch.from_numpy(array)
+    return tensor if device.type == "cpu" else tensor.pin_memory().to(device, non_blocking=True)
+
+
+def moved(batch: Batch, seed: int, device: torch.device) -> Part:
+    """Return a batch where the network lives."""
+    weights = None if batch.weights is None else to_device(batch.weights, device)
+    return to_device(batch.x, device), to_device(batch.y, device), weights, seed
+
+
+def may_stay(n_bytes: int, device: torch.device) -> bool:
+    """Whether rows of so many bytes may stay on a GPU: they take half of its free memory at most."""
+    return device.type == "cuda" and n_bytes <= torch.cuda.mem_get_info(device)[0] // 2
+
+
+class Resident:
+    """Rows that stay where the network lives; batches are gathered there, the same bits as those that are copied.
+
+    Parameters
+    ----------
+    x : array (rows, ...) of float32
+    y : array (rows,) of int64
+    weights : array (rows,) of float32, optional
+    device : torch.device
+    """
+
+    def __init__(self, x: NDArray[Any], y: NDArray[Any], weights: NDArray[Any] | None, device: torch.device):
+        self._x, self._y = torch.from_numpy(x).to(device), torch.from_numpy(y).to(device)
+        self._weights = None if weights is None else torch.from_numpy(weights).to(device)
+        self._device = device
+
+    def __call__(self, batch: Batch, seed: int) -> Part:
+        """Return the rows of a batch, whose own features are not looked at."""
+        rows = batch.rows
+        chosen = rows if isinstance(rows, slice) else to_device(np.ascontiguousarray(rows), self._device)
+        return self._x[chosen], self._y[chosen], None if self._weights is None else self._weights[chosen], seed
