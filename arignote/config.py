@@ -174,9 +174,11 @@ def read_config(path: Path, settings: list[str] | None = None) -> RunSpec:
     layers = values.get("layers")
     if isinstance(layers, str):
         layers = read_layers(path.parent / layers)
-    if layers is not None:
+    defaults = values.get("layer_defaults", {})
+    # What is no list, or no mapping, is told already.
+    if isinstance(layers, list) and isinstance(defaults, dict):
         try:
-            parse(layers, values.get("layer_defaults"))
+            parse(layers, defaults)
         except ConfigError as fault:
             complaints += fault.complaints
     if isinstance(values.get("fit"), dict):

@@ -10,7 +10,7 @@ import importlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Annotated, Any, ClassVar, TypeVar
+from typing import Annotated, Any, ClassVar, TypeVar, get_args
 
 import numpy as np
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, ValidationError, model_validator
@@ -24,6 +24,7 @@ __all__ = [
     "Part",
     "Positive",
     "Probability",
+    "as_pair",
     "build",
     "complaints_of",
     "dump",
@@ -61,18 +62,21 @@ class Part(BaseModel):
         return plain(values)
 
 
-def _pair(value: Any) -> Any:
+def as_pair(value: Any) -> Any:
+    """Return a list as a tuple, and one number for both."""
     value = plain(value)
-    if isinstance(value, list):
-        return tuple(value)
-    return (value, value) if isinstance(value, int) else value
+    if isinstance(value, int | float):
+        return value, value
+    if not isinstance(value, list):
+        raise ValueError(f"must be a number or a list of two; got {value!r}")
+    return tuple(value)
 
 
 Count = Annotated[int, Field(ge=1)]
 Positive = Annotated[float, Field(gt=0)]
 NonNegative = Annotated[float, Field(ge=0)]
 Probability = Annotated[float, Field(ge=0, lt=1)]
-Pair = Annotated[tuple[Count, Count], BeforeValidator(_pair)]
+Pair = Annotated[tuple[Count, Count], BeforeValidator(as_pair)]
 
 _PARTS: dict[str, dict[str, type[Part]]] = {}
 P = TypeVar("P", bound=Part)
@@ -115,7 +119,7 @@ def find(kind: str, word: Any) -> type[Part]:
             if form in folded:
                 return folded[form]
         raise ConfigError(f"unknown {kind} {word!r}. {did_you_mean(word, table)}")
-    raise ConfigError(f"the name of a {kind} must be a string; got {word!r}")
+    raise ConfigError(f"the name of {_a(kind)} must be a string; got {word!r}")
 
 
 # Set while words come from a file: its name, and the modules that may be imported for it.
@@ -154,6 +158,10 @@ def _from_outside(kind: str, word: str) -> type[Part]:
     raise ConfigError(f"{word!r} is not a registered {kind}: it must be a class with the decorator @register()")
 
 
+def _a(kind: str) -> str:
+    return f"{'an' if kind[0] in 'aeiou' else 'a'} {kind}"
+
+
 def split(kind: str, spec: Any) -> tuple[str, dict[str, Any]]:
     """Take ``"Name"``, ``["Name"]``, ``["Name", {params}]`` or ``{kind: "name", params...}`` apart."""
     if isinstance(spec, str):
@@ -167,7 +175,7 @@ def split(kind: str, spec: Any) -> tuple[str, dict[str, Any]]:
         if isinstance(params, Mapping):
             return spec[0], {str(k): v for k, v in params.items()}
         raise ConfigError(f"the parameters of {spec[0]!r} must be a mapping; got {params!r}")
-    raise ConfigError(f"a {kind} must be written [Name, {{parameters}}]; got {spec!r}")
+    raise ConfigError(f"{_a(kind)} must be written [Name, {{parameters}}]; got {spec!r}")
 
 
 def build(kind: str, spec: Any) -> Any:
@@ -205,12 +213,13 @@ def part_of(kind: str, shorthand: Callable[[Any], Any] = lambda value: value) ->
 _WORDS = {
     "int_type": "an integer",
     "float_type": "a number",
+    "finite_number": "a finite number",
     "bool_type": "true or false",
     "string_type": "text",
+    "string_pattern_mismatch": "a name without dots, slashes and a blank in front",
     "list_type": "a list",
     "tuple_type": "a list",
     "dict_type": "a mapping",
-    "missing": "given",
 }
 _BOUNDS = {
     "greater_than_equal": (">=", "ge"),
@@ -222,31 +231,56 @@ _BOUNDS = {
 
 def complaints_of(fault: ValidationError, cls: type[BaseModel]) -> list[Complaint]:
     """Say pydantic's findings in our words: name, what it must be, what was got, the way out."""
-    found: list[Complaint] = []
+    places: dict[tuple[str | int, ...], list[Any]] = {}
     for error in fault.errors():
         path: tuple[str | int, ...] = tuple(error["loc"])
-        kind, got, context = error["type"], error.get("input"), error.get("ctx", {})
-        fields = [str(p) for p in path if isinstance(p, str) and p in cls.model_fields]
-        name = fields[0] if fields else str(path[-1]) if path else ""
-        path = path[: path.index(name) + 1] if name in path else path
-        cause = context.get("error")
-        if isinstance(cause, ConfigError):
-            found += cause.under(*path).complaints
-        elif kind == "extra_forbidden":
-            found.append(Complaint(path, f"unknown parameter {name!r}. {did_you_mean(name, cls.model_fields)}"))
-        elif kind == "missing":
-            found.append(Complaint(path[:-1], f"{name} must be given"))
-        elif kind in _BOUNDS:
-            sign, key = _BOUNDS[kind]
-            noun = "an integer" if isinstance(context[key], int) else "a number"
-            found.append(Complaint(path, f"{name} must be {noun} {sign} {context[key]}; got {got!r}"))
-        elif kind in _WORDS:
-            found.append(Complaint(path, f"{name} must be {_WORDS[kind]}; got {got!r}"))
-        elif cause is not None:
-            found.append(Complaint(path, f"{name}: {cause}" if name else str(cause)))
-        else:
-            expected = context.get("expected", error["msg"])
-            found.append(Complaint(path, f"{name} must be {expected}; got {got!r}"))
-    # A union reports each of its branches; one complaint per place is enough.
-    unique = {(*complaint.path, "" if complaint.path else complaint.message): complaint for complaint in found}
-    return list(unique.values())
+        name = _name(path, cls)
+        places.setdefault(path[: path.index(name) + 1] if name in path else path, []).append(error)
+    found: list[Complaint] = []
+    for path, errors in places.items():
+        # A union reports each of its branches: those that came furthest tell what is wrong.
+        errors = [error for error in errors if _reach(error) == max(map(_reach, errors))]
+        found += _complaints(path, _name(path, cls), errors, cls)
+    return found
+
+
+def _name(path: tuple[str | int, ...], cls: type[BaseModel]) -> str:
+    """Return the parameter that a path leads to."""
+    fields = [p for p in path if isinstance(p, str) and p in cls.model_fields]
+    return fields[0] if fields else str(path[-1]) if path else ""
+
+
+def _reach(error: Any) -> tuple[int, bool]:
+    """Return how far into a value its check came: where it lies, and whether it is of the right type."""
+    return len(error["loc"]), error["type"] in _BOUNDS
+
+
+def _complaints(path: tuple[str | int, ...], name: str, errors: list[Any], cls: type[BaseModel]) -> list[Complaint]:
+    error = errors[-1]
+    kind, got, cause = error["type"], plain(error.get("input")), error.get("ctx", {}).get("error")
+    if isinstance(cause, ConfigError):
+        return list(cause.under(*path).complaints)
+    if cause is not None:
+        told = f"{name} {cause}" if str(cause).startswith("must") else f"{name}: {cause}" if name else str(cause)
+        return [Complaint(path, told)]
+    if kind == "extra_forbidden":
+        return [Complaint(path, f"unknown parameter {name!r}. {did_you_mean(name, cls.model_fields)}")]
+    if kind == "missing" and error["loc"] == path:
+        return [Complaint(path[:-1], f"{name} must be given")]
+    expected = " or ".join(dict.fromkeys(_expected(error, name, cls) for error in errors))
+    return [Complaint(path, f"{name} must be {expected}; got {got!r}")]
+
+
+def _expected(error: Any, name: str, cls: type[BaseModel]) -> str:
+    """Return what a value must be, as one finding has it."""
+    kind, context = error["type"], error.get("ctx", {})
+    if kind in _BOUNDS:
+        sign, key = _BOUNDS[kind]
+        return f"{'an integer' if isinstance(context[key], int) else 'a number'} {sign} {context[key]}"
+    if kind in ("missing", "too_long"):
+        return f"a list of {context['max_length'] if kind == 'too_long' else error['loc'][-1] + 1}"
+    if kind == "model_type":
+        field = cls.model_fields[name].annotation
+        section = next(c for c in (field, *get_args(field)) if getattr(c, "__name__", "") == context["class_name"])
+        return f"a mapping ({', '.join(section.model_fields)})"
+    return _WORDS.get(kind) or str(context.get("expected", error["msg"]))

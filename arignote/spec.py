@@ -11,11 +11,11 @@ import signal
 from collections.abc import Callable
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, field_validator, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, model_validator
 from pydantic.config import JsonDict
 
 from arignote.errors import ConfigError
-from arignote.registry import Count, Part, Positive, build, dump, part_of, plain
+from arignote.registry import Count, Pair, Part, Positive, build, dump, part_of, plain
 
 __all__ = ["FitSettings", "RunSpec", "cadence", "decides", "fit_parameters"]
 
@@ -23,7 +23,9 @@ FREE: JsonDict = {"decides": False}
 
 
 def _losses(value: Any) -> Any:
-    words = [value] if isinstance(value, str) else list(value)
+    words = [value] if isinstance(value, str) else value
+    if not isinstance(words, list | tuple):
+        raise ValueError(f"must be the name of a loss, or a list of them; got {value!r}")
     for word in words:
         build("loss", word)
     if not words:
@@ -253,21 +255,19 @@ class Source(_Section):
     labels: str | None = None
     axes: Literal["NCHW", "NHWC", "NHW"] | None = None
     color: int | str | None = None
-    size: tuple[int, int] | None = None
+    size: Pair | None = None
     mode: Literal["L", "RGB"] | None = None
 
-    @field_validator("size", mode="before")
-    @classmethod
-    def _size(cls, value: Any) -> Any:
-        return tuple(value) if isinstance(value, list) else (value, value) if isinstance(value, int) else value
+
+Fraction = Annotated[float, Field(ge=0, lt=1)]
 
 
 class DataSpec(_Section):
     """The `data:` section of a config."""
 
     train: Source
-    valid: Source | float | None = None
-    test: Source | float | None = None
+    valid: Source | Fraction | None = None
+    test: Source | Fraction | None = None
 
 
 class RunSpec(_Section):

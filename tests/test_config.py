@@ -67,6 +67,40 @@ def test_a_file_that_is_no_config_is_told(text, words, tmp_path):
         read_config(tmp_path / "a.yaml")
 
 
+WRONG = {
+    "data: 5": "data must be a mapping (train, valid, test); got 5",
+    "data: {train: f.h5}": "train must be a mapping (features, labels, axes, color, size, mode); got 'f.h5'",
+    "data: {train: {features: x}, valid: '0.1'}": ", size, mode) or a number; got '0.1'",
+    "data: {train: {features: x}, valid: 2}": "data.valid: valid must be a number < 1.0; got 2",
+    "data: {train: {features: x, size: a}}": "size must be a number or a list of two; got 'a'",
+    "data: {train: {features: x, size: [1]}}": "size must be a list of 2; got [1]",
+    "data: {train: {features: x, size: [1, 2, 3]}}": "size must be a list of 2; got [1, 2, 3]",
+    "data: {train: {features: x, color: 1.5}}": "color must be an integer or text; got 1.5",
+    "fit: {shuffle: yes}": "shuffle must be true or false or 'full' or 'chunks'; got 'yes'",
+    "fit: {class_weight: 3}": "class_weight must be a mapping or 'balanced'; got 3",
+    "fit: {class_weight: {0: a}}": "class_weight must be a number; got 'a'",
+    "fit: {augmentation: [Noise, {sigma: .nan}]}": "sigma must be a finite number; got nan",
+    "fit: {augmentation: [Shift, {max_shift: a}]}": "max_shift must be a number or a list of two; got 'a'",
+    "fit: {augmentation: 5}": "augmentation must be [Name, {params}], or a list of them; got 5",
+    "fit: {sgd_type: 5}": "an updater must be written [Name, {parameters}]; got 5",
+    "fit: {valid_loss: 5}": "valid_loss must be the name of a loss, or a list of them; got 5",
+    "layer_defaults: 5": "layer_defaults must be a mapping; got 5",
+    "layers: 5": "layers must be a list or text; got 5",
+    "layers: [[FCLayer, {n_units: 3, name: a.b}]]": "name must be a name without dots, slashes and a blank in front; "
+    "got 'a.b'",
+    "layers: [[ConvLayer, {n_output_maps: 3, filter_shape: [1]}]]": "filter_shape must be a list of 2; got [1]",
+}
+
+
+@pytest.mark.parametrize("text", WRONG)
+def test_a_wrong_value_is_told_in_our_words(text, tmp_path):
+    (tmp_path / "a.yaml").write_text(text if "layers:" in text else f"{text}\nlayers: [[ClassificationOutputLayer]]")
+    with pytest.raises(ConfigError) as caught:
+        read_config(tmp_path / "a.yaml")
+    assert str(caught.value).startswith(f"{tmp_path}/a.yaml:1:") and WRONG[text] in str(caught.value)
+    assert len(caught.value.complaints) == 1
+
+
 def test_a_tag_that_names_python_runs_nothing(tmp_path):
     (tmp_path / "a.yaml").write_text(f"layers: !!python/object/apply:os.mkdir ['{tmp_path}/made']\n")
     with pytest.raises(ConfigError):

@@ -83,6 +83,8 @@ def parse(layers: Any, layer_defaults: Mapping[str, Any] | None = None) -> list[
     """Build and name the layers of a list of specs; every fault of the list is in one ConfigError."""
     if not isinstance(layers, Sequence) or isinstance(layers, str) or not layers:
         raise ConfigError(Complaint(("layers",), f"must be a list of [Layer, {{parameters}}]; got {layers!r}"))
+    if not isinstance(layer_defaults, Mapping | None):
+        raise ConfigError(Complaint(("layer_defaults",), f"must be a mapping; got {layer_defaults!r}"))
     faults: list[Complaint] = []
     found: list[Layer] = []
     defaults = plain(dict(layer_defaults or {}))
