@@ -20,23 +20,33 @@ from arignote.storage import is_url
 
 __all__ = ["override", "read_config", "read_layers"]
 
+# Path of a key -> the ``key=value`` that was written there.
+Written = dict[tuple[str | int, ...], str]
+
 
 def _load(path: Path) -> Any:
     """Return the contents of a YAML 1.2 (or JSON) file as ruamel's containers, which know their lines."""
     from ruamel.yaml import YAML
-    from ruamel.yaml.error import MarkedYAMLError
+    from ruamel.yaml.error import YAMLError
 
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as fault:
         raise ConfigError(f"{path}: cannot be read: {getattr(fault, 'strerror', None) or fault}") from None
     try:
+        for event in YAML(typ="rt").parse(text):
+            if getattr(event, "tag", None) is not None:
+                where = _at(path, event.start_mark)
+                raise ConfigError(f"{where}: a config is plain data: leave the tag {str(event.tag)!r} out")
         # "rt" makes plain containers only; it knows no tag that builds a Python object.
         return YAML(typ="rt").load(text)
-    except MarkedYAMLError as fault:
-        mark = fault.problem_mark
-        where = f"{path}:{mark.line + 1}:{mark.column + 1}" if mark else str(path)
-        raise ConfigError(f"{where}: is not YAML: {fault.problem}") from None
+    except YAMLError as fault:
+        problem = getattr(fault, "problem", None) or str(fault).partition("\n")[0]
+        raise ConfigError(f"{_at(path, getattr(fault, 'problem_mark', None))}: is not YAML: {problem}") from None
+
+
+def _at(path: Path, mark: Any) -> str:
+    return f"{path}:{mark.line + 1}:{mark.column + 1}" if mark else str(path)
 
 
 def _position(loaded: Any, path: tuple[str | int, ...]) -> tuple[int, int] | None:
@@ -61,11 +71,14 @@ def _position(loaded: Any, path: tuple[str | int, ...]) -> tuple[int, int] | Non
     return (found[0] + 1, found[1] + 1) if found else None
 
 
-def _located(path: Path, loaded: Any, complaints: list[Complaint]) -> ConfigError:
+def _located(path: Path, loaded: Any, complaints: list[Complaint], written: Written) -> ConfigError:
     lines = []
     for complaint in complaints:
         at = _position(loaded, complaint.path)
         where = f"{path}:{at[0]}:{at[1]}" if at else f"{path}"
+        for place, setting in written.items():
+            if complaint.path[: len(place)] == place:
+                where = f"--set {setting}"
         lines.append(f"{where}: {complaint}")
     return ConfigError(complaints, lines)
 
@@ -82,10 +95,17 @@ def _unwrapped(value: Any) -> Any:
     return value
 
 
-def override(values: dict[str, Any], settings: list[str]) -> None:
-    """Write ``key=value`` strings into a config; values are YAML, layers are named: ``layers.fc1.n_units=128``."""
+def override(values: dict[str, Any], settings: list[str]) -> Written:
+    """Write ``key=value`` strings into a config; values are YAML, layers are named: ``layers.fc1.n_units=128``.
+
+    Returns
+    -------
+    dict of tuple to str
+        Which string was written where.
+    """
     from ruamel.yaml import YAML
 
+    written: Written = {}
     for setting in settings:
         key, sign, text = setting.partition("=")
         if not sign or not key:
@@ -96,20 +116,25 @@ def override(values: dict[str, Any], settings: list[str]) -> None:
             raise ConfigError(f"--set {setting}: the value is not YAML") from None
         *path, last = key.split(".")
         place: Any = values
+        at: tuple[str | int, ...] = ()
         for depth, word in enumerate(path):
             if isinstance(place, list):
-                place = _layer_of(place, word, setting)
+                position, place = _layer_of(place, word, setting)
+                at = (*at, position)
             elif isinstance(place, dict):
                 place = place.setdefault(word, {})
+                at = (*at, word)
             if not isinstance(place, dict | list):
                 raise ConfigError(f"--set {setting}: {'.'.join(path[: depth + 1])} has no keys")
         if isinstance(place, list):
             raise ConfigError(f"--set {setting}: name a parameter too, as in layers.fc1.n_units=128")
         place[last] = value
+        written[*at, last] = setting
+    return written
 
 
-def _layer_of(layers: list[Any], name: str, setting: str) -> dict[str, Any]:
-    """Return the parameters of a layer by its name, given or implied."""
+def _layer_of(layers: list[Any], name: str, setting: str) -> tuple[int, dict[str, Any]]:
+    """Return position and parameters of a layer by its name, given or implied."""
     named = parse(layers)
     offset = len(named) - len(layers)
     for position, layer in enumerate(named[offset:]):
@@ -120,7 +145,7 @@ def _layer_of(layers: list[Any], name: str, setting: str) -> dict[str, Any]:
             if len(spec) == 1:
                 spec.append({})
             params: dict[str, Any] = spec[1]
-            return params
+            return position, params
     raise ConfigError(f"--set {setting}: there is no layer {name!r}; layers: {', '.join(str(la.name) for la in named)}")
 
 
@@ -169,7 +194,7 @@ def read_config(path: Path, settings: list[str] | None = None) -> RunSpec:
     values = _unwrapped(loaded)
     if not isinstance(values, dict):
         raise ConfigError(f"{path}: must be a mapping with the keys {', '.join(RunSpec.model_fields)}; got {values!r}")
-    override(values, settings or [])
+    written = override(values, settings or [])
     complaints = _of_sections(values)
     layers = values.get("layers")
     if isinstance(layers, str):
@@ -187,7 +212,7 @@ def read_config(path: Path, settings: list[str] | None = None) -> RunSpec:
         except ValidationError as fault:
             complaints += [c.under("fit") for c in complaints_of(fault, FitSettings)]
     if complaints:
-        raise _located(path, loaded, complaints)
+        raise _located(path, loaded, complaints, written)
     spec = RunSpec(**values)
     fit = dict(spec.fit)
     given = fit.get("checkpoint", "")
@@ -210,6 +235,10 @@ def _beside(path: Path, relative: str) -> str:
 
 def read_layers(path: Path) -> list[Any]:
     """Return the list of layers of a YAML or JSON file: the file itself, or its key `layers`."""
+    if not path.is_file() and path.suffix.lower() not in (".yaml", ".yml", ".json"):
+        raise ConfigError(
+            f"layers must be a list of [Layer, {{parameters}}], or the path of a YAML or JSON file; got {str(path)!r}"
+        )
     values = _unwrapped(_load(path))
     layers = values.get("layers") if isinstance(values, dict) else values
     if not isinstance(layers, list):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -106,3 +107,41 @@ def test_a_tag_that_names_python_runs_nothing(tmp_path):
     with pytest.raises(ConfigError):
         read_config(tmp_path / "a.yaml")
     assert not (tmp_path / "made").exists()
+
+
+@pytest.mark.parametrize("text", ["fit: {valid_loss: !!python/tuple [nll, error]}", "fit: !own {n_epochs: 3}", "rng: !!int 5"])
+def test_a_tag_is_refused_with_its_line(text, tmp_path):
+    (tmp_path / "a.yaml").write_text(f"layers: [[ClassificationOutputLayer]]\n{text}\n")
+    with pytest.raises(ConfigError, match=r"a\.yaml:2:\d+: a config is plain data: leave the tag '.*' out"):
+        read_config(tmp_path / "a.yaml")
+
+
+def test_a_file_with_bytes_that_no_yaml_has_is_told(tmp_path):
+    (tmp_path / "a.yaml").write_bytes(b"name: a\0b\n")
+    with pytest.raises(ConfigError, match=r"a\.yaml: is not YAML: .*not allowed"):
+        read_config(tmp_path / "a.yaml")
+
+
+SET = {
+    "fit.n_epochs=x": "--set fit.n_epochs=x: fit.n_epochs: n_epochs must be an integer; got 'x'",
+    "fit.n_epoch=3": "--set fit.n_epoch=3: fit.n_epoch: unknown parameter 'n_epoch'. Did you mean 'n_epochs'?",
+    "layers.fc1.n_units=-5": "--set layers.fc1.n_units=-5: layers[0].n_units (FCLayer 'fc1'): n_units must be an "
+    "integer >= 1; got -5",
+    "fit.augmentation=[Shift, {max_shift: a}]": "--set fit.augmentation=[Shift, {max_shift: a}]: "
+    "fit.augmentation.max_shift: max_shift must be a number or a list of two; got 'a'",
+}
+
+
+@pytest.mark.parametrize("setting", SET)
+def test_a_fault_of_set_is_told_as_one_of_set(setting, tmp_path):
+    (tmp_path / "a.yaml").write_text(YAML)
+    with pytest.raises(ConfigError) as caught:
+        read_config(tmp_path / "a.yaml", ["rng=3", setting])
+    assert str(caught.value) == SET[setting]
+
+
+def test_a_string_of_layers_that_is_no_path_is_told():
+    with pytest.raises(ConfigError, match=r"layers must be a list of .*, or the path of .*; got 'FCLayer'"):
+        read_layers(Path("FCLayer"))
+    with pytest.raises(ConfigError, match=r"none\.yaml: cannot be read: No such file"):
+        read_layers(Path("none.yaml"))
