@@ -281,8 +281,13 @@ def resolve(run: str, which: str | None = None) -> tuple[RunFiles, list[str]]:
     if _KIND.search(run):
         raise CheckpointError(f"{run}: there is no such file")
     files = RunFiles(run)
-    if which is not None and which.isdigit():
-        return files, [files.name("epoch", int(which))]
-    if which in (None, "last", "best"):
-        return files, [files.name("best")] if which == "best" else files.there("last")
+    if which in (None, "last"):
+        return files, files.there("last")
+    if which == "best" or which.isdigit():
+        name = files.name("best") if which == "best" else files.name("epoch", int(which))
+        if name not in files.there():
+            there = ", ".join(files.there()) or "none"
+            hint = " checkpoint_all keeps that of each epoch." if which.isdigit() else ""
+            raise CheckpointError(f"{run}: there is no {name}.{hint} There are: {there}")
+        return files, [name]
     raise ConfigError(f"--which must be best, last or the number of an epoch; got {which!r}")

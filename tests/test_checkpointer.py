@@ -13,7 +13,8 @@ import torch
 
 from arignote import NNClassifier, checkpointer
 from arignote.checkpoint import decode
-from arignote.errors import ArignoteWarning
+from arignote.errors import ArignoteWarning, CheckpointError
+from arignote.report.inspection import inspection
 from arignote.tensors import tensors_sha256
 
 LAYERS = [
@@ -159,6 +160,16 @@ def test_each_epoch_is_kept_in_a_file_of_its_own(every, fit, tmp_path, clock):
         state = decode((tmp_path / f"run_epoch{n}.ckpt").read_bytes(), "")[0]
         assert (state.progress.epoch, state.progress.batch, len(state.history)) == (n, 0, n)
     assert NNClassifier.load(str(tmp_path / "run"), which="2").n_epochs_ == 2
+
+
+def test_an_epoch_that_was_not_kept_is_told_with_those_there_are(fit, tmp_path):
+    fit(checkpoint_all=True, n_epochs=2)
+    stem = str(tmp_path / "run")
+    for read in (NNClassifier.load, inspection):
+        with pytest.raises(CheckpointError, match=r"there is no run_epoch7\.ckpt\..*There are: .*run_epoch2\.ckpt, run_"):
+            read(stem, "7")
+        with pytest.raises(CheckpointError, match=r"nothing: there is no nothing_best\.ckpt\. There are: none"):
+            read(str(tmp_path / "nothing"), "best")
 
 
 def test_the_newest_of_the_epochs_are_kept(fit, tmp_path):

@@ -39,14 +39,15 @@ class LocalFolder:
     Parameters
     ----------
     path : str or Path
-        The folder; `prepare` makes it.
+        The folder; `prepare` makes it. It stays this one when the working directory becomes another.
     """
 
     def __init__(self, path: str | Path):
-        self._path = Path(path)
+        self._as_told = Path(path)
+        self._path = self._as_told.absolute()
 
     def where(self, name: str = "") -> str:
-        return str(self._path / name)
+        return str(self._as_told / name)
 
     def names(self) -> list[str]:
         try:
@@ -54,7 +55,7 @@ class LocalFolder:
         except (FileNotFoundError, NotADirectoryError):
             return []
         except OSError as fault:
-            raise _told(self._path, "read", fault) from None
+            raise _told(self._as_told, "read", fault) from None
 
     def read(self, name: str, n_bytes: int | None = None) -> bytes:
         try:
@@ -63,10 +64,9 @@ class LocalFolder:
                 size = os.fstat(file.fileno()).st_size
                 return file.read(-1 if n_bytes is None else min(n_bytes, size))
         except OSError as fault:
-            raise _told(self._path / name, "read", fault) from None
+            raise _told(self._as_told / name, "read", fault) from None
 
     def write(self, name: str, pieces: Pieces, before: Callable[[], None] | None = None) -> None:
-        path = self._path / name
         # Two containers may share a folder, and the number of their processes: a name that is nobody else's.
         temporary = self._path / f".{name.lstrip('.')}.{uuid.uuid4().hex}.tmp"
         try:
@@ -77,10 +77,10 @@ class LocalFolder:
                 os.fsync(file.fileno())
             if before is not None:
                 before()
-            os.replace(temporary, path)
+            os.replace(temporary, self._path / name)
             self._sync()
         except OSError as fault:
-            raise _told(path, "written", fault) from None
+            raise _told(self._as_told / name, "written", fault) from None
         finally:
             with contextlib.suppress(OSError):
                 os.unlink(temporary)
@@ -89,7 +89,7 @@ class LocalFolder:
         try:
             os.replace(self._path / old, self._path / new)
         except OSError as fault:
-            raise _told(self._path / old, "renamed", fault) from None
+            raise _told(self._as_told / old, "renamed", fault) from None
 
     def remove(self, name: str) -> None:
         try:
@@ -97,7 +97,7 @@ class LocalFolder:
         except FileNotFoundError:
             pass
         except OSError as fault:
-            raise _told(self._path / name, "removed", fault) from None
+            raise _told(self._as_told / name, "removed", fault) from None
 
     def _sync(self) -> None:
         """Make the names in the folder last."""
@@ -116,8 +116,13 @@ class LocalFolder:
     def _make(self) -> None:
         try:
             self._path.mkdir(parents=True, exist_ok=True)
+        except (FileExistsError, NotADirectoryError):
+            file = next((p for p in (self._as_told, *self._as_told.parents) if p.is_file()), self._as_told)
+            raise CheckpointError(
+                f"{self._as_told}: cannot be made: {file} is a file, not a folder. Give another stem as checkpoint"
+            ) from None
         except OSError as fault:
-            raise _told(self._path, "made", fault) from None
+            raise _told(self._as_told, "made", fault) from None
 
     def prepare(self, stem: str) -> None:
         self._make()

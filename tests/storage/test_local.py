@@ -171,3 +171,27 @@ def test_what_is_not_there_is_told_with_its_path(tmp_path):
         folder.read("file")
     with pytest.raises(CheckpointError, match=r"nowhere/file: cannot be renamed: \[Errno 2\]"):
         folder.set_aside("file", "other")
+
+
+def test_a_run_stays_where_it_began_when_the_working_directory_becomes_another(digits, layers, tmp_path, monkeypatch):
+    (tmp_path / "other").mkdir()
+    monkeypatch.chdir(tmp_path)
+    kinds = []
+
+    def elsewhere(event):
+        kinds.append(event.kind)
+        os.chdir(tmp_path / "other")
+
+    fitted = NNClassifier(layers, rng=3, n_epochs=2).fit(
+        *digits, checkpoint="runs/a", checkpoint_every=1, observers=elsewhere
+    )
+    assert sorted(path.name for path in (tmp_path / "runs").iterdir()) == ["a_last.1.ckpt", "a_last.ckpt"]
+    assert not list((tmp_path / "other").iterdir())
+    assert fitted.checkpoint_ == "runs/a" and "batch" in kinds
+
+
+@pytest.mark.parametrize("inside", ["file", "file/deep"])
+def test_a_file_where_a_folder_of_checkpoints_is_wanted_is_told(inside, tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(CheckpointError, match=rf"{inside}: cannot be made: \S+/file is a file, not a folder\. Give"):
+        LocalFolder(tmp_path / inside).prepare("run")
