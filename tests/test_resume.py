@@ -458,3 +458,19 @@ def test_fresh_asks_no_questions(stopped, fit):
     ended = fit(stem, resume="fresh", batch_size=32)
     assert ended.state_.starts == [[0, 0]] and ended.n_epochs_ == 3
     assert not [name for name in os.listdir(stem.parent) if name.startswith(".")]
+
+
+def test_a_batch_cut_to_the_data_is_told_once_and_is_no_difference_of_its_own(digits, layers, tmp_path):
+    X, y = digits
+    settings = {"batch_size": 5000, "n_epochs": 2, "checkpoint": str(tmp_path / "run"), "checkpoint_every": "epoch"}
+    with pytest.warns(ArignoteWarning, match="used as one batch") as told:
+        NNClassifier(layers, rng=3).fit(X, y, **settings)
+    assert len(told) == 1
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        NNClassifier(layers, rng=3).fit(X, y, **settings | {"batch_size": 6000, "n_epochs": 3})
+        with pytest.raises(CheckpointError, match="data.train.features.shape") as refused:
+            NNClassifier(layers, rng=3).fit(X[:-1], y[:-1], **settings)
+        assert "batch_size" not in str(refused.value)
+        with pytest.raises(CheckpointError, match="fit.batch_size: 300 then, 64 now"):
+            NNClassifier(layers, rng=3).fit(X, y, **settings | {"batch_size": 64})

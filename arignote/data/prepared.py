@@ -118,6 +118,8 @@ def prepare(
     for name, part in (("valid", valid), ("test", test)):
         if isinstance(part, int | float) and not isinstance(part, bool):
             fractions[name] = float(part)
+        elif isinstance(part, bool) or _is_fraction(part):
+            raise DataError(f"{name} must be a fraction in [0, 1), row numbers or data; got {part!r}")
         elif _are_row_numbers(part):
             chosen[name] = _row_numbers(name, part, len(labels))
         elif part is not None:
@@ -136,14 +138,22 @@ def prepare(
             raise DataError(f"an example of {name} has shape {part.n_in}, one of X {rows['train'].n_in}")
         assert part.y is not None
         parts[name] = (part, encode_labels(part.y, classes, name))
+    # One that goes on was told when it began, and whoever is refused may have several files.
+    is_new = learned is None
     learned = _preprocess(parts, settings, learned)
     weights = _weights(given, settings, parts["train"][1], classes, len(labels), chosen.get("train"))
     n_train = len(rows["train"])
     if settings.batch_size > n_train:
         text = f"batch_size {settings.batch_size} is larger than the data ({n_train} rows): used as one batch"
-        warnings.warn(text, ArignoteWarning, stacklevel=6)
+        if is_new:
+            warnings.warn(text, ArignoteWarning, stacklevel=6)
         settings = settings.model_copy(update={"batch_size": n_train})
     return Prepared(parts, classes, weights, dict(learned)), settings
+
+
+def _is_fraction(part: Any) -> bool:
+    """Whether a string is a number, and so no source."""
+    return isinstance(part, str) and part.replace(".", "", 1).isdigit()
 
 
 def _are_row_numbers(part: Any) -> bool:
@@ -176,7 +186,7 @@ def _preprocess(
     """Let all parts be seen through what is learned of the training rows."""
     train = parts["train"][0]
     if not settings.preprocess:
-        if train.reader.dtype == np.uint8:
+        if train.reader.dtype == np.uint8 and learned is None:
             hint = "preprocess=[['Scale', {'divide_by': 255}]]"
             text = f"X holds whole numbers of 0 to 255 (uint8), and networks learn best from small ones: try {hint}"
             warnings.warn(text, ArignoteWarning, stacklevel=7)
