@@ -28,6 +28,8 @@ __all__ = [
     "Interrupted",
     "NotFiniteError",
     "did_you_mean",
+    "listed",
+    "there_are",
 ]
 
 
@@ -112,8 +114,21 @@ class ArignoteWarning(UserWarning):
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """Return ``Did you mean 'x'?``, or the list of what is known where nothing is near."""
     known = sorted(set(known))
+    return _nearest(word, known) or f"Known: {', '.join(known)}."
+
+
+def there_are(word: str, there: Sequence[str]) -> str:
+    """Return ``Did you mean 'x'?`` where a name is near, and the names there are."""
+    return f"{_nearest(word, there)} There are: {listed(there)}".lstrip()
+
+
+def listed(names: Sequence[object]) -> str:
+    """Return names for an error: the first twenty, and how many more there are."""
+    shown = ", ".join(map(str, names[:20]))
+    return (shown or "nothing") + (f" and {len(names) - 20} more" if len(names) > 20 else "")
+
+
+def _nearest(word: str, known: Iterable[str]) -> str:
     folded = {k.lower(): k for k in known}
     near = difflib.get_close_matches(word.lower(), folded, n=1, cutoff=0.6)
-    if near:
-        return f"Did you mean {folded[near[0]]!r}?"
-    return f"Known: {', '.join(known)}."
+    return f"Did you mean {folded[near[0]]!r}?" if near else ""

@@ -88,6 +88,25 @@ def test_labels_outside_n_classes_are_told(digits):
         NNClassifier([FC, ["ClassificationOutputLayer", {"n_classes": 5}]]).fit(*digits)
 
 
+@pytest.mark.parametrize("valid", ["0.1", True])
+def test_what_is_no_fraction_is_told_as_one(valid, digits):
+    with pytest.raises(DataError, match=rf"valid must be a fraction in \[0, 1\), row numbers or data; got {valid!r}"):
+        NNClassifier(MLP, rng=1).fit(*digits, valid=valid)
+
+
+def test_no_data_at_all_is_told():
+    with pytest.raises(DataError, match=r"X must be data: an array \(rows, \.\.\.\).*; got None"):
+        NNClassifier(MLP, rng=1).fit(None)
+
+
+@pytest.mark.parametrize(("kind", "label"), [(np.int64, "11"), (str, "'11'")])
+def test_a_label_is_told_as_it_is_written(kind, label, digits):
+    X, y = digits
+    wrong = np.where(y == y[0], 11, y)
+    with pytest.raises(DataError, match=rf"^label {label} of valid row 0 is none of the classes"):
+        NNClassifier(MLP, rng=1).fit(X, y.astype(kind), valid=(X, wrong.astype(kind)))
+
+
 def test_a_batch_larger_than_the_data_is_told_and_used_as_one(digits):
     with pytest.warns(ArignoteWarning, match="used as one batch"):
         fitted = NNClassifier(MLP, rng=1).fit(*digits, n_epochs=1, batch_size=5000)

@@ -166,7 +166,9 @@ def test_an_epoch_that_was_not_kept_is_told_with_those_there_are(fit, tmp_path):
     fit(checkpoint_all=True, n_epochs=2)
     stem = str(tmp_path / "run")
     for read in (NNClassifier.load, inspection):
-        with pytest.raises(CheckpointError, match=r"there is no run_epoch7\.ckpt\..*There are: .*run_epoch2\.ckpt, run_"):
+        with pytest.raises(
+            CheckpointError, match=r"there is no run_epoch7\.ckpt\..*There are: .*run_epoch2\.ckpt, run_"
+        ):
             read(stem, "7")
         with pytest.raises(CheckpointError, match=r"nothing: there is no nothing_best\.ckpt\. There are: none"):
             read(str(tmp_path / "nothing"), "best")

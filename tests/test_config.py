@@ -109,7 +109,9 @@ def test_a_tag_that_names_python_runs_nothing(tmp_path):
     assert not (tmp_path / "made").exists()
 
 
-@pytest.mark.parametrize("text", ["fit: {valid_loss: !!python/tuple [nll, error]}", "fit: !own {n_epochs: 3}", "rng: !!int 5"])
+@pytest.mark.parametrize(
+    "text", ["fit: {valid_loss: !!python/tuple [nll, error]}", "fit: !own {n_epochs: 3}", "rng: !!int 5"]
+)
 def test_a_tag_is_refused_with_its_line(text, tmp_path):
     (tmp_path / "a.yaml").write_text(f"layers: [[ClassificationOutputLayer]]\n{text}\n")
     with pytest.raises(ConfigError, match=r"a\.yaml:2:\d+: a config is plain data: leave the tag '.*' out"):

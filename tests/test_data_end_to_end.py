@@ -25,7 +25,7 @@ from typer.testing import CliRunner
 
 from arignote import ArignoteError, ArignoteWarning, ConfigError, DataError, Interrupted, NNClassifier
 from arignote.cli import app
-from arignote.data import HDFReader, get_reader, order, rows, sources
+from arignote.data import Data, HDFReader, batches, get_reader, order, rows, sources
 from arignote.data.batches import Batches
 from arignote.data.hdf import parts
 from arignote.data.order import order_of
@@ -213,7 +213,10 @@ CHECKS = {
     "train: {features: 'f.h5:/train/x', labels: 'f.h5:/short'}": "train: .*/train/x has 40 rows, .*/short 30",
     "train: {features: 'f.h5:/train/z'}": r"f\.h5: /train/z: there is no such table.*/train/x",
     "train: {features: 'f.csv:a,q'}": r"f\.csv: has no column 'q'.*a, b, c, d, label",
+    "train: {features: 'f.csv:a,z'}": r"f\.csv: has no column 'z'\. There are: a, b, c, d, label$",
     "train: {features: 'f.npz:y'}": r"f\.npz: has no table 'y'.*x, targets",
+    "train: {features: 'f.npz:q'}": r"f\.npz: has no table 'q'\. There are: x, targets$",
+    "train: {features: 'f.npz:target'}": r"'target'\. Did you mean 'targets'\? There are: x, targets$",
     "train: {features: 'f.h5:/nhw', axes: NHWC}": r"nhw has the shape \(60, 8, 6\); axes 'NHWC' name 4",
     "train: {features: 'f.h5:/labels', labels: 'f.h5:/labels'}": r"labels must have the shape \(rows, ",
     "train: {features: f.csv, mode: L}": "'mode' does not go with this kind of source",
@@ -466,6 +469,52 @@ def test_a_file_that_changes_while_training_is_told_at_the_next_epoch(small_chun
     assert len(caught) == 1 and events.count(("batch", 3)) > 0
 
 
+@pytest.mark.parametrize("part", ["valid", "test"])
+def test_a_file_of_validation_or_test_that_changes_is_told_once(part, small_chunks, table):
+    def change(event):
+        if event.kind == "batch" and event.batch == 2 and event.epoch == 1:
+            os.utime(table, (1, 1))
+
+    held_out = {"valid": 0.2} | {part: (f"{table}:/x", f"{table}:/y")}
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("default")
+        # Each test is shown what was told in another one.
+        getattr(batches, "__warningregistry__", {}).clear()
+        NNClassifier(LAYERS, rng=1).fit(X, Y, observers=change, **held_out, **SETTINGS | {"n_epochs": 4})
+    assert len(caught) == 1 and "t.h5:/x: has changed while it was trained on" in str(caught[0].message)
+
+
+def test_a_memory_map_that_changes_while_training_is_told(tmp_path):
+    np.save(tmp_path / "x.npy", X)
+
+    def change(event):
+        if event.kind == "batch" and event.epoch == 1:
+            os.utime(tmp_path / "x.npy", (1, 1))
+
+    with pytest.warns(match=r"x\.npy: has changed while it was trained on"):
+        NNClassifier(LAYERS, rng=1).fit(str(tmp_path / "x.npy"), Y, observers=change, **SETTINGS)
+
+
+@pytest.mark.parametrize("source", ["f.csv", "f.parquet", "f.h5:/nhw", "images"])
+@pytest.mark.filterwarnings(f"ignore:{UINT8}")
+def test_relative_files_are_read_on_when_the_working_directory_becomes_another(
+    source, small_chunks, folder, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(folder)
+    found = get_reader(source, **{"size": (4, 4)} if source == "images" else {})
+    labels = Y[: len(found)]
+    data = Data(found, labels, axes="NHW" if "nhw" in source else None)
+    NNClassifier(LAYERS, rng=1).fit(data, observers=lambda event: os.chdir(tmp_path), **SETTINGS)
+
+
+def test_a_file_that_is_gone_while_training_is_told(small_chunks, tmp_path):
+    pd.DataFrame(X).to_csv(tmp_path / "f.csv", index=False)
+    with pytest.raises(DataError, match=r"f\.csv: cannot be read, .*No such file"):
+        NNClassifier(LAYERS, rng=1).fit(
+            f"{tmp_path}/f.csv", Y, observers=lambda event: (tmp_path / "f.csv").unlink(missing_ok=True), **SETTINGS
+        )
+
+
 def test_bad_data_ends_a_command_with_code_3_and_no_traceback(folder, tmp_path):
     path = config(folder, "{train: {features: 'f.h5:/train/x', labels: 'f.h5:/short'}}", name="bad.yaml")
     words = ["fit", path, "--set", f"fit.checkpoint={tmp_path / 'run'}"]
@@ -614,6 +663,17 @@ def test_a_reader_that_lacks_a_word_or_raises_is_told_as_data(small_chunks):
     for reader in (Lacking(), Failing()):
         with pytest.raises(ArignoteError, match=type(reader).__name__):
             NNClassifier(LAYERS, rng=1).fit(reader, Y, **SETTINGS)
+
+
+@pytest.mark.parametrize("pair", [lambda x: (x, Y[: len(x)]), lambda x: {"x": x, "y": Y[: len(x)]}])
+def test_a_reader_that_yields_features_and_labels_is_told_what_to_do(pair):
+    class Pairs:
+        def iter_epoch(self, batch_size, start=0, stop=None, start_on_batch=True, allow_partial=False):
+            for at in range(start, N, batch_size):
+                yield pair(X[at : at + batch_size])
+
+    with pytest.raises(DataError, match=r"Pairs: iter_epoch must yield arrays of features alone.*fit\(reader, y\)"):
+        NNClassifier(LAYERS, rng=1).fit(Pairs(), Y, **SETTINGS)
 
 
 @pytest.mark.skipif(not LEGACY.exists(), reason="the file of 2015 lies in ../shared/data, which is not here")

@@ -99,7 +99,7 @@ class Batches:
         self.augmentation, self.n_workers, self.prefetch = augmentation, n_workers, prefetch
         n_rows = len(rows)
         self.n_batches = n_rows // batch_size if drop_last else -(-n_rows // batch_size)
-        self._stamp = rows.reader.stamp()
+        self._stamp = rows.stamp
 
     def epoch(self, epoch: int, start: int = 0) -> Generator[Batch, None, None]:
         """Yield the batches of an epoch (from 0) in order, from batch `start` on."""
@@ -184,8 +184,10 @@ class Batches:
         stamp = self.rows.reader.stamp()
         if stamp != self._stamp:
             self._stamp = stamp
-            text = f"{self.rows.reader.where}: has changed while it was trained on; what was read before is gone"
-            warnings.warn(text, ArignoteWarning, stacklevel=3)
+            where = self.rows.reader.where or self.rows.what
+            text = f"{where}: has changed while it was trained on; what was read before is gone"
+            # Of this line, so that Python tells it once, though several parts be in one file.
+            warnings.warn(text, ArignoteWarning, stacklevel=1)
 
     def _ahead(self, make: Callable[[int], Callable[[], T]], numbers: range) -> Generator[T, None, None]:
         """Yield ``make(n)()`` in order, up to `prefetch` of them made ahead; no thread outlives the iteration."""

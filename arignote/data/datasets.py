@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from arignote.data.reader import Array, Reader, Rows
-from arignote.errors import DataError, did_you_mean
+from arignote.errors import DataError, there_are
 
 __all__ = ["DatasetReader", "features_and_labels", "is_dataset"]
 
@@ -180,7 +180,7 @@ def _part(found: Any, item: int | str, where: str) -> Any:
     if isinstance(found, Mapping):
         if item not in found:
             keys = [str(key) for key in found]
-            raise DataError(f"{where}: no key {item!r}. {did_you_mean(str(item), keys)} There are: {', '.join(keys)}")
+            raise DataError(f"{where}: no key {item!r}. {there_are(str(item), keys)}")
         return found[item]
     if isinstance(found, tuple | list):
         if not isinstance(item, int) or not -len(found) <= item < len(found):

@@ -50,7 +50,8 @@ class ImageFolderReader(Reader):
     dtype = np.dtype(np.uint8)
 
     def __init__(self, folder: str | Path, size: tuple[int, int] | None = None, mode: str | None = None):
-        self.folder, self.where = Path(folder), str(folder)
+        # The working directory may become another.
+        self.folder, self.where = Path(folder).absolute(), str(folder)
         if mode not in (None, *_CHANNELS):
             raise DataError(f"{self.where}: mode={mode!r} is not known. Known: {', '.join(_CHANNELS)}")
         if size is not None and (len(size) != 2 or min(size) < 1):

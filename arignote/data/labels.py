@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from arignote.errors import DataError
+from arignote.registry import plain
 
 __all__ = ["check_labels", "encode_labels", "find_classes"]
 
@@ -73,5 +74,7 @@ def encode_labels(labels: NDArray[Any], classes: NDArray[Any], what: str) -> NDA
         good = np.zeros(len(labels), dtype=bool)
     if not np.all(good):
         row = int(np.argmin(good))
-        raise DataError(f"label {labels[row]!r} of {what} row {row} is none of the classes {classes.tolist()[:20]}")
+        raise DataError(
+            f"label {plain(labels[row])!r} of {what} row {row} is none of the classes {classes.tolist()[:20]}"
+        )
     return at.astype(np.int64)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import numpy as np
@@ -122,6 +123,15 @@ class ArrayReader(Reader):
         found: Array = self.array[rows]
         return found
 
+    def stamp(self) -> object:
+        """Return size and time of the file of a memory map; None of an array, or where there is no file any more."""
+        if not isinstance(self.array, np.memmap) or self.array.filename is None:
+            return None
+        with suppress(OSError):
+            found = os.stat(self.array.filename)
+            return found.st_size, found.st_mtime_ns
+        return None
+
 
 class OwnReader(Reader):
     """A reader of a user's own, of which `iter_epoch` is known and whatever else it has.
@@ -167,6 +177,11 @@ class OwnReader(Reader):
     def _first(self) -> Array:
         with self._told():
             for batch in self._own.iter_epoch(1, allow_partial=True):
+                if isinstance(batch, tuple | Mapping):
+                    raise DataError(
+                        f"{self.where}: iter_epoch must yield arrays of features alone, (rows, ...); got a "
+                        f"{type(batch).__name__} of {len(batch)}. Give the labels on their own: fit(reader, y)"
+                    )
                 return np.asarray(batch)
         raise DataError(f"{self.where}: iter_epoch gives no batch")
 

@@ -48,6 +48,8 @@ class Rows:
         What is done to all rows alike.
     alter : callable, optional
         What else is done to the features of a batch.
+    stamp : object
+        What the reader's `stamp` was when these rows were found.
     """
 
     reader: Reader
@@ -58,6 +60,7 @@ class Rows:
     lenient: bool = False
     preprocess: Alter | None = None
     alter: Alter | None = None
+    stamp: object = None
 
     def __len__(self) -> int:
         return len(self.reader) if self.index is None else len(self.index)
@@ -189,8 +192,7 @@ def rows_of(
     channel : str, optional
         Which channel of a dict the network sees.
     """
-    alter = alter_labels = None
-    window = None
+    alter = alter_labels = window = None
     if isinstance(x, Data):
         window = slice(x.start, x.stop)
         y = x.labels if y is None else y
@@ -199,6 +201,8 @@ def rows_of(
         x, y = x
     if isinstance(x, Mapping):
         x, y = _channel(x, y, channel, what)
+    if x is None:
+        raise DataError(f"{what} must be data: an array (rows, ...), a reader, a dataset or a source; got None")
     if is_dataset(x):
         x, labels_there = features_and_labels(x)
         y = labels_there if y is None else y
@@ -210,7 +214,8 @@ def rows_of(
     n_rows = n_rows if window is None else len(range(*window.indices(n_rows)))
     if isinstance(reader, ArrayReader) and window is not None and reader.shape:
         reader = ArrayReader(reader.array[window])
-    rows = Rows(_checked(reader, what, allow_nonfinite), None, None, what, axes, allow_nonfinite, None, alter)
+    rows = Rows(_checked(reader, what, allow_nonfinite), what=what, axes=axes, lenient=allow_nonfinite, alter=alter)
+    rows = replace(rows, stamp=reader.stamp())
     if axes is not None and len(reader.shape) != len(axes):
         raise DataError(f"{what} has the shape {reader.shape}; axes {axes!r} name {len(axes)} axes")
     if y is not None:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from arignote.data.reader import IN_MEMORY, ArrayReader, Reader, reader_of
-from arignote.errors import DataError, did_you_mean
+from arignote.errors import DataError, there_are
 from arignote.spec import Source
 
 __all__ = ["LABELS", "get_reader", "open_source", "read_source"]
@@ -154,7 +154,7 @@ def _chosen(path: Path, key: str, labels: bool, there: list[str]) -> str:
     if key in there:
         return key
     if key:
-        raise DataError(f"{path}: has no table {key!r}. {did_you_mean(key, there)} There are: {', '.join(there)}")
+        raise DataError(f"{path}: has no table {key!r}. {there_are(key, there)}")
     named = [name for name in there if name.rpartition("/")[2].lower() in LABELS]
     fitting = named if labels else [name for name in there if name not in named]
     if len(there) == 1 or len(fitting) == 1:

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from arignote.data.reader import Array, Reader, Rows
-from arignote.errors import DataError, did_you_mean
+from arignote.errors import DataError, listed, there_are
 
 __all__ = ["CHUNK_ROWS", "Pieces"]
 
@@ -36,7 +36,8 @@ class Pieces(Reader):
     """
 
     def __init__(self, path: str | Path, columns: str | Sequence[str] | None):
-        self.path, self.where = Path(path), str(path)
+        # The working directory may become another.
+        self.path, self.where = Path(path).absolute(), str(path)
         self.alone = isinstance(columns, str)
         self._wanted = [columns] if isinstance(columns, str) else columns
         self.starts = np.zeros(0, np.int64)
@@ -69,7 +70,8 @@ class Pieces(Reader):
 
     def stamp(self) -> tuple[int, int]:
         """Return size and time of the file."""
-        found = self.path.stat()
+        with self.telling():
+            found = self.path.stat()
         return found.st_size, found.st_mtime_ns
 
     def chosen(self, there: list[str]) -> list[str]:
@@ -78,12 +80,11 @@ class Pieces(Reader):
             twice = next(name for i, name in enumerate(there) if name in there[:i])
             raise DataError(f"{self.where}: has columns of the same name, {twice!r}")
         wanted = list(there if self._wanted is None else self._wanted)
-        shown = ", ".join(there[:20]) + (f" and {len(there) - 20} more" if len(there) > 20 else "")
         for name in wanted:
             if name not in there:
-                raise DataError(f"{self.where}: has no column {name!r}. {did_you_mean(name, there)} There are: {shown}")
+                raise DataError(f"{self.where}: has no column {name!r}. {there_are(name, there)}")
         if not wanted:
-            raise DataError(f"{self.where}: no columns to read. There are: {shown}")
+            raise DataError(f"{self.where}: no columns to read. There are: {listed(there)}")
         return wanted
 
     @contextmanager

@@ -17,7 +17,7 @@ import numpy as np
 from arignote.data.pickles import RestrictedUnpickler
 from arignote.errors import DataError
 
-__all__ = ["dtype_of", "listed", "plain_of", "see_filters", "telling", "text_of", "unpickled"]
+__all__ = ["dtype_of", "plain_of", "see_filters", "telling", "text_of", "unpickled"]
 
 
 def text_of(item: Any, name: str) -> str:
@@ -81,9 +81,3 @@ def dtype_of(data: Any) -> np.dtype[Any]:
         return kind
     except TypeError:
         return np.dtype(object)
-
-
-def listed(names: Sequence[Any]) -> str:
-    """Return names for an error: the first twenty, and how many more there are."""
-    shown = ", ".join(map(str, names[:20]))
-    return (shown or "nothing") + (f" and {len(names) - 20} more" if len(names) > 20 else "")

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from arignote.data.hdf.attributes import listed, plain_of, see_filters
+from arignote.data.hdf.attributes import plain_of, see_filters
 from arignote.data.hdf.frames import blocks
 from arignote.data.hdf.parts import Table, plan
-from arignote.errors import DataError
+from arignote.errors import DataError, listed
 
 __all__ = ["panel"]
 

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from arignote.data.hdf.attributes import listed, telling
-from arignote.errors import DataError, did_you_mean
+from arignote.data.hdf.attributes import telling
+from arignote.errors import DataError, listed, there_are
 
 __all__ = ["Part", "Table", "field_of", "objects", "part_of", "plan"]
 
@@ -177,7 +177,7 @@ def plan(
     spots = {label: (part, j) for part in parts for j, label in enumerate(part.labels)}
     for name in wanted:
         if name not in spots:
-            raise DataError(f"{where}: has no column {name!r}. {did_you_mean(name, names)} There are: {listed(names)}")
+            raise DataError(f"{where}: has no column {name!r}. {there_are(name, names)}")
     if not wanted or len(set(names)) < len(names):
         raise DataError(f"{where}: has {'columns of the same name' if wanted else 'no columns to read'}")
     text = [name for name in wanted if spots[name][0].dtype.kind == "O"]

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from arignote.data.hdf.attributes import dtype_of, listed, see_filters, telling, text_of
+from arignote.data.hdf.attributes import dtype_of, see_filters, telling, text_of
 from arignote.data.hdf.frames import frame
 from arignote.data.hdf.panels import panel
 from arignote.data.hdf.parts import Table, field_of, part_of, plan
-from arignote.errors import DataError, did_you_mean
+from arignote.errors import DataError, listed, there_are
 
 if TYPE_CHECKING:
     import h5py
@@ -77,7 +77,7 @@ def open_table(
         item = file.get(path)
         if item is None:
             there = tables_of(file)
-            raise DataError(f"{where}: there is no such table. {did_you_mean(path, there)} There are: {listed(there)}")
+            raise DataError(f"{where}: there is no such table. {there_are(path, there)}")
         pandas = isinstance(item, h5py.Group) and text_of(item, "pandas_type")
         if pandas in ("wide_table", "ndim_table"):
             if columns is not None:
