@@ -17,6 +17,7 @@ from pydantic import ValidationError
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.exceptions import NotFittedError
 
+from arignote.data.arrays import check_feature_names
 from arignote.data.images import ImageFolderReader
 from arignote.data.labels import encode_labels
 from arignote.data.prepared import Given
@@ -93,6 +94,8 @@ class NNClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     best_ : dict or None
         Value, epoch and examples_seen of the best validation.
     n_features_in_ : int
+    feature_names_in_ : array (n_features_in_,) of str
+        The names of the columns, where X was a DataFrame.
     checkpoint_ : str or None
         Stem of the files of the run.
     interrupted_ : bool
@@ -269,10 +272,15 @@ class NNClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         )
         self.n_features_in_ = int(np.prod(network.architecture.n_in))
         self.interrupted_ = state.progress.stopped_by is not None
+        # As scikit-learn has it: there only where the columns had names.
+        vars(self).pop("feature_names_in_", None)
+        if "feature_names" in state.data:
+            self.feature_names_in_ = np.array(state.data["feature_names"], dtype=object)
 
     def _rows(self, X: Any, y: Any = None) -> Rows:
         if not hasattr(self, "network_"):
             raise NotFittedError("This NNClassifier is not fitted yet: call fit first, or NNClassifier.load(RUN)")
+        check_feature_names(getattr(self, "feature_names_in_", ()), X, "X")
         fit = self.state_.spec["fit"]
         architecture = self.network_.architecture
         channel = getattr(architecture.placed[0].layer, "channel", None)

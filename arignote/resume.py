@@ -86,14 +86,18 @@ def other_than(stored: TrainingState, new: TrainingState) -> list[str]:
         found.append(f"rng: {stored.rng} then, {new.rng} now")
     if not stored.data:
         return found
-    return found + differences(
-        {"classes": stored.classes, "data": stored.data}, {"classes": new.classes, "data": new.data}
-    )
+    return found + differences(_of_data(stored), _of_data(new))
+
+
+def _of_data(state: TrainingState) -> dict[str, Any]:
+    """Return what decides of the data: the values, whatever their columns are called."""
+    values = {name: part for name, part in state.data.items() if name != "feature_names"}
+    return {"classes": state.classes, "data": values}
 
 
 def _in_one_batch(state: TrainingState) -> bool:
     n_rows: int = state.data.get("train", {}).get("features", {}).get("shape", [0])[0]
-    return n_rows == state.spec["fit"]["batch_size"]
+    return bool(state.spec["fit"]["batch_size"] == n_rows)
 
 
 def refusal(where: str, found: list[str]) -> CheckpointError:

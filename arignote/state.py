@@ -241,6 +241,9 @@ def _check(plain: _Plain, epoch_loss: NDArray[Any], columns: Mapping[str, NDArra
             raise ValueError(f"spec.layers has {layer!r:.100}")
     if type(plain["spec"]["fit"]["n_epochs"]) is not int:
         raise ValueError(f"spec.fit.n_epochs is {plain['spec']['fit']['n_epochs']!r:.100}")
+    names = plain["data"].get("feature_names", [])
+    if not (isinstance(names, list) and all(isinstance(name, str) for name in names)):
+        raise ValueError(f"data.feature_names is {names!r:.100}")
     n_threads = plain["environment"].get("n_threads", 1)
     if type(n_threads) is not int or n_threads < 1:
         raise ValueError(f"environment.n_threads is {n_threads!r:.100}")

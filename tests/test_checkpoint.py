@@ -507,6 +507,7 @@ WRONG = [
     {"spec.layers": ...},
     *({"spec.layers": [layer]} for layer in (5, "FCLayer", ["FCLayer", {}, {}], ["FCLayer", {"n_units": 3}])),
     {"environment.n_threads": "os:system"},
+    *({"data.feature_names": names} for names in (5, "ab", [["a"]], {"a": 1})),
     {"spec.n_in": "5"},
     {"spec.n_in": [-5]},
     {"spec.name": 5},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import random
 
 import numpy as np
@@ -10,7 +11,7 @@ import torch
 from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV
 
-from arignote import Data, DataWithHoldoutPartitions, NNClassifier
+from arignote import Data, DataError, DataWithHoldoutPartitions, NNClassifier
 
 MLP = [["FC", {"n_units": 16, "activation": "relu"}], ["ClassificationOutput"]]
 FAST = {"n_epochs": 8, "batch_size": 32, "sgd_type": "nag", "lr_rule": 0.1}
@@ -27,6 +28,48 @@ def test_strings_columns_and_frames_are_labels_and_features(digits):
     assert np.array_equal(named.predict_proba(X), plain.predict_proba(X))
     assert np.array_equal(column.predict_proba(X), plain.predict_proba(X))
     assert plain.score(X, y) > 0.8
+
+
+@pytest.fixture
+def frames(digits):
+    pandas = pytest.importorskip("pandas")
+    return pandas.DataFrame(digits[0], columns=[f"pixel{n}" for n in range(digits[0].shape[1])]), digits[1]
+
+
+def test_the_names_of_columns_are_learned_and_kept_in_files(frames, tmp_path):
+    X, y = frames
+    fitted = NNClassifier(MLP, rng=1).fit(X, y, **FAST, checkpoint=str(tmp_path / "run"))
+    for classifier in (fitted, NNClassifier.load(str(tmp_path / "run")), pickle.loads(pickle.dumps(fitted))):
+        assert classifier.feature_names_in_.tolist() == X.columns.tolist()
+        assert np.array_equal(classifier.predict(X), classifier.predict(X.to_numpy()))
+    # The values decide whether it is the same run, not what they are called.
+    again = NNClassifier(MLP, rng=1).fit(X.to_numpy(), y, **FAST, checkpoint=str(tmp_path / "run"))
+    assert len(again.state_.starts) == 1
+    assert not hasattr(fitted.fit(X.to_numpy(), y, n_epochs=1, resume=True), "feature_names_in_")
+
+
+def test_columns_that_have_no_names_leave_none(frames):
+    X, y = frames
+    for data in ((X.to_numpy(), y), (X.set_axis(range(X.shape[1]), axis=1), y)):
+        assert not hasattr(NNClassifier(MLP, rng=1, n_epochs=1).fit(*data), "feature_names_in_")
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda X: X[X.columns[::-1]], "got them in another order"),
+        (lambda X: X.rename(columns={"pixel3": "pixel99"}), "got unknown: pixel99; missing: pixel3"),
+        (lambda X: X.drop(columns="pixel0"), "got missing: pixel0"),
+    ],
+)
+def test_columns_other_than_those_learned_from_are_told(change, words, frames):
+    X, y = frames
+    fitted = NNClassifier(MLP, rng=1, n_epochs=1).fit(X, y)
+    for act in (fitted.predict, fitted.predict_proba, lambda X: fitted.evaluate(X, y), lambda X: fitted.score(X, y)):
+        with pytest.raises(DataError, match=rf"columns of X must be those that fit was given, in their order; {words}"):
+            act(change(X))
+    with pytest.raises(DataError, match=r"columns of valid must be those"):
+        NNClassifier(MLP, rng=1, n_epochs=1).fit(X, y, valid=(change(X), y))
 
 
 def test_probabilities_add_up_and_evaluate_agrees_with_score(digits):

@@ -469,8 +469,8 @@ def test_a_batch_cut_to_the_data_is_told_once_and_is_no_difference_of_its_own(di
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         NNClassifier(layers, rng=3).fit(X, y, **settings | {"batch_size": 6000, "n_epochs": 3})
-        with pytest.raises(CheckpointError, match="data.train.features.shape") as refused:
+        with pytest.raises(CheckpointError, match=r"data\.train\.features\.shape") as refused:
             NNClassifier(layers, rng=3).fit(X[:-1], y[:-1], **settings)
         assert "batch_size" not in str(refused.value)
-        with pytest.raises(CheckpointError, match="fit.batch_size: 300 then, 64 now"):
+        with pytest.raises(CheckpointError, match=r"fit\.batch_size: 300 then, 64 now"):
             NNClassifier(layers, rng=3).fit(X, y, **settings | {"batch_size": 64})

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from numpy.typing import NDArray
 
-__all__ = ["Alter", "Data", "DataWithHoldoutPartitions"]
+from arignote.errors import DataError
+
+__all__ = ["Alter", "Data", "DataWithHoldoutPartitions", "check_feature_names", "feature_names"]
 
 Alter = Callable[[NDArray[Any]], NDArray[Any]]
 
@@ -66,3 +68,27 @@ class DataWithHoldoutPartitions(Data):
     def __init__(self, features: Any, labels: Any, valid_frac: float = 0.0, test_frac: float = 0.0, **more: Any):
         super().__init__(features, labels, **more)
         self.valid_frac, self.test_frac = valid_frac, test_frac
+
+
+def feature_names(x: Any) -> list[str]:
+    """Return the names of the columns of a DataFrame; none of what has no names, or others than strings."""
+    x = x.features if isinstance(x, Data) else x[0] if isinstance(x, tuple) and len(x) == 2 else x
+    columns = getattr(x, "columns", ()) if hasattr(x, "__array__") else ()
+    names = list(columns)
+    if not all(isinstance(name, str) for name in names):
+        return []
+    return [str(name) for name in names]
+
+
+def check_feature_names(learned: Sequence[str], x: Any, what: str) -> None:
+    """Tell columns that are not those learned from, or come in another order; what has no names passes."""
+    names, learned = feature_names(x), list(learned)
+    if not names or not learned or names == learned:
+        return
+    unknown = [name for name in names if name not in learned]
+    missing = [name for name in learned if name not in names]
+    told = [f"{word}: {', '.join(some[:5])}" for word, some in (("unknown", unknown), ("missing", missing)) if some]
+    raise DataError(
+        f"columns of {what} must be those that fit was given, in their order; got "
+        f"{'; '.join(told) or 'them in another order'}. Give {what}[list(classifier.feature_names_in_)]"
+    )

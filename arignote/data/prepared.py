@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from arignote.data.arrays import Data, DataWithHoldoutPartitions
+from arignote.data.arrays import Data, DataWithHoldoutPartitions, check_feature_names, feature_names
 from arignote.data.labels import encode_labels, find_classes
 from arignote.data.partition import partition
 from arignote.data.preprocess import Pipeline
@@ -64,19 +64,24 @@ class Prepared:
         How much each training row counts; their mean is 1.
     preprocess : dict of str to array
         What the preprocessing has learned.
+    feature_names : list of str
+        Of the columns of a DataFrame.
     """
 
     parts: dict[str, tuple[Rows, NDArray[np.int64]]]
     classes: NDArray[Any]
     weights: NDArray[np.float32] | None = None
     preprocess: dict[str, NDArray[Any]] = field(default_factory=dict)
+    feature_names: list[str] = field(default_factory=list)
 
     def fingerprint(self) -> dict[str, Any]:
-        """Return the fingerprints of all parts, and of the weights where there are."""
+        """Return the fingerprints of all parts, and of the weights where there are, and the names of columns."""
         of_readers: dict[int, str] = {}
         found: dict[str, Any] = {name: rows.fingerprint(of_readers) for name, (rows, _) in self.parts.items()}
         if self.weights is not None:
             found["weights"] = hashlib.sha256(self.weights.tobytes()).hexdigest()
+        if self.feature_names:
+            found["feature_names"] = self.feature_names
         return found
 
 
@@ -113,6 +118,7 @@ def prepare(
     labels = rows["train"].y
     if labels is None:
         raise DataError("a classifier needs labels: fit(X, y), or fit((X, y))")
+    names = feature_names(x)
     fractions: dict[str, float] = {}
     chosen: dict[str, NDArray[np.int64]] = {}
     for name, part in (("valid", valid), ("test", test)):
@@ -123,6 +129,7 @@ def prepare(
         elif _are_row_numbers(part):
             chosen[name] = _row_numbers(name, part, len(labels))
         elif part is not None:
+            check_feature_names(names, part, name)
             rows[name] = see(part, what=name)
             if rows[name].y is None:
                 raise DataError(f"{name} must be a fraction, row numbers, (X, y) or Data with labels")
@@ -148,7 +155,7 @@ def prepare(
         if is_new:
             warnings.warn(text, ArignoteWarning, stacklevel=6)
         settings = settings.model_copy(update={"batch_size": n_train})
-    return Prepared(parts, classes, weights, dict(learned)), settings
+    return Prepared(parts, classes, weights, dict(learned), names), settings
 
 
 def _is_fraction(part: Any) -> bool:
