@@ -24,6 +24,17 @@ Run = Annotated[str, typer.Argument(help="A stem, such as runs/digits_mlp, or a 
 Which = Annotated[str | None, typer.Option(help="best, last, or the number of an epoch.")]
 Set = Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Write a key of the config.")]
 Config = Annotated[Path, typer.Argument(help="A YAML or JSON file.")]
+Features = Annotated[
+    str,
+    typer.Option(
+        help="file.h5:/path, file.npy, file.npz:key, file.csv:column,column, file.parquet:column, folder of images."
+    ),
+]
+Color = Annotated[str | None, typer.Option(help="Of images of several colours in HDF5: a label, or a position.")]
+Axes = Annotated[str | None, typer.Option(help="NCHW, NHWC or NHW, where images lie otherwise than in training.")]
+Trust = Annotated[
+    list[str] | None, typer.Option(help="Module of your own parts that may be imported for them (repeatable).")
+]
 EXIT_CODES = {ConfigError: 2, DataError: 3, CheckpointError: 4}
 
 
@@ -33,16 +44,6 @@ def _face() -> None:
 
 
 DataDir = Annotated[Path | None, typer.Option(help="Folder of relative data paths; default that of the config.")]
-
-
-def _data(source: Any, train: Any, base: Path) -> Any:
-    """Return a part that is held out; what it does not say of images is as in training."""
-    from arignote.data.arrays import Data
-    from arignote.data.sources import open_source
-
-    alike = {key: getattr(train, key) for key in ("size", "mode", "color") if getattr(source, key) is None}
-    source = source.model_copy(update=alike)
-    return Data(*open_source(source, base), axes=source.axes)
 
 
 @app.command()
@@ -84,13 +85,18 @@ def _fit(config: Path, base: Path, set_: list[str] | None, fresh: bool, force: b
     spec = read_config(config, set_)
     if spec.data is None:
         raise ConfigError(f"{config}: data.train must be given: features and labels")
+    from arignote.data.arrays import Data
     from arignote.data.sources import open_source
     from arignote.estimators import NNClassifier
+    from arignote.spec import Source
 
     x, y = open_source(spec.data.train, base)
     train = spec.data.train
     held_out = {"valid": spec.data.valid, "test": spec.data.test}
-    parts = {k: p if p is None or isinstance(p, float) else _data(p, train, base) for k, p in held_out.items()}
+    parts = {
+        name: Data(*open_source(part, base, like=train), axes=part.axes) if isinstance(part, Source) else part
+        for name, part in held_out.items()
+    }
     settings = {"verbose": not quiet} | spec.fit
     if spec.data.train.axes is not None:
         settings["axes"] = spec.data.train.axes
@@ -132,16 +138,17 @@ def _tell_result(classifier: Any, train: Any, folder: Path) -> None:
     # As `get_reader` understands them, and as a shell gives them on.
     found = (folder / os.path.expanduser(os.path.expandvars(source)) for source in sources)
     features, labels = (shlex.quote(os.path.normpath(source)) for source in found)
+    color = "" if train.color is None else f" --color {shlex.quote(str(train.color))}"
     print(f"next:  arignote inspect {files.stem}")
-    print(f"       arignote evaluate {files.stem} --features {features} --labels {labels}")
-    print(f"       arignote predict {files.stem} --features {features} --out preds.csv")
+    print(f"       arignote evaluate {files.stem} --features {features} --labels {labels}{color}")
+    print(f"       arignote predict {files.stem} --features {features} --out preds.csv{color}")
 
 
 @app.command()
 def check(
     config: Config,
     set_: Set = None,
-    data: Annotated[bool, typer.Option("--data", help="Open the files too, and see that shapes and rows fit.")] = False,
+    data: Annotated[bool, typer.Option("--data", help="Open the files too, and try a first batch.")] = False,
     data_dir: DataDir = None,
 ) -> None:
     """Check a config, and with --data its files; nothing is trained or written.
@@ -149,7 +156,7 @@ def check(
     Example: arignote check configs/digits_mlp.yaml --data
     """
     from arignote.config import read_config
-    from arignote.layers.architecture import declare, parse
+    from arignote.layers.architecture import parse
 
     spec = read_config(config, set_)
     layers = parse(spec.layers, spec.layer_defaults)
@@ -158,21 +165,11 @@ def check(
         return
     if spec.data is None:
         raise ConfigError(f"{config}: data.train must be given: features and labels")
-    from arignote.data.rows import rows_of
-    from arignote.data.sources import open_source
+    from arignote.report.checking import check_data
+    from arignote.spec import FitSettings
 
-    seen: tuple[int, ...] = ()
-    for name, source in (("train", spec.data.train), ("valid", spec.data.valid), ("test", spec.data.test)):
-        if source is None or isinstance(source, float):
-            continue
-        features, labels = open_source(source, data_dir or config.parent, load=False)
-        axes = source.axes or spec.data.train.axes or spec.fit.get("axes")
-        n_in = rows_of(features, labels, what=f"{name}: {features.where}", allow_nonfinite=True, axes=axes).n_in
-        print(f"{name}: {features.where} {features.shape} {features.dtype}, labels {labels.where} {labels.dtype}")
-        declare(layers, n_in)
-        seen = seen or n_in
-        if n_in != seen:
-            raise DataError(f"{name}: an example of {features.where} has the shape {n_in}, one of train {seen}")
+    for told in check_data(spec.data, layers, FitSettings(**spec.fit), data_dir or config.parent):
+        print(told)
 
 
 @app.command()
@@ -264,12 +261,28 @@ def convert(
     print(f"next:  arignote inspect {files.stem}")
 
 
+def _images(features: str, color: str | None, axes: str | None) -> Any:
+    """Return features with what is said of their images."""
+    from arignote.data.arrays import Data
+    from arignote.data.sources import get_reader
+
+    if axes not in (None, "NCHW", "NHWC", "NHW"):
+        raise ConfigError(f"--axes must be NCHW, NHWC or NHW; got {axes!r}")
+    if color is None and axes is None:
+        return features
+    found = get_reader(features, color=int(color) if color and color.isdigit() else color)
+    return Data(found, axes=axes)
+
+
 @app.command()
 def evaluate(
     run: Run,
-    features: Annotated[str, typer.Option(help="Source of the features: file.h5:/path, file.npy, file.npz:key.")],
-    labels: Annotated[str, typer.Option(help="Source of the labels.")],
+    features: Features,
+    labels: Annotated[str, typer.Option(help="Source of the labels, named likewise.")],
     which: Which = None,
+    color: Color = None,
+    axes: Axes = None,
+    trust: Trust = None,
 ) -> None:
     """Score a run on data with labels.
 
@@ -278,7 +291,7 @@ def evaluate(
     """
     from arignote.estimators import NNClassifier
 
-    scores = NNClassifier.load(run, which).evaluate(features, labels)
+    scores = NNClassifier.load(run, which, trust=trust or ()).evaluate(_images(features, color, axes), labels)
     for name, value in scores.items():
         print(f"{name} {value:.6g}")
 
@@ -286,9 +299,12 @@ def evaluate(
 @app.command()
 def predict(
     run: Run,
-    features: Annotated[str, typer.Option(help="Source of the features: file.h5:/path, file.npy, file.npz:key.")],
+    features: Features,
     out: Annotated[Path, typer.Option(help="CSV file: row, predicted, p_CLASS ...")],
     which: Which = None,
+    color: Color = None,
+    axes: Axes = None,
+    trust: Trust = None,
 ) -> None:
     """Write the predictions of a run.
 
@@ -296,8 +312,8 @@ def predict(
     """
     from arignote.estimators import NNClassifier
 
-    classifier = NNClassifier.load(run, which)
-    proba = classifier.predict_proba(features)
+    classifier = NNClassifier.load(run, which, trust=trust or ())
+    proba = classifier.predict_proba(_images(features, color, axes))
     chosen = classifier.classes_[proba.argmax(axis=1)]
     temporary = out.with_name(f".{out.name}.{os.getpid()}.tmp")
     try:

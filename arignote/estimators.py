@@ -273,9 +273,10 @@ class NNClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self.n_features_in_ = int(np.prod(network.architecture.n_in))
         self.interrupted_ = state.progress.stopped_by is not None
         # As scikit-learn has it: there only where the columns had names.
-        vars(self).pop("feature_names_in_", None)
         if "feature_names" in state.data:
             self.feature_names_in_ = np.array(state.data["feature_names"], dtype=object)
+        elif hasattr(self, "feature_names_in_"):
+            del self.feature_names_in_
 
     def _rows(self, X: Any, y: Any = None) -> Rows:
         if not hasattr(self, "network_"):

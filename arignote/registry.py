@@ -149,7 +149,7 @@ def _from_outside(kind: str, word: str) -> type[Part]:
         if module not in trusted:
             raise ConfigError(
                 f"{kind} {word!r} is of the module {module!r}, which is not imported because a file names it. "
-                f"If you trust it: NNClassifier.load({run!r}, trust=[{module!r}])"
+                f"If you trust it: NNClassifier.load({run!r}, trust=[{module!r}]), or --trust {module}"
             )
         try:
             importlib.import_module(module)

@@ -163,6 +163,51 @@ def test_a_folder_whose_images_differ_in_size_is_evaluated_by_the_printed_comman
     assert "error" in said(*next_commands(output)["evaluate"])
 
 
+@pytest.mark.skipif(not LEGACY.exists(), reason="the file of 2015 lies in ../shared/data, which is not here")
+def test_a_colour_of_images_is_chosen_by_the_printed_commands(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    data = f"{{train: {{features: '{LEGACY}:/images', labels: '{LEGACY}:/labels', color: 0}}, valid: 0.2}}"
+    output, _ = trained(tmp_path, tmp_path, data)
+    following = next_commands(output)
+    assert following["evaluate"][-2:] == ["--color", "0"]
+    assert "error" in said(*following["evaluate"]) and "rows -> preds.csv" in said(*following["predict"])
+    with pytest.raises(DataError, match="has no colour 7"):
+        said(*following["evaluate"][:-1], "7")
+
+
+def test_axes_are_given_to_a_command_where_images_lie_otherwise_than_in_training(folder, tmp_path):
+    output, _ = trained(tmp_path, folder, NHW, fit="preprocess: [Scale, {divide_by: 255}]")
+    np.save(tmp_path / "nchw.npy", PIXELS[:, None, ..., 0])
+    words = ["evaluate", str(tmp_path / "run"), "--features", str(tmp_path / "nchw.npy"), "--labels", f"{folder}/f.npz"]
+    assert said(*words, "--axes", "NCHW") == said(*next_commands(output)["evaluate"])
+    with pytest.raises(ConfigError, match="--axes must be NCHW, NHWC or NHW; got 'HWC'"):
+        said(*words, "--axes", "HWC")
+
+
+def test_a_module_of_ones_own_is_trusted_by_its_name(folder, tmp_path, monkeypatch):
+    (tmp_path / "my_trusted_layers.py").write_text(
+        "from typing import ClassVar\nfrom arignote.layers.base import Layer\nfrom arignote.registry import register\n"
+        "@register()\nclass SameLayer(Layer):\n"
+        '    stem: ClassVar[str] = "same"\n'
+        "    def build(self, shape):\n        return lambda params, x, training: x\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    data = "{train: {features: 'f.npz:x', labels: 'f.npz:targets'}}"
+    layers = "[['my_trusted_layers:SameLayer'], [ClassificationOutputLayer]]"
+    path = config(folder, data, layers)
+    run = str(tmp_path / "run")
+    command = [sys.executable, "-m", "arignote"]
+    env = os.environ | {"PYTHONPATH": f"{tmp_path}:{os.environ.get('PYTHONPATH', '')}"}
+    words = [*command, "fit", path, "--set", f"fit.checkpoint={run}"]
+    fitted = subprocess.run(words, env=env, capture_output=True, text=True)
+    assert fitted.returncode == 0, fitted.stderr
+    words = [*command, "evaluate", run, "--features", f"{folder}/f.npz", "--labels", f"{folder}/f.npz"]
+    refused = subprocess.run(words, env=env, capture_output=True, text=True)
+    assert refused.returncode == 4 and "'my_trusted_layers', which is not imported" in refused.stderr
+    trusted = subprocess.run([*words, "--trust", "my_trusted_layers"], env=env, capture_output=True, text=True)
+    assert trusted.returncode == 0 and "error" in trusted.stdout, trusted.stderr
+
+
 def test_variables_and_a_data_dir_say_where_files_are(folder, tmp_path, monkeypatch):
     with_space = tmp_path / "with space"
     with_space.mkdir()
@@ -230,6 +275,47 @@ CHECKS = {
 def test_check_finds_what_does_not_fit_before_anything_is_trained(data, folder):
     with pytest.raises(DataError, match=CHECKS[data]):
         said("check", config(folder, f"{{{data}}}"), "--data")
+
+
+NHW = "{train: {features: 'f.h5:/nhw', axes: NHW}}"
+TRIED = {
+    "augmentation: Flip": ("{train: {features: 'f.npz:x', labels: 'f.npz:targets'}}", r"Flip needs images .*\(8, 4\)"),
+    "augmentation: QuarterTurns": (NHW, r"QuarterTurns needs square images; got an array of shape \(8, 1, 8, 6\)"),
+    "augmentation: [Crop, {size: 4}]": (NHW, r"augmentation makes examples of \(1, 4, 4\) out of \(1, 8, 6\)"),
+    "preprocess: [Standardise, {per: channel}]": (
+        "{train: {features: 'f.npz:x', labels: 'f.npz:targets'}}",
+        r'per="channel" needs images .*got shape \(8, 4\)',
+    ),
+    "preprocess: [Whiten, {method: pca, n_components: 9}]": (
+        "{train: {features: 'f.npz:x', labels: 'f.npz:targets'}}",
+        "Whiten takes 9 to 4096 features; got 4",
+    ),
+}
+
+
+@pytest.mark.parametrize("fit", TRIED)
+def test_check_tries_preprocessing_and_augmentation_on_a_first_batch(fit, folder):
+    data, words = TRIED[fit]
+    with pytest.raises(DataError, match=words):
+        said("check", config(folder, data, fit=fit), "--data")
+
+
+def test_check_says_what_comes_to_the_network(folder):
+    fit = "preprocess: [[Scale, {divide_by: 255}], [Whiten, {method: pca, n_components: 5}]], augmentation: [Mixup]"
+    told = said("check", config(folder, NHW, fit=fit), "--data")
+    assert "first batch: 8 examples of (5,) float32 come to the network" in told
+
+
+def test_check_and_fit_see_images_of_validation_in_the_size_of_those_of_training(folder):
+    data = "{train: {features: images, size: [4, 4]}, valid: {features: images}}"
+    assert "valid: " in said("check", config(folder, data), "--data")
+
+
+def test_check_tells_labels_of_the_test_data_that_training_lacks(folder):
+    np.savez(folder / "more.npz", x=X, targets=Y + 1)
+    data = "{train: {features: 'f.npz:x', labels: 'f.npz:targets'}, test: {features: more.npz}}"
+    with pytest.raises(DataError, match=r"^label 2 of test row \d+ is none of the classes \[0, 1\]"):
+        said("check", config(folder, data), "--data")
 
 
 def test_check_tells_channels_last_from_a_network_that_wants_them_first(folder):

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from arignote.errors import ArignoteWarning, DataError
+from arignote.errors import ArignoteError, ArignoteWarning, DataError
 from arignote.streams import stream
 
 __all__ = ["Augmentation"]
@@ -41,6 +41,8 @@ class Augmentation:
         for function, accepted in self._functions:
             try:
                 x, y = function(x, y, **{name: keywords[name] for name in accepted})
+            except ArignoteError as fault:
+                raise DataError(f"{where}: {fault}") from fault
             except Exception as fault:
                 raise DataError(f"{where}: {type(fault).__name__}: {fault}") from fault
             if len(x) != n_rows or len(y) != n_rows:

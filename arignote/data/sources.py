@@ -71,7 +71,7 @@ def read_source(src: Any, labels: bool = False, *, base: Path | None = None, **o
     return reader.array if isinstance(reader, ArrayReader) else reader.read(slice(0, len(reader)))
 
 
-def open_source(source: Source, base: Path, load: bool = True) -> tuple[Reader, Reader]:
+def open_source(source: Source, base: Path, load: bool = True, like: Source | None = None) -> tuple[Reader, Reader]:
     """Return the readers of features and labels of a source of a config.
 
     Parameters
@@ -80,8 +80,13 @@ def open_source(source: Source, base: Path, load: bool = True) -> tuple[Reader, 
         Labels that it does not name are looked for where the features are.
     base, load
         As of `get_reader`.
+    like : Source, optional
+        Of this are colour, size and mode where the source does not say them.
     """
-    options: dict[str, Any] = {"color": source.color, "size": source.size, "mode": source.mode}
+    options: dict[str, Any] = {
+        key: getattr(like, key, None) if getattr(source, key) is None else getattr(source, key)
+        for key in ("color", "size", "mode")
+    }
     labels = source.labels or source.features.partition(":")[0]
     features = get_reader(source.features, base=base, load=load, **options)
     return features, get_reader(labels, labels=True, base=base, load=load)

@@ -1,0 +1,84 @@
+"""Whether the data of a config fits its network and its settings, before anything is trained."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from arignote.data.augment import Augmentation
+from arignote.data.labels import encode_labels, find_classes
+from arignote.data.preprocess import Pipeline
+from arignote.data.rows import Rows, rows_of
+from arignote.data.sources import open_source
+from arignote.errors import DataError
+from arignote.layers.architecture import declare
+from arignote.layers.base import Layer
+from arignote.spec import DataSpec, FitSettings, Source
+
+__all__ = ["check_data"]
+
+
+def check_data(data: DataSpec, layers: list[Layer], settings: FitSettings, base: Path) -> Iterator[str]:
+    """Yield what each source holds, and what a first batch becomes; of features no more than that is read.
+
+    Parameters
+    ----------
+    data : DataSpec
+        Sources; fractions are passed over.
+    layers : list of Layer
+        As `parse` returns them.
+    settings : FitSettings
+        Preprocessing and augmentation are tried on the first batch.
+    base : Path
+        Folder of relative paths.
+
+    Raises
+    ------
+    ConfigError, DataError
+        Where something does not fit.
+    """
+    axes = data.train.axes or settings.axes
+    train, labels, told = _opened("train", data.train, data.train, axes, base)
+    classes = find_classes(labels, getattr(layers[-1], "n_classes", None))
+    y = encode_labels(labels, classes, "train")
+    yield told
+    first = train.take(np.arange(min(max(settings.batch_size, 2), len(train))))
+    first = replace(first, lenient=settings.allow_nonfinite)
+    if settings.preprocess:
+        pipeline = Pipeline(settings.preprocess)
+        first = replace(first, preprocess=partial(pipeline.apply, pipeline.fit(first.blocks)))
+    architecture = declare(layers, first.n_in, len(classes))
+    for name, source in (("valid", data.valid), ("test", data.test)):
+        if isinstance(source, Source):
+            rows, labels, told = _opened(name, source, data.train, source.axes or axes, base)
+            if rows.n_in != train.n_in:
+                raise DataError(
+                    f"{name}: an example of {rows.reader.where} has the shape {rows.n_in}, one of train {train.n_in}"
+                )
+            encode_labels(labels, classes, name)
+            yield told
+    x = first.features(slice(0, len(first)))
+    if settings.augmentation:
+        x, _ = Augmentation(settings.augmentation, 0, len(classes))(x, y[: len(x)], 0, 0)
+    augmented = declare(layers, x.shape[1:], len(classes))
+    if [place.params for place in augmented.placed] != [place.params for place in architecture.placed]:
+        raise DataError(
+            f"augmentation makes examples of {x.shape[1:]} out of {first.n_in}, which need another network: "
+            "rows that are not augmented keep their shape"
+        )
+    yield f"first batch: {len(x)} examples of {x.shape[1:]} {x.dtype} come to the network"
+
+
+def _opened(name: str, source: Source, train: Source, axes: str | None, base: Path) -> tuple[Rows, NDArray[Any], str]:
+    """Return the rows of a source, their labels, and what is told of it."""
+    features, labels = open_source(source, base, load=False, like=train)
+    rows = rows_of(features, labels, what=f"{name}: {features.where}", allow_nonfinite=True, axes=axes)
+    assert rows.y is not None
+    told = f"{name}: {features.where} {features.shape} {features.dtype}, labels {labels.where} {labels.dtype}"
+    return rows, rows.y, told
