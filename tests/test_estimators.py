@@ -48,6 +48,13 @@ def test_the_names_of_columns_are_learned_and_kept_in_files(frames, tmp_path):
     assert not hasattr(fitted.fit(X.to_numpy(), y, n_epochs=1, resume=True), "feature_names_in_")
 
 
+def test_labels_in_wider_text_than_they_need_are_classes_like_others(digits, tmp_path):
+    X, y = digits
+    # Numbers become text of 21 letters.
+    fitted = NNClassifier(MLP, rng=1, n_epochs=1).fit(X, y.astype(str), checkpoint=str(tmp_path / "run"))
+    assert fitted.classes_.tolist() == NNClassifier.load(str(tmp_path / "run")).classes_.tolist() == list("0123456789")
+
+
 def test_columns_that_have_no_names_leave_none(frames):
     X, y = frames
     for data in ((X.to_numpy(), y), (X.set_axis(range(X.shape[1]), axis=1), y)):

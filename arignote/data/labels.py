@@ -48,6 +48,9 @@ def find_classes(labels: NDArray[Any], n_classes: int | None) -> NDArray[Any]:
         classes = np.unique(labels)
     except TypeError:
         raise DataError("labels are of several types; make them all strings or all numbers") from None
+    if classes.dtype.kind == "U":
+        # As wide as they need it, which is how a file of the run has them.
+        classes = np.array(classes.tolist())
     n_needed = 2 if n_classes == 1 else n_classes
     if n_needed is not None and classes.dtype.kind in "biuf" and len(classes) <= n_needed:
         if len(classes) < n_needed or (classes == np.arange(n_needed)).all():
