@@ -389,6 +389,61 @@ def test_augmentation_is_a_list_of_specs_or_a_single_one_or_a_name_alone(given, 
     assert classifier.state_.preprocess["1.mean"].shape == (1, 1, 1)
 
 
+SPOILT = {
+    "one array": (lambda x, y: x, r"must return features and labels, \(x, y\); got ndarray"),
+    "nothing": (lambda x, y: None, r"must return features and labels, \(x, y\); got NoneType"),
+    "a class that is none": (
+        lambda x, y: (x, y + 5),
+        r"labels must be class numbers in 0 \.\. 1, .*got int64 of shape",
+    ),
+    "half a class": (lambda x, y: (x, y * 0.5), r"labels must be class numbers .*got float64 of shape \(16,\)"),
+    "shares of other classes": (lambda x, y: (x, np.ones((len(y), 3))), r"shares of the classes \(rows, 2\); got"),
+}
+
+
+@pytest.mark.parametrize("kind", SPOILT)
+def test_an_augmentation_that_returns_something_else_is_told_what_it_must_return(kind):
+    function, words = SPOILT[kind]
+    with pytest.raises(DataError, match=rf"augmentation of epoch 1, batch 0: .*{words}"):
+        NNClassifier(LAYERS, rng=1).fit(X, Y, augmentation=function, **SETTINGS)
+
+
+class Stream:
+    def __iter__(self):
+        return zip(X, Y, strict=True)
+
+
+class Loader(Stream):
+    def __len__(self):
+        return 4
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [(Stream(), r"Stream: has no length"), (Loader(), r"Loader: gives no item .*DataLoader"), (iter(X), r"no length")],
+)
+def test_what_can_only_be_gone_through_is_told_what_it_lacks(given, words):
+    with pytest.raises(DataError, match=words):
+        NNClassifier(LAYERS, rng=1).fit(given, Y, **SETTINGS)
+
+
+def test_the_axes_of_data_are_checked_where_they_are_given():
+    with pytest.raises(DataError, match=r"axes of Data must be NCHW, NHWC or NHW; got 'HWC'"):
+        Data(PIXELS, Y, axes="HWC")
+
+
+def test_the_log_tells_how_a_source_is_read(folder, tmp_path, caplog):
+    np.save(tmp_path / "x.npy", X)
+    with caplog.at_level("INFO", logger="arignote.data.sources"):
+        for source in (f"{folder}/f.npz", tmp_path / "x.npy", folder / "images"):
+            get_reader(source, **{"size": 4} if source == folder / "images" else {})
+    told = [record.getMessage() for record in caplog.records]
+    assert "f.npz:x (60, 4) float32, in memory" in told[0] and told[1].endswith(
+        "x.npy (60, 4) float32, single rows are read"
+    )
+    assert told[2].endswith("images (20, 3, 4, 4) uint8, single rows are read")
+
+
 def test_weights_of_classes_and_contiguous_parts_come_from_a_config(folder, tmp_path):
     data = "{train: {features: 'f.npz:x', labels: 'f.npz:targets'}, valid: 0.2}"
     _, classifier = trained(tmp_path, folder, data, fit="class_weight: {0: 2, 1: 1.5}, partition: contiguous")
@@ -472,6 +527,7 @@ def bad(folder, tmp_path):
         "strings": (f"{f}:/words", Y, r"f\.h5.*/words"),
         "objects": (pd.DataFrame({"a": ["x", "y"] * 30}), Y, "X must be numbers; got objects"),
         "label that is NaN": (X, f"{f}:/gap", "label of .* row 7 is not finite"),
+        "label of a file": (X, f"{f}:/gap", r"label of \S*f\.h5:/gap row 7 is not finite"),
         "no csv": (f"{tmp_path}/text.csv", None, r"text\.csv: column 'b': row 1 \(line 3\) holds 'x'"),
         "uneven csv": (f"{tmp_path}/uneven.csv:a,b", Y, r"uneven\.csv, line 3: has 2 fields; the header has 3"),
         "hostile": (f"{tmp_path}/hostile.h5:/x", Y, r"hostile\.h5"),

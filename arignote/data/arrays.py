@@ -47,6 +47,8 @@ class Data:
         allow_partial_batch: bool = True,
         axes: str | None = None,
     ):
+        if axes not in (None, "NCHW", "NHWC", "NHW"):
+            raise DataError(f"axes of Data must be NCHW, NHWC or NHW; got {axes!r}")
         self.features, self.labels = features, labels
         self.batch_size = batch_size
         self.alter_features, self.alter_labels = alter_features, alter_labels

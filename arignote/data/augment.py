@@ -40,15 +40,28 @@ class Augmentation:
         n_rows = len(x)
         for function, accepted in self._functions:
             try:
-                x, y = function(x, y, **{name: keywords[name] for name in accepted})
+                found = function(x, y, **{name: keywords[name] for name in accepted})
             except ArignoteError as fault:
                 raise DataError(f"{where}: {fault}") from fault
             except Exception as fault:
                 raise DataError(f"{where}: {type(fault).__name__}: {fault}") from fault
+            if not isinstance(found, tuple | list) or len(found) != 2:
+                raise DataError(f"{where}: must return features and labels, (x, y); got {type(found).__name__}")
+            x, y = map(np.asarray, found)
             if len(x) != n_rows or len(y) != n_rows:
                 raise DataError(f"{where}: must return {n_rows} rows; got {len(x)} and {len(y)}")
+        if not self._are_labels(y):
+            raise DataError(
+                f"{where}: labels must be class numbers in 0 .. {self.n_classes - 1}, or shares of the classes "
+                f"(rows, {self.n_classes}); got {y.dtype} of shape {y.shape}, such as {y[0].tolist()}"
+            )
         dtype = np.int64 if y.ndim == 1 else np.float32
         return np.ascontiguousarray(x, dtype=np.float32), np.ascontiguousarray(y, dtype=dtype)
+
+    def _are_labels(self, y: NDArray[Any]) -> bool:
+        if y.ndim == 1 and y.dtype.kind in "iu":
+            return bool(y.min() >= 0 and y.max() < self.n_classes)
+        return y.shape[1:] == (self.n_classes,) and y.dtype.kind in "iuf"
 
     def warn_if_not_exact(self, x: NDArray[Any], y: NDArray[Any]) -> None:
         """Augment one batch twice and tell a difference: someone drew from a generator other than `rng`."""

@@ -101,7 +101,8 @@ def is_dataset(x: Any) -> bool:
     if isinstance(x, str | bytes | list | tuple | Mapping):
         return False
     is_array = any(hasattr(x, name) for name in ("__array__", "dtype", "iter_epoch"))
-    return not is_array and hasattr(x, "__getitem__") and hasattr(x, "__len__")
+    # A stream, or a DataLoader, is told what it lacks.
+    return not is_array and (hasattr(x, "__getitem__") or hasattr(x, "__iter__"))
 
 
 def features_and_labels(
@@ -164,7 +165,9 @@ def _length(dataset: Any) -> int:
     except (TypeError, NotImplementedError, AttributeError):
         raise DataError(f"{where}: has no length (is it a stream?); rows are read by their number") from None
     if not hasattr(dataset, "__getitem__"):
-        raise DataError(f"{where}: gives no item by its number: it lacks __getitem__")
+        raise DataError(
+            f"{where}: gives no item by its number: it lacks __getitem__ (give the dataset of a DataLoader)"
+        )
     if not n_rows:
         raise DataError(f"{where}: has no rows")
     return n_rows

@@ -29,7 +29,7 @@ class ImageFolderReader(Reader):
     ----------
     folder : str or Path
         With a folder for each class.
-    size : (int, int), optional
+    size : (int, int) or int, optional
         Height and width to which images are resized (bilinear, antialiased). Needed where they are not all of one size.
     mode : {"L", "RGB"}, optional
         Grey or coloured; coloured if left out, unless all images are grey.
@@ -49,11 +49,12 @@ class ImageFolderReader(Reader):
 
     dtype = np.dtype(np.uint8)
 
-    def __init__(self, folder: str | Path, size: tuple[int, int] | None = None, mode: str | None = None):
+    def __init__(self, folder: str | Path, size: tuple[int, int] | int | None = None, mode: str | None = None):
         # The working directory may become another.
         self.folder, self.where = Path(folder).absolute(), str(folder)
         if mode not in (None, *_CHANNELS):
             raise DataError(f"{self.where}: mode={mode!r} is not known. Known: {', '.join(_CHANNELS)}")
+        size = (size, size) if isinstance(size, int) else size
         if size is not None and (len(size) != 2 or min(size) < 1):
             raise DataError(f"{self.where}: size={size!r} is not (height, width)")
         _pillow(self.where)

@@ -182,6 +182,8 @@ def _per_row(name: str, values: Any, n_rows: int) -> NDArray[Any]:
     array = np.asarray(values)
     if array.shape != (n_rows,):
         raise DataError(f"{name} must have the shape ({n_rows},), one for each row of X; got {array.shape}")
+    if array.dtype == object and (array[0] is None or len({type(value) for value in array}) > 1):
+        raise DataError(f"{name} must be all numbers or all text, with none missing")
     return array
 
 
@@ -225,7 +227,9 @@ def _weights(
         return None
     weights = np.ones(len(y))
     if given.sample_weight is not None:
-        own = _per_row("sample_weight", given.sample_weight, n_rows).astype(np.float64)
+        own = _per_row("sample_weight", given.sample_weight, n_rows)
+        if own.dtype.kind not in "biuf":
+            raise DataError(f"sample_weight must be numbers; got {own.dtype}")
         if not (np.isfinite(own).all() and (own >= 0).all()):
             raise DataError("sample_weight must be finite numbers >= 0")
         weights *= own if chosen is None else own[chosen]

@@ -222,10 +222,10 @@ def rows_of(
         given = read_source(y, labels=True) if isinstance(y, str | os.PathLike) or hasattr(y, "iter_epoch") else y
         if window is not None:
             given = np.asarray(given)[window]
-        labels = check_labels(given, what)
+        theirs = str(y) if isinstance(y, str | os.PathLike) else y.where if isinstance(y, Reader) else ""
+        labels = check_labels(given, theirs or what)
         if len(labels) != n_rows:
-            theirs = y if isinstance(y, str) else getattr(y, "where", "") or "its labels"
-            raise DataError(f"{what} has {n_rows} rows, {theirs} {len(labels)}; they must be as many")
+            raise DataError(f"{what} has {n_rows} rows, {theirs or 'its labels'} {len(labels)}; they must be as many")
         rows = replace(rows, y=labels if alter_labels is None else check_labels(alter_labels(labels), what))
     if window is not None and not isinstance(reader, ArrayReader):
         rows = replace(rows, index=np.arange(*window.indices(len(reader)), dtype=np.int64))

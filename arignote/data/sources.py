@@ -60,7 +60,9 @@ def get_reader(
     reader = _of_path(path, key, labels, {key: value for key, value in options.items() if value is not None})
     if load and reader.chunk_rows is not None and reader.dtype.itemsize * int(np.prod(reader.shape)) <= IN_MEMORY:
         reader = ArrayReader(reader.read(slice(0, len(reader))), reader.where)
-    how = "in memory" if reader.chunk_rows is None else f"read {reader.chunk_rows} rows at a time"
+    # Of what is in memory no file can change any more.
+    of_rows = "in memory" if isinstance(reader, ArrayReader) and reader.stamp() is None else "single rows are read"
+    how = of_rows if reader.chunk_rows is None else f"read {reader.chunk_rows} rows at a time"
     _log.info("%s -> %s %s %s, %s", src, reader.where, reader.shape, reader.dtype, how)
     return reader
 

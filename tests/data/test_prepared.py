@@ -184,6 +184,17 @@ def test_no_group_is_parted(kind):
     assert sum(map(len, seen)) == len(set.union(*seen)) == 11
 
 
+@pytest.mark.parametrize("groups", [[None] * 90, ["a", None] * 45, ["a", 1] * 45])
+def test_groups_that_cannot_be_compared_are_told(groups):
+    with pytest.raises(DataError, match=r"groups must be all numbers or all text, with none missing"):
+        prepared(valid=0.3, groups=np.array(groups, dtype=object))
+
+
+def test_weights_that_are_no_numbers_are_told():
+    with pytest.raises(DataError, match=r"sample_weight must be numbers; got <U1"):
+        prepared(sample_weight=["a"] * 90)
+
+
 def test_a_batch_larger_than_the_data_is_told():
     with pytest.warns(ArignoteWarning, match=r"batch_size 80 is larger than the data \(72 rows\)"):
         assert prepared(settings={"batch_size": 80}, valid=0.2)[1].batch_size == 72
