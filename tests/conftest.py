@@ -4,20 +4,26 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from promise import LAYERS
 
 # A command, not a test.
 collect_ignore = ["resume/torture.py"]
-
-LAYERS = [
-    ["FCLayer", {"name": "fc1", "n_units": 12, "activation": "prelu_shelf", "l2": 0.001, "maxnorm": 3.0}],
-    ["DropoutLayer", {"dropout_p": 0.3}],
-    ["ClassificationOutputLayer", {"name": "output"}],
-]
 
 
 @pytest.fixture
 def layers():
     return [[name, dict(params)] for name, params in LAYERS]
+
+
+@pytest.fixture(scope="module")
+def one_thread():
+    """Threads that wait for each other cost small networks more than they give."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="session")

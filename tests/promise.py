@@ -1,37 +1,92 @@
-"""What two runs have in common if the promise holds, and how one is killed in process."""
+"""What two runs have in common if the promise holds, what they are made of, and how one is killed in process."""
 
 from __future__ import annotations
 
+import numpy as np
+
+from arignote.checkpoint import decode
 from arignote.tensors import tensors_sha256
+
+LAYERS = [
+    ["FCLayer", {"name": "fc1", "n_units": 12, "activation": "prelu_shelf", "l2": 0.001, "maxnorm": 3.0}],
+    ["DropoutLayer", {"dropout_p": 0.3}],
+    ["ClassificationOutputLayer", {"name": "output"}],
+]
 
 
 class Stopped(Exception):
     """Ends a run in the middle, as a kill would."""
 
 
-def killed_after(n_batches):
-    """Return an observer that ends the run after so many batches."""
+def stop():
+    raise Stopped
+
+
+def at_event(number, act, kind="batch"):
+    """Return an observer that calls `act` once, at an event of the run (counted from 1 among those of its kind)."""
     count = {"n": 0}
 
     def observer(event):
-        count["n"] += event.kind == "batch"
-        if count["n"] > n_batches:
-            raise Stopped
+        count["n"] += event.kind == kind
+        if event.kind == kind and count["n"] == number:
+            act()
 
     return observer
 
 
-def digest(classifier):
-    """Return what must be the same bits: weights, slots, history, rules, best, preprocessing, position."""
-    state = classifier.state_
+def killed_after(n_batches):
+    """Return an observer that ends the run after so many batches."""
+    return at_event(n_batches + 1, stop)
+
+
+def shift(x, y, rng):
+    """An augmentation: all columns one to the left, to the right, or as they are."""
+    return np.roll(x, int(rng.integers(-1, 2)), axis=1), y
+
+
+class Forward:
+    """A reader of a user's own that goes forward only: it knows no class of ours, and keeps the contract."""
+
+    def __init__(self, array):
+        self.array = array
+
+    @property
+    def n_rows(self):
+        return len(self.array)
+
+    def iter_epoch(self, batch_size, start=0, stop=None, start_on_batch=True, allow_partial=False):
+        stop = self.n_rows if stop is None else min(stop, self.n_rows)
+        start = start // batch_size * batch_size if start_on_batch else start
+        for at in range(start, stop, batch_size):
+            end = min(at + batch_size, stop)
+            if allow_partial or end - at == batch_size:
+                yield self.rows(at, end)
+
+    def rows(self, at, end):
+        return self.array[at:end]
+
+
+def newest(stem):
+    """Return the state in the newest file of a run."""
+    path = stem.with_name(f"{stem.name}_last.ckpt")
+    return decode(path.read_bytes(), str(path))[0]
+
+
+def digest_of(state):
+    """Return what must be the same bits: weights, slots, history, rules, best, preprocessing, losses, position."""
     best = state.best
     return (
         tensors_sha256(state.network),
         tensors_sha256(state.slots),
         state.history.sha256(),
         {name: vars(rule) for name, rule in state.rules.items()},
-        None if best is None else (best.value, best.epoch, best.n_rows),
+        None if best is None else (best.value, best.epoch, best.examples_seen, best.n_rows),
         tensors_sha256(state.preprocess),
-        tensors_sha256(classifier.params),
-        (state.progress.n_updates, state.progress.examples_seen, state.progress.ended),
+        float(state.epoch_loss),
+        dict(vars(state.progress)),
     )
+
+
+def digest(classifier):
+    """Return the same of what a fit ended in, and of the network that it predicts with."""
+    return digest_of(classifier.state_), tensors_sha256(classifier.params)

@@ -9,13 +9,12 @@ import threading
 from types import SimpleNamespace
 
 import pytest
-import torch
+from promise import digest_of
 
 from arignote import NNClassifier, checkpointer
 from arignote.checkpoint import decode
 from arignote.errors import ArignoteWarning, CheckpointError
 from arignote.report.inspection import inspection
-from arignote.tensors import tensors_sha256
 
 LAYERS = [
     ["FCLayer", {"name": "fc1", "n_units": 12}],
@@ -25,14 +24,7 @@ LAYERS = [
 # 240 rows: four batches an epoch.
 SETTINGS = {"n_epochs": 3, "batch_size": 64, "valid": 0.2, "sgd_type": "nag", "lr_rule": 0.1}
 
-
-@pytest.fixture(scope="module", autouse=True)
-def _one_thread():
-    """Threads that wait for each other cost these small networks more than they give."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @pytest.fixture
@@ -66,17 +58,6 @@ def positions(folder):
 
 def names(folder, kind):
     return sorted(path.name for path in folder.glob(f"run_{kind}*"))
-
-
-def digest(state):
-    return [
-        tensors_sha256(state.network),
-        tensors_sha256(state.slots),
-        state.history.sha256(),
-        float(state.epoch_loss),
-        vars(state.progress),
-        state.best and state.best.value,
-    ]
 
 
 def ticking(clock, seconds, kind):
@@ -133,7 +114,7 @@ def test_a_stop_is_saved_whatever_the_cadence(every, fit, tmp_path, clock):
 
     assert fit(checkpoint_every=every, observers=interrupt).interrupted_
     assert positions(tmp_path)[-1] == (1, 3) and states(tmp_path)[-1].progress.stopped_by == "SIGINT"
-    assert digest(fit(checkpoint_every=every).state_) == digest(fit(checkpoint=None).state_)
+    assert digest_of(fit(checkpoint_every=every).state_) == digest_of(fit(checkpoint=None).state_)
 
 
 def test_so_many_last_files_are_kept_the_newest_ones(fit, tmp_path):
@@ -180,7 +161,7 @@ def test_the_newest_of_the_epochs_are_kept(fit, tmp_path):
 
 
 def test_without_files_nothing_is_written_and_the_end_is_the_same(fit, tmp_path):
-    assert digest(fit(checkpoint=None).state_) == digest(fit(checkpoint_every=1).state_)
+    assert digest_of(fit(checkpoint=None).state_) == digest_of(fit(checkpoint_every=1).state_)
     assert {path.name.split(".")[0] for path in tmp_path.iterdir()} == {"run_last", "run_best"}
 
 
@@ -224,7 +205,7 @@ def large(monkeypatch):
 def expected_by_update(fit, folder):
     """Return the digest of the state at each position, from files that were waited for."""
     fit(checkpoint=folder / "run", checkpoint_every=1)
-    return {(s.progress.epoch, s.progress.batch): digest(s) for s in states(folder)}
+    return {(s.progress.epoch, s.progress.batch): digest_of(s) for s in states(folder)}
 
 
 @pytest.mark.parametrize("every", [1, "epoch"])
@@ -252,8 +233,8 @@ def test_a_large_state_is_written_while_training_goes_on(every, fit, disk, tmp_p
     assert at[:2] == [(0, 0), (0, 1) if every == 1 else (1, 0)] and at[2] >= (2, 2) and at[-1] == (3, 0)
     assert at == sorted(set(at))
     # What was written is the state of that moment, though training went on under it.
-    assert [digest(state) for state in found] == [expected[place] for place in at]
-    assert digest(found[-1]) == digest(fitted.state_)
+    assert [digest_of(state) for state in found] == [expected[place] for place in at]
+    assert digest_of(found[-1]) == digest_of(fitted.state_)
     assert not list(tmp_path.glob(".*"))
 
 
@@ -270,7 +251,7 @@ def test_fit_returns_when_the_last_state_is_on_disk(fit, disk, large, tmp_path):
     fitted = fit(checkpoint_every="epoch", observers=hold)
     disk.returned = True
     assert opened == [1] and disk.n_inside == 0
-    assert digest(states(tmp_path)[-1]) == digest(fitted.state_) and fitted.state_.finished
+    assert digest_of(states(tmp_path)[-1]) == digest_of(fitted.state_) and fitted.state_.finished
 
 
 def test_each_epoch_of_a_large_state_is_kept_however_slow_the_disk(fit, disk, large, tmp_path):
@@ -320,7 +301,11 @@ def test_a_save_that_fails_once_is_told_and_training_goes_on(operation, size, fi
     at = positions(tmp_path)
     assert at[0] == (0, 0) and at[-1] == (4, 0) and (1, 0) not in at and at == sorted(set(at))
     monkeypatch.undo()
-    assert digest(states(tmp_path)[-1]) == digest(fitted.state_) == digest(fit(checkpoint=None, n_epochs=4).state_)
+    assert (
+        digest_of(states(tmp_path)[-1])
+        == digest_of(fitted.state_)
+        == digest_of(fit(checkpoint=None, n_epochs=4).state_)
+    )
     assert not list(tmp_path.glob(".*"))
 
 
@@ -363,4 +348,4 @@ def test_a_stop_in_the_middle_of_an_update_waits_for_its_end(fit, tmp_path):
     stopped = fit(accumulate=3, augmentation=interrupt_once, n_workers=0)
     assert SENT and stopped.interrupted_ and positions(tmp_path)[-1] == (1, 3)
     ended = fit(accumulate=3, augmentation=interrupt_once, n_workers=0)
-    assert digest(ended.state_) == digest(fit(checkpoint=None, accumulate=3).state_)
+    assert digest_of(ended.state_) == digest_of(fit(checkpoint=None, accumulate=3).state_)

@@ -21,6 +21,7 @@ import h5py
 import numpy as np
 import pandas as pd
 import pytest
+from promise import at_event
 from typer.testing import CliRunner
 
 from arignote import ArignoteError, ArignoteWarning, ConfigError, DataError, Interrupted, NNClassifier
@@ -692,33 +693,22 @@ def boom(x, y, epoch):
     return x, y
 
 
-def at_batch_6(act):
-    seen = []
-
-    def observer(event):
-        seen.append(event.kind)
-        if seen.count("batch") == 6 and event.kind == "batch":
-            act()
-
-    return observer
-
-
 def throw(fault):
     raise fault
 
 
 def kill(number):
-    return at_batch_6(lambda: os.kill(os.getpid(), number))
+    return at_event(6, lambda: os.kill(os.getpid(), number))
 
 
 ENDINGS = {
     "it is done": (dict, None),
-    "an observer raises": (lambda: {"observers": at_batch_6(lambda: throw(BoomError()))}, BoomError),
+    "an observer raises": (lambda: {"observers": at_event(6, lambda: throw(BoomError()))}, BoomError),
     "the augmentation raises": (lambda: {"augmentation": boom}, DataError),
-    "KeyboardInterrupt": (lambda: {"observers": at_batch_6(lambda: throw(KeyboardInterrupt()))}, KeyboardInterrupt),
+    "KeyboardInterrupt": (lambda: {"observers": at_event(6, lambda: throw(KeyboardInterrupt()))}, KeyboardInterrupt),
     "Ctrl-C": (lambda: {"observers": kill(signal.SIGINT)}, None),
     "SIGTERM": (lambda: {"observers": kill(signal.SIGTERM)}, Interrupted),
-    "GeneratorExit": (lambda: {"observers": at_batch_6(lambda: throw(GeneratorExit()))}, GeneratorExit),
+    "GeneratorExit": (lambda: {"observers": at_event(6, lambda: throw(GeneratorExit()))}, GeneratorExit),
 }
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import threading
 import time
@@ -11,11 +12,10 @@ import time
 import numpy as np
 import pytest
 import torch
-from promise import digest
+from promise import at_event, digest, newest
 from sklearn.model_selection import GridSearchCV
 
 from arignote import Interrupted, NNClassifier
-from arignote.checkpoint import decode
 from arignote.preemption import StopRequest
 
 SETTINGS = {
@@ -42,11 +42,6 @@ def _handlers_are_put_back():
     assert not [thread.name for thread in threading.enumerate() if thread.name.startswith("arignote-notices")]
 
 
-def stored(stem):
-    path = stem.parent / f"{stem.name}_last.ckpt"
-    return decode(path.read_bytes(), str(path))[0]
-
-
 def send(*names):
     for name in names:
         os.kill(os.getpid(), signal.Signals[name])
@@ -54,14 +49,7 @@ def send(*names):
 
 def sender(*names, at=6, kind="batch"):
     """Return an observer that sends this process signals at the batch (or validation) number `at`."""
-    count = {"n": 0}
-
-    def observer(event):
-        count["n"] += event.kind == kind
-        if event.kind == kind and count["n"] == at:
-            send(*names)
-
-    return observer
+    return at_event(at, lambda: send(*names), kind)
 
 
 def classifier(**settings):
@@ -89,7 +77,7 @@ def test_a_signal_raises_interrupted_after_the_batch_with_everything_saved(
     with pytest.raises(Interrupted, match=f"{name}: stopped and saved") as caught:
         stopped.fit(*digits, **SETTINGS, **listening, checkpoint=str(tmp_path / "run"), observers=sender(name))
     assert (caught.value.code, caught.value.reason) == (code, name) and isinstance(caught.value, SystemExit)
-    progress = stored(tmp_path / "run").progress
+    progress = newest(tmp_path / "run").progress
     assert (progress.epoch, progress.batch, progress.stopped_by) == (1, 2, name)
     assert stopped.interrupted_ and stopped.state_.progress.n_updates == 6
     ended = classifier().fit(*digits, **SETTINGS, checkpoint=str(tmp_path / "run"))
@@ -98,11 +86,15 @@ def test_a_signal_raises_interrupted_after_the_batch_with_everything_saved(
 
 
 def test_ctrl_c_returns_after_the_batch_with_everything_saved(digits, tmp_path, whole):
-    stem = tmp_path / "run"
+    stem = tmp_path / "files" / "run"
+    handler = signal.getsignal(signal.SIGINT)
     stopped = classifier().fit(*digits, **SETTINGS, checkpoint=str(stem), observers=sender("SIGINT"))
-    assert stopped.interrupted_ and stored(stem).progress.stopped_by == "SIGINT"
+    assert signal.getsignal(signal.SIGINT) is handler
+    assert stopped.interrupted_ and newest(stem).progress.stopped_by == "SIGINT"
     assert (stopped.state_.progress.epoch, stopped.state_.progress.batch) == (1, 2)
+    shutil.copytree(stem.parent, tmp_path / "copy")
     assert digest(classifier().fit(*digits, **SETTINGS, checkpoint=str(stem))) == whole
+    assert digest(NNClassifier.load(str(tmp_path / "copy" / "run")).fit(*digits, valid=0.2, test=0.1)) == whole
 
 
 def test_a_second_ctrl_c_stops_at_once(digits, tmp_path, whole):
@@ -110,7 +102,7 @@ def test_a_second_ctrl_c_stops_at_once(digits, tmp_path, whole):
     with pytest.raises(KeyboardInterrupt):
         classifier().fit(*digits, **SETTINGS, checkpoint=str(tmp_path / "run"), checkpoint_every=1, observers=told)
     # Nothing of the batch at work is saved; the one before is.
-    assert stored(tmp_path / "run").progress.n_updates == 5
+    assert newest(tmp_path / "run").progress.n_updates == 5
     assert not list(tmp_path.glob(".*"))
     assert digest(classifier().fit(*digits, **SETTINGS, checkpoint=str(tmp_path / "run"))) == whole
 
@@ -220,15 +212,15 @@ def test_a_signal_in_mid_validation_leaves_it_to_be_done(settings, at, position,
     with pytest.raises(Interrupted):
         fit(at, checkpoint=str(stem))
     assert SCORING["calls"] == at, "the validation was left after its batch"
-    progress = stored(stem).progress
+    progress = newest(stem).progress
     assert ((progress.epoch, progress.batch), progress.validation_due) == (position, due)
-    n_rows = len(stored(stem).history)
+    n_rows = len(newest(stem).history)
     # Once more: the very validation that the run goes on with is stopped too.
     with pytest.raises(Interrupted):
         fit(2, checkpoint=str(stem))
-    progress = stored(stem).progress
+    progress = newest(stem).progress
     assert ((progress.epoch, progress.batch), progress.validation_due) == (position, due)
-    assert len(stored(stem).history) == n_rows
+    assert len(newest(stem).history) == n_rows
     assert digest(fit(checkpoint=str(stem))) == straight
 
 
@@ -262,7 +254,7 @@ def test_a_file_that_appears_is_a_notice(digits, tmp_path, whole):
     with pytest.raises(Interrupted, match="the machine goes at noon: stopped and saved") as caught:
         classifier().fit(*digits, **told, checkpoint=str(stem), preemption=f"file:{notice}", observers=observer)
     assert caught.value.code == 143
-    progress = stored(stem).progress
+    progress = newest(stem).progress
     assert progress.stopped_by == "the machine goes at noon" and progress.epoch >= 1
     ended = classifier().fit(*digits, **SETTINGS | {"n_epochs": progress.epoch + 2}, checkpoint=str(stem))
     assert digest(ended) == digest(classifier().fit(*digits, **SETTINGS | {"n_epochs": progress.epoch + 2}))

@@ -9,10 +9,10 @@ import warnings
 import numpy as np
 import pytest
 import torch
-from promise import Stopped, digest
+from promise import LAYERS, Stopped, digest, killed_after, newest, shift
 
 from arignote import CheckpointError, NNClassifier
-from arignote.checkpoint import decode, encode
+from arignote.checkpoint import encode
 from arignote.errors import ArignoteWarning
 
 SETTINGS = {
@@ -22,38 +22,15 @@ SETTINGS = {
     "sgd_type": "nag",
     "lr_rule": {"rule": "stalled", "initial_value": 0.3, "multiply_by": 0.5, "interval": 1},
 }
-LAYERS = [
-    ["FCLayer", {"name": "fc1", "n_units": 12, "activation": "prelu_shelf", "l2": 0.001, "maxnorm": 3.0}],
-    ["DropoutLayer", {"dropout_p": 0.3}],
-    ["ClassificationOutputLayer", {"name": "output"}],
-]
 # 240 rows: four batches an epoch.
 MIDDLE = [1, 2]
 
-
-def stop_after(n_batches):
-    """Return an observer that raises, as a kill would, in the batch after so many."""
-    seen = []
-
-    def observer(event):
-        seen.append(event.kind)
-        if seen.count("batch") > n_batches:
-            raise Stopped
-
-    return observer
-
-
-def shift(x, y, rng):
-    return np.roll(x, int(rng.integers(-1, 2)), axis=1), y
-
-
-def last(stem):
-    return decode(stem.with_name("run_last.ckpt").read_bytes(), "last")[0]
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def rewrite(stem, change):
     """Change the state in the newest file of a run, as another machine would have written it."""
-    state = last(stem)
+    state = newest(stem)
     change(state)
     pieces, _ = encode(state)
     stem.with_name("run_last.ckpt").write_bytes(b"".join(pieces))
@@ -61,15 +38,6 @@ def rewrite(stem, change):
 
 def files(stem):
     return {path.name: path.read_bytes() for path in stem.parent.iterdir()}
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _one_thread():
-    """Threads that wait for each other cost these small networks more than they give."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture
@@ -89,8 +57,8 @@ def stopped(fit, tmp_path):
 
     def make(folder=tmp_path, **more):
         with pytest.raises(Stopped):
-            fit(folder / "run", checkpoint_every=1, observers=stop_after(6), **more)
-        progress = last(folder / "run").progress
+            fit(folder / "run", checkpoint_every=1, observers=killed_after(6), **more)
+        progress = newest(folder / "run").progress
         assert [progress.epoch, progress.batch] == MIDDLE
         return folder / "run"
 
@@ -115,7 +83,7 @@ def told(*parts):
 
 
 def test_the_file_records_what_may_change_bits_and_a_fingerprint_of_all_data(stopped, digits):
-    state = last(stopped())
+    state = newest(stopped())
     versions, how = {"python", "numpy", "torch"}, {"device", "n_threads", "channels_last", "compile"}
     assert set(state.environment) == versions | how | {"cpu", "deterministic"}
     assert state.environment["torch"] == torch.__version__ and state.environment["numpy"] == np.__version__
@@ -140,7 +108,7 @@ OTHERS = {
 @pytest.mark.parametrize("case", OTHERS)
 def test_another_environment_is_told_once_and_goes_on(case, stopped, fit, whole):
     stem, (key, other) = stopped(), OTHERS[case]
-    now = last(stem).environment[key]
+    now = newest(stem).environment[key]
     rewrite(stem, lambda state: state.environment.update({key: other}))
     with pytest.warns(ArignoteWarning) as caught:
         ended = fit(stem)
@@ -176,7 +144,7 @@ def test_unset_threads_are_those_of_the_checkpoint_and_are_put_back(stopped, fit
         stem, seen = stopped(n_threads=2), []
         ended = fit(stem, observers=lambda event: seen.append(torch.get_num_threads()))
         assert set(seen) == {2} and torch.get_num_threads() == 1
-        assert ended.state_.environment["n_threads"] == last(stem).environment["n_threads"] == 2
+        assert ended.state_.environment["n_threads"] == newest(stem).environment["n_threads"] == 2
         assert digest(ended) == digest(fit(n_threads=2))
     finally:
         torch.set_num_threads(before)
@@ -247,7 +215,7 @@ def test_a_stop_in_the_middle_of_augmentation_goes_on_with_any_number_of_threads
     expected = digest(fit(augmentation=shift, n_workers=0))
     stem = stopped(augmentation=shift, n_workers=4, prefetch=8)
     with pytest.raises(Stopped):
-        fit(stem, augmentation=shift, n_workers=0, checkpoint_every=1, observers=stop_after(3))
+        fit(stem, augmentation=shift, n_workers=0, checkpoint_every=1, observers=killed_after(3))
     assert digest(fit(stem, augmentation=shift, n_workers=2, prefetch=1)) == expected
 
 
@@ -367,7 +335,7 @@ def positions(events):
 
 def test_other_rows_by_force_begin_the_unfinished_epoch_again(stopped, fit, digits):
     stem, events = stopped(), []
-    before = last(stem).progress
+    before = newest(stem).progress
     assert before.examples_seen == 240 + 128
     data = other_rows(digits)
     ended = forced(fit, stem, "data.train.features.shape", data=data, observers=events.append)

@@ -9,6 +9,7 @@ import weakref
 
 import numpy as np
 import pytest
+from promise import Forward
 
 import arignote.data.order as order_module
 from arignote import ArignoteWarning, DataError
@@ -69,17 +70,6 @@ class Block(np.ndarray):
             self.holder = getattr(source, "holder", None)
 
 
-class Forward:
-    """Rows that are given in their order only."""
-
-    def iter_epoch(self, batch_size, start=0, stop=None, start_on_batch=True, allow_partial=False):
-        stop = N if stop is None else min(stop, N)
-        start = start // batch_size * batch_size if start_on_batch else start
-        for at in range(start, stop, batch_size):
-            if allow_partial or at + batch_size <= stop:
-                yield X[at : min(at + batch_size, stop)]
-
-
 @pytest.fixture(autouse=True)
 def small_windows_and_no_thread_left(monkeypatch):
     """Windows of 3 chunks."""
@@ -92,7 +82,7 @@ def small_windows_and_no_thread_left(monkeypatch):
 def batches_of(kind="chunks", index=None, reader=None, augment=None, **settings):
     """Return batches whose order is of a kind."""
     if reader is None:
-        reader = X if kind in ("none", "full") else reader_of(Forward()) if kind == "window" else Chunked()
+        reader = X if kind in ("none", "full") else reader_of(Forward(X)) if kind == "window" else Chunked()
         if kind == "window":
             reader.chunk_rows = 5
     rows = rows_of(reader, Y)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from promise import Forward
 from scipy.stats import spearmanr
 
 import arignote.data.order as order_module
@@ -29,13 +30,6 @@ class Table(Reader):
 
     def __init__(self, n_rows, chunk_rows):
         self.shape, self.dtype, self.chunk_rows = (n_rows, 2), np.dtype(np.float32), chunk_rows
-
-
-class Forward:
-    def iter_epoch(self, batch_size, start=0, stop=None, start_on_batch=True, allow_partial=False):
-        start = start // batch_size * batch_size if start_on_batch else start
-        for at in range(start, 40 if stop is None else stop, batch_size):
-            yield np.arange(at, min(at + batch_size, 40 if stop is None else stop))[:, None].astype(np.float32)
 
 
 @pytest.mark.parametrize(
@@ -102,7 +96,7 @@ def test_what_lies_in_chunks_is_shuffled_by_them():
 
 
 def test_what_goes_forward_only_is_shuffled_within_windows():
-    rows = rows_of(reader_of(Forward()))
+    rows = rows_of(reader_of(Forward(np.arange(40, dtype=np.float32)[:, None])))
     assert [order_of(rows, shuffle).kind for shuffle in (True, False, "chunks")] == ["window", "none", "window"]
     with pytest.raises(ConfigError, match=r'shuffle="full" needs a reader with read\(rows\); Forward has iter_epoch'):
         order_of(rows, "full")

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from promise import digest
+from promise import Stopped, digest, killed_after
 
 from arignote import ArignoteWarning, CheckpointError, NNClassifier
 from arignote.report.inspection import inspection, verification
@@ -33,22 +33,9 @@ NEWEST = {STOPPED: [1, 2], FINISHED: [3, 0]}
 BEFORE = {STOPPED: [1, 1], FINISHED: [2, 3]}
 
 
-class Stopped(Exception):
-    pass
-
-
-def fit(stem=None, seed=3, stop_after=None, **settings):
-    count = {"n": 0}
-
-    def observer(event):
-        count["n"] += event.kind == "batch"
-        if stop_after is not None and count["n"] > stop_after:
-            raise Stopped
-
-    classifier = NNClassifier(LAYERS, rng=seed)
-    return classifier.fit(
-        X, Y, **SETTINGS | settings, checkpoint=stem and str(stem), checkpoint_every=1, observers=observer
-    )
+def fit(stem=None, seed=3, **settings):
+    checkpoint = {"checkpoint": stem and str(stem), "checkpoint_every": 1}
+    return NNClassifier(LAYERS, rng=seed).fit(X, Y, **SETTINGS | checkpoint | settings)
 
 
 @pytest.fixture(scope="module")
@@ -67,7 +54,7 @@ def runs(tmp_path_factory):
                 fit(folder / "run", seed)
                 continue
             with pytest.raises(Stopped):
-                fit(folder / "run", seed, stop_after=n_batches)
+                fit(folder / "run", seed, observers=killed_after(n_batches))
     return found
 
 

@@ -7,7 +7,7 @@ import signal
 
 import numpy as np
 import pytest
-from promise import Stopped, digest, killed_after
+from promise import Stopped, at_event, digest, killed_after, shift
 
 from arignote import CheckpointError, ConfigError, NNClassifier
 from arignote.checkpoint import decode
@@ -23,10 +23,6 @@ SETTINGS = {
 
 def read(path):
     return decode(path.read_bytes(), str(path))[0]
-
-
-def shift(x, y, rng):
-    return np.roll(x, int(rng.integers(-1, 2)), axis=1), y
 
 
 # What else a run may be made of stands in test_matrix.py, all pairs of it; here are larger batches, and their ends.
@@ -99,7 +95,7 @@ def test_a_finished_run_answers_at_once_and_more_epochs_go_on(digits, layers, tm
     assert digest(longer) == digest(straight)
 
 
-def test_something_else_is_refused_with_the_diff(digits, layers, tmp_path):
+def test_a_finished_run_refuses_something_else_with_the_diff(digits, layers, tmp_path):
     stem = str(tmp_path / "run")
     NNClassifier(layers, rng=3).fit(*digits, **SETTINGS, checkpoint=stem)
     with pytest.raises(CheckpointError, match=r"batch_size: 64 then, 32 now[\s\S]*fresh[\s\S]*force"):
@@ -143,37 +139,13 @@ def test_a_damaged_newest_file_is_named_and_the_one_before_used(digits, layers, 
         NNClassifier(layers, rng=3).fit(*digits, **settings, checkpoint=str(stem))
 
 
-def test_ctrl_c_ends_after_the_batch_with_everything_saved(digits, layers, tmp_path):
-    whole = NNClassifier(layers, rng=3).fit(*digits, **SETTINGS)
-    count = {"n": 0}
-
-    def interrupt(event):
-        count["n"] += event.kind == "batch"
-        if count["n"] == 6:
-            os.kill(os.getpid(), signal.SIGINT)
-
-    handler = signal.getsignal(signal.SIGINT)
-    stem = str(tmp_path / "run")
-    stopped = NNClassifier(layers, rng=3).fit(*digits, **SETTINGS, checkpoint=stem, observers=interrupt)
-    assert stopped.interrupted_ and stopped.state_.progress.batch > 0
-    assert signal.getsignal(signal.SIGINT) is handler
-    loaded = NNClassifier.load(stem)
-    assert digest(loaded.fit(*digits, valid=0.2, test=0.1)) == digest(whole)
-
-
 def test_an_interrupted_classifier_goes_on_after_pickling(digits, layers):
     import pickle
 
     whole = NNClassifier(layers, rng=3).fit(*digits, **SETTINGS)
 
-    count = {"n": 0}
-
-    def interrupt(event):
-        count["n"] += event.kind == "batch"
-        if count["n"] == 6:
-            os.kill(os.getpid(), signal.SIGINT)
-
-    stopped = NNClassifier(layers, rng=3, **{k: v for k, v in SETTINGS.items()}).fit(*digits, observers=interrupt)
+    interrupt = at_event(6, lambda: os.kill(os.getpid(), signal.SIGINT))
+    stopped = NNClassifier(layers, rng=3, **SETTINGS).fit(*digits, observers=interrupt)
     again = pickle.loads(pickle.dumps(stopped))
     assert np.array_equal(again.predict(digits[0]), stopped.predict(digits[0]))
     assert digest(again.fit(*digits)) == digest(whole)

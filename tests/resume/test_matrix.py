@@ -7,7 +7,7 @@ from itertools import combinations, product
 import h5py
 import numpy as np
 import pytest
-from promise import Stopped, digest, killed_after
+from promise import Forward, Stopped, digest, killed_after
 
 from arignote import NNClassifier
 from arignote.data import HDFReader, order, rows
@@ -17,23 +17,8 @@ from arignote.data.reader import OwnReader
 N_ROWS, BATCH_SIZE, N_EPOCHS = 61, 12, 3
 
 
-def shift(x, y, rng):
+def noisy(x, y, rng):
     return x + rng.normal(size=x.shape).astype(np.float32) / 10, y
-
-
-class Forward:
-    """A reader of a user's own, which goes forward only."""
-
-    def __init__(self, x):
-        self.x = x
-
-    def iter_epoch(self, batch_size, start=0, stop=None, start_on_batch=True, allow_partial=False):
-        stop = len(self.x) if stop is None else min(stop, len(self.x))
-        start = start // batch_size * batch_size if start_on_batch else start
-        for at in range(start, stop, batch_size):
-            end = min(at + batch_size, stop)
-            if allow_partial or end - at == batch_size:
-                yield self.x[at:end]
 
 
 CONVOLUTIONS = [
@@ -54,7 +39,7 @@ CHOICES = {
     "disturbed": [[], ["DropoutLayer", {"dropout_p": 0.3}], ["BatchNormLayer", {}], ["GaussianNoiseLayer", {}]],
     "threads": [None, 0, 1, 4],
     "source": ["arrays", "hdf", "forward"],
-    "augmentation": [shift, [["Noise", {"sigma": 0.1}], ["Brightness", {"max_delta": 0.2}]]],
+    "augmentation": [noisy, [["Noise", {"sigma": 0.1}], ["Brightness", {"max_delta": 0.2}]]],
     "shuffle": [True, False],
     "drop_last": [True, False],
     "accumulate": [1, 2],

@@ -11,7 +11,7 @@ import sys
 import h5py
 import numpy as np
 import pytest
-from promise import Stopped, digest
+from promise import Stopped, digest, killed_after
 
 from arignote import CheckpointError, NNClassifier
 from arignote.data import HDFReader, check_reader, order, rows
@@ -71,17 +71,6 @@ def fit(stem, hang_at=None, **more):
 if __name__ == "__main__":
     fit(sys.argv[1], (int(sys.argv[2]), int(sys.argv[3])))
 """
-
-
-def stopping_after(n_batches):
-    seen = []
-
-    def observer(event):
-        seen.append(event.kind)
-        if seen.count("batch") > n_batches:
-            raise Stopped
-
-    return observer
 
 
 def fit(x, y=Y, **more):
@@ -168,7 +157,7 @@ def test_chunks_of_hdf5_go_on_exactly_after_every_batch(shuffle, n_workers, path
     for k in range(1, n_updates):
         stem = str(tmp_path / f"run{k}")
         with HDFReader(path, "x") as reader, pytest.raises(Stopped):
-            fit(reader, checkpoint=stem, checkpoint_every=1, observers=stopping_after(k), **more)
+            fit(reader, checkpoint=stem, checkpoint_every=1, observers=killed_after(k), **more)
         with HDFReader(path, "x") as reader:
             ended = fit(reader, checkpoint=stem, **more)
         assert digest(ended) == digest(whole)
@@ -241,7 +230,7 @@ def test_weights_of_classes_come_back_from_the_file_as_they_were(kind, tmp_path)
 def test_a_file_of_other_content_is_refused_though_shape_and_time_are_the_same(path, tmp_path):
     stem = str(tmp_path / "run")
     with HDFReader(path, "x") as reader, pytest.raises(Stopped):
-        fit(reader, checkpoint=stem, checkpoint_every=1, observers=stopping_after(3))
+        fit(reader, checkpoint=stem, checkpoint_every=1, observers=killed_after(3))
     found = os.stat(path)
     with h5py.File(path, "r+") as file:
         file["x"][77, 2] += 1
@@ -253,7 +242,7 @@ def test_a_file_of_other_content_is_refused_though_shape_and_time_are_the_same(p
 def test_a_file_with_other_rows_begins_the_epoch_again_where_it_is_forced(path, tmp_path):
     stem = str(tmp_path / "run")
     with HDFReader(path, "x") as reader, pytest.raises(Stopped):
-        fit(reader, checkpoint=stem, checkpoint_every=1, observers=stopping_after(5))
+        fit(reader, checkpoint=stem, checkpoint_every=1, observers=killed_after(5))
     shorter = written(tmp_path / "b.h5", X[:70])
     with HDFReader(shorter, "x") as reader:
         with pytest.raises(CheckpointError, match=r"data\.train\.features\.shape: \[64, 6\] then, \[56, 6\] now"):

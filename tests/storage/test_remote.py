@@ -14,6 +14,7 @@ import warnings
 import fsspec
 import pytest
 from fsspec.implementations.memory import MemoryFileSystem
+from promise import Stopped, at_event, digest, stop
 
 from arignote import CheckpointError, ConfigError, NNClassifier
 from arignote.config import read_config
@@ -25,37 +26,6 @@ from arignote.storage.remote import RemoteFolder
 from arignote.tensors import tensors_sha256
 
 SETTINGS = {"n_epochs": 3, "batch_size": 64, "valid": 0.2, "sgd_type": "nag", "lr_rule": 0.1}
-
-
-class Stopped(Exception):
-    pass
-
-
-def at_batch(number, act):
-    """Return an observer that calls `act` once, at a batch of the run (from 1)."""
-    count = {"n": 0}
-
-    def observer(event):
-        count["n"] += event.kind == "batch"
-        if event.kind == "batch" and count["n"] == number:
-            act()
-
-    return observer
-
-
-def stop():
-    raise Stopped
-
-
-def digest(classifier):
-    state = classifier.state_
-    return (
-        tensors_sha256(state.network),
-        tensors_sha256(state.slots),
-        state.history.sha256(),
-        state.best.value,
-        tensors_sha256(classifier.params),
-    )
 
 
 class ShakyFileSystem(MemoryFileSystem):
@@ -196,7 +166,7 @@ def names_in(stem):
 def test_interrupted_it_goes_on_from_the_store_to_the_same_bits(fit, stem, digits):
     held = []
     with pytest.raises(Stopped):
-        fit(stem, at_batch(8, lambda: (held.extend(names_in(stem)), stop())), checkpoint_every=3)
+        fit(stem, at_event(8, lambda: (held.extend(names_in(stem)), stop())), checkpoint_every=3)
     assert ".run.lease" in held and ".run.lease" not in names_in(stem)
     ended = fit(stem)
     # Four batches an epoch; the seventh was done, but not saved.
@@ -287,7 +257,7 @@ def test_a_store_where_nothing_listens_is_told_within_seconds(fit, s3, monkeypat
 
 def test_an_outage_of_the_server_does_not_stop_training(fit, s3, tmp_path):
     # Away in the second epoch, back in the third.
-    away, back = at_batch(6, s3.go), at_batch(10, s3.come)
+    away, back = at_event(6, s3.go), at_event(10, s3.come)
 
     def observer(event):
         away(event)
@@ -346,16 +316,22 @@ def test_a_store_away_at_the_end_is_an_error_that_says_where_the_state_is(fit, s
     assert not list(tmp_path.rglob("*.ckpt"))
 
 
-def test_the_next_fit_goes_on_from_what_was_kept_here(fit, shaky, tmp_path):
-    stem = "shaky://bucket/run"
+@pytest.fixture
+def kept_here(fit, shaky):
+    """The stem of a run that was killed in its third epoch, in a store that was away during the second."""
 
     def go(event):
         shaky.away = event.epoch == 2
         if event.epoch == 3:
-            raise Stopped
+            stop()
 
     with pytest.warns(ArignoteWarning, match="Kept in"), pytest.raises(Stopped):
-        fit(stem, go, checkpoint_every="epoch")
+        fit("shaky://bucket/run", go, checkpoint_every="epoch")
+    return "shaky://bucket/run"
+
+
+def test_the_next_fit_goes_on_from_what_was_kept_here(fit, kept_here, tmp_path):
+    stem = kept_here
     assert inspection(stem)["epoch"] == 1
     ended = fit(stem)
     assert ended.state_.starts == [[0, 0], [2, 0]]
@@ -364,16 +340,8 @@ def test_the_next_fit_goes_on_from_what_was_kept_here(fit, shaky, tmp_path):
     assert not list(tmp_path.rglob("*.ckpt"))
 
 
-def test_what_is_behind_the_store_or_of_another_run_is_not_gone_on_from(fit, shaky, tmp_path):
-    stem = "shaky://bucket/run"
-
-    def go(event):
-        shaky.away = event.epoch == 2
-        if event.epoch == 3:
-            raise Stopped
-
-    with pytest.warns(ArignoteWarning, match="Kept in"), pytest.raises(Stopped):
-        fit(stem, go, checkpoint_every="epoch")
+def test_what_is_behind_the_store_or_of_another_run_is_not_gone_on_from(fit, kept_here, tmp_path):
+    stem = kept_here
     kept = {path: path.read_bytes() for path in tmp_path.rglob("*.ckpt")}
     fit(stem)
     for path, data in kept.items():
