@@ -187,23 +187,6 @@ def test_a_reader_that_breaks_in_mid_epoch_is_told_by_fit(own, words, n_workers,
         fit(own(), n_workers=n_workers)
 
 
-@pytest.mark.parametrize("shuffle", [True, False])
-def test_a_run_from_a_reader_of_ones_own_goes_on_exactly(shuffle, tmp_path, monkeypatch):
-    monkeypatch.setattr(order_module, "BLOCK_BYTES", 256 * 12)
-
-    def stops(event):
-        if event.kind == "batch" and (event.epoch, event.batch) == (2, 11):
-            raise KeyboardInterrupt
-
-    settings = {"shuffle": shuffle, "valid": 0.1, "checkpoint": str(tmp_path / "run"), "checkpoint_every": 1}
-    whole = fit(Own(), **settings | {"checkpoint": None})
-    with pytest.raises(KeyboardInterrupt):
-        fit(Own(), **settings, observers=[stops])
-    gone_on = fit(Own(), **settings)
-    assert whole.params.keys() == gone_on.params.keys()
-    assert all(np.array_equal(whole.params[name], gone_on.params[name]) for name in whole.params)
-
-
 def test_without_shuffle_a_reader_trains_as_its_array():
     from_reader, from_array = fit(Own(), shuffle=False), fit(X, shuffle=False)
     assert all(np.array_equal(from_reader.params[name], from_array.params[name]) for name in from_array.params)
