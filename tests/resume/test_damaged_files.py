@@ -5,6 +5,7 @@ Never is the result another one, and never does a run silently start over.
 
 from __future__ import annotations
 
+import re
 import shutil
 from pathlib import Path
 
@@ -103,6 +104,7 @@ def assert_goes_on_from_the_one_before(stem, n_batches, whole, bad="last"):
     # All is well afterwards.
     assert all(good for _, good, _ in verification(str(stem))[0])
     assert digest(fit(stem)) == whole
+    return text
 
 
 def truncated(part):
@@ -161,12 +163,21 @@ def test_a_bit_flipped(place, runs, tmp_path, whole):
 
 
 @pytest.mark.parametrize("n_batches", [STOPPED, FINISHED])
-@pytest.mark.parametrize("change", [lambda data: b"", foreign, flipped(200, 3)], ids=["emptied", "foreign", "flipped"])
-def test_the_newest_is_no_checkpoint(change, n_batches, runs, tmp_path, whole):
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda data: b"", r"is cut short \(0 bytes\)"),
+        (foreign, "is cut short, or is not a checkpoint"),
+        (flipped(200, 3), "is damaged|is not a checkpoint of Arignote"),
+        (flipped(250, 3), "is damaged: its digest does not match its contents"),
+    ],
+    ids=["emptied", "foreign", "flipped", "flipped in the tensors"],
+)
+def test_the_newest_is_no_checkpoint(change, words, n_batches, runs, tmp_path, whole):
     stem = copied(runs, tmp_path, n_batches)
     last = file_of(stem, "last")
     last.write_bytes(change(last.read_bytes()))
-    assert_goes_on_from_the_one_before(stem, n_batches, whole)
+    assert re.search(rf"run_last\.ckpt: ({words})", assert_goes_on_from_the_one_before(stem, n_batches, whole))
 
 
 @pytest.mark.parametrize("bad", ["last", "best"])

@@ -120,25 +120,6 @@ def test_fresh_starts_over_and_leaves_no_file_of_the_old_run(digits, layers, tmp
     assert {read(path).run_id for path in tmp_path.glob("*.ckpt")} == {new.state_.run_id}
 
 
-def test_a_damaged_newest_file_is_named_and_the_one_before_used(digits, layers, tmp_path):
-    settings = SETTINGS | {"checkpoint_every": "epoch"}
-    whole = NNClassifier(layers, rng=3).fit(*digits, **settings)
-    stem = tmp_path / "run"
-    NNClassifier(layers, rng=3).fit(*digits, **settings, checkpoint=str(stem))
-    last = tmp_path / "run_last.ckpt"
-    data = bytearray(last.read_bytes())
-    data[len(data) // 2] ^= 1
-    last.write_bytes(data)
-    with pytest.warns(match="run_last.ckpt: is damaged"):
-        ended = NNClassifier(layers, rng=3).fit(*digits, **settings, checkpoint=str(stem))
-    assert digest(ended) == digest(whole)
-    assert ended.state_.starts == [[0, 0], [2, 0]]
-    for path in tmp_path.glob("*_last*"):
-        path.write_bytes(b"")
-    with pytest.raises(CheckpointError, match="No good checkpoint is left"):
-        NNClassifier(layers, rng=3).fit(*digits, **settings, checkpoint=str(stem))
-
-
 def test_an_interrupted_classifier_goes_on_after_pickling(digits, layers):
     import pickle
 
