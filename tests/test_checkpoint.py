@@ -199,6 +199,17 @@ def test_the_reader_in_the_documentation_reads_a_real_file(tmp_path):
     assert found.splitlines()[-1] == f"{names} {ended.best_['epoch']} {float(ended.params['fc1.W'].sum())}"
 
 
+def test_the_entries_of_a_state_are_those_that_the_document_tells(tmp_path):
+    fitted(str(tmp_path / "run"))
+    header, _ = apart((tmp_path / "run_last.ckpt").read_bytes())
+    values = json.loads(header["__metadata__"]["arignote"])
+    section = DOC.read_text().partition("## The state")[2].partition("## ")[0]
+    rows = dict(re.findall(r"^\| `(\w+)` \| (.*) \|$", section, re.M))
+    assert set(rows) == set(values)
+    for entry in ("progress", "rules", "best", "classes", "spec"):
+        assert [key for key in values[entry] if f"`{key}`" not in rows[entry]] == []
+
+
 # Files that were made to do harm
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import importlib
 import pkgutil
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -103,3 +104,10 @@ def test_what_a_module_offers_has_a_docstring(name):
         thing = vars(module).get(word)
         if callable(thing) and getattr(thing, "__module__", "").startswith("arignote"):
             assert thing.__doc__, f"{name}.{word}"
+
+
+def test_the_rooms_that_the_architecture_names_are_there():
+    rows = re.findall(r"^\| (`.+?) \|", (ROOT / "ARCHITECTURE.md").read_text(), re.M)
+    rooms = [room for row in rows for room in re.findall(r"`([\w/.]+)`", row)]
+    assert len(rooms) > 20
+    assert [room for room in rooms if not (ROOT / "arignote" / room).exists()] == []

@@ -1,0 +1,120 @@
+"""What the documents say is so: commands print what is shown, code runs, configs are read, paths are there.
+
+A block of code that cannot be run here has the line `<!-- not run: why -->` before it.
+"""
+
+from __future__ import annotations
+
+import doctest
+import json
+import re
+import shlex
+import shutil
+import subprocess
+import tomllib
+from pathlib import Path
+
+import pytest
+from ruamel.yaml import YAML
+from typer.testing import CliRunner
+
+from arignote import NNClassifier
+from arignote.cli import app
+from arignote.config import read_config
+from arignote.sample_data import digits
+
+ROOT = Path(__file__).resolve().parents[2]
+DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])
+# A fenced block with its language, or an indented one; what stands on the line before it.
+BLOCK = re.compile(r"^(?:(<!-- not run: .+ -->)\n)?(?:```(\w*)\n([\s\S]*?)^```$|((?: {4}.*\n|\n(?= {4}))+))", re.M)
+LAYERS = "\nlayers: [[FCLayer, {n_units: 3}], [ClassificationOutputLayer]]\n"
+
+
+def blocks(path):
+    """Give kind and text of each block of a document that is to be run."""
+    kinds = {">>>": "doctest", "$ arignote": "command", "arignote": "command", "#!": "shell", "until": "shell"}
+    kinds |= dict.fromkeys(("data:", "fit:", "layers:", "name:"), "config") | {"apiVersion:": "yaml"}
+    for left_out, language, fenced, indented in BLOCK.findall(path.read_text()):
+        text = fenced or re.sub("^ {4}", "", indented, flags=re.M)
+        if not left_out:
+            yield language or next((kinds[word] for word in kinds if text.lstrip().startswith(word)), ""), text
+
+
+def having(*kinds):
+    """Parametrise by the documents that have such blocks."""
+    paths = [path for path in DOCUMENTS if {kind for kind, _ in blocks(path)} & set(kinds)]
+    return pytest.mark.parametrize("path", paths, ids=lambda path: path.name)
+
+
+@pytest.fixture
+def place(tmp_path, monkeypatch):
+    """A working directory with what a clone has."""
+    for folder in ("configs", "sample_data"):
+        shutil.copytree(ROOT / folder, tmp_path / folder)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def run(command, *more):
+    words = shlex.split(command.removeprefix("$ "), comments=True)
+    ended = CliRunner().invoke(app, [*words[1:], *more], catch_exceptions=False)
+    assert ended.exit_code == 0, f"{command}\n{ended.output}"
+    return ended.stdout
+
+
+def test_the_commands_of_the_readme_print_what_it_shows(place):
+    readme = ROOT / "README.md"
+    lines = "".join(text for kind, text in blocks(readme) if kind == "command").splitlines()
+    first, *others = [n for n, line in enumerate(lines) if re.match(r"(\$ )?arignote ", line)]
+    # The first of them is killed in the epoch that the next one says it goes on from.
+    epoch = int(re.search(r"goes on from epoch (\d+)", readme.read_text())[1])
+    run(lines[first], "--set", f"fit.n_epochs={epoch - 1}")
+    for start, end in zip(others, [*others[1:], len(lines)], strict=True):
+        told = run(lines[start])
+        for line in lines[start + 1 : end]:
+            assert line in told or line in ("", "..."), told
+    inline = re.findall(r"`(arignote [^`]+)`", readme.read_text())
+    for command in inline:
+        assert run(command.replace("CONFIG", "configs/digits_mlp.yaml").replace("RUN", "runs/digits_mlp"))
+    assert len(others) >= 5 and len(inline) >= 3 and (place / "preds.csv").exists()
+    run("arignote fit configs/digits_mlp.yaml --set fit.checkpoint=../runs/whole")
+    killed, whole = (json.loads(run(f"arignote inspect runs/{stem} --json")) for stem in ("digits_mlp", "whole"))
+    for entry in re.findall(r"\w+_sha256", readme.read_text()):
+        assert killed[entry] == whole[entry] and killed["starts"] != whole["starts"]
+
+
+@having("python", "doctest")
+def test_the_code_of_a_document_runs_from_top_to_bottom(path, place):
+    NNClassifier([["ClassificationOutputLayer"]], rng=1).fit(*digits(), n_epochs=1, valid=0.1, checkpoint="run")
+    namespace, told = {}, []
+    for kind, text in blocks(path):
+        if kind == "python":
+            exec(compile(text, str(path), "exec"), namespace)
+        if kind == "doctest":
+            example = doctest.DocTestParser().get_doctest(text, namespace, path.name, str(path), 0)
+            assert doctest.DocTestRunner().run(example, out=told.append, clear_globs=False).failed == 0, "".join(told)
+
+
+@having("config", "shell", "yaml")
+def test_the_configs_and_recipes_of_a_document_can_be_read(path, tmp_path):
+    for kind, text in blocks(path):
+        if kind == "config":
+            (tmp_path / "config.yaml").write_text(text if "layers:" in text else text + LAYERS)
+            assert read_config(tmp_path / "config.yaml")
+        if kind == "shell":
+            assert subprocess.run(["bash", "-n"], input=text, text=True, capture_output=True, check=True).stderr == ""
+        if kind == "yaml":
+            assert YAML(typ="safe").load(text)["kind"]
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
+def test_what_a_document_points_to_is_there(path):
+    text = path.read_text()
+    for place in re.findall(r"\]\((?!http)([^)#]+)", text):
+        assert (path.parent / place).exists(), place
+    for place in re.findall(r"\bpython (\w[\w/]*\.py)", text):
+        assert (ROOT / place).is_file(), place
+    for target in re.findall(r"(?:`|^ {4})make (\w+)", text, re.M):
+        assert f"\n{target}:" in (ROOT / "Makefile").read_text(), target
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    assert set(re.findall(r"(?:arignote|`)\[(\w+)\]['`]", text)) <= set(extras)
