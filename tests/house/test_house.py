@@ -29,6 +29,15 @@ def test_the_face_and_the_declarations_start_without_torch_and_scikit_learn():
     assert found.stdout.strip() == "[]"
 
 
+def test_the_readers_start_without_what_they_read_with():
+    code = (
+        "import sys, arignote.data.csv, arignote.data.parquet, arignote.data.images, arignote.data.datasets;"
+        "print(sorted({'torch', 'pandas', 'pyarrow', 'PIL'} & set(sys.modules)))"
+    )
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert found.stdout.strip() == "[]"
+
+
 def test_torch_is_imported_at_module_level_in_the_engine_alone():
     for path in (ROOT / "arignote").rglob("*.py"):
         if "engine" in path.parts:
