@@ -1,0 +1,55 @@
+"""Errors: the tree, where a fault is seen from, and what was meant."""
+
+from __future__ import annotations
+
+import pytest
+
+from arignote import errors
+from arignote.errors import Complaint, ConfigError, Interrupted, did_you_mean
+
+TREE = {
+    "ConfigError": ValueError,
+    "DataError": ValueError,
+    "CheckpointError": RuntimeError,
+    "NotFiniteError": ArithmeticError,
+}
+
+
+@pytest.mark.parametrize("name", TREE)
+def test_each_error_is_one_of_arignote_and_one_of_python(name):
+    kind = getattr(errors, name)
+    assert issubclass(kind, errors.ArignoteError) and issubclass(kind, TREE[name])
+    drawn = next(line for line in errors.__doc__.splitlines() if f"── {name}" in line)
+    assert f"({TREE[name].__name__})" in drawn
+
+
+def test_a_fault_says_where_it_is_seen_from_the_root():
+    fault = ConfigError([Complaint(("n_units",), "must be given", "FCLayer 'fc1'"), Complaint((), "is empty")])
+    above = fault.under("layers", 2)
+    assert str(above) == "layers[2].n_units (FCLayer 'fc1'): must be given\nlayers[2]: is empty"
+    assert str(fault) == "n_units (FCLayer 'fc1'): must be given\nis empty"
+    assert above.complaints[0].path == ("layers", 2, "n_units")
+
+
+def test_a_fault_of_one_sentence_is_a_complaint_too():
+    assert ConfigError("no").complaints == (Complaint((), "no"),) and str(ConfigError("no")) == "no"
+    assert str(ConfigError(Complaint(("a",), "no"), ["file:3: a: no"])) == "file:3: a: no"
+
+
+def test_to_be_interrupted_is_to_leave_with_a_code():
+    with pytest.raises(SystemExit) as caught:
+        raise Interrupted("SIGTERM", 143)
+    assert caught.value.code == 143 and str(caught.value) == "SIGTERM: stopped and saved"
+    assert not isinstance(caught.value, Exception)
+
+
+@pytest.mark.parametrize(
+    ("word", "told"),
+    [
+        ("FCLAYR", "Did you mean 'FCLayer'?"),
+        ("adm", "Did you mean 'adam'?"),
+        ("zzz", "Known: FCLayer, adam, nag."),
+    ],
+)
+def test_the_nearest_word_is_offered_or_all_are(word, told):
+    assert did_you_mean(word, ["nag", "adam", "FCLayer", "nag"]) == told

@@ -1,0 +1,51 @@
+"""The history: columns that only grow, rows that may lack some of them."""
+
+from __future__ import annotations
+
+from math import isnan
+
+import numpy as np
+
+from arignote.progress import History
+
+ROWS = [
+    {"epoch": 1, "examples_seen": 100, "train_nll": 2.0, "seconds": 0.5},
+    {"epoch": 2, "examples_seen": 200, "train_nll": 1.5, "test_error": 0.25, "seconds": 0.5},
+    {"epoch": 3, "examples_seen": 300, "train_nll": 1.25, "seconds": 0.5},
+]
+
+
+def history(rows=ROWS):
+    found = History()
+    for row in rows:
+        found.append(row)
+    return found
+
+
+def test_what_only_some_rows_have_is_nan_in_the_others():
+    found = history()
+    assert len(found) == 3 and list(found.columns) == ["epoch", "examples_seen", "train_nll", "seconds", "test_error"]
+    assert np.array_equal(found.arrays()["test_error"], [np.nan, 0.25, np.nan], equal_nan=True)
+    assert all(column.dtype == np.float64 and column.shape == (3,) for column in found.arrays().values())
+
+
+def test_a_row_comes_back_with_its_counts_as_integers():
+    first, second, _ = history().records()
+    assert second == ROWS[1] and isinstance(second["epoch"], int) and isinstance(second["examples_seen"], int)
+    assert isnan(first["test_error"]) and first["train_nll"] == 2.0
+
+
+def test_the_first_rows_are_those_of_the_whole_and_do_not_grow_with_it():
+    whole = history(ROWS[:2])
+    head = whole.head(1)
+    whole.append(ROWS[2])
+    assert (len(head), len(whole)) == (1, 3) and len(head.arrays()["epoch"]) == 1
+    assert [record["epoch"] for record in head.records()] == [1]
+    assert len(History()) == 0 and History().records() == []
+
+
+def test_the_digest_is_of_all_numbers_but_those_of_the_clock():
+    slower = [row | {"seconds": 9.0} for row in ROWS]
+    assert history(slower).sha256() == history().sha256()
+    other = [*ROWS[:2], ROWS[2] | {"train_nll": np.nextafter(1.25, 2)}]
+    assert len({history(rows).sha256() for rows in (ROWS, other, ROWS[:2])}) == 3
