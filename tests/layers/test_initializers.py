@@ -1,0 +1,87 @@
+"""Initial weights: mean, spread and range by their formulas, and the fans that layers give them."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from arignote.layers import declare, parse
+from arignote.registry import build, names
+from arignote.streams import stream
+
+SHAPE, FAN_IN, FAN_OUT = (400, 250), 400, 250
+# Standard deviation, and the bound of what is uniform: that of a uniform value of this deviation is sqrt(3) times it.
+CASES = {
+    "normal": ({"std": 0.3, "mean": 1.0}, 0.3, None),
+    "uniform": ({"range": 0.3}, 0.3 / 3**0.5, 0.3),
+    "he_normal": ({"gain": 0.5}, 0.5 * (2 / FAN_IN) ** 0.5, None),
+    "he_uniform": ({}, (2 / FAN_IN) ** 0.5, (6 / FAN_IN) ** 0.5),
+    "glorot_normal": ({"gain": 4.0}, 4 * (2 / (FAN_IN + FAN_OUT)) ** 0.5, None),
+    "glorot_uniform": ({}, (2 / (FAN_IN + FAN_OUT)) ** 0.5, (6 / (FAN_IN + FAN_OUT)) ** 0.5),
+}
+
+
+def drawn(name, params, seed=0):
+    return build("initializer", [name, params]).draw(stream(seed, "init"), SHAPE, FAN_IN, FAN_OUT)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_values_have_the_mean_spread_and_bound_of_their_formula(name):
+    params, std, bound = CASES[name]
+    values = drawn(name, params)
+    n = values.size
+    assert values.shape == SHAPE and values.dtype == np.float64
+    assert abs(values.mean() - params.get("mean", 0)) < 5 * std / n**0.5
+    assert values.std() == pytest.approx(std, rel=5 / (2 * n) ** 0.5)
+    largest = abs(values - params.get("mean", 0)).max()
+    # Of as many normal values the largest is beyond four deviations.
+    assert (0.999 * bound < largest <= bound) if bound else largest > 4 * std
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_values_are_those_of_their_stream(name):
+    params = CASES[name][0]
+    assert np.array_equal(drawn(name, params), drawn(name, params))
+    assert not np.isin(drawn(name, params, 1), drawn(name, params)).any()
+
+
+def test_a_number_is_a_constant_and_aliases_are_the_same():
+    assert (build("initializer", ["constant", {"value": -2.5}]).draw(None, (2, 3), 1, 1) == -2.5).all()
+    table = names("initializer")
+    assert table["he"] is table["he_normal"] and table["glorot"] is table["glorot_uniform"]
+    layer = parse([["FCLayer", {"n_units": 2, "W": 0.5, "b": 1}], ["ClassificationOutputLayer"]])[1]
+    assert layer.model_dump()["W"] == ["constant", {"value": 0.5}] and layer.model_dump()["b"][1] == {"value": 1.0}
+
+
+def test_all_that_is_registered_is_tried_here():
+    assert {cls for cls in names("initializer").values()} == {names("initializer")[n] for n in [*CASES, "constant"]}
+
+
+@pytest.mark.parametrize(
+    ("layer", "name", "fans", "initial"),
+    [
+        (["FCLayer", {"n_units": 5, "activation": "tanh"}], "W", (75, 5), ["glorot_uniform", {"gain": 1.0}]),
+        (["FCLayer", {"n_units": 5, "activation": "sigmoid"}], "W", (75, 5), ["glorot_uniform", {"gain": 4.0}]),
+        (["FCLayer", {"n_units": 5, "activation": "relu"}], "W", (75, 5), ["he_normal", {"gain": 1.0}]),
+        (["FCLayer", {"n_units": 5}], "W", (75, 5), ["he_normal", {"gain": (1 + 0.25**2) ** -0.5}]),
+        (["FCMaxoutLayer", {"n_units": 5}], "W", (75, 5), ["he_normal", {"gain": 2**-0.5}]),
+        (
+            ["ConvLayer", {"n_output_maps": 7, "filter_shape": [2, 4], "activation": "relu"}],
+            "W",
+            (3 * 2 * 4, 7 * 2 * 4),
+            ["he_normal", {"gain": 1.0}],
+        ),
+        (
+            ["MLPConvLayer", {"n_output_maps": 7, "filter_shape": 2, "n_units": [6], "activation": "tanh"}],
+            "W1",
+            (6, 7),
+            ["glorot_uniform", {"gain": 1.0}],
+        ),
+        (["ClassificationOutputLayer", {"n_classes": 4}], "W", (75, 4), ["constant", {"value": 0.0}]),
+    ],
+)
+def test_weights_suit_their_activation_and_count_their_connections(layer, name, fans, initial):
+    layers = [layer] if "Output" in layer[0] else [layer, ["ClassificationOutputLayer", {"n_classes": 2}]]
+    param = declare(parse(layers), (3, 5, 5)).placed[1].params[name]
+    assert (param.fan_in, param.fan_out) == fans
+    assert param.initial == build("initializer", initial)

@@ -1,0 +1,50 @@
+"""Layers that disturb: how much while training, and not at all outside it."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from arignote.registry import build
+
+X = torch.linspace(-3, 3, 60_000).reshape(200, 300)
+LAYERS = [["Dropout", {"dropout_p": 0.3}], ["GaussianNoise", {"sigma": 0.5}]]
+
+
+def forward(spec, training=True, seed=0):
+    torch.manual_seed(seed)
+    return build("layer", spec).build(tuple(X.shape[1:]))({}, X, training)
+
+
+@pytest.mark.parametrize("spec", LAYERS, ids=lambda spec: spec[0])
+def test_outside_training_the_input_goes_through_as_it_is(spec):
+    assert forward(spec, training=False) is X
+    assert not torch.equal(forward(spec), X)
+
+
+@pytest.mark.parametrize("spec", LAYERS, ids=lambda spec: spec[0])
+def test_what_is_drawn_is_that_of_the_seed(spec):
+    assert torch.equal(forward(spec, seed=1), forward(spec, seed=1))
+    assert not torch.equal(forward(spec, seed=1), forward(spec, seed=2))
+
+
+def test_dropout_drops_with_its_probability_and_scales_what_it_keeps():
+    found = forward(LAYERS[0])
+    kept = found != 0
+    assert abs(float(kept.float().mean()) - 0.7) < 5 * (0.3 * 0.7 / X.numel()) ** 0.5
+    torch.testing.assert_close(found[kept], X[kept] / 0.7, rtol=1e-4, atol=0)
+
+
+def test_noise_is_normal_with_its_deviation():
+    noise = (forward(LAYERS[1]) - X).flatten()
+    n = X.numel()
+    assert abs(float(noise.mean())) < 5 * 0.5 / n**0.5
+    assert float(noise.std()) == pytest.approx(0.5, rel=5 / (2 * n) ** 0.5)
+    # Of normal values 4.55 in 100 lie beyond two deviations.
+    assert float((noise.abs() > 1).float().mean()) == pytest.approx(0.0455, abs=5 * (0.0455 / n) ** 0.5)
+    assert abs(float(torch.corrcoef(torch.stack([noise[:-1], noise[1:]]))[0, 1])) < 5 / n**0.5
+
+
+@pytest.mark.parametrize("spec", [["Dropout", {"dropout_p": 0.0}], ["GaussianNoise", {"sigma": 0.0}]])
+def test_nothing_asked_for_is_nothing_done(spec):
+    assert torch.equal(forward(spec), X)
