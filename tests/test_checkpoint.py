@@ -206,7 +206,7 @@ def test_the_entries_of_a_state_are_those_that_the_document_tells(tmp_path):
     section = DOC.read_text().partition("## The state")[2].partition("## ")[0]
     rows = dict(re.findall(r"^\| `(\w+)` \| (.*) \|$", section, re.M))
     assert set(rows) == set(values)
-    for entry in ("progress", "rules", "best", "classes", "spec"):
+    for entry in ("progress", "rules", "best", "classes", "spec", "environment"):
         assert [key for key in values[entry] if f"`{key}`" not in rows[entry]] == []
 
 

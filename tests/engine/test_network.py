@@ -54,6 +54,12 @@ def test_a_layer_starts_the_same_whatever_stands_around_it():
         assert np.array_equal(plain[name], longer[name]) and not np.isclose(plain[name], other[name]).any()
 
 
+def test_no_two_layers_start_alike():
+    square = [["FCLayer", {"name": name, "n_units": 6}] for name in "ab"]
+    found = network_of([*square, *LAYERS[2:]]).arrays()
+    assert not np.isclose(found["a.W"], found["b.W"]).any()
+
+
 def test_the_outputs_of_all_layers_end_in_those_of_the_network():
     network, x = network_of().eval(), torch.randn(5, 6)
     found = network.outputs(x)

@@ -55,6 +55,8 @@ def test_what_has_no_deterministic_form_is_an_error_inside():
     ("layer", "batch_size", "one"),
     [
         (["FCLayer", {"n_units": 100}], 32, True),
+        # 7,940,000 multiplications forward, and twice as many backward.
+        (["FCLayer", {"n_units": 100}], 100, False),
         (["FCLayer", {"n_units": 100}], 32_000, False),
         (["FCLayer", {"n_units": 10_000}], 32, False),
         (["ConvLayer", {"n_output_maps": 32, "filter_shape": 5}], 128, False),
