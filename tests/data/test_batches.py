@@ -9,7 +9,7 @@ import weakref
 
 import numpy as np
 import pytest
-from promise import Forward
+from strangers import Forward
 
 import arignote.data.order as order_module
 from arignote import ArignoteWarning, DataError

@@ -3,24 +3,19 @@
 from __future__ import annotations
 
 import gzip
-import os
 import pickle
 from pathlib import Path
 
 import h5py
 import numpy as np
 import pytest
+from strangers import Hostile
 
 from arignote import DataError, sample_data
 from arignote.data.files import read_pickle
 from arignote.data.sources import get_reader, read_source
 
 SHARED = Path(__file__).resolve().parents[3] / "shared" / "data"
-
-
-class Hostile:
-    def __reduce__(self):
-        return os.mkdir, ("made-by-a-pickle",)
 
 
 def test_a_pickle_of_arrays_comes_back(tmp_path):

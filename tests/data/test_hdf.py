@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import pickle
 import sys
 from pathlib import Path
@@ -11,6 +10,7 @@ import h5py
 import numpy as np
 import pandas as pd
 import pytest
+from strangers import Hostile
 
 from arignote import DataError
 from arignote.data.hdf import open_table, tables_of
@@ -23,11 +23,6 @@ pytestmark = pytest.mark.filterwarnings("ignore::pandas.errors.PerformanceWarnin
 RNG = np.random.default_rng(0)
 FRAME = pd.DataFrame(RNG.normal(size=(50, 3)), columns=list("abc"))
 MIXED = pd.DataFrame({"a": np.arange(50), "b": RNG.normal(size=50), "c": np.arange(50, dtype="int8"), "d": np.ones(50)})
-
-
-class Hostile:
-    def __reduce__(self):
-        return os.mkdir, ("made-by-a-pickle",)
 
 
 def whole(file, path, **kw):

@@ -16,6 +16,7 @@ import h5py
 import numpy as np
 import pandas as pd
 import pytest
+from strangers import Hostile
 
 from arignote import DataError
 from arignote.data.hdf import Table
@@ -31,11 +32,6 @@ LAYOUTS = {
     "lzf": {"chunks": (7, 1, 3, 4), "compression": "lzf"},
     "single": {"chunks": (1, 2, 5, 4)},
 }
-
-
-class Hostile:
-    def __reduce__(self):
-        return os.mkdir, ("made-by-a-pickle",)
 
 
 @pytest.fixture

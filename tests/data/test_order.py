@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from promise import Forward
 from scipy.stats import spearmanr
+from strangers import Forward
 
 import arignote.data.order as order_module
 from arignote import ConfigError

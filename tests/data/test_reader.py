@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from promise import Forward
+from strangers import Forward
 
 import arignote.data.order as order_module
 from arignote import DataError, NNClassifier

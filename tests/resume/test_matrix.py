@@ -7,7 +7,8 @@ from itertools import combinations, product
 import h5py
 import numpy as np
 import pytest
-from promise import Forward, Stopped, digest, killed_after
+from promise import Stopped, digest, killed_after
+from strangers import Forward
 
 from arignote import NNClassifier
 from arignote.data import HDFReader, order, rows
