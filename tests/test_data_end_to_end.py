@@ -409,6 +409,50 @@ def test_an_augmentation_that_returns_something_else_is_told_what_it_must_return
         NNClassifier(LAYERS, rng=1).fit(X, Y, augmentation=function, **SETTINGS)
 
 
+ALTERED = {
+    "other rows": (
+        lambda x: x[:2],
+        r"alter_features must return as many rows as it is given, 1?\d; got shape \(2, 4\)",
+    ),
+    "a fault": (lambda x: 1 / 0, "alter_features: ZeroDivisionError: division by zero"),
+    "nothing": (lambda x: None, r"alter_features must return as many rows .*got shape \(\)"),
+}
+
+
+@pytest.mark.parametrize("kind", ALTERED)
+def test_what_alters_features_is_told_where_it_fails(kind):
+    function, words = ALTERED[kind]
+    with pytest.raises(DataError, match=words):
+        # A single row is seen first, and two of it are none too few.
+        NNClassifier(LAYERS, rng=1).fit(
+            Data(X, Y, alter_features=lambda x: function(x) if len(x) > 2 else x), **SETTINGS
+        )
+    with pytest.raises(DataError, match="alter_labels"):
+        NNClassifier(LAYERS, rng=1).fit(Data(X, Y, alter_labels=function), **SETTINGS)
+
+
+class Items:
+    def __len__(self):
+        return N
+
+    def __getitem__(self, row):
+        if row == 21:
+            raise KeyError("no such picture")
+        return X[row], int(Y[row])
+
+
+def test_a_dataset_that_raises_is_told_with_its_row():
+    with pytest.raises(DataError, match=r"Items\[[01]\]: row 21: KeyError: 'no such picture'"):
+        NNClassifier(LAYERS, rng=1).fit(Items(), **SETTINGS)
+
+
+def test_a_reader_is_found_of_a_dataset_too():
+    assert get_reader(Items()).shape == (N, 4) and get_reader(Items(), labels=True).shape == (N,)
+    for nothing in (None, 3, {"x": X}, Data(X, Y)):
+        with pytest.raises(DataError, match="a source must be a path, an array, a reader or a dataset with rows; got"):
+            get_reader(nothing)
+
+
 class Stream:
     def __iter__(self):
         return zip(X, Y, strict=True)

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from arignote.errors import DataError
 
-__all__ = ["Alter", "Data", "DataWithHoldoutPartitions", "check_feature_names", "feature_names"]
+__all__ = ["Alter", "Data", "DataWithHoldoutPartitions", "check_feature_names", "feature_names", "told"]
 
 Alter = Callable[[NDArray[Any]], NDArray[Any]]
 
@@ -70,6 +71,24 @@ class DataWithHoldoutPartitions(Data):
     def __init__(self, features: Any, labels: Any, valid_frac: float = 0.0, test_frac: float = 0.0, **more: Any):
         super().__init__(features, labels, **more)
         self.valid_frac, self.test_frac = valid_frac, test_frac
+
+
+def told(alter: Alter | None, what: str) -> Alter | None:
+    """Return a function of a batch that tells what a user's own raises, or that it gives other rows."""
+    if alter is None:
+        return None
+    own = alter
+
+    def altered(batch: NDArray[Any]) -> NDArray[Any]:
+        try:
+            found = np.asarray(own(batch))
+        except Exception as fault:
+            raise DataError(f"{what}: {type(fault).__name__}: {fault}") from fault
+        if found.shape[:1] != batch.shape[:1]:
+            raise DataError(f"{what} must return as many rows as it is given, {len(batch)}; got shape {found.shape}")
+        return found
+
+    return altered
 
 
 def feature_names(x: Any) -> list[str]:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from arignote.data.reader import Array, Reader, Rows
-from arignote.errors import DataError, there_are
+from arignote.errors import ArignoteError, DataError, there_are
 
 __all__ = ["DatasetReader", "features_and_labels", "is_dataset"]
 
@@ -43,7 +43,7 @@ class DatasetReader(Reader):
         n_rows = _length(dataset)
         if item in (getattr(dataset, "column_names", None) or ()):
             self.dataset = _column(dataset, item)
-        first = self._one(0, _part(self.dataset[0], item, self.where))
+        first = self._one(0, _part(self._got(0), item, self.where))
         self.shape, self.dtype = (n_rows, *first.shape), first.dtype
         self._is_batched = self._sees_batches()
 
@@ -59,6 +59,15 @@ class DatasetReader(Reader):
         if row and ((found.dtype.kind == "O") != (self.dtype.kind == "O") or not np.can_cast(found.dtype, self.dtype)):
             raise DataError(f"{self.where}: row {row} holds {found.dtype}; row 0 holds {self.dtype}")
         return found
+
+    def _got(self, rows: Any) -> Any:
+        """Return an item, or several; what a dataset of a user's own raises is told with its name and row."""
+        try:
+            return self.dataset[rows]
+        except ArignoteError:
+            raise
+        except Exception as fault:
+            raise DataError(f"{self.where}: row {rows}: {type(fault).__name__}: {fault}") from fault
 
     def _sees_batches(self) -> bool:
         """Whether several items come at once, as from Hugging Face: a dict of lists."""
@@ -83,9 +92,9 @@ class DatasetReader(Reader):
         numbers = list(range(len(self))[rows]) if isinstance(rows, slice) else [int(row) for row in rows]
         out = np.empty((len(numbers), *self.shape[1:]), self.dtype)
         if self._is_batched and numbers:
-            values = self.dataset[rows if isinstance(rows, slice) else numbers][self.item]
+            values = self._got(rows if isinstance(rows, slice) else numbers)[self.item]
         else:
-            values = (_part(self.dataset[row], self.item, f"{self.where}: row {row}") for row in numbers)
+            values = (_part(self._got(row), self.item, f"{self.where}: row {row}") for row in numbers)
         for place, (row, value) in enumerate(zip(numbers, values, strict=True)):
             found = self._one(row, value)
             out[place] = found[()] if found.dtype == object else found

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from arignote.data.arrays import Alter, Data
+from arignote.data.arrays import Alter, Data, told
 from arignote.data.datasets import features_and_labels, is_dataset
 from arignote.data.labels import check_labels
 from arignote.data.reader import IN_MEMORY, ArrayReader, Reader
@@ -196,7 +196,8 @@ def rows_of(
     if isinstance(x, Data):
         window = slice(x.start, x.stop)
         y = x.labels if y is None else y
-        alter, alter_labels, axes, x = x.alter_features, x.alter_labels, x.axes or axes, x.features
+        alter, alter_labels = told(x.alter_features, "alter_features"), told(x.alter_labels, "alter_labels")
+        axes, x = x.axes or axes, x.features
     elif isinstance(x, tuple) and len(x) == 2 and y is None:
         x, y = x
     if isinstance(x, Mapping):
@@ -214,8 +215,8 @@ def rows_of(
     n_rows = n_rows if window is None else len(range(*window.indices(n_rows)))
     if isinstance(reader, ArrayReader) and window is not None and reader.shape:
         reader = ArrayReader(reader.array[window])
-    rows = Rows(_checked(reader, what, allow_nonfinite), what=what, axes=axes, lenient=allow_nonfinite, alter=alter)
-    rows = replace(rows, stamp=reader.stamp())
+    _check(reader, what, allow_nonfinite)
+    rows = Rows(reader, what=what, axes=axes, lenient=allow_nonfinite, alter=alter, stamp=reader.stamp())
     if axes is not None and len(reader.shape) != len(axes):
         raise DataError(f"{what} has the shape {reader.shape}; axes {axes!r} name {len(axes)} axes")
     if y is not None:
@@ -230,7 +231,7 @@ def rows_of(
     if window is not None and not isinstance(reader, ArrayReader):
         rows = replace(rows, index=np.arange(*window.indices(len(reader)), dtype=np.int64))
         if not len(rows):
-            raise DataError(f"{what} is empty: rows {window.start} to {window.stop} of {len(reader)}")
+            raise DataError(f"{what} is empty: rows {window.start} to {window.stop or 'the end'} of {len(reader)}")
     return rows
 
 
@@ -266,8 +267,8 @@ def _numbers(x: Any, what: str) -> Array:
     return array
 
 
-def _checked(reader: Reader, what: str, allow_nonfinite: bool) -> Reader:
-    """Return a reader of numbers (rows, ...); what is in memory holds no NaN and no infinity, unless allowed."""
+def _check(reader: Reader, what: str, allow_nonfinite: bool) -> None:
+    """Check that rows are numbers (rows, ...); what is in memory holds no NaN and no infinity, unless allowed."""
     shape, dtype = reader.shape, reader.dtype
     if dtype.kind not in "biuf":
         raise DataError(f"{what} must be numbers; got {dtype}{f' in {reader.where}' if reader.where else ''}")
@@ -282,7 +283,6 @@ def _checked(reader: Reader, what: str, allow_nonfinite: bool) -> Reader:
             row = _first_not_finite(some)
             if row is not None:
                 raise _not_finite(f"{what} row {at + row}", some[row])
-    return reader
 
 
 def _first_not_finite(x: Array) -> int | None:

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from arignote.data.datasets import features_and_labels, is_dataset
 from arignote.data.reader import IN_MEMORY, ArrayReader, Reader, reader_of
 from arignote.errors import DataError, there_are
 from arignote.spec import Source
@@ -26,7 +27,7 @@ def get_reader(
 
     Parameters
     ----------
-    src : str, Path, array, Reader or object with `iter_epoch`
+    src : str, Path, array, Reader, object with `iter_epoch`, or dataset
         "file.h5:/path/in/file", "file.npy", "file.npz:key", "file.csv:column,column", "file.parquet:column", or a
         folder of images, one folder per class. What follows the colon may be left out where there is one table, or
         where tables are named after what they hold: label, labels, target, targets. Environment variables and ``~``
@@ -51,7 +52,7 @@ def get_reader(
         Where the file is missing or broken, or has no such table (with those there are).
     """
     if not isinstance(src, str | os.PathLike):
-        return reader_of(src)
+        return _of_object(src, labels)
     name, key = _split(os.path.expanduser(os.path.expandvars(os.fspath(src))))
     path = (base or Path()) / name
     if not path.exists():
@@ -92,6 +93,16 @@ def open_source(source: Source, base: Path, load: bool = True, like: Source | No
     labels = source.labels or source.features.partition(":")[0]
     features = get_reader(source.features, base=base, load=load, **options)
     return features, get_reader(labels, labels=True, base=base, load=load)
+
+
+def _of_object(src: Any, labels: bool) -> Reader:
+    """Return the reader of what is no path."""
+    found = features_and_labels(src)[labels] if is_dataset(src) else src
+    reader = reader_of(found)
+    if not reader.shape:
+        what = "labels" if labels else "rows"
+        raise DataError(f"a source must be a path, an array, a reader or a dataset with {what}; got {src!r:.80}")
+    return reader
 
 
 def _split(source: str) -> tuple[str, str]:
