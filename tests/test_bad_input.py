@@ -94,6 +94,15 @@ def test_what_is_no_fraction_is_told_as_one(valid, digits):
         NNClassifier(MLP, rng=1).fit(*digits, valid=valid)
 
 
+def test_what_is_masked_is_missing(digits):
+    X, y = digits
+    third = np.arange(len(y)) == 3
+    with pytest.raises(DataError, match=r"X row 3 holds nan"):
+        NNClassifier(MLP, rng=1).fit(np.ma.masked_array(X, np.broadcast_to(third[:, None], X.shape)), y)
+    with pytest.raises(DataError, match=r"label of X row 3 is masked"):
+        NNClassifier(MLP, rng=1).fit(X, np.ma.masked_array(y, third))
+
+
 def test_no_data_at_all_is_told():
     with pytest.raises(DataError, match=r"X must be data: an array \(rows, \.\.\.\).*; got None"):
         NNClassifier(MLP, rng=1).fit(None)

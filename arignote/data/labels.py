@@ -15,6 +15,8 @@ __all__ = ["check_labels", "encode_labels", "find_classes"]
 
 def check_labels(y: Any, what: str) -> NDArray[Any]:
     """Return labels as (rows,): a column is flattened, one-hot rows are told, missing ones refused."""
+    if np.ma.is_masked(y):
+        raise DataError(f"label of {what} row {int(np.argwhere(np.ma.getmaskarray(y))[0][0])} is masked")
     labels = np.asarray(y)
     if labels.ndim == 2 and labels.shape[1] == 1:
         labels = labels[:, 0]

@@ -252,11 +252,11 @@ def _channel(x: Mapping[str, Any], y: Any, channel: str | None, what: str) -> tu
 
 
 def _numbers(x: Any, what: str) -> Array:
-    """Return features as an array of numbers."""
+    """Return features as an array of numbers, NaN where they are masked."""
     if hasattr(x, "toarray"):
         raise DataError(f"{what} is a sparse matrix; give {what}.toarray()")
     try:
-        array = np.asarray(x)
+        array = np.asarray(x.astype(np.float64).filled(np.nan) if np.ma.is_masked(x) else x)
     except ValueError:
         raise DataError(f"{what} must be an array of numbers (rows, ...); its rows differ in shape") from None
     if array.dtype == object:
