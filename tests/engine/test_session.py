@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import pytest
 import torch
+from promise import Stopped, killed_after
 
-from arignote.engine.session import resolve_device, session, threads_for
-from arignote.errors import ConfigError
-from arignote.layers import declare, parse
-
-CPU = torch.device("cpu")
+from arignote import NNClassifier
 
 
 def state():
@@ -21,56 +18,49 @@ def state():
     )
 
 
-@pytest.mark.parametrize("fault", [None, KeyboardInterrupt])
-def test_everything_is_put_back_however_it_ends(fault):
-    before = state()
+def layers(n_units):
+    return [["FCLayer", {"n_units": n_units}], ["DropoutLayer", {"dropout_p": 0.5}], ["ClassificationOutputLayer"]]
+
+
+@pytest.fixture
+def threads():
+    """Two threads, whatever the machine has."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.mark.parametrize("killed", [False, True])
+def test_everything_is_put_back_however_it_ends(killed, digits, threads):
+    before, inside = state(), []
+    observers = [lambda event: inside.append(state()), killed_after(2 if killed else 1000)]
     try:
-        with session(before[1] + 1, CPU):
-            torch.manual_seed(1)
-            assert torch.get_num_threads() == before[1] + 1 and torch.are_deterministic_algorithms_enabled()
-            assert not torch.utils.deterministic.fill_uninitialized_memory
-            if fault is not None:
-                raise fault
-    except KeyboardInterrupt:
-        assert fault is KeyboardInterrupt
+        NNClassifier(layers(3), rng=1).fit(*digits, n_epochs=2, n_threads=1, observers=observers)
+        assert not killed
+    except Stopped:
+        assert killed
     assert state() == before
+    # What is drawn is that of the run; operations are deterministic, and nothing is filled for them.
+    assert {found[1:] for found in inside} == {(1, 2, False)} and all(found[0] != before[0] for found in inside[1:])
 
 
-def test_what_the_caller_had_set_is_kept():
-    torch.set_deterministic_debug_mode("warn")
+@pytest.mark.parametrize("mode", ["default", "warn", "error"])
+def test_what_the_caller_had_set_is_kept(mode, digits):
+    torch.set_deterministic_debug_mode(mode)
     try:
-        with session(torch.get_num_threads(), CPU):
-            assert torch.get_deterministic_debug_mode() == 2
-        assert torch.get_deterministic_debug_mode() == 1
+        before = state()
+        NNClassifier(layers(3), rng=1).fit(*digits, n_epochs=1)
+        assert state() == before
     finally:
         torch.set_deterministic_debug_mode("default")
 
 
-def test_what_has_no_deterministic_form_is_an_error_inside():
-    with session(1, CPU), pytest.raises(RuntimeError, match="does not have a deterministic implementation"):
-        torch.ones(3).put_(torch.tensor([0]), torch.ones(1))
-
-
-@pytest.mark.parametrize(
-    ("layer", "batch_size", "one"),
-    [
-        (["FCLayer", {"n_units": 100}], 32, True),
-        # 7,940,000 multiplications forward, and twice as many backward.
-        (["FCLayer", {"n_units": 100}], 100, False),
-        (["FCLayer", {"n_units": 100}], 32_000, False),
-        (["FCLayer", {"n_units": 10_000}], 32, False),
-        (["ConvLayer", {"n_output_maps": 32, "filter_shape": 5}], 128, False),
-        (["ConvLayer", {"n_output_maps": 2, "filter_shape": 1}], 8, True),
-    ],
-)
-def test_small_steps_take_one_thread_by_their_shapes_alone(layer, batch_size, one, monkeypatch):
-    monkeypatch.setattr(torch, "get_num_threads", lambda: 12)
-    layers = [["InputImageLayer", {"n_pixels": 28}], layer, ["ClassificationOutputLayer", {"n_classes": 10}]]
-    assert threads_for(declare(parse(layers), (784,)), batch_size) == (1 if one else 12)
-
-
-def test_a_device_that_is_not_there_is_told():
-    assert resolve_device("cpu") == "cpu"
-    assert resolve_device("auto") == ("cuda" if torch.cuda.is_available() else "cpu")
-    with pytest.raises(ConfigError, match=r"device must be one that this machine has; got 'tpu9'\. \("):
-        resolve_device("tpu9")
+# Multiplications of a step: (64 * n_units + 10 * n_units) * 100 rows, forward, and twice as many backward.
+@pytest.mark.parametrize(("n_units", "n_threads"), [(300, 1), (600, 2)])
+def test_small_steps_take_one_thread_by_their_shapes_alone(n_units, n_threads, digits, threads):
+    seen = set()
+    fitted = NNClassifier(layers(n_units), rng=1).fit(
+        *digits, n_epochs=1, batch_size=100, observers=lambda event: seen.add(torch.get_num_threads())
+    )
+    assert seen == {n_threads} == {fitted.state_.environment["n_threads"]}
