@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import json
 import os
-import shlex
 import signal
 import sys
 import warnings
@@ -85,63 +84,24 @@ def _fit(config: Path, base: Path, set_: list[str] | None, fresh: bool, force: b
     spec = read_config(config, set_)
     if spec.data is None:
         raise ConfigError(f"{config}: data.train must be given: features and labels")
-    from arignote.data.arrays import Data
-    from arignote.data.sources import open_source
-    from arignote.estimators import NNClassifier
-    from arignote.spec import Source
+    from arignote.fitting import fit_config
+    from arignote.report.ending import ending
 
-    x, y = open_source(spec.data.train, base)
-    train = spec.data.train
-    held_out = {"valid": spec.data.valid, "test": spec.data.test}
-    parts = {
-        name: Data(*open_source(part, base, like=train), axes=part.axes) if isinstance(part, Source) else part
-        for name, part in held_out.items()
-    }
-    settings = {"verbose": not quiet} | spec.fit
-    if spec.data.train.axes is not None:
-        settings["axes"] = spec.data.train.axes
+    settings: dict[str, Any] = {"verbose": spec.fit.get("verbose", not quiet)}
     if fresh or force:
         settings["resume"] = "fresh" if fresh else "force"
-    classifier = NNClassifier(spec.layers, name=spec.name, rng=spec.rng, layer_defaults=spec.layer_defaults)
     try:
-        classifier.fit(x, y, **parts, **settings)
+        fitted = fit_config(spec, base, **settings)
+        fitted.leave()
     except Interrupted as interrupted:
-        if settings["checkpoint"] is None:
+        if spec.fit["checkpoint"] is None:
             print(f"{interrupted.reason}: stopped; nothing is kept, for fit.checkpoint is null")
         else:
             print(f"{interrupted}; the same command{' without --fresh' if fresh else ''} goes on from there")
         return interrupted.code
-    print(classifier.story_ if classifier.story_.startswith("finished") else _ending(classifier))
-    _tell_result(classifier, spec.data.train, base)
-    return 130 if classifier.interrupted_ else 0
-
-
-def _ending(classifier: Any) -> str:
-    n_epochs, asked = classifier.n_epochs_, classifier.state_.n_epochs
-    verb = "interrupted" if classifier.interrupted_ else "done"
-    return f"{verb}, {n_epochs} of {asked} epochs"
-
-
-def _tell_result(classifier: Any, train: Any, folder: Path) -> None:
-    best = classifier.best_
-    if best is not None:
-        row = classifier.history_[classifier.state_.best.n_rows - 1]
-        if "test_error" in row:
-            print(f"test error {100 * row['test_error']:.2f} % (best validation, epoch {best['epoch']})")
-    if classifier.checkpoint_ is None:
-        return
-    from arignote.run_files import RunFiles
-
-    files = RunFiles(classifier.checkpoint_)
-    print("files: " + ", ".join(map(files.folder.where, files.there("last", "best"))))
-    sources = (train.features, train.labels or train.features.partition(":")[0])
-    # As `get_reader` understands them, and as a shell gives them on.
-    found = (folder / os.path.expanduser(os.path.expandvars(source)) for source in sources)
-    features, labels = (shlex.quote(os.path.normpath(source)) for source in found)
-    color = "" if train.color is None else f" --color {shlex.quote(str(train.color))}"
-    print(f"next:  arignote inspect {files.stem}")
-    print(f"       arignote evaluate {files.stem} --features {features} --labels {labels}{color}")
-    print(f"       arignote predict {files.stem} --features {features} --out preds.csv{color}")
+    for line in ending(fitted.state, fitted.story, fitted.checkpoint, spec.data.train, base):
+        print(line)
+    return 0 if fitted.state.progress.stopped_by is None else 130
 
 
 @app.command()

@@ -13,7 +13,6 @@ from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import ValidationError
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.exceptions import NotFittedError
 
@@ -27,18 +26,14 @@ from arignote.engine.network import Network, check_shapes, copy_into
 from arignote.engine.setup import Setup
 from arignote.engine.step import Scorer, predict_proba
 from arignote.errors import CheckpointError, ConfigError, DataError
+from arignote.fitting import fit_network, read_run, settings_of
 from arignote.layers.architecture import Architecture, declare, parse
 from arignote.layers.base import Layer
-from arignote.layers.output import ClassificationOutputLayer
-from arignote.legacy import is_2015, read_2015
-from arignote.preemption import StopAsked, StopRequest
-from arignote.registry import build, complaints_of, dump, only_trusting
-from arignote.report.progress import ProgressLines
-from arignote.run_files import resolve, stem_in
+from arignote.registry import build, only_trusting
+from arignote.run_files import resolve
 from arignote.running import in_order
-from arignote.spec import FitSettings, decides, fit_parameters
+from arignote.spec import FitSettings, fit_parameters
 from arignote.state import TrainingState
-from arignote.wiring import Run, train
 
 __all__ = ["NNClassifier"]
 
@@ -133,7 +128,7 @@ class NNClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         for key, field in FitSettings.model_fields.items():
             setattr(self, key, settings.pop(key, field.default))
         if settings:
-            _settings(settings)
+            settings_of(settings)
 
     __init__ = _takes_settings(__init__)
 
@@ -181,14 +176,9 @@ class NNClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         """
         chosen = {key: getattr(self, key) for key in FitSettings.model_fields} | settings
         fields = FitSettings.model_fields
-        told = _settings(
+        told = settings_of(
             {k: v for k, v in chosen.items() if k not in fields or k in settings or v != fields[k].default}
         )
-        if told.verbose:
-            told = told.model_copy(update={"observers": (*told.observers, ProgressLines())})
-        layers = self._parsed()
-        output = layers[-1]
-        n_classes = output.n_classes if isinstance(output, ClassificationOutputLayer) else None
         given = Given(
             X,
             y,
@@ -196,32 +186,19 @@ class NNClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             self.test if test is None else test,
             sample_weight,
             groups,
-            n_classes,
-            channel=getattr(layers[0], "channel", None),
         )
-        if told.checkpoint is not None and told.checkpoint.endswith("/"):
-            stem = self._stem_in(told.checkpoint, given, layers, told)
-            told = told.model_copy(update={"checkpoint": stem})
-        run = Run(
+        fitted = fit_network(
+            self._parsed(),
             given,
-            layers,
             told,
-            self.name,
-            self._seed(),
+            name=self.name,
+            seed=self._seed(),
             in_memory=self._going_on(told),
-            stored_network=_read_run(str(self.stored_network))[0] if self.stored_network is not None else None,
+            stored_network=None if self.stored_network is None else str(self.stored_network),
         )
-        with StopRequest(told.stop_signals, told.preemption) as stop:
-            try:
-                outcome = train(run, stop)
-            except StopAsked:
-                # Before anything began.
-                stop.leave()
-                raise KeyboardInterrupt from None
-        self._adopt(outcome.state, outcome.network)
-        self.story_, self.checkpoint_ = outcome.story, told.checkpoint
-        if self.interrupted_ or stop.signalled:
-            stop.leave()
+        self._adopt(fitted.state, fitted.network)
+        self.story_, self.checkpoint_ = fitted.story, fitted.checkpoint
+        fitted.leave()
         return self
 
     fit = _takes_settings(fit)
@@ -243,13 +220,6 @@ class NNClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         if isinstance(given, np.random.Generator):
             return int(given.integers(2**31))
         raise ConfigError(f"rng must be an integer or None; got {given!r}")
-
-    def _stem_in(self, folder: str, given: Given, layers: list[Layer], settings: FitSettings) -> str:
-        """Return the stem of this very fit in a folder: whatever decides its numbers is in it."""
-        rows = rows_of(given.x, given.y, allow_nonfinite=True, axes=settings.axes, channel=given.channel)
-        chosen = {key: value for key, value in settings.model_dump(mode="json").items() if decides(key)}
-        decisive = [[dump(layer) for layer in layers], chosen, [self._seed(), rows.fingerprint()]]
-        return stem_in(folder, self.name, decisive)
 
     def _going_on(self, settings: FitSettings) -> TrainingState | None:
         """Return the state in memory to go on from: interrupted, loaded, unpickled in mid-training, or warm start."""
@@ -368,7 +338,7 @@ class NNClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         layers : sequence of str, optional
             Names of the layers; by default all.
         """
-        arrays = inp.params if isinstance(inp, NNClassifier) else _read_run(str(inp))[0].network
+        arrays = inp.params if isinstance(inp, NNClassifier) else read_run(str(inp))[0].network
         known = {name.split(".")[0] for name in self.network_.named}
         wanted = known if layers is None else set([layers] if isinstance(layers, str) else layers)
         if wanted - known:
@@ -397,14 +367,14 @@ class NNClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         -----
         No code from the file is run, and no module imported but those of `trust`.
         """
-        state, is_last = _read_run(run, which)
+        state, is_last = read_run(run, which)
         spec = state.spec
         settings = {k: v for k, v in spec["fit"].items() if k not in ("augmentation", "observers", "resume")}
         # It goes on where it was found, not where the file says.
         settings["checkpoint"] = resolve(run)[0].stem if is_last and settings.get("checkpoint") is not None else None
         try:
             with only_trusting(run, tuple(trust)):
-                _settings(settings)
+                settings_of(settings)
                 parsed = parse(spec["layers"]) if layers is None else []
         except ConfigError as fault:
             again = f"\nOr give the layers again: NNClassifier.load({run!r}, layers=[...])" if layers is None else ""
@@ -427,23 +397,3 @@ class NNClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         classifier._adopt(state, network)
         classifier.loaded_ = True
         return classifier
-
-
-def _settings(values: dict[str, Any]) -> FitSettings:
-    try:
-        return FitSettings(**values)
-    except ValidationError as fault:
-        raise ConfigError(complaints_of(fault, FitSettings)).under("fit") from None
-
-
-def _read_run(run: str, which: str | None = None) -> tuple[TrainingState, bool]:
-    """Return the state that RUN means, and whether it is the last one of a stem, with its best network."""
-    if Path(run).is_file() and is_2015(run):
-        return read_2015(run), False
-    files, names = resolve(run, which)
-    if which in (None, "last") and not (len(names) == 1 and run.endswith(names[0])):
-        found = files.newest()
-        if found is None:
-            raise CheckpointError(f"{run}: there is no run of this stem ({files.path('last')} is missing)")
-        return found[1], True
-    return files.read(names[0])[0], False

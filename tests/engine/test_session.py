@@ -15,6 +15,7 @@ def state():
         torch.get_num_threads(),
         torch.get_deterministic_debug_mode(),
         torch.utils.deterministic.fill_uninitialized_memory,
+        torch.get_float32_matmul_precision(),
     )
 
 
@@ -42,7 +43,9 @@ def test_everything_is_put_back_however_it_ends(killed, digits, threads):
         assert killed
     assert state() == before
     # What is drawn is that of the run; operations are deterministic, and nothing is filled for them.
-    assert {found[1:] for found in inside} == {(1, 2, False)} and all(found[0] != before[0] for found in inside[1:])
+    assert {found[1:] for found in inside} == {(1, 2, False, "highest")} and all(
+        found[0] != before[0] for found in inside[1:]
+    )
 
 
 @pytest.mark.parametrize("mode", ["default", "warn", "error"])

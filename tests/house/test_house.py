@@ -38,6 +38,18 @@ def test_the_readers_start_without_what_they_read_with():
     assert found.stdout.strip() == "[]"
 
 
+def test_a_fit_on_the_command_line_needs_no_scikit_learn_which_takes_as_long_to_load_as_torch(tmp_path):
+    config = ROOT / "configs" / "digits_mlp.yaml"
+    words = ["arignote", "fit", str(config), "--set", "fit.n_epochs=1", "--set", f"fit.checkpoint={tmp_path / 'run'}"]
+    code = (
+        f"import sys; sys.argv = {words!r}; from arignote.cli import main;"
+        "main.__globals__['app'](standalone_mode=False);"
+        "print(sorted({'sklearn', 'scipy', 'pandas'} & set(sys.modules)))"
+    )
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert found.stdout.splitlines()[-1] == "[]" and "done, 1 of 1 epochs" in found.stdout
+
+
 def test_torch_is_imported_at_module_level_in_the_engine_alone():
     for path in (ROOT / "arignote").rglob("*.py"):
         if "engine" in path.parts:

@@ -1,0 +1,152 @@
+"""A fit, from what was declared to its outcome: what the estimator and the command line have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from arignote.data.arrays import Data
+from arignote.data.prepared import Given
+from arignote.data.rows import rows_of
+from arignote.data.sources import open_source
+from arignote.engine.network import Network
+from arignote.errors import CheckpointError, ConfigError
+from arignote.layers.architecture import parse
+from arignote.layers.base import Layer
+from arignote.layers.output import ClassificationOutputLayer
+from arignote.legacy import is_2015, read_2015
+from arignote.preemption import StopAsked, StopRequest
+from arignote.registry import complaints_of, dump
+from arignote.report.progress import ProgressLines
+from arignote.run_files import resolve, stem_in
+from arignote.spec import FitSettings, RunSpec, Source, decides
+from arignote.state import TrainingState
+from arignote.wiring import Run, train
+
+__all__ = ["Fitted", "fit_config", "fit_network", "read_run", "settings_of"]
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """What a fit ends with.
+
+    Attributes
+    ----------
+    state : TrainingState
+        The last state.
+    network : Network
+        To predict with.
+    story : str
+        What was told of the start.
+    checkpoint : str or None
+        Stem of its files.
+    leave : callable
+        Raises Interrupted where a signal or a notice has stopped it; Ctrl-C returns.
+    """
+
+    state: TrainingState
+    network: Network
+    story: str
+    checkpoint: str | None
+    leave: Callable[[], None]
+
+
+def settings_of(values: dict[str, Any]) -> FitSettings:
+    """Return checked settings; ConfigError tells all that is wrong with them."""
+    try:
+        return FitSettings(**values)
+    except ValidationError as fault:
+        raise ConfigError(complaints_of(fault, FitSettings)).under("fit") from None
+
+
+def read_run(run: str, which: str | None = None) -> tuple[TrainingState, bool]:
+    """Return the state that RUN means, and whether it is the last one of a stem, with its best network."""
+    if Path(run).is_file() and is_2015(run):
+        return read_2015(run), False
+    files, names = resolve(run, which)
+    if which in (None, "last") and not (len(names) == 1 and run.endswith(names[0])):
+        found = files.newest()
+        if found is None:
+            raise CheckpointError(f"{run}: there is no run of this stem ({files.path('last')} is missing)")
+        return found[1], True
+    return files.read(names[0])[0], False
+
+
+def fit_network(
+    layers: list[Layer],
+    given: Given,
+    settings: FitSettings,
+    *,
+    name: str | None = None,
+    seed: int | None = None,
+    in_memory: TrainingState | None = None,
+    stored_network: str | None = None,
+) -> Fitted:
+    """Train a network, or go on training it.
+
+    Parameters
+    ----------
+    layers : list of Layer
+    given : Given
+        The data; what the layers say of it is added here.
+    settings : FitSettings
+        A checkpoint that ends in a slash is a folder: this very fit has a stem of its own there.
+    name, seed, in_memory
+        As of `Run`.
+    stored_network : str, optional
+        Run from which layers with `load_params` take their parameters.
+    """
+    output = layers[-1]
+    n_classes = output.n_classes if isinstance(output, ClassificationOutputLayer) else None
+    given = replace(given, n_classes=n_classes, channel=getattr(layers[0], "channel", None))
+    if settings.verbose:
+        settings = settings.model_copy(update={"observers": (*settings.observers, ProgressLines())})
+    if settings.checkpoint is not None and settings.checkpoint.endswith("/"):
+        rows = rows_of(given.x, given.y, allow_nonfinite=True, axes=settings.axes, channel=given.channel)
+        chosen = {key: value for key, value in settings.model_dump(mode="json").items() if decides(key)}
+        decisive = [[dump(layer) for layer in layers], chosen, [seed, rows.fingerprint()]]
+        settings = settings.model_copy(update={"checkpoint": stem_in(settings.checkpoint, name, decisive)})
+    stored = read_run(stored_network)[0] if stored_network is not None else None
+    with StopRequest(settings.stop_signals, settings.preemption) as stop:
+        try:
+            outcome = train(Run(given, layers, settings, name, seed, in_memory, stored), stop)
+        except StopAsked:
+            # Before anything began.
+            stop.leave()
+            raise KeyboardInterrupt from None
+    left = outcome.state.progress.stopped_by is not None or stop.signalled
+    return Fitted(
+        outcome.state, outcome.network, outcome.story, settings.checkpoint, stop.leave if left else lambda: None
+    )
+
+
+def fit_config(spec: RunSpec, base: Path, **settings: Any) -> Fitted:
+    """Train what a config says.
+
+    Parameters
+    ----------
+    spec : RunSpec
+        With data.
+    base : Path
+        Folder of relative paths of data.
+    **settings
+        In place of those of the config.
+    """
+    assert spec.data is not None
+    source = spec.data.train
+    parts: dict[str, Any] = {
+        name: Data(*open_source(part, base, like=source), axes=part.axes) if isinstance(part, Source) else part
+        for name, part in (("valid", spec.data.valid), ("test", spec.data.test))
+    }
+    axes = {} if source.axes is None else {"axes": source.axes}
+    return fit_network(
+        parse(spec.layers, spec.layer_defaults),
+        Given(*open_source(source, base), **parts),
+        settings_of(spec.fit | axes | settings),
+        name=spec.name,
+        seed=spec.rng,
+    )

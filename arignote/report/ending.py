@@ -1,0 +1,51 @@
+"""What is told when a fit is over."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+
+from arignote.run_files import RunFiles
+from arignote.spec import Source
+from arignote.state import TrainingState
+
+__all__ = ["ending"]
+
+
+def ending(state: TrainingState, story: str, checkpoint: str | None, train: Source, base: Path) -> Iterator[str]:
+    """Yield the lines that tell a result: where it stands, the test error, the files, and commands to go on with.
+
+    Parameters
+    ----------
+    state : TrainingState
+        The last one.
+    story : str
+        What was told of the start.
+    checkpoint : str or None
+        Stem of the files.
+    train : Source
+        What it was trained on, for the commands.
+    base : Path
+        Folder of relative paths of data.
+    """
+    verb = "done" if state.progress.stopped_by is None else "interrupted"
+    is_old = story.startswith("finished")
+    yield story if is_old else f"{verb}, {state.progress.epoch} of {state.n_epochs} epochs"
+    if state.best is not None:
+        row = state.history.record(state.best.n_rows - 1)
+        if "test_error" in row:
+            yield f"test error {100 * row['test_error']:.2f} % (best validation, epoch {state.best.epoch})"
+    if checkpoint is None:
+        return
+    files = RunFiles(checkpoint)
+    yield "files: " + ", ".join(map(files.folder.where, files.there("last", "best")))
+    # As `get_reader` understands them, and as a shell gives them on.
+    sources = (train.features, train.labels or train.features.partition(":")[0])
+    found = (base / os.path.expanduser(os.path.expandvars(source)) for source in sources)
+    features, labels = (shlex.quote(os.path.normpath(source)) for source in found)
+    color = "" if train.color is None else f" --color {shlex.quote(str(train.color))}"
+    yield f"next:  arignote inspect {files.stem}"
+    yield f"       arignote evaluate {files.stem} --features {features} --labels {labels}{color}"
+    yield f"       arignote predict {files.stem} --features {features} --out preds.csv{color}"
