@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from arignote.checkpointer import Checkpointer
-from arignote.data.augment import Augmentation
+from arignote.data.augment import Augmentation, augmented_to
 from arignote.data.batches import Batches
 from arignote.data.order import Order
 from arignote.data.prepared import Prepared
@@ -102,7 +102,9 @@ def _maker(begun: Begun) -> Callable[..., Trainer]:
         augmentation = Augmentation(settings.augmentation, seed, len(begun.prepared.classes))
     if augmentation is not None:
         some = slice(0, settings.batch_size)
-        augmentation.warn_if_not_exact(rows.features(some), labels[some])
+        shape = augmentation.tried(rows.features(some), labels[some])
+        if not network.architecture.takes(shape):
+            raise augmented_to(shape, network.architecture.n_in)
     resident = None
     if augmentation is None and _may_stay(rows, network.device):
         resident = Resident(rows.features(slice(0, len(rows))), labels, begun.prepared.weights, network.device)

@@ -710,6 +710,12 @@ def test_bad_data_ends_a_command_with_code_3_and_no_traceback(folder, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+def test_an_augmentation_that_makes_another_network_necessary_is_refused_by_fit_too(tmp_path):
+    x, y = np.zeros((20, 1, 8, 6), np.float32), np.arange(20) % 2
+    with pytest.raises(DataError, match=r"augmentation makes examples of \(1, 4, 4\) out of \(1, 8, 6\)"):
+        NNClassifier([["ClassificationOutputLayer"]], batch_size=20, augmentation=["Crop", {"size": 4}]).fit(x, y)
+
+
 def no_threads():
     return not [thread.name for thread in threading.enumerate() if thread.name.startswith("arignote")]
 

@@ -63,8 +63,8 @@ class Augmentation:
             return bool(y.min() >= 0 and y.max() < self.n_classes)
         return y.shape[1:] == (self.n_classes,) and y.dtype.kind in "iuf"
 
-    def warn_if_not_exact(self, x: NDArray[Any], y: NDArray[Any]) -> None:
-        """Augment one batch twice and tell a difference: someone drew from a generator other than `rng`."""
+    def tried(self, x: NDArray[Any], y: NDArray[Any]) -> tuple[int, ...]:
+        """Augment a batch twice and tell a difference: someone drew elsewhere than from `rng`. Return its shape."""
         first, second = self(x.copy(), y.copy(), 0, 0), self(x.copy(), y.copy(), 0, 0)
         if not all(np.array_equal(a, b, equal_nan=a.dtype.kind == "f") for a, b in zip(first, second, strict=True)):
             warnings.warn(
@@ -73,6 +73,15 @@ class Augmentation:
                 ArignoteWarning,
                 stacklevel=2,
             )
+        return first[0].shape[1:]
+
+
+def augmented_to(shape: tuple[int, ...], n_in: tuple[int, ...]) -> DataError:
+    """Return the error of an augmentation whose examples the network cannot take."""
+    return DataError(
+        f"augmentation makes examples of {shape} out of {n_in}, which need another network: "
+        "rows that are not augmented keep their shape"
+    )
 
 
 def _accepted(function: Callable[..., Any]) -> list[str]:

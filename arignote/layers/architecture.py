@@ -53,6 +53,14 @@ class Architecture:
         """Number of values in all parameters."""
         return sum(p.n_params for p in self.placed)
 
+    def takes(self, shape: Shape) -> bool:
+        """Whether examples of another shape go through the same parameters."""
+        try:
+            other = declare([p.layer for p in self.placed], shape)
+        except ConfigError:
+            return False
+        return [p.params for p in other.placed] == [p.params for p in self.placed]
+
     @property
     def notes(self) -> list[str]:
         """What a user should know, by layer name."""

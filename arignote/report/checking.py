@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from arignote.data.augment import Augmentation
+from arignote.data.augment import Augmentation, augmented_to
 from arignote.data.labels import encode_labels, find_classes
 from arignote.data.preprocess import Pipeline
 from arignote.data.rows import Rows, rows_of
@@ -66,12 +66,8 @@ def check_data(data: DataSpec, layers: list[Layer], settings: FitSettings, base:
     x = first.features(slice(0, len(first)))
     if settings.augmentation:
         x, _ = Augmentation(settings.augmentation, 0, len(classes))(x, y[: len(x)], 0, 0)
-    augmented = declare(layers, x.shape[1:], len(classes))
-    if [place.params for place in augmented.placed] != [place.params for place in architecture.placed]:
-        raise DataError(
-            f"augmentation makes examples of {x.shape[1:]} out of {first.n_in}, which need another network: "
-            "rows that are not augmented keep their shape"
-        )
+    if not architecture.takes(x.shape[1:]):
+        raise augmented_to(x.shape[1:], first.n_in)
     yield f"first batch: {len(x)} examples of {x.shape[1:]} {x.dtype} come to the network"
 
 

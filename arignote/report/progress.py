@@ -51,10 +51,12 @@ class ProgressLines:
             print(text, end="", file=self._file, flush=True)
 
     def _line(self, record: Mapping[str, Any], is_best: bool) -> None:
+        if self._bar:
+            # The bar gives way.
+            print("\r\033[K", end="", file=self._file)
         widths = {name: max(len(name), 9) for name in record}
         if not self._header:
             self._header = True
             print("  ".join(f"{name:>{w}}" for name, w in widths.items()), file=self._file)
         cells = "  ".join(f"{_cell(name, value):>{widths[name]}}" for name, value in record.items())
-        erase = "\r\033[K" if self._bar else ""
-        print(f"{erase}{cells}{'  *' if is_best else ''}", file=self._file, flush=True)
+        print(f"{cells}{'  *' if is_best else ''}", file=self._file, flush=True)
