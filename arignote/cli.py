@@ -133,6 +133,37 @@ def check(
 
 
 @app.command()
+def tune(
+    config: Config,
+    set_: Set = None,
+    data_dir: DataDir = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Measure only; the config stays as it is.")] = False,
+) -> None:
+    """Measure how fast a step is with each setup of the engine, and write the fastest into the config.
+
+    Threads, channels_last and compile are tried, which change rounding only; what decides the numbers stays.
+
+    Example: arignote tune configs/digits_mlp.yaml --dry-run
+    """
+    from arignote.config import read_config, write_settings
+
+    spec = read_config(config, set_)
+    if spec.data is None:
+        raise ConfigError(f"{config}: data.train must be given: features and labels")
+    from arignote.tuning import chosen, measure
+
+    measured = measure(spec, data_dir or config.parent)
+    best = chosen(measured)
+    for one in sorted(measured, key=lambda one: one.seconds):
+        told = ", ".join(f"{name}: {json.dumps(value)}" for name, value in one.settings.items())
+        notes = [note for note, is_so in (("by rule", one.is_default), ("chosen", one is best)) if is_so]
+        print(f"{1000 * one.seconds:9.3f} ms a step  {told}{'  <- ' + ', '.join(notes) if notes else ''}")
+    if not dry_run:
+        write_settings(config, best.settings)
+        print(f"written into {config}, section fit")
+
+
+@app.command()
 def summary(config: Config, set_: Set = None, data_dir: DataDir = None) -> None:
     """Print the table of layers of a config, without training.
 

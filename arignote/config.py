@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
+import json
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -18,7 +22,7 @@ from arignote.registry import complaints_of, plain
 from arignote.spec import DataSpec, FitSettings, RunSpec, Source
 from arignote.storage import is_url
 
-__all__ = ["override", "read_config", "read_layers"]
+__all__ = ["override", "read_config", "read_layers", "write_settings"]
 
 # Path of a key -> the ``key=value`` that was written there.
 Written = dict[tuple[str | int, ...], str]
@@ -39,7 +43,9 @@ def _load(path: Path) -> Any:
                 where = _at(path, event.start_mark)
                 raise ConfigError(f"{where}: a config is plain data: leave the tag {str(event.tag)!r} out")
         # "rt" makes plain containers only; it knows no tag that builds a Python object.
-        return YAML(typ="rt").load(text)
+        yaml = YAML(typ="rt")
+        yaml.preserve_quotes = True
+        return yaml.load(text)
     except YAMLError as fault:
         problem = getattr(fault, "problem", None) or str(fault).partition("\n")[0]
         raise ConfigError(f"{_at(path, getattr(fault, 'problem_mark', None))}: is not YAML: {problem}") from None
@@ -223,10 +229,40 @@ def read_config(path: Path, settings: list[str] | None = None) -> RunSpec:
     return spec.model_copy(update={"layers": plain(layers), "fit": fit})
 
 
+def write_settings(path: Path, settings: dict[str, Any]) -> None:
+    """Write settings of `fit` into a config; comments and order of a YAML file stay.
+
+    Raises
+    ------
+    ConfigError
+        Where the file cannot be written; the old one stays.
+    """
+    from ruamel.yaml import YAML
+
+    loaded = _load(path)
+    section = loaded.setdefault("fit", {})
+    section.update(settings)
+    text = io.StringIO()
+    if path.suffix.lower() == ".json":
+        text.write(json.dumps(_unwrapped(loaded), indent=2) + "\n")
+    else:
+        yaml = YAML(typ="rt")
+        yaml.width = 10_000
+        yaml.brace_single_entry_mapping_in_flow_sequence = True
+        yaml.indent(mapping=2, sequence=4, offset=2)
+        yaml.dump(loaded, text)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        temporary.write_text(text.getvalue(), encoding="utf-8")
+        os.replace(temporary, path)
+    except OSError as fault:
+        with contextlib.suppress(OSError):
+            temporary.unlink()
+        raise ConfigError(f"{path}: cannot be written: {fault.strerror}") from None
+
+
 def _beside(path: Path, relative: str) -> str:
     """Return a path of a config as seen from here; a URL is the same from everywhere."""
-    import os
-
     if is_url(relative):
         return relative
     joined = os.path.normpath(path.parent / relative)

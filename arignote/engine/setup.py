@@ -15,7 +15,7 @@ from arignote.errors import ConfigError
 from arignote.layers.architecture import Architecture
 from arignote.spec import FitSettings
 
-__all__ = ["Setup", "environment", "setup_for"]
+__all__ = ["Setup", "available_threads", "environment", "has_filters", "setup_for"]
 
 # Multiplications of a step; below, threads wait for one another.
 ONE_THREAD = 10_000_000
@@ -90,13 +90,22 @@ def _threads(architecture: Architecture, batch_size: int) -> int:
         n_places = prod(place.output_shape[1:])
         n_multiplications += sum(prod(p.shape) for p in place.params.values() if p.unit_axis is not None) * n_places
     # Forward, and backward to the weights and to the input.
-    return 1 if 3 * batch_size * n_multiplications < ONE_THREAD else torch.get_num_threads()
+    return 1 if 3 * batch_size * n_multiplications < ONE_THREAD else available_threads()
+
+
+def available_threads() -> int:
+    """Return how many threads the engine has of its own accord."""
+    return torch.get_num_threads()
+
+
+def has_filters(architecture: Architecture) -> bool:
+    """Whether there are convolutions."""
+    return any(len(param.shape) == 4 for place in architecture.placed for param in place.params.values())
 
 
 def _suits_channels_last(architecture: Architecture, device: str, precision: str) -> bool:
     """Whether there are convolutions on a CPU, or on the tensor cores of a GPU."""
-    has_filters = any(len(param.shape) == 4 for place in architecture.placed for param in place.params.values())
-    return has_filters and (device == "cpu" or precision in ("bf16", "fp16"))
+    return has_filters(architecture) and (device == "cpu" or precision in ("bf16", "fp16"))
 
 
 def environment(setup: Setup) -> dict[str, Any]:

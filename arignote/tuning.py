@@ -1,0 +1,117 @@
+"""How fast a step of a config is with each setup of the engine, measured on its data."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, replace
+from itertools import product
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from arignote.data.batches import Batches
+from arignote.data.prepared import Given, prepare
+from arignote.data.sources import open_source
+from arignote.engine.explicit import chain_of
+from arignote.engine.feed import moved
+from arignote.engine.network import Network
+from arignote.engine.session import session
+from arignote.engine.setup import Setup, available_threads, has_filters, setup_for
+from arignote.engine.step import TrainingStep
+from arignote.layers.architecture import Architecture, declare, parse
+from arignote.registry import build
+from arignote.spec import FitSettings, RunSpec
+
+__all__ = ["Measured", "chosen", "measure"]
+
+# Another setup than that of the rules must be faster by so much: less is noise.
+WORTH = 1.05
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A setup, and what a step takes with it.
+
+    Attributes
+    ----------
+    settings : dict
+        As `fit` takes them.
+    seconds : float
+        Of one step, the median of rounds.
+    is_default : bool
+        Whether it is what the rules of shapes choose.
+    """
+
+    settings: dict[str, Any]
+    seconds: float
+    is_default: bool
+
+
+def measure(spec: RunSpec, base: Path, n_rounds: int = 7, round_seconds: float = 0.1) -> list[Measured]:
+    """Return what a step takes with each setup that may suit a config, the setups in turn in every round.
+
+    Parameters
+    ----------
+    spec : RunSpec
+        With data; its precision stays, which decides the numbers.
+    base : Path
+        Folder of relative paths of data.
+    n_rounds : int
+        Rounds of all setups.
+    round_seconds : float
+        Time of a setup in a round.
+    """
+    assert spec.data is not None
+    settings = FitSettings(**{k: v for k, v in spec.fit.items() if k not in ("n_threads", "channels_last", "compile")})
+    x, y = open_source(spec.data.train, base)
+    axes = {} if spec.data.train.axes is None else {"axes": spec.data.train.axes}
+    prepared, settings = prepare(Given(x, y), settings.model_copy(update=axes), seed=0)
+    rows, labels = prepared.parts["train"]
+    architecture = declare(parse(spec.layers, spec.layer_defaults), rows.n_in, len(prepared.classes))
+    batch = next(iter(Batches(rows, labels, seed=0, batch_size=settings.batch_size).epoch(0)))
+    default = setup_for(architecture, settings)
+    found: dict[Setup, list[float]] = {}
+    steps = {}
+    for setup in _candidates(architecture, default):
+        network = Network(architecture, setup)
+        network.initialise(0)
+        network.train()
+        steps[setup] = TrainingStep(network, build("loss", settings.train_loss), settings.sgd_type)
+        found[setup] = []
+    lr, momentum = settings.sgd_type.default_lr, settings.sgd_type.default_momentum
+    for number in range(n_rounds + 1):
+        for setup, step in steps.items():
+            with session(setup):
+                part = moved(batch, 0, step.network.device)
+                began, n = time.perf_counter(), 0
+                while n == 0 or time.perf_counter() - began < round_seconds:
+                    float(step([part], lr=lr, momentum=momentum, n=n + 1))
+                    n += 1
+                # The first round loads, compiles and warms up.
+                found[setup] += [(time.perf_counter() - began) / n] if number else []
+    return [
+        Measured(
+            {"n_threads": setup.n_threads, "channels_last": setup.channels_last, "compile": setup.compile},
+            median(seconds),
+            setup == default,
+        )
+        for setup, seconds in found.items()
+    ]
+
+
+def _candidates(architecture: Architecture, default: Setup) -> list[Setup]:
+    threads = sorted({1, available_threads()}) if default.device == "cpu" else [default.n_threads]
+    lasts = [False, True] if has_filters(architecture) else [False]
+    by_hand = chain_of(Network(architecture, default), build("loss", "nll").build()) is not None
+    compiles = [False] if by_hand else [False, True]
+    return [
+        replace(default, n_threads=n, channels_last=last, compile=compiled)
+        for n, last, compiled in product(threads, lasts, compiles)
+    ]
+
+
+def chosen(measured: list[Measured]) -> Measured:
+    """Return the fastest, or what the rules choose where that is as fast but for noise."""
+    fastest = min(measured, key=lambda one: one.seconds)
+    default = next(one for one in measured if one.is_default)
+    return fastest if default.seconds > WORTH * fastest.seconds else default
