@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from math import nan
 from typing import Any
@@ -59,39 +59,57 @@ class Best:
 
 
 class History:
-    """Columns of numbers, one row per validation; it only grows."""
+    """Columns of numbers, one row per validation; it only grows.
 
-    def __init__(self, columns: Mapping[str, list[float]] | None = None, n_rows: int | None = None):
-        self.columns = dict(columns or {})
-        self._n_rows = n_rows
+    A column has room to grow, so that a row costs the same however many there are. A head shares its rows and has no
+    room: what is written to either later is not seen by the other.
+    """
+
+    def __init__(self, columns: Mapping[str, Sequence[float] | NDArray[np.float64]] | None = None):
+        self._columns = {name: np.asarray(column, dtype=np.float64) for name, column in (columns or {}).items()}
+        self._n_rows = min(map(len, self._columns.values()), default=0)
 
     def __len__(self) -> int:
-        return self._n_rows if self._n_rows is not None else len(next(iter(self.columns.values()), []))
+        return self._n_rows
+
+    @property
+    def names(self) -> list[str]:
+        """The columns, in order."""
+        return list(self._columns)
 
     def append(self, row: Mapping[str, float]) -> None:
         """Add a row; what only some rows have is NaN in the others."""
-        n_rows = len(self)
-        for name in dict.fromkeys((*self.columns, *row)):
-            column = self.columns.setdefault(name, [nan] * n_rows)
-            column.append(float(row.get(name, nan)))
+        for name in dict.fromkeys((*self._columns, *row)):
+            column = self._columns.get(name)
+            if column is None or len(column) == self._n_rows:
+                room = np.full(self._n_rows + 16 if column is None else 2 * self._n_rows + 16, nan)
+                if column is not None:
+                    room[: self._n_rows] = column
+                column = self._columns[name] = room
+            column[self._n_rows] = row.get(name, nan)
+        self._n_rows += 1
 
     def head(self, n_rows: int) -> History:
         """Return the first rows, without a copy."""
-        return History(self.columns, n_rows)
+        return History({name: column[:n_rows] for name, column in self.arrays().items()})
 
     def arrays(self) -> dict[str, NDArray[np.float64]]:
-        """Return each column as float64 (n_rows,)."""
-        return {name: np.asarray(column[: len(self)], dtype=np.float64) for name, column in self.columns.items()}
+        """Return each column as float64 (n_rows,), without a copy."""
+        return {name: column[: self._n_rows] for name, column in self._columns.items()}
 
     def record(self, row: int) -> dict[str, Any]:
         """Return one row as a dict; counts are integers."""
-        whole = ("epoch", "examples_seen")
-        return {name: int(column[row]) if name in whole else column[row] for name, column in self.columns.items()}
+        return _record({name: float(column[row]) for name, column in self.arrays().items()})
 
     def records(self) -> list[dict[str, Any]]:
         """Return all rows as dicts."""
-        return [self.record(row) for row in range(len(self))]
+        columns = [column.tolist() for column in self.arrays().values()]
+        return [_record(dict(zip(self._columns, row, strict=True))) for row in zip(*columns, strict=True)]
 
     def sha256(self) -> str:
         """Return the digest of all columns but those of the clock."""
         return tensors_sha256({name: a for name, a in self.arrays().items() if name != "seconds"})
+
+
+def _record(row: dict[str, Any]) -> dict[str, Any]:
+    return row | {name: int(row[name]) for name in ("epoch", "examples_seen") if name in row}

@@ -122,8 +122,9 @@ class TrainingState:
 
     @property
     def n_bytes(self) -> int:
-        """Bytes of all tensors."""
-        return sum(int(t.nbytes) for tensors in (self.network, self.slots) for t in tensors.values())
+        """Bytes of network, slots and history."""
+        found = (self.network, self.slots, self.history.arrays())
+        return sum(int(t.nbytes) for tensors in found for t in tensors.values())
 
     def snapshot(self, into: TrainingState | None = None) -> TrainingState:
         """Return a copy with arrays in place of live tensors, which no later step can change.
@@ -140,7 +141,7 @@ class TrainingState:
             epoch_loss=np.float64(float(self.epoch_loss)),
             rules=dict(self.rules),
             progress=copy.copy(self.progress),
-            history=History({name: list(column) for name, column in self.history.columns.items()}),
+            history=self.history.head(len(self.history)),
             best=copy.copy(self.best),
             starts=[list(start) for start in self.starts],
         )
@@ -179,7 +180,7 @@ class TrainingState:
             "data": self.data,
             "environment": self.environment,
             "progress": asdict(self.progress),
-            "columns": list(self.history.columns),
+            "columns": self.history.names,
             "best": best,
             "starts": self.starts,
             "extra_metadata": self.extra_metadata,
@@ -210,7 +211,7 @@ class TrainingState:
             slots=under("slots/"),
             preprocess=under("preprocess/"),
             epoch_loss=np.float64(tensors["progress/epoch_loss"]),
-            history=History({name: column.tolist() for name, column in columns.items()}),
+            history=History(columns),
             **whole,
         )
 

@@ -175,8 +175,8 @@ class Trainer:
         for name, rule in self.rules.items():
             state.rules[name] = rule.after_epoch(state.rules[name], progress.n_validations, progress.epoch)
         if self.stop_rule is not None and state.best is not None:
-            losses = next(column for name, column in state.history.columns.items() if name.startswith("valid_"))
-            progress.ended = self.stop_rule.ends(progress.n_validations, state.best.n_rows, losses[-1])
+            loss = next(value for name, value in state.history.record(-1).items() if name.startswith("valid_"))
+            progress.ended = self.stop_rule.ends(progress.n_validations, state.best.n_rows, loss)
 
     def _validate(self, state: TrainingState, complete_epochs: int) -> None:
         """Score the network, then change the state: a row of the history, the best network, the rules."""
@@ -210,7 +210,7 @@ class Trainer:
 
     @staticmethod
     def _test_columns(state: TrainingState) -> list[str]:
-        return [name for name in state.history.columns if name.startswith("test_")]
+        return [name for name in state.history.names if name.startswith("test_")]
 
     def _tell(
         self, kind: str, state: TrainingState, epoch: int, record: Mapping[str, Any] | None = None, best: bool = False

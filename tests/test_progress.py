@@ -1,10 +1,11 @@
-"""The history: columns that only grow, rows that may lack some of them."""
+"""The history: columns that only grow; rows that were handed out stay as they were, whoever goes on from them."""
 
 from __future__ import annotations
 
 from math import isnan
 
 import numpy as np
+import pytest
 
 from arignote.progress import History
 
@@ -24,7 +25,7 @@ def history(rows=ROWS):
 
 def test_what_only_some_rows_have_is_nan_in_the_others():
     found = history()
-    assert len(found) == 3 and list(found.columns) == ["epoch", "examples_seen", "train_nll", "seconds", "test_error"]
+    assert len(found) == 3 and found.names == ["epoch", "examples_seen", "train_nll", "seconds", "test_error"]
     assert np.array_equal(found.arrays()["test_error"], [np.nan, 0.25, np.nan], equal_nan=True)
     assert all(column.dtype == np.float64 and column.shape == (3,) for column in found.arrays().values())
 
@@ -49,3 +50,19 @@ def test_the_digest_is_of_all_numbers_but_those_of_the_clock():
     assert history(slower).sha256() == history().sha256()
     other = [*ROWS[:2], ROWS[2] | {"train_nll": np.nextafter(1.25, 2)}]
     assert len({history(rows).sha256() for rows in (ROWS, other, ROWS[:2])}) == 3
+
+
+@pytest.mark.parametrize("n_rows", [1, 16, 17, 100])
+@pytest.mark.parametrize("n_head", [1, 16, 17, 100])
+def test_two_go_on_from_the_same_rows_and_neither_sees_the_other(n_rows, n_head):
+    whole = history({"epoch": row + 1, "valid_nll": 1 / (row + 1)} for row in range(n_rows))
+    one, two = whole.head(n_head), whole.head(n_head)
+    kept = one.records()
+    for name, grows in (("whole", whole), ("one", one), ("two", two)):
+        grows.append({"epoch": 1000, name: 5.0})
+    n_kept = min(n_rows, n_head)
+    assert [len(found) for found in (whole, one, two)] == [n_rows + 1, n_kept + 1, n_kept + 1]
+    for found in (whole, one, two):
+        assert [{name: row[name] for name in kept[0]} for row in found.records()[:n_kept]] == kept
+    assert one.record(-1)["one"] == two.record(-1)["two"] == whole.record(-1)["whole"] == 5.0
+    assert "two" not in one.names and isnan(one.record(0)["one"])
