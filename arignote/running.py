@@ -82,9 +82,10 @@ def run_through(begun: Begun, stop: StopRequest, files: RunFiles | None, spool: 
         try:
             make(Looked(begun.step), Checkpointer(None), lambda: None, ()).run(state)
         except NotFiniteFoundError as found:
+            lower = f"Lower the learning rate ({state.rules['lr'].value:g}), or set sgd_max_grad_norm"
             raise NotFiniteError(
                 f"the numbers stopped being finite at epoch {state.progress.epoch + 1}, batch {state.progress.batch}: "
-                f"{found}. {place}. Lower the learning rate ({state.rules['lr'].value:g}), or set sgd_max_grad_norm"
+                f"{found}. {place}. {'Look at what is done to them' if found.in_data else lower}"
             ) from None
         except FloatingPointError:
             pass

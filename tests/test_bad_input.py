@@ -132,6 +132,15 @@ def test_a_loss_that_turns_nan_names_step_and_layer_and_keeps_the_last_good_file
     assert NNClassifier.load(stem).n_epochs_ == 1
 
 
+def test_an_augmentation_that_makes_nan_is_told_as_such(digits):
+    def hollow(x, y, epoch):
+        return (np.full_like(x, np.nan) if epoch == 1 else x), y
+
+    with pytest.raises(NotFiniteError, match=r"epoch 2, batch 0: examples were not finite when they came") as told:
+        NNClassifier(MLP, rng=1).fit(*digits, n_epochs=3, augmentation=hollow)
+    assert "Look at what is done to them" in str(told.value) and "learning rate" not in str(told.value)
+
+
 def test_an_augmentation_that_draws_from_elsewhere_is_told(digits):
     def noisy(x, y):
         return x + np.random.rand(*x.shape).astype(np.float32), y

@@ -16,7 +16,19 @@ __all__ = ["Looked", "NotFiniteFoundError", "not_deterministic"]
 
 
 class NotFiniteFoundError(Exception):
-    """The first step whose numbers are not finite; the message says which layer or parameter."""
+    """The first step whose numbers are not finite; the message says which layer or parameter.
+
+    Attributes
+    ----------
+    in_data : bool
+        Whether the examples were not finite before the network saw them.
+    """
+
+    in_data = False
+
+
+class _InDataError(NotFiniteFoundError):
+    in_data = True
 
 
 class Looked:
@@ -38,6 +50,8 @@ class Looked:
         loss = self._step(parts, lr=lr, momentum=momentum, n=n)
         if bool(network.weights.isfinite().all()) and bool(loss.isfinite()):
             return loss
+        if not all(bool(x.isfinite().all()) for x, _, _, _ in parts):
+            raise _InDataError("examples were not finite when they came to the network")
         after = network.weights.clone()
         names = [name for name, tensor in network.named.items() if not bool(tensor.isfinite().all())]
         network.weights.copy_(before)

@@ -57,7 +57,7 @@ class Layer(Part):
     """
 
     kind: ClassVar[str] = "layer"
-    stem: ClassVar[str]
+    stem: ClassVar[str] = "layer"
     name: Name | None = None
 
     def output_shape(self, shape: Shape) -> Shape:

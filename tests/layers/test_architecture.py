@@ -5,13 +5,20 @@ from __future__ import annotations
 import pytest
 
 from arignote.errors import ConfigError
-from arignote.layers import FCLayer, declare, parse
+from arignote.layers import FCLayer, Layer, declare, parse
 
 OUTPUT = ["ClassificationOutputLayer", {"n_classes": 3}]
 
 
 def names_of(*layers):
     return [layer.name for layer in parse([*layers, OUTPUT])]
+
+
+def test_a_layer_of_a_users_own_needs_no_word_for_its_kind():
+    class Same(Layer):
+        """What comes in."""
+
+    assert names_of(Same(), Same()) == ["input", "layer1", "layer2", "output"]
 
 
 def test_layers_are_named_by_kind_and_number_around_the_names_that_are_given():
