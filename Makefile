@@ -1,7 +1,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: setup demo check fast test torture bench all clean
+.PHONY: setup demo check fast test torture bench bench-peers all clean
 
 setup: .venv/.installed
 
@@ -35,7 +35,16 @@ torture: setup
 bench: setup
 	$(BIN)/python benchmarks/throughput.py
 
+# The peers have a place of their own: nothing of ours needs them.
+.peers/.installed: pyproject.toml constraints.txt benchmarks/peers-constraints.txt
+	$(PYTHON) -m venv .peers
+	.peers/bin/python -m pip install -q -c benchmarks/peers-constraints.txt -e . skorch lightning keras jax
+	touch $@
+
+bench-peers: .peers/.installed
+	.peers/bin/python benchmarks/peers.py
+
 all: check test
 
 clean:
-	rm -rf .venv build *.egg-info
+	rm -rf .venv .peers build *.egg-info
