@@ -244,7 +244,7 @@ def processor() -> str:
 def cell(rates: list[float], plain_rates: list[float]) -> str:
     """Return the median ratio to the plain loop, its least and most, and the median rate."""
     ratios = sorted(rate / base for rate, base in zip(rates, plain_rates, strict=True))
-    spread = "" if rates is plain_rates else f" ({ratios[0]:.2f}..{ratios[-1]:.2f})"
+    spread = f" ({ratios[0]:.2f}..{ratios[-1]:.2f})" if ratios[0] < ratios[-1] else ""
     return f"{statistics.median(ratios):.2f}{spread}, {statistics.median(rates) / 1000:.1f}k"
 
 
