@@ -23,6 +23,7 @@ import numpy as np
 import torch
 
 from arignote import NNClassifier
+from arignote.data.order import Order
 from arignote.progress import History
 from arignote.report.progress import ProgressLines
 from arignote.run_files import RunFiles
@@ -66,13 +67,13 @@ def fitted(units: list[int], x: np.ndarray, y: np.ndarray, **settings) -> NNClas
     return NNClassifier(network(units), rng=1).fit(x, y, **chosen)
 
 
-def epoch_of(units: list[int], n_rows: int, n_classes: int = 10, **settings) -> tuple[int, list[float]]:
+def epoch_of(units: list[int], n_rows: int, n_classes: int = 10) -> tuple[int, list[float]]:
     """Return the parameters; seconds and CPU seconds of an epoch (medians), and seconds around all epochs."""
     x, y = data(n_rows, n_classes)
     clocks = Clocks()
     n_epochs = 3 if n_rows >= 100_000 else 5
     began = time.perf_counter()
-    trained = fitted(units, x, y, n_epochs=n_epochs, observers=clocks, **settings)
+    trained = fitted(units, x, y, n_epochs=n_epochs, observers=clocks)
     total = time.perf_counter() - began
     epochs = clocks.between()
     wall, cpu = np.median(epochs[1:], axis=0).tolist()
@@ -98,15 +99,19 @@ def depth(whole: bool) -> Iterator[tuple]:
         yield n, n, n_params, seconds
 
 
-def classes(whole: bool, **settings) -> Iterator[tuple]:
+def classes(whole: bool) -> Iterator[tuple]:
     for n in (2, 100, 1_000, 10_000):
-        n_params, seconds = epoch_of([32], 50_000 if whole else 20_000, n, **settings)
+        n_params, seconds = epoch_of([32], 50_000 if whole else 20_000, n)
         yield n, n, n_params, seconds
 
 
 def balanced(whole: bool) -> Iterator[tuple]:
-    """As `classes`, every class drawn equally often."""
-    yield from classes(whole, balance_classes=True)
+    """As the others: the order alone of an epoch that draws each class equally often, of 100 rows to a class."""
+    for n in (10_000, 100_000) + ((1_000_000,) if whole else ()):
+        order = Order("full", n, classes=np.arange(n) % (n // 100))
+        began = time.perf_counter()
+        order.of_epoch(1, 0)
+        yield n, n, n // 100, [time.perf_counter() - began]
 
 
 def saving(state: TrainingState, folder: Path) -> list[float]:
@@ -187,9 +192,9 @@ def long_run(n_epochs: int, every: str, folder: Path) -> None:
 def main() -> None:
     """Measure what was asked for."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    axes = {"rows": rows, "width": width, "depth": depth, "classes": classes, "balanced": balanced}
+    axes = {"rows": rows, "width": width, "depth": depth, "classes": classes}
     saves = {"parameters": parameters, "history": history}
-    names = [*axes, *saves, "epochs"]
+    names = [*axes, "balanced", *saves, "epochs"]
     parser.add_argument("--whole", action="store_true", help="the largest sizes too")
     parser.add_argument("--only", nargs="+", choices=names, default=names)
     args = parser.parse_args()
@@ -198,6 +203,8 @@ def main() -> None:
     epoch_fit = ["parameters", "an epoch (exponent)", "CPU time", "around"]
     for name in (name for name in axes if name in args.only):
         table(name, epoch_fit, axes[name](args.whole))
+    if "balanced" in args.only:
+        table("balanced classes: rows", ["classes", "the order of an epoch (exponent)"], balanced(args.whole))
     with tempfile.TemporaryDirectory() as made:
         for name in (name for name in saves if name in args.only):
             title = f"{name} of a checkpoint" if name == "parameters" else "rows of a history"
