@@ -51,10 +51,10 @@ class Order:
         seed, epoch : int
             The order depends on nothing else.
         """
+        if not self.chunks and self.kind == "none":
+            return None, []
         rng = stream(seed, "order", epoch)
         if not self.chunks:
-            if self.kind == "none":
-                return None, []
             return (rng.permutation(self.n_rows) if self.classes is None else self._balanced(rng)), []
         numbers = rng.permutation(len(self.chunks)) if self.kind == "chunks" else np.arange(len(self.chunks))
         windows = [
@@ -68,7 +68,8 @@ class Order:
     def _balanced(self, rng: np.random.Generator) -> NDArray[np.int64]:
         """Draw every class equally often; the rows of one come equally often too, as nearly as can be."""
         assert self.classes is not None
-        of_class = [np.flatnonzero(self.classes == number) for number in np.unique(self.classes)]
+        by_class = np.argsort(self.classes, kind="stable")
+        of_class = np.split(by_class, np.flatnonzero(np.diff(self.classes[by_class])) + 1)
         shares = np.diff(np.linspace(0, self.n_rows, len(of_class) + 1).round().astype(int))
         drawn = []
         for rows, share in zip(of_class, shares.tolist(), strict=True):
