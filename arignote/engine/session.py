@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from typing import Any
 
 import torch
 
@@ -35,9 +36,18 @@ def session(setup: Setup) -> Iterator[None]:
         torch.set_deterministic_debug_mode("error")
         # Only a help to find reads of uninitialised memory, and a pass over every new tensor.
         torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
-        precision = "medium" if setup.precision == "bf16_matmul" else "highest"
-        put_back(torch.set_float32_matmul_precision, torch.get_float32_matmul_precision())
-        torch.set_float32_matmul_precision(precision)
+        on_cpu, on_gpu = ("bf16", "tf32") if setup.precision == "bf16_matmul" else ("ieee", "ieee")
+        backends: Any = torch.backends
+        for place, precision in (
+            # One by one: set_float32_matmul_precision fails where the caller has set one of them.
+            (backends.mkldnn.matmul, on_cpu),
+            (backends.mkldnn.conv, "ieee"),
+            (backends.cuda.matmul, on_gpu),
+            (backends.cudnn.conv, "ieee"),
+            (backends.cudnn.rnn, "ieee"),
+        ):
+            put_back(setattr, place, "fp32_precision", place.fp32_precision)
+            place.fp32_precision = precision
         if setup.compile:
             from torch._inductor import config
 
@@ -48,7 +58,6 @@ def session(setup: Setup) -> Iterator[None]:
             for owner, name, value in (
                 (torch.backends.cudnn, "benchmark", False),
                 (torch.backends.cudnn, "deterministic", True),
-                (torch.backends.cudnn, "allow_tf32", False),
             ):
                 put_back(setattr, owner, name, getattr(owner, name))
                 setattr(owner, name, value)

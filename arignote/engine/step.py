@@ -147,13 +147,11 @@ class TrainingStep:
 def validation_rows(network: Network) -> int:
     """Return the rows of a batch without training: a fixed rule of shapes, never a timing.
 
-    As many as have outputs that caches hold: 2,048 of a tiny network, 512 of one of 400 units, 128 small images.
+    As many as have outputs of 32 MB: 2,048 of networks of some hundred units, 256 small images.
     """
     placed = network.architecture.placed
     n_values = prod(placed[0].input_shape) + sum(prod(place.output_shape) for place in placed if place.params)
-    has_images = any(len(place.output_shape) == 3 for place in placed)
-    n_rows = (4_000_000 if has_images else 1_000_000) // n_values
-    return 1 << min(max(n_rows, 16), 2048).bit_length() - 1
+    return 1 << min(max(8_000_000 // n_values, 16), 2048).bit_length() - 1
 
 
 @torch.no_grad()

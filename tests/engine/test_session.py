@@ -15,7 +15,8 @@ def state():
         torch.get_num_threads(),
         torch.get_deterministic_debug_mode(),
         torch.utils.deterministic.fill_uninitialized_memory,
-        torch.get_float32_matmul_precision(),
+        torch.backends.mkldnn.matmul.fp32_precision,
+        torch.backends.cuda.matmul.fp32_precision,
     )
 
 
@@ -43,7 +44,7 @@ def test_everything_is_put_back_however_it_ends(killed, digits, threads):
         assert killed
     assert state() == before
     # What is drawn is that of the run; operations are deterministic, and nothing is filled for them.
-    assert {found[1:] for found in inside} == {(1, 2, False, "highest")} and all(
+    assert {found[1:] for found in inside} == {(1, 2, False, "ieee", "ieee")} and all(
         found[0] != before[0] for found in inside[1:]
     )
 
@@ -57,6 +58,18 @@ def test_what_the_caller_had_set_is_kept(mode, digits):
         assert state() == before
     finally:
         torch.set_deterministic_debug_mode("default")
+
+
+@pytest.mark.parametrize("place", ["mkldnn", "cuda"])
+def test_a_precision_of_the_callers_own_is_kept_and_not_used(place, digits):
+    matmul = getattr(torch.backends, place).matmul
+    before, seen = matmul.fp32_precision, []
+    matmul.fp32_precision = "tf32"
+    try:
+        NNClassifier(layers(3), rng=1).fit(*digits, n_epochs=1, observers=lambda event: seen.append(state()[4:]))
+        assert matmul.fp32_precision == "tf32" and set(seen) == {("ieee", "ieee")}
+    finally:
+        matmul.fp32_precision = before
 
 
 # Multiplications of a step: (64 * n_units + 10 * n_units) * 100 rows, forward, and twice as many backward.

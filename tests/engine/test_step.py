@@ -1,4 +1,4 @@
-"""Batches without training are as large as caches like them, by a rule of shapes."""
+"""How large batches without training are is a rule of shapes."""
 
 from __future__ import annotations
 
@@ -19,8 +19,12 @@ def conv(n_maps):
     ("layers", "shape", "n_rows"),
     [
         ([["FCLayer", {"n_units": 32}]], (64,), 2048),
-        ([["FCLayer", {"n_units": 400}], ["DropoutLayer", {"dropout_p": 0.5}], ["FCLayer", {"n_units": 400}]], (784,), 512),
-        ([conv(32), ["MaxPool2DLayer", {"pool_shape": 2}], conv(64)], (1, 28, 28), 128),
+        (
+            [["FCLayer", {"n_units": 400}], ["DropoutLayer", {"dropout_p": 0.5}], ["FCLayer", {"n_units": 400}]],
+            (784,),
+            2048,
+        ),
+        ([conv(32), ["MaxPool2DLayer", {"pool_shape": 2}], conv(64)], (1, 28, 28), 256),
         ([conv(64)], (3, 224, 224), 16),
     ],
 )
