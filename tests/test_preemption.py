@@ -15,7 +15,7 @@ import torch
 from promise import at_event, digest, newest
 from sklearn.model_selection import GridSearchCV
 
-from arignote import Interrupted, NNClassifier
+from arignote import Interrupted, NNClassifier, running
 from arignote.preemption import StopRequest
 
 SETTINGS = {
@@ -115,7 +115,15 @@ def test_who_tells_the_process_to_end_is_obeyed_whatever_comes_before_or_after(n
     assert digest(classifier().fit(*digits, **SETTINGS, checkpoint=str(tmp_path / "run"))) == whole
 
 
-def test_without_stop_signals_no_handler_is_installed(digits):
+@pytest.fixture
+def ctrl_c():
+    """Ctrl-C as a terminal has it: a command in the background is started deaf to it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+def test_without_stop_signals_no_handler_is_installed(digits, ctrl_c):
     seen = []
     before = [signal.getsignal(signal.Signals[name]) for name in HEEDED]
 
@@ -196,7 +204,8 @@ def large():
         ({"validation_frequency": 200, "test": True}, 7, (0, 4), True),
     ],
 )
-def test_a_signal_in_mid_validation_leaves_it_to_be_done(settings, at, position, due, large, tmp_path):
+def test_a_signal_in_mid_validation_leaves_it_to_be_done(settings, at, position, due, large, tmp_path, monkeypatch):
+    monkeypatch.setattr(running, "validation_rows", lambda network: 512)
     train, valid = large
     layers = [["FCLayer", {"name": "fc1", "n_units": 8, "activation": relu_that_may_send}], LAYERS[2]]
     settings = {"n_epochs": 3, "batch_size": 64, "valid": valid, "sgd_type": "adam"} | settings
