@@ -141,7 +141,8 @@ def tune(
 ) -> None:
     """Measure how fast a step is with each setup of the engine, and write the fastest into the config.
 
-    Threads, channels_last and compile are tried, which change rounding only; what decides the numbers stays.
+    The config needs data, and the machine rest. Threads are tried, channels_last where there are convolutions, and
+    compile where layers are not written out by hand; these change rounding only: what decides the numbers stays.
 
     Example: arignote tune configs/digits_mlp.yaml --dry-run
     """

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import io
 import json
 import os
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -173,7 +175,9 @@ def _of_sections(values: dict[str, Any]) -> list[Complaint]:
             found += _faults(Source, part, "data", name)
         found += _faults(DataSpec, data | dict.fromkeys(sources, Source(features="checked")), "data")
         values = values | {"data": None}
-    return found + _faults(RunSpec, values)
+    misplaced = [key for key in values if key in FitSettings.model_fields and key not in RunSpec.model_fields]
+    found += [Complaint((key,), f"belongs to fit: write fit.{key}") for key in misplaced]
+    return found + _faults(RunSpec, {key: value for key, value in values.items() if key not in misplaced})
 
 
 def read_config(path: Path, settings: list[str] | None = None) -> RunSpec:
@@ -253,7 +257,10 @@ def write_settings(path: Path, settings: dict[str, Any]) -> None:
         yaml.dump(loaded, text)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
+        if not os.access(path, os.W_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
         temporary.write_text(text.getvalue(), encoding="utf-8")
+        shutil.copymode(path, temporary)
         os.replace(temporary, path)
     except OSError as fault:
         with contextlib.suppress(OSError):

@@ -147,3 +147,10 @@ def test_a_string_of_layers_that_is_no_path_is_told():
         read_layers(Path("FCLayer"))
     with pytest.raises(ConfigError, match=r"none\.yaml: cannot be read: No such file"):
         read_layers(Path("none.yaml"))
+
+
+def test_a_setting_of_fit_at_the_top_is_told_where_it_belongs(tmp_path):
+    path = tmp_path / "c.yaml"
+    path.write_text("layers: [[ClassificationOutputLayer]]\nprecision: bf16\n")
+    with pytest.raises(ConfigError, match=r"c\.yaml:2:1: precision: belongs to fit: write fit\.precision"):
+        read_config(path)

@@ -62,6 +62,18 @@ def test_settings_are_written_and_all_else_stays(tmp_path, fit):
     assert ("# few" in path.read_text()) == ("# few" in fit)
 
 
+def test_who_may_read_a_config_stays_so_and_one_that_is_read_only_is_left_alone(tmp_path):
+    path = written(tmp_path, CONVOLUTIONS)
+    path.chmod(0o640)
+    write_settings(path, {"n_threads": 1})
+    assert path.stat().st_mode & 0o777 == 0o640
+    path.chmod(0o440)
+    if os.access(path, os.W_OK):
+        pytest.skip("root may write everything")
+    with pytest.raises(ConfigError, match=r"c\.yaml: cannot be written: Permission denied"):
+        write_settings(path, {"n_threads": 2})
+
+
 def test_a_config_in_json_stays_json(tmp_path):
     values = {"layers": [["ClassificationOutputLayer", {"name": "out"}]], "fit": {"n_epochs": 2}}
     path = written(tmp_path, json.dumps(values), "c.json")
