@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import os
 import signal
@@ -303,21 +302,11 @@ def predict(
     Example: arignote predict runs/digits_mlp --features sample_data/digits.h5:/images --out preds.csv
     """
     from arignote.estimators import NNClassifier
+    from arignote.report.predictions import write_predictions
 
     classifier = NNClassifier.load(run, which, trust=trust or ())
     proba = classifier.predict_proba(_images(features, color, axes))
-    chosen = classifier.classes_[proba.argmax(axis=1)]
-    temporary = out.with_name(f".{out.name}.{os.getpid()}.tmp")
-    try:
-        with open(temporary, "w", newline="") as file:
-            writer = csv.writer(file)
-            writer.writerow(["row", "predicted", *(f"p_{label}" for label in classifier.classes_)])
-            for row, (label, p) in enumerate(zip(chosen, proba, strict=True)):
-                writer.writerow([row, label, *(f"{value:.9g}" for value in p)])
-        os.replace(temporary, out)
-    except OSError as fault:
-        temporary.unlink(missing_ok=True)
-        raise DataError(f"{out}: cannot be written: {fault.strerror}") from None
+    write_predictions(out, classifier.classes_, proba)
     print(f"{len(proba)} rows -> {out}")
 
 

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
-import errno
 import io
 import json
 import os
-import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -21,6 +18,7 @@ import arignote.optim  # noqa: F401
 from arignote.errors import Complaint, ConfigError
 from arignote.layers.architecture import parse
 from arignote.registry import complaints_of, plain
+from arignote.replacing import replacing
 from arignote.spec import DataSpec, FitSettings, RunSpec, Source
 from arignote.storage import is_url
 
@@ -255,16 +253,10 @@ def write_settings(path: Path, settings: dict[str, Any]) -> None:
         yaml.brace_single_entry_mapping_in_flow_sequence = True
         yaml.indent(mapping=2, sequence=4, offset=2)
         yaml.dump(loaded, text)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        if not os.access(path, os.W_OK):
-            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
-        temporary.write_text(text.getvalue(), encoding="utf-8")
-        shutil.copymode(path, temporary)
-        os.replace(temporary, path)
+        with replacing(path) as file:
+            file.write(text.getvalue())
     except OSError as fault:
-        with contextlib.suppress(OSError):
-            temporary.unlink()
         raise ConfigError(f"{path}: cannot be written: {fault.strerror}") from None
 
 

@@ -13,7 +13,6 @@ from arignote.data.arrays import Data
 from arignote.data.prepared import Given
 from arignote.data.rows import rows_of
 from arignote.data.sources import open_source
-from arignote.engine.network import Network
 from arignote.errors import CheckpointError, ConfigError
 from arignote.layers.architecture import parse
 from arignote.layers.base import Layer
@@ -25,32 +24,23 @@ from arignote.report.progress import ProgressLines
 from arignote.run_files import resolve, stem_in
 from arignote.spec import FitSettings, RunSpec, Source, decides
 from arignote.state import TrainingState
-from arignote.wiring import Run, train
+from arignote.wiring import Outcome, Run, train
 
 __all__ = ["Fitted", "fit_config", "fit_network", "read_run", "settings_of"]
 
 
 @dataclass(frozen=True)
-class Fitted:
-    """What a fit ends with.
+class Fitted(Outcome):
+    """What a fit ends with, and what becomes of it.
 
     Attributes
     ----------
-    state : TrainingState
-        The last state.
-    network : Network
-        To predict with.
-    story : str
-        What was told of the start.
     checkpoint : str or None
         Stem of its files.
     leave : callable
         Raises Interrupted where a signal or a notice has stopped it; Ctrl-C returns.
     """
 
-    state: TrainingState
-    network: Network
-    story: str
     checkpoint: str | None
     leave: Callable[[], None]
 
@@ -119,9 +109,7 @@ def fit_network(
             stop.leave()
             raise KeyboardInterrupt from None
     left = outcome.state.progress.stopped_by is not None or stop.signalled
-    return Fitted(
-        outcome.state, outcome.network, outcome.story, settings.checkpoint, stop.leave if left else lambda: None
-    )
+    return Fitted(**vars(outcome), checkpoint=settings.checkpoint, leave=stop.leave if left else lambda: None)
 
 
 def fit_config(spec: RunSpec, base: Path, **settings: Any) -> Fitted:

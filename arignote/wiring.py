@@ -90,7 +90,7 @@ def train(run: Run, stop: StopRequest) -> Outcome:
         state = begun.state
         for fault in faults:
             warnings.warn(f"{fault}. Going on from {where}", ArignoteWarning, stacklevel=3)
-        with session(begun.network.setup):
+        with session(begun.step.setup):
             told = "starts"
             if stored is not None:
                 tell(stored, state, other_than(stored, state), where)
@@ -181,7 +181,7 @@ def _begin(run: Run, stored: TrainingState | None) -> Begun:
         },
         classes={"dtype": classes.dtype.str if classes.dtype != object else "O", "values": classes.tolist()},
         data=prepared.fingerprint() | _told(order, rows.reader.chunk_rows),
-        environment=environment(setup),
+        environment=environment(step.setup),
         extra_metadata=settings.extra_metadata,
         preprocess=prepared.preprocess,
     )

@@ -85,6 +85,7 @@ def plain_net():
 def plain(data: str, n_epochs: int) -> tuple[float, int]:
     """Train with a plain loop: rates that follow validation, the best network kept, tested at each best."""
     import torch
+    from throughput import plain_epoch
 
     loss_of = torch.nn.functional.cross_entropy
     (x, y), valid, test = (tuple(map(torch.from_numpy, part)) for part in parts_of(data))
@@ -101,15 +102,7 @@ def plain(data: str, n_epochs: int) -> tuple[float, int]:
     best, best_epoch, changed, error, kept = np.inf, 0, 0, 1.0, None
     for epoch in range(1, n_epochs + 1):
         model.train()
-        total, order = torch.zeros((), dtype=torch.float64), torch.randperm(len(x))
-        for at in range(0, len(x), BATCH):
-            rows = order[at : at + BATCH]
-            optimiser.zero_grad(set_to_none=True)
-            loss = loss_of(model(x[rows]), y[rows])
-            loss.backward()
-            optimiser.step()
-            total += loss.detach() * len(rows)
-        float(total)
+        plain_epoch(model, optimiser, x, y, BATCH)
         found, _ = score(*valid)
         if found < best:
             best, best_epoch, changed, kept = found, epoch, epoch, copy.deepcopy(model.state_dict())

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -29,13 +30,13 @@ class Preprocess(Part):
 
     kind: ClassVar[str] = "preprocess"
 
+    @abstractmethod
     def fit(self, chunks: Iterable[Array]) -> Fitted:
         """Return what is learned of chunks of training rows; DataError where they are none, not finite or unlike."""
-        raise NotImplementedError
 
+    @abstractmethod
     def apply(self, fitted: Mapping[str, Array], x: Array) -> Array:
         """Return rows (rows, ...) as float32, changed by what `fit` has returned."""
-        raise NotImplementedError
 
     def _rows(self, chunks: Iterable[Array]) -> Iterator[Array]:
         """Give the chunks that hold rows, checked, as float64 (rows, ...)."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import Any
@@ -22,7 +23,7 @@ IN_MEMORY = 256_000_000
 Rows = slice | NDArray[np.int64]
 
 
-class Reader:
+class Reader(ABC):
     """What every reader of ours is: it gives any rows, and therefore any minibatch.
 
     A reader of your own needs `iter_epoch` alone; what else it has of these makes it faster.
@@ -66,9 +67,9 @@ class Reader:
     def __len__(self) -> int:
         return self.shape[0]
 
+    @abstractmethod
     def read(self, rows: Rows) -> Array:
         """Return rows (n, ...): those of a slice of step 1, or of row numbers in any order."""
-        raise NotImplementedError
 
     def stamp(self) -> object:
         """Return what changes when the source changes (size and time of a file); None where it cannot."""

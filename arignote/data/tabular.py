@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -45,9 +46,9 @@ class Pieces(Reader):
         if not self.path.is_file():
             raise DataError(f"{self.where}: there is no such file")
 
+    @abstractmethod
     def piece(self, number: int) -> Array:
         """Return all rows of a piece, that of `starts[number]`."""
-        raise NotImplementedError
 
     def read(self, rows: Rows) -> Array:
         """Return rows (n, ...): those of a slice of step 1, or of row numbers in any order."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from math import cos, radians, sin
 from typing import Annotated, Any, ClassVar
 
@@ -24,13 +25,24 @@ Pixels = Annotated[tuple[Annotated[int, Field(ge=0)], Annotated[int, Field(ge=0)
 
 
 class Transform(Part):
-    """What every augmentation is; `images` tells whether it needs images, else rows of any shape will do."""
+    """What every augmentation is: a function of a batch."""
 
     kind: ClassVar[str] = "augmentation"
+
+    @abstractmethod
+    def __call__(self, x: NDArray[Any], y: NDArray[Any], *, epoch: int, rng: np.random.Generator) -> Batch:
+        """Return new features and labels, from the numbers of `rng` (the stream of the batch) alone."""
+
+    def _unfit(self, expected: str, x: Floats) -> DataError:
+        return DataError(f"{type(self).__name__} needs {expected}; got an array of shape {x.shape}")
+
+
+class _OfFeatures(Transform):
+    """Leaves the labels as they are; `images` tells whether it needs images, else rows of any shape will do."""
+
     images: ClassVar[bool] = True
 
     def __call__(self, x: NDArray[Any], y: NDArray[Any], *, epoch: int, rng: np.random.Generator) -> Batch:
-        """Return new features, from the numbers of `rng` (the stream of the batch) alone, and the labels as given."""
         x = np.asarray(x, dtype=np.float32)
         if x.ndim not in ((3, 4) if self.images else range(1, 33)):
             raise self._unfit("images (rows, channels, h, w) or (rows, h, w)" if self.images else "rows (rows, ...)", x)
@@ -38,11 +50,9 @@ class Transform(Part):
             return self._changed(x[:, None], rng)[:, 0], y
         return self._changed(x, rng), y
 
+    @abstractmethod
     def _changed(self, x: Floats, rng: np.random.Generator) -> Floats:
-        raise NotImplementedError
-
-    def _unfit(self, expected: str, x: Floats) -> DataError:
-        return DataError(f"{type(self).__name__} needs {expected}; got an array of shape {x.shape}")
+        """Return new features (rows, channels, h, w), or (rows, ...) where `images` is False."""
 
 
 def _windows(x: Floats, pad: tuple[int, int], size: tuple[int, int], fill: float, rng: np.random.Generator) -> Floats:
@@ -74,7 +84,7 @@ def _per_row(values: NDArray[Any], x: Floats) -> Floats:
 
 
 @register()
-class Shift(Transform):
+class Shift(_OfFeatures):
     """Moves each image: ``out[i, j] = x[i - a, j - b]``, `a` in -dy .. dy and `b` in -dx .. dx, all as likely.
 
     Parameters
@@ -91,7 +101,7 @@ class Shift(Transform):
 
 
 @register()
-class Crop(Transform):
+class Crop(_OfFeatures):
     """Cuts a window out of each padded image, every place as likely (He et al., CVPR 2016, section 4.2).
 
     Parameters
@@ -113,7 +123,7 @@ class Crop(Transform):
 
 
 @register()
-class Flip(Transform):
+class Flip(_OfFeatures):
     """Mirrors images: ``out[i, j] = x[i, -1 - j]`` (horizontal) and ``x[-1 - i, j]`` (vertical), each by chance.
 
     Parameters
@@ -135,7 +145,7 @@ class Flip(Transform):
 
 
 @register()
-class QuarterTurns(Transform):
+class QuarterTurns(_OfFeatures):
     """Turns each square image by ``k * 90`` degrees, `k` in 0 .. 3, all as likely: ``out = rot90(x, k)``."""
 
     def _changed(self, x: Floats, rng: np.random.Generator) -> Floats:
@@ -148,7 +158,7 @@ class QuarterTurns(Transform):
 
 
 @register()
-class Rotate(Transform):
+class Rotate(_OfFeatures):
     """Turns each image about its centre: ``out(p) = x(R p)``, by an angle even in -max_degrees .. max_degrees.
 
     Parameters
@@ -166,7 +176,7 @@ class Rotate(Transform):
 
 
 @register()
-class Zoom(Transform):
+class Zoom(_OfFeatures):
     """Enlarges each image about its centre: ``out(p) = x(p / z)``, `z` even in min .. max; the size stays.
 
     Parameters
@@ -190,7 +200,7 @@ class Zoom(Transform):
 
 
 @register()
-class Noise(Transform):
+class Noise(_OfFeatures):
     """Adds Gaussian noise: ``out = x + sigma * e``, `e` standard normal for each number; rows of any shape.
 
     Parameters
@@ -212,7 +222,7 @@ class Noise(Transform):
 
 
 @register()
-class Cutout(Transform):
+class Cutout(_OfFeatures):
     """Blanks one window of each image: ``out = value`` there, else `x` (DeVries & Taylor, arXiv:1708.04552).
 
     Parameters
@@ -235,7 +245,7 @@ class Cutout(Transform):
 
 
 @register()
-class Brightness(Transform):
+class Brightness(_OfFeatures):
     """Changes the brightness of each row: ``out = f * x + d``, one `f` and one `d` for all of it; any shape.
 
     Parameters
@@ -278,7 +288,6 @@ class Mixup(Transform):
     [1.0, 1.0, 1.0]
     """
 
-    images: ClassVar[bool] = False
     alpha: Positive = 0.2
 
     def __call__(

@@ -197,7 +197,9 @@ class Chain:
 
 def chain_of(network: Network, loss: Callable[..., Tensor]) -> Chain | None:
     """Return the chain of a network; None where autograd is needed, which is a matter of its layers and its setup."""
-    if network.setup.cast is not None:
+    setup = network.setup
+    if setup.cast is not None or (setup.compile and network.device.type != "cpu"):
+        # On a GPU one compiled kernel is faster than many small ones; on a CPU it is slower than what is here.
         return None
     gradients = network.flat_views(network.gradients)
     links: list[_Link] = []

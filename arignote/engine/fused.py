@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor
 
 __all__ = ["adam", "momentum"]
+
+# Penalties are among the gradients already.
+_PLAIN: dict[str, Any] = {"weight_decay": 0.0, "maximize": False}
 
 
 def momentum(w: Tensor, g: Tensor, v: Tensor, lr: float, mu: float, *, nesterov: bool) -> None:
@@ -14,13 +19,12 @@ def momentum(w: Tensor, g: Tensor, v: Tensor, lr: float, mu: float, *, nesterov:
         [w],
         [g],
         [v],
-        weight_decay=0.0,
-        momentum=mu,
         lr=lr,
-        dampening=0.0,
+        momentum=mu,
         nesterov=nesterov,
-        maximize=False,
+        dampening=0.0,
         is_first_step=False,
+        **_PLAIN,
     )
 
 
@@ -38,8 +42,7 @@ def adam(
         lr=lr,
         beta1=beta1,
         beta2=beta2,
-        weight_decay=0.0,
         eps=epsilon,
         amsgrad=False,
-        maximize=False,
+        **_PLAIN,
     )

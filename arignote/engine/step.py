@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from math import prod
 from typing import Any
 
@@ -43,6 +44,11 @@ class TrainingStep:
         How.
     max_grad_norm : float or None
         Largest Euclidean norm of all gradients (penalties included) together.
+
+    Attributes
+    ----------
+    setup : Setup
+        That of the network; `compile` only where there is something to compile: gradients by hand need no graph.
     """
 
     def __init__(self, network: Network, loss: Loss, updater: Updater, max_grad_norm: float | None = None):
@@ -51,8 +57,10 @@ class TrainingStep:
         self.max_grad_norm = max_grad_norm
         self._loss: Callable[..., Tensor] = loss.build()
         self._scale = LossScale(network.device) if network.setup.precision == "fp16" else None
-        self._gradients = chain_of(network, self._loss) or self._by_autograd
-        self._loss_of = compiled(self._forward) if network.setup.compile else self._forward
+        chain = chain_of(network, self._loss)
+        self.setup = network.setup if chain is None else replace(network.setup, compile=False)
+        self._loss_of = compiled(self._forward) if self.setup.compile else self._forward
+        self._gradients = chain or self._by_autograd
         self.flat_slots = {name: torch.zeros_like(network.weights) for name in updater.slots}
         gradients = network.flat_views(network.gradients)
         self._penalties: list[tuple[Tensor, Tensor, float, float]] = []

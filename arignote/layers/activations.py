@@ -6,6 +6,7 @@ of its own, one per unit (`slopes`). A callable ``f(x)`` may stand where a name 
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Callable
 from typing import Annotated, Any, ClassVar
 
@@ -39,9 +40,9 @@ class Activation(Part):
         """How many sums each unit takes (more than 1 for maxout)."""
         return 1
 
+    @abstractmethod
     def build(self) -> Callable[..., Any]:
         """Return the function of engine tensors ``f(x, *slopes)``; units are axis 1 of `x`."""
-        raise NotImplementedError
 
 
 @register(name="linear")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar
@@ -72,9 +73,9 @@ class Layer(Part):
         """Return what a user should know of this layer at this input, though it works."""
         return []
 
+    @abstractmethod
     def build(self, shape: Shape) -> Callable[..., Any]:
         """Return ``f(params, x, training) -> x`` on engine tensors, `params` by name."""
-        raise NotImplementedError
 
 
 class WeightedLayer(Layer):

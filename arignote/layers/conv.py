@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Callable
 from math import prod
 from typing import Annotated, Any, ClassVar
@@ -51,8 +52,9 @@ class _Conv(WeightedLayer):
     filter_shape: Pair
     stride: Pair = (1, 1)
 
+    @abstractmethod
     def _activation(self) -> Activation:
-        raise NotImplementedError
+        """Return what is done to the sums."""
 
     def _maps(self) -> list[int]:
         """Maps after each stage: the convolution, then 1x1 convolutions."""

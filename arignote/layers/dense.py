@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Callable
 from math import prod
 from typing import Any, ClassVar
@@ -32,8 +33,9 @@ class _Dense(WeightedLayer):
     stem: ClassVar[str] = "fc"
     n_units: Count
 
+    @abstractmethod
     def _activation(self) -> Activation:
-        raise NotImplementedError
+        """Return what is done to the sums."""
 
     def output_shape(self, shape: Shape) -> Shape:
         return (self.n_units,)

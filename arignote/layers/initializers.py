@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -17,9 +18,9 @@ class Initializer(Part):
 
     kind: ClassVar[str] = "initializer"
 
+    @abstractmethod
     def draw(self, rng: np.random.Generator, shape: tuple[int, ...], fan_in: int, fan_out: int) -> NDArray[Any]:
         """Return float64 values of `shape`; `fan_in` and `fan_out` count connections of one unit."""
-        raise NotImplementedError
 
 
 @register(name="constant")
@@ -59,8 +60,9 @@ class _Scaled(Initializer):
     gain: Positive = 1.0
     normal: ClassVar[bool]
 
+    @abstractmethod
     def _std(self, fan_in: int, fan_out: int) -> float:
-        raise NotImplementedError
+        """Return the standard deviation without `gain`."""
 
     def draw(self, rng: np.random.Generator, shape: tuple[int, ...], fan_in: int, fan_out: int) -> NDArray[Any]:
         std = self.gain * self._std(fan_in, fan_out)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Callable
 from typing import Any, ClassVar
 
@@ -19,9 +20,9 @@ class Loss(Part):
     kind: ClassVar[str] = "loss"
     differentiable: ClassVar[bool] = False
 
+    @abstractmethod
     def build(self) -> Callable[..., Any]:
         """Return the function of engine tensors: logits (n, n_classes), class numbers (n,) -> mean, a scalar."""
-        raise NotImplementedError
 
 
 @register("cross_entropy", name="nll")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from typing import ClassVar
 
 from arignote.registry import Count, Part, register
@@ -14,6 +15,7 @@ class StopRule(Part):
 
     kind: ClassVar[str] = "stop_rule"
 
+    @abstractmethod
     def ends(self, n_validations: int, best_at: int, loss: float) -> bool:
         """Return whether training ends with this epoch.
 
@@ -26,7 +28,6 @@ class StopRule(Part):
         loss : float
             The first loss of the last validation.
         """
-        raise NotImplementedError
 
 
 @register(name="stalled")

@@ -7,6 +7,7 @@ engine's updates in one pass, are all that it uses.
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
@@ -33,6 +34,7 @@ class Updater(Part):
     default_lr: ClassVar[float]
     momentum_name: ClassVar[str | None] = None
 
+    @abstractmethod
     def step(self, w: Any, g: Any, slots: Mapping[str, Any], lr: float, momentum: float, n: int) -> None:
         """Change `w` in place.
 
@@ -47,7 +49,6 @@ class Updater(Part):
         n : int
             Number of this update, from 1.
         """
-        raise NotImplementedError
 
     @property
     def default_momentum(self) -> float:

@@ -31,6 +31,9 @@ class Table(Reader):
     def __init__(self, n_rows, chunk_rows):
         self.shape, self.dtype, self.chunk_rows = (n_rows, 2), np.dtype(np.float32), chunk_rows
 
+    def read(self, rows):
+        raise AssertionError("rows are read")
+
 
 @pytest.mark.parametrize(
     ("kind", "low", "high", "n_classes"),

@@ -8,8 +8,11 @@ import torch
 from promise import Stopped, digest, killed_after
 
 from arignote import ArignoteWarning, CheckpointError, ConfigError, NNClassifier
-from arignote.engine.setup import ONE_THREAD, setup_for
+from arignote.engine.network import Network
+from arignote.engine.setup import ONE_THREAD, Setup, setup_for
+from arignote.engine.step import TrainingStep
 from arignote.layers import declare, parse
+from arignote.registry import build
 from arignote.spec import FitSettings
 
 OUTPUT = ["ClassificationOutputLayer"]
@@ -89,7 +92,29 @@ def test_files_know_nothing_of_how_filters_lie_in_memory(digits):
         np.testing.assert_allclose(array, first.params[name], rtol=1e-3, atol=1e-5)
 
 
-# What the compiler of torch tells of torch.
+def test_gradients_by_hand_are_not_compiled_and_compile_says_nothing_of_them(digits, tmp_path, recwarn):
+    stem = str(tmp_path / "run")
+    asked = NNClassifier(CONVOLUTIONS, rng=1, n_epochs=1, compile=True, checkpoint=stem).fit(*digits)
+    assert asked.state_.environment["compile"] is False
+    NNClassifier(CONVOLUTIONS, rng=1, n_epochs=2, checkpoint=stem).fit(*digits)
+    assert not recwarn.list
+
+
+# What torch tells of itself.
+@pytest.mark.filterwarnings("ignore")
+def test_on_a_gpu_a_network_that_shall_be_compiled_goes_by_autograd():
+    # "meta" is a device that is no CPU, and is everywhere: it has shapes, and no numbers.
+    architecture = declare(parse(CONVOLUTIONS), (1, 8, 8), 10)
+    steps = {
+        compile: TrainingStep(
+            Network(architecture, Setup(device="meta", compile=compile)), build("loss", "nll"), build("updater", "nag")
+        )
+        for compile in (False, True)
+    }
+    assert not steps[False].setup.compile and steps[True].setup.compile
+
+
+# The same.
 @pytest.mark.filterwarnings("ignore")
 def test_a_compiled_step_is_the_same_after_a_stop_before_a_smaller_batch(digits, tmp_path):
     x, y = digits[0][:150], digits[1][:150]

@@ -18,6 +18,9 @@ def test_a_layer_of_a_users_own_needs_no_word_for_its_kind():
     class Same(Layer):
         """What comes in."""
 
+        def build(self, shape):
+            return lambda params, x, training: x
+
     assert names_of(Same(), Same()) == ["input", "layer1", "layer2", "output"]
 
 

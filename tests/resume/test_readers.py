@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import signal
 import subprocess
@@ -11,6 +10,7 @@ import sys
 import h5py
 import numpy as np
 import pytest
+import waves
 from promise import Stopped, digest, killed_after
 
 from arignote import CheckpointError, NNClassifier
@@ -25,52 +25,6 @@ SETTINGS = {"batch_size": 16, "n_epochs": 2, "valid": 0.2, "sgd_type": "momentum
 RNG = np.random.default_rng(3)
 X = (RNG.normal(size=(80, 6)) * 3 + 5).astype(np.float32)
 Y = (X[:, 0] > 5).astype(np.int64)
-
-# A script of a user: it may import what it likes, its reader knows no class of ours.
-SCRIPT = """
-import sys
-import time
-
-import numpy as np
-
-from arignote import NNClassifier
-from arignote.data import order, rows
-
-# Windows of one chunk, as files have them that are larger than memory.
-rows.BLOCK_BYTES = order.BLOCK_BYTES = 256 * 12
-
-
-class Waves:
-    n_rows, n_read = 700, 0
-
-    def iter_epoch(self, batch_size, start=0, stop=None, start_on_batch=True, allow_partial=False):
-        stop = self.n_rows if stop is None else min(stop, self.n_rows)
-        start = start // batch_size * batch_size if start_on_batch else start
-        for at in range(start, stop, batch_size):
-            end = min(at + batch_size, stop)
-            if allow_partial or end - at == batch_size:
-                self.n_read += end - at
-                yield np.sin(np.arange(at, end)[:, None] * [0.1, 0.7, 1.3]).astype(np.float32)
-
-
-LABELS = (np.sin(np.arange(700) * 0.7) > 0).astype(int)
-
-
-def fit(stem, hang_at=None, **more):
-    def hang(event):
-        if (event.kind, event.epoch, event.batch) == ("batch", *(hang_at or ())):
-            print("here", flush=True)
-            time.sleep(60)
-
-    layers = [["FCLayer", {"n_units": 5}], ["DropoutLayer", {"dropout_p": 0.3}], ["ClassificationOutputLayer"]]
-    settings = dict(batch_size=50, n_epochs=2, valid=0.2, sgd_type="adam", n_threads=1, checkpoint_every=1)
-    settings |= dict(preprocess=[["Standardise"]], augmentation=[["Noise", {"sigma": 0.1}]])
-    return NNClassifier(layers, rng=5).fit(Waves(), LABELS, checkpoint=stem, observers=hang, **settings | more)
-
-
-if __name__ == "__main__":
-    fit(sys.argv[1], (int(sys.argv[2]), int(sys.argv[3])))
-"""
 
 
 def fit(x, y=Y, **more):
@@ -93,28 +47,21 @@ def written(path, x):
 
 
 @pytest.fixture
-def script(tmp_path, monkeypatch):
-    monkeypatch.setattr(rows, "BLOCK_BYTES", rows.BLOCK_BYTES)
-    monkeypatch.setattr(order, "BLOCK_BYTES", order.BLOCK_BYTES)
-    path = tmp_path / "waves.py"
-    path.write_text(SCRIPT)
-    spec = importlib.util.spec_from_file_location("waves", path)
-    module = importlib.util.module_from_spec(spec)
-    # The functions and the reader of the run have a name, as those of a module have.
-    monkeypatch.setitem(sys.modules, "waves", module)
-    spec.loader.exec_module(module)
-    return module
+def small_windows(monkeypatch):
+    monkeypatch.setattr(rows, "BLOCK_BYTES", waves.WINDOW)
+    monkeypatch.setattr(order, "BLOCK_BYTES", waves.WINDOW)
 
 
-def test_a_reader_of_a_users_own_goes_on_exactly_after_two_sigkills(script, tmp_path):
-    check_reader(script.Waves())
-    whole = script.fit(str(tmp_path / "whole"))
+def test_a_reader_of_a_users_own_goes_on_exactly_after_two_sigkills(small_windows, tmp_path):
+    check_reader(waves.Waves())
+    whole = waves.fit(str(tmp_path / "whole"))
     stem, stood_at = str(tmp_path / "run"), []
     for epoch, batch in ((1, 8), (2, 2)):
         process = subprocess.Popen(
-            [sys.executable, str(tmp_path / "waves.py"), stem, str(epoch), str(batch)],
+            [sys.executable, waves.__file__, stem, str(epoch), str(batch)],
             stdout=subprocess.PIPE,
             text=True,
+            env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
         )
         assert process.stdout.readline() == "here\n"
         process.send_signal(signal.SIGKILL)
@@ -124,17 +71,17 @@ def test_a_reader_of_a_users_own_goes_on_exactly_after_two_sigkills(script, tmp_
         stood_at.append([progress.epoch, progress.batch])
         # Saved after the batch before, or the one before that where the kill came in the middle of writing.
         assert epoch - 1 == progress.epoch and batch - 2 <= progress.batch < batch
-    ended = script.fit(stem)
+    ended = waves.fit(stem)
     assert digest(ended) == digest(whole)
     assert ended.state_.starts == [[0, 0], *stood_at]
 
 
-def test_what_preprocessing_learned_is_kept_and_no_row_is_read_for_it_again(script, tmp_path):
+def test_what_preprocessing_learned_is_kept_and_no_row_is_read_for_it_again(small_windows, tmp_path):
     settings = SETTINGS | {"n_epochs": 0, "checkpoint": str(tmp_path / "run")}
 
     def rows_read(**more):
-        reader = script.Waves()
-        fitted = NNClassifier(LAYERS, rng=7).fit(reader, script.LABELS, **settings | more)
+        reader = waves.Waves()
+        fitted = NNClassifier(LAYERS, rng=7).fit(reader, waves.LABELS, **settings | more)
         return reader.n_read, fitted.state_.preprocess
 
     n_first, learned = rows_read(preprocess=[["Standardise"]])

@@ -1,0 +1,26 @@
+"""Predictions as a table that other programs read."""
+
+from __future__ import annotations
+
+import csv
+
+import numpy as np
+import pytest
+
+from arignote import DataError
+from arignote.report.predictions import write_predictions
+
+
+def test_each_row_has_the_most_probable_class_and_all_probabilities_as_they_are(tmp_path):
+    proba = np.array([[0.1, 0.9], [2 / 3, 1 / 3]], dtype=np.float32)
+    write_predictions(tmp_path / "p.csv", np.array(["a, b", "c"]), proba)
+    with (tmp_path / "p.csv").open(newline="") as file:
+        header, *rows = csv.reader(file)
+    assert header == ["row", "predicted", "p_a, b", "p_c"]
+    assert [row[:2] for row in rows] == [["0", "c"], ["1", "a, b"]]
+    assert (np.array([row[2:] for row in rows], dtype=np.float32) == proba).all()
+
+
+def test_where_it_cannot_be_written_is_told(tmp_path):
+    with pytest.raises(DataError, match=r"nowhere/p\.csv: cannot be written: No such file or directory"):
+        write_predictions(tmp_path / "nowhere" / "p.csv", np.arange(2), np.eye(2, dtype=np.float32))

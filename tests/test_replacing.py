@@ -1,0 +1,45 @@
+"""A text file is replaced as a whole, or stays as it was."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from arignote.replacing import replacing
+
+
+def test_what_is_written_is_there_in_the_end_only_and_the_mode_stays(tmp_path):
+    path = tmp_path / "a.txt"
+    path.write_text("old")
+    path.chmod(0o640)
+    with replacing(path) as file:
+        file.write("new")
+        assert path.read_text() == "old"
+    assert path.read_text() == "new" and path.stat().st_mode & 0o777 == 0o640
+    assert os.listdir(tmp_path) == ["a.txt"]
+
+
+@pytest.mark.parametrize("fault", [OSError("full"), KeyboardInterrupt()], ids=type)
+def test_the_old_one_stays_where_writing_ends_early(tmp_path, fault):
+    path = tmp_path / "a.txt"
+    path.write_text("old")
+    with pytest.raises(type(fault)), replacing(path) as file:
+        file.write("new")
+        raise fault
+    assert path.read_text() == "old" and os.listdir(tmp_path) == ["a.txt"]
+
+
+def test_a_link_stays_a_link(tmp_path):
+    (tmp_path / "real.txt").write_text("old")
+    (tmp_path / "a.txt").symlink_to("real.txt")
+    with replacing(tmp_path / "a.txt") as file:
+        file.write("new")
+    assert (tmp_path / "a.txt").is_symlink() and (tmp_path / "real.txt").read_text() == "new"
+
+
+def test_what_is_no_file_is_written_to():
+    with replacing(Path(os.devnull)) as file:
+        file.write("gone")
+    assert not os.path.isfile(os.devnull)
