@@ -121,7 +121,8 @@ class ArrayReader(Reader):
         self.shape, self.dtype = self.array.shape, self.array.dtype
 
     def read(self, rows: Rows) -> Array:
-        found: Array = self.array[rows]
+        # Of row numbers `take` needs two thirds of the time of an index.
+        found: Array = self.array[rows] if isinstance(rows, slice) else self.array.take(rows, axis=0)
         return found
 
     def stamp(self) -> object:

@@ -44,6 +44,7 @@ class _Dense:
 
     def __init__(self, params: dict[str, Tensor], gradients: dict[str, Tensor], curve: Curve):
         self._w, self._b, self._curve = params["W"], params.get("b"), curve
+        self._w_t = self._w.t()
         self._into_w, self._into_b = gradients.get("W"), gradients.get("b")
 
     def forward(self, x: Tensor) -> tuple[Tensor, Any]:
@@ -57,7 +58,10 @@ class _Dense:
         if self._into_w is not None:
             self._into_w.addmm_(x.t(), g, beta=beta)
         add_up(self._into_b, g, beta)
-        return g.mm(self._w.t()).view(shape) if needs_input else g
+        if not needs_input:
+            return g
+        to_x = g.mm(self._w_t)
+        return to_x if len(shape) == 2 else to_x.view(shape)
 
 
 class _Convolution:
@@ -187,7 +191,7 @@ class Chain:
             log_p = torch.log_softmax(logits, 1)
             loss, n = _aten.nll_loss_forward(log_p, y, None, 1, -100)
             g = _aten.nll_loss_backward(self._one, log_p, y, None, 1, -100, n)
-            return loss, _aten._log_softmax_backward_data(g, log_p, 1, logits.dtype)
+            return loss, torch._log_softmax_backward_data(g, log_p, 1, logits.dtype)
         leaf = logits.detach().requires_grad_()
         loss = self._loss(leaf, y) if weights is None else self._loss(leaf, y, weights)
         loss = loss if share == 1 else loss * share
@@ -219,7 +223,7 @@ def chain_of(network: Network, loss: Callable[..., Tensor]) -> Chain | None:
 def _links(place: Placed, params: dict[str, Tensor], gradients: dict[str, Tensor]) -> list[_Link] | None:
     layer = place.layer
     if isinstance(layer, InputLayer | InputImageLayer | BC01ToC01BLayer | C01BToBC01Layer):
-        return [_Shape(place.output_shape)]
+        return [] if place.output_shape == place.input_shape else [_Shape(place.output_shape)]
     if isinstance(layer, DropoutLayer):
         return [_Dropout(layer.dropout_p)]
     if isinstance(layer, GaussianNoiseLayer):

@@ -112,11 +112,11 @@ class TrainingStep:
         Tensor, a scalar
             The mean loss before the update, without penalties; it stays on the device.
         """
-        n_rows = sum(len(y) for _, y, _, _ in parts)
+        n_rows = sum(y.shape[0] for _, y, _, _ in parts)
         losses = []
         for number, (x, y, weights, seed) in enumerate(parts):
             seed_generators(seed, self.network.device)
-            losses.append(self._gradients(x, y, weights, len(y) / n_rows, float(number > 0)))
+            losses.append(self._gradients(x, y, weights, y.shape[0] / n_rows, float(number > 0)))
         loss = losses[0] if len(losses) == 1 else torch.stack(losses).sum()
         if self._scale is not None and not self._scale.unscale(self.network.gradients):
             return loss
