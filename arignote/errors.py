@@ -50,9 +50,13 @@ class Complaint:
         return Complaint((*prefix, *self.path), self.message, self.label)
 
     def __str__(self) -> str:
-        where = "".join(f"[{p}]" if isinstance(p, int) else f".{p}" for p in self.path).lstrip(".")
+        last = self.path[-1] if self.path else ""
+        # A message that begins with the last key stands in its place, so that the name is said once.
+        named = self.message.startswith((f"{last} ", f"{last}: "))
+        path = self.path[:-1] if named else self.path
+        where = "".join(f"[{p}]" if isinstance(p, int) else f".{p}" for p in path).lstrip(".")
         label = f" ({self.label})" if self.label else ""
-        return f"{where}{label}: {self.message}" if where or label else self.message
+        return f"{where}{label}{'.' if named and not label else ': '}{self.message}" if where or label else self.message
 
 
 class ConfigError(ArignoteError, ValueError):

@@ -46,7 +46,7 @@ def test_all_faults_come_in_one_report_with_file_line_and_column(tmp_path):
     with pytest.raises(ConfigError) as caught:
         read_config(path)
     text = str(caught.value)
-    assert f"{path}:4:27: layers[0].n_units (FCLayer 'fc1'): n_units must be an integer >= 1; got -5" in text
+    assert f"{path}:4:27: layers[0] (FCLayer 'fc1'): n_units must be an integer >= 1; got -5" in text
     assert f"{path}:5:5: layers[1]: unknown layer 'Dropot'. Did you mean 'Dropout" in text
     assert f"{path}:7:7: fit.n_epoch: unknown parameter 'n_epoch'. Did you mean 'n_epochs'?" in text
 
@@ -72,7 +72,7 @@ WRONG = {
     "data: 5": "data must be a mapping (train, valid, test); got 5",
     "data: {train: f.h5}": "train must be a mapping (features, labels, axes, color, size, mode); got 'f.h5'",
     "data: {train: {features: x}, valid: '0.1'}": ", size, mode) or a number; got '0.1'",
-    "data: {train: {features: x}, valid: 2}": "data.valid: valid must be a number < 1.0; got 2",
+    "data: {train: {features: x}, valid: 2}": "data.valid must be a number < 1.0; got 2",
     "data: {train: {features: x, size: a}}": "size must be a number or a list of two; got 'a'",
     "data: {train: {features: x, size: [1]}}": "size must be a list of 2; got [1]",
     "data: {train: {features: x, size: [1, 2, 3]}}": "size must be a list of 2; got [1, 2, 3]",
@@ -125,12 +125,12 @@ def test_a_file_with_bytes_that_no_yaml_has_is_told(tmp_path):
 
 
 SET = {
-    "fit.n_epochs=x": "--set fit.n_epochs=x: fit.n_epochs: n_epochs must be an integer; got 'x'",
+    "fit.n_epochs=x": "--set fit.n_epochs=x: fit.n_epochs must be an integer; got 'x'",
     "fit.n_epoch=3": "--set fit.n_epoch=3: fit.n_epoch: unknown parameter 'n_epoch'. Did you mean 'n_epochs'?",
-    "layers.fc1.n_units=-5": "--set layers.fc1.n_units=-5: layers[0].n_units (FCLayer 'fc1'): n_units must be an "
+    "layers.fc1.n_units=-5": "--set layers.fc1.n_units=-5: layers[0] (FCLayer 'fc1'): n_units must be an "
     "integer >= 1; got -5",
     "fit.augmentation=[Shift, {max_shift: a}]": "--set fit.augmentation=[Shift, {max_shift: a}]: "
-    "fit.augmentation.max_shift: max_shift must be a number or a list of two; got 'a'",
+    "fit.augmentation.max_shift must be a number or a list of two; got 'a'",
 }
 
 

@@ -31,6 +31,20 @@ def test_a_fault_says_where_it_is_seen_from_the_root():
     assert above.complaints[0].path == ("layers", 2, "n_units")
 
 
+@pytest.mark.parametrize(
+    ("complaint", "told"),
+    [
+        (Complaint(("fit", "n_epochs"), "n_epochs must be an integer"), "fit.n_epochs must be an integer"),
+        (Complaint(("fit", "a"), "a: is empty"), "fit.a: is empty"),
+        (Complaint(("layers", 0, "l2"), "l2 must be >= 0", "FC 'x'"), "layers[0] (FC 'x'): l2 must be >= 0"),
+        (Complaint(("l2",), "l2 must be >= 0"), "l2 must be >= 0"),
+        (Complaint(("fit", "l"), "l2 must be >= 0"), "fit.l: l2 must be >= 0"),
+    ],
+)
+def test_a_name_is_said_once(complaint, told):
+    assert str(complaint) == told
+
+
 def test_a_fault_of_one_sentence_is_a_complaint_too():
     assert ConfigError("no").complaints == (Complaint((), "no"),) and str(ConfigError("no")) == "no"
     assert str(ConfigError(Complaint(("a",), "no"), ["file:3: a: no"])) == "file:3: a: no"

@@ -87,7 +87,7 @@ def test_the_spec_of_every_part_is_plain_data_and_builds_it_again(kind, name):
         (["FCLayer", {"n_units": 2, "W": ["unifrm"]}], r"W: unknown initializer 'unifrm'\. Did you mean 'uniform'\?"),
         (
             ["FCLayer", {"n_units": 2, "W": ["uniform", {"range": 0}]}],
-            r"W\.range: range must be a number > 0\.0; got 0",
+            r"W\.range must be a number > 0\.0; got 0",
         ),
     ],
 )

@@ -71,9 +71,9 @@ def test_every_fault_of_a_list_is_in_one_report():
         parse([["FCLayer", {"n_units": 0, "name": "first"}], ["Dropot", {}], ["Dropout", {"dropout_p": 2}], OUTPUT])
     told = str(caught.value).splitlines()
     assert len(told) == 3
-    assert told[0] == "layers[0].n_units (FCLayer 'first'): n_units must be an integer >= 1; got 0"
+    assert told[0] == "layers[0] (FCLayer 'first'): n_units must be an integer >= 1; got 0"
     assert told[1].startswith("layers[1]: unknown layer 'Dropot'.") and told[2].startswith(
-        "layers[2].dropout_p (Dropout)"
+        "layers[2] (Dropout): dropout_p "
     )
 
 
