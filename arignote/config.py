@@ -78,15 +78,17 @@ def _position(loaded: Any, path: tuple[str | int, ...]) -> tuple[int, int] | Non
 
 
 def _located(path: Path, loaded: Any, complaints: list[Complaint], written: Written) -> ConfigError:
-    lines = []
+    """Say where each fault lies: in the order of the file, then in that of --set."""
+    found = []
     for complaint in complaints:
-        at = _position(loaded, complaint.path)
-        where = f"{path}:{at[0]}:{at[1]}" if at else f"{path}"
-        for place, setting in written.items():
+        line, column = _position(loaded, complaint.path) or (0, 0)
+        order, where = (0, line, column), f"{path}:{line}:{column}" if line else f"{path}"
+        for number, (place, setting) in enumerate(written.items()):
             if complaint.path[: len(place)] == place:
-                where = f"--set {setting}"
-        lines.append(f"{where}: {complaint}")
-    return ConfigError(complaints, lines)
+                order, where = (1, number, 0), f"--set {setting}"
+        found.append((order, where, complaint))
+    found.sort(key=lambda one: one[0])
+    return ConfigError([one for _, _, one in found], [f"{where}: {one}" for _, where, one in found])
 
 
 def _unwrapped(value: Any) -> Any:

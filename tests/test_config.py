@@ -51,6 +51,21 @@ def test_all_faults_come_in_one_report_with_file_line_and_column(tmp_path):
     assert f"{path}:7:7: fit.n_epoch: unknown parameter 'n_epoch'. Did you mean 'n_epochs'?" in text
 
 
+def test_faults_come_in_the_order_of_the_lines_then_of_set(tmp_path):
+    path = tmp_path / "a.yaml"
+    path.write_text(
+        "fit:\n  keep_last: 0\n  n_epochs: -1\nlayers:\n  - [FCLayer, {n_units: 3}]\n"
+        "  - [ClassificationOutputLayer, {l2: -1, nme: a,\n      n_classes: 0, l1: -2}]\nnme: a\n"
+    )
+    with pytest.raises(ConfigError) as caught:
+        read_config(path, ["fit.batch_size=0", "fit.accumulate=0"])
+    words = ["keep_last", "n_epochs", "l2", "nme", "n_classes", "l1", "nme", "batch_size", "accumulate"]
+    assert [complaint.path[-1] for complaint in caught.value.complaints] == words
+    places = [line.partition(": ")[0].removeprefix(f"{path}:") for line in str(caught.value).splitlines()]
+    assert places[:7] == ["2:3", "3:3", "6:34", "6:42", "7:7", "7:21", "8:1"]
+    assert places[7:] == ["--set fit.batch_size=0", "--set fit.accumulate=0"]
+
+
 def test_any_key_can_be_set_and_layers_by_name(tmp_path):
     path = tmp_path / "a.yaml"
     path.write_text(YAML)
