@@ -130,8 +130,11 @@ def override(values: dict[str, Any], settings: list[str]) -> Written:
                 position, place = _layer_of(place, word, setting)
                 at = (*at, position)
             elif isinstance(place, dict):
-                place = place.setdefault(word, {})
                 at = (*at, word)
+                if word not in place:
+                    place[word] = {}
+                    written[at] = setting
+                place = place[word]
             if not isinstance(place, dict | list):
                 raise ConfigError(f"--set {setting}: {'.'.join(path[: depth + 1])} has no keys")
         if isinstance(place, list):
@@ -204,7 +207,13 @@ def read_config(path: Path, settings: list[str] | None = None) -> RunSpec:
     values = _unwrapped(loaded)
     if not isinstance(values, dict):
         raise ConfigError(f"{path}: must be a mapping with the keys {', '.join(RunSpec.model_fields)}; got {values!r}")
-    written = override(values, settings or [])
+    try:
+        written = override(values, settings or [])
+    except ConfigError as fault:
+        if not fault.complaints[0].path:
+            raise
+        # Layers are set by name, for which those of the file must be right.
+        raise _located(path, loaded, list(fault.complaints), {}) from None
     complaints = _of_sections(values)
     layers = values.get("layers")
     if isinstance(layers, str):

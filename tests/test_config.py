@@ -146,6 +146,8 @@ SET = {
     "integer >= 1; got -5",
     "fit.augmentation=[Shift, {max_shift: a}]": "--set fit.augmentation=[Shift, {max_shift: a}]: "
     "fit.augmentation.max_shift must be a number or a list of two; got 'a'",
+    "fit.n_epoch.b=3": "--set fit.n_epoch.b=3: fit.n_epoch: unknown parameter 'n_epoch'. Did you mean 'n_epochs'?",
+    "fti.b.c=3": "--set fti.b.c=3: fti: unknown parameter 'fti'. Did you mean 'fit'?",
 }
 
 
@@ -155,6 +157,12 @@ def test_a_fault_of_set_is_told_as_one_of_set(setting, tmp_path):
     with pytest.raises(ConfigError) as caught:
         read_config(tmp_path / "a.yaml", ["rng=3", setting])
     assert str(caught.value) == SET[setting]
+
+
+def test_a_setting_of_a_layer_tells_what_is_wrong_in_the_file(tmp_path):
+    (tmp_path / "a.yaml").write_text(YAML.replace("dropout_p: 0.25", "dropout_p: 2"))
+    with pytest.raises(ConfigError, match=r"a\.yaml:5:16: layers\[1\] \(Dropout\): dropout_p must be a number < 1.0"):
+        read_config(tmp_path / "a.yaml", ["layers.fc1.n_units=5"])
 
 
 def test_a_string_of_layers_that_is_no_path_is_told():
