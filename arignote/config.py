@@ -234,11 +234,10 @@ def read_config(path: Path, settings: list[str] | None = None) -> RunSpec:
         raise _located(path, loaded, complaints, written)
     spec = RunSpec(**values)
     fit = dict(spec.fit)
-    given = fit.get("checkpoint", "")
-    if given == "":
+    if "checkpoint" not in fit:
         fit["checkpoint"] = f"runs/{spec.name or path.stem}"
-    elif given is not None:
-        fit["checkpoint"] = _beside(path, str(given))
+    elif fit["checkpoint"] is not None:
+        fit["checkpoint"] = _beside(path, fit["checkpoint"])
     return spec.model_copy(update={"layers": plain(layers), "fit": fit})
 
 

@@ -15,25 +15,11 @@ from numpy.typing import NDArray
 
 from arignote.checkpoint import Head, decode, encode, head_of
 from arignote.errors import ArignoteWarning, CheckpointError, ConfigError
+from arignote.spec import FILE_OF_A_RUN, normal_stem
 from arignote.state import TrainingState
 from arignote.storage import Heed, Lock, Pieces, folder_of
 
-__all__ = ["RunFiles", "normal_stem", "resolve", "stem_in"]
-
-_KIND = re.compile(r"_(last|best)(\.(\d+))?\.ckpt$|_epoch(\d+)\.ckpt$")
-
-
-def normal_stem(stem: str) -> str:
-    """Return a stem without a final .ckpt, .pkl, .pkl.gz; the name of one file of a run is refused."""
-    text = str(stem)
-    found = _KIND.search(text)
-    if found:
-        raise ConfigError(f"checkpoint {text!r} is one file of a run; did you mean {text[: found.start()]!r}?")
-    for ending in (".pkl.gz", ".pkl", ".ckpt"):
-        text = text.removesuffix(ending)
-    if text.rpartition("/")[2] in ("", ".", ".."):
-        raise ConfigError(f"checkpoint must be a path without its ending, such as runs/digits; got {stem!r}")
-    return text
+__all__ = ["RunFiles", "resolve", "stem_in"]
 
 
 def stem_in(folder: str, name: str | None, decisive: Any) -> str:
@@ -84,7 +70,7 @@ class RunFiles:
         found: list[tuple[int, int, str]] = []
         wanted = kinds or ("last", "best", "epoch")
         for name in self.folder.names():
-            match = _KIND.fullmatch(name[len(self._name) :]) if name.startswith(self._name) else None
+            match = FILE_OF_A_RUN.fullmatch(name[len(self._name) :]) if name.startswith(self._name) else None
             if match is None:
                 continue
             kind = match[1] or "epoch"
@@ -276,9 +262,9 @@ def resolve(run: str, which: str | None = None) -> tuple[RunFiles, list[str]]:
     """
     folder, name = folder_of(run)
     if name in folder.names() and not Path(run).is_dir():
-        found = _KIND.search(run)
+        found = FILE_OF_A_RUN.search(run)
         return RunFiles(run[: found.start()] if found else run), [name]
-    if _KIND.search(run):
+    if FILE_OF_A_RUN.search(run):
         raise CheckpointError(f"{run}: there is no such file")
     files = RunFiles(run)
     if which in (None, "last"):

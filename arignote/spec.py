@@ -11,15 +11,18 @@ import signal
 from collections.abc import Callable
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, model_validator
 from pydantic.config import JsonDict
 
 from arignote.errors import ConfigError
 from arignote.registry import Count, Pair, Part, Positive, build, dump, part_of, plain
 
-__all__ = ["FitSettings", "RunSpec", "cadence", "decides", "fit_parameters"]
+__all__ = ["FitSettings", "RunSpec", "cadence", "decides", "fit_parameters", "normal_stem"]
 
 FREE: JsonDict = {"decides": False}
+
+# How the name of one file of a run ends, after the stem.
+FILE_OF_A_RUN = re.compile(r"_(last|best)(\.(\d+))?\.ckpt$|_epoch(\d+)\.ckpt$")
 
 
 def _losses(value: Any) -> Any:
@@ -78,6 +81,26 @@ def cadence(value: Any) -> Any:
     if is_count or value in ("auto", "epoch") or (isinstance(value, str) and re.fullmatch(r"\d+(\.\d+)?s", value)):
         return value
     raise ValueError(f'must be "auto", "epoch", a number of batches >= 1, or a time such as "30s"; got {value!r}')
+
+
+def normal_stem(stem: str) -> str:
+    """Return a stem without a final .ckpt, .pkl, .pkl.gz; the name of one file of a run is refused."""
+    text = str(stem)
+    found = FILE_OF_A_RUN.search(text)
+    if found:
+        raise ConfigError(f"checkpoint {text!r} is one file of a run; did you mean {text[: found.start()]!r}?")
+    for ending in (".pkl.gz", ".pkl", ".ckpt"):
+        text = text.removesuffix(ending)
+    if text.rpartition("/")[2] in ("", ".", ".."):
+        raise ConfigError(f"checkpoint must be a path without its ending, such as runs/digits; got {stem!r}")
+    return text
+
+
+def _checkpoint(value: str | None) -> str | None:
+    # One that ends in a slash is a folder.
+    if value is not None and not value.endswith("/"):
+        normal_stem(value)
+    return value
 
 
 def _rule() -> Any:
@@ -172,7 +195,7 @@ class FitSettings(BaseModel):
     validation_frequency: Count | None = Field(None, description="Examples between validations; default one epoch.")
     validate_on_train: bool = Field(False, description="Whether the training data is scored at each validation too.")
     restore_best: bool = Field(True, description="Whether the best network is kept at the end.", json_schema_extra=FREE)
-    checkpoint: str | None = Field(
+    checkpoint: Annotated[str | None, AfterValidator(_checkpoint)] = Field(
         None, description="Stem of the files of the run, such as runs/digits.", json_schema_extra=FREE
     )
     resume: bool | Literal["fresh", "force"] = Field(

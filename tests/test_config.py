@@ -98,6 +98,10 @@ WRONG = {
     "fit: {augmentation: [Noise, {sigma: .nan}]}": "sigma must be a finite number; got nan",
     "fit: {augmentation: [Shift, {max_shift: a}]}": "max_shift must be a number or a list of two; got 'a'",
     "fit: {augmentation: 5}": "augmentation must be [Name, {params}], or a list of them; got 5",
+    "fit: {checkpoint: runs/a_last.ckpt}": "fit.checkpoint 'runs/a_last.ckpt' is one file of a run; "
+    "did you mean 'runs/a'?",
+    "fit: {checkpoint: ..}": "fit.checkpoint must be a path without its ending, such as runs/digits; got '..'",
+    "fit: {checkpoint: ''}": "fit.checkpoint must be a path without its ending, such as runs/digits; got ''",
     "fit: {sgd_type: 5}": "an updater must be written [Name, {parameters}]; got 5",
     "fit: {valid_loss: 5}": "valid_loss must be the name of a loss, or a list of them; got 5",
     "layer_defaults: 5": "layer_defaults must be a mapping; got 5",
