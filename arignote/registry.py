@@ -19,6 +19,7 @@ from arignote.errors import Complaint, ConfigError, did_you_mean
 
 __all__ = [
     "Count",
+    "Finite",
     "NonNegative",
     "Pair",
     "Part",
@@ -75,6 +76,7 @@ def as_pair(value: Any) -> Any:
 Count = Annotated[int, Field(ge=1)]
 Positive = Annotated[float, Field(gt=0)]
 NonNegative = Annotated[float, Field(ge=0)]
+Finite = Annotated[float, Field(allow_inf_nan=False)]
 Probability = Annotated[float, Field(ge=0, lt=1)]
 Pair = Annotated[tuple[Count, Count], BeforeValidator(as_pair)]
 

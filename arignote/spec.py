@@ -9,12 +9,13 @@ from __future__ import annotations
 import re
 import signal
 from collections.abc import Callable
+from math import inf
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, model_validator
 from pydantic.config import JsonDict
 
-from arignote.errors import ConfigError
+from arignote.errors import Complaint, ConfigError
 from arignote.registry import Count, Pair, Part, Positive, build, dump, part_of, plain
 
 __all__ = ["FitSettings", "RunSpec", "cadence", "decides", "fit_parameters", "normal_stem"]
@@ -103,8 +104,25 @@ def _checkpoint(value: str | None) -> str | None:
     return value
 
 
-def _rule() -> Any:
-    return part_of("rule", lambda v: ["const", {"initial_value": float(v)}] if type(v) in (int, float) else v)
+def _rule(below: float = inf) -> Any:
+    """Return the field type "a rule, or a number": where it starts and ends lies in [0, below)."""
+    wanted = "must be a finite number >= 0" if below == inf else f"must be a number >= 0 and < {below}"
+
+    def spec(value: Any) -> Any:
+        if type(value) not in (int, float):
+            return value
+        if not 0 <= value < below:
+            raise ValueError(f"{wanted}; got {value}")
+        return ["const", {"initial_value": float(value)}]
+
+    def bounded(rule: Any) -> Any:
+        values = {name: getattr(rule, name, None) for name in ("initial_value", "final_value")}
+        wrong = {name: value for name, value in values.items() if value is not None and not 0 <= value < below}
+        if wrong:
+            raise ConfigError(Complaint((name,), f"{name} {wanted}; got {value}") for name, value in wrong.items())
+        return rule
+
+    return Annotated[part_of("rule", spec), AfterValidator(bounded)]
 
 
 def _stop_rule(value: Any) -> Any:
@@ -183,7 +201,7 @@ class FitSettings(BaseModel):
         "adadelta", validate_default=True, description="Updater: a name or ``[name, {params}]``."
     )
     lr_rule: _rule() = Field(None, description="Rule of the learning rate, or a number.")  # type: ignore[valid-type]
-    momentum_rule: _rule() = Field(None, description="Rule of the momentum, or a number.")  # type: ignore[valid-type]
+    momentum_rule: _rule(below=1) = Field(None, description="Rule of the momentum, or a number.")  # type: ignore[valid-type]
     stop_rule: part_of("stop_rule", _stop_rule) = Field(  # type: ignore[valid-type]
         None, description='What may end training early, such as ``{"rule": "stalled", "interval": 10}``.'
     )

@@ -102,6 +102,15 @@ WRONG = {
     "did you mean 'runs/a'?",
     "fit: {checkpoint: ..}": "fit.checkpoint must be a path without its ending, such as runs/digits; got '..'",
     "fit: {checkpoint: ''}": "fit.checkpoint must be a path without its ending, such as runs/digits; got ''",
+    "fit: {lr_rule: -1}": "fit.lr_rule must be a finite number >= 0; got -1",
+    "fit: {lr_rule: .nan}": "fit.lr_rule must be a finite number >= 0; got nan",
+    "fit: {lr_rule: {rule: const, initial_value: -2}}": "fit.lr_rule.initial_value must be a finite "
+    "number >= 0; got -2",
+    "fit: {lr_rule: [fixed, {interval: 1, final_value: -1}]}": "fit.lr_rule.final_value must be a finite number >= 0",
+    "fit: {sgd_type: nag, momentum_rule: 2}": "fit.momentum_rule must be a number >= 0 and < 1; got 2",
+    "fit: {sgd_type: nag, momentum_rule: {rule: fixed, interval: 1, final_value: 1}}": "fit.momentum_rule.final_value "
+    "must be a number >= 0 and < 1; got 1",
+    "fit: {stop_rule: {rule: reached, value: .nan}}": "fit.stop_rule.value must be a finite number; got nan",
     "fit: {sgd_type: 5}": "an updater must be written [Name, {parameters}]; got 5",
     "fit: {valid_loss: 5}": "valid_loss must be the name of a loss, or a list of them; got 5",
     "layer_defaults: 5": "layer_defaults must be a mapping; got 5",
@@ -119,6 +128,12 @@ def test_a_wrong_value_is_told_in_our_words(text, tmp_path):
         read_config(tmp_path / "a.yaml")
     assert str(caught.value).startswith(f"{tmp_path}/a.yaml:1:") and WRONG[text] in str(caught.value)
     assert len(caught.value.complaints) == 1
+
+
+@pytest.mark.parametrize("setting", ["lr_rule: 0", "lr_rule: 1e-3", "momentum_rule: 0", "momentum_rule: 0.99"])
+def test_a_rule_may_start_at_its_bound(setting, tmp_path):
+    (tmp_path / "a.yaml").write_text(f"layers: [[ClassificationOutputLayer]]\nfit: {{sgd_type: nag, {setting}}}\n")
+    assert read_config(tmp_path / "a.yaml").fit["sgd_type"] == "nag"
 
 
 def test_a_tag_that_names_python_runs_nothing(tmp_path):

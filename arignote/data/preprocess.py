@@ -14,14 +14,13 @@ from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
 from arignote.errors import DataError
-from arignote.registry import Count, Part, build, register
+from arignote.registry import Count, Finite, Part, build, register
 
 __all__ = ["Pipeline", "Preprocess"]
 
 Array = NDArray[Any]
 Fitted = dict[str, Array]
 Axes = Callable[[Array], tuple[int, ...]]
-Finite = Annotated[float, Field(allow_inf_nan=False)]
 Epsilon = Annotated[Finite, Field(ge=0)]
 
 

@@ -11,14 +11,13 @@ from numpy.typing import NDArray
 from pydantic import BeforeValidator, Field, model_validator
 
 from arignote.errors import DataError
-from arignote.registry import Pair, Part, Positive, as_pair, register
+from arignote.registry import Finite, Pair, Part, Positive, as_pair, register
 
 __all__ = ["Batch", "Transform"]
 
 Floats = NDArray[np.float32]
 Batch = tuple[Floats, NDArray[Any]]
 
-Finite = Annotated[float, Field(allow_inf_nan=False)]
 Size = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 _as_pair = BeforeValidator(as_pair)
 Pixels = Annotated[tuple[Annotated[int, Field(ge=0)], Annotated[int, Field(ge=0)]], _as_pair]

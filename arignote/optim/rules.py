@@ -12,7 +12,7 @@ from typing import Annotated, Any, ClassVar
 
 from pydantic import Field, model_validator
 
-from arignote.registry import Count, Part, register
+from arignote.registry import Count, Finite, Part, register
 
 __all__ = ["Rule", "RuleState"]
 
@@ -47,7 +47,7 @@ class Rule(Part):
 
     kind: ClassVar[str] = "rule"
     needs_validation: ClassVar[bool] = False
-    initial_value: float | None = None
+    initial_value: Finite | None = None
 
     def start(self, default: float) -> RuleState:
         """Return the first state; `default` is the updater's value."""
@@ -70,9 +70,9 @@ class Constant(Rule):
 class _Stepped(Rule):
     """``new = multiply_by * (old - decrease_by)``, stopped at `final_value`."""
 
-    multiply_by: float = 1.0
-    decrease_by: float = 0.0
-    final_value: float | None = None
+    multiply_by: Finite = 1.0
+    decrease_by: Finite = 0.0
+    final_value: Finite | None = None
     interval: Count | None = None
     schedule: Annotated[list[Count], Field(min_length=1)] | None = None
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from typing import ClassVar
 
-from arignote.registry import Count, Part, register
+from arignote.registry import Count, Finite, Part, register
 
 __all__ = ["StopRule"]
 
@@ -56,7 +56,7 @@ class StopReached(StopRule):
         In the unit of the loss.
     """
 
-    value: float
+    value: Finite
 
     def ends(self, n_validations: int, best_at: int, loss: float) -> bool:
         return loss <= self.value

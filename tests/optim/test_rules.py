@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from math import nan
+from math import inf, nan
 
 import pytest
 
@@ -53,6 +53,8 @@ def test_a_rule_that_missed_its_moment_still_changes():
         ({"rule": "fixed", "initial_value": 1.0}, "interval"),
         ({"rule": "fixed", "initial_value": 0.1, "multiply_by": 0.5, "final_value": 1.0, "interval": 1}, "never be"),
         ({"rule": "stalled", "interval": 0}, "interval must be an integer >= 1; got 0"),
+        ({"rule": "fixed", "interval": 1, "multiply_by": nan}, "multiply_by must be a finite number; got nan"),
+        ({"rule": "const", "initial_value": inf}, "initial_value must be a finite number; got inf"),
     ],
 )
 def test_a_rule_that_cannot_work_is_refused(spec, words):
