@@ -203,11 +203,11 @@ def dump(part: Part) -> list[Any]:
     return [part_name(part), part.model_dump(mode="json")]
 
 
-def part_of(kind: str, shorthand: Callable[[Any], Any] = lambda value: value) -> Any:
-    """Return the field type "a part of this kind": validated by building it, written as its spec."""
+def part_of(kind: str, shorthand: Callable[[Any], Any] = lambda value: value, needed: bool = False) -> Any:
+    """Return the field type "a part of this kind" (or None): validated by building it, written as its spec."""
     return Annotated[
         Any,
-        BeforeValidator(lambda value: None if value is None else build(kind, shorthand(value))),
+        BeforeValidator(lambda value: None if value is None and not needed else build(kind, shorthand(value))),
         PlainSerializer(lambda part: dump(part) if isinstance(part, Part) else part),
     ]
 

@@ -37,6 +37,12 @@ def _losses(value: Any) -> Any:
     return tuple(words)
 
 
+def _trainable(word: str) -> str:
+    if not build("loss", word).differentiable:
+        raise ValueError(f"{word!r} cannot be trained on: it has no gradient. Use 'nll'")
+    return word
+
+
 def _functions(value: Any) -> Any:
     functions = _several(value)
     for function in functions:
@@ -197,7 +203,7 @@ class FitSettings(BaseModel):
     prefetch: Count = Field(4, description="Largest number of batches made ahead.", json_schema_extra=FREE)
     n_epochs: Annotated[int, Field(ge=0)] = Field(50, description="Epochs in all.", json_schema_extra=FREE)
     batch_size: Count = Field(128, description="Rows of a batch.")
-    sgd_type: part_of("updater") = Field(  # type: ignore[valid-type]
+    sgd_type: part_of("updater", needed=True) = Field(  # type: ignore[valid-type]
         "adadelta", validate_default=True, description="Updater: a name or ``[name, {params}]``."
     )
     lr_rule: _rule() = Field(None, description="Rule of the learning rate, or a number.")  # type: ignore[valid-type]
@@ -207,7 +213,7 @@ class FitSettings(BaseModel):
     )
     accumulate: Count = Field(1, description="Batches of one update.")
     sgd_max_grad_norm: Positive | None = Field(None, description="Largest norm of all gradients together.")
-    train_loss: str = Field("nll", description="What is made small.")
+    train_loss: Annotated[str, AfterValidator(_trainable)] = Field("nll", description="What is made small.")
     valid_loss: LossNames = Field(("nll", "error"), description="Losses of a validation; the first decides best.")
     test_loss: LossNames = Field(("error", "nll"), description="Losses of the test data, at each new best.")
     validation_frequency: Count | None = Field(None, description="Examples between validations; default one epoch.")
@@ -263,12 +269,9 @@ class FitSettings(BaseModel):
 
     @model_validator(mode="after")
     def _fits_together(self) -> Any:
-        if not build("loss", self.train_loss).differentiable:
-            raise ValueError(f"train_loss {self.train_loss!r} cannot be trained on: it has no gradient. Use 'nll'")
         if self.momentum_rule is not None and self.sgd_type.momentum_name is None:
-            raise ValueError(
-                "momentum_rule: this updater has no momentum. Leave the rule out, or use sgd_type 'momentum' or 'nag'"
-            )
+            told = "this updater has no momentum. Leave the rule out, or use sgd_type 'momentum' or 'nag'"
+            raise ConfigError(Complaint(("momentum_rule",), told))
         return self
 
 

@@ -10,6 +10,7 @@ import pytest
 from arignote.config import read_config, read_layers
 from arignote.errors import ConfigError
 from arignote.layers import declare, parse
+from arignote.spec import FitSettings
 
 YAML = """\
 name: small
@@ -111,6 +112,10 @@ WRONG = {
     "fit: {sgd_type: nag, momentum_rule: {rule: fixed, interval: 1, final_value: 1}}": "fit.momentum_rule.final_value "
     "must be a number >= 0 and < 1; got 1",
     "fit: {stop_rule: {rule: reached, value: .nan}}": "fit.stop_rule.value must be a finite number; got nan",
+    "fit: {sgd_type: null}": "fit.sgd_type: an updater must be written [Name, {parameters}]; got None",
+    "fit: {train_loss: nlll}": "fit.train_loss: unknown loss 'nlll'. Did you mean 'nll'?",
+    "fit: {train_loss: error}": "fit.train_loss: 'error' cannot be trained on: it has no gradient",
+    "fit: {sgd_type: sgd, momentum_rule: 0.5}": "fit.momentum_rule: this updater has no momentum",
     "fit: {sgd_type: 5}": "an updater must be written [Name, {parameters}]; got 5",
     "fit: {valid_loss: 5}": "valid_loss must be the name of a loss, or a list of them; got 5",
     "layer_defaults: 5": "layer_defaults must be a mapping; got 5",
@@ -128,6 +133,17 @@ def test_a_wrong_value_is_told_in_our_words(text, tmp_path):
         read_config(tmp_path / "a.yaml")
     assert str(caught.value).startswith(f"{tmp_path}/a.yaml:1:") and WRONG[text] in str(caught.value)
     assert len(caught.value.complaints) == 1
+
+
+@pytest.mark.parametrize("name", FitSettings.model_fields)
+def test_a_setting_without_a_value_is_told_or_means_its_default(name, tmp_path):
+    (tmp_path / "a.yaml").write_text(f"layers: [[ClassificationOutputLayer]]\nfit:\n  {name}:\n")
+    default = FitSettings.model_fields[name].default
+    if default is None:
+        assert read_config(tmp_path / "a.yaml").fit[name] is None
+    else:
+        with pytest.raises(ConfigError, match=rf"a\.yaml:3:3: fit\.{name}.* must .*; got None$"):
+            read_config(tmp_path / "a.yaml")
 
 
 @pytest.mark.parametrize("setting", ["lr_rule: 0", "lr_rule: 1e-3", "momentum_rule: 0", "momentum_rule: 0.99"])
