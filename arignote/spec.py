@@ -110,6 +110,13 @@ def _checkpoint(value: str | None) -> str | None:
     return value
 
 
+def _device(name: str) -> str:
+    # Whether the machine has it is seen when a fit begins.
+    if not re.fullmatch(r"auto|cpu|cuda(:\d+)?", name):
+        raise ValueError(f'must be one of "auto", "cpu", "cuda", "cuda:1" and so on; got {name!r}')
+    return name
+
+
 def _rule(below: float = inf) -> Any:
     """Return the field type "a rule, or a number": where it starts and ends lies in [0, below)."""
     wanted = "must be a finite number >= 0" if below == inf else f"must be a number >= 0 and < {below}"
@@ -244,7 +251,9 @@ class FitSettings(BaseModel):
     extra_metadata: dict[str, Any] | None = Field(
         None, description="Plain data kept in each checkpoint.", json_schema_extra=FREE
     )
-    device: str = Field("auto", description='"auto", "cpu", "cuda".', json_schema_extra=FREE)
+    device: Annotated[str, AfterValidator(_device)] = Field(
+        "auto", description='"auto", "cpu", "cuda", or "cuda:1" and so on.', json_schema_extra=FREE
+    )
     n_threads: Count | None = Field(
         None,
         description="Threads of the engine; default those of the checkpoint, 1 for small steps, else its own.",

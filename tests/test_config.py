@@ -116,6 +116,8 @@ WRONG = {
     "fit: {train_loss: nlll}": "fit.train_loss: unknown loss 'nlll'. Did you mean 'nll'?",
     "fit: {train_loss: error}": "fit.train_loss: 'error' cannot be trained on: it has no gradient",
     "fit: {sgd_type: sgd, momentum_rule: 0.5}": "fit.momentum_rule: this updater has no momentum",
+    "fit: {device: gpu}": """fit.device must be one of "auto", "cpu", "cuda", "cuda:1" and so on; got 'gpu'""",
+    "fit: {device: 'cuda:'}": "and so on; got 'cuda:'",
     "fit: {sgd_type: 5}": "an updater must be written [Name, {parameters}]; got 5",
     "fit: {valid_loss: 5}": "valid_loss must be the name of a loss, or a list of them; got 5",
     "layer_defaults: 5": "layer_defaults must be a mapping; got 5",
