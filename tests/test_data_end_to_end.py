@@ -319,6 +319,20 @@ def test_check_tells_labels_of_the_test_data_that_training_lacks(folder):
         said("check", config(folder, data), "--data")
 
 
+@pytest.mark.parametrize("command", [("check", "--data"), ("fit",)])
+@pytest.mark.parametrize(
+    ("weights", "words"),
+    [
+        ("{0: 2, 7: 1.5}", r"class_weight names the class '7'; the classes are \[0, 1\]$"),
+        ("{0: -1}", r"class_weight of '0' must be a finite number >= 0; got -1\.0$"),
+    ],
+)
+def test_check_and_fit_tell_weights_of_what_is_no_class(weights, words, command, folder):
+    path = config(folder, "{train: {features: 'f.npz:x', labels: 'f.npz:targets'}}", fit=f"class_weight: {weights}")
+    with pytest.raises(DataError, match=words):
+        said(command[0], path, *command[1:])
+
+
 def test_check_tells_channels_last_from_a_network_that_wants_them_first(folder):
     with pytest.raises(ConfigError, match=r"images are \(3, 8, 6\), but an example has the shape \(8, 6, 3\)"):
         said("check", config(folder, "{train: {features: 'f.h5:/nhwc'}}", CONV % 3), "--data")

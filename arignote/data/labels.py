@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 from arignote.errors import DataError
 from arignote.registry import plain
 
-__all__ = ["check_labels", "encode_labels", "find_classes"]
+__all__ = ["check_labels", "encode_labels", "find_classes", "weights_of_classes"]
 
 
 def check_labels(y: Any, what: str) -> NDArray[Any]:
@@ -83,3 +84,20 @@ def encode_labels(labels: NDArray[Any], classes: NDArray[Any], what: str) -> NDA
             f"label {plain(labels[row])!r} of {what} row {row} is none of the classes {classes.tolist()[:20]}"
         )
     return at.astype(np.int64)
+
+
+def weights_of_classes(given: Mapping[Any, float], classes: NDArray[Any]) -> NDArray[np.float64]:
+    """Return the weight of each class, 1 where none is given; DataError names what is no class, or no weight."""
+    named = {_word(label): float(weight) for label, weight in given.items()}
+    unknown = sorted(set(named) - {_word(label) for label in classes.tolist()})
+    if unknown:
+        raise DataError(f"class_weight names the class {unknown[0]!r}; the classes are {classes.tolist()[:20]}")
+    for label, weight in named.items():
+        if not (np.isfinite(weight) and weight >= 0):
+            raise DataError(f"class_weight of {label!r} must be a finite number >= 0; got {weight}")
+    return np.array([named.get(_word(label), 1.0) for label in classes.tolist()])
+
+
+def _word(label: Any) -> str:
+    """Return a label as it is written in a config, where 0 and 0.0 are one."""
+    return str(int(label)) if isinstance(label, float) and label.is_integer() else str(label)

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from arignote.data.arrays import Data, DataWithHoldoutPartitions, check_feature_names, feature_names
-from arignote.data.labels import encode_labels, find_classes
+from arignote.data.labels import encode_labels, find_classes, weights_of_classes
 from arignote.data.partition import partition
 from arignote.data.preprocess import Pipeline
 from arignote.data.rows import Rows, rows_of
@@ -209,11 +209,6 @@ def _preprocess(
     return learned
 
 
-def _word(label: Any) -> str:
-    """Return a label as it is written in a config, where 0 and 0.0 are one."""
-    return str(int(label)) if isinstance(label, float) and label.is_integer() else str(label)
-
-
 def _weights(
     given: Given,
     settings: FitSettings,
@@ -236,14 +231,7 @@ def _weights(
     if settings.class_weight == "balanced":
         weights *= (len(y) / np.maximum(np.bincount(y, minlength=len(classes)), 1))[y]
     elif settings.class_weight is not None:
-        named = {_word(label): float(weight) for label, weight in settings.class_weight.items()}
-        unknown = sorted(set(named) - {_word(label) for label in classes.tolist()})
-        if unknown:
-            raise DataError(f"class_weight names the class {unknown[0]!r}; the classes are {classes.tolist()[:20]}")
-        for label, weight in named.items():
-            if not (np.isfinite(weight) and weight >= 0):
-                raise DataError(f"class_weight of {label!r} must be a finite number >= 0; got {weight}")
-        weights *= np.array([named.get(_word(label), 1.0) for label in classes.tolist()])[y]
+        weights *= weights_of_classes(settings.class_weight, classes)[y]
     if not weights.any():
         raise DataError("all weights of the training rows are 0")
     found: NDArray[np.float32] = (weights / weights.mean()).astype(np.float32)

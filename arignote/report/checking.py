@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from arignote.data.augment import Augmentation, augmented_to
-from arignote.data.labels import encode_labels, find_classes
+from arignote.data.labels import encode_labels, find_classes, weights_of_classes
 from arignote.data.preprocess import Pipeline
 from arignote.data.rows import Rows, rows_of
 from arignote.data.sources import open_source
@@ -48,6 +48,8 @@ def check_data(data: DataSpec, layers: list[Layer], settings: FitSettings, base:
     classes = find_classes(labels, getattr(layers[-1], "n_classes", None))
     y = encode_labels(labels, classes, "train")
     yield told
+    if isinstance(settings.class_weight, dict):
+        weights_of_classes(settings.class_weight, classes)
     first = train.take(np.arange(min(max(settings.batch_size, 2), len(train))))
     first = replace(first, lenient=settings.allow_nonfinite)
     if settings.preprocess:
