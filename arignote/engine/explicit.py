@@ -36,7 +36,10 @@ class _Link(Protocol):
         """Return the output, and what `backward` needs."""
 
     def backward(self, g: Tensor, kept: Any, beta: float, needs_input: bool) -> Tensor:
-        """Return the gradient of the input; put those of parameters where they belong (beta 1: add them)."""
+        """Return the gradient of the input; put those of parameters where they belong (beta 1: add them).
+
+        The gradient that it is given may be overwritten.
+        """
 
 
 class _Dense:
@@ -127,8 +130,7 @@ class _Dropout:
         return x * mask, mask
 
     def backward(self, g: Tensor, kept: Any, beta: float, needs_input: bool) -> Tensor:
-        masked: Tensor = g * kept
-        return masked
+        return g.mul_(kept)
 
 
 class _Noise:

@@ -65,16 +65,20 @@ def dropout(p: float) -> Forward:
 def dropout_mask(x: Tensor, p: float) -> Tensor:
     """Return 0 with probability `p` (to 1/65536), else the reciprocal of what is kept on average, shaped as `x`.
 
-    Random words of 64 bits are looked at as four numbers of 16: a quarter of the time of a draw for each value.
+    Random words of 64 bits are looked at as four numbers of 16, or as eight of 8 where `p` is so many 256ths: an eighth
+    of the time of a draw for each value.
     """
-    n_below = round(p * 65536)
-    scale = 65536 / max(65536 - n_below, 1)
+    lane = torch.int8 if (p * 256).is_integer() else torch.int16
+    n_numbers = 1 << 8 * lane.itemsize
+    n_below = round(p * n_numbers)
+    scale = n_numbers / max(n_numbers - n_below, 1)
     if x.device.type != "cpu":
         return (torch.rand_like(x) >= p).to(x.dtype).mul_(scale)
-    words = torch.empty((x.numel() + 3) // 4, dtype=torch.int64).random_(-(2**63), None)
-    lanes = words.view(torch.int16)[: x.numel()].view(x.shape)
-    # 1 from the threshold on, else 0, which is faster than a comparison: whole numbers are exact here.
-    return lanes.to(torch.float32).sub_(n_below - 32769).clamp_(0, 1).mul_(scale).to(x.dtype)
+    words = torch.empty(-(-x.numel() * lane.itemsize // 8), dtype=torch.int64).random_(-(2**63), None)
+    numbers = words.view(lane)[: x.numel()].view(x.shape).to(torch.float32)
+    # The scale where the number is above the threshold, else 0: a third of the time of a comparison.
+    mask: Tensor = torch.ops.aten.threshold_backward(torch.tensor(scale), numbers, n_below - n_numbers // 2 - 1)
+    return mask.to(x.dtype)
 
 
 def gaussian_noise(sigma: float) -> Forward:

@@ -141,7 +141,7 @@ def test_fit_by_hand_is_fit_by_autograd(digits, layers, monkeypatch):
         np.testing.assert_allclose(array, by_autograd.params[name], rtol=1e-3, atol=1e-5)
 
 
-@pytest.mark.parametrize("p", [0.0, 0.1, 0.5, 0.999])
+@pytest.mark.parametrize("p", [0.0, 0.1, 0.25, 0.5, 0.999])
 def test_dropout_drops_as_often_as_told_and_keeps_the_mean(p):
     torch.manual_seed(0)
     mask = dropout_mask(torch.zeros(1001, 1003), p)
