@@ -7,6 +7,7 @@ A part is a frozen pydantic model: its keyword arguments are its schema. `regist
 from __future__ import annotations
 
 import importlib
+import inspect
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -186,12 +187,15 @@ def build(kind: str, spec: Any) -> Any:
     Raises
     ------
     ConfigError
-        With every fault of the spec: an unknown name or parameter (and the nearest known one), a wrong type or bound.
+        With every fault of the spec: an unknown name or parameter (and the nearest known one), a wrong type or bound;
+        or what a class of a user's own lacks.
     """
     if isinstance(spec, Part) and spec.kind == kind:
         return spec
     word, params = split(kind, spec)
     cls = find(kind, word)
+    if inspect.isabstract(cls):
+        raise ConfigError(f"{kind} {word!r} must define {', '.join(sorted(cls.__abstractmethods__))}")
     try:
         return cls(**params)
     except ValidationError as fault:

@@ -18,7 +18,7 @@ from pydantic.config import JsonDict
 from arignote.errors import Complaint, ConfigError
 from arignote.registry import Count, Pair, Part, Positive, build, dump, part_of, plain
 
-__all__ = ["FitSettings", "RunSpec", "cadence", "decides", "fit_parameters", "normal_stem"]
+__all__ = ["FILE_OF_A_RUN", "FitSettings", "RunSpec", "cadence", "decides", "fit_parameters", "normal_stem"]
 
 FREE: JsonDict = {"decides": False}
 

@@ -10,7 +10,8 @@ import sys
 import numpy as np
 import pytest
 
-from arignote import ArignoteWarning, CheckpointError, ConfigError, NNClassifier
+from arignote import ArignoteWarning, CheckpointError, ConfigError, NNClassifier, registry
+from arignote.layers import Layer
 
 MODULE = '''
 """A layer of a user's own."""
@@ -85,6 +86,17 @@ def test_a_module_that_only_a_file_names_is_imported_on_trust_alone(tmp_path):
 def test_what_is_no_registered_part_is_refused(word, told):
     with pytest.raises(ConfigError, match=told):
         NNClassifier([[word, {}], ["ClassificationOutputLayer"]]).summary()
+
+
+def test_what_a_layer_of_a_users_own_lacks_is_told(monkeypatch):
+    monkeypatch.setattr(registry, "_PARTS", {kind: dict(parts) for kind, parts in registry._PARTS.items()})
+
+    @registry.register()
+    class Half(Layer):
+        """Without what it does."""
+
+    with pytest.raises(ConfigError, match=r"layers\[0\].*'Half' must define build"):
+        NNClassifier([["Half"], ["ClassificationOutputLayer"]]).summary()
 
 
 def test_a_function_of_a_script_trains_with_a_word_and_is_given_again(digits, tmp_path):
