@@ -270,7 +270,9 @@ class FitSettings(BaseModel):
         "there are convolutions.",
         json_schema_extra=FREE,
     )
-    compile: bool = Field(False, description="Whether the step is compiled (torch.compile).", json_schema_extra=FREE)
+    compile: bool = Field(
+        False, description="torch.compile of what is not written out by hand; on a GPU of all.", json_schema_extra=FREE
+    )
     verbose: bool = Field(False, description="Whether a line is printed at each validation.", json_schema_extra=FREE)
     observers: Functions = Field(
         None, validate_default=True, description="Functions called with each `Event`.", json_schema_extra=FREE

@@ -36,7 +36,7 @@ class Setup:
     precision : str
         "float32", "bf16_matmul", "bf16" or "fp16".
     compile : bool
-        Whether the step is compiled.
+        Whether steps by autograd are compiled.
     """
 
     device: str = "cpu"
