@@ -114,6 +114,7 @@ def override(values: dict[str, Any], settings: list[str]) -> Written:
     from ruamel.yaml import YAML
 
     written: Written = {}
+    names: list[str] | None = None
     for setting in settings:
         key, sign, text = setting.partition("=")
         if not sign or not key:
@@ -127,7 +128,9 @@ def override(values: dict[str, Any], settings: list[str]) -> Written:
         at: tuple[str | int, ...] = ()
         for depth, word in enumerate(path):
             if isinstance(place, list):
-                position, place = _layer_of(place, word, setting)
+                # As the file has them: what was written may be wrong, and is told later.
+                names = names or _names(place)
+                position, place = _layer_of(place, names, word, setting)
                 at = (*at, position)
             elif isinstance(place, dict):
                 at = (*at, word)
@@ -144,12 +147,15 @@ def override(values: dict[str, Any], settings: list[str]) -> Written:
     return written
 
 
-def _layer_of(layers: list[Any], name: str, setting: str) -> tuple[int, dict[str, Any]]:
-    """Return position and parameters of a layer by its name, given or implied."""
-    named = parse(layers)
-    offset = len(named) - len(layers)
-    for position, layer in enumerate(named[offset:]):
-        if layer.name == name:
+def _names(layers: list[Any]) -> list[str]:
+    """Return the names of layers, given or implied, that of an implied input among them."""
+    return [str(layer.name) for layer in parse(layers)]
+
+
+def _layer_of(layers: list[Any], names: list[str], name: str, setting: str) -> tuple[int, dict[str, Any]]:
+    """Return position and parameters of a layer by its name."""
+    for position, known in enumerate(names[len(names) - len(layers) :]):
+        if known == name:
             spec = layers[position]
             if not isinstance(spec, list):
                 spec = layers[position] = [spec]
@@ -157,7 +163,7 @@ def _layer_of(layers: list[Any], name: str, setting: str) -> tuple[int, dict[str
                 spec.append({})
             params: dict[str, Any] = spec[1]
             return position, params
-    raise ConfigError(f"--set {setting}: there is no layer {name!r}; layers: {', '.join(str(la.name) for la in named)}")
+    raise ConfigError(f"--set {setting}: there is no layer {name!r}; layers: {', '.join(names)}")
 
 
 def _faults(section: type[BaseModel], values: dict[str, Any], *at: str) -> list[Complaint]:

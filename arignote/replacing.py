@@ -18,14 +18,14 @@ __all__ = ["replacing"]
 def replacing(path: Path) -> Iterator[TextIO]:
     """Give a file to write to, which takes the place of `path`, and its mode, in the end; OSError: the old one stays.
 
-    What is no file, such as /dev/stdout, is written to as it is.
+    What is no file, such as a pipe, is written to as it is; so is what /dev/stdout stands for, be it a file.
     """
-    path = path.resolve()
-    is_there = path.exists()
-    if is_there and not path.is_file():
-        with path.open("w", encoding="utf-8", newline="") as file:
+    is_there, stream = path.exists(), _stream(path)
+    if stream is not None or (is_there and not path.is_file()):
+        with open(path if stream is None else os.dup(stream), "w", encoding="utf-8", newline="") as file:
             yield file
         return
+    path = Path(os.path.realpath(path))
     if is_there and not os.access(path, os.W_OK):
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
@@ -39,3 +39,10 @@ def replacing(path: Path) -> Iterator[TextIO]:
         with contextlib.suppress(OSError):
             temporary.unlink()
         raise
+
+
+def _stream(path: Path) -> int | None:
+    """Return the file descriptor that a path stands for: opened by its name, a file would begin anew."""
+    named = {"/dev/stdin": 0, "/dev/stdout": 1, "/dev/stderr": 2}
+    number = str(path).removeprefix("/dev/fd/")
+    return int(number) if number.isdecimal() else named.get(number)

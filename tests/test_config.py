@@ -207,6 +207,15 @@ def test_a_fault_of_set_is_told_as_one_of_set(setting, tmp_path):
     assert str(caught.value) == SET[setting]
 
 
+def test_faults_of_several_layers_are_each_told_as_one_of_set(tmp_path):
+    (tmp_path / "a.yaml").write_text(YAML)
+    settings = ["layers.fc1.n_units=-1", "layers.dropout1.dropout_p=2"]
+    with pytest.raises(ConfigError) as caught:
+        read_config(tmp_path / "a.yaml", settings)
+    lines = str(caught.value).splitlines()
+    assert [line.partition(": ")[0] for line in lines] == [f"--set {setting}" for setting in settings]
+
+
 def test_a_setting_of_a_layer_tells_what_is_wrong_in_the_file(tmp_path):
     (tmp_path / "a.yaml").write_text(YAML.replace("dropout_p: 0.25", "dropout_p: 2"))
     with pytest.raises(ConfigError, match=r"a\.yaml:5:16: layers\[1\] \(Dropout\): dropout_p must be a number < 1.0"):

@@ -427,6 +427,11 @@ def test_an_augmentation_that_returns_something_else_is_told_what_it_must_return
         NNClassifier(LAYERS, rng=1).fit(X, Y, augmentation=function, **SETTINGS)
 
 
+def test_an_augmentation_that_is_a_class_is_told_how_to_give_one_of_it():
+    with pytest.raises(ConfigError, match=r"augmentation must be functions; got the class dict: give dict\(\)"):
+        NNClassifier(LAYERS, rng=1).fit(X, Y, augmentation=dict, **SETTINGS)
+
+
 ALTERED = {
     "other rows": (
         lambda x: x[:2],

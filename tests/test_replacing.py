@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import shlex
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -37,6 +40,15 @@ def test_a_link_stays_a_link(tmp_path):
     with replacing(tmp_path / "a.txt") as file:
         file.write("new")
     assert (tmp_path / "a.txt").is_symlink() and (tmp_path / "real.txt").read_text() == "new"
+
+
+@pytest.mark.parametrize("how", ["| cat", "> out; cat out"])
+def test_what_stands_for_standard_output_goes_where_that_goes_and_nothing_there_is_lost(tmp_path, how):
+    code = "from pathlib import Path; from arignote.replacing import replacing\n"
+    code += "with replacing(Path('/dev/stdout')) as file: file.write('new\\n')"
+    line = f"(echo before; {shlex.quote(sys.executable)} -c {shlex.quote(code)}; echo after) {how}"
+    found = subprocess.run(["sh", "-c", line], cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert found.stdout == "before\nnew\nafter\n" and not found.stderr
 
 
 def test_what_is_no_file_is_written_to():

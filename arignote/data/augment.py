@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from arignote.errors import ArignoteError, ArignoteWarning, DataError
+from arignote.errors import ArignoteError, ArignoteWarning, ConfigError, DataError
 from arignote.streams import stream
 
 __all__ = ["Augmentation"]
@@ -30,6 +30,11 @@ class Augmentation:
     """
 
     def __init__(self, functions: Sequence[Callable[..., Any]], seed: int, n_classes: int):
+        for function in functions:
+            if isinstance(function, type):
+                raise ConfigError(
+                    f"augmentation must be functions; got the class {function.__name__}: give {function.__name__}()"
+                )
         self.seed, self.n_classes = seed, n_classes
         self._functions = [(function, _accepted(function)) for function in functions]
 

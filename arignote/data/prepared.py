@@ -166,11 +166,14 @@ def _is_fraction(part: Any) -> bool:
 def _are_row_numbers(part: Any) -> bool:
     if isinstance(part, list):
         part = np.asarray(part) if part and all(isinstance(row, int | np.integer) for row in part) else None
-    return isinstance(part, np.ndarray) and part.ndim == 1 and part.dtype.kind in "iu"
+    return isinstance(part, np.ndarray) and part.ndim == 1 and part.dtype.kind in "iubf"
 
 
 def _row_numbers(name: str, part: Any, n_rows: int) -> NDArray[np.int64]:
-    numbers = np.asarray(part, dtype=np.int64)
+    numbers = np.asarray(part)
+    if numbers.dtype.kind not in "iu":
+        raise DataError(f"{name}: row numbers must be integers; got {numbers.dtype}. Of a mask: np.flatnonzero(mask)")
+    numbers = numbers.astype(np.int64)
     if len(numbers) == 0 or numbers.min() < 0 or numbers.max() >= n_rows:
         raise DataError(f"{name}: row numbers must lie in 0 .. {n_rows - 1}; got {numbers[:10].tolist()}")
     if len(np.unique(numbers)) != len(numbers):

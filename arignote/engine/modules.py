@@ -68,7 +68,7 @@ def dropout_mask(x: Tensor, p: float) -> Tensor:
     Random words of 64 bits are looked at as four numbers of 16, or as eight of 8 where `p` is so many 256ths: an eighth
     of the time of a draw for each value.
     """
-    lane = torch.int8 if (p * 256).is_integer() else torch.int16
+    lane = torch.int8 if float(p * 256).is_integer() else torch.int16
     n_numbers = 1 << 8 * lane.itemsize
     n_below = round(p * n_numbers)
     scale = n_numbers / max(n_numbers - n_below, 1)

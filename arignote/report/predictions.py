@@ -37,5 +37,8 @@ def write_predictions(path: Path, classes: NDArray[Any], proba: NDArray[Any]) ->
             writer.writerow(["row", "predicted", *(f"p_{label}" for label in classes)])
             for row, (label, p) in enumerate(zip(classes[proba.argmax(axis=1)], proba, strict=True)):
                 writer.writerow([row, label, *(f"{value:.9g}" for value in p)])
+    except BrokenPipeError:
+        # Whoever read has enough.
+        raise
     except OSError as fault:
         raise DataError(f"{path}: cannot be written: {fault.strerror}") from None

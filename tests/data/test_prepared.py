@@ -161,6 +161,7 @@ def test_class_weights_are_named_by_labels_of_any_kind():
         ({"valid": [0, 90]}, {}, r"valid: row numbers must lie in 0 .. 89; got \[0, 90\]"),
         ({"test": np.array([-1])}, {}, r"test: row numbers must lie in 0 .. 89; got \[-1\]"),
         ({"valid": np.array([], int)}, {}, "valid: row numbers must lie in"),
+        ({"valid": np.arange(90) < 9}, {}, r"valid: row numbers must be integers; got bool. Of a mask: np.flatnonzero"),
         ({"valid": [4, 5, 4]}, {}, "valid: a row number is named twice"),
         ({"valid": [4, 5], "test": [6, 5]}, {}, "test: row 5 belongs to another part already"),
         ({"valid": 1.5}, {}, "valid must be a fraction"),
