@@ -43,6 +43,6 @@ def replacing(path: Path) -> Iterator[TextIO]:
 
 def _stream(path: Path) -> int | None:
     """Return the file descriptor that a path stands for: opened by its name, a file would begin anew."""
-    named = {"/dev/stdin": 0, "/dev/stdout": 1, "/dev/stderr": 2}
-    number = str(path).removeprefix("/dev/fd/")
-    return int(number) if number.isdecimal() else named.get(number)
+    if path.parent == Path("/dev/fd") and path.name.isdecimal():
+        return int(path.name)
+    return {"/dev/stdout": 1, "/dev/stderr": 2}.get(str(path))

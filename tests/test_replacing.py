@@ -42,6 +42,13 @@ def test_a_link_stays_a_link(tmp_path):
     assert (tmp_path / "a.txt").is_symlink() and (tmp_path / "real.txt").read_text() == "new"
 
 
+def test_a_number_is_the_name_of_a_file(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with replacing(Path("1")) as file:
+        file.write("new")
+    assert (tmp_path / "1").read_text() == "new"
+
+
 @pytest.mark.parametrize("how", ["| cat", "> out; cat out"])
 def test_what_stands_for_standard_output_goes_where_that_goes_and_nothing_there_is_lost(tmp_path, how):
     code = "from pathlib import Path; from arignote.replacing import replacing\n"
