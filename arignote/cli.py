@@ -11,12 +11,25 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from arignote.errors import ArignoteError, CheckpointError, ConfigError, DataError, Interrupted
 
 __all__ = ["app", "main"]
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
+
+class _Commands(TyperGroup):
+    def invoke(self, ctx: Any) -> Any:
+        """Run a command; where whoever reads has gone, as in "| head -1", end as SIGPIPE ends other commands."""
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:
+            raise typer.Exit(141) from None
+
+
+app = typer.Typer(
+    cls=_Commands, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None
+)
 
 Run = Annotated[str, typer.Argument(help="A stem, such as runs/digits_mlp, or a file of a run.")]
 Which = Annotated[str | None, typer.Option(help="best, last, or the number of an epoch.")]
@@ -66,9 +79,6 @@ def fit(
         with leaving_at_once(exit_code):
             stopped = _fit(config, data_dir or config.parent, set_, fresh, force, quiet)
             sys.stdout.flush()
-    except BrokenPipeError:
-        # Whoever read the lines has gone, as in "| head -1": end as SIGPIPE ends other commands.
-        raise typer.Exit(141) from None
     except KeyboardInterrupt:
         print("stopped at once; the last checkpoint stays", file=sys.stderr)
         raise typer.Exit(130) from None

@@ -140,6 +140,8 @@ def override(values: dict[str, Any], settings: list[str]) -> Written:
                 place = place[word]
             if not isinstance(place, dict | list):
                 raise ConfigError(f"--set {setting}: {'.'.join(path[: depth + 1])} has no keys")
+            if isinstance(place, list) and path[: depth + 1] != ["layers"]:
+                raise ConfigError(f"--set {setting}: {'.'.join(path[: depth + 1])} is a list: write it whole")
         if isinstance(place, list):
             raise ConfigError(f"--set {setting}: name a parameter too, as in layers.fc1.n_units=128")
         place[last] = value

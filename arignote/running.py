@@ -38,13 +38,17 @@ __all__ = ["Begun", "in_order", "run_through", "to_predict_with"]
 class Begun:
     """A fit, ready to run."""
 
-    network: Network
     step: TrainingStep
     rules: dict[str, Rule]
     prepared: Prepared
     order: Order
     settings: FitSettings
     state: TrainingState
+
+    @property
+    def network(self) -> Network:
+        """What is trained."""
+        return self.step.network
 
 
 def run_through(begun: Begun, stop: StopRequest, files: RunFiles | None, spool: RunFiles | None, told: str) -> None:

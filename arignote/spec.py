@@ -337,7 +337,7 @@ class RunSpec(_Section):
 
     @model_validator(mode="after")
     def _settings(self) -> Any:
-        misplaced = sorted(set(self.fit) & {"valid", "test"})
+        misplaced = [name for name in ("valid", "test") if name in self.fit]
         if misplaced:
-            raise ConfigError(f"fit.{misplaced[0]} belongs to data: write data.{misplaced[0]}")
+            raise ConfigError(Complaint(("fit", name), f"belongs to data: write data.{name}") for name in misplaced)
         return self

@@ -185,7 +185,7 @@ def _begin(run: Run, stored: TrainingState | None) -> Begun:
         extra_metadata=settings.extra_metadata,
         preprocess=prepared.preprocess,
     )
-    return Begun(network, step, rules, prepared, order, settings, state)
+    return Begun(step, rules, prepared, order, settings, state)
 
 
 def _told(order: Order, chunk_rows: int | None) -> dict[str, Any]:

@@ -195,6 +195,7 @@ SET = {
     "fit.augmentation=[Shift, {max_shift: a}]": "--set fit.augmentation=[Shift, {max_shift: a}]: "
     "fit.augmentation.max_shift must be a number or a list of two; got 'a'",
     "fit.n_epoch.b=3": "--set fit.n_epoch.b=3: fit.n_epoch: unknown parameter 'n_epoch'. Did you mean 'n_epochs'?",
+    "fit.valid=0.1": "--set fit.valid=0.1: fit.valid: belongs to data: write data.valid",
     "fti.b.c=3": "--set fti.b.c=3: fti: unknown parameter 'fti'. Did you mean 'fit'?",
 }
 
@@ -205,6 +206,15 @@ def test_a_fault_of_set_is_told_as_one_of_set(setting, tmp_path):
     with pytest.raises(ConfigError) as caught:
         read_config(tmp_path / "a.yaml", ["rng=3", setting])
     assert str(caught.value) == SET[setting]
+
+
+def test_a_key_within_a_list_that_is_not_of_layers_is_refused(tmp_path):
+    (tmp_path / "a.yaml").write_text(YAML)
+    settings = ["layers.fc1.n_units=3", "fit.valid_loss=[nll, error]", "fit.valid_loss.fc1=nll"]
+    with pytest.raises(
+        ConfigError, match=r"^--set fit\.valid_loss\.fc1=nll: fit\.valid_loss is a list: write it whole$"
+    ):
+        read_config(tmp_path / "a.yaml", settings)
 
 
 def test_faults_of_several_layers_are_each_told_as_one_of_set(tmp_path):

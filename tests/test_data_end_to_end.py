@@ -129,6 +129,17 @@ def test_a_config_trains_from_tables_beside_it_and_says_what_to_do_next(folder, 
     assert np.allclose([[float(row["p_0"]), float(row["p_1"])] for row in found], expected, atol=1e-6)
 
 
+def test_predictions_that_nobody_reads_end_as_other_commands_do(folder, tmp_path):
+    output, _ = trained(tmp_path, folder, f"{{{TRAIN}}}")
+    nobody, out = os.pipe()
+    os.close(nobody)
+    try:
+        words = [*next_commands(output)["predict"][:-1], f"/dev/fd/{out}"]
+        assert CliRunner().invoke(app, words).exit_code == 141
+    finally:
+        os.close(out)
+
+
 SOURCES = {
     "labels are found by their name": "{train: {features: 'f.h5:/nhw', axes: NHW}}",
     "columns and a column of words": "{train: {features: 'f.csv:a,b', labels: 'f.csv:label'}, valid: 0.1}",

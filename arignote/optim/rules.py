@@ -70,7 +70,7 @@ class Constant(Rule):
 class _Stepped(Rule):
     """``new = multiply_by * (old - decrease_by)``, stopped at `final_value`."""
 
-    multiply_by: Finite = 1.0
+    multiply_by: Annotated[Finite, Field(ge=0)] = 1.0
     decrease_by: Finite = 0.0
     final_value: Finite | None = None
     interval: Count | None = None
@@ -117,7 +117,7 @@ class Fixed(_Stepped):
 
     Parameters
     ----------
-    multiply_by, decrease_by : float
+    multiply_by, decrease_by : float >= 0, float
         The change.
     final_value : float, optional
         Where it stops.

@@ -38,7 +38,6 @@ def write_predictions(path: Path, classes: NDArray[Any], proba: NDArray[Any]) ->
             for row, (label, p) in enumerate(zip(classes[proba.argmax(axis=1)], proba, strict=True)):
                 writer.writerow([row, label, *(f"{value:.9g}" for value in p)])
     except BrokenPipeError:
-        # Whoever read has enough.
         raise
     except OSError as fault:
         raise DataError(f"{path}: cannot be written: {fault.strerror}") from None

@@ -54,6 +54,7 @@ def test_a_rule_that_missed_its_moment_still_changes():
         ({"rule": "fixed", "initial_value": 0.1, "multiply_by": 0.5, "final_value": 1.0, "interval": 1}, "never be"),
         ({"rule": "stalled", "interval": 0}, "interval must be an integer >= 1; got 0"),
         ({"rule": "fixed", "interval": 1, "multiply_by": nan}, "multiply_by must be a finite number; got nan"),
+        ({"rule": "fixed", "interval": 1, "multiply_by": -1}, r"multiply_by must be a number >= 0\.0; got -1"),
         ({"rule": "const", "initial_value": inf}, "initial_value must be a finite number; got inf"),
     ],
 )
