@@ -21,9 +21,10 @@ from arignote.legacy import is_2015, read_2015
 from arignote.preemption import StopAsked, StopRequest
 from arignote.registry import complaints_of, dump
 from arignote.report.progress import ProgressLines
-from arignote.run_files import resolve, stem_in
+from arignote.run_files import resolve
 from arignote.spec import FitSettings, RunSpec, Source, decides
 from arignote.state import TrainingState
+from arignote.stems import stem_in
 from arignote.wiring import Outcome, Run, train
 
 __all__ = ["Fitted", "fit_config", "fit_network", "read_run", "settings_of"]

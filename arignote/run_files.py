@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
-import json
-import re
 import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -15,19 +12,11 @@ from numpy.typing import NDArray
 
 from arignote.checkpoint import Head, decode, encode, head_of
 from arignote.errors import ArignoteWarning, CheckpointError, ConfigError
-from arignote.spec import FILE_OF_A_RUN, normal_stem
 from arignote.state import TrainingState
+from arignote.stems import FILE_OF_A_RUN, normal_stem
 from arignote.storage import Heed, Lock, Pieces, folder_of
 
-__all__ = ["RunFiles", "resolve", "stem_in"]
-
-
-def stem_in(folder: str, name: str | None, decisive: Any) -> str:
-    """Return a stem in a folder, for one fit: its name, and a digest of what decides it (plain data)."""
-    digest = hashlib.sha256(json.dumps(decisive, sort_keys=True, default=str).encode()).hexdigest()
-    # A name may come from a file of somebody else, and must not lead out of the folder.
-    word = re.sub(r"[^\w .+=@-]", "_", name or "run")
-    return f"{folder}{word}-{digest[:12]}"
+__all__ = ["RunFiles", "resolve"]
 
 
 class RunFiles:

@@ -25,8 +25,9 @@ from arignote.checkpoint import MIGRATIONS, VERSION, decode, encode, head_of
 from arignote.optim.rules import RuleState
 from arignote.progress import Best, History, Progress
 from arignote.report.inspection import inspection, verification
-from arignote.run_files import RunFiles, stem_in
+from arignote.run_files import RunFiles
 from arignote.state import TrainingState
+from arignote.stems import stem_in
 
 STORED = Path(__file__).parent / "checkpoint"
 DOC = Path(__file__).parents[1] / "docs" / "checkpoint-format.md"
