@@ -22,15 +22,13 @@ from arignote.data.labels import encode_labels
 from arignote.data.prepared import Given
 from arignote.data.preprocess import Pipeline
 from arignote.data.rows import Rows, rows_of
-from arignote.engine.network import Network, check_shapes, copy_into
-from arignote.engine.setup import Setup
+from arignote.engine.network import Network, copy_into
 from arignote.engine.step import Scorer, predict_proba
-from arignote.errors import CheckpointError, ConfigError, DataError
-from arignote.fitting import fit_network, read_run, settings_of
+from arignote.errors import ConfigError, DataError
+from arignote.fitting import fit_network, read_run, restore, settings_of
 from arignote.layers.architecture import Architecture, declare, parse
 from arignote.layers.base import Layer
-from arignote.registry import build, only_trusting
-from arignote.run_files import resolve
+from arignote.registry import build
 from arignote.running import in_order
 from arignote.spec import FitSettings, fit_parameters
 from arignote.state import TrainingState
@@ -367,33 +365,9 @@ class NNClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         -----
         No code from the file is run, and no module imported but those of `trust`.
         """
-        state, is_last = read_run(run, which)
-        spec = state.spec
-        settings = {k: v for k, v in spec["fit"].items() if k not in ("augmentation", "observers", "resume")}
-        # It goes on where it was found, not where the file says.
-        settings["checkpoint"] = resolve(run)[0].stem if is_last and settings.get("checkpoint") is not None else None
-        try:
-            with only_trusting(run, tuple(trust)):
-                settings_of(settings)
-                parsed = parse(spec["layers"]) if layers is None else []
-        except ConfigError as fault:
-            again = f"\nOr give the layers again: NNClassifier.load({run!r}, layers=[...])" if layers is None else ""
-            raise CheckpointError(f"{run}: {fault}{again}") from None
-        parsed = parsed or parse(layers)
-        classifier = cls(layers if layers is not None else spec["layers"], name=spec["name"], rng=state.rng, **settings)
-        try:
-            architecture = declare(parsed, tuple(spec["n_in"]), len(state.classes["values"]))
-        except ConfigError as fault:
-            raise CheckpointError(f"{run}: {fault}") from None
-        best = state.best if is_last and which is None else None
-        stored = best.network if best is not None and best.network else state.network
-        # Before memory is asked for: a file may name any size.
-        check_shapes({f"{p.name}.{k}": v.shape for p in architecture.placed for k, v in p.params.items()}, stored, run)
-        environment, precision = state.environment, spec["fit"].get("precision", "float32")
-        setup = Setup(channels_last=bool(environment.get("channels_last")), precision=precision)
-        network = Network(architecture, setup)
-        copy_into(network.named, stored, run)
-        network.eval()
+        state, network, settings = restore(run, which, layers, trust)
+        own = state.spec["layers"] if layers is None else layers
+        classifier = cls(own, name=state.spec["name"], rng=state.rng, **settings)
         classifier._adopt(state, network)
         classifier.loaded_ = True
         return classifier

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -13,13 +13,15 @@ from arignote.data.arrays import Data
 from arignote.data.prepared import Given
 from arignote.data.rows import rows_of
 from arignote.data.sources import open_source
+from arignote.engine.network import Network, check_shapes, copy_into
+from arignote.engine.setup import Setup
 from arignote.errors import CheckpointError, ConfigError
-from arignote.layers.architecture import parse
+from arignote.layers.architecture import declare, parse
 from arignote.layers.base import Layer
 from arignote.layers.output import ClassificationOutputLayer
 from arignote.legacy import is_2015, read_2015
 from arignote.preemption import StopAsked, StopRequest
-from arignote.registry import complaints_of, dump
+from arignote.registry import complaints_of, dump, only_trusting
 from arignote.report.progress import ProgressLines
 from arignote.run_files import resolve
 from arignote.spec import FitSettings, RunSpec, Source, decides
@@ -27,7 +29,7 @@ from arignote.state import TrainingState
 from arignote.stems import stem_in
 from arignote.wiring import Outcome, Run, train
 
-__all__ = ["Fitted", "fit_config", "fit_network", "read_run", "settings_of"]
+__all__ = ["Fitted", "fit_config", "fit_network", "read_run", "restore", "settings_of"]
 
 
 @dataclass(frozen=True)
@@ -65,6 +67,49 @@ def read_run(run: str, which: str | None = None) -> tuple[TrainingState, bool]:
             raise CheckpointError(f"{run}: there is no run of this stem ({files.path('last')} is missing)")
         return found[1], True
     return files.read(names[0])[0], False
+
+
+def restore(
+    run: str, which: str | None = None, layers: Any = None, trust: Sequence[str] = ()
+) -> tuple[TrainingState, Network, dict[str, Any]]:
+    """Return the state that RUN means, the network to predict with, and the settings to go on with.
+
+    Parameters
+    ----------
+    run, which
+        As of `read_run`; without `which` the network is the best one.
+    layers : list, optional
+        In place of those of the file.
+    trust : sequence of str
+        Modules that may be imported because the file names them.
+    """
+    state, is_last = read_run(run, which)
+    settings = {k: v for k, v in state.spec["fit"].items() if k not in ("augmentation", "observers", "resume")}
+    # It goes on where it was found, not where the file says.
+    settings["checkpoint"] = resolve(run)[0].stem if is_last and settings.get("checkpoint") is not None else None
+    try:
+        with only_trusting(run, tuple(trust)):
+            settings_of(settings)
+            parsed = parse(state.spec["layers"]) if layers is None else []
+    except ConfigError as fault:
+        again = f"\nOr give the layers again: NNClassifier.load({run!r}, layers=[...])" if layers is None else ""
+        raise CheckpointError(f"{run}: {fault}{again}") from None
+    parsed = parsed or parse(layers)
+    try:
+        architecture = declare(parsed, tuple(state.spec["n_in"]), len(state.classes["values"]))
+    except ConfigError as fault:
+        raise CheckpointError(f"{run}: {fault}") from None
+    best = state.best if is_last and which is None else None
+    stored = best.network if best is not None and best.network else state.network
+    # Before memory is asked for: a file may name any size.
+    check_shapes({f"{p.name}.{k}": v.shape for p in architecture.placed for k, v in p.params.items()}, stored, run)
+    precision = settings.get("precision", "float32")
+    network = Network(
+        architecture, Setup(channels_last=bool(state.environment.get("channels_last")), precision=precision)
+    )
+    copy_into(network.named, stored, run)
+    network.eval()
+    return state, network, settings
 
 
 def fit_network(
