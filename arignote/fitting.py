@@ -29,7 +29,7 @@ from arignote.state import TrainingState
 from arignote.stems import stem_in
 from arignote.wiring import Outcome, Run, train
 
-__all__ = ["Fitted", "fit_config", "fit_network", "read_run", "restore", "settings_of"]
+__all__ = ["Fitted", "as_layers_say", "fit_config", "fit_network", "of_config", "read_run", "restore", "settings_of"]
 
 
 @dataclass(frozen=True)
@@ -112,6 +112,13 @@ def restore(
     return state, network, settings
 
 
+def as_layers_say(given: Given, layers: list[Layer]) -> Given:
+    """Return the data with what the layers say of it."""
+    output = layers[-1]
+    n_classes = output.n_classes if isinstance(output, ClassificationOutputLayer) else None
+    return replace(given, n_classes=n_classes, channel=getattr(layers[0], "channel", None))
+
+
 def fit_network(
     layers: list[Layer],
     given: Given,
@@ -136,9 +143,7 @@ def fit_network(
     stored_network : str, optional
         Run from which layers with `load_params` take their parameters.
     """
-    output = layers[-1]
-    n_classes = output.n_classes if isinstance(output, ClassificationOutputLayer) else None
-    given = replace(given, n_classes=n_classes, channel=getattr(layers[0], "channel", None))
+    given = as_layers_say(given, layers)
     if settings.verbose:
         settings = settings.model_copy(update={"observers": (*settings.observers, ProgressLines())})
     if settings.checkpoint is not None and settings.checkpoint.endswith("/"):
@@ -158,6 +163,22 @@ def fit_network(
     return Fitted(**vars(outcome), checkpoint=settings.checkpoint, leave=stop.leave if left else lambda: None)
 
 
+def of_config(spec: RunSpec, base: Path, **settings: Any) -> tuple[list[Layer], Given, FitSettings]:
+    """Return the layers, the data and the settings of a config; for what is given here see `fit_config`."""
+    assert spec.data is not None
+    source = spec.data.train
+    parts: dict[str, Any] = {
+        name: Data(*open_source(part, base, like=source), axes=part.axes) if isinstance(part, Source) else part
+        for name, part in (("valid", spec.data.valid), ("test", spec.data.test))
+    }
+    axes = {} if source.axes is None else {"axes": source.axes}
+    return (
+        parse(spec.layers, spec.layer_defaults),
+        Given(*open_source(source, base), **parts),
+        settings_of(spec.fit | axes | settings),
+    )
+
+
 def fit_config(spec: RunSpec, base: Path, **settings: Any) -> Fitted:
     """Train what a config says.
 
@@ -170,17 +191,4 @@ def fit_config(spec: RunSpec, base: Path, **settings: Any) -> Fitted:
     **settings
         In place of those of the config.
     """
-    assert spec.data is not None
-    source = spec.data.train
-    parts: dict[str, Any] = {
-        name: Data(*open_source(part, base, like=source), axes=part.axes) if isinstance(part, Source) else part
-        for name, part in (("valid", spec.data.valid), ("test", spec.data.test))
-    }
-    axes = {} if source.axes is None else {"axes": source.axes}
-    return fit_network(
-        parse(spec.layers, spec.layer_defaults),
-        Given(*open_source(source, base), **parts),
-        settings_of(spec.fit | axes | settings),
-        name=spec.name,
-        seed=spec.rng,
-    )
+    return fit_network(*of_config(spec, base, **settings), name=spec.name, seed=spec.rng)

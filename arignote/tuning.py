@@ -10,16 +10,16 @@ from statistics import median
 from typing import Any
 
 from arignote.data.batches import Batches
-from arignote.data.prepared import Given, prepare
-from arignote.data.sources import open_source
+from arignote.data.prepared import prepare
 from arignote.engine.feed import moved
 from arignote.engine.network import Network
 from arignote.engine.session import session
 from arignote.engine.setup import Setup, available_threads, has_filters, setup_for
 from arignote.engine.step import TrainingStep
-from arignote.layers.architecture import Architecture, declare, parse
+from arignote.fitting import as_layers_say, of_config
+from arignote.layers.architecture import Architecture, declare
 from arignote.registry import build
-from arignote.spec import FitSettings, RunSpec
+from arignote.spec import RunSpec
 
 __all__ = ["Measured", "chosen", "measure"]
 
@@ -60,13 +60,11 @@ def measure(spec: RunSpec, base: Path, n_rounds: int = 7, round_seconds: float =
     round_seconds : float
         Time of a setup in a round.
     """
-    assert spec.data is not None
-    settings = FitSettings(**{k: v for k, v in spec.fit.items() if k not in ("n_threads", "channels_last", "compile")})
-    x, y = open_source(spec.data.train, base)
-    axes = {} if spec.data.train.axes is None else {"axes": spec.data.train.axes}
-    prepared, settings = prepare(Given(x, y), settings.model_copy(update=axes), seed=0)
+    layers, given, settings = of_config(spec, base, n_threads=None, channels_last="auto", compile=False)
+    only_train = replace(as_layers_say(given, layers), valid=None, test=None)
+    prepared, settings = prepare(only_train, settings, seed=0)
     rows, labels = prepared.parts["train"]
-    architecture = declare(parse(spec.layers, spec.layer_defaults), rows.n_in, len(prepared.classes))
+    architecture = declare(layers, rows.n_in, len(prepared.classes))
     batch = next(iter(Batches(rows, labels, seed=0, batch_size=settings.batch_size).epoch(0)))
     default = setup_for(architecture, settings)
     steps: dict[Setup, TrainingStep] = {}
