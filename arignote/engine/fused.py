@@ -15,6 +15,10 @@ _PLAIN: dict[str, Any] = {"weight_decay": 0.0, "maximize": False}
 
 def momentum(w: Tensor, g: Tensor, v: Tensor, lr: float, mu: float, *, nesterov: bool) -> None:
     """``v <- mu * v + g;  w <- w - lr * v``, or with ``g + mu * v`` in place of `v` (nesterov)."""
+    if mu == 0:
+        # The kernel would keep no `v`, which an update to come may need.
+        w.sub_(v.copy_(g), alpha=lr)
+        return
     torch._fused_sgd_(
         [w],
         [g],

@@ -17,6 +17,8 @@ CASES = {
     "nag": (["nag"], 0.1, 0.8, lambda p: torch.optim.SGD(p, lr=0.1, momentum=0.8, nesterov=True)),
     "rmsprop": (["rmsprop"], 0.01, 0.9, lambda p: torch.optim.RMSprop(p, lr=0.01, alpha=0.9, eps=1e-6)),
     "adagrad": (["adagrad"], 0.1, 0.0, lambda p: torch.optim.Adagrad(p, lr=0.1, eps=1e-10)),
+    "momentum at 0": (["momentum"], 0.01, 0.0, lambda p: torch.optim.SGD(p, lr=0.01)),
+    "nag at 0": (["nag"], 0.01, 0.0, lambda p: torch.optim.SGD(p, lr=0.01)),
     "adadelta": (["adadelta"], 1.0, 0.95, lambda p: torch.optim.Adadelta(p, lr=1.0, rho=0.95, eps=1e-6)),
     "adam": (["adam", {"beta1": 0.8}], 0.01, 0.0, lambda p: torch.optim.Adam(p, lr=0.01, betas=(0.8, 0.999))),
 }
@@ -37,3 +39,10 @@ def test_the_updater_gives_the_numbers_of_torch(name):
         optimiser.step()
     torch.testing.assert_close(ours, theirs.detach(), rtol=2e-5, atol=2e-6)
     assert not torch.equal(ours, start)
+
+
+@pytest.mark.parametrize("name", ["momentum", "nag"])
+def test_a_momentum_that_rises_from_0_has_the_last_gradient_to_go_by(name):
+    updater, w, slots = build("updater", name), torch.zeros(3), {"velocity": torch.ones(3)}
+    updater.step(w, torch.full((3,), 2.0), slots, 0.5, 0.0, 1)
+    assert w.tolist() == [-1.0] * 3 and slots["velocity"].tolist() == [2.0] * 3
