@@ -97,7 +97,7 @@ class _PReLUShelf:
         self._a, self._c, self._into_a, self._into_c = a, c, into_a, into_c
 
     def forward(self, s: Tensor) -> tuple[Tensor, Any]:
-        above, below = (s - self._c).relu_(), (s + self._c).neg_().relu_()
+        above, below = (s - self._c).relu_(), s.add_(self._c).neg_().relu_()
         return above.addcmul(below, self._a, value=-1), (above, below)
 
     def backward(self, g: Tensor, kept: Any, beta: float) -> Tensor:
@@ -105,7 +105,8 @@ class _PReLUShelf:
         to_above, to_below = _aten.threshold_backward(g, above, 0), _aten.threshold_backward(g, below, 0)
         add_up(self._into_a, below.mul_(g).neg_(), beta)
         to_below.mul_(self._a)
-        add_up(self._into_c, to_below - to_above, beta)
+        # `above` is needed no more.
+        add_up(self._into_c, torch.sub(to_below, to_above, out=above), beta)
         found: Tensor = to_below.add_(to_above)
         return found
 

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from arignote.engine.curves import Curve, add_up, curve_of, linear, relu
-from arignote.engine.modules import cross_entropy, dropout_mask
+from arignote.engine.modules import cross_entropy, mask_of
 from arignote.engine.network import Network
 from arignote.layers.architecture import Placed
 from arignote.layers.conv import ConvLayer, MLPConvLayer
@@ -52,14 +52,21 @@ class _Dense:
 
     def forward(self, x: Tensor) -> tuple[Tensor, Any]:
         flat = x.flatten(1)
-        y, kept = self._curve.forward(flat.mm(self._w) if self._b is None else torch.addmm(self._b, flat, self._w))
+        sums = flat.mm(self._w)
+        if self._b is not None:
+            # Not addmm, which copies the bias to every row, and then reads it all.
+            sums.add_(self._b)
+        y, kept = self._curve.forward(sums)
         return y, (x.shape, flat, kept)
 
     def backward(self, g: Tensor, kept: Any, beta: float, needs_input: bool) -> Tensor:
         shape, x, of_curve = kept
         g = self._curve.backward(g, of_curve, beta)
         if self._into_w is not None:
-            self._into_w.addmm_(x.t(), g, beta=beta)
+            if beta:
+                self._into_w.addmm_(x.t(), g)
+            else:
+                torch.mm(x.t(), g, out=self._into_w)
         add_up(self._into_b, g, beta)
         if not needs_input:
             return g
@@ -123,10 +130,10 @@ class _Activation:
 
 class _Dropout:
     def __init__(self, p: float):
-        self._p = p
+        self._mask_of = mask_of(p)
 
     def forward(self, x: Tensor) -> tuple[Tensor, Any]:
-        mask = dropout_mask(x, self._p)
+        mask = self._mask_of(x)
         return x * mask, mask
 
     def backward(self, g: Tensor, kept: Any, beta: float, needs_input: bool) -> Tensor:

@@ -14,8 +14,8 @@ __all__ = [
     "cross_entropy",
     "dense",
     "dropout",
-    "dropout_mask",
     "gaussian_noise",
+    "mask_of",
     "max_pool",
     "prelu_shelf",
     "two_logits",
@@ -30,8 +30,9 @@ def dense(activation: Callable[..., Tensor], slopes: tuple[str, ...]) -> Forward
 
     def forward(params: Params, x: Tensor, training: bool) -> Tensor:
         x = x.flatten(1)
-        bias = params.get("b")
-        sums = x.mm(params["W"]) if bias is None else torch.addmm(bias, x, params["W"])
+        sums = x.mm(params["W"])
+        if "b" in params:
+            sums = sums.add_(params["b"])
         return activation(sums, *(params[name] for name in slopes))
 
     return forward
@@ -59,26 +60,37 @@ def max_pool(pool_shape: tuple[int, int], stride: tuple[int, int]) -> Forward:
 
 def dropout(p: float) -> Forward:
     """Return dropout with the engine's default generator, which is seeded before every step."""
-    return lambda params, x, training: x * dropout_mask(x, p) if training else x
+    draw = mask_of(p)
+    return lambda params, x, training: x * draw(x) if training else x
 
 
-def dropout_mask(x: Tensor, p: float) -> Tensor:
-    """Return 0 with probability `p` (to 1/65536), else the reciprocal of what is kept on average, shaped as `x`.
+def mask_of(p: float) -> Callable[[Tensor], Tensor]:
+    """Return what draws 0 with probability `p` (to 1/65536), else the reciprocal of what is kept on average.
 
-    Random words of 64 bits are looked at as four numbers of 16, or as eight of 8 where `p` is so many 256ths: an eighth
-    of the time of a draw for each value.
+    A value takes as many random bits as `p` needs, 1 where it is a half and 2 where it is so many quarters, up to 16.
+    Words of bits are looked at as numbers of 16 or 8; of fewer, a table has the values that each byte stands for.
     """
-    lane = torch.int8 if float(p * 256).is_integer() else torch.int16
-    n_numbers = 1 << 8 * lane.itemsize
+    n_bits = next((n for n in (1, 2, 4, 8) if float(p * 2**n).is_integer()), 16)
+    n_numbers = 1 << n_bits
     n_below = round(p * n_numbers)
     scale = n_numbers / max(n_numbers - n_below, 1)
-    if x.device.type != "cpu":
-        return (torch.rand_like(x) >= p).to(x.dtype).mul_(scale)
-    words = torch.empty(-(-x.numel() * lane.itemsize // 8), dtype=torch.int64).random_(-(2**63), None)
-    numbers = words.view(lane)[: x.numel()].view(x.shape).to(torch.float32)
-    # The scale where the number is above the threshold, else 0: a third of the time of a comparison.
-    mask: Tensor = torch.ops.aten.threshold_backward(torch.tensor(scale), numbers, n_below - n_numbers // 2 - 1)
-    return mask.to(x.dtype)
+    in_bytes = torch.arange(256).unsqueeze(1) >> torch.arange(0, 8, n_bits) & n_numbers - 1
+    of_byte = (in_bytes >= n_below).to(torch.float32) * scale
+
+    def draw(x: Tensor) -> Tensor:
+        if x.device.type != "cpu":
+            return (torch.rand_like(x) >= p).to(x.dtype).mul_(scale)
+        words = torch.empty(-(-x.numel() * n_bits // 64), dtype=torch.int64).random_(-(2**63), None)
+        if n_bits < 8:
+            mask = of_byte.index_select(0, words.view(torch.uint8).to(torch.int64)).view(-1)[: x.numel()].view(x.shape)
+        else:
+            lane = torch.int8 if n_bits == 8 else torch.int16
+            numbers = words.view(lane)[: x.numel()].view(x.shape).to(torch.float32)
+            # The scale where the number is above the threshold, else 0: a third of the time of a comparison.
+            mask = torch.ops.aten.threshold_backward(torch.tensor(scale), numbers, n_below - n_numbers // 2 - 1)
+        return mask.to(x.dtype)
+
+    return draw
 
 
 def gaussian_noise(sigma: float) -> Forward:
@@ -101,7 +113,7 @@ def prelu_shelf(x: Tensor, a: Tensor, c: Tensor) -> Tensor:
     """Return ``max(x - c, 0) - a * max(-(x + c), 0)``; slopes belong to axis 1."""
     size = (-1,) + (1,) * (x.ndim - 2)
     edge = c.view(size)
-    return (x - edge).relu() - a.view(size) * (-(x + edge)).relu()
+    return torch.addcmul((x - edge).relu_(), (x + edge).neg_().relu_(), a.view(size), value=-1)
 
 
 def two_logits(z: Tensor) -> Tensor:

@@ -8,7 +8,7 @@ import torch
 
 from arignote import NNClassifier
 from arignote.engine.explicit import chain_of
-from arignote.engine.modules import cross_entropy, dropout_mask
+from arignote.engine.modules import cross_entropy, mask_of
 from arignote.engine.network import Network
 from arignote.engine.setup import Setup
 from arignote.engine.step import TrainingStep
@@ -141,10 +141,10 @@ def test_fit_by_hand_is_fit_by_autograd(digits, layers, monkeypatch):
         np.testing.assert_allclose(array, by_autograd.params[name], rtol=1e-3, atol=1e-5)
 
 
-@pytest.mark.parametrize("p", [0.0, 0.1, 0.25, 0.5, 0.999])
+@pytest.mark.parametrize("p", [0.0, 0.1, 0.25, 0.5, 0.8125, 77 / 256, 0.999])
 def test_dropout_drops_as_often_as_told_and_keeps_the_mean(p):
     torch.manual_seed(0)
-    mask = dropout_mask(torch.zeros(1001, 1003), p)
+    mask = mask_of(p)(torch.zeros(1001, 1003))
     kept = mask > 0
     n = mask.numel()
     assert abs(float(kept.float().mean()) - (1 - p)) < 5 * (p * (1 - p) / n) ** 0.5 + 1 / 65536
