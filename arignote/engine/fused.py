@@ -1,52 +1,62 @@
-"""Updates in one pass over memory, by the kernels of torch.optim."""
+"""Updates in one pass over memory, by the kernels of torch.optim; `g` is ``gradients + decay * w`` in each."""
 
 from __future__ import annotations
-
-from typing import Any
 
 import torch
 from torch import Tensor
 
 __all__ = ["adam", "momentum"]
 
-# Penalties are among the gradients already.
-_PLAIN: dict[str, Any] = {"weight_decay": 0.0, "maximize": False}
+Tensors = list[Tensor]
 
 
-def momentum(w: Tensor, g: Tensor, v: Tensor, lr: float, mu: float, *, nesterov: bool) -> None:
+def momentum(w: Tensors, g: Tensors, v: Tensors, lr: float, mu: float, decay: float, *, nesterov: bool) -> None:
     """``v <- mu * v + g;  w <- w - lr * v``, or with ``g + mu * v`` in place of `v` (nesterov)."""
     if mu == 0:
         # The kernel would keep no `v`, which an update to come may need.
-        w.sub_(v.copy_(g), alpha=lr)
+        for one_w, one_g, one_v in zip(w, g, v, strict=True):
+            one_w.sub_(torch.add(one_g, one_w, alpha=decay, out=one_v), alpha=lr)
         return
     torch._fused_sgd_(
-        [w],
-        [g],
-        [v],
-        lr=lr,
+        w,
+        g,
+        v,
+        weight_decay=decay,
         momentum=mu,
-        nesterov=nesterov,
+        lr=lr,
         dampening=0.0,
+        nesterov=nesterov,
+        maximize=False,
         is_first_step=False,
-        **_PLAIN,
     )
 
 
 def adam(
-    w: Tensor, g: Tensor, m: Tensor, s: Tensor, n: int, *, lr: float, beta1: float, beta2: float, epsilon: float
+    w: Tensors,
+    g: Tensors,
+    m: Tensors,
+    s: Tensors,
+    n: int,
+    decay: float,
+    *,
+    lr: float,
+    beta1: float,
+    beta2: float,
+    epsilon: float,
 ) -> None:
     """``m <- b1*m + (1-b1)*g;  s <- b2*s + (1-b2)*g^2;  w <- w - lr/(1-b1^n) * m / (sqrt(s/(1-b2^n)) + epsilon)``."""
     torch._fused_adam_(
-        [w],
-        [g],
-        [m],
-        [s],
+        w,
+        g,
+        m,
+        s,
         [],
-        [torch.tensor(float(n), device=w.device)],
+        [torch.tensor(float(n), device=one.device) for one in w],
         lr=lr,
         beta1=beta1,
         beta2=beta2,
+        weight_decay=decay,
         eps=epsilon,
         amsgrad=False,
-        **_PLAIN,
+        maximize=False,
     )

@@ -1,4 +1,4 @@
-"""What a training step does: forward, backward, penalties, clipping, update, norm constraints."""
+"""What a training step does: forward, backward, update."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from arignote.engine.explicit import chain_of
 from arignote.engine.feed import Part, to_device
 from arignote.engine.network import Network
 from arignote.engine.scale import LossScale
-from arignote.layers.base import WeightedLayer
+from arignote.engine.update import Update
 from arignote.optim.losses import Loss
 from arignote.optim.updaters import Updater
 
@@ -53,39 +53,20 @@ class TrainingStep:
 
     def __init__(self, network: Network, loss: Loss, updater: Updater, max_grad_norm: float | None = None):
         self.network = network
-        self.updater = updater
-        self.max_grad_norm = max_grad_norm
         self._loss: Callable[..., Tensor] = loss.build()
         self._scale = LossScale(network.device) if network.setup.precision == "fp16" else None
         chain = chain_of(network, self._loss)
         self.setup = network.setup if chain is None else replace(network.setup, compile=False)
         self._loss_of = compiled(self._forward) if self.setup.compile else self._forward
         self._gradients = chain or self._by_autograd
-        self.flat_slots = {name: torch.zeros_like(network.weights) for name in updater.slots}
-        gradients = network.flat_views(network.gradients)
-        self._penalties: list[tuple[Tensor, Tensor, float, float]] = []
-        self._norms: list[tuple[Tensor, tuple[int, ...], float]] = []
-        for place in network.architecture.placed:
-            if not isinstance(place.layer, WeightedLayer):
-                continue
-            for name, param in place.params.items():
-                tensor = network.named[f"{place.name}.{name}"]
-                if param.unit_axis is None or not tensor.requires_grad:
-                    continue
-                tensor = tensor.detach()
-                if place.layer.l1 or place.layer.l2:
-                    gradient = gradients[f"{place.name}.{name}"]
-                    self._penalties.append((tensor, gradient, place.layer.l1, place.layer.l2))
-                if place.layer.maxnorm:
-                    axes = tuple(axis for axis in range(tensor.ndim) if axis != param.unit_axis)
-                    self._norms.append((tensor, axes, place.layer.maxnorm))
+        self._update = Update(network, updater, max_grad_norm)
 
     @property
     def slots(self) -> dict[str, Tensor]:
         """The updater's memory by "slot/parameter", and that of the scale of the loss."""
         found = {
             f"{slot}/{name}": view
-            for slot, flat in self.flat_slots.items()
+            for slot, flat in self._update.slots.items()
             for name, view in self.network.flat_views(flat).items()
         }
         return found | (self._scale.slots if self._scale is not None else {})
@@ -120,14 +101,7 @@ class TrainingStep:
         loss = losses[0] if len(losses) == 1 else torch.stack(losses).sum()
         if self._scale is not None and not self._scale.unscale(self.network.gradients):
             return loss
-        self._penalise()
-        if self.max_grad_norm is not None:
-            norm = self.network.gradients.norm()
-            self.network.gradients.mul_((self.max_grad_norm / (norm + 1e-6)).clamp_(max=1.0))
-        self.updater.step(self.network.weights, self.network.gradients, self.flat_slots, lr, momentum, n)
-        for tensor, axes, maxnorm in self._norms:
-            norms = tensor.norm(dim=axes, keepdim=True)
-            tensor.mul_((maxnorm / norms.clamp_(min=1e-12)).clamp_(max=1.0))
+        self._update(lr, momentum, n)
         return loss
 
     def _by_autograd(self, x: Tensor, y: Tensor, weights: Tensor | None, share: float, beta: float) -> Tensor:
@@ -142,14 +116,6 @@ class TrainingStep:
     def _forward(self, x: Tensor, y: Tensor, weights: Tensor | None) -> Tensor:
         logits = self.network(x)
         return self._loss(logits, y) if weights is None else self._loss(logits, y, weights)
-
-    def _penalise(self) -> None:
-        """Add the gradients of l1 and l2: what autograd would give, without its passes over the weights."""
-        for weights, gradient, l1, l2 in self._penalties:
-            if l2:
-                gradient.add_(weights, alpha=2 * l2)
-            if l1:
-                gradient.add_(weights.sign(), alpha=l1)
 
 
 def validation_rows(network: Network) -> int:

@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 
 from arignote.registry import NonNegative, Part, Positive, Probability, register
 
-__all__ = ["Updater"]
+__all__ = ["OnePassUpdater", "Updater"]
 
 
 class Updater(Part):
@@ -56,6 +56,26 @@ class Updater(Part):
         return float(getattr(self, self.momentum_name)) if self.momentum_name else 0.0
 
 
+class OnePassUpdater(Updater):
+    """One that the engine has a kernel for, which adds the gradient of l2 in the same pass over memory."""
+
+    @abstractmethod
+    def step_stretches(
+        self,
+        w: list[Any],
+        g: list[Any],
+        slots: Mapping[str, list[Any]],
+        lr: float,
+        momentum: float,
+        n: int,
+        decay: float,
+    ) -> None:
+        """Change stretches of the vectors, ``decay * w`` being added to `g`; what else is given is as in `step`."""
+
+    def step(self, w: Any, g: Any, slots: Mapping[str, Any], lr: float, momentum: float, n: int) -> None:
+        self.step_stretches([w], [g], {name: [slot] for name, slot in slots.items()}, lr, momentum, n, 0.0)
+
+
 @register(name="sgd")
 class SGD(Updater):
     """Stochastic gradient descent: ``w <- w - lr * g``."""
@@ -67,7 +87,7 @@ class SGD(Updater):
 
 
 @register(name="momentum")
-class Momentum(Updater):
+class Momentum(OnePassUpdater):
     """Classical momentum: ``v <- mu * v + g;  w <- w - lr * v`` (Sutskever et al., ICML 2013; PyTorch's form)."""
 
     slots: ClassVar[tuple[str, ...]] = ("velocity",)
@@ -75,14 +95,23 @@ class Momentum(Updater):
     momentum_name: ClassVar[str | None] = "momentum"
     momentum: Probability = 0.9
 
-    def step(self, w: Any, g: Any, slots: Mapping[str, Any], lr: float, momentum: float, n: int) -> None:
+    def step_stretches(
+        self,
+        w: list[Any],
+        g: list[Any],
+        slots: Mapping[str, list[Any]],
+        lr: float,
+        momentum: float,
+        n: int,
+        decay: float,
+    ) -> None:
         from arignote.engine import fused
 
-        fused.momentum(w, g, slots["velocity"], lr, momentum, nesterov=False)
+        fused.momentum(w, g, slots["velocity"], lr, momentum, decay, nesterov=False)
 
 
 @register("nesterov", name="nag")
-class NAG(Updater):
+class NAG(OnePassUpdater):
     """Nesterov's accelerated gradient: ``v <- mu * v + g;  w <- w - lr * (g + mu * v)`` (as torch.optim.SGD)."""
 
     slots: ClassVar[tuple[str, ...]] = ("velocity",)
@@ -90,10 +119,19 @@ class NAG(Updater):
     momentum_name: ClassVar[str | None] = "momentum"
     momentum: Probability = 0.9
 
-    def step(self, w: Any, g: Any, slots: Mapping[str, Any], lr: float, momentum: float, n: int) -> None:
+    def step_stretches(
+        self,
+        w: list[Any],
+        g: list[Any],
+        slots: Mapping[str, list[Any]],
+        lr: float,
+        momentum: float,
+        n: int,
+        decay: float,
+    ) -> None:
         from arignote.engine import fused
 
-        fused.momentum(w, g, slots["velocity"], lr, momentum, nesterov=True)
+        fused.momentum(w, g, slots["velocity"], lr, momentum, decay, nesterov=True)
 
 
 @register(name="rmsprop")
@@ -147,7 +185,7 @@ class Adadelta(Updater):
 
 
 @register(name="adam")
-class Adam(Updater):
+class Adam(OnePassUpdater):
     """Moments of the gradient, corrected for their start (Kingma and Ba, ICLR 2015).
 
     ``m <- b1*m + (1-b1)*g;  s <- b2*s + (1-b2)*g^2;  w <- w - lr/(1-b1^n) * m / (sqrt(s/(1-b2^n)) + epsilon)``
@@ -159,8 +197,17 @@ class Adam(Updater):
     beta2: Probability = 0.999
     epsilon: NonNegative = 1e-8
 
-    def step(self, w: Any, g: Any, slots: Mapping[str, Any], lr: float, momentum: float, n: int) -> None:
+    def step_stretches(
+        self,
+        w: list[Any],
+        g: list[Any],
+        slots: Mapping[str, list[Any]],
+        lr: float,
+        momentum: float,
+        n: int,
+        decay: float,
+    ) -> None:
         from arignote.engine import fused
 
         how = {"lr": lr, "beta1": self.beta1, "beta2": self.beta2, "epsilon": self.epsilon}
-        fused.adam(w, g, slots["mean"], slots["square"], n, **how)
+        fused.adam(w, g, slots["mean"], slots["square"], n, decay, **how)

@@ -1,0 +1,105 @@
+"""From gradients to weights: penalties, clipping, the updater, norm constraints."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from functools import partial
+
+import torch
+from torch import Tensor
+
+from arignote.engine.network import Network
+from arignote.layers.base import WeightedLayer
+from arignote.optim.updaters import OnePassUpdater, Updater
+
+__all__ = ["Update"]
+
+
+class Update:
+    """Changes a network by its gradients.
+
+    Parameters
+    ----------
+    network : Network
+        What is trained.
+    updater : Updater
+        How.
+    max_grad_norm : float or None
+        Largest Euclidean norm of all gradients (penalties included) together.
+
+    Attributes
+    ----------
+    slots : dict of str to Tensor (n_values,)
+        The updater's memory.
+    """
+
+    def __init__(self, network: Network, updater: Updater, max_grad_norm: float | None):
+        self._network, self._max_grad_norm = network, max_grad_norm
+        self.slots = {name: torch.zeros_like(network.weights) for name in updater.slots}
+        # A norm is of the gradients with their penalties, which cannot wait for the updater then.
+        in_one_pass = isinstance(updater, OnePassUpdater) and max_grad_norm is None
+        self._steps: list[Callable[[float, float, int], None]]
+        if isinstance(updater, OnePassUpdater) and in_one_pass:
+            self._steps = [
+                partial(updater.step_stretches, *self._views(stretches), decay=2 * l2)
+                for l2, stretches in self._of_equal_l2().items()
+            ]
+        else:
+            self._steps = [partial(updater.step, network.weights, network.gradients, self.slots)]
+        self._penalties: list[tuple[Tensor, Tensor, float, float]] = []
+        self._norms: list[tuple[Tensor, tuple[int, ...], float]] = []
+        gradients = network.flat_views(network.gradients)
+        for name, tensor, layer, unit_axis in self._penalised():
+            l2 = 0.0 if in_one_pass else layer.l2
+            if layer.l1 or l2:
+                self._penalties.append((tensor, gradients[name], layer.l1, l2))
+            if layer.maxnorm:
+                axes = tuple(axis for axis in range(tensor.ndim) if axis != unit_axis)
+                self._norms.append((tensor, axes, layer.maxnorm))
+
+    def _penalised(self) -> Iterator[tuple[str, Tensor, WeightedLayer, int]]:
+        """Yield name, weights, layer and axis of units of what penalties and norms are about."""
+        for place in self._network.architecture.placed:
+            if isinstance(place.layer, WeightedLayer):
+                for param, declared in place.params.items():
+                    tensor = self._network.named[f"{place.name}.{param}"]
+                    if declared.unit_axis is not None and tensor.requires_grad:
+                        yield f"{place.name}.{param}", tensor.detach(), place.layer, declared.unit_axis
+
+    def _of_equal_l2(self) -> dict[float, list[slice]]:
+        """Return the stretches of the flat vectors by their l2."""
+        l2_of = {name: layer.l2 for name, _, layer, _ in self._penalised()}
+        found: dict[float, list[slice]] = {}
+        at = 0
+        for name, tensor in self._network.named.items():
+            if tensor.requires_grad:
+                stretches = found.setdefault(l2_of.get(name, 0.0), [])
+                begin = stretches.pop().start if stretches and stretches[-1].stop == at else at
+                at += tensor.numel()
+                stretches.append(slice(begin, at))
+        return found
+
+    def _views(self, stretches: list[slice]) -> tuple[list[Tensor], list[Tensor], dict[str, list[Tensor]]]:
+        """Return stretches of weights, gradients and slots."""
+        w, g, *slots = (
+            [flat[at] for at in stretches]
+            for flat in (self._network.weights, self._network.gradients, *self.slots.values())
+        )
+        return w, g, dict(zip(self.slots, slots, strict=True))
+
+    def __call__(self, lr: float, momentum: float, n: int) -> None:
+        """Change the weights, with the values in force; `n` is the number of this update, from 1."""
+        for tensor, gradient, l1, l2 in self._penalties:
+            # What autograd would give, without its passes over the weights.
+            if l2:
+                gradient.add_(tensor, alpha=2 * l2)
+            if l1:
+                gradient.add_(tensor.sign(), alpha=l1)
+        if self._max_grad_norm is not None:
+            norm = self._network.gradients.norm()
+            self._network.gradients.mul_((self._max_grad_norm / (norm + 1e-6)).clamp_(max=1.0))
+        for step in self._steps:
+            step(lr, momentum, n)
+        for tensor, axes, maxnorm in self._norms:
+            norms = tensor.norm(dim=axes, keepdim=True)
+            tensor.mul_((maxnorm / norms.clamp_(min=1e-12)).clamp_(max=1.0))
