@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+from math import inf
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -141,9 +142,16 @@ class FitSettings(BaseModel):
 
     @model_validator(mode="after")
     def _fits_together(self) -> Any:
-        if self.momentum_rule is not None and self.sgd_type.momentum_name is None:
+        rule = self.momentum_rule
+        if rule is None:
+            return self
+        if self.sgd_type.momentum_name is None:
             told = "this updater has no momentum. Leave the rule out, or use sgd_type 'momentum' or 'nag'"
             raise ConfigError(Complaint(("momentum_rule",), told))
+        highest = rule.highest(rule.start(self.sgd_type.default_momentum).value)
+        if highest >= 1:
+            told = "without end" if highest == inf else f"to {highest:g}"
+            raise ConfigError(Complaint(("momentum_rule",), f"rises {told}: give a final_value < 1"))
         return self
 
 

@@ -109,6 +109,9 @@ WRONG = {
     "number >= 0; got -2",
     "fit: {lr_rule: [fixed, {interval: 1, final_value: -1}]}": "fit.lr_rule.final_value must be a finite number >= 0",
     "fit: {sgd_type: nag, momentum_rule: 2}": "fit.momentum_rule must be a number >= 0 and < 1; got 2",
+    "fit: {sgd_type: nag, momentum_rule: {rule: fixed, decrease_by: -0.05, interval: 1}}": "fit.momentum_rule: rises "
+    "without end: give a final_value < 1",
+    "fit: {sgd_type: nag, momentum_rule: {rule: fixed, multiply_by: 2, schedule: [1]}}": "momentum_rule: rises to 1.8",
     "fit: {sgd_type: nag, momentum_rule: {rule: fixed, interval: 1, final_value: 1}}": "fit.momentum_rule.final_value "
     "must be a number >= 0 and < 1; got 1",
     "fit: {stop_rule: {rule: reached, value: .nan}}": "fit.stop_rule.value must be a finite number; got nan",

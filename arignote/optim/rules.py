@@ -53,6 +53,10 @@ class Rule(Part):
         """Return the first state; `default` is the updater's value."""
         return RuleState(default if self.initial_value is None else self.initial_value)
 
+    def highest(self, start: float) -> float:
+        """Return the highest value that a training may come to, however long it is; infinity where nothing stops it."""
+        return start
+
     def after_validation(self, state: RuleState, validation: int, epoch: int, loss: float) -> RuleState:
         """Return the state after a validation; both counts from 1, `epoch` that are complete, NaN without a loss."""
         return state
@@ -68,7 +72,7 @@ class Constant(Rule):
 
 
 class _Stepped(Rule):
-    """``new = multiply_by * (old - decrease_by)``, stopped at `final_value`."""
+    """``new = multiply_by * (old - decrease_by)``, stopped at `final_value`, and at 0."""
 
     multiply_by: Annotated[Finite, Field(ge=0)] = 1.0
     decrease_by: Finite = 0.0
@@ -89,8 +93,23 @@ class _Stepped(Rule):
                 )
         return self
 
+    def highest(self, start: float) -> float:
+        if self._next(start) <= start:
+            return start
+        if self.final_value is not None:
+            return max(start, self.final_value)
+        if self.interval is not None:
+            # What it comes to by ever smaller steps.
+            return self.multiply_by * self.decrease_by / (self.multiply_by - 1) if self.multiply_by < 1 else inf
+        for _ in self.schedule or ():
+            start = self._next(start)
+        return start
+
+    def _next(self, value: float) -> float:
+        return max(self.multiply_by * (value - self.decrease_by), 0.0)
+
     def _changed(self, state: RuleState, validation: int) -> RuleState:
-        value = self.multiply_by * (state.value - self.decrease_by)
+        value = self._next(state.value)
         if self.final_value is not None:
             stop = min if value > state.value else max
             # A value that starts beyond the final one is left where it is.
@@ -113,14 +132,14 @@ class _Stepped(Rule):
 class Fixed(_Stepped):
     """The value changes after the epochs of `schedule`, then every `interval` validations.
 
-    ``new = multiply_by * (old - decrease_by)``, stopped at `final_value`
+    ``new = multiply_by * (old - decrease_by)``, stopped at `final_value`, and at 0
 
     Parameters
     ----------
     multiply_by, decrease_by : float >= 0, float
         The change.
     final_value : float, optional
-        Where it stops.
+        Where it stops; a momentum that would rise to 1 needs one.
     interval : int >= 1, optional
         Validations between changes.
     schedule : list of int, optional

@@ -35,6 +35,29 @@ def test_momentum_grows_and_stops_at_its_final_value():
     assert values(spec, [nan] * 4) == [0.8, 0.9, 0.95, 0.95]
 
 
+def test_a_value_that_falls_without_a_final_one_stops_at_0():
+    spec = {"rule": "fixed", "initial_value": 0.5, "decrease_by": 0.2, "interval": 1}
+    assert values(spec, [nan] * 4) == [0.3, 0.1, 0.0, 0.0]
+
+
+@pytest.mark.parametrize(
+    ("spec", "highest"),
+    [
+        ({"rule": "const"}, 0.5),
+        ({"rule": "fixed", "decrease_by": 0.1, "interval": 1}, 0.5),
+        ({"rule": "fixed", "decrease_by": -0.1, "interval": 1, "final_value": 0.9}, 0.9),
+        ({"rule": "fixed", "decrease_by": -0.1, "schedule": [2, 7]}, 0.7),
+        ({"rule": "fixed", "decrease_by": -0.1, "schedule": [2, 7], "interval": 1}, inf),
+        ({"rule": "stalled", "multiply_by": 1.1, "interval": 9}, inf),
+        ({"rule": "stalled", "multiply_by": 0.5, "decrease_by": -0.8, "interval": 1}, 0.8),
+    ],
+)
+def test_the_highest_value_is_what_a_long_training_comes_to(spec, highest):
+    assert build("rule", spec).highest(0.5) == pytest.approx(highest)
+    found = values(spec | {"initial_value": 0.5}, [1.0] * 60)
+    assert max(found) <= highest + 1e-6 and (highest == inf or max(0.5, *found) == pytest.approx(highest))
+
+
 def test_the_epochs_of_the_schedule_come_first_then_every_interval():
     spec = {"rule": "fixed", "initial_value": 1.0, "multiply_by": 0.5, "schedule": [2, 5], "interval": 2}
     assert values(spec, [nan] * 9) == [1, 0.5, 0.5, 0.5, 0.25, 0.25, 0.125, 0.125, 0.0625]
