@@ -17,11 +17,11 @@ from arignote.data.order import Order
 from arignote.data.prepared import Prepared
 from arignote.data.reader import ArrayReader
 from arignote.data.rows import Rows
-from arignote.engine.diagnose import Looked, NotFiniteFoundError, not_deterministic
+from arignote.engine.diagnose import Looked, NotFiniteFoundError, misfit, not_deterministic
 from arignote.engine.feed import Resident, may_stay, moved
 from arignote.engine.network import Network, copy_into
 from arignote.engine.step import Scorer, TrainingStep, validation_rows
-from arignote.errors import ConfigError, NotFiniteError
+from arignote.errors import ArignoteError, ConfigError, NotFiniteError
 from arignote.optim.rules import Rule
 from arignote.preemption import StopRequest
 from arignote.registry import build
@@ -69,14 +69,17 @@ def run_through(begun: Begun, stop: StopRequest, files: RunFiles | None, spool: 
     network.train()
     try:
         make(begun.step, checkpointer, stop.heed, settings.observers).run(state)
-    except RuntimeError as fault:
+    except (RuntimeError, TypeError, AttributeError) as fault:
         layer = not_deterministic(network) if "determinis" in str(fault) else None
-        if layer is None:
-            raise
-        raise ConfigError(
-            f"layer {layer!r} has no deterministic form on {network.device}, so that no resume of it could be exact: "
-            f'use another layer, or device="cpu". ({fault})'
-        ) from None
+        if layer is not None:
+            raise ConfigError(
+                f"layer {layer!r} has no deterministic form on {network.device}, so that no resume of it could be "
+                f'exact: use another layer, or device="cpu". ({fault})'
+            ) from None
+        told = None if isinstance(fault, ArignoteError) else misfit(network)
+        if told is not None:
+            raise ConfigError(told) from fault
+        raise
     except FloatingPointError:
         good = checkpointer.last_good() or began
         take_over(state, good, "the last good state")

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -120,3 +121,33 @@ def test_a_layer_without_a_deterministic_form_is_named(digits):
     with pytest.raises(ConfigError, match=r"layer 'odd' has no deterministic form on cpu"):
         NNClassifier(layers, rng=1).fit(*digits, n_epochs=1)
     assert not torch.are_deterministic_algorithms_enabled()
+
+
+class Wrong(Layer):
+    """Does what it is told."""
+
+    stem: ClassVar[str] = "wrong"
+    what: str
+
+    def build(self, shape):
+        does = {
+            "none": lambda x: None,
+            "shape": lambda x: x[:, 1:],
+            "fault": lambda x: x.no_such_method(),
+        }
+        return lambda params, x, training: does[self.what](x)
+
+
+@pytest.mark.parametrize(
+    ("what", "told"),
+    [
+        ("none", r"layer 'wrong1' returns NoneType, not a tensor of shape \(2, 5\)"),
+        ("shape", r"layer 'wrong1' returns shape \(2, 4\) where it declares \(2, 5\)"),
+        ("fault", r"layer 'wrong1' fails: AttributeError: .* 'no_such_method'"),
+    ],
+)
+def test_a_layer_that_does_not_do_as_it_declares_is_named(what, told):
+    x = np.random.default_rng(0).normal(size=(40, 5)).astype("f4")
+    layers = [Wrong(what=what), ["FCLayer", {"n_units": 3}], ["ClassificationOutputLayer"]]
+    with pytest.raises(ConfigError, match=told):
+        NNClassifier(layers, n_epochs=1, batch_size=8).fit(x, x[:, 0] > 0)

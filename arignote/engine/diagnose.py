@@ -1,4 +1,4 @@
-"""Which layer it was: where a NaN was born, or what has no deterministic form."""
+"""Which layer it was: where a NaN was born, what has no deterministic form, what does not do as it declares."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from arignote.engine.feed import Part
 from arignote.engine.network import Network
 from arignote.engine.step import TrainingStep, seed_generators
 
-__all__ = ["Looked", "NotFiniteFoundError", "not_deterministic"]
+__all__ = ["Looked", "NotFiniteFoundError", "misfit", "not_deterministic"]
 
 
 class NotFiniteFoundError(Exception):
@@ -81,4 +81,20 @@ def not_deterministic(network: Network) -> str | None:
         except RuntimeError as fault:
             if "determinis" in str(fault):
                 return place.name
+    return None
+
+
+@torch.no_grad()
+def misfit(network: Network) -> str | None:
+    """Return which layer is the first that does not do as it declares, and what it does; None where all do."""
+    for place, (params, forward) in network.placed():
+        try:
+            found = forward(params, torch.zeros((2, *place.input_shape), device=network.device), True)
+        except Exception as fault:
+            return f"layer {place.name!r} fails: {type(fault).__name__}: {fault}"
+        declared = (2, *place.output_shape)
+        if not isinstance(found, Tensor):
+            return f"layer {place.name!r} returns {type(found).__name__}, not a tensor of shape {declared}"
+        if found.shape != declared:
+            return f"layer {place.name!r} returns shape {tuple(found.shape)} where it declares {declared}"
     return None
