@@ -10,7 +10,7 @@ import warnings
 from collections.abc import Callable
 
 from arignote.errors import ArignoteWarning, CheckpointError
-from arignote.run_files import RunFiles
+from arignote.run_writer import RunWriter
 from arignote.state import TrainingState
 from arignote.storage.lease import LeaseLostError
 
@@ -57,22 +57,22 @@ class Checkpointer:
 
     Parameters
     ----------
-    files : RunFiles or None
+    files : RunWriter or None
         Where; None keeps the last good state in memory.
     every : "auto", "epoch", int or str
         Cadence: each epoch (saves closer than a second joined, long epochs every 5 minutes); batches; "30s".
     keep_all : bool
         Whether each epoch is kept in a file of its own.
-    spool : RunFiles, optional
+    spool : RunWriter, optional
         Where the state is kept while `files` cannot be reached.
     """
 
     def __init__(
         self,
-        files: RunFiles | None,
+        files: RunWriter | None,
         every: str | int = "auto",
         keep_all: bool = False,
-        spool: RunFiles | None = None,
+        spool: RunWriter | None = None,
     ):
         self.files = files
         self.every = every

@@ -246,9 +246,9 @@ def convert(
     Example: arignote convert mlp_last.pkl.gz runs/mlp
     """
     from arignote.legacy import read_2015
-    from arignote.run_files import RunFiles
+    from arignote.run_writer import RunWriter
 
-    files = RunFiles(new)
+    files = RunWriter(new)
     if files.there():
         raise CheckpointError(f"{files.path('last')}: exists; give another stem")
     state = read_2015(old)

@@ -26,7 +26,7 @@ from arignote.optim.rules import Rule
 from arignote.preemption import StopRequest
 from arignote.registry import build
 from arignote.resume import take_over
-from arignote.run_files import RunFiles
+from arignote.run_writer import RunWriter
 from arignote.spec import FitSettings
 from arignote.state import TrainingState
 from arignote.trainer import Event, Trainer
@@ -51,7 +51,7 @@ class Begun:
         return self.step.network
 
 
-def run_through(begun: Begun, stop: StopRequest, files: RunFiles | None, spool: RunFiles | None, told: str) -> None:
+def run_through(begun: Begun, stop: StopRequest, files: RunWriter | None, spool: RunWriter | None, told: str) -> None:
     """Run the loop; where the numbers stop being finite, find out where they did."""
     network, state, settings = begun.network, begun.state, begun.settings
     if files is not None:

@@ -28,7 +28,7 @@ from arignote.optim.rules import Constant, Rule
 from arignote.preemption import StopRequest
 from arignote.registry import build
 from arignote.resume import candidates, other_than, refusal, story, take_over, tell
-from arignote.run_files import RunFiles
+from arignote.run_writer import RunWriter
 from arignote.running import Begun, run_through, to_predict_with
 from arignote.spec import FitSettings
 from arignote.state import TrainingState
@@ -105,16 +105,16 @@ def train(run: Run, stop: StopRequest) -> Outcome:
 
 
 @contextmanager
-def _files(settings: FitSettings, stop: StopRequest) -> Iterator[tuple[RunFiles | None, RunFiles | None]]:
+def _files(settings: FitSettings, stop: StopRequest) -> Iterator[tuple[RunWriter | None, RunWriter | None]]:
     """Give the files of the run, locked, and where its state is kept while they cannot be reached."""
     if settings.checkpoint is None:
         yield None, None
         return
-    files = RunFiles(settings.checkpoint, settings.keep_last, settings.keep_epochs)
+    files = RunWriter(settings.checkpoint, settings.keep_last, settings.keep_epochs)
     spool = None
     if is_url(files.stem):
         folder = f"arignote-{getpass.getuser()}-{hashlib.sha256(files.stem.encode()).hexdigest()[:16]}"
-        spool = RunFiles(str(Path(tempfile.gettempdir()) / folder / "spool"))
+        spool = RunWriter(str(Path(tempfile.gettempdir()) / folder / "spool"))
     files.begin(stop.heed)
     try:
         yield files, spool

@@ -16,6 +16,7 @@ from promise import Stopped, digest, killed_after
 from arignote import ArignoteWarning, CheckpointError, NNClassifier
 from arignote.report.inspection import inspection, verification
 from arignote.run_files import RunFiles
+from arignote.run_writer import RunWriter
 
 X = np.random.default_rng(0).normal(size=(60, 5)).astype("f4")
 Y = X[:, 0] > 0
@@ -186,7 +187,7 @@ def test_killed_in_the_first_save_after_damage_the_good_file_is_still_there(bad,
     stem = copied(runs, tmp_path, FINISHED)
     path = file_of(stem, bad)
     path.write_bytes(flipped(250, 3)(path.read_bytes()))
-    files = RunFiles(str(stem))
+    files = RunWriter(str(stem))
     where, state = next(files.states([]))
     assert where == str(file_of(stem, "last.1"))
 
