@@ -101,44 +101,17 @@ def prepare(
     learned : dict of str to array, optional
         What the preprocessing has learned already.
     """
-    x, valid, test = given.x, given.valid, given.test
-    if isinstance(x, DataWithHoldoutPartitions):
-        valid = x.valid_frac or None if valid is None else valid
-        test = x.test_frac or None if test is None else test
-    if isinstance(x, Data):
-        batch_size = x.batch_size if "batch_size" not in settings.model_fields_set else None
-        if batch_size is not None and not (isinstance(batch_size, int | np.integer) and batch_size >= 1):
-            raise DataError(f"batch_size of Data must be an integer >= 1; got {batch_size!r}")
-        settings = settings.model_copy(
-            update={"batch_size": int(batch_size or settings.batch_size)}
-            | ({} if x.allow_partial_batch else {"drop_last": True})
-        )
-    see = partial(rows_of, allow_nonfinite=settings.allow_nonfinite, axes=settings.axes, channel=given.channel)
-    rows = {"train": see(x, given.y, what="X")}
+    settings = _as_data_says(given.x, settings)
+    rows, chosen, names = _rows_of_parts(given, settings)
     labels = rows["train"].y
-    if labels is None:
-        raise DataError("a classifier needs labels: fit(X, y), or fit((X, y))")
-    names = feature_names(x)
-    fractions: dict[str, float] = {}
-    chosen: dict[str, NDArray[np.int64]] = {}
-    for name, part in (("valid", valid), ("test", test)):
-        if isinstance(part, int | float) and not isinstance(part, bool):
-            fractions[name] = float(part)
-        elif isinstance(part, bool) or _is_fraction(part):
-            raise DataError(f"{name} must be a fraction in [0, 1), row numbers or data; got {part!r}")
-        elif _are_row_numbers(part):
-            chosen[name] = _row_numbers(name, part, len(labels))
-        elif part is not None:
-            check_feature_names(names, part, name)
-            rows[name] = see(part, what=name)
-            if rows[name].y is None:
-                raise DataError(f"{name} must be a fraction, row numbers, (X, y) or Data with labels")
+    assert labels is not None
     classes = find_classes(labels, given.n_classes)
-    if any(fractions.values()) or chosen:
+    fractions = {name: part for name, part in chosen.items() if isinstance(part, float)}
+    numbers = {name: part for name, part in chosen.items() if not isinstance(part, float)}
+    if chosen:
         groups = None if given.groups is None else _per_row("groups", given.groups, len(labels))
-        wanted = {k: v for k, v in fractions.items() if v}
-        chosen = partition(labels, wanted, seed, how=settings.partition, groups=groups, chosen=chosen)
-        rows |= {name: rows["train"].take(at) for name, at in chosen.items()}
+        numbers = partition(labels, fractions, seed, how=settings.partition, groups=groups, chosen=numbers)
+        rows |= {name: rows["train"].take(at) for name, at in numbers.items()}
     parts = {}
     for name, part in rows.items():
         if part.reader.shape[1:] != rows["train"].reader.shape[1:] and part.n_in != rows["train"].n_in:
@@ -148,7 +121,7 @@ def prepare(
     # One that goes on was told when it began, and whoever is refused may have several files.
     is_new = learned is None
     learned = _preprocess(parts, settings, learned)
-    weights = _weights(given, settings, parts["train"][1], classes, len(labels), chosen.get("train"))
+    weights = _weights(given, settings, parts["train"][1], classes, len(labels), numbers.get("train"))
     n_train = len(rows["train"])
     if settings.batch_size > n_train:
         text = f"batch_size {settings.batch_size} is larger than the data ({n_train} rows): used as one batch"
@@ -156,6 +129,48 @@ def prepare(
             warnings.warn(text, ArignoteWarning, stacklevel=6)
         settings = settings.model_copy(update={"batch_size": n_train})
     return Prepared(parts, classes, weights, dict(learned), names), settings
+
+
+def _as_data_says(x: Any, settings: FitSettings) -> FitSettings:
+    """Return settings with those that a `Data` brings."""
+    if not isinstance(x, Data):
+        return settings
+    batch_size = x.batch_size if "batch_size" not in settings.model_fields_set else None
+    if batch_size is not None and not (isinstance(batch_size, int | np.integer) and batch_size >= 1):
+        raise DataError(f"batch_size of Data must be an integer >= 1; got {batch_size!r}")
+    return settings.model_copy(
+        update={"batch_size": int(batch_size or settings.batch_size)}
+        | ({} if x.allow_partial_batch else {"drop_last": True})
+    )
+
+
+def _rows_of_parts(
+    given: Given, settings: FitSettings
+) -> tuple[dict[str, Rows], dict[str, float | NDArray[np.int64]], list[str]]:
+    """Return the rows of each part that has data of its own, what the others are of "train", the names of columns."""
+    x, valid, test = given.x, given.valid, given.test
+    if isinstance(x, DataWithHoldoutPartitions):
+        valid = x.valid_frac or None if valid is None else valid
+        test = x.test_frac or None if test is None else test
+    see = partial(rows_of, allow_nonfinite=settings.allow_nonfinite, axes=settings.axes, channel=given.channel)
+    rows = {"train": see(x, given.y, what="X")}
+    if rows["train"].y is None:
+        raise DataError("a classifier needs labels: fit(X, y), or fit((X, y))")
+    names = feature_names(x)
+    chosen: dict[str, float | NDArray[np.int64]] = {}
+    for name, part in (("valid", valid), ("test", test)):
+        if isinstance(part, bool) or _is_fraction(part):
+            raise DataError(f"{name} must be a fraction in [0, 1), row numbers or data; got {part!r}")
+        if isinstance(part, int | float):
+            chosen |= {name: float(part)} if part else {}
+        elif _are_row_numbers(part):
+            chosen[name] = _row_numbers(name, part, len(rows["train"]))
+        elif part is not None:
+            check_feature_names(names, part, name)
+            rows[name] = see(part, what=name)
+            if rows[name].y is None:
+                raise DataError(f"{name} must be a fraction, row numbers, (X, y) or Data with labels")
+    return rows, chosen, names
 
 
 def _is_fraction(part: Any) -> bool:

@@ -26,69 +26,103 @@ def panel(group: Any, where: str, color: int | str | None) -> Table:
     in the order of the file, each as often as it was appended: the pandas of 2015 sorted them by label and kept the
     last of a label.
     """
-    data = group["table"]
-    see_filters(data, where)
-    parts, names = blocks(group, data, where)
-    dtype, width, assemble = plan(where, parts, names, None)
-    indexed = {str(name): int(axis) for axis, name in plain_of(group, "index_cols")}
-    ((loose, labels),) = plain_of(group, "non_index_axes")
-    first, *others = indexed
-    by_rows = indexed[first] == 0
-    if (
-        not len(data)
-        or sorted((loose, *indexed.values())) != list(range(len(indexed) + 1))
-        or not (by_rows or not loose)
-    ):
-        raise DataError(f"{where}: holds nothing, or its rows do not lie together: axes {indexed}, {len(data)} lines")
-    inner = others if by_rows else [first, *others]
-    fields = data.fields(list(indexed))
-    head = fields[: _period(fields, len(data), first, others)] if by_rows else fields[:]
-    sizes = [len(np.unique(head[name])) for name in inner]
-    per = len(head)
-    if math.prod(sizes) != per or len(data) % per:
-        raise DataError(
-            f"{where}: its {len(data)} lines are not whole rows of {' x '.join(map(str, sizes))}: cut short?"
-        )
-    for axis, name in enumerate(inner):
-        grid = head[name].reshape(sizes)
-        if (grid != grid[tuple(slice(None) if i == axis else slice(1) for i in range(len(sizes)))]).any():
-            raise DataError(f"{where}: the lines of one row do not lie in order ({name})")
-    # Where each axis of the result stands in what is read: rows, inner axes, values.
-    lies = [0, *(indexed[name] for name in inner), loose] if by_rows else [*(indexed[name] for name in inner), 0]
-    lengths = dict(zip(lies, [len(data) // per, *sizes, width] if by_rows else [*sizes, width], strict=True))
-    shape = tuple(lengths[axis] for axis in range(len(lies)))
-    at = None
+    lines = _Lines(group, where)
+    shape, at = lines.shape, None
     if color is not None:
         if len(shape) != 4:
             raise DataError(f"{where}: color= is for the images of a Panel4D, but this is a Panel: {shape}")
-        known = (
-            labels if loose == 1 else list(dict.fromkeys(head[next(n for n in indexed if indexed[n] == 1)].tolist()))
-        )
-        at, shape = _colour(where, known, color), (shape[0], 1, *shape[2:])
+        at, shape = _colour(where, lines.labels(1), color), (shape[0], 1, *shape[2:])
 
     def read(start: int, stop: int) -> Array:
-        if by_rows:
-            raw = data[start * per : stop * per]
-            own = raw[first].reshape(-1, per)
-            wrong = (own != own[:, :1]).any(1)
-            for name in inner:
-                wrong |= (raw[name].reshape(-1, per) != head[name]).any(1)
-            if wrong.any():
-                row = start + int(wrong.argmax())
-                raise DataError(f"{where}: row {row} has lines missing or out of order, so it is not {shape[1:]}")
-            values = assemble(raw, len(raw)).reshape(stop - start, *sizes, width)
-        else:
-            step = (data.chunks or (len(data),))[0]
-            values = np.concatenate(
-                [assemble(raw, len(raw))[:, start:stop] for raw in (data[i : i + step] for i in range(0, per, step))]
-            ).reshape(*sizes, stop - start)
-        values = values.transpose(np.argsort(lies))
+        values = lines.read(start, stop)
         return values if at is None else values[:, at : at + 1]
 
-    if not by_rows:
-        return Table(where, shape, dtype, read, scattered=True)
+    data = lines.data
+    if not lines.by_rows:
+        return Table(where, shape, lines.dtype, read, scattered=True)
     chunk = data.chunks[0] if data.chunks else None
-    return Table(where, shape, dtype, read, chunk, lines=per, row_bytes=per * data.dtype.itemsize)
+    return Table(where, shape, lines.dtype, read, chunk, lines=lines.per, row_bytes=lines.per * data.dtype.itemsize)
+
+
+class _Lines:
+    """The lines of a table, and how they make images.
+
+    Attributes
+    ----------
+    shape : tuple of int
+        Of all the images.
+    by_rows : bool
+        Whether the lines of a row lie together; else each line holds one pixel of all rows.
+    per : int
+        Lines of a row, or of all rows.
+    """
+
+    def __init__(self, group: Any, where: str):
+        self.where, self.data = where, group["table"]
+        see_filters(self.data, where)
+        parts, names = blocks(group, self.data, where)
+        self.dtype, self._width, self._assemble = plan(where, parts, names, None)
+        self._indexed = {str(name): int(axis) for axis, name in plain_of(group, "index_cols")}
+        ((self._loose, self._loose_labels),) = plain_of(group, "non_index_axes")
+        self._first, *others = self._indexed
+        self.by_rows = self._indexed[self._first] == 0
+        n_lines, indexed, loose = len(self.data), self._indexed, self._loose
+        all_axes = sorted((loose, *indexed.values())) == list(range(len(indexed) + 1))
+        if not n_lines or not all_axes or not (self.by_rows or not loose):
+            raise DataError(f"{where}: holds nothing, or its rows do not lie together: axes {indexed}, {n_lines} lines")
+        self._inner = others if self.by_rows else [self._first, *others]
+        fields = self.data.fields(list(indexed))
+        self._head = fields[: _period(fields, n_lines, self._first, others)] if self.by_rows else fields[:]
+        self._sizes = [len(np.unique(self._head[name])) for name in self._inner]
+        self.per = len(self._head)
+        self._see_whether_whole()
+        # Where each axis of the result stands in what is read: rows, inner axes, values.
+        axes = [indexed[name] for name in self._inner]
+        lies = [0, *axes, loose] if self.by_rows else [*axes, 0]
+        lengths = [n_lines // self.per, *self._sizes, self._width] if self.by_rows else [*self._sizes, self._width]
+        self._order = np.argsort(lies)
+        self.shape = tuple(lengths[at] for at in self._order)
+
+    def _see_whether_whole(self) -> None:
+        """DataError where lines of a row are missing, or in disorder."""
+        n_lines, sizes = len(self.data), self._sizes
+        if math.prod(sizes) != self.per or n_lines % self.per:
+            told = f"its {n_lines} lines are not whole rows of {' x '.join(map(str, sizes))}: cut short?"
+            raise DataError(f"{self.where}: {told}")
+        for axis, name in enumerate(self._inner):
+            grid = self._head[name].reshape(sizes)
+            if (grid != grid[tuple(slice(None) if i == axis else slice(1) for i in range(len(sizes)))]).any():
+                raise DataError(f"{self.where}: the lines of one row do not lie in order ({name})")
+
+    def labels(self, axis: int) -> Sequence[Any]:
+        """Return the labels of an axis of the images."""
+        if self._loose == axis:
+            return list(self._loose_labels)
+        name = next(name for name, place in self._indexed.items() if place == axis)
+        return list(dict.fromkeys(self._head[name].tolist()))
+
+    def read(self, start: int, stop: int) -> Array:
+        """Return the images from `start` to `stop`."""
+        values = self._rows(start, stop) if self.by_rows else self._pixels(start, stop)
+        return values.transpose(self._order)
+
+    def _rows(self, start: int, stop: int) -> Array:
+        raw = self.data[start * self.per : stop * self.per]
+        own = raw[self._first].reshape(-1, self.per)
+        wrong = (own != own[:, :1]).any(1)
+        for name in self._inner:
+            wrong |= (raw[name].reshape(-1, self.per) != self._head[name]).any(1)
+        if wrong.any():
+            row = start + int(wrong.argmax())
+            raise DataError(f"{self.where}: row {row} has lines missing or out of order, so it is not {self.shape[1:]}")
+        return self._assemble(raw, len(raw)).reshape(stop - start, *self._sizes, self._width)
+
+    def _pixels(self, start: int, stop: int) -> Array:
+        step = (self.data.chunks or (self.per,))[0]
+        raws = (self.data[at : at + step] for at in range(0, self.per, step))
+        return np.concatenate([self._assemble(raw, len(raw))[:, start:stop] for raw in raws]).reshape(
+            *self._sizes, stop - start
+        )
 
 
 def _period(fields: Any, n_lines: int, first: str, others: list[str]) -> int:
