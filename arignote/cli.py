@@ -126,9 +126,13 @@ def check(
     """
     from arignote.config import read_config
     from arignote.layers.architecture import parse
+    from arignote.storage import folder_of
 
     spec = read_config(config, set_)
     layers = parse(spec.layers, spec.layer_defaults)
+    if spec.fit["checkpoint"] is not None:
+        # Whether there is such a kind of store; nothing is asked of it.
+        folder_of(spec.fit["checkpoint"])
     print(f"{config}: {len(layers)} layers, {len(spec.fit)} settings of fit, all known and in their bounds")
     if not data:
         return

@@ -77,15 +77,20 @@ def _position(loaded: Any, path: tuple[str | int, ...]) -> tuple[int, int] | Non
     return (found[0] + 1, found[1] + 1) if found else None
 
 
-def _located(path: Path, loaded: Any, complaints: list[Complaint], written: Written) -> ConfigError:
-    """Say where each fault lies: in the order of the file, then in that of --set."""
+def _located(
+    path: Path, loaded: Any, complaints: list[Complaint], written: Written, of_layers: tuple[Path, Any] | None = None
+) -> ConfigError:
+    """Say where each fault lies: in the order of the file, of the file of layers if there is one, then of --set."""
     found = []
     for complaint in complaints:
-        line, column = _position(loaded, complaint.path) or (0, 0)
-        order, where = (0, line, column), f"{path}:{line}:{column}" if line else f"{path}"
+        in_layers = of_layers is not None and complaint.path[:1] == ("layers",)
+        file, content = of_layers if of_layers is not None and in_layers else (path, loaded)
+        # A file of layers is a mapping as a config is, or the list itself.
+        line, column = _position(content, complaint.path[isinstance(content, list) :]) or (0, 0)
+        order, where = (int(in_layers), line, column), f"{file}:{line}:{column}" if line else f"{file}"
         for number, (place, setting) in enumerate(written.items()):
             if complaint.path[: len(place)] == place:
-                order, where = (1, number, 0), f"--set {setting}"
+                order, where = (2, number, 0), f"--set {setting}"
         found.append((order, where, complaint))
     found.sort(key=lambda one: one[0])
     return ConfigError([one for _, _, one in found], [f"{where}: {one}" for _, where, one in found])
@@ -223,9 +228,10 @@ def read_config(path: Path, settings: list[str] | None = None) -> RunSpec:
         # Layers are set by name, for which those of the file must be right.
         raise _located(path, loaded, list(fault.complaints), {}) from None
     complaints = _of_sections(values)
-    layers = values.get("layers")
+    layers, of_layers = values.get("layers"), None
     if isinstance(layers, str):
-        layers = read_layers(path.parent / layers)
+        of_layers = path.parent / layers, _load_layers(path.parent / layers)
+        layers = _list_of_layers(*of_layers)
     defaults = values.get("layer_defaults", {})
     # What is no list, or no mapping, is told already.
     if isinstance(layers, list) and isinstance(defaults, dict):
@@ -239,7 +245,7 @@ def read_config(path: Path, settings: list[str] | None = None) -> RunSpec:
         except ValidationError as fault:
             complaints += [c.under("fit") for c in complaints_of(fault, FitSettings)]
     if complaints:
-        raise _located(path, loaded, complaints, written)
+        raise _located(path, loaded, complaints, written, of_layers)
     spec = RunSpec(**values)
     fit = dict(spec.fit)
     if "checkpoint" not in fit:
@@ -288,11 +294,19 @@ def _beside(path: Path, relative: str) -> str:
 
 def read_layers(path: Path) -> list[Any]:
     """Return the list of layers of a YAML or JSON file: the file itself, or its key `layers`."""
+    return _list_of_layers(path, _load_layers(path))
+
+
+def _load_layers(path: Path) -> Any:
     if not path.is_file() and path.suffix.lower() not in (".yaml", ".yml", ".json"):
         raise ConfigError(
             f"layers must be a list of [Layer, {{parameters}}], or the path of a YAML or JSON file; got {str(path)!r}"
         )
-    values = _unwrapped(_load(path))
+    return _load(path)
+
+
+def _list_of_layers(path: Path, loaded: Any) -> list[Any]:
+    values = _unwrapped(loaded)
     layers = values.get("layers") if isinstance(values, dict) else values
     if not isinstance(layers, list):
         raise ConfigError(f"{path}: must hold a list of [Layer, {{parameters}}]")

@@ -29,6 +29,7 @@ __all__ = [
     "NotFiniteError",
     "did_you_mean",
     "listed",
+    "nearest",
     "there_are",
 ]
 
@@ -118,12 +119,14 @@ class ArignoteWarning(UserWarning):
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """Return ``Did you mean 'x'?``, or the list of what is known where nothing is near."""
     known = sorted(set(known))
-    return _nearest(word, known) or f"Known: {', '.join(known)}."
+    near = nearest(word, known)
+    return f"Did you mean {near!r}?" if near else f"Known: {', '.join(known)}."
 
 
 def there_are(word: str, there: Sequence[str]) -> str:
     """Return ``Did you mean 'x'?`` where a name is near, and the names there are."""
-    return f"{_nearest(word, there)} There are: {listed(there)}".lstrip()
+    near = nearest(word, there)
+    return f"{f'Did you mean {near!r}? ' if near else ''}There are: {listed(there)}"
 
 
 def listed(names: Sequence[object]) -> str:
@@ -132,7 +135,8 @@ def listed(names: Sequence[object]) -> str:
     return (shown or "nothing") + (f" and {len(names) - 20} more" if len(names) > 20 else "")
 
 
-def _nearest(word: str, known: Iterable[str]) -> str:
+def nearest(word: str, known: Iterable[str]) -> str | None:
+    """Return the name that a word may have been meant for; None where none is near."""
     folded = {k.lower(): k for k in known}
     near = difflib.get_close_matches(word.lower(), folded, n=1, cutoff=0.6)
-    return f"Did you mean {folded[near[0]]!r}?" if near else ""
+    return folded[near[0]] if near else None

@@ -16,7 +16,7 @@ from typing import Annotated, Any, ClassVar, TypeVar, get_args
 import numpy as np
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, ValidationError, model_validator
 
-from arignote.errors import Complaint, ConfigError, did_you_mean
+from arignote.errors import Complaint, ConfigError, did_you_mean, nearest
 
 __all__ = [
     "Count",
@@ -238,7 +238,12 @@ _BOUNDS = {
 def complaints_of(fault: ValidationError, cls: type[BaseModel]) -> list[Complaint]:
     """Say pydantic's findings in our words: name, what it must be, what was got, the way out."""
     places: dict[tuple[str | int, ...], list[Any]] = {}
+    unknown = [str(error["loc"][-1]) for error in fault.errors() if error["type"] == "extra_forbidden"]
+    # One word for what is misspelt: not that the right one is missing too.
+    meant = {nearest(word, cls.model_fields) for word in unknown}
     for error in fault.errors():
+        if error["type"] == "missing" and error["loc"][-1] in meant:
+            continue
         path: tuple[str | int, ...] = tuple(error["loc"])
         name = _name(path, cls)
         places.setdefault(path[: path.index(name) + 1] if name in path else path, []).append(error)

@@ -76,9 +76,9 @@ def run_through(begun: Begun, stop: StopRequest, files: RunWriter | None, spool:
                 f"layer {layer!r} has no deterministic form on {network.device}, so that no resume of it could be "
                 f'exact: use another layer, or device="cpu". ({fault})'
             ) from None
-        told = None if isinstance(fault, ArignoteError) else misfit(network)
-        if told is not None:
-            raise ConfigError(told) from fault
+        at_fault = None if isinstance(fault, ArignoteError) else misfit(network)
+        if at_fault is not None:
+            raise ConfigError(at_fault) from fault
         raise
     except FloatingPointError:
         good = checkpointer.last_good() or began

@@ -6,7 +6,9 @@ import json
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
+from arignote.cli import app
 from arignote.config import read_config, read_layers
 from arignote.errors import ConfigError
 from arignote.layers import declare, parse
@@ -247,3 +249,24 @@ def test_a_setting_of_fit_at_the_top_is_told_where_it_belongs(tmp_path):
     path.write_text("layers: [[ClassificationOutputLayer]]\nprecision: bf16\n")
     with pytest.raises(ConfigError, match=r"c\.yaml:2:1: precision: belongs to fit: write fit\.precision"):
         read_config(path)
+
+
+@pytest.mark.parametrize("head", ["", "layers:\n"])
+def test_a_fault_in_a_file_of_layers_is_told_with_the_line_of_that_file(tmp_path, head):
+    layers = ["- [FCLayer, {n_units: 3}]", "- [FCLayer, {n_unts: 3}]", "- [ClassificationOutputLayer]"]
+    (tmp_path / "l.yaml").write_text(head + "\n".join(layers))
+    (tmp_path / "c.yaml").write_text("name: a\nlayers: l.yaml\nfit: {n_epoch: 3}\n")
+    with pytest.raises(ConfigError) as caught:
+        read_config(tmp_path / "c.yaml")
+    # What is misspelt is not missing as well.
+    told = [line.removeprefix(f"{tmp_path}/").partition(". ")[0] for line in str(caught.value).splitlines()]
+    assert told == [
+        "c.yaml:3:7: fit.n_epoch: unknown parameter 'n_epoch'",
+        f"l.yaml:{3 if head else 2}:14: layers[1].n_unts (FCLayer): unknown parameter 'n_unts'",
+    ]
+
+
+def test_a_store_of_no_known_kind_is_told_by_check(tmp_path):
+    (tmp_path / "c.yaml").write_text("layers: [[ClassificationOutputLayer]]\nfit: {checkpoint: 'nowhere://a/b'}\n")
+    with pytest.raises(ConfigError, match=r"checkpoint 'nowhere://a': Protocol not known: nowhere"):
+        CliRunner().invoke(app, ["check", str(tmp_path / "c.yaml")], catch_exceptions=False)
