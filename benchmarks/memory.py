@@ -3,11 +3,13 @@
 Above the data is the peak of the resident memory less the bytes of the features, with Python and all that it imported
 in it; "by training" is the peak less what was resident before (in the plain loop with what torch imports on first use).
 The command reads a config and two .npy files, which the others have as arrays.
-Needs the /proc of Linux. Run: python benchmarks/memory.py [rounds [rows]].
+Needs the /proc of Linux. Run: python benchmarks/memory.py [rounds [rows]], where only the package is installed, as in
+`.peers/`: scikit-learn imports pandas and pyarrow wherever they are, which takes 67 MB.
 """
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
 import statistics
@@ -73,6 +75,8 @@ def measured(kind: str, n_rows: int) -> list[float]:
 def main(n_rounds: int, n_rows: int) -> None:
     """Print both peaks and their ratio."""
     rounds = [{kind: measured(kind, n_rows) for kind in ("plain", "fit", "command")} for _ in range(n_rounds)]
+    extras = [name for name in ("pandas", "pyarrow") if importlib.util.find_spec(name)]
+    print(f"with {' and '.join(extras)} installed; " if extras else "", end="")
     print(f"load {os.getloadavg()[0]:.1f}; W1, 2 epochs of {n_rows:,} rows ({n_rows * 784 * 4 / 1e6:.0f} MB); ", end="")
     print(f"median of {n_rounds} interleaved rounds")
     columns = "peak MB | plain loop | fit | of the plain loop | the command | of the plain loop"

@@ -37,20 +37,18 @@ class Update:
         self._network, self._max_grad_norm = network, max_grad_norm
         self.slots = {name: torch.zeros_like(network.weights) for name in updater.slots}
         # A norm is of the gradients with their penalties, which cannot wait for the updater then.
-        in_one_pass = isinstance(updater, OnePassUpdater) and max_grad_norm is None
-        self._steps: list[Callable[[float, float, int], None]]
-        if isinstance(updater, OnePassUpdater) and in_one_pass:
-            self._steps = [
-                partial(updater.step_stretches, *self._views(stretches), decay=2 * l2)
-                for l2, stretches in self._of_equal_l2().items()
-            ]
+        one_pass = updater if isinstance(updater, OnePassUpdater) and max_grad_norm is None else None
+        self._steps: list[Callable[[float, float, int], None]] = []
+        if one_pass is None:
+            self._steps.append(partial(updater.step, network.weights, network.gradients, self.slots))
         else:
-            self._steps = [partial(updater.step, network.weights, network.gradients, self.slots)]
+            for l2, stretches in self._of_equal_l2().items():
+                self._steps.append(partial(one_pass.step_stretches, *self._views(stretches), decay=2 * l2))
         self._penalties: list[tuple[Tensor, Tensor, float, float]] = []
         self._norms: list[tuple[Tensor, tuple[int, ...], float]] = []
         gradients = network.flat_views(network.gradients)
         for name, tensor, layer, unit_axis in self._penalised():
-            l2 = 0.0 if in_one_pass else layer.l2
+            l2 = layer.l2 if one_pass is None else 0.0
             if layer.l1 or l2:
                 self._penalties.append((tensor, gradients[name], layer.l1, l2))
             if layer.maxnorm:
