@@ -40,10 +40,8 @@ class TrainingStep:
         What is trained.
     loss : Loss
         What is made small.
-    updater : Updater
-        How.
-    max_grad_norm : float or None
-        Largest Euclidean norm of all gradients (penalties included) together.
+    updater, max_grad_norm
+        As of `Update`.
 
     Attributes
     ----------

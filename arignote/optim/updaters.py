@@ -60,17 +60,8 @@ class OnePassUpdater(Updater):
     """One that the engine has a kernel for, which adds the gradient of l2 in the same pass over memory."""
 
     @abstractmethod
-    def step_stretches(
-        self,
-        w: list[Any],
-        g: list[Any],
-        slots: Mapping[str, list[Any]],
-        lr: float,
-        momentum: float,
-        n: int,
-        decay: float,
-    ) -> None:
-        """Change stretches of the vectors, ``decay * w`` being added to `g`; what else is given is as in `step`."""
+    def step_stretches(self, w: Any, g: Any, slots: Any, lr: float, momentum: float, n: int, decay: float) -> None:
+        """Change lists of stretches of the vectors, ``decay * w`` being added to `g`; the rest is as in `step`."""
 
     def step(self, w: Any, g: Any, slots: Mapping[str, Any], lr: float, momentum: float, n: int) -> None:
         self.step_stretches([w], [g], {name: [slot] for name, slot in slots.items()}, lr, momentum, n, 0.0)
@@ -95,16 +86,7 @@ class Momentum(OnePassUpdater):
     momentum_name: ClassVar[str | None] = "momentum"
     momentum: Probability = 0.9
 
-    def step_stretches(
-        self,
-        w: list[Any],
-        g: list[Any],
-        slots: Mapping[str, list[Any]],
-        lr: float,
-        momentum: float,
-        n: int,
-        decay: float,
-    ) -> None:
+    def step_stretches(self, w: Any, g: Any, slots: Any, lr: float, momentum: float, n: int, decay: float) -> None:
         from arignote.engine import fused
 
         fused.momentum(w, g, slots["velocity"], lr, momentum, decay, nesterov=False)
@@ -119,16 +101,7 @@ class NAG(OnePassUpdater):
     momentum_name: ClassVar[str | None] = "momentum"
     momentum: Probability = 0.9
 
-    def step_stretches(
-        self,
-        w: list[Any],
-        g: list[Any],
-        slots: Mapping[str, list[Any]],
-        lr: float,
-        momentum: float,
-        n: int,
-        decay: float,
-    ) -> None:
+    def step_stretches(self, w: Any, g: Any, slots: Any, lr: float, momentum: float, n: int, decay: float) -> None:
         from arignote.engine import fused
 
         fused.momentum(w, g, slots["velocity"], lr, momentum, decay, nesterov=True)
@@ -197,16 +170,7 @@ class Adam(OnePassUpdater):
     beta2: Probability = 0.999
     epsilon: NonNegative = 1e-8
 
-    def step_stretches(
-        self,
-        w: list[Any],
-        g: list[Any],
-        slots: Mapping[str, list[Any]],
-        lr: float,
-        momentum: float,
-        n: int,
-        decay: float,
-    ) -> None:
+    def step_stretches(self, w: Any, g: Any, slots: Any, lr: float, momentum: float, n: int, decay: float) -> None:
         from arignote.engine import fused
 
         how = {"lr": lr, "beta1": self.beta1, "beta2": self.beta2, "epsilon": self.epsilon}
