@@ -220,18 +220,18 @@ def read_config(path: Path, settings: list[str] | None = None) -> RunSpec:
     values = _unwrapped(loaded)
     if not isinstance(values, dict):
         raise ConfigError(f"{path}: must be a mapping with the keys {', '.join(RunSpec.model_fields)}; got {values!r}")
+    settings = settings or []
+    # Layers are set by name, for which those of the file must be there, and right.
+    of_layers = _take_layers(path, values) if any(one.startswith("layers.") for one in settings) else None
     try:
-        written = override(values, settings or [])
+        written = override(values, settings)
     except ConfigError as fault:
         if not fault.complaints[0].path:
             raise
-        # Layers are set by name, for which those of the file must be right.
-        raise _located(path, loaded, list(fault.complaints), {}) from None
+        raise _located(path, loaded, list(fault.complaints), {}, of_layers) from None
+    of_layers = _take_layers(path, values) or of_layers
     complaints = _of_sections(values)
-    layers, of_layers = values.get("layers"), None
-    if isinstance(layers, str):
-        of_layers = path.parent / layers, _load_layers(path.parent / layers)
-        layers = _list_of_layers(*of_layers)
+    layers = values.get("layers")
     defaults = values.get("layer_defaults", {})
     # What is no list, or no mapping, is told already.
     if isinstance(layers, list) and isinstance(defaults, dict):
@@ -295,6 +295,16 @@ def _beside(path: Path, relative: str) -> str:
 def read_layers(path: Path) -> list[Any]:
     """Return the list of layers of a YAML or JSON file: the file itself, or its key `layers`."""
     return _list_of_layers(path, _load_layers(path))
+
+
+def _take_layers(config: Path, values: dict[str, Any]) -> tuple[Path, Any] | None:
+    """Put layers that lie in a file of their own in the place of its name; return the file, and what is in it."""
+    if not isinstance(values.get("layers"), str):
+        return None
+    path = config.parent / values["layers"]
+    loaded = _load_layers(path)
+    values["layers"] = _list_of_layers(path, loaded)
+    return path, loaded
 
 
 def _load_layers(path: Path) -> Any:

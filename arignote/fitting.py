@@ -62,7 +62,13 @@ def read_run(run: str, which: str | None = None) -> tuple[TrainingState, bool]:
         return read_2015(run), False
     files, names = resolve(run, which)
     if which in (None, "last") and not (len(names) == 1 and run.endswith(names[0])):
-        found = files.newest()
+        try:
+            found = files.newest()
+        except CheckpointError:
+            if which is None or not names:
+                raise
+            # What is lost may be the best network alone, which was not asked for.
+            return files.read(names[0])[0], False
         if found is None:
             raise CheckpointError(f"{run}: there is no run of this stem ({files.path('last')} is missing)")
         return found[1], True

@@ -290,6 +290,8 @@ def _expected(error: Any, name: str, cls: type[BaseModel]) -> str:
         return f"{'an integer' if isinstance(context[key], int) else 'a number'} {sign} {context[key]}"
     if kind in ("missing", "too_long"):
         return f"a list of {context['max_length'] if kind == 'too_long' else error['loc'][-1] + 1}"
+    if kind == "too_short":
+        return f"a list of at least {context['min_length']}"
     if kind == "model_type":
         field = cls.model_fields[name].annotation
         section = next(c for c in (field, *get_args(field)) if getattr(c, "__name__", "") == context["class_name"])

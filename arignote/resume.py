@@ -123,12 +123,20 @@ def tell(stored: TrainingState, new: TrainingState, found: list[str], where: str
 def take_over(state: TrainingState, stored: TrainingState, where: str) -> None:
     """Copy a stored state into live tensors that network and updater have laid out.
 
-    Where other data, or other batches, were forced upon the run, its unfinished epoch begins again.
+    Where other data, or other batches, were forced upon the run, its unfinished epoch begins again; where another rule
+    was, it starts where it says.
     """
     copy_into(state.network, stored.network, where)
     copy_into(state.slots, stored.slots, where)
     state.epoch_loss.fill_(float(stored.epoch_loss))
-    state.rules, state.run_id = dict(stored.rules), stored.run_id
+    n_validations = stored.progress.n_validations
+    state.rules = {
+        name: stored.rules[name]
+        if _start(stored, name) == _start(state, name)
+        else replace(new, changed_at=n_validations)
+        for name, new in state.rules.items()
+    }
+    state.run_id = stored.run_id
     state.progress = replace(stored.progress, stopped_by=None)
     state.history = stored.snapshot().history
     state.best = replace(stored.best) if stored.best is not None else None
@@ -136,6 +144,13 @@ def take_over(state: TrainingState, stored: TrainingState, where: str) -> None:
     if _batches(stored) != _batches(state):
         state.progress = replace(state.progress, batch=0, epoch_examples=0, validation_due=False)
         state.epoch_loss.zero_()
+
+
+def _start(state: TrainingState, name: str) -> Any:
+    """Return a rule, and what says where it starts."""
+    fit = state.spec["fit"]
+    rule = fit.get(f"{name}_rule")
+    return rule, None if rule and rule[1].get("initial_value") is not None else fit["sgd_type"]
 
 
 def _batches(state: TrainingState) -> Any:

@@ -69,17 +69,6 @@ def run_through(begun: Begun, stop: StopRequest, files: RunWriter | None, spool:
     network.train()
     try:
         make(begun.step, checkpointer, stop.heed, settings.observers).run(state)
-    except (RuntimeError, TypeError, AttributeError) as fault:
-        layer = not_deterministic(network) if "determinis" in str(fault) else None
-        if layer is not None:
-            raise ConfigError(
-                f"layer {layer!r} has no deterministic form on {network.device}, so that no resume of it could be "
-                f'exact: use another layer, or device="cpu". ({fault})'
-            ) from None
-        at_fault = None if isinstance(fault, ArignoteError) else misfit(network)
-        if at_fault is not None:
-            raise ConfigError(at_fault) from fault
-        raise
     except FloatingPointError:
         good = checkpointer.last_good() or began
         take_over(state, good, "the last good state")
@@ -97,6 +86,19 @@ def run_through(begun: Begun, stop: StopRequest, files: RunWriter | None, spool:
         except FloatingPointError:
             pass
         raise NotFiniteError(f"the loss is not finite; {place}. Lower the learning rate") from None
+    except ArignoteError:
+        raise
+    except Exception as fault:
+        layer = not_deterministic(network) if "determinis" in str(fault) else None
+        if layer is not None:
+            raise ConfigError(
+                f"layer {layer!r} has no deterministic form on {network.device}, so that no resume of it could be "
+                f'exact: use another layer, or device="cpu". ({fault})'
+            ) from None
+        at_fault = misfit(begun.step)
+        if at_fault is not None:
+            raise ConfigError(at_fault) from fault
+        raise
     finally:
         checkpointer.settle()
 

@@ -270,3 +270,11 @@ def test_a_store_of_no_known_kind_is_told_by_check(tmp_path):
     (tmp_path / "c.yaml").write_text("layers: [[ClassificationOutputLayer]]\nfit: {checkpoint: 'nowhere://a/b'}\n")
     with pytest.raises(ConfigError, match=r"checkpoint 'nowhere://a': Protocol not known: nowhere"):
         CliRunner().invoke(app, ["check", str(tmp_path / "c.yaml")], catch_exceptions=False)
+
+
+def test_layers_in_a_file_of_their_own_are_set_by_name_too(tmp_path):
+    (tmp_path / "l.yaml").write_text("- [FCLayer, {n_units: 3}]\n- [ClassificationOutputLayer]\n")
+    (tmp_path / "c.yaml").write_text("layers: l.yaml\n")
+    assert read_config(tmp_path / "c.yaml", ["layers.fc1.n_units=7"]).layers[0] == ["FCLayer", {"n_units": 7}]
+    with pytest.raises(ConfigError, match=r"^--set layers\.fc1\.n_unts=7: layers\[0\]\.n_unts"):
+        read_config(tmp_path / "c.yaml", ["layers.fc1.n_unts=7"])

@@ -186,3 +186,12 @@ def test_the_callers_list_is_never_changed(digits):
     layers = [["FC", {"n_units": 16}], ["ClassificationOutput"]]
     NNClassifier(layers, layer_defaults={"activation": "relu", "l2": 0.001}).fit(*digits, n_epochs=1)
     assert layers == [["FC", {"n_units": 16}], ["ClassificationOutput"]]
+
+
+def test_a_network_of_fixed_parameters_stays_as_it_is_by_autograd_too(digits):
+    layers = [
+        ["FCMaxoutLayer", {"n_units": 4, "fix_params": True}],
+        ["ClassificationOutputLayer", {"fix_params": True}],
+    ]
+    ends = [NNClassifier(layers, rng=1, n_epochs=n).fit(*digits).params for n in (0, 1)]
+    assert all((ends[1][name] == values).all() for name, values in ends[0].items())

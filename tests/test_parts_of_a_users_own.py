@@ -13,6 +13,7 @@ import pytest
 
 from arignote import ArignoteWarning, CheckpointError, ConfigError, NNClassifier, registry
 from arignote.layers import Layer
+from arignote.optim.updaters import NAG
 
 MODULE = '''
 """A layer of a user's own."""
@@ -124,16 +125,27 @@ def test_a_layer_without_a_deterministic_form_is_named(digits):
 
 
 class Wrong(Layer):
-    """Does what it is told."""
+    """Does as it is told."""
 
     stem: ClassVar[str] = "wrong"
     what: str
 
     def build(self, shape):
+        def needs_ten_rows(x):
+            if len(x) < 10:
+                raise KeyError("ten rows")
+            return x
+
         does = {
             "none": lambda x: None,
+            "none at the end": lambda x: None if len(x) == 8 else x,
             "shape": lambda x: x[:, 1:],
+            "rows": lambda x: x[1:],
+            "type": lambda x: x.double(),
             "fault": lambda x: x.no_such_method(),
+            "value": lambda x: int("one"),
+            "ten rows": needs_ten_rows,
+            "nothing": lambda x: x,
         }
         return lambda params, x, training: does[self.what](x)
 
@@ -141,13 +153,54 @@ class Wrong(Layer):
 @pytest.mark.parametrize(
     ("what", "told"),
     [
-        ("none", r"layer 'wrong1' returns NoneType, not a tensor of shape \(2, 5\)"),
-        ("shape", r"layer 'wrong1' returns shape \(2, 4\) where it declares \(2, 5\)"),
+        ("none", r"layer 'wrong1' returns NoneType, not a tensor of shape \(16, 5\)"),
+        ("none at the end", r"layer 'wrong1' returns NoneType, not a tensor of shape \(8, 5\)"),
+        ("shape", r"layer 'wrong1' returns shape \(16, 4\) where it declares \(16, 5\)"),
+        ("rows", r"layer 'wrong1' returns shape \(15, 5\) where it declares \(16, 5\)"),
+        ("type", r"layer 'wrong1' returns torch.float64 where torch.float32 came to it"),
         ("fault", r"layer 'wrong1' fails: AttributeError: .* 'no_such_method'"),
+        ("value", r"layer 'wrong1' fails: ValueError: invalid literal"),
+        ("ten rows", r"layer 'wrong1' fails: KeyError: 'ten rows'"),
     ],
 )
 def test_a_layer_that_does_not_do_as_it_declares_is_named(what, told):
     x = np.random.default_rng(0).normal(size=(40, 5)).astype("f4")
     layers = [Wrong(what=what), ["FCLayer", {"n_units": 3}], ["ClassificationOutputLayer"]]
     with pytest.raises(ConfigError, match=told):
-        NNClassifier(layers, n_epochs=1, batch_size=8).fit(x, x[:, 0] > 0)
+        NNClassifier(layers, n_epochs=1, batch_size=16, shuffle=False).fit(x, x[:, 0] > 0)
+
+
+def test_no_layer_is_blamed_for_the_fault_of_another(digits):
+    def observer(event):
+        raise TypeError("of the observer")
+
+    layers = [Wrong(what="nothing"), ["ClassificationOutputLayer"]]
+    with pytest.raises(TypeError, match="of the observer"):
+        NNClassifier(layers, n_epochs=1, observers=observer).fit(*digits)
+
+
+class Signs(NAG):
+    """Goes by the signs of the gradients; keeps a slot as its parent does, or puts another in its place."""
+
+    rebinds: bool = False
+
+    def step(self, w, g, slots, lr, momentum, n):
+        if self.rebinds:
+            slots["velocity"] = 0.9 * slots["velocity"] + g
+        w.sub_(g.sign(), alpha=lr)
+
+
+def test_the_step_of_an_updater_of_a_users_own_is_taken_also_where_its_parent_has_a_kernel(digits):
+    def fitted(updater):
+        return NNClassifier(
+            [["ClassificationOutputLayer", {"l2": 0.01}]], rng=1, n_epochs=0, sgd_type=updater, lr_rule=0.125
+        )
+
+    start = fitted("nag").fit(*digits).params["output.W"]
+    moved = fitted(Signs()).fit(*digits, n_epochs=1, batch_size=len(digits[0])).params["output.W"]
+    assert set(np.unique(np.abs(moved - start).round(6))) <= {0.0, 0.125}
+
+
+def test_a_slot_cannot_be_put_in_the_place_of_another(digits):
+    with pytest.raises(TypeError, match="does not support item assignment"):
+        NNClassifier([["ClassificationOutputLayer"]], n_epochs=1, sgd_type=Signs(rebinds=True)).fit(*digits)

@@ -442,3 +442,22 @@ def test_a_batch_cut_to_the_data_is_told_once_and_is_no_difference_of_its_own(di
         assert "batch_size" not in str(refused.value)
         with pytest.raises(CheckpointError, match=r"fit\.batch_size: 300 then, 64 now"):
             NNClassifier(layers, rng=3).fit(X, y, **settings | {"batch_size": 64})
+
+
+@pytest.mark.parametrize(
+    ("change", "told_of", "column", "values"),
+    [
+        ({"lr_rule": 0.001}, "fit.lr_rule", "learning_rate", [0.001, 0.001]),
+        ({"momentum_rule": 0.25}, "fit.momentum_rule", "momentum", [0.25, 0.25]),
+        (
+            {"lr_rule": {"rule": "fixed", "initial_value": 0.5, "multiply_by": 0.5, "interval": 1}},
+            "fit.lr_rule",
+            "learning_rate",
+            [0.5, 0.25],
+        ),
+    ],
+)
+def test_a_rule_that_is_forced_starts_where_it_says(change, told_of, column, values, stopped, fit):
+    # Of three epochs the first was done when it was stopped.
+    ended = forced(fit, stopped(), told_of, **change)
+    assert [record[column] for record in ended.history_[1:]] == values

@@ -110,6 +110,8 @@ class HDFReader(Reader):
         if isinstance(rows, slice) and rows.step not in (None, 1):
             rows = np.arange(*rows.indices(len(self)))
         if not isinstance(rows, slice):
+            if np.asarray(rows).dtype == bool:
+                raise DataError(f"{self.where}: rows must be numbers; of a mask: np.flatnonzero(mask)")
             rows = np.asarray(rows, np.int64)
             wrong = rows[(rows < 0) | (rows >= len(self))]
             if len(wrong):

@@ -179,7 +179,7 @@ def _is_fraction(part: Any) -> bool:
 
 
 def _are_row_numbers(part: Any) -> bool:
-    if isinstance(part, list):
+    if isinstance(part, list | range):
         part = np.asarray(part) if part and all(isinstance(row, int | np.integer) for row in part) else None
     return isinstance(part, np.ndarray) and part.ndim == 1 and part.dtype.kind in "iubf"
 

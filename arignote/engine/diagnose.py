@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from typing import Any
 
 import torch
@@ -85,16 +86,29 @@ def not_deterministic(network: Network) -> str | None:
 
 
 @torch.no_grad()
-def misfit(network: Network) -> str | None:
-    """Return which layer is the first that does not do as it declares, and what it does; None where all do."""
+def misfit(step: TrainingStep) -> str | None:
+    """Return which layer did not do as it declares with the last batches, and what it did; None where all do."""
+    network, cast = step.network, step.network.setup.cast
+    for x, _, _, _ in step.given:
+        for training in (True, False):
+            with torch.autocast(network.device.type, cast) if cast is not None else nullcontext():
+                told = _misfit(network, x, training, None if cast is not None else x.dtype)
+            if told is not None:
+                return told
+    return None
+
+
+def _misfit(network: Network, x: Tensor, training: bool, dtype: torch.dtype | None) -> str | None:
     for place, (params, forward) in network.placed():
+        declared = (len(x), *place.output_shape)
         try:
-            found = forward(params, torch.zeros((2, *place.input_shape), device=network.device), True)
+            x = forward(params, x, training)
         except Exception as fault:
             return f"layer {place.name!r} fails: {type(fault).__name__}: {fault}"
-        declared = (2, *place.output_shape)
-        if not isinstance(found, Tensor):
-            return f"layer {place.name!r} returns {type(found).__name__}, not a tensor of shape {declared}"
-        if found.shape != declared:
-            return f"layer {place.name!r} returns shape {tuple(found.shape)} where it declares {declared}"
+        if not isinstance(x, Tensor):
+            return f"layer {place.name!r} returns {type(x).__name__}, not a tensor of shape {declared}"
+        if x.shape != declared:
+            return f"layer {place.name!r} returns shape {tuple(x.shape)} where it declares {declared}"
+        if dtype not in (None, x.dtype):
+            return f"layer {place.name!r} returns {x.dtype} where {dtype} came to it"
     return None

@@ -47,6 +47,8 @@ class TrainingStep:
     ----------
     setup : Setup
         That of the network; `compile` only where there is something to compile: gradients by hand need no graph.
+    given : sequence of Part
+        What the last update was made of, for whoever asks what went wrong.
     """
 
     def __init__(self, network: Network, loss: Loss, updater: Updater, max_grad_norm: float | None = None):
@@ -57,6 +59,7 @@ class TrainingStep:
         self.setup = network.setup if chain is None else replace(network.setup, compile=False)
         self._loss_of = compiled(self._forward) if self.setup.compile else self._forward
         self._gradients = chain or self._by_autograd
+        self.given: Sequence[Part] = ()
         self._update = Update(network, updater, max_grad_norm)
 
     @property
@@ -91,6 +94,7 @@ class TrainingStep:
         Tensor, a scalar
             The mean loss before the update, without penalties; it stays on the device.
         """
+        self.given = parts
         n_rows = sum(y.shape[0] for _, y, _, _ in parts)
         losses = []
         for number, (x, y, weights, seed) in enumerate(parts):
@@ -108,7 +112,9 @@ class TrainingStep:
             self.network.gradients.zero_()
         loss = self._loss_of(x, y, weights)
         loss = loss if share == 1 else loss * share
-        (loss if self._scale is None else loss * self._scale.scale).backward()
+        if loss.requires_grad:
+            # Where not all parameters are fixed.
+            (loss if self._scale is None else loss * self._scale.scale).backward()
         return loss.detach()
 
     def _forward(self, x: Tensor, y: Tensor, weights: Tensor | None) -> Tensor:

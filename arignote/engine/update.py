@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from functools import partial
+from types import MappingProxyType
 
 import torch
 from torch import Tensor
@@ -38,9 +39,14 @@ class Update:
         self.slots = {name: torch.zeros_like(network.weights) for name in updater.slots}
         # A norm is of the gradients with their penalties, which cannot wait for the updater then.
         one_pass = updater if isinstance(updater, OnePassUpdater) and max_grad_norm is None else None
+        if one_pass is not None and type(one_pass).step is not OnePassUpdater.step:
+            # One derived from it goes its own way.
+            one_pass = None
         self._steps: list[Callable[[float, float, int], None]] = []
         if one_pass is None:
-            self._steps.append(partial(updater.step, network.weights, network.gradients, self.slots))
+            # A slot is changed in place: one that were put in its stead would not be in the state.
+            slots = MappingProxyType(self.slots)
+            self._steps.append(partial(updater.step, network.weights, network.gradients, slots))
         else:
             for l2, stretches in self._of_equal_l2().items():
                 self._steps.append(partial(one_pass.step_stretches, *self._views(stretches), decay=2 * l2))
@@ -99,5 +105,5 @@ class Update:
         for step in self._steps:
             step(lr, momentum, n)
         for tensor, axes, maxnorm in self._norms:
-            norms = tensor.norm(dim=axes, keepdim=True)
+            norms = torch.linalg.vector_norm(tensor, dim=axes, keepdim=True)
             tensor.mul_((maxnorm / norms.clamp_(min=1e-12)).clamp_(max=1.0))

@@ -128,7 +128,8 @@ class Maxout(Activation):
         return self.maxout_k
 
     def build(self) -> Callable[..., Any]:
-        return lambda x: x.unflatten(1, (-1, self.maxout_k)).amax(2)
+        # Not amax, whose gradient looks for the largest again, and finds none where rounding came between.
+        return lambda x: x.unflatten(1, (-1, self.maxout_k)).max(2).values
 
 
 class Custom(Activation):

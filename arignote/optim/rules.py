@@ -101,7 +101,7 @@ class _Stepped(Rule):
         if self.interval is not None:
             # What it comes to by ever smaller steps.
             return self.multiply_by * self.decrease_by / (self.multiply_by - 1) if self.multiply_by < 1 else inf
-        for _ in self.schedule or ():
+        for _ in set(self.schedule or ()):
             start = self._next(start)
         return start
 

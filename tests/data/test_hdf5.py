@@ -76,6 +76,8 @@ def test_every_layout_gives_its_rows_by_slice_and_by_number(path, name):
         for wrong in (100, -1):
             with pytest.raises(DataError, match=f"a.h5:/{name}: has 100 rows, and so no row {wrong}"):
                 reader.read(np.array([3, wrong]))
+        with pytest.raises(DataError, match=f"a.h5:/{name}: rows must be numbers; of a mask: "):
+            reader.read(np.zeros(100, bool))
 
 
 @pytest.mark.parametrize("name", ["gzip", "lzf"])

@@ -64,6 +64,19 @@ def test_the_gradient_of_a_penalty_is_twice_its_share_of_the_weight():
     assert (after["a.a"] == before["a.a"]).all() and (after["a.b"] == before["a.b"]).all()
 
 
+def test_the_norm_of_a_filter_is_of_all_its_weights():
+    conv = ["ConvLayer", {"name": "conv", "n_output_maps": 3, "filter_shape": 3, "maxnorm": 0.5}]
+    network = Network(
+        declare(parse([["InputImageLayer", {"n_pixels": 8}], conv, ["ClassificationOutputLayer"]]), (64,), 3)
+    )
+    network.initialise(5)
+    with torch.no_grad():
+        network.named["conv.W"].copy_(torch.arange(27.0).view(3, 1, 3, 3))
+        Update(network, build("updater", "sgd"), None)(0.0, 0.0, 1)
+    norms = network.named["conv.W"].detach().flatten(1).norm(dim=1)
+    torch.testing.assert_close(norms, torch.full((3,), 0.5))
+
+
 @pytest.mark.parametrize("updater", ["sgd", "momentum"])
 def test_the_norm_is_of_the_gradients_with_their_penalties(updater):
     before, after, _ = updated(updater, max_grad_norm=0.001, n_updates=1)

@@ -47,6 +47,7 @@ def test_a_value_that_falls_without_a_final_one_stops_at_0():
         ({"rule": "fixed", "decrease_by": 0.1, "interval": 1}, 0.5),
         ({"rule": "fixed", "decrease_by": -0.1, "interval": 1, "final_value": 0.9}, 0.9),
         ({"rule": "fixed", "decrease_by": -0.1, "schedule": [2, 7]}, 0.7),
+        ({"rule": "fixed", "decrease_by": -0.1, "schedule": [2, 2, 7]}, 0.7),
         ({"rule": "fixed", "decrease_by": -0.1, "schedule": [2, 7], "interval": 1}, inf),
         ({"rule": "stalled", "multiply_by": 1.1, "interval": 9}, inf),
         ({"rule": "stalled", "multiply_by": 0.5, "decrease_by": -0.8, "interval": 1}, 0.8),
@@ -75,6 +76,7 @@ def test_a_rule_that_missed_its_moment_still_changes():
     [
         ({"rule": "fixed", "initial_value": 1.0}, "interval"),
         ({"rule": "fixed", "initial_value": 0.1, "multiply_by": 0.5, "final_value": 1.0, "interval": 1}, "never be"),
+        ({"rule": "fixed", "schedule": []}, r"schedule must be a list of at least 1; got \[\]"),
         ({"rule": "stalled", "interval": 0}, "interval must be an integer >= 1; got 0"),
         ({"rule": "fixed", "interval": 1, "multiply_by": nan}, "multiply_by must be a finite number; got nan"),
         ({"rule": "fixed", "interval": 1, "multiply_by": -1}, r"multiply_by must be a number >= 0\.0; got -1"),

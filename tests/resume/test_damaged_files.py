@@ -333,3 +333,14 @@ def test_verify_says_that_a_state_without_its_best_network_is_not_good(tmp_path)
     told = {where: (good, text) for where, good, text in found}
     good, text = told[f"{stem}_last.ckpt"]
     assert not good and "best network" in text and used != f"{stem}_last.ckpt"
+
+
+def test_the_last_network_needs_no_best_one(runs, tmp_path):
+    stem = copied(runs, tmp_path, FINISHED)
+    for path in stem.parent.glob("*_best*"):
+        path.unlink()
+    with pytest.raises(CheckpointError, match="the file of its best network"):
+        NNClassifier.load(str(stem))
+    state, _ = RunFiles(str(stem)).read(file_of(stem, "last").name)
+    params = NNClassifier.load(str(stem), which="last").params
+    assert all((params[name] == values).all() for name, values in state.network.items())
