@@ -13,7 +13,7 @@ import pytest
 
 from arignote import ArignoteWarning, CheckpointError, ConfigError, NNClassifier, registry
 from arignote.layers import Layer
-from arignote.optim.updaters import NAG
+from arignote.optim.updaters import NAG, Updater
 
 MODULE = '''
 """A layer of a user's own."""
@@ -177,6 +177,19 @@ def test_no_layer_is_blamed_for_the_fault_of_another(digits):
     layers = [Wrong(what="nothing"), ["ClassificationOutputLayer"]]
     with pytest.raises(TypeError, match="of the observer"):
         NNClassifier(layers, n_epochs=1, observers=observer).fit(*digits)
+
+
+class Plain(Updater):
+    """Has no more than it must."""
+
+    def step(self, w, g, slots, lr, momentum, n):
+        w.sub_(g, alpha=lr)
+
+
+def test_an_updater_that_has_no_more_than_it_must_trains_as_sgd_does(digits):
+    layers = [["ClassificationOutputLayer", {"l2": 0.01}]]
+    ends = [NNClassifier(layers, rng=1, n_epochs=1, sgd_type=updater).fit(*digits) for updater in (Plain(), "sgd")]
+    assert (ends[0].params["output.W"] == ends[1].params["output.W"]).all()
 
 
 class Signs(NAG):

@@ -31,7 +31,7 @@ class Updater(Part):
 
     kind: ClassVar[str] = "updater"
     slots: ClassVar[tuple[str, ...]] = ()
-    default_lr: ClassVar[float]
+    default_lr: ClassVar[float] = 0.01
     momentum_name: ClassVar[str | None] = None
 
     @abstractmethod
@@ -71,8 +71,6 @@ class OnePassUpdater(Updater):
 class SGD(Updater):
     """Stochastic gradient descent: ``w <- w - lr * g``."""
 
-    default_lr: ClassVar[float] = 0.01
-
     def step(self, w: Any, g: Any, slots: Mapping[str, Any], lr: float, momentum: float, n: int) -> None:
         w.add_(g, alpha=-lr)
 
@@ -82,7 +80,6 @@ class Momentum(OnePassUpdater):
     """Classical momentum: ``v <- mu * v + g;  w <- w - lr * v`` (Sutskever et al., ICML 2013; PyTorch's form)."""
 
     slots: ClassVar[tuple[str, ...]] = ("velocity",)
-    default_lr: ClassVar[float] = 0.01
     momentum_name: ClassVar[str | None] = "momentum"
     momentum: Probability = 0.9
 
@@ -97,7 +94,6 @@ class NAG(OnePassUpdater):
     """Nesterov's accelerated gradient: ``v <- mu * v + g;  w <- w - lr * (g + mu * v)`` (as torch.optim.SGD)."""
 
     slots: ClassVar[tuple[str, ...]] = ("velocity",)
-    default_lr: ClassVar[float] = 0.01
     momentum_name: ClassVar[str | None] = "momentum"
     momentum: Probability = 0.9
 
@@ -127,7 +123,6 @@ class Adagrad(Updater):
     """``s <- s + g^2;  w <- w - lr * g / (sqrt(s) + epsilon)`` (Duchi et al., JMLR 2011)."""
 
     slots: ClassVar[tuple[str, ...]] = ("square",)
-    default_lr: ClassVar[float] = 0.01
     epsilon: Positive = 1e-10
 
     def step(self, w: Any, g: Any, slots: Mapping[str, Any], lr: float, momentum: float, n: int) -> None:
