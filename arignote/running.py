@@ -95,6 +95,9 @@ def run_through(begun: Begun, stop: StopRequest, files: RunWriter | None, spool:
                 f"layer {layer!r} has no deterministic form on {network.device}, so that no resume of it could be "
                 f'exact: use another layer, or device="cpu". ({fault})'
             ) from None
+        for x, *_ in begun.step.given:
+            if not network.architecture.takes(tuple(x.shape[1:])):
+                raise augmented_to(tuple(x.shape[1:]), network.architecture.n_in) from fault
         at_fault = misfit(begun.step)
         if at_fault is not None:
             raise ConfigError(at_fault) from fault

@@ -195,3 +195,15 @@ def test_a_network_of_fixed_parameters_stays_as_it_is_by_autograd_too(digits):
     ]
     ends = [NNClassifier(layers, rng=1, n_epochs=n).fit(*digits).params for n in (0, 1)]
     assert all((ends[1][name] == values).all() for name, values in ends[0].items())
+
+
+def test_an_augmentation_that_gives_another_shape_in_a_later_batch_is_told_as_that(digits):
+    n_calls = iter(range(100))
+
+    def crop(x, y):
+        # One call tries it out.
+        return (x if next(n_calls) < 3 else x[:, 1:]), y
+
+    layers = [["FCLayer", {"n_units": 4}], ["ClassificationOutputLayer"]]
+    with pytest.raises(DataError, match=r"augmentation makes examples of \(63,\) out of \(64,\)"):
+        NNClassifier(layers, n_epochs=1, batch_size=64, augmentation=crop, n_workers=0).fit(*digits)
