@@ -143,11 +143,17 @@ class FitSettings(BaseModel):
     @model_validator(mode="after")
     def _fits_together(self) -> Any:
         rule = self.momentum_rule
-        if rule is None:
-            return self
-        if self.sgd_type.momentum_name is None:
+        if rule is not None and self.sgd_type.momentum_name is None:
             told = "this updater has no momentum. Leave the rule out, or use sgd_type 'momentum' or 'nag'"
             raise ConfigError(Complaint(("momentum_rule",), told))
+        defaults = {"lr_rule": self.sgd_type.default_lr, "momentum_rule": self.sgd_type.default_momentum}
+        for name, default in defaults.items():
+            given = getattr(self, name)
+            told = given and given.in_vain(given.start(default).value)
+            if told:
+                raise ConfigError(Complaint((name,), told))
+        if rule is None:
+            return self
         highest = rule.highest(rule.start(self.sgd_type.default_momentum).value)
         if highest >= 1:
             told = "without end" if highest == inf else f"to {highest:g}"

@@ -53,6 +53,10 @@ class Rule(Part):
         """Return the first state; `default` is the updater's value."""
         return RuleState(default if self.initial_value is None else self.initial_value)
 
+    def in_vain(self, start: float) -> str | None:
+        """Return why the rule can never do what it says, where it begins at `start`; None where it can."""
+        return None
+
     def highest(self, start: float) -> float:
         """Return the highest value that a training may come to, however long it is; infinity where nothing stops it."""
         return start
@@ -84,14 +88,17 @@ class _Stepped(Rule):
     def _can_change(self) -> Any:
         if self.interval is None and self.schedule is None:
             raise ValueError("interval (validations) or schedule (epochs, from 1) must be given")
-        if self.initial_value is not None and self.final_value is not None:
-            ahead = self.multiply_by * (self.initial_value - self.decrease_by) - self.initial_value
-            if ahead * (self.final_value - self.initial_value) < 0:
-                raise ValueError(
-                    f"final_value {self.final_value} can never be reached: "
-                    f"from {self.initial_value} the first change goes {'up' if ahead > 0 else 'down'}"
-                )
+        told = None if self.initial_value is None else self.in_vain(self.initial_value)
+        if told is not None:
+            raise ValueError(told)
         return self
+
+    def in_vain(self, start: float) -> str | None:
+        ahead = self.multiply_by * (start - self.decrease_by) - start
+        if self.final_value is None or self.final_value == start or ahead * (self.final_value - start) > 0:
+            return None
+        goes = f"goes {'up' if ahead > 0 else 'down'}" if ahead else "goes nowhere"
+        return f"final_value {self.final_value} can never be reached: from {start} the first change {goes}"
 
     def highest(self, start: float) -> float:
         if self._next(start) <= start:
