@@ -62,13 +62,7 @@ def read_run(run: str, which: str | None = None) -> tuple[TrainingState, bool]:
         return read_2015(run), False
     files, names = resolve(run, which)
     if which in (None, "last") and not (len(names) == 1 and run.endswith(names[0])):
-        try:
-            found = files.newest()
-        except CheckpointError:
-            if which is None or not names:
-                raise
-            # What is lost may be the best network alone, which was not asked for.
-            return files.read(names[0])[0], False
+        found = files.newest(needs_best=which is None)
         if found is None:
             raise CheckpointError(f"{run}: there is no run of this stem ({files.path('last')} is missing)")
         return found[1], True
@@ -96,13 +90,14 @@ def restore(
     try:
         with only_trusting(run, tuple(trust)):
             settings_of(settings)
-            parsed = parse(state.spec["layers"]) if layers is None else []
+            parsed = parse(state.spec["layers"]) if layers is None else None
     except ConfigError as fault:
         again = f"\nOr give the layers again: NNClassifier.load({run!r}, layers=[...])" if layers is None else ""
         raise CheckpointError(f"{run}: {fault}{again}") from None
-    parsed = parsed or parse(layers)
     try:
-        architecture = declare(parsed, tuple(state.spec["n_in"]), len(state.classes["values"]))
+        architecture = declare(
+            parse(layers) if parsed is None else parsed, tuple(state.spec["n_in"]), len(state.classes["values"])
+        )
     except ConfigError as fault:
         raise CheckpointError(f"{run}: {fault}") from None
     best = state.best if is_last and which is None else None

@@ -150,7 +150,7 @@ def _start(state: TrainingState, name: str) -> Any:
     """Return a rule, and what says where it starts."""
     fit = state.spec["fit"]
     rule = fit.get(f"{name}_rule")
-    return rule, None if rule and rule[1].get("initial_value") is not None else fit["sgd_type"]
+    return rule, None if rule and rule[1].get("initial_value") is not None else fit.get("sgd_type")
 
 
 def _batches(state: TrainingState) -> Any:

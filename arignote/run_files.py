@@ -76,8 +76,11 @@ class RunFiles:
     def _head(self, name: str) -> Head:
         return head_of(lambda n_bytes: self.folder.read(name, n_bytes), self.folder.where(name))
 
-    def states(self, faults: list[str]) -> Iterator[tuple[str, TrainingState]]:
-        """Yield the good last states with their best networks, the newest first; what is wrong goes to `faults`."""
+    def states(self, faults: list[str], needs_best: bool = True) -> Iterator[tuple[str, TrainingState]]:
+        """Yield the good last states with their best networks, the newest first; what is wrong goes to `faults`.
+
+        One whose best network is lost is no good one, unless it `needs_best` no more.
+        """
         lasts = self.there("last")
         if lasts and lasts[0] != self.name("last"):
             faults.append(f"{self.path('last')}: is missing")
@@ -85,7 +88,11 @@ class RunFiles:
             try:
                 state, _ = self.read(name)
                 if state.best is not None:
-                    state.best.network = self._best_network(state, name)
+                    best = self._best_network(state.best.digest)
+                    if best is None and needs_best:
+                        told = f"the file of its best network ({self.path('best')}) is missing or damaged"
+                        raise CheckpointError(f"{self.folder.where(name)}: {told}")
+                    state.best.network = best or {}
             except CheckpointError as fault:
                 faults.append(str(fault))
                 self.damaged.add(name)
@@ -94,10 +101,10 @@ class RunFiles:
         if not lasts and self.there():
             faults.append(f"{self.path('last')}: is missing, though there are other files of the run")
 
-    def newest(self) -> tuple[str, TrainingState] | None:
+    def newest(self, needs_best: bool = True) -> tuple[str, TrainingState] | None:
         """Return path and state of the newest good file; None without any file, CheckpointError if none is good."""
         faults: list[str] = []
-        for found in self.states(faults):
+        for found in self.states(faults, needs_best):
             for fault in faults:
                 warnings.warn(f"{fault}. Used instead: {found[0]}", ArignoteWarning, stacklevel=4)
             return found
@@ -105,13 +112,8 @@ class RunFiles:
             raise CheckpointError("\n".join([*faults, "No good checkpoint is left"]))
         return None
 
-    def _best_network(self, state: TrainingState, name: str) -> dict[str, NDArray[Any]]:
-        assert state.best is not None
-        for best, digest in self._good_bests():
-            if digest == state.best.digest:
-                return best.network
-        where = self.folder.where(name)
-        raise CheckpointError(f"{where}: the file of its best network ({self.path('best')}) is missing or damaged")
+    def _best_network(self, digest: str) -> dict[str, NDArray[Any]] | None:
+        return next((best.network for best, found in self._good_bests() if found == digest), None)
 
     def has_best(self, digest: str) -> bool:
         """Whether a good file of the best network has this digest."""

@@ -70,40 +70,52 @@ def run_through(begun: Begun, stop: StopRequest, files: RunWriter | None, spool:
     try:
         make(begun.step, checkpointer, stop.heed, settings.observers).run(state)
     except FloatingPointError:
-        good = checkpointer.last_good() or began
-        take_over(state, good, "the last good state")
         place = "nothing was saved yet"
         if files is not None and files.there():
             place = f"the last good checkpoint is kept: {files.path('last')}"
-        try:
-            make(Looked(begun.step), Checkpointer(None), lambda: None, ()).run(state)
-        except NotFiniteFoundError as found:
-            lower = f"Lower the learning rate ({state.rules['lr'].value:g}), or set sgd_max_grad_norm"
-            raise NotFiniteError(
-                f"the numbers stopped being finite at epoch {state.progress.epoch + 1}, batch {state.progress.batch}: "
-                f"{found}. {place}. {'Look at what is done to them' if found.in_data else lower}"
-            ) from None
-        except FloatingPointError:
-            pass
-        raise NotFiniteError(f"the loss is not finite; {place}. Lower the learning rate") from None
+        take_over(state, checkpointer.last_good() or began, "the last good state")
+        again = make(Looked(begun.step), Checkpointer(None), lambda: None, ())
+        raise NotFiniteError(_born(again, state, place)) from None
     except ArignoteError:
         raise
     except Exception as fault:
-        layer = not_deterministic(network) if "determinis" in str(fault) else None
-        if layer is not None:
-            raise ConfigError(
-                f"layer {layer!r} has no deterministic form on {network.device}, so that no resume of it could be "
-                f'exact: use another layer, or device="cpu". ({fault})'
-            ) from None
-        for x, *_ in begun.step.given:
-            if not network.architecture.takes(tuple(x.shape[1:])):
-                raise augmented_to(tuple(x.shape[1:]), network.architecture.n_in) from fault
-        at_fault = misfit(begun.step)
-        if at_fault is not None:
-            raise ConfigError(at_fault) from fault
-        raise
+        named = _at_fault(begun, fault)
+        if named is None:
+            raise
+        raise named from fault
     finally:
         checkpointer.settle()
+
+
+def _born(again: Trainer, state: TrainingState, place: str) -> str:
+    """Train again, looking at every number, and return where the first was not finite."""
+    try:
+        again.run(state)
+    except NotFiniteFoundError as found:
+        lower = f"Lower the learning rate ({state.rules['lr'].value:g}), or set sgd_max_grad_norm"
+        return (
+            f"the numbers stopped being finite at epoch {state.progress.epoch + 1}, batch {state.progress.batch}: "
+            f"{found}. {place}. {'Look at what is done to them' if found.in_data else lower}"
+        )
+    except FloatingPointError:
+        pass
+    return f"the loss is not finite; {place}. Lower the learning rate"
+
+
+def _at_fault(begun: Begun, fault: Exception) -> ArignoteError | None:
+    """Return which layer, or augmentation, a fault of the loop comes of; None where it is of neither."""
+    network = begun.network
+    layer = not_deterministic(network) if "determinis" in str(fault) else None
+    if layer is not None:
+        return ConfigError(
+            f"layer {layer!r} has no deterministic form on {network.device}, so that no resume of it could be exact: "
+            f'use another layer, or device="cpu". ({fault})'
+        )
+    for x, *_ in begun.step.given:
+        if not network.architecture.takes(tuple(x.shape[1:])):
+            return augmented_to(tuple(x.shape[1:]), network.architecture.n_in)
+    told = misfit(begun.step)
+    return None if told is None else ConfigError(told)
 
 
 def _maker(begun: Begun) -> Callable[..., Trainer]:

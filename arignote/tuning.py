@@ -60,9 +60,11 @@ def measure(spec: RunSpec, base: Path, n_rounds: int = 7, round_seconds: float =
     round_seconds : float
         Time of a setup in a round.
     """
+    assert spec.data is not None
+    only_train = spec.data.model_copy(update={"valid": None, "test": None})
+    spec = spec.model_copy(update={"data": only_train})
     layers, given, settings = of_config(spec, base, n_threads=None, channels_last="auto", compile=False)
-    only_train = replace(as_layers_say(given, layers), valid=None, test=None)
-    prepared, settings = prepare(only_train, settings, seed=0)
+    prepared, settings = prepare(as_layers_say(given, layers), settings, seed=0)
     rows, labels = prepared.parts["train"]
     architecture = declare(layers, rows.n_in, len(prepared.classes))
     batch = next(iter(Batches(rows, labels, seed=0, batch_size=settings.batch_size).epoch(0)))

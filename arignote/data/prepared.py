@@ -102,13 +102,12 @@ def prepare(
         What the preprocessing has learned already.
     """
     settings = _as_data_says(given.x, settings)
-    rows, chosen, names = _rows_of_parts(given, settings)
+    names = feature_names(given.x)
+    rows, fractions, numbers = _rows_of_parts(given, settings, names)
     labels = rows["train"].y
     assert labels is not None
     classes = find_classes(labels, given.n_classes)
-    fractions = {name: part for name, part in chosen.items() if isinstance(part, float)}
-    numbers = {name: part for name, part in chosen.items() if not isinstance(part, float)}
-    if chosen:
+    if fractions or numbers:
         groups = None if given.groups is None else _per_row("groups", given.groups, len(labels))
         numbers = partition(labels, fractions, seed, how=settings.partition, groups=groups, chosen=numbers)
         rows |= {name: rows["train"].take(at) for name, at in numbers.items()}
@@ -145,9 +144,9 @@ def _as_data_says(x: Any, settings: FitSettings) -> FitSettings:
 
 
 def _rows_of_parts(
-    given: Given, settings: FitSettings
-) -> tuple[dict[str, Rows], dict[str, float | NDArray[np.int64]], list[str]]:
-    """Return the rows of each part that has data of its own, what the others are of "train", the names of columns."""
+    given: Given, settings: FitSettings, names: list[str]
+) -> tuple[dict[str, Rows], dict[str, float], dict[str, NDArray[np.int64]]]:
+    """Return the rows of each part that has data of its own, and which fractions or rows of "train" the others are."""
     x, valid, test = given.x, given.valid, given.test
     if isinstance(x, DataWithHoldoutPartitions):
         valid = x.valid_frac or None if valid is None else valid
@@ -156,21 +155,21 @@ def _rows_of_parts(
     rows = {"train": see(x, given.y, what="X")}
     if rows["train"].y is None:
         raise DataError("a classifier needs labels: fit(X, y), or fit((X, y))")
-    names = feature_names(x)
-    chosen: dict[str, float | NDArray[np.int64]] = {}
+    fractions: dict[str, float] = {}
+    numbers: dict[str, NDArray[np.int64]] = {}
     for name, part in (("valid", valid), ("test", test)):
         if isinstance(part, bool) or _is_fraction(part):
             raise DataError(f"{name} must be a fraction in [0, 1), row numbers or data; got {part!r}")
         if isinstance(part, int | float):
-            chosen |= {name: float(part)} if part else {}
+            fractions |= {name: float(part)} if part else {}
         elif _are_row_numbers(part):
-            chosen[name] = _row_numbers(name, part, len(rows["train"]))
+            numbers[name] = _row_numbers(name, part, len(rows["train"]))
         elif part is not None:
             check_feature_names(names, part, name)
             rows[name] = see(part, what=name)
             if rows[name].y is None:
                 raise DataError(f"{name} must be a fraction, row numbers, (X, y) or Data with labels")
-    return rows, chosen, names
+    return rows, fractions, numbers
 
 
 def _is_fraction(part: Any) -> bool:

@@ -78,7 +78,7 @@ def not_deterministic(network: Network) -> str | None:
     for place, (params, forward) in network.placed():
         x = torch.zeros((2, *place.input_shape), device=network.device, requires_grad=True)
         try:
-            forward(params, x, True).sum().backward()  # type: ignore[no-untyped-call]
+            torch.autograd.backward([forward(params, x, True).sum()])
         except RuntimeError as fault:
             if "determinis" in str(fault):
                 return place.name

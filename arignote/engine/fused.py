@@ -51,7 +51,7 @@ def adam(
         m,
         s,
         [],
-        [torch.tensor(float(n), device=one.device) for one in w],
+        [torch.tensor(float(n), device=w[0].device)] * len(w),
         lr=lr,
         beta1=beta1,
         beta2=beta2,

@@ -136,7 +136,8 @@ def validation_rows(network: Network) -> int:
 def logits_of(network: Network, x: NDArray[Any]) -> Tensor:
     """Return the logits (rows, n_classes) of a batch, outside training."""
     network.eval()
-    return network(to_device(np.ascontiguousarray(x, dtype=np.float32), network.device))  # type: ignore[no-any-return]
+    logits: Tensor = network(to_device(np.ascontiguousarray(x, dtype=np.float32), network.device))
+    return logits
 
 
 def predict_proba(network: Network, batches: Iterable[NDArray[Any]]) -> NDArray[Any]:

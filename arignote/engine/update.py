@@ -37,10 +37,9 @@ class Update:
     def __init__(self, network: Network, updater: Updater, max_grad_norm: float | None):
         self._network, self._max_grad_norm = network, max_grad_norm
         self.slots = {name: torch.zeros_like(network.weights) for name in updater.slots}
-        # A norm is of the gradients with their penalties, which cannot wait for the updater then.
-        one_pass = updater if isinstance(updater, OnePassUpdater) and max_grad_norm is None else None
-        if one_pass is not None and type(one_pass).step is not OnePassUpdater.step:
-            # One derived from it goes its own way.
+        one_pass = updater if isinstance(updater, OnePassUpdater) else None
+        if max_grad_norm is not None or type(updater).step is not OnePassUpdater.step:
+            # A norm is of the gradients with their penalties; a step of a user's own knows of none.
             one_pass = None
         self._steps: list[Callable[[float, float, int], None]] = []
         if one_pass is None:

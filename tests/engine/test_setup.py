@@ -130,3 +130,11 @@ def test_a_compiled_step_is_the_same_after_a_stop_before_a_smaller_batch(digits,
     plain = NNClassifier(NORMED, rng=1, n_epochs=2, batch_size=64).fit(x, y)
     for name, array in plain.params.items():
         np.testing.assert_allclose(array, whole.params[name], rtol=1e-3, atol=1e-5)
+
+
+# What torch's compiler tells of itself.
+@pytest.mark.filterwarnings("ignore")
+def test_a_compiled_maxout_has_finite_gradients_in_bf16(digits):
+    layers = [["FCMaxoutLayer", {"n_units": 8, "maxout_k": 4}], OUTPUT]
+    fitted = NNClassifier(layers, rng=1, n_epochs=1, batch_size=64, drop_last=True, compile=True, precision="bf16")
+    assert np.isfinite(fitted.fit(*digits).history_[-1]["train_nll"])
