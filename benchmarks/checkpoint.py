@@ -23,7 +23,7 @@ import torch
 from safetensors.torch import save_file
 
 from arignote import NNClassifier
-from arignote.run_files import RunFiles
+from arignote.run_writer import RunWriter
 from arignote.state import TrainingState
 
 CASES = {
@@ -66,7 +66,7 @@ def fit(units: tuple[int, ...], x, y, batch: int, n_epochs: int, stem: str | Non
         if event.kind == "validation":
             clock.epochs.append(time.perf_counter())
 
-    save = RunFiles.save
+    save = RunWriter.save
 
     def timed(self, *args) -> None:
         began, cpu = time.perf_counter(), time.thread_time()
@@ -75,7 +75,7 @@ def fit(units: tuple[int, ...], x, y, batch: int, n_epochs: int, stem: str | Non
         clock.cpu.append(time.thread_time() - cpu)
 
     layers = [["FCLayer", {"n_units": n, "activation": "relu"}] for n in units] + [["ClassificationOutputLayer"]]
-    RunFiles.save = timed
+    RunWriter.save = timed
     try:
         fitted = NNClassifier(layers, rng=1).fit(
             x,
@@ -91,7 +91,7 @@ def fit(units: tuple[int, ...], x, y, batch: int, n_epochs: int, stem: str | Non
             resume="fresh",
         )
     finally:
-        RunFiles.save = save
+        RunWriter.save = save
     clock.returned, clock.state = time.perf_counter(), fitted.state_
     return clock
 

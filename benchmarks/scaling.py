@@ -26,7 +26,7 @@ from arignote import NNClassifier
 from arignote.data.order import Order
 from arignote.progress import History
 from arignote.report.progress import ProgressLines
-from arignote.run_files import RunFiles
+from arignote.run_writer import RunWriter
 from arignote.state import TrainingState
 
 N_IN = 16
@@ -117,7 +117,7 @@ def balanced(whole: bool) -> Iterator[tuple]:
 def saving(state: TrainingState, folder: Path) -> list[float]:
     """Return the median seconds of a copy, for which training waits, and of a file."""
     times = []
-    files = RunFiles(str(folder / "run"))
+    files = RunWriter(str(folder / "run"))
     copy = state.snapshot()
     for _ in range(5):
         began = time.perf_counter()
