@@ -29,6 +29,7 @@ __all__ = [
     "as_pair",
     "build",
     "complaints_of",
+    "completed",
     "dump",
     "names",
     "only_trusting",
@@ -205,6 +206,24 @@ def build(kind: str, spec: Any) -> Any:
 def dump(part: Part) -> list[Any]:
     """Return the spec ``[Name, {params}]`` of a part, every parameter written out, plain data only."""
     return [part_name(part), part.model_dump(mode="json")]
+
+
+def completed(kind: str, spec: list[Any]) -> list[Any]:
+    """Return a spec from a file with the defaults of all parameters that it lacks.
+
+    A file of an earlier version lacks parameters that were added since. A spec that cannot be built in this process,
+    such as one that names a function, keeps the values it has; nothing is imported for it.
+    """
+    with only_trusting("", ()):
+        try:
+            return dump(build(kind, spec))
+        except ConfigError:
+            pass
+        try:
+            word, params = split(kind, spec)
+            return [word, find(kind, word).model_construct().model_dump(mode="json") | params]
+        except ConfigError:
+            return spec
 
 
 def part_of(kind: str, shorthand: Callable[[Any], Any] = lambda value: value, needed: bool = False) -> Any:

@@ -9,8 +9,9 @@ from typing import Any
 
 from arignote.engine.network import copy_into
 from arignote.errors import ArignoteWarning, CheckpointError
+from arignote.registry import completed
 from arignote.run_files import RunFiles
-from arignote.spec import FitSettings, decides
+from arignote.spec import completed_settings, decides
 from arignote.state import TrainingState
 
 __all__ = ["candidates", "differences", "other_than", "story", "take_over", "tell"]
@@ -68,11 +69,10 @@ def differences(old: Mapping[str, Any], new: Mapping[str, Any], prefix: str = ""
 
 
 def _comparable(spec: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what decides the numbers of a run, layers by their names; a word that a file lacks has its default."""
-    layers = {params["name"]: {"type": word} | params for word, params in spec["layers"]}
-    defaults = {name: field.default for name, field in FitSettings.model_fields.items()}
-    fit = {key: spec["fit"].get(key, default) for key, default in defaults.items() if decides(key)}
-    return {"layers": layers, "fit": fit}
+    """Return what decides the numbers of a run, layers by name; what a file of an earlier version lacks is added."""
+    layers = [completed("layer", layer) for layer in spec["layers"]]
+    fit = {key: value for key, value in completed_settings(spec["fit"]).items() if decides(key)}
+    return {"layers": {params["name"]: {"type": word} | params for word, params in layers}, "fit": fit}
 
 
 def other_than(stored: TrainingState, new: TrainingState) -> list[str]:
@@ -82,6 +82,9 @@ def other_than(stored: TrainingState, new: TrainingState) -> list[str]:
         # Nobody asked for just that: the data decides it.
         then["fit"]["batch_size"] = now["fit"]["batch_size"]
     found = differences(then, now)
+    order_then, order_now = list(then["layers"]), list(now["layers"])
+    if order_then != order_now and set(order_then) == set(order_now):
+        found.insert(0, f"order of layers: {', '.join(order_then)} then, {', '.join(order_now)} now")
     if new.rng != stored.rng:
         found.append(f"rng: {stored.rng} then, {new.rng} now")
     if not stored.data:
@@ -148,9 +151,9 @@ def take_over(state: TrainingState, stored: TrainingState, where: str) -> None:
 
 def _start(state: TrainingState, name: str) -> Any:
     """Return a rule, and what says where it starts."""
-    fit = state.spec["fit"]
-    rule = fit.get(f"{name}_rule")
-    return rule, None if rule and rule[1].get("initial_value") is not None else fit.get("sgd_type")
+    fit = _comparable(state.spec)["fit"]
+    rule = fit[f"{name}_rule"]
+    return rule, None if rule and rule[1].get("initial_value") is not None else fit["sgd_type"]
 
 
 def _batches(state: TrainingState) -> Any:

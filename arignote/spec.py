@@ -6,10 +6,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from contextlib import suppress
+from functools import cache
 from math import inf
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model, model_validator
 from pydantic.config import JsonDict
 
 from arignote.errors import Complaint, ConfigError
@@ -29,9 +32,9 @@ from arignote.fields import (
     TrainLoss,
     Update,
 )
-from arignote.registry import Count, Pair, Positive, plain
+from arignote.registry import Count, Pair, Positive, only_trusting, plain
 
-__all__ = ["DataSpec", "FitSettings", "RunSpec", "Source", "decides", "fit_parameters"]
+__all__ = ["DataSpec", "FitSettings", "RunSpec", "Source", "completed_settings", "decides", "fit_parameters"]
 
 
 FREE: JsonDict = {"decides": False}
@@ -164,6 +167,27 @@ class FitSettings(BaseModel):
 def decides(name: str) -> bool:
     """Whether a setting decides the numbers of a run (and so may not change when it goes on)."""
     return FitSettings.model_fields[name].json_schema_extra != FREE
+
+
+@cache
+def _alone(name: str) -> type[BaseModel]:
+    """Return a model of one setting, which is checked on its own."""
+    field = FitSettings.model_fields[name]
+    fields: Any = {name: (field.annotation, field)}
+    return create_model("Setting", __config__=ConfigDict(arbitrary_types_allowed=True), **fields)
+
+
+def completed_settings(fit: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the known settings of a file with the defaults of all that it lacks, within its parts too.
+
+    A value that cannot be built in this process, such as the name of a function, stays as it is; nothing is imported.
+    """
+    found = FitSettings.model_validate({}).model_dump(mode="json")
+    for name in found.keys() & fit.keys():
+        found[name] = fit[name]
+        with only_trusting("", ()), suppress(ValidationError):
+            found |= _alone(name)(**{name: fit[name]}).model_dump(mode="json")
+    return found
 
 
 def fit_parameters(indent: str = "    ") -> str:

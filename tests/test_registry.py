@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 
 import numpy as np
 import pytest
@@ -11,7 +12,8 @@ import arignote.data
 import arignote.layers
 import arignote.optim  # noqa: F401
 from arignote.errors import ConfigError
-from arignote.registry import Part, build, dump, names, part_name, plain, register
+from arignote.registry import Part, build, completed, dump, names, part_name, plain, register
+from arignote.spec import completed_settings
 
 KINDS = ["activation", "augmentation", "initializer", "layer", "loss", "preprocess", "rule", "stop_rule", "updater"]
 # What a part cannot be built without.
@@ -128,3 +130,19 @@ def test_what_numpy_made_is_plain_all_the_way_down():
     assert found == {1: [0.5, [[0, 1]]], "b": {"c": True}}
     assert json.loads(json.dumps(found)) == {"1": [0.5, [[0, 1]]], "b": {"c": True}}
     assert isinstance(given[1][1][0], np.ndarray)
+
+
+def test_a_spec_of_a_file_that_cannot_be_built_here_keeps_its_values_and_gets_the_defaults():
+    activation = "a_module_that_is_not_there:function"
+    word, params = completed("layer", ["FCLayer", {"n_units": 3, "activation": activation}])
+    assert (word, params["n_units"], params["activation"]) == ("FCLayer", 3, activation)
+    assert (params["l1"], params["use_bias"], params["W"]) == (0.0, True, None)
+
+
+def test_nothing_is_imported_to_complete_a_spec_of_a_file(tmp_path, monkeypatch):
+    (tmp_path / "named_by_a_file.py").write_text("raise RuntimeError('imported')")
+    monkeypatch.syspath_prepend(tmp_path)
+    spec = ["named_by_a_file:Layer", {"n_units": 3}]
+    assert completed("layer", spec) == spec
+    assert completed_settings({"sgd_type": spec, "lr_rule": [7]})["sgd_type"] == spec
+    assert "named_by_a_file" not in sys.modules

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import warnings
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -288,6 +290,10 @@ def test_something_else_is_refused_with_the_diff_before_anything_is_written(case
         (lambda layers: layers[1][1].update(dropout_p=0.5), "dropout_p: 0.3 then, 0.5 now"),
         (lambda layers: layers.pop(1), "then, None now"),
         (lambda layers: layers[0][1].update(name="first"), "layers.first: None then"),
+        (
+            lambda layers: layers.insert(0, layers.pop(1)),
+            "order of layers: input, fc1, dropout1, output then, input, dropout1, fc1, output now",
+        ),
     ],
 )
 def test_another_layer_is_refused_with_the_diff(change, text, stopped, fit, layers):
@@ -297,6 +303,82 @@ def test_another_layer_is_refused_with_the_diff(change, text, stopped, fit, laye
     with pytest.raises(CheckpointError, match=re.escape(text)):
         fit(stem, layers=layers)
     assert files(stem) == before
+
+
+def test_two_equal_layers_in_each_others_place_are_another_network(stopped, fit):
+    def two(first, second):
+        same = {"n_units": 12, "activation": "relu"}
+        return [["FCLayer", {"name": name} | same] for name in (first, second)] + [LAYERS[-1]]
+
+    stem = stopped(layers=two("a", "b"))
+    with pytest.raises(CheckpointError, match="order of layers: input, a, b, output then, input, b, a, output now"):
+        fit(stem, layers=two("b", "a"))
+    # An order that follows from another difference is not reported twice.
+    with pytest.raises(CheckpointError) as caught:
+        fit(stem, layers=two("b", "c"))
+    assert "order" not in str(caught.value)
+
+
+def test_parameters_that_an_older_file_lacks_have_their_defaults(stopped, fit, whole):
+    def of_an_older_version(state):
+        for _, params in state.spec["layers"]:
+            # Of a layer, and of a part within it.
+            params.pop("l1", None)
+            if "activation" in params:
+                params["activation"] = params["activation"][:1]
+        fit = state.spec["fit"]
+        del fit["drop_last"], fit["augmentation"], fit["lr_rule"][1]["final_value"], fit["valid_loss"]
+        fit["sgd_type"] = fit["sgd_type"][:1]
+
+    stem = stopped()
+    rewrite(stem, of_an_older_version)
+    assert digest(fit(stem)) == whole
+
+
+def test_a_default_that_is_another_value_now_is_a_difference(stopped, fit, layers):
+    stem = stopped()
+    rewrite(stem, lambda state: state.spec["layers"][1][1].pop("l2"))
+    stem.with_name("run_last.1.ckpt").unlink()
+    # The file lacks l2, whose default is 0; the run has 0.001.
+    with pytest.raises(CheckpointError, match=re.escape("layers.fc1.l2: 0.0 then, 0.001 now")):
+        fit(stem)
+
+
+STORED = Path(__file__).parent / "checkpoint"
+
+
+def test_a_run_of_version_2_resumes_and_ends_as_if_it_had_begun_today(digits, tmp_path):
+    # Written by the commit b2e6c64 with the layers and settings below, stopped in its second epoch after two batches.
+    layers = [
+        ["ConvLayer", {"name": "conv", "n_output_maps": 3, "filter_shape": 3, "l2": 0.001}],
+        ["MaxPool2DLayer", {"pool_shape": 2}],
+        ["BatchNormLayer", {}],
+        ["FCMaxoutLayer", {"name": "maxout", "n_units": 8, "maxout_k": 2, "maxnorm": 3.0}],
+        ["DropoutLayer", {"dropout_p": 0.3}],
+        ["ClassificationOutputLayer", {"name": "output"}],
+    ]
+    settings = SETTINGS | {
+        "sgd_type": "adam",
+        "lr_rule": {"rule": "stalled", "initial_value": 0.01, "multiply_by": 0.5, "interval": 1},
+        "preprocess": [["Standardise"]],
+        "augmentation": [["Noise", {"sigma": 0.1}]],
+        "n_threads": 1,
+    }
+    images = digits[0].reshape(-1, 1, 8, 8), digits[1]
+    for kind in ("last", "best"):
+        shutil.copy(STORED / f"v2_{kind}.ckpt", tmp_path / f"run_{kind}.ckpt")
+    whole = NNClassifier(layers, rng=3).fit(*images, **settings)
+    with warnings.catch_warnings():
+        # Versions, and the machine; anything else is an error.
+        warnings.filterwarnings(
+            "ignore", r"[^;]*bit for bit: environment\.[^;]*(; environment\.[^;]*)*$", ArignoteWarning
+        )
+        ended = NNClassifier(layers, rng=3).fit(*images, **settings, checkpoint=str(tmp_path / "run"))
+    assert ended.state_.starts == [[0, 0], MIDDLE]
+    assert [row["epoch"] for row in ended.history_] == [1, 2, 3]
+    # Another processor may round in another way.
+    for name, array in whole.state_.network.items():
+        np.testing.assert_allclose(ended.state_.network[name], array, rtol=1e-3, atol=1e-4)
 
 
 def test_where_no_file_may_be_nothing_is_written(stopped, fit):
