@@ -17,10 +17,24 @@ __all__ = ["Part", "Resident", "may_stay", "moved", "to_device"]
 Part = tuple[Tensor, Tensor, Tensor | None, int]
 
 
+# Bytes: that of the engine's own tensors, and what MKL asks for equal results of equal runs ("Obtaining Numerically
+# Reproducible Results", Developer Guide for oneMKL).
+ALIGNMENT = 64
+
+
 def to_device(array: NDArray[Any], device: torch.device) -> Tensor:
-    """Return an array as a tensor where the network lives (without a copy on the CPU)."""
+    """Return an array as a tensor where the network lives; on the CPU without a copy, if its memory is aligned.
+
+    Kernels round differently at different addresses: a product with one column does, modulo 16.
+    """
     tensor = torch.from_numpy(array)
-    return tensor if device.type == "cpu" else tensor.pin_memory().to(device, non_blocking=True)
+    if device.type != "cpu":
+        return tensor.pin_memory().to(device, non_blocking=True)
+    return _aligned(tensor)
+
+
+def _aligned(tensor: Tensor) -> Tensor:
+    return tensor if tensor.data_ptr() % ALIGNMENT == 0 else tensor.clone()
 
 
 def moved(batch: Batch, seed: int, device: torch.device) -> Part:
@@ -54,4 +68,5 @@ class Resident:
         """Return the rows of a batch, whose own features are not looked at."""
         rows = batch.rows
         chosen = rows if isinstance(rows, slice) else to_device(np.ascontiguousarray(rows), self._device)
-        return self._x[chosen], self._y[chosen], None if self._weights is None else self._weights[chosen], seed
+        weights = None if self._weights is None else self._weights[chosen]
+        return _aligned(self._x[chosen]), self._y[chosen], weights, seed

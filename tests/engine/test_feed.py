@@ -10,7 +10,7 @@ from promise import digest
 from arignote import NNClassifier, running
 from arignote.data.batches import Batches
 from arignote.data.rows import rows_of
-from arignote.engine.feed import Resident, may_stay, moved
+from arignote.engine.feed import ALIGNMENT, Resident, may_stay, moved, to_device
 
 CPU = torch.device("cpu")
 
@@ -46,3 +46,39 @@ def test_batches_of_rows_alone_read_no_features():
 
 def test_nothing_stays_on_a_cpu_where_it_is_already():
     assert not may_stay(1, CPU)
+
+
+def at_offset(array, offset):
+    """Return a copy of an array whose memory begins so many bytes after an aligned address."""
+    buffer = np.empty(array.nbytes + 2 * ALIGNMENT, np.uint8)
+    start = -buffer.ctypes.data % ALIGNMENT + offset
+    view = buffer[start : start + array.nbytes].view(array.dtype).reshape(array.shape)
+    view[...] = array
+    return view
+
+
+@pytest.mark.parametrize("offset", range(0, ALIGNMENT, 4))
+def test_whatever_its_address_an_array_is_aligned_on_the_device(offset):
+    array = np.random.default_rng(0).normal(size=(12, 13)).astype(np.float32)
+    tensor = to_device(at_offset(array, offset), CPU)
+    assert tensor.data_ptr() % ALIGNMENT == 0
+    assert np.array_equal(tensor.numpy(), array)
+
+
+def test_aligned_memory_is_not_copied():
+    array = at_offset(np.ones((4, 3), np.float32), 0)
+    assert to_device(array, CPU).data_ptr() == array.ctypes.data
+
+
+@pytest.mark.parametrize("resident", [False, True])
+def test_weights_do_not_depend_on_the_address_of_the_data(digits, monkeypatch, resident):
+    # 13 features, so that each batch lies at another address modulo 16, and one unit, whose product depends on it.
+    x, y = np.ascontiguousarray(digits[0][:, 10:23]), digits[1] % 2
+    monkeypatch.setattr(running, "may_stay", lambda n_bytes, device: resident)
+
+    def fit(offset):
+        layers = [["ClassificationOutputLayer", {"n_classes": 1}]]
+        classifier = NNClassifier(layers, rng=3, n_epochs=2, batch_size=25, shuffle=False, n_threads=1)
+        return digest(classifier.fit(at_offset(x, offset), y))
+
+    assert fit(0) == fit(4) == fit(8) == fit(28)
