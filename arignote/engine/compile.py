@@ -3,13 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from types import FunctionType, MethodType
 from typing import Any
 
 import torch
 
 from arignote.errors import ConfigError
 
-__all__ = ["compiled"]
+__all__ = ["N_SHAPES", "compiled", "limits"]
+
+# Shapes of batches that are compiled in a fit; one more is an error.
+N_SHAPES = 64
+
+
+def limits() -> Any:
+    """Return a context in which a shape too many is an error.
+
+    The compiler's own limit is 8, beyond which it runs the function as it is, without a message and with other bits;
+    a resumed run meets the shapes in another order.
+    """
+    return torch._dynamo.config.patch(
+        recompile_limit=N_SHAPES, accumulated_recompile_limit=N_SHAPES, fail_on_recompile_limit_hit=True
+    )
 
 
 def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -17,14 +32,30 @@ def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
 
     Shapes are never taken for variable: a batch would have other bits once a smaller one was seen.
     """
-    made = torch.compile(function, dynamic=False)
+    made = torch.compile(_copy(function), dynamic=False)
 
     def call(*args: Any) -> Any:
         try:
             return made(*args)
+        except torch._dynamo.exc.FailOnRecompileLimitHit:
+            raise ConfigError(
+                f"compile=True: batches have more than {N_SHAPES} shapes, and each is compiled on its own. "
+                "Leave compile out, or let the augmentation make examples of fewer shapes"
+            ) from None
         except (torch._dynamo.exc.BackendCompilerFailed, torch._inductor.exc.InductorError) as fault:
             raise ConfigError(
                 f"compile=True: the network cannot be compiled here; leave it out, or see to a C++ compiler. ({fault})"
             ) from None
 
     return call
+
+
+def _copy(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a method whose code is an object of its own, with which the compiler keeps its results and counts them.
+
+    Fits of one process would share the limit otherwise.
+    """
+    assert isinstance(function, MethodType) and isinstance(function.__func__, FunctionType)
+    code = function.__func__
+    fresh = FunctionType(code.__code__.replace(), code.__globals__, code.__name__, code.__defaults__, code.__closure__)
+    return MethodType(fresh, function.__self__)

@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 
+from arignote.engine.compile import limits
 from arignote.engine.setup import Setup
 
 __all__ = ["session"]
@@ -53,6 +54,7 @@ def session(setup: Setup) -> Iterator[None]:
 
             # In this process: no others are left behind.
             stack.enter_context(config.patch(compile_threads=1))
+            stack.enter_context(limits())
         if setup.device != "cpu":
             put_back(torch.cuda.set_rng_state_all, torch.cuda.get_rng_state_all())
             for owner, name, value in (

@@ -1,0 +1,73 @@
+"""Compiled functions: each shape is compiled, or there is an error; never does one run uncompiled without a message."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from arignote import ConfigError, NNClassifier
+from arignote.engine import compile as rules
+from arignote.engine.session import session
+from arignote.engine.setup import Setup
+
+# What torch's compiler tells of itself.
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
+COMPILING = Setup(compile=True)
+
+
+class Doubled:
+    """A method that gives another result where it is not compiled."""
+
+    def __init__(self):
+        self.factor = torch.tensor(2.0)
+
+    def __call__(self, x):
+        return x * self.factor if torch.compiler.is_compiling() else torch.full_like(x, torch.nan)
+
+
+def test_a_shape_too_many_is_an_error_and_no_function_runs_uncompiled(monkeypatch):
+    monkeypatch.setattr(rules, "N_SHAPES", 2)
+    with session(COMPILING):
+        double = rules.compiled(Doubled().__call__)
+        for n in (3, 4, 3):
+            assert double(torch.ones(n)).tolist() == [2.0] * n
+        with pytest.raises(ConfigError, match="more than 2 shapes"):
+            double(torch.ones(5))
+
+
+def test_fits_of_one_process_do_not_share_the_limit(monkeypatch):
+    monkeypatch.setattr(rules, "N_SHAPES", 1)
+    with session(COMPILING):
+        for _ in range(3):
+            assert rules.compiled(Doubled().__call__)(torch.ones(3)).tolist() == [2.0] * 3
+
+
+def test_the_limit_of_the_compiler_is_put_back():
+    def limits():
+        config = torch._dynamo.config
+        return config.recompile_limit, config.accumulated_recompile_limit, config.fail_on_recompile_limit_hit
+
+    before = limits()
+    with session(COMPILING):
+        assert limits() == (rules.N_SHAPES, rules.N_SHAPES, True)
+    assert limits() == before
+
+
+def test_a_fit_whose_batches_have_too_many_shapes_says_so(monkeypatch):
+    monkeypatch.setattr(rules, "N_SHAPES", 1)
+    layers = [
+        ["ConvLayer", {"n_output_maps": 2, "filter_shape": 2}],
+        ["BatchNormLayer"],
+        ["GlobalAveragePoolLayer"],
+        ["ClassificationOutputLayer"],
+    ]
+
+    def smaller(x, y, epoch):
+        return x[:, :, : 5 - epoch], y
+
+    x = np.random.default_rng(0).normal(size=(8, 1, 5, 5)).astype(np.float32)
+    with pytest.raises(ConfigError, match=r"more than 1 shapes.*fewer shapes"):
+        NNClassifier(layers, rng=1, n_epochs=3, batch_size=8, compile=True, augmentation=smaller).fit(
+            x, np.arange(8) % 2
+        )
