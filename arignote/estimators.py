@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import os
 from collections.abc import Callable, Sequence
-from contextlib import closing
+from contextlib import AbstractContextManager, closing, nullcontext
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -23,6 +23,7 @@ from arignote.data.prepared import Given
 from arignote.data.preprocess import Pipeline
 from arignote.data.rows import Rows, rows_of
 from arignote.engine.network import Network, copy_into
+from arignote.engine.session import seeds_kept
 from arignote.engine.step import Scorer, predict_proba
 from arignote.errors import ConfigError, DataError
 from arignote.fitting import fit_network, read_run, restore, settings_of
@@ -264,12 +265,16 @@ class NNClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             raise DataError(f"an example of X must have shape {tuple(expected)}; got {rows.n_in}")
         return rows
 
+    def _seeds_kept(self) -> AbstractContextManager[None]:
+        """Return a context that puts global generators back, where a layer of the user may draw from them."""
+        return seeds_kept(self.network_.setup.device) if self.network_.is_custom else nullcontext()
+
     def predict_proba(self, X: Any) -> NDArray[Any]:
         """Return the probability of each class, float32 (rows, n_classes), columns as `classes_`."""
         rows = self._rows(X)
         no_labels = np.zeros(len(rows), dtype=np.int64)
-        with closing(in_order(self.network_, rows, no_labels)) as batches:
-            return predict_proba(self.network_, (x for x, _ in batches))
+        with self._seeds_kept(), closing(in_order(self.network_, rows, no_labels)) as batches:
+            return predict_proba(self.network_, (x for x, _ in batches), self.state_.rng)
 
     def predict(self, X: Any) -> NDArray[Any]:
         """Return the most probable class of each row, (rows,)."""
@@ -293,8 +298,8 @@ class NNClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         labels = encode_labels(rows.y, self.classes_, "X")
         names = [losses] if isinstance(losses, str) else losses
         score = Scorer(self.network_, {name: build("loss", name) for name in names})
-        with closing(in_order(self.network_, rows, labels)) as batches:
-            return score(batches)
+        with self._seeds_kept(), closing(in_order(self.network_, rows, labels)) as batches:
+            return score(batches, seed=self.state_.rng)
 
     @property
     def n_params(self) -> int:

@@ -31,6 +31,7 @@ __all__ = [
     "complaints_of",
     "completed",
     "dump",
+    "is_custom",
     "names",
     "only_trusting",
     "part_name",
@@ -102,6 +103,13 @@ def register(*aliases: str, name: str = "") -> Callable[[type[P]], type[P]]:
 def names(kind: str) -> dict[str, type[Part]]:
     """Return all registered names (aliases too) of a kind, with their classes."""
     return dict(_PARTS.get(kind, {}))
+
+
+def is_custom(part: Part) -> bool:
+    """Whether a part, or one within it, is code of the user."""
+    if type(part).__module__.partition(".")[0] != __name__.partition(".")[0]:
+        return True
+    return any(is_custom(value) if isinstance(value, Part) else callable(value) for _, value in part)
 
 
 def part_name(part: Part | type[Part]) -> str:

@@ -20,6 +20,7 @@ from arignote.data.rows import Rows
 from arignote.engine.diagnose import Looked, NotFiniteFoundError, misfit, not_deterministic
 from arignote.engine.feed import Resident, may_stay, moved
 from arignote.engine.network import Network, copy_into
+from arignote.engine.session import seed_all
 from arignote.engine.step import Scorer, TrainingStep, validation_rows
 from arignote.errors import ArignoteError, ConfigError, NotFiniteError
 from arignote.optim.rules import Rule
@@ -29,7 +30,7 @@ from arignote.resume import take_over
 from arignote.run_writer import RunWriter
 from arignote.spec import FitSettings
 from arignote.state import TrainingState
-from arignote.trainer import Event, Trainer
+from arignote.trainer import Event, Score, Trainer
 
 __all__ = ["Begun", "in_order", "run_through", "to_predict_with"]
 
@@ -124,7 +125,8 @@ def _maker(begun: Begun) -> Callable[..., Trainer]:
     rows, labels = parts["train"]
     augmentation = None
     if settings.augmentation:
-        augmentation = Augmentation(settings.augmentation, seed, len(begun.prepared.classes))
+        seed_them = partial(seed_all, device=network.device) if begun.step.exclusive else None
+        augmentation = Augmentation(settings.augmentation, seed, len(begun.prepared.classes), seed_them)
     if augmentation is not None:
         some = slice(0, settings.batch_size)
         shape = augmentation.tried(rows.features(some), labels[some])
@@ -150,7 +152,7 @@ def _maker(begun: Begun) -> Callable[..., Trainer]:
     def make(
         step: Any, checkpointer: Checkpointer, heed: Callable[[], None], observers: tuple[Callable[..., Any], ...]
     ) -> Trainer:
-        def scorer(part: str, losses: tuple[str, ...], prefix: str) -> Callable[[], dict[str, float]] | None:
+        def scorer(part: str, losses: tuple[str, ...], prefix: str) -> Score | None:
             return _scorer(begun, part, {f"{prefix}_{loss}": loss for loss in losses}, heed)
 
         return Trainer(
@@ -191,9 +193,7 @@ def in_order(
             yield batch.x, batch.y
 
 
-def _scorer(
-    begun: Begun, part: str, losses: Mapping[str, str], heed: Callable[[], None]
-) -> Callable[[], dict[str, float]] | None:
+def _scorer(begun: Begun, part: str, losses: Mapping[str, str], heed: Callable[[], None]) -> Score | None:
     """Return a function that scores the network on a part of the data, and can be stopped in the middle."""
     if part not in begun.prepared.parts:
         return None
@@ -202,10 +202,10 @@ def _scorer(
     n_workers = begun.settings.n_workers
     score = Scorer(network, {name: build("loss", loss) for name, loss in losses.items()})
 
-    def run() -> dict[str, float]:
+    def run(n_validations: int) -> dict[str, float]:
         try:
             with contextlib.closing(in_order(network, rows, labels, n_workers, begun.settings.prefetch)) as batches:
-                return score(batches, heed)
+                return score(batches, heed, begun.state.rng, (part, n_validations))
         finally:
             network.train()
 

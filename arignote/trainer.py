@@ -19,7 +19,7 @@ from arignote.progress import Best
 from arignote.state import TrainingState
 from arignote.streams import stream_seed
 
-__all__ = ["Event", "Trainer"]
+__all__ = ["Event", "Score", "Trainer"]
 
 
 @dataclass(frozen=True)
@@ -60,6 +60,9 @@ class Step(Protocol):
     def __call__(self, parts: Sequence[Any], *, lr: float, momentum: float, n: int) -> Any: ...
 
 
+Score = Callable[[int], dict[str, float]]
+
+
 class Trainer:
     """Runs epochs.
 
@@ -74,7 +77,8 @@ class Trainer:
     rules : dict of str to Rule
         "lr" and "momentum".
     validate, score_train, score_test : callable or None
-        Each returns losses by the names of the history's columns; the first of `validate` decides what is best.
+        Number of validations before this one -> losses by the names of the history's columns; the first of `validate`
+        decides what is best.
     checkpointer : Checkpointer
         Keeps the state.
     heed : callable
@@ -100,9 +104,9 @@ class Trainer:
         prepare: Callable[[Batch, int], Any],
         batches: Batches,
         rules: Mapping[str, Rule],
-        validate: Callable[[], dict[str, float]] | None,
-        score_train: Callable[[], dict[str, float]] | None,
-        score_test: Callable[[], dict[str, float]] | None,
+        validate: Score | None,
+        score_train: Score | None,
+        score_test: Score | None,
         checkpointer: Checkpointer,
         heed: Callable[[], None],
         n_epochs: int,
@@ -185,13 +189,13 @@ class Trainer:
         row = {"epoch": float(epoch), "examples_seen": float(progress.examples_seen)}
         row[f"train_{self.train_loss}"] = float(state.epoch_loss) / max(progress.epoch_examples, 1)
         if self.score_train is not None:
-            row |= self.score_train()
-        losses = self.validate() if self.validate is not None else {}
+            row |= self.score_train(progress.n_validations)
+        losses = self.validate(progress.n_validations) if self.validate is not None else {}
         loss = next(iter(losses.values()), nan)
         row |= losses
         is_best = bool(losses) and (state.best is None or loss < state.best.value)
         if self.score_test is not None:
-            tested = self.score_test() if is_best or not losses else None
+            tested = self.score_test(progress.n_validations) if is_best or not losses else None
             row |= tested if tested is not None else dict.fromkeys(self._test_columns(state), nan)
         now = time.perf_counter()
         row |= {"learning_rate": state.rules["lr"].value, "momentum": state.rules["momentum"].value}

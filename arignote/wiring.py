@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from arignote.data.augment import draws_from_globals
 from arignote.data.order import Order, order_of
 from arignote.data.prepared import Given, prepare
 from arignote.engine.network import Network, copy_into
@@ -163,7 +164,13 @@ def _begin(run: Run, stored: TrainingState | None) -> Begun:
     if stored is None:
         network.initialise(seed)
         _load_params(architecture, network, run.stored_network)
-    step = TrainingStep(network, build("loss", settings.train_loss), settings.sgd_type, settings.sgd_max_grad_norm)
+    step = TrainingStep(
+        network,
+        build("loss", settings.train_loss),
+        settings.sgd_type,
+        settings.sgd_max_grad_norm,
+        exclusive=draws_from_globals(settings.augmentation),
+    )
     classes = prepared.classes
     starting = {"lr": settings.sgd_type.default_lr, "momentum": settings.sgd_type.default_momentum}
     state = TrainingState(

@@ -11,7 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from arignote.errors import ArignoteError, ArignoteWarning, ConfigError, DataError
-from arignote.streams import stream
+from arignote.generators import GENERATORS, state_of_globals
+from arignote.registry import Part, is_custom
+from arignote.streams import stream, stream_seed
 
 __all__ = ["Augmentation"]
 
@@ -27,9 +29,18 @@ class Augmentation:
         Seed of the run.
     n_classes : int
         Number of classes.
+    seed_globals : callable, optional
+        Given, the global random generators are seeded by it for each batch, from (seed, "augment", epoch, batch), and
+        kept from other threads meanwhile. Otherwise a function of the user that draws from them is reported.
     """
 
-    def __init__(self, functions: Sequence[Callable[..., Any]], seed: int, n_classes: int):
+    def __init__(
+        self,
+        functions: Sequence[Callable[..., Any]],
+        seed: int,
+        n_classes: int,
+        seed_globals: Callable[[int], None] | None = None,
+    ):
         for function in functions:
             if isinstance(function, type):
                 raise ConfigError(
@@ -37,9 +48,28 @@ class Augmentation:
                 )
         self.seed, self.n_classes = seed, n_classes
         self._functions = [(function, _accepted(function)) for function in functions]
+        self._is_custom = any(_is_custom(function) for function in functions)
+        self._seed_globals = seed_globals
+        self._is_reported = False
 
     def __call__(self, x: NDArray[Any], y: NDArray[Any], epoch: int, batch: int) -> tuple[NDArray[Any], NDArray[Any]]:
         """Return the augmented batch; DataError where a function raises, or gives another number of rows."""
+        if not self._is_custom:
+            return self._applied(x, y, epoch, batch)
+        if epoch > 0 and batch == 0:
+            # As `tried` does in the first epoch.
+            self._compare(x, y, epoch)
+        if self._seed_globals is not None:
+            with GENERATORS:
+                self._seed_globals(stream_seed(self.seed, "augment", epoch, batch))
+                return self._applied(x, y, epoch, batch)
+        before = state_of_globals()
+        found = self._applied(x, y, epoch, batch)
+        if state_of_globals() != before:
+            self._report("draws from a global random generator")
+        return found
+
+    def _applied(self, x: NDArray[Any], y: NDArray[Any], epoch: int, batch: int) -> tuple[NDArray[Any], NDArray[Any]]:
         where = f"augmentation of epoch {epoch + 1}, batch {batch}"
         keywords = {"epoch": epoch, "rng": stream(self.seed, "augment", epoch, batch), "n_classes": self.n_classes}
         n_rows = len(x)
@@ -69,16 +99,40 @@ class Augmentation:
         return y.shape[1:] == (self.n_classes,) and y.dtype.kind in "iuf"
 
     def tried(self, x: NDArray[Any], y: NDArray[Any]) -> tuple[int, ...]:
-        """Augment a batch twice and tell a difference: someone drew elsewhere than from `rng`. Return its shape."""
-        first, second = self(x.copy(), y.copy(), 0, 0), self(x.copy(), y.copy(), 0, 0)
-        if not all(np.array_equal(a, b, equal_nan=a.dtype.kind == "f") for a, b in zip(first, second, strict=True)):
-            warnings.warn(
-                "augmentation gives different results for the same rng: a resumed run will not be exact. "
-                "Draw all random numbers from the rng that it is given",
-                ArignoteWarning,
-                stacklevel=2,
-            )
-        return first[0].shape[1:]
+        """Augment a batch twice and report a difference; return the shape of an example."""
+        return self._compare(x, y, 0)
+
+    def _compare(self, x: NDArray[Any], y: NDArray[Any], epoch: int) -> tuple[int, ...]:
+        """Augment the first batch of an epoch twice: a difference comes of draws elsewhere than from `rng`."""
+        found = []
+        for _ in range(2):
+            with GENERATORS:
+                if self._seed_globals is not None:
+                    self._seed_globals(stream_seed(self.seed, "augment", epoch, 0))
+                found.append(self._applied(x.copy(), y.copy(), epoch, 0))
+        if not all(np.array_equal(a, b, equal_nan=a.dtype.kind == "f") for a, b in zip(*found, strict=True)):
+            self._report("gives different results for the same rng")
+        return found[0][0].shape[1:]
+
+    def _report(self, what: str) -> None:
+        if self._is_reported:
+            return
+        self._is_reported = True
+        warnings.warn(
+            f"augmentation {what}: a resumed run will not be exact. "
+            "Draw all random numbers from the rng that it is given",
+            ArignoteWarning,
+            stacklevel=2,
+        )
+
+
+def draws_from_globals(functions: Sequence[Callable[..., Any]]) -> bool:
+    """Whether a function of the user takes no `rng`: if it draws, then from global generators."""
+    return any(_is_custom(function) and "rng" not in _accepted(function) for function in functions)
+
+
+def _is_custom(function: Callable[..., Any]) -> bool:
+    return not isinstance(function, Part) or is_custom(function)
 
 
 def augmented_to(shape: tuple[int, ...], n_in: tuple[int, ...]) -> DataError:

@@ -11,7 +11,9 @@ from torch import Tensor
 
 from arignote.engine.feed import Part
 from arignote.engine.network import Network
-from arignote.engine.step import TrainingStep, seed_generators
+from arignote.engine.session import seed_all
+from arignote.engine.step import TrainingStep
+from arignote.generators import GENERATORS
 
 __all__ = ["Looked", "NotFiniteFoundError", "misfit", "not_deterministic"]
 
@@ -69,8 +71,9 @@ class Looked:
 
 @torch.no_grad()
 def _first_layer(network: Network, x: Tensor, seed: int) -> str | None:
-    seed_generators(seed, network.device)
-    return next((name for name, out in network.outputs(x) if not bool(out.isfinite().all())), None)
+    with GENERATORS:
+        seed_all(seed, network.device)
+        return next((name for name, out in network.outputs(x) if not bool(out.isfinite().all())), None)
 
 
 def not_deterministic(network: Network) -> str | None:

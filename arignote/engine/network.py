@@ -38,11 +38,14 @@ class Network(nn.Module):
     ----------
     weights, gradients : Tensor (n_values,)
         All trained parameters, and their gradients.
+    is_custom : bool
+        Whether a layer or an activation is code of the user.
     """
 
     def __init__(self, architecture: Architecture, setup: Setup = PLAIN):
         super().__init__()
         self.architecture, self.setup = architecture, setup
+        self.is_custom = architecture.is_custom
         self.device = torch.device(setup.device)
         self._forwards: list[tuple[dict[str, Tensor], Callable[..., Tensor]]] = []
         trained = [

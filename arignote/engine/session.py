@@ -11,11 +11,36 @@ import torch
 
 from arignote.engine.compile import limits
 from arignote.engine.setup import Setup
+from arignote.generators import kept_generators, seed_globals
 
-__all__ = ["session"]
+__all__ = ["seed_all", "seed_generators", "seeds_kept", "session"]
 
 # cuBLAS is deterministic with a workspace of fixed size only (docs.nvidia.com/cuda/cublas, "Results reproducibility").
 _WORKSPACE = "CUBLAS_WORKSPACE_CONFIG"
+
+
+def seed_generators(seed: int, device: torch.device) -> None:
+    """Seed the engine's default generators, from which dropout and a user's own layer draw."""
+    torch.default_generator.manual_seed(seed)
+    if device.type == "cuda":
+        torch.cuda.manual_seed(seed)
+
+
+def seed_all(seed: int, device: torch.device) -> None:
+    """Seed the generators of the engine, Python and NumPy; the caller holds `GENERATORS`."""
+    seed_generators(seed, device)
+    seed_globals(seed)
+
+
+@contextmanager
+def seeds_kept(device: str = "cpu") -> Iterator[None]:
+    """Put the generators of the engine, Python and NumPy back at the end."""
+    with ExitStack() as stack:
+        stack.enter_context(kept_generators())
+        stack.callback(torch.set_rng_state, torch.get_rng_state())
+        if device != "cpu":
+            stack.callback(torch.cuda.set_rng_state_all, torch.cuda.get_rng_state_all())
+        yield
 
 
 @contextmanager
@@ -27,7 +52,7 @@ def session(setup: Setup) -> Iterator[None]:
     n_threads = setup.n_threads
     with ExitStack() as stack:
         put_back = stack.callback
-        put_back(torch.set_rng_state, torch.get_rng_state())
+        stack.enter_context(seeds_kept(setup.device))
         if n_threads != torch.get_num_threads():
             put_back(torch.set_num_threads, torch.get_num_threads())
             torch.set_num_threads(n_threads)
@@ -56,7 +81,6 @@ def session(setup: Setup) -> Iterator[None]:
             stack.enter_context(config.patch(compile_threads=1))
             stack.enter_context(limits())
         if setup.device != "cpu":
-            put_back(torch.cuda.set_rng_state_all, torch.cuda.get_rng_state_all())
             for owner, name, value in (
                 (torch.backends.cudnn, "benchmark", False),
                 (torch.backends.cudnn, "deterministic", True),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 from math import prod
 from typing import Any
@@ -17,18 +18,15 @@ from arignote.engine.explicit import chain_of
 from arignote.engine.feed import Part, to_device
 from arignote.engine.network import Network
 from arignote.engine.scale import LossScale
+from arignote.engine.session import seed_all, seed_generators
 from arignote.engine.update import Update
+from arignote.generators import GENERATORS
 from arignote.optim.losses import Loss
 from arignote.optim.updaters import Updater
+from arignote.registry import is_custom
+from arignote.streams import stream_seed
 
 __all__ = ["Scorer", "TrainingStep", "logits_of", "predict_proba"]
-
-
-def seed_generators(seed: int, device: torch.device) -> None:
-    """Seed the engine's default generators, from which dropout and a user's own layer draw."""
-    torch.default_generator.manual_seed(seed)
-    if device.type == "cuda":
-        torch.cuda.manual_seed(seed)
 
 
 class TrainingStep:
@@ -42,17 +40,32 @@ class TrainingStep:
         What is made small.
     updater, max_grad_norm
         As of `Update`.
+    exclusive : bool
+        Whether code of the user runs in other threads that may draw from the global generators. A step that contains
+        such code is exclusive in any case.
 
     Attributes
     ----------
+    exclusive : bool
+        Whether a step seeds all global generators, and keeps them to itself until it is done.
     setup : Setup
         That of the network; `compile` only where there is something to compile: gradients by hand need no graph.
     given : sequence of Part
         What the last update was made of, for whoever asks what went wrong.
     """
 
-    def __init__(self, network: Network, loss: Loss, updater: Updater, max_grad_norm: float | None = None):
+    def __init__(
+        self,
+        network: Network,
+        loss: Loss,
+        updater: Updater,
+        max_grad_norm: float | None = None,
+        exclusive: bool = False,
+    ):
         self.network = network
+        self.exclusive = exclusive or network.is_custom or is_custom(loss) or is_custom(updater)
+        self._held = GENERATORS if self.exclusive else nullcontext()
+        self._seed = seed_all if self.exclusive else seed_generators
         self._loss: Callable[..., Tensor] = loss.build()
         self._scale = LossScale(network.device) if network.setup.precision == "fp16" else None
         chain = chain_of(network, self._loss)
@@ -94,11 +107,15 @@ class TrainingStep:
         Tensor, a scalar
             The mean loss before the update, without penalties; it stays on the device.
         """
+        with self._held:
+            return self._update_by(parts, lr, momentum, n)
+
+    def _update_by(self, parts: Sequence[Part], lr: float, momentum: float, n: int) -> Tensor:
         self.given = parts
         n_rows = sum(y.shape[0] for _, y, _, _ in parts)
         losses = []
         for number, (x, y, weights, seed) in enumerate(parts):
-            seed_generators(seed, self.network.device)
+            self._seed(seed, self.network.device)
             losses.append(self._gradients(x, y, weights, y.shape[0] / n_rows, float(number > 0)))
         loss = losses[0] if len(losses) == 1 else torch.stack(losses).sum()
         if self._scale is not None and not self._scale.unscale(self.network.gradients):
@@ -133,16 +150,38 @@ def validation_rows(network: Network) -> int:
 
 
 @torch.no_grad()
-def logits_of(network: Network, x: NDArray[Any]) -> Tensor:
-    """Return the logits (rows, n_classes) of a batch, outside training."""
+def logits_of(network: Network, x: NDArray[Any], seed: int) -> Tensor:
+    """Return the logits (rows, n_classes) of a batch, outside training.
+
+    Parameters
+    ----------
+    network : Network
+    x : array (rows, ...)
+    seed : int
+        Of the global generators, from which a user's own layer may draw outside training too; no other layer does.
+    """
     network.eval()
-    logits: Tensor = network(to_device(np.ascontiguousarray(x, dtype=np.float32), network.device))
+    inputs = to_device(np.ascontiguousarray(x, dtype=np.float32), network.device)
+    logits: Tensor
+    if network.is_custom:
+        with GENERATORS:
+            seed_all(seed, network.device)
+            logits = network(inputs)
+    else:
+        logits = network(inputs)
     return logits
 
 
-def predict_proba(network: Network, batches: Iterable[NDArray[Any]]) -> NDArray[Any]:
-    """Return class probabilities (n_rows, n_classes), float32, of batches of features."""
-    return np.concatenate([logits_of(network, x).softmax(1).cpu().numpy() for x in batches])
+def predict_proba(network: Network, batches: Iterable[NDArray[Any]], seed: int = 0) -> NDArray[Any]:
+    """Return class probabilities (n_rows, n_classes), float32, of batches of features.
+
+    A user's own layer draws from generators that are seeded from (seed, "predict", batch).
+    """
+    found = [
+        logits_of(network, x, stream_seed(seed, "predict", number)).softmax(1).cpu().numpy()
+        for number, x in enumerate(batches)
+    ]
+    return np.concatenate(found)
 
 
 class Scorer:
@@ -157,14 +196,20 @@ class Scorer:
         self,
         batches: Iterable[tuple[NDArray[Any], NDArray[Any]]],
         heed: Callable[[], None] = lambda: None,
+        seed: int = 0,
+        position: tuple[int | str, ...] = (),
     ) -> dict[str, float]:
-        """Return each loss by name over batches of features and class numbers; `heed` is called before each."""
+        """Return each loss by name over batches of features and class numbers; `heed` is called before each.
+
+        A user's own layer draws from generators that are seeded from (seed, "validate", *position, batch).
+        """
         n_rows = 0
         totals = {name: torch.zeros((), dtype=torch.float64, device=self.network.device) for name in self._losses}
-        for x, y in batches:
+        for number, (x, y) in enumerate(batches):
             heed()
             n_rows += len(y)
-            logits, labels = logits_of(self.network, x), to_device(y, self.network.device)
+            logits = logits_of(self.network, x, stream_seed(seed, "validate", *position, number))
+            labels = to_device(y, self.network.device)
             for name, loss in self._losses.items():
                 totals[name].add_(loss(logits, labels), alpha=len(y))
         return {name: float(total) / n_rows for name, total in totals.items()}

@@ -11,7 +11,7 @@ from arignote.errors import Complaint, ConfigError
 from arignote.layers.base import Layer, Param, Shape, ShapeError
 from arignote.layers.output import ClassificationOutputLayer, OutputLayer
 from arignote.layers.shape import InputImageLayer, InputLayer
-from arignote.registry import build, dump, find, part_name, plain, split
+from arignote.registry import build, dump, find, is_custom, part_name, plain, split
 
 __all__ = ["Architecture", "Placed", "declare"]
 
@@ -60,6 +60,11 @@ class Architecture:
         except ConfigError:
             return False
         return [p.params for p in other.placed] == [p.params for p in self.placed]
+
+    @property
+    def is_custom(self) -> bool:
+        """Whether a layer or an activation is code of the user."""
+        return any(is_custom(p.layer) for p in self.placed)
 
     @property
     def notes(self) -> list[str]:
