@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
+from arignote.engine.environment import INFORMATIVE
 from arignote.engine.network import copy_into
 from arignote.errors import ArignoteWarning, CheckpointError
 from arignote.registry import completed
@@ -116,10 +117,15 @@ def refusal(where: str, found: list[str]) -> CheckpointError:
 
 def tell(stored: TrainingState, new: TrainingState, found: list[str], where: str) -> None:
     """Warn of all that keeps the run from going on bit for bit."""
-    told = found + (differences(stored.environment, new.environment, "environment.") if stored.environment else [])
+    then, now = (
+        {key: value for key, value in state.environment.items() if key not in INFORMATIVE} for state in (stored, new)
+    )
+    told = found + (differences(then, now, "environment.") if then else [])
     if told:
         warnings.warn(
-            f"{where}: goes on correctly, but not bit for bit: " + "; ".join(told), ArignoteWarning, stacklevel=4
+            f"{where}: resumes correctly, but perhaps not bit for bit: " + "; ".join(told),
+            ArignoteWarning,
+            stacklevel=4,
         )
 
 

@@ -18,9 +18,10 @@ from typing import Any
 from arignote.data.augment import draws_from_globals
 from arignote.data.order import Order, order_of
 from arignote.data.prepared import Given, prepare
+from arignote.engine.environment import environment
 from arignote.engine.network import Network, copy_into
 from arignote.engine.session import session
-from arignote.engine.setup import environment, setup_for
+from arignote.engine.setup import setup_for
 from arignote.engine.step import TrainingStep
 from arignote.errors import ArignoteWarning, ConfigError
 from arignote.layers.architecture import Architecture, declare
@@ -188,7 +189,7 @@ def _begin(run: Run, stored: TrainingState | None) -> Begun:
         },
         classes={"dtype": classes.dtype.str if classes.dtype != object else "O", "values": classes.tolist()},
         data=prepared.fingerprint() | _told(order, rows.reader.chunk_rows),
-        environment=environment(step.setup),
+        environment=environment(step.setup, step.by_hand),
         extra_metadata=settings.extra_metadata,
         preprocess=prepared.preprocess,
     )

@@ -81,13 +81,16 @@ def augmented(digits):
 
 def told(*parts):
     """Return a pattern for one warning that says these things in this order, and that the run goes on."""
-    return r"goes on correctly, but not bit for bit: .*" + ".*".join(re.escape(part) for part in parts)
+    return r"resumes correctly, but perhaps not bit for bit: .*" + ".*".join(re.escape(part) for part in parts)
 
 
 def test_the_file_records_what_may_change_bits_and_a_fingerprint_of_all_data(stopped, digits):
     state = newest(stopped())
-    versions, how = {"python", "numpy", "torch"}, {"device", "n_threads", "channels_last", "compile"}
-    assert set(state.environment) == versions | how | {"cpu", "deterministic"}
+    versions, machine = {"arignote", "python", "numpy", "torch"}, {"cpu", "processor", "instruction_sets", "caches"}
+    how = {"device", "n_threads", "n_threads_from", "channels_last", "compile", "by_hand", "variables"}
+    assert set(state.environment) == versions | machine | how | {"deterministic"}
+    assert state.environment["by_hand"] == ["input", "fc1", "dropout1", "output"]
+    assert state.environment["n_threads_from"] == "shapes"
     assert state.environment["torch"] == torch.__version__ and state.environment["numpy"] == np.__version__
     assert state.environment["cpu"] == torch.backends.cpu.get_cpu_capability()
     assert state.environment["deterministic"] is True
@@ -98,6 +101,11 @@ def test_the_file_records_what_may_change_bits_and_a_fingerprint_of_all_data(sto
 
 
 OTHERS = {
+    "arignote": ("arignote", "0.0.1"),
+    "processor": ("processor", "another one"),
+    "instruction sets": ("instruction_sets", ["avx512_f"]),
+    "caches": ("caches", [1, 2]),
+    "by hand": ("by_hand", []),
     "torch": ("torch", "1.2.3"),
     "numpy": ("numpy", "1.2.3"),
     "python": ("python", "2.7.18"),
@@ -115,7 +123,8 @@ def test_another_environment_is_told_once_and_goes_on(case, stopped, fit, whole)
     with pytest.warns(ArignoteWarning) as caught:
         ended = fit(stem)
     assert [str(one.message) for one in caught] == [
-        f"{stem}_last.ckpt: goes on correctly, but not bit for bit: environment.{key}: {other!r} then, {now!r} now"
+        f"{stem}_last.ckpt: resumes correctly, but perhaps not bit for bit: "
+        f"environment.{key}: {other!r} then, {now!r} now"
     ]
     # Here the machine is the same in truth, so that the numbers are too.
     assert digest(ended) == whole
@@ -123,6 +132,31 @@ def test_another_environment_is_told_once_and_goes_on(case, stopped, fit, whole)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         fit(stem, n_epochs=4)
+
+
+@pytest.mark.parametrize("name", ["ONEDNN_MAX_CPU_ISA", "MKL_CBWR", "OPENBLAS_CORETYPE"])
+def test_a_variable_by_which_the_libraries_choose_other_kernels_is_reported(name, stopped, fit, monkeypatch):
+    monkeypatch.delenv(name, raising=False)
+    stem = stopped()
+    monkeypatch.setenv(name, "AVX2")
+    with pytest.warns(ArignoteWarning, match=told(f"environment.variables.{name}: None then, 'AVX2' now")):
+        fit(stem)
+
+
+def test_a_limit_of_threads_is_reported_and_the_threads_in_force_are_recorded(stopped, fit, monkeypatch):
+    monkeypatch.delenv("OMP_THREAD_LIMIT", raising=False)
+    stem = stopped(n_threads=2)
+    monkeypatch.setenv("OMP_THREAD_LIMIT", "1")
+    with pytest.warns(ArignoteWarning, match=told("environment.n_threads: 2 then, 1 now")):
+        ended = fit(stem)
+    assert ended.state_.environment["n_threads_from"] == "OMP_THREAD_LIMIT"
+
+
+def test_what_the_number_of_threads_follows_from_is_no_difference(stopped, fit, whole):
+    stem = stopped()
+    assert newest(stem).environment["n_threads_from"] == "shapes"
+    ended = fit(stem, n_threads=1)
+    assert digest(ended) == whole and ended.state_.environment["n_threads_from"] == "setting"
 
 
 def test_every_difference_is_listed(stopped, fit):

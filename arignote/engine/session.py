@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any
@@ -10,7 +11,8 @@ from typing import Any
 import torch
 
 from arignote.engine.compile import limits
-from arignote.engine.setup import Setup
+from arignote.engine.setup import Setup, varies_threads
+from arignote.errors import ArignoteWarning
 from arignote.generators import kept_generators, seed_globals
 
 __all__ = ["seed_all", "seed_generators", "seeds_kept", "session"]
@@ -53,9 +55,16 @@ def session(setup: Setup) -> Iterator[None]:
     with ExitStack() as stack:
         put_back = stack.callback
         stack.enter_context(seeds_kept(setup.device))
-        if n_threads != torch.get_num_threads():
-            put_back(torch.set_num_threads, torch.get_num_threads())
-            torch.set_num_threads(n_threads)
+        # Also where it is this number already: it keeps MKL from taking fewer threads for small matrices.
+        put_back(torch.set_num_threads, torch.get_num_threads())
+        torch.set_num_threads(n_threads)
+        if n_threads > 1 and varies_threads():
+            warnings.warn(
+                "OMP_DYNAMIC is true: the number of threads follows the load of the machine, and sums are rounded "
+                "accordingly, so that a resumed run may not be exact. Unset it, or set n_threads=1",
+                ArignoteWarning,
+                stacklevel=5,
+            )
         put_back(torch.set_deterministic_debug_mode, torch.get_deterministic_debug_mode())
         put_back(setattr, torch.utils.deterministic, "fill_uninitialized_memory", _fills())
         # As use_deterministic_algorithms, which would load the compiler too: seconds at each start.

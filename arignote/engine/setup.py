@@ -1,21 +1,20 @@
-"""How the engine works for one network: rules of shapes and settings, never of timing, so that two runs agree."""
+"""How the engine works for one network: rules of settings, shapes and cores, never of timing."""
 
 from __future__ import annotations
 
-import platform
+import os
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from math import prod
 from typing import Any
 
-import numpy as np
 import torch
 
 from arignote.errors import ConfigError
 from arignote.layers.architecture import Architecture
 from arignote.spec import FitSettings
 
-__all__ = ["Setup", "available_threads", "environment", "has_filters", "setup_for"]
+__all__ = ["Setup", "available_threads", "has_filters", "setup_for", "varies_threads"]
 
 # Multiplications of a step; below, threads wait for one another.
 ONE_THREAD = 10_000_000
@@ -31,6 +30,9 @@ class Setup:
         Where the tensors live.
     n_threads : int
         Of the engine, on the CPU.
+    n_threads_from : str
+        What that number follows from: "setting", "shapes" (a small step takes one), "cores" (of the machine on which
+        the run began), or the variable that limits it.
     channels_last : bool
         Whether filters, and images after them, lie in memory with their channels last. Shapes are the same.
     precision : str
@@ -41,6 +43,7 @@ class Setup:
 
     device: str = "cpu"
     n_threads: int = 1
+    n_threads_from: str = "setting"
     channels_last: bool = False
     precision: str = "float32"
     compile: bool = False
@@ -59,7 +62,7 @@ def setup_for(architecture: Architecture, settings: FitSettings, before: Mapping
     architecture : Architecture
         The network.
     settings : FitSettings
-        What they leave open is as in the checkpoint, else a matter of shapes.
+        What they leave open is as in the checkpoint, else follows from shapes and cores.
     before : dict, optional
         The environment of the checkpoint.
     """
@@ -68,8 +71,11 @@ def setup_for(architecture: Architecture, settings: FitSettings, before: Mapping
     channels_last = settings.channels_last
     if channels_last == "auto":
         channels_last = before.get("channels_last", _suits_channels_last(architecture, device, settings.precision))
-    n_threads = settings.n_threads or before.get("n_threads") or _threads(architecture, settings.batch_size)
-    return Setup(device, n_threads, bool(channels_last), settings.precision, settings.compile)
+    n_threads, origin = _threads(architecture, settings, before)
+    limit, variable = _thread_limit()
+    if limit is not None and limit < n_threads:
+        n_threads, origin = limit, variable
+    return Setup(device, n_threads, origin, bool(channels_last), settings.precision, settings.compile)
 
 
 def _resolved(device: str) -> str:
@@ -83,14 +89,33 @@ def _resolved(device: str) -> str:
     return device
 
 
-def _threads(architecture: Architecture, batch_size: int) -> int:
-    """Return how many threads a step is worth, by its multiplications."""
+def _threads(architecture: Architecture, settings: FitSettings, before: Mapping[str, Any]) -> tuple[int, str]:
+    """Return how many threads a step takes, and what that follows from."""
+    if settings.n_threads is not None:
+        return settings.n_threads, "setting"
+    if "n_threads" in before:
+        return before["n_threads"], before.get("n_threads_from", "checkpoint")
     n_multiplications = 0
     for place in architecture.placed:
         n_places = prod(place.output_shape[1:])
         n_multiplications += sum(prod(p.shape) for p in place.params.values() if p.unit_axis is not None) * n_places
     # Forward, and backward to the weights and to the input.
-    return 1 if 3 * batch_size * n_multiplications < ONE_THREAD else available_threads()
+    if 3 * settings.batch_size * n_multiplications < ONE_THREAD:
+        return 1, "shapes"
+    return available_threads(), "cores"
+
+
+def _thread_limit() -> tuple[int | None, str]:
+    """Return how many threads OpenMP uses at most, and the variable that says so; None where none does."""
+    if os.environ.get("OMP_MAX_ACTIVE_LEVELS", "").strip() == "0":
+        return 1, "OMP_MAX_ACTIVE_LEVELS"
+    limit = os.environ.get("OMP_THREAD_LIMIT", "").strip()
+    return (int(limit), "OMP_THREAD_LIMIT") if limit.isdecimal() and int(limit) > 0 else (None, "")
+
+
+def varies_threads() -> bool:
+    """Whether OpenMP takes fewer threads while the machine is busy."""
+    return os.environ.get("OMP_DYNAMIC", "").strip().lower() == "true"
 
 
 def available_threads() -> int:
@@ -106,17 +131,3 @@ def has_filters(architecture: Architecture) -> bool:
 def _suits_channels_last(architecture: Architecture, device: str, precision: str) -> bool:
     """Whether there are convolutions on a CPU, or on the tensor cores of a GPU."""
     return has_filters(architecture) and (device == "cpu" or precision in ("bf16", "fp16"))
-
-
-def environment(setup: Setup) -> dict[str, Any]:
-    """Return what may change bits, but for the settings that decide: versions, device, threads, CPU capability."""
-    device = setup.device if setup.device == "cpu" else torch.cuda.get_device_name(setup.device)
-    return {
-        "python": platform.python_version(),
-        "numpy": np.__version__,
-        "torch": torch.__version__,
-        "cpu": torch.backends.cpu.get_cpu_capability(),
-        "deterministic": True,
-        **{key: value for key, value in asdict(setup).items() if key != "precision"},
-        "device": device,
-    }

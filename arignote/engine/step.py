@@ -50,6 +50,8 @@ class TrainingStep:
         Whether a step seeds all global generators, and keeps them to itself until it is done.
     setup : Setup
         That of the network; `compile` only where there is something to compile: gradients by hand need no graph.
+    by_hand : list of str
+        Names of the layers whose gradients are computed by hand, without a graph: all or none.
     given : sequence of Part
         What the last update was made of, for whoever asks what went wrong.
     """
@@ -70,6 +72,7 @@ class TrainingStep:
         self._scale = LossScale(network.device) if network.setup.precision == "fp16" else None
         chain = chain_of(network, self._loss)
         self.setup = network.setup if chain is None else replace(network.setup, compile=False)
+        self.by_hand = [] if chain is None else [place.name for place in network.architecture.placed]
         self._loss_of = compiled(self._forward) if self.setup.compile else self._forward
         self._gradients = chain or self._by_autograd
         self.given: Sequence[Part] = ()

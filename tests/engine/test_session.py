@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
+
 import pytest
 import torch
 from promise import Stopped, killed_after
 
-from arignote import NNClassifier
+from arignote import ArignoteWarning, NNClassifier
 
 
 def state():
@@ -80,3 +82,11 @@ def test_small_steps_take_one_thread_by_their_shapes_alone(n_units, n_threads, d
         *digits, n_epochs=1, batch_size=100, observers=lambda event: seen.add(torch.get_num_threads())
     )
     assert seen == {n_threads} == {fitted.state_.environment["n_threads"]}
+
+
+@pytest.mark.parametrize(("n_threads", "reported"), [(1, False), (2, True)])
+def test_threads_that_follow_the_load_of_the_machine_are_reported(n_threads, reported, digits, monkeypatch):
+    monkeypatch.setenv("OMP_DYNAMIC", "TRUE")
+    classifier = NNClassifier(layers(3), rng=1, n_epochs=1, n_threads=n_threads)
+    with pytest.warns(ArignoteWarning, match="OMP_DYNAMIC") if reported else nullcontext():
+        classifier.fit(*digits)

@@ -37,13 +37,25 @@ def test_channels_come_last_where_there_are_convolutions_unless_told_otherwise()
     assert setup(before={"channels_last": False}, channels_last=True).channels_last
 
 
-def test_a_step_of_few_multiplications_has_one_thread_whatever_it_takes():
+def test_threads_follow_from_settings_checkpoint_shapes_or_cores(monkeypatch):
     if torch.get_num_threads() == 1:
         pytest.skip("one thread is all there is")
     wide = ONE_THREAD // (3 * 128 * 64)
-    assert setup([["FCLayer", {"n_units": wide // 2}], OUTPUT]).n_threads == 1
-    assert setup([["FCLayer", {"n_units": 2 * wide}], OUTPUT]).n_threads == torch.get_num_threads()
-    assert setup(n_threads=3).n_threads == setup(before={"n_threads": 3}).n_threads == 3
+
+    def threads(layers=CONVOLUTIONS, **given):
+        found = setup(layers, **given)
+        return found.n_threads, found.n_threads_from
+
+    assert threads([["FCLayer", {"n_units": wide // 2}], OUTPUT]) == (1, "shapes")
+    large = [["FCLayer", {"n_units": 2 * wide}], OUTPUT]
+    assert threads(large) == (torch.get_num_threads(), "cores")
+    assert threads(n_threads=3) == (3, "setting")
+    assert threads(before={"n_threads": 3}) == (3, "checkpoint")
+    assert threads(before={"n_threads": 3, "n_threads_from": "cores"}) == (3, "cores")
+    monkeypatch.setenv("OMP_THREAD_LIMIT", "2")
+    assert threads(n_threads=3) == (2, "OMP_THREAD_LIMIT") and threads(n_threads=2) == (2, "setting")
+    monkeypatch.setenv("OMP_MAX_ACTIVE_LEVELS", "0")
+    assert threads(n_threads=3) == (1, "OMP_MAX_ACTIVE_LEVELS")
 
 
 def test_a_device_that_is_not_there_is_told():
