@@ -83,7 +83,17 @@ def fit(
         print("stopped at once; the last checkpoint stays", file=sys.stderr)
         raise typer.Exit(130) from None
     if stopped:
-        raise typer.Exit(stopped if exit_code is None else exit_code)
+        _end_at_once(stopped if exit_code is None else exit_code)
+
+
+def _end_at_once(code: int) -> None:
+    """End the process: everything is saved, and the interpreter would take a second to take itself apart."""
+    try:
+        sys.stdout.flush()
+        sys.stderr.flush()
+    except BrokenPipeError:
+        raise typer.Exit(code) from None
+    os._exit(code)
 
 
 def _fit(config: Path, base: Path, set_: list[str] | None, fresh: bool, force: bool, quiet: bool) -> int:

@@ -138,3 +138,36 @@ def test_a_signal_to_the_whole_group_while_threads_augment_does_not_hang(tmp_pat
     assert not inspection(str(stem), None)["finished"]
     subprocess.run([sys.executable, str(script), str(stem), str(straight)], check=True, capture_output=True)
     assert bits(stem) == bits(straight)
+
+
+SLOW_TO_END = '''
+import atexit, threading, time
+from arignote.layers import Layer
+from arignote.registry import register
+
+threading.Thread(target=time.sleep, args=(600,)).start()
+atexit.register(print, "torn down")
+
+@register()
+class Same(Layer):
+    """The input."""
+    def build(self, shape):
+        return lambda params, x, training: x
+'''
+
+
+def test_a_stopped_process_ends_when_it_is_saved_whatever_the_interpreter_would_still_do(tmp_path):
+    (tmp_path / "slow_to_end.py").write_text(SLOW_TO_END)
+    layers = '["slow_to_end:Same", [FCLayer, {n_units: 8}], ["ClassificationOutputLayer"]]'
+    words = command(tmp_path / "run", "--set", f"layers={layers}", "--set", "fit.n_epochs=100000")
+    process = start(words, env=os.environ | {"PYTHONPATH": f"{tmp_path}{os.pathsep}{os.environ.get('PYTHONPATH', '')}"})
+    try:
+        assert "epoch" in process.stdout.readline(), process.stderr.readline()
+    except BaseException:
+        process.kill()
+        raise
+    process.send_signal(signal.SIGTERM)
+    code, told, complaints = end(process)
+    assert code == 143 and not complaints
+    # What was printed is there to the last line.
+    assert told.endswith("SIGTERM: stopped and saved; the same command goes on from there\n")
