@@ -11,7 +11,8 @@ import arignote.data.order as order_module
 from arignote import ConfigError
 from arignote.data.order import Order, order_of
 from arignote.data.reader import Reader, reader_of
-from arignote.data.rows import rows_of
+from arignote.data.rows import Rows, rows_of
+from arignote.streams import stream
 
 N, CHUNK, WINDOW = 100_000, 334, 30
 CHUNKS = tuple(np.split(np.arange(N), np.arange(CHUNK, N, CHUNK)))
@@ -157,3 +158,125 @@ def test_a_class_that_is_in_no_training_row_is_not_drawn():
 def test_classes_that_cannot_be_balanced_are_told(rows, shuffle):
     with pytest.raises(ConfigError, match=r'balance_classes needs shuffle.*class_weight="balanced" does without'):
         order_of(rows_of(rows), shuffle, np.zeros(50, int))
+
+
+# Seven rows in chunks of 2, 3, 1 and 1 rows.
+UNEVEN = tuple(np.array(rows) for rows in ([0, 1], [2, 3, 4], [5], [6]))
+
+
+@pytest.mark.parametrize(("seed", "epoch"), [(0, 0), (0, 1), (3, 0), (3, 11)])
+def test_a_full_order_is_a_permutation_drawn_from_the_stream_of_its_epoch(seed, epoch):
+    positions, ends = Order("full", 12).of_epoch(seed, epoch)
+    assert positions.tolist() == stream(seed, "order", epoch).permutation(12).tolist() and ends == []
+
+
+@pytest.mark.parametrize("epoch", [0, 5])
+@pytest.mark.parametrize("n_window", [1, 2, 3, 9])
+def test_an_order_of_chunks_permutes_the_chunks_and_then_the_rows_of_each_window(n_window, epoch):
+    rng = stream(4, "order", epoch)
+    chunks = [UNEVEN[number].tolist() for number in rng.permutation(4)]
+    expected, sizes = [], []
+    for at in range(0, 4, n_window):
+        window = [row for chunk in chunks[at : at + n_window] for row in chunk]
+        expected += rng.permutation(window).tolist()
+        sizes.append(len(window))
+    positions, ends = Order("chunks", 7, UNEVEN, n_window).of_epoch(4, epoch)
+    assert positions.tolist() == expected
+    assert ends == [sum(sizes[: n + 1]) for n in range(len(sizes))]
+
+
+@pytest.mark.parametrize(("n_window", "ends"), [(1, [2, 5, 6, 7]), (2, [5, 7]), (3, [6, 7]), (4, [7]), (9, [7])])
+def test_an_order_of_windows_permutes_rows_only_within_each_window(n_window, ends):
+    rng = stream(4, "order", 5)
+    expected = np.concatenate([rng.permutation(window) for window in np.split(np.arange(7), ends[:-1])])
+    positions, found = Order("window", 7, UNEVEN, n_window).of_epoch(4, 5)
+    assert positions.tolist() == expected.tolist() and found == ends
+    positions, found = Order("none", 7, UNEVEN, n_window).of_epoch(4, 5)
+    assert positions.tolist() == list(range(7)) and found == ends
+
+
+def test_a_window_is_one_chunk_by_default():
+    assert Order("none", 7, UNEVEN).of_epoch(0, 0)[1] == [2, 5, 6, 7]
+
+
+@pytest.mark.parametrize(
+    ("n_rows", "counts", "expected"),
+    # round(n_rows * (i + 1) / n_classes) - round(n_rows * i / n_classes), halves to even.
+    [(10, (6, 3, 1), [3, 4, 3]), (11, (9, 1, 1), [4, 3, 4]), (9, (2, 7), [4, 5]), (8, (1, 1, 1, 5), [2, 2, 2, 2])],
+)
+def test_each_class_is_drawn_its_share_of_the_rows(n_rows, counts, expected):
+    classes = np.random.default_rng(0).permutation(np.repeat(np.arange(len(counts)), counts))
+    positions, ends = Order("full", n_rows, classes=classes).of_epoch(2, 1)
+    assert np.bincount(classes[positions]).tolist() == expected and ends == []
+    for number, share in enumerate(expected):
+        times = np.bincount(positions, minlength=n_rows)[classes == number]
+        assert {times.min(), times.max()} <= {share // counts[number], -(-share // counts[number])}
+
+
+def test_a_balanced_order_draws_the_remainder_by_chance_and_mixes_all_rows():
+    classes = np.tile([0, 0, 0, 1, 0], 40)
+    order = Order("full", 200, classes=classes)
+    epochs = np.array([order.of_epoch(5, epoch)[0] for epoch in range(400)])
+    # Of class 0, 100 of 160 rows in each epoch; of class 1, each of 40 rows twice or three times (2.5 on average).
+    times = np.array([np.bincount(epoch, minlength=200) for epoch in epochs])
+    for number, mean in ((0, 100 / 160), (1, 100 / 40)):
+        # A mean of 400 draws of a variance of 1/4 at most: five standard errors.
+        assert abs(times[:, classes == number].mean(axis=0) - mean).max() < 5 * 0.5 / 400**0.5
+    # Neighbours are of one class half of the time, and a row is anywhere in the epoch.
+    assert abs(np.mean(np.diff(classes[epochs], axis=1) == 0) - 0.5) < 0.02
+    assert abs(np.mean([np.flatnonzero(epoch == 3)[0] for epoch in epochs]) - 200 / 3) < 15
+
+
+@pytest.mark.parametrize("shuffle", [True, "full", "chunks"])
+def test_rows_in_memory_are_balanced_with_any_shuffle(shuffle):
+    classes = np.repeat([0, 1], [90, 10])
+    order = order_of(rows_of(np.zeros((100, 2))), shuffle, classes)
+    assert (order.kind, order.n_rows, order.chunks) == ("full", 100, ())
+    assert np.bincount(classes[order.of_epoch(0, 0)[0]]).tolist() == [50, 50]
+
+
+@pytest.mark.parametrize(
+    ("shape", "dtype", "chunk_rows", "n_window"),
+    # Bytes of a row: 784 * 4 = 3136, 3 * 8 * 8 * 8 = 1536, 1; a window has 32 MB at most, and one chunk at least.
+    [
+        ((784,), np.float32, 1000, 10),
+        ((784,), np.float32, 1020, 10),
+        ((784,), np.float32, 1021, 9),
+        ((3, 8, 8), np.float64, 10_000, 2),
+        ((3, 8, 8), np.float64, 30_000, 1),
+        ((1,), np.uint8, 32_000_000, 1),
+        ((1,), np.uint8, 16_000_000, 2),
+        ((1,), np.uint8, 64_000_000, 1),
+    ],
+)
+def test_a_window_has_as_many_chunks_as_fit_into_32_megabytes(shape, dtype, chunk_rows, n_window):
+    table = Table(50, chunk_rows)
+    table.shape, table.dtype = (50, *shape), np.dtype(dtype)
+    assert order_of(Rows(table), True).n_window == n_window
+
+
+def test_a_file_without_shuffle_is_read_in_windows_as_it_lies(monkeypatch):
+    monkeypatch.setattr(order_module, "BLOCK_BYTES", 2 * 7 * 8)
+    order = order_of(Rows(Table(50, 7)), False)
+    assert order.of_epoch(9, 9)[0].tolist() == list(range(50))
+    assert order.of_epoch(9, 9)[1] == [14, 28, 42, 50]
+
+
+@pytest.mark.parametrize(
+    ("index", "chunks"),
+    [
+        # Chunks of rows 0-6, 7-13, 14-20: positions in the index are grouped by the chunk that they lie in.
+        ([6, 7, 13, 14], [[0], [1, 2], [3]]),
+        ([14, 6, 7, 0], [[1, 3], [2], [0]]),
+        ([5, 3], [[0, 1]]),
+    ],
+)
+def test_positions_are_grouped_by_the_chunk_of_their_row(index, chunks):
+    order = order_of(Rows(Table(21, 7), index=np.array(index)), True)
+    assert [chunk.tolist() for chunk in order.chunks] == chunks and order.n_rows == len(index)
+
+
+@pytest.mark.parametrize(("index", "chunks"), [([5, 3, 4], [[0, 1, 2]]), ([8, 2, 9, 3], [[0, 1, 2], [3]])])
+def test_without_shuffle_only_an_index_that_returns_to_a_chunk_is_read_in_stretches(index, chunks):
+    order = order_of(Rows(Table(12, 3 if len(index) > 3 else 7), index=np.array(index)), False)
+    assert [chunk.tolist() for chunk in order.chunks] == chunks
