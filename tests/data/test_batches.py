@@ -14,10 +14,11 @@ from strangers import Forward
 import arignote.data.order as order_module
 from arignote import ArignoteWarning, DataError
 from arignote.data.augment import Augmentation
-from arignote.data.batches import Batches
-from arignote.data.order import order_of
+from arignote.data.batches import Batch, Batches
+from arignote.data.order import Order, order_of
 from arignote.data.reader import Reader, reader_of
 from arignote.data.rows import rows_of
+from arignote.streams import stream
 
 N = 103
 X = np.stack([np.arange(N), -np.arange(N)], axis=1).astype(np.float32)
@@ -269,3 +270,166 @@ def test_reading_goes_on_while_a_batch_is_used():
     next(epoch)
     assert time.perf_counter() - began < 0.025
     epoch.close()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(
+    "settings", [{}, {"drop_last": True}, {"batch_size": 40}, {"augment": noise}, {"n_workers": 2}]
+)
+def test_each_row_keeps_its_label_and_its_weight(kind, settings):
+    # A weight for each row that tells which row it is of.
+    weights = (1000 + np.arange(N)).astype(np.float32)
+    found = list(batches_of(kind, weights=weights, **settings).epoch(1))
+    numbers = np.concatenate([np.arange(N)[b.rows] for b in found])
+    assert len(set(numbers.tolist())) == len(numbers) == (N // 8 * 8 if "drop_last" in settings else N)
+    assert np.concatenate([b.weights for b in found]).tolist() == (1000.0 + numbers).tolist()
+    assert np.concatenate([b.y for b in found]).tolist() == (numbers % 3).tolist()
+    if "augment" not in settings:
+        assert np.concatenate([b.x for b in found]).tolist() == np.stack([numbers, -numbers], axis=1).tolist()
+
+
+def test_rows_of_balanced_classes_keep_their_weights():
+    classes, weights = np.repeat([0, 1], [90, 13]), np.arange(N, dtype=np.float32)
+    batches = Batches(
+        rows_of(X), classes, seed=2, batch_size=10, order=Order("full", N, classes=classes), weights=weights
+    )
+    found = list(batches.epoch(0))
+    assert sum(len(b.y) for b in found) == N
+    for batch in found:
+        assert np.array_equal(batch.weights, batch.x[:, 0]) and np.array_equal(batch.y, batch.x[:, 0] >= 90)
+
+
+@pytest.mark.parametrize(
+    ("n_rows", "batch_size", "drop_last", "sizes"),
+    [
+        (10, 3, False, [3, 3, 3, 1]),
+        (10, 3, True, [3, 3, 3]),
+        (9, 3, False, [3, 3, 3]),
+        (9, 3, True, [3, 3, 3]),
+        (2, 3, False, [2]),
+        (2, 3, True, []),
+        (3, 1, False, [1, 1, 1]),
+    ],
+)
+def test_the_last_batch_is_smaller_or_left_out(n_rows, batch_size, drop_last, sizes):
+    batches = Batches(rows_of(X[:n_rows]), Y[:n_rows], seed=0, batch_size=batch_size, drop_last=drop_last)
+    assert [len(batch.x) for batch in batches.epoch(0)] == sizes and batches.n_batches == len(sizes)
+    assert [batch.index for batch in batches.epoch(0)] == list(range(len(sizes)))
+    assert [(batch.rows.start, batch.rows.stop) for batch in batches.epoch(0)] == [
+        (n * batch_size, n * batch_size + size) for n, size in enumerate(sizes)
+    ]
+
+
+def test_by_default_rows_come_as_they_lie_in_batches_without_weights_or_threads():
+    threads_seen = set()
+
+    def thread_of(x, y):
+        threads_seen.add(threading.current_thread().name)
+        return x, y
+
+    batches = Batches(rows_of(X), Y, seed=0, batch_size=60, augmentation=Augmentation([thread_of], 0, 3))
+    first, second = batches.epoch(0)
+    assert first.x.tolist() == X[:60].tolist() and second.x.tolist() == X[60:].tolist()
+    assert first.weights is None and second.weights is None
+    assert Batch(0, slice(0, 1), X, Y).weights is None
+    assert threads_seen == {threading.current_thread().name}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_batches_of_row_numbers_alone_are_those_of_the_epoch_and_read_nothing(kind):
+    reader = Chunked() if kind in ("chunks", "none by windows", "full of a file") else None
+    found = list(batches_of(kind, reader=reader, only_rows=True, n_workers=2).epoch(3, 2))
+    assert reader is None or reader.reads == []
+    whole = list(batches_of(kind).epoch(3, 2))
+    assert [b.index for b in found] == [b.index for b in whole] == list(range(2, 13))
+    for batch, wanted in zip(found, whole, strict=True):
+        assert np.array_equal(np.arange(N)[batch.rows], wanted.x[:, 0]) and np.array_equal(batch.y, wanted.y)
+        assert batch.x.shape == (0,) and batch.x.dtype == np.float32 and batch.weights is None
+
+
+@pytest.mark.parametrize("n_workers", [0, 3])
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_random_numbers_of_a_batch_are_those_of_its_epoch_and_its_number(kind, n_workers):
+    def drawn(x, y, rng, epoch):
+        return np.full(x.shape, rng.random()) + epoch, y
+
+    batches = batches_of(kind, augment=drawn, n_workers=n_workers)
+    for epoch, start in ((0, 0), (0, 4), (2, 11)):
+        for batch in batches.epoch(epoch, start):
+            expected = epoch + stream(7, "augment", epoch, batch.index).random()
+            np.testing.assert_allclose(batch.x, np.full((len(batch.y), 2), expected), rtol=1e-6)
+
+
+@pytest.mark.parametrize("kind", ["none", "full", "chunks", "window"])
+def test_the_rows_of_an_epoch_are_those_of_its_stream(kind):
+    rng = stream(7, "order", 4)
+    chunks = np.split(np.arange(N), np.arange(5, N, 5))
+    if kind == "chunks":
+        chunks = [chunks[number] for number in rng.permutation(21)]
+    # Windows of three chunks.
+    windows = [np.concatenate(chunks[at : at + 3]) for at in range(0, 21, 3)]
+    expected = {"none": lambda: np.arange(N), "full": lambda: rng.permutation(N)}.get(
+        kind, lambda: np.concatenate([rng.permutation(window) for window in windows])
+    )()
+    found = batches_of(kind).epoch(4)
+    assert np.concatenate([batch.x[:, 0] for batch in found]).tolist() == expected.tolist()
+
+
+@pytest.mark.parametrize("kind", ["full", "chunks"])
+def test_as_many_batches_are_made_at_once_as_are_prefetched(kind):
+    # Each of the first three calls waits until the other two have begun; it would wait in vain with fewer.
+    barrier, lock, calls = threading.Barrier(3), threading.Lock(), []
+
+    def meet(x, y):
+        with lock:
+            calls.append(1)
+            first = len(calls) <= 3
+        if first:
+            barrier.wait(timeout=20)
+        return x, y
+
+    epoch = batches_of(kind, augment=meet, n_workers=3, prefetch=3).epoch(0)
+    assert next(epoch).index == 0 and len(calls) >= 3
+    epoch.close()
+
+
+def test_batches_of_unequal_cost_come_in_order():
+    def slow_at_first(x, y, rng, epoch):
+        if x[0, 0] in (0, 24):
+            time.sleep(0.05)
+        return x, y
+
+    found = batches_of("none", augment=slow_at_first, n_workers=4, prefetch=6).epoch(0)
+    assert [(batch.index, batch.x[0, 0]) for batch in found] == [(n, 8.0 * n) for n in range(13)]
+
+
+def test_a_batch_that_spans_windows_is_cut_from_all_of_them():
+    # Windows of 15 rows: a batch of 40 spans three or four of them, the last batch lies in two.
+    found = list(batches_of("none by windows", batch_size=40).epoch(0))
+    assert [batch.x[:, 0].tolist() for batch in found] == [list(range(40)), list(range(40, 80)), list(range(80, N))]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_augmentation_in_place_leaves_the_data_unchanged_in_every_order(kind):
+    def spoil(x, y):
+        x[:], y[:] = -1, 0
+        return x, y
+
+    x, y = X.copy(), Y.copy()
+    rows = rows_of(x if kind in ("none", "full") else Chunked(x))
+    shuffle = "full" if kind == "full of a file" else not kind.startswith("none")
+    order, augmentation = order_of(rows, shuffle), Augmentation([spoil], 0, 3)
+    batches = Batches(rows, y, seed=0, batch_size=8, order=order, augmentation=augmentation)
+    assert all((batch.x == -1).all() and (batch.y == 0).all() for batch in batches.epoch(0))
+    assert np.array_equal(x, X) and np.array_equal(y, Y)
+
+
+def test_a_change_is_reported_by_the_name_of_the_data_where_the_reader_has_none():
+    class Unnamed(Chunked):
+        where = ""
+
+    reader = Unnamed()
+    batches = batches_of("none", reader=reader)
+    reader.mark = 1
+    with pytest.warns(ArignoteWarning, match="^X: has changed while it was trained on"):
+        batches.epoch(0)
