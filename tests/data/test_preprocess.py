@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy.linalg import fractional_matrix_power
 from sklearn.decomposition import PCA
 from sklearn.preprocessing import MinMaxScaler, StandardScaler
 
@@ -266,3 +267,194 @@ def test_a_pipeline_of_no_parts_gives_the_rows_as_float32():
     pipeline = Pipeline([])
     assert pipeline.fit(lambda: iter([])) == {}
     assert pipeline.apply({}, np.array([[1, 2]])).dtype == np.float32
+
+
+SIZES = [1, 3, 17, 300]
+
+
+def learned(spec, chunks):
+    return build("preprocess", spec).fit(chunks)
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize(
+    ("per", "axes"),
+    [("feature", (0,)), ("channel", (0, 2, 3)), ("all", (0, 1, 2, 3))],
+    ids=["feature", "channel", "all"],
+)
+def test_standardise_learns_mean_and_deviation_of_numpy_in_float64(per, axes, size):
+    # Means far from 0 and unlike from chunk to chunk: what float32, or a sum of squares, would lose.
+    x = np.random.default_rng(2).normal(size=(300, 2, 3, 4)) + 1000 * np.arange(300).reshape(-1, 1, 1, 1) + 1e6
+    found = learned(["Standardise", {"per": per}], cut(x, size))
+    mean, deviation = x.mean(axis=axes, keepdims=True)[0], x.std(axis=axes, ddof=0, keepdims=True)[0]
+    assert found["mean"].shape == found["scale"].shape == mean.shape
+    np.testing.assert_allclose(found["mean"], mean, rtol=1e-7)
+    np.testing.assert_allclose(found["scale"], deviation, rtol=1e-7)
+
+
+def test_chunks_of_unequal_sizes_are_weighted_by_their_rows():
+    # Rows 0; 3, 6; 3: mean 3, sum of squares about it 9 + 0 + 9 + 0.
+    found = learned("Standardise", [np.array([[0.0]]), np.array([[3.0], [6.0]]), np.zeros((0, 1)), np.array([[3.0]])])
+    assert found["mean"].tolist() == [3.0] and found["scale"].tolist() == [np.float32(4.5**0.5)]
+
+
+@pytest.mark.parametrize("per", ["feature", "all"])
+def test_epsilon_is_added_to_the_variance_and_not_to_the_deviation(per):
+    # Variance over n of 0, 2, 4, 6: 5.
+    found = learned(["Standardise", {"per": per, "epsilon": 4.0}], [np.array([[0.0], [2.0], [4.0], [6.0]])])
+    assert found["scale"].ravel().tolist() == [3.0] and found["mean"].ravel().tolist() == [3.0]
+
+
+def test_standardise_adds_no_epsilon_by_default():
+    assert learned("Standardise", [np.array([[-1e-4], [1e-4]])])["scale"].tolist() == [np.float32(1e-4)]
+
+
+@pytest.mark.parametrize("n_rows", [2, 10, 1000])
+def test_a_feature_is_constant_where_scikit_learn_takes_it_for_one(n_rows):
+    # Half of the rows lie `gap` above the other half; the bound of the deviation is n * |mean| * eps.
+    eps = np.finfo(np.float64).eps
+    gaps = np.array([0, 1, 2, 4, 8, 12, 16, 24, 64, 1000, 1800, 2200, 4000, 10**6, 10**9]) * eps
+    for offset in (0.0, 1.0, -1.0, 64.0):
+        upper = np.arange(n_rows)[:, None] % 2
+        x = offset + upper * gaps * max(abs(offset), 1e-3)
+        reference = StandardScaler().fit(x).scale_
+        found = learned("Standardise", [x])["scale"]
+        # So near to the bound the mean itself is rounded by some eps.
+        np.testing.assert_allclose(found, reference, rtol=1e-3)
+        assert (found == 1).sum() == (reference == 1).sum()
+
+
+def test_deviations_that_float32_cannot_hold_do_not_divide_by_zero():
+    x = np.array([[0.0, 1e-50], [0.0, 3e-50]])
+    for spec in ("Standardise", "MinMax"):
+        part = build("preprocess", spec)
+        fitted = part.fit([x])
+        assert fitted["scale" if spec == "Standardise" else "range"].tolist() == [1, 1]
+        assert part.apply(fitted, x).tolist() == [[0, 0], [0, 0]]
+
+
+@pytest.mark.parametrize(
+    ("spec", "x", "expected"),
+    [
+        (["Scale", {"divide_by": 4.0}], [[8.0, -2.0]], [[2.0, -0.5]]),
+        (["Scale", {"divide_by": 0.5, "subtract": 3.0}], [[8.0, -2.0]], [[10.0, -10.0]]),
+        (["Scale", {"divide_by": 255, "subtract": 127.5}], [[0, 255]], [[-0.5, 0.5]]),
+    ],
+)
+def test_scale_subtracts_first_and_then_divides(spec, x, expected):
+    assert prepared(spec, np.array(x)).tolist() == expected
+
+
+def test_min_max_reaches_from_0_to_1_by_default_and_does_not_clip():
+    part = build("preprocess", "MinMax")
+    fitted = part.fit([np.array([[4.0, 1.0]]), np.array([[2.0, 1.0], [6.0, 1.0]])])
+    assert fitted["minimum"].tolist() == [2, 1] and fitted["range"].tolist() == [4, 1]
+    assert part.apply(fitted, np.array([[2.0, 1.0], [6.0, 1.0], [8.0, 2.0], [0.0, 0.0]])).tolist() == [
+        [0, 0],
+        [1, 0],
+        [1.5, 1],
+        [-0.5, -1],
+    ]
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_min_max_is_that_of_scikit_learn_whatever_the_chunks(rows, size):
+    found = learned(["MinMax", {"low": -2, "high": 5}], cut(rows, size))
+    reference = MinMaxScaler((-2, 5)).fit(rows)
+    assert np.array_equal(found["minimum"], reference.data_min_) and found["minimum"].shape == (8,)
+    np.testing.assert_allclose(found["range"], reference.data_range_, rtol=1e-6)
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("epsilon", [None, 0.0, 0.5])
+def test_zca_is_the_inverse_root_of_the_covariance(epsilon, size):
+    rng = np.random.default_rng(3)
+    x = rng.normal(size=(60, 5)) @ rng.normal(size=(5, 5)) + 100
+    spec = ["Whiten", {} if epsilon is None else {"epsilon": epsilon}]
+    found = learned(spec, cut(x, size))
+    # (C + epsilon I)^-1/2 with C over n - 1 (Kessy et al. 2018, equation 1); 1e-5 by default.
+    covariance = np.cov(x.T, ddof=1)
+    wanted = fractional_matrix_power(covariance + (1e-5 if epsilon is None else epsilon) * np.eye(5), -0.5)
+    np.testing.assert_allclose(found["W"], wanted, rtol=1e-5, atol=1e-6 * abs(wanted).max())
+    np.testing.assert_allclose(found["mean"], x.mean(axis=0), rtol=1e-7)
+    new = rng.normal(size=(3, 5)) + 100
+    np.testing.assert_allclose(
+        build("preprocess", spec).apply(found, new), (new - x.mean(axis=0)) @ wanted, rtol=1e-3, atol=1e-3
+    )
+
+
+def test_a_small_variance_shows_the_default_epsilon():
+    # Variances over n - 1 of 1 and 9e-5: the second direction is divided by sqrt(1e-4), not by sqrt(9e-5).
+    x = np.array([[1.0, 1.0], [1.0, -1.0], [-1.0, 1.0], [-1.0, -1.0]]) * np.sqrt(3 / 4) * [1.0, np.sqrt(9e-5)]
+    for method in ("zca", "pca"):
+        w = learned(["Whiten", {"method": method}], [x])["W"]
+        np.testing.assert_allclose(w, np.diag([1 / np.sqrt(1.00001), 100.0]), rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("n_components", [None, 1, 3, 8])
+def test_pca_is_that_of_scikit_learn_with_epsilon_added_to_the_variances(rows, n_components, size):
+    x = rows.astype(np.float64)
+    reference = PCA(n_components, svd_solver="full").fit(x)
+    found = learned(["Whiten", {"method": "pca", "n_components": n_components, "epsilon": 2.0}], cut(rows, size))
+    wanted = reference.components_.T / np.sqrt(reference.explained_variance_ + 2.0)
+    assert found["W"].shape == (8, n_components or 8) and found["W"].flags.c_contiguous
+    np.testing.assert_allclose(found["W"], wanted, rtol=1e-4, atol=1e-4 * abs(wanted).max())
+
+
+def test_the_largest_entry_of_each_component_is_positive():
+    for seed in range(5):
+        x = np.random.default_rng(seed).normal(size=(50, 4)) * [1, 2, 3, 4]
+        w = learned(["Whiten", {"method": "pca", "epsilon": 0}], [x])["W"]
+        assert (w[abs(w).argmax(axis=0), np.arange(4)] > 0).all()
+
+
+def test_a_direction_is_without_variance_at_the_bound_of_matrix_rank():
+    # Variances below largest * n_features * eps (NumPy's matrix_rank) count as 0; eps = 2.2e-16, and 3 features.
+    signs = np.array([[1, 1, 1], [1, -1, -1], [-1, 1, -1], [-1, -1, 1]]) * np.sqrt(3 / 4)
+    for variance, is_kept in ((1e-13, True), (1e-15, True), (4e-16, False), (1e-17, False)):
+        w = learned(["Whiten", {"method": "pca", "epsilon": 0}], [signs * np.sqrt([1.0, 0.5, variance])])["W"]
+        assert (w[:, 2] != 0).any() == is_kept
+        np.testing.assert_allclose(w[:2, :2], np.diag([1, np.sqrt(2)]), rtol=1e-5, atol=1e-6)
+
+
+def test_two_rows_are_enough_to_whiten_and_one_is_not():
+    w = learned(["Whiten", {"epsilon": 0}], [np.array([[1.0], [3.0]])])["W"]
+    # Variance over n - 1: 2.
+    np.testing.assert_allclose(w, [[1 / np.sqrt(2)]], rtol=1e-6)
+
+
+def test_whiten_takes_4096_features_and_as_many_as_it_keeps():
+    part = build("preprocess", "Whiten")
+    assert next(part._flat([np.zeros((1, 64, 64))])).shape == (1, 4096)
+    assert learned(["Whiten", {"method": "pca", "n_components": 2}], [np.eye(2)])["W"].shape == (2, 2)
+
+
+def test_the_number_of_a_row_that_is_not_finite_counts_all_chunks():
+    chunks = [np.zeros((3, 2)), np.zeros((0, 2)), np.array([[0, 0], [0, 0], [0, np.inf], [np.nan, 0]])]
+    for spec in SPECS[1:2] + SPECS[4:6]:
+        with pytest.raises(DataError, match="training row 5 holds inf"):
+            learned(spec, chunks)
+
+
+@pytest.mark.parametrize("dtype", [np.bool_, np.int8, np.uint16, np.float16, np.float32])
+def test_numbers_of_every_kind_are_learned_from(dtype):
+    x = np.array([[0, 1], [1, 1], [1, 0], [1, 1]]).astype(dtype)
+    found = learned("Standardise", [x])
+    np.testing.assert_allclose(found["mean"], [0.75, 0.75])
+    np.testing.assert_allclose(found["scale"], np.sqrt([3 / 16, 3 / 16]), rtol=1e-7)
+
+
+@pytest.mark.parametrize("x", [np.array([1j, 2j]), np.array(["a"]), np.array(3.0), np.array([[None]])], ids=str)
+def test_what_is_no_array_of_rows_of_numbers_is_refused(x):
+    for spec in SPECS[1:2] + SPECS[4:6]:
+        with pytest.raises(DataError, match=r"rows must be numbers \(rows, \.\.\.\); got .* of shape"):
+            learned(spec, [x])
+
+
+def test_images_of_one_channel_learn_one_number_per_channel():
+    x = np.arange(24.0).reshape(2, 3, 4)
+    found = learned(["Standardise", {"per": "channel"}], [x])
+    assert found["mean"].shape == (1, 1) and found["mean"].item() == 11.5
+    with pytest.raises(DataError, match=r"needs images .*; got shape \(2, 1, 3, 4, 1\)"):
+        learned(["Standardise", {"per": "channel"}], [x.reshape(2, 1, 3, 4, 1)])
