@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import hashlib
+
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import sparse
 
 import arignote.data.rows as rows_module
 from arignote import DataError, NNClassifier
 from arignote.data import Data
 from arignote.data.reader import ArrayReader, Reader
-from arignote.data.rows import rows_of
+from arignote.data.rows import Rows, rows_of
 
 X = np.arange(60, dtype=np.float32).reshape(20, 3)
 Y = np.arange(20) % 2
@@ -263,3 +266,325 @@ def test_a_sample_is_taken_of_a_large_array_too(monkeypatch):
             assert digest(changed, index) == digest(changed.copy(), index)
             seen.append(digest(changed, index) != digest(array, index))
     assert all(seen[-2:]) and not all(seen)
+
+
+def sha256(data):
+    return hashlib.sha256(data).hexdigest()
+
+
+class Recorded(Reader):
+    """Rows of bytes that depend on their number; records the stretches that are read."""
+
+    where = "recorded"
+
+    def __init__(self, n_rows, chunk_rows, dtype="<f4", shape=(3,)):
+        self.shape, self.dtype, self.chunk_rows, self.read_from = (n_rows, *shape), np.dtype(dtype), chunk_rows, []
+
+    def read(self, rows):
+        self.read_from.append((rows.start, rows.stop))
+        return self.values(np.arange(rows.start, rows.stop))
+
+    def values(self, numbers):
+        found = np.multiply.outer(numbers + 1, np.ones(self.shape[1:]))
+        return found.astype(self.dtype)
+
+
+@pytest.mark.parametrize("make", [np.asarray, Chunked])
+@pytest.mark.parametrize("dtype", ["<f4", "<f8", "u1", "<i2"])
+def test_a_fingerprint_is_the_sha256_of_the_bytes_of_all_rows(make, dtype):
+    x = X.astype(dtype)
+    found = rows_of(make(x), Y).fingerprint()
+    assert found == {
+        "features": {"shape": [20, 3], "dtype": str(np.dtype(dtype)), "sha256": sha256(x.tobytes())},
+        "labels": {"shape": [20], "dtype": "int64", "sha256": sha256(Y.tobytes())},
+    }
+    assert rows_of(make(x)).fingerprint()["labels"] is None
+
+
+def test_a_fingerprint_of_some_rows_is_that_of_their_bytes_or_of_the_file_and_their_numbers():
+    index = np.array([7, 2, 19])
+    of_array, of_file = (rows_of(make(X), Y).take(index).fingerprint() for make in (np.asarray, Chunked))
+    assert of_array["features"] == {"shape": [3, 3], "dtype": "float32", "sha256": sha256(X[index].tobytes())}
+    assert of_file["features"] == {
+        "shape": [3, 3],
+        "dtype": "float32",
+        "sha256": sha256(X.tobytes()),
+        "rows": sha256(index.tobytes()),
+    }
+    assert of_array["labels"] == of_file["labels"]
+    assert of_array["labels"] == {"shape": [3], "dtype": "int64", "sha256": sha256(Y[index].tobytes())}
+
+
+def test_every_byte_of_features_and_labels_is_covered():
+    whole = rows_of(X, Y).fingerprint()
+    for at in range(X.nbytes):
+        changed = X.copy()
+        changed.view(np.uint8).reshape(-1)[at] ^= 1
+        assert Rows(ArrayReader(changed), Y).fingerprint()["features"] != whole["features"]
+        assert Rows(Chunked(changed), Y).fingerprint()["features"] != whole["features"]
+    for at in range(len(Y)):
+        changed = Y.copy()
+        changed[at] ^= 1
+        assert rows_of(X, changed).fingerprint()["labels"] != whole["labels"]
+
+
+@pytest.mark.parametrize("n_rows", [4095, 4096, 4097, 10_000])
+def test_more_rows_than_are_hashed_at_a_time_are_all_covered(n_rows):
+    array = np.arange(n_rows, dtype=np.int32)[:, None]
+    index = np.random.default_rng(0).permutation(n_rows)
+    found = rows_of(array).take(index).fingerprint()["features"]["sha256"]
+    assert found == sha256(array[index].tobytes())
+
+
+def test_labels_that_are_objects_are_hashed_as_they_are_written():
+    labels = np.array([3, "a", 3.5, "b"], dtype=object)
+    found = Rows(ArrayReader(X[:4]), labels).fingerprint()["labels"]
+    assert found == {"shape": [4], "dtype": "object", "sha256": sha256(b"[3, 'a', 3.5, 'b']")}
+    rows = Rows(ArrayReader(labels[:, None]), index=np.array([3, 0]))
+    assert rows.fingerprint()["features"]["sha256"] == sha256(b"[['b'], [3]]")
+    assert Rows(Chunked(labels[:, None], 3)).fingerprint()["features"]["sha256"] == sha256(
+        b"[[3], ['a'], [3.5]][['b']]"
+    )
+
+
+def test_of_more_than_256_megabytes_in_memory_4096_rows_from_first_to_last_are_covered():
+    # A view that repeats one byte: 256,000,001 rows, which take no memory.
+    many = np.broadcast_to(np.uint8(7), (256_000_001, 1))
+    assert rows_of(many).fingerprint()["features"]["sha256"] == sha256(bytes([7]) * 4096)
+    assert rows_of(many[:100_000]).fingerprint()["features"]["sha256"] == sha256(bytes([7]) * 100_000)
+    assert rows_module.IN_MEMORY == 256_000_000
+
+
+@pytest.mark.parametrize(("n_rows", "is_sampled"), [(9000, False), (9001, True), (20_000, True)])
+def test_the_sample_of_an_array_is_spread_evenly_over_its_rows(n_rows, is_sampled, monkeypatch):
+    monkeypatch.setattr(rows_module, "IN_MEMORY", 9000 * 6)
+    array = np.arange(3 * n_rows, dtype=np.int16).reshape(n_rows, 3)
+    chosen = [k * (n_rows - 1) // 4095 for k in range(4096)] if is_sampled else list(range(n_rows))
+    assert rows_of(array).fingerprint()["features"]["sha256"] == sha256(array[chosen].tobytes())
+    index = np.random.default_rng(0).permutation(n_rows)
+    found = rows_of(array).take(index).fingerprint()["features"]["sha256"]
+    assert found == sha256(array[index[chosen]].tobytes())
+    # Of few rows of a large array, all are covered.
+    few = rows_of(array).take(index[:8000]).fingerprint()["features"]["sha256"]
+    assert few == sha256(array[index[:8000]].tobytes())
+
+
+@pytest.mark.parametrize(
+    ("n_rows", "chunk_rows", "n_read"), [(9000, 10, 900), (9001, 10, 64), (9001, None, 9), (100_000, 100, 64)]
+)
+def test_the_sample_of_a_file_is_64_whole_chunks_from_first_to_last(n_rows, chunk_rows, n_read, monkeypatch):
+    monkeypatch.setattr(rows_module, "IN_MEMORY", 9000 * 12)
+    reader = Recorded(n_rows, chunk_rows)
+    found = Rows(reader).fingerprint()["features"]["sha256"]
+    step = chunk_rows or 1024
+    n_chunks = -(-n_rows // step)
+    numbers = range(n_chunks) if n_rows == 9000 else [k * (n_chunks - 1) // 63 for k in range(64)]
+    wanted = [(number * step, min(number * step + step, n_rows)) for number in numbers]
+    assert reader.read_from == wanted and len(set(wanted)) == n_read
+    assert found == sha256(b"".join(reader.values(np.arange(*stretch)).tobytes() for stretch in wanted))
+
+
+def test_a_file_that_has_several_parts_is_read_once_for_their_fingerprints():
+    reader, known = Recorded(40, 10), {}
+    rows = Rows(reader)
+    first = rows.take(np.array([1, 2])).fingerprint(known)
+    second = rows.take(np.array([3, 4])).fingerprint(known)
+    assert len(reader.read_from) == 4 and first["features"]["sha256"] == second["features"]["sha256"]
+    other = Rows(Recorded(40, 20, dtype="<f8")).fingerprint(known)
+    assert other["features"]["sha256"] != first["features"]["sha256"]
+
+
+@pytest.mark.parametrize(
+    ("shape", "dtype", "chunk_rows", "step"),
+    # 32 MB: rows of 784 * 4 = 3136 bytes, of 3 * 64 * 64 * 8 = 98,304 bytes; and one chunk at least.
+    [
+        ((784,), "<f4", None, 10_204),
+        ((784,), "<f4", 10_000, 10_204),
+        ((784,), "<f4", 11_000, 11_000),
+        ((3, 64, 64), "<f8", None, 325),
+        ((40_000_000,), "u1", None, 1),
+    ],
+)
+def test_blocks_have_32_megabytes_or_one_chunk(shape, dtype, chunk_rows, step):
+    stretches = []
+
+    class Asked(Recorded):
+        def read(self, rows):
+            stretches.append((rows.start, rows.stop))
+            # As many rows as asked for, which take no memory.
+            return np.broadcast_to(np.zeros((), dtype), (min(rows.stop, len(self)) - rows.start, *self.shape[1:]))
+
+    rows = Rows(Asked(2 * step + 1, chunk_rows, dtype, shape), lenient=True)
+    assert [len(block) for block in rows.blocks()] == [step, step, 1]
+    assert [start for start, _ in stretches] == [0, step, 2 * step]
+
+
+def test_a_row_that_is_not_finite_is_found_beyond_the_first_stretch():
+    x = np.zeros((140_000, 2), np.float32)
+    for row in (65_535, 65_536, 131_072, 139_999):
+        bad = x.copy()
+        bad[row, 1] = np.nan
+        with pytest.raises(DataError, match=f"X row {row} holds nan"):
+            rows_of(bad)
+
+
+@pytest.mark.parametrize("make", [np.asarray, Chunked])
+def test_float64_beyond_float32_is_refused_and_its_largest_number_accepted(make):
+    largest = float(np.finfo(np.float32).max)
+    x = np.zeros((20, 3))
+    x[4, 1], x[5, 0] = largest, -largest
+    assert rows_of(make(x)).features(slice(4, 6)).tolist() == [[0, largest, 0], [-largest, 0, 0]]
+    for value in (2 * largest, -2 * largest):
+        x[9] = [1.0, value, np.sign(value)]
+        with pytest.raises(DataError, match=r"row 9 holds 6.8.*e\+38, which is too large for float32; scale the data"):
+            rows_of(make(x)).features(slice(8, 12))
+
+
+def test_the_first_number_that_is_not_finite_is_named():
+    x = X.copy()
+    x[7] = [1, -np.inf, np.nan]
+    x[9, 0] = np.inf
+    with pytest.raises(DataError, match=r"X row 7 holds -inf; clean the data, or pass allow_nonfinite=True"):
+        rows_of(x)
+    with pytest.raises(DataError, match=r"X row 1 holds inf"):
+        rows_of(np.array([[1.0], [np.inf], [np.nan]], np.float16))
+
+
+def test_a_number_that_is_not_finite_is_found_among_all_axes_of_an_image():
+    x = np.zeros((5, 2, 3, 4), np.float32)
+    x[3, 1, 2, 3] = np.nan
+    for make in (np.asarray, Chunked):
+        with pytest.raises(DataError, match="row 3 holds nan"):
+            rows_of(make(x)).features(slice(0, 5))
+
+
+def test_axes_are_moved_to_channels_first():
+    image = np.arange(24, dtype=np.float32).reshape(1, 2, 3, 4)
+    found = rows_of(image, axes="NHWC")
+    assert found.n_in == (4, 2, 3)
+    # Number 12 i + 4 j + c of the image stands at row i, column j, channel c.
+    assert all(
+        found.features(slice(0, 1))[0, c, i, j] == 12 * i + 4 * j + c
+        for c in range(4)
+        for i in range(2)
+        for j in range(3)
+    )
+    assert rows_of(image, axes="NCHW").n_in == rows_of(image).n_in == (2, 3, 4)
+    assert rows_of(image[0], axes="NHW").n_in == (1, 3, 4)
+
+
+def test_rows_are_preprocessed_first_and_altered_then():
+    rows = Rows(ArrayReader(X), preprocess=lambda x: x + 1, alter=lambda x: x * 2)
+    found = rows.features(slice(0, 20))
+    assert np.array_equal(found, (X + 1) * 2) and found.dtype == np.float32 and found.flags.c_contiguous
+
+
+@pytest.mark.parametrize("axes", [None, "NHWC", "NHW"])
+def test_preprocessing_and_alteration_see_channels_first(axes):
+    seen = []
+
+    def remember(x):
+        seen.append(x.shape)
+        return x.astype(np.float64)
+
+    x = np.zeros((4, 5, 6, 3)) if axes == "NHWC" else np.zeros((4, 5, 6))
+    found = Rows(ArrayReader(x), axes=axes, preprocess=remember, alter=remember).features(slice(1, 3))
+    shape = {None: (2, 5, 6), "NHWC": (2, 3, 5, 6), "NHW": (2, 1, 5, 6)}[axes]
+    assert seen == [shape, shape] and found.shape == shape and found.dtype == np.float32 and found.flags.c_contiguous
+
+
+@pytest.mark.parametrize("rows", [slice(0, 3), np.array([2, 0, 1])])
+def test_features_may_be_written_without_changing_the_data(rows):
+    frozen = X.copy()
+    frozen.flags.writeable = False
+    for given in (frozen, X.copy()):
+        found = Rows(ArrayReader(given), alter=lambda x: np.multiply(x, 0, out=x)).features(rows)
+        assert (found == 0).all() and np.array_equal(given, X)
+    assert Rows(ArrayReader(frozen)).features(rows).flags.writeable
+
+
+@pytest.mark.parametrize("make", [np.asarray, Chunked])
+@pytest.mark.parametrize(("start", "stop", "n_rows"), [(5, 5, 0), (20, None, 0), (19, None, 1), (0, 20, 20), (7, 9, 2)])
+def test_a_window_holds_the_rows_from_start_to_before_stop(make, start, stop, n_rows):
+    given = Data(make(X), Y, start=start, stop=stop)
+    if n_rows:
+        rows = rows_of(given)
+        assert len(rows) == len(rows.y) == n_rows and rows.fingerprint()["features"]["shape"] == [n_rows, 3]
+    else:
+        with pytest.raises(DataError, match="X is empty"):
+            rows_of(given)
+
+
+def test_an_empty_window_is_reported_with_its_bounds():
+    with pytest.raises(DataError, match=r"X is empty: rows 5 to 3 of 20"):
+        rows_of(Data(Chunked(X), start=5, stop=3))
+    with pytest.raises(DataError, match=r"X is empty: rows 20 to the end of 20"):
+        rows_of(Data(Chunked(X), start=20))
+
+
+def test_the_labels_of_data_give_way_to_those_given_beside_it():
+    assert rows_of(Data(X, Y), 1 - Y).y.tolist() == (1 - Y).tolist()
+    assert rows_of(Data(X, Y)).y.tolist() == Y.tolist()
+    assert rows_of({"x": X, "Target": Y}, 1 - Y).y.tolist() == (1 - Y).tolist()
+    assert rows_of({"x": X, "Target": Y}).y.tolist() == Y.tolist()
+    assert rows_of((X, Y)).y.tolist() == Y.tolist()
+    assert rows_of(X).y is None
+
+
+def test_a_pair_is_features_and_labels_only_where_no_labels_are_given():
+    # Two rows of three numbers each.
+    pair = ([1.0, 2.0, 3.0], [4.0, 5.0, 6.0])
+    assert rows_of(pair, [0, 1]).features(slice(0, 2)).tolist() == [list(row) for row in pair]
+
+
+def test_errors_name_what_was_given():
+    for call in (
+        lambda: rows_of(X, Y[:5], what="valid"),
+        lambda: rows_of(np.zeros(3), what="valid"),
+        lambda: rows_of(None, what="valid"),
+        lambda: rows_of({}, what="valid"),
+        lambda: rows_of(X * np.nan, what="valid"),
+        lambda: rows_of(sparse.csr_matrix(X), what="valid"),
+        lambda: rows_of([[1], [1, 2]], what="valid"),
+        lambda: rows_of(X, np.eye(20), what="valid"),
+        lambda: rows_of(X, axes="NHWC", what="valid"),
+        lambda: rows_of(Data(Chunked(X), stop=0), what="valid"),
+    ):
+        with pytest.raises(DataError, match="valid"):
+            call()
+    assert rows_of(X).what == "X" and rows_of(X, what="test").what == "test"
+
+
+def test_masked_features_are_missing_ones():
+    masked = np.ma.array(np.arange(6).reshape(3, 2), mask=[[0, 0], [0, 1], [0, 0]])
+    with pytest.raises(DataError, match="X row 1 holds nan"):
+        rows_of(masked)
+    found = rows_of(masked, allow_nonfinite=True).features(slice(0, 3))
+    assert np.array_equal(found, [[0, 1], [2, np.nan], [4, 5]], equal_nan=True)
+    assert rows_of(np.ma.array(X, mask=False)).features(slice(0, 20)).tolist() == X.tolist()
+
+
+def test_objects_that_are_numbers_are_taken_as_numbers():
+    found = rows_of(np.array([[1, 2.5], [True, 3]], dtype=object))
+    assert found.reader.dtype == np.float64 and found.features(slice(0, 2)).tolist() == [[1, 2.5], [1, 3]]
+
+
+@pytest.mark.parametrize("index", [None, np.array([4, 9, 2, 7])])
+def test_a_reader_that_gives_too_many_rows_is_reported(index):
+    class Long(Chunked):
+        def read(self, rows):
+            found = super().read(rows)
+            return np.concatenate([found, found[:1]])
+
+    rows = Rows(Long(X), index=index)
+    for asked in (slice(1, 3), np.array([0, 3])):
+        with pytest.raises(DataError, match=r"2 rows were asked for, and 3 came"):
+            rows.features(asked)
+
+
+def test_the_stamp_of_a_source_is_that_when_its_rows_were_found():
+    class Stamped(Chunked):
+        def stamp(self):
+            return "then"
+
+    assert rows_of(Stamped(X)).stamp == "then" and rows_of(X).stamp is None
