@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
+
 import numpy as np
+import pandas as pd
 import pytest
+from sklearn.utils.class_weight import compute_class_weight, compute_sample_weight
 
 from arignote import ArignoteWarning, CheckpointError, DataError, NNClassifier
 from arignote.data import Data, DataWithHoldoutPartitions
@@ -209,7 +213,7 @@ def test_labels_and_features_come_from_files(tmp_path):
     assert np.array_equal(found.parts["valid"][0].features(slice(0, 90)), X)
 
 
-def test_the_fingerprint_knows_parts_and_weights():
+def test_the_fingerentriesknows_parts_and_weights():
     def of(**given):
         return prepared(**given)[0].fingerprint()
 
@@ -227,3 +231,236 @@ def test_a_run_does_not_go_on_with_other_weights(tmp_path):
     assert fit(2, 2 * np.arange(90)).n_epochs_ == 2
     with pytest.raises(CheckpointError, match="weights"):
         fit(3, np.arange(90)[::-1])
+
+
+@pytest.mark.parametrize("counts", [(60, 20, 10), (30, 30, 30), (88, 1, 1)])
+@pytest.mark.parametrize("valid", [None, np.arange(0, 30)])
+def test_balanced_class_weights_are_those_of_scikit_learn(counts, valid):
+    labels = np.random.default_rng(0).permutation(np.repeat(["a", "b", "c"], counts))
+    labels[30:33] = ["a", "b", "c"]
+    found, _ = prepared(y=labels, settings={"class_weight": "balanced"}, valid=valid)
+    # Of the training rows alone; their mean is 1.
+    train = labels if valid is None else labels[30:]
+    np.testing.assert_allclose(found.weights, compute_sample_weight("balanced", train), rtol=1e-6)
+    classes = np.array(["a", "b", "c"])
+    by_class = dict(zip(classes, compute_class_weight("balanced", classes=classes, y=train), strict=True))
+    np.testing.assert_allclose(found.weights, [by_class[label] for label in train], rtol=1e-6)
+
+
+def test_sample_weights_are_multiplied_by_class_weights_and_divided_by_their_mean():
+    own = np.random.default_rng(1).random(90) + 0.1
+    for class_weight in ("balanced", {"a": 3.0, "c": 0.5}):
+        found, _ = prepared(sample_weight=own, settings={"class_weight": class_weight})
+        product = own * compute_sample_weight(
+            class_weight if class_weight == "balanced" else {"a": 3.0, "b": 1.0, "c": 0.5}, Y
+        )
+        np.testing.assert_allclose(found.weights, product / product.mean(), rtol=1e-6)
+
+
+def test_weights_by_hand():
+    # Rows of class a, a, a, b: balanced 4 / (2 * 3) = 2/3 and 4 / (2 * 1) = 2.
+    x, labels = np.zeros((4, 1)), np.array(["a", "a", "a", "b"])
+    found = prepared(x, labels, settings={"class_weight": "balanced", "batch_size": 1})[0].weights
+    np.testing.assert_allclose(found, [2 / 3, 2 / 3, 2 / 3, 2], rtol=1e-6)
+    # 1, 2, 3, 4 by sample, b counts twice: 1, 2, 3, 8 with a mean of 3.5.
+    given = {"sample_weight": [1, 2, 3, 4], "settings": {"class_weight": {"b": 2}, "batch_size": 1}}
+    np.testing.assert_allclose(prepared(x, labels, **given)[0].weights, np.array([1, 2, 3, 8]) / 3.5, rtol=1e-6)
+
+
+def test_a_class_that_no_training_row_has_does_not_divide_by_zero():
+    labels = np.repeat([0, 1, 2], [60, 20, 10])
+    found, _ = prepared(y=labels, settings={"class_weight": "balanced"}, valid=np.arange(80, 90))
+    # 80 rows of two classes: 80 / (2 * 60) and 80 / (2 * 20).
+    np.testing.assert_allclose(found.weights, np.repeat([2 / 3, 2], [60, 20]), rtol=1e-6)
+
+
+def test_weights_of_some_rows_may_be_zero():
+    found, _ = prepared(sample_weight=np.arange(90) % 2)
+    assert found.weights.tolist() == [0.0, 2.0] * 45
+
+
+def test_sample_weights_follow_the_training_rows():
+    # A weight for each row that tells which row it is of.
+    own = 1.0 + np.arange(90)
+    for given in ({"valid": 0.2, "test": 0.1}, {"valid": [3, 50]}, {"test": 0.3, "groups": np.arange(90) // 4}):
+        found, _ = prepared(sample_weight=own, **given)
+        index = found.parts["train"][0].index
+        np.testing.assert_allclose(found.weights, (1 + index) / (1 + index).mean(), rtol=1e-6)
+        assert found.weights.dtype == np.float32
+
+
+def test_rows_are_parted_in_proportion_of_the_classes_or_from_the_end():
+    found, _ = prepared(valid=0.2, test=0.1)
+    assert {name: np.bincount(classes).tolist() for name, (_, classes) in found.parts.items()} == {
+        "train": [42, 14, 7],
+        "valid": [12, 4, 2],
+        "test": [6, 2, 1],
+    }
+    found, _ = prepared(valid=0.2, test=0.1, settings={"partition": "contiguous"})
+    assert {name: rows.index.tolist() for name, (rows, _) in found.parts.items()} == {
+        "train": list(range(63)),
+        "valid": list(range(63, 81)),
+        "test": list(range(81, 90)),
+    }
+
+
+def test_the_seed_decides_which_rows_are_held_out():
+    first, again, other = (prepared(valid=0.2, seed=seed)[0].parts["valid"][0].index.tolist() for seed in (1, 1, 2))
+    assert first == again != other
+
+
+def test_a_part_that_is_data_of_its_own_leaves_the_rows_whole():
+    found, _ = prepared(valid=(X[:5] + 1, Y[:5]), test=Data(X[50:70], Y[50:70], start=10))
+    assert [len(rows) for rows, _ in (found.parts[name] for name in ("train", "valid", "test"))] == [90, 5, 10]
+    assert np.array_equal(found.parts["valid"][0].features(slice(0, 5)), X[:5] + 1)
+    assert np.array_equal(found.parts["test"][0].features(slice(0, 10)), X[60:70])
+    assert found.parts["test"][1].tolist() == [1] * 10
+
+
+def test_a_fraction_may_be_beside_data_of_its_own():
+    found, _ = prepared(valid=(X[:5], Y[:5]), test=0.1)
+    assert {name: len(rows) for name, (rows, _) in found.parts.items()} == {"train": 81, "valid": 5, "test": 9}
+
+
+def test_fractions_of_zero_hold_nothing_out():
+    found, _ = prepared(valid=0.0, test=0)
+    assert list(found.parts) == ["train"] and len(found.parts["train"][0]) == 90
+
+
+def test_the_fractions_of_data_give_way_to_those_of_fit():
+    x = DataWithHoldoutPartitions(X, Y, 0.2, 0.1)
+    sizes = [
+        {name: len(rows) for name, (rows, _) in prepared(x, None, **given)[0].parts.items()}
+        for given in ({}, {"valid": 0.3}, {"test": [1, 2, 3]}, {"valid": 0})
+    ]
+    assert sizes == [
+        {"train": 63, "valid": 18, "test": 9},
+        {"train": 54, "valid": 27, "test": 9},
+        {"train": 69, "valid": 18, "test": 3},
+        {"train": 81, "test": 9},
+    ]
+    assert list(prepared(DataWithHoldoutPartitions(X, Y), None)[0].parts) == ["train"]
+
+
+@pytest.mark.parametrize("part", [True, False, "0.2", "5", ".5"])
+def test_a_fraction_must_be_a_number(part):
+    with pytest.raises(DataError, match=rf"valid must be a fraction in \[0, 1\), row numbers or data; got {part!r}"):
+        prepared(valid=part)
+
+
+@pytest.mark.parametrize(
+    "part", [[3, 4], range(3, 5), np.array([3, 4]), np.array([4, 3], np.uint8), [np.int64(3), 4]], ids=str
+)
+def test_row_numbers_may_be_a_list_a_range_or_an_array(part):
+    assert prepared(valid=part)[0].parts["valid"][0].index.tolist() == [3, 4]
+
+
+@pytest.mark.parametrize("part", [[0], [89], [0, 89]])
+def test_the_first_and_the_last_row_may_be_held_out(part):
+    assert prepared(test=part)[0].parts["test"][0].index.tolist() == part
+
+
+@pytest.mark.parametrize(
+    ("part", "words"),
+    [
+        (np.array([1.0, 2.0]), "valid: row numbers must be integers; got float64"),
+        (
+            np.arange(10, 101),
+            r"valid: row numbers must lie in 0 \.\. 89; got \[10, 11, 12, 13, 14, 15, 16, 17, 18, 19\]",
+        ),
+        ([-1, 3], r"valid: row numbers must lie in 0 \.\. 89; got \[-1, 3\]"),
+        ([], r"valid must have the shape \(rows, features"),
+    ],
+    ids=str,
+)
+def test_row_numbers_that_cannot_be_are_reported(part, words):
+    with pytest.raises(DataError, match=words):
+        prepared(valid=part)
+
+
+def test_settings_that_data_brings_are_taken_where_fit_has_none():
+    def of(data, **settings):
+        found = prepare(Given(data), FitSettings(**settings), 1)[1]
+        return found.batch_size, found.drop_last
+
+    default = FitSettings()
+    assert of(Data(X, Y), batch_size=7) == (7, default.drop_last)
+    assert of(Data(X, Y, batch_size=3)) == (3, default.drop_last)
+    assert of(Data(X, Y, batch_size=np.int64(1))) == (1, False)
+    assert of(Data(X, Y, batch_size=3), batch_size=7) == (7, False)
+    assert of(Data(X, Y, batch_size=3, allow_partial_batch=False)) == (3, True)
+    assert of(Data(X, Y, batch_size=3), drop_last=True) == (3, True)
+    assert not default.drop_last
+
+
+def test_a_batch_as_large_as_the_training_rows_is_accepted_and_one_more_is_cut():
+    assert prepared(settings={"batch_size": 90})[1].batch_size == 90
+    with pytest.warns(ArignoteWarning, match=r"batch_size 91 is larger than the data \(90 rows\): used as one batch"):
+        assert prepared(settings={"batch_size": 91})[1].batch_size == 90
+    # A run that resumes was warned when it began.
+    found, settings = prepared(settings={"batch_size": 91}, learned={})
+    assert settings.batch_size == 90 and found.preprocess == {}
+
+
+def test_learned_preprocessing_is_used_as_it_is():
+    settings = {"preprocess": [["Standardise", {}]]}
+    learned = {"0.mean": np.full(4, 2, np.float32), "0.scale": np.full(4, 4, np.float32)}
+    found, _ = prepared(settings=settings, learned=learned, valid=0.2)
+    assert found.preprocess == learned
+    for name in ("train", "valid"):
+        rows = found.parts[name][0]
+        np.testing.assert_allclose(rows.features(slice(0, 90)), (X[rows.index] - 2) / 4, rtol=1e-5)
+
+
+def test_only_bytes_are_warned_of():
+    images = np.zeros((90, 4), np.uint8)
+    with pytest.warns(ArignoteWarning, match=r"whole numbers of 0 to 255 \(uint8\)"):
+        prepared(images)
+    prepared(images, learned={})
+    prepared(images.astype(np.int16))
+
+
+def test_a_fingerentrieshas_an_entry_for_each_part_and_for_weights_and_names():
+    frame = pd.DataFrame(X, columns=["p", "q", "r", "s"])
+    found, _ = prepared(frame, valid=[3, 4], sample_weight=np.arange(90))
+    entries = found.fingerprint()
+    assert list(entries) == ["train", "valid", "weights", "feature_names"]
+    assert entries["weights"] == hashlib.sha256(found.weights.tobytes()).hexdigest()
+    assert entries["feature_names"] == ["p", "q", "r", "s"]
+    assert entries["valid"]["features"]["sha256"] == hashlib.sha256(X[3:5].tobytes()).hexdigest()
+    assert entries["valid"]["labels"]["sha256"] == hashlib.sha256(Y[3:5].tobytes()).hexdigest()
+    assert list(prepared()[0].fingerprint()) == ["train"]
+
+
+def test_columns_of_another_order_are_refused_in_each_part():
+    frame = pd.DataFrame(X, columns=["p", "q", "r", "s"])
+    for part in ("valid", "test"):
+        with pytest.raises(DataError, match=f"columns of {part} must be those that fit was given"):
+            prepared(frame, **{part: (frame[["q", "p", "r", "s"]], Y)})
+
+
+def test_a_row_that_is_not_finite_passes_only_where_it_is_allowed():
+    x = X.copy()
+    x[5, 1] = np.nan
+    with pytest.raises(DataError, match="X row 5 holds nan"):
+        prepared(x)
+    assert prepared(x, settings={"allow_nonfinite": True})[0].parts["train"][0].lenient
+
+
+def test_the_channel_of_the_input_layer_is_that_of_each_part():
+    channels = {"left": X, "right": X + 1, "labels": Y}
+    found, _ = prepared(channels, None, channel="right", valid={"left": X[:9], "right": X[:9] + 2, "labels": Y[:9]})
+    assert np.array_equal(found.parts["train"][0].features(slice(0, 90)), X + 1)
+    assert np.array_equal(found.parts["valid"][0].features(slice(0, 9)), X[:9] + 2)
+
+
+def test_the_classes_of_the_output_layer_are_those_of_the_data():
+    assert prepared(y=np.repeat([0, 2, 3], [60, 20, 10]), n_classes=5)[0].classes.tolist() == [0, 1, 2, 3, 4]
+    with pytest.raises(DataError, match="labels have 3 classes, the output layer n_classes=2"):
+        prepared(n_classes=2)
+
+
+def test_classes_are_those_of_all_rows_and_not_of_the_training_rows_alone():
+    found, _ = prepared(test=np.arange(80, 90))
+    assert found.classes.tolist() == ["a", "b", "c"]
+    assert found.parts["test"][1].tolist() == [2] * 10 and set(found.parts["train"][1].tolist()) == {0, 1}
