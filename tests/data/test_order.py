@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import FrozenInstanceError
+
 import numpy as np
 import pytest
 from scipy.stats import spearmanr
@@ -247,6 +249,7 @@ def test_rows_in_memory_are_balanced_with_any_shuffle(shuffle):
         ((1,), np.uint8, 32_000_000, 1),
         ((1,), np.uint8, 16_000_000, 2),
         ((1,), np.uint8, 64_000_000, 1),
+        ((1,), np.uint8, 1, 32_000_000),
     ],
 )
 def test_a_window_has_as_many_chunks_as_fit_into_32_megabytes(shape, dtype, chunk_rows, n_window):
@@ -276,7 +279,30 @@ def test_positions_are_grouped_by_the_chunk_of_their_row(index, chunks):
     assert [chunk.tolist() for chunk in order.chunks] == chunks and order.n_rows == len(index)
 
 
-@pytest.mark.parametrize(("index", "chunks"), [([5, 3, 4], [[0, 1, 2]]), ([8, 2, 9, 3], [[0, 1, 2], [3]])])
+@pytest.mark.parametrize(
+    ("index", "chunks"), [([5, 3, 4], [[0, 1, 2]]), ([8, 2, 9, 3], [[0, 1, 2], [3]]), ([3, 0, 4, 1], [[0, 1, 2], [3]])]
+)
 def test_without_shuffle_only_an_index_that_returns_to_a_chunk_is_read_in_stretches(index, chunks):
     order = order_of(Rows(Table(12, 3 if len(index) > 3 else 7), index=np.array(index)), False)
     assert [chunk.tolist() for chunk in order.chunks] == chunks
+
+
+def test_positions_of_one_chunk_stay_in_the_order_of_the_index():
+    # More rows than an unstable sort leaves in order.
+    index = np.random.default_rng(0).permutation(1000)
+    chunks = order_of(Rows(Table(1000, 250), index=index), True).chunks
+    assert [chunk.tolist() for chunk in chunks] == [np.flatnonzero(index // 250 == n).tolist() for n in range(4)]
+
+
+def test_a_balanced_order_is_drawn_from_the_stream_of_its_epoch():
+    classes = np.random.default_rng(0).integers(0, 2, 301)
+    rng, drawn = stream(6, "order", 2), []
+    for number, share in enumerate((150, 151)):
+        rows = np.flatnonzero(classes == number)
+        drawn += [*rows.tolist() * (share // len(rows)), *rng.choice(rows, share % len(rows), replace=False).tolist()]
+    assert Order("full", 301, classes=classes).of_epoch(6, 2)[0].tolist() == rng.permutation(drawn).tolist()
+
+
+def test_an_order_does_not_change():
+    with pytest.raises(FrozenInstanceError):
+        Order("full", 3).n_rows = 4
