@@ -179,6 +179,12 @@ def test_the_classes_of_an_output_layer(labels, n_classes, expected):
     assert found.tolist() == expected
 
 
+@pytest.mark.parametrize("n_classes", [3, 5])
+@pytest.mark.parametrize("dtype", [np.float32, np.uint8])
+def test_the_classes_of_an_output_layer_are_integers_where_they_are_a_range(dtype, n_classes):
+    assert find_classes(np.array([0, 1, 2], dtype), n_classes).dtype == np.int64
+
+
 @pytest.mark.parametrize(
     ("labels", "n_classes", "words"),
     [
