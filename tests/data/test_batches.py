@@ -312,7 +312,7 @@ def test_rows_of_balanced_classes_keep_their_weights():
     ],
 )
 def test_the_last_batch_is_smaller_or_left_out(n_rows, batch_size, drop_last, sizes):
-    batches = Batches(rows_of(X[:n_rows]), Y[:n_rows], seed=0, batch_size=batch_size, drop_last=drop_last)
+    batches = Batches(rows=rows_of(X[:n_rows]), y=Y[:n_rows], seed=0, batch_size=batch_size, drop_last=drop_last)
     assert [len(batch.x) for batch in batches.epoch(0)] == sizes and batches.n_batches == len(sizes)
     assert [batch.index for batch in batches.epoch(0)] == list(range(len(sizes)))
     assert [(batch.rows.start, batch.rows.stop) for batch in batches.epoch(0)] == [

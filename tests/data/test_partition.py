@@ -44,7 +44,7 @@ def test_labels_may_be_text():
 
 
 def test_contiguous_parts_are_the_last_rows_in_the_order_of_their_names():
-    found = partition(LABELS, {"valid": 0.2, "test": 0.1}, 3, how="contiguous")
+    found = partition(labels=LABELS, fractions={"valid": 0.2, "test": 0.1}, seed=3, how="contiguous")
     assert np.array_equal(found["train"], np.arange(700))
     assert np.array_equal(found["valid"], np.arange(700, 900))
     assert np.array_equal(found["test"], np.arange(900, 1000))

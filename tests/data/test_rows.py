@@ -523,7 +523,7 @@ def test_an_empty_window_is_reported_with_its_bounds():
 
 
 def test_the_labels_of_data_give_way_to_those_given_beside_it():
-    assert rows_of(Data(X, Y), 1 - Y).y.tolist() == (1 - Y).tolist()
+    assert rows_of(x=Data(X, Y), y=1 - Y).y.tolist() == (1 - Y).tolist()
     assert rows_of(Data(X, Y)).y.tolist() == Y.tolist()
     assert rows_of({"x": X, "Target": Y}, 1 - Y).y.tolist() == (1 - Y).tolist()
     assert rows_of({"x": X, "Target": Y}).y.tolist() == Y.tolist()

@@ -517,7 +517,7 @@ def test_mixup_mixes_labels_that_are_shares_already():
     part = build("augmentation", ["Mixup", {"alpha": 1.0}])
     numbers = np.array([0, 2, 1, 2, 0])
     x = np.arange(5.0)[:, None]
-    of_numbers = part(x, numbers, epoch=0, rng=np.random.default_rng(1), n_classes=3)
+    of_numbers = part(x=x, y=numbers, epoch=0, rng=np.random.default_rng(1), n_classes=3)
     of_shares = part(x, np.eye(3)[numbers], epoch=0, rng=np.random.default_rng(1))
     assert np.array_equal(of_numbers[0], of_shares[0]) and np.array_equal(of_numbers[1], of_shares[1])
     assert of_shares[1].dtype == np.float32
