@@ -77,7 +77,9 @@ def encode_labels(labels: NDArray[Any], classes: NDArray[Any], what: str) -> NDA
         at = np.searchsorted(classes, labels).clip(max=len(classes) - 1)
         good = classes[at] == labels
     except TypeError:
-        good = np.zeros(len(labels), dtype=bool)
+        # Numbers and text side by side have no order.
+        known = classes.tolist()
+        good = np.array([label in known for label in labels.tolist()])
     if not np.all(good):
         row = int(np.argmin(good))
         raise DataError(

@@ -217,6 +217,15 @@ def test_the_first_label_of_no_class_is_named(labels, classes, label, row):
         encode_labels(np.array(labels), np.array(classes), "test")
 
 
+@pytest.mark.parametrize(
+    ("labels", "classes", "label", "row"),
+    [([1, 0, "a", 7], [0, 1], "'a'", 2), (["b", "a", 1], ["a", "b"], "1", 2), ([0, [1]], [0, 1], r"\[1\]", 1)],
+)
+def test_the_first_label_of_no_class_is_named_where_labels_cannot_be_compared(labels, classes, label, row):
+    with pytest.raises(DataError, match=f"label {label} of test row {row} is none of the classes"):
+        encode_labels(np.array(labels, dtype=object), np.array(classes), "test")
+
+
 def test_no_more_than_twenty_classes_are_listed():
     classes = np.arange(30)
     for call in (
