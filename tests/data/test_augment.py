@@ -119,6 +119,11 @@ def test_labels_outside_of_the_classes_or_of_another_kind_are_refused(labels):
         Augmentation([lambda x, y: (x, labels)], 0, 3)(X, Y, 1, 5)
 
 
+def test_labels_that_are_refused_are_described_by_the_first_of_them():
+    with pytest.raises(DataError, match=r"got float64 of shape \(4,\), such as 0.25$"):
+        Augmentation([lambda x, y: (x, [0.25, 1.0, 2.0, 0.0])], 0, 3)(X, Y, 1, 5)
+
+
 @pytest.mark.parametrize(("n_x", "n_y"), [(3, 4), (4, 3), (3, 3)])
 def test_another_number_of_rows_is_refused(n_x, n_y):
     with pytest.raises(DataError, match=rf"epoch 1, batch 0: must return 4 rows; got {n_x} and {n_y}"):
