@@ -8,6 +8,7 @@ import pytest
 
 import arignote.optim  # noqa: F401
 from arignote.errors import ConfigError
+from arignote.optim.rules import Rule, RuleState
 from arignote.registry import build
 
 
@@ -86,3 +87,165 @@ def test_a_rule_that_missed_its_moment_still_changes():
 def test_a_rule_that_cannot_work_is_refused(spec, words):
     with pytest.raises(ConfigError, match=words):
         build("rule", spec)
+
+
+def test_a_run_starts_with_the_value_of_the_rule_or_that_of_the_updater():
+    assert build("rule", "const").start(0.25) == RuleState(0.25, inf, 0)
+    assert build("rule", {"rule": "const", "initial_value": 0.0}).start(0.25) == RuleState(0.0, inf, 0)
+
+
+@pytest.mark.parametrize(
+    ("settings", "value", "expected"),
+    [
+        # multiply_by * (old - decrease_by)
+        ({"multiply_by": 0.5, "decrease_by": 0.2}, 1.0, 0.4),
+        ({"multiply_by": 2.0, "decrease_by": -0.5}, 1.0, 3.0),
+        ({"multiply_by": 0.0}, 1.0, 0.0),
+        ({"decrease_by": 2.0}, 1.0, 0.0),
+        # Down to the final value, and no further.
+        ({"decrease_by": 0.25, "final_value": 0.5}, 1.0, 0.75),
+        ({"decrease_by": 0.5, "final_value": 0.5}, 1.0, 0.5),
+        ({"decrease_by": 0.75, "final_value": 0.5}, 1.0, 0.5),
+        ({"decrease_by": 0.25, "final_value": 0.5}, 0.5, 0.5),
+        # Up to the final value, and no further.
+        ({"decrease_by": -0.25, "final_value": 1.5}, 1.0, 1.25),
+        ({"decrease_by": -0.75, "final_value": 1.5}, 1.0, 1.5),
+        ({"decrease_by": -0.25, "final_value": 1.5}, 1.5, 1.5),
+        # A value beyond the final one stays.
+        ({"decrease_by": 0.25, "final_value": 0.5}, 0.375, 0.375),
+        ({"decrease_by": -0.25, "final_value": 1.5}, 1.75, 1.75),
+        ({"multiply_by": 0.5, "final_value": 0.0}, 1.0, 0.5),
+    ],
+    ids=str,
+)
+def test_a_change_gives_the_value_worked_out_by_hand(settings, value, expected):
+    rule = build("rule", {"rule": "fixed", "interval": 1, **settings})
+    assert rule.after_validation(RuleState(value), 1, 1, nan) == RuleState(expected, inf, 1)
+    scheduled = build("rule", {"rule": "fixed", "schedule": [4], **settings})
+    assert scheduled.after_epoch(RuleState(value, 0.5, 2), 9, 4) == RuleState(expected, 0.5, 9)
+
+
+@pytest.mark.parametrize(
+    ("name", "settings", "validation", "epoch", "changes"),
+    [
+        # The state was changed at validation 10.
+        ("fixed", {"interval": 3}, 12, 5, False),
+        ("fixed", {"interval": 3}, 13, 5, True),
+        ("fixed", {"interval": 3}, 14, 5, True),
+        ("fixed", {"interval": 1}, 10, 5, False),
+        ("fixed", {"interval": 1}, 11, 0, True),
+        ("fixed", {"interval": 1, "schedule": [2, 6]}, 11, 5, False),
+        ("fixed", {"interval": 1, "schedule": [6, 2]}, 11, 6, False),
+        ("fixed", {"interval": 1, "schedule": [2, 6]}, 11, 7, True),
+        ("fixed", {"schedule": [2, 6]}, 99, 7, False),
+        ("stalled", {"interval": 3}, 12, 5, False),
+        ("stalled", {"interval": 3}, 13, 5, True),
+        ("stalled", {"interval": 1, "schedule": [6]}, 99, 6, False),
+        ("stalled", {"interval": 1, "schedule": [6]}, 99, 7, True),
+    ],
+)
+def test_a_value_changes_at_the_validation_worked_out_by_hand(name, settings, validation, epoch, changes):
+    rule = build("rule", {"rule": name, "multiply_by": 0.5, **settings})
+    before = RuleState(1.0, 0.25, 10)
+    expected = RuleState(0.5, 0.25, validation) if changes else before
+    assert rule.after_validation(before, validation, epoch, 0.75) == expected
+
+
+@pytest.mark.parametrize(("epoch", "changes"), [(1, False), (2, True), (3, False), (5, True), (6, False)])
+def test_the_epochs_of_a_schedule_are_counted_from_1(epoch, changes):
+    for name in ("fixed", "stalled"):
+        rule = build("rule", {"rule": name, "multiply_by": 0.5, "schedule": [5, 2]})
+        before = RuleState(1.0, 0.25, 3)
+        assert rule.after_epoch(before, 8, epoch) == (RuleState(0.5, 0.25, 8) if changes else before)
+
+
+@pytest.mark.parametrize(
+    ("loss", "expected"),
+    [
+        (0.4, RuleState(1.0, 0.4, 13)),
+        # An equal loss is no improvement, nor is one that is no number: the interval ends.
+        (0.5, RuleState(0.5, 0.5, 13)),
+        (0.6, RuleState(0.5, 0.5, 13)),
+        (nan, RuleState(0.5, 0.5, 13)),
+    ],
+)
+def test_only_a_lower_loss_starts_the_interval_of_stalled_again(loss, expected):
+    rule = build("rule", {"rule": "stalled", "multiply_by": 0.5, "interval": 3})
+    assert rule.after_validation(RuleState(1.0, 0.5, 10), 13, 5, loss) == expected
+
+
+def test_fixed_takes_no_notice_of_the_loss():
+    rule = build("rule", {"rule": "fixed", "multiply_by": 0.5, "interval": 3})
+    assert rule.after_validation(RuleState(1.0, inf, 10), 12, 5, 0.1) == RuleState(1.0, inf, 10)
+    assert not rule.needs_validation and build("rule", {"rule": "stalled", "interval": 1}).needs_validation
+
+
+def test_a_constant_keeps_its_state():
+    rule, state = build("rule", "constant"), RuleState(0.5, 0.25, 3)
+    assert rule.after_validation(state, 9, 9, 0.1) == rule.after_epoch(state, 9, 9) == state
+    assert (rule.in_vain(0.5), rule.highest(0.5), rule.needs_validation) == (None, 0.5, False)
+
+
+def test_a_rule_without_settings_changes_nothing():
+    rule, state = Rule(), RuleState(0.5, 0.25, 3)
+    assert rule.initial_value is None and rule.after_validation(state, 9, 9, 0.1) is rule.after_epoch(state, 9, 9)
+
+
+@pytest.mark.parametrize(
+    ("settings", "start", "words"),
+    [
+        ({"multiply_by": 0.5}, 1.0, None),
+        ({"multiply_by": 0.5, "final_value": 0.5}, 1.0, None),
+        ({"multiply_by": 0.5, "final_value": 1.0}, 1.0, None),
+        ({"multiply_by": 0.5, "final_value": 2.0}, 1.0, "from 1.0 the first change goes down"),
+        ({"multiply_by": 2.0, "final_value": 2.0}, 1.0, None),
+        ({"multiply_by": 2.0, "final_value": 0.5}, 1.0, "from 1.0 the first change goes up"),
+        ({"decrease_by": 0.5, "final_value": 2.0}, 1.0, "from 1.0 the first change goes down"),
+        # 0.5 * (1 - -1) - 1 = 0
+        (
+            {"multiply_by": 0.5, "decrease_by": -1.0, "final_value": 2.0},
+            1.0,
+            "from 1.0 the first change goes nowhere",
+        ),
+        ({"multiply_by": 0.5, "decrease_by": -1.0, "final_value": 2.0}, 0.25, None),
+        ({"final_value": 2.0}, 1.0, "from 1.0 the first change goes nowhere"),
+    ],
+    ids=str,
+)
+def test_a_final_value_in_the_other_direction_can_never_be_reached(settings, start, words):
+    told = build("rule", {"rule": "fixed", "interval": 1, **settings}).in_vain(start)
+    assert told == (None if words is None else f"final_value {settings['final_value']} can never be reached: {words}")
+
+
+@pytest.mark.parametrize(
+    ("settings", "start", "highest"),
+    [
+        ({"interval": 1}, 0.5, 0.5),
+        ({"interval": 1, "multiply_by": 0.5}, 0.5, 0.5),
+        ({"interval": 1, "multiply_by": 2.0}, 0.5, inf),
+        ({"interval": 1, "decrease_by": -0.25}, 0.5, inf),
+        # The fixed point of 0.5 * (v + 1) is 1.
+        ({"interval": 1, "multiply_by": 0.5, "decrease_by": -1.0}, 0.5, 1.0),
+        ({"interval": 1, "multiply_by": 0.5, "decrease_by": -1.0}, 1.0, 1.0),
+        ({"interval": 1, "multiply_by": 2.0, "final_value": 3.0}, 0.5, 3.0),
+        ({"interval": 1, "multiply_by": 2.0, "final_value": 3.0}, 4.0, 4.0),
+        ({"schedule": [3], "multiply_by": 2.0}, 0.5, 1.0),
+        ({"schedule": [3, 9, 4], "multiply_by": 2.0}, 0.5, 4.0),
+        ({"schedule": [3, 9], "multiply_by": 2.0, "final_value": 1.5}, 0.5, 1.5),
+    ],
+    ids=str,
+)
+def test_the_highest_value_is_that_worked_out_by_hand(settings, start, highest):
+    assert build("rule", {"rule": "fixed", **settings}).highest(start) == highest
+
+
+def test_the_settings_of_a_rule_have_their_defaults():
+    rule = build("rule", {"rule": "stalled", "interval": 2})
+    assert rule.model_dump() == {
+        "initial_value": None,
+        "multiply_by": 1.0,
+        "decrease_by": 0.0,
+        "final_value": None,
+        "interval": 2,
+        "schedule": None,
+    }

@@ -33,6 +33,14 @@ def test_stalled_counts_from_the_best(interval, losses, expected):
     assert ends(["stalled", {"interval": interval}], losses) == expected
 
 
+@pytest.mark.parametrize(
+    ("n_validations", "best_at", "expected"), [(7, 4, True), (6, 4, False), (8, 4, True), (3, 3, False), (3, 0, True)]
+)
+def test_stalled_ends_when_the_interval_has_passed_since_the_best(n_validations, best_at, expected):
+    rule = build("stop_rule", ["stalled", {"interval": 3}])
+    assert rule.ends(n_validations, best_at, 0.1) is expected and rule.ends(n_validations, best_at, 9.0) is expected
+
+
 @pytest.mark.parametrize(("value", "expected"), [(0.5, 3), (0.75, 2), (0.1, None)])
 def test_reached_ends_at_the_value_itself(value, expected):
     assert ends(["reached", {"value": value}], [1.0, 0.75, 0.5, 0.6]) == expected

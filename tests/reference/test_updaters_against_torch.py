@@ -21,7 +21,35 @@ CASES = {
     "nag at 0": (["nag"], 0.01, 0.0, lambda p: torch.optim.SGD(p, lr=0.01)),
     "adadelta": (["adadelta"], 1.0, 0.95, lambda p: torch.optim.Adadelta(p, lr=1.0, rho=0.95, eps=1e-6)),
     "adam": (["adam", {"beta1": 0.8}], 0.01, 0.0, lambda p: torch.optim.Adam(p, lr=0.01, betas=(0.8, 0.999))),
+    # An epsilon as large as the gradients shows where it stands: under the root, or beside it.
+    "rmsprop, large epsilon": (
+        ["rmsprop", {"epsilon": 0.5}],
+        0.01,
+        0.6,
+        lambda p: torch.optim.RMSprop(p, lr=0.01, alpha=0.6, eps=0.5),
+    ),
+    "adagrad, large epsilon": (
+        ["adagrad", {"epsilon": 0.5}],
+        0.1,
+        0.0,
+        lambda p: torch.optim.Adagrad(p, lr=0.1, eps=0.5),
+    ),
+    "adadelta, large epsilon": (
+        ["adadelta", {"epsilon": 0.5}],
+        0.7,
+        0.6,
+        lambda p: torch.optim.Adadelta(p, lr=0.7, rho=0.6, eps=0.5),
+    ),
+    "adam, large epsilon": (
+        ["adam", {"beta1": 0.7, "beta2": 0.8, "epsilon": 0.5}],
+        0.01,
+        0.0,
+        lambda p: torch.optim.Adam(p, lr=0.01, betas=(0.7, 0.8), eps=0.5),
+    ),
 }
+# Their memory by the names that torch has for it.
+SLOTS = {"velocity": "momentum_buffer", "mean": "exp_avg", "square_step": "acc_delta"}
+SQUARES = {"rmsprop": "square_avg", "adagrad": "sum", "adadelta": "square_avg", "adam": "exp_avg_sq"}
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -39,6 +67,11 @@ def test_the_updater_gives_the_numbers_of_torch(name):
         optimiser.step()
     torch.testing.assert_close(ours, theirs.detach(), rtol=2e-5, atol=2e-6)
     assert not torch.equal(ours, start)
+    state = optimiser.state[theirs]
+    for slot, values in slots.items():
+        # Without momentum torch keeps no buffer: the last gradient is tested below.
+        if not name.endswith("at 0"):
+            torch.testing.assert_close(values, state[SLOTS.get(slot) or SQUARES[spec[0]]], rtol=2e-5, atol=2e-6)
 
 
 @pytest.mark.parametrize("name", ["momentum", "nag"])

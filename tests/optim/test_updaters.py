@@ -1,0 +1,168 @@
+"""Updaters: default rates as published, one step worked out by hand, memory by name."""
+
+from __future__ import annotations
+
+import inspect
+from math import sqrt
+
+import pytest
+import torch
+
+import arignote.optim  # noqa: F401
+from arignote.errors import ConfigError
+from arignote.optim.updaters import OnePassUpdater, Updater
+from arignote.registry import build, names
+
+# Learning rate, momentum (or rho) in force without a momentum rule, and the other constants.
+# rmsprop: Tieleman and Hinton, "Lecture 6.5", 2012: a learning rate of 0.001 and a decay of 0.9.
+# adadelta: Zeiler, arXiv:1212.5701, table 1: rho 0.95, epsilon 1e-6, and no learning rate, which is a factor of 1.
+# adam: Kingma and Ba, ICLR 2015, algorithm 1: alpha 0.001, beta1 0.9, beta2 0.999, epsilon 1e-8.
+# momentum, nag: 0.9, Sutskever et al., ICML 2013. adagrad: the defaults of torch.optim.Adagrad.
+DEFAULTS = {
+    "sgd": (0.01, 0.0, {}),
+    "momentum": (0.01, 0.9, {"momentum": 0.9}),
+    "nag": (0.01, 0.9, {"momentum": 0.9}),
+    "rmsprop": (0.001, 0.9, {"rho": 0.9, "epsilon": 1e-6}),
+    "adagrad": (0.01, 0.0, {"epsilon": 1e-10}),
+    "adadelta": (1.0, 0.95, {"rho": 0.95, "epsilon": 1e-6}),
+    "adam": (0.001, 0.0, {"beta1": 0.9, "beta2": 0.999, "epsilon": 1e-8}),
+}
+
+
+@pytest.mark.parametrize("name", DEFAULTS)
+def test_the_default_rates_are_those_of_the_papers(name):
+    updater = build("updater", name)
+    assert (updater.default_lr, updater.default_momentum, updater.model_dump()) == DEFAULTS[name]
+
+
+def test_every_registered_updater_has_its_defaults_here():
+    table = names("updater")
+    assert {cls for cls in table.values()} == {table[name] for name in DEFAULTS}
+    assert table["nesterov"] is table["nag"]
+
+
+@pytest.mark.parametrize(("name", "optimiser"), [("adagrad", "Adagrad"), ("adadelta", "Adadelta"), ("adam", "Adam")])
+def test_the_default_rates_are_those_of_torch_where_the_formulas_are_the_same(name, optimiser):
+    theirs = {key: p.default for key, p in inspect.signature(getattr(torch.optim, optimiser)).parameters.items()}
+    ours = build("updater", name)
+    assert ours.default_lr == theirs["lr"] and ours.epsilon == theirs["eps"]
+    if name == "adam":
+        assert (ours.beta1, ours.beta2) == theirs["betas"]
+
+
+@pytest.mark.parametrize(
+    ("spec", "momentum"),
+    [
+        (["momentum", {"momentum": 0.25}], 0.25),
+        (["nag", {"momentum": 0.75}], 0.75),
+        (["rmsprop", {"rho": 0.5}], 0.5),
+        (["adadelta", {"rho": 0.125}], 0.125),
+        (["adam", {"beta1": 0.5}], 0.0),
+    ],
+)
+def test_the_momentum_in_force_is_the_parameter_that_the_rule_drives(spec, momentum):
+    assert build("updater", spec).default_momentum == momentum
+
+
+# w = 1, g = 0.5, every slot at 0.25, learning rate 0.1, momentum (rho) 0.5, epsilon 0.01, third update;
+# adam with beta1 = 0.5, beta2 = 0.75. Expected: the new weight, and the new slots by name.
+BY_HAND = {
+    "sgd": ({}, 1 - 0.1 * 0.5, {}),
+    # v = 0.5 * 0.25 + 0.5
+    "momentum": ({}, 1 - 0.1 * 0.625, {"velocity": 0.625}),
+    # w - lr * (g + mu * v)
+    "nag": ({}, 1 - 0.1 * (0.5 + 0.5 * 0.625), {"velocity": 0.625}),
+    # s = 0.5 * 0.25 + 0.5 * 0.25
+    "rmsprop": ({"epsilon": 0.01}, 1 - 0.1 * 0.5 / (sqrt(0.25) + 0.01), {"square": 0.25}),
+    # s = 0.25 + 0.25
+    "adagrad": ({"epsilon": 0.01}, 1 - 0.1 * 0.5 / (sqrt(0.5) + 0.01), {"square": 0.5}),
+    # s = 0.25; d = 0.5 * sqrt(0.26) / sqrt(0.26); u = 0.5 * 0.25 + 0.5 * 0.25
+    "adadelta": ({"epsilon": 0.01}, 1 - 0.1 * 0.5, {"square": 0.25, "square_step": 0.25}),
+    # m = 0.5 * 0.25 + 0.5 * 0.5; s = 0.75 * 0.25 + 0.25 * 0.25; corrected by 1 - 0.5^3 and 1 - 0.75^3
+    "adam": (
+        {"epsilon": 0.01, "beta1": 0.5, "beta2": 0.75},
+        1 - 0.1 * (0.375 / (1 - 0.5**3)) / (sqrt(0.25 / (1 - 0.75**3)) + 0.01),
+        {"mean": 0.375, "square": 0.25},
+    ),
+}
+
+
+@pytest.mark.parametrize("name", BY_HAND)
+def test_one_step_gives_the_numbers_worked_out_by_hand(name):
+    params, expected, expected_slots = BY_HAND[name]
+    updater = build("updater", [name, params])
+    w, g = torch.ones(3), torch.full((3,), 0.5)
+    slots = {slot: torch.full((3,), 0.25) for slot in updater.slots}
+    updater.step(w, g, slots, 0.1, 0.5, 3)
+    assert w.tolist() == pytest.approx([expected] * 3, rel=1e-6)
+    assert {slot: values.tolist() for slot, values in slots.items()} == {
+        slot: pytest.approx([value] * 3, rel=1e-6) for slot, value in expected_slots.items()
+    }
+
+
+def test_adadelta_divides_the_root_of_past_steps_by_that_of_past_gradients():
+    # s = 0.5 * 0.5 + 0.5 * 4 = 2.25; d = 2 * sqrt(0.25 + 0.75) / sqrt(2.25 + 0.75); u = 0.5 * 0.25 + 0.5 * d^2
+    updater = build("updater", ["adadelta", {"epsilon": 0.75}])
+    w, slots = torch.zeros(1), {"square": torch.tensor([0.5]), "square_step": torch.tensor([0.25])}
+    updater.step(w, torch.tensor([2.0]), slots, 1.0, 0.5, 1)
+    assert slots["square"].item() == 2.25
+    assert w.item() == pytest.approx(-2 / sqrt(3)) and slots["square_step"].item() == pytest.approx(0.125 + 2 / 3)
+
+
+@pytest.mark.parametrize("name", ["momentum", "nag", "adam"])
+def test_l2_in_the_kernel_is_the_weight_decay_of_torch(name):
+    make = {
+        "momentum": lambda p: torch.optim.SGD(p, lr=0.1, momentum=0.8, weight_decay=0.3),
+        "nag": lambda p: torch.optim.SGD(p, lr=0.1, momentum=0.8, nesterov=True, weight_decay=0.3),
+        "adam": lambda p: torch.optim.Adam(p, lr=0.1, weight_decay=0.3),
+    }[name]
+    updater, start = build("updater", name), torch.linspace(-1, 2, 10)
+    stretches = [start[:4].clone(), start[4:].clone()]
+    theirs = [torch.nn.Parameter(part.clone()) for part in stretches]
+    slots = {slot: [torch.zeros(4), torch.zeros(6)] for slot in updater.slots}
+    optimiser = make(theirs)
+    for n in range(1, 6):
+        updater.step_stretches(stretches, [w.cos() for w in stretches], slots, 0.1, 0.8, n, 0.3)
+        for weight in theirs:
+            weight.grad = weight.detach().cos()
+        optimiser.step()
+    for ours, weight in zip(stretches, theirs, strict=True):
+        torch.testing.assert_close(ours, weight.detach(), rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("spec", "words"),
+    [
+        (["momentum", {"momentum": 1.0}], "momentum must be a number < 1"),
+        (["rmsprop", {"rho": -0.1}], "rho must be a number >= 0"),
+        (["adagrad", {"epsilon": 0.0}], "epsilon must be a number > 0"),
+        (["adam", {"beta2": 1.0}], "beta2 must be a number < 1"),
+        (["adam", {"epsilon": -1e-9}], "epsilon must be a number >= 0"),
+    ],
+)
+def test_constants_out_of_bounds_are_refused(spec, words):
+    with pytest.raises(ConfigError, match=words):
+        build("updater", spec)
+
+
+def test_an_updater_without_settings_has_no_memory_and_no_momentum():
+    class Signs(Updater):
+        def step(self, w, g, slots, lr, momentum, n):
+            w.sub_(g.sign(), alpha=lr)
+
+    assert (Signs().slots, Signs().default_lr, Signs().default_momentum) == ((), 0.01, 0.0)
+
+
+def test_a_step_of_one_vector_adds_no_decay():
+    class Record(OnePassUpdater):
+        slots = ("a", "b")
+
+        def step_stretches(self, w, g, slots, lr, momentum, n, decay):
+            seen.append((w, g, slots, lr, momentum, n, decay))
+
+    seen = []
+    w, g, a, b = (torch.full((2,), float(n)) for n in range(4))
+    Record().step(w, g, {"a": a, "b": b}, 0.5, 0.25, 7)
+    ((found_w, found_g, found_slots, *rest),) = seen
+    assert found_w[0] is w and found_g[0] is g and found_slots["a"][0] is a and found_slots["b"][0] is b
+    assert [len(found_w), len(found_g), len(found_slots["a"])] == [1, 1, 1] and rest == [0.5, 0.25, 7, 0.0]
