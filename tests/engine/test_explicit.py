@@ -16,6 +16,7 @@ from arignote.layers import declare, parse
 from arignote.registry import build
 from arignote.tensors import tensors_sha256
 
+functional = torch.nn.functional
 KNOWN = ["linear", "relu", "tanh", "sigmoid", "prelu", "prelu_shelf", "abstanh"]
 
 
@@ -153,3 +154,149 @@ def test_dropout_drops_as_often_as_told_and_keeps_the_mean(p):
     a, b = kept.float().flatten()[:-1], kept.float().flatten()[1:]
     if 0 < p < 0.9:
         assert abs(float(torch.corrcoef(torch.stack([a, b]))[0, 1])) < 5 / n**0.5
+
+
+def gradients_of_torch(step, loss):
+    """Return the gradients of `loss`, a function of leaves by parameter name, laid out as the network's."""
+    leaves = {name: tensor.detach().clone().requires_grad_() for name, tensor in step.network.named.items()}
+    value = loss(leaves)
+    value.backward()
+    flat = torch.full_like(step.network.gradients, np.nan)
+    for name, view in step.network.flat_views(flat).items():
+        view.copy_(leaves[name].grad)
+    return value.item(), flat
+
+
+@pytest.mark.parametrize("channels_last", [False, True])
+def test_weights_changed_after_the_chain_was_built_are_those_that_it_uses(channels_last):
+    layers = [
+        ["ConvLayer", {"name": "conv", "n_output_maps": 6, "filter_shape": 3, "activation": "tanh"}],
+        ["MLPConvLayer", {"name": "mlp", "n_output_maps": 5, "n_units": [4], "filter_shape": 2}],
+        ["FCLayer", {"name": "fc", "n_units": 7, "activation": "prelu_shelf"}],
+        ["ClassificationOutputLayer", {"name": "out"}],
+    ]
+    step = step_of(layers, (2, 6, 7), channels_last=channels_last)
+    x, y, _ = rows(9, 2 * 6 * 7)
+    x = x.view(9, 2, 6, 7)
+
+    def loss(p):
+        z = functional.conv2d(x, p["conv.W"], p["conv.b"]).tanh()
+        z = functional.prelu(functional.conv2d(z, p["mlp.W"], p["mlp.b"]), p["mlp.a"])
+        z = functional.prelu(functional.conv2d(z, p["mlp.W1"], p["mlp.b1"]), p["mlp.a1"])
+        z = z.flatten(1) @ p["fc.W"] + p["fc.b"]
+        z = (z - p["fc.c"]).relu() - p["fc.a"] * (-(z + p["fc.c"])).relu()
+        return functional.cross_entropy(z @ p["out.W"] + p["out.b"], y)
+
+    generator = torch.Generator().manual_seed(0)
+    for _ in range(3):
+        with torch.no_grad():
+            step.network.weights.add_(torch.randn(step.network.weights.shape, generator=generator), alpha=0.2)
+        expected_loss, expected = gradients_of_torch(step, loss)
+        step.network.gradients.fill_(np.nan)
+        assert float(step._gradients(x, y, None, 1.0, 0.0)) == pytest.approx(expected_loss, rel=1e-5)
+        torch.testing.assert_close(step.network.gradients, expected, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("share", [1.0, 0.25])
+def test_loss_and_gradients_of_an_output_layer_are_those_worked_out_in_numpy(share, weighted):
+    step = step_of([["ClassificationOutputLayer", {"W": "glorot_uniform"}]])
+    x, y, _ = rows(8)
+    weights = np.linspace(0, 2, 8) if weighted else np.ones(8)
+    W = step.network.arrays()["output.W"].astype(np.float64)
+    logits = x.numpy() @ W
+    p = np.exp(logits) / np.exp(logits).sum(1, keepdims=True)
+    nll = -np.log(p[np.arange(8), y])
+    to_logits = share * weights[:, None] * (p - np.eye(5)[y]) / 8
+    given = torch.from_numpy(weights.astype(np.float32)) if weighted else None
+    for n_times in (1, 2):
+        found = step._gradients(x, y, given, share, float(n_times > 1))
+        assert float(found) == pytest.approx(share * (weights * nll).mean(), rel=1e-5) and not found.requires_grad
+        views = step.network.flat_views(step.network.gradients)
+        np.testing.assert_allclose(views["output.W"], n_times * x.numpy().T @ to_logits, rtol=1e-4, atol=1e-6)
+        np.testing.assert_allclose(views["output.b"], n_times * to_logits.sum(0), rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("layer", [["DropoutLayer", {"dropout_p": 0.3}], ["GaussianNoiseLayer", {"sigma": 0.7}]])
+def test_what_disturbs_draws_once_and_its_gradient_is_that_of_what_was_drawn(layer):
+    dense = ["FCLayer", {"name": "fc", "n_units": 6, "activation": "linear"}]
+    step = step_of([dense, layer, ["ClassificationOutputLayer", {"name": "out", "W": "glorot_uniform"}]])
+    x, y, _ = rows(8)
+    torch.manual_seed(4)
+    if layer[0] == "DropoutLayer":
+        mask, noise = mask_of(0.3)(torch.zeros(8, 6)), 0.0
+    else:
+        mask, noise = 1.0, 0.7 * torch.randn(8, 6)
+
+    def loss(p):
+        z = (x @ p["fc.W"] + p["fc.b"]) * mask + noise
+        return functional.cross_entropy(z @ p["out.W"] + p["out.b"], y)
+
+    expected_loss, expected = gradients_of_torch(step, loss)
+    torch.manual_seed(4)
+    assert float(step._gradients(x, y, None, 1.0, 0.0)) == pytest.approx(expected_loss, rel=1e-5)
+    torch.testing.assert_close(step.network.gradients, expected, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize(("pool", "stride"), [(2, None), ([3, 2], None), ([2, 3], [1, 2]), ([1, 3], [2, 1])])
+@pytest.mark.parametrize("activation", ["relu", "tanh"])
+def test_windows_and_strides_of_the_chain_are_those_of_torch(activation, pool, stride):
+    layers = [
+        ["ConvLayer", {"name": "conv", "n_output_maps": 3, "filter_shape": [2, 3], "stride": [1, 2]}],
+        ["MaxPool2DLayer", {"pool_shape": pool} | ({"stride": stride} if stride else {})],
+        ["ClassificationOutputLayer", {"name": "out", "W": "glorot_uniform"}],
+    ]
+    layers[0][1]["activation"] = activation
+    step = step_of(layers, (2, 8, 13))
+    x, y, _ = rows(5, 2 * 8 * 13)
+    x = x.view(5, 2, 8, 13)
+
+    def loss(p):
+        z = getattr(functional.conv2d(x, p["conv.W"], p["conv.b"], (1, 2)), activation)()
+        z = functional.max_pool2d(z, pool, stride)
+        return functional.cross_entropy(z.flatten(1) @ p["out.W"] + p["out.b"], y)
+
+    expected_loss, expected = gradients_of_torch(step, loss)
+    assert float(step._gradients(x, y, None, 1.0, 0.0)) == pytest.approx(expected_loss, rel=1e-5)
+    torch.testing.assert_close(step.network.gradients, expected, rtol=1e-4, atol=1e-6)
+
+
+def test_the_gradient_of_a_layer_of_images_has_the_shape_of_the_images():
+    # The first layer with weights needs no gradient of its input, the second gives one in the shape that came.
+    layers = [
+        ["ConvLayer", {"n_output_maps": 2, "filter_shape": 2}],
+        ["FCLayer", {"n_units": 4}],
+        ["InputImageLayer", {"n_pixels": 2}],
+        ["ConvLayer", {"n_output_maps": 2, "filter_shape": 1}],
+        ["ClassificationOutputLayer", {"W": "glorot_uniform"}],
+    ]
+    parts = parse([layers[0], layers[1], layers[4]])
+    images = build("layer", layers[2]).model_copy(update={"name": "images"})
+    again = build("layer", layers[3]).model_copy(update={"name": "again"})
+    network = Network(declare([*parts[:3], images, again, parts[3]], (1, 4, 4), 5))
+    network.initialise(3)
+    step = TrainingStep(network.train(), build("loss", "nll"), build("updater", "sgd"))
+    x, y, _ = rows(6, 16)
+    compare(step, [(x.view(6, 1, 4, 4), y, None)])
+
+
+def test_one_sigmoid_output_is_left_to_autograd():
+    assert chain_of(step_of([["ClassificationOutputLayer", {"n_classes": 1}]]).network, cross_entropy) is None
+    assert chain_of(step_of([["ClassificationOutputLayer", {"n_classes": 2}]]).network, cross_entropy) is not None
+
+
+@pytest.mark.parametrize(
+    ("more", "by_hand"),
+    [
+        ({}, True),
+        ({"precision": "bf16_matmul"}, True),
+        ({"compile": True}, True),
+        ({"precision": "bf16"}, False),
+        ({"precision": "fp16"}, False),
+    ],
+)
+def test_layers_that_compute_in_another_type_are_left_to_autograd(more, by_hand):
+    network = Network(
+        declare(parse([["FCLayer", {"n_units": 3}], ["ClassificationOutputLayer"]]), (4,), 2), Setup(**more)
+    )
+    assert (chain_of(network, cross_entropy) is not None) == by_hand

@@ -8,7 +8,7 @@ import torch
 from promise import digest
 
 from arignote import NNClassifier, running
-from arignote.data.batches import Batches
+from arignote.data.batches import Batch, Batches
 from arignote.data.rows import rows_of
 from arignote.engine.feed import ALIGNMENT, Resident, may_stay, moved, to_device
 
@@ -82,3 +82,22 @@ def test_weights_do_not_depend_on_the_address_of_the_data(digits, monkeypatch, r
         return digest(classifier.fit(at_offset(x, offset), y))
 
     assert fit(0) == fit(4) == fit(8) == fit(28)
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_a_batch_becomes_features_labels_weights_and_the_seed(weighted):
+    weights = np.array([0.5, 2.0], np.float32) if weighted else None
+    batch = Batch(3, slice(0, 2), np.ones((2, 3), np.float32), np.array([4, 5]), weights)
+    x, y, w, seed = moved(batch, 77, CPU)
+    assert x.tolist() == [[1.0] * 3] * 2 and y.tolist() == [4, 5] and y.dtype == torch.int64 and seed == 77
+    assert (w is None) == (not weighted) and (w is None or w.tolist() == [0.5, 2.0])
+
+
+@pytest.mark.parametrize("rows", [slice(1, 3), np.array([3, 0, 3]), np.arange(4)[::-1]], ids=["slice", "array", "view"])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_rows_that_stay_are_gathered_by_number(rows, weighted):
+    x, y = np.arange(8, dtype=np.float32).reshape(4, 2), np.array([7, 6, 5, 4])
+    weights = np.array([0.5, 1.0, 1.5, 2.0], np.float32) if weighted else None
+    found = Resident(x, y, weights, CPU)(Batch(0, rows, np.empty(0, np.float32), y[rows]), 78)
+    assert found[0].tolist() == x[rows].tolist() and found[1].tolist() == y[rows].tolist() and found[3] == 78
+    assert (found[2] is None) == (not weighted) and (found[2] is None or found[2].tolist() == weights[rows].tolist())

@@ -9,7 +9,7 @@ from promise import Stopped, digest, killed_after
 
 from arignote import ArignoteWarning, CheckpointError, ConfigError, NNClassifier
 from arignote.engine.network import Network
-from arignote.engine.setup import ONE_THREAD, Setup, setup_for
+from arignote.engine.setup import ONE_THREAD, Setup, available_threads, environment, has_filters, setup_for
 from arignote.engine.step import TrainingStep
 from arignote.layers import declare, parse
 from arignote.registry import build
@@ -150,3 +150,98 @@ def test_a_compiled_maxout_has_finite_gradients_in_bf16(digits):
     layers = [["FCMaxoutLayer", {"n_units": 8, "maxout_k": 4}], OUTPUT]
     fitted = NNClassifier(layers, rng=1, n_epochs=1, batch_size=64, drop_last=True, compile=True, precision="bf16")
     assert np.isfinite(fitted.fit(*digits).history_[-1]["train_nll"])
+
+
+@pytest.fixture
+def three_threads():
+    before = torch.get_num_threads()
+    torch.set_num_threads(3)
+    yield
+    torch.set_num_threads(before)
+
+
+# Multiplications: 3 passes * rows * (weights of dense layers + weights of filters * pixels that they give).
+@pytest.mark.parametrize(
+    ("layers", "n_in", "batch_size", "n_threads"),
+    [
+        # 3 * 1000 * (1000 * 3 + 3 * 111) = 9,999,000 and 3 * 1000 * (1000 * 3 + 3 * 112) = 10,008,000
+        ([["FCLayer", {"n_units": 3}], ["ClassificationOutputLayer", {"n_classes": 111}]], (1000,), 1000, 1),
+        ([["FCLayer", {"n_units": 3}], ["ClassificationOutputLayer", {"n_classes": 112}]], (1000,), 1000, 3),
+        # 3 * 79 * 41,666 = 9,874,842 and 3 * 81 * 41,666 = 10,124,838
+        ([["ClassificationOutputLayer", {"n_classes": 1}]], (41_666,), 79, 1),
+        ([["ClassificationOutputLayer", {"n_classes": 1}]], (41_666,), 81, 3),
+        # 2 * 3 * 3 weights at 100 * 50 places, and 10,000 * 10 to the output: 3 * 17 * 190,000 = 9,690,000
+        ([["ConvLayer", {"n_output_maps": 2, "filter_shape": 3}], OUTPUT], (1, 102, 52), 17, 1),
+        ([["ConvLayer", {"n_output_maps": 2, "filter_shape": 3}], OUTPUT], (1, 102, 52), 18, 3),
+        # Biases, slopes, and what normalises count for nothing.
+        ([["BatchNormLayer"]] * 9 + [["ClassificationOutputLayer", {"n_classes": 1}]], (41_666,), 79, 1),
+        # 3 * 10 * 333,333 = 9,999,990 and 3 * 10 * 333,334 = 10,000,020
+        ([["ClassificationOutputLayer", {"n_classes": 1}]], (333_333,), 10, 1),
+        ([["ClassificationOutputLayer", {"n_classes": 1}]], (333_334,), 10, 3),
+        ([["ClassificationOutputLayer", {"n_classes": 1}]], (1,), 3_333_333, 1),
+        ([["ClassificationOutputLayer", {"n_classes": 1}]], (1,), 3_333_334, 3),
+    ],
+)
+def test_threads_follow_from_the_multiplications_of_a_step(layers, n_in, batch_size, n_threads, three_threads):
+    architecture = declare(parse(layers), n_in, 10)
+    assert setup_for(architecture, FitSettings(device="cpu", batch_size=batch_size)).n_threads == n_threads
+
+
+def test_what_is_asked_for_comes_first_then_what_the_checkpoint_says(three_threads):
+    assert available_threads() == 3
+    few = [OUTPUT]
+    assert setup(few).n_threads == 1
+    assert setup(few, before={"n_threads": 2}).n_threads == 2
+    assert setup(few, before={"n_threads": 2}, n_threads=5).n_threads == 5
+    assert setup(few, precision="bf16", compile=True) == Setup("cpu", 1, False, "bf16", True)
+
+
+def test_a_setup_is_of_one_thread_in_float32_on_the_cpu_unless_told_otherwise():
+    assert Setup() == Setup("cpu", 1, False, "float32", False)
+    assert [Setup(precision=one).cast for one in PRECISIONS] == [None, None, torch.bfloat16, torch.float16]
+
+
+@pytest.mark.parametrize(
+    ("layers", "found"),
+    [
+        ([["ConvLayer", {"n_output_maps": 2, "filter_shape": 1}]], True),
+        ([["MaxPool2DLayer", {"pool_shape": 2}], ["FCLayer", {"n_units": 3}], ["BatchNormLayer"]], False),
+        ([["FCLayer", {"n_units": 3}]], False),
+    ],
+)
+def test_filters_are_parameters_of_four_axes(layers, found):
+    assert has_filters(declare(parse([*layers, OUTPUT]), (2, 4, 4), 3)) is found
+
+
+@pytest.mark.parametrize(
+    ("precision", "channels_last"), [("float32", False), ("bf16_matmul", False), ("bf16", True), ("fp16", True)]
+)
+def test_on_a_gpu_channels_come_last_for_tensor_cores_alone(precision, channels_last):
+    # "meta" is a device that is no CPU, and is everywhere.
+    settings = FitSettings(precision=precision).model_copy(update={"device": "meta"})
+    assert setup_for(declare(parse(CONVOLUTIONS), (64,), 10), settings).channels_last is channels_last
+    assert setup_for(declare(parse([OUTPUT]), (64,), 10), settings).channels_last is False
+
+
+def test_an_automatic_device_is_a_gpu_where_there_is_one():
+    architecture = declare(parse([OUTPUT]), (64,), 10)
+    expected = "cuda" if torch.cuda.is_available() else "cpu"
+    assert setup_for(architecture, FitSettings(device="auto")).device == expected
+
+
+def test_the_environment_has_versions_and_the_setup_but_not_what_decides():
+    import platform
+
+    found = environment(Setup("cpu", 3, True, "bf16", True))
+    expected = {
+        "python": platform.python_version(),
+        "numpy": np.__version__,
+        "torch": torch.__version__,
+        "cpu": torch.backends.cpu.get_cpu_capability(),
+        "deterministic": True,
+        "device": "cpu",
+        "n_threads": 3,
+        "channels_last": True,
+        "compile": True,
+    }
+    assert {name: found[name] for name in expected} == expected and "precision" not in found

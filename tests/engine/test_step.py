@@ -1,18 +1,177 @@
-"""How large batches without training are is a rule of shapes."""
+"""One step from one batch or several, against torch.optim on all their rows; scores; rows of a validation batch."""
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
+import torch
 
+from arignote.engine import step as step_module
 from arignote.engine.network import Network
-from arignote.engine.step import validation_rows
+from arignote.engine.setup import Setup
+from arignote.engine.step import Scorer, TrainingStep, logits_of, predict_proba, validation_rows
 from arignote.layers import declare, parse
+from arignote.registry import build
 
+functional = torch.nn.functional
 OUTPUT = ["ClassificationOutputLayer"]
+RNG = np.random.default_rng(0)
+X, Y = RNG.normal(size=(12, 4)).astype(np.float32), RNG.integers(0, 3, 12)
+WEIGHTS = np.linspace(0, 2, 12).astype(np.float32)
+# By hand, and by autograd.
+MLPS = {
+    "by hand": [["FCLayer", {"name": "fc", "n_units": 5, "activation": "tanh"}]],
+    "by autograd": [["FCLayer", {"name": "fc", "n_units": 5, "activation": torch.tanh}]],
+}
 
 
 def conv(n_maps):
     return ["ConvLayer", {"n_output_maps": n_maps, "filter_shape": 5, "activation": "relu"}]
+
+
+def network_of(layers, shape=(4,), n_classes=3, **more):
+    output = ["ClassificationOutputLayer", {"name": "out", "W": "glorot_uniform"}]
+    network = Network(declare(parse([*layers, output]), shape, n_classes), Setup(**more))
+    network.initialise(3)
+    return network.train()
+
+
+def step_of(layers, updater="sgd", max_grad_norm=None, **more):
+    return TrainingStep(network_of(layers, **more), build("loss", "nll"), build("updater", updater), max_grad_norm)
+
+
+def part(rows, seed=0, weights=None):
+    weights = None if weights is None else torch.from_numpy(weights[rows])
+    return torch.from_numpy(X[rows]), torch.from_numpy(Y[rows]), weights, seed
+
+
+def logits_by_torch(params, x):
+    return (x @ params["fc.W"] + params["fc.b"]).tanh() @ params["out.W"] + params["out.b"]
+
+
+@pytest.mark.parametrize("weights", [None, WEIGHTS], ids=["plain", "weighted"])
+@pytest.mark.parametrize("way", MLPS)
+@pytest.mark.parametrize("cuts", [[12], [7, 12], [2, 3, 12]], ids=str)
+def test_several_batches_count_as_one_batch_of_all_their_rows(way, weights, cuts):
+    step = step_of(MLPS[way], "momentum")
+    assert (type(step._gradients).__name__ == "Chain") == (way == "by hand")
+    leaves = {name: tensor.detach().clone().requires_grad_() for name, tensor in step.network.named.items()}
+    optimiser = torch.optim.SGD(leaves.values(), lr=0.3, momentum=0.8)
+    parts = [part(slice(a, b), weights=weights) for a, b in zip([0, *cuts], cuts, strict=False)]
+    for n in range(1, 4):
+        by_row = functional.cross_entropy(
+            logits_by_torch(leaves, torch.from_numpy(X)), torch.from_numpy(Y), reduction="none"
+        )
+        expected = (by_row if weights is None else by_row * torch.from_numpy(weights)).mean()
+        optimiser.zero_grad()
+        expected.backward()
+        loss = step(parts, lr=0.3, momentum=0.8, n=n)
+        optimiser.step()
+        # The loss before the update.
+        assert loss.item() == pytest.approx(expected.item(), rel=1e-5) and not loss.requires_grad
+        for name, leaf in leaves.items():
+            torch.testing.assert_close(step.network.named[name].detach(), leaf.detach(), rtol=1e-4, atol=1e-5)
+        assert step.given is parts
+
+
+@pytest.mark.parametrize("way", MLPS)
+def test_each_of_several_batches_draws_with_the_seed_of_its_own(way):
+    step = step_of([*MLPS[way], ["GaussianNoiseLayer", {"sigma": 0.5}]])
+    leaves = {name: tensor.detach().clone().requires_grad_() for name, tensor in step.network.named.items()}
+    parts, losses = [part(slice(0, 5), 11), part(slice(5, 12), 12)], []
+    for x, y, _, seed in parts:
+        generator = torch.Generator().manual_seed(seed)
+        hidden = (x @ leaves["fc.W"] + leaves["fc.b"]).tanh()
+        noisy = hidden + 0.5 * torch.randn(hidden.shape, generator=generator)
+        losses.append(functional.cross_entropy(noisy @ leaves["out.W"] + leaves["out.b"], y, reduction="sum") / 12)
+    sum(losses).backward()
+    torch.manual_seed(99)
+    assert step(parts, lr=0.5, momentum=0.0, n=1).item() == pytest.approx(sum(losses).item(), rel=1e-5)
+    for name, leaf in leaves.items():
+        expected = leaf.detach() - 0.5 * leaf.grad
+        torch.testing.assert_close(step.network.named[name].detach(), expected, rtol=1e-4, atol=1e-5)
+
+
+def test_the_bound_of_the_norm_is_that_of_the_step():
+    step = step_of(MLPS["by hand"], max_grad_norm=0.01)
+    before = step.network.weights.clone()
+    step([part(slice(0, 12))], lr=1.0, momentum=0.0, n=1)
+    assert float((step.network.weights - before).norm()) == pytest.approx(0.01, rel=1e-3)
+
+
+@pytest.mark.parametrize("updater", ["adam", "rmsprop"])
+def test_the_number_of_the_update_and_the_momentum_in_force_reach_the_updater(updater):
+    step = step_of(MLPS["by hand"], updater)
+    before = step.network.weights.clone()
+    step([part(slice(0, 12))], lr=0.01, momentum=0.25, n=3)
+    g = step.network.gradients
+    if updater == "adam":
+        expected = 0.1 * g / (1 - 0.9**3) / ((0.001 * g**2 / (1 - 0.999**3)).sqrt() + 1e-8)
+    else:
+        expected = g / ((0.75 * g**2).sqrt() + 1e-6)
+    torch.testing.assert_close(before - step.network.weights, 0.01 * expected, rtol=1e-3, atol=1e-6)
+
+
+def test_a_network_whose_parameters_are_all_fixed_has_a_loss_and_stays():
+    fixed = {"fix_params": True}
+    layers = [["FCLayer", {"n_units": 5, "activation": torch.tanh, **fixed}]]
+    output = ["ClassificationOutputLayer", {"W": "glorot_uniform", **fixed}]
+    network = Network(declare(parse([*layers, output]), (4,), 3))
+    network.initialise(3)
+    before = network.arrays()
+    step = TrainingStep(network.train(), build("loss", "nll"), build("updater", "sgd"))
+    loss = step([part(slice(0, 12))], lr=1.0, momentum=0.0, n=1)
+    assert loss.item() == pytest.approx(
+        float(functional.cross_entropy(network(torch.from_numpy(X)), torch.from_numpy(Y)))
+    )
+    assert all(np.array_equal(before[name], array) for name, array in network.arrays().items())
+
+
+def test_slots_are_named_by_slot_and_parameter_and_are_live():
+    step = step_of(MLPS["by hand"], "adam")
+    names = ["fc.W", "fc.b", "out.W", "out.b"]
+    assert list(step.slots) == [f"{slot}/{name}" for slot in ("mean", "square") for name in names]
+    assert step.slots["mean/fc.W"].shape == (4, 5)
+    step([part(slice(0, 12))], lr=0.1, momentum=0.0, n=1)
+    torch.testing.assert_close(step.slots["mean/fc.W"], 0.1 * step.network.named["fc.W"].grad)
+    torch.testing.assert_close(step.slots["square/out.b"], 0.001 * step.network.named["out.b"].grad ** 2)
+
+
+def test_the_sum_of_losses_begins_at_zero_in_float64():
+    zero = step_of([]).zero()
+    assert zero.dtype == torch.float64 and zero.shape == () and zero.item() == 0.0
+
+
+@pytest.mark.parametrize("cuts", [[12], [5, 12]], ids=str)
+def test_gradients_of_float16_are_scaled_for_the_backward_pass_and_divided_before_the_update(cuts):
+    step = step_of([], precision="fp16")
+    assert sorted(step.slots) == ["scaler/n_good", "scaler/scale"]
+    parts = [part(slice(a, b)) for a, b in zip([0, *cuts], cuts, strict=False)]
+    W = step.network.arrays()["out.W"]
+    p = torch.from_numpy(X @ W).softmax(1).numpy()
+    expected = X.T @ (p - np.eye(3)[Y]) / 12
+    before = W.copy()
+    loss = step(parts, lr=1.0, momentum=0.0, n=1)
+    # Three decimal digits are what float16 has.
+    np.testing.assert_allclose(before - step.network.arrays()["out.W"], expected, rtol=1e-2, atol=1e-3)
+    assert loss.item() == pytest.approx(-np.log(p[np.arange(12), Y]).mean(), rel=1e-2)
+    assert step.slots["scaler/scale"].item() == 65536.0 and step.slots["scaler/n_good"].item() == 1
+
+
+def test_gradients_that_are_not_finite_change_nothing_but_the_scale():
+    step = step_of([], "momentum", precision="fp16")
+    before, slots = step.network.arrays(), step.slots["velocity/out.W"].clone()
+    x, y, _, seed = part(slice(0, 12))
+    loss = step([(x * 1000, y, None, seed)], lr=1.0, momentum=0.5, n=1)
+    assert bool(loss.isfinite()) and step.slots["scaler/scale"].item() == 32768.0
+    assert all(np.array_equal(before[name], array) for name, array in step.network.arrays().items())
+    assert torch.equal(step.slots["velocity/out.W"], slots)
+
+
+def test_the_default_generators_are_seeded():
+    step_module.seed_generators(2**62 + 7, torch.device("cpu"))
+    found = torch.rand(5)
+    assert torch.equal(found, torch.rand(5, generator=torch.Generator().manual_seed(2**62 + 7)))
 
 
 @pytest.mark.parametrize(
@@ -26,7 +185,71 @@ def conv(n_maps):
         ),
         ([conv(32), ["MaxPool2DLayer", {"pool_shape": 2}], conv(64)], (1, 28, 28), 256),
         ([conv(64)], (3, 224, 224), 16),
+        # 8,000,000 values over those of the input, the dense layer and the output, down to a power of 2:
+        # 8e6 // (3000 + 890 + 10) = 2051, 8e6 // (3000 + 896 + 10) = 2048, 8e6 // (3000 + 897 + 10) = 2047.
+        ([["FCLayer", {"n_units": 890}]], (3000,), 2048),
+        ([["FCLayer", {"n_units": 896}]], (3000,), 2048),
+        ([["FCLayer", {"n_units": 897}]], (3000,), 1024),
+        # 8e6 // 500,010 = 15, and at least 16 are taken.
+        ([["FCLayer", {"n_units": 1000}]], (499_000,), 16),
+        # Layers without parameters put out nothing that counts: 8e6 // (4000 + 10) = 1995.
+        ([["DropoutLayer", {"dropout_p": 0.5}]] * 4, (4000,), 1024),
     ],
 )
 def test_the_rows_of_a_batch_follow_from_what_layers_put_out(layers, shape, n_rows):
-    assert validation_rows(Network(declare(parse([*layers, OUTPUT]), shape, 10))) == n_rows
+    assert validation_rows(Network(declare(parse([*layers, OUTPUT]), shape, 10), Setup(device="meta"))) == n_rows
+
+
+def test_logits_are_those_outside_training_of_float32_rows():
+    network = network_of(
+        [["FCLayer", {"name": "fc", "n_units": 5, "activation": "tanh"}], ["DropoutLayer", {"dropout_p": 0.5}]]
+    )
+    expected = logits_by_torch(network.named, torch.from_numpy(X)).detach()
+    # Rows as float64, and columns first: what a reader may give.
+    found = logits_of(network, np.asfortranarray(X.astype(np.float64)))
+    torch.testing.assert_close(found, expected)
+    assert not found.requires_grad and not network.training
+    p = predict_proba(network, [X[:5], X[5:6], X[6:]])
+    assert p.dtype == np.float32 and p.shape == (12, 3)
+    np.testing.assert_allclose(p, expected.softmax(1), rtol=1e-5)
+
+
+@pytest.mark.parametrize("cuts", [[12], [1, 12], [5, 10, 12]], ids=str)
+def test_scores_are_means_over_rows_however_they_are_cut(cuts):
+    network = network_of([["DropoutLayer", {"dropout_p": 0.5}]])
+    batches = [(X[a:b], Y[a:b]) for a, b in zip([0, *cuts], cuts, strict=False)]
+    logits = X @ network.arrays()["out.W"]
+    expected = {
+        "valid_nll": float(functional.cross_entropy(torch.from_numpy(logits), torch.from_numpy(Y))),
+        "valid_error": float((logits.argmax(1) != Y).mean()),
+    }
+    scorer = Scorer(network, {"valid_nll": build("loss", "nll"), "valid_error": build("loss", "error")})
+    for _ in range(2):
+        found = scorer(iter(batches))
+        assert list(found) == list(expected) and found == pytest.approx(expected, rel=1e-6)
+        assert all(type(value) is float for value in found.values())
+
+
+def test_scores_are_added_in_float64():
+    # 2^24 + 3 is no number of float32.
+    class Given(step_module.Loss):
+        def build(self):
+            return lambda logits, y: y.float().mean()
+
+    scorer = Scorer(network_of([]), {"given": Given()})
+    ones, small = np.ones(3, np.int64), np.zeros(2, np.int64)
+    big = np.full(1, 2**24, np.int64)
+    batches = [(X[:1], big), (X[:3], ones), (X[:2], small)]
+    assert scorer(batches)["given"] == (2**24 + 3) / 6
+
+
+def test_what_may_stop_a_validation_is_asked_before_each_batch():
+    read, asked = [], []
+
+    def batches():
+        for n in range(3):
+            read.append(n)
+            yield X[n : n + 1], Y[n : n + 1]
+
+    Scorer(network_of([]), {"nll": build("loss", "nll")})(batches(), lambda: asked.append(len(read)))
+    assert asked == [1, 2, 3]

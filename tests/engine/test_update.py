@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 
 from arignote.engine.network import Network
+from arignote.engine.setup import Setup
 from arignote.engine.update import Update
 from arignote.layers.architecture import declare, parse
+from arignote.optim.updaters import Momentum, Updater
 from arignote.registry import build, names
 
 LAYERS = [
@@ -84,3 +87,184 @@ def test_the_norm_is_of_the_gradients_with_their_penalties(updater):
         torch.from_numpy(after[name] - before[name]) for name in ("a.W", "a.b", "a.a", "b.W", "c.b", "out.W", "out.b")
     ]
     assert 0 < float(torch.cat([one.flatten() for one in moved]).norm()) <= 0.01 * 0.001 * 1.001
+
+
+def step_of_sgd(layers, gradient=0.0, max_grad_norm=None, lr=1.0, updater="sgd", weights=None, shape=(3,)):
+    """Return parameters by name as they were, and as they are after one update with the same gradient everywhere."""
+    network = Network(declare(parse(layers), shape, 2))
+    network.initialise(5)
+    with torch.no_grad():
+        for name, values in (weights or {}).items():
+            network.named[name].copy_(torch.tensor(values))
+        network.gradients.fill_(gradient)
+        before = network.arrays()
+        Update(network, build("updater", updater), max_grad_norm)(lr, 0.0, 1)
+    return before, network.arrays()
+
+
+@pytest.mark.parametrize("updater", ["sgd", "momentum"])
+def test_the_gradient_of_l1_is_the_sign_of_the_weight(updater):
+    # d/dw 0.25 * |w| = 0.25 * sign(w), and 0 at 0: a step of 1 takes it off.
+    layers = [["ClassificationOutputLayer", {"name": "out", "l1": 0.25}]]
+    weights = {"out.W": [[2.0, -2.0], [0.0, 0.5], [-0.125, 3.0]], "out.b": [1.0, -1.0]}
+    _, after = step_of_sgd(layers, updater=updater, weights=weights)
+    assert after["out.W"].tolist() == [[1.75, -1.75], [0.0, 0.25], [0.125, 2.75]]
+    assert after["out.b"].tolist() == [1.0, -1.0]
+
+
+@pytest.mark.parametrize("updater", ["sgd", "momentum"])
+def test_an_update_goes_down_the_gradient_of_loss_and_penalties_together(updater):
+    # w - lr * (g + 2 * l2 * w + l1 * sign(w)) = w - 0.5 * (1 + 0.5 * w + 0.125 * sign(w))
+    layers = [["ClassificationOutputLayer", {"name": "out", "l1": 0.125, "l2": 0.25}]]
+    weights = {"out.W": [[2.0, -2.0], [0.0, 4.0], [-1.0, 1.0]]}
+    _, after = step_of_sgd(layers, gradient=1.0, lr=0.5, updater=updater, weights=weights)
+    expected = [[0.9375, -1.9375], [-0.5, 2.4375], [-1.1875, 0.1875]]
+    assert after["out.W"].tolist() == expected and after["out.b"].tolist() == [-0.5, -0.5]
+
+
+@pytest.mark.parametrize(("gradient", "is_cut"), [(0.5, True), (0.4, True), (0.3, False)])
+def test_clipping_is_that_of_torch(gradient, is_cut):
+    # Eight values, whose norm is sqrt(8) times each: 1 lies between 0.3 and 0.4 of them.
+    before, after = step_of_sgd([["ClassificationOutputLayer", {"name": "out"}]], gradient, max_grad_norm=1.0)
+    weight = torch.nn.Parameter(torch.zeros(8))
+    weight.grad = torch.full((8,), gradient)
+    torch.nn.utils.clip_grad_norm_([weight], 1.0)
+    assert (weight.grad[0].item() < gradient) == is_cut
+    for name in before:
+        np.testing.assert_allclose(before[name] - after[name], weight.grad[0].item(), rtol=1e-6)
+
+
+def test_gradients_of_zero_are_not_divided_by_their_norm():
+    before, after = step_of_sgd([["ClassificationOutputLayer", {"name": "out"}]], 0.0, max_grad_norm=1.0)
+    assert all(np.array_equal(before[name], after[name]) for name in before)
+
+
+@pytest.mark.parametrize("updater", ["sgd", "momentum", "adam"])
+def test_penalties_count_in_the_norm_of_the_gradients(updater):
+    layers = [["ClassificationOutputLayer", {"name": "out", "l2": 0.5}]]
+    weights = {"out.W": [[3.0, 0.0], [0.0, 0.0], [0.0, 4.0]]}
+    # The gradient is the weight itself, of norm 5, cut to 1; adam's first step is the sign of its gradient.
+    before, after = step_of_sgd(layers, max_grad_norm=1.0, updater=updater, weights=weights)
+    moved = before["out.W"] - after["out.W"]
+    expected = [[0.6, 0.0], [0.0, 0.0], [0.0, 0.8]] if updater != "adam" else [[1.0, 0.0], [0.0, 0.0], [0.0, 1.0]]
+    np.testing.assert_allclose(moved, expected, rtol=1e-6)
+
+
+def test_only_units_whose_norm_is_too_large_are_scaled():
+    layers = [["FCLayer", {"name": "fc", "n_units": 4, "maxnorm": 2.5}], ["ClassificationOutputLayer", {"name": "out"}]]
+    # Columns are units: norms 5, 2.5, 1 and 0.
+    weights = {"fc.W": [[3.0, 1.5, 0.0, 0.0], [4.0, 2.0, 0.0, 0.0], [0.0, 0.0, -1.0, 0.0]], "fc.b": [9.0] * 4}
+    before, after = step_of_sgd(layers, weights=weights)
+    expected = [[1.5, 1.5, 0.0, 0.0], [2.0, 2.0, 0.0, 0.0], [0.0, 0.0, -1.0, 0.0]]
+    np.testing.assert_allclose(after["fc.W"], expected, rtol=1e-6)
+    assert np.array_equal(after["fc.W"][:, 1:], before["fc.W"][:, 1:])
+    assert after["fc.b"].tolist() == [9.0] * 4 and after["fc.a"].tolist() == [0.25] * 4
+
+
+def test_norms_are_bounded_after_the_step():
+    layers = [["ClassificationOutputLayer", {"name": "out", "maxnorm": 1.0}]]
+    _, after = step_of_sgd(layers, gradient=-1.0, lr=3.0, weights={"out.W": np.zeros((3, 2))})
+    np.testing.assert_allclose((after["out.W"] ** 2).sum(0), [1.0, 1.0], rtol=1e-6)
+
+
+@pytest.mark.parametrize("channels_last", [False, True])
+def test_filters_have_a_norm_for_each_map_however_they_lie(channels_last):
+    conv = ["ConvLayer", {"name": "conv", "n_output_maps": 2, "filter_shape": [1, 2], "maxnorm": 1.0}]
+    architecture = declare(parse([conv, ["ClassificationOutputLayer"]]), (2, 2, 2), 2)
+    network = Network(architecture, Setup(channels_last=channels_last))
+    network.initialise(5)
+    with torch.no_grad():
+        # Four values for each map: norms 2 * 3 and 2 * 0.25.
+        network.named["conv.W"].copy_(torch.tensor([3.0, 0.25]).view(2, 1, 1, 1).expand(2, 2, 1, 2))
+        Update(network, build("updater", "sgd"), None)(0.0, 0.0, 1)
+    np.testing.assert_allclose(network.arrays()["conv.W"][:, 0, 0, 0], [0.5, 0.25], rtol=1e-6)
+
+
+@pytest.mark.parametrize("updater", ["momentum", "nag", "adam"])
+def test_each_stretch_has_the_l2_of_its_layer_and_slots_lie_as_the_weights(updater):
+    network = Network(declare(parse(LAYERS), (7,), 3))
+    network.initialise(5)
+    start = network.arrays()
+    gradient = torch.linspace(-1, 1, network.gradients.numel())
+    gradients = {name: view.clone() for name, view in network.flat_views(gradient).items()}
+    update = Update(network, build("updater", updater), None)
+    groups = []
+    for name, l2 in {"a": 0.3, "b": 0.3, "c": 0.0, "out": 0.2}.items():
+        for param, decay in {"W": 2 * l2, "b": 0.0, "a": 0.0}.items():
+            if f"{name}.{param}" in gradients:
+                weight = torch.nn.Parameter(torch.from_numpy(start[f"{name}.{param}"].copy()))
+                groups.append((f"{name}.{param}", {"params": [weight], "weight_decay": decay}))
+    make = {
+        "momentum": lambda p: torch.optim.SGD(p, lr=0.01, momentum=0.9),
+        "nag": lambda p: torch.optim.SGD(p, lr=0.01, momentum=0.9, nesterov=True),
+        "adam": lambda p: torch.optim.Adam(p, lr=0.01),
+    }[updater]
+    optimiser = make([group for _, group in groups])
+    for n in range(1, 4):
+        with torch.no_grad():
+            for name, view in network.flat_views(network.gradients).items():
+                view.copy_(gradients[name])
+            for name, group in groups:
+                weight = group["params"][0]
+                weight.grad = gradients[name] + (0.01 * weight.sign() if name == "b.W" else 0.0)
+            update(0.01, 0.9, n)
+        optimiser.step()
+        weight = dict(groups)["c.W"]["params"][0]
+        with torch.no_grad():
+            weight.mul_((0.5 / weight.norm(dim=0, keepdim=True)).clamp(max=1.0))
+    assert {name for name, _ in groups} == set(gradients)
+    for name, group in groups:
+        weight = group["params"][0]
+        torch.testing.assert_close(network.named[name].detach(), weight.detach(), rtol=1e-5, atol=1e-6)
+        buffer = optimiser.state[weight].get("momentum_buffer", optimiser.state[weight].get("exp_avg"))
+        slot = network.flat_views(update.slots["mean" if updater == "adam" else "velocity"])[name]
+        torch.testing.assert_close(slot, buffer, rtol=1e-5, atol=1e-6)
+
+
+def test_an_updater_of_a_users_own_has_the_penalties_in_its_gradients():
+    class Plain(Updater):
+        slots = ("last",)
+
+        def step(self, w, g, slots, lr, momentum, n):
+            slots["last"].copy_(g)
+            w.sub_(g, alpha=lr)
+
+    class Fused(Momentum):
+        def step(self, w, g, slots, lr, momentum, n):
+            slots["velocity"].copy_(g)
+            w.sub_(g, alpha=lr)
+
+    layers = [["ClassificationOutputLayer", {"name": "out", "l2": 0.25}]]
+    for updater, slot in ((Plain(), "last"), (Fused(), "velocity")):
+        network = Network(declare(parse(layers), (1,), 2))
+        network.weights.copy_(torch.tensor([2.0, -4.0, 1.0, 1.0]))
+        network.gradients.fill_(1.0)
+        update = Update(network, updater, None)
+        assert update.slots[slot].tolist() == [0.0] * 4
+        update(0.5, 0.0, 1)
+        # g + 2 * 0.25 * w, for the two weights alone.
+        assert update.slots[slot].tolist() == [2.0, -1.0, 1.0, 1.0]
+        assert network.weights.tolist() == [1.0, -3.5, 0.5, 0.5]
+
+
+def test_an_updater_cannot_put_another_tensor_in_the_place_of_a_slot():
+    class Replacing(Updater):
+        slots = ("last",)
+
+        def step(self, w, g, slots, lr, momentum, n):
+            slots["last"] = g.clone()
+
+    network = Network(declare(parse([["ClassificationOutputLayer"]]), (1,), 2))
+    with pytest.raises(TypeError):
+        Update(network, Replacing(), None)(0.5, 0.0, 1)
+
+
+def test_the_values_in_force_and_the_number_of_the_update_reach_the_updater():
+    class Record(Updater):
+        def step(self, w, g, slots, lr, momentum, n):
+            seen.append((lr, momentum, n))
+
+    seen = []
+    network = Network(declare(parse([["ClassificationOutputLayer"]]), (1,), 2))
+    Update(network, Record(), None)(0.5, 0.25, 7)
+    assert seen == [(0.5, 0.25, 7)]
