@@ -51,11 +51,14 @@ def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _copy(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Return a method whose code is an object of its own, with which the compiler keeps its results and counts them.
+    """Return a function whose code is an object of its own, with which the compiler keeps its results and counts them.
 
     Fits of one process would share the limit otherwise.
     """
-    assert isinstance(function, MethodType) and isinstance(function.__func__, FunctionType)
-    code = function.__func__
-    fresh = FunctionType(code.__code__.replace(), code.__globals__, code.__name__, code.__defaults__, code.__closure__)
-    return MethodType(fresh, function.__self__)
+    if isinstance(function, MethodType):
+        return MethodType(_copy(function.__func__), function.__self__)
+    if not isinstance(function, FunctionType):
+        # Written in C, it has no code that could be copied.
+        return function
+    code = function.__code__.replace()
+    return FunctionType(code, function.__globals__, function.__name__, function.__defaults__, function.__closure__)

@@ -71,3 +71,28 @@ def test_a_fit_whose_batches_have_too_many_shapes_says_so(monkeypatch):
         NNClassifier(layers, rng=1, n_epochs=3, batch_size=8, compile=True, augmentation=smaller).fit(
             x, np.arange(8) % 2
         )
+
+
+def test_a_compiler_that_fails_is_told_with_the_way_out(monkeypatch):
+    def fails(function, dynamic):
+        assert dynamic is False
+
+        def made(*args):
+            raise torch._dynamo.exc.BackendCompilerFailed(lambda: None, RuntimeError("no compiler"), None)
+
+        return made
+
+    monkeypatch.setattr(torch, "compile", fails)
+    with pytest.raises(ConfigError, match=r"(?s)compile=True: the network cannot be compiled here; .*\(.*no compiler"):
+        compiled(torch.sin)(torch.zeros(1))
+
+
+def test_a_fault_of_the_function_itself_is_not_one_of_the_compiler(monkeypatch):
+    monkeypatch.setattr(torch, "compile", lambda function, dynamic: function)
+    assert compiled(torch.add)(torch.ones(1), 2).item() == 3.0
+
+    def fails(x):
+        raise ValueError("of its own")
+
+    with pytest.raises(ValueError, match="of its own"):
+        compiled(fails)(torch.zeros(1))

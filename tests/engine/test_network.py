@@ -9,8 +9,10 @@ import pytest
 import torch
 
 from arignote.engine.network import Network, copy_into
+from arignote.engine.setup import Setup
 from arignote.errors import CheckpointError
 from arignote.layers import declare, parse
+from arignote.streams import stream
 
 LAYERS = [
     ["FCLayer", {"name": "a", "n_units": 4, "activation": "prelu", "fix_params": ["b"]}],
@@ -94,3 +96,108 @@ def test_arrays_that_do_not_fit_are_told_and_nothing_is_copied(change, words):
     with pytest.raises(CheckpointError, match=words):
         copy_into(network.named, arrays, "here")
     assert torch.equal(network.weights, before)
+
+
+IMAGES = [
+    ["ConvLayer", {"name": "conv", "n_output_maps": 3, "filter_shape": [2, 1], "activation": "linear"}],
+    ["ClassificationOutputLayer", {"name": "out", "W": "glorot"}],
+]
+
+
+def test_parameters_lie_one_after_another_in_the_order_of_their_declaration():
+    network = network_of()
+    network.weights.copy_(torch.arange(51.0))
+    starts = {"a.W": 0, "a.a": 24, "norm.gamma": 28, "norm.beta": 32, "out.W": 36, "out.b": 48}
+    for name, start in starts.items():
+        tensor = network.named[name].detach()
+        assert tensor.flatten().tolist() == list(range(start, start + tensor.numel())), name
+    assert network.named["a.W"].shape == (6, 4) and network.named["out.W"].shape == (4, 3)
+    assert network.weights.dtype == network.gradients.dtype == torch.float32
+
+
+def test_each_parameter_is_drawn_from_the_stream_of_its_own_name():
+    arrays = network_of(seed=11).arrays()
+    # prelu: N(0, 2 / fan_in / (1 + 0.25^2)); glorot: uniform within sqrt(6 / (fan_in + fan_out)).
+    he = stream(11, "init", "a", "W").standard_normal((6, 4)) * (2 / 6 / (1 + 0.25**2)) ** 0.5
+    glorot = stream(11, "init", "out", "W").uniform(-1, 1, (4, 3)) * (6 / (4 + 3)) ** 0.5
+    np.testing.assert_allclose(arrays["a.W"], he, rtol=1e-6)
+    np.testing.assert_allclose(arrays["out.W"], glorot, rtol=1e-6)
+    constants = {"a.b": 0.0, "a.a": 0.25, "norm.gamma": 1.0, "norm.beta": 0.0, "norm.mean": 0.0, "norm.var": 1.0}
+    for name, value in constants.items():
+        assert (arrays[name] == np.float32(value)).all() and arrays[name].dtype == np.float32
+
+
+@pytest.mark.parametrize("channels_last", [False, True])
+def test_filters_lie_as_the_setup_says_and_are_the_same_numbers(channels_last):
+    network = Network(declare(parse(IMAGES), (2, 4, 3), 3), Setup(channels_last=channels_last))
+    network.initialise(3)
+    expected = stream(3, "init", "conv", "W").uniform(-1, 1, (3, 2, 2, 1)) * (6 / (4 + 6)) ** 0.5
+    np.testing.assert_allclose(network.arrays()["conv.W"], expected, rtol=1e-6)
+    lies = expected.transpose(0, 2, 3, 1) if channels_last else expected
+    np.testing.assert_allclose(network.weights[:12], lies.reshape(-1), rtol=1e-6)
+    network.gradients.copy_(torch.arange(float(network.gradients.numel())))
+    numbers = np.arange(12.0).reshape(lies.shape)
+    numbers = numbers.transpose(0, 3, 1, 2) if channels_last else numbers
+    assert np.array_equal(network.named["conv.W"].grad, numbers)
+    assert np.array_equal(network.flat_views(network.gradients)["conv.W"], numbers)
+
+
+def test_a_fixed_parameter_needs_no_gradient_and_its_views_are_left_out():
+    network = network_of()
+    assert not network.named["a.b"].requires_grad and not network.named["norm.mean"].requires_grad
+    assert network.named["a.W"].requires_grad and "a.b" not in network.flat_views(network.weights)
+
+
+@pytest.mark.parametrize(
+    ("precision", "dtype"), [("float32", torch.float32), ("bf16", torch.bfloat16), ("fp16", torch.float16)]
+)
+def test_layers_compute_in_the_type_of_the_setup_and_logits_are_float32(precision, dtype):
+    seen = []
+
+    def record(x):
+        seen.append(x.dtype)
+        return x
+
+    layers = [["FCLayer", {"name": "a", "n_units": 4, "activation": record}], LAYERS[2]]
+    network = Network(declare(parse(layers), (6,)), Setup(precision=precision))
+    network.initialise(3)
+    x = torch.randn(5, 6, generator=torch.Generator().manual_seed(0))
+    found = network.eval()(x)
+    assert found.dtype == torch.float32 and seen == [dtype]
+    named = network.named
+    expected = (x @ named["a.W"] + named["a.b"]) @ named["out.W"] + named["out.b"]
+    torch.testing.assert_close(found, expected, rtol=0.03, atol=0.03)
+
+
+def test_arrays_are_copies():
+    network = network_of()
+    arrays = network.arrays()
+    before = arrays["a.W"].copy()
+    network.weights.add_(1.0)
+    assert np.array_equal(arrays["a.W"], before) and list(arrays) == list(network.named)
+
+
+def test_a_pickled_network_keeps_its_setup_but_for_the_device():
+    architecture = declare(parse(IMAGES), (2, 4, 3), 3)
+    network = Network(architecture, Setup(channels_last=True, precision="bf16", n_threads=3))
+    network.initialise(3)
+    again = pickle.loads(pickle.dumps(network))
+    assert again.setup == network.setup and again.architecture == architecture
+    assert all(np.array_equal(array, again.arrays()[name]) for name, array in network.arrays().items())
+
+
+def test_what_is_copied_into_a_network_may_be_of_another_type():
+    network = network_of()
+    arrays = {name: array.astype(np.float64) + 1 for name, array in network.arrays().items()}
+    arrays["a.W"] = torch.full((6, 4), 2.0, dtype=torch.float64)
+    arrays["out.b"] = np.arange(6.0)[::2]
+    copy_into(network.named, arrays, "here")
+    assert (network.arrays()["a.W"] == 2).all() and network.arrays()["out.b"].tolist() == [0, 2, 4]
+    assert (network.arrays()["norm.var"] == 2).all() and network.weights.dtype == torch.float32
+
+
+def test_the_first_in_order_of_several_entries_too_many_is_named():
+    network = network_of()
+    arrays = network.arrays() | {"z": np.zeros(1), "b": np.zeros(1)}
+    with pytest.raises(CheckpointError, match=r"^here: has 'b', which the network does not know\."):
+        copy_into(network.named, arrays, "here")

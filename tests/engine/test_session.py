@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import nullcontext
 
 import pytest
@@ -9,6 +10,8 @@ import torch
 from promise import Stopped, killed_after
 
 from arignote import ArignoteWarning, NNClassifier
+from arignote.engine.session import session
+from arignote.engine.setup import Setup
 
 
 def state():
@@ -90,3 +93,97 @@ def test_threads_that_follow_the_load_of_the_machine_are_reported(n_threads, rep
     classifier = NNClassifier(layers(3), rng=1, n_epochs=1, n_threads=n_threads)
     with pytest.warns(ArignoteWarning, match="OMP_DYNAMIC") if reported else nullcontext():
         classifier.fit(*digits)
+
+
+def precisions():
+    """Return how exact products and convolutions of float32 are, by place."""
+    b = torch.backends
+    places = (b.mkldnn.matmul, b.mkldnn.conv, b.cuda.matmul, b.cudnn.conv, b.cudnn.rnn)
+    return [place.fp32_precision for place in places]
+
+
+@pytest.mark.parametrize(
+    ("precision", "expected"),
+    [
+        ("float32", ["ieee", "ieee", "ieee", "ieee", "ieee"]),
+        ("bf16_matmul", ["bf16", "ieee", "tf32", "ieee", "ieee"]),
+        ("bf16", ["ieee", "ieee", "ieee", "ieee", "ieee"]),
+    ],
+)
+@pytest.mark.parametrize("own", ["tf32", "none"])
+def test_only_products_of_matrices_are_less_exact_where_this_is_asked_for(precision, expected, own):
+    b = torch.backends
+    places = (b.mkldnn.matmul, b.mkldnn.conv, b.cuda.matmul, b.cudnn.conv, b.cudnn.rnn)
+    kept = precisions()
+    for place in places:
+        place.fp32_precision = own
+    before = precisions()
+    try:
+        with session(Setup(n_threads=1, precision=precision)):
+            assert precisions() == expected
+        assert precisions() == before
+    finally:
+        for place, value in zip(places, kept, strict=True):
+            place.fp32_precision = value
+
+
+@pytest.mark.parametrize("n_threads", [1, 2, 3])
+def test_a_session_has_the_threads_of_its_setup(n_threads, threads):
+    with session(Setup(n_threads=n_threads)):
+        assert torch.get_num_threads() == n_threads
+    assert torch.get_num_threads() == 2
+
+
+@pytest.mark.parametrize("fills", [True, False])
+def test_the_random_numbers_of_the_caller_go_on_where_they_were(fills):
+    # True is what torch starts with.
+    kept = torch.utils.deterministic.fill_uninitialized_memory
+    torch.utils.deterministic.fill_uninitialized_memory = fills
+    torch.manual_seed(3)
+    torch.rand(1)
+    expected = torch.Generator().manual_seed(3)
+    torch.rand(1, generator=expected)
+    try:
+        with pytest.raises(Stopped), session(Setup(n_threads=1)):
+            torch.rand(7)
+            assert torch.utils.deterministic.fill_uninitialized_memory is False
+            assert torch.get_deterministic_debug_mode() == 2
+            raise Stopped
+        assert torch.equal(torch.rand(5), torch.rand(5, generator=expected))
+        assert torch.utils.deterministic.fill_uninitialized_memory is fills
+        assert torch.get_deterministic_debug_mode() == 0
+    finally:
+        torch.utils.deterministic.fill_uninitialized_memory = kept
+
+
+@pytest.mark.parametrize("workspace", [None, ":16:8"])
+@pytest.mark.parametrize("flags", [(True, False), (False, True)])
+def test_on_a_gpu_kernels_are_chosen_by_rule_and_the_workspace_has_a_fixed_size(workspace, flags, monkeypatch):
+    # What is set is the same where no GPU is there.
+    name, cudnn = "CUBLAS_WORKSPACE_CONFIG", torch.backends.cudnn
+    monkeypatch.delenv(name, raising=False)
+    if workspace is not None:
+        monkeypatch.setenv(name, workspace)
+    kept = cudnn.benchmark, cudnn.deterministic
+    cudnn.benchmark, cudnn.deterministic = flags
+    try:
+        with session(Setup(device="cuda", n_threads=1)):
+            assert (cudnn.benchmark, cudnn.deterministic) == (False, True)
+            assert os.environ[name] == (workspace or ":4096:8")
+        assert (cudnn.benchmark, cudnn.deterministic) == flags and os.environ.get(name) == workspace
+        with session(Setup(n_threads=1)):
+            assert (cudnn.benchmark, cudnn.deterministic) == flags and os.environ.get(name) == workspace
+    finally:
+        cudnn.benchmark, cudnn.deterministic = kept
+
+
+def test_a_compiler_works_in_this_process():
+    from torch._inductor import config
+
+    before = config.compile_threads
+    with config.patch(compile_threads=3):
+        with session(Setup(n_threads=1, compile=True)):
+            assert config.compile_threads == 1
+        with session(Setup(n_threads=1)):
+            assert config.compile_threads == 3
+    assert config.compile_threads == before

@@ -1,0 +1,184 @@
+"""Which layer it was: where a NaN was born, what has no deterministic form, what breaks its declaration."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from arignote.engine.diagnose import Looked, NotFiniteFoundError, misfit, not_deterministic
+from arignote.engine.network import Network
+from arignote.engine.setup import Setup
+from arignote.engine.step import TrainingStep
+from arignote.layers import Layer, declare, parse
+from arignote.registry import build
+
+OUTPUT = ["ClassificationOutputLayer", {"name": "out", "W": "glorot_uniform"}]
+RNG = np.random.default_rng(0)
+X, Y = torch.from_numpy(RNG.normal(size=(6, 4)).astype(np.float32)), torch.arange(6) % 3
+
+
+class Given(Layer):
+    """A function of (x, training), and the shape that it declares."""
+
+    function: object
+    declared: list[int] | None = None
+
+    def output_shape(self, shape):
+        return shape if self.declared is None else tuple(self.declared)
+
+    def build(self, shape):
+        return lambda params, x, training: self.function(x, training)
+
+
+def given(function, name="own", declared=None):
+    return Given(name=name, function=function, declared=declared)
+
+
+def step_of(*layers, updater="sgd", loss="nll", weights=1.0, **more):
+    network = Network(declare(parse([*layers, OUTPUT]), (4,), 3), Setup(**more))
+    network.initialise(3)
+    network.weights.mul_(weights)
+    return TrainingStep(network.train(), build("loss", loss), build("updater", updater))
+
+
+def found(step, parts, **more):
+    with pytest.raises(NotFiniteFoundError) as caught:
+        Looked(step)(parts, **{"lr": 0.1, "momentum": 0.0, "n": 1} | more)
+    return caught.value
+
+
+def test_a_step_whose_numbers_are_finite_is_that_step():
+    ours, theirs = (
+        step_of(["FCLayer", {"n_units": 5}], updater="adam"),
+        step_of(["FCLayer", {"n_units": 5}], updater="adam"),
+    )
+    parts = [(X[:2], Y[:2], None, 1), (X[2:], Y[2:], None, 2)]
+    for n in (1, 2):
+        loss = Looked(ours)(parts, lr=0.1, momentum=0.25, n=n)
+        assert torch.equal(loss, theirs(parts, lr=0.1, momentum=0.25, n=n))
+    assert torch.equal(ours.network.weights, theirs.network.weights)
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_examples_that_are_not_finite_are_the_fault_of_the_data(bad):
+    x = X.clone()
+    x[3, 1] = bad
+    told = found(step_of(), [(X, Y, None, 1), (x, Y, None, 2)])
+    assert told.in_data and str(told) == "examples were not finite when they came to the network"
+
+
+def test_the_first_layer_in_order_whose_output_is_not_finite_is_named():
+    def blow(x, training):
+        return torch.where(x.amax() > 1e3, x * torch.inf, x)
+
+    layers = [given(blow, "first"), ["FCLayer", {"name": "fc", "n_units": 5}], given(blow, "second")]
+    big = X.clone()
+    big[0, 0] = 1e6
+    for parts in ([(big, Y, None, 1)], [(X, Y, None, 1), (big, Y, None, 2)]):
+        told = found(step_of(*layers), parts)
+        assert str(told) == "the output of layer 'first' was the first that was not finite" and not told.in_data
+    told = found(step_of(*layers, weights=1e5), [(X, Y, None, 1)])
+    assert str(told) == "the output of layer 'second' was the first that was not finite"
+
+
+def test_what_a_layer_draws_is_drawn_again_with_the_seed_of_its_batch():
+    def rarely(x, training):
+        # With about one seed in ten.
+        return x * torch.inf if torch.rand(()) < 0.1 else x
+
+    seeds = [seed for seed in range(200) if float(torch.rand((), generator=torch.Generator().manual_seed(seed))) < 0.1]
+    good = next(seed for seed in range(200) if seed not in seeds)
+    told = found(step_of(given(rarely)), [(X, Y, None, good), (X, Y, None, seeds[0])])
+    assert str(told) == "the output of layer 'own' was the first that was not finite"
+
+
+def test_a_loss_that_is_not_finite_though_the_logits_are_is_told():
+    weights = torch.full((6,), 3e38)
+    told = found(step_of(weights=100.0), [(X, Y, weights, 1)])
+    assert str(told) == "the loss itself was not finite, though the output of every layer was"
+
+
+def test_a_parameter_that_the_update_made_infinite_is_named_and_kept_so():
+    step = step_of(["FCLayer", {"name": "fc", "n_units": 5}])
+    heavy = torch.full((6,), 1e5)
+    told = found(step, [(X, Y, heavy, 1)], lr=3e38)
+    assert str(told) == "the update made parameter 'fc.W' not finite"
+    assert not step.network.named["fc.W"].isfinite().all()
+    step = step_of(["FCLayer", {"name": "fc", "n_units": 5, "fix_params": True}])
+    assert str(found(step, [(X, Y, heavy, 1)], lr=3e38)).startswith("the update made parameter 'out.")
+
+
+def test_a_layer_without_a_deterministic_form_is_named():
+    def scatter(x, training):
+        torch.use_deterministic_algorithms(True)
+        # torch.Tensor.put_ without accumulate has none.
+        return x + torch.zeros(3).put_(torch.zeros(3, dtype=torch.int64), torch.ones(3)).sum()
+
+    torch.set_deterministic_debug_mode("error")
+    try:
+        layers = [["FCLayer", {"n_units": 5}], given(scatter, "scatter"), given(scatter, "again")]
+        assert not_deterministic(step_of(*layers).network) == "scatter"
+        assert not_deterministic(step_of(["FCLayer", {"n_units": 5}]).network) is None
+
+        def fails(x, training):
+            raise RuntimeError("of another kind")
+
+        assert not_deterministic(step_of(given(fails)).network) is None
+    finally:
+        torch.set_deterministic_debug_mode("default")
+
+
+def test_a_layer_is_tried_while_training_forward_and_backward_with_two_rows():
+    seen = []
+
+    def record(x, training):
+        seen.append((tuple(x.shape), training, x.requires_grad))
+        return x
+
+    assert not_deterministic(step_of(given(record)).network) is None
+    assert seen == [((2, 4), True, True)]
+
+
+@pytest.mark.parametrize(
+    ("function", "declared", "words"),
+    [
+        (lambda x, training: x, None, None),
+        (lambda x, training: x[:, :2], [2], None),
+        (lambda x, training: x[:, :2], None, r"layer 'own' returns shape (6, 2) where it declares (6, 4)"),
+        (lambda x, training: x[:5], None, r"layer 'own' returns shape (5, 4) where it declares (6, 4)"),
+        (lambda x, training: x.double(), None, "layer 'own' returns torch.float64 where torch.float32 came to it"),
+        (lambda x, training: x.numpy(), None, "layer 'own' returns ndarray, not a tensor of shape (6, 4)"),
+        (lambda x, training: x[:, 9], None, "layer 'own' fails: IndexError: index 9 is out of bounds"),
+        (
+            lambda x, training: x if training else x[:1],
+            None,
+            "layer 'own' returns shape (1, 4) where it declares (6, 4)",
+        ),
+        (
+            lambda x, training: x[:1] if training else x,
+            None,
+            "layer 'own' returns shape (1, 4) where it declares (6, 4)",
+        ),
+    ],
+)
+def test_a_layer_that_does_not_do_as_it_declares_is_told(function, declared, words):
+    step = step_of(given(function, declared=declared))
+    assert misfit(step) is None
+    step.given = [(X, Y, None, 1)]
+    told = misfit(step)
+    assert told is None if words is None else told.startswith(words)
+
+
+def test_the_type_is_free_where_layers_compute_in_another():
+    seen = []
+    own = given(lambda x, training: seen.append(x.dtype) or x.float())
+    step = step_of(["FCLayer", {"n_units": 4}], own, precision="bf16")
+    step.given = [(X, Y, None, 1)]
+    assert misfit(step) is None and seen == [torch.bfloat16] * 2
+
+
+def test_every_batch_of_an_update_is_looked_at():
+    step = step_of(given(lambda x, training: x[:3]))
+    step.given = [(X[:2], Y[:2], None, 1), (X[:5], Y[:5], None, 1)]
+    assert misfit(step) == "layer 'own' returns shape (3, 4) where it declares (5, 4)"
