@@ -5,7 +5,9 @@ from __future__ import annotations
 import pytest
 
 from arignote.errors import ConfigError
-from arignote.layers import FCLayer, Layer, declare, parse
+from arignote.layers import FCLayer, InputLayer, Layer, declare, parse
+from arignote.layers.shape import C01BToBC01Layer
+from arignote.registry import build
 
 OUTPUT = ["ClassificationOutputLayer", {"n_classes": 3}]
 
@@ -93,3 +95,167 @@ def test_every_fault_of_a_list_is_in_one_report():
 def test_a_list_in_a_wrong_order_is_told(layers, words):
     with pytest.raises(ConfigError, match=words):
         parse(layers)
+
+
+def test_parameters_are_counted_without_what_layers_keep_for_themselves():
+    layers = [
+        ["ConvLayer", {"n_output_maps": 4, "filter_shape": [2, 3], "activation": "prelu_shelf"}],
+        ["BatchNormLayer"],
+        ["MaxPool2DLayer", {"pool_shape": 2}],
+        ["FCMaxoutLayer", {"n_units": 5, "maxout_k": 2, "fix_params": True}],
+        OUTPUT,
+    ]
+    found = declare(parse(layers), (2, 5, 6))
+    # Maps of 4 x 4, pooled to 2 x 2.
+    counts = [0, 4 * 2 * 6 + 4 + 4 + 4, 4 + 4, 0, 4 * 2 * 2 * 10 + 10, 5 * 3 + 3]
+    assert [place.n_params for place in found.placed] == counts and found.n_params == sum(counts)
+    assert found.table() == [
+        ("input", "InputLayer", (2, 5, 6), 0),
+        ("conv1", "ConvLayer", (4, 4, 4), counts[1]),
+        ("norm1", "BatchNormLayer", (4, 4, 4), 8),
+        ("pool1", "MaxPool2DLayer", (4, 2, 2), 0),
+        ("fc1", "FCMaxoutLayer", (5,), counts[4]),
+        ("output", "ClassificationOutputLayer", (3,), 18),
+    ]
+
+
+def test_examples_of_another_shape_may_go_through_the_same_parameters():
+    pooled = [["ConvLayer", {"n_output_maps": 4, "filter_shape": 2}], ["GlobalAveragePoolLayer"], OUTPUT]
+    found = declare(parse(pooled), (2, 5, 6))
+    assert found.takes((2, 5, 6)) and found.takes((2, 9, 9))
+    assert not found.takes((3, 5, 6)) and not found.takes((2, 1, 6)) and not found.takes((60,))
+    dense = declare(parse([OUTPUT]), (6,))
+    assert dense.takes((6,)) and dense.takes((2, 3)) and not dense.takes((7,))
+
+
+@pytest.mark.parametrize(
+    ("shape", "told"),
+    [
+        ((8, 8, 3), True),
+        ((8, 8, 4), True),
+        ((8, 8, 1), True),
+        ((5, 9, 4), True),
+        ((9, 5, 4), True),
+        # Five are no channels, and four rows or columns no image.
+        ((8, 8, 5), False),
+        ((4, 9, 3), False),
+        ((9, 4, 3), False),
+        ((3, 8, 8), False),
+    ],
+)
+def test_images_whose_channels_seem_to_be_last_are_told(shape, told):
+    hint = f"conv1: input {shape} reads as {shape[0]} channels; if channels are last, write axes: NHWC"
+    conv = ["ConvLayer", {"n_output_maps": 2, "filter_shape": 1}]
+    assert declare(parse([conv, OUTPUT]), shape).notes == ([hint] if told else [])
+    # Dense layers do not mind, nor do maps that an earlier layer has made.
+    assert declare(parse([["FCLayer", {"n_units": 2}], OUTPUT]), shape).notes == []
+
+
+def test_hints_are_of_what_comes_to_the_network():
+    conv = ["ConvLayer", {"n_output_maps": 9, "filter_shape": [1, 7]}]
+    small = ["ConvLayer", {"n_output_maps": 2, "filter_shape": 9}]
+    images = ["InputImageLayer", {"n_pixels": [8, 9], "n_images": 2}]
+    assert (
+        declare(parse([images, conv, ["ConvLayer", {"n_output_maps": 2, "filter_shape": 1}], OUTPUT]), (144,)).notes
+        == []
+    )
+    with pytest.raises(ConfigError) as caught:
+        declare(parse([conv, small, OUTPUT]), (2, 8, 9))
+    assert str(caught.value) == "conv2: filter_shape [9, 9] is larger than its map [8, 3]"
+    with pytest.raises(ConfigError) as caught:
+        declare(parse([small, OUTPUT]), (8, 9, 3))
+    hint = "input (8, 9, 3) reads as 8 channels; if channels are last, write axes: NHWC"
+    assert str(caught.value) == f"conv1: filter_shape [9, 9] is larger than its map [9, 3]. {hint}"
+    with pytest.raises(ConfigError, match=r"input \(8, 9\) has no channels; if these are images, write axes: NHW$"):
+        declare(parse([["DropoutLayer", {"dropout_p": 0.5}], small, OUTPUT]), (8, 9))
+
+
+def test_notes_name_their_layer_in_order():
+    layers = [
+        ["InputImageLayer", {"n_pixels": 8}],
+        ["C01BToBC01Layer"],
+        ["MaxPool2DLayer", {"pool_shape": 3}],
+        ["ConvLayer", {"name": "mine", "n_output_maps": 2, "filter_shape": 1, "stride": 2}],
+        OUTPUT,
+    ]
+    between = "stride 2 is larger than the window 1: {} between windows are left out"
+    assert declare(parse(layers), (64,)).notes == [
+        "axes1: does nothing: axes are (batch, channels, height, width) throughout",
+        "pool1: stride 3 leaves the last 2 of 8 rows out",
+        "pool1: stride 3 leaves the last 2 of 8 columns out",
+        "mine: stride 2 leaves the last 1 of 2 rows out",
+        f"mine: {between.format('rows')}",
+        "mine: stride 2 leaves the last 1 of 2 columns out",
+        f"mine: {between.format('columns')}",
+    ]
+
+
+def test_names_that_are_given_are_stepped_over_however_many():
+    fc, own = ["FCLayer", {"n_units": 2}], [["FCLayer", {"n_units": 2, "name": name}] for name in ("fc1", "fc2", "fc4")]
+    assert names_of(fc, *own, fc, fc) == ["input", "fc3", "fc1", "fc2", "fc4", "fc5", "fc6", "output"]
+    assert names_of(["InputLayer"], fc, fc) == ["input", "fc1", "fc2", "output"]
+    last = ["ClassificationOutputLayer", {"n_classes": 3, "name": "classes"}]
+    assert [layer.name for layer in parse([fc, last])] == ["input", "fc1", "classes"]
+
+
+@pytest.mark.parametrize(
+    ("layers", "told"),
+    [
+        (
+            [["FCLayer", {"n_units": 2}]],
+            ['layers[0]: the last layer must be an output layer: ["ClassificationOutputLayer"]'],
+        ),
+        (
+            [["InputLayer"], ["FCLayer", {"n_units": 2}]],
+            ['layers[1]: the last layer must be an output layer: ["ClassificationOutputLayer"]'],
+        ),
+        (
+            [["InputLayer"], OUTPUT, OUTPUT],
+            ["layers[1] (ClassificationOutputLayer): an output layer must be the last layer"],
+        ),
+        (
+            [["FCLayer", {"n_units": 2}], ["InputImageLayer", {"n_pixels": 2}], OUTPUT],
+            ["layers[1] (InputImageLayer): an input layer must be the first layer"],
+        ),
+        (
+            [["InputLayer"], ["InputLayer"], OUTPUT],
+            ["layers[1] (InputLayer): an input layer must be the first layer"],
+        ),
+        (
+            [["InputLayer", {"name": "a"}], ["FCLayer", {"n_units": 2, "name": "a"}], OUTPUT],
+            ["layers[1]: the name 'a' is taken by another layer"],
+        ),
+    ],
+    ids=str,
+)
+def test_the_place_of_a_layer_that_stands_wrong_is_told(layers, told):
+    with pytest.raises(ConfigError) as caught:
+        parse(layers)
+    assert str(caught.value).splitlines() == told
+
+
+@pytest.mark.parametrize(
+    ("layers", "defaults", "told"),
+    [
+        (None, None, "layers: must be a list of [Layer, {parameters}]; got None"),
+        ([OUTPUT], ["l2"], "layer_defaults: must be a mapping; got ['l2']"),
+        (
+            [["FCLayer", {"n_units": 0}], OUTPUT],
+            {"pool": 2},
+            "layers[0] (FCLayer): n_units must be an integer >= 1; got 0",
+        ),
+        ([3, OUTPUT], None, None),
+    ],
+    ids=str,
+)
+def test_a_fault_is_told_with_its_place(layers, defaults, told):
+    with pytest.raises(ConfigError) as caught:
+        parse(layers, defaults)
+    assert str(caught.value) == told if told else str(caught.value).startswith("layers[0]: ")
+
+
+def test_layers_that_are_built_take_no_defaults():
+    built = FCLayer(n_units=2)
+    assert parse([built, OUTPUT], {"l2": 0.5})[1].l2 == 0.0
+    assert parse([InputLayer(), C01BToBC01Layer(), OUTPUT])[1].name == "axes1" and built.name is None
+    assert parse([FCLayer(n_units=2), OUTPUT])[1] == build("layer", ["FCLayer", {"n_units": 2, "name": "fc1"}])

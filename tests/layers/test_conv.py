@@ -7,8 +7,10 @@ import pytest
 import torch
 
 from arignote.layers.base import ShapeError
+from arignote.layers.conv import edge_notes, image, windows
 from arignote.registry import build
 
+BETWEEN = "stride {} is larger than the window {}: {} between windows are left out"
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(2, 3, 7, 6)).astype(np.float32)
 
@@ -65,3 +67,84 @@ def test_a_filter_that_does_not_fit_is_told_and_pixels_left_out_too():
         build("layer", ["ConvLayer", {"n_output_maps": 1, "filter_shape": [8, 2]}]).output_shape((3, 7, 6))
     strided = build("layer", ["ConvLayer", {"n_output_maps": 1, "filter_shape": 3, "stride": 3}])
     assert strided.notes((3, 7, 6)) == ["stride 3 leaves the last 1 of 7 rows out"]
+
+
+@pytest.mark.parametrize(
+    ("n_pixels", "window", "stride", "expected"),
+    [
+        ((7, 6), (3, 2), (1, 1), (5, 5)),
+        ((7, 6), (7, 6), (1, 1), (1, 1)),
+        ((7, 6), (3, 2), (2, 3), (3, 2)),
+        ((7, 6), (1, 1), (7, 6), (1, 1)),
+        ((7, 6), (1, 1), (6, 5), (2, 2)),
+    ],
+)
+def test_windows_are_counted_by_axis(n_pixels, window, stride, expected):
+    assert windows("filter_shape", n_pixels, window, stride) == expected
+
+
+@pytest.mark.parametrize("window", [(8, 1), (1, 7), (8, 7)])
+def test_a_window_larger_than_its_map_along_one_axis_is_refused(window):
+    with pytest.raises(ShapeError, match=rf"^pool_shape \[{window[0]}, {window[1]}\] is larger than its map \[7, 6\]$"):
+        windows("pool_shape", (7, 6), window, (1, 1))
+
+
+@pytest.mark.parametrize(
+    ("window", "stride", "notes"),
+    [
+        ((3, 2), (1, 1), []),
+        # Rows 0-2, 2-4, 4-6 of 7; columns 0-1, 3-4 of 6.
+        ((3, 2), (2, 3), ["stride 3 leaves the last 1 of 6 columns out", BETWEEN.format(3, 2, "columns")]),
+        ((3, 2), (3, 2), ["stride 3 leaves the last 1 of 7 rows out"]),
+        ((2, 2), (3, 2), ["stride 3 leaves the last 2 of 7 rows out", BETWEEN.format(3, 2, "rows")]),
+        ((2, 3), (2, 2), ["stride 2 leaves the last 1 of 7 rows out", "stride 2 leaves the last 1 of 6 columns out"]),
+        ((1, 1), (2, 1), [BETWEEN.format(2, 1, "rows")]),
+        ((1, 1), (1, 5), [BETWEEN.format(5, 1, "columns")]),
+        ((7, 6), (9, 9), [BETWEEN.format(9, 7, "rows"), BETWEEN.format(9, 6, "columns")]),
+        # What does not fit is told elsewhere.
+        ((8, 6), (2, 1), []),
+    ],
+)
+def test_pixels_that_no_window_sees_are_counted_by_axis(window, stride, notes):
+    assert edge_notes((7, 6), window, stride) == notes
+
+
+def test_notes_of_a_layer_are_of_its_own_window_and_stride():
+    for name, more in (("ConvLayer", {}), ("ConvMaxoutLayer", {}), ("MLPConvLayer", {"n_units": [2]})):
+        layer = build("layer", [name, {"n_output_maps": 1, "filter_shape": [3, 2], "stride": [3, 2], **more}])
+        assert layer.notes((5, 7, 6)) == ["stride 3 leaves the last 1 of 7 rows out"]
+        assert build("layer", [name, {"n_output_maps": 1, "filter_shape": 2, **more}]).stride == (1, 1)
+
+
+@pytest.mark.parametrize("shape", [(12,), (3, 4), (1, 2, 3, 4)])
+def test_what_is_no_image_is_refused_with_the_way_out(shape):
+    with pytest.raises(ShapeError, match=r"^needs images \(channels, height, width\); got \(.*\)\. Put \["):
+        image(shape)
+    assert image((3, 4, 5)) == (3, 4, 5)
+
+
+def test_fans_count_the_connections_of_one_unit_at_each_stage():
+    params = {"n_output_maps": 7, "filter_shape": [2, 3], "n_units": [5, 6], "activation": "relu"}
+    found = build("layer", ["MLPConvLayer", params]).params((4, 9, 9))
+    # Into a unit: maps * pixels of the window; out of one: maps that come of it * pixels.
+    fans = {name: (param.fan_in, param.fan_out) for name, param in found.items() if name.startswith("W")}
+    assert fans == {"W": (4 * 6, 5 * 6), "W1": (5, 6), "W2": (6, 7)}
+    maxout = build("layer", ["ConvMaxoutLayer", {"n_output_maps": 7, "filter_shape": [2, 3]}]).params((4, 9, 9))
+    assert (maxout["W"].fan_in, maxout["W"].fan_out) == (24, 42)
+    given = build("layer", ["ConvLayer", {"n_output_maps": 2, "filter_shape": 1, "W": 0.5, "b": 0.25}]).params(
+        (1, 3, 3)
+    )
+    assert given["W"].initial.value == 0.5 and given["b"].initial.value == 0.25
+    plain = build("layer", ["ConvLayer", {"n_output_maps": 2, "filter_shape": 1}]).params((1, 3, 3))
+    assert plain["b"].initial.value == 0.0 and plain["a"].initial.value == 0.25
+
+
+def test_a_convolution_is_that_of_torch():
+    layer = build("layer", ["ConvLayer", {"n_output_maps": 4, "filter_shape": [3, 2], "stride": [2, 1]}])
+    p = {
+        name: torch.from_numpy(RNG.normal(size=q.shape).astype(np.float32))
+        for name, q in layer.params((3, 7, 6)).items()
+    }
+    x = torch.from_numpy(X)
+    expected = torch.nn.functional.prelu(torch.nn.functional.conv2d(x, p["W"], p["b"], (2, 1)), p["a"])
+    torch.testing.assert_close(layer.build((3, 7, 6))(p, x, True), expected)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from arignote.errors import ConfigError
 from arignote.layers import declare, parse
 from arignote.registry import build, names
 from arignote.streams import stream
@@ -85,3 +86,42 @@ def test_weights_suit_their_activation_and_count_their_connections(layer, name, 
     param = declare(parse(layers), (3, 5, 5)).placed[1].params[name]
     assert (param.fan_in, param.fan_out) == fans
     assert param.initial == build("initializer", initial)
+
+
+@pytest.mark.parametrize(
+    ("spec", "expected"),
+    [
+        # Normal(0, 1) or Uniform(-1, 1) of NumPy, times the deviation or the bound; fan_in 3, fan_out 5.
+        (["normal", {}], lambda n, u: 0.01 * n),
+        (["normal", {"std": 2.0, "mean": -1.0}], lambda n, u: 2 * n - 1),
+        (["uniform", {}], lambda n, u: 0.01 * u),
+        (["uniform", {"range": 2.0}], lambda n, u: 2 * u),
+        (["he_normal", {}], lambda n, u: (2 / 3) ** 0.5 * n),
+        (["he_normal", {"gain": 3.0}], lambda n, u: 6**0.5 * n),
+        (["he_uniform", {"gain": 3.0}], lambda n, u: 3 * (6 / 3) ** 0.5 * u),
+        (["glorot_normal", {}], lambda n, u: (2 / 8) ** 0.5 * n),
+        (["glorot_uniform", {}], lambda n, u: (6 / 8) ** 0.5 * u),
+        (["glorot_uniform", {"gain": 4.0}], lambda n, u: 4 * (6 / 8) ** 0.5 * u),
+        (["constant", {}], lambda n, u: 0 * n),
+        (["constant", {"value": 3.5}], lambda n, u: 0 * n + 3.5),
+    ],
+    ids=str,
+)
+def test_values_are_those_of_numpy_scaled_by_the_fans(spec, expected):
+    found = build("initializer", spec).draw(stream(7, "init"), (40, 3), 3, 5)
+    normal, uniform = stream(7, "init").standard_normal((40, 3)), stream(7, "init").uniform(-1, 1, (40, 3))
+    np.testing.assert_allclose(found, expected(normal, uniform), rtol=1e-12, atol=1e-15)
+    assert found.dtype == np.float64
+
+
+@pytest.mark.parametrize(
+    ("spec", "words"),
+    [
+        (["normal", {"std": -0.1}], "std must be a number >= 0"),
+        (["uniform", {"range": 0.0}], "range must be a number > 0"),
+        (["he", {"gain": 0.0}], "gain must be a number > 0"),
+    ],
+)
+def test_spreads_out_of_bounds_are_refused(spec, words):
+    with pytest.raises(ConfigError, match=words):
+        build("initializer", spec)

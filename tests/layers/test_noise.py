@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
+from arignote.errors import ConfigError
 from arignote.registry import build
 
 X = torch.linspace(-3, 3, 60_000).reshape(200, 300)
@@ -48,3 +49,23 @@ def test_noise_is_normal_with_its_deviation():
 @pytest.mark.parametrize("spec", [["Dropout", {"dropout_p": 0.0}], ["GaussianNoise", {"sigma": 0.0}]])
 def test_nothing_asked_for_is_nothing_done(spec):
     assert torch.equal(forward(spec), X)
+
+
+def test_noise_has_a_tenth_as_its_deviation_of_its_own_accord():
+    assert build("layer", "GaussianNoise").sigma == 0.1
+    noise = forward(["GaussianNoise"]) - X
+    assert float(noise.std()) == pytest.approx(0.1, rel=5 / (2 * X.numel()) ** 0.5)
+
+
+@pytest.mark.parametrize(
+    ("spec", "words"),
+    [
+        (["Dropout", {"dropout_p": 1.0}], "dropout_p must be a number < 1"),
+        (["Dropout", {"dropout_p": -0.1}], "dropout_p must be a number >= 0"),
+        (["Dropout"], "dropout_p must be given"),
+        (["GaussianNoise", {"sigma": -0.1}], "sigma must be a number >= 0"),
+    ],
+)
+def test_settings_out_of_bounds_are_refused(spec, words):
+    with pytest.raises(ConfigError, match=words):
+        build("layer", spec)

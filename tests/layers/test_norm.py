@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from arignote import NNClassifier
+from arignote import ConfigError, NNClassifier
 from arignote.registry import build
 
 RNG = np.random.default_rng(0)
@@ -58,3 +58,24 @@ def test_what_it_keeps_for_itself_is_no_parameter_and_is_predicted_with(digits, 
     one_by_one = np.concatenate([fitted.predict_proba(X[row : row + 1]) for row in range(5)])
     np.testing.assert_allclose(one_by_one, fitted.predict_proba(X)[:5], rtol=1e-4, atol=1e-6)
     assert np.array_equal(NNClassifier.load(str(tmp_path / "run")).predict_proba(X), fitted.predict_proba(X))
+
+
+def test_its_constants_are_those_of_the_paper_and_of_torch():
+    layer, theirs = build("layer", "BatchNorm"), torch.nn.BatchNorm1d(5)
+    assert (layer.epsilon, layer.alpha) == (theirs.eps, theirs.momentum) == (1e-5, 0.1)
+    starts = {name: (param.initial.value, param.trained) for name, param in layer.params((5, 2, 2)).items()}
+    assert starts == {"gamma": (1.0, True), "beta": (0.0, True), "mean": (0.0, False), "var": (1.0, False)}
+
+
+@pytest.mark.parametrize(
+    ("params", "words"),
+    [
+        ({"alpha": 0.0}, "alpha must be a number > 0"),
+        ({"alpha": 1.1}, "alpha must be a number <= 1"),
+        ({"epsilon": 0.0}, "epsilon must be a number > 0"),
+    ],
+)
+def test_constants_out_of_bounds_are_refused(params, words):
+    with pytest.raises(ConfigError, match=words):
+        build("layer", ["BatchNorm", params])
+    assert build("layer", ["BatchNorm", {"alpha": 1.0}]).alpha == 1.0

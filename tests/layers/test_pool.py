@@ -62,3 +62,21 @@ def test_what_is_no_image_is_refused_with_the_way_out(name):
         declare(layers, (64,))
     with pytest.raises(ShapeError, match=r"pool_shape \[3, 9\] is larger than its map \[8, 7\]"):
         build("layer", ["MaxPool2D", {"pool_shape": [3, 9]}]).output_shape((3, 8, 7))
+
+
+def test_a_window_of_one_number_is_square_and_steps_by_itself():
+    layer = build("layer", ["MaxPool2D", {"pool_shape": 3}])
+    assert layer.pool_shape == (3, 3) and layer.stride is None and layer.output_shape((2, 9, 7)) == (2, 3, 2)
+    assert layer.notes((2, 9, 7)) == ["stride 3 leaves the last 1 of 7 columns out"]
+    strided = build("layer", ["MaxPool2D", {"pool_shape": [3, 2], "stride": [1, 2]}])
+    assert strided.output_shape((2, 9, 7)) == (2, 7, 3)
+    assert strided.notes((2, 9, 7)) == ["stride 2 leaves the last 1 of 7 columns out"]
+
+
+def test_the_gradient_of_pooling_goes_to_the_largest_and_to_all_of_a_mean():
+    x = torch.tensor([[[[1.0, 5.0], [3.0, 2.0]]]]).requires_grad_()
+    build("layer", ["MaxPool2D", {"pool_shape": 2}]).build((1, 2, 2))({}, x, True).sum().backward()
+    assert x.grad.tolist() == [[[[0.0, 1.0], [0.0, 0.0]]]]
+    x.grad = None
+    build("layer", "GlobalAveragePool").build((1, 2, 2))({}, x, True).sum().backward()
+    assert x.grad.tolist() == [[[[0.25, 0.25], [0.25, 0.25]]]]

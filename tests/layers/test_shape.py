@@ -67,3 +67,38 @@ def test_images_whose_channels_may_be_last_are_told():
     assert declare(parse([conv, OUTPUT]), (3, 8, 8)).notes == []
     with pytest.raises(ConfigError, match=r"input \(8, 8\) has no channels; if these are images, write axes: NHW"):
         declare(parse([conv, OUTPUT]), (8, 8))
+
+
+def test_an_input_layer_gives_what_comes():
+    layer, x = build("layer", ["InputLayer", {"n_in": 3}]), torch.randn(2, 3)
+    assert layer.build((3,))({}, x, True) is x and layer.output_shape((3,)) == (3,) and layer.channel is None
+    assert build("layer", ["InputLayer"]).output_shape((5, 4)) == (5, 4)
+
+
+@pytest.mark.parametrize(
+    ("n_images", "shape", "fits"),
+    [
+        (1, (2, 3), True),
+        (1, (1, 2, 3), True),
+        (1, (6,), True),
+        (1, (3, 2), False),
+        (1, (2, 3, 1), False),
+        (1, (), False),
+        (2, (2, 2, 3), True),
+        (2, (12,), True),
+        (2, (2, 3), False),
+        (2, (6,), False),
+    ],
+)
+def test_images_come_whole_flat_or_without_the_axis_of_one_channel(n_images, shape, fits):
+    layer = build("layer", ["InputImageLayer", {"n_pixels": [2, 3], "n_images": n_images}])
+    if fits:
+        assert layer.output_shape(shape) == (n_images, 2, 3)
+    else:
+        with pytest.raises(ShapeError):
+            layer.output_shape(shape)
+
+
+def test_an_image_has_one_channel_of_its_own_accord():
+    layer = build("layer", ["InputImageLayer", {"n_pixels": 4}])
+    assert (layer.n_images, layer.n_pixels, layer.n_in, layer.channel) == (1, (4, 4), (1, 4, 4), None)
