@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import FrozenInstanceError
 from math import inf, nan
 
 import pytest
@@ -9,7 +10,7 @@ import pytest
 import arignote.optim  # noqa: F401
 from arignote.errors import ConfigError
 from arignote.optim.rules import Rule, RuleState
-from arignote.registry import build
+from arignote.registry import build, dump, part_name
 
 
 def values(spec, losses):
@@ -75,7 +76,10 @@ def test_a_rule_that_missed_its_moment_still_changes():
 @pytest.mark.parametrize(
     ("spec", "words"),
     [
-        ({"rule": "fixed", "initial_value": 1.0}, "interval"),
+        (
+            {"rule": "fixed", "initial_value": 1.0},
+            r"^interval \(validations\) or schedule \(epochs, from 1\) must be given$",
+        ),
         ({"rule": "fixed", "initial_value": 0.1, "multiply_by": 0.5, "final_value": 1.0, "interval": 1}, "never be"),
         ({"rule": "fixed", "schedule": []}, r"schedule must be a list of at least 1; got \[\]"),
         ({"rule": "stalled", "interval": 0}, "interval must be an integer >= 1; got 0"),
@@ -115,6 +119,8 @@ def test_a_run_starts_with_the_value_of_the_rule_or_that_of_the_updater():
         ({"decrease_by": 0.25, "final_value": 0.5}, 0.375, 0.375),
         ({"decrease_by": -0.25, "final_value": 1.5}, 1.75, 1.75),
         ({"multiply_by": 0.5, "final_value": 0.0}, 1.0, 0.5),
+        ({"decrease_by": 0.5, "final_value": 0.0}, 0.25, 0.0),
+        ({"decrease_by": 0.5, "final_value": 0.0}, 0.0, 0.0),
     ],
     ids=str,
 )
@@ -249,3 +255,14 @@ def test_the_settings_of_a_rule_have_their_defaults():
         "interval": 2,
         "schedule": None,
     }
+
+
+def test_the_state_of_a_rule_is_frozen():
+    with pytest.raises(FrozenInstanceError):
+        RuleState(0.5).value = 1.0
+
+
+@pytest.mark.parametrize("name", ["const", "fixed", "stalled"])
+def test_a_rule_is_written_under_its_name(name):
+    rule = build("rule", {"rule": name} if name == "const" else {"rule": name, "interval": 1})
+    assert part_name(rule) == name and dump(rule)[0] == name

@@ -11,7 +11,7 @@ import torch
 import arignote.optim  # noqa: F401
 from arignote.errors import ConfigError
 from arignote.optim.updaters import OnePassUpdater, Updater
-from arignote.registry import build, names
+from arignote.registry import build, names, part_name
 
 # Learning rate, momentum (or rho) in force without a momentum rule, and the other constants.
 # rmsprop: Tieleman and Hinton, "Lecture 6.5", 2012: a learning rate of 0.001 and a decay of 0.9.
@@ -33,6 +33,7 @@ DEFAULTS = {
 def test_the_default_rates_are_those_of_the_papers(name):
     updater = build("updater", name)
     assert (updater.default_lr, updater.default_momentum, updater.model_dump()) == DEFAULTS[name]
+    assert part_name(updater) == name
 
 
 def test_every_registered_updater_has_its_defaults_here():
