@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
-from math import nan
+from math import isnan, nan
 from typing import Any, Protocol
 
 from arignote.checkpointer import Checkpointer
@@ -193,7 +193,7 @@ class Trainer:
         losses = self.validate(progress.n_validations) if self.validate is not None else {}
         loss = next(iter(losses.values()), nan)
         row |= losses
-        is_best = bool(losses) and (state.best is None or loss < state.best.value)
+        is_best = bool(losses) and (state.best is None or _is_better(loss, state.best.value))
         if self.score_test is not None:
             tested = self.score_test(progress.n_validations) if is_best or not losses else None
             row |= tested if tested is not None else dict.fromkeys(self._test_columns(state), nan)
@@ -222,3 +222,8 @@ class Trainer:
         event = Event(kind, epoch, self.n_epochs, state.progress.batch, self.batches.n_batches, record or {}, best)
         for observer in self.observers:
             observer(event)
+
+
+def _is_better(loss: float, best: float) -> bool:
+    """Return whether a loss is lower than the best so far; any number is better than a NaN."""
+    return loss < best or (isnan(best) and not isnan(loss))

@@ -183,6 +183,14 @@ def test_nan_is_not_better_than_a_number():
     assert [event.is_best for event in run.events if event.kind == "validation"] == [True, False, True]
 
 
+@pytest.mark.parametrize(
+    ("losses", "best"), [([nan, 2.0, 3.0], 2), ([nan, nan, 5.0], 3), ([nan, inf, nan], 2), ([nan, nan, nan], 1)]
+)
+def test_a_number_is_better_than_a_first_loss_that_is_none(losses, best):
+    run = Run(n_epochs=3, valid=losses)
+    assert run.go().best.n_rows == best
+
+
 def test_the_first_loss_decides_and_the_test_follows_the_best_alone():
     run = Run(n_epochs=4, valid=[3.0, 4.0, 1.0, 1.0], test=[0.5, 0.25])
     run.go()

@@ -134,6 +134,14 @@ def test_clipping_is_that_of_torch(gradient, is_cut):
         np.testing.assert_allclose(before[name] - after[name], weight.grad[0].item(), rtol=1e-6)
 
 
+def test_clipping_divides_by_the_norm_and_a_millionth():
+    # As torch.nn.utils.clip_grad_norm_: of a norm of 4e-6 and a bound of 2e-6, 2 / (4 + 1) is left.
+    before, after = step_of_sgd(
+        [["ClassificationOutputLayer", {"name": "out", "use_bias": False}]], 2e-6, max_grad_norm=2e-6, shape=(2,)
+    )
+    np.testing.assert_allclose(before["out.W"] - after["out.W"], 2e-6 * 2 / 5, rtol=1e-5)
+
+
 def test_gradients_of_zero_are_not_divided_by_their_norm():
     before, after = step_of_sgd([["ClassificationOutputLayer", {"name": "out"}]], 0.0, max_grad_norm=1.0)
     assert all(np.array_equal(before[name], after[name]) for name in before)
@@ -231,11 +239,11 @@ def test_an_updater_of_a_users_own_has_the_penalties_in_its_gradients():
 
     class Fused(Momentum):
         def step(self, w, g, slots, lr, momentum, n):
-            slots["velocity"].copy_(g)
-            w.sub_(g, alpha=lr)
+            slots["velocity"].copy_(-g)
+            w.sub_(g, alpha=2 * lr)
 
     layers = [["ClassificationOutputLayer", {"name": "out", "l2": 0.25}]]
-    for updater, slot in ((Plain(), "last"), (Fused(), "velocity")):
+    for updater, slot, sign, factor in ((Plain(), "last", 1, 1), (Fused(), "velocity", -1, 2)):
         network = Network(declare(parse(layers), (1,), 2))
         network.weights.copy_(torch.tensor([2.0, -4.0, 1.0, 1.0]))
         network.gradients.fill_(1.0)
@@ -243,8 +251,9 @@ def test_an_updater_of_a_users_own_has_the_penalties_in_its_gradients():
         assert update.slots[slot].tolist() == [0.0] * 4
         update(0.5, 0.0, 1)
         # g + 2 * 0.25 * w, for the two weights alone.
-        assert update.slots[slot].tolist() == [2.0, -1.0, 1.0, 1.0]
-        assert network.weights.tolist() == [1.0, -3.5, 0.5, 0.5]
+        assert (sign * update.slots[slot]).tolist() == [2.0, -1.0, 1.0, 1.0]
+        expected = np.array([2.0, -4.0, 1.0, 1.0]) - factor * 0.5 * np.array([2.0, -1.0, 1.0, 1.0])
+        assert network.weights.tolist() == expected.tolist()
 
 
 def test_an_updater_cannot_put_another_tensor_in_the_place_of_a_slot():
