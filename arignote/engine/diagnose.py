@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import torch
@@ -71,9 +71,15 @@ class Looked:
 
 @torch.no_grad()
 def _first_layer(network: Network, x: Tensor, seed: int) -> str | None:
-    with GENERATORS:
+    with GENERATORS, _cast(network):
         seed_all(seed, network.device)
         return next((name for name, out in network.outputs(x) if not bool(out.isfinite().all())), None)
+
+
+def _cast(network: Network) -> AbstractContextManager[Any]:
+    """Return the context in which layers compute in the type that a step has them compute in."""
+    cast = network.setup.cast
+    return nullcontext() if cast is None else torch.autocast(network.device.type, cast)
 
 
 def not_deterministic(network: Network) -> str | None:
@@ -94,7 +100,7 @@ def misfit(step: TrainingStep) -> str | None:
     network, cast = step.network, step.network.setup.cast
     for x, _, _, _ in step.given:
         for training in (True, False):
-            with torch.autocast(network.device.type, cast) if cast is not None else nullcontext():
+            with _cast(network):
                 told = _misfit(network, x, training, None if cast is not None else x.dtype)
             if told is not None:
                 return told

@@ -84,15 +84,15 @@ def test_a_compiler_that_fails_is_told_with_the_way_out(monkeypatch):
 
     monkeypatch.setattr(torch, "compile", fails)
     with pytest.raises(ConfigError, match=r"(?s)compile=True: the network cannot be compiled here; .*\(.*no compiler"):
-        compiled(torch.sin)(torch.zeros(1))
+        rules.compiled(torch.sin)(torch.zeros(1))
 
 
 def test_a_fault_of_the_function_itself_is_not_one_of_the_compiler(monkeypatch):
     monkeypatch.setattr(torch, "compile", lambda function, dynamic: function)
-    assert compiled(torch.add)(torch.ones(1), 2).item() == 3.0
+    assert rules.compiled(torch.add)(torch.ones(1), 2).item() == 3.0
 
     def fails(x):
         raise ValueError("of its own")
 
     with pytest.raises(ValueError, match="of its own"):
-        compiled(fails)(torch.zeros(1))
+        rules.compiled(fails)(torch.zeros(1))

@@ -82,6 +82,16 @@ def test_the_first_layer_in_order_whose_output_is_not_finite_is_named():
     assert str(told) == "the output of layer 'second' was the first that was not finite"
 
 
+def test_outputs_are_computed_in_the_type_of_the_step():
+    # 4e5 is a number of float32, and infinite in float16.
+    layer = ["FCLayer", {"name": "fc", "n_units": 5, "activation": "linear", "W": 1e5, "use_bias": False}]
+    x = torch.ones(6, 4)
+    step = step_of(layer, precision="fp16")
+    assert bool(step.network.weights.isfinite().all())
+    told = found(step, [(x, Y, None, 1)])
+    assert str(told) == "the output of layer 'fc' was the first that was not finite"
+
+
 def test_what_a_layer_draws_is_drawn_again_with_the_seed_of_its_batch():
     def rarely(x, training):
         # With about one seed in ten.
