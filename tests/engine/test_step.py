@@ -174,6 +174,28 @@ def test_the_default_generators_are_seeded():
     assert torch.equal(found, torch.rand(5, generator=torch.Generator().manual_seed(2**62 + 7)))
 
 
+def test_the_generators_of_a_gpu_are_seeded_where_it_trains(monkeypatch):
+    seeds = []
+    monkeypatch.setattr(torch.cuda, "manual_seed", seeds.append)
+    step_module.seed_generators(7, torch.device("cpu"))
+    step_module.seed_generators(8, torch.device("cuda"))
+    assert seeds == [8]
+
+
+# What torch's compiler says of itself.
+@pytest.mark.filterwarnings("ignore")
+def test_a_step_is_compiled_only_where_it_goes_by_autograd():
+    assert step_of(MLPS["by hand"], compile=True).setup == Setup()
+    assert step_of(MLPS["by hand"], precision="bf16_matmul").setup == Setup(precision="bf16_matmul")
+    assert step_of(MLPS["by autograd"], compile=True).setup == Setup(compile=True)
+    assert step_of(MLPS["by autograd"]).setup == Setup()
+
+
+def test_a_step_that_has_done_nothing_was_given_nothing():
+    step = step_of([], device="meta")
+    assert list(step.given) == [] and step.zero().device.type == "meta"
+
+
 @pytest.mark.parametrize(
     ("layers", "shape", "n_rows"),
     [
