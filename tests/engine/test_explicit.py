@@ -13,6 +13,7 @@ from arignote.engine.network import Network
 from arignote.engine.setup import Setup
 from arignote.engine.step import TrainingStep
 from arignote.layers import declare, parse
+from arignote.optim.losses import Loss
 from arignote.registry import build
 from arignote.tensors import tensors_sha256
 
@@ -300,3 +301,40 @@ def test_layers_that_compute_in_another_type_are_left_to_autograd(more, by_hand)
         declare(parse([["FCLayer", {"n_units": 3}], ["ClassificationOutputLayer"]]), (4,), 2), Setup(**more)
     )
     assert (chain_of(network, cross_entropy) is not None) == by_hand
+
+
+def test_the_gradient_of_a_loss_of_ones_own_is_its_own():
+    class Squares(Loss):
+        """The mean square distance of the logits from the class number."""
+
+        differentiable = True
+
+        def build(self):
+            return lambda logits, y: (logits - y[:, None]).square().mean()
+
+    layers = [["ClassificationOutputLayer", {"name": "out", "W": "glorot_uniform"}]]
+    network = step_of(layers).network
+    step = TrainingStep(network, Squares(), build("updater", "sgd"))
+    assert type(step._gradients).__name__ == "Chain"
+    x, y, _ = rows(8)
+    for share in (1.0, 0.5):
+        logits = x.numpy() @ network.arrays()["out.W"]
+        distance = logits - y.numpy()[:, None]
+        found = step._gradients(x, y, None, share, 0.0)
+        assert float(found) == pytest.approx(share * (distance**2).mean(), rel=1e-5)
+        expected = share * x.numpy().T @ distance * 2 / distance.size
+        np.testing.assert_allclose(network.flat_views(network.gradients)["out.W"], expected, rtol=1e-4, atol=1e-6)
+
+
+def test_every_class_number_counts():
+    # torch leaves out a class of the number that its losses are told to ignore, by default -100.
+    step = step_of([["ClassificationOutputLayer", {"W": "glorot_uniform"}]], n_classes=103)
+    x, y = rows(103)[0], torch.arange(103)
+    compare(step, [(x, y, None)])
+    W = step.network.arrays()["output.W"]
+    p = torch.from_numpy(x.numpy() @ W).softmax(1).numpy()
+    assert float(step._gradients(x, y, None, 1.0, 0.0)) == pytest.approx(
+        -np.log(p[range(103), range(103)]).mean(), rel=1e-5
+    )
+    views = step.network.flat_views(step.network.gradients)
+    np.testing.assert_allclose(views["output.b"], (p - np.eye(103)).sum(0) / 103, rtol=1e-3, atol=1e-6)
