@@ -1,7 +1,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: setup demo check fast test torture bench bench-peers all clean
+.PHONY: setup demo check fast test torture mutants bench bench-peers all clean
 
 setup: .venv/.installed
 
@@ -32,6 +32,10 @@ test: setup
 torture: setup
 	$(BIN)/python tests/resume/torture.py --kills 300 --pieces
 
+# One module: make mutants ONLY=arignote/engine/update.py
+mutants: setup
+	$(BIN)/python tests/mutants/run.py $(if $(ONLY),--only $(ONLY))
+
 bench: setup
 	$(BIN)/python benchmarks/throughput.py
 
@@ -47,4 +51,4 @@ bench-peers: .peers/.installed
 all: check test
 
 clean:
-	rm -rf .venv .peers build *.egg-info
+	rm -rf .venv .peers .mutants build *.egg-info

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from promise import LAYERS
 
-# A command, not a test.
-collect_ignore = ["resume/torture.py"]
+# Commands, not tests.
+collect_ignore = ["resume/torture.py", "mutants/run.py", "mutants/sandbox.py", "mutants/operators.py"]
 
 
 @pytest.fixture

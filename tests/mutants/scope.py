@@ -1,0 +1,66 @@
+"""Which modules are mutated, and by which tests each must be held.
+
+A module is tested by its own file in tests/, which mirrors the package, and by the further files named here. Of all
+these the tests are run that execute the changed lines.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+# The repository: the tool is run in its root.
+ROOT = Path.cwd()
+
+_LAYERS = ("contracts", "engine/test_explicit.py", "engine/test_network.py", "layers/test_architecture.py")
+_ENGINE = ("engine", "reference", "contracts", "resume/test_in_process.py")
+_DATA = ("data/test_prepared.py", "test_data_end_to_end.py", "test_bad_input.py")
+_RUNS = ("test_checkpointer.py", "test_resume.py", "resume/test_in_process.py")
+_FILES = ("test_checkpoint.py", "resume/test_damaged_files.py", *_RUNS)
+
+# Module or folder: further tests, below tests/.
+SCOPE: dict[str, tuple[str, ...]] = {
+    "arignote/streams.py": ("layers/test_initializers.py", "data/test_order.py"),
+    "arignote/progress.py": ("report/test_progress.py", "resume/test_in_process.py"),
+    "arignote/state.py": _FILES,
+    "arignote/checkpoint.py": _FILES,
+    "arignote/resume.py": (*_RUNS, "test_checkpoint.py", "data/test_prepared.py"),
+    "arignote/trainer.py": ("report/test_progress.py", "test_estimators.py", "test_parts_of_a_users_own.py", *_RUNS),
+    "arignote/checkpointer.py": ("resume/test_in_process.py", "resume/test_full_disk.py", "storage/test_remote.py"),
+    "arignote/run_files.py": (*_FILES, "storage/test_remote.py"),
+    "arignote/run_writer.py": (*_FILES, "storage/test_remote.py"),
+    "arignote/storage": ("storage", "resume/test_full_disk.py", "test_checkpointer.py"),
+    "arignote/optim": ("reference", "contracts", "engine/test_update.py", "test_registry.py", *_RUNS),
+    "arignote/layers": (*_LAYERS, "layers"),
+    "arignote/engine": _ENGINE,
+    "arignote/data/order.py": ("data/test_batches.py", "data/test_rows.py"),
+    "arignote/data/batches.py": ("data/test_order.py", "engine/test_feed.py", *_DATA),
+    "arignote/data/partition.py": _DATA,
+    "arignote/data/preprocess.py": ("data/test_transforms.py", *_DATA),
+    "arignote/data/transforms.py": ("data/test_preprocess.py", *_DATA),
+    "arignote/data/labels.py": ("data/test_rows.py", "test_estimators.py", *_DATA),
+    "arignote/data/rows.py": ("data/test_order.py", "data/test_batches.py", "data/test_reader.py", *_DATA),
+}
+
+
+def modules(root: Path = ROOT) -> list[str]:
+    """List the modules in scope, as paths below the root."""
+    found = [path for place in SCOPE for path in ([root / place] if place.endswith(".py") else _below(root / place))]
+    return [path.relative_to(root).as_posix() for path in found]
+
+
+def _below(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.rglob("*.py") if path.name != "__init__.py")
+
+
+def tests(module: str, root: Path = ROOT) -> list[str]:
+    """List the files of tests of a module, its own first, as paths below the root."""
+    path = Path(module)
+    own = Path("tests", *path.parts[1:-1], f"test_{path.name}")
+    further = next(SCOPE[place] for place in SCOPE if module == place or module.startswith(f"{place}/"))
+    found = [own] if (root / own).exists() else []
+    for name in further:
+        place = root / "tests" / name
+        files = sorted(place.glob("test_*.py")) if place.is_dir() else [place]
+        found += [one.relative_to(root) for one in files if one.exists()]
+    # The doctests of the module are tests of it too.
+    return list(dict.fromkeys([*(one.as_posix() for one in found), module]))
