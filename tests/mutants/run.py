@@ -128,11 +128,12 @@ def mutate(path: str, fresh: bool, sandbox: Sandbox) -> Module:
 def chosen_tests(change: Change, before: Outcome, files: list[str]) -> list[str]:
     """Return the tests that execute what was changed: file by file, in each the fastest first."""
     rank = {name: n for n, name in enumerate(files)}
-    any_may = not set(change.lines).isdisjoint(before.shared)
-    found = [test for test, lines in before.lines.items() if any_may or not set(change.lines).isdisjoint(lines)]
-    found.sort(key=lambda test: (rank.get(test.split("::")[0], len(rank)), before.seconds[test]))
-    total = itertools.accumulate(before.seconds[test] for test in found)
-    return [test for test, seconds in zip(found, total, strict=True) if seconds < BUDGET]
+    found = {test for line in change.lines for test in before.lines.get(str(line), ())}
+    if not set(change.lines).isdisjoint(before.shared):
+        found = set(before.seconds)
+    ordered = sorted(found, key=lambda test: (rank.get(test.split("::")[0], len(rank)), before.seconds[test]))
+    total = itertools.accumulate(before.seconds[test] for test in ordered)
+    return [test for test, seconds in zip(ordered, total, strict=True) if seconds < BUDGET]
 
 
 def tried(sandbox: Sandbox, path: str, text: str, chosen: list[str], seconds: float) -> tuple[str, str]:

@@ -18,14 +18,13 @@ import shutil
 import signal
 import sys
 import tempfile
-import threading
 import warnings
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
+import coverage
 import pytest
 
 # What Arignote and its tests load, however late: it is loaded once.
@@ -60,14 +59,14 @@ _OPTIONS = ("-x", "-q", "-p", "no:cacheprovider", "--tb=no", "--no-header", "--a
 
 @dataclass
 class Outcome:
-    """What pytest found: the first test that failed, and for each test its seconds and the lines it executed."""
+    """What pytest found: the first test that failed, the seconds of each, and the tests that execute each line."""
 
     ended: bool = False
     passed: bool = False
     failed: str = ""
     seconds: dict[str, float] = field(default_factory=dict)
-    lines: dict[str, list[int]] = field(default_factory=dict)
-    # Executed while the modules were imported and fixtures made: any test may depend on them.
+    lines: dict[str, list[str]] = field(default_factory=dict)
+    # Executed while modules were imported or fixtures made: any test may depend on these lines.
     shared: list[int] = field(default_factory=list)
 
 
@@ -76,42 +75,40 @@ class _Plugin:
 
     def __init__(self, outcome: Outcome, traced: Path | None):
         self._outcome, self._traced = outcome, str(traced)
-        self._shared: set[int] = set()
-        self._current = self._shared
+        self._coverage = None
         if traced is not None:
-            threading.settrace(self._trace)
-            sys.settrace(self._trace)
+            self._coverage = coverage.Coverage(data_file=None, include=[self._traced], messages=False)
+            self._coverage.start()
 
-    def _trace(self, frame: FrameType, event: str, argument: Any) -> Callable[..., Any] | None:
-        if frame.f_code.co_filename != self._traced:
-            return None
-        self._current.add(frame.f_lineno)
-        return self._trace
+    def _switch(self, context: str) -> None:
+        if self._coverage is not None:
+            self._coverage.switch_context(context)
 
     def pytest_runtest_logstart(self, nodeid: str) -> None:
-        self._lines: set[int] = set()
+        self._test = nodeid
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_call(self) -> None:
-        self._current = self._lines
-
-    def pytest_runtest_teardown(self) -> None:
-        self._current = self._shared
+        self._switch(self._test)
 
     def pytest_runtest_logreport(self, report: Any) -> None:
         if report.failed:
             self._outcome.failed = self._outcome.failed or report.nodeid
         if report.when == "call":
+            # What is executed from here to the next call, fixtures and imports, any test may depend on.
+            self._switch("")
             self._outcome.seconds[report.nodeid] = report.duration
-            self._outcome.lines[report.nodeid] = sorted(self._lines)
 
     def pytest_collectreport(self, report: Any) -> None:
         if report.failed:
             self._outcome.failed = self._outcome.failed or f"{report.nodeid} (while it was collected)"
 
     def pytest_sessionfinish(self, exitstatus: int) -> None:
-        sys.settrace(None)
-        self._outcome.shared = sorted(self._shared)
+        if self._coverage is not None:
+            self._coverage.stop()
+            found = self._coverage.get_data().contexts_by_lineno(self._traced)
+            self._outcome.lines = {str(line): tests for line, tests in found.items() if "" not in tests}
+            self._outcome.shared = [line for line, tests in found.items() if "" in tests]
 
 
 class Sandbox:

@@ -14,17 +14,17 @@ ROOT = Path.cwd()
 _LAYERS = ("contracts", "engine/test_explicit.py", "engine/test_network.py", "layers/test_architecture.py")
 _ENGINE = ("engine", "reference", "contracts", "resume/test_in_process.py")
 _DATA = ("data/test_prepared.py", "test_data_end_to_end.py", "test_bad_input.py")
-_RUNS = ("test_checkpointer.py", "test_resume.py", "resume/test_in_process.py")
-_FILES = ("test_checkpoint.py", "resume/test_damaged_files.py", *_RUNS)
+_RUNS = ("resume/test_in_process.py", "test_resume.py")
+_FILES = ("resume/test_damaged_files.py", "test_checkpointer.py", *_RUNS)
 
 # Module or folder: further tests, below tests/.
 SCOPE: dict[str, tuple[str, ...]] = {
     "arignote/streams.py": ("layers/test_initializers.py", "data/test_order.py"),
     "arignote/progress.py": ("report/test_progress.py", "resume/test_in_process.py"),
-    "arignote/state.py": _FILES,
-    "arignote/checkpoint.py": _FILES,
-    "arignote/resume.py": (*_RUNS, "test_checkpoint.py", "data/test_prepared.py"),
-    "arignote/trainer.py": ("report/test_progress.py", "test_estimators.py", "test_parts_of_a_users_own.py", *_RUNS),
+    "arignote/state.py": ("test_checkpoint.py", "resume/test_in_process.py"),
+    "arignote/checkpoint.py": ("resume/test_damaged_files.py",),
+    "arignote/resume.py": ("resume/test_in_process.py", "storage/test_remote.py"),
+    "arignote/trainer.py": ("report/test_progress.py", "test_estimators.py", *_RUNS),
     "arignote/checkpointer.py": ("resume/test_in_process.py", "resume/test_full_disk.py", "storage/test_remote.py"),
     "arignote/run_files.py": (*_FILES, "storage/test_remote.py"),
     "arignote/run_writer.py": (*_FILES, "storage/test_remote.py"),
