@@ -130,6 +130,35 @@ def test_the_same_state_is_the_same_bytes():
     assert bytes_of(state(network=turned)) == bytes_of(state())
 
 
+def test_the_same_state_is_the_same_bytes_in_whatever_order_its_entries_were_made():
+    spec = state().spec
+    turned = dict(reversed(spec.items())) | {"fit": dict(reversed(spec["fit"].items()))}
+    assert list(turned) != list(spec) and bytes_of(state(spec=turned)) == bytes_of(state())
+
+
+@pytest.mark.parametrize("name", ["a", "ab", "abc", "abcd", "abcde", "abcdef", "abcdefg", "abcdefgh"])
+def test_every_tensor_lies_at_a_multiple_of_the_size_of_its_numbers(name):
+    # As the format asks: huggingface.co/docs/safetensors. Names of eight lengths make headers of eight.
+    slots = {name: np.arange(3, dtype="u1"), f"{name}/wide": np.arange(3, dtype="f8"), f"{name}/half": np.ones(3, "f2")}
+    data = bytes_of(state(slots=slots))
+    n_header = struct.unpack("<Q", data[:8])[0]
+    header = json.loads(data[8 : 8 + n_header])
+    assert n_header % 8 == 0
+    offsets = [entry["data_offsets"] for key, entry in header.items() if key != "__metadata__"]
+    assert [begin for begin, _ in offsets] == [0, *(end for _, end in offsets[:-1])]
+    assert len(data) == 8 + n_header + offsets[-1][1]
+    for key, array in slots.items():
+        begin, end = header[f"slots/{key}"]["data_offsets"]
+        assert begin % array.itemsize == 0
+        assert data[8 + n_header + begin : 8 + n_header + end] == array.tobytes()
+
+
+def test_the_pieces_of_a_file_are_the_tensors_themselves():
+    weights = np.ones((100, 100), dtype="<f4")
+    pieces, _ = encode(state(slots={"velocity/fc1.W": weights}))
+    assert any(np.shares_memory(np.frombuffer(piece, np.uint8), weights) for piece in pieces if len(piece) == 40000)
+
+
 def test_the_library_of_safetensors_reads_it(tmp_path):
     from safetensors import safe_open
     from safetensors.numpy import load_file, save

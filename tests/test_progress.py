@@ -7,7 +7,7 @@ from math import isnan
 import numpy as np
 import pytest
 
-from arignote.progress import History
+from arignote.progress import History, Progress
 
 ROWS = [
     {"epoch": 1, "examples_seen": 100, "train_nll": 2.0, "seconds": 0.5},
@@ -21,6 +21,15 @@ def history(rows=ROWS):
     for row in rows:
         found.append(row)
     return found
+
+
+def test_a_run_begins_with_nothing_done():
+    assert list(vars(Progress()).values()) == [0, 0, 0, 0, 0, 0, False, False, None]
+
+
+def test_columns_of_integers_become_float64():
+    found = History({"epoch": [1, 2]})
+    assert found.arrays()["epoch"].dtype == np.float64 and len(found) == 2
 
 
 def test_what_only_some_rows_have_is_nan_in_the_others():

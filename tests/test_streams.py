@@ -53,5 +53,5 @@ def test_streams_of_neighbours_have_nothing_in_common():
 def test_seeds_fit_their_generators_and_touch_no_global_one(draw, bits):
     before = random.getstate(), np.random.get_state()[1].tolist()
     seeds = {draw() for _ in range(50)}
-    assert len(seeds) > 45 and all(0 <= seed < 2**bits for seed in seeds) and max(seeds) >= 2 ** (bits - 4)
+    assert len(seeds) > 45 and all(0 <= seed < 2**bits for seed in seeds) and max(seeds) >= 2 ** (bits - 1)
     assert (random.getstate(), np.random.get_state()[1].tolist()) == before
