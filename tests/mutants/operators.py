@@ -172,6 +172,9 @@ def _is_excluded(node: Any) -> bool:
         return True
     if node.type == "except_clause" and "ImportError" in node.get_code():
         return True
+    if node.type == "operator" and node.parent.type in ("parameters", "param"):
+        # The star before arguments that are given by name.
+        return True
     above, child = node.parent, node
     while above is not None:
         match above.type:

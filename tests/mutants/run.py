@@ -107,6 +107,7 @@ def mutate(path: str, fresh: bool, sandbox: Sandbox) -> Module:
     source = (sandbox.root / path).read_text()
     todo = {f"{one.operator} {one.occurrence}": one for one in changes(source)}
     module.n_mutants = len(todo)
+    module.results = {name: one for name, one in module.results.items() if name in todo}
     todo = {name: one for name, one in todo.items() if name not in module.results}
     module.save()
     if not todo:

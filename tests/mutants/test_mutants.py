@@ -55,6 +55,7 @@ def test_numbers_signs_bounds_streams_and_statements_are_changed(source, changed
         "x: int | None\n",
         "def f(a: int | str) -> int | None: ...\n",
         "x = f'{n + 1} rows'\n",
+        "def f(*, a, **more): ...\n",
         "@dataclass(frozen=True)\nclass A: ...\n",
         "assert a == 1\n",
         "x = zip(a, strict=True)\n",
