@@ -21,7 +21,7 @@ import numpy as np
 import pytest
 
 from arignote import ArignoteWarning, CheckpointError, NNClassifier
-from arignote.checkpoint import MIGRATIONS, VERSION, decode, encode, head_of
+from arignote.checkpoint import MIGRATIONS, VERSION, Head, decode, encode, head_of
 from arignote.optim.rules import RuleState
 from arignote.progress import Best, History, Progress
 from arignote.report.inspection import inspection, verification
@@ -743,6 +743,67 @@ def test_a_header_is_read_without_the_rest_of_the_file():
 
     assert head_of(read, "file").digest == encode(state())[1]
     assert max(asked) == 8 + struct.unpack("<Q", data[:8])[0]
+
+
+def by_hand(**more):
+    """Return the bytes of a file that begins as one of ours: a header, and one tensor of eight bytes."""
+    values = {"run_id": "r", "best": {"digest": "d" * 64}} | more
+    tensor = {"dtype": "F32", "shape": [2], "data_offsets": [0, 8]}
+    return sealed({"__metadata__": {"arignote": json.dumps(values), "digest": ""}, "a": tensor}, bytes(8))
+
+
+def test_the_head_of_a_file_tells_its_run_its_digest_that_of_the_best_file_and_its_size():
+    data = by_hand()
+    header, _ = apart(data)
+    assert head_of(lambda n: data[:n], "file") == Head("r", header["__metadata__"]["digest"], "d" * 64, len(data))
+    for best in (None, {}, {"value": 1.0}):
+        other = by_hand(best=best)
+        assert head_of(lambda n, data=other: data[:n], "file").best == ""
+    alone = sealed({"__metadata__": header["__metadata__"]})
+    assert head_of(lambda n: alone[:n], "file").n_bytes == len(alone)
+
+
+@pytest.mark.parametrize(
+    ("length", "message"),
+    [(0, "is cut short .0 bytes"), (7, "is cut short .7 bytes"), (8, "is cut short, or"), (-9, "is cut short, or")],
+)
+def test_a_file_that_ends_in_its_header_is_cut_short(length, message):
+    data = by_hand()
+    # The eight bytes of its tensor follow the header: -9 is one byte less than the header needs.
+    for read in (lambda n: data[:length][:n], lambda n: data[:length]):
+        with pytest.raises(CheckpointError, match=f"^file: {message}"):
+            head_of(read, "file")
+    with pytest.raises(CheckpointError, match=f"^file: {message}"):
+        decode(data[:length], "file")
+
+
+def test_eight_bytes_that_tell_an_empty_header_are_no_checkpoint():
+    with pytest.raises(CheckpointError, match=r"^file: is not a checkpoint of Arignote"):
+        decode(bytes(8), "file")
+
+
+@pytest.mark.parametrize("wrong", [{"digest": 5}, {"arignote": 5}])
+def test_texts_of_the_metadata_are_texts(wrong):
+    header, body = apart(by_hand())
+    header["__metadata__"] |= wrong
+    head = json.dumps(header).encode()
+    data = struct.pack("<Q", len(head)) + head + body
+    for act in (lambda: decode(data, "file"), lambda: head_of(lambda n: data[:n], "file")):
+        with pytest.raises(CheckpointError, match=r"^file: is not a checkpoint of Arignote"):
+            act()
+
+
+@pytest.mark.parametrize("version", [VERSION + 1, str(VERSION), None, 1.0, True, ...])
+def test_a_version_that_is_not_known_is_named(version):
+    header, body = apart(bytes_of(state(extra_metadata=None)))
+    values = json.loads(header["__metadata__"]["arignote"])
+    values["version"] = version
+    if version is ...:
+        del values["version"]
+    header["__metadata__"]["arignote"] = json.dumps(values)
+    told = None if version is ... else version
+    with pytest.raises(CheckpointError, match=f"has format version {told}; .* reads up to {VERSION}"):
+        decode(sealed(header, body), "file")
 
 
 def test_a_name_of_a_folder_is_refused(tmp_path):

@@ -14,6 +14,7 @@ from arignote.data.rows import rows_of
 from arignote.optim.rules import RuleState
 from arignote.preemption import StopAsked
 from arignote.registry import build
+from arignote.run_writer import RunWriter
 from arignote.state import TrainingState
 from arignote.streams import stream_seed
 from arignote.trainer import Event, Trainer
@@ -144,6 +145,14 @@ def test_a_validation_follows_the_batch_that_completes_its_examples(frequency, s
     state = run.go()
     assert [int(n) for n in state.history.arrays().get("examples_seen", [])] == seen
     assert state.progress.n_validations == run.n_validated == len(seen)
+
+
+def test_the_training_loss_after_one_row_is_that_of_the_row():
+    run = Run(n_epochs=1, batch_size=1, validation_frequency=1)
+    # Row 0 is passed over: its loss would be 0.
+    run.state.progress.batch = 1
+    run.go()
+    assert run.column("train_nll") == [1.0, 1.5, 2.0, 2.5, 3.0, 3.5, 4.0, 4.5, 5.0]
 
 
 def test_progress_counts_epochs_batches_updates_and_rows():
@@ -381,3 +390,32 @@ def test_a_row_has_the_seconds_since_the_row_before(monkeypatch):
     run.go()
     # The clock starts with the run, at 200, not where the loop was made.
     assert run.column("seconds") == [1.5, 2.5]
+
+
+def test_the_state_is_saved_after_every_update_and_every_epoch(tmp_path):
+    files = RunWriter(str(tmp_path / "run"))
+    saved = []
+
+    def heed():
+        # Called before each epoch, and after each update, which is saved by then.
+        found = next(files.states([]), None)
+        saved.append(found and (found[1].progress.epoch, found[1].progress.batch))
+
+    files.begin(heed)
+    Run(n_epochs=2, heed=heed, checkpointer=Checkpointer(files, every=1)).go()
+    files.end()
+    assert saved == [None, (0, 1), (0, 2), (0, 3), (1, 0), (1, 1), (1, 2), (1, 3)]
+
+
+def test_the_end_of_an_epoch_is_saved_where_batches_are_not(tmp_path):
+    files = RunWriter(str(tmp_path / "run"))
+    saved = []
+
+    def heed():
+        found = next(files.states([]), None)
+        saved.append(found and (found[1].progress.epoch, found[1].progress.batch))
+
+    files.begin(heed)
+    Run(n_epochs=2, heed=heed, checkpointer=Checkpointer(files, every="epoch")).go()
+    files.end()
+    assert saved == [*[None] * 4, *[(1, 0)] * 4]
