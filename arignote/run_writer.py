@@ -43,6 +43,7 @@ class RunWriter(RunFiles):
 
     def prepare(self) -> None:
         """See that a file can be written, and remove what killed writes left."""
+        self._check_deadline()
         self.folder.prepare(self._name)
 
     def tidy(self, run_id: str) -> None:
@@ -60,7 +61,7 @@ class RunWriter(RunFiles):
     def clear(self) -> None:
         """Remove every file of the stem."""
         for name in self.there():
-            self.folder.remove(name)
+            self._remove(name)
         self._heads = None
 
     def _known(self) -> dict[str, Head]:
@@ -113,8 +114,23 @@ class RunWriter(RunFiles):
             if self._lock is not None:
                 self._lock.check()
             before()
+            # To make room may have taken long: copies in a store, a pause of the process.
+            self._check_deadline()
 
         self.folder.write(name, pieces, make_room)
+
+    def _check_deadline(self) -> None:
+        """Raise CheckpointError if another process may have the run; called before each act that changes its files."""
+        if self._lock is not None:
+            self._lock.check_deadline()
+
+    def _set_aside(self, old: str, new: str) -> None:
+        self._check_deadline()
+        self.folder.set_aside(old, new)
+
+    def _remove(self, name: str) -> None:
+        self._check_deadline()
+        self.folder.remove(name)
 
     def _is_best(self, name: str) -> bool:
         return name.startswith(self.name("best")[: -len(".ckpt")])
@@ -127,14 +143,14 @@ class RunWriter(RunFiles):
         for number in range(self.keep_last - 1, 0, -1):
             older = self.name("last", number - 1)
             if older in known:
-                self.folder.set_aside(older, self.name("last", number))
+                self._set_aside(older, self.name("last", number))
                 known[self.name("last", number)] = known.pop(older)
 
     def _set_best_aside(self, known: dict[str, Head]) -> None:
         best = self.name("best")
         if best in known and known[best].digest in {head.best for head in known.values()}:
             number = next(n for n in range(1, len(known) + 2) if self.name("best", n) not in known)
-            self.folder.set_aside(best, self.name("best", number))
+            self._set_aside(best, self.name("best", number))
             known[self.name("best", number)] = known.pop(best)
 
     def _prune(self, known: dict[str, Head], run_id: str) -> None:
@@ -146,10 +162,10 @@ class RunWriter(RunFiles):
         bests = [name for name in there if self._is_best(name)]
         for name in there[: len(there) - len(bests)]:
             if name not in kept:
-                self.folder.remove(name)
+                self._remove(name)
                 known.pop(name, None)
         needed = {head.best for name, head in known.items() if not self._is_best(name)}
         for name in bests:
             if name not in known or known[name].digest not in needed:
-                self.folder.remove(name)
+                self._remove(name)
                 known.pop(name, None)

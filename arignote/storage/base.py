@@ -9,7 +9,7 @@ from typing import Protocol
 
 from arignote.errors import CheckpointError
 
-__all__ = ["Folder", "Heed", "Lock", "NotThereError", "Pieces", "holder", "is_url"]
+__all__ = ["Before", "Folder", "Heed", "Lock", "NotThereError", "Pieces", "holder", "is_url", "nothing"]
 
 
 class NotThereError(CheckpointError):
@@ -18,13 +18,21 @@ class NotThereError(CheckpointError):
 
 Pieces = Sequence[bytes | memoryview]
 Heed = Callable[[], None]
+Before = Callable[[], None]
+
+
+def nothing() -> None:
+    """Do nothing before a write."""
 
 
 class Lock(Protocol):
     """One run, one writer."""
 
     def check(self) -> None:
-        """CheckpointError where the run was taken over by another process."""
+        """Ask where the files are; CheckpointError if another process has, or may have, taken the run over."""
+
+    def check_deadline(self) -> None:
+        """Ask only the clock; CheckpointError if another process may have taken the run over."""
 
     def release(self) -> None:
         """Let others have the run."""
@@ -42,8 +50,15 @@ class Folder(Protocol):
     def read(self, name: str, n_bytes: int | None = None) -> bytes:
         """Return the contents of a file, or its first bytes."""
 
-    def write(self, name: str, pieces: Pieces, before: Callable[[], None] | None = None) -> None:
+    def write(self, name: str, pieces: Pieces, before: Before = nothing) -> None:
         """Put a file under a name: complete or not at all. `before` is called when only the last act is left."""
+
+    def write_if(self, name: str, pieces: Pieces, expected: bytes | None, before: Before = nothing) -> bool:
+        """Write a small file if its contents are `expected` (None: if there is none); return whether it was written.
+
+        `before` is called when only the last act is left. That is atomic where the storage has conditional writes;
+        elsewhere the file is read and compared, then written, and `before` is called before each of the two.
+        """
 
     def set_aside(self, old: str, new: str) -> None:
         """Give the file `old` the name `new`; `old` is going to be written anew."""

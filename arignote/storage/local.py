@@ -13,7 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from arignote.errors import CheckpointError
-from arignote.storage.base import Heed, Lock, NotThereError, Pieces, holder
+from arignote.storage.base import Before, Heed, Lock, NotThereError, Pieces, holder, nothing
 from arignote.storage.lease import Lease
 
 try:
@@ -26,6 +26,8 @@ __all__ = ["LocalFolder", "LocalLock"]
 
 # As large as a small checkpoint, so that a full disk is told before training.
 _PROBE = bytes(65536)
+# What link(2) fails with where a file system has no links (EPERM), and what network file systems and FUSE make of it.
+_NO_LINKS = (errno.EPERM, errno.EACCES, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS)
 
 
 def _told(path: object, act: str, fault: OSError) -> CheckpointError:
@@ -66,7 +68,43 @@ class LocalFolder:
         except OSError as fault:
             raise _told(self._as_told / name, "read", fault) from None
 
-    def write(self, name: str, pieces: Pieces, before: Callable[[], None] | None = None) -> None:
+    def write(self, name: str, pieces: Pieces, before: Before = nothing) -> None:
+        def place(temporary: Path) -> bool:
+            before()
+            os.replace(temporary, self._path / name)
+            return True
+
+        self._place(name, pieces, place)
+
+    def write_if(self, name: str, pieces: Pieces, expected: bytes | None, before: Before = nothing) -> bool:
+        def place(temporary: Path) -> bool:
+            before()
+            if expected is None:
+                # A link is made only if the name is free, also on network file systems (RFC 1813, 3.3.15).
+                try:
+                    os.link(temporary, self._path / name)
+                    return True
+                except FileExistsError:
+                    return False
+                except OSError as fault:
+                    if fault.errno not in _NO_LINKS:
+                        raise
+            if self._contents(name) != expected:
+                return False
+            before()
+            os.replace(temporary, self._path / name)
+            return True
+
+        return self._place(name, pieces, place)
+
+    def _contents(self, name: str) -> bytes | None:
+        try:
+            return self.read(name)
+        except NotThereError:
+            return None
+
+    def _place(self, name: str, pieces: Pieces, place: Callable[[Path], bool]) -> bool:
+        """Write a temporary file, and let a function give it its name."""
         # Two containers may share a folder, and the number of their processes: a name that is nobody else's.
         temporary = self._path / f".{name.lstrip('.')}.{uuid.uuid4().hex}.tmp"
         try:
@@ -75,10 +113,10 @@ class LocalFolder:
                     file.write(piece)
                 file.flush()
                 os.fsync(file.fileno())
-            if before is not None:
-                before()
-            os.replace(temporary, self._path / name)
-            self._sync()
+            placed = place(temporary)
+            if placed:
+                self._sync()
+            return placed
         except OSError as fault:
             raise _told(self._as_told / name, "written", fault) from None
         finally:
@@ -198,6 +236,9 @@ class LocalLock:
 
     def check(self) -> None:
         """Nothing takes a lock of the operating system away."""
+
+    def check_deadline(self) -> None:
+        """A lock of the operating system has no deadline."""
 
     def release(self) -> None:
         with contextlib.suppress(OSError):

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import errno
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 from arignote.errors import CheckpointError, ConfigError
-from arignote.storage.base import Heed, Lock, NotThereError, Pieces, is_url
+from arignote.storage.base import Before, Heed, Lock, NotThereError, Pieces, is_url, nothing
 from arignote.storage.lease import Lease
 
 __all__ = ["RemoteFolder"]
@@ -15,6 +16,16 @@ __all__ = ["RemoteFolder"]
 # Left alone, s3fs would wait minutes for a store that does not answer: 5 times 5 times 15 s.
 _S3_RETRIES = 2
 _S3_CLIENT = {"retries": {"mode": "standard", "total_max_attempts": 2}}
+# Codes of S3 where the condition of a write does not hold, or another write with a condition is under way.
+_REFUSALS = ("PreconditionFailed", "412", "ConditionalRequestConflict", "409")
+
+
+def _is_refused(fault: Exception, expected: bytes | None) -> bool:
+    """Whether a store did not write because its condition did not hold."""
+    # s3fs makes an OSError of what botocore raised.
+    told = getattr(fault.__cause__, "response", {}).get("Error", {}).get("Code", "")
+    is_gone = expected is not None and isinstance(fault, FileNotFoundError)
+    return is_gone or isinstance(fault, FileExistsError) or told in _REFUSALS
 
 
 class RemoteFolder:
@@ -35,13 +46,14 @@ class RemoteFolder:
         self._url = url.rstrip("/")
         if not is_url(self._url):
             raise ConfigError(f"checkpoint in {url!r}: must name a bucket and a run, such as s3://bucket/run")
-        is_s3 = self._url.startswith(("s3://", "s3a://"))
-        more = {"config_kwargs": _S3_CLIENT} if is_s3 else {}
+        self._is_s3 = self._url.startswith(("s3://", "s3a://"))
+        self._has_conditions = True
+        more = {"config_kwargs": _S3_CLIENT} if self._is_s3 else {}
         try:
             import fsspec
 
             self._fs, self._path = fsspec.core.url_to_fs(self._url, use_listings_cache=False, **more)
-            if is_s3:
+            if self._is_s3:
                 self._fs.retries = _S3_RETRIES
         except (ImportError, ValueError) as fault:
             raise ConfigError(f"checkpoint {url!r}: {fault}. Try: pip install 'arignote[cloud]'") from None
@@ -77,11 +89,57 @@ class RemoteFolder:
             data: bytes = self._fs.cat_file(self._at(name), start=None if n_bytes is None else 0, end=n_bytes)
             return data
 
-    def write(self, name: str, pieces: Pieces, before: Callable[[], None] | None = None) -> None:
-        if before is not None:
-            before()
+    def write(self, name: str, pieces: Pieces, before: Before = nothing) -> None:
+        data = b"".join(pieces)
+        before()
         with self._told(name, "written"):
-            self._fs.pipe_file(self._at(name), b"".join(pieces))
+            self._fs.pipe_file(self._at(name), data)
+
+    def write_if(self, name: str, pieces: Pieces, expected: bytes | None, before: Before = nothing) -> bool:
+        """Write on a condition: atomically on S3, and on GCS and Azure if no file is expected."""
+        data = b"".join(pieces)
+        if not (self._has_conditions and (self._is_s3 or expected is None)):
+            before()
+            if self._contents(name) != expected:
+                return False
+            before()
+            self.write(name, [data])
+            return True
+        condition = {"IfNoneMatch": "*"} if self._is_s3 else {"mode": "create"}
+        if expected is not None:
+            # The tag is read first: it is that of the expected contents, or of earlier ones and no longer valid.
+            tag = self._tag(name)
+            if tag is None or self._contents(name) != expected:
+                return False
+            condition = {"IfMatch": tag}
+        before()
+        with self._told(name, "written"):
+            try:
+                self._fs.pipe_file(self._at(name), data, **condition)
+                return True
+            except (OSError, TypeError) as fault:
+                if _is_refused(fault, expected):
+                    return False
+                # Not every store of the S3 protocol has conditions, nor every package of fsspec.
+                if not (isinstance(fault, TypeError) or fault.errno == errno.ENOSYS):
+                    raise
+        self._has_conditions = False
+        return self.write_if(name, [data], expected, before)
+
+    def _tag(self, name: str) -> str | None:
+        """Return what S3 calls the ETag of an object; None where there is none."""
+        with self._told(name, "read"):
+            try:
+                tag: str = self._fs.info(self._at(name), refresh=True)["ETag"]
+                return tag
+            except FileNotFoundError:
+                return None
+
+    def _contents(self, name: str) -> bytes | None:
+        try:
+            return self.read(name)
+        except NotThereError:
+            return None
 
     def set_aside(self, old: str, new: str) -> None:
         # A copy: the old name keeps its contents until the new ones are complete.

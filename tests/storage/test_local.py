@@ -120,6 +120,118 @@ def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(monkeypatch, tm
     assert folder.names() == ["file"]
 
 
+def test_a_file_is_written_where_its_contents_are_as_expected_and_not_otherwise(tmp_path):
+    folder = LocalFolder(tmp_path)
+    assert not folder.write_if("file", [b"zero"], b"not there")
+    assert folder.names() == []
+    assert folder.write_if("file", [b"o", b"ne"], None)
+    assert folder.read("file") == b"one"
+    assert not folder.write_if("file", [b"two"], None)
+    assert not folder.write_if("file", [b"two"], b"On")
+    assert folder.read("file") == b"one"
+    assert folder.write_if("file", [b"two"], b"one")
+    assert folder.read("file") == b"two"
+    assert folder.names() == ["file"]
+
+
+def test_a_file_is_created_only_if_none_came_before_it(tmp_path):
+    folder, calls = LocalFolder(tmp_path), []
+
+    def before():
+        calls.append(folder.names())
+        folder.write("file", [b"another"])
+
+    assert not folder.write_if("file", [b"one"], None, before)
+    assert folder.read("file") == b"another" and folder.names() == ["file"]
+    # The temporary file was complete by then: linking it was the last act.
+    assert len(calls) == 1 and len(calls[0]) == 1 and calls[0][0].endswith(".tmp")
+
+
+@pytest.mark.parametrize("fault", [errno.EPERM, errno.EACCES, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS])
+def test_without_links_a_file_is_looked_for_before_it_is_created(fault, tmp_path, monkeypatch):
+    def none(*args, **kwargs):
+        raise OSError(fault, os.strerror(fault))
+
+    monkeypatch.setattr(os, "link", none)
+    folder, calls = LocalFolder(tmp_path), []
+    assert folder.write_if("file", [b"one"], None, lambda: calls.append(folder.names()))
+    assert len(calls) == 2 and folder.read("file") == b"one"
+    assert not folder.write_if("file", [b"two"], None)
+    assert folder.read("file") == b"one" and folder.names() == ["file"]
+
+
+def test_a_link_that_fails_for_another_reason_is_an_error(tmp_path, monkeypatch):
+    def full(*args, **kwargs):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "link", full)
+    with pytest.raises(CheckpointError, match=r"file: cannot be written: \[Errno 28\]"):
+        LocalFolder(tmp_path).write_if("file", [b"one"], None)
+    assert os.listdir(tmp_path) == []
+
+
+def test_before_a_file_is_replaced_its_contents_are_compared_once_more(tmp_path):
+    folder, calls = LocalFolder(tmp_path), []
+
+    def before():
+        calls.append(folder.read("file"))
+        if len(calls) == 1:
+            folder.write("file", [b"another"])
+
+    folder.write("file", [b"one"])
+    assert not folder.write_if("file", [b"two"], b"one", before)
+    assert calls == [b"one"] and folder.read("file") == b"another"
+    # Called before the comparison and before the last act.
+    assert folder.write_if("file", [b"two"], b"another", lambda: calls.append(folder.read("file")))
+    assert calls == [b"one", b"another", b"another"]
+
+
+@pytest.fixture
+def operations(monkeypatch):
+    """What the operating system is asked to make last, in order: the file or folder of an fsync, and of a new name."""
+    found, names = [], {"fsync": os.fsync, "replace": os.replace, "link": os.link}
+
+    def fsync(handle):
+        found.append(("fsync", os.readlink(f"/proc/self/fd/{handle}"), os.fstat(handle).st_size))
+        names["fsync"](handle)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    for name in ("replace", "link"):
+
+        def act(old, new, name=name):
+            found.append((name, str(old), str(new)))
+            names[name](old, new)
+
+        monkeypatch.setattr(os, name, act)
+    return found
+
+
+@pytest.mark.skipif(not os.path.exists("/proc/self/fd"), reason="no /proc here")
+@pytest.mark.parametrize("how", ["write", "write_if new", "write_if old"])
+def test_a_file_is_on_disk_before_it_has_its_name_and_its_name_after_that(how, tmp_path, operations):
+    """The order of open(2), fsync(2) and rename(2) in "Notes": a name is on disk when its folder is synchronised."""
+    path, folder = tmp_path / "file", LocalFolder(tmp_path)
+    if how == "write":
+        folder.write("file", [b"con", b"tents"])
+    elif how == "write_if new":
+        assert folder.write_if("file", [b"con", b"tents"], None)
+    else:
+        path.write_bytes(b"old")
+        assert folder.write_if("file", [b"con", b"tents"], b"old")
+    synced, placed, last = operations
+    temporary = synced[1]
+    # All eight bytes were handed to the system by then.
+    assert synced == ("fsync", temporary, 8) and temporary.startswith(f"{tmp_path}/.file.")
+    assert placed == ("link" if how == "write_if new" else "replace", temporary, str(path))
+    assert last[:2] == ("fsync", str(tmp_path))
+
+
+def test_where_nothing_was_written_the_folder_is_not_synchronised(tmp_path, operations):
+    (tmp_path / "file").write_bytes(b"old")
+    assert not LocalFolder(tmp_path).write_if("file", [b"new"], b"other")
+    assert [what for what, *_ in operations] == ["fsync"]
+
+
 def test_a_file_system_that_cannot_sync_a_folder_is_good_enough(monkeypatch, tmp_path):
     really = os.fsync
 

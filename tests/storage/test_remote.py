@@ -15,6 +15,7 @@ import fsspec
 import pytest
 from fsspec.implementations.memory import MemoryFileSystem
 from promise import Stopped, at_event, digest, stop
+from stepped import Clock
 
 from arignote import CheckpointError, ConfigError, NNClassifier
 from arignote.config import read_config
@@ -70,7 +71,6 @@ def place(monkeypatch, tmp_path):
     """The spool is in a folder of the test's own, and a free lease is had at once."""
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     monkeypatch.setattr(lease, "RENEW_AFTER", 0.5)
-    monkeypatch.setattr(lease, "STALE_AFTER", 2.0)
 
 
 @pytest.fixture
@@ -293,7 +293,7 @@ def test_while_the_store_is_away_each_failed_save_is_told_and_kept_here(fit, sha
     assert not list(tmp_path.rglob("*.ckpt"))
 
 
-def test_a_store_away_at_the_end_is_an_error_that_says_where_the_state_is(fit, shaky, tmp_path):
+def test_a_store_away_at_the_end_is_an_error_that_says_where_the_state_is(fit, shaky, tmp_path, monkeypatch):
     stem = "shaky://bucket/run"
 
     def go(event):
@@ -307,7 +307,8 @@ def test_a_store_away_at_the_end_is_an_error_that_says_where_the_state_is(fit, s
     with pytest.raises(CheckpointError, match="does not answer"):
         fit(stem)
     shaky.away = False
-    # The dead one could not give its lease back.
+    # The dead one could not give its lease back; this clock passes the 60 s at once.
+    monkeypatch.setattr(lease, "Clock", Clock)
     with pytest.warns(ArignoteWarning, match="holds this run"):
         ended = fit(stem)
     assert ended.story_.startswith(f"finished, 3 of 3 epochs ({tmp_path}")
@@ -350,6 +351,156 @@ def test_what_is_behind_the_store_or_of_another_run_is_not_gone_on_from(fit, kep
     fresh = fit(stem, resume="fresh")
     assert fresh.state_.starts == [[0, 0]]
     assert fit(stem).state_.run_id == fresh.state_.run_id
+
+
+class Calls:
+    """Counts the calls of `before`, and does something at one of them."""
+
+    def __init__(self, at=0, act=None):
+        self.n, self._at, self._act = 0, at, act
+
+    def __call__(self):
+        self.n += 1
+        if self.n == self._at:
+            self._act()
+
+
+@pytest.fixture
+def folder(stem):
+    return folder_of(stem)[0]
+
+
+def test_a_file_is_written_where_its_contents_are_as_expected_and_not_otherwise(folder):
+    assert not folder.write_if("file", [b"zero"], b"not there")
+    assert folder.names() == []
+    assert folder.write_if("file", [b"o", b"ne"], None)
+    assert folder.read("file") == b"one"
+    assert not folder.write_if("file", [b"two"], None)
+    assert not folder.write_if("file", [b"two"], b"On")
+    assert folder.read("file") == b"one"
+    assert folder.write_if("file", [b"two"], b"one")
+    assert folder.read("file") == b"two"
+    assert not folder.write_if("file", [b"three"], b"one")
+    assert folder.read("file") == b"two"
+
+
+@pytest.mark.parametrize("expected", [None, b"one"])
+@pytest.mark.parametrize("then", ["written", "removed"])
+def test_on_s3_nothing_that_happens_before_the_write_is_written_over(s3, expected, then):
+    folder = RemoteFolder("s3://bucket")
+    if expected is not None:
+        folder.write("file", [expected])
+
+    def other():
+        if then == "written":
+            folder.write("file", [b"another"])
+        else:
+            folder.remove("file")
+
+    before = Calls(1, other)
+    # If nobody wrote the file, it may be created.
+    may = expected is None and then == "removed"
+    assert folder.write_if("file", [b"two"], expected, before) is may and before.n == 1
+    assert folder.names() == (["file"] if may or then == "written" else [])
+    if folder.names():
+        assert folder.read("file") == (b"two" if may else b"another")
+
+
+def test_on_s3_the_tag_is_older_than_the_contents_that_are_compared(s3, monkeypatch):
+    """Read in the other order, the tag of new contents would let them be written over."""
+    folder = RemoteFolder("s3://bucket")
+    folder.write("file", [b"one"])
+    info = folder._fs.info
+
+    def then_written(*args, **kwargs):
+        found = info(*args, **kwargs)
+        folder.write("file", [b"another"])
+        return found
+
+    monkeypatch.setattr(folder._fs, "info", then_written)
+    assert not folder.write_if("file", [b"two"], b"another")
+    assert folder.read("file") == b"another"
+
+
+def test_elsewhere_a_file_is_created_atomically_and_replaced_after_a_second_look():
+    MemoryFileSystem.store.clear()
+    folder = RemoteFolder("memory://bucket")
+    before = Calls(1, lambda: folder.write("file", [b"another"]))
+    assert not folder.write_if("file", [b"one"], None, before) and before.n == 1
+    # The window that stays open: after the second call, right before the write.
+    before = Calls(1, lambda: folder.write("file", [b"a third"]))
+    assert not folder.write_if("file", [b"one"], b"another", before) and before.n == 1
+    before = Calls()
+    assert folder.write_if("file", [b"one"], b"a third", before) and before.n == 2
+    assert folder.read("file") == b"one"
+
+
+class OldFileSystem(ShakyFileSystem):
+    """A store whose package knows no way to only create a file."""
+
+    protocol = "old"
+    store: dict = {}
+    pseudo_dirs = [""]
+
+    def pipe_file(self, path, value):
+        super().pipe_file(path, value)
+
+
+def test_a_package_without_conditions_reads_before_it_writes():
+    fsspec.register_implementation("old", OldFileSystem, clobber=True)
+    folder = RemoteFolder("old://bucket")
+    for before in (Calls(), Calls()):
+        assert folder.write_if("file", [b"one"], None, before) and before.n >= 2
+        assert not folder.write_if("file", [b"two"], None)
+        assert folder.read("file") == b"one"
+        folder.remove("file")
+    assert before.n == 2
+
+
+@pytest.mark.parametrize("expected", [None, b"one"])
+@pytest.mark.parametrize(
+    ("code", "written"), [("NotImplemented", True), ("ConditionalRequestConflict", False), ("AccessDenied", None)]
+)
+def test_what_s3_answers_to_a_condition_is_understood(s3, monkeypatch, code, written, expected):
+    from botocore.exceptions import ClientError
+    from s3fs.errors import translate_boto_error
+
+    folder = RemoteFolder("s3://bucket")
+    if expected is not None:
+        folder.write("file", [expected])
+    really = folder._fs.pipe_file
+
+    def answer(path, data, **condition):
+        if not condition:
+            return really(path, data)
+        # Neither code is one that moto gives.
+        raise translate_boto_error(ClientError({"Error": {"Code": code, "Message": "no"}}, "PutObject"))
+
+    monkeypatch.setattr(folder._fs, "pipe_file", answer)
+    if written is None:
+        with pytest.raises(CheckpointError, match="s3://bucket/file: cannot be written: PermissionError: no"):
+            folder.write_if("file", [b"two"], expected)
+    else:
+        assert folder.write_if("file", [b"two"], expected) is written
+    assert ("file" in folder.names() and folder.read("file") == b"two") is bool(written)
+
+
+def test_a_write_on_a_condition_to_a_bucket_that_is_missing_is_an_error(s3):
+    folder = RemoteFolder("s3://nowhere")
+    with pytest.raises(CheckpointError, match="s3://nowhere/file: cannot be written: there is no such bucket"):
+        folder.write_if("file", [b"one"], None)
+
+
+def test_an_exception_of_before_is_raised_as_it_is(folder):
+    folder.write("file", [b"one"])
+    for act in (
+        lambda: folder.write("file", [b"two"], stop),
+        lambda: folder.write_if("file", [b"two"], b"one", stop),
+        lambda: folder.write_if("other", [b"two"], None, stop),
+    ):
+        with pytest.raises(Stopped):
+            act()
+    assert folder.names() == ["file"] and folder.read("file") == b"one"
 
 
 def test_a_package_that_is_not_installed_is_told_with_the_command_that_helps(fit, monkeypatch):
