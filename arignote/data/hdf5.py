@@ -167,7 +167,8 @@ def _file(path: str, table: str | None) -> h5py.File:
         raise DataError(f"{path}: there is no such file{told}")
     try:
         return h5py.File(path, "r")
-    except OSError as fault:
+    except Exception as fault:
+        # Of a broken file the library raises OSError, and now and then another.
         what = "is cut short" if "truncated" in str(fault) else "cannot be opened"
         what = what if h5py.is_hdf5(path) else "is not an HDF5 file"
         raise DataError(f"{path}: {what}{told}: {fault}") from None

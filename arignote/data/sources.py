@@ -154,17 +154,12 @@ def _columns(path: Path, key: str, labels: bool) -> Reader:
 
 def _numpy(path: Path, key: str, labels: bool) -> Reader:
     """Return a memory map of a .npy, or an array of a .npz."""
-    try:
-        loaded = np.load(path, allow_pickle=False, mmap_mode="r")
-        if isinstance(loaded, np.ndarray):
-            return ArrayReader(loaded, str(path))
-        with loaded:
-            name = _chosen(path, key, labels, list(loaded.files))
-            return ArrayReader(loaded[name], f"{path}:{name}")
-    except DataError:
-        raise
-    except (OSError, ValueError, EOFError) as fault:
-        raise DataError(f"{path}: cannot be read as {path.suffix}: {fault}") from None
+    from arignote.data.npy import arrays_in, map_npy, read_npz
+
+    if path.suffix.lower() == ".npy":
+        return ArrayReader(map_npy(path), str(path))
+    name = _chosen(path, key, labels, arrays_in(path))
+    return ArrayReader(read_npz(path, name), f"{path}:{name}")
 
 
 def _chosen(path: Path, key: str, labels: bool, there: list[str]) -> str:

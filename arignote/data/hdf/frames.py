@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from arignote.data.hdf.attributes import plain_of, see_filters, text_of, unpickled
+from arignote.data.hdf.attributes import attribute, child, dataset, plain_of, see_filters, text_of, unpickled, whole
 from arignote.data.hdf.parts import Part, Table, field_of, objects, part_of, plan
 from arignote.errors import DataError
 
@@ -26,7 +26,7 @@ def frame(group: Any, where: str, kind: str, columns: Sequence[str] | None) -> T
     fetch: Callable[[int, int], Any] = slice
     row_bytes = None
     if kind.endswith("table"):
-        data = group["table"]
+        data = dataset(group, "table")
         see_filters(data, where)
         parts, names = blocks(group, data, where)
         n_rows, chunk, row_bytes = len(data), data.chunks and data.chunks[0], data.dtype.itemsize
@@ -36,7 +36,7 @@ def frame(group: Any, where: str, kind: str, columns: Sequence[str] | None) -> T
         if any(text_of(group, f"{axis}_variety") == "multi" for axis in axes):
             raise DataError(f"{where}: has a MultiIndex, which is not read; save it after reset_index()")
         names = ["values"] if series else _axis(group, "axis0")
-        n_blocks = 1 if series else int(group.attrs["nblocks"])
+        n_blocks = 1 if series else int(attribute(group, "nblocks"))
         pieces = (
             [("values", names)]
             if series
@@ -61,7 +61,7 @@ def frame(group: Any, where: str, kind: str, columns: Sequence[str] | None) -> T
 
 def _fixed(group: Any, where: str, name: str, labels: list[str]) -> tuple[Part, int | None, int | None]:
     """Return one block of a fixed-format object, its number of rows and rows per chunk; raw is a slice."""
-    data = group[name]
+    data = dataset(group, name)
     odd = text_of(data, "value_type")
     odd = odd if odd.startswith(("date", "time")) else ""
     if "shape" in data.attrs:
@@ -74,7 +74,7 @@ def _fixed(group: Any, where: str, name: str, labels: list[str]) -> tuple[Part, 
         values = objects(unpickled(data, name, bytes(data[0])))
         return Part(labels, np.dtype(object), lambda s: values[s], odd=odd), len(values), None
     see_filters(data, where)
-    flip = data.ndim > 1 and not data.attrs.get("transposed", False)
+    flip = data.ndim > 1 and not attribute(data, "transposed")
     shape = data.shape[::-1] if flip else data.shape
     if shape[1:] not in ((), (len(labels),)):
         raise DataError(f"{where}/{name}: has {shape[1:]} columns, but {len(labels)} names")
@@ -86,13 +86,14 @@ def _fixed(group: Any, where: str, name: str, labels: list[str]) -> tuple[Part, 
 
 def _axis(group: Any, name: str) -> list[str]:
     """Return the labels of an axis of a fixed-format object."""
-    data = group[name]
+    data = dataset(group, name)
     if text_of(data, "PSEUDOATOM") == "object":
         return [str(label) for label in unpickled(data, name, bytes(data[0]))]
     if "shape" in data.attrs:
         return []
     encoding = text_of(group, "encoding") or "utf-8"
-    return [label.decode(encoding) if isinstance(label, bytes) else str(label) for label in data[:].tolist()]
+    labels = whole(data, f"{data.file.filename}: {data.name}").tolist()
+    return [label.decode(encoding) if isinstance(label, bytes) else str(label) for label in labels]
 
 
 def blocks(group: Any, data: Any, where: str) -> tuple[list[Part], list[str]]:
@@ -115,7 +116,7 @@ def blocks(group: Any, data: Any, where: str) -> tuple[list[Part], list[str]]:
         if math.prod(data.dtype[field].shape) != len(labels):
             raise DataError(f"{where}: field {field!r} is {data.dtype[field].shape}, but has {len(labels)} names")
         if meta == "category":
-            part = _category(group[f"meta/{field}/meta"], f"{where}/meta/{field}/meta", labels, cut)
+            part = _category(child(group, f"meta/{field}/meta"), f"{where}/meta/{field}/meta", labels, cut)
         parts.append(part)
     return parts, [str(name) for name in names]
 

@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from arignote.data.hdf.attributes import plain_of, see_filters
+from arignote.data.hdf.attributes import dataset, plain_of, see_filters
 from arignote.data.hdf.frames import blocks
 from arignote.data.hdf.parts import Table, plan
+from arignote.data.room import check_memory
 from arignote.errors import DataError, listed
 
 __all__ = ["panel"]
@@ -58,7 +59,7 @@ class _Lines:
     """
 
     def __init__(self, group: Any, where: str):
-        self.where, self.data = where, group["table"]
+        self.where, self.data = where, dataset(group, "table")
         see_filters(self.data, where)
         parts, names = blocks(group, self.data, where)
         self.dtype, self._width, self._assemble = plan(where, parts, names, None)
@@ -72,6 +73,9 @@ class _Lines:
             raise DataError(f"{where}: holds nothing, or its rows do not lie together: axes {indexed}, {n_lines} lines")
         self._inner = others if self.by_rows else [self._first, *others]
         fields = self.data.fields(list(indexed))
+        check_memory(
+            n_lines * sum(self.data.dtype[name].itemsize for name in indexed), where, "the labels of its lines"
+        )
         self._head = fields[: _period(fields, n_lines, self._first, others)] if self.by_rows else fields[:]
         self._sizes = [len(np.unique(self._head[name])) for name in self._inner]
         self.per = len(self._head)
@@ -118,7 +122,8 @@ class _Lines:
         return self._assemble(raw, len(raw)).reshape(stop - start, *self._sizes, self._width)
 
     def _pixels(self, start: int, stop: int) -> Array:
-        step = (self.data.chunks or (self.per,))[0]
+        step = min(self.per, (self.data.chunks or (self.per,))[0])
+        check_memory(step * self.data.dtype.itemsize, self.where, "the lines of a chunk")
         raws = (self.data[at : at + step] for at in range(0, self.per, step))
         return np.concatenate([self._assemble(raw, len(raw))[:, start:stop] for raw in raws]).reshape(
             *self._sizes, stop - start

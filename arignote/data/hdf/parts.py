@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from arignote.data.hdf.attributes import telling
+from arignote.data.room import check_memory
 from arignote.errors import DataError, listed, there_are
 
 __all__ = ["Part", "Table", "field_of", "objects", "part_of", "plan"]
@@ -65,6 +66,10 @@ class Table:
         row_bytes: int | None = None,
         scattered: bool = False,
     ):
+        if min(shape) < 0:
+            raise DataError(f"{where}: has the shape {shape}, which no table has")
+        # Whoever trains on it draws an order of its rows.
+        check_memory(8 * shape[0], where, f"the numbers of its {shape[0]} rows")
         self.shape, self.dtype, self.names = shape, dtype, list(names)
         self._where, self._read, self._chunk, self._lines = where, read, chunk, lines
         self._row_bytes = max(1, row_bytes or math.prod(shape[1:]) * dtype.itemsize)
@@ -89,9 +94,14 @@ class Table:
         """
         start, stop, _ = slice(start, stop).indices(len(self))
         stop = max(start, stop)
+        self._check_memory(stop - start)
         with telling(self._where, f" (in rows {start} to {stop})"):
             rows = self._read(start, stop).reshape(stop - start, *self.shape[1:])
             return np.ascontiguousarray(rows, dtype=self.dtype)
+
+    def _check_memory(self, n_rows: int) -> None:
+        n_bytes = max(self._row_bytes, math.prod(self.shape[1:]) * self.dtype.itemsize)
+        check_memory(n_rows * n_bytes, self._where, f"{n_rows} of its rows {self.shape[1:]}")
 
     def pick(self, rows: NDArray[np.int64]) -> Array:
         """Return rows by their numbers, in any order, again and again if so asked; no chunk is read twice."""
@@ -101,6 +111,7 @@ class Table:
         if len(rows) and not len(cuts):
             found: Array = self.read(int(rows[0]), int(rows[-1]) + 1).take(asked - rows[0], axis=0)
             return found
+        self._check_memory(len(rows))
         out = np.empty((len(rows), *self.shape[1:]), self.dtype)
         for start, stop in zip([0, *cuts], [*cuts, len(rows)], strict=True):
             if start < stop:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from arignote.data.hdf.attributes import dtype_of, see_filters, telling, text_of
+from arignote.data.hdf.attributes import child, dtype_of, see_filters, telling, text_of
 from arignote.data.hdf.frames import frame
 from arignote.data.hdf.panels import panel
 from arignote.data.hdf.parts import Table, field_of, part_of, plan
@@ -31,7 +32,7 @@ def tables_of(file: h5py.File) -> list[str]:
     def visit(name: str, item: Any) -> None:
         path = f"/{name}"
         parent = path.rpartition("/")[0]
-        if "/_i_" in path or any(path.startswith(f"{group}/meta/") for group in groups):
+        if "/_i_" in path or any(path[: at.start()] in groups for at in re.finditer("/meta/", path)):
             return
         if isinstance(item, h5py.Group) and "pandas_type" in item.attrs:
             groups.add(path)
@@ -74,7 +75,7 @@ def open_table(
     columns = [columns] if isinstance(columns, str) else columns
     where = f"{file.filename}: {path}"
     with telling(where):
-        item = file.get(path)
+        item = child(file, path)
         if item is None:
             there = tables_of(file)
             raise DataError(f"{where}: there is no such table. {there_are(path, there)}")

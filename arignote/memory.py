@@ -1,0 +1,57 @@
+"""How much memory this process can still allocate: checked before a size that a file declares is allocated."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from pathlib import Path
+
+__all__ = ["available_bytes", "size_text"]
+
+
+def available_bytes() -> int:
+    """Return the bytes that can be allocated: free memory of the machine, within the limits of container and process.
+
+    Where the operating system reports nothing, as outside Linux, it is the memory of the machine, or 2**40.
+    """
+    return max(0, min(_of_the_machine(), _of_the_container(), _of_the_process()))
+
+
+def size_text(n_bytes: int) -> str:
+    """Return a number of bytes for a message, such as "1.5 GB"."""
+    size = float(min(n_bytes, 10**30))
+    for unit in ("bytes", "kB", "MB", "GB", "TB", "PB"):
+        if size < 1000 or unit == "PB":
+            break
+        size /= 1000
+    return f"{size:.3g} {unit}"
+
+
+def _of_the_machine() -> int:
+    with contextlib.suppress(OSError, ValueError, IndexError):
+        for line in Path("/proc/meminfo").read_text().splitlines():
+            if line.startswith("MemAvailable:"):
+                return int(line.split()[1]) * 1024
+    with contextlib.suppress(OSError, ValueError, AttributeError):
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    return 1 << 40
+
+
+def _of_the_container() -> int:
+    """Return what a memory limit of the control group (version 2) leaves."""
+    with contextlib.suppress(OSError, ValueError):
+        most = Path("/sys/fs/cgroup/memory.max").read_text().strip()
+        if most != "max":
+            return int(most) - int(Path("/sys/fs/cgroup/memory.current").read_text())
+    return 1 << 60
+
+
+def _of_the_process() -> int:
+    """Return what the limit of the address space (``ulimit -v``) leaves."""
+    with contextlib.suppress(OSError, ValueError, ImportError, AttributeError):
+        import resource
+
+        most = resource.getrlimit(resource.RLIMIT_AS)[0]
+        if most != resource.RLIM_INFINITY:
+            return most - int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+    return 1 << 60
