@@ -5,14 +5,13 @@ Such a file is two pickles in a row, mostly in gzip: metadata, then the network 
 
 from __future__ import annotations
 
-import gzip
 import hashlib
 from pathlib import Path
-from typing import Any
 
 from arignote.errors import CheckpointError, ConfigError
 from arignote.legacy.convert import state_of
-from arignote.legacy.pickles import Unpickler
+from arignote.legacy.pickles import kind_of, read_value, source_of
+from arignote.safe_pickle import PickleError
 from arignote.state import TrainingState
 
 __all__ = ["is_2015", "read_2015"]
@@ -57,21 +56,21 @@ def read_2015(path: str | Path) -> TrainingState:
     except OSError as fault:
         raise CheckpointError(f"{path}: cannot be read: {fault.strerror}") from None
     try:
-        # As a stream: a little gzip may hold any amount.
-        stream: Any = gzip.GzipFile(fileobj=file) if file.read(2) == _GZIP else file
-        file.seek(0)
-        metadata = Unpickler(stream, encoding="latin1").load()
+        source = source_of(file)
+        metadata = read_value(source)
         version = metadata.get("model_store_version") if isinstance(metadata, dict) else None
         if version != VERSION:
-            raise CheckpointError(f"is not a checkpoint of 2015 of version {VERSION!r}; got version {version!r}")
-        net = Unpickler(stream, encoding="latin1").load()
-        if type(net).__name__ != "NNClassifier":
-            raise CheckpointError(f"must hold an NNClassifier; got {type(net).__name__}")
+            raise CheckpointError(f"is not a checkpoint of 2015 of version {VERSION!r}; got version {version!r:.80}")
+        net = read_value(source)
+        if kind_of(net) != "NNClassifier":
+            raise CheckpointError(f"must hold an NNClassifier; got {kind_of(net)}")
         # To the end, whose checksum says that all of it is there.
-        if stream.read(_LONGEST_REST) and stream.read(1):
+        if not source.ends_within(_LONGEST_REST):
             raise CheckpointError("goes on after the network, which a checkpoint of 2015 does not")
-        state = state_of(net)
-    except CheckpointError as fault:
+        state = state_of(net, source.n_read)
+        # What a file of today must keep, this one must too.
+        TrainingState.from_plain(state.to_plain(), state.to_tensors())
+    except (CheckpointError, PickleError) as fault:
         raise CheckpointError(f"{path}: {fault}") from None
     except ConfigError as fault:
         raise CheckpointError(f"{path}: holds what today's layers and settings cannot express: {fault}") from None

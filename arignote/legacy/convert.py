@@ -14,12 +14,12 @@ from pydantic import ValidationError
 from arignote.errors import CheckpointError, ConfigError
 from arignote.layers.architecture import Architecture, Placed, declare, parse
 from arignote.layers.base import WeightedLayer
-from arignote.legacy.pickles import plain
+from arignote.legacy.pickles import kind_of
 from arignote.optim.rules import RuleState
 from arignote.progress import Best, History, Progress
 from arignote.registry import build, complaints_of, find
 from arignote.spec import FitSettings
-from arignote.state import TrainingState
+from arignote.state import MOST_LAYERS, TrainingState
 
 __all__ = ["state_of"]
 
@@ -34,15 +34,30 @@ _UPDATERS: dict[str, tuple[Any, dict[str, str]]] = {
     "adagrad": (["adagrad", {"epsilon": 1e-3}], {"square": "accumulator"}),
     "adadelta": ("adadelta", {"square": "accumulator", "square_step": "delta_acc"}),
 }
+# Of a parameter of a layer, such as its schedule or its shape.
+_MOST_ITEMS = 1_000
 # Settings that these layers took and did not heed.
 _UNHEEDED = {"ConvLayer": {"maxnorm"}, "ConvMaxoutLayer": {"maxnorm"}, "MLPConvLayer": {"maxnorm", "l1", "l2"}}
 
 
-def state_of(net: Any) -> TrainingState:
-    """Return the state that a network of 2015, as it was unpickled, stood in."""
+def state_of(net: Any, n_bytes: int) -> TrainingState:
+    """Return the state of a network of 2015.
+
+    Parameters
+    ----------
+    net : Record
+        As it was unpickled.
+    n_bytes : int
+        Length of its file, unpacked, which holds each parameter at least once.
+    """
     trainer = net["trainer"]
     sgd, epoch = trainer["sgd"], trainer["epoch"]
     layers, architecture = _architecture(net)
+    # Many layers may share one array in the file; each has its own afterwards.
+    if 2 * architecture.n_params > n_bytes:
+        raise CheckpointError(
+            f"its layers have {architecture.n_params} parameters, which are not in its {n_bytes} bytes"
+        )
     settings = _settings(net, trainer, sgd)
     history = _history(trainer, settings, epoch)
     n_validations = len(history) or epoch
@@ -62,7 +77,7 @@ def state_of(net: Any) -> TrainingState:
         slots=_slots(architecture, sgd, rules["lr"].value),
         epoch_loss=np.float64(0.0),
         rules=rules,
-        rng=int(random[1][0]) if isinstance(random, list) else 0,
+        rng=int(random[1][0]) if isinstance(random, tuple) else 0,
         run_id="",
         spec={
             "name": net["name"],
@@ -83,16 +98,18 @@ def state_of(net: Any) -> TrainingState:
 def _architecture(net: Any) -> tuple[list[Any], Architecture]:
     """Return the layers of 2015, and today's of the same shapes."""
     layers = net["layers_train"]
+    if not isinstance(layers, list) or len(layers) > MOST_LAYERS:
+        raise CheckpointError(f"its layers must be a list of at most {MOST_LAYERS}")
     # An input layer that was given came after the one that was always put first.
-    while len(layers) > 1 and type(layers[1]).__name__ in ("InputLayer", "InputImageLayer"):
+    while len(layers) > 1 and kind_of(layers[1]) in ("InputLayer", "InputImageLayer"):
         layers = layers[1:]
     specs = []
     for layer in layers:
-        kind = type(layer).__name__
+        kind = kind_of(layer)
         fields = set(find("layer", kind).model_fields) & set(layer.state) - _UNHEEDED.get(kind, {"n_in"})
-        params = {field: layer[field] for field in fields}
+        params = {field: _bounded(layer[field], kind, field) for field in fields}
         params["name"] = re.sub(r"[./\\]|^\s", "_", str(layer["name"]))
-        if isinstance(params.get("fix_params"), list):
+        if isinstance(params.get("fix_params"), list | tuple):
             params["fix_params"] = [prefix.split("_")[0] for prefix in params["fix_params"]]
         specs.append([kind, params])
     architecture = declare(parse(specs), tuple(int(n) for n in np.ravel(net["n_in"])))
@@ -104,6 +121,21 @@ def _architecture(net: Any) -> tuple[list[Any], Architecture]:
                 f"it give {list(place.input_shape)}. Pooling that keeps the edge of its maps cannot be expressed"
             )
     return layers, architecture
+
+
+def _bounded(value: Any, kind: str, name: str) -> Any:
+    """Return a parameter of a layer; CheckpointError where it has more items than any layer needs."""
+    left, waiting = _MOST_ITEMS, [value]
+    while waiting and left >= 0:
+        item = waiting.pop()
+        left -= item.size if isinstance(item, np.ndarray) else 1
+        if isinstance(item, list | tuple):
+            waiting += item[: left + 1]
+        elif isinstance(item, dict):
+            waiting += [*item.values()][: left + 1]
+    if left < 0:
+        raise CheckpointError(f"its {kind} has a parameter {name!r} of more than {_MOST_ITEMS} items")
+    return value
 
 
 def _settings(net: Any, trainer: Any, sgd: Any) -> FitSettings:
@@ -161,6 +193,8 @@ def _history(trainer: Any, settings: FitSettings, epoch: int) -> History:
     costs = [cost for _, cost in trainer["train_loss"]]
     scored, tests = dict(trainer["train_valid_loss"]), dict(trainer["test_loss"])
     for at, loss in trainer["valid_loss"]:
+        if not begin <= at < max(n_updates, 1):
+            raise CheckpointError(f"its validations are not in order: one is after update {at!r:.80}")
         seen = round(trainer["examples_seen"] * (at + 1) / n_updates)
         row = {"epoch": at * epoch // n_updates + 1, "examples_seen": seen}
         row[f"train_{settings.train_loss}"] = sum(costs[begin : at + 1]) / max(at + 1 - begin, 1)
@@ -177,13 +211,13 @@ def _history(trainer: Any, settings: FitSettings, epoch: int) -> History:
 def _values(layer: Any) -> list[Any]:
     """Return the arrays of a layer in the order in which 2015 trained them."""
     params = layer["trainable_params"]
-    found = {name: plain(params.get(name)) for name in ("W", "b", "act_func_args")}
+    found = {name: params.get(name) for name in ("W", "b", "act_func_args")}
     weights, biases, slopes = found["W"], found["b"], found["act_func_args"] or []
     if weights is None:
         return []
-    if type(layer).__name__ == "MLPConvLayer":
+    if kind_of(layer) == "MLPConvLayer":
         return [a for w, b, more in zip(weights, biases, slopes, strict=True) for a in (w, b, *more)]
-    return [*weights, *biases] if isinstance(weights, list) else [weights, biases, *slopes]
+    return [*weights, *biases] if isinstance(weights, list | tuple) else [weights, biases, *slopes]
 
 
 def _names(place: Placed) -> list[str]:
@@ -193,16 +227,19 @@ def _names(place: Placed) -> list[str]:
 
 def _tensors(place: Placed, arrays: Sequence[Any]) -> dict[str, NDArray[Any]]:
     """Return today's tensors from the arrays of a layer of 2015; a parameter whose arrays are None is left out."""
-    names, found = _names(place), dict[str, NDArray[Any]]()
-    if len(arrays) != len(names):
-        raise CheckpointError(f"its layer {place.name!r} has {len(arrays)} arrays; {len(names)} are needed")
+    found = dict[str, NDArray[Any]]()
+    # Before the names are listed, as often as a maxout layer says.
+    n_names = len(place.params) * getattr(place.layer, "maxout_k", 1)
+    names = _names(place) if n_names == len(arrays) else []
+    if len(arrays) != n_names:
+        raise CheckpointError(f"its layer {place.name!r} has {len(arrays)} arrays; {n_names} are needed")
     for name, param in place.params.items():
         pieces = [a for of, a in zip(names, arrays, strict=True) if of == name]
         if pieces[0] is None:
             continue
         axis, shape = param.unit_axis or 0, list(param.shape)
         shape[axis] //= len(pieces)
-        pieces = [_upright(np.asarray(piece), shape) for piece in pieces]
+        pieces = [_upright(_numbers(piece), shape) for piece in pieces]
         for piece in pieces:
             if list(piece.shape) != shape:
                 raise CheckpointError(
@@ -211,6 +248,13 @@ def _tensors(place: Placed, arrays: Sequence[Any]) -> dict[str, NDArray[Any]]:
         stacked = np.stack(pieces, axis + 1).reshape(param.shape)
         found[name] = np.ascontiguousarray(stacked, dtype=np.float32)
     return {f"{place.name}.{name}": tensor for name, tensor in found.items()}
+
+
+def _numbers(array: Any) -> NDArray[Any]:
+    if not isinstance(array, np.ndarray | np.generic | float | int) or np.asarray(array).dtype.kind not in "biuf":
+        told = array.dtype if isinstance(array, np.ndarray | np.generic) else type(array).__name__
+        raise CheckpointError(f"it holds an array of {told}; arrays of a checkpoint are numbers")
+    return np.asarray(array)
 
 
 def _upright(array: NDArray[Any], shape: list[int]) -> NDArray[Any]:
@@ -236,7 +280,7 @@ def _slots(architecture: Architecture, sgd: Any, lr: float) -> dict[str, NDArray
         memory = iter(stored or [])
         for place, trained in zip(architecture.placed, kept, strict=True):
             if stored:
-                tensors = _tensors(place, [plain(next(memory)[old]) if is_trained else None for is_trained in trained])
+                tensors = _tensors(place, [next(memory)[old] if is_trained else None for is_trained in trained])
             else:
                 free = {name for name, is_trained in zip(_names(place), trained, strict=True) if is_trained}
                 tensors = {f"{place.name}.{name}": np.zeros(place.params[name].shape, np.float32) for name in free}
