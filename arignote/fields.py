@@ -8,13 +8,14 @@ from collections.abc import Callable
 from math import inf
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BeforeValidator, PlainSerializer
+from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer
 
 from arignote.errors import Complaint, ConfigError
 from arignote.registry import Part, build, dump, part_of
 from arignote.stems import normal_stem
 
 __all__ = [
+    "MOST_THREADS",
     "Augmentations",
     "Cadence",
     "Device",
@@ -27,9 +28,13 @@ __all__ = [
     "Signals",
     "Stem",
     "StopWhen",
+    "Threads",
     "TrainLoss",
     "Update",
 ]
+
+# The largest machines have about as many; the libraries of the engine crash where they cannot start that many threads.
+MOST_THREADS = 1024
 
 
 def _losses(value: Any) -> Any:
@@ -171,5 +176,6 @@ Rate = _rule()
 Signals = Annotated[tuple[str, ...], BeforeValidator(_signals)]
 Stem = Annotated[str | None, AfterValidator(_checkpoint)]
 StopWhen = part_of("stop_rule", _stop_rule)
+Threads = Annotated[int, Field(ge=1, le=MOST_THREADS)]
 TrainLoss = Annotated[str, AfterValidator(_trainable)]
 Update = part_of("updater", needed=True)

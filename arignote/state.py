@@ -14,11 +14,18 @@ from numpy.typing import NDArray
 from pydantic import TypeAdapter
 from typing_extensions import TypedDict
 
+from arignote.fields import MOST_THREADS
 from arignote.optim.rules import RuleState
 from arignote.progress import Best, History, Progress
 from arignote.tensors import as_arrays
 
-__all__ = ["TrainingState"]
+__all__ = ["MOST_LAYERS", "TrainingState"]
+
+# Of one network; the deepest ones that were trained have about a thousand.
+MOST_LAYERS = 10_000
+# Epochs, batches, examples: what a float64 of the history holds exactly.
+_LARGEST_COUNT = 2**53
+_MOST_AXES = 32
 
 
 class _Spec(TypedDict):
@@ -203,7 +210,8 @@ class TrainingState:
         def under(prefix: str) -> dict[str, NDArray[Any]]:
             return {name.removeprefix(prefix): a for name, a in tensors.items() if name.startswith(prefix)}
 
-        columns = {name: under("history/")[name] for name in plain["columns"]}
+        stored = under("history/")
+        columns = {name: stored[name] for name in plain["columns"]}
         _check(plain, tensors["progress/epoch_loss"], columns)
         whole: dict[str, Any] = {key: plain[key] for key in _KEPT_AS_IT_IS}  # type: ignore[literal-required]
         return cls(
@@ -231,23 +239,27 @@ def _labels(classes: Mapping[str, Any]) -> NDArray[Any]:
 def _check(plain: _Plain, epoch_loss: NDArray[Any], columns: Mapping[str, NDArray[Any]]) -> None:
     """ValueError, TypeError where entries of a file are of the right kind, but nothing that a run writes."""
     counts = {k: v for k, v in vars(plain["progress"]).items() if type(v) is int}
-    below = next((name for name, count in counts.items() if count < 0), None)
-    if below is not None:
-        raise ValueError(f"progress.{below} is {counts[below]}")
-    if any(n < 1 for n in plain["spec"]["n_in"]):
-        raise ValueError(f"spec.n_in is {plain['spec']['n_in']}")
+    wrong = next((name for name, count in counts.items() if not 0 <= count < _LARGEST_COUNT), None)
+    if wrong is not None:
+        raise ValueError(f"progress.{wrong} is {counts[wrong]!r:.100}")
+    n_in = plain["spec"]["n_in"]
+    if len(n_in) > _MOST_AXES or any(not 1 <= n < _LARGEST_COUNT for n in n_in):
+        raise ValueError(f"spec.n_in is {n_in!r:.100}")
+    if len(plain["spec"]["layers"]) > MOST_LAYERS:
+        raise ValueError(f"spec.layers has {len(plain['spec']['layers'])} layers; at most {MOST_LAYERS} are read")
     for layer in plain["spec"]["layers"]:
         word, params = layer
         if not (isinstance(word, str) and isinstance(params["name"], str)):
             raise ValueError(f"spec.layers has {layer!r:.100}")
-    if type(plain["spec"]["fit"]["n_epochs"]) is not int:
+    n_epochs = plain["spec"]["fit"]["n_epochs"]
+    if type(n_epochs) is not int or not 0 <= n_epochs < _LARGEST_COUNT:
         raise ValueError(f"spec.fit.n_epochs is {plain['spec']['fit']['n_epochs']!r:.100}")
     names = plain["data"].get("feature_names", [])
     if not (isinstance(names, list) and all(isinstance(name, str) for name in names)):
         raise ValueError(f"data.feature_names is {names!r:.100}")
     n_threads = plain["environment"].get("n_threads", 1)
-    if type(n_threads) is not int or n_threads < 1:
-        raise ValueError(f"environment.n_threads is {n_threads!r:.100}")
+    if type(n_threads) is not int or not 1 <= n_threads <= MOST_THREADS:
+        raise ValueError(f"environment.n_threads is {n_threads!r:.100}; it must be an integer from 1 to {MOST_THREADS}")
     _labels(plain["classes"])
     if epoch_loss.shape != () or epoch_loss.dtype != np.float64:
         raise ValueError("progress/epoch_loss is not one float64")

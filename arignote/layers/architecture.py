@@ -145,6 +145,7 @@ def _ordered(layers: list[Layer]) -> tuple[list[Layer], list[Complaint]]:
             faults.append(Complaint(place, "an input layer must be the first layer", part_name(layer)))
     named, counts = list[Layer](), dict[str, int]()
     taken = {layer.name for layer in layers if layer.name}
+    seen: set[str] = set()
     for position, layer in enumerate(layers):
         name = layer.name
         if name is None:
@@ -154,9 +155,10 @@ def _ordered(layers: list[Layer]) -> tuple[list[Layer], list[Complaint]]:
             while name in taken:
                 counts[layer.stem] += 1
                 name = f"{layer.stem}{counts[layer.stem]}"
-        elif any(name == other.name for other in named):
+        elif name in seen:
             faults.append(Complaint(("layers", position - offset), f"the name {name!r} is taken by another layer"))
         taken.add(name)
+        seen.add(name)
         named.append(layer.model_copy(update={"name": name}))
     return named, faults
 
