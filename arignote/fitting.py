@@ -24,7 +24,7 @@ from arignote.preemption import StopAsked, StopRequest
 from arignote.registry import complaints_of, dump, only_trusting
 from arignote.report.progress import ProgressLines
 from arignote.run_files import resolve
-from arignote.spec import FitSettings, RunSpec, Source, decides
+from arignote.spec import FitSettings, RunSpec, Source, decides, is_of_the_machine
 from arignote.state import TrainingState
 from arignote.stems import stem_in
 from arignote.wiring import Outcome, Run, train
@@ -84,9 +84,15 @@ def restore(
         Modules that may be imported because the file names them.
     """
     state, is_last = read_run(run, which)
-    settings = {k: v for k, v in state.spec["fit"].items() if k not in ("augmentation", "observers", "resume")}
-    # It goes on where it was found, not where the file says.
-    settings["checkpoint"] = resolve(run)[0].stem if is_last and settings.get("checkpoint") is not None else None
+    stored = state.spec["fit"]
+    # Functions cannot be stored. Whatever touches this machine is the caller's to name, not the file's.
+    settings = {
+        k: v
+        for k, v in stored.items()
+        if k != "augmentation" and not (k in FitSettings.model_fields and is_of_the_machine(k))
+    }
+    # The run is resumed where it was found, not where the file says.
+    settings["checkpoint"] = resolve(run)[0].stem if is_last and stored.get("checkpoint") is not None else None
     try:
         with only_trusting(run, tuple(trust)):
             settings_of(settings)
@@ -101,14 +107,14 @@ def restore(
     except ConfigError as fault:
         raise CheckpointError(f"{run}: {fault}") from None
     best = state.best if is_last and which is None else None
-    stored = best.network if best is not None and best.network else state.network
+    arrays = best.network if best is not None and best.network else state.network
     # Before memory is asked for: a file may name any size.
-    check_shapes({f"{p.name}.{k}": v.shape for p in architecture.placed for k, v in p.params.items()}, stored, run)
+    check_shapes({f"{p.name}.{k}": v.shape for p in architecture.placed for k, v in p.params.items()}, arrays, run)
     precision = settings.get("precision", "float32")
     network = Network(
         architecture, Setup(channels_last=bool(state.environment.get("channels_last")), precision=precision)
     )
-    copy_into(network.named, stored, run)
+    copy_into(network.named, arrays, run)
     network.eval()
     return state, network, settings
 

@@ -1,7 +1,9 @@
 """The words of a run: the settings of `fit` and the sections of a config, each with its one default.
 
 `FitSettings` is read by the constructor of the estimator, by `fit`, by the `fit:` section of a config and by
-``--set fit.key=value``. A field marked `FREE` may change when a run goes on; all others decide its numbers.
+``--set fit.key=value``. A field marked `FREE` or `MACHINE` may change when a run goes on; all others decide its
+numbers. A field marked `MACHINE` names or uses something of the machine (files, devices, signals, threads): it is never
+taken from a checkpoint that is loaded.
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ from pydantic.config import JsonDict
 
 from arignote.errors import Complaint, ConfigError
 from arignote.fields import (
+    MOST_THREADS,
     Augmentations,
     Cadence,
     Device,
@@ -29,15 +32,26 @@ from arignote.fields import (
     Signals,
     Stem,
     StopWhen,
+    Threads,
     TrainLoss,
     Update,
 )
 from arignote.registry import Count, Pair, Positive, only_trusting, plain
 
-__all__ = ["DataSpec", "FitSettings", "RunSpec", "Source", "completed_settings", "decides", "fit_parameters"]
+__all__ = [
+    "DataSpec",
+    "FitSettings",
+    "RunSpec",
+    "Source",
+    "completed_settings",
+    "decides",
+    "fit_parameters",
+    "is_of_the_machine",
+]
 
 
 FREE: JsonDict = {"decides": False}
+MACHINE: JsonDict = FREE | {"machine": True}
 
 
 class FitSettings(BaseModel):
@@ -73,10 +87,10 @@ class FitSettings(BaseModel):
         validate_default=True,
         description="``[Name, {params}]`` or function ``(x, y, epoch=, rng=) -> (x, y)`` of a batch, or a list.",
     )
-    n_workers: Annotated[int, Field(ge=0)] = Field(
-        1, description="Threads that augment; 0: in the loop.", json_schema_extra=FREE
+    n_workers: Annotated[int, Field(ge=0, le=MOST_THREADS)] = Field(
+        1, description="Threads that augment; 0: in the loop.", json_schema_extra=MACHINE
     )
-    prefetch: Count = Field(4, description="Largest number of batches made ahead.", json_schema_extra=FREE)
+    prefetch: Count = Field(4, description="Largest number of batches made ahead.", json_schema_extra=MACHINE)
     n_epochs: Annotated[int, Field(ge=0)] = Field(50, description="Epochs in all.", json_schema_extra=FREE)
     batch_size: Count = Field(128, description="Rows of a batch.")
     sgd_type: Update = Field("adadelta", validate_default=True, description="Updater: a name or ``[name, {params}]``.")
@@ -94,10 +108,10 @@ class FitSettings(BaseModel):
     validate_on_train: bool = Field(False, description="Whether the training data is scored at each validation too.")
     restore_best: bool = Field(True, description="Whether the best network is kept at the end.", json_schema_extra=FREE)
     checkpoint: Stem = Field(
-        None, description="Stem of the files of the run, such as runs/digits.", json_schema_extra=FREE
+        None, description="Stem of the files of the run, such as runs/digits.", json_schema_extra=MACHINE
     )
     resume: bool | Literal["fresh", "force"] = Field(
-        True, description="True: go on; False: no file may exist; fresh: start over; force.", json_schema_extra=FREE
+        True, description="True: go on; False: no file may exist; fresh: start over; force.", json_schema_extra=MACHINE
     )
     checkpoint_every: Cadence = Field(
         "auto", description='"auto", "epoch", batches, or a time as "30s".', json_schema_extra=FREE
@@ -110,19 +124,21 @@ class FitSettings(BaseModel):
         None, description="How many of them (checkpoint_all) are kept; default all.", json_schema_extra=FREE
     )
     stop_signals: Signals = Field(
-        ("SIGTERM", "SIGINT", "SIGUSR1"), description="Signals that stop, save and leave.", json_schema_extra=FREE
+        ("SIGTERM", "SIGINT", "SIGUSR1"), description="Signals that stop, save and leave.", json_schema_extra=MACHINE
     )
     preemption: Notices = Field(
-        None, description='Notices to heed: "aws", "gcp", "azure", "file:PATH".', json_schema_extra=FREE
+        None, description='Notices to heed: "aws", "gcp", "azure", "file:PATH".', json_schema_extra=MACHINE
     )
     extra_metadata: dict[str, Any] | None = Field(
         None, description="Plain data kept in each checkpoint.", json_schema_extra=FREE
     )
-    device: Device = Field("auto", description='"auto", "cpu", "cuda", or "cuda:1" and so on.', json_schema_extra=FREE)
-    n_threads: Count | None = Field(
+    device: Device = Field(
+        "auto", description='"auto", "cpu", "cuda", or "cuda:1" and so on.', json_schema_extra=MACHINE
+    )
+    n_threads: Threads | None = Field(
         None,
         description="Threads of the engine; default those of the checkpoint, 1 for small steps, else its own.",
-        json_schema_extra=FREE,
+        json_schema_extra=MACHINE,
     )
     precision: Literal["float32", "bf16_matmul", "bf16", "fp16"] = Field(
         "float32",
@@ -140,7 +156,7 @@ class FitSettings(BaseModel):
     )
     verbose: bool = Field(False, description="Whether a line is printed at each validation.", json_schema_extra=FREE)
     observers: Functions = Field(
-        None, validate_default=True, description="Functions called with each `Event`.", json_schema_extra=FREE
+        None, validate_default=True, description="Functions called with each `Event`.", json_schema_extra=MACHINE
     )
 
     @model_validator(mode="after")
@@ -166,7 +182,17 @@ class FitSettings(BaseModel):
 
 def decides(name: str) -> bool:
     """Whether a setting decides the numbers of a run (and so may not change when it goes on)."""
-    return FitSettings.model_fields[name].json_schema_extra != FREE
+    return _mark(name, "decides", True)
+
+
+def is_of_the_machine(name: str) -> bool:
+    """Whether a setting names or uses something of the machine, and so is never taken from a file that is loaded."""
+    return _mark(name, "machine", False)
+
+
+def _mark(name: str, mark: str, default: bool) -> bool:
+    extra = FitSettings.model_fields[name].json_schema_extra
+    return bool(extra.get(mark, default)) if isinstance(extra, dict) else default
 
 
 @cache
