@@ -17,6 +17,7 @@ import arignote.layers
 import arignote.optim  # noqa: F401
 from arignote.errors import Complaint, ConfigError
 from arignote.layers.architecture import parse
+from arignote.plain_yaml import load_yaml
 from arignote.registry import complaints_of, plain
 from arignote.replacing import replacing
 from arignote.spec import DataSpec, FitSettings, RunSpec, Source
@@ -26,33 +27,6 @@ __all__ = ["override", "read_config", "read_layers", "write_settings"]
 
 # Path of a key -> the ``key=value`` that was written there.
 Written = dict[tuple[str | int, ...], str]
-
-
-def _load(path: Path) -> Any:
-    """Return the contents of a YAML 1.2 (or JSON) file as ruamel's containers, which know their lines."""
-    from ruamel.yaml import YAML
-    from ruamel.yaml.error import YAMLError
-
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as fault:
-        raise ConfigError(f"{path}: cannot be read: {getattr(fault, 'strerror', None) or fault}") from None
-    try:
-        for event in YAML(typ="rt").parse(text):
-            if getattr(event, "tag", None) is not None:
-                where = _at(path, event.start_mark)
-                raise ConfigError(f"{where}: a config is plain data: leave the tag {str(event.tag)!r} out")
-        # "rt" makes plain containers only; it knows no tag that builds a Python object.
-        yaml = YAML(typ="rt")
-        yaml.preserve_quotes = True
-        return yaml.load(text)
-    except YAMLError as fault:
-        problem = getattr(fault, "problem", None) or str(fault).partition("\n")[0]
-        raise ConfigError(f"{_at(path, getattr(fault, 'problem_mark', None))}: is not YAML: {problem}") from None
-
-
-def _at(path: Path, mark: Any) -> str:
-    return f"{path}:{mark.line + 1}:{mark.column + 1}" if mark else str(path)
 
 
 def _position(loaded: Any, path: tuple[str | int, ...]) -> tuple[int, int] | None:
@@ -216,7 +190,7 @@ def read_config(path: Path, settings: list[str] | None = None) -> RunSpec:
     ConfigError
         With every fault, each with file, line and column.
     """
-    loaded = _load(path)
+    loaded = load_yaml(path)
     values = _unwrapped(loaded)
     if not isinstance(values, dict):
         raise ConfigError(f"{path}: must be a mapping with the keys {', '.join(RunSpec.model_fields)}; got {values!r}")
@@ -265,7 +239,7 @@ def write_settings(path: Path, settings: dict[str, Any]) -> None:
     """
     from ruamel.yaml import YAML
 
-    loaded = _load(path)
+    loaded = load_yaml(path)
     section = loaded.setdefault("fit", {})
     section.update(settings)
     text = io.StringIO()
@@ -312,7 +286,7 @@ def _load_layers(path: Path) -> Any:
         raise ConfigError(
             f"layers must be a list of [Layer, {{parameters}}], or the path of a YAML or JSON file; got {str(path)!r}"
         )
-    return _load(path)
+    return load_yaml(path)
 
 
 def _list_of_layers(path: Path, loaded: Any) -> list[Any]:
