@@ -1,0 +1,97 @@
+"""Reads hostile files, each in a forked process under a limit of memory and time, and prints how each read ended.
+
+``python driver.py MEGABYTES < cases.json``; a case is [name, reader, path]. Prints {name: {"ended": ..., "message":
+...}} as JSON, where `ended` is "result", the name of an exception, "signal N" or "hang".
+"""
+
+from __future__ import annotations
+
+import contextlib
+import faulthandler
+import importlib
+import json
+import os
+import resource
+import signal
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from hostile.readers import READERS, WITH_TORCH
+
+from arignote.errors import ArignoteError
+
+# Of the processor: other work on the machine must not matter. And of the clock, for what waits.
+SECONDS, LONGEST_WAIT = 20, 300
+
+
+def address_space() -> int:
+    """Return the bytes of address space that this process uses."""
+    with open("/proc/self/statm") as file:
+        return int(file.read().split()[0]) * resource.getpagesize()
+
+
+def limit(n_bytes: int) -> None:
+    """Limit what this process may allocate from now on, and its time."""
+    with contextlib.suppress(OSError):
+        resource.setrlimit(resource.RLIMIT_AS, (address_space() + n_bytes, resource.RLIM_INFINITY))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    resource.setrlimit(resource.RLIMIT_CPU, (SECONDS, SECONDS + 5))
+    faulthandler.dump_traceback_later(LONGEST_WAIT, exit=True)
+
+
+def outcome(reader: str, path: Path) -> dict[str, Any]:
+    """Return how reading a file ends; every exception is caught and named."""
+    try:
+        READERS[reader](path)
+    except ArignoteError as fault:
+        return {"ended": type(fault).__name__, "message": str(fault)[:2000]}
+    except BaseException as fault:
+        return {"ended": f"{type(fault).__name__} (not an ArignoteError)", "message": str(fault)[:2000]}
+    return {"ended": "result", "message": ""}
+
+
+def apart(reader: str, path: Path, n_bytes: int) -> dict[str, Any]:
+    """Return how reading a file ends in a process of its own."""
+    with tempfile.TemporaryFile("w+") as told, tempfile.TemporaryFile("w+") as errors:
+        child = os.fork()
+        if child == 0:
+            os.dup2(errors.fileno(), 2)
+            faulthandler.enable(errors)
+            limit(n_bytes)
+            json.dump(outcome(reader, path), told)
+            told.flush()
+            os._exit(0)
+        _, status, usage = os.wait4(child, 0)
+        told.seek(0)
+        errors.seek(0)
+        if os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGXCPU:
+            found = {"ended": "hang", "message": ""}
+        elif os.WIFSIGNALED(status):
+            found = {"ended": f"signal {signal.Signals(os.WTERMSIG(status)).name}", "message": errors.read()[-2000:]}
+        elif os.WEXITSTATUS(status):
+            found = {"ended": "hang", "message": errors.read()[-3000:]}
+        else:
+            found = json.load(told)
+    return found | {"megabytes": usage.ru_maxrss // 1024, "seconds": round(usage.ru_utime + usage.ru_stime, 2)}
+
+
+def main() -> None:
+    """Read the cases from standard input."""
+    n_bytes = int(sys.argv[1]) * 1_000_000
+    cases = json.load(sys.stdin)
+    # Loaded once, before the forks.
+    for module in ("h5py", "ruamel.yaml", "safetensors.numpy", *(f"arignote.{name}" for name in ("config", "legacy"))):
+        importlib.import_module(module)
+    for module in ("arignote.data.hdf5", "arignote.data.pickles", "arignote.data.npy", "arignote.run_files"):
+        importlib.import_module(module)
+    if any(reader in WITH_TORCH for _, reader, _ in cases):
+        importlib.import_module("arignote.estimators")
+    json.dump({name: apart(reader, Path(path), n_bytes) for name, reader, path in cases}, sys.stdout)
+
+
+if __name__ == "__main__":
+    main()
