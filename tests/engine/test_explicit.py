@@ -338,3 +338,21 @@ def test_every_class_number_counts():
     )
     views = step.network.flat_views(step.network.gradients)
     np.testing.assert_allclose(views["output.b"], (p - np.eye(103)).sum(0) / 103, rtol=1e-3, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "behind",
+    [
+        [],
+        [["FCLayer", {"n_units": 5, "activation": "tanh"}]],
+        [["ConvLayer", {"n_output_maps": 3, "filter_shape": 2, "activation": "tanh"}]],
+        [["DropoutLayer", {"dropout_p": 0.3}]],
+        [["MaxPool2DLayer", {"pool_shape": 2}], ["ConvLayer", {"n_output_maps": 3, "filter_shape": 2}]],
+    ],
+    ids=lambda layers: layers[0][0] if layers else "nothing",
+)
+def test_whatever_stands_behind_a_rectified_convolution_gets_rectified_values(behind):
+    first = ["ConvLayer", {"n_output_maps": 4, "filter_shape": 2, "activation": "relu"}]
+    x, y, _ = rows(9, 2 * 6 * 5)
+    step = step_of([first, *behind, ["ClassificationOutputLayer", {"W": "glorot_uniform"}]], (2, 6, 5))
+    compare(step, [(x.view(9, 2, 6, 5), y, None)])
