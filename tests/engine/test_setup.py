@@ -9,7 +9,7 @@ from promise import Stopped, digest, killed_after
 
 from arignote import ArignoteWarning, CheckpointError, ConfigError, NNClassifier
 from arignote.engine.network import Network
-from arignote.engine.setup import ONE_THREAD, Setup, available_threads, environment, has_filters, setup_for
+from arignote.engine.setup import ONE_THREAD, Setup, available_threads, has_filters, setup_for
 from arignote.engine.step import TrainingStep
 from arignote.layers import declare, parse
 from arignote.registry import build
@@ -193,11 +193,11 @@ def test_what_is_asked_for_comes_first_then_what_the_checkpoint_says(three_threa
     assert setup(few).n_threads == 1
     assert setup(few, before={"n_threads": 2}).n_threads == 2
     assert setup(few, before={"n_threads": 2}, n_threads=5).n_threads == 5
-    assert setup(few, precision="bf16", compile=True) == Setup("cpu", 1, False, "bf16", True)
+    assert setup(few, precision="bf16", compile=True) == Setup("cpu", 1, "shapes", False, "bf16", True)
 
 
 def test_a_setup_is_of_one_thread_in_float32_on_the_cpu_unless_told_otherwise():
-    assert Setup() == Setup("cpu", 1, False, "float32", False)
+    assert Setup() == Setup("cpu", 1, "setting", False, "float32", False)
     assert [Setup(precision=one).cast for one in PRECISIONS] == [None, None, torch.bfloat16, torch.float16]
 
 
@@ -227,21 +227,3 @@ def test_an_automatic_device_is_a_gpu_where_there_is_one():
     architecture = declare(parse([OUTPUT]), (64,), 10)
     expected = "cuda" if torch.cuda.is_available() else "cpu"
     assert setup_for(architecture, FitSettings(device="auto")).device == expected
-
-
-def test_the_environment_has_versions_and_the_setup_but_not_what_decides():
-    import platform
-
-    found = environment(Setup("cpu", 3, True, "bf16", True))
-    expected = {
-        "python": platform.python_version(),
-        "numpy": np.__version__,
-        "torch": torch.__version__,
-        "cpu": torch.backends.cpu.get_cpu_capability(),
-        "deterministic": True,
-        "device": "cpu",
-        "n_threads": 3,
-        "channels_last": True,
-        "compile": True,
-    }
-    assert {name: found[name] for name in expected} == expected and "precision" not in found
