@@ -31,6 +31,7 @@ test: setup
 
 torture: setup
 	$(BIN)/python tests/resume/torture.py --kills 300 --pieces
+	$(BIN)/python tests/hostile/fuzz.py --minutes 60
 
 # One module: make mutants ONLY=arignote/engine/update.py
 mutants: setup

@@ -147,7 +147,7 @@ def _signals(value: Any) -> Any:
     if not isinstance(names, list | tuple):
         raise ValueError(f"must be a list of names, such as [SIGTERM]; got {value!r}")
     for name in names:
-        if name not in signal.Signals.__members__ or name in ("SIGKILL", "SIGSTOP"):
+        if not isinstance(name, str) or name not in signal.Signals.__members__ or name in ("SIGKILL", "SIGSTOP"):
             raise ValueError(f"must be names of signals, such as SIGTERM; got {name!r}")
     return tuple(names)
 

@@ -7,7 +7,14 @@ import pytest
 from promise import LAYERS
 
 # Commands, not tests.
-collect_ignore = ["resume/torture.py", "mutants/run.py", "mutants/sandbox.py", "mutants/operators.py"]
+collect_ignore = [
+    "hostile/driver.py",
+    "hostile/fuzz.py",
+    "mutants/operators.py",
+    "mutants/run.py",
+    "mutants/sandbox.py",
+    "resume/torture.py",
+]
 
 
 @pytest.fixture

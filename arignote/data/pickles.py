@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import math
 import os
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -103,7 +104,7 @@ def _idx(folder: Path, name: str) -> NDArray[Any]:
             if head[:4] != bytes([0, 0, 8, n_axes]) or len(head) < 4 + 4 * n_axes:
                 raise DataError(f"{path}: must begin as an IDX file of bytes with {n_axes} axes; got {head[:4]!r}")
             sizes = [int(size) for size in np.frombuffer(head, ">u4", n_axes, 4)]
-            n_bytes = int(np.prod(sizes, dtype=object))
+            n_bytes = math.prod(sizes)
             check_memory(_COPIES * n_bytes, str(path), f"images or labels of the declared shape {sizes}")
             data = ByteSource(file, n_bytes + 1)
             values = np.frombuffer(data.take(n_bytes), np.uint8)
@@ -133,7 +134,8 @@ def _mnist(
         check_memory(2 * 4 * images.size, str(path), "its images as float32")
 
     def part(images: NDArray[Any], labels: NDArray[Any]) -> Pair:
-        return images.reshape(len(images), -1).astype(np.float32) / np.float32(255), labels.astype(np.int64)
+        flat = images.reshape(len(images), math.prod(images.shape[1:]))
+        return flat.astype(np.float32) / np.float32(255), labels.astype(np.int64)
 
     n_train = len(x) - len(x) // 6
     return part(x[:n_train], y[:n_train]), part(x[n_train:], y[n_train:]), part(x_test, y_test)

@@ -69,7 +69,7 @@ def read_arrays(path: Path) -> None:
     from arignote.errors import ArignoteError
 
     faults: list[ArignoteError] = []
-    for key in ("x", "y", "label"):
+    for key in ("x", "label"):
         try:
             used(read_source(f"{path}:{key}"))
         except ArignoteError as fault:

@@ -154,16 +154,7 @@ def telling(where: str, more: str = "") -> Iterator[None]:
         raise
     except MemoryError:
         raise DataError(f"{where}: needs more memory than there is{more}") from None
-    except (
-        OSError,
-        KeyError,
-        IndexError,
-        TypeError,
-        ValueError,
-        RuntimeError,
-        AttributeError,
-        ArithmeticError,
-    ) as fault:
+    except (OSError, LookupError, TypeError, ValueError, RuntimeError, AttributeError, ArithmeticError) as fault:
         told = f"{type(fault).__name__}: {fault}{more}"
         raise DataError(f"{where}: cannot be read, is broken or cut short: {told}") from None
 

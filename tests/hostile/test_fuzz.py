@@ -1,0 +1,58 @@
+"""2,000 mutations of valid files of every format end in a result or an error of Arignote (`make torture`: an hour)."""
+
+from __future__ import annotations
+
+import sys
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="limits of memory by the address space")
+
+SEED, N_INPUTS = 2015, 2_000
+
+
+def test_2000_mutations_of_valid_files_end_in_a_result_or_an_error_of_arignote(tmp_path):
+    from hostile.fuzz import GOOD, fuzz
+    from hostile.seeds import FORMATS
+
+    n_each = -(-N_INPUTS // len(FORMATS))
+    with ThreadPoolExecutor(2) as pool:
+        jobs = {name: pool.submit(fuzz, name, SEED, n_each, tmp_path) for name in FORMATS}
+    for name, job in jobs.items():
+        ends, found = job.result()
+        assert found == [], name
+        assert sum(ends[end] for end in GOOD) == n_each
+        # Mutations that are all read, or all refused, would test little.
+        assert len([end for end in GOOD if ends[end]]) == 2, (name, ends)
+
+
+def test_a_reader_that_fails_is_a_finding(tmp_path, monkeypatch):
+    """The fuzzer itself: an exception that is not Arignote's, and a crash, are found, and their inputs are saved."""
+    import json
+    import subprocess
+    from pathlib import Path
+
+    code = """
+import ctypes, sys, hostile.readers as readers, hostile.fuzz as fuzz
+from pathlib import Path
+
+def fails(path):
+    first = path.read_bytes()[:1]
+    if first == b"\\0":
+        raise ZeroDivisionError("nothing")
+    if first == b"\\xff":
+        ctypes.string_at(0)
+
+readers.READERS["source"] = fails
+fuzz.work("npy", 1, int(sys.argv[1]), 400, Path(sys.argv[2]), Path(sys.argv[3]))
+"""
+    (tmp_path / "in").mkdir()
+    words = [sys.executable, "-c", code, "0", str(tmp_path / "in"), str(tmp_path / "out")]
+    found = subprocess.run(words, capture_output=True, text=True, cwd=Path(__file__).parents[1])
+    lines = found.stdout.splitlines()
+    # The crash is the last input that the worker named.
+    assert found.returncode < 0 and lines[-1].isdigit()
+    ends = [json.loads(line)["ended"] for line in lines if line.startswith("{")]
+    assert "result" in ends and "ZeroDivisionError (not an ArignoteError)" in ends
+    assert len(list((tmp_path / "out").iterdir())) == len([end for end in ends if "Zero" in end])
