@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from arignote.data.hdf import Table, open_table, tables_of
+from arignote.data.hdf.heaps import check_heaps
 from arignote.data.reader import Reader
 from arignote.errors import DataError
 
@@ -165,6 +166,7 @@ def _file(path: str, table: str | None) -> h5py.File:
     told = f" (table {table!r})" if table else ""
     if not os.path.isfile(path):
         raise DataError(f"{path}: there is no such file{told}")
+    check_heaps(path)
     try:
         return h5py.File(path, "r")
     except Exception as fault:

@@ -115,21 +115,21 @@ def fuzz(name: str, seed: int, n_inputs: int, findings: Path) -> tuple[Counter[s
     while start < n_inputs:
         with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryFile("w+") as errors:
             words = [__file__, "--work", name, str(seed), str(start), str(n_inputs), folder, str(findings)]
-            worker = subprocess.Popen(
-                [sys.executable, "-X", "faulthandler", *words], stdout=subprocess.PIPE, stderr=errors, text=True
-            )
             is_reading = False
-            for line in _lines(worker):
-                is_reading = not line.startswith("{")
-                if is_reading:
-                    number = int(line)
-                    continue
-                told = json.loads(line)
-                ends[told["ended"]] += 1
-                start = number + 1
-                if told["ended"] not in GOOD:
-                    found.append(f"{told['ended']}: {told['message']}")
-            code = worker.wait()
+            with subprocess.Popen(
+                [sys.executable, "-X", "faulthandler", *words], stdout=subprocess.PIPE, stderr=errors, text=True
+            ) as worker:
+                for line in _lines(worker):
+                    is_reading = not line.startswith("{")
+                    if is_reading:
+                        number = int(line)
+                        continue
+                    told = json.loads(line)
+                    ends[told["ended"]] += 1
+                    start = number + 1
+                    if told["ended"] not in GOOD:
+                        found.append(f"{told['ended']}: {told['message']}")
+                code = worker.wait()
             errors.seek(0)
             if is_reading:
                 ends["death"] += 1

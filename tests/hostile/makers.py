@@ -302,6 +302,19 @@ def virtual_dataset(folder: Path) -> Path:
     return folder / "a.h5"
 
 
+def endless_heap(folder: Path) -> Path:
+    """Write texts whose heap has a free object of size 0, which the HDF5 library follows without end."""
+    with h5py.File(folder / "a.h5", "w") as file:
+        file["x"] = ["a", "b"]
+    data = (folder / "a.h5").read_bytes()
+    place = data.index(b"GCOL") + 16
+    while (number := struct.unpack_from("<H", data, place)[0]) != 0:
+        place += 16 + (struct.unpack_from("<Q", data, place + 8)[0] + 7) // 8 * 8
+    assert number == 0
+    (folder / "a.h5").write_bytes(data[: place + 8] + bytes(8) + data[place + 16 :])
+    return folder / "a.h5"
+
+
 # NumPy's files, and IDX
 
 
@@ -555,6 +568,7 @@ FILES: dict[str, tuple[str, Callable[[Path], Path], str]] = {
     "HDF5: a soft link to an external one": ("table", soft_link_to_external, "DataError"),
     "HDF5: external storage": ("hdf5", external_storage, "DataError"),
     "HDF5: a virtual dataset": ("hdf5", virtual_dataset, "DataError"),
+    "HDF5: a heap without an end": ("hdf5", endless_heap, "DataError"),
     **{name: ("source", npy_file(name), "DataError") for name in NPY},
     "a .npz of 1.5 GB of zeros": ("npz", zip_bomb, "DataError"),
     "a .npz of 80 TB": ("npz", zip_of_huge_shape, "DataError"),

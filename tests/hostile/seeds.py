@@ -57,6 +57,10 @@ def pickles() -> list[bytes]:
     return [pickle.dumps(value, protocol) for value in DATA for protocol in (0, 1, 2, 4, 5)]
 
 
+def packed_pickles() -> list[bytes]:
+    return [gzip.compress(one) for one in pickles()[::3]]
+
+
 def of_2015() -> list[bytes]:
     from test_legacy import drawn, layer, network, output, rule, write
 
@@ -182,9 +186,7 @@ def configs() -> list[bytes]:
 FORMATS: dict[str, Format] = {
     "pickle": Format("pickle", "a.pkl", pickles, mutations.of_pickle),
     "pickle bytes": Format("pickle", "a.pkl", pickles, mutations.of_bytes),
-    "packed pickle": Format(
-        "pickle", "a.pkl.gz", lambda: [gzip.compress(p) for p in pickles()[:4]], mutations.of_bytes
-    ),
+    "packed pickle": Format("pickle", "a.pkl.gz", packed_pickles, mutations.packed(mutations.of_pickle)),
     "2015": Format("2015", "a_last.pkl.gz", of_2015, mutations.packed(mutations.of_pickle)),
     "2015 bytes": Format("2015", "a_last.pkl.gz", of_2015, mutations.packed(mutations.of_bytes)),
     "checkpoint": Format("checkpoint", "run_last.ckpt", checkpoints, mutations.of_checkpoint),

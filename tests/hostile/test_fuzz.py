@@ -24,7 +24,7 @@ def test_2000_mutations_of_valid_files_end_in_a_result_or_an_error_of_arignote(t
         assert found == [], name
         assert sum(ends[end] for end in GOOD) == n_each
         # Mutations that are all read, or all refused, would test little.
-        assert len([end for end in GOOD if ends[end]]) == 2, (name, ends)
+        assert 0 < ends["result"] < n_each, (name, ends)
 
 
 def test_a_reader_that_fails_is_a_finding(tmp_path, monkeypatch):
