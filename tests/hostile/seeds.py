@@ -166,13 +166,11 @@ def of_attributes(rng: Random, data: bytes, others: Sequence[bytes]) -> bytes:
 
 
 def _of_attribute(rng: Random, value: bytes) -> bytes:
-    try:
-        return (
-            mutations.of_pickle(rng, value, [value]) if rng.random() < 0.7 else mutations.of_bytes(rng, value, [value])
-        )
-    except Exception:
-        # An attribute of plain text.
-        return mutations.of_bytes(rng, value, [value])
+    if rng.random() < 0.7:
+        # Plain text, or changed already, it is no pickle whose opcodes can be told apart.
+        with contextlib.suppress(ValueError, AttributeError, IndexError, KeyError, EOFError, UnicodeError):
+            return mutations.of_pickle(rng, value, [value])
+    return mutations.of_bytes(rng, value, [value])
 
 
 def configs() -> list[bytes]:

@@ -1,7 +1,7 @@
 """The heaps of an HDF5 file, where text of any length lies: checked before the HDF5 library walks through them.
 
 A global heap collection is "GCOL", a version, its size, then objects one behind the other, each with its size ("HDF5
-File Format Specification Version 3.0", III.E). The library (2.0) follows a size of 0 without end, and cannot be interrupted.
+File Format Specification Version 3.0", III.E). The library (2.0) follows a size of 0 without end.
 """
 
 from __future__ import annotations
