@@ -10,6 +10,7 @@ from promise import LAYERS
 collect_ignore = [
     "hostile/driver.py",
     "hostile/fuzz.py",
+    "mutants/changes.py",
     "mutants/operators.py",
     "mutants/run.py",
     "mutants/sandbox.py",

@@ -22,7 +22,7 @@ from pathlib import Path
 # One thread: a fork has none of its parent's, and small networks are faster so. Set before torch is loaded.
 os.environ |= {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 
-from operators import Change, changes, diff
+from changes import Change, changes, diff
 from sandbox import LIBRARIES, Outcome, Sandbox
 from scope import ROOT, modules, tests
 

@@ -12,14 +12,18 @@ import pytest
 
 pytest.importorskip("cosmic_ray", reason="the mutation tester is in the extra `mutants`")
 
+sys.path.append(str(Path(__file__).parent))
+
+import changes
+import operators
+import scope
 from cosmic_ray.mutating import mutate_code
-from mutants import operators, scope
 
 ROOT = Path(__file__).resolve().parents[2]
 
 
 def texts(source):
-    return [one.apply(source) for one in operators.changes(source)]
+    return [one.apply(source) for one in changes.changes(source)]
 
 
 @pytest.mark.parametrize("operator", operators.OUR_OWN.values(), ids=lambda one: one.__name__)
@@ -77,9 +81,9 @@ def test_no_mutant_is_made_twice():
 
 
 def test_the_lines_of_a_mutant_are_those_of_its_statement():
-    (one,) = operators.changes("x = f(\n    a,\n    a + b,\n    c,\n)\n")[:1]
+    (one,) = changes.changes("x = f(\n    a,\n    a + b,\n    c,\n)\n")[:1]
     assert (one.line, one.lines) == (3, range(1, 6))
-    body = operators.changes("for a in b:\n    c = 1\n")
+    body = changes.changes("for a in b:\n    c = 1\n")
     assert [(one.operator, one.lines) for one in body] == [
         ("ZeroIterationForLoop", range(1, 2)),
         ("NumberReplacer", range(2, 3)),
