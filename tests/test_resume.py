@@ -6,6 +6,7 @@ import os
 import re
 import shutil
 import warnings
+from math import inf
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,13 @@ from promise import LAYERS, Stopped, digest, killed_after, newest, shift
 from arignote import CheckpointError, NNClassifier
 from arignote.checkpoint import encode
 from arignote.errors import ArignoteWarning
+from arignote.optim.rules import RuleState
+from arignote.progress import Best, History, Progress
+from arignote.resume import candidates, differences, story, take_over
+from arignote.run_files import RunFiles
+from arignote.run_writer import RunWriter
+from arignote.spec import FitSettings
+from arignote.state import TrainingState
 
 SETTINGS = {
     "n_epochs": 3,
@@ -577,3 +585,175 @@ def test_a_rule_that_is_forced_starts_where_it_says(change, told_of, column, val
     # Of three epochs the first was done when it was stopped.
     ended = forced(fit, stopped(), told_of, **change)
     assert [record[column] for record in ended.history_[1:]] == values
+
+
+# The pieces of a resume, with states written out
+
+
+def made(n_updates=5, run_id="a" * 32, train=None, **fit):
+    """Return a state as a file holds it."""
+    settings = FitSettings(**{"n_epochs": 3, "batch_size": 4, "sgd_type": "nag"} | fit).model_dump(mode="json")
+    train = {"features": {"shape": [10, 2], "sha256": "0"}} if train is None else train
+    return TrainingState(
+        network={"out.W": np.full((2, 3), n_updates, "f4")},
+        slots={"velocity/out.W": np.full((2, 3), -n_updates, "f4")},
+        epoch_loss=np.float64(n_updates / 2),
+        rules={"lr": RuleState(0.25, 1.5, 2), "momentum": RuleState(0.75, 1.5, 1)},
+        rng=3,
+        run_id=run_id,
+        spec={"name": None, "n_in": [2], "layers": [["FCLayer", {"name": "out", "n_units": 3}]], "fit": settings},
+        classes={"dtype": "<i8", "values": [0, 1, 2]},
+        data={"train": train},
+        environment={},
+        progress=Progress(1, 2, 18, n_updates, 4, 8, True, stopped_by="SIGTERM"),
+        history=History({"epoch": [1.0], "examples_seen": [10.0]}),
+        starts=[[0, 0], [1, 1]],
+    )
+
+
+def written(stem, *states):
+    """Write states as the last files of a run, one after the other."""
+    files = RunWriter(str(stem), keep_last=5)
+    for state in states:
+        files.save(state)
+    return RunFiles(str(stem))
+
+
+def chosen(files, spool, resume=True):
+    """Return the numbers of updates of the states that a fit may resume from, and what was said of files."""
+    faults = []
+    return [state.progress.n_updates for _, state in candidates(files, spool, resume, faults)], faults
+
+
+def test_the_states_that_a_fit_may_resume_from_come_newest_first(tmp_path):
+    files = written(tmp_path / "run", made(1), made(2), made(3))
+    assert chosen(files, None) == ([3, 2, 1], [])
+    assert chosen(files, None, "force") == ([3, 2, 1], [])
+    assert chosen(files, None, "fresh") == ([], []) and chosen(None, None) == ([], [])
+    assert chosen(RunFiles(str(tmp_path / "other")), None, False) == ([], [])
+    with pytest.raises(CheckpointError, match=r"run_last.ckpt: exists, and resume is False"):
+        chosen(files, None, False)
+
+
+@pytest.mark.parametrize(
+    ("n_spooled", "run_id", "expected"),
+    [(4, "a", [4, 3, 2]), (3, "a", [3, 2]), (2, "a", [3, 2]), (4, "b", [3, 2])],
+)
+def test_a_state_that_was_kept_here_is_taken_where_it_is_ahead_in_the_same_run(n_spooled, run_id, expected, tmp_path):
+    files = written(tmp_path / "run", made(2), made(3))
+    spool = written(tmp_path / "spool", made(n_spooled, run_id=run_id * 32))
+    assert chosen(files, spool)[0] == expected
+
+
+def test_a_state_that_was_kept_here_is_taken_where_no_file_of_the_run_is_good(tmp_path):
+    spool = written(tmp_path / "spool", made(7))
+    assert chosen(RunFiles(str(tmp_path / "run")), spool) == ([7], [])
+    files = written(tmp_path / "run", made(3))
+    (tmp_path / "run_last.ckpt").write_bytes(b"damaged")
+    found, faults = chosen(files, spool)
+    assert found == [7] and len(faults) == 1 and "run_last.ckpt" in faults[0]
+    with pytest.raises(CheckpointError, match=r"run_last.ckpt: [\s\S]*No good checkpoint is left; resume=.fresh."):
+        chosen(files, None)
+
+
+def test_differences_are_named_by_their_path_and_what_one_lacks_is_none():
+    then = {"fit": {"batch_size": 128, "shuffle": True}, "rng": 1, "gone": 2}
+    now = {"fit": {"batch_size": 64, "shuffle": True}, "rng": 1, "new": {"a": 3}}
+    assert differences(then, now) == [
+        "fit.batch_size: 128 then, 64 now",
+        "gone: 2 then, None now",
+        "new: None then, {'a': 3} now",
+    ]
+    assert differences(then, then) == [] and differences({"a": 1}, {"a": 2}, "data.") == ["data.a: 1 then, 2 now"]
+
+
+def taken_over(stored, **changes):
+    """Return a live state of zeros after it has taken over a stored one; `changes` are of its data and settings."""
+    state = made(0, run_id="new", **changes)
+    state.network = {name: torch.zeros(2, 3) for name in state.network}
+    state.slots = {name: torch.zeros(2, 3) for name in state.slots}
+    state.epoch_loss = torch.zeros((), dtype=torch.float64)
+    state.rules = {"lr": RuleState(0.5), "momentum": RuleState(0.9)}
+    state.progress, state.history, state.starts = Progress(), History(), []
+    take_over(state, stored, "file")
+    return state
+
+
+def test_a_live_state_takes_over_all_that_a_stored_one_remembers():
+    stored = made(5)
+    stored.best = Best(0.5, 1, 10, 1, "d" * 64, {"out.W": np.ones((2, 3), "f4")})
+    state = taken_over(stored)
+    assert state.network["out.W"].tolist() == [[5] * 3] * 2 and state.slots["velocity/out.W"].tolist() == [[-5] * 3] * 2
+    assert state.epoch_loss.item() == 2.5 and state.rules == stored.rules and state.run_id == "a" * 32
+    # What ended the process before does not end this one.
+    assert state.progress == Progress(1, 2, 18, 5, 4, 8, True)
+    assert state.history.arrays()["epoch"].tolist() == [1.0] and state.starts == [[0, 0], [1, 1]]
+    assert vars(state.best) == vars(stored.best)
+    state.history.append({"epoch": 2.0})
+    state.best.value, state.progress.epoch, state.starts[0][0] = 0.0, 2, 9
+    assert len(stored.history) == 1 and stored.best.value == 0.5
+    assert stored.progress.epoch == 1 and stored.starts[0][0] == 0
+    assert taken_over(made(5)).best is None
+
+
+FEATURES = {"shape": [10, 2], "sha256": "0"}
+
+
+@pytest.mark.parametrize(
+    ("change", "again"),
+    [
+        ({}, False),
+        ({"train": {"features": FEATURES | {"sha256": "1"}}}, False),
+        ({"lr_rule": 0.125}, False),
+        ({"train": {"features": FEATURES | {"shape": [11, 2]}}}, True),
+        ({"batch_size": 5}, True),
+        ({"drop_last": True}, True),
+        ({"accumulate": 2}, True),
+    ],
+)
+def test_an_unfinished_epoch_begins_again_where_its_batches_are_others(change, again):
+    state = taken_over(made(5), **change)
+    progress = state.progress
+    assert (progress.batch, progress.epoch_examples, progress.validation_due) == (
+        (0, 0, False) if again else (2, 8, True)
+    )
+    assert (progress.epoch, progress.examples_seen, progress.n_updates) == (1, 18, 5)
+    assert state.epoch_loss.item() == (0 if again else 2.5)
+
+
+@pytest.mark.parametrize("change", [{"rng": 4}, {"data": {"order": {"kind": "chunks", "n_window": 2}}}])
+def test_it_begins_again_where_the_order_of_the_rows_is_another(change):
+    stored = made(5)
+    data = {"train": {"features": FEATURES}}
+    vars(stored).update({"data": data} | change | {"data": data | change.get("data", {})})
+    assert taken_over(stored).progress.batch == 0
+
+
+@pytest.mark.parametrize(
+    ("then", "now", "lr", "momentum"),
+    [
+        # Stored values are 0.25 and 0.75; a rule that starts anew has 0.5 and 0.9, and waits from validation 4 on.
+        ({}, {}, RuleState(0.25, 1.5, 2), RuleState(0.75, 1.5, 1)),
+        ({"lr_rule": 0.5}, {"lr_rule": 0.5, "sgd_type": "momentum"}, RuleState(0.25, 1.5, 2), RuleState(0.9, inf, 4)),
+        ({"lr_rule": 0.25}, {"lr_rule": 0.5}, RuleState(0.5, inf, 4), RuleState(0.75, 1.5, 1)),
+        ({}, {"momentum_rule": 0.9}, RuleState(0.25, 1.5, 2), RuleState(0.9, inf, 4)),
+        ({}, {"sgd_type": "momentum"}, RuleState(0.5, inf, 4), RuleState(0.9, inf, 4)),
+    ],
+)
+def test_a_rule_keeps_its_value_unless_it_or_where_it_starts_is_another(then, now, lr, momentum):
+    assert taken_over(made(5, **then), **now).rules == {"lr": lr, "momentum": momentum}
+
+
+@pytest.mark.parametrize(
+    ("progress", "expected"),
+    [
+        (Progress(epoch=1, batch=2), r"epoch 2, batch 2 \(file\)$"),
+        (Progress(epoch=3), r"^finished, 3 of 3 epochs \(file\)$"),
+        (Progress(epoch=2, ended=True), r"^finished, 2 of 3 epochs \(ended by its stop rule\) \(file\)$"),
+        (Progress(epoch=5), r"^finished, 5 epochs done, 3 asked for \(file\)$"),
+    ],
+)
+def test_where_a_run_stands_is_said_in_a_line(progress, expected):
+    state = made()
+    state.progress = progress
+    assert re.search(expected, story(state, "file"))
