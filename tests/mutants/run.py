@@ -13,6 +13,7 @@ import hashlib
 import itertools
 import json
 import os
+import signal
 import sys
 import time
 from collections.abc import Iterable
@@ -174,6 +175,8 @@ def main() -> None:
     unknown = set(given.only or ()) - set(modules())
     if unknown:
         sys.exit(f"{', '.join(sorted(unknown))}: not in scope; tests/mutants/scope.py says what is")
+    # Ends as an interrupt from the keyboard does: the copy is removed.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     sandbox = Sandbox(ROOT, given.libraries)
     try:
         for path in given.only or modules():
