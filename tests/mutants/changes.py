@@ -15,8 +15,8 @@ from operators import FROM_COSMIC_RAY, OUR_OWN, is_float, operator
 
 # Calls whose arguments are texts for people, or checks of types.
 CALLS_NOT_CHANGED = {"warn", "print", "isinstance", "issubclass", "cast", "TypeVar", "super"}
-# Arguments that only guard against mistakes of the programmer, or say where a warning points to.
-ARGUMENTS_NOT_CHANGED = {"strict", "stacklevel", "frozen", "slots", "kw_only", "repr"}
+# Arguments that only guard against mistakes of the programmer, say where a warning points to, or save a copy.
+ARGUMENTS_NOT_CHANGED = {"strict", "stacklevel", "frozen", "slots", "kw_only", "repr", "copy"}
 # Comparisons that an operator negates already: AddNot would make the same mutant again.
 NEGATED = ("==", "!=", "is", "is not")
 
