@@ -19,7 +19,7 @@ from arignote.checkpoint import encode
 from arignote.errors import ArignoteWarning
 from arignote.optim.rules import RuleState
 from arignote.progress import Best, History, Progress
-from arignote.resume import candidates, differences, story, take_over
+from arignote.resume import candidates, differences, other_than, story, take_over
 from arignote.run_files import RunFiles
 from arignote.run_writer import RunWriter
 from arignote.spec import FitSettings
@@ -645,6 +645,10 @@ def test_a_state_that_was_kept_here_is_taken_where_it_is_ahead_in_the_same_run(n
     assert chosen(files, spool)[0] == expected
 
 
+def test_where_nothing_was_kept_here_the_files_of_the_run_are_taken(tmp_path):
+    assert chosen(written(tmp_path / "run", made(2)), RunFiles(str(tmp_path / "spool"))) == ([2], [])
+
+
 def test_a_state_that_was_kept_here_is_taken_where_no_file_of_the_run_is_good(tmp_path):
     spool = written(tmp_path / "spool", made(7))
     assert chosen(RunFiles(str(tmp_path / "run")), spool) == ([7], [])
@@ -665,6 +669,58 @@ def test_differences_are_named_by_their_path_and_what_one_lacks_is_none():
         "new: None then, {'a': 3} now",
     ]
     assert differences(then, then) == [] and differences({"a": 1}, {"a": 2}, "data.") == ["data.a: 1 then, 2 now"]
+
+
+def rows(n_rows):
+    return {"features": {"shape": [n_rows, 2], "sha256": "0"}}
+
+
+@pytest.mark.parametrize(
+    ("then", "now", "expected"),
+    [
+        ({"batch_size": 10}, {"batch_size": 4}, ["fit.batch_size: 10 then, 4 now"]),
+        ({"batch_size": 4}, {"batch_size": 10}, ["fit.batch_size: 4 then, 10 now"]),
+        ({"batch_size": 4}, {"batch_size": 5}, ["fit.batch_size: 4 then, 5 now"]),
+        # All rows in one batch, of whatever data: only the data is another.
+        (
+            {"batch_size": 10},
+            {"batch_size": 12, "train": rows(12)},
+            ["data.train.features.shape: [10, 2] then, [12, 2] now"],
+        ),
+        ({}, {"n_epochs": 9, "verbose": True}, []),
+    ],
+)
+def test_a_batch_of_all_rows_is_the_same_whatever_their_number(then, now, expected):
+    assert other_than(made(**then), made(**now)) == expected
+
+
+def layered(*layers):
+    state = made()
+    state.spec["layers"] = [["FCLayer", {"name": name, "n_units": n_units}] for name, n_units in layers]
+    return state
+
+
+def test_the_order_of_layers_is_compared_where_their_names_are_the_same():
+    then = layered(("a", 3), ("b", 3), ("c", 3))
+    order = "order of layers: a, b, c then, b, a, c now"
+    assert other_than(then, layered(("a", 3), ("b", 3), ("c", 3))) == []
+    assert other_than(then, layered(("b", 3), ("a", 3), ("c", 3))) == [order]
+    assert other_than(then, layered(("b", 5), ("a", 3), ("c", 3))) == [order, "layers.b.n_units: 3 then, 5 now"]
+    (gone,) = other_than(then, layered(("b", 3), ("c", 3)))
+    assert gone.startswith("layers.a: ")
+
+
+def test_the_seed_and_the_data_are_compared_but_not_the_names_of_columns():
+    then, now = made(), made(train=rows(11))
+    now.rng, now.data["feature_names"], now.classes = 4, ["x", "y"], then.classes | {"values": [0, 1, 3]}
+    assert other_than(then, now) == [
+        "rng: 3 then, 4 now",
+        "classes.values: [0, 1, 2] then, [0, 1, 3] now",
+        "data.train.features.shape: [10, 2] then, [11, 2] now",
+    ]
+    # A checkpoint of 2015 knows nothing of the data.
+    then.data = {}
+    assert other_than(then, now) == ["rng: 3 then, 4 now"]
 
 
 def taken_over(stored, **changes):

@@ -23,7 +23,7 @@ SCOPE: dict[str, tuple[str, ...]] = {
     "arignote/progress.py": ("report/test_progress.py", "resume/test_in_process.py"),
     "arignote/state.py": ("test_checkpoint.py", "resume/test_in_process.py"),
     "arignote/checkpoint.py": ("resume/test_damaged_files.py",),
-    "arignote/resume.py": ("resume/test_in_process.py", "storage/test_remote.py"),
+    "arignote/resume.py": ("resume/test_in_process.py",),
     "arignote/trainer.py": ("report/test_progress.py", "test_estimators.py", *_RUNS),
     "arignote/checkpointer.py": ("resume/test_in_process.py", "resume/test_full_disk.py", "storage/test_remote.py"),
     "arignote/run_files.py": (*_FILES, "storage/test_remote.py"),
