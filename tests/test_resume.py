@@ -694,6 +694,14 @@ def test_a_batch_of_all_rows_is_the_same_whatever_their_number(then, now, expect
     assert other_than(made(**then), made(**now)) == expected
 
 
+@pytest.mark.parametrize("data", [{}, {"train": {}}, {"train": {"features": {}}}])
+def test_a_state_that_does_not_say_what_its_data_was_is_of_no_number_of_rows(data):
+    then, now = made(batch_size=1), made(batch_size=10)
+    then.data = data
+    assert other_than(then, now)[0] == "fit.batch_size: 1 then, 10 now"
+    assert taken_over(then).progress.batch == 0
+
+
 def layered(*layers):
     state = made()
     state.spec["layers"] = [["FCLayer", {"name": name, "n_units": n_units}] for name, n_units in layers]
