@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from arignote.checkpoint import decode
 from arignote.checkpointer import Checkpointer
 from arignote.data.batches import Batches
 from arignote.data.rows import rows_of
@@ -392,19 +393,56 @@ def test_a_row_has_the_seconds_since_the_row_before(monkeypatch):
     assert run.column("seconds") == [1.5, 2.5]
 
 
-def test_the_state_is_saved_after_every_update_and_every_epoch(tmp_path):
-    files = RunWriter(str(tmp_path / "run"))
-    saved = []
+def test_the_state_is_kept_after_each_epoch_with_all_that_belongs_to_it():
+    class Fault(Exception):
+        pass
 
+    def fail(event):
+        if event.epoch == 2 and event.batch == 2:
+            raise Fault
+
+    checkpointer = Checkpointer(None)
+    rules = {"lr": build("rule", {"rule": "fixed", "multiply_by": 0.5, "schedule": [1]})}
+    rules["momentum"] = build("rule", "const")
+    run = Run(n_epochs=3, valid=[3.0, 2.0], rules=rules, checkpointer=checkpointer, observers=[fail])
+    with pytest.raises(Fault):
+        run.go()
+    kept = checkpointer.last_good()
+    assert (kept.progress.epoch, kept.progress.batch, kept.progress.n_updates, kept.progress.n_validations) == (
+        1,
+        0,
+        3,
+        1,
+    )
+    # History, rules and the best come before the state is kept; the sum of losses is that of the next epoch.
+    assert (len(kept.history), kept.rules["lr"].value, kept.best.value, float(kept.epoch_loss)) == (1, 0.25, 3.0, 0.0)
+
+
+def test_the_state_is_kept_where_a_run_stops():
     def heed():
-        # Called before each epoch, and after each update, which is saved by then.
-        found = next(files.states([]), None)
-        saved.append(found and (found[1].progress.epoch, found[1].progress.batch))
+        if run.state.progress.n_updates == 2:
+            raise StopAsked("SIGTERM")
 
-    files.begin(heed)
-    Run(n_epochs=2, heed=heed, checkpointer=Checkpointer(files, every=1)).go()
-    files.end()
-    assert saved == [None, (0, 1), (0, 2), (0, 3), (1, 0), (1, 1), (1, 2), (1, 3)]
+    checkpointer = Checkpointer(None)
+    run = Run(n_epochs=3, heed=heed, checkpointer=checkpointer)
+    run.go()
+    kept = checkpointer.last_good()
+    assert (kept.progress.epoch, kept.progress.batch, kept.progress.stopped_by) == (0, 2, "SIGTERM")
+    # Rows 0 to 7: the sum of their losses.
+    assert float(kept.epoch_loss) == pytest.approx(28.0)
+
+
+def test_the_state_may_be_written_after_each_update(tmp_path):
+    files = RunWriter(str(tmp_path / "run"), keep_last=100)
+    files.begin(lambda: None)
+    try:
+        files.prepare()
+        Run(n_epochs=2, batch_size=2, accumulate=2, checkpointer=Checkpointer(files, every=1)).go()
+        found = [decode(path.read_bytes(), str(path))[0].progress for path in tmp_path.glob("run_last*.ckpt")]
+    finally:
+        files.end()
+    positions = sorted((progress.epoch, progress.batch) for progress in found)
+    assert positions == [(0, 2), (0, 4), (0, 5), (1, 0), (1, 2), (1, 4), (1, 5), (2, 0)]
 
 
 def test_the_end_of_an_epoch_is_saved_where_batches_are_not(tmp_path):
