@@ -148,3 +148,14 @@ def test_two_logits_have_the_sigmoid_as_the_probability_of_the_second_class():
     found = modules.two_logits(z)
     assert found[:, 0].tolist() == [0.0] * 6
     np.testing.assert_allclose(found.softmax(1)[:, 1:], 1 / (1 + np.exp(-z.numpy())))
+
+
+@pytest.mark.parametrize("shares", [False, True])
+@pytest.mark.parametrize("weights", [None, [0.0, 0.5, 1.0, 3.0]])
+def test_the_cross_entropy_is_the_mean_over_rows_of_weighted_log_probabilities(weights, shares):
+    logits, y = RNG.normal(size=(4, 3)), np.array([2, 0, 1, 1])
+    target = RNG.dirichlet(np.ones(3), 4) if shares else np.eye(3)[y]
+    by_row = -(target * (logits - np.log(np.exp(logits).sum(1, keepdims=True)))).sum(1)
+    given = (logits, target if shares else y, *([] if weights is None else [np.array(weights)]))
+    found = modules.cross_entropy(*(torch.from_numpy(one) for one in given))
+    assert found.item() == pytest.approx((by_row * (1 if weights is None else np.array(weights))).mean())
