@@ -457,3 +457,18 @@ def test_the_end_of_an_epoch_is_saved_where_batches_are_not(tmp_path):
     Run(n_epochs=2, heed=heed, checkpointer=Checkpointer(files, every="epoch")).go()
     files.end()
     assert saved == [*[None] * 4, *[(1, 0)] * 4]
+
+
+def test_the_training_loss_of_one_row_is_that_of_the_row():
+    run = Run(n_epochs=1, batch_size=1, validation_frequency=1)
+    run.trainer.step = lambda parts, **values: torch.tensor(3.0 if parts[0][2] == 0 else 0.0)
+    run.go()
+    assert run.column("train_nll") == pytest.approx([3 / n for n in range(1, 11)])
+
+
+def test_the_training_loss_without_a_step_in_the_epoch_is_0():
+    # All rows may have been dropped with the last batch; a number is told all the same.
+    run = Run(n_epochs=1)
+    run.state.progress.batch = 3
+    run.go()
+    assert run.column("train_nll") == [0.0] and run.steps == []
