@@ -467,7 +467,7 @@ def test_the_training_loss_of_one_row_is_that_of_the_row():
 
 
 def test_the_training_loss_without_a_step_in_the_epoch_is_0():
-    # All rows may have been dropped with the last batch; a number is told all the same.
+    # Nothing is divided by zero where an epoch has no batch left.
     run = Run(n_epochs=1)
     run.state.progress.batch = 3
     run.go()
