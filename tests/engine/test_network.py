@@ -201,3 +201,16 @@ def test_the_first_in_order_of_several_entries_too_many_is_named():
     arrays = network.arrays() | {"z": np.zeros(1), "b": np.zeros(1)}
     with pytest.raises(CheckpointError, match=r"^here: has 'b', which the network does not know\."):
         copy_into(network.named, arrays, "here")
+
+
+def test_every_tensor_is_on_the_device_of_the_setup():
+    network = Network(declare(parse(LAYERS), (6,)), Setup(device="meta"))
+    tensors = [*network.named.values(), network.weights, network.gradients, network.named["a.W"].grad]
+    assert {tensor.device.type for tensor in tensors} == {network.device.type} == {"meta"}
+
+
+def test_parameters_are_those_of_a_torch_module():
+    network = network_of()
+    found = dict(network.named_parameters())
+    assert [name.replace("/", ".") for name in found] == list(network.named)
+    assert all(tensor is network.named[name.replace("/", ".")] for name, tensor in found.items())
