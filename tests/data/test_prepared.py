@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import FrozenInstanceError, fields
 
 import numpy as np
 import pandas as pd
@@ -76,7 +77,7 @@ def test_a_window_of_data_is_parted_within_it(make):
     assert settings.drop_last and settings.batch_size == 5
 
 
-@pytest.mark.parametrize("batch_size", [-3, 2.5, "8"])
+@pytest.mark.parametrize("batch_size", [-3, 0, 2.5, "8"])
 def test_data_brings_its_batch_size(batch_size):
     assert prepare(Given(Data(X, Y, batch_size=16)), FitSettings(), 1)[1].batch_size == 16
     assert prepare(Given(Data(X, Y, batch_size=16)), FitSettings(batch_size=9), 1)[1].batch_size == 9
@@ -348,6 +349,26 @@ def test_a_fraction_must_be_a_number(part):
         prepared(valid=part)
 
 
+def test_text_with_two_points_is_a_source_and_no_fraction():
+    with pytest.raises(DataError) as caught:
+        prepared(valid="1.2.3")
+    assert "1.2.3" in str(caught.value) and "must be a fraction" not in str(caught.value)
+
+
+def test_groups_may_be_objects_of_one_type():
+    groups = np.array([f"patient {n % 9}" for n in range(90)], dtype=object)
+    found, _ = prepared(valid=0.3, groups=groups)
+    seen = {name: set(groups[rows.index]) for name, (rows, _) in found.parts.items()}
+    assert len(found.parts["valid"][0]) == 30 and not seen["train"] & seen["valid"]
+
+
+def test_what_was_prepared_does_not_change():
+    found, _ = prepared()
+    for record in (found, Given(X), found.parts["train"][0]):
+        with pytest.raises(FrozenInstanceError):
+            setattr(record, fields(record)[0].name, None)
+
+
 @pytest.mark.parametrize(
     "part", [[3, 4], range(3, 5), np.array([3, 4]), np.array([4, 3], np.uint8), [np.int64(3), 4]], ids=str
 )
@@ -442,7 +463,7 @@ def test_columns_of_another_order_are_refused_in_each_part():
 def test_a_row_that_is_not_finite_passes_only_where_it_is_allowed():
     x = X.copy()
     x[5, 1] = np.nan
-    with pytest.raises(DataError, match="X row 5 holds nan"):
+    with pytest.raises(DataError, match=r"^X row 5 holds nan"):
         prepared(x)
     assert prepared(x, settings={"allow_nonfinite": True})[0].parts["train"][0].lenient
 

@@ -44,6 +44,9 @@ class Chosen:
     def uniform(self, low, high, size):
         return np.broadcast_to(self.answers.pop(0), size)
 
+    def random(self, size):
+        return np.broadcast_to(self.answers.pop(0), size)
+
 
 def augmented(spec, x, rng=0):
     rng = np.random.default_rng(rng) if isinstance(rng, int) else rng
@@ -200,6 +203,7 @@ def test_a_batch_of_no_rows_stays_one(spec):
         ("Flip", (5, 81), r"Flip needs images \(rows, channels, h, w\) or \(rows, h, w\); got .* \(5, 81\)"),
         (["Rotate", {"max_degrees": 5}], (5, 1, 2, 3, 4), r"Rotate needs images .* got .* \(5, 1, 2, 3, 4\)"),
         (["Noise", {"sigma": 1}], (), r"Noise needs rows"),
+        (["Noise", {"sigma": 1}], (5, *[1] * 32), r"Noise needs rows"),
         ("QuarterTurns", (5, 1, 4, 6), r"QuarterTurns needs square images; got .* \(5, 1, 4, 6\)"),
         (["Crop", {"size": 8, "pad": 1}], (5, 1, 9, 5), r"Crop needs images of at least \(8, 8\) with \(1, 1\) added"),
         (["Cutout", {"size": 6}], (5, 1, 9, 5), r"Cutout needs images of at least \(6, 6\)"),
@@ -218,6 +222,8 @@ def test_rows_of_another_shape_are_refused_with_the_expected_one(spec, shape, wo
         (["Shfit", {"max_shift": 2}], "unknown augmentation 'Shfit'.*Shift"),
         (["Shift", {}], "max_shift must be given"),
         (["Shift", {"max_shift": -1}], "max_shift must be an integer >= 0; got -1"),
+        (["Shift", {"max_shift": [1, -1]}], "max_shift.* must be an integer >= 0; got -1"),
+        (["Shift", {"max_shift": [-1, 1]}], "max_shift.* must be an integer >= 0; got -1"),
         (["Shift", {"max_shift": [1, 2, 3]}], "max_shift"),
         (["Shift", {"max_shift": True}], "max_shift must be an integer; got True"),
         (["Flip", {"p": 1.5}], "p must be a number <= 1"),
@@ -346,6 +352,10 @@ def test_each_image_is_mirrored_by_the_chance_of_each_axis(words, horizontal, ve
         assert_independent(up, across)
 
 
+def test_a_chance_of_0_flips_nothing_even_where_the_least_number_is_drawn(images):
+    assert np.array_equal(augmented(["Flip", {"vertical": True, "p": 0}], images, Chosen(0.0, 0.0)), images)
+
+
 def test_each_quarter_turn_is_equally_likely():
     image = np.random.default_rng(1).normal(size=(2, 3, 3)).astype(np.float32)
     known = {np.rot90(image, k, axes=(1, 2)).tobytes(): k for k in range(4)}
@@ -417,9 +427,11 @@ def test_a_rotation_of_an_oblong_image_reads_it_at_r_p_from_the_centre(degrees):
 
 @pytest.mark.parametrize(("low", "high"), [(0.5, 2.0), (1.0, 1.1), (2.0, 3.0)])
 def test_the_factors_of_a_zoom_are_uniform_within_the_bounds(low, high):
-    ramp = np.repeat(np.arange(7.0)[:, None], 7, axis=1)
-    found = drawn(["Zoom", {"min": low, "max": high}], np.repeat(ramp[None], 2000, axis=0)).astype(np.float64)
-    factors = 1 / (found[:, 4, 3] - found[:, 3, 3])
+    # Two ramps, x[i, j] = i and x[i, j] = j: their differences at the centre are 1 / z along the two axes.
+    ramps = np.stack(np.meshgrid(np.arange(7.0), np.arange(7.0), indexing="ij"))
+    found = drawn(["Zoom", {"min": low, "max": high}], np.repeat(ramps[None], 2000, axis=0)).astype(np.float64)
+    factors = 1 / (found[:, 0, 4, 3] - found[:, 0, 3, 3])
+    np.testing.assert_allclose(1 / (found[:, 1, 3, 4] - found[:, 1, 3, 3]), factors, rtol=1e-4)
     assert_uniform(factors, low, high)
     assert_independent(factors[1:], factors[:-1])
 
@@ -433,6 +445,12 @@ def test_noise_is_normal_for_each_number_and_proportional_to_sigma():
     np.testing.assert_allclose(drawn(["Noise", {"sigma": 2.0}], x) - x, 4 * noise, atol=1e-5)
     zero = np.zeros_like(x)
     np.testing.assert_allclose(drawn(["Noise", {"sigma": 0.5}], zero), noise, atol=1e-6)
+
+
+def test_the_noise_of_different_batches_differs():
+    part, x = build("augmentation", ["Noise", {"sigma": 1.0}]), np.zeros((1, 2), np.float32)
+    found = [part(x=x, y=np.zeros(1), epoch=0, rng=np.random.default_rng(seed))[0] for seed in range(300)]
+    assert len({noise.tobytes() for noise in found}) == 300
 
 
 @pytest.mark.parametrize(("h", "w"), [(1, 1), (2, 3), (3, 2), (5, 6)])
@@ -521,6 +539,11 @@ def test_mixup_mixes_labels_that_are_shares_already():
     of_shares = part(x, np.eye(3)[numbers], epoch=0, rng=np.random.default_rng(1))
     assert np.array_equal(of_numbers[0], of_shares[0]) and np.array_equal(of_numbers[1], of_shares[1])
     assert of_shares[1].dtype == np.float32
+
+
+def test_mixup_does_not_guess_the_number_of_classes():
+    with pytest.raises(IndexError):
+        build("augmentation", "Mixup")(np.zeros((2, 1)), np.zeros(2, int), epoch=0, rng=np.random.default_rng(0))
 
 
 @pytest.mark.parametrize("spec", SPECS, ids=str)
