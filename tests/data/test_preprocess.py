@@ -458,3 +458,19 @@ def test_images_of_one_channel_learn_one_number_per_channel():
     assert found["mean"].shape == (1, 1) and found["mean"].item() == 11.5
     with pytest.raises(DataError, match=r"needs images .*; got shape \(2, 1, 3, 4, 1\)"):
         learned(["Standardise", {"per": "channel"}], [x.reshape(2, 1, 3, 4, 1)])
+
+
+def test_rows_may_be_single_numbers():
+    # Rows 1, 3 and 8: mean 4, variance (9 + 1 + 16) / 3.
+    found = learned("Standardise", [np.array([1.0, 3.0]), np.array([8.0])])
+    assert found["mean"].shape == () and found["mean"] == 4
+    np.testing.assert_allclose(found["scale"], np.sqrt(26 / 3), rtol=1e-7)
+
+
+@pytest.mark.parametrize("value", [0.0, 0.3])
+@pytest.mark.parametrize("epsilon", [0.0, 4.0])
+def test_a_constant_feature_is_divided_by_1_and_whitened_to_0_whatever_epsilon_is(value, epsilon):
+    x = np.full((6, 2), value)
+    assert learned(["Standardise", {"epsilon": epsilon}], [x])["scale"].tolist() == [1, 1]
+    for method in ("zca", "pca"):
+        assert learned(["Whiten", {"method": method, "epsilon": epsilon}], [x])["W"].tolist() == [[0, 0], [0, 0]]
