@@ -403,6 +403,7 @@ def test_a_file_that_has_several_parts_is_read_once_for_their_fingerprints():
         ((784,), "<f4", 11_000, 11_000),
         ((3, 64, 64), "<f8", None, 325),
         ((40_000_000,), "u1", None, 1),
+        ((1,), "u1", None, 32_000_000),
     ],
 )
 def test_blocks_have_32_megabytes_or_one_chunk(shape, dtype, chunk_rows, step):
@@ -588,3 +589,31 @@ def test_the_stamp_of_a_source_is_that_when_its_rows_were_found():
             return "then"
 
     assert rows_of(Stamped(X)).stamp == "then" and rows_of(X).stamp is None
+
+
+@pytest.mark.parametrize("make", [np.asarray, Chunked])
+@pytest.mark.parametrize("dtype", [np.float64, np.float16, np.uint8, np.int64, np.bool_])
+def test_features_are_float32_whatever_is_stored(make, dtype):
+    x = (X % 2).astype(dtype)
+    found = rows_of(make(x)).features(slice(0, 20))
+    assert found.dtype == np.float32 and np.array_equal(found, X % 2)
+
+
+def test_numbers_that_are_not_finite_are_refused_unless_allowed():
+    bad = np.full((4, 1), np.nan, np.float32)
+    with pytest.raises(DataError, match="row 0 holds nan"):
+        Rows(Chunked(bad)).features(slice(0, 4))
+    assert np.isnan(Rows(Chunked(bad), lenient=True).features(slice(0, 4))).all()
+
+
+def test_the_shape_of_an_example_takes_one_row_to_find():
+    reader = Chunked(X)
+    assert Rows(reader).n_in == (3,) and reader.n_read == 1
+
+
+def test_a_single_large_row_is_sampled_as_often_as_many_are(monkeypatch):
+    monkeypatch.setattr(rows_module, "IN_MEMORY", 11)
+    found = rows_of(X[:1]).fingerprint()["features"]["sha256"]
+    assert found == sha256(X[0].tobytes() * 4096)
+    monkeypatch.setattr(rows_module, "IN_MEMORY", 12)
+    assert rows_of(X[:1]).fingerprint()["features"]["sha256"] == sha256(X[0].tobytes())
