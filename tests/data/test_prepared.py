@@ -214,7 +214,7 @@ def test_labels_and_features_come_from_files(tmp_path):
     assert np.array_equal(found.parts["valid"][0].features(slice(0, 90)), X)
 
 
-def test_the_fingerentriesknows_parts_and_weights():
+def test_the_fingerprint_knows_parts_and_weights():
     def of(**given):
         return prepared(**given)[0].fingerprint()
 
@@ -441,7 +441,7 @@ def test_only_bytes_are_warned_of():
     prepared(images.astype(np.int16))
 
 
-def test_a_fingerentrieshas_an_entry_for_each_part_and_for_weights_and_names():
+def test_a_fingerprint_has_an_entry_for_each_part_and_for_weights_and_names():
     frame = pd.DataFrame(X, columns=["p", "q", "r", "s"])
     found, _ = prepared(frame, valid=[3, 4], sample_weight=np.arange(90))
     entries = found.fingerprint()

@@ -538,6 +538,18 @@ def test_a_pair_is_features_and_labels_only_where_no_labels_are_given():
     assert rows_of(pair, [0, 1]).features(slice(0, 2)).tolist() == [list(row) for row in pair]
 
 
+def test_labels_are_found_in_the_file_of_the_features(tmp_path):
+    np.savez(tmp_path / "d.npz", x=X, labels=Y)
+    path = tmp_path / "d.npz"
+    rows = rows_of(path, path)
+    assert np.array_equal(rows.features(slice(0, 20)), X) and rows.y.tolist() == Y.tolist()
+
+
+def test_a_sparse_matrix_is_refused_with_the_way_to_a_dense_one():
+    with pytest.raises(DataError, match=r"valid is a sparse matrix; give valid\.toarray\(\)"):
+        rows_of(sparse.csr_matrix(X), what="valid")
+
+
 def test_errors_name_what_was_given():
     for call in (
         lambda: rows_of(X, Y[:5], what="valid"),
