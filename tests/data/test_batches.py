@@ -6,6 +6,7 @@ import gc
 import threading
 import time
 import weakref
+from dataclasses import FrozenInstanceError
 
 import numpy as np
 import pytest
@@ -392,6 +393,32 @@ def test_as_many_batches_are_made_at_once_as_are_prefetched(kind):
     epoch = batches_of(kind, augment=meet, n_workers=3, prefetch=3).epoch(0)
     assert next(epoch).index == 0 and len(calls) >= 3
     epoch.close()
+
+
+def test_four_batches_are_made_at_once_by_default():
+    barrier, lock, calls = threading.Barrier(4), threading.Lock(), []
+
+    def meet(x, y):
+        with lock:
+            calls.append(1)
+            number = len(calls)
+        if number <= 4:
+            # Waits in vain if fewer are made ahead.
+            barrier.wait(timeout=20)
+        return x, y
+
+    batches = Batches(rows_of(X), Y, seed=0, batch_size=8, n_workers=8, augmentation=Augmentation([meet], 0, 3))
+    epoch = batches.epoch(0)
+    next(epoch)
+    # The next batch is begun only where another one is asked for.
+    time.sleep(0.02)
+    assert len(calls) == 4
+    epoch.close()
+
+
+def test_a_batch_does_not_change():
+    with pytest.raises(FrozenInstanceError):
+        Batch(0, slice(0, 1), X, Y).index = 1
 
 
 def test_batches_of_unequal_cost_come_in_order():
