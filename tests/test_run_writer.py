@@ -2,46 +2,16 @@
 
 from __future__ import annotations
 
-import numpy as np
 import pytest
+from made_up import OTHER, RUN, state
 from stepped import Clock, Files
 
-from arignote.checkpoint import decode
-from arignote.optim.rules import RuleState
-from arignote.progress import Best, History, Progress
+from arignote import CheckpointError
+from arignote.checkpoint import decode, encode
+from arignote.run_files import RunFiles
 from arignote.run_writer import RunWriter
-from arignote.state import TrainingState
 from arignote.storage.lease import Lease, LeaseLapsedError
-
-RUN, OTHER = "a" * 32, "b" * 32
-
-
-def network(value):
-    return {"fc1.W": np.full((2, 2), value, dtype=np.float32)}
-
-
-def state(epoch, best=None, run_id=RUN, batch=0):
-    """Return a state after so many epochs, with a validation each, of which that of epoch `best` is the best."""
-    losses = [9.0 - n if best is None or n <= best else 9.0 for n in range(1, epoch + 1)]
-    found = None
-    if best is not None:
-        found = Best(losses[best - 1], best, 10 * best, best, network=network(best))
-    return TrainingState(
-        network=network(100.0 + epoch),
-        slots={"velocity/fc1.W": np.ones((2, 2), dtype=np.float32)},
-        epoch_loss=np.float64(1.5),
-        rules={"lr": RuleState(0.1), "momentum": RuleState(0.9)},
-        rng=3,
-        run_id=run_id,
-        spec={"name": None, "n_in": [2], "layers": [], "fit": {"n_epochs": 9}},
-        classes={"dtype": "<i8", "values": [0, 1]},
-        data={},
-        environment={},
-        progress=Progress(epoch=epoch, batch=batch, examples_seen=10 * epoch, n_updates=epoch, n_validations=epoch),
-        history=History({"epoch": np.arange(1.0, epoch + 1), "valid_nll": losses}),
-        best=found,
-        starts=[[0, 0]],
-    )
+from arignote.storage.local import LocalLock
 
 
 @pytest.fixture
@@ -102,5 +72,253 @@ def test_a_writer_without_a_lock_writes(make, files):
     writer.prepare()
     writer.save(state(1))
     assert sorted(files.contents) == ["run_last.ckpt"]
+    writer.end()
+
+
+def test_the_run_is_locked_from_begin_to_end(tmp_path):
+    heeded = []
+    writer = RunWriter(str(tmp_path / "run"))
+    writer.begin(lambda: heeded.append(1))
+    assert isinstance(writer._lock, LocalLock) and (tmp_path / ".run.lock").exists()
+    for _ in range(2):
+        writer.end()
+        assert not (tmp_path / ".run.lock").exists() and writer._lock is None
+
+
+def test_a_lost_lease_stops_a_save_before_its_first_change(make, files):
+    writer = make()
+    writer.save(state(1, best=1))
+    writer._lock = Lease(files, "run", lambda: None, Clock())
+    files.contents[".run.lease"] = b'{"id": "another"}'
+    before = dict(files.contents)
+    with pytest.raises(CheckpointError, match="taken over by another process"):
+        writer.save(state(2, best=2))
+    assert files.contents == before
+
+
+def test_the_best_file_comes_before_that_of_the_epoch_and_that_before_the_last(make, files):
+    make().save(state(3, best=2), epoch_too=True)
+    assert [name for act, name in changes(files) if act == "write"] == [
+        "run_best.ckpt",
+        "run_epoch3.ckpt",
+        "run_last.ckpt",
+    ]
+    assert files.contents["run_epoch3.ckpt"] == files.contents["run_last.ckpt"]
+
+
+def test_the_best_file_holds_the_best_network_and_the_history_up_to_it(make, files):
+    make().save(state(5, best=3))
+    best, digest = read(files, "run_best.ckpt")
+    last, _ = read(files, "run_last.ckpt")
+    # Of five validations the third was the best: the counts are those of that moment.
+    assert best.network["fc1.W"].tolist() == [[3, 3], [3, 3]] and best.slots == {} and float(best.epoch_loss) == 0.0
+    assert vars(best.progress) | {"stopped_by": None} == {
+        "epoch": 3,
+        "batch": 0,
+        "examples_seen": 30,
+        "n_updates": 0,
+        "n_validations": 3,
+        "epoch_examples": 0,
+        "validation_due": False,
+        "ended": False,
+        "stopped_by": None,
+    }
+    assert len(best.history) == 3 and len(last.history) == 5
+    assert (best.best.value, best.best.epoch, best.best.examples_seen, best.best.n_rows) == (6.0, 3, 30, 3)
+    assert best.best.digest == "" and last.best.digest == digest
+    assert last.network["fc1.W"][0, 0] == 105 and last.progress.n_validations == 5
+
+
+def test_a_best_network_is_written_once(make, files):
+    writer, best = make(keep_last=3), state(2, best=2).best
+    for epoch in (2, 3, 4):
+        later = state(epoch, best=2)
+        # A run that goes on in the same process keeps its best; one that is resumed knows the digest alone.
+        later.best = best if epoch < 4 else later.best
+        files.asked.clear()
+        writer.save(later)
+        written = [name for act, name in changes(files) if act == "write"]
+        assert written == (["run_best.ckpt", "run_last.ckpt"] if epoch == 2 else ["run_last.ckpt"])
+        assert read(files, "run_last.ckpt")[0].best.digest == read(files, "run_best.ckpt")[1]
+
+
+@pytest.mark.parametrize("same_writer", [True, False])
+def test_a_best_file_that_was_lost_is_written_again(same_writer, make, files):
+    writer, best = make(), state(2, best=2).best
+    first = state(2, best=2)
+    first.best = best
+    writer.save(first)
+    before = files.contents.pop("run_best.ckpt")
+    if same_writer:
+        # A save that fails makes it look at the files again.
+        files.is_away = True
+        with pytest.raises(CheckpointError):
+            writer.save(state(3, best=3))
+        files.is_away = False
+    else:
+        writer = make()
+    later = state(3, best=2)
+    later.best = best
+    writer.save(later)
+    assert decode(before, "")[0].network["fc1.W"].tolist() == read(files, "run_best.ckpt")[0].network["fc1.W"].tolist()
+    assert read(files, "run_last.ckpt")[0].best.digest == read(files, "run_best.ckpt")[1]
+    assert next(RunFiles.states(writer, []))[1].progress.epoch == 3
+
+
+@pytest.mark.parametrize("change", ["run", "validation"])
+def test_another_best_network_is_written_whatever_was_written_before(change, make, files):
+    writer = make()
+    writer.save(state(3, best=2))
+    other = state(3, best=2, run_id=OTHER) if change == "run" else state(3, best=3)
+    writer.save(other)
+    best = read(files, "run_best.ckpt")[0]
+    assert best.run_id == other.run_id and best.best.n_rows == other.best.n_rows
+    assert read(files, "run_last.ckpt")[0].best.digest == read(files, "run_best.ckpt")[1]
+
+
+@pytest.mark.parametrize("keep_last", [2, 3, 4])
+def test_the_last_files_are_numbered_from_the_newest(keep_last, make, files):
+    writer = make(keep_last)
+    for epoch in range(1, 7):
+        writer.save(state(epoch))
+    names = ["run_last.ckpt", *(f"run_last.{n}.ckpt" for n in range(1, keep_last))]
+    assert sorted(files.contents) == sorted(names)
+    assert [read(files, name)[0].progress.epoch for name in names] == [6, 5, 4, 3][:keep_last]
+
+
+def test_with_room_for_none_but_the_newest_nothing_is_set_aside(make, files):
+    writer = make(keep_last=1)
+    for epoch in (1, 2):
+        writer.save(state(epoch))
+    assert list(files.contents) == ["run_last.ckpt"] and "set aside" not in [act for act, _ in files.asked]
+
+
+def test_a_gap_in_the_numbers_stays_where_it_is(make, files):
+    writer = make(keep_last=4)
+    for epoch in (1, 2, 3):
+        writer.save(state(epoch))
+    del files.contents["run_last.1.ckpt"]
+    writer = make(keep_last=4)
+    writer.save(state(4))
+    found = {name: read(files, name)[0].progress.epoch for name in files.contents}
+    assert found == {"run_last.ckpt": 4, "run_last.1.ckpt": 3, "run_last.3.ckpt": 1}
+
+
+@pytest.mark.parametrize(("keep", "kept"), [(None, [8, 9, 10, 11]), (3, [9, 10, 11]), (1, [11])])
+def test_the_newest_epochs_are_kept_by_number(keep, kept, make, files):
+    writer = make(keep_epochs=keep)
+    for epoch in (8, 9, 10, 11):
+        writer.save(state(epoch), epoch_too=True)
+    assert sorted(name for name in files.contents if "epoch" in name) == sorted(f"run_epoch{n}.ckpt" for n in kept)
+    for n in kept:
+        assert read(files, f"run_epoch{n}.ckpt")[0].progress.epoch == n
+
+
+def test_without_being_asked_no_file_of_an_epoch_is_written(make, files):
+    make().save(state(1))
+    assert sorted(files.contents) == ["run_last.ckpt"]
+
+
+def test_a_best_file_is_kept_while_any_file_names_it(make, files):
+    writer = make(keep_last=3)
+    for epoch, best, there in (
+        (1, 1, [1]),
+        (2, 2, [1, 2]),
+        (3, 3, [1, 2, 3]),
+        # The first has no last file any more.
+        (4, 4, [2, 3, 4]),
+        (5, 4, [3, 4]),
+        (6, 4, [4]),
+    ):
+        writer.save(state(epoch, best=best))
+        bests = {name: read(files, name)[0].best.n_rows for name in files.contents if "best" in name}
+        assert sorted(bests.values()) == there and bests["run_best.ckpt"] == best
+    assert list(bests) == ["run_best.ckpt"]
+
+
+def test_a_best_file_is_kept_while_a_file_of_an_epoch_names_it(make, files):
+    writer = make(keep_last=2)
+    writer.save(state(1, best=1), epoch_too=True)
+    for epoch in (2, 3, 4):
+        writer.save(state(epoch, best=epoch))
+    assert 1 in {read(files, name)[0].best.n_rows for name in files.contents if "best" in name}
+    # And no longer, once that is gone.
+    del files.contents["run_epoch1.ckpt"]
+    make().save(state(5, best=5))
+    assert 1 not in {read(files, name)[0].best.n_rows for name in files.contents if "best" in name}
+
+
+def test_a_best_file_that_no_file_names_is_written_over(make, files):
+    files.contents["run_best.ckpt"] = b"".join(encode(state(1, best=1).at_best())[0])
+    make().save(state(2, best=2))
+    assert sorted(files.contents) == ["run_best.ckpt", "run_last.ckpt"]
+    assert "set aside" not in [act for act, _ in files.asked]
+
+
+def test_files_of_another_run_give_way(make, files):
+    writer = make(keep_last=3, keep_epochs=5)
+    for epoch in (1, 2):
+        writer.save(state(epoch, best=epoch, run_id=OTHER), epoch_too=True)
+    writer.save(state(1, run_id=RUN))
+    assert list(files.contents) == ["run_last.ckpt"] and read(files, "run_last.ckpt")[0].run_id == RUN
+
+
+def test_a_file_that_is_known_to_be_damaged_takes_the_place_of_no_good_one(make, files):
+    writer = make()
+    for epoch in (1, 2):
+        writer.save(state(epoch))
+    whole = files.contents["run_last.ckpt"]
+    files.contents["run_last.ckpt"] = whole[:-1] + bytes([whole[-1] ^ 1])
+    writer = make()
+    found, faults = [], []
+    for _, one in writer.states(faults):
+        found.append(one.progress.epoch)
+    assert found == [1] and writer.damaged == {"run_last.ckpt"} and len(faults) == 1
+    writer.save(state(3))
+    assert [read(files, name)[0].progress.epoch for name in ("run_last.ckpt", "run_last.1.ckpt")] == [3, 1]
+    # The next one is good, and is set aside.
+    assert writer.damaged == set()
+    writer.save(state(4))
+    assert [read(files, name)[0].progress.epoch for name in ("run_last.ckpt", "run_last.1.ckpt")] == [4, 3]
+
+
+def test_after_a_save_that_failed_the_files_are_looked_at_again(make, files):
+    writer = make()
+    writer.save(state(1))
+    files.asked.clear()
+    writer.save(state(2))
+    # What is known is not asked for again.
+    assert [name for act, name in files.asked if act == "read"] == []
+    files.is_away = True
+    with pytest.raises(CheckpointError, match="does not answer"):
+        writer.save(state(3))
+    files.is_away = False
+    files.asked.clear()
+    writer.save(state(4))
+    assert {name for act, name in files.asked if act == "read"} == {"run_last.ckpt", "run_last.1.ckpt"}
+    assert [read(files, name)[0].progress.epoch for name in ("run_last.ckpt", "run_last.1.ckpt")] == [4, 2]
+
+
+def test_tidying_up_removes_what_a_save_would_have_removed(make, files):
+    writer = make()
+    for epoch in (1, 2, 3):
+        writer.save(state(epoch, best=epoch))
+    good = dict(files.contents)
+    files.contents |= {"run_last.7.ckpt": good["run_last.ckpt"], "run_best.9.ckpt": b"half", ".run.probe": b"probe"}
+    make().tidy(RUN)
+    assert files.contents == good
+    files.is_away = True
+    make().tidy(RUN)
+
+
+def test_clear_removes_the_files_of_the_stem_alone(make, files):
+    writer = make()
+    writer.save(state(1, best=1), epoch_too=True)
+    others = {name: b"other" for name in ("run_2_last.ckpt", "run.txt", "a_run_last.ckpt")}
+    files.contents |= others
     writer.clear()
-    assert files.contents == {}
+    assert files.contents == others
+    files.asked.clear()
+    # Nothing is known of the files that were removed.
+    writer.save(state(2, best=2))
+    assert sorted(set(files.contents) - set(others)) == ["run_best.ckpt", "run_last.ckpt"]
