@@ -8,13 +8,19 @@ import signal
 import threading
 from types import SimpleNamespace
 
+import made_up
 import pytest
+import torch
 from promise import digest_of
+from stepped import Files
 
 from arignote import NNClassifier, checkpointer
 from arignote.checkpoint import decode
+from arignote.checkpointer import Checkpointer
 from arignote.errors import ArignoteWarning, CheckpointError
 from arignote.report.inspection import inspection
+from arignote.run_writer import RunWriter
+from arignote.storage.lease import LeaseLostError
 
 LAYERS = [
     ["FCLayer", {"name": "fc1", "n_units": 12}],
@@ -349,3 +355,266 @@ def test_a_stop_in_the_middle_of_an_update_waits_for_its_end(fit, tmp_path):
     assert SENT and stopped.interrupted_ and positions(tmp_path)[-1] == (1, 3)
     ended = fit(accumulate=3, augmentation=interrupt_once, n_workers=0)
     assert digest_of(ended.state_) == digest_of(fit(checkpoint=None, accumulate=3).state_)
+
+
+# -- The checkpointer by itself: states made by hand, files in memory, a clock that stands still ----------------------
+
+
+class Saved:
+    """A checkpointer of a run in memory, and its state."""
+
+    def __init__(self, tmp_path, clock, **settings):
+        self.files, self.spool = Files(), Files()
+        writer, spool = RunWriter(str(tmp_path / "run")), RunWriter(str(tmp_path / "spool"))
+        writer.folder, spool.folder = self.files, self.spool
+        self.clock = clock
+        self.has_spool = settings.pop("has_spool", True)
+        self.of = Checkpointer(writer, spool=spool if self.has_spool else None, **settings)
+
+    def epochs(self):
+        names = sorted(name for name in self.files.contents if "epoch" in name)
+        return [int(name.removeprefix("run_epoch").removesuffix(".ckpt")) for name in names]
+
+    def newest(self, files=None, name="run"):
+        files = self.files if files is None else files
+        data = files.contents.get(f"{name}_last.ckpt")
+        return None if data is None else decode(data, "")[0].progress
+
+
+@pytest.fixture
+def saved(tmp_path, clock):
+    return lambda **settings: Saved(tmp_path, clock, **settings)
+
+
+def live(epoch, batch=0, n_updates=None):
+    """Return a state as the engine has it, with tensors."""
+    found = made_up.state(epoch, batch=batch)
+    found.network = {name: torch.from_numpy(array) for name, array in found.network.items()}
+    if n_updates is not None:
+        found.progress.n_updates = n_updates
+    return found
+
+
+@pytest.mark.parametrize(
+    ("every", "due"), [(1, [1, 2, 3, 4, 5, 6]), (2, [2, 4, 6]), (5, [5]), ("epoch", []), ("auto", [])]
+)
+def test_in_mid_epoch_every_so_many_updates_are_saved(every, due, saved):
+    run, found = saved(every=every), []
+    for n in range(1, 7):
+        run.of.after_batch(live(0, n, n))
+        progress = run.newest()
+        if progress is not None and progress.n_updates == n:
+            found.append(n)
+    assert found == due
+
+
+@pytest.mark.parametrize(("every", "seconds"), [("auto", 300.0), ("30s", 30.0), ("0.5s", 0.5)])
+def test_in_mid_epoch_a_save_is_due_so_long_after_the_last_one_or_the_beginning(every, seconds, saved, clock):
+    run = saved(every=every)
+    clock.now += seconds - 0.1
+    run.of.after_batch(live(0, 1))
+    assert run.newest() is None
+    clock.now += 0.1
+    run.of.after_batch(live(0, 2))
+    assert run.newest().batch == 2
+    clock.now += seconds - 0.1
+    run.of.after_batch(live(0, 3))
+    assert run.newest().batch == 2
+    clock.now += 0.1
+    run.of.after_batch(live(0, 4))
+    assert run.newest().batch == 4
+
+
+@pytest.mark.parametrize(
+    ("every", "found"), [("auto", [1, 1, 3]), ("epoch", [1, 2, 3]), (7, [1, 2, 3]), ("30s", [None] * 3)]
+)
+def test_the_end_of_an_epoch_is_saved_unless_it_comes_within_a_second_or_by_seconds(every, found, saved, clock):
+    run, there = saved(every=every), []
+    for epoch, wait in ((1, 0.0), (2, 0.9), (3, 0.1)):
+        clock.now += wait
+        run.of.after_epoch(live(epoch))
+        there.append(run.newest().epoch if run.newest() else None)
+    assert there == found and run.epochs() == []
+
+
+def test_each_epoch_that_is_kept_is_saved_whatever_the_cadence(saved):
+    for every in ("auto", "30s", "epoch"):
+        run = saved(every=every, keep_all=True)
+        for epoch in (1, 2):
+            run.of.after_epoch(live(epoch))
+        # A save in the middle of an epoch, and the last of a run that was stopped there, have no file of an epoch.
+        run.of.finish(live(2, 1))
+        assert run.epochs() == [1, 2] and run.newest().batch == 1
+        run.of.finish(live(3))
+        assert run.epochs() == [1, 2, 3]
+
+
+def test_a_position_is_saved_once_but_a_stop_there_once_more(saved):
+    run = saved(every="epoch")
+    run.of.after_epoch(live(1))
+    before = dict(run.files.contents)
+    run.files.asked.clear()
+    run.of.after_epoch(live(1))
+    run.of.finish(live(1))
+    assert run.files.contents == before and run.files.asked == []
+    stopped = live(1)
+    stopped.progress.stopped_by = "SIGTERM"
+    run.of.finish(stopped)
+    assert run.newest().stopped_by == "SIGTERM"
+
+
+def test_a_state_that_is_not_finite_is_not_saved(saved, clock):
+    for every in ("auto", "epoch", "30s"):
+        run = saved(every=every)
+        bad = live(1)
+        bad.network["fc1.W"][0, 0] = float("nan")
+        for act in (run.of.after_epoch, run.of.finish):
+            with pytest.raises(FloatingPointError):
+                act(bad)
+        assert run.files.contents == {}
+    # Even where nothing is due: an epoch later it would be too late.
+    run = saved(every="30s")
+    with pytest.raises(FloatingPointError):
+        run.of.after_epoch(bad)
+
+
+def test_without_files_the_last_good_state_is_in_memory(saved):
+    of = Checkpointer(None, "epoch")
+    assert of.last_good() is None
+    one = live(1)
+    of.after_batch(one)
+    assert of.last_good() is None
+    of.after_epoch(one)
+    one.network["fc1.W"].zero_()
+    kept = of.last_good()
+    assert kept.progress.epoch == 1 and kept.network["fc1.W"][0, 0] == 101
+    of.settle()
+
+
+def test_the_last_good_state_is_the_newest_file(saved):
+    run = saved(every="epoch")
+    assert run.of.last_good() is None
+    run.of.after_epoch(live(1))
+    run.of.after_epoch(live(2))
+    assert run.of.last_good().progress.epoch == 2
+
+
+def test_while_the_store_is_away_the_state_is_kept_here_and_no_longer_than_that(saved):
+    run = saved(every="epoch", keep_all=True)
+    run.of.after_epoch(live(1))
+    run.files.is_away = True
+    for epoch in (2, 3):
+        with pytest.warns(
+            ArignoteWarning,
+            match=r"does not answer\. Kept in \S+spool_last\.ckpt until the store answers\. Training goes on",
+        ):
+            run.of.after_epoch(live(epoch))
+    # The state alone: files of epochs are for the store.
+    assert list(run.spool.contents) == ["spool_last.1.ckpt", "spool_last.ckpt"]
+    assert run.newest(run.spool, "spool").epoch == 3
+    run.files.is_away = False
+    run.of.finish(live(4))
+    assert run.newest().epoch == 4 and run.spool.contents == {}
+    # There is nothing there now, so that nobody asks.
+    run.spool.asked.clear()
+    run.of.after_epoch(live(5))
+    assert run.spool.asked == []
+
+
+def test_what_an_earlier_process_kept_here_goes_once_the_store_has_a_newer_state(saved, tmp_path, clock):
+    first = saved(every="epoch")
+    first.of._spool.save(live(1).snapshot())
+    again = Checkpointer(first.of.files, "epoch", spool=first.of._spool)
+    assert first.spool.contents
+    again.after_epoch(live(2))
+    assert first.spool.contents == {} and first.newest().epoch == 2
+
+
+def test_where_neither_store_nor_this_machine_takes_the_state_both_faults_are_named(saved):
+    run = saved(every="epoch")
+    run.files.is_away = run.spool.is_away = True
+    with pytest.raises(CheckpointError, match=r"files/: the store does not answer\. Nor could it be kept here: files/"):
+        run.of.finish(live(1))
+    run = saved(every="epoch", has_spool=False)
+    run.files.is_away = True
+    with pytest.raises(CheckpointError) as refused:
+        run.of.finish(live(1))
+    assert "Kept in" not in str(refused.value) and "kept here" not in str(refused.value)
+
+
+@pytest.mark.parametrize("n_failures", [1, 2])
+def test_the_last_save_is_tried_twice(n_failures, saved):
+    run, tried = saved(every="epoch", has_spool=False), []
+
+    def fail(act, name):
+        if act == "prepare":
+            tried.append(name)
+            if len(tried) <= n_failures:
+                raise CheckpointError("full")
+
+    run.files.before_act = fail
+    if n_failures == 2:
+        with pytest.raises(CheckpointError, match="full"):
+            run.of.finish(live(1))
+    else:
+        run.of.finish(live(1))
+        assert run.newest().epoch == 1
+    assert len(tried) == 2
+
+
+@pytest.mark.parametrize("fault", [LeaseLostError("lost"), ZeroDivisionError("a bug")], ids=type)
+def test_a_lost_lease_and_a_fault_of_the_program_are_raised_and_nothing_is_kept_here(fault, saved):
+    run = saved(every="epoch")
+
+    def fail(act, name):
+        raise fault
+
+    run.files.before_act = fail
+    with pytest.raises(type(fault)):
+        run.of.after_epoch(live(1))
+        run.of.after_epoch(live(2))
+    assert run.spool.contents == {}
+
+
+def test_a_save_that_failed_is_made_again_at_the_same_position(saved):
+    run = saved(every="epoch", has_spool=False)
+    run.files.is_away = True
+    with pytest.warns(ArignoteWarning, match="does not answer. Training goes on; the last good file stays"):
+        run.of.after_epoch(live(1))
+        run.files.is_away = False
+        run.of.after_epoch(live(1))
+    assert run.newest().epoch == 1
+
+
+@pytest.fixture
+def writing(monkeypatch):
+    """Returns what was asked of the threads that write: whether in the background."""
+    found = []
+    really = checkpointer._Writing
+
+    class Writing(really):
+        def __init__(self, act, in_background):
+            found.append(in_background)
+            super().__init__(act, in_background)
+
+    monkeypatch.setattr(checkpointer, "_Writing", Writing)
+    return found
+
+
+def test_states_up_to_a_million_bytes_are_waited_for_and_larger_ones_written_in_the_background(
+    saved, writing, monkeypatch
+):
+    assert checkpointer.SMALL == 1_000_000
+    run = saved(every="epoch")
+    # network 16, slots 16, history 2 columns of 8 bytes a row.
+    size = 16 + 16 + 16
+    for small, background in ((size, False), (size - 1, True)):
+        monkeypatch.setattr(checkpointer, "SMALL", small)
+        run.of.after_epoch(live(1))
+        run.of.settle()
+        run.of._wait(None)
+        assert writing.pop() is background
+        run.of._saved_position = (-1, -1, False)
+    # The end of a run is waited for, however large.
+    run.of.finish(live(2))
+    assert writing == [False] and run.newest().epoch == 2

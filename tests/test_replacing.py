@@ -58,7 +58,34 @@ def test_what_stands_for_standard_output_goes_where_that_goes_and_nothing_there_
     assert found.stdout == "before\nnew\nafter\n" and not found.stderr
 
 
-def test_what_is_no_file_is_written_to():
-    with replacing(Path(os.devnull)) as file:
-        file.write("gone")
-    assert not os.path.isfile(os.devnull)
+def test_what_is_no_file_is_written_to(tmp_path):
+    # A pipe of the test's own: a fault here would replace a device of the machine, where tests run as root.
+    path = tmp_path / "pipe"
+    os.mkfifo(path)
+    reader = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    with replacing(path) as file:
+        file.write("new")
+    assert os.read(reader, 100) == b"new" and path.is_fifo()
+    os.close(reader)
+    assert os.listdir(tmp_path) == ["pipe"]
+
+
+def test_a_file_that_may_not_be_written_to_is_not_replaced(tmp_path, monkeypatch):
+    path = tmp_path / "a.txt"
+    path.write_text("old")
+    # Permissions do not hold root back, who may run the tests.
+    monkeypatch.setattr(os, "access", lambda asked, mode: (asked, mode) != (path, os.W_OK))
+    with pytest.raises(PermissionError, match="Permission denied"), replacing(path):
+        raise AssertionError("not reached")
+    assert path.read_text() == "old" and os.listdir(tmp_path) == ["a.txt"]
+    with replacing(tmp_path / "new.txt") as file:
+        file.write("new")
+
+
+def test_text_is_written_in_utf_8_whatever_the_locale(tmp_path):
+    code = "from pathlib import Path; from arignote.replacing import replacing\n"
+    code += "for name in ('a.txt', '/dev/stdout'):\n    with replacing(Path(name)) as file: file.write('\\xfc\\n')"
+    environment = os.environ | {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    environment["PYTHONPATH"] = os.pathsep.join(map(os.path.abspath, filter(None, sys.path)))
+    found = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, env=environment, capture_output=True, check=True)
+    assert (tmp_path / "a.txt").read_bytes() == found.stdout == "\xfc\n".encode()

@@ -45,8 +45,9 @@ def test_once_the_lease_has_lapsed_no_file_is_written_set_aside_or_removed(make,
     for at in range(1000):
         files.contents.clear()
         files.before_act = lambda act, name: None
-        clock, writer = Clock(), make(keep_last=1, keep_epochs=1)
-        writer.save(first, epoch_too=True)
+        clock, writer = Clock(), make(keep_last=3, keep_epochs=1)
+        for _ in range(3):
+            writer.save(first, epoch_too=True)
         writer._lock = Lease(files, "run", lambda: None, clock)
         before, after = [], []
 
@@ -63,7 +64,7 @@ def test_once_the_lease_has_lapsed_no_file_is_written_set_aside_or_removed(make,
         assert not [act for act, _ in after if act not in ("list", "read", "prepare")]
         if len(before) <= at:
             break
-    # The best file, its own set aside, that of the epoch, the last one, and two that nobody needs.
+    # The best file, the one before set aside, that of the epoch, and the last one, two before set aside, one removed.
     assert at > 12 and {act for act, _ in before} == {"list", "read", "prepare", "write", "set aside", "remove"}
 
 
@@ -322,3 +323,63 @@ def test_clear_removes_the_files_of_the_stem_alone(make, files):
     # Nothing is known of the files that were removed.
     writer.save(state(2, best=2))
     assert sorted(set(files.contents) - set(others)) == ["run_best.ckpt", "run_last.ckpt"]
+
+
+def test_nothing_is_prepared_once_the_lease_has_lapsed(make, files):
+    writer, clock = make(), Clock()
+    writer._lock = Lease(files, "run", lambda: None, clock)
+    writer.prepare()
+    clock.time += 50
+    files.asked.clear()
+    with pytest.raises(LeaseLapsedError):
+        writer.prepare()
+    assert files.asked == []
+
+
+def test_two_last_files_and_all_those_of_epochs_are_kept_by_default(tmp_path):
+    writer = RunWriter(str(tmp_path / "run"))
+    assert (writer.keep_last, writer.keep_epochs) == (2, None)
+
+
+def test_a_stem_of_any_length_has_its_own_files(make, files, tmp_path):
+    for stem in ("a", "a_long_name_best_of_all"):
+        writer = RunWriter(str(tmp_path / stem))
+        writer.folder = files
+        for epoch in (1, 2, 3, 4):
+            writer.save(state(epoch, best=min(epoch, 2)), epoch_too=epoch == 4)
+        names = ["best", "epoch4", "last.1", "last"]
+        assert sorted(files.contents) == sorted(f"{stem}_{name}.ckpt" for name in names)
+        writer.clear()
+
+
+def test_what_is_not_read_as_a_checkpoint_gives_way_like_that_of_another_run(make, files):
+    files.contents |= {"run_last.ckpt": b"no checkpoint", "run_last.3.ckpt": b"", "run_best.ckpt": b"half"}
+    writer = make()
+    faults = []
+    assert list(writer.states(faults)) == [] and writer.damaged == {"run_last.ckpt", "run_last.3.ckpt"}
+    writer.save(state(1))
+    assert list(files.contents) == ["run_last.ckpt"] and read(files, "run_last.ckpt")[0].progress.epoch == 1
+
+
+def test_a_best_file_that_is_set_aside_has_the_lowest_free_number(make, files):
+    writer = make(keep_last=3)
+    for epoch in (1, 2, 3):
+        writer.save(state(epoch, best=epoch))
+    bests = {name: read(files, name)[0].best.n_rows for name in files.contents if "best" in name}
+    assert bests == {"run_best.ckpt": 3, "run_best.1.ckpt": 1, "run_best.2.ckpt": 2}
+    # That of the first goes with its last file, after the third was set aside; its number is free for the fourth.
+    for epoch in (4, 5):
+        writer.save(state(epoch, best=epoch))
+    bests = {name: read(files, name)[0].best.n_rows for name in files.contents if "best" in name}
+    assert bests == {"run_best.ckpt": 5, "run_best.1.ckpt": 4, "run_best.3.ckpt": 3}
+
+
+def test_a_best_file_that_was_removed_is_written_again_for_a_state_that_names_it(make, files):
+    writer, first = make(keep_last=1), state(1, best=1)
+    writer.save(first)
+    digest = first.best.digest
+    writer.save(state(2, best=2))
+    assert digest not in {read(files, name)[1] for name in files.contents}
+    # As after a return to an earlier state.
+    writer.save(first)
+    assert read(files, "run_last.ckpt")[0].best.digest == read(files, "run_best.ckpt")[1] == digest
