@@ -640,6 +640,25 @@ def test_the_first_renewal_comes_after_10_seconds_and_the_end_of_a_run_does_not_
     assert "renewed" not in waits and waits.count(10.0) <= 1
 
 
+def test_the_end_of_a_run_waits_so_long_for_a_renewal_and_no_longer(monkeypatch):
+    monkeypatch.setattr(lease, "RENEW_AFTER", 0.01)
+    begun, may_end = threading.Event(), threading.Event()
+
+    def act():
+        begun.set()
+        may_end.wait(60)
+
+    end = lease.Clock().repeat(act)
+    assert begun.wait(60)
+    # A store that does not answer; without a limit this would wait for ever.
+    end()
+    assert not may_end.is_set()
+    may_end.set()
+    for thread in threading.enumerate():
+        if thread.name == "arignote-lease":
+            thread.join(60)
+
+
 def test_a_wait_of_the_clock_is_one_of_the_machine(monkeypatch):
     waits = []
     monkeypatch.setattr(time, "sleep", waits.append)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -11,7 +13,7 @@ import tempfile
 import pytest
 
 from arignote import CheckpointError, NNClassifier
-from arignote.storage import local
+from arignote.storage import NotThereError, local
 from arignote.storage.lease import Lease
 from arignote.storage.local import LocalFolder
 
@@ -307,3 +309,222 @@ def test_a_file_where_a_folder_of_checkpoints_is_wanted_is_told(inside, tmp_path
     (tmp_path / "file").touch()
     with pytest.raises(CheckpointError, match=rf"{inside}: cannot be made: \S+/file is a file, not a folder\. Give"):
         LocalFolder(tmp_path / inside).prepare("run")
+
+
+# -- The lock of the operating system ----------------------------------------------------------------------------------
+
+
+def flock_of(monkeypatch, *faults):
+    """Make flock raise these faults, one a call (None: it locks)."""
+    really, left = local.fcntl.flock, list(faults)
+
+    def flock(handle, how):
+        assert how == local.fcntl.LOCK_EX | local.fcntl.LOCK_NB
+        fault = left.pop(0) if left else None
+        if fault is not None:
+            raise fault
+        really(handle, how)
+
+    monkeypatch.setattr(local.fcntl, "flock", flock)
+    return left
+
+
+def test_a_lock_says_who_holds_it(tmp_path):
+    path = tmp_path / ".run.lock"
+    # What a longer holder left is gone.
+    path.write_text("x" * 500)
+    lock = local.LocalLock(path, "run")
+    assert json.loads(path.read_text()) == {"host": os.uname().nodename, "pid": os.getpid()}
+    assert path.stat().st_mode & 0o666 == 0o666 & ~current_umask()
+    assert not os.get_inheritable(lock._handle)
+    lock.check()
+    lock.check_deadline()
+    lock.release()
+    assert not path.exists()
+
+
+def current_umask():
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def n_open():
+    return len(os.listdir("/proc/self/fd"))
+
+
+@pytest.mark.skipif(not os.path.exists("/proc/self/fd"), reason="no /proc here")
+def test_no_file_of_a_lock_stays_open(tmp_path, monkeypatch):
+    before, folder = n_open(), LocalFolder(tmp_path)
+    lock = folder.lock("run", nothing)
+    for _ in range(3):
+        with pytest.raises(
+            CheckpointError, match=rf"run: process {os.getpid()} on \S+ is training this run; wait for it"
+        ):
+            folder.lock("run", nothing)
+    assert n_open() == before + 1
+    lock.release()
+    assert n_open() == before
+    flock_of(monkeypatch, OSError(errno.ENOLCK, "No locks available"))
+    with pytest.raises(OSError, match="No locks available"):
+        local.LocalLock(tmp_path / ".run.lock", "run")
+    assert n_open() == before and os.listdir(tmp_path) == []
+    folder.write("file", [b"one"])
+    folder.read("file")
+    assert n_open() == before
+
+
+def test_where_no_lock_is_to_be_had_a_file_that_says_something_stays(tmp_path, monkeypatch):
+    path = tmp_path / ".run.lock"
+    path.write_bytes(b"of another machine")
+    flock_of(monkeypatch, OSError(errno.ENOLCK, "No locks available"))
+    with pytest.raises(OSError, match="No locks available"):
+        local.LocalLock(path, "run")
+    assert path.read_bytes() == b"of another machine"
+
+
+def test_a_lock_whose_file_was_removed_before_it_was_had_is_taken_anew(tmp_path, monkeypatch):
+    """The process before removes its file between our opening and our locking it."""
+    path, really, removed = tmp_path / ".run.lock", local.fcntl.flock, []
+
+    def flock(handle, how):
+        really(handle, how)
+        if len(removed) < 2:
+            # First nothing is there, then the file of a third process.
+            path.unlink()
+            removed.append(1)
+            if len(removed) == 2:
+                path.touch()
+
+    monkeypatch.setattr(local.fcntl, "flock", flock)
+    before = n_open()
+    lock = local.LocalLock(path, "run")
+    assert len(removed) == 2 and n_open() == before + 1
+    assert os.path.samestat(os.fstat(lock._handle), path.stat())
+    lock.release()
+
+
+def test_where_the_system_has_no_locks_nothing_is_locked(tmp_path, monkeypatch):
+    monkeypatch.setattr(local, "fcntl", None)
+    locks = [LocalFolder(tmp_path).lock("run", nothing) for _ in range(2)]
+    for lock in locks:
+        lock.release()
+    assert os.listdir(tmp_path) == []
+
+
+def test_a_lock_is_in_the_folder_of_the_run_which_is_made(tmp_path):
+    folder = LocalFolder(tmp_path / "deep" / "runs")
+    lock = folder.lock("run", nothing)
+    assert folder.names() == [".run.lock"]
+    lock.release()
+
+
+# -- Faults of the system ----------------------------------------------------------------------------------------------
+
+
+def broken(*args, **kwargs):
+    raise OSError(errno.EIO, "Input/output error")
+
+
+@pytest.mark.parametrize(
+    ("function", "act", "told"),
+    [
+        ("listdir", lambda folder: folder.names(), ": cannot be read"),
+        ("replace", lambda folder: folder.write("file", [b"new"]), "/file: cannot be written"),
+        ("replace", lambda folder: folder.set_aside("file", "other"), "/file: cannot be renamed"),
+        ("unlink", lambda folder: folder.remove("file"), "/file: cannot be removed"),
+        ("fstat", lambda folder: folder.read("file"), "/file: cannot be read"),
+        ("mkdir", lambda folder: LocalFolder(folder._path / "new").prepare("run"), "/new: cannot be made"),
+    ],
+)
+def test_a_fault_of_the_system_is_an_error_with_the_path(function, act, told, tmp_path, monkeypatch):
+    folder = LocalFolder(tmp_path)
+    folder.write("file", [b"old"])
+    with monkeypatch.context() as patch:
+        patch.setattr(os, function, broken)
+        with pytest.raises(CheckpointError, match=rf"^{tmp_path}{told}: \[Errno 5\] Input/output error$") as refused:
+            act(folder)
+    assert refused.value.__suppress_context__ and not isinstance(refused.value, NotThereError)
+    assert folder.read("file") == b"old"
+
+
+def test_only_a_file_that_is_missing_is_not_there(tmp_path):
+    with pytest.raises(NotThereError):
+        LocalFolder(tmp_path).read("file")
+    with pytest.raises(CheckpointError, match=r"\[Errno 21\]") as refused:
+        LocalFolder(tmp_path.parent).read(tmp_path.name)
+    assert not isinstance(refused.value, NotThereError)
+    assert LocalFolder(tmp_path / "file").names() == []
+    (tmp_path / "file").touch()
+    # A file where a folder is meant has no names in it.
+    assert LocalFolder(tmp_path / "file").names() == []
+
+
+def test_names_are_sorted(tmp_path, monkeypatch):
+    monkeypatch.setattr(os, "listdir", lambda path: ["b", "a", "c"])
+    assert LocalFolder(tmp_path).names() == ["a", "b", "c"]
+
+
+@pytest.mark.parametrize("fault", [errno.EINVAL, errno.ENOTSUP, errno.EBADF])
+def test_the_faults_of_a_folder_that_cannot_be_synchronised_are_passed_over_and_others_are_not(
+    fault, tmp_path, monkeypatch
+):
+    really, wrong = os.fsync, [fault]
+
+    def fsync(handle):
+        if os.path.isdir(f"/proc/self/fd/{handle}"):
+            raise OSError(wrong[0], os.strerror(wrong[0]))
+        really(handle)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    before = n_open()
+    LocalFolder(tmp_path).write("file", [b"contents"])
+    wrong[0] = errno.EIO
+    with pytest.raises(CheckpointError, match=r"file: cannot be written: \[Errno 5\]"):
+        LocalFolder(tmp_path).write("file", [b"contents"])
+    assert n_open() == before
+
+
+def test_where_folders_cannot_be_opened_they_are_not_synchronised(tmp_path, monkeypatch, operations):
+    monkeypatch.setattr(os, "name", "nt")
+    folder = LocalFolder.__new__(LocalFolder)
+    folder._sync()
+    assert operations == []
+
+
+def test_temporary_files_are_nobody_elses(tmp_path):
+    folder, seen = LocalFolder(tmp_path), []
+    for name in ("file", ".file"):
+        for _ in range(2):
+            folder.write(name, [b"one"], lambda: seen.extend(n for n in folder.names() if n.endswith(".tmp")))
+    assert len(set(seen)) == 4 and all(re.fullmatch(r"\.file\.[0-9a-f]{32}\.tmp", name) for name in seen)
+
+
+def test_a_probe_is_as_large_as_a_small_checkpoint_and_is_removed(tmp_path, operations):
+    LocalFolder(tmp_path).prepare("run")
+    assert operations[0][2] == 65536 and os.listdir(tmp_path) == []
+
+
+def test_no_more_is_read_than_was_asked_for_or_is_there(tmp_path):
+    folder = LocalFolder(tmp_path)
+    folder.write("file", [b"contents"])
+    assert [folder.read("file", n) for n in (0, 3, 8, 9, 1 << 62)] == [b"", b"con", *[b"contents"] * 3]
+
+
+def test_a_path_is_told_as_it_was_given(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    folder = LocalFolder("runs")
+    assert folder.where("a") == "runs/a" and folder.where() == "runs"
+    folder.prepare("run")
+    assert (tmp_path / "runs").is_dir()
+
+
+def test_the_file_in_the_way_of_a_folder_is_named(tmp_path):
+    (tmp_path / "file").touch()
+    for inside in ("file", "file/deep", "file/deep/er"):
+        folder = LocalFolder(tmp_path / inside)
+        for act in (lambda f: f.prepare("run"), lambda f: f.lock("run", nothing)):
+            with pytest.raises(
+                CheckpointError, match=rf"^{tmp_path}/{inside}: .*: {tmp_path}/file is a file, not a folder"
+            ):
+                act(folder)
