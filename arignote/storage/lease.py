@@ -106,8 +106,6 @@ class Lease:
         self._id = uuid.uuid4().hex
         self._me: dict[str, str | int] = {"host": socket.gethostname(), "pid": os.getpid(), "id": self._id}
         self._count = 0
-        # When the last successful renewal began: from then on others may have seen its contents.
-        self._began = float("-inf")
         self._lost = ""
         self._take(heed)
         self._end = self._clock.repeat(self.renew)
@@ -133,7 +131,7 @@ class Lease:
                     stacklevel=2,
                 )
             heed()
-            self._clock.sleep(min(RENEW_AFTER / 10, LOOK_AFTER))
+            self._clock.sleep(LOOK_AFTER)
 
     def _found(self) -> bytes | None:
         try:
@@ -155,7 +153,7 @@ class Lease:
         Where the condition is not checked atomically, several newcomers may write; the last write stands. Each writes
         soon after it has compared, or not at all, and reads the lease again when none of the others can still write.
         """
-        settle = min(RENEW_AFTER / 5, SETTLE_FREE if expected is None else SETTLE)
+        settle = SETTLE_FREE if expected is None else SETTLE
         text, began, times = self._next(), self._clock.now(), list[float]()
 
         def soon() -> None:
@@ -171,6 +169,7 @@ class Lease:
         # Read even where the write was refused: a client may have repeated a request that had succeeded.
         if self._found() != text:
             return False
+        # Others may have seen the contents as soon as the write began.
         self._began = began
         return True
 

@@ -227,6 +227,24 @@ def test_a_renewal_that_comes_to_its_write_too_late_writes_nothing(atomic, clock
     assert files.contents[NAME] == before and not is_held(held)
 
 
+@pytest.mark.parametrize(("pause", "n_tries"), [(0.99, 1), (1.0, 2)])
+def test_a_newcomer_writes_within_a_second_of_its_comparison_or_compares_again(pause, n_tries, clock):
+    """Half of the 2 s after which another newcomer, that has written, reads the lease again."""
+    files, acts = Files(atomic=False), []
+
+    def act(what, name):
+        acts.append(what)
+        if what == "clock" and acts.count("clock") == 1:
+            clock.time += pause
+
+    files.before_act = act
+    files.contents[NAME] = foreign()
+    with pytest.warns(ArignoteWarning):
+        Lease(files, "run", nothing, clock)
+    assert acts.count("compare") == n_tries and acts.count("land") == 1
+    assert clock.time == 1000 + 60 + pause + 2
+
+
 def test_past_the_deadline_a_lease_that_nobody_took_is_taken_again_after_60_seconds(files, clock, held):
     first = json.loads(files.contents[NAME])
     for now in (1050.0, 1059.9):
@@ -344,7 +362,6 @@ def test_a_renewal_that_outlives_the_release_writes_nothing(files, held):
 def contests(monkeypatch):
     """A newcomer looks every 30 s, and processes are known by their names."""
     monkeypatch.setattr(lease, "LOOK_AFTER", 30.0)
-    monkeypatch.setattr(lease, "RENEW_AFTER", 600.0)
 
     def name():
         thread = threading.current_thread()

@@ -89,7 +89,7 @@ def test_where_there_are_no_locks_there_is_a_lease(monkeypatch, tmp_path):
         raise OSError(errno.ENOLCK, "No locks available")
 
     monkeypatch.setattr(local.fcntl, "flock", none)
-    monkeypatch.setattr("arignote.storage.lease.RENEW_AFTER", 0.05)
+    monkeypatch.setattr("arignote.storage.lease.SETTLE_FREE", 0.01)
     lock = LocalFolder(tmp_path).lock("run", nothing)
     assert isinstance(lock, Lease) and os.listdir(tmp_path) == [".run.lease"]
     lock.release()

@@ -22,7 +22,7 @@ from arignote.config import read_config
 from arignote.errors import ArignoteWarning
 from arignote.report.inspection import inspection, verification
 from arignote.run_files import RunFiles
-from arignote.storage import folder_of, lease
+from arignote.storage import NotThereError, folder_of, lease
 from arignote.storage.remote import RemoteFolder
 from arignote.tensors import tensors_sha256
 
@@ -70,7 +70,7 @@ class ShakyFileSystem(MemoryFileSystem):
 def place(monkeypatch, tmp_path):
     """The spool is in a folder of the test's own, and a free lease is had at once."""
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    monkeypatch.setattr(lease, "RENEW_AFTER", 0.5)
+    monkeypatch.setattr(lease, "SETTLE_FREE", 0.01)
 
 
 @pytest.fixture
@@ -382,6 +382,69 @@ def test_a_file_is_written_where_its_contents_are_as_expected_and_not_otherwise(
     assert folder.read("file") == b"two"
     assert not folder.write_if("file", [b"three"], b"one")
     assert folder.read("file") == b"two"
+
+
+def test_a_store_is_a_folder_of_files(stem, folder):
+    assert folder.names() == []
+    for name in ("b", "a", "c/d", "e/f"):
+        folder.write(name, [b"con", memoryview(b"tents of "), name.encode()])
+    # What lies deeper is no file of this folder.
+    assert folder.names() == ["a", "b"]
+    assert folder.read("a") == b"contents of a"
+    assert [folder.read("a", n) for n in (1, 3, 100)] == [b"c", b"con", b"contents of a"]
+    folder.set_aside("a", "z")
+    assert folder.read("a") == folder.read("z") == b"contents of a" and folder.names() == ["a", "b", "z"]
+    folder.write("a", [b"new"])
+    assert folder.read("a") == b"new" and folder.read("z") == b"contents of a"
+    for _ in range(2):
+        folder.remove("z")
+    assert folder.names() == ["a", "b"]
+    base = stem.removesuffix("run")
+    assert folder.where() == base and folder.where("a") == f"{base}a"
+    for act, told in (
+        (lambda: folder.read("nothing"), "nothing: cannot be read: there is no such object"),
+        (lambda: folder.set_aside("nothing", "x"), "nothing: cannot be copied: there is no such object"),
+    ):
+        with pytest.raises(NotThereError, match=f"^{base}{told}$"):
+            act()
+    folder.prepare("run")
+    assert folder.names() == ["a", "b"]
+
+
+def test_a_probe_is_written_to_a_store_and_removed(shaky):
+    folder, done = RemoteFolder("shaky://bucket/"), []
+    folder.write = lambda name, pieces: done.append(("write", name))
+    folder.remove = lambda name: done.append(("remove", name))
+    folder.prepare("run")
+    assert done == [("write", ".run.probe"), ("remove", ".run.probe")]
+    assert folder.where("a") == "shaky://bucket/a"
+
+
+def test_each_fault_of_a_store_says_what_could_not_be_done_to_which_object(shaky):
+    folder = RemoteFolder("shaky://bucket")
+    folder.write("file", [b"one"])
+    shaky.away = True
+    for act, told in (
+        (folder.names, "/: cannot be listed"),
+        (lambda: folder.read("file"), "/file: cannot be read"),
+        (lambda: folder.write("file", [b"two"]), "/file: cannot be written"),
+        (lambda: folder.write_if("file", [b"two"], b"one"), "/file: cannot be read"),
+        (lambda: folder.write_if("new", [b"two"], None), "/new: cannot be written"),
+        (lambda: folder.set_aside("file", "new"), "/file: cannot be copied"),
+        (lambda: folder.remove("file"), "/file: cannot be removed"),
+    ):
+        with pytest.raises(
+            CheckpointError, match=f"^shaky://bucket{told}: TimeoutError: the store does not answer$"
+        ) as no:
+            act()
+        assert no.value.__suppress_context__ and not isinstance(no.value, NotThereError)
+
+
+def test_a_store_of_s3_is_not_waited_for_through_many_retries(s3):
+    folder = RemoteFolder("s3://bucket")
+    # 2 attempts of s3fs, each of 2 attempts of botocore.
+    assert folder._fs.retries == 2
+    assert folder._fs.config_kwargs == {"retries": {"mode": "standard", "total_max_attempts": 2}}
 
 
 @pytest.mark.parametrize("expected", [None, b"one"])
