@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import itertools
 import logging
 import os
 import subprocess
@@ -10,6 +11,7 @@ import sys
 import tempfile
 import urllib.request
 import warnings
+from functools import partial
 
 import fsspec
 import pytest
@@ -447,26 +449,20 @@ def test_a_store_of_s3_is_not_waited_for_through_many_retries(s3):
     assert folder._fs.config_kwargs == {"retries": {"mode": "standard", "total_max_attempts": 2}}
 
 
-@pytest.mark.parametrize("expected", [None, b"one"])
-@pytest.mark.parametrize("then", ["written", "removed"])
-def test_on_s3_nothing_that_happens_before_the_write_is_written_over(s3, expected, then):
+def test_on_s3_nothing_that_happens_before_the_write_is_written_over(s3):
     folder = RemoteFolder("s3://bucket")
-    if expected is not None:
-        folder.write("file", [expected])
-
-    def other():
-        if then == "written":
-            folder.write("file", [b"another"])
-        else:
-            folder.remove("file")
-
-    before = Calls(1, other)
-    # If nobody wrote the file, it may be created.
-    may = expected is None and then == "removed"
-    assert folder.write_if("file", [b"two"], expected, before) is may and before.n == 1
-    assert folder.names() == (["file"] if may or then == "written" else [])
-    if folder.names():
-        assert folder.read("file") == (b"two" if may else b"another")
+    for expected, then in itertools.product((None, b"one"), ("written", "removed")):
+        folder.remove("file")
+        if expected is not None:
+            folder.write("file", [expected])
+        other = partial(folder.write, "file", [b"another"]) if then == "written" else partial(folder.remove, "file")
+        before = Calls(1, other)
+        # If nobody wrote the file, it may be created.
+        may = expected is None and then == "removed"
+        assert folder.write_if("file", [b"two"], expected, before) is may and before.n == 1
+        assert folder.names() == (["file"] if may or then == "written" else [])
+        if folder.names():
+            assert folder.read("file") == (b"two" if may else b"another")
 
 
 def test_on_s3_the_tag_is_older_than_the_contents_that_are_compared(s3, monkeypatch):
@@ -520,32 +516,32 @@ def test_a_package_without_conditions_reads_before_it_writes():
     assert before.n == 2
 
 
-@pytest.mark.parametrize("expected", [None, b"one"])
-@pytest.mark.parametrize(
-    ("code", "written"), [("NotImplemented", True), ("ConditionalRequestConflict", False), ("AccessDenied", None)]
-)
-def test_what_s3_answers_to_a_condition_is_understood(s3, monkeypatch, code, written, expected):
+def test_what_s3_answers_to_a_condition_is_understood(s3, monkeypatch):
     from botocore.exceptions import ClientError
     from s3fs.errors import translate_boto_error
 
-    folder = RemoteFolder("s3://bucket")
-    if expected is not None:
-        folder.write("file", [expected])
-    really = folder._fs.pipe_file
+    really = RemoteFolder("s3://bucket")._fs.pipe_file
+    # None of these is a code that moto gives.
+    answers = {"NotImplemented": True, "ConditionalRequestConflict": False, "409": False, "412": False}
+    for (code, written), expected in itertools.product((*answers.items(), ("AccessDenied", None)), (None, b"one")):
+        folder = RemoteFolder("s3://bucket")
+        folder.remove("file")
+        if expected is not None:
+            folder.write("file", [expected])
 
-    def answer(path, data, **condition):
-        if not condition:
-            return really(path, data)
-        # Neither code is one that moto gives.
-        raise translate_boto_error(ClientError({"Error": {"Code": code, "Message": "no"}}, "PutObject"))
+        def answer(path, data, code=code, **condition):
+            if not condition:
+                return really(path, data)
+            raise translate_boto_error(ClientError({"Error": {"Code": code, "Message": "no"}}, "PutObject"))
 
-    monkeypatch.setattr(folder._fs, "pipe_file", answer)
-    if written is None:
-        with pytest.raises(CheckpointError, match="s3://bucket/file: cannot be written: PermissionError: no"):
-            folder.write_if("file", [b"two"], expected)
-    else:
-        assert folder.write_if("file", [b"two"], expected) is written
-    assert ("file" in folder.names() and folder.read("file") == b"two") is bool(written)
+        with monkeypatch.context() as patch:
+            patch.setattr(folder._fs, "pipe_file", answer)
+            if written is None:
+                with pytest.raises(CheckpointError, match="s3://bucket/file: cannot be written: PermissionError: no"):
+                    folder.write_if("file", [b"two"], expected)
+            else:
+                assert folder.write_if("file", [b"two"], expected) is written
+        assert ("file" in folder.names() and folder.read("file") == b"two") is bool(written)
 
 
 def test_a_write_on_a_condition_to_a_bucket_that_is_missing_is_an_error(s3):
