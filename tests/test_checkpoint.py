@@ -793,6 +793,63 @@ def test_texts_of_the_metadata_are_texts(wrong):
             act()
 
 
+def nested(n_lists):
+    found = []
+    for _ in range(n_lists - 1):
+        found = [found]
+    return found
+
+
+def with_metadata(metadata):
+    """Return the bytes of a file with `extra_metadata` that encode itself might refuse."""
+    header, body = apart(bytes_of(state(extra_metadata=None)))
+    values = json.loads(header["__metadata__"]["arignote"]) | {"extra_metadata": metadata}
+    header["__metadata__"]["arignote"] = json.dumps(values, sort_keys=True)
+    return sealed(header, body)
+
+
+def test_values_lie_in_one_another_a_hundred_deep_at_most():
+    # The state is level 0, its metadata level 1, what is in these level 2: the last of 99 lists is at level 100.
+    deep = {"a": nested(99)}
+    assert decode(bytes_of(state(extra_metadata=deep)), "file")[0].extra_metadata == deep
+    with pytest.raises(CheckpointError, match="more than 100 deep"):
+        encode(state(extra_metadata={"a": nested(100)}))
+    with pytest.raises(CheckpointError, match="more than 100 deep"):
+        decode(with_metadata({"a": nested(100)}), "file")
+
+
+def test_a_header_has_a_million_values_at_most():
+    def n_values(data):
+        head = data[8 : 8 + struct.unpack("<Q", data[:8])[0]]
+        return sum(map(head.count, (b",", b"[", b"{")))
+
+    # A comma in a text counts too, which is an upper bound that costs no parsing.
+    rest = 1_000_000 - n_values(with_metadata({"a": ""}))
+    data = with_metadata({"a": "," * rest})
+    assert n_values(data) == 1_000_000
+    assert len(decode(data, "file")[0].extra_metadata["a"]) == rest
+    with pytest.raises(CheckpointError, match="1000001 values; at most"):
+        decode(with_metadata({"a": "," * (rest + 1)}), "file")
+    encode(state(extra_metadata={"a": "," * (rest - 100)}))
+    with pytest.raises(CheckpointError, match="cannot be written"):
+        encode(state(extra_metadata={"a": "," * (rest + 100)}))
+
+
+def test_a_header_has_16_mib_at_most():
+    bound = 16 * 1024 * 1024
+    rest = bound - struct.unpack("<Q", with_metadata({"a": ""})[:8])[0]
+    data = with_metadata({"a": "x" * rest})
+    assert struct.unpack("<Q", data[:8])[0] == bound
+    assert len(decode(data, "file")[0].extra_metadata["a"]) == rest
+    data = with_metadata({"a": "x" * (rest + 8)})
+    with pytest.raises(CheckpointError, match=f"would have {bound + 8} bytes"):
+        decode(data, "file")
+    with pytest.raises(CheckpointError, match=f"would have {bound + 8} bytes"):
+        head_of(lambda n: data[:n], "file")
+    with pytest.raises(CheckpointError, match="cannot be written"):
+        encode(state(extra_metadata={"a": "x" * (rest + 1000)}))
+
+
 @pytest.mark.parametrize("version", [VERSION + 1, str(VERSION), None, 1.0, True, ...])
 def test_a_version_that_is_not_known_is_named(version):
     header, body = apart(bytes_of(state(extra_metadata=None)))

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 
+from arignote.fields import MOST_THREADS
 from arignote.optim.rules import RuleState
 from arignote.progress import Best, History, Progress
 from arignote.state import TrainingState
@@ -190,6 +191,14 @@ BAD = {
 }
 ALSO_BAD = [
     ("progress.epoch_examples", -1),
+    # Beyond what a float64 of the history holds exactly, the axes of a NumPy array, or any network or machine.
+    ("progress.epoch", 2**53),
+    ("spec.n_in", [2**53]),
+    ("spec.n_in", [1] * 33),
+    ("spec.fit", {"n_epochs": -1}),
+    ("spec.fit", {"n_epochs": 2**53}),
+    ("spec.layers", [["FCLayer", {"name": "fc1"}]] * 10_001),
+    ("environment.n_threads", MOST_THREADS + 1),
     ("spec.layers", [[5, {"name": "fc1"}]]),
     ("data.feature_names", "ab"),
     ("environment.n_threads", 1.0),
@@ -209,6 +218,7 @@ ALSO_BAD = [
 @pytest.mark.parametrize(("path", "value"), [*BAD.items(), *ALSO_BAD], ids=lambda value: repr(value)[:30])
 def test_an_entry_that_no_run_writes_is_refused_by_its_name(path, value):
     name = path.split("/")[-1].split(".")[-1] if "classes" not in path else "classes"
+    name = "n_epochs" if path == "spec.fit" else name
     with pytest.raises((ValueError, TypeError), match=name):
         TrainingState.from_plain(*changed(path, value))
 
@@ -219,6 +229,12 @@ def test_an_entry_that_no_run_writes_is_refused_by_its_name(path, value):
         ("progress.epoch", 0),
         ("spec.n_in", [1]),
         ("environment.n_threads", 1),
+        ("environment.n_threads", MOST_THREADS),
+        ("progress.epoch", 2**53 - 1),
+        ("spec.n_in", [2**53 - 1] * 32),
+        ("spec.fit", {"n_epochs": 0}),
+        ("spec.fit", {"n_epochs": 2**53 - 1}),
+        ("spec.layers", [["FCLayer", {"name": "fc1"}]] * 10_000),
         ("history/valid_nll", np.array([nan, inf])),
         ("classes", {"dtype": "<U3", "values": ["ant", "b"]}),
         ("classes", {"dtype": "<U1", "values": [""]}),

@@ -472,3 +472,18 @@ def test_the_training_loss_without_a_step_in_the_epoch_is_0():
     run.state.progress.batch = 3
     run.go()
     assert run.column("train_nll") == [0.0] and run.steps == []
+
+
+def test_what_scores_the_network_is_given_the_number_of_validations_before():
+    asked = []
+
+    def scored(name):
+        def score(n_before):
+            asked.append((name, n_before))
+            return {f"{name}_nll": 1.0 / len(asked)}
+
+        return score
+
+    scores = {f"score_{name}": scored(name) for name in ("train", "test")}
+    Run(n_epochs=2, validate=scored("valid"), **scores).go()
+    assert asked == [(name, n_before) for n_before in (0, 1) for name in ("train", "valid", "test")]
