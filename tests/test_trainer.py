@@ -487,3 +487,15 @@ def test_what_scores_the_network_is_given_the_number_of_validations_before():
     scores = {f"score_{name}": scored(name) for name in ("train", "test")}
     Run(n_epochs=2, validate=scored("valid"), **scores).go()
     assert asked == [(name, n_before) for n_before in (0, 1) for name in ("train", "valid", "test")]
+
+
+def test_what_a_stop_leaves_is_saved_in_the_end():
+    def heed():
+        if run.state.progress.batch == 2:
+            raise StopAsked("SIGTERM")
+
+    checkpointer = Checkpointer(None)
+    run = Run(n_epochs=2, heed=heed, checkpointer=checkpointer)
+    run.go()
+    saved = checkpointer.last_good().progress
+    assert (saved.epoch, saved.batch, saved.stopped_by) == (0, 2, "SIGTERM")
