@@ -177,6 +177,17 @@ def test_on_a_gpu_kernels_are_chosen_by_rule_and_the_workspace_has_a_fixed_size(
         cudnn.benchmark, cudnn.deterministic = kept
 
 
+def test_the_random_numbers_of_gpus_are_put_back(monkeypatch):
+    put_back = []
+    monkeypatch.setattr(torch.cuda, "get_rng_state_all", lambda: ["state of a GPU"])
+    monkeypatch.setattr(torch.cuda, "set_rng_state_all", put_back.append)
+    with session(Setup(n_threads=1)):
+        pass
+    with session(Setup(device="cuda", n_threads=1)):
+        assert put_back == []
+    assert put_back == [["state of a GPU"]]
+
+
 def test_a_compiler_works_in_this_process():
     from torch._inductor import config
 

@@ -6,6 +6,7 @@ import pytest
 
 from arignote.errors import ConfigError
 from arignote.layers import FCLayer, InputLayer, Layer, declare, parse
+from arignote.layers.output import OutputLayer
 from arignote.layers.shape import C01BToBC01Layer
 from arignote.registry import build
 
@@ -259,3 +260,14 @@ def test_layers_that_are_built_take_no_defaults():
     assert parse([built, OUTPUT], {"l2": 0.5})[1].l2 == 0.0
     assert parse([InputLayer(), C01BToBC01Layer(), OUTPUT])[1].name == "axes1" and built.name is None
     assert parse([FCLayer(n_units=2), OUTPUT])[1] == build("layer", ["FCLayer", {"n_units": 2, "name": "fc1"}])
+
+
+def test_a_network_without_parameters_has_no_notes():
+    class Bare(OutputLayer):
+        """The logits are what comes in."""
+
+        def build(self, shape):
+            return lambda params, x, training: x
+
+    found = declare(parse([Bare()]), (2, 3))
+    assert found.notes == [] and found.n_params == 0 and found.takes((9, 9))
