@@ -177,6 +177,13 @@ def test_on_a_gpu_kernels_are_chosen_by_rule_and_the_workspace_has_a_fixed_size(
         cudnn.benchmark, cudnn.deterministic = kept
 
 
+def test_a_workspace_that_is_taken_away_inside_a_session_is_no_fault(monkeypatch):
+    monkeypatch.delenv("CUBLAS_WORKSPACE_CONFIG", raising=False)
+    with session(Setup(device="cuda", n_threads=1)):
+        del os.environ["CUBLAS_WORKSPACE_CONFIG"]
+    assert "CUBLAS_WORKSPACE_CONFIG" not in os.environ
+
+
 def test_the_random_numbers_of_gpus_are_put_back(monkeypatch):
     put_back = []
     monkeypatch.setattr(torch.cuda, "get_rng_state_all", lambda: ["state of a GPU"])
