@@ -101,3 +101,10 @@ def test_rows_that_stay_are_gathered_by_number(rows, weighted):
     found = Resident(x, y, weights, CPU)(Batch(0, rows, np.empty(0, np.float32), y[rows]), 78)
     assert found[0].tolist() == x[rows].tolist() and found[1].tolist() == y[rows].tolist() and found[3] == 78
     assert (found[2] is None) == (not weighted) and (found[2] is None or found[2].tolist() == weights[rows].tolist())
+
+
+def test_rows_that_stay_take_half_of_the_free_memory_of_a_gpu_at_most(monkeypatch):
+    # Free and total bytes.
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (101, 1000))
+    gpu = torch.device("cuda")
+    assert may_stay(50, gpu) and not may_stay(51, gpu) and not may_stay(50, CPU)
