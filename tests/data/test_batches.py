@@ -416,6 +416,18 @@ def test_four_batches_are_made_at_once_by_default():
     epoch.close()
 
 
+def test_one_thread_reads_all_windows_of_an_epoch():
+    names = []
+
+    class Named(Chunked):
+        def read(self, rows):
+            names.append(threading.current_thread().name)
+            return super().read(rows)
+
+    list(batches_of(reader=Named(seconds=0.01), n_workers=3).epoch(0))
+    assert set(names) == {"arignote-read_0"} and len(names) == 7
+
+
 def test_a_batch_does_not_change():
     with pytest.raises(FrozenInstanceError):
         Batch(0, slice(0, 1), X, Y).index = 1
