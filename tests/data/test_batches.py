@@ -416,6 +416,25 @@ def test_four_batches_are_made_at_once_by_default():
     epoch.close()
 
 
+def test_batches_that_have_not_begun_are_not_made_when_an_epoch_is_left():
+    calls, released = [], threading.Event()
+
+    def wait(x, y):
+        calls.append(1)
+        if len(calls) > 1:
+            released.wait(timeout=20)
+        return x, y
+
+    epoch = batches_of("full", augment=wait, n_workers=1, prefetch=6).epoch(0)
+    next(epoch)
+    # The second batch is under way while the epoch is closed; the other four are waiting.
+    timer = threading.Timer(0.05, released.set)
+    timer.start()
+    epoch.close()
+    timer.join()
+    assert len(calls) <= 2
+
+
 def test_one_thread_reads_all_windows_of_an_epoch():
     names = []
 
