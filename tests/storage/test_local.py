@@ -331,11 +331,14 @@ def flock_of(monkeypatch, *faults):
 
 def test_a_lock_says_who_holds_it(tmp_path):
     path = tmp_path / ".run.lock"
-    # What a longer holder left is gone.
     path.write_text("x" * 500)
+    first = local.LocalLock(path, "run")
+    # What a longer holder left is gone.
+    assert json.loads(path.read_text())["pid"] == os.getpid()
+    first.release()
     lock = local.LocalLock(path, "run")
     assert json.loads(path.read_text()) == {"host": os.uname().nodename, "pid": os.getpid()}
-    assert path.stat().st_mode & 0o666 == 0o666 & ~current_umask()
+    assert path.stat().st_mode & 0o777 == 0o666 & ~current_umask()
     assert not os.get_inheritable(lock._handle)
     lock.check()
     lock.check_deadline()
@@ -517,6 +520,24 @@ def test_a_path_is_told_as_it_was_given(tmp_path, monkeypatch):
     assert folder.where("a") == "runs/a" and folder.where() == "runs"
     folder.prepare("run")
     assert (tmp_path / "runs").is_dir()
+
+
+def test_a_link_to_nowhere_in_the_way_of_a_folder_is_named(tmp_path):
+    (tmp_path / "link").symlink_to("nowhere")
+    with pytest.raises(CheckpointError, match=rf"^{tmp_path}/link: cannot be made: {tmp_path}/link is a file, not a"):
+        LocalFolder(tmp_path / "link").prepare("run")
+
+
+def test_where_no_lock_is_to_be_had_a_file_that_is_gone_already_is_no_fault(tmp_path, monkeypatch):
+    path = tmp_path / ".run.lock"
+
+    def flock(handle, how):
+        path.unlink()
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(local.fcntl, "flock", flock)
+    with pytest.raises(OSError, match="No locks available"):
+        local.LocalLock(path, "run")
 
 
 def test_the_file_in_the_way_of_a_folder_is_named(tmp_path):
