@@ -618,3 +618,52 @@ def test_states_up_to_a_million_bytes_are_waited_for_and_larger_ones_written_in_
     # The end of a run is waited for, however large.
     run.of.finish(live(2))
     assert writing == [False] and run.newest().epoch == 2
+
+
+def test_the_bounds_are_a_million_bytes_ten_seconds_and_five_minutes():
+    assert (checkpointer.SMALL, checkpointer.PATIENCE, checkpointer.LONG_EPOCH) == (1_000_000, 10.0, 300.0)
+
+
+def test_a_write_that_takes_ten_seconds_is_reported_once_and_training_goes_on(saved, clock, monkeypatch):
+    monkeypatch.setattr(checkpointer, "SMALL", 0)
+    run, may_end = saved(every="epoch"), threading.Event()
+    run.files.before_act = lambda act, name: may_end.wait(60)
+    run.of.after_epoch(live(1))
+    clock.now += 9.9
+    run.of.after_epoch(live(2))
+    clock.now += 0.1
+    with pytest.warns(
+        ArignoteWarning, match=r"run_last\.ckpt: has been written to for 10 s and is not done; training goes on"
+    ):
+        run.of.after_epoch(live(3))
+    clock.now += 100
+    run.of.after_epoch(live(4))
+    may_end.set()
+    # What had to wait is saved with the next batch.
+    assert run.of._wait(None)
+    run.of.after_batch(live(4, 1))
+    run.of._wait(None)
+    assert run.newest().batch == 1 and read_epoch(run.files.contents["run_last.1.ckpt"]) == 1
+
+
+def read_epoch(data):
+    return decode(data, "")[0].progress.epoch
+
+
+@pytest.mark.skipif(not hasattr(os, "setpriority"), reason="no priorities here")
+@pytest.mark.parametrize("in_background", [True, False])
+@pytest.mark.parametrize("platform", ["linux", "darwin"])
+def test_a_thread_that_writes_in_the_background_gives_way_to_training_and_to_the_end(
+    in_background, platform, monkeypatch
+):
+    asked, threads = [], []
+    monkeypatch.setattr(os, "setpriority", lambda *given: asked.append((*given, threading.get_native_id())))
+    monkeypatch.setattr(checkpointer.sys, "platform", platform)
+    writing = checkpointer._Writing(lambda: threads.append(threading.current_thread()), in_background)
+    assert writing.ended(60) and writing.fault is None
+    (thread,) = threads
+    # A daemon: a disk that never answers does not keep the process alive.
+    assert thread.name == "arignote-writer" and thread.daemon
+    # Linux has a priority for each thread; 10 of -20 (most) to 19 (least).
+    own = thread.native_id
+    assert asked == ([(os.PRIO_PROCESS, own, 10, own)] if in_background and platform == "linux" else [])

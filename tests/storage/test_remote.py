@@ -411,6 +411,8 @@ def test_a_store_is_a_folder_of_files(stem, folder):
             act()
     folder.prepare("run")
     assert folder.names() == ["a", "b"]
+    # Others write too: nothing of a listing is kept.
+    assert not getattr(folder._fs, "dircache", {})
 
 
 def test_a_probe_is_written_to_a_store_and_removed(shaky):
