@@ -443,7 +443,11 @@ def test_one_thread_reads_all_windows_of_an_epoch():
             names.append(threading.current_thread().name)
             return super().read(rows)
 
-    list(batches_of(reader=Named(seconds=0.01), n_workers=3).epoch(0))
+    def named(x, y):
+        assert threading.current_thread().name.startswith("arignote-augment")
+        return x, y
+
+    list(batches_of(reader=Named(seconds=0.01), n_workers=3, augment=named).epoch(0))
     assert set(names) == {"arignote-read_0"} and len(names) == 7
 
 
