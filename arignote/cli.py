@@ -13,7 +13,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from arignote.errors import ArignoteError, CheckpointError, ConfigError, DataError, Interrupted
+from arignote.errors import ArignoteError, CheckpointError, ConfigError, DataError, Interrupted, NotFiniteError
 
 __all__ = ["app", "main"]
 
@@ -46,7 +46,7 @@ Axes = Annotated[str | None, typer.Option(help="NCHW, NHWC or NHW, where images 
 Trust = Annotated[
     list[str] | None, typer.Option(help="Module of your own parts that may be imported for them (repeatable).")
 ]
-EXIT_CODES = {ConfigError: 2, DataError: 3, CheckpointError: 4}
+EXIT_CODES = {ConfigError: 2, DataError: 3, CheckpointError: 4, NotFiniteError: 5}
 
 
 @app.callback()
@@ -75,6 +75,10 @@ def fit(
     """
     from arignote.preemption import leaving_at_once
 
+    if fresh and force:
+        raise ConfigError(
+            "--fresh and --force exclude each other: --fresh starts over, --force resumes in spite of what changed"
+        )
     try:
         with leaving_at_once(exit_code):
             stopped = _fit(config, data_dir or config.parent, set_, fresh, force, quiet)
@@ -341,7 +345,8 @@ def _warn(message: Any, category: Any, filename: str, lineno: int, file: Any = N
 def main() -> None:
     """Run the command line.
 
-    Exit codes: 0 done, 2 usage or config, 3 data, 4 checkpoint, 128 + signal stopped and saved (141: nobody reads).
+    Exit codes: 0 done, 2 usage or config, 3 data, 4 checkpoint, 5 training diverged, 128 + signal stopped and saved
+    (141: nobody reads).
     """
     warnings.showwarning = _warn
     if signal.getsignal(signal.SIGINT) is signal.SIG_DFL:

@@ -71,10 +71,12 @@ def run_through(begun: Begun, stop: StopRequest, files: RunWriter | None, spool:
     try:
         make(begun.step, checkpointer, stop.heed, settings.observers).run(state)
     except FloatingPointError:
-        place = "nothing was saved yet"
+        good = checkpointer.last_good(state.run_id)
+        place = "Nothing of this run was saved"
         if files is not None and files.there():
-            place = f"the last good checkpoint is kept: {files.path('last')}"
-        take_over(state, checkpointer.last_good() or began, "the last good state")
+            kept = "The last good checkpoint is kept" if good else f"{place}; the files of the earlier run are kept"
+            place = f"{kept}: {files.path('last')}"
+        take_over(state, good or began, "the last good state")
         again = make(Looked(begun.step), Checkpointer(None), lambda: None, ())
         raise NotFiniteError(_born(again, state, place)) from None
     except ArignoteError:
@@ -95,12 +97,13 @@ def _born(again: Trainer, state: TrainingState, place: str) -> str:
     except NotFiniteFoundError as found:
         lower = f"Lower the learning rate ({state.rules['lr'].value:g}), or set sgd_max_grad_norm"
         return (
-            f"the numbers stopped being finite at epoch {state.progress.epoch + 1}, batch {state.progress.batch}: "
+            f"training diverged: the numbers stopped being finite at epoch {state.progress.epoch + 1}, "
+            f"batch {state.progress.batch}: "
             f"{found}. {place}. {'Look at what is done to them' if found.in_data else lower}"
         )
     except FloatingPointError:
         pass
-    return f"the loss is not finite; {place}. Lower the learning rate"
+    return f"training diverged: the loss is not finite. {place}. Lower the learning rate"
 
 
 def _at_fault(begun: Begun, fault: Exception) -> ArignoteError | None:

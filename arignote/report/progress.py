@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Mapping
+from math import isfinite, nan
 from typing import Any, TextIO
 
 from arignote.trainer import Event
@@ -16,7 +17,8 @@ def _cell(name: str, value: Any) -> str:
     if name in ("epoch", "examples_seen"):
         return str(value)
     if value != value:
-        return ""
+        # The test data is scored at a new best only.
+        return "" if name.startswith("test_") else "nan"
     if name.endswith("error"):
         return f"{100 * value:.2f} %"
     return f"{value:.2f}" if name == "seconds" else f"{value:.5g}"
@@ -42,7 +44,9 @@ class ProgressLines:
             if event.text.startswith("goes on"):
                 print(event.text, file=self._file, flush=True)
         elif event.kind == "validation":
-            self._line(event.record, event.is_best)
+            # The first validation is the best so far, whatever it found; one that is not finite earns no star.
+            loss = next((value for name, value in event.record.items() if name.startswith("valid_")), nan)
+            self._line(event.record, event.is_best and isfinite(loss))
         elif self._bar and time.monotonic() - self._drawn > 0.1:
             self._drawn = time.monotonic()
             done = 30 * event.batch // event.n_batches
