@@ -124,7 +124,7 @@ def _fit(config: Path, base: Path, set_: list[str] | None, fresh: bool, force: b
         return interrupted.code
     for line in ending(fitted.state, fitted.story, fitted.checkpoint, spec.data.train, base):
         print(line)
-    return 0 if fitted.state.progress.stopped_by is None else 130
+    return 130 if fitted.state.progress.interrupted else 0
 
 
 @app.command()
@@ -232,8 +232,10 @@ def inspect(
     if as_json:
         print(json.dumps(found, indent=2, sort_keys=True))
         return
+    # For people, who count epochs from 1, the position stands for the complete epochs and batches of the file.
+    found["starts"] = "; ".join(f"epoch {epoch + 1}, batch {batch}" for epoch, batch in found["starts"])
     for key, value in found.items():
-        if key not in ("history", "spec"):
+        if key not in ("history", "spec", "epoch", "batch"):
             print(f"{key:>16}: {value}")
     print(f"{'history':>16}: {len(found['history'])} rows (--json shows them, and the spec)")
 
@@ -276,7 +278,7 @@ def convert(
         files.save(state)
     finally:
         files.end()
-    print(f"{old} -> {files.path('last')}: epoch {state.progress.epoch} of {state.n_epochs}")
+    print(f"{old} -> {files.path('last')}: {state.position}")
     print(f"next:  arignote inspect {files.stem}")
 
 

@@ -240,7 +240,7 @@ class NNClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             None if best is None else {"value": best.value, "epoch": best.epoch, "examples_seen": best.examples_seen}
         )
         self.n_features_in_ = int(np.prod(network.architecture.n_in))
-        self.interrupted_ = state.progress.stopped_by is not None
+        self.interrupted_ = state.progress.interrupted
         # As scikit-learn has it: there only where the columns had names.
         if "feature_names" in state.data:
             self.feature_names_in_ = np.array(state.data["feature_names"], dtype=object)

@@ -166,7 +166,7 @@ def fit_network(
             # Before anything began.
             stop.leave()
             raise KeyboardInterrupt from None
-    left = outcome.state.progress.stopped_by is not None or stop.signalled
+    left = outcome.state.progress.interrupted or stop.signalled
     return Fitted(**vars(outcome), checkpoint=settings.checkpoint, leave=stop.leave if left else lambda: None)
 
 

@@ -12,7 +12,10 @@ from numpy.typing import NDArray
 
 from arignote.tensors import tensors_sha256
 
-__all__ = ["Best", "History", "Progress"]
+__all__ = ["STOP_RULE", "Best", "History", "Progress"]
+
+# `Progress.stopped_by` of a run that its stop rule ended.
+STOP_RULE = "stop_rule"
 
 
 @dataclass
@@ -32,7 +35,7 @@ class Progress:
     ended : bool
         Whether a stop rule ended training before its last epoch.
     stopped_by : str or None
-        What ended the process that wrote this, if not the last epoch.
+        What ended training, if not the last epoch: a signal, a notice, or "stop_rule" (`STOP_RULE`).
     """
 
     epoch: int = 0
@@ -44,6 +47,11 @@ class Progress:
     validation_due: bool = False
     ended: bool = False
     stopped_by: str | None = None
+
+    @property
+    def interrupted(self) -> bool:
+        """Whether a signal or a notice stopped the process, so that the run can be resumed."""
+        return self.stopped_by is not None and not self.ended
 
 
 @dataclass

@@ -10,6 +10,7 @@ from typing import Any
 from arignote.engine.environment import INFORMATIVE
 from arignote.engine.network import copy_into
 from arignote.errors import ArignoteWarning, CheckpointError
+from arignote.progress import STOP_RULE
 from arignote.registry import completed
 from arignote.run_files import RunFiles
 from arignote.spec import completed_settings, decides
@@ -146,7 +147,8 @@ def take_over(state: TrainingState, stored: TrainingState, where: str) -> None:
         for name, new in state.rules.items()
     }
     state.run_id = stored.run_id
-    state.progress = replace(stored.progress, stopped_by=None)
+    # Files of earlier versions do not name the stop rule here.
+    state.progress = replace(stored.progress, stopped_by=STOP_RULE if stored.progress.ended else None)
     state.history = stored.snapshot().history
     state.best = replace(stored.best) if stored.best is not None else None
     state.starts = [list(start) for start in stored.starts]

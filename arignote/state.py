@@ -123,6 +123,23 @@ class TrainingState:
         return self.progress.ended or self.progress.epoch >= self.n_epochs
 
     @property
+    def ended_by(self) -> str:
+        """What ended the run before its last epoch, as a remark; an empty string where nothing did."""
+        if not self.progress.ended:
+            return ""
+        rule = self.spec["fit"].get("stop_rule")
+        is_named = isinstance(rule, list) and len(rule) > 0 and isinstance(rule[0], str)
+        return f"ended by its stop rule ({rule[0]:.40})" if is_named else "ended by its stop rule"
+
+    @property
+    def position(self) -> str:
+        """Where the run stands, in words; epochs are counted from 1, as in the lines that `fit` prints."""
+        progress, n_epochs = self.progress, self.n_epochs
+        if progress.batch:
+            return f"in epoch {progress.epoch + 1} of {n_epochs}, after {progress.batch} batches"
+        return ", ".join(filter(None, (f"{progress.epoch} of {n_epochs} epochs complete", self.ended_by)))
+
+    @property
     def class_labels(self) -> NDArray[Any]:
         """The labels as an array (n_classes,)."""
         return _labels(self.classes)

@@ -15,7 +15,7 @@ from arignote.data.batches import Batch, Batches
 from arignote.optim.rules import Rule
 from arignote.optim.stopping import StopRule
 from arignote.preemption import StopAsked
-from arignote.progress import Best
+from arignote.progress import STOP_RULE, Best
 from arignote.state import TrainingState
 from arignote.streams import stream_seed
 
@@ -181,6 +181,7 @@ class Trainer:
         if self.stop_rule is not None and state.best is not None:
             loss = next(value for name, value in state.history.record(-1).items() if name.startswith("valid_"))
             progress.ended = self.stop_rule.ends(progress.n_validations, state.best.n_rows, loss)
+            progress.stopped_by = STOP_RULE if progress.ended else None
 
     def _validate(self, state: TrainingState, complete_epochs: int) -> None:
         """Score the network, then change the state: a row of the history, the best network, the rules."""

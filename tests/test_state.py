@@ -54,6 +54,20 @@ def test_a_run_is_finished_when_its_epochs_are_done_or_a_stop_rule_has_ended_it(
     assert made(progress=progress).finished is finished and made().n_epochs == 3
 
 
+@pytest.mark.parametrize(
+    ("progress", "words"),
+    [
+        (Progress(), "0 of 3 epochs complete"),
+        (Progress(epoch=0, batch=2), "in epoch 1 of 3, after 2 batches"),
+        (Progress(epoch=2, batch=9), "in epoch 3 of 3, after 9 batches"),
+        (Progress(epoch=3), "3 of 3 epochs complete"),
+        (Progress(epoch=1, ended=True), "1 of 3 epochs complete, ended by its stop rule"),
+    ],
+)
+def test_its_position_counts_epochs_from_one(progress, words):
+    assert made(progress=progress).position == words
+
+
 def test_its_bytes_are_those_of_network_slots_and_history():
     # Nine weights and six values of a slot of 4 bytes, three columns of two rows of 8.
     assert made().n_bytes == 9 * 4 + 6 * 4 + 3 * 2 * 8

@@ -279,6 +279,7 @@ def test_a_stop_rule_ends_training_with_the_epoch(rule, n_epochs):
     run = Run(n_epochs=6, valid=[3.0, 2.0, 2.0, 4.0, 1.5, 3.0], stop_rule=build("stop_rule", rule))
     progress = run.go().progress
     assert progress.epoch == n_epochs and progress.ended == (n_epochs < 6)
+    assert progress.stopped_by == ("stop_rule" if n_epochs < 6 else None) and not progress.interrupted
 
 
 def test_a_stop_rule_looks_at_the_first_loss_of_the_last_validation():

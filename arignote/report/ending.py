@@ -30,9 +30,10 @@ def ending(state: TrainingState, story: str, checkpoint: str | None, train: Sour
     base : Path
         Folder of relative paths of data.
     """
-    verb = "done" if state.progress.stopped_by is None else "interrupted"
+    verb, remark = "interrupted" if state.progress.interrupted else "done", state.ended_by
     is_old = story.startswith("finished")
-    yield story if is_old else f"{verb}, {state.progress.epoch} of {state.n_epochs} epochs"
+    done = f"{verb}, {state.progress.epoch} of {state.n_epochs} epochs{f': {remark}' if remark else ''}"
+    yield story if is_old else done
     if state.best is not None:
         row = state.history.record(state.best.n_rows - 1)
         if "test_error" in row:

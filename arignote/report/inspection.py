@@ -6,6 +6,7 @@ from math import isfinite
 from typing import Any
 
 from arignote.errors import CheckpointError
+from arignote.progress import STOP_RULE
 from arignote.run_files import resolve
 from arignote.state import TrainingState
 from arignote.tensors import tensors_sha256
@@ -22,7 +23,10 @@ def _json_safe(value: Any) -> Any:
 
 
 def inspection(run: str, which: str | None = None) -> dict[str, Any]:
-    """Return epoch, batch, digests, best, spec, history ... of a run; nothing of the engine is needed."""
+    """Return position, digests, best, spec, history ... of a run as plain data; nothing of the engine is needed.
+
+    As in the file, `epoch` and `batch` count what is complete; `position` says the same in words.
+    """
     faults: list[str] = []
     files, names = resolve(run, which)
     for name in names:
@@ -41,12 +45,13 @@ def _tell(state: TrainingState) -> dict[str, Any]:
         best = {k: v for k, v in vars(state.best).items() if k != "network"}
     return {
         "name": state.spec["name"],
+        "position": state.position,
         "epoch": state.progress.epoch,
         "batch": state.progress.batch,
         "n_epochs": state.n_epochs,
         "examples_seen": state.progress.examples_seen,
         "finished": state.finished,
-        "stopped_by": state.progress.stopped_by,
+        "stopped_by": STOP_RULE if state.progress.ended else state.progress.stopped_by,
         "n_params": sum(array.size for array in state.network.values()),
         "weights_sha256": tensors_sha256(state.network),
         "history_sha256": state.history.sha256(),
@@ -81,11 +86,10 @@ def verification(run: str) -> tuple[list[tuple[str, bool, str]], str | None]:
         except CheckpointError as fault:
             found.append((where, False, str(fault).removeprefix(f"{where}: ")))
             continue
-        at = state.progress
         if state.best is not None and state.best.digest and not files.has_best(state.best.digest):
             found.append((where, False, f"the file of its best network ({files.path('best')}) is missing or damaged"))
             continue
-        found.append((where, True, f"epoch {at.epoch} of {state.n_epochs}, batch {at.batch}, run {state.run_id[:8]}"))
+        found.append((where, True, f"{state.position}, run {state.run_id[:8]}"))
     if not found:
         raise CheckpointError(f"{run}: there is no run of this stem")
     used = next(files.states([]), None)

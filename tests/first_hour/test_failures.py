@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 from command_line import arignote
 
+from arignote.run_writer import RunWriter
+
 CONFIG = """
 rng: 1
 data:
@@ -58,3 +60,33 @@ def test_fresh_and_force_together_are_refused(folder):
     assert ended.code == 2
     assert "--fresh and --force exclude each other: --fresh starts over, --force resumes" in ended.err
     assert not list(folder.glob("*.ckpt"))
+
+
+STALLED = ("--set", "fit.stop_rule={rule: stalled, interval: 1}", "--set", "fit.lr_rule=0.0", "--set", "fit.n_epochs=9")
+
+
+def test_a_run_that_its_stop_rule_ended_says_so_at_its_end_and_in_inspect(folder):
+    # At a rate of 0 nothing changes: the first validation stays the best, and the second ends the run.
+    ended = arignote("fit", "config.yaml", *STALLED)
+    assert ended.code == 0
+    assert "done, 2 of 9 epochs: ended by its stop rule (stalled)" in ended.out
+    told = arignote("inspect", "run").out
+    assert "position: 2 of 9 epochs complete, ended by its stop rule (stalled)" in told
+    assert "stopped_by: stop_rule" in told
+    again = arignote("fit", "config.yaml", *STALLED)
+    assert again.code == 0 and "finished, 2 of 9 epochs (ended by its stop rule) (run_last.ckpt)" in again.out
+    assert '"stopped_by": "stop_rule"' in arignote("inspect", "run", "--json").out
+
+
+def test_inspect_and_verify_count_epochs_as_fit_does(folder):
+    arignote("fit", "config.yaml", "--set", "fit.n_epochs=1")
+    # A file that a stop in the second epoch leaves: one epoch is complete, fit resumes in epoch 2.
+    files = RunWriter("run")
+    _, state = files.newest()
+    state.progress.batch, state.spec["fit"]["n_epochs"] = 3, 3
+    files.save(state)
+    told = arignote("inspect", "run").out
+    assert "position: in epoch 2 of 3, after 3 batches" in told and "epoch: 1\n" not in told
+    assert "starts: epoch 1" in told and "[0, 0]" not in told
+    assert "run_last.ckpt: in epoch 2 of 3, after 3 batches, run" in arignote("verify", "run").out
+    assert "goes on from epoch 2, batch 3" in arignote("fit", "config.yaml").out

@@ -25,6 +25,7 @@ def run(digits, tmp_path_factory):
 def test_a_run_is_told_in_json_and_as_it_is(run):
     found, state = inspection(str(run)), newest(run)
     assert json.loads(json.dumps(found, allow_nan=False)) == found
+    assert found["position"] == "3 of 3 epochs complete"
     assert (found["name"], found["rng"], found["run_id"]) == ("mine", 3, state.run_id)
     assert (found["epoch"], found["batch"], found["n_epochs"], found["finished"]) == (3, 0, 3, True)
     assert found["examples_seen"] == 3 * 270 and found["n_params"] == 64 * 12 + 3 * 12 + 12 * 10 + 10
@@ -47,7 +48,7 @@ def test_every_file_of_a_run_is_verified(run):
         str(p) for p in run.parent.glob("*.ckpt")
     }
     state = newest(run)
-    assert (used, True, f"epoch 3 of 3, batch 0, run {state.run_id[:8]}") in found
+    assert (used, True, f"3 of 3 epochs complete, run {state.run_id[:8]}") in found
     assert all(good for _, good, _ in found) and len(found) >= 5
 
 
