@@ -117,14 +117,20 @@ def _fit(config: Path, base: Path, set_: list[str] | None, fresh: bool, force: b
         fitted = fit_config(spec, base, **settings)
         fitted.leave()
     except Interrupted as interrupted:
-        if spec.fit["checkpoint"] is None:
-            print(f"{interrupted.reason}: stopped; nothing is kept, for fit.checkpoint is null")
+        if interrupted.lost:
+            print(f"{interrupted}: give fit.checkpoint a path", file=sys.stderr)
         else:
             print(f"{interrupted}; the same command{' without --fresh' if fresh else ''} goes on from there")
         return interrupted.code
     for line in ending(fitted.state, fitted.story, fitted.checkpoint, spec.data.train, base):
         print(line)
-    return 130 if fitted.state.progress.interrupted else 0
+    if not fitted.state.progress.interrupted:
+        return 0
+    if fitted.checkpoint is None:
+        print(
+            Interrupted("Ctrl-C", 130, fitted.state.position), "give fit.checkpoint a path", sep=": ", file=sys.stderr
+        )
+    return 130
 
 
 @app.command()

@@ -8,7 +8,7 @@
     ├── CheckpointError (RuntimeError)   a file of a run cannot be read, written or gone on from
     └── NotFiniteError (ArithmeticError) the loss or a weight became NaN or infinite
 
-    Interrupted (SystemExit)             SIGTERM, SIGUSR1 or a notice of preemption: everything is saved
+    Interrupted (SystemExit)             SIGTERM, SIGUSR1 or a notice of preemption
     ArignoteWarning (UserWarning)        training goes on, but there is something to know
 """
 
@@ -93,7 +93,7 @@ class NotFiniteError(ArignoteError, ArithmeticError):
 
 
 class Interrupted(SystemExit):
-    """The process was told to end, and the state is saved; uncaught, it ends with the exit code.
+    """A signal or a notice stopped the run; uncaught, the process ends with the exit code.
 
     Attributes
     ----------
@@ -101,15 +101,20 @@ class Interrupted(SystemExit):
         The signal, or the notice of preemption.
     code : int
         128 + the number of the signal.
+    lost : str
+        Where the run stood, if it has no checkpoint; empty where the state is saved.
     """
 
-    def __init__(self, reason: str, code: int):
+    def __init__(self, reason: str, code: int, lost: str = ""):
         super().__init__(code)
         self.reason = reason
         self.code: int = code
+        self.lost = lost
 
     def __str__(self) -> str:
-        return f"{self.reason}: stopped and saved"
+        if not self.lost:
+            return f"{self.reason}: stopped and saved"
+        return f"{self.reason}: stopped {self.lost}; this is lost, as the run has no checkpoint"
 
 
 class ArignoteWarning(UserWarning):

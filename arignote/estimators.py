@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import os
+import warnings
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, closing, nullcontext
 from dataclasses import replace
@@ -25,7 +26,7 @@ from arignote.data.rows import Rows, rows_of
 from arignote.engine.network import Network, copy_into
 from arignote.engine.session import seeds_kept
 from arignote.engine.step import Scorer, predict_proba
-from arignote.errors import ConfigError, DataError
+from arignote.errors import ArignoteWarning, ConfigError, DataError, Interrupted
 from arignote.fitting import fit_network, read_run, restore, settings_of
 from arignote.layers.architecture import Architecture, declare, parse
 from arignote.layers.base import Layer
@@ -170,8 +171,14 @@ class NNClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             NotFiniteError
                 Where the loss became NaN; the last good checkpoint is kept.
             Interrupted
-                Where SIGTERM, SIGUSR1 or a notice of preemption stopped it; all is saved. Ctrl-C returns, with
-                `interrupted_` set; a second one stops at once.
+                Where SIGTERM, SIGUSR1 or a notice of preemption stopped it; with a checkpoint, all is saved.
+
+            Notes
+            -----
+            At Ctrl-C `fit` saves the state and returns with a warning and `interrupted_` set, as `MLPClassifier` of
+            scikit-learn does; fitting again resumes. A loop over fits must check `interrupted_`, or the next fit
+            starts. A second Ctrl-C raises KeyboardInterrupt at once, and so does the first inside a search or an
+            ensemble of scikit-learn.
         """
         chosen = {key: getattr(self, key) for key in FitSettings.model_fields} | settings
         fields = FitSettings.model_fields
@@ -197,7 +204,20 @@ class NNClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         )
         self._adopt(fitted.state, fitted.network)
         self.story_, self.checkpoint_ = fitted.story, fitted.checkpoint
-        fitted.leave()
+        try:
+            fitted.leave()
+        except Interrupted as interrupted:
+            # Uncaught, it ends the process without a word.
+            if interrupted.lost:
+                warnings.warn(str(interrupted), ArignoteWarning, stacklevel=2)
+            raise
+        if self.interrupted_:
+            warnings.warn(
+                f"Ctrl-C: fit returns with interrupted_ set, {self.state_.position}; fitting again resumes the run. "
+                "The script continues: a loop over fits must check interrupted_",
+                ArignoteWarning,
+                stacklevel=2,
+            )
         return self
 
     fit = _takes_settings(fit)

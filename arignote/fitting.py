@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -167,7 +168,9 @@ def fit_network(
             stop.leave()
             raise KeyboardInterrupt from None
     left = outcome.state.progress.interrupted or stop.signalled
-    return Fitted(**vars(outcome), checkpoint=settings.checkpoint, leave=stop.leave if left else lambda: None)
+    lost = outcome.state.position if settings.checkpoint is None else ""
+    leave = partial(stop.leave, lost) if left else lambda: None
+    return Fitted(**vars(outcome), checkpoint=settings.checkpoint, leave=leave)
 
 
 def of_config(spec: RunSpec, base: Path, **settings: Any) -> tuple[list[Layer], Given, FitSettings]:

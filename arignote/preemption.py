@@ -90,13 +90,19 @@ class StopRequest:
         if self.reason is None or self._number == signal.SIGINT:
             self._number, self.reason = signal.SIGTERM, reason
 
-    def leave(self) -> None:
-        """Leave as who asked expects: SIGINT returns (KeyboardInterrupt inside a search), others raise Interrupted."""
+    def leave(self, lost: str = "") -> None:
+        """Return at SIGINT (inside a search raise KeyboardInterrupt); at any other signal raise Interrupted.
+
+        Parameters
+        ----------
+        lost : str
+            As of `Interrupted`.
+        """
         if self._number == signal.SIGINT:
             if _in_a_search():
                 raise KeyboardInterrupt
         elif self.reason is not None:
-            raise Interrupted(self.reason, 128 + self._number)
+            raise Interrupted(self.reason, 128 + self._number, lost)
 
     def __enter__(self) -> StopRequest:
         if threading.current_thread() is threading.main_thread():

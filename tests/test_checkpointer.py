@@ -118,7 +118,8 @@ def test_a_stop_is_saved_whatever_the_cadence(every, fit, tmp_path, clock):
         if (event.kind, event.epoch, event.batch) == ("batch", 2, 3):
             os.kill(os.getpid(), signal.SIGINT)
 
-    assert fit(checkpoint_every=every, observers=interrupt).interrupted_
+    with pytest.warns(ArignoteWarning, match="interrupted_"):
+        assert fit(checkpoint_every=every, observers=interrupt).interrupted_
     assert positions(tmp_path)[-1] == (1, 3) and states(tmp_path)[-1].progress.stopped_by == "SIGINT"
     assert digest_of(fit(checkpoint_every=every).state_) == digest_of(fit(checkpoint=None).state_)
 
@@ -351,7 +352,8 @@ def interrupt_once(x, y, epoch):
 
 def test_a_stop_in_the_middle_of_an_update_waits_for_its_end(fit, tmp_path):
     SENT.clear()
-    stopped = fit(accumulate=3, augmentation=interrupt_once, n_workers=0)
+    with pytest.warns(ArignoteWarning, match="interrupted_"):
+        stopped = fit(accumulate=3, augmentation=interrupt_once, n_workers=0)
     assert SENT and stopped.interrupted_ and positions(tmp_path)[-1] == (1, 3)
     ended = fit(accumulate=3, augmentation=interrupt_once, n_workers=0)
     assert digest_of(ended.state_) == digest_of(fit(checkpoint=None, accumulate=3).state_)

@@ -796,6 +796,7 @@ ENDINGS = {
 }
 
 
+@pytest.mark.filterwarnings("ignore:Ctrl-C")
 @pytest.mark.parametrize("ending", ENDINGS)
 @pytest.mark.parametrize("n_workers", [0, 3])
 def test_nothing_is_left_behind_however_a_fit_ends(ending, n_workers, small_chunks, table, tmp_path, monkeypatch):

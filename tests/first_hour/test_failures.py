@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import signal
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 from command_line import arignote
@@ -90,3 +94,49 @@ def test_inspect_and_verify_count_epochs_as_fit_does(folder):
     assert "starts: epoch 1" in told and "[0, 0]" not in told
     assert "run_last.ckpt: in epoch 2 of 3, after 3 batches, run" in arignote("verify", "run").out
     assert "goes on from epoch 2, batch 3" in arignote("fit", "config.yaml").out
+
+
+SCRIPT = """
+import os, signal, sys
+from arignote import NNClassifier
+from arignote.sample_data import digits
+
+for number in (1, 2):
+    print("fit", number, flush=True)
+    fitted = NNClassifier([["ClassificationOutputLayer"]], rng=1).fit(
+        *digits(), n_epochs=3, batch_size=1000,
+        observers=lambda event: event.epoch == 2 and number == 1 and os.kill(os.getpid(), getattr(signal, sys.argv[1])),
+    )
+"""
+
+
+def stopped(folder, name):
+    """Return how a script ended that is sent a signal while the first of its two fits is in its second epoch."""
+    (folder / "script.py").write_text(SCRIPT)
+    return subprocess.run([sys.executable, "script.py", name], capture_output=True, text=True, check=False)
+
+
+def test_a_script_is_told_at_a_signal_what_is_lost_without_a_checkpoint(folder):
+    ended = stopped(folder, "SIGTERM")
+    assert ended.returncode == 143 and ended.stdout == "fit 1\n"
+    assert (
+        "SIGTERM: stopped in epoch 2 of 3, after 1 batches; this is lost, as the run has no checkpoint" in ended.stderr
+    )
+
+
+def test_a_script_that_loops_over_fits_is_warned_at_ctrl_c_before_the_next_one_starts(folder):
+    ended = stopped(folder, "SIGINT")
+    assert ended.returncode == 0 and ended.stdout == "fit 1\nfit 2\n"
+    assert "Ctrl-C: fit returns with interrupted_ set, in epoch 2 of 3, after 1 batches" in ended.stderr
+    assert "a loop over fits must check interrupted_" in ended.stderr
+
+
+def test_the_command_line_says_at_a_signal_what_is_lost_without_a_checkpoint(folder):
+    words = [sys.executable, "-m", "arignote", "fit", "config.yaml"]
+    words += ["--set", "fit.checkpoint=null", "--set", "fit.n_epochs=100000"]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        process.stdout.readline()
+        process.send_signal(signal.SIGTERM)
+        _, told = process.communicate(timeout=60)
+    assert process.returncode == 143
+    assert "SIGTERM: stopped" in told and "lost, as the run has no checkpoint: give fit.checkpoint a path" in told

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from promise import Stopped, at_event, digest, killed_after, shift
 
-from arignote import CheckpointError, ConfigError, NNClassifier
+from arignote import ArignoteWarning, CheckpointError, ConfigError, NNClassifier
 from arignote.checkpoint import decode
 
 SETTINGS = {
@@ -126,7 +126,8 @@ def test_an_interrupted_classifier_goes_on_after_pickling(digits, layers):
     whole = NNClassifier(layers, rng=3).fit(*digits, **SETTINGS)
 
     interrupt = at_event(6, lambda: os.kill(os.getpid(), signal.SIGINT))
-    stopped = NNClassifier(layers, rng=3, **SETTINGS).fit(*digits, observers=interrupt)
+    with pytest.warns(ArignoteWarning, match="interrupted_"):
+        stopped = NNClassifier(layers, rng=3, **SETTINGS).fit(*digits, observers=interrupt)
     again = pickle.loads(pickle.dumps(stopped))
     assert np.array_equal(again.predict(digits[0]), stopped.predict(digits[0]))
     assert digest(again.fit(*digits)) == digest(whole)
