@@ -63,7 +63,7 @@ def fit(
     set_: Set = None,
     fresh: Annotated[bool, typer.Option("--fresh", help="Start over; old files give way.")] = False,
     force: Annotated[bool, typer.Option("--force", help="Go on in spite of what changed.")] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", help="Print no line per epoch.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Print nothing but errors.")] = False,
     exit_code: Annotated[
         int | None, typer.Option(help="Exit code when a signal or a notice stopped it; default 128 + signal.")
     ] = None,
@@ -81,7 +81,10 @@ def fit(
         )
     try:
         with leaving_at_once(exit_code):
-            stopped = _fit(config, data_dir or config.parent, set_, fresh, force, quiet)
+            with warnings.catch_warnings():
+                if quiet:
+                    warnings.simplefilter("ignore")
+                stopped = _fit(config, data_dir or config.parent, set_, fresh, force, quiet)
             sys.stdout.flush()
     except KeyboardInterrupt:
         print("stopped at once; the last checkpoint stays", file=sys.stderr)
@@ -110,7 +113,7 @@ def _fit(config: Path, base: Path, set_: list[str] | None, fresh: bool, force: b
     from arignote.fitting import fit_config
     from arignote.report.ending import ending
 
-    settings: dict[str, Any] = {"verbose": spec.fit.get("verbose", not quiet)}
+    settings: dict[str, Any] = {"verbose": not quiet and spec.fit.get("verbose", True)}
     if fresh or force:
         settings["resume"] = "fresh" if fresh else "force"
     try:
@@ -119,10 +122,10 @@ def _fit(config: Path, base: Path, set_: list[str] | None, fresh: bool, force: b
     except Interrupted as interrupted:
         if interrupted.lost:
             print(f"{interrupted}: give fit.checkpoint a path", file=sys.stderr)
-        else:
+        elif not quiet:
             print(f"{interrupted}; the same command{' without --fresh' if fresh else ''} goes on from there")
         return interrupted.code
-    for line in ending(fitted.state, fitted.story, fitted.checkpoint, spec.data.train, base):
+    for line in [] if quiet else ending(fitted.state, fitted.story, fitted.checkpoint, spec.data.train, base):
         print(line)
     if not fitted.state.progress.interrupted:
         return 0

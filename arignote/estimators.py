@@ -202,6 +202,13 @@ class NNClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             in_memory=self._going_on(told),
             stored_network=None if self.stored_network is None else str(self.stored_network),
         )
+        if self.warm_start and fitted.story.startswith("finished"):
+            warnings.warn(
+                f"warm_start: there is nothing left to train, {fitted.state.position}. Raise n_epochs, which counts "
+                'all epochs, or start over with resume="fresh"',
+                ArignoteWarning,
+                stacklevel=2,
+            )
         self._adopt(fitted.state, fitted.network)
         self.story_, self.checkpoint_ = fitted.story, fitted.checkpoint
         try:

@@ -1,16 +1,20 @@
-"""Observers that print: a table line per validation, and a bar per epoch where there is a terminal."""
+"""Observers that print: a table line per validation; between them a bar, or a line every 30 s without a terminal."""
 
 from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Mapping
-from math import isfinite, nan
+from collections.abc import Callable, Mapping
+from math import inf, isfinite, nan
 from typing import Any, TextIO
 
 from arignote.trainer import Event
 
 __all__ = ["ProgressLines"]
+
+# Between two drawings of the bar on a terminal; between two lines elsewhere.
+BAR_SECONDS = 0.1
+LINE_SECONDS = 30.0
 
 
 def _cell(name: str, value: Any) -> str:
@@ -31,13 +35,17 @@ class ProgressLines:
     ----------
     file : text file, optional
         Where; standard output by default.
+    clock : callable, optional
+        Returns seconds; `time.monotonic` by default.
     """
 
-    def __init__(self, file: TextIO | None = None):
+    def __init__(self, file: TextIO | None = None, clock: Callable[[], float] | None = None):
         self._file = file or sys.stdout
+        self._clock = clock or time.monotonic
         self._bar = self._file.isatty()
         self._header = False
-        self._drawn = 0.0
+        # When the bar was drawn, or a line printed.
+        self._drawn = -inf if self._bar else self._clock()
 
     def __call__(self, event: Event) -> None:
         if event.kind == "start":
@@ -47,8 +55,15 @@ class ProgressLines:
             # The first validation is the best so far, whatever it found; one that is not finite earns no star.
             loss = next((value for name, value in event.record.items() if name.startswith("valid_")), nan)
             self._line(event.record, event.is_best and isfinite(loss))
-        elif self._bar and time.monotonic() - self._drawn > 0.1:
-            self._drawn = time.monotonic()
+            self._drawn = self._drawn if self._bar else self._clock()
+        elif self._clock() - self._drawn < (BAR_SECONDS if self._bar else LINE_SECONDS):
+            return
+        elif not self._bar:
+            self._drawn = self._clock()
+            text = f"epoch {event.epoch}/{event.n_epochs}, batch {event.batch}/{event.n_batches}"
+            print(text, file=self._file, flush=True)
+        else:
+            self._drawn = self._clock()
             done = 30 * event.batch // event.n_batches
             bar = "=" * done + " " * (30 - done)
             text = f"\repoch {event.epoch}/{event.n_epochs} [{bar}] {event.batch}/{event.n_batches}"

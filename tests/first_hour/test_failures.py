@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from command_line import arignote
 
+from arignote import ArignoteWarning, NNClassifier
 from arignote.run_writer import RunWriter
 
 CONFIG = """
@@ -140,3 +141,22 @@ def test_the_command_line_says_at_a_signal_what_is_lost_without_a_checkpoint(fol
         _, told = process.communicate(timeout=60)
     assert process.returncode == 143
     assert "SIGTERM: stopped" in told and "lost, as the run has no checkpoint: give fit.checkpoint a path" in told
+
+
+def test_quiet_prints_nothing_but_errors(folder):
+    # verbose of the config, and a note (a batch larger than the data), are silenced too.
+    noisy = ("--set", "fit.verbose=true", "--set", "fit.batch_size=5000")
+    assert "used as one batch" in arignote("fit", "config.yaml", *noisy, "--set", "fit.checkpoint=other").err
+    assert arignote("fit", "config.yaml", "--quiet", *noisy) == (0, "", "")
+    assert arignote("fit", "config.yaml", "--quiet", *noisy) == (0, "", "")
+    code, out, err = arignote("fit", "config.yaml", "--quiet", "--fresh", *DIVERGING)
+    assert (code, out) == (5, "") and err.startswith("error: training diverged")
+
+
+def test_a_warm_start_that_has_nothing_left_to_do_says_so(digits):
+    classifier = NNClassifier([["ClassificationOutputLayer"]], rng=1, n_epochs=2, warm_start=True).fit(*digits)
+    with pytest.warns(
+        ArignoteWarning, match=r"warm_start: there is nothing left to train, 2 of 2 epochs complete. Raise n_epochs"
+    ):
+        classifier.fit(*digits)
+    assert classifier.fit(*digits, n_epochs=3).n_epochs_ == 3

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from math import nan
+from math import inf, nan
 from types import SimpleNamespace
 
 import pytest
@@ -65,6 +65,26 @@ def test_on_a_terminal_a_bar_grows_and_is_wiped_by_the_line(monkeypatch):
     # The head of the table and its first line take the place of the bar.
     *_, lines = drawn.split("\r\033[K")
     assert lines == printed(validation())
+
+
+def test_without_a_terminal_a_long_epoch_prints_a_line_every_30_s():
+    seconds = iter([0.0, 10.0, 29.0, 30.0, 30.0, 59.0, 61.0, 61.0, 85.0, 92.0, 99.0])
+    lines = ProgressLines(file := io.StringIO(), clock=lambda: next(seconds))
+    # After 10, 29, 30 (printed), 59 and 61 s (printed); the line of a validation at 85 s counts too.
+    for number in (1, 2, 3, 3, 4):
+        lines(batch(number))
+    lines(validation())
+    lines(batch(1))
+    lines(batch(2))
+    *printed_lines, _, row = file.getvalue().splitlines()
+    assert printed_lines == ["epoch 2/3, batch 3/4", "epoch 2/3, batch 4/4"] and row.split()[0] == "2"
+
+
+def test_a_validation_that_is_not_finite_prints_nan_and_has_no_star():
+    _, row = printed(validation({"epoch": 1, "train_nll": nan, "valid_nll": nan, "test_nll": nan}, True)).splitlines()
+    assert row.split() == ["1", "nan", "nan"]
+    _, row = printed(validation({"epoch": 1, "valid_nll": inf}, True)).splitlines()
+    assert row.split() == ["1", "inf"]
 
 
 def test_a_start_is_told_only_where_a_run_goes_on():
