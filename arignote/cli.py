@@ -13,12 +13,21 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from arignote.errors import ArignoteError, CheckpointError, ConfigError, DataError, Interrupted, NotFiniteError
+from arignote.errors import ArignoteError, CheckpointError, ConfigError, DataError, Interrupted, NotFiniteError, nearest
 
 __all__ = ["app", "main"]
 
 
 class _Commands(TyperGroup):
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """Return the command that is meant; where there is none, list those there are."""
+        known = self.list_commands(ctx)
+        if args and args[0] not in known and not args[0].startswith("-"):
+            near = nearest(args[0], known)
+            hint = f" Did you mean {near!r}?" if near else ""
+            ctx.fail(f"there is no command {args[0]!r}.{hint} Commands: {', '.join(sorted(known))}")
+        return super().resolve_command(ctx, args)
+
     def invoke(self, ctx: Any) -> Any:
         """Run a command; where whoever reads has gone, as in "| head -1", end as SIGPIPE ends other commands."""
         try:
@@ -65,7 +74,8 @@ def fit(
     force: Annotated[bool, typer.Option("--force", help="Go on in spite of what changed.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="Print nothing but errors.")] = False,
     exit_code: Annotated[
-        int | None, typer.Option(help="Exit code when a signal or a notice stopped it; default 128 + signal.")
+        int | None,
+        typer.Option(min=0, max=255, help="Exit code when a signal or a notice stopped it; default 128 + signal."),
     ] = None,
     data_dir: DataDir = None,
 ) -> None:
@@ -149,13 +159,17 @@ def check(
     """
     from arignote.config import read_config
     from arignote.layers.architecture import parse
-    from arignote.storage import folder_of
+    from arignote.storage import check_stem
 
     spec = read_config(config, set_)
     layers = parse(spec.layers, spec.layer_defaults)
     if spec.fit["checkpoint"] is not None:
-        # Whether there is such a kind of store; nothing is asked of it.
-        folder_of(spec.fit["checkpoint"])
+        check_stem(spec.fit["checkpoint"])
+    device = spec.fit.get("device", "auto")
+    if device not in ("auto", "cpu"):
+        from arignote.engine.setup import check_device
+
+        check_device(device)
     print(f"{config}: {len(layers)} layers, {len(spec.fit)} settings of fit, all known and in their bounds")
     if not data:
         return

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
 from arignote.errors import ConfigError
+from arignote.file_kinds import kind_of_file
 
 __all__ = ["load_yaml"]
 
@@ -27,6 +29,12 @@ def load_yaml(path: Path) -> Any:
     from ruamel.yaml import YAML
     from ruamel.yaml.error import YAMLError
 
+    kind = kind_of_file(path)
+    if kind is not None:
+        raise ConfigError(
+            f"{path}: is {kind}, not a config, which is a YAML or JSON file. "
+            f"A file of data belongs in a config: data: {{train: {{features: {path}, ...}}}}"
+        )
     try:
         with open(path, "rb") as file:
             data = file.read(_MOST_BYTES + 1)
@@ -42,6 +50,7 @@ def load_yaml(path: Path) -> Any:
         yaml.preserve_quotes = True
         return yaml.load(text)
     except YAMLError as fault:
+        _check_json(path, text)
         problem = getattr(fault, "problem", None) or str(fault).partition("\n")[0]
         raise ConfigError(f"{_at(path, getattr(fault, 'problem_mark', None))}: is not YAML: {problem}") from None
     except ConfigError:
@@ -49,6 +58,18 @@ def load_yaml(path: Path) -> Any:
     except Exception as fault:
         # Of odd scalars, such as a date of month 99, the parser raises nearly anything.
         raise ConfigError(f"{path}: is not YAML: {str(fault).partition(chr(10))[0]:.200}") from None
+
+
+def _check_json(path: Path, text: str) -> None:
+    """ConfigError where a file that is called JSON is not."""
+    if path.suffix.lower() != ".json":
+        return
+    try:
+        json.loads(text)
+    except json.JSONDecodeError as fault:
+        raise ConfigError(f"{path}:{fault.lineno}:{fault.colno}: is not JSON: {fault.msg}") from None
+    except RecursionError:
+        return
 
 
 def _at(path: Path, mark: Any) -> str:

@@ -14,7 +14,7 @@ from arignote.errors import ConfigError
 from arignote.layers.architecture import Architecture
 from arignote.spec import FitSettings
 
-__all__ = ["Setup", "available_threads", "has_filters", "setup_for", "varies_threads"]
+__all__ = ["Setup", "available_threads", "check_device", "has_filters", "setup_for", "varies_threads"]
 
 # Multiplications of a step; below, threads wait for one another.
 ONE_THREAD = 10_000_000
@@ -82,11 +82,16 @@ def _resolved(device: str) -> str:
     """Return the device that a setting names: "auto" is a GPU where there is one."""
     if device == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"
+    check_device(device)
+    return device
+
+
+def check_device(device: str) -> None:
+    """Raise ConfigError where this machine does not have a device."""
     try:
         torch.empty(0, device=device)
     except (RuntimeError, AssertionError) as fault:
         raise ConfigError(f"device must be one that this machine has; got {device!r}. ({fault})") from None
-    return device
 
 
 def _threads(architecture: Architecture, settings: FitSettings, before: Mapping[str, Any]) -> tuple[int, str]:

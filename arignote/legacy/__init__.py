@@ -9,6 +9,7 @@ import hashlib
 from pathlib import Path
 
 from arignote.errors import CheckpointError, ConfigError
+from arignote.file_kinds import kind_of_file
 from arignote.legacy.convert import state_of
 from arignote.legacy.pickles import kind_of, read_value, source_of
 from arignote.safe_pickle import PickleError
@@ -51,6 +52,9 @@ def read_2015(path: str | Path) -> TrainingState:
         Where the file is missing or broken, names what the format does not need, or holds what today's layers cannot
         express. No code from the file is run.
     """
+    kind = kind_of_file(Path(path))
+    if kind is not None:
+        raise CheckpointError(f"{path}: is {kind}, not a checkpoint of 2015 (a .pkl or .pkl.gz)")
     try:
         file = open(path, "rb")  # noqa: SIM115
     except OSError as fault:

@@ -5,7 +5,15 @@ from __future__ import annotations
 from arignote.storage.base import Folder, Heed, Lock, NotThereError, Pieces, is_url
 from arignote.storage.local import LocalFolder
 
-__all__ = ["Folder", "Heed", "Lock", "NotThereError", "Pieces", "folder_of", "is_url"]
+__all__ = ["Folder", "Heed", "Lock", "NotThereError", "Pieces", "check_stem", "folder_of", "is_url"]
+
+
+def check_stem(stem: str) -> None:
+    """Raise ConfigError where a stem is a URL of an unknown kind of store; nothing is asked of the store."""
+    if is_url(stem.removeprefix("file://")):
+        from arignote.storage.remote import check_url
+
+        check_url(stem.rpartition("/")[0])
 
 
 def folder_of(stem: str) -> tuple[Folder, str]:

@@ -11,7 +11,7 @@ from arignote.errors import CheckpointError, ConfigError
 from arignote.storage.base import Before, Heed, Lock, NotThereError, Pieces, is_url, nothing
 from arignote.storage.lease import Lease
 
-__all__ = ["RemoteFolder"]
+__all__ = ["RemoteFolder", "check_url"]
 
 # Left alone, s3fs would wait minutes for a store that does not answer: 5 times 5 times 15 s.
 _S3_RETRIES = 2
@@ -28,6 +28,25 @@ def _is_refused(fault: Exception, expected: bytes | None) -> bool:
     return is_gone or isinstance(fault, FileExistsError) or told in _REFUSALS
 
 
+def check_url(url: str) -> None:
+    """Raise ConfigError unless a URL names a folder in a kind of store that is installed; nothing is connected to."""
+    if not is_url(url):
+        raise ConfigError(f"checkpoint in {url!r}: must name a bucket and a run, such as s3://bucket/run")
+    with _installed(url):
+        import fsspec
+
+        for protocol in url.partition("://")[0].split("::"):
+            fsspec.get_filesystem_class(protocol)
+
+
+@contextmanager
+def _installed(url: str) -> Iterator[None]:
+    try:
+        yield
+    except (ImportError, ValueError) as fault:
+        raise ConfigError(f"checkpoint {url!r}: {fault}. Try: pip install 'arignote[cloud]'") from None
+
+
 class RemoteFolder:
     """A folder of an object store; an upload is complete or absent, as such stores promise.
 
@@ -40,23 +59,28 @@ class RemoteFolder:
     ------
     ConfigError
         Where the package for this kind of store is not installed.
+    CheckpointError
+        Where the store refuses to be connected to.
     """
 
     def __init__(self, url: str):
         self._url = url.rstrip("/")
-        if not is_url(self._url):
-            raise ConfigError(f"checkpoint in {url!r}: must name a bucket and a run, such as s3://bucket/run")
+        check_url(self._url)
         self._is_s3 = self._url.startswith(("s3://", "s3a://"))
         self._has_conditions = True
         more = {"config_kwargs": _S3_CLIENT} if self._is_s3 else {}
-        try:
-            import fsspec
+        import fsspec
 
-            self._fs, self._path = fsspec.core.url_to_fs(self._url, use_listings_cache=False, **more)
-            if self._is_s3:
-                self._fs.retries = _S3_RETRIES
-        except (ImportError, ValueError) as fault:
-            raise ConfigError(f"checkpoint {url!r}: {fault}. Try: pip install 'arignote[cloud]'") from None
+        try:
+            with _installed(url):
+                self._fs, self._path = fsspec.core.url_to_fs(self._url, use_listings_cache=False, **more)
+        except ConfigError:
+            raise
+        except Exception as fault:
+            # Some kinds, such as ftp, connect at once; each has errors of its own.
+            raise CheckpointError(f"{self.where()}: cannot be reached: {type(fault).__name__}: {fault}") from None
+        if self._is_s3:
+            self._fs.retries = _S3_RETRIES
 
     @contextmanager
     def _told(self, name: str, act: str) -> Iterator[None]:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import signal
+import socket
 import subprocess
 import sys
 
+import h5py
 import numpy as np
 import pytest
+import torch
 from command_line import arignote
 
 from arignote import ArignoteWarning, NNClassifier
@@ -160,3 +163,83 @@ def test_a_warm_start_that_has_nothing_left_to_do_says_so(digits):
     ):
         classifier.fit(*digits)
     assert classifier.fit(*digits, n_epochs=3).n_epochs_ == 3
+
+
+@pytest.mark.parametrize("command", [("check",), ("fit", "--quiet")])
+def test_a_store_that_cannot_be_reached_is_an_error_and_check_does_not_ask_it(command, folder, monkeypatch):
+    name, *more = command
+    asked = []
+
+    def offline(*address):
+        asked.append(address)
+        raise OSError("no network in this test")
+
+    monkeypatch.setattr(socket, "getaddrinfo", offline)
+    ended = arignote(name, "config.yaml", *more, "--set", "fit.checkpoint=ftp://store.example/a/b")
+    if name == "check":
+        assert (ended.code, asked) == (0, [])
+    else:
+        assert ended.code == 4 and asked
+        assert ended.err == "error: ftp://store.example/a/: cannot be reached: OSError: no network in this test\n"
+
+
+@pytest.mark.parametrize("command", ["check", "fit"])
+def test_a_store_of_an_unknown_kind_is_refused(command, folder):
+    ended = arignote(command, "config.yaml", "--set", "fit.checkpoint=nowhere://a/b")
+    assert ended.code == 2 and "checkpoint 'nowhere://a'" in ended.err and "nowhere" in ended.err
+
+
+@pytest.mark.parametrize("code", ["999", "-1", "256"])
+def test_an_exit_code_that_no_process_can_have_is_refused(code, folder):
+    ended = arignote("fit", "config.yaml", f"--exit-code={code}")
+    assert ended.code == 2 and "Invalid value for '--exit-code'" in ended.err
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="the machine has a GPU")
+@pytest.mark.parametrize("device", ["cuda", "cuda:1"])
+def test_check_refuses_a_gpu_that_the_machine_does_not_have(device, folder):
+    ended = arignote("check", "config.yaml", "--set", f"fit.device={device}")
+    assert ended.code == 2 and f"device must be one that this machine has; got '{device}'" in ended.err
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ('{"layers": [\n  ["FCLayer", {"n_units": 4}]\n', "bad.json:3:1: is not JSON: "),
+        ('{"name": "a",\n "fit": {}\n "rng": 1}', "bad.json:3:2: is not JSON: Expecting ',' delimiter"),
+    ],
+)
+def test_a_broken_json_file_is_not_called_yaml(text, told, folder):
+    (folder / "bad.json").write_text(text)
+    ended = arignote("check", "bad.json")
+    assert ended.code == 2 and told in ended.err and "YAML" not in ended.err
+
+
+def test_a_json_file_may_be_indented_by_tabs(folder):
+    layers = '[["FCLayer", {"n_units": 4}], ["ClassificationOutputLayer"]]'
+    (folder / "good.json").write_text('{\n\t"layers": ' + layers + ',\n\t"fit": {"n_epochs": 3}\n}\n')
+    assert arignote("check", "good.json").code == 0
+
+
+def test_a_file_of_data_in_the_place_of_a_config_or_a_checkpoint_is_called_what_it_is(folder):
+    np.save("t.npy", np.zeros((3, 2)))
+    with h5py.File("t.h5", "w") as file:
+        file["x"] = np.zeros((3, 2))
+    for name, kind in (("t.npz", "a zip or npz archive"), ("t.npy", "a NumPy array"), ("t.h5", "an HDF5 file")):
+        ended = arignote("fit", name)
+        assert ended.code == 2
+        assert ended.err == (
+            f"error: {name}: is {kind}, not a config, which is a YAML or JSON file. "
+            f"A file of data belongs in a config: data: {{train: {{features: {name}, ...}}}}\n"
+        )
+        ended = arignote("convert", name, "new")
+        assert ended.code == 4
+        assert ended.err == f"error: {name}: is {kind}, not a checkpoint of 2015 (a .pkl or .pkl.gz)\n"
+
+
+@pytest.mark.parametrize(("word", "near"), [("plot", None), ("evalaute", "evaluate"), ("train", None)])
+def test_an_unknown_command_lists_the_commands(word, near, folder):
+    ended = arignote(word)
+    assert ended.code == 2 and f"there is no command '{word}'." in ended.err
+    assert "Commands: check, convert, evaluate, fit, inspect, predict, summary, tune, verify" in ended.err
+    assert (f"Did you mean '{near}'?" in ended.err) == (near is not None)
