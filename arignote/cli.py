@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import signal
 import sys
 import warnings
@@ -44,12 +45,10 @@ Run = Annotated[str, typer.Argument(help="A stem, such as runs/digits_mlp, or a 
 Which = Annotated[str | None, typer.Option(help="best, last, or the number of an epoch.")]
 Set = Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Write a key of the config.")]
 Config = Annotated[Path, typer.Argument(help="A YAML or JSON file.")]
-Features = Annotated[
-    str,
-    typer.Option(
-        help="file.h5:/path, file.npy, file.npz:key, file.csv:column,column, file.parquet:column, folder of images."
-    ),
-]
+FEATURES = typer.Option(
+    help="file.h5:/path, file.npy, file.npz:key, file.csv:column,column, file.parquet:column, folder of images."
+)
+Features = Annotated[str, FEATURES]
 Color = Annotated[str | None, typer.Option(help="Of images of several colours in HDF5: a label, or a position.")]
 Axes = Annotated[str | None, typer.Option(help="NCHW, NHWC or NHW, where images lie otherwise than in training.")]
 Trust = Annotated[
@@ -135,8 +134,12 @@ def _fit(config: Path, base: Path, set_: list[str] | None, fresh: bool, force: b
         elif not quiet:
             print(f"{interrupted}; the same command{' without --fresh' if fresh else ''} goes on from there")
         return interrupted.code
-    for line in [] if quiet else ending(fitted.state, fitted.story, fitted.checkpoint, spec.data.train, base):
-        print(line)
+    if not quiet:
+        options = ["--config", str(config), *(["--data-dir", str(base)] if base != config.parent else [])]
+        options += [word for one in set_ or [] if one.startswith("data.") for word in ("--set", one)]
+        named = " ".join(map(shlex.quote, options))
+        for line in ending(fitted.state, fitted.story, fitted.checkpoint, spec.data.train, base, named):
+            print(line)
     if not fitted.state.progress.interrupted:
         return 0
     if fitted.checkpoint is None:
@@ -305,7 +308,7 @@ def convert(
     print(f"next:  arignote inspect {files.stem}")
 
 
-def _images(features: str, color: str | None, axes: str | None) -> Any:
+def _images(features: Any, color: str | None, axes: str | None) -> Any:
     """Return features with what is said of their images."""
     from arignote.data.arrays import Data
     from arignote.data.sources import get_reader
@@ -321,23 +324,61 @@ def _images(features: str, color: str | None, axes: str | None) -> Any:
 @app.command()
 def evaluate(
     run: Run,
-    features: Features,
-    labels: Annotated[str, typer.Option(help="Source of the labels, named likewise.")],
+    features: Annotated[str | None, FEATURES] = None,
+    labels: Annotated[str | None, typer.Option(help="Source of the labels, named likewise.")] = None,
+    config: Annotated[Path | None, typer.Option(help="Config of the run, in place of --features and --labels.")] = None,
+    part: Annotated[str | None, typer.Option(help="Rows of the run that are scored: train, valid or test.")] = None,
+    losses: Annotated[
+        list[str] | None,
+        typer.Option(help="Names, separated by commas: nll, error, accuracy, top_5, or a scorer of scikit-learn."),
+    ] = None,
+    classes: Annotated[
+        bool, typer.Option("--by-class", help="Print a table by class, and the confusion matrix.")
+    ] = False,
+    set_: Set = None,
+    data_dir: DataDir = None,
     which: Which = None,
     color: Color = None,
     axes: Axes = None,
     trust: Trust = None,
 ) -> None:
-    """Score a run on data with labels.
+    """Score a run on data with labels: the rows that it held out, or other data.
 
-    Example: arignote evaluate runs/digits_mlp --features sample_data/digits.h5:/images
-    --labels sample_data/digits.h5:/labels
+    --part finds the rows of the run in its data, which --config names, or --features and --labels; a path that a
+    checkpoint contains is never opened.
+
+    Example: arignote evaluate runs/digits_mlp --config configs/digits_mlp.yaml --part test --by-class
     """
     from arignote.estimators import NNClassifier
+    from arignote.report.scores import by_class
 
-    scores = NNClassifier.load(run, which, trust=trust or ()).evaluate(_images(features, color, axes), labels)
-    for name, value in scores.items():
+    if (config is None) == (features is None):
+        raise ConfigError("evaluate needs data: either --config CONFIG --part PART, or --features FILE --labels FILE")
+    if config is not None and part is None:
+        raise ConfigError("--config needs --part train, valid or test")
+    if (labels is not None) != (features is not None):
+        raise ConfigError("--features and --labels must be given together")
+    classifier = NNClassifier.load(run, which, trust=trust or ())
+    x = _images(features, color, axes) if config is None else _of_config(config, set_, data_dir)
+    names = [name for one in losses or ["nll,error"] for name in one.split(",")]
+    for name, value in classifier.evaluate(x, labels, names, part=part).items():
         print(f"{name} {value:.6g}")
+    if classes:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            matrix, _ = classifier.confusion(x, labels, part=part)
+        print("", *by_class(matrix, classifier.classes_), sep="\n")
+
+
+def _of_config(config: Path, set_: list[str] | None, data_dir: Path | None) -> Any:
+    """Return the data of a config."""
+    from arignote.config import read_config
+    from arignote.fitting import of_config
+
+    spec = read_config(config, set_)
+    if spec.data is None:
+        raise ConfigError(f"{config}: data.train must be given: features and labels")
+    return of_config(spec, data_dir or config.parent)[1]
 
 
 @app.command()

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.exceptions import NotFittedError
 
-from arignote.data.arrays import check_feature_names
+from arignote.data.arrays import Data, check_feature_names
 from arignote.data.images import ImageFolderReader
 from arignote.data.labels import encode_labels
 from arignote.data.prepared import Given
@@ -27,10 +27,12 @@ from arignote.engine.network import Network, copy_into
 from arignote.engine.session import seeds_kept
 from arignote.engine.step import Scorer, predict_proba
 from arignote.errors import ArignoteWarning, ConfigError, DataError, Interrupted
-from arignote.fitting import fit_network, read_run, restore, settings_of
+from arignote.fitting import as_layers_say, fit_network, read_run, restore, settings_of
+from arignote.held_out import rows_of_part, warn_of_training_rows
 from arignote.layers.architecture import Architecture, declare, parse
 from arignote.layers.base import Layer
 from arignote.registry import build
+from arignote.report.scores import Mistake, check_metric, confusion_matrix, is_loss, mistakes, score_of
 from arignote.running import in_order
 from arignote.spec import FitSettings, fit_parameters
 from arignote.state import TrainingState
@@ -274,9 +276,16 @@ class NNClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         elif hasattr(self, "feature_names_in_"):
             del self.feature_names_in_
 
-    def _rows(self, X: Any, y: Any = None) -> Rows:
+    def _check_fitted(self) -> None:
         if not hasattr(self, "network_"):
             raise NotFittedError("This NNClassifier is not fitted yet: call fit first, or NNClassifier.load(RUN)")
+
+    def _layers(self) -> list[Layer]:
+        """Return the declared layers of the fitted network."""
+        return [place.layer for place in self.network_.architecture.placed]
+
+    def _rows(self, X: Any, y: Any = None) -> Rows:
+        self._check_fitted()
         check_feature_names(getattr(self, "feature_names_in_", ()), X, "X")
         fit = self.state_.spec["fit"]
         architecture = self.network_.architecture
@@ -284,10 +293,14 @@ class NNClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         if isinstance(X, str | Path) and os.path.isdir(os.path.expanduser(os.path.expandvars(X))):
             mode = {1: "L", 3: "RGB"}.get(architecture.n_in[0])
             X = ImageFolderReader(X, architecture.n_in[1:], mode) if len(architecture.n_in) == 3 else X
-        rows = rows_of(X, y, allow_nonfinite=self.allow_nonfinite, axes=fit.get("axes"), channel=channel)
+        return self._as_seen(rows_of(X, y, allow_nonfinite=self.allow_nonfinite, axes=fit.get("axes"), channel=channel))
+
+    def _as_seen(self, rows: Rows) -> Rows:
+        """Return rows with the preprocessing of the run; DataError where their shape is not that of the network."""
+        fit = self.state_.spec["fit"]
         if fit.get("preprocess"):
             rows = replace(rows, preprocess=partial(Pipeline(fit["preprocess"]).apply, self.state_.preprocess))
-        expected = architecture.n_in
+        expected = self.network_.architecture.n_in
         if rows.n_in != tuple(expected):
             raise DataError(f"an example of X must have shape {tuple(expected)}; got {rows.n_in}")
         return rows
@@ -298,7 +311,9 @@ class NNClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     def predict_proba(self, X: Any) -> NDArray[Any]:
         """Return the probability of each class, float32 (rows, n_classes), columns as `classes_`."""
-        rows = self._rows(X)
+        return self._proba(self._rows(X))
+
+    def _proba(self, rows: Rows) -> NDArray[Any]:
         no_labels = np.zeros(len(rows), dtype=np.int64)
         with self._seeds_kept(), closing(in_order(self.network_, rows, no_labels)) as batches:
             return predict_proba(self.network_, (x for x, _ in batches), self.state_.rng)
@@ -309,24 +324,91 @@ class NNClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         chosen: NDArray[Any] = self.classes_[probabilities.argmax(axis=1)]
         return chosen
 
-    def evaluate(self, X: Any, y: Any = None, losses: Sequence[str] = ("nll", "error")) -> dict[str, float]:
-        """Return losses by name, means over the examples.
+    def evaluate(
+        self,
+        X: Any,
+        y: Any = None,
+        losses: str | Sequence[str] = ("nll", "error"),
+        *,
+        part: str | None = None,
+        groups: Any = None,
+    ) -> dict[str, float]:
+        """Return losses and metrics by name.
 
         Parameters
         ----------
         X, y : array (rows, ...), array (rows,)
-            Data with labels.
+            Data with labels; with `part`, the data that was given to `fit` (X may be a `Given` too).
         losses : sequence of str
-            Names: "nll", "error".
+            Losses: "nll", "error". Metrics: "accuracy"; "top_5", how often the true class is among the five most
+            probable; scorers of scikit-learn, such as "balanced_accuracy", "f1_macro", "roc_auc_ovr". Metrics are for
+            `evaluate` alone: what `valid_loss` names must be smaller where it is better, and 1 - accuracy is "error".
+        part : "train", "valid" or "test", optional
+            Score only the rows that the run trained on or held out. They are found again by the code of `fit` and
+            compared with the fingerprint in the state; other data is refused.
+        groups : array (rows,), optional
+            As they were given to `fit`, where rows of a group stayed together.
+
+        Warns
+        -----
+        ArignoteWarning
+            Where, without `part`, training rows are among the rows: in a file, or in an array with held-out ones.
         """
-        rows = self._rows(X, y)
+        chosen = [losses] if isinstance(losses, str) else list(losses)
+        rows, labels = self._labelled(X, y, part, groups)
+        found: dict[str, float] = {}
+        if own := [name for name in chosen if is_loss(name)]:
+            score = Scorer(self.network_, {name: build("loss", name) for name in own})
+            with self._seeds_kept(), closing(in_order(self.network_, rows, labels)) as batches:
+                found = score(batches, seed=self.state_.rng)
+        if metrics := [name for name in chosen if not is_loss(name)]:
+            for name in metrics:
+                check_metric(name, len(self.classes_))
+            proba = self._proba(rows)
+            found |= {name: score_of(name, proba, labels) for name in metrics}
+        return {name: found[name] for name in chosen}
+
+    def confusion(
+        self, X: Any, y: Any = None, ids: Any = None, *, part: str | None = None, groups: Any = None
+    ) -> tuple[NDArray[np.int64], list[Mistake]]:
+        """Return the confusion matrix, and each row that is predicted wrongly.
+
+        Parameters
+        ----------
+        X, y, part, groups
+            As of `evaluate`.
+        ids : sequence, optional
+            Names of the rows; by default they are numbered from 0.
+
+        Returns
+        -------
+        array (n_classes, n_classes) of int64, list of Mistake
+            Rows of each true class (rows of the matrix) that are predicted to be of each class (columns), in the order
+            of `classes_`; and (id, label, predicted) of each mistake, in the order of the rows.
+        """
+        rows, labels = self._labelled(X, y, part, groups)
+        if ids is not None and len(ids) != len(rows):
+            raise DataError(f"ids must name each of the {len(rows)} rows; got {len(ids)}")
+        predicted = self._proba(rows).argmax(axis=1)
+        matrix = confusion_matrix(labels, predicted, len(self.classes_))
+        return matrix, mistakes(labels, predicted, self.classes_, ids)
+
+    def _labelled(self, X: Any, y: Any, part: str | None, groups: Any) -> tuple[Rows, NDArray[np.int64]]:
+        """Return rows with labels, as the network sees them, and their class numbers."""
+        if part is None:
+            rows = self._rows(X, y)
+            if rows.y is not None and rows.index is None:
+                given = as_layers_say(Given(Data(rows.reader, rows.y, axes=rows.axes), groups=groups), self._layers())
+                # An array of training rows alone is given for their scores; in a file they may be a surprise.
+                warn_of_training_rows(self.state_, rows, given, all_too=isinstance(X, str | Path | Data))
+        else:
+            self._check_fitted()
+            given = X if isinstance(X, Given) else Given(X, y, self.valid, self.test, groups=groups)
+            check_feature_names(getattr(self, "feature_names_in_", ()), given.x, "X")
+            rows = self._as_seen(rows_of_part(self.state_, as_layers_say(given, self._layers()), part))
         if rows.y is None:
-            raise DataError("evaluate needs labels: evaluate(X, y)")
-        labels = encode_labels(rows.y, self.classes_, "X")
-        names = [losses] if isinstance(losses, str) else losses
-        score = Scorer(self.network_, {name: build("loss", name) for name in names})
-        with self._seeds_kept(), closing(in_order(self.network_, rows, labels)) as batches:
-            return score(batches, seed=self.state_.rng)
+            raise DataError("labels are needed: give X and y")
+        return rows, encode_labels(rows.y, self.classes_, part or "X")
 
     @property
     def n_params(self) -> int:

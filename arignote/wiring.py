@@ -17,7 +17,7 @@ from typing import Any
 
 from arignote.data.augment import draws_from_globals
 from arignote.data.order import Order, order_of
-from arignote.data.prepared import Given, prepare
+from arignote.data.prepared import Given, prepare, split_of
 from arignote.engine.environment import environment
 from arignote.engine.network import Network, copy_into
 from arignote.engine.session import session
@@ -188,7 +188,7 @@ def _begin(run: Run, stored: TrainingState | None) -> Begun:
             "fit": settings.model_dump(mode="json"),
         },
         classes={"dtype": classes.dtype.str if classes.dtype != object else "O", "values": classes.tolist()},
-        data=prepared.fingerprint() | _told(order, rows.reader.chunk_rows),
+        data=prepared.fingerprint() | {"split": split_of(run.data)} | _told(order, rows.reader.chunk_rows),
         environment=environment(step.setup, step.by_hand),
         extra_metadata=settings.extra_metadata,
         preprocess=prepared.preprocess,

@@ -102,7 +102,7 @@ def said(*words):
 def trained(tmp_path, at, data, *, layers=DENSE, fit="", more=()):
     """Train a config, give what was printed and the classifier."""
     path = config(at, data, layers, fit, f"{tmp_path.name}.yaml")
-    output = said("fit", path, "--quiet", "--set", f"fit.checkpoint={tmp_path / 'run'}", *more)
+    output = said("fit", path, "--set", f"fit.checkpoint={tmp_path / 'run'}", *more)
     return output, NNClassifier.load(str(tmp_path / "run"))
 
 
@@ -117,7 +117,7 @@ def test_a_config_trains_from_tables_beside_it_and_says_what_to_do_next(folder, 
     monkeypatch.chdir(tmp_path)
     output, classifier = trained(tmp_path, folder, data)
     assert "test error" in output
-    shapes = {name: part["features"]["shape"] for name, part in classifier.state_.data.items()}
+    shapes = {name: part["features"]["shape"] for name, part in classifier.state_.data.items() if "features" in part}
     assert shapes == {"train": [36, 4], "valid": [4, 4], "test": [20, 4]}
     following = next_commands(output)
     assert list(following) == ["inspect", "evaluate", "predict"]
@@ -181,10 +181,10 @@ def test_a_colour_of_images_is_chosen_by_the_printed_commands(tmp_path, monkeypa
     data = f"{{train: {{features: '{LEGACY}:/images', labels: '{LEGACY}:/labels', color: 0}}, valid: 0.2}}"
     output, _ = trained(tmp_path, tmp_path, data)
     following = next_commands(output)
-    assert following["evaluate"][-2:] == ["--color", "0"]
+    assert following["predict"][-2:] == ["--color", "0"]
     assert "error" in said(*following["evaluate"]) and "rows -> preds.csv" in said(*following["predict"])
     with pytest.raises(DataError, match="has no colour 7"):
-        said(*following["evaluate"][:-1], "7")
+        said(*following["predict"][:-1], "7")
 
 
 def test_axes_are_given_to_a_command_where_images_lie_otherwise_than_in_training(folder, tmp_path):

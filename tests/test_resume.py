@@ -102,7 +102,7 @@ def test_the_file_records_what_may_change_bits_and_a_fingerprint_of_all_data(sto
     assert state.environment["torch"] == torch.__version__ and state.environment["numpy"] == np.__version__
     assert state.environment["cpu"] == torch.backends.cpu.get_cpu_capability()
     assert state.environment["deterministic"] is True
-    assert set(state.data) == {"train", "valid"}
+    assert set(state.data) == {"train", "valid", "split"} and state.data.pop("split") == {"valid": 0.2}
     assert state.data["train"]["features"]["shape"] == [240, 64]
     for part in state.data.values():
         assert all(re.fullmatch("[0-9a-f]{64}", part[kind]["sha256"]) for kind in ("features", "labels"))

@@ -20,7 +20,7 @@ from arignote.data.rows import Rows, rows_of
 from arignote.errors import ArignoteWarning, DataError
 from arignote.spec import FitSettings
 
-__all__ = ["Given", "Prepared", "prepare"]
+__all__ = ["Given", "Prepared", "prepare", "split_of"]
 
 
 @dataclass(frozen=True)
@@ -170,6 +170,27 @@ def _rows_of_parts(
             if rows[name].y is None:
                 raise DataError(f"{name} must be a fraction, row numbers, (X, y) or Data with labels")
     return rows, fractions, numbers
+
+
+def split_of(given: Given) -> dict[str, Any]:
+    """Return how each part was given, as plain data from which the same rows can be found again.
+
+    Returns
+    -------
+    dict of str to float or str
+        For "valid" and "test", where there are: the fraction that was held out, "rows" for row numbers, or "data" for
+        data of its own. "groups" is True where rows of a group stayed together.
+    """
+    found: dict[str, Any] = {}
+    for name in ("valid", "test"):
+        part = getattr(given, name)
+        if part is None and isinstance(given.x, DataWithHoldoutPartitions):
+            part = getattr(given.x, f"{name}_frac")
+        if isinstance(part, int | float):
+            found |= {name: float(part)} if part else {}
+        elif part is not None:
+            found[name] = "rows" if _are_row_numbers(part) else "data"
+    return found | ({} if given.groups is None else {"groups": True})
 
 
 def _is_fraction(part: Any) -> bool:

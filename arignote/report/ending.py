@@ -14,7 +14,9 @@ from arignote.state import TrainingState
 __all__ = ["ending"]
 
 
-def ending(state: TrainingState, story: str, checkpoint: str | None, train: Source, base: Path) -> Iterator[str]:
+def ending(
+    state: TrainingState, story: str, checkpoint: str | None, train: Source, base: Path, config: str
+) -> Iterator[str]:
     """Yield the lines that tell a result: where it stands, the test error, the files, and commands to go on with.
 
     Parameters
@@ -29,6 +31,8 @@ def ending(state: TrainingState, story: str, checkpoint: str | None, train: Sour
         What it was trained on, for the commands.
     base : Path
         Folder of relative paths of data.
+    config : str
+        Options of a command that name the config.
     """
     verb, remark = "interrupted" if state.progress.interrupted else "done", state.ended_by
     is_old = story.startswith("finished")
@@ -43,10 +47,11 @@ def ending(state: TrainingState, story: str, checkpoint: str | None, train: Sour
     files = RunFiles(checkpoint)
     yield "files: " + ", ".join(map(files.folder.where, files.there("last", "best")))
     # As `get_reader` understands them, and as a shell gives them on.
-    sources = (train.features, train.labels or train.features.partition(":")[0])
-    found = (base / os.path.expanduser(os.path.expandvars(source)) for source in sources)
-    features, labels = (shlex.quote(os.path.normpath(source)) for source in found)
+    found = base / os.path.expanduser(os.path.expandvars(train.features))
+    features = shlex.quote(os.path.normpath(found))
     color = "" if train.color is None else f" --color {shlex.quote(str(train.color))}"
     yield f"next:  arignote inspect {files.stem}"
-    yield f"       arignote evaluate {files.stem} --features {features} --labels {labels}{color}"
+    # The scores of rows that it was not trained on, where there are any.
+    part = next(part for part in ("test", "valid", "train") if part in state.data or part == "train")
+    yield f"       arignote evaluate {files.stem} {config} --part {part}"
     yield f"       arignote predict {files.stem} --features {features} --out preds.csv{color}"

@@ -603,7 +603,7 @@ def test_a_bucket_as_a_folder_gives_each_fit_a_stem_of_its_own(fit, s3):
 
 def test_the_command_line_leaves_nothing_open(s3, tmp_path):
     root = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-    command = [sys.executable, "-W", "default", "-m", "arignote", "fit", f"{root}/configs/digits_mlp.yaml", "--quiet"]
+    command = [sys.executable, "-W", "default", "-m", "arignote", "fit", f"{root}/configs/digits_mlp.yaml"]
     command += ["--set", "fit.n_epochs=1", "--set", "fit.checkpoint=s3://bucket/runs/digits"]
     ended = subprocess.run(command, capture_output=True, text=True, env=os.environ | {"TMPDIR": str(tmp_path)})
     assert ended.returncode == 0, ended.stderr

@@ -1,0 +1,152 @@
+"""Scores of predictions: metrics by name, the confusion matrix, and a table by class."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from arignote.errors import ConfigError, did_you_mean
+from arignote.registry import names
+
+__all__ = ["Mistake", "by_class", "check_metric", "confusion_matrix", "is_loss", "mistakes", "score_of"]
+
+# Scorers of scikit-learn that rate classes or their probabilities.
+_OF_CLASSIFIERS = re.compile(
+    r"(balanced_accuracy|average_precision|neg_brier_score|neg_log_loss|matthews_corrcoef|d2_(brier|log_loss)_score"
+    r"|positive_likelihood_ratio|neg_negative_likelihood_ratio|(f1|precision|recall|jaccard|roc_auc)(_\w+)?)"
+)
+# A larger matrix is too wide for a terminal.
+_MOST_COLUMNS = 20
+
+
+class Mistake(NamedTuple):
+    """A row that is predicted to be of another class: its id, its label, and the predicted one."""
+
+    id: Any
+    label: Any
+    predicted: Any
+
+
+def is_loss(name: str) -> bool:
+    """Whether a name is that of a loss, which the engine computes, and not that of a metric."""
+    return name in names("loss") or ":" in name
+
+
+def check_metric(name: str, n_classes: int) -> None:
+    """Raise ConfigError where a name is no metric: "accuracy", "top_K", or a scorer of scikit-learn for classifiers."""
+    k = _top(name)
+    if k is not None and not 1 <= k < n_classes:
+        raise ConfigError(f"{name}: K must lie in 1 .. {n_classes - 1}, below the number of classes, {n_classes}")
+    if k is None and name != "accuracy" and name not in _scorers():
+        known = [*names("loss"), "accuracy", "top_5", *_scorers()]
+        raise ConfigError(f"unknown loss or metric {name!r}. {did_you_mean(name, known)}")
+
+
+def score_of(name: str, proba: NDArray[Any], y: NDArray[np.int64]) -> float:
+    """Return a metric.
+
+    Parameters
+    ----------
+    name : str
+        "accuracy"; "top_5": how often the true class is among the five most probable; or a scorer of scikit-learn, such
+        as "balanced_accuracy", "f1_macro", "roc_auc_ovr".
+    proba : array (rows, n_classes)
+        Probabilities.
+    y : array (rows,) of int64
+        Class numbers.
+    """
+    k = 1 if name == "accuracy" else _top(name)
+    if k is not None:
+        # Of equal probabilities the first class counts as the more probable, as in predict.
+        best = np.argsort(-proba, axis=1, kind="stable")[:, :k]
+        return float((best == y[:, None]).any(axis=1).mean())
+    from sklearn.base import BaseEstimator, ClassifierMixin
+    from sklearn.metrics import get_scorer
+
+    # float32 probabilities add up to 1 but for rounding, which scikit-learn warns of.
+    p = proba.astype(np.float64)
+    p /= p.sum(axis=1, keepdims=True)
+
+    class Predicted(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
+        """What scorers ask for predictions; they are computed already."""
+
+        classes_ = np.arange(p.shape[1])
+
+        def predict(self, X: Any) -> Any:
+            return p.argmax(axis=1)
+
+        def predict_proba(self, X: Any) -> Any:
+            return p
+
+        def __sklearn_is_fitted__(self) -> bool:
+            return True
+
+    try:
+        return float(get_scorer(name)(Predicted(), np.zeros((len(y), 1)), y))
+    except ValueError as fault:
+        raise ConfigError(f"{name}: {fault}") from None
+
+
+def _top(name: str) -> int | None:
+    found = re.fullmatch(r"top_(\d{1,6})", name)
+    return int(found[1]) if found else None
+
+
+def _scorers() -> list[str]:
+    from sklearn.metrics import get_scorer_names
+
+    return [name for name in get_scorer_names() if _OF_CLASSIFIERS.fullmatch(name)]
+
+
+def confusion_matrix(y: NDArray[np.int64], predicted: NDArray[np.int64], n_classes: int) -> NDArray[np.int64]:
+    """Return how many rows of each class (rows of the matrix) are predicted to be of each (columns), int64."""
+    found: NDArray[np.int64] = np.bincount(y * n_classes + predicted, minlength=n_classes**2)
+    return found.astype(np.int64).reshape(n_classes, n_classes)
+
+
+def mistakes(
+    y: NDArray[np.int64], predicted: NDArray[np.int64], classes: NDArray[Any], ids: Sequence[Any] | None
+) -> list[Mistake]:
+    """Return the rows that are predicted wrongly, in their order; without `ids` they are numbered from 0."""
+    wrong = np.flatnonzero(y != predicted).tolist()
+    labels = classes.tolist()
+    return [Mistake(row if ids is None else ids[row], labels[y[row]], labels[predicted[row]]) for row in wrong]
+
+
+def by_class(matrix: NDArray[np.int64], classes: NDArray[Any]) -> Iterator[str]:
+    """Yield the lines of a table with precision, recall and F1 of each class, and of the confusion matrix.
+
+    Of more than 20 classes the pairs that are confused most often stand in place of the matrix.
+    """
+    right, n_rows, n_predicted = matrix.diagonal(), matrix.sum(axis=1), matrix.sum(axis=0)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        columns = [right / n_predicted, right / n_rows, 2 * right / (n_rows + n_predicted)]
+    yield from _aligned(
+        [["class", "rows", "precision", "recall", "f1"]]
+        + [
+            [str(label), str(n), *("-" if value != value else f"{value:.4f}" for value in values)]
+            for label, n, *values in zip(classes.tolist(), n_rows.tolist(), *columns, strict=True)
+        ]
+    )
+    yield ""
+    if len(classes) <= _MOST_COLUMNS:
+        yield "confusion matrix: a row for each true class, a column for each predicted one"
+        body = [[str(label), *map(str, row)] for label, row in zip(classes.tolist(), matrix.tolist(), strict=True)]
+        yield from _aligned([["", *map(str, classes.tolist())], *body])
+        return
+    yield "most frequent mistakes"
+    wrong = matrix - np.diag(right)
+    at = np.argsort(-wrong, axis=None, kind="stable")[:_MOST_COLUMNS]
+    pairs = [divmod(int(place), len(classes)) for place in at if wrong.flat[place]]
+    head = ["class", "predicted", "rows"]
+    yield from _aligned([head, *([str(classes[a]), str(classes[b]), str(matrix[a, b])] for a, b in pairs)])
+
+
+def _aligned(rows: list[list[str]]) -> Iterator[str]:
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        yield "  ".join(f"{cell:>{width}}" for cell, width in zip(row, widths, strict=True)).rstrip()

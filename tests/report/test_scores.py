@@ -1,0 +1,57 @@
+"""Metrics and tables of predictions, against tables worked out by hand."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from arignote import ConfigError
+from arignote.report.scores import by_class, check_metric, confusion_matrix, mistakes, score_of
+
+# Four rows of three classes; the last has two classes that are equally probable.
+PROBA = np.array([[0.7, 0.2, 0.1], [0.2, 0.5, 0.3], [0.6, 0.3, 0.1], [0.4, 0.4, 0.2]], dtype=np.float32)
+Y = np.array([0, 2, 1, 1])
+
+
+@pytest.mark.parametrize(("name", "value"), [("accuracy", 0.25), ("top_1", 0.25), ("top_2", 1.0)])
+def test_the_true_class_is_among_the_most_probable(name, value):
+    assert score_of(name, PROBA, Y) == value
+
+
+def test_balanced_accuracy_is_the_mean_recall():
+    # Recalls: 1 of 1, 0 of 2, 0 of 1.
+    assert score_of("balanced_accuracy", PROBA, Y) == pytest.approx(1 / 3)
+
+
+def test_a_metric_of_regression_or_of_clusters_is_none():
+    for name in ("r2", "neg_mean_squared_error", "rand_score", "top_0", "top_3"):
+        with pytest.raises(ConfigError):
+            check_metric(name, 3)
+    for name in ("accuracy", "top_1", "top_2", "f1", "f1_macro", "roc_auc_ovr", "matthews_corrcoef"):
+        check_metric(name, 3)
+
+
+def test_the_matrix_counts_true_classes_in_rows_and_predicted_ones_in_columns():
+    predicted = PROBA.argmax(axis=1)
+    assert confusion_matrix(Y, predicted, 3).tolist() == [[1, 0, 0], [2, 0, 0], [0, 1, 0]]
+    found = mistakes(Y, predicted, np.array(["a", "b", "c"]), None)
+    assert found == [(1, "c", "b"), (2, "b", "a"), (3, "b", "a")] and found[0].predicted == "b"
+
+
+def test_the_table_by_class_shows_a_dash_where_nothing_can_be_divided():
+    lines = [line.split() for line in by_class(np.array([[1, 0, 0], [2, 0, 0], [0, 1, 0]]), np.array(["a", "b", "c"]))]
+    assert lines[:4] == [
+        ["class", "rows", "precision", "recall", "f1"],
+        ["a", "1", "0.3333", "1.0000", "0.5000"],
+        ["b", "2", "0.0000", "0.0000", "0.0000"],
+        ["c", "1", "-", "0.0000", "0.0000"],
+    ]
+    assert lines[6:] == [["a", "b", "c"], ["a", "1", "0", "0"], ["b", "2", "0", "0"], ["c", "0", "1", "0"]]
+
+
+def test_of_many_classes_the_most_frequent_mistakes_are_listed():
+    matrix = np.diag(np.full(30, 5))
+    matrix[3, 4], matrix[7, 1] = 2, 9
+    lines = [line.split() for line in by_class(matrix, np.arange(30))]
+    at = lines.index(["most", "frequent", "mistakes"])
+    assert lines[at + 1 :] == [["class", "predicted", "rows"], ["7", "1", "9"], ["3", "4", "2"]]

@@ -1,0 +1,81 @@
+"""The rows of a part of a run are found again, or refused."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from arignote import CheckpointError, DataError, NNClassifier
+from arignote.data import Data
+from arignote.data.prepared import Given, split_of
+from arignote.data.rows import rows_of
+from arignote.held_out import n_training_rows, rows_of_part
+
+rng = np.random.default_rng(4)
+X, Y = rng.normal(size=(60, 3)).astype(np.float32), np.arange(60) % 2
+OWN = rng.normal(size=(20, 3)).astype(np.float32), np.arange(20) % 2
+
+
+def state_of(**more):
+    return NNClassifier([["ClassificationOutputLayer"]], rng=1).fit(X, Y, n_epochs=1, batch_size=20, **more).state_
+
+
+@pytest.mark.parametrize(
+    ("given", "split"),
+    [
+        (Given(X, Y), {}),
+        (Given(X, Y, valid=0.25, test=0), {"valid": 0.25}),
+        (Given(X, Y, valid=np.arange(3), test=[4, 5]), {"valid": "rows", "test": "rows"}),
+        (Given(X, Y, valid=OWN, test=Data(*OWN), groups=Y), {"valid": "data", "test": "data", "groups": True}),
+        (Given(X, Y, valid="v.h5:/x"), {"valid": "data"}),
+    ],
+)
+def test_how_each_part_was_given_is_plain_data(given, split):
+    assert split_of(given) == split
+
+
+def test_all_parts_together_are_all_rows_once():
+    state = state_of(valid=0.2, test=0.1)
+    parts = {part: rows_of_part(state, Given(X, Y), part) for part in ("train", "valid", "test")}
+    assert {part: len(rows) for part, rows in parts.items()} == {"train": 42, "valid": 12, "test": 6}
+    assert sorted(np.concatenate([rows.index for rows in parts.values()])) == list(range(60))
+    # What fit is given now does not matter: the fractions are those of the run.
+    again = rows_of_part(state, Given(X, Y, valid=0.5, test=0.3), "test")
+    assert again.index.tolist() == parts["test"].index.tolist()
+
+
+def test_a_part_of_its_own_data_is_that_data():
+    state = state_of(valid=OWN)
+    for given in (Given(X, Y, valid=OWN), Given(*OWN)):
+        assert len(rows_of_part(state, given, "valid")) == 20
+    assert len(rows_of_part(state, Given(X, Y), "train")) == 60
+    with pytest.raises(DataError, match="these are not the valid rows of the run"):
+        rows_of_part(state, Given(X, Y), "valid")
+
+
+def test_training_rows_are_counted_in_the_data_of_the_run_alone():
+    state = state_of(test=0.25)
+
+    def counted(x, y):
+        return n_training_rows(state, rows_of(x, y), Given(x, y))
+
+    assert counted(X, Y) == 45
+    assert [counted(X[:59], Y[:59]), counted(X + 1, Y), counted(X, 1 - Y)] == [0, 0, 0]
+
+
+def test_a_file_of_an_earlier_version_needs_what_was_held_out():
+    state = state_of(valid=0.2)
+    del state.data["split"]
+    assert len(rows_of_part(state, Given(X, Y, valid=0.2), "valid")) == 12
+    with pytest.raises(DataError, match="does not record what it held out: give valid as it was given to fit"):
+        rows_of_part(state, Given(X, Y), "valid")
+
+
+@pytest.mark.parametrize(
+    "data", [{"split": 5}, {"split": {"valid": 2.0}}, {"split": {"valid": "a file"}}, {"valid": "sha"}]
+)
+def test_a_file_that_no_run_writes_is_refused(data):
+    state = state_of(valid=0.2)
+    state.data.update(data)
+    with pytest.raises(CheckpointError, match="of the run must"):
+        rows_of_part(state, Given(X, Y), "valid")
