@@ -62,12 +62,14 @@ def _located(
         # A file of layers is a mapping as a config is, or the list itself.
         line, column = _position(content, complaint.path[isinstance(content, list) :]) or (0, 0)
         order, where = (int(in_layers), line, column), f"{file}:{line}:{column}" if line else f"{file}"
+        told = complaint.told("json" if file.suffix.lower() == ".json" else "yaml")
         for number, (place, setting) in enumerate(written.items()):
             if complaint.path[: len(place)] == place:
                 order, where = (2, number, 0), f"--set {setting}"
-        found.append((order, where, complaint))
+                told = complaint.told("set", setting.partition("=")[0].rpartition(".")[0] + ".")
+        found.append((order, f"{where}: {told}", complaint))
     found.sort(key=lambda one: one[0])
-    return ConfigError([one for _, _, one in found], [f"{where}: {one}" for _, where, one in found])
+    return ConfigError([one for _, _, one in found], [line for _, line, _ in found])
 
 
 def _unwrapped(value: Any) -> Any:

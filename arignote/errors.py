@@ -16,7 +16,9 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+
+from arignote.advice import Advice, Notation
 
 __all__ = [
     "ArignoteError",
@@ -40,15 +42,20 @@ class ArignoteError(Exception):
 
 @dataclass(frozen=True)
 class Complaint:
-    """One fault of a spec: where it is (keys and positions from the root) and what is wrong there."""
+    """One fault of a spec: where it is (keys and positions from the root), what is wrong, what to write."""
 
     path: tuple[str | int, ...]
     message: str
     label: str = ""
+    advice: Advice | None = None
 
     def under(self, *prefix: str | int) -> Complaint:
         """The same complaint, seen from further up."""
-        return Complaint((*prefix, *self.path), self.message, self.label)
+        return replace(self, path=(*prefix, *self.path))
+
+    def told(self, notation: Notation = "python", prefix: str = "") -> str:
+        """Return place, message and advice, the last as `Advice.told` has it."""
+        return f"{self}. {self.advice.told(notation, self.path, prefix)}" if self.advice else str(self)
 
     def __str__(self) -> str:
         last = self.path[-1] if self.path else ""
@@ -73,7 +80,7 @@ class ConfigError(ArignoteError, ValueError):
         if isinstance(complaints, str):
             complaints = Complaint((), complaints)
         self.complaints = (complaints,) if isinstance(complaints, Complaint) else tuple(complaints)
-        super().__init__("\n".join(lines or [str(c) for c in self.complaints]))
+        super().__init__("\n".join(lines or [c.told() for c in self.complaints]))
 
     def under(self, *prefix: str | int) -> ConfigError:
         """The same faults, with their paths as seen from further up."""

@@ -16,7 +16,9 @@ from typing import Annotated, Any, ClassVar, TypeVar, get_args
 import numpy as np
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, ValidationError, model_validator
 
+from arignote.advice import Advice
 from arignote.errors import Complaint, ConfigError, did_you_mean, nearest
+from arignote.synonyms import advice_on
 
 __all__ = [
     "Count",
@@ -130,7 +132,9 @@ def find(kind: str, word: Any) -> type[Part]:
         for form in (word.lower(), f"{word.lower()}{kind}"):
             if form in folded:
                 return folded[form]
-        raise ConfigError(f"unknown {kind} {word!r}. {did_you_mean(word, table)}")
+        advice = advice_on(f"{kind} name", word)
+        hint = "" if advice else f". {did_you_mean(word, table)}"
+        raise ConfigError(Complaint((), f"unknown {kind} {word!r}{hint}", advice=advice))
     raise ConfigError(f"the name of {_a(kind)} must be a string; got {word!r}")
 
 
@@ -267,7 +271,7 @@ def complaints_of(fault: ValidationError, cls: type[BaseModel]) -> list[Complain
     places: dict[tuple[str | int, ...], list[Any]] = {}
     unknown = [str(error["loc"][-1]) for error in fault.errors() if error["type"] == "extra_forbidden"]
     # One word for what is misspelt: not that the right one is missing too.
-    meant = {nearest(word, cls.model_fields) for word in unknown}
+    meant = {key for word in unknown for key in _meant(word, cls)}
     for error in fault.errors():
         if error["type"] == "missing" and error["loc"][-1] in meant:
             continue
@@ -280,6 +284,17 @@ def complaints_of(fault: ValidationError, cls: type[BaseModel]) -> list[Complain
         errors = [error for error in errors if _reach(error) == max(map(_reach, errors))]
         found += _complaints(path, _name(path, cls), errors, cls)
     return found
+
+
+def _advice(word: str, cls: type[BaseModel]) -> Advice | None:
+    """Return what to write instead of a parameter that the class lacks, where other libraries have the word."""
+    return advice_on(getattr(cls, "kind", ""), word, cls.model_fields)
+
+
+def _meant(word: str, cls: type[BaseModel]) -> list[str | None]:
+    """Return the parameters of a class that a word stands for."""
+    advice = _advice(word, cls)
+    return [target.key for target in advice.targets] if advice else [nearest(word, cls.model_fields)]
 
 
 def _name(path: tuple[str | int, ...], cls: type[BaseModel]) -> str:
@@ -302,7 +317,9 @@ def _complaints(path: tuple[str | int, ...], name: str, errors: list[Any], cls: 
         told = f"{name} {cause}" if str(cause).startswith("must") else f"{name}: {cause}" if name else str(cause)
         return [Complaint(path, told)]
     if kind == "extra_forbidden":
-        return [Complaint(path, f"unknown parameter {name!r}. {did_you_mean(name, cls.model_fields)}")]
+        advice = _advice(name, cls)
+        hint = "" if advice else f". {did_you_mean(name, cls.model_fields)}"
+        return [Complaint(path, f"unknown parameter {name!r}{hint}", advice=advice and advice.about(got))]
     if kind == "missing" and error["loc"] == path:
         return [Complaint(path[:-1], f"{name} must be given")]
     expected = " or ".join(dict.fromkeys(_expected(error, name, cls) for error in errors))

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from functools import cache
 from math import inf
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model, model_validator
 from pydantic.config import JsonDict
@@ -57,6 +57,7 @@ MACHINE: JsonDict = FREE | {"machine": True}
 class FitSettings(BaseModel):
     """Everything that `fit` can be told, apart from arrays."""
 
+    kind: ClassVar[str] = "fit"
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, arbitrary_types_allowed=True)
 
     @model_validator(mode="before")
@@ -231,6 +232,7 @@ class _Section(BaseModel):
 class Source(_Section):
     """Where features and labels lie; see `arignote.data.get_reader`."""
 
+    kind: ClassVar[str] = "source"
     features: str
     labels: str | None = None
     axes: Literal["NCHW", "NHWC", "NHW"] | None = None
@@ -245,6 +247,7 @@ Fraction = Annotated[float, Field(ge=0, lt=1)]
 class DataSpec(_Section):
     """The `data:` section of a config."""
 
+    kind: ClassVar[str] = "data"
     train: Source
     valid: Source | Fraction | None = None
     test: Source | Fraction | None = None
@@ -253,6 +256,7 @@ class DataSpec(_Section):
 class RunSpec(_Section):
     """A config, as data."""
 
+    kind: ClassVar[str] = "config"
     name: str | None = None
     rng: int | None = None
     data: DataSpec | None = None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import prod
 from typing import Any
 
@@ -115,7 +115,7 @@ def parse(layers: Any, layer_defaults: Mapping[str, Any] | None = None) -> list[
         except ConfigError as fault:
             label = "" if "unknown layer" in str(fault) else _label(spec)
             for c in fault.under("layers", position).complaints:
-                faults.append(Complaint(c.path, c.message, label))
+                faults.append(replace(c, label=label))
     faults += [
         Complaint(("layer_defaults", key), f"no layer of the list has the parameter {key!r}")
         for key in defaults

@@ -117,4 +117,4 @@ def test_what_a_document_points_to_is_there(path):
     for target in re.findall(r"(?:`|^ {4})make (\w+)", text, re.M):
         assert f"\n{target}:" in (ROOT / "Makefile").read_text(), target
     extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
-    assert set(re.findall(r"(?:arignote|`)\[(\w+)\]['`]", text)) <= set(extras)
+    assert set(re.findall(r"(?:arignote|`)\[([a-z]\w*)\]['`]", text)) <= set(extras)

@@ -1,0 +1,127 @@
+"""Advice in an error: what to write instead, in the notation of Python, YAML, JSON or ``--set``."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+__all__ = ["OWN", "Advice", "Notation", "Target"]
+
+Notation = Literal["python", "yaml", "json", "set"]
+# Stands for the value that the user gave.
+OWN = "<own value>"
+# The placeholder for a number of the user's choice.
+_NUMBER = "N"
+
+
+@dataclass(frozen=True)
+class Target:
+    """One thing to write.
+
+    Attributes
+    ----------
+    key : str
+        Of a section of a config, "fit.n_epochs"; without a dot a parameter of the part, or a key at the top of a config
+        if `at_top`; "" for a whole part.
+    value : object
+        Plain data; `OWN` for the value that the user gave.
+    at_top : bool
+        Whether the key stands at the top of a config, which is an argument of the constructor in Python.
+    """
+
+    key: str
+    value: Any = OWN
+    at_top: bool = False
+
+
+@dataclass(frozen=True)
+class Advice:
+    """A sentence with one ``{}`` for each of its targets."""
+
+    text: str
+    targets: tuple[Target, ...] = ()
+
+    def about(self, given: Any) -> Advice:
+        """Return the advice with `given`, the value of the user, in the place of `OWN`."""
+        items = given if isinstance(given, list) else [given]
+        if not all(isinstance(item, int | float | str) for item in items) or len(str(given)) > 40:
+            return self
+        targets = (Target(t.key, given if t.value == OWN else t.value, t.at_top) for t in self.targets)
+        return Advice(self.text, tuple(targets))
+
+    def told(self, notation: Notation, path: tuple[str | int, ...] = (), prefix: str = "") -> str:
+        """Return the sentence.
+
+        Parameters
+        ----------
+        notation : {"python", "yaml", "json", "set"}
+            Of what the targets are written in.
+        path : tuple of str or int
+            Where the advice is given: a key of the same section is written without the name of the section.
+        prefix : str
+            With "set": the key of the user's setting, without its last word.
+        """
+        section = f"{path[0]}." if len(path) == 2 and notation != "python" else ""
+        written = []
+        for target in self.targets:
+            where = " (at the top of the config)" if target.at_top and len(path) > 1 else ""
+            where = where if notation in ("yaml", "json") else ""
+            written.append(_written(target, notation, section, prefix) + where)
+        return self.text.format(*written)
+
+
+def _written(target: Target, notation: Notation, section: str, prefix: str) -> str:
+    key = target.key.removeprefix(section) if section else target.key
+    if not key:
+        return _VALUES[notation](target.value)
+    value = None if target.value == OWN else _VALUES[notation](target.value)
+    if notation == "set":
+        whole = target.key if target.at_top or "." in target.key else f"{prefix}{target.key}"
+        return f"--set {shlex.quote(f'{whole}={value}')}" if value is not None else f"--set {whole}=..."
+    if notation == "python":
+        *sections, name = key.split(".")
+        if value is None or not (sections or target.at_top):
+            return name if value is None else f'"{name}": {value}'
+        return f"NNClassifier(..., {name}={value})" if target.at_top else f"{name}={value}"
+    if value is None:
+        return key
+    if notation == "json":
+        *sections, name = key.split(".")
+        return "".join(f'"{word}": {{' for word in sections) + f'"{name}": {value}' + "}" * len(sections)
+    return f"{key}: {value}"
+
+
+def _flow(value: Any) -> str:
+    """Return plain data as YAML in one line."""
+    if isinstance(value, dict):
+        return f"{{{', '.join(f'{key}: {_flow(item)}' for key, item in value.items())}}}"
+    if isinstance(value, list):
+        return f"[{', '.join(map(_flow, value))}]"
+    if isinstance(value, str) and re.fullmatch(r"(?!(?:true|false|null|yes|no|on|off)$)[A-Za-z/][\w./-]*", value):
+        return value
+    return json.dumps(value)
+
+
+def _code(dumped: Callable[[Any], str]) -> Callable[[Any], str]:
+    return lambda value: dumped(value).replace(f'"{_NUMBER}"', _NUMBER)
+
+
+def _literal(value: Any) -> str:
+    """Return plain data as Python code with double quotes."""
+    if isinstance(value, dict):
+        return f"{{{', '.join(f'{json.dumps(key)}: {_literal(item)}' for key, item in value.items())}}}"
+    if isinstance(value, list):
+        return f"[{', '.join(map(_literal, value))}]"
+    return json.dumps(value) if isinstance(value, str) else repr(value)
+
+
+_VALUES: dict[Notation, Callable[[Any], str]] = {
+    "python": _code(_literal),
+    "yaml": _flow,
+    "json": _code(json.dumps),
+    "set": _flow,
+}

@@ -1,0 +1,326 @@
+"""Words that users bring from other libraries: each leads to the word here, at each place where it may be written.
+
+``python tests/first_hour/test_words.py`` writes the table of docs/from-other-libraries.md anew.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from arignote import ConfigError, NNClassifier
+from arignote.advice import OWN, Advice
+from arignote.cli import app
+from arignote.config import read_config
+from arignote.layers import parse
+from arignote.registry import build, complaints_of, names
+from arignote.sample_data import digits
+from arignote.spec import DataSpec, FitSettings, RunSpec, Source
+from arignote.synonyms import ROWS, advice_on
+
+DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "from-other-libraries.md"
+OUTPUT = ["ClassificationOutputLayer"]
+SECTIONS = {"config": RunSpec, "data": DataSpec, "source": Source, "fit": FitSettings}
+# What a part cannot be built without.
+NEEDED = {
+    "ConvLayer": {"n_output_maps": 3, "filter_shape": 3},
+    "ConvMaxoutLayer": {"n_output_maps": 3, "filter_shape": 3},
+    "DropoutLayer": {"dropout_p": 0.5},
+    "FCLayer": {"n_units": 3},
+    "FCMaxoutLayer": {"n_units": 3},
+    "InputImageLayer": {"n_pixels": 8},
+    "MaxPool2DLayer": {"pool_shape": 2},
+    "MLPConvLayer": {"n_output_maps": 3, "filter_shape": 3, "n_units": [4]},
+    "fixed": {"interval": 1, "multiply_by": 0.5},
+    "stalled": {"interval": 1},
+    "reached": {"value": 0.1},
+}
+PLACES = {
+    "fit": "a setting of `fit`",
+    "config": "a key at the top of a config",
+    "data": "a key of `data`",
+    "source": "a key of `data.train`, `valid`, `test`",
+    "layer": "a parameter of a layer",
+    "layer name": "a layer",
+    "activation name": "an activation",
+    "initializer name": "an initialiser",
+    "loss name": "a loss",
+    "updater": "a parameter of an updater",
+    "updater name": "an updater",
+    "rule": "a parameter of a rule",
+    "rule name": "a rule",
+    "stop_rule": "a parameter of a stop rule",
+    "stop_rule name": "a stop rule",
+    "preprocess name": "a preprocessing step",
+    "augmentation name": "an augmentation",
+}
+
+
+def table():
+    """Return the table of all words as Markdown, a section for each place."""
+    lines = []
+    for place, title in PLACES.items():
+        lines += ["", f"## As {title}", "", "| of other libraries | here |", "|---|---|"]
+        for row in ROWS:
+            if row.place == place:
+                words = ", ".join(f"`{word}`" for word in row.words.split())
+                targets = [f"`{told(target)}`" for target in row.advice.targets]
+                lines.append(f"| {words} | {row.advice.text.removeprefix('Write ').format(*targets)} |")
+    return "\n".join(lines) + "\n"
+
+
+def told(target):
+    return Advice("{}", (target,)).told("yaml")
+
+
+def faults(call):
+    with pytest.raises(ConfigError) as caught:
+        call()
+    return str(caught.value)
+
+
+def kind_of(row):
+    return row.place.removesuffix(" name")
+
+
+def hosts(row, word):
+    """Return the names of the parts of a kind to which the row is the one that applies."""
+    return [
+        name
+        for name, cls in names(kind_of(row)).items()
+        if advice_on(row.place, word, cls.model_fields) is row.advice and word not in cls.model_fields
+    ]
+
+
+def plain(value):
+    """Return a value with a number in the place of N."""
+    if isinstance(value, dict):
+        return {key: plain(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [plain(item) for item in value]
+    return 3 if value == "N" else value
+
+
+def ids(row):
+    return f"{row.place}: {row.words.split()[0]}"
+
+
+@pytest.mark.parametrize("row", ROWS, ids=ids)
+def test_each_word_of_the_table_is_unknown_here_and_leads_to_its_advice(row):
+    for word in row.words.split():
+        if row.place in SECTIONS:
+            section = SECTIONS[row.place]
+            assert word not in section.model_fields
+            with pytest.raises(ValueError) as caught:
+                section(**{word: {}})
+            [found] = [c for c in complaints_of(caught.value, section) if c.path == (word,)]
+        elif row.place.endswith("name"):
+            with pytest.raises(ConfigError) as caught:
+                build(kind_of(row), word)
+            [found] = caught.value.complaints
+        else:
+            assert hosts(row, word), f"no part to which {word!r} applies"
+            for name in hosts(row, word):
+                with pytest.raises(ConfigError) as caught:
+                    build(row.place, [name, {word: {}}])
+                [found] = [c for c in caught.value.complaints if c.path == (word,)]
+        assert found.advice == row.advice and found.message in (
+            f"unknown parameter {word!r}",
+            f"unknown {kind_of(row)} {word!r}",
+        )
+
+
+@pytest.mark.parametrize("row", ROWS, ids=ids)
+def test_what_each_row_says_to_write_can_be_built(row):
+    targets = row.advice.targets
+    settings = {t.key.removeprefix("fit."): t.value for t in targets if t.key.startswith("fit.")}
+    assert settings.keys() <= FitSettings.model_fields.keys()
+    FitSettings(**plain({key: value for key, value in settings.items() if value != OWN}))
+    for target in targets:
+        if target.key == "":
+            word = target.value if isinstance(target.value, str) else target.value[0]
+            assert build("layer" if word.endswith("Layer") else kind_of(row), target.value)
+        elif target.key.startswith("data."):
+            DataSpec(**{"train": {"features": "a.h5:/x"}, target.key.removeprefix("data."): target.value})
+        elif target.at_top:
+            spec = RunSpec(**{"layers": [["FCLayer", {"n_units": 3}], OUTPUT], target.key: target.value})
+            assert parse(spec.layers, spec.layer_defaults)
+        elif target.value != OWN and not target.key.startswith("fit."):
+            name = hosts(row, row.words.split()[0])[0]
+            assert build(row.place, [name, NEEDED.get(name, {}) | {target.key: target.value}])
+
+
+def test_the_documented_table_is_that_of_the_code():
+    assert DOCUMENT.read_text().partition("\n## ")[1:] == ("\n## ", table().partition("\n## ")[2])
+
+
+IN_PYTHON = {
+    "patience": (5, 'Write stop_rule={"rule": "stalled", "interval": N}'),
+    "early_stopping": (True, 'Write stop_rule={"rule": "stalled", "interval": N}'),
+    "learning_rate": (0.1, "Write lr_rule=0.1"),
+    "lr": (0.1, "Write lr_rule=0.1"),
+    "learning_rate_init": (0.1, "Write lr_rule=0.1"),
+    "optimizer": ("adam", 'Write sgd_type="adam"'),
+    "epochs": (5, "Write n_epochs=5"),
+    "max_iter": (200, "Write n_epochs=200"),
+    "batch": (32, "Write batch_size=32"),
+    "momentum": (0.9, 'Write momentum_rule=0.9 with sgd_type="nag"'),
+    "weight_decay": (0.01, 'Write NNClassifier(..., layer_defaults={"l2": 0.001})'),
+    "alpha": (0.01, 'Write NNClassifier(..., layer_defaults={"l2": 0.001})'),
+    "seed": (1, "Write NNClassifier(..., rng=42)"),
+    "random_seed": (1, "Write NNClassifier(..., rng=42)"),
+    "loss": ("mse", 'Write train_loss="nll"'),
+    "validation_split": (0.2, "Write valid=0.1"),
+    "validation_fraction": (0.2, "Write valid=0.1"),
+    "validation_data": ((1, 2), "Write valid=0.1, a fraction of the training rows, or name data of its own"),
+    "callbacks": ([], 'stop_rule={"rule": "stalled", "interval": N} stops early, checkpoint="runs/NAME" keeps'),
+    "hidden": (64, 'layers=[["FCLayer", {"n_units": 64}], ["ClassificationOutputLayer"]]'),
+    "hidden_layer_sizes": ((64,), 'layers=[["FCLayer", {"n_units": 64}], ["ClassificationOutputLayer"]]'),
+    "units": (64, 'layers=[["FCLayer", {"n_units": 64}], ["ClassificationOutputLayer"]]'),
+    "neurons": (64, 'layers=[["FCLayer", {"n_units": 64}], ["ClassificationOutputLayer"]]'),
+    "dropout": (0.5, 'Put ["DropoutLayer", {"dropout_p": 0.5}] into the list of layers'),
+}
+
+
+@pytest.mark.parametrize("word", IN_PYTHON)
+def test_a_word_in_the_call_of_fit_or_of_the_constructor_is_answered_with_python_code(word):
+    value, words = IN_PYTHON[word]
+    for call in (
+        lambda: NNClassifier([OUTPUT]).fit(*digits(), **{word: value}),
+        lambda: NNClassifier([OUTPUT], **{word: value}),
+    ):
+        found = faults(call)
+        assert found.startswith(f"fit.{word}: unknown parameter {word!r}. ") and words in found
+        assert "Did you mean" not in found
+
+
+IN_LAYERS = {
+    '["Dense", {"units": 64}]': 'unknown layer \'Dense\'. Write ["FCLayer", {"n_units": 64}]',
+    '["Linear", {}]': 'Write ["FCLayer", {"n_units": 64}]',
+    '["DenseLayer", {}]': 'Write ["FCLayer", {"n_units": 64}]',
+    '["add_hidden", {}]': 'Write ["FCLayer", {"n_units": 64}]',
+    '["Conv2d", {}]': 'Write ["ConvLayer", {"n_output_maps": 32, "filter_shape": 3}]',
+    '["Conv2DLayer", {}]': 'Write ["ConvLayer", {"n_output_maps": 32, "filter_shape": 3}]',
+    '["MaxPooling2D", {}]': 'Write ["MaxPool2DLayer", {"pool_shape": 2}]',
+    '["MaxPool2d", {"kernel_size": 2}]': '"pool_shape": 2',
+    '["BatchNorm1d"]': 'Write ["BatchNormLayer"]',
+    '["BatchNormalization"]': 'Write ["BatchNormLayer"]',
+    '["GlobalAveragePooling2D"]': 'Write ["GlobalAveragePoolLayer"]',
+    '["Flatten"]': 'Leave it out: ["FCLayer", {"n_units": 64}] and ["ClassificationOutputLayer"] flatten their input',
+    '["ReLU"]': 'An activation is a parameter of the layer before it: ["FCLayer", {"n_units": 64, "activation":',
+    '["Activation", {"activation": "relu"}]': 'the layer before it: ["FCLayer", {"n_units": 64, "activation": "relu"}]',
+    '["Softmax"]': 'End the list with ["ClassificationOutputLayer"], whose output is a softmax',
+    '["FCLayer", {"n_units": 3, "activation": "softmax"}]': 'End the list with ["ClassificationOutputLayer"]',
+    '["FCLayer", {"units": 3}]': "layers[0].units (FCLayer): unknown parameter 'units'. Write \"n_units\": 3",
+    '["FCLayer", {"n_units": 3, "dropout": 0.2}]': 'Put ["DropoutLayer", {"dropout_p": 0.5}] after this layer',
+    '["Dropout", {"rate": 0.2}]': 'Write "dropout_p": 0.2',
+    '["Conv", {"filters": 3, "filter_shape": 3}]': 'Write "n_output_maps": 3',
+    '["Conv", {"n_output_maps": 3, "kernel_size": [3, 5]}]': 'Write "filter_shape": [3, 5]',
+    '["Conv", {"n_output_maps": 3, "filter_shape": 3, "strides": 2}]': 'Write "stride": 2',
+    '["Conv", {"n_output_maps": 3, "filter_shape": 3, "padding": "same"}]': "There is no padding: each window lies "
+    "within the image ('valid'). Leave it out",
+}
+
+
+@pytest.mark.parametrize("layer", IN_LAYERS)
+def test_a_word_in_a_list_of_layers_is_answered_with_a_layer_of_ours(layer):
+    found = faults(lambda: NNClassifier([json.loads(layer), OUTPUT]).fit(*digits()))
+    assert found.startswith("layers[0]") and IN_LAYERS[layer] in found
+    # One fault is reported once: what is meant by the word is not missing as well.
+    assert len(found.splitlines()) == 1 and "Did you mean" not in found
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        (
+            {"sgd_type": ["nag", {"lr": 0.1}]},
+            "fit.sgd_type.lr: unknown parameter 'lr'. The learning rate has a setting of its own: write lr_rule=0.1",
+        ),
+        ({"sgd_type": ["sgd", {"momentum": 0.9}]}, 'Write ["nag", {"momentum": 0.9}]'),
+        ({"lr_rule": {"rule": "stalled", "factor": 0.5, "interval": 3}}, 'Write "multiply_by": 0.5'),
+        ({"lr_rule": ["stalled", {"multiply_by": 0.5, "patience": 3}]}, 'Write "interval": 3'),
+        ({"lr_rule": ["ReduceLROnPlateau"]}, 'Write ["stalled", {"initial_value": 0.1, "multiply_by": 0.25'),
+        ({"stop_rule": {"rule": "stalled", "patience": 3}}, 'Write "interval": 3'),
+        ({"stop_rule": ["EarlyStopping", {"patience": 3}]}, 'Write ["stalled", {"interval": 10}]'),
+        ({"train_loss": "mse"}, 'There is no regression so far; the losses of classification are "nll" and "error"'),
+        ({"preprocess": ["StandardScaler"]}, 'Write ["Standardise"]'),
+        ({"augmentation": "RandomHorizontalFlip"}, 'Write ["Flip", {"p": 0.5}]'),
+    ],
+)
+def test_a_word_within_an_updater_or_a_rule_is_answered_there(settings, words):
+    found = faults(lambda: NNClassifier([OUTPUT], **settings).fit(*digits()))
+    assert words in found and len(found.splitlines()) == 1
+
+
+CONFIG = """\
+layers:
+  - [FCLayer, {name: fc1, units: 64}]
+  - [Dense, {}]
+  - [ClassificationOutputLayer]
+fit:
+  patience: 5
+  sgd_type: [nag, {lr: 0.1}]
+  random_state: 4
+seed: 3
+epochs: 10
+validation_split: 0.1
+"""
+
+
+def test_words_in_a_yaml_file_are_answered_in_yaml_with_their_lines(tmp_path):
+    (tmp_path / "c.yaml").write_text(CONFIG)
+    ended = CliRunner().invoke(app, ["check", str(tmp_path / "c.yaml")])
+    assert isinstance(ended.exception, ConfigError)
+    assert str(ended.exception).replace(f"{tmp_path}/", "").splitlines() == [
+        "c.yaml:2:27: layers[0].units (FCLayer 'fc1'): unknown parameter 'units'. Write n_units: 64",
+        "c.yaml:3:5: layers[1]: unknown layer 'Dense'. Write [FCLayer, {n_units: 64}]",
+        "c.yaml:6:3: fit.patience: unknown parameter 'patience'. Write stop_rule: {rule: stalled, interval: N}",
+        "c.yaml:7:20: fit.sgd_type.lr: unknown parameter 'lr'. The learning rate has a setting of its own: "
+        "write fit.lr_rule: 0.1",
+        "c.yaml:8:3: fit.random_state: unknown parameter 'random_state'. Write rng: 42 (at the top of the config)",
+        "c.yaml:9:1: seed: unknown parameter 'seed'. Write rng: 42",
+        "c.yaml:10:1: epochs: unknown parameter 'epochs'. Write fit.n_epochs: 10",
+        "c.yaml:11:1: validation_split: unknown parameter 'validation_split'. Write data.valid: 0.1",
+    ]
+
+
+def test_words_in_a_json_file_are_answered_in_json(tmp_path):
+    config = {"layers": [["FCLayer", {"units": 64}], OUTPUT], "fit": {"patience": 5}, "epochs": 10}
+    (tmp_path / "c.json").write_text(json.dumps(config, indent=1))
+    found = faults(lambda: read_config(tmp_path / "c.json")).replace(f"{tmp_path}/", "")
+    assert [re.sub(r"^c.json:\d+:\d+: ", "", line) for line in found.splitlines()] == [
+        "layers[0].units (FCLayer): unknown parameter 'units'. Write \"n_units\": 64",
+        'fit.patience: unknown parameter \'patience\'. Write "stop_rule": {"rule": "stalled", "interval": N}',
+        'epochs: unknown parameter \'epochs\'. Write "fit": {"n_epochs": 10}',
+    ]
+
+
+@pytest.mark.parametrize(
+    ("setting", "words"),
+    [
+        ("fit.epochs=3", "fit.epochs: unknown parameter 'epochs'. Write --set fit.n_epochs=3"),
+        ("fit.patience=5", "Write --set 'fit.stop_rule={rule: stalled, interval: N}'"),
+        ("lr=0.1", "lr: unknown parameter 'lr'. Write --set fit.lr_rule=0.1"),
+        ("seed=1", "seed: unknown parameter 'seed'. Write --set rng=42"),
+        (
+            "layers.fc1.units=3",
+            "layers[0].units (FCLayer 'fc1'): unknown parameter 'units'. Write --set layers.fc1.n_units=3",
+        ),
+        ("layers.dropout1.rate=0.2", "Write --set layers.dropout1.dropout_p=0.2"),
+        ("data.train.x=a.csv", "data.train.x: unknown parameter 'x'. Write --set data.train.features=a.csv"),
+    ],
+)
+def test_a_word_in_set_is_answered_with_what_to_set(setting, words, tmp_path):
+    layers = "[[FCLayer, {name: fc1, n_units: 3}], [Dropout, {dropout_p: 0.1}], [ClassificationOutputLayer]]"
+    (tmp_path / "c.yaml").write_text(f"layers: {layers}")
+    found = faults(lambda: read_config(tmp_path / "c.yaml", [setting]))
+    assert found.startswith(f"--set {setting}: ") and words in found and len(found.splitlines()) == 1
+
+
+if __name__ == "__main__":
+    DOCUMENT.write_text(DOCUMENT.read_text().partition("\n\n## ")[0] + "\n" + table())
