@@ -128,11 +128,14 @@ class ArignoteWarning(UserWarning):
     """Training goes on, but there is something to know."""
 
 
-def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """Return ``Did you mean 'x'?``, or the list of what is known where nothing is near."""
+def did_you_mean(word: str, known: Iterable[str], shown: Sequence[str] = ()) -> str:
+    """Return ``Did you mean 'x'?``, or the list of what is known where nothing is near; `shown` is listed always."""
     known = sorted(set(known))
     near = nearest(word, known)
-    return f"Did you mean {near!r}?" if near else f"Known: {', '.join(known)}."
+    found = [f"Did you mean {near!r}?"] if near else []
+    if shown or not near:
+        found.append(f"Known: {listed(shown) if shown else ', '.join(known)}.")
+    return " ".join(found)
 
 
 def there_are(word: str, there: Sequence[str]) -> str:

@@ -68,7 +68,7 @@ def _several(value: Any) -> tuple[Any, ...]:
     if isinstance(value, str) or callable(value) or (is_pair and isinstance(value[1], dict)):
         return (value,)
     if value is not None and not isinstance(value, list | tuple):
-        raise ValueError(f"must be [Name, {{params}}], or a list of them; got {value!r}")
+        raise ValueError(f"must be [Name, {{parameters}}], or a list of them; got {value!r}")
     return tuple(value or ())
 
 
@@ -136,12 +136,6 @@ def _rule(below: float = inf) -> Any:
     return Annotated[part_of("rule", spec), AfterValidator(bounded)]
 
 
-def _stop_rule(value: Any) -> Any:
-    if isinstance(value, dict) and "rule" in value:
-        return [value["rule"], {key: item for key, item in value.items() if key != "rule"}]
-    return value
-
-
 def _signals(value: Any) -> Any:
     names = [value] if isinstance(value, str) else value
     if not isinstance(names, list | tuple):
@@ -175,7 +169,7 @@ Preprocessing = _parts("preprocess")
 Rate = _rule()
 Signals = Annotated[tuple[str, ...], BeforeValidator(_signals)]
 Stem = Annotated[str | None, AfterValidator(_checkpoint)]
-StopWhen = part_of("stop_rule", _stop_rule)
+StopWhen = part_of("stop_rule")
 Threads = Annotated[int, Field(ge=1, le=MOST_THREADS)]
 TrainLoss = Annotated[str, AfterValidator(_trainable)]
 Update = part_of("updater", needed=True)

@@ -133,7 +133,9 @@ def find(kind: str, word: Any) -> type[Part]:
             if form in folded:
                 return folded[form]
         advice = advice_on(f"{kind} name", word)
-        hint = "" if advice else f". {did_you_mean(word, table)}"
+        # Each part under its first name: aliases are found, but not listed.
+        shown = sorted({part_name(cls) for cls in table.values()}, key=str.lower)
+        hint = "" if advice else f". {did_you_mean(word, table, shown)}"
         raise ConfigError(Complaint((), f"unknown {kind} {word!r}{hint}", advice=advice))
     raise ConfigError(f"the name of {_a(kind)} must be a string; got {word!r}")
 
@@ -179,11 +181,16 @@ def _a(kind: str) -> str:
 
 
 def split(kind: str, spec: Any) -> tuple[str, dict[str, Any]]:
-    """Take ``"Name"``, ``["Name"]``, ``["Name", {params}]`` or ``{kind: "name", params...}`` apart."""
+    """Take ``"Name"``, ``["Name"]``, ``["Name", {params}]`` or ``{kind: "name", params...}`` apart.
+
+    The key of a stop rule may be "rule", as that of a rule.
+    """
     if isinstance(spec, str):
         return spec, {}
-    if isinstance(spec, Mapping) and kind in spec:
-        return spec[kind], {str(k): v for k, v in spec.items() if k != kind}
+    short = kind.rpartition("_")[2]
+    key = kind if isinstance(spec, Mapping) and kind in spec else short
+    if isinstance(spec, Mapping) and key in spec:
+        return spec[key], {str(k): v for k, v in spec.items() if k != key}
     if isinstance(spec, list | tuple) and len(spec) in (1, 2):
         params = spec[1] if len(spec) == 2 else {}
         if params is None:
@@ -191,7 +198,9 @@ def split(kind: str, spec: Any) -> tuple[str, dict[str, Any]]:
         if isinstance(params, Mapping):
             return spec[0], {str(k): v for k, v in params.items()}
         raise ConfigError(f"the parameters of {spec[0]!r} must be a mapping; got {params!r}")
-    raise ConfigError(f"{_a(kind)} must be written [Name, {{parameters}}]; got {spec!r}")
+    raise ConfigError(
+        f"{_a(kind)} must be written [Name, {{parameters}}] or {{{short}: Name, parameters}}; got {spec!r}"
+    )
 
 
 def build(kind: str, spec: Any) -> Any:

@@ -100,7 +100,7 @@ WRONG = {
     "fit: {class_weight: {0: a}}": "class_weight must be a number; got 'a'",
     "fit: {augmentation: [Noise, {sigma: .nan}]}": "sigma must be a finite number; got nan",
     "fit: {augmentation: [Shift, {max_shift: a}]}": "max_shift must be a number or a list of two; got 'a'",
-    "fit: {augmentation: 5}": "augmentation must be [Name, {params}], or a list of them; got 5",
+    "fit: {augmentation: 5}": "augmentation must be [Name, {parameters}], or a list of them; got 5",
     "fit: {checkpoint: runs/a_last.ckpt}": "fit.checkpoint 'runs/a_last.ckpt' is one file of a run; "
     "did you mean 'runs/a'?",
     "fit: {checkpoint: ..}": "fit.checkpoint must be a path without its ending, such as runs/digits; got '..'",
@@ -121,13 +121,14 @@ WRONG = {
     "fit: {sgd_type: nag, momentum_rule: {rule: fixed, interval: 1, final_value: 1}}": "fit.momentum_rule.final_value "
     "must be a number >= 0 and < 1; got 1",
     "fit: {stop_rule: {rule: reached, value: .nan}}": "fit.stop_rule.value must be a finite number; got nan",
-    "fit: {sgd_type: null}": "fit.sgd_type: an updater must be written [Name, {parameters}]; got None",
+    "fit: {sgd_type: null}": "fit.sgd_type: an updater must be written [Name, {parameters}] or "
+    "{updater: Name, parameters}; got None",
     "fit: {train_loss: nlll}": "fit.train_loss: unknown loss 'nlll'. Did you mean 'nll'?",
     "fit: {train_loss: error}": "fit.train_loss: 'error' cannot be trained on: it has no gradient",
     "fit: {sgd_type: sgd, momentum_rule: 0.5}": "fit.momentum_rule: this updater has no momentum",
     "fit: {device: gpu}": """fit.device must be one of "auto", "cpu", "cuda", "cuda:1" and so on; got 'gpu'""",
     "fit: {device: 'cuda:'}": "and so on; got 'cuda:'",
-    "fit: {sgd_type: 5}": "an updater must be written [Name, {parameters}]; got 5",
+    "fit: {sgd_type: 5}": "an updater must be written [Name, {parameters}] or {updater: Name, parameters}; got 5",
     "fit: {valid_loss: 5}": "valid_loss must be the name of a loss, or a list of them; got 5",
     "layer_defaults: 5": "layer_defaults must be a mapping; got 5",
     "layers: 5": "layers must be a list or text; got 5",

@@ -67,3 +67,9 @@ def test_to_be_interrupted_is_to_leave_with_a_code():
 )
 def test_the_nearest_word_is_offered_or_all_are(word, told):
     assert did_you_mean(word, ["nag", "adam", "FCLayer", "nag"]) == told
+
+
+def test_a_list_to_show_comes_after_the_nearest_word_and_is_cut_where_it_is_very_long():
+    assert did_you_mean("adm", ["adam", "nag"], ["nag", "adam"]) == "Did you mean 'adam'? Known: nag, adam."
+    many = [f"layer{n:02d}" for n in range(25)]
+    assert did_you_mean("zzz", many, many).endswith("layer18, layer19 and 5 more.")

@@ -74,10 +74,10 @@ def test_the_spec_of_every_part_is_plain_data_and_builds_it_again(kind, name):
 @pytest.mark.parametrize(
     ("spec", "words"),
     [
-        (["FCLayr"], r"unknown layer 'FCLayr'\. Did you mean 'FCLayer'\?"),
+        (["FCLayr"], r"unknown layer 'FCLayr'\. Did you mean 'FCLayer'\? Known: .*ConvLayer, .*DropoutLayer"),
         (["Zebra"], r"unknown layer 'Zebra'\. Known: .*FCLayer"),
         ([3], "the name of a layer must be a string; got 3"),
-        (3, r"a layer must be written \[Name, \{parameters\}\]; got 3"),
+        (3, r"a layer must be written \[Name, \{parameters\}\] or \{layer: Name, parameters\}; got 3"),
         (["FCLayer", {}, {}], r"a layer must be written \[Name, \{parameters\}\]"),
         (["FCLayer", 3], "the parameters of 'FCLayer' must be a mapping; got 3"),
         (["FCLayer"], "n_units must be given"),

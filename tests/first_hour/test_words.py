@@ -322,5 +322,42 @@ def test_a_word_in_set_is_answered_with_what_to_set(setting, words, tmp_path):
     assert found.startswith(f"--set {setting}: ") and words in found and len(found.splitlines()) == 1
 
 
+UNKNOWN = {
+    "layers: [[FCLayr, {n_units: 3}], [ClassificationOutputLayer]]": "unknown layer 'FCLayr'. Did you mean 'FCLayer'? "
+    "Known: BatchNormLayer, BC01ToC01BLayer, C01BToBC01Layer, ClassificationOutputLayer, ConvLayer, ConvMaxoutLayer, "
+    "DropoutLayer, FCLayer,",
+    "layers: [[LSTM], [ClassificationOutputLayer]]": "unknown layer 'LSTM'. Known: BatchNormLayer, ",
+    "fit: {sgd_type: adm}": "fit.sgd_type: unknown updater 'adm'. Did you mean 'adam'? Known: adadelta, adagrad, adam, "
+    "momentum, nag, rmsprop, sgd.",
+    "fit: {lr_rule: {rule: stall, interval: 3}}": "unknown rule 'stall'. Did you mean 'stalled'? Known: const, fixed, "
+    "stalled.",
+    "fit: {stop_rule: [never]}": "unknown stop_rule 'never'. Known: reached, stalled.",
+    "fit: {lr_rule: {initial_value: 0.1}}": "a rule must be written [Name, {parameters}] or {rule: Name, parameters}; "
+    "got {'initial_value': 0.1}",
+    "fit: {stop_rule: 5}": "a stop_rule must be written [Name, {parameters}] or {rule: Name, parameters}; got 5",
+    "fit: {sgd_type: {lr: 0.1}}": "an updater must be written [Name, {parameters}] or {updater: Name, parameters}; got",
+}
+
+
+@pytest.mark.parametrize("text", UNKNOWN)
+def test_a_part_that_is_not_there_is_answered_with_the_nearest_and_with_all_of_its_kind(text, tmp_path):
+    (tmp_path / "c.yaml").write_text(text if "layers:" in text else f"{text}\nlayers: [[ClassificationOutputLayer]]")
+    assert UNKNOWN[text] in faults(lambda: read_config(tmp_path / "c.yaml"))
+
+
+@pytest.mark.parametrize(
+    ("setting", "value", "dumped"),
+    [
+        ("stop_rule", {"rule": "stalled", "interval": 3}, ["stalled", {"interval": 3}]),
+        ("stop_rule", {"stop_rule": "stalled", "interval": 3}, ["stalled", {"interval": 3}]),
+        ("stop_rule", ["stalled", {"interval": 3}], ["stalled", {"interval": 3}]),
+        ("sgd_type", {"updater": "nag", "momentum": 0.5}, ["nag", {"momentum": 0.5}]),
+        ("lr_rule", {"rule": "const", "initial_value": 0.5}, ["const", {"initial_value": 0.5}]),
+    ],
+)
+def test_both_forms_that_the_messages_name_are_taken(setting, value, dumped):
+    assert FitSettings(**{setting: value}).model_dump(mode="json")[setting] == dumped
+
+
 if __name__ == "__main__":
     DOCUMENT.write_text(DOCUMENT.read_text().partition("\n\n## ")[0] + "\n" + table())
