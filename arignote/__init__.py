@@ -34,6 +34,9 @@ _HOMES = {
     "NotFiniteError": "arignote.errors",
 }
 
+# Modules that are loaded on first use too: "import arignote" is enough for arignote.layers.
+_MODULES = ("config", "data", "errors", "layers", "nnets", "optim", "registry", "sample_data")
+
 __all__ = [
     "ArignoteError",
     "ArignoteWarning",
@@ -52,4 +55,11 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     if name in _HOMES:
         return getattr(import_module(_HOMES[name]), name)
+    if name in _MODULES:
+        return import_module(f"arignote.{name}")
     raise AttributeError(f"module 'arignote' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    """Return the public names and modules, for `dir` and completion."""
+    return sorted({*__all__, *_MODULES, *(name for name in globals() if name.startswith("__"))})

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -357,6 +359,46 @@ def test_a_part_that_is_not_there_is_answered_with_the_nearest_and_with_all_of_i
 )
 def test_both_forms_that_the_messages_name_are_taken(setting, value, dumped):
     assert FitSettings(**{setting: value}).model_dump(mode="json")[setting] == dumped
+
+
+def printed(code):
+    """Return what code prints in a process of its own."""
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.splitlines()
+
+
+def test_the_package_lists_its_names_and_modules_without_loading_the_engine():
+    listed, completed, kind, loaded = printed(
+        "import arignote, rlcompleter, sys\n"
+        "print(*dir(arignote))\n"
+        "complete = rlcompleter.Completer({'arignote': arignote}).attr_matches\n"
+        "print(*complete('arignote.la'), *complete('arignote.op'), *complete('arignote.Conf'))\n"
+        "print(arignote.layers.FCLayer.kind, arignote.optim.Rule.kind, arignote.sample_data.__name__)\n"
+        "print({'torch', 'sklearn'} & set(sys.modules))"
+    )
+    public = {name for name in listed.split() if not name.startswith("_")}
+    assert {
+        "ConfigError",
+        "Data",
+        "NNClassifier",
+        "config",
+        "data",
+        "layers",
+        "nnets",
+        "optim",
+        "sample_data",
+    } <= public
+    assert public.isdisjoint({"Any", "TYPE_CHECKING", "annotations", "import_module"})
+    # Since Python 3.12 the completion of an exception ends in a parenthesis as well.
+    assert re.fullmatch(r"arignote\.layers arignote\.optim arignote\.ConfigError\(\)?", completed)
+    assert kind == "layer rule arignote.sample_data" and loaded == "set()"
+
+
+def test_the_classifier_is_completed_too_and_a_name_that_is_not_there_is_an_attribute_error():
+    assert printed("import arignote; print(arignote.NNClassifier.__name__)") == ["NNClassifier"]
+    import arignote
+
+    with pytest.raises(AttributeError, match="module 'arignote' has no attribute 'Classifier'"):
+        _ = arignote.Classifier
 
 
 if __name__ == "__main__":
