@@ -142,7 +142,7 @@ def test_an_augmentation_that_makes_nan_is_told_as_such(digits):
 
 
 def test_an_augmentation_that_draws_from_elsewhere_is_told(digits):
-    def noisy(x, y):
+    def noisy(x, y, rng):
         return x + np.random.rand(*x.shape).astype(np.float32), y
 
     with pytest.warns(ArignoteWarning, match="will not be exact"):

@@ -182,7 +182,7 @@ def test_a_pickled_network_keeps_its_setup_but_for_the_device():
     network = Network(architecture, Setup(device="cpu:0", channels_last=True, precision="bf16", n_threads=3))
     network.initialise(3)
     again = pickle.loads(pickle.dumps(network))
-    assert again.setup == Setup("cpu", 3, True, "bf16", False) and again.architecture == architecture
+    assert again.setup == Setup("cpu", 3, "setting", True, "bf16", False) and again.architecture == architecture
     assert all(np.array_equal(array, again.arrays()[name]) for name, array in network.arrays().items())
 
 

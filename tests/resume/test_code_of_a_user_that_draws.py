@@ -31,7 +31,7 @@ class DrawsLayer(Layer):
     """Adds a number that it draws, in training and in validation."""
 
     stem: ClassVar[str] = "draws"
-    source: str
+    source: str = "numpy"
 
     def build(self, shape):
         draw = DRAWS[self.source]
