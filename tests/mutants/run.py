@@ -29,8 +29,8 @@ from scope import ROOT, modules, tests
 
 RESULTS = ROOT / ".mutants"
 KILLED, SURVIVED, TIMEOUT, NOT_RUN = "killed", "survived", "timeout", "executed by no test"
-# Seconds of tests for one mutant: beyond, the files named last are left out.
-BUDGET = 5.0
+# Seconds of the processor for the tests of one mutant: beyond, the files named last are left out.
+BUDGET = 10.0
 # Seconds to import Arignote and collect tests, and how many times slower than before a mutant may be.
 STARTUP, SLOWER = 20.0, 5.0
 
@@ -133,9 +133,9 @@ def chosen_tests(change: Change, before: Outcome, files: list[str]) -> list[str]
     found = {test for line in change.lines for test in before.lines.get(str(line), ())}
     if not set(change.lines).isdisjoint(before.shared):
         found = set(before.seconds)
-    ordered = sorted(found, key=lambda test: (rank.get(test.split("::")[0], len(rank)), before.seconds[test]))
-    total = itertools.accumulate(before.seconds[test] for test in ordered)
-    return [test for test, seconds in zip(ordered, total, strict=True) if seconds < BUDGET]
+    ordered = sorted(found, key=lambda test: (rank.get(test.split("::")[0], len(rank)), before.cpu[test]))
+    total = itertools.accumulate(before.cpu[test] for test in ordered)
+    return [test for test, cpu in zip(ordered, total, strict=True) if cpu < BUDGET]
 
 
 def tried(sandbox: Sandbox, path: str, text: str, chosen: list[str], seconds: float) -> tuple[str, str]:

@@ -18,6 +18,7 @@ import shutil
 import signal
 import sys
 import tempfile
+import time
 import warnings
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -59,12 +60,16 @@ _OPTIONS = ("-x", "-q", "-p", "no:cacheprovider", "--tb=no", "--no-header", "--a
 
 @dataclass
 class Outcome:
-    """What pytest found: the first test that failed, the seconds of each, and the tests that execute each line."""
+    """What pytest found: the first test that failed, what each takes, and the tests that execute each line.
+
+    `cpu` are seconds of the processor, which hardly depend on what else the machine does.
+    """
 
     ended: bool = False
     passed: bool = False
     failed: str = ""
     seconds: dict[str, float] = field(default_factory=dict)
+    cpu: dict[str, float] = field(default_factory=dict)
     lines: dict[str, list[str]] = field(default_factory=dict)
     # Executed while modules were imported or fixtures made: any test may depend on these lines.
     shared: list[int] = field(default_factory=list)
@@ -90,6 +95,7 @@ class _Plugin:
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_call(self) -> None:
         self._switch(self._test)
+        self._began = time.process_time()
 
     def pytest_runtest_logreport(self, report: Any) -> None:
         if report.failed:
@@ -98,6 +104,7 @@ class _Plugin:
             # What is executed from here to the next call, fixtures and imports, any test may depend on.
             self._switch("")
             self._outcome.seconds[report.nodeid] = report.duration
+            self._outcome.cpu[report.nodeid] = time.process_time() - self._began
 
     def pytest_collectreport(self, report: Any) -> None:
         if report.failed:
