@@ -192,7 +192,7 @@ class Lease:
 
     @property
     def _deadline(self) -> float:
-        return self._began + STALE_AFTER - min(MARGIN, STALE_AFTER / 6)
+        return self._began + STALE_AFTER - MARGIN
 
     def _owned(self) -> bytes:
         """Return the contents of the lease; LeaseLostError if another process has taken it."""
