@@ -451,6 +451,12 @@ def test_each_epoch_that_is_kept_is_saved_whatever_the_cadence(saved):
         assert run.epochs() == [1, 2, 3]
 
 
+def test_a_save_within_an_epoch_has_no_file_of_that_epoch(saved):
+    run = saved(every=1, keep_all=True)
+    run.of.after_batch(live(0, 1, 1))
+    assert run.newest().batch == 1 and run.epochs() == []
+
+
 def test_a_position_is_saved_once_but_a_stop_there_once_more(saved):
     run = saved(every="epoch")
     run.of.after_epoch(live(1))
@@ -511,6 +517,8 @@ def test_while_the_store_is_away_the_state_is_kept_here_and_no_longer_than_that(
             match=r"does not answer\. Kept in \S+spool_last\.ckpt until the store answers\. Training goes on",
         ):
             run.of.after_epoch(live(epoch))
+    # The folder is made, or found to be full, before it is relied on.
+    assert run.spool.asked[0] == ("prepare", ".spool.probe")
     # The state alone: files of epochs are for the store.
     assert list(run.spool.contents) == ["spool_last.1.ckpt", "spool_last.ckpt"]
     assert run.newest(run.spool, "spool").epoch == 3
