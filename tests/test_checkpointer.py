@@ -518,7 +518,7 @@ def test_while_the_store_is_away_the_state_is_kept_here_and_no_longer_than_that(
         ):
             run.of.after_epoch(live(epoch))
     # The folder is made, or found to be full, before it is relied on.
-    assert run.spool.asked[0] == ("prepare", ".spool.probe")
+    assert ("prepare", ".spool.probe") in run.spool.asked
     # The state alone: files of epochs are for the store.
     assert list(run.spool.contents) == ["spool_last.1.ckpt", "spool_last.ckpt"]
     assert run.newest(run.spool, "spool").epoch == 3
@@ -677,3 +677,25 @@ def test_a_thread_that_writes_in_the_background_gives_way_to_training_and_to_the
     # Linux has a priority for each thread; 10 of -20 (most) to 19 (least).
     own = thread.native_id
     assert asked == ([(os.PRIO_PROCESS, own, 10, own)] if in_background and platform == "linux" else [])
+
+
+@pytest.mark.parametrize("end", ["settle", "last_good"])
+def test_a_write_under_way_comes_to_its_end_before_a_run_ends_or_its_files_are_read(end, saved, monkeypatch):
+    monkeypatch.setattr(checkpointer, "SMALL", 0)
+    run, may_end, waited = saved(every="epoch"), threading.Event(), []
+    run.files.before_act = lambda act, name: may_end.wait(60)
+    run.of.after_epoch(live(1))
+    really = threading.Event.wait
+
+    def wait(self, seconds=None):
+        if threading.current_thread() is threading.main_thread():
+            waited.append(seconds)
+            may_end.set()
+        return really(self, seconds)
+
+    monkeypatch.setattr(threading.Event, "wait", wait)
+    found = getattr(run.of, end)()
+    # At most so long where the process is about to end anyway.
+    assert waited[0] == 10.0 and run.newest().epoch == 1
+    assert end == "settle" or found.progress.epoch == 1
+    may_end.set()
