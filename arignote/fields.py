@@ -42,6 +42,9 @@ def _losses(value: Any) -> Any:
     if not isinstance(words, list | tuple):
         raise ValueError(f"must be the name of a loss, or a list of them; got {value!r}")
     for word in words:
+        if word == "accuracy":
+            # The smaller loss is the better one, for best networks and for all rules.
+            raise ValueError("'accuracy' is a metric of evaluate, not a loss: use 'error', which is 1 - accuracy")
         build("loss", word)
     if not words:
         raise ValueError("at least one loss must be named")
