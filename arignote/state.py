@@ -136,7 +136,8 @@ class TrainingState:
         """Where the run stands, in words; epochs are counted from 1, as in the lines that `fit` prints."""
         progress, n_epochs = self.progress, self.n_epochs
         if progress.batch:
-            return f"in epoch {progress.epoch + 1} of {n_epochs}, after {progress.batch} batches"
+            n_batches = f"{progress.batch} batch{'es' if progress.batch > 1 else ''}"
+            return f"in epoch {progress.epoch + 1} of {n_epochs}, after {n_batches}"
         return ", ".join(filter(None, (f"{progress.epoch} of {n_epochs} epochs complete", self.ended_by)))
 
     @property

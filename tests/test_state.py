@@ -59,6 +59,7 @@ def test_a_run_is_finished_when_its_epochs_are_done_or_a_stop_rule_has_ended_it(
     [
         (Progress(), "0 of 3 epochs complete"),
         (Progress(epoch=0, batch=2), "in epoch 1 of 3, after 2 batches"),
+        (Progress(epoch=0, batch=1), "in epoch 1 of 3, after 1 batch"),
         (Progress(epoch=2, batch=9), "in epoch 3 of 3, after 9 batches"),
         (Progress(epoch=3), "3 of 3 epochs complete"),
         (Progress(epoch=1, ended=True), "1 of 3 epochs complete, ended by its stop rule"),

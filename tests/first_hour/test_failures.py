@@ -123,15 +123,13 @@ def stopped(folder, name):
 def test_a_script_is_told_at_a_signal_what_is_lost_without_a_checkpoint(folder):
     ended = stopped(folder, "SIGTERM")
     assert ended.returncode == 143 and ended.stdout == "fit 1\n"
-    assert (
-        "SIGTERM: stopped in epoch 2 of 3, after 1 batches; this is lost, as the run has no checkpoint" in ended.stderr
-    )
+    assert "SIGTERM: stopped in epoch 2 of 3, after 1 batch; this is lost, as the run has no checkpoint" in ended.stderr
 
 
 def test_a_script_that_loops_over_fits_is_warned_at_ctrl_c_before_the_next_one_starts(folder):
     ended = stopped(folder, "SIGINT")
     assert ended.returncode == 0 and ended.stdout == "fit 1\nfit 2\n"
-    assert "Ctrl-C: fit returns with interrupted_ set, in epoch 2 of 3, after 1 batches" in ended.stderr
+    assert "Ctrl-C: fit returns with interrupted_ set, in epoch 2 of 3, after 1 batch" in ended.stderr
     assert "a loop over fits must check interrupted_" in ended.stderr
 
 

@@ -116,6 +116,8 @@ def test_a_test_file_of_its_own_is_found_by_its_config_or_given(folder):
     assert arignote("evaluate", "runs/a", *given, "--part", "test").out == ended.out
     # Without --part it is data that the run was not trained on, and nothing is said.
     assert arignote("evaluate", "runs/a", *given) == ended
+    whole = arignote("evaluate", "runs/a", "--features", "t.npz:x", "--labels", "t.npz:y")
+    assert "trained on 160 of these 200 rows" in whole.err
 
 
 def test_a_file_that_holds_training_rows_is_called_so(folder):

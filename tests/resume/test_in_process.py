@@ -164,3 +164,22 @@ def test_a_file_of_a_newer_format_is_told(digits, layers, tmp_path, monkeypatch)
         NNClassifier(layers, rng=3).fit(*digits, n_epochs=1, checkpoint=stem)
     with pytest.raises(CheckpointError, match=r"format version 99.*Update Arignote"):
         NNClassifier.load(stem)
+
+
+def test_what_ended_a_run_and_how_it_was_split_survive_kills_and_a_second_fit(digits, layers, tmp_path):
+    # At a rate of 0 the first validation stays the best; the second ends the run.
+    settings = SETTINGS | {"n_epochs": 9, "sgd_type": "sgd", "lr_rule": 0.0, "stop_rule": ["stalled", {"interval": 1}]}
+    whole = NNClassifier(layers, rng=3).fit(*digits, **settings)
+    stem = str(tmp_path / "run")
+    with pytest.raises(Stopped):
+        NNClassifier(layers, rng=3).fit(
+            *digits, **settings, checkpoint=stem, checkpoint_every=1, observers=killed_after(5)
+        )
+    for _ in range(2):
+        ended = NNClassifier(layers, rng=3).fit(*digits, **settings, checkpoint=stem)
+        progress = ended.state_.progress
+        assert (progress.epoch, progress.ended, progress.stopped_by) == (2, True, "stop_rule")
+        assert not ended.interrupted_ and digest(ended) == digest(whole)
+        assert ended.state_.data["split"] == {"valid": 0.2, "test": 0.1}
+        assert ended.evaluate(*digits, part="valid")["nll"] == pytest.approx(ended.best_["value"], rel=1e-6)
+    assert NNClassifier.load(stem).state_.progress.stopped_by == "stop_rule"
