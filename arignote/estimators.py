@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import os
 import warnings
+from abc import ABCMeta
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, closing, nullcontext
 from dataclasses import replace
@@ -49,11 +50,22 @@ def _takes_settings(function: Callable[..., Any]) -> Callable[..., Any]:
         for name, field in FitSettings.model_fields.items()
     ]
     function.__signature__ = signature.replace(parameters=[*own, *fields])  # type: ignore[attr-defined]
-    function.__doc__ = (function.__doc__ or "").replace("{settings}", fit_parameters())
+    function.__doc__ = inspect.cleandoc(function.__doc__ or "").replace("{settings}", fit_parameters(indent=""))
     return function
 
 
-class NNClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
+class _Listed(ABCMeta):
+    """Metaclass of estimators that lists, in `dir` and `help`, what a user calls.
+
+    The methods by which scikit-learn routes metadata (`set_fit_request` and so on, 40 arguments each) are there, but
+    take two screens of `help`. Derived from ABCMeta, so that an estimator may have an abstract base too.
+    """
+
+    def __dir__(cls) -> list[str]:
+        return [n for n in super().__dir__() if n == "__init__" or not (n.startswith("__") or n.endswith("_request"))]
+
+
+class NNClassifier(ClassifierMixin, BaseEstimator, metaclass=_Listed):  # type: ignore[misc]
     """A neural network classifier, declared as a list of layers.
 
     Parameters
@@ -147,40 +159,40 @@ class NNClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     ) -> Self:
         """Train the network.
 
-            Parameters
-            ----------
-            X : array (rows, ...), DataFrame, Reader, str, dict of these, (X, y), Data or dataset
-                Features; a string names a source, such as "file.h5:/images".
-            y : array (rows,), Reader or str, optional
-                Labels of any kind.
-            valid, test : float, array of int, (X, y) or Data, optional
-                Fractions of all rows, or row numbers, held out; or data of their own.
-            sample_weight : array (rows,), optional
-                How much each row counts in the training loss.
-            groups : array (rows,), optional
-                Rows of a group stay together where fractions are held out.
+        Parameters
+        ----------
+        X : array (rows, ...), DataFrame, Reader, str, dict of these, (X, y), Data or dataset
+            Features; a string names a source, such as "file.h5:/images".
+        y : array (rows,), Reader or str, optional
+            Labels of any kind.
+        valid, test : float, array of int, (X, y) or Data, optional
+            Fractions of all rows, or row numbers, held out; or data of their own.
+        sample_weight : array (rows,), optional
+            How much each row counts in the training loss.
+        groups : array (rows,), optional
+            Rows of a group stay together where fractions are held out.
         {settings}
 
-            Returns
-            -------
-            NNClassifier
-                Itself.
+        Returns
+        -------
+        NNClassifier
+            Itself.
 
-            Raises
-            ------
-            ConfigError, DataError, CheckpointError
-                Before anything is trained or written.
-            NotFiniteError
-                Where the loss became NaN; the last good checkpoint is kept.
-            Interrupted
-                Where SIGTERM, SIGUSR1 or a notice of preemption stopped it; with a checkpoint, all is saved.
+        Raises
+        ------
+        ConfigError, DataError, CheckpointError
+            Before anything is trained or written.
+        NotFiniteError
+            Where the loss became NaN; the last good checkpoint is kept.
+        Interrupted
+            Where SIGTERM, SIGUSR1 or a notice of preemption stopped it; with a checkpoint, all is saved.
 
-            Notes
-            -----
-            At Ctrl-C `fit` saves the state and returns with a warning and `interrupted_` set, as `MLPClassifier` of
-            scikit-learn does; fitting again resumes. A loop over fits must check `interrupted_`, or the next fit
-            starts. A second Ctrl-C raises KeyboardInterrupt at once, and so does the first inside a search or an
-            ensemble of scikit-learn.
+        Notes
+        -----
+        At Ctrl-C `fit` saves the state and returns with a warning and `interrupted_` set, as `MLPClassifier` of
+        scikit-learn does; fitting again resumes. A loop over fits must check `interrupted_`, or the next fit
+        starts. A second Ctrl-C raises KeyboardInterrupt at once, and so does the first inside a search or an
+        ensemble of scikit-learn.
         """
         chosen = {key: getattr(self, key) for key in FitSettings.model_fields} | settings
         fields = FitSettings.model_fields

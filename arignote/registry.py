@@ -18,6 +18,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSeriali
 
 from arignote.advice import Advice
 from arignote.errors import Complaint, ConfigError, did_you_mean, nearest
+from arignote.part_type import OfTheClass, PartType, parameters_of
 from arignote.synonyms import advice_on
 
 __all__ = [
@@ -56,7 +57,7 @@ def plain(value: Any) -> Any:
     return value
 
 
-class Part(BaseModel):
+class Part(BaseModel, metaclass=PartType):
     """What every declared part is: frozen, typed, and refusing what it does not know."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, arbitrary_types_allowed=True)
@@ -66,6 +67,17 @@ class Part(BaseModel):
     @classmethod
     def _plain(cls, values: Any) -> Any:
         return plain(values)
+
+    @classmethod
+    def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
+        super().__pydantic_init_subclass__(**kwargs)
+        cls.__signature__ = OfTheClass()  # type: ignore[assignment]
+        cls.__doc__ = parameters_of(cls)
+
+    @classmethod
+    def _refused(cls, fault: ValidationError) -> ConfigError:
+        """Return a fault of the parameters in our words."""
+        return ConfigError(complaints_of(fault, cls))
 
 
 def as_pair(value: Any) -> Any:
@@ -218,10 +230,7 @@ def build(kind: str, spec: Any) -> Any:
     cls = find(kind, word)
     if inspect.isabstract(cls):
         raise ConfigError(f"{kind} {word!r} must define {', '.join(sorted(cls.__abstractmethods__))}")
-    try:
-        return cls(**params)
-    except ValidationError as fault:
-        raise ConfigError(complaints_of(fault, cls)) from None
+    return cls(**params)
 
 
 def dump(part: Part) -> list[Any]:

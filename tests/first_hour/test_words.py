@@ -5,7 +5,11 @@
 
 from __future__ import annotations
 
+import copy
+import inspect
 import json
+import pickle
+import pydoc
 import re
 import subprocess
 import sys
@@ -26,6 +30,7 @@ from arignote.synonyms import ROWS, advice_on
 
 DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "from-other-libraries.md"
 OUTPUT = ["ClassificationOutputLayer"]
+KINDS = ["activation", "augmentation", "initializer", "layer", "loss", "preprocess", "rule", "stop_rule", "updater"]
 SECTIONS = {"config": RunSpec, "data": DataSpec, "source": Source, "fit": FitSettings}
 # What a part cannot be built without.
 NEEDED = {
@@ -399,6 +404,66 @@ def test_the_classifier_is_completed_too_and_a_name_that_is_not_there_is_an_attr
 
     with pytest.raises(AttributeError, match="module 'arignote' has no attribute 'Classifier'"):
         _ = arignote.Classifier
+
+
+PARTS = sorted({cls for kind in KINDS for cls in names(kind).values()}, key=lambda cls: cls.__name__)
+
+
+def page(thing):
+    """Return what `help` prints."""
+    return pydoc.plain(pydoc.render_doc(thing))
+
+
+@pytest.mark.parametrize("cls", PARTS, ids=lambda cls: cls.__name__)
+def test_the_help_of_a_part_is_one_screen_about_the_part(cls):
+    text = page(cls)
+    assert len(text.splitlines()) <= 61
+    assert not re.search(r"model_|__pydantic|__fields__|Methods inherited from pydantic", text)
+    [signature] = re.findall(rf"^ \|  {cls.__name__}\((.*)\)$", text, re.M) or [""]
+    required = [name for name, field in cls.model_fields.items() if field.is_required()]
+    for name in cls.model_fields:
+        # A name alone must be given; types are in the docstring.
+        assert re.search(rf"\b{name}{'' if name in required else '='}", signature), name
+    for line in inspect.cleandoc(cls.__doc__).splitlines():
+        assert line in text
+
+
+def test_the_help_of_a_dense_layer_explains_its_own_and_its_inherited_parameters():
+    text = page(names("layer")["FCLayer"])
+    assert len(text.splitlines()) < 60
+    assert (
+        "FCLayer(*, n_units, activation=PReLU(), l1=0.0, l2=0.0, maxnorm=None, fix_params=False, load_params=None, "
+        "use_bias=True, W=None, b=None, name=None)"
+    ) in text
+    for words in ("n_units : int >= 1", "l1, l2 : float >= 0", "name : str, optional", "output_shape(self, shape:"):
+        assert words in text
+
+
+def test_what_help_leaves_out_is_still_there():
+    layer = names("layer")["FCLayer"](n_units=3, activation=["maxout", {"maxout_k": 2}])
+    for again in (pickle.loads(pickle.dumps(layer)), copy.copy(layer), copy.deepcopy(layer), layer.model_copy()):
+        assert again == layer and again.n_units == 3 and hash(type(again)) == hash(type(layer))
+    assert layer != layer.model_copy(update={"n_units": 4})
+    assert layer.model_dump(mode="json")["activation"] == ["maxout", {"maxout_k": 2}]
+
+
+def test_a_part_that_is_called_says_what_is_wrong_in_the_words_of_a_config():
+    FCLayer = names("layer")["FCLayer"]
+    assert faults(lambda: FCLayer(units=64)) == "units: unknown parameter 'units'. Write \"n_units\": 64"
+    assert faults(lambda: FCLayer(n_units=-5)) == "n_units must be an integer >= 1; got -5"
+    assert faults(lambda: FCLayer(64)) == "FCLayer takes its parameters by name, FCLayer(n_units=...); got (64,)"
+
+
+def test_the_help_of_the_classifier_has_its_methods_and_those_of_scikit_learn_alone():
+    text = page(NNClassifier)
+    methods = re.findall(r"^ \|  (\w+)\(", text, re.M)
+    assert {"fit", "predict", "predict_proba", "evaluate", "summary", "load", "score", "get_params"} <= set(methods)
+    assert not [name for name in methods if name.endswith("_request") or name.startswith("__") > (name == "__init__")]
+    # One indentation throughout the parameters of fit.
+    assert re.search(r"^ \|      X : array", text, re.M) and re.search(r"^ \|      n_epochs : default 50", text, re.M)
+    assert re.search(r"^ \|      Returns\n \|      -------\n \|      NNClassifier", text, re.M)
+    assert len(text.splitlines()) < 400
+    assert callable(NNClassifier.set_fit_request)
 
 
 if __name__ == "__main__":
