@@ -46,7 +46,7 @@ Which = Annotated[str | None, typer.Option(help="best, last, or the number of an
 Set = Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Write a key of the config.")]
 Config = Annotated[Path, typer.Argument(help="A YAML or JSON file.")]
 FEATURES = typer.Option(
-    help="file.h5:/path, file.npy, file.npz:key, file.csv:column,column, file.parquet:column, folder of images."
+    help="file.h5:/path, file.npy, file.npz:key, file.csv:columns, file.parquet:columns, folder of images."
 )
 Features = Annotated[str, FEATURES]
 Color = Annotated[str | None, typer.Option(help="Of images of several colours in HDF5: a label, or a position.")]
@@ -235,7 +235,9 @@ def summary(config: Config, set_: Set = None, data_dir: DataDir = None) -> None:
         from arignote.data.rows import rows_of
         from arignote.data.sources import open_source
 
-        features, labels = open_source(spec.data.train, data_dir or config.parent, load=False)
+        features, labels = open_source(
+            spec.data.train, data_dir or config.parent, load=False, others=spec.data.others()
+        )
         axes = spec.data.train.axes or spec.fit.get("axes")
         rows = rows_of(features, labels, what=features.where, allow_nonfinite=True, axes=axes)
         n_in, n_classes = rows.n_in, len(np.unique(np.asarray(rows.y)))
@@ -317,7 +319,7 @@ def _images(features: Any, color: str | None, axes: str | None) -> Any:
         raise ConfigError(f"--axes must be NCHW, NHWC or NHW; got {axes!r}")
     if color is None and axes is None:
         return features
-    found = get_reader(features, color=int(color) if color and color.isdigit() else color)
+    found = features if color is None else get_reader(features, color=int(color) if color.isdigit() else color)
     return Data(found, axes=axes)
 
 

@@ -20,7 +20,7 @@ from arignote.layers.architecture import parse
 from arignote.plain_yaml import load_yaml
 from arignote.registry import complaints_of, plain
 from arignote.replacing import replacing
-from arignote.spec import DataSpec, FitSettings, RunSpec, Source
+from arignote.spec import CSVFormat, DataSpec, FitSettings, RunSpec, Source
 from arignote.storage import is_url
 
 __all__ = ["override", "read_config", "read_layers", "write_settings"]
@@ -164,6 +164,9 @@ def _of_sections(values: dict[str, Any]) -> list[Complaint]:
     if isinstance(data, dict):
         sources = {name: data[name] for name in DataSpec.model_fields if isinstance(data.get(name), dict)}
         for name, part in sources.items():
+            if isinstance(part.get("csv"), dict):
+                found += _faults(CSVFormat, part["csv"], "data", name, "csv")
+                part = part | {"csv": None}
             found += _faults(Source, part, "data", name)
         found += _faults(DataSpec, data | dict.fromkeys(sources, Source(features="checked")), "data")
         values = values | {"data": None}

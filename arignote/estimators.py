@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.exceptions import NotFittedError
 
-from arignote.data.arrays import Data, check_feature_names
+from arignote.data.arrays import Data, check_feature_names, feature_names
 from arignote.data.images import ImageFolderReader
 from arignote.data.labels import encode_labels
 from arignote.data.prepared import Given
@@ -167,9 +167,9 @@ class NNClassifier(ClassifierMixin, BaseEstimator, metaclass=_Listed):  # type: 
             Labels of any kind.
         valid, test : float, array of int, (X, y) or Data, optional
             Fractions of all rows, or row numbers, held out; or data of their own.
-        sample_weight : array (rows,), optional
-            How much each row counts in the training loss.
-        groups : array (rows,), optional
+        sample_weight : array (rows,) or str, optional
+            How much each row counts in the training loss; a string names a source, such as "file.csv:weight".
+        groups : array (rows,) or str, optional
             Rows of a group stay together where fractions are held out.
         {settings}
 
@@ -298,14 +298,29 @@ class NNClassifier(ClassifierMixin, BaseEstimator, metaclass=_Listed):  # type: 
 
     def _rows(self, X: Any, y: Any = None) -> Rows:
         self._check_fitted()
-        check_feature_names(getattr(self, "feature_names_in_", ()), X, "X")
-        fit = self.state_.spec["fit"]
+        names = [str(name) for name in getattr(self, "feature_names_in_", ())]
+        check_feature_names(names, X, "X")
+        fit, data = self.state_.spec["fit"], self.state_.data
         architecture = self.network_.architecture
         channel = getattr(architecture.placed[0].layer, "channel", None)
         if isinstance(X, str | Path) and os.path.isdir(os.path.expanduser(os.path.expandvars(X))):
             mode = {1: "L", 3: "RGB"}.get(architecture.n_in[0])
             X = ImageFolderReader(X, architecture.n_in[1:], mode) if len(architecture.n_in) == 3 else X
-        return self._as_seen(rows_of(X, y, allow_nonfinite=self.allow_nonfinite, axes=fit.get("axes"), channel=channel))
+        rows = rows_of(
+            X,
+            y,
+            allow_nonfinite=self.allow_nonfinite,
+            axes=fit.get("axes"),
+            channel=channel,
+            columns=tuple(names or data.get("columns", ())),
+            csv=data.get("csv"),
+        )
+        if names and not feature_names(X) and not rows.reader.columns:
+            # In the words of scikit-learn.
+            who = type(self).__name__
+            text = f"X does not have valid feature names, but {who} was fitted with feature names"
+            warnings.warn(text, ArignoteWarning, stacklevel=3)
+        return self._as_seen(rows)
 
     def _as_seen(self, rows: Rows) -> Rows:
         """Return rows with the preprocessing of the run; DataError where their shape is not that of the network."""

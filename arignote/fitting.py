@@ -11,9 +11,9 @@ from typing import Any
 from pydantic import ValidationError
 
 from arignote.data.arrays import Data
-from arignote.data.prepared import Given
+from arignote.data.prepared import Given, other_sources
 from arignote.data.rows import rows_of
-from arignote.data.sources import open_source
+from arignote.data.sources import get_reader, open_source
 from arignote.engine.network import Network, check_shapes, copy_into
 from arignote.engine.setup import Setup
 from arignote.errors import CheckpointError, ConfigError
@@ -155,7 +155,8 @@ def fit_network(
     if settings.verbose:
         settings = settings.model_copy(update={"observers": (*settings.observers, ProgressLines())})
     if settings.checkpoint is not None and settings.checkpoint.endswith("/"):
-        rows = rows_of(given.x, given.y, allow_nonfinite=True, axes=settings.axes, channel=given.channel)
+        others = other_sources(given)
+        rows = rows_of(given.x, given.y, allow_nonfinite=True, axes=settings.axes, channel=given.channel, others=others)
         chosen = {key: value for key, value in settings.model_dump(mode="json").items() if decides(key)}
         decisive = [[dump(layer) for layer in layers], chosen, [seed, rows.fingerprint()]]
         settings = settings.model_copy(update={"checkpoint": stem_in(settings.checkpoint, name, decisive)})
@@ -177,14 +178,21 @@ def of_config(spec: RunSpec, base: Path, **settings: Any) -> tuple[list[Layer], 
     """Return the layers, the data and the settings of a config; for what is given here see `fit_config`."""
     assert spec.data is not None
     source = spec.data.train
+    others = spec.data.others()
+    features, labels = open_source(source, base, others=others)
     parts: dict[str, Any] = {
-        name: Data(*open_source(part, base, like=source), axes=part.axes) if isinstance(part, Source) else part
+        name: Data(*open_source(part, base, like=source, columns=features.columns), axes=part.axes)
+        if isinstance(part, Source)
+        else part
         for name, part in (("valid", spec.data.valid), ("test", spec.data.test))
     }
+    for name in ("groups", "sample_weight"):
+        if name in others:
+            parts[name] = get_reader(others[name], labels=True, base=base, csv=source.csv)
     axes = {} if source.axes is None else {"axes": source.axes}
     return (
         parse(spec.layers, spec.layer_defaults),
-        Given(*open_source(source, base), **parts),
+        Given(features, labels, **parts),
         settings_of(spec.fit | axes | settings),
     )
 

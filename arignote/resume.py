@@ -95,8 +95,8 @@ def other_than(stored: TrainingState, new: TrainingState) -> list[str]:
 
 
 def _of_data(state: TrainingState) -> dict[str, Any]:
-    """Return what decides of the data: the values, whatever their columns are called and however they were split."""
-    values = {name: part for name, part in state.data.items() if name not in ("feature_names", "split")}
+    """Return what decides of the data: the values, whatever their columns are called, however written and split."""
+    values = {name: part for name, part in state.data.items() if name not in ("feature_names", "csv", "split")}
     return {"classes": state.classes, "data": values}
 
 

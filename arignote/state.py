@@ -17,6 +17,7 @@ from typing_extensions import TypedDict
 from arignote.fields import MOST_THREADS
 from arignote.optim.rules import RuleState
 from arignote.progress import Best, History, Progress
+from arignote.spec import table_format
 from arignote.tensors import as_arrays
 
 __all__ = ["MOST_LAYERS", "TrainingState"]
@@ -275,6 +276,11 @@ def _check(plain: _Plain, epoch_loss: NDArray[Any], columns: Mapping[str, NDArra
     names = plain["data"].get("feature_names", [])
     if not (isinstance(names, list) and all(isinstance(name, str) for name in names)):
         raise ValueError(f"data.feature_names is {names!r:.100}")
+    places = plain["data"].get("columns", [])
+    if not (isinstance(places, list) and all(type(place) is int and 0 <= place < _LARGEST_COUNT for place in places)):
+        raise ValueError(f"data.columns is {places!r:.100}")
+    # Raises a ValueError too.
+    table_format(plain["data"].get("csv"))
     n_threads = plain["environment"].get("n_threads", 1)
     if type(n_threads) is not int or not 1 <= n_threads <= MOST_THREADS:
         raise ValueError(f"environment.n_threads is {n_threads!r:.100}; it must be an integer from 1 to {MOST_THREADS}")

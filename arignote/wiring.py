@@ -153,7 +153,8 @@ def _with_memory(run: Run, stored: Iterator[tuple[str, TrainingState]]) -> Itera
 def _begin(run: Run, stored: TrainingState | None) -> Begun:
     """Put a fit together, as it begins."""
     seed = run.seed if run.seed is not None else stored.rng if stored is not None else draw_seed()
-    prepared, settings = prepare(run.data, run.settings, seed, None if stored is None else _learned(run, stored))
+    learned, known = (None, None) if stored is None else (_learned(run, stored), stored.class_labels)
+    prepared, settings = prepare(run.data, run.settings, seed, learned, known)
     rows, labels = prepared.parts["train"]
     order = order_of(rows, settings.shuffle, labels if settings.balance_classes else None)
     architecture = declare(run.layers, rows.n_in, len(prepared.classes))

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from arignote.data.hdf import Table, open_table, tables_of
+from arignote.data.hdf import Table, columns_of, open_table, tables_of
 from arignote.data.hdf.heaps import check_heaps
 from arignote.data.reader import Reader
 from arignote.errors import DataError
@@ -74,6 +74,8 @@ class HDFReader(Reader):
             self.where = f"{fname}:/{self._name.strip('/')}"
             found = self._table_of(file)
             self.shape, self.dtype = found.shape, found.dtype
+            names = tuple(found.names if columns is None else columns)
+            self.columns = names if found.names and found.shape[1:] == (len(names),) else ()
             self.chunk_rows = None if asarray else found.block_rows
             self._whole = found.read(0, len(found)) if asarray else None
 
@@ -180,6 +182,12 @@ def tables_in(path: str | Path) -> list[str]:
     """Return the tables of a file that `HDFReader` takes."""
     with _file(str(path), None) as file:
         return tables_of(file)
+
+
+def columns_in(path: str | Path, table: str) -> list[str]:
+    """Return the names of all columns of a table of a file, whatever they hold."""
+    with _file(str(path), table) as file:
+        return columns_of(file, table)
 
 
 def _only(file: h5py.File) -> str:

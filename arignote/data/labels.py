@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from arignote.errors import DataError
 from arignote.registry import plain
 
-__all__ = ["check_labels", "encode_labels", "find_classes", "weights_of_classes"]
+__all__ = ["check_labels", "encode_labels", "find_classes", "like_classes", "weights_of_classes"]
 
 
 def check_labels(y: Any, what: str) -> NDArray[Any]:
@@ -71,8 +71,16 @@ def find_classes(labels: NDArray[Any], n_classes: int | None) -> NDArray[Any]:
     return classes
 
 
+def like_classes(labels: NDArray[Any], classes: NDArray[Any]) -> NDArray[Any]:
+    """Return whole numbers as text where the classes are text: as one column of a file may be read in either way."""
+    if classes.dtype.kind != "U" or labels.dtype.kind not in "iu":
+        return labels
+    return np.array([str(label) for label in labels.tolist()])
+
+
 def encode_labels(labels: NDArray[Any], classes: NDArray[Any], what: str) -> NDArray[np.int64]:
     """Return the position of each label in `classes`; DataError names the first that is not there."""
+    labels = like_classes(labels, classes)
     try:
         at = np.searchsorted(classes, labels).clip(max=len(classes) - 1)
         good = classes[at] == labels

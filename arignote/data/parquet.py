@@ -57,6 +57,7 @@ class ParquetReader(Pieces):
         self.dtype, self._widths = np.result_type(*(dtype for dtype, _ in found)), [width for _, width in found]
         inner = () if self.alone and self._widths == [0] else (sum(width or 1 for width in self._widths),)
         self.shape = (sum(sizes.values()), *inner)
+        self.columns = () if any(self._widths) else tuple(self._names)
 
     @classmethod
     def names_in(cls, path: Path) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -13,14 +14,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from arignote.data.arrays import Data, DataWithHoldoutPartitions, check_feature_names, feature_names
-from arignote.data.labels import encode_labels, find_classes, weights_of_classes
+from arignote.data.columns import Names
+from arignote.data.labels import encode_labels, find_classes, like_classes, weights_of_classes
 from arignote.data.partition import partition
 from arignote.data.preprocess import Pipeline
+from arignote.data.reader import Reader
 from arignote.data.rows import Rows, rows_of
+from arignote.data.sources import read_source
 from arignote.errors import ArignoteWarning, DataError
 from arignote.spec import FitSettings
 
-__all__ = ["Given", "Prepared", "prepare", "split_of"]
+__all__ = ["Given", "Prepared", "other_sources", "prepare", "split_of"]
 
 
 @dataclass(frozen=True)
@@ -32,7 +36,7 @@ class Given:
     x, y : object
         What `rows_of` takes.
     valid, test : float, array of row numbers, or data; optional
-    sample_weight, groups : array (rows,), optional
+    sample_weight, groups : array (rows,) or source, optional
         Of the rows of `x`: how much each counts, and which of them may not be parted.
     n_classes : int, optional
         As the output layer has it.
@@ -65,7 +69,11 @@ class Prepared:
     preprocess : dict of str to array
         What the preprocessing has learned.
     feature_names : list of str
-        Of the columns of a DataFrame.
+        Of the columns of a DataFrame, or of a table of a file.
+    columns : list of int
+        Positions of the columns of a table without header.
+    csv : dict
+        What was given of the format of a text table.
     """
 
     parts: dict[str, tuple[Rows, NDArray[np.int64]]]
@@ -73,6 +81,8 @@ class Prepared:
     weights: NDArray[np.float32] | None = None
     preprocess: dict[str, NDArray[Any]] = field(default_factory=dict)
     feature_names: list[str] = field(default_factory=list)
+    columns: list[int] = field(default_factory=list)
+    csv: dict[str, Any] = field(default_factory=dict)
 
     def fingerprint(self) -> dict[str, Any]:
         """Return the fingerprints of all parts, and of the weights where there are, and the names of columns."""
@@ -80,13 +90,16 @@ class Prepared:
         found: dict[str, Any] = {name: rows.fingerprint(of_readers) for name, (rows, _) in self.parts.items()}
         if self.weights is not None:
             found["weights"] = hashlib.sha256(self.weights.tobytes()).hexdigest()
-        if self.feature_names:
-            found["feature_names"] = self.feature_names
-        return found
+        told = {"feature_names": self.feature_names, "columns": self.columns, "csv": self.csv}
+        return found | {name: value for name, value in told.items() if value}
 
 
 def prepare(
-    given: Given, settings: FitSettings, seed: int, learned: Mapping[str, NDArray[Any]] | None = None
+    given: Given,
+    settings: FitSettings,
+    seed: int,
+    learned: Mapping[str, NDArray[Any]] | None = None,
+    known: NDArray[Any] | None = None,
 ) -> tuple[Prepared, FitSettings]:
     """Check the data, split it, number the classes, learn the preprocessing.
 
@@ -100,10 +113,14 @@ def prepare(
         Seed of the run.
     learned : dict of str to array, optional
         What the preprocessing has learned already.
+    known : array (n_classes,), optional
+        Classes of the run that is resumed. Where they are text, whole numbers are labels as text: until version 0.2
+        those of a text table were read so.
     """
     settings = _as_data_says(given.x, settings)
-    names = feature_names(given.x)
-    rows, fractions, numbers = _rows_of_parts(given, settings, names)
+    rows, fractions, numbers = _rows_of_parts(given, settings)
+    if known is not None:
+        rows = {name: replace(part, y=like_classes(np.asarray(part.y), known)) for name, part in rows.items()}
     labels = rows["train"].y
     assert labels is not None
     classes = find_classes(labels, given.n_classes)
@@ -127,7 +144,26 @@ def prepare(
         if is_new:
             warnings.warn(text, ArignoteWarning, stacklevel=6)
         settings = settings.model_copy(update={"batch_size": n_train})
-    return Prepared(parts, classes, weights, dict(learned), names), settings
+    reader = rows["train"].reader
+    names = feature_names(given.x) or [name for name in reader.columns if isinstance(name, str)]
+    places = [place for place in reader.columns if isinstance(place, int)]
+    csv = dict(reader.origin.csv) if reader.origin is not None else {}
+    return Prepared(parts, classes, weights, dict(learned), names, places, csv), settings
+
+
+def other_sources(given: Given) -> dict[str, Any]:
+    """Return the sources that the data names beside the features, by what they are."""
+    found = {"labels": _parted(given.x, given.y)[1], "groups": given.groups, "sample_weight": given.sample_weight}
+    for name, part in (("valid", given.valid), ("test", given.test)):
+        found[f"labels of {name}"] = _parted(part)[1]
+    return {role: source for role, source in found.items() if isinstance(source, str | os.PathLike | Reader)}
+
+
+def _parted(x: Any, y: Any = None) -> tuple[Any, Any]:
+    """Return features and labels of (x, y) or `Data`."""
+    if isinstance(x, Data):
+        return x.features, x.labels if y is None else y
+    return x if isinstance(x, tuple) and len(x) == 2 and y is None else (x, y)
 
 
 def _as_data_says(x: Any, settings: FitSettings) -> FitSettings:
@@ -144,15 +180,23 @@ def _as_data_says(x: Any, settings: FitSettings) -> FitSettings:
 
 
 def _rows_of_parts(
-    given: Given, settings: FitSettings, names: list[str]
+    given: Given, settings: FitSettings
 ) -> tuple[dict[str, Rows], dict[str, float], dict[str, NDArray[np.int64]]]:
     """Return the rows of each part that has data of its own, and which fractions or rows of "train" the others are."""
     x, valid, test = given.x, given.valid, given.test
     if isinstance(x, DataWithHoldoutPartitions):
         valid = x.valid_frac or None if valid is None else valid
         test = x.test_frac or None if test is None else test
-    see = partial(rows_of, allow_nonfinite=settings.allow_nonfinite, axes=settings.axes, channel=given.channel)
+    see = partial(
+        rows_of,
+        allow_nonfinite=settings.allow_nonfinite,
+        axes=settings.axes,
+        channel=given.channel,
+        others=other_sources(given),
+    )
     rows = {"train": see(x, given.y, what="X")}
+    names = feature_names(x)
+    columns: Names = tuple(names) or rows["train"].reader.columns
     if rows["train"].y is None:
         raise DataError("a classifier needs labels: fit(X, y), or fit((X, y))")
     fractions: dict[str, float] = {}
@@ -165,8 +209,8 @@ def _rows_of_parts(
         elif _are_row_numbers(part):
             numbers[name] = _row_numbers(name, part, len(rows["train"]))
         elif part is not None:
-            check_feature_names(names, part, name)
-            rows[name] = see(part, what=name)
+            check_feature_names([column for column in columns if isinstance(column, str)], part, name)
+            rows[name] = see(part, what=name, columns=columns)
             if rows[name].y is None:
                 raise DataError(f"{name} must be a fraction, row numbers, (X, y) or Data with labels")
     return rows, fractions, numbers
@@ -217,7 +261,8 @@ def _row_numbers(name: str, part: Any, n_rows: int) -> NDArray[np.int64]:
 
 
 def _per_row(name: str, values: Any, n_rows: int) -> NDArray[Any]:
-    array = np.asarray(values)
+    is_source = isinstance(values, str | os.PathLike) or hasattr(values, "iter_epoch")
+    array = np.asarray(read_source(values, labels=True) if is_source else values)
     if array.shape != (n_rows,):
         raise DataError(f"{name} must have the shape ({n_rows},), one for each row of X; got {array.shape}")
     if array.dtype == object and (array[0] is None or len({type(value) for value in array}) > 1):

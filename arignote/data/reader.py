@@ -7,6 +7,7 @@ import threading
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -14,13 +15,38 @@ from numpy.typing import NDArray
 
 from arignote.errors import ArignoteError, DataError
 
-__all__ = ["IN_MEMORY", "ArrayReader", "OwnReader", "Reader", "check_reader", "reader_of"]
+__all__ = ["IN_MEMORY", "ArrayReader", "Origin", "OwnReader", "Reader", "check_reader", "reader_of"]
 
 Array = NDArray[Any]
 
 # Bytes. A larger file is not loaded, and of larger data a sample is fingerprinted.
 IN_MEMORY = 256_000_000
 Rows = slice | NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Which table of which file a reader reads.
+
+    Attributes
+    ----------
+    path : str
+        The file.
+    table : str
+        Of an HDF5 file.
+    is_whole : bool
+        Whether its columns were not named one by one.
+    csv : dict
+        What was given of the format of a text table.
+    told : str
+        What was found of it.
+    """
+
+    path: str
+    table: str = ""
+    is_whole: bool = True
+    csv: Mapping[str, Any] = field(default_factory=dict)
+    told: str = ""
 
 
 class Reader(ABC):
@@ -40,6 +66,10 @@ class Reader(ABC):
         Rows that lie together and are best read together; None where any single row is read at no cost.
     is_sequential : bool
         Whether chunks are best read in their order too.
+    columns : tuple of str or of int
+        Names of the columns of a table; their positions where it has no header; empty where there are none.
+    origin : Origin or None
+        Of columns of a file.
 
     Examples
     --------
@@ -63,6 +93,8 @@ class Reader(ABC):
     dtype: np.dtype[Any]
     chunk_rows: int | None = None
     is_sequential: bool = False
+    columns: tuple[str, ...] | tuple[int, ...] = ()
+    origin: Origin | None = None
 
     def __len__(self) -> int:
         return self.shape[0]

@@ -6,16 +6,18 @@ import hashlib
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from arignote.data.arrays import Alter, Data, told
+from arignote.data.columns import Names
 from arignote.data.datasets import features_and_labels, is_dataset
 from arignote.data.labels import check_labels
 from arignote.data.reader import IN_MEMORY, ArrayReader, Reader
-from arignote.data.sources import LABELS, get_reader, read_source
+from arignote.data.sources import LABELS, get_reader, is_text_source, read_source, with_columns
 from arignote.errors import DataError
 
 __all__ = ["BLOCK_BYTES", "Rows", "rows_of"]
@@ -174,6 +176,9 @@ def rows_of(
     allow_nonfinite: bool = False,
     axes: str | None = None,
     channel: str | None = None,
+    columns: Names = (),
+    others: Mapping[str, Any] | None = None,
+    csv: Mapping[str, Any] | None = None,
 ) -> Rows:
     """Check features and labels and return them as `Rows`.
 
@@ -191,6 +196,13 @@ def rows_of(
         Of images: "NCHW", "NHWC", "NHW".
     channel : str, optional
         Which channel of a dict the network sees.
+    columns : tuple of str or of int, optional
+        Columns that the network was trained on, by name (by position in a table without header): a table of a file is
+        read in this order.
+    others : dict of str to source, optional
+        What else the data names, which is no feature: "labels", "groups" ...
+    csv : dict, optional
+        Format of text tables, where it is not found by looking.
     """
     alter = alter_labels = window = None
     if isinstance(x, Data):
@@ -207,20 +219,25 @@ def rows_of(
     if is_dataset(x):
         x, labels_there = features_and_labels(x)
         y = labels_there if y is None else y
-    if isinstance(x, str | os.PathLike) or hasattr(x, "iter_epoch"):
-        reader = get_reader(x)
+    others = {"labels": y} | dict(others or {}) if _is_source(y) else others
+    if isinstance(x, str | os.PathLike):
+        reader = get_reader(x, like=columns, others=others, csv=_format_of(x, csv))
+    elif hasattr(x, "iter_epoch"):
+        reader = with_columns(get_reader(x), columns, others)
     else:
         reader = ArrayReader(_numbers(x, what))
     n_rows = reader.shape[0] if reader.shape else 0
     n_rows = n_rows if window is None else len(range(*window.indices(n_rows)))
     if isinstance(reader, ArrayReader) and window is not None and reader.shape:
+        columns, origin = reader.columns, reader.origin
         reader = ArrayReader(reader.array[window])
+        reader.columns, reader.origin = columns, origin
     _check(reader, what, allow_nonfinite)
     rows = Rows(reader, what=what, axes=axes, lenient=allow_nonfinite, alter=alter, stamp=reader.stamp())
     if axes is not None and len(reader.shape) != len(axes):
         raise DataError(f"{what} has the shape {reader.shape}; axes {axes!r} name {len(axes)} axes")
     if y is not None:
-        given = read_source(y, labels=True) if isinstance(y, str | os.PathLike) or hasattr(y, "iter_epoch") else y
+        given = read_source(y, labels=True, csv=_format_of(y, csv)) if _is_source(y) else y
         if window is not None:
             given = np.asarray(given)[window]
         theirs = str(y) if isinstance(y, str | os.PathLike) else y.where if isinstance(y, Reader) else ""
@@ -233,6 +250,15 @@ def rows_of(
         if not len(rows):
             raise DataError(f"{what} is empty: rows {window.start} to {window.stop or 'the end'} of {len(reader)}")
     return rows
+
+
+def _is_source(y: Any) -> bool:
+    return isinstance(y, str | os.PathLike) or hasattr(y, "iter_epoch")
+
+
+def _format_of(src: Any, csv: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
+    """Return the format of text tables for a source that is one."""
+    return csv if csv and isinstance(src, str | os.PathLike) and is_text_source(os.fspath(src), Path()) else None
 
 
 def _channel(x: Mapping[str, Any], y: Any, channel: str | None, what: str) -> tuple[Any, Any]:

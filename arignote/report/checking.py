@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from arignote.data.augment import Augmentation, augmented_to
+from arignote.data.columns import Names
 from arignote.data.labels import encode_labels, find_classes, weights_of_classes
 from arignote.data.preprocess import Pipeline
 from arignote.data.rows import Rows, rows_of
@@ -44,7 +45,7 @@ def check_data(data: DataSpec, layers: list[Layer], settings: FitSettings, base:
         Where something does not fit.
     """
     axes = data.train.axes or settings.axes
-    train, labels, told = _opened("train", data.train, data.train, axes, base)
+    train, labels, told = _opened("train", data.train, data.train, axes, base, others=data.others())
     classes = find_classes(labels, getattr(layers[-1], "n_classes", None))
     y = encode_labels(labels, classes, "train")
     yield told
@@ -58,7 +59,8 @@ def check_data(data: DataSpec, layers: list[Layer], settings: FitSettings, base:
     architecture = declare(layers, first.n_in, len(classes))
     for name, source in (("valid", data.valid), ("test", data.test)):
         if isinstance(source, Source):
-            rows, labels, told = _opened(name, source, data.train, source.axes or axes, base)
+            columns = train.reader.columns
+            rows, labels, told = _opened(name, source, data.train, source.axes or axes, base, columns=columns)
             if rows.n_in != train.n_in:
                 raise DataError(
                     f"{name}: an example of {rows.reader.where} has the shape {rows.n_in}, one of train {train.n_in}"
@@ -73,10 +75,24 @@ def check_data(data: DataSpec, layers: list[Layer], settings: FitSettings, base:
     yield f"first batch: {len(x)} examples of {x.shape[1:]} {x.dtype} come to the network"
 
 
-def _opened(name: str, source: Source, train: Source, axes: str | None, base: Path) -> tuple[Rows, NDArray[Any], str]:
-    """Return the rows of a source, their labels, and what is told of it."""
-    features, labels = open_source(source, base, load=False, like=train)
+def _opened(
+    name: str, source: Source, train: Source, axes: str | None, base: Path, **how: Any
+) -> tuple[Rows, NDArray[Any], str]:
+    """Return the rows of a source, their labels, and what is told of it; `how` goes to `open_source`."""
+    features, labels = open_source(source, base, load=False, like=train, **how)
     rows = rows_of(features, labels, what=f"{name}: {features.where}", allow_nonfinite=True, axes=axes)
     assert rows.y is not None
     told = f"{name}: {features.where} {features.shape} {features.dtype}, labels {labels.where} {labels.dtype}"
+    if features.columns:
+        told += f"; columns {_shortened(features.columns)}"
+    if features.origin is not None and features.origin.told:
+        told += f"; {features.origin.told}"
     return rows, rows.y, told
+
+
+def _shortened(columns: Names) -> str:
+    """Return the names of columns: a range of positions, the first and the last where there are many."""
+    if isinstance(columns[0], int) and list(columns) == list(range(columns[0], columns[0] + len(columns))):
+        return f"{columns[0]}:{columns[0] + len(columns)}"
+    words = list(map(str, columns))
+    return ", ".join(words if len(words) <= 8 else [*words[:4], "...", *words[-2:]])

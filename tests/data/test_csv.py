@@ -129,7 +129,6 @@ def test_names_that_are_in_part_numbers_are_read_letter_by_letter_when_told_so(c
         (b"a\n" + b"x\n" * 5000 + b"1\n", "a", r"row 0 \(line 2\) holds 'x'"),
         (b"width,height\n1,2\n", "widht", r"no column 'widht'. Did you mean 'width'\? There are: width, height"),
         (b"a,a\n1,2\n", None, "columns of the same name, 'a'"),
-        (b"5.1,3.5\n4.9,3.0\n", None, "line 1: holds numbers, where the names"),
         (b"a,b\n1,2\n\xe9,3\n", None, "line 3: is not UTF-8"),
         ("a,b\n1,2\n".encode("utf-16"), None, "line 1: is not UTF-8"),
         (b'a,b\n1,2\n"3,4\n5,6\n', None, "line 3: has 1 fields"),
@@ -143,6 +142,71 @@ def test_faults_of_a_csv_are_told_with_their_line(csv, content, columns, told):
     with pytest.raises(DataError, match=told) as fault:
         CSVReader(path, columns)
     assert str(path) in str(fault.value)
+
+
+def test_comment_lines_between_the_rows_are_no_rows_wherever_pieces_end(csv):
+    rows = [f"{i},{i * 0.5}" for i in range(9000)]
+    rows = [text for i, row in enumerate(rows) for text in ([f"# {i}", row] if i % 4096 in (0, 1, 4095) else [row])]
+    reader = CSVReader(csv("# first\na,b\n" + "\n".join(rows) + "\n# last\n"))
+    assert reader.dialect.comment == "#" and reader.shape == (9000, 2)
+    expected = np.array([[i, i * 0.5] for i in range(9000)])
+    assert np.array_equal(reader.read(slice(0, None)), expected)
+    check_reader(reader)
+
+
+def test_a_mark_of_comments_within_quotes_is_text(csv):
+    path = csv('# first\nname,n\n"two\n# lines",1\n"#3",2\n')
+    assert CSVReader(path, "name").read(slice(0, 2)).tolist() == ["two\n# lines", "#3"]
+
+
+def test_a_table_without_header_has_columns_by_position(csv):
+    path = csv("5.1,3.5,setosa\n4.9,3.0,other\n")
+    assert CSVReader.names_in(path) == ["0", "1", "2"]
+    reader = CSVReader(path, ["1", "0"])
+    assert reader.columns == (1, 0) and reader.read(slice(0, 2)).tolist() == [[3.5, 5.1], [3.0, 4.9]]
+    assert CSVReader(path, "2").read(slice(0, 2)).tolist() == ["setosa", "other"]
+
+
+@pytest.mark.parametrize("delimiter", [";", "\t", "  "])
+def test_decimal_commas_are_those_of_pandas(csv, delimiter):
+    frame = pd.DataFrame(np.random.default_rng(3).normal(size=(5000, 2)), columns=["a", "b"])
+    text = "".join(delimiter.join(f"{v!r}".replace(".", ",") for v in row) + "\n" for row in frame.values.tolist())
+    reader = CSVReader(csv(f"a{delimiter}b\n{text}"))
+    assert np.array_equal(reader.read(slice(0, None)), frame.to_numpy())
+
+
+def test_text_among_decimal_commas_is_named_not_the_numbers(csv):
+    with pytest.raises(DataError, match=r"column 'a': row 2 \(line 4\) holds 'oops'"):
+        CSVReader(csv("a;b\n1,5;2\n2,5;3\noops;4\n"))
+
+
+@pytest.mark.parametrize(
+    ("words", "expected", "dtype"),
+    [
+        (["10", "2", "-3"], [10, 2, -3], np.int64),
+        (["1.0", "2"], [1.0, 2.0], np.float64),
+        (["1.5", "1e3"], [1.5, 1000.0], np.float64),
+        (["01", "2"], ["01", "2"], object),
+        (["1", "1234567890123456789012"], ["1", "1234567890123456789012"], object),
+        (["nan", "1"], ["nan", "1"], object),
+        (["NA", "1"], ["NA", "1"], object),
+        (["yes", "no"], ["yes", "no"], object),
+    ],
+    ids=str,
+)
+def test_labels_are_integers_numbers_or_text_as_all_of_them_are_written(csv, words, expected, dtype):
+    reader = CSVReader(csv("x,y\n" + "".join(f"1,{word}\n" for word in words)), "y", labels=True)
+    found = reader.read(slice(0, len(words)))
+    assert reader.dtype == found.dtype == dtype and found.tolist() == expected
+
+
+def test_labels_of_many_pieces_are_of_one_kind(csv):
+    path = csv("y\n" + "1\n" * 5000 + "0.5\n")
+    assert CSVReader(path, "y", labels=True).read(slice(0, 1)).tolist() == [1.0]
+    path = csv("y\n" + "1\n" * 5000 + "a\n")
+    assert CSVReader(path, "y", labels=True).read(slice(0, 1)).tolist() == ["1"]
+    with pytest.raises(DataError, match="labels=True is for a single column"):
+        CSVReader(path, labels=True)
 
 
 def test_a_missing_file_is_told(tmp_path):

@@ -13,7 +13,7 @@ from arignote.data.hdf.attributes import attribute, child, dataset, plain_of, se
 from arignote.data.hdf.parts import Part, Table, field_of, objects, part_of, plan
 from arignote.errors import DataError
 
-__all__ = ["blocks", "frame"]
+__all__ = ["axis_labels", "blocks", "frame"]
 
 Array = NDArray[Any]
 
@@ -35,12 +35,12 @@ def frame(group: Any, where: str, kind: str, columns: Sequence[str] | None) -> T
         axes = ("index",) if series else ("axis0", "axis1")
         if any(text_of(group, f"{axis}_variety") == "multi" for axis in axes):
             raise DataError(f"{where}: has a MultiIndex, which is not read; save it after reset_index()")
-        names = ["values"] if series else _axis(group, "axis0")
+        names = ["values"] if series else axis_labels(group, "axis0")
         n_blocks = 1 if series else int(attribute(group, "nblocks"))
         pieces = (
             [("values", names)]
             if series
-            else [(f"block{i}_values", _axis(group, f"block{i}_items")) for i in range(n_blocks)]
+            else [(f"block{i}_values", axis_labels(group, f"block{i}_items")) for i in range(n_blocks)]
         )
         found = [_fixed(group, where, name, labels) for name, labels in pieces]
         parts = [part for part, _, _ in found]
@@ -84,7 +84,7 @@ def _fixed(group: Any, where: str, name: str, labels: list[str]) -> tuple[Part, 
     return part, shape[0], data.chunks[-1 if flip else 0] if data.chunks else None
 
 
-def _axis(group: Any, name: str) -> list[str]:
+def axis_labels(group: Any, name: str) -> list[str]:
     """Return the labels of an axis of a fixed-format object."""
     data = dataset(group, name)
     if text_of(data, "PSEUDOATOM") == "object":

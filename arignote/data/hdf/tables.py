@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from arignote.data.hdf.attributes import child, dtype_of, see_filters, telling, text_of
-from arignote.data.hdf.frames import frame
+from arignote.data.hdf.attributes import child, dataset, dtype_of, see_filters, telling, text_of
+from arignote.data.hdf.frames import axis_labels, blocks, frame
 from arignote.data.hdf.panels import panel
 from arignote.data.hdf.parts import Table, field_of, part_of, plan
 from arignote.errors import DataError, listed, there_are
@@ -17,7 +17,7 @@ from arignote.errors import DataError, listed, there_are
 if TYPE_CHECKING:
     import h5py
 
-__all__ = ["open_table", "tables_of"]
+__all__ = ["columns_of", "open_table", "tables_of"]
 
 _PANDAS = ("series", "frame", "series_table", "frame_table", "wide_table", "ndim_table")
 
@@ -43,6 +43,20 @@ def tables_of(file: h5py.File) -> list[str]:
     with telling(file.filename):
         file.visititems(visit)
     return found
+
+
+def columns_of(file: h5py.File, path: str) -> list[str]:
+    """Return the names of all columns of a table or DataFrame, whatever they hold; none of an array or a Series."""
+    import h5py
+
+    with telling(f"{file.filename}: {path}"):
+        item = child(file, "/" + path.strip("/"))
+        if isinstance(item, h5py.Dataset):
+            return list(dtype_of(item).names or ())
+        kind = text_of(item, "pandas_type") if isinstance(item, h5py.Group) else ""
+        if kind == "frame_table":
+            return blocks(item, dataset(item, "table"), f"{file.filename}: {path}")[1]
+        return axis_labels(item, "axis0") if kind == "frame" else []
 
 
 def open_table(
