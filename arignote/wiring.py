@@ -11,7 +11,7 @@ import uuid
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -154,7 +154,11 @@ def _begin(run: Run, stored: TrainingState | None) -> Begun:
     """Put a fit together, as it begins."""
     seed = run.seed if run.seed is not None else stored.rng if stored is not None else draw_seed()
     learned, known = (None, None) if stored is None else (_learned(run, stored), stored.class_labels)
-    prepared, settings = prepare(run.data, run.settings, seed, learned, known)
+    given = run.data
+    if stored is not None and tuple(stored.spec["n_in"]) != given.image:
+        # A run of version 0.1, where preprocessing and augmentation saw flat rows, keeps them to its end.
+        given = replace(given, image=None)
+    prepared, settings = prepare(given, run.settings, seed, learned, known)
     rows, labels = prepared.parts["train"]
     order = order_of(rows, settings.shuffle, labels if settings.balance_classes else None)
     architecture = declare(run.layers, rows.n_in, len(prepared.classes))

@@ -42,6 +42,8 @@ class Given:
         As the output layer has it.
     channel : str, optional
         As the input layer has it.
+    image : tuple of int, optional
+        (channels, height, width) of an input layer of images.
     """
 
     x: Any
@@ -52,6 +54,7 @@ class Given:
     groups: Any = None
     n_classes: int | None = None
     channel: str | None = None
+    image: tuple[int, int, int] | None = None
 
 
 @dataclass(frozen=True)
@@ -114,13 +117,14 @@ def prepare(
     learned : dict of str to array, optional
         What the preprocessing has learned already.
     known : array (n_classes,), optional
-        Classes of the run that is resumed. Where they are text, whole numbers are labels as text: until version 0.2
-        those of a text table were read so.
+        Classes of the run that is resumed. Where they are text, whole numbers are labels as text: version 0.1
+        read those of a text table so.
     """
     settings = _as_data_says(given.x, settings)
     rows, fractions, numbers = _rows_of_parts(given, settings)
     if known is not None:
         rows = {name: replace(part, y=like_classes(np.asarray(part.y), known)) for name, part in rows.items()}
+    rows = {name: part.as_images(given.image) for name, part in rows.items()}
     labels = rows["train"].y
     assert labels is not None
     classes = find_classes(labels, given.n_classes)

@@ -6,6 +6,7 @@ import hashlib
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +53,8 @@ class Rows:
         What else is done to the features of a batch.
     stamp : object
         What the reader's `stamp` was when these rows were found.
+    image : tuple of int or None
+        (channels, height, width) of images that are stored as flat rows, or without a channel axis.
     """
 
     reader: Reader
@@ -63,6 +66,7 @@ class Rows:
     preprocess: Alter | None = None
     alter: Alter | None = None
     stamp: object = None
+    image: tuple[int, int, int] | None = None
 
     def __len__(self) -> int:
         return len(self.reader) if self.index is None else len(self.index)
@@ -95,7 +99,14 @@ class Rows:
     def _channels_first(self, raw: Array) -> Array:
         if self.axes == "NHWC":
             return np.moveaxis(raw, -1, 1)
-        return raw[:, None] if self.axes == "NHW" else raw
+        raw = raw[:, None] if self.axes == "NHW" else raw
+        return raw if self.image is None else raw.reshape(len(raw), *self.image)
+
+    def as_images(self, size: tuple[int, int, int] | None) -> Rows:
+        """Return the rows with flat ones, and those without a channel axis, as images (channels, height, width)."""
+        shape = self._channels_first(np.empty((0, *self.reader.shape[1:]), np.bool_)).shape[1:]
+        is_image = size is not None and shape in ((prod(size),), size[1:] if size[0] == 1 else ())
+        return replace(self, image=size) if is_image else self
 
     def blocks(self) -> Iterator[Array]:
         """Yield all rows as they are stored, channels first, as many at a time as are well read together."""

@@ -56,6 +56,8 @@ class InputLayer(Layer):
 class InputImageLayer(Layer):
     """Examples that are images; flat rows and images without a channel axis are given their shape.
 
+    Preprocessing and augmentation see images (rows, channels, height, width) too.
+
     Parameters
     ----------
     n_pixels : (int, int) or int
@@ -77,7 +79,7 @@ class InputImageLayer(Layer):
     n_pixels: Pair
 
     @property
-    def n_in(self) -> Shape:
+    def n_in(self) -> tuple[int, int, int]:
         """Shape of one image."""
         return (self.n_images, *self.n_pixels)
 

@@ -20,6 +20,7 @@ from arignote.data.sources import open_source
 from arignote.errors import DataError
 from arignote.layers.architecture import declare
 from arignote.layers.base import Layer
+from arignote.layers.shape import InputImageLayer
 from arignote.spec import DataSpec, FitSettings, Source
 
 __all__ = ["check_data"]
@@ -45,6 +46,7 @@ def check_data(data: DataSpec, layers: list[Layer], settings: FitSettings, base:
         Where something does not fit.
     """
     axes = data.train.axes or settings.axes
+    image = layers[0].n_in if isinstance(layers[0], InputImageLayer) else None
     train, labels, told = _opened("train", data.train, data.train, axes, base, others=data.others())
     classes = find_classes(labels, getattr(layers[-1], "n_classes", None))
     y = encode_labels(labels, classes, "train")
@@ -52,7 +54,7 @@ def check_data(data: DataSpec, layers: list[Layer], settings: FitSettings, base:
     if isinstance(settings.class_weight, dict):
         weights_of_classes(settings.class_weight, classes)
     first = train.take(np.arange(min(max(settings.batch_size, 2), len(train))))
-    first = replace(first, lenient=settings.allow_nonfinite)
+    train, first = train.as_images(image), replace(first, lenient=settings.allow_nonfinite).as_images(image)
     if settings.preprocess:
         pipeline = Pipeline(settings.preprocess)
         first = replace(first, preprocess=partial(pipeline.apply, pipeline.fit(first.blocks)))
@@ -61,6 +63,7 @@ def check_data(data: DataSpec, layers: list[Layer], settings: FitSettings, base:
         if isinstance(source, Source):
             columns = train.reader.columns
             rows, labels, told = _opened(name, source, data.train, source.axes or axes, base, columns=columns)
+            rows = rows.as_images(image)
             if rows.n_in != train.n_in:
                 raise DataError(
                     f"{name}: an example of {rows.reader.where} has the shape {rows.n_in}, one of train {train.n_in}"

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import shutil
 import warnings
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -419,3 +421,74 @@ def test_a_run_whose_classes_were_stored_as_text_is_resumed_in_the_same_bits():
     )
     assert json.dumps(whole.history_[-1]["valid_nll"]) == json.dumps(again.history_[-1]["valid_nll"])
     assert "error" in NNClassifier.load("run").evaluate("t.csv", "t.csv:y")
+
+
+# --- images that are stored as flat rows
+
+IMAGES = [
+    ["InputImageLayer", {"n_pixels": 8}],
+    ["ConvLayer", {"n_output_maps": 2, "filter_shape": 3, "activation": "relu"}],
+    ["ClassificationOutputLayer"],
+]
+
+
+def test_flat_rows_are_images_for_preprocessing_and_augmentation():
+    x, y = RNG.integers(0, 17, (N, 64)), RNG.integers(0, 3, N)
+    np.savetxt("t.tra", np.column_stack([x, y]), fmt="%d", delimiter=",")
+    conv = "[ConvLayer, {n_output_maps: 2, filter_shape: 3}]"
+    layers = f"[[InputImageLayer, {{n_pixels: 8}}], {conv}, [ClassificationOutputLayer]]"
+    fit = ", preprocess: [[Standardise, {per: channel}]], augmentation: [[Shift, {max_shift: 1}], [Flip, {p: 0.5}]]"
+    data = "{train: {features: 't.tra:0:64', labels: 't.tra:64'}, valid: 0.2}"
+    code, told = arignote("check", config(data, layers, fit), "--data")
+    assert code == 0 and "examples of (1, 8, 8) float32 come to the network" in told
+    _, classifier = trained(data, layers=layers, fit=fit)
+    assert classifier.state_.spec["n_in"] == [1, 8, 8] and classifier.state_.preprocess["0.mean"].shape == (1, 1, 1)
+    # As of rows that are images from the beginning.
+
+    same = NNClassifier(classifier.state_.spec["layers"], rng=1, **FAST)
+    same.fit(
+        x.reshape(-1, 1, 8, 8),
+        y,
+        valid=0.2,
+        preprocess=["Standardise", {"per": "channel"}],
+        augmentation=[["Shift", {"max_shift": 1}], ["Flip", {"p": 0.5}]],
+    )
+    assert np.array_equal(same.params["output.W"], classifier.params["output.W"])
+    assert np.array_equal(same.predict_proba(x), classifier.predict_proba("t.tra"))
+    assert np.array_equal(same.predict_proba(x), classifier.predict_proba(x.reshape(-1, 1, 8, 8)))
+
+
+def test_an_augmentation_of_ones_own_sees_images():
+    seen = []
+
+    def look(x, y, rng):
+        seen.append(x.shape[1:])
+        return x, y
+
+    for x in (np.zeros((N, 64)), np.zeros((N, 8, 8)), np.zeros((N, 1, 8, 8))):
+        NNClassifier(IMAGES, rng=1, **FAST).fit(x, np.arange(N) % 2, augmentation=look)
+    assert set(seen) == {(1, 8, 8)}
+
+
+def test_a_run_that_began_with_flat_rows_keeps_them():
+    """Version 0.1 learned a mean of each of 16 numbers, of flat rows; it wrote this run, and these losses."""
+    for name in ("last", "best"):
+        shutil.copy(Path(__file__).parents[1] / "checkpoint" / f"flat_images_{name}.ckpt", f"run_{name}.ckpt")
+    rng = np.random.default_rng(7)
+    x, y = rng.normal(size=(40, 16)).astype(np.float32), np.arange(40) % 2
+    layers = [
+        ["InputImageLayer", {"n_pixels": 4}],
+        ["FCLayer", {"n_units": 2, "activation": "relu"}],
+        ["ClassificationOutputLayer"],
+    ]
+    settings = {
+        "preprocess": ["Standardise"],
+        "augmentation": ["Noise", {"sigma": 0.1}],
+        "valid": 0.2,
+        "checkpoint": "run",
+    }
+    losses = [0.6934921741485596, 0.6940926909446716, 0.6945823431015015, 0.6955069899559021]
+    resumed = NNClassifier(layers, rng=1).fit(x, y, n_epochs=4, batch_size=8, n_threads=1, **settings)
+    assert len(resumed.state_.starts) == 2 and resumed.state_.spec["n_in"] == [16]
+    assert [row["valid_nll"] for row in resumed.history_] == pytest.approx(losses, rel=1e-5)
+    assert np.array_equal(resumed.predict(x), NNClassifier.load("run").predict(x))
