@@ -87,8 +87,8 @@ def test_a_file_that_is_no_config_is_told(text, words, tmp_path):
 
 
 WRONG = {
-    "data: 5": "data must be a mapping (train, valid, test); got 5",
-    "data: {train: f.h5}": "train must be a mapping (features, labels, axes, color, size, mode); got 'f.h5'",
+    "data: 5": "data must be a mapping (train, valid, test, groups, sample_weight); got 5",
+    "data: {train: f.h5}": "train must be a mapping (features, labels, columns, csv, axes, color, size, mode); got",
     "data: {train: {features: x}, valid: '0.1'}": ", size, mode) or a number; got '0.1'",
     "data: {train: {features: x}, valid: 2}": "data.valid must be a number < 1.0; got 2",
     "data: {train: {features: x, size: a}}": "size must be a number or a list of two; got 'a'",

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from arignote.errors import DataError
+from arignote.errors import ArignoteWarning, DataError
 from arignote.registry import plain
 
-__all__ = ["check_labels", "encode_labels", "find_classes", "like_classes", "weights_of_classes"]
+__all__ = ["check_classes", "check_labels", "encode_labels", "find_classes", "like_classes", "weights_of_classes"]
+
+# More distinct labels than this, in more than this share of the rows, are hardly classes.
+_FEW_CLASSES = 20
+_MOST_CLASSES = 1 / 3
 
 
 def check_labels(y: Any, what: str) -> NDArray[Any]:
@@ -22,15 +27,17 @@ def check_labels(y: Any, what: str) -> NDArray[Any]:
     if labels.ndim == 2 and labels.shape[1] == 1:
         labels = labels[:, 0]
     if labels.ndim == 2 and labels.dtype.kind in "biuf" and np.isin(labels, (0, 1)).all():
-        raise DataError(f"labels of {what} are one-hot, of shape {labels.shape}; give y.argmax(axis=1)")
+        raise _indicators(labels, what)
     if labels.ndim != 1:
         raise DataError(f"labels of {what} must have the shape (rows,); got {labels.shape}")
     if labels.dtype.kind == "f":
         if not np.isfinite(labels).all():
             raise DataError(f"label of {what} row {int(np.argmin(np.isfinite(labels)))} is not finite")
-        if not (labels == np.round(labels)).all():
+        odd = labels != np.round(labels)
+        if odd.any():
             raise DataError(
-                f"labels of {what} are continuous numbers (such as {labels[0]}); a classifier needs classes"
+                f"{_as_regression(labels, what)} (such as {labels[odd][0]}); classes must be whole numbers or text. "
+                "Bin the values (numpy.digitize), or give y.astype(str) if they are names"
             )
     if labels.dtype == object:
         # The NA of pandas compares to NA, which is neither true nor false.
@@ -41,6 +48,48 @@ def check_labels(y: Any, what: str) -> NDArray[Any]:
         if all(isinstance(label, str) for label in labels):
             labels = labels.astype(str)
     return labels
+
+
+def _indicators(labels: NDArray[Any], what: str) -> DataError:
+    """Return the error of rows of zeros and ones: one-hot, several labels, or none."""
+    n_ones = labels.sum(axis=1, dtype=np.int64)
+    if (n_ones == 1).all():
+        return DataError(f"labels of {what} are one-hot, of shape {labels.shape}; give y.argmax(axis=1)")
+    row, way = int(np.argmax(n_ones)), "train a network for each column, with the labels y[:, j]"
+    if n_ones[row] > 1:
+        return DataError(
+            f"labels of {what}, of shape {labels.shape}, look like several labels per row (row {row} has "
+            f"{n_ones[row]}); a classifier has one class per row: {way}"
+        )
+    row = int(np.argmin(n_ones))
+    return DataError(
+        f"labels of {what}, of shape {labels.shape}, look like one-hot rows of which some have no class, such as row "
+        f"{row}: leave these rows out and give y.argmax(axis=1), or {way}"
+    )
+
+
+def _as_regression(labels: NDArray[Any], what: str) -> str:
+    n_distinct = len(np.unique(labels))
+    return f"y of {what} looks like a regression target: {n_distinct:,} distinct values in {len(labels):,} rows"
+
+
+def check_classes(labels: NDArray[Any], n_classes: int | None, what: str) -> None:
+    """Report labels of which there are very many: an error for floats, a warning for whole numbers and text.
+
+    The number of classes of an output layer says that they are meant.
+    """
+    n_distinct = len(set(labels.tolist()))
+    if n_classes is not None or n_distinct <= _FEW_CLASSES or n_distinct <= _MOST_CLASSES * len(labels):
+        return
+    way = f"if each is a class, say so: [ClassificationOutputLayer, {{n_classes: {n_distinct}}}]"
+    if labels.dtype.kind == "f":
+        raise DataError(
+            f"{_as_regression(labels, what)}; classes must come in several rows each. Bin the values "
+            f"(numpy.digitize), or, {way}"
+        )
+    kind = "looks like a regression target" if labels.dtype.kind in "iu" else "looks like names of rows"
+    text = f"y of {what} {kind}: {n_distinct:,} distinct values in {len(labels):,} rows; {way}"
+    warnings.warn(text, ArignoteWarning, stacklevel=2)
 
 
 def find_classes(labels: NDArray[Any], n_classes: int | None) -> NDArray[Any]:

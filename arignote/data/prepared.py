@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from arignote.data.arrays import Data, DataWithHoldoutPartitions, check_feature_names, feature_names
 from arignote.data.columns import Names
-from arignote.data.labels import encode_labels, find_classes, like_classes, weights_of_classes
+from arignote.data.labels import check_classes, encode_labels, find_classes, like_classes, weights_of_classes
 from arignote.data.partition import partition
 from arignote.data.preprocess import Pipeline
 from arignote.data.reader import Reader
@@ -127,6 +127,8 @@ def prepare(
     rows = {name: part.as_images(given.image) for name, part in rows.items()}
     labels = rows["train"].y
     assert labels is not None
+    if known is None:
+        check_classes(labels, given.n_classes, rows["train"].labels_where)
     classes = find_classes(labels, given.n_classes)
     if fractions or numbers:
         groups = None if given.groups is None else _per_row("groups", given.groups, len(labels))

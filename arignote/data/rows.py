@@ -53,6 +53,8 @@ class Rows:
         What else is done to the features of a batch.
     stamp : object
         What the reader's `stamp` was when these rows were found.
+    labels_where : str
+        How the labels are named in errors.
     image : tuple of int or None
         (channels, height, width) of images that are stored as flat rows, or without a channel axis.
     """
@@ -66,6 +68,7 @@ class Rows:
     preprocess: Alter | None = None
     alter: Alter | None = None
     stamp: object = None
+    labels_where: str = "X"
     image: tuple[int, int, int] | None = None
 
     def __len__(self) -> int:
@@ -253,6 +256,7 @@ def rows_of(
             given = np.asarray(given)[window]
         theirs = str(y) if isinstance(y, str | os.PathLike) else y.where if isinstance(y, Reader) else ""
         labels = check_labels(given, theirs or what)
+        rows = replace(rows, labels_where=theirs or what)
         if len(labels) != n_rows:
             raise DataError(f"{what} has {n_rows} rows, {theirs or 'its labels'} {len(labels)}; they must be as many")
         rows = replace(rows, y=labels if alter_labels is None else check_labels(alter_labels(labels), what))

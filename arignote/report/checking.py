@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from arignote.data.augment import Augmentation, augmented_to
 from arignote.data.columns import Names
-from arignote.data.labels import encode_labels, find_classes, weights_of_classes
+from arignote.data.labels import check_classes, encode_labels, find_classes, weights_of_classes
 from arignote.data.preprocess import Pipeline
 from arignote.data.rows import Rows, rows_of
 from arignote.data.sources import open_source
@@ -48,7 +48,9 @@ def check_data(data: DataSpec, layers: list[Layer], settings: FitSettings, base:
     axes = data.train.axes or settings.axes
     image = layers[0].n_in if isinstance(layers[0], InputImageLayer) else None
     train, labels, told = _opened("train", data.train, data.train, axes, base, others=data.others())
-    classes = find_classes(labels, getattr(layers[-1], "n_classes", None))
+    n_classes = getattr(layers[-1], "n_classes", None)
+    check_classes(labels, n_classes, train.labels_where)
+    classes = find_classes(labels, n_classes)
     y = encode_labels(labels, classes, "train")
     yield told
     if isinstance(settings.class_weight, dict):

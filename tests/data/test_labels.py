@@ -7,8 +7,15 @@ import pandas as pd
 import pytest
 from sklearn.preprocessing import LabelEncoder
 
-from arignote import DataError
-from arignote.data.labels import check_labels, encode_labels, find_classes, weights_of_classes
+from arignote import ArignoteWarning, DataError
+from arignote.data.labels import (
+    check_classes,
+    check_labels,
+    encode_labels,
+    find_classes,
+    like_classes,
+    weights_of_classes,
+)
 
 
 @pytest.mark.parametrize(
@@ -37,7 +44,9 @@ def test_classes_are_in_order_and_labels_are_their_positions(labels, classes, nu
         ([[1, 0], [0, 1]], r"labels of valid are one-hot, of shape \(2, 2\); give y\.argmax"),
         ([[1, 2], [3, 4]], r"labels of valid must have the shape \(rows,\); got \(2, 2\)"),
         ([0.0, np.nan], "label of valid row 1 is not finite"),
-        ([0.0, 1.5], r"labels of valid are continuous numbers \(such as 0\.0\)"),
+        ([0.0, 1.5], r"y of valid looks like a regression target: 2 distinct values in 2 rows \(such as 1\.5\)"),
+        ([[1, 1, 0], [0, 1, 0]], r"valid, of shape \(2, 3\), look like several labels per row \(row 0 has 2\)"),
+        ([[1, 0], [0, 0]], r"one-hot rows of which some have no class, such as row 1"),
         (np.array(["a", None], dtype=object), "label of valid row 1 is missing"),
         (np.array(["a", np.nan], dtype=object), "label of valid row 1 is missing"),
     ],
@@ -132,10 +141,11 @@ def test_a_mask_that_hides_nothing_is_accepted():
     [
         ([0.0, 1.0, np.inf, np.nan], "label of valid row 2 is not finite"),
         ([0.0, 1.0, -np.inf], "label of valid row 2 is not finite"),
-        ([0.0, 1.0, 2.25], r"continuous numbers \(such as 0\.0\)"),
-        ([-0.5, 1.0], r"continuous numbers \(such as -0\.5\)"),
+        ([0.0, 1.0, 2.25], r"3 distinct values in 3 rows \(such as 2\.25\); classes must be whole numbers or text"),
+        ([-0.5, 1.0], r"regression target.*\(such as -0\.5\)"),
         (np.array(["a", "b", pd.NA, None], dtype=object), "label of valid row 2 is missing"),
         (np.array(["a", pd.NaT, "b"], dtype=object), "label of valid row 1 is missing"),
+        (np.array([[True, True], [False, True]]), r"several labels per row \(row 0 has 2\)"),
         (np.eye(3)[[0, 2]].astype(bool), r"one-hot, of shape \(2, 3\)"),
         (np.eye(3, dtype=np.uint8), r"one-hot, of shape \(3, 3\)"),
         (np.array([["a", "b"]]), r"must have the shape \(rows,\); got \(1, 2\)"),
@@ -267,3 +277,39 @@ def test_the_weights_of_classes_are_those_given_and_else_one(given, classes, exp
 def test_weights_of_classes_that_cannot_be_are_reported(given, words):
     with pytest.raises(DataError, match=words):
         weights_of_classes(given, np.array(["a", "b", "c"]))
+
+
+def test_very_many_distinct_floats_are_no_classes():
+    with pytest.raises(
+        DataError, match=r"y of t looks like a regression target: 60 distinct values in 100 rows; classes"
+    ):
+        check_classes(np.arange(100.0) % 60, None, "t")
+
+
+@pytest.mark.parametrize(
+    ("labels", "words"),
+    [
+        (np.arange(2999), "y of t looks like a regression target: 2,999 distinct values in 2,999 rows"),
+        (np.arange(2999).astype(str), "y of t looks like names of rows: 2,999 distinct values in 2,999 rows"),
+    ],
+)
+def test_very_many_distinct_whole_numbers_and_words_are_reported(labels, words):
+    with pytest.warns(ArignoteWarning, match=words):
+        check_classes(labels, None, "t")
+
+
+@pytest.mark.parametrize(
+    ("labels", "n_classes"),
+    [(np.arange(20.0), None), (np.arange(300.0) % 100, None), (np.arange(2999), 2999), (np.arange(99.0), 99)],
+)
+def test_many_classes_are_classes_where_they_are_few_come_again_or_are_meant(labels, n_classes):
+    check_classes(labels, n_classes, "t")
+
+
+def test_whole_numbers_are_text_beside_classes_that_are_text():
+    classes = np.array(["1", "10", "a"])
+    assert like_classes(np.array([10, 1]), classes).tolist() == ["10", "1"]
+    assert encode_labels(np.array([10, 1]), classes, "t").tolist() == [1, 0]
+    for labels in (np.array([1.0]), np.array(["1"]), np.array([True])):
+        assert like_classes(labels, classes) is labels
+    assert like_classes(np.array([1]), np.array([0, 1])).dtype.kind == "i"

@@ -190,7 +190,7 @@ def test_labels_come_as_array_column_reader_path_or_dataset(tmp_path):
     [
         (np.eye(2)[Y], r"one-hot, of shape \(20, 2\)"),
         (np.where(Y == 1, np.nan, 0), "label of X row 1 is not finite"),
-        (np.linspace(0, 1, 20), "continuous numbers"),
+        (np.linspace(0, 1, 20), "looks like a regression target: 20 distinct values in 20 rows"),
         (np.array([None if label else "a" for label in Y], dtype=object), "label of X row 1 is missing"),
         (pd.Series(["a", None] * 10, dtype="string"), "label of X row 1 is missing"),
         (Y[:-1], "X has 20 rows, its labels 19"),

@@ -492,3 +492,50 @@ def test_a_run_that_began_with_flat_rows_keeps_them():
     assert len(resumed.state_.starts) == 2 and resumed.state_.spec["n_in"] == [16]
     assert [row["valid_nll"] for row in resumed.history_] == pytest.approx(losses, rel=1e-5)
     assert np.array_equal(resumed.predict(x), NNClassifier.load("run").predict(x))
+
+
+# --- targets that are no classes
+
+
+def test_a_target_of_numbers_is_reported_as_a_regression_before_training():
+    table = frame(2999).assign(y=lambda t: RNG.normal(size=len(t)))
+    table.to_csv("t.csv", index=False)
+    name = config("{train: {features: t.csv, labels: 't.csv:y'}}")
+    for command in (("fit", name), ("check", name, "--data")):
+        code, told = arignote(*command)
+        assert code == 3
+        assert "t.csv looks like a regression target: 2,999 distinct values in 2,999 rows" in told
+        assert "classes must be whole numbers or text" in told and "numpy.digitize" in told
+    with pytest.raises(DataError, match="y of X looks like a regression target: 2,999 distinct values"):
+        NNClassifier(LAYERS, **FAST).fit(table[["a", "b", "c"]], table["y"])
+    assert not list(Path().glob("run*"))
+
+
+def test_whole_numbers_of_which_there_are_very_many_are_reported():
+    target = RNG.permutation(N)
+    frame().assign(y=target.astype(float)).to_csv("floats.csv", index=False)
+    code, told = arignote("fit", config("{train: {features: floats.csv, labels: 'floats.csv:y'}}"))
+    assert code == 3 and "regression target: 80 distinct values in 80 rows; classes must come in several rows" in told
+    frame().assign(y=target).to_csv("t.csv", index=False)
+    told, _ = trained("{train: {features: t.csv, labels: 't.csv:y'}}")
+    assert "note: y of t.csv looks like a regression target: 80 distinct values in 80 rows" in told
+    layers = "[[FCLayer, {n_units: 4}], [ClassificationOutputLayer, {n_classes: 80}]]"
+    told, _ = trained("{train: {features: floats.csv, labels: 'floats.csv:y'}}", layers=layers)
+    assert "regression" not in told
+
+
+@pytest.mark.parametrize(
+    ("rows", "words"),
+    [
+        (np.eye(3, dtype=int)[np.arange(N) % 3], "are one-hot, of shape (80, 3); give y.argmax(axis=1)"),
+        (np.array([[0, 1, 0], [1, 1, 0]] * (N // 2)), "look like several labels per row (row 1 has 2)"),
+        (np.array([[0, 1, 0], [0, 0, 0]] * (N // 2)), "some have no class, such as row 1"),
+    ],
+)
+def test_several_columns_of_labels_are_reported_as_what_they_are(rows, words):
+    frame().assign(u=rows[:, 0], v=rows[:, 1], w=rows[:, 2]).to_csv("t.csv", index=False)
+    code, told = arignote("fit", config("{train: {features: 't.csv:a,b,c', labels: 't.csv:u,v,w'}}"))
+    assert code == 3 and words in told
+    with pytest.raises(DataError) as fault:
+        NNClassifier(LAYERS, **FAST).fit(frame()[["a", "b", "c"]], rows)
+    assert words in str(fault.value)
