@@ -17,13 +17,14 @@ import arignote.layers
 import arignote.optim  # noqa: F401
 from arignote.errors import Complaint, ConfigError
 from arignote.layers.architecture import parse
+from arignote.layers.base import Layer
 from arignote.plain_yaml import load_yaml
 from arignote.registry import complaints_of, plain
 from arignote.replacing import replacing
 from arignote.spec import CSVFormat, DataSpec, FitSettings, RunSpec, Source
 from arignote.storage import is_url
 
-__all__ = ["override", "read_config", "read_layers", "write_settings"]
+__all__ = ["layers_of", "override", "read_config", "read_layers", "write_settings"]
 
 # Path of a key -> the ``key=value`` that was written there.
 Written = dict[tuple[str | int, ...], str]
@@ -198,17 +199,23 @@ def read_config(path: Path, settings: list[str] | None = None) -> RunSpec:
     loaded = load_yaml(path)
     values = _unwrapped(loaded)
     if not isinstance(values, dict):
-        raise ConfigError(f"{path}: must be a mapping with the keys {', '.join(RunSpec.model_fields)}; got {values!r}")
+        got = "an empty file" if values is None else repr(values)
+        raise ConfigError(f"{path}: must be a mapping with the keys {', '.join(RunSpec.model_fields)}; got {got}")
+    # A section whose lines are all left out, or commented out.
+    values = {key: value for key, value in values.items() if value is not None or key not in ("fit", "layer_defaults")}
     settings = settings or []
     # Layers are set by name, for which those of the file must be there, and right.
-    of_layers = _take_layers(path, values) if any(one.startswith("layers.") for one in settings) else None
+    of_layers = None
+    written: Written = {}
     try:
+        if any(one.startswith("layers.") for one in settings):
+            of_layers = _take_layers(path, values)
         written = override(values, settings)
+        of_layers = _take_layers(path, values) or of_layers
     except ConfigError as fault:
         if not fault.complaints[0].path:
             raise
-        raise _located(path, loaded, list(fault.complaints), {}, of_layers) from None
-    of_layers = _take_layers(path, values) or of_layers
+        raise _located(path, loaded, list(fault.complaints), written, of_layers) from None
     complaints = _of_sections(values)
     layers = values.get("layers")
     defaults = values.get("layer_defaults", {})
@@ -276,6 +283,17 @@ def read_layers(path: Path) -> list[Any]:
     return _list_of_layers(path, _load_layers(path))
 
 
+def layers_of(path: Path, layer_defaults: Mapping[str, Any] | None = None) -> list[Layer]:
+    """Return the layers of a YAML or JSON file, built; ConfigError with file, line and column of every fault."""
+    loaded = _load_layers(path)
+    try:
+        return parse(_list_of_layers(path, loaded), layer_defaults)
+    except ConfigError as fault:
+        if any(complaint.path[:1] != ("layers",) for complaint in fault.complaints):
+            raise
+        raise _located(path, loaded, list(fault.complaints), {}, (path, loaded)) from None
+
+
 def _take_layers(config: Path, values: dict[str, Any]) -> tuple[Path, Any] | None:
     """Put layers that lie in a file of their own in the place of its name; return the file, and what is in it."""
     if not isinstance(values.get("layers"), str):
@@ -288,9 +306,10 @@ def _take_layers(config: Path, values: dict[str, Any]) -> tuple[Path, Any] | Non
 
 def _load_layers(path: Path) -> Any:
     if not path.is_file() and path.suffix.lower() not in (".yaml", ".yml", ".json"):
-        raise ConfigError(
-            f"layers must be a list of [Layer, {{parameters}}], or the path of a YAML or JSON file; got {str(path)!r}"
+        told = (
+            f"layers must be a list of [Layer, {{parameters}}], or the path of a YAML or JSON file; got {path.name!r}"
         )
+        raise ConfigError(Complaint(("layers",), told))
     return load_yaml(path)
 
 

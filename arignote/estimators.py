@@ -247,9 +247,9 @@ class NNClassifier(ClassifierMixin, BaseEstimator, metaclass=_Listed):  # type: 
     def _parsed(self) -> list[Layer]:
         layers = self.layers
         if isinstance(layers, str | Path):
-            from arignote.config import read_layers
+            from arignote.config import layers_of
 
-            layers = read_layers(Path(layers))
+            return layers_of(Path(layers), self.layer_defaults)
         return parse(layers, self.layer_defaults)
 
     def _seed(self) -> int | None:

@@ -11,6 +11,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer
 
 from arignote.errors import Complaint, ConfigError
+from arignote.mistakes import way_out
 from arignote.registry import Part, build, dump, part_of
 from arignote.stems import normal_stem
 
@@ -123,6 +124,8 @@ def _rule(below: float = inf) -> Any:
     wanted = "must be a finite number >= 0" if below == inf else f"must be a number >= 0 and < {below}"
 
     def spec(value: Any) -> Any:
+        if isinstance(value, str) and (hint := way_out("a number", value)):
+            raise ValueError(f"must be a number, or a rule; got {value!r}{hint}")
         if type(value) not in (int, float):
             return value
         if not 0 <= value < below:

@@ -53,7 +53,9 @@ def rows_of_part(state: TrainingState, given: Given, part: str) -> Rows:
             x, y, what=part, allow_nonfinite=settings.allow_nonfinite, axes=settings.axes, channel=given.channel
         )
     else:
-        prepared, _ = prepare(given if split is None else _as_split(split, given), settings, state.rng, {})
+        prepared, _ = prepare(
+            given if split is None else _as_split(split, given), settings, state.rng, {}, state.class_labels
+        )
         if part not in prepared.parts:
             raise DataError(f"this run does not record what it held out: give {part} as it was given to fit")
         found = prepared.parts[part][0]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,15 @@ __all__ = ["load_yaml"]
 _MOST_BYTES = 500_000
 _MOST_VALUES = 50_000
 _DEEPEST = 50
+# What usually is behind a message of the parser.
+_CAUSES = {
+    "'\\t'": "a tab; indent with blanks",
+    "expected <block end>": "this line must be indented as the line to which it belongs",
+    "mapping values are not allowed here": "is the line indented too far, or is a bracket or a quote missing?",
+    "expected ',' or": "a comma or a closing bracket is missing before it",
+    "expected '<document start>'": "nothing may follow the last bracket",
+    "found another document": "a config is one document: leave out the line ---",
+}
 
 
 def load_yaml(path: Path) -> Any:
@@ -52,7 +62,9 @@ def load_yaml(path: Path) -> Any:
     except YAMLError as fault:
         _check_json(path, text)
         problem = getattr(fault, "problem", None) or str(fault).partition("\n")[0]
-        raise ConfigError(f"{_at(path, getattr(fault, 'problem_mark', None))}: is not YAML: {problem}") from None
+        raise ConfigError(
+            f"{_at(path, getattr(fault, 'problem_mark', None))}: is not YAML: {_plainly(str(problem))}"
+        ) from None
     except ConfigError:
         raise
     except Exception as fault:
@@ -70,6 +82,14 @@ def _check_json(path: Path, text: str) -> None:
         raise ConfigError(f"{path}:{fault.lineno}:{fault.colno}: is not JSON: {fault.msg}") from None
     except RecursionError:
         return
+
+
+def _plainly(problem: str) -> str:
+    """Return a fault of the parser with its usual cause."""
+    twice = re.match(r'found duplicate key "(.*?)"', problem)
+    if twice:
+        return f"the key {twice[1]!r} is given twice; leave one out"
+    return next((f"{problem} ({cause})" for words, cause in _CAUSES.items() if words in problem), problem)
 
 
 def _at(path: Path, mark: Any) -> str:

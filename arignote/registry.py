@@ -11,6 +11,7 @@ import inspect
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
+from functools import partial
 from typing import Annotated, Any, ClassVar, TypeVar, get_args
 
 import numpy as np
@@ -18,6 +19,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSeriali
 
 from arignote.advice import Advice
 from arignote.errors import Complaint, ConfigError, did_you_mean, nearest
+from arignote.mistakes import key_with_value, spec_in_form, way_out
 from arignote.part_type import OfTheClass, PartType, parameters_of
 from arignote.synonyms import advice_on
 
@@ -86,7 +88,8 @@ def as_pair(value: Any) -> Any:
     if isinstance(value, int | float):
         return value, value
     if not isinstance(value, list):
-        raise ValueError(f"must be a number or a list of two; got {value!r}")
+        hint = ". Write a list with brackets: [3, 3]" if isinstance(value, str) and value.startswith("(") else ""
+        raise ValueError(f"must be a number or a list of two; got {value!r}{hint}")
     return tuple(value)
 
 
@@ -209,10 +212,21 @@ def split(kind: str, spec: Any) -> tuple[str, dict[str, Any]]:
             params = {}
         if isinstance(params, Mapping):
             return spec[0], {str(k): v for k, v in params.items()}
-        raise ConfigError(f"the parameters of {spec[0]!r} must be a mapping; got {params!r}")
-    raise ConfigError(
-        f"{_a(kind)} must be written [Name, {{parameters}}] or {{{short}: Name, parameters}}; got {spec!r}"
-    )
+        told = f"the parameters of {spec[0]!r} must be a mapping; got {params!r}"
+    else:
+        told = f"{_a(kind)} must be written [Name, {{parameters}}] or {{{short}: Name, parameters}}; got {spec!r}"
+    raise ConfigError(Complaint((), told, advice=spec_in_form(spec, partial(_is_known, kind), partial(_needed, kind))))
+
+
+def _is_known(kind: str, word: Any) -> bool:
+    """Whether a word is the name of a part; nothing is imported to know it."""
+    folded = {known.lower() for known in _PARTS.get(kind, {})}
+    return isinstance(word, str) and bool({word.lower(), f"{word.lower()}{kind}"} & folded)
+
+
+def _needed(kind: str, word: str) -> list[str]:
+    """Return the parameters that a part must be given."""
+    return [name for name, field in find(kind, word).model_fields.items() if field.is_required()]
 
 
 def build(kind: str, spec: Any) -> Any:
@@ -335,13 +349,13 @@ def _complaints(path: tuple[str | int, ...], name: str, errors: list[Any], cls: 
         told = f"{name} {cause}" if str(cause).startswith("must") else f"{name}: {cause}" if name else str(cause)
         return [Complaint(path, told)]
     if kind == "extra_forbidden":
-        advice = _advice(name, cls)
+        advice = _advice(name, cls) or key_with_value(name, cls.model_fields)
         hint = "" if advice else f". {did_you_mean(name, cls.model_fields)}"
         return [Complaint(path, f"unknown parameter {name!r}{hint}", advice=advice and advice.about(got))]
     if kind == "missing" and error["loc"] == path:
         return [Complaint(path[:-1], f"{name} must be given")]
     expected = " or ".join(dict.fromkeys(_expected(error, name, cls) for error in errors))
-    return [Complaint(path, f"{name} must be {expected}; got {got!r}")]
+    return [Complaint(path, f"{name} must be {expected}; got {got!r}{way_out(expected, got)}")]
 
 
 def _expected(error: Any, name: str, cls: type[BaseModel]) -> str:

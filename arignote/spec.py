@@ -330,6 +330,16 @@ class DataSpec(_Section):
         return {role: source for role, source in found.items() if source is not None}
 
 
+def _layers(value: Any) -> Any:
+    if isinstance(value, list | str):
+        return value
+    hint = ""
+    if isinstance(value, dict):
+        glued = any(str(key).startswith("-") for key in value)
+        hint = ". Put a blank after each dash" if glued else ". Write each layer as a line - [Layer, {parameters}]"
+    raise ValueError(f"must be a list of [Layer, {{parameters}}], or the path of a file with one; got {value!r}{hint}")
+
+
 class RunSpec(_Section):
     """A config, as data."""
 
@@ -338,7 +348,7 @@ class RunSpec(_Section):
     rng: int | None = None
     data: DataSpec | None = None
     layer_defaults: dict[str, Any] = {}
-    layers: list[Any] | str
+    layers: Annotated[list[Any] | str, BeforeValidator(_layers)]
     fit: dict[str, Any] = {}
 
     @model_validator(mode="after")

@@ -7,11 +7,13 @@ from dataclasses import dataclass, replace
 from math import prod
 from typing import Any
 
+from arignote.advice import Advice, Target
 from arignote.errors import Complaint, ConfigError
 from arignote.layers.base import Layer, Param, Shape, ShapeError
 from arignote.layers.output import ClassificationOutputLayer, OutputLayer
 from arignote.layers.shape import InputImageLayer, InputLayer
 from arignote.registry import build, dump, find, is_custom, part_name, plain, split
+from arignote.synonyms import advice_on
 
 __all__ = ["Architecture", "Placed", "declare"]
 
@@ -98,6 +100,10 @@ def parse(layers: Any, layer_defaults: Mapping[str, Any] | None = None) -> list[
         raise ConfigError(Complaint(("layers",), f"must be a list of [Layer, {{parameters}}]; got {layers!r}"))
     if not isinstance(layer_defaults, Mapping | None):
         raise ConfigError(Complaint(("layer_defaults",), f"must be a mapping; got {layer_defaults!r}"))
+    if isinstance(layers[0], str) and len(layers) == 2 and isinstance(layers[1], Mapping):
+        whole = Target("layers", [[layers[0], plain(layers[1])], ["ClassificationOutputLayer"]], at_top=True)
+        told = "must be a list of layers; got a single one"
+        raise ConfigError(Complaint(("layers",), told, advice=Advice("Write {}", (whole,))))
     faults: list[Complaint] = []
     found: list[Layer] = []
     defaults = plain(dict(layer_defaults or {}))
@@ -116,8 +122,13 @@ def parse(layers: Any, layer_defaults: Mapping[str, Any] | None = None) -> list[
             label = "" if "unknown layer" in str(fault) else _label(spec)
             for c in fault.under("layers", position).complaints:
                 faults.append(replace(c, label=label))
+    fields = {name for layer in found for name in type(layer).model_fields}
     faults += [
-        Complaint(("layer_defaults", key), f"no layer of the list has the parameter {key!r}")
+        Complaint(
+            ("layer_defaults", key),
+            f"no layer of the list has the parameter {key!r}",
+            advice=(advice := advice_on("layer", key, fields)) and advice.about(defaults[key]),
+        )
         for key in defaults
         if key not in used and not faults
     ]
