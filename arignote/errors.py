@@ -29,6 +29,7 @@ __all__ = [
     "DataError",
     "Interrupted",
     "NotFiniteError",
+    "axes_hint",
     "did_you_mean",
     "listed",
     "nearest",
@@ -155,3 +156,11 @@ def nearest(word: str, known: Iterable[str]) -> str | None:
     folded = {k.lower(): k for k in known}
     near = difflib.get_close_matches(word.lower(), folded, n=1, cutoff=0.6)
     return folded[near[0]] if near else None
+
+
+def axes_hint(shape: Sequence[int], expected: Sequence[int]) -> str:
+    """Return which `axes` would give examples the expected shape, as the end of an error; nothing where none would."""
+    found, wanted = tuple(shape), tuple(expected)
+    ways = {"NHWC": (*found[-1:], *found[:-1]), "NHW": (1, *found), "NCHW": (*found[1:], *found[:1])}
+    fitting = [axes for axes, moved in ways.items() if moved == wanted and len(found) == (2 if axes == "NHW" else 3)]
+    return f". If the axes of these images are in another order, set axes: {fitting[0]}" if fitting else ""

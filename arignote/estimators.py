@@ -27,7 +27,7 @@ from arignote.data.rows import Rows, rows_of
 from arignote.engine.network import Network, copy_into
 from arignote.engine.session import seeds_kept
 from arignote.engine.step import Scorer, predict_proba
-from arignote.errors import ArignoteWarning, ConfigError, DataError, Interrupted
+from arignote.errors import ArignoteWarning, ConfigError, DataError, Interrupted, axes_hint
 from arignote.fitting import as_layers_say, fit_network, read_run, restore, settings_of
 from arignote.held_out import rows_of_part, warn_of_training_rows
 from arignote.layers.architecture import Architecture, declare, parse
@@ -207,6 +207,7 @@ class NNClassifier(ClassifierMixin, BaseEstimator, metaclass=_Listed):  # type: 
             self.test if test is None else test,
             sample_weight,
             groups,
+            n_in=self._n_in(),
         )
         fitted = fit_network(
             self._parsed(),
@@ -333,7 +334,8 @@ class NNClassifier(ClassifierMixin, BaseEstimator, metaclass=_Listed):  # type: 
             rows = replace(rows, preprocess=partial(Pipeline(fit["preprocess"]).apply, self.state_.preprocess))
         expected = self.network_.architecture.n_in
         if rows.n_in != tuple(expected):
-            raise DataError(f"an example of X must have shape {tuple(expected)}; got {rows.n_in}")
+            told = f"an example of X must have shape {tuple(expected)}; got {rows.n_in}"
+            raise DataError(told + axes_hint(rows.n_in, expected))
         return rows
 
     def _seeds_kept(self) -> AbstractContextManager[None]:
@@ -455,8 +457,10 @@ class NNClassifier(ClassifierMixin, BaseEstimator, metaclass=_Listed):  # type: 
         if hasattr(self, "network_"):
             architecture: Architecture = self.network_.architecture
             return architecture
-        n_in = (self.n_in,) if isinstance(self.n_in, int) else self.n_in
-        return declare(self._parsed(), n_in)
+        return declare(self._parsed(), self._n_in())
+
+    def _n_in(self) -> tuple[int, ...] | None:
+        return None if self.n_in is None else tuple(int(n) for n in np.ravel(self.n_in))
 
     def get_layer(self, name: str) -> Layer:
         """Return the declared layer of a name."""

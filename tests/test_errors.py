@@ -73,3 +73,19 @@ def test_a_list_to_show_comes_after_the_nearest_word_and_is_cut_where_it_is_very
     assert did_you_mean("adm", ["adam", "nag"], ["nag", "adam"]) == "Did you mean 'adam'? Known: nag, adam."
     many = [f"layer{n:02d}" for n in range(25)]
     assert did_you_mean("zzz", many, many).endswith("layer18, layer19 and 5 more.")
+
+
+@pytest.mark.parametrize(
+    ("shape", "expected", "axes"),
+    [
+        ((8, 6, 3), (3, 8, 6), "NHWC"),
+        ((6, 3, 8), (3, 8, 6), "NCHW"),
+        ((8, 6), (1, 8, 6), "NHW"),
+        ((8, 6), (3, 8, 6), ""),
+        ((64,), (1, 8, 8), ""),
+        ((3, 8, 7), (3, 8, 6), ""),
+    ],
+)
+def test_axes_in_another_order_are_named(shape, expected, axes):
+    found = errors.axes_hint(shape, expected)
+    assert found.endswith(f"set axes: {axes}") if axes else found == ""

@@ -8,6 +8,7 @@ import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -21,7 +22,7 @@ from arignote.data.preprocess import Pipeline
 from arignote.data.reader import Reader
 from arignote.data.rows import Rows, rows_of
 from arignote.data.sources import read_source
-from arignote.errors import ArignoteWarning, DataError
+from arignote.errors import ArignoteWarning, DataError, axes_hint
 from arignote.spec import FitSettings
 
 __all__ = ["Given", "Prepared", "other_sources", "prepare", "split_of"]
@@ -44,6 +45,8 @@ class Given:
         As the input layer has it.
     image : tuple of int, optional
         (channels, height, width) of an input layer of images.
+    n_in : tuple of int, optional
+        Shape of an example, where it is given.
     """
 
     x: Any
@@ -55,6 +58,7 @@ class Given:
     n_classes: int | None = None
     channel: str | None = None
     image: tuple[int, int, int] | None = None
+    n_in: tuple[int, ...] | None = None
 
 
 @dataclass(frozen=True)
@@ -125,6 +129,7 @@ def prepare(
     if known is not None:
         rows = {name: replace(part, y=like_classes(np.asarray(part.y), known)) for name, part in rows.items()}
     rows = {name: part.as_images(given.image) for name, part in rows.items()}
+    _check_n_in(given.n_in, rows["train"].n_in)
     labels = rows["train"].y
     assert labels is not None
     if known is None:
@@ -137,7 +142,8 @@ def prepare(
     parts = {}
     for name, part in rows.items():
         if part.reader.shape[1:] != rows["train"].reader.shape[1:] and part.n_in != rows["train"].n_in:
-            raise DataError(f"an example of {name} has shape {part.n_in}, one of X {rows['train'].n_in}")
+            told = f"an example of {name} has shape {part.n_in}, one of X {rows['train'].n_in}"
+            raise DataError(told + axes_hint(part.n_in, rows["train"].n_in))
         assert part.y is not None
         parts[name] = (part, encode_labels(part.y, classes, name))
     # One that goes on was told when it began, and whoever is refused may have several files.
@@ -155,6 +161,13 @@ def prepare(
     places = [place for place in reader.columns if isinstance(place, int)]
     csv = dict(reader.origin.csv) if reader.origin is not None else {}
     return Prepared(parts, classes, weights, dict(learned), names, places, csv), settings
+
+
+def _check_n_in(given: tuple[int, ...] | None, found: tuple[int, ...]) -> None:
+    """Check the shape of an example against that which was given: the same, or as many numbers."""
+    if given is not None and given != found and given != (prod(found),):
+        told = f"n_in is {given}, but an example of X has the shape {found}"
+        raise DataError(told + axes_hint(found, given))
 
 
 def other_sources(given: Given) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from math import prod
 from typing import Any
 
 from arignote.advice import Advice, Target
-from arignote.errors import Complaint, ConfigError
+from arignote.errors import Complaint, ConfigError, axes_hint
 from arignote.layers.base import Layer, Param, Shape, ShapeError
 from arignote.layers.output import ClassificationOutputLayer, OutputLayer
 from arignote.layers.shape import InputImageLayer, InputLayer
@@ -211,7 +211,8 @@ def declare(layers: Sequence[Layer], n_in: Shape | None, n_classes: int | None =
             output = layer.output_shape(shape)
         except ShapeError as fault:
             hints = _channels_last(shape) if not placed or shape == placed[0].input_shape else []
-            raise ConfigError(". ".join([f"{layer.name}: {fault}", *hints])) from None
+            by_axes = axes_hint(shape, getattr(layer, "n_in", None) or ()) if not placed and not hints else ""
+            raise ConfigError(". ".join([f"{layer.name}: {fault}", *hints]) + by_axes) from None
         placed.append(Placed(str(layer.name), layer, shape, output, layer.params(shape)))
         shape = output
     return Architecture(tuple(placed))

@@ -17,7 +17,7 @@ from arignote.data.labels import check_classes, encode_labels, find_classes, wei
 from arignote.data.preprocess import Pipeline
 from arignote.data.rows import Rows, rows_of
 from arignote.data.sources import open_source
-from arignote.errors import DataError
+from arignote.errors import DataError, axes_hint
 from arignote.layers.architecture import declare
 from arignote.layers.base import Layer
 from arignote.layers.shape import InputImageLayer
@@ -69,6 +69,7 @@ def check_data(data: DataSpec, layers: list[Layer], settings: FitSettings, base:
             if rows.n_in != train.n_in:
                 raise DataError(
                     f"{name}: an example of {rows.reader.where} has the shape {rows.n_in}, one of train {train.n_in}"
+                    + axes_hint(rows.n_in, train.n_in)
                 )
             encode_labels(labels, classes, name)
             yield told

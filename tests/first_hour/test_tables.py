@@ -539,3 +539,45 @@ def test_several_columns_of_labels_are_reported_as_what_they_are(rows, words):
     with pytest.raises(DataError) as fault:
         NNClassifier(LAYERS, **FAST).fit(frame()[["a", "b", "c"]], rows)
     assert words in str(fault.value)
+
+
+# --- shapes
+
+
+def test_n_in_is_compared_with_the_data():
+    x, y = np.zeros((N, 8, 8, 1)), np.arange(N) % 2
+    with pytest.raises(DataError, match=r"n_in is \(784,\), but an example of X has the shape \(3,\)"):
+        NNClassifier(LAYERS, n_in=784, **FAST).fit(x[:, 0, :3, 0], y)
+    words = r"n_in is \(1, 8, 8\), but an example of X has the shape \(8, 8, 1\).* set axes: NHWC"
+    with pytest.raises(DataError, match=words):
+        NNClassifier(LAYERS, n_in=(1, 8, 8), **FAST).fit(x, y)
+    for n_in in (64, (1, 8, 8)):
+        assert NNClassifier(LAYERS, n_in=n_in, **FAST).fit(x, y, axes="NHWC").n_features_in_ == 64
+
+
+@pytest.mark.parametrize(
+    ("shape", "axes", "way"),
+    [((8, 6, 5), None, "NHWC"), ((5, 8, 6), "NHWC", "NCHW"), ((8, 6, 1), None, "NHWC")],
+)
+def test_images_whose_axes_are_in_another_order_are_reported_with_both_shapes(shape, axes, way):
+    n_images = 1 if 1 in shape else 5
+    np.save("x.npy", np.zeros((N, *shape)))
+    np.save("y.npy", np.arange(N) % 2)
+    layers = f"[[InputImageLayer, {{n_pixels: [8, 6], n_images: {n_images}}}], [ClassificationOutputLayer]]"
+    more = f", axes: {axes}" if axes else ""
+    name = config(f"{{train: {{features: x.npy, labels: y.npy{more}}}}}", layers)
+    seen = shape if axes is None else (shape[2], *shape[:2])
+    for command in (("fit", name), ("check", name, "--data")):
+        code, told = arignote(*command)
+        assert code == 2 and f"images are {(n_images, 8, 6)}, but an example has the shape {seen}" in told
+        assert f"axes: {way}" in told
+
+
+def test_images_to_predict_whose_axes_are_in_another_order_are_reported():
+    x, y = np.zeros((N, 5, 8, 6)), np.arange(N) % 2
+    classifier = NNClassifier([["ClassificationOutputLayer"]], **FAST).fit(x, y)
+    words = r"must have shape \(5, 8, 6\); got \(8, 6, 5\)\..*set axes: NHWC"
+    with pytest.raises(DataError, match=words):
+        classifier.predict(x.transpose(0, 2, 3, 1))
+    with pytest.raises(DataError, match=r"valid has shape \(8, 6, 5\), one of X \(5, 8, 6\)\..*set axes: NHWC"):
+        NNClassifier([["ClassificationOutputLayer"]], **FAST).fit(x, y, valid=(x.transpose(0, 2, 3, 1), y))
