@@ -294,6 +294,8 @@ def table_format(csv: Any) -> CSVFormat:
     """Return `csv`, a mapping of what is known of a text table, checked; ConfigError with all that is wrong."""
     if csv is None or isinstance(csv, CSVFormat):
         return csv or CSVFormat()
+    if not isinstance(csv, Mapping):
+        raise ConfigError(f"csv must be a mapping ({', '.join(CSVFormat.model_fields)}); got {csv!r:.100}")
     try:
         return CSVFormat.model_validate(csv)
     except ValidationError as fault:

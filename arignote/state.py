@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from pydantic import TypeAdapter
 from typing_extensions import TypedDict
 
+from arignote.errors import ConfigError
 from arignote.fields import MOST_THREADS
 from arignote.optim.rules import RuleState
 from arignote.progress import Best, History, Progress
@@ -279,8 +280,10 @@ def _check(plain: _Plain, epoch_loss: NDArray[Any], columns: Mapping[str, NDArra
     places = plain["data"].get("columns", [])
     if not (isinstance(places, list) and all(type(place) is int and 0 <= place < _LARGEST_COUNT for place in places)):
         raise ValueError(f"data.columns is {places!r:.100}")
-    # Raises a ValueError too.
-    table_format(plain["data"].get("csv"))
+    try:
+        table_format(plain["data"].get("csv"))
+    except ConfigError:
+        raise ValueError(f"data.csv is {plain['data']['csv']!r:.100}") from None
     n_threads = plain["environment"].get("n_threads", 1)
     if type(n_threads) is not int or not 1 <= n_threads <= MOST_THREADS:
         raise ValueError(f"environment.n_threads is {n_threads!r:.100}; it must be an integer from 1 to {MOST_THREADS}")
