@@ -91,7 +91,8 @@ def digest(paths: Iterable[Path]) -> str:
 def resumed(path: str, root: Path, files: list[str], fresh: bool) -> Module:
     """Return what is known of a module and still holds."""
     source = digest([root / path])
-    now = digest(root / name for name in (*files, "tests/conftest.py", "tests/promise.py"))
+    tool = sorted(Path(__file__).parent.glob("*.py"))
+    now = digest([*(root / name for name in (*files, "tests/conftest.py", "tests/promise.py")), *tool])
     known = Module(path).load()
     if fresh or known.source != source:
         known.results = {}
