@@ -129,7 +129,8 @@ def prepare(
     if known is not None:
         rows = {name: replace(part, y=like_classes(np.asarray(part.y), known)) for name, part in rows.items()}
     rows = {name: part.as_images(given.image) for name, part in rows.items()}
-    _check_n_in(given.n_in, rows["train"].n_in)
+    if given.n_in is not None:
+        _check_n_in(given.n_in, rows["train"].n_in)
     labels = rows["train"].y
     assert labels is not None
     if known is None:
@@ -163,9 +164,9 @@ def prepare(
     return Prepared(parts, classes, weights, dict(learned), names, places, csv), settings
 
 
-def _check_n_in(given: tuple[int, ...] | None, found: tuple[int, ...]) -> None:
+def _check_n_in(given: tuple[int, ...], found: tuple[int, ...]) -> None:
     """Check the shape of an example against that which was given: the same, or as many numbers."""
-    if given is not None and given != found and given != (prod(found),):
+    if given not in (found, (prod(found),)):
         told = f"n_in is {given}, but an example of X has the shape {found}"
         raise DataError(told + axes_hint(found, given))
 
