@@ -206,10 +206,10 @@ class Checkpointer:
         if not state.finite():
             raise FloatingPointError
 
-    def last_good(self, run_id: str) -> TrainingState | None:
-        """Return the newest state of this run that was saved; None before the first."""
+    def last_good(self, run_id: str | None = None) -> TrainingState | None:
+        """Return the newest state that was saved, of one run where its id is given; None before the first."""
         if self.files is None:
             return self._memory
         self._wait(None)
         # With resume="fresh" the files may still be those of the run that this one replaces.
-        return next((state for _, state in self.files.states([]) if state.run_id == run_id), None)
+        return next((state for _, state in self.files.states([]) if run_id in (None, state.run_id)), None)

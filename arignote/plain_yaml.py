@@ -21,6 +21,8 @@ _CAUSES = {
     "'\\t'": "a tab; indent with blanks",
     "expected <block end>": "this line must be indented as the line to which it belongs",
     "mapping values are not allowed here": "is the line indented too far, or is a bracket or a quote missing?",
+    "Expecting ',' delimiter": "a comma or a closing bracket is missing before it",
+    "Extra data": "nothing may follow the last bracket",
     "expected ',' or": "a comma or a closing bracket is missing before it",
     "expected '<document start>'": "nothing may follow the last bracket",
     "found another document": "a config is one document: leave out the line ---",
@@ -79,7 +81,7 @@ def _check_json(path: Path, text: str) -> None:
     try:
         json.loads(text)
     except json.JSONDecodeError as fault:
-        raise ConfigError(f"{path}:{fault.lineno}:{fault.colno}: is not JSON: {fault.msg}") from None
+        raise ConfigError(f"{path}:{fault.lineno}:{fault.colno}: is not JSON: {_plainly(fault.msg)}") from None
     except RecursionError:
         return
 

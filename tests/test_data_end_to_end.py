@@ -365,7 +365,7 @@ WORDS = [
     ("data: {train: {features: x}, test: {feature: y}}", "1 data.test.feature:", "Did you mean 'features'"),
     ("fit:\n  rng: 1\n  augmentation: [[Shfit, {max_shift: 1}]]", "3 fit.augmentation:", "Did you mean 'Shift'"),
     ("fit:\n  augmentation: [Shift, {max_shfit: 1}]", "2 fit.augmentation.max_shfit:", "Did you mean 'max_shift'"),
-    ("fit:\n  preprocess: [[Standardize]]", "2 fit.preprocess:", "Did you mean 'Standardise'"),
+    ("fit:\n  preprocess: [[Standardize]]", "2 fit.preprocess:", "Write [Standardise]"),
     ("fit:\n  preprocess: [[Scale, {divide: 2}]]", "2 fit.preprocess.divide:", "Did you mean 'divide_by'"),
     ("fit:\n  partition: contiguos", "2 fit.partition", "must be 'stratified' or 'contiguous'; got 'contiguos'"),
     ("fit:\n  class_weight: balancd", "2 fit.class_weight", "'balanced'; got 'balancd'"),
