@@ -1,4 +1,4 @@
-"""What the mutation tester may change: the operators of cosmic-ray that are used, and three more."""
+"""What the mutation tester may change: the operators of cosmic-ray that are used, and four more."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 from cosmic_ray.operators.operator import Example, Operator
 from cosmic_ray.plugins import get_operator
-from parso.python.tree import Keyword, Number
+from parso.python.tree import Keyword, Name, Number
 from parso.tree import NodeOrLeaf
 
 Position = tuple[tuple[int, int], tuple[int, int]]
@@ -42,7 +42,6 @@ FROM_COSMIC_RAY = (
     "ReplaceBreakWithContinue",
     "ReplaceContinueWithBreak",
     "ZeroIterationForLoop",
-    "ExceptionReplacer",
     "NumberReplacer",
 )
 
@@ -64,6 +63,39 @@ class ScaleFloat(Operator):
     @classmethod
     def examples(cls) -> Sequence[Example]:
         return (Example("x = 0.9", "x = 0.45"), Example("x = 0.0", "x = 1.0"))
+
+
+class ExceptionReplacer(Operator):
+    """Do not catch an exception of an except clause; cosmic-ray's operator of this name knows no dotted names."""
+
+    def mutation_positions(self, node: NodeOrLeaf) -> Iterator[Position]:
+        for exception in self._caught(node):
+            yield exception.start_pos, exception.end_pos
+
+    @staticmethod
+    def _caught(node: Any) -> list[Any]:
+        if node.type != "except_clause":
+            return []
+        exceptions = node.children[1]
+        if exceptions.type != "atom":
+            return [exceptions]
+        inner = exceptions.children[1]
+        return inner.children[::2] if inner.type == "testlist_comp" else [inner]
+
+    def mutate(self, node: Any, index: int) -> NodeOrLeaf:
+        exception = self._caught(node)[index]
+        siblings = exception.parent.children
+        name = Name("NeverRaised", exception.start_pos, exception.get_first_leaf().prefix)
+        siblings[siblings.index(exception)] = name
+        return node  # type: ignore[no-any-return]
+
+    @classmethod
+    def examples(cls) -> Sequence[Example]:
+        return (
+            Example("try: f()\nexcept OSError: pass", "try: f()\nexcept NeverRaised: pass"),
+            Example("try: f()\nexcept a.Error as e: pass", "try: f()\nexcept NeverRaised as e: pass"),
+            Example("try: f()\nexcept (A, b.B): pass", "try: f()\nexcept (A, NeverRaised): pass", occurrence=1),
+        )
 
 
 class DropStatement(Operator):
@@ -134,7 +166,9 @@ class DropArgument(Operator):
         )
 
 
-OUR_OWN: dict[str, type[Operator]] = {op.__name__: op for op in (ScaleFloat, DropStatement, DropArgument)}
+OUR_OWN: dict[str, type[Operator]] = {
+    op.__name__: op for op in (ScaleFloat, ExceptionReplacer, DropStatement, DropArgument)
+}
 
 
 def is_float(node: Number) -> bool:
