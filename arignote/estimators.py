@@ -32,7 +32,7 @@ from arignote.fitting import as_layers_say, fit_network, read_run, restore, sett
 from arignote.held_out import rows_of_part, warn_of_training_rows
 from arignote.layers.architecture import Architecture, declare, parse
 from arignote.layers.base import Layer
-from arignote.layers.shape import InputImageLayer
+from arignote.layers.shape import image_of
 from arignote.registry import build
 from arignote.report.scores import Mistake, check_metric, confusion_matrix, is_loss, mistakes, score_of
 from arignote.running import in_order
@@ -317,9 +317,10 @@ class NNClassifier(ClassifierMixin, BaseEstimator, metaclass=_Listed):  # type: 
             columns=tuple(names or data.get("columns", ())),
             csv=data.get("csv"),
         )
-        first = architecture.placed[0].layer
-        if isinstance(first, InputImageLayer) and tuple(architecture.n_in) == first.n_in:
-            rows = rows.as_images(first.n_in)
+        image = image_of(self._layers())
+        # A run of version 0.1 may have been trained on flat rows.
+        if image == tuple(architecture.n_in):
+            rows = rows.as_images(image)
         if names and not feature_names(X) and not rows.reader.columns:
             # In the words of scikit-learn.
             who = type(self).__name__

@@ -20,7 +20,7 @@ from arignote.errors import CheckpointError, ConfigError
 from arignote.layers.architecture import declare, parse
 from arignote.layers.base import Layer
 from arignote.layers.output import ClassificationOutputLayer
-from arignote.layers.shape import InputImageLayer
+from arignote.layers.shape import image_of
 from arignote.legacy import is_2015, read_2015
 from arignote.preemption import StopAsked, StopRequest
 from arignote.registry import complaints_of, dump, only_trusting
@@ -125,8 +125,7 @@ def as_layers_say(given: Given, layers: list[Layer]) -> Given:
     """Return the data with what the layers say of it."""
     output = layers[-1]
     n_classes = output.n_classes if isinstance(output, ClassificationOutputLayer) else None
-    image = layers[0].n_in if isinstance(layers[0], InputImageLayer) else None
-    return replace(given, n_classes=n_classes, channel=getattr(layers[0], "channel", None), image=image)
+    return replace(given, n_classes=n_classes, channel=getattr(layers[0], "channel", None), image=image_of(layers))
 
 
 def fit_network(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from math import prod
 from typing import Annotated, Any, ClassVar
 
@@ -11,7 +11,7 @@ from pydantic import BeforeValidator
 from arignote.layers.base import Layer, Shape, ShapeError
 from arignote.registry import Count, Pair, plain, register
 
-__all__ = ["BC01ToC01BLayer", "C01BToBC01Layer", "InputImageLayer", "InputLayer", "SizeSpec"]
+__all__ = ["BC01ToC01BLayer", "C01BToBC01Layer", "InputImageLayer", "InputLayer", "SizeSpec", "image_of"]
 
 
 def _size(value: Any) -> Any:
@@ -91,6 +91,11 @@ class InputImageLayer(Layer):
     def build(self, shape: Shape) -> Callable[..., Any]:
         size = self.n_in
         return lambda params, x, training: x.reshape(-1, *size)
+
+
+def image_of(layers: Sequence[Layer]) -> tuple[int, int, int] | None:
+    """Return the shape of the images that the first layer declares; None if it declares none."""
+    return layers[0].n_in if isinstance(layers[0], InputImageLayer) else None
 
 
 class _NoOp(Layer):

@@ -20,7 +20,7 @@ from arignote.data.sources import open_source
 from arignote.errors import DataError, axes_hint
 from arignote.layers.architecture import declare
 from arignote.layers.base import Layer
-from arignote.layers.shape import InputImageLayer
+from arignote.layers.shape import image_of
 from arignote.spec import DataSpec, FitSettings, Source
 
 __all__ = ["check_data"]
@@ -46,7 +46,7 @@ def check_data(data: DataSpec, layers: list[Layer], settings: FitSettings, base:
         Where something does not fit.
     """
     axes = data.train.axes or settings.axes
-    image = layers[0].n_in if isinstance(layers[0], InputImageLayer) else None
+    image = image_of(layers)
     train, labels, told = _opened("train", data.train, data.train, axes, base, others=data.others())
     n_classes = getattr(layers[-1], "n_classes", None)
     check_classes(labels, n_classes, train.labels_where)
