@@ -317,10 +317,7 @@ class NNClassifier(ClassifierMixin, BaseEstimator, metaclass=_Listed):  # type: 
             columns=tuple(names or data.get("columns", ())),
             csv=data.get("csv"),
         )
-        image = image_of(self._layers())
-        # A run of version 0.1 may have been trained on flat rows.
-        if image == tuple(architecture.n_in):
-            rows = rows.as_images(image)
+        rows = rows.as_images(image_of(self._layers(), architecture.n_in))
         if names and not feature_names(X) and not rows.reader.columns:
             # In the words of scikit-learn.
             who = type(self).__name__
@@ -432,17 +429,20 @@ class NNClassifier(ClassifierMixin, BaseEstimator, metaclass=_Listed):  # type: 
         if part is None:
             rows = self._rows(X, y)
             if rows.y is not None and rows.index is None:
-                given = as_layers_say(Given(Data(rows.reader, rows.y, axes=rows.axes), groups=groups), self._layers())
+                given = self._of_run(Given(Data(rows.reader, rows.y, axes=rows.axes), groups=groups))
                 # An array of training rows alone is given for their scores; in a file they may be a surprise.
                 warn_of_training_rows(self.state_, rows, given, all_too=isinstance(X, str | Path | Data))
         else:
             self._check_fitted()
             given = X if isinstance(X, Given) else Given(X, y, self.valid, self.test, groups=groups)
             check_feature_names(getattr(self, "feature_names_in_", ()), given.x, "X")
-            rows = self._as_seen(rows_of_part(self.state_, as_layers_say(given, self._layers()), part))
+            rows = self._as_seen(rows_of_part(self.state_, self._of_run(given), part))
         if rows.y is None:
             raise DataError("labels are needed: give X and y")
         return rows, encode_labels(rows.y, self.classes_, part or "X")
+
+    def _of_run(self, given: Given) -> Given:
+        return as_layers_say(given, self._layers(), self.network_.architecture.n_in)
 
     @property
     def n_params(self) -> int:

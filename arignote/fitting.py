@@ -121,11 +121,13 @@ def restore(
     return state, network, settings
 
 
-def as_layers_say(given: Given, layers: list[Layer]) -> Given:
-    """Return the data with what the layers say of it."""
+def as_layers_say(given: Given, layers: list[Layer], n_in: Sequence[int] | None = None) -> Given:
+    """Return the data with what the layers say of it; `n_in` of a run that exists is as of `image_of`."""
     output = layers[-1]
     n_classes = output.n_classes if isinstance(output, ClassificationOutputLayer) else None
-    return replace(given, n_classes=n_classes, channel=getattr(layers[0], "channel", None), image=image_of(layers))
+    return replace(
+        given, n_classes=n_classes, channel=getattr(layers[0], "channel", None), image=image_of(layers, n_in)
+    )
 
 
 def fit_network(

@@ -27,9 +27,10 @@ def rows_of_part(state: TrainingState, given: Given, part: str) -> Rows:
     state : TrainingState
         Of the run.
     given : Given
-        The data as it was given to `fit`. Fractions are those of the state; `valid` and `test` matter where they are
-        data of their own, or where the file is of an earlier version and does not say what was held out. Of a part that
-        had data of its own, `x` and `y` may be that data.
+        The data as it was given to `fit`, with what the layers of the run say of it (`as_layers_say`). Fractions are
+        those of the state; `valid` and `test` matter where they are data of their own, or where the file is of an
+        earlier version and does not say what was held out. Of a part that had data of its own, `x` and `y` may be that
+        data.
     part : "train", "valid" or "test"
 
     Raises
@@ -51,7 +52,7 @@ def rows_of_part(state: TrainingState, given: Given, part: str) -> Rows:
         x, y = (given.x, given.y) if own is None else (own, None)
         found = rows_of(
             x, y, what=part, allow_nonfinite=settings.allow_nonfinite, axes=settings.axes, channel=given.channel
-        )
+        ).as_images(given.image)
     else:
         prepared, _ = prepare(
             given if split is None else _as_split(split, given), settings, state.rng, {}, state.class_labels

@@ -26,6 +26,7 @@ from arignote.engine.step import TrainingStep
 from arignote.errors import ArignoteWarning, ConfigError
 from arignote.layers.architecture import Architecture, declare
 from arignote.layers.base import Layer
+from arignote.layers.shape import image_of
 from arignote.optim.rules import Constant, Rule
 from arignote.preemption import StopRequest
 from arignote.registry import build
@@ -154,10 +155,7 @@ def _begin(run: Run, stored: TrainingState | None) -> Begun:
     """Put a fit together, as it begins."""
     seed = run.seed if run.seed is not None else stored.rng if stored is not None else draw_seed()
     learned, known = (None, None) if stored is None else (_learned(run, stored), stored.class_labels)
-    given = run.data
-    if stored is not None and tuple(stored.spec["n_in"]) != given.image:
-        # A run of version 0.1, where preprocessing and augmentation saw flat rows, keeps them to its end.
-        given = replace(given, image=None)
+    given = run.data if stored is None else replace(run.data, image=image_of(run.layers, stored.spec["n_in"]))
     prepared, settings = prepare(given, run.settings, seed, learned, known)
     rows, labels = prepared.parts["train"]
     order = order_of(rows, settings.shuffle, labels if settings.balance_classes else None)

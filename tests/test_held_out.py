@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import re
+import shutil
+from pathlib import Path
+
 import numpy as np
 import pytest
+from command_line import arignote
 
 from arignote import CheckpointError, DataError, NNClassifier
 from arignote.data import Data
@@ -79,3 +84,42 @@ def test_a_file_that_no_run_writes_is_refused(data):
     state.data.update(data)
     with pytest.raises(CheckpointError, match="of the run must"):
         rows_of_part(state, Given(X, Y), "valid")
+
+
+# --- images that are stored as flat rows
+
+IMAGES = [["InputImageLayer", {"n_pixels": 4}], ["FCLayer", {"n_units": 2}], ["ClassificationOutputLayer"]]
+FLAT = np.random.default_rng(7).normal(size=(40, 16)).astype(np.float32), np.arange(40) % 2
+
+
+@pytest.fixture
+def flat_run(tmp_path, monkeypatch):
+    """A run of version 0.1 that was trained on flat rows, of which a fifth was held out, and its config."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("last", "best"):
+        shutil.copy(Path(__file__).parent / "checkpoint" / f"flat_images_{name}.ckpt", f"run_{name}.ckpt")
+    np.savez("t.npz", x=FLAT[0], y=FLAT[1])
+    layers = "[[InputImageLayer, {n_pixels: 4}], [FCLayer, {n_units: 2}], [ClassificationOutputLayer]]"
+    data = "{train: {features: 't.npz:x', labels: 't.npz:y'}, valid: 0.2}"
+    Path("config.yaml").write_text(f"data: {data}\nlayers: {layers}\n")
+
+
+# What version 0.1 wrote into the history of the run, at its best validation.
+FLAT_NLL = 0.6934921741485596
+
+
+@pytest.mark.usefixtures("flat_run")
+def test_a_part_of_a_run_that_was_trained_on_flat_rows_is_scored():
+    fitted = NNClassifier.load("run").set_params(valid=0.2)
+    assert fitted.evaluate(*FLAT, part="valid") == pytest.approx({"nll": FLAT_NLL, "error": 0.5}, rel=1e-6)
+    ended = arignote("evaluate", "run", "--config", "config.yaml", "--part", "valid")
+    assert ended.code == 0, ended.err
+    assert float(re.search(r"^nll (\S+)$", ended.out, re.M)[1]) == pytest.approx(FLAT_NLL, abs=1e-6)
+
+
+def test_a_part_of_its_own_data_may_be_flat_rows_of_images():
+    own = FLAT[0][:10], FLAT[1][:10]
+    fitted = NNClassifier(IMAGES, rng=1).fit(*FLAT, valid=own, n_epochs=1, batch_size=20)
+    # The validation after the only epoch.
+    expected = {"nll": fitted.history_[0]["valid_nll"], "error": fitted.history_[0]["valid_error"]}
+    assert fitted.evaluate(*own, part="valid") == pytest.approx(expected, rel=1e-6)

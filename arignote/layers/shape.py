@@ -93,9 +93,18 @@ class InputImageLayer(Layer):
         return lambda params, x, training: x.reshape(-1, *size)
 
 
-def image_of(layers: Sequence[Layer]) -> tuple[int, int, int] | None:
-    """Return the shape of the images that the first layer declares; None if it declares none."""
-    return layers[0].n_in if isinstance(layers[0], InputImageLayer) else None
+def image_of(layers: Sequence[Layer], n_in: Sequence[int] | None = None) -> tuple[int, int, int] | None:
+    """Return the shape of images (channels, height, width) to which the rows of a run are reshaped, or None.
+
+    Parameters
+    ----------
+    layers : sequence of Layer
+        The first one declares the images, if it is an `InputImageLayer`.
+    n_in : sequence of int, optional
+        Shape of an example as the run stores it. Runs of version 0.1 were trained on flat rows, and keep them.
+    """
+    image = layers[0].n_in if isinstance(layers[0], InputImageLayer) else None
+    return None if n_in is not None and tuple(n_in) != image else image
 
 
 class _NoOp(Layer):

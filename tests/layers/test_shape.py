@@ -115,3 +115,8 @@ def test_an_image_has_one_channel_of_its_own_accord():
 )
 def test_only_an_input_layer_of_images_declares_the_shape_of_images(first, shape):
     assert image_of(parse([*first, OUTPUT])) == shape
+
+
+def test_rows_of_a_run_that_was_trained_on_flat_rows_are_no_images():
+    layers = parse([["InputImageLayer", {"n_pixels": 4}], OUTPUT])
+    assert image_of(layers, [1, 4, 4]) == (1, 4, 4) and image_of(layers, [16]) is None
