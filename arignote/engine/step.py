@@ -153,22 +153,23 @@ def validation_rows(network: Network) -> int:
 
 
 @torch.no_grad()
-def logits_of(network: Network, x: NDArray[Any], seed: int) -> Tensor:
+def logits_of(network: Network, x: NDArray[Any], seed: int, purpose: str, *position: int | str) -> Tensor:
     """Return the logits (rows, n_classes) of a batch, outside training.
 
     Parameters
     ----------
     network : Network
     x : array (rows, ...)
-    seed : int
-        Of the global generators, from which a user's own layer may draw outside training too; no other layer does.
+    seed, purpose, *position
+        As of `stream_seed`, for the global generators: a user's own layer may draw from them outside training too. No
+        other layer does, and nothing is seeded for a network without such layers.
     """
     network.eval()
     inputs = to_device(np.ascontiguousarray(x, dtype=np.float32), network.device)
     logits: Tensor
     if network.is_custom:
         with GENERATORS:
-            seed_all(seed, network.device)
+            seed_all(stream_seed(seed, purpose, *position), network.device)
             logits = network(inputs)
     else:
         logits = network(inputs)
@@ -181,8 +182,7 @@ def predict_proba(network: Network, batches: Iterable[NDArray[Any]], seed: int =
     A user's own layer draws from generators that are seeded from (seed, "predict", batch).
     """
     found = [
-        logits_of(network, x, stream_seed(seed, "predict", number)).softmax(1).cpu().numpy()
-        for number, x in enumerate(batches)
+        logits_of(network, x, seed, "predict", number).softmax(1).cpu().numpy() for number, x in enumerate(batches)
     ]
     return np.concatenate(found)
 
@@ -211,7 +211,7 @@ class Scorer:
         for number, (x, y) in enumerate(batches):
             heed()
             n_rows += len(y)
-            logits = logits_of(self.network, x, stream_seed(seed, "validate", *position, number))
+            logits = logits_of(self.network, x, seed, "validate", *position, number)
             labels = to_device(y, self.network.device)
             for name, loss in self._losses.items():
                 totals[name].add_(loss(logits, labels), alpha=len(y))

@@ -10,8 +10,9 @@ from arignote.engine import step as step_module
 from arignote.engine.network import Network
 from arignote.engine.setup import Setup
 from arignote.engine.step import Scorer, TrainingStep, logits_of, predict_proba, validation_rows
-from arignote.layers import declare, parse
-from arignote.registry import build
+from arignote.layers import Layer, declare, parse
+from arignote.registry import build, register
+from arignote.streams import stream_seed
 
 functional = torch.nn.functional
 OUTPUT = ["ClassificationOutputLayer"]
@@ -228,12 +229,37 @@ def test_logits_are_those_outside_training_of_float32_rows():
     )
     expected = logits_by_torch(network.named, torch.from_numpy(X)).detach()
     # Rows as float64, and columns first: what a reader may give.
-    found = logits_of(network, np.asfortranarray(X.astype(np.float64)), seed=0)
+    found = logits_of(network, np.asfortranarray(X.astype(np.float64)), 0, "predict")
     torch.testing.assert_close(found, expected)
     assert not found.requires_grad and not network.training
     p = predict_proba(network, [X[:5], X[5:6], X[6:]])
     assert p.dtype == np.float32 and p.shape == (12, 3)
     np.testing.assert_allclose(p, expected.softmax(1), rtol=1e-5)
+
+
+@register()
+class ShiftedLayer(Layer):
+    """Adds a number that it draws, outside training too."""
+
+    def build(self, shape):
+        return lambda params, x, training: x + np.random.normal()
+
+
+def test_a_users_own_layer_draws_from_the_stream_of_its_batch():
+    network = network_of([[f"{__name__}:ShiftedLayer"]])
+    weights = network.arrays()["out.W"]
+
+    def expected(*name):
+        # seed_globals: NumPy takes seeds of 32 bits.
+        drawn = np.random.RandomState(stream_seed(7, *name) % 2**32).normal()
+        return torch.from_numpy(((X + drawn) @ weights).astype(np.float32))
+
+    torch.testing.assert_close(logits_of(network, X, 7, "predict", 2), expected("predict", 2))
+    p = predict_proba(network, [X[:5], X[5:]], seed=7)
+    np.testing.assert_allclose(p[5:], expected("predict", 1)[5:].softmax(1), rtol=1e-5)
+    scorer = Scorer(network, {"nll": build("loss", "nll")})
+    nll = functional.cross_entropy(expected("validate", "valid", 3, 0), torch.from_numpy(Y))
+    assert scorer([(X, Y)], seed=7, position=("valid", 3))["nll"] == pytest.approx(float(nll), rel=1e-5)
 
 
 @pytest.mark.parametrize("cuts", [[12], [1, 12], [5, 10, 12]], ids=str)
