@@ -351,8 +351,9 @@ def evaluate(
 
     Example: arignote evaluate runs/digits_mlp --config configs/digits_mlp.yaml --part test --by-class
     """
-    from arignote.estimators import NNClassifier
+    from arignote.data.prepared import Given
     from arignote.report.scores import by_class
+    from arignote.scoring import Predictor
 
     if (config is None) == (features is None):
         raise ConfigError("evaluate needs data: either --config CONFIG --part PART, or --features FILE --labels FILE")
@@ -360,16 +361,14 @@ def evaluate(
         raise ConfigError("--config needs --part train, valid or test")
     if (labels is not None) != (features is not None):
         raise ConfigError("--features and --labels must be given together")
-    classifier = NNClassifier.load(run, which, trust=trust or ())
-    x = _images(features, color, axes) if config is None else _of_config(config, set_, data_dir)
+    predictor = Predictor.load(run, which, trust or ())
+    given = Given(_images(features, color, axes), labels) if config is None else _of_config(config, set_, data_dir)
     names = [name for one in losses or ["nll,error"] for name in one.split(",")]
-    for name, value in classifier.evaluate(x, labels, names, part=part).items():
+    scored = predictor.score(given, names, part=part, with_proba=classes)
+    for name, value in scored.values.items():
         print(f"{name} {value:.6g}")
     if classes:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            matrix, _ = classifier.confusion(x, labels, part=part)
-        print("", *by_class(matrix, classifier.classes_), sep="\n")
+        print("", *by_class(scored.confusion, scored.classes), sep="\n")
 
 
 def _of_config(config: Path, set_: list[str] | None, data_dir: Path | None) -> Any:
@@ -397,12 +396,12 @@ def predict(
 
     Example: arignote predict runs/digits_mlp --features sample_data/digits.h5:/images --out preds.csv
     """
-    from arignote.estimators import NNClassifier
     from arignote.report.predictions import write_predictions
+    from arignote.scoring import Predictor
 
-    classifier = NNClassifier.load(run, which, trust=trust or ())
-    proba = classifier.predict_proba(_images(features, color, axes))
-    write_predictions(out, classifier.classes_, proba)
+    predictor = Predictor.load(run, which, trust or ())
+    proba = predictor.proba(predictor.rows(_images(features, color, axes)))
+    write_predictions(out, predictor.state.class_labels, proba)
     print(f"{len(proba)} rows -> {out}")
 
 

@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 import inspect
-import os
 import warnings
 from abc import ABCMeta
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, closing, nullcontext
-from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import Any, Self
 
@@ -18,24 +14,14 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.exceptions import NotFittedError
 
-from arignote.data.arrays import Data, check_feature_names, feature_names
-from arignote.data.images import ImageFolderReader
-from arignote.data.labels import encode_labels
 from arignote.data.prepared import Given
-from arignote.data.preprocess import Pipeline
-from arignote.data.rows import Rows, rows_of
 from arignote.engine.network import Network, copy_into
-from arignote.engine.session import seeds_kept
-from arignote.engine.step import Scorer, predict_proba
-from arignote.errors import ArignoteWarning, ConfigError, DataError, Interrupted, axes_hint
-from arignote.fitting import as_layers_say, fit_network, read_run, restore, settings_of
-from arignote.held_out import rows_of_part, warn_of_training_rows
+from arignote.errors import ArignoteWarning, ConfigError, Interrupted
+from arignote.fitting import fit_network, read_run, restore, settings_of
 from arignote.layers.architecture import Architecture, declare, parse
 from arignote.layers.base import Layer
-from arignote.layers.shape import image_of
-from arignote.registry import build
-from arignote.report.scores import Mistake, check_metric, confusion_matrix, is_loss, mistakes, score_of
-from arignote.running import in_order
+from arignote.report.scores import Mistake
+from arignote.scoring import Predictor
 from arignote.spec import FitSettings, fit_parameters
 from arignote.state import TrainingState
 
@@ -294,60 +280,14 @@ class NNClassifier(ClassifierMixin, BaseEstimator, metaclass=_Listed):  # type: 
         if not hasattr(self, "network_"):
             raise NotFittedError("This NNClassifier is not fitted yet: call fit first, or NNClassifier.load(RUN)")
 
-    def _layers(self) -> list[Layer]:
-        """Return the declared layers of the fitted network."""
-        return [place.layer for place in self.network_.architecture.placed]
-
-    def _rows(self, X: Any, y: Any = None) -> Rows:
+    def _predictor(self) -> Predictor:
         self._check_fitted()
-        names = [str(name) for name in getattr(self, "feature_names_in_", ())]
-        check_feature_names(names, X, "X")
-        fit, data = self.state_.spec["fit"], self.state_.data
-        architecture = self.network_.architecture
-        channel = getattr(architecture.placed[0].layer, "channel", None)
-        if isinstance(X, str | Path) and os.path.isdir(os.path.expanduser(os.path.expandvars(X))):
-            mode = {1: "L", 3: "RGB"}.get(architecture.n_in[0])
-            X = ImageFolderReader(X, architecture.n_in[1:], mode) if len(architecture.n_in) == 3 else X
-        rows = rows_of(
-            X,
-            y,
-            allow_nonfinite=self.allow_nonfinite,
-            axes=fit.get("axes"),
-            channel=channel,
-            columns=tuple(names or data.get("columns", ())),
-            csv=data.get("csv"),
-        )
-        rows = rows.as_images(image_of(self._layers(), architecture.n_in))
-        if names and not feature_names(X) and not rows.reader.columns:
-            # In the words of scikit-learn.
-            who = type(self).__name__
-            text = f"X does not have valid feature names, but {who} was fitted with feature names"
-            warnings.warn(text, ArignoteWarning, stacklevel=3)
-        return self._as_seen(rows)
-
-    def _as_seen(self, rows: Rows) -> Rows:
-        """Return rows with the preprocessing of the run; DataError where their shape is not that of the network."""
-        fit = self.state_.spec["fit"]
-        if fit.get("preprocess"):
-            rows = replace(rows, preprocess=partial(Pipeline(fit["preprocess"]).apply, self.state_.preprocess))
-        expected = self.network_.architecture.n_in
-        if rows.n_in != tuple(expected):
-            told = f"an example of X must have shape {tuple(expected)}; got {rows.n_in}"
-            raise DataError(told + axes_hint(rows.n_in, expected))
-        return rows
-
-    def _seeds_kept(self) -> AbstractContextManager[None]:
-        """Return a context that puts global generators back, where a layer of the user may draw from them."""
-        return seeds_kept(self.network_.setup.device) if self.network_.is_custom else nullcontext()
+        return Predictor(self.state_, self.network_, self.allow_nonfinite, type(self).__name__)
 
     def predict_proba(self, X: Any) -> NDArray[Any]:
         """Return the probability of each class, float32 (rows, n_classes), columns as `classes_`."""
-        return self._proba(self._rows(X))
-
-    def _proba(self, rows: Rows) -> NDArray[Any]:
-        no_labels = np.zeros(len(rows), dtype=np.int64)
-        with self._seeds_kept(), closing(in_order(self.network_, rows, no_labels)) as batches:
-            return predict_proba(self.network_, (x for x, _ in batches), self.state_.rng)
+        predictor = self._predictor()
+        return predictor.proba(predictor.rows(X))
 
     def predict(self, X: Any) -> NDArray[Any]:
         """Return the most probable class of each row, (rows,)."""
@@ -385,19 +325,8 @@ class NNClassifier(ClassifierMixin, BaseEstimator, metaclass=_Listed):  # type: 
         ArignoteWarning
             Where, without `part`, training rows are among the rows: in a file, or in an array with held-out ones.
         """
-        chosen = [losses] if isinstance(losses, str) else list(losses)
-        rows, labels = self._labelled(X, y, part, groups)
-        found: dict[str, float] = {}
-        if own := [name for name in chosen if is_loss(name)]:
-            score = Scorer(self.network_, {name: build("loss", name) for name in own})
-            with self._seeds_kept(), closing(in_order(self.network_, rows, labels)) as batches:
-                found = score(batches, seed=self.state_.rng)
-        if metrics := [name for name in chosen if not is_loss(name)]:
-            for name in metrics:
-                check_metric(name, len(self.classes_))
-            proba = self._proba(rows)
-            found |= {name: score_of(name, proba, labels) for name in metrics}
-        return {name: found[name] for name in chosen}
+        names = [losses] if isinstance(losses, str) else list(losses)
+        return self._predictor().score(self._given(X, y, groups), names, part=part).values
 
     def confusion(
         self, X: Any, y: Any = None, ids: Any = None, *, part: str | None = None, groups: Any = None
@@ -417,32 +346,11 @@ class NNClassifier(ClassifierMixin, BaseEstimator, metaclass=_Listed):  # type: 
             Rows of each true class (rows of the matrix) that are predicted to be of each class (columns), in the order
             of `classes_`; and (id, label, predicted) of each mistake, in the order of the rows.
         """
-        rows, labels = self._labelled(X, y, part, groups)
-        if ids is not None and len(ids) != len(rows):
-            raise DataError(f"ids must name each of the {len(rows)} rows; got {len(ids)}")
-        predicted = self._proba(rows).argmax(axis=1)
-        matrix = confusion_matrix(labels, predicted, len(self.classes_))
-        return matrix, mistakes(labels, predicted, self.classes_, ids)
+        scored = self._predictor().score(self._given(X, y, groups), part=part, with_proba=True)
+        return scored.confusion, scored.mistakes(ids)
 
-    def _labelled(self, X: Any, y: Any, part: str | None, groups: Any) -> tuple[Rows, NDArray[np.int64]]:
-        """Return rows with labels, as the network sees them, and their class numbers."""
-        if part is None:
-            rows = self._rows(X, y)
-            if rows.y is not None and rows.index is None:
-                given = self._of_run(Given(Data(rows.reader, rows.y, axes=rows.axes), groups=groups))
-                # An array of training rows alone is given for their scores; in a file they may be a surprise.
-                warn_of_training_rows(self.state_, rows, given, all_too=isinstance(X, str | Path | Data))
-        else:
-            self._check_fitted()
-            given = X if isinstance(X, Given) else Given(X, y, self.valid, self.test, groups=groups)
-            check_feature_names(getattr(self, "feature_names_in_", ()), given.x, "X")
-            rows = self._as_seen(rows_of_part(self.state_, self._of_run(given), part))
-        if rows.y is None:
-            raise DataError("labels are needed: give X and y")
-        return rows, encode_labels(rows.y, self.classes_, part or "X")
-
-    def _of_run(self, given: Given) -> Given:
-        return as_layers_say(given, self._layers(), self.network_.architecture.n_in)
+    def _given(self, X: Any, y: Any, groups: Any) -> Given:
+        return X if isinstance(X, Given) else Given(X, y, self.valid, self.test, groups=groups)
 
     @property
     def n_params(self) -> int:

@@ -117,7 +117,8 @@ def warn_of_training_rows(state: TrainingState, rows: Rows, given: Given, all_to
         f"this run was trained on {n_known:,} of these {len(rows):,} rows: the scores are not those of new data; "
         f"{hint}",
         ArignoteWarning,
-        stacklevel=4,
+        # Of the caller of `evaluate` or `confusion`.
+        stacklevel=5,
     )
 
 

@@ -208,7 +208,7 @@ def _scorer(begun: Begun, part: str, losses: Mapping[str, str], heed: Callable[[
     def run(n_validations: int) -> dict[str, float]:
         try:
             with contextlib.closing(in_order(network, rows, labels, n_workers, begun.settings.prefetch)) as batches:
-                return score(batches, heed, begun.state.rng, (part, n_validations))
+                return score(batches, heed, begun.state.rng, position=(part, n_validations))
         finally:
             network.train()
 

@@ -200,18 +200,31 @@ class Scorer:
         batches: Iterable[tuple[NDArray[Any], NDArray[Any]]],
         heed: Callable[[], None] = lambda: None,
         seed: int = 0,
+        purpose: str = "validate",
         position: tuple[int | str, ...] = (),
+        keep: list[NDArray[Any]] | None = None,
     ) -> dict[str, float]:
-        """Return each loss by name over batches of features and class numbers; `heed` is called before each.
+        """Return each loss by name.
 
-        A user's own layer draws from generators that are seeded from (seed, "validate", *position, batch).
+        Parameters
+        ----------
+        batches : iterable of (array (rows, ...), array (rows,))
+            Features and class numbers.
+        heed : callable
+            Called before each batch; it may raise, to stop.
+        seed, purpose, position
+            A user's own layer draws from generators that are seeded from (seed, purpose, *position, batch).
+        keep : list, optional
+            The class probabilities of each batch, float32 (rows, n_classes), are appended to it.
         """
         n_rows = 0
         totals = {name: torch.zeros((), dtype=torch.float64, device=self.network.device) for name in self._losses}
         for number, (x, y) in enumerate(batches):
             heed()
             n_rows += len(y)
-            logits = logits_of(self.network, x, seed, "validate", *position, number)
+            logits = logits_of(self.network, x, seed, purpose, *position, number)
+            if keep is not None:
+                keep.append(logits.softmax(1).cpu().numpy())
             labels = to_device(y, self.network.device)
             for name, loss in self._losses.items():
                 totals[name].add_(loss(logits, labels), alpha=len(y))

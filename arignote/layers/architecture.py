@@ -41,6 +41,11 @@ class Architecture:
     placed: tuple[Placed, ...]
 
     @property
+    def layers(self) -> list[Layer]:
+        """The declared layers."""
+        return [p.layer for p in self.placed]
+
+    @property
     def n_in(self) -> Shape:
         """Shape of one example."""
         return self.placed[0].input_shape
@@ -58,7 +63,7 @@ class Architecture:
     def takes(self, shape: Shape) -> bool:
         """Whether examples of another shape go through the same parameters."""
         try:
-            other = declare([p.layer for p in self.placed], shape)
+            other = declare(self.layers, shape)
         except ConfigError:
             return False
         return [p.params for p in other.placed] == [p.params for p in self.placed]
@@ -66,7 +71,7 @@ class Architecture:
     @property
     def is_custom(self) -> bool:
         """Whether a layer or an activation is code of the user."""
-        return any(is_custom(p.layer) for p in self.placed)
+        return any(map(is_custom, self.layers))
 
     @property
     def notes(self) -> list[str]:
