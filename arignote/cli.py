@@ -368,7 +368,7 @@ def evaluate(
     for name, value in scored.values.items():
         print(f"{name} {value:.6g}")
     if classes:
-        print("", *by_class(scored.confusion, scored.classes), sep="\n")
+        print("", *by_class(scored.y, scored.predicted, scored.classes), sep="\n")
 
 
 def _of_config(config: Path, set_: list[str] | None, data_dir: Path | None) -> Any:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from arignote.errors import ConfigError, did_you_mean
 from arignote.registry import names
+from arignote.report.tables import aligned
 
 __all__ = ["Mistake", "by_class", "check_metric", "confusion_matrix", "is_loss", "mistakes", "score_of"]
 
@@ -61,7 +62,8 @@ def score_of(name: str, proba: NDArray[Any], y: NDArray[np.int64]) -> float:
     """
     k = 1 if name == "accuracy" else _top(name)
     if k is not None:
-        # Of equal probabilities the first class counts as the more probable, as in predict.
+        # Of equal probabilities the first class counts as the more probable, as in predict; top_k_accuracy_score of
+        # scikit-learn takes the last one.
         best = np.argsort(-proba, axis=1, kind="stable")[:, :k]
         return float((best == y[:, None]).any(axis=1).mean())
     from sklearn.base import BaseEstimator, ClassifierMixin
@@ -104,8 +106,10 @@ def _scorers() -> list[str]:
 
 def confusion_matrix(y: NDArray[np.int64], predicted: NDArray[np.int64], n_classes: int) -> NDArray[np.int64]:
     """Return how many rows of each class (rows of the matrix) are predicted to be of each (columns), int64."""
-    found: NDArray[np.int64] = np.bincount(y * n_classes + predicted, minlength=n_classes**2)
-    return found.astype(np.int64).reshape(n_classes, n_classes)
+    from sklearn import metrics
+
+    found: NDArray[np.int64] = metrics.confusion_matrix(y, predicted, labels=np.arange(n_classes))
+    return found
 
 
 def mistakes(
@@ -117,36 +121,38 @@ def mistakes(
     return [Mistake(row if ids is None else ids[row], labels[y[row]], labels[predicted[row]]) for row in wrong]
 
 
-def by_class(matrix: NDArray[np.int64], classes: NDArray[Any]) -> Iterator[str]:
+def by_class(y: NDArray[np.int64], predicted: NDArray[np.int64], classes: NDArray[Any]) -> Iterator[str]:
     """Yield the lines of a table with precision, recall and F1 of each class, and of the confusion matrix.
 
     Of more than 20 classes the pairs that are confused most often stand in place of the matrix.
+
+    Parameters
+    ----------
+    y, predicted : array (rows,) of int64
+        Class numbers.
+    classes : array (n_classes,)
+        Labels.
     """
-    right, n_rows, n_predicted = matrix.diagonal(), matrix.sum(axis=1), matrix.sum(axis=0)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        columns = [right / n_predicted, right / n_rows, 2 * right / (n_rows + n_predicted)]
-    yield from _aligned(
-        [["class", "rows", "precision", "recall", "f1"]]
-        + [
-            [str(label), str(n), *("-" if value != value else f"{value:.4f}" for value in values)]
-            for label, n, *values in zip(classes.tolist(), n_rows.tolist(), *columns, strict=True)
-        ]
-    )
+    from sklearn.metrics import precision_recall_fscore_support
+
+    # NaN where nothing can be divided: a class that no row has, or that is never predicted.
+    columns = precision_recall_fscore_support(y, predicted, labels=np.arange(len(classes)), zero_division=np.nan)
+    labels = [str(label) for label in classes.tolist()]
+    body = [
+        [label, str(n), *("-" if np.isnan(value) else f"{value:.4f}" for value in values)]
+        for label, *values, n in zip(labels, *columns, strict=True)
+    ]
+    yield from aligned([["class", "rows", "precision", "recall", "f1"], *body])
     yield ""
+    matrix = confusion_matrix(y, predicted, len(classes))
     if len(classes) <= _MOST_COLUMNS:
         yield "confusion matrix: a row for each true class, a column for each predicted one"
-        body = [[str(label), *map(str, row)] for label, row in zip(classes.tolist(), matrix.tolist(), strict=True)]
-        yield from _aligned([["", *map(str, classes.tolist())], *body])
+        yield from aligned(
+            [["", *labels], *([label, *map(str, row)] for label, row in zip(labels, matrix, strict=True))]
+        )
         return
     yield "most frequent mistakes"
-    wrong = matrix - np.diag(right)
+    wrong = matrix - np.diag(matrix.diagonal())
     at = np.argsort(-wrong, axis=None, kind="stable")[:_MOST_COLUMNS]
     pairs = [divmod(int(place), len(classes)) for place in at if wrong.flat[place]]
-    head = ["class", "predicted", "rows"]
-    yield from _aligned([head, *([str(classes[a]), str(classes[b]), str(matrix[a, b])] for a, b in pairs)])
-
-
-def _aligned(rows: list[list[str]]) -> Iterator[str]:
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    for row in rows:
-        yield "  ".join(f"{cell:>{width}}" for cell, width in zip(row, widths, strict=True)).rstrip()
+    yield from aligned([["class", "predicted", "rows"], *([labels[a], labels[b], str(matrix[a, b])] for a, b in pairs)])

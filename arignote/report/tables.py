@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from arignote.layers.architecture import Architecture
 
-__all__ = ["layer_table"]
+__all__ = ["aligned", "layer_table"]
+
+
+def aligned(rows: Sequence[Sequence[str]], n_left: int = 0) -> list[str]:
+    """Return the lines of a table: the first `n_left` columns aligned to the left, the others to the right."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    sides = ["<"] * n_left + [">"] * (len(widths) - n_left)
+    return ["  ".join(f"{cell:{s}{w}}" for cell, s, w in zip(row, sides, widths, strict=True)) for row in rows]
 
 
 def layer_table(architecture: Architecture) -> str:
@@ -14,14 +23,7 @@ def layer_table(architecture: Architecture) -> str:
         (name, kind, " x ".join(map(str, shape)), f"{n_params:,}")
         for name, kind, shape, n_params in architecture.table()
     ]
-    rows = [head, *body, ("total", "", "", f"{architecture.n_params:,}")]
-    widths = [max(len(row[column]) for row in rows) for column in range(4)]
-    lines = [
-        "  ".join(
-            f"{cell:<{w}}" if i < 3 else f"{cell:>{w}}" for i, (cell, w) in enumerate(zip(row, widths, strict=True))
-        )
-        for row in rows
-    ]
+    lines = aligned([head, *body, ("total", "", "", f"{architecture.n_params:,}")], n_left=3)
     rule = "-" * len(lines[0])
     notes = [f"note: {note}" for note in architecture.notes]
     return "\n".join([lines[0], rule, *lines[1:-1], rule, lines[-1], *notes])

@@ -39,7 +39,7 @@ def test_the_matrix_counts_true_classes_in_rows_and_predicted_ones_in_columns():
 
 
 def test_the_table_by_class_shows_a_dash_where_nothing_can_be_divided():
-    lines = [line.split() for line in by_class(np.array([[1, 0, 0], [2, 0, 0], [0, 1, 0]]), np.array(["a", "b", "c"]))]
+    lines = [line.split() for line in by_class(Y, PROBA.argmax(axis=1), np.array(["a", "b", "c"]))]
     assert lines[:4] == [
         ["class", "rows", "precision", "recall", "f1"],
         ["a", "1", "0.3333", "1.0000", "0.5000"],
@@ -50,8 +50,9 @@ def test_the_table_by_class_shows_a_dash_where_nothing_can_be_divided():
 
 
 def test_of_many_classes_the_most_frequent_mistakes_are_listed():
-    matrix = np.diag(np.full(30, 5))
-    matrix[3, 4], matrix[7, 1] = 2, 9
-    lines = [line.split() for line in by_class(matrix, np.arange(30))]
+    # Five rows of each class are right; two of class 3 and nine of class 7 are not.
+    right = np.repeat(np.arange(30), 5)
+    y, predicted = np.append(right, [3] * 2 + [7] * 9), np.append(right, [4] * 2 + [1] * 9)
+    lines = [line.split() for line in by_class(y, predicted, np.arange(30))]
     at = lines.index(["most", "frequent", "mistakes"])
     assert lines[at + 1 :] == [["class", "predicted", "rows"], ["7", "1", "9"], ["3", "4", "2"]]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from arignote.layers import declare, parse
-from arignote.report.tables import layer_table
+from arignote.report.tables import aligned, layer_table
 
 LAYERS = [
     ["InputImageLayer", {"n_pixels": 9}],
@@ -12,6 +12,12 @@ LAYERS = [
     ["GlobalAveragePoolLayer"],
     ["ClassificationOutputLayer", {"n_classes": 3}],
 ]
+
+
+def test_columns_are_as_wide_as_their_widest_cell():
+    rows = [["class", "rows"], ["a", "10,000"]]
+    assert aligned(rows) == ["class    rows", "    a  10,000"]
+    assert aligned(rows, n_left=1) == ["class    rows", "a      10,000"]
 
 
 def test_each_layer_has_its_line_and_the_total_is_theirs():
