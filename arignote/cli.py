@@ -54,6 +54,14 @@ Axes = Annotated[str | None, typer.Option(help="NCHW, NHWC or NHW, where images 
 Trust = Annotated[
     list[str] | None, typer.Option(help="Module of your own parts that may be imported for them (repeatable).")
 ]
+Csv = Annotated[
+    str | None,
+    typer.Option(
+        metavar="YAML",
+        help="How a text table is written, as csv: of a config: '{header: false, delimiter: \";\"}'. By default it is "
+        "found by looking, or is that of the training data if the config gave it.",
+    ),
+]
 EXIT_CODES = {ConfigError: 2, DataError: 3, CheckpointError: 4, NotFiniteError: 5}
 
 
@@ -323,6 +331,19 @@ def _images(features: Any, color: str | None, axes: str | None) -> Any:
     return Data(found, axes=axes)
 
 
+def _format(csv: str | None, features: str) -> Any:
+    """Return the format of a text table that is given as YAML."""
+    if csv is None:
+        return None
+    from arignote.config import csv_format
+    from arignote.data.tables import TEXT, split_source
+
+    found = csv_format(csv)
+    if Path(split_source(features)[0]).suffix.lower() not in TEXT:
+        raise DataError(f"{features}: 'csv' does not go with this kind of source")
+    return found
+
+
 @app.command()
 def evaluate(
     run: Run,
@@ -342,6 +363,7 @@ def evaluate(
     which: Which = None,
     color: Color = None,
     axes: Axes = None,
+    csv: Csv = None,
     trust: Trust = None,
 ) -> None:
     """Score a run on data with labels: the rows that it held out, or other data.
@@ -361,8 +383,14 @@ def evaluate(
         raise ConfigError("--config needs --part train, valid or test")
     if (labels is not None) != (features is not None):
         raise ConfigError("--features and --labels must be given together")
+    if config is not None and csv is not None:
+        raise ConfigError("--csv is for --features; with --config write --set data.train.csv=...")
     predictor = Predictor.load(run, which, trust or ())
-    given = Given(_images(features, color, axes), labels) if config is None else _of_config(config, set_, data_dir)
+    if features is not None:
+        given = Given(_images(features, color, axes), labels, csv=_format(csv, features))
+    else:
+        assert config is not None
+        given = _of_config(config, set_, data_dir)
     names = [name for one in losses or ["nll,error"] for name in one.split(",")]
     scored = predictor.score(given, names, part=part, with_proba=classes)
     for name, value in scored.values.items():
@@ -390,6 +418,7 @@ def predict(
     which: Which = None,
     color: Color = None,
     axes: Axes = None,
+    csv: Csv = None,
     trust: Trust = None,
 ) -> None:
     """Write the predictions of a run.
@@ -400,7 +429,7 @@ def predict(
     from arignote.scoring import Predictor
 
     predictor = Predictor.load(run, which, trust or ())
-    proba = predictor.proba(predictor.rows(_images(features, color, axes)))
+    proba = predictor.proba(predictor.rows(_images(features, color, axes), csv=_format(csv, features)))
     write_predictions(out, predictor.state.class_labels, proba)
     print(f"{len(proba)} rows -> {out}")
 

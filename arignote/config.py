@@ -21,10 +21,10 @@ from arignote.layers.base import Layer
 from arignote.plain_yaml import load_yaml
 from arignote.registry import complaints_of, plain
 from arignote.replacing import replacing
-from arignote.spec import CSVFormat, DataSpec, FitSettings, RunSpec, Source
+from arignote.spec import CSVFormat, DataSpec, FitSettings, RunSpec, Source, table_format
 from arignote.storage import is_url
 
-__all__ = ["layers_of", "override", "read_config", "read_layers", "write_settings"]
+__all__ = ["csv_format", "layers_of", "override", "read_config", "read_layers", "write_settings"]
 
 # Path of a key -> the ``key=value`` that was written there.
 Written = dict[tuple[str | int, ...], str]
@@ -93,18 +93,13 @@ def override(values: dict[str, Any], settings: list[str]) -> Written:
     dict of tuple to str
         Which string was written where.
     """
-    from ruamel.yaml import YAML
-
     written: Written = {}
     names: list[str] | None = None
     for setting in settings:
         key, sign, text = setting.partition("=")
         if not sign or not key:
             raise ConfigError(f"--set must be key=value; got {setting!r}")
-        try:
-            value = YAML(typ="safe").load(text)
-        except Exception:
-            raise ConfigError(f"--set {setting}: the value is not YAML") from None
+        value = _yaml_value(text, f"--set {setting}")
         *path, last = key.split(".")
         place: Any = values
         at: tuple[str | int, ...] = ()
@@ -129,6 +124,25 @@ def override(values: dict[str, Any], settings: list[str]) -> Written:
         place[last] = value
         written[*at, last] = setting
     return written
+
+
+def csv_format(text: str) -> CSVFormat:
+    """Return the format of a text table that ``--csv`` gives as YAML, checked as `csv:` of a source of a config."""
+    option = f"--csv {text}"
+    value = _yaml_value(text, option)
+    try:
+        return table_format(value)
+    except ConfigError as fault:
+        raise ConfigError(fault.complaints, [f"{option}: {c.told('yaml')}" for c in fault.complaints]) from None
+
+
+def _yaml_value(text: str, option: str) -> Any:
+    from ruamel.yaml import YAML
+
+    try:
+        return YAML(typ="safe").load(text)
+    except Exception:
+        raise ConfigError(f"{option}: the value is not YAML") from None
 
 
 def _names(layers: list[Any]) -> list[str]:

@@ -51,7 +51,13 @@ def rows_of_part(state: TrainingState, given: Given, part: str) -> Rows:
         own = getattr(given, part)
         x, y = (given.x, given.y) if own is None else (own, None)
         found = rows_of(
-            x, y, what=part, allow_nonfinite=settings.allow_nonfinite, axes=settings.axes, channel=given.channel
+            x,
+            y,
+            what=part,
+            allow_nonfinite=settings.allow_nonfinite,
+            axes=settings.axes,
+            channel=given.channel,
+            csv=given.csv,
         ).as_images(given.image)
     else:
         prepared, _ = prepare(

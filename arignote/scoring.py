@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, closing, nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
@@ -30,6 +30,7 @@ from arignote.layers.shape import image_of
 from arignote.registry import build
 from arignote.report.scores import Mistake, check_metric, confusion_matrix, is_loss, mistakes, score_of
 from arignote.running import in_order
+from arignote.spec import CSVFormat
 from arignote.state import TrainingState
 
 __all__ = ["Predictor", "Scored"]
@@ -102,13 +103,15 @@ class Predictor:
         state, network, settings = restore(run, which, trust=trust)
         return cls(state, network, settings.get("allow_nonfinite", False))
 
-    def rows(self, x: Any, y: Any = None) -> Rows:
+    def rows(self, x: Any, y: Any = None, csv: Mapping[str, Any] | CSVFormat | None = None) -> Rows:
         """Return rows as the network was trained on them: columns, axes, images and preprocessing.
 
         Parameters
         ----------
         x, y : object
             Features and labels, as of `rows_of`.
+        csv : dict or CSVFormat, optional
+            Format of text tables that are named as strings; by default that of the training data.
 
         Raises
         ------
@@ -128,7 +131,7 @@ class Predictor:
             axes=self.state.spec["fit"].get("axes"),
             channel=getattr(architecture.placed[0].layer, "channel", None),
             columns=tuple(names or data.get("columns", ())),
-            csv=data.get("csv"),
+            csv=self._format(csv),
         )
         if names and not feature_names(x) and not rows.reader.columns:
             # In the words of scikit-learn.
@@ -182,7 +185,7 @@ class Predictor:
         """Return rows with labels, as the network was trained on them, and their class numbers."""
         layers, n_in = self.network.architecture.layers, self.network.architecture.n_in
         if part is None:
-            rows = self.rows(given.x, given.y)
+            rows = self.rows(given.x, given.y, given.csv)
             if rows.y is not None and rows.index is None:
                 same = Given(Data(rows.reader, rows.y, axes=rows.axes), groups=given.groups)
                 # An array of training rows alone is given for their scores; in a file they may be a surprise.
@@ -190,10 +193,15 @@ class Predictor:
                 warn_of_training_rows(self.state, rows, as_layers_say(same, layers, n_in), all_too=all_too)
         else:
             check_feature_names(self._feature_names(), given.x, "X")
-            rows = self._as_trained(rows_of_part(self.state, as_layers_say(given, layers, n_in), part))
+            given = replace(as_layers_say(given, layers, n_in), csv=self._format(given.csv))
+            rows = self._as_trained(rows_of_part(self.state, given, part))
         if rows.y is None:
             raise DataError("labels are needed: give X and y")
         return rows, encode_labels(rows.y, self.state.class_labels, part or "X")
+
+    def _format(self, csv: Mapping[str, Any] | CSVFormat | None) -> Any:
+        """Return the format of text tables: as given, or that which was given for the training data."""
+        return self.state.data.get("csv") if csv is None else csv
 
     def _feature_names(self) -> list[str]:
         return [str(name) for name in self.state.data.get("feature_names", ())]

@@ -23,7 +23,7 @@ from arignote.data.reader import Reader
 from arignote.data.rows import Rows, rows_of
 from arignote.data.sources import read_source
 from arignote.errors import ArignoteWarning, DataError, axes_hint
-from arignote.spec import FitSettings
+from arignote.spec import CSVFormat, FitSettings
 
 __all__ = ["Given", "Prepared", "other_sources", "prepare", "split_of"]
 
@@ -47,6 +47,8 @@ class Given:
         (channels, height, width) of an input layer of images.
     n_in : tuple of int, optional
         Shape of an example, where it is given.
+    csv : dict or CSVFormat, optional
+        Format of text tables that `x`, `y`, `valid` and `test` name as strings, where it is not found by looking.
     """
 
     x: Any
@@ -59,6 +61,7 @@ class Given:
     channel: str | None = None
     image: tuple[int, int, int] | None = None
     n_in: tuple[int, ...] | None = None
+    csv: Mapping[str, Any] | CSVFormat | None = None
 
 
 @dataclass(frozen=True)
@@ -213,6 +216,7 @@ def _rows_of_parts(
         axes=settings.axes,
         channel=given.channel,
         others=other_sources(given),
+        csv=given.csv,
     )
     rows = {"train": see(x, given.y, what="X")}
     names = feature_names(x)

@@ -20,6 +20,7 @@ from arignote.data.labels import check_labels
 from arignote.data.reader import IN_MEMORY, ArrayReader, Reader
 from arignote.data.sources import LABELS, get_reader, is_text_source, read_source, with_columns
 from arignote.errors import DataError
+from arignote.spec import CSVFormat
 
 __all__ = ["BLOCK_BYTES", "Rows", "rows_of"]
 
@@ -192,7 +193,7 @@ def rows_of(
     channel: str | None = None,
     columns: Names = (),
     others: Mapping[str, Any] | None = None,
-    csv: Mapping[str, Any] | None = None,
+    csv: Mapping[str, Any] | CSVFormat | None = None,
 ) -> Rows:
     """Check features and labels and return them as `Rows`.
 
@@ -215,7 +216,7 @@ def rows_of(
         read in this order.
     others : dict of str to source, optional
         What else the data names, which is no feature: "labels", "groups" ...
-    csv : dict, optional
+    csv : dict or CSVFormat, optional
         Format of text tables, where it is not found by looking.
     """
     alter = alter_labels = window = None
@@ -271,7 +272,7 @@ def _is_source(y: Any) -> bool:
     return isinstance(y, str | os.PathLike) or hasattr(y, "iter_epoch")
 
 
-def _format_of(src: Any, csv: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
+def _format_of(src: Any, csv: Mapping[str, Any] | CSVFormat | None) -> Mapping[str, Any] | CSVFormat | None:
     """Return the format of text tables for a source that is one."""
     return csv if csv and isinstance(src, str | os.PathLike) and is_text_source(os.fspath(src), Path()) else None
 

@@ -309,6 +309,69 @@ def test_thousands_are_not_taken_for_decimals():
     trained("{train: {features: 't.csv:x', labels: 't.csv:y', csv: {decimal: ','}}}")
 
 
+def thousands():
+    """Write the same 20 rows with decimal points, and with commas that may separate thousands; return them."""
+    x = np.tile([[1.234], [5.678]], (10, 1))
+    for name, mark in (("points.csv", "."), ("commas.csv", ",")):
+        with open(name, "w") as file:
+            file.write("x;y\n" + f"1{mark}234;0\n5{mark}678;1\n" * 10)
+    return x, np.tile([0, 1], 10)
+
+
+@TRAINING_ROWS
+@pytest.mark.filterwarnings("ignore:X does not have valid feature names")
+def test_a_file_whose_format_is_not_found_is_scored_with_the_option_csv():
+    x, y = thousands()
+    _, classifier = trained("{train: {features: 'points.csv:x', labels: 'points.csv:y'}}")
+    given = ("--features", "commas.csv", "--labels", "commas.csv:y")
+    code, told = arignote("evaluate", "run", *given)
+    assert code == 3 and "1,234 may be decimal marks or separate thousands" in told
+    code, told = arignote("evaluate", "run", *given, "--csv", "{decimal: ','}")
+    assert code == 0 and told.splitlines()[:2] == [f"{k} {v:.6g}" for k, v in classifier.evaluate(x, y).items()]
+    assert arignote("predict", "run", *given[:2], "--out", "p.csv")[0] == 3
+    assert arignote("predict", "run", *given[:2], "--out", "p.csv", "--csv", "{decimal: ','}")[0] == 0
+    expected = classifier.predict_proba(x)
+    np.testing.assert_allclose(np.loadtxt("p.csv", delimiter=",", skiprows=1)[:, 2:], expected, rtol=1e-6)
+
+
+def test_the_format_of_the_training_data_is_the_default_for_a_part_too():
+    thousands()
+    trained("{train: {features: 'commas.csv:x', labels: 'commas.csv:y', csv: {decimal: ','}}, valid: 0.2}")
+    given = ("--features", "commas.csv:x", "--labels", "commas.csv:y", "--part", "valid")
+    by_config = arignote("evaluate", "run", "--config", "c.yaml", "--part", "valid")
+    assert by_config[0] == 0 and arignote("evaluate", "run", *given) == by_config
+    code, told = arignote("evaluate", "run", *given, "--csv", "{}")
+    assert code == 3 and "1,234 may be decimal marks or separate thousands" in told
+
+
+@pytest.mark.parametrize(
+    ("command", "csv", "code", "told"),
+    [
+        ("evaluate", "{delimeter: ';'}", 2, "csv.delimeter: unknown parameter 'delimeter'. Did you mean 'delimiter'?"),
+        ("predict", "{header: 'yes'}", 2, "csv.header must be true or false; got 'yes'. Write true"),
+        ("predict", "{decimal: ';'}", 2, "csv.decimal must be '.' or ','; got ';'"),
+        ("predict", "[1]", 2, "csv must be a mapping (header, delimiter, comment, decimal); got [1]"),
+        ("evaluate", "{header", 2, "the value is not YAML"),
+    ],
+)
+def test_the_option_csv_is_checked_as_in_a_config(command, csv, code, told):
+    thousands()
+    trained("{train: {features: 'points.csv:x', labels: 'points.csv:y'}}")
+    more = ("--labels", "points.csv:y") if command == "evaluate" else ("--out", "p.csv")
+    ended = arignote(command, "run", "--features", "points.csv:x", *more, "--csv", csv)
+    assert ended == (code, f"error: --csv {csv}: {told}")
+
+
+def test_the_option_csv_is_for_text_tables_that_are_given_with_features():
+    thousands()
+    np.save("t.npy", np.zeros((3, 1)))
+    trained("{train: {features: 'points.csv:x', labels: 'points.csv:y'}, valid: 0.2}")
+    ended = arignote("predict", "run", "--features", "t.npy", "--out", "p.csv", "--csv", "{header: false}")
+    assert ended == (3, "error: t.npy: 'csv' does not go with this kind of source")
+    ended = arignote("evaluate", "run", "--config", "c.yaml", "--part", "valid", "--csv", "{header: false}")
+    assert ended == (2, "error: --csv is for --features; with --config write --set data.train.csv=...")
+
+
 def test_a_run_on_a_table_without_header_knows_its_columns_by_position():
     x, y = RNG.integers(0, 17, (N, 6)), RNG.integers(0, 3, N)
     np.savetxt("t.tra", np.column_stack([x, y]), fmt="%d", delimiter=",")
