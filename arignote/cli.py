@@ -441,8 +441,8 @@ def _warn(message: Any, category: Any, filename: str, lineno: int, file: Any = N
 def main() -> None:
     """Run the command line.
 
-    Exit codes: 0 done, 2 usage or config, 3 data, 4 checkpoint, 5 training diverged, 128 + signal stopped and saved
-    (141: nobody reads).
+    Exit codes: 0 done, 1 unexpected error, 2 usage or config, 3 data, 4 checkpoint, 5 training diverged, 128 + signal
+    stopped and saved (141: nobody reads). Only 128 + signal is worth a retry; see docs/preemptible.md.
     """
     warnings.showwarning = _warn
     if signal.getsignal(signal.SIGINT) is signal.SIG_DFL:

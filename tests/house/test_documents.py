@@ -107,6 +107,20 @@ def test_the_configs_and_recipes_of_a_document_can_be_read(path, tmp_path):
             assert YAML(typ="safe").load(text)["kind"]
 
 
+# Ends of `arignote fit`: an error of any kind, Ctrl-C, and 128 + SIGKILL, SIGUSR1, SIGPIPE, SIGTERM.
+@pytest.mark.parametrize(
+    ("code", "n_starts"),
+    [(0, 1), *((code, 1) for code in (1, 2, 3, 4, 5, 77, 130)), *((code, 2) for code in (137, 138, 141, 143))],
+)
+def test_the_shell_loop_starts_again_only_after_a_signal_other_than_ctrl_c(code, n_starts, tmp_path):
+    (loop,) = [text for kind, text in blocks(ROOT / "docs/preemptible.md") if text.lstrip().startswith("until")]
+    # Instead of the commands: the first start ends with the code, the second with 0.
+    before = f"sleep() {{ :; }}; arignote() {{ echo start >> starts; [ $(wc -l < starts) -gt 1 ] || return {code}; }}\n"
+    ended = subprocess.run(["bash", "-c", before + loop], cwd=tmp_path, timeout=30)
+    assert ended.returncode == (0 if n_starts == 2 else code)
+    assert len((tmp_path / "starts").read_text().split()) == n_starts
+
+
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
 def test_what_a_document_points_to_is_there(path):
     text = path.read_text()
