@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -19,9 +18,8 @@ from arignote.data.columns import Names
 from arignote.data.labels import check_classes, encode_labels, find_classes, like_classes, weights_of_classes
 from arignote.data.partition import partition
 from arignote.data.preprocess import Pipeline
-from arignote.data.reader import Reader
 from arignote.data.rows import Rows, rows_of
-from arignote.data.sources import read_source
+from arignote.data.sources import is_source, read_source
 from arignote.errors import ArignoteWarning, DataError, axes_hint
 from arignote.spec import CSVFormat, FitSettings
 
@@ -179,7 +177,7 @@ def other_sources(given: Given) -> dict[str, Any]:
     found = {"labels": _parted(given.x, given.y)[1], "groups": given.groups, "sample_weight": given.sample_weight}
     for name, part in (("valid", given.valid), ("test", given.test)):
         found[f"labels of {name}"] = _parted(part)[1]
-    return {role: source for role, source in found.items() if isinstance(source, str | os.PathLike | Reader)}
+    return {role: source for role, source in found.items() if is_source(source)}
 
 
 def _parted(x: Any, y: Any = None) -> tuple[Any, Any]:
@@ -285,8 +283,7 @@ def _row_numbers(name: str, part: Any, n_rows: int) -> NDArray[np.int64]:
 
 
 def _per_row(name: str, values: Any, n_rows: int) -> NDArray[Any]:
-    is_source = isinstance(values, str | os.PathLike) or hasattr(values, "iter_epoch")
-    array = np.asarray(read_source(values, labels=True) if is_source else values)
+    array = np.asarray(read_source(values, labels=True) if is_source(values) else values)
     if array.shape != (n_rows,):
         raise DataError(f"{name} must have the shape ({n_rows},), one for each row of X; got {array.shape}")
     if array.dtype == object and (array[0] is None or len({type(value) for value in array}) > 1):

@@ -18,7 +18,7 @@ from arignote.data.columns import Names
 from arignote.data.datasets import features_and_labels, is_dataset
 from arignote.data.labels import check_labels
 from arignote.data.reader import IN_MEMORY, ArrayReader, Reader
-from arignote.data.sources import LABELS, get_reader, is_text_source, read_source, with_columns
+from arignote.data.sources import LABELS, get_reader, is_source, is_text_source, read_source, with_columns
 from arignote.errors import DataError
 from arignote.spec import CSVFormat
 
@@ -234,7 +234,7 @@ def rows_of(
     if is_dataset(x):
         x, labels_there = features_and_labels(x)
         y = labels_there if y is None else y
-    others = {"labels": y} | dict(others or {}) if _is_source(y) else others
+    others = {"labels": y} | dict(others or {}) if is_source(y) else others
     if isinstance(x, str | os.PathLike):
         reader = get_reader(x, like=columns, others=others, csv=_format_of(x, csv))
     elif hasattr(x, "iter_epoch"):
@@ -252,7 +252,7 @@ def rows_of(
     if axes is not None and len(reader.shape) != len(axes):
         raise DataError(f"{what} has the shape {reader.shape}; axes {axes!r} name {len(axes)} axes")
     if y is not None:
-        given = read_source(y, labels=True, csv=_format_of(y, csv)) if _is_source(y) else y
+        given = read_source(y, labels=True, csv=_format_of(y, csv)) if is_source(y) else y
         if window is not None:
             given = np.asarray(given)[window]
         theirs = str(y) if isinstance(y, str | os.PathLike) else y.where if isinstance(y, Reader) else ""
@@ -266,10 +266,6 @@ def rows_of(
         if not len(rows):
             raise DataError(f"{what} is empty: rows {window.start} to {window.stop or 'the end'} of {len(reader)}")
     return rows
-
-
-def _is_source(y: Any) -> bool:
-    return isinstance(y, str | os.PathLike) or hasattr(y, "iter_epoch")
 
 
 def _format_of(src: Any, csv: Mapping[str, Any] | CSVFormat | None) -> Mapping[str, Any] | CSVFormat | None:

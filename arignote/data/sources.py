@@ -25,7 +25,7 @@ from arignote.data.tables import (
 from arignote.errors import ConfigError, DataError, there_are
 from arignote.spec import CSVFormat, Source
 
-__all__ = ["LABELS", "get_reader", "is_text_source", "open_source", "read_source", "with_columns"]
+__all__ = ["LABELS", "get_reader", "is_source", "is_text_source", "open_source", "read_source", "with_columns"]
 
 _log = logging.getLogger(__name__)
 
@@ -175,6 +175,11 @@ def open_source(
     # The labels may lie elsewhere, in a file of another kind.
     csv = csv if is_text_source(labels, base) else None
     return features, get_reader(labels, labels=True, base=base, load=load, csv=csv)
+
+
+def is_source(value: Any) -> bool:
+    """Whether a value names or reads data (a path, or a reader of any class), and is not the data itself."""
+    return isinstance(value, str | os.PathLike) or hasattr(value, "iter_epoch")
 
 
 def is_text_source(src: str, base: Path) -> bool:
