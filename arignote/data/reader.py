@@ -145,10 +145,14 @@ class ArrayReader(Reader):
         Of any kind.
     where : str
         File and table it is from.
+    like : Reader, optional
+        Reader of the same columns, whose `columns` and `origin` are taken over.
     """
 
-    def __init__(self, array: Any, where: str = ""):
+    def __init__(self, array: Any, where: str = "", like: Reader | None = None):
         self.where = where
+        if like is not None:
+            self.columns, self.origin = like.columns, like.origin
         self.array = array if isinstance(array, np.ndarray) else np.asarray(array)
         self.shape, self.dtype = self.array.shape, self.array.dtype
 

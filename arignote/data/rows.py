@@ -244,9 +244,7 @@ def rows_of(
     n_rows = reader.shape[0] if reader.shape else 0
     n_rows = n_rows if window is None else len(range(*window.indices(n_rows)))
     if isinstance(reader, ArrayReader) and window is not None and reader.shape:
-        columns, origin = reader.columns, reader.origin
-        reader = ArrayReader(reader.array[window])
-        reader.columns, reader.origin = columns, origin
+        reader = ArrayReader(reader.array[window], like=reader)
     _check(reader, what, allow_nonfinite)
     rows = Rows(reader, what=what, axes=axes, lenient=allow_nonfinite, alter=alter, stamp=reader.stamp())
     if axes is not None and len(reader.shape) != len(axes):

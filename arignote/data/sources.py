@@ -119,9 +119,7 @@ def with_columns(reader: Reader, like: Names = (), others: Mapping[str, Any] | N
 def _loaded(reader: Reader, src: str) -> Reader:
     """Return the rows of a reader in memory, where they are few enough."""
     if reader.chunk_rows is not None and reader.dtype.itemsize * int(np.prod(reader.shape)) <= IN_MEMORY:
-        columns, origin = reader.columns, reader.origin
-        reader = ArrayReader(reader.read(slice(0, len(reader))), reader.where)
-        reader.columns, reader.origin = columns, origin
+        reader = ArrayReader(reader.read(slice(0, len(reader))), reader.where, like=reader)
     return _told(reader, src)
 
 

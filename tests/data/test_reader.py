@@ -8,7 +8,7 @@ from strangers import Forward
 
 import arignote.data.order as order_module
 from arignote import DataError, NNClassifier
-from arignote.data.reader import ArrayReader, OwnReader, Reader, check_reader, reader_of
+from arignote.data.reader import ArrayReader, Origin, OwnReader, Reader, check_reader, reader_of
 
 X = np.random.default_rng(0).normal(size=(600, 3)).astype(np.float32)
 Y = np.arange(600) % 2
@@ -190,3 +190,11 @@ def test_a_reader_that_breaks_in_mid_epoch_is_told_by_fit(own, words, n_workers,
 def test_without_shuffle_a_reader_trains_as_its_array():
     from_reader, from_array = fit(Own(), shuffle=False), fit(X, shuffle=False)
     assert all(np.array_equal(from_reader.params[name], from_array.params[name]) for name in from_array.params)
+
+
+def test_an_array_reader_takes_over_the_columns_of_another():
+    there = ArrayReader(X)
+    there.columns, there.origin = ("a", "b"), Origin("/data/t.csv")
+    window = ArrayReader(X[2:5], "t.csv", like=there)
+    assert window.columns == ("a", "b") and window.origin == Origin("/data/t.csv")
+    assert window.where == "t.csv" and len(window) == 3 and ArrayReader(X).columns == ()
