@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
-__all__ = ["kind_of_file"]
+__all__ = ["HDF5", "kind_of_file"]
 
+HDF5 = "an HDF5 file"
 # Sources: APPNOTE of PKWARE, numpy.lib.format, the HDF5 and Parquet specifications.
 _BEGINNINGS = {
     b"PK\x03\x04": "a zip or npz archive",
     b"\x93NUMPY": "a NumPy array",
-    b"\x89HDF\r\n\x1a\n": "an HDF5 file",
+    b"\x89HDF\r\n\x1a\n": HDF5,
     b"PAR1": "a Parquet file",
 }
 

@@ -8,7 +8,7 @@ import h5py
 import numpy as np
 import pytest
 
-from arignote.file_kinds import kind_of_file
+from arignote.file_kinds import HDF5, kind_of_file
 
 
 def test_each_kind_of_file_is_recognised_whatever_its_name(tmp_path):
@@ -39,3 +39,9 @@ def test_text_a_file_that_is_missing_and_one_that_is_empty_are_of_no_kind(tmp_pa
     (tmp_path / "empty").touch()
     assert [kind_of_file(tmp_path / name) for name in ("a.yaml", "empty", "missing")] == [None] * 3
     assert kind_of_file(tmp_path) == "a folder"
+
+
+def test_a_table_in_hdf5_with_the_ending_of_text_is_recognised(tmp_path):
+    h5py.File(tmp_path / "t.data", "w").close()
+    (tmp_path / "u.data").write_text("1 2\n")
+    assert kind_of_file(tmp_path / "t.data") == HDF5 and kind_of_file(tmp_path / "u.data") is None

@@ -15,6 +15,7 @@ from arignote.data.dialect import Dialect
 from arignote.data.parquet import ParquetReader
 from arignote.data.reader import Origin, Reader
 from arignote.errors import ArignoteWarning, DataError, listed
+from arignote.file_kinds import HDF5, kind_of_file
 from arignote.spec import CSVFormat, table_format
 
 __all__ = ["LABELS", "TEXT", "Table", "feature_columns", "is_text", "label_columns", "split_source", "table_at"]
@@ -22,7 +23,6 @@ __all__ = ["LABELS", "TEXT", "Table", "feature_columns", "is_text", "label_colum
 LABELS = ("label", "labels", "target", "targets")
 # Endings of text tables.
 TEXT = (".csv", ".tsv", ".tra", ".tes", ".data", ".txt")
-_HDF5 = b"\x89HDF\r\n\x1a\n"
 
 
 @dataclass(frozen=True)
@@ -83,8 +83,7 @@ def is_text(path: Path) -> bool:
     """Whether a file is a text table, by its ending; a file of HDF5 may have any."""
     if path.suffix.lower() not in TEXT:
         return False
-    with path.open("rb") as file:
-        return file.read(len(_HDF5)) != _HDF5
+    return kind_of_file(path) != HDF5
 
 
 def table_at(path: Path, table: str = "", csv: Mapping[str, Any] | CSVFormat | None = None) -> Table | None:
