@@ -1,14 +1,14 @@
 """NumPy's .npy and .npz: headers read as data, sizes checked against the file and against memory.
 
-The format is that of numpy.lib.format, versions 1 to 3 (numpy.org/neps/nep-0001-npy-format.html). `numpy.load`
-evaluates a header as Python literals, allocates what it declares, and takes dtypes of fields and of objects.
+The format is that of numpy.lib.format, versions 1 to 3 (numpy.org/neps/nep-0001-npy-format.html), whose functions parse
+the header. `numpy.load` itself allocates what a header declares, and accepts dtypes of fields and of objects.
 """
 
 from __future__ import annotations
 
+import io
 import math
 import os
-import re
 import struct
 import zipfile
 import zlib
@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
+import numpy.lib.format as npy
 from numpy.typing import NDArray
 
 from arignote.data.room import check_memory
@@ -27,14 +28,13 @@ from arignote.plain_arrays import checked_shape, checked_values, plain_dtype
 
 __all__ = ["arrays_in", "map_npy", "read_npz"]
 
-_LONGEST_HEADER = 65_536
+# As numpy.load has it: the parser of Python literals may crash on longer ones.
+_LONGEST_HEADER = 10_000
 _PIECE = 1 << 20
 # Of deflate (RFC 1951): 258 bytes in two bits.
 _MOST_DEFLATED = 1032
-_HEADER = re.compile(
-    r"\{\s*'descr':\s*'(?P<descr>[^']{1,20})',\s*'fortran_order':\s*(?P<order>True|False),"
-    r"\s*'shape':\s*\((?P<shape>[\d,\sL]*)\),?\s*\}\s*"
-)
+# Format of the length of a header, by version.
+_LENGTHS = {(1, 0): "<H", (2, 0): "<I", (3, 0): "<I"}
 
 
 @dataclass(frozen=True)
@@ -67,30 +67,30 @@ def _reporting(where: str) -> Iterator[None]:
 
 def _header(file: IO[bytes]) -> _Header:
     """Read the header of a .npy."""
-    begin = file.read(8)
-    if begin[:6] != b"\x93NUMPY" or len(begin) < 8:
-        raise ValueError("it does not begin with the magic of a .npy")
-    form = {1: "<H", 2: "<I", 3: "<I"}.get(begin[6])
-    if form is None:
-        raise ValueError(f"the version {begin[6]}.{begin[7]} of the format is not known")
-    (length,) = struct.unpack(form, file.read(struct.calcsize(form)))
+    version = npy.read_magic(file)
+    if version not in _LENGTHS:
+        raise ValueError(f"the version {version[0]}.{version[1]} of the format is not known")
+    prefix = file.read(struct.calcsize(_LENGTHS[version]))
+    (length,) = struct.unpack(_LENGTHS[version], prefix)
+    # NumPy compares the length with its limit only after it has read the header.
     if length > _LONGEST_HEADER:
         raise ValueError(f"its header declares {length} bytes; at most {_LONGEST_HEADER} are read")
-    text = file.read(length).decode("latin1" if begin[6] < 3 else "utf-8")
-    found = _HEADER.fullmatch(text)
-    if found is None:
-        raise ValueError(
-            "its header must have a plain dtype, an order and a shape (objects and fields are not read); "
-            f"got {text.strip()!r:.200}"
-        )
-    sizes = [size.strip().rstrip("L") for size in found["shape"].split(",")]
-    if any(len(size) > 20 for size in sizes):
-        raise ValueError(f"a size of its shape has {max(map(len, sizes))} digits")
-    shape = checked_shape(tuple(int(size) for size in sizes if size))
-    order, name = found["descr"][0], found["descr"][1:]
-    if order not in "<>|=":
-        order, name = "=", found["descr"]
-    return _Header(plain_dtype(name, order), "F" if found["order"] == "True" else "C", shape)
+    whole = io.BytesIO(prefix + file.read(length))
+    # Version 3 differs from 2 in names of fields in UTF-8; a plain dtype has none.
+    read = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
+    try:
+        shape, is_fortran, declared = read(whole, _LONGEST_HEADER)
+    except Exception as fault:
+        # The parser of a forged header may raise nearly anything, and NumPy repeats all of the header.
+        raise ValueError(f"its header cannot be parsed: {type(fault).__name__}: {fault!s:.200}") from None
+    return _Header(_plain(declared), "F" if is_fortran else "C", checked_shape(shape))
+
+
+def _plain(declared: np.dtype[Any]) -> np.dtype[Any]:
+    """Return the dtype that a header declares, built anew from its name; ValueError for objects and fields."""
+    if declared.names is not None or declared.hasobject:
+        raise ValueError(f"objects and fields are not read; got the dtype {str(declared)!r:.200}")
+    return plain_dtype(declared.str[1:], declared.str[0])
 
 
 def map_npy(path: Path) -> NDArray[Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import warnings
 
 import numpy as np
 import pytest
@@ -40,7 +41,55 @@ def test_a_file_of_python_2_is_read(tmp_path):
     (tmp_path / "a.npy").write_bytes(
         b"\x93NUMPY\1\0" + len(head).to_bytes(2, "little") + head + np.arange(6.0).tobytes()
     )
-    assert map_npy(tmp_path / "a.npy").tolist() == [[0, 1, 2], [3, 4, 5]]
+    # NumPy's own warning: saved again, the file loads faster.
+    with pytest.warns(UserWarning, match="created on Python 2"):
+        assert map_npy(tmp_path / "a.npy").tolist() == [[0, 1, 2], [3, 4, 5]]
+
+
+@pytest.mark.parametrize(
+    ("descr", "words"),
+    [
+        ("[('a', '<f8'), ('b', '<i4')]", "objects and fields are not read"),
+        ("'|O'", "objects and fields are not read"),
+        ("('<i8', [('a', '<i4'), ('b', '<i4')])", "objects and fields are not read"),
+        ("('<f8', (2,))", "is not numbers, booleans or text of a fixed length"),
+        ("'<M8[s]'", "is not numbers, booleans or text of a fixed length"),
+        ("'|V8'", "is not numbers, booleans or text of a fixed length"),
+        ("'|S0'", "has no bytes"),
+        ("'f8' if True else 'f4'", "malformed node"),
+        ("'<f8", "cannot be read"),
+    ],
+)
+def test_a_header_of_another_dtype_is_refused(descr, words, tmp_path):
+    head = f"{{'descr': {descr}, 'fortran_order': False, 'shape': (1,), }}\n".encode()
+    (tmp_path / "a.npy").write_bytes(b"\x93NUMPY\1\0" + len(head).to_bytes(2, "little") + head + bytes(64))
+    with pytest.raises(DataError, match=f"a.npy: .*{words}"):
+        map_npy(tmp_path / "a.npy")
+
+
+def test_a_header_longer_than_numpy_reads_is_refused_before_it_is_read(tmp_path):
+    (tmp_path / "a.npy").write_bytes(b"\x93NUMPY\2\0" + (10_001).to_bytes(4, "little"))
+    with pytest.raises(DataError, match="its header declares 10001 bytes; at most 10000 are read"):
+        map_npy(tmp_path / "a.npy")
+
+
+@pytest.mark.parametrize(
+    "header", [b"-" * 9990 + b"1", b"(" * 9000, b"1if" * 3000, b"'\\d'" * 1000, b"0x" * 4000, b"\0"]
+)
+@pytest.mark.parametrize("version", [1, 2, 3])
+def test_a_header_that_is_no_literal_is_an_error_of_the_file(header, version, tmp_path):
+    length = len(header).to_bytes(2 if version == 1 else 4, "little")
+    (tmp_path / "a.npy").write_bytes(b"\x93NUMPY" + bytes([version, 0]) + length + header)
+    with warnings.catch_warnings(), pytest.raises(DataError, match=r"a\.npy: "):
+        warnings.simplefilter("ignore")
+        map_npy(tmp_path / "a.npy")
+
+
+def test_a_nested_header_is_not_reported_as_too_little_memory(tmp_path):
+    head = b"-" * 9999 + b"1"
+    (tmp_path / "a.npy").write_bytes(b"\x93NUMPY\1\0" + len(head).to_bytes(2, "little") + head)
+    with pytest.raises(DataError, match=r"a\.npy: cannot be read as \.npy: its header cannot be parsed"):
+        map_npy(tmp_path / "a.npy")
 
 
 def test_a_large_array_stays_on_disk(tmp_path):
