@@ -15,7 +15,8 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 from arignote.advice import Advice, Notation
@@ -27,6 +28,7 @@ __all__ = [
     "Complaint",
     "ConfigError",
     "DataError",
+    "Faults",
     "Interrupted",
     "NotFiniteError",
     "axes_hint",
@@ -90,6 +92,42 @@ class ConfigError(ArignoteError, ValueError):
 
 class DataError(ArignoteError, ValueError):
     """The data cannot be trained on, or does not fit the network."""
+
+
+class Faults:
+    """Errors of checks that do not depend on one another, reported together.
+
+    Examples
+    --------
+    >>> faults = Faults()
+    >>> for word in ("3", "x", "y"):
+    ...     with faults.collect():
+    ...         if not word.isdigit():
+    ...             raise DataError(f"{word!r} is not a number")
+    >>> faults.raise_all()
+    Traceback (most recent call last):
+    arignote.errors.DataError: 'x' is not a number
+    'y' is not a number
+    """
+
+    def __init__(self) -> None:
+        self._found: dict[str, ConfigError | DataError] = {}
+
+    @contextmanager
+    def collect(self) -> Iterator[None]:
+        """Return a context that keeps a ConfigError or DataError for `raise_all`."""
+        try:
+            yield
+        except (ConfigError, DataError) as fault:
+            self._found.setdefault(str(fault), fault)
+
+    def raise_all(self) -> None:
+        """Raise what was collected: one error as it is, several in one of the type of the first."""
+        found = list(self._found.values())
+        if len(found) == 1:
+            raise found[0]
+        if found:
+            raise type(found[0])("\n".join(self._found))
 
 
 class CheckpointError(ArignoteError, RuntimeError):

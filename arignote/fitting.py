@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from arignote.data.arrays import Data
 from arignote.data.prepared import Given, other_sources
 from arignote.data.rows import rows_of
-from arignote.data.sources import get_reader, open_source
+from arignote.data.sources import open_labels, open_source
 from arignote.engine.network import Network, check_shapes, copy_into
 from arignote.engine.setup import Setup
 from arignote.errors import CheckpointError, ConfigError
@@ -191,7 +191,7 @@ def of_config(spec: RunSpec, base: Path, **settings: Any) -> tuple[list[Layer], 
     }
     for name in ("groups", "sample_weight"):
         if name in others:
-            parts[name] = get_reader(others[name], labels=True, base=base, csv=source.csv)
+            parts[name] = open_labels(others[name], base, source.csv)
     axes = {} if source.axes is None else {"axes": source.axes}
     return (
         parse(spec.layers, spec.layer_defaults),

@@ -12,11 +12,25 @@ from numpy.typing import NDArray
 from arignote.errors import ArignoteWarning, DataError
 from arignote.registry import plain
 
-__all__ = ["check_classes", "check_labels", "encode_labels", "find_classes", "like_classes", "weights_of_classes"]
+__all__ = [
+    "check_classes",
+    "check_labels",
+    "encode_labels",
+    "find_classes",
+    "is_missing",
+    "like_classes",
+    "weights_of_classes",
+]
 
 # More distinct labels than this, in more than this share of the rows, are hardly classes.
 _FEW_CLASSES = 20
 _MOST_CLASSES = 1 / 3
+
+
+def is_missing(value: Any) -> bool:
+    """Whether a value stands for none: None, NaN, and the NA and NaT of pandas."""
+    # The NA of pandas compares to NA, which is neither true nor false.
+    return type(value).__name__ in ("NoneType", "NAType", "NaTType") or bool(value != value)
 
 
 def check_labels(y: Any, what: str) -> NDArray[Any]:
@@ -40,9 +54,7 @@ def check_labels(y: Any, what: str) -> NDArray[Any]:
                 "Bin the values (numpy.digitize), or give y.astype(str) if they are names"
             )
     if labels.dtype == object:
-        # The NA of pandas compares to NA, which is neither true nor false.
-        nothing = ("NoneType", "NAType", "NaTType")
-        missing = [row for row, label in enumerate(labels) if type(label).__name__ in nothing or label != label]
+        missing = [row for row, label in enumerate(labels) if is_missing(label)]
         if missing:
             raise DataError(f"label of {what} row {missing[0]} is missing")
         if all(isinstance(label, str) for label in labels):

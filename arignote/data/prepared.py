@@ -17,9 +17,10 @@ from arignote.data.arrays import Data, DataWithHoldoutPartitions, check_feature_
 from arignote.data.columns import Names
 from arignote.data.labels import check_classes, encode_labels, find_classes, like_classes, weights_of_classes
 from arignote.data.partition import partition
+from arignote.data.per_row import groups_of, weights_of
 from arignote.data.preprocess import Pipeline
 from arignote.data.rows import Rows, rows_of
-from arignote.data.sources import is_source, read_source
+from arignote.data.sources import is_source
 from arignote.errors import ArignoteWarning, DataError, axes_hint
 from arignote.spec import CSVFormat, FitSettings
 
@@ -137,8 +138,8 @@ def prepare(
     if known is None:
         check_classes(labels, given.n_classes, rows["train"].labels_where)
     classes = find_classes(labels, given.n_classes)
+    groups = None if given.groups is None else groups_of(given.groups, len(labels))
     if fractions or numbers:
-        groups = None if given.groups is None else _per_row("groups", given.groups, len(labels))
         numbers = partition(labels, fractions, seed, how=settings.partition, groups=groups, chosen=numbers)
         rows |= {name: rows["train"].take(at) for name, at in numbers.items()}
     parts = {}
@@ -282,15 +283,6 @@ def _row_numbers(name: str, part: Any, n_rows: int) -> NDArray[np.int64]:
     return numbers
 
 
-def _per_row(name: str, values: Any, n_rows: int) -> NDArray[Any]:
-    array = np.asarray(read_source(values, labels=True) if is_source(values) else values)
-    if array.shape != (n_rows,):
-        raise DataError(f"{name} must have the shape ({n_rows},), one for each row of X; got {array.shape}")
-    if array.dtype == object and (array[0] is None or len({type(value) for value in array}) > 1):
-        raise DataError(f"{name} must be all numbers or all text, with none missing")
-    return array
-
-
 def _preprocess(
     parts: dict[str, tuple[Rows, NDArray[np.int64]]],
     settings: FitSettings,
@@ -326,11 +318,7 @@ def _weights(
         return None
     weights = np.ones(len(y))
     if given.sample_weight is not None:
-        own = _per_row("sample_weight", given.sample_weight, n_rows)
-        if own.dtype.kind not in "biuf":
-            raise DataError(f"sample_weight must be numbers; got {own.dtype}")
-        if not (np.isfinite(own).all() and (own >= 0).all()):
-            raise DataError("sample_weight must be finite numbers >= 0")
+        own = weights_of(given.sample_weight, n_rows)
         weights *= own if chosen is None else own[chosen]
     if settings.class_weight == "balanced":
         weights *= (len(y) / np.maximum(np.bincount(y, minlength=len(classes)), 1))[y]

@@ -22,10 +22,19 @@ from arignote.data.tables import (
     split_source,
     table_at,
 )
-from arignote.errors import ConfigError, DataError, there_are
+from arignote.errors import ConfigError, DataError, Faults, there_are
 from arignote.spec import CSVFormat, Source
 
-__all__ = ["LABELS", "get_reader", "is_source", "is_text_source", "open_source", "read_source", "with_columns"]
+__all__ = [
+    "LABELS",
+    "get_reader",
+    "is_source",
+    "is_text_source",
+    "open_labels",
+    "open_source",
+    "read_source",
+    "with_columns",
+]
 
 _log = logging.getLogger(__name__)
 
@@ -85,8 +94,8 @@ def get_reader(
     name, key = split_source(os.path.expanduser(os.path.expandvars(os.fspath(src))))
     path = (base or Path()) / name
     if not path.exists():
-        hint = " An environment variable in it is not set." if "$" in name else ""
-        raise DataError(f"{path}: there is no such file (source {str(src)!r}).{hint}")
+        hint = ". An environment variable in it is not set" if "$" in name else ""
+        raise DataError(f"{path}: there is no such file{hint}")
     options = {key: value for key, value in options.items() if value is not None}
     table, asked = (None, None) if path.is_dir() else _table(path, key, labels, columns, csv, options)
     if table is None:
@@ -168,11 +177,29 @@ def open_source(
     csv = options.pop("csv")
     labels = source.labels or source.features.partition(":")[0]
     others = {"labels": labels} | dict(others or {})
-    of_table = {"columns": source.columns, "csv": csv}
-    features = get_reader(source.features, base=base, load=load, like=columns, others=others, **of_table, **options)
-    # The labels may lie elsewhere, in a file of another kind.
-    csv = csv if is_text_source(labels, base) else None
-    return features, get_reader(labels, labels=True, base=base, load=load, csv=csv)
+    # The format is that of `like` for text tables only.
+    of_features = csv if source.csv is not None or is_text_source(source.features, base) else None
+    options |= {"columns": source.columns, "csv": of_features}
+    faults = Faults()
+    with faults.collect():
+        features = get_reader(source.features, base=base, load=load, like=columns, others=others, **options)
+    with faults.collect():
+        found = open_labels(labels, base, csv, load)
+    faults.raise_all()
+    return features, found
+
+
+def open_labels(source: str, base: Path, csv: CSVFormat | None = None, load: bool = True) -> Reader:
+    """Return the reader of labels, groups or weights, which may lie in a file of another kind than the features.
+
+    Parameters
+    ----------
+    source, base, load
+        As of `get_reader`.
+    csv : CSVFormat, optional
+        Format of text tables.
+    """
+    return get_reader(source, labels=True, base=base, load=load, csv=csv if is_text_source(source, base) else None)
 
 
 def is_source(value: Any) -> bool:

@@ -197,7 +197,7 @@ def test_groups_that_cannot_be_compared_are_told(groups):
 
 
 def test_weights_that_are_no_numbers_are_told():
-    with pytest.raises(DataError, match=r"sample_weight must be numbers; got <U1"):
+    with pytest.raises(DataError, match=r"sample_weight must be numbers; row 0 is 'a'"):
         prepared(sample_weight=["a"] * 90)
 
 
