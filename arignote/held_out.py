@@ -58,6 +58,7 @@ def rows_of_part(state: TrainingState, given: Given, part: str) -> Rows:
             axes=settings.axes,
             channel=given.channel,
             csv=given.csv,
+            columns=tuple(state.data.get("feature_names") or state.data.get("columns") or ()),
         ).as_images(given.image)
     else:
         prepared, _ = prepare(

@@ -14,7 +14,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from arignote.data.arrays import Data, check_feature_names, feature_names
+from arignote.data.arrays import Data, columns_in_order, feature_names
 from arignote.data.images import ImageFolderReader
 from arignote.data.labels import encode_labels
 from arignote.data.prepared import Given
@@ -120,7 +120,6 @@ class Predictor:
         """
         data, architecture = self.state.data, self.network.architecture
         names = self._feature_names()
-        check_feature_names(names, x, "X")
         if isinstance(x, str | Path) and os.path.isdir(os.path.expanduser(os.path.expandvars(x))):
             mode = {1: "L", 3: "RGB"}.get(architecture.n_in[0])
             x = ImageFolderReader(x, architecture.n_in[1:], mode) if len(architecture.n_in) == 3 else x
@@ -192,8 +191,8 @@ class Predictor:
                 all_too = isinstance(given.x, str | Path | Data)
                 warn_of_training_rows(self.state, rows, as_layers_say(same, layers, n_in), all_too=all_too)
         else:
-            check_feature_names(self._feature_names(), given.x, "X")
-            given = replace(as_layers_say(given, layers, n_in), csv=self._format(given.csv))
+            x = columns_in_order(given.x, self._feature_names(), "X")
+            given = replace(as_layers_say(given, layers, n_in), x=x, csv=self._format(given.csv))
             rows = self._as_trained(rows_of_part(self.state, given, part))
         if rows.y is None:
             raise DataError("labels are needed: give X and y")

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from copy import copy
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from arignote.errors import DataError
+from arignote.errors import DataError, listed
 
-__all__ = ["Alter", "Data", "DataWithHoldoutPartitions", "check_feature_names", "feature_names", "told"]
+__all__ = ["Alter", "Data", "DataWithHoldoutPartitions", "columns_in_order", "feature_names", "told"]
 
 Alter = Callable[[NDArray[Any]], NDArray[Any]]
 
@@ -101,15 +102,40 @@ def feature_names(x: Any) -> list[str]:
     return [str(name) for name in names]
 
 
-def check_feature_names(learned: Sequence[str], x: Any, what: str) -> None:
-    """Tell columns that are not those learned from, or come in another order; what has no names passes."""
-    names, learned = feature_names(x), list(learned)
-    if not names or not learned or names == learned:
-        return
-    unknown = [name for name in names if name not in learned]
-    missing = [name for name in learned if name not in names]
-    told = [f"{word}: {', '.join(some[:5])}" for word, some in (("unknown", unknown), ("missing", missing)) if some]
-    raise DataError(
-        f"columns of {what} must be those that fit was given, in their order; got "
-        f"{'; '.join(told) or 'them in another order'}. Give {what}[list(classifier.feature_names_in_)]"
-    )
+def columns_in_order(x: Any, learned: Sequence[str | int], what: str) -> Any:
+    """Return a DataFrame with the columns that a network was trained on, in their order; other data as it is.
+
+    Parameters
+    ----------
+    x : object
+        Features, (x, y) or `Data`. What else a DataFrame has is left out, as of a file.
+    learned : sequence of str
+        Names of the columns; positions (of a table without header) and none leave all as it is.
+    what : str
+        How the data is named in errors.
+
+    Raises
+    ------
+    DataError
+        Where a column is missing, or there are several of its name.
+    """
+    names, wanted = feature_names(x), [name for name in learned if isinstance(name, str)]
+    if not names or not wanted or names == wanted:
+        return x
+    if isinstance(x, Data):
+        found = copy(x)
+        found.features = columns_in_order(x.features, learned, what)
+        return found
+    if isinstance(x, tuple):
+        return columns_in_order(x[0], learned, what), x[1]
+    missing = [repr(name) for name in wanted if name not in names]
+    if missing:
+        columns = "column" if len(missing) == 1 else "columns"
+        raise DataError(
+            f"{what} lacks the {columns} {', '.join(missing[:5])}, which the network was trained on. "
+            f"There are: {listed(names)}"
+        )
+    twice = [name for name in wanted if names.count(name) > 1]
+    if twice:
+        raise DataError(f"{what} has several columns {twice[0]!r}; the network was trained on one of that name")
+    return x[wanted]

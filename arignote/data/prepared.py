@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from arignote.data.arrays import Data, DataWithHoldoutPartitions, check_feature_names, feature_names
+from arignote.data.arrays import Data, DataWithHoldoutPartitions, feature_names
 from arignote.data.columns import Names
 from arignote.data.labels import check_classes, encode_labels, find_classes, like_classes, weights_of_classes
 from arignote.data.partition import partition
@@ -232,7 +232,6 @@ def _rows_of_parts(
         elif _are_row_numbers(part):
             numbers[name] = _row_numbers(name, part, len(rows["train"]))
         elif part is not None:
-            check_feature_names([column for column in columns if isinstance(column, str)], part, name)
             rows[name] = see(part, what=name, columns=columns)
             if rows[name].y is None:
                 raise DataError(f"{name} must be a fraction, row numbers, (X, y) or Data with labels")

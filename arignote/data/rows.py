@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from arignote.data.arrays import Alter, Data, told
+from arignote.data.arrays import Alter, Data, columns_in_order, told
 from arignote.data.columns import Names
 from arignote.data.datasets import features_and_labels, is_dataset
 from arignote.data.labels import check_labels
@@ -212,8 +212,8 @@ def rows_of(
     channel : str, optional
         Which channel of a dict the network sees.
     columns : tuple of str or of int, optional
-        Columns that the network was trained on, by name (by position in a table without header): a table of a file is
-        read in this order.
+        Columns that the network was trained on, by name (by position in a table without header): a DataFrame and a
+        table of a file are read in this order, and may have others.
     others : dict of str to source, optional
         What else the data names, which is no feature: "labels", "groups" ...
     csv : dict or CSVFormat, optional
@@ -227,6 +227,7 @@ def rows_of(
         axes, x = x.axes or axes, x.features
     elif isinstance(x, tuple) and len(x) == 2 and y is None:
         x, y = x
+    x = columns_in_order(x, columns, what)
     if isinstance(x, Mapping):
         x, y = _channel(x, y, channel, what)
     if x is None:

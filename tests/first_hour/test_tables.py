@@ -219,8 +219,19 @@ def test_a_data_frame_and_a_file_know_their_columns_by_the_same_names():
     assert np.array_equal(classifier.predict_proba("t.csv"), classifier.predict_proba(X))
     of_file = NNClassifier(LAYERS, rng=1, **FAST).fit("t.csv:a,b,c", "t.csv:y")
     assert np.array_equal(of_file.predict_proba(X), classifier.predict_proba(X))
-    with pytest.raises(DataError, match="another order"):
-        of_file.predict(table[["c", "a", "b"]])
+    # In another order, and with what else a table has, as those of a file.
+    assert np.array_equal(of_file.predict_proba(table[["c", "y", "a", "b"]]), of_file.predict_proba(X))
+    with pytest.raises(DataError, match=r"^X lacks the column 'b', which the network was trained on. There are: c, y"):
+        of_file.predict(table[["c", "y", "a"]])
+
+
+@TRAINING_ROWS
+def test_files_of_validation_in_another_order_are_found_again():
+    frame().to_csv("t.csv", index=False)
+    frame()[["c", "y", "b", "a"]].to_csv("v.csv", index=False)
+    classifier = NNClassifier(LAYERS, rng=1, **FAST).fit("t.csv:a,b,c", "t.csv:y", valid=("v.csv", "v.csv:y"))
+    found = classifier.evaluate("v.csv", "v.csv:y", part="valid")
+    assert found["nll"] == pytest.approx(classifier.best_["value"])
 
 
 def test_an_array_after_named_columns_warns_as_scikit_learn_does():
