@@ -140,10 +140,9 @@ def take_over(state: TrainingState, stored: TrainingState, where: str) -> None:
     copy_into(state.slots, stored.slots, where)
     state.epoch_loss.fill_(float(stored.epoch_loss))
     n_validations = stored.progress.n_validations
+    then, now = completed_settings(stored.spec["fit"]), completed_settings(state.spec["fit"])
     state.rules = {
-        name: stored.rules[name]
-        if _start(stored, name) == _start(state, name)
-        else replace(new, changed_at=n_validations)
+        name: stored.rules[name] if _start(then, name) == _start(now, name) else replace(new, changed_at=n_validations)
         for name, new in state.rules.items()
     }
     state.run_id = stored.run_id
@@ -152,22 +151,20 @@ def take_over(state: TrainingState, stored: TrainingState, where: str) -> None:
     state.history = stored.snapshot().history
     state.best = replace(stored.best) if stored.best is not None else None
     state.starts = [list(start) for start in stored.starts]
-    if _batches(stored) != _batches(state):
+    if _batches(stored, then) != _batches(state, now):
         state.progress = replace(state.progress, batch=0, epoch_examples=0, validation_due=False)
         state.epoch_loss.zero_()
 
 
-def _start(state: TrainingState, name: str) -> Any:
-    """Return a rule, and what says where it starts."""
-    fit = _comparable(state.spec)["fit"]
+def _start(fit: Mapping[str, Any], name: str) -> Any:
+    """Return the rule `name` of completed settings, and what its initial value depends on."""
     rule = fit[f"{name}_rule"]
     return rule, None if rule and rule[1].get("initial_value") is not None else fit["sgd_type"]
 
 
-def _batches(state: TrainingState) -> Any:
-    """Return what the position in an epoch depends on."""
+def _batches(state: TrainingState, fit: Mapping[str, Any]) -> Any:
+    """Return what the position in an epoch depends on; `fit` are the completed settings of the state."""
     features = state.data.get("train", {}).get("features", {})
-    fit = _comparable(state.spec)["fit"]
     return (
         state.rng,
         state.data.get("order"),

@@ -89,14 +89,14 @@ def train(run: Run, stop: StopRequest) -> Outcome:
     settings = run.settings
     with _files(settings, stop) as (files, spool):
         faults: list[str] = []
-        begun, stored, where = _choose(run, candidates(files, spool, settings.resume, faults))
+        begun, stored, where, differing = _choose(run, candidates(files, spool, settings.resume, faults))
         state = begun.state
         for fault in faults:
             warnings.warn(f"{fault}. Going on from {where}", ArignoteWarning, stacklevel=3)
         with session(begun.step.setup):
             told = "starts"
             if stored is not None:
-                tell(stored, state, other_than(stored, state), where)
+                tell(stored, state, differing, where)
                 take_over(state, stored, where)
                 told = story(state, where)
             is_saved = spool is None or not where.startswith(spool.folder.where())
@@ -125,8 +125,16 @@ def _files(settings: FitSettings, stop: StopRequest) -> Iterator[tuple[RunWriter
         files.end()
 
 
-def _choose(run: Run, stored_states: Iterator[tuple[str, TrainingState]]) -> tuple[Begun, TrainingState | None, str]:
-    """Take the newest state that is of this very run; refuse where there are some, but none is."""
+def _choose(
+    run: Run, stored_states: Iterator[tuple[str, TrainingState]]
+) -> tuple[Begun, TrainingState | None, str, list[str]]:
+    """Return the fit, the newest stored state of this very run, its path, and what differs (with resume="force").
+
+    Raises
+    ------
+    CheckpointError
+        Where there are stored states, but none is of this run.
+    """
     refused: list[tuple[str, list[str]]] = []
     for where, stored in _with_memory(run, stored_states):
         begun = _begin(run, stored)
@@ -135,11 +143,11 @@ def _choose(run: Run, stored_states: Iterator[tuple[str, TrainingState]]) -> tup
             for other, differing in refused:
                 text = f"{other}: is of another run ({'; '.join(differing)}). Going on from {where}"
                 warnings.warn(text, ArignoteWarning, stacklevel=4)
-            return begun, stored, where
+            return begun, stored, where, found
         refused.append((where, found))
     if refused:
         raise refusal(*refused[0])
-    return _begin(run, None), None, ""
+    return _begin(run, None), None, "", []
 
 
 def _with_memory(run: Run, stored: Iterator[tuple[str, TrainingState]]) -> Iterator[tuple[str, TrainingState]]:

@@ -14,7 +14,7 @@ import pytest
 import torch
 from promise import LAYERS, Stopped, digest, killed_after, newest, shift
 
-from arignote import CheckpointError, NNClassifier
+from arignote import CheckpointError, NNClassifier, resume
 from arignote.checkpoint import encode
 from arignote.errors import ArignoteWarning
 from arignote.optim.rules import RuleState
@@ -821,3 +821,23 @@ def test_where_a_run_stands_is_said_in_a_line(progress, expected):
     state = made()
     state.progress = progress
     assert re.search(expected, story(state, "file"))
+
+
+def test_a_resume_completes_each_of_its_two_specs_once_to_compare_and_once_to_take_over(stopped, fit, monkeypatch):
+    """Completing the settings of a file validates each of them, which takes longer than a step of a small fit."""
+    stem, n_calls = stopped(), {"completed": 0, "completed_settings": 0}
+
+    def counted(name):
+        function = getattr(resume, name)
+
+        def call(*args):
+            n_calls[name] += 1
+            return function(*args)
+
+        return call
+
+    for name in n_calls:
+        monkeypatch.setattr(resume, name, counted(name))
+    fit(stem)
+    # Of the stored state and of the new one; the layers for the comparison alone.
+    assert n_calls == {"completed": 2 * len(newest(stem).spec["layers"]), "completed_settings": 2 + 2}
