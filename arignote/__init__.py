@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from arignote.errors import (
         ArignoteError,
         ArignoteWarning,
+        CallError,
         CheckpointError,
         ConfigError,
         DataError,
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "ArignoteError": "arignote.errors",
     "ArignoteWarning": "arignote.errors",
+    "CallError": "arignote.errors",
     "CheckpointError": "arignote.errors",
     "ConfigError": "arignote.errors",
     "Data": "arignote.data",
@@ -40,6 +42,7 @@ _MODULES = ("config", "data", "errors", "layers", "nnets", "optim", "registry", 
 __all__ = [
     "ArignoteError",
     "ArignoteWarning",
+    "CallError",
     "CheckpointError",
     "ConfigError",
     "Data",

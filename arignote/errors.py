@@ -4,6 +4,7 @@
 
     ArignoteError
     ├── ConfigError (ValueError)         a spec, a setting or a config file is not what it must be
+    │   └── CallError (TypeError)        a method was called with an argument that is unknown, missing or one too many
     ├── DataError (ValueError)           the data cannot be trained on, or does not fit the network
     ├── CheckpointError (RuntimeError)   a file of a run cannot be read, written or gone on from
     └── NotFiniteError (ArithmeticError) the loss or a weight became NaN or infinite
@@ -24,6 +25,7 @@ from arignote.advice import Advice, Notation
 __all__ = [
     "ArignoteError",
     "ArignoteWarning",
+    "CallError",
     "CheckpointError",
     "Complaint",
     "ConfigError",
@@ -88,6 +90,10 @@ class ConfigError(ArignoteError, ValueError):
     def under(self, *prefix: str | int) -> ConfigError:
         """The same faults, with their paths as seen from further up."""
         return ConfigError([c.under(*prefix) for c in self.complaints])
+
+
+class CallError(ConfigError, TypeError):
+    """A method was called with an argument that is unknown, missing, given twice or one too many."""
 
 
 class DataError(ArignoteError, ValueError):

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.exceptions import NotFittedError
 
+from arignote.calls import checked_call
 from arignote.data.prepared import Given
 from arignote.engine.network import Network, copy_into
 from arignote.errors import ArignoteWarning, ConfigError, Interrupted
@@ -131,7 +132,7 @@ class NNClassifier(ClassifierMixin, BaseEstimator, metaclass=_Listed):  # type: 
         if settings:
             settings_of(settings)
 
-    __init__ = _takes_settings(__init__)
+    __init__ = checked_call("config", name="NNClassifier", settings=FitSettings.model_fields)(_takes_settings(__init__))
 
     def fit(
         self,
@@ -209,7 +210,7 @@ class NNClassifier(ClassifierMixin, BaseEstimator, metaclass=_Listed):  # type: 
                 f"warm_start: there is nothing left to train, {fitted.state.position}. Raise n_epochs, which counts "
                 'all epochs, or start over with resume="fresh"',
                 ArignoteWarning,
-                stacklevel=2,
+                stacklevel=3,
             )
         self._adopt(fitted.state, fitted.network)
         self.story_, self.checkpoint_ = fitted.story, fitted.checkpoint
@@ -218,18 +219,18 @@ class NNClassifier(ClassifierMixin, BaseEstimator, metaclass=_Listed):  # type: 
         except Interrupted as interrupted:
             # Uncaught, it ends the process without a word.
             if interrupted.lost:
-                warnings.warn(str(interrupted), ArignoteWarning, stacklevel=2)
+                warnings.warn(str(interrupted), ArignoteWarning, stacklevel=3)
             raise
         if self.interrupted_:
             warnings.warn(
                 f"Ctrl-C: fit returns with interrupted_ set, {self.state_.position}; fitting again resumes the run. "
                 "The script continues: a loop over fits must check interrupted_",
                 ArignoteWarning,
-                stacklevel=2,
+                stacklevel=3,
             )
         return self
 
-    fit = _takes_settings(fit)
+    fit = checked_call("arguments", "fit", settings=FitSettings.model_fields)(_takes_settings(fit))
 
     def _parsed(self) -> list[Layer]:
         layers = self.layers
@@ -284,17 +285,22 @@ class NNClassifier(ClassifierMixin, BaseEstimator, metaclass=_Listed):  # type: 
         self._check_fitted()
         return Predictor(self.state_, self.network_, self.allow_nonfinite, type(self).__name__)
 
+    @checked_call("arguments", "inference")
     def predict_proba(self, X: Any) -> NDArray[Any]:
         """Return the probability of each class, float32 (rows, n_classes), columns as `classes_`."""
         predictor = self._predictor()
         return predictor.proba(predictor.rows(X))
 
+    @checked_call("arguments", "inference")
     def predict(self, X: Any) -> NDArray[Any]:
         """Return the most probable class of each row, (rows,)."""
         probabilities = self.predict_proba(X)
         chosen: NDArray[Any] = self.classes_[probabilities.argmax(axis=1)]
         return chosen
 
+    score = checked_call("arguments", "inference")(ClassifierMixin.score)
+
+    @checked_call("arguments", "inference")
     def evaluate(
         self,
         X: Any,
@@ -328,6 +334,7 @@ class NNClassifier(ClassifierMixin, BaseEstimator, metaclass=_Listed):  # type: 
         names = [losses] if isinstance(losses, str) else list(losses)
         return self._predictor().score(self._given(X, y, groups), names, part=part).values
 
+    @checked_call("arguments", "inference")
     def confusion(
         self, X: Any, y: Any = None, ids: Any = None, *, part: str | None = None, groups: Any = None
     ) -> tuple[NDArray[np.int64], list[Mistake]]:
@@ -371,6 +378,7 @@ class NNClassifier(ClassifierMixin, BaseEstimator, metaclass=_Listed):  # type: 
     def _n_in(self) -> tuple[int, ...] | None:
         return None if self.n_in is None else tuple(int(n) for n in np.ravel(self.n_in))
 
+    @checked_call("arguments")
     def get_layer(self, name: str) -> Layer:
         """Return the declared layer of a name."""
         for layer in self._parsed():
@@ -384,6 +392,7 @@ class NNClassifier(ClassifierMixin, BaseEstimator, metaclass=_Listed):  # type: 
 
         return layer_table(self._architecture())
 
+    @checked_call("arguments")
     def set_trainable_params(self, inp: Any, layers: Sequence[str] | None = None) -> None:
         """Copy parameters of another fitted classifier, or of a checkpoint, into the fitted network.
 
@@ -405,6 +414,7 @@ class NNClassifier(ClassifierMixin, BaseEstimator, metaclass=_Listed):  # type: 
         copy_into(mine, {name: a for name, a in arrays.items() if name.split(".")[0] in wanted}, "inp")
 
     @classmethod
+    @checked_call("arguments", "inference")
     def load(cls, run: str, which: str | None = None, layers: Any = None, trust: Sequence[str] = ()) -> Self:
         """Return the classifier of a run: ready to predict, or to go on with ``fit(data)``.
 

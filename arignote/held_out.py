@@ -125,7 +125,7 @@ def warn_of_training_rows(state: TrainingState, rows: Rows, given: Given, all_to
         f"{hint}",
         ArignoteWarning,
         # Of the caller of `evaluate` or `confusion`.
-        stacklevel=5,
+        stacklevel=6,
     )
 
 

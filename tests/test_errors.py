@@ -9,6 +9,7 @@ from arignote.errors import Complaint, ConfigError, Interrupted, did_you_mean
 
 TREE = {
     "ConfigError": ValueError,
+    "CallError": TypeError,
     "DataError": ValueError,
     "CheckpointError": RuntimeError,
     "NotFiniteError": ArithmeticError,

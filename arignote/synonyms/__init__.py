@@ -6,12 +6,12 @@ from collections.abc import Collection
 from functools import cache
 
 from arignote.advice import Advice
-from arignote.synonyms import layers, learning, settings
+from arignote.synonyms import calls, layers, learning, settings
 from arignote.synonyms.table import Row
 
 __all__ = ["ROWS", "Row", "advice_on"]
 
-ROWS: tuple[Row, ...] = (*settings.ROWS, *layers.ROWS, *learning.ROWS)
+ROWS: tuple[Row, ...] = (*settings.ROWS, *calls.ROWS, *layers.ROWS, *learning.ROWS)
 
 
 def _form(place: str, word: str) -> str:

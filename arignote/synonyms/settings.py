@@ -52,11 +52,13 @@ ROWS = (
             "There are settings for this: {} stops early, {} keeps checkpoints, functions of your own are {}",
         ),
         (
-            "hidden hidden_layers hidden_layer_sizes hidden_units n_hidden units n_units neurons n_neurons network",
+            "layers hidden hidden_layers hidden_layer_sizes hidden_units n_hidden units n_units neurons n_neurons "
+            "network",
             _LAYERS,
             "A network is a list of layers: {}",
         ),
-        ("activation nonlinearity", top("layer_defaults", {"activation": "relu"})),
+        ("activation nonlinearity layer_defaults", top("layer_defaults", {"activation": "relu"})),
+        ("name", top("name", "digits")),
         ("dropout dropout_rate dropout_p", _DROPOUT, "Put {} into the list of layers"),
         ("clipnorm clip_norm grad_clip max_grad_norm gradient_clip_val clip_grad_norm", fit("sgd_max_grad_norm", 5.0)),
         ("accumulate_grad_batches gradient_accumulation_steps accumulation_steps", fit("accumulate", 4)),

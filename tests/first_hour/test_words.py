@@ -31,6 +31,8 @@ from arignote.synonyms import ROWS, advice_on
 DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "from-other-libraries.md"
 OUTPUT = ["ClassificationOutputLayer"]
 KINDS = ["activation", "augmentation", "initializer", "layer", "loss", "preprocess", "rule", "stop_rule", "updater"]
+# The arguments of methods; tests/test_calls.py has their messages.
+CALLS = ("arguments", "inference")
 SECTIONS = {"config": RunSpec, "data": DataSpec, "source": Source, "fit": FitSettings}
 # What a part cannot be built without.
 NEEDED = {
@@ -64,7 +66,10 @@ PLACES = {
     "stop_rule name": "a stop rule",
     "preprocess name": "a preprocessing step",
     "augmentation name": "an augmentation",
+    "arguments": "an argument of a method",
+    "inference": "an argument of `predict`, `evaluate` or `confusion`",
 }
+METHODS = [NNClassifier.fit, NNClassifier.evaluate, NNClassifier.load]
 
 
 def table():
@@ -119,6 +124,10 @@ def ids(row):
 @pytest.mark.parametrize("row", ROWS, ids=ids)
 def test_each_word_of_the_table_is_unknown_here_and_leads_to_its_advice(row):
     for word in row.words.split():
+        if row.place in CALLS:
+            takes = [inspect.signature(method).parameters for method in METHODS]
+            assert any(advice_on(row.place, word, known) is row.advice for known in takes if word not in known)
+            continue
         if row.place in SECTIONS:
             section = SECTIONS[row.place]
             assert word not in section.model_fields
@@ -148,7 +157,9 @@ def test_what_each_row_says_to_write_can_be_built(row):
     assert settings.keys() <= FitSettings.model_fields.keys()
     FitSettings(**plain({key: value for key, value in settings.items() if value != OWN}))
     for target in targets:
-        if target.key == "":
+        if row.place == "arguments" and "." not in target.key:
+            assert any(target.key in inspect.signature(method).parameters for method in METHODS)
+        elif target.key == "":
             word = target.value if isinstance(target.value, str) else target.value[0]
             assert build("layer" if word.endswith("Layer") else kind_of(row), target.value)
         elif target.key.startswith("data."):
