@@ -15,7 +15,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.exceptions import NotFittedError
 
 from arignote.calls import checked_call
-from arignote.data.prepared import Given
+from arignote.data.prepared import Given, are_row_numbers
 from arignote.engine.network import Network, copy_into
 from arignote.errors import ArignoteWarning, ConfigError, Interrupted
 from arignote.fitting import fit_network, read_run, restore, settings_of
@@ -213,6 +213,8 @@ class NNClassifier(ClassifierMixin, BaseEstimator, metaclass=_Listed):  # type: 
                 stacklevel=3,
             )
         self._adopt(fitted.state, fitted.network)
+        parts = {"valid": given.valid, "test": given.test}
+        self._row_numbers = {name: part for name, part in parts.items() if are_row_numbers(part)}
         self.story_, self.checkpoint_ = fitted.story, fitted.checkpoint
         try:
             fitted.leave()
@@ -322,7 +324,8 @@ class NNClassifier(ClassifierMixin, BaseEstimator, metaclass=_Listed):  # type: 
             `evaluate` alone: what `valid_loss` names must be smaller where it is better, and 1 - accuracy is "error".
         part : "train", "valid" or "test", optional
             Score only the rows that the run trained on or held out. They are found again by the code of `fit` and
-            compared with the fingerprint in the state; other data is refused.
+            compared with the fingerprint in the state; other data is refused. Row numbers (``valid=[3, 5]``) are not in
+            the files of a run: after `load` give them again, ``set_params(valid=[3, 5])``.
         groups : array (rows,), optional
             As they were given to `fit`, where rows of a group stayed together.
 
@@ -357,7 +360,11 @@ class NNClassifier(ClassifierMixin, BaseEstimator, metaclass=_Listed):  # type: 
         return scored.confusion, scored.mistakes(ids)
 
     def _given(self, X: Any, y: Any, groups: Any) -> Given:
-        return X if isinstance(X, Given) else Given(X, y, self.valid, self.test, groups=groups)
+        return X if isinstance(X, Given) else Given(X, y, **self._held_out(), groups=groups)
+
+    def _held_out(self) -> dict[str, Any]:
+        """Return `valid` and `test` of the constructor, or the row numbers given to the last `fit`."""
+        return {"valid": self.valid, "test": self.test} | getattr(self, "_row_numbers", {})
 
     @property
     def n_params(self) -> int:

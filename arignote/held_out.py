@@ -7,7 +7,7 @@ from dataclasses import replace
 from math import prod
 from typing import Any
 
-from arignote.data.prepared import Given, prepare
+from arignote.data.prepared import Given, are_row_numbers, prepare
 from arignote.data.rows import Rows, rows_of
 from arignote.errors import ArignoteWarning, CheckpointError, DataError
 from arignote.resume import differences
@@ -28,9 +28,9 @@ def rows_of_part(state: TrainingState, given: Given, part: str) -> Rows:
         Of the run.
     given : Given
         The data as it was given to `fit`, with what the layers of the run say of it (`as_layers_say`). Fractions are
-        those of the state; `valid` and `test` matter where they are data of their own, or where the file is of an
-        earlier version and does not say what was held out. Of a part that had data of its own, `x` and `y` may be that
-        data.
+        those of the state; `valid` and `test` matter where they are data of their own or row numbers, which the state
+        does not hold, or where the file is of an earlier version and does not say what was held out. Of a part that
+        had data of its own, `x` and `y` may be that data.
     part : "train", "valid" or "test"
 
     Raises
@@ -62,7 +62,7 @@ def rows_of_part(state: TrainingState, given: Given, part: str) -> Rows:
         ).as_images(given.image)
     else:
         prepared, _ = prepare(
-            given if split is None else _as_split(split, given), settings, state.rng, {}, state.class_labels
+            given if split is None else _as_split(split, given, part), settings, state.rng, {}, state.class_labels
         )
         if part not in prepared.parts:
             raise DataError(f"this run does not record what it held out: give {part} as it was given to fit")
@@ -144,19 +144,22 @@ def _split(state: TrainingState) -> dict[str, Any] | None:
     return dict(split)
 
 
-def _as_split(split: dict[str, Any], given: Given) -> Given:
-    """Return the data with what was held out of it, by fractions."""
-    by_rows = [name for name in PARTS if split.get(name) == "rows"]
-    if by_rows:
-        raise DataError(
-            f"{by_rows[0]} was given to fit as row numbers, which are not kept: take these rows yourself, "
-            "as in evaluate(X[rows], y[rows])"
-        )
+def _as_split(split: dict[str, Any], given: Given, part: str) -> Given:
+    """Return the data with what was held out of it, by fractions or row numbers."""
+    rows = {name: getattr(given, name) for name in ("valid", "test") if split.get(name) == "rows"}
+    for name, numbers in rows.items():
+        if not are_row_numbers(numbers):
+            raise DataError(
+                f"{name} was given to fit as row numbers, which a run does not keep. Without part, pass the {part} "
+                f"rows themselves: evaluate(X[rows], y[rows]). Or give the row numbers of {name} again: "
+                f"set_params({name}=rows), then evaluate(X, y, part={part!r})"
+            )
     if split.get("groups") and given.groups is None:
         raise DataError("fit was given groups, which stayed together: give groups too")
     # Data of its own takes no row from the others. A fraction of 0 holds against that of a DataWithHoldoutPartitions.
-    valid, test = (0.0 if split.get(name) in (None, "data") else split[name] for name in ("valid", "test"))
-    return replace(given, valid=valid, test=test)
+    fractions = {name: 0.0 if split.get(name) in (None, "data") else split[name] for name in ("valid", "test")}
+    held_out = fractions | rows
+    return replace(given, valid=held_out["valid"], test=held_out["test"])
 
 
 def _settings(state: TrainingState) -> FitSettings:

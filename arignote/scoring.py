@@ -186,7 +186,7 @@ class Predictor:
         if part is None:
             rows = self.rows(given.x, given.y, given.csv)
             if rows.y is not None and rows.index is None:
-                same = Given(Data(rows.reader, rows.y, axes=rows.axes), groups=given.groups)
+                same = replace(given, x=Data(rows.reader, rows.y, axes=rows.axes), y=None)
                 # An array of training rows alone is given for their scores; in a file they may be a surprise.
                 all_too = isinstance(given.x, str | Path | Data)
                 warn_of_training_rows(self.state, rows, as_layers_say(same, layers, n_in), all_too=all_too)

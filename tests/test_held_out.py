@@ -58,6 +58,24 @@ def test_a_part_of_its_own_data_is_that_data():
         rows_of_part(state, Given(X, Y), "valid")
 
 
+def test_parts_of_row_numbers_are_those_rows_where_the_numbers_are_given_again():
+    rows = {"valid": np.array([7, 3, 11]), "test": range(40, 50)}
+    state = state_of(**rows)
+    found = {part: rows_of_part(state, Given(X, Y, **rows), part).index.tolist() for part in ("train", "valid", "test")}
+    assert found["valid"] == [3, 7, 11] and found["test"] == list(range(40, 50))
+    assert sorted(found["train"] + found["valid"] + found["test"]) == list(range(60))
+    for given, missing in (
+        (Given(X, Y), "valid"),
+        (Given(X, Y, valid=rows["valid"]), "test"),
+        (Given(X, Y, valid=0.05, test=rows["test"]), "valid"),
+        (Given(X, Y, valid=OWN, test=rows["test"]), "valid"),
+    ):
+        with pytest.raises(DataError, match=f"^{missing} was given to fit as row numbers, which a run does not keep"):
+            rows_of_part(state, given, "train")
+    with pytest.raises(DataError, match="these are not the valid rows of the run"):
+        rows_of_part(state, Given(X, Y, **rows | {"valid": [7, 3, 12]}), "valid")
+
+
 def test_training_rows_are_counted_in_the_data_of_the_run_alone():
     state = state_of(test=0.25)
 

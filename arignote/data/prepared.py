@@ -24,7 +24,7 @@ from arignote.data.sources import is_source
 from arignote.errors import ArignoteWarning, DataError, axes_hint
 from arignote.spec import CSVFormat, FitSettings
 
-__all__ = ["Given", "Prepared", "other_sources", "prepare", "split_of"]
+__all__ = ["Given", "Prepared", "are_row_numbers", "other_sources", "prepare", "split_of"]
 
 
 @dataclass(frozen=True)
@@ -229,7 +229,7 @@ def _rows_of_parts(
             raise DataError(f"{name} must be a fraction in [0, 1), row numbers or data; got {part!r}")
         if isinstance(part, int | float):
             fractions |= {name: float(part)} if part else {}
-        elif _are_row_numbers(part):
+        elif are_row_numbers(part):
             numbers[name] = _row_numbers(name, part, len(rows["train"]))
         elif part is not None:
             rows[name] = see(part, what=name, columns=columns)
@@ -255,7 +255,7 @@ def split_of(given: Given) -> dict[str, Any]:
         if isinstance(part, int | float):
             found |= {name: float(part)} if part else {}
         elif part is not None:
-            found[name] = "rows" if _are_row_numbers(part) else "data"
+            found[name] = "rows" if are_row_numbers(part) else "data"
     return found | ({} if given.groups is None else {"groups": True})
 
 
@@ -264,7 +264,8 @@ def _is_fraction(part: Any) -> bool:
     return isinstance(part, str) and part.replace(".", "", 1).isdigit()
 
 
-def _are_row_numbers(part: Any) -> bool:
+def are_row_numbers(part: Any) -> bool:
+    """Whether `valid` or `test` of a fit names rows by number, and so is neither a fraction nor data."""
     if isinstance(part, list | range):
         part = np.asarray(part) if part and all(isinstance(row, int | np.integer) for row in part) else None
     return isinstance(part, np.ndarray) and part.ndim == 1 and part.dtype.kind in "iubf"

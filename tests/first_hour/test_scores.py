@@ -235,10 +235,34 @@ def test_evaluate_says_which_data_it_needs(words, told, folder):
     assert ended.code in (2, 3) and told in ended.err
 
 
-def test_a_run_without_such_a_part_and_row_numbers_are_told():
+def test_a_run_without_such_a_part_is_told():
     x, y = made(0)
     fitted = NNClassifier([["ClassificationOutputLayer"]], rng=3).fit(x, y, n_epochs=1, valid=np.arange(30))
     with pytest.raises(DataError, match="this run has no test rows; the parts of its data: train, valid"):
         fitted.evaluate(x, y, part="test")
-    with pytest.raises(DataError, match="valid was given to fit as row numbers, which are not kept"):
-        fitted.evaluate(x, y, part="valid")
+
+
+def test_parts_that_were_given_as_row_numbers_are_scored_after_fit(tmp_path):
+    x, y = made(0)
+    rows = {"valid": np.arange(30), "test": list(range(60, 80))}
+    fitted = NNClassifier([["ClassificationOutputLayer"]], rng=3, checkpoint=str(tmp_path / "run"))
+    fitted.fit(x, y, n_epochs=1, **rows)
+    expected = {part: fitted.evaluate(x[numbers], y[numbers]) for part, numbers in rows.items()}
+    assert {part: fitted.evaluate(x, y, part=part) for part in rows} == expected
+    with pytest.warns(ArignoteWarning, match=rf"trained on {len(x) - 50} of these {len(x)} rows"):
+        fitted.evaluate(x, y)
+    # A file of the run does not hold the row numbers.
+    loaded = NNClassifier.load(str(tmp_path / "run"))
+    for part, which in (("valid", "valid"), ("test", "valid"), ("train", "valid")):
+        with pytest.raises(DataError) as refused:
+            loaded.evaluate(x, y, part=part)
+        assert str(refused.value) == (
+            f"{which} was given to fit as row numbers, which a run does not keep. Without part, pass the {part} rows "
+            f"themselves: evaluate(X[rows], y[rows]). Or give the row numbers of {which} again: "
+            f"set_params({which}=rows), then evaluate(X, y, part={part!r})"
+        )
+    loaded.set_params(**rows)
+    assert {part: loaded.evaluate(x, y, part=part) for part in rows} == expected
+    loaded.set_params(valid=np.arange(1, 31))
+    with pytest.raises(DataError, match="these are not the valid rows of the run"):
+        loaded.evaluate(x, y, part="valid")
