@@ -1,8 +1,10 @@
-"""What a lock says of its holder, which paths are URLs, and where the files of a stem are."""
+"""What a lock says of its holder, which paths are URLs, where the files of a stem are, and conditional writes."""
 
 from __future__ import annotations
 
 import pytest
+from fsspec.implementations.memory import MemoryFileSystem
+from stepped import Files
 
 from arignote.storage import folder_of, is_url
 from arignote.storage.base import holder
@@ -43,3 +45,32 @@ def test_what_has_no_protocol_of_two_letters_is_a_path(path):
 def test_a_stem_is_a_folder_and_the_name_of_its_files(stem, folder, name):
     found, rest = folder_of(stem)
     assert isinstance(found, LocalFolder) and str(found._as_told) == folder and rest == name
+
+
+@pytest.fixture(params=["local", "s3", "memory", "in steps", "in one step"])
+def folder(request, tmp_path):
+    """An empty folder of each kind, and those by which other tests replace a store."""
+    if request.param == "local":
+        return LocalFolder(tmp_path)
+    if request.param.startswith("in "):
+        return Files(atomic=request.param == "in one step")
+    if request.param == "s3":
+        request.getfixturevalue("s3")
+    else:
+        MemoryFileSystem.store.clear()
+    return folder_of(f"{request.param}://bucket/run")[0]
+
+
+def test_a_file_is_written_where_its_contents_are_as_expected_and_not_otherwise(folder):
+    assert not folder.write_if("file", [b"zero"], b"not there")
+    assert folder.names() == []
+    assert folder.write_if("file", [b"o", b"ne"], None)
+    assert folder.read("file") == b"one"
+    assert not folder.write_if("file", [b"two"], None)
+    assert not folder.write_if("file", [b"two"], b"On")
+    assert folder.read("file") == b"one"
+    assert folder.write_if("file", [b"two"], b"one")
+    assert folder.read("file") == b"two"
+    assert not folder.write_if("file", [b"three"], b"one")
+    assert folder.read("file") == b"two"
+    assert folder.names() == ["file"]

@@ -122,20 +122,6 @@ def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(monkeypatch, tm
     assert folder.names() == ["file"]
 
 
-def test_a_file_is_written_where_its_contents_are_as_expected_and_not_otherwise(tmp_path):
-    folder = LocalFolder(tmp_path)
-    assert not folder.write_if("file", [b"zero"], b"not there")
-    assert folder.names() == []
-    assert folder.write_if("file", [b"o", b"ne"], None)
-    assert folder.read("file") == b"one"
-    assert not folder.write_if("file", [b"two"], None)
-    assert not folder.write_if("file", [b"two"], b"On")
-    assert folder.read("file") == b"one"
-    assert folder.write_if("file", [b"two"], b"one")
-    assert folder.read("file") == b"two"
-    assert folder.names() == ["file"]
-
-
 def test_a_file_is_created_only_if_none_came_before_it(tmp_path):
     folder, calls = LocalFolder(tmp_path), []
 

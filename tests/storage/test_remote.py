@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import gc
 import itertools
-import logging
 import os
 import subprocess
 import sys
 import tempfile
-import urllib.request
 import warnings
 from functools import partial
 
@@ -82,64 +80,6 @@ def shaky():
     ShakyFileSystem.store.clear()
     yield ShakyFileSystem
     ShakyFileSystem.away = False
-
-
-class Store:
-    """An S3 of this machine that can go away and come back, with what is in it."""
-
-    def __init__(self):
-        self.port = 0
-        self.come()
-
-    def come(self):
-        from moto.server import ThreadedMotoServer
-
-        self._server = ThreadedMotoServer(ip_address="127.0.0.1", port=self.port, verbose=False)
-        self._server.start()
-        self.port = self._server.get_host_and_port()[1]
-        self.url = f"http://127.0.0.1:{self.port}"
-
-    def go(self):
-        self._server.stop()
-
-    def ask(self, path, data):
-        asked = urllib.request.Request(self.url + path, data, {"Content-Type": "text/plain"}, method="POST")
-        with urllib.request.urlopen(asked) as answer:
-            answer.read()
-
-
-@pytest.fixture(scope="module")
-def server():
-    logging.getLogger("werkzeug").setLevel(logging.ERROR)
-    store = Store()
-    yield store
-    store.go()
-
-
-@pytest.fixture
-def s3(server, monkeypatch):
-    """An S3 with an empty bucket named bucket; nothing that s3fs leaves open is left to the next test."""
-    from s3fs import S3FileSystem
-
-    for name in [name for name in os.environ if name.startswith(("AWS_", "FSSPEC_"))]:
-        monkeypatch.delenv(name)
-    for key, value in {
-        "AWS_ACCESS_KEY_ID": "one",
-        "AWS_SECRET_ACCESS_KEY": "two",
-        "AWS_DEFAULT_REGION": "us-east-1",
-        "AWS_ENDPOINT_URL": server.url,
-        "AWS_EC2_METADATA_DISABLED": "true",
-        "AWS_CONFIG_FILE": os.devnull,
-        "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
-        "NO_PROXY": "127.0.0.1",
-    }.items():
-        monkeypatch.setenv(key, value)
-    server.ask("/moto-api/reset", b"")
-    S3FileSystem.clear_instance_cache()
-    S3FileSystem().mkdir("bucket")
-    yield server
-    S3FileSystem.clear_instance_cache()
-    gc.collect()
 
 
 @pytest.fixture(params=["s3", "memory"])
@@ -370,20 +310,6 @@ class Calls:
 @pytest.fixture
 def folder(stem):
     return folder_of(stem)[0]
-
-
-def test_a_file_is_written_where_its_contents_are_as_expected_and_not_otherwise(folder):
-    assert not folder.write_if("file", [b"zero"], b"not there")
-    assert folder.names() == []
-    assert folder.write_if("file", [b"o", b"ne"], None)
-    assert folder.read("file") == b"one"
-    assert not folder.write_if("file", [b"two"], None)
-    assert not folder.write_if("file", [b"two"], b"On")
-    assert folder.read("file") == b"one"
-    assert folder.write_if("file", [b"two"], b"one")
-    assert folder.read("file") == b"two"
-    assert not folder.write_if("file", [b"three"], b"one")
-    assert folder.read("file") == b"two"
 
 
 def test_a_store_is_a_folder_of_files(stem, folder):
