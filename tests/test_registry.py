@@ -7,10 +7,12 @@ import sys
 
 import numpy as np
 import pytest
+from own_parts import own_names
 
 import arignote.data
 import arignote.layers
 import arignote.optim  # noqa: F401
+from arignote import registry
 from arignote.errors import ConfigError
 from arignote.registry import Part, build, completed, dump, names, part_name, plain, register
 from arignote.spec import completed_settings
@@ -40,7 +42,7 @@ NEEDED_BY_KIND = {
     ("stop_rule", "stalled"): {"interval": 1},
     ("stop_rule", "reached"): {"value": 0.1},
 }
-ALL = [(kind, name) for kind in KINDS for name in names(kind)]
+ALL = [(kind, name) for kind in KINDS for name in own_names(kind)]
 
 
 @pytest.mark.parametrize(
@@ -67,7 +69,7 @@ def test_the_spec_of_every_part_is_plain_data_and_builds_it_again(kind, name):
     part = build(kind, [name, NEEDED.get(name, {}) | NEEDED_BY_KIND.get((kind, name), {})])
     spec = json.loads(json.dumps(dump(part)))
     again = build(kind, spec)
-    assert type(again) is type(part) is names(kind)[name] and dump(again) == spec
+    assert type(again) is type(part) is own_names(kind)[name] and dump(again) == spec
     assert build(kind, part) is part and set(spec[1]) == set(type(part).model_fields)
 
 
@@ -118,7 +120,7 @@ def test_a_name_is_taken_once_in_its_kind():
     with pytest.raises(RuntimeError, match="loss 'error' is registered twice"):
         register(name="error")(Mine)
     assert part_name(Mine) == f"{__name__}:{Mine.__qualname__}"
-    assert part_name(names("loss")["cross_entropy"]) == "nll"
+    assert part_name(own_names("loss")["cross_entropy"]) == "nll"
     assert dump(build("stop_rule", ["stalled", {"interval": 1}])) != dump(
         build("rule", ["stalled", NEEDED_BY_KIND["rule", "stalled"]])
     )
@@ -146,3 +148,14 @@ def test_nothing_is_imported_to_complete_a_spec_of_a_file(tmp_path, monkeypatch)
     assert completed("layer", spec) == spec
     assert completed_settings({"sgd_type": spec, "lr_rule": [7]})["sgd_type"] == spec
     assert "named_by_a_file" not in sys.modules
+
+
+def test_a_part_that_a_test_registers_is_none_of_our_own(monkeypatch):
+    monkeypatch.setattr(registry, "_PARTS", {kind: dict(parts) for kind, parts in registry._PARTS.items()})
+
+    @register()
+    class MineLoss(Part):
+        kind = "loss"
+
+    assert names("loss")["MineLoss"] is MineLoss and "MineLoss" not in own_names("loss")
+    assert {"nll", "error"} <= own_names("loss").keys()

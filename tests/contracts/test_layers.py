@@ -5,11 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from own_parts import own_names
 
 from arignote.engine.network import Network, copy_into
 from arignote.errors import ConfigError
 from arignote.layers import declare, parse
-from arignote.registry import build, names
+from arignote.registry import build
 
 PARAMS = {
     "InputImageLayer": {"n_pixels": 8},
@@ -21,8 +22,8 @@ PARAMS = {
     "DropoutLayer": {"dropout_p": 0.4},
     "MaxPool2DLayer": {"pool_shape": 2},
 }
-LAYERS = sorted({cls.__name__ for cls in names("layer").values()})
-ACTIVATIONS = sorted(names("activation"))
+LAYERS = sorted({cls.__name__ for cls in own_names("layer").values()})
+ACTIVATIONS = sorted(own_names("activation"))
 
 
 def network_of(name, **more):

@@ -5,13 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from own_parts import own_names
 
 from arignote.engine.network import Network
 from arignote.engine.setup import Setup
 from arignote.engine.update import Update
 from arignote.layers.architecture import declare, parse
 from arignote.optim.updaters import Momentum, Updater
-from arignote.registry import build, names
+from arignote.registry import build
 
 LAYERS = [
     ["FCLayer", {"name": "a", "n_units": 6, "activation": "prelu", "l2": 0.3}],
@@ -35,7 +36,7 @@ def updated(updater, max_grad_norm=None, n_updates=3):
     return before, network.arrays(), update.slots
 
 
-@pytest.mark.parametrize("updater", sorted(names("updater")))
+@pytest.mark.parametrize("updater", sorted(own_names("updater")))
 def test_l2_in_one_pass_gives_what_it_gives_before_the_update(updater):
     # A bound that no gradient reaches changes no number, and has the penalties added first.
     _, found, slots = updated(updater)

@@ -16,6 +16,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from own_parts import own_names
 from typer.testing import CliRunner
 
 from arignote import ConfigError, NNClassifier
@@ -23,7 +24,7 @@ from arignote.advice import OWN, Advice
 from arignote.cli import app
 from arignote.config import read_config
 from arignote.layers import parse
-from arignote.registry import build, complaints_of, names
+from arignote.registry import build, complaints_of
 from arignote.sample_data import digits
 from arignote.spec import DataSpec, FitSettings, RunSpec, Source
 from arignote.synonyms import ROWS, advice_on
@@ -103,7 +104,7 @@ def hosts(row, word):
     """Return the names of the parts of a kind to which the row is the one that applies."""
     return [
         name
-        for name, cls in names(kind_of(row)).items()
+        for name, cls in own_names(kind_of(row)).items()
         if advice_on(row.place, word, cls.model_fields) is row.advice and word not in cls.model_fields
     ]
 
@@ -417,7 +418,7 @@ def test_the_classifier_is_completed_too_and_a_name_that_is_not_there_is_an_attr
         _ = arignote.Classifier
 
 
-PARTS = sorted({cls for kind in KINDS for cls in names(kind).values()}, key=lambda cls: cls.__name__)
+PARTS = sorted({cls for kind in KINDS for cls in own_names(kind).values()}, key=lambda cls: cls.__name__)
 
 
 def page(thing):
@@ -440,7 +441,7 @@ def test_the_help_of_a_part_is_one_screen_about_the_part(cls):
 
 
 def test_the_help_of_a_dense_layer_explains_its_own_and_its_inherited_parameters():
-    text = page(names("layer")["FCLayer"])
+    text = page(own_names("layer")["FCLayer"])
     assert len(text.splitlines()) < 60
     assert (
         "FCLayer(*, n_units, activation=PReLU(), l1=0.0, l2=0.0, maxnorm=None, fix_params=False, load_params=None, "
@@ -451,7 +452,7 @@ def test_the_help_of_a_dense_layer_explains_its_own_and_its_inherited_parameters
 
 
 def test_what_help_leaves_out_is_still_there():
-    layer = names("layer")["FCLayer"](n_units=3, activation=["maxout", {"maxout_k": 2}])
+    layer = own_names("layer")["FCLayer"](n_units=3, activation=["maxout", {"maxout_k": 2}])
     for again in (pickle.loads(pickle.dumps(layer)), copy.copy(layer), copy.deepcopy(layer), layer.model_copy()):
         assert again == layer and again.n_units == 3 and hash(type(again)) == hash(type(layer))
     assert layer != layer.model_copy(update={"n_units": 4})
@@ -459,7 +460,7 @@ def test_what_help_leaves_out_is_still_there():
 
 
 def test_a_part_that_is_called_says_what_is_wrong_in_the_words_of_a_config():
-    FCLayer = names("layer")["FCLayer"]
+    FCLayer = own_names("layer")["FCLayer"]
     assert faults(lambda: FCLayer(units=64)) == "units: unknown parameter 'units'. Write \"n_units\": 64"
     assert faults(lambda: FCLayer(n_units=-5)) == "n_units must be an integer >= 1; got -5"
     assert faults(lambda: FCLayer(64)) == "FCLayer takes its parameters by name, FCLayer(n_units=...); got (64,)"

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from own_parts import own_names
 
 from arignote.errors import ConfigError
 from arignote.layers import declare, parse
-from arignote.registry import build, names
+from arignote.registry import build
 from arignote.streams import stream
 
 SHAPE, FAN_IN, FAN_OUT = (400, 250), 400, 250
@@ -48,14 +49,16 @@ def test_values_are_those_of_their_stream(name):
 
 def test_a_number_is_a_constant_and_aliases_are_the_same():
     assert (build("initializer", ["constant", {"value": -2.5}]).draw(None, (2, 3), 1, 1) == -2.5).all()
-    table = names("initializer")
+    table = own_names("initializer")
     assert table["he"] is table["he_normal"] and table["glorot"] is table["glorot_uniform"]
     layer = parse([["FCLayer", {"n_units": 2, "W": 0.5, "b": 1}], ["ClassificationOutputLayer"]])[1]
     assert layer.model_dump()["W"] == ["constant", {"value": 0.5}] and layer.model_dump()["b"][1] == {"value": 1.0}
 
 
 def test_all_that_is_registered_is_tried_here():
-    assert {cls for cls in names("initializer").values()} == {names("initializer")[n] for n in [*CASES, "constant"]}
+    assert {cls for cls in own_names("initializer").values()} == {
+        own_names("initializer")[n] for n in [*CASES, "constant"]
+    }
 
 
 @pytest.mark.parametrize(

@@ -7,11 +7,12 @@ from math import sqrt
 
 import pytest
 import torch
+from own_parts import own_names
 
 import arignote.optim  # noqa: F401
 from arignote.errors import ConfigError
 from arignote.optim.updaters import OnePassUpdater, Updater
-from arignote.registry import build, names, part_name
+from arignote.registry import build, part_name
 
 # Learning rate, momentum (or rho) in force without a momentum rule, and the other constants.
 # rmsprop: Tieleman and Hinton, "Lecture 6.5", 2012: a learning rate of 0.001 and a decay of 0.9.
@@ -37,7 +38,7 @@ def test_the_default_rates_are_those_of_the_papers(name):
 
 
 def test_every_registered_updater_has_its_defaults_here():
-    table = names("updater")
+    table = own_names("updater")
     assert {cls for cls in table.values()} == {table[name] for name in DEFAULTS}
     assert table["nesterov"] is table["nag"]
 
