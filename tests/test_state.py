@@ -14,6 +14,16 @@ from arignote.optim.rules import RuleState
 from arignote.progress import Best, History, Progress
 from arignote.state import TrainingState
 
+# Plain data already, which the text of a file holds as it is.
+AS_IT_IS = {
+    "rng": 7,
+    "run_id": "0" * 32,
+    "spec": {"name": None, "n_in": [2], "layers": [["FCLayer", {"name": "fc1"}]], "fit": {"n_epochs": 3}},
+    "classes": {"dtype": "<i8", "values": [3, 5, 8]},
+    "data": {"feature_names": ["a", "b"]},
+    "environment": {"n_threads": 1},
+}
+
 
 def made(**changes):
     """Return a state as it is while training: tensors of the engine."""
@@ -22,12 +32,7 @@ def made(**changes):
         "slots": {"velocity/fc1.W": torch.ones(2, 3)},
         "epoch_loss": torch.tensor(4.5, dtype=torch.float64),
         "rules": {"lr": RuleState(0.5, 1.0, 2), "momentum": RuleState(0.9)},
-        "rng": 7,
-        "run_id": "0" * 32,
-        "spec": {"name": None, "n_in": [2], "layers": [["FCLayer", {"name": "fc1"}]], "fit": {"n_epochs": 3}},
-        "classes": {"dtype": "<i8", "values": [3, 5, 8]},
-        "data": {"feature_names": ["a", "b"]},
-        "environment": {"n_threads": 1},
+        **copy.deepcopy(AS_IT_IS),
         "progress": Progress(epoch=2, batch=1, examples_seen=21, n_updates=5, n_validations=2, epoch_examples=1),
         "history": History({"epoch": [1.0, 2.0], "examples_seen": [10.0, 20.0], "valid_nll": [0.5, 0.75]}),
         "best": Best(0.5, 1, 10, 1, "d" * 64, {"fc1.W": np.full((2, 3), 9, "f4")}),
@@ -127,12 +132,7 @@ def test_the_text_of_a_file_holds_all_but_the_tensors():
             "lr": {"value": 0.5, "best_loss": 1.0, "changed_at": 2},
             "momentum": {"value": 0.9, "best_loss": inf, "changed_at": 0},
         },
-        "rng": 7,
-        "run_id": "0" * 32,
-        "spec": {"name": None, "n_in": [2], "layers": [["FCLayer", {"name": "fc1"}]], "fit": {"n_epochs": 3}},
-        "classes": {"dtype": "<i8", "values": [3, 5, 8]},
-        "data": {"feature_names": ["a", "b"]},
-        "environment": {"n_threads": 1},
+        **AS_IT_IS,
         "progress": {
             **{"epoch": 2, "batch": 1, "examples_seen": 21, "n_updates": 5, "n_validations": 2, "epoch_examples": 1},
             **{"validation_due": False, "ended": False, "stopped_by": None},
