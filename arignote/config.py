@@ -15,11 +15,12 @@ from pydantic import BaseModel, ValidationError
 import arignote.data
 import arignote.layers
 import arignote.optim  # noqa: F401
+from arignote.complaints import complaints_of
 from arignote.errors import Complaint, ConfigError
 from arignote.layers.architecture import parse
 from arignote.layers.base import Layer
 from arignote.plain_yaml import load_yaml
-from arignote.registry import complaints_of, plain
+from arignote.registry import plain
 from arignote.replacing import replacing
 from arignote.spec import CSVFormat, DataSpec, FitSettings, RunSpec, Source, table_format
 from arignote.storage import is_url

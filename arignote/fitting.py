@@ -10,6 +10,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from arignote.complaints import complaints_of
 from arignote.data.arrays import Data
 from arignote.data.prepared import Given, other_sources
 from arignote.data.rows import rows_of
@@ -23,7 +24,7 @@ from arignote.layers.output import ClassificationOutputLayer
 from arignote.layers.shape import image_of
 from arignote.legacy import is_2015, read_2015
 from arignote.preemption import StopAsked, StopRequest
-from arignote.registry import complaints_of, dump, only_trusting
+from arignote.registry import dump, only_trusting
 from arignote.report.progress import ProgressLines
 from arignote.run_files import resolve
 from arignote.spec import FitSettings, RunSpec, Source, decides, is_of_the_machine

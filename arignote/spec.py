@@ -17,6 +17,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, create_model, model_validator
 from pydantic.config import JsonDict
 
+from arignote.complaints import complaints_of
 from arignote.errors import Complaint, ConfigError
 from arignote.fields import (
     MOST_THREADS,
@@ -36,7 +37,7 @@ from arignote.fields import (
     TrainLoss,
     Update,
 )
-from arignote.registry import Count, Pair, Positive, complaints_of, only_trusting, plain
+from arignote.registry import Count, Pair, Positive, only_trusting, plain
 
 __all__ = [
     "CSVFormat",

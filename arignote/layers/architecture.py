@@ -13,7 +13,6 @@ from arignote.layers.base import Layer, Param, Shape, ShapeError
 from arignote.layers.output import ClassificationOutputLayer, OutputLayer
 from arignote.layers.shape import InputImageLayer, InputLayer
 from arignote.registry import build, dump, find, is_custom, part_name, plain, split
-from arignote.synonyms import advice_on
 
 __all__ = ["Architecture", "Placed", "declare"]
 
@@ -128,20 +127,23 @@ def parse(layers: Any, layer_defaults: Mapping[str, Any] | None = None) -> list[
             for c in fault.under("layers", position).complaints:
                 faults.append(replace(c, label=label))
     fields = {name for layer in found for name in type(layer).model_fields}
-    faults += [
-        Complaint(
-            ("layer_defaults", key),
-            f"no layer of the list has the parameter {key!r}",
-            advice=(advice := advice_on("layer", key, fields)) and advice.about(defaults[key]),
-        )
-        for key in defaults
-        if key not in used and not faults
-    ]
+    if not faults:
+        faults += [_without_layer(key, value, fields) for key, value in defaults.items() if key not in used]
     if not faults:
         found, faults = _ordered(found)
     if faults:
         raise ConfigError(faults)
     return found
+
+
+def _without_layer(key: str, value: Any, fields: set[str]) -> Complaint:
+    """Return the fault of a default that no layer has as a parameter; `fields` are those of all layers."""
+    # The table of synonyms is loaded where a message is built.
+    from arignote.synonyms import advice_on
+
+    advice = advice_on("layer", key, fields)
+    told = f"no layer of the list has the parameter {key!r}"
+    return Complaint(("layer_defaults", key), told, advice=advice and advice.about(value))
 
 
 def _ordered(layers: list[Layer]) -> tuple[list[Layer], list[Complaint]]:

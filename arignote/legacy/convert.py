@@ -11,13 +11,14 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
+from arignote.complaints import complaints_of
 from arignote.errors import CheckpointError, ConfigError
 from arignote.layers.architecture import Architecture, Placed, declare, parse
 from arignote.layers.base import WeightedLayer
 from arignote.legacy.pickles import kind_of
 from arignote.optim.rules import RuleState
 from arignote.progress import Best, History, Progress
-from arignote.registry import build, complaints_of, find
+from arignote.registry import build, find
 from arignote.spec import FitSettings
 from arignote.state import MOST_LAYERS, TrainingState
 

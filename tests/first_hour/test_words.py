@@ -22,9 +22,10 @@ from typer.testing import CliRunner
 from arignote import ConfigError, NNClassifier
 from arignote.advice import OWN, Advice
 from arignote.cli import app
+from arignote.complaints import complaints_of
 from arignote.config import read_config
 from arignote.layers import parse
-from arignote.registry import build, complaints_of
+from arignote.registry import build
 from arignote.sample_data import digits
 from arignote.spec import DataSpec, FitSettings, RunSpec, Source
 from arignote.synonyms import ROWS, advice_on
