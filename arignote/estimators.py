@@ -132,7 +132,9 @@ class NNClassifier(ClassifierMixin, BaseEstimator, metaclass=_Listed):  # type: 
         if settings:
             settings_of(settings)
 
-    __init__ = checked_call("config", name="NNClassifier", settings=FitSettings.model_fields)(_takes_settings(__init__))
+    __init__ = checked_call("config", "above", name="NNClassifier", settings=FitSettings.model_fields)(
+        _takes_settings(__init__)
+    )
 
     def fit(
         self,

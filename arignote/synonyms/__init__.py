@@ -14,6 +14,10 @@ __all__ = ["ROWS", "Row", "advice_on"]
 ROWS: tuple[Row, ...] = (*settings.ROWS, *calls.ROWS, *layers.ROWS, *learning.ROWS)
 
 
+# Settings of fit at the top of a config, and keys of the top within fit.
+_ALSO = {"config": ("fit",), "fit": ("above",)}
+
+
 def _form(place: str, word: str) -> str:
     """Return a word without case, underscores and hyphens, and of a layer without the ending that is ours too."""
     form = word.lower().replace("_", "").replace("-", "")
@@ -41,6 +45,8 @@ def advice_on(place: str, word: str, known: Collection[str] = ()) -> Advice | No
     known : collection of str
         The parameters that the part or section has.
     """
-    rows = _table().get((place, _form(place, word)), [])
-    found = next((row.advice for row in rows if row.applies(known)), None)
-    return advice_on("fit", word) if found is None and place == "config" else found
+    for at in (place, *_ALSO.get(place, ())):
+        for row in _table().get((at, _form(at, word)), []):
+            if row.applies(known):
+                return row.advice
+    return None

@@ -52,13 +52,11 @@ ROWS = (
             "There are settings for this: {} stops early, {} keeps checkpoints, functions of your own are {}",
         ),
         (
-            "layers hidden hidden_layers hidden_layer_sizes hidden_units n_hidden units n_units neurons n_neurons "
-            "network",
+            "hidden hidden_layers hidden_layer_sizes hidden_units n_hidden units n_units neurons n_neurons network",
             _LAYERS,
             "A network is a list of layers: {}",
         ),
-        ("activation nonlinearity layer_defaults", top("layer_defaults", {"activation": "relu"})),
-        ("name", top("name", "digits")),
+        ("activation nonlinearity", top("layer_defaults", {"activation": "relu"})),
         ("dropout dropout_rate dropout_p", _DROPOUT, "Put {} into the list of layers"),
         ("clipnorm clip_norm grad_clip max_grad_norm gradient_clip_val clip_grad_norm", fit("sgd_max_grad_norm", 5.0)),
         ("accumulate_grad_batches gradient_accumulation_steps accumulation_steps", fit("accumulate", 4)),
@@ -76,6 +74,12 @@ ROWS = (
             fit("preprocess", [["Standardise"]]),
         ),
         ("augment transform transforms data_augmentation", fit("augmentation", [["Noise", {"sigma": 0.1}]])),
+    ),
+    *rows(
+        "above",
+        ("layers", _LAYERS, "A network is a list of layers: {}"),
+        ("layer_defaults", top("layer_defaults", {"activation": "relu"})),
+        ("name", top("name")),
     ),
     *rows(
         "config",

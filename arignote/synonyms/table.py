@@ -18,8 +18,9 @@ class Row:
     Attributes
     ----------
     place : str
-        Where they are written: a section of a config ("config", "data", "source", "fit"), the parameters of a kind of
-        part ("layer", "rule"), or the names of its parts ("layer name").
+        Where they are written: a section of a config ("config", "data", "source", "fit"; "above" are words that belong
+        to its top), the parameters of a kind of part ("layer", "rule"), the names of its parts ("layer name"), or a
+        call ("arguments" of methods in general, "inference" of those that take data to predict).
     words : str
         The words, separated by blanks. Case, underscores and hyphens do not matter.
     advice : Advice

@@ -16,7 +16,6 @@ import sys
 from pathlib import Path
 
 import pytest
-from own_parts import own_names
 from typer.testing import CliRunner
 
 from arignote import ConfigError, NNClassifier
@@ -25,7 +24,7 @@ from arignote.cli import app
 from arignote.complaints import complaints_of
 from arignote.config import read_config
 from arignote.layers import parse
-from arignote.registry import build
+from arignote.registry import build, names
 from arignote.sample_data import digits
 from arignote.spec import DataSpec, FitSettings, RunSpec, Source
 from arignote.synonyms import ROWS, advice_on
@@ -35,7 +34,7 @@ OUTPUT = ["ClassificationOutputLayer"]
 KINDS = ["activation", "augmentation", "initializer", "layer", "loss", "preprocess", "rule", "stop_rule", "updater"]
 # The arguments of methods; tests/test_calls.py has their messages.
 CALLS = ("arguments", "inference")
-SECTIONS = {"config": RunSpec, "data": DataSpec, "source": Source, "fit": FitSettings}
+SECTIONS = {"config": RunSpec, "data": DataSpec, "source": Source, "fit": FitSettings, "above": FitSettings}
 # What a part cannot be built without.
 NEEDED = {
     "ConvLayer": {"n_output_maps": 3, "filter_shape": 3},
@@ -52,6 +51,7 @@ NEEDED = {
 }
 PLACES = {
     "fit": "a setting of `fit`",
+    "above": "a key of `fit`, where it belongs to the top of a config",
     "config": "a key at the top of a config",
     "data": "a key of `data`",
     "source": "a key of `data.train`, `valid`, `test`",
@@ -101,12 +101,17 @@ def kind_of(row):
     return row.place.removesuffix(" name")
 
 
+def is_own(cls):
+    """Whether a part is of Arignote, not of another test of this process."""
+    return cls.__module__.startswith("arignote.")
+
+
 def hosts(row, word):
     """Return the names of the parts of a kind to which the row is the one that applies."""
     return [
         name
-        for name, cls in own_names(kind_of(row)).items()
-        if advice_on(row.place, word, cls.model_fields) is row.advice and word not in cls.model_fields
+        for name, cls in names(kind_of(row)).items()
+        if is_own(cls) and advice_on(row.place, word, cls.model_fields) is row.advice and word not in cls.model_fields
     ]
 
 
@@ -292,6 +297,19 @@ validation_split: 0.1
 """
 
 
+def test_a_key_of_the_top_that_is_written_under_fit_is_told_its_place(tmp_path):
+    (tmp_path / "c.yaml").write_text("layers: [[ClassificationOutputLayer]]\nfit: {name: a, layers: []}\n")
+    found = faults(lambda: read_config(tmp_path / "c.yaml")).replace(f"{tmp_path}/", "")
+    layers = "layers: [[FCLayer, {n_units: 64}], [ClassificationOutputLayer]] (at the top of the config)"
+    assert found.splitlines() == [
+        "c.yaml:2:7: fit.name: unknown parameter 'name'. Write name: a (at the top of the config)",
+        f"c.yaml:2:16: fit.layers: unknown parameter 'layers'. A network is a list of layers: {layers}",
+    ]
+    # Misspelt at the top it is a misspelt key.
+    (tmp_path / "c.yaml").write_text("Layers: [[ClassificationOutputLayer]]\n")
+    assert "Did you mean 'layers'?" in faults(lambda: read_config(tmp_path / "c.yaml"))
+
+
 def test_words_in_a_yaml_file_are_answered_in_yaml_with_their_lines(tmp_path):
     (tmp_path / "c.yaml").write_text(CONFIG)
     ended = CliRunner().invoke(app, ["check", str(tmp_path / "c.yaml")])
@@ -419,7 +437,7 @@ def test_the_classifier_is_completed_too_and_a_name_that_is_not_there_is_an_attr
         _ = arignote.Classifier
 
 
-PARTS = sorted({cls for kind in KINDS for cls in own_names(kind).values()}, key=lambda cls: cls.__name__)
+PARTS = sorted({cls for kind in KINDS for cls in names(kind).values() if is_own(cls)}, key=lambda cls: cls.__name__)
 
 
 def page(thing):
@@ -442,7 +460,7 @@ def test_the_help_of_a_part_is_one_screen_about_the_part(cls):
 
 
 def test_the_help_of_a_dense_layer_explains_its_own_and_its_inherited_parameters():
-    text = page(own_names("layer")["FCLayer"])
+    text = page(names("layer")["FCLayer"])
     assert len(text.splitlines()) < 60
     assert (
         "FCLayer(*, n_units, activation=PReLU(), l1=0.0, l2=0.0, maxnorm=None, fix_params=False, load_params=None, "
@@ -453,7 +471,7 @@ def test_the_help_of_a_dense_layer_explains_its_own_and_its_inherited_parameters
 
 
 def test_what_help_leaves_out_is_still_there():
-    layer = own_names("layer")["FCLayer"](n_units=3, activation=["maxout", {"maxout_k": 2}])
+    layer = names("layer")["FCLayer"](n_units=3, activation=["maxout", {"maxout_k": 2}])
     for again in (pickle.loads(pickle.dumps(layer)), copy.copy(layer), copy.deepcopy(layer), layer.model_copy()):
         assert again == layer and again.n_units == 3 and hash(type(again)) == hash(type(layer))
     assert layer != layer.model_copy(update={"n_units": 4})
@@ -461,7 +479,7 @@ def test_what_help_leaves_out_is_still_there():
 
 
 def test_a_part_that_is_called_says_what_is_wrong_in_the_words_of_a_config():
-    FCLayer = own_names("layer")["FCLayer"]
+    FCLayer = names("layer")["FCLayer"]
     assert faults(lambda: FCLayer(units=64)) == "units: unknown parameter 'units'. Write \"n_units\": 64"
     assert faults(lambda: FCLayer(n_units=-5)) == "n_units must be an integer >= 1; got -5"
     assert faults(lambda: FCLayer(64)) == "FCLayer takes its parameters by name, FCLayer(n_units=...); got (64,)"
