@@ -90,7 +90,7 @@ def fit(
 
     Example: arignote fit configs/digits_mlp.yaml --set fit.n_epochs=3
     """
-    from arignote.preemption import leaving_at_once
+    from arignote.preemption.signals import leaving_at_once
 
     if fresh and force:
         raise ConfigError(
@@ -122,12 +122,12 @@ def _end_at_once(code: int) -> None:
 
 def _fit(config: Path, base: Path, set_: list[str] | None, fresh: bool, force: bool, quiet: bool) -> int:
     """Train, tell the result, and return 0, or 128 + the signal that stopped it."""
-    from arignote.config import read_config
+    from arignote.spec.config import read_config
 
     spec = read_config(config, set_)
     if spec.data is None:
         raise ConfigError(f"{config}: data.train must be given: features and labels")
-    from arignote.fitting import fit_config
+    from arignote.fit.fitting import fit_config
     from arignote.report.ending import ending
 
     settings: dict[str, Any] = {"verbose": not quiet and spec.fit.get("verbose", True)}
@@ -168,9 +168,9 @@ def check(
 
     Example: arignote check configs/digits_mlp.yaml --data
     """
-    from arignote.config import read_config
+    from arignote.checkpoints.storage import check_stem
     from arignote.layers.architecture import parse
-    from arignote.storage import check_stem
+    from arignote.spec.config import read_config
 
     spec = read_config(config, set_)
     layers = parse(spec.layers, spec.layer_defaults)
@@ -186,8 +186,8 @@ def check(
         return
     if spec.data is None:
         raise ConfigError(f"{config}: data.train must be given: features and labels")
-    from arignote.report.checking import check_data
-    from arignote.spec import FitSettings
+    from arignote.fit.check import check_data
+    from arignote.spec.settings import FitSettings
 
     for told in check_data(spec.data, layers, FitSettings(**spec.fit), data_dir or config.parent):
         print(told)
@@ -207,12 +207,12 @@ def tune(
 
     Example: arignote tune configs/digits_mlp.yaml --dry-run
     """
-    from arignote.config import read_config, write_settings
+    from arignote.spec.config import read_config, write_settings
 
     spec = read_config(config, set_)
     if spec.data is None:
         raise ConfigError(f"{config}: data.train must be given: features and labels")
-    from arignote.tuning import chosen, measure
+    from arignote.fit.tune import chosen, measure
 
     measured = measure(spec, data_dir or config.parent)
     best = chosen(measured)
@@ -231,17 +231,17 @@ def summary(config: Config, set_: Set = None, data_dir: DataDir = None) -> None:
 
     Example: arignote summary configs/digits_mlp.yaml
     """
-    from arignote.config import read_config
     from arignote.layers.architecture import declare, parse
     from arignote.report.tables import layer_table
+    from arignote.spec.config import read_config
 
     spec = read_config(config, set_)
     n_in = n_classes = None
     if spec.data is not None:
         import numpy as np
 
+        from arignote.data.readers.sources import open_source
         from arignote.data.rows import rows_of
-        from arignote.data.sources import open_source
 
         features, labels = open_source(
             spec.data.train, data_dir or config.parent, load=False, others=spec.data.others()
@@ -301,8 +301,8 @@ def convert(
 
     Example: arignote convert mlp_last.pkl.gz runs/mlp
     """
+    from arignote.checkpoints.writer import RunWriter
     from arignote.legacy import read_2015
-    from arignote.run_writer import RunWriter
 
     files = RunWriter(new)
     if files.there():
@@ -321,7 +321,7 @@ def convert(
 def _images(features: Any, color: str | None, axes: str | None) -> Any:
     """Return features with what is said of their images."""
     from arignote.data.arrays import Data
-    from arignote.data.sources import get_reader
+    from arignote.data.readers.sources import get_reader
 
     if axes not in (None, "NCHW", "NHWC", "NHW"):
         raise ConfigError(f"--axes must be NCHW, NHWC or NHW; got {axes!r}")
@@ -335,8 +335,8 @@ def _format(csv: str | None, features: str) -> Any:
     """Return the format of a text table that is given as YAML."""
     if csv is None:
         return None
-    from arignote.config import csv_format
-    from arignote.data.tables import TEXT, split_source
+    from arignote.data.readers.tables import TEXT, split_source
+    from arignote.spec.config import csv_format
 
     found = csv_format(csv)
     if Path(split_source(features)[0]).suffix.lower() not in TEXT:
@@ -374,8 +374,8 @@ def evaluate(
     Example: arignote evaluate runs/digits_mlp --config configs/digits_mlp.yaml --part test --by-class
     """
     from arignote.data.prepared import Given
+    from arignote.estimators.scoring import Predictor
     from arignote.report.scores import by_class
-    from arignote.scoring import Predictor
 
     if (config is None) == (features is None):
         raise ConfigError("evaluate needs data: either --config CONFIG --part PART, or --features FILE --labels FILE")
@@ -401,8 +401,8 @@ def evaluate(
 
 def _of_config(config: Path, set_: list[str] | None, data_dir: Path | None) -> Any:
     """Return the data of a config."""
-    from arignote.config import read_config
-    from arignote.fitting import of_config
+    from arignote.fit.fitting import of_config
+    from arignote.spec.config import read_config
 
     spec = read_config(config, set_)
     if spec.data is None:
@@ -425,8 +425,8 @@ def predict(
 
     Example: arignote predict runs/digits_mlp --features sample_data/digits.h5:/images --out preds.csv
     """
+    from arignote.estimators.scoring import Predictor
     from arignote.report.predictions import write_predictions
-    from arignote.scoring import Predictor
 
     predictor = Predictor.load(run, which, trust or ())
     proba = predictor.proba(predictor.rows(_images(features, color, axes), csv=_format(csv, features)))

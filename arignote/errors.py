@@ -20,7 +20,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
-from arignote.advice import Advice, Notation
+from arignote.hints.advice import Advice, Notation
 
 __all__ = [
     "ArignoteError",

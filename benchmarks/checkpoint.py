@@ -23,8 +23,8 @@ import torch
 from safetensors.torch import save_file
 
 from arignote import NNClassifier
-from arignote.run_writer import RunWriter
-from arignote.state import TrainingState
+from arignote.checkpoints.state import TrainingState
+from arignote.checkpoints.writer import RunWriter
 
 CASES = {
     # name: (units of the hidden layers, rows of an epoch, of a batch, epochs)

@@ -34,7 +34,7 @@ from torch import nn
 from torch.utils.data import DataLoader, Dataset
 
 from arignote import NNClassifier
-from arignote.data.hdf5 import HDFReader
+from arignote.data.readers.hdf5 import HDFReader
 
 BATCH = 128
 CHUNK = 256

@@ -17,7 +17,8 @@ import numpy as np
 import torch
 from throughput import WORKLOADS
 
-from arignote import NNClassifier, running
+from arignote import NNClassifier
+from arignote.fit import run
 
 SIZES = (64, 128, 256, 512, 1024, 2048)
 N_ROWS = {"W1": 10_240, "W2": 2_048, "W3": 40_960}
@@ -43,7 +44,7 @@ def measure(name: str, n_rounds: int) -> None:
     y = np.arange(len(x)) % 10
     fitted = NNClassifier(layers, rng=1).fit(x[:batch], y[:batch], n_epochs=1)
     model, tensor = make().eval(), torch.from_numpy(x)
-    rule, chosen = running.validation_rows, running.validation_rows(fitted.network_)
+    rule, chosen = run.validation_rows, run.validation_rows(fitted.network_)
     acts = {
         "predict_proba": lambda size: fitted.predict_proba(x),
         "evaluate": lambda size: fitted.evaluate(x, y),
@@ -53,13 +54,13 @@ def measure(name: str, n_rounds: int) -> None:
     try:
         for number in range(n_rounds + 1):
             for (kind, size), found in seconds.items():
-                running.validation_rows = lambda network, size=size: size
+                run.validation_rows = lambda network, size=size: size
                 took = timed(lambda kind=kind, size=size: acts[kind](size))
                 # The first round warms up.
                 if number:
                     found.append(took)
     finally:
-        running.validation_rows = rule
+        run.validation_rows = rule
     rates = {key: len(x) / statistics.median(found) for key, found in seconds.items()}
     best = {kind: max(rates[kind, size] for size in SIZES) for kind in acts}
     print(

@@ -23,11 +23,11 @@ import numpy as np
 import torch
 
 from arignote import NNClassifier
+from arignote.checkpoints.progress import History
+from arignote.checkpoints.state import TrainingState
+from arignote.checkpoints.writer import RunWriter
 from arignote.data.order import Order
-from arignote.progress import History
 from arignote.report.progress import ProgressLines
-from arignote.run_writer import RunWriter
-from arignote.state import TrainingState
 
 N_IN = 16
 

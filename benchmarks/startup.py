@@ -20,8 +20,8 @@ CONFIG = Path(__file__).resolve().parents[1] / "configs" / "digits_mlp.yaml"
 FIRST_BATCH = """
 import os, sys
 from arignote.cli import main
-import arignote.trainer
-arignote.trainer.Trainer._step = lambda *_: os._exit(7)
+import arignote.fit.trainer
+arignote.fit.trainer.Trainer._step = lambda *_: os._exit(7)
 sys.exit(main())
 """
 TORCH = "import os, torch; os._exit(7)"

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from arignote.checkpoints.progress import Best, History, Progress
+from arignote.checkpoints.state import TrainingState
 from arignote.optim.rules import RuleState
-from arignote.progress import Best, History, Progress
-from arignote.state import TrainingState
 
 RUN, OTHER = "a" * 32, "b" * 32
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from arignote.checkpoint import decode
-from arignote.tensors import tensors_sha256
+from arignote.checkpoints.format import decode
+from arignote.checkpoints.tensors import tensors_sha256
 
 LAYERS = [
     ["FCLayer", {"name": "fc1", "n_units": 12, "activation": "prelu_shelf", "l2": 0.001, "maxnorm": 3.0}],

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import threading
 
+from arignote.checkpoints.storage.base import NotThereError, nothing
 from arignote.errors import CheckpointError
-from arignote.storage.base import NotThereError, nothing
 
 
 class Clock:

@@ -26,11 +26,12 @@ from typer.testing import CliRunner
 
 from arignote import ArignoteError, ArignoteWarning, ConfigError, DataError, Interrupted, NNClassifier
 from arignote.cli import app
-from arignote.data import Data, HDFReader, batches, get_reader, order, rows, sources
+from arignote.data import Data, HDFReader, batches, get_reader, order, rows
 from arignote.data.batches import Batches
-from arignote.data.hdf import parts
 from arignote.data.order import order_of
-from arignote.data.reader import OwnReader
+from arignote.data.readers import sources
+from arignote.data.readers.base import OwnReader
+from arignote.data.readers.hdf import parts
 from arignote.data.rows import rows_of
 
 Image = pytest.importorskip("PIL.Image", reason="folders of images are decoded with Pillow")
@@ -513,7 +514,7 @@ def test_the_axes_of_data_are_checked_where_they_are_given():
 
 def test_the_log_tells_how_a_source_is_read(folder, tmp_path, caplog):
     np.save(tmp_path / "x.npy", X)
-    with caplog.at_level("INFO", logger="arignote.data.sources"):
+    with caplog.at_level("INFO", logger="arignote.data.readers.sources"):
         for source in (f"{folder}/f.npz", tmp_path / "x.npy", folder / "images"):
             get_reader(source, **{"size": 4} if source == folder / "images" else {})
     told = [record.getMessage() for record in caplog.records]

@@ -3,14 +3,14 @@
 # Transforms are known by name once their module is imported.
 import arignote.data.transforms  # noqa: F401
 from arignote.data.arrays import Data, DataWithHoldoutPartitions
-from arignote.data.csv import CSVReader
-from arignote.data.datasets import DatasetReader
-from arignote.data.hdf5 import HDFReader
-from arignote.data.images import ImageFolderReader
-from arignote.data.parquet import ParquetReader
 from arignote.data.preprocess import Pipeline
-from arignote.data.reader import ArrayReader, Reader, check_reader
-from arignote.data.sources import get_reader
+from arignote.data.readers.base import ArrayReader, Reader, check_reader
+from arignote.data.readers.csv import CSVReader
+from arignote.data.readers.datasets import DatasetReader
+from arignote.data.readers.hdf5 import HDFReader
+from arignote.data.readers.images import ImageFolderReader
+from arignote.data.readers.parquet import ParquetReader
+from arignote.data.readers.sources import get_reader
 
 # The spelling of 2015.
 DataWithHoldoutParitions = DataWithHoldoutPartitions

@@ -14,9 +14,9 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from arignote.data.augment import Augmentation
+from arignote.data.augmentation import Augmentation
 from arignote.data.order import Order, order_of
-from arignote.data.reader import ArrayReader
+from arignote.data.readers.base import ArrayReader
 from arignote.data.rows import Rows
 from arignote.errors import ArignoteWarning
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from arignote.data.pickles import read_pickle
+from arignote.data.readers.pickles import read_pickle
 
 if TYPE_CHECKING:
     from arignote.estimators import NNClassifier

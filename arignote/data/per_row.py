@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from arignote.data.labels import is_missing
-from arignote.data.reader import ArrayReader
-from arignote.data.sources import get_reader, is_source
+from arignote.data.readers.base import ArrayReader
+from arignote.data.readers.sources import get_reader, is_source
+from arignote.data.targets import is_missing
 from arignote.errors import DataError
 
 __all__ = ["groups_of", "weights_of"]

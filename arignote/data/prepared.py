@@ -14,15 +14,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from arignote.data.arrays import Data, DataWithHoldoutPartitions, feature_names
-from arignote.data.columns import Names
-from arignote.data.labels import check_classes, encode_labels, find_classes, like_classes, weights_of_classes
 from arignote.data.partition import partition
 from arignote.data.per_row import groups_of, weights_of
 from arignote.data.preprocess import Pipeline
+from arignote.data.readers.columns import Names
+from arignote.data.readers.sources import is_source
 from arignote.data.rows import Rows, rows_of
-from arignote.data.sources import is_source
+from arignote.data.specs import CSVFormat
+from arignote.data.targets import check_classes, encode_labels, find_classes, like_classes, weights_of_classes
 from arignote.errors import ArignoteWarning, DataError, axes_hint
-from arignote.spec import CSVFormat, FitSettings
+from arignote.spec.settings import FitSettings
 
 __all__ = ["Given", "Prepared", "are_row_numbers", "other_sources", "prepare", "split_of"]
 

@@ -14,13 +14,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from arignote.data.arrays import Alter, Data, columns_in_order, told
-from arignote.data.columns import Names
-from arignote.data.datasets import features_and_labels, is_dataset
-from arignote.data.labels import check_labels
-from arignote.data.reader import IN_MEMORY, ArrayReader, Reader
-from arignote.data.sources import LABELS, get_reader, is_source, is_text_source, read_source, with_columns
+from arignote.data.readers.base import IN_MEMORY, ArrayReader, Reader
+from arignote.data.readers.columns import Names
+from arignote.data.readers.datasets import features_and_labels, is_dataset
+from arignote.data.readers.sources import LABELS, get_reader, is_source, is_text_source, read_source, with_columns
+from arignote.data.specs import CSVFormat
+from arignote.data.targets import check_labels
 from arignote.errors import DataError
-from arignote.spec import CSVFormat
 
 __all__ = ["BLOCK_BYTES", "Rows", "rows_of"]
 

@@ -12,7 +12,7 @@ import torch
 
 from arignote.errors import ConfigError
 from arignote.layers.architecture import Architecture
-from arignote.spec import FitSettings
+from arignote.spec.settings import FitSettings
 
 __all__ = ["Setup", "available_threads", "check_device", "has_filters", "setup_for", "varies_threads"]
 

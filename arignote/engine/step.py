@@ -13,8 +13,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from arignote.engine.by_hand.chain import chain_of
 from arignote.engine.compile import compiled
-from arignote.engine.explicit import chain_of
 from arignote.engine.feed import Part, to_device
 from arignote.engine.network import Network
 from arignote.engine.scale import LossScale

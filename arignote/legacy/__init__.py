@@ -8,12 +8,12 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
+from arignote.checkpoints.state import TrainingState
 from arignote.errors import CheckpointError, ConfigError
-from arignote.file_kinds import kind_of_file
 from arignote.legacy.convert import state_of
 from arignote.legacy.pickles import kind_of, read_value, source_of
-from arignote.safe_pickle import PickleError
-from arignote.state import TrainingState
+from arignote.safe.file_kinds import kind_of_file
+from arignote.safe.pickle import PickleError
 
 __all__ = ["is_2015", "read_2015"]
 

@@ -11,16 +11,17 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
-from arignote.complaints import complaints_of
+from arignote.checkpoints.progress import Best, History, Progress
+from arignote.checkpoints.state import TrainingState
 from arignote.errors import CheckpointError, ConfigError
 from arignote.layers.architecture import Architecture, Placed, declare, parse
 from arignote.layers.base import WeightedLayer
 from arignote.legacy.pickles import kind_of
 from arignote.optim.rules import RuleState
-from arignote.progress import Best, History, Progress
 from arignote.registry import build, find
-from arignote.spec import FitSettings
-from arignote.state import MOST_LAYERS, TrainingState
+from arignote.registry.complaints import complaints_of
+from arignote.safe.limits import MOST_LAYERS
+from arignote.spec.settings import FitSettings
 
 __all__ = ["state_of"]
 

@@ -1,5 +1,5 @@
 """``arignote.nnets.training`` of 2015: names only."""
 
-from arignote.trainer import Trainer
+from arignote.fit.trainer import Trainer
 
 __all__ = ["Trainer"]

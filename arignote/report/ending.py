@@ -7,9 +7,9 @@ import shlex
 from collections.abc import Iterator
 from pathlib import Path
 
-from arignote.run_files import RunFiles
-from arignote.spec import Source
-from arignote.state import TrainingState
+from arignote.checkpoints.reader import RunFiles
+from arignote.checkpoints.state import TrainingState
+from arignote.data.specs import Source
 
 __all__ = ["ending"]
 

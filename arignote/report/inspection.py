@@ -5,11 +5,11 @@ from __future__ import annotations
 from math import isfinite
 from typing import Any
 
+from arignote.checkpoints.progress import STOP_RULE
+from arignote.checkpoints.reader import resolve
+from arignote.checkpoints.state import TrainingState
+from arignote.checkpoints.tensors import tensors_sha256
 from arignote.errors import CheckpointError
-from arignote.progress import STOP_RULE
-from arignote.run_files import resolve
-from arignote.state import TrainingState
-from arignote.tensors import tensors_sha256
 
 __all__ = ["inspection", "verification"]
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from math import inf, isfinite, nan
 from typing import Any, TextIO
 
-from arignote.trainer import Event
+from arignote.report.events import Event
 
 __all__ = ["ProgressLines"]
 

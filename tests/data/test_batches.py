@@ -14,10 +14,10 @@ from strangers import Forward
 
 import arignote.data.order as order_module
 from arignote import ArignoteWarning, DataError
-from arignote.data.augment import Augmentation
+from arignote.data.augmentation import Augmentation
 from arignote.data.batches import Batch, Batches
 from arignote.data.order import Order, order_of
-from arignote.data.reader import Reader, reader_of
+from arignote.data.readers.base import Reader, reader_of
 from arignote.data.rows import rows_of
 from arignote.streams import stream
 

@@ -13,7 +13,7 @@ from strangers import Hostile
 
 from arignote import DataError, sample_data
 from arignote.data.files import read_pickle
-from arignote.data.sources import get_reader, read_source
+from arignote.data.readers.sources import get_reader, read_source
 
 SHARED = Path(__file__).resolve().parents[3] / "shared" / "data"
 

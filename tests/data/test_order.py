@@ -12,7 +12,7 @@ from strangers import Forward
 import arignote.data.order as order_module
 from arignote import ConfigError
 from arignote.data.order import Order, order_of
-from arignote.data.reader import Reader, reader_of
+from arignote.data.readers.base import Reader, reader_of
 from arignote.data.rows import Rows, rows_of
 from arignote.streams import stream
 

@@ -7,7 +7,7 @@ import pytest
 
 from arignote import DataError
 from arignote.data.per_row import groups_of, weights_of
-from arignote.data.reader import ArrayReader
+from arignote.data.readers.base import ArrayReader
 
 
 @pytest.mark.parametrize("given", [[2, 0, 1], [2.0, 0.0, 1.0], np.array(["2", "0", 1], object), [True, False, True]])

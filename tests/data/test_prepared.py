@@ -13,8 +13,8 @@ from sklearn.utils.class_weight import compute_class_weight, compute_sample_weig
 from arignote import ArignoteWarning, CheckpointError, DataError, NNClassifier
 from arignote.data import Data, DataWithHoldoutPartitions
 from arignote.data.prepared import Given, prepare
-from arignote.data.reader import Reader
-from arignote.spec import FitSettings
+from arignote.data.readers.base import Reader
+from arignote.spec.settings import FitSettings
 
 X = np.random.default_rng(0).normal(3, 2, (90, 4)).astype(np.float32)
 Y = np.repeat(["a", "b", "c"], [60, 20, 10])

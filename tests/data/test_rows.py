@@ -12,7 +12,7 @@ from scipy import sparse
 import arignote.data.rows as rows_module
 from arignote import DataError, NNClassifier
 from arignote.data import Data
-from arignote.data.reader import ArrayReader, Reader
+from arignote.data.readers.base import ArrayReader, Reader
 from arignote.data.rows import Rows, rows_of
 
 X = np.arange(60, dtype=np.float32).reshape(20, 3)

@@ -8,7 +8,7 @@ from own_parts import own_names
 from scipy import ndimage, stats
 
 from arignote.data import transforms
-from arignote.data.augment import Augmentation
+from arignote.data.augmentation import Augmentation
 from arignote.errors import ConfigError, DataError
 from arignote.registry import build, dump
 

@@ -7,10 +7,11 @@ import pytest
 import torch
 from promise import digest
 
-from arignote import NNClassifier, running
+from arignote import NNClassifier
 from arignote.data.batches import Batch, Batches
 from arignote.data.rows import rows_of
 from arignote.engine.feed import ALIGNMENT, Resident, may_stay, moved, to_device
+from arignote.fit import run
 
 CPU = torch.device("cpu")
 
@@ -27,8 +28,8 @@ def test_rows_that_stay_give_the_batches_that_are_copied(digits, layers, monkeyp
 
     copied = fit()
     made = []
-    monkeypatch.setattr(running, "may_stay", lambda n_bytes, device: True)
-    monkeypatch.setattr(running, "Resident", lambda *given: made.append(Resident(*given)) or made[-1])
+    monkeypatch.setattr(run, "may_stay", lambda n_bytes, device: True)
+    monkeypatch.setattr(run, "Resident", lambda *given: made.append(Resident(*given)) or made[-1])
     assert digest(fit()) == digest(copied) and len(made) == 1
 
 
@@ -74,7 +75,7 @@ def test_aligned_memory_is_not_copied():
 def test_weights_do_not_depend_on_the_address_of_the_data(digits, monkeypatch, resident):
     # 13 features, so that each batch lies at another address modulo 16, and one unit, whose product depends on it.
     x, y = np.ascontiguousarray(digits[0][:, 10:23]), digits[1] % 2
-    monkeypatch.setattr(running, "may_stay", lambda n_bytes, device: resident)
+    monkeypatch.setattr(run, "may_stay", lambda n_bytes, device: resident)
 
     def fit(offset):
         layers = [["ClassificationOutputLayer", {"n_classes": 1}]]

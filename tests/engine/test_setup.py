@@ -13,7 +13,7 @@ from arignote.engine.setup import ONE_THREAD, Setup, available_threads, has_filt
 from arignote.engine.step import TrainingStep
 from arignote.layers import declare, parse
 from arignote.registry import build
-from arignote.spec import FitSettings
+from arignote.spec.settings import FitSettings
 
 OUTPUT = ["ClassificationOutputLayer"]
 CONVOLUTIONS = [

@@ -14,7 +14,7 @@ import torch
 from command_line import arignote
 
 from arignote import ArignoteWarning, NNClassifier
-from arignote.run_writer import RunWriter
+from arignote.checkpoints.writer import RunWriter
 
 CONFIG = """
 rng: 1

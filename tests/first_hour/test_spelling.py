@@ -7,10 +7,10 @@ from typer.testing import CliRunner
 
 from arignote import ConfigError, NNClassifier
 from arignote.cli import app
-from arignote.config import read_config
 from arignote.layers import parse
 from arignote.registry import build
 from arignote.sample_data import digits
+from arignote.spec.config import read_config
 
 FC = "  - [FCLayer, {n_units: 64}]\n"
 OUTPUT = "  - [ClassificationOutputLayer]\n"

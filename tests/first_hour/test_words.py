@@ -19,15 +19,17 @@ import pytest
 from typer.testing import CliRunner
 
 from arignote import ConfigError, NNClassifier
-from arignote.advice import OWN, Advice
 from arignote.cli import app
-from arignote.complaints import complaints_of
-from arignote.config import read_config
+from arignote.data.specs import DataSpec, Source
+from arignote.hints.advice import OWN, Advice
+from arignote.hints.synonyms import ROWS, advice_on
 from arignote.layers import parse
 from arignote.registry import build, names
+from arignote.registry.complaints import complaints_of
 from arignote.sample_data import digits
-from arignote.spec import DataSpec, FitSettings, RunSpec, Source
-from arignote.synonyms import ROWS, advice_on
+from arignote.spec.config import read_config
+from arignote.spec.run_spec import RunSpec
+from arignote.spec.settings import FitSettings
 
 DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "from-other-libraries.md"
 OUTPUT = ["ClassificationOutputLayer"]

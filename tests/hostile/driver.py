@@ -86,7 +86,12 @@ def main() -> None:
     # Loaded once, before the forks.
     for module in ("h5py", "ruamel.yaml", "safetensors.numpy", *(f"arignote.{name}" for name in ("config", "legacy"))):
         importlib.import_module(module)
-    for module in ("arignote.data.hdf5", "arignote.data.pickles", "arignote.data.npy", "arignote.run_files"):
+    for module in (
+        "arignote.data.readers.hdf5",
+        "arignote.data.readers.pickles",
+        "arignote.data.readers.npy",
+        "arignote.checkpoints.reader",
+    ):
         importlib.import_module(module)
     if any(reader in WITH_TORCH for _, reader, _ in cases):
         importlib.import_module("arignote.estimators")

@@ -28,13 +28,13 @@ def used(value: Any, depth: int = 0) -> None:
 
 
 def read_pickle(path: Path) -> None:
-    from arignote.data.pickles import read_pickle
+    from arignote.data.readers.pickles import read_pickle
 
     used(read_pickle(path))
 
 
 def read_tables(path: Path) -> None:
-    from arignote.data.hdf5 import HDFReader, tables_in
+    from arignote.data.readers.hdf5 import HDFReader, tables_in
     from arignote.errors import ArignoteError
 
     faults: list[ArignoteError] = []
@@ -50,7 +50,7 @@ def read_tables(path: Path) -> None:
 
 
 def read_source(path: Path) -> None:
-    from arignote.data.sources import read_source
+    from arignote.data.readers.sources import read_source
 
     used(read_source(path))
     used(read_source(path, labels=True))
@@ -58,14 +58,14 @@ def read_source(path: Path) -> None:
 
 def read_table(path: Path) -> None:
     """Read the table /x of an HDF5 file, named by the caller."""
-    from arignote.data.sources import read_source
+    from arignote.data.readers.sources import read_source
 
     used(read_source(f"{path}:/x"))
 
 
 def read_arrays(path: Path) -> None:
     """Read each array of a .npz by its key."""
-    from arignote.data.sources import read_source
+    from arignote.data.readers.sources import read_source
     from arignote.errors import ArignoteError
 
     faults: list[ArignoteError] = []
@@ -79,7 +79,7 @@ def read_arrays(path: Path) -> None:
 
 
 def read_checkpoint(path: Path) -> None:
-    from arignote.run_files import RunFiles
+    from arignote.checkpoints.reader import RunFiles
 
     state, _ = RunFiles(str(path).removesuffix("_last.ckpt")).read(path.name)
     repr(state.class_labels[:10])
@@ -95,7 +95,7 @@ def read_2015(path: Path) -> None:
 
 
 def read_config(path: Path) -> None:
-    from arignote.config import read_config
+    from arignote.spec.config import read_config
 
     read_config(path)
 

@@ -65,7 +65,7 @@ def test_settings_of_a_loaded_file_reach_nothing_outside(tmp_path, monkeypatch):
     import numpy as np
 
     from arignote import NNClassifier
-    from arignote.run_files import RunFiles
+    from arignote.checkpoints.reader import RunFiles
 
     path = reaching_outside(tmp_path)
     secret = tmp_path / "secret"

@@ -20,8 +20,8 @@ from typer.testing import CliRunner
 
 from arignote import NNClassifier
 from arignote.cli import app
-from arignote.config import read_config
 from arignote.sample_data import digits
+from arignote.spec.config import read_config
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])

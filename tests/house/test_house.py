@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 import arignote
-from arignote.config import read_config
 from arignote.layers import parse
+from arignote.spec.config import read_config
 
 ROOT = Path(__file__).resolve().parents[2]
 MODULES = sorted(m.name for m in pkgutil.walk_packages(arignote.__path__, "arignote.") if "__main__" not in m.name)
@@ -30,12 +30,12 @@ def lines_of(code, *modules):
 
 
 def test_the_face_and_the_declarations_start_without_torch_and_scikit_learn():
-    code = "import arignote, arignote.cli, arignote.config, arignote.data.batches, arignote.checkpoint"
+    code = "import arignote, arignote.cli, arignote.spec.config, arignote.data.batches, arignote.checkpoints.format"
     assert lines_of(code, "torch", "sklearn") == []
 
 
 def test_the_readers_start_without_what_they_read_with():
-    code = "import arignote.data.csv, arignote.data.parquet, arignote.data.images, arignote.data.datasets"
+    code = "import arignote.data.readers.csv, arignote.data.readers.parquet, arignote.data.readers.images, arignote.data.readers.datasets"
     assert lines_of(code, "torch", "pandas", "pyarrow", "PIL") == []
 
 

@@ -20,14 +20,18 @@ _FILES = ("resume/test_damaged_files.py", "test_checkpointer.py", *_RUNS)
 # Module or folder: further tests, below tests/.
 SCOPE: dict[str, tuple[str, ...]] = {
     "arignote/streams.py": ("layers/test_initializers.py", "data/test_order.py"),
-    "arignote/progress.py": ("report/test_progress.py", "resume/test_in_process.py"),
-    "arignote/state.py": ("test_checkpoint.py", "resume/test_in_process.py"),
-    "arignote/checkpoint.py": ("resume/test_damaged_files.py",),
-    "arignote/resume.py": ("resume/test_in_process.py",),
-    "arignote/trainer.py": ("report/test_progress.py", "test_estimators.py", *_RUNS),
-    "arignote/checkpointer.py": ("resume/test_in_process.py", "resume/test_full_disk.py", "storage/test_remote.py"),
-    "arignote/run_files.py": (*_FILES, "storage/test_remote.py"),
-    "arignote/run_writer.py": (*_FILES, "storage/test_remote.py"),
+    "arignote/checkpoints/progress.py": ("report/test_progress.py", "resume/test_in_process.py"),
+    "arignote/checkpoints/state.py": ("test_checkpoint.py", "resume/test_in_process.py"),
+    "arignote/checkpoints/format.py": ("resume/test_damaged_files.py",),
+    "arignote/fit/resume.py": ("resume/test_in_process.py",),
+    "arignote/fit/trainer.py": ("report/test_progress.py", "test_estimators.py", *_RUNS),
+    "arignote/checkpoints/schedule.py": (
+        "resume/test_in_process.py",
+        "resume/test_full_disk.py",
+        "storage/test_remote.py",
+    ),
+    "arignote/checkpoints/reader.py": (*_FILES, "storage/test_remote.py"),
+    "arignote/checkpoints/writer.py": (*_FILES, "storage/test_remote.py"),
     "arignote/storage": ("storage", "resume/test_full_disk.py", "test_checkpointer.py"),
     "arignote/optim": ("reference", "contracts", "engine/test_update.py", "test_registry.py", *_RUNS),
     "arignote/layers": (*_LAYERS, "layers"),
@@ -37,7 +41,7 @@ SCOPE: dict[str, tuple[str, ...]] = {
     "arignote/data/partition.py": _DATA,
     "arignote/data/preprocess.py": ("data/test_transforms.py", *_DATA),
     "arignote/data/transforms.py": ("data/test_preprocess.py", *_DATA),
-    "arignote/data/labels.py": ("data/test_rows.py", "test_estimators.py", *_DATA),
+    "arignote/data/targets.py": ("data/test_rows.py", "test_estimators.py", *_DATA),
     "arignote/data/rows.py": ("data/test_order.py", "data/test_batches.py", "data/test_reader.py", *_DATA),
 }
 

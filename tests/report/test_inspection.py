@@ -10,8 +10,8 @@ import pytest
 from promise import LAYERS, newest
 
 from arignote import CheckpointError, NNClassifier
+from arignote.checkpoints.tensors import tensors_sha256
 from arignote.report.inspection import inspection, verification
-from arignote.tensors import tensors_sha256
 
 
 @pytest.fixture(scope="module")

@@ -10,8 +10,8 @@ import pytest
 
 from arignote import NNClassifier
 from arignote.report import progress
+from arignote.report.events import Event
 from arignote.report.progress import ProgressLines
-from arignote.trainer import Event
 
 ROW = {"epoch": 2, "examples_seen": 1257, "train_nll": 0.123456789, "valid_error": 0.0851, "test_error": nan}
 

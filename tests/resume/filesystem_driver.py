@@ -25,10 +25,11 @@ from typing import Any
 import numpy as np
 import torch
 
-from arignote import CheckpointError, Interrupted, NNClassifier, checkpointer
-from arignote.checkpoint import decode
-from arignote.state import TrainingState
-from arignote.tensors import tensors_sha256
+from arignote import CheckpointError, Interrupted, NNClassifier
+from arignote.checkpoints import schedule
+from arignote.checkpoints.format import decode
+from arignote.checkpoints.state import TrainingState
+from arignote.checkpoints.tensors import tensors_sha256
 
 LAYERS = [
     ["FCLayer", {"name": "fc1", "n_units": 4, "activation": "prelu_shelf"}],
@@ -211,7 +212,7 @@ def fit(stem: str, scenario: Scenario) -> dict[str, Any]:
             os.kill(os.getpid(), signal.SIGTERM)
 
     if scenario.in_background:
-        checkpointer.SMALL = 0
+        schedule.SMALL = 0
     told = SETTINGS | scenario.settings
     classifier = NNClassifier(LAYERS, rng=told.pop("rng", 3))
     with warnings.catch_warnings(record=True) as caught:

@@ -14,9 +14,9 @@ import pytest
 from promise import Stopped, digest, killed_after
 
 from arignote import ArignoteWarning, CheckpointError, NNClassifier
+from arignote.checkpoints.reader import RunFiles
+from arignote.checkpoints.writer import RunWriter
 from arignote.report.inspection import inspection, verification
-from arignote.run_files import RunFiles
-from arignote.run_writer import RunWriter
 
 X = np.random.default_rng(0).normal(size=(60, 5)).astype("f4")
 Y = X[:, 0] > 0

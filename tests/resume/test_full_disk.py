@@ -15,10 +15,11 @@ import numpy as np
 import pytest
 from promise import digest, digest_of
 
-from arignote import CheckpointError, NNClassifier, checkpointer
-from arignote.checkpoint import decode
+from arignote import CheckpointError, NNClassifier
+from arignote.checkpoints import schedule
+from arignote.checkpoints.format import decode
+from arignote.checkpoints.reader import RunFiles
 from arignote.errors import ArignoteWarning
-from arignote.run_files import RunFiles
 
 ROOT = Path(__file__).resolve().parents[2]
 LAYERS = [
@@ -33,7 +34,7 @@ LIMITED = """
 import json, resource, sys, warnings
 import numpy as np
 from arignote import CheckpointError, NNClassifier
-from arignote.run_files import RunFiles
+from arignote.checkpoints.reader import RunFiles
 from promise import digest_of
 
 folder, layers, settings, cases = sys.argv[1], *map(json.loads, sys.argv[2:])
@@ -132,7 +133,7 @@ def test_a_disk_too_small_ends_the_command_with_4_before_training(tmp_path):
 
 
 def test_a_disk_that_does_not_answer_is_told_once_and_waited_for_at_the_end(fit, tmp_path, monkeypatch):
-    monkeypatch.setattr(checkpointer, "PATIENCE", 0.2)
+    monkeypatch.setattr(schedule, "PATIENCE", 0.2)
     answers, stalled, ended = threading.Event(), [], []
     really = os.fsync
 

@@ -10,7 +10,7 @@ import pytest
 from promise import Stopped, at_event, digest, killed_after, shift
 
 from arignote import ArignoteWarning, CheckpointError, ConfigError, NNClassifier
-from arignote.checkpoint import decode
+from arignote.checkpoints.format import decode
 
 SETTINGS = {
     "n_epochs": 3,
@@ -156,7 +156,7 @@ def test_a_folder_gets_one_stem_for_each_fit(digits, layers, tmp_path):
 
 
 def test_a_file_of_a_newer_format_is_told(digits, layers, tmp_path, monkeypatch):
-    from arignote import checkpoint
+    from arignote.checkpoints import format as checkpoint
 
     stem = str(tmp_path / "run")
     with monkeypatch.context() as newer:

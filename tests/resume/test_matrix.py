@@ -12,8 +12,8 @@ from strangers import Forward
 
 from arignote import NNClassifier
 from arignote.data import HDFReader, order, rows
-from arignote.data.hdf import parts
-from arignote.data.reader import OwnReader
+from arignote.data.readers.base import OwnReader
+from arignote.data.readers.hdf import parts
 
 N_ROWS, BATCH_SIZE, N_EPOCHS = 61, 12, 3
 

@@ -1,0 +1,123 @@
+"""Where a run is, the best of it so far, and what its validations found."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from math import nan
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from arignote.checkpoints.tensors import tensors_sha256
+
+__all__ = ["STOP_RULE", "Best", "History", "Progress"]
+
+# `Progress.stopped_by` of a run that its stop rule ended.
+STOP_RULE = "stop_rule"
+
+
+@dataclass
+class Progress:
+    """Where a run is; positions point at what comes next.
+
+    Attributes
+    ----------
+    epoch, batch : int
+        Complete epochs, and complete batches of the unfinished one.
+    examples_seen, n_updates, n_validations : int
+        Counts since the beginning.
+    epoch_examples : int
+        Examples of the unfinished epoch.
+    validation_due : bool
+        Whether the validation of the last batch is still to be done.
+    ended : bool
+        Whether a stop rule ended training before its last epoch.
+    stopped_by : str or None
+        What ended training, if not the last epoch: a signal, a notice, or "stop_rule" (`STOP_RULE`).
+    """
+
+    epoch: int = 0
+    batch: int = 0
+    examples_seen: int = 0
+    n_updates: int = 0
+    n_validations: int = 0
+    epoch_examples: int = 0
+    validation_due: bool = False
+    ended: bool = False
+    stopped_by: str | None = None
+
+    @property
+    def interrupted(self) -> bool:
+        """Whether a signal or a notice stopped the process, so that the run can be resumed."""
+        return self.stopped_by is not None and not self.ended
+
+
+@dataclass
+class Best:
+    """The best validation so far: its loss, where it was, and the digest of the file that holds its network."""
+
+    value: float
+    epoch: int
+    examples_seen: int
+    n_rows: int
+    digest: str = ""
+    network: dict[str, Any] = field(default_factory=dict, repr=False)
+
+
+class History:
+    """Columns of numbers, one row per validation; it only grows.
+
+    A column has room to grow, so that a row costs the same however many there are. A head shares its rows and has no
+    room: what is written to either later is not seen by the other.
+    """
+
+    def __init__(self, columns: Mapping[str, Sequence[float] | NDArray[np.float64]] | None = None):
+        self._columns = {name: np.asarray(column, dtype=np.float64) for name, column in (columns or {}).items()}
+        self._n_rows = min(map(len, self._columns.values()), default=0)
+
+    def __len__(self) -> int:
+        return self._n_rows
+
+    @property
+    def names(self) -> list[str]:
+        """The columns, in order."""
+        return list(self._columns)
+
+    def append(self, row: Mapping[str, float]) -> None:
+        """Add a row; what only some rows have is NaN in the others."""
+        for name in dict.fromkeys((*self._columns, *row)):
+            column = self._columns.get(name)
+            if column is None or len(column) == self._n_rows:
+                room = np.full(self._n_rows + 16 if column is None else 2 * self._n_rows + 16, nan)
+                if column is not None:
+                    room[: self._n_rows] = column
+                column = self._columns[name] = room
+            column[self._n_rows] = row.get(name, nan)
+        self._n_rows += 1
+
+    def head(self, n_rows: int) -> History:
+        """Return the first rows, without a copy."""
+        return History({name: column[:n_rows] for name, column in self.arrays().items()})
+
+    def arrays(self) -> dict[str, NDArray[np.float64]]:
+        """Return each column as float64 (n_rows,), without a copy."""
+        return {name: column[: self._n_rows] for name, column in self._columns.items()}
+
+    def record(self, row: int) -> dict[str, Any]:
+        """Return one row as a dict; counts are integers."""
+        return _record({name: float(column[row]) for name, column in self.arrays().items()})
+
+    def records(self) -> list[dict[str, Any]]:
+        """Return all rows as dicts."""
+        columns = [column.tolist() for column in self.arrays().values()]
+        return [_record(dict(zip(self._columns, row, strict=True))) for row in zip(*columns, strict=True)]
+
+    def sha256(self) -> str:
+        """Return the digest of all columns but those of the clock."""
+        return tensors_sha256({name: a for name, a in self.arrays().items() if name != "seconds"})
+
+
+def _record(row: dict[str, Any]) -> dict[str, Any]:
+    return row | {name: int(row[name]) for name in ("epoch", "examples_seen") if name in row}

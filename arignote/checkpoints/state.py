@@ -1,0 +1,291 @@
+"""All that a resumed run needs, and nothing else. Settings never change and are not here, but as a record."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
+from functools import cache
+from math import isfinite
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import TypeAdapter
+from typing_extensions import TypedDict
+
+from arignote.checkpoints.progress import Best, History, Progress
+from arignote.checkpoints.tensors import as_arrays
+from arignote.data.specs import table_format
+from arignote.errors import ConfigError
+from arignote.optim.rules import RuleState
+from arignote.safe.limits import LARGEST_COUNT, MOST_AXES, MOST_LAYERS, MOST_THREADS
+
+__all__ = ["TrainingState"]
+
+
+class _Spec(TypedDict):
+    name: str | None
+    n_in: list[int]
+    layers: list[Any]
+    fit: dict[str, Any]
+
+
+class _Classes(TypedDict):
+    dtype: str
+    values: list[Any]
+
+
+class _Rules(TypedDict):
+    lr: RuleState
+    momentum: RuleState
+
+
+class _Plain(TypedDict):
+    """What the text in a file must be."""
+
+    rules: _Rules
+    rng: int
+    run_id: str
+    spec: _Spec
+    classes: _Classes
+    data: dict[str, Any]
+    environment: dict[str, Any]
+    progress: Progress
+    columns: list[str]
+    best: Best | None
+    starts: list[list[int]]
+    extra_metadata: dict[str, Any] | None
+
+
+_KEPT_AS_IT_IS = tuple(name for name in _Plain.__annotations__ if name != "columns")
+
+
+@cache
+def _plain() -> TypeAdapter[_Plain]:
+    return TypeAdapter(_Plain)
+
+
+@dataclass
+class TrainingState:
+    """The memory of a run.
+
+    Attributes
+    ----------
+    network, slots : dict of str to tensor
+        Parameters ("fc1.W") and the updater's memory ("velocity/fc1.W"). While training these are the live tensors
+        of the engine; in a snapshot, arrays.
+    epoch_loss : scalar tensor, float64
+        Sum of the training loss over the examples of the unfinished epoch.
+    rules : dict of str to RuleState
+        "lr" and "momentum".
+    spec : dict
+        Layers and settings, in full, as plain data.
+    classes : list
+        The labels, in the order of the network's outputs.
+    data : dict
+        Fingerprints of the data; other data is refused.
+    starts : list of [epoch, batch]
+        Where each process of the run began.
+    preprocess : dict of str to array
+        What the preprocessing has learned of the training rows.
+    """
+
+    network: dict[str, Any]
+    slots: dict[str, Any]
+    epoch_loss: Any
+    rules: dict[str, RuleState]
+    rng: int
+    run_id: str
+    spec: dict[str, Any]
+    classes: dict[str, Any]
+    data: dict[str, Any]
+    environment: dict[str, Any]
+    progress: Progress = field(default_factory=Progress)
+    history: History = field(default_factory=History)
+    best: Best | None = None
+    starts: list[list[int]] = field(default_factory=list)
+    extra_metadata: dict[str, Any] | None = None
+    preprocess: dict[str, NDArray[Any]] = field(default_factory=dict)
+
+    @property
+    def n_epochs(self) -> int:
+        """Epochs in all, as the last process was told."""
+        return int(self.spec["fit"]["n_epochs"])
+
+    @property
+    def finished(self) -> bool:
+        """Whether all epochs are done, or a stop rule ended them."""
+        return self.progress.ended or self.progress.epoch >= self.n_epochs
+
+    @property
+    def ended_by(self) -> str:
+        """What ended the run before its last epoch, as a remark; an empty string where nothing did."""
+        if not self.progress.ended:
+            return ""
+        rule = self.spec["fit"].get("stop_rule")
+        is_named = isinstance(rule, list) and len(rule) > 0 and isinstance(rule[0], str)
+        return f"ended by its stop rule ({rule[0]:.40})" if is_named else "ended by its stop rule"
+
+    @property
+    def position(self) -> str:
+        """Where the run stands, in words; epochs are counted from 1, as in the lines that `fit` prints."""
+        progress, n_epochs = self.progress, self.n_epochs
+        if progress.batch:
+            n_batches = f"{progress.batch} batch{'es' if progress.batch > 1 else ''}"
+            return f"in epoch {progress.epoch + 1} of {n_epochs}, after {n_batches}"
+        return ", ".join(filter(None, (f"{progress.epoch} of {n_epochs} epochs complete", self.ended_by)))
+
+    @property
+    def class_labels(self) -> NDArray[Any]:
+        """The labels as an array (n_classes,)."""
+        return _labels(self.classes)
+
+    @property
+    def n_bytes(self) -> int:
+        """Bytes of network, slots and history."""
+        found = (self.network, self.slots, self.history.arrays())
+        return sum(int(t.nbytes) for tensors in found for t in tensors.values())
+
+    def snapshot(self, into: TrainingState | None = None) -> TrainingState:
+        """Return a copy with arrays in place of live tensors, which no later step can change.
+
+        Parameters
+        ----------
+        into : TrainingState, optional
+            A snapshot that nobody needs any more: its arrays are used again, for fresh memory is what a copy costs.
+        """
+        return replace(
+            self,
+            network=as_arrays(self.network, into.network if into is not None else {}),
+            slots=as_arrays(self.slots, into.slots if into is not None else {}),
+            epoch_loss=np.float64(float(self.epoch_loss)),
+            rules=dict(self.rules),
+            progress=copy.copy(self.progress),
+            history=self.history.head(len(self.history)),
+            best=copy.copy(self.best),
+            starts=[list(start) for start in self.starts],
+        )
+
+    def at_best(self) -> TrainingState:
+        """Return the state that the best file holds: the best network, no slots, the history up to it."""
+        assert self.best is not None
+        best = self.best
+        return replace(
+            self,
+            network=best.network,
+            slots={},
+            epoch_loss=np.float64(0.0),
+            progress=Progress(epoch=best.epoch, examples_seen=best.examples_seen, n_validations=best.n_rows),
+            history=self.history.head(best.n_rows),
+            best=Best(best.value, best.epoch, best.examples_seen, best.n_rows),
+        )
+
+    def finite(self) -> bool:
+        """Whether every weight and the loss of the epoch are finite."""
+        return isfinite(float(self.epoch_loss)) and all(
+            isfinite(float(t.detach().sum())) for t in self.network.values()
+        )
+
+    def to_plain(self) -> dict[str, Any]:
+        """Return all but the tensors as plain data (numbers, strings, lists, dicts)."""
+        best = None
+        if self.best is not None:
+            best = {k: v for k, v in vars(self.best).items() if k != "network"}
+        return {
+            "rules": {name: asdict(rule) for name, rule in self.rules.items()},
+            "rng": self.rng,
+            "run_id": self.run_id,
+            "spec": self.spec,
+            "classes": self.classes,
+            "data": self.data,
+            "environment": self.environment,
+            "progress": asdict(self.progress),
+            "columns": self.history.names,
+            "best": best,
+            "starts": self.starts,
+            "extra_metadata": self.extra_metadata,
+        }
+
+    def to_tensors(self) -> dict[str, NDArray[Any]]:
+        """Return all tensors by their names in the file."""
+        found = {f"network/{name}": array for name, array in as_arrays(self.network).items()}
+        found |= {f"slots/{name}": array for name, array in as_arrays(self.slots).items()}
+        found |= {f"preprocess/{name}": array for name, array in self.preprocess.items()}
+        found |= {f"history/{name}": array for name, array in self.history.arrays().items()}
+        found["progress/epoch_loss"] = np.asarray(float(self.epoch_loss), dtype=np.float64)
+        return found
+
+    @classmethod
+    def from_plain(cls, values: Mapping[str, Any], tensors: Mapping[str, NDArray[Any]]) -> TrainingState:
+        """Build the state of a file; KeyError, TypeError, ValueError where an entry is missing or of another kind."""
+        plain = _plain().validate_python(values)
+
+        def under(prefix: str) -> dict[str, NDArray[Any]]:
+            return {name.removeprefix(prefix): a for name, a in tensors.items() if name.startswith(prefix)}
+
+        stored = under("history/")
+        columns = {name: stored[name] for name in plain["columns"]}
+        _check(plain, tensors["progress/epoch_loss"], columns)
+        whole: dict[str, Any] = {key: plain[key] for key in _KEPT_AS_IT_IS}  # type: ignore[literal-required]
+        return cls(
+            network=under("network/"),
+            slots=under("slots/"),
+            preprocess=under("preprocess/"),
+            epoch_loss=np.float64(tensors["progress/epoch_loss"]),
+            history=History(columns),
+            **whole,
+        )
+
+
+def _labels(classes: Mapping[str, Any]) -> NDArray[Any]:
+    """Return labels as an array (n_classes,); TypeError, ValueError where they are not of their dtype."""
+    dtype, values = np.dtype(classes["dtype"]), classes["values"]
+    longest = max((len(value) for value in values if isinstance(value, str)), default=0)
+    # A dtype of text or of rows may ask for any amount of memory.
+    if dtype.kind not in "biufUO" or (dtype.kind == "U" and dtype.itemsize > 4 * max(longest, 1)):
+        raise ValueError(f"classes of dtype {classes['dtype']!r}")
+    if not all(isinstance(value, str | int | float) for value in values):
+        raise ValueError("classes that are neither numbers nor text")
+    return np.array(values, dtype=dtype)
+
+
+def _check(plain: _Plain, epoch_loss: NDArray[Any], columns: Mapping[str, NDArray[Any]]) -> None:
+    """ValueError, TypeError where entries of a file are of the right kind, but nothing that a run writes."""
+    counts = {k: v for k, v in vars(plain["progress"]).items() if type(v) is int}
+    wrong = next((name for name, count in counts.items() if not 0 <= count < LARGEST_COUNT), None)
+    if wrong is not None:
+        raise ValueError(f"progress.{wrong} is {counts[wrong]!r:.100}")
+    n_in = plain["spec"]["n_in"]
+    if len(n_in) > MOST_AXES or any(not 1 <= n < LARGEST_COUNT for n in n_in):
+        raise ValueError(f"spec.n_in is {n_in!r:.100}")
+    if len(plain["spec"]["layers"]) > MOST_LAYERS:
+        raise ValueError(f"spec.layers has {len(plain['spec']['layers'])} layers; at most {MOST_LAYERS} are read")
+    for layer in plain["spec"]["layers"]:
+        word, params = layer
+        if not (isinstance(word, str) and isinstance(params["name"], str)):
+            raise ValueError(f"spec.layers has {layer!r:.100}")
+    n_epochs = plain["spec"]["fit"]["n_epochs"]
+    if type(n_epochs) is not int or not 0 <= n_epochs < LARGEST_COUNT:
+        raise ValueError(f"spec.fit.n_epochs is {plain['spec']['fit']['n_epochs']!r:.100}")
+    names = plain["data"].get("feature_names", [])
+    if not (isinstance(names, list) and all(isinstance(name, str) for name in names)):
+        raise ValueError(f"data.feature_names is {names!r:.100}")
+    places = plain["data"].get("columns", [])
+    if not (isinstance(places, list) and all(type(place) is int and 0 <= place < LARGEST_COUNT for place in places)):
+        raise ValueError(f"data.columns is {places!r:.100}")
+    try:
+        table_format(plain["data"].get("csv"))
+    except ConfigError:
+        raise ValueError(f"data.csv is {plain['data']['csv']!r:.100}") from None
+    n_threads = plain["environment"].get("n_threads", 1)
+    if type(n_threads) is not int or not 1 <= n_threads <= MOST_THREADS:
+        raise ValueError(f"environment.n_threads is {n_threads!r:.100}; it must be an integer from 1 to {MOST_THREADS}")
+    _labels(plain["classes"])
+    if epoch_loss.shape != () or epoch_loss.dtype != np.float64:
+        raise ValueError("progress/epoch_loss is not one float64")
+    for name, column in columns.items():
+        if column.dtype != np.float64 or column.ndim != 1 or len(column) != len(next(iter(columns.values()))):
+            raise ValueError(f"history/{name} is not a column of float64 as long as the others")
+        if name in ("epoch", "examples_seen") and not np.isfinite(column).all():
+            raise ValueError(f"history/{name} is not finite")

@@ -1,0 +1,27 @@
+"""Where the files of a run live: a folder of this machine, or an object store."""
+
+from __future__ import annotations
+
+from arignote.checkpoints.storage.base import Folder, Heed, Lock, NotThereError, Pieces, is_url
+from arignote.checkpoints.storage.local import LocalFolder
+
+__all__ = ["Folder", "Heed", "Lock", "NotThereError", "Pieces", "check_stem", "folder_of", "is_url"]
+
+
+def check_stem(stem: str) -> None:
+    """Raise ConfigError where a stem is a URL of an unknown kind of store; nothing is asked of the store."""
+    if is_url(stem.removeprefix("file://")):
+        from arignote.checkpoints.storage.remote import check_url
+
+        check_url(stem.rpartition("/")[0])
+
+
+def folder_of(stem: str) -> tuple[Folder, str]:
+    """Return the folder of a stem (a path or a URL), and the name of its files."""
+    stem = stem.removeprefix("file://")
+    head, _, name = stem.rpartition("/")
+    if not is_url(stem):
+        return LocalFolder(head or ("/" if stem.startswith("/") else ".")), name
+    from arignote.checkpoints.storage.remote import RemoteFolder
+
+    return RemoteFolder(head), name

@@ -1,0 +1,246 @@
+"""Files in a folder of this machine: atomic writes, and a lock of the operating system."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import json
+import os
+import re
+import socket
+import uuid
+from collections.abc import Callable
+from pathlib import Path
+
+from arignote.checkpoints.storage.base import Before, Heed, Lock, NotThereError, Pieces, holder, nothing
+from arignote.checkpoints.storage.lease import Lease
+from arignote.errors import CheckpointError
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
+
+__all__ = ["LocalFolder", "LocalLock"]
+
+
+# As large as a small checkpoint, so that a full disk is told before training.
+_PROBE = bytes(65536)
+# What link(2) fails with where a file system has no links (EPERM), and what network file systems and FUSE make of it.
+_NO_LINKS = (errno.EPERM, errno.EACCES, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS)
+
+
+def _told(path: object, act: str, fault: OSError) -> CheckpointError:
+    kind = NotThereError if isinstance(fault, FileNotFoundError) else CheckpointError
+    return kind(f"{path}: cannot be {act}: [Errno {fault.errno}] {fault.strerror}")
+
+
+class LocalFolder:
+    """A folder of this machine.
+
+    Parameters
+    ----------
+    path : str or Path
+        The folder; `prepare` makes it. It stays this one when the working directory becomes another.
+    """
+
+    def __init__(self, path: str | Path):
+        self._as_told = Path(path)
+        self._path = self._as_told.absolute()
+
+    def where(self, name: str = "") -> str:
+        return str(self._as_told / name)
+
+    def names(self) -> list[str]:
+        try:
+            return sorted(os.listdir(self._path))
+        except (FileNotFoundError, NotADirectoryError):
+            return []
+        except OSError as fault:
+            raise _told(self._as_told, "read", fault) from None
+
+    def read(self, name: str, n_bytes: int | None = None) -> bytes:
+        try:
+            with open(self._path / name, "rb") as file:
+                # So many bytes are set aside before any is read.
+                size = os.fstat(file.fileno()).st_size
+                return file.read(-1 if n_bytes is None else min(n_bytes, size))
+        except OSError as fault:
+            raise _told(self._as_told / name, "read", fault) from None
+
+    def write(self, name: str, pieces: Pieces, before: Before = nothing) -> None:
+        def place(temporary: Path) -> bool:
+            before()
+            os.replace(temporary, self._path / name)
+            return True
+
+        self._place(name, pieces, place)
+
+    def write_if(self, name: str, pieces: Pieces, expected: bytes | None, before: Before = nothing) -> bool:
+        def place(temporary: Path) -> bool:
+            before()
+            if expected is None:
+                # A link is made only if the name is free, also on network file systems (RFC 1813, 3.3.15).
+                try:
+                    os.link(temporary, self._path / name)
+                    return True
+                except FileExistsError:
+                    return False
+                except OSError as fault:
+                    if fault.errno not in _NO_LINKS:
+                        raise
+            if self._contents(name) != expected:
+                return False
+            before()
+            os.replace(temporary, self._path / name)
+            return True
+
+        return self._place(name, pieces, place)
+
+    def _contents(self, name: str) -> bytes | None:
+        try:
+            return self.read(name)
+        except NotThereError:
+            return None
+
+    def _place(self, name: str, pieces: Pieces, place: Callable[[Path], bool]) -> bool:
+        """Write a temporary file, and let a function give it its name."""
+        # Two containers may share a folder, and the number of their processes: a name that is nobody else's.
+        temporary = self._path / f".{name.lstrip('.')}.{uuid.uuid4().hex}.tmp"
+        try:
+            with open(temporary, "wb") as file:
+                for piece in pieces:
+                    file.write(piece)
+                file.flush()
+                os.fsync(file.fileno())
+            placed = place(temporary)
+            if placed:
+                self._sync()
+            return placed
+        except OSError as fault:
+            raise _told(self._as_told / name, "written", fault) from None
+        finally:
+            with contextlib.suppress(OSError):
+                os.unlink(temporary)
+
+    def set_aside(self, old: str, new: str) -> None:
+        try:
+            os.replace(self._path / old, self._path / new)
+        except OSError as fault:
+            raise _told(self._as_told / old, "renamed", fault) from None
+
+    def remove(self, name: str) -> None:
+        try:
+            os.unlink(self._path / name)
+        except FileNotFoundError:
+            pass
+        except OSError as fault:
+            raise _told(self._as_told / name, "removed", fault) from None
+
+    def _sync(self) -> None:
+        """Make the names in the folder last."""
+        if os.name == "nt":
+            return
+        handle = os.open(self._path, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        except OSError as fault:
+            # Some network file systems cannot do this for a folder; the file is there all the same.
+            if fault.errno not in (errno.EINVAL, errno.ENOTSUP, errno.EBADF):
+                raise
+        finally:
+            os.close(handle)
+
+    def _make(self) -> None:
+        try:
+            self._path.mkdir(parents=True, exist_ok=True)
+        except (FileExistsError, NotADirectoryError):
+            file = next((p for p in (self._as_told, *self._as_told.parents) if p.is_file()), self._as_told)
+            raise CheckpointError(
+                f"{self._as_told}: cannot be made: {file} is a file, not a folder. Give another stem as checkpoint"
+            ) from None
+        except OSError as fault:
+            raise _told(self._as_told, "made", fault) from None
+
+    def prepare(self, stem: str) -> None:
+        self._make()
+        trial = f".{stem}.probe"
+        self.write(trial, [_PROBE])
+        self.remove(trial)
+        # Those of this run alone: the run digits_2 may be at work beside the run digits.
+        left = re.compile(
+            rf"\.{re.escape(stem)}(_(last|best|epoch)[0-9.]*\.ckpt|\.probe|\.lease)\.\w+\.tmp|{re.escape(trial)}"
+        )
+        for name in filter(left.fullmatch, self.names()):
+            self.remove(name)
+
+    def lock(self, stem: str, heed: Heed) -> Lock:
+        self._make()
+        try:
+            return LocalLock(self._path / f".{stem}.lock", self.where(stem))
+        except OSError:
+            # Some network file systems have no locks.
+            return Lease(self, stem, heed)
+
+
+class LocalLock:
+    """A lock of the operating system: it ends with its process, however that ends.
+
+    Parameters
+    ----------
+    path : Path
+        The file that is locked; it is removed with the lock.
+    run : str
+        The run, as it is told to people.
+
+    Raises
+    ------
+    CheckpointError
+        Where another process holds it, with host and process id.
+    """
+
+    def __init__(self, path: Path, run: str):
+        self._path = path
+        while True:
+            try:
+                self._handle = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), 0o666)
+            except OSError as fault:
+                raise _told(path, "written", fault) from None
+            if fcntl is None:
+                return
+            try:
+                fcntl.flock(self._handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError as fault:
+                if not isinstance(fault, BlockingIOError):
+                    if not os.fstat(self._handle).st_size:
+                        self._path.unlink(missing_ok=True)
+                    os.close(self._handle)
+                    raise
+                told = os.read(self._handle, 1000)
+                os.close(self._handle)
+                raise CheckpointError(f"{run}: {holder(told)} is training this run; wait for it, or stop it") from None
+            if self._is_there():
+                break
+            # The one before us removed the file between our opening and our locking it.
+            os.close(self._handle)
+        # On a full disk the lock holds, though it cannot say whose it is.
+        with contextlib.suppress(OSError):
+            os.ftruncate(self._handle, 0)
+            os.write(self._handle, json.dumps({"host": socket.gethostname(), "pid": os.getpid()}).encode())
+
+    def _is_there(self) -> bool:
+        try:
+            return os.path.samestat(os.fstat(self._handle), os.stat(self._path))
+        except FileNotFoundError:
+            return False
+
+    def check(self) -> None:
+        """Nothing takes a lock of the operating system away."""
+
+    def check_deadline(self) -> None:
+        """A lock of the operating system has no deadline."""
+
+    def release(self) -> None:
+        with contextlib.suppress(OSError):
+            os.unlink(self._path)
+        os.close(self._handle)

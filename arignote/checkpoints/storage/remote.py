@@ -1,0 +1,186 @@
+"""Files in an object store, through fsspec: s3://, gs://, az://, memory:// and what else it knows."""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from arignote.checkpoints.storage.base import Before, Heed, Lock, NotThereError, Pieces, is_url, nothing
+from arignote.checkpoints.storage.lease import Lease
+from arignote.errors import CheckpointError, ConfigError
+
+__all__ = ["RemoteFolder", "check_url"]
+
+# Left alone, s3fs would wait minutes for a store that does not answer: 5 times 5 times 15 s.
+_S3_RETRIES = 2
+_S3_CLIENT = {"retries": {"mode": "standard", "total_max_attempts": 2}}
+# Codes of S3 where the condition of a write does not hold, or another write with a condition is under way.
+_REFUSALS = ("PreconditionFailed", "412", "ConditionalRequestConflict", "409")
+
+
+def _is_refused(fault: Exception, expected: bytes | None) -> bool:
+    """Whether a store did not write because its condition did not hold."""
+    # s3fs makes an OSError of what botocore raised.
+    told = getattr(fault.__cause__, "response", {}).get("Error", {}).get("Code", "")
+    is_gone = expected is not None and isinstance(fault, FileNotFoundError)
+    return is_gone or isinstance(fault, FileExistsError) or told in _REFUSALS
+
+
+def check_url(url: str) -> None:
+    """Raise ConfigError unless a URL names a folder in a kind of store that is installed; nothing is connected to."""
+    if not is_url(url):
+        raise ConfigError(f"checkpoint in {url!r}: must name a bucket and a run, such as s3://bucket/run")
+    with _installed(url):
+        import fsspec
+
+        for protocol in url.partition("://")[0].split("::"):
+            fsspec.get_filesystem_class(protocol)
+
+
+@contextmanager
+def _installed(url: str) -> Iterator[None]:
+    try:
+        yield
+    except (ImportError, ValueError) as fault:
+        raise ConfigError(f"checkpoint {url!r}: {fault}. Try: pip install 'arignote[cloud]'") from None
+
+
+class RemoteFolder:
+    """A folder of an object store; an upload is complete or absent, as such stores promise.
+
+    Parameters
+    ----------
+    url : str
+        Such as s3://bucket/runs.
+
+    Raises
+    ------
+    ConfigError
+        Where the package for this kind of store is not installed.
+    CheckpointError
+        Where the store refuses to be connected to.
+    """
+
+    def __init__(self, url: str):
+        self._url = url.rstrip("/")
+        check_url(self._url)
+        self._is_s3 = self._url.startswith(("s3://", "s3a://"))
+        self._has_conditions = True
+        more = {"config_kwargs": _S3_CLIENT} if self._is_s3 else {}
+        import fsspec
+
+        try:
+            with _installed(url):
+                self._fs, self._path = fsspec.core.url_to_fs(self._url, use_listings_cache=False, **more)
+        except ConfigError:
+            raise
+        except Exception as fault:
+            # Some kinds, such as ftp, connect at once; each has errors of its own.
+            raise CheckpointError(f"{self.where()}: cannot be reached: {type(fault).__name__}: {fault}") from None
+        if self._is_s3:
+            self._fs.retries = _S3_RETRIES
+
+    @contextmanager
+    def _told(self, name: str, act: str) -> Iterator[None]:
+        try:
+            yield
+        except FileNotFoundError:
+            what = "object" if act in ("read", "copied") else "bucket or folder"
+            raise NotThereError(f"{self.where(name)}: cannot be {act}: there is no such {what}") from None
+        except Exception as fault:
+            # Each store has errors of its own.
+            raise CheckpointError(f"{self.where(name)}: cannot be {act}: {type(fault).__name__}: {fault}") from None
+
+    def _at(self, name: str) -> str:
+        return f"{self._path}/{name}"
+
+    def where(self, name: str = "") -> str:
+        return f"{self._url}/{name}"
+
+    def names(self) -> list[str]:
+        with self._told("", "listed"):
+            self._fs.invalidate_cache()
+            try:
+                found: list[dict[str, Any]] = self._fs.ls(self._path, detail=True)
+            except FileNotFoundError:
+                return []
+            return sorted(entry["name"].rpartition("/")[2] for entry in found if entry["type"] == "file")
+
+    def read(self, name: str, n_bytes: int | None = None) -> bytes:
+        with self._told(name, "read"):
+            data: bytes = self._fs.cat_file(self._at(name), start=None if n_bytes is None else 0, end=n_bytes)
+            return data
+
+    def write(self, name: str, pieces: Pieces, before: Before = nothing) -> None:
+        data = b"".join(pieces)
+        before()
+        with self._told(name, "written"):
+            self._fs.pipe_file(self._at(name), data)
+
+    def write_if(self, name: str, pieces: Pieces, expected: bytes | None, before: Before = nothing) -> bool:
+        """Write on a condition: atomically on S3, and on GCS and Azure if no file is expected."""
+        data = b"".join(pieces)
+        if not (self._has_conditions and (self._is_s3 or expected is None)):
+            before()
+            if self._contents(name) != expected:
+                return False
+            before()
+            self.write(name, [data])
+            return True
+        condition = {"IfNoneMatch": "*"} if self._is_s3 else {"mode": "create"}
+        if expected is not None:
+            # The tag is read first: it is that of the expected contents, or of earlier ones and no longer valid.
+            tag = self._tag(name)
+            if tag is None or self._contents(name) != expected:
+                return False
+            condition = {"IfMatch": tag}
+        before()
+        with self._told(name, "written"):
+            try:
+                self._fs.pipe_file(self._at(name), data, **condition)
+                return True
+            except (OSError, TypeError) as fault:
+                if _is_refused(fault, expected):
+                    return False
+                # Not every store of the S3 protocol has conditions, nor every package of fsspec.
+                if not (isinstance(fault, TypeError) or fault.errno == errno.ENOSYS):
+                    raise
+        self._has_conditions = False
+        return self.write_if(name, [data], expected, before)
+
+    def _tag(self, name: str) -> str | None:
+        """Return what S3 calls the ETag of an object; None where there is none."""
+        with self._told(name, "read"):
+            try:
+                tag: str = self._fs.info(self._at(name), refresh=True)["ETag"]
+                return tag
+            except FileNotFoundError:
+                return None
+
+    def _contents(self, name: str) -> bytes | None:
+        try:
+            return self.read(name)
+        except NotThereError:
+            return None
+
+    def set_aside(self, old: str, new: str) -> None:
+        # A copy: the old name keeps its contents until the new ones are complete.
+        with self._told(old, "copied"):
+            self._fs.cp_file(self._at(old), self._at(new))
+
+    def remove(self, name: str) -> None:
+        with self._told(name, "removed"):
+            try:
+                self._fs.rm_file(self._at(name))
+            except FileNotFoundError:
+                return
+
+    def prepare(self, stem: str) -> None:
+        trial = f".{stem}.probe"
+        self.write(trial, [b"probe"])
+        self.remove(trial)
+
+    def lock(self, stem: str, heed: Heed) -> Lock:
+        return Lease(self, stem, heed)

@@ -1,0 +1,1 @@
+"""Sources of rows: one reader per kind of file."""

@@ -1,0 +1,330 @@
+"""Columns of text tables."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+
+from arignote.data.readers.base import Array
+from arignote.data.readers.dialect import SAMPLE_BYTES, SAMPLE_LINES, Dialect, find_dialect
+from arignote.data.readers.tabular import CHUNK_ROWS, Pieces
+from arignote.data.specs import CSVFormat, table_format
+from arignote.errors import DataError
+
+__all__ = ["CSVReader"]
+
+
+class CSVReader(Pieces):
+    """Columns of a text table (.csv, .tsv, .txt ...): UTF-8; quoted fields may hold delimiters and line ends.
+
+    Delimiter, header, comment lines and decimal mark are found from the first lines. The file is read once to find
+    where every 4096th row begins and what each column holds. Empty lines are skipped.
+
+    Parameters
+    ----------
+    path : str or Path
+        The file.
+    columns : str or sequence of str, optional
+        One name: (rows,). Several, or all if left out: (rows, n_columns), in this order. The columns of a file without
+        header are named by their positions: "0", "1" ...
+    text : bool
+        Whether a single column is read as strings, letter by letter. One without any number is read so anyhow.
+    labels : bool
+        Whether a single column is read as labels: as integers where all are written as such (no leading zeros), else
+        as floats where all are numbers, else as strings, letter by letter.
+    csv : dict or CSVFormat, optional
+        What shall not be found by looking: `header`, `delimiter`, `comment`, `decimal`.
+
+    Attributes
+    ----------
+    dialect : Dialect
+        How the file is written.
+    dtype : numpy.dtype
+        The common one of the columns, where a missing number is NaN; object for strings (a missing one is NaN).
+
+    Raises
+    ------
+    DataError
+        For a column that is not there, text among numbers, rows of different lengths, another encoding; with the line.
+        For a file whose dialect is not clear; with its first line, and how to set it.
+    """
+
+    chunk_rows = CHUNK_ROWS
+
+    def __init__(
+        self,
+        path: str | Path,
+        columns: str | Sequence[str] | None = None,
+        *,
+        text: bool = False,
+        labels: bool = False,
+        csv: Mapping[str, Any] | CSVFormat | None = None,
+    ):
+        super().__init__(path, columns)
+        _pandas(self.where)
+        for name, is_asked in (("text", text), ("labels", labels)):
+            if is_asked and not self.alone:
+                raise DataError(f"{self.where}: {name}=True is for a single column, asked for by its name")
+        self._is_text, self._labels = text or labels, _Labels() if labels and not text else None
+        with self.telling():
+            self.dialect = _dialect(self.path, table_format(csv), self.where)
+            with self.path.open("rb") as file:
+                self._scan(_Records(file, self.where, self.dialect))
+
+    @classmethod
+    def head(cls, path: str | Path, csv: Mapping[str, Any] | CSVFormat | None = None) -> tuple[Dialect, list[str]]:
+        """Return the dialect of a file, and the names of all columns: positions where there is no header."""
+        dialect = _dialect(Path(path), table_format(csv), str(path))
+        with open(path, "rb") as file:
+            _, _, _, first = next(iter(_Records(file, str(path), dialect)), (0, 0, 0, []))
+        return dialect, _names(first, dialect)
+
+    @classmethod
+    def names_in(cls, path: str | Path, csv: Mapping[str, Any] | CSVFormat | None = None) -> list[str]:
+        """Return the names of all columns of a file."""
+        return cls.head(path, csv)[1]
+
+    def _scan(self, records: _Records) -> None:
+        rows = iter(records)
+        first = next(rows, None)
+        if first is None:
+            raise DataError(f"{self.where}: is empty")
+        there = _names(first[3], self.dialect)
+        self._names, self._width = self.chosen(there), len(there)
+        self._places = [there.index(name) for name in self._names]
+        self.columns = tuple(self._names) if self.dialect.header else tuple(self._places)
+        seen = [_Seen() for _ in self._names]
+        lines: list[int] = []
+        self._offsets: list[int] = []
+        self._comments = records.comments
+        n_rows = end = 0
+        for start, stop, line, record in rows if self.dialect.header else _after(first, rows):
+            if len(record) != len(there):
+                first_row = "header" if self.dialect.header else "first row"
+                way = "" if first[2] < line or self.dialect.header else "; set csv: {header: true} if it is a header"
+                raise DataError(
+                    f"{self.where}, line {line}: has {len(record)} fields; the {first_row} has {len(there)} "
+                    f"({self.dialect}){way}"
+                )
+            if len(lines) == CHUNK_ROWS:
+                self._look(seen, n_rows, end, lines)
+                lines = []
+            if not lines:
+                self._offsets.append(start)
+            lines.append(line)
+            n_rows, end = n_rows + 1, stop
+        if not n_rows:
+            raise DataError(f"{self.where}: has a header and no rows")
+        self._look(seen, n_rows, end, lines)
+        self._offsets.append(end)
+        self.starts = np.arange(0, n_rows, CHUNK_ROWS)
+        self.shape = (n_rows,) if self.alone else (n_rows, len(self._names))
+        if self._labels is not None:
+            self.dtype = self._labels.dtype
+            self._is_text = self.dtype.hasobject
+            return
+        self._is_text = self._is_text or bool(seen[0].text)
+        common = np.result_type(*(column.dtype for column in seen))
+        self.dtype = np.dtype(object) if self._is_text else common
+
+    def _look(self, seen: list[_Seen], n_rows: int, end: int, lines: list[int]) -> None:
+        """Note what a piece holds: the rows before `n_rows`, of these lines; report text among numbers."""
+        if self._labels is not None:
+            frame = self._frame(self._offsets[-1], end, len(lines), **_AS_TEXT)
+            self._labels.see(frame[self._places[0]], self.dialect.decimal)
+            return
+        frame = None if self._is_text else self._frame(self._offsets[-1], end, len(lines))
+        for name, place, column in zip(self._names, self._places, seen, strict=True):
+            if frame is None:
+                return
+            numbers = self._numbers(frame[place])
+            odd = np.flatnonzero(numbers.isna() & frame[place].notna())
+            column.has_numbers |= bool(numbers.notna().any())
+            column.dtype = np.result_type(column.dtype, numbers.dtype)
+            if len(odd) and not column.text:
+                row, value = n_rows - len(lines) + int(odd[0]), str(frame[place][odd[0]])[:60]
+                column.text = f"row {row} (line {lines[odd[0]]}) holds {value!r}"
+            if column.text and (column.has_numbers or not self.alone):
+                way = f"; if these are names of classes: CSVReader(..., {name!r}, text=True)" if self.alone else ""
+                way = way or self._way_out(str(frame[place][odd[0]]) if len(odd) else "")
+                raise DataError(f"{self.where}: column {name!r}: {column.text}, where numbers are expected{way}")
+
+    def _way_out(self, value: str) -> str:
+        if self.dialect.decimal == "." and re.fullmatch(r"\s*[-+]?\d*,\d+\s*", value):
+            return '. If the decimal mark is a comma: csv: {decimal: ","}'
+        return f". The file is read with {self.dialect}; csv: {{header:, delimiter:, comment:, decimal:}} change that"
+
+    def _frame(self, start: int, end: int, n_rows: int, **how: Any) -> Any:
+        with self.path.open("rb") as file:
+            file.seek(start)
+            raw = _without(file.read(end - start), start, self._comments)
+        how |= {"header": None, "names": range(self._width), "usecols": sorted(set(self._places)), "index_col": False}
+        how |= {"sep": r"\s+" if self.dialect.delimiter == " " else self.dialect.delimiter}
+        how |= {"decimal": self.dialect.decimal, "skipinitialspace": self.dialect.skips_spaces}
+        pandas = _pandas(self.where)
+        if tuple(map(int, pandas.__version__.split(".")[:2])) < (3, 1):
+            # From 3.1 on, every number is the nearest to what is written anyhow.
+            how["float_precision"] = "round_trip"
+        frame = pandas.read_csv(io.BytesIO(raw), low_memory=False, **how)
+        if len(frame) != n_rows:
+            raise DataError(
+                f"{self.where}: bytes {start} to {end} are {len(frame)} rows, not {n_rows}: has it changed?"
+            )
+        return frame
+
+    def _numbers(self, column: Any) -> Any:
+        """Return a column of pandas as numbers, NaN for all else."""
+        if column.dtype.kind in "biuf":
+            return column
+        if self.dialect.decimal == ",":
+            # pandas keeps a column with any text as it is written.
+            column = column.astype(str).str.replace(",", ".", regex=False)
+        return _pandas("").to_numeric(column, errors="coerce")
+
+    def piece(self, number: int) -> Array:
+        first, start, end = int(self.starts[number]), *self._offsets[number : number + 2]
+        as_text = self._is_text or self._labels is not None
+        with self.telling():
+            frame = self._frame(start, end, min(CHUNK_ROWS, len(self) - first), **(_AS_TEXT if as_text else {}))
+            if self._is_text:
+                text: Array = frame[self._places[0]].to_numpy(object)
+                return text
+            if self._labels is not None:
+                words = [str(word).replace(self.dialect.decimal, ".") for word in frame[self._places[0]]]
+                return np.array([int(word) if self.dtype.kind == "i" else float(word) for word in words], self.dtype)
+            columns = [self._numbers(frame[place]).to_numpy() for place in self._places]
+        if not all(np.can_cast(column.dtype, self.dtype, "same_kind") for column in columns):
+            raise DataError(f"{self.where}: rows from {first} on hold other values than before: has it changed?")
+        table = np.stack(columns, axis=1).astype(self.dtype)
+        return table[:, 0] if self.alone else table
+
+
+# "NA" may be the name of a class; nothing at all is not.
+_AS_TEXT = {"dtype": str, "keep_default_na": False, "na_values": [""]}
+_INTEGER = re.compile(r"-?(0|[1-9]\d{0,17})")
+# Whole numbers of more digits are names: as floats, some of them would be one.
+_FLOAT = re.compile(r"-?(0|[1-9]\d{0,14})(\.\d*)?([eE][-+]?\d+)?")
+
+
+@dataclass
+class _Seen:
+    """What a column was seen to hold; `text` tells the first that is not a number."""
+
+    dtype: np.dtype[Any] = field(default_factory=lambda: np.dtype(bool))
+    has_numbers: bool = False
+    text: str = ""
+
+
+@dataclass
+class _Labels:
+    """What a column of labels was seen to hold: whether all are written as integers, as numbers."""
+
+    are_integers: bool = True
+    are_numbers: bool = True
+
+    def see(self, column: Any, decimal: str) -> None:
+        if not self.are_numbers:
+            return
+        for word in column.unique():
+            # A missing one keeps the column as text, so that it is reported as missing.
+            is_word = isinstance(word, str)
+            self.are_integers &= is_word and bool(_INTEGER.fullmatch(word))
+            self.are_numbers &= is_word and bool(_FLOAT.fullmatch(word.replace(decimal, ".")))
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        if self.are_integers:
+            return np.dtype(np.int64)
+        return np.dtype(float) if self.are_numbers else np.dtype(object)
+
+
+Record = tuple[int, int, int, list[str]]
+
+
+class _Records:
+    """Rows of a file as (first byte, byte after the last, number of the first line, fields).
+
+    Attributes
+    ----------
+    comments : list of (int, int)
+        First byte, and byte after the last, of the comment lines so far.
+    """
+
+    def __init__(self, file: BinaryIO, where: str, dialect: Dialect):
+        self._file, self._where, self._dialect = file, where, dialect
+        self._comment = (dialect.comment or "").encode()
+        self._at = self._number = self._start = 0
+        self._line, self._raw = 1, b""
+        self.comments: list[tuple[int, int]] = []
+
+    def _lines(self) -> Iterator[str]:
+        for raw in self._file:
+            self._raw, begin, is_first = raw, self._at, self._number == 0
+            self._at, self._number = begin + len(raw), self._number + 1
+            bare = raw.removeprefix(b"\xef\xbb\xbf") if is_first else raw
+            # Within quotes it is a line of a field.
+            if self._comment and begin == self._start and bare.startswith(self._comment):
+                self.comments.append((begin, self._at))
+                self._start, self._line = self._at, self._number + 1
+                continue
+            yield bare.decode()
+
+    def __iter__(self) -> Iterator[Record]:
+        try:
+            # The reader takes no line more than a record needs, so that `_at` is where the record ends.
+            for fields in self._dialect.rows(self._lines()):
+                if len(fields) > 1 or self._raw.strip(b" \t\r\n"):
+                    yield self._start, self._at, self._line, fields
+                self._start, self._line = self._at, self._number + 1
+        except UnicodeDecodeError as fault:
+            told = f"{self._where}, line {self._number}: is not UTF-8 ({fault.reason}); save it as UTF-8"
+            raise DataError(told) from None
+        except csv.Error as fault:
+            told = f"{self._where}, line {self._line}: is no row of CSV (a quote that does not end?): {fault}"
+            raise DataError(told) from None
+
+
+def _after(first: Record, rows: Iterator[Record]) -> Iterator[Record]:
+    yield first
+    yield from rows
+
+
+def _without(raw: bytes, start: int, comments: list[tuple[int, int]]) -> bytes:
+    """Return bytes of a file, from `start` on, without its comment lines."""
+    inside = [(a - start, b - start) for a, b in comments if a >= start and b <= start + len(raw)]
+    if not inside:
+        return raw
+    cuts = [0, *(cut for pair in inside for cut in pair), len(raw)]
+    return b"".join(raw[a:b] for a, b in zip(cuts[::2], cuts[1::2], strict=True))
+
+
+def _dialect(path: Path, given: CSVFormat, where: str) -> Dialect:
+    """Return the dialect of a file, of its first lines."""
+    with path.open("rb") as file:
+        raw = file.read(SAMPLE_BYTES)
+        is_whole = not file.read(1)
+    # Lines end as those of a file do, which `splitlines` of text does not heed.
+    lines = list(islice(io.BytesIO(raw.removeprefix(b"\xef\xbb\xbf")), SAMPLE_LINES))
+    if not is_whole and len(lines) > 1 and not lines[-1].endswith(b"\n"):
+        lines.pop()
+    return find_dialect([line.decode(errors="replace") for line in lines], given, where)
+
+
+def _names(first: list[str], dialect: Dialect) -> list[str]:
+    return first if dialect.header else [str(place) for place in range(len(first))]
+
+
+def _pandas(where: str) -> Any:
+    try:
+        import pandas
+    except ImportError:
+        raise DataError(f"{where}: needs pandas: pip install 'arignote[tables]'") from None
+    return pandas

@@ -1,0 +1,234 @@
+"""How a text table is written: delimiter, header, comment lines and decimal mark, found from its first lines.
+
+The choice is a function of the first lines alone. Where two readings are equally good, `find_dialect` raises: a guess
+would train on other numbers than the file holds. (`csv.Sniffer`, which pandas uses too, takes any letter for a
+delimiter, and returns a guess always.)
+"""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from arignote.data.specs import CSVFormat
+from arignote.errors import DataError
+
+__all__ = ["SAMPLE_BYTES", "SAMPLE_LINES", "Dialect", "find_dialect", "is_number"]
+
+SAMPLE_LINES = 200
+SAMPLE_BYTES = 1 << 20
+_DELIMITERS = (",", ";", "\t", "|")
+_MISSING = {"", "?", "na", "n/a", "nan", "null", "none"}
+_NUMBER = re.compile(r"\s*[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?\s*|\s*[-+]?inf(inity)?\s*", re.I)
+_COMMA_NUMBER = re.compile(r"\s*[-+]?\d*,\d+([eE][-+]?\d+)?\s*")
+# As English texts write 1,234 and 12,345,678.
+_THOUSANDS = re.compile(r"\s*[-+]?[1-9]\d{0,2}(,\d{3})+\s*")
+
+
+@dataclass(frozen=True)
+class Dialect:
+    """How a text table is written.
+
+    Attributes
+    ----------
+    delimiter : str
+        One character; a space stands for any run of spaces and tabs.
+    header : bool
+        Whether the first row holds the names of the columns.
+    comment : str or None
+        First character of the lines that are skipped.
+    decimal : str
+        "." or ",".
+    skips_spaces : bool
+        Whether spaces after a delimiter are no part of the field.
+    """
+
+    delimiter: str = ","
+    header: bool = True
+    comment: str | None = None
+    decimal: str = "."
+    skips_spaces: bool = False
+
+    def rows(self, lines: Iterable[str]) -> Iterator[list[str]]:
+        """Yield the fields of each row; an empty line gives no fields."""
+        if self.delimiter == " ":
+            lines = (line.replace("\t", " ").rstrip() + "\n" for line in lines)
+        return csv.reader(lines, delimiter=self.delimiter, skipinitialspace=self.skips_spaces or self.delimiter == " ")
+
+    def __str__(self) -> str:
+        delimiter = {"\t": "tab", " ": "spaces"}.get(self.delimiter, repr(self.delimiter))
+        found = [f"delimiter {delimiter}", "header" if self.header else "no header"]
+        found += [f"comment lines {self.comment!r}"] if self.comment else []
+        return ", ".join(found + ([f"decimal {self.decimal!r}"] if self.decimal != "." else []))
+
+
+def is_number(word: str, decimal: str = ".") -> bool:
+    """Whether a field is a number, written with this decimal mark."""
+    if decimal == ",":
+        return bool(_COMMA_NUMBER.fullmatch(word) or (_NUMBER.fullmatch(word) and "." not in word))
+    return bool(_NUMBER.fullmatch(word))
+
+
+def find_dialect(lines: Sequence[str], given: CSVFormat, where: str) -> Dialect:
+    """Return the dialect of a text table.
+
+    Parameters
+    ----------
+    lines : sequence of str
+        The first lines of the file, whole, with their ends.
+    given : CSVFormat
+        What is known already.
+    where : str
+        The file, for errors.
+
+    Raises
+    ------
+    DataError
+        Where the lines can be read in two ways; with the first line, and the settings that decide.
+    """
+    filled = [line for line in lines if line.strip()]
+    comment = _comment(filled) if given.comment is None else given.comment or None
+    kept = [line for line in filled if comment is None or not line.startswith(comment)]
+    if not kept:
+        return Dialect(given.delimiter or ",", given.header is not False, comment, given.decimal or ".")
+    delimiter = given.delimiter or _delimiter(kept, given.decimal, where)
+    dialect = Dialect(delimiter, True, comment, skips_spaces=_skips_spaces(delimiter, kept))
+    rows = _rows(dialect, kept)
+    if not rows:
+        return dialect
+    decimal = given.decimal or _decimal(rows, delimiter, where)
+    header = _header(rows, decimal, where, kept[0]) if given.header is None else given.header
+    if comment and given.comment is None and not header:
+        _check_comment(dialect, filled, comment, rows, where)
+    return Dialect(delimiter, header, comment, decimal, dialect.skips_spaces)
+
+
+def _ambiguous(where: str, what: str, line: str, *ways: str) -> DataError:
+    either = " or ".join(f"csv: {{{way}}}" for way in ways)
+    return DataError(f"{where}: {what}; the line is {line.rstrip()[:80]!r}. Set {either}")
+
+
+def _rows(dialect: Dialect, lines: Sequence[str]) -> list[list[str]]:
+    """Return the rows of the sample; where a line cannot be parsed, those before it."""
+    found = []
+    try:
+        for fields in dialect.rows(lines):
+            found.append(fields)
+    except csv.Error:
+        # The reader of the whole file reports it, with its line.
+        pass
+    # The last one may have been cut within quotes.
+    return found[:-1] if len(found) > 1 and len(found[-1]) != len(found[0]) else found
+
+
+def _comment(lines: list[str]) -> str | None:
+    """Return the mark of comment lines: that of the first line, or of lines that are no rows like the others."""
+    for mark in ("#", "%"):
+        marked = [line for line in lines if line.startswith(mark)]
+        if not marked or len(marked) == len(lines):
+            continue
+        others = Counter(_counts(line) for line in lines if not line.startswith(mark))
+        if lines[0].startswith(mark) or all(_counts(line) not in others for line in marked):
+            return mark
+    return None
+
+
+def _counts(line: str) -> tuple[int, ...]:
+    return tuple(map(line.count, _DELIMITERS))
+
+
+def _check_comment(dialect: Dialect, lines: list[str], mark: str, rows: list[list[str]], where: str) -> None:
+    """Raise where a commented line directly above the rows may hold the names of the columns."""
+    first = next(n for n, line in enumerate(lines) if not line.startswith(mark))
+    # Any sentence may have as many words as there are columns.
+    if not first or not rows or dialect.delimiter == " ":
+        return
+    fields = _rows(dialect, [lines[first - 1].lstrip(mark)])
+    if fields and len(fields[0]) == len(rows[0]) > 1 and not any(map(is_number, fields[0])):
+        what = "its last comment line may hold the names of the columns"
+        raise _ambiguous(
+            where, what, lines[first - 1], f'comment: "{mark}", header: false', 'comment: "", header: true'
+        )
+
+
+def _delimiter(lines: list[str], decimal: str | None, where: str) -> str:
+    """Return what splits all rows alike, into fields without other delimiters, of which most are numbers."""
+    scores: dict[str, tuple[float, float, float]] = {}
+    for delimiter in (*_DELIMITERS, " "):
+        rows = _rows(Dialect(delimiter, skips_spaces=_skips_spaces(delimiter, lines)), lines)
+        width, n_alike = Counter(map(len, rows)).most_common(1)[0] if rows else (0, 0)
+        if width < 2:
+            continue
+        fields = [field for row in rows for field in row]
+        others = [other for other in _DELIMITERS if other != delimiter]
+        may_be_comma = delimiter != "," and decimal != "."
+        numbers = [is_number(f) or (may_be_comma and is_number(f, ",")) for f in fields]
+        clean = [n or not any(o in f for o in others) for f, n in zip(fields, numbers, strict=True)]
+        scores[delimiter] = (n_alike / len(rows), sum(clean) / len(fields), sum(numbers) / len(fields))
+    alike, _, numbers_by_blanks = scores.pop(" ", (0, 0, 0))
+    # Words are separated by spaces in any text: only numbers tell that they are delimiters.
+    if alike == 1 and numbers_by_blanks > max((share for _, _, share in scores.values()), default=0):
+        return " "
+    best = [delimiter for delimiter, score in scores.items() if score == max(scores.values())]
+    if len(best) > 1:
+        what = f"fits the delimiters {' and '.join(map(repr, best))} equally well"
+        raise _ambiguous(where, what, lines[0], *(f'delimiter: "{delimiter}"' for delimiter in best))
+    return best[0] if best else ","
+
+
+def _skips_spaces(delimiter: str, lines: list[str]) -> bool:
+    if delimiter in " \t":
+        return False
+    later = [field for row in _rows(Dialect(delimiter), lines) for field in row[1:]]
+    return bool(later) and all(field.startswith(" ") for field in later)
+
+
+def _decimal(rows: list[list[str]], delimiter: str, where: str) -> str:
+    if delimiter == ",":
+        return "."
+    fields = [field for row in rows for field in row]
+    with_comma = [field for field in fields if "," in field and is_number(field, ",")]
+    if any("." in field and is_number(field) for field in fields):
+        return "."
+    thousands = [field for field in fields if _THOUSANDS.fullmatch(field)]
+    if thousands and len(thousands) >= len(with_comma):
+        what = f"the commas of numbers such as {thousands[0].strip()} may be decimal marks or separate thousands"
+        line = delimiter.join(rows[-1])
+        raise _ambiguous(where, what, line, 'decimal: ","', 'decimal: "."')
+    return "," if with_comma else "."
+
+
+def _header(rows: list[list[str]], decimal: str, where: str, line: str) -> bool:
+    """Whether the first row holds names: words above numbers, or words that do not come again below."""
+    first, below = rows[0], [row for row in rows[1:] if len(row) == len(rows[0])]
+    if not below:
+        return not any(is_number(field, decimal) for field in first)
+    columns = [
+        [row[place] for row in below if row[place].strip().lower() not in _MISSING] for place in range(len(first))
+    ]
+    are_numbers = [bool(column) and all(is_number(field, decimal) for field in column) for column in columns]
+    words = [not is_number(field, decimal) and field.strip().lower() not in _MISSING for field in first]
+    over_numbers = any(word and number for word, number in zip(words, are_numbers, strict=True))
+    places = [place for place, field in enumerate(first) if is_number(field, decimal) and are_numbers[place]]
+    numbers = [first[place] for place in places]
+    if over_numbers:
+        if not all(field.strip().isdigit() for field in numbers):
+            raise _ambiguous(where, _UNCLEAR, line, "header: true", "header: false")
+        return True
+    if len(set(first)) < len(first) or any(
+        word and first[place] in columns[place] for place, word in enumerate(words) if not are_numbers[place]
+    ):
+        return False
+    if numbers and numbers == [str(n) for n in range(len(numbers))]:
+        # pandas numbers columns without names like this.
+        are_whole = all(field.strip().lstrip("+-").isdigit() for place in places for field in columns[place])
+        if len(numbers) >= 8 or (not are_whole and len(numbers) > 1):
+            return True
+        raise _ambiguous(where, _UNCLEAR, line, "header: true", "header: false")
+    return not numbers
+
+
+_UNCLEAR = "the first line may hold the names of the columns or the first row"

@@ -1,0 +1,141 @@
+"""Columns of Parquet files."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from arignote.data.readers.base import Array
+from arignote.data.readers.tabular import CHUNK_ROWS, Pieces
+from arignote.errors import DataError
+
+__all__ = ["ParquetReader"]
+
+
+class ParquetReader(Pieces):
+    """Columns of a Parquet file, read one row group at a time.
+
+    Parameters
+    ----------
+    path : str or Path
+        The file.
+    columns : str or sequence of str, optional
+        One name: (rows,), or (rows, n) where it holds lists of n numbers. Several, or all if left out: the columns
+        side by side, (rows, n_columns). Strings come only by name, alone.
+
+    Attributes
+    ----------
+    dtype : numpy.dtype
+        The common one of the columns; whole numbers of which some are missing are float64 with NaN.
+    chunk_rows : int
+        Rows of a row group, or 4096 where the groups differ.
+
+    Raises
+    ------
+    DataError
+        For a column that is not there or holds no numbers, lists of different lengths, a broken file.
+    """
+
+    def __init__(self, path: str | Path, columns: str | Sequence[str] | None = None):
+        super().__init__(path, columns)
+        with self.telling(), self._open() as file:
+            self._metadata, kinds = file.metadata, file.schema_arrow
+            sizes = {g: file.metadata.row_group(g).num_rows for g in range(file.num_row_groups)}
+            self._groups = [group for group, size in sizes.items() if size]
+            if not self._groups:
+                raise DataError(f"{self.where}: holds no rows")
+            self.names = list(kinds.names)
+            self._names = self.chosen(self.names)
+            found = [self._kind(file, name, kinds.field(name).type) for name in self._names]
+        *whole, last = [sizes[group] for group in self._groups]
+        self.starts = np.cumsum([0, *whole])
+        is_even = not whole or (len(set(whole)) == 1 and last <= whole[0])
+        self.chunk_rows = (whole or [last])[0] if is_even else CHUNK_ROWS
+        self.dtype, self._widths = np.result_type(*(dtype for dtype, _ in found)), [width for _, width in found]
+        inner = () if self.alone and self._widths == [0] else (sum(width or 1 for width in self._widths),)
+        self.shape = (sum(sizes.values()), *inner)
+        self.columns = () if any(self._widths) else tuple(self._names)
+
+    @classmethod
+    def names_in(cls, path: Path) -> list[str]:
+        """Return the names of all columns of a file, whatever they hold."""
+        found = cls.__new__(cls)
+        Pieces.__init__(found, path, None)
+        with found.telling(), found._open() as file:
+            return list(file.schema_arrow.names)
+
+    def _open(self, metadata: Any = None) -> Any:
+        try:
+            import pyarrow.parquet as parquet
+        except ImportError:
+            raise DataError(f"{self.where}: needs pyarrow: pip install 'arignote[tables]'") from None
+        return parquet.ParquetFile(self.path, metadata=metadata)
+
+    def _kind(self, file: Any, name: str, kind: Any) -> tuple[np.dtype[Any], int]:
+        """Return the dtype of a column, and the length of its lists (0: no lists)."""
+        import pyarrow.types as types
+
+        value, width = (kind.value_type if types.is_dictionary(kind) else kind), 0
+        if types.is_fixed_size_list(kind):
+            value, width = kind.value_type, kind.list_size
+        elif types.is_list(kind) or types.is_large_list(kind):
+            first = next(file.iter_batches(1, [self._groups[0]], [name])).column(0)[0].as_py()
+            value, width = kind.value_type, len(first or ())
+        is_listed = value is not kind and not types.is_dictionary(kind)
+        if is_listed and not width:
+            raise DataError(f"{self.where}: column {name!r}: row 0 holds no list of numbers")
+        if self.alone and not is_listed and (types.is_string(value) or types.is_large_string(value)):
+            return np.dtype(object), 0
+        if not (types.is_integer(value) or types.is_floating(value) or types.is_boolean(value)):
+            what = f"lists of {value}, not of numbers" if is_listed else f"{kind}, not numbers"
+            if not is_listed and (types.is_string(value) or types.is_large_string(value)):
+                what = "strings, which come only by name, alone"
+            raise DataError(f"{self.where}: column {name!r} holds {what}")
+        is_whole = types.is_floating(value) or not self._has_nulls(file, name)
+        return np.dtype(value.to_pandas_dtype()) if is_whole else np.dtype(float), width
+
+    def _has_nulls(self, file: Any, name: str) -> bool:
+        for group in map(file.metadata.row_group, self._groups):
+            for leaf in map(group.column, range(group.num_columns)):
+                if leaf.path_in_schema == name or leaf.path_in_schema.startswith(f"{name}."):
+                    known = leaf.statistics
+                    # A writer need not count them: then they are taken to be there.
+                    if known is None or not known.has_null_count or known.null_count:
+                        return True
+        return False
+
+    def piece(self, number: int) -> Array:
+        with self.telling(), self._open(self._metadata) as file:
+            # Its threads would not outlive a fork.
+            table = file.read_row_group(self._groups[number], columns=self._names, use_threads=False)
+            parts = [
+                self._values(table.column(name), name, width, int(self.starts[number]))
+                for name, width in zip(self._names, self._widths, strict=True)
+            ]
+        whole = parts[0] if len(parts) == 1 else np.concatenate(parts, axis=1)
+        return whole.reshape(len(whole), *self.shape[1:])
+
+    def _values(self, column: Any, name: str, width: int, first: int) -> Array:
+        """Return a column as (rows, values of a row)."""
+        import pyarrow as pa
+        import pyarrow.compute as pc
+
+        n_rows = len(column)
+        if width:
+            wrong = np.flatnonzero(pc.fill_null(pc.list_value_length(column), -1).to_numpy() != width)
+            if len(wrong):
+                length = pc.list_value_length(column)[int(wrong[0])].as_py()
+                told = "no list" if length is None else f"{length} values"
+                raise DataError(f"{self.where}: column {name!r}: row {first + wrong[0]} holds {told}, row 0 {width}")
+            column = pc.list_flatten(column)
+        if pa.types.is_dictionary(column.type):
+            column = column.cast(column.type.value_type)
+        if pa.types.is_boolean(column.type) and column.null_count:
+            column = column.cast(pa.uint8())
+        values: Array = column.to_numpy()
+        if self.dtype == object:
+            values = np.array([np.nan if value is None else value for value in values], object)
+        return values.astype(self.dtype, copy=False).reshape(n_rows, width or 1)

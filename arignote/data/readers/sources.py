@@ -1,0 +1,306 @@
+"""Sources named in a config, on the command line or in Python -> readers, chosen by type, extension and table name."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from arignote.data.readers.base import IN_MEMORY, ArrayReader, Reader, reader_of
+from arignote.data.readers.columns import Columns, Names
+from arignote.data.readers.datasets import features_and_labels, is_dataset
+from arignote.data.readers.tables import (
+    LABELS,
+    Table,
+    feature_columns,
+    is_text,
+    label_columns,
+    split_source,
+    table_at,
+)
+from arignote.data.specs import CSVFormat, Source
+from arignote.errors import ConfigError, DataError, Faults, there_are
+
+__all__ = [
+    "LABELS",
+    "get_reader",
+    "is_source",
+    "is_text_source",
+    "open_labels",
+    "open_source",
+    "read_source",
+    "with_columns",
+]
+
+_log = logging.getLogger(__name__)
+
+
+def get_reader(
+    src: Any,
+    labels: bool = False,
+    *,
+    columns: Columns | None = None,
+    csv: Mapping[str, Any] | CSVFormat | None = None,
+    like: Names = (),
+    others: Mapping[str, Any] | None = None,
+    base: Path | None = None,
+    load: bool = True,
+    **options: Any,
+) -> Reader:
+    """Return the reader of a source.
+
+    Parameters
+    ----------
+    src : str, Path, array, Reader, object with `iter_epoch`, or dataset
+        "file.h5:/path/in/file", "file.npy", "file.npz:key", "file.csv:columns", "file.parquet:columns",
+        "file.h5:/table:columns", or a folder of images, one folder per class. What follows the colon may be left out
+        where there is one table, or where tables are named after what they hold: label, labels, target, targets.
+        Environment variables and ``~`` are filled in. Columns are written as in docs/data.md: "a,b", "0:64", "!y".
+    labels : bool
+        Whether the labels of the source are wanted, not its features.
+    columns : str, int or list of these, optional
+        Columns of a table, in place of those after the colon.
+    csv : dict, optional
+        What shall not be found by looking at a text table: `header`, `delimiter`, `comment`, `decimal`.
+    like : tuple of str, optional
+        Names of the columns that a network was trained on; the features are these, in this order.
+    others : dict of str to source, optional
+        What else the data names, such as ``{"labels": "file.csv:y"}``: columns of this table that are no features.
+    base : Path, optional
+        Folder from which a relative path starts.
+    load : bool
+        Whether a file up to 256 MB is read into memory.
+    **options
+        `color` of images in HDF5; `size` and `mode` of a folder of images.
+
+    Returns
+    -------
+    Reader
+        The choice is told to the logger "arignote.data.readers.sources".
+
+    Raises
+    ------
+    DataError
+        Where the file is missing or broken, or has no such table (with those there are).
+    """
+    if not isinstance(src, str | os.PathLike):
+        if columns is not None or csv is not None:
+            raise ConfigError(f"columns and csv are for sources that are files; got {type(src).__name__}")
+        return _of_object(src, labels)
+    name, key = split_source(os.path.expanduser(os.path.expandvars(os.fspath(src))))
+    path = (base or Path()) / name
+    if not path.exists():
+        hint = ". An environment variable in it is not set" if "$" in name else ""
+        raise DataError(f"{path}: there is no such file{hint}")
+    options = {key: value for key, value in options.items() if value is not None}
+    table, asked = (None, None) if path.is_dir() else _table(path, key, labels, columns, csv, options)
+    if table is None:
+        reader = _of_path(path, key, labels, options)
+    elif labels:
+        reader = table.open(label_columns(table, asked), labels=True)
+    else:
+        found, is_named = feature_columns(table, asked, like, others, base or Path())
+        # All of them, whatever their kinds, is what a reader takes by itself.
+        reader = table.open(found if found != list(table.names) else None, is_whole=not is_named)
+    return _loaded(reader, str(src)) if load else _told(reader, str(src))
+
+
+def with_columns(reader: Reader, like: Names = (), others: Mapping[str, Any] | None = None) -> Reader:
+    """Return a reader of the columns of a file that are features; see `like` and `others` of `get_reader`."""
+    origin = reader.origin
+    if origin is None or not reader.columns or not (like or others):
+        return reader
+    there = table_at(Path(origin.path), origin.table, origin.csv)
+    if there is None:
+        return reader
+    own = [str(name) for name in reader.columns]
+    found, _ = feature_columns(there, own, like, others, is_named=not origin.is_whole)
+    if found == own:
+        return reader
+    chosen = there.open(found, is_whole=origin.is_whole)
+    return _loaded(chosen, reader.where) if isinstance(reader, ArrayReader) else chosen
+
+
+def _loaded(reader: Reader, src: str) -> Reader:
+    """Return the rows of a reader in memory, where they are few enough."""
+    if reader.chunk_rows is not None and reader.dtype.itemsize * int(np.prod(reader.shape)) <= IN_MEMORY:
+        reader = ArrayReader(reader.read(slice(0, len(reader))), reader.where, like=reader)
+    return _told(reader, src)
+
+
+def _told(reader: Reader, src: str) -> Reader:
+    # Of what is in memory no file can change any more.
+    of_rows = "in memory" if isinstance(reader, ArrayReader) and reader.stamp() is None else "single rows are read"
+    how = of_rows if reader.chunk_rows is None else f"read {reader.chunk_rows} rows at a time"
+    how += f", {reader.origin.told}" if reader.origin is not None and reader.origin.told else ""
+    _log.info("%s -> %s %s %s, %s", src, reader.where, reader.shape, reader.dtype, how)
+    return reader
+
+
+def read_source(src: Any, labels: bool = False, *, base: Path | None = None, **options: Any) -> Any:
+    """Return all rows of a source as an array; see `get_reader`."""
+    reader = get_reader(src, labels, base=base, **options)
+    return reader.array if isinstance(reader, ArrayReader) else reader.read(slice(0, len(reader)))
+
+
+def open_source(
+    source: Source,
+    base: Path,
+    load: bool = True,
+    like: Source | None = None,
+    columns: Names = (),
+    others: Mapping[str, Any] | None = None,
+) -> tuple[Reader, Reader]:
+    """Return the readers of features and labels of a source of a config.
+
+    Parameters
+    ----------
+    source : Source
+        Labels that it does not name are looked for where the features are.
+    base, load
+        As of `get_reader`.
+    like : Source, optional
+        Of this are colour, size, mode and format of text tables where the source does not say them.
+    columns : tuple of str, optional
+        Names of the columns of the training rows; the features are these, in this order.
+    others : dict of str to source, optional
+        What else the data names; see `get_reader`.
+    """
+    options: dict[str, Any] = {
+        key: getattr(like, key, None) if getattr(source, key) is None else getattr(source, key)
+        for key in ("color", "size", "mode", "csv")
+    }
+    csv = options.pop("csv")
+    labels = source.labels or source.features.partition(":")[0]
+    others = {"labels": labels} | dict(others or {})
+    # The format is that of `like` for text tables only.
+    of_features = csv if source.csv is not None or is_text_source(source.features, base) else None
+    options |= {"columns": source.columns, "csv": of_features}
+    faults = Faults()
+    with faults.collect():
+        features = get_reader(source.features, base=base, load=load, like=columns, others=others, **options)
+    with faults.collect():
+        found = open_labels(labels, base, csv, load)
+    faults.raise_all()
+    return features, found
+
+
+def open_labels(source: str, base: Path, csv: CSVFormat | None = None, load: bool = True) -> Reader:
+    """Return the reader of labels, groups or weights, which may lie in a file of another kind than the features.
+
+    Parameters
+    ----------
+    source, base, load
+        As of `get_reader`.
+    csv : CSVFormat, optional
+        Format of text tables.
+    """
+    return get_reader(source, labels=True, base=base, load=load, csv=csv if is_text_source(source, base) else None)
+
+
+def is_source(value: Any) -> bool:
+    """Whether a value names or reads data (a path, or a reader of any class), and is not the data itself."""
+    return isinstance(value, str | os.PathLike) or hasattr(value, "iter_epoch")
+
+
+def is_text_source(src: str, base: Path) -> bool:
+    """Whether a source is a text table."""
+    path = base / split_source(os.path.expanduser(os.path.expandvars(src)))[0]
+    return path.is_file() and is_text(path)
+
+
+def _of_object(src: Any, labels: bool) -> Reader:
+    """Return the reader of what is no path."""
+    found = features_and_labels(src)[labels] if is_dataset(src) else src
+    reader = reader_of(found)
+    if not reader.shape:
+        what = "labels" if labels else "rows"
+        raise DataError(f"a source must be a path, an array, a reader or a dataset with {what}; got {src!r:.80}")
+    return reader
+
+
+def _table(
+    path: Path,
+    key: str,
+    labels: bool,
+    columns: Columns | None,
+    csv: Mapping[str, Any] | CSVFormat | None,
+    options: Mapping[str, Any],
+) -> tuple[Table | None, Columns | None]:
+    """Return the table that a source names, and the columns that it asks for; no table of what has no columns."""
+    if path.suffix.lower() in (".npy", ".npz"):
+        found, asked = None, ""
+    elif is_text(path) or path.suffix.lower() == ".parquet":
+        found, asked = table_at(path, "", csv), key
+        for option in sorted(options):
+            raise DataError(f"{path}: {option!r} does not go with this kind of source")
+    elif "color" in options:
+        found, asked = None, ""
+    else:
+        from arignote.data.readers.hdf5 import tables_in
+
+        there = tables_in(path)
+        bare = {name.strip("/"): name for name in there}
+        name, asked = key, ""
+        while name and name.strip("/") not in bare and ":" in name:
+            name, _, last = name.rpartition(":")
+            asked = f"{last}:{asked}" if asked else last
+        if name and name.strip("/") not in bare:
+            # Whoever opens it says what there is.
+            return None, None
+        name = bare[name.strip("/")] if name else _chosen(path, "", labels, there)
+        found = table_at(path, name)
+    if csv is not None and (found is None or found.dialect is None):
+        raise DataError(f"{path}: 'csv' does not go with this kind of source")
+    if columns is not None and found is None:
+        raise DataError(f"{path}: 'columns' does not go with this kind of source")
+    if columns is not None and asked:
+        raise DataError(f"{path}: columns are given twice: {asked!r} after the colon and columns: {columns!r}")
+    return found, columns if columns is not None else asked or None
+
+
+def _of_path(path: Path, key: str, labels: bool, options: dict[str, Any]) -> Reader:
+    suffix = path.suffix.lower()
+    allowed = {"size", "mode"} if path.is_dir() else set[str]() if suffix in (".npy", ".npz") else {"color"}
+    for option in sorted(set(options) - allowed):
+        raise DataError(f"{path}: {option!r} does not go with this kind of source")
+    if path.is_dir():
+        from arignote.data.readers.images import ImageFolderReader
+
+        # Names of folders need no size.
+        images = ImageFolderReader(path, **({"size": (1, 1)} if labels else options))
+        return ArrayReader(images.labels, f"{path} (folders)") if labels else images
+    if suffix in (".npy", ".npz"):
+        return _numpy(path, key, labels)
+    from arignote.data.readers.hdf5 import HDFReader, tables_in
+
+    table = key if key else _chosen(path, "", labels, tables_in(path))
+    return HDFReader(path, table, **options)
+
+
+def _numpy(path: Path, key: str, labels: bool) -> Reader:
+    """Return a memory map of a .npy, or an array of a .npz."""
+    from arignote.data.readers.npy import arrays_in, map_npy, read_npz
+
+    if path.suffix.lower() == ".npy":
+        return ArrayReader(map_npy(path), str(path))
+    name = _chosen(path, key, labels, arrays_in(path))
+    return ArrayReader(read_npz(path, name), f"{path}:{name}")
+
+
+def _chosen(path: Path, key: str, labels: bool, there: list[str]) -> str:
+    """Return the table that is meant: the one that is named, the only one, or the one whose name says what it is."""
+    if key in there:
+        return key
+    if key:
+        raise DataError(f"{path}: has no table {key!r}. {there_are(key, there)}")
+    named = [name for name in there if name.rpartition("/")[2].lower() in LABELS]
+    fitting = named if labels else [name for name in there if name not in named]
+    if len(there) == 1 or len(fitting) == 1:
+        return (fitting or there)[0]
+    choices = ", ".join(f"{path.name}:{name}" for name in there)
+    raise DataError(f"{path}: holds several tables; name one: {choices}")

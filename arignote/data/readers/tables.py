@@ -1,0 +1,213 @@
+"""Tables in files, and which of their columns are features: those of labels, groups and weights are not."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from arignote.data.readers.base import Origin, Reader
+from arignote.data.readers.columns import Columns, Names, chosen_columns
+from arignote.data.readers.csv import CSVReader
+from arignote.data.readers.dialect import Dialect
+from arignote.data.readers.parquet import ParquetReader
+from arignote.data.specs import CSVFormat, table_format
+from arignote.errors import ArignoteWarning, DataError, listed
+from arignote.safe.file_kinds import HDF5, kind_of_file
+
+__all__ = ["LABELS", "TEXT", "Table", "feature_columns", "is_text", "label_columns", "split_source", "table_at"]
+
+LABELS = ("label", "labels", "target", "targets")
+# Endings of text tables.
+TEXT = (".csv", ".tsv", ".tra", ".tes", ".data", ".txt")
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table of a file.
+
+    Attributes
+    ----------
+    path : Path
+    table : str
+        Of an HDF5 file.
+    names : tuple of str
+        Of all columns; their positions where there is no header.
+    dialect : Dialect or None
+        Of a text table.
+    csv : CSVFormat
+        What was given of it.
+    """
+
+    path: Path
+    table: str
+    names: tuple[str, ...]
+    dialect: Dialect | None = None
+    csv: CSVFormat = field(default_factory=CSVFormat)
+
+    @property
+    def where(self) -> str:
+        """File and table, for errors."""
+        return f"{self.path}:{self.table}" if self.table else str(self.path)
+
+    @property
+    def has_names(self) -> bool:
+        """Whether the columns have names."""
+        return self.dialect is None or self.dialect.header
+
+    def is_at(self, path: str | Path, table: str) -> bool:
+        """Whether this table is meant."""
+        return os.path.realpath(path) == os.path.realpath(self.path) and table.strip("/") == self.table.strip("/")
+
+    def open(self, columns: str | Sequence[str] | None, labels: bool = False, *, is_whole: bool = True) -> Reader:
+        """Return a reader of some columns; labels of a text table are read as such."""
+        reader: Reader
+        if self.dialect is not None:
+            is_single = labels and isinstance(columns, str)
+            reader = CSVReader(self.path, columns, labels=is_single, csv=self.csv)
+        elif self.path.suffix.lower() == ".parquet":
+            reader = ParquetReader(self.path, columns)
+        else:
+            from arignote.data.readers.hdf5 import HDFReader
+
+            reader = HDFReader(self.path, self.table, columns=[columns] if isinstance(columns, str) else columns)
+        given = self.csv.model_dump(exclude_none=True)
+        reader.origin = Origin(os.path.abspath(self.path), self.table, is_whole, given, str(self.dialect or ""))
+        return reader
+
+
+def is_text(path: Path) -> bool:
+    """Whether a file is a text table, by its ending; a file of HDF5 may have any."""
+    if path.suffix.lower() not in TEXT:
+        return False
+    return kind_of_file(path) != HDF5
+
+
+def table_at(path: Path, table: str = "", csv: Mapping[str, Any] | CSVFormat | None = None) -> Table | None:
+    """Return the table of a file; none where it has no columns by name or position."""
+    given = table_format(csv)
+    if is_text(path):
+        dialect, names = CSVReader.head(path, given)
+        return Table(path, "", tuple(names), dialect, given)
+    if path.suffix.lower() == ".parquet":
+        return Table(path, "", tuple(ParquetReader.names_in(path)))
+    from arignote.data.readers.hdf5 import columns_in
+
+    found = columns_in(path, table)
+    return Table(path, table, tuple(found)) if found else None
+
+
+def split_source(source: str) -> tuple[str, str]:
+    """Take "path:key" apart; the colon of a drive stays."""
+    drive, rest = os.path.splitdrive(source)
+    name, _, key = rest.partition(":")
+    return drive + name, key
+
+
+def feature_columns(
+    table: Table,
+    asked: Columns | None,
+    like: Names = (),
+    others: Mapping[str, Any] | None = None,
+    base: Path = Path(),
+    is_named: bool | None = None,
+) -> tuple[list[str], bool]:
+    """Return the names of the columns that are features, and whether they were named one by one.
+
+    Parameters
+    ----------
+    table : Table
+    asked : str, int or sequence of these, optional
+        As `chosen_columns` takes it; all columns if left out, but those that are called label or target.
+    like : tuple of str or of int
+        Names (positions of a table without header) of the columns that a run was trained on: these, in this order.
+    others : dict of str to source
+        What else the data names, by what it is: "labels", "groups" ... Columns of this table are no features.
+    base : Path
+        Folder of relative paths of `others`.
+    is_named : bool, optional
+        Whether the columns asked for were named one by one, where `asked` does not say it.
+
+    Raises
+    ------
+    DataError
+        Where a column is named as a feature and as something else; where one that the run was trained on is missing.
+    """
+    found, are_named = chosen_columns(asked, table.names, table.where)
+    is_named = are_named if is_named is None else is_named
+    taken: dict[str, str] = {}
+    for role, other in (others or {}).items():
+        taken |= dict.fromkeys(_of_other(table, other, base), role)
+    both = [name for name in found if name in taken]
+    if both and is_named and not like:
+        raise DataError(
+            f"{table.where}: the column {both[0]!r} is named among the features and as {taken[both[0]]}: leave it out "
+            f"of the features, as in {table.path.name}:!{both[0]}"
+        )
+    if like and isinstance(like[0], str) == table.has_names and not (is_named and not table.has_names):
+        return _as_learned(table, found, like), is_named
+    if both:
+        told = ", ".join(f"{name!r} ({taken[name]})" for name in both)
+        word = "column is" if len(both) == 1 else "columns are"
+        warnings.warn(f"{table.where}: {word} left out of the features: {told}", ArignoteWarning, stacklevel=2)
+    found = [name for name in found if name not in taken]
+    if not asked and asked != 0:
+        found = [name for name in found if name.lower() not in LABELS]
+    if not found:
+        raise DataError(f"{table.where}: no columns are left for the features. There are: {listed(table.names)}")
+    return found, is_named
+
+
+def _as_learned(table: Table, found: list[str], like: Names) -> list[str]:
+    wanted = [str(name) for name in like]
+    missing = [name for name in wanted if name not in found]
+    if missing:
+        what = "column" if len(missing) == 1 else "columns"
+        if table.has_names:
+            raise DataError(
+                f"{table.where}: lacks the {what} {', '.join(map(repr, missing[:5]))}, which the network was trained "
+                f"on. There are: {listed(found)}"
+            )
+        raise DataError(
+            f"{table.where}: has {len(table.names)} columns; the network was trained on columns {wanted[0]} to "
+            f"{wanted[-1]} of a table without header. Name those that are meant: {table.path}:0:{len(wanted)}"
+        )
+    return wanted
+
+
+def _of_other(table: Table, other: Any, base: Path) -> list[str]:
+    """Return the columns of a table that another source names."""
+    if isinstance(other, Reader):
+        origin = other.origin
+        is_here = origin is not None and table.is_at(origin.path, origin.table)
+        return [str(name) for name in other.columns] if is_here else []
+    if not isinstance(other, str | os.PathLike):
+        return []
+    name, key = split_source(os.path.expanduser(os.path.expandvars(os.fspath(other))))
+    at, columns = ("", key) if not table.table else _split_table(key, table.table)
+    if not columns or not table.is_at(base / name, at):
+        return []
+    return chosen_columns(columns, table.names, table.where)[0]
+
+
+def _split_table(key: str, table: str) -> tuple[str, str]:
+    """Take "/table:columns" apart where it is this table."""
+    start = f"{table.strip('/')}:"
+    bare = key.strip().lstrip("/")
+    return (table, bare.removeprefix(start)) if bare.startswith(start) else (key, "")
+
+
+def label_columns(table: Table, asked: Columns | None) -> str | list[str]:
+    """Return the column of the labels: as it is named, or the one called label or target, or the only one."""
+    if asked is not None and asked != "":
+        found, _ = chosen_columns(asked, table.names, table.where)
+        return found[0] if len(found) == 1 else found
+    named = [name for name in table.names if name.lower() in LABELS]
+    named = named if len(table.names) > 1 else list(table.names)
+    if len(named) != 1:
+        last = table.names[-1] if table.names else ""
+        raise DataError(f"{table.where}: which column holds the labels? Name it: {table.where}:{last}")
+    return named[0]

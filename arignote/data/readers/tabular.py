@@ -1,0 +1,99 @@
+"""Tables in files of which one piece at a time is in memory: what CSV and Parquet have in common."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+
+from arignote.data.readers.base import Array, Reader, Rows
+from arignote.errors import DataError, listed, there_are
+
+__all__ = ["CHUNK_ROWS", "Pieces"]
+
+# Rows of a piece, where the file has none of its own.
+CHUNK_ROWS = 4096
+
+
+class Pieces(Reader):
+    """Rows that lie in pieces, each of which is read as a whole; the last one read is kept.
+
+    Parameters
+    ----------
+    path : str or Path
+        The file.
+    columns : str, sequence of str or None
+        One column, several, or all.
+
+    Attributes
+    ----------
+    alone : bool
+        Whether one column was asked for by its name.
+    starts : array (n_pieces,) of int64
+        First row of each piece; a reader sets it.
+    """
+
+    def __init__(self, path: str | Path, columns: str | Sequence[str] | None):
+        # The working directory may become another.
+        self.path, self.where = Path(path).absolute(), str(path)
+        self.alone = isinstance(columns, str)
+        self._wanted = [columns] if isinstance(columns, str) else columns
+        self.starts = np.zeros(0, np.int64)
+        self._last: tuple[int, Array] | None = None
+        if not self.path.is_file():
+            raise DataError(f"{self.where}: there is no such file")
+
+    @abstractmethod
+    def piece(self, number: int) -> Array:
+        """Return all rows of a piece, that of `starts[number]`."""
+
+    def read(self, rows: Rows) -> Array:
+        """Return rows (n, ...): those of a slice of step 1, or of row numbers in any order."""
+        rows = np.arange(*rows.indices(len(self))[:2]) if isinstance(rows, slice) else np.asarray(rows, np.int64)
+        out = np.empty((len(rows), *self.shape[1:]), self.dtype)
+        if not len(rows):
+            return out
+        if rows.min() < 0 or rows.max() >= len(self):
+            raise IndexError(f"{self.where}: rows {rows.min()} to {rows.max()} were asked for, of {len(self)}")
+        pieces = np.searchsorted(self.starts, rows, side="right") - 1
+        order = np.argsort(pieces, kind="stable")
+        numbers, firsts = np.unique(pieces[order], return_index=True)
+        for number, places in zip(numbers.tolist(), np.split(order, firsts[1:]), strict=True):
+            last = self._last
+            if last is None or last[0] != number:
+                # One assignment, so that threads see a whole pair.
+                self._last = last = (number, self.piece(number))
+            out[places] = last[1][rows[places] - self.starts[number]]
+        return out
+
+    def stamp(self) -> tuple[int, int]:
+        """Return size and time of the file."""
+        with self.telling():
+            found = self.path.stat()
+        return found.st_size, found.st_mtime_ns
+
+    def chosen(self, there: list[str]) -> list[str]:
+        """Return the columns that were asked for; DataError where one is not there."""
+        if len(set(there)) < len(there):
+            twice = next(name for i, name in enumerate(there) if name in there[:i])
+            raise DataError(f"{self.where}: has columns of the same name, {twice!r}")
+        wanted = list(there if self._wanted is None else self._wanted)
+        for name in wanted:
+            if name not in there:
+                raise DataError(f"{self.where}: has no column {name!r}. {there_are(name, there)}")
+        if not wanted:
+            raise DataError(f"{self.where}: no columns to read. There are: {listed(there)}")
+        return wanted
+
+    @contextmanager
+    def telling(self) -> Iterator[None]:
+        """Give what other libraries raise the name of the file."""
+        try:
+            yield
+        except DataError:
+            raise
+        except (OSError, ValueError, TypeError, NotImplementedError, KeyError) as fault:
+            raise DataError(f"{self.where}: cannot be read, is broken or cut short: {fault}") from None

@@ -1,0 +1,1 @@
+"""Layers whose gradients are written out by hand."""

@@ -1,0 +1,220 @@
+"""Predictions and scores of a fitted network: rows as it was trained on them, and one pass over them."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, closing, nullcontext
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from arignote.checkpoints.state import TrainingState
+from arignote.data.arrays import Data, columns_in_order, feature_names
+from arignote.data.prepared import Given
+from arignote.data.preprocess import Pipeline
+from arignote.data.readers.images import ImageFolderReader
+from arignote.data.rows import Rows, rows_of
+from arignote.data.specs import CSVFormat
+from arignote.data.targets import encode_labels
+from arignote.engine.network import Network
+from arignote.engine.session import seeds_kept
+from arignote.engine.step import Scorer, predict_proba
+from arignote.errors import ArignoteWarning, DataError, axes_hint
+from arignote.fit.fitting import as_layers_say, restore
+from arignote.fit.held_out import rows_of_part, warn_of_training_rows
+from arignote.fit.run import in_order
+from arignote.layers.shape import image_of
+from arignote.registry import build
+from arignote.report.scores import Mistake, check_metric, confusion_matrix, is_loss, mistakes, score_of
+
+__all__ = ["Predictor", "Scored"]
+
+
+@dataclass(frozen=True)
+class Scored:
+    """Scores of rows, with what they were computed from.
+
+    Attributes
+    ----------
+    values : dict of str to float
+        Losses and metrics by name.
+    classes : array (n_classes,)
+        Labels in the order of the network's outputs.
+    y : array (rows,) of int64
+        Class numbers.
+    proba : array (rows, n_classes) of float32, or None
+        Probabilities; None if neither a metric nor the caller needed them.
+    """
+
+    values: dict[str, float]
+    classes: NDArray[Any]
+    y: NDArray[np.int64]
+    proba: NDArray[Any] | None = None
+
+    @property
+    def predicted(self) -> NDArray[np.int64]:
+        """Number of the most probable class of each row; the first one if several are equally probable."""
+        assert self.proba is not None
+        found: NDArray[np.int64] = self.proba.argmax(axis=1)
+        return found
+
+    @property
+    def confusion(self) -> NDArray[np.int64]:
+        """Matrix (n_classes, n_classes): rows of each true class (rows) predicted to be of each class (columns)."""
+        return confusion_matrix(self.y, self.predicted, len(self.classes))
+
+    def mistakes(self, ids: Sequence[Any] | None = None) -> list[Mistake]:
+        """Return the rows that are predicted wrongly, in their order; without `ids` they are numbered from 0."""
+        if ids is not None and len(ids) != len(self.y):
+            raise DataError(f"ids must name each of the {len(self.y)} rows; got {len(ids)}")
+        return mistakes(self.y, self.predicted, self.classes, ids)
+
+
+@dataclass(frozen=True)
+class Predictor:
+    """A fitted network, with what its run stores about the data.
+
+    Attributes
+    ----------
+    state : TrainingState
+        Of the run.
+    network : Network
+        The one that predicts: the best, or the last.
+    allow_nonfinite : bool
+        Whether NaN and infinity pass.
+    name : str
+        Name of the estimator, for warnings.
+    """
+
+    state: TrainingState
+    network: Network
+    allow_nonfinite: bool = False
+    name: str = "NNClassifier"
+
+    @classmethod
+    def load(cls, run: str, which: str | None = None, trust: Sequence[str] = ()) -> Self:
+        """Return the predictor of a run; the parameters are those of `restore`."""
+        state, network, settings = restore(run, which, trust=trust)
+        return cls(state, network, settings.get("allow_nonfinite", False))
+
+    def rows(self, x: Any, y: Any = None, csv: Mapping[str, Any] | CSVFormat | None = None) -> Rows:
+        """Return rows as the network was trained on them: columns, axes, images and preprocessing.
+
+        Parameters
+        ----------
+        x, y : object
+            Features and labels, as of `rows_of`.
+        csv : dict or CSVFormat, optional
+            Format of text tables that are named as strings; by default that of the training data.
+
+        Raises
+        ------
+        DataError
+            Where they are not what the network was trained on.
+        """
+        data, architecture = self.state.data, self.network.architecture
+        names = self._feature_names()
+        if isinstance(x, str | Path) and os.path.isdir(os.path.expanduser(os.path.expandvars(x))):
+            mode = {1: "L", 3: "RGB"}.get(architecture.n_in[0])
+            x = ImageFolderReader(x, architecture.n_in[1:], mode) if len(architecture.n_in) == 3 else x
+        rows = rows_of(
+            x,
+            y,
+            allow_nonfinite=self.allow_nonfinite,
+            axes=self.state.spec["fit"].get("axes"),
+            channel=getattr(architecture.placed[0].layer, "channel", None),
+            columns=tuple(names or data.get("columns", ())),
+            csv=self._format(csv),
+        )
+        if names and not feature_names(x) and not rows.reader.columns:
+            # In the words of scikit-learn.
+            text = f"X does not have valid feature names, but {self.name} was fitted with feature names"
+            warnings.warn(text, ArignoteWarning, stacklevel=3)
+        return self._as_trained(rows.as_images(image_of(architecture.layers, architecture.n_in)))
+
+    def proba(self, rows: Rows) -> NDArray[Any]:
+        """Return the probability of each class, float32 (rows, n_classes)."""
+        no_labels = np.zeros(len(rows), dtype=np.int64)
+        with self._seeds_kept(), closing(in_order(self.network, rows, no_labels)) as batches:
+            return predict_proba(self.network, (x for x, _ in batches), self.state.rng)
+
+    def score(
+        self, given: Given, names: Sequence[str] = (), *, part: str | None = None, with_proba: bool = False
+    ) -> Scored:
+        """Compute losses and metrics in one pass over the rows.
+
+        Parameters
+        ----------
+        given : Given
+            Data with labels; with `part`, as it was given to `fit`.
+        names : sequence of str
+            Of losses and metrics.
+        part : "train", "valid" or "test", optional
+            Score only these rows of the run.
+        with_proba : bool
+            Whether to keep the probabilities for a confusion matrix, too; metrics keep them in any case.
+
+        Warns
+        -----
+        ArignoteWarning
+            As of `NNClassifier.evaluate`.
+        """
+        classes = self.state.class_labels
+        losses = {name: build("loss", name) for name in names if is_loss(name)}
+        metrics = [name for name in names if not is_loss(name)]
+        for name in metrics:
+            check_metric(name, len(classes))
+        rows, y = self._labelled(given, part)
+        kept: list[NDArray[Any]] | None = [] if metrics or with_proba else None
+        # With the numbers of `proba`, where a layer of the user draws: the scores are those of the predictions.
+        with self._seeds_kept(), closing(in_order(self.network, rows, y)) as batches:
+            values = Scorer(self.network, losses)(batches, seed=self.state.rng, purpose="predict", keep=kept)
+        proba = None if kept is None else np.concatenate(kept)
+        if proba is not None:
+            values |= {name: score_of(name, proba, y) for name in metrics}
+        return Scored({name: values[name] for name in names}, classes, y, proba)
+
+    def _labelled(self, given: Given, part: str | None) -> tuple[Rows, NDArray[np.int64]]:
+        """Return rows with labels, as the network was trained on them, and their class numbers."""
+        layers, n_in = self.network.architecture.layers, self.network.architecture.n_in
+        if part is None:
+            rows = self.rows(given.x, given.y, given.csv)
+            if rows.y is not None and rows.index is None:
+                same = replace(given, x=Data(rows.reader, rows.y, axes=rows.axes), y=None)
+                # An array of training rows alone is given for their scores; in a file they may be a surprise.
+                all_too = isinstance(given.x, str | Path | Data)
+                warn_of_training_rows(self.state, rows, as_layers_say(same, layers, n_in), all_too=all_too)
+        else:
+            x = columns_in_order(given.x, self._feature_names(), "X")
+            given = replace(as_layers_say(given, layers, n_in), x=x, csv=self._format(given.csv))
+            rows = self._as_trained(rows_of_part(self.state, given, part))
+        if rows.y is None:
+            raise DataError("labels are needed: give X and y")
+        return rows, encode_labels(rows.y, self.state.class_labels, part or "X")
+
+    def _format(self, csv: Mapping[str, Any] | CSVFormat | None) -> Any:
+        """Return the format of text tables: as given, or that which was given for the training data."""
+        return self.state.data.get("csv") if csv is None else csv
+
+    def _feature_names(self) -> list[str]:
+        return [str(name) for name in self.state.data.get("feature_names", ())]
+
+    def _as_trained(self, rows: Rows) -> Rows:
+        """Return rows with the preprocessing of the run; DataError where their shape is not that of the network."""
+        if steps := self.state.spec["fit"].get("preprocess"):
+            rows = replace(rows, preprocess=partial(Pipeline(steps).apply, self.state.preprocess))
+        found, expected = rows.n_in, tuple(self.network.architecture.n_in)
+        if found != expected:
+            told = f"an example of X must have shape {expected}; got {found}"
+            raise DataError(told + axes_hint(found, expected))
+        return rows
+
+    def _seeds_kept(self) -> AbstractContextManager[None]:
+        """Return a context that puts global generators back, where a layer of the user may draw from them."""
+        return seeds_kept(self.network.setup.device) if self.network.is_custom else nullcontext()

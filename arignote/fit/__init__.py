@@ -1,0 +1,1 @@
+"""A fit: assembled, run, resumed, checked, tuned."""

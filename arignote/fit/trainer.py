@@ -1,0 +1,198 @@
+"""The loop. It builds nothing and owns nothing: everything is handed to it, ready made."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable, Mapping, Sequence
+from itertools import islice
+from math import isnan, nan
+from typing import Any, Protocol
+
+from arignote.checkpoints.progress import STOP_RULE, Best
+from arignote.checkpoints.schedule import Checkpointer
+from arignote.checkpoints.state import TrainingState
+from arignote.data.batches import Batch, Batches
+from arignote.optim.rules import Rule
+from arignote.optim.stopping import StopRule
+from arignote.preemption.signals import StopAsked
+from arignote.report.events import Event
+from arignote.streams import stream_seed
+
+__all__ = ["Score", "Trainer"]
+
+
+class Step(Protocol):
+    """One update from one batch, or from several that count as one; returns the mean loss, on the device."""
+
+    def __call__(self, parts: Sequence[Any], *, lr: float, momentum: float, n: int) -> Any: ...
+
+
+Score = Callable[[int], dict[str, float]]
+
+
+class Trainer:
+    """Runs epochs.
+
+    Parameters
+    ----------
+    step : Step
+        One update.
+    prepare : callable
+        Batch, seed of the engine's generators -> what the step takes, where the network lives.
+    batches : Batches
+        What is trained on.
+    rules : dict of str to Rule
+        "lr" and "momentum".
+    validate, score_train, score_test : callable or None
+        Number of validations before this one -> losses by the names of the history's columns; the first of `validate`
+        decides what is best.
+    checkpointer : Checkpointer
+        Keeps the state.
+    heed : callable
+        Raises StopAsked where something asks to stop; called after each batch.
+    n_epochs : int
+        Epochs in all.
+    accumulate : int
+        Batches of an update.
+    stop_rule : StopRule or None
+        What may end training before.
+    train_loss : str
+        Name of the loss that is trained on.
+    validation_frequency : int or None
+        Examples between validations; None: the end of each epoch.
+    observers : sequence of callable
+        Each is called with every `Event`.
+    """
+
+    def __init__(
+        self,
+        *,
+        step: Step,
+        prepare: Callable[[Batch, int], Any],
+        batches: Batches,
+        rules: Mapping[str, Rule],
+        validate: Score | None,
+        score_train: Score | None,
+        score_test: Score | None,
+        checkpointer: Checkpointer,
+        heed: Callable[[], None],
+        n_epochs: int,
+        accumulate: int,
+        stop_rule: StopRule | None,
+        train_loss: str,
+        validation_frequency: int | None,
+        observers: Sequence[Callable[[Event], None]],
+    ):
+        self.step, self.prepare, self.batches, self.rules = step, prepare, batches, rules
+        self.validate, self.score_train, self.score_test = validate, score_train, score_test
+        self.checkpointer, self.heed = checkpointer, heed
+        self.accumulate, self.stop_rule = accumulate, stop_rule
+        self.n_epochs, self.train_loss, self.validation_frequency = n_epochs, train_loss, validation_frequency
+        self.observers = observers
+        self._clock = time.perf_counter()
+
+    def run(self, state: TrainingState) -> TrainingState:
+        """Train until `n_epochs` are done, or until told to stop. `state` may be fresh or from a checkpoint."""
+        self._clock = time.perf_counter()
+        try:
+            if state.progress.validation_due:
+                self._validate(state, state.progress.epoch)
+            while state.progress.epoch < self.n_epochs and not state.progress.ended:
+                self.heed()
+                self._train_epoch(state)
+                self._finish_epoch(state)  # history, rules, best: before anything is saved
+                self.checkpointer.after_epoch(state)
+        except StopAsked as asked:
+            state.progress.stopped_by = asked.reason
+        self.checkpointer.finish(state)
+        return state
+
+    def _train_epoch(self, state: TrainingState) -> None:
+        """Train on what is left of the epoch, `accumulate` batches at a time."""
+        with contextlib.closing(self.batches.epoch(state.progress.epoch, start=state.progress.batch)) as left:
+            while batches := list(islice(left, self.accumulate)):
+                self._step(state, batches)
+                self.checkpointer.after_batch(state)
+                self.heed()
+
+    def _step(self, state: TrainingState, batches: list[Batch]) -> None:
+        """Update the network; a validation belongs to the step that it follows."""
+        progress, n_rows = state.progress, sum(len(batch.y) for batch in batches)
+        loss = self.step(
+            [self.prepare(batch, stream_seed(state.rng, "step", progress.epoch, batch.index, 0)) for batch in batches],
+            lr=state.rules["lr"].value,
+            momentum=state.rules["momentum"].value,
+            n=progress.n_updates + 1,
+        )
+        state.epoch_loss.add_(loss, alpha=n_rows)
+        before = progress.examples_seen
+        progress.batch = batches[-1].index + 1
+        progress.n_updates += 1
+        progress.examples_seen += n_rows
+        progress.epoch_examples += n_rows
+        if self.observers:
+            self._tell("batch", state, progress.epoch + 1)
+        frequency = self.validation_frequency
+        if frequency is not None and progress.examples_seen // frequency > before // frequency:
+            progress.validation_due = True
+            self._validate(state, progress.epoch)
+
+    def _finish_epoch(self, state: TrainingState) -> None:
+        progress = state.progress
+        if self.validation_frequency is None:
+            self._validate(state, progress.epoch + 1)
+        progress.epoch, progress.batch, progress.epoch_examples = progress.epoch + 1, 0, 0
+        state.epoch_loss.zero_()
+        for name, rule in self.rules.items():
+            state.rules[name] = rule.after_epoch(state.rules[name], progress.n_validations, progress.epoch)
+        if self.stop_rule is not None and state.best is not None:
+            loss = next(value for name, value in state.history.record(-1).items() if name.startswith("valid_"))
+            progress.ended = self.stop_rule.ends(progress.n_validations, state.best.n_rows, loss)
+            progress.stopped_by = STOP_RULE if progress.ended else None
+
+    def _validate(self, state: TrainingState, complete_epochs: int) -> None:
+        """Score the network, then change the state: a row of the history, the best network, the rules."""
+        progress = state.progress
+        epoch = progress.epoch + 1
+        row = {"epoch": float(epoch), "examples_seen": float(progress.examples_seen)}
+        row[f"train_{self.train_loss}"] = float(state.epoch_loss) / max(progress.epoch_examples, 1)
+        if self.score_train is not None:
+            row |= self.score_train(progress.n_validations)
+        losses = self.validate(progress.n_validations) if self.validate is not None else {}
+        loss = next(iter(losses.values()), nan)
+        row |= losses
+        is_best = bool(losses) and (state.best is None or _is_better(loss, state.best.value))
+        if self.score_test is not None:
+            tested = self.score_test(progress.n_validations) if is_best or not losses else None
+            row |= tested if tested is not None else dict.fromkeys(self._test_columns(state), nan)
+        now = time.perf_counter()
+        row |= {"learning_rate": state.rules["lr"].value, "momentum": state.rules["momentum"].value}
+        row["seconds"], self._clock = now - self._clock, now
+        # Nothing above changes the state: a stop in mid-validation leaves it still to be done.
+        progress.validation_due = False
+        progress.n_validations += 1
+        state.history.append(row)
+        if is_best:
+            network = {name: t.detach().cpu().numpy().copy() for name, t in state.network.items()}
+            state.best = Best(loss, epoch, progress.examples_seen, len(state.history), network=network)
+        for name, rule in self.rules.items():
+            after = rule.after_validation(state.rules[name], progress.n_validations, complete_epochs, loss)
+            state.rules[name] = after
+        self._tell("validation", state, epoch, state.history.record(-1) if self.observers else {}, is_best)
+
+    @staticmethod
+    def _test_columns(state: TrainingState) -> list[str]:
+        return [name for name in state.history.names if name.startswith("test_")]
+
+    def _tell(
+        self, kind: str, state: TrainingState, epoch: int, record: Mapping[str, Any] | None = None, best: bool = False
+    ) -> None:
+        event = Event(kind, epoch, self.n_epochs, state.progress.batch, self.batches.n_batches, record or {}, best)
+        for observer in self.observers:
+            observer(event)
+
+
+def _is_better(loss: float, best: float) -> bool:
+    """Return whether a loss is lower than the best so far; any number is better than a NaN."""
+    return loss < best or (isnan(best) and not isnan(loss))

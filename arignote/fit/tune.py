@@ -1,0 +1,115 @@
+"""How fast a step of a config is with each setup of the engine, measured on its data."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, replace
+from itertools import product
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from arignote.data.batches import Batches
+from arignote.data.prepared import prepare
+from arignote.engine.feed import moved
+from arignote.engine.network import Network
+from arignote.engine.session import session
+from arignote.engine.setup import Setup, available_threads, has_filters, setup_for
+from arignote.engine.step import TrainingStep
+from arignote.fit.fitting import as_layers_say, of_config
+from arignote.layers.architecture import Architecture, declare
+from arignote.registry import build
+from arignote.spec.run_spec import RunSpec
+
+__all__ = ["Measured", "chosen", "measure"]
+
+# Another setup than that of the rules must be faster by so much: less is noise.
+WORTH = 1.05
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A setup, and what a step takes with it.
+
+    Attributes
+    ----------
+    settings : dict
+        As `fit` takes them.
+    seconds : float
+        Of one step, the median of rounds.
+    is_default : bool
+        Whether it is what the rules of shapes choose.
+    """
+
+    settings: dict[str, Any]
+    seconds: float
+    is_default: bool
+
+
+def measure(spec: RunSpec, base: Path, n_rounds: int = 7, round_seconds: float = 0.1) -> list[Measured]:
+    """Return what a step takes with each setup that may suit a config, the setups in turn in every round.
+
+    Parameters
+    ----------
+    spec : RunSpec
+        With data; its precision stays, which decides the numbers.
+    base : Path
+        Folder of relative paths of data.
+    n_rounds : int
+        Rounds of all setups.
+    round_seconds : float
+        Time of a setup in a round.
+    """
+    assert spec.data is not None
+    only_train = spec.data.model_copy(update={"valid": None, "test": None})
+    spec = spec.model_copy(update={"data": only_train})
+    layers, given, settings = of_config(spec, base, n_threads=None, channels_last="auto", compile=False)
+    prepared, settings = prepare(as_layers_say(given, layers), settings, seed=0)
+    rows, labels = prepared.parts["train"]
+    architecture = declare(layers, rows.n_in, len(prepared.classes))
+    batch = next(iter(Batches(rows, labels, seed=0, batch_size=settings.batch_size).epoch(0)))
+    default = setup_for(architecture, settings)
+    steps: dict[Setup, TrainingStep] = {}
+    for setup in _candidates(architecture, default):
+        network = Network(architecture, setup)
+        network.initialise(0)
+        network.train()
+        step = TrainingStep(network, build("loss", settings.train_loss), settings.sgd_type)
+        # What would not be compiled is what is there already.
+        steps.setdefault(step.setup, step)
+    found: dict[Setup, list[float]] = {setup: [] for setup in steps}
+    lr, momentum = settings.sgd_type.default_lr, settings.sgd_type.default_momentum
+    for number in range(n_rounds + 1):
+        for setup, step in steps.items():
+            with session(setup):
+                part = moved(batch, 0, step.network.device)
+                began, n = time.perf_counter(), 0
+                while n == 0 or time.perf_counter() - began < round_seconds:
+                    float(step([part], lr=lr, momentum=momentum, n=n + 1))
+                    n += 1
+                # The first round loads, compiles and warms up.
+                found[setup] += [(time.perf_counter() - began) / n] if number else []
+    return [
+        Measured(
+            {"n_threads": setup.n_threads, "channels_last": setup.channels_last, "compile": setup.compile},
+            median(seconds),
+            setup == default,
+        )
+        for setup, seconds in found.items()
+    ]
+
+
+def _candidates(architecture: Architecture, default: Setup) -> list[Setup]:
+    threads = sorted({1, available_threads()}) if default.device == "cpu" else [default.n_threads]
+    lasts = [False, True] if has_filters(architecture) else [False]
+    return [
+        replace(default, n_threads=n, channels_last=last, compile=compiled)
+        for n, last, compiled in product(threads, lasts, (False, True))
+    ]
+
+
+def chosen(measured: list[Measured]) -> Measured:
+    """Return the fastest, or what the rules choose where that is as fast but for noise."""
+    fastest = min(measured, key=lambda one: one.seconds)
+    default = next(one for one in measured if one.is_default)
+    return fastest if default.seconds > WORTH * fastest.seconds else default

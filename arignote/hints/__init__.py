@@ -1,0 +1,1 @@
+"""What to write instead of words and values that are nearly right."""

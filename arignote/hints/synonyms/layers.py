@@ -1,0 +1,142 @@
+"""Words for layers and their parameters."""
+
+from arignote.hints.advice import Target
+from arignote.hints.synonyms.table import part, rows
+
+__all__ = ["ROWS"]
+
+_DENSE = part("FCLayer", n_units=64)
+_CONV = part("ConvLayer", n_output_maps=32, filter_shape=3)
+_POOL = part("MaxPool2DLayer", pool_shape=2)
+_DROPOUT = part("DropoutLayer", dropout_p=0.5)
+_OUTPUT = part("ClassificationOutputLayer")
+
+ROWS = (
+    *rows(
+        "layer",
+        (
+            "units num_units n_neurons neurons nodes n_nodes out_features n_out n_hidden hidden hidden_units",
+            Target("n_units"),
+        ),
+        (
+            "filters num_filters n_filters kernels n_kernels out_channels channels n_maps units num_units",
+            Target("n_output_maps"),
+        ),
+        (
+            "units num_units n_units n_out out_features n_outputs num_classes nb_classes nclasses classes",
+            Target("n_classes"),
+        ),
+        ("kernel_size filter_size kernel_shape kernel window", Target("filter_shape")),
+        ("pool_size poolsize kernel_size kernel ds window size", Target("pool_shape")),
+        ("strides pool_stride step", Target("stride")),
+        (
+            "pool_shape pool_size poolsize",
+            _POOL,
+            "A convolution does not pool: put {} after this layer",
+            "filter_shape",
+        ),
+        (
+            "padding pad border_mode",
+            [],
+            "There is no padding: each window lies within the image ('valid'). Leave it out",
+            "stride",
+        ),
+        ("p prob rate drop drop_prob dropout dropout_rate", Target("dropout_p")),
+        ("dropout dropout_p dropout_rate drop_rate", _DROPOUT, "Put {} after this layer"),
+        (
+            "batch_norm batchnorm batch_normalize batch_normalization normalize",
+            part("BatchNormLayer"),
+            "Put {} after this layer",
+        ),
+        ("act nonlinearity activation_fn activation_function act_fn transfer", Target("activation")),
+        ("activation nonlinearity", [], "Leave it out: the output is a softmax", "n_classes"),
+        ("bias with_bias use_biases", Target("use_bias")),
+        ("weight_decay l2_reg kernel_regularizer regularizer reg alpha", Target("l2", 0.001)),
+        ("l1_reg", Target("l1", 0.001)),
+        ("max_norm kernel_constraint constraint", Target("maxnorm", 3.0)),
+        ("kernel_initializer weight_init weights init initializer w_init", Target("W", "he_normal")),
+        ("bias_initializer b_init", Target("b", 0.0)),
+        ("trainable freeze frozen requires_grad", Target("fix_params", True)),
+        ("eps", Target("epsilon")),
+        (
+            "momentum",
+            Target("alpha", 0.1),
+            "Write {}, the weight of a batch: the momentum of PyTorch, 1 - momentum of Keras",
+        ),
+        ("std stddev noise scale", Target("sigma")),
+        ("k num_pieces n_pieces pool_size", Target("maxout_k")),
+        ("shape input_shape input_size batch_input_shape", Target("n_in")),
+        (
+            "in_features in_channels input_shape input_dim input_size n_in",
+            [],
+            "Leave it out: the layer takes the shape of what comes in",
+        ),
+        ("id label", Target("name")),
+    ),
+    *rows(
+        "layer name",
+        (
+            "Dense Linear FullyConnected FullConnection Hidden InnerProduct MLP add_fully_connected add_hidden",
+            _DENSE,
+        ),
+        ("Conv2d Conv2D Convolution2D Convolution add_convolution", _CONV),
+        ("ConvPool add_conv_pool", [_CONV, _POOL], "Write {}, then {}"),
+        ("MaxPooling2D MaxPooling MaxPool Pool2D Pool Pooling", _POOL),
+        (
+            "AveragePooling2D AvgPool2d AveragePool2D",
+            [_POOL, part("GlobalAveragePoolLayer")],
+            "There is no average over windows; there are {} and {}",
+        ),
+        (
+            "GlobalAveragePooling2D GlobalAvgPool2D GlobalAvgPool AdaptiveAvgPool2d GlobalPool",
+            part("GlobalAveragePoolLayer"),
+        ),
+        ("Dropout1d Dropout2d SpatialDropout2D AlphaDropout add_dropout", _DROPOUT),
+        (
+            "BatchNorm1d BatchNorm2d BatchNormalization BatchNormalisation add_batch_normalization",
+            part("BatchNormLayer"),
+        ),
+        ("MaxoutDense Maxout FeaturePool", part("FCMaxoutLayer", n_units=64)),
+        ("NIN NetworkInNetwork", part("MLPConvLayer", n_output_maps=32, filter_shape=3, n_units=[32])),
+        (
+            "Flatten Flattening",
+            [_DENSE, _OUTPUT],
+            "Leave it out: {} and {} flatten their input by themselves",
+        ),
+        ("Reshape", part("InputImageLayer", n_pixels=28), "Flat rows become images where the list begins with {}"),
+        (
+            "ReLU Activation PReLU LeakyReLU Tanh Sigmoid ELU GELU Nonlinearity add_nonlinearity",
+            Target("", ["FCLayer", {"n_units": 64, "activation": "relu"}]),
+            "An activation is a parameter of the layer before it: {}",
+        ),
+        (
+            "Softmax LogSoftmax Output LogisticRegression SoftmaxOutput CrossEntropy add_logistic",
+            _OUTPUT,
+            "End the list with {}, whose output is a softmax",
+        ),
+        ("Image InputImages", part("InputImageLayer", n_pixels=28)),
+    ),
+    *rows(
+        "activation name",
+        ("rectify rectifier relu6", Target("", "relu")),
+        ("leaky_relu lrelu leaky_rectify LeakyReLU", Target("", "prelu")),
+        ("identity none id", Target("", "linear")),
+        ("logistic", Target("", "sigmoid")),
+        (
+            "softmax log_softmax",
+            _OUTPUT,
+            "End the list with {}, whose output is a softmax",
+        ),
+    ),
+    *rows(
+        "initializer name",
+        ("xavier xavier_uniform glorotuniform", Target("", "glorot_uniform")),
+        ("xavier_normal", Target("", "glorot_normal")),
+        ("kaiming kaiming_normal", Target("", "he_normal")),
+        ("kaiming_uniform", Target("", "he_uniform")),
+        ("zeros zero", part("constant", value=0.0)),
+        ("ones one", part("constant", value=1.0)),
+        ("random_normal randn gaussian", part("normal", std=0.01)),
+        ("random_uniform rand", part("uniform", range=0.01)),
+    ),
+)

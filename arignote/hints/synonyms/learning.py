@@ -1,0 +1,102 @@
+"""Words for losses, updaters, rules, preprocessing and augmentation."""
+
+from arignote.hints.advice import Target
+from arignote.hints.synonyms.table import fit, part, rows, top
+
+__all__ = ["ROWS"]
+
+_DECAY = {"rule": "stalled", "initial_value": 0.1, "multiply_by": 0.25, "interval": 5}
+
+ROWS = (
+    *rows(
+        "loss name",
+        (
+            "crossentropy CrossEntropyLoss NLLLoss log_loss logloss categorical_crossentropy "
+            "sparse_categorical_crossentropy binary_crossentropy bce BCELoss BCEWithLogitsLoss softmax",
+            Target("", "nll"),
+        ),
+        (
+            "mse MSELoss mean_squared_error squared squared_error l2_loss mae l1_loss mean_absolute_error",
+            [Target("", "nll"), Target("", "error")],
+            "There is no regression so far; the losses of classification are {} and {}",
+        ),
+    ),
+    *rows(
+        "updater",
+        (
+            "lr learning_rate eta learning_rate_init",
+            fit("lr_rule"),
+            "The learning rate has a setting of its own: write {}",
+        ),
+        ("weight_decay l2 decay_rate l2_reg", top("layer_defaults", {"l2": 0.001}), "Write {}, or l2 in a layer"),
+        ("eps", Target("epsilon")),
+        ("alpha decay", Target("rho")),
+        ("beta_1 b1 betas", Target("beta1", 0.9)),
+        ("beta_2 b2", Target("beta2", 0.999)),
+        ("mu", Target("momentum")),
+        ("momentum nesterov", part("nag", momentum=0.9)),
+        (
+            "rule schedule scheduler",
+            fit("lr_rule", _DECAY),
+            "A rule of the learning rate is a setting of its own: write {}",
+        ),
+    ),
+    *rows(
+        "updater name",
+        ("sgd_momentum momentum_sgd SGDMomentum classical_momentum", part("momentum", momentum=0.9)),
+        ("nesterov_momentum nesterov_sgd sgd_nesterov", part("nag", momentum=0.9)),
+        ("lbfgs", Target("", "adam"), "Updaters take one batch at a time; write {}"),
+    ),
+    *rows(
+        "rule",
+        ("value lr learning_rate initial_lr base_lr start initial momentum", Target("initial_value")),
+        ("factor gamma decay decay_rate multiplier multiply", Target("multiply_by")),
+        ("patience step_size step_every every n_validations", Target("interval")),
+        ("milestones steps epochs boundaries", Target("schedule", [10, 20])),
+        ("min_lr eta_min final end minimum min max maximum end_lr", Target("final_value")),
+        ("decrement decrease subtract", Target("decrease_by")),
+    ),
+    *rows(
+        "rule name",
+        (
+            "ReduceLROnPlateau reduce_on_plateau plateau adaptive",
+            part("stalled", initial_value=0.1, multiply_by=0.25, interval=5),
+        ),
+        ("StepLR step step_decay", part("fixed", initial_value=0.1, multiply_by=0.1, interval=10)),
+        ("MultiStepLR multistep piecewise", part("fixed", initial_value=0.1, multiply_by=0.1, schedule=[10, 20])),
+        (
+            "ExponentialLR exponential ExponentialDecay exp invscaling",
+            part("fixed", initial_value=0.1, multiply_by=0.95, interval=1),
+        ),
+        ("none", Target("", "const")),
+    ),
+    *rows(
+        "stop_rule",
+        ("patience n epochs n_iter_no_change n_validations rounds", Target("interval")),
+        ("target threshold loss goal", Target("value")),
+    ),
+    *rows(
+        "stop_rule name",
+        ("patience early_stopping EarlyStopping early_stop no_improvement", part("stalled", interval=10)),
+        ("target threshold", part("reached", value=0.1)),
+    ),
+    *rows(
+        "preprocess name",
+        ("StandardScaler standardize normalize normalise zscore Normalization", part("Standardise")),
+        ("MinMaxScaler min_max", part("MinMax")),
+        ("PCA ZCA whitening", part("Whiten")),
+        ("ToTensor rescale Rescaling divide", part("Scale", divide_by=255)),
+    ),
+    *rows(
+        "augmentation name",
+        ("RandomHorizontalFlip RandomFlip HorizontalFlip Mirror", part("Flip", p=0.5)),
+        ("RandomVerticalFlip VerticalFlip", part("Flip", horizontal=False, vertical=True)),
+        ("RandomCrop", part("Crop", size=28)),
+        ("RandomRotation Rotation", part("Rotate", max_degrees=10)),
+        ("RandomTranslation Translate RandomShift", part("Shift", max_shift=2)),
+        ("RandomZoom", part("Zoom", min=0.9, max=1.1)),
+        ("RandomErasing Erase", part("Cutout", size=8)),
+        ("GaussianNoise", part("Noise", sigma=0.1)),
+        ("ColorJitter RandomBrightness", part("Brightness", max_delta=0.1)),
+    ),
+)

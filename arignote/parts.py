@@ -1,0 +1,13 @@
+"""The one place where every part is registered: importing it imports each module that declares parts."""
+
+from arignote.data import augmentation, preprocess, transforms
+from arignote.layers import activations, conv, dense, initializers, noise, norm, output, pool, shape
+from arignote.optim import losses, rules, stopping, updaters
+
+__all__: list[str] = []
+
+_MODULES = (
+    *(activations, initializers, conv, dense, noise, norm, output, pool, shape),
+    *(losses, rules, stopping, updaters),
+    *(augmentation, preprocess, transforms),
+)

@@ -1,0 +1,125 @@
+"""Faults that pydantic finds in parameters and settings, as complaints in the words of a config."""
+
+from __future__ import annotations
+
+from typing import Any, get_args
+
+from pydantic import BaseModel, ValidationError
+
+from arignote.errors import Complaint, ConfigError, did_you_mean, nearest
+from arignote.hints.advice import Advice
+from arignote.hints.mistakes import key_with_value, way_out
+from arignote.registry.plain_values import plain
+
+__all__ = ["complaints_of"]
+
+_WORDS = {
+    "int_type": "an integer",
+    "float_type": "a number",
+    "finite_number": "a finite number",
+    "bool_type": "true or false",
+    "string_type": "text",
+    "string_pattern_mismatch": "a name without dots, slashes and a blank in front",
+    "list_type": "a list",
+    "tuple_type": "a list",
+    "dict_type": "a mapping",
+}
+_BOUNDS = {
+    "greater_than_equal": (">=", "ge"),
+    "greater_than": (">", "gt"),
+    "less_than_equal": ("<=", "le"),
+    "less_than": ("<", "lt"),
+}
+
+
+def complaints_of(fault: ValidationError, cls: type[BaseModel]) -> list[Complaint]:
+    """Return the findings of pydantic as complaints, in our words.
+
+    Parameters
+    ----------
+    fault : ValidationError
+        Raised by a model.
+    cls : type of BaseModel
+        The model; its fields are the parameters that are known.
+
+    Returns
+    -------
+    list of Complaint
+        One for each parameter that is wrong: its name, what it must be, what was got, what to write instead.
+    """
+    places: dict[tuple[str | int, ...], list[Any]] = {}
+    unknown = [str(error["loc"][-1]) for error in fault.errors() if error["type"] == "extra_forbidden"]
+    # One word for what is misspelt: not that the right one is missing too.
+    meant = {key for word in unknown for key in _meant(word, cls)}
+    for error in fault.errors():
+        if error["type"] == "missing" and error["loc"][-1] in meant:
+            continue
+        path: tuple[str | int, ...] = tuple(error["loc"])
+        name = _name(path, cls)
+        places.setdefault(path[: path.index(name) + 1] if name in path else path, []).append(error)
+    found: list[Complaint] = []
+    for path, errors in places.items():
+        # A union reports each of its branches: those that came furthest tell what is wrong.
+        errors = [error for error in errors if _reach(error) == max(map(_reach, errors))]
+        found += _complaints(path, _name(path, cls), errors, cls)
+    return found
+
+
+def _advice(word: str, cls: type[BaseModel]) -> Advice | None:
+    """Return what to write instead of a parameter that the class lacks, where other libraries have the word."""
+    # The table of synonyms is loaded where a message is built.
+    from arignote.hints.synonyms import advice_on
+
+    return advice_on(getattr(cls, "kind", ""), word, cls.model_fields)
+
+
+def _meant(word: str, cls: type[BaseModel]) -> list[str | None]:
+    """Return the parameters of a class that a word stands for."""
+    advice = _advice(word, cls)
+    return [target.key for target in advice.targets] if advice else [nearest(word, cls.model_fields)]
+
+
+def _name(path: tuple[str | int, ...], cls: type[BaseModel]) -> str:
+    """Return the parameter that a path leads to."""
+    fields = [p for p in path if isinstance(p, str) and p in cls.model_fields]
+    return fields[0] if fields else str(path[-1]) if path else ""
+
+
+def _reach(error: Any) -> tuple[int, bool]:
+    """Return how far into a value its check came: where it lies, and whether it is of the right type."""
+    return len(error["loc"]), error["type"] in _BOUNDS
+
+
+def _complaints(path: tuple[str | int, ...], name: str, errors: list[Any], cls: type[BaseModel]) -> list[Complaint]:
+    error = errors[-1]
+    kind, got, cause = error["type"], plain(error.get("input")), error.get("ctx", {}).get("error")
+    if isinstance(cause, ConfigError):
+        return list(cause.under(*path).complaints)
+    if cause is not None:
+        told = f"{name} {cause}" if str(cause).startswith("must") else f"{name}: {cause}" if name else str(cause)
+        return [Complaint(path, told)]
+    if kind == "extra_forbidden":
+        advice = _advice(name, cls) or key_with_value(name, cls.model_fields)
+        hint = "" if advice else f". {did_you_mean(name, cls.model_fields)}"
+        return [Complaint(path, f"unknown parameter {name!r}{hint}", advice=advice and advice.about(got))]
+    if kind == "missing" and error["loc"] == path:
+        return [Complaint(path[:-1], f"{name} must be given")]
+    expected = " or ".join(dict.fromkeys(_expected(error, name, cls) for error in errors))
+    return [Complaint(path, f"{name} must be {expected}; got {got!r}{way_out(expected, got)}")]
+
+
+def _expected(error: Any, name: str, cls: type[BaseModel]) -> str:
+    """Return what a value must be, as one finding has it."""
+    kind, context = error["type"], error.get("ctx", {})
+    if kind in _BOUNDS:
+        sign, key = _BOUNDS[kind]
+        return f"{'an integer' if isinstance(context[key], int) else 'a number'} {sign} {context[key]}"
+    if kind in ("missing", "too_long"):
+        return f"a list of {context['max_length'] if kind == 'too_long' else error['loc'][-1] + 1}"
+    if kind == "too_short":
+        return f"a list of at least {context['min_length']}"
+    if kind == "model_type":
+        field = cls.model_fields[name].annotation
+        section = next(c for c in (field, *get_args(field)) if getattr(c, "__name__", "") == context["class_name"])
+        return f"a mapping ({', '.join(section.model_fields)})"
+    return _WORDS.get(kind) or str(context.get("expected", error["msg"]))

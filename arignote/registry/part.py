@@ -1,0 +1,267 @@
+"""Parts: whatever a user declares as ``[Name, {params}]``, and how it is built.
+
+A part is a frozen pydantic model: its keyword arguments are its schema. `register` puts a class under its name,
+`build` makes a part from a spec and reports every fault at once, `dump` gives the spec back.
+"""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from functools import partial
+from typing import Annotated, Any, ClassVar, TypeVar
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, ValidationError, model_validator
+
+from arignote.errors import Complaint, ConfigError, did_you_mean
+from arignote.hints.mistakes import spec_in_form
+from arignote.registry.complaints import complaints_of
+from arignote.registry.part_type import OfTheClass, PartType, parameters_of
+from arignote.registry.plain_values import plain
+
+__all__ = [
+    "Count",
+    "Finite",
+    "NonNegative",
+    "Pair",
+    "Part",
+    "Positive",
+    "Probability",
+    "as_pair",
+    "build",
+    "completed",
+    "dump",
+    "is_custom",
+    "names",
+    "only_trusting",
+    "part_name",
+    "part_of",
+    "plain",
+    "register",
+]
+
+
+class Part(BaseModel, metaclass=PartType):
+    """What every declared part is: frozen, typed, and refusing what it does not know."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, arbitrary_types_allowed=True)
+    kind: ClassVar[str]
+
+    @model_validator(mode="before")
+    @classmethod
+    def _plain(cls, values: Any) -> Any:
+        return plain(values)
+
+    @classmethod
+    def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
+        super().__pydantic_init_subclass__(**kwargs)
+        cls.__signature__ = OfTheClass()  # type: ignore[assignment]
+        cls.__doc__ = parameters_of(cls)
+
+    @classmethod
+    def _refused(cls, fault: ValidationError) -> ConfigError:
+        """Return a fault of the parameters in our words."""
+        return ConfigError(complaints_of(fault, cls))
+
+
+def as_pair(value: Any) -> Any:
+    """Return a list as a tuple, and one number for both."""
+    value = plain(value)
+    if isinstance(value, int | float):
+        return value, value
+    if not isinstance(value, list):
+        hint = ". Write a list with brackets: [3, 3]" if isinstance(value, str) and value.startswith("(") else ""
+        raise ValueError(f"must be a number or a list of two; got {value!r}{hint}")
+    return tuple(value)
+
+
+Count = Annotated[int, Field(ge=1)]
+Positive = Annotated[float, Field(gt=0)]
+NonNegative = Annotated[float, Field(ge=0)]
+Finite = Annotated[float, Field(allow_inf_nan=False)]
+Probability = Annotated[float, Field(ge=0, lt=1)]
+Pair = Annotated[tuple[Count, Count], BeforeValidator(as_pair)]
+
+_PARTS: dict[str, dict[str, type[Part]]] = {}
+P = TypeVar("P", bound=Part)
+
+
+def register(*aliases: str, name: str = "") -> Callable[[type[P]], type[P]]:
+    """Put a class into the registry of its kind, under its name and `aliases` (case does not matter)."""
+
+    def put(cls: type[P]) -> type[P]:
+        table = _PARTS.setdefault(cls.kind, {})
+        for word in (name or cls.__name__, *aliases):
+            if table.setdefault(word, cls) is not cls:
+                raise RuntimeError(f"{cls.kind} {word!r} is registered twice")
+        return cls
+
+    return put
+
+
+def names(kind: str) -> dict[str, type[Part]]:
+    """Return all registered names (aliases too) of a kind, with their classes."""
+    return dict(_PARTS.get(kind, {}))
+
+
+def is_custom(part: Part) -> bool:
+    """Whether a part, or one within it, is code of the user."""
+    if type(part).__module__.partition(".")[0] != __name__.partition(".")[0]:
+        return True
+    return any(is_custom(value) if isinstance(value, Part) else callable(value) for _, value in part)
+
+
+def part_name(part: Part | type[Part]) -> str:
+    """Return the first name under which a part is registered; "module:Name" of one from outside."""
+    cls = part if isinstance(part, type) else type(part)
+    if cls.__module__.partition(".")[0] != __name__.partition(".")[0]:
+        return f"{cls.__module__}:{cls.__qualname__}"
+    return next((word for word, known in _PARTS.get(cls.kind, {}).items() if known is cls), cls.__name__)
+
+
+def find(kind: str, word: Any) -> type[Part]:
+    """Return the class registered under `word`; ConfigError with the nearest name where there is none."""
+    table = _PARTS.get(kind, {})
+    if isinstance(word, str) and ":" in word:
+        return _from_outside(kind, word)
+    if isinstance(word, str):
+        folded = {known.lower(): cls for known, cls in table.items()}
+        for form in (word.lower(), f"{word.lower()}{kind}"):
+            if form in folded:
+                return folded[form]
+        # The table of synonyms is loaded where a message is built.
+        from arignote.hints.synonyms import advice_on
+
+        advice = advice_on(f"{kind} name", word)
+        # Each part under its first name: aliases are found, but not listed.
+        shown = sorted({part_name(cls) for cls in table.values()}, key=str.lower)
+        hint = "" if advice else f". {did_you_mean(word, table, shown)}"
+        raise ConfigError(Complaint((), f"unknown {kind} {word!r}{hint}", advice=advice))
+    raise ConfigError(f"the name of {_a(kind)} must be a string; got {word!r}")
+
+
+# Set while words come from a file: its name, and the modules that may be imported for it.
+_FILE: ContextVar[tuple[str, tuple[str, ...]] | None] = ContextVar("file", default=None)
+
+
+@contextmanager
+def only_trusting(run: str, modules: tuple[str, ...]) -> Iterator[None]:
+    """While words of a checkpoint are read: no module is imported for "module:Name" but these."""
+    token = _FILE.set((run, modules))
+    try:
+        yield
+    finally:
+        _FILE.reset(token)
+
+
+def _from_outside(kind: str, word: str) -> type[Part]:
+    """Return the part "module:Name", a registered class of a module that is imported for it."""
+    module = word.partition(":")[0]
+    for again in (True, False):
+        for cls in _PARTS.get(kind, {}).values():
+            if f"{cls.__module__}:{cls.__qualname__}" == word:
+                return cls
+        if not again or "<" in word or module == "__main__":
+            break
+        run, trusted = _FILE.get() or ("", (module,))
+        if module not in trusted:
+            raise ConfigError(
+                f"{kind} {word!r} is of the module {module!r}, which is not imported because a file names it. "
+                f"If you trust it: NNClassifier.load({run!r}, trust=[{module!r}]), or --trust {module}"
+            )
+        try:
+            importlib.import_module(module)
+        except ImportError as fault:
+            raise ConfigError(f"{kind} {word!r}: {fault}. Is the folder of the module on PYTHONPATH?") from None
+    raise ConfigError(f"{word!r} is not a registered {kind}: it must be a class with the decorator @register()")
+
+
+def _a(kind: str) -> str:
+    return f"{'an' if kind[0] in 'aeiou' else 'a'} {kind}"
+
+
+def split(kind: str, spec: Any) -> tuple[str, dict[str, Any]]:
+    """Take ``"Name"``, ``["Name"]``, ``["Name", {params}]`` or ``{kind: "name", params...}`` apart.
+
+    The key of a stop rule may be "rule", as that of a rule.
+    """
+    if isinstance(spec, str):
+        return spec, {}
+    short = kind.rpartition("_")[2]
+    key = kind if isinstance(spec, Mapping) and kind in spec else short
+    if isinstance(spec, Mapping) and key in spec:
+        return spec[key], {str(k): v for k, v in spec.items() if k != key}
+    if isinstance(spec, list | tuple) and len(spec) in (1, 2):
+        params = spec[1] if len(spec) == 2 else {}
+        if params is None:
+            params = {}
+        if isinstance(params, Mapping):
+            return spec[0], {str(k): v for k, v in params.items()}
+        told = f"the parameters of {spec[0]!r} must be a mapping; got {params!r}"
+    else:
+        told = f"{_a(kind)} must be written [Name, {{parameters}}] or {{{short}: Name, parameters}}; got {spec!r}"
+    raise ConfigError(Complaint((), told, advice=spec_in_form(spec, partial(_is_known, kind), partial(_needed, kind))))
+
+
+def _is_known(kind: str, word: Any) -> bool:
+    """Whether a word is the name of a part; nothing is imported to know it."""
+    folded = {known.lower() for known in _PARTS.get(kind, {})}
+    return isinstance(word, str) and bool({word.lower(), f"{word.lower()}{kind}"} & folded)
+
+
+def _needed(kind: str, word: str) -> list[str]:
+    """Return the parameters that a part must be given."""
+    return [name for name, field in find(kind, word).model_fields.items() if field.is_required()]
+
+
+def build(kind: str, spec: Any) -> Any:
+    """Build a part from its spec; a part that is built already is returned as it is.
+
+    Raises
+    ------
+    ConfigError
+        With every fault of the spec: an unknown name or parameter (and the nearest known one), a wrong type or bound;
+        or what a class of a user's own lacks.
+    """
+    if isinstance(spec, Part) and spec.kind == kind:
+        return spec
+    word, params = split(kind, spec)
+    cls = find(kind, word)
+    if inspect.isabstract(cls):
+        raise ConfigError(f"{kind} {word!r} must define {', '.join(sorted(cls.__abstractmethods__))}")
+    return cls(**params)
+
+
+def dump(part: Part) -> list[Any]:
+    """Return the spec ``[Name, {params}]`` of a part, every parameter written out, plain data only."""
+    return [part_name(part), part.model_dump(mode="json")]
+
+
+def completed(kind: str, spec: list[Any]) -> list[Any]:
+    """Return a spec from a file with the defaults of all parameters that it lacks.
+
+    A file of an earlier version lacks parameters that were added since. A spec that cannot be built in this process,
+    such as one that names a function, keeps the values it has; nothing is imported for it.
+    """
+    with only_trusting("", ()):
+        try:
+            return dump(build(kind, spec))
+        except ConfigError:
+            pass
+        try:
+            word, params = split(kind, spec)
+            return [word, find(kind, word).model_construct().model_dump(mode="json") | params]
+        except ConfigError:
+            return spec
+
+
+def part_of(kind: str, shorthand: Callable[[Any], Any] = lambda value: value, needed: bool = False) -> Any:
+    """Return the field type "a part of this kind" (or None): validated by building it, written as its spec."""
+    return Annotated[
+        Any,
+        BeforeValidator(lambda value: None if value is None and not needed else build(kind, shorthand(value))),
+        PlainSerializer(lambda part: dump(part) if isinstance(part, Part) else part),
+    ]

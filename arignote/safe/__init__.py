@@ -1,0 +1,1 @@
+"""Foreign bytes, read as plain data within bounds: nothing is imported or called because a file says so."""

@@ -1,0 +1,14 @@
+"""Upper bounds of what a file may ask for; beyond them it is refused before memory or time is spent."""
+
+from __future__ import annotations
+
+__all__ = ["LARGEST_COUNT", "MOST_AXES", "MOST_LAYERS", "MOST_THREADS"]
+
+# Layers of one network; the deepest ones that were trained have about a thousand.
+MOST_LAYERS = 10_000
+# The largest machines have about as many cores; the libraries of the engine crash if they cannot start that many threads.
+MOST_THREADS = 1024
+# Epochs, batches, examples: what a float64 of the history represents exactly.
+LARGEST_COUNT = 2**53
+# Axes of an array, as of NumPy.
+MOST_AXES = 32

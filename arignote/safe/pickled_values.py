@@ -1,0 +1,318 @@
+"""What the names in a pickle stand for: plain values built here, inert records, or a refusal; and bounds of a value."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from arignote.safe.arrays import array_of_bytes, array_of_objects, plain_dtype
+
+__all__ = ["Array", "DType", "Name", "PickleError", "Record", "Scope", "check_key", "check_tree"]
+
+# More different keys of one hash than this are made to be slow: each is compared with all before it.
+_MOST_OF_ONE_HASH = 50
+_LARGEST_KEY = 1_000
+
+
+class PickleError(ValueError):
+    """A pickle is broken, exceeds a limit, or names what it must not."""
+
+
+@dataclass(frozen=True)
+class Name:
+    """A name that a pickle has; it is never imported."""
+
+    module: str
+    name: str
+
+
+@dataclass(eq=False)
+class Record:
+    """What stands for an object of a class of the caller's list: class, arguments, state."""
+
+    kind: Name
+    args: tuple[Any, ...] = ()
+    state: Any = None
+
+    def __contains__(self, key: str) -> bool:
+        return isinstance(self.state, dict) and key in self.state
+
+    def __getitem__(self, key: str) -> Any:
+        """Return an entry of the state."""
+        if key not in self:
+            raise PickleError(f"its {self.kind.name} has no entry {key!r}")
+        return self.state[key]
+
+
+@dataclass(eq=False)
+class DType:
+    """A dtype before its state, which holds the byte order."""
+
+    name: str
+    places: list[int] = field(default_factory=list)
+
+
+@dataclass(eq=False)
+class Array:
+    """An array before its state, which holds shape, dtype and values."""
+
+    places: list[int] = field(default_factory=list)
+
+
+class Scope:
+    """The names that a pickle may use, and what calling them gives.
+
+    Parameters
+    ----------
+    records : collection of (module, name)
+        Classes that become a `Record`.
+    most_copied : function
+        How many bytes may be copied into arrays, texts and bytes so far: many copies of one text must not fill memory.
+    """
+
+    def __init__(self, records: Collection[tuple[str, str]], most_copied: Callable[[], int]):
+        self._records, self._most_copied = records, most_copied
+        self._copied = 0
+        self.unfinished = 0
+        # By container: how many keys have which hash.
+        self.hashes: dict[int, dict[int, int]] = {}
+
+    def name(self, module: Any, name: Any) -> Name:
+        if not (isinstance(module, str) and isinstance(name, str)):
+            raise PickleError("is a broken pickle: a name must be text")
+        if (module, name) not in _BUILDERS and (module, name) not in self._records:
+            raise PickleError(
+                f"names {module:.80}.{name:.80}, which it does not need; it was refused and nothing was run"
+            )
+        return Name(module, name)
+
+    def called(self, called: Any, args: Any) -> Any:
+        """Return what stands for ``called(*args)``."""
+        if type(called) is not Name or type(args) is not tuple:
+            raise PickleError("is a broken pickle: only a name can be called, with a tuple")
+        builder = _BUILDERS.get((called.module, called.name))
+        return Record(called, args) if builder is None else builder(self, *args)
+
+    def instance(self, cls: Any, args: Any) -> Record:
+        """Return what stands for a new instance of a class."""
+        if type(cls) is not Name or (cls.module, cls.name) not in self._records or type(args) is not tuple:
+            raise PickleError("makes an instance of what is no known class")
+        return Record(cls, args)
+
+    def built(self, target: Any, state: Any) -> Any:
+        """Return an object with its state set."""
+        if type(target) is Record:
+            target.state = state
+            return target
+        if type(target) is DType:
+            self.unfinished -= 1
+            return _with_order(target.name, state)
+        if type(target) is not Array or type(state) is not tuple or len(state) not in (4, 5):
+            raise PickleError(f"sets a state of a {type(target).__name__}")
+        self.unfinished -= 1
+        shape, dtype, by_columns, values = state[-4:]
+        return self.array(values, dtype, shape, "F" if by_columns else "C")
+
+    def array(self, values: Any, dtype: Any, shape: Any, order: Any) -> NDArray[Any]:
+        if not isinstance(dtype, np.dtype) or order not in ("C", "F"):
+            raise PickleError("is a broken pickle: an array needs a dtype and an order")
+        if dtype.kind == "O":
+            return array_of_objects(values, shape, order)
+        raw = values.encode("latin1") if isinstance(values, str) else values
+        if not isinstance(raw, bytes | bytearray):
+            raise PickleError(f"has an array of numbers made of a {type(raw).__name__}")
+        self.copy(len(raw))
+        return array_of_bytes(raw, dtype, shape, order)
+
+    def copy(self, n_bytes: int) -> None:
+        """Count bytes that are copied."""
+        self._copied += n_bytes
+        if self._copied > self._most_copied():
+            raise PickleError("copies the same bytes again and again, far beyond its own length")
+
+
+def _with_order(name: str, state: Any) -> np.dtype[Any]:
+    """Return a dtype by its name, with the byte order of its state; nothing else of the state is used."""
+    if type(state) is not tuple or len(state) < 5 or any(part is not None for part in state[2:5]):
+        raise PickleError("has a dtype of fields or of shapes; only numbers, booleans and text are read")
+    if name in ("O", "O4", "O8"):
+        return np.dtype(object)
+    return plain_dtype(name, state[1])
+
+
+def _dtype(scope: Scope, name: Any, *_: Any) -> DType:
+    if name not in ("O", "O4", "O8"):
+        plain_dtype(name)
+    scope.unfinished += 1
+    return DType(str(name))
+
+
+def _array(scope: Scope, cls: Any, *_: Any) -> Array:
+    if cls != Name("numpy", "ndarray"):
+        raise PickleError("makes an array of another class than numpy.ndarray")
+    scope.unfinished += 1
+    return Array()
+
+
+def _scalar(scope: Scope, dtype: Any, raw: Any) -> Any:
+    return scope.array(raw, dtype, (1,), "C")[0]
+
+
+def _from_buffer(scope: Scope, raw: Any, dtype: Any, shape: Any, order: Any, *_: Any) -> NDArray[Any]:
+    return scope.array(raw, dtype, shape, order)
+
+
+def _bytes(scope: Scope, value: Any = b"", encoding: str = "latin1") -> bytes:
+    scope.copy(len(value))
+    if isinstance(value, str) and encoding in ("latin1", "latin-1"):
+        return value.encode("latin1")
+    if isinstance(value, bytes | bytearray):
+        return bytes(value)
+    raise PickleError("makes bytes of what is neither text nor bytes")
+
+
+def _bytearray(scope: Scope, *args: Any) -> bytearray:
+    return bytearray(_bytes(scope, *args))
+
+
+def _complex(scope: Scope, real: Any = 0.0, imaginary: Any = 0.0) -> complex:
+    if not all(type(part) in (int, float) for part in (real, imaginary)):
+        raise PickleError("makes a complex number of what is no number")
+    return complex(real, imaginary)
+
+
+def _set(scope: Scope, items: Any = ()) -> set[Any]:
+    return set(_hashable(scope, items))
+
+
+def _frozenset(scope: Scope, items: Any = ()) -> frozenset[Any]:
+    return frozenset(_hashable(scope, items))
+
+
+def _hashable(scope: Scope, items: Any) -> list[Any]:
+    if not isinstance(items, list | tuple):
+        raise PickleError("makes a set of what is no list")
+    for item in items:
+        check_key(item, items, scope)
+    return list(items)
+
+
+def _ordered(scope: Scope, pairs: Any = ()) -> dict[Any, Any]:
+    """Return an OrderedDict as a dict, which keeps its order too."""
+    if not isinstance(pairs, list | tuple):
+        raise PickleError("makes a dict of what is no list")
+    made: dict[Any, Any] = {}
+    for pair in pairs:
+        key, value = pair
+        check_key(key, made, scope)
+        made[key] = value
+    return made
+
+
+def _reconstructed(scope: Scope, cls: Any, *_: Any) -> Record:
+    return scope.instance(cls, ())
+
+
+_CONTAINERS: dict[str, Callable[..., Any]] = {
+    "bytes": _bytes,
+    "bytearray": _bytearray,
+    "complex": _complex,
+    "set": _set,
+    "frozenset": _frozenset,
+}
+_NUMPY: dict[tuple[str, str], Callable[..., Any]] = {
+    ("multiarray", "_reconstruct"): _array,
+    ("multiarray", "scalar"): _scalar,
+    ("numeric", "_frombuffer"): _from_buffer,
+}
+_BUILDERS: dict[tuple[str, str], Callable[..., Any]] = {
+    ("numpy", "dtype"): _dtype,
+    # Only ever an argument.
+    ("numpy", "ndarray"): _dtype,
+    ("_codecs", "encode"): _bytes,
+    ("collections", "OrderedDict"): _ordered,
+    **{(module, "_reconstructor"): _reconstructed for module in ("copyreg", "copy_reg")},
+    **{(module, name): make for module in ("builtins", "__builtin__") for name, make in _CONTAINERS.items()},
+    # NumPy 1 and 2.
+    **{(f"numpy.{core}.{module}", name): make for core in ("core", "_core") for (module, name), make in _NUMPY.items()},
+}
+
+
+def check_key(key: Any, container: object, scope: Scope) -> None:
+    """PickleError where a key has too many parts to be hashed, or too many keys of a container have one hash."""
+    if type(key) in (str, bytes):
+        # Their hashes are drawn anew in each process.
+        return
+    parts = [key]
+    n_parts = 0
+    while parts:
+        part = parts.pop()
+        n_parts += 1
+        if n_parts > _LARGEST_KEY:
+            raise PickleError(f"has a key of more than {_LARGEST_KEY} parts")
+        if type(part) is tuple:
+            parts += part[: _LARGEST_KEY + 1]
+        elif type(part) in (Array, DType):
+            raise PickleError("has a key that is not complete")
+    counts = scope.hashes.setdefault(id(container), {})
+    found = counts[hash(key)] = counts.get(hash(key), 0) + 1
+    if found > _MOST_OF_ONE_HASH:
+        raise PickleError(f"has more than {_MOST_OF_ONE_HASH} keys with the same hash in one container")
+
+
+def _children(value: Any) -> Any:
+    if type(value) is dict:
+        return [*value.keys(), *value.values()]
+    return value.reshape(-1) if type(value) is np.ndarray else value
+
+
+def _is_container(value: Any) -> bool:
+    kind = type(value)
+    return kind in (list, tuple, dict, set, frozenset) or (kind is np.ndarray and value.dtype.kind == "O")
+
+
+def check_tree(root: Any, most_items: int, depth: int, allow_names: bool = False) -> None:
+    """PickleError where containers are too deep, contain themselves, or have too many items counted as they occur.
+
+    Shared containers are counted as often as they occur: whatever copies, prints or writes a value expands them.
+    Records are counted as one item; their arguments and states are checked on their own.
+    """
+    # Of each complete container: items in all, and depth.
+    sizes: dict[int, tuple[int, int]] = {}
+    records: set[int] = set()
+    roots = [root]
+    while roots:
+        stack, open_ = [(roots.pop(), False)], set[int]()
+        while stack:
+            value, is_complete = stack.pop()
+            if type(value) is Record:
+                if id(value) not in records:
+                    records.add(id(value))
+                    roots += [value.args, value.state]
+                continue
+            if type(value) is Name and not allow_names:
+                raise PickleError(f"holds {value.module}.{value.name} itself, which is no data")
+            if id(value) in sizes or not _is_container(value):
+                continue
+            if is_complete:
+                found = [sizes.get(id(item), (1, 0)) for item in _children(value)]
+                size = 1 + sum(size for size, _ in found)
+                deep = 1 + max((deep for _, deep in found), default=0)
+                if size > most_items or deep > depth:
+                    told = f"{most_items} items in all" if size > most_items else f"{depth} levels"
+                    raise PickleError(f"has containers within containers of more than {told}")
+                sizes[id(value)] = size, deep
+                open_.discard(id(value))
+                continue
+            if id(value) in open_:
+                raise PickleError("has a container that contains itself")
+            open_.add(id(value))
+            stack.append((value, True))
+            stack += [(item, False) for item in _children(value) if type(item) in _WALKED]
+
+
+_WALKED = (list, tuple, dict, set, frozenset, np.ndarray, Record, Name)

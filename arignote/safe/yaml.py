@@ -1,0 +1,132 @@
+"""YAML 1.2 (and JSON) as plain data within bounds: no tags, no values without end, no text that takes minutes."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+from arignote.errors import ConfigError
+from arignote.safe.file_kinds import kind_of_file
+
+__all__ = ["load_yaml"]
+
+# A network of a thousand layers, each with ten parameters, has 100 kB and 25,000 values.
+_MOST_BYTES = 500_000
+_MOST_VALUES = 50_000
+_DEEPEST = 50
+# What usually is behind a message of the parser.
+_CAUSES = {
+    "'\\t'": "a tab; indent with blanks",
+    "expected <block end>": "this line must be indented as the line to which it belongs",
+    "mapping values are not allowed here": "is the line indented too far, or is a bracket or a quote missing?",
+    "Expecting ',' delimiter": "a comma or a closing bracket is missing before it",
+    "Extra data": "nothing may follow the last bracket",
+    "expected ',' or": "a comma or a closing bracket is missing before it",
+    "expected '<document start>'": "nothing may follow the last bracket",
+    "found another document": "a config is one document: leave out the line ---",
+}
+
+
+def load_yaml(path: Path) -> Any:
+    """Return the contents of a file as ruamel's containers, which know their lines.
+
+    Raises
+    ------
+    ConfigError
+        Where the file cannot be read, is not YAML, has a tag, or is larger than any config: more than 500 kB, 50,000
+        values (counted as often as aliases repeat them) or 50 levels.
+    """
+    from ruamel.yaml import YAML
+    from ruamel.yaml.error import YAMLError
+
+    kind = kind_of_file(path)
+    if kind is not None:
+        raise ConfigError(
+            f"{path}: is {kind}, not a config, which is a YAML or JSON file. "
+            f"A file of data belongs in a config: data: {{train: {{features: {path}, ...}}}}"
+        )
+    try:
+        with open(path, "rb") as file:
+            data = file.read(_MOST_BYTES + 1)
+        text = data[:_MOST_BYTES].decode("utf-8")
+    except (OSError, ValueError) as fault:
+        raise ConfigError(f"{path}: cannot be read: {getattr(fault, 'strerror', None) or fault}") from None
+    if len(data) > _MOST_BYTES:
+        raise ConfigError(f"{path}: a config must have at most {_MOST_BYTES} bytes. Does it hold data?")
+    try:
+        _check(path, YAML(typ="rt").parse(text))
+        # "rt" makes plain containers only; it knows no tag that builds a Python object.
+        yaml = YAML(typ="rt")
+        yaml.preserve_quotes = True
+        return yaml.load(text)
+    except YAMLError as fault:
+        _check_json(path, text)
+        problem = getattr(fault, "problem", None) or str(fault).partition("\n")[0]
+        raise ConfigError(
+            f"{_at(path, getattr(fault, 'problem_mark', None))}: is not YAML: {_plainly(str(problem))}"
+        ) from None
+    except ConfigError:
+        raise
+    except Exception as fault:
+        # Of odd scalars, such as a date of month 99, the parser raises nearly anything.
+        raise ConfigError(f"{path}: is not YAML: {str(fault).partition(chr(10))[0]:.200}") from None
+
+
+def _check_json(path: Path, text: str) -> None:
+    """ConfigError where a file that is called JSON is not."""
+    if path.suffix.lower() != ".json":
+        return
+    try:
+        json.loads(text)
+    except json.JSONDecodeError as fault:
+        raise ConfigError(f"{path}:{fault.lineno}:{fault.colno}: is not JSON: {_plainly(fault.msg)}") from None
+    except RecursionError:
+        return
+
+
+def _plainly(problem: str) -> str:
+    """Return a fault of the parser with its usual cause."""
+    twice = re.match(r'found duplicate key "(.*?)"', problem)
+    if twice:
+        return f"the key {twice[1]!r} is given twice; leave one out"
+    return next((f"{problem} ({cause})" for words, cause in _CAUSES.items() if words in problem), problem)
+
+
+def _at(path: Path, mark: Any) -> str:
+    return f"{path}:{mark.line + 1}:{mark.column + 1}" if mark else str(path)
+
+
+def _check(path: Path, events: Any) -> None:
+    """ConfigError where a text has tags, or more values or levels than a config; aliases count as what they repeat."""
+    from ruamel.yaml.events import AliasEvent, CollectionEndEvent, CollectionStartEvent, ScalarEvent
+
+    sizes: dict[str, int] = {}
+    # Of the collections that are open: anchor, and values so far.
+    open_: list[tuple[str | None, int]] = [(None, 0)]
+    for event in events:
+        where = _at(path, event.start_mark)
+        if getattr(event, "tag", None) is not None:
+            raise ConfigError(f"{where}: a config is plain data: leave the tag {str(event.tag)!r} out")
+        anchor, size = getattr(event, "anchor", None), 1
+        if isinstance(event, CollectionStartEvent):
+            open_.append((anchor, 1))
+            if len(open_) > _DEEPEST:
+                raise ConfigError(f"{where}: a config must have at most {_DEEPEST} levels")
+            continue
+        if isinstance(event, CollectionEndEvent):
+            anchor, size = open_.pop()
+        elif isinstance(event, AliasEvent):
+            if any(anchor == other for other, _ in open_):
+                raise ConfigError(f"{where}: the alias *{anchor} is within what it repeats")
+            size = sizes.get(str(anchor), 1)
+            anchor = None
+        elif not isinstance(event, ScalarEvent):
+            continue
+        if anchor is not None:
+            sizes[anchor] = size
+        outer, so_far = open_[-1]
+        open_[-1] = outer, so_far + size
+        if so_far + size > _MOST_VALUES:
+            raise ConfigError(f"{where}: a config must have at most {_MOST_VALUES} values")

@@ -1,0 +1,106 @@
+"""Which columns of a table are features: not those of labels, groups and weights; in the order of a run."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from arignote import ArignoteWarning, ConfigError, DataError
+from arignote.data import ArrayReader, get_reader
+from arignote.data.readers.sources import with_columns
+from arignote.data.readers.tables import Table, feature_columns, label_columns, table_at
+
+pd = pytest.importorskip("pandas", reason="tables are read with pandas")
+
+
+@pytest.fixture
+def table(tmp_path):
+    frame = pd.DataFrame({"a": [1, 2], "b": [3.5, 4], "target": [0, 1], "y": ["u", "v"], "g": [7, 8]})
+    frame.to_csv(tmp_path / "t.csv", index=False)
+    return table_at(tmp_path / "t.csv")
+
+
+def test_a_whole_table_is_without_what_is_called_a_target_or_named_otherwise(table):
+    where = table.path
+    with pytest.warns(ArignoteWarning, match=r"columns are left out of the features: 'y' \(labels\), 'g' \(groups\)"):
+        found, is_named = feature_columns(table, None, (), {"labels": f"{where}:y", "groups": f"{where}:g"})
+    assert found == ["a", "b"] and not is_named
+
+
+@pytest.mark.parametrize("other", ["t.csv:y", "./t.csv:3", "../{folder}/t.csv:y", "$HERE/t.csv:y", "link.csv:y"])
+def test_a_file_is_the_same_however_it_is_named(other, table, monkeypatch):
+    folder = table.path.parent
+    monkeypatch.setenv("HERE", str(folder))
+    (folder / "link.csv").symlink_to(table.path)
+    others = {"labels": other.format(folder=folder.name)}
+    with pytest.warns(ArignoteWarning, match="'y' "):
+        found, _ = feature_columns(table, "!g", (), others, folder)
+    assert found == ["a", "b", "target"]
+
+
+def test_other_files_and_what_is_no_source_take_no_columns(table):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for other in ("other.csv:y", np.zeros(2), None, "t.csv"):
+            assert "y" in feature_columns(table, None, (), {"labels": other}, table.path.parent)[0]
+
+
+def test_a_column_that_is_a_feature_by_name_and_something_else_is_an_error(table):
+    for asked in ("a,g", "0:5", "g"):
+        with pytest.raises(DataError, match=r"'g' is named among the features and as groups.*t\.csv:!g"):
+            feature_columns(table, asked, (), {"groups": f"{table.path}:g"})
+
+
+def test_columns_come_in_the_order_of_a_run(table):
+    assert feature_columns(table, None, ("b", "a"))[0] == ["b", "a"]
+    assert feature_columns(table, "a,b,g", ("g", "a"))[0] == ["g", "a"]
+    with pytest.raises(DataError, match="lacks the columns 'x', 'z', which the network was trained on"):
+        feature_columns(table, None, ("x", "a", "z"))
+    # Positions say nothing of a table with names, nor names of one without.
+    assert feature_columns(table, "a,b", (0, 1))[0] == ["a", "b"]
+    bare = Table(Path("t.data"), "", ("0", "1", "2"), table.dialect.__class__(header=False))
+    assert feature_columns(bare, None, (2, 0))[0] == ["2", "0"]
+    assert feature_columns(bare, "0:2", (2, 0))[0] == ["0", "1"]
+    assert feature_columns(bare, None, ("a", "b"))[0] == ["0", "1", "2"]
+
+
+def test_the_labels_are_the_column_that_is_named_or_called_so(table):
+    assert label_columns(table, None) == "target" and label_columns(table, "y") == label_columns(table, "3") == "y"
+    assert label_columns(table, "a:b") == ["a", "b"]
+    assert label_columns(Table(Path("y.csv"), "", ("any",)), None) == "any"
+    with pytest.raises(DataError, match=r"which column holds the labels\? Name it: t\.csv:b"):
+        label_columns(Table(Path("t.csv"), "", ("a", "b")), None)
+
+
+@pytest.mark.parametrize("load", [True, False])
+def test_a_reader_of_a_file_is_made_one_of_other_columns(load, table):
+    reader = get_reader(f"{table.path}:a,b,g", load=load)
+    assert reader.columns == ("a", "b", "g") and isinstance(reader, ArrayReader) is load
+    other = with_columns(reader, ("g", "a"))
+    assert other.columns == ("g", "a") and isinstance(other, ArrayReader) is load
+    assert other.read(slice(0, 2)).tolist() == [[7, 1], [8, 2]]
+    assert with_columns(reader, ("a", "b", "g")) is reader and with_columns(reader) is reader
+    assert with_columns(ArrayReader(np.zeros((2, 2))), ("a", "b")).shape == (2, 2)
+
+
+def test_columns_and_format_are_given_once_and_for_files(table):
+    for more, words in (
+        ({"columns": "a"}, "given twice: 'b' after the colon"),
+        ({"size": (2, 2)}, "'size' does not go"),
+    ):
+        with pytest.raises(DataError, match=words):
+            get_reader(f"{table.path}:b", **more)
+    with pytest.raises(ConfigError, match="are for sources that are files"):
+        get_reader(np.zeros((2, 2)), columns="a")
+    with pytest.raises(ConfigError, match=r"^csv\.sep: unknown parameter 'sep'"):
+        get_reader(str(table.path), csv={"sep": ","})
+
+
+def test_a_file_of_hdf5_may_have_the_ending_of_a_text_table(tmp_path):
+    h5py = pytest.importorskip("h5py")
+    with h5py.File(tmp_path / "x.data", "w") as file:
+        file["x"] = np.eye(3)
+    assert get_reader(f"{tmp_path / 'x.data'}:/x").read(slice(0, 1)).tolist() == [[1, 0, 0]]

@@ -1,0 +1,503 @@
+"""The numbers of the loop: positions, seeds, losses by rows, what is best, and when rules and stops come in."""
+
+from __future__ import annotations
+
+from math import inf, isnan, nan
+
+import numpy as np
+import pytest
+import torch
+
+from arignote.checkpoints.format import decode
+from arignote.checkpoints.schedule import Checkpointer
+from arignote.checkpoints.state import TrainingState
+from arignote.checkpoints.writer import RunWriter
+from arignote.data.batches import Batches
+from arignote.data.rows import rows_of
+from arignote.fit.trainer import Trainer
+from arignote.optim.rules import RuleState
+from arignote.preemption.signals import StopAsked
+from arignote.registry import build
+from arignote.report.events import Event
+from arignote.streams import stream_seed
+
+SEED = 5
+N_ROWS = 10
+# The loss of a row is its number: rows 0 to 9 have the mean 4.5.
+X = np.arange(N_ROWS, dtype=np.float32)[:, None]
+
+
+def fresh_state(n_epochs=2):
+    return TrainingState(
+        network={"out.W": torch.zeros(2)},
+        slots={},
+        epoch_loss=torch.zeros((), dtype=torch.float64),
+        rules={"lr": RuleState(0.5), "momentum": RuleState(0.25)},
+        rng=SEED,
+        run_id="run",
+        spec={"name": None, "n_in": [1], "layers": [], "fit": {"n_epochs": n_epochs}},
+        classes={"dtype": "<i8", "values": [0, 1]},
+        data={},
+        environment={},
+    )
+
+
+class Run:
+    """A loop whose steps, validations and observers write down what comes to them."""
+
+    def __init__(self, n_epochs=2, batch_size=4, valid=None, test=None, **more):
+        self.steps, self.events, self.n_validated, self.n_tested = [], [], 0, 0
+        self.state = fresh_state(n_epochs)
+        settings = {
+            "rules": {"lr": build("rule", "const"), "momentum": build("rule", "const")},
+            "validate": None if valid is None else lambda *where: self._next(valid, "valid", "n_validated"),
+            "score_train": None,
+            "score_test": None if test is None else lambda *where: self._next(test, "test", "n_tested"),
+            "checkpointer": Checkpointer(None),
+            "heed": lambda: None,
+            "accumulate": 1,
+            "stop_rule": None,
+            "train_loss": "nll",
+            "validation_frequency": None,
+            "observers": [self.events.append],
+        }
+        self.trainer = Trainer(
+            step=self._step,
+            prepare=lambda batch, seed: (batch.x, batch.y, batch.index, seed),
+            batches=Batches(rows_of(X, np.arange(N_ROWS)), np.arange(N_ROWS), seed=SEED, batch_size=batch_size),
+            n_epochs=n_epochs,
+            **settings | more,
+        )
+
+    def _next(self, losses, prefix, count):
+        at = getattr(self, count)
+        setattr(self, count, at + 1)
+        return {f"{prefix}_nll": losses[at], f"{prefix}_error": 100.0 + losses[at]}
+
+    def _step(self, parts, *, lr, momentum, n):
+        # Each update makes the weights its own number.
+        self.state.network["out.W"].fill_(n)
+        self.steps.append(([(index, seed) for _, _, index, seed in parts], lr, momentum, n))
+        rows = np.concatenate([x for x, _, _, _ in parts])
+        return torch.tensor(rows.mean(dtype=np.float64), dtype=torch.float32)
+
+    def go(self):
+        assert self.trainer.run(self.state) is self.state
+        return self.state
+
+    def column(self, name):
+        return [row[name] for row in self.state.history.records()]
+
+
+def seed_of(epoch, batch):
+    # streams.py: ("step", epoch, batch, shard), all from 0.
+    return stream_seed(SEED, "step", epoch, batch, 0)
+
+
+def test_each_batch_of_each_epoch_has_a_seed_of_its_own():
+    run = Run(n_epochs=3)
+    run.go()
+    found = [part for parts, *_ in run.steps for part in parts]
+    assert found == [(batch, seed_of(epoch, batch)) for epoch in range(3) for batch in range(3)]
+    assert len({seed for _, seed in found}) == 9
+
+
+def test_each_of_the_batches_of_an_update_has_a_seed_of_its_own():
+    run = Run(n_epochs=2, batch_size=2, accumulate=2)
+    run.go()
+    # Five batches: two updates of two, and one of one.
+    assert [[index for index, _ in parts] for parts, *_ in run.steps] == [[0, 1], [2, 3], [4]] * 2
+    found = [part for parts, *_ in run.steps for part in parts]
+    assert found == [(batch, seed_of(epoch, batch)) for epoch in range(2) for batch in range(5)]
+
+
+def test_updates_are_numbered_from_1_over_all_epochs_with_the_values_in_force():
+    run = Run(n_epochs=2, rules={"lr": build("rule", {"rule": "fixed", "multiply_by": 0.5, "schedule": [1]})})
+    run.go()
+    assert [(lr, momentum, n) for _, lr, momentum, n in run.steps] == [
+        *[(0.5, 0.25, n) for n in (1, 2, 3)],
+        *[(0.25, 0.25, n) for n in (4, 5, 6)],
+    ]
+
+
+@pytest.mark.parametrize(("batch_size", "accumulate"), [(4, 1), (3, 2), (10, 1), (1, 4), (7, 1)])
+def test_the_training_loss_is_the_mean_over_the_rows_of_the_epoch(batch_size, accumulate):
+    run = Run(n_epochs=3, batch_size=batch_size, accumulate=accumulate)
+    state = run.go()
+    # Batches of unequal sizes, and every epoch by itself.
+    assert run.column("train_nll") == pytest.approx([4.5] * 3, rel=1e-6)
+    assert run.column("epoch") == [1, 2, 3] and run.column("examples_seen") == [10, 20, 30]
+    assert float(state.epoch_loss) == 0.0
+
+
+def test_the_training_loss_of_a_validation_in_mid_epoch_is_over_the_rows_of_this_epoch_so_far():
+    run = Run(n_epochs=2, validation_frequency=4)
+    run.go()
+    # Batches of rows 0-3, 4-7, 8-9: after 4, 8, (10, 14 -> 12 passed), 18 (16 passed), 20 examples.
+    assert run.column("examples_seen") == [4, 8, 14, 18, 20]
+    assert run.column("train_nll") == pytest.approx([1.5, 3.5, 1.5, 3.5, 4.5])
+    assert run.column("epoch") == [1, 1, 2, 2, 2]
+
+
+@pytest.mark.parametrize(
+    ("frequency", "seen"), [(1, [4, 8, 10, 14, 18, 20]), (5, [8, 10, 18, 20]), (10, [10, 20]), (20, [20]), (21, [])]
+)
+def test_a_validation_follows_the_batch_that_completes_its_examples(frequency, seen):
+    run = Run(n_epochs=2, validation_frequency=frequency, valid=[1.0] * 6)
+    state = run.go()
+    assert [int(n) for n in state.history.arrays().get("examples_seen", [])] == seen
+    assert state.progress.n_validations == run.n_validated == len(seen)
+
+
+def test_the_training_loss_after_one_row_is_that_of_the_row():
+    run = Run(n_epochs=1, batch_size=1, validation_frequency=1)
+    # Row 0 is passed over: its loss would be 0.
+    run.state.progress.batch = 1
+    run.go()
+    assert run.column("train_nll") == [1.0, 1.5, 2.0, 2.5, 3.0, 3.5, 4.0, 4.5, 5.0]
+
+
+def test_progress_counts_epochs_batches_updates_and_rows():
+    run = Run(n_epochs=3, batch_size=2, accumulate=2, valid=[1.0] * 3)
+    progress = run.go().progress
+    assert (progress.epoch, progress.batch, progress.epoch_examples) == (3, 0, 0)
+    assert (progress.examples_seen, progress.n_updates, progress.n_validations) == (30, 9, 3)
+    assert not progress.validation_due and not progress.ended and progress.stopped_by is None
+
+
+def test_the_first_of_equal_validations_is_the_best():
+    run = Run(n_epochs=5, valid=[3.0, 2.0, 2.0, 2.5, 2.0])
+    best = run.go().best
+    assert (best.value, best.epoch, best.examples_seen, best.n_rows) == (2.0, 2, 20, 2)
+    # The weights after the second epoch's last update, the sixth.
+    assert best.network["out.W"].tolist() == [6.0, 6.0]
+    assert [event.is_best for event in run.events if event.kind == "validation"] == [True, True, False, False, False]
+
+
+def test_the_lowest_validation_is_the_best_and_a_copy_of_its_own():
+    run = Run(n_epochs=4, valid=[3.0, 4.0, 1.0, 2.0])
+    best = run.go().best
+    assert (best.value, best.epoch, best.examples_seen, best.n_rows) == (1.0, 3, 30, 3)
+    assert best.network["out.W"].tolist() == [9.0, 9.0] and run.state.network["out.W"].tolist() == [12.0, 12.0]
+
+
+def test_a_validation_in_mid_epoch_can_be_the_best():
+    run = Run(n_epochs=2, validation_frequency=4, valid=[5.0, 4.0, 3.0, 6.0, 7.0])
+    best = run.go().best
+    assert (best.value, best.epoch, best.examples_seen, best.n_rows) == (3.0, 2, 14, 3)
+    assert best.network["out.W"].tolist() == [4.0, 4.0]
+
+
+def test_nan_is_not_better_than_a_number():
+    run = Run(n_epochs=3, valid=[2.0, nan, 1.0])
+    assert run.go().best.n_rows == 3
+    assert [event.is_best for event in run.events if event.kind == "validation"] == [True, False, True]
+
+
+@pytest.mark.parametrize(
+    ("losses", "best"), [([nan, 2.0, 3.0], 2), ([nan, nan, 5.0], 3), ([nan, inf, nan], 2), ([nan, nan, nan], 1)]
+)
+def test_a_number_is_better_than_a_first_loss_that_is_none(losses, best):
+    run = Run(n_epochs=3, valid=losses)
+    assert run.go().best.n_rows == best
+
+
+def test_the_first_loss_decides_and_the_test_follows_the_best_alone():
+    run = Run(n_epochs=4, valid=[3.0, 4.0, 1.0, 1.0], test=[0.5, 0.25])
+    run.go()
+    assert run.n_tested == 2
+    found = run.column("test_nll")
+    assert [found[0], found[2]] == [0.5, 0.25] and isnan(found[1]) and isnan(found[3])
+    assert [isnan(value) for value in run.column("test_error")] == [False, True, False, True]
+    assert run.column("valid_error") == [103.0, 104.0, 101.0, 101.0]
+
+
+def test_without_validation_every_row_is_tested_and_none_is_best():
+    run = Run(n_epochs=2, test=[0.5, 0.25])
+    assert run.go().best is None
+    assert run.column("test_nll") == [0.5, 0.25] and not any(event.is_best for event in run.events)
+
+
+def test_the_columns_of_the_history_come_in_this_order():
+    run = Run(n_epochs=1, valid=[3.0], test=[0.5], score_train=lambda *where: {"scored_train_nll": 7.0})
+    state = run.go()
+    assert state.history.names == [
+        *["epoch", "examples_seen", "train_nll", "scored_train_nll"],
+        *["valid_nll", "valid_error", "test_nll", "test_error", "learning_rate", "momentum", "seconds"],
+    ]
+    record = state.history.record(0)
+    assert (record["scored_train_nll"], record["learning_rate"], record["momentum"]) == (7.0, 0.5, 0.25)
+    assert 0 <= record["seconds"] < 60
+
+
+def test_the_rates_of_a_row_are_those_that_it_was_trained_with():
+    rules = {"lr": build("rule", {"rule": "fixed", "multiply_by": 0.5, "interval": 1})}
+    rules["momentum"] = build("rule", {"rule": "fixed", "decrease_by": -0.25, "final_value": 0.75, "schedule": [2]})
+    run = Run(n_epochs=4, rules=rules)
+    state = run.go()
+    assert run.column("learning_rate") == [0.5, 0.25, 0.125, 0.0625]
+    assert run.column("momentum") == [0.25, 0.25, 0.5, 0.5]
+    assert state.rules == {"lr": RuleState(0.03125, inf, 4), "momentum": RuleState(0.5, inf, 2)}
+
+
+def test_a_stalled_rule_sees_the_first_validation_loss():
+    rules = {"lr": build("rule", {"rule": "stalled", "multiply_by": 0.5, "interval": 2})}
+    run = Run(n_epochs=5, rules=rules, valid=[3.0, 2.0, 2.0, 4.0, 1.0])
+    assert run.go().rules["lr"] == RuleState(0.25, 1.0, 5)
+    # Validations 3 and 4 are no better than 2: the value changes after the fourth.
+    assert run.column("learning_rate") == [0.5, 0.5, 0.5, 0.5, 0.25]
+
+
+@pytest.mark.parametrize(("frequency", "changes_after"), [(None, 3), (10, 4), (5, 5)])
+def test_rules_are_told_the_epochs_that_are_complete(frequency, changes_after):
+    # The schedule's epochs come first: an interval begins after epoch 2. A validation at the end of epoch 3 tells
+    # three complete epochs; one inside it, as those by examples are, two.
+    rule = {"rule": "fixed", "multiply_by": 0.5, "interval": 1, "schedule": [2]}
+    run = Run(n_epochs=4, batch_size=5, rules={"lr": build("rule", rule)}, validation_frequency=frequency)
+    run.go()
+    rates = [lr for _, lr, _, _ in run.steps]
+    expected = {
+        None: [0.5] * 4 + [0.25] * 2 + [0.125] * 2,
+        # At 30 examples epoch 3 is not complete yet: the first change by interval comes at 40.
+        10: [0.5] * 4 + [0.25] * 2 + [0.25] * 2,
+        5: [0.5] * 4 + [0.25] * 2 + [0.25, 0.125],
+    }
+    assert rates == expected[frequency]
+
+
+@pytest.mark.parametrize(
+    ("rule", "n_epochs"),
+    [
+        (["stalled", {"interval": 2}], 4),
+        (["stalled", {"interval": 3}], 6),
+        (["reached", {"value": 2.5}], 2),
+        (["reached", {"value": 2.0}], 2),
+        (["reached", {"value": 1.75}], 5),
+        (["reached", {"value": 1.0}], 6),
+    ],
+)
+def test_a_stop_rule_ends_training_with_the_epoch(rule, n_epochs):
+    run = Run(n_epochs=6, valid=[3.0, 2.0, 2.0, 4.0, 1.5, 3.0], stop_rule=build("stop_rule", rule))
+    progress = run.go().progress
+    assert progress.epoch == n_epochs and progress.ended == (n_epochs < 6)
+    assert progress.stopped_by == ("stop_rule" if n_epochs < 6 else None) and not progress.interrupted
+
+
+def test_a_stop_rule_looks_at_the_first_loss_of_the_last_validation():
+    run = Run(n_epochs=3, valid=[1.0, 5.0, 2.0], stop_rule=build("stop_rule", ["reached", {"value": 0.5}]))
+    assert not run.go().progress.ended
+    again = Run(n_epochs=3, valid=[9.0, 0.5, 2.0], stop_rule=build("stop_rule", ["reached", {"value": 0.5}]))
+    assert again.go().progress.epoch == 2
+
+
+def test_a_stop_rule_without_validation_ends_nothing():
+    run = Run(n_epochs=3, stop_rule=build("stop_rule", ["stalled", {"interval": 1}]))
+    assert run.go().progress.epoch == 3 and not run.state.progress.ended
+
+
+def test_events_say_what_happened_where():
+    run = Run(n_epochs=2, batch_size=4, valid=[3.0, 4.0])
+    run.go()
+    told = [(event.kind, event.epoch, event.batch, event.is_best) for event in run.events]
+    assert told == [
+        *[("batch", 1, batch, False) for batch in (1, 2, 3)],
+        ("validation", 1, 3, True),
+        *[("batch", 2, batch, False) for batch in (1, 2, 3)],
+        ("validation", 2, 3, False),
+    ]
+    assert {(event.n_epochs, event.n_batches) for event in run.events} == {(2, 3)}
+    records = [event.record for event in run.events if event.kind == "validation"]
+    assert [record["valid_nll"] for record in records] == [3.0, 4.0]
+    assert all(event.record == {} and event.text == "" for event in run.events if event.kind == "batch")
+
+
+def test_every_observer_is_told_and_none_is_needed():
+    seen = []
+    Run(n_epochs=1, observers=[lambda event: seen.append(1), lambda event: seen.append(2)]).go()
+    assert seen == [1, 2] * 4
+    assert Run(n_epochs=1, observers=[]).go().progress.epoch == 1
+
+
+@pytest.mark.parametrize(
+    ("n_asked", "epoch", "batch", "n_updates"), [(1, 0, 0, 0), (2, 0, 1, 1), (4, 0, 3, 3), (5, 1, 0, 3)]
+)
+def test_a_stop_is_heeded_before_each_epoch_and_after_each_update(n_asked, epoch, batch, n_updates):
+    count = []
+
+    def heed():
+        count.append(1)
+        if len(count) == n_asked:
+            raise StopAsked("SIGTERM")
+
+    run = Run(n_epochs=2, heed=heed)
+    progress = run.go().progress
+    assert (progress.epoch, progress.batch, progress.n_updates) == (epoch, batch, n_updates)
+    assert progress.stopped_by == "SIGTERM"
+
+
+def test_a_stop_in_a_validation_leaves_it_due_and_changes_nothing_else():
+    asked = []
+
+    def validate(*where):
+        asked.append(1)
+        if len(asked) == 1:
+            raise StopAsked("SIGTERM")
+        return {"valid_nll": 1.0}
+
+    run = Run(n_epochs=1, validation_frequency=4, validate=validate)
+    progress = run.go().progress
+    assert progress.validation_due and (progress.batch, progress.n_validations, len(run.state.history)) == (1, 0, 0)
+    assert run.state.best is None
+    progress.stopped_by = None
+    run.go()
+    # The validation that was due comes first, with the rows that it had.
+    assert run.column("examples_seen") == [4, 8] and run.column("train_nll") == pytest.approx([1.5, 3.5])
+    assert run.column("epoch") == [1, 1] and not progress.validation_due
+
+
+@pytest.mark.parametrize("stop_after", [1, 2, 4, 5])
+def test_a_run_that_stopped_has_the_numbers_of_one_that_did_not(stop_after):
+    def heed():
+        # One call comes before each epoch, and one after each of its three updates.
+        if run.state.progress.n_updates == stop_after and not stopped:
+            stopped.append(True)
+            raise StopAsked("SIGTERM")
+
+    stopped = []
+    run, whole = Run(n_epochs=3, valid=[3.0, 2.0, 1.0], heed=heed), Run(n_epochs=3, valid=[3.0, 2.0, 1.0])
+    run.go()
+    run.go()
+    whole.go()
+    assert run.steps == whole.steps and stopped
+    for name in whole.state.history.names:
+        if name != "seconds":
+            assert run.column(name) == whole.column(name)
+
+
+def test_a_run_that_is_done_or_ended_does_nothing_more():
+    for change in ({"epoch": 2}, {"ended": True}):
+        run = Run(n_epochs=2)
+        vars(run.state.progress).update(change)
+        run.go()
+        assert run.steps == [] and run.events == []
+
+
+def test_an_event_has_no_record_and_no_text_of_its_own_accord():
+    assert Event("batch", 1, 2, 3, 4, {}) == Event("batch", 1, 2, 3, 4, {}, False, "")
+
+
+def test_a_row_has_the_seconds_since_the_row_before(monkeypatch):
+    clock = iter([100.0, 200.0, 201.5, 204.0])
+    monkeypatch.setattr("arignote.fit.trainer.time.perf_counter", lambda: next(clock))
+    run = Run(n_epochs=2)
+    run.go()
+    # The clock starts with the run, at 200, not where the loop was made.
+    assert run.column("seconds") == [1.5, 2.5]
+
+
+def test_the_state_is_kept_after_each_epoch_with_all_that_belongs_to_it():
+    class Fault(Exception):
+        pass
+
+    def fail(event):
+        if event.epoch == 2 and event.batch == 2:
+            raise Fault
+
+    checkpointer = Checkpointer(None)
+    rules = {"lr": build("rule", {"rule": "fixed", "multiply_by": 0.5, "schedule": [1]})}
+    rules["momentum"] = build("rule", "const")
+    run = Run(n_epochs=3, valid=[3.0, 2.0], rules=rules, checkpointer=checkpointer, observers=[fail])
+    with pytest.raises(Fault):
+        run.go()
+    kept = checkpointer.last_good()
+    assert (kept.progress.epoch, kept.progress.batch, kept.progress.n_updates, kept.progress.n_validations) == (
+        1,
+        0,
+        3,
+        1,
+    )
+    # History, rules and the best come before the state is kept; the sum of losses is that of the next epoch.
+    assert (len(kept.history), kept.rules["lr"].value, kept.best.value, float(kept.epoch_loss)) == (1, 0.25, 3.0, 0.0)
+
+
+def test_the_state_is_kept_where_a_run_stops():
+    def heed():
+        if run.state.progress.n_updates == 2:
+            raise StopAsked("SIGTERM")
+
+    checkpointer = Checkpointer(None)
+    run = Run(n_epochs=3, heed=heed, checkpointer=checkpointer)
+    run.go()
+    kept = checkpointer.last_good()
+    assert (kept.progress.epoch, kept.progress.batch, kept.progress.stopped_by) == (0, 2, "SIGTERM")
+    # Rows 0 to 7: the sum of their losses.
+    assert float(kept.epoch_loss) == pytest.approx(28.0)
+
+
+def test_the_state_may_be_written_after_each_update(tmp_path):
+    files = RunWriter(str(tmp_path / "run"), keep_last=100)
+    files.begin(lambda: None)
+    try:
+        files.prepare()
+        Run(n_epochs=2, batch_size=2, accumulate=2, checkpointer=Checkpointer(files, every=1)).go()
+        found = [decode(path.read_bytes(), str(path))[0].progress for path in tmp_path.glob("run_last*.ckpt")]
+    finally:
+        files.end()
+    positions = sorted((progress.epoch, progress.batch) for progress in found)
+    assert positions == [(0, 2), (0, 4), (0, 5), (1, 0), (1, 2), (1, 4), (1, 5), (2, 0)]
+
+
+def test_the_end_of_an_epoch_is_saved_where_batches_are_not(tmp_path):
+    files = RunWriter(str(tmp_path / "run"))
+    saved = []
+
+    def heed():
+        found = next(files.states([]), None)
+        saved.append(found and (found[1].progress.epoch, found[1].progress.batch))
+
+    files.begin(heed)
+    Run(n_epochs=2, heed=heed, checkpointer=Checkpointer(files, every="epoch")).go()
+    files.end()
+    assert saved == [*[None] * 4, *[(1, 0)] * 4]
+
+
+def test_the_training_loss_of_one_row_is_that_of_the_row():
+    run = Run(n_epochs=1, batch_size=1, validation_frequency=1)
+    run.trainer.step = lambda parts, **values: torch.tensor(3.0 if parts[0][2] == 0 else 0.0)
+    run.go()
+    assert run.column("train_nll") == pytest.approx([3 / n for n in range(1, 11)])
+
+
+def test_the_training_loss_without_a_step_in_the_epoch_is_0():
+    # Nothing is divided by zero where an epoch has no batch left.
+    run = Run(n_epochs=1)
+    run.state.progress.batch = 3
+    run.go()
+    assert run.column("train_nll") == [0.0] and run.steps == []
+
+
+def test_what_scores_the_network_is_given_the_number_of_validations_before():
+    asked = []
+
+    def scored(name):
+        def score(n_before):
+            asked.append((name, n_before))
+            return {f"{name}_nll": 1.0 / len(asked)}
+
+        return score
+
+    scores = {f"score_{name}": scored(name) for name in ("train", "test")}
+    Run(n_epochs=2, validate=scored("valid"), **scores).go()
+    assert asked == [(name, n_before) for n_before in (0, 1) for name in ("train", "valid", "test")]
+
+
+def test_what_a_stop_leaves_is_saved_in_the_end():
+    def heed():
+        if run.state.progress.batch == 2:
+            raise StopAsked("SIGTERM")
+
+    checkpointer = Checkpointer(None)
+    run = Run(n_epochs=2, heed=heed, checkpointer=checkpointer)
+    run.go()
+    saved = checkpointer.last_good().progress
+    assert (saved.epoch, saved.batch, saved.stopped_by) == (0, 2, "SIGTERM")

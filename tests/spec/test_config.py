@@ -1,0 +1,285 @@
+"""Config is data: one network from a list, JSON and YAML; every fault with its line and column."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from arignote.cli import app
+from arignote.errors import ConfigError
+from arignote.layers import declare, parse
+from arignote.spec.config import read_config, read_layers
+from arignote.spec.settings import FitSettings
+
+YAML = """\
+name: small
+layer_defaults: {activation: relu}
+layers:
+  - [FCLayer, {name: fc1, n_units: 64, l2: 1e-3}]
+  - [Dropout, {dropout_p: 0.25}]
+  - [ClassificationOutputLayer, {n_classes: 10}]
+fit: {n_epochs: 3, checkpoint: runs/a}
+"""
+
+
+def test_list_json_and_yaml_give_the_same_network(tmp_path):
+    layers = [
+        ["FCLayer", {"name": "fc1", "n_units": 64, "l2": 0.001}],
+        ["Dropout", {"dropout_p": 0.25}],
+        ["ClassificationOutputLayer", {"n_classes": 10}],
+    ]
+    (tmp_path / "a.yaml").write_text(YAML)
+    (tmp_path / "a.json").write_text(json.dumps(layers))
+    specs = [
+        declare(parse(found), (64,)).spec()
+        for found in (layers, read_layers(tmp_path / "a.json"), read_layers(tmp_path / "a.yaml"))
+    ]
+    assert specs[0] == specs[1] == specs[2]
+    assert specs[0][1][1]["l2"] == 0.001
+
+
+def test_all_faults_come_in_one_report_with_file_line_and_column(tmp_path):
+    path = tmp_path / "a.yaml"
+    path.write_text(
+        YAML.replace("n_units: 64", "n_units: -5").replace("Dropout", "Dropot").replace("n_epochs: 3", "n_epoch: 3")
+    )
+    with pytest.raises(ConfigError) as caught:
+        read_config(path)
+    text = str(caught.value)
+    assert f"{path}:4:27: layers[0] (FCLayer 'fc1'): n_units must be an integer >= 1; got -5" in text
+    assert f"{path}:5:5: layers[1]: unknown layer 'Dropot'. Did you mean 'Dropout" in text
+    assert f"{path}:7:7: fit.n_epoch: unknown parameter 'n_epoch'. Did you mean 'n_epochs'?" in text
+
+
+def test_faults_come_in_the_order_of_the_lines_then_of_set(tmp_path):
+    path = tmp_path / "a.yaml"
+    path.write_text(
+        "fit:\n  keep_last: 0\n  n_epochs: -1\nlayers:\n  - [FCLayer, {n_units: 3}]\n"
+        "  - [ClassificationOutputLayer, {l2: -1, nme: a,\n      n_classes: 0, l1: -2}]\nnme: a\n"
+    )
+    with pytest.raises(ConfigError) as caught:
+        read_config(path, ["fit.batch_size=0", "fit.accumulate=0"])
+    words = ["keep_last", "n_epochs", "l2", "nme", "n_classes", "l1", "nme", "batch_size", "accumulate"]
+    assert [complaint.path[-1] for complaint in caught.value.complaints] == words
+    places = [line.partition(": ")[0].removeprefix(f"{path}:") for line in str(caught.value).splitlines()]
+    assert places[:7] == ["2:3", "3:3", "6:34", "6:42", "7:7", "7:21", "8:1"]
+    assert places[7:] == ["--set fit.batch_size=0", "--set fit.accumulate=0"]
+
+
+def test_any_key_can_be_set_and_layers_by_name(tmp_path):
+    path = tmp_path / "a.yaml"
+    path.write_text(YAML)
+    spec = read_config(path, ["fit.n_epochs=7", "layers.fc1.n_units=128", "layers.dropout1.dropout_p=0.5"])
+    assert spec.fit["n_epochs"] == 7 and spec.fit["checkpoint"] == str(tmp_path / "runs" / "a")
+    assert spec.layers[0][1]["n_units"] == 128 and spec.layers[1][1]["dropout_p"] == 0.5
+    with pytest.raises(ConfigError, match="there is no layer 'fc9'; layers: input, fc1, dropout1, output"):
+        read_config(path, ["layers.fc9.n_units=1"])
+
+
+@pytest.mark.parametrize(("text", "words"), [("a: [1", "is not YAML"), ("3", "must be a mapping"), ("x: 1", "layers")])
+def test_a_file_that_is_no_config_is_told(text, words, tmp_path):
+    (tmp_path / "a.yaml").write_text(text)
+    with pytest.raises(ConfigError, match=words):
+        read_config(tmp_path / "a.yaml")
+
+
+WRONG = {
+    "data: 5": "data must be a mapping (train, valid, test, groups, sample_weight); got 5",
+    "data: {train: f.h5}": "train must be a mapping (features, labels, columns, csv, axes, color, size, mode); got",
+    "data: {train: {features: x}, valid: '0.1'}": ", size, mode) or a number; got '0.1'. Write 0.1 without quotes",
+    "data: {train: {features: x}, valid: 2}": "data.valid must be a number < 1.0; got 2",
+    "data: {train: {features: x, size: a}}": "size must be a number or a list of two; got 'a'",
+    "data: {train: {features: x, size: [1]}}": "size must be a list of 2; got [1]",
+    "data: {train: {features: x, size: [1, 2, 3]}}": "size must be a list of 2; got [1, 2, 3]",
+    "data: {train: {features: x, color: 1.5}}": "color must be an integer or text; got 1.5",
+    "fit: {shuffle: yes}": "shuffle must be true or false or 'full' or 'chunks'; got 'yes'. Write true",
+    "fit: {class_weight: 3}": "class_weight must be a mapping or 'balanced'; got 3",
+    "fit: {class_weight: {0: a}}": "class_weight must be a number; got 'a'",
+    "fit: {augmentation: [Noise, {sigma: .nan}]}": "sigma must be a finite number; got nan",
+    "fit: {augmentation: [Shift, {max_shift: a}]}": "max_shift must be a number or a list of two; got 'a'",
+    "fit: {augmentation: 5}": "augmentation must be [Name, {parameters}], or a list of them; got 5",
+    "fit: {checkpoint: runs/a_last.ckpt}": "fit.checkpoint 'runs/a_last.ckpt' is one file of a run; "
+    "did you mean 'runs/a'?",
+    "fit: {checkpoint: ..}": "fit.checkpoint must be a path without its ending, such as runs/digits; got '..'",
+    "fit: {checkpoint: ''}": "fit.checkpoint must be a path without its ending, such as runs/digits; got ''",
+    "fit: {lr_rule: -1}": "fit.lr_rule must be a finite number >= 0; got -1",
+    "fit: {lr_rule: .nan}": "fit.lr_rule must be a finite number >= 0; got nan",
+    "fit: {lr_rule: {rule: const, initial_value: -2}}": "fit.lr_rule.initial_value must be a finite "
+    "number >= 0; got -2",
+    "fit: {lr_rule: [fixed, {interval: 1, final_value: -1}]}": "fit.lr_rule.final_value must be a finite number >= 0",
+    "fit: {sgd_type: nag, momentum_rule: 2}": "fit.momentum_rule must be a number >= 0 and < 1; got 2",
+    "fit: {sgd_type: nag, momentum_rule: {rule: fixed, decrease_by: -0.05, interval: 1}}": "fit.momentum_rule: rises "
+    "without end: give a final_value < 1",
+    "fit: {sgd_type: nag, momentum_rule: {rule: fixed, multiply_by: 0.5, interval: 1, final_value: 0.95}}": ""
+    "momentum_rule: final_value 0.95 can never be reached: from 0.9 the first change goes down",
+    "fit: {lr_rule: {rule: fixed, multiply_by: 2, initial_value: 0, interval: 1, final_value: 1}}": "lr_rule: "
+    "final_value 1.0 can never be reached: from 0.0 the first change goes nowhere",
+    "fit: {sgd_type: nag, momentum_rule: {rule: fixed, multiply_by: 2, schedule: [1]}}": "momentum_rule: rises to 1.8",
+    "fit: {sgd_type: nag, momentum_rule: {rule: fixed, interval: 1, final_value: 1}}": "fit.momentum_rule.final_value "
+    "must be a number >= 0 and < 1; got 1",
+    "fit: {stop_rule: {rule: reached, value: .nan}}": "fit.stop_rule.value must be a finite number; got nan",
+    "fit: {sgd_type: null}": "fit.sgd_type: an updater must be written [Name, {parameters}] or "
+    "{updater: Name, parameters}; got None",
+    "fit: {train_loss: nlll}": "fit.train_loss: unknown loss 'nlll'. Did you mean 'nll'?",
+    "fit: {train_loss: error}": "fit.train_loss: 'error' cannot be trained on: it has no gradient",
+    "fit: {sgd_type: sgd, momentum_rule: 0.5}": "fit.momentum_rule: this updater has no momentum",
+    "fit: {device: gpu}": """fit.device must be one of "auto", "cpu", "cuda", "cuda:1" and so on; got 'gpu'""",
+    "fit: {device: 'cuda:'}": "and so on; got 'cuda:'",
+    "fit: {sgd_type: 5}": "an updater must be written [Name, {parameters}] or {updater: Name, parameters}; got 5",
+    "fit: {valid_loss: 5}": "valid_loss must be the name of a loss, or a list of them; got 5",
+    "layer_defaults: 5": "layer_defaults must be a mapping; got 5",
+    "layers: 5": "layers must be a list of [Layer, {parameters}], or the path of a file with one; got 5",
+    "layers: [[FCLayer, {n_units: 3, name: a.b}]]": "name must be a name without dots, slashes and a blank in front; "
+    "got 'a.b'",
+    "layers: [[ConvLayer, {n_output_maps: 3, filter_shape: [1]}]]": "filter_shape must be a list of 2; got [1]",
+}
+
+
+@pytest.mark.parametrize("text", WRONG)
+def test_a_wrong_value_is_told_in_our_words(text, tmp_path):
+    (tmp_path / "a.yaml").write_text(text if "layers:" in text else f"{text}\nlayers: [[ClassificationOutputLayer]]")
+    with pytest.raises(ConfigError) as caught:
+        read_config(tmp_path / "a.yaml")
+    assert str(caught.value).startswith(f"{tmp_path}/a.yaml:1:") and WRONG[text] in str(caught.value)
+    assert len(caught.value.complaints) == 1
+
+
+@pytest.mark.parametrize("name", FitSettings.model_fields)
+def test_a_setting_without_a_value_is_told_or_means_its_default(name, tmp_path):
+    (tmp_path / "a.yaml").write_text(f"layers: [[ClassificationOutputLayer]]\nfit:\n  {name}:\n")
+    default = FitSettings.model_fields[name].default
+    if default is None:
+        assert read_config(tmp_path / "a.yaml").fit[name] is None
+    else:
+        with pytest.raises(ConfigError, match=rf"a\.yaml:3:3: fit\.{name}.* must .*; got None$"):
+            read_config(tmp_path / "a.yaml")
+
+
+@pytest.mark.parametrize("setting", ["lr_rule: 0", "lr_rule: 1e-3", "momentum_rule: 0", "momentum_rule: 0.99"])
+def test_a_rule_may_start_at_its_bound(setting, tmp_path):
+    (tmp_path / "a.yaml").write_text(f"layers: [[ClassificationOutputLayer]]\nfit: {{sgd_type: nag, {setting}}}\n")
+    assert read_config(tmp_path / "a.yaml").fit["sgd_type"] == "nag"
+
+
+@pytest.mark.parametrize("given", ["b", "../b", "sub/"])
+def test_a_relative_checkpoint_starts_from_the_folder_of_the_config(given, tmp_path, monkeypatch):
+    (tmp_path / "configs").mkdir()
+    (tmp_path / "configs" / "a.yaml").write_text(YAML.replace("runs/a", given))
+    (tmp_path / "configs" / "b.yaml").write_text(YAML)
+    monkeypatch.chdir(tmp_path)
+    for name, settings in (("a.yaml", []), ("b.yaml", [f"fit.checkpoint={given}"])):
+        found = read_config(Path("configs") / name, settings).fit["checkpoint"]
+        assert found == {"b": "configs/b", "../b": "b", "sub/": "configs/sub/"}[given]
+
+
+def test_a_tag_that_names_python_runs_nothing(tmp_path):
+    (tmp_path / "a.yaml").write_text(f"layers: !!python/object/apply:os.mkdir ['{tmp_path}/made']\n")
+    with pytest.raises(ConfigError):
+        read_config(tmp_path / "a.yaml")
+    assert not (tmp_path / "made").exists()
+
+
+@pytest.mark.parametrize(
+    "text", ["fit: {valid_loss: !!python/tuple [nll, error]}", "fit: !own {n_epochs: 3}", "rng: !!int 5"]
+)
+def test_a_tag_is_refused_with_its_line(text, tmp_path):
+    (tmp_path / "a.yaml").write_text(f"layers: [[ClassificationOutputLayer]]\n{text}\n")
+    with pytest.raises(ConfigError, match=r"a\.yaml:2:\d+: a config is plain data: leave the tag '.*' out"):
+        read_config(tmp_path / "a.yaml")
+
+
+def test_a_file_with_bytes_that_no_yaml_has_is_told(tmp_path):
+    (tmp_path / "a.yaml").write_bytes(b"name: a\0b\n")
+    with pytest.raises(ConfigError, match=r"a\.yaml: is not YAML: .*not allowed"):
+        read_config(tmp_path / "a.yaml")
+
+
+SET = {
+    "fit.n_epochs=x": "--set fit.n_epochs=x: fit.n_epochs must be an integer; got 'x'",
+    "fit.n_epoch=3": "--set fit.n_epoch=3: fit.n_epoch: unknown parameter 'n_epoch'. Did you mean 'n_epochs'?",
+    "layers.fc1.n_units=-5": "--set layers.fc1.n_units=-5: layers[0] (FCLayer 'fc1'): n_units must be an "
+    "integer >= 1; got -5",
+    "fit.augmentation=[Shift, {max_shift: a}]": "--set fit.augmentation=[Shift, {max_shift: a}]: "
+    "fit.augmentation.max_shift must be a number or a list of two; got 'a'",
+    "fit.n_epoch.b=3": "--set fit.n_epoch.b=3: fit.n_epoch: unknown parameter 'n_epoch'. Did you mean 'n_epochs'?",
+    "fit.valid=0.1": "--set fit.valid=0.1: fit.valid: belongs to data: write data.valid",
+    "fti.b.c=3": "--set fti.b.c=3: fti: unknown parameter 'fti'. Did you mean 'fit'?",
+}
+
+
+@pytest.mark.parametrize("setting", SET)
+def test_a_fault_of_set_is_told_as_one_of_set(setting, tmp_path):
+    (tmp_path / "a.yaml").write_text(YAML)
+    with pytest.raises(ConfigError) as caught:
+        read_config(tmp_path / "a.yaml", ["rng=3", setting])
+    assert str(caught.value) == SET[setting]
+
+
+def test_a_key_within_a_list_that_is_not_of_layers_is_refused(tmp_path):
+    (tmp_path / "a.yaml").write_text(YAML)
+    settings = ["layers.fc1.n_units=3", "fit.valid_loss=[nll, error]", "fit.valid_loss.fc1=nll"]
+    with pytest.raises(
+        ConfigError, match=r"^--set fit\.valid_loss\.fc1=nll: fit\.valid_loss is a list: write it whole$"
+    ):
+        read_config(tmp_path / "a.yaml", settings)
+
+
+def test_faults_of_several_layers_are_each_told_as_one_of_set(tmp_path):
+    (tmp_path / "a.yaml").write_text(YAML)
+    settings = ["layers.fc1.n_units=-1", "layers.dropout1.dropout_p=2"]
+    with pytest.raises(ConfigError) as caught:
+        read_config(tmp_path / "a.yaml", settings)
+    lines = str(caught.value).splitlines()
+    assert [line.partition(": ")[0] for line in lines] == [f"--set {setting}" for setting in settings]
+
+
+def test_a_setting_of_a_layer_tells_what_is_wrong_in_the_file(tmp_path):
+    (tmp_path / "a.yaml").write_text(YAML.replace("dropout_p: 0.25", "dropout_p: 2"))
+    with pytest.raises(ConfigError, match=r"a\.yaml:5:16: layers\[1\] \(Dropout\): dropout_p must be a number < 1.0"):
+        read_config(tmp_path / "a.yaml", ["layers.fc1.n_units=5"])
+
+
+def test_a_string_of_layers_that_is_no_path_is_told():
+    with pytest.raises(ConfigError, match=r"layers must be a list of .*, or the path of .*; got 'FCLayer'"):
+        read_layers(Path("FCLayer"))
+    with pytest.raises(ConfigError, match=r"none\.yaml: cannot be read: No such file"):
+        read_layers(Path("none.yaml"))
+
+
+def test_a_setting_of_fit_at_the_top_is_told_where_it_belongs(tmp_path):
+    path = tmp_path / "c.yaml"
+    path.write_text("layers: [[ClassificationOutputLayer]]\nprecision: bf16\n")
+    with pytest.raises(ConfigError, match=r"c\.yaml:2:1: precision: belongs to fit: write fit\.precision"):
+        read_config(path)
+
+
+@pytest.mark.parametrize("head", ["", "layers:\n"])
+def test_a_fault_in_a_file_of_layers_is_told_with_the_line_of_that_file(tmp_path, head):
+    layers = ["- [FCLayer, {n_units: 3}]", "- [FCLayer, {n_unts: 3}]", "- [ClassificationOutputLayer]"]
+    (tmp_path / "l.yaml").write_text(head + "\n".join(layers))
+    (tmp_path / "c.yaml").write_text("name: a\nlayers: l.yaml\nfit: {n_epoch: 3}\n")
+    with pytest.raises(ConfigError) as caught:
+        read_config(tmp_path / "c.yaml")
+    # What is misspelt is not missing as well.
+    told = [line.removeprefix(f"{tmp_path}/").partition(". ")[0] for line in str(caught.value).splitlines()]
+    assert told == [
+        "c.yaml:3:7: fit.n_epoch: unknown parameter 'n_epoch'",
+        f"l.yaml:{3 if head else 2}:14: layers[1].n_unts (FCLayer): unknown parameter 'n_unts'",
+    ]
+
+
+def test_a_store_of_no_known_kind_is_told_by_check(tmp_path):
+    (tmp_path / "c.yaml").write_text("layers: [[ClassificationOutputLayer]]\nfit: {checkpoint: 'nowhere://a/b'}\n")
+    with pytest.raises(ConfigError, match=r"checkpoint 'nowhere://a': Protocol not known: nowhere"):
+        CliRunner().invoke(app, ["check", str(tmp_path / "c.yaml")], catch_exceptions=False)
+
+
+def test_layers_in_a_file_of_their_own_are_set_by_name_too(tmp_path):
+    (tmp_path / "l.yaml").write_text("- [FCLayer, {n_units: 3}]\n- [ClassificationOutputLayer]\n")
+    (tmp_path / "c.yaml").write_text("layers: l.yaml\n")
+    assert read_config(tmp_path / "c.yaml", ["layers.fc1.n_units=7"]).layers[0] == ["FCLayer", {"n_units": 7}]
+    with pytest.raises(ConfigError, match=r"^--set layers\.fc1\.n_unts=7: layers\[0\]\.n_unts"):
+        read_config(tmp_path / "c.yaml", ["layers.fc1.n_unts=7"])

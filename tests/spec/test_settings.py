@@ -1,0 +1,72 @@
+"""The settings of a fit: which decide its numbers, and which touch the machine and so are never taken from a file."""
+
+from __future__ import annotations
+
+import re
+
+from arignote import NNClassifier
+from arignote.checkpoints.format import decode, encode
+from arignote.sample_data import digits
+from arignote.spec.settings import FitSettings, decides, is_of_the_machine
+
+# Each setting belongs to one of three. A new one must be put here by hand: does it decide numbers, does it name or use
+# something of the machine (files, devices, threads, memory, signals, the network, code), or neither?
+DECIDES_NUMBERS = {
+    *("shuffle", "drop_last", "allow_nonfinite", "axes", "preprocess", "partition", "class_weight", "balance_classes"),
+    *("augmentation", "batch_size", "sgd_type", "lr_rule", "momentum_rule", "stop_rule", "accumulate"),
+    *("sgd_max_grad_norm", "train_loss", "valid_loss", "test_loss", "validation_frequency", "validate_on_train"),
+    "precision",
+}
+OF_THE_MACHINE = {
+    "checkpoint": "a path that is written to",
+    "resume": "whether files of that path are replaced",
+    "device": "a device",
+    "n_threads": "threads",
+    "n_workers": "threads",
+    "prefetch": "memory",
+    "stop_signals": "handlers of signals",
+    "preemption": "a path, or an address of the network, that is read",
+    "observers": "functions that are called",
+}
+NEITHER = {
+    *("n_epochs", "restore_best", "checkpoint_every", "keep_last", "checkpoint_all", "keep_epochs", "extra_metadata"),
+    *("channels_last", "compile", "verbose"),
+}
+
+
+def test_every_setting_decides_numbers_or_is_of_the_machine_or_neither():
+    assert sorted(FitSettings.model_fields) == sorted([*DECIDES_NUMBERS, *OF_THE_MACHINE, *NEITHER])
+    assert {name for name in FitSettings.model_fields if decides(name)} == DECIDES_NUMBERS
+    assert {name for name in FitSettings.model_fields if is_of_the_machine(name)} == OF_THE_MACHINE.keys()
+
+
+def test_types_of_paths_devices_threads_signals_and_functions_are_of_the_machine():
+    touching = {"Stem", "Device", "Threads", "Signals", "Notices", "Functions"}
+    found = {name for name, kind in FitSettings.__annotations__.items() if touching & set(re.findall(r"\w+", kind))}
+    assert found == {"checkpoint", "device", "n_threads", "stop_signals", "preemption", "observers"}
+    assert found <= OF_THE_MACHINE.keys()
+
+
+def test_nothing_of_the_machine_is_taken_from_a_file(tmp_path):
+    """Each such setting is in the file, with another value than the default, and valid."""
+    stem = tmp_path / "run"
+    NNClassifier([["ClassificationOutputLayer"]], rng=1).fit(*digits(), n_epochs=1, checkpoint=str(stem))
+    path = tmp_path / "run_last.ckpt"
+    state = decode(path.read_bytes(), str(path))[0]
+    written = {
+        "checkpoint": str(tmp_path / "elsewhere"),
+        "resume": "fresh",
+        "device": "cuda:7",
+        "n_threads": 3,
+        "n_workers": 7,
+        "prefetch": 9,
+        "stop_signals": ["SIGUSR2"],
+        "preemption": f"file:{tmp_path / 'secret'}",
+        "observers": ["os:system"],
+    }
+    assert written.keys() == OF_THE_MACHINE.keys()
+    state.spec["fit"] |= written | {"batch_size": 77}
+    path.write_bytes(b"".join(encode(state)[0]))
+    loaded = NNClassifier.load(str(stem)).get_params()
+    defaults = {name: FitSettings.model_fields[name].default for name in OF_THE_MACHINE} | {"checkpoint": str(stem)}
+    assert {name: loaded[name] for name in OF_THE_MACHINE} == defaults and loaded["batch_size"] == 77
