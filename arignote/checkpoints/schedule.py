@@ -9,6 +9,7 @@ import time
 import warnings
 from collections.abc import Callable
 
+from arignote.checkpoints.cadence import AUTO, Cadence
 from arignote.checkpoints.state import TrainingState
 from arignote.checkpoints.storage.lease import LeaseLostError
 from arignote.checkpoints.writer import RunWriter
@@ -59,8 +60,8 @@ class Checkpointer:
     ----------
     files : RunWriter or None
         Where; None keeps the last good state in memory.
-    every : "auto", "epoch", int or str
-        Cadence: each epoch (saves closer than a second joined, long epochs every 5 minutes); batches; "30s".
+    every : Cadence
+        "auto": each epoch (saves closer than a second joined, long epochs every 5 minutes).
     keep_all : bool
         Whether each epoch is kept in a file of its own.
     spool : RunWriter, optional
@@ -70,7 +71,7 @@ class Checkpointer:
     def __init__(
         self,
         files: RunWriter | None,
-        every: str | int = "auto",
+        every: Cadence = AUTO,
         keep_all: bool = False,
         spool: RunWriter | None = None,
     ):
@@ -92,21 +93,20 @@ class Checkpointer:
         """Save in mid-epoch where the cadence says so, or where a save had to be postponed."""
         if self.files is None:
             return
-        if isinstance(self.every, int):
-            due = state.progress.n_updates % self.every == 0
-        elif self.every == "epoch":
-            due = False
-        else:
-            seconds = LONG_EPOCH if self.every == "auto" else float(self.every[:-1])
+        seconds = LONG_EPOCH if self.every == AUTO else self.every.seconds
+        if self.every.n_batches is not None:
+            due = state.progress.n_updates % self.every.n_batches == 0
+        elif seconds is not None:
             due = time.monotonic() - max(self._saved_at, self._began) >= seconds
+        else:
+            due = False
         if due or (self._postponed and self._wait(0.0)):
             self._save(state)
 
     def after_epoch(self, state: TrainingState) -> None:
         """Save at the end of an epoch, unless the last save is less than a second old."""
-        joined = self.every == "auto" and time.monotonic() - self._saved_at < 1.0
-        timed = isinstance(self.every, str) and self.every.endswith("s")
-        if self.keep_all or not (joined or timed):
+        joined = self.every == AUTO and time.monotonic() - self._saved_at < 1.0
+        if self.keep_all or not (joined or self.every.seconds is not None):
             self._save(state, of_epoch=True)
         else:
             self.check(state)

@@ -10,9 +10,9 @@ from abc import abstractmethod
 from collections.abc import Callable
 from typing import Annotated, Any, ClassVar
 
-from pydantic import BeforeValidator, PlainSerializer
+from pydantic import BeforeValidator, PlainSerializer, WithJsonSchema
 
-from arignote.registry import Count, Part, build, dump, register
+from arignote.registry import Count, Part, build, dump, function_name, register, spec_schema
 
 __all__ = ["Activation", "ActivationSpec"]
 
@@ -148,10 +148,13 @@ def _activation(value: Any) -> Activation:
     return part
 
 
-def _write(part: Activation) -> Any:
-    if isinstance(part, Custom):
-        return f"{part.function.__module__}:{getattr(part.function, '__qualname__', part.function)}"
-    return dump(part)
+def _written(part: Activation) -> Any:
+    return function_name(part.function) if isinstance(part, Custom) else dump(part)
 
 
-ActivationSpec = Annotated[Any, BeforeValidator(_activation), PlainSerializer(_write)]
+ActivationSpec = Annotated[
+    Activation,
+    BeforeValidator(_activation),
+    PlainSerializer(_written),
+    WithJsonSchema({"anyOf": spec_schema("activation")}),
+]

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from arignote.registry import NonNegative, Part, Positive, part_of, register
+from arignote.registry import NonNegative, Part, PartField, Positive, register
 
 __all__ = ["Initializer", "InitializerSpec"]
 
@@ -114,7 +114,4 @@ def _number(value: Any) -> Any:
     return ["constant", {"value": float(value)}] if isinstance(value, int | float) else value
 
 
-if TYPE_CHECKING:
-    InitializerSpec = Any
-else:
-    InitializerSpec = part_of("initializer", _number)
+InitializerSpec = Annotated[Initializer | None, PartField("initializer", _number)]

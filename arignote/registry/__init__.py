@@ -1,6 +1,7 @@
 """Parts: what a user declares as ``[Name, {params}]``; registered, built from specs, and written as specs."""
 
 from arignote.registry.complaints import complaints_of
+from arignote.registry.marks import Mark, decides_numbers, is_of_machine
 from arignote.registry.part import (
     Count,
     Finite,
@@ -18,32 +19,39 @@ from arignote.registry.part import (
     names,
     only_trusting,
     part_name,
-    part_of,
     register,
     split,
 )
+from arignote.registry.part_fields import PartField, PartsField, function_name, several, spec_schema
 from arignote.registry.plain_values import plain
 
 __all__ = [
     "Count",
     "Finite",
+    "Mark",
     "NonNegative",
     "Pair",
     "Part",
+    "PartField",
+    "PartsField",
     "Positive",
     "Probability",
     "as_pair",
     "build",
     "complaints_of",
     "completed",
+    "decides_numbers",
     "dump",
     "find",
+    "function_name",
     "is_custom",
+    "is_of_machine",
     "names",
     "only_trusting",
     "part_name",
-    "part_of",
     "plain",
     "register",
+    "several",
+    "spec_schema",
     "split",
 ]

@@ -14,7 +14,7 @@ from contextvars import ContextVar
 from functools import partial
 from typing import Annotated, Any, ClassVar, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, ValidationError, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from arignote.errors import Complaint, ConfigError, did_you_mean
 from arignote.hints.mistakes import spec_in_form
@@ -38,7 +38,6 @@ __all__ = [
     "names",
     "only_trusting",
     "part_name",
-    "part_of",
     "plain",
     "register",
 ]
@@ -256,12 +255,3 @@ def completed(kind: str, spec: list[Any]) -> list[Any]:
             return [word, find(kind, word).model_construct().model_dump(mode="json") | params]
         except ConfigError:
             return spec
-
-
-def part_of(kind: str, shorthand: Callable[[Any], Any] = lambda value: value, needed: bool = False) -> Any:
-    """Return the field type "a part of this kind" (or None): validated by building it, written as its spec."""
-    return Annotated[
-        Any,
-        BeforeValidator(lambda value: None if value is None and not needed else build(kind, shorthand(value))),
-        PlainSerializer(lambda part: dump(part) if isinstance(part, Part) else part),
-    ]

@@ -6,7 +6,7 @@ __all__ = ["LARGEST_COUNT", "MOST_AXES", "MOST_LAYERS", "MOST_THREADS"]
 
 # Layers of one network; the deepest ones that were trained have about a thousand.
 MOST_LAYERS = 10_000
-# The largest machines have about as many cores; the libraries of the engine crash if they cannot start that many threads.
+# The largest machines have about as many cores; the engine crashes if it cannot start that many threads.
 MOST_THREADS = 1024
 # Epochs, batches, examples: what a float64 of the history represents exactly.
 LARGEST_COUNT = 2**53

@@ -1,9 +1,6 @@
-"""The words of a run: the settings of `fit` and the sections of a config, each with its one default.
+"""`FitSettings`: the one signature of the estimator, of `fit`, of ``fit:`` in a config and of ``--set fit.key=value``.
 
-`FitSettings` is read by the constructor of the estimator, by `fit`, by the `fit:` section of a config and by
-``--set fit.key=value``. A field marked `FREE` or `MACHINE` may change when a run goes on; all others decide its
-numbers. A field marked `MACHINE` names or uses something of the machine (files, devices, signals, threads): it is never
-taken from a checkpoint that is loaded.
+A setting marked `Mark.FREE` or `Mark.MACHINE` may change when a run is resumed; all others decide its numbers.
 """
 
 from __future__ import annotations
@@ -11,50 +8,85 @@ from __future__ import annotations
 from collections.abc import Mapping
 from contextlib import suppress
 from functools import cache
-from math import inf
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model, model_validator
-from pydantic.config import JsonDict
 
-from arignote.errors import Complaint, ConfigError
-from arignote.registry import Count, Positive, only_trusting, plain
-from arignote.spec.fields import (
-    MOST_THREADS,
-    Augmentations,
-    Cadence,
-    Device,
-    Functions,
-    LossNames,
-    Momentum,
-    Notices,
-    Preprocessing,
-    Rate,
-    Signals,
-    Stem,
-    StopWhen,
-    Threads,
-    TrainLoss,
-    Update,
-)
+# Names in settings are looked up among the registered parts.
+import arignote.parts  # noqa: F401
+from arignote.data.settings import DataSettings
+from arignote.errors import ConfigError
+from arignote.optim.settings import LearningSettings
+from arignote.registry import Count, Mark, complaints_of, decides_numbers, is_of_machine, only_trusting, plain
+from arignote.spec.fields import CheckpointEvery, Device, Notices, Observers, Signals, Stem, Threads
 
-__all__ = [
-    "FitSettings",
-    "completed_settings",
-    "decides",
-    "fit_parameters",
-    "is_of_the_machine",
-]
+__all__ = ["FitSettings", "checked_settings", "completed_settings", "decides", "fit_parameters", "is_of_the_machine"]
 
 
-FREE: JsonDict = {"decides": False}
-MACHINE: JsonDict = FREE | {"machine": True}
+class _KeepingSettings(BaseModel):
+    checkpoint: Annotated[Stem, Mark.MACHINE] = Field(
+        None, description="Stem of the files of the run, such as runs/digits."
+    )
+    resume: Annotated[bool | Literal["fresh", "force"], Mark.MACHINE] = Field(
+        True,
+        description="True: resume the run of the checkpoint; False: no file may exist; fresh: start over; force: "
+        "resume in spite of changes.",
+    )
+    checkpoint_every: Annotated[CheckpointEvery, Mark.FREE] = Field(
+        "auto", validate_default=True, description='"auto", "epoch", a number of batches, or a time such as "30s".'
+    )
+    keep_last: Annotated[int, Field(ge=2), Mark.FREE] = Field(
+        2, description="Number of last checkpoints that are kept."
+    )
+    checkpoint_all: Annotated[bool, Mark.FREE] = Field(
+        False, description="Whether the checkpoint of every epoch is kept."
+    )
+    keep_epochs: Annotated[Count | None, Mark.FREE] = Field(
+        None, description="Number of them (checkpoint_all) that are kept; default all."
+    )
+    stop_signals: Annotated[Signals, Mark.MACHINE] = Field(
+        ("SIGTERM", "SIGINT", "SIGUSR1"), description="Signals that stop and save the run."
+    )
+    preemption: Annotated[Notices, Mark.MACHINE] = Field(
+        None, description='Notices of preemption to watch: "aws", "gcp", "azure", "file:PATH".'
+    )
+    extra_metadata: Annotated[dict[str, Any] | None, Mark.FREE] = Field(
+        None, description="Plain data kept in each checkpoint."
+    )
 
 
-class FitSettings(BaseModel):
-    """Everything that `fit` can be told, apart from arrays."""
+class _EngineSettings(BaseModel):
+    device: Annotated[Device, Mark.MACHINE] = Field("auto", description='"auto", "cpu", "cuda", "cuda:1" and so on.')
+    n_threads: Annotated[Threads | None, Mark.MACHINE] = Field(
+        None,
+        description="Threads of the engine; default those of the checkpoint, 1 for small steps, else the engine's own.",
+    )
+    precision: Literal["float32", "bf16_matmul", "bf16", "fp16"] = Field(
+        "float32",
+        description="What layers compute in: float32, with products of matrices in bfloat16, all in bfloat16, or in "
+        "float16 with a scaled loss. Parameters are always float32.",
+    )
+    channels_last: Annotated[bool | Literal["auto"], Mark.FREE] = Field(
+        "auto",
+        description="Whether images are in memory with their channels last; default as in the checkpoint, else if "
+        "there are convolutions.",
+    )
+    compile: Annotated[bool, Mark.FREE] = Field(
+        False, description="torch.compile of what is not written out by hand; on a GPU of all."
+    )
 
-    kind: ClassVar[str] = "fit"
+
+class _ReportingSettings(BaseModel):
+    verbose: Annotated[bool, Mark.FREE] = Field(False, description="Whether a line is printed at each validation.")
+    observers: Annotated[Observers, Mark.MACHINE] = Field(
+        None, validate_default=True, description="Functions called with each `Event`."
+    )
+
+
+# Fields come in the order of the method resolution from its end: data first.
+class FitSettings(_ReportingSettings, _EngineSettings, _KeepingSettings, LearningSettings, DataSettings):
+    """Every setting of `fit`: all arguments except for arrays."""
+
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, arbitrary_types_allowed=True)
 
     @model_validator(mode="before")
@@ -62,135 +94,23 @@ class FitSettings(BaseModel):
     def _plain(cls, values: Any) -> Any:
         return {key: plain(value) for key, value in values.items()}
 
-    shuffle: bool | Literal["full", "chunks"] = Field(
-        True,
-        description='Whether the order of each epoch is drawn anew: "full"; "chunks" of files and rows within '
-        "them; True: full where single rows are read at no cost, else chunks.",
-    )
-    drop_last: bool = Field(False, description="Whether a last, smaller batch is left out of training.")
-    allow_nonfinite: bool = Field(False, description="Whether NaN and infinity in the features pass.")
-    axes: Literal["NCHW", "NHWC", "NHW"] | None = Field(None, description="Order of the axes of images.")
-    preprocess: Preprocessing = Field(
-        None, description="List of ``[Name, {params}]``, learned of the training rows and done to all rows."
-    )
-    partition: Literal["stratified", "contiguous"] = Field(
-        "stratified", description="How fractions are held out: classes in proportion, or the last rows."
-    )
-    class_weight: dict[Any, float] | Literal["balanced"] | None = Field(
-        None, description='How much the rows of each class count: by label, or "balanced".'
-    )
-    balance_classes: bool = Field(False, description="Whether every class is drawn equally often in an epoch.")
-    augmentation: Augmentations = Field(
-        None,
-        validate_default=True,
-        description="``[Name, {params}]`` or function ``(x, y, epoch=, rng=) -> (x, y)`` of a batch, or a list.",
-    )
-    n_workers: Annotated[int, Field(ge=0, le=MOST_THREADS)] = Field(
-        1, description="Threads that augment; 0: in the loop.", json_schema_extra=MACHINE
-    )
-    prefetch: Count = Field(4, description="Largest number of batches made ahead.", json_schema_extra=MACHINE)
-    n_epochs: Annotated[int, Field(ge=0)] = Field(50, description="Epochs in all.", json_schema_extra=FREE)
-    batch_size: Count = Field(128, description="Rows of a batch.")
-    sgd_type: Update = Field("adadelta", validate_default=True, description="Updater: a name or ``[name, {params}]``.")
-    lr_rule: Rate = Field(None, description="Rule of the learning rate, or a number.")
-    momentum_rule: Momentum = Field(None, description="Rule of the momentum, or a number.")
-    stop_rule: StopWhen = Field(
-        None, description='What may end training early, such as ``{"rule": "stalled", "interval": 10}``.'
-    )
-    accumulate: Count = Field(1, description="Batches of one update.")
-    sgd_max_grad_norm: Positive | None = Field(None, description="Largest norm of all gradients together.")
-    train_loss: TrainLoss = Field("nll", description="What is made small.")
-    valid_loss: LossNames = Field(("nll", "error"), description="Losses of a validation; the first decides best.")
-    test_loss: LossNames = Field(("error", "nll"), description="Losses of the test data, at each new best.")
-    validation_frequency: Count | None = Field(None, description="Examples between validations; default one epoch.")
-    validate_on_train: bool = Field(False, description="Whether the training data is scored at each validation too.")
-    restore_best: bool = Field(True, description="Whether the best network is kept at the end.", json_schema_extra=FREE)
-    checkpoint: Stem = Field(
-        None, description="Stem of the files of the run, such as runs/digits.", json_schema_extra=MACHINE
-    )
-    resume: bool | Literal["fresh", "force"] = Field(
-        True, description="True: go on; False: no file may exist; fresh: start over; force.", json_schema_extra=MACHINE
-    )
-    checkpoint_every: Cadence = Field(
-        "auto", description='"auto", "epoch", batches, or a time as "30s".', json_schema_extra=FREE
-    )
-    keep_last: Annotated[int, Field(ge=2)] = Field(
-        2, description="How many of the last checkpoints are kept.", json_schema_extra=FREE
-    )
-    checkpoint_all: bool = Field(False, description="Whether every epoch's is kept.", json_schema_extra=FREE)
-    keep_epochs: Count | None = Field(
-        None, description="How many of them (checkpoint_all) are kept; default all.", json_schema_extra=FREE
-    )
-    stop_signals: Signals = Field(
-        ("SIGTERM", "SIGINT", "SIGUSR1"), description="Signals that stop, save and leave.", json_schema_extra=MACHINE
-    )
-    preemption: Notices = Field(
-        None, description='Notices to heed: "aws", "gcp", "azure", "file:PATH".', json_schema_extra=MACHINE
-    )
-    extra_metadata: dict[str, Any] | None = Field(
-        None, description="Plain data kept in each checkpoint.", json_schema_extra=FREE
-    )
-    device: Device = Field(
-        "auto", description='"auto", "cpu", "cuda", or "cuda:1" and so on.', json_schema_extra=MACHINE
-    )
-    n_threads: Threads | None = Field(
-        None,
-        description="Threads of the engine; default those of the checkpoint, 1 for small steps, else its own.",
-        json_schema_extra=MACHINE,
-    )
-    precision: Literal["float32", "bf16_matmul", "bf16", "fp16"] = Field(
-        "float32",
-        description="What layers compute in: float32, with products of matrices in bfloat16, all in bfloat16, or in "
-        "float16 with a scaled loss. Parameters are float32 always.",
-    )
-    channels_last: bool | Literal["auto"] = Field(
-        "auto",
-        description="Whether images lie in memory with their channels last; default as in the checkpoint, else where "
-        "there are convolutions.",
-        json_schema_extra=FREE,
-    )
-    compile: bool = Field(
-        False, description="torch.compile of what is not written out by hand; on a GPU of all.", json_schema_extra=FREE
-    )
-    verbose: bool = Field(False, description="Whether a line is printed at each validation.", json_schema_extra=FREE)
-    observers: Functions = Field(
-        None, validate_default=True, description="Functions called with each `Event`.", json_schema_extra=MACHINE
-    )
 
-    @model_validator(mode="after")
-    def _fits_together(self) -> Any:
-        rule = self.momentum_rule
-        if rule is not None and self.sgd_type.momentum_name is None:
-            told = "this updater has no momentum. Leave the rule out, or use sgd_type 'momentum' or 'nag'"
-            raise ConfigError(Complaint(("momentum_rule",), told))
-        defaults = {"lr_rule": self.sgd_type.default_lr, "momentum_rule": self.sgd_type.default_momentum}
-        for name, default in defaults.items():
-            given = getattr(self, name)
-            told = given and given.in_vain(given.start(default).value)
-            if told:
-                raise ConfigError(Complaint((name,), told))
-        if rule is None:
-            return self
-        highest = rule.highest(rule.start(self.sgd_type.default_momentum).value)
-        if highest >= 1:
-            told = "without end" if highest == inf else f"to {highest:g}"
-            raise ConfigError(Complaint(("momentum_rule",), f"rises {told}: give a final_value < 1"))
-        return self
+def checked_settings(values: dict[str, Any]) -> FitSettings:
+    """Return settings; ConfigError with every fault of them."""
+    try:
+        return FitSettings(**values)
+    except ValidationError as fault:
+        raise ConfigError(complaints_of(fault, FitSettings)).under("fit") from None
 
 
 def decides(name: str) -> bool:
-    """Whether a setting decides the numbers of a run (and so may not change when it goes on)."""
-    return _mark(name, "decides", True)
+    """Return whether a setting decides the numbers of a run (and so may not change on resume)."""
+    return decides_numbers(FitSettings.model_fields[name])
 
 
 def is_of_the_machine(name: str) -> bool:
-    """Whether a setting names or uses something of the machine, and so is never taken from a file that is loaded."""
-    return _mark(name, "machine", False)
-
-
-def _mark(name: str, mark: str, default: bool) -> bool:
-    extra = FitSettings.model_fields[name].json_schema_extra
-    return bool(extra.get(mark, default)) if isinstance(extra, dict) else default
+    """Return whether a setting uses something of the machine, and so is never taken from a loaded file."""
+    return is_of_machine(FitSettings.model_fields[name])
 
 
 @cache

@@ -16,6 +16,7 @@ from stepped import Files
 
 from arignote import NNClassifier
 from arignote.checkpoints import schedule
+from arignote.checkpoints.cadence import Cadence
 from arignote.checkpoints.format import decode
 from arignote.checkpoints.schedule import Checkpointer
 from arignote.checkpoints.storage.lease import LeaseLostError
@@ -488,7 +489,7 @@ def test_a_state_that_is_not_finite_is_not_saved(saved, clock):
 
 
 def test_without_files_the_last_good_state_is_in_memory(saved):
-    of = Checkpointer(None, "epoch")
+    of = Checkpointer(None, Cadence.parse("epoch"))
     assert of.last_good() is None
     one = live(1)
     of.after_batch(one)
@@ -535,7 +536,7 @@ def test_while_the_store_is_away_the_state_is_kept_here_and_no_longer_than_that(
 def test_what_an_earlier_process_kept_here_goes_once_the_store_has_a_newer_state(saved, tmp_path, clock):
     first = saved(every="epoch")
     first.of._spool.save(live(1).snapshot())
-    again = Checkpointer(first.of.files, "epoch", spool=first.of._spool)
+    again = Checkpointer(first.of.files, Cadence.parse("epoch"), spool=first.of._spool)
     assert first.spool.contents
     again.after_epoch(live(2))
     assert first.spool.contents == {} and first.newest().epoch == 2

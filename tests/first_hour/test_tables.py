@@ -553,7 +553,9 @@ def test_an_augmentation_of_ones_own_sees_images():
 def test_a_run_that_began_with_flat_rows_keeps_them():
     """Version 0.1 learned a mean of each of 16 numbers, of flat rows; it wrote this run, and these losses."""
     for name in ("last", "best"):
-        shutil.copy(Path(__file__).parents[1] / "checkpoints" / "stored" / f"flat_images_{name}.ckpt", f"run_{name}.ckpt")
+        shutil.copy(
+            Path(__file__).parents[1] / "checkpoints" / "stored" / f"flat_images_{name}.ckpt", f"run_{name}.ckpt"
+        )
     rng = np.random.default_rng(7)
     x, y = rng.normal(size=(40, 16)).astype(np.float32), np.arange(40) % 2
     layers = [

@@ -115,7 +115,9 @@ def flat_run(tmp_path, monkeypatch):
     """A run of version 0.1 that was trained on flat rows, of which a fifth was held out, and its config."""
     monkeypatch.chdir(tmp_path)
     for name in ("last", "best"):
-        shutil.copy(Path(__file__).parents[1] / "checkpoints" / "stored" / f"flat_images_{name}.ckpt", f"run_{name}.ckpt")
+        shutil.copy(
+            Path(__file__).parents[1] / "checkpoints" / "stored" / f"flat_images_{name}.ckpt", f"run_{name}.ckpt"
+        )
     np.savez("t.npz", x=FLAT[0], y=FLAT[1])
     layers = "[[InputImageLayer, {n_pixels: 4}], [FCLayer, {n_units: 2}], [ClassificationOutputLayer]]"
     data = "{train: {features: 't.npz:x', labels: 't.npz:y'}, valid: 0.2}"

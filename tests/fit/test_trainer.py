@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from arignote.checkpoints.cadence import Cadence
 from arignote.checkpoints.format import decode
 from arignote.checkpoints.schedule import Checkpointer
 from arignote.checkpoints.state import TrainingState
@@ -439,7 +440,7 @@ def test_the_state_may_be_written_after_each_update(tmp_path):
     files.begin(lambda: None)
     try:
         files.prepare()
-        Run(n_epochs=2, batch_size=2, accumulate=2, checkpointer=Checkpointer(files, every=1)).go()
+        Run(n_epochs=2, batch_size=2, accumulate=2, checkpointer=Checkpointer(files, every=Cadence.parse(1))).go()
         found = [decode(path.read_bytes(), str(path))[0].progress for path in tmp_path.glob("run_last*.ckpt")]
     finally:
         files.end()
@@ -456,7 +457,7 @@ def test_the_end_of_an_epoch_is_saved_where_batches_are_not(tmp_path):
         saved.append(found and (found[1].progress.epoch, found[1].progress.batch))
 
     files.begin(heed)
-    Run(n_epochs=2, heed=heed, checkpointer=Checkpointer(files, every="epoch")).go()
+    Run(n_epochs=2, heed=heed, checkpointer=Checkpointer(files, every=Cadence.parse("epoch"))).go()
     files.end()
     assert saved == [*[None] * 4, *[(1, 0)] * 4]
 

@@ -35,7 +35,7 @@ def test_the_face_and_the_declarations_start_without_torch_and_scikit_learn():
 
 
 def test_the_readers_start_without_what_they_read_with():
-    code = "import arignote.data.readers.csv, arignote.data.readers.parquet, arignote.data.readers.images, arignote.data.readers.datasets"
+    code = "from arignote.data.readers import csv, datasets, images, parquet"
     assert lines_of(code, "torch", "pandas", "pyarrow", "PIL") == []
 
 

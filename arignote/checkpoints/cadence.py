@@ -1,0 +1,46 @@
+"""How often a run is saved."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Any
+
+__all__ = ["AUTO", "Cadence"]
+
+_SECONDS = re.compile(r"(\d+(\.\d+)?)s")
+
+
+@dataclass(frozen=True)
+class Cadence:
+    """The setting `checkpoint_every`, parsed.
+
+    Attributes
+    ----------
+    written : str or int
+        As a user writes it: "auto", "epoch", a number of batches, or a time such as "30s".
+    n_batches : int or None
+        Batches between saves.
+    seconds : float or None
+        Time between saves.
+    """
+
+    written: str | int
+    n_batches: int | None = None
+    seconds: float | None = None
+
+    @classmethod
+    def parse(cls, value: Any) -> Cadence:
+        """Return a cadence; ValueError if `value` is none."""
+        if isinstance(value, Cadence):
+            return value
+        if value in ("auto", "epoch"):
+            return cls(value)
+        if isinstance(value, int) and not isinstance(value, bool) and value >= 1:
+            return cls(value, n_batches=value)
+        if isinstance(value, str) and (found := _SECONDS.fullmatch(value)):
+            return cls(value, seconds=float(found[1]))
+        raise ValueError(f'must be "auto", "epoch", a number of batches >= 1, or a time such as "30s"; got {value!r}')
+
+
+AUTO = Cadence("auto")

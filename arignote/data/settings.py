@@ -1,0 +1,67 @@
+"""Settings of `fit` that the data part reads: order, batches, weights, preprocessing, augmentation."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, WithJsonSchema
+
+from arignote.data.preprocess import Preprocess
+from arignote.data.transforms import Transform
+from arignote.registry import Count, Mark, Part, PartsField, build, dump, function_name, several, spec_schema
+from arignote.safe.limits import MOST_THREADS
+
+__all__ = ["DataSettings"]
+
+
+def _augmentation(value: Any) -> tuple[Any, ...]:
+    return tuple(item if callable(item) else build("augmentation", item) for item in several(value))
+
+
+def _written(functions: tuple[Any, ...]) -> list[Any]:
+    return [dump(one) if isinstance(one, Part) else function_name(one) for one in functions]
+
+
+Augmentations = Annotated[
+    tuple[Transform | Callable[..., Any], ...],
+    BeforeValidator(_augmentation),
+    PlainSerializer(_written),
+    WithJsonSchema({"anyOf": [*spec_schema("augmentation"), {"type": "array"}, {"type": "null"}]}),
+]
+
+
+class DataSettings(BaseModel):
+    """Settings of the data of a fit."""
+
+    kind: ClassVar[str] = "fit"
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, arbitrary_types_allowed=True)
+
+    shuffle: bool | Literal["full", "chunks"] = Field(
+        True,
+        description='Whether the order of each epoch is drawn anew: "full"; "chunks" of files and rows within '
+        "them; True: full if single rows can be read at no cost, else chunks.",
+    )
+    drop_last: bool = Field(False, description="Whether a last, smaller batch is left out of training.")
+    allow_nonfinite: bool = Field(False, description="Whether NaN and infinity are allowed in the features.")
+    axes: Literal["NCHW", "NHWC", "NHW"] | None = Field(None, description="Order of the axes of images.")
+    preprocess: Annotated[tuple[Preprocess, ...] | None, PartsField("preprocess")] = Field(
+        None, description="List of ``[Name, {params}]``, fitted to the training rows and applied to all rows."
+    )
+    partition: Literal["stratified", "contiguous"] = Field(
+        "stratified", description="How fractions are held out: classes in proportion, or the last rows."
+    )
+    class_weight: dict[Any, float] | Literal["balanced"] | None = Field(
+        None, description='How much the rows of each class count: by label, or "balanced".'
+    )
+    balance_classes: bool = Field(False, description="Whether every class is drawn equally often in an epoch.")
+    augmentation: Augmentations = Field(
+        None,
+        validate_default=True,
+        description="``[Name, {params}]`` or function ``(x, y, epoch=, rng=) -> (x, y)`` of a batch, or a list.",
+    )
+    n_workers: Annotated[int, Field(ge=0, le=MOST_THREADS), Mark.MACHINE] = Field(
+        1, description="Threads that augment batches; 0: the training loop does it."
+    )
+    prefetch: Annotated[Count, Mark.MACHINE] = Field(4, description="Largest number of batches made ahead.")
+    batch_size: Count = Field(128, description="Rows of a batch.")

@@ -1,0 +1,118 @@
+"""Settings of `fit` that say how the network learns: updater, rules, losses, validation."""
+
+from __future__ import annotations
+
+from math import inf
+from typing import Annotated, Any, ClassVar
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
+
+from arignote.errors import Complaint, ConfigError
+from arignote.hints.mistakes import way_out
+from arignote.optim.rules import Rule
+from arignote.optim.stopping import StopRule
+from arignote.optim.updaters import Updater
+from arignote.registry import Count, Mark, PartField, Positive, build
+
+__all__ = ["LearningSettings"]
+
+
+def _losses(value: Any) -> tuple[str, ...]:
+    words = [value] if isinstance(value, str) else value
+    if not isinstance(words, list | tuple):
+        raise ValueError(f"must be the name of a loss, or a list of them; got {value!r}")
+    for word in words:
+        if word == "accuracy":
+            # The smaller loss is the better one, for best networks and for all rules.
+            raise ValueError("'accuracy' is a metric of evaluate, not a loss: use 'error', which is 1 - accuracy")
+        build("loss", word)
+    if not words:
+        raise ValueError("at least one loss must be named")
+    return tuple(words)
+
+
+def _trainable(word: str) -> str:
+    if not build("loss", word).differentiable:
+        raise ValueError(f"{word!r} cannot be trained on: it has no gradient. Use 'nll'")
+    return word
+
+
+def _rule_field(below: float = inf) -> PartField:
+    """Return the annotation of "a rule, or a number": initial and final values are in [0, below)."""
+    wanted = "must be a finite number >= 0" if below == inf else f"must be a number >= 0 and < {below}"
+
+    def to_spec(value: Any) -> Any:
+        if isinstance(value, str) and (hint := way_out("a number", value)):
+            raise ValueError(f"must be a number, or a rule; got {value!r}{hint}")
+        if type(value) not in (int, float):
+            return value
+        if not 0 <= value < below:
+            raise ValueError(f"{wanted}; got {value}")
+        return ["const", {"initial_value": float(value)}]
+
+    def bounded(rule: Rule) -> Rule:
+        values = {name: getattr(rule, name, None) for name in ("initial_value", "final_value")}
+        wrong = {name: value for name, value in values.items() if value is not None and not 0 <= value < below}
+        if wrong:
+            raise ConfigError(Complaint((name,), f"{name} {wanted}; got {value}") for name, value in wrong.items())
+        return rule
+
+    return PartField("rule", to_spec, bounded)
+
+
+LossNames = Annotated[
+    tuple[str, ...],
+    BeforeValidator(_losses),
+    WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}, "minItems": 1}]}),
+]
+
+
+class LearningSettings(BaseModel):
+    """Settings of how the network learns."""
+
+    kind: ClassVar[str] = "fit"
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, arbitrary_types_allowed=True)
+
+    n_epochs: Annotated[int, Field(ge=0), Mark.FREE] = Field(50, description="Number of epochs in all.")
+    sgd_type: Annotated[Updater, PartField("updater")] = Field(
+        "adadelta", validate_default=True, description="Updater: a name or ``[name, {params}]``."
+    )
+    lr_rule: Annotated[Rule | None, _rule_field()] = Field(None, description="Rule of the learning rate, or a number.")
+    momentum_rule: Annotated[Rule | None, _rule_field(below=1)] = Field(
+        None, description="Rule of the momentum, or a number; it drives rho of rmsprop and adadelta."
+    )
+    stop_rule: Annotated[StopRule | None, PartField("stop_rule")] = Field(
+        None, description='When training ends early, such as ``{"rule": "stalled", "interval": 10}``.'
+    )
+    accumulate: Count = Field(1, description="Number of batches of one update.")
+    sgd_max_grad_norm: Positive | None = Field(None, description="Largest norm of all gradients together.")
+    train_loss: Annotated[str, AfterValidator(_trainable)] = Field("nll", description="The loss that is minimised.")
+    valid_loss: LossNames = Field(
+        ("nll", "error"), description="Losses of a validation; the first decides which network is best."
+    )
+    test_loss: LossNames = Field(("error", "nll"), description="Losses of the test data, at each new best.")
+    validation_frequency: Count | None = Field(None, description="Examples between validations; default one epoch.")
+    validate_on_train: bool = Field(False, description="Whether the training data is scored at each validation too.")
+    restore_best: Annotated[bool, Mark.FREE] = Field(
+        True, description="Whether the best network is the result; else the last."
+    )
+
+    @model_validator(mode="after")
+    def _rules_suit_the_updater(self) -> Any:
+        rule = self.momentum_rule
+        if rule is not None and self.sgd_type.momentum_name is None:
+            message = "this updater has no momentum. Leave the rule out, or use sgd_type 'momentum' or 'nag'"
+            raise ConfigError(Complaint(("momentum_rule",), message))
+        defaults = {"lr_rule": self.sgd_type.default_lr, "momentum_rule": self.sgd_type.default_momentum}
+        for name, default in defaults.items():
+            given = getattr(self, name)
+            message = given and given.in_vain(given.start(default).value)
+            if message:
+                raise ConfigError(Complaint((name,), message))
+        if rule is None:
+            return self
+        highest = rule.highest(rule.start(self.sgd_type.default_momentum).value)
+        if highest >= 1:
+            how = "without end" if highest == inf else f"to {highest:g}"
+            raise ConfigError(Complaint(("momentum_rule",), f"rises {how}: give a final_value < 1"))
+        return self

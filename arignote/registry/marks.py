@@ -1,0 +1,36 @@
+"""What a setting is to a run that is resumed: a mark in its annotation."""
+
+from __future__ import annotations
+
+from enum import Enum
+
+from pydantic.fields import FieldInfo
+
+__all__ = ["Mark", "decides_numbers", "is_of_machine"]
+
+
+class Mark(Enum):
+    """Mark of a setting that does not decide the numbers of a run, and so may change on resume.
+
+    A setting without a mark decides them.
+
+    Attributes
+    ----------
+    FREE
+        Says how long the run lasts, or what is kept or printed.
+    MACHINE
+        Names or uses something of the machine (files, devices, signals, threads): never taken from a loaded file.
+    """
+
+    FREE = "free"
+    MACHINE = "machine"
+
+
+def decides_numbers(field: FieldInfo) -> bool:
+    """Return whether a setting decides the numbers of a run."""
+    return not any(isinstance(one, Mark) for one in field.metadata)
+
+
+def is_of_machine(field: FieldInfo) -> bool:
+    """Return whether a setting uses something of the machine."""
+    return Mark.MACHINE in field.metadata

@@ -1,0 +1,89 @@
+"""Fields that hold parts, or functions: annotations that build them from specs, write them as specs, and give schemas."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, get_args
+
+from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
+from pydantic_core import core_schema
+
+from arignote.registry.part import Part, build, dump, names, part_name
+
+__all__ = ["PartField", "PartsField", "function_name", "several", "spec_schema"]
+
+
+class PartField:
+    """Annotation of a field that holds a part, or None: built from its spec, and written as its spec.
+
+    Parameters
+    ----------
+    kind : str
+        Kind of the part.
+    shorthand : callable, optional
+        From other forms, such as a number, to a spec.
+    check : callable, optional
+        From the part to the part; raises ValueError or ConfigError if it does not suit.
+    """
+
+    def __init__(
+        self,
+        kind: str,
+        shorthand: Callable[[Any], Any] = lambda value: value,
+        check: Callable[[Any], Any] = lambda part: part,
+    ):
+        self.kind, self._shorthand, self._check = kind, shorthand, check
+
+    def _built(self, value: Any) -> Any:
+        return self._check(build(self.kind, self._shorthand(value)))
+
+    def _written(self, part: Any) -> Any:
+        return dump(part) if isinstance(part, Part) else part
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> core_schema.CoreSchema:
+        def validate(value: Any) -> Any:
+            return None if value is None and is_optional else self._built(value)
+
+        is_optional = type(None) in get_args(source)
+        written = core_schema.plain_serializer_function_ser_schema(self._written)
+        return core_schema.no_info_plain_validator_function(validate, serialization=written)
+
+    def __get_pydantic_json_schema__(self, schema: Any, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        return {"anyOf": [*spec_schema(self.kind), {"type": "null"}]}
+
+
+class PartsField(PartField):
+    """Annotation of a field that holds a list of parts, or None; one spec stands for a list of one."""
+
+    def _built(self, value: Any) -> Any:
+        return tuple(self._check(build(self.kind, item)) for item in several(value))
+
+    def _written(self, parts: Any) -> Any:
+        return parts and [super(PartsField, self)._written(part) for part in parts]
+
+    def __get_pydantic_json_schema__(self, schema: Any, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        one = spec_schema(self.kind)
+        return {"anyOf": [*one, {"type": "array", "items": {"anyOf": one}}, {"type": "null"}]}
+
+
+def function_name(function: Callable[..., Any]) -> str:
+    """Return "module:name" of a function, which is what a checkpoint keeps of it."""
+    return f"{function.__module__}:{getattr(function, '__qualname__', type(function).__qualname__)}"
+
+
+def several(value: Any) -> tuple[Any, ...]:
+    """Return one spec, or function, as a tuple of one; a list of them as a tuple."""
+    is_pair = isinstance(value, list | tuple) and len(value) == 2 and isinstance(value[0], str)
+    if isinstance(value, str) or callable(value) or (is_pair and isinstance(value[1], dict)):
+        return (value,)
+    if value is not None and not isinstance(value, list | tuple):
+        raise ValueError(f"must be [Name, {{parameters}}], or a list of them; got {value!r}")
+    return tuple(value or ())
+
+
+def spec_schema(kind: str) -> list[dict[str, Any]]:
+    """Return the JSON Schemas of the three forms of a spec of this kind; names may be written in any case."""
+    short = kind.rpartition("_")[2]
+    name = {"type": "string", "examples": sorted({part_name(cls) for cls in names(kind).values()})}
+    pair = {"type": "array", "prefixItems": [name, {"type": "object"}], "minItems": 1, "maxItems": 2}
+    return [name, pair, {"type": "object", "properties": {short: name}, "required": [short]}]
