@@ -110,9 +110,16 @@ class PReLUShelf(Activation):
     gain: ClassVar[float] = (1 + 0.25**2) ** -0.5
 
     def build(self) -> Callable[..., Any]:
-        from arignote.engine.modules import prelu_shelf
+        return _prelu_shelf
 
-        return prelu_shelf
+
+def _prelu_shelf(x: Any, a: Any, c: Any) -> Any:
+    """Return ``max(x - c, 0) - a * max(-(x + c), 0)``; slopes belong to axis 1."""
+    from torch import addcmul
+
+    size = (-1,) + (1,) * (x.ndim - 2)
+    edge = c.view(size)
+    return addcmul((x - edge).relu_(), (x + edge).neg_().relu_(), a.view(size), value=-1)
 
 
 @register(name="maxout")

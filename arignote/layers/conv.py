@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from math import prod
 from typing import Annotated, Any, ClassVar
 
@@ -83,10 +83,20 @@ class _Conv(WeightedLayer):
         return found
 
     def build(self, shape: Shape) -> Callable[..., Any]:
-        from arignote.engine.modules import convolution
+        from torch.nn.functional import conv2d
 
-        activation = self._activation()
-        return convolution(activation.build(), tuple(activation.slopes), self.stride, len(self._maps()))
+        activation, stride, n_stages = self._activation(), self.stride, len(self._maps())
+        function, slope_names = activation.build(), tuple(activation.slopes)
+
+        def forward(params: Mapping[str, Any], x: Any, training: bool) -> Any:
+            for stage in range(n_stages):
+                mark = str(stage or "")
+                # Only the first convolution has the window and the stride; the others are of 1x1 pixels.
+                x = conv2d(x, params["W" + mark], params.get("b" + mark), stride if stage == 0 else 1)
+                x = function(x, *(params[name + mark] for name in slope_names))
+            return x
+
+        return forward
 
 
 @register()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from math import prod
 from typing import Any, ClassVar
 
@@ -25,6 +25,26 @@ def weights(activation: Activation, own: Initializer | None) -> Initializer:
 def slopes(activation: Activation, n_units: int) -> dict[str, Param]:
     """Return the activation's own parameters, one per unit."""
     return {name: Param((n_units,), Constant(value=start)) for name, start in activation.slopes.items()}
+
+
+def affine(activation: Callable[..., Any], slopes: tuple[str, ...] = ()) -> Callable[..., Any]:
+    """Return the forward function ``f(x @ W + b)`` over flattened examples.
+
+    Parameters
+    ----------
+    activation : callable
+        ``f(sums, *slopes)`` on engine tensors.
+    slopes : tuple of str
+        Names of the parameters of the activation.
+    """
+
+    def forward(params: Mapping[str, Any], x: Any, training: bool) -> Any:
+        sums = x.flatten(1).mm(params["W"])
+        if "b" in params:
+            sums = sums.add_(params["b"])
+        return activation(sums, *(params[name] for name in slopes))
+
+    return forward
 
 
 class _Dense(WeightedLayer):
@@ -49,10 +69,8 @@ class _Dense(WeightedLayer):
         return found | slopes(activation, self.n_units)
 
     def build(self, shape: Shape) -> Callable[..., Any]:
-        from arignote.engine.modules import dense
-
         activation = self._activation()
-        return dense(activation.build(), tuple(activation.slopes))
+        return affine(activation.build(), tuple(activation.slopes))
 
 
 @register()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Annotated, Any, ClassVar
 
 from pydantic import Field
@@ -48,6 +48,14 @@ class BatchNormLayer(Layer):
         }
 
     def build(self, shape: Shape) -> Callable[..., Any]:
-        from arignote.engine.modules import batch_norm
+        from torch.nn.functional import batch_norm
 
-        return batch_norm(self.alpha, self.epsilon)
+        alpha, epsilon = self.alpha, self.epsilon
+
+        def forward(params: Mapping[str, Any], x: Any, training: bool) -> Any:
+            # A single value of each unit has no variance.
+            of_batch = training and x.numel() > x.shape[1]
+            gamma, beta, mean, var = (params[name] for name in ("gamma", "beta", "mean", "var"))
+            return batch_norm(x, mean, var, gamma, beta, of_batch, alpha, epsilon)
+
+        return forward

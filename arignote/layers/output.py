@@ -7,6 +7,7 @@ from math import prod
 from typing import Any, ClassVar
 
 from arignote.layers.base import Param, Shape, WeightedLayer
+from arignote.layers.dense import affine
 from arignote.layers.initializers import Constant
 from arignote.registry import Count, register
 
@@ -53,6 +54,11 @@ class ClassificationOutputLayer(OutputLayer):
         return found
 
     def build(self, shape: Shape) -> Callable[..., Any]:
-        from arignote.engine.modules import dense, two_logits
+        return affine(_two_logits if self.n_classes == 1 else lambda x: x)
 
-        return dense(two_logits if self.n_classes == 1 else lambda x: x, ())
+
+def _two_logits(z: Any) -> Any:
+    """Return the logits (0, z) of two classes, whose softmax is the sigmoid of `z` (n, 1)."""
+    from torch.nn.functional import pad
+
+    return pad(z, (1, 0))

@@ -42,9 +42,10 @@ class MaxPool2DLayer(Layer):
         return edge_notes((shape[1], shape[2]), self.pool_shape, self.stride or self.pool_shape)
 
     def build(self, shape: Shape) -> Callable[..., Any]:
-        from arignote.engine.modules import max_pool
+        from torch.nn.functional import max_pool2d
 
-        return max_pool(self.pool_shape, self.stride or self.pool_shape)
+        pool_shape, stride = self.pool_shape, self.stride or self.pool_shape
+        return lambda params, x, training: max_pool2d(x, pool_shape, stride)
 
 
 @register()

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 from arignote.registry import Part, register
 
-__all__ = ["Loss"]
+__all__ = ["Loss", "cross_entropy"]
 
 
 class Loss(Part):
@@ -32,9 +32,19 @@ class NLL(Loss):
     differentiable: ClassVar[bool] = True
 
     def build(self) -> Callable[..., Any]:
-        from arignote.engine.modules import cross_entropy
-
         return cross_entropy
+
+
+def cross_entropy(logits: Any, y: Any, weights: Any = None) -> Any:
+    """Return the mean negative log-likelihood of `y` under `logits` (n, n_classes).
+
+    `y` are classes (n,), or shares of all classes (n, n_classes); `weights` (n,) say how much each example counts.
+    """
+    from torch.nn import functional
+
+    if weights is None:
+        return functional.cross_entropy(logits, y)
+    return (functional.cross_entropy(logits, y, reduction="none") * weights).mean()
 
 
 @register(name="error")

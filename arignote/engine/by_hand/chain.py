@@ -14,15 +14,15 @@ import torch
 from torch import Tensor
 
 from arignote.engine.by_hand.curves import Curve, add_up, curve_of, linear, relu
-from arignote.engine.modules import cross_entropy, mask_of
 from arignote.engine.network import Network
 from arignote.layers.architecture import Placed
 from arignote.layers.conv import ConvLayer, MLPConvLayer
 from arignote.layers.dense import FCLayer
-from arignote.layers.noise import DropoutLayer, GaussianNoiseLayer
+from arignote.layers.noise import DropoutLayer, GaussianNoiseLayer, dropout_mask
 from arignote.layers.output import ClassificationOutputLayer
 from arignote.layers.pool import MaxPool2DLayer
 from arignote.layers.shape import BC01ToC01BLayer, C01BToBC01Layer, InputImageLayer, InputLayer
+from arignote.optim.losses import cross_entropy
 
 __all__ = ["Chain", "chain_of"]
 
@@ -130,10 +130,10 @@ class _Activation:
 
 class _Dropout:
     def __init__(self, p: float):
-        self._mask_of = mask_of(p)
+        self._draw = dropout_mask(p)
 
     def forward(self, x: Tensor) -> tuple[Tensor, Any]:
-        mask = self._mask_of(x)
+        mask = self._draw(x)
         return x * mask, mask
 
     def backward(self, g: Tensor, kept: Any, beta: float, needs_input: bool) -> Tensor:

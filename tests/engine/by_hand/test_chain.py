@@ -9,12 +9,12 @@ import torch
 from arignote import NNClassifier
 from arignote.checkpoints.tensors import tensors_sha256
 from arignote.engine.by_hand.chain import chain_of
-from arignote.engine.modules import cross_entropy, mask_of
 from arignote.engine.network import Network
 from arignote.engine.setup import Setup
 from arignote.engine.step import TrainingStep
 from arignote.layers import declare, parse
-from arignote.optim.losses import Loss
+from arignote.layers.noise import dropout_mask
+from arignote.optim.losses import Loss, cross_entropy
 from arignote.registry import build
 
 functional = torch.nn.functional
@@ -146,7 +146,7 @@ def test_fit_by_hand_is_fit_by_autograd(digits, layers, monkeypatch):
 @pytest.mark.parametrize("p", [0.0, 0.1, 0.25, 0.5, 0.8125, 77 / 256, 0.999])
 def test_dropout_drops_as_often_as_told_and_keeps_the_mean(p):
     torch.manual_seed(0)
-    mask = mask_of(p)(torch.zeros(1001, 1003))
+    mask = dropout_mask(p)(torch.zeros(1001, 1003))
     kept = mask > 0
     n = mask.numel()
     assert abs(float(kept.float().mean()) - (1 - p)) < 5 * (p * (1 - p) / n) ** 0.5 + 1 / 65536
@@ -225,7 +225,7 @@ def test_what_disturbs_draws_once_and_its_gradient_is_that_of_what_was_drawn(lay
     x, y, _ = rows(8)
     torch.manual_seed(4)
     if layer[0] == "DropoutLayer":
-        mask, noise = mask_of(0.3)(torch.zeros(8, 6)), 0.0
+        mask, noise = dropout_mask(0.3)(torch.zeros(8, 6)), 0.0
     else:
         mask, noise = 1.0, 0.7 * torch.randn(8, 6)
 

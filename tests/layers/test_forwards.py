@@ -1,4 +1,4 @@
-"""Forward functions against NumPy and torch.nn.functional, and dropout against the bits that it draws."""
+"""Forward functions of layers against NumPy and torch.nn.functional, and dropout against the bits that it draws."""
 
 from __future__ import annotations
 
@@ -7,7 +7,18 @@ import pytest
 import torch
 from torch.nn import functional
 
-from arignote.engine import modules
+from arignote.layers import (
+    BatchNormLayer,
+    ClassificationOutputLayer,
+    DropoutLayer,
+    GaussianNoiseLayer,
+    MaxPool2DLayer,
+    MLPConvLayer,
+)
+from arignote.layers.activations import PReLUShelf
+from arignote.layers.dense import affine
+from arignote.layers.noise import dropout_mask
+from arignote.optim.losses import NLL
 
 RNG = np.random.default_rng(0)
 
@@ -20,18 +31,19 @@ def test_a_dense_layer_flattens_multiplies_and_adds():
     params = {"W": tensor(12, 5), "b": tensor(5), "a": tensor(5)}
     x = tensor(3, 2, 3, 2)
     sums = x.numpy().reshape(3, 12) @ params["W"].numpy()
-    found = modules.dense(lambda s, a: s * a, ("a",))(params, x, True)
+    found = affine(lambda s, a: s * a, ("a",))(params, x, True)
     np.testing.assert_allclose(found, (sums + params["b"].numpy()) * params["a"].numpy())
-    without = modules.dense(lambda s: s, ())({"W": params["W"]}, x, False)
+    without = affine(lambda s: s)({"W": params["W"]}, x, False)
     np.testing.assert_allclose(without, sums)
 
 
 def test_the_stride_is_of_the_first_stage_of_a_convolution_alone():
     x = tensor(2, 3, 9, 8)
     params = {"W": tensor(4, 3, 2, 3), "b": tensor(4), "a": tensor(4), "W1": tensor(6, 4, 1, 1), "a1": tensor(6)}
-    found = modules.convolution(lambda s, a: s * a.view(-1, 1, 1), ("a",), (2, 3), 2)(params, x, True)
-    first = functional.conv2d(x, params["W"], params["b"], (2, 3)) * params["a"].view(-1, 1, 1)
-    expected = functional.conv2d(first, params["W1"]) * params["a1"].view(-1, 1, 1)
+    layer = MLPConvLayer(n_output_maps=6, filter_shape=(2, 3), stride=(2, 3), n_units=[4], activation="prelu")
+    found = layer.build((3, 9, 8))(params, x, True)
+    first = functional.prelu(functional.conv2d(x, params["W"], params["b"], (2, 3)), params["a"])
+    expected = functional.prelu(functional.conv2d(first, params["W1"]), params["a1"])
     torch.testing.assert_close(found, expected)
     assert found.shape == (2, 6, 4, 2)
 
@@ -39,7 +51,7 @@ def test_the_stride_is_of_the_first_stage_of_a_convolution_alone():
 def test_pooling_takes_its_window_and_its_stride_by_axis():
     x = torch.arange(24.0).view(1, 1, 4, 6)
     # The largest of a window of 2 rows and 3 columns is its last.
-    found = modules.max_pool((2, 3), (1, 2))({}, x, True)
+    found = MaxPool2DLayer(pool_shape=(2, 3), stride=(1, 2)).build((1, 4, 6))({}, x, True)
     assert found.tolist() == [[[[8.0, 10.0], [14.0, 16.0], [20.0, 22.0]]]]
 
 
@@ -75,7 +87,7 @@ def test_a_value_is_dropped_where_its_bits_are_a_number_below_the_threshold(p, n
         numbers = (numbers + 2 ** (n_bits - 1)) % 2**n_bits
     kept = (numbers >= n_below)[:n].reshape(shape)
     torch.manual_seed(7)
-    found = modules.mask_of(p)(torch.zeros(shape))
+    found = dropout_mask(p)(torch.zeros(shape))
     # No more bits are drawn than these.
     assert torch.equal(torch.rand(1), after)
     assert found.dtype == torch.float32 and found.shape == shape
@@ -87,19 +99,19 @@ def test_a_value_is_dropped_where_its_bits_are_a_number_below_the_threshold(p, n
 @pytest.mark.parametrize("p", [0.5, 77 / 256, 0.3])
 @pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16])
 def test_a_mask_has_the_type_of_what_it_multiplies(p, dtype):
-    assert modules.mask_of(p)(torch.zeros(5, dtype=dtype)).dtype == dtype
+    assert dropout_mask(p)(torch.zeros(5, dtype=dtype)).dtype == dtype
 
 
 def test_dropout_multiplies_by_its_mask_while_training_alone():
-    forward, x = modules.dropout(0.5), tensor(20, 30)
+    forward, x = DropoutLayer(dropout_p=0.5).build((30,)), tensor(20, 30)
     torch.manual_seed(1)
-    mask = modules.mask_of(0.5)(x)
+    mask = dropout_mask(0.5)(x)
     torch.manual_seed(1)
     assert torch.equal(forward({}, x, True), x * mask) and forward({}, x, False) is x
 
 
 def test_noise_is_sigma_times_the_normal_numbers_of_the_default_generator():
-    forward, x = modules.gaussian_noise(0.25), tensor(20, 30, dtype=torch.float32)
+    forward, x = GaussianNoiseLayer(sigma=0.25).build((30,)), tensor(20, 30, dtype=torch.float32)
     torch.manual_seed(1)
     expected = x + 0.25 * torch.randn(20, 30)
     torch.manual_seed(1)
@@ -115,7 +127,9 @@ def test_batch_norm_is_that_of_torch_with_its_running_values(shape, training):
     theirs.double().load_state_dict({names[key]: value for key, value in values.items()}, strict=False)
     theirs.train(training)
     x = tensor(*shape)
-    torch.testing.assert_close(modules.batch_norm(0.25, 0.01)(values, x, training), theirs(x).detach())
+    torch.testing.assert_close(
+        BatchNormLayer(alpha=0.25, epsilon=0.01).build(shape[1:])(values, x, training), theirs(x).detach()
+    )
     torch.testing.assert_close(values["mean"], theirs.running_mean)
     torch.testing.assert_close(values["var"], theirs.running_var)
 
@@ -123,7 +137,7 @@ def test_batch_norm_is_that_of_torch_with_its_running_values(shape, training):
 def test_one_value_of_each_unit_is_normalised_by_the_running_values_which_stay():
     params = {"gamma": torch.tensor([2.0, 1.0]), "beta": torch.tensor([0.5, 0.0]), "mean": torch.tensor([1.0, 0.0])}
     params["var"] = torch.tensor([3.0, 0.0])
-    found = modules.batch_norm(0.5, 1.0)(params, torch.tensor([[5.0, 2.0]]), True)
+    found = BatchNormLayer(alpha=0.5, epsilon=1.0).build((2,))(params, torch.tensor([[5.0, 2.0]]), True)
     # 2 * (5 - 1) / sqrt(3 + 1) + 0.5 and 2 / sqrt(1)
     assert found.tolist() == [[4.5, 2.0]]
     assert params["mean"].tolist() == [1.0, 0.0] and params["var"].tolist() == [3.0, 0.0]
@@ -131,7 +145,7 @@ def test_one_value_of_each_unit_is_normalised_by_the_running_values_which_stay()
 
 def test_the_shelf_lies_between_its_edges():
     x = torch.tensor([[-3.0], [-1.0], [-0.5], [0.0], [0.5], [1.0], [3.0]])
-    found = modules.prelu_shelf(x, torch.tensor([0.25]), torch.tensor([0.5]))
+    found = PReLUShelf().build()(x, torch.tensor([0.25]), torch.tensor([0.5]))
     assert found.flatten().tolist() == [-0.625, -0.125, 0.0, 0.0, 0.0, 0.5, 2.5]
 
 
@@ -140,12 +154,13 @@ def test_the_shelf_has_an_edge_and_a_slope_for_each_unit_or_map():
     for size in ((), (3,), (3, 2)):
         x = torch.tensor([-2.0, -2.0]).view(1, 2, *(1 for _ in size)).expand(1, 2, *size)
         expected = torch.tensor([-0.5, -4.0]).view(1, 2, *(1 for _ in size)).expand(1, 2, *size)
-        assert torch.equal(modules.prelu_shelf(x, a, c), expected)
+        assert torch.equal(PReLUShelf().build()(x, a, c), expected)
 
 
 def test_two_logits_have_the_sigmoid_as_the_probability_of_the_second_class():
     z = tensor(6, 1)
-    found = modules.two_logits(z)
+    forward = ClassificationOutputLayer(n_classes=1).build((1,))
+    found = forward({"W": torch.ones(1, 1, dtype=torch.float64)}, z, False)
     assert found[:, 0].tolist() == [0.0] * 6
     np.testing.assert_allclose(found.softmax(1)[:, 1:], 1 / (1 + np.exp(-z.numpy())))
 
@@ -157,5 +172,5 @@ def test_the_cross_entropy_is_the_mean_over_rows_of_weighted_log_probabilities(w
     target = RNG.dirichlet(np.ones(3), 4) if shares else np.eye(3)[y]
     by_row = -(target * (logits - np.log(np.exp(logits).sum(1, keepdims=True)))).sum(1)
     given = (logits, target if shares else y, *([] if weights is None else [np.array(weights)]))
-    found = modules.cross_entropy(*(torch.from_numpy(one) for one in given))
+    found = NLL().build()(*(torch.from_numpy(one) for one in given))
     assert found.item() == pytest.approx((by_row * (1 if weights is None else np.array(weights))).mean())
