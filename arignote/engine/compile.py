@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import ExitStack
 from types import FunctionType, MethodType
 from typing import Any
 
 import torch
 
+from arignote.engine.private import compile_errors, compiler_limits, recompile_limit_errors
 from arignote.errors import ConfigError
 
 __all__ = ["N_SHAPES", "compiled", "limits"]
@@ -16,15 +18,9 @@ __all__ = ["N_SHAPES", "compiled", "limits"]
 N_SHAPES = 64
 
 
-def limits() -> Any:
-    """Return a context in which a shape too many is an error.
-
-    The compiler's own limit is 8, beyond which it runs the function as it is, without a message and with other bits;
-    a resumed run meets the shapes in another order.
-    """
-    return torch._dynamo.config.patch(
-        recompile_limit=N_SHAPES, accumulated_recompile_limit=N_SHAPES, fail_on_recompile_limit_hit=True
-    )
+def limits() -> ExitStack:
+    """Return a context in which compiling for more than `N_SHAPES` shapes is an error."""
+    return compiler_limits(N_SHAPES)
 
 
 def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -37,14 +33,14 @@ def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
     def call(*args: Any) -> Any:
         try:
             return made(*args)
-        except torch._dynamo.exc.FailOnRecompileLimitHit:
+        except recompile_limit_errors():
             raise ConfigError(
                 f"compile=True: batches have more than {N_SHAPES} shapes, and each is compiled on its own. "
                 "Leave compile out, or let the augmentation make examples of fewer shapes"
             ) from None
-        except (torch._dynamo.exc.BackendCompilerFailed, torch._inductor.exc.InductorError) as fault:
+        except compile_errors() as fault:
             raise ConfigError(
-                f"compile=True: the network cannot be compiled here; leave it out, or see to a C++ compiler. ({fault})"
+                f"compile=True: the network cannot be compiled here; leave it out, or install a C++ compiler. ({fault})"
             ) from None
 
     return call

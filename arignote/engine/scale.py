@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from arignote.engine.private import unscale_, update_scale_
+
 __all__ = ["LossScale"]
 
 
@@ -33,6 +35,6 @@ class LossScale:
     def unscale(self, gradients: Tensor) -> bool:
         """Divide gradients by the scale, move it, and return whether they were finite: else there is no update."""
         self._found.zero_()
-        torch._amp_foreach_non_finite_check_and_unscale_([gradients], self._found.view(1), self.scale.reciprocal())
-        torch._amp_update_scale_(self.scale, self._n_good, self._found, 2.0, 0.5, 2000)
+        unscale_(gradients, self._found, self.scale)
+        update_scale_(self.scale, self._n_good, self._found, interval=2000)
         return not bool(self._found)

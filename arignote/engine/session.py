@@ -84,10 +84,7 @@ def session(setup: Setup) -> Iterator[None]:
             put_back(setattr, place, "fp32_precision", place.fp32_precision)
             place.fp32_precision = precision
         if setup.compile:
-            from torch._inductor import config
-
             # In this process: no others are left behind.
-            stack.enter_context(config.patch(compile_threads=1))
             stack.enter_context(limits())
         if setup.device != "cpu":
             for owner, name, value in (

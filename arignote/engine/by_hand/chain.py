@@ -15,6 +15,7 @@ from torch import Tensor
 
 from arignote.engine.by_hand.curves import Curve, add_up, curve_of, linear, relu
 from arignote.engine.network import Network
+from arignote.engine.private import log_softmax_backward
 from arignote.layers.architecture import Placed
 from arignote.layers.conv import ConvLayer, MLPConvLayer
 from arignote.layers.dense import FCLayer
@@ -200,7 +201,7 @@ class Chain:
             log_p = torch.log_softmax(logits, 1)
             loss, n = _aten.nll_loss_forward(log_p, y, None, 1, -100)
             g = _aten.nll_loss_backward(self._one, log_p, y, None, 1, -100, n)
-            return loss, torch._log_softmax_backward_data(g, log_p, 1, logits.dtype)
+            return loss, log_softmax_backward(g, log_p)
         leaf = logits.detach().requires_grad_()
         loss = self._loss(leaf, y) if weights is None else self._loss(leaf, y, weights)
         loss = loss if share == 1 else loss * share

@@ -1,0 +1,172 @@
+"""The private functions of torch that are used here, each with a public one that takes its place where it is missing.
+
+No other module uses a name of torch that begins with an underscore; a test enforces it. A fallback gives the same
+numbers up to rounding, in more passes over memory.
+"""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from importlib import import_module
+from typing import Any
+
+import torch
+from torch import Tensor
+
+__all__ = [
+    "compile_errors",
+    "compiler_limits",
+    "fused_adam_",
+    "fused_sgd_",
+    "log_softmax_backward",
+    "recompile_limit_errors",
+    "unscale_",
+    "update_scale_",
+]
+
+Tensors = list[Tensor]
+
+
+def sgd_in_passes_(w: Tensors, g: Tensors, v: Tensors, *, lr: float, mu: float, decay: float, nesterov: bool) -> None:
+    """Do what `fused_sgd_` does with public operations."""
+    for one_w, one_g, one_v in zip(w, g, v, strict=True):
+        slope = one_g.add(one_w, alpha=decay)
+        one_v.mul_(mu).add_(slope)
+        one_w.add_(slope.add_(one_v, alpha=mu) if nesterov else one_v, alpha=-lr)
+
+
+def fused_sgd_(w: Tensors, g: Tensors, v: Tensors, *, lr: float, mu: float, decay: float, nesterov: bool) -> None:
+    """Update by momentum in one pass: ``v <- mu * v + g + decay * w;  w <- w - lr * v`` (nesterov: ``g + mu * v``)."""
+    if not hasattr(torch, "_fused_sgd_"):
+        return sgd_in_passes_(w, g, v, lr=lr, mu=mu, decay=decay, nesterov=nesterov)
+    torch._fused_sgd_(
+        w,
+        g,
+        v,
+        weight_decay=decay,
+        momentum=mu,
+        lr=lr,
+        dampening=0.0,
+        nesterov=nesterov,
+        maximize=False,
+        is_first_step=False,
+    )
+
+
+def adam_in_passes_(
+    w: Tensors, g: Tensors, m: Tensors, s: Tensors, n: int, *, lr: float, betas: Any, decay: float, epsilon: float
+) -> None:
+    """Do what `fused_adam_` does with public operations."""
+    beta1, beta2 = betas
+    for one_w, one_g, one_m, one_s in zip(w, g, m, s, strict=True):
+        slope = one_g.add(one_w, alpha=decay)
+        one_m.mul_(beta1).add_(slope, alpha=1 - beta1)
+        one_s.mul_(beta2).addcmul_(slope, slope, value=1 - beta2)
+        root = one_s.div(1 - beta2**n).sqrt_().add_(epsilon)
+        one_w.addcdiv_(one_m, root, value=-lr / (1 - beta1**n))
+
+
+def fused_adam_(
+    w: Tensors, g: Tensors, m: Tensors, s: Tensors, n: int, *, lr: float, betas: Any, decay: float, epsilon: float
+) -> None:
+    """Update by Adam in one pass, ``decay * w`` added to the gradients; `n` is the number of the update, from 1."""
+    if not hasattr(torch, "_fused_adam_"):
+        return adam_in_passes_(w, g, m, s, n, lr=lr, betas=betas, decay=decay, epsilon=epsilon)
+    torch._fused_adam_(
+        w,
+        g,
+        m,
+        s,
+        [],
+        [torch.tensor(float(n), device=w[0].device)] * len(w),
+        lr=lr,
+        beta1=betas[0],
+        beta2=betas[1],
+        weight_decay=decay,
+        eps=epsilon,
+        amsgrad=False,
+        maximize=False,
+    )
+
+
+def log_softmax_backward_in_passes(g: Tensor, log_p: Tensor) -> Tensor:
+    """Do what `log_softmax_backward` does with public operations."""
+    return g - log_p.exp() * g.sum(1, keepdim=True)
+
+
+def log_softmax_backward(g: Tensor, log_p: Tensor) -> Tensor:
+    """Return the gradient of logits (n, n_classes), given that of their log-softmax `log_p`."""
+    if not hasattr(torch, "_log_softmax_backward_data"):
+        return log_softmax_backward_in_passes(g, log_p)
+    return torch._log_softmax_backward_data(g, log_p, 1, log_p.dtype)
+
+
+def unscale_in_passes_(gradients: Tensor, found: Tensor, scale: Tensor) -> None:
+    """Do what `unscale_` does with public operations."""
+    gradients.mul_(scale.reciprocal())
+    found.fill_(float(not bool(gradients.isfinite().all())))
+
+
+def unscale_(gradients: Tensor, found: Tensor, scale: Tensor) -> None:
+    """Divide gradients by `scale`; put 1 into `found` (a scalar, 0 before) if one is not finite."""
+    if not hasattr(torch, "_amp_foreach_non_finite_check_and_unscale_"):
+        return unscale_in_passes_(gradients, found, scale)
+    torch._amp_foreach_non_finite_check_and_unscale_([gradients], found.view(1), scale.reciprocal())
+
+
+def update_scale_in_passes_(scale: Tensor, n_good: Tensor, found: Tensor, interval: int) -> None:
+    """Do what `update_scale_` does with public operations."""
+    if bool(found):
+        scale.mul_(0.5)
+        n_good.zero_()
+        return
+    n_good.add_(1)
+    if int(n_good) == interval:
+        if bool(scale.mul(2).isfinite()):
+            scale.mul_(2)
+        n_good.zero_()
+
+
+def update_scale_(scale: Tensor, n_good: Tensor, found: Tensor, interval: int) -> None:
+    """Halve the scale if gradients were not finite; double it after `interval` updates in a row that were."""
+    if not hasattr(torch, "_amp_update_scale_"):
+        return update_scale_in_passes_(scale, n_good, found, interval)
+    torch._amp_update_scale_(scale, n_good, found, 2.0, 0.5, interval)
+
+
+def compiler_limits(n_shapes: int) -> ExitStack:
+    """Return a context for compiled functions: no other processes, and an error beyond `n_shapes` shapes.
+
+    The compiler's own limit is 8, beyond which it runs the function as it is, without a message and with other bits.
+    """
+    stack = ExitStack()
+    inductor, dynamo = _named("_inductor.config"), _named("_dynamo.config")
+    if hasattr(inductor, "compile_threads"):
+        stack.enter_context(inductor.patch(compile_threads=1))
+    limits = {"recompile_limit": n_shapes, "accumulated_recompile_limit": n_shapes, "fail_on_recompile_limit_hit": True}
+    if all(hasattr(dynamo, name) for name in limits):
+        stack.enter_context(dynamo.patch(**limits))
+    return stack
+
+
+def recompile_limit_errors() -> tuple[type[Exception], ...]:
+    """Return what the compiler raises beyond the limit of shapes."""
+    return _exceptions("_dynamo.exc.FailOnRecompileLimitHit")
+
+
+def compile_errors() -> tuple[type[Exception], ...]:
+    """Return what the compiler raises if it cannot compile a function."""
+    return _exceptions("_dynamo.exc.BackendCompilerFailed", "_inductor.exc.InductorError")
+
+
+def _exceptions(*paths: str) -> tuple[type[Exception], ...]:
+    return tuple(found for path in paths if (found := _named(path)) is not None)
+
+
+def _named(path: str) -> Any:
+    """Return what has a dotted name in torch; None if there is no such thing. Loads the module that it is in."""
+    module, _, name = path.rpartition(".")
+    try:
+        return getattr(import_module(f"torch.{module}"), name, None)
+    except ImportError:
+        return None

@@ -1,0 +1,115 @@
+"""The private functions of torch against the public ones that take their place."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+import arignote
+from arignote.engine import private
+
+RNG = np.random.default_rng(0)
+
+
+def stretches(n_lists):
+    """Return lists of two vectors, the last list without negative numbers."""
+    found = [[torch.from_numpy(RNG.normal(size=n).astype(np.float32)) for n in (7, 40)] for _ in range(n_lists)]
+    for vector in found[-1]:
+        vector.square_()
+    return found
+
+
+def copies(lists):
+    return [[vector.clone() for vector in one] for one in lists]
+
+
+def assert_equal(lists, others):
+    for one, other in zip(lists, others, strict=True):
+        for a, b in zip(one, other, strict=True):
+            torch.testing.assert_close(a, b, rtol=1e-6, atol=1e-6)
+
+
+@pytest.mark.parametrize("nesterov", [False, True])
+@pytest.mark.parametrize("decay", [0.0, 0.3])
+def test_momentum_in_passes_is_momentum_in_one_pass(nesterov, decay):
+    lists = stretches(3)
+    others, how = copies(lists), {"lr": 0.1, "mu": 0.75, "decay": decay, "nesterov": nesterov}
+    private.fused_sgd_(*lists, **how)
+    private.sgd_in_passes_(*others, **how)
+    assert_equal(lists, others)
+
+
+@pytest.mark.parametrize("n", [1, 30])
+@pytest.mark.parametrize("decay", [0.0, 0.3])
+def test_adam_in_passes_is_adam_in_one_pass(n, decay):
+    lists = stretches(4)
+    others, how = copies(lists), {"lr": 0.1, "betas": (0.7, 0.9), "decay": decay, "epsilon": 0.05}
+    private.fused_adam_(*lists, n, **how)
+    private.adam_in_passes_(*others, n, **how)
+    assert_equal(lists, others)
+
+
+def test_the_gradient_of_the_log_softmax_is_that_of_autograd_in_both_ways():
+    logits = torch.from_numpy(RNG.normal(size=(5, 4))).requires_grad_()
+    g = torch.from_numpy(RNG.normal(size=(5, 4)))
+    log_p = logits.log_softmax(1)
+    (expected,) = torch.autograd.grad(log_p, logits, g)
+    for way in (private.log_softmax_backward, private.log_softmax_backward_in_passes):
+        torch.testing.assert_close(way(g, log_p.detach()), expected)
+
+
+@pytest.mark.parametrize("value", [1.0, np.inf, np.nan])
+def test_gradients_are_unscaled_and_checked_in_both_ways(value):
+    for way in (private.unscale_, private.unscale_in_passes_):
+        gradients, found = torch.tensor([8.0, value * 4]), torch.zeros(())
+        way(gradients, found, torch.tensor(4.0))
+        assert gradients[0] == 2.0 and bool(found) == (value != 1.0)
+
+
+def test_the_scale_moves_alike_in_both_ways():
+    # Not finite in updates 3 and 9; doubled after 4 in a row that were.
+    expected = [8, 8, 8, 4, 4, 4, 4, 8, 8, 4, 4, 4, 4, 8]
+    for way in (private.update_scale_, private.update_scale_in_passes_):
+        scale, n_good, values = torch.tensor(8.0), torch.zeros((), dtype=torch.int32), []
+        for update in range(14):
+            way(scale, n_good, torch.tensor(float(update in (3, 9))), interval=4)
+            values.append(float(scale))
+        assert values == expected
+
+
+def test_a_scale_that_would_become_infinite_stays_in_both_ways():
+    for way in (private.update_scale_, private.update_scale_in_passes_):
+        scale, n_good = torch.tensor(2.0**127), torch.zeros((), dtype=torch.int32)
+        way(scale, n_good, torch.zeros(()), interval=1)
+        assert float(scale) == 2.0**127
+
+
+@pytest.mark.parametrize("name", ["_fused_sgd_", "_fused_adam_", "_log_softmax_backward_data"])
+def test_a_version_of_torch_without_the_function_takes_the_other_way(monkeypatch, name):
+    lists, g = stretches(4), torch.ones(2, 3)
+    log_p = torch.zeros(2, 3).log_softmax(1)
+    monkeypatch.delattr(torch, name)
+    others = copies(lists)
+    if name == "_fused_sgd_":
+        private.fused_sgd_(*lists[:3], lr=0.1, mu=0.5, decay=0.0, nesterov=False)
+        private.sgd_in_passes_(*others[:3], lr=0.1, mu=0.5, decay=0.0, nesterov=False)
+    elif name == "_fused_adam_":
+        private.fused_adam_(*lists, 1, lr=0.1, betas=(0.9, 0.99), decay=0.0, epsilon=1e-8)
+        private.adam_in_passes_(*others, 1, lr=0.1, betas=(0.9, 0.99), decay=0.0, epsilon=1e-8)
+    else:
+        expected = private.log_softmax_backward_in_passes(g, log_p)
+        assert torch.equal(private.log_softmax_backward(g, log_p), expected)
+    assert all(
+        torch.equal(a, b) for one, other in zip(lists, others, strict=True) for a, b in zip(one, other, strict=True)
+    )
+
+
+def test_no_other_module_uses_a_private_name_of_torch():
+    package = Path(arignote.__file__).parent
+    pattern = re.compile(r"torch(\.\w+)*\._[a-z]|from torch\.?[\w.]* import _|from torch\._")
+    found = [str(path) for path in package.rglob("*.py") if pattern.search(path.read_text())]
+    assert found == [str(package / "engine" / "private.py")]
