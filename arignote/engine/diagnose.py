@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from arignote.engine.feed import Part
+from arignote.engine.feed import DeviceBatch
 from arignote.engine.network import Network
 from arignote.engine.session import seed_all
 from arignote.engine.step import TrainingStep
@@ -46,19 +46,21 @@ class Looked:
     def __init__(self, step: TrainingStep):
         self._step = step
 
-    def __call__(self, parts: Sequence[Part], *, lr: float, momentum: float, n: int) -> Any:
+    def __call__(
+        self, batches: Sequence[DeviceBatch], seeds: Sequence[int], *, lr: float, momentum: float, n: int
+    ) -> Any:
         """Do the step; NotFiniteFoundError where an output, the loss or a weight is NaN or infinite."""
         network = self._step.network
         before = network.weights.clone()
-        loss = self._step(parts, lr=lr, momentum=momentum, n=n)
+        loss = self._step(batches, seeds, lr=lr, momentum=momentum, n=n)
         if bool(network.weights.isfinite().all()) and bool(loss.isfinite()):
             return loss
-        if not all(bool(x.isfinite().all()) for x, _, _, _ in parts):
+        if not all(bool(x.isfinite().all()) for x, _, _ in batches):
             raise _InDataError("examples were not finite when they came to the network")
         after = network.weights.clone()
         names = [name for name, tensor in network.named.items() if not bool(tensor.isfinite().all())]
         network.weights.copy_(before)
-        layers = [_first_layer(network, x, seed) for x, _, _, seed in parts]
+        layers = [_first_layer(network, batch.x, seed) for batch, seed in zip(batches, seeds, strict=True)]
         network.weights.copy_(after)
         if any(layers):
             raise NotFiniteFoundError(
@@ -98,7 +100,7 @@ def not_deterministic(network: Network) -> str | None:
 def misfit(step: TrainingStep) -> str | None:
     """Return which layer did not do as it declares with the last batches, and what it did; None where all do."""
     network, cast = step.network, step.network.setup.cast
-    for x, _, _, _ in step.given:
+    for x, _, _ in step.given:
         for training in (True, False):
             with _cast(network):
                 told = _misfit(network, x, training, None if cast is not None else x.dtype)

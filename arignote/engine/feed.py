@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -11,10 +11,30 @@ from torch import Tensor
 
 from arignote.data.batches import Batch
 
-__all__ = ["Part", "Resident", "may_stay", "moved", "to_device"]
+__all__ = ["DeviceBatch", "Resident", "may_stay", "moved", "to_device"]
 
-# Features, class numbers (or shares of the classes), weights of the rows, and the seed of the engine's generators.
-Part = tuple[Tensor, Tensor, Tensor | None, int]
+
+class DeviceBatch(NamedTuple):
+    """A minibatch where the network is.
+
+    Attributes
+    ----------
+    x : Tensor (rows, ...)
+        Features.
+    y : Tensor (rows,) or (rows, n_classes)
+        Class numbers, or shares of the classes.
+    weights : Tensor (rows,), optional
+        How much each row counts.
+    """
+
+    x: Tensor
+    y: Tensor
+    weights: Tensor | None = None
+
+    @property
+    def n_rows(self) -> int:
+        """Number of rows."""
+        return self.y.shape[0]
 
 
 # Bytes: that of the engine's own tensors, and what MKL asks for equal results of equal runs ("Obtaining Numerically
@@ -37,10 +57,10 @@ def _aligned(tensor: Tensor) -> Tensor:
     return tensor if tensor.data_ptr() % ALIGNMENT == 0 else tensor.clone()
 
 
-def moved(batch: Batch, seed: int, device: torch.device) -> Part:
-    """Return a batch where the network lives."""
+def moved(batch: Batch, device: torch.device) -> DeviceBatch:
+    """Return a batch on the device of the network."""
     weights = None if batch.weights is None else to_device(batch.weights, device)
-    return to_device(batch.x, device), to_device(batch.y, device), weights, seed
+    return DeviceBatch(to_device(batch.x, device), to_device(batch.y, device), weights)
 
 
 def may_stay(n_bytes: int, device: torch.device) -> bool:
@@ -64,9 +84,9 @@ class Resident:
         self._weights = None if weights is None else torch.from_numpy(weights).to(device)
         self._device = device
 
-    def __call__(self, batch: Batch, seed: int) -> Part:
-        """Return the rows of a batch, whose own features are not looked at."""
+    def __call__(self, batch: Batch) -> DeviceBatch:
+        """Return the rows of a batch, gathered by their numbers."""
         rows = batch.rows
         chosen = rows if isinstance(rows, slice) else to_device(np.ascontiguousarray(rows), self._device)
         weights = None if self._weights is None else self._weights[chosen]
-        return _aligned(self._x[chosen]), self._y[chosen], weights, seed
+        return DeviceBatch(_aligned(self._x[chosen]), self._y[chosen], weights)

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from arignote.engine.by_hand.chain import chain_of
 from arignote.engine.compile import compiled
-from arignote.engine.feed import Part, to_device
+from arignote.engine.feed import DeviceBatch, to_device
 from arignote.engine.network import Network
 from arignote.engine.scale import LossScale
 from arignote.engine.session import seed_all, seed_generators
@@ -52,8 +52,8 @@ class TrainingStep:
         That of the network; `compile` only where there is something to compile: gradients by hand need no graph.
     by_hand : list of str
         Names of the layers whose gradients are computed by hand, without a graph: all or none.
-    given : sequence of Part
-        What the last update was made of, for whoever asks what went wrong.
+    given : sequence of DeviceBatch
+        The batches of the last update, for diagnosis.
     """
 
     def __init__(
@@ -75,7 +75,7 @@ class TrainingStep:
         self.by_hand = [] if chain is None else [place.name for place in network.architecture.placed]
         self._loss_of = compiled(self._forward) if self.setup.compile else self._forward
         self._gradients = chain or self._by_autograd
-        self.given: Sequence[Part] = ()
+        self.given: Sequence[DeviceBatch] = ()
         self._update = Update(network, updater, max_grad_norm)
 
     @property
@@ -92,14 +92,17 @@ class TrainingStep:
         """Return a sum of losses to begin with, where the network lives."""
         return torch.zeros((), dtype=torch.float64, device=self.network.device)
 
-    def __call__(self, parts: Sequence[Part], *, lr: float, momentum: float, n: int) -> Tensor:
+    def __call__(
+        self, batches: Sequence[DeviceBatch], seeds: Sequence[int], *, lr: float, momentum: float, n: int
+    ) -> Tensor:
         """Update the network.
 
         Parameters
         ----------
-        parts : sequence of (Tensor (rows, ...), Tensor (rows,), Tensor (rows,) or None, int)
-            Features, class numbers, weights of the rows, and the seed of the engine's default generators; several
-            batches count as one.
+        batches : sequence of DeviceBatch
+            Several batches count as one.
+        seeds : sequence of int
+            For each batch the seed of the default generators of the engine.
         lr, momentum : float
             The values in force.
         n : int
@@ -111,15 +114,17 @@ class TrainingStep:
             The mean loss before the update, without penalties; it stays on the device.
         """
         with self._held:
-            return self._update_by(parts, lr, momentum, n)
+            return self._update_by(batches, seeds, lr, momentum, n)
 
-    def _update_by(self, parts: Sequence[Part], lr: float, momentum: float, n: int) -> Tensor:
-        self.given = parts
-        n_rows = sum(y.shape[0] for _, y, _, _ in parts)
+    def _update_by(
+        self, batches: Sequence[DeviceBatch], seeds: Sequence[int], lr: float, momentum: float, n: int
+    ) -> Tensor:
+        self.given = batches
+        n_rows = sum(batch.n_rows for batch in batches)
         losses = []
-        for number, (x, y, weights, seed) in enumerate(parts):
+        for number, (batch, seed) in enumerate(zip(batches, seeds, strict=True)):
             self._seed(seed, self.network.device)
-            losses.append(self._gradients(x, y, weights, y.shape[0] / n_rows, float(number > 0)))
+            losses.append(self._gradients(*batch, batch.n_rows / n_rows, float(number > 0)))
         loss = losses[0] if len(losses) == 1 else torch.stack(losses).sum()
         if self._scale is not None and not self._scale.unscale(self.network.gradients):
             return loss

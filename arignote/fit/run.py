@@ -161,7 +161,7 @@ def _maker(begun: Begun) -> Callable[..., Trainer]:
 
         return Trainer(
             step=step,
-            prepare=resident or partial(moved, device=network.device),
+            to_device=resident or partial(moved, device=network.device),
             batches=batches,
             rules=begun.rules,
             validate=scorer("valid", settings.valid_loss, "valid"),

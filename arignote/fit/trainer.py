@@ -25,7 +25,7 @@ __all__ = ["Score", "Trainer"]
 class Step(Protocol):
     """One update from one batch, or from several that count as one; returns the mean loss, on the device."""
 
-    def __call__(self, parts: Sequence[Any], *, lr: float, momentum: float, n: int) -> Any: ...
+    def __call__(self, batches: Sequence[Any], seeds: Sequence[int], *, lr: float, momentum: float, n: int) -> Any: ...
 
 
 Score = Callable[[int], dict[str, float]]
@@ -38,8 +38,8 @@ class Trainer:
     ----------
     step : Step
         One update.
-    prepare : callable
-        Batch, seed of the engine's generators -> what the step takes, where the network lives.
+    to_device : callable
+        From a `Batch` to the same batch on the device of the network, which has `n_rows`.
     batches : Batches
         What is trained on.
     rules : dict of str to Rule
@@ -69,7 +69,7 @@ class Trainer:
         self,
         *,
         step: Step,
-        prepare: Callable[[Batch, int], Any],
+        to_device: Callable[[Batch], Any],
         batches: Batches,
         rules: Mapping[str, Rule],
         validate: Score | None,
@@ -84,7 +84,7 @@ class Trainer:
         validation_frequency: int | None,
         observers: Sequence[Callable[[Event], None]],
     ):
-        self.step, self.prepare, self.batches, self.rules = step, prepare, batches, rules
+        self.step, self.to_device, self.batches, self.rules = step, to_device, batches, rules
         self.validate, self.score_train, self.score_test = validate, score_train, score_test
         self.checkpointer, self.heed = checkpointer, heed
         self.accumulate, self.stop_rule = accumulate, stop_rule
@@ -118,9 +118,12 @@ class Trainer:
 
     def _step(self, state: TrainingState, batches: list[Batch]) -> None:
         """Update the network; a validation belongs to the step that it follows."""
-        progress, n_rows = state.progress, sum(len(batch.y) for batch in batches)
+        progress = state.progress
+        moved = [self.to_device(batch) for batch in batches]
+        n_rows = sum(batch.n_rows for batch in moved)
         loss = self.step(
-            [self.prepare(batch, stream_seed(state.rng, "step", progress.epoch, batch.index, 0)) for batch in batches],
+            moved,
+            [stream_seed(state.rng, "step", progress.epoch, batch.index, 0) for batch in batches],
             lr=state.rules["lr"].value,
             momentum=state.rules["momentum"].value,
             n=progress.n_updates + 1,

@@ -82,10 +82,10 @@ def measure(spec: RunSpec, base: Path, n_rounds: int = 7, round_seconds: float =
     for number in range(n_rounds + 1):
         for setup, step in steps.items():
             with session(setup):
-                part = moved(batch, 0, step.network.device)
+                part = moved(batch, step.network.device)
                 began, n = time.perf_counter(), 0
                 while n == 0 or time.perf_counter() - began < round_seconds:
-                    float(step([part], lr=lr, momentum=momentum, n=n + 1))
+                    float(step([part], [0], lr=lr, momentum=momentum, n=n + 1))
                     n += 1
                 # The first round loads, compiles and warms up.
                 found[setup] += [(time.perf_counter() - began) / n] if number else []

@@ -1,4 +1,4 @@
-"""Fields that hold parts, or functions: annotations that build them from specs, write them as specs, and give schemas."""
+"""Fields that hold parts, or functions: built from specs, written as specs, with their JSON Schema."""
 
 from __future__ import annotations
 

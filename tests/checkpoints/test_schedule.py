@@ -373,6 +373,8 @@ class Saved:
         writer.folder, spool.folder = self.files, self.spool
         self.clock = clock
         self.has_spool = settings.pop("has_spool", True)
+        if "every" in settings:
+            settings["every"] = Cadence.parse(settings["every"])
         self.of = Checkpointer(writer, spool=spool if self.has_spool else None, **settings)
 
     def epochs(self):

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from arignote.engine.diagnose import Looked, NotFiniteFoundError, misfit, not_deterministic
+from arignote.engine.feed import DeviceBatch
 from arignote.engine.network import Network
 from arignote.engine.setup import Setup
 from arignote.engine.step import TrainingStep
@@ -42,9 +43,13 @@ def step_of(*layers, updater="sgd", loss="nll", weights=1.0, **more):
     return TrainingStep(network.train(), build("loss", loss), build("updater", updater))
 
 
+def update(step, parts, **how):
+    return step([DeviceBatch(*one[:3]) for one in parts], [one[3] for one in parts], **how)
+
+
 def found(step, parts, **more):
     with pytest.raises(NotFiniteFoundError) as caught:
-        Looked(step)(parts, **{"lr": 0.1, "momentum": 0.0, "n": 1} | more)
+        update(Looked(step), parts, **{"lr": 0.1, "momentum": 0.0, "n": 1} | more)
     return caught.value
 
 
@@ -55,8 +60,8 @@ def test_a_step_whose_numbers_are_finite_is_that_step():
     )
     parts = [(X[:2], Y[:2], None, 1), (X[2:], Y[2:], None, 2)]
     for n in (1, 2):
-        loss = Looked(ours)(parts, lr=0.1, momentum=0.25, n=n)
-        assert torch.equal(loss, theirs(parts, lr=0.1, momentum=0.25, n=n))
+        loss = update(Looked(ours), parts, lr=0.1, momentum=0.25, n=n)
+        assert torch.equal(loss, update(theirs, parts, lr=0.1, momentum=0.25, n=n))
     assert torch.equal(ours.network.weights, theirs.network.weights)
 
 
@@ -175,7 +180,7 @@ def test_a_layer_is_tried_while_training_forward_and_backward_with_two_rows():
 def test_a_layer_that_does_not_do_as_it_declares_is_told(function, declared, words):
     step = step_of(given(function, declared=declared))
     assert misfit(step) is None
-    step.given = [(X, Y, None, 1)]
+    step.given = [DeviceBatch(X, Y)]
     told = misfit(step)
     assert told is None if words is None else told.startswith(words)
 
@@ -184,11 +189,11 @@ def test_the_type_is_free_where_layers_compute_in_another():
     seen = []
     own = given(lambda x, training: seen.append(x.dtype) or x.float())
     step = step_of(["FCLayer", {"n_units": 4}], own, precision="bf16")
-    step.given = [(X, Y, None, 1)]
+    step.given = [DeviceBatch(X, Y)]
     assert misfit(step) is None and seen == [torch.bfloat16] * 2
 
 
 def test_every_batch_of_an_update_is_looked_at():
     step = step_of(given(lambda x, training: x[:3]))
-    step.given = [(X[:2], Y[:2], None, 1), (X[:5], Y[:5], None, 1)]
+    step.given = [DeviceBatch(X[:2], Y[:2]), DeviceBatch(X[:5], Y[:5])]
     assert misfit(step) == "layer 'own' returns shape (3, 4) where it declares (5, 4)"

@@ -41,7 +41,7 @@ def test_batches_of_rows_alone_read_no_features():
     alone = Batches(rows, y, seed=1, batch_size=4, only_rows=True)
     for copied, named in zip(whole.epoch(0), alone.epoch(0), strict=True):
         assert named.x.size == 0
-        for mine, theirs in zip(resident(named, 5), moved(copied, 5, CPU), strict=True):
+        for mine, theirs in zip(resident(named), moved(copied, CPU), strict=True):
             assert mine == theirs if not isinstance(mine, torch.Tensor) else torch.equal(mine, theirs)
 
 
@@ -86,11 +86,11 @@ def test_weights_do_not_depend_on_the_address_of_the_data(digits, monkeypatch, r
 
 
 @pytest.mark.parametrize("weighted", [False, True])
-def test_a_batch_becomes_features_labels_weights_and_the_seed(weighted):
+def test_a_batch_becomes_features_labels_and_weights(weighted):
     weights = np.array([0.5, 2.0], np.float32) if weighted else None
     batch = Batch(3, slice(0, 2), np.ones((2, 3), np.float32), np.array([4, 5]), weights)
-    x, y, w, seed = moved(batch, 77, CPU)
-    assert x.tolist() == [[1.0] * 3] * 2 and y.tolist() == [4, 5] and y.dtype == torch.int64 and seed == 77
+    x, y, w = moved(batch, CPU)
+    assert x.tolist() == [[1.0] * 3] * 2 and y.tolist() == [4, 5] and y.dtype == torch.int64
     assert (w is None) == (not weighted) and (w is None or w.tolist() == [0.5, 2.0])
 
 
@@ -99,8 +99,10 @@ def test_a_batch_becomes_features_labels_weights_and_the_seed(weighted):
 def test_rows_that_stay_are_gathered_by_number(rows, weighted):
     x, y = np.arange(8, dtype=np.float32).reshape(4, 2), np.array([7, 6, 5, 4])
     weights = np.array([0.5, 1.0, 1.5, 2.0], np.float32) if weighted else None
-    found = Resident(x, y, weights, CPU)(Batch(0, rows, np.empty(0, np.float32), y[rows]), 78)
-    assert found[0].tolist() == x[rows].tolist() and found[1].tolist() == y[rows].tolist() and found[3] == 78
+    found = Resident(x, y, weights, CPU)(Batch(0, rows, np.empty(0, np.float32), y[rows]))
+    assert (
+        found[0].tolist() == x[rows].tolist() and found[1].tolist() == y[rows].tolist() and found.n_rows == len(y[rows])
+    )
     assert (found[2] is None) == (not weighted) and (found[2] is None or found[2].tolist() == weights[rows].tolist())
 
 

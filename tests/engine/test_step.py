@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from arignote.engine import step as step_module
+from arignote.engine.feed import DeviceBatch
 from arignote.engine.network import Network
 from arignote.engine.setup import Setup
 from arignote.engine.step import Scorer, TrainingStep, logits_of, predict_proba, validation_rows
@@ -46,6 +47,10 @@ def part(rows, seed=0, weights=None):
     return torch.from_numpy(X[rows]), torch.from_numpy(Y[rows]), weights, seed
 
 
+def update(step, parts, **how):
+    return step([DeviceBatch(*one[:3]) for one in parts], [one[3] for one in parts], **how)
+
+
 def logits_by_torch(params, x):
     return (x @ params["fc.W"] + params["fc.b"]).tanh() @ params["out.W"] + params["out.b"]
 
@@ -66,13 +71,13 @@ def test_several_batches_count_as_one_batch_of_all_their_rows(way, weights, cuts
         expected = (by_row if weights is None else by_row * torch.from_numpy(weights)).mean()
         optimiser.zero_grad()
         expected.backward()
-        loss = step(parts, lr=0.3, momentum=0.8, n=n)
+        loss = update(step, parts, lr=0.3, momentum=0.8, n=n)
         optimiser.step()
         # The loss before the update.
         assert loss.item() == pytest.approx(expected.item(), rel=1e-5) and not loss.requires_grad
         for name, leaf in leaves.items():
             torch.testing.assert_close(step.network.named[name].detach(), leaf.detach(), rtol=1e-4, atol=1e-5)
-        assert step.given is parts
+        assert [batch.n_rows for batch in step.given] == np.diff([0, *cuts]).tolist()
 
 
 @pytest.mark.parametrize("way", MLPS)
@@ -87,7 +92,7 @@ def test_each_of_several_batches_draws_with_the_seed_of_its_own(way):
         losses.append(functional.cross_entropy(noisy @ leaves["out.W"] + leaves["out.b"], y, reduction="sum") / 12)
     sum(losses).backward()
     torch.manual_seed(99)
-    assert step(parts, lr=0.5, momentum=0.0, n=1).item() == pytest.approx(sum(losses).item(), rel=1e-5)
+    assert update(step, parts, lr=0.5, momentum=0.0, n=1).item() == pytest.approx(sum(losses).item(), rel=1e-5)
     for name, leaf in leaves.items():
         expected = leaf.detach() - 0.5 * leaf.grad
         torch.testing.assert_close(step.network.named[name].detach(), expected, rtol=1e-4, atol=1e-5)
@@ -96,7 +101,7 @@ def test_each_of_several_batches_draws_with_the_seed_of_its_own(way):
 def test_the_bound_of_the_norm_is_that_of_the_step():
     step = step_of(MLPS["by hand"], max_grad_norm=0.01)
     before = step.network.weights.clone()
-    step([part(slice(0, 12))], lr=1.0, momentum=0.0, n=1)
+    update(step, [part(slice(0, 12))], lr=1.0, momentum=0.0, n=1)
     assert float((step.network.weights - before).norm()) == pytest.approx(0.01, rel=1e-3)
 
 
@@ -104,7 +109,7 @@ def test_the_bound_of_the_norm_is_that_of_the_step():
 def test_the_number_of_the_update_and_the_momentum_in_force_reach_the_updater(updater):
     step = step_of(MLPS["by hand"], updater)
     before = step.network.weights.clone()
-    step([part(slice(0, 12))], lr=0.01, momentum=0.25, n=3)
+    update(step, [part(slice(0, 12))], lr=0.01, momentum=0.25, n=3)
     g = step.network.gradients
     if updater == "adam":
         expected = 0.1 * g / (1 - 0.9**3) / ((0.001 * g**2 / (1 - 0.999**3)).sqrt() + 1e-8)
@@ -121,7 +126,7 @@ def test_a_network_whose_parameters_are_all_fixed_has_a_loss_and_stays():
     network.initialise(3)
     before = network.arrays()
     step = TrainingStep(network.train(), build("loss", "nll"), build("updater", "sgd"))
-    loss = step([part(slice(0, 12))], lr=1.0, momentum=0.0, n=1)
+    loss = update(step, [part(slice(0, 12))], lr=1.0, momentum=0.0, n=1)
     assert loss.item() == pytest.approx(
         float(functional.cross_entropy(network(torch.from_numpy(X)), torch.from_numpy(Y)))
     )
@@ -133,7 +138,7 @@ def test_slots_are_named_by_slot_and_parameter_and_are_live():
     names = ["fc.W", "fc.b", "out.W", "out.b"]
     assert list(step.slots) == [f"{slot}/{name}" for slot in ("mean", "square") for name in names]
     assert step.slots["mean/fc.W"].shape == (4, 5)
-    step([part(slice(0, 12))], lr=0.1, momentum=0.0, n=1)
+    update(step, [part(slice(0, 12))], lr=0.1, momentum=0.0, n=1)
     torch.testing.assert_close(step.slots["mean/fc.W"], 0.1 * step.network.named["fc.W"].grad)
     torch.testing.assert_close(step.slots["square/out.b"], 0.001 * step.network.named["out.b"].grad ** 2)
 
@@ -152,7 +157,7 @@ def test_gradients_of_float16_are_scaled_for_the_backward_pass_and_divided_befor
     p = torch.from_numpy(X @ W).softmax(1).numpy()
     expected = X.T @ (p - np.eye(3)[Y]) / 12
     before = W.copy()
-    loss = step(parts, lr=1.0, momentum=0.0, n=1)
+    loss = update(step, parts, lr=1.0, momentum=0.0, n=1)
     # Three decimal digits are what float16 has.
     np.testing.assert_allclose(before - step.network.arrays()["out.W"], expected, rtol=1e-2, atol=1e-3)
     assert loss.item() == pytest.approx(-np.log(p[np.arange(12), Y]).mean(), rel=1e-2)
@@ -163,7 +168,7 @@ def test_gradients_that_are_not_finite_change_nothing_but_the_scale():
     step = step_of([], "momentum", precision="fp16")
     before, slots = step.network.arrays(), step.slots["velocity/out.W"].clone()
     x, y, _, seed = part(slice(0, 12))
-    loss = step([(x * 1000, y, None, seed)], lr=1.0, momentum=0.5, n=1)
+    loss = update(step, [(x * 1000, y, None, seed)], lr=1.0, momentum=0.5, n=1)
     assert bool(loss.isfinite()) and step.slots["scaler/scale"].item() == 32768.0
     assert all(np.array_equal(before[name], array) for name, array in step.network.arrays().items())
     assert torch.equal(step.slots["velocity/out.W"], slots)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from math import inf, isnan, nan
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -64,7 +65,7 @@ class Run:
         }
         self.trainer = Trainer(
             step=self._step,
-            prepare=lambda batch, seed: (batch.x, batch.y, batch.index, seed),
+            to_device=lambda batch: SimpleNamespace(x=batch.x, index=batch.index, n_rows=len(batch.y)),
             batches=Batches(rows_of(X, np.arange(N_ROWS)), np.arange(N_ROWS), seed=SEED, batch_size=batch_size),
             n_epochs=n_epochs,
             **settings | more,
@@ -75,11 +76,11 @@ class Run:
         setattr(self, count, at + 1)
         return {f"{prefix}_nll": losses[at], f"{prefix}_error": 100.0 + losses[at]}
 
-    def _step(self, parts, *, lr, momentum, n):
+    def _step(self, batches, seeds, *, lr, momentum, n):
         # Each update makes the weights its own number.
         self.state.network["out.W"].fill_(n)
-        self.steps.append(([(index, seed) for _, _, index, seed in parts], lr, momentum, n))
-        rows = np.concatenate([x for x, _, _, _ in parts])
+        self.steps.append(([(batch.index, seed) for batch, seed in zip(batches, seeds, strict=True)], lr, momentum, n))
+        rows = np.concatenate([batch.x for batch in batches])
         return torch.tensor(rows.mean(dtype=np.float64), dtype=torch.float32)
 
     def go(self):
@@ -464,7 +465,7 @@ def test_the_end_of_an_epoch_is_saved_where_batches_are_not(tmp_path):
 
 def test_the_training_loss_of_one_row_is_that_of_the_row():
     run = Run(n_epochs=1, batch_size=1, validation_frequency=1)
-    run.trainer.step = lambda parts, **values: torch.tensor(3.0 if parts[0][2] == 0 else 0.0)
+    run.trainer.step = lambda batches, seeds, **values: torch.tensor(3.0 if batches[0].index == 0 else 0.0)
     run.go()
     assert run.column("train_nll") == pytest.approx([3 / n for n in range(1, 11)])
 

@@ -10,6 +10,7 @@ import sys
 import tempfile
 import warnings
 from functools import partial
+from pathlib import Path
 
 import fsspec
 import pytest
