@@ -127,7 +127,7 @@ def _fit(config: Path, base: Path, set_: list[str] | None, fresh: bool, force: b
     spec = read_config(config, set_)
     if spec.data is None:
         raise ConfigError(f"{config}: data.train must be given: features and labels")
-    from arignote.fit.fitting import fit_config
+    from arignote.fit.start import fit_config
     from arignote.report.ending import ending
 
     settings: dict[str, Any] = {"verbose": not quiet and spec.fit.get("verbose", True)}
@@ -135,7 +135,7 @@ def _fit(config: Path, base: Path, set_: list[str] | None, fresh: bool, force: b
         settings["resume"] = "fresh" if fresh else "force"
     try:
         fitted = fit_config(spec, base, **settings)
-        fitted.leave()
+        fitted.raise_if_stopped()
     except Interrupted as interrupted:
         if interrupted.lost:
             print(f"{interrupted}: give fit.checkpoint a path", file=sys.stderr)
@@ -146,7 +146,7 @@ def _fit(config: Path, base: Path, set_: list[str] | None, fresh: bool, force: b
         options = ["--config", str(config), *(["--data-dir", str(base)] if base != config.parent else [])]
         options += [word for one in set_ or [] if one.startswith("data.") for word in ("--set", one)]
         named = " ".join(map(shlex.quote, options))
-        for line in ending(fitted.state, fitted.story, fitted.checkpoint, spec.data.train, base, named):
+        for line in ending(fitted.state, fitted.status, fitted.checkpoint, spec.data.train, base, named):
             print(line)
     if not fitted.state.progress.interrupted:
         return 0
@@ -373,7 +373,7 @@ def evaluate(
 
     Example: arignote evaluate runs/digits_mlp --config configs/digits_mlp.yaml --part test --by-class
     """
-    from arignote.data.prepared import Given
+    from arignote.data.fit_data import FitData
     from arignote.estimators.scoring import Predictor
     from arignote.report.scores import by_class
 
@@ -387,7 +387,7 @@ def evaluate(
         raise ConfigError("--csv is for --features; with --config write --set data.train.csv=...")
     predictor = Predictor.load(run, which, trust or ())
     if features is not None:
-        given = Given(_images(features, color, axes), labels, csv=_format(csv, features))
+        given = FitData(_images(features, color, axes), labels, csv=_format(csv, features))
     else:
         assert config is not None
         given = _of_config(config, set_, data_dir)
@@ -401,13 +401,13 @@ def evaluate(
 
 def _of_config(config: Path, set_: list[str] | None, data_dir: Path | None) -> Any:
     """Return the data of a config."""
-    from arignote.fit.fitting import of_config
+    from arignote.fit.start import open_config
     from arignote.spec.config import read_config
 
     spec = read_config(config, set_)
     if spec.data is None:
         raise ConfigError(f"{config}: data.train must be given: features and labels")
-    return of_config(spec, data_dir or config.parent)[1]
+    return open_config(spec, data_dir or config.parent)[1]
 
 
 @app.command()

@@ -16,6 +16,8 @@
 from __future__ import annotations
 
 import difflib
+import sys
+import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -171,6 +173,14 @@ class Interrupted(SystemExit):
 
 class ArignoteWarning(UserWarning):
     """Training goes on, but there is something to know."""
+
+
+def warn(message: str, category: type[Warning] = ArignoteWarning) -> None:
+    """Issue a warning that points at the line of the caller: the first one outside of this package."""
+    level, frame = 1, sys._getframe()
+    while frame.f_back is not None and frame.f_globals.get("__name__", "").partition(".")[0] == __package__:
+        level, frame = level + 1, frame.f_back
+    warnings.warn(message, category, stacklevel=level)
 
 
 def did_you_mean(word: str, known: Iterable[str], shown: Sequence[str] = ()) -> str:

@@ -138,7 +138,7 @@ def test_an_augmentation_that_makes_nan_is_told_as_such(digits):
 
     with pytest.raises(NotFiniteError, match=r"epoch 2, batch 0: examples were not finite when they came") as told:
         NNClassifier(MLP, rng=1).fit(*digits, n_epochs=3, augmentation=hollow)
-    assert "Look at what is done to them" in str(told.value) and "learning rate" not in str(told.value)
+    assert "Check preprocessing and augmentation" in str(told.value) and "learning rate" not in str(told.value)
 
 
 def test_an_augmentation_that_draws_from_elsewhere_is_told(digits):

@@ -40,7 +40,7 @@ import numpy as np
 from arignote import NNClassifier
 X = np.random.default_rng(0).normal(size=(40, 5)).astype("f4")
 layers = [["my_parts:Twice", {}], ["FCLayer", {"n_units": 3}], ["ClassificationOutputLayer"]]
-print(NNClassifier(layers, rng=1, n_epochs=%d, batch_size=8).fit(X, X[:, 0] > 0, checkpoint="run").story_)
+print(NNClassifier(layers, rng=1, n_epochs=%d, batch_size=8).fit(X, X[:, 0] > 0, checkpoint="run").status_)
 """
 LOAD = """
 import json, sys
@@ -70,7 +70,7 @@ def test_a_module_that_only_a_file_names_is_imported_on_trust_alone(tmp_path):
     told = json.loads(python(LOAD, tmp_path))
     assert "trust=['my_parts']" in told["refused"] and not told["imported"]
     assert told["layers"] == ["input", "twice1", "fc1", "output"]
-    assert "goes on from epoch 2" in python(TRAIN % 2, tmp_path)
+    assert "resumes at epoch 2" in python(TRAIN % 2, tmp_path)
     (tmp_path / "imported").unlink()
     command = [sys.executable, "-m", "arignote", "inspect", "run"]
     assert subprocess.run(command, cwd=tmp_path, capture_output=True).returncode == 0
@@ -91,7 +91,7 @@ def test_what_is_no_registered_part_is_refused(word, told):
 
 
 def test_what_a_layer_of_a_users_own_lacks_is_told(monkeypatch):
-    monkeypatch.setattr(registry, "_PARTS", {kind: dict(parts) for kind, parts in registry._PARTS.items()})
+    monkeypatch.setattr(registry.part, "_PARTS", {kind: dict(parts) for kind, parts in registry.part._PARTS.items()})
 
     @registry.register()
     class Half(Layer):
@@ -104,7 +104,7 @@ def test_what_a_layer_of_a_users_own_lacks_is_told(monkeypatch):
 def test_a_function_of_a_script_trains_with_a_word_and_is_given_again(digits, tmp_path):
     stem = str(tmp_path / "run")
     layers = [["FCLayer", {"n_units": 3, "activation": lambda x: x.abs()}], ["ClassificationOutputLayer"]]
-    with pytest.warns(ArignoteWarning, match=r"<lambda>: lives in this script only"):
+    with pytest.warns(ArignoteWarning, match=r"<lambda> is defined only in this script"):
         NNClassifier(layers, rng=1).fit(*digits, n_epochs=1, checkpoint=stem)
     with pytest.raises(CheckpointError, match=r"give the layers again: NNClassifier.load\(.*layers="):
         NNClassifier.load(stem)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,7 @@ from arignote.checkpoints.format import Head, decode, head_of
 from arignote.checkpoints.names import FILE_OF_A_RUN, normal_stem
 from arignote.checkpoints.state import TrainingState
 from arignote.checkpoints.storage import folder_of
-from arignote.errors import ArignoteWarning, CheckpointError, ConfigError
+from arignote.errors import CheckpointError, ConfigError, warn
 
 __all__ = ["RunFiles", "resolve"]
 
@@ -106,7 +105,7 @@ class RunFiles:
         faults: list[str] = []
         for found in self.states(faults, needs_best):
             for fault in faults:
-                warnings.warn(f"{fault}. Used instead: {found[0]}", ArignoteWarning, stacklevel=4)
+                warn(f"{fault}. Used instead: {found[0]}")
             return found
         if faults:
             raise CheckpointError("\n".join([*faults, "No good checkpoint is left"]))

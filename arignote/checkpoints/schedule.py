@@ -6,14 +6,13 @@ import os
 import sys
 import threading
 import time
-import warnings
 from collections.abc import Callable
 
 from arignote.checkpoints.cadence import AUTO, Cadence
 from arignote.checkpoints.state import TrainingState
 from arignote.checkpoints.storage.lease import LeaseLostError
 from arignote.checkpoints.writer import RunWriter
-from arignote.errors import ArignoteWarning, CheckpointError
+from arignote.errors import CheckpointError, warn
 
 __all__ = ["Checkpointer"]
 
@@ -174,12 +173,12 @@ class Checkpointer:
             writing.told = True
             assert self.files is not None
             text = f"{self.files.path('last')}: has been written to for {PATIENCE:g} s and is not done"
-            warnings.warn(f"{text}; training goes on", ArignoteWarning, stacklevel=2)
+            warn(f"{text}; training goes on")
         if not ended and seconds is not None:
             return False
         fault = self._collect()
         if fault is not None:
-            warnings.warn(f"{fault}. Training goes on; the last good file stays", ArignoteWarning, stacklevel=2)
+            warn(f"{fault}. Training goes on; the last good file stays")
         return True
 
     def _collect(self) -> CheckpointError | None:

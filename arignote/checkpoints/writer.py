@@ -37,9 +37,9 @@ class RunWriter(RunFiles):
         self._heads: dict[str, Head] | None = None
         self._best_written: tuple[str, int, str] = ("", -1, "")
 
-    def begin(self, heed: Heed) -> None:
-        """Become the one writer of the run; `heed` is called while waiting, and may raise."""
-        self._lock = self.folder.lock(self._name, heed)
+    def begin(self, check_stop: Heed) -> None:
+        """Become the one writer of the run; `check_stop` is called while waiting, and may raise."""
+        self._lock = self.folder.lock(self._name, check_stop)
 
     def prepare(self) -> None:
         """See that a file can be written, and remove what killed writes left."""

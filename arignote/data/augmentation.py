@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import inspect
-import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from arignote.errors import ArignoteError, ArignoteWarning, ConfigError, DataError
+from arignote.errors import ArignoteError, ConfigError, DataError, warn
 from arignote.generators import GENERATORS, state_of_globals
 from arignote.registry import Part, is_custom
 from arignote.streams import stream, stream_seed
@@ -118,11 +117,9 @@ class Augmentation:
         if self._is_reported:
             return
         self._is_reported = True
-        warnings.warn(
+        warn(
             f"augmentation {what}: a resumed run will not be exact. "
-            "Draw all random numbers from the rng that it is given",
-            ArignoteWarning,
-            stacklevel=2,
+            "Draw all random numbers from the rng that it is given"
         )
 
 

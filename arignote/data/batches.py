@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from bisect import bisect_left, bisect_right
 from collections import deque
 from collections.abc import Callable, Generator
@@ -18,7 +17,7 @@ from arignote.data.augmentation import Augmentation
 from arignote.data.order import Order, order_of
 from arignote.data.readers.base import ArrayReader
 from arignote.data.rows import Rows
-from arignote.errors import ArignoteWarning
+from arignote.errors import warn
 
 __all__ = ["Batch", "Batches"]
 
@@ -38,8 +37,8 @@ class Batch:
     rows : slice or array (rows,) of int64
         Which rows of the data these are.
     x : array (rows, ...) of float32
-    y : array (rows,) of int64
-        Class numbers; or (rows, n_classes) of float32, shares of the classes.
+    y : array (rows,) of int64, or None
+        Class numbers; or (rows, n_classes) of float32, shares of the classes. None where there are no labels.
     weights : array (rows,) of float32, optional
         How much each row counts.
     """
@@ -47,7 +46,7 @@ class Batch:
     index: int
     rows: slice | NDArray[np.int64]
     x: NDArray[Any]
-    y: NDArray[Any]
+    y: NDArray[Any] | None = None
     weights: NDArray[Any] | None = None
 
 
@@ -58,8 +57,8 @@ class Batches:
     ----------
     rows : Rows
         Features.
-    y : array (rows,) of int64
-        Class numbers.
+    y : array (rows,) of int64, or None
+        Class numbers; not needed to predict.
     seed : int
         Seed of the run.
     batch_size : int >= 1
@@ -81,7 +80,7 @@ class Batches:
     def __init__(
         self,
         rows: Rows,
-        y: NDArray[np.int64],
+        y: NDArray[np.int64] | None,
         *,
         seed: int,
         batch_size: int,
@@ -113,8 +112,9 @@ class Batches:
 
         def finish(index: int, raw: NDArray[Any]) -> Batch:
             chosen = take(index)
-            x, y = self.rows.seen(raw), self.y[chosen]
+            x, y = self.rows.seen(raw), None if self.y is None else self.y[chosen]
             if self.augmentation is not None:
+                assert y is not None
                 # A function may work in place: not on the data.
                 x, y = x if x.flags.owndata else x.copy(), y if y.flags.owndata else y.copy()
                 x, y = self.augmentation(x, y, epoch, index)
@@ -127,7 +127,7 @@ class Batches:
         in_memory = isinstance(self.rows.reader, ArrayReader)
         in_threads = self.n_workers > 0 and not (in_memory and self.augmentation is None)
         if self.only_rows:
-            return (Batch(number, take(number), _NONE, self.y[take(number)]) for number in numbers)
+            return (Batch(number, take(number), _NONE) for number in numbers)
         if not ends:
             if not in_threads:
                 return (make(number)() for number in numbers)
@@ -187,7 +187,7 @@ class Batches:
             where = self.rows.reader.where or self.rows.what
             text = f"{where}: has changed while it was trained on; what was read before is gone"
             # Of this line, so that Python tells it once, though several parts be in one file.
-            warnings.warn(text, ArignoteWarning, stacklevel=1)
+            warn(text)
 
     def _ahead(self, make: Callable[[int], Callable[[], T]], numbers: range) -> Generator[T, None, None]:
         """Yield ``make(n)()`` in order, up to `prefetch` of them made ahead; no thread outlives the iteration."""

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from arignote.errors import ArignoteWarning, DataError
+from arignote.errors import DataError, warn
 from arignote.registry import plain
 
 __all__ = [
@@ -101,7 +100,7 @@ def check_classes(labels: NDArray[Any], n_classes: int | None, what: str) -> Non
         )
     kind = "looks like a regression target" if labels.dtype.kind in "iu" else "looks like names of rows"
     text = f"y of {what} {kind}: {n_distinct:,} distinct values in {len(labels):,} rows; {way}"
-    warnings.warn(text, ArignoteWarning, stacklevel=2)
+    warn(text)
 
 
 def find_classes(labels: NDArray[Any], n_classes: int | None) -> NDArray[Any]:

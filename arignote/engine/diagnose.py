@@ -15,7 +15,7 @@ from arignote.engine.session import seed_all
 from arignote.engine.step import TrainingStep
 from arignote.generators import GENERATORS
 
-__all__ = ["Looked", "NotFiniteFoundError", "misfit", "not_deterministic"]
+__all__ = ["CheckedStep", "NotFiniteFoundError", "misfit", "not_deterministic"]
 
 
 class NotFiniteFoundError(Exception):
@@ -34,7 +34,7 @@ class _InDataError(NotFiniteFoundError):
     in_data = True
 
 
-class Looked:
+class CheckedStep:
     """A training step that stops at the first number which is not finite.
 
     Parameters

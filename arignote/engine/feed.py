@@ -59,6 +59,7 @@ def _aligned(tensor: Tensor) -> Tensor:
 
 def moved(batch: Batch, device: torch.device) -> DeviceBatch:
     """Return a batch on the device of the network."""
+    assert batch.y is not None
     weights = None if batch.weights is None else to_device(batch.weights, device)
     return DeviceBatch(to_device(batch.x, device), to_device(batch.y, device), weights)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import warnings
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any
@@ -12,7 +11,7 @@ import torch
 
 from arignote.engine.compile import limits
 from arignote.engine.setup import Setup, varies_threads
-from arignote.errors import ArignoteWarning
+from arignote.errors import warn
 from arignote.generators import kept_generators, seed_globals
 
 __all__ = ["seed_all", "seed_generators", "seeds_kept", "session"]
@@ -59,11 +58,9 @@ def session(setup: Setup) -> Iterator[None]:
         put_back(torch.set_num_threads, torch.get_num_threads())
         torch.set_num_threads(n_threads)
         if n_threads > 1 and varies_threads():
-            warnings.warn(
+            warn(
                 "OMP_DYNAMIC is true: the number of threads follows the load of the machine, and sums are rounded "
-                "accordingly, so that a resumed run may not be exact. Unset it, or set n_threads=1",
-                ArignoteWarning,
-                stacklevel=5,
+                "accordingly, so that a resumed run may not be exact. Unset it, or set n_threads=1"
             )
         put_back(torch.set_deterministic_debug_mode, torch.get_deterministic_debug_mode())
         put_back(setattr, torch.utils.deterministic, "fill_uninitialized_memory", _fills())

@@ -54,7 +54,9 @@ class Setup:
         return {"bf16": torch.bfloat16, "fp16": torch.float16}.get(self.precision)
 
 
-def setup_for(architecture: Architecture, settings: FitSettings, before: Mapping[str, Any] | None = None) -> Setup:
+def setup_for(
+    architecture: Architecture, settings: FitSettings, batch_size: int, before: Mapping[str, Any] | None = None
+) -> Setup:
     """Return the setup of a fit.
 
     Parameters
@@ -63,6 +65,8 @@ def setup_for(architecture: Architecture, settings: FitSettings, before: Mapping
         The network.
     settings : FitSettings
         What they leave open is as in the checkpoint, else follows from shapes and cores.
+    batch_size : int
+        Rows of a batch.
     before : dict, optional
         The environment of the checkpoint.
     """
@@ -71,7 +75,7 @@ def setup_for(architecture: Architecture, settings: FitSettings, before: Mapping
     channels_last = settings.channels_last
     if channels_last == "auto":
         channels_last = before.get("channels_last", _suits_channels_last(architecture, device, settings.precision))
-    n_threads, origin = _threads(architecture, settings, before)
+    n_threads, origin = _threads(architecture, settings.n_threads, batch_size, before)
     limit, variable = _thread_limit()
     if limit is not None and limit < n_threads:
         n_threads, origin = limit, variable
@@ -94,10 +98,12 @@ def check_device(device: str) -> None:
         raise ConfigError(f"device must be one that this machine has; got {device!r}. ({fault})") from None
 
 
-def _threads(architecture: Architecture, settings: FitSettings, before: Mapping[str, Any]) -> tuple[int, str]:
+def _threads(
+    architecture: Architecture, n_threads: int | None, batch_size: int, before: Mapping[str, Any]
+) -> tuple[int, str]:
     """Return how many threads a step takes, and what that follows from."""
-    if settings.n_threads is not None:
-        return settings.n_threads, "setting"
+    if n_threads is not None:
+        return n_threads, "setting"
     if "n_threads" in before:
         return before["n_threads"], before.get("n_threads_from", "checkpoint")
     n_multiplications = 0
@@ -105,7 +111,7 @@ def _threads(architecture: Architecture, settings: FitSettings, before: Mapping[
         n_places = prod(place.output_shape[1:])
         n_multiplications += sum(prod(p.shape) for p in place.params.values() if p.unit_axis is not None) * n_places
     # Forward, and backward to the weights and to the input.
-    if 3 * settings.batch_size * n_multiplications < ONE_THREAD:
+    if 3 * batch_size * n_multiplications < ONE_THREAD:
         return 1, "shapes"
     return available_threads(), "cores"
 

@@ -203,7 +203,7 @@ class Scorer:
     def __call__(
         self,
         batches: Iterable[tuple[NDArray[Any], NDArray[Any]]],
-        heed: Callable[[], None] = lambda: None,
+        check_stop: Callable[[], None] = lambda: None,
         seed: int = 0,
         purpose: str = "validate",
         position: tuple[int | str, ...] = (),
@@ -215,7 +215,7 @@ class Scorer:
         ----------
         batches : iterable of (array (rows, ...), array (rows,))
             Features and class numbers.
-        heed : callable
+        check_stop : callable
             Called before each batch; it may raise, to stop.
         seed, purpose, position
             A user's own layer draws from generators that are seeded from (seed, purpose, *position, batch).
@@ -225,7 +225,7 @@ class Scorer:
         n_rows = 0
         totals = {name: torch.zeros((), dtype=torch.float64, device=self.network.device) for name in self._losses}
         for number, (x, y) in enumerate(batches):
-            heed()
+            check_stop()
             n_rows += len(y)
             logits = logits_of(self.network, x, seed, purpose, *position, number)
             if keep is not None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import warnings
 from abc import ABCMeta
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -15,16 +14,17 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.exceptions import NotFittedError
 
 from arignote.checkpoints.state import TrainingState
-from arignote.data.prepared import Given, are_row_numbers
+from arignote.data.fit_data import FitData, are_row_numbers
 from arignote.engine.network import Network, copy_into
-from arignote.errors import ArignoteWarning, ConfigError, Interrupted
+from arignote.errors import ConfigError, Interrupted, warn
 from arignote.estimators.calls import checked_call
 from arignote.estimators.scoring import Predictor
-from arignote.fit.fitting import fit_network, read_run, restore, settings_of
+from arignote.fit.load import read_run, restore
+from arignote.fit.start import fit_network
 from arignote.layers.architecture import Architecture, declare, parse
 from arignote.layers.base import Layer
 from arignote.report.scores import Mistake
-from arignote.spec.settings import FitSettings, fit_parameters
+from arignote.spec.settings import FitSettings, checked_settings, fit_parameters
 
 __all__ = ["NNClassifier"]
 
@@ -130,7 +130,7 @@ class NNClassifier(ClassifierMixin, BaseEstimator, metaclass=_Listed):  # type: 
         for key, field in FitSettings.model_fields.items():
             setattr(self, key, settings.pop(key, field.default))
         if settings:
-            settings_of(settings)
+            checked_settings(settings)
 
     __init__ = checked_call("config", "above", name="NNClassifier", settings=FitSettings.model_fields)(
         _takes_settings(__init__)
@@ -186,10 +186,10 @@ class NNClassifier(ClassifierMixin, BaseEstimator, metaclass=_Listed):  # type: 
         """
         chosen = {key: getattr(self, key) for key in FitSettings.model_fields} | settings
         fields = FitSettings.model_fields
-        told = settings_of(
+        told = checked_settings(
             {k: v for k, v in chosen.items() if k not in fields or k in settings or v != fields[k].default}
         )
-        given = Given(
+        given = FitData(
             X,
             y,
             self.valid if valid is None else valid,
@@ -207,30 +207,26 @@ class NNClassifier(ClassifierMixin, BaseEstimator, metaclass=_Listed):  # type: 
             in_memory=self._going_on(told),
             stored_network=None if self.stored_network is None else str(self.stored_network),
         )
-        if self.warm_start and fitted.story.startswith("finished"):
-            warnings.warn(
+        if self.warm_start and fitted.status.startswith("finished"):
+            warn(
                 f"warm_start: there is nothing left to train, {fitted.state.position}. Raise n_epochs, which counts "
-                'all epochs, or start over with resume="fresh"',
-                ArignoteWarning,
-                stacklevel=3,
+                'all epochs, or start over with resume="fresh"'
             )
         self._adopt(fitted.state, fitted.network)
         parts = {"valid": given.valid, "test": given.test}
         self._row_numbers = {name: part for name, part in parts.items() if are_row_numbers(part)}
-        self.story_, self.checkpoint_ = fitted.story, fitted.checkpoint
+        self.status_, self.checkpoint_ = fitted.status, fitted.checkpoint
         try:
-            fitted.leave()
+            fitted.raise_if_stopped()
         except Interrupted as interrupted:
             # Uncaught, it ends the process without a word.
             if interrupted.lost:
-                warnings.warn(str(interrupted), ArignoteWarning, stacklevel=3)
+                warn(str(interrupted))
             raise
         if self.interrupted_:
-            warnings.warn(
+            warn(
                 f"Ctrl-C: fit returns with interrupted_ set, {self.state_.position}; fitting again resumes the run. "
-                "The script continues: a loop over fits must check interrupted_",
-                ArignoteWarning,
-                stacklevel=3,
+                "The script continues: a loop over fits must check interrupted_"
             )
         return self
 
@@ -319,7 +315,7 @@ class NNClassifier(ClassifierMixin, BaseEstimator, metaclass=_Listed):  # type: 
         Parameters
         ----------
         X, y : array (rows, ...), array (rows,)
-            Data with labels; with `part`, the data that was given to `fit` (X may be a `Given` too).
+            Data with labels; with `part`, the data that was given to `fit` (X may be a `FitData` too).
         losses : sequence of str
             Losses: "nll", "error". Metrics: "accuracy"; "top_5", how often the true class is among the five most
             probable; scorers of scikit-learn, such as "balanced_accuracy", "f1_macro", "roc_auc_ovr". Metrics are for
@@ -361,8 +357,8 @@ class NNClassifier(ClassifierMixin, BaseEstimator, metaclass=_Listed):  # type: 
         scored = self._predictor().score(self._given(X, y, groups), part=part, with_proba=True)
         return scored.confusion, scored.mistakes(ids)
 
-    def _given(self, X: Any, y: Any, groups: Any) -> Given:
-        return X if isinstance(X, Given) else Given(X, y, **self._held_out(), groups=groups)
+    def _given(self, X: Any, y: Any, groups: Any) -> FitData:
+        return X if isinstance(X, FitData) else FitData(X, y, **self._held_out(), groups=groups)
 
     def _held_out(self) -> dict[str, Any]:
         """Return `valid` and `test` of the constructor, or the row numbers given to the last `fit`."""

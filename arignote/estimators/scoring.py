@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import warnings
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, closing, nullcontext
 from dataclasses import dataclass, replace
@@ -16,7 +15,7 @@ from numpy.typing import NDArray
 
 from arignote.checkpoints.state import TrainingState
 from arignote.data.arrays import Data, columns_in_order, feature_names
-from arignote.data.prepared import Given
+from arignote.data.fit_data import FitData
 from arignote.data.preprocess import Pipeline
 from arignote.data.readers.images import ImageFolderReader
 from arignote.data.rows import Rows, rows_of
@@ -25,10 +24,11 @@ from arignote.data.targets import encode_labels
 from arignote.engine.network import Network
 from arignote.engine.session import seeds_kept
 from arignote.engine.step import Scorer, predict_proba
-from arignote.errors import ArignoteWarning, DataError, axes_hint
-from arignote.fit.fitting import as_layers_say, restore
+from arignote.errors import DataError, axes_hint, warn
 from arignote.fit.held_out import rows_of_part, warn_of_training_rows
+from arignote.fit.load import restore
 from arignote.fit.run import in_order
+from arignote.fit.start import with_layers
 from arignote.layers.shape import image_of
 from arignote.registry import build
 from arignote.report.scores import Mistake, check_metric, confusion_matrix, is_loss, mistakes, score_of
@@ -135,23 +135,22 @@ class Predictor:
         if names and not feature_names(x) and not rows.reader.columns:
             # In the words of scikit-learn.
             text = f"X does not have valid feature names, but {self.name} was fitted with feature names"
-            warnings.warn(text, ArignoteWarning, stacklevel=3)
+            warn(text)
         return self._as_trained(rows.as_images(image_of(architecture.layers, architecture.n_in)))
 
     def proba(self, rows: Rows) -> NDArray[Any]:
         """Return the probability of each class, float32 (rows, n_classes)."""
-        no_labels = np.zeros(len(rows), dtype=np.int64)
-        with self._seeds_kept(), closing(in_order(self.network, rows, no_labels)) as batches:
+        with self._seeds_kept(), closing(in_order(self.network, rows)) as batches:
             return predict_proba(self.network, (x for x, _ in batches), self.state.rng)
 
     def score(
-        self, given: Given, names: Sequence[str] = (), *, part: str | None = None, with_proba: bool = False
+        self, given: FitData, names: Sequence[str] = (), *, part: str | None = None, with_proba: bool = False
     ) -> Scored:
         """Compute losses and metrics in one pass over the rows.
 
         Parameters
         ----------
-        given : Given
+        given : FitData
             Data with labels; with `part`, as it was given to `fit`.
         names : sequence of str
             Of losses and metrics.
@@ -180,7 +179,7 @@ class Predictor:
             values |= {name: score_of(name, proba, y) for name in metrics}
         return Scored({name: values[name] for name in names}, classes, y, proba)
 
-    def _labelled(self, given: Given, part: str | None) -> tuple[Rows, NDArray[np.int64]]:
+    def _labelled(self, given: FitData, part: str | None) -> tuple[Rows, NDArray[np.int64]]:
         """Return rows with labels, as the network was trained on them, and their class numbers."""
         layers, n_in = self.network.architecture.layers, self.network.architecture.n_in
         if part is None:
@@ -189,10 +188,10 @@ class Predictor:
                 same = replace(given, x=Data(rows.reader, rows.y, axes=rows.axes), y=None)
                 # An array of training rows alone is given for their scores; in a file they may be a surprise.
                 all_too = isinstance(given.x, str | Path | Data)
-                warn_of_training_rows(self.state, rows, as_layers_say(same, layers, n_in), all_too=all_too)
+                warn_of_training_rows(self.state, rows, with_layers(same, layers, n_in), all_too=all_too)
         else:
             x = columns_in_order(given.x, self._feature_names(), "X")
-            given = replace(as_layers_say(given, layers, n_in), x=x, csv=self._format(given.csv))
+            given = replace(with_layers(given, layers, n_in), x=x, csv=self._format(given.csv))
             rows = self._as_trained(rows_of_part(self.state, given, part))
         if rows.y is None:
             raise DataError("labels are needed: give X and y")

@@ -1,66 +1,57 @@
-"""One fit, put together: data, network, rules, files, and the loop."""
+"""The one assembly of a fit: data, architecture, network, step, rules and the first state."""
 
 from __future__ import annotations
 
-import getpass
-import hashlib
 import json
 import re
-import tempfile
 import uuid
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 from arignote.checkpoints.state import TrainingState
-from arignote.checkpoints.storage import is_url
-from arignote.checkpoints.writer import RunWriter
 from arignote.data.augmentation import draws_from_globals
+from arignote.data.fit_data import FitData, split_of
 from arignote.data.order import Order, order_of
-from arignote.data.prepared import Given, prepare, split_of
+from arignote.data.prepared import Prepared, prepare
 from arignote.engine.environment import environment
 from arignote.engine.network import Network, copy_into
-from arignote.engine.session import session
-from arignote.engine.setup import setup_for
+from arignote.engine.setup import Setup, setup_for
 from arignote.engine.step import TrainingStep
-from arignote.errors import ArignoteWarning, ConfigError
-from arignote.fit.resume import candidates, other_than, refusal, story, take_over, tell
-from arignote.fit.run import Begun, run_through, to_predict_with
+from arignote.errors import ConfigError, warn
 from arignote.layers.architecture import Architecture, declare
 from arignote.layers.base import Layer
 from arignote.layers.shape import image_of
 from arignote.optim.rules import Constant, Rule
-from arignote.preemption.signals import StopRequest
 from arignote.registry import build
 from arignote.spec.settings import FitSettings
 from arignote.streams import draw_seed
 
-__all__ = ["Outcome", "Run", "train"]
+__all__ = ["Assembly", "FitRequest", "Plan", "assemble", "build_step", "plan_fit"]
 
 
 @dataclass(frozen=True)
-class Run:
+class FitRequest:
     """What a fit is given.
 
     Attributes
     ----------
-    data : Given
+    data : FitData
     layers : list of Layer
     settings : FitSettings
+    checkpoint : str or None
+        Stem of the files of the run.
     name, seed : str or None, int or None
-        Of the run; without a seed that of the checkpoint is taken, or one drawn.
+        Of the run; without a seed that of the checkpoint is used, or one is drawn.
     in_memory : TrainingState, optional
-        A state to go on from, where there is no checkpoint.
+        A state to resume from if there is no checkpoint.
     stored_network : TrainingState, optional
-        Whose parameters layers with `load_params` take.
+        The state from which layers with `load_params` take their parameters.
     """
 
-    data: Given
+    data: FitData
     layers: list[Layer]
     settings: FitSettings
+    checkpoint: str | None
     name: str | None
     seed: int | None
     in_memory: TrainingState | None = None
@@ -68,165 +59,172 @@ class Run:
 
 
 @dataclass(frozen=True)
-class Outcome:
-    """What a fit ends with: the last state (a snapshot), the network to predict with, what was told of the start."""
+class Plan:
+    """Everything that decides the numbers of a fit, before a network is built: what a stored run is compared with.
 
+    Attributes
+    ----------
+    request : FitRequest
+    prepared : Prepared
+    architecture : Architecture
+    order : Order
+        Of the training rows in each epoch.
+    rng : int
+        Seed of the run.
+    spec : dict
+        Layers and settings, in full, as plain data.
+    classes : dict
+        Labels in the order of the network's outputs, as plain data.
+    data : dict
+        Fingerprints of the data.
+    """
+
+    request: FitRequest
+    prepared: Prepared
+    architecture: Architecture
+    order: Order
+    rng: int
+    spec: dict[str, Any]
+    classes: dict[str, Any]
+    data: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Assembly:
+    """A fit, ready to run.
+
+    Attributes
+    ----------
+    plan : Plan
+    step : TrainingStep
+    rules : dict of str to Rule
+        "lr" and "momentum".
+    state : TrainingState
+        The first one; its tensors are those of the network and of the step.
+    """
+
+    plan: Plan
+    step: TrainingStep
+    rules: dict[str, Rule]
     state: TrainingState
-    network: Network
-    story: str
+
+    @property
+    def network(self) -> Network:
+        """The network that is trained."""
+        return self.step.network
+
+    @property
+    def settings(self) -> FitSettings:
+        """Settings of the fit."""
+        return self.plan.request.settings
 
 
-def train(run: Run, stop: StopRequest) -> Outcome:
-    """Train a network, or go on training it.
+def plan_fit(request: FitRequest, stored: TrainingState | None) -> Plan:
+    """Prepare the data and declare the architecture: as a new run, or as `stored` has it.
 
     Parameters
     ----------
-    run : Run
-        All that was given.
-    stop : StopRequest
-        What may ask to stop.
+    request : FitRequest
+    stored : TrainingState or None
+        The run that may be resumed: its seed, classes and fitted preprocessing are used.
     """
-    settings = run.settings
-    with _files(settings, stop) as (files, spool):
-        faults: list[str] = []
-        begun, stored, where, differing = _choose(run, candidates(files, spool, settings.resume, faults))
-        state = begun.state
-        for fault in faults:
-            warnings.warn(f"{fault}. Going on from {where}", ArignoteWarning, stacklevel=3)
-        with session(begun.step.setup):
-            told = "starts"
-            if stored is not None:
-                tell(stored, state, differing, where)
-                take_over(state, stored, where)
-                told = story(state, where)
-            is_saved = spool is None or not where.startswith(spool.folder.where())
-            if not (state.finished and stored is not None and is_saved):
-                run_through(begun, stop, files, spool, told)
-            elif files is not None and not faults:
-                files.tidy(state.run_id)
-            return Outcome(state.snapshot(), to_predict_with(begun), told)
-
-
-@contextmanager
-def _files(settings: FitSettings, stop: StopRequest) -> Iterator[tuple[RunWriter | None, RunWriter | None]]:
-    """Give the files of the run, locked, and where its state is kept while they cannot be reached."""
-    if settings.checkpoint is None:
-        yield None, None
-        return
-    files = RunWriter(settings.checkpoint, settings.keep_last, settings.keep_epochs)
-    spool = None
-    if is_url(files.stem):
-        folder = f"arignote-{getpass.getuser()}-{hashlib.sha256(files.stem.encode()).hexdigest()[:16]}"
-        spool = RunWriter(str(Path(tempfile.gettempdir()) / folder / "spool"))
-    files.begin(stop.heed)
-    try:
-        yield files, spool
-    finally:
-        files.end()
-
-
-def _choose(
-    run: Run, stored_states: Iterator[tuple[str, TrainingState]]
-) -> tuple[Begun, TrainingState | None, str, list[str]]:
-    """Return the fit, the newest stored state of this very run, its path, and what differs (with resume="force").
-
-    Raises
-    ------
-    CheckpointError
-        Where there are stored states, but none is of this run.
-    """
-    refused: list[tuple[str, list[str]]] = []
-    for where, stored in _with_memory(run, stored_states):
-        begun = _begin(run, stored)
-        found = other_than(stored, begun.state)
-        if not found or run.settings.resume == "force":
-            for other, differing in refused:
-                text = f"{other}: is of another run ({'; '.join(differing)}). Going on from {where}"
-                warnings.warn(text, ArignoteWarning, stacklevel=4)
-            return begun, stored, where, found
-        refused.append((where, found))
-    if refused:
-        raise refusal(*refused[0])
-    return _begin(run, None), None, "", []
-
-
-def _with_memory(run: Run, stored: Iterator[tuple[str, TrainingState]]) -> Iterator[tuple[str, TrainingState]]:
-    first = next(stored, None)
-    if first is not None:
-        yield first
-        yield from stored
-    elif run.in_memory is not None:
-        yield "the classifier's state", run.in_memory
-
-
-def _begin(run: Run, stored: TrainingState | None) -> Begun:
-    """Put a fit together, as it begins."""
-    seed = run.seed if run.seed is not None else stored.rng if stored is not None else draw_seed()
-    learned, known = (None, None) if stored is None else (_learned(run, stored), stored.class_labels)
-    given = run.data if stored is None else replace(run.data, image=image_of(run.layers, stored.spec["n_in"]))
-    prepared, settings = prepare(given, run.settings, seed, learned, known)
+    settings, data = request.settings, request.data
+    rng = request.seed if request.seed is not None else stored.rng if stored is not None else draw_seed()
+    learned = known = None
+    if stored is not None:
+        learned, known = _learned(request, stored), stored.class_labels
+        data = replace(data, image=image_of(request.layers, stored.spec["n_in"]))
+    prepared = prepare(data, settings, rng, learned, known)
     rows, labels = prepared.parts["train"]
     order = order_of(rows, settings.shuffle, labels if settings.balance_classes else None)
-    architecture = declare(run.layers, rows.n_in, len(prepared.classes))
-    for note in architecture.notes + _to_give_again(architecture, settings):
-        warnings.warn(note, ArignoteWarning, stacklevel=5)
-    rules = _rules(settings, "valid" in prepared.parts)
-    setup = setup_for(architecture, settings, None if stored is None else stored.environment)
-    network = Network(architecture, setup)
+    architecture = declare(request.layers, rows.n_in, len(prepared.classes))
+    used = {"batch_size": prepared.batch_size, "drop_last": prepared.drop_last, "checkpoint": request.checkpoint}
+    classes = prepared.classes
+    return Plan(
+        request,
+        prepared,
+        architecture,
+        order,
+        rng,
+        spec={
+            "name": request.name,
+            "n_in": list(architecture.n_in),
+            "layers": architecture.spec(),
+            "fit": settings.model_dump(mode="json") | used,
+        },
+        classes={"dtype": classes.dtype.str if classes.dtype != object else "O", "values": classes.tolist()},
+        data=prepared.fingerprint()
+        | {"split": split_of(request.data)}
+        | _order_of_chunks(order, rows.reader.chunk_rows),
+    )
+
+
+def _learned(request: FitRequest, stored: TrainingState) -> dict[str, Any] | None:
+    """Return what the same preprocessing has learned; if the data differs, the run is refused later."""
+    same = stored.spec["fit"].get("preprocess") == request.settings.model_dump(mode="json")["preprocess"]
+    return stored.preprocess if same and request.settings.resume != "force" else None
+
+
+def assemble(plan: Plan, stored: TrainingState | None = None) -> Assembly:
+    """Build the network, the step, the rules and the first state of a fit.
+
+    Parameters
+    ----------
+    plan : Plan
+    stored : TrainingState, optional
+        The run that is resumed: the engine is set up as it was, and no weights are drawn.
+    """
+    request, architecture = plan.request, plan.architecture
+    settings = request.settings
+    for note in architecture.notes + ([] if request.checkpoint is None else _not_in_file(architecture, settings)):
+        warn(note)
+    rules = _rules(settings, "valid" in plan.prepared.parts)
+    before = None if stored is None else stored.environment
+    step = build_step(architecture, setup_for(architecture, settings, plan.prepared.batch_size, before), settings)
     if stored is None:
-        network.initialise(seed)
-        _load_params(architecture, network, run.stored_network)
-    step = TrainingStep(
-        network,
+        step.network.initialise(plan.rng)
+        _load_params(architecture, step.network, request.stored_network)
+    starting = {"lr": settings.sgd_type.default_lr, "momentum": settings.sgd_type.default_momentum}
+    state = TrainingState(
+        network=dict(step.network.named),
+        slots=step.slots,
+        epoch_loss=step.zero(),
+        rules={key: rule.start(starting[key]) for key, rule in rules.items()},
+        rng=plan.rng,
+        run_id=uuid.uuid4().hex,
+        spec=plan.spec,
+        classes=plan.classes,
+        data=plan.data,
+        environment=environment(step.setup, step.by_hand),
+        extra_metadata=settings.extra_metadata,
+        preprocess=plan.prepared.preprocess,
+    )
+    return Assembly(plan, step, rules, state)
+
+
+def build_step(architecture: Architecture, setup: Setup, settings: FitSettings) -> TrainingStep:
+    """Build a network, without initial weights, and the step that trains it."""
+    return TrainingStep(
+        Network(architecture, setup),
         build("loss", settings.train_loss),
         settings.sgd_type,
         settings.sgd_max_grad_norm,
         exclusive=draws_from_globals(settings.augmentation),
     )
-    classes = prepared.classes
-    starting = {"lr": settings.sgd_type.default_lr, "momentum": settings.sgd_type.default_momentum}
-    state = TrainingState(
-        network=dict(network.named),
-        slots=step.slots,
-        epoch_loss=step.zero(),
-        rules={key: rule.start(starting[key]) for key, rule in rules.items()},
-        rng=seed,
-        run_id=uuid.uuid4().hex,
-        spec={
-            "name": run.name,
-            "n_in": list(architecture.n_in),
-            "layers": architecture.spec(),
-            "fit": settings.model_dump(mode="json"),
-        },
-        classes={"dtype": classes.dtype.str if classes.dtype != object else "O", "values": classes.tolist()},
-        data=prepared.fingerprint() | {"split": split_of(run.data)} | _told(order, rows.reader.chunk_rows),
-        environment=environment(step.setup, step.by_hand),
-        extra_metadata=settings.extra_metadata,
-        preprocess=prepared.preprocess,
-    )
-    return Begun(step, rules, prepared, order, settings, state)
 
 
-def _told(order: Order, chunk_rows: int | None) -> dict[str, Any]:
-    """Return how rows that lie in chunks are ordered, which decides as they do; of others the settings say it."""
+def _order_of_chunks(order: Order, chunk_rows: int | None) -> dict[str, Any]:
+    """Return the order of rows that are in chunks, which decides the numbers; that of others follows from settings."""
     if order.kind not in ("chunks", "window"):
         return {}
     return {"order": {"kind": order.kind, "chunk_rows": chunk_rows, "n_window": order.n_window}}
 
 
-def _learned(run: Run, stored: TrainingState) -> dict[str, Any] | None:
-    """Return what the same preprocessing has learned already; data that is another is refused later."""
-    same = stored.spec["fit"].get("preprocess") == run.settings.model_dump(mode="json")["preprocess"]
-    return stored.preprocess if same and run.settings.resume != "force" else None
-
-
-def _to_give_again(architecture: Architecture, settings: FitSettings) -> list[str]:
-    """Return what to know of parts that no file can hold and no module gives back."""
-    if settings.checkpoint is None:
-        return []
+def _not_in_file(architecture: Architecture, settings: FitSettings) -> list[str]:
+    """Return a message for each part that no file can hold and no module provides again."""
     text = json.dumps([architecture.spec(), settings.model_dump(mode="json", exclude={"observers"})])
     found = sorted(set(re.findall(r'"(__main__:[^"]*|[\w.]+:[^"]*<(?:lambda|locals)>[^"]*)"', text)))
-    return [f"{word}: lives in this script only; whoever goes on with this run must give it again" for word in found]
+    return [f"{word} is defined only in this script; pass it again to resume the run" for word in found]
 
 
 def _rules(settings: FitSettings, has_valid: bool) -> dict[str, Rule]:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import replace
 from math import prod
 from typing import Any
 
 from arignote.checkpoints.state import TrainingState
-from arignote.data.prepared import Given, are_row_numbers, prepare
+from arignote.data.fit_data import FitData, are_row_numbers
+from arignote.data.prepared import prepare
 from arignote.data.rows import Rows, rows_of
-from arignote.errors import ArignoteWarning, CheckpointError, DataError
+from arignote.errors import CheckpointError, DataError, warn
 from arignote.fit.resume import differences
 from arignote.spec.settings import FitSettings
 
@@ -19,15 +19,15 @@ __all__ = ["PARTS", "n_training_rows", "rows_of_part", "warn_of_training_rows"]
 PARTS = ("train", "valid", "test")
 
 
-def rows_of_part(state: TrainingState, given: Given, part: str) -> Rows:
+def rows_of_part(state: TrainingState, given: FitData, part: str) -> Rows:
     """Return the rows of a part of a run; they are compared with the fingerprint that the run has kept.
 
     Parameters
     ----------
     state : TrainingState
         Of the run.
-    given : Given
-        The data as it was given to `fit`, with what the layers of the run say of it (`as_layers_say`). Fractions are
+    given : FitData
+        The data as it was given to `fit`, with what the layers of the run say of it (`with_layers`). Fractions are
         those of the state; `valid` and `test` matter where they are data of their own or row numbers, which the state
         does not hold, or where the file is of an earlier version and does not say what was held out. Of a part that
         had data of its own, `x` and `y` may be that data.
@@ -61,7 +61,7 @@ def rows_of_part(state: TrainingState, given: Given, part: str) -> Rows:
             columns=tuple(state.data.get("feature_names") or state.data.get("columns") or ()),
         ).as_images(given.image)
     else:
-        prepared, _ = prepare(
+        prepared = prepare(
             given if split is None else _as_split(split, given, part), settings, state.rng, {}, state.class_labels
         )
         if part not in prepared.parts:
@@ -74,7 +74,7 @@ def rows_of_part(state: TrainingState, given: Given, part: str) -> Rows:
     return found
 
 
-def n_training_rows(state: TrainingState, rows: Rows, given: Given) -> int:
+def n_training_rows(state: TrainingState, rows: Rows, given: FitData) -> int:
     """Return how many rows of some data the run was trained on, if it is the data that `fit` was given; else 0.
 
     Parameters
@@ -83,7 +83,7 @@ def n_training_rows(state: TrainingState, rows: Rows, given: Given) -> int:
         Of the run.
     rows : Rows
         All rows of the data.
-    given : Given
+    given : FitData
         The same data, with groups if there were.
     """
     split = _split(state)
@@ -103,7 +103,7 @@ def n_training_rows(state: TrainingState, rows: Rows, given: Given) -> int:
         return 0
 
 
-def warn_of_training_rows(state: TrainingState, rows: Rows, given: Given, all_too: bool) -> None:
+def warn_of_training_rows(state: TrainingState, rows: Rows, given: FitData, all_too: bool) -> None:
     """Warn where a run was trained on rows that are to be scored; see `n_training_rows`.
 
     Parameters
@@ -120,12 +120,8 @@ def warn_of_training_rows(state: TrainingState, rows: Rows, given: Given, all_to
     hint = "hold rows out with valid and test of fit"
     if held_out:
         hint = f"part={held_out[-1]!r} (--part {held_out[-1]}) scores rows that it was not trained on"
-    warnings.warn(
-        f"this run was trained on {n_known:,} of these {len(rows):,} rows: the scores are not those of new data; "
-        f"{hint}",
-        ArignoteWarning,
-        # Of the caller of `evaluate` or `confusion`.
-        stacklevel=6,
+    warn(
+        f"this run was trained on {n_known:,} of these {len(rows):,} rows: the scores are not those of new data; {hint}"
     )
 
 
@@ -144,7 +140,7 @@ def _split(state: TrainingState) -> dict[str, Any] | None:
     return dict(split)
 
 
-def _as_split(split: dict[str, Any], given: Given, part: str) -> Given:
+def _as_split(split: dict[str, Any], given: FitData, part: str) -> FitData:
     """Return the data with what was held out of it, by fractions or row numbers."""
     rows = {name: getattr(given, name) for name in ("valid", "test") if split.get(name) == "rows"}
     for name, numbers in rows.items():

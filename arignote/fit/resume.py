@@ -1,8 +1,7 @@
-"""Going on: which state a fit goes on from, whether it may, and what is told of it."""
+"""Resume: which state a fit resumes from, whether it may, and what is reported of it."""
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
@@ -12,37 +11,38 @@ from arignote.checkpoints.reader import RunFiles
 from arignote.checkpoints.state import TrainingState
 from arignote.engine.environment import INFORMATIVE
 from arignote.engine.network import copy_into
-from arignote.errors import ArignoteWarning, CheckpointError
+from arignote.errors import CheckpointError, warn
+from arignote.fit.assemble import FitRequest, Plan, plan_fit
 from arignote.registry import completed
 from arignote.spec.settings import completed_settings, decides
 
-__all__ = ["candidates", "differences", "other_than", "story", "take_over", "tell"]
+__all__ = ["candidates", "changes", "choose", "differences", "load_into", "resume_message", "warn_of_changes"]
 
 
 def candidates(
-    files: RunFiles | None, spool: RunFiles | None, resume: bool | str, faults: list[str]
+    files: RunFiles | None, spool: RunFiles | None, resume: bool | str, problems: list[str]
 ) -> Iterator[tuple[str, TrainingState]]:
-    """Yield the states that a fit may go on from, with their paths, the most advanced first.
+    """Yield the states that a fit may resume from, with their paths, the most advanced first.
 
     Parameters
     ----------
     files, spool : RunFiles or None
-        Of the run; and what was kept on this machine while its store could not be reached.
+        Of the run; and what was kept on this machine while the store could not be reached.
     resume : bool, "fresh" or "force"
         As of `fit`.
-    faults : list of str
-        Takes what is wrong with files that were passed over.
+    problems : list of str
+        Receives a message for each file that is skipped.
 
     Raises
     ------
     CheckpointError
-        Where `resume` is False and there are files; where there are files, but none is good.
+        If `resume` is False and there are files; if there are files, but none is good.
     """
     if files is None or resume == "fresh":
         return
     if resume is False and files.there():
         raise CheckpointError(f'{files.path("last")}: exists, and resume is False; use resume=True or "fresh"')
-    found = files.states(faults)
+    found = files.states(problems)
     first = next(found, None)
     spooled = next(spool.states([]), None) if spool is not None else None
     if spooled is not None and (first is None or _is_ahead(spooled[1], first[1])):
@@ -50,8 +50,10 @@ def candidates(
     if first is not None:
         yield first
         yield from found
-    elif spooled is None and faults:
-        raise CheckpointError("\n".join([*faults, 'No good checkpoint is left; resume="fresh" (--fresh) starts over']))
+    elif spooled is None and problems:
+        raise CheckpointError(
+            "\n".join([*problems, 'No good checkpoint is left; resume="fresh" (--fresh) starts over'])
+        )
 
 
 def _is_ahead(one: TrainingState, other: TrainingState) -> bool:
@@ -77,32 +79,82 @@ def _comparable(spec: Mapping[str, Any]) -> dict[str, Any]:
     return {"layers": {params["name"]: {"type": word} | params for word, params in layers}, "fit": fit}
 
 
-def other_than(stored: TrainingState, new: TrainingState) -> list[str]:
-    """Return what decides the numbers and differs, a line each; a file of 2015 knows nothing of the data."""
-    then, now = _comparable(stored.spec), _comparable(new.spec)
-    if _in_one_batch(stored) and _in_one_batch(new):
-        # Nobody asked for just that: the data decides it.
+def choose(
+    request: FitRequest, stored_states: Iterator[tuple[str, TrainingState]]
+) -> tuple[Plan, TrainingState | None, str, list[str]]:
+    """Return the plan of the fit, the newest stored state of the same run, its path, and what differs from it.
+
+    The data is prepared once for all stored states of one run, and compared before any network is built.
+
+    Parameters
+    ----------
+    request : FitRequest
+    stored_states : iterator of (str, TrainingState)
+        As of `candidates`; if there are none, the state in memory is used.
+
+    Returns
+    -------
+    Plan, TrainingState or None, str, list of str
+        Differences are only returned with resume="force".
+
+    Raises
+    ------
+    CheckpointError
+        If there are stored states, but none is of the same run.
+    """
+    refused: list[tuple[str, list[str]]] = []
+    plans: dict[str, Plan] = {}
+    for where, stored in _or_in_memory(request, stored_states):
+        plan = plans.get(stored.run_id) or plan_fit(request, stored)
+        plans[stored.run_id] = plan
+        found = changes(stored, plan)
+        if not found or request.settings.resume == "force":
+            for other, differing in refused:
+                warn(f"{other}: is of another run ({'; '.join(differing)}). Resuming from {where}")
+            return plan, stored, where, found
+        refused.append((where, found))
+    if refused:
+        raise refusal(*refused[0])
+    return plan_fit(request, None), None, "", []
+
+
+def _or_in_memory(
+    request: FitRequest, stored_states: Iterator[tuple[str, TrainingState]]
+) -> Iterator[tuple[str, TrainingState]]:
+    first = next(stored_states, None)
+    if first is not None:
+        yield first
+        yield from stored_states
+    elif request.in_memory is not None:
+        yield "the classifier's state", request.in_memory
+
+
+def changes(stored: TrainingState, plan: Plan | TrainingState) -> list[str]:
+    """Return what decides the numbers and differs, a line each; a file of 2015 does not record the data."""
+    then, now = _comparable(stored.spec), _comparable(plan.spec)
+    if _in_one_batch(stored.spec, stored.data) and _in_one_batch(plan.spec, plan.data):
+        # The data decides the size of a single batch.
         then["fit"]["batch_size"] = now["fit"]["batch_size"]
     found = differences(then, now)
     order_then, order_now = list(then["layers"]), list(now["layers"])
     if order_then != order_now and set(order_then) == set(order_now):
         found.insert(0, f"order of layers: {', '.join(order_then)} then, {', '.join(order_now)} now")
-    if new.rng != stored.rng:
-        found.append(f"rng: {stored.rng} then, {new.rng} now")
+    if plan.rng != stored.rng:
+        found.append(f"rng: {stored.rng} then, {plan.rng} now")
     if not stored.data:
         return found
-    return found + differences(_of_data(stored), _of_data(new))
+    return found + differences(_of_data(stored.classes, stored.data), _of_data(plan.classes, plan.data))
 
 
-def _of_data(state: TrainingState) -> dict[str, Any]:
-    """Return what decides of the data: the values, whatever their columns are called, however written and split."""
-    values = {name: part for name, part in state.data.items() if name not in ("feature_names", "csv", "split")}
-    return {"classes": state.classes, "data": values}
+def _of_data(classes: Mapping[str, Any], fingerprint: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what decides the numbers: the values, but not names of columns, format of the file, and kind of split."""
+    values = {name: part for name, part in fingerprint.items() if name not in ("feature_names", "csv", "split")}
+    return {"classes": classes, "data": values}
 
 
-def _in_one_batch(state: TrainingState) -> bool:
-    n_rows: int = state.data.get("train", {}).get("features", {}).get("shape", [0])[0]
-    return bool(state.spec["fit"]["batch_size"] == n_rows)
+def _in_one_batch(spec: Mapping[str, Any], fingerprint: Mapping[str, Any]) -> bool:
+    n_rows: int = fingerprint.get("train", {}).get("features", {}).get("shape", [0])[0]
+    return bool(spec["fit"]["batch_size"] == n_rows)
 
 
 def refusal(where: str, found: list[str]) -> CheckpointError:
@@ -110,31 +162,27 @@ def refusal(where: str, found: list[str]) -> CheckpointError:
     listed = "\n  ".join(found)
     return CheckpointError(
         f"{where}: this run was started with something else:\n  {listed}\n"
-        'Give what it was started with, start over with resume="fresh" (--fresh), '
-        'or go on all the same with resume="force" (--force). Several fits, as of a search, need a folder, '
+        'Use what it was started with, start over with resume="fresh" (--fresh), '
+        'or resume in spite of that with resume="force" (--force). Several fits, as of a search, need a folder, '
         'checkpoint="runs/", which gives each a run of its own'
     )
 
 
-def tell(stored: TrainingState, new: TrainingState, found: list[str], where: str) -> None:
-    """Warn of all that keeps the run from going on bit for bit."""
+def warn_of_changes(stored: TrainingState, new: TrainingState, found: list[str], where: str) -> None:
+    """Warn of everything that prevents a bit for bit resume: changes `found`, and another environment."""
     then, now = (
         {key: value for key, value in state.environment.items() if key not in INFORMATIVE} for state in (stored, new)
     )
-    told = found + (differences(then, now, "environment.") if then else [])
-    if told:
-        warnings.warn(
-            f"{where}: resumes correctly, but perhaps not bit for bit: " + "; ".join(told),
-            ArignoteWarning,
-            stacklevel=4,
-        )
+    found = found + (differences(then, now, "environment.") if then else [])
+    if found:
+        warn(f"{where}: resumes correctly, but perhaps not bit for bit: " + "; ".join(found))
 
 
-def take_over(state: TrainingState, stored: TrainingState, where: str) -> None:
-    """Copy a stored state into live tensors that network and updater have laid out.
+def load_into(state: TrainingState, stored: TrainingState, where: str) -> None:
+    """Copy a stored state into a new one, whose tensors are those of the network and the updater.
 
-    Where other data, or other batches, were forced upon the run, its unfinished epoch begins again; where another rule
-    was, it starts where it says.
+    With resume="force": if the data or the batches changed, the unfinished epoch begins again; if a rule changed, it
+    starts at its initial value.
     """
     copy_into(state.network, stored.network, where)
     copy_into(state.slots, stored.slots, where)
@@ -173,12 +221,12 @@ def _batches(state: TrainingState, fit: Mapping[str, Any]) -> Any:
     )
 
 
-def story(state: TrainingState, where: str) -> str:
-    """Return where a run stands, in a line."""
+def resume_message(state: TrainingState, where: str) -> str:
+    """Return where a run is resumed, in a line."""
     done, asked = state.progress.epoch, state.n_epochs
     if state.finished:
         how = " (ended by its stop rule)" if state.progress.ended else ""
         if done > asked:
             return f"finished, {done} epochs done, {asked} asked for ({where})"
         return f"finished, {done} of {asked} epochs{how} ({where})"
-    return f"goes on from epoch {done + 1}, batch {state.progress.batch} ({where})"
+    return f"resumes at epoch {done + 1}, batch {state.progress.batch} ({where})"

@@ -1,10 +1,9 @@
-"""One fit, run: the loop put together of what has begun, validation in its midst, and what becomes of a NaN."""
+"""Run a fit: the training loop with its validations, and the diagnosis of errors and of numbers that are not finite."""
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Generator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Generator, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -15,84 +14,91 @@ from arignote.checkpoints.state import TrainingState
 from arignote.checkpoints.writer import RunWriter
 from arignote.data.augmentation import Augmentation, augmented_to
 from arignote.data.batches import Batches
-from arignote.data.order import Order
-from arignote.data.prepared import Prepared
 from arignote.data.readers.base import ArrayReader
 from arignote.data.rows import Rows
-from arignote.engine.diagnose import Looked, NotFiniteFoundError, misfit, not_deterministic
+from arignote.engine.diagnose import CheckedStep, NotFiniteFoundError, misfit, not_deterministic
 from arignote.engine.feed import Resident, may_stay, moved
 from arignote.engine.network import Network, copy_into
 from arignote.engine.session import seed_all
-from arignote.engine.step import Scorer, TrainingStep, validation_rows
+from arignote.engine.step import Scorer, validation_rows
 from arignote.errors import ArignoteError, ConfigError, NotFiniteError
-from arignote.fit.resume import take_over
+from arignote.fit.assemble import Assembly
+from arignote.fit.resume import load_into
 from arignote.fit.trainer import Score, Trainer
-from arignote.optim.rules import Rule
 from arignote.preemption.signals import StopRequest
 from arignote.registry import build
 from arignote.report.events import Event
-from arignote.spec.settings import FitSettings
 
-__all__ = ["Begun", "in_order", "run_through", "to_predict_with"]
+__all__ = ["in_order", "network_to_predict", "run"]
 
-
-@dataclass
-class Begun:
-    """A fit, ready to run."""
-
-    step: TrainingStep
-    rules: dict[str, Rule]
-    prepared: Prepared
-    order: Order
-    settings: FitSettings
-    state: TrainingState
-
-    @property
-    def network(self) -> Network:
-        """What is trained."""
-        return self.step.network
+Observers = Sequence[Callable[..., Any]]
 
 
-def run_through(begun: Begun, stop: StopRequest, files: RunWriter | None, spool: RunWriter | None, told: str) -> None:
-    """Run the loop; where the numbers stop being finite, find out where they did."""
-    network, state, settings = begun.network, begun.state, begun.settings
+def run(
+    fit: Assembly,
+    stop: StopRequest,
+    files: RunWriter | None,
+    spool: RunWriter | None,
+    status: str,
+    observers: Observers,
+) -> None:
+    """Run the loop; if numbers stop being finite, find out where.
+
+    Parameters
+    ----------
+    fit : Assembly
+    stop : StopRequest
+        Ends training after a batch.
+    files, spool : RunWriter or None
+        Of the run; and what keeps its state while the store cannot be reached.
+    status : str
+        How the fit started, for observers.
+    observers : sequence of callable
+        Each is called with every `Event`.
+
+    Raises
+    ------
+    NotFiniteError
+        If the loss or a weight is not finite; the last good checkpoint is kept.
+    """
+    state, settings = fit.state, fit.settings
     if files is not None:
         files.prepare()
     if not state.finished:
         state.starts.append([state.progress.epoch, state.progress.batch])
-    make = _maker(begun)
+    make_trainer = _trainers(fit)
     checkpointer = Checkpointer(files, settings.checkpoint_every, settings.checkpoint_all, spool)
-    began = state.snapshot()
+    first = state.snapshot()
     if files is not None and not files.there("last"):
-        # From here on there is a state to go on from, whatever is being written when a kill comes.
-        files.save(began)
-    for observer in settings.observers:
-        observer(Event("start", state.progress.epoch + 1, state.n_epochs, state.progress.batch, 0, {}, text=told))
-    network.train()
+        # From here on there is a state to resume from, whatever is being written when the process is killed.
+        files.save(first)
+    for observer in observers:
+        observer(Event("start", state.progress.epoch + 1, state.n_epochs, state.progress.batch, 0, {}, text=status))
+    fit.network.train()
     try:
-        make(begun.step, checkpointer, stop.heed, settings.observers).run(state)
+        make_trainer(fit.step, checkpointer, stop.check, observers).run(state)
     except FloatingPointError:
         good = checkpointer.last_good(state.run_id)
         place = "Nothing of this run was saved"
         if files is not None and files.there():
             kept = "The last good checkpoint is kept" if good else f"{place}; the files of the earlier run are kept"
             place = f"{kept}: {files.path('last')}"
-        take_over(state, good or began, "the last good state")
-        again = make(Looked(begun.step), Checkpointer(None), lambda: None, ())
-        raise NotFiniteError(_born(again, state, place)) from None
+        load_into(state, good or first, "the last good state")
+        again = make_trainer(CheckedStep(fit.step), Checkpointer(None), lambda: None, ())
+        raise NotFiniteError(_divergence_message(again, state, place)) from None
     except ArignoteError:
         raise
-    except Exception as fault:
-        named = _at_fault(begun, fault)
-        if named is None:
+    except Exception as error:
+        cause = _cause(fit, error)
+        if cause is None:
             raise
-        raise named from fault
+        raise cause from error
     finally:
         checkpointer.settle()
 
 
-def _born(again: Trainer, state: TrainingState, place: str) -> str:
-    """Train again, looking at every number, and return where the first was not finite."""
+def _divergence_message(again: Trainer, state: TrainingState, place: str) -> str:
+    """Train again, checking every number, and return where the first was not finite."""
     try:
         again.run(state)
     except NotFiniteFoundError as found:
@@ -100,75 +106,65 @@ def _born(again: Trainer, state: TrainingState, place: str) -> str:
         return (
             f"training diverged: the numbers stopped being finite at epoch {state.progress.epoch + 1}, "
             f"batch {state.progress.batch}: "
-            f"{found}. {place}. {'Look at what is done to them' if found.in_data else lower}"
+            f"{found}. {place}. {'Check preprocessing and augmentation' if found.in_data else lower}"
         )
     except FloatingPointError:
         pass
     return f"training diverged: the loss is not finite. {place}. Lower the learning rate"
 
 
-def _at_fault(begun: Begun, fault: Exception) -> ArignoteError | None:
-    """Return which layer, or augmentation, a fault of the loop comes of; None where it is of neither."""
-    network = begun.network
-    layer = not_deterministic(network) if "determinis" in str(fault) else None
+def _cause(fit: Assembly, error: Exception) -> ArignoteError | None:
+    """Return an error that names the layer or augmentation that caused `error`; None if neither did."""
+    network = fit.network
+    layer = not_deterministic(network) if "determinis" in str(error) else None
     if layer is not None:
         return ConfigError(
             f"layer {layer!r} has no deterministic form on {network.device}, so that no resume of it could be exact: "
-            f'use another layer, or device="cpu". ({fault})'
+            f'use another layer, or device="cpu". ({error})'
         )
-    for x, *_ in begun.step.given:
+    for x, *_ in fit.step.given:
         if not network.architecture.takes(tuple(x.shape[1:])):
             return augmented_to(tuple(x.shape[1:]), network.architecture.n_in)
-    told = misfit(begun.step)
-    return None if told is None else ConfigError(told)
+    message = misfit(fit.step)
+    return None if message is None else ConfigError(message)
 
 
-def _maker(begun: Begun) -> Callable[..., Trainer]:
-    """Return a function that makes the loop for a step, a checkpointer, what to heed and observers."""
-    network, settings, parts, seed = begun.network, begun.settings, begun.prepared.parts, begun.state.rng
-    rows, labels = parts["train"]
-    augmentation = None
-    if settings.augmentation:
-        seed_them = partial(seed_all, device=network.device) if begun.step.exclusive else None
-        augmentation = Augmentation(settings.augmentation, seed, len(begun.prepared.classes), seed_them)
-    if augmentation is not None:
-        some = slice(0, settings.batch_size)
-        shape = augmentation.tried(rows.features(some), labels[some])
-        if not network.architecture.takes(shape):
-            raise augmented_to(shape, network.architecture.n_in)
+def _trainers(fit: Assembly) -> Callable[..., Trainer]:
+    """Return a function that builds the loop for a step, a checkpointer, a check for stops, and observers."""
+    network, settings, data = fit.network, fit.settings, fit.plan.prepared
+    rows, labels = data.parts["train"]
+    augmentation = _augmentation(fit)
     resident = None
     if augmentation is None and _may_stay(rows, network.device):
-        resident = Resident(rows.features(slice(0, len(rows))), labels, begun.prepared.weights, network.device)
+        resident = Resident(rows.features(slice(0, len(rows))), labels, data.weights, network.device)
     batches = Batches(
         rows,
         labels,
-        seed=seed,
-        batch_size=settings.batch_size,
-        order=begun.order,
-        weights=begun.prepared.weights,
-        drop_last=settings.drop_last,
+        seed=fit.state.rng,
+        batch_size=data.batch_size,
+        order=fit.plan.order,
+        weights=data.weights,
+        drop_last=data.drop_last,
         augmentation=augmentation,
         n_workers=settings.n_workers,
         prefetch=settings.prefetch,
         only_rows=resident is not None,
     )
 
-    def make(
-        step: Any, checkpointer: Checkpointer, heed: Callable[[], None], observers: tuple[Callable[..., Any], ...]
-    ) -> Trainer:
+    def make(step: Any, checkpointer: Checkpointer, check_stop: Callable[[], None], observers: Observers) -> Trainer:
         def scorer(part: str, losses: tuple[str, ...], prefix: str) -> Score | None:
-            return _scorer(begun, part, {f"{prefix}_{loss}": loss for loss in losses}, heed)
+            return _scorer(fit, part, {f"{prefix}_{loss}": loss for loss in losses}, check_stop)
 
         return Trainer(
             step=step,
             to_device=resident or partial(moved, device=network.device),
             batches=batches,
-            rules=begun.rules,
+            rules=fit.rules,
             validate=scorer("valid", settings.valid_loss, "valid"),
             score_train=scorer("train", settings.valid_loss, "scored_train") if settings.validate_on_train else None,
             score_test=scorer("test", settings.test_loss, "test"),
             checkpointer=checkpointer,
-            heed=heed,
+            check_stop=check_stop,
             n_epochs=settings.n_epochs,
             accumulate=settings.accumulate,
             stop_rule=settings.stop_rule,
@@ -180,6 +176,21 @@ def _maker(begun: Begun) -> Callable[..., Trainer]:
     return make
 
 
+def _augmentation(fit: Assembly) -> Augmentation | None:
+    """Return the augmentation, tried on the first rows; DataError if the network cannot take what it makes."""
+    settings, data, device = fit.settings, fit.plan.prepared, fit.network.device
+    if not settings.augmentation:
+        return None
+    seed_globals = partial(seed_all, device=device) if fit.step.exclusive else None
+    augmentation = Augmentation(settings.augmentation, fit.state.rng, len(data.classes), seed_globals)
+    rows, labels = data.parts["train"]
+    first = slice(0, data.batch_size)
+    shape = augmentation.tried(rows.features(first), labels[first])
+    if not fit.network.architecture.takes(shape):
+        raise augmented_to(shape, fit.network.architecture.n_in)
+    return augmentation
+
+
 def _may_stay(rows: Rows, device: Any) -> bool:
     """Whether all rows are in memory, the same in each epoch, and may be where the network lives."""
     n_bytes = len(rows) * 4 * int(np.prod(rows.n_in))
@@ -187,7 +198,7 @@ def _may_stay(rows: Rows, device: Any) -> bool:
 
 
 def in_order(
-    network: Network, rows: Rows, labels: Any, n_workers: int = 1, prefetch: int = 4
+    network: Network, rows: Rows, labels: Any = None, n_workers: int = 1, prefetch: int = 4
 ) -> Generator[tuple[Any, Any], None, None]:
     """Yield features and class numbers of all rows in their order, read ahead, in batches that suit the network."""
     size = validation_rows(network)
@@ -197,30 +208,30 @@ def in_order(
             yield batch.x, batch.y
 
 
-def _scorer(begun: Begun, part: str, losses: Mapping[str, str], heed: Callable[[], None]) -> Score | None:
+def _scorer(fit: Assembly, part: str, losses: Mapping[str, str], check_stop: Callable[[], None]) -> Score | None:
     """Return a function that scores the network on a part of the data, and can be stopped in the middle."""
-    if part not in begun.prepared.parts:
+    if part not in fit.plan.prepared.parts:
         return None
-    network = begun.network
-    rows, labels = begun.prepared.parts[part]
-    n_workers = begun.settings.n_workers
+    network = fit.network
+    rows, labels = fit.plan.prepared.parts[part]
+    n_workers = fit.settings.n_workers
     score = Scorer(network, {name: build("loss", loss) for name, loss in losses.items()})
 
     def run(n_validations: int) -> dict[str, float]:
         try:
-            with contextlib.closing(in_order(network, rows, labels, n_workers, begun.settings.prefetch)) as batches:
-                return score(batches, heed, begun.state.rng, position=(part, n_validations))
+            with contextlib.closing(in_order(network, rows, labels, n_workers, fit.settings.prefetch)) as batches:
+                return score(batches, check_stop, fit.state.rng, position=(part, n_validations))
         finally:
             network.train()
 
     return run
 
 
-def to_predict_with(begun: Begun) -> Network:
-    """Return a network of its own with the best parameters, or the last where none is best."""
-    network, state = begun.network, begun.state
+def network_to_predict(fit: Assembly) -> Network:
+    """Return a new network with the best parameters, or the last ones if none are best."""
+    network, state = fit.network, fit.state
     chosen = Network(network.architecture, network.setup)
-    best = state.best if begun.settings.restore_best else None
+    best = state.best if fit.settings.restore_best else None
     copy_into(chosen.named, best.network if best is not None else state.network, "best network")
     chosen.eval()
     return chosen

@@ -15,7 +15,7 @@ from arignote.checkpoints.state import TrainingState
 from arignote.data.batches import Batch, Batches
 from arignote.optim.rules import Rule
 from arignote.optim.stopping import StopRule
-from arignote.preemption.signals import StopAsked
+from arignote.preemption.signals import StopRequested
 from arignote.report.events import Event
 from arignote.streams import stream_seed
 
@@ -49,8 +49,8 @@ class Trainer:
         decides what is best.
     checkpointer : Checkpointer
         Keeps the state.
-    heed : callable
-        Raises StopAsked where something asks to stop; called after each batch.
+    check_stop : callable
+        Raises StopRequested where something asks to stop; called after each batch.
     n_epochs : int
         Epochs in all.
     accumulate : int
@@ -76,7 +76,7 @@ class Trainer:
         score_train: Score | None,
         score_test: Score | None,
         checkpointer: Checkpointer,
-        heed: Callable[[], None],
+        check_stop: Callable[[], None],
         n_epochs: int,
         accumulate: int,
         stop_rule: StopRule | None,
@@ -86,7 +86,7 @@ class Trainer:
     ):
         self.step, self.to_device, self.batches, self.rules = step, to_device, batches, rules
         self.validate, self.score_train, self.score_test = validate, score_train, score_test
-        self.checkpointer, self.heed = checkpointer, heed
+        self.checkpointer, self.check_stop = checkpointer, check_stop
         self.accumulate, self.stop_rule = accumulate, stop_rule
         self.n_epochs, self.train_loss, self.validation_frequency = n_epochs, train_loss, validation_frequency
         self.observers = observers
@@ -99,11 +99,11 @@ class Trainer:
             if state.progress.validation_due:
                 self._validate(state, state.progress.epoch)
             while state.progress.epoch < self.n_epochs and not state.progress.ended:
-                self.heed()
+                self.check_stop()
                 self._train_epoch(state)
                 self._finish_epoch(state)  # history, rules, best: before anything is saved
                 self.checkpointer.after_epoch(state)
-        except StopAsked as asked:
+        except StopRequested as asked:
             state.progress.stopped_by = asked.reason
         self.checkpointer.finish(state)
         return state
@@ -114,7 +114,7 @@ class Trainer:
             while batches := list(islice(left, self.accumulate)):
                 self._step(state, batches)
                 self.checkpointer.after_batch(state)
-                self.heed()
+                self.check_stop()
 
     def _step(self, state: TrainingState, batches: list[Batch]) -> None:
         """Update the network; a validation belongs to the step that it follows."""

@@ -12,13 +12,12 @@ from typing import Any
 from arignote.data.batches import Batches
 from arignote.data.prepared import prepare
 from arignote.engine.feed import moved
-from arignote.engine.network import Network
 from arignote.engine.session import session
 from arignote.engine.setup import Setup, available_threads, has_filters, setup_for
 from arignote.engine.step import TrainingStep
-from arignote.fit.fitting import as_layers_say, of_config
+from arignote.fit.assemble import build_step
+from arignote.fit.start import open_config, with_layers
 from arignote.layers.architecture import Architecture, declare
-from arignote.registry import build
 from arignote.spec.run_spec import RunSpec
 
 __all__ = ["Measured", "chosen", "measure"]
@@ -63,19 +62,18 @@ def measure(spec: RunSpec, base: Path, n_rounds: int = 7, round_seconds: float =
     assert spec.data is not None
     only_train = spec.data.model_copy(update={"valid": None, "test": None})
     spec = spec.model_copy(update={"data": only_train})
-    layers, given, settings = of_config(spec, base, n_threads=None, channels_last="auto", compile=False)
-    prepared, settings = prepare(as_layers_say(given, layers), settings, seed=0)
+    layers, data, settings = open_config(spec, base, n_threads=None, channels_last="auto", compile=False)
+    prepared = prepare(with_layers(data, layers), settings, seed=0)
     rows, labels = prepared.parts["train"]
     architecture = declare(layers, rows.n_in, len(prepared.classes))
-    batch = next(iter(Batches(rows, labels, seed=0, batch_size=settings.batch_size).epoch(0)))
-    default = setup_for(architecture, settings)
+    batch = next(iter(Batches(rows, labels, seed=0, batch_size=prepared.batch_size).epoch(0)))
+    default = setup_for(architecture, settings, prepared.batch_size)
     steps: dict[Setup, TrainingStep] = {}
     for setup in _candidates(architecture, default):
-        network = Network(architecture, setup)
-        network.initialise(0)
-        network.train()
-        step = TrainingStep(network, build("loss", settings.train_loss), settings.sgd_type)
-        # What would not be compiled is what is there already.
+        step = build_step(architecture, setup, settings)
+        step.network.initialise(0)
+        step.network.train()
+        # A setup that asks to compile a step by hand is the same as the one that does not.
         steps.setdefault(step.setup, step)
     found: dict[Setup, list[float]] = {setup: [] for setup in steps}
     lr, momentum = settings.sgd_type.default_lr, settings.sgd_type.default_momentum

@@ -9,7 +9,6 @@ from typing import Any
 
 from arignote.errors import Complaint, ConfigError, axes_hint
 from arignote.hints.advice import Advice, Target
-from arignote.hints.synonyms import advice_on
 from arignote.layers.base import Layer, Param, Shape, ShapeError
 from arignote.layers.output import ClassificationOutputLayer, OutputLayer
 from arignote.layers.shape import InputImageLayer, InputLayer
@@ -139,7 +138,8 @@ def parse(layers: Any, layer_defaults: Mapping[str, Any] | None = None) -> list[
 
 def _without_layer(key: str, value: Any, fields: set[str]) -> Complaint:
     """Return the fault of a default that no layer has as a parameter; `fields` are those of all layers."""
-    # The table of synonyms is loaded where a message is built.
+    # The table of synonyms is loaded only when a message is built.
+    from arignote.hints.synonyms import advice_on
 
     advice = advice_on("layer", key, fields)
     told = f"no layer of the list has the parameter {key!r}"

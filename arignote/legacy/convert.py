@@ -38,7 +38,7 @@ _UPDATERS: dict[str, tuple[Any, dict[str, str]]] = {
 }
 # Of a parameter of a layer, such as its schedule or its shape.
 _MOST_ITEMS = 1_000
-# Settings that these layers took and did not heed.
+# Settings that these layers accepted and ignored.
 _UNHEEDED = {"ConvLayer": {"maxnorm"}, "ConvMaxoutLayer": {"maxnorm"}, "MLPConvLayer": {"maxnorm", "l1", "l2"}}
 
 

@@ -9,7 +9,6 @@ import contextlib
 import json
 import os
 import threading
-import warnings
 from collections.abc import Callable, Collection
 from http.client import HTTPException
 from types import TracebackType
@@ -17,7 +16,7 @@ from typing import Any
 from urllib.error import HTTPError
 from urllib.request import ProxyHandler, Request, build_opener
 
-from arignote.errors import ArignoteWarning, did_you_mean
+from arignote.errors import did_you_mean, warn
 
 __all__ = ["Watch", "asker"]
 
@@ -90,7 +89,7 @@ class Watch:
                 if failures == PATIENCE and not warned:
                     warned = True
                     message = f"preemption={self.source!r} cannot be asked yet; training goes on: {fault}"
-                    warnings.warn(message, ArignoteWarning, stacklevel=1)
+                    warn(message)
             if reason is not None:
                 return self._tell(reason)
             if self._left.wait(self._every):

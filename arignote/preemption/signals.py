@@ -14,7 +14,7 @@ from typing import Any
 from arignote.errors import Interrupted
 from arignote.preemption.notices import Watch
 
-__all__ = ["StopAsked", "StopRequest", "leaving_at_once"]
+__all__ = ["StopRequest", "StopRequested", "leaving_at_once"]
 
 
 @contextmanager
@@ -36,7 +36,7 @@ def leaving_at_once(exit_code: int | None) -> Iterator[None]:
             signal.signal(number, old)
 
 
-class StopAsked(Exception):
+class StopRequested(Exception):
     """Something asked to stop; the reason is its text."""
 
     @property
@@ -72,10 +72,10 @@ class StopRequest:
         self.signalled = False
         self.reason: str | None = None
 
-    def heed(self) -> None:
-        """Raise StopAsked where something asked to stop."""
+    def check(self) -> None:
+        """Raise StopRequested if a signal or a notice came."""
         if self.reason is not None:
-            raise StopAsked(self.reason)
+            raise StopRequested(self.reason)
 
     def _receive(self, number: int, frame: FrameType | None) -> None:
         self.signalled = True
@@ -90,7 +90,7 @@ class StopRequest:
         if self.reason is None or self._number == signal.SIGINT:
             self._number, self.reason = signal.SIGTERM, reason
 
-    def leave(self, lost: str = "") -> None:
+    def raise_interrupted(self, lost: str = "") -> None:
         """Return at SIGINT (inside a search raise KeyboardInterrupt); at any other signal raise Interrupted.
 
         Parameters

@@ -49,7 +49,7 @@ class ProgressLines:
 
     def __call__(self, event: Event) -> None:
         if event.kind == "start":
-            if event.text.startswith("goes on"):
+            if event.text.startswith("resumes"):
                 print(event.text, file=self._file, flush=True)
         elif event.kind == "validation":
             # The first validation is the best so far, whatever it found; one that is not finite earns no star.

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from arignote.engine.diagnose import Looked, NotFiniteFoundError, misfit, not_deterministic
+from arignote.engine.diagnose import CheckedStep, NotFiniteFoundError, misfit, not_deterministic
 from arignote.engine.feed import DeviceBatch
 from arignote.engine.network import Network
 from arignote.engine.setup import Setup
@@ -49,7 +49,7 @@ def update(step, parts, **how):
 
 def found(step, parts, **more):
     with pytest.raises(NotFiniteFoundError) as caught:
-        update(Looked(step), parts, **{"lr": 0.1, "momentum": 0.0, "n": 1} | more)
+        update(CheckedStep(step), parts, **{"lr": 0.1, "momentum": 0.0, "n": 1} | more)
     return caught.value
 
 
@@ -60,7 +60,7 @@ def test_a_step_whose_numbers_are_finite_is_that_step():
     )
     parts = [(X[:2], Y[:2], None, 1), (X[2:], Y[2:], None, 2)]
     for n in (1, 2):
-        loss = update(Looked(ours), parts, lr=0.1, momentum=0.25, n=n)
+        loss = update(CheckedStep(ours), parts, lr=0.1, momentum=0.25, n=n)
         assert torch.equal(loss, update(theirs, parts, lr=0.1, momentum=0.25, n=n))
     assert torch.equal(ours.network.weights, theirs.network.weights)
 

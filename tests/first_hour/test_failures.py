@@ -97,7 +97,7 @@ def test_inspect_and_verify_count_epochs_as_fit_does(folder):
     assert "position: in epoch 2 of 3, after 3 batches" in told and "epoch: 1\n" not in told
     assert "starts: epoch 1" in told and "[0, 0]" not in told
     assert "run_last.ckpt: in epoch 2 of 3, after 3 batches, run" in arignote("verify", "run").out
-    assert "goes on from epoch 2, batch 3" in arignote("fit", "config.yaml").out
+    assert "resumes at epoch 2, batch 3" in arignote("fit", "config.yaml").out
 
 
 SCRIPT = """

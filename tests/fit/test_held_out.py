@@ -12,7 +12,7 @@ from command_line import arignote
 
 from arignote import CheckpointError, DataError, NNClassifier
 from arignote.data import Data
-from arignote.data.prepared import Given, split_of
+from arignote.data.fit_data import FitData, split_of
 from arignote.data.rows import rows_of
 from arignote.fit.held_out import n_training_rows, rows_of_part
 
@@ -28,11 +28,11 @@ def state_of(**more):
 @pytest.mark.parametrize(
     ("given", "split"),
     [
-        (Given(X, Y), {}),
-        (Given(X, Y, valid=0.25, test=0), {"valid": 0.25}),
-        (Given(X, Y, valid=np.arange(3), test=[4, 5]), {"valid": "rows", "test": "rows"}),
-        (Given(X, Y, valid=OWN, test=Data(*OWN), groups=Y), {"valid": "data", "test": "data", "groups": True}),
-        (Given(X, Y, valid="v.h5:/x"), {"valid": "data"}),
+        (FitData(X, Y), {}),
+        (FitData(X, Y, valid=0.25, test=0), {"valid": 0.25}),
+        (FitData(X, Y, valid=np.arange(3), test=[4, 5]), {"valid": "rows", "test": "rows"}),
+        (FitData(X, Y, valid=OWN, test=Data(*OWN), groups=Y), {"valid": "data", "test": "data", "groups": True}),
+        (FitData(X, Y, valid="v.h5:/x"), {"valid": "data"}),
     ],
 )
 def test_how_each_part_was_given_is_plain_data(given, split):
@@ -41,46 +41,48 @@ def test_how_each_part_was_given_is_plain_data(given, split):
 
 def test_all_parts_together_are_all_rows_once():
     state = state_of(valid=0.2, test=0.1)
-    parts = {part: rows_of_part(state, Given(X, Y), part) for part in ("train", "valid", "test")}
+    parts = {part: rows_of_part(state, FitData(X, Y), part) for part in ("train", "valid", "test")}
     assert {part: len(rows) for part, rows in parts.items()} == {"train": 42, "valid": 12, "test": 6}
     assert sorted(np.concatenate([rows.index for rows in parts.values()])) == list(range(60))
     # What fit is given now does not matter: the fractions are those of the run.
-    again = rows_of_part(state, Given(X, Y, valid=0.5, test=0.3), "test")
+    again = rows_of_part(state, FitData(X, Y, valid=0.5, test=0.3), "test")
     assert again.index.tolist() == parts["test"].index.tolist()
 
 
 def test_a_part_of_its_own_data_is_that_data():
     state = state_of(valid=OWN)
-    for given in (Given(X, Y, valid=OWN), Given(*OWN)):
+    for given in (FitData(X, Y, valid=OWN), FitData(*OWN)):
         assert len(rows_of_part(state, given, "valid")) == 20
-    assert len(rows_of_part(state, Given(X, Y), "train")) == 60
+    assert len(rows_of_part(state, FitData(X, Y), "train")) == 60
     with pytest.raises(DataError, match="these are not the valid rows of the run"):
-        rows_of_part(state, Given(X, Y), "valid")
+        rows_of_part(state, FitData(X, Y), "valid")
 
 
 def test_parts_of_row_numbers_are_those_rows_where_the_numbers_are_given_again():
     rows = {"valid": np.array([7, 3, 11]), "test": range(40, 50)}
     state = state_of(**rows)
-    found = {part: rows_of_part(state, Given(X, Y, **rows), part).index.tolist() for part in ("train", "valid", "test")}
+    found = {
+        part: rows_of_part(state, FitData(X, Y, **rows), part).index.tolist() for part in ("train", "valid", "test")
+    }
     assert found["valid"] == [3, 7, 11] and found["test"] == list(range(40, 50))
     assert sorted(found["train"] + found["valid"] + found["test"]) == list(range(60))
     for given, missing in (
-        (Given(X, Y), "valid"),
-        (Given(X, Y, valid=rows["valid"]), "test"),
-        (Given(X, Y, valid=0.05, test=rows["test"]), "valid"),
-        (Given(X, Y, valid=OWN, test=rows["test"]), "valid"),
+        (FitData(X, Y), "valid"),
+        (FitData(X, Y, valid=rows["valid"]), "test"),
+        (FitData(X, Y, valid=0.05, test=rows["test"]), "valid"),
+        (FitData(X, Y, valid=OWN, test=rows["test"]), "valid"),
     ):
         with pytest.raises(DataError, match=f"^{missing} was given to fit as row numbers, which a run does not keep"):
             rows_of_part(state, given, "train")
     with pytest.raises(DataError, match="these are not the valid rows of the run"):
-        rows_of_part(state, Given(X, Y, **rows | {"valid": [7, 3, 12]}), "valid")
+        rows_of_part(state, FitData(X, Y, **rows | {"valid": [7, 3, 12]}), "valid")
 
 
 def test_training_rows_are_counted_in_the_data_of_the_run_alone():
     state = state_of(test=0.25)
 
     def counted(x, y):
-        return n_training_rows(state, rows_of(x, y), Given(x, y))
+        return n_training_rows(state, rows_of(x, y), FitData(x, y))
 
     assert counted(X, Y) == 45
     assert [counted(X[:59], Y[:59]), counted(X + 1, Y), counted(X, 1 - Y)] == [0, 0, 0]
@@ -89,9 +91,9 @@ def test_training_rows_are_counted_in_the_data_of_the_run_alone():
 def test_a_file_of_an_earlier_version_needs_what_was_held_out():
     state = state_of(valid=0.2)
     del state.data["split"]
-    assert len(rows_of_part(state, Given(X, Y, valid=0.2), "valid")) == 12
+    assert len(rows_of_part(state, FitData(X, Y, valid=0.2), "valid")) == 12
     with pytest.raises(DataError, match="does not record what it held out: give valid as it was given to fit"):
-        rows_of_part(state, Given(X, Y), "valid")
+        rows_of_part(state, FitData(X, Y), "valid")
 
 
 @pytest.mark.parametrize(
@@ -101,7 +103,7 @@ def test_a_file_that_no_run_writes_is_refused(data):
     state = state_of(valid=0.2)
     state.data.update(data)
     with pytest.raises(CheckpointError, match="of the run must"):
-        rows_of_part(state, Given(X, Y), "valid")
+        rows_of_part(state, FitData(X, Y), "valid")
 
 
 # --- images that are stored as flat rows

@@ -14,14 +14,15 @@ import pytest
 import torch
 from promise import LAYERS, Stopped, digest, killed_after, newest, shift
 
-from arignote import CheckpointError, NNClassifier, resume
+from arignote import CheckpointError, NNClassifier
 from arignote.checkpoints.format import encode
 from arignote.checkpoints.progress import Best, History, Progress
 from arignote.checkpoints.reader import RunFiles
 from arignote.checkpoints.state import TrainingState
 from arignote.checkpoints.writer import RunWriter
 from arignote.errors import ArignoteWarning
-from arignote.fit.resume import candidates, differences, other_than, story, take_over
+from arignote.fit import resume
+from arignote.fit.resume import candidates, changes, differences, load_into, resume_message
 from arignote.optim.rules import RuleState
 from arignote.spec.settings import FitSettings
 
@@ -252,7 +253,7 @@ def test_more_epochs_or_fewer_may_be_asked_for_in_the_middle(stopped, fit):
     stem = stopped()
     assert digest(fit(stem, n_epochs=2)) == digest(fit(n_epochs=2))
     assert digest(fit(stem, n_epochs=4)) == digest(fit(n_epochs=4))
-    assert fit(stem, n_epochs=1).story_.startswith("finished, 4 epochs done, 1 asked for")
+    assert fit(stem, n_epochs=1).status_.startswith("finished, 4 epochs done, 1 asked for")
 
 
 def test_a_stop_in_the_middle_of_augmentation_goes_on_with_any_number_of_threads(stopped, fit, tmp_path):
@@ -522,7 +523,7 @@ def test_another_layer_setting_by_force_is_used(stopped, fit, layers):
     layers[1][1]["dropout_p"] = 0.0
     ended = forced(fit, stem, "dropout_p: 0.3 then, 0.0 now", layers=layers)
     assert ended.state_.spec["layers"][2][1]["dropout_p"] == 0.0 and ended.state_.starts == [[0, 0], MIDDLE]
-    assert fit(stem, layers=layers).story_.startswith("finished")
+    assert fit(stem, layers=layers).status_.startswith("finished")
 
 
 def test_another_seed_by_force_is_the_seed_of_the_run_from_then_on(stopped, fit):
@@ -691,14 +692,14 @@ def rows(n_rows):
     ],
 )
 def test_a_batch_of_all_rows_is_the_same_whatever_their_number(then, now, expected):
-    assert other_than(made(**then), made(**now)) == expected
+    assert changes(made(**then), made(**now)) == expected
 
 
 @pytest.mark.parametrize("data", [{}, {"train": {}}, {"train": {"features": {}}}])
 def test_a_state_that_does_not_say_what_its_data_was_is_of_no_number_of_rows(data):
     then, now = made(batch_size=1), made(batch_size=10)
     then.data = data
-    assert other_than(then, now)[0] == "fit.batch_size: 1 then, 10 now"
+    assert changes(then, now)[0] == "fit.batch_size: 1 then, 10 now"
     assert taken_over(then).progress.batch == 0
 
 
@@ -711,24 +712,24 @@ def layered(*layers):
 def test_the_order_of_layers_is_compared_where_their_names_are_the_same():
     then = layered(("a", 3), ("b", 3), ("c", 3))
     order = "order of layers: a, b, c then, b, a, c now"
-    assert other_than(then, layered(("a", 3), ("b", 3), ("c", 3))) == []
-    assert other_than(then, layered(("b", 3), ("a", 3), ("c", 3))) == [order]
-    assert other_than(then, layered(("b", 5), ("a", 3), ("c", 3))) == [order, "layers.b.n_units: 3 then, 5 now"]
-    (gone,) = other_than(then, layered(("b", 3), ("c", 3)))
+    assert changes(then, layered(("a", 3), ("b", 3), ("c", 3))) == []
+    assert changes(then, layered(("b", 3), ("a", 3), ("c", 3))) == [order]
+    assert changes(then, layered(("b", 5), ("a", 3), ("c", 3))) == [order, "layers.b.n_units: 3 then, 5 now"]
+    (gone,) = changes(then, layered(("b", 3), ("c", 3)))
     assert gone.startswith("layers.a: ")
 
 
 def test_the_seed_and_the_data_are_compared_but_not_the_names_of_columns():
     then, now = made(), made(train=rows(11))
     now.rng, now.data["feature_names"], now.classes = 4, ["x", "y"], then.classes | {"values": [0, 1, 3]}
-    assert other_than(then, now) == [
+    assert changes(then, now) == [
         "rng: 3 then, 4 now",
         "classes.values: [0, 1, 2] then, [0, 1, 3] now",
         "data.train.features.shape: [10, 2] then, [11, 2] now",
     ]
     # A checkpoint of 2015 knows nothing of the data.
     then.data = {}
-    assert other_than(then, now) == ["rng: 3 then, 4 now"]
+    assert changes(then, now) == ["rng: 3 then, 4 now"]
 
 
 def taken_over(stored, **changes):
@@ -739,7 +740,7 @@ def taken_over(stored, **changes):
     state.epoch_loss = torch.zeros((), dtype=torch.float64)
     state.rules = {"lr": RuleState(0.5), "momentum": RuleState(0.9)}
     state.progress, state.history, state.starts = Progress(), History(), []
-    take_over(state, stored, "file")
+    load_into(state, stored, "file")
     return state
 
 
@@ -820,7 +821,7 @@ def test_a_rule_keeps_its_value_unless_it_or_where_it_starts_is_another(then, no
 def test_where_a_run_stands_is_said_in_a_line(progress, expected):
     state = made()
     state.progress = progress
-    assert re.search(expected, story(state, "file"))
+    assert re.search(expected, resume_message(state, "file"))
 
 
 def test_a_resume_completes_each_of_its_two_specs_once_to_compare_and_once_to_take_over(stopped, fit, monkeypatch):

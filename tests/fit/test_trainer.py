@@ -18,7 +18,7 @@ from arignote.data.batches import Batches
 from arignote.data.rows import rows_of
 from arignote.fit.trainer import Trainer
 from arignote.optim.rules import RuleState
-from arignote.preemption.signals import StopAsked
+from arignote.preemption.signals import StopRequested
 from arignote.registry import build
 from arignote.report.events import Event
 from arignote.streams import stream_seed
@@ -56,7 +56,7 @@ class Run:
             "score_train": None,
             "score_test": None if test is None else lambda *where: self._next(test, "test", "n_tested"),
             "checkpointer": Checkpointer(None),
-            "heed": lambda: None,
+            "check_stop": lambda: None,
             "accumulate": 1,
             "stop_rule": None,
             "train_loss": "nll",
@@ -326,12 +326,12 @@ def test_every_observer_is_told_and_none_is_needed():
 def test_a_stop_is_heeded_before_each_epoch_and_after_each_update(n_asked, epoch, batch, n_updates):
     count = []
 
-    def heed():
+    def check_stop():
         count.append(1)
         if len(count) == n_asked:
-            raise StopAsked("SIGTERM")
+            raise StopRequested("SIGTERM")
 
-    run = Run(n_epochs=2, heed=heed)
+    run = Run(n_epochs=2, check_stop=check_stop)
     progress = run.go().progress
     assert (progress.epoch, progress.batch, progress.n_updates) == (epoch, batch, n_updates)
     assert progress.stopped_by == "SIGTERM"
@@ -343,7 +343,7 @@ def test_a_stop_in_a_validation_leaves_it_due_and_changes_nothing_else():
     def validate(*where):
         asked.append(1)
         if len(asked) == 1:
-            raise StopAsked("SIGTERM")
+            raise StopRequested("SIGTERM")
         return {"valid_nll": 1.0}
 
     run = Run(n_epochs=1, validation_frequency=4, validate=validate)
@@ -359,14 +359,14 @@ def test_a_stop_in_a_validation_leaves_it_due_and_changes_nothing_else():
 
 @pytest.mark.parametrize("stop_after", [1, 2, 4, 5])
 def test_a_run_that_stopped_has_the_numbers_of_one_that_did_not(stop_after):
-    def heed():
+    def check_stop():
         # One call comes before each epoch, and one after each of its three updates.
         if run.state.progress.n_updates == stop_after and not stopped:
             stopped.append(True)
-            raise StopAsked("SIGTERM")
+            raise StopRequested("SIGTERM")
 
     stopped = []
-    run, whole = Run(n_epochs=3, valid=[3.0, 2.0, 1.0], heed=heed), Run(n_epochs=3, valid=[3.0, 2.0, 1.0])
+    run, whole = Run(n_epochs=3, valid=[3.0, 2.0, 1.0], check_stop=check_stop), Run(n_epochs=3, valid=[3.0, 2.0, 1.0])
     run.go()
     run.go()
     whole.go()
@@ -423,12 +423,12 @@ def test_the_state_is_kept_after_each_epoch_with_all_that_belongs_to_it():
 
 
 def test_the_state_is_kept_where_a_run_stops():
-    def heed():
+    def check_stop():
         if run.state.progress.n_updates == 2:
-            raise StopAsked("SIGTERM")
+            raise StopRequested("SIGTERM")
 
     checkpointer = Checkpointer(None)
-    run = Run(n_epochs=3, heed=heed, checkpointer=checkpointer)
+    run = Run(n_epochs=3, check_stop=check_stop, checkpointer=checkpointer)
     run.go()
     kept = checkpointer.last_good()
     assert (kept.progress.epoch, kept.progress.batch, kept.progress.stopped_by) == (0, 2, "SIGTERM")
@@ -453,12 +453,12 @@ def test_the_end_of_an_epoch_is_saved_where_batches_are_not(tmp_path):
     files = RunWriter(str(tmp_path / "run"))
     saved = []
 
-    def heed():
+    def check_stop():
         found = next(files.states([]), None)
         saved.append(found and (found[1].progress.epoch, found[1].progress.batch))
 
-    files.begin(heed)
-    Run(n_epochs=2, heed=heed, checkpointer=Checkpointer(files, every=Cadence.parse("epoch"))).go()
+    files.begin(check_stop)
+    Run(n_epochs=2, check_stop=check_stop, checkpointer=Checkpointer(files, every=Cadence.parse("epoch"))).go()
     files.end()
     assert saved == [*[None] * 4, *[(1, 0)] * 4]
 
@@ -494,12 +494,12 @@ def test_what_scores_the_network_is_given_the_number_of_validations_before():
 
 
 def test_what_a_stop_leaves_is_saved_in_the_end():
-    def heed():
+    def check_stop():
         if run.state.progress.batch == 2:
-            raise StopAsked("SIGTERM")
+            raise StopRequested("SIGTERM")
 
     checkpointer = Checkpointer(None)
-    run = Run(n_epochs=2, heed=heed, checkpointer=checkpointer)
+    run = Run(n_epochs=2, check_stop=check_stop, checkpointer=checkpointer)
     run.go()
     saved = checkpointer.last_good().progress
     assert (saved.epoch, saved.batch, saved.stopped_by) == (0, 2, "SIGTERM")

@@ -67,7 +67,7 @@ def test_the_commands_of_the_readme_print_what_it_shows(place):
     lines = "".join(text for kind, text in blocks(readme) if kind == "command").splitlines()
     first, *others = [n for n, line in enumerate(lines) if re.match(r"(\$ )?arignote ", line)]
     # The first of them is killed in the epoch that the next one says it goes on from.
-    epoch = int(re.search(r"goes on from epoch (\d+)", readme.read_text())[1])
+    epoch = int(re.search(r"resumes at epoch (\d+)", readme.read_text())[1])
     run(lines[first], "--set", f"fit.n_epochs={epoch - 1}")
     for start, end in zip(others, [*others[1:], len(lines)], strict=True):
         told = run(lines[start])

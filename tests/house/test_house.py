@@ -109,7 +109,7 @@ def test_the_script_of_2015_runs_on_its_import_paths_and_again(tmp_path, digits)
 
     first, again = script(), script()
     assert (tmp_path / "mnist.v1_last.ckpt").exists()
-    assert again.story_.startswith("finished, 3 of 3 epochs") and again.history_ == first.history_
+    assert again.status_.startswith("finished, 3 of 3 epochs") and again.history_ == first.history_
     loaded = files.checkpoint_read(checkpoint)
     assert (loaded.predict_proba(X) == first.predict_proba(X)).all()
 

@@ -68,4 +68,4 @@ def test_a_fit_ends_with_the_epoch_that_the_rule_says_and_stays_ended(digits, tm
     ended = NNClassifier(MLP, rng=1).fit(*digits, **settings, stop_rule=rule, checkpoint=stem)
     assert losses[2] < min(losses[:2]) and ended.n_epochs_ == 3 and ended.state_.progress.ended
     again = NNClassifier(MLP, rng=1).fit(*digits, **settings, stop_rule=rule, checkpoint=stem)
-    assert again.story_.startswith("finished, 3") and again.n_epochs_ == 3
+    assert again.status_.startswith("finished, 3") and again.n_epochs_ == 3

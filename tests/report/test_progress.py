@@ -88,8 +88,8 @@ def test_a_validation_that_is_not_finite_prints_nan_and_has_no_star():
 
 
 def test_a_start_is_told_only_where_a_run_goes_on():
-    told = [Event("start", 1, 3, 0, 4, {}, text=text) for text in ("goes on from epoch 2, batch 1 (a)", "begins", "")]
-    assert printed(*told) == "goes on from epoch 2, batch 1 (a)\n"
+    told = [Event("start", 1, 3, 0, 4, {}, text=text) for text in ("resumes at epoch 2, batch 1 (a)", "begins", "")]
+    assert printed(*told) == "resumes at epoch 2, batch 1 (a)\n"
 
 
 def test_verbose_prints_the_history_to_standard_output(digits, capsys):

@@ -88,7 +88,7 @@ def test_a_finished_run_answers_at_once_and_more_epochs_go_on(digits, layers, tm
     stem = str(tmp_path / "run")
     first = NNClassifier(layers, rng=3).fit(*digits, **SETTINGS, checkpoint=stem)
     again = NNClassifier(layers, rng=3).fit(*digits, **SETTINGS, checkpoint=stem)
-    assert again.story_.startswith("finished, 3 of 3 epochs")
+    assert again.status_.startswith("finished, 3 of 3 epochs")
     assert digest(again) == digest(first)
     longer = NNClassifier(layers, rng=3).fit(*digits, **SETTINGS | {"n_epochs": 5}, checkpoint=stem)
     straight = NNClassifier(layers, rng=3).fit(*digits, **SETTINGS | {"n_epochs": 5})
@@ -151,7 +151,7 @@ def test_a_folder_gets_one_stem_for_each_fit(digits, layers, tmp_path):
         layers[0][1]["n_units"] = n_units
         for _ in range(2):
             fitted = NNClassifier(layers, rng=3, name="mlp").fit(*digits, n_epochs=1, checkpoint=folder)
-    assert fitted.story_.startswith("finished")
+    assert fitted.status_.startswith("finished")
     assert len(list(tmp_path.glob("mlp-*_last.ckpt"))) == 2
 
 

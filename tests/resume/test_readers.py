@@ -118,7 +118,7 @@ def test_the_name_of_a_file_and_its_reader_are_the_same_run(path, tmp_path):
     assert first.state_.finished
     with HDFReader(path, "x") as reader:
         again = fit(reader, checkpoint=stem, shuffle=False)
-    assert again.story_.startswith("finished") and digest(again) == digest(first)
+    assert again.status_.startswith("finished") and digest(again) == digest(first)
 
 
 def test_predict_after_load_applies_what_was_learned_of_the_training_rows(path, tmp_path):
@@ -159,7 +159,7 @@ def test_other_weights_of_the_rows_are_refused(now, tmp_path):
     stem = str(tmp_path / "run")
     weights = np.linspace(1, 2, 80)
     fit(X, checkpoint=stem, sample_weight=weights)
-    assert fit(X, checkpoint=stem, sample_weight=weights).story_.startswith("finished")
+    assert fit(X, checkpoint=stem, sample_weight=weights).status_.startswith("finished")
     with pytest.raises(CheckpointError, match="weight"):
         fit(X, checkpoint=stem, sample_weight=now, n_epochs=3)
 
@@ -169,7 +169,7 @@ def test_weights_of_classes_come_back_from_the_file_as_they_were(kind, tmp_path)
     stem = str(tmp_path / "run")
     for _ in range(2):
         fitted = fit(X, checkpoint=stem, class_weight={kind(0): 2.0, kind(1): 1.0})
-    assert fitted.story_.startswith("finished")
+    assert fitted.status_.startswith("finished")
     with pytest.raises(CheckpointError, match=r"fit\.class_weight"):
         fit(X, checkpoint=stem, class_weight={kind(0): 3.0, kind(1): 1.0})
 

@@ -77,7 +77,7 @@ def test_stopped_by_each_signal_the_same_command_ends_in_the_same_bits(tmp_path,
     for stage, (names, more, expected, words) in STAGES.items():
         process = start(command(stem, *more))
         first = process.stdout.readline()
-        assert first.startswith("goes on from") == bool(positions), first
+        assert first.startswith("resumes at") == bool(positions), first
         began = time.monotonic()
         for name in names:
             process.send_signal(signal.Signals[name])

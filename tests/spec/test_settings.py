@@ -41,8 +41,9 @@ def test_every_setting_decides_numbers_or_is_of_the_machine_or_neither():
 
 
 def test_types_of_paths_devices_threads_signals_and_functions_are_of_the_machine():
-    touching = {"Stem", "Device", "Threads", "Signals", "Notices", "Functions"}
-    found = {name for name, kind in FitSettings.__annotations__.items() if touching & set(re.findall(r"\w+", kind))}
+    touching = {"Stem", "Device", "Threads", "Signals", "Notices", "Observers"}
+    kinds = {name: kind for cls in FitSettings.__mro__ for name, kind in getattr(cls, "__annotations__", {}).items()}
+    found = {name for name, kind in kinds.items() if touching & set(re.findall(r"\w+", str(kind)))}
     assert found == {"checkpoint", "device", "n_threads", "stop_signals", "preemption", "observers"}
     assert found <= OF_THE_MACHINE.keys()
 

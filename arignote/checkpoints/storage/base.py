@@ -69,8 +69,8 @@ class Folder(Protocol):
     def prepare(self, stem: str) -> None:
         """Make the folder, see that a file can be written there, and remove what killed writes of `stem` left."""
 
-    def lock(self, stem: str, heed: Heed) -> Lock:
-        """Become the one writer of a run; `heed` is called while waiting, and may raise."""
+    def lock(self, stem: str, check_stop: Heed) -> Lock:
+        """Become the one writer of a run; `check_stop` is called while waiting, and may raise."""
 
 
 def holder(text: str | bytes) -> str:

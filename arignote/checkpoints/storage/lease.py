@@ -19,12 +19,11 @@ import sys
 import threading
 import time
 import uuid
-import warnings
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from arignote.checkpoints.storage.base import Folder, Heed, NotThereError, holder
-from arignote.errors import ArignoteWarning, CheckpointError
+from arignote.errors import CheckpointError, warn
 
 __all__ = ["MARGIN", "RENEW_AFTER", "STALE_AFTER", "Clock", "Lease", "LeaseLapsedError", "LeaseLostError"]
 
@@ -89,7 +88,7 @@ class Lease:
         Where the files of the run are.
     stem : str
         Name of the files of the run.
-    heed : callable
+    check_stop : callable
         Called while waiting for another holder; an exception that it raises ends the waiting.
     clock : Clock, optional
         Time and waiting; default the clock of the machine.
@@ -100,17 +99,17 @@ class Lease:
         If the store cannot be reached.
     """
 
-    def __init__(self, folder: Folder, stem: str, heed: Heed, clock: Clock | None = None):
+    def __init__(self, folder: Folder, stem: str, check_stop: Heed, clock: Clock | None = None):
         self._folder, self._name, self._run = folder, f".{stem}.lease", folder.where(stem)
         self._clock = Clock() if clock is None else clock
         self._id = uuid.uuid4().hex
         self._me: dict[str, str | int] = {"host": socket.gethostname(), "pid": os.getpid(), "id": self._id}
         self._count = 0
         self._lost = ""
-        self._take(heed)
+        self._take(check_stop)
         self._end = self._clock.repeat(self.renew)
 
-    def _take(self, heed: Heed) -> None:
+    def _take(self, check_stop: Heed) -> None:
         seen, since, warned = None, 0.0, False
         while True:
             # The clock is read before the lease: a suspended machine that wakes up in between takes nothing over.
@@ -124,13 +123,11 @@ class Lease:
                 seen, since = found, self._clock.now()
             if not warned:
                 warned = True
-                warnings.warn(
+                warn(
                     f"{self._run}: {holder(found)} holds this run; waiting until its lease ends, "
-                    f"or has not been renewed for {STALE_AFTER:g} s",
-                    ArignoteWarning,
-                    stacklevel=2,
+                    f"or has not been renewed for {STALE_AFTER:g} s"
                 )
-            heed()
+            check_stop()
             self._clock.sleep(LOOK_AFTER)
 
     def _found(self) -> bytes | None:

@@ -174,13 +174,13 @@ class LocalFolder:
         for name in filter(left.fullmatch, self.names()):
             self.remove(name)
 
-    def lock(self, stem: str, heed: Heed) -> Lock:
+    def lock(self, stem: str, check_stop: Heed) -> Lock:
         self._make()
         try:
             return LocalLock(self._path / f".{stem}.lock", self.where(stem))
         except OSError:
             # Some network file systems have no locks.
-            return Lease(self, stem, heed)
+            return Lease(self, stem, check_stop)
 
 
 class LocalLock:

@@ -182,5 +182,5 @@ class RemoteFolder:
         self.write(trial, [b"probe"])
         self.remove(trial)
 
-    def lock(self, stem: str, heed: Heed) -> Lock:
-        return Lease(self, stem, heed)
+    def lock(self, stem: str, check_stop: Heed) -> Lock:
+        return Lease(self, stem, check_stop)

@@ -250,7 +250,7 @@ class OwnReader(Reader):
         if len(whole) != stop - start:
             raise DataError(
                 f"{self.where}: rows {start} to {stop} were asked for, and {len(whole)} came; "
-                "iter_epoch must heed start and stop"
+                "iter_epoch must respect start and stop"
             )
         return whole
 

@@ -311,7 +311,7 @@ def _dialect(path: Path, given: CSVFormat, where: str) -> Dialect:
     with path.open("rb") as file:
         raw = file.read(SAMPLE_BYTES)
         is_whole = not file.read(1)
-    # Lines end as those of a file do, which `splitlines` of text does not heed.
+    # Lines end as those of a file do, which `splitlines` of text does not respect.
     lines = list(islice(io.BytesIO(raw.removeprefix(b"\xef\xbb\xbf")), SAMPLE_LINES))
     if not is_whole and len(lines) > 1 and not lines[-1].endswith(b"\n"):
         lines.pop()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,7 +14,7 @@ from arignote.data.readers.csv import CSVReader
 from arignote.data.readers.dialect import Dialect
 from arignote.data.readers.parquet import ParquetReader
 from arignote.data.specs import CSVFormat, table_format
-from arignote.errors import ArignoteWarning, DataError, listed
+from arignote.errors import DataError, listed, warn
 from arignote.safe.file_kinds import HDF5, kind_of_file
 
 __all__ = ["LABELS", "TEXT", "Table", "feature_columns", "is_text", "label_columns", "split_source", "table_at"]
@@ -152,7 +151,7 @@ def feature_columns(
     if both:
         told = ", ".join(f"{name!r} ({taken[name]})" for name in both)
         word = "column is" if len(both) == 1 else "columns are"
-        warnings.warn(f"{table.where}: {word} left out of the features: {told}", ArignoteWarning, stacklevel=2)
+        warn(f"{table.where}: {word} left out of the features: {told}")
     found = [name for name in found if name not in taken]
     if not asked and asked != 0:
         found = [name for name in found if name.lower() not in LABELS]

@@ -94,7 +94,7 @@ def test_a_lease_is_taken_over_when_it_was_not_renewed_for_60_seconds(n_renewals
     files.contents[NAME] = foreign()
     looks = []
 
-    def heed():
+    def check_stop():
         looks.append(clock.time)
         assert files.contents[NAME] == foreign(len(renewed))
         if len(renewed) <= n_renewals and clock.time >= 1000 + 59 * len(renewed):
@@ -104,7 +104,7 @@ def test_a_lease_is_taken_over_when_it_was_not_renewed_for_60_seconds(n_renewals
 
     renewed = [1000.0]
     with pytest.warns(ArignoteWarning, match=r"run: process 4711 on elsewhere holds this run; waiting") as caught:
-        held = Lease(files, "run", heed, clock)
+        held = Lease(files, "run", check_stop, clock)
     assert "or has not been renewed for 60 s" in str(caught[0].message) and len(caught) == 1
     # It looks every half second, so it sees a renewal as late as that; 2 s after its write it reads the lease again.
     seen = renewed[-1] + (0.5 if n_renewals else 0)
@@ -120,13 +120,13 @@ def test_a_released_lease_is_taken_at_once(files, clock):
     files.contents[NAME] = foreign()
     looks = []
 
-    def heed():
+    def check_stop():
         looks.append(clock.time)
         if len(looks) == 3:
             files.contents.clear()
 
     with pytest.warns(ArignoteWarning, match="4711 on elsewhere"):
-        Lease(files, "run", heed, clock).check()
+        Lease(files, "run", check_stop, clock).check()
     # The third look, the pause after it, and the pause after the write.
     assert clock.time == 1001.0 + 0.5 + 0.5
 
@@ -419,14 +419,14 @@ class Contest:
         """Add a process that waits for the run, and gives up after so many looks."""
         process, looks = Process(self.world, name), []
 
-        def heed():
+        def check_stop():
             looks.append(process.now())
             if len(looks) == n_looks:
                 stop()
 
         def act():
             with contextlib.suppress(InterruptedError):
-                self.leases[name] = Lease(self._files(process), "run", heed, process)
+                self.leases[name] = Lease(self._files(process), "run", check_stop, process)
 
         process.start(act)
 
@@ -539,7 +539,7 @@ def test_who_lost_the_lease_stops_without_writing(digits, layers, tmp_path, no_l
     stem, folder = str(tmp_path / "run"), LocalFolder(tmp_path)
     taken = {}
 
-    def take_over(event):
+    def load_into(event):
         if event.kind == "batch" and event.epoch == 2 and not taken:
             # The newcomer's lease, and the file that it wrote.
             folder.write(NAME, [foreign()])
@@ -547,7 +547,7 @@ def test_who_lost_the_lease_stops_without_writing(digits, layers, tmp_path, no_l
 
     with pytest.raises(CheckpointError, match=r"taken over by process 4711 on elsewhere.*stops without writing"):
         NNClassifier(layers, rng=3).fit(
-            *digits, n_epochs=4, checkpoint=stem, checkpoint_every="epoch", observers=take_over
+            *digits, n_epochs=4, checkpoint=stem, checkpoint_every="epoch", observers=load_into
         )
     assert taken and {name: folder.read(name) for name in folder.names()} == taken
 
@@ -582,7 +582,7 @@ def test_a_second_fit_waits_for_the_first_and_resumes_from_its_files(digits, lay
         patch.setattr(LocalFolder, "read", read)
         second = NNClassifier(layers, rng=3).fit(*digits, **settings)
     first.join()
-    assert second.story_.startswith("finished, 3 of 3 epochs")
+    assert second.status_.startswith("finished, 3 of 3 epochs")
     assert second.state_.history.sha256() == ended[0].state_.history.sha256()
     assert not [name for name in os.listdir(tmp_path) if name.startswith(".")]
     assert decode((tmp_path / "run_last.ckpt").read_bytes(), "")[0].starts == [[0, 0]]

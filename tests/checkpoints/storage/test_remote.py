@@ -115,7 +115,7 @@ def test_interrupted_it_goes_on_from_the_store_to_the_same_bits(fit, stem, digit
     # Four batches an epoch; the seventh was done, but not saved.
     assert ended.state_.starts == [[0, 0], [1, 2]]
     assert digest(ended) == digest(fit())
-    assert fit(stem).story_ == f"finished, 3 of 3 epochs ({stem}_last.ckpt)"
+    assert fit(stem).status_ == f"finished, 3 of 3 epochs ({stem}_last.ckpt)"
     assert {"run_best.ckpt", "run_last.1.ckpt", "run_last.ckpt"} <= set(names_in(stem))
     assert not [name for name in names_in(stem) if name.startswith(".")]
     loaded = NNClassifier.load(stem)
@@ -254,7 +254,7 @@ def test_a_store_away_at_the_end_is_an_error_that_says_where_the_state_is(fit, s
     monkeypatch.setattr(lease, "Clock", Clock)
     with pytest.warns(ArignoteWarning, match="holds this run"):
         ended = fit(stem)
-    assert ended.story_.startswith(f"finished, 3 of 3 epochs ({tmp_path}")
+    assert ended.status_.startswith(f"finished, 3 of 3 epochs ({tmp_path}")
     assert digest(ended) == digest(fit())
     assert verification(stem)[1] == f"{stem}_last.ckpt" and NNClassifier.load(stem).state_.finished
     assert not list(tmp_path.rglob("*.ckpt"))
@@ -290,7 +290,7 @@ def test_what_is_behind_the_store_or_of_another_run_is_not_gone_on_from(fit, kep
     fit(stem)
     for path, data in kept.items():
         path.write_bytes(data)
-    assert fit(stem).story_ == f"finished, 3 of 3 epochs ({stem}_last.ckpt)"
+    assert fit(stem).status_ == f"finished, 3 of 3 epochs ({stem}_last.ckpt)"
     fresh = fit(stem, resume="fresh")
     assert fresh.state_.starts == [[0, 0]]
     assert fit(stem).state_.run_id == fresh.state_.run_id

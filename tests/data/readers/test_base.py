@@ -107,13 +107,16 @@ def test_few_rows_missing_numbers_and_text_pass(array):
 @pytest.mark.parametrize(
     ("own", "words"),
     [
-        (ForgetsStart, "ForgetsStart: rows 8 to 16 were asked for, and 16 came; iter_epoch must heed start and stop"),
+        (
+            ForgetsStart,
+            "ForgetsStart: rows 8 to 16 were asked for, and 16 came; iter_epoch must respect start and stop",
+        ),
         (ForgetsToStop, "ForgetsToStop: rows 0 to 16 were asked for, and 601 came"),
         (ShiftsStart, r"ShiftsStart: iter_epoch\(..., start=8\) does not begin with row 8"),
         (ForgetsTheBatchOfStart, "must give the batch of `start`, where start_on_batch is True"),
         (AlwaysPartial, "must give whole batches only, where allow_partial is False"),
         (Changes, "must give the same rows each time"),
-        (Longer, "Longer: rows 202 to 606 were asked for, and 399 came; iter_epoch must heed start and stop"),
+        (Longer, "Longer: rows 202 to 606 were asked for, and 399 came; iter_epoch must respect start and stop"),
         (ReadsAnotherOrder, "must give the same rows by read, in their order"),
         (ReadsOtherRows, "must give the same slice by read"),
     ],

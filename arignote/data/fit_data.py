@@ -1,0 +1,171 @@
+"""The data of a fit as a user gives it: rows of each part, fractions and row numbers that are held out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from arignote.data.arrays import Data, DataWithHoldoutPartitions, feature_names
+from arignote.data.readers.columns import Names
+from arignote.data.readers.sources import is_source
+from arignote.data.rows import Rows, rows_of
+from arignote.data.settings import DataSettings
+from arignote.data.specs import CSVFormat
+from arignote.errors import DataError
+
+__all__ = ["FitData", "Parts", "are_row_numbers", "open_parts", "other_sources", "split_of"]
+
+
+@dataclass(frozen=True)
+class FitData:
+    """Data of a fit, as the user gives it.
+
+    Attributes
+    ----------
+    x, y : object
+        What `rows_of` takes.
+    valid, test : float, array of row numbers, or data; optional
+    sample_weight, groups : array (rows,) or source, optional
+        Of the rows of `x`: how much each counts, and which of them may not be parted.
+    n_classes : int, optional
+        As the output layer has it.
+    channel : str, optional
+        As the input layer has it.
+    image : tuple of int, optional
+        (channels, height, width) of an input layer of images.
+    n_in : tuple of int, optional
+        Shape of an example, where it is data.
+    csv : dict or CSVFormat, optional
+        Format of text tables that `x`, `y`, `valid` and `test` name as strings, where it is not found by looking.
+    """
+
+    x: Any
+    y: Any = None
+    valid: Any = None
+    test: Any = None
+    sample_weight: Any = None
+    groups: Any = None
+    n_classes: int | None = None
+    channel: str | None = None
+    image: tuple[int, int, int] | None = None
+    n_in: tuple[int, ...] | None = None
+    csv: Mapping[str, Any] | CSVFormat | None = None
+
+
+@dataclass(frozen=True)
+class Parts:
+    """The rows of a fit, before any are held out.
+
+    Attributes
+    ----------
+    rows : dict of str to Rows
+        "train", and "valid" and "test" if they have data of their own.
+    fractions : dict of str to float
+        Fractions of "train" that are held out.
+    numbers : dict of str to array of int64
+        Row numbers of "train" that are held out.
+    """
+
+    rows: dict[str, Rows]
+    fractions: dict[str, float]
+    numbers: dict[str, NDArray[np.int64]]
+
+
+def other_sources(data: FitData) -> dict[str, Any]:
+    """Return the sources that the data names beside the features, by what they are."""
+    found = {"labels": _parted(data.x, data.y)[1], "groups": data.groups, "sample_weight": data.sample_weight}
+    for name, part in (("valid", data.valid), ("test", data.test)):
+        found[f"labels of {name}"] = _parted(part)[1]
+    return {role: source for role, source in found.items() if is_source(source)}
+
+
+def _parted(x: Any, y: Any = None) -> tuple[Any, Any]:
+    """Return features and labels of (x, y) or `Data`."""
+    if isinstance(x, Data):
+        return x.features, x.labels if y is None else y
+    return x if isinstance(x, tuple) and len(x) == 2 and y is None else (x, y)
+
+
+def open_parts(data: FitData, settings: DataSettings) -> Parts:
+    """Open the data of each part; of features nothing is read that is not in memory."""
+    x, valid, test = data.x, data.valid, data.test
+    if isinstance(x, DataWithHoldoutPartitions):
+        valid = x.valid_frac or None if valid is None else valid
+        test = x.test_frac or None if test is None else test
+    see = partial(
+        rows_of,
+        allow_nonfinite=settings.allow_nonfinite,
+        axes=settings.axes,
+        channel=data.channel,
+        others=other_sources(data),
+        csv=data.csv,
+    )
+    rows = {"train": see(x, data.y, what="X")}
+    names = feature_names(x)
+    columns: Names = tuple(names) or rows["train"].reader.columns
+    if rows["train"].y is None:
+        raise DataError("a classifier needs labels: fit(X, y), or fit((X, y))")
+    fractions: dict[str, float] = {}
+    numbers: dict[str, NDArray[np.int64]] = {}
+    for name, part in (("valid", valid), ("test", test)):
+        if isinstance(part, bool) or _is_fraction(part):
+            raise DataError(f"{name} must be a fraction in [0, 1), row numbers or data; got {part!r}")
+        if isinstance(part, int | float):
+            fractions |= {name: float(part)} if part else {}
+        elif are_row_numbers(part):
+            numbers[name] = _row_numbers(name, part, len(rows["train"]))
+        elif part is not None:
+            rows[name] = see(part, what=name, columns=columns)
+            if rows[name].y is None:
+                raise DataError(f"{name} must be a fraction, row numbers, (X, y) or Data with labels")
+    return Parts(rows, fractions, numbers)
+
+
+def split_of(data: FitData) -> dict[str, Any]:
+    """Return how each part was data, as plain data from which the same rows can be found again.
+
+    Returns
+    -------
+    dict of str to float or str
+        For "valid" and "test", where there are: the fraction that was held out, "rows" for row numbers, or "data" for
+        data of its own. "groups" is True where rows of a group stayed together.
+    """
+    found: dict[str, Any] = {}
+    for name in ("valid", "test"):
+        part = getattr(data, name)
+        if part is None and isinstance(data.x, DataWithHoldoutPartitions):
+            part = getattr(data.x, f"{name}_frac")
+        if isinstance(part, int | float):
+            found |= {name: float(part)} if part else {}
+        elif part is not None:
+            found[name] = "rows" if are_row_numbers(part) else "data"
+    return found | ({} if data.groups is None else {"groups": True})
+
+
+def _is_fraction(part: Any) -> bool:
+    """Whether a string is a number, and so no source."""
+    return isinstance(part, str) and part.replace(".", "", 1).isdigit()
+
+
+def are_row_numbers(part: Any) -> bool:
+    """Whether `valid` or `test` of a fit names rows by number, and so is neither a fraction nor data."""
+    if isinstance(part, list | range):
+        part = np.asarray(part) if part and all(isinstance(row, int | np.integer) for row in part) else None
+    return isinstance(part, np.ndarray) and part.ndim == 1 and part.dtype.kind in "iubf"
+
+
+def _row_numbers(name: str, part: Any, n_rows: int) -> NDArray[np.int64]:
+    numbers = np.asarray(part)
+    if numbers.dtype.kind not in "iu":
+        raise DataError(f"{name}: row numbers must be integers; got {numbers.dtype}. Of a mask: np.flatnonzero(mask)")
+    numbers = numbers.astype(np.int64)
+    if len(numbers) == 0 or numbers.min() < 0 or numbers.max() >= n_rows:
+        raise DataError(f"{name}: row numbers must lie in 0 .. {n_rows - 1}; got {numbers[:10].tolist()}")
+    if len(np.unique(numbers)) != len(numbers):
+        raise DataError(f"{name}: a row number is named twice")
+    return numbers

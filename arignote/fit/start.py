@@ -1,0 +1,208 @@
+"""Start a fit: of arrays, or of a config."""
+
+from __future__ import annotations
+
+import getpass
+import hashlib
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from arignote.checkpoints.names import stem_in
+from arignote.checkpoints.state import TrainingState
+from arignote.checkpoints.storage import is_url
+from arignote.checkpoints.writer import RunWriter
+from arignote.data.arrays import Data
+from arignote.data.fit_data import FitData, other_sources
+from arignote.data.readers.sources import open_labels, open_source
+from arignote.data.rows import rows_of
+from arignote.data.specs import Source
+from arignote.engine.network import Network
+from arignote.engine.session import session
+from arignote.errors import warn
+from arignote.fit.assemble import FitRequest, assemble
+from arignote.fit.load import read_run
+from arignote.fit.resume import candidates, choose, load_into, resume_message, warn_of_changes
+from arignote.fit.run import network_to_predict, run
+from arignote.layers.architecture import parse
+from arignote.layers.base import Layer
+from arignote.layers.output import ClassificationOutputLayer
+from arignote.layers.shape import image_of
+from arignote.preemption.signals import StopRequest, StopRequested
+from arignote.registry import dump
+from arignote.report.progress import ProgressLines
+from arignote.spec.run_spec import RunSpec
+from arignote.spec.settings import FitSettings, checked_settings, decides
+
+__all__ = ["FitResult", "fit_config", "fit_network", "open_config", "with_layers"]
+
+
+@dataclass(frozen=True)
+class FitResult:
+    """The result of a fit.
+
+    Attributes
+    ----------
+    state : TrainingState
+        The last state, as arrays.
+    network : Network
+        The network to predict with.
+    status : str
+        How the fit started: from scratch, or where a run was resumed.
+    checkpoint : str or None
+        Stem of its files.
+    raise_if_stopped : callable
+        Raises Interrupted if a signal or a notice stopped the fit; returns after Ctrl-C.
+    """
+
+    state: TrainingState
+    network: Network
+    status: str
+    checkpoint: str | None
+    raise_if_stopped: Callable[[], None]
+
+
+def with_layers(data: FitData, layers: list[Layer], n_in: Sequence[int] | None = None) -> FitData:
+    """Return the data with what the layers declare of it; `n_in` of an existing run is as of `image_of`."""
+    output = layers[-1]
+    n_classes = output.n_classes if isinstance(output, ClassificationOutputLayer) else None
+    return replace(data, n_classes=n_classes, channel=getattr(layers[0], "channel", None), image=image_of(layers, n_in))
+
+
+def fit_network(
+    layers: list[Layer],
+    data: FitData,
+    settings: FitSettings,
+    *,
+    name: str | None = None,
+    seed: int | None = None,
+    in_memory: TrainingState | None = None,
+    stored_network: str | None = None,
+) -> FitResult:
+    """Train a network, or resume its training.
+
+    Parameters
+    ----------
+    layers : list of Layer
+    data : FitData
+        What the layers declare of the data is added here.
+    settings : FitSettings
+        A checkpoint that ends in a slash is a folder, in which each fit has a stem of its own.
+    name, seed, in_memory
+        As of `FitRequest`.
+    stored_network : str, optional
+        Run from which layers with `load_params` take their parameters.
+    """
+    data = with_layers(data, layers)
+    stored = read_run(stored_network)[0] if stored_network is not None else None
+    stem = _stem(layers, data, settings, name, seed)
+    request = FitRequest(data, layers, settings, stem, name, seed, in_memory, stored)
+    observers: list[Callable[..., Any]] = [*settings.observers, *([ProgressLines()] if settings.verbose else [])]
+    with StopRequest(settings.stop_signals, settings.preemption) as stop:
+        try:
+            state, network, status = _train(request, stop, observers)
+        except StopRequested:
+            # Before training began.
+            stop.raise_interrupted()
+            raise KeyboardInterrupt from None
+    lost = state.position if stem is None else ""
+    is_stopped = state.progress.interrupted or stop.signalled
+    raise_if_stopped = partial(stop.raise_interrupted, lost) if is_stopped else lambda: None
+    return FitResult(state, network, status, stem, raise_if_stopped)
+
+
+def _stem(layers: list[Layer], data: FitData, settings: FitSettings, name: str | None, seed: int | None) -> str | None:
+    """Return the stem of the files: as it is set or, in a folder, one that follows from what decides the numbers."""
+    stem = settings.checkpoint
+    if stem is None or not stem.endswith("/"):
+        return stem
+    others = other_sources(data)
+    rows = rows_of(data.x, data.y, allow_nonfinite=True, axes=settings.axes, channel=data.channel, others=others)
+    chosen = {key: value for key, value in settings.model_dump(mode="json").items() if decides(key)}
+    return stem_in(stem, name, [[dump(layer) for layer in layers], chosen, [seed, rows.fingerprint()]])
+
+
+def _train(
+    request: FitRequest, stop: StopRequest, observers: Sequence[Callable[..., Any]]
+) -> tuple[TrainingState, Network, str]:
+    """Return the last state, the network to predict with, and how the fit started."""
+    with _files(request, stop) as (files, spool):
+        problems: list[str] = []
+        stored_states = candidates(files, spool, request.settings.resume, problems)
+        plan, stored, where, changes = choose(request, stored_states)
+        for problem in problems:
+            warn(f"{problem}. Resuming from {where}")
+        fit = assemble(plan, stored)
+        state, status = fit.state, "starts"
+        with session(fit.step.setup):
+            if stored is not None:
+                warn_of_changes(stored, state, changes, where)
+                load_into(state, stored, where)
+                status = resume_message(state, where)
+            is_saved = spool is None or not where.startswith(spool.folder.where())
+            if not (state.finished and stored is not None and is_saved):
+                run(fit, stop, files, spool, status, observers)
+            elif files is not None and not problems:
+                files.tidy(state.run_id)
+            return state.snapshot(), network_to_predict(fit), status
+
+
+@contextmanager
+def _files(request: FitRequest, stop: StopRequest) -> Iterator[tuple[RunWriter | None, RunWriter | None]]:
+    """Give the files of the run, locked, and those that keep its state while the store cannot be reached."""
+    if request.checkpoint is None:
+        yield None, None
+        return
+    files = RunWriter(request.checkpoint, request.settings.keep_last, request.settings.keep_epochs)
+    spool = None
+    if is_url(files.stem):
+        folder = f"arignote-{getpass.getuser()}-{hashlib.sha256(files.stem.encode()).hexdigest()[:16]}"
+        spool = RunWriter(str(Path(tempfile.gettempdir()) / folder / "spool"))
+    files.begin(stop.check)
+    try:
+        yield files, spool
+    finally:
+        files.end()
+
+
+def open_config(
+    spec: RunSpec, base: Path, load: bool = True, **settings: Any
+) -> tuple[list[Layer], FitData, FitSettings]:
+    """Return the layers, the data and the settings of a config.
+
+    Parameters
+    ----------
+    spec : RunSpec
+        With data.
+    base : Path
+        Folder of relative paths of data.
+    load : bool
+        Whether small files are read into memory.
+    **settings
+        In place of those of the config.
+    """
+    assert spec.data is not None
+    source = spec.data.train
+    others = spec.data.others()
+    features, labels = open_source(source, base, load=load, others=others)
+    parts: dict[str, Any] = {
+        name: Data(*open_source(part, base, load=load, like=source, columns=features.columns), axes=part.axes)
+        if isinstance(part, Source)
+        else part
+        for name, part in (("valid", spec.data.valid), ("test", spec.data.test))
+    }
+    for name in ("groups", "sample_weight"):
+        if name in others:
+            parts[name] = open_labels(others[name], base, source.csv)
+    axes = {} if source.axes is None else {"axes": source.axes}
+    layers = parse(spec.layers, spec.layer_defaults)
+    return layers, FitData(features, labels, **parts), checked_settings(spec.fit | axes | settings)
+
+
+def fit_config(spec: RunSpec, base: Path, **settings: Any) -> FitResult:
+    """Train the network of a config; the parameters are those of `open_config`."""
+    return fit_network(*open_config(spec, base, **settings), name=spec.name, seed=spec.rng)
