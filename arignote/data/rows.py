@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from arignote.data.arrays import Alter, Data, columns_in_order, told
+from arignote.data.missing import missing_in, missing_numbers
 from arignote.data.readers.base import IN_MEMORY, ArrayReader, Reader
 from arignote.data.readers.columns import Names
 from arignote.data.readers.datasets import features_and_labels, is_dataset
@@ -22,7 +23,7 @@ from arignote.data.specs import CSVFormat
 from arignote.data.targets import check_labels
 from arignote.errors import DataError
 
-__all__ = ["BLOCK_BYTES", "Rows", "rows_of"]
+__all__ = ["BLOCK_BYTES", "Rows", "check_missing", "rows_of"]
 
 Array = NDArray[Any]
 
@@ -86,7 +87,7 @@ class Rows:
             if at is not None:
                 numbers = np.arange(len(self))[rows]
                 row = int(numbers[at] if self.index is None else self.index[numbers[at]])
-                raise _not_finite(f"{self.reader.where} row {row}", found[at])
+                raise _not_finite(f"{self.reader.where} row {row}", found[at], self.reader.columns)
         return found
 
     def seen(self, raw: Array) -> NDArray[np.float32]:
@@ -247,6 +248,8 @@ def rows_of(
     if isinstance(reader, ArrayReader) and window is not None and reader.shape:
         reader = ArrayReader(reader.array[window], like=reader)
     _check(reader, what, allow_nonfinite)
+    if not allow_nonfinite and n_rows == len(reader):
+        check_missing(reader)
     rows = Rows(reader, what=what, axes=axes, lenient=allow_nonfinite, alter=alter, stamp=reader.stamp())
     if axes is not None and len(reader.shape) != len(axes):
         raise DataError(f"{what} has the shape {reader.shape}; axes {axes!r} name {len(axes)} axes")
@@ -318,8 +321,11 @@ def _check(reader: Reader, what: str, allow_nonfinite: bool) -> None:
         for at in range(0, shape[0], 65536):
             some = reader.array[at : at + 65536]
             row = _first_not_finite(some)
-            if row is not None:
-                raise _not_finite(f"{what} row {at + row}", some[row])
+            if row is None:
+                continue
+            if reader.columns and np.isnan(some[row]).any():
+                raise missing_numbers(reader.where or what, missing_in(reader.array, reader.columns))
+            raise _not_finite(f"{what} row {at + row}", some[row], reader.columns)
 
 
 def _first_not_finite(x: Array) -> int | None:
@@ -329,8 +335,17 @@ def _first_not_finite(x: Array) -> int | None:
     return None if good.all() else int(np.argmin(good.all(axis=1)))
 
 
-def _not_finite(where: str, row: Array) -> DataError:
-    odd = row[~np.isfinite(row)]
-    if len(odd) == 0:
-        return DataError(f"{where} holds {np.abs(row).max()}, which is too large for float32; scale the data")
-    return DataError(f"{where} holds {odd.flat[0]}; clean the data, or pass allow_nonfinite=True")
+def check_missing(reader: Reader) -> None:
+    """Raise DataError where numbers are known to be missing in a table, before anything is read of it."""
+    if reader.missing:
+        raise missing_numbers(reader.where, reader.missing)
+
+
+def _not_finite(where: str, row: Array, columns: Names) -> DataError:
+    """Return the error of a row that holds NaN, infinity, or a number beyond float32."""
+    is_odd = ~np.isfinite(row)
+    place = int(np.argmax(is_odd if is_odd.any() else np.abs(row)))
+    within = f" in column {(columns or range(len(row)))[place]!r}" if row.ndim == 1 else ""
+    if not is_odd.any():
+        return DataError(f"{where} holds {row.flat[place]}{within}, which is too large for float32; scale the data")
+    return DataError(f"{where} holds {row.flat[place]}{within}; clean the data, or pass allow_nonfinite=True")

@@ -30,6 +30,14 @@ def _comment(value: Any) -> Any:
     return None if value is None else _one_character(value)
 
 
+def _words(value: Any) -> Any:
+    """Return a word or a number, or a list of these, as a list of words."""
+    items = value if isinstance(value, list | tuple) else [value]
+    if value is None or not all(isinstance(item, str | int | float) and not isinstance(item, bool) for item in items):
+        return value
+    return [str(item).strip() for item in items]
+
+
 class Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
@@ -47,12 +55,16 @@ class CSVFormat(Section):
         First character of the lines that are skipped; "" if there are none.
     decimal : "." or ",", optional
         Decimal mark of the numbers.
+    missing : list of str, optional
+        Fields that stand for a missing value, in place of "NA", "NaN", "null", "?" and the others of
+        `arignote.data.missing.MARKERS`; an empty field always does. Numbers are taken as they are written.
     """
 
     header: bool | None = None
     delimiter: Annotated[str | None, BeforeValidator(_delimiter)] = None
     comment: Annotated[str | None, BeforeValidator(_comment)] = None
     decimal: Literal[".", ","] | None = None
+    missing: Annotated[list[str] | None, BeforeValidator(_words)] = None
 
     @model_validator(mode="after")
     def _differ(self) -> Any:

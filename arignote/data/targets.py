@@ -45,7 +45,8 @@ def check_labels(y: Any, what: str) -> NDArray[Any]:
         raise DataError(f"labels of {what} must have the shape (rows,); got {labels.shape}")
     if labels.dtype.kind == "f":
         if not np.isfinite(labels).all():
-            raise DataError(f"label of {what} row {int(np.argmin(np.isfinite(labels)))} is not finite")
+            row = int(np.argmin(np.isfinite(labels)))
+            raise DataError(f"label of {what} row {row} is {'missing' if np.isnan(labels[row]) else 'not finite'}")
         odd = labels != np.round(labels)
         if odd.any():
             raise DataError(
@@ -55,7 +56,9 @@ def check_labels(y: Any, what: str) -> NDArray[Any]:
     if labels.dtype == object:
         missing = [row for row, label in enumerate(labels) if is_missing(label)]
         if missing:
-            raise DataError(f"label of {what} row {missing[0]} is missing")
+            names = any(isinstance(label, str) for label in labels)
+            way = ". If NA or ? is the name of a class of a text table: csv: {missing: []}" if names else ""
+            raise DataError(f"label of {what} row {missing[0]} is missing{way}")
         if all(isinstance(label, str) for label in labels):
             labels = labels.astype(str)
     return labels

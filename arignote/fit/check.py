@@ -16,7 +16,7 @@ from arignote.data.per_row import groups_of, weights_of
 from arignote.data.preprocess import Pipeline
 from arignote.data.readers.columns import Names
 from arignote.data.readers.sources import open_labels, open_source
-from arignote.data.rows import Rows, rows_of
+from arignote.data.rows import Rows, check_missing, rows_of
 from arignote.data.specs import DataSpec, Source
 from arignote.data.targets import check_classes, encode_labels, find_classes, weights_of_classes
 from arignote.errors import DataError, Faults, axes_hint
@@ -56,6 +56,8 @@ def check_data(data: DataSpec, layers: list[Layer], settings: FitSettings, base:
     with faults.collect():
         train, labels, told = _opened("train", data.train, data.train, axes, base, others=data.others())
         yield told
+        if not settings.allow_nonfinite:
+            check_missing(train.reader)
         train = train.as_images(image)
         classes = _classes(train, labels, layers, settings)
     for name, check in (("groups", groups_of), ("sample_weight", weights_of)):
@@ -71,6 +73,8 @@ def check_data(data: DataSpec, layers: list[Layer], settings: FitSettings, base:
                 columns = () if train is None else train.reader.columns
                 rows, theirs, told = _opened(name, part, data.train, part.axes or axes, base, columns=columns)
                 yield told
+                if not settings.allow_nonfinite:
+                    check_missing(rows.reader)
                 _check_part(name, rows.as_images(image), theirs, train, classes)
     if train is not None and labels is not None and classes is not None:
         with faults.collect():

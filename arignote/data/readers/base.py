@@ -8,6 +8,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -70,6 +71,9 @@ class Reader(ABC):
         Names of the columns of a table; their positions where it has no header; empty where there are none.
     origin : Origin or None
         Of columns of a file.
+    missing : dict of (str or int) to (int, int)
+        First row, and number of rows, without a number, of each column that has such rows, where that is known without
+        reading.
 
     Examples
     --------
@@ -95,6 +99,7 @@ class Reader(ABC):
     is_sequential: bool = False
     columns: tuple[str, ...] | tuple[int, ...] = ()
     origin: Origin | None = None
+    missing: Mapping[str | int, tuple[int, int]] = MappingProxyType({})
 
     def __len__(self) -> int:
         return self.shape[0]

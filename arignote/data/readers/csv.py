@@ -13,6 +13,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
+from arignote.data.missing import is_marker
 from arignote.data.readers.base import Array
 from arignote.data.readers.dialect import SAMPLE_BYTES, SAMPLE_LINES, Dialect, find_dialect
 from arignote.data.readers.tabular import CHUNK_ROWS, Pieces
@@ -41,14 +42,15 @@ class CSVReader(Pieces):
         Whether a single column is read as labels: as integers where all are written as such (no leading zeros), else
         as floats where all are numbers, else as strings, letter by letter.
     csv : dict or CSVFormat, optional
-        What shall not be found by looking: `header`, `delimiter`, `comment`, `decimal`.
+        What shall not be found by looking: `header`, `delimiter`, `comment`, `decimal`; and `missing`.
 
     Attributes
     ----------
     dialect : Dialect
         How the file is written.
     dtype : numpy.dtype
-        The common one of the columns, where a missing number is NaN; object for strings (a missing one is NaN).
+        The common one of the columns, where a missing number is NaN; object for strings (a missing one is NaN). Fields
+        such as NA, null and ? are missing numbers and labels; in a single column of text only an empty one is missing.
 
     Raises
     ------
@@ -73,9 +75,11 @@ class CSVReader(Pieces):
         for name, is_asked in (("text", text), ("labels", labels)):
             if is_asked and not self.alone:
                 raise DataError(f"{self.where}: {name}=True is for a single column, asked for by its name")
-        self._is_text, self._labels = text or labels, _Labels() if labels and not text else None
+        given = table_format(csv)
+        self._markers = given.missing
+        self._is_text, self._labels = text or labels, _Labels(given.missing) if labels and not text else None
         with self.telling():
-            self.dialect = _dialect(self.path, table_format(csv), self.where)
+            self.dialect = _dialect(self.path, given, self.where)
             with self.path.open("rb") as file:
                 self._scan(_Records(file, self.where, self.dialect))
 
@@ -132,6 +136,10 @@ class CSVReader(Pieces):
             self._is_text = self.dtype.hasobject
             return
         self._is_text = self._is_text or bool(seen[0].text)
+        if not self._is_text:
+            keys: list[str | int] = [*self.columns]
+            found = {key: (column.first_missing, column.n_missing) for key, column in zip(keys, seen, strict=True)}
+            self.missing = {key: (first_row, n_missing) for key, (first_row, n_missing) in found.items() if n_missing}
         common = np.result_type(*(column.dtype for column in seen))
         self.dtype = np.dtype(object) if self._is_text else common
 
@@ -146,11 +154,17 @@ class CSVReader(Pieces):
             if frame is None:
                 return
             numbers = self._numbers(frame[place])
-            odd = np.flatnonzero(numbers.isna() & frame[place].notna())
+            are_missing, first_row = numbers.isna(), n_rows - len(lines)
+            odd = np.flatnonzero(are_missing & frame[place].notna())
+            # Markers that pandas does not know: other capitals, spaces around them.
+            odd = odd[[not is_marker(str(frame[place][row]), self._markers) for row in odd]]
+            if not column.n_missing and are_missing.any():
+                column.first_missing = first_row + int(are_missing.to_numpy().argmax())
+            column.n_missing += int(are_missing.sum())
             column.has_numbers |= bool(numbers.notna().any())
             column.dtype = np.result_type(column.dtype, numbers.dtype)
             if len(odd) and not column.text:
-                row, value = n_rows - len(lines) + int(odd[0]), str(frame[place][odd[0]])[:60]
+                row, value = first_row + int(odd[0]), str(frame[place][odd[0]])[:60]
                 column.text = f"row {row} (line {lines[odd[0]]}) holds {value!r}"
             if column.text and (column.has_numbers or not self.alone):
                 way = f"; if these are names of classes: CSVReader(..., {name!r}, text=True)" if self.alone else ""
@@ -160,6 +174,8 @@ class CSVReader(Pieces):
     def _way_out(self, value: str) -> str:
         if self.dialect.decimal == "." and re.fullmatch(r"\s*[-+]?\d*,\d+\s*", value):
             return '. If the decimal mark is a comma: csv: {decimal: ","}'
+        if re.fullmatch(r"\s*[^\w\s]{1,3}\s*", value):
+            return f'. If it stands for a missing number: csv: {{missing: ["{value.strip()}"]}}'
         return f". The file is read with {self.dialect}; csv: {{header:, delimiter:, comment:, decimal:}} change that"
 
     def _frame(self, start: int, end: int, n_rows: int, **how: Any) -> Any:
@@ -169,6 +185,9 @@ class CSVReader(Pieces):
         how |= {"header": None, "names": range(self._width), "usecols": sorted(set(self._places)), "index_col": False}
         how |= {"sep": r"\s+" if self.dialect.delimiter == " " else self.dialect.delimiter}
         how |= {"decimal": self.dialect.decimal, "skipinitialspace": self.dialect.skips_spaces}
+        if "na_values" not in how:
+            how |= {"na_values": ["", *(["?"] if self._markers is None else self._markers)]}
+            how |= {"keep_default_na": self._markers is None}
         pandas = _pandas(self.where)
         if tuple(map(int, pandas.__version__.split(".")[:2])) < (3, 1):
             # From 3.1 on, every number is the nearest to what is written anyhow.
@@ -196,10 +215,9 @@ class CSVReader(Pieces):
             frame = self._frame(start, end, min(CHUNK_ROWS, len(self) - first), **(_AS_TEXT if as_text else {}))
             if self._is_text:
                 text: Array = frame[self._places[0]].to_numpy(object)
-                return text
+                return text if self._labels is None else self._labels.words(text)
             if self._labels is not None:
-                words = [str(word).replace(self.dialect.decimal, ".") for word in frame[self._places[0]]]
-                return np.array([int(word) if self.dtype.kind == "i" else float(word) for word in words], self.dtype)
+                return self._labels.numbers(frame[self._places[0]], self.dialect.decimal)
             columns = [self._numbers(frame[place]).to_numpy() for place in self._places]
         if not all(np.can_cast(column.dtype, self.dtype, "same_kind") for column in columns):
             raise DataError(f"{self.where}: rows from {first} on hold other values than before: has it changed?")
@@ -221,29 +239,47 @@ class _Seen:
     dtype: np.dtype[Any] = field(default_factory=lambda: np.dtype(bool))
     has_numbers: bool = False
     text: str = ""
+    first_missing: int = 0
+    n_missing: int = 0
 
 
 @dataclass
 class _Labels:
-    """What a column of labels was seen to hold: whether all are written as integers, as numbers."""
+    """What a column of labels was seen to hold: whether all are written as integers, as numbers; missing ones."""
 
+    markers: list[str] | None = None
     are_integers: bool = True
     are_numbers: bool = True
+    has_missing: bool = False
 
     def see(self, column: Any, decimal: str) -> None:
         if not self.are_numbers:
             return
         for word in column.unique():
-            # A missing one keeps the column as text, so that it is reported as missing.
-            is_word = isinstance(word, str)
-            self.are_integers &= is_word and bool(_INTEGER.fullmatch(word))
-            self.are_numbers &= is_word and bool(_FLOAT.fullmatch(word.replace(decimal, ".")))
+            if self._is_missing(word):
+                self.has_missing = True
+                continue
+            self.are_integers &= bool(_INTEGER.fullmatch(word))
+            self.are_numbers &= bool(_FLOAT.fullmatch(word.replace(decimal, ".")))
 
     @property
     def dtype(self) -> np.dtype[Any]:
-        if self.are_integers:
+        if self.are_integers and not self.has_missing:
             return np.dtype(np.int64)
-        return np.dtype(float) if self.are_numbers else np.dtype(object)
+        return np.dtype(float) if self.are_integers or self.are_numbers else np.dtype(object)
+
+    def numbers(self, column: Any, decimal: str) -> Array:
+        """Return labels as numbers, NaN for missing ones."""
+        if self.dtype.kind == "i":
+            return np.array([int(word) for word in column], np.int64)
+        return np.array([np.nan if self._is_missing(word) else float(word.replace(decimal, ".")) for word in column])
+
+    def words(self, column: Array) -> Array:
+        """Return labels as text, NaN for missing ones."""
+        return np.array([np.nan if self._is_missing(word, exact=True) else word for word in column], object)
+
+    def _is_missing(self, word: Any, *, exact: bool = False) -> bool:
+        return not isinstance(word, str) or is_marker(word, self.markers, exact=exact)
 
 
 Record = tuple[int, int, int, list[str]]

@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
+from arignote.data.missing import is_marker
 from arignote.data.specs import CSVFormat
 from arignote.errors import DataError
 
@@ -21,7 +22,6 @@ __all__ = ["SAMPLE_BYTES", "SAMPLE_LINES", "Dialect", "find_dialect", "is_number
 SAMPLE_LINES = 200
 SAMPLE_BYTES = 1 << 20
 _DELIMITERS = (",", ";", "\t", "|")
-_MISSING = {"", "?", "na", "n/a", "nan", "null", "none"}
 _NUMBER = re.compile(r"\s*[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?\s*|\s*[-+]?inf(inity)?\s*", re.I)
 _COMMA_NUMBER = re.compile(r"\s*[-+]?\d*,\d+([eE][-+]?\d+)?\s*")
 # As English texts write 1,234 and 12,345,678.
@@ -100,7 +100,7 @@ def find_dialect(lines: Sequence[str], given: CSVFormat, where: str) -> Dialect:
     if not rows:
         return dialect
     decimal = given.decimal or _decimal(rows, delimiter, where)
-    header = _header(rows, decimal, where, kept[0]) if given.header is None else given.header
+    header = _header(rows, decimal, where, kept[0], given.missing) if given.header is None else given.header
     if comment and given.comment is None and not header:
         _check_comment(dialect, filled, comment, rows, where)
     return Dialect(delimiter, header, comment, decimal, dialect.skips_spaces)
@@ -201,16 +201,14 @@ def _decimal(rows: list[list[str]], delimiter: str, where: str) -> str:
     return "," if with_comma else "."
 
 
-def _header(rows: list[list[str]], decimal: str, where: str, line: str) -> bool:
+def _header(rows: list[list[str]], decimal: str, where: str, line: str, missing: list[str] | None) -> bool:
     """Whether the first row holds names: words above numbers, or words that do not come again below."""
     first, below = rows[0], [row for row in rows[1:] if len(row) == len(rows[0])]
     if not below:
         return not any(is_number(field, decimal) for field in first)
-    columns = [
-        [row[place] for row in below if row[place].strip().lower() not in _MISSING] for place in range(len(first))
-    ]
+    columns = [[row[place] for row in below if not is_marker(row[place], missing)] for place in range(len(first))]
     are_numbers = [bool(column) and all(is_number(field, decimal) for field in column) for column in columns]
-    words = [not is_number(field, decimal) and field.strip().lower() not in _MISSING for field in first]
+    words = [not is_number(field, decimal) and not is_marker(field, missing) for field in first]
     over_numbers = any(word and number for word, number in zip(words, are_numbers, strict=True))
     places = [place for place, field in enumerate(first) if is_number(field, decimal) and are_numbers[place]]
     numbers = [first[place] for place in places]

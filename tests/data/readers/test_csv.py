@@ -188,8 +188,6 @@ def test_text_among_decimal_commas_is_named_not_the_numbers(csv):
         (["1.5", "1e3"], [1.5, 1000.0], np.float64),
         (["01", "2"], ["01", "2"], object),
         (["1", "1234567890123456789012"], ["1", "1234567890123456789012"], object),
-        (["nan", "1"], ["nan", "1"], object),
-        (["NA", "1"], ["NA", "1"], object),
         (["yes", "no"], ["yes", "no"], object),
     ],
     ids=str,
@@ -198,6 +196,41 @@ def test_labels_are_integers_numbers_or_text_as_all_of_them_are_written(csv, wor
     reader = CSVReader(csv("x,y\n" + "".join(f"1,{word}\n" for word in words)), "y", labels=True)
     found = reader.read(slice(0, len(words)))
     assert reader.dtype == found.dtype == dtype and found.tolist() == expected
+
+
+@pytest.mark.parametrize("marker", ["nan", "NA", "?", "", " ? ", "Nan"])
+def test_labels_that_are_missing_among_numbers_are_nan(csv, marker):
+    found = CSVReader(csv(f"x,y\n1,2\n1,{marker}\n1,3\n"), "y", labels=True)
+    assert found.dtype == np.float64 and np.array_equal(found.read(slice(0, 3)), [2, np.nan, 3], equal_nan=True)
+
+
+def test_labels_that_are_missing_among_words_are_nan_unless_they_are_given_as_words(csv):
+    path = csv("x,y\n1,NA\n1,EU\n1, ?\n1,none\n1,\n")
+    found = CSVReader(path, "y", labels=True).read(slice(0, 5)).tolist()
+    assert found[1::2] == ["EU", "none"] and all(label != label for label in found[::2])
+    found = CSVReader(path, "y", labels=True, csv={"missing": ["EU"]}).read(slice(0, 4)).tolist()
+    assert found[0] == "NA" and found[1] != found[1] and found[2:] == [" ?", "none"]
+
+
+def test_the_first_missing_number_of_each_column_is_known_and_how_many_there_are(csv):
+    rows = [["1", "2", "3"] for _ in range(9000)]
+    rows[4096][1], rows[5000][1], rows[8999][2], rows[3][2] = "?", "", "NA", " nan "
+    text = "a,b,c\n" + "".join(",".join(row) + "\n" for row in rows)
+    reader = CSVReader(csv(text))
+    assert reader.missing == {"b": (4096, 2), "c": (3, 2)}
+    assert np.isnan(reader.read(slice(0, 9000))).sum(axis=0).tolist() == [0, 2, 2]
+    assert CSVReader(csv(text), ["a"]).missing == {} == CSVReader(csv(text), "b", text=True).missing
+    assert CSVReader(csv(text.partition("\n")[2]), ["2"]).missing == {2: (3, 2)}
+
+
+def test_missing_numbers_are_marked_as_the_format_says(csv):
+    path = csv("a,b\n1,-\n-999,2\n3,\n")
+    found = CSVReader(path, csv={"missing": ["-", -999]}).read(slice(0, 3))
+    assert np.array_equal(found, [[1, np.nan], [np.nan, 2], [3, np.nan]], equal_nan=True)
+    with pytest.raises(DataError, match=r"column 'b': row 0 \(line 2\) holds '-', .*csv: \{missing: \[\"-\"\]\}"):
+        CSVReader(path)
+    with pytest.raises(DataError, match=r"holds 'NA', where numbers are expected"):
+        CSVReader(csv("a,b\n1,NA\n2,3\n"), csv={"missing": "?"})
 
 
 def test_labels_of_many_pieces_are_of_one_kind(csv):
