@@ -5,7 +5,9 @@ from __future__ import annotations
 import io
 import json
 import os
+import re
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +31,8 @@ from arignote.spec.settings import FitSettings
 
 __all__ = ["csv_format", "layers_of", "override", "read_config", "read_layers", "write_settings"]
 
+# How a message ends where a value is None.
+_NONE = "got None"
 # Path of a key -> the ``key=value`` that was written there.
 Written = dict[tuple[str | int, ...], str]
 
@@ -67,13 +71,30 @@ def _located(
         line, column = _position(content, complaint.path[isinstance(content, list) :]) or (0, 0)
         order, where = (int(in_layers), line, column), f"{file}:{line}:{column}" if line else f"{file}"
         told = complaint.told("json" if file.suffix.lower() == ".json" else "yaml")
+        if _NONE in told:
+            told = told.replace(_NONE, _nothing(file, line, column, complaint.path))
         for number, (place, setting) in enumerate(written.items()):
             if complaint.path[: len(place)] == place:
                 order, where = (2, number, 0), f"--set {setting}"
                 told = complaint.told("set", setting.partition("=")[0].rpartition(".")[0] + ".")
+                told = told.replace(_NONE, "got null" if setting.partition("=")[2].strip() else "nothing follows the =")
         found.append((order, f"{where}: {told}", complaint))
     found.sort(key=lambda one: one[0])
     return ConfigError([one for _, _, one in found], [line for _, line, _ in found])
+
+
+def _nothing(file: Path, line: int, column: int, path: tuple[str | int, ...]) -> str:
+    """Return the end of a message on a value that is None: whether the file has a null there, or a key alone."""
+    text = "null"
+    if line and file.suffix.lower() != ".json":
+        with suppress(OSError, UnicodeDecodeError, IndexError):
+            text = file.read_text(encoding="utf-8").split("\n")[line - 1][column - 1 :]
+    if not re.match(r"([^:#,]*:)?\s*($|[#,}\]])", text):
+        return "got null"
+    what = "item" if path and isinstance(path[-1], int) else "key"
+    # Every setting of fit has a default.
+    way = ", or leave the key out for its default" if path[:1] == ("fit",) and len(path) == 2 else ""
+    return f"the {what} has no value. Write one{way}"
 
 
 def _unwrapped(value: Any) -> Any:

@@ -69,7 +69,7 @@ FAULTS = {
     ),
     "layers:\n  -[FCLayer, {n_units: 64}]\n": ("1:1: layers must be a list", "Put a blank after each dash"),
     "layers: FCLayer\n": ("1:1: layers must be a list of", "or the path of a YAML or JSON file; got 'FCLayer'"),
-    "layers:\n": ("1:1: layers must be a list of [Layer, {parameters}]", "got None"),
+    "layers:\n": ("1:1: layers must be a list of [Layer, {parameters}]", "the key has no value. Write one"),
     "Layers:\n" + OUTPUT: ("1:1: Layers: unknown parameter 'Layers'", "Did you mean 'layers'?"),
     "layers:\n  - [FCLayer, {N_Units: 64}]\n" + OUTPUT: (
         "2:16: layers[0].N_Units (FCLayer)",
@@ -80,7 +80,10 @@ FAULTS = {
         "Write 64 without quotes",
     ),
     "layers:\n  - [FCLayer, {n_units: 64.0}]\n" + OUTPUT: ("n_units must be an integer; got 64.0", "Write 64"),
-    "layers:\n  - [FCLayer, {n_units: }]\n" + OUTPUT: ("2:16: layers[0] (FCLayer)", "must be an integer; got None"),
+    "layers:\n  - [FCLayer, {n_units: }]\n" + OUTPUT: (
+        "2:16: layers[0] (FCLayer)",
+        "must be an integer; the key has no value",
+    ),
     "layers:\n  - [FCLayer, {n_units:64}]\n" + OUTPUT: (
         "2:16: layers[0].n_units:64 (FCLayer): unknown parameter 'n_units:64'",
         "Put a colon and a blank between a key and its value",

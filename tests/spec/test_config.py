@@ -122,7 +122,7 @@ WRONG = {
     "must be a number >= 0 and < 1; got 1",
     "fit: {stop_rule: {rule: reached, value: .nan}}": "fit.stop_rule.value must be a finite number; got nan",
     "fit: {sgd_type: null}": "fit.sgd_type: an updater must be written [Name, {parameters}] or "
-    "{updater: Name, parameters}; got None",
+    "{updater: Name, parameters}; got null",
     "fit: {train_loss: nlll}": "fit.train_loss: unknown loss 'nlll'. Did you mean 'nll'?",
     "fit: {train_loss: error}": "fit.train_loss: 'error' cannot be trained on: it has no gradient",
     "fit: {sgd_type: sgd, momentum_rule: 0.5}": "fit.momentum_rule: this updater has no momentum",
@@ -154,8 +154,45 @@ def test_a_setting_without_a_value_is_told_or_means_its_default(name, tmp_path):
     if default is None:
         assert read_config(tmp_path / "a.yaml").fit[name] is None
     else:
-        with pytest.raises(ConfigError, match=rf"a\.yaml:3:3: fit\.{name}.* must .*; got None$"):
+        way = "the key has no value. Write one, or leave the key out for its default"
+        with pytest.raises(ConfigError, match=rf"a\.yaml:3:3: fit\.{name}.* must .*; {way}$"):
             read_config(tmp_path / "a.yaml")
+
+
+@pytest.mark.parametrize("value", ["null", "~", "Null", " null  # none"])
+def test_a_null_that_is_written_is_reported_as_null(value, tmp_path):
+    (tmp_path / "a.yaml").write_text(f"layers: [[ClassificationOutputLayer]]\nfit:\n  n_epochs: {value}\n")
+    with pytest.raises(ConfigError, match=r"a\.yaml:3:3: fit\.n_epochs must be an integer; got null$"):
+        read_config(tmp_path / "a.yaml")
+    (tmp_path / "a.json").write_text('{"layers": [["ClassificationOutputLayer"]], "fit": {"n_epochs": null}}')
+    with pytest.raises(ConfigError, match=r"fit\.n_epochs must be an integer; got null$"):
+        read_config(tmp_path / "a.json")
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("data:\n  train:\n", r"3:3: data\.train must be a mapping .*; the key has no value\. Write one$"),
+        ("data:\n  train:\n    features:  # later\n", r"4:5: data\.train\.features must be text; the key has no value"),
+        ("data: {train: {features: , labels: y}}\n", r"2:16: data\.train\.features must be text; the key has no value"),
+        ("fit: {n_epochs: }\n", r"2:7: fit\.n_epochs must be an integer; the key has no value"),
+        ("fit:\n  lr_rule: {rule: fixed, interval: 1, multiply_by: }\n", "multiply_by"),
+    ],
+)
+def test_a_key_without_a_value_is_reported_with_its_line(text, words, tmp_path):
+    (tmp_path / "a.yaml").write_text(f"layers: [[ClassificationOutputLayer]]\n{text}")
+    with pytest.raises(ConfigError, match=words) as caught:
+        read_config(tmp_path / "a.yaml")
+    assert "None" not in str(caught.value)
+
+
+def test_an_item_without_a_value_and_a_setting_that_ends_in_a_sign_are_reported(tmp_path):
+    (tmp_path / "a.yaml").write_text("layers:\n  -\n  - [ClassificationOutputLayer]\n")
+    with pytest.raises(ConfigError, match=r"a\.yaml:2:4: layers\[0\].*; the item has no value\. Write one$"):
+        read_config(tmp_path / "a.yaml")
+    (tmp_path / "a.yaml").write_text("layers: [[ClassificationOutputLayer]]\n")
+    with pytest.raises(ConfigError, match=r"^--set fit.n_epochs=: .*must be an integer; nothing follows the =$"):
+        read_config(tmp_path / "a.yaml", ["fit.n_epochs="])
 
 
 @pytest.mark.parametrize("setting", ["lr_rule: 0", "lr_rule: 1e-3", "momentum_rule: 0", "momentum_rule: 0.99"])
