@@ -13,13 +13,11 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-# The wings register their parts; without them no name is known.
-import arignote.data
-import arignote.layers
-import arignote.optim  # noqa: F401
 from arignote.checkpoints.storage import is_url
+from arignote.data.readers.tables import proposed_source, split_source
 from arignote.data.specs import CSVFormat, DataSpec, Source, table_format
-from arignote.errors import Complaint, ConfigError
+from arignote.errors import Complaint, ConfigError, listed
+from arignote.hints.advice import Advice, Target
 from arignote.layers.architecture import parse
 from arignote.layers.base import Layer
 from arignote.registry import plain
@@ -196,11 +194,34 @@ def _faults(section: type[BaseModel], values: dict[str, Any], *at: str) -> list[
     return []
 
 
-def _of_sections(values: dict[str, Any]) -> list[Complaint]:
+def _unlike_source(given: Any, base: Path, *at: str) -> Complaint | None:
+    """Return the complaint of a source that is written as a path, or as a pair of them; None of anything else."""
+    if isinstance(given, str):
+        source, columns = proposed_source(given, base)
+    elif isinstance(given, list) and len(given) == 2 and all(isinstance(path, str) for path in given):
+        source, columns = dict(zip(("features", "labels"), given, strict=True)), []
+    else:
+        return None
+    told = f"must be a mapping of features and labels; got {given!r}"
+    told += f", with the columns {listed(columns)}" if columns else ""
+    value = source if len(at) > 1 else {"train": source}
+    return Complaint(at, f"{at[-1]} {told}", advice=Advice("Write {}", (Target(".".join(at), value),)))
+
+
+def _of_sections(values: dict[str, Any], base: Path) -> list[Complaint]:
     """Return the faults of the sections of a config, each in the words of its own section."""
     found: list[Complaint] = []
     data = values.get("data")
+    if unlike := _unlike_source(data, base, "data"):
+        found.append(unlike)
+        values = values | {"data": None}
     if isinstance(data, dict):
+        for name in ("train", "valid", "test"):
+            given = data.get(name)
+            is_path = name == "train" or (isinstance(given, str) and Path(split_source(given)[0]).suffix[1:2].isalpha())
+            if is_path and (unlike := _unlike_source(given, base, "data", name)):
+                found.append(unlike)
+                data = data | {name: {"features": "reported"}}
         sources = {name: data[name] for name in DataSpec.model_fields if isinstance(data.get(name), dict)}
         for name, part in sources.items():
             if isinstance(part.get("csv"), dict):
@@ -254,7 +275,7 @@ def read_config(path: Path, settings: list[str] | None = None) -> RunSpec:
         if not fault.complaints[0].path:
             raise
         raise _located(path, loaded, list(fault.complaints), written, of_layers) from None
-    complaints = _of_sections(values)
+    complaints = _of_sections(values, path.parent)
     layers = values.get("layers")
     defaults = values.get("layer_defaults", {})
     # What is no list, or no mapping, is told already.

@@ -113,3 +113,61 @@ def test_groups_of_another_kind_of_file_than_the_table_are_opened():
     found = checked(data)
     assert found.code == 0 and "groups: g.npy (40,) int64" in found.out, found
     assert arignote("fit", "c.yaml").code == 0
+
+
+PATHS = {
+    "data: {train: t.csv}": (
+        "c.yaml:2:8: data.train must be a mapping of features and labels; got 't.csv', with the columns a, b, y, w",
+        'train: {features: t.csv, labels: "t.csv:patient"}',
+    ),
+    "data: t.csv": ("c.yaml:2:1: data must be a mapping", 'data: {train: {features: t.csv, labels: "t.csv:patient"}}'),
+    "data: {train: 't.csv:patient,a,b'}": (
+        "got 't.csv:patient,a,b', with",
+        "train: {features: 't.csv:patient,a,b', labels: 't.csv:weight'}",
+    ),
+    "data: {train: target.csv}": ("columns target, u", 'train: {features: target.csv, labels: "target.csv:target"}'),
+    "data: {train: bare.tra}": ("columns 0, 1, 2", 'train: {features: bare.tra, labels: "bare.tra:2"}'),
+    "data: {train: t.parquet}": ("columns a, b, y", 'train: {features: t.parquet, labels: "t.parquet:patient"}'),
+    "data: {train: none.csv}": ("got 'none.csv'. ", 'train: {features: none.csv, labels: "none.csv:COLUMN"}'),
+    "data: {train: t.npz}": ("got 't.npz'. ", "train: {features: 't.npz:x', labels: 't.npz:y'}"),
+    "data: {train: x.npy}": ("got 'x.npy'. ", "train: {features: x.npy, labels: FILE}"),
+    "data: {train: [x.npy, y.npy]}": ("got ['x.npy', 'y.npy']. ", "train: {features: x.npy, labels: y.npy}"),
+    "data: {train: {features: t.csv}, valid: t.csv}": (
+        "c.yaml:2:34: data.valid must be a mapping of features and labels",
+        'valid: {features: t.csv, labels: "t.csv:patient"}',
+    ),
+}
+
+
+@pytest.mark.parametrize("line", PATHS)
+def test_data_that_is_a_path_alone_is_answered_with_a_line_to_paste(line):
+    pd.DataFrame({"target": [0, 1], "u": [2, 3]}).to_csv("target.csv", index=False)
+    table().to_parquet("t.parquet")
+    with open("bare.tra", "w") as file:
+        file.write("1.5,2,0\n2.5,3,1\n" * 9)
+    with open("c.yaml", "w") as file:
+        file.write(f"layers: [[ClassificationOutputLayer]]\n{line}\n")
+    ended = arignote("check", "c.yaml")
+    told, written = PATHS[line]
+    assert ended.code == 2 and told in ended.err and f"Write {written}".replace("'", '"') in ended.err, ended
+    assert ended.err.count("\n") == 1
+
+
+@pytest.mark.parametrize("line", ["{train: t.csv}", "t.csv"])
+def test_the_line_to_paste_is_right(line):
+    """The line makes a config that `check --data` accepts."""
+    table()[["a", "b", "y"]].to_csv("t.csv", index=False)
+    with open("c.yaml", "w") as file:
+        file.write(f"layers: [[ClassificationOutputLayer]]\ndata: {line}\n")
+    pasted = arignote("check", "c.yaml").err.partition("Write ")[2].strip()
+    with open("c.yaml", "w") as file:
+        section = f"data:\n  {pasted}\n" if pasted.startswith("train") else f"{pasted}\n"
+        file.write(f"layers: [[ClassificationOutputLayer]]\n{section}")
+    ended = arignote("check", "c.yaml", "--data")
+    assert ended.code == 0 and "columns a, b" in ended.out, ended
+
+
+def test_a_file_without_a_column_of_labels_is_answered_with_its_columns():
+    found = checked("train: {features: t.csv}")
+    assert found.code == 3
+    assert 't.csv: which column holds the labels? Name it, as in labels: "t.csv:patient". There are: a, b' in found.err

@@ -88,7 +88,9 @@ def test_a_file_that_is_no_config_is_told(text, words, tmp_path):
 
 WRONG = {
     "data: 5": "data must be a mapping (train, valid, test, groups, sample_weight); got 5",
-    "data: {train: f.h5}": "train must be a mapping (features, labels, columns, csv, axes, color, size, mode); got",
+    "data: {train: f.h5}": "train must be a mapping of features and labels; got 'f.h5'. Write train: {features: "
+    '"f.h5:/x", labels: "f.h5:/y"}',
+    "data: {train: 5}": "train must be a mapping (features, labels, columns, csv, axes, color, size, mode); got 5",
     "data: {train: {features: x}, valid: '0.1'}": ", size, mode) or a number; got '0.1'. Write 0.1 without quotes",
     "data: {train: {features: x}, valid: 2}": "data.valid must be a number < 1.0; got 2",
     "data: {train: {features: x, size: a}}": "size must be a number or a list of two; got 'a'",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,11 +18,23 @@ from arignote.data.specs import CSVFormat, table_format
 from arignote.errors import DataError, listed, warn
 from arignote.safe.file_kinds import HDF5, kind_of_file
 
-__all__ = ["LABELS", "TEXT", "Table", "feature_columns", "is_text", "label_columns", "split_source", "table_at"]
+__all__ = [
+    "LABELS",
+    "TEXT",
+    "Table",
+    "feature_columns",
+    "is_text",
+    "label_columns",
+    "proposed_source",
+    "split_source",
+    "table_at",
+]
 
 LABELS = ("label", "labels", "target", "targets")
 # Endings of text tables.
 TEXT = (".csv", ".tsv", ".tra", ".tes", ".data", ".txt")
+# Endings of files that hold several arrays, with what their names begin with.
+_WITHIN = {".npz": "", ".h5": "/", ".hdf5": "/"}
 
 
 @dataclass(frozen=True)
@@ -104,6 +117,32 @@ def split_source(source: str) -> tuple[str, str]:
     drive, rest = os.path.splitdrive(source)
     name, _, key = rest.partition(":")
     return drive + name, key
+
+
+def proposed_source(source: str, base: Path) -> tuple[dict[str, str], list[str]]:
+    """Return how a file would be written as features and labels in a config, and its columns, where they can be read.
+
+    Parameters
+    ----------
+    source : str
+        A path, perhaps with columns after a colon.
+    base : Path
+        Folder of a relative path.
+    """
+    name, columns = split_source(source)
+    path = base / os.path.expanduser(os.path.expandvars(name))
+    is_table = path.suffix.lower() in (*TEXT, ".parquet")
+    if not columns and path.suffix.lower() in _WITHIN:
+        at = _WITHIN[path.suffix.lower()]
+        return {"features": f"{name}:{at}x", "labels": f"{name}:{at}y"}, []
+    names: list[str] = []
+    with suppress(DataError, OSError):
+        found = table_at(path) if is_table and path.is_file() else None
+        names = list(found.names) if found is not None else []
+    features = chosen_columns(columns, names, name)[0] if columns and set(columns.split(",")) <= set(names) else []
+    others = [column for column in names if column not in features]
+    label = next((column for column in others if column.lower() in LABELS), others[-1] if others else "COLUMN")
+    return {"features": source, "labels": f"{name}:{label}" if is_table else "FILE"}, names
 
 
 def feature_columns(
@@ -208,5 +247,8 @@ def label_columns(table: Table, asked: Columns | None) -> str | list[str]:
     named = named if len(table.names) > 1 else list(table.names)
     if len(named) != 1:
         last = table.names[-1] if table.names else ""
-        raise DataError(f"{table.where}: which column holds the labels? Name it: {table.where}:{last}")
+        raise DataError(
+            f'{table.where}: which column holds the labels? Name it, as in labels: "{table.where}:{last}". '
+            f"There are: {listed(table.names)}"
+        )
     return named[0]

@@ -71,7 +71,9 @@ def test_the_labels_are_the_column_that_is_named_or_called_so(table):
     assert label_columns(table, None) == "target" and label_columns(table, "y") == label_columns(table, "3") == "y"
     assert label_columns(table, "a:b") == ["a", "b"]
     assert label_columns(Table(Path("y.csv"), "", ("any",)), None) == "any"
-    with pytest.raises(DataError, match=r"which column holds the labels\? Name it: t\.csv:b"):
+    with pytest.raises(
+        DataError, match=r"which column holds the labels\? Name it, as in labels: \"t\.csv:b\"\. There are"
+    ):
         label_columns(Table(Path("t.csv"), "", ("a", "b")), None)
 
 
