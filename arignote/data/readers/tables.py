@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
+import warnings
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -33,6 +35,8 @@ __all__ = [
 LABELS = ("label", "labels", "target", "targets")
 # Endings of text tables.
 TEXT = (".csv", ".tsv", ".tra", ".tes", ".data", ".txt")
+# Names of the index of a DataFrame: as to_csv writes it, as read_csv calls it then, and as to_parquet writes it.
+_INDEX = re.compile(r"|Unnamed: 0|__index_level_\d+__")
 # Endings of files that hold several arrays, with what their names begin with.
 _WITHIN = {".npz": "", ".h5": "/", ".hdf5": "/"}
 
@@ -196,7 +200,25 @@ def feature_columns(
         found = [name for name in found if name.lower() not in LABELS]
     if not found:
         raise DataError(f"{table.where}: no columns are left for the features. There are: {listed(table.names)}")
+    if not are_named:
+        _warn_of_index(table, found)
     return found, is_named
+
+
+def _warn_of_index(table: Table, features: list[str]) -> None:
+    """Warn where the index of a DataFrame, which most often numbers the rows, is among the features."""
+    index = next((name for name in table.names if name in features and _INDEX.fullmatch(name)), None)
+    if index is None or (table.dialect is not None and (index != table.names[0] or not table.has_names)):
+        return
+    column = f"the column {index!r} is" if index else "the first column, which has no name, is"
+    way, written = ("!0", "to_csv") if table.dialect is not None else (f"!{index}", "to_parquet")
+    warnings.warn(
+        f"{table.where}: {column} what pandas writes for the index of a DataFrame; it is a feature now. To leave it "
+        f'out, write columns: "{way}" beside features ({table.path.name}:{way} in Python), or the file with '
+        f"{written}(index=False)",
+        ArignoteWarning,
+        stacklevel=2,
+    )
 
 
 def _as_learned(table: Table, found: list[str], like: Names) -> list[str]:

@@ -1,0 +1,86 @@
+"""Text tables as other programs write them: row numbers, trailing delimiters, titles, spaces, duplicate names."""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+import pytest
+from command_line import arignote
+
+from arignote import ArignoteWarning, NNClassifier
+
+pd = pytest.importorskip("pandas", reason="tables are read with pandas")
+
+RNG = np.random.default_rng(6)
+N = 40
+TRAIN = "train: {features: t.csv, labels: 't.csv:kind'}"
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def table():
+    found = pd.DataFrame(RNG.normal(size=(N, 2)).round(3), columns=["a", "b"])
+    return found.assign(kind=np.where(np.arange(N) % 3, "ill", "well"))
+
+
+def write(text, name="t.csv"):
+    with open(name, "w", newline="") as file:
+        file.write(text)
+
+
+def ran(command, data=TRAIN):
+    with open("c.yaml", "w") as file:
+        file.write(f"rng: 1\ndata: {{{data}}}\nlayers: [[FCLayer, {{n_units: 4}}], [ClassificationOutputLayer]]\n")
+        file.write("fit: {n_epochs: 1, batch_size: 8, n_threads: 1, checkpoint: run}\n")
+    return arignote(command, "c.yaml", *(["--data"] if command == "check" else ["--fresh"]))
+
+
+def features():
+    return NNClassifier.load("run").state_.data.get("feature_names")
+
+
+# --- the row numbers that pandas writes
+
+
+@pytest.mark.parametrize("name", ["", "Unnamed: 0"])
+@pytest.mark.parametrize("shuffled", [False, True])
+def test_row_numbers_that_pandas_writes_are_reported_among_the_features(name, shuffled):
+    rows = table().sample(frac=1, random_state=1) if shuffled else table()
+    write(rows.to_csv(index_label=name))
+    for command in ("check", "fit"):
+        ended = ran(command)
+        assert ended.code == 0 and ended.err.count("what pandas writes for the index of a DataFrame") == 1, ended
+        assert 'columns: "!0"' in ended.err and "to_csv(index=False)" in ended.err
+    own = "train: {features: t.csv, columns: '!0', labels: 't.csv:kind'}"
+    ended = ran("fit", own)
+    assert ended.code == 0 and "index" not in ended.err and features() == ["a", "b"]
+
+
+def test_a_run_on_row_numbers_is_used_without_a_note():
+    write(table().to_csv())
+    assert ran("fit").code == 0 and features() == ["", "a", "b"]
+    ended = arignote("predict", "run", "--features", "t.csv", "--out", "p.csv")
+    assert ended.code == 0 and "index" not in ended.err
+    with pytest.warns(ArignoteWarning) as notes:
+        NNClassifier([["ClassificationOutputLayer"]], n_epochs=1, batch_size=8, rng=1).fit("t.csv", "t.csv:kind")
+    assert sum("(t.csv:!0 in Python)" in str(note.message) for note in notes) == 1
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "t.csv: column is left out")
+        NNClassifier([["ClassificationOutputLayer"]], n_epochs=1, batch_size=8, rng=1).fit("t.csv:!0", "t.csv:kind")
+
+
+def test_the_index_that_pandas_writes_into_a_parquet_file_is_reported_too():
+    table().sample(frac=1, random_state=1).to_parquet("t.parquet")
+    ended = ran("check", "train: {features: t.parquet, labels: 't.parquet:kind'}")
+    assert ended.code == 0 and "'__index_level_0__'" in ended.err and 'columns: "!__index_level_0__"' in ended.err
+
+
+def test_columns_that_are_named_one_by_one_are_taken_without_a_note():
+    write(table().to_csv())
+    ended = ran("fit", "train: {features: 't.csv:0:3', labels: 't.csv:kind'}")
+    assert ended.code == 0 and "index" not in ended.err and features() == ["", "a", "b"]
