@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import warnings
 
 import numpy as np
@@ -29,6 +30,25 @@ def test_each_batch_of_each_epoch_has_the_random_numbers_of_its_own_stream(seed)
             expected = stream(seed, "augment", epoch, batch).random(X.shape)
             np.testing.assert_allclose(noise[epoch, batch], expected, atol=1e-6)
     assert len({found.tobytes() for found in noise.values()}) == 9
+
+
+@pytest.mark.parametrize("draw", [np.random.random, random.random], ids=["numpy", "python"])
+def test_a_draw_from_a_global_generator_is_reported_in_whatever_batch_it_comes(draw):
+    """In another batch than the first of an epoch, which alone is augmented twice and compared."""
+
+    def now_and_then(x, y, epoch, rng):
+        # Of three calls the second draws: batch 5, as no batch here is number 0.
+        calls.append(epoch)
+        return (x + draw() if len(calls) == 2 else x), y
+
+    calls, run = [], Augmentation([now_and_then], 5, 3)
+    run(X, Y, 1, 4)
+    with pytest.warns(
+        ArignoteWarning, match="^augmentation draws from a global random generator: a resumed run will no"
+    ):
+        run(X, Y, 1, 5)
+    run(X, Y, 1, 6)
+    assert calls == [1, 1, 1]
 
 
 def test_the_functions_of_one_batch_share_its_generator_and_are_applied_in_order():
