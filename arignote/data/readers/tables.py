@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import warnings
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -212,12 +211,10 @@ def _warn_of_index(table: Table, features: list[str]) -> None:
         return
     column = f"the column {index!r} is" if index else "the first column, which has no name, is"
     way, written = ("!0", "to_csv") if table.dialect is not None else (f"!{index}", "to_parquet")
-    warnings.warn(
+    warn(
         f"{table.where}: {column} what pandas writes for the index of a DataFrame; it is a feature now. To leave it "
         f'out, write columns: "{way}" beside features ({table.path.name}:{way} in Python), or the file with '
-        f"{written}(index=False)",
-        ArignoteWarning,
-        stacklevel=2,
+        f"{written}(index=False)"
     )
 
 
