@@ -9,6 +9,7 @@ import pytest
 from command_line import arignote
 
 from arignote import ArignoteWarning, NNClassifier
+from arignote.data import get_reader
 
 pd = pytest.importorskip("pandas", reason="tables are read with pandas")
 
@@ -84,3 +85,31 @@ def test_columns_that_are_named_one_by_one_are_taken_without_a_note():
     write(table().to_csv())
     ended = ran("fit", "train: {features: 't.csv:0:3', labels: 't.csv:kind'}")
     assert ended.code == 0 and "index" not in ended.err and features() == ["", "a", "b"]
+
+
+# --- a delimiter at the end of each row
+
+
+@pytest.mark.parametrize("in_header", [False, True])
+@pytest.mark.parametrize("delimiter", [",", ";", "\t"])
+def test_a_delimiter_at_the_end_of_rows_is_no_column(in_header, delimiter):
+    rows = table()
+    lines = rows.to_csv(index=False, sep=delimiter).splitlines()
+    write("".join(line + (delimiter if in_header or n else "") + "\n" for n, line in enumerate(lines)))
+    ended = ran("check")
+    assert ended.code == 0 and "columns a, b;" in ended.out, ended
+    # Tabs of which some come last are read as spaces, which gives the same rows.
+    assert "delimiter spaces" in ended.out if delimiter == "\t" else "a delimiter at the end of rows" in ended.out
+    assert np.array_equal(get_reader("t.csv:a,b").read(slice(0, N)), rows[["a", "b"]])
+    assert ran("fit").code == 0 and NNClassifier.load("run").classes_.tolist() == ["ill", "well"]
+
+
+def test_a_value_behind_the_last_delimiter_is_reported_with_its_line():
+    lines = table().to_csv(index=False).splitlines()
+    write("".join(f"{line},\n" for line in lines * 9).replace("\na,b,kind,", "\n0,0,ill,") + "1,2,ill,3\n")
+    assert f"line {(N + 1) * 9 + 1}: has 4 fields; the header has 3" in ran("check").err
+
+
+def test_a_last_column_of_missing_numbers_is_a_column():
+    write("a,kind,b\n" + "1,ill,\n2,well,\n" * 9)
+    assert "row 0 holds nan in column 'b'" in ran("check").err

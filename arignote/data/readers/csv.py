@@ -182,7 +182,12 @@ class CSVReader(Pieces):
         with self.path.open("rb") as file:
             file.seek(start)
             raw = _without(file.read(end - start), start, self._comments)
-        how |= {"header": None, "names": range(self._width), "usecols": sorted(set(self._places)), "index_col": False}
+        how |= {
+            "header": None,
+            "names": range(self._width + self.dialect.has_trailing),
+            "usecols": sorted(set(self._places)),
+            "index_col": False,
+        }
         how |= {"sep": r"\s+" if self.dialect.delimiter == " " else self.dialect.delimiter}
         how |= {"decimal": self.dialect.decimal, "skipinitialspace": self.dialect.skips_spaces}
         if "na_values" not in how:

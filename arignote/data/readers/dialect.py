@@ -44,6 +44,8 @@ class Dialect:
         "." or ",".
     skips_spaces : bool
         Whether spaces after a delimiter are no part of the field.
+    has_trailing : bool
+        Whether rows end with a delimiter after which there is no column.
     """
 
     delimiter: str = ","
@@ -51,18 +53,26 @@ class Dialect:
     comment: str | None = None
     decimal: str = "."
     skips_spaces: bool = False
+    has_trailing: bool = False
 
     def rows(self, lines: Iterable[str]) -> Iterator[list[str]]:
         """Yield the fields of each row; an empty line gives no fields."""
         if self.delimiter == " ":
             lines = (line.replace("\t", " ").rstrip() + "\n" for line in lines)
-        return csv.reader(lines, delimiter=self.delimiter, skipinitialspace=self.skips_spaces or self.delimiter == " ")
+        skips_spaces = self.skips_spaces or self.delimiter == " "
+        rows = csv.reader(lines, delimiter=self.delimiter, skipinitialspace=skips_spaces)
+        return (_without_trailing(row) for row in rows) if self.has_trailing else rows
 
     def __str__(self) -> str:
         delimiter = {"\t": "tab", " ": "spaces"}.get(self.delimiter, repr(self.delimiter))
         found = [f"delimiter {delimiter}", "header" if self.header else "no header"]
         found += [f"comment lines {self.comment!r}"] if self.comment else []
+        found += ["a delimiter at the end of rows"] if self.has_trailing else []
         return ", ".join(found + ([f"decimal {self.decimal!r}"] if self.decimal != "." else []))
+
+
+def _without_trailing(row: list[str]) -> list[str]:
+    return row[:-1] if len(row) > 1 and not row[-1].strip() else row
 
 
 def is_number(word: str, decimal: str = ".") -> bool:
@@ -100,10 +110,13 @@ def find_dialect(lines: Sequence[str], given: CSVFormat, where: str) -> Dialect:
     if not rows:
         return dialect
     decimal = given.decimal or _decimal(rows, delimiter, where)
+    # Without a header, a last column that is empty may be one whose numbers are missing.
+    has_trailing = given.header is not False and _has_trailing(rows)
+    rows = [_without_trailing(row) for row in rows] if has_trailing else rows
     header = _header(rows, decimal, where, kept[0], given.missing) if given.header is None else given.header
     if comment and given.comment is None and not header:
         _check_comment(dialect, filled, comment, rows, where)
-    return Dialect(delimiter, header, comment, decimal, dialect.skips_spaces)
+    return Dialect(delimiter, header, comment, decimal, dialect.skips_spaces, has_trailing and header)
 
 
 def _ambiguous(where: str, what: str, line: str, *ways: str) -> DataError:
@@ -177,6 +190,13 @@ def _delimiter(lines: list[str], decimal: str | None, where: str) -> str:
         what = f"fits the delimiters {' and '.join(map(repr, best))} equally well"
         raise _ambiguous(where, what, lines[0], *(f'delimiter: "{delimiter}"' for delimiter in best))
     return best[0] if best else ","
+
+
+def _has_trailing(rows: list[list[str]]) -> bool:
+    """Whether all rows below a header end with a delimiter, after which the header has no name."""
+    first, *below = rows
+    n_names = len(_without_trailing(first))
+    return bool(below) and all(len(row) == n_names + 1 > 2 and not row[-1].strip() for row in below)
 
 
 def _skips_spaces(delimiter: str, lines: list[str]) -> bool:
