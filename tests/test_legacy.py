@@ -7,13 +7,15 @@ import io
 import json
 import os
 import pickle
+import re
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from arignote.errors import CheckpointError
-from arignote.legacy import is_2015, read_2015
+from arignote.legacy import is_2015, pickles, read_2015
+from arignote.safe_pickle import PickleError
 
 SHARED = Path(__file__).resolve().parents[1].parent / "shared" / "data"
 SAMPLE = SHARED / "arignote2015_mlp_last.pkl.gz"
@@ -316,3 +318,24 @@ def test_a_file_of_2015_is_known_by_its_beginning(tmp_path):
     (tmp_path / "short").write_bytes(b"\x80")
     others = ["a.ckpt", "short", "none", "."]
     assert not any(is_2015(tmp_path / name) for name in others)
+
+
+def test_a_packed_file_is_unpacked_up_to_twenty_times_its_length_and_a_floor(tmp_path, monkeypatch):
+    """Weights are noise to gzip, which halves them at best; zeros are packed a thousandfold."""
+    monkeypatch.setattr(pickles, "_FLOOR", 1_000)
+
+    def read(value):
+        path = tmp_path / "file"
+        path.write_bytes(gzip.compress(pickle.dumps(value, 2)))
+        with path.open("rb") as file:
+            return pickles.read_value(pickles.source_of(file)), path.stat().st_size
+
+    weights = os.urandom(100_000).hex()
+    found, n_bytes = read(weights)
+    assert found == weights and len(weights) > 1.5 * n_bytes
+    with pytest.raises(
+        PickleError, match=r"is longer than \d+ bytes \(unpacked\)|is cut short: it needs .* bytes more"
+    ) as no:
+        read("0" * 1_000_000)
+    # The packed file has about 1,000 bytes.
+    assert any(1_000 < int(word) < 100_000 for word in re.findall(r"\d+", str(no.value)))

@@ -65,3 +65,17 @@ def test_an_object_array_is_made_of_a_list_alone(raw):
     assert loaded(array(dtype("O8", PLAIN_STATE), TWO_ROWS, b"](K\1Ne")).tolist() == [1, None]
     with pytest.raises(PickleError, match=r"an object array of shape .* needs a list of 2 values"):
         loaded(array(dtype("O8", PLAIN_STATE), TWO_ROWS, raw))
+
+
+def test_bytes_that_are_copied_again_and_again_are_counted():
+    """A hundred arrays of the same 100,000 bytes: 10 MB of a file of 0.1 MB. Ten of them are fewer than are allowed."""
+    shared = b"B" + struct.pack("<I", 100_000) + bytes(100_000) + b"q\1"
+
+    def arrays(n):
+        one = array(dtype("u1", PLAIN_STATE), b"J" + struct.pack("<i", 100_000) + b"\x85", b"h\1")
+        data = shared + b"0](" + n * one + b"e."
+        return load_pickle(ByteSource(io.BytesIO(data), 1_000_000), Limits(1_000_000), ())
+
+    assert [len(found) for found in arrays(10)] == [100_000] * 10
+    with pytest.raises(PickleError, match="copies the same bytes again and again, far beyond its own length"):
+        arrays(100)
