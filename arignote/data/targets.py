@@ -90,8 +90,11 @@ def _as_regression(labels: NDArray[Any], what: str) -> str:
 def check_classes(labels: NDArray[Any], n_classes: int | None, what: str) -> None:
     """Report labels of which there are very many: an error for floats, a warning for whole numbers and text.
 
-    The number of classes of an output layer says that they are meant.
+    The number of classes of an output layer says that they are meant. Text that differs only in spaces or capitals is
+    reported with a warning.
     """
+    if labels.dtype.kind == "U":
+        _warn_of_variants(labels, what)
     n_distinct = len(set(labels.tolist()))
     if n_classes is not None or n_distinct <= _FEW_CLASSES or n_distinct <= _MOST_CLASSES * len(labels):
         return
@@ -104,6 +107,19 @@ def check_classes(labels: NDArray[Any], n_classes: int | None, what: str) -> Non
     kind = "looks like a regression target" if labels.dtype.kind in "iu" else "looks like names of rows"
     text = f"y of {what} {kind}: {n_distinct:,} distinct values in {len(labels):,} rows; {way}"
     warn(text)
+
+
+def _warn_of_variants(labels: NDArray[Any], what: str) -> None:
+    """Warn of classes that are perhaps one."""
+    variants: dict[str, list[str]] = {}
+    for label in sorted(set(labels.tolist())):
+        variants.setdefault(" ".join(label.split()).casefold(), []).append(label)
+    found = [" and ".join(map(repr, some)) for some in variants.values() if len(some) > 1]
+    if found:
+        more = f" ({len(found) - 3} more)" if len(found) > 3 else ""
+        told = f"{', '.join(found[:3])}{more} are classes of their own"
+        text = f"labels of {what}: {told}, but differ in spaces or capitals only"
+        warnings.warn(text, ArignoteWarning, stacklevel=3)
 
 
 def find_classes(labels: NDArray[Any], n_classes: int | None) -> NDArray[Any]:

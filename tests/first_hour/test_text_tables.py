@@ -113,3 +113,19 @@ def test_a_value_behind_the_last_delimiter_is_reported_with_its_line():
 def test_a_last_column_of_missing_numbers_is_a_column():
     write("a,kind,b\n" + "1,ill,\n2,well,\n" * 9)
     assert "row 0 holds nan in column 'b'" in ran("check").err
+
+
+# --- labels and names
+
+
+def test_labels_that_differ_only_in_spaces_or_capitals_are_reported():
+    kinds = [["very ill", " very ill", "well", "Well"][n % 4] for n in range(N)]
+    write(table().assign(kind=kinds).to_csv(index=False))
+    for command in ("check", "fit"):
+        ended = ran(command)
+        assert ended.code == 0 and ended.err.count("note: labels of t.csv") == 1, ended
+        assert "' very ill' and 'very ill', 'Well' and 'well' are classes of their own" in ended.err
+    with pytest.warns(ArignoteWarning, match="'a' and 'a ' are classes of their own"):
+        NNClassifier([["ClassificationOutputLayer"]], n_epochs=1, batch_size=2).fit(np.eye(2)[[0, 1]], ["a", "a "])
+    write(table().assign(kind=["very ill" if n % 2 else "not ill" for n in range(N)]).to_csv(index=False))
+    assert "classes of their own" not in ran("fit").err
