@@ -129,3 +129,22 @@ def test_labels_that_differ_only_in_spaces_or_capitals_are_reported():
         NNClassifier([["ClassificationOutputLayer"]], n_epochs=1, batch_size=2).fit(np.eye(2)[[0, 1]], ["a", "a "])
     write(table().assign(kind=["very ill" if n % 2 else "not ill" for n in range(N)]).to_csv(index=False))
     assert "classes of their own" not in ran("fit").err
+
+
+def test_columns_of_the_same_name_are_an_error_only_where_they_are_read():
+    write(table().set_axis(["a", "a", "kind"], axis=1).assign(c=range(N)).to_csv(index=False))
+    words = "t.csv: has 2 columns named 'a' (0 and 1). Rename one of them, or leave them out, as in columns: \"!a\""
+    for columns in ("", ", columns: '0:2'", ", columns: a"):
+        ended = ran("check", f"train: {{features: t.csv, labels: 't.csv:kind'{columns}}}")
+        assert ended.code == 3 and words in ended.err, ended
+    for columns in ("columns: '!a'", "columns: c"):
+        ended = ran("fit", f"train: {{features: t.csv, labels: 't.csv:kind', {columns}}}")
+        assert ended.code == 0 and features() == ["c"], ended
+    ended = ran("check", "train: {features: 't.csv:c', labels: 't.csv:a'}")
+    assert ended.code == 3 and words in ended.err
+
+
+def test_spaces_around_the_names_of_a_header_need_not_be_written():
+    write(table().to_csv(index=False).replace("a,b,kind", "a , b , kind"))
+    ended = ran("fit", "train: {features: 't.csv:a,b', labels: 't.csv:kind'}")
+    assert ended.code == 0 and features() == ["a ", " b "], ended

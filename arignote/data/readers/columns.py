@@ -23,7 +23,7 @@ def chosen_columns(asked: Columns | None, there: Sequence[str], where: str) -> t
     asked : str, int or sequence of these, optional
         "a,b"; "3" or 3, a position, from the end where negative; "0:64", positions without the last one, as a slice of
         Python; "a:c", names with the last one, as ``DataFrame.loc``; "!y", "!0:3", all but these. Several in a string
-        are separated by commas. The exact name of a column comes first.
+        are separated by commas. The exact name of a column comes first, then its name without the spaces around it.
     there : sequence of str
         The names of all columns of the table.
     where : str
@@ -76,6 +76,9 @@ def _named(item: str | int, there: Sequence[str], where: str) -> list[str]:
 def _place(word: str, there: Sequence[str], where: str) -> int:
     if word in there:
         return there.index(word)
+    alike = [place for place, name in enumerate(there) if name.strip() == word.strip()]
+    if len(alike) == 1:
+        return alike[0]
     if _is_position(word):
         if not -len(there) <= int(word) < len(there):
             raise DataError(f"{where}: has {len(there)} columns (0 to {len(there) - 1}), and so no column {word}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -76,11 +77,16 @@ class Pieces(Reader):
         return found.st_size, found.st_mtime_ns
 
     def chosen(self, there: list[str]) -> list[str]:
-        """Return the columns that were asked for; DataError where one is not there."""
-        if len(set(there)) < len(there):
-            twice = next(name for i, name in enumerate(there) if name in there[:i])
-            raise DataError(f"{self.where}: has columns of the same name, {twice!r}")
+        """Return the columns that were asked for; DataError where one is not there, or where several have its name."""
         wanted = list(there if self._wanted is None else self._wanted)
+        counts = Counter(there)
+        twice = next((name for name in wanted if counts[name] > 1), None)
+        if twice is not None:
+            places = " and ".join(str(place) for place, name in enumerate(there) if name == twice)
+            raise DataError(
+                f"{self.where}: has {counts[twice]} columns named {twice!r} ({places}). Rename one of them, or leave "
+                f'them out, as in columns: "!{twice}"'
+            )
         for name in wanted:
             if name not in there:
                 raise DataError(f"{self.where}: has no column {name!r}. {there_are(name, there)}")

@@ -128,7 +128,7 @@ def test_names_that_are_in_part_numbers_are_read_letter_by_letter_when_told_so(c
         (b"a\n" + b"1\n" * 4096 + b"x\n", "a", r"row 4096 \(line 4098\) holds 'x'"),
         (b"a\n" + b"x\n" * 5000 + b"1\n", "a", r"row 0 \(line 2\) holds 'x'"),
         (b"width,height\n1,2\n", "widht", r"no column 'widht'. Did you mean 'width'\? There are: width, height"),
-        (b"a,a\n1,2\n", None, "columns of the same name, 'a'"),
+        (b"a,a\n1,2\n", None, "has 2 columns named 'a' \\(0 and 1\\)"),
         (b"a,b\n1,2\n\xe9,3\n", None, "line 3: is not UTF-8"),
         ("a,b\n1,2\n".encode("utf-16"), None, "line 1: is not UTF-8"),
         (b'a,b\n1,2\n"3,4\n5,6\n', None, "line 3: has 1 fields"),
