@@ -15,7 +15,7 @@ import pytest
 
 from arignote.errors import CheckpointError
 from arignote.legacy import is_2015, pickles, read_2015
-from arignote.safe_pickle import PickleError
+from arignote.safe.pickle import PickleError
 
 SHARED = Path(__file__).resolve().parents[1].parent / "shared" / "data"
 SAMPLE = SHARED / "arignote2015_mlp_last.pkl.gz"

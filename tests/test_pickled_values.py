@@ -6,8 +6,9 @@ import io
 import struct
 
 import pytest
-from arignote.safe_pickle import ByteSource, Limits, PickleError, load_pickle
 from hostile.makers import PLAIN_STATE, array, dtype, text
+
+from arignote.safe.pickle import ByteSource, Limits, PickleError, load_pickle
 
 # Flags of a dtype, as numpy/ndarraytypes.h has them: 63 are those of object arrays (it holds references, and is a list
 # of pickled items, an object, ...).

@@ -148,3 +148,52 @@ def test_spaces_around_the_names_of_a_header_need_not_be_written():
     write(table().to_csv(index=False).replace("a,b,kind", "a , b , kind"))
     ended = ran("fit", "train: {features: 't.csv:a,b', labels: 't.csv:kind'}")
     assert ended.code == 0 and features() == ["a ", " b "], ended
+
+
+# --- numbers
+
+
+@pytest.mark.parametrize(
+    ("text", "field"),
+    [
+        ('a,kind\n"1,234",ill\n"5,678",well\n', "'1,234'"),
+        ("a;b;kind\n1.234,5;1;ill\n5.678,5;2;well\n", "'1.234,5'"),
+        ("a;b;kind\n1.234;1,5;ill\n5.678;2,5;well\n", "'1.234'"),
+        ("a;kind\n1 234;ill\n5 678;well\n", "'1 234'"),
+        ("a;kind\n1'234;ill\n5'678;well\n", '"1\'234"'),
+    ],
+)
+def test_separators_of_thousands_are_reported_as_such(text, field):
+    write(text)
+    ended = ran("check", TRAIN[:-1] + ", csv: {decimal: ','}}" if ",5" in text else TRAIN)
+    words = f"holds {field}, where numbers are expected. Write numbers without separators of thousands"
+    assert ended.code == 3 and words in ended.err, ended
+
+
+# --- what is no table of numbers
+
+
+def test_columns_of_text_are_all_named_with_the_way_to_leave_them_out():
+    write(table().assign(note='says "x",\nand more', day="2020-01-02").to_csv(index=False))
+    ended = ran("check")
+    assert ended.code == 3 and "t.csv: the columns 'note', 'day' hold text, such as 'says" in ended.err, ended
+    assert 'columns: "!note,!day"' in ended.err and "row 0 (line 2)" in ended.err
+    own = "train: {features: t.csv, labels: 't.csv:kind', columns: '!note,!day'}"
+    assert ran("fit", own).code == 0 and features() == ["a", "b"]
+
+
+@pytest.mark.parametrize("title", ["Report of 2020", "sep=,"])
+def test_a_title_above_the_header_is_reported_as_such(title):
+    write(f"{title}\n{table().to_csv(index=False)}")
+    ended = ran("check")
+    n_fields = title.count(",") + 1
+    assert ended.code == 3 and f"t.csv, line 2: has 3 fields; the header has {n_fields}" in ended.err, ended
+    assert "Remove line 1 if it is a title" in ended.err
+
+
+@pytest.mark.parametrize("name", ["t.xlsx", "t.csv.gz", "t.arff"])
+def test_a_file_of_an_unknown_kind_is_reported_with_those_that_are_read(name):
+    write("not a table\n", name)
+    ended = ran("check", f"train: {{features: {name}, labels: '{name}:kind'}}")
+    assert ended.code == 3 and f"{name}: is not an HDF5 file" in ended.err
+    assert ".csv, .tsv, .tra, .tes, .data, .txt, .parquet, .npy, .npz" in ended.err

@@ -88,7 +88,11 @@ class CSVReader(Pieces):
         """Return the dialect of a file, and the names of all columns: positions where there is no header."""
         dialect = _dialect(Path(path), table_format(csv), str(path))
         with open(path, "rb") as file:
-            _, _, _, first = next(iter(_Records(file, str(path), dialect)), (0, 0, 0, []))
+            rows = iter(_Records(file, str(path), dialect))
+            _, _, above, first = next(rows, (0, 0, 0, []))
+            _, _, line, second = next(rows, (0, 0, 0, first))
+        if len(second) != len(first):
+            raise _uneven(str(path), line, len(second), above, len(first), dialect)
         return dialect, _names(first, dialect)
 
     @classmethod
@@ -112,12 +116,7 @@ class CSVReader(Pieces):
         n_rows = end = 0
         for start, stop, line, record in rows if self.dialect.header else _after(first, rows):
             if len(record) != len(there):
-                first_row = "header" if self.dialect.header else "first row"
-                way = "" if first[2] < line or self.dialect.header else "; set csv: {header: true} if it is a header"
-                raise DataError(
-                    f"{self.where}, line {line}: has {len(record)} fields; the {first_row} has {len(there)} "
-                    f"({self.dialect}){way}"
-                )
+                raise _uneven(self.where, line, len(record), first[2], len(there), self.dialect)
             if len(lines) == CHUNK_ROWS:
                 self._look(seen, n_rows, end, lines)
                 lines = []
@@ -150,7 +149,7 @@ class CSVReader(Pieces):
             self._labels.see(frame[self._places[0]], self.dialect.decimal)
             return
         frame = None if self._is_text else self._frame(self._offsets[-1], end, len(lines))
-        for name, place, column in zip(self._names, self._places, seen, strict=True):
+        for place, column in zip(self._places, seen, strict=True):
             if frame is None:
                 return
             numbers = self._numbers(frame[place])
@@ -164,19 +163,41 @@ class CSVReader(Pieces):
             column.has_numbers |= bool(numbers.notna().any())
             column.dtype = np.result_type(column.dtype, numbers.dtype)
             if len(odd) and not column.text:
-                row, value = first_row + int(odd[0]), str(frame[place][odd[0]])[:60]
-                column.text = f"row {row} (line {lines[odd[0]]}) holds {value!r}"
-            if column.text and (column.has_numbers or not self.alone):
-                way = f"; if these are names of classes: CSVReader(..., {name!r}, text=True)" if self.alone else ""
-                way = way or self._way_out(str(frame[place][odd[0]]) if len(odd) else "")
-                raise DataError(f"{self.where}: column {name!r}: {column.text}, where numbers are expected{way}")
+                column.row, column.line = first_row + int(odd[0]), lines[odd[0]]
+                column.text = str(frame[place][odd[0]])[:60]
+        self._report(seen)
+
+    def _report(self, seen: list[_Seen]) -> None:
+        """Raise DataError where columns hold text among numbers, or text where several columns are wanted."""
+        columns = zip(self._names, seen, strict=True)
+        wrong = {name: column for name, column in columns if column.text and (column.has_numbers or not self.alone)}
+        if not wrong:
+            return
+        of_text = [name for name, column in wrong.items() if not column.has_numbers and not self._way_out(column.text)]
+        name = of_text[0] if of_text else next(iter(wrong))
+        found = wrong[name]
+        place = f"row {found.row} (line {found.line})"
+        if of_text:
+            told = f"the column {name!r} holds" if len(of_text) == 1 else f"the columns {str(of_text)[1:-1]} hold"
+            left = ",".join(f"!{name}" for name in of_text)
+            raise DataError(
+                f"{self.where}: {told} text, such as {found.text!r} in {place}, where numbers are expected. Leave it "
+                f'out, as in columns: "{left}", or encode it as numbers'
+            )
+        way = f"; if these are names of classes: CSVReader(..., {name!r}, text=True)" if self.alone else ""
+        way = way or self._way_out(found.text)
+        way = way or f". The file is read with {self.dialect}; csv: {{header:, delimiter: ...}} change that"
+        raise DataError(f"{self.where}: column {name!r}: {place} holds {found.text!r}, where numbers are expected{way}")
 
     def _way_out(self, value: str) -> str:
-        if self.dialect.decimal == "." and re.fullmatch(r"\s*[-+]?\d*,\d+\s*", value):
+        """Return what to do about a field that is nearly a number, or a marker; "" for any other text."""
+        if "," not in (self.dialect.decimal, self.dialect.delimiter) and re.fullmatch(r"\s*[-+]?\d*,\d+\s*", value):
             return '. If the decimal mark is a comma: csv: {decimal: ","}'
+        if _THOUSANDS.fullmatch(value):
+            return ". Write numbers without separators of thousands"
         if re.fullmatch(r"\s*[^\w\s]{1,3}\s*", value):
             return f'. If it stands for a missing number: csv: {{missing: ["{value.strip()}"]}}'
-        return f". The file is read with {self.dialect}; csv: {{header:, delimiter:, comment:, decimal:}} change that"
+        return ""
 
     def _frame(self, start: int, end: int, n_rows: int, **how: Any) -> Any:
         with self.path.open("rb") as file:
@@ -209,8 +230,9 @@ class CSVReader(Pieces):
         if column.dtype.kind in "biuf":
             return column
         if self.dialect.decimal == ",":
-            # pandas keeps a column with any text as it is written.
-            column = column.astype(str).str.replace(",", ".", regex=False)
+            # pandas keeps a column with any text as it is written. A point in it separates thousands.
+            words = column.astype(str)
+            column = words.mask(words.str.contains(".", regex=False, na=False)).str.replace(",", ".", regex=False)
         return _pandas("").to_numeric(column, errors="coerce")
 
     def piece(self, number: int) -> Array:
@@ -233,17 +255,20 @@ class CSVReader(Pieces):
 # "NA" may be the name of a class; nothing at all is not.
 _AS_TEXT = {"dtype": str, "keep_default_na": False, "na_values": [""]}
 _INTEGER = re.compile(r"-?(0|[1-9]\d{0,17})")
+_THOUSANDS = re.compile(r"\s*[-+]?\d{1,3}([ ,.'\u00a0\u202f]\d{3})+([.,]\d+)?\s*")
 # Whole numbers of more digits are names: as floats, some of them would be one.
 _FLOAT = re.compile(r"-?(0|[1-9]\d{0,14})(\.\d*)?([eE][-+]?\d+)?")
 
 
 @dataclass
 class _Seen:
-    """What a column was seen to hold; `text` tells the first that is not a number."""
+    """What a column was seen to hold; `text` is the first field that is not a number, of `row` and `line`."""
 
     dtype: np.dtype[Any] = field(default_factory=lambda: np.dtype(bool))
     has_numbers: bool = False
     text: str = ""
+    row: int = 0
+    line: int = 0
     first_missing: int = 0
     n_missing: int = 0
 
@@ -357,6 +382,16 @@ def _dialect(path: Path, given: CSVFormat, where: str) -> Dialect:
     if not is_whole and len(lines) > 1 and not lines[-1].endswith(b"\n"):
         lines.pop()
     return find_dialect([line.decode(errors="replace") for line in lines], given, where)
+
+
+def _uneven(where: str, line: int, n_fields: int, first_line: int, n_first: int, dialect: Dialect) -> DataError:
+    """Return the error of a row that has another number of fields than the first one, which lies in `first_line`."""
+    first_row, way = ("header", "") if dialect.header else ("first row", "")
+    if line == first_line + 1 and n_fields > n_first:
+        way = f". Remove line {first_line} if it is a title"
+    elif line <= first_line and not dialect.header:
+        way = "; set csv: {header: true} if it is a header"
+    return DataError(f"{where}, line {line}: has {n_fields} fields; the {first_row} has {n_first} ({dialect}){way}")
 
 
 def _names(first: list[str], dialect: Dialect) -> list[str]:

@@ -178,6 +178,13 @@ def _file(path: str, table: str | None) -> h5py.File:
         raise DataError(f"{path}: {what}{told}: {fault}") from None
 
 
+def is_hdf5(path: str | Path) -> bool:
+    """Whether a file is HDF5, by its first bytes, or those after a block of the user's own."""
+    import h5py
+
+    return bool(h5py.is_hdf5(path))
+
+
 def tables_in(path: str | Path) -> list[str]:
     """Return the tables of a file that `HDFReader` takes."""
     with _file(str(path), None) as file:

@@ -14,7 +14,9 @@ from arignote.data.readers.base import IN_MEMORY, ArrayReader, Reader, reader_of
 from arignote.data.readers.columns import Columns, Names
 from arignote.data.readers.datasets import features_and_labels, is_dataset
 from arignote.data.readers.tables import (
+    HDF5_ENDINGS,
     LABELS,
+    TEXT,
     Table,
     feature_columns,
     is_text,
@@ -241,8 +243,11 @@ def _table(
     elif "color" in options:
         found, asked = None, ""
     else:
-        from arignote.data.readers.hdf5 import tables_in
+        from arignote.data.readers.hdf5 import is_hdf5, tables_in
 
+        if path.suffix.lower() not in HDF5_ENDINGS and not is_hdf5(path):
+            endings = ", ".join((*TEXT, ".parquet", ".npy", ".npz"))
+            raise DataError(f"{path}: is not an HDF5 file, and files of data that are not must end in {endings}")
         there = tables_in(path)
         bare = {name.strip("/"): name for name in there}
         name, asked = key, ""

@@ -20,6 +20,7 @@ from arignote.errors import DataError, listed, warn
 from arignote.safe.file_kinds import HDF5, kind_of_file
 
 __all__ = [
+    "HDF5_ENDINGS",
     "LABELS",
     "TEXT",
     "Table",
@@ -38,6 +39,7 @@ TEXT = (".csv", ".tsv", ".tra", ".tes", ".data", ".txt")
 _INDEX = re.compile(r"|Unnamed: 0|__index_level_\d+__")
 # Endings of files that hold several arrays, with what their names begin with.
 _WITHIN = {".npz": "", ".h5": "/", ".hdf5": "/"}
+HDF5_ENDINGS = (".h5", ".hdf5", ".hdf", ".he5")
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ import pytest
 
 from arignote import DataError
 from arignote.data import room
-from arignote.data.hdf5 import HDFReader
+from arignote.data.readers.hdf5 import HDFReader
 
 
 def test_as_much_as_is_free_fits_and_a_byte_more_is_refused(monkeypatch):
