@@ -119,7 +119,7 @@ def _warn_of_variants(labels: NDArray[Any], what: str) -> None:
         more = f" ({len(found) - 3} more)" if len(found) > 3 else ""
         told = f"{', '.join(found[:3])}{more} are classes of their own"
         text = f"labels of {what}: {told}, but differ in spaces or capitals only"
-        warnings.warn(text, ArignoteWarning, stacklevel=3)
+        warn(text)
 
 
 def find_classes(labels: NDArray[Any], n_classes: int | None) -> NDArray[Any]:

@@ -27,7 +27,7 @@ PRECISIONS = ["float32", "bf16_matmul", "bf16", "fp16"]
 
 
 def setup(layers=CONVOLUTIONS, before=None, n_in=(64,), **settings):
-    return setup_for(declare(parse(layers), n_in, 10), FitSettings(device="cpu", **settings), before)
+    return setup_for(declare(parse(layers), n_in, 10), FitSettings(device="cpu", **settings), 128, before)
 
 
 def test_channels_come_last_where_there_are_convolutions_unless_told_otherwise():
@@ -37,9 +37,7 @@ def test_channels_come_last_where_there_are_convolutions_unless_told_otherwise()
     assert setup(before={"channels_last": False}, channels_last=True).channels_last
 
 
-def test_threads_follow_from_settings_checkpoint_shapes_or_cores(monkeypatch):
-    if torch.get_num_threads() == 1:
-        pytest.skip("one thread is all there is")
+def test_threads_follow_from_settings_checkpoint_shapes_or_cores(monkeypatch, three_threads):
     wide = ONE_THREAD // (3 * 128 * 64)
 
     def threads(layers=CONVOLUTIONS, **given):
@@ -52,6 +50,11 @@ def test_threads_follow_from_settings_checkpoint_shapes_or_cores(monkeypatch):
     assert threads(n_threads=3) == (3, "setting")
     assert threads(before={"n_threads": 3}) == (3, "checkpoint")
     assert threads(before={"n_threads": 3, "n_threads_from": "cores"}) == (3, "cores")
+    for no_limit in ("0", "-2", "many", ""):
+        monkeypatch.setenv("OMP_THREAD_LIMIT", no_limit)
+        assert threads(n_threads=3) == (3, "setting")
+    monkeypatch.setenv("OMP_THREAD_LIMIT", "1")
+    assert threads(n_threads=3) == (1, "OMP_THREAD_LIMIT") and threads(n_threads=1) == (1, "setting")
     monkeypatch.setenv("OMP_THREAD_LIMIT", "2")
     assert threads(n_threads=3) == (2, "OMP_THREAD_LIMIT") and threads(n_threads=2) == (2, "setting")
     monkeypatch.setenv("OMP_MAX_ACTIVE_LEVELS", "0")
@@ -60,7 +63,7 @@ def test_threads_follow_from_settings_checkpoint_shapes_or_cores(monkeypatch):
 
 def test_a_device_that_is_not_there_is_told():
     with pytest.raises(ConfigError, match=r"device must be one that this machine has; got 'cuda:77'"):
-        setup_for(declare(parse(CONVOLUTIONS), (64,), 10), FitSettings(device="cuda:77"))
+        setup_for(declare(parse(CONVOLUTIONS), (64,), 10), FitSettings(device="cuda:77"), 128)
 
 
 @pytest.mark.parametrize("precision", PRECISIONS)
@@ -184,7 +187,7 @@ def three_threads():
 )
 def test_threads_follow_from_the_multiplications_of_a_step(layers, n_in, batch_size, n_threads, three_threads):
     architecture = declare(parse(layers), n_in, 10)
-    assert setup_for(architecture, FitSettings(device="cpu", batch_size=batch_size)).n_threads == n_threads
+    assert setup_for(architecture, FitSettings(device="cpu"), batch_size).n_threads == n_threads
 
 
 def test_what_is_asked_for_comes_first_then_what_the_checkpoint_says(three_threads):
@@ -219,11 +222,11 @@ def test_filters_are_parameters_of_four_axes(layers, found):
 def test_on_a_gpu_channels_come_last_for_tensor_cores_alone(precision, channels_last):
     # "meta" is a device that is no CPU, and is everywhere.
     settings = FitSettings(precision=precision).model_copy(update={"device": "meta"})
-    assert setup_for(declare(parse(CONVOLUTIONS), (64,), 10), settings).channels_last is channels_last
-    assert setup_for(declare(parse([OUTPUT]), (64,), 10), settings).channels_last is False
+    assert setup_for(declare(parse(CONVOLUTIONS), (64,), 10), settings, 128).channels_last is channels_last
+    assert setup_for(declare(parse([OUTPUT]), (64,), 10), settings, 128).channels_last is False
 
 
 def test_an_automatic_device_is_a_gpu_where_there_is_one():
     architecture = declare(parse([OUTPUT]), (64,), 10)
     expected = "cuda" if torch.cuda.is_available() else "cpu"
-    assert setup_for(architecture, FitSettings(device="auto")).device == expected
+    assert setup_for(architecture, FitSettings(device="auto"), 128).device == expected

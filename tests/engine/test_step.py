@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+
 import numpy as np
 import pytest
 import torch
@@ -11,7 +13,9 @@ from arignote.engine.feed import DeviceBatch
 from arignote.engine.network import Network
 from arignote.engine.setup import Setup
 from arignote.engine.step import Scorer, TrainingStep, logits_of, predict_proba, validation_rows
+from arignote.generators import GENERATORS, kept_generators
 from arignote.layers import Layer, declare, parse
+from arignote.optim.updaters import Updater
 from arignote.registry import build, register
 from arignote.streams import stream_seed
 
@@ -306,3 +310,89 @@ def test_what_may_stop_a_validation_is_asked_before_each_batch():
 
     Scorer(network_of([]), {"nll": build("loss", "nll")})(batches(), lambda: asked.append(len(read)))
     assert asked == [1, 2, 3]
+
+
+class ByHandOrNot(step_module.Loss):
+    """A loss of one's own."""
+
+    def build(self):
+        return lambda logits, y, weights=None: functional.cross_entropy(logits, y)
+
+
+class StepOfOnesOwn(Updater):
+    """An updater of one's own."""
+
+    def step(self, w, g, slots, lr, momentum, n):
+        w.add_(g, alpha=-lr)
+
+
+@pytest.mark.parametrize(
+    ("layers", "loss", "updater", "asked", "exclusive"),
+    [
+        (MLPS["by hand"], "nll", "sgd", {}, False),
+        (MLPS["by hand"], "nll", "sgd", {"exclusive": True}, True),
+        ([[f"{__name__}:ShiftedLayer"]], "nll", "sgd", {}, True),
+        (MLPS["by hand"], ByHandOrNot(), "sgd", {}, True),
+        (MLPS["by hand"], "nll", StepOfOnesOwn(), {}, True),
+    ],
+    ids=["none", "in another thread", "layer", "loss", "updater"],
+)
+def test_global_generators_are_seeded_and_kept_from_other_threads_only_if_code_of_a_user_may_draw(
+    layers, loss, updater, asked, exclusive
+):
+    step = TrainingStep(network_of(layers), build("loss", loss), build("updater", updater), **asked)
+    assert step.exclusive is exclusive
+    with kept_generators():
+        np.random.seed(1)
+        before = np.random.get_state()[1].tolist()
+        update(step, [part(slice(0, 12), 5)], lr=0.1, momentum=0.0, n=1)
+        expected = np.random.RandomState(5)
+        if layers not in MLPS.values():
+            # The layer has drawn one number.
+            expected.normal()
+        found = np.random.get_state()[1].tolist()
+        assert found == (expected.get_state()[1].tolist() if exclusive else before)
+    held = []
+
+    def other_thread():
+        if GENERATORS.acquire(blocking=False):
+            GENERATORS.release()
+        else:
+            held.append(True)
+
+    def look(*args):
+        thread = threading.Thread(target=other_thread)
+        thread.start()
+        thread.join()
+        return forward(*args)
+
+    forward = step._gradients
+    step._gradients = look
+    with kept_generators():
+        update(step, [part(slice(0, 12), 5)], lr=0.1, momentum=0.0, n=2)
+    assert bool(held) is exclusive
+
+
+def test_the_names_of_layers_by_hand_are_those_of_all_layers_or_none():
+    assert step_of(MLPS["by hand"]).by_hand == ["input", "fc", "out"]
+    assert step_of(MLPS["by autograd"]).by_hand == []
+
+
+def test_predictions_and_scores_have_the_seed_0_unless_told_otherwise():
+    network = network_of([[f"{__name__}:ShiftedLayer"]])
+    scorer = Scorer(network, {"nll": build("loss", "nll")})
+    assert np.array_equal(predict_proba(network, [X]), predict_proba(network, [X], seed=0))
+    assert not np.array_equal(predict_proba(network, [X]), predict_proba(network, [X], seed=1))
+    assert scorer([(X, Y)]) == scorer([(X, Y)], seed=0) != scorer([(X, Y)], seed=1)
+
+
+def test_each_batch_of_a_validation_draws_numbers_of_its_own():
+    network = network_of([[f"{__name__}:ShiftedLayer"]])
+    scorer, weights = Scorer(network, {"nll": build("loss", "nll")}), network.arrays()["out.W"]
+    total = 0.0
+    for batch, rows in enumerate((slice(0, 5), slice(5, 12))):
+        drawn = np.random.RandomState(stream_seed(7, "validate", batch) % 2**32).normal()
+        logits = torch.from_numpy((X[rows] + drawn) @ weights)
+        total += float(functional.cross_entropy(logits, torch.from_numpy(Y[rows]), reduction="sum"))
+    found = scorer([(X[:5], Y[:5]), (X[5:], Y[5:])], seed=7)["nll"]
+    assert found == pytest.approx(total / 12, rel=1e-5)

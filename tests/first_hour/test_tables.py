@@ -361,7 +361,7 @@ def test_the_format_of_the_training_data_is_the_default_for_a_part_too():
         ("evaluate", "{delimeter: ';'}", 2, "csv.delimeter: unknown parameter 'delimeter'. Did you mean 'delimiter'?"),
         ("predict", "{header: 'yes'}", 2, "csv.header must be true or false; got 'yes'. Write true"),
         ("predict", "{decimal: ';'}", 2, "csv.decimal must be '.' or ','; got ';'"),
-        ("predict", "[1]", 2, "csv must be a mapping (header, delimiter, comment, decimal); got [1]"),
+        ("predict", "[1]", 2, "csv must be a mapping (header, delimiter, comment, decimal, missing); got [1]"),
         ("evaluate", "{header", 2, "the value is not YAML"),
     ],
 )

@@ -121,7 +121,7 @@ def tables() -> list[bytes]:
     """Return HDF5 files of every layout that is read: arrays, PyTables, pandas of today and of 2015."""
     import h5py
     import pandas as pd
-    from data.test_hdf import write_panel
+    from data.readers.test_hdf import write_panel
 
     frame = pd.DataFrame({"a": [1.0, 2.0, 3.0], "b": [4, 5, 6]})
     with tempfile.TemporaryDirectory() as folder:

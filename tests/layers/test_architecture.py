@@ -271,3 +271,42 @@ def test_a_network_without_parameters_has_no_notes():
 
     found = declare(parse([Bare()]), (2, 3))
     assert found.notes == [] and found.n_params == 0 and found.takes((9, 9))
+
+
+def test_one_layer_in_place_of_a_list_is_answered_with_the_list():
+    with pytest.raises(ConfigError) as caught:
+        parse(["FCLayer", {"n_units": 3}])
+    message = str(caught.value).replace('"', "").replace("'", "")
+    assert "must be a list of layers; got a single one" in message
+    assert "layers=[[FCLayer, {n_units: 3}], [ClassificationOutputLayer]]" in message.replace("layers = ", "layers=")
+    # Two names are two layers.
+    assert [layer.name for layer in parse(["InputLayer", "ClassificationOutputLayer"])] == ["input", "output"]
+
+
+def test_a_default_in_the_words_of_another_library_is_answered_in_ours():
+    with pytest.raises(ConfigError) as caught:
+        parse([["FCLayer", {"n_units": 3}], ["ClassificationOutputLayer"]], {"units": 64})
+    message = str(caught.value)
+    assert "no layer of the list has the parameter 'units'" in message and "n_units" in message and "64" in message
+
+
+def test_names_that_were_made_are_taken_too():
+    # The second unnamed layer would be fc2, which is the name of a third.
+    layers = [["FCLayer", {"n_units": 3}], ["FCLayer", {"n_units": 3}], ["FCLayer", {"name": "fc2", "n_units": 3}]]
+    assert [layer.name for layer in parse([*layers, OUTPUT])] == ["input", "fc1", "fc3", "fc2", "output"]
+
+
+@pytest.mark.parametrize(
+    ("n_in", "hint"),
+    [((4, 5, 2), "axes: NHWC"), ((5, 2, 4), "axes: NCHW"), ((7, 9, 2), None)],
+)
+def test_images_in_another_order_than_the_input_layer_has_them_are_answered_with_axes(n_in, hint):
+    layers = parse([["InputImageLayer", {"n_images": 2, "n_pixels": [4, 5]}], OUTPUT])
+    with pytest.raises(ConfigError) as caught:
+        declare(layers, n_in, 3)
+    assert (hint or "axes: ") in str(caught.value) if hint else "set axes" not in str(caught.value)
+
+
+def test_the_shape_of_an_example_must_be_known():
+    with pytest.raises(ConfigError, match="the shape of an example is not known: give n_in, or data"):
+        declare(parse([["FCLayer", {"n_units": 3}], OUTPUT]), None, 3)
