@@ -95,6 +95,7 @@ def test_the_code_of_a_document_runs_from_top_to_bottom(path, place):
             assert doctest.DocTestRunner().run(example, out=told.append, clear_globs=False).failed == 0, "".join(told)
 
 
+@pytest.mark.slow
 @having("config", "shell", "yaml")
 def test_the_configs_and_recipes_of_a_document_can_be_read(path, tmp_path):
     for kind, text in blocks(path):
@@ -108,6 +109,7 @@ def test_the_configs_and_recipes_of_a_document_can_be_read(path, tmp_path):
 
 
 # Ends of `arignote fit`: an error of any kind, Ctrl-C, and 128 + SIGKILL, SIGUSR1, SIGPIPE, SIGTERM.
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("code", "n_starts"),
     [(0, 1), *((code, 1) for code in (1, 2, 3, 4, 5, 77, 130)), *((code, 2) for code in (137, 138, 141, 143))],
@@ -128,6 +130,8 @@ def test_what_a_document_points_to_is_there(path):
         assert (path.parent / place).exists(), place
     for place in re.findall(r"\bpython (\w[\w/]*\.py)", text):
         assert (ROOT / place).is_file(), place
+    for place in re.findall(r"`((?:arignote|benchmarks|configs|docs|examples|sample_data|tests)/[\w./-]*)`", text):
+        assert (ROOT / place).exists(), place
     for target in re.findall(r"(?:`|^ {4})make (\w+)", text, re.M):
         assert f"\n{target}:" in (ROOT / "Makefile").read_text(), target
     extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
