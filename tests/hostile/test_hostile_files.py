@@ -50,6 +50,7 @@ def endings_with_torch(tmp_path_factory):
     return read_all(tmp_path_factory.mktemp("hostile"), names)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", FILES)
 def test_a_hostile_file_ends_in_a_result_or_an_error_of_arignote(name, request):
     reader, _, expected = FILES[name]

@@ -11,29 +11,29 @@ from pathlib import Path
 # The repository: the tool is run in its root.
 ROOT = Path.cwd()
 
-_LAYERS = ("contracts", "engine/test_explicit.py", "engine/test_network.py", "layers/test_architecture.py")
+_LAYERS = ("contracts", "engine/by_hand/test_chain.py", "engine/test_network.py", "layers/test_architecture.py")
 _ENGINE = ("engine", "reference", "contracts", "resume/test_in_process.py")
 _DATA = ("data/test_prepared.py", "test_data_end_to_end.py", "test_bad_input.py")
-_RUNS = ("resume/test_in_process.py", "test_resume.py")
-_FILES = ("resume/test_damaged_files.py", "test_checkpointer.py", *_RUNS)
+_RUNS = ("resume/test_in_process.py", "fit/test_resume.py")
+_FILES = ("resume/test_damaged_files.py", "checkpoints/test_schedule.py", *_RUNS)
 
 # Module or folder: further tests, below tests/.
 SCOPE: dict[str, tuple[str, ...]] = {
     "arignote/streams.py": ("layers/test_initializers.py", "data/test_order.py"),
     "arignote/checkpoints/progress.py": ("report/test_progress.py", "resume/test_in_process.py"),
-    "arignote/checkpoints/state.py": ("test_checkpoint.py", "resume/test_in_process.py"),
+    "arignote/checkpoints/state.py": ("checkpoints/test_format.py", "resume/test_in_process.py"),
     "arignote/checkpoints/format.py": ("resume/test_damaged_files.py",),
     "arignote/fit/resume.py": ("resume/test_in_process.py",),
-    "arignote/fit/trainer.py": ("report/test_progress.py", "test_estimators.py", *_RUNS),
+    "arignote/fit/trainer.py": ("report/test_progress.py", "estimators/test_classifier.py", *_RUNS),
     "arignote/checkpoints/schedule.py": (
         "resume/test_in_process.py",
         "resume/test_full_disk.py",
-        "storage/test_remote.py",
+        "checkpoints/storage/test_remote.py",
     ),
-    "arignote/checkpoints/reader.py": (*_FILES, "storage/test_remote.py"),
-    "arignote/checkpoints/writer.py": (*_FILES, "storage/test_remote.py"),
-    "arignote/storage": ("storage", "resume/test_full_disk.py", "test_checkpointer.py"),
-    "arignote/optim": ("reference", "contracts", "engine/test_update.py", "test_registry.py", *_RUNS),
+    "arignote/checkpoints/reader.py": (*_FILES, "checkpoints/storage/test_remote.py"),
+    "arignote/checkpoints/writer.py": (*_FILES, "checkpoints/storage/test_remote.py"),
+    "arignote/checkpoints/storage": ("checkpoints/storage", "resume/test_full_disk.py", "checkpoints/test_schedule.py"),
+    "arignote/optim": ("reference", "contracts", "engine/test_update.py", "registry/test_part.py", *_RUNS),
     "arignote/layers": (*_LAYERS, "layers"),
     "arignote/engine": _ENGINE,
     "arignote/data/order.py": ("data/test_batches.py", "data/test_rows.py"),
@@ -41,8 +41,8 @@ SCOPE: dict[str, tuple[str, ...]] = {
     "arignote/data/partition.py": _DATA,
     "arignote/data/preprocess.py": ("data/test_transforms.py", *_DATA),
     "arignote/data/transforms.py": ("data/test_preprocess.py", *_DATA),
-    "arignote/data/targets.py": ("data/test_rows.py", "test_estimators.py", *_DATA),
-    "arignote/data/rows.py": ("data/test_order.py", "data/test_batches.py", "data/test_reader.py", *_DATA),
+    "arignote/data/targets.py": ("data/test_rows.py", "estimators/test_classifier.py", *_DATA),
+    "arignote/data/rows.py": ("data/test_order.py", "data/test_batches.py", "data/readers/test_base.py", *_DATA),
 }
 
 

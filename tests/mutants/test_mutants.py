@@ -101,6 +101,7 @@ def test_every_module_in_scope_and_every_file_of_tests_is_there():
         assert all((ROOT / "tests" / name).exists() for name in names)
 
 
+@pytest.mark.slow
 def test_a_run_kills_what_a_test_holds_names_what_none_does_and_resumes(tmp_path):
     (tmp_path / "arignote").mkdir()
     (tmp_path / "tests").mkdir()

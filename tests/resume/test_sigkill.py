@@ -9,8 +9,11 @@ import time
 from pathlib import Path
 
 import pytest
+from command_line import arignote
 
 from arignote.report.inspection import inspection
+
+pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).resolve().parents[2]
 EXTRA = ["--set", "fit.n_epochs=12", "--set", "fit.checkpoint_every=7", "--set", "fit.batch_size=16"]
@@ -43,11 +46,12 @@ def test_killed_at_random_moments_the_same_command_ends_in_the_same_bits(tmp_pat
     for key in ("weights_sha256", "history_sha256", "epoch", "finished"):
         assert ended[key] == whole[key]
     assert ended["best"]["value"] == whole["best"]["value"] and stood_at in ended["starts"]
-    # The same command once more answers at once; another setting is refused.
-    at_once = subprocess.run(command(stem), capture_output=True, text=True)
-    assert at_once.returncode == 0 and "finished, 12 of 12 epochs" in at_once.stdout
-    refused = subprocess.run([*command(stem), "--set", "fit.batch_size=33"], capture_output=True, text=True)
-    assert refused.returncode == 4 and "batch_size: 16 then, 33 now" in refused.stderr
+    # The same command once more ends at once; another setting is refused. That needs no process of its own.
+    words = command(stem)[3:]
+    at_once = arignote(*words)
+    assert at_once.code == 0 and "finished, 12 of 12 epochs" in at_once.out
+    refused = arignote(*words, "--set", "fit.batch_size=33")
+    assert refused.code == 4 and "batch_size: 16 then, 33 now" in refused.err
 
 
 def test_eight_kills_in_the_form_of_torture_end_in_the_same_bits():
@@ -68,5 +72,5 @@ def test_eight_kills_in_the_form_of_torture_end_in_the_same_bits():
     ],
 )
 def test_what_is_wrong_has_its_exit_code_and_words(setting, code, words, tmp_path):
-    failed = subprocess.run([*command(tmp_path / "run"), "--set", setting], capture_output=True, text=True)
-    assert failed.returncode == code and words in failed.stderr, failed.stderr
+    failed = arignote(*command(tmp_path / "run")[3:], "--set", setting)
+    assert failed.code == code and words in failed.err, failed.err

@@ -182,7 +182,8 @@ def main() -> int:
         if not told.skip_driver:
             more = ["--pieces"] if told.pieces else []
             driven = at_every_operation(folder / "driver", ["--twice", "20", *more])
-        subprocess.run(command(folder / "whole"), check=True, capture_output=True)
+        code = ended(give(folder / "whole", folder / "whole.told"))
+        assert code == 0, (folder / "whole.told").read_text()
         whole = compared(folder / "whole")
         assert whole["finished"] and whole["epoch"] == N_EPOCHS
         killed = at_random_moments(folder, signal.SIGKILL, told.kills, told.seed, whole)
