@@ -24,7 +24,7 @@ check: setup
 	$(BIN)/lint-imports
 
 fast: setup
-	$(BIN)/python -m pytest -x tests
+	$(BIN)/python -m pytest -x -n 2 -m "not slow" tests
 
 test: setup
 	$(BIN)/python -m pytest -n 2

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import socket
+import subprocess
+
 import numpy as np
 import pytest
 from promise import LAYERS
@@ -16,6 +20,22 @@ collect_ignore = [
     "mutants/sandbox.py",
     "resume/torture.py",
 ]
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item):
+    """Fail a test without the marker `slow` that starts a process or connects to a server, its fixtures included."""
+    if item.get_closest_marker("slow"):
+        return (yield)
+
+    def refuse(*args, **kwargs):
+        raise RuntimeError("a test that starts a process or connects to a server needs the marker @pytest.mark.slow")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(subprocess.Popen, "__init__", refuse)
+        patch.setattr(os, "fork", refuse, raising=False)
+        patch.setattr(socket.socket, "connect", refuse)
+        return (yield)
 
 
 @pytest.fixture

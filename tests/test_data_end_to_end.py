@@ -197,6 +197,7 @@ def test_axes_are_given_to_a_command_where_images_lie_otherwise_than_in_training
         said(*words, "--axes", "HWC")
 
 
+@pytest.mark.slow
 def test_a_module_of_ones_own_is_trusted_by_its_name(folder, tmp_path, monkeypatch):
     (tmp_path / "my_trusted_layers.py").write_text(
         "from typing import ClassVar\nfrom arignote.layers.base import Layer\nfrom arignote.registry import register\n"
@@ -737,6 +738,7 @@ def test_a_file_that_is_gone_while_training_is_told(small_chunks, tmp_path):
         )
 
 
+@pytest.mark.slow
 def test_bad_data_ends_a_command_with_code_3_and_no_traceback(folder, tmp_path):
     path = config(folder, "{train: {features: 'f.h5:/train/x', labels: 'f.h5:/short'}}", name="bad.yaml")
     words = ["fit", path, "--set", f"fit.checkpoint={tmp_path / 'run'}"]

@@ -63,6 +63,7 @@ def python(code, folder):
     return done.stdout
 
 
+@pytest.mark.slow
 def test_a_module_that_only_a_file_names_is_imported_on_trust_alone(tmp_path):
     (tmp_path / "my_parts.py").write_text(MODULE)
     python(TRAIN % 1, tmp_path)

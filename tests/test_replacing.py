@@ -49,6 +49,7 @@ def test_a_number_is_the_name_of_a_file(tmp_path, monkeypatch):
     assert (tmp_path / "1").read_text() == "new"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", ["| cat", "> out; cat out"])
 def test_what_stands_for_standard_output_goes_where_that_goes_and_nothing_there_is_lost(tmp_path, how):
     code = "from pathlib import Path; from arignote.replacing import replacing\n"
@@ -82,6 +83,7 @@ def test_a_file_that_may_not_be_written_to_is_not_replaced(tmp_path, monkeypatch
         file.write("new")
 
 
+@pytest.mark.slow
 def test_text_is_written_in_utf_8_whatever_the_locale(tmp_path):
     code = "from pathlib import Path; from arignote.replacing import replacing\n"
     code += "for name in ('a.txt', '/dev/stdout'):\n    with replacing(Path(name)) as file: file.write('\\xfc\\n')"

@@ -216,6 +216,7 @@ def test_a_run_of_version_1_ends_as_if_it_had_begun_today(tmp_path):
             np.testing.assert_allclose(array, other[name], rtol=1e-4, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_the_reader_in_the_documentation_reads_a_real_file(tmp_path):
     blocks = re.findall(r"```python\n(.*?)```", DOC.read_text(), re.DOTALL)
     assert len(blocks) == 1 and len(blocks[0].splitlines()) <= 12
@@ -715,6 +716,7 @@ for stem in sys.argv[1:]:
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="sparse files, and memory in KiB")
 def test_huge_files_are_refused_without_reading_them_all(source, tmp_path):
     beginnings = {

@@ -120,12 +120,14 @@ def stopped(folder, name):
     return subprocess.run([sys.executable, "script.py", name], capture_output=True, text=True, check=False)
 
 
+@pytest.mark.slow
 def test_a_script_is_told_at_a_signal_what_is_lost_without_a_checkpoint(folder):
     ended = stopped(folder, "SIGTERM")
     assert ended.returncode == 143 and ended.stdout == "fit 1\n"
     assert "SIGTERM: stopped in epoch 2 of 3, after 1 batch; this is lost, as the run has no checkpoint" in ended.stderr
 
 
+@pytest.mark.slow
 def test_a_script_that_loops_over_fits_is_warned_at_ctrl_c_before_the_next_one_starts(folder):
     ended = stopped(folder, "SIGINT")
     assert ended.returncode == 0 and ended.stdout == "fit 1\nfit 2\n"
@@ -133,6 +135,7 @@ def test_a_script_that_loops_over_fits_is_warned_at_ctrl_c_before_the_next_one_s
     assert "a loop over fits must check interrupted_" in ended.stderr
 
 
+@pytest.mark.slow
 def test_the_command_line_says_at_a_signal_what_is_lost_without_a_checkpoint(folder):
     words = [sys.executable, "-m", "arignote", "fit", "config.yaml"]
     words += ["--set", "fit.checkpoint=null", "--set", "fit.n_epochs=100000"]

@@ -404,6 +404,7 @@ def printed(code):
     return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.splitlines()
 
 
+@pytest.mark.slow
 def test_the_package_lists_its_names_and_modules_without_loading_the_engine():
     listed, completed, kind, loaded = printed(
         "import arignote, rlcompleter, sys\n"
@@ -431,6 +432,7 @@ def test_the_package_lists_its_names_and_modules_without_loading_the_engine():
     assert kind == "layer rule arignote.sample_data" and loaded == "set()"
 
 
+@pytest.mark.slow
 def test_the_classifier_is_completed_too_and_a_name_that_is_not_there_is_an_attribute_error():
     assert printed("import arignote; print(arignote.NNClassifier.__name__)") == ["NNClassifier"]
     import arignote

@@ -29,16 +29,19 @@ def lines_of(code, *modules):
     return lines
 
 
+@pytest.mark.slow
 def test_the_face_and_the_declarations_start_without_torch_and_scikit_learn():
     code = "import arignote, arignote.cli, arignote.spec.config, arignote.data.batches, arignote.checkpoints.format"
     assert lines_of(code, "torch", "sklearn") == []
 
 
+@pytest.mark.slow
 def test_the_readers_start_without_what_they_read_with():
     code = "from arignote.data.readers import csv, datasets, images, parquet"
     assert lines_of(code, "torch", "pandas", "pyarrow", "PIL") == []
 
 
+@pytest.mark.slow
 def test_a_fit_on_the_command_line_needs_no_scikit_learn_which_takes_as_long_to_load_as_torch(tmp_path):
     config = ROOT / "configs" / "digits_mlp.yaml"
     words = ["arignote", "fit", str(config), "--set", "fit.n_epochs=1", "--set", f"fit.checkpoint={tmp_path / 'run'}"]

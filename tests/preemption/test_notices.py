@@ -103,6 +103,7 @@ REASONS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("source", REASONS)
 def test_a_provider_is_asked_until_it_announces(service, source):
     ask = asker(source)
@@ -111,6 +112,7 @@ def test_a_provider_is_asked_until_it_announces(service, source):
     assert ask() == REASONS[source]
 
 
+@pytest.mark.slow
 def test_the_token_of_aws_is_fetched_once_and_renewed_when_it_has_expired(service):
     ask = asker("aws")
     assert [ask(), ask()] == [None, None]
@@ -120,17 +122,20 @@ def test_the_token_of_aws_is_fetched_once_and_renewed_when_it_has_expired(servic
     assert len([line for line in service.asked if line.startswith("PUT")]) == 2
 
 
+@pytest.mark.slow
 def test_events_of_azure_that_leave_the_machine_alone_are_no_notice(service):
     service.events = [event("Freeze", "pool_0"), event("Reboot", "pool_0"), event("Preempt", "pool_1", "pool_2")]
     assert asker("azure")() is None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("machines", "name"), [(["POOL_0"], "pool_0"), ([], "pool_0"), (["pool_0"], "")])
 def test_an_event_of_azure_counts_unless_it_is_known_to_be_of_another_machine(service, machines, name):
     service.events, service.name = [event("Terminate", *machines, when="")], name
     assert asker("azure")() == "azure: scheduled event Terminate at once"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("source", REASONS)
 @pytest.mark.parametrize("broken", [(500,), (429,)], ids=["failing", "throttled"])
 def test_a_service_that_refuses_is_an_os_error_that_names_its_address(service, source, broken):
@@ -139,6 +144,7 @@ def test_a_service_that_refuses_is_an_os_error_that_names_its_address(service, s
         asker(source)()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("source", ["aws", "azure"])
 @pytest.mark.parametrize("text", ["<html>", "[]"])
 def test_an_answer_that_is_not_of_the_service_is_an_os_error(service, source, text):
@@ -154,6 +160,7 @@ def test_an_endpoint_that_is_not_there_or_no_address_is_an_os_error(monkeypatch,
         asker("aws")()
 
 
+@pytest.mark.slow
 def test_a_proxy_of_the_environment_is_not_asked(service):
     service.preempted = True
     code = "from arignote.preemption.notices import asker; print(asker('gcp')())"
@@ -180,6 +187,7 @@ def test_an_unknown_source_is_refused_with_what_is_known(source, hint):
         assert hint in str(told.value).partition(". ")[2]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("source", REASONS)
 def test_a_watch_tells_the_first_notice_once_and_ends(service, source):
     reasons, told = [], threading.Event()
@@ -199,6 +207,7 @@ def test_a_watch_tells_the_first_notice_once_and_ends(service, source):
     assert reasons == [REASONS[source]]
 
 
+@pytest.mark.slow
 def test_a_watch_can_be_left_and_entered_again_and_leaves_no_thread(service):
     reasons = []
     watch = Watch("gcp", reasons.append, every=3600)
@@ -210,6 +219,7 @@ def test_a_watch_can_be_left_and_entered_again_and_leaves_no_thread(service):
     assert reasons == []
 
 
+@pytest.mark.slow
 def test_a_watch_that_cannot_ask_warns_once_and_goes_on_asking(service):
     service.preempted, told = True, threading.Event()
     service.script = [(503,)] * 4 + [(200, "FALSE")] + [(503,)] * 4 + [None]
@@ -220,6 +230,7 @@ def test_a_watch_that_cannot_ask_warns_once_and_goes_on_asking(service):
         assert word in str(warning.message)
 
 
+@pytest.mark.slow
 def test_failures_now_and_then_are_no_reason_to_warn(service):
     service.preempted, told = True, threading.Event()
     service.script = [(503,), (503,), (200, "FALSE")] * 3 + [None]

@@ -66,6 +66,7 @@ def test_every_fault_says_what_must_be_what_was_got_and_what_to_write(values, ex
     assert [told.removeprefix("n_unit: ") for told in str(ConfigError(found)).splitlines()] == expected
 
 
+@pytest.mark.slow
 def test_the_table_of_synonyms_is_loaded_for_a_message_alone():
     code = (
         "import sys\n"

@@ -52,6 +52,7 @@ def test_every_file_of_a_run_is_verified(run):
     assert all(good for _, good, _ in found) and len(found) >= 5
 
 
+@pytest.mark.slow
 def test_nothing_of_the_engine_is_needed(run):
     code = (
         "import sys; from arignote.report.inspection import inspection, verification;"

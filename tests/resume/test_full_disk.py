@@ -89,6 +89,7 @@ def fit(digits):
     )
 
 
+@pytest.mark.slow
 def test_a_disk_full_for_a_while_stops_nothing_and_is_told_each_time(limited, fit):
     folder, found = limited[0] / "for a while", limited[1]["for a while"]
     # The files of the second and of the third epoch could not be written.
@@ -101,6 +102,7 @@ def test_a_disk_full_for_a_while_stops_nothing_and_is_told_each_time(limited, fi
     assert not [name for name in os.listdir(folder) if name.startswith(".")]
 
 
+@pytest.mark.slow
 def test_a_disk_full_to_the_end_is_an_error_and_the_same_fit_goes_on_exactly(limited, fit):
     folder, found = limited[0] / "to the end", limited[1]["to the end"]
     assert f"cannot be written: [Errno {errno.EFBIG}]" in found["error"] and found["error"].startswith(str(folder))
@@ -111,6 +113,7 @@ def test_a_disk_full_to_the_end_is_an_error_and_the_same_fit_goes_on_exactly(lim
     assert digest(again) == digest(fit())
 
 
+@pytest.mark.slow
 def test_a_disk_that_is_full_after_each_batch_is_told_after_each(limited, fit):
     found = limited[1]["each batch"]
     # Four batches, and the end of the epoch.
@@ -123,6 +126,7 @@ def command(stem: Path) -> list[str]:
     return [sys.executable, "-m", "arignote", "fit", config, "--set", f"fit.checkpoint={stem}"]
 
 
+@pytest.mark.slow
 def test_a_disk_too_small_ends_the_command_with_4_before_training(tmp_path):
     shell = ["bash", "-c", 'ulimit -S -f 8; exec "$@"', "bash", *command(tmp_path / "run")]
     full = subprocess.run(shell, capture_output=True, text=True, env=os.environ | {"PYTHONDONTWRITEBYTECODE": "1"})
@@ -167,6 +171,7 @@ def test_a_disk_that_does_not_answer_is_told_once_and_waited_for_at_the_end(fit,
     assert digest(fitted) == digest(fit())
 
 
+@pytest.mark.slow
 def test_a_really_full_disk_is_told_and_loses_nothing(fit, tmp_path):
     disk = tmp_path / "disk"
     disk.mkdir()

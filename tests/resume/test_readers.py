@@ -52,6 +52,7 @@ def small_windows(monkeypatch):
     monkeypatch.setattr(order, "BLOCK_BYTES", waves.WINDOW)
 
 
+@pytest.mark.slow
 def test_a_reader_of_a_users_own_goes_on_exactly_after_two_sigkills(small_windows, tmp_path):
     check_reader(waves.Waves())
     whole = waves.fit(str(tmp_path / "whole"))

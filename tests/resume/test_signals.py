@@ -13,6 +13,8 @@ import pytest
 
 from arignote.report.inspection import inspection
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).resolve().parents[2]
 PATIENT = 60  # seconds from a signal until a process counts as hanging; none needs them where all is well
 

@@ -32,6 +32,7 @@ def test_what_has_no_protocol_of_two_letters_is_a_path(path):
     assert not is_url(path)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("stem", "folder", "name"),
     [
@@ -61,6 +62,7 @@ def folder(request, tmp_path):
     return folder_of(f"{request.param}://bucket/run")[0]
 
 
+@pytest.mark.slow
 def test_a_file_is_written_where_its_contents_are_as_expected_and_not_otherwise(folder):
     assert not folder.write_if("file", [b"zero"], b"not there")
     assert folder.names() == []

@@ -44,6 +44,7 @@ def holder(tmp_path):
         process.kill()
 
 
+@pytest.mark.slow
 def test_a_second_writer_is_told_who_is_the_first(digits, layers, holder, tmp_path):
     with pytest.raises(CheckpointError, match=rf"run: process {holder.pid} on \S+ is training this run") as refused:
         NNClassifier(layers, rng=3).fit(*digits, n_epochs=1, checkpoint=str(tmp_path / "run"))
@@ -53,6 +54,7 @@ def test_a_second_writer_is_told_who_is_the_first(digits, layers, holder, tmp_pa
     NNClassifier(layers, rng=3).fit(*digits, n_epochs=1, checkpoint=str(tmp_path / "run_2"))
 
 
+@pytest.mark.slow
 def test_the_lock_of_a_killed_process_is_free_at_once(digits, layers, holder, tmp_path):
     holder.kill()
     holder.wait()
@@ -61,6 +63,7 @@ def test_the_lock_of_a_killed_process_is_free_at_once(digits, layers, holder, tm
     assert not (tmp_path / ".run.lock").exists()
 
 
+@pytest.mark.slow
 def test_the_file_of_the_lock_goes_with_the_lock(holder, tmp_path):
     holder.stdin.write("\n")
     holder.stdin.flush()

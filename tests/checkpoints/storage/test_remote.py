@@ -27,6 +27,8 @@ from arignote.errors import ArignoteWarning
 from arignote.report.inspection import inspection, verification
 from arignote.spec.config import read_config
 
+pytestmark = pytest.mark.slow
+
 SETTINGS = {"n_epochs": 3, "batch_size": 64, "valid": 0.2, "sgd_type": "nag", "lr_rule": 0.1}
 
 

@@ -247,6 +247,7 @@ def test_a_pickled_reader_and_a_copy_open_the_file_for_themselves(path, monkeypa
         other.close()
 
 
+@pytest.mark.slow
 def test_a_process_that_is_spawned_reads_too(path):
     with HDFReader(path, "gzip") as reader, multiprocessing.get_context("spawn").Pool(1) as pool:
         assert pool.apply(abs, (1,)) == 1 and pool.apply(reader.read, (slice(2, 4),)).tolist() == IMAGES[2:4].tolist()
@@ -254,6 +255,7 @@ def test_a_process_that_is_spawned_reads_too(path):
         pool.join()
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="forks are of POSIX")
 @pytest.mark.filterwarnings("ignore:.*use of fork:DeprecationWarning")
 def test_a_fork_reads_on_even_where_a_thread_was_reading(path):
