@@ -351,7 +351,7 @@ class Trial:
             if ended["starts"] != expected:
                 wrong.append(f"starts are {ended['starts']}, not {expected}")
             # A run that is killed between two renames leaves the file before as the newest, which is told.
-            wrong += [text for text in ended["warnings"] if "run_last.ckpt: is missing. Going on" not in text]
+            wrong += [text for text in ended["warnings"] if "run_last.ckpt: is missing. Resuming" not in text]
             return ended
         return {"digest": None, **(ended or {})}
 

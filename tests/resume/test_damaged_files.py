@@ -99,7 +99,7 @@ def assert_goes_on_from_the_one_before(stem, n_batches, whole, bad="last"):
         ended = fit(stem)
     assert len(told) == 1
     text = str(told[0].message)
-    assert str(file_of(stem, bad)) in text and f"Going on from {file_of(stem, 'last.1')}" in text
+    assert str(file_of(stem, bad)) in text and f"Resuming from {file_of(stem, 'last.1')}" in text
     assert digest(ended) == whole
     assert ended.state_.starts[-1] in (BEFORE[n_batches], [BEFORE[n_batches][0] + 1, 0])
     # All is well afterwards.

@@ -147,7 +147,7 @@ def test_a_damaged_newest_object_is_named_and_the_one_before_used(fit, stem, dam
     n_bytes = {"flipped": len(data), "cut short": len(data) // 2, "empty": 0}[damage]
     folder.write("run_last.ckpt", [bytes(data[:n_bytes])])
     assert verification(stem)[1] == f"{stem}_last.1.ckpt"
-    with pytest.warns(ArignoteWarning, match=rf"{stem}_last\.ckpt: .*\. Going on from {stem}_last\.1\.ckpt"):
+    with pytest.warns(ArignoteWarning, match=rf"{stem}_last\.ckpt: .*\. Resuming from {stem}_last\.1\.ckpt"):
         ended = fit(stem)
     assert ended.state_.starts == [[0, 0], [2, 0]]
     assert digest(ended) == digest(fit())
