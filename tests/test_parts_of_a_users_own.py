@@ -45,14 +45,14 @@ print(NNClassifier(layers, rng=1, n_epochs=%d, batch_size=8).fit(X, X[:, 0] > 0,
 LOAD = """
 import json, sys
 from arignote import CheckpointError, NNClassifier
-told = {}
+found = {}
 try:
     NNClassifier.load("run")
-except CheckpointError as fault:
-    told["refused"] = str(fault)
-told["imported"] = "my_parts" in sys.modules
-told["layers"] = [layer.name for layer in NNClassifier.load("run", trust=["my_parts"])._parsed()]
-print(json.dumps(told))
+except CheckpointError as error:
+    found["refused"] = str(error)
+found["imported"] = "my_parts" in sys.modules
+found["layers"] = [layer.name for layer in NNClassifier.load("run", trust=["my_parts"])._parsed()]
+print(json.dumps(found))
 """
 
 
@@ -68,9 +68,9 @@ def test_a_module_that_only_a_file_names_is_imported_on_trust_alone(tmp_path):
     (tmp_path / "my_parts.py").write_text(MODULE)
     python(TRAIN % 1, tmp_path)
     (tmp_path / "imported").unlink()
-    told = json.loads(python(LOAD, tmp_path))
-    assert "trust=['my_parts']" in told["refused"] and not told["imported"]
-    assert told["layers"] == ["input", "twice1", "fc1", "output"]
+    found = json.loads(python(LOAD, tmp_path))
+    assert "trust=['my_parts']" in found["refused"] and not found["imported"]
+    assert found["layers"] == ["input", "twice1", "fc1", "output"]
     assert "resumes at epoch 2" in python(TRAIN % 2, tmp_path)
     (tmp_path / "imported").unlink()
     command = [sys.executable, "-m", "arignote", "inspect", "run"]
@@ -79,19 +79,19 @@ def test_a_module_that_only_a_file_names_is_imported_on_trust_alone(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("word", "told"),
+    ("word", "message"),
     [
         ("no_such_module:Layer", "No module named 'no_such_module'"),
         ("os:system", "'os:system' is not a registered layer"),
         ("arignote.streams:stream", "not a registered layer"),
     ],
 )
-def test_what_is_no_registered_part_is_refused(word, told):
-    with pytest.raises(ConfigError, match=told):
+def test_what_is_no_registered_part_is_refused(word, message):
+    with pytest.raises(ConfigError, match=message):
         NNClassifier([[word, {}], ["ClassificationOutputLayer"]]).summary()
 
 
-def test_what_a_layer_of_a_users_own_lacks_is_told(monkeypatch):
+def test_what_a_layer_of_a_users_own_lacks_is_reported(monkeypatch):
     monkeypatch.setattr(registry.part, "_PARTS", {kind: dict(parts) for kind, parts in registry.part._PARTS.items()})
 
     @registry.register()
@@ -126,7 +126,7 @@ def test_a_layer_without_a_deterministic_form_is_named(digits):
 
 
 class Wrong(Layer):
-    """Does as it is told."""
+    """Returns what `what` names."""
 
     stem: ClassVar[str] = "wrong"
     what: str
@@ -152,7 +152,7 @@ class Wrong(Layer):
 
 
 @pytest.mark.parametrize(
-    ("what", "told"),
+    ("what", "message"),
     [
         ("none", r"layer 'wrong1' returns NoneType, not a tensor of shape \(16, 5\)"),
         ("none at the end", r"layer 'wrong1' returns NoneType, not a tensor of shape \(8, 5\)"),
@@ -164,10 +164,10 @@ class Wrong(Layer):
         ("ten rows", r"layer 'wrong1' fails: KeyError: 'ten rows'"),
     ],
 )
-def test_a_layer_that_does_not_do_as_it_declares_is_named(what, told):
+def test_a_layer_that_does_not_do_as_it_declares_is_named(what, message):
     x = np.random.default_rng(0).normal(size=(40, 5)).astype("f4")
     layers = [Wrong(what=what), ["FCLayer", {"n_units": 3}], ["ClassificationOutputLayer"]]
-    with pytest.raises(ConfigError, match=told):
+    with pytest.raises(ConfigError, match=message):
         NNClassifier(layers, n_epochs=1, batch_size=16, shuffle=False).fit(x, x[:, 0] > 0)
 
 

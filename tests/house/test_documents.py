@@ -62,17 +62,18 @@ def run(command, *more):
     return ended.stdout
 
 
+@pytest.mark.slow
 def test_the_commands_of_the_readme_print_what_it_shows(place):
     readme = ROOT / "README.md"
     lines = "".join(text for kind, text in blocks(readme) if kind == "command").splitlines()
     first, *others = [n for n, line in enumerate(lines) if re.match(r"(\$ )?arignote ", line)]
-    # The first of them is killed in the epoch that the next one says it goes on from.
+    # The first of them is killed in the epoch at which the next one resumes.
     epoch = int(re.search(r"resumes at epoch (\d+)", readme.read_text())[1])
     run(lines[first], "--set", f"fit.n_epochs={epoch - 1}")
     for start, end in zip(others, [*others[1:], len(lines)], strict=True):
-        told = run(lines[start])
+        output = run(lines[start])
         for line in lines[start + 1 : end]:
-            assert line in told or line in ("", "..."), told
+            assert line in output or line in ("", "..."), output
     inline = re.findall(r"`(arignote [^`]+)`", readme.read_text())
     for command in inline:
         assert run(command.replace("CONFIG", "configs/digits_mlp.yaml").replace("RUN", "runs/digits_mlp"))
@@ -86,13 +87,15 @@ def test_the_commands_of_the_readme_print_what_it_shows(place):
 @having("python", "doctest")
 def test_the_code_of_a_document_runs_from_top_to_bottom(path, place):
     NNClassifier([["ClassificationOutputLayer"]], rng=1).fit(*digits(), n_epochs=1, valid=0.1, checkpoint="run")
-    namespace, told = {}, []
+    namespace, report = {}, []
     for kind, text in blocks(path):
         if kind == "python":
             exec(compile(text, str(path), "exec"), namespace)
         if kind == "doctest":
             example = doctest.DocTestParser().get_doctest(text, namespace, path.name, str(path), 0)
-            assert doctest.DocTestRunner().run(example, out=told.append, clear_globs=False).failed == 0, "".join(told)
+            assert doctest.DocTestRunner().run(example, out=report.append, clear_globs=False).failed == 0, "".join(
+                report
+            )
 
 
 @pytest.mark.slow

@@ -48,7 +48,7 @@ SETTINGS: dict[str, Any] = {
     "n_threads": 1,
     "n_workers": 0,
 }
-# What Python tells its audit hooks of, before it is done: no call of these can pass unseen.
+# Events that Python reports to audit hooks before they happen: no call of these is missed.
 AUDITED = ("os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.link", "os.symlink", "os.truncate", "fcntl.flock")
 WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC
 
@@ -64,7 +64,7 @@ class Scenario:
     sigterm_at : (epoch, batch), optional
         Where the run asks itself to stop.
     in_background : bool
-        Whether training goes on while a file is written, as with large states; clocks then decide which are.
+        Whether training continues while a file is written, as with large states; clocks then decide which are.
     """
 
     settings: dict[str, Any] = field(default_factory=dict)
@@ -81,7 +81,7 @@ SCENARIOS = {
     "batches": Scenario(),
     "epochs": Scenario({"checkpoint_every": "epoch"}),
     "auto": Scenario({"checkpoint_every": "auto", "checkpoint_all": False}),
-    "told to stop": Scenario({"n_epochs": 1, "checkpoint_every": "epoch"}, sigterm_at=(1, 2)),
+    "stopped by SIGTERM": Scenario({"n_epochs": 1, "checkpoint_every": "epoch"}, sigterm_at=(1, 2)),
     "more epochs": Scenario({"checkpoint_every": "epoch"}, before={"n_epochs": 1}),
     "fresh": Scenario({"n_epochs": 1, "resume": "fresh"}, before={"n_epochs": 2, "rng": 4}),
     "in the background": Scenario({"checkpoint_every": 1}, in_background=True),
@@ -97,7 +97,7 @@ class Kill:
 
 
 class Operations:
-    """Counts what this process does to the files of a folder, in all its threads, and dies where it is told to.
+    """Counts what this process does to the files of a folder, in all its threads, and kills it at one of them.
 
     Parameters
     ----------
@@ -213,12 +213,14 @@ def fit(stem: str, scenario: Scenario) -> dict[str, Any]:
 
     if scenario.in_background:
         schedule.SMALL = 0
-    told = SETTINGS | scenario.settings
-    classifier = NNClassifier(LAYERS, rng=told.pop("rng", 3))
+    settings = SETTINGS | scenario.settings
+    classifier = NNClassifier(LAYERS, rng=settings.pop("rng", 3))
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         try:
-            classifier.fit(*data_set(), **told, checkpoint=stem, observers=observer if scenario.sigterm_at else None)
+            classifier.fit(
+                *data_set(), **settings, checkpoint=stem, observers=observer if scenario.sigterm_at else None
+            )
         except Interrupted:
             return {"interrupted": True}
     state = classifier.state_
@@ -257,11 +259,11 @@ def in_child(act: Callable[[], Any]) -> Any:
         os._exit(0)
     os.close(writing)
     with os.fdopen(reading) as pipe:
-        told = pipe.read()
+        answer_text = pipe.read()
     _, status = os.waitpid(child, 0)
     if os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGKILL:
         return None
-    answer = json.loads(told or '{"error": "nothing was said"}')
+    answer = json.loads(answer_text or '{"error": "the child wrote no answer"}')
     return answer.get("ok", answer)
 
 
@@ -277,7 +279,7 @@ def newest(folder: Path) -> TrainingState | None:
 
 
 def starts_after(stored: TrainingState | None, n_epochs: int) -> list[list[int]]:
-    """Return where the processes of a run began, once the next has gone on from the newest state there is."""
+    """Return where the processes of a run began, if the next one resumes from the newest state that there is."""
     if stored is None:
         return [[0, 0]]
     position = [stored.progress.epoch, stored.progress.batch]
@@ -338,7 +340,7 @@ class Trial:
         return operations.done
 
     def _to_the_end(self, at: Path, wrong: list[str]) -> dict[str, Any]:
-        """Give the command until it is done, and see each time that it goes on from what there was."""
+        """Run the command until the run is finished; check each time that it resumes from the newest state."""
         for _ in range(3):
             stored = newest(at) if at.is_dir() and self._scenario.settings.get("resume") != "fresh" else None
             ended = self._run(at)
@@ -350,13 +352,13 @@ class Trial:
             expected = starts_after(stored, self._scenario.n_epochs)
             if ended["starts"] != expected:
                 wrong.append(f"starts are {ended['starts']}, not {expected}")
-            # A run that is killed between two renames leaves the file before as the newest, which is told.
+            # A run that is killed between two renames leaves the file before as the newest, which is reported.
             wrong += [text for text in ended["warnings"] if "run_last.ckpt: is missing. Resuming" not in text]
             return ended
         return {"digest": None, **(ended or {})}
 
     def kill(self, *kills: Kill) -> list[str]:
-        """Kill a run, and those that go on with it; return what was wrong at the end."""
+        """Kill a run and the runs that resume it; return what was wrong at the end."""
         at, wrong = self._new_folder(), []
         for kill in kills:
             ended = self._run(at, kill)
@@ -391,19 +393,19 @@ def main() -> None:
     parser.add_argument("--scenarios", nargs="+", default=list(SCENARIOS), choices=list(SCENARIOS))
     parser.add_argument("--pieces", action="store_true", help="each piece of a file is an operation")
     parser.add_argument("--twice", type=int, default=0, help="how many recoveries are killed too, of each scenario")
-    told = parser.parse_args()
+    arguments = parser.parse_args()
     torch.set_num_threads(1)
     # What a fit imports and looks up once is here before the first fork; no step is done, so no thread is alive.
     NNClassifier(LAYERS, rng=3).fit(*data_set(), **SETTINGS | {"n_epochs": 0})
     gc.freeze()
     report: dict[str, Any] = {}
-    for name in told.scenarios:
+    for name in arguments.scenarios:
         began = time.monotonic()
-        trial = Trial(SCENARIOS[name], (told.folder / name.replace(" ", "_")).resolve(), told.pieces)
+        trial = Trial(SCENARIOS[name], (arguments.folder / name.replace(" ", "_")).resolve(), arguments.pieces)
         kills = kills_of(trial.operations)
         moments = random.Random(5)
         chains = [(kill,) for kill in kills]
-        chains += [(moments.choice(kills), moments.choice(kills)) for _ in range(told.twice)]
+        chains += [(moments.choice(kills), moments.choice(kills)) for _ in range(arguments.twice)]
         wrong = []
         for chain in chains:
             found = trial.kill(*chain)

@@ -1,6 +1,6 @@
-"""Whatever happens to the files of a run: the next good one is used, and it is told; or the run is refused.
+"""Whatever happens to the files of a run: the next good one is used, and it is reported; or the run is refused.
 
-Never is the result another one, and never does a run silently start over.
+The result is never another one, and a run never starts anew without a message.
 """
 
 from __future__ import annotations
@@ -92,13 +92,13 @@ def assert_reading_harms_nothing(stem):
     assert {path.name: path.read_bytes() for path in stem.parent.iterdir()} == before
 
 
-def assert_goes_on_from_the_one_before(stem, n_batches, whole, bad="last"):
-    """The next fit tells of the bad file, goes on from the one before it, and ends as if nothing had happened."""
+def assert_resumes_from_the_one_before(stem, n_batches, whole, bad="last"):
+    """The next fit reports the bad file, resumes from the one before it, and ends as an undamaged run does."""
     assert_reading_harms_nothing(stem)
-    with pytest.warns(ArignoteWarning) as told:
+    with pytest.warns(ArignoteWarning) as caught:
         ended = fit(stem)
-    assert len(told) == 1
-    text = str(told[0].message)
+    assert len(caught) == 1
+    text = str(caught[0].message)
     assert str(file_of(stem, bad)) in text and f"Resuming from {file_of(stem, 'last.1')}" in text
     assert digest(ended) == whole
     assert ended.state_.starts[-1] in (BEFORE[n_batches], [BEFORE[n_batches][0] + 1, 0])
@@ -125,7 +125,7 @@ def foreign(data):
 
 
 @pytest.mark.parametrize("n_batches", [STOPPED, FINISHED])
-def test_undamaged_it_goes_on_from_the_newest(n_batches, runs, tmp_path, whole):
+def test_undamaged_it_resumes_from_the_newest(n_batches, runs, tmp_path, whole):
     stem = copied(runs, tmp_path, n_batches)
     assert_reading_harms_nothing(stem)
     where, state = RunFiles(str(stem)).newest()
@@ -140,7 +140,7 @@ def test_the_newest_cut_short(part, runs, tmp_path, whole):
     stem = copied(runs, tmp_path, STOPPED)
     last = file_of(stem, "last")
     last.write_bytes(truncated(part)(last.read_bytes()))
-    assert_goes_on_from_the_one_before(stem, STOPPED, whole)
+    assert_resumes_from_the_one_before(stem, STOPPED, whole)
 
 
 def test_any_bit_flipped_the_one_before_is_the_newest(runs, tmp_path):
@@ -160,7 +160,7 @@ def test_a_bit_flipped(place, runs, tmp_path, whole):
     stem = copied(runs, tmp_path, STOPPED)
     last = file_of(stem, "last")
     last.write_bytes(flipped(place, place % 7)(last.read_bytes()))
-    assert_goes_on_from_the_one_before(stem, STOPPED, whole)
+    assert_resumes_from_the_one_before(stem, STOPPED, whole)
 
 
 @pytest.mark.parametrize("n_batches", [STOPPED, FINISHED])
@@ -178,7 +178,7 @@ def test_the_newest_is_no_checkpoint(change, words, n_batches, runs, tmp_path, w
     stem = copied(runs, tmp_path, n_batches)
     last = file_of(stem, "last")
     last.write_bytes(change(last.read_bytes()))
-    assert re.search(rf"run_last\.ckpt: ({words})", assert_goes_on_from_the_one_before(stem, n_batches, whole))
+    assert re.search(rf"run_last\.ckpt: ({words})", assert_resumes_from_the_one_before(stem, n_batches, whole))
 
 
 @pytest.mark.parametrize("bad", ["last", "best"])
@@ -206,7 +206,7 @@ def test_killed_in_the_first_save_after_damage_the_good_file_is_still_there(bad,
 def test_the_newest_is_deleted(n_batches, runs, tmp_path, whole):
     stem = copied(runs, tmp_path, n_batches)
     file_of(stem, "last").unlink()
-    assert_goes_on_from_the_one_before(stem, n_batches, whole)
+    assert_resumes_from_the_one_before(stem, n_batches, whole)
 
 
 @pytest.mark.parametrize("best_too", [False, True])
@@ -217,7 +217,7 @@ def test_the_newest_is_of_another_run(best_too, n_batches, runs, tmp_path, whole
     shutil.copy(file_of(other, "last"), file_of(stem, "last"))
     if best_too:
         shutil.copy(file_of(other, "best"), file_of(stem, "best.9"))
-    assert_goes_on_from_the_one_before(stem, n_batches, whole)
+    assert_resumes_from_the_one_before(stem, n_batches, whole)
     assert {RunFiles(str(stem)).read(name)[0].rng for name in RunFiles(str(stem)).there()} == {3}
 
 
@@ -264,10 +264,10 @@ def test_the_best_of_all_last_files_damaged_is_refused(change, runs, tmp_path):
     changed(file_of(stem, "best"), CHANGES[change])
     assert_reading_harms_nothing(stem)
     for read in (lambda: fit(stem), lambda: NNClassifier.load(str(stem))):
-        with pytest.raises(CheckpointError) as told:
+        with pytest.raises(CheckpointError) as caught:
             read()
         for word in (f"{file_of(stem, 'last')}: the file of its best", str(file_of(stem, "best")), "No good"):
-            assert word in str(told.value)
+            assert word in str(caught.value)
     assert fit(stem, resume="fresh").state_.starts == [[0, 0]]
 
 
@@ -276,7 +276,7 @@ def test_the_best_of_the_newest_damaged(change, runs, tmp_path, whole):
     stem = copied(runs, tmp_path, FINISHED)
     assert file_of(stem, "best.1").exists()
     changed(file_of(stem, "best"), CHANGES[change])
-    assert_goes_on_from_the_one_before(stem, FINISHED, whole, bad="best")
+    assert_resumes_from_the_one_before(stem, FINISHED, whole, bad="best")
 
 
 @pytest.mark.parametrize("change", CHANGES)
@@ -310,13 +310,13 @@ def test_all_last_files_damaged_are_refused(change, n_batches, runs, tmp_path):
     assert_reading_harms_nothing(stem)
     before = {path.name: path.read_bytes() for path in stem.parent.iterdir()}
     for read in (lambda: fit(stem), lambda: NNClassifier.load(str(stem))):
-        with pytest.raises(CheckpointError, match="No good checkpoint is left") as told:
+        with pytest.raises(CheckpointError, match="No good checkpoint is left") as caught:
             read()
-        assert str(told.value).startswith(f"{file_of(stem, 'last')}: ")
+        assert str(caught.value).startswith(f"{file_of(stem, 'last')}: ")
     assert {path.name: path.read_bytes() for path in stem.parent.iterdir()} == before
 
 
-def test_reading_only_tells_damage_too(tmp_path):
+def test_reading_reports_damage_too(tmp_path):
     stem = str(tmp_path / "run")
     fit(stem)
     with open(f"{stem}_last.ckpt", "ab") as file:
@@ -330,8 +330,8 @@ def test_verify_says_that_a_state_without_its_best_network_is_not_good(tmp_path)
     fit(stem)
     (tmp_path / "run_best.ckpt").unlink()
     found, used = verification(stem)
-    told = {where: (good, text) for where, good, text in found}
-    good, text = told[f"{stem}_last.ckpt"]
+    by_file = {where: (good, text) for where, good, text in found}
+    good, text = by_file[f"{stem}_last.ckpt"]
     assert not good and "best network" in text and used != f"{stem}_last.ckpt"
 
 

@@ -1,4 +1,4 @@
-"""A disk that is full, or does not answer: training goes on, each failure is told, the last good file stays."""
+"""A disk that is full, or does not answer: training continues, each failure is reported, the last good file stays."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ LAYERS = [
 ]
 SETTINGS = {"n_epochs": 5, "batch_size": 64, "valid": 0.2, "sgd_type": "nag", "lr_rule": 0.1}
 
-# Fits whose files may not grow beyond 100 bytes from one epoch on, until another; what they end in is told as JSON.
+# Fits whose files may not grow beyond 100 bytes from one epoch on, until another; their results are printed as JSON.
 LIMITED = """
 import json, resource, sys, warnings
 import numpy as np
@@ -71,13 +71,13 @@ CASES = {"for a while": (2, 4, "epoch"), "to the end": (3, 99, "epoch"), "each b
 
 @pytest.fixture(scope="module")
 def limited(digits, tmp_path_factory):
-    """The folder of some runs on a disk that is full in some epochs, in a process of their own, and what they told."""
+    """The folder of some runs on a disk that is full in some epochs, in another process, and what they reported."""
     folder = tmp_path_factory.mktemp("limited")
     np.savez(folder / "data.npz", x=digits[0], y=digits[1])
     arguments = [str(folder), *map(json.dumps, (LAYERS, SETTINGS, CASES))]
     path = os.pathsep.join([str(ROOT / "tests"), os.environ.get("PYTHONPATH", "")])
-    told = [sys.executable, "-c", LIMITED, *arguments]
-    ended = subprocess.run(told, capture_output=True, text=True, env=os.environ | {"PYTHONPATH": path})
+    command_line = [sys.executable, "-c", LIMITED, *arguments]
+    ended = subprocess.run(command_line, capture_output=True, text=True, env=os.environ | {"PYTHONPATH": path})
     assert ended.returncode == 0, ended.stderr
     return folder, json.loads(ended.stdout)
 
@@ -90,7 +90,7 @@ def fit(digits):
 
 
 @pytest.mark.slow
-def test_a_disk_full_for_a_while_stops_nothing_and_is_told_each_time(limited, fit):
+def test_a_disk_full_for_a_while_stops_nothing_and_is_reported_each_time(limited, fit):
     folder, found = limited[0] / "for a while", limited[1]["for a while"]
     # The files of the second and of the third epoch could not be written.
     assert len(found["told"]) == 2 and not found["error"]
@@ -103,7 +103,7 @@ def test_a_disk_full_for_a_while_stops_nothing_and_is_told_each_time(limited, fi
 
 
 @pytest.mark.slow
-def test_a_disk_full_to_the_end_is_an_error_and_the_same_fit_goes_on_exactly(limited, fit):
+def test_a_disk_full_to_the_end_is_an_error_and_the_same_fit_resumes_exactly(limited, fit):
     folder, found = limited[0] / "to the end", limited[1]["to the end"]
     assert f"cannot be written: [Errno {errno.EFBIG}]" in found["error"] and found["error"].startswith(str(folder))
     assert len(found["told"]) == 3 and set(found["kept"]) == {2} and found["epoch"] == 2
@@ -114,7 +114,7 @@ def test_a_disk_full_to_the_end_is_an_error_and_the_same_fit_goes_on_exactly(lim
 
 
 @pytest.mark.slow
-def test_a_disk_that_is_full_after_each_batch_is_told_after_each(limited, fit):
+def test_a_disk_that_is_full_after_each_batch_is_reported_after_each(limited, fit):
     found = limited[1]["each batch"]
     # Four batches, and the end of the epoch.
     assert len(found["told"]) == 5 and not found["error"]
@@ -136,7 +136,7 @@ def test_a_disk_too_small_ends_the_command_with_4_before_training(tmp_path):
     assert full.stdout == "" and os.listdir(tmp_path) == []
 
 
-def test_a_disk_that_does_not_answer_is_told_once_and_waited_for_at_the_end(fit, tmp_path, monkeypatch):
+def test_a_disk_that_does_not_answer_is_reported_once_and_waited_for_at_the_end(fit, tmp_path, monkeypatch):
     monkeypatch.setattr(schedule, "PATIENCE", 0.2)
     answers, stalled, ended = threading.Event(), [], []
     really = os.fsync
@@ -172,7 +172,7 @@ def test_a_disk_that_does_not_answer_is_told_once_and_waited_for_at_the_end(fit,
 
 
 @pytest.mark.slow
-def test_a_really_full_disk_is_told_and_loses_nothing(fit, tmp_path):
+def test_a_really_full_disk_is_reported_and_loses_nothing(fit, tmp_path):
     disk = tmp_path / "disk"
     disk.mkdir()
     mount = ["mount", "-t", "tmpfs", "-o", "size=400k", "tmpfs", str(disk)]

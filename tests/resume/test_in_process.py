@@ -120,7 +120,7 @@ def test_fresh_starts_over_and_leaves_no_file_of_the_old_run(digits, layers, tmp
     assert {read(path).run_id for path in tmp_path.glob("*.ckpt")} == {new.state_.run_id}
 
 
-def test_an_interrupted_classifier_goes_on_after_pickling(digits, layers):
+def test_an_interrupted_classifier_resumes_after_pickling(digits, layers):
     import pickle
 
     whole = NNClassifier(layers, rng=3).fit(*digits, **SETTINGS)
@@ -139,7 +139,7 @@ def test_the_name_of_a_file_of_a_run_is_refused_as_a_stem(digits, layers, tmp_pa
     assert not list(tmp_path.iterdir())
 
 
-def test_a_path_that_cannot_be_written_is_told_before_training(digits, layers, tmp_path):
+def test_a_path_that_cannot_be_written_is_reported_before_training(digits, layers, tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(CheckpointError, match="cannot be made"):
         NNClassifier(layers, rng=3).fit(*digits, checkpoint=str(tmp_path / "file" / "run"), observers=killed_after(0))
@@ -155,7 +155,7 @@ def test_a_folder_gets_one_stem_for_each_fit(digits, layers, tmp_path):
     assert len(list(tmp_path.glob("mlp-*_last.ckpt"))) == 2
 
 
-def test_a_file_of_a_newer_format_is_told(digits, layers, tmp_path, monkeypatch):
+def test_a_file_of_a_newer_format_is_refused(digits, layers, tmp_path, monkeypatch):
     from arignote.checkpoints import format as checkpoint
 
     stem = str(tmp_path / "run")

@@ -83,18 +83,18 @@ RUNS = pairwise(CHOICES)
 
 
 def spec(run):
-    told = {word: CHOICES[word][number] for word, number in run.items()}
-    disturbed, threads, augmentation = (told.pop(word) for word in ("disturbed", "threads", "augmentation"))
-    del told["source"]
-    if told["sgd_type"] not in ("momentum", "nag"):
-        told["momentum_rule"] = None
+    settings = {word: CHOICES[word][number] for word, number in run.items()}
+    disturbed, threads, augmentation = (settings.pop(word) for word in ("disturbed", "threads", "augmentation"))
+    del settings["source"]
+    if settings["sgd_type"] not in ("momentum", "nag"):
+        settings["momentum_rule"] = None
     if threads is not None:
-        told |= {"augmentation": augmentation, "n_workers": threads}
-    network = told.pop("network")
-    told["channels_last"] = False if network.endswith("first") else "auto"
+        settings |= {"augmentation": augmentation, "n_workers": threads}
+    network = settings.pop("network")
+    settings["channels_last"] = False if network.endswith("first") else "auto"
     below = [] if network == "dense" else CONVOLUTIONS
     layers = [*below, ["FCLayer", {"n_units": 5}], *([disturbed] if disturbed else []), ["ClassificationOutputLayer"]]
-    return layers, told
+    return layers, settings
 
 
 @pytest.fixture(autouse=True)

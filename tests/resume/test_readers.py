@@ -53,7 +53,7 @@ def small_windows(monkeypatch):
 
 
 @pytest.mark.slow
-def test_a_reader_of_a_users_own_goes_on_exactly_after_two_sigkills(small_windows, tmp_path):
+def test_a_reader_of_a_users_own_resumes_exactly_after_two_sigkills(small_windows, tmp_path):
     check_reader(waves.Waves())
     whole = waves.fit(str(tmp_path / "whole"))
     stem, stood_at = str(tmp_path / "run"), []
@@ -94,7 +94,7 @@ def test_what_preprocessing_learned_is_kept_and_no_row_is_read_for_it_again(smal
 
 @pytest.mark.parametrize("shuffle", [True, False])
 @pytest.mark.parametrize("n_workers", [0, 2])
-def test_chunks_of_hdf5_go_on_exactly_after_every_batch(shuffle, n_workers, path, tmp_path):
+def test_chunks_of_hdf5_resume_exactly_after_every_batch(shuffle, n_workers, path, tmp_path):
     more = {"shuffle": shuffle, "n_workers": n_workers, "preprocess": [["Standardise"]]}
     more["augmentation"] = [["Noise", {"sigma": 0.2}]]
     with HDFReader(path, "x") as reader:

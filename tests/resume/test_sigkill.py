@@ -55,13 +55,13 @@ def test_killed_at_random_moments_the_same_command_ends_in_the_same_bits(tmp_pat
 
 
 def test_eight_kills_in_the_form_of_torture_end_in_the_same_bits():
-    told = subprocess.run(
+    torture = subprocess.run(
         [sys.executable, str(Path(__file__).with_name("torture.py")), "--kills", "8", "--skip-driver"],
         capture_output=True,
         text=True,
     )
-    assert told.returncode == 0, told.stdout + told.stderr
-    assert "SIGKILL: 8 kills, 0 mismatches" in told.stdout and "SIGTERM: 1 kills, 0 mismatches" in told.stdout
+    assert torture.returncode == 0, torture.stdout + torture.stderr
+    assert "SIGKILL: 8 kills, 0 mismatches" in torture.stdout and "SIGTERM: 1 kills, 0 mismatches" in torture.stdout
 
 
 @pytest.mark.parametrize(

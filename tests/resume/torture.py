@@ -1,7 +1,7 @@
 """The long form of the proof: python tests/resume/torture.py --kills 300
 
 Runs are killed at every filesystem operation, then commands at random moments: with SIGKILL, and with SIGTERM, of which
-the time from the signal to the end of the process is told. Exit code 1 where anything differed. The commands are forks
+the time from the signal to the end of the process is printed. Exit code 1 if anything differed. The commands are forks
 of a process that has loaded the libraries and trained nothing; whole processes are in test_sigkill.py and
 test_signals.py.
 """
@@ -47,19 +47,19 @@ class Found:
 
 
 def compared(stem: Path) -> dict[str, Any]:
-    """Return what two runs must have in common, as `arignote inspect` tells it."""
+    """Return what two runs must have in common, as `arignote inspect` prints it."""
     found = inspection(str(stem))
     return {key: found[key] for key in COMPARED} | {"best": found["best"]["value"]}
 
 
-def give(stem: Path, told: Path) -> int:
+def give(stem: Path, output: Path) -> int:
     """Give the command in a process of its own, its words into a file; return the number of the process."""
     import arignote.cli
     import arignote.estimators
 
     child = os.fork()
     if child == 0:
-        words = os.open(told, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+        words = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
         os.dup2(words, 1)
         os.dup2(words, 2)
         sys.argv = command(stem)[2:]
@@ -85,8 +85,8 @@ def ended(child: int) -> int:
 
 def interrupt(stem: Path, number: signal.Signals, moments: random.Random, found: Found) -> bool:
     """Give the command and send a signal at a random moment; return whether the run is still to be finished."""
-    child = give(stem, stem.with_suffix(".told"))
-    # A fork is at work at once; a command told to stop before it listens only ends.
+    child = give(stem, stem.with_suffix(".output"))
+    # A fork is at work at once; a command that is stopped before it handles signals only ends.
     time.sleep(moments.uniform(0.5 if number == signal.SIGTERM else 0, 1.5))
     asked = time.monotonic()
     os.kill(child, number)
@@ -107,7 +107,7 @@ def interrupt(stem: Path, number: signal.Signals, moments: random.Random, found:
 
 
 def torture(folder: Path, number: signal.Signals, n_kills: int, moments: random.Random, whole: dict[str, Any]) -> Found:
-    """Kill one run several times, see each time where it goes on, and compare its end."""
+    """Kill one run several times, check each time where it resumes, and compare its end."""
     folder.mkdir()
     found, stem = Found(), folder / "run"
     starts: list[list[int]] = []
@@ -122,12 +122,12 @@ def torture(folder: Path, number: signal.Signals, n_kills: int, moments: random.
         if not unfinished:
             break
     expected = starts_after(newest(folder), N_EPOCHS)
-    told = stem.with_suffix(".told")
-    code = ended(give(stem, told))
-    if code != 0 or "damaged" in told.read_text():
-        found.wrong.append(f"{stem}: exit code {code}: {told.read_text()}")
+    output = stem.with_suffix(".output")
+    code = ended(give(stem, output))
+    if code != 0 or "damaged" in output.read_text():
+        found.wrong.append(f"{stem}: exit code {code}: {output.read_text()}")
         return found
-    told.unlink()
+    output.unlink()
     last = newest(folder)
     if last is None or last.starts != expected:
         found.wrong.append(f"{stem}: starts are {last and last.starts}, not {expected}")
@@ -157,11 +157,11 @@ def at_random_moments(folder: Path, number: signal.Signals, n_kills: int, seed: 
 def at_every_operation(folder: Path, more: list[str]) -> Found:
     """Run the driver over all its scenarios."""
     driver = Path(__file__).with_name("filesystem_driver.py")
-    told = subprocess.run([sys.executable, str(driver), str(folder), *more], stdout=subprocess.PIPE, text=True)
-    if told.returncode != 0:
-        return Found(wrong=[f"the driver ended with {told.returncode}"])
+    driven = subprocess.run([sys.executable, str(driver), str(folder), *more], stdout=subprocess.PIPE, text=True)
+    if driven.returncode != 0:
+        return Found(wrong=[f"the driver ended with {driven.returncode}"])
     found = Found()
-    for name, scenario in json.loads(told.stdout).items():
+    for name, scenario in json.loads(driven.stdout).items():
         n_wrong, n_operations = len(scenario["mismatches"]), scenario["operations"]
         print(f"{name}: {n_operations} operations, {scenario['kills']} kills, {n_wrong} mismatches", flush=True)
         print(*scenario["mismatches"], sep="\n", end="\n" if n_wrong else "", file=sys.stderr)
@@ -175,19 +175,19 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=5, help="of the random moments")
     parser.add_argument("--pieces", action="store_true", help="kill at each piece of a file that is written, too")
     parser.add_argument("--skip-driver", action="store_true", help="random moments only")
-    told = parser.parse_args()
+    arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         driven = Found()
-        if not told.skip_driver:
-            more = ["--pieces"] if told.pieces else []
+        if not arguments.skip_driver:
+            more = ["--pieces"] if arguments.pieces else []
             driven = at_every_operation(folder / "driver", ["--twice", "20", *more])
-        code = ended(give(folder / "whole", folder / "whole.told"))
-        assert code == 0, (folder / "whole.told").read_text()
+        code = ended(give(folder / "whole", folder / "whole.output"))
+        assert code == 0, (folder / "whole.output").read_text()
         whole = compared(folder / "whole")
         assert whole["finished"] and whole["epoch"] == N_EPOCHS
-        killed = at_random_moments(folder, signal.SIGKILL, told.kills, told.seed, whole)
-        stopped = at_random_moments(folder, signal.SIGTERM, told.kills // 5, told.seed, whole)
+        killed = at_random_moments(folder, signal.SIGKILL, arguments.kills, arguments.seed, whole)
+        stopped = at_random_moments(folder, signal.SIGTERM, arguments.kills // 5, arguments.seed, whole)
     for what, found in (("every operation", driven), ("SIGKILL", killed), ("SIGTERM", stopped)):
         print(f"{what}: {found.kills} kills, {len(found.wrong)} mismatches")
     if stopped.latencies:
