@@ -799,6 +799,7 @@ ENDINGS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:Ctrl-C")
 @pytest.mark.parametrize("ending", ENDINGS)
 @pytest.mark.parametrize("n_workers", [0, 3])

@@ -20,6 +20,8 @@ from arignote.cli import app
 
 pd = pytest.importorskip("pandas", reason="tables are read with pandas")
 
+pytestmark = pytest.mark.slow
+
 CONFIG = """
 rng: {seed}
 data:

@@ -90,6 +90,7 @@ def test_a_config_that_cannot_be_written_stays(tmp_path):
     assert path.read_text() == CONVOLUTIONS
 
 
+@pytest.mark.slow
 def test_the_command_tells_what_it_measured_and_writes_unless_told_not_to(tmp_path):
     path = written(tmp_path, NORMED.replace("BatchNormLayer", "DropoutLayer, {dropout_p: 0.5}") + FIT)
     found = CliRunner().invoke(app, ["tune", str(path), "--dry-run"], catch_exceptions=False).stdout

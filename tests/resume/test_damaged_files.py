@@ -18,6 +18,8 @@ from arignote.checkpoints.reader import RunFiles
 from arignote.checkpoints.writer import RunWriter
 from arignote.report.inspection import inspection, verification
 
+pytestmark = pytest.mark.slow
+
 X = np.random.default_rng(0).normal(size=(60, 5)).astype("f4")
 Y = X[:, 0] > 0
 LAYERS = [["FCLayer", {"name": "fc1", "n_units": 3, "activation": "relu"}], ["ClassificationOutputLayer"]]

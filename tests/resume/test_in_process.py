@@ -34,6 +34,7 @@ CASES = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", CASES)
 def test_stopped_after_every_batch_it_ends_in_the_same_network(case, digits, layers, tmp_path):
     settings = SETTINGS | {"sgd_type": "nag"} | CASES[case]
@@ -72,6 +73,7 @@ def test_three_times_interrupted_it_ends_in_the_same_network(digits, layers, tmp
     assert len(ended.state_.starts) == 4
 
 
+@pytest.mark.slow
 def test_the_pace_of_saving_never_changes_the_result(digits, layers, tmp_path):
     found = [
         digest(

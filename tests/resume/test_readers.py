@@ -92,6 +92,7 @@ def test_what_preprocessing_learned_is_kept_and_no_row_is_read_for_it_again(smal
     assert n_first - n_plain >= 560 and n_again <= n_plain
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shuffle", [True, False])
 @pytest.mark.parametrize("n_workers", [0, 2])
 def test_chunks_of_hdf5_resume_exactly_after_every_batch(shuffle, n_workers, path, tmp_path):
