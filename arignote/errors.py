@@ -1,4 +1,4 @@
-"""What can go wrong, as a tree.
+"""Exceptions, as a tree; warnings; parts of messages.
 
 ::
 
@@ -6,11 +6,11 @@
     ├── ConfigError (ValueError)         a spec, a setting or a config file is not what it must be
     │   └── CallError (TypeError)        a method was called with an argument that is unknown, missing or one too many
     ├── DataError (ValueError)           the data cannot be trained on, or does not fit the network
-    ├── CheckpointError (RuntimeError)   a file of a run cannot be read, written or gone on from
+    ├── CheckpointError (RuntimeError)   a file of a run cannot be read, written or resumed from
     └── NotFiniteError (ArithmeticError) the loss or a weight became NaN or infinite
 
     Interrupted (SystemExit)             SIGTERM, SIGUSR1 or a notice of preemption
-    ArignoteWarning (UserWarning)        training goes on, but there is something to know
+    ArignoteWarning (UserWarning)        training continues, but something needs attention
 """
 
 from __future__ import annotations
@@ -40,16 +40,29 @@ __all__ = [
     "listed",
     "nearest",
     "there_are",
+    "warn",
 ]
 
 
 class ArignoteError(Exception):
-    """The root of all errors that Arignote raises on purpose."""
+    """Base class of all errors that Arignote raises on purpose."""
 
 
 @dataclass(frozen=True)
 class Complaint:
-    """One fault of a spec: where it is (keys and positions from the root), what is wrong, what to write."""
+    """One thing that is wrong in a spec.
+
+    Attributes
+    ----------
+    path : tuple of str or int
+        Keys and positions from the root.
+    message : str
+        What is wrong.
+    label : str
+        The part that is meant, such as "FCLayer 'fc1'".
+    advice : Advice, optional
+        What to write instead.
+    """
 
     path: tuple[str | int, ...]
     message: str
@@ -57,7 +70,7 @@ class Complaint:
     advice: Advice | None = None
 
     def under(self, *prefix: str | int) -> Complaint:
-        """The same complaint, seen from further up."""
+        """Return the same complaint with a path that begins further up."""
         return replace(self, path=(*prefix, *self.path))
 
     def told(self, notation: Notation = "python", prefix: str = "") -> str:
@@ -75,12 +88,19 @@ class Complaint:
 
 
 class ConfigError(ArignoteError, ValueError):
-    """Faults of a spec, a setting or a config file; all of them in one report.
+    """A spec, a setting or a config file is wrong; everything that is wrong is in one report.
+
+    Parameters
+    ----------
+    complaints : str, Complaint or iterable of Complaint
+        What is wrong, in the order of the file; a string is a complaint without a place.
+    lines : sequence of str, optional
+        Lines of the message; by default one line for each complaint.
 
     Attributes
     ----------
     complaints : tuple of Complaint
-        Every fault found, in the order of the file.
+        The same, as a tuple.
     """
 
     def __init__(self, complaints: str | Complaint | Iterable[Complaint], lines: Sequence[str] | None = None):
@@ -90,12 +110,29 @@ class ConfigError(ArignoteError, ValueError):
         super().__init__("\n".join(lines or [c.told() for c in self.complaints]))
 
     def under(self, *prefix: str | int) -> ConfigError:
-        """The same faults, with their paths as seen from further up."""
+        """Return an error with the same complaints, and paths that begin further up.
+
+        Parameters
+        ----------
+        *prefix : str or int
+            Keys and positions that are put in front of each path.
+
+        Returns
+        -------
+        ConfigError
+            The error.
+        """
         return ConfigError([c.under(*prefix) for c in self.complaints])
 
 
 class CallError(ConfigError, TypeError):
-    """A method was called with an argument that is unknown, missing, given twice or one too many."""
+    """A method was called with an argument that is unknown, missing, given twice or one too many.
+
+    Parameters
+    ----------
+    complaints, lines : object
+        As in `ConfigError`.
+    """
 
 
 class DataError(ArignoteError, ValueError):
@@ -139,7 +176,7 @@ class Faults:
 
 
 class CheckpointError(ArignoteError, RuntimeError):
-    """A file of a run cannot be read, written or gone on from."""
+    """A file of a run cannot be read, written or resumed from."""
 
 
 class NotFiniteError(ArignoteError, ArithmeticError):
@@ -149,14 +186,14 @@ class NotFiniteError(ArignoteError, ArithmeticError):
 class Interrupted(SystemExit):
     """A signal or a notice stopped the run; uncaught, the process ends with the exit code.
 
-    Attributes
+    Parameters
     ----------
     reason : str
         The signal, or the notice of preemption.
     code : int
         128 + the number of the signal.
     lost : str
-        Where the run stood, if it has no checkpoint; empty where the state is saved.
+        Position of the run if it has no checkpoint; empty if the state is saved.
     """
 
     def __init__(self, reason: str, code: int, lost: str = ""):
@@ -172,7 +209,7 @@ class Interrupted(SystemExit):
 
 
 class ArignoteWarning(UserWarning):
-    """Training goes on, but there is something to know."""
+    """Training continues, but something needs attention."""
 
 
 def warn(message: str, category: type[Warning] = ArignoteWarning) -> None:

@@ -51,7 +51,7 @@ try:
 except CheckpointError as error:
     found["refused"] = str(error)
 found["imported"] = "my_parts" in sys.modules
-found["layers"] = [layer.name for layer in NNClassifier.load("run", trust=["my_parts"])._parsed()]
+found["layers"] = [layer.name for layer in NNClassifier.load("run", trust=["my_parts"])._layers()]
 print(json.dumps(found))
 """
 

@@ -63,10 +63,12 @@ class DataWithHoldoutPartitions(Data):
 
     Parameters
     ----------
-    features, labels, **more
-        As of Data.
+    features, labels : array, Reader, or str
+        As in `Data`.
     valid_frac, test_frac : float in [0, 1)
         Fractions of all rows.
+    **more : object
+        Other parameters of `Data`.
     """
 
     def __init__(self, features: Any, labels: Any, valid_frac: float = 0.0, test_frac: float = 0.0, **more: Any):

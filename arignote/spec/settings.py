@@ -20,7 +20,7 @@ from arignote.optim.settings import LearningSettings
 from arignote.registry import Count, Mark, complaints_of, decides_numbers, is_of_machine, only_trusting, plain
 from arignote.spec.fields import CheckpointEvery, Device, Notices, Observers, Signals, Stem, Threads
 
-__all__ = ["FitSettings", "checked_settings", "completed_settings", "decides", "fit_parameters", "is_of_the_machine"]
+__all__ = ["FitSettings", "checked_settings", "completed_settings", "decides", "is_of_the_machine"]
 
 
 class _KeepingSettings(BaseModel):
@@ -29,7 +29,7 @@ class _KeepingSettings(BaseModel):
     )
     resume: Annotated[bool | Literal["fresh", "force"], Mark.MACHINE] = Field(
         True,
-        description="True: resume the run of the checkpoint; False: no file may exist; fresh: start over; force: "
+        description='True: resume the run of the checkpoint; False: no file may exist; "fresh": start over; "force": '
         "resume in spite of changes.",
     )
     checkpoint_every: Annotated[CheckpointEvery, Mark.FREE] = Field(
@@ -42,7 +42,7 @@ class _KeepingSettings(BaseModel):
         False, description="Whether the checkpoint of every epoch is kept."
     )
     keep_epochs: Annotated[Count | None, Mark.FREE] = Field(
-        None, description="Number of them (checkpoint_all) that are kept; default all."
+        None, description="Number of checkpoints of epochs (checkpoint_all) that are kept; default all."
     )
     stop_signals: Annotated[Signals, Mark.MACHINE] = Field(
         ("SIGTERM", "SIGINT", "SIGUSR1"), description="Signals that stop and save the run."
@@ -72,7 +72,8 @@ class _EngineSettings(BaseModel):
         "there are convolutions.",
     )
     compile: Annotated[bool, Mark.FREE] = Field(
-        False, description="torch.compile of what is not written out by hand; on a GPU of all."
+        False,
+        description="Whether torch.compile is used for layers that are not written out by hand; on a GPU for all.",
     )
 
 
@@ -132,11 +133,3 @@ def completed_settings(fit: Mapping[str, Any]) -> dict[str, Any]:
         with only_trusting("", ()), suppress(ValidationError):
             found |= _alone(name)(**{name: fit[name]}).model_dump(mode="json")
     return found
-
-
-def fit_parameters(indent: str = "    ") -> str:
-    """Return the numpydoc entries of all settings."""
-    return "\n".join(
-        f"{indent}{name} : default {field.default!r}\n{indent}    {field.description}"
-        for name, field in FitSettings.model_fields.items()
-    )
