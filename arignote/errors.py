@@ -32,14 +32,14 @@ __all__ = [
     "Complaint",
     "ConfigError",
     "DataError",
-    "Faults",
+    "ErrorCollector",
     "Interrupted",
     "NotFiniteError",
+    "available_names",
     "axes_hint",
     "did_you_mean",
     "listed",
     "nearest",
-    "there_are",
     "warn",
 ]
 
@@ -73,8 +73,8 @@ class Complaint:
         """Return the same complaint with a path that begins further up."""
         return replace(self, path=(*prefix, *self.path))
 
-    def told(self, notation: Notation = "python", prefix: str = "") -> str:
-        """Return place, message and advice, the last as `Advice.told` has it."""
+    def text(self, notation: Notation = "python", prefix: str = "") -> str:
+        """Return place, message and advice, the last in a notation; see `Advice.told`."""
         return f"{self}. {self.advice.told(notation, self.path, prefix)}" if self.advice else str(self)
 
     def __str__(self) -> str:
@@ -107,7 +107,7 @@ class ConfigError(ArignoteError, ValueError):
         if isinstance(complaints, str):
             complaints = Complaint((), complaints)
         self.complaints = (complaints,) if isinstance(complaints, Complaint) else tuple(complaints)
-        super().__init__("\n".join(lines or [c.told() for c in self.complaints]))
+        super().__init__("\n".join(lines or [c.text() for c in self.complaints]))
 
     def under(self, *prefix: str | int) -> ConfigError:
         """Return an error with the same complaints, and paths that begin further up.
@@ -139,17 +139,17 @@ class DataError(ArignoteError, ValueError):
     """The data cannot be trained on, or does not fit the network."""
 
 
-class Faults:
+class ErrorCollector:
     """Errors of checks that do not depend on one another, reported together.
 
     Examples
     --------
-    >>> faults = Faults()
+    >>> collector = ErrorCollector()
     >>> for word in ("3", "x", "y"):
-    ...     with faults.collect():
+    ...     with collector.collect():
     ...         if not word.isdigit():
     ...             raise DataError(f"{word!r} is not a number")
-    >>> faults.raise_all()
+    >>> collector.raise_all()
     Traceback (most recent call last):
     arignote.errors.DataError: 'x' is not a number
     'y' is not a number
@@ -221,7 +221,7 @@ def warn(message: str, category: type[Warning] = ArignoteWarning) -> None:
 
 
 def did_you_mean(word: str, known: Iterable[str], shown: Sequence[str] = ()) -> str:
-    """Return ``Did you mean 'x'?``, or the list of what is known where nothing is near; `shown` is listed always."""
+    """Return ``Did you mean 'x'?``, or the list of known names if none is near; `shown` is listed always."""
     known = sorted(set(known))
     near = nearest(word, known)
     found = [f"Did you mean {near!r}?"] if near else []
@@ -230,8 +230,8 @@ def did_you_mean(word: str, known: Iterable[str], shown: Sequence[str] = ()) -> 
     return " ".join(found)
 
 
-def there_are(word: str, there: Sequence[str]) -> str:
-    """Return ``Did you mean 'x'?`` where a name is near, and the names there are."""
+def available_names(word: str, there: Sequence[str]) -> str:
+    """Return ``Did you mean 'x'?`` if a name is near, and the available names."""
     near = nearest(word, there)
     return f"{f'Did you mean {near!r}? ' if near else ''}There are: {listed(there)}"
 
@@ -243,14 +243,14 @@ def listed(names: Sequence[object]) -> str:
 
 
 def nearest(word: str, known: Iterable[str]) -> str | None:
-    """Return the name that a word may have been meant for; None where none is near."""
+    """Return the known name that is most like a word; None if none is near."""
     folded = {k.lower(): k for k in known}
     near = difflib.get_close_matches(word.lower(), folded, n=1, cutoff=0.6)
     return folded[near[0]] if near else None
 
 
 def axes_hint(shape: Sequence[int], expected: Sequence[int]) -> str:
-    """Return which `axes` would give examples the expected shape, as the end of an error; nothing where none would."""
+    """Return the end of an error: which `axes` would give examples the expected shape; "" if none would."""
     found, wanted = tuple(shape), tuple(expected)
     ways = {"NHWC": (*found[-1:], *found[:-1]), "NHW": (1, *found), "NCHW": (*found[1:], *found[:1])}
     fitting = [axes for axes, moved in ways.items() if moved == wanted and len(found) == (2 if axes == "NHW" else 3)]

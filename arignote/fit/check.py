@@ -19,7 +19,7 @@ from arignote.data.readers.sources import open_labels, open_source
 from arignote.data.rows import Rows, check_missing, rows_of
 from arignote.data.specs import DataSpec, Source
 from arignote.data.targets import check_classes, encode_labels, find_classes, weights_of_classes
-from arignote.errors import DataError, Faults, axes_hint
+from arignote.errors import DataError, ErrorCollector, axes_hint
 from arignote.layers.architecture import declare
 from arignote.layers.base import Layer
 from arignote.layers.shape import image_of
@@ -49,11 +49,11 @@ def check_data(data: DataSpec, layers: list[Layer], settings: FitSettings, base:
     """
     axes = data.train.axes or settings.axes
     image = image_of(layers)
-    faults = Faults()
+    collector = ErrorCollector()
     train: Rows | None = None
     labels: NDArray[Any] | None = None
     classes: NDArray[Any] | None = None
-    with faults.collect():
+    with collector.collect():
         train, labels, told = _opened("train", data.train, data.train, axes, base, others=data.others())
         yield told
         if not settings.allow_nonfinite:
@@ -63,13 +63,13 @@ def check_data(data: DataSpec, layers: list[Layer], settings: FitSettings, base:
     for name, check in (("groups", groups_of), ("sample_weight", weights_of)):
         source = getattr(data, name)
         if source is not None:
-            with faults.collect():
+            with collector.collect():
                 reader = open_labels(source, base, data.train.csv)
                 yield f"{name}: {reader.where} {reader.shape} {reader.dtype}"
                 check(reader, reader.shape[0] if train is None else len(train))
     for name, part in (("valid", data.valid), ("test", data.test)):
         if isinstance(part, Source):
-            with faults.collect():
+            with collector.collect():
                 columns = () if train is None else train.reader.columns
                 rows, theirs, told = _opened(name, part, data.train, part.axes or axes, base, columns=columns)
                 yield told
@@ -77,9 +77,9 @@ def check_data(data: DataSpec, layers: list[Layer], settings: FitSettings, base:
                     check_missing(rows.reader)
                 _check_part(name, rows.as_images(image), theirs, train, classes)
     if train is not None and labels is not None and classes is not None:
-        with faults.collect():
+        with collector.collect():
             yield _first_batch(train, encode_labels(labels, classes, "train"), layers, settings, len(classes))
-    faults.raise_all()
+    collector.raise_all()
 
 
 def _classes(train: Rows, labels: NDArray[Any], layers: list[Layer], settings: FitSettings) -> NDArray[Any]:

@@ -68,13 +68,13 @@ def _located(
         # A file of layers is a mapping as a config is, or the list itself.
         line, column = _position(content, complaint.path[isinstance(content, list) :]) or (0, 0)
         order, where = (int(in_layers), line, column), f"{file}:{line}:{column}" if line else f"{file}"
-        told = complaint.told("json" if file.suffix.lower() == ".json" else "yaml")
+        told = complaint.text("json" if file.suffix.lower() == ".json" else "yaml")
         if _NONE in told:
             told = told.replace(_NONE, _nothing(file, line, column, complaint.path))
         for number, (place, setting) in enumerate(written.items()):
             if complaint.path[: len(place)] == place:
                 order, where = (2, number, 0), f"--set {setting}"
-                told = complaint.told("set", setting.partition("=")[0].rpartition(".")[0] + ".")
+                told = complaint.text("set", setting.partition("=")[0].rpartition(".")[0] + ".")
                 told = told.replace(_NONE, "got null" if setting.partition("=")[2].strip() else "nothing follows the =")
         found.append((order, f"{where}: {told}", complaint))
     found.sort(key=lambda one: one[0])
@@ -155,7 +155,7 @@ def csv_format(text: str) -> CSVFormat:
     try:
         return table_format(value)
     except ConfigError as fault:
-        raise ConfigError(fault.complaints, [f"{option}: {c.told('yaml')}" for c in fault.complaints]) from None
+        raise ConfigError(fault.complaints, [f"{option}: {c.text('yaml')}" for c in fault.complaints]) from None
 
 
 def _yaml_value(text: str, option: str) -> Any:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from arignote.errors import DataError, listed, there_are
+from arignote.errors import DataError, available_names, listed
 
 __all__ = ["Columns", "Names", "chosen_columns"]
 
@@ -83,7 +83,7 @@ def _place(word: str, there: Sequence[str], where: str) -> int:
         if not -len(there) <= int(word) < len(there):
             raise DataError(f"{where}: has {len(there)} columns (0 to {len(there) - 1}), and so no column {word}")
         return int(word) % len(there)
-    raise DataError(f"{where}: has no column {word!r}. {there_are(word, there)}")
+    raise DataError(f"{where}: has no column {word!r}. {available_names(word, there)}")
 
 
 def _is_position(word: str) -> bool:

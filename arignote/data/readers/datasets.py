@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from arignote.data.readers.base import Array, Reader, Rows
-from arignote.errors import ArignoteError, DataError, there_are
+from arignote.errors import ArignoteError, DataError, available_names
 
 __all__ = ["DatasetReader", "features_and_labels", "is_dataset"]
 
@@ -192,7 +192,7 @@ def _part(found: Any, item: int | str, where: str) -> Any:
     if isinstance(found, Mapping):
         if item not in found:
             keys = [str(key) for key in found]
-            raise DataError(f"{where}: no key {item!r}. {there_are(str(item), keys)}")
+            raise DataError(f"{where}: no key {item!r}. {available_names(str(item), keys)}")
         return found[item]
     if isinstance(found, tuple | list):
         if not isinstance(item, int) or not -len(found) <= item < len(found):

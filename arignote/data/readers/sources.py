@@ -25,7 +25,7 @@ from arignote.data.readers.tables import (
     table_at,
 )
 from arignote.data.specs import CSVFormat, Source
-from arignote.errors import ConfigError, DataError, Faults, there_are
+from arignote.errors import ConfigError, DataError, ErrorCollector, available_names
 
 __all__ = [
     "LABELS",
@@ -182,12 +182,12 @@ def open_source(
     # The format is that of `like` for text tables only.
     of_features = csv if source.csv is not None or is_text_source(source.features, base) else None
     options |= {"columns": source.columns, "csv": of_features}
-    faults = Faults()
-    with faults.collect():
+    collector = ErrorCollector()
+    with collector.collect():
         features = get_reader(source.features, base=base, load=load, like=columns, others=others, **options)
-    with faults.collect():
+    with collector.collect():
         found = open_labels(labels, base, csv, load)
-    faults.raise_all()
+    collector.raise_all()
     return features, found
 
 
@@ -302,7 +302,7 @@ def _chosen(path: Path, key: str, labels: bool, there: list[str]) -> str:
     if key in there:
         return key
     if key:
-        raise DataError(f"{path}: has no table {key!r}. {there_are(key, there)}")
+        raise DataError(f"{path}: has no table {key!r}. {available_names(key, there)}")
     named = [name for name in there if name.rpartition("/")[2].lower() in LABELS]
     fitting = named if labels else [name for name in there if name not in named]
     if len(there) == 1 or len(fitting) == 1:

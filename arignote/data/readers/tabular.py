@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from arignote.data.readers.base import Array, Reader, Rows
-from arignote.errors import DataError, listed, there_are
+from arignote.errors import DataError, available_names, listed
 
 __all__ = ["CHUNK_ROWS", "Pieces"]
 
@@ -89,7 +89,7 @@ class Pieces(Reader):
             )
         for name in wanted:
             if name not in there:
-                raise DataError(f"{self.where}: has no column {name!r}. {there_are(name, there)}")
+                raise DataError(f"{self.where}: has no column {name!r}. {available_names(name, there)}")
         if not wanted:
             raise DataError(f"{self.where}: no columns to read. There are: {listed(there)}")
         return wanted

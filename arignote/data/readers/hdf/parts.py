@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from arignote.data.readers.hdf.attributes import telling
 from arignote.data.readers.room import check_memory
-from arignote.errors import DataError, listed, there_are
+from arignote.errors import DataError, available_names, listed
 
 __all__ = ["Part", "Table", "field_of", "objects", "part_of", "plan"]
 
@@ -188,7 +188,7 @@ def plan(
     spots = {label: (part, j) for part in parts for j, label in enumerate(part.labels)}
     for name in wanted:
         if name not in spots:
-            raise DataError(f"{where}: has no column {name!r}. {there_are(name, names)}")
+            raise DataError(f"{where}: has no column {name!r}. {available_names(name, names)}")
     if not wanted or len(set(names)) < len(names):
         raise DataError(f"{where}: has {'columns of the same name' if wanted else 'no columns to read'}")
     text = [name for name in wanted if spots[name][0].dtype.kind == "O"]

@@ -12,7 +12,7 @@ from arignote.data.readers.hdf.attributes import child, dataset, dtype_of, see_f
 from arignote.data.readers.hdf.frames import axis_labels, blocks, frame
 from arignote.data.readers.hdf.panels import panel
 from arignote.data.readers.hdf.parts import Table, field_of, part_of, plan
-from arignote.errors import DataError, listed, there_are
+from arignote.errors import DataError, available_names, listed
 
 if TYPE_CHECKING:
     import h5py
@@ -92,7 +92,7 @@ def open_table(
         item = child(file, path)
         if item is None:
             there = tables_of(file)
-            raise DataError(f"{where}: there is no such table. {there_are(path, there)}")
+            raise DataError(f"{where}: there is no such table. {available_names(path, there)}")
         pandas = isinstance(item, h5py.Group) and text_of(item, "pandas_type")
         if pandas in ("wide_table", "ndim_table"):
             if columns is not None:
