@@ -1,4 +1,4 @@
-"""Predictions and scores of a fitted network: rows as it was trained on them, and one pass over them."""
+"""Predictions and scores of a fitted network, from rows that are prepared as its training rows were."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from arignote.data.arrays import Data, columns_in_order, feature_names
 from arignote.data.fit_data import FitData
 from arignote.data.preprocess import Pipeline
 from arignote.data.readers.images import ImageFolderReader
+from arignote.data.readers.sources import get_reader, is_text_source
 from arignote.data.rows import Rows, rows_of
 from arignote.data.specs import CSVFormat
 from arignote.data.targets import encode_labels
@@ -25,10 +26,10 @@ from arignote.engine.network import Network
 from arignote.engine.session import seeds_kept
 from arignote.engine.step import Scorer, predict_proba
 from arignote.errors import DataError, axes_hint, warn
+from arignote.fit.config_data import with_layers
 from arignote.fit.held_out import rows_of_part, warn_of_training_rows
 from arignote.fit.load import restore
 from arignote.fit.run import in_order
-from arignote.fit.start import with_layers
 from arignote.layers.shape import image_of
 from arignote.registry import build
 from arignote.report.scores import Mistake, check_metric, confusion_matrix, is_loss, mistakes, score_of
@@ -61,8 +62,8 @@ class Scored:
     def predicted(self) -> NDArray[np.int64]:
         """Number of the most probable class of each row; the first one if several are equally probable."""
         assert self.proba is not None
-        found: NDArray[np.int64] = self.proba.argmax(axis=1)
-        return found
+        predicted: NDArray[np.int64] = self.proba.argmax(axis=1)
+        return predicted
 
     @property
     def confusion(self) -> NDArray[np.int64]:
@@ -83,11 +84,11 @@ class Predictor:
     Attributes
     ----------
     state : TrainingState
-        Of the run.
+        State of the run.
     network : Network
-        The one that predicts: the best, or the last.
+        The network that predicts: the best, or the last.
     allow_nonfinite : bool
-        Whether NaN and infinity pass.
+        Whether NaN and infinity are allowed in the features.
     name : str
         Name of the estimator, for warnings.
     """
@@ -104,7 +105,7 @@ class Predictor:
         return cls(state, network, settings.get("allow_nonfinite", False))
 
     def rows(self, x: Any, y: Any = None, csv: Mapping[str, Any] | CSVFormat | None = None) -> Rows:
-        """Return rows as the network was trained on them: columns, axes, images and preprocessing.
+        """Return rows with the columns, axes, images and preprocessing of the training rows.
 
         Parameters
         ----------
@@ -116,7 +117,7 @@ class Predictor:
         Raises
         ------
         DataError
-            Where they are not what the network was trained on.
+            If their columns or shape are not those of the training rows.
         """
         data, architecture = self.state.data, self.network.architecture
         names = self._feature_names()
@@ -133,9 +134,8 @@ class Predictor:
             csv=self._format(csv),
         )
         if names and not feature_names(x) and not rows.reader.columns:
-            # In the words of scikit-learn.
-            text = f"X does not have valid feature names, but {self.name} was fitted with feature names"
-            warn(text)
+            # The text of scikit-learn, which filters of warnings match.
+            warn(f"X does not have valid feature names, but {self.name} was fitted with feature names")
         return self._as_trained(rows.as_images(image_of(architecture.layers, architecture.n_in)))
 
     def proba(self, rows: Rows) -> NDArray[Any]:
@@ -144,34 +144,34 @@ class Predictor:
             return predict_proba(self.network, (x for x, _ in batches), self.state.rng)
 
     def score(
-        self, given: FitData, names: Sequence[str] = (), *, part: str | None = None, with_proba: bool = False
+        self, data: FitData, names: Sequence[str] = (), *, part: str | None = None, with_proba: bool = False
     ) -> Scored:
         """Compute losses and metrics in one pass over the rows.
 
         Parameters
         ----------
-        given : FitData
+        data : FitData
             Data with labels; with `part`, as it was given to `fit`.
         names : sequence of str
-            Of losses and metrics.
+            Names of losses and metrics.
         part : "train", "valid" or "test", optional
             Score only these rows of the run.
         with_proba : bool
-            Whether to keep the probabilities for a confusion matrix, too; metrics keep them in any case.
+            Whether to keep the probabilities for a confusion matrix; metrics keep them in any case.
 
         Warns
         -----
         ArignoteWarning
-            As of `NNClassifier.evaluate`.
+            As in `NNClassifier.evaluate`.
         """
         classes = self.state.class_labels
         losses = {name: build("loss", name) for name in names if is_loss(name)}
         metrics = [name for name in names if not is_loss(name)]
         for name in metrics:
             check_metric(name, len(classes))
-        rows, y = self._labelled(given, part)
+        rows, y = self._labelled(data, part)
         kept: list[NDArray[Any]] | None = [] if metrics or with_proba else None
-        # With the numbers of `proba`, where a layer of the user draws: the scores are those of the predictions.
+        # The same random streams as in `proba`, for layers of a user that draw: scores are those of the predictions.
         with self._seeds_kept(), closing(in_order(self.network, rows, y)) as batches:
             values = Scorer(self.network, losses)(batches, seed=self.state.rng, purpose="predict", keep=kept)
         proba = None if kept is None else np.concatenate(kept)
@@ -179,20 +179,20 @@ class Predictor:
             values |= {name: score_of(name, proba, y) for name in metrics}
         return Scored({name: values[name] for name in names}, classes, y, proba)
 
-    def _labelled(self, given: FitData, part: str | None) -> tuple[Rows, NDArray[np.int64]]:
-        """Return rows with labels, as the network was trained on them, and their class numbers."""
+    def _labelled(self, data: FitData, part: str | None) -> tuple[Rows, NDArray[np.int64]]:
+        """Return the rows to score, prepared as the training rows were, and their class numbers."""
         layers, n_in = self.network.architecture.layers, self.network.architecture.n_in
         if part is None:
-            rows = self.rows(given.x, given.y, given.csv)
+            rows = self.rows(data.x, data.y, data.csv)
             if rows.y is not None and rows.index is None:
-                same = replace(given, x=Data(rows.reader, rows.y, axes=rows.axes), y=None)
-                # An array of training rows alone is given for their scores; in a file they may be a surprise.
-                all_too = isinstance(given.x, str | Path | Data)
-                warn_of_training_rows(self.state, rows, with_layers(same, layers, n_in), all_too=all_too)
+                same = replace(data, x=Data(rows.reader, rows.y, axes=rows.axes), y=None)
+                # An array of training rows alone is scored on purpose; a file may hold them by mistake.
+                warn_if_all = isinstance(data.x, str | Path | Data)
+                warn_of_training_rows(self.state, rows, with_layers(same, layers, n_in), warn_if_all=warn_if_all)
         else:
-            x = columns_in_order(given.x, self._feature_names(), "X")
-            given = replace(with_layers(given, layers, n_in), x=x, csv=self._format(given.csv))
-            rows = self._as_trained(rows_of_part(self.state, given, part))
+            x, csv = columns_in_order(data.x, self._feature_names(), "X"), self._format(data.csv)
+            data = replace(with_layers(data, layers, n_in), x=x, csv=csv, groups=_opened(data.groups, csv))
+            rows = self._as_trained(rows_of_part(self.state, data, part))
         if rows.y is None:
             raise DataError("labels are needed: give X and y")
         return rows, encode_labels(rows.y, self.state.class_labels, part or "X")
@@ -205,15 +205,22 @@ class Predictor:
         return [str(name) for name in self.state.data.get("feature_names", ())]
 
     def _as_trained(self, rows: Rows) -> Rows:
-        """Return rows with the preprocessing of the run; DataError where their shape is not that of the network."""
+        """Return rows with the preprocessing of the run; DataError if their shape is not that of the network."""
         if steps := self.state.spec["fit"].get("preprocess"):
             rows = replace(rows, preprocess=partial(Pipeline(steps).apply, self.state.preprocess))
-        found, expected = rows.n_in, tuple(self.network.architecture.n_in)
-        if found != expected:
-            told = f"an example of X must have shape {expected}; got {found}"
-            raise DataError(told + axes_hint(found, expected))
+        shape, expected = rows.n_in, tuple(self.network.architecture.n_in)
+        if shape != expected:
+            message = f"an example of X must have shape {expected}; got {shape}"
+            raise DataError(message + axes_hint(shape, expected))
         return rows
 
     def _seeds_kept(self) -> AbstractContextManager[None]:
-        """Return a context that puts global generators back, where a layer of the user may draw from them."""
+        """Return a context that restores the global generators, if a layer of the user may draw from them."""
         return seeds_kept(self.network.setup.device) if self.network.is_custom else nullcontext()
+
+
+def _opened(groups: Any, csv: Any) -> Any:
+    """Return groups; if they are named as a column of a text table, its reader, which has the format of the run."""
+    if isinstance(groups, str | os.PathLike) and csv and is_text_source(os.fspath(groups), Path()):
+        return get_reader(groups, labels=True, csv=csv)
+    return groups

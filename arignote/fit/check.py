@@ -1,4 +1,4 @@
-"""Whether the data of a config fits its network and its settings, before anything is trained."""
+"""Check a config, and whether its data fits its network and its settings, before anything is trained."""
 
 from __future__ import annotations
 
@@ -11,131 +11,163 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from arignote.checkpoints.storage import check_stem
 from arignote.data.augmentation import Augmentation, augmented_to
 from arignote.data.per_row import groups_of, weights_of
 from arignote.data.preprocess import Pipeline
+from arignote.data.readers.base import Reader
 from arignote.data.readers.columns import Names
-from arignote.data.readers.sources import open_labels, open_source
 from arignote.data.rows import Rows, check_missing, rows_of
-from arignote.data.specs import DataSpec, Source
+from arignote.data.specs import Source
 from arignote.data.targets import check_classes, encode_labels, find_classes, weights_of_classes
 from arignote.errors import DataError, ErrorCollector, axes_hint
-from arignote.layers.architecture import declare
+from arignote.fit.config_data import ConfigSources
+from arignote.layers.architecture import declare, parse
 from arignote.layers.base import Layer
 from arignote.layers.shape import image_of
+from arignote.spec.run_spec import RunSpec
 from arignote.spec.settings import FitSettings
 
-__all__ = ["check_data"]
+__all__ = ["check_config", "check_data"]
 
 
-def check_data(data: DataSpec, layers: list[Layer], settings: FitSettings, base: Path) -> Iterator[str]:
-    """Yield what each source holds, and what a first batch becomes; of features no more than that is read.
+def check_config(spec: RunSpec) -> int:
+    """Check what reading a config does not: its stem, and whether the machine has its device.
+
+    Returns
+    -------
+    int
+        Number of layers.
+    """
+    layers = parse(spec.layers, spec.layer_defaults)
+    if spec.fit["checkpoint"] is not None:
+        check_stem(spec.fit["checkpoint"])
+    device = spec.fit.get("device", "auto")
+    if device not in ("auto", "cpu"):
+        from arignote.engine.setup import check_device
+
+        check_device(device)
+    return len(layers)
+
+
+def check_data(spec: RunSpec, base: Path) -> Iterator[str]:
+    """Open the sources of a config; yield a line for each, and one for a first batch.
+
+    Labels, groups and weights are read whole; of features only their shape and a first batch.
 
     Parameters
     ----------
-    data : DataSpec
-        Sources; fractions are passed over.
-    layers : list of Layer
-        As `parse` returns them.
-    settings : FitSettings
-        Preprocessing and augmentation are tried on the first batch.
+    spec : RunSpec
+        With data; preprocessing and augmentation are tried on the first batch.
     base : Path
         Folder of relative paths.
 
     Raises
     ------
     ConfigError, DataError
-        Where something does not fit; with all faults that can be found, at the end.
+        If something does not fit; at the end, with everything that could be found.
     """
-    axes = data.train.axes or settings.axes
-    image = image_of(layers)
+    assert spec.data is not None
+    layers, settings = parse(spec.layers, spec.layer_defaults), FitSettings(**spec.fit)
+    sources = ConfigSources(spec.data, base, load=False)
+    axes, image = spec.data.train.axes or settings.axes, image_of(layers)
     collector = ErrorCollector()
     train: Rows | None = None
-    labels: NDArray[Any] | None = None
     classes: NDArray[Any] | None = None
     with collector.collect():
-        train, labels, told = _opened("train", data.train, data.train, axes, base, others=data.others())
-        yield told
-        if not settings.allow_nonfinite:
-            check_missing(train.reader)
-        train = train.as_images(image)
-        classes = _classes(train, labels, layers, settings)
-    for name, check in (("groups", groups_of), ("sample_weight", weights_of)):
-        source = getattr(data, name)
-        if source is not None:
-            with collector.collect():
-                reader = open_labels(source, base, data.train.csv)
-                yield f"{name}: {reader.where} {reader.shape} {reader.dtype}"
-                check(reader, reader.shape[0] if train is None else len(train))
-    for name, part in (("valid", data.valid), ("test", data.test)):
+        features, labels = sources.train()
+        rows = _rows("train", features, labels, axes)
+        yield _description("train", features, labels)
+        train = _checked_values(rows, settings).as_images(image)
+        classes = _classes(train, layers, settings)
+    yield from _check_per_row(sources, train, collector)
+    for name, part in (("valid", spec.data.valid), ("test", spec.data.test)):
         if isinstance(part, Source):
             with collector.collect():
-                columns = () if train is None else train.reader.columns
-                rows, theirs, told = _opened(name, part, data.train, part.axes or axes, base, columns=columns)
-                yield told
-                if not settings.allow_nonfinite:
-                    check_missing(rows.reader)
-                _check_part(name, rows.as_images(image), theirs, train, classes)
-    if train is not None and labels is not None and classes is not None:
+                held_out = sources.held_out(part, () if train is None else train.reader.columns)
+                rows = _rows(name, held_out.features, held_out.labels, held_out.axes or axes)
+                yield _description(name, held_out.features, held_out.labels)
+                _check_part(name, _checked_values(rows, settings).as_images(image), train, classes)
+    if train is not None and classes is not None:
         with collector.collect():
-            yield _first_batch(train, encode_labels(labels, classes, "train"), layers, settings, len(classes))
+            yield _first_batch(train, layers, settings, classes)
     collector.raise_all()
 
 
-def _classes(train: Rows, labels: NDArray[Any], layers: list[Layer], settings: FitSettings) -> NDArray[Any]:
+def _rows(name: str, features: Reader, labels: Reader, axes: Any) -> Rows:
+    return rows_of(features, labels, what=f"{name}: {features.where}", allow_nonfinite=True, axes=axes)
+
+
+def _checked_values(rows: Rows, settings: FitSettings) -> Rows:
+    """Return the rows; DataError if a table has missing values that the settings do not allow."""
+    if not settings.allow_nonfinite:
+        check_missing(rows.reader)
+    return rows
+
+
+def _check_per_row(sources: ConfigSources, train: Rows | None, collector: ErrorCollector) -> Iterator[str]:
+    """Check groups and weights; yield a line for each."""
+    for name, check in (("groups", groups_of), ("sample_weight", weights_of)):
+        with collector.collect():
+            reader = sources.per_row(name)  # type: ignore[arg-type]
+            if reader is not None:
+                yield f"{name}: {reader.where} {reader.shape} {reader.dtype}"
+                check(reader, reader.shape[0] if train is None else len(train))
+
+
+def _classes(train: Rows, layers: list[Layer], settings: FitSettings) -> NDArray[Any]:
     """Return the classes of the training rows, checked against the output layer and the weights of classes."""
+    assert train.y is not None
     n_classes = getattr(layers[-1], "n_classes", None)
-    check_classes(labels, n_classes, train.labels_where)
-    classes = find_classes(labels, n_classes)
+    check_classes(train.y, n_classes, train.labels_where)
+    classes = find_classes(train.y, n_classes)
     if isinstance(settings.class_weight, dict):
         weights_of_classes(settings.class_weight, classes)
     return classes
 
 
-def _check_part(name: str, rows: Rows, labels: NDArray[Any], train: Rows | None, classes: NDArray[Any] | None) -> None:
-    """Check that rows of validation or test are like those of training, where these could be read."""
+def _check_part(name: str, rows: Rows, train: Rows | None, classes: NDArray[Any] | None) -> None:
+    """Check that rows of validation or test are like those of training, if these could be read."""
     if train is not None and rows.n_in != train.n_in:
         raise DataError(
             f"{name}: an example of {rows.reader.where} has the shape {rows.n_in}, one of train {train.n_in}"
             + axes_hint(rows.n_in, train.n_in)
         )
     if classes is not None:
-        encode_labels(labels, classes, name)
+        assert rows.y is not None
+        encode_labels(rows.y, classes, name)
 
 
-def _first_batch(train: Rows, y: NDArray[np.int64], layers: list[Layer], settings: FitSettings, n_classes: int) -> str:
-    """Return what a first batch becomes, preprocessed and augmented."""
+def _first_batch(train: Rows, layers: list[Layer], settings: FitSettings, classes: NDArray[Any]) -> str:
+    """Return a line on the first batch, preprocessed and augmented."""
+    assert train.y is not None
+    y = encode_labels(train.y, classes, "train")
     first = train.take(np.arange(min(max(settings.batch_size, 2), len(train))))
     first = replace(first, lenient=settings.allow_nonfinite)
     if settings.preprocess:
         pipeline = Pipeline(settings.preprocess)
         first = replace(first, preprocess=partial(pipeline.apply, pipeline.fit(first.blocks)))
-    architecture = declare(layers, first.n_in, n_classes)
+    architecture = declare(layers, first.n_in, len(classes))
     x = first.features(slice(0, len(first)))
     if settings.augmentation:
-        x, _ = Augmentation(settings.augmentation, 0, n_classes)(x, y[: len(x)], 0, 0)
+        x, _ = Augmentation(settings.augmentation, 0, len(classes))(x, y[: len(x)], 0, 0)
     if not architecture.takes(x.shape[1:]):
         raise augmented_to(x.shape[1:], first.n_in)
     return f"first batch: {len(x)} examples of {x.shape[1:]} {x.dtype} come to the network"
 
 
-def _opened(
-    name: str, source: Source, train: Source, axes: str | None, base: Path, **how: Any
-) -> tuple[Rows, NDArray[Any], str]:
-    """Return the rows of a source, their labels, and what is told of it; `how` goes to `open_source`."""
-    features, labels = open_source(source, base, load=False, like=train, **how)
-    rows = rows_of(features, labels, what=f"{name}: {features.where}", allow_nonfinite=True, axes=axes)
-    assert rows.y is not None
-    told = f"{name}: {features.where} {features.shape} {features.dtype}, labels {labels.where} {labels.dtype}"
+def _description(name: str, features: Reader, labels: Reader) -> str:
+    """Return a line on a source: its files, shapes, columns and format."""
+    text = f"{name}: {features.where} {features.shape} {features.dtype}, labels {labels.where} {labels.dtype}"
     if features.columns:
-        told += f"; columns {_shortened(features.columns)}"
+        text += f"; columns {_shortened(features.columns)}"
     if features.origin is not None and features.origin.told:
-        told += f"; {features.origin.told}"
-    return rows, rows.y, told
+        text += f"; {features.origin.told}"
+    return text
 
 
 def _shortened(columns: Names) -> str:
-    """Return the names of columns: a range of positions, the first and the last where there are many."""
+    """Return the names of columns: positions in a row as a range, of more than 8 the first and the last ones."""
     if isinstance(columns[0], int) and list(columns) == list(range(columns[0], columns[0] + len(columns))):
         return f"{columns[0]}:{columns[0] + len(columns)}"
     words = list(map(str, columns))

@@ -7,7 +7,7 @@ import hashlib
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -16,29 +16,24 @@ from arignote.checkpoints.names import stem_in
 from arignote.checkpoints.state import TrainingState
 from arignote.checkpoints.storage import is_url
 from arignote.checkpoints.writer import RunWriter
-from arignote.data.arrays import Data
 from arignote.data.fit_data import FitData, other_sources
-from arignote.data.readers.sources import open_labels, open_source
 from arignote.data.rows import rows_of
-from arignote.data.specs import Source
 from arignote.engine.network import Network
 from arignote.engine.session import session
 from arignote.errors import warn
 from arignote.fit.assemble import FitRequest, assemble
+from arignote.fit.config_data import open_config, with_layers
 from arignote.fit.load import read_run
 from arignote.fit.resume import candidates, choose, load_into, resume_message, warn_of_changes
 from arignote.fit.run import network_to_predict, run
-from arignote.layers.architecture import parse
 from arignote.layers.base import Layer
-from arignote.layers.output import ClassificationOutputLayer
-from arignote.layers.shape import image_of
 from arignote.preemption.signals import StopRequest, StopRequested
 from arignote.registry import dump
 from arignote.report.progress import ProgressLines
 from arignote.spec.run_spec import RunSpec
-from arignote.spec.settings import FitSettings, checked_settings, decides
+from arignote.spec.settings import FitSettings, decides
 
-__all__ = ["FitResult", "fit_config", "fit_network", "open_config", "with_layers"]
+__all__ = ["FitResult", "fit_config", "fit_network"]
 
 
 @dataclass(frozen=True)
@@ -64,13 +59,6 @@ class FitResult:
     status: str
     checkpoint: str | None
     raise_if_stopped: Callable[[], None]
-
-
-def with_layers(data: FitData, layers: list[Layer], n_in: Sequence[int] | None = None) -> FitData:
-    """Return the data with what the layers declare of it; `n_in` of an existing run is as of `image_of`."""
-    output = layers[-1]
-    n_classes = output.n_classes if isinstance(output, ClassificationOutputLayer) else None
-    return replace(data, n_classes=n_classes, channel=getattr(layers[0], "channel", None), image=image_of(layers, n_in))
 
 
 def fit_network(
@@ -167,40 +155,6 @@ def _files(request: FitRequest, stop: StopRequest) -> Iterator[tuple[RunWriter |
         yield files, spool
     finally:
         files.end()
-
-
-def open_config(
-    spec: RunSpec, base: Path, load: bool = True, **settings: Any
-) -> tuple[list[Layer], FitData, FitSettings]:
-    """Return the layers, the data and the settings of a config.
-
-    Parameters
-    ----------
-    spec : RunSpec
-        With data.
-    base : Path
-        Folder of relative paths of data.
-    load : bool
-        Whether small files are read into memory.
-    **settings
-        In place of those of the config.
-    """
-    assert spec.data is not None
-    source = spec.data.train
-    others = spec.data.others()
-    features, labels = open_source(source, base, load=load, others=others)
-    parts: dict[str, Any] = {
-        name: Data(*open_source(part, base, load=load, like=source, columns=features.columns), axes=part.axes)
-        if isinstance(part, Source)
-        else part
-        for name, part in (("valid", spec.data.valid), ("test", spec.data.test))
-    }
-    for name in ("groups", "sample_weight"):
-        if name in others:
-            parts[name] = open_labels(others[name], base, source.csv)
-    axes = {} if source.axes is None else {"axes": source.axes}
-    layers = parse(spec.layers, spec.layer_defaults)
-    return layers, FitData(features, labels, **parts), checked_settings(spec.fit | axes | settings)
 
 
 def fit_config(spec: RunSpec, base: Path, **settings: Any) -> FitResult:

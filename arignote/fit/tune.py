@@ -16,7 +16,7 @@ from arignote.engine.session import session
 from arignote.engine.setup import Setup, available_threads, has_filters, setup_for
 from arignote.engine.step import TrainingStep
 from arignote.fit.assemble import build_step
-from arignote.fit.start import open_config, with_layers
+from arignote.fit.config_data import open_config, with_layers
 from arignote.layers.architecture import Architecture, declare
 from arignote.spec.run_spec import RunSpec
 

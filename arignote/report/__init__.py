@@ -1,1 +1,1 @@
-"""What is told: lines, tables, progress."""
+"""Text that people read: progress lines, tables, scores, predictions; events for observers."""

@@ -1,43 +1,60 @@
-"""What is told when a fit is over."""
+"""The lines that are printed when a fit is over."""
 
 from __future__ import annotations
 
 import os
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from arignote.checkpoints.reader import RunFiles
 from arignote.checkpoints.state import TrainingState
 from arignote.data.specs import Source
 
-__all__ = ["ending"]
+__all__ = ["config_options", "ending"]
+
+
+def config_options(config: Path, base: Path, overrides: Sequence[str]) -> str:
+    """Return the options with which ``arignote evaluate`` finds the data of a fit again, quoted for a shell.
+
+    Parameters
+    ----------
+    config : Path
+        A YAML or JSON file.
+    base : Path
+        Folder of relative paths of data.
+    overrides : sequence of str
+        ``key=value`` strings; only those of data matter.
+    """
+    words = ["--config", str(config), *(["--data-dir", str(base)] if base != config.parent else [])]
+    words += [word for one in overrides if one.startswith("data.") for word in ("--set", one)]
+    return shlex.join(words)
 
 
 def ending(
-    state: TrainingState, story: str, checkpoint: str | None, train: Source, base: Path, config: str
+    state: TrainingState, status: str, checkpoint: str | None, train: Source, base: Path, options: str
 ) -> Iterator[str]:
-    """Yield the lines that tell a result: where it stands, the test error, the files, and commands to go on with.
+    """Yield the lines of a result: its position, the test error, the files, and commands to continue with.
 
     Parameters
     ----------
     state : TrainingState
         The last one.
-    story : str
-        What was told of the start.
+    status : str
+        How the fit started.
     checkpoint : str or None
         Stem of the files.
     train : Source
-        What it was trained on, for the commands.
+        The training data, for the commands.
     base : Path
         Folder of relative paths of data.
-    config : str
-        Options of a command that name the config.
+    options : str
+        As `config_options` returns them.
     """
     verb, remark = "interrupted" if state.progress.interrupted else "done", state.ended_by
-    is_old = story.startswith("finished")
-    done = f"{verb}, {state.progress.epoch} of {state.n_epochs} epochs{f': {remark}' if remark else ''}"
-    yield story if is_old else done
+    position = f"{verb}, {state.progress.epoch} of {state.n_epochs} epochs{f': {remark}' if remark else ''}"
+    # A run that had finished was not trained.
+    yield status if status.startswith("finished") else position
     if state.best is not None:
         row = state.history.record(state.best.n_rows - 1)
         if "test_error" in row:
@@ -46,12 +63,12 @@ def ending(
         return
     files = RunFiles(checkpoint)
     yield "files: " + ", ".join(map(files.folder.where, files.there("last", "best")))
-    # As `get_reader` understands them, and as a shell gives them on.
-    found = base / os.path.expanduser(os.path.expandvars(train.features))
-    features = shlex.quote(os.path.normpath(found))
+    # Variables and ~ are filled in as `get_reader` does, since a shell does not within quotes.
+    path = base / os.path.expanduser(os.path.expandvars(train.features))
+    features = shlex.quote(os.path.normpath(path))
     color = "" if train.color is None else f" --color {shlex.quote(str(train.color))}"
     yield f"next:  arignote inspect {files.stem}"
-    # The scores of rows that it was not trained on, where there are any.
+    # Scores of rows that the run was not trained on, if there are any.
     part = next(part for part in ("test", "valid", "train") if part in state.data or part == "train")
-    yield f"       arignote evaluate {files.stem} {config} --part {part}"
+    yield f"       arignote evaluate {files.stem} {options} --part {part}"
     yield f"       arignote predict {files.stem} --features {features} --out preds.csv{color}"

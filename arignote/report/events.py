@@ -1,4 +1,4 @@
-"""What observers receive."""
+"""The records that observers receive."""
 
 from __future__ import annotations
 
@@ -11,24 +11,24 @@ __all__ = ["Event"]
 
 @dataclass(frozen=True)
 class Event:
-    """What happened, for observers.
+    """A record of what happened in a fit.
 
     Attributes
     ----------
     kind : str
         "start", "batch" or "validation".
     epoch : int
-        Epoch at work, from 1.
+        The current epoch, from 1.
     n_epochs : int
-        Epochs in all.
+        Number of epochs in all.
     batch, n_batches : int
-        Batches done in this epoch, and how many it has.
+        Number of batches that are done in this epoch, and of all its batches.
     record : dict
-        The new row of the history ("validation"), else empty.
+        The new row of the history if the kind is "validation", else empty.
     is_best : bool
         Whether this validation is the best so far.
     text : str
-        Of a start: where the run goes on.
+        How the fit started, if the kind is "start": "starts", or where the run was resumed.
     """
 
     kind: str

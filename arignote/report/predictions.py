@@ -20,16 +20,16 @@ def write_predictions(path: Path, classes: NDArray[Any], proba: NDArray[Any]) ->
     Parameters
     ----------
     path : Path
-        The file; one that is there is replaced when all is written.
+        The file; an existing one is replaced once all rows are written.
     classes : array (n_classes,)
         The labels.
     proba : array (rows, n_classes)
-        As of `predict_proba`.
+        As `predict_proba` returns them.
 
     Raises
     ------
     DataError
-        Where it cannot be written; an old one stays.
+        If it cannot be written; an existing one is kept.
     """
     try:
         with replacing(path) as file:
@@ -39,5 +39,5 @@ def write_predictions(path: Path, classes: NDArray[Any], proba: NDArray[Any]) ->
                 writer.writerow([row, label, *(f"{value:.9g}" for value in p)])
     except BrokenPipeError:
         raise
-    except OSError as fault:
-        raise DataError(f"{path}: cannot be written: {fault.strerror}") from None
+    except OSError as error:
+        raise DataError(f"{path}: cannot be written: {error.strerror}") from None

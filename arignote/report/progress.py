@@ -1,4 +1,8 @@
-"""Observers that print: a table line per validation; between them a bar, or a line every 30 s without a terminal."""
+"""An observer that prints: a line of a table for each validation; between them a bar on a terminal, else lines.
+
+Progress bars of rich are not used: importing rich takes a tenth of a second, and a thread of it would draw beside the
+training loop.
+"""
 
 from __future__ import annotations
 
@@ -12,16 +16,17 @@ from arignote.report.events import Event
 
 __all__ = ["ProgressLines"]
 
-# Between two drawings of the bar on a terminal; between two lines elsewhere.
+# Seconds between two drawings of the bar on a terminal, and between two lines elsewhere.
 BAR_SECONDS = 0.1
 LINE_SECONDS = 30.0
 
 
 def _cell(name: str, value: Any) -> str:
+    """Return a value of the history as text: errors in percent, seconds with two digits."""
     if name in ("epoch", "examples_seen"):
         return str(value)
     if value != value:
-        # The test data is scored at a new best only.
+        # The test data is scored only at a new best.
         return "" if name.startswith("test_") else "nan"
     if name.endswith("error"):
         return f"{100 * value:.2f} %"
@@ -29,12 +34,12 @@ def _cell(name: str, value: Any) -> str:
 
 
 class ProgressLines:
-    """Prints the history as it grows.
+    """Observer that prints the history as it grows.
 
     Parameters
     ----------
     file : text file, optional
-        Where; standard output by default.
+        The file to print to; standard output by default.
     clock : callable, optional
         Returns seconds; `time.monotonic` by default.
     """
@@ -44,7 +49,7 @@ class ProgressLines:
         self._clock = clock or time.monotonic
         self._bar = self._file.isatty()
         self._header = False
-        # When the bar was drawn, or a line printed.
+        # Time at which the bar was drawn, or a line printed.
         self._drawn = -inf if self._bar else self._clock()
 
     def __call__(self, event: Event) -> None:
@@ -52,7 +57,7 @@ class ProgressLines:
             if event.text.startswith("resumes"):
                 print(event.text, file=self._file, flush=True)
         elif event.kind == "validation":
-            # The first validation is the best so far, whatever it found; one that is not finite earns no star.
+            # The first validation is the best so far, even if its loss is not finite; then it has no star.
             loss = next((value for name, value in event.record.items() if name.startswith("valid_")), nan)
             self._line(event.record, event.is_best and isfinite(loss))
             self._drawn = self._drawn if self._bar else self._clock()
@@ -71,7 +76,7 @@ class ProgressLines:
 
     def _line(self, record: Mapping[str, Any], is_best: bool) -> None:
         if self._bar:
-            # The bar gives way.
+            # Erase the bar.
             print("\r\033[K", end="", file=self._file)
         widths = {name: max(len(name), 9) for name in record}
         if not self._header:

@@ -25,7 +25,7 @@ _MOST_COLUMNS = 20
 
 
 class Mistake(NamedTuple):
-    """A row that is predicted to be of another class: its id, its label, and the predicted one."""
+    """A row that is predicted to be of another class: its id, its label, and the predicted label."""
 
     id: Any
     label: Any
@@ -33,12 +33,12 @@ class Mistake(NamedTuple):
 
 
 def is_loss(name: str) -> bool:
-    """Whether a name is that of a loss, which the engine computes, and not that of a metric."""
+    """Return whether a name is that of a loss, which the engine computes, or else of a metric."""
     return name in names("loss") or ":" in name
 
 
 def check_metric(name: str, n_classes: int) -> None:
-    """Raise ConfigError where a name is no metric: "accuracy", "top_K", or a scorer of scikit-learn for classifiers."""
+    """Raise ConfigError if a name is no metric: "accuracy", "top_K", or a scorer of scikit-learn for classifiers."""
     k = _top(name)
     if k is not None and not 1 <= k < n_classes:
         raise ConfigError(f"{name}: K must lie in 1 .. {n_classes - 1}, below the number of classes, {n_classes}")
@@ -62,19 +62,19 @@ def score_of(name: str, proba: NDArray[Any], y: NDArray[np.int64]) -> float:
     """
     k = 1 if name == "accuracy" else _top(name)
     if k is not None:
-        # Of equal probabilities the first class counts as the more probable, as in predict; top_k_accuracy_score of
-        # scikit-learn takes the last one.
+        # If probabilities are equal, the first class counts as the more probable, as in predict; in
+        # top_k_accuracy_score of scikit-learn the last one does.
         best = np.argsort(-proba, axis=1, kind="stable")[:, :k]
         return float((best == y[:, None]).any(axis=1).mean())
     from sklearn.base import BaseEstimator, ClassifierMixin
     from sklearn.metrics import get_scorer
 
-    # float32 probabilities add up to 1 but for rounding, which scikit-learn warns of.
+    # float32 probabilities add up to 1 except for rounding, of which scikit-learn warns.
     p = proba.astype(np.float64)
     p /= p.sum(axis=1, keepdims=True)
 
     class Predicted(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
-        """What scorers ask for predictions; they are computed already."""
+        """A classifier, as scorers need one, whose predictions are computed already."""
 
         classes_ = np.arange(p.shape[1])
 
@@ -89,8 +89,8 @@ def score_of(name: str, proba: NDArray[Any], y: NDArray[np.int64]) -> float:
 
     try:
         return float(get_scorer(name)(Predicted(), np.zeros((len(y), 1)), y))
-    except ValueError as fault:
-        raise ConfigError(f"{name}: {fault}") from None
+    except ValueError as error:
+        raise ConfigError(f"{name}: {error}") from None
 
 
 def _top(name: str) -> int | None:
@@ -124,7 +124,7 @@ def mistakes(
 def by_class(y: NDArray[np.int64], predicted: NDArray[np.int64], classes: NDArray[Any]) -> Iterator[str]:
     """Yield the lines of a table with precision, recall and F1 of each class, and of the confusion matrix.
 
-    Of more than 20 classes the pairs that are confused most often stand in place of the matrix.
+    With more than 20 classes, the pairs that are confused most often replace the matrix.
 
     Parameters
     ----------
@@ -135,7 +135,7 @@ def by_class(y: NDArray[np.int64], predicted: NDArray[np.int64], classes: NDArra
     """
     from sklearn.metrics import precision_recall_fscore_support
 
-    # NaN where nothing can be divided: a class that no row has, or that is never predicted.
+    # NaN if the divisor is 0: for a class that no row has, or that is never predicted.
     columns = precision_recall_fscore_support(y, predicted, labels=np.arange(len(classes)), zero_division=np.nan)
     labels = [str(label) for label in classes.tolist()]
     body = [

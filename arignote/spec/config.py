@@ -235,7 +235,7 @@ def _of_sections(values: dict[str, Any], base: Path) -> list[Complaint]:
     return found + _faults(RunSpec, {key: value for key, value in values.items() if key not in misplaced})
 
 
-def read_config(path: Path, settings: list[str] | None = None) -> RunSpec:
+def read_config(path: Path, settings: list[str] | None = None, *, needs_data: bool = False) -> RunSpec:
     """Read a config and check all of it.
 
     Parameters
@@ -244,16 +244,18 @@ def read_config(path: Path, settings: list[str] | None = None) -> RunSpec:
         A YAML or JSON file.
     settings : list of str, optional
         ``key=value`` overrides.
+    needs_data : bool
+        Whether a config without data is refused.
 
     Returns
     -------
     RunSpec
-        With paths of data and checkpoint taken from the folder of the file.
+        The path of its checkpoint starts from the folder of the file.
 
     Raises
     ------
     ConfigError
-        With every fault, each with file, line and column.
+        With everything that is wrong, each with file, line and column.
     """
     loaded = load_yaml(path)
     values = _unwrapped(loaded)
@@ -292,6 +294,8 @@ def read_config(path: Path, settings: list[str] | None = None) -> RunSpec:
     if complaints:
         raise _located(path, loaded, complaints, written, of_layers)
     spec = RunSpec(**values)
+    if needs_data and spec.data is None:
+        raise ConfigError(f"{path}: data.train must be given: features and labels")
     fit = dict(spec.fit)
     if "checkpoint" not in fit:
         fit["checkpoint"] = f"runs/{spec.name or path.stem}"

@@ -67,7 +67,7 @@ def test_a_signal_before_anything_is_trained_ends_the_process_in_silence(tmp_pat
 
 
 STAGES = {
-    "SIGTERM": (["SIGTERM"], ["--exit-code", "75"], 75, "SIGTERM: stopped and saved; the same command goes on"),
+    "SIGTERM": (["SIGTERM"], ["--exit-code", "75"], 75, "SIGTERM: stopped and saved; the same command resumes"),
     "SIGUSR1": (["SIGUSR1"], [], 138, "SIGUSR1: stopped and saved"),
     "SIGINT": (["SIGINT"], [], 130, "interrupted, "),
 }
@@ -172,4 +172,4 @@ def test_a_stopped_process_ends_when_it_is_saved_whatever_the_interpreter_would_
     code, told, complaints = end(process)
     assert code == 143 and not complaints
     # What was printed is there to the last line.
-    assert told.endswith("SIGTERM: stopped and saved; the same command goes on from there\n")
+    assert told.endswith("SIGTERM: stopped and saved; the same command resumes from there\n")

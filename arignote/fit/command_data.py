@@ -1,0 +1,126 @@
+"""Data that a command line names: files with options, or the config of a run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from arignote.data.arrays import Data
+from arignote.data.fit_data import FitData
+from arignote.data.readers.sources import get_reader
+from arignote.data.readers.tables import TEXT, split_source
+from arignote.data.specs import CSVFormat
+from arignote.errors import ConfigError, DataError
+from arignote.fit.config_data import open_config
+from arignote.spec.config import csv_format, read_config
+
+__all__ = ["NamedFile", "check_options", "data_to_score"]
+
+
+@dataclass(frozen=True)
+class NamedFile:
+    """Features that are named on the command line, with what its options say of them.
+
+    Attributes
+    ----------
+    source : str
+        As of `get_reader`.
+    color : str, optional
+        Label or position of a colour of images in HDF5.
+    axes : str, optional
+        "NCHW", "NHWC" or "NHW".
+    csv : str, optional
+        Format of a text table, as YAML.
+    """
+
+    source: str
+    color: str | None = None
+    axes: str | None = None
+    csv: str | None = None
+
+    def features(self) -> Any:
+        """Return the source, or `Data` that reads it as the options say.
+
+        Raises
+        ------
+        ConfigError
+            If the axes are none of the three.
+        """
+        if self.axes not in (None, "NCHW", "NHWC", "NHW"):
+            raise ConfigError(f"--axes must be NCHW, NHWC or NHW; got {self.axes!r}")
+        if self.color is None and self.axes is None:
+            return self.source
+        color = int(self.color) if self.color is not None and self.color.isdigit() else self.color
+        return Data(self.source if color is None else get_reader(self.source, color=color), axes=self.axes)
+
+    def format(self) -> CSVFormat | None:
+        """Return the format of a text table, if it is given.
+
+        Raises
+        ------
+        ConfigError, DataError
+            If it is not a format, or if the source is no text table.
+        """
+        if self.csv is None:
+            return None
+        checked = csv_format(self.csv)
+        if Path(split_source(self.source)[0]).suffix.lower() not in TEXT:
+            raise DataError(f"{self.source}: 'csv' does not go with this kind of source")
+        return checked
+
+
+def check_options(
+    features: str | None, labels: str | None, config: Path | None, part: str | None, **of_features: str | None
+) -> None:
+    """Raise ConfigError if options of ``arignote evaluate`` exclude each other, or if one is missing.
+
+    Parameters
+    ----------
+    features, labels, config, part
+        As of the command.
+    **of_features : str, optional
+        Options that are for `features` only, such as `csv`.
+    """
+    if (config is None) == (features is None):
+        raise ConfigError("evaluate needs data: either --config CONFIG --part PART, or --features FILE --labels FILE")
+    if config is not None and part is None:
+        raise ConfigError("--config needs --part train, valid or test")
+    if (labels is not None) != (features is not None):
+        raise ConfigError("--features and --labels must be given together")
+    for option, value in of_features.items():
+        if config is not None and value is not None:
+            raise ConfigError(f"--{option} is for --features; with --config write --set data.train.{option}=...")
+
+
+def data_to_score(
+    features: str | None,
+    labels: str | None,
+    config: Path | None,
+    *,
+    overrides: list[str] | None = None,
+    base: Path | None = None,
+    color: str | None = None,
+    axes: str | None = None,
+    csv: str | None = None,
+) -> FitData:
+    """Return the data that ``arignote evaluate`` scores, from options that `check_options` accepts.
+
+    Parameters
+    ----------
+    features, labels : str, optional
+        Sources.
+    config : Path, optional
+        A YAML or JSON file, in place of them.
+    overrides : list of str, optional
+        ``key=value`` strings for the config.
+    base : Path, optional
+        Folder of relative paths of data; by default that of the config.
+    color, axes, csv : str, optional
+        As of `NamedFile`.
+    """
+    if features is not None:
+        named = NamedFile(features, color, axes, csv)
+        return FitData(named.features(), labels, csv=named.format())
+    assert config is not None
+    return open_config(read_config(config, overrides, needs_data=True), base or config.parent)[1]

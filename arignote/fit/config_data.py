@@ -1,0 +1,112 @@
+"""The layers, the data and the settings of a config: its sources are opened here, for a fit as for a check."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal
+
+from arignote.data.arrays import Data
+from arignote.data.fit_data import FitData, open_parts
+from arignote.data.readers.base import Reader
+from arignote.data.readers.columns import Names
+from arignote.data.readers.sources import open_labels, open_source
+from arignote.data.specs import DataSpec, Source
+from arignote.data.targets import find_classes
+from arignote.layers.architecture import Architecture, declare, parse
+from arignote.layers.base import Layer
+from arignote.layers.output import ClassificationOutputLayer
+from arignote.layers.shape import image_of
+from arignote.spec.run_spec import RunSpec
+from arignote.spec.settings import FitSettings, checked_settings
+
+__all__ = ["ConfigSources", "architecture_of", "open_config", "with_layers"]
+
+
+@dataclass(frozen=True)
+class ConfigSources:
+    """The sources of a config, opened one at a time.
+
+    Attributes
+    ----------
+    spec : DataSpec
+    base : Path
+        Folder of relative paths.
+    load : bool
+        Whether small files are read into memory.
+    """
+
+    spec: DataSpec
+    base: Path
+    load: bool = True
+
+    def train(self) -> tuple[Reader, Reader]:
+        """Return the readers of the features and labels of the training rows."""
+        return open_source(self.spec.train, self.base, load=self.load, others=self.spec.others())
+
+    def held_out(self, part: Source, columns: Names) -> Data:
+        """Return the data of a part that has a source of its own; `columns` are those of the training rows."""
+        readers = open_source(part, self.base, load=self.load, like=self.spec.train, columns=columns)
+        return Data(*readers, axes=part.axes)
+
+    def per_row(self, name: Literal["groups", "sample_weight"]) -> Reader | None:
+        """Return the reader of groups or weights, if the config names them."""
+        source: str | None = getattr(self.spec, name)
+        return None if source is None else open_labels(source, self.base, self.spec.train.csv)
+
+
+def open_config(
+    spec: RunSpec, base: Path, load: bool = True, **settings: Any
+) -> tuple[list[Layer], FitData, FitSettings]:
+    """Return the layers, the data and the settings of a config.
+
+    Parameters
+    ----------
+    spec : RunSpec
+        With data.
+    base : Path
+        Folder of relative paths of data.
+    load : bool
+        Whether small files are read into memory.
+    **settings
+        In place of those of the config.
+    """
+    assert spec.data is not None
+    sources = ConfigSources(spec.data, base, load)
+    features, labels = sources.train()
+    valid, test = (
+        sources.held_out(part, features.columns) if isinstance(part, Source) else part
+        for part in (spec.data.valid, spec.data.test)
+    )
+    data = FitData(
+        features, labels, valid, test, groups=sources.per_row("groups"), sample_weight=sources.per_row("sample_weight")
+    )
+    axes = {} if spec.data.train.axes is None else {"axes": spec.data.train.axes}
+    return parse(spec.layers, spec.layer_defaults), data, checked_settings(spec.fit | axes | settings)
+
+
+def with_layers(data: FitData, layers: list[Layer], n_in: Sequence[int] | None = None) -> FitData:
+    """Return the data with what the layers declare of it; `n_in` of an existing run is as of `image_of`."""
+    output = layers[-1]
+    n_classes = output.n_classes if isinstance(output, ClassificationOutputLayer) else None
+    return replace(data, n_classes=n_classes, channel=getattr(layers[0], "channel", None), image=image_of(layers, n_in))
+
+
+def architecture_of(spec: RunSpec, base: Path) -> Architecture:
+    """Return the architecture of a config: the data, if it has any, gives the shape of an example and the classes.
+
+    Parameters
+    ----------
+    spec : RunSpec
+    base : Path
+        Folder of relative paths of data.
+    """
+    if spec.data is None:
+        return declare(parse(spec.layers, spec.layer_defaults), None)
+    # Shapes do not depend on values, of which some may be missing.
+    layers, data, settings = open_config(spec, base, load=False, allow_nonfinite=True)
+    data = with_layers(data, layers)
+    train = open_parts(data, settings).rows["train"].as_images(data.image)
+    assert train.y is not None
+    return declare(layers, train.n_in, len(find_classes(train.y, data.n_classes)))
