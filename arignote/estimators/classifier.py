@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import ClassifierMixin
+from sklearn.metrics import accuracy_score
 
 from arignote.checkpoints.state import TrainingState
 from arignote.engine.network import Network
@@ -116,7 +117,25 @@ class NNClassifier(ClassifierMixin, NNEstimator):  # type: ignore[misc]
         predicted: NDArray[Any] = self.classes_[probabilities.argmax(axis=1)]
         return predicted
 
-    score = checked_call("arguments", "inference")(ClassifierMixin.score)
+    @checked_call("arguments", "inference")
+    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+        """Return the accuracy of the predictions, as classifiers of scikit-learn do.
+
+        Parameters
+        ----------
+        X : array (rows, ...), DataFrame, Reader or str
+            Features, as they were given to `fit`.
+        y : array (rows,)
+            True labels.
+        sample_weight : array (rows,), optional
+            How much each row counts.
+
+        Returns
+        -------
+        float
+            Fraction of the rows that are predicted rightly, in [0, 1].
+        """
+        return float(accuracy_score(y, self.predict(X), sample_weight=sample_weight))
 
     @checked_call("arguments", "inference")
     def evaluate(

@@ -226,6 +226,13 @@ def test_the_mistakes_of_a_confusion_have_the_ids_of_their_rows():
         (["--part", "test"], "evaluate needs data"),
         (["--config", "config.yaml"], "--config needs --part train, valid or test"),
         (["--features", "t.npz:x"], "--features and --labels must be given together"),
+        *(
+            (
+                ["--config", "c.yaml", "--part", "test", f"--{option}", value],
+                f"--{option} is for --features; with --config",
+            )
+            for option, value in (("color", "red"), ("axes", "NHWC"), ("csv", "{header: false}"))
+        ),
         (["--config", "config.yaml", "--part", "tets"], "part must be train, valid or test; got 'tets'"),
     ],
 )
@@ -233,6 +240,25 @@ def test_evaluate_says_which_data_it_needs(words, told, folder):
     arignote("fit", "config.yaml", "--quiet")
     ended = arignote("evaluate", "runs/a", *words)
     assert ended.code in (2, 3) and told in ended.err
+
+
+def test_groups_that_are_named_again_are_read_in_the_format_of_the_run(folder):
+    x, y = made(0)
+    np.savetxt("t.csv", np.column_stack([x[:, :2], y]), delimiter=",")
+    lines = [f"patient{row // 3}\n" for row in range(len(y))]
+    # A row of its own, without the format of the run.
+    (folder / "g.csv").write_text("".join([*lines[:5], "! moved to another ward\n", *lines[5:]]))
+    (folder / "c.yaml").write_text(
+        "rng: 1\nlayers: [[ClassificationOutputLayer]]\nfit: {n_epochs: 1, checkpoint: grouped}\n"
+        "data:\n  train: {features: 't.csv:0,1', labels: 't.csv:2', csv: {header: false, comment: '!'}}\n"
+        "  groups: g.csv\n  test: 0.3\n"
+    )
+    ended = arignote("fit", "c.yaml", "--quiet")
+    assert ended.code == 0, ended
+    loaded = NNClassifier.load("grouped")
+    groups = [line.strip() for line in lines]
+    found = loaded.evaluate("t.csv:0,1", "t.csv:2", part="test", groups="g.csv")
+    assert found == loaded.evaluate("t.csv:0,1", "t.csv:2", part="test", groups=groups)
 
 
 def test_a_run_without_such_a_part_is_told():
