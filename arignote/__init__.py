@@ -37,7 +37,7 @@ _HOMES = {
 }
 
 # Modules that are loaded on first use too: "import arignote" is enough for arignote.layers.
-_MODULES = ("config", "data", "errors", "layers", "nnets", "optim", "registry", "sample_data")
+_MODULES = ("data", "errors", "layers", "nnets", "optim", "registry", "sample_data", "spec")
 
 __all__ = [
     "ArignoteError",

@@ -79,12 +79,14 @@ class Complaint:
 
     def __str__(self) -> str:
         last = self.path[-1] if self.path else ""
-        # A message that begins with the last key stands in its place, so that the name is said once.
-        named = self.message.startswith((f"{last} ", f"{last}: "))
-        path = self.path[:-1] if named else self.path
+        # A message that begins with the last key replaces it, so that the name is written once.
+        is_named = self.message.startswith((f"{last} ", f"{last}: "))
+        path = self.path[:-1] if is_named else self.path
         where = "".join(f"[{p}]" if isinstance(p, int) else f".{p}" for p in path).lstrip(".")
         label = f" ({self.label})" if self.label else ""
-        return f"{where}{label}{'.' if named and not label else ': '}{self.message}" if where or label else self.message
+        return (
+            f"{where}{label}{'.' if is_named and not label else ': '}{self.message}" if where or label else self.message
+        )
 
 
 class ConfigError(ArignoteError, ValueError):
@@ -156,23 +158,24 @@ class ErrorCollector:
     """
 
     def __init__(self) -> None:
-        self._found: dict[str, ConfigError | DataError] = {}
+        self._errors: dict[str, ConfigError | DataError] = {}
 
     @contextmanager
     def collect(self) -> Iterator[None]:
         """Return a context that keeps a ConfigError or DataError for `raise_all`."""
         try:
             yield
-        except (ConfigError, DataError) as fault:
-            self._found.setdefault(str(fault), fault)
+        except (ConfigError, DataError) as error:
+            # The same error may be found in several ways.
+            self._errors.setdefault(str(error), error)
 
     def raise_all(self) -> None:
-        """Raise what was collected: one error as it is, several in one of the type of the first."""
-        found = list(self._found.values())
-        if len(found) == 1:
-            raise found[0]
-        if found:
-            raise type(found[0])("\n".join(self._found))
+        """Raise the collected errors: a single one as it is, several as one error of the type of the first."""
+        errors = list(self._errors.values())
+        if len(errors) == 1:
+            raise errors[0]
+        if errors:
+            raise type(errors[0])("\n".join(self._errors))
 
 
 class CheckpointError(ArignoteError, RuntimeError):

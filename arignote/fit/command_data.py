@@ -13,7 +13,8 @@ from arignote.data.readers.tables import TEXT, split_source
 from arignote.data.specs import CSVFormat
 from arignote.errors import ConfigError, DataError
 from arignote.fit.config_data import open_config
-from arignote.spec.config import csv_format, read_config
+from arignote.spec.config import read_config
+from arignote.spec.overrides import csv_format
 
 __all__ = ["NamedFile", "check_options", "data_to_score"]
 

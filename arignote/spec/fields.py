@@ -1,4 +1,4 @@
-"""Types of settings: each with its one check, its message, and its JSON Schema."""
+"""Types of settings, each with its check, its message and its JSON Schema."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def _checkpoint(value: str | None) -> str | None:
 
 
 def _device(name: str) -> str:
-    # Whether the machine has it is checked when a fit begins.
+    # `check_device` checks whether the machine has it, when a fit begins.
     if not re.fullmatch(r"auto|cpu|cuda(:\d+)?", name):
         raise ValueError(f'must be one of "auto", "cpu", "cuda", "cuda:1" and so on; got {name!r}')
     return name
@@ -51,7 +51,7 @@ def _signals(value: Any) -> tuple[str, ...]:
 
 def _notices(value: Any) -> Any:
     if value is not None:
-        # Loads the network modules of the standard library, which few runs need.
+        # Imports the network modules of the standard library, which few runs need.
         from arignote.preemption.notices import asker
 
         asker(str(value))

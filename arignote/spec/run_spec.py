@@ -1,4 +1,4 @@
-"""A config as data: its sections, each with its own type."""
+"""A config as plain data: its sections, each with its own type."""
 
 from __future__ import annotations
 
@@ -23,7 +23,23 @@ def _layers(value: Any) -> Any:
 
 
 class RunSpec(Section):
-    """A config, as data."""
+    """A config.
+
+    Attributes
+    ----------
+    name : str, optional
+        Name of the run.
+    rng : int, optional
+        Seed; by default one is drawn.
+    data : DataSpec, optional
+        The data; needed to train.
+    layer_defaults : dict
+        Parameters for every layer that has them and does not set them.
+    layers : list or str
+        The network, or the path of a file that holds it.
+    fit : dict
+        Settings of `fit`.
+    """
 
     kind: ClassVar[str] = "config"
     name: str | None = None

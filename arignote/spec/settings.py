@@ -84,7 +84,7 @@ class _ReportingSettings(BaseModel):
     )
 
 
-# Fields come in the order of the method resolution from its end: data first.
+# Fields are in the reverse order of the method resolution: those of data first.
 class FitSettings(_ReportingSettings, _EngineSettings, _KeepingSettings, LearningSettings, DataSettings):
     """Every setting of `fit`: all arguments except for arrays."""
 
@@ -97,39 +97,39 @@ class FitSettings(_ReportingSettings, _EngineSettings, _KeepingSettings, Learnin
 
 
 def checked_settings(values: dict[str, Any]) -> FitSettings:
-    """Return settings; ConfigError with every fault of them."""
+    """Return validated settings; ConfigError with everything that is wrong in them."""
     try:
         return FitSettings(**values)
-    except ValidationError as fault:
-        raise ConfigError(complaints_of(fault, FitSettings)).under("fit") from None
+    except ValidationError as error:
+        raise ConfigError(complaints_of(error, FitSettings)).under("fit") from None
 
 
 def decides(name: str) -> bool:
-    """Return whether a setting decides the numbers of a run (and so may not change on resume)."""
+    """Return whether a setting decides the numbers of a run, so that it may not change on resume."""
     return decides_numbers(FitSettings.model_fields[name])
 
 
 def is_of_the_machine(name: str) -> bool:
-    """Return whether a setting uses something of the machine, and so is never taken from a loaded file."""
+    """Return whether a setting uses something of the machine, so that it is never taken from a loaded file."""
     return is_of_machine(FitSettings.model_fields[name])
 
 
 @cache
-def _alone(name: str) -> type[BaseModel]:
-    """Return a model of one setting, which is checked on its own."""
+def _model_of(name: str) -> type[BaseModel]:
+    """Return a model with one setting, to validate it on its own."""
     field = FitSettings.model_fields[name]
     fields: Any = {name: (field.annotation, field)}
     return create_model("Setting", __config__=ConfigDict(arbitrary_types_allowed=True), **fields)
 
 
 def completed_settings(fit: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the known settings of a file with the defaults of all that it lacks, within its parts too.
+    """Return the known settings of a file, with defaults for those that are missing, within its parts too.
 
-    A value that cannot be built in this process, such as the name of a function, stays as it is; nothing is imported.
+    A value that cannot be built in this process, such as the name of a function, is kept as it is; nothing is imported.
     """
-    found = FitSettings.model_validate({}).model_dump(mode="json")
-    for name in found.keys() & fit.keys():
-        found[name] = fit[name]
+    completed = FitSettings.model_validate({}).model_dump(mode="json")
+    for name in completed.keys() & fit.keys():
+        completed[name] = fit[name]
         with only_trusting("", ()), suppress(ValidationError):
-            found |= _alone(name)(**{name: fit[name]}).model_dump(mode="json")
-    return found
+            completed |= _model_of(name)(**{name: fit[name]}).model_dump(mode="json")
+    return completed

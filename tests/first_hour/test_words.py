@@ -419,17 +419,23 @@ def test_the_package_lists_its_names_and_modules_without_loading_the_engine():
         "ConfigError",
         "Data",
         "NNClassifier",
-        "config",
         "data",
         "layers",
         "nnets",
         "optim",
         "sample_data",
+        "spec",
     } <= public
     assert public.isdisjoint({"Any", "TYPE_CHECKING", "annotations", "import_module"})
     # Since Python 3.12 the completion of an exception ends in a parenthesis as well.
     assert re.fullmatch(r"arignote\.layers arignote\.optim arignote\.ConfigError\(\)?", completed)
     assert kind == "layer rule arignote.sample_data" and loaded == "set()"
+
+
+def test_every_name_that_the_package_lists_is_there():
+    import arignote
+
+    assert [name for name in dir(arignote) if not hasattr(arignote, name)] == []
 
 
 @pytest.mark.slow
@@ -496,7 +502,9 @@ def test_the_help_of_the_classifier_has_its_methods_and_those_of_scikit_learn_al
     assert {name for name in methods if name.startswith("__")} <= {"__init__"}
     assert not [name for name in methods if name.endswith("_request")]
     # One indentation throughout the parameters of fit.
-    assert re.search(r"^ \|      X : array", text, re.M) and re.search(r"^ \|      n_epochs : default 50", text, re.M)
+    assert re.search(r"^ \|      X : array", text, re.M) and re.search(
+        r"^ \|      n_epochs : int >= 0, default 50", text, re.M
+    )
     assert re.search(r"^ \|      Returns\n \|      -------\n \|      NNClassifier", text, re.M)
     assert len(text.splitlines()) < 400
     assert callable(NNClassifier.set_fit_request)
