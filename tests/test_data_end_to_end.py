@@ -202,7 +202,7 @@ def test_a_module_of_ones_own_is_trusted_by_its_name(folder, tmp_path, monkeypat
     (tmp_path / "my_trusted_layers.py").write_text(
         "from typing import ClassVar\nfrom arignote.layers.base import Layer\nfrom arignote.registry import register\n"
         "@register()\nclass SameLayer(Layer):\n"
-        '    stem: ClassVar[str] = "same"\n'
+        '    name_prefix: ClassVar[str] = "same"\n'
         "    def build(self, shape):\n        return lambda params, x, training: x\n"
     )
     monkeypatch.syspath_prepend(tmp_path)

@@ -27,7 +27,7 @@ Path(__file__).with_name("imported").write_text("")
 @register()
 class Twice(Layer):
     """Twice the input."""
-    stem: ClassVar[str] = "twice"
+    name_prefix: ClassVar[str] = "twice"
 
     def build(self, shape):
         return lambda params, x, training: 2 * x
@@ -128,7 +128,7 @@ def test_a_layer_without_a_deterministic_form_is_named(digits):
 class Wrong(Layer):
     """Returns what `what` names."""
 
-    stem: ClassVar[str] = "wrong"
+    name_prefix: ClassVar[str] = "wrong"
     what: str
 
     def build(self, shape):

@@ -167,12 +167,12 @@ def _ordered(layers: list[Layer]) -> tuple[list[Layer], list[Complaint]]:
     for position, layer in enumerate(layers):
         name = layer.name
         if name is None:
-            counts[layer.stem] = counts.get(layer.stem, 0) + 1
-            single = layer.stem in ("input", "output")
-            name = layer.stem if single else f"{layer.stem}{counts[layer.stem]}"
+            counts[layer.name_prefix] = counts.get(layer.name_prefix, 0) + 1
+            single = layer.name_prefix in ("input", "output")
+            name = layer.name_prefix if single else f"{layer.name_prefix}{counts[layer.name_prefix]}"
             while name in taken:
-                counts[layer.stem] += 1
-                name = f"{layer.stem}{counts[layer.stem]}"
+                counts[layer.name_prefix] += 1
+                name = f"{layer.name_prefix}{counts[layer.name_prefix]}"
         elif name in seen:
             faults.append(Complaint(("layers", position - offset), f"the name {name!r} is taken by another layer"))
         taken.add(name)

@@ -58,7 +58,7 @@ class Layer(Part):
     """
 
     kind: ClassVar[str] = "layer"
-    stem: ClassVar[str] = "layer"
+    name_prefix: ClassVar[str] = "layer"
     name: Name | None = None
 
     def output_shape(self, shape: Shape) -> Shape:

@@ -47,7 +47,7 @@ def edge_notes(n_pixels: tuple[int, int], window: tuple[int, int], stride: tuple
 
 
 class _Conv(WeightedLayer):
-    stem: ClassVar[str] = "conv"
+    name_prefix: ClassVar[str] = "conv"
     n_output_maps: Count
     filter_shape: Pair
     stride: Pair = (1, 1)

@@ -50,7 +50,7 @@ def affine(activation: Callable[..., Any], slopes: tuple[str, ...] = ()) -> Call
 class _Dense(WeightedLayer):
     """Every unit sees every input: ``f(x @ W + b)``; an input of several axes is flattened."""
 
-    stem: ClassVar[str] = "fc"
+    name_prefix: ClassVar[str] = "fc"
     n_units: Count
 
     @abstractmethod

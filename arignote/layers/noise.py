@@ -31,7 +31,7 @@ class DropoutLayer(Layer):
     (400,)
     """
 
-    stem: ClassVar[str] = "dropout"
+    name_prefix: ClassVar[str] = "dropout"
     dropout_p: Probability
 
     def build(self, shape: Shape) -> Callable[..., Any]:
@@ -54,7 +54,7 @@ class GaussianNoiseLayer(Layer):
     (400,)
     """
 
-    stem: ClassVar[str] = "noise"
+    name_prefix: ClassVar[str] = "noise"
     sigma: NonNegative = 0.1
 
     def build(self, shape: Shape) -> Callable[..., Any]:

@@ -34,7 +34,7 @@ class BatchNormLayer(Layer):
     ['beta', 'gamma', 'mean', 'var']
     """
 
-    stem: ClassVar[str] = "norm"
+    name_prefix: ClassVar[str] = "norm"
     epsilon: Positive = 1e-5
     alpha: Annotated[float, Field(gt=0, le=1)] = 0.1
 

@@ -17,7 +17,7 @@ __all__ = ["ClassificationOutputLayer", "OutputLayer"]
 class OutputLayer(WeightedLayer):
     """What every last layer is."""
 
-    stem: ClassVar[str] = "output"
+    name_prefix: ClassVar[str] = "output"
 
 
 @register()

@@ -29,7 +29,7 @@ class MaxPool2DLayer(Layer):
     (32, 12, 12)
     """
 
-    stem: ClassVar[str] = "pool"
+    name_prefix: ClassVar[str] = "pool"
     pool_shape: Pair
     stride: Pair | None = None
 
@@ -58,7 +58,7 @@ class GlobalAveragePoolLayer(Layer):
     (32,)
     """
 
-    stem: ClassVar[str] = "pool"
+    name_prefix: ClassVar[str] = "pool"
 
     def output_shape(self, shape: Shape) -> Shape:
         return (image(shape)[0],)

@@ -39,7 +39,7 @@ class InputLayer(Layer):
     (784,)
     """
 
-    stem: ClassVar[str] = "input"
+    name_prefix: ClassVar[str] = "input"
     n_in: SizeSpec = None
     channel: str | None = None
 
@@ -73,7 +73,7 @@ class InputImageLayer(Layer):
     (1, 28, 28)
     """
 
-    stem: ClassVar[str] = "input"
+    name_prefix: ClassVar[str] = "input"
     n_images: Count = 1
     channel: str | None = None
     n_pixels: Pair
@@ -108,7 +108,7 @@ def image_of(layers: Sequence[Layer], n_in: Sequence[int] | None = None) -> tupl
 
 
 class _NoOp(Layer):
-    stem: ClassVar[str] = "axes"
+    name_prefix: ClassVar[str] = "axes"
 
     def notes(self, shape: Shape) -> list[str]:
         return ["does nothing: axes are (batch, channels, height, width) throughout"]

@@ -30,7 +30,7 @@ DRAWS = {
 class DrawsLayer(Layer):
     """Adds a number that it draws, in training and in validation."""
 
-    stem: ClassVar[str] = "draws"
+    name_prefix: ClassVar[str] = "draws"
     source: str = "numpy"
 
     def build(self, shape):
