@@ -21,7 +21,7 @@ from arignote.errors import ConfigError, warn
 from arignote.layers.architecture import Architecture, declare
 from arignote.layers.base import Layer
 from arignote.layers.shape import image_of
-from arignote.optim.rules import Constant, Rule
+from arignote.optim.rules import ConstantRule, Rule
 from arignote.registry import build
 from arignote.spec.settings import FitSettings
 from arignote.streams import draw_seed
@@ -228,7 +228,7 @@ def _not_in_file(architecture: Architecture, settings: FitSettings) -> list[str]
 
 
 def _rules(settings: FitSettings, has_valid: bool) -> dict[str, Rule]:
-    rules: dict[str, Rule] = {"lr": settings.lr_rule or Constant(), "momentum": settings.momentum_rule or Constant()}
+    rules: dict[str, Rule] = {"lr": settings.lr_rule or ConstantRule(), "momentum": settings.momentum_rule or ConstantRule()}
     for name, rule in rules.items():
         if rule.needs_validation and not has_valid:
             raise ConfigError(

@@ -71,7 +71,7 @@ class Rule(Part):
 
 
 @register("constant", name="const")
-class Constant(Rule):
+class ConstantRule(Rule):
     """The value never changes."""
 
 
