@@ -53,7 +53,7 @@ class Rule(Part):
         """Return the first state; `default` is the updater's value."""
         return RuleState(default if self.initial_value is None else self.initial_value)
 
-    def in_vain(self, start: float) -> str | None:
+    def ineffective_reason(self, start: float) -> str | None:
         """Return why the rule can never do what it says, where it begins at `start`; None where it can."""
         return None
 
@@ -88,12 +88,12 @@ class _Stepped(Rule):
     def _can_change(self) -> Any:
         if self.interval is None and self.schedule is None:
             raise ValueError("interval (validations) or schedule (epochs, from 1) must be given")
-        told = None if self.initial_value is None else self.in_vain(self.initial_value)
+        told = None if self.initial_value is None else self.ineffective_reason(self.initial_value)
         if told is not None:
             raise ValueError(told)
         return self
 
-    def in_vain(self, start: float) -> str | None:
+    def ineffective_reason(self, start: float) -> str | None:
         ahead = self.multiply_by * (start - self.decrease_by) - start
         if self.final_value is None or self.final_value == start or ahead * (self.final_value - start) > 0:
             return None

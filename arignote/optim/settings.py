@@ -106,7 +106,7 @@ class LearningSettings(BaseModel):
         defaults = {"lr_rule": self.sgd_type.default_lr, "momentum_rule": self.sgd_type.default_momentum}
         for name, default in defaults.items():
             given = getattr(self, name)
-            message = given and given.in_vain(given.start(default).value)
+            message = given and given.ineffective_reason(given.start(default).value)
             if message:
                 raise ConfigError(Complaint((name,), message))
         if rule is None:

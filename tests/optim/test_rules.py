@@ -189,7 +189,7 @@ def test_fixed_takes_no_notice_of_the_loss():
 def test_a_constant_keeps_its_state():
     rule, state = build("rule", "constant"), RuleState(0.5, 0.25, 3)
     assert rule.after_validation(state, 9, 9, 0.1) == rule.after_epoch(state, 9, 9) == state
-    assert (rule.in_vain(0.5), rule.highest(0.5), rule.needs_validation) == (None, 0.5, False)
+    assert (rule.ineffective_reason(0.5), rule.highest(0.5), rule.needs_validation) == (None, 0.5, False)
 
 
 def test_a_rule_without_settings_changes_nothing():
@@ -219,7 +219,7 @@ def test_a_rule_without_settings_changes_nothing():
     ids=str,
 )
 def test_a_final_value_in_the_other_direction_can_never_be_reached(settings, start, words):
-    told = build("rule", {"rule": "fixed", "interval": 1, **settings}).in_vain(start)
+    told = build("rule", {"rule": "fixed", "interval": 1, **settings}).ineffective_reason(start)
     assert told == (None if words is None else f"final_value {settings['final_value']} can never be reached: {words}")
 
 
