@@ -228,7 +228,10 @@ def _not_in_file(architecture: Architecture, settings: FitSettings) -> list[str]
 
 
 def _rules(settings: FitSettings, has_valid: bool) -> dict[str, Rule]:
-    rules: dict[str, Rule] = {"lr": settings.lr_rule or ConstantRule(), "momentum": settings.momentum_rule or ConstantRule()}
+    rules: dict[str, Rule] = {
+        "lr": settings.lr_rule or ConstantRule(),
+        "momentum": settings.momentum_rule or ConstantRule(),
+    }
     for name, rule in rules.items():
         if rule.needs_validation and not has_valid:
             raise ConfigError(

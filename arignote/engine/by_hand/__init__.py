@@ -1,1 +1,1 @@
-"""Layers whose gradients are written out by hand."""
+"""Layers whose forward and backward passes are written out, without autograd."""

@@ -1,8 +1,7 @@
-"""Chains of dense and convolutional layers, forward and backward by hand: no graph is built, and gradients land where
-they are needed.
+"""Forward and backward passes of chains of layers without autograd: gradients are written into the flat vector.
 
-The same sums as autograd's, in a third of its time for small layers. What is not known here is left to autograd, and
-tests hold the two against each other.
+The sums are those of autograd, in a third of its time for small layers. Networks with other layers are left to
+autograd, and tests compare the two.
 """
 
 from __future__ import annotations
@@ -13,7 +12,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
-from arignote.engine.by_hand.curves import Curve, add_up, curve_of, linear, relu
+from arignote.engine.by_hand.activations import ActivationFunction, function_of, linear, relu, write_unit_sums
 from arignote.engine.network import Network
 from arignote.engine.private import log_softmax_backward
 from arignote.layers.architecture import Placed
@@ -30,26 +29,35 @@ __all__ = ["Chain", "chain_of"]
 _aten = torch.ops.aten
 
 
-class _Link(Protocol):
-    """One layer, or a part of one."""
+class LayerFunction(Protocol):
+    """Forward and backward pass of one layer, or of a part of one, as a `torch.autograd.Function` without its graph."""
 
     def forward(self, x: Tensor) -> tuple[Tensor, Any]:
         """Return the output, and what `backward` needs."""
 
-    def backward(self, g: Tensor, kept: Any, beta: float, needs_input: bool) -> Tensor:
-        """Return the gradient of the input; put those of parameters where they belong (beta 1: add them).
+    def backward(self, g: Tensor, saved: Any, beta: float, needs_input: bool) -> Tensor:
+        """Return the gradient of the input, and write those of the parameters.
 
-        The gradient that it is given may be overwritten.
+        Parameters
+        ----------
+        g : Tensor
+            Gradient of the output; it may be overwritten.
+        saved : object
+            The second value that `forward` returned.
+        beta : float
+            0: gradients of parameters are overwritten; 1: they are added to.
+        needs_input : bool
+            Whether the gradient of the input is needed; otherwise any tensor is returned.
         """
 
 
 class _Dense:
     """``f(x @ W + b)``."""
 
-    def __init__(self, params: dict[str, Tensor], gradients: dict[str, Tensor], curve: Curve):
-        self._w, self._b, self._curve = params["W"], params.get("b"), curve
+    def __init__(self, params: dict[str, Tensor], gradients: dict[str, Tensor], activation: ActivationFunction):
+        self._w, self._b, self._activation = params["W"], params.get("b"), activation
         self._w_t = self._w.t()
-        self._into_w, self._into_b = gradients.get("W"), gradients.get("b")
+        self._grad_w, self._grad_b = gradients.get("W"), gradients.get("b")
 
     def forward(self, x: Tensor) -> tuple[Tensor, Any]:
         flat = x.flatten(1)
@@ -57,79 +65,89 @@ class _Dense:
         if self._b is not None:
             # Not addmm, which copies the bias to every row, and then reads it all.
             sums.add_(self._b)
-        y, kept = self._curve.forward(sums)
-        return y, (x.shape, flat, kept)
+        y, saved = self._activation.forward(sums)
+        return y, (x.shape, flat, saved)
 
-    def backward(self, g: Tensor, kept: Any, beta: float, needs_input: bool) -> Tensor:
-        shape, x, of_curve = kept
-        g = self._curve.backward(g, of_curve, beta)
-        if self._into_w is not None:
+    def backward(self, g: Tensor, saved: Any, beta: float, needs_input: bool) -> Tensor:
+        shape, x, saved_of_activation = saved
+        g = self._activation.backward(g, saved_of_activation, beta)
+        if self._grad_w is not None:
             if beta:
-                self._into_w.addmm_(x.t(), g)
+                self._grad_w.addmm_(x.t(), g)
             else:
-                torch.mm(x.t(), g, out=self._into_w)
-        add_up(self._into_b, g, beta)
+                torch.mm(x.t(), g, out=self._grad_w)
+        write_unit_sums(self._grad_b, g, beta)
         if not needs_input:
             return g
-        to_x = g.mm(self._w_t)
-        return to_x if len(shape) == 2 else to_x.view(shape)
+        grad_x = g.mm(self._w_t)
+        return grad_x if len(shape) == 2 else grad_x.view(shape)
 
 
 class _Convolution:
     """``f(W * x + b)``."""
 
     def __init__(
-        self, params: dict[str, Tensor], gradients: dict[str, Tensor], mark: str, stride: tuple[int, int], curve: Curve
+        self,
+        params: dict[str, Tensor],
+        gradients: dict[str, Tensor],
+        suffix: str,
+        stride: tuple[int, int],
+        activation: ActivationFunction,
     ):
-        self._w, self._b, self._stride, self._curve = params["W" + mark], params.get("b" + mark), stride, curve
-        self._into_w, self._into_b = gradients.get("W" + mark), gradients.get("b" + mark)
+        self._w, self._b = params["W" + suffix], params.get("b" + suffix)
+        self._stride, self._activation = stride, activation
+        self._grad_w, self._grad_b = gradients.get("W" + suffix), gradients.get("b" + suffix)
 
     def forward(self, x: Tensor) -> tuple[Tensor, Any]:
         sums = _aten.convolution(x, self._w, self._b, self._stride, (0, 0), (1, 1), False, (0, 0), 1)
-        y, kept = self._curve.forward(sums)
-        return y, (x, kept)
+        y, saved = self._activation.forward(sums)
+        return y, (x, saved)
 
-    def backward(self, g: Tensor, kept: Any, beta: float, needs_input: bool) -> Tensor:
-        x, of_curve = kept
-        g = self._curve.backward(g, of_curve, beta)
-        wanted = (needs_input, self._into_w is not None, self._into_b is not None)
-        to_x, *found = _aten.convolution_backward(
-            g, x, self._w, (len(self._w),), self._stride, (0, 0), (1, 1), False, (0, 0), 1, wanted
+    def backward(self, g: Tensor, saved: Any, beta: float, needs_input: bool) -> Tensor:
+        x, saved_of_activation = saved
+        g = self._activation.backward(g, saved_of_activation, beta)
+        output_mask = (needs_input, self._grad_w is not None, self._grad_b is not None)
+        grad_x, *of_params = _aten.convolution_backward(
+            g, x, self._w, (len(self._w),), self._stride, (0, 0), (1, 1), False, (0, 0), 1, output_mask
         )
-        for into, values in zip((self._into_w, self._into_b), found, strict=True):
-            if into is not None:
-                into.add_(values) if beta else into.copy_(values)
-        return to_x if needs_input else g
+        for gradient, values in zip((self._grad_w, self._grad_b), of_params, strict=True):
+            if gradient is not None:
+                gradient.add_(values) if beta else gradient.copy_(values)
+        return grad_x if needs_input else g
 
 
 class _MaxPool:
+    """Largest value of each window."""
+
     def __init__(self, pool_shape: tuple[int, int], stride: tuple[int, int]):
-        self._how = (pool_shape, stride, (0, 0), (1, 1), False)
+        self._window = (pool_shape, stride, (0, 0), (1, 1), False)
 
     def forward(self, x: Tensor) -> tuple[Tensor, Any]:
-        y, places = _aten.max_pool2d_with_indices(x, *self._how)
-        return y, (x, places)
+        y, indices = _aten.max_pool2d_with_indices(x, *self._window)
+        return y, (x, indices)
 
-    def backward(self, g: Tensor, kept: Any, beta: float, needs_input: bool) -> Tensor:
-        x, places = kept
-        found: Tensor = _aten.max_pool2d_with_indices_backward(g, x, *self._how, places)
-        return found
+    def backward(self, g: Tensor, saved: Any, beta: float, needs_input: bool) -> Tensor:
+        x, indices = saved
+        grad_x: Tensor = _aten.max_pool2d_with_indices_backward(g, x, *self._window, indices)
+        return grad_x
 
 
 class _Activation:
-    """An activation that stands alone."""
+    """An activation that is not part of a layer."""
 
-    def __init__(self, curve: Curve):
-        self._curve = curve
+    def __init__(self, activation: ActivationFunction):
+        self._activation = activation
 
     def forward(self, x: Tensor) -> tuple[Tensor, Any]:
-        return self._curve.forward(x)
+        return self._activation.forward(x)
 
-    def backward(self, g: Tensor, kept: Any, beta: float, needs_input: bool) -> Tensor:
-        return self._curve.backward(g, kept, beta)
+    def backward(self, g: Tensor, saved: Any, beta: float, needs_input: bool) -> Tensor:
+        return self._activation.backward(g, saved, beta)
 
 
 class _Dropout:
+    """``x * mask``, the mask drawn at each forward pass."""
+
     def __init__(self, p: float):
         self._draw = dropout_mask(p)
 
@@ -137,23 +155,25 @@ class _Dropout:
         mask = self._draw(x)
         return x * mask, mask
 
-    def backward(self, g: Tensor, kept: Any, beta: float, needs_input: bool) -> Tensor:
-        return g.mul_(kept)
+    def backward(self, g: Tensor, saved: Any, beta: float, needs_input: bool) -> Tensor:
+        return g.mul_(saved)
 
 
 class _Noise:
+    """``x + sigma * n``, n standard normal."""
+
     def __init__(self, sigma: float):
         self._sigma = sigma
 
     def forward(self, x: Tensor) -> tuple[Tensor, Any]:
         return x + self._sigma * torch.randn_like(x), None
 
-    def backward(self, g: Tensor, kept: Any, beta: float, needs_input: bool) -> Tensor:
+    def backward(self, g: Tensor, saved: Any, beta: float, needs_input: bool) -> Tensor:
         return g
 
 
 class _Shape:
-    """Layers that only give another shape."""
+    """A change of the shape alone."""
 
     def __init__(self, size: tuple[int, ...]):
         self._size = size
@@ -161,42 +181,45 @@ class _Shape:
     def forward(self, x: Tensor) -> tuple[Tensor, Any]:
         return x.reshape(-1, *self._size), x.shape
 
-    def backward(self, g: Tensor, kept: Any, beta: float, needs_input: bool) -> Tensor:
-        return g.reshape(kept)
+    def backward(self, g: Tensor, saved: Any, beta: float, needs_input: bool) -> Tensor:
+        return g.reshape(saved)
 
 
 class Chain:
-    """Loss and gradients of a network whose layers are all known here.
+    """Loss and gradients of a network, each layer of which has a `LayerFunction`.
 
     Parameters
     ----------
-    links : sequence of _Link
-        The layers in order.
+    functions : sequence of LayerFunction
+        Those of the layers, in order.
     loss : callable
         (logits, y[, weights]) -> mean.
     device : torch.device
         Where the network lives.
     """
 
-    def __init__(self, links: Sequence[_Link], loss: Callable[..., Tensor], device: torch.device):
-        self._links, self._loss = links, loss
+    def __init__(self, functions: Sequence[LayerFunction], loss: Callable[..., Tensor], device: torch.device):
+        self._functions, self._loss = functions, loss
         self._one = torch.ones((), device=device)
-        first = next(n for n, link in enumerate(links) if isinstance(link, _Dense | _Convolution))
-        self._first = first
+        # Layers before the first one with parameters need no gradient.
+        self._first = next(n for n, function in enumerate(functions) if isinstance(function, _Dense | _Convolution))
 
     def __call__(self, x: Tensor, y: Tensor, weights: Tensor | None, share: float, beta: float) -> Tensor:
-        """Put the gradients of ``share * loss`` where the network keeps them (beta 1: add them); return that loss."""
-        # No tensor here asks for a gradient, so that autograd records nothing.
-        kept = []
-        for link in self._links:
-            x, of_link = link.forward(x)
-            kept.append(of_link)
-        loss, g = self._of_logits(x, y, weights, share)
-        for n in range(len(self._links) - 1, self._first - 1, -1):
-            g = self._links[n].backward(g, kept[n], beta, n > self._first)
+        """Write the gradients of ``share * loss`` into the flat vector (beta 1: add them), and return that loss."""
+        # No tensor here requires a gradient, so that autograd records nothing.
+        saved_of = []
+        for function in self._functions:
+            x, saved = function.forward(x)
+            saved_of.append(saved)
+        loss, g = self._loss_and_gradient(x, y, weights, share)
+        for n in range(len(self._functions) - 1, self._first - 1, -1):
+            g = self._functions[n].backward(g, saved_of[n], beta, n > self._first)
         return loss
 
-    def _of_logits(self, logits: Tensor, y: Tensor, weights: Tensor | None, share: float) -> tuple[Tensor, Tensor]:
+    def _loss_and_gradient(
+        self, logits: Tensor, y: Tensor, weights: Tensor | None, share: float
+    ) -> tuple[Tensor, Tensor]:
+        """Return ``share * loss`` and its gradient with respect to the logits."""
         if self._loss is cross_entropy and weights is None and y.ndim == 1 and share == 1:
             log_p = torch.log_softmax(logits, 1)
             loss, n = _aten.nll_loss_forward(log_p, y, None, 1, -100)
@@ -210,27 +233,28 @@ class Chain:
 
 
 def chain_of(network: Network, loss: Callable[..., Tensor]) -> Chain | None:
-    """Return the chain of a network; None where autograd is needed, which is a matter of its layers and its setup."""
+    """Return the chain of a network; None if autograd is needed, because of one of its layers or of its setup."""
     setup = network.setup
     if setup.cast is not None or (setup.compile and network.device.type != "cpu"):
-        # On a GPU one compiled kernel is faster than many small ones; on a CPU it is slower than what is here.
+        # On a GPU one compiled kernel is faster than many small ones; on a CPU it is slower than a chain.
         return None
     gradients = network.flat_views(network.gradients)
-    links: list[_Link] = []
+    functions: list[LayerFunction] = []
     for place, (params, _) in network.placed():
-        own = {name: tensor.detach() for name, tensor in params.items()}
-        into = {name: gradients[f"{place.name}.{name}"] for name in own if f"{place.name}.{name}" in gradients}
-        found = _links(place, own, into)
-        if found is None:
+        tensors = {name: tensor.detach() for name, tensor in params.items()}
+        own = {name: gradients[f"{place.name}.{name}"] for name in tensors if f"{place.name}.{name}" in gradients}
+        of_layer = _functions(place, tensors, own)
+        if of_layer is None:
             return None
-        if isinstance(place.layer, MaxPool2DLayer) and links and isinstance(links[-1], _Activation):
-            # The largest of rectified values is the largest, rectified: the same bits, of fewer values.
-            found.append(links.pop())
-        links += found
-    return Chain(links, loss, network.device)
+        if isinstance(place.layer, MaxPool2DLayer) and functions and isinstance(functions[-1], _Activation):
+            # Pooling before the activation gives the same bits from fewer values, as a rectifier keeps their order.
+            of_layer.append(functions.pop())
+        functions += of_layer
+    return Chain(functions, loss, network.device)
 
 
-def _links(place: Placed, params: dict[str, Tensor], gradients: dict[str, Tensor]) -> list[_Link] | None:
+def _functions(place: Placed, params: dict[str, Tensor], gradients: dict[str, Tensor]) -> list[LayerFunction] | None:
+    """Return the functions of a layer; None if it has none here. A parameter without a gradient is fixed."""
     layer = place.layer
     if isinstance(layer, InputLayer | InputImageLayer | BC01ToC01BLayer | C01BToBC01Layer):
         return [] if place.output_shape == place.input_shape else [_Shape(place.output_shape)]
@@ -243,8 +267,8 @@ def _links(place: Placed, params: dict[str, Tensor], gradients: dict[str, Tensor
     if isinstance(layer, ClassificationOutputLayer) and layer.n_classes != 1:
         return [_Dense(params, gradients, linear)]
     if isinstance(layer, FCLayer):
-        curve = curve_of(layer.activation, params, gradients)
-        return None if curve is None else [_Dense(params, gradients, curve)]
+        activation = function_of(layer.activation, params, gradients)
+        return None if activation is None else [_Dense(params, gradients, activation)]
     if isinstance(layer, ConvLayer | MLPConvLayer):
         return _convolutions(layer, params, gradients)
     return None
@@ -252,15 +276,16 @@ def _links(place: Placed, params: dict[str, Tensor], gradients: dict[str, Tensor
 
 def _convolutions(
     layer: ConvLayer | MLPConvLayer, params: dict[str, Tensor], gradients: dict[str, Tensor]
-) -> list[_Link] | None:
-    found: list[_Link] = []
+) -> list[LayerFunction] | None:
+    """Return the functions of the stages of a convolutional layer; those after the first have windows of 1x1."""
+    functions: list[LayerFunction] = []
     for stage in range(sum(name.startswith("W") for name in params)):
-        mark, stride = str(stage or ""), layer.stride if stage == 0 else (1, 1)
-        curve = curve_of(layer.activation, params, gradients, mark, n_pixel_axes=2)
-        if curve is None:
+        suffix, stride = str(stage or ""), layer.stride if stage == 0 else (1, 1)
+        activation = function_of(layer.activation, params, gradients, suffix, n_pixel_axes=2)
+        if activation is None:
             return None
-        if curve is relu:
-            found += [_Convolution(params, gradients, mark, stride, linear), _Activation(relu)]
+        if activation is relu:
+            functions += [_Convolution(params, gradients, suffix, stride, linear), _Activation(relu)]
         else:
-            found.append(_Convolution(params, gradients, mark, stride, curve))
-    return found
+            functions.append(_Convolution(params, gradients, suffix, stride, activation))
+    return functions

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from arignote.engine.by_hand.curves import add_up, curve_of
+from arignote.engine.by_hand.activations import function_of, write_unit_sums
 from arignote.registry import build
 
 S = np.array([[-2.0, -0.5, 0.0], [0.5, 1.0, 3.0], [-1.0, 0.25, -0.25], [0.125, -3.0, 2.0]])
@@ -36,10 +36,10 @@ def of_pixels(array):
 @pytest.mark.parametrize("name", PLAIN)
 def test_value_and_slope_are_those_of_the_formula(name, beta):
     value, slope = PLAIN[name]
-    curve = curve_of(build("activation", name), {}, {})
-    found, kept = curve.forward(tensor(S))
+    function = function_of(build("activation", name), {}, {})
+    found, kept = function.forward(tensor(S))
     np.testing.assert_allclose(found, value, rtol=1e-12, atol=1e-12)
-    np.testing.assert_allclose(curve.backward(tensor(G), kept, beta), G * slope, rtol=1e-12, atol=1e-12)
+    np.testing.assert_allclose(function.backward(tensor(G), kept, beta), G * slope, rtol=1e-12, atol=1e-12)
 
 
 def by_formula(name, s, g):
@@ -54,26 +54,26 @@ def by_formula(name, s, g):
 
 
 @pytest.mark.parametrize("beta", [0.0, 1.0])
-@pytest.mark.parametrize("mark", ["", "1"])
+@pytest.mark.parametrize("suffix", ["", "1"])
 @pytest.mark.parametrize("name", ["prelu", "prelu_shelf"])
-def test_slopes_have_the_gradient_of_the_formula_which_is_put_or_added(name, mark, beta):
+def test_slopes_have_the_gradient_of_the_formula_which_is_put_or_added(name, suffix, beta):
     value, to_s, to_slopes = by_formula(name, S, G)
-    into = {key + mark: torch.full((3,), 7.0, dtype=torch.float64) for key in to_slopes}
-    curve = curve_of(build("activation", name), {f"a{mark}": tensor(A), f"c{mark}": tensor(C)}, into, mark)
-    found, kept = curve.forward(tensor(S))
+    into = {key + suffix: torch.full((3,), 7.0, dtype=torch.float64) for key in to_slopes}
+    function = function_of(build("activation", name), {f"a{suffix}": tensor(A), f"c{suffix}": tensor(C)}, into, suffix)
+    found, kept = function.forward(tensor(S))
     np.testing.assert_allclose(found, value, rtol=1e-12, atol=1e-12)
-    np.testing.assert_allclose(curve.backward(tensor(G), kept, beta), to_s, rtol=1e-12, atol=1e-12)
+    np.testing.assert_allclose(function.backward(tensor(G), kept, beta), to_s, rtol=1e-12, atol=1e-12)
     for key, expected in to_slopes.items():
-        np.testing.assert_allclose(into[key + mark], 7 * beta + expected.sum(0), rtol=1e-12, atol=1e-12)
+        np.testing.assert_allclose(into[key + suffix], 7 * beta + expected.sum(0), rtol=1e-12, atol=1e-12)
 
 
 @pytest.mark.parametrize("name", ["prelu", "prelu_shelf"])
 def test_a_map_has_the_slopes_of_all_its_pixels(name):
     first, second = by_formula(name, S, G), by_formula(name, S / 2, G / 2)
     into = {key: torch.full((3,), np.nan, dtype=torch.float64) for key in first[2]}
-    curve = curve_of(build("activation", name), {"a": tensor(A), "c": tensor(C)}, into, n_pixel_axes=2)
-    found, kept = curve.forward(of_pixels(S))
-    to_s = curve.backward(of_pixels(G), kept, 0.0)
+    function = function_of(build("activation", name), {"a": tensor(A), "c": tensor(C)}, into, n_pixel_axes=2)
+    found, kept = function.forward(of_pixels(S))
+    to_s = function.backward(of_pixels(G), kept, 0.0)
     for pixel, (value, expected, _) in enumerate((first, second)):
         np.testing.assert_allclose(found[:, :, 0, pixel], value, rtol=1e-12, atol=1e-12)
         np.testing.assert_allclose(to_s[:, :, 0, pixel], expected, rtol=1e-12, atol=1e-12)
@@ -83,9 +83,11 @@ def test_a_map_has_the_slopes_of_all_its_pixels(name):
 
 @pytest.mark.parametrize("name", ["prelu", "prelu_shelf"])
 def test_slopes_that_are_fixed_need_no_place_for_their_gradients(name):
-    curve = curve_of(build("activation", name), {"a": tensor(A), "c": tensor(C)}, {})
-    _, kept = curve.forward(tensor(S))
-    np.testing.assert_allclose(curve.backward(tensor(G), kept, 0.0), by_formula(name, S, G)[1], rtol=1e-12, atol=1e-12)
+    function = function_of(build("activation", name), {"a": tensor(A), "c": tensor(C)}, {})
+    _, kept = function.forward(tensor(S))
+    np.testing.assert_allclose(
+        function.backward(tensor(G), kept, 0.0), by_formula(name, S, G)[1], rtol=1e-12, atol=1e-12
+    )
 
 
 @pytest.mark.parametrize("shape", [(4, 3), (4, 3, 2), (4, 3, 2, 5)])
@@ -93,14 +95,14 @@ def test_sums_are_over_all_axes_but_that_of_the_units(shape):
     values = np.random.default_rng(1).normal(size=shape)
     expected = np.moveaxis(values, 1, 0).reshape(3, -1).sum(1)
     into = torch.full((3,), np.nan, dtype=torch.float64)
-    add_up(into, tensor(values), 0.0)
+    write_unit_sums(into, tensor(values), 0.0)
     np.testing.assert_allclose(into, expected, rtol=1e-12)
-    add_up(into, tensor(values), 1.0)
+    write_unit_sums(into, tensor(values), 1.0)
     np.testing.assert_allclose(into, 2 * expected, rtol=1e-12)
-    assert add_up(None, tensor(values), 0.0) is None
+    assert write_unit_sums(None, tensor(values), 0.0) is None
 
 
 @pytest.mark.parametrize("activation", [["maxout", {"maxout_k": 1}], torch.relu], ids=["maxout", "custom"])
-def test_an_activation_that_is_not_known_here_has_no_curve(activation):
+def test_an_activation_that_is_not_known_here_has_no_function(activation):
     part = build("layer", ["FCLayer", {"n_units": 3, "activation": activation}]).activation
-    assert curve_of(part, {}, {}) is None
+    assert function_of(part, {}, {}) is None
