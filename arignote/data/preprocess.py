@@ -25,7 +25,7 @@ Epsilon = Annotated[Finite, Field(ge=0)]
 
 
 class Preprocess(Part):
-    """What every preprocessing is: `fit` learns, `apply` uses what was learned and leaves its input as it is."""
+    """Base class of preprocessing: `fit` learns from training rows, `apply` returns transformed rows."""
 
     kind: ClassVar[str] = "preprocess"
 
@@ -87,12 +87,19 @@ def _divisor(values: Array, constant: Array) -> Array:
 
 @register()
 class Scale(Preprocess):
-    """Scales all numbers alike: ``(x - subtract) / divide_by``; nothing is learned and no row is read.
+    """Scale all values alike: ``out = (x - subtract) / divide_by``. Nothing is learned, and no row is read.
 
     Parameters
     ----------
-    divide_by, subtract : float > 0, float
-        Such as 255 and 0.
+    divide_by : float > 0
+        Divisor, such as 255 for pixels.
+    subtract : float, default 0.0
+        Subtracted before.
+
+    Examples
+    --------
+    >>> Scale(divide_by=255).apply({}, np.array([[0, 255]]))
+    array([[0., 1.]], dtype=float32)
     """
 
     divide_by: Annotated[Finite, Field(gt=0)]
@@ -107,14 +114,16 @@ class Scale(Preprocess):
 
 @register()
 class Standardise(Preprocess):
-    """Mean 0 and variance 1: ``(x - mean) / sqrt(variance + epsilon)``, the variance over n; constants become 0.
+    """Scale to mean 0 and variance 1: ``out = (x - mean) / sqrt(variance + epsilon)``.
+
+    The variance is divided by n; constant features become 0.
 
     Parameters
     ----------
-    per : "feature", "channel" or "all"
-        What has a mean of its own: each number of a row, each channel of images, or the whole.
-    epsilon : float >= 0
-        Above 0, numbers that hardly vary are not blown up.
+    per : {"feature", "channel", "all"}, default "feature"
+        What has a mean of its own: each value of a row, each channel of images, or the rows as a whole.
+    epsilon : float >= 0, default 0.0
+        Above 0, it keeps features that hardly vary small.
 
     Examples
     --------
@@ -147,12 +156,23 @@ class Standardise(Preprocess):
 
 @register()
 class MinMax(Preprocess):
-    """Each feature from low to high: ``low + (x - minimum) / range * (high - low)``; constants become `low`.
+    """Scale each feature to a range: ``out = low + (x - minimum) / (maximum - minimum) * (high - low)``.
+
+    Minimum and maximum are those of the training rows; constant features become `low`.
 
     Parameters
     ----------
-    low, high : float
-        Of the training rows, afterwards, low < high; new rows may lie outside, for nothing is clipped.
+    low : float, default 0.0
+        Smallest value of the training rows afterwards.
+    high : float, default 1.0
+        Largest value of the training rows afterwards, above `low`. Other rows may be outside: they are not clipped.
+
+    Examples
+    --------
+    >>> part, x = MinMax(), np.array([[1.0, 5.0], [3.0, 9.0]])
+    >>> part.apply(part.fit([x]), x)
+    array([[0., 0.],
+           [1., 1.]], dtype=float32)
     """
 
     low: Finite = 0.0
@@ -178,15 +198,29 @@ class MinMax(Preprocess):
 
 @register()
 class Whiten(Preprocess):
-    """Uncorrelated features of variance 1: ``(x - mean) W`` with ``W = V (L + epsilon)^-1/2``, for "zca" times ``V^T``.
+    """Make features uncorrelated and of variance 1: ``out = (x - mean) W``, ``W = V (L + epsilon)^-1/2``.
 
-    ``V L V^T`` is the covariance (over n - 1) of at most 4096 features; directions without variance become 0. "zca"
-    keeps the shape of the rows, "pca" gives (rows, components) (Kessy et al., The American Statistician 2018).
+    ``V L V^T`` is the covariance (divided by n - 1) of at most 4096 features; directions without variance become 0.
+    With "zca" W is multiplied by ``V^T``, and rows keep their shape; "pca" returns (rows, components) (Kessy et al.,
+    The American Statistician 2018).
 
     Parameters
     ----------
-    method, epsilon, n_components : "zca" or "pca", float >= 0, int >= 1 or none
-        Which, what is added to the variances (so that noise is not blown up), how many "pca" keeps, largest first.
+    method : {"zca", "pca"}, default "zca"
+        Form of W.
+    epsilon : float >= 0, default 1e-05
+        Added to the variances, so that noise is not amplified.
+    n_components : int >= 1, optional
+        Number of components of "pca", those of the largest variances; by default all.
+
+    Examples
+    --------
+    >>> part, x = Whiten(), np.array([[0.0, 0.0], [0.0, 4.0], [2.0, 0.0], [2.0, 4.0]])
+    >>> part.apply(part.fit([x]), x).round(3)
+    array([[-0.866, -0.866],
+           [-0.866,  0.866],
+           [ 0.866, -0.866],
+           [ 0.866,  0.866]], dtype=float32)
     """
 
     method: Literal["zca", "pca"] = "zca"

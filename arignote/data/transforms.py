@@ -24,7 +24,7 @@ Pixels = Annotated[tuple[Annotated[int, Field(ge=0)], Annotated[int, Field(ge=0)
 
 
 class Transform(Part):
-    """What every augmentation is: a function of a batch."""
+    """Base class of augmentations: functions of a batch."""
 
     kind: ClassVar[str] = "augmentation"
 
@@ -84,12 +84,21 @@ def _per_row(values: NDArray[Any], x: Floats) -> Floats:
 
 @register()
 class Shift(_OfFeatures):
-    """Moves each image: ``out[i, j] = x[i - a, j - b]``, `a` in -dy .. dy and `b` in -dx .. dx, all as likely.
+    """Shift each image: ``out[i, j] = x[i - a, j - b]``, `a` uniform in -dy .. dy and `b` in -dx .. dx.
 
     Parameters
     ----------
-    max_shift, fill : (dy, dx) or int >= 0, float
-        Pixels, and the value that comes in at the edges.
+    max_shift : (int, int) or int >= 0
+        Largest shifts dy and dx, pixels.
+    fill : float, default 0.0
+        Value of pixels outside of the image.
+
+    Examples
+    --------
+    >>> rng, x = np.random.default_rng(0), np.ones((1, 1, 8, 8))
+    >>> x, y = Shift(max_shift=2)(x, np.arange(1), epoch=0, rng=rng)
+    >>> x.shape
+    (1, 1, 8, 8)
     """
 
     max_shift: Pixels
@@ -101,14 +110,26 @@ class Shift(_OfFeatures):
 
 @register()
 class Crop(_OfFeatures):
-    """Cuts a window out of each padded image, every place as likely (He et al., CVPR 2016, section 4.2).
+    """Crop a window of each padded image: ``out[i, j] = padded[i + a, j + b]``, all positions a, b as likely.
+
+    Padding and cropping as in He et al., CVPR 2016, section 4.2.
 
     Parameters
     ----------
-    size : (h, w) or int >= 1
-        Of the window, so of the output; rows that are not augmented (validation, test) keep the one they have.
-    pad, fill : (dy, dx) or int >= 0, float
-        Pixels put on each side first, and their value.
+    size : (int, int) or int >= 1
+        Height and width of the window, which are those of the output. Rows that are not augmented (validation, test)
+        keep their size.
+    pad : (int, int) or int >= 0, default 0
+        Pixels added on each side before.
+    fill : float, default 0.0
+        Value of added pixels.
+
+    Examples
+    --------
+    >>> rng, x = np.random.default_rng(0), np.ones((1, 1, 8, 8))
+    >>> x, y = Crop(size=6)(x, np.arange(1), epoch=0, rng=rng)
+    >>> x.shape
+    (1, 1, 6, 6)
     """
 
     size: Pair
@@ -123,12 +144,24 @@ class Crop(_OfFeatures):
 
 @register()
 class Flip(_OfFeatures):
-    """Mirrors images: ``out[i, j] = x[i, -1 - j]`` (horizontal) and ``x[-1 - i, j]`` (vertical), each by chance.
+    """Flip images at random: ``out[i, j] = x[i, -1 - j]`` (horizontal), ``out[i, j] = x[-1 - i, j]`` (vertical).
 
     Parameters
     ----------
-    horizontal, vertical, p : bool, bool, float in [0, 1]
-        Which, and the chance of each.
+    horizontal : bool, default True
+        Whether left and right are exchanged.
+    vertical : bool, default False
+        Whether top and bottom are exchanged.
+    p : float in [0, 1], default 0.5
+        Probability of each flip.
+
+    Examples
+    --------
+    >>> rng, x = np.random.default_rng(0), np.array([[[[1, 2], [3, 4]]]])
+    >>> x, y = Flip(p=1)(x, np.arange(1), epoch=0, rng=rng)
+    >>> x[0, 0]
+    array([[2., 1.],
+           [4., 3.]], dtype=float32)
     """
 
     horizontal: bool = True
@@ -145,7 +178,15 @@ class Flip(_OfFeatures):
 
 @register()
 class QuarterTurns(_OfFeatures):
-    """Turns each square image by ``k * 90`` degrees, `k` in 0 .. 3, all as likely: ``out = rot90(x, k)``."""
+    """Rotate each square image by ``k * 90`` degrees: ``out = rot90(x, k)``, `k` uniform in 0 .. 3.
+
+    Examples
+    --------
+    >>> rng, x = np.random.default_rng(0), np.array([[[[1, 2], [3, 4]]]])
+    >>> x, y = QuarterTurns()(x, np.arange(1), epoch=0, rng=rng)
+    >>> sorted(x.flatten().tolist())
+    [1.0, 2.0, 3.0, 4.0]
+    """
 
     def _changed(self, x: Floats, rng: np.random.Generator) -> Floats:
         if x.shape[2] != x.shape[3]:
@@ -158,12 +199,21 @@ class QuarterTurns(_OfFeatures):
 
 @register()
 class Rotate(_OfFeatures):
-    """Turns each image about its centre: ``out(p) = x(R p)``, by an angle even in -max_degrees .. max_degrees.
+    """Rotate each image about its centre: ``out(p) = x(R p)``, the angle uniform in [-max_degrees, max_degrees].
 
     Parameters
     ----------
-    max_degrees, fill : float in [0, 180], float
-        The largest angle, in either direction, and the value outside of the image. Between pixels x is bilinear.
+    max_degrees : float in [0, 180]
+        Largest angle in either direction, degrees. Values between pixels are interpolated bilinearly.
+    fill : float, default 0.0
+        Value of pixels outside of the image.
+
+    Examples
+    --------
+    >>> rng, x = np.random.default_rng(0), np.ones((1, 1, 3, 3))
+    >>> x, y = Rotate(max_degrees=10)(x, np.arange(1), epoch=0, rng=rng)
+    >>> float(x[0, 0, 1, 1])
+    1.0
     """
 
     max_degrees: Annotated[float, Field(ge=0, le=180)]
@@ -176,12 +226,23 @@ class Rotate(_OfFeatures):
 
 @register()
 class Zoom(_OfFeatures):
-    """Enlarges each image about its centre: ``out(p) = x(p / z)``, `z` even in min .. max; the size stays.
+    """Enlarge or shrink each image about its centre: ``out(p) = x(p / z)``, `z` uniform in [min, max].
 
     Parameters
     ----------
-    min, max, fill : float > 0, float > 0, float
-        Below 1 the image shrinks; the value outside of the image. Between pixels x is bilinear.
+    min : float > 0
+        Smallest factor; the image shrinks if it is below 1. Values between pixels are interpolated bilinearly.
+    max : float > 0
+        Largest factor, not below `min`.
+    fill : float, default 0.0
+        Value of pixels outside of the image. Its size does not change.
+
+    Examples
+    --------
+    >>> rng, x = np.random.default_rng(0), np.ones((1, 1, 3, 3))
+    >>> x, y = Zoom(min=0.9, max=1.1)(x, np.arange(1), epoch=0, rng=rng)
+    >>> float(x[0, 0, 1, 1])
+    1.0
     """
 
     min: Annotated[Finite, Field(gt=0)]
@@ -200,12 +261,19 @@ class Zoom(_OfFeatures):
 
 @register()
 class Noise(_OfFeatures):
-    """Adds Gaussian noise: ``out = x + sigma * e``, `e` standard normal for each number; rows of any shape.
+    """Add normal noise to rows of any shape: ``out = x + sigma * e``, `e` standard normal for each value.
 
     Parameters
     ----------
     sigma : float >= 0
-        Its standard deviation.
+        Standard deviation.
+
+    Examples
+    --------
+    >>> rng, x = np.random.default_rng(0), np.zeros((1, 10_000))
+    >>> x, y = Noise(sigma=0.1)(x, np.arange(1), epoch=0, rng=rng)
+    >>> round(float(x.std()), 2)
+    0.1
     """
 
     images: ClassVar[bool] = False
@@ -222,12 +290,23 @@ class Noise(_OfFeatures):
 
 @register()
 class Cutout(_OfFeatures):
-    """Blanks one window of each image: ``out = value`` there, else `x` (DeVries & Taylor, arXiv:1708.04552).
+    """Overwrite one window of each image: ``out = value`` within, ``out = x`` elsewhere.
+
+    All pixels are as likely to be the centre of the window (DeVries and Taylor, arXiv:1708.04552).
 
     Parameters
     ----------
-    size, value : (h, w) or int >= 1, float
-        Of the window, at most that of the image, and what is put there. Any pixel may be its centre, all as likely.
+    size : (int, int) or int >= 1
+        Height and width of the window, pixels; at most those of the image.
+    value : float, default 0.0
+        Value of pixels within.
+
+    Examples
+    --------
+    >>> rng, x = np.random.default_rng(0), np.ones((1, 1, 3, 3))
+    >>> x, y = Cutout(size=1)(x, np.arange(1), epoch=0, rng=rng)
+    >>> float(x.sum())
+    8.0
     """
 
     size: Pair
@@ -245,12 +324,21 @@ class Cutout(_OfFeatures):
 
 @register()
 class Brightness(_OfFeatures):
-    """Changes the brightness of each row: ``out = f * x + d``, one `f` and one `d` for all of it; any shape.
+    """Change the brightness of each row, of any shape: ``out = f * x + d``, one `f` and one `d` for the row.
 
     Parameters
     ----------
-    max_delta, factor : float >= 0, (low, high) of numbers >= 0
-        `d` is even in -max_delta .. max_delta, `f` even in low .. high. Nothing is clipped.
+    max_delta : float >= 0, default 0.0
+        `d` is uniform in [-max_delta, max_delta].
+    factor : (float, float) or float >= 0, default 1.0
+        `f` is uniform in [low, high]. Results are not clipped.
+
+    Examples
+    --------
+    >>> rng, x = np.random.default_rng(0), np.array([[1.0, 2.0]])
+    >>> x, y = Brightness(factor=2)(x, np.arange(1), epoch=0, rng=rng)
+    >>> x
+    array([[2., 4.]], dtype=float32)
     """
 
     images: ClassVar[bool] = False
@@ -270,14 +358,14 @@ class Brightness(_OfFeatures):
 
 @register()
 class Mixup(Transform):
-    """Mixes each row with another one of the batch (Zhang et al., ICLR 2018).
+    """Mix each row with another one of the batch (Zhang et al., ICLR 2018).
 
-    ``x = t * x_i + (1 - t) * x_j``, t of Beta(alpha, alpha) for each row; the labels become shares of the classes.
+    ``out = t * x_i + (1 - t) * x_j``, t ~ Beta(alpha, alpha) for each row; labels become shares of the classes.
 
     Parameters
     ----------
-    alpha : float > 0
-        Near 0 rows hardly mix; 1 mixes evenly.
+    alpha : float > 0, default 0.2
+        Near 0 rows are hardly mixed; at 1 all shares are as likely.
 
     Examples
     --------

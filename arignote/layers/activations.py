@@ -47,7 +47,14 @@ class Activation(Part):
 
 @register(name="linear")
 class Linear(Activation):
-    """Identity: ``f(x) = x``."""
+    """Identity: ``f(x) = x``.
+
+    Examples
+    --------
+    >>> import torch
+    >>> Linear().build()(torch.tensor([[-1.0, 2.0]]))
+    tensor([[-1.,  2.]])
+    """
 
     def build(self) -> Callable[..., Any]:
         return lambda x: x
@@ -55,7 +62,14 @@ class Linear(Activation):
 
 @register(name="tanh")
 class Tanh(Activation):
-    """Hyperbolic tangent: ``f(x) = tanh(x)``."""
+    """Hyperbolic tangent: ``f(x) = tanh(x)``.
+
+    Examples
+    --------
+    >>> import torch
+    >>> Tanh().build()(torch.tensor([[-1.0, 2.0]]))
+    tensor([[-0.7616,  0.9640]])
+    """
 
     def build(self) -> Callable[..., Any]:
         return lambda x: x.tanh()
@@ -63,7 +77,14 @@ class Tanh(Activation):
 
 @register(name="abstanh")
 class AbsTanh(Activation):
-    """Absolute value of the hyperbolic tangent: ``f(x) = |tanh(x)|``."""
+    """Absolute value of the hyperbolic tangent: ``f(x) = |tanh(x)|`` (Jarrett et al., ICCV 2009).
+
+    Examples
+    --------
+    >>> import torch
+    >>> AbsTanh().build()(torch.tensor([[-1.0, 2.0]]))
+    tensor([[0.7616, 0.9640]])
+    """
 
     def build(self) -> Callable[..., Any]:
         return lambda x: x.tanh().abs()
@@ -71,7 +92,18 @@ class AbsTanh(Activation):
 
 @register("sig", name="sigmoid")
 class Sigmoid(Activation):
-    """Logistic function: ``f(x) = 1 / (1 + exp(-x))``; its Glorot weights are multiplied by 4."""
+    """Logistic function: ``f(x) = 1 / (1 + exp(-x))``.
+
+    Notes
+    -----
+    Its slope at 0 is 1/4, so that initial weights are multiplied by 4 (Glorot and Bengio, AISTATS 2010).
+
+    Examples
+    --------
+    >>> import torch
+    >>> Sigmoid().build()(torch.tensor([[-1.0, 2.0]]))
+    tensor([[0.2689, 0.8808]])
+    """
 
     gain: ClassVar[float] = 4.0
 
@@ -81,7 +113,14 @@ class Sigmoid(Activation):
 
 @register("rec", "relu_max", name="relu")
 class ReLU(Activation):
-    """Rectifier: ``f(x) = max(x, 0)``."""
+    """Rectified linear unit: ``f(x) = max(x, 0)`` (Nair and Hinton, ICML 2010).
+
+    Examples
+    --------
+    >>> import torch
+    >>> ReLU().build()(torch.tensor([[-1.0, 2.0]]))
+    tensor([[0., 2.]])
+    """
 
     initial: ClassVar[str] = "he"
 
@@ -91,7 +130,18 @@ class ReLU(Activation):
 
 @register("rec_para", name="prelu")
 class PReLU(Activation):
-    """Parametric rectifier, a slope per unit: ``f(x) = max(x, 0) + a * min(x, 0)`` (He et al., ICCV 2015)."""
+    """Parametric rectifier: ``f(x) = max(x, 0) + a * min(x, 0)`` (He et al., ICCV 2015).
+
+    Notes
+    -----
+    Each unit, or map of images, trains its own slope `a`, which starts at 0.25.
+
+    Examples
+    --------
+    >>> import torch
+    >>> PReLU().build()(torch.tensor([[-1.0, 2.0]]), torch.tensor([0.25, 0.25]))
+    tensor([[-0.2500,  2.0000]])
+    """
 
     slopes: ClassVar[dict[str, float]] = {"a": 0.25}
     initial: ClassVar[str] = "he"
@@ -103,7 +153,19 @@ class PReLU(Activation):
 
 @register(name="prelu_shelf")
 class PReLUShelf(Activation):
-    """Parametric rectifier with a shelf around zero: ``f(x) = max(x - c, 0) - a * max(-(x + c), 0)``."""
+    """Parametric rectifier with a shelf around zero: ``f(x) = max(x - c, 0) - a * max(-(x + c), 0)``.
+
+    Notes
+    -----
+    Each unit, or map of images, trains its own slope `a`, which starts at 0.25, and its own half width `c` of the
+    shelf, which starts at 0.05. An activation of pydnn (2015).
+
+    Examples
+    --------
+    >>> import torch
+    >>> PReLUShelf().build()(torch.tensor([[-1.0, 2.0]]), torch.tensor([0.5, 0.5]), torch.tensor([0.25, 0.25]))
+    tensor([[-0.3750,  1.7500]])
+    """
 
     slopes: ClassVar[dict[str, float]] = {"a": 0.25, "c": 0.05}
     initial: ClassVar[str] = "he"
@@ -124,7 +186,19 @@ def _prelu_shelf(x: Any, a: Any, c: Any) -> Any:
 
 @register(name="maxout")
 class Maxout(Activation):
-    """The largest of `maxout_k` sums per unit: ``f(x)_i = max_j x_ij`` (Goodfellow et al., ICML 2013)."""
+    """The largest of `maxout_k` sums of each unit: ``f(x)_i = max_j x_ij`` (Goodfellow et al., ICML 2013).
+
+    Parameters
+    ----------
+    maxout_k : int >= 1, default 5
+        Number of sums per unit.
+
+    Examples
+    --------
+    >>> import torch
+    >>> Maxout(maxout_k=2).build()(torch.tensor([[-1.0, 2.0, 5.0, 3.0]]))
+    tensor([[2., 5.]])
+    """
 
     initial: ClassVar[str] = "he"
     gain: ClassVar[float] = 2**-0.5

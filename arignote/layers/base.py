@@ -49,7 +49,7 @@ class Param:
 
 
 class Layer(Part):
-    """What every layer is.
+    """Base class of layers.
 
     Parameters
     ----------
@@ -79,22 +79,22 @@ class Layer(Part):
 
 
 class WeightedLayer(Layer):
-    """A layer with weights.
+    """Base class of layers with weights.
 
     Parameters
     ----------
-    l1, l2 : float >= 0
+    l1, l2 : float >= 0, default 0.0
         The cost grows by ``l1 * sum(|W|) + l2 * sum(W^2)``; weights only, never biases or slopes.
     maxnorm : float > 0, optional
         Largest Euclidean norm of the weights into one unit, kept after each update.
-    fix_params : bool or list of str
-        True: none of its parameters is trained; a list: none whose name begins so, ["W"].
+    fix_params : bool or list of str, default False
+        True: no parameter is trained; a list, such as ["W"]: none whose name begins with one of these.
     load_params : str, optional
         Name of a layer of `stored_network` from which the parameters are taken at the start.
-    use_bias : bool
+    use_bias : bool, default True
         Whether a bias is added.
     W, b : number, str or [Name, {params}], optional
-        Initial values; by default weights as suit the activation, biases 0.
+        Initial values; by default weights that suit the activation, and biases 0.
     """
 
     l1: NonNegative = 0.0

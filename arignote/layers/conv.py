@@ -103,7 +103,7 @@ class _Conv(WeightedLayer):
 class ConvLayer(_Conv):
     """Two-dimensional convolution (cross-correlation, no padding).
 
-    ``y_m = f(sum_c W_mc * x_c + b_m)``
+    ``y_m = f(sum_c W_mc * x_c + b_m)`` (LeCun et al., Proceedings of the IEEE 1998)
 
     Parameters
     ----------
@@ -111,10 +111,10 @@ class ConvLayer(_Conv):
         Number of filters.
     filter_shape : (int, int) or int
         Height and width of a filter, pixels.
-    stride : (int, int) or int
+    stride : (int, int) or int, default 1
         Steps between windows, pixels.
-    activation : str, [Name, {params}] or callable
-        What is done with the sums; slopes are per map.
+    activation : str, [Name, {params}] or callable, default "prelu"
+        Applied to the sums; its slopes are per map.
 
     Examples
     --------
@@ -131,16 +131,20 @@ class ConvLayer(_Conv):
 
 @register()
 class ConvMaxoutLayer(_Conv):
-    """Two-dimensional convolution whose maps are the largest of `maxout_k` maps (Goodfellow et al., ICML 2013).
+    """Two-dimensional convolution whose maps are the largest of `maxout_k` maps.
+
+    ``y_m = max_j (sum_c W_mjc * x_c + b_mj)`` (Goodfellow et al., ICML 2013)
 
     Parameters
     ----------
     n_output_maps : int >= 1
         Number of maps after the maximum.
-    filter_shape, stride : (int, int) or int
-        As of ConvLayer.
-    maxout_k : int >= 1
-        Maps per output map.
+    filter_shape : (int, int) or int
+        Height and width of a filter, pixels.
+    stride : (int, int) or int, default 1
+        Steps between windows, pixels.
+    maxout_k : int >= 1, default 5
+        Number of maps per output map.
 
     Examples
     --------
@@ -156,18 +160,20 @@ class ConvMaxoutLayer(_Conv):
 
 @register()
 class MLPConvLayer(_Conv):
-    """A small network that slides over the image (Lin et al., "Network in network", ICLR 2014).
+    """A small network that slides over images: ``y = f(W1 * ... f(W * x + b) ... + b1)`` (Lin et al., ICLR 2014).
 
     Parameters
     ----------
     n_output_maps : int >= 1
-        Units of the last layer of the small network: the maps that come out.
-    filter_shape, stride : (int, int) or int
-        The window that the small network sees, as of ConvLayer.
-    n_units : list of int
-        Units of its layers before the last.
-    activation : str, [Name, {params}] or callable
-        After each of its layers.
+        Number of units of the last layer of the small network, which is the number of output maps.
+    filter_shape : (int, int) or int
+        Height and width of the window that the small network sees, pixels.
+    n_units : list of int >= 1
+        Numbers of units of its layers before the last.
+    stride : (int, int) or int, default 1
+        Steps between windows, pixels.
+    activation : str, [Name, {params}] or callable, default "prelu"
+        Applied after each of its layers.
 
     Examples
     --------

@@ -83,8 +83,8 @@ class FCLayer(_Dense):
     ----------
     n_units : int >= 1
         Number of units.
-    activation : str, [Name, {params}] or callable
-        What is done with the sums.
+    activation : str, [Name, {params}] or callable, default "prelu"
+        Applied to the sums.
 
     Examples
     --------
@@ -101,7 +101,7 @@ class FCLayer(_Dense):
 
 @register()
 class FCMaxoutLayer(_Dense):
-    """Fully connected layer whose units give the largest of `maxout_k` sums.
+    """Fully connected layer whose units return the largest of `maxout_k` sums.
 
     ``y_i = max_j (x @ W + b)_ij`` (Goodfellow et al., ICML 2013)
 
@@ -109,8 +109,8 @@ class FCMaxoutLayer(_Dense):
     ----------
     n_units : int >= 1
         Number of units.
-    maxout_k : int >= 1
-        Sums per unit.
+    maxout_k : int >= 1, default 5
+        Number of sums per unit.
 
     Examples
     --------

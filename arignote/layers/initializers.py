@@ -25,7 +25,18 @@ class Initializer(Part):
 
 @register(name="constant")
 class Constant(Initializer):
-    """The same value everywhere."""
+    """The same value everywhere: ``w = value``.
+
+    Parameters
+    ----------
+    value : float, default 0.0
+        The value.
+
+    Examples
+    --------
+    >>> Constant(value=0.5).draw(np.random.default_rng(0), (3,), fan_in=1, fan_out=1)
+    array([0.5, 0.5, 0.5])
+    """
 
     value: float = 0.0
 
@@ -35,7 +46,21 @@ class Constant(Initializer):
 
 @register(name="normal")
 class Normal(Initializer):
-    """Normal values: ``mean + std * N(0, 1)``."""
+    """Normal values: ``w = mean + std * n``, n standard normal.
+
+    Parameters
+    ----------
+    std : float >= 0, default 0.01
+        Standard deviation.
+    mean : float, default 0.0
+        Mean.
+
+    Examples
+    --------
+    >>> weights = Normal(std=0.1).draw(np.random.default_rng(0), (200, 100), fan_in=200, fan_out=100)
+    >>> float(weights.std().round(2))
+    0.1
+    """
 
     std: NonNegative = 0.01
     mean: float = 0.0
@@ -46,7 +71,19 @@ class Normal(Initializer):
 
 @register(name="uniform")
 class Uniform(Initializer):
-    """Uniform values in ``[-range, range)``."""
+    """Uniform values: ``-range <= w < range``.
+
+    Parameters
+    ----------
+    range : float > 0, default 0.01
+        Bound of the absolute value.
+
+    Examples
+    --------
+    >>> weights = Uniform(range=0.5).draw(np.random.default_rng(0), (200, 100), fan_in=200, fan_out=100)
+    >>> float(abs(weights).max().round(2))
+    0.5
+    """
 
     range: Positive = 0.01
 
@@ -55,7 +92,13 @@ class Uniform(Initializer):
 
 
 class _Scaled(Initializer):
-    """Standard deviation by the fans, times `gain`."""
+    """Base class of initialisers whose standard deviation follows from the fans of a layer.
+
+    Parameters
+    ----------
+    gain : float > 0, default 1.0
+        Factor of the standard deviation.
+    """
 
     gain: Positive = 1.0
     normal: ClassVar[bool]
@@ -84,28 +127,56 @@ class _Glorot(_Scaled):
 
 @register("he", name="he_normal")
 class HeNormal(_He):
-    """``N(0, gain^2 * 2 / fan_in)`` (He et al., ICCV 2015)."""
+    """Normal values for rectifiers: ``w ~ N(0, gain^2 * 2 / fan_in)`` (He et al., ICCV 2015).
+
+    Examples
+    --------
+    >>> weights = HeNormal().draw(np.random.default_rng(0), (200, 100), fan_in=200, fan_out=100)
+    >>> float(weights.std().round(2))
+    0.1
+    """
 
     normal: ClassVar[bool] = True
 
 
 @register(name="he_uniform")
 class HeUniform(_He):
-    """Uniform with the variance ``gain^2 * 2 / fan_in``."""
+    """Uniform values for rectifiers: ``|w| < gain * sqrt(6 / fan_in)`` (He et al., ICCV 2015).
+
+    Examples
+    --------
+    >>> weights = HeUniform().draw(np.random.default_rng(0), (200, 100), fan_in=200, fan_out=100)
+    >>> float(weights.std().round(2))
+    0.1
+    """
 
     normal: ClassVar[bool] = False
 
 
 @register(name="glorot_normal")
 class GlorotNormal(_Glorot):
-    """``N(0, gain^2 * 2 / (fan_in + fan_out))`` (Glorot and Bengio, AISTATS 2010)."""
+    """Normal values: ``w ~ N(0, gain^2 * 2 / (fan_in + fan_out))`` (Glorot and Bengio, AISTATS 2010).
+
+    Examples
+    --------
+    >>> weights = GlorotNormal().draw(np.random.default_rng(0), (150, 50), fan_in=150, fan_out=50)
+    >>> float(weights.std().round(2))
+    0.1
+    """
 
     normal: ClassVar[bool] = True
 
 
 @register("glorot", name="glorot_uniform")
 class GlorotUniform(_Glorot):
-    """Uniform with the variance ``gain^2 * 2 / (fan_in + fan_out)``."""
+    """Uniform values: ``|w| < gain * sqrt(6 / (fan_in + fan_out))`` (Glorot and Bengio, AISTATS 2010).
+
+    Examples
+    --------
+    >>> weights = GlorotUniform().draw(np.random.default_rng(0), (150, 50), fan_in=150, fan_out=50)
+    >>> float(weights.std().round(2))
+    0.1
+    """
 
     normal: ClassVar[bool] = False
 

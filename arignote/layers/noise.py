@@ -16,14 +16,14 @@ __all__ = ["DropoutLayer", "GaussianNoiseLayer"]
 
 @register()
 class DropoutLayer(Layer):
-    """Dropout (Srivastava et al., JMLR 2014).
+    """Dropout: values are set to 0 at random while training (Srivastava et al., JMLR 2014).
 
-    ``y = x * m / (1 - p)``, each m 0 with probability p, else 1; the identity outside training.
+    ``y = x * m / (1 - p)``, each m 0 with probability p, else 1; outside training ``y = x``.
 
     Parameters
     ----------
     dropout_p : float in [0, 1)
-        Probability that a value is dropped.
+        Probability that a value is set to 0.
 
     Examples
     --------
@@ -41,11 +41,13 @@ class DropoutLayer(Layer):
 
 @register()
 class GaussianNoiseLayer(Layer):
-    """Normal noise on every value while training: ``y = x + sigma * n``; the identity outside training.
+    """Normal noise on every value while training.
+
+    ``y = x + sigma * n``, n standard normal (Bishop, Neural Computation 1995); outside training ``y = x``.
 
     Parameters
     ----------
-    sigma : float >= 0
+    sigma : float >= 0, default 0.1
         Standard deviation of the noise.
 
     Examples

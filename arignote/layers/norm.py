@@ -1,4 +1,4 @@
-"""Layers that normalise."""
+"""Normalisation layers."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ __all__ = ["BatchNormLayer"]
 class BatchNormLayer(Layer):
     """Batch normalisation of each unit, or of each map of images (Ioffe and Szegedy, ICML 2015).
 
-    ``y = gamma * (x - mean) / sqrt(var + epsilon) + beta``, mean and variance those of the batch; outside training,
-    and for a batch with one value of each unit, the running ones.
+    ``y = gamma * (x - mean) / sqrt(var + epsilon) + beta``, with mean and variance of the batch; outside training,
+    and if a batch has a single value of each unit, the running mean and variance.
 
     Parameters
     ----------
-    epsilon : float > 0
+    epsilon : float > 0, default 1e-05
         Added to the variance.
-    alpha : float in (0, 1]
-        Weight of a batch in the running mean and variance.
+    alpha : float in (0, 1], default 0.1
+        Weight of a batch in the running mean and variance: ``running <- (1 - alpha) * running + alpha * batch``.
 
     Examples
     --------

@@ -15,7 +15,7 @@ __all__ = ["ClassificationOutputLayer", "OutputLayer"]
 
 
 class OutputLayer(WeightedLayer):
-    """What every last layer is."""
+    """Base class of output layers, which are the last of a network."""
 
     name_prefix: ClassVar[str] = "output"
 
@@ -24,16 +24,16 @@ class OutputLayer(WeightedLayer):
 class ClassificationOutputLayer(OutputLayer):
     """Class probabilities.
 
-    ``p = softmax(x @ W + b)``; with ``n_classes=1`` ``p = sigmoid(x @ W + b)`` of the second of two classes.
+    ``p = softmax(x @ W + b)``; with ``n_classes=1``, ``p = sigmoid(x @ W + b)`` for the second of two classes.
 
     Parameters
     ----------
     n_classes : int >= 1, optional
-        Number of classes; by default as many as the labels have.
+        Number of classes; by default that of the labels.
 
     Notes
     -----
-    W and b start at zero. What the built layer returns are the logits, from which losses are computed exactly.
+    W and b start at zero. The built layer returns logits, from which losses are computed without rounding to 0 or 1.
 
     Examples
     --------

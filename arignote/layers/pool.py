@@ -14,14 +14,16 @@ __all__ = ["GlobalAveragePoolLayer", "MaxPool2DLayer"]
 
 @register()
 class MaxPool2DLayer(Layer):
-    """The largest value of each window of each map.
+    """Max pooling: the largest value of each window of each map.
+
+    ``y[c, i, j] = max_{a < h, b < w} x[c, i * s_1 + a, j * s_2 + b]``, windows h x w with strides s_1, s_2
 
     Parameters
     ----------
     pool_shape : (int, int) or int
         Height and width of a window, pixels.
     stride : (int, int) or int, optional
-        Steps between windows; by default `pool_shape`.
+        Steps between windows, pixels; by default `pool_shape`.
 
     Examples
     --------
@@ -50,7 +52,7 @@ class MaxPool2DLayer(Layer):
 
 @register()
 class GlobalAveragePoolLayer(Layer):
-    """The mean of each map.
+    """Mean of each map: ``y[c] = mean_ij x[c, i, j]`` (Lin et al., "Network in network", ICLR 2014).
 
     Examples
     --------

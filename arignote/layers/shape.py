@@ -24,14 +24,14 @@ SizeSpec = Annotated[tuple[Count, ...] | None, BeforeValidator(_size)]
 
 @register()
 class InputLayer(Layer):
-    """The examples as they come; it may be left off.
+    """The examples as they are: ``y = x``. It may be omitted.
 
     Parameters
     ----------
     n_in : int or tuple of int, optional
         Shape of one example; by default that of the data.
     channel : str, optional
-        Which channel of the data, where it has several.
+        Name of the channel of the data, if it has several.
 
     Examples
     --------
@@ -54,18 +54,19 @@ class InputLayer(Layer):
 
 @register()
 class InputImageLayer(Layer):
-    """Examples that are images; flat rows and images without a channel axis are given their shape.
+    """Examples that are images: ``y = reshape(x, (n_images, height, width))``.
 
-    Preprocessing and augmentation see images (rows, channels, height, width) too.
+    Flat rows and images without a channel axis are reshaped. Preprocessing and augmentation also receive images
+    (rows, channels, height, width).
 
     Parameters
     ----------
     n_pixels : (int, int) or int
-        Height and width.
-    n_images : int >= 1
+        Height and width, pixels.
+    n_images : int >= 1, default 1
         Number of channels.
     channel : str, optional
-        Which channel of the data, where it has several named ones.
+        Name of the channel of the data, if it has several.
 
     Examples
     --------
@@ -119,7 +120,7 @@ class _NoOp(Layer):
 
 @register()
 class BC01ToC01BLayer(_NoOp):
-    """Accepted for specs of 2015; does nothing.
+    """Change of axes in specs of 2015, accepted for compatibility: ``y = x``.
 
     Examples
     --------
@@ -130,7 +131,7 @@ class BC01ToC01BLayer(_NoOp):
 
 @register()
 class C01BToBC01Layer(_NoOp):
-    """Accepted for specs of 2015; does nothing.
+    """Change of axes in specs of 2015, accepted for compatibility: ``y = x``.
 
     Examples
     --------

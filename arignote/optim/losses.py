@@ -1,4 +1,4 @@
-"""Losses: what is trained on, and what is told."""
+"""Losses: what is minimised, and what is reported of a validation."""
 
 from __future__ import annotations
 
@@ -12,9 +12,14 @@ __all__ = ["Loss", "cross_entropy"]
 
 
 class Loss(Part):
-    """What every loss is: ``build() -> f(logits, y)``, the mean over the examples of a batch.
+    """Base class of losses: ``build() -> f(logits, y)``, the mean over the examples of a batch.
 
-    One that can be trained on takes the weights of the examples too: ``f(logits, y, weights)``.
+    The function of a loss that can be minimised also takes the weights of the examples: ``f(logits, y, weights)``.
+
+    Attributes
+    ----------
+    differentiable : bool
+        Whether it has a gradient, so that it can be minimised.
     """
 
     kind: ClassVar[str] = "loss"
@@ -27,7 +32,18 @@ class Loss(Part):
 
 @register("cross_entropy", name="nll")
 class NLL(Loss):
-    """Negative log-likelihood of the true class: ``-mean log p_y``."""
+    """Negative log-likelihood of the true class, or cross-entropy: ``loss = -mean_i log p_i[y_i]``.
+
+    Notes
+    -----
+    p is the softmax of the logits. If `y` are shares of the classes, ``loss = -mean_i sum_c y_i[c] * log p_i[c]``.
+
+    Examples
+    --------
+    >>> import torch
+    >>> NLL().build()(torch.tensor([[2.0, 2.0]]), torch.tensor([1]))
+    tensor(0.6931)
+    """
 
     differentiable: ClassVar[bool] = True
 
@@ -49,7 +65,18 @@ def cross_entropy(logits: Any, y: Any, weights: Any = None) -> Any:
 
 @register(name="error")
 class Error(Loss):
-    """Fraction of examples whose most probable class is not the true one, in [0, 1]."""
+    """Classification error, in [0, 1]: ``loss = mean_i [argmax_c p_i[c] != y_i]``.
+
+    Notes
+    -----
+    It is 1 - accuracy, so that the smaller value is the better one. It has no gradient.
+
+    Examples
+    --------
+    >>> import torch
+    >>> Error().build()(torch.tensor([[2.0, 1.0], [0.0, 3.0]]), torch.tensor([0, 0]))
+    tensor(0.5000)
+    """
 
     def build(self) -> Callable[..., Any]:
         return lambda logits, y: (logits.argmax(1) != y).float().mean()

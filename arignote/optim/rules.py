@@ -37,12 +37,12 @@ class RuleState:
 
 
 class Rule(Part):
-    """What every rule is.
+    """Base class of rules.
 
     Parameters
     ----------
     initial_value : float, optional
-        Where the value starts; by default that of the updater.
+        First value; by default that of the updater.
     """
 
     kind: ClassVar[str] = "rule"
@@ -72,11 +72,31 @@ class Rule(Part):
 
 @register("constant", name="const")
 class ConstantRule(Rule):
-    """The value never changes."""
+    """The value never changes: ``new = old``.
+
+    Examples
+    --------
+    >>> ConstantRule(initial_value=0.1).start(default=0.01)
+    RuleState(value=0.1, best_loss=inf, changed_at=0)
+    """
 
 
 class _Stepped(Rule):
-    """``new = multiply_by * (old - decrease_by)``, stopped at `final_value`, and at 0."""
+    """Base class of rules that change the value in steps.
+
+    Parameters
+    ----------
+    multiply_by : float >= 0, default 1.0
+        Factor of a change.
+    decrease_by : float, default 0.0
+        Subtracted before; negative for a value that rises.
+    final_value : float, optional
+        Bound of the value; required by a momentum that would rise to 1.
+    interval : int >= 1, optional
+        Number of validations between changes. This or `schedule` is required.
+    schedule : list of int >= 1, optional
+        Epochs, counted from 1, after which the value changes; `interval` applies after the last of them.
+    """
 
     multiply_by: Annotated[Finite, Field(ge=0)] = 1.0
     decrease_by: Finite = 0.0
@@ -139,18 +159,13 @@ class _Stepped(Rule):
 class Fixed(_Stepped):
     """The value changes after the epochs of `schedule`, then every `interval` validations.
 
-    ``new = multiply_by * (old - decrease_by)``, stopped at `final_value`, and at 0
+    ``new = multiply_by * (old - decrease_by)``, bounded by `final_value` and by 0
 
-    Parameters
-    ----------
-    multiply_by, decrease_by : float >= 0, float
-        The change.
-    final_value : float, optional
-        Where it stops; a momentum that would rise to 1 needs one.
-    interval : int >= 1, optional
-        Validations between changes.
-    schedule : list of int, optional
-        Epochs, counted from 1, after which the value changes.
+    Examples
+    --------
+    >>> rule = Fixed(initial_value=0.1, multiply_by=0.5, interval=1)
+    >>> rule.after_validation(rule.start(default=0.01), validation=1, epoch=1, loss=0.7)
+    RuleState(value=0.05, best_loss=inf, changed_at=1)
     """
 
     def after_validation(self, state: RuleState, validation: int, epoch: int, loss: float) -> RuleState:
@@ -159,12 +174,16 @@ class Fixed(_Stepped):
 
 @register(name="stalled")
 class Stalled(_Stepped):
-    """As "fixed", but the interval is counted from the last best validation loss or the last change.
+    """The value changes when the validation loss has not improved for `interval` validations.
 
-    Parameters
-    ----------
-    multiply_by, decrease_by, final_value, interval, schedule
-        As of "fixed".
+    ``new = multiply_by * (old - decrease_by)``, bounded by `final_value` and by 0; a change ends the interval too
+
+    Examples
+    --------
+    >>> rule = Stalled(initial_value=0.1, multiply_by=0.5, interval=1)
+    >>> state = rule.after_validation(rule.start(default=0.01), validation=1, epoch=1, loss=0.7)
+    >>> rule.after_validation(state, validation=2, epoch=2, loss=0.8)
+    RuleState(value=0.05, best_loss=0.7, changed_at=2)
     """
 
     needs_validation: ClassVar[bool] = True

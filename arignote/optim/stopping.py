@@ -1,4 +1,4 @@
-"""Stop rules: what may end training before its last epoch. They remember nothing: the history says it all."""
+"""Stop rules: when training ends before its last epoch. They have no state, as the history holds all they need."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ __all__ = ["StopRule"]
 
 
 class StopRule(Part):
-    """What every stop rule is."""
+    """Base class of stop rules."""
 
     kind: ClassVar[str] = "stop_rule"
 
@@ -32,12 +32,19 @@ class StopRule(Part):
 
 @register(name="stalled")
 class StopStalled(StopRule):
-    """Ends when so many validations have passed since the best one (early stopping; Prechelt, 1998).
+    """Ends training when the validation loss has not improved for `interval` validations.
+
+    ``n_validations - best_at >= interval`` (early stopping; Prechelt, "Early stopping - but when?", 1998)
 
     Parameters
     ----------
     interval : int >= 1
-        Validations.
+        Number of validations since the best one.
+
+    Examples
+    --------
+    >>> StopStalled(interval=5).ends(n_validations=12, best_at=7, loss=0.3)
+    True
     """
 
     interval: Count
@@ -48,12 +55,17 @@ class StopStalled(StopRule):
 
 @register(name="reached")
 class StopReached(StopRule):
-    """Ends when the first validation loss is at most `value`.
+    """Ends training when the first validation loss is low enough: ``loss <= value``.
 
     Parameters
     ----------
     value : float
-        In the unit of the loss.
+        Bound, in the unit of the loss.
+
+    Examples
+    --------
+    >>> StopReached(value=0.05).ends(n_validations=3, best_at=3, loss=0.04)
+    True
     """
 
     value: Finite

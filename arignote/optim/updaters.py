@@ -17,16 +17,16 @@ __all__ = ["OnePassUpdater", "Updater"]
 
 
 class Updater(Part):
-    """What every updater is.
+    """Base class of updaters.
 
     Attributes
     ----------
     slots : tuple of str
-        Names of its memory, which starts at zero.
+        Names of its vectors of memory, which start at zero.
     default_lr : float
-        Learning rate where no rule gives one.
+        Learning rate without a rule.
     momentum_name : str or None
-        The parameter that momentum_rule drives, if there is one.
+        Parameter that `momentum_rule` changes while training, if there is one.
     """
 
     kind: ClassVar[str] = "updater"
@@ -36,7 +36,7 @@ class Updater(Part):
 
     @abstractmethod
     def step(self, w: Any, g: Any, slots: Mapping[str, Any], lr: float, momentum: float, n: int) -> None:
-        """Change `w` in place.
+        """Update `w` in place.
 
         Parameters
         ----------
@@ -45,23 +45,23 @@ class Updater(Part):
         slots : mapping of str to tensor (n_values,)
             The updater's memory, changed in place.
         lr, momentum : float
-            The values in force.
+            Current values.
         n : int
             Number of this update, from 1.
         """
 
     @property
     def default_momentum(self) -> float:
-        """The value in force where no momentum_rule is given; 0 where there is none."""
+        """Momentum without a `momentum_rule`; 0 if the updater has none."""
         return float(getattr(self, self.momentum_name)) if self.momentum_name else 0.0
 
 
 class OnePassUpdater(Updater):
-    """One that the engine has a kernel for, which adds the gradient of l2 in the same pass over memory."""
+    """Base class of updaters with a fused kernel, which adds the gradient of l2 in the same pass over memory."""
 
     @abstractmethod
     def step_stretches(self, w: Any, g: Any, slots: Any, lr: float, momentum: float, n: int, decay: float) -> None:
-        """Change lists of stretches of the vectors, ``decay * w`` being added to `g`; the rest is as in `step`."""
+        """Update slices of the vectors, with ``decay * w`` added to `g`; other parameters are as in `step`."""
 
     def step(self, w: Any, g: Any, slots: Mapping[str, Any], lr: float, momentum: float, n: int) -> None:
         self.step_stretches([w], [g], {name: [slot] for name, slot in slots.items()}, lr, momentum, n, 0.0)
@@ -69,7 +69,16 @@ class OnePassUpdater(Updater):
 
 @register(name="sgd")
 class SGD(Updater):
-    """Stochastic gradient descent: ``w <- w - lr * g``."""
+    """Stochastic gradient descent: ``w <- w - lr * g`` (Robbins and Monro, 1951).
+
+    Examples
+    --------
+    >>> import torch
+    >>> w, g = torch.ones(2), torch.tensor([0.5, -0.5])
+    >>> SGD().step(w, g, {}, lr=0.1, momentum=0.0, n=1)
+    >>> w
+    tensor([0.9500, 1.0500])
+    """
 
     def step(self, w: Any, g: Any, slots: Mapping[str, Any], lr: float, momentum: float, n: int) -> None:
         w.add_(g, alpha=-lr)
@@ -77,7 +86,23 @@ class SGD(Updater):
 
 @register(name="momentum")
 class Momentum(OnePassUpdater):
-    """Classical momentum: ``v <- mu * v + g;  w <- w - lr * v`` (Sutskever et al., ICML 2013; PyTorch's form)."""
+    """Classical momentum: ``v <- mu * v + g;  w <- w - lr * v``.
+
+    Sutskever et al., ICML 2013, in the form of torch.optim.SGD.
+
+    Parameters
+    ----------
+    momentum : float in [0, 1), default 0.9
+        mu; `momentum_rule` changes it while training.
+
+    Examples
+    --------
+    >>> import torch
+    >>> w, g = torch.ones(2), torch.tensor([0.5, -0.5])
+    >>> Momentum().step(w, g, {"velocity": torch.zeros(2)}, lr=0.1, momentum=0.9, n=1)
+    >>> w
+    tensor([0.9500, 1.0500])
+    """
 
     slots: ClassVar[tuple[str, ...]] = ("velocity",)
     momentum_name: ClassVar[str | None] = "momentum"
@@ -91,7 +116,23 @@ class Momentum(OnePassUpdater):
 
 @register("nesterov", name="nag")
 class NAG(OnePassUpdater):
-    """Nesterov's accelerated gradient: ``v <- mu * v + g;  w <- w - lr * (g + mu * v)`` (as torch.optim.SGD)."""
+    """Nesterov's accelerated gradient: ``v <- mu * v + g;  w <- w - lr * (g + mu * v)``.
+
+    Sutskever et al., ICML 2013, in the form of torch.optim.SGD.
+
+    Parameters
+    ----------
+    momentum : float in [0, 1), default 0.9
+        mu; `momentum_rule` changes it while training.
+
+    Examples
+    --------
+    >>> import torch
+    >>> w, g = torch.ones(2), torch.tensor([0.5, -0.5])
+    >>> NAG().step(w, g, {"velocity": torch.zeros(2)}, lr=0.1, momentum=0.9, n=1)
+    >>> w
+    tensor([0.9050, 1.0950])
+    """
 
     slots: ClassVar[tuple[str, ...]] = ("velocity",)
     momentum_name: ClassVar[str | None] = "momentum"
@@ -105,7 +146,26 @@ class NAG(OnePassUpdater):
 
 @register(name="rmsprop")
 class RMSProp(Updater):
-    """``s <- rho * s + (1 - rho) * g^2;  w <- w - lr * g / (sqrt(s) + epsilon)`` (Tieleman and Hinton, 2012)."""
+    """Steps divided by a running root mean square of the gradient (Tieleman and Hinton, "Lecture 6.5", 2012).
+
+    ``s <- rho * s + (1 - rho) * g^2;  w <- w - lr * g / (sqrt(s) + epsilon)``
+
+    Parameters
+    ----------
+    rho : float in [0, 1), default 0.9
+        Decay of the averages. `momentum_rule` changes it while training, as there is no other momentum here (a
+        behaviour of 2015).
+    epsilon : float > 0, default 1e-06
+        Added to the root.
+
+    Examples
+    --------
+    >>> import torch
+    >>> w, g = torch.ones(2), torch.tensor([0.5, -0.5])
+    >>> RMSProp().step(w, g, {"square": torch.zeros(2)}, lr=0.001, momentum=0.9, n=1)
+    >>> w
+    tensor([0.9968, 1.0032])
+    """
 
     slots: ClassVar[tuple[str, ...]] = ("square",)
     default_lr: ClassVar[float] = 0.001
@@ -120,7 +180,23 @@ class RMSProp(Updater):
 
 @register(name="adagrad")
 class Adagrad(Updater):
-    """``s <- s + g^2;  w <- w - lr * g / (sqrt(s) + epsilon)`` (Duchi et al., JMLR 2011)."""
+    """Steps divided by the root of the sum of squared gradients (Duchi et al., JMLR 2011).
+
+    ``s <- s + g^2;  w <- w - lr * g / (sqrt(s) + epsilon)``
+
+    Parameters
+    ----------
+    epsilon : float > 0, default 1e-10
+        Added to the root.
+
+    Examples
+    --------
+    >>> import torch
+    >>> w, g = torch.ones(2), torch.tensor([0.5, -0.5])
+    >>> Adagrad().step(w, g, {"square": torch.zeros(2)}, lr=0.1, momentum=0.0, n=1)
+    >>> w
+    tensor([0.9000, 1.1000])
+    """
 
     slots: ClassVar[tuple[str, ...]] = ("square",)
     epsilon: Positive = 1e-10
@@ -136,6 +212,22 @@ class Adadelta(Updater):
 
     ``s <- rho*s + (1-rho)*g^2;  d = g * sqrt(u + epsilon) / sqrt(s + epsilon)``
     ``u <- rho*u + (1-rho)*d^2;  w <- w - lr*d``
+
+    Parameters
+    ----------
+    rho : float in [0, 1), default 0.95
+        Decay of the averages. `momentum_rule` changes it while training, as there is no other momentum here (a
+        behaviour of 2015).
+    epsilon : float > 0, default 1e-06
+        Added to both averages.
+
+    Examples
+    --------
+    >>> import torch
+    >>> w, g = torch.ones(2), torch.tensor([0.5, -0.5])
+    >>> Adadelta().step(w, g, {"square": torch.zeros(2), "square_step": torch.zeros(2)}, lr=1.0, momentum=0.95, n=1)
+    >>> w
+    tensor([0.9955, 1.0045])
     """
 
     slots: ClassVar[tuple[str, ...]] = ("square", "square_step")
@@ -154,9 +246,26 @@ class Adadelta(Updater):
 
 @register(name="adam")
 class Adam(OnePassUpdater):
-    """Moments of the gradient, corrected for their start (Kingma and Ba, ICLR 2015).
+    """Steps from running moments of the gradient, corrected for their start at 0 (Kingma and Ba, ICLR 2015).
 
     ``m <- b1*m + (1-b1)*g;  s <- b2*s + (1-b2)*g^2;  w <- w - lr/(1-b1^n) * m / (sqrt(s/(1-b2^n)) + epsilon)``
+
+    Parameters
+    ----------
+    beta1 : float in [0, 1), default 0.9
+        Decay of the mean of gradients; `momentum_rule` does not change it.
+    beta2 : float in [0, 1), default 0.999
+        Decay of the mean of squared gradients.
+    epsilon : float >= 0, default 1e-08
+        Added to the root.
+
+    Examples
+    --------
+    >>> import torch
+    >>> w, g = torch.ones(2), torch.tensor([0.5, -0.5])
+    >>> Adam().step(w, g, {"mean": torch.zeros(2), "square": torch.zeros(2)}, lr=0.001, momentum=0.0, n=1)
+    >>> w
+    tensor([0.9990, 1.0010])
     """
 
     slots: ClassVar[tuple[str, ...]] = ("mean", "square")

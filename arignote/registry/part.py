@@ -19,7 +19,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from arignote.errors import Complaint, ConfigError, did_you_mean
 from arignote.hints.mistakes import spec_in_form
 from arignote.registry.complaints import complaints_of
-from arignote.registry.part_type import OfTheClass, PartType, parameters_of
+from arignote.registry.part_type import ClassSignature, PartType, with_inherited_parameters
 from arignote.registry.plain_values import plain
 
 __all__ = [
@@ -57,13 +57,13 @@ class Part(BaseModel, metaclass=PartType):
     @classmethod
     def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
         super().__pydantic_init_subclass__(**kwargs)
-        cls.__signature__ = OfTheClass()  # type: ignore[assignment]
-        cls.__doc__ = parameters_of(cls)
+        cls.__signature__ = ClassSignature()  # type: ignore[assignment]
+        cls.__doc__ = with_inherited_parameters(cls)
 
     @classmethod
-    def _refused(cls, fault: ValidationError) -> ConfigError:
-        """Return a fault of the parameters in our words."""
-        return ConfigError(complaints_of(fault, cls))
+    def _config_error(cls, error: ValidationError) -> ConfigError:
+        """Return the error of pydantic as one with a message for users."""
+        return ConfigError(complaints_of(error, cls))
 
 
 def as_pair(value: Any) -> Any:

@@ -1,4 +1,4 @@
-"""The class of the classes of parts: what `help`, `dir` and a wrong call show of a part is the part, not pydantic."""
+"""The metaclass of parts: `help`, `dir` and errors of calls are about the part, not about pydantic."""
 
 from __future__ import annotations
 
@@ -16,9 +16,10 @@ if TYPE_CHECKING:
 else:
     ModelMetaclass = type(BaseModel)
 
-__all__ = ["OfTheClass", "PartType", "parameters_of"]
+__all__ = ["ClassSignature", "PartType", "docstring_sections", "with_inherited_parameters"]
 
 _OF_PYDANTIC = frozenset(dir(BaseModel))
+# The title of a section of a numpydoc docstring.
 _SECTION = re.compile(r"^(\w+)\n-+\n", re.M)
 
 
@@ -27,11 +28,11 @@ class PartType(ModelMetaclass):
     """Metaclass of parts. Instances, their pickles, copies and comparison are those of any pydantic model."""
 
     def __dir__(cls) -> list[str]:
-        """Return the methods and properties that the part itself defines, which is what `help` shows."""
+        """Return the methods and properties that the part itself defines, which `help` shows."""
         return [name for name in super().__dir__() if name not in _OF_PYDANTIC and cls._defines(name)]
 
     def _defines(cls, name: str) -> bool:
-        """Whether a method or property is that of the part, not one that its kind has for all."""
+        """Return whether a method or property is defined by the part, not by the base class of its kind."""
         owner = next((base for base in cls.__mro__ if name in base.__dict__), object)
         is_code = isinstance(owner.__dict__[name], property | classmethod | staticmethod | FunctionType)
         return is_code and (owner is cls or not inspect.isabstract(owner) or owner.__name__.startswith("_"))
@@ -39,28 +40,28 @@ class PartType(ModelMetaclass):
     if not TYPE_CHECKING:  # Calls are checked against the parameters.
 
         def __call__(cls, *args: Any, **params: Any) -> Any:
-            """Return a part; ConfigError with every fault of its parameters, as in a list of specs."""
+            """Return a part; raise ConfigError with every error in its parameters, as `build` does."""
             if args:
                 names = ", ".join(f"{name}=..." for name, field in cls.model_fields.items() if field.is_required())
                 raise ConfigError(f"{cls.__name__} takes its parameters by name, {cls.__name__}({names}); got {args}")
             try:
                 return super().__call__(**params)
-            except ValidationError as fault:
-                raise cls._refused(fault) from None
+            except ValidationError as error:
+                raise cls._config_error(error) from None
 
 
 def _ordered(cls: type[BaseModel]) -> list[str]:
-    """Return the parameters of a part: those that must be given, its own, those of its bases."""
-    found: dict[str, None] = {}
+    """Return the parameters of a part: the required ones, then its own, then those of its bases."""
+    names: dict[str, None] = {}
     for base in cls.__mro__:
         if issubclass(base, BaseModel):
             above = {name for b in base.__bases__ if issubclass(b, BaseModel) for name in b.model_fields}
-            found |= dict.fromkeys(name for name in base.model_fields if name not in above)
-    return sorted(found, key=lambda name: not cls.model_fields[name].is_required())
+            names |= dict.fromkeys(name for name in base.model_fields if name not in above)
+    return sorted(names, key=lambda name: not cls.model_fields[name].is_required())
 
 
-class OfTheClass:
-    """The attribute `__signature__` of a class of parts, which its instances lack: some of them can be called."""
+class ClassSignature:
+    """Descriptor of `__signature__`, which instances must not have: those that can be called have another one."""
 
     def __get__(self, instance: BaseModel | None, cls: type[BaseModel]) -> inspect.Signature:
         if instance is None:
@@ -78,19 +79,20 @@ def _signature(cls: type[BaseModel]) -> inspect.Signature:
     return inspect.Signature(parameters)
 
 
-def _sections(text: str) -> dict[str, str]:
-    """Return the sections of a numpydoc docstring by title; what comes before the first has the title ''."""
+def docstring_sections(text: str) -> dict[str, str]:
+    """Return the sections of a numpydoc docstring by title; the text before the first one has the title ''."""
     head, *rest = _SECTION.split(text)
     return {"": head.strip()} | {title: body.strip() for title, body in zip(rest[::2], rest[1::2], strict=True)}
 
 
-def parameters_of(cls: type[BaseModel]) -> str | None:
-    """Return the docstring of a part with the parameters that it has of its bases."""
+def with_inherited_parameters(cls: type[BaseModel]) -> str | None:
+    """Return the docstring of a part, completed with the parameters of its base classes."""
     if not cls.__dict__.get("__doc__"):
         return None
-    sections = _sections(inspect.cleandoc(str(cls.__doc__)))
+    sections = docstring_sections(inspect.cleandoc(str(cls.__doc__)))
     for base in cls.__mro__[1:]:
-        inherited = _sections(inspect.cleandoc(str(base.__dict__.get("__doc__") or ""))).get("Parameters", "")
+        of_base = docstring_sections(inspect.cleandoc(str(base.__dict__.get("__doc__") or "")))
+        inherited = of_base.get("Parameters", "")
         if issubclass(base, BaseModel) and inherited and inherited not in sections.get("Parameters", ""):
             sections["Parameters"] = f"{sections.get('Parameters', '')}\n{inherited}".strip()
     order = ["", "Parameters", *(title for title in sections if title not in ("", "Parameters"))]

@@ -1,0 +1,153 @@
+"""What holds for every registered part: built from its example, refused with a hint, dumped, documented."""
+
+from __future__ import annotations
+
+import ast
+import doctest
+import inspect
+import json
+import re
+import sys
+from dataclasses import asdict
+from math import nan
+
+import pytest
+import torch
+from own_parts import own_names
+
+from arignote import parts as _parts  # noqa: F401
+from arignote.errors import ConfigError
+from arignote.optim.rules import RuleState
+from arignote.registry import build, dump, part_name
+from arignote.registry.part_type import docstring_sections as sections
+
+KINDS = ["activation", "augmentation", "initializer", "layer", "loss", "preprocess", "rule", "stop_rule", "updater"]
+PARTS = sorted({cls for kind in KINDS for cls in own_names(kind).values()}, key=lambda cls: (cls.kind, cls.__name__))
+
+
+def of(kind):
+    return [cls for cls in PARTS if cls.kind == kind]
+
+
+def every(classes):
+    return pytest.mark.parametrize("cls", classes, ids=lambda cls: f"{cls.kind}-{part_name(cls)}")
+
+
+def from_example(cls):
+    """Return the part that the example of a docstring builds."""
+    code = "\n".join(example.source for example in doctest.DocTestParser().get_examples(cls.__doc__))
+    [call, *_] = [
+        node
+        for node in ast.walk(ast.parse(code))
+        if isinstance(node, ast.Call) and getattr(node.func, "id", "") == cls.__name__
+    ]
+    return eval(ast.unparse(call), dict(vars(sys.modules[cls.__module__])))
+
+
+def test_every_kind_of_part_is_covered():
+    from arignote.registry import part
+
+    assert {kind for kind in part._PARTS if own_names(kind)} == set(KINDS)
+    assert len(PARTS) >= 58
+
+
+@every(PARTS)
+def test_a_part_is_built_from_its_example_and_from_its_dump(cls):
+    part = from_example(cls)
+    spec = json.loads(json.dumps(dump(part)))
+    again = build(cls.kind, spec)
+    assert type(part) is type(again) is cls and again == part and dump(again) == spec
+    assert spec[0] == part_name(cls) and set(spec[1]) == set(cls.model_fields)
+
+
+@every(PARTS)
+def test_an_unknown_parameter_is_refused_with_the_nearest_one(cls):
+    name, params = dump(from_example(cls))
+    for parameter in list(params) or [None]:
+        wrong = "anything" if parameter is None else parameter + "x"
+        with pytest.raises(ConfigError) as refused:
+            build(cls.kind, [name, params | {wrong: 1}])
+        [complaint] = refused.value.complaints
+        assert complaint.path == (wrong,) and f"unknown parameter {wrong!r}" in str(complaint)
+        assert parameter is None or f"Did you mean '{parameter}'?" in str(complaint)
+
+
+@every(PARTS)
+def test_a_docstring_has_a_summary_an_equation_and_an_example(cls):
+    text = sections(cls.__doc__)
+    summary, *rest = text[""].splitlines()
+    assert summary.endswith((".", ":")) and (not rest or rest[0] == ""), summary
+    assert re.search(r"``[^`]*(=|<|~)[^`]*``", text[""]), "an equation between double backticks"
+    assert ">>> " in text["Examples"]
+    assert list(text) == [title for title in ("", "Parameters", "Notes", "Examples") if title in text]
+
+
+def documented(cls):
+    """Return the type of each parameter, as the docstring has it."""
+    entries = re.findall(r"^(\w[\w, ]*) : (.+)$", sections(cls.__doc__).get("Parameters", ""), re.M)
+    return {name: kind for names, kind in entries for name in names.split(", ")}
+
+
+@every(PARTS)
+def test_a_docstring_has_the_type_and_the_default_of_each_parameter(cls):
+    found = documented(cls)
+    assert set(found) == set(cls.model_fields)
+    for name, field in cls.model_fields.items():
+        default = re.search(r", (?:default (.+)|optional)$", found[name])
+        assert (default is None) == field.is_required(), name
+        if default is None or default[1] is None:
+            assert field.default is None or field.is_required(), name
+            continue
+        # As it is written in a spec: the example with this value is the part with the default.
+        _, params = dump(from_example(cls))
+        given = {key: value for key, value in params.items() if key != name}
+        assert cls(**given | {name: ast.literal_eval(default[1])}) == cls(**given), name
+
+
+@every(of("rule"))
+def test_the_state_of_a_rule_survives_its_plain_form(cls):
+    rule = from_example(cls)
+    state = rule.start(default=0.5)
+    for number, loss in enumerate([1.0, 2.0, nan, 0.5, 3.0], 1):
+        again = RuleState(**json.loads(json.dumps(asdict(state))))
+        assert again == state
+        states = []
+        for before in (state, again):
+            after = rule.after_validation(before, number, number, loss)
+            states.append(rule.after_epoch(after, number, number))
+        assert states[0] == states[1] and all(type(value) in (int, float) for value in asdict(states[0]).values())
+        state = states[0]
+
+
+@every(of("updater"))
+def test_a_step_changes_the_weights_and_all_declared_slots_in_place(cls):
+    updater = from_example(cls)
+    w, slots = torch.ones(3), {name: torch.zeros(3) for name in cls.slots}
+    tensors = dict(slots)
+    updater.step(w, torch.tensor([0.5, -0.5, 2.0]), slots, updater.default_lr, updater.default_momentum, 1)
+    assert not (w == 1).any()
+    assert set(slots) == set(cls.slots) and all(slots[name] is tensor for name, tensor in tensors.items())
+    for name, tensor in tensors.items():
+        assert tensor.isfinite().all() and (tensor != 0).all(), name
+
+
+@every(of("updater"))
+def test_an_updater_resumes_from_its_slots(cls):
+    updater = from_example(cls)
+
+    def steps(w, slots, numbers):
+        for n in numbers:
+            updater.step(w, w.cos(), slots, updater.default_lr, updater.default_momentum, n)
+        return w
+
+    whole = steps(torch.ones(3), {name: torch.zeros(3) for name in cls.slots}, range(1, 6))
+    slots = {name: torch.zeros(3) for name in cls.slots}
+    first = steps(torch.ones(3), slots, range(1, 3))
+    stored = {name: torch.tensor(tensor.tolist()) for name, tensor in slots.items()}
+    assert torch.equal(steps(torch.tensor(first.tolist()), stored, range(3, 6)), whole)
+
+
+@every(of("updater"))
+def test_the_momentum_of_an_updater_is_one_of_its_parameters(cls):
+    assert cls.momentum_name is None or cls.momentum_name in cls.model_fields
+    assert cls.momentum_name is None or "momentum_rule" in inspect.getdoc(cls)
