@@ -15,7 +15,7 @@ from typer.core import TyperGroup
 
 from arignote.errors import ArignoteError, CheckpointError, ConfigError, DataError, Interrupted, NotFiniteError, nearest
 
-__all__ = ["app", "main"]
+__all__ = ["app", "check", "convert", "evaluate", "fit", "inspect", "main", "predict", "summary", "tune", "verify"]
 
 
 class _Commands(TyperGroup):

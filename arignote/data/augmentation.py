@@ -14,7 +14,7 @@ from arignote.generators import GENERATORS, state_of_globals
 from arignote.registry import Part, is_custom
 from arignote.streams import stream, stream_seed
 
-__all__ = ["Augmentation"]
+__all__ = ["Augmentation", "augmented_to", "draws_from_globals"]
 
 
 class Augmentation:

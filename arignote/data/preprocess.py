@@ -16,7 +16,7 @@ from pydantic import Field, model_validator
 from arignote.errors import DataError
 from arignote.registry import Count, Finite, Part, build, register
 
-__all__ = ["Pipeline", "Preprocess"]
+__all__ = ["MinMax", "Pipeline", "Preprocess", "Scale", "Standardise", "Whiten"]
 
 Array = NDArray[Any]
 Fitted = dict[str, Array]

@@ -10,7 +10,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from arignote.errors import Complaint, ConfigError
 from arignote.registry import Pair, complaints_of
 
-__all__ = ["CSVFormat", "DataSpec", "Source", "table_format"]
+__all__ = ["CSVFormat", "DataSpec", "Section", "Source", "table_format"]
 
 
 def _one_character(value: Any) -> Any:

@@ -13,7 +13,20 @@ from pydantic import BeforeValidator, Field, model_validator
 from arignote.errors import DataError
 from arignote.registry import Finite, Pair, Part, Positive, as_pair, register
 
-__all__ = ["Batch", "Transform"]
+__all__ = [
+    "Batch",
+    "Brightness",
+    "Crop",
+    "Cutout",
+    "Flip",
+    "Mixup",
+    "Noise",
+    "QuarterTurns",
+    "Rotate",
+    "Shift",
+    "Transform",
+    "Zoom",
+]
 
 Floats = NDArray[np.float32]
 Batch = tuple[Floats, NDArray[Any]]

@@ -14,14 +14,19 @@ import torch
 from torch import Tensor
 
 __all__ = [
+    "adam_in_passes_",
     "compile_errors",
     "compiler_limits",
     "fused_adam_",
     "fused_sgd_",
     "log_softmax_backward",
+    "log_softmax_backward_in_passes",
     "recompile_limit_errors",
+    "sgd_in_passes_",
     "unscale_",
+    "unscale_in_passes_",
     "update_scale_",
+    "update_scale_in_passes_",
 ]
 
 Tensors = list[Tensor]

@@ -26,7 +26,7 @@ from arignote.optim.updaters import Updater
 from arignote.registry import is_custom
 from arignote.streams import stream_seed
 
-__all__ = ["Scorer", "TrainingStep", "logits_of", "predict_proba"]
+__all__ = ["Scorer", "TrainingStep", "logits_of", "predict_proba", "validation_rows"]
 
 
 class TrainingStep:

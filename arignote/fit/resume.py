@@ -16,7 +16,16 @@ from arignote.fit.assemble import FitRequest, Plan, plan_fit
 from arignote.registry import completed
 from arignote.spec.settings import completed_settings, decides
 
-__all__ = ["candidates", "changes", "choose", "differences", "load_into", "resume_message", "warn_of_changes"]
+__all__ = [
+    "candidates",
+    "changes",
+    "choose",
+    "differences",
+    "load_into",
+    "refusal",
+    "resume_message",
+    "warn_of_changes",
+]
 
 
 def candidates(

@@ -19,7 +19,7 @@ from arignote.preemption.signals import StopRequested
 from arignote.report.events import Event
 from arignote.streams import stream_seed
 
-__all__ = ["Score", "Trainer"]
+__all__ = ["Score", "Step", "Trainer"]
 
 
 class Step(Protocol):

@@ -14,7 +14,19 @@ from pydantic import BeforeValidator, PlainSerializer, WithJsonSchema
 
 from arignote.registry import Count, Part, build, dump, function_name, register, spec_schema
 
-__all__ = ["Activation", "ActivationSpec"]
+__all__ = [
+    "AbsTanh",
+    "Activation",
+    "ActivationSpec",
+    "Custom",
+    "Linear",
+    "Maxout",
+    "PReLU",
+    "PReLUShelf",
+    "ReLU",
+    "Sigmoid",
+    "Tanh",
+]
 
 
 class Activation(Part):

@@ -14,7 +14,7 @@ from arignote.layers.output import ClassificationOutputLayer, OutputLayer
 from arignote.layers.shape import InputImageLayer, InputLayer
 from arignote.registry import build, dump, find, is_custom, part_name, plain, split
 
-__all__ = ["Architecture", "Placed", "declare"]
+__all__ = ["Architecture", "Placed", "declare", "parse"]
 
 
 @dataclass(frozen=True)

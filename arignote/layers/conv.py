@@ -15,7 +15,7 @@ from arignote.layers.dense import slopes, weights
 from arignote.layers.initializers import Constant
 from arignote.registry import Count, Pair, build, register
 
-__all__ = ["ConvLayer", "ConvMaxoutLayer", "MLPConvLayer"]
+__all__ = ["ConvLayer", "ConvMaxoutLayer", "MLPConvLayer", "edge_notes", "image", "windows"]
 
 
 def image(shape: Shape) -> tuple[int, int, int]:

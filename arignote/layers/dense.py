@@ -12,7 +12,7 @@ from arignote.layers.base import Param, Shape, WeightedLayer
 from arignote.layers.initializers import Constant, GlorotUniform, HeNormal, Initializer
 from arignote.registry import Count, build, register
 
-__all__ = ["FCLayer", "FCMaxoutLayer"]
+__all__ = ["FCLayer", "FCMaxoutLayer", "affine", "slopes", "weights"]
 
 
 def weights(activation: Activation, own: Initializer | None) -> Initializer:

@@ -10,7 +10,17 @@ from numpy.typing import NDArray
 
 from arignote.registry import NonNegative, Part, PartField, Positive, register
 
-__all__ = ["Initializer", "InitializerSpec"]
+__all__ = [
+    "Constant",
+    "GlorotNormal",
+    "GlorotUniform",
+    "HeNormal",
+    "HeUniform",
+    "Initializer",
+    "InitializerSpec",
+    "Normal",
+    "Uniform",
+]
 
 
 class Initializer(Part):

@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 from arignote.layers.base import Layer, Shape
 from arignote.registry import NonNegative, Probability, register
 
-__all__ = ["DropoutLayer", "GaussianNoiseLayer"]
+__all__ = ["DropoutLayer", "GaussianNoiseLayer", "dropout_mask"]
 
 
 @register()

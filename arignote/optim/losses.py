@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 from arignote.registry import Part, register
 
-__all__ = ["Loss", "cross_entropy"]
+__all__ = ["NLL", "Error", "Loss", "cross_entropy"]
 
 
 class Loss(Part):

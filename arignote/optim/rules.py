@@ -14,7 +14,7 @@ from pydantic import Field, model_validator
 
 from arignote.registry import Count, Finite, Part, register
 
-__all__ = ["Rule", "RuleState"]
+__all__ = ["ConstantRule", "Fixed", "Rule", "RuleState", "Stalled"]
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from arignote.registry import Count, Finite, Part, register
 
-__all__ = ["StopRule"]
+__all__ = ["StopReached", "StopRule", "StopStalled"]
 
 
 class StopRule(Part):

@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 
 from arignote.registry import NonNegative, Part, Positive, Probability, register
 
-__all__ = ["OnePassUpdater", "Updater"]
+__all__ = ["NAG", "SGD", "Adadelta", "Adagrad", "Adam", "Momentum", "OnePassUpdater", "RMSProp", "Updater"]
 
 
 class Updater(Part):

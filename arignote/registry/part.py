@@ -34,12 +34,14 @@ __all__ = [
     "build",
     "completed",
     "dump",
+    "find",
     "is_custom",
     "names",
     "only_trusting",
     "part_name",
     "plain",
     "register",
+    "split",
 ]
 
 

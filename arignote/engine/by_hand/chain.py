@@ -24,7 +24,7 @@ from arignote.layers.pool import MaxPool2DLayer
 from arignote.layers.shape import BC01ToC01BLayer, C01BToBC01Layer, InputImageLayer, InputLayer
 from arignote.optim.losses import cross_entropy
 
-__all__ = ["Chain", "chain_of"]
+__all__ = ["Chain", "LayerFunction", "chain_of"]
 
 _aten = torch.ops.aten
 
