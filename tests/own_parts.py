@@ -1,10 +1,16 @@
-"""The parts of Arignote itself, whatever other tests of the same process have registered."""
+"""The parts of Arignote itself, without those that other tests of the same process have registered."""
 
 from __future__ import annotations
 
-from arignote.registry import names
+from arignote import parts as _parts  # noqa: F401
+from arignote.registry import names, part_name
 
 
 def own_names(kind):
     """Return the registered names of a kind with their classes, as `names` does, without those of tests."""
     return {name: cls for name, cls in names(kind).items() if cls.__module__.partition(".")[0] == "arignote"}
+
+
+def first_names(kind):
+    """Return the first name of each part of a kind, sorted, without aliases."""
+    return sorted({part_name(cls) for cls in own_names(kind).values()})

@@ -39,6 +39,8 @@ def _words(value: Any) -> Any:
 
 
 class Section(BaseModel):
+    """Base class of the mappings of a `data:` section: frozen, unknown keys are refused."""
+
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
 

@@ -15,7 +15,6 @@ import pytest
 import torch
 from own_parts import own_names
 
-from arignote import parts as _parts  # noqa: F401
 from arignote.errors import ConfigError
 from arignote.optim.rules import RuleState
 from arignote.registry import build, dump, part_name
@@ -56,7 +55,9 @@ def test_a_part_is_built_from_its_example_and_from_its_dump(cls):
     part = from_example(cls)
     spec = json.loads(json.dumps(dump(part)))
     again = build(cls.kind, spec)
-    assert type(part) is type(again) is cls and again == part and dump(again) == spec
+    assert type(part) is type(again) is cls and again == part and dump(again) == spec and build(cls.kind, part) is part
+    aliases = [name for name, other in own_names(cls.kind).items() if other is cls]
+    assert all(build(cls.kind, [name, spec[1]]) == part for name in aliases)
     assert spec[0] == part_name(cls) and set(spec[1]) == set(cls.model_fields)
 
 

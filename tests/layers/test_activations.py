@@ -1,10 +1,11 @@
-"""Activations as declared; their formulas stand in contracts/test_layers.py."""
+"""Activations as declared; their formulas are in contracts/test_layers.py."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 import torch
+from own_parts import first_names
 
 from arignote.errors import ConfigError
 from arignote.layers import declare, parse
@@ -89,40 +90,46 @@ def test_a_function_of_ones_own_stands_where_a_name_may():
         parse([["FCLayer", {"n_units": 2, "activation": "reluu"}], OUTPUT])
 
 
-@pytest.mark.parametrize(
-    ("name", "initial", "gain", "slopes"),
-    [
-        ("linear", "glorot", 1.0, {}),
-        ("tanh", "glorot", 1.0, {}),
-        ("abstanh", "glorot", 1.0, {}),
-        # The slope of the logistic function at 0 is 1/4 (Glorot and Bengio, AISTATS 2010).
-        ("sigmoid", "glorot", 4.0, {}),
-        ("relu", "he", 1.0, {}),
-        # He et al., ICCV 2015, equation 15: variance 2 / ((1 + a^2) * n), with a = 1/4.
-        ("prelu", "he", (1 / (1 + 1 / 16)) ** 0.5, {"a": 0.25}),
-        ("prelu_shelf", "he", (1 / (1 + 1 / 16)) ** 0.5, {"a": 0.25, "c": 0.05}),
-        ("maxout", "he", 0.5**0.5, {}),
-    ],
-)
-def test_each_activation_has_the_initial_weights_and_slopes_of_its_paper(name, initial, gain, slopes):
+# Initial weights, their gain, and the first values of the slopes.
+INITIAL = {
+    "linear": ("glorot", 1.0, {}),
+    "tanh": ("glorot", 1.0, {}),
+    "abstanh": ("glorot", 1.0, {}),
+    # The slope of the logistic function at 0 is 1/4 (Glorot and Bengio, AISTATS 2010).
+    "sigmoid": ("glorot", 4.0, {}),
+    "relu": ("he", 1.0, {}),
+    # He et al., ICCV 2015, equation 15: variance 2 / ((1 + a^2) * n), with a = 1/4.
+    "prelu": ("he", (1 / (1 + 1 / 16)) ** 0.5, {"a": 0.25}),
+    "prelu_shelf": ("he", (1 / (1 + 1 / 16)) ** 0.5, {"a": 0.25, "c": 0.05}),
+    "maxout": ("he", 0.5**0.5, {}),
+}
+# Values of the slopes, and the derivative as a function of the sums; that of maxout is tested below.
+DERIVATIVES = {
+    "linear": ((), lambda x: np.ones_like(x)),
+    "tanh": ((), lambda x: 1 - np.tanh(x) ** 2),
+    "abstanh": ((), lambda x: np.sign(x) * (1 - np.tanh(x) ** 2)),
+    "sigmoid": ((), lambda x: np.exp(-x) / (1 + np.exp(-x)) ** 2),
+    "relu": ((), lambda x: (x > 0) * 1.0),
+    "prelu": ((0.5,), lambda x: np.where(x > 0, 1.0, 0.5)),
+    "prelu_shelf": ((0.5, 0.25), lambda x: np.where(x > 0.25, 1.0, np.where(x < -0.25, 0.5, 0.0))),
+}
+
+
+def test_the_tables_have_every_registered_activation():
+    assert sorted(INITIAL) == sorted([*DERIVATIVES, "maxout"]) == first_names("activation")
+
+
+@pytest.mark.parametrize("name", INITIAL)
+def test_each_activation_has_the_initial_weights_and_slopes_of_its_paper(name):
+    initial, gain, slopes = INITIAL[name]
     part = build("activation", name)
     assert (part.initial, part.slopes) == (initial, slopes) and part.gain == pytest.approx(gain, rel=1e-12)
     assert part.pieces == (5 if name == "maxout" else 1)
 
 
-@pytest.mark.parametrize(
-    ("name", "slopes", "expected"),
-    [
-        ("linear", (), lambda x: np.ones_like(x)),
-        ("tanh", (), lambda x: 1 - np.tanh(x) ** 2),
-        ("abstanh", (), lambda x: np.sign(x) * (1 - np.tanh(x) ** 2)),
-        ("sigmoid", (), lambda x: np.exp(-x) / (1 + np.exp(-x)) ** 2),
-        ("relu", (), lambda x: (x > 0) * 1.0),
-        ("prelu", (0.5,), lambda x: np.where(x > 0, 1.0, 0.5)),
-        ("prelu_shelf", (0.5, 0.25), lambda x: np.where(x > 0.25, 1.0, np.where(x < -0.25, 0.5, 0.0))),
-    ],
-)
-def test_the_derivative_by_autograd_is_that_of_the_formula(name, slopes, expected):
+@pytest.mark.parametrize("name", DERIVATIVES)
+def test_the_derivative_by_autograd_is_that_of_the_formula(name):
+    slopes, expected = DERIVATIVES[name]
     x = torch.linspace(-2, 2, 16, dtype=torch.float64)[:, None].requires_grad_()
     given = [torch.tensor([slope], dtype=torch.float64) for slope in slopes]
     build("activation", name).build()(x, *given).sum().backward()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from own_parts import first_names
 
 from arignote.engine.by_hand.activations import function_of, write_unit_sums
 from arignote.registry import build
@@ -30,6 +31,11 @@ def tensor(array):
 def of_pixels(array):
     """Return rows as images of two pixels, the second of which is half the first."""
     return tensor(array[:, :, None, None] * np.array([[1.0, 0.5]]))
+
+
+def test_every_activation_has_a_function_or_is_left_to_autograd():
+    # Those with slopes have formulas of their own below.
+    assert sorted([*PLAIN, "prelu", "prelu_shelf", "maxout"]) == first_names("activation")
 
 
 @pytest.mark.parametrize("beta", [0.0, 1.0])
