@@ -74,8 +74,8 @@ class Complaint:
         return replace(self, path=(*prefix, *self.path))
 
     def text(self, notation: Notation = "python", prefix: str = "") -> str:
-        """Return place, message and advice, the last in a notation; see `Advice.told`."""
-        return f"{self}. {self.advice.told(notation, self.path, prefix)}" if self.advice else str(self)
+        """Return place, message and advice, the last in a notation; see `Advice.text_in`."""
+        return f"{self}. {self.advice.text_in(notation, self.path, prefix)}" if self.advice else str(self)
 
     def __str__(self) -> str:
         last = self.path[-1] if self.path else ""

@@ -16,7 +16,7 @@ from contextlib import contextmanager
 import numpy as np
 from numpy.random.mtrand import get_bit_generator, set_bit_generator
 
-__all__ = ["GENERATORS", "kept_generators", "seed_globals", "state_of_globals"]
+__all__ = ["GENERATORS", "global_generator_state", "preserve_global_generators", "seed_globals"]
 
 GENERATORS = threading.RLock()
 # The state of NumPy's MT19937: 624 words of 32 bits and a position.
@@ -30,7 +30,7 @@ def seed_globals(seed: int) -> None:
 
 
 @contextmanager
-def kept_generators() -> Iterator[None]:
+def preserve_global_generators() -> Iterator[None]:
     """Put the global generators of Python and NumPy back at the end."""
     of_python, of_numpy = random.getstate(), np.random.get_state(legacy=False)
     former = get_bit_generator()
@@ -46,7 +46,7 @@ def kept_generators() -> Iterator[None]:
         np.random.set_state(of_numpy)
 
 
-def state_of_globals() -> object:
+def global_generator_state() -> object:
     """Return what changes with each number that is drawn from a global generator of Python or NumPy."""
     of_numpy = get_bit_generator()
     if isinstance(of_numpy, np.random.MT19937):

@@ -7,7 +7,7 @@ import random
 import numpy as np
 import pytest
 
-from arignote.generators import GENERATORS, kept_generators, seed_globals, state_of_globals
+from arignote.generators import GENERATORS, global_generator_state, preserve_global_generators, seed_globals
 
 DRAWS = {
     "python": random.random,
@@ -20,7 +20,7 @@ DRAWS = {
 
 @pytest.fixture(autouse=True)
 def kept():
-    with GENERATORS, kept_generators():
+    with GENERATORS, preserve_global_generators():
         yield
 
 
@@ -34,21 +34,21 @@ def test_a_seed_gives_the_numbers_of_generators_that_have_it(seed):
 @pytest.mark.parametrize("name", DRAWS)
 def test_the_state_changes_with_a_draw_and_only_then(name):
     seed_globals(3)
-    before = state_of_globals()
-    assert state_of_globals() == before
+    before = global_generator_state()
+    assert global_generator_state() == before
     DRAWS[name]()
-    assert state_of_globals() != before
+    assert global_generator_state() != before
 
 
 def test_another_bit_generator_that_the_user_has_set_is_watched_and_put_back():
     former = np.random.get_bit_generator()
     np.random.set_bit_generator(np.random.PCG64(1))
     try:
-        before = state_of_globals()
-        assert state_of_globals() == before
+        before = global_generator_state()
+        assert global_generator_state() == before
         np.random.rand()
-        assert state_of_globals() != before
-        with kept_generators():
+        assert global_generator_state() != before
+        with preserve_global_generators():
             seed_globals(5)
             assert np.random.rand() == np.random.RandomState(5).rand()
         expected = np.random.Generator(np.random.PCG64(1)).random(2)
@@ -62,7 +62,7 @@ def test_what_is_drawn_within_is_not_missing_afterwards(name):
     seed_globals(3)
     expected = DRAWS[name]()
     seed_globals(3)
-    with pytest.raises(KeyError), kept_generators():
+    with pytest.raises(KeyError), preserve_global_generators():
         DRAWS[name]()
         raise KeyError
     assert np.array_equal(DRAWS[name](), expected)

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from arignote.errors import ArignoteError, ConfigError, DataError, warn
-from arignote.generators import GENERATORS, state_of_globals
+from arignote.generators import GENERATORS, global_generator_state
 from arignote.registry import Part, is_custom
 from arignote.streams import stream, stream_seed
 
@@ -62,9 +62,9 @@ class Augmentation:
             with GENERATORS:
                 self._seed_globals(stream_seed(self.seed, "augment", epoch, batch))
                 return self._applied(x, y, epoch, batch)
-        before = state_of_globals()
+        before = global_generator_state()
         found = self._applied(x, y, epoch, batch)
-        if state_of_globals() != before:
+        if global_generator_state() != before:
             self._report("draws from a global random generator")
         return found
 

@@ -15,7 +15,7 @@ from arignote.engine.session import seed_all
 from arignote.engine.step import TrainingStep
 from arignote.generators import GENERATORS
 
-__all__ = ["CheckedStep", "NotFiniteFoundError", "misfit", "not_deterministic"]
+__all__ = ["CheckedStep", "NotFiniteFoundError", "find_misdeclared", "nondeterministic_layer"]
 
 
 class NotFiniteFoundError(Exception):
@@ -84,7 +84,7 @@ def _cast(network: Network) -> AbstractContextManager[Any]:
     return nullcontext() if cast is None else torch.autocast(network.device.type, cast)
 
 
-def not_deterministic(network: Network) -> str | None:
+def nondeterministic_layer(network: Network) -> str | None:
     """Return the name of the first layer that cannot do one batch forward and backward deterministically."""
     for place, (params, forward) in network.placed():
         x = torch.zeros((2, *place.input_shape), device=network.device, requires_grad=True)
@@ -97,19 +97,19 @@ def not_deterministic(network: Network) -> str | None:
 
 
 @torch.no_grad()
-def misfit(step: TrainingStep) -> str | None:
+def find_misdeclared(step: TrainingStep) -> str | None:
     """Return which layer did not do as it declares with the last batches, and what it did; None where all do."""
     network, cast = step.network, step.network.setup.cast
-    for x, _, _ in step.given:
+    for x, _, _ in step.last_batches:
         for training in (True, False):
             with _cast(network):
-                told = _misfit(network, x, training, None if cast is not None else x.dtype)
+                told = _first_misdeclared(network, x, training, None if cast is not None else x.dtype)
             if told is not None:
                 return told
     return None
 
 
-def _misfit(network: Network, x: Tensor, training: bool, dtype: torch.dtype | None) -> str | None:
+def _first_misdeclared(network: Network, x: Tensor, training: bool, dtype: torch.dtype | None) -> str | None:
     for place, (params, forward) in network.placed():
         declared = (len(x), *place.output_shape)
         try:

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from arignote.data.batches import Batch
 
-__all__ = ["DeviceBatch", "Resident", "may_stay", "moved", "to_device"]
+__all__ = ["DeviceBatch", "ResidentRows", "batch_to_device", "fits_on_device", "to_device"]
 
 
 class DeviceBatch(NamedTuple):
@@ -57,19 +57,19 @@ def _aligned(tensor: Tensor) -> Tensor:
     return tensor if tensor.data_ptr() % ALIGNMENT == 0 else tensor.clone()
 
 
-def moved(batch: Batch, device: torch.device) -> DeviceBatch:
+def batch_to_device(batch: Batch, device: torch.device) -> DeviceBatch:
     """Return a batch on the device of the network."""
     assert batch.y is not None
     weights = None if batch.weights is None else to_device(batch.weights, device)
     return DeviceBatch(to_device(batch.x, device), to_device(batch.y, device), weights)
 
 
-def may_stay(n_bytes: int, device: torch.device) -> bool:
+def fits_on_device(n_bytes: int, device: torch.device) -> bool:
     """Whether rows of so many bytes may stay on a GPU: they take half of its free memory at most."""
     return device.type == "cuda" and n_bytes <= torch.cuda.mem_get_info(device)[0] // 2
 
 
-class Resident:
+class ResidentRows:
     """Rows that stay where the network lives; batches are gathered there, the same bits as those that are copied.
 
     Parameters

@@ -18,7 +18,7 @@ from arignote.streams import stream
 
 __all__ = ["Network", "check_shapes", "copy_into"]
 
-PLAIN = Setup()
+DEFAULT_SETUP = Setup()
 
 
 class Network(nn.Module):
@@ -42,7 +42,7 @@ class Network(nn.Module):
         Whether a layer or an activation is code of the user.
     """
 
-    def __init__(self, architecture: Architecture, setup: Setup = PLAIN):
+    def __init__(self, architecture: Architecture, setup: Setup = DEFAULT_SETUP):
         super().__init__()
         self.architecture, self.setup = architecture, setup
         self.is_custom = architecture.is_custom

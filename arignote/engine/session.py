@@ -12,9 +12,9 @@ import torch
 from arignote.engine.compile import limits
 from arignote.engine.setup import Setup, varies_threads
 from arignote.errors import warn
-from arignote.generators import kept_generators, seed_globals
+from arignote.generators import preserve_global_generators, seed_globals
 
-__all__ = ["seed_all", "seed_generators", "seeds_kept", "session"]
+__all__ = ["preserve_generators", "seed_all", "seed_generators", "session"]
 
 # cuBLAS is deterministic with a workspace of fixed size only (docs.nvidia.com/cuda/cublas, "Results reproducibility").
 _WORKSPACE = "CUBLAS_WORKSPACE_CONFIG"
@@ -34,10 +34,10 @@ def seed_all(seed: int, device: torch.device) -> None:
 
 
 @contextmanager
-def seeds_kept(device: str = "cpu") -> Iterator[None]:
+def preserve_generators(device: str = "cpu") -> Iterator[None]:
     """Put the generators of the engine, Python and NumPy back at the end."""
     with ExitStack() as stack:
-        stack.enter_context(kept_generators())
+        stack.enter_context(preserve_global_generators())
         stack.callback(torch.set_rng_state, torch.get_rng_state())
         if device != "cpu":
             stack.callback(torch.cuda.set_rng_state_all, torch.cuda.get_rng_state_all())
@@ -53,7 +53,7 @@ def session(setup: Setup) -> Iterator[None]:
     n_threads = setup.n_threads
     with ExitStack() as stack:
         put_back = stack.callback
-        stack.enter_context(seeds_kept(setup.device))
+        stack.enter_context(preserve_generators(setup.device))
         # Also where it is this number already: it keeps MKL from taking fewer threads for small matrices.
         put_back(torch.set_num_threads, torch.get_num_threads())
         torch.set_num_threads(n_threads)

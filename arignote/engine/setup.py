@@ -14,7 +14,7 @@ from arignote.errors import ConfigError
 from arignote.layers.architecture import Architecture
 from arignote.spec.settings import FitSettings
 
-__all__ = ["Setup", "available_threads", "check_device", "has_filters", "setup_for", "varies_threads"]
+__all__ = ["Setup", "available_threads", "check_device", "has_convolutions", "setup_for", "varies_threads"]
 
 # Multiplications of a step; below, threads wait for one another.
 ONE_THREAD = 10_000_000
@@ -134,11 +134,11 @@ def available_threads() -> int:
     return torch.get_num_threads()
 
 
-def has_filters(architecture: Architecture) -> bool:
+def has_convolutions(architecture: Architecture) -> bool:
     """Whether there are convolutions."""
     return any(len(param.shape) == 4 for place in architecture.placed for param in place.params.values())
 
 
 def _suits_channels_last(architecture: Architecture, device: str, precision: str) -> bool:
     """Whether there are convolutions on a CPU, or on the tensor cores of a GPU."""
-    return has_filters(architecture) and (device == "cpu" or precision in ("bf16", "fp16"))
+    return has_convolutions(architecture) and (device == "cpu" or precision in ("bf16", "fp16"))

@@ -52,7 +52,7 @@ class TrainingStep:
         That of the network; `compile` only where there is something to compile: gradients by hand need no graph.
     by_hand : list of str
         Names of the layers whose gradients are computed by hand, without a graph: all or none.
-    given : sequence of DeviceBatch
+    last_batches : sequence of DeviceBatch
         The batches of the last update, for diagnosis.
     """
 
@@ -75,7 +75,7 @@ class TrainingStep:
         self.by_hand = [] if chain is None else [place.name for place in network.architecture.placed]
         self._loss_of = compiled(self._forward) if self.setup.compile else self._forward
         self._gradients = chain or self._by_autograd
-        self.given: Sequence[DeviceBatch] = ()
+        self.last_batches: Sequence[DeviceBatch] = ()
         self._update = Update(network, updater, max_grad_norm)
 
     @property
@@ -119,7 +119,7 @@ class TrainingStep:
     def _update_by(
         self, batches: Sequence[DeviceBatch], seeds: Sequence[int], lr: float, momentum: float, n: int
     ) -> Tensor:
-        self.given = batches
+        self.last_batches = batches
         n_rows = sum(batch.n_rows for batch in batches)
         losses = []
         for number, (batch, seed) in enumerate(zip(batches, seeds, strict=True)):

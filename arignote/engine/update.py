@@ -11,7 +11,7 @@ from torch import Tensor
 
 from arignote.engine.network import Network
 from arignote.layers.base import WeightedLayer
-from arignote.optim.updaters import OnePassUpdater, Updater
+from arignote.optim.updaters import FusedUpdater, Updater
 
 __all__ = ["Update"]
 
@@ -37,8 +37,8 @@ class Update:
     def __init__(self, network: Network, updater: Updater, max_grad_norm: float | None):
         self._network, self._max_grad_norm = network, max_grad_norm
         self.slots = {name: torch.zeros_like(network.weights) for name in updater.slots}
-        one_pass = updater if isinstance(updater, OnePassUpdater) else None
-        if max_grad_norm is not None or type(updater).step is not OnePassUpdater.step:
+        one_pass = updater if isinstance(updater, FusedUpdater) else None
+        if max_grad_norm is not None or type(updater).step is not FusedUpdater.step:
             # A norm is of the gradients with their penalties; a step of a user's own knows of none.
             one_pass = None
         self._steps: list[Callable[[float, float, int], None]] = []
@@ -48,7 +48,7 @@ class Update:
             self._steps.append(partial(updater.step, network.weights, network.gradients, slots))
         else:
             for l2, stretches in self._of_equal_l2().items():
-                self._steps.append(partial(one_pass.step_stretches, *self._views(stretches), decay=2 * l2))
+                self._steps.append(partial(one_pass.step_slices, *self._views(stretches), decay=2 * l2))
         self._penalties: list[tuple[Tensor, Tensor, float, float]] = []
         self._norms: list[tuple[Tensor, tuple[int, ...], float]] = []
         gradients = network.flat_views(network.gradients)

@@ -23,7 +23,7 @@ from arignote.data.rows import Rows, rows_of
 from arignote.data.specs import CSVFormat
 from arignote.data.targets import encode_labels
 from arignote.engine.network import Network
-from arignote.engine.session import seeds_kept
+from arignote.engine.session import preserve_generators
 from arignote.engine.step import Scorer, predict_proba
 from arignote.errors import DataError, axes_hint, warn
 from arignote.fit.config_data import with_layers
@@ -216,7 +216,7 @@ class Predictor:
 
     def _seeds_kept(self) -> AbstractContextManager[None]:
         """Return a context that restores the global generators, if a layer of the user may draw from them."""
-        return seeds_kept(self.network.setup.device) if self.network.is_custom else nullcontext()
+        return preserve_generators(self.network.setup.device) if self.network.is_custom else nullcontext()
 
 
 def _opened(groups: Any, csv: Any) -> Any:

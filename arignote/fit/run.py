@@ -16,8 +16,8 @@ from arignote.data.augmentation import Augmentation, augmented_to
 from arignote.data.batches import Batches
 from arignote.data.readers.base import ArrayReader
 from arignote.data.rows import Rows
-from arignote.engine.diagnose import CheckedStep, NotFiniteFoundError, misfit, not_deterministic
-from arignote.engine.feed import Resident, may_stay, moved
+from arignote.engine.diagnose import CheckedStep, NotFiniteFoundError, find_misdeclared, nondeterministic_layer
+from arignote.engine.feed import ResidentRows, batch_to_device, fits_on_device
 from arignote.engine.network import Network, copy_into
 from arignote.engine.session import seed_all
 from arignote.engine.step import Scorer, validation_rows
@@ -116,16 +116,16 @@ def _divergence_message(again: Trainer, state: TrainingState, place: str) -> str
 def _cause(fit: Assembly, error: Exception) -> ArignoteError | None:
     """Return an error that names the layer or augmentation that caused `error`; None if neither did."""
     network = fit.network
-    layer = not_deterministic(network) if "determinis" in str(error) else None
+    layer = nondeterministic_layer(network) if "determinis" in str(error) else None
     if layer is not None:
         return ConfigError(
             f"layer {layer!r} has no deterministic form on {network.device}, so that no resume of it could be exact: "
             f'use another layer, or device="cpu". ({error})'
         )
-    for x, *_ in fit.step.given:
+    for x, *_ in fit.step.last_batches:
         if not network.architecture.takes(tuple(x.shape[1:])):
             return augmented_to(tuple(x.shape[1:]), network.architecture.n_in)
-    message = misfit(fit.step)
+    message = find_misdeclared(fit.step)
     return None if message is None else ConfigError(message)
 
 
@@ -136,7 +136,7 @@ def _trainers(fit: Assembly) -> Callable[..., Trainer]:
     augmentation = _augmentation(fit)
     resident = None
     if augmentation is None and _may_stay(rows, network.device):
-        resident = Resident(rows.features(slice(0, len(rows))), labels, data.weights, network.device)
+        resident = ResidentRows(rows.features(slice(0, len(rows))), labels, data.weights, network.device)
     batches = Batches(
         rows,
         labels,
@@ -157,7 +157,7 @@ def _trainers(fit: Assembly) -> Callable[..., Trainer]:
 
         return Trainer(
             step=step,
-            to_device=resident or partial(moved, device=network.device),
+            to_device=resident or partial(batch_to_device, device=network.device),
             batches=batches,
             rules=fit.rules,
             validate=scorer("valid", settings.valid_loss, "valid"),
@@ -194,7 +194,7 @@ def _augmentation(fit: Assembly) -> Augmentation | None:
 def _may_stay(rows: Rows, device: Any) -> bool:
     """Whether all rows are in memory, the same in each epoch, and may be where the network lives."""
     n_bytes = len(rows) * 4 * int(np.prod(rows.n_in))
-    return isinstance(rows.reader, ArrayReader) and rows.alter is None and may_stay(n_bytes, device)
+    return isinstance(rows.reader, ArrayReader) and rows.alter is None and fits_on_device(n_bytes, device)
 
 
 def in_order(

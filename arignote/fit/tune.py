@@ -11,9 +11,9 @@ from typing import Any
 
 from arignote.data.batches import Batches
 from arignote.data.prepared import prepare
-from arignote.engine.feed import moved
+from arignote.engine.feed import batch_to_device
 from arignote.engine.session import session
-from arignote.engine.setup import Setup, available_threads, has_filters, setup_for
+from arignote.engine.setup import Setup, available_threads, has_convolutions, setup_for
 from arignote.engine.step import TrainingStep
 from arignote.fit.assemble import build_step
 from arignote.fit.config_data import open_config, with_layers
@@ -80,7 +80,7 @@ def measure(spec: RunSpec, base: Path, n_rounds: int = 7, round_seconds: float =
     for number in range(n_rounds + 1):
         for setup, step in steps.items():
             with session(setup):
-                part = moved(batch, step.network.device)
+                part = batch_to_device(batch, step.network.device)
                 began, n = time.perf_counter(), 0
                 while n == 0 or time.perf_counter() - began < round_seconds:
                     float(step([part], [0], lr=lr, momentum=momentum, n=n + 1))
@@ -99,7 +99,7 @@ def measure(spec: RunSpec, base: Path, n_rounds: int = 7, round_seconds: float =
 
 def _candidates(architecture: Architecture, default: Setup) -> list[Setup]:
     threads = sorted({1, available_threads()}) if default.device == "cpu" else [default.n_threads]
-    lasts = [False, True] if has_filters(architecture) else [False]
+    lasts = [False, True] if has_convolutions(architecture) else [False]
     return [
         replace(default, n_threads=n, channels_last=last, compile=compiled)
         for n, last, compiled in product(threads, lasts, (False, True))

@@ -53,7 +53,7 @@ class Advice:
         targets = (Target(t.key, given if t.value == OWN else t.value, t.at_top) for t in self.targets)
         return Advice(self.text, tuple(targets))
 
-    def told(self, notation: Notation, path: tuple[str | int, ...] = (), prefix: str = "") -> str:
+    def text_in(self, notation: Notation, path: tuple[str | int, ...] = (), prefix: str = "") -> str:
         """Return the sentence.
 
         Parameters

@@ -8,13 +8,13 @@ from typing import Any
 
 from arignote.hints.advice import Advice, Target
 
-__all__ = ["key_with_value", "spec_in_form", "way_out"]
+__all__ = ["correction_of", "key_with_value", "spec_in_form"]
 
 # Keys under which other libraries write the name of a layer or an optimiser.
 _NAMES = ("type", "name", "class", "class_name", "kind", "id")
 
 
-def way_out(expected: str, got: Any) -> str:
+def correction_of(expected: str, got: Any) -> str:
     """Return how a value is written that has the wrong type; "" where it is of no known form."""
     if isinstance(got, float) and got.is_integer() and expected.startswith("an integer"):
         return f". Write {int(got)}"

@@ -8,7 +8,7 @@ from typing import Annotated, Any, ClassVar
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
 
 from arignote.errors import Complaint, ConfigError
-from arignote.hints.mistakes import way_out
+from arignote.hints.mistakes import correction_of
 from arignote.optim.rules import Rule
 from arignote.optim.stopping import StopRule
 from arignote.optim.updaters import Updater
@@ -42,7 +42,7 @@ def _rule_field(below: float = inf) -> PartField:
     wanted = "must be a finite number >= 0" if below == inf else f"must be a number >= 0 and < {below}"
 
     def to_spec(value: Any) -> Any:
-        if isinstance(value, str) and (hint := way_out("a number", value)):
+        if isinstance(value, str) and (hint := correction_of("a number", value)):
             raise ValueError(f"must be a number, or a rule; got {value!r}{hint}")
         if type(value) not in (int, float):
             return value

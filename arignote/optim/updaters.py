@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 
 from arignote.registry import NonNegative, Part, Positive, Probability, register
 
-__all__ = ["NAG", "SGD", "Adadelta", "Adagrad", "Adam", "Momentum", "OnePassUpdater", "RMSProp", "Updater"]
+__all__ = ["NAG", "SGD", "Adadelta", "Adagrad", "Adam", "FusedUpdater", "Momentum", "RMSProp", "Updater"]
 
 
 class Updater(Part):
@@ -56,15 +56,15 @@ class Updater(Part):
         return float(getattr(self, self.momentum_name)) if self.momentum_name else 0.0
 
 
-class OnePassUpdater(Updater):
+class FusedUpdater(Updater):
     """Base class of updaters with a fused kernel, which adds the gradient of l2 in the same pass over memory."""
 
     @abstractmethod
-    def step_stretches(self, w: Any, g: Any, slots: Any, lr: float, momentum: float, n: int, decay: float) -> None:
+    def step_slices(self, w: Any, g: Any, slots: Any, lr: float, momentum: float, n: int, decay: float) -> None:
         """Update slices of the vectors, with ``decay * w`` added to `g`; other parameters are as in `step`."""
 
     def step(self, w: Any, g: Any, slots: Mapping[str, Any], lr: float, momentum: float, n: int) -> None:
-        self.step_stretches([w], [g], {name: [slot] for name, slot in slots.items()}, lr, momentum, n, 0.0)
+        self.step_slices([w], [g], {name: [slot] for name, slot in slots.items()}, lr, momentum, n, 0.0)
 
 
 @register(name="sgd")
@@ -85,7 +85,7 @@ class SGD(Updater):
 
 
 @register(name="momentum")
-class Momentum(OnePassUpdater):
+class Momentum(FusedUpdater):
     """Classical momentum: ``v <- mu * v + g;  w <- w - lr * v``.
 
     Sutskever et al., ICML 2013, in the form of torch.optim.SGD.
@@ -108,14 +108,14 @@ class Momentum(OnePassUpdater):
     momentum_name: ClassVar[str | None] = "momentum"
     momentum: Probability = 0.9
 
-    def step_stretches(self, w: Any, g: Any, slots: Any, lr: float, momentum: float, n: int, decay: float) -> None:
+    def step_slices(self, w: Any, g: Any, slots: Any, lr: float, momentum: float, n: int, decay: float) -> None:
         from arignote.engine import fused
 
         fused.momentum(w, g, slots["velocity"], lr, momentum, decay, nesterov=False)
 
 
 @register("nesterov", name="nag")
-class NAG(OnePassUpdater):
+class NAG(FusedUpdater):
     """Nesterov's accelerated gradient: ``v <- mu * v + g;  w <- w - lr * (g + mu * v)``.
 
     Sutskever et al., ICML 2013, in the form of torch.optim.SGD.
@@ -138,7 +138,7 @@ class NAG(OnePassUpdater):
     momentum_name: ClassVar[str | None] = "momentum"
     momentum: Probability = 0.9
 
-    def step_stretches(self, w: Any, g: Any, slots: Any, lr: float, momentum: float, n: int, decay: float) -> None:
+    def step_slices(self, w: Any, g: Any, slots: Any, lr: float, momentum: float, n: int, decay: float) -> None:
         from arignote.engine import fused
 
         fused.momentum(w, g, slots["velocity"], lr, momentum, decay, nesterov=True)
@@ -245,7 +245,7 @@ class Adadelta(Updater):
 
 
 @register(name="adam")
-class Adam(OnePassUpdater):
+class Adam(FusedUpdater):
     """Steps from running moments of the gradient, corrected for their start at 0 (Kingma and Ba, ICLR 2015).
 
     ``m <- b1*m + (1-b1)*g;  s <- b2*s + (1-b2)*g^2;  w <- w - lr/(1-b1^n) * m / (sqrt(s/(1-b2^n)) + epsilon)``
@@ -274,7 +274,7 @@ class Adam(OnePassUpdater):
     beta2: Probability = 0.999
     epsilon: NonNegative = 1e-8
 
-    def step_stretches(self, w: Any, g: Any, slots: Any, lr: float, momentum: float, n: int, decay: float) -> None:
+    def step_slices(self, w: Any, g: Any, slots: Any, lr: float, momentum: float, n: int, decay: float) -> None:
         from arignote.engine import fused
 
         how = {"lr": lr, "beta1": self.beta1, "beta2": self.beta2, "epsilon": self.epsilon}

@@ -8,7 +8,7 @@ from pydantic import BaseModel, ValidationError
 
 from arignote.errors import Complaint, ConfigError, did_you_mean, nearest
 from arignote.hints.advice import Advice
-from arignote.hints.mistakes import key_with_value, way_out
+from arignote.hints.mistakes import correction_of, key_with_value
 from arignote.registry.plain_values import plain
 
 __all__ = ["complaints_of"]
@@ -105,7 +105,7 @@ def _complaints(path: tuple[str | int, ...], name: str, errors: list[Any], cls: 
     if kind == "missing" and error["loc"] == path:
         return [Complaint(path[:-1], f"{name} must be given")]
     expected = " or ".join(dict.fromkeys(_expected(error, name, cls) for error in errors))
-    return [Complaint(path, f"{name} must be {expected}; got {got!r}{way_out(expected, got)}")]
+    return [Complaint(path, f"{name} must be {expected}; got {got!r}{correction_of(expected, got)}")]
 
 
 def _expected(error: Any, name: str, cls: type[BaseModel]) -> str:

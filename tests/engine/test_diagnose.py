@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from arignote.engine.diagnose import CheckedStep, NotFiniteFoundError, misfit, not_deterministic
+from arignote.engine.diagnose import CheckedStep, NotFiniteFoundError, find_misdeclared, nondeterministic_layer
 from arignote.engine.feed import DeviceBatch
 from arignote.engine.network import Network
 from arignote.engine.setup import Setup
@@ -133,13 +133,13 @@ def test_a_layer_without_a_deterministic_form_is_named():
     torch.set_deterministic_debug_mode("error")
     try:
         layers = [["FCLayer", {"n_units": 5}], given(scatter, "scatter"), given(scatter, "again")]
-        assert not_deterministic(step_of(*layers).network) == "scatter"
-        assert not_deterministic(step_of(["FCLayer", {"n_units": 5}]).network) is None
+        assert nondeterministic_layer(step_of(*layers).network) == "scatter"
+        assert nondeterministic_layer(step_of(["FCLayer", {"n_units": 5}]).network) is None
 
         def fails(x, training):
             raise RuntimeError("of another kind")
 
-        assert not_deterministic(step_of(given(fails)).network) is None
+        assert nondeterministic_layer(step_of(given(fails)).network) is None
     finally:
         torch.set_deterministic_debug_mode("default")
 
@@ -151,7 +151,7 @@ def test_a_layer_is_tried_while_training_forward_and_backward_with_two_rows():
         seen.append((tuple(x.shape), training, x.requires_grad))
         return x
 
-    assert not_deterministic(step_of(given(record)).network) is None
+    assert nondeterministic_layer(step_of(given(record)).network) is None
     assert seen == [((2, 4), True, True)]
 
 
@@ -179,9 +179,9 @@ def test_a_layer_is_tried_while_training_forward_and_backward_with_two_rows():
 )
 def test_a_layer_that_does_not_do_as_it_declares_is_told(function, declared, words):
     step = step_of(given(function, declared=declared))
-    assert misfit(step) is None
-    step.given = [DeviceBatch(X, Y)]
-    told = misfit(step)
+    assert find_misdeclared(step) is None
+    step.last_batches = [DeviceBatch(X, Y)]
+    told = find_misdeclared(step)
     assert told is None if words is None else told.startswith(words)
 
 
@@ -189,11 +189,11 @@ def test_the_type_is_free_where_layers_compute_in_another():
     seen = []
     own = given(lambda x, training: seen.append(x.dtype) or x.float())
     step = step_of(["FCLayer", {"n_units": 4}], own, precision="bf16")
-    step.given = [DeviceBatch(X, Y)]
-    assert misfit(step) is None and seen == [torch.bfloat16] * 2
+    step.last_batches = [DeviceBatch(X, Y)]
+    assert find_misdeclared(step) is None and seen == [torch.bfloat16] * 2
 
 
 def test_every_batch_of_an_update_is_looked_at():
     step = step_of(given(lambda x, training: x[:3]))
-    step.given = [DeviceBatch(X[:2], Y[:2]), DeviceBatch(X[:5], Y[:5])]
-    assert misfit(step) == "layer 'own' returns shape (3, 4) where it declares (5, 4)"
+    step.last_batches = [DeviceBatch(X[:2], Y[:2]), DeviceBatch(X[:5], Y[:5])]
+    assert find_misdeclared(step) == "layer 'own' returns shape (3, 4) where it declares (5, 4)"

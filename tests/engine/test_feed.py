@@ -10,7 +10,7 @@ from promise import digest
 from arignote import NNClassifier
 from arignote.data.batches import Batch, Batches
 from arignote.data.rows import rows_of
-from arignote.engine.feed import ALIGNMENT, Resident, may_stay, moved, to_device
+from arignote.engine.feed import ALIGNMENT, ResidentRows, batch_to_device, fits_on_device, to_device
 from arignote.fit import run
 
 CPU = torch.device("cpu")
@@ -28,25 +28,25 @@ def test_rows_that_stay_give_the_batches_that_are_copied(digits, layers, monkeyp
 
     copied = fit()
     made = []
-    monkeypatch.setattr(run, "may_stay", lambda n_bytes, device: True)
-    monkeypatch.setattr(run, "Resident", lambda *given: made.append(Resident(*given)) or made[-1])
+    monkeypatch.setattr(run, "fits_on_device", lambda n_bytes, device: True)
+    monkeypatch.setattr(run, "ResidentRows", lambda *given: made.append(ResidentRows(*given)) or made[-1])
     assert digest(fit()) == digest(copied) and len(made) == 1
 
 
 def test_batches_of_rows_alone_read_no_features():
     x, y = np.arange(20, dtype=np.float32).reshape(10, 2), np.arange(10)
     rows = rows_of(x, y)
-    resident = Resident(rows.features(slice(0, 10)), y, None, CPU)
+    resident = ResidentRows(rows.features(slice(0, 10)), y, None, CPU)
     whole = Batches(rows, y, seed=1, batch_size=4)
     alone = Batches(rows, y, seed=1, batch_size=4, only_rows=True)
     for copied, named in zip(whole.epoch(0), alone.epoch(0), strict=True):
         assert named.x.size == 0
-        for mine, theirs in zip(resident(named), moved(copied, CPU), strict=True):
+        for mine, theirs in zip(resident(named), batch_to_device(copied, CPU), strict=True):
             assert mine == theirs if not isinstance(mine, torch.Tensor) else torch.equal(mine, theirs)
 
 
 def test_nothing_stays_on_a_cpu_where_it_is_already():
-    assert not may_stay(1, CPU)
+    assert not fits_on_device(1, CPU)
 
 
 def at_offset(array, offset):
@@ -75,7 +75,7 @@ def test_aligned_memory_is_not_copied():
 def test_weights_do_not_depend_on_the_address_of_the_data(digits, monkeypatch, resident):
     # 13 features, so that each batch lies at another address modulo 16, and one unit, whose product depends on it.
     x, y = np.ascontiguousarray(digits[0][:, 10:23]), digits[1] % 2
-    monkeypatch.setattr(run, "may_stay", lambda n_bytes, device: resident)
+    monkeypatch.setattr(run, "fits_on_device", lambda n_bytes, device: resident)
 
     def fit(offset):
         layers = [["ClassificationOutputLayer", {"n_classes": 1}]]
@@ -89,7 +89,7 @@ def test_weights_do_not_depend_on_the_address_of_the_data(digits, monkeypatch, r
 def test_a_batch_becomes_features_labels_and_weights(weighted):
     weights = np.array([0.5, 2.0], np.float32) if weighted else None
     batch = Batch(3, slice(0, 2), np.ones((2, 3), np.float32), np.array([4, 5]), weights)
-    x, y, w = moved(batch, CPU)
+    x, y, w = batch_to_device(batch, CPU)
     assert x.tolist() == [[1.0] * 3] * 2 and y.tolist() == [4, 5] and y.dtype == torch.int64
     assert (w is None) == (not weighted) and (w is None or w.tolist() == [0.5, 2.0])
 
@@ -99,7 +99,7 @@ def test_a_batch_becomes_features_labels_and_weights(weighted):
 def test_rows_that_stay_are_gathered_by_number(rows, weighted):
     x, y = np.arange(8, dtype=np.float32).reshape(4, 2), np.array([7, 6, 5, 4])
     weights = np.array([0.5, 1.0, 1.5, 2.0], np.float32) if weighted else None
-    found = Resident(x, y, weights, CPU)(Batch(0, rows, np.empty(0, np.float32), y[rows]))
+    found = ResidentRows(x, y, weights, CPU)(Batch(0, rows, np.empty(0, np.float32), y[rows]))
     assert (
         found[0].tolist() == x[rows].tolist() and found[1].tolist() == y[rows].tolist() and found.n_rows == len(y[rows])
     )
@@ -110,4 +110,4 @@ def test_rows_that_stay_take_half_of_the_free_memory_of_a_gpu_at_most(monkeypatc
     # Free and total bytes.
     monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (101, 1000))
     gpu = torch.device("cuda")
-    assert may_stay(50, gpu) and not may_stay(51, gpu) and not may_stay(50, CPU)
+    assert fits_on_device(50, gpu) and not fits_on_device(51, gpu) and not fits_on_device(50, CPU)

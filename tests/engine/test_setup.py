@@ -9,7 +9,7 @@ from promise import Stopped, digest, killed_after
 
 from arignote import ArignoteWarning, CheckpointError, ConfigError, NNClassifier
 from arignote.engine.network import Network
-from arignote.engine.setup import ONE_THREAD, Setup, available_threads, has_filters, setup_for
+from arignote.engine.setup import ONE_THREAD, Setup, available_threads, has_convolutions, setup_for
 from arignote.engine.step import TrainingStep
 from arignote.layers import declare, parse
 from arignote.registry import build
@@ -213,7 +213,7 @@ def test_a_setup_is_of_one_thread_in_float32_on_the_cpu_unless_told_otherwise():
     ],
 )
 def test_filters_are_parameters_of_four_axes(layers, found):
-    assert has_filters(declare(parse([*layers, OUTPUT]), (2, 4, 4), 3)) is found
+    assert has_convolutions(declare(parse([*layers, OUTPUT]), (2, 4, 4), 3)) is found
 
 
 @pytest.mark.parametrize(

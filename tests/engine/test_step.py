@@ -81,7 +81,7 @@ def test_several_batches_count_as_one_batch_of_all_their_rows(way, weights, cuts
         assert loss.item() == pytest.approx(expected.item(), rel=1e-5) and not loss.requires_grad
         for name, leaf in leaves.items():
             torch.testing.assert_close(step.network.named[name].detach(), leaf.detach(), rtol=1e-4, atol=1e-5)
-        assert [batch.n_rows for batch in step.given] == np.diff([0, *cuts]).tolist()
+        assert [batch.n_rows for batch in step.last_batches] == np.diff([0, *cuts]).tolist()
 
 
 @pytest.mark.parametrize("way", MLPS)
@@ -203,7 +203,7 @@ def test_a_step_is_compiled_only_where_it_goes_by_autograd():
 
 def test_a_step_that_has_done_nothing_was_given_nothing():
     step = step_of([], device="meta")
-    assert list(step.given) == [] and step.zero().device.type == "meta"
+    assert list(step.last_batches) == [] and step.zero().device.type == "meta"
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from own_parts import first_names, own_names
 
 import arignote.optim  # noqa: F401
 from arignote.errors import ConfigError
-from arignote.optim.updaters import OnePassUpdater, Updater
+from arignote.optim.updaters import FusedUpdater, Updater
 from arignote.registry import build, part_name
 
 # Learning rate, momentum (or rho) in force without a momentum rule, and the other constants.
@@ -123,7 +123,7 @@ def test_l2_in_the_kernel_is_the_weight_decay_of_torch(name):
     slots = {slot: [torch.zeros(4), torch.zeros(6)] for slot in updater.slots}
     optimiser = make(theirs)
     for n in range(1, 6):
-        updater.step_stretches(stretches, [w.cos() for w in stretches], slots, 0.1, 0.8, n, 0.3)
+        updater.step_slices(stretches, [w.cos() for w in stretches], slots, 0.1, 0.8, n, 0.3)
         for weight in theirs:
             weight.grad = weight.detach().cos()
         optimiser.step()
@@ -155,10 +155,10 @@ def test_an_updater_without_settings_has_no_memory_and_no_momentum():
 
 
 def test_a_step_of_one_vector_adds_no_decay():
-    class Record(OnePassUpdater):
+    class Record(FusedUpdater):
         slots = ("a", "b")
 
-        def step_stretches(self, w, g, slots, lr, momentum, n, decay):
+        def step_slices(self, w, g, slots, lr, momentum, n, decay):
             seen.append((w, g, slots, lr, momentum, n, decay))
 
     seen = []
