@@ -1,8 +1,8 @@
 """The global random generators of Python and NumPy, from which code of a user may draw.
 
-Arignote itself draws from streams alone. Around a user's own layer or augmentation the global generators are seeded by
-position, so that a resumed run draws the same numbers. All threads share them: the thread that seeds them holds
-`GENERATORS` until the code that may draw has run.
+Arignote itself draws only from streams. Before code of a user runs (a layer, an augmentation) the global generators are
+seeded by position, so that a resumed run draws the same numbers. All threads share them: the thread that seeds them
+holds the lock `GENERATORS` until that code has run.
 """
 
 from __future__ import annotations
@@ -31,11 +31,11 @@ def seed_globals(seed: int) -> None:
 
 @contextmanager
 def preserve_global_generators() -> Iterator[None]:
-    """Put the global generators of Python and NumPy back at the end."""
+    """Restore the global generators of Python and NumPy at the end."""
     of_python, of_numpy = random.getstate(), np.random.get_state(legacy=False)
     former = get_bit_generator()
     if not isinstance(former, np.random.MT19937):
-        # The only one that can be seeded in place.
+        # np.random.seed works only for this one.
         set_bit_generator(np.random.MT19937())
     try:
         yield
@@ -47,9 +47,9 @@ def preserve_global_generators() -> Iterator[None]:
 
 
 def global_generator_state() -> object:
-    """Return what changes with each number that is drawn from a global generator of Python or NumPy."""
+    """Return a value that differs after each draw from a global generator of Python or NumPy."""
     of_numpy = get_bit_generator()
     if isinstance(of_numpy, np.random.MT19937):
-        # A copy of the bytes: `state` would take 40 us.
+        # A copy of the bytes, as `state` takes 40 us.
         return random.getstate(), ctypes.string_at(of_numpy.ctypes.state_address, _N_BYTES)
     return random.getstate(), repr(of_numpy.state)

@@ -1,8 +1,8 @@
 """Randomness as a function of position: nothing random is ever saved.
 
 A stream is named by the seed of the run, a purpose and a position: ``("order", epoch)``,
-``("augment", epoch, batch)``, ``("init", layer, param)``, ``("step", epoch, batch, shard)``. Whoever asks for the
-same name gets the same numbers, so that threads, look-ahead and kills cannot disturb a run.
+``("augment", epoch, batch)``, ``("init", layer, param)``, ``("step", epoch, batch, shard)``. The same name always gives
+the same numbers, so that threads, prefetching and kills do not change a run.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ def stream(seed: int, purpose: str, *position: int | str) -> np.random.Generator
     seed : int
         The seed of the run.
     purpose : str
-        What the numbers are for: "order", "augment", "init", "partition" ...
+        Use of the numbers: "order", "augment", "init", "partition" ...
     *position : int or str
-        Where in the run: epoch, batch, layer name ...
+        Position in the run: epoch, batch, layer name ...
 
     Returns
     -------
@@ -40,10 +40,10 @@ def stream(seed: int, purpose: str, *position: int | str) -> np.random.Generator
 
 
 def stream_seed(seed: int, purpose: str, *position: int | str) -> int:
-    """Return a seed in [0, 2**63) for a generator that is not NumPy's, at one position."""
+    """Return a seed in [0, 2**63) for other generators than those of NumPy, at one position."""
     return int.from_bytes(_digest(seed, purpose, position)[:8], "little") >> 1
 
 
 def draw_seed() -> int:
-    """Return a fresh seed in [0, 2**31) from the operating system's entropy."""
+    """Return a random seed in [0, 2**31) from the operating system's entropy."""
     return int(np.random.SeedSequence().generate_state(1)[0]) >> 1

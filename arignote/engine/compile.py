@@ -1,4 +1,4 @@
-"""Functions of the engine, compiled."""
+"""Compilation of functions of the engine by torch.compile."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from arignote.errors import ConfigError
 
 __all__ = ["N_SHAPES", "compiled", "limits"]
 
-# Shapes of batches that are compiled in a fit; one more is an error.
+# Number of shapes of batches that are compiled in a fit; one more is an error.
 N_SHAPES = 64
 
 
@@ -24,37 +24,37 @@ def limits() -> ExitStack:
 
 
 def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Return a function that is compiled for each shape it meets; ConfigError where that cannot be done.
+    """Return a function that is compiled for each shape of its arguments, and raises ConfigError if that fails.
 
-    Shapes are never taken for variable: a batch would have other bits once a smaller one was seen.
+    Shapes are never dynamic: the bits of a batch would change once a batch of another shape was seen.
     """
-    made = torch.compile(_copy(function), dynamic=False)
+    compiled_function = torch.compile(_copy(function), dynamic=False)
 
     def call(*args: Any) -> Any:
         try:
-            return made(*args)
+            return compiled_function(*args)
         except recompile_limit_errors():
             raise ConfigError(
                 f"compile=True: batches have more than {N_SHAPES} shapes, and each is compiled on its own. "
                 "Leave compile out, or let the augmentation make examples of fewer shapes"
             ) from None
-        except compile_errors() as fault:
+        except compile_errors() as error:
             raise ConfigError(
-                f"compile=True: the network cannot be compiled here; leave it out, or install a C++ compiler. ({fault})"
+                f"compile=True: the network cannot be compiled here; leave it out, or install a C++ compiler. ({error})"
             ) from None
 
     return call
 
 
 def _copy(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Return a function whose code is an object of its own, with which the compiler keeps its results and counts them.
+    """Return a copy of a function with a code object of its own, to which the compiler attaches results and limits.
 
-    Fits of one process would share the limit otherwise.
+    Otherwise all fits of a process would share the limit of shapes.
     """
     if isinstance(function, MethodType):
         return MethodType(_copy(function.__func__), function.__self__)
     if not isinstance(function, FunctionType):
-        # Written in C, it has no code that could be copied.
+        # A function written in C has no code object.
         return function
     code = function.__code__.replace()
     return FunctionType(code, function.__globals__, function.__name__, function.__defaults__, function.__closure__)

@@ -1,4 +1,4 @@
-"""Which layer it was: where a NaN was born, what has no deterministic form, what does not do as it declares."""
+"""Diagnosis of failures by layer: the first NaN, operations that are not deterministic, wrong declarations."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ __all__ = ["CheckedStep", "NotFiniteFoundError", "find_misdeclared", "nondetermi
 
 
 class NotFiniteFoundError(Exception):
-    """The first step whose numbers are not finite; the message says which layer or parameter.
+    """A step has produced the first value that is not finite; the message names the layer or parameter.
 
     Attributes
     ----------
     in_data : bool
-        Whether the examples were not finite before the network saw them.
+        Whether the examples were not finite already.
     """
 
     in_data = False
@@ -35,12 +35,12 @@ class _InDataError(NotFiniteFoundError):
 
 
 class CheckedStep:
-    """A training step that stops at the first number which is not finite.
+    """A training step that raises an error at the first value that is not finite.
 
     Parameters
     ----------
     step : TrainingStep
-        The step that is watched; the network it trains is that of the last good state.
+        The step to check. Its network has the weights of the last good state.
     """
 
     def __init__(self, step: TrainingStep):
@@ -49,7 +49,7 @@ class CheckedStep:
     def __call__(
         self, batches: Sequence[DeviceBatch], seeds: Sequence[int], *, lr: float, momentum: float, n: int
     ) -> Any:
-        """Do the step; NotFiniteFoundError where an output, the loss or a weight is NaN or infinite."""
+        """Do the step; raise NotFiniteFoundError if an output, the loss or a weight is NaN or infinite."""
         network = self._step.network
         before = network.weights.clone()
         loss = self._step(batches, seeds, lr=lr, momentum=momentum, n=n)
@@ -73,13 +73,14 @@ class CheckedStep:
 
 @torch.no_grad()
 def _first_layer(network: Network, x: Tensor, seed: int) -> str | None:
+    """Return the name of the first layer whose output is not finite."""
     with GENERATORS, _cast(network):
         seed_all(seed, network.device)
         return next((name for name, out in network.outputs(x) if not bool(out.isfinite().all())), None)
 
 
 def _cast(network: Network) -> AbstractContextManager[Any]:
-    """Return the context in which layers compute in the type that a step has them compute in."""
+    """Return a context in which layers compute in the type that a training step uses."""
     cast = network.setup.cast
     return nullcontext() if cast is None else torch.autocast(network.device.type, cast)
 
@@ -90,22 +91,22 @@ def nondeterministic_layer(network: Network) -> str | None:
         x = torch.zeros((2, *place.input_shape), device=network.device, requires_grad=True)
         try:
             torch.autograd.backward([forward(params, x, True).sum()])
-        except RuntimeError as fault:
-            if "determinis" in str(fault):
+        except RuntimeError as error:
+            if "determinis" in str(error):
                 return place.name
     return None
 
 
 @torch.no_grad()
 def find_misdeclared(step: TrainingStep) -> str | None:
-    """Return which layer did not do as it declares with the last batches, and what it did; None where all do."""
+    """Return a message about the first layer whose output is not as declared, for the last batches; None if all are."""
     network, cast = step.network, step.network.setup.cast
     for x, _, _ in step.last_batches:
         for training in (True, False):
             with _cast(network):
-                told = _first_misdeclared(network, x, training, None if cast is not None else x.dtype)
-            if told is not None:
-                return told
+                message = _first_misdeclared(network, x, training, None if cast is not None else x.dtype)
+            if message is not None:
+                return message
     return None
 
 
@@ -114,8 +115,8 @@ def _first_misdeclared(network: Network, x: Tensor, training: bool, dtype: torch
         declared = (len(x), *place.output_shape)
         try:
             x = forward(params, x, training)
-        except Exception as fault:
-            return f"layer {place.name!r} fails: {type(fault).__name__}: {fault}"
+        except Exception as error:
+            return f"layer {place.name!r} fails: {type(error).__name__}: {error}"
         if not isinstance(x, Tensor):
             return f"layer {place.name!r} returns {type(x).__name__}, not a tensor of shape {declared}"
         if x.shape != declared:

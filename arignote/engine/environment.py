@@ -1,4 +1,4 @@
-"""What may change the bits of a run beside its settings: versions, device, threads, instruction sets."""
+"""What may change the bits of a run, apart from its settings: versions, device, threads, instruction sets."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from arignote.version import __version__
 
 __all__ = ["INFORMATIVE", "environment"]
 
-# Entries that explain others, and change no bit.
+# Entries that explain others, and do not change bits.
 INFORMATIVE = ("n_threads_from",)
 
 # Instruction sets of vectors and matrices, by the beginnings of their names (torch.cpu.get_capabilities).
 _VECTORS = ("amx", "avx", "bf16", "f16c", "fma", "fp16", "i8mm", "neon", "sme", "sse4", "sve", "vsx")
 
-# With these the math libraries choose other kernels or precisions, or vary the number of threads: the guides of oneDNN
+# These make math libraries choose other kernels or precisions, or vary the number of threads: see the guides of oneDNN
 # ("CPU Dispatcher Control", "Primitive Attributes: floating-point math mode"), oneMKL ("Conditional Numerical
 # Reproducibility Control", "Instruction Set Specific Dispatching"), OpenMP, OpenBLAS, NumPy ("CPU build options") and
-# CUDA. Limits of threads are not among them: `n_threads` is the number in force.
+# CUDA. Limits of threads are not among them: `n_threads` is the number that is used.
 _VARIABLES = (
     "ATEN_CPU_CAPABILITY",
     "CUBLAS_WORKSPACE_CONFIG",
@@ -52,9 +52,9 @@ def environment(setup: Setup, by_hand: Sequence[str]) -> dict[str, Any]:
     Parameters
     ----------
     setup : Setup
-        As it is in force.
+        The setup of the run.
     by_hand : sequence of str
-        Names of the layers that go forward and backward without a graph.
+        Names of the layers that are computed without autograd.
     """
     device = setup.device if setup.device == "cpu" else torch.cuda.get_device_name(setup.device)
     return {
@@ -73,11 +73,13 @@ def environment(setup: Setup, by_hand: Sequence[str]) -> dict[str, Any]:
 
 
 def _processor() -> dict[str, Any]:
-    """Return name, instruction sets and sizes of the caches (bytes): by these the libraries choose their kernels."""
-    ask = getattr(torch.cpu, "get_capabilities", dict)
-    found: dict[str, Any] = ask()
+    """Return name, instruction sets and cache sizes (bytes), from which the libraries choose their kernels."""
+    # Older versions of torch lack the function.
+    capabilities: dict[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()
     return {
-        "processor": str(found.get("cpu_name") or platform.processor() or platform.machine()),
-        "instruction_sets": sorted(name for name, has in found.items() if has is True and name.startswith(_VECTORS)),
-        "caches": [int(found[name]) for name in ("l1d_cache_size", "l2_cache_size") if name in found],
+        "processor": str(capabilities.get("cpu_name") or platform.processor() or platform.machine()),
+        "instruction_sets": sorted(
+            name for name, has in capabilities.items() if has is True and name.startswith(_VECTORS)
+        ),
+        "caches": [int(capabilities[name]) for name in ("l1d_cache_size", "l2_cache_size") if name in capabilities],
     }

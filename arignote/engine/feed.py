@@ -1,4 +1,4 @@
-"""Batches where the network lives: copied there one by one, or gathered there of rows that stay."""
+"""Batches on the device of the network: copied one by one, or gathered from rows that stay on the device."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = ["DeviceBatch", "ResidentRows", "batch_to_device", "fits_on_device", "
 
 
 class DeviceBatch(NamedTuple):
-    """A minibatch where the network is.
+    """A minibatch on the device of the network.
 
     Attributes
     ----------
@@ -24,7 +24,7 @@ class DeviceBatch(NamedTuple):
     y : Tensor (rows,) or (rows, n_classes)
         Class numbers, or shares of the classes.
     weights : Tensor (rows,), optional
-        How much each row counts.
+        Weight of each row in the loss.
     """
 
     x: Tensor
@@ -37,15 +37,15 @@ class DeviceBatch(NamedTuple):
         return self.y.shape[0]
 
 
-# Bytes: that of the engine's own tensors, and what MKL asks for equal results of equal runs ("Obtaining Numerically
-# Reproducible Results", Developer Guide for oneMKL).
+# Bytes. The alignment of tensors that torch allocates, and the one that MKL requires for reproducible results
+# ("Obtaining Numerically Reproducible Results", Developer Guide for oneMKL).
 ALIGNMENT = 64
 
 
 def to_device(array: NDArray[Any], device: torch.device) -> Tensor:
-    """Return an array as a tensor where the network lives; on the CPU without a copy, if its memory is aligned.
+    """Return an array as a tensor on the device of the network; on the CPU without a copy if its memory is aligned.
 
-    Kernels round differently at different addresses: a product with one column does, modulo 16.
+    Kernels may round differently at other addresses: a product with one column does, by the address modulo 16.
     """
     tensor = torch.from_numpy(array)
     if device.type != "cpu":
@@ -65,12 +65,12 @@ def batch_to_device(batch: Batch, device: torch.device) -> DeviceBatch:
 
 
 def fits_on_device(n_bytes: int, device: torch.device) -> bool:
-    """Whether rows of so many bytes may stay on a GPU: they take half of its free memory at most."""
+    """Return whether rows of `n_bytes` may stay on a GPU: they take at most half of its free memory."""
     return device.type == "cuda" and n_bytes <= torch.cuda.mem_get_info(device)[0] // 2
 
 
 class ResidentRows:
-    """Rows that stay where the network lives; batches are gathered there, the same bits as those that are copied.
+    """Rows that stay on the device; batches gathered there have the same bits as those that are copied.
 
     Parameters
     ----------

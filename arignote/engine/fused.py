@@ -1,4 +1,4 @@
-"""Updates in one pass over memory, by the kernels of torch.optim; `g` is ``gradients + decay * w`` in each."""
+"""Updates in one pass over memory, by the fused kernels of torch.optim; in each, g is ``gradients + decay * w``."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ Tensors = list[Tensor]
 
 
 def momentum(w: Tensors, g: Tensors, v: Tensors, lr: float, mu: float, decay: float, *, nesterov: bool) -> None:
-    """``v <- mu * v + g;  w <- w - lr * v``, or with ``g + mu * v`` in place of `v` (nesterov)."""
+    """Update by momentum: ``v <- mu * v + g;  w <- w - lr * v``, or with ``g + mu * v`` instead of `v` (nesterov)."""
     if mu == 0:
-        # The kernel would keep no `v`, which a later update may need.
+        # With mu = 0 the kernel does not store `v`, which a later update may need.
         for one_w, one_g, one_v in zip(w, g, v, strict=True):
             one_w.sub_(torch.add(one_g, one_w, alpha=decay, out=one_v), alpha=lr)
         return
@@ -35,5 +35,8 @@ def adam(
     beta2: float,
     epsilon: float,
 ) -> None:
-    """``m <- b1*m + (1-b1)*g;  s <- b2*s + (1-b2)*g^2;  w <- w - lr/(1-b1^n) * m / (sqrt(s/(1-b2^n)) + epsilon)``."""
+    """Update by Adam, in update `n` (from 1).
+
+    ``m <- b1*m + (1-b1)*g;  s <- b2*s + (1-b2)*g^2;  w <- w - lr/(1-b1^n) * m / (sqrt(s/(1-b2^n)) + epsilon)``
+    """
     fused_adam_(w, g, m, s, n, lr=lr, betas=(beta1, beta2), decay=decay, epsilon=epsilon)

@@ -1,4 +1,4 @@
-"""The network: an architecture with tensors."""
+"""The network: an architecture with its tensors."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ DEFAULT_SETUP = Setup()
 class Network(nn.Module):
     """A chain of layers.
 
-    Trained parameters are views of one flat vector, and their gradients of another, so that an update is a handful
-    of operations however many layers there are.
+    Trained parameters are views of one flat vector, and their gradients of another, so that the number of operations
+    of an update does not depend on the number of layers.
 
     Parameters
     ----------
     architecture : Architecture
         Layers with their shapes.
     setup : Setup
-        Where its tensors live, how they lie there, and what layers compute in.
+        Device, memory format and precision.
 
     Attributes
     ----------
@@ -75,7 +75,7 @@ class Network(nn.Module):
             self._forwards.append((params, place.layer.build(place.input_shape)))
 
     def _shaped(self, values: Tensor, shape: Sequence[int]) -> Tensor:
-        """Return a stretch of a flat vector as a parameter."""
+        """Return a slice of a flat vector as a view of the shape of a parameter."""
         if self.setup.channels_last and len(shape) == 4:
             n_out, n_in, height, width = shape
             return values.view(n_out, height, width, n_in).permute(0, 3, 1, 2)
@@ -84,30 +84,30 @@ class Network(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Return the logits (n, n_classes), float32, of examples `x` (n, ...)."""
         if self.setup.cast is None:
-            return self._through(x)
+            return self._logits(x)
         with torch.autocast(self.device.type, self.setup.cast):
-            return self._through(x).float()
+            return self._logits(x).float()
 
-    def _through(self, x: Tensor) -> Tensor:
+    def _logits(self, x: Tensor) -> Tensor:
         for params, forward in self._forwards:
             x = forward(params, x, self.training)
         return x
 
     def placed(self) -> Iterable[tuple[Placed, tuple[dict[str, Tensor], Callable[..., Tensor]]]]:
-        """Return each layer in its place with its parameters and its forward function."""
+        """Return each layer and its shapes, with its parameters and its forward function."""
         return zip(self.architecture.placed, self._forwards, strict=True)
 
     def outputs(self, x: Tensor) -> list[tuple[str, Tensor]]:
         """Return the output of every layer, by name, in order."""
-        found = []
+        named_outputs = []
         for place, (params, forward) in self.placed():
             x = forward(params, x, self.training)
-            found.append((place.name, x))
-        return found
+            named_outputs.append((place.name, x))
+        return named_outputs
 
     @torch.no_grad()
     def initialise(self, seed: int) -> None:
-        """Draw all parameters, each from the stream of its own name."""
+        """Draw the initial values of all parameters, each from a stream of its own."""
         for place in self.architecture.placed:
             for name, param in place.params.items():
                 rng = stream(seed, "init", place.name, name)
@@ -115,13 +115,13 @@ class Network(nn.Module):
                 self.named[f"{place.name}.{name}"].copy_(torch.from_numpy(np.asarray(values, dtype=np.float32)))
 
     def flat_views(self, flat: Tensor) -> dict[str, Tensor]:
-        """Return the parts of a vector laid out as `weights`, by parameter name."""
-        found, at = {}, 0
+        """Return views of a vector laid out as `weights`, by parameter name."""
+        views, at = {}, 0
         for name, tensor in self.named.items():
             if tensor.requires_grad:
-                found[name] = self._shaped(flat[at : at + tensor.numel()], tensor.shape)
+                views[name] = self._shaped(flat[at : at + tensor.numel()], tensor.shape)
                 at += tensor.numel()
-        return found
+        return views
 
     def arrays(self) -> dict[str, np.ndarray[Any, Any]]:
         """Return a copy of every tensor, by name."""
@@ -138,7 +138,7 @@ def _rebuilt(architecture: Architecture, setup: Setup, arrays: Mapping[str, Any]
 
 
 def check_shapes(shapes: Mapping[str, tuple[int, ...]], arrays: Mapping[str, Any], where: str) -> None:
-    """CheckpointError names the first entry that is missing, too much, or of another shape."""
+    """Raise CheckpointError, which names the first entry that is missing, unknown, or of another shape."""
     for name, shape in shapes.items():
         if name not in arrays:
             raise CheckpointError(f"{where}: has no entry {name!r}, which the network needs. Was the spec changed?")
@@ -155,7 +155,7 @@ def check_shapes(shapes: Mapping[str, tuple[int, ...]], arrays: Mapping[str, Any
 
 @torch.no_grad()
 def copy_into(tensors: Mapping[str, Tensor], arrays: Mapping[str, Any], where: str) -> None:
-    """Copy arrays into tensors that are laid out already; CheckpointError names the entry that does not fit."""
+    """Copy arrays into tensors; raise CheckpointError, which names the entry, if one does not fit."""
     check_shapes({name: tuple(tensor.shape) for name, tensor in tensors.items()}, arrays, where)
     for name, tensor in tensors.items():
         array = arrays[name]

@@ -1,6 +1,6 @@
-"""The private functions of torch that are used here, each with a public one that takes its place where it is missing.
+"""Private functions of torch, each with a fallback of public functions for versions that lack it.
 
-No other module uses a name of torch that begins with an underscore; a test enforces it. A fallback gives the same
+No other module uses a name of torch that begins with an underscore; a test enforces it. A fallback returns the same
 numbers up to rounding, in more passes over memory.
 """
 
@@ -106,22 +106,22 @@ def log_softmax_backward(g: Tensor, log_p: Tensor) -> Tensor:
     return torch._log_softmax_backward_data(g, log_p, 1, log_p.dtype)
 
 
-def unscale_in_passes_(gradients: Tensor, found: Tensor, scale: Tensor) -> None:
+def unscale_in_passes_(gradients: Tensor, found_inf: Tensor, scale: Tensor) -> None:
     """Do what `unscale_` does with public operations."""
     gradients.mul_(scale.reciprocal())
-    found.fill_(float(not bool(gradients.isfinite().all())))
+    found_inf.fill_(float(not bool(gradients.isfinite().all())))
 
 
-def unscale_(gradients: Tensor, found: Tensor, scale: Tensor) -> None:
-    """Divide gradients by `scale`; put 1 into `found` (a scalar, 0 before) if one is not finite."""
+def unscale_(gradients: Tensor, found_inf: Tensor, scale: Tensor) -> None:
+    """Divide gradients by `scale`; set `found_inf` (a scalar, 0 before) to 1 if one is not finite."""
     if not hasattr(torch, "_amp_foreach_non_finite_check_and_unscale_"):
-        return unscale_in_passes_(gradients, found, scale)
-    torch._amp_foreach_non_finite_check_and_unscale_([gradients], found.view(1), scale.reciprocal())
+        return unscale_in_passes_(gradients, found_inf, scale)
+    torch._amp_foreach_non_finite_check_and_unscale_([gradients], found_inf.view(1), scale.reciprocal())
 
 
-def update_scale_in_passes_(scale: Tensor, n_good: Tensor, found: Tensor, interval: int) -> None:
+def update_scale_in_passes_(scale: Tensor, n_good: Tensor, found_inf: Tensor, interval: int) -> None:
     """Do what `update_scale_` does with public operations."""
-    if bool(found):
+    if bool(found_inf):
         scale.mul_(0.5)
         n_good.zero_()
         return
@@ -132,17 +132,17 @@ def update_scale_in_passes_(scale: Tensor, n_good: Tensor, found: Tensor, interv
         n_good.zero_()
 
 
-def update_scale_(scale: Tensor, n_good: Tensor, found: Tensor, interval: int) -> None:
+def update_scale_(scale: Tensor, n_good: Tensor, found_inf: Tensor, interval: int) -> None:
     """Halve the scale if gradients were not finite; double it after `interval` updates in a row that were."""
     if not hasattr(torch, "_amp_update_scale_"):
-        return update_scale_in_passes_(scale, n_good, found, interval)
-    torch._amp_update_scale_(scale, n_good, found, 2.0, 0.5, interval)
+        return update_scale_in_passes_(scale, n_good, found_inf, interval)
+    torch._amp_update_scale_(scale, n_good, found_inf, 2.0, 0.5, interval)
 
 
 def compiler_limits(n_shapes: int) -> ExitStack:
-    """Return a context for compiled functions: no other processes, and an error beyond `n_shapes` shapes.
+    """Return a context for compiled functions: no worker processes, and an error beyond `n_shapes` shapes.
 
-    The compiler's own limit is 8, beyond which it runs the function as it is, without a message and with other bits.
+    Beyond its own limit of 8 the compiler runs the function uncompiled, without a message and with other bits.
     """
     stack = ExitStack()
     inductor, dynamo = _named("_inductor.config"), _named("_dynamo.config")
@@ -155,21 +155,21 @@ def compiler_limits(n_shapes: int) -> ExitStack:
 
 
 def recompile_limit_errors() -> tuple[type[Exception], ...]:
-    """Return what the compiler raises beyond the limit of shapes."""
+    """Return the exceptions that the compiler raises beyond the limit of shapes."""
     return _exceptions("_dynamo.exc.FailOnRecompileLimitHit")
 
 
 def compile_errors() -> tuple[type[Exception], ...]:
-    """Return what the compiler raises if it cannot compile a function."""
+    """Return the exceptions that the compiler raises if it cannot compile a function."""
     return _exceptions("_dynamo.exc.BackendCompilerFailed", "_inductor.exc.InductorError")
 
 
 def _exceptions(*paths: str) -> tuple[type[Exception], ...]:
-    return tuple(found for path in paths if (found := _named(path)) is not None)
+    return tuple(cls for path in paths if (cls := _named(path)) is not None)
 
 
 def _named(path: str) -> Any:
-    """Return what has a dotted name in torch; None if there is no such thing. Loads the module that it is in."""
+    """Return the object with a dotted name in torch, whose module is imported; None if there is none."""
     module, _, name = path.rpartition(".")
     try:
         return getattr(import_module(f"torch.{module}"), name, None)

@@ -1,4 +1,4 @@
-"""The scale of a loss whose gradients are computed in float16, where small numbers are lost and large ones infinite."""
+"""Loss scaling: gradients in float16 would otherwise underflow to 0 or overflow to infinity."""
 
 from __future__ import annotations
 
@@ -11,30 +11,30 @@ __all__ = ["LossScale"]
 
 
 class LossScale:
-    """A scale that is halved where a gradient is not finite, and doubled after 2,000 updates without.
+    """A scale that is halved if a gradient is not finite, and doubled after 2,000 updates in a row that were.
 
-    As `torch.amp.GradScaler` (Micikevicius et al., "Mixed precision training", ICLR 2018), with a state that is kept
-    among the slots of the run.
+    As `torch.amp.GradScaler` (Micikevicius et al., "Mixed precision training", ICLR 2018), with a state that is
+    stored among the slots of the run.
 
     Parameters
     ----------
     device : torch.device
-        Where the gradients are.
+        Device of the gradients.
     """
 
     def __init__(self, device: torch.device):
         self.scale = torch.tensor(65536.0, device=device)
         self._n_good = torch.zeros((), dtype=torch.int32, device=device)
-        self._found = torch.zeros((), device=device)
+        self._found_inf = torch.zeros((), device=device)
 
     @property
     def slots(self) -> dict[str, Tensor]:
-        """What a resumed run needs."""
+        """Tensors that a resumed run needs, by name."""
         return {"scaler/scale": self.scale, "scaler/n_good": self._n_good}
 
     def unscale(self, gradients: Tensor) -> bool:
-        """Divide gradients by the scale, move it, and return whether they were finite: else there is no update."""
-        self._found.zero_()
-        unscale_(gradients, self._found, self.scale)
-        update_scale_(self.scale, self._n_good, self._found, interval=2000)
-        return not bool(self._found)
+        """Divide gradients by the scale, update it, and return whether they were finite; otherwise skip the update."""
+        self._found_inf.zero_()
+        unscale_(gradients, self._found_inf, self.scale)
+        update_scale_(self.scale, self._n_good, self._found_inf, interval=2000)
+        return not bool(self._found_inf)

@@ -1,4 +1,4 @@
-"""What a fit changes of the engine's global state, and puts back."""
+"""Global state of the engine that a fit changes and restores."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from arignote.generators import preserve_global_generators, seed_globals
 
 __all__ = ["preserve_generators", "seed_all", "seed_generators", "session"]
 
-# cuBLAS is deterministic with a workspace of fixed size only (docs.nvidia.com/cuda/cublas, "Results reproducibility").
+# cuBLAS is deterministic only with a workspace of fixed size (docs.nvidia.com/cuda/cublas, "Results reproducibility").
 _WORKSPACE = "CUBLAS_WORKSPACE_CONFIG"
 
 
@@ -35,7 +35,7 @@ def seed_all(seed: int, device: torch.device) -> None:
 
 @contextmanager
 def preserve_generators(device: str = "cpu") -> Iterator[None]:
-    """Put the generators of the engine, Python and NumPy back at the end."""
+    """Restore the generators of the engine, Python and NumPy at the end."""
     with ExitStack() as stack:
         stack.enter_context(preserve_global_generators())
         stack.callback(torch.set_rng_state, torch.get_rng_state())
@@ -46,55 +46,65 @@ def preserve_generators(device: str = "cpu") -> Iterator[None]:
 
 @contextmanager
 def session(setup: Setup) -> Iterator[None]:
-    """Set threads, precision and deterministic algorithms; put them and the random generators back at the end.
+    """Set threads, precision and deterministic algorithms; restore them and the random generators at the end.
 
     float32 means float32: no TF32 on a GPU.
     """
-    n_threads = setup.n_threads
     with ExitStack() as stack:
-        put_back = stack.callback
         stack.enter_context(preserve_generators(setup.device))
-        # Also where it is this number already: it keeps MKL from taking fewer threads for small matrices.
-        put_back(torch.set_num_threads, torch.get_num_threads())
-        torch.set_num_threads(n_threads)
-        if n_threads > 1 and varies_threads():
-            warn(
-                "OMP_DYNAMIC is true: the number of threads follows the load of the machine, and sums are rounded "
-                "accordingly, so that a resumed run may not be exact. Unset it, or set n_threads=1"
-            )
-        put_back(torch.set_deterministic_debug_mode, torch.get_deterministic_debug_mode())
-        put_back(setattr, torch.utils.deterministic, "fill_uninitialized_memory", _fills())
-        # As use_deterministic_algorithms, which would load the compiler too: seconds at each start.
-        torch.set_deterministic_debug_mode("error")
-        # Only a help to find reads of uninitialised memory, and a pass over every new tensor.
-        torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
-        on_cpu, on_gpu = ("bf16", "tf32") if setup.precision == "bf16_matmul" else ("ieee", "ieee")
-        backends: Any = torch.backends
-        for place, precision in (
-            # One by one: set_float32_matmul_precision fails where the caller has set one of them.
-            (backends.mkldnn.matmul, on_cpu),
-            (backends.mkldnn.conv, "ieee"),
-            (backends.cuda.matmul, on_gpu),
-            (backends.cudnn.conv, "ieee"),
-            (backends.cudnn.rnn, "ieee"),
-        ):
-            put_back(setattr, place, "fp32_precision", place.fp32_precision)
-            place.fp32_precision = precision
+        _set_threads(stack, setup.n_threads)
+        _set_determinism(stack)
+        _set_precision(stack, setup.precision)
         if setup.compile:
-            # In this process: no others are left behind.
             stack.enter_context(limits())
         if setup.device != "cpu":
-            for owner, name, value in (
-                (torch.backends.cudnn, "benchmark", False),
-                (torch.backends.cudnn, "deterministic", True),
-            ):
-                put_back(setattr, owner, name, getattr(owner, name))
-                setattr(owner, name, value)
-            if _WORKSPACE not in os.environ:
-                put_back(os.environ.pop, _WORKSPACE, None)
-                os.environ[_WORKSPACE] = ":4096:8"
+            _set_cuda(stack)
         yield
 
 
-def _fills() -> bool:
-    return bool(torch.utils.deterministic.fill_uninitialized_memory)  # type: ignore[attr-defined]
+def _set(stack: ExitStack, owner: Any, name: str, value: Any) -> None:
+    """Set an attribute, which is restored when the stack is closed."""
+    stack.callback(setattr, owner, name, getattr(owner, name))
+    setattr(owner, name, value)
+
+
+def _set_threads(stack: ExitStack, n_threads: int) -> None:
+    stack.callback(torch.set_num_threads, torch.get_num_threads())
+    # Even if it is the current number: the call keeps MKL from using fewer threads for small matrices.
+    torch.set_num_threads(n_threads)
+    if n_threads > 1 and varies_threads():
+        warn(
+            "OMP_DYNAMIC is true: the number of threads follows the load of the machine, and sums are rounded "
+            "accordingly, so that a resumed run may not be exact. Unset it, or set n_threads=1"
+        )
+
+
+def _set_determinism(stack: ExitStack) -> None:
+    stack.callback(torch.set_deterministic_debug_mode, torch.get_deterministic_debug_mode())
+    # The effect of use_deterministic_algorithms, which would also import the compiler: seconds at each start.
+    torch.set_deterministic_debug_mode("error")
+    # It only helps to find reads of uninitialised memory, for a pass over every new tensor.
+    _set(stack, torch.utils.deterministic, "fill_uninitialized_memory", False)
+
+
+def _set_precision(stack: ExitStack, precision: str) -> None:
+    on_cpu, on_gpu = ("bf16", "tf32") if precision == "bf16_matmul" else ("ieee", "ieee")
+    backends: Any = torch.backends
+    # One by one: set_float32_matmul_precision fails if the caller has set one of them.
+    for backend, value in (
+        (backends.mkldnn.matmul, on_cpu),
+        (backends.mkldnn.conv, "ieee"),
+        (backends.cuda.matmul, on_gpu),
+        (backends.cudnn.conv, "ieee"),
+        (backends.cudnn.rnn, "ieee"),
+    ):
+        _set(stack, backend, "fp32_precision", value)
+
+
+def _set_cuda(stack: ExitStack) -> None:
+    # Benchmarks would choose kernels by timing.
+    _set(stack, torch.backends.cudnn, "benchmark", False)
+    _set(stack, torch.backends.cudnn, "deterministic", True)
+    if _WORKSPACE not in os.environ:
+        stack.callback(os.environ.pop, _WORKSPACE, None)
+        os.environ[_WORKSPACE] = ":4096:8"

@@ -1,4 +1,4 @@
-"""How the engine works for one network: rules of settings, shapes and cores, never of timing."""
+"""Device, threads, memory format and precision of a run: they follow from settings, shapes and cores, never timing."""
 
 from __future__ import annotations
 
@@ -16,29 +16,29 @@ from arignote.spec.settings import FitSettings
 
 __all__ = ["Setup", "available_threads", "check_device", "has_convolutions", "setup_for", "varies_threads"]
 
-# Multiplications of a step; below, threads wait for one another.
+# Number of multiplications of a step; below it, several threads are slower than one.
 ONE_THREAD = 10_000_000
 
 
 @dataclass(frozen=True)
 class Setup:
-    """What the engine is told.
+    """How the engine computes.
 
     Attributes
     ----------
     device : str
-        Where the tensors live.
+        Device of the tensors.
     n_threads : int
-        Of the engine, on the CPU.
+        Number of threads of the engine on the CPU.
     n_threads_from : str
-        What that number follows from: "setting", "shapes" (a small step takes one), "cores" (of the machine on which
-        the run began), or the variable that limits it.
+        What the number follows from: "setting", "shapes" (a small step uses one), "cores" (of the machine on which
+        the run began), or the environment variable that limits it.
     channels_last : bool
-        Whether filters, and images after them, lie in memory with their channels last. Shapes are the same.
+        Whether filters, and images after them, have their channels last in memory. Shapes are the same.
     precision : str
         "float32", "bf16_matmul", "bf16" or "fp16".
     compile : bool
-        Whether steps by autograd are compiled.
+        Whether steps with autograd are compiled.
     """
 
     device: str = "cpu"
@@ -50,7 +50,7 @@ class Setup:
 
     @property
     def cast(self) -> torch.dtype | None:
-        """Type that layers compute in, where it is not that of the parameters."""
+        """Type that layers compute in; None if it is that of the parameters."""
         return {"bf16": torch.bfloat16, "fp16": torch.float16}.get(self.precision)
 
 
@@ -64,9 +64,10 @@ def setup_for(
     architecture : Architecture
         The network.
     settings : FitSettings
-        What they leave open is as in the checkpoint, else follows from shapes and cores.
+        Settings that are None or "auto" are as in the checkpoint, if there is one; else they follow from shapes and
+        cores.
     batch_size : int
-        Rows of a batch.
+        Number of rows of a batch.
     before : dict, optional
         The environment of the checkpoint.
     """
@@ -83,7 +84,7 @@ def setup_for(
 
 
 def _resolved(device: str) -> str:
-    """Return the device that a setting names: "auto" is a GPU where there is one."""
+    """Return the device that a setting names: "auto" is a GPU if there is one."""
     if device == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"
     check_device(device)
@@ -91,33 +92,33 @@ def _resolved(device: str) -> str:
 
 
 def check_device(device: str) -> None:
-    """Raise ConfigError where this machine does not have a device."""
+    """Raise ConfigError if this machine lacks a device."""
     try:
         torch.empty(0, device=device)
-    except (RuntimeError, AssertionError) as fault:
-        raise ConfigError(f"device must be one that this machine has; got {device!r}. ({fault})") from None
+    except (RuntimeError, AssertionError) as error:
+        raise ConfigError(f"device must be one that this machine has; got {device!r}. ({error})") from None
 
 
 def _threads(
     architecture: Architecture, n_threads: int | None, batch_size: int, before: Mapping[str, Any]
 ) -> tuple[int, str]:
-    """Return how many threads a step takes, and what that follows from."""
+    """Return the number of threads of a step, and what it follows from."""
     if n_threads is not None:
         return n_threads, "setting"
     if "n_threads" in before:
         return before["n_threads"], before.get("n_threads_from", "checkpoint")
     n_multiplications = 0
     for place in architecture.placed:
-        n_places = prod(place.output_shape[1:])
-        n_multiplications += sum(prod(p.shape) for p in place.params.values() if p.unit_axis is not None) * n_places
-    # Forward, and backward to the weights and to the input.
+        n_pixels = prod(place.output_shape[1:])
+        n_multiplications += sum(prod(p.shape) for p in place.params.values() if p.unit_axis is not None) * n_pixels
+    # Three products: forward, and backward to the weights and to the input.
     if 3 * batch_size * n_multiplications < ONE_THREAD:
         return 1, "shapes"
     return available_threads(), "cores"
 
 
 def _thread_limit() -> tuple[int | None, str]:
-    """Return how many threads OpenMP uses at most, and the variable that says so; None where none does."""
+    """Return the limit of threads of OpenMP and the environment variable that sets it; None without a limit."""
     if os.environ.get("OMP_MAX_ACTIVE_LEVELS", "").strip() == "0":
         return 1, "OMP_MAX_ACTIVE_LEVELS"
     limit = os.environ.get("OMP_THREAD_LIMIT", "").strip()
@@ -125,20 +126,20 @@ def _thread_limit() -> tuple[int | None, str]:
 
 
 def varies_threads() -> bool:
-    """Whether OpenMP takes fewer threads while the machine is busy."""
+    """Return whether OpenMP uses fewer threads while the machine is busy."""
     return os.environ.get("OMP_DYNAMIC", "").strip().lower() == "true"
 
 
 def available_threads() -> int:
-    """Return how many threads the engine has of its own accord."""
+    """Return the default number of threads of the engine."""
     return torch.get_num_threads()
 
 
 def has_convolutions(architecture: Architecture) -> bool:
-    """Whether there are convolutions."""
+    """Return whether a network has convolutions."""
     return any(len(param.shape) == 4 for place in architecture.placed for param in place.params.values())
 
 
 def _suits_channels_last(architecture: Architecture, device: str, precision: str) -> bool:
-    """Whether there are convolutions on a CPU, or on the tensor cores of a GPU."""
+    """Return whether a network has convolutions on a CPU, or on the tensor cores of a GPU."""
     return has_convolutions(architecture) and (device == "cpu" or precision in ("bf16", "fp16"))

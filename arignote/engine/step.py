@@ -1,4 +1,4 @@
-"""What a training step does: forward, backward, update."""
+"""Training steps (forward, backward, update), predictions and losses of a network."""
 
 from __future__ import annotations
 
@@ -35,25 +35,25 @@ class TrainingStep:
     Parameters
     ----------
     network : Network
-        What is trained.
+        The network to train.
     loss : Loss
-        What is made small.
+        The loss to minimise.
     updater, max_grad_norm
         As of `Update`.
     exclusive : bool
-        Whether code of the user runs in other threads that may draw from the global generators. A step that contains
+        Whether other threads run code of the user that may draw from the global generators. A step that contains
         such code is exclusive in any case.
 
     Attributes
     ----------
     exclusive : bool
-        Whether a step seeds all global generators, and keeps them to itself until it is done.
+        Whether a step seeds all global generators and locks them until it is done.
     setup : Setup
-        That of the network; `compile` only where there is something to compile: gradients by hand need no graph.
+        Setup of the network; `compile` is False if no autograd is needed.
     by_hand : list of str
-        Names of the layers whose gradients are computed by hand, without a graph: all or none.
+        Names of the layers that are computed without autograd: all or none.
     last_batches : sequence of DeviceBatch
-        The batches of the last update, for diagnosis.
+        Batches of the last update, for diagnosis.
     """
 
     def __init__(
@@ -66,7 +66,7 @@ class TrainingStep:
     ):
         self.network = network
         self.exclusive = exclusive or network.is_custom or is_custom(loss) or is_custom(updater)
-        self._held = GENERATORS if self.exclusive else nullcontext()
+        self._lock = GENERATORS if self.exclusive else nullcontext()
         self._seed = seed_all if self.exclusive else seed_generators
         self._loss: Callable[..., Tensor] = loss.build()
         self._scale = LossScale(network.device) if network.setup.precision == "fp16" else None
@@ -80,16 +80,16 @@ class TrainingStep:
 
     @property
     def slots(self) -> dict[str, Tensor]:
-        """The updater's memory by "slot/parameter", and that of the scale of the loss."""
-        found = {
+        """Memory of the updater by "slot/parameter", and that of the loss scale."""
+        of_updater = {
             f"{slot}/{name}": view
             for slot, flat in self._update.slots.items()
             for name, view in self.network.flat_views(flat).items()
         }
-        return found | (self._scale.slots if self._scale is not None else {})
+        return of_updater | (self._scale.slots if self._scale is not None else {})
 
     def zero(self) -> Tensor:
-        """Return a sum of losses to begin with, where the network lives."""
+        """Return a sum of losses, 0, on the device of the network."""
         return torch.zeros((), dtype=torch.float64, device=self.network.device)
 
     def __call__(
@@ -100,11 +100,11 @@ class TrainingStep:
         Parameters
         ----------
         batches : sequence of DeviceBatch
-            Several batches count as one.
+            Several batches are one update.
         seeds : sequence of int
-            For each batch the seed of the default generators of the engine.
+            Seed of the default generators for each batch.
         lr, momentum : float
-            The values in force.
+            Current values.
         n : int
             Number of this update, from 1.
 
@@ -113,7 +113,7 @@ class TrainingStep:
         Tensor, a scalar
             The mean loss before the update, without penalties; it stays on the device.
         """
-        with self._held:
+        with self._lock:
             return self._update_by(batches, seeds, lr, momentum, n)
 
     def _update_by(
@@ -132,13 +132,13 @@ class TrainingStep:
         return loss
 
     def _by_autograd(self, x: Tensor, y: Tensor, weights: Tensor | None, share: float, beta: float) -> Tensor:
-        """Put the gradients of ``share * loss`` where the network keeps them (beta 1: add them); return that loss."""
+        """Write the gradients of ``share * loss`` into the flat vector (beta 1: add them), and return that loss."""
         if not beta:
             self.network.gradients.zero_()
         loss = self._loss_of(x, y, weights)
         loss = loss if share == 1 else loss * share
         if loss.requires_grad:
-            # Where not all parameters are fixed.
+            # It does not if all parameters are fixed.
             (loss if self._scale is None else loss * self._scale.scale).backward()
         return loss.detach()
 
@@ -148,9 +148,9 @@ class TrainingStep:
 
 
 def validation_rows(network: Network) -> int:
-    """Return the rows of a batch without training: a fixed rule of shapes, never a timing.
+    """Return the number of rows of a batch outside training, which follows from shapes, never from timing.
 
-    As many as have outputs of 32 MB: 2,048 of networks of some hundred units, 256 small images.
+    Outputs of all layers have at most 32 MB: 2,048 rows for networks of some hundred units, 256 small images.
     """
     placed = network.architecture.placed
     n_values = prod(placed[0].input_shape) + sum(prod(place.output_shape) for place in placed if place.params)
@@ -166,8 +166,8 @@ def logits_of(network: Network, x: NDArray[Any], seed: int, purpose: str, *posit
     network : Network
     x : array (rows, ...)
     seed, purpose, *position
-        As of `stream_seed`, for the global generators: a user's own layer may draw from them outside training too. No
-        other layer does, and nothing is seeded for a network without such layers.
+        As of `stream_seed`, for the global generators: code of the user may draw from them outside training too.
+        Without such code nothing is seeded.
     """
     network.eval()
     inputs = to_device(np.ascontiguousarray(x, dtype=np.float32), network.device)
@@ -184,12 +184,12 @@ def logits_of(network: Network, x: NDArray[Any], seed: int, purpose: str, *posit
 def predict_proba(network: Network, batches: Iterable[NDArray[Any]], seed: int = 0) -> NDArray[Any]:
     """Return class probabilities (n_rows, n_classes), float32, of batches of features.
 
-    A user's own layer draws from generators that are seeded from (seed, "predict", batch).
+    Code of the user draws from generators that are seeded from (seed, "predict", batch).
     """
-    found = [
+    probabilities = [
         logits_of(network, x, seed, "predict", number).softmax(1).cpu().numpy() for number, x in enumerate(batches)
     ]
-    return np.concatenate(found)
+    return np.concatenate(probabilities)
 
 
 class Scorer:
@@ -218,9 +218,9 @@ class Scorer:
         check_stop : callable
             Called before each batch; it may raise, to stop.
         seed, purpose, position
-            A user's own layer draws from generators that are seeded from (seed, purpose, *position, batch).
+            Code of the user draws from generators that are seeded from (seed, purpose, *position, batch).
         keep : list, optional
-            The class probabilities of each batch, float32 (rows, n_classes), are appended to it.
+            Class probabilities of each batch, float32 (rows, n_classes), are appended to it.
         """
         n_rows = 0
         totals = {name: torch.zeros((), dtype=torch.float64, device=self.network.device) for name in self._losses}

@@ -1,4 +1,4 @@
-"""From gradients to weights: penalties, clipping, the updater, norm constraints."""
+"""Update of the weights from gradients: penalties, clipping, the updater, norm constraints."""
 
 from __future__ import annotations
 
@@ -17,43 +17,43 @@ __all__ = ["Update"]
 
 
 class Update:
-    """Changes a network by its gradients.
+    """Update the weights of a network from its gradients.
 
     Parameters
     ----------
     network : Network
-        What is trained.
+        The network to train.
     updater : Updater
-        How.
+        Rule of the update.
     max_grad_norm : float or None
         Largest Euclidean norm of all gradients (penalties included) together.
 
     Attributes
     ----------
     slots : dict of str to Tensor (n_values,)
-        The updater's memory.
+        Memory of the updater.
     """
 
     def __init__(self, network: Network, updater: Updater, max_grad_norm: float | None):
         self._network, self._max_grad_norm = network, max_grad_norm
         self.slots = {name: torch.zeros_like(network.weights) for name in updater.slots}
-        one_pass = updater if isinstance(updater, FusedUpdater) else None
+        fused = updater if isinstance(updater, FusedUpdater) else None
         if max_grad_norm is not None or type(updater).step is not FusedUpdater.step:
-            # A norm is of the gradients with their penalties; a step of a user's own knows of none.
-            one_pass = None
+            # The norm includes penalties, which must be added before; an overridden `step` takes no decay.
+            fused = None
         self._steps: list[Callable[[float, float, int], None]] = []
-        if one_pass is None:
-            # A slot is changed in place: one that were put in its stead would not be in the state.
+        if fused is None:
+            # Read-only: slots are changed in place, as a tensor that replaces one would not be in the state.
             slots = MappingProxyType(self.slots)
             self._steps.append(partial(updater.step, network.weights, network.gradients, slots))
         else:
-            for l2, stretches in self._of_equal_l2().items():
-                self._steps.append(partial(one_pass.step_slices, *self._views(stretches), decay=2 * l2))
+            for l2, slices in self._of_equal_l2().items():
+                self._steps.append(partial(fused.step_slices, *self._views(slices), decay=2 * l2))
         self._penalties: list[tuple[Tensor, Tensor, float, float]] = []
         self._norms: list[tuple[Tensor, tuple[int, ...], float]] = []
         gradients = network.flat_views(network.gradients)
         for name, tensor, layer, unit_axis in self._penalised():
-            l2 = layer.l2 if one_pass is None else 0.0
+            l2 = layer.l2 if fused is None else 0.0
             if layer.l1 or l2:
                 self._penalties.append((tensor, gradients[name], layer.l1, l2))
             if layer.maxnorm:
@@ -61,7 +61,7 @@ class Update:
                 self._norms.append((tensor, axes, layer.maxnorm))
 
     def _penalised(self) -> Iterator[tuple[str, Tensor, WeightedLayer, int]]:
-        """Yield name, weights, layer and axis of units of what penalties and norms are about."""
+        """Yield name, tensor, layer and axis of units of all trained weights, to which penalties and norms apply."""
         for place in self._network.architecture.placed:
             if isinstance(place.layer, WeightedLayer):
                 for param, declared in place.params.items():
@@ -70,30 +70,30 @@ class Update:
                         yield f"{place.name}.{param}", tensor.detach(), place.layer, declared.unit_axis
 
     def _of_equal_l2(self) -> dict[float, list[slice]]:
-        """Return the stretches of the flat vectors by their l2."""
+        """Return slices of the flat vectors by their l2; adjacent parameters of equal l2 are one slice."""
         l2_of = {name: layer.l2 for name, _, layer, _ in self._penalised()}
-        found: dict[float, list[slice]] = {}
+        slices_of: dict[float, list[slice]] = {}
         at = 0
         for name, tensor in self._network.named.items():
             if tensor.requires_grad:
-                stretches = found.setdefault(l2_of.get(name, 0.0), [])
-                begin = stretches.pop().start if stretches and stretches[-1].stop == at else at
+                slices = slices_of.setdefault(l2_of.get(name, 0.0), [])
+                begin = slices.pop().start if slices and slices[-1].stop == at else at
                 at += tensor.numel()
-                stretches.append(slice(begin, at))
-        return found
+                slices.append(slice(begin, at))
+        return slices_of
 
-    def _views(self, stretches: list[slice]) -> tuple[list[Tensor], list[Tensor], dict[str, list[Tensor]]]:
-        """Return stretches of weights, gradients and slots."""
+    def _views(self, slices: list[slice]) -> tuple[list[Tensor], list[Tensor], dict[str, list[Tensor]]]:
+        """Return slices of weights, gradients and slots."""
         w, g, *slots = (
-            [flat[at] for at in stretches]
+            [flat[at] for at in slices]
             for flat in (self._network.weights, self._network.gradients, *self.slots.values())
         )
         return w, g, dict(zip(self.slots, slots, strict=True))
 
     def __call__(self, lr: float, momentum: float, n: int) -> None:
-        """Change the weights, with the values in force; `n` is the number of this update, from 1."""
+        """Update the weights with current values of learning rate and momentum, in update `n` (from 1)."""
         for tensor, gradient, l1, l2 in self._penalties:
-            # What autograd would give, without its passes over the weights.
+            # The gradient of autograd, without its additional passes over the weights.
             if l2:
                 gradient.add_(tensor, alpha=2 * l2)
             if l1:

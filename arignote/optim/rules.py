@@ -1,7 +1,7 @@
 """Rules: how the learning rate and the momentum change while training.
 
-A rule is frozen settings; what it remembers is a `RuleState`, plain numbers, that the training state keeps. Both
-functions of a rule take the one and return the next, so that a rule asked twice answers the same.
+A rule has frozen settings; its memory is a `RuleState` of plain numbers, which the training state stores.
+`after_validation` and `after_epoch` take a state and return the next one.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ __all__ = ["ConstantRule", "Fixed", "Rule", "RuleState", "Stalled"]
 
 @dataclass(frozen=True)
 class RuleState:
-    """What a rule remembers.
+    """Memory of a rule.
 
     Attributes
     ----------
     value : float
-        The value in force.
+        Current value.
     best_loss : float
         The lowest validation loss so far.
     changed_at : int
@@ -54,19 +54,31 @@ class Rule(Part):
         return RuleState(default if self.initial_value is None else self.initial_value)
 
     def ineffective_reason(self, start: float) -> str | None:
-        """Return why the rule can never do what it says, where it begins at `start`; None where it can."""
+        """Return a message about why the rule can have no effect when it begins at `start`; None if it can."""
         return None
 
     def highest(self, start: float) -> float:
-        """Return the highest value that a training may come to, however long it is; infinity where nothing stops it."""
+        """Return the highest value that is reached in training of any length; infinity if there is none."""
         return start
 
     def after_validation(self, state: RuleState, validation: int, epoch: int, loss: float) -> RuleState:
-        """Return the state after a validation; both counts from 1, `epoch` that are complete, NaN without a loss."""
+        """Return the state after a validation.
+
+        Parameters
+        ----------
+        state : RuleState
+            State before.
+        validation : int
+            Number of the validation, from 1.
+        epoch : int
+            Number of complete epochs.
+        loss : float
+            The first validation loss; NaN without validation data.
+        """
         return state
 
     def after_epoch(self, state: RuleState, validation: int, epoch: int) -> RuleState:
-        """Return the state after the epoch of this number (from 1) is complete."""
+        """Return the state after epoch number `epoch` (from 1) is complete."""
         return state
 
 
@@ -108,17 +120,17 @@ class _Stepped(Rule):
     def _can_change(self) -> Any:
         if self.interval is None and self.schedule is None:
             raise ValueError("interval (validations) or schedule (epochs, from 1) must be given")
-        told = None if self.initial_value is None else self.ineffective_reason(self.initial_value)
-        if told is not None:
-            raise ValueError(told)
+        reason = None if self.initial_value is None else self.ineffective_reason(self.initial_value)
+        if reason is not None:
+            raise ValueError(reason)
         return self
 
     def ineffective_reason(self, start: float) -> str | None:
-        ahead = self.multiply_by * (start - self.decrease_by) - start
-        if self.final_value is None or self.final_value == start or ahead * (self.final_value - start) > 0:
+        change = self.multiply_by * (start - self.decrease_by) - start
+        if self.final_value is None or self.final_value == start or change * (self.final_value - start) > 0:
             return None
-        goes = f"goes {'up' if ahead > 0 else 'down'}" if ahead else "goes nowhere"
-        return f"final_value {self.final_value} can never be reached: from {start} the first change {goes}"
+        direction = ("goes up" if change > 0 else "goes down") if change else "is 0"
+        return f"final_value {self.final_value} can never be reached: from {start} the first change {direction}"
 
     def highest(self, start: float) -> float:
         if self._next(start) <= start:
@@ -126,7 +138,7 @@ class _Stepped(Rule):
         if self.final_value is not None:
             return max(start, self.final_value)
         if self.interval is not None:
-            # What it comes to by ever smaller steps.
+            # The limit of the sequence, its fixed point.
             return self.multiply_by * self.decrease_by / (self.multiply_by - 1) if self.multiply_by < 1 else inf
         for _ in set(self.schedule or ()):
             start = self._next(start)

@@ -23,7 +23,7 @@ def _losses(value: Any) -> tuple[str, ...]:
         raise ValueError(f"must be the name of a loss, or a list of them; got {value!r}")
     for word in words:
         if word == "accuracy":
-            # The smaller loss is the better one, for best networks and for all rules.
+            # A smaller loss is a better one, for the best network and for all rules.
             raise ValueError("'accuracy' is a metric of evaluate, not a loss: use 'error', which is 1 - accuracy")
         build("loss", word)
     if not words:
@@ -39,7 +39,7 @@ def _trainable(word: str) -> str:
 
 def _rule_field(below: float = inf) -> PartField:
     """Return the annotation of "a rule, or a number": initial and final values are in [0, below)."""
-    wanted = "must be a finite number >= 0" if below == inf else f"must be a number >= 0 and < {below}"
+    bounds = "must be a finite number >= 0" if below == inf else f"must be a number >= 0 and < {below}"
 
     def to_spec(value: Any) -> Any:
         if isinstance(value, str) and (hint := correction_of("a number", value)):
@@ -47,14 +47,14 @@ def _rule_field(below: float = inf) -> PartField:
         if type(value) not in (int, float):
             return value
         if not 0 <= value < below:
-            raise ValueError(f"{wanted}; got {value}")
+            raise ValueError(f"{bounds}; got {value}")
         return ["const", {"initial_value": float(value)}]
 
     def bounded(rule: Rule) -> Rule:
         values = {name: getattr(rule, name, None) for name in ("initial_value", "final_value")}
         wrong = {name: value for name, value in values.items() if value is not None and not 0 <= value < below}
         if wrong:
-            raise ConfigError(Complaint((name,), f"{name} {wanted}; got {value}") for name, value in wrong.items())
+            raise ConfigError(Complaint((name,), f"{name} {bounds}; got {value}") for name, value in wrong.items())
         return rule
 
     return PartField("rule", to_spec, bounded)
@@ -105,14 +105,14 @@ class LearningSettings(BaseModel):
             raise ConfigError(Complaint(("momentum_rule",), message))
         defaults = {"lr_rule": self.sgd_type.default_lr, "momentum_rule": self.sgd_type.default_momentum}
         for name, default in defaults.items():
-            given = getattr(self, name)
-            message = given and given.ineffective_reason(given.start(default).value)
+            chosen = getattr(self, name)
+            message = chosen and chosen.ineffective_reason(chosen.start(default).value)
             if message:
                 raise ConfigError(Complaint((name,), message))
         if rule is None:
             return self
         highest = rule.highest(rule.start(self.sgd_type.default_momentum).value)
         if highest >= 1:
-            how = "without end" if highest == inf else f"to {highest:g}"
+            how = "without bound" if highest == inf else f"to {highest:g}"
             raise ConfigError(Complaint(("momentum_rule",), f"rises {how}: give a final_value < 1"))
         return self

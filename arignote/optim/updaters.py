@@ -1,8 +1,8 @@
 """Updaters: variants of stochastic gradient descent.
 
 The engine keeps all trained parameters in one flat vector `w`, their gradients in another, `g`; an updater changes `w`
-in place. Its memory is its slots, vectors of the same length, kept by the training state. Methods of tensors, and the
-engine's updates in one pass, are all that it uses.
+in place. Its memory is its slots, vectors of the same length, which the training state stores. It uses only methods of
+tensors and the fused updates of the engine, so that torch is not imported here.
 """
 
 from __future__ import annotations

@@ -211,16 +211,16 @@ def test_a_rule_without_settings_changes_nothing():
         (
             {"multiply_by": 0.5, "decrease_by": -1.0, "final_value": 2.0},
             1.0,
-            "from 1.0 the first change goes nowhere",
+            "from 1.0 the first change is 0",
         ),
         ({"multiply_by": 0.5, "decrease_by": -1.0, "final_value": 2.0}, 0.25, None),
-        ({"final_value": 2.0}, 1.0, "from 1.0 the first change goes nowhere"),
+        ({"final_value": 2.0}, 1.0, "from 1.0 the first change is 0"),
     ],
     ids=str,
 )
 def test_a_final_value_in_the_other_direction_can_never_be_reached(settings, start, words):
-    told = build("rule", {"rule": "fixed", "interval": 1, **settings}).ineffective_reason(start)
-    assert told == (None if words is None else f"final_value {settings['final_value']} can never be reached: {words}")
+    reason = build("rule", {"rule": "fixed", "interval": 1, **settings}).ineffective_reason(start)
+    assert reason == (None if words is None else f"final_value {settings['final_value']} can never be reached: {words}")
 
 
 @pytest.mark.parametrize(

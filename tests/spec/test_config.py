@@ -114,11 +114,11 @@ WRONG = {
     "fit: {lr_rule: [fixed, {interval: 1, final_value: -1}]}": "fit.lr_rule.final_value must be a finite number >= 0",
     "fit: {sgd_type: nag, momentum_rule: 2}": "fit.momentum_rule must be a number >= 0 and < 1; got 2",
     "fit: {sgd_type: nag, momentum_rule: {rule: fixed, decrease_by: -0.05, interval: 1}}": "fit.momentum_rule: rises "
-    "without end: give a final_value < 1",
+    "without bound: give a final_value < 1",
     "fit: {sgd_type: nag, momentum_rule: {rule: fixed, multiply_by: 0.5, interval: 1, final_value: 0.95}}": ""
     "momentum_rule: final_value 0.95 can never be reached: from 0.9 the first change goes down",
     "fit: {lr_rule: {rule: fixed, multiply_by: 2, initial_value: 0, interval: 1, final_value: 1}}": "lr_rule: "
-    "final_value 1.0 can never be reached: from 0.0 the first change goes nowhere",
+    "final_value 1.0 can never be reached: from 0.0 the first change is 0",
     "fit: {sgd_type: nag, momentum_rule: {rule: fixed, multiply_by: 2, schedule: [1]}}": "momentum_rule: rises to 1.8",
     "fit: {sgd_type: nag, momentum_rule: {rule: fixed, interval: 1, final_value: 1}}": "fit.momentum_rule.final_value "
     "must be a number >= 0 and < 1; got 1",
