@@ -1,4 +1,4 @@
-"""What the network is: layers, declared without the engine."""
+"""Layers, declared without the engine."""
 
 from arignote.layers.architecture import Architecture, declare, parse
 from arignote.layers.base import Layer

@@ -1,7 +1,7 @@
-"""Activations: what a layer does with the sums of its units.
+"""Activations: functions that layers apply to the sums of their units.
 
-Each is one class with one required method, ``build() -> f(x, *slopes)`` on engine tensors, and may have parameters
-of its own, one per unit (`slopes`). A callable ``f(x)`` may stand where a name may.
+Each is one class with one required method, ``build() -> f(x, *slopes)`` on engine tensors, and may have trained
+parameters of its own, one per unit (`slopes`). A callable ``f(x)`` is accepted instead of a name.
 """
 
 from __future__ import annotations
@@ -30,16 +30,16 @@ __all__ = [
 
 
 class Activation(Part):
-    """What every activation is.
+    """Base class of activations.
 
     Attributes
     ----------
     slopes : dict of str to float
-        Parameters of its own, one per unit, and where they start.
+        Initial values of its own parameters, of which each unit has one.
     initial : str
-        The initial weights that suit it: "he" (rectifiers) or "glorot".
+        Initial weights that suit it: "he" (rectifiers) or "glorot".
     gain : float
-        By how much the standard deviation of these weights is multiplied.
+        Factor of the standard deviation of these weights.
     """
 
     kind: ClassVar[str] = "activation"
@@ -49,7 +49,7 @@ class Activation(Part):
 
     @property
     def pieces(self) -> int:
-        """How many sums each unit takes (more than 1 for maxout)."""
+        """Number of sums of each unit (more than 1 for maxout)."""
         return 1
 
     @abstractmethod
@@ -221,12 +221,12 @@ class Maxout(Activation):
         return self.maxout_k
 
     def build(self) -> Callable[..., Any]:
-        # Not amax, whose gradient looks for the largest again, and finds none where rounding came between.
+        # Not amax, whose backward pass compares values again, and finds none equal if they were rounded in between.
         return lambda x: x.unflatten(1, (-1, self.maxout_k)).max(2).values
 
 
 class Custom(Activation):
-    """A user's own function of an engine tensor; a checkpoint keeps its name only."""
+    """A function of the user on engine tensors; a checkpoint stores only its name."""
 
     function: Callable[..., Any]
 

@@ -1,4 +1,4 @@
-"""A list of layer specs -> an architecture: layers named, shapes inferred, everything checked, no engine yet."""
+"""From a list of layer specs to an architecture: layers are named, shapes inferred and everything validated."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ __all__ = ["Architecture", "Placed", "declare", "parse"]
 
 @dataclass(frozen=True)
 class Placed:
-    """A layer in its place: what comes in, what goes out, what it holds."""
+    """A layer of an architecture, with its shapes and parameters."""
 
     name: str
     layer: Layer
@@ -29,13 +29,13 @@ class Placed:
 
     @property
     def n_params(self) -> int:
-        """Number of values in its parameters, without what the layer keeps for itself, such as running means."""
+        """Number of values of its trained parameters."""
         return sum(prod(param.shape) for param in self.params.values() if param.trained)
 
 
 @dataclass(frozen=True)
 class Architecture:
-    """Layers in order, each with its shapes; plain frozen data."""
+    """Layers in order, each with its shapes."""
 
     placed: tuple[Placed, ...]
 
@@ -56,11 +56,11 @@ class Architecture:
 
     @property
     def n_params(self) -> int:
-        """Number of values in all parameters."""
+        """Number of values of all trained parameters."""
         return sum(p.n_params for p in self.placed)
 
     def takes(self, shape: Shape) -> bool:
-        """Whether examples of another shape go through the same parameters."""
+        """Return whether examples of another shape fit the same parameters."""
         try:
             other = declare(self.layers, shape)
         except ConfigError:
@@ -74,15 +74,15 @@ class Architecture:
 
     @property
     def notes(self) -> list[str]:
-        """What a user should know, by layer name."""
-        found = [f"{p.name}: {note}" for p in self.placed for note in p.layer.notes(p.input_shape)]
+        """Remarks about the layers, each with the name of its layer."""
+        notes = [f"{p.name}: {note}" for p in self.placed for note in p.layer.notes(p.input_shape)]
         first = next((p for p in self.placed if p.params), None)
         if first is not None and first.input_shape == self.n_in and len(first.output_shape) == 3:
-            found += [f"{first.name}: {hint}" for hint in _channels_last(self.n_in)]
-        return found
+            notes += [f"{first.name}: {hint}" for hint in _channels_last(self.n_in)]
+        return notes
 
     def spec(self) -> list[list[Any]]:
-        """Return the list of specs in full: names and all defaults written out."""
+        """Return the list of specs with all names and defaults."""
         return [dump(p.layer) for p in self.placed]
 
     def table(self) -> list[tuple[str, str, Shape, int]]:
@@ -91,6 +91,7 @@ class Architecture:
 
 
 def _label(spec: Any) -> str:
+    """Return the class and name of a layer as messages have them; "" for an invalid spec."""
     try:
         word, params = split("layer", spec)
     except ConfigError:
@@ -99,68 +100,70 @@ def _label(spec: Any) -> str:
 
 
 def parse(layers: Any, layer_defaults: Mapping[str, Any] | None = None) -> list[Layer]:
-    """Build and name the layers of a list of specs; every fault of the list is in one ConfigError."""
+    """Build and name the layers of a list of specs; raise one ConfigError with all errors in the list."""
+    _check_forms(layers, layer_defaults)
+    complaints: list[Complaint] = []
+    built: list[Layer] = []
+    defaults = plain(dict(layer_defaults or {}))
+    used: set[str] = set()
+    for position, spec in enumerate(layers):
+        try:
+            if isinstance(spec, Layer):
+                built.append(spec)
+                continue
+            word, params = split("layer", spec)
+            cls = find("layer", word)
+            fitting = {k: v for k, v in defaults.items() if k in cls.model_fields}
+            used |= set(fitting)
+            built.append(build("layer", [word, fitting | params]))
+        except ConfigError as error:
+            label = "" if "unknown layer" in str(error) else _label(spec)
+            complaints += [replace(c, label=label) for c in error.under("layers", position).complaints]
+    fields = {name for layer in built for name in type(layer).model_fields}
+    if not complaints:
+        complaints = [_without_layer(key, value, fields) for key, value in defaults.items() if key not in used]
+    if not complaints:
+        built, complaints = _ordered(built)
+    if complaints:
+        raise ConfigError(complaints)
+    return built
+
+
+def _check_forms(layers: Any, layer_defaults: Any) -> None:
     if not isinstance(layers, Sequence) or isinstance(layers, str) or not layers:
         raise ConfigError(Complaint(("layers",), f"must be a list of [Layer, {{parameters}}]; got {layers!r}"))
     if not isinstance(layer_defaults, Mapping | None):
         raise ConfigError(Complaint(("layer_defaults",), f"must be a mapping; got {layer_defaults!r}"))
     if isinstance(layers[0], str) and len(layers) == 2 and isinstance(layers[1], Mapping):
         whole = Target("layers", [[layers[0], plain(layers[1])], ["ClassificationOutputLayer"]], at_top=True)
-        told = "must be a list of layers; got a single one"
-        raise ConfigError(Complaint(("layers",), told, advice=Advice("Write {}", (whole,))))
-    faults: list[Complaint] = []
-    found: list[Layer] = []
-    defaults = plain(dict(layer_defaults or {}))
-    used: set[str] = set()
-    for position, spec in enumerate(layers):
-        try:
-            if isinstance(spec, Layer):
-                found.append(spec)
-                continue
-            word, params = split("layer", spec)
-            cls = find("layer", word)
-            fitting = {k: v for k, v in defaults.items() if k in cls.model_fields}
-            used |= set(fitting)
-            found.append(build("layer", [word, fitting | params]))
-        except ConfigError as fault:
-            label = "" if "unknown layer" in str(fault) else _label(spec)
-            for c in fault.under("layers", position).complaints:
-                faults.append(replace(c, label=label))
-    fields = {name for layer in found for name in type(layer).model_fields}
-    if not faults:
-        faults += [_without_layer(key, value, fields) for key, value in defaults.items() if key not in used]
-    if not faults:
-        found, faults = _ordered(found)
-    if faults:
-        raise ConfigError(faults)
-    return found
+        message = "must be a list of layers; got a single one"
+        raise ConfigError(Complaint(("layers",), message, advice=Advice("Write {}", (whole,))))
 
 
 def _without_layer(key: str, value: Any, fields: set[str]) -> Complaint:
-    """Return the fault of a default that no layer has as a parameter; `fields` are those of all layers."""
+    """Return the complaint about a default that is no parameter of any layer; `fields` are those of all layers."""
     # The table of synonyms is loaded only when a message is built.
     from arignote.hints.synonyms import advice_on
 
     advice = advice_on("layer", key, fields)
-    told = f"no layer of the list has the parameter {key!r}"
-    return Complaint(("layer_defaults", key), told, advice=advice and advice.about(value))
+    message = f"no layer of the list has the parameter {key!r}"
+    return Complaint(("layer_defaults", key), message, advice=advice and advice.about(value))
 
 
 def _ordered(layers: list[Layer]) -> tuple[list[Layer], list[Complaint]]:
-    """Put the implied input first, give names by kind and order, check first, last and doubles."""
-    faults = []
-    offset = 0
+    """Return the layers, with an input layer first and all names, and complaints about their order and names."""
+    complaints, offset = [], 0
     if not isinstance(layers[0], InputLayer | InputImageLayer):
         layers, offset = [InputLayer(), *layers], 1
     for position, layer in enumerate(layers):
         last = position == len(layers) - 1
         place = ("layers", max(position - offset, 0))
         if isinstance(layer, OutputLayer) and not last:
-            faults.append(Complaint(place, "an output layer must be the last layer", part_name(layer)))
+            complaints.append(Complaint(place, "an output layer must be the last layer", part_name(layer)))
         if last and not isinstance(layer, OutputLayer):
-            faults.append(Complaint(place, 'the last layer must be an output layer: ["ClassificationOutputLayer"]'))
+            complaints.append(Complaint(place, 'the last layer must be an output layer: ["ClassificationOutputLayer"]'))
         if position and isinstance(layer, InputLayer | InputImageLayer):
-            faults.append(Complaint(place, "an input layer must be the first layer", part_name(layer)))
+            complaints.append(Complaint(place, "an input layer must be the first layer", part_name(layer)))
     named, counts = list[Layer](), dict[str, int]()
     taken = {layer.name for layer in layers if layer.name}
     seen: set[str] = set()
@@ -174,15 +177,15 @@ def _ordered(layers: list[Layer]) -> tuple[list[Layer], list[Complaint]]:
                 counts[layer.name_prefix] += 1
                 name = f"{layer.name_prefix}{counts[layer.name_prefix]}"
         elif name in seen:
-            faults.append(Complaint(("layers", position - offset), f"the name {name!r} is taken by another layer"))
+            complaints.append(Complaint(("layers", position - offset), f"the name {name!r} is taken by another layer"))
         taken.add(name)
         seen.add(name)
         named.append(layer.model_copy(update={"name": name}))
-    return named, faults
+    return named, complaints
 
 
 def _channels_last(shape: Shape) -> list[str]:
-    """Return a hint where images seem to have their channels last."""
+    """Return a hint if images seem to have their channels last."""
     if len(shape) == 3 and shape[2] <= 4 < min(shape[:2]):
         return [f"input {shape} reads as {shape[0]} channels; if channels are last, write axes: NHWC"]
     if len(shape) == 2:
@@ -198,14 +201,14 @@ def declare(layers: Sequence[Layer], n_in: Shape | None, n_classes: int | None =
     layers : list of Layer
         As `parse` returns them.
     n_in : tuple of int or None
-        Shape of one example; by default that which the input layer names.
+        Shape of one example; by default that of the input layer.
     n_classes : int, optional
-        Taken where the output layer leaves it out.
+        Used if the output layer has none.
 
     Raises
     ------
     ConfigError
-        Where a shape does not fit, by layer name.
+        If a shape does not fit; the message names the layer.
     """
     shape = n_in if n_in is not None else getattr(layers[0], "n_in", None)
     if shape is None:
@@ -216,10 +219,10 @@ def declare(layers: Sequence[Layer], n_in: Shape | None, n_classes: int | None =
             layer = layer.model_copy(update={"n_classes": n_classes})
         try:
             output = layer.output_shape(shape)
-        except ShapeError as fault:
+        except ShapeError as error:
             hints = _channels_last(shape) if not placed or shape == placed[0].input_shape else []
             by_axes = axes_hint(shape, getattr(layer, "n_in", None) or ()) if not placed and not hints else ""
-            raise ConfigError(". ".join([f"{layer.name}: {fault}", *hints]) + by_axes) from None
+            raise ConfigError(". ".join([f"{layer.name}: {error}", *hints]) + by_axes) from None
         placed.append(Placed(str(layer.name), layer, shape, output, layer.params(shape)))
         shape = output
     return Architecture(tuple(placed))

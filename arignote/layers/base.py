@@ -1,4 +1,4 @@
-"""What every layer declares: its output shape and its parameters, known before the engine starts."""
+"""Base classes of layers, which declare their output shape and their parameters without the engine."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Name = Annotated[str, Field(pattern=r"^[^./\\\s][^./\\]*$")]
 
 
 class ShapeError(ValueError):
-    """A layer cannot take the shape that comes to it."""
+    """The input shape of a layer does not fit."""
 
 
 @dataclass(frozen=True)
@@ -29,15 +29,15 @@ class Param:
     Attributes
     ----------
     shape : tuple of int
-        Its shape.
+        Shape of the tensor.
     initial : Initializer
-        How it starts.
+        Initial values.
     fan_in, fan_out : int
-        Connections into and out of one unit.
+        Numbers of connections into and out of one unit.
     unit_axis : int or None
-        The axis of the units, for weights; None for what is never penalised (biases, slopes).
+        Axis of the units, for weights; None for parameters without penalties (biases, slopes).
     trained : bool
-        Whether the updater changes it; else the layer does, such as a running mean.
+        Whether the updater changes it; otherwise the layer does, such as a running mean.
     """
 
     shape: Shape
@@ -62,7 +62,7 @@ class Layer(Part):
     name: Name | None = None
 
     def output_shape(self, shape: Shape) -> Shape:
-        """Return the shape of one example after the layer; ShapeError where `shape` does not fit."""
+        """Return the shape of one example after the layer; raise ShapeError if `shape` does not fit."""
         return shape
 
     def params(self, shape: Shape) -> dict[str, Param]:
@@ -70,7 +70,7 @@ class Layer(Part):
         return {}
 
     def notes(self, shape: Shape) -> list[str]:
-        """Return what a user should know of this layer at this input, though it works."""
+        """Return remarks about this layer for this input shape, such as pixels that are left out."""
         return []
 
     @abstractmethod
@@ -107,7 +107,7 @@ class WeightedLayer(Layer):
     b: InitializerSpec = None
 
     def is_fixed(self, param: str) -> bool:
-        """Whether the parameter of this name is not trained."""
+        """Return whether the parameter of this name is not trained."""
         if isinstance(self.fix_params, bool):
             return self.fix_params
         return any(param.startswith(prefix) for prefix in self.fix_params)

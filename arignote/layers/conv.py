@@ -19,7 +19,7 @@ __all__ = ["ConvLayer", "ConvMaxoutLayer", "MLPConvLayer", "edge_notes", "image"
 
 
 def image(shape: Shape) -> tuple[int, int, int]:
-    """Return `shape` as (channels, height, width), or say what to do."""
+    """Return `shape` as (channels, height, width); raise ShapeError if it is no image."""
     if len(shape) != 3:
         raise ShapeError(
             f"needs images (channels, height, width); got {shape}. "
@@ -29,24 +29,26 @@ def image(shape: Shape) -> tuple[int, int, int]:
 
 
 def windows(what: str, n_pixels: tuple[int, int], window: tuple[int, int], stride: tuple[int, int]) -> tuple[int, int]:
-    """Return how many windows of a size fit into a map, by axis; ShapeError where the window is larger."""
+    """Return the number of windows in a map, by axis; raise ShapeError if the window is larger than the map."""
     if window[0] > n_pixels[0] or window[1] > n_pixels[1]:
         raise ShapeError(f"{what} {list(window)} is larger than its map {list(n_pixels)}")
     return tuple((n - w) // s + 1 for n, w, s in zip(n_pixels, window, stride, strict=True))  # type: ignore[return-value]
 
 
 def edge_notes(n_pixels: tuple[int, int], window: tuple[int, int], stride: tuple[int, int]) -> list[str]:
-    """Say which pixels no window sees."""
-    found = []
+    """Return remarks about pixels that are in no window."""
+    notes = []
     for axis, n, w, s in zip(("rows", "columns"), n_pixels, window, stride, strict=True):
         if n >= w and (n - w) % s:
-            found.append(f"stride {s} leaves the last {(n - w) % s} of {n} {axis} out")
+            notes.append(f"stride {s} leaves the last {(n - w) % s} of {n} {axis} out")
         if s > w:
-            found.append(f"stride {s} is larger than the window {w}: {axis} between windows are left out")
-    return found
+            notes.append(f"stride {s} is larger than the window {w}: {axis} between windows are left out")
+    return notes
 
 
 class _Conv(WeightedLayer):
+    """Base class of convolutional layers."""
+
     name_prefix: ClassVar[str] = "conv"
     n_output_maps: Count
     filter_shape: Pair
@@ -54,10 +56,10 @@ class _Conv(WeightedLayer):
 
     @abstractmethod
     def _activation(self) -> Activation:
-        """Return what is done to the sums."""
+        """Return the activation of the sums."""
 
     def _maps(self) -> list[int]:
-        """Maps after each stage: the convolution, then 1x1 convolutions."""
+        """Return the number of maps after each stage: the convolution, then 1x1 convolutions."""
         return [self.n_output_maps]
 
     def output_shape(self, shape: Shape) -> Shape:
@@ -70,17 +72,17 @@ class _Conv(WeightedLayer):
 
     def params(self, shape: Shape) -> dict[str, Param]:
         activation = self._activation()
-        n_maps, window, found = shape[0], self.filter_shape, dict[str, Param]()
+        n_maps, window, params = shape[0], self.filter_shape, dict[str, Param]()
         for stage, n_out in enumerate(self._maps()):
-            mark = str(stage or "")
+            suffix = str(stage or "")
             n_sums, fan_in = n_out * activation.pieces, n_maps * prod(window)
             initial = weights(activation, self.W)
-            found[f"W{mark}"] = Param((n_sums, n_maps, *window), initial, fan_in, n_out * prod(window), unit_axis=0)
+            params[f"W{suffix}"] = Param((n_sums, n_maps, *window), initial, fan_in, n_out * prod(window), unit_axis=0)
             if self.use_bias:
-                found[f"b{mark}"] = Param((n_sums,), self.b or Constant())
-            found |= {name + mark: param for name, param in slopes(activation, n_out).items()}
+                params[f"b{suffix}"] = Param((n_sums,), self.b or Constant())
+            params |= {name + suffix: param for name, param in slopes(activation, n_out).items()}
             n_maps, window = n_out, (1, 1)
-        return found
+        return params
 
     def build(self, shape: Shape) -> Callable[..., Any]:
         from torch.nn.functional import conv2d
@@ -90,10 +92,10 @@ class _Conv(WeightedLayer):
 
         def forward(params: Mapping[str, Any], x: Any, training: bool) -> Any:
             for stage in range(n_stages):
-                mark = str(stage or "")
+                suffix = str(stage or "")
                 # Only the first convolution has the window and the stride; the others are of 1x1 pixels.
-                x = conv2d(x, params["W" + mark], params.get("b" + mark), stride if stage == 0 else 1)
-                x = function(x, *(params[name + mark] for name in slope_names))
+                x = conv2d(x, params["W" + suffix], params.get("b" + suffix), stride if stage == 0 else 1)
+                x = function(x, *(params[name + suffix] for name in slope_names))
             return x
 
         return forward

@@ -16,14 +16,14 @@ __all__ = ["FCLayer", "FCMaxoutLayer", "affine", "slopes", "weights"]
 
 
 def weights(activation: Activation, own: Initializer | None) -> Initializer:
-    """Return the initial weights: the layer's `own`, or those that suit the activation."""
+    """Return the initialiser of the weights: `own`, that of the layer, or one that suits the activation."""
     if own is not None:
         return own
     return (HeNormal if activation.initial == "he" else GlorotUniform)(gain=activation.gain)
 
 
 def slopes(activation: Activation, n_units: int) -> dict[str, Param]:
-    """Return the activation's own parameters, one per unit."""
+    """Return the parameters of the activation, which has one of each per unit."""
     return {name: Param((n_units,), Constant(value=start)) for name, start in activation.slopes.items()}
 
 
@@ -48,14 +48,14 @@ def affine(activation: Callable[..., Any], slopes: tuple[str, ...] = ()) -> Call
 
 
 class _Dense(WeightedLayer):
-    """Every unit sees every input: ``f(x @ W + b)``; an input of several axes is flattened."""
+    """Base class of dense layers: ``f(x @ W + b)``, with inputs flattened."""
 
     name_prefix: ClassVar[str] = "fc"
     n_units: Count
 
     @abstractmethod
     def _activation(self) -> Activation:
-        """Return what is done to the sums."""
+        """Return the activation of the sums."""
 
     def output_shape(self, shape: Shape) -> Shape:
         return (self.n_units,)
@@ -63,10 +63,10 @@ class _Dense(WeightedLayer):
     def params(self, shape: Shape) -> dict[str, Param]:
         activation = self._activation()
         n_in, n_sums = prod(shape), self.n_units * activation.pieces
-        found = {"W": Param((n_in, n_sums), weights(activation, self.W), n_in, self.n_units, unit_axis=1)}
+        params = {"W": Param((n_in, n_sums), weights(activation, self.W), n_in, self.n_units, unit_axis=1)}
         if self.use_bias:
-            found["b"] = Param((n_sums,), self.b or Constant())
-        return found | slopes(activation, self.n_units)
+            params["b"] = Param((n_sums,), self.b or Constant())
+        return params | slopes(activation, self.n_units)
 
     def build(self, shape: Shape) -> Callable[..., Any]:
         activation = self._activation()

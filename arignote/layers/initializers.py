@@ -1,4 +1,4 @@
-"""Initial weights: each a function of the shape, the fans and a stream of its own."""
+"""Initialisers: initial values from the shape of a parameter, its fans and a random stream of its own."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ __all__ = [
 
 
 class Initializer(Part):
-    """What every initialiser is: one method, `draw`."""
+    """Base class of initialisers, which define `draw`."""
 
     kind: ClassVar[str] = "initializer"
 
     @abstractmethod
     def draw(self, rng: np.random.Generator, shape: tuple[int, ...], fan_in: int, fan_out: int) -> NDArray[Any]:
-        """Return float64 values of `shape`; `fan_in` and `fan_out` count connections of one unit."""
+        """Return float64 values of `shape`; `fan_in` and `fan_out` are numbers of connections of one unit."""
 
 
 @register(name="constant")

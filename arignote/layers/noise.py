@@ -1,4 +1,4 @@
-"""Layers that disturb their input while training.
+"""Layers that add noise to their input while training.
 
 They draw from the default generator of the engine, which is seeded before every step.
 """
@@ -69,10 +69,11 @@ class GaussianNoiseLayer(Layer):
 def dropout_mask(p: float) -> Callable[[Any], Any]:
     """Return a function of a tensor that draws a mask of its shape and type.
 
-    A value is 0 with probability `p`, to the nearest 1/65536, else the reciprocal of the share that is kept.
+    A value is 0 with probability `p`, rounded to a multiple of 1/65536, and otherwise the reciprocal of the share that
+    is not dropped, so that the mean is 1.
 
-    A value takes as many random bits as `p` needs: 1 for a half, 2 for quarters, up to 16. Words of random bits are
-    viewed as numbers of 16 or 8 bits; for fewer bits, a table gives the values that each byte stands for.
+    Each value uses as many random bits as `p` needs: 1 for a half, 2 for quarters, up to 16. Words of random bits are
+    viewed as numbers of 16 or 8 bits; for fewer bits, a table holds the values that each byte encodes.
     """
     import torch
 
@@ -92,7 +93,7 @@ def dropout_mask(p: float) -> Callable[[Any], Any]:
         else:
             lane = torch.int8 if n_bits == 8 else torch.int16
             numbers = words.view(lane)[: x.numel()].view(x.shape).to(torch.float32)
-            # The scale where the number is above the threshold, else 0: a third of the time of a comparison.
+            # The scale if the number is above the threshold, else 0: a third of the time of a comparison.
             mask = torch.ops.aten.threshold_backward(torch.tensor(scale), numbers, n_below - n_numbers // 2 - 1)
         return mask.to(x.dtype)
 

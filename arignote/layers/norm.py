@@ -54,8 +54,8 @@ class BatchNormLayer(Layer):
 
         def forward(params: Mapping[str, Any], x: Any, training: bool) -> Any:
             # A single value of each unit has no variance.
-            of_batch = training and x.numel() > x.shape[1]
+            uses_batch = training and x.numel() > x.shape[1]
             gamma, beta, mean, var = (params[name] for name in ("gamma", "beta", "mean", "var"))
-            return batch_norm(x, mean, var, gamma, beta, of_batch, alpha, epsilon)
+            return batch_norm(x, mean, var, gamma, beta, uses_batch, alpha, epsilon)
 
         return forward

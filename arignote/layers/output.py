@@ -48,10 +48,10 @@ class ClassificationOutputLayer(OutputLayer):
 
     def params(self, shape: Shape) -> dict[str, Param]:
         n_in, n_out = prod(shape), self.n_classes or 2
-        found = {"W": Param((n_in, n_out), self.W or Constant(), n_in, n_out, unit_axis=1)}
+        params = {"W": Param((n_in, n_out), self.W or Constant(), n_in, n_out, unit_axis=1)}
         if self.use_bias:
-            found["b"] = Param((n_out,), self.b or Constant())
-        return found
+            params["b"] = Param((n_out,), self.b or Constant())
+        return params
 
     def build(self, shape: Shape) -> Callable[..., Any]:
         return affine(_two_logits if self.n_classes == 1 else lambda x: x)

@@ -100,15 +100,17 @@ def image_of(layers: Sequence[Layer], n_in: Sequence[int] | None = None) -> tupl
     Parameters
     ----------
     layers : sequence of Layer
-        The first one declares the images, if it is an `InputImageLayer`.
+        The first one, if it is an `InputImageLayer`, has the shape of images.
     n_in : sequence of int, optional
-        Shape of an example as the run stores it. Runs of version 0.1 were trained on flat rows, and keep them.
+        Shape of an example in the run. Runs of version 0.1 were trained on flat rows, which are not reshaped.
     """
     image = layers[0].n_in if isinstance(layers[0], InputImageLayer) else None
     return None if n_in is not None and tuple(n_in) != image else image
 
 
 class _NoOp(Layer):
+    """Base class of layers that do nothing."""
+
     name_prefix: ClassVar[str] = "axes"
 
     def notes(self, shape: Shape) -> list[str]:
