@@ -1,1 +1,1 @@
-"""What to write instead of words and values that are nearly right."""
+"""Advice about words and values that are nearly right."""

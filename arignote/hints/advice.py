@@ -12,7 +12,7 @@ from typing import Any, Literal
 __all__ = ["OWN", "Advice", "Notation", "Target"]
 
 Notation = Literal["python", "yaml", "json", "set"]
-# Stands for the value that the user gave.
+# Placeholder for the value of the user.
 OWN = "<own value>"
 # The placeholder for a number of the user's choice.
 _NUMBER = "N"
@@ -20,17 +20,17 @@ _NUMBER = "N"
 
 @dataclass(frozen=True)
 class Target:
-    """One thing to write.
+    """A key with a value, or a part, that should be written.
 
     Attributes
     ----------
     key : str
-        Of a section of a config, "fit.n_epochs"; without a dot a parameter of the part, or a key at the top of a config
-        if `at_top`; "" for a whole part.
+        Key in a section of a config, "fit.n_epochs"; without a dot a parameter of the part, or a key at the top of a
+        config if `at_top`; "" for a whole part.
     value : object
-        Plain data; `OWN` for the value that the user gave.
+        Plain data; `OWN` for the value of the user.
     at_top : bool
-        Whether the key stands at the top of a config, which is an argument of the constructor in Python.
+        Whether the key is at the top of a config; in Python it is an argument of the constructor.
     """
 
     key: str
@@ -45,25 +45,25 @@ class Advice:
     text: str
     targets: tuple[Target, ...] = ()
 
-    def about(self, given: Any) -> Advice:
-        """Return the advice with `given`, the value of the user, in the place of `OWN`."""
-        items = given if isinstance(given, list) else [given]
-        if not all(isinstance(item, int | float | str) for item in items) or len(str(given)) > 40:
+    def about(self, value: Any) -> Advice:
+        """Return the advice with `value`, that of the user, instead of `OWN`; unchanged if it is long or nested."""
+        items = value if isinstance(value, list) else [value]
+        if not all(isinstance(item, int | float | str) for item in items) or len(str(value)) > 40:
             return self
-        targets = (Target(t.key, given if t.value == OWN else t.value, t.at_top) for t in self.targets)
+        targets = (Target(t.key, value if t.value == OWN else t.value, t.at_top) for t in self.targets)
         return Advice(self.text, tuple(targets))
 
     def text_in(self, notation: Notation, path: tuple[str | int, ...] = (), prefix: str = "") -> str:
-        """Return the sentence.
+        """Return the sentence in a notation.
 
         Parameters
         ----------
         notation : {"python", "yaml", "json", "set"}
-            Of what the targets are written in.
+            Notation of the targets.
         path : tuple of str or int
-            Where the advice is given: a key of the same section is written without the name of the section.
+            Path of the complaint: a key of the same section is written without the name of the section.
         prefix : str
-            With "set": the key of the user's setting, without its last word.
+            For "set": the key of the setting without its last word.
         """
         section = f"{path[0]}." if len(path) == 2 and notation != "python" else ""
         written = []
@@ -75,6 +75,7 @@ class Advice:
 
 
 def _written(target: Target, notation: Notation, section: str, prefix: str) -> str:
+    """Return a target in a notation."""
     key = target.key.removeprefix(section) if section else target.key
     if not key:
         return _VALUES[notation](target.value)
@@ -106,8 +107,9 @@ def _flow(value: Any) -> str:
     return json.dumps(value)
 
 
-def _code(dumped: Callable[[Any], str]) -> Callable[[Any], str]:
-    return lambda value: dumped(value).replace(f'"{_NUMBER}"', _NUMBER)
+def _code(dumps: Callable[[Any], str]) -> Callable[[Any], str]:
+    """Return a function that dumps plain data, with the placeholder without quotes."""
+    return lambda value: dumps(value).replace(f'"{_NUMBER}"', _NUMBER)
 
 
 def _literal(value: Any) -> str:

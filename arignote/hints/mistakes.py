@@ -1,4 +1,4 @@
-"""What is nearly right, and how it is written: numbers in quotes, forgotten brackets, other forms of a spec."""
+"""Corrections of values that are nearly right: numbers in quotes, missing brackets, other forms of a spec."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _NAMES = ("type", "name", "class", "class_name", "kind", "id")
 
 
 def correction_of(expected: str, got: Any) -> str:
-    """Return how a value is written that has the wrong type; "" where it is of no known form."""
+    """Return a sentence about how to write a value of the wrong type; "" if its form is unknown."""
     if isinstance(got, float) and got.is_integer() and expected.startswith("an integer"):
         return f". Write {int(got)}"
     if isinstance(got, list) and expected.startswith("a mapping") and got and all(isinstance(x, dict) for x in got):
@@ -35,37 +35,37 @@ def correction_of(expected: str, got: Any) -> str:
 
 
 def key_with_value(word: str, known: Any) -> Advice | None:
-    """Return advice on a key that holds its value too, as "n_units:64" and "n_units=64" do."""
-    found = re.fullmatch(r"\s*(\w+)\s*[:=]\s*(.*)", word, re.S)
-    return Advice("Put a colon and a blank between a key and its value", ()) if found and found[1] in known else None
+    """Return advice about a key that contains its value, such as "n_units:64" or "n_units=64"; None for other keys."""
+    pair = re.fullmatch(r"\s*(\w+)\s*[:=]\s*(.*)", word, re.S)
+    return Advice("Put a colon and a space between a key and its value", ()) if pair and pair[1] in known else None
 
 
-def spec_in_form(spec: Any, is_known: Callable[[Any], bool], needed: Callable[[str], list[str]]) -> Advice | None:
-    """Return how a spec of another form is written here; None where it is of no known form.
+def spec_in_form(spec: Any, is_known: Callable[[Any], bool], required: Callable[[str], list[str]]) -> Advice | None:
+    """Return advice about a spec in the form of another library; None if its form is unknown.
 
     Parameters
     ----------
     spec : object
-        What is not [Name, {parameters}].
+        A spec that is not [Name, {parameters}].
     is_known : callable
-        Whether a word is the name of a part.
-    needed : callable
-        The parameters that a part of this name must be given.
+        Returns whether a word is the name of a part.
+    required : callable
+        Returns the required parameters of a part of this name.
     """
     if isinstance(spec, list | tuple) and len(spec) > 1 and is_known(spec[0]):
         name, *rest = spec
         if all(isinstance(item, Mapping) for item in rest):
             return _write(name, {key: value for item in rest for key, value in item.items()})
-        return _write(name, {needed(name)[0]: rest[0]}) if len(needed(name)) == len(rest) == 1 else None
+        return _write(name, {required(name)[0]: rest[0]}) if len(required(name)) == len(rest) == 1 else None
     if not isinstance(spec, Mapping) or not spec:
         return None
     first, value = next(iter(spec.items()))
     others = {key: item for key, item in spec.items() if key != first}
     if is_known(first) and (value is None or (isinstance(value, Mapping) and not others)):
         return _write(str(first), dict(value or others))
-    found = next((key for key in _NAMES if is_known(spec.get(key))), None)
-    if found is not None:
-        return _write(str(spec[found]), {key: item for key, item in spec.items() if key != found})
+    name_key = next((key for key in _NAMES if is_known(spec.get(key))), None)
+    if name_key is not None:
+        return _write(str(spec[name_key]), {key: item for key, item in spec.items() if key != name_key})
     if len(spec) == 1 and re.match(r"\w+\s*,?\s*\{", str(first)):
         name, _, params = str(first).partition("{")
         written = f"[{name.strip(' ,')}, {{{params}: {value}]"
@@ -74,4 +74,5 @@ def spec_in_form(spec: Any, is_known: Callable[[Any], bool], needed: Callable[[s
 
 
 def _write(name: str, params: dict[Any, Any]) -> Advice:
+    """Return the advice to write a spec."""
     return Advice("Write {}", (Target("", [name, params] if params else [name]),))

@@ -62,19 +62,7 @@ class Rule(Part):
         return start
 
     def after_validation(self, state: RuleState, validation: int, epoch: int, loss: float) -> RuleState:
-        """Return the state after a validation.
-
-        Parameters
-        ----------
-        state : RuleState
-            State before.
-        validation : int
-            Number of the validation, from 1.
-        epoch : int
-            Number of complete epochs.
-        loss : float
-            The first validation loss; NaN without validation data.
-        """
+        """Return the state after a validation (from 1), `epoch` complete epochs and a loss (NaN: none)."""
         return state
 
     def after_epoch(self, state: RuleState, validation: int, epoch: int) -> RuleState:

@@ -1,4 +1,4 @@
-"""Parts: what a user declares as ``[Name, {params}]``; registered, built from specs, and written as specs."""
+"""Parts, which a user declares as ``[Name, {params}]``: registered, built from specs and dumped as specs."""
 
 from arignote.registry.complaints import complaints_of
 from arignote.registry.marks import Mark, decides_numbers, is_of_machine

@@ -1,4 +1,4 @@
-"""Faults that pydantic finds in parameters and settings, as complaints in the words of a config."""
+"""Validation errors of pydantic as complaints in the words of a config."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _WORDS = {
     "finite_number": "a finite number",
     "bool_type": "true or false",
     "string_type": "text",
-    "string_pattern_mismatch": "a name without dots, slashes and a blank in front",
+    "string_pattern_mismatch": "a name without dots, slashes or a leading space",
     "list_type": "a list",
     "tuple_type": "a list",
     "dict_type": "a mapping",
@@ -32,61 +32,62 @@ _BOUNDS = {
 }
 
 
-def complaints_of(fault: ValidationError, cls: type[BaseModel]) -> list[Complaint]:
-    """Return the findings of pydantic as complaints, in our words.
+def complaints_of(error: ValidationError, cls: type[BaseModel]) -> list[Complaint]:
+    """Return the errors of pydantic as complaints.
 
     Parameters
     ----------
-    fault : ValidationError
+    error : ValidationError
         Raised by a model.
     cls : type of BaseModel
-        The model; its fields are the parameters that are known.
+        The model; its fields are the known parameters.
 
     Returns
     -------
     list of Complaint
-        One for each parameter that is wrong: its name, what it must be, what was got, what to write instead.
+        One for each invalid parameter: its name, what it must be, its value, what to write instead.
     """
+    details = error.errors()
     places: dict[tuple[str | int, ...], list[Any]] = {}
-    unknown = [str(error["loc"][-1]) for error in fault.errors() if error["type"] == "extra_forbidden"]
-    # One word for what is misspelt: not that the right one is missing too.
+    unknown = [str(detail["loc"][-1]) for detail in details if detail["type"] == "extra_forbidden"]
+    # A misspelt parameter is one error: the right one is not reported as missing too.
     meant = {key for word in unknown for key in _meant(word, cls)}
-    for error in fault.errors():
-        if error["type"] == "missing" and error["loc"][-1] in meant:
+    for detail in details:
+        if detail["type"] == "missing" and detail["loc"][-1] in meant:
             continue
-        path: tuple[str | int, ...] = tuple(error["loc"])
+        path: tuple[str | int, ...] = tuple(detail["loc"])
         name = _name(path, cls)
-        places.setdefault(path[: path.index(name) + 1] if name in path else path, []).append(error)
-    found: list[Complaint] = []
+        places.setdefault(path[: path.index(name) + 1] if name in path else path, []).append(detail)
+    complaints: list[Complaint] = []
     for path, errors in places.items():
-        # A union reports each of its branches: those that came furthest tell what is wrong.
-        errors = [error for error in errors if _reach(error) == max(map(_reach, errors))]
-        found += _complaints(path, _name(path, cls), errors, cls)
-    return found
+        # Of a union pydantic reports each branch; those that got furthest have the useful message.
+        errors = [detail for detail in errors if _reach(detail) == max(map(_reach, errors))]
+        complaints += _complaints(path, _name(path, cls), errors, cls)
+    return complaints
 
 
 def _advice(word: str, cls: type[BaseModel]) -> Advice | None:
-    """Return what to write instead of a parameter that the class lacks, where other libraries have the word."""
-    # The table of synonyms is loaded where a message is built.
+    """Return advice about a parameter that the class lacks, if it is a word of other libraries."""
+    # The table of synonyms is loaded only when a message is built.
     from arignote.hints.synonyms import advice_on
 
     return advice_on(getattr(cls, "kind", ""), word, cls.model_fields)
 
 
 def _meant(word: str, cls: type[BaseModel]) -> list[str | None]:
-    """Return the parameters of a class that a word stands for."""
+    """Return the parameters of a class that an unknown word may mean."""
     advice = _advice(word, cls)
     return [target.key for target in advice.targets] if advice else [nearest(word, cls.model_fields)]
 
 
 def _name(path: tuple[str | int, ...], cls: type[BaseModel]) -> str:
-    """Return the parameter that a path leads to."""
+    """Return the parameter to which a path belongs."""
     fields = [p for p in path if isinstance(p, str) and p in cls.model_fields]
     return fields[0] if fields else str(path[-1]) if path else ""
 
 
 def _reach(error: Any) -> tuple[int, bool]:
-    """Return how far into a value its check came: where it lies, and whether it is of the right type."""
+    """Return how far validation got: the depth of the error, and whether the type is right."""
     return len(error["loc"]), error["type"] in _BOUNDS
 
 
@@ -96,8 +97,8 @@ def _complaints(path: tuple[str | int, ...], name: str, errors: list[Any], cls: 
     if isinstance(cause, ConfigError):
         return list(cause.under(*path).complaints)
     if cause is not None:
-        told = f"{name} {cause}" if str(cause).startswith("must") else f"{name}: {cause}" if name else str(cause)
-        return [Complaint(path, told)]
+        message = f"{name} {cause}" if str(cause).startswith("must") else f"{name}: {cause}" if name else str(cause)
+        return [Complaint(path, message)]
     if kind == "extra_forbidden":
         advice = _advice(name, cls) or key_with_value(name, cls.model_fields)
         hint = "" if advice else f". {did_you_mean(name, cls.model_fields)}"
@@ -109,7 +110,7 @@ def _complaints(path: tuple[str | int, ...], name: str, errors: list[Any], cls: 
 
 
 def _expected(error: Any, name: str, cls: type[BaseModel]) -> str:
-    """Return what a value must be, as one finding has it."""
+    """Return what a value must be, according to one error."""
     kind, context = error["type"], error.get("ctx", {})
     if kind in _BOUNDS:
         sign, key = _BOUNDS[kind]

@@ -1,4 +1,4 @@
-"""What a setting is to a run that is resumed: a mark in its annotation."""
+"""Marks in the annotation of settings that may change when a run is resumed."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ __all__ = ["Mark", "decides_numbers", "is_of_machine"]
 class Mark(Enum):
     """Mark of a setting that does not decide the numbers of a run, and so may change on resume.
 
-    A setting without a mark decides them.
+    Settings without a mark decide them.
 
     Attributes
     ----------
     FREE
-        Says how long the run lasts, or what is kept or printed.
+        Decides how long the run lasts, or what is stored or printed.
     MACHINE
-        Names or uses something of the machine (files, devices, signals, threads): never taken from a loaded file.
+        Names a resource of the machine (files, devices, signals, threads); never taken from a loaded file.
     """
 
     FREE = "free"
@@ -32,5 +32,5 @@ def decides_numbers(field: FieldInfo) -> bool:
 
 
 def is_of_machine(field: FieldInfo) -> bool:
-    """Return whether a setting uses something of the machine."""
+    """Return whether a setting names a resource of the machine."""
     return Mark.MACHINE in field.metadata

@@ -1,7 +1,7 @@
-"""Parts: whatever a user declares as ``[Name, {params}]``, and how it is built.
+"""Parts: what a user declares as ``[Name, {params}]``, and how they are built.
 
-A part is a frozen pydantic model: its keyword arguments are its schema. `register` puts a class under its name,
-`build` makes a part from a spec and reports every fault at once, `dump` gives the spec back.
+A part is a frozen pydantic model: its keyword arguments are its schema. `register` registers a class under its name,
+`build` builds a part from a spec and reports all errors at once, `dump` returns the spec of a part.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ __all__ = [
 
 
 class Part(BaseModel, metaclass=PartType):
-    """What every declared part is: frozen, typed, and refusing what it does not know."""
+    """Base class of parts: frozen, typed, and without unknown parameters."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, arbitrary_types_allowed=True)
     kind: ClassVar[str]
@@ -69,7 +69,7 @@ class Part(BaseModel, metaclass=PartType):
 
 
 def as_pair(value: Any) -> Any:
-    """Return a list as a tuple, and one number for both."""
+    """Return a list as a tuple, and one number as a pair of equal ones."""
     value = plain(value)
     if isinstance(value, int | float):
         return value, value
@@ -91,16 +91,16 @@ P = TypeVar("P", bound=Part)
 
 
 def register(*aliases: str, name: str = "") -> Callable[[type[P]], type[P]]:
-    """Put a class into the registry of its kind, under its name and `aliases` (case does not matter)."""
+    """Return a decorator that registers a class of parts under its name and `aliases` (case does not matter)."""
 
-    def put(cls: type[P]) -> type[P]:
+    def decorator(cls: type[P]) -> type[P]:
         table = _PARTS.setdefault(cls.kind, {})
         for word in (name or cls.__name__, *aliases):
             if table.setdefault(word, cls) is not cls:
                 raise RuntimeError(f"{cls.kind} {word!r} is registered twice")
         return cls
 
-    return put
+    return decorator
 
 
 def names(kind: str) -> dict[str, type[Part]]:
@@ -109,14 +109,14 @@ def names(kind: str) -> dict[str, type[Part]]:
 
 
 def is_custom(part: Part) -> bool:
-    """Whether a part, or one within it, is code of the user."""
+    """Return whether a part, or one within it, is code of the user."""
     if type(part).__module__.partition(".")[0] != __name__.partition(".")[0]:
         return True
     return any(is_custom(value) if isinstance(value, Part) else callable(value) for _, value in part)
 
 
 def part_name(part: Part | type[Part]) -> str:
-    """Return the first name under which a part is registered; "module:Name" of one from outside."""
+    """Return the first name under which a part is registered; "module:Name" for parts of other packages."""
     cls = part if isinstance(part, type) else type(part)
     if cls.__module__.partition(".")[0] != __name__.partition(".")[0]:
         return f"{cls.__module__}:{cls.__qualname__}"
@@ -124,7 +124,7 @@ def part_name(part: Part | type[Part]) -> str:
 
 
 def find(kind: str, word: Any) -> type[Part]:
-    """Return the class registered under `word`; ConfigError with the nearest name where there is none."""
+    """Return the class registered under `word`; raise ConfigError, with the nearest name, if there is none."""
     table = _PARTS.get(kind, {})
     if isinstance(word, str) and ":" in word:
         return _from_outside(kind, word)
@@ -133,24 +133,24 @@ def find(kind: str, word: Any) -> type[Part]:
         for form in (word.lower(), f"{word.lower()}{kind}"):
             if form in folded:
                 return folded[form]
-        # The table of synonyms is loaded where a message is built.
+        # The table of synonyms is loaded only when a message is built.
         from arignote.hints.synonyms import advice_on
 
         advice = advice_on(f"{kind} name", word)
-        # Each part under its first name: aliases are found, but not listed.
-        shown = sorted({part_name(cls) for cls in table.values()}, key=str.lower)
-        hint = "" if advice else f". {did_you_mean(word, table, shown)}"
+        # Aliases are accepted, but not listed.
+        listed = sorted({part_name(cls) for cls in table.values()}, key=str.lower)
+        hint = "" if advice else f". {did_you_mean(word, table, listed)}"
         raise ConfigError(Complaint((), f"unknown {kind} {word!r}{hint}", advice=advice))
     raise ConfigError(f"the name of {_a(kind)} must be a string; got {word!r}")
 
 
-# Set while words come from a file: its name, and the modules that may be imported for it.
+# While a checkpoint is read: its name, and the modules that may be imported for it.
 _FILE: ContextVar[tuple[str, tuple[str, ...]] | None] = ContextVar("file", default=None)
 
 
 @contextmanager
 def only_trusting(run: str, modules: tuple[str, ...]) -> Iterator[None]:
-    """While words of a checkpoint are read: no module is imported for "module:Name" but these."""
+    """Return a context in which only `modules` are imported for "module:Name", as specs come from the file of `run`."""
     token = _FILE.set((run, modules))
     try:
         yield
@@ -159,13 +159,14 @@ def only_trusting(run: str, modules: tuple[str, ...]) -> Iterator[None]:
 
 
 def _from_outside(kind: str, word: str) -> type[Part]:
-    """Return the part "module:Name", a registered class of a module that is imported for it."""
+    """Return the registered class "module:Name"; the module is imported if it was not."""
     module = word.partition(":")[0]
-    for again in (True, False):
+    # Once before the import and once after it.
+    for may_import in (True, False):
         for cls in _PARTS.get(kind, {}).values():
             if f"{cls.__module__}:{cls.__qualname__}" == word:
                 return cls
-        if not again or "<" in word or module == "__main__":
+        if not may_import or "<" in word or module == "__main__":
             break
         run, trusted = _FILE.get() or ("", (module,))
         if module not in trusted:
@@ -175,12 +176,13 @@ def _from_outside(kind: str, word: str) -> type[Part]:
             )
         try:
             importlib.import_module(module)
-        except ImportError as fault:
-            raise ConfigError(f"{kind} {word!r}: {fault}. Is the folder of the module on PYTHONPATH?") from None
+        except ImportError as error:
+            raise ConfigError(f"{kind} {word!r}: {error}. Is the folder of the module on PYTHONPATH?") from None
     raise ConfigError(f"{word!r} is not a registered {kind}: it must be a class with the decorator @register()")
 
 
 def _a(kind: str) -> str:
+    """Return a kind with its article."""
     return f"{'an' if kind[0] in 'aeiou' else 'a'} {kind}"
 
 
@@ -201,31 +203,33 @@ def split(kind: str, spec: Any) -> tuple[str, dict[str, Any]]:
             params = {}
         if isinstance(params, Mapping):
             return spec[0], {str(k): v for k, v in params.items()}
-        told = f"the parameters of {spec[0]!r} must be a mapping; got {params!r}"
+        message = f"the parameters of {spec[0]!r} must be a mapping; got {params!r}"
     else:
-        told = f"{_a(kind)} must be written [Name, {{parameters}}] or {{{short}: Name, parameters}}; got {spec!r}"
-    raise ConfigError(Complaint((), told, advice=spec_in_form(spec, partial(_is_known, kind), partial(_needed, kind))))
+        message = f"{_a(kind)} must be written [Name, {{parameters}}] or {{{short}: Name, parameters}}; got {spec!r}"
+    raise ConfigError(
+        Complaint((), message, advice=spec_in_form(spec, partial(_is_known, kind), partial(_required, kind)))
+    )
 
 
 def _is_known(kind: str, word: Any) -> bool:
-    """Whether a word is the name of a part; nothing is imported to know it."""
+    """Return whether a word is the name of a part; nothing is imported."""
     folded = {known.lower() for known in _PARTS.get(kind, {})}
     return isinstance(word, str) and bool({word.lower(), f"{word.lower()}{kind}"} & folded)
 
 
-def _needed(kind: str, word: str) -> list[str]:
-    """Return the parameters that a part must be given."""
+def _required(kind: str, word: str) -> list[str]:
+    """Return the required parameters of a part."""
     return [name for name, field in find(kind, word).model_fields.items() if field.is_required()]
 
 
 def build(kind: str, spec: Any) -> Any:
-    """Build a part from its spec; a part that is built already is returned as it is.
+    """Return the part of a spec; a part is returned unchanged.
 
     Raises
     ------
     ConfigError
-        With every fault of the spec: an unknown name or parameter (and the nearest known one), a wrong type or bound;
-        or what a class of a user's own lacks.
+        With all errors in the spec: unknown names and parameters (and the nearest known ones), wrong types and bounds,
+        or methods that a class of the user lacks.
     """
     if isinstance(spec, Part) and spec.kind == kind:
         return spec
@@ -237,15 +241,15 @@ def build(kind: str, spec: Any) -> Any:
 
 
 def dump(part: Part) -> list[Any]:
-    """Return the spec ``[Name, {params}]`` of a part, every parameter written out, plain data only."""
+    """Return the spec ``[Name, {params}]`` of a part as plain data, with all parameters."""
     return [part_name(part), part.model_dump(mode="json")]
 
 
 def completed(kind: str, spec: list[Any]) -> list[Any]:
-    """Return a spec from a file with the defaults of all parameters that it lacks.
+    """Return a spec of a file, completed with the defaults of parameters that it lacks.
 
-    A file of an earlier version lacks parameters that were added since. A spec that cannot be built in this process,
-    such as one that names a function, keeps the values it has; nothing is imported for it.
+    A file of an earlier version lacks parameters that were added later. A spec that cannot be built in this process,
+    such as one that names a function, keeps its values; nothing is imported for it.
     """
     with only_trusting("", ()):
         try:

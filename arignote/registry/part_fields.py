@@ -1,4 +1,4 @@
-"""Fields that hold parts, or functions: built from specs, written as specs, with their JSON Schema."""
+"""Types of fields that hold parts or functions: built from specs, dumped as specs, with their JSON Schema."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ __all__ = ["PartField", "PartsField", "function_name", "several", "spec_schema"]
 
 
 class PartField:
-    """Annotation of a field that holds a part, or None: built from its spec, and written as its spec.
+    """Annotation of a field that holds a part, or None; it is built from its spec and dumped as its spec.
 
     Parameters
     ----------
     kind : str
         Kind of the part.
     shorthand : callable, optional
-        From other forms, such as a number, to a spec.
+        Function from other values, such as a number, to a spec.
     check : callable, optional
-        From the part to the part; raises ValueError or ConfigError if it does not suit.
+        Function that returns the part, or raises ValueError or ConfigError if it is not suitable.
     """
 
     def __init__(
@@ -53,7 +53,7 @@ class PartField:
 
 
 class PartsField(PartField):
-    """Annotation of a field that holds a list of parts, or None; one spec stands for a list of one."""
+    """Annotation of a field that holds a list of parts, or None; one spec is a list of one."""
 
     def _built(self, value: Any) -> Any:
         return tuple(self._check(build(self.kind, item)) for item in several(value))
@@ -67,7 +67,7 @@ class PartsField(PartField):
 
 
 def function_name(function: Callable[..., Any]) -> str:
-    """Return "module:name" of a function, which is what a checkpoint keeps of it."""
+    """Return "module:name" of a function, which a checkpoint stores."""
     return f"{function.__module__}:{getattr(function, '__qualname__', type(function).__qualname__)}"
 
 

@@ -1,4 +1,4 @@
-"""Values of NumPy and tuples as plain data: numbers, strings, lists and mappings of Python."""
+"""NumPy values and tuples as plain data: numbers, strings, lists and dicts."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ __all__ = ["plain"]
 
 
 def plain(value: Any) -> Any:
-    """Return `value` with NumPy scalars, arrays and tuples as Python numbers and lists (a copy, all the way down)."""
+    """Return `value` with NumPy scalars, arrays and tuples as Python numbers and lists (a deep copy)."""
     if isinstance(value, np.generic):
         return value.item()
     if isinstance(value, np.ndarray):

@@ -86,9 +86,9 @@ FAULTS = {
     ),
     "layers:\n  - [FCLayer, {n_units:64}]\n" + OUTPUT: (
         "2:16: layers[0].n_units:64 (FCLayer): unknown parameter 'n_units:64'",
-        "Put a colon and a blank between a key and its value",
+        "Put a colon and a space between a key and its value",
     ),
-    "layers:\n  - [FCLayer, {n_units=64}]\n" + OUTPUT: ("'n_units=64'", "Put a colon and a blank between"),
+    "layers:\n  - [FCLayer, {n_units=64}]\n" + OUTPUT: ("'n_units=64'", "Put a colon and a space between"),
     "layers:\n  - [FCLayer, {n_units: 64, use_bias: yes}]\n" + OUTPUT: (
         "2:29: layers[0] (FCLayer): use_bias must be true or false; got 'yes'",
         "Write true",

@@ -91,7 +91,7 @@ def table():
 
 
 def told(target):
-    return Advice("{}", (target,)).told("yaml")
+    return Advice("{}", (target,)).text_in("yaml")
 
 
 def faults(call):

@@ -134,7 +134,7 @@ WRONG = {
     "fit: {valid_loss: 5}": "valid_loss must be the name of a loss, or a list of them; got 5",
     "layer_defaults: 5": "layer_defaults must be a mapping; got 5",
     "layers: 5": "layers must be a list of [Layer, {parameters}], or the path of a file with one; got 5",
-    "layers: [[FCLayer, {n_units: 3, name: a.b}]]": "name must be a name without dots, slashes and a blank in front; "
+    "layers: [[FCLayer, {n_units: 3, name: a.b}]]": "name must be a name without dots, slashes or a leading space; "
     "got 'a.b'",
     "layers: [[ConvLayer, {n_output_maps: 3, filter_shape: [1]}]]": "filter_shape must be a list of 2; got [1]",
 }

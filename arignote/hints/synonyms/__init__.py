@@ -1,4 +1,4 @@
-"""Words of other libraries (PyTorch, Keras, scikit-learn, Lasagne, pydnn), and what to write here: one table."""
+"""Table of words of other libraries (PyTorch, Keras, scikit-learn, Lasagne, pydnn) and their equivalents here."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ __all__ = ["ROWS", "Row", "advice_on"]
 ROWS: tuple[Row, ...] = (*settings.ROWS, *calls.ROWS, *layers.ROWS, *learning.ROWS)
 
 
-# Settings of fit at the top of a config, and keys of the top within fit.
+# Where else a word is looked up: settings of fit at the top of a config, and keys of the top within fit.
 _ALSO = {"config": ("fit",), "fit": ("above",)}
 
 
 def _form(place: str, word: str) -> str:
-    """Return a word without case, underscores and hyphens, and of a layer without the ending that is ours too."""
+    """Return a word in lower case, without underscores and hyphens, and without the suffix of layer names."""
     form = word.lower().replace("_", "").replace("-", "")
     return form.removesuffix("layer") if place == "layer name" else form
 
@@ -34,12 +34,12 @@ def _table() -> dict[tuple[str, str], list[Row]]:
 
 
 def advice_on(place: str, word: str, known: Collection[str] = ()) -> Advice | None:
-    """Return what to write instead of a word of another library; None where the table does not have it.
+    """Return what to write instead of a word of another library; None if the table lacks it.
 
     Parameters
     ----------
     place : str
-        As of a row.
+        Place of a `Row`.
     word : str
         As the user wrote it.
     known : collection of str

@@ -1,4 +1,4 @@
-"""The rows of the table of synonyms, and how they are written down."""
+"""Rows of the table of synonyms, and functions to write them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["Row", "fit", "part", "rows", "top"]
 
 @dataclass(frozen=True)
 class Row:
-    """Words that mean the same at one place.
+    """Words with the same meaning at one place.
 
     Attributes
     ----------
@@ -41,7 +41,7 @@ class Row:
 
 
 def rows(place: str, *lines: tuple[Any, ...]) -> Iterator[Row]:
-    """Take lines as (words, target or list of targets, text, only); the last two may be left out."""
+    """Yield the rows of lines (words, target or list of targets, text, only), of which the last two are optional."""
     for words, targets, *rest in lines:
         text, only = rest + ["Write {}", ""][len(rest) :]
         yield Row(place, words, Advice(text, tuple(targets) if isinstance(targets, list) else (targets,)), only)
