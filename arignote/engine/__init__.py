@@ -1,1 +1,1 @@
-"""Where torch lives."""
+"""The engine: the only package that imports torch at module level."""

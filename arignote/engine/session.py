@@ -21,7 +21,7 @@ _WORKSPACE = "CUBLAS_WORKSPACE_CONFIG"
 
 
 def seed_generators(seed: int, device: torch.device) -> None:
-    """Seed the engine's default generators, from which dropout and a user's own layer draw."""
+    """Seed the default generators of the engine, from which dropout and layers of a user draw."""
     torch.default_generator.manual_seed(seed)
     if device.type == "cuda":
         torch.cuda.manual_seed(seed)

@@ -139,7 +139,7 @@ class _Stepped(Rule):
         value = self._next(state.value)
         if self.final_value is not None:
             stop = min if value > state.value else max
-            # A value that starts beyond the final one is left where it is.
+            # A value that starts beyond the final one does not change.
             beyond = (state.value - self.final_value) * (value - state.value) >= 0
             value = state.value if beyond else stop(value, self.final_value)
         return replace(state, value=value, changed_at=validation)

@@ -69,8 +69,8 @@ def test_a_step_whose_numbers_are_finite_is_that_step():
 def test_examples_that_are_not_finite_are_the_fault_of_the_data(bad):
     x = X.clone()
     x[3, 1] = bad
-    told = found(step_of(), [(X, Y, None, 1), (x, Y, None, 2)])
-    assert told.in_data and str(told) == "examples were not finite when they came to the network"
+    error = found(step_of(), [(X, Y, None, 1), (x, Y, None, 2)])
+    assert error.in_data and str(error) == "examples were not finite when they came to the network"
 
 
 def test_the_first_layer_in_order_whose_output_is_not_finite_is_named():
@@ -81,10 +81,10 @@ def test_the_first_layer_in_order_whose_output_is_not_finite_is_named():
     big = X.clone()
     big[0, 0] = 1e6
     for parts in ([(big, Y, None, 1)], [(X, Y, None, 1), (big, Y, None, 2)]):
-        told = found(step_of(*layers), parts)
-        assert str(told) == "the output of layer 'first' was the first that was not finite" and not told.in_data
-    told = found(step_of(*layers, weights=1e5), [(X, Y, None, 1)])
-    assert str(told) == "the output of layer 'second' was the first that was not finite"
+        error = found(step_of(*layers), parts)
+        assert str(error) == "the output of layer 'first' was the first that was not finite" and not error.in_data
+    error = found(step_of(*layers, weights=1e5), [(X, Y, None, 1)])
+    assert str(error) == "the output of layer 'second' was the first that was not finite"
 
 
 def test_outputs_are_computed_in_the_type_of_the_step():
@@ -93,8 +93,8 @@ def test_outputs_are_computed_in_the_type_of_the_step():
     x = torch.ones(6, 4)
     step = step_of(layer, precision="fp16")
     assert bool(step.network.weights.isfinite().all())
-    told = found(step, [(x, Y, None, 1)])
-    assert str(told) == "the output of layer 'fc' was the first that was not finite"
+    error = found(step, [(x, Y, None, 1)])
+    assert str(error) == "the output of layer 'fc' was the first that was not finite"
 
 
 def test_what_a_layer_draws_is_drawn_again_with_the_seed_of_its_batch():
@@ -104,21 +104,21 @@ def test_what_a_layer_draws_is_drawn_again_with_the_seed_of_its_batch():
 
     seeds = [seed for seed in range(200) if float(torch.rand((), generator=torch.Generator().manual_seed(seed))) < 0.1]
     good = next(seed for seed in range(200) if seed not in seeds)
-    told = found(step_of(given(rarely)), [(X, Y, None, good), (X, Y, None, seeds[0])])
-    assert str(told) == "the output of layer 'own' was the first that was not finite"
+    error = found(step_of(given(rarely)), [(X, Y, None, good), (X, Y, None, seeds[0])])
+    assert str(error) == "the output of layer 'own' was the first that was not finite"
 
 
-def test_a_loss_that_is_not_finite_though_the_logits_are_is_told():
+def test_a_loss_that_is_not_finite_though_the_logits_are_is_reported():
     weights = torch.full((6,), 3e38)
-    told = found(step_of(weights=100.0), [(X, Y, weights, 1)])
-    assert str(told) == "the loss itself was not finite, though the output of every layer was"
+    error = found(step_of(weights=100.0), [(X, Y, weights, 1)])
+    assert str(error) == "the loss itself was not finite, though the output of every layer was"
 
 
 def test_a_parameter_that_the_update_made_infinite_is_named_and_kept_so():
     step = step_of(["FCLayer", {"name": "fc", "n_units": 5}])
     heavy = torch.full((6,), 1e5)
-    told = found(step, [(X, Y, heavy, 1)], lr=3e38)
-    assert str(told) == "the update made parameter 'fc.W' not finite"
+    error = found(step, [(X, Y, heavy, 1)], lr=3e38)
+    assert str(error) == "the update made parameter 'fc.W' not finite"
     assert not step.network.named["fc.W"].isfinite().all()
     step = step_of(["FCLayer", {"name": "fc", "n_units": 5, "fix_params": True}])
     assert str(found(step, [(X, Y, heavy, 1)], lr=3e38)).startswith("the update made parameter 'out.")
@@ -177,12 +177,12 @@ def test_a_layer_is_tried_while_training_forward_and_backward_with_two_rows():
         ),
     ],
 )
-def test_a_layer_that_does_not_do_as_it_declares_is_told(function, declared, words):
+def test_a_layer_that_does_not_do_as_it_declares_is_reported(function, declared, words):
     step = step_of(given(function, declared=declared))
     assert find_misdeclared(step) is None
     step.last_batches = [DeviceBatch(X, Y)]
-    told = find_misdeclared(step)
-    assert told is None if words is None else told.startswith(words)
+    message = find_misdeclared(step)
+    assert message is None if words is None else message.startswith(words)
 
 
 def test_the_type_is_free_where_layers_compute_in_another():

@@ -1,4 +1,4 @@
-"""How the engine works is a rule of shapes and settings, told in the checkpoint and taken from it."""
+"""How the engine computes follows from shapes and settings; it is stored in the checkpoint and taken from it."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def test_threads_follow_from_settings_checkpoint_shapes_or_cores(monkeypatch, th
     assert threads(n_threads=3) == (1, "OMP_MAX_ACTIVE_LEVELS")
 
 
-def test_a_device_that_is_not_there_is_told():
+def test_a_device_that_is_not_there_is_reported():
     with pytest.raises(ConfigError, match=r"device must be one that this machine has; got 'cuda:77'"):
         setup_for(declare(parse(CONVOLUTIONS), (64,), 10), FitSettings(device="cuda:77"), 128)
 
@@ -87,7 +87,7 @@ def test_a_loaded_run_predicts_the_same_bits(digits, tmp_path, precision):
     assert np.array_equal(fitted.predict_proba(digits[0]), loaded.predict_proba(digits[0]))
 
 
-def test_precision_decides_the_numbers_and_how_images_lie_is_told(digits, tmp_path):
+def test_precision_decides_the_numbers_and_the_memory_format_is_reported(digits, tmp_path):
     def fit(**more):
         return NNClassifier(CONVOLUTIONS, rng=1, checkpoint=str(tmp_path / "run"), **more).fit(*digits)
 

@@ -72,10 +72,10 @@ def test_shapes_go_from_layer_to_layer_and_the_spec_says_everything():
 def test_every_fault_of_a_list_is_in_one_report():
     with pytest.raises(ConfigError) as caught:
         parse([["FCLayer", {"n_units": 0, "name": "first"}], ["Dropot", {}], ["Dropout", {"dropout_p": 2}], OUTPUT])
-    told = str(caught.value).splitlines()
-    assert len(told) == 3
-    assert told[0] == "layers[0] (FCLayer 'first'): n_units must be an integer >= 1; got 0"
-    assert told[1].startswith("layers[1]: unknown layer 'Dropot'.") and told[2].startswith(
+    lines = str(caught.value).splitlines()
+    assert len(lines) == 3
+    assert lines[0] == "layers[0] (FCLayer 'first'): n_units must be an integer >= 1; got 0"
+    assert lines[1].startswith("layers[1]: unknown layer 'Dropot'.") and lines[2].startswith(
         "layers[2] (Dropout): dropout_p "
     )
 
@@ -93,7 +93,7 @@ def test_every_fault_of_a_list_is_in_one_report():
         ([OUTPUT, OUTPUT], r"layers\[0\] \(ClassificationOutputLayer\): an output layer must be the last layer"),
     ],
 )
-def test_a_list_in_a_wrong_order_is_told(layers, words):
+def test_a_list_in_a_wrong_order_is_reported(layers, words):
     with pytest.raises(ConfigError, match=words):
         parse(layers)
 
@@ -130,7 +130,7 @@ def test_examples_of_another_shape_may_go_through_the_same_parameters():
 
 
 @pytest.mark.parametrize(
-    ("shape", "told"),
+    ("shape", "reported"),
     [
         ((8, 8, 3), True),
         ((8, 8, 4), True),
@@ -144,10 +144,10 @@ def test_examples_of_another_shape_may_go_through_the_same_parameters():
         ((3, 8, 8), False),
     ],
 )
-def test_images_whose_channels_seem_to_be_last_are_told(shape, told):
+def test_images_whose_channels_seem_to_be_last_are_reported(shape, reported):
     hint = f"conv1: input {shape} reads as {shape[0]} channels; if channels are last, write axes: NHWC"
     conv = ["ConvLayer", {"n_output_maps": 2, "filter_shape": 1}]
-    assert declare(parse([conv, OUTPUT]), shape).notes == ([hint] if told else [])
+    assert declare(parse([conv, OUTPUT]), shape).notes == ([hint] if reported else [])
     # Dense layers do not mind, nor do maps that an earlier layer has made.
     assert declare(parse([["FCLayer", {"n_units": 2}], OUTPUT]), shape).notes == []
 
@@ -200,7 +200,7 @@ def test_names_that_are_given_are_stepped_over_however_many():
 
 
 @pytest.mark.parametrize(
-    ("layers", "told"),
+    ("layers", "expected"),
     [
         (
             [["FCLayer", {"n_units": 2}]],
@@ -229,14 +229,14 @@ def test_names_that_are_given_are_stepped_over_however_many():
     ],
     ids=str,
 )
-def test_the_place_of_a_layer_that_stands_wrong_is_told(layers, told):
+def test_the_place_of_a_layer_that_stands_wrong_is_reported(layers, expected):
     with pytest.raises(ConfigError) as caught:
         parse(layers)
-    assert str(caught.value).splitlines() == told
+    assert str(caught.value).splitlines() == expected
 
 
 @pytest.mark.parametrize(
-    ("layers", "defaults", "told"),
+    ("layers", "defaults", "expected"),
     [
         (None, None, "layers: must be a list of [Layer, {parameters}]; got None"),
         ([OUTPUT], ["l2"], "layer_defaults: must be a mapping; got ['l2']"),
@@ -249,10 +249,10 @@ def test_the_place_of_a_layer_that_stands_wrong_is_told(layers, told):
     ],
     ids=str,
 )
-def test_a_fault_is_told_with_its_place(layers, defaults, told):
+def test_a_fault_is_told_with_its_place(layers, defaults, expected):
     with pytest.raises(ConfigError) as caught:
         parse(layers, defaults)
-    assert str(caught.value) == told if told else str(caught.value).startswith("layers[0]: ")
+    assert str(caught.value) == expected if expected else str(caught.value).startswith("layers[0]: ")
 
 
 def test_layers_that_are_built_take_no_defaults():

@@ -101,7 +101,7 @@ def test_a_window_larger_than_its_map_along_one_axis_is_refused(window):
         ((1, 1), (2, 1), [BETWEEN.format(2, 1, "rows")]),
         ((1, 1), (1, 5), [BETWEEN.format(5, 1, "columns")]),
         ((7, 6), (9, 9), [BETWEEN.format(9, 7, "rows"), BETWEEN.format(9, 6, "columns")]),
-        # What does not fit is told elsewhere.
+        # Windows that do not fit are an error of output_shape.
         ((8, 6), (2, 1), []),
     ],
 )

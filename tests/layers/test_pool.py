@@ -1,4 +1,4 @@
-"""Pooling against NumPy, and what is told of pixels that no window sees."""
+"""Pooling against NumPy, and the notes about pixels that no window sees."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def test_the_mean_of_each_map_is_taken():
         ),
     ],
 )
-def test_pixels_that_no_window_sees_are_told(params, shape, notes):
+def test_pixels_that_no_window_sees_are_reported(params, shape, notes):
     found = build("layer", ["MaxPool2D", params]).notes(shape)
     assert len(found) == len(notes) and all(one.startswith(note) for one, note in zip(found, notes, strict=True))
 

@@ -61,10 +61,10 @@ def test_layers_of_2015_that_turned_axes_do_nothing_and_say_so(name):
     assert architecture.notes == ["axes1: does nothing: axes are (batch, channels, height, width) throughout"]
 
 
-def test_images_whose_channels_may_be_last_are_told():
+def test_images_whose_channels_may_be_last_are_reported():
     conv = ["ConvLayer", {"n_output_maps": 2, "filter_shape": 1}]
-    told = declare(parse([conv, OUTPUT]), (8, 8, 3)).notes
-    assert told == ["conv1: input (8, 8, 3) reads as 8 channels; if channels are last, write axes: NHWC"]
+    notes = declare(parse([conv, OUTPUT]), (8, 8, 3)).notes
+    assert notes == ["conv1: input (8, 8, 3) reads as 8 channels; if channels are last, write axes: NHWC"]
     assert declare(parse([conv, OUTPUT]), (3, 8, 8)).notes == []
     with pytest.raises(ConfigError, match=r"input \(8, 8\) has no channels; if these are images, write axes: NHW"):
         declare(parse([conv, OUTPUT]), (8, 8))

@@ -63,7 +63,7 @@ def test_every_fault_says_what_must_be_what_was_got_and_what_to_write(values, ex
         Settings(**values)
     found = complaints_of(caught.value, Settings)
     assert all(isinstance(complaint, Complaint) for complaint in found)
-    assert [told.removeprefix("n_unit: ") for told in str(ConfigError(found)).splitlines()] == expected
+    assert [line.removeprefix("n_unit: ") for line in str(ConfigError(found)).splitlines()] == expected
 
 
 @pytest.mark.slow

@@ -59,7 +59,7 @@ def test_a_part_without_parameters_needs_only_its_name_or_an_alias(spec):
         ),
     ],
 )
-def test_what_is_no_part_is_told(spec, words):
+def test_what_is_no_part_is_reported(spec, words):
     with pytest.raises(ConfigError, match=words):
         build("layer", spec)
 

@@ -195,7 +195,7 @@ class Chain:
     loss : callable
         (logits, y[, weights]) -> mean.
     device : torch.device
-        Where the network lives.
+        Device of the network.
     """
 
     def __init__(self, functions: Sequence[LayerFunction], loss: Callable[..., Tensor], device: torch.device):

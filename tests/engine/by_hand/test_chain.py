@@ -329,7 +329,7 @@ def test_the_gradient_of_a_loss_of_ones_own_is_its_own():
 
 
 def test_every_class_number_counts():
-    # torch leaves out a class of the number that its losses are told to ignore, by default -100.
+    # torch leaves out a class of the number that its losses ignore, by default -100.
     step = step_of([["ClassificationOutputLayer", {"W": "glorot_uniform"}]], n_classes=103)
     x, y = rows(103)[0], torch.arange(103)
     compare(step, [(x, y, None)])
