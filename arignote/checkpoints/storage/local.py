@@ -12,14 +12,11 @@ import uuid
 from collections.abc import Callable
 from pathlib import Path
 
+from filelock import lock_descriptor
+
 from arignote.checkpoints.storage.base import Before, Heed, Lock, NotThereError, Pieces, holder, nothing
 from arignote.checkpoints.storage.lease import Lease
 from arignote.errors import CheckpointError
-
-try:
-    import fcntl
-except ImportError:  # Windows
-    fcntl = None  # type: ignore[assignment]
 
 __all__ = ["LocalFolder", "LocalLock"]
 
@@ -29,8 +26,11 @@ _PROBE = bytes(65536)
 # What link(2) fails with where a file system has no links (EPERM), and what network file systems and FUSE make of it.
 _NO_LINKS = (errno.EPERM, errno.EACCES, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS)
 
+# filelock locks the first byte on Windows, where no other process can read it then; the holder is written behind it.
+_LOCKED_BYTES = 1
 
-def _told(path: object, act: str, fault: OSError) -> CheckpointError:
+
+def _error(path: object, act: str, fault: OSError) -> CheckpointError:
     kind = NotThereError if isinstance(fault, FileNotFoundError) else CheckpointError
     return kind(f"{path}: cannot be {act}: [Errno {fault.errno}] {fault.strerror}")
 
@@ -45,11 +45,11 @@ class LocalFolder:
     """
 
     def __init__(self, path: str | Path):
-        self._as_told = Path(path)
-        self._path = self._as_told.absolute()
+        self._given_path = Path(path)
+        self._path = self._given_path.absolute()
 
     def where(self, name: str = "") -> str:
-        return str(self._as_told / name)
+        return str(self._given_path / name)
 
     def names(self) -> list[str]:
         try:
@@ -57,7 +57,7 @@ class LocalFolder:
         except (FileNotFoundError, NotADirectoryError):
             return []
         except OSError as fault:
-            raise _told(self._as_told, "read", fault) from None
+            raise _error(self._given_path, "read", fault) from None
 
     def read(self, name: str, n_bytes: int | None = None) -> bytes:
         try:
@@ -66,7 +66,7 @@ class LocalFolder:
                 size = os.fstat(file.fileno()).st_size
                 return file.read(-1 if n_bytes is None else min(n_bytes, size))
         except OSError as fault:
-            raise _told(self._as_told / name, "read", fault) from None
+            raise _error(self._given_path / name, "read", fault) from None
 
     def write(self, name: str, pieces: Pieces, before: Before = nothing) -> None:
         def place(temporary: Path) -> bool:
@@ -118,7 +118,7 @@ class LocalFolder:
                 self._sync()
             return placed
         except OSError as fault:
-            raise _told(self._as_told / name, "written", fault) from None
+            raise _error(self._given_path / name, "written", fault) from None
         finally:
             with contextlib.suppress(OSError):
                 os.unlink(temporary)
@@ -127,7 +127,7 @@ class LocalFolder:
         try:
             os.replace(self._path / old, self._path / new)
         except OSError as fault:
-            raise _told(self._as_told / old, "renamed", fault) from None
+            raise _error(self._given_path / old, "renamed", fault) from None
 
     def remove(self, name: str) -> None:
         try:
@@ -135,7 +135,7 @@ class LocalFolder:
         except FileNotFoundError:
             pass
         except OSError as fault:
-            raise _told(self._as_told / name, "removed", fault) from None
+            raise _error(self._given_path / name, "removed", fault) from None
 
     def _sync(self) -> None:
         """Make the names in the folder last."""
@@ -155,12 +155,12 @@ class LocalFolder:
         try:
             self._path.mkdir(parents=True, exist_ok=True)
         except (FileExistsError, NotADirectoryError):
-            file = next((p for p in (self._as_told, *self._as_told.parents) if p.is_file()), self._as_told)
+            file = next((p for p in (self._given_path, *self._given_path.parents) if p.is_file()), self._given_path)
             raise CheckpointError(
-                f"{self._as_told}: cannot be made: {file} is a file, not a folder. Give another stem as checkpoint"
+                f"{self._given_path}: cannot be made: {file} is a file, not a folder. Give another stem as checkpoint"
             ) from None
         except OSError as fault:
-            raise _told(self._as_told, "made", fault) from None
+            raise _error(self._given_path, "made", fault) from None
 
     def prepare(self, stem: str) -> None:
         self._make()
@@ -184,63 +184,85 @@ class LocalFolder:
 
 
 class LocalLock:
-    """A lock of the operating system: it ends with its process, however that ends.
+    """A lock of the operating system, which ends with its process, however that ends.
 
     Parameters
     ----------
     path : Path
-        The file that is locked; it is removed with the lock.
+        The file that is locked; `release` removes it.
     run : str
-        The run, as it is told to people.
+        The run, as messages name it.
 
     Raises
     ------
     CheckpointError
-        Where another process holds it, with host and process id.
+        If another process holds the lock (the message names its host and process id), or the file cannot be opened.
+    OSError
+        If the file system has no locks.
     """
+
+    # lock_descriptor calls flock on Unix and LockFileEx on Windows. FileLock of the same library is not used: on Unix it
+    # leaves the lock file behind, and where flock is missing it falls back to a file that a killed process leaves locked.
 
     def __init__(self, path: Path, run: str):
         self._path = path
         while True:
-            try:
-                self._handle = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), 0o666)
-            except OSError as fault:
-                raise _told(path, "written", fault) from None
-            if fcntl is None:
-                return
-            try:
-                fcntl.flock(self._handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError as fault:
-                if not isinstance(fault, BlockingIOError):
-                    if not os.fstat(self._handle).st_size:
-                        self._path.unlink(missing_ok=True)
-                    os.close(self._handle)
-                    raise
-                told = os.read(self._handle, 1000)
+            self._handle = self._open()
+            if not self._try_lock():
+                text = self._read_holder()
                 os.close(self._handle)
-                raise CheckpointError(f"{run}: {holder(told)} is training this run; wait for it, or stop it") from None
-            if self._is_there():
+                raise CheckpointError(f"{run}: {holder(text)} is training this run; wait for it, or stop it")
+            if self._is_in_place():
                 break
-            # The one before us removed the file between our opening and our locking it.
+            # The previous holder removed the file between the calls that opened and locked it.
             os.close(self._handle)
-        # On a full disk the lock holds, though it cannot say whose it is.
+        # On a full disk the lock is held all the same, without the name of its holder.
         with contextlib.suppress(OSError):
+            text = json.dumps({"host": socket.gethostname(), "pid": os.getpid()}).encode()
             os.ftruncate(self._handle, 0)
-            os.write(self._handle, json.dumps({"host": socket.gethostname(), "pid": os.getpid()}).encode())
+            os.write(self._handle, b" " * _LOCKED_BYTES + text)
 
-    def _is_there(self) -> bool:
+    def _open(self) -> int:
+        try:
+            return os.open(self._path, os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), 0o666)
+        except OSError as fault:
+            raise _error(self._path, "written", fault) from None
+
+    def _try_lock(self) -> bool:
+        """Return whether the lock was acquired; if the file system has no locks, close the file and raise OSError."""
+        try:
+            return lock_descriptor(self._handle, blocking=False)
+        except OSError:
+            # Remove the file only if `_open` created it.
+            if not os.fstat(self._handle).st_size:
+                self._path.unlink(missing_ok=True)
+            os.close(self._handle)
+            raise
+
+    def _read_holder(self) -> bytes:
+        os.lseek(self._handle, _LOCKED_BYTES, os.SEEK_SET)
+        return os.read(self._handle, 1000)
+
+    def _is_in_place(self) -> bool:
+        """Return whether the path still names the file that is locked."""
         try:
             return os.path.samestat(os.fstat(self._handle), os.stat(self._path))
         except FileNotFoundError:
             return False
 
     def check(self) -> None:
-        """Nothing takes a lock of the operating system away."""
+        """Return at once: no other process can take a lock of the operating system."""
 
     def check_deadline(self) -> None:
-        """A lock of the operating system has no deadline."""
+        """Return at once: a lock of the operating system has no deadline."""
 
     def release(self) -> None:
+        """Remove the file and release the lock."""
         with contextlib.suppress(OSError):
+            # Before the lock is released: afterwards the file may be that of the next holder.
             os.unlink(self._path)
         os.close(self._handle)
+        if os.name == "nt":
+            # Windows removes no open file, so not that of the next holder either.
+            with contextlib.suppress(OSError):
+                os.unlink(self._path)

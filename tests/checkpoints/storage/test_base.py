@@ -45,7 +45,7 @@ def test_what_has_no_protocol_of_two_letters_is_a_path(path):
 )
 def test_a_stem_is_a_folder_and_the_name_of_its_files(stem, folder, name):
     found, rest = folder_of(stem)
-    assert isinstance(found, LocalFolder) and str(found._as_told) == folder and rest == name
+    assert isinstance(found, LocalFolder) and str(found._given_path) == folder and rest == name
 
 
 @pytest.fixture(params=["local", "s3", "memory", "in steps", "in one step"])

@@ -529,7 +529,7 @@ def no_locks(monkeypatch):
     def none(*args):
         raise OSError("Operation not supported")
 
-    monkeypatch.setattr("arignote.checkpoints.storage.local.fcntl.flock", none)
+    monkeypatch.setattr("fcntl.flock", none)
     monkeypatch.setattr(lease, "STALE_AFTER", 1e9)
     monkeypatch.setattr(lease, "SETTLE_FREE", 0.001)
     monkeypatch.setattr(lease, "LOOK_AFTER", 0.01)

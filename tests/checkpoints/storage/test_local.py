@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import json
 import os
 import re
@@ -91,7 +92,7 @@ def test_where_there_are_no_locks_there_is_a_lease(monkeypatch, tmp_path):
     def none(*args):
         raise OSError(errno.ENOLCK, "No locks available")
 
-    monkeypatch.setattr(local.fcntl, "flock", none)
+    monkeypatch.setattr(fcntl, "flock", none)
     monkeypatch.setattr("arignote.checkpoints.storage.lease.SETTLE_FREE", 0.01)
     lock = LocalFolder(tmp_path).lock("run", nothing)
     assert isinstance(lock, Lease) and os.listdir(tmp_path) == [".run.lease"]
@@ -305,16 +306,16 @@ def test_a_file_where_a_folder_of_checkpoints_is_wanted_is_told(inside, tmp_path
 
 def flock_of(monkeypatch, *faults):
     """Make flock raise these faults, one a call (None: it locks)."""
-    really, left = local.fcntl.flock, list(faults)
+    really, left = fcntl.flock, list(faults)
 
     def flock(handle, how):
-        assert how == local.fcntl.LOCK_EX | local.fcntl.LOCK_NB
+        assert how == fcntl.LOCK_EX | fcntl.LOCK_NB
         fault = left.pop(0) if left else None
         if fault is not None:
             raise fault
         really(handle, how)
 
-    monkeypatch.setattr(local.fcntl, "flock", flock)
+    monkeypatch.setattr(fcntl, "flock", flock)
     return left
 
 
@@ -377,7 +378,7 @@ def test_where_no_lock_is_to_be_had_a_file_that_says_something_stays(tmp_path, m
 
 def test_a_lock_whose_file_was_removed_before_it_was_had_is_taken_anew(tmp_path, monkeypatch):
     """The process before removes its file between our opening and our locking it."""
-    path, really, removed = tmp_path / ".run.lock", local.fcntl.flock, []
+    path, really, removed = tmp_path / ".run.lock", fcntl.flock, []
 
     def flock(handle, how):
         really(handle, how)
@@ -388,7 +389,7 @@ def test_a_lock_whose_file_was_removed_before_it_was_had_is_taken_anew(tmp_path,
             if len(removed) == 2:
                 path.touch()
 
-    monkeypatch.setattr(local.fcntl, "flock", flock)
+    monkeypatch.setattr(fcntl, "flock", flock)
     before = n_open()
     lock = local.LocalLock(path, "run")
     assert len(removed) == 2 and n_open() == before + 1
@@ -396,12 +397,45 @@ def test_a_lock_whose_file_was_removed_before_it_was_had_is_taken_anew(tmp_path,
     lock.release()
 
 
-def test_where_the_system_has_no_locks_nothing_is_locked(tmp_path, monkeypatch):
-    monkeypatch.setattr(local, "fcntl", None)
-    locks = [LocalFolder(tmp_path).lock("run", nothing) for _ in range(2)]
-    for lock in locks:
-        lock.release()
+def test_a_python_without_locks_uses_a_lease(tmp_path, monkeypatch):
+    def missing(handle, *, blocking):
+        raise OSError(errno.ENOSYS, "fcntl is unavailable")
+
+    monkeypatch.setattr(local, "lock_descriptor", missing)
+    monkeypatch.setattr("arignote.checkpoints.storage.lease.SETTLE_FREE", 0.01)
+    lock = LocalFolder(tmp_path).lock("run", nothing)
+    assert isinstance(lock, Lease) and os.listdir(tmp_path) == [".run.lease"]
+    lock.release()
     assert os.listdir(tmp_path) == []
+
+
+def test_the_first_byte_of_a_lock_file_does_not_matter(tmp_path, holder):
+    """The byte that Windows locks, which no other process can read: LockFileEx in the Windows API reference."""
+    path = tmp_path / ".run.lock"
+    text = path.read_bytes()
+    assert text[:1] == b" " and json.loads(text[1:])["pid"] == holder.pid
+    with open(path, "r+b") as file:
+        file.write(b"?")
+    with pytest.raises(CheckpointError, match=rf"run: process {holder.pid} on \S+ is training this run"):
+        LocalFolder(tmp_path).lock("run", nothing)
+
+
+@pytest.mark.parametrize("name", ["posix", "nt"])
+def test_a_file_that_cannot_be_removed_while_it_is_open_is_removed_afterwards(name, tmp_path, monkeypatch):
+    """DeleteFile of Windows refuses a file that a process has open without FILE_SHARE_DELETE, as os.open opens it."""
+    lock, really = local.LocalLock(tmp_path / ".run.lock", "run"), os.unlink
+
+    def unlink(path):
+        if n_open() > before:
+            raise PermissionError(errno.EACCES, "The process cannot access the file")
+        really(path)
+
+    before = n_open() - 1
+    with monkeypatch.context() as windows:
+        windows.setattr(os, "unlink", unlink)
+        windows.setattr(os, "name", name)
+        lock.release()
+    assert os.listdir(tmp_path) == ([] if name == "nt" else [".run.lock"])
 
 
 def test_a_lock_is_in_the_folder_of_the_run_which_is_made(tmp_path):
@@ -524,7 +558,7 @@ def test_where_no_lock_is_to_be_had_a_file_that_is_gone_already_is_no_fault(tmp_
         path.unlink()
         raise OSError(errno.ENOLCK, "No locks available")
 
-    monkeypatch.setattr(local.fcntl, "flock", flock)
+    monkeypatch.setattr(fcntl, "flock", flock)
     with pytest.raises(OSError, match="No locks available"):
         local.LocalLock(path, "run")
 
