@@ -87,14 +87,14 @@ def fit(
 
     Example: arignote fit configs/digits_mlp.yaml --set fit.n_epochs=3
     """
-    from arignote.preemption.signals import leaving_at_once
+    from arignote.preemption.signals import exit_at_signal
 
     if fresh and force:
         raise ConfigError(
             "--fresh and --force exclude each other: --fresh starts over, --force resumes in spite of what changed"
         )
     try:
-        with leaving_at_once(exit_code):
+        with exit_at_signal(exit_code):
             with warnings.catch_warnings():
                 if quiet:
                     warnings.simplefilter("ignore")

@@ -110,7 +110,7 @@ def own_steps(state: TrainingState) -> tuple[float, float]:
     """Return the seconds of what the loop itself does for a save: a look at whether all is finite, and a copy."""
     live = replace(state, network={name: torch.from_numpy(array) for name, array in state.network.items()})
     began = time.perf_counter()
-    live.finite()
+    live.is_finite()
     looked = time.perf_counter()
     live.snapshot()
     return looked - began, time.perf_counter() - looked

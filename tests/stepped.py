@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 
-from arignote.checkpoints.storage.base import NotThereError, nothing
+from arignote.checkpoints.storage.base import NotThereError, do_nothing
 from arignote.errors import CheckpointError
 
 
@@ -14,7 +14,7 @@ class Clock:
     def __init__(self, now=1000.0):
         self.time = now
         self.renewals = []
-        self.while_asleep = nothing
+        self.while_asleep = do_nothing
 
     def now(self):
         return self.time
@@ -45,13 +45,13 @@ class Files:
         self.is_away = False
         self.asked = []
 
-    def where(self, name=""):
+    def path_of(self, name=""):
         return f"files/{name}"
 
     def _act(self, act, name):
         self.before_act(act, name)
         if self.is_away:
-            raise CheckpointError(f"{self.where(name)}: the store does not answer")
+            raise CheckpointError(f"{self.path_of(name)}: the store does not answer")
         self.asked.append((act, name))
 
     def names(self):
@@ -61,16 +61,16 @@ class Files:
     def read(self, name, n_bytes=None):
         self._act("read", name)
         if name not in self.contents:
-            raise NotThereError(f"{self.where(name)}: is not there")
+            raise NotThereError(f"{self.path_of(name)}: is not there")
         return self.contents[name][:n_bytes]
 
-    def write(self, name, pieces, before=nothing):
+    def write(self, name, chunks, before=do_nothing):
         self._act("prepare", name)
         before()
         self._act("write", name)
-        self.contents[name] = b"".join(pieces)
+        self.contents[name] = b"".join(chunks)
 
-    def write_if(self, name, pieces, expected, before=nothing):
+    def write_if(self, name, chunks, expected, before=do_nothing):
         before()
         if not self.atomic:
             self._act("compare", name)
@@ -83,7 +83,7 @@ class Files:
             self._act("write", name)
             if self.contents.get(name) != expected:
                 return False
-        self.contents[name] = b"".join(pieces)
+        self.contents[name] = b"".join(chunks)
         return True
 
     def set_aside(self, old, new):
@@ -159,7 +159,7 @@ class Process:
         self._world.time = max(self._world.time, self.wakes_at)
 
     def repeat(self, act):
-        return nothing
+        return do_nothing
 
 
 class World:

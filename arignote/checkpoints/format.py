@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from arignote.checkpoints.state import TrainingState
 from arignote.errors import CheckpointError
 
-__all__ = ["VERSION", "Head", "decode", "encode", "head_of"]
+__all__ = ["VERSION", "Head", "decode", "encode", "read_head"]
 
 VERSION = 2
 _ZEROS = "0" * 64
@@ -100,7 +100,7 @@ def _check_size(text: bytes) -> None:
 
 
 def encode(state: TrainingState) -> tuple[list[bytes | memoryview], str]:
-    """Return the pieces of the file of a state, without a copy of its tensors, and its digest.
+    """Return the chunks of the file of a state, without a copy of its tensors, and its digest.
 
     The layout is that of safetensors 0.4 (huggingface.co/docs/safetensors): the length of the header, the header,
     the tensors by size of their numbers and name. Its own writer would copy every tensor several times.
@@ -135,8 +135,8 @@ def encode(state: TrainingState) -> tuple[list[bytes | memoryview], str]:
 
 def _digest(head: bytes, body: Iterable[memoryview]) -> str:
     checksum = 0
-    for piece in body:
-        checksum = zlib.crc32(piece, checksum)
+    for chunk in body:
+        checksum = zlib.crc32(chunk, checksum)
     return hashlib.sha256(head + struct.pack("<I", checksum)).hexdigest()
 
 
@@ -191,7 +191,7 @@ def _header(data: bytes, where: str) -> dict[str, Any]:
     return found
 
 
-def head_of(read: Callable[[int], bytes], where: str) -> Head:
+def read_head(read: Callable[[int], bytes], where: str) -> Head:
     """Return what the beginning of a file tells; `read` gives its first bytes."""
     first = read(8)
     n_header = struct.unpack("<Q", first)[0] if len(first) == 8 else 0

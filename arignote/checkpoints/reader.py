@@ -9,7 +9,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from arignote.checkpoints.format import Head, decode, head_of
+from arignote.checkpoints.format import Head, decode, read_head
 from arignote.checkpoints.names import FILE_OF_A_RUN, normal_stem
 from arignote.checkpoints.state import TrainingState
 from arignote.checkpoints.storage import folder_of
@@ -47,9 +47,9 @@ class RunFiles:
 
     def path(self, kind: str, number: int = 0) -> str:
         """Return the path of a file, as it is told to people."""
-        return self.folder.where(self.name(kind, number))
+        return self.folder.path_of(self.name(kind, number))
 
-    def there(self, *kinds: str) -> list[str]:
+    def existing(self, *kinds: str) -> list[str]:
         """Return the names of the files there are, of some kinds (default all); of each kind the newest first."""
         found: list[tuple[int, int, str]] = []
         wanted = kinds or ("last", "best", "epoch")
@@ -67,20 +67,20 @@ class RunFiles:
         try:
             # A large foreign file is refused by its beginning, and one that is too long by the first byte too many.
             n_bytes = self._head(name).n_bytes
-            return decode(self.folder.read(name, n_bytes + 1), self.folder.where(name))
+            return decode(self.folder.read(name, n_bytes + 1), self.folder.path_of(name))
         except CheckpointError:
             self.damaged.add(name)
             raise
 
     def _head(self, name: str) -> Head:
-        return head_of(lambda n_bytes: self.folder.read(name, n_bytes), self.folder.where(name))
+        return read_head(lambda n_bytes: self.folder.read(name, n_bytes), self.folder.path_of(name))
 
     def states(self, faults: list[str], needs_best: bool = True) -> Iterator[tuple[str, TrainingState]]:
         """Yield the good last states with their best networks, the newest first; what is wrong goes to `faults`.
 
         One whose best network is lost is no good one, unless it `needs_best` no more.
         """
-        lasts = self.there("last")
+        lasts = self.existing("last")
         if lasts and lasts[0] != self.name("last"):
             faults.append(f"{self.path('last')}: is missing")
         for name in lasts:
@@ -90,14 +90,14 @@ class RunFiles:
                     best = self._best_network(state.best.digest)
                     if best is None and needs_best:
                         told = f"the file of its best network ({self.path('best')}) is missing or damaged"
-                        raise CheckpointError(f"{self.folder.where(name)}: {told}")
+                        raise CheckpointError(f"{self.folder.path_of(name)}: {told}")
                     state.best.network = best or {}
             except CheckpointError as fault:
                 faults.append(str(fault))
                 self.damaged.add(name)
                 continue
-            yield self.folder.where(name), state
-        if not lasts and self.there():
+            yield self.folder.path_of(name), state
+        if not lasts and self.existing():
             faults.append(f"{self.path('last')}: is missing, though there are other files of the run")
 
     def newest(self, needs_best: bool = True) -> tuple[str, TrainingState] | None:
@@ -119,7 +119,7 @@ class RunFiles:
         return any(found == digest for _, found in self._good_bests())
 
     def _good_bests(self) -> Iterator[tuple[TrainingState, str]]:
-        for name in self.there("best"):
+        for name in self.existing("best"):
             with contextlib.suppress(CheckpointError):
                 yield self.read(name)
 
@@ -137,11 +137,11 @@ def resolve(run: str, which: str | None = None) -> tuple[RunFiles, list[str]]:
         raise CheckpointError(f"{run}: there is no such file")
     files = RunFiles(run)
     if which in (None, "last"):
-        return files, files.there("last")
+        return files, files.existing("last")
     if which == "best" or which.isdigit():
         name = files.name("best") if which == "best" else files.name("epoch", int(which))
-        if name not in files.there():
-            there = ", ".join(files.there()) or "none"
+        if name not in files.existing():
+            there = ", ".join(files.existing()) or "none"
             hint = " checkpoint_all keeps that of each epoch." if which.isdigit() else ""
             raise CheckpointError(f"{run}: there is no {name}.{hint} There are: {there}")
         return files, [name]

@@ -79,7 +79,7 @@ class Checkpointer:
         self.keep_all = keep_all
         self._spool = spool
         # What an earlier process kept goes too, once the store has a newer state.
-        self._spooled = spool is not None and bool(spool.there())
+        self._spooled = spool is not None and bool(spool.existing())
         self._saved_at = -1e9
         self._began = time.monotonic()
         self._memory: TrainingState | None = None
@@ -195,14 +195,14 @@ class Checkpointer:
             raise fault
         return fault
 
-    def settle(self) -> None:
+    def wait_briefly(self) -> None:
         """Let a write under way come to its end, as far as it does soon."""
         if self._writing is not None:
             self._writing.ended(PATIENCE)
 
     def check(self, state: TrainingState) -> None:
         """Raise FloatingPointError where the state is not finite, so that it is never saved."""
-        if not state.finite():
+        if not state.is_finite():
             raise FloatingPointError
 
     def last_good(self, run_id: str | None = None) -> TrainingState | None:

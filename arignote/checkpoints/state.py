@@ -181,7 +181,7 @@ class TrainingState:
             best=Best(best.value, best.epoch, best.examples_seen, best.n_rows),
         )
 
-    def finite(self) -> bool:
+    def is_finite(self) -> bool:
         """Whether every weight and the loss of the epoch are finite."""
         return isfinite(float(self.epoch_loss)) and all(
             isfinite(float(t.detach().sum())) for t in self.network.values()

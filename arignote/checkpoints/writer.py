@@ -8,7 +8,7 @@ from collections.abc import Callable
 from arignote.checkpoints.format import Head, encode
 from arignote.checkpoints.reader import RunFiles
 from arignote.checkpoints.state import TrainingState
-from arignote.checkpoints.storage import Heed, Lock, Pieces
+from arignote.checkpoints.storage import CheckStop, Chunks, Lock
 from arignote.errors import CheckpointError
 
 __all__ = ["RunWriter"]
@@ -37,7 +37,7 @@ class RunWriter(RunFiles):
         self._heads: dict[str, Head] | None = None
         self._best_written: tuple[str, int, str] = ("", -1, "")
 
-    def begin(self, check_stop: Heed) -> None:
+    def acquire(self, check_stop: CheckStop) -> None:
         """Become the one writer of the run; `check_stop` is called while waiting, and may raise."""
         self._lock = self.folder.lock(self._name, check_stop)
 
@@ -46,13 +46,13 @@ class RunWriter(RunFiles):
         self._check_deadline()
         self.folder.prepare(self._name)
 
-    def tidy(self, run_id: str) -> None:
+    def clean_up(self, run_id: str) -> None:
         """Remove what a kill in the last save has left; a finished run needs nothing of it."""
         with contextlib.suppress(CheckpointError):
             self.prepare()
             self._prune(self._known(), run_id)
 
-    def end(self) -> None:
+    def release(self) -> None:
         """Let others have the run."""
         if self._lock is not None:
             self._lock.release()
@@ -60,7 +60,7 @@ class RunWriter(RunFiles):
 
     def clear(self) -> None:
         """Remove every file of the stem."""
-        for name in self.there():
+        for name in self.existing():
             self._remove(name)
         self._heads = None
 
@@ -68,7 +68,7 @@ class RunWriter(RunFiles):
         """Return what the heads of the files say; a file that is known to be bad is not among them."""
         if self._heads is None:
             self._heads = {}
-            for name in self.there():
+            for name in self.existing():
                 with contextlib.suppress(CheckpointError):
                     self._heads[name] = self._head(name)
         for name in self.damaged:
@@ -91,23 +91,23 @@ class RunWriter(RunFiles):
         # A state of another place (the spool, a memory) names a best file that may be there alone.
         if best is not None and best.digest not in held:
             if self._best_written[:2] != (state.run_id, best.n_rows) or self._best_written[2] not in held:
-                pieces, digest = encode(state.at_best())
-                self._put(self.name("best"), pieces, lambda: self._set_best_aside(known))
+                chunks, digest = encode(state.at_best())
+                self._put(self.name("best"), chunks, lambda: self._set_best_aside(known))
                 known[self.name("best")] = Head(state.run_id, digest, "", 0)
                 self._best_written = (state.run_id, best.n_rows, digest)
             best.digest = self._best_written[2]
-        pieces, digest = encode(state)
+        chunks, digest = encode(state)
         head = Head(state.run_id, digest, best.digest if best else "", 0)
         if epoch_too:
             name = self.name("epoch", state.progress.epoch)
-            self._put(name, pieces, lambda: None)
+            self._put(name, chunks, lambda: None)
             known[name] = head
-        self._put(self.name("last"), pieces, lambda: self._rotate(known, state.run_id))
+        self._put(self.name("last"), chunks, lambda: self._rotate(known, state.run_id))
         known[self.name("last")] = head
         self._prune(known, state.run_id)
         self.damaged.clear()
 
-    def _put(self, name: str, pieces: Pieces, before: Callable[[], None]) -> None:
+    def _put(self, name: str, chunks: Chunks, before: Callable[[], None]) -> None:
         """Write a file; at the last moment see that the run is still ours, and make room under its name."""
 
         def make_room() -> None:
@@ -117,7 +117,7 @@ class RunWriter(RunFiles):
             # To make room may have taken long: copies in a store, a pause of the process.
             self._check_deadline()
 
-        self.folder.write(name, pieces, make_room)
+        self.folder.write(name, chunks, make_room)
 
     def _check_deadline(self) -> None:
         """Raise CheckpointError if another process may have the run; called before each act that changes its files."""
@@ -155,7 +155,7 @@ class RunWriter(RunFiles):
 
     def _prune(self, known: dict[str, Head], run_id: str) -> None:
         """Remove files of other runs, those too many, and best files that no last file names."""
-        there = self.there("last", "epoch", "best")
+        there = self.existing("last", "epoch", "best")
         own = {name for name in there if name in known and known[name].run_id == run_id}
         epochs = [name for name in there if name in own and name.startswith(f"{self._name}_epoch")]
         kept = {*epochs[: self.keep_epochs], *(self.name("last", number) for number in range(self.keep_last))} & own

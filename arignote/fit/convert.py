@@ -33,13 +33,13 @@ def convert_2015(old: Path, stem: str) -> tuple[TrainingState, RunWriter]:
         If files of the stem exist, or if the old file cannot be read.
     """
     files = RunWriter(stem)
-    if files.there():
+    if files.existing():
         raise CheckpointError(f"{files.path('last')}: exists; give another stem")
     state = read_2015(old)
-    files.begin(lambda: None)
+    files.acquire(lambda: None)
     try:
         files.prepare()
         files.save(state)
     finally:
-        files.end()
+        files.release()
     return state, files

@@ -49,7 +49,7 @@ def candidates(
     """
     if files is None or resume == "fresh":
         return
-    if resume is False and files.there():
+    if resume is False and files.existing():
         raise CheckpointError(f'{files.path("last")}: exists, and resume is False; use resume=True or "fresh"')
     found = files.states(problems)
     first = next(found, None)

@@ -69,7 +69,7 @@ def run(
     make_trainer = _trainers(fit)
     checkpointer = Checkpointer(files, settings.checkpoint_every, settings.checkpoint_all, spool)
     first = state.snapshot()
-    if files is not None and not files.there("last"):
+    if files is not None and not files.existing("last"):
         # From here on there is a state to resume from, whatever is being written when the process is killed.
         files.save(first)
     for observer in observers:
@@ -80,7 +80,7 @@ def run(
     except FloatingPointError:
         good = checkpointer.last_good(state.run_id)
         place = "Nothing of this run was saved"
-        if files is not None and files.there():
+        if files is not None and files.existing():
             kept = "The last good checkpoint is kept" if good else f"{place}; the files of the earlier run are kept"
             place = f"{kept}: {files.path('last')}"
         load_into(state, good or first, "the last good state")
@@ -94,7 +94,7 @@ def run(
             raise
         raise cause from error
     finally:
-        checkpointer.settle()
+        checkpointer.wait_briefly()
 
 
 def _divergence_message(again: Trainer, state: TrainingState, place: str) -> str:

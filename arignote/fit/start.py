@@ -131,11 +131,11 @@ def _train(
                 warn_of_changes(stored, state, changes, where)
                 load_into(state, stored, where)
                 status = resume_message(state, where)
-            is_saved = spool is None or not where.startswith(spool.folder.where())
+            is_saved = spool is None or not where.startswith(spool.folder.path_of())
             if not (state.finished and stored is not None and is_saved):
                 run(fit, stop, files, spool, status, observers)
             elif files is not None and not problems:
-                files.tidy(state.run_id)
+                files.clean_up(state.run_id)
             return state.snapshot(), network_to_predict(fit), status
 
 
@@ -150,11 +150,11 @@ def _files(request: FitRequest, stop: StopRequest) -> Iterator[tuple[RunWriter |
     if is_url(files.stem):
         folder = f"arignote-{getpass.getuser()}-{hashlib.sha256(files.stem.encode()).hexdigest()[:16]}"
         spool = RunWriter(str(Path(tempfile.gettempdir()) / folder / "spool"))
-    files.begin(stop.check)
+    files.acquire(stop.check)
     try:
         yield files, spool
     finally:
-        files.end()
+        files.release()
 
 
 def fit_config(spec: RunSpec, base: Path, **settings: Any) -> FitResult:

@@ -18,7 +18,7 @@ from urllib.request import ProxyHandler, Request, build_opener
 
 from arignote.errors import did_you_mean, warn
 
-__all__ = ["Watch", "asker"]
+__all__ = ["Watch", "notice_source"]
 
 Ask = Callable[[], str | None]
 
@@ -27,7 +27,7 @@ TIMEOUT, PATIENCE = 2.0, 3  # seconds; failures in a row before the one warning
 _direct = build_opener(ProxyHandler({}))  # a proxy would answer for its own machine
 
 
-def asker(source: str) -> Ask:
+def notice_source(source: str) -> Ask:
     """Return a function that asks a source once whether this machine is about to be taken.
 
     Parameters
@@ -62,7 +62,7 @@ class Watch:
     Parameters
     ----------
     source : str
-        As in `asker`; ValueError if it is unknown.
+        As in `notice_source`; ValueError if it is unknown.
     tell : callable
         Called with the reason, in the thread of the watch.
     every : float
@@ -75,7 +75,7 @@ class Watch:
     """
 
     def __init__(self, source: str, tell: Callable[[str], None], every: float = 5.0) -> None:
-        self.source, self._ask, self._tell, self._every = source, asker(source), tell, every
+        self.source, self._ask, self._tell, self._every = source, notice_source(source), tell, every
         self._left = threading.Event()
 
     def _watch(self) -> None:

@@ -14,11 +14,11 @@ from typing import Any
 from arignote.errors import Interrupted
 from arignote.preemption.notices import Watch
 
-__all__ = ["StopRequest", "StopRequested", "leaving_at_once"]
+__all__ = ["StopRequest", "StopRequested", "exit_at_signal"]
 
 
 @contextmanager
-def leaving_at_once(exit_code: int | None) -> Iterator[None]:
+def exit_at_signal(exit_code: int | None) -> Iterator[None]:
     """While nothing is trained there is nothing to save: a signal ends the process, even process 1 of a container."""
 
     def leave(number: int, frame: Any) -> None:

@@ -62,7 +62,7 @@ def ending(
     if checkpoint is None:
         return
     files = RunFiles(checkpoint)
-    yield "files: " + ", ".join(map(files.folder.where, files.there("last", "best")))
+    yield "files: " + ", ".join(map(files.folder.path_of, files.existing("last", "best")))
     # Variables and ~ are filled in as `get_reader` does, since a shell does not within quotes.
     path = base / os.path.expanduser(os.path.expandvars(train.features))
     features = shlex.quote(os.path.normpath(path))

@@ -55,7 +55,7 @@ def inspection(run: str, which: str | None = None) -> dict[str, Any]:
         except CheckpointError as error:
             errors.append(str(error))
             continue
-        return {"file": files.folder.where(name), "damaged": errors} | _content(state)
+        return {"file": files.folder.path_of(name), "damaged": errors} | _content(state)
     raise CheckpointError("\n".join(errors) or f"{run}: there is no run of this stem, nor such a file")
 
 
@@ -117,8 +117,8 @@ def verification(run: str) -> tuple[list[tuple[str, bool, str]], str | None]:
     """
     files, _ = resolve(run)
     checked: list[tuple[str, bool, str]] = []
-    for name in files.there():
-        where = files.folder.where(name)
+    for name in files.existing():
+        where = files.folder.path_of(name)
         try:
             state, _ = files.read(name)
         except CheckpointError as error:

@@ -52,9 +52,9 @@ def _signals(value: Any) -> tuple[str, ...]:
 def _notices(value: Any) -> Any:
     if value is not None:
         # Imports the network modules of the standard library, which few runs need.
-        from arignote.preemption.notices import asker
+        from arignote.preemption.notices import notice_source
 
-        asker(str(value))
+        notice_source(str(value))
     return value
 
 

@@ -21,7 +21,7 @@ import numpy as np
 import pytest
 
 from arignote import ArignoteWarning, CheckpointError, NNClassifier
-from arignote.checkpoints.format import MIGRATIONS, VERSION, Head, decode, encode, head_of
+from arignote.checkpoints.format import MIGRATIONS, VERSION, Head, decode, encode, read_head
 from arignote.checkpoints.names import stem_in
 from arignote.checkpoints.progress import Best, History, Progress
 from arignote.checkpoints.reader import RunFiles
@@ -743,7 +743,7 @@ def test_a_header_is_read_without_the_rest_of_the_file():
         asked.append(n_bytes)
         return data[:n_bytes]
 
-    assert head_of(read, "file").digest == encode(state())[1]
+    assert read_head(read, "file").digest == encode(state())[1]
     assert max(asked) == 8 + struct.unpack("<Q", data[:8])[0]
 
 
@@ -757,12 +757,12 @@ def by_hand(**more):
 def test_the_head_of_a_file_tells_its_run_its_digest_that_of_the_best_file_and_its_size():
     data = by_hand()
     header, _ = apart(data)
-    assert head_of(lambda n: data[:n], "file") == Head("r", header["__metadata__"]["digest"], "d" * 64, len(data))
+    assert read_head(lambda n: data[:n], "file") == Head("r", header["__metadata__"]["digest"], "d" * 64, len(data))
     for best in (None, {}, {"value": 1.0}):
         other = by_hand(best=best)
-        assert head_of(lambda n, data=other: data[:n], "file").best == ""
+        assert read_head(lambda n, data=other: data[:n], "file").best == ""
     alone = sealed({"__metadata__": header["__metadata__"]})
-    assert head_of(lambda n: alone[:n], "file").n_bytes == len(alone)
+    assert read_head(lambda n: alone[:n], "file").n_bytes == len(alone)
 
 
 @pytest.mark.parametrize(
@@ -774,7 +774,7 @@ def test_a_file_that_ends_in_its_header_is_cut_short(length, message):
     # The eight bytes of its tensor follow the header: -9 is one byte less than the header needs.
     for read in (lambda n: data[:length][:n], lambda n: data[:length]):
         with pytest.raises(CheckpointError, match=f"^file: {message}"):
-            head_of(read, "file")
+            read_head(read, "file")
     with pytest.raises(CheckpointError, match=f"^file: {message}"):
         decode(data[:length], "file")
 
@@ -790,7 +790,7 @@ def test_texts_of_the_metadata_are_texts(wrong):
     header["__metadata__"] |= wrong
     head = json.dumps(header).encode()
     data = struct.pack("<Q", len(head)) + head + body
-    for act in (lambda: decode(data, "file"), lambda: head_of(lambda n: data[:n], "file")):
+    for act in (lambda: decode(data, "file"), lambda: read_head(lambda n: data[:n], "file")):
         with pytest.raises(CheckpointError, match=r"^file: is not a checkpoint of Arignote"):
             act()
 
@@ -847,7 +847,7 @@ def test_a_header_has_16_mib_at_most():
     with pytest.raises(CheckpointError, match=f"would have {bound + 8} bytes"):
         decode(data, "file")
     with pytest.raises(CheckpointError, match=f"would have {bound + 8} bytes"):
-        head_of(lambda n: data[:n], "file")
+        read_head(lambda n: data[:n], "file")
     with pytest.raises(CheckpointError, match="cannot be written"):
         encode(state(extra_metadata={"a": "x" * (rest + 1000)}))
 
@@ -869,4 +869,4 @@ def test_a_name_of_a_folder_is_refused(tmp_path):
     (tmp_path / "run_last.ckpt").mkdir()
     with pytest.raises(CheckpointError, match=r"run_last\.ckpt: cannot be read"):
         NNClassifier.load(str(tmp_path / "run"))
-    assert RunFiles(str(tmp_path / "run")).there() == ["run_last.ckpt"]
+    assert RunFiles(str(tmp_path / "run")).existing() == ["run_last.ckpt"]

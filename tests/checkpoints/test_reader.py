@@ -72,10 +72,10 @@ def test_the_files_of_a_run_are_listed_by_kind_the_newest_first(stem, tmp_path):
     files = RunFiles(stem)
     lasts, bests = names[:3], names[3:5]
     kept = ["run_epoch100.ckpt", "run_epoch10.ckpt", "run_epoch9.ckpt"]
-    assert files.there() == [*lasts, *bests, *kept]
-    assert files.there("last") == lasts and files.there("epoch") == kept
-    assert files.there("epoch", "best") == [*kept, *bests]
-    assert RunFiles(str(tmp_path / "nothing")).there() == []
+    assert files.existing() == [*lasts, *bests, *kept]
+    assert files.existing("last") == lasts and files.existing("epoch") == kept
+    assert files.existing("epoch", "best") == [*kept, *bests]
+    assert RunFiles(str(tmp_path / "nothing")).existing() == []
 
 
 def test_good_states_come_the_newest_first_with_their_best_networks(stem, three):

@@ -500,7 +500,7 @@ def test_without_files_the_last_good_state_is_in_memory(saved):
     one.network["fc1.W"].zero_()
     kept = of.last_good()
     assert kept.progress.epoch == 1 and kept.network["fc1.W"][0, 0] == 101
-    of.settle()
+    of.wait_briefly()
 
 
 def test_the_last_good_state_is_the_newest_file(saved):
@@ -625,7 +625,7 @@ def test_states_up_to_a_million_bytes_are_waited_for_and_larger_ones_written_in_
     for small, background in ((size, False), (size - 1, True)):
         monkeypatch.setattr(schedule, "SMALL", small)
         run.of.after_epoch(live(1))
-        run.of.settle()
+        run.of.wait_briefly()
         run.of._wait(None)
         assert writing.pop() is background
         run.of._saved_position = (-1, -1, False)
@@ -683,7 +683,7 @@ def test_a_thread_that_writes_in_the_background_gives_way_to_training_and_to_the
     assert asked == ([(os.PRIO_PROCESS, own, 10, own)] if in_background and platform == "linux" else [])
 
 
-@pytest.mark.parametrize("end", ["settle", "last_good"])
+@pytest.mark.parametrize("end", ["wait_briefly", "last_good"])
 def test_a_write_under_way_comes_to_its_end_before_a_run_ends_or_its_files_are_read(end, saved, monkeypatch):
     monkeypatch.setattr(schedule, "SMALL", 0)
     run, may_end, waited = saved(every="epoch"), threading.Event(), []
@@ -701,5 +701,5 @@ def test_a_write_under_way_comes_to_its_end_before_a_run_ends_or_its_files_are_r
     found = getattr(run.of, end)()
     # At most so long where the process is about to end anyway.
     assert waited[0] == 10.0 and run.newest().epoch == 1
-    assert end == "settle" or found.progress.epoch == 1
+    assert end == "wait_briefly" or found.progress.epoch == 1
     may_end.set()

@@ -119,11 +119,11 @@ def test_the_best_file_holds_the_best_network_and_the_history_up_to_it():
 
 @pytest.mark.parametrize("value", [nan, inf, -inf])
 def test_a_weight_or_a_loss_that_is_not_finite_is_seen(value):
-    assert made().finite()
+    assert made().is_finite()
     weights = torch.zeros(2, 3)
     weights[1, 2] = value
-    assert not made(network={"fc1.b": torch.zeros(3), "fc1.W": weights}).finite()
-    assert not made(epoch_loss=torch.tensor(value, dtype=torch.float64)).finite()
+    assert not made(network={"fc1.b": torch.zeros(3), "fc1.W": weights}).is_finite()
+    assert not made(epoch_loss=torch.tensor(value, dtype=torch.float64)).is_finite()
 
 
 def test_the_text_of_a_file_holds_all_but_the_tensors():

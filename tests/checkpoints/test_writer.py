@@ -73,16 +73,16 @@ def test_a_writer_without_a_lock_writes(make, files):
     writer.prepare()
     writer.save(state(1))
     assert sorted(files.contents) == ["run_last.ckpt"]
-    writer.end()
+    writer.release()
 
 
 def test_the_run_is_locked_from_begin_to_end(tmp_path):
     heeded = []
     writer = RunWriter(str(tmp_path / "run"))
-    writer.begin(lambda: heeded.append(1))
+    writer.acquire(lambda: heeded.append(1))
     assert isinstance(writer._lock, LocalLock) and (tmp_path / ".run.lock").exists()
     for _ in range(2):
-        writer.end()
+        writer.release()
         assert not (tmp_path / ".run.lock").exists() and writer._lock is None
 
 
@@ -306,10 +306,10 @@ def test_tidying_up_removes_what_a_save_would_have_removed(make, files):
         writer.save(state(epoch, best=epoch))
     good = dict(files.contents)
     files.contents |= {"run_last.7.ckpt": good["run_last.ckpt"], "run_best.9.ckpt": b"half", ".run.probe": b"probe"}
-    make().tidy(RUN)
+    make().clean_up(RUN)
     assert files.contents == good
     files.is_away = True
-    make().tidy(RUN)
+    make().clean_up(RUN)
 
 
 def test_clear_removes_the_files_of_the_stem_alone(make, files):

@@ -438,13 +438,13 @@ def test_the_state_is_kept_where_a_run_stops():
 
 def test_the_state_may_be_written_after_each_update(tmp_path):
     files = RunWriter(str(tmp_path / "run"), keep_last=100)
-    files.begin(lambda: None)
+    files.acquire(lambda: None)
     try:
         files.prepare()
         Run(n_epochs=2, batch_size=2, accumulate=2, checkpointer=Checkpointer(files, every=Cadence.parse(1))).go()
         found = [decode(path.read_bytes(), str(path))[0].progress for path in tmp_path.glob("run_last*.ckpt")]
     finally:
-        files.end()
+        files.release()
     positions = sorted((progress.epoch, progress.batch) for progress in found)
     assert positions == [(0, 2), (0, 4), (0, 5), (1, 0), (1, 2), (1, 4), (1, 5), (2, 0)]
 
@@ -457,9 +457,9 @@ def test_the_end_of_an_epoch_is_saved_where_batches_are_not(tmp_path):
         found = next(files.states([]), None)
         saved.append(found and (found[1].progress.epoch, found[1].progress.batch))
 
-    files.begin(check_stop)
+    files.acquire(check_stop)
     Run(n_epochs=2, check_stop=check_stop, checkpointer=Checkpointer(files, every=Cadence.parse("epoch"))).go()
-    files.end()
+    files.release()
     assert saved == [*[None] * 4, *[(1, 0)] * 4]
 
 

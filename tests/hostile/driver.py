@@ -84,7 +84,8 @@ def main() -> None:
     n_bytes = int(sys.argv[1]) * 1_000_000
     cases = json.load(sys.stdin)
     # Loaded once, before the forks.
-    for module in ("h5py", "ruamel.yaml", "safetensors.numpy", *(f"arignote.{name}" for name in ("spec.config", "legacy"))):
+    modules = ("h5py", "ruamel.yaml", "safetensors.numpy", "arignote.spec.config", "arignote.legacy")
+    for module in modules:
         importlib.import_module(module)
     for module in (
         "arignote.data.readers.hdf5",

@@ -13,7 +13,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from arignote.errors import ArignoteWarning
-from arignote.preemption.notices import Watch, asker
+from arignote.preemption.notices import Watch, notice_source
 
 PATIENT = 30  # seconds until a wait for an event is given up; no test waits for them where all is well
 ACTION = {"action": "terminate", "time": "2026-01-01T00:00:00Z"}
@@ -106,7 +106,7 @@ REASONS = {
 @pytest.mark.slow
 @pytest.mark.parametrize("source", REASONS)
 def test_a_provider_is_asked_until_it_announces(service, source):
-    ask = asker(source)
+    ask = notice_source(source)
     assert [ask(), ask()] == [None, None]
     announce(service)
     assert ask() == REASONS[source]
@@ -114,7 +114,7 @@ def test_a_provider_is_asked_until_it_announces(service, source):
 
 @pytest.mark.slow
 def test_the_token_of_aws_is_fetched_once_and_renewed_when_it_has_expired(service):
-    ask = asker("aws")
+    ask = notice_source("aws")
     assert [ask(), ask()] == [None, None]
     assert [line for line in service.asked if line.startswith("PUT")] == ["PUT /latest/api/token"]
     service.token, service.action = None, ACTION
@@ -125,14 +125,14 @@ def test_the_token_of_aws_is_fetched_once_and_renewed_when_it_has_expired(servic
 @pytest.mark.slow
 def test_events_of_azure_that_leave_the_machine_alone_are_no_notice(service):
     service.events = [event("Freeze", "pool_0"), event("Reboot", "pool_0"), event("Preempt", "pool_1", "pool_2")]
-    assert asker("azure")() is None
+    assert notice_source("azure")() is None
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("machines", "name"), [(["POOL_0"], "pool_0"), ([], "pool_0"), (["pool_0"], "")])
 def test_an_event_of_azure_counts_unless_it_is_known_to_be_of_another_machine(service, machines, name):
     service.events, service.name = [event("Terminate", *machines, when="")], name
-    assert asker("azure")() == "azure: scheduled event Terminate at once"
+    assert notice_source("azure")() == "azure: scheduled event Terminate at once"
 
 
 @pytest.mark.slow
@@ -141,7 +141,7 @@ def test_an_event_of_azure_counts_unless_it_is_known_to_be_of_another_machine(se
 def test_a_service_that_refuses_is_an_os_error_that_names_its_address(service, source, broken):
     service.token, service.broken = "held", broken
     with pytest.raises(OSError, match=rf"http://127\.0\.0\.1:{service.server_port}/.*{broken[0]}"):
-        asker(source)()
+        notice_source(source)()
 
 
 @pytest.mark.slow
@@ -150,20 +150,20 @@ def test_a_service_that_refuses_is_an_os_error_that_names_its_address(service, s
 def test_an_answer_that_is_not_of_the_service_is_an_os_error(service, source, text):
     service.broken = (200, text)
     with pytest.raises(OSError, match="no JSON object"):
-        asker(source)()
+        notice_source(source)()
 
 
 @pytest.mark.parametrize("endpoint", ["http://127.0.0.1:9", "nonsense", "http://[", "http://127.0.0.1:port"])
 def test_an_endpoint_that_is_not_there_or_no_address_is_an_os_error(monkeypatch, endpoint):
     monkeypatch.setenv("AWS_EC2_METADATA_SERVICE_ENDPOINT", endpoint)
     with pytest.raises(OSError, match="/latest/api/token"):
-        asker("aws")()
+        notice_source("aws")()
 
 
 @pytest.mark.slow
 def test_a_proxy_of_the_environment_is_not_asked(service):
     service.preempted = True
-    code = "from arignote.preemption.notices import asker; print(asker('gcp')())"
+    code = "from arignote.preemption.notices import notice_source; print(notice_source('gcp')())"
     env = {**os.environ, "http_proxy": "http://127.0.0.1:9", "no_proxy": "", "NO_PROXY": ""}
     found = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, check=True)
     assert found.stdout.strip() == REASONS["gcp"]
@@ -171,7 +171,7 @@ def test_a_proxy_of_the_environment_is_not_asked(service):
 
 def test_a_file_is_a_notice_once_it_is_there(tmp_path):
     path = tmp_path / "stop now"
-    ask = asker(f"file:{path}")
+    ask = notice_source(f"file:{path}")
     assert ask() is None
     path.touch()
     assert ask() == f"file:{path} is there"
@@ -181,7 +181,7 @@ def test_a_file_is_a_notice_once_it_is_there(tmp_path):
 
 @pytest.mark.parametrize(("source", "hint"), [("gpc", "'gcp'"), ("AWS", "'aws'"), ("file:", "PATH"), ("s3", "azure")])
 def test_an_unknown_source_is_refused_with_what_is_known(source, hint):
-    for make in (asker, lambda source: Watch(source, print)):
+    for make in (notice_source, lambda source: Watch(source, print)):
         with pytest.raises(ValueError, match="must be one of aws, gcp, azure, file:PATH") as told:
             make(source)
         assert hint in str(told.value).partition(". ")[2]

@@ -81,7 +81,7 @@ def assert_reading_harms_nothing(stem):
     before = {path.name: path.read_bytes() for path in stem.parent.iterdir()}
     try:
         found, used = verification(str(stem))
-        assert len(found) == len(RunFiles(str(stem)).there())
+        assert len(found) == len(RunFiles(str(stem)).existing())
         good = [where for where, is_good, _ in found if is_good]
         assert used is None or used in good
     except CheckpointError as fault:
@@ -220,7 +220,7 @@ def test_the_newest_is_of_another_run(best_too, n_batches, runs, tmp_path, whole
     if best_too:
         shutil.copy(file_of(other, "best"), file_of(stem, "best.9"))
     assert_resumes_from_the_one_before(stem, n_batches, whole)
-    assert {RunFiles(str(stem)).read(name)[0].rng for name in RunFiles(str(stem)).there()} == {3}
+    assert {RunFiles(str(stem)).read(name)[0].rng for name in RunFiles(str(stem)).existing()} == {3}
 
 
 @pytest.mark.parametrize("n_batches", [STOPPED, FINISHED])

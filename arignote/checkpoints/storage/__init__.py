@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from arignote.checkpoints.storage.base import Folder, Heed, Lock, NotThereError, Pieces, is_url
+from arignote.checkpoints.storage.base import CheckStop, Chunks, Folder, Lock, NotThereError, is_url
 from arignote.checkpoints.storage.local import LocalFolder
 
-__all__ = ["Folder", "Heed", "Lock", "NotThereError", "Pieces", "check_stem", "folder_of", "is_url"]
+__all__ = ["CheckStop", "Chunks", "Folder", "Lock", "NotThereError", "check_stem", "folder_of", "is_url"]
 
 
 def check_stem(stem: str) -> None:

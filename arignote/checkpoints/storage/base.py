@@ -9,19 +9,19 @@ from typing import Protocol
 
 from arignote.errors import CheckpointError
 
-__all__ = ["Before", "Folder", "Heed", "Lock", "NotThereError", "Pieces", "holder", "is_url", "nothing"]
+__all__ = ["BeforeCommit", "CheckStop", "Chunks", "Folder", "Lock", "NotThereError", "do_nothing", "holder", "is_url"]
 
 
 class NotThereError(CheckpointError):
     """There is no file of this name."""
 
 
-Pieces = Sequence[bytes | memoryview]
-Heed = Callable[[], None]
-Before = Callable[[], None]
+Chunks = Sequence[bytes | memoryview]
+CheckStop = Callable[[], None]
+BeforeCommit = Callable[[], None]
 
 
-def nothing() -> None:
+def do_nothing() -> None:
     """Do nothing before a write."""
 
 
@@ -41,7 +41,7 @@ class Lock(Protocol):
 class Folder(Protocol):
     """Names, and the bytes under them. What goes wrong is a CheckpointError that begins with the path."""
 
-    def where(self, name: str = "") -> str:
+    def path_of(self, name: str = "") -> str:
         """Return the path of a name, as it is told to people."""
 
     def names(self) -> list[str]:
@@ -50,10 +50,10 @@ class Folder(Protocol):
     def read(self, name: str, n_bytes: int | None = None) -> bytes:
         """Return the contents of a file, or its first bytes."""
 
-    def write(self, name: str, pieces: Pieces, before: Before = nothing) -> None:
+    def write(self, name: str, chunks: Chunks, before: BeforeCommit = do_nothing) -> None:
         """Put a file under a name: complete or not at all. `before` is called when only the last act is left."""
 
-    def write_if(self, name: str, pieces: Pieces, expected: bytes | None, before: Before = nothing) -> bool:
+    def write_if(self, name: str, chunks: Chunks, expected: bytes | None, before: BeforeCommit = do_nothing) -> bool:
         """Write a small file if its contents are `expected` (None: if there is none); return whether it was written.
 
         `before` is called when only the last act is left. That is atomic where the storage has conditional writes;
@@ -69,7 +69,7 @@ class Folder(Protocol):
     def prepare(self, stem: str) -> None:
         """Make the folder, see that a file can be written there, and remove what killed writes of `stem` left."""
 
-    def lock(self, stem: str, check_stop: Heed) -> Lock:
+    def lock(self, stem: str, check_stop: CheckStop) -> Lock:
         """Become the one writer of a run; `check_stop` is called while waiting, and may raise."""
 
 

@@ -22,7 +22,7 @@ import uuid
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from arignote.checkpoints.storage.base import Folder, Heed, NotThereError, holder
+from arignote.checkpoints.storage.base import CheckStop, Folder, NotThereError, holder
 from arignote.errors import CheckpointError, warn
 
 __all__ = ["MARGIN", "RENEW_AFTER", "STALE_AFTER", "Clock", "Lease", "LeaseLapsedError", "LeaseLostError"]
@@ -99,8 +99,8 @@ class Lease:
         If the store cannot be reached.
     """
 
-    def __init__(self, folder: Folder, stem: str, check_stop: Heed, clock: Clock | None = None):
-        self._folder, self._name, self._run = folder, f".{stem}.lease", folder.where(stem)
+    def __init__(self, folder: Folder, stem: str, check_stop: CheckStop, clock: Clock | None = None):
+        self._folder, self._name, self._run = folder, f".{stem}.lease", folder.path_of(stem)
         self._clock = Clock() if clock is None else clock
         self._id = uuid.uuid4().hex
         self._me: dict[str, str | int] = {"host": socket.gethostname(), "pid": os.getpid(), "id": self._id}
@@ -109,7 +109,7 @@ class Lease:
         self._take(check_stop)
         self._end = self._clock.repeat(self.renew)
 
-    def _take(self, check_stop: Heed) -> None:
+    def _take(self, check_stop: CheckStop) -> None:
         seen, since, warned = None, 0.0, False
         while True:
             # The clock is read before the lease: a suspended machine that wakes up in between takes nothing over.

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from filelock import lock_descriptor
 
-from arignote.checkpoints.storage.base import Before, Heed, Lock, NotThereError, Pieces, holder, nothing
+from arignote.checkpoints.storage.base import BeforeCommit, CheckStop, Chunks, Lock, NotThereError, do_nothing, holder
 from arignote.checkpoints.storage.lease import Lease
 from arignote.errors import CheckpointError
 
@@ -48,7 +48,7 @@ class LocalFolder:
         self._given_path = Path(path)
         self._path = self._given_path.absolute()
 
-    def where(self, name: str = "") -> str:
+    def path_of(self, name: str = "") -> str:
         return str(self._given_path / name)
 
     def names(self) -> list[str]:
@@ -68,15 +68,15 @@ class LocalFolder:
         except OSError as fault:
             raise _error(self._given_path / name, "read", fault) from None
 
-    def write(self, name: str, pieces: Pieces, before: Before = nothing) -> None:
+    def write(self, name: str, chunks: Chunks, before: BeforeCommit = do_nothing) -> None:
         def place(temporary: Path) -> bool:
             before()
             os.replace(temporary, self._path / name)
             return True
 
-        self._place(name, pieces, place)
+        self._place(name, chunks, place)
 
-    def write_if(self, name: str, pieces: Pieces, expected: bytes | None, before: Before = nothing) -> bool:
+    def write_if(self, name: str, chunks: Chunks, expected: bytes | None, before: BeforeCommit = do_nothing) -> bool:
         def place(temporary: Path) -> bool:
             before()
             if expected is None:
@@ -95,7 +95,7 @@ class LocalFolder:
             os.replace(temporary, self._path / name)
             return True
 
-        return self._place(name, pieces, place)
+        return self._place(name, chunks, place)
 
     def _contents(self, name: str) -> bytes | None:
         try:
@@ -103,14 +103,14 @@ class LocalFolder:
         except NotThereError:
             return None
 
-    def _place(self, name: str, pieces: Pieces, place: Callable[[Path], bool]) -> bool:
+    def _place(self, name: str, chunks: Chunks, place: Callable[[Path], bool]) -> bool:
         """Write a temporary file, and let a function give it its name."""
         # Two containers may share a folder, and the number of their processes: a name that is nobody else's.
         temporary = self._path / f".{name.lstrip('.')}.{uuid.uuid4().hex}.tmp"
         try:
             with open(temporary, "wb") as file:
-                for piece in pieces:
-                    file.write(piece)
+                for chunk in chunks:
+                    file.write(chunk)
                 file.flush()
                 os.fsync(file.fileno())
             placed = place(temporary)
@@ -174,10 +174,10 @@ class LocalFolder:
         for name in filter(left.fullmatch, self.names()):
             self.remove(name)
 
-    def lock(self, stem: str, check_stop: Heed) -> Lock:
+    def lock(self, stem: str, check_stop: CheckStop) -> Lock:
         self._make()
         try:
-            return LocalLock(self._path / f".{stem}.lock", self.where(stem))
+            return LocalLock(self._path / f".{stem}.lock", self.path_of(stem))
         except OSError:
             # Some network file systems have no locks.
             return Lease(self, stem, check_stop)
@@ -201,8 +201,8 @@ class LocalLock:
         If the file system has no locks.
     """
 
-    # lock_descriptor calls flock on Unix and LockFileEx on Windows. FileLock of the same library is not used: on Unix it
-    # leaves the lock file behind, and where flock is missing it falls back to a file that a killed process leaves locked.
+    # lock_descriptor calls flock on Unix and LockFileEx on Windows. FileLock of the same library is not used: on Unix
+    # it leaves the lock file behind, and without flock it falls back to a file that a killed process leaves locked.
 
     def __init__(self, path: Path, run: str):
         self._path = path

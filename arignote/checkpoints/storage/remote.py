@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from arignote.checkpoints.storage.base import Before, Heed, Lock, NotThereError, Pieces, is_url, nothing
+from arignote.checkpoints.storage.base import BeforeCommit, CheckStop, Chunks, Lock, NotThereError, do_nothing, is_url
 from arignote.checkpoints.storage.lease import Lease
 from arignote.errors import CheckpointError, ConfigError
 
@@ -78,7 +78,7 @@ class RemoteFolder:
             raise
         except Exception as fault:
             # Some kinds, such as ftp, connect at once; each has errors of its own.
-            raise CheckpointError(f"{self.where()}: cannot be reached: {type(fault).__name__}: {fault}") from None
+            raise CheckpointError(f"{self.path_of()}: cannot be reached: {type(fault).__name__}: {fault}") from None
         if self._is_s3:
             self._fs.retries = _S3_RETRIES
 
@@ -88,15 +88,15 @@ class RemoteFolder:
             yield
         except FileNotFoundError:
             what = "object" if act in ("read", "copied") else "bucket or folder"
-            raise NotThereError(f"{self.where(name)}: cannot be {act}: there is no such {what}") from None
+            raise NotThereError(f"{self.path_of(name)}: cannot be {act}: there is no such {what}") from None
         except Exception as fault:
             # Each store has errors of its own.
-            raise CheckpointError(f"{self.where(name)}: cannot be {act}: {type(fault).__name__}: {fault}") from None
+            raise CheckpointError(f"{self.path_of(name)}: cannot be {act}: {type(fault).__name__}: {fault}") from None
 
     def _at(self, name: str) -> str:
         return f"{self._path}/{name}"
 
-    def where(self, name: str = "") -> str:
+    def path_of(self, name: str = "") -> str:
         return f"{self._url}/{name}"
 
     def names(self) -> list[str]:
@@ -113,15 +113,15 @@ class RemoteFolder:
             data: bytes = self._fs.cat_file(self._at(name), start=None if n_bytes is None else 0, end=n_bytes)
             return data
 
-    def write(self, name: str, pieces: Pieces, before: Before = nothing) -> None:
-        data = b"".join(pieces)
+    def write(self, name: str, chunks: Chunks, before: BeforeCommit = do_nothing) -> None:
+        data = b"".join(chunks)
         before()
         with self._told(name, "written"):
             self._fs.pipe_file(self._at(name), data)
 
-    def write_if(self, name: str, pieces: Pieces, expected: bytes | None, before: Before = nothing) -> bool:
+    def write_if(self, name: str, chunks: Chunks, expected: bytes | None, before: BeforeCommit = do_nothing) -> bool:
         """Write on a condition: atomically on S3, and on GCS and Azure if no file is expected."""
-        data = b"".join(pieces)
+        data = b"".join(chunks)
         if not (self._has_conditions and (self._is_s3 or expected is None)):
             before()
             if self._contents(name) != expected:
@@ -182,5 +182,5 @@ class RemoteFolder:
         self.write(trial, [b"probe"])
         self.remove(trial)
 
-    def lock(self, stem: str, check_stop: Heed) -> Lock:
+    def lock(self, stem: str, check_stop: CheckStop) -> Lock:
         return Lease(self, stem, check_stop)

@@ -540,7 +540,7 @@ def test_no_more_is_read_than_was_asked_for_or_is_there(tmp_path):
 def test_a_path_is_told_as_it_was_given(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     folder = LocalFolder("runs")
-    assert folder.where("a") == "runs/a" and folder.where() == "runs"
+    assert folder.path_of("a") == "runs/a" and folder.path_of() == "runs"
     folder.prepare("run")
     assert (tmp_path / "runs").is_dir()
 

@@ -331,7 +331,7 @@ def test_a_store_is_a_folder_of_files(stem, folder):
         folder.remove("z")
     assert folder.names() == ["a", "b"]
     base = stem.removesuffix("run")
-    assert folder.where() == base and folder.where("a") == f"{base}a"
+    assert folder.path_of() == base and folder.path_of("a") == f"{base}a"
     for act, told in (
         (lambda: folder.read("nothing"), "nothing: cannot be read: there is no such object"),
         (lambda: folder.set_aside("nothing", "x"), "nothing: cannot be copied: there is no such object"),
@@ -350,7 +350,7 @@ def test_a_probe_is_written_to_a_store_and_removed(shaky):
     folder.remove = lambda name: done.append(("remove", name))
     folder.prepare("run")
     assert done == [("write", ".run.probe"), ("remove", ".run.probe")]
-    assert folder.where("a") == "shaky://bucket/a"
+    assert folder.path_of("a") == "shaky://bucket/a"
 
 
 def test_each_fault_of_a_store_says_what_could_not_be_done_to_which_object(shaky):
@@ -538,7 +538,7 @@ def test_the_command_line_leaves_nothing_open(s3, tmp_path):
     assert ended.returncode == 0, ended.stderr
     assert "s3://bucket/runs/digits_last.ckpt" in ended.stdout
     assert "ResourceWarning" not in ended.stderr and "Unclosed" not in ended.stderr, ended.stderr
-    assert RunFiles("s3://bucket/runs/digits").there("last")[0] == "digits_last.ckpt"
+    assert RunFiles("s3://bucket/runs/digits").existing("last")[0] == "digits_last.ckpt"
 
 
 def test_reading_twice_leaves_no_warning(s3):
