@@ -1,1 +1,1 @@
-"""What a run remembers, and how it is kept on disk."""
+"""The state of a run, and its files: format, names, reading, writing, and storage."""

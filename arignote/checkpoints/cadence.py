@@ -1,4 +1,4 @@
-"""How often a run is saved."""
+"""How often a checkpoint is written."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Cadence:
     Attributes
     ----------
     written : str or int
-        As a user writes it: "auto", "epoch", a number of batches, or a time such as "30s".
+        The value as the user wrote it: "auto", "epoch", a number of batches, or a time such as "30s".
     n_batches : int or None
         Batches between saves.
     seconds : float or None
@@ -31,7 +31,13 @@ class Cadence:
 
     @classmethod
     def parse(cls, value: Any) -> Cadence:
-        """Return a cadence; ValueError if `value` is none."""
+        """Return the cadence of a value of the setting.
+
+        Raises
+        ------
+        ValueError
+            If the value is not one of these forms.
+        """
         if isinstance(value, Cadence):
             return value
         if value in ("auto", "epoch"):

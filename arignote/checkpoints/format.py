@@ -107,8 +107,8 @@ def encode(state: TrainingState) -> tuple[list[bytes | memoryview], str]:
     """
     try:
         plain = _to_json({"version": VERSION} | state.to_plain())
-    except ValueError as fault:
-        raise CheckpointError(f"the state cannot be written: {fault}. Is extra_metadata to blame?") from None
+    except ValueError as error:
+        raise CheckpointError(f"the state cannot be written: {error}. Is extra_metadata to blame?") from None
     text = json.dumps(plain, sort_keys=True, allow_nan=False)
     tensors = sorted(state.to_tensors().items(), key=lambda item: (-item[1].itemsize, item[0]))
     header: dict[str, Any] = {"__metadata__": {"arignote": text, "digest": _ZEROS}}
@@ -124,9 +124,9 @@ def encode(state: TrainingState) -> tuple[list[bytes | memoryview], str]:
     head += b" " * (-len(head) % 8)
     try:
         _check_size(head)
-    except ValueError as fault:
+    except ValueError as error:
         told = "It holds extra_metadata, the names of columns and classes, and a pair for each start"
-        raise CheckpointError(f"the state cannot be written, as no reader would take it: {fault}. {told}") from None
+        raise CheckpointError(f"the state cannot be written, as no reader would take it: {error}. {told}") from None
     length, body = struct.pack("<Q", len(head)), [_bytes_of(array) for _, array in tensors]
     digest = _digest(length + head, body)
     head = head.replace(f'"digest":"{_ZEROS}"'.encode(), f'"digest":"{digest}"'.encode(), 1)
@@ -177,8 +177,8 @@ def _header(data: bytes, where: str) -> dict[str, Any]:
         raise CheckpointError(f"{where}: is cut short, or is not a checkpoint: {told}")
     try:
         _check_size(data[8 : 8 + n_header])
-    except ValueError as fault:
-        raise CheckpointError(f"{where}: has {fault}") from None
+    except ValueError as error:
+        raise CheckpointError(f"{where}: has {error}") from None
     try:
         header = _parsed(data[8 : 8 + n_header])
         metadata = header.pop("__metadata__")
@@ -233,5 +233,5 @@ def decode(data: bytes, where: str) -> tuple[TrainingState, str]:
         for older in range(version, VERSION):
             values = MIGRATIONS[older](values)
         return TrainingState.from_plain(values, load(data)), digest
-    except (KeyError, TypeError, ValueError, AttributeError, RecursionError, SafetensorError) as fault:
-        raise CheckpointError(f"{where}: an entry is missing or of the wrong kind: {fault}") from None
+    except (KeyError, TypeError, ValueError, AttributeError, RecursionError, SafetensorError) as error:
+        raise CheckpointError(f"{where}: an entry is missing or of the wrong kind: {error}") from None

@@ -1,4 +1,4 @@
-"""Where a run is, the best of it so far, and what its validations found."""
+"""The position of a run, its best validation, and the history of its validations."""
 
 from __future__ import annotations
 
@@ -14,28 +14,28 @@ from arignote.checkpoints.tensors import tensors_sha256
 
 __all__ = ["STOP_RULE", "Best", "History", "Progress"]
 
-# `Progress.stopped_by` of a run that its stop rule ended.
+# The value of `Progress.stopped_by` after a stop rule ended the run.
 STOP_RULE = "stop_rule"
 
 
 @dataclass
 class Progress:
-    """Where a run is; positions point at what comes next.
+    """The position of a run: that of the next batch to train on.
 
     Attributes
     ----------
     epoch, batch : int
-        Complete epochs, and complete batches of the unfinished one.
+        Number of complete epochs, and of complete batches of the unfinished epoch.
     examples_seen, n_updates, n_validations : int
-        Counts since the beginning.
+        Counts since the run began.
     epoch_examples : int
         Examples of the unfinished epoch.
     validation_due : bool
-        Whether the validation of the last batch is still to be done.
+        Whether the validation after the last batch has not been done yet.
     ended : bool
         Whether a stop rule ended training before its last epoch.
     stopped_by : str or None
-        What ended training, if not the last epoch: a signal, a notice, or "stop_rule" (`STOP_RULE`).
+        What ended training before its last epoch: a signal, a notice, or "stop_rule" (`STOP_RULE`).
     """
 
     epoch: int = 0
@@ -50,13 +50,27 @@ class Progress:
 
     @property
     def interrupted(self) -> bool:
-        """Whether a signal or a notice stopped the process, so that the run can be resumed."""
+        """Return whether a signal or a notice stopped the process, so that the run can be resumed."""
         return self.stopped_by is not None and not self.ended
 
 
 @dataclass
 class Best:
-    """The best validation so far: its loss, where it was, and the digest of the file that holds its network."""
+    """The best validation so far.
+
+    Attributes
+    ----------
+    value : float
+        Its loss.
+    epoch : int
+        The epoch in which it was done, from 1.
+    examples_seen, n_rows : int
+        Examples trained on, and rows of the history, up to and including it.
+    digest : str
+        Digest of the file that holds its network; empty before that file is written.
+    network : dict of str to array
+        Its network, if it is kept in memory.
+    """
 
     value: float
     epoch: int
@@ -67,10 +81,10 @@ class Best:
 
 
 class History:
-    """Columns of numbers, one row per validation; it only grows.
+    """Columns of numbers with one row per validation; rows are only appended.
 
-    A column has room to grow, so that a row costs the same however many there are. A head shares its rows and has no
-    room: what is written to either later is not seen by the other.
+    Columns are allocated with spare rows, so that the cost of an append does not grow with their length. The result of
+    `head` shares memory with the history but has no spare rows, so that neither sees rows appended to the other.
     """
 
     def __init__(self, columns: Mapping[str, Sequence[float] | NDArray[np.float64]] | None = None):
@@ -82,23 +96,23 @@ class History:
 
     @property
     def names(self) -> list[str]:
-        """The columns, in order."""
+        """Return the names of the columns, in order."""
         return list(self._columns)
 
     def append(self, row: Mapping[str, float]) -> None:
-        """Add a row; what only some rows have is NaN in the others."""
+        """Append a row; columns that it lacks become NaN."""
         for name in dict.fromkeys((*self._columns, *row)):
             column = self._columns.get(name)
             if column is None or len(column) == self._n_rows:
-                room = np.full(self._n_rows + 16 if column is None else 2 * self._n_rows + 16, nan)
+                longer = np.full(self._n_rows + 16 if column is None else 2 * self._n_rows + 16, nan)
                 if column is not None:
-                    room[: self._n_rows] = column
-                column = self._columns[name] = room
+                    longer[: self._n_rows] = column
+                column = self._columns[name] = longer
             column[self._n_rows] = row.get(name, nan)
         self._n_rows += 1
 
     def head(self, n_rows: int) -> History:
-        """Return the first rows, without a copy."""
+        """Return the first rows as a history, without a copy."""
         return History({name: column[:n_rows] for name, column in self.arrays().items()})
 
     def arrays(self) -> dict[str, NDArray[np.float64]]:
@@ -110,12 +124,12 @@ class History:
         return _record({name: float(column[row]) for name, column in self.arrays().items()})
 
     def records(self) -> list[dict[str, Any]]:
-        """Return all rows as dicts."""
+        """Return all rows as dicts, as `record` does."""
         columns = [column.tolist() for column in self.arrays().values()]
         return [_record(dict(zip(self._columns, row, strict=True))) for row in zip(*columns, strict=True)]
 
     def sha256(self) -> str:
-        """Return the digest of all columns but those of the clock."""
+        """Return the digest of all columns except "seconds", which differs between equal runs."""
         return tensors_sha256({name: a for name, a in self.arrays().items() if name != "seconds"})
 
 

@@ -1,4 +1,4 @@
-"""The files of one run: their names, and which is the newest good one."""
+"""The files of one run: their names, and the newest one that is not damaged."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ __all__ = ["RunFiles", "resolve"]
 
 
 class RunFiles:
-    """Reads the files of a stem.
+    """The files of a stem, for reading.
 
-    ``_last.ckpt`` names, by digest, the file of the best network.
+    ``_last.ckpt`` holds the digest of the file of the best network.
 
     Parameters
     ----------
     stem : str
-        Path or URL of the files without their endings.
+        Path or URL of the files without their suffixes.
 
     Attributes
     ----------
     damaged : set of str
-        Names of files that were read, and are not what they should be.
+        Names of files that were read and found damaged.
     """
 
     def __init__(self, stem: str):
@@ -40,18 +40,18 @@ class RunFiles:
         self.damaged: set[str] = set()
 
     def name(self, kind: str, number: int = 0) -> str:
-        """Return the name of a file: "last", "best" (0 the newest) or "epoch"."""
+        """Return the name of a file of kind "last" or "best" (number 0 is the newest) or "epoch"."""
         if kind == "epoch":
             return f"{self._name}_epoch{number}.ckpt"
         return f"{self._name}_{kind}{f'.{number}' if number else ''}.ckpt"
 
     def path(self, kind: str, number: int = 0) -> str:
-        """Return the path of a file, as it is told to people."""
+        """Return the path of a file, for messages."""
         return self.folder.path_of(self.name(kind, number))
 
     def existing(self, *kinds: str) -> list[str]:
-        """Return the names of the files there are, of some kinds (default all); of each kind the newest first."""
-        found: list[tuple[int, int, str]] = []
+        """Return the names of existing files by kind (default all), in the order of the kinds, each from the newest."""
+        keyed: list[tuple[int, int, str]] = []
         wanted = kinds or ("last", "best", "epoch")
         for name in self.folder.names():
             match = FILE_OF_A_RUN.fullmatch(name[len(self._name) :]) if name.startswith(self._name) else None
@@ -59,13 +59,24 @@ class RunFiles:
                 continue
             kind = match[1] or "epoch"
             if kind in wanted:
-                found.append((wanted.index(kind), -int(match[4]) if match[4] else int(match[3] or 0), name))
-        return [name for _, _, name in sorted(found)]
+                keyed.append((wanted.index(kind), -int(match[4]) if match[4] else int(match[3] or 0), name))
+        return [name for _, _, name in sorted(keyed)]
 
     def read(self, name: str) -> tuple[TrainingState, str]:
-        """Read and verify one file; no code from it is run."""
+        """Read and verify one file, without running any code from it.
+
+        Returns
+        -------
+        tuple of (TrainingState, str)
+            The state, and the digest of the file.
+
+        Raises
+        ------
+        CheckpointError
+            If the file is missing or damaged; its name is added to `damaged`.
+        """
         try:
-            # A large foreign file is refused by its beginning, and one that is too long by the first byte too many.
+            # Not the whole file: a large file of another kind is rejected by its header, a longer one by one byte.
             n_bytes = self._head(name).n_bytes
             return decode(self.folder.read(name, n_bytes + 1), self.folder.path_of(name))
         except CheckpointError:
@@ -75,64 +86,90 @@ class RunFiles:
     def _head(self, name: str) -> Head:
         return read_head(lambda n_bytes: self.folder.read(name, n_bytes), self.folder.path_of(name))
 
-    def states(self, faults: list[str], needs_best: bool = True) -> Iterator[tuple[str, TrainingState]]:
-        """Yield the good last states with their best networks, the newest first; what is wrong goes to `faults`.
+    def states(self, problems: list[str], needs_best: bool = True) -> Iterator[tuple[str, TrainingState]]:
+        """Yield path and state of the valid ``_last`` files with their best networks, the newest first.
 
-        One whose best network is lost is no good one, unless it `needs_best` no more.
+        A state whose best network is lost is skipped unless ``needs_best=False``. A message for each file that is
+        missing or skipped is appended to `problems`.
         """
         lasts = self.existing("last")
         if lasts and lasts[0] != self.name("last"):
-            faults.append(f"{self.path('last')}: is missing")
+            problems.append(f"{self.path('last')}: is missing")
         for name in lasts:
             try:
                 state, _ = self.read(name)
                 if state.best is not None:
                     best = self._best_network(state.best.digest)
                     if best is None and needs_best:
-                        told = f"the file of its best network ({self.path('best')}) is missing or damaged"
-                        raise CheckpointError(f"{self.folder.path_of(name)}: {told}")
+                        raise CheckpointError(
+                            f"{self.folder.path_of(name)}: the file of its best network ({self.path('best')}) is "
+                            "missing or damaged"
+                        )
                     state.best.network = best or {}
-            except CheckpointError as fault:
-                faults.append(str(fault))
+            except CheckpointError as error:
+                problems.append(str(error))
                 self.damaged.add(name)
                 continue
             yield self.folder.path_of(name), state
         if not lasts and self.existing():
-            faults.append(f"{self.path('last')}: is missing, though there are other files of the run")
+            problems.append(f"{self.path('last')}: is missing, though there are other files of the run")
 
     def newest(self, needs_best: bool = True) -> tuple[str, TrainingState] | None:
-        """Return path and state of the newest good file; None without any file, CheckpointError if none is good."""
-        faults: list[str] = []
-        for found in self.states(faults, needs_best):
-            for fault in faults:
-                warn(f"{fault}. Used instead: {found[0]}")
-            return found
-        if faults:
-            raise CheckpointError("\n".join([*faults, "No good checkpoint is left"]))
+        """Return path and state of the newest valid ``_last`` file, as `states` does; None if there are no files.
+
+        Raises
+        ------
+        CheckpointError
+            If there are files, but none of them is valid.
+
+        Warns
+        -----
+        ArignoteWarning
+            For each newer file that is missing or skipped.
+        """
+        problems: list[str] = []
+        for path, state in self.states(problems, needs_best):
+            for problem in problems:
+                warn(f"{problem}. Used instead: {path}")
+            return path, state
+        if problems:
+            raise CheckpointError("\n".join([*problems, "No good checkpoint is left"]))
         return None
 
     def _best_network(self, digest: str) -> dict[str, NDArray[Any]] | None:
-        return next((best.network for best, found in self._good_bests() if found == digest), None)
+        return next((best.network for best, its_digest in self._valid_bests() if its_digest == digest), None)
 
     def has_best(self, digest: str) -> bool:
-        """Whether a good file of the best network has this digest."""
-        return any(found == digest for _, found in self._good_bests())
+        """Return whether a valid file of the best network has this digest."""
+        return any(its_digest == digest for _, its_digest in self._valid_bests())
 
-    def _good_bests(self) -> Iterator[tuple[TrainingState, str]]:
+    def _valid_bests(self) -> Iterator[tuple[TrainingState, str]]:
         for name in self.existing("best"):
             with contextlib.suppress(CheckpointError):
                 yield self.read(name)
 
 
 def resolve(run: str, which: str | None = None) -> tuple[RunFiles, list[str]]:
-    """Return the run that RUN means, and the names of its files that `which` (best, last, N) may mean, best first.
+    """Return the files of a run, and the names of those that a command may use, the preferred one first.
 
-    RUN is a stem, or one file of a run.
+    Parameters
+    ----------
+    run : str
+        A stem, or the path of one file of a run.
+    which : str, optional
+        "best", "last" (the default), or the number of an epoch.
+
+    Raises
+    ------
+    CheckpointError
+        If the file does not exist.
+    ConfigError
+        If `which` is none of these.
     """
     folder, name = folder_of(run)
     if name in folder.names() and not Path(run).is_dir():
-        found = FILE_OF_A_RUN.search(run)
-        return RunFiles(run[: found.start()] if found else run), [name]
+        match = FILE_OF_A_RUN.search(run)
+        return RunFiles(run[: match.start()] if match else run), [name]
     if FILE_OF_A_RUN.search(run):
         raise CheckpointError(f"{run}: there is no such file")
     files = RunFiles(run)
@@ -141,8 +178,8 @@ def resolve(run: str, which: str | None = None) -> tuple[RunFiles, list[str]]:
     if which == "best" or which.isdigit():
         name = files.name("best") if which == "best" else files.name("epoch", int(which))
         if name not in files.existing():
-            there = ", ".join(files.existing()) or "none"
+            names = ", ".join(files.existing()) or "none"
             hint = " checkpoint_all keeps that of each epoch." if which.isdigit() else ""
-            raise CheckpointError(f"{run}: there is no {name}.{hint} There are: {there}")
+            raise CheckpointError(f"{run}: there is no {name}.{hint} There are: {names}")
         return files, [name]
     raise ConfigError(f"--which must be best, last or the number of an epoch; got {which!r}")

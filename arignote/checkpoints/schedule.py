@@ -1,4 +1,4 @@
-"""When the state is saved, and how training goes on meanwhile: a thread writes, at most one snapshot at a time."""
+"""When the state is saved. A thread writes it, one snapshot at a time, while training continues."""
 
 from __future__ import annotations
 
@@ -16,55 +16,58 @@ from arignote.errors import CheckpointError, warn
 
 __all__ = ["Checkpointer"]
 
-# A small state is waited for, a large one written while training goes on: a rule of sizes, never of timing.
+# Bytes. Training waits until a smaller state is written; larger ones are written in the background. A rule of sizes,
+# not of measured times, so that equal runs write the same files.
 SMALL = 1_000_000
+# Seconds after which a running write is reported, and for which training waits at most.
 PATIENCE = 10.0
+# Seconds between saves within an epoch, with the cadence "auto".
 LONG_EPOCH = 300.0
 
 
 class _Writing:
-    """One snapshot on its way to the disk, in a thread of its own."""
+    """The write of one snapshot, in a thread of its own."""
 
     def __init__(self, act: Callable[[], None], in_background: bool):
         self._act, self._in_background = act, in_background
         self._done = threading.Event()
-        self.fault: BaseException | None = None
+        self.error: BaseException | None = None
         self.began = time.monotonic()
-        self.told = False
-        # A daemon: a disk that never answers must not keep a process alive that was told to end.
+        self.reported = False
+        # A daemon, so that a disk that never answers does not keep the process from exiting.
         threading.Thread(target=self._run, name="arignote-writer", daemon=True).start()
 
     def _run(self) -> None:
         try:
             if self._in_background and sys.platform == "linux":
-                # Of this thread alone: training comes first where cores are few.
+                # Linux applies this to the thread alone; with few cores, training takes precedence.
                 os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 10)
             self._act()
-        except BaseException as fault:
-            self.fault = fault
+        except BaseException as error:
+            self.error = error
         finally:
             self._done.set()
 
     def ended(self, seconds: float | None) -> bool:
-        """Return whether it has ended, after waiting so long."""
+        """Wait for at most so many seconds (None: without limit), and return whether the write has ended."""
         return self._done.wait(seconds)
 
 
 class Checkpointer:
-    """Decides when the state is saved, and sees before each time that it is finite.
+    """Decides when the state is saved, and verifies before each save that it is finite.
 
-    A save that fails is told in a warning and training goes on; only `finish` insists.
+    A save that fails is reported by a warning, and training continues; only `finish` raises.
 
     Parameters
     ----------
     files : RunWriter or None
-        Where; None keeps the last good state in memory.
+        The files to write; None keeps the last valid state in memory.
     every : Cadence
-        "auto": each epoch (saves closer than a second joined, long epochs every 5 minutes).
+        "auto": after each epoch, but at most once a second, and every 5 minutes within long epochs.
     keep_all : bool
-        Whether each epoch is kept in a file of its own.
+        Whether the state after each epoch is kept in a file of its own.
     spool : RunWriter, optional
-        Where the state is kept while `files` cannot be reached.
+        Local files to which the state is written while `files` cannot be reached.
     """
 
     def __init__(
@@ -78,7 +81,7 @@ class Checkpointer:
         self.every = every
         self.keep_all = keep_all
         self._spool = spool
-        # What an earlier process kept goes too, once the store has a newer state.
+        # What an earlier process spooled is removed as well, once the store has a newer state.
         self._spooled = spool is not None and bool(spool.existing())
         self._saved_at = -1e9
         self._began = time.monotonic()
@@ -89,7 +92,7 @@ class Checkpointer:
         self._postponed = False
 
     def after_batch(self, state: TrainingState) -> None:
-        """Save in mid-epoch where the cadence says so, or where a save had to be postponed."""
+        """Save within an epoch if the cadence requires it, or if a save was postponed and can be done now."""
         if self.files is None:
             return
         seconds = LONG_EPOCH if self.every == AUTO else self.every.seconds
@@ -111,16 +114,24 @@ class Checkpointer:
             self.check(state)
 
     def finish(self, state: TrainingState) -> None:
-        """Save now, and return when it is on disk; CheckpointError where that is not possible."""
+        """Save, and return when the file is written.
+
+        Raises
+        ------
+        CheckpointError
+            If the second attempt to write fails too.
+        FloatingPointError
+            If the state is not finite.
+        """
         self._wait(None)
-        fault = None
+        error = None
         for _ in range(2):
             self._save(state, of_epoch=state.progress.batch == 0, finally_=True)
-            fault = self._collect()
-            if fault is None:
+            error = self._collect()
+            if error is None:
                 return
-        assert fault is not None
-        raise fault
+        assert error is not None
+        raise error
 
     def _save(self, state: TrainingState, of_epoch: bool = False, finally_: bool = False) -> None:
         progress = state.progress
@@ -135,7 +146,7 @@ class Checkpointer:
         if not self._wait(None if of_epoch or finally_ else 0.0):
             self._postponed = True
             return
-        # None is being written: the arrays of the last one are free.
+        # No write is running, so that the arrays of the last snapshot can be overwritten.
         snapshot = self._snapshot = state.snapshot(self._snapshot)
         is_small = snapshot.n_bytes <= SMALL
         self._writing = _Writing(lambda: self._write(snapshot, of_epoch), not (finally_ or is_small))
@@ -149,66 +160,65 @@ class Checkpointer:
             self.files.save(state, of_epoch)
         except LeaseLostError:
             raise
-        except CheckpointError as fault:
+        except CheckpointError as error:
             if self._spool is None:
                 raise
             try:
                 self._spool.prepare()
                 self._spool.save(state)
             except CheckpointError as second:
-                raise CheckpointError(f"{fault}. Nor could it be kept here: {second}") from None
+                raise CheckpointError(f"{error}. It could not be kept locally either: {second}") from None
             self._spooled = True
-            raise CheckpointError(f"{fault}. Kept in {self._spool.path('last')} until the store answers") from None
+            raise CheckpointError(f"{error}. Kept in {self._spool.path('last')} until the store answers") from None
         if self._spool is not None and self._spooled:
             self._spool.clear()
             self._spooled = False
 
     def _wait(self, seconds: float | None) -> bool:
-        """Return whether no write is under way any more, after so many seconds (None: however long it takes)."""
+        """Wait for a running write for so many seconds (None: without limit), and return whether it has ended."""
         writing = self._writing
         if writing is None:
             return True
         ended = writing.ended(PATIENCE if seconds is None else seconds)
-        if not ended and not writing.told and time.monotonic() - writing.began >= PATIENCE:
-            writing.told = True
+        if not ended and not writing.reported and time.monotonic() - writing.began >= PATIENCE:
+            writing.reported = True
             assert self.files is not None
-            text = f"{self.files.path('last')}: has been written to for {PATIENCE:g} s and is not done"
-            warn(f"{text}; training goes on")
+            warn(f"{self.files.path('last')}: write still running after {PATIENCE:g} s; training continues")
         if not ended and seconds is not None:
             return False
-        fault = self._collect()
-        if fault is not None:
-            warn(f"{fault}. Training goes on; the last good file stays")
+        error = self._collect()
+        if error is not None:
+            warn(f"{error}. Training continues; the last valid file is kept")
         return True
 
     def _collect(self) -> CheckpointError | None:
-        """Wait for the write under way, and return why it failed, if it did."""
+        """Wait for the running write, and return the CheckpointError it failed with, if any; raise other exceptions."""
         writing, self._writing = self._writing, None
         if writing is None:
             return None
         writing.ended(None)
-        fault = writing.fault
-        if fault is None:
+        error = writing.error
+        if error is None:
             return None
         self._saved_position = (-1, -1, False)
-        if isinstance(fault, LeaseLostError) or not isinstance(fault, CheckpointError):
-            raise fault
-        return fault
+        if isinstance(error, LeaseLostError) or not isinstance(error, CheckpointError):
+            raise error
+        return error
 
     def wait_briefly(self) -> None:
-        """Let a write under way come to its end, as far as it does soon."""
+        """Wait for a running write, for `PATIENCE` seconds at most."""
         if self._writing is not None:
             self._writing.ended(PATIENCE)
 
     def check(self, state: TrainingState) -> None:
-        """Raise FloatingPointError where the state is not finite, so that it is never saved."""
+        """Raise FloatingPointError if the state is not finite, so that it is never saved."""
         if not state.is_finite():
             raise FloatingPointError
 
     def last_good(self, run_id: str | None = None) -> TrainingState | None:
-        """Return the newest state that was saved, of one run where its id is given; None before the first."""
+        """Return the newest saved state (of the run `run_id`, if given); None if there is none."""
         if self.files is None:
             return self._memory
         self._wait(None)
-        # With resume="fresh" the files may still be those of the run that this one replaces.
+        # The run id matters: with resume="fresh" the files may still be those of the run that is being replaced.
         return next((state for _, state in self.files.states([]) if run_id in (None, state.run_id)), None)

@@ -1,4 +1,4 @@
-"""Tensors of any engine as arrays, and their digest."""
+"""Tensors of an engine as NumPy arrays, and their digest."""
 
 from __future__ import annotations
 
@@ -14,8 +14,16 @@ __all__ = ["as_arrays", "tensors_sha256"]
 
 
 def as_arrays(tensors: Mapping[str, Any], into: Mapping[str, Any] | None = None) -> dict[str, NDArray[Any]]:
-    """Return live tensors, or arrays, as contiguous arrays; copies where `into` is given, in its arrays if they fit."""
-    found = {}
+    """Return tensors as contiguous arrays.
+
+    Parameters
+    ----------
+    tensors : mapping of str to tensor
+        Tensors of the engine, or arrays.
+    into : mapping of str to array, optional
+        If given, the result holds copies; arrays of the same name, shape and dtype in it are overwritten and returned.
+    """
+    arrays = {}
     for name, tensor in tensors.items():
         array = np.asarray(tensor if isinstance(tensor, np.ndarray) else tensor.detach().cpu().numpy(), order="C")
         if into is not None:
@@ -24,12 +32,12 @@ def as_arrays(tensors: Mapping[str, Any], into: Mapping[str, Any] | None = None)
                 used = np.empty_like(array)
             np.copyto(used, array)
             array = used
-        found[name] = array
-    return found
+        arrays[name] = array
+    return arrays
 
 
 def tensors_sha256(tensors: Mapping[str, Any]) -> str:
-    """Return the digest over names, dtypes, shapes and bytes, sorted by name."""
+    """Return the SHA-256 over names, dtypes, shapes and bytes, in order of the names."""
     digest = hashlib.sha256()
     for name, array in sorted(as_arrays(tensors).items()):
         digest.update(json.dumps([name, array.dtype.str, list(array.shape)]).encode())

@@ -1,4 +1,4 @@
-"""Who writes the files of a run: what is kept, what gives way, and that there is one writer only."""
+"""Writing the files of a run: one writer at a time, which files are kept, and which are removed."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ __all__ = ["RunWriter"]
 
 
 class RunWriter(RunFiles):
-    """Reads and writes the files of a stem.
+    """The files of a stem, for reading and writing.
 
-    A best file is kept while any kept ``_last`` names it. Files of another run are never mixed with these: each holds a
-    run id.
+    A best file is kept while any kept ``_last`` holds its digest. Each file holds a run id, so that files of another
+    run with the same stem are recognised and removed.
 
     Parameters
     ----------
     stem : str
-        Path or URL of the files without their endings.
+        Path or URL of the files without their suffixes.
     keep_last : int >= 2
-        How many of the last checkpoints are kept.
+        Number of last checkpoints that are kept.
     keep_epochs : int >= 1, optional
-        How many of the checkpoints of single epochs are kept; None: all.
+        Number of checkpoints of single epochs that are kept; None: all.
     """
 
     def __init__(self, stem: str, keep_last: int = 2, keep_epochs: int | None = None):
@@ -38,22 +38,28 @@ class RunWriter(RunFiles):
         self._best_written: tuple[str, int, str] = ("", -1, "")
 
     def acquire(self, check_stop: CheckStop) -> None:
-        """Become the one writer of the run; `check_stop` is called while waiting, and may raise."""
+        """Acquire the lock of the run; `check_stop` is called repeatedly while waiting, and may raise.
+
+        Raises
+        ------
+        CheckpointError
+            If another process holds the run, or its folder cannot be used.
+        """
         self._lock = self.folder.lock(self._name, check_stop)
 
     def prepare(self) -> None:
-        """See that a file can be written, and remove what killed writes left."""
+        """Test that the folder is writable, and remove temporary files that killed writes left."""
         self._check_deadline()
         self.folder.prepare(self._name)
 
     def clean_up(self, run_id: str) -> None:
-        """Remove what a kill in the last save has left; a finished run needs nothing of it."""
+        """Remove what a kill during the last save of a finished run left; ignore errors of the storage."""
         with contextlib.suppress(CheckpointError):
             self.prepare()
             self._prune(self._known(), run_id)
 
     def release(self) -> None:
-        """Let others have the run."""
+        """Release the lock of the run, if it is held."""
         if self._lock is not None:
             self._lock.release()
             self._lock = None
@@ -65,19 +71,32 @@ class RunWriter(RunFiles):
         self._heads = None
 
     def _known(self) -> dict[str, Head]:
-        """Return what the heads of the files say; a file that is known to be bad is not among them."""
+        """Return the heads of the files by name, without those of files known to be damaged."""
         if self._heads is None:
             self._heads = {}
             for name in self.existing():
                 with contextlib.suppress(CheckpointError):
                     self._heads[name] = self._head(name)
         for name in self.damaged:
-            # A whole beginning is not enough: set aside, it would take the place of a good one.
+            # Though its head is valid: rotated, the damaged file would replace a valid one.
             self._heads.pop(name, None)
         return self._heads
 
     def save(self, state: TrainingState, epoch_too: bool = False) -> None:
-        """Write the last checkpoint, before it the best and that of the epoch, then drop what none needs."""
+        """Write the best checkpoint if it is new, that of the epoch and the last one, in this order; then prune.
+
+        Parameters
+        ----------
+        state : TrainingState
+            The state; the digest of its best file is set.
+        epoch_too : bool
+            Whether a checkpoint of the epoch is written, which stays when the last one is replaced.
+
+        Raises
+        ------
+        CheckpointError
+            If the storage fails, or another process may have taken over the run.
+        """
         try:
             self._save(state, epoch_too)
         except BaseException:
@@ -87,10 +106,10 @@ class RunWriter(RunFiles):
     def _save(self, state: TrainingState, epoch_too: bool) -> None:
         known = self._known()
         best = state.best
-        held = {head.digest for name, head in known.items() if self._is_best(name)}
-        # A state of another place (the spool, a memory) names a best file that may be there alone.
-        if best is not None and best.digest not in held:
-            if self._best_written[:2] != (state.run_id, best.n_rows) or self._best_written[2] not in held:
+        best_digests = {head.digest for name, head in known.items() if self._is_best(name)}
+        # The digest of a state from elsewhere (the spool, memory) may be that of a best file which exists only there.
+        if best is not None and best.digest not in best_digests:
+            if self._best_written[:2] != (state.run_id, best.n_rows) or self._best_written[2] not in best_digests:
                 chunks, digest = encode(state.at_best())
                 self._put(self.name("best"), chunks, lambda: self._set_best_aside(known))
                 known[self.name("best")] = Head(state.run_id, digest, "", 0)
@@ -108,19 +127,19 @@ class RunWriter(RunFiles):
         self.damaged.clear()
 
     def _put(self, name: str, chunks: Chunks, before: Callable[[], None]) -> None:
-        """Write a file; at the last moment see that the run is still ours, and make room under its name."""
+        """Write a file; just before it becomes visible, verify the lock and call `before`, which frees its name."""
 
-        def make_room() -> None:
+        def before_commit() -> None:
             if self._lock is not None:
                 self._lock.check()
             before()
-            # To make room may have taken long: copies in a store, a pause of the process.
+            # Again, as `before` may take long: copies in a store, a pause of the process.
             self._check_deadline()
 
-        self.folder.write(name, chunks, make_room)
+        self.folder.write(name, chunks, before_commit)
 
     def _check_deadline(self) -> None:
-        """Raise CheckpointError if another process may have the run; called before each act that changes its files."""
+        """Raise CheckpointError if another process may hold the run; called before each change of its files."""
         if self._lock is not None:
             self._lock.check_deadline()
 
@@ -136,7 +155,7 @@ class RunWriter(RunFiles):
         return name.startswith(self.name("best")[: -len(".ckpt")])
 
     def _rotate(self, known: dict[str, Head], run_id: str) -> None:
-        """Keep the last file of this run as the one before; that of another run gives way."""
+        """Rename each last file of this run to the next number; a file of another run stays, to be overwritten."""
         last = self.name("last")
         if last not in known or known[last].run_id != run_id:
             return
@@ -147,6 +166,7 @@ class RunWriter(RunFiles):
                 known[self.name("last", number)] = known.pop(older)
 
     def _set_best_aside(self, known: dict[str, Head]) -> None:
+        """Rename the best file to the next free number, if a last file still holds its digest."""
         best = self.name("best")
         if best in known and known[best].digest in {head.best for head in known.values()}:
             number = next(n for n in range(1, len(known) + 2) if self.name("best", n) not in known)
@@ -154,13 +174,13 @@ class RunWriter(RunFiles):
             known[self.name("best", number)] = known.pop(best)
 
     def _prune(self, known: dict[str, Head], run_id: str) -> None:
-        """Remove files of other runs, those too many, and best files that no last file names."""
-        there = self.existing("last", "epoch", "best")
-        own = {name for name in there if name in known and known[name].run_id == run_id}
-        epochs = [name for name in there if name in own and name.startswith(f"{self._name}_epoch")]
+        """Remove files of other runs, files beyond the number kept, and best files that no last file refers to."""
+        names = self.existing("last", "epoch", "best")
+        own = {name for name in names if name in known and known[name].run_id == run_id}
+        epochs = [name for name in names if name in own and name.startswith(f"{self._name}_epoch")]
         kept = {*epochs[: self.keep_epochs], *(self.name("last", number) for number in range(self.keep_last))} & own
-        bests = [name for name in there if self._is_best(name)]
-        for name in there[: len(there) - len(bests)]:
+        bests = [name for name in names if self._is_best(name)]
+        for name in names[: len(names) - len(bests)]:
             if name not in kept:
                 self._remove(name)
                 known.pop(name, None)

@@ -57,8 +57,8 @@ def read_2015(path: str | Path) -> TrainingState:
         raise CheckpointError(f"{path}: is {kind}, not a checkpoint of 2015 (a .pkl or .pkl.gz)")
     try:
         file = open(path, "rb")  # noqa: SIM115
-    except OSError as fault:
-        raise CheckpointError(f"{path}: cannot be read: {fault.strerror}") from None
+    except OSError as error:
+        raise CheckpointError(f"{path}: cannot be read: {error.strerror}") from None
     try:
         source = source_of(file)
         metadata = read_value(source)
@@ -74,14 +74,14 @@ def read_2015(path: str | Path) -> TrainingState:
         state = state_of(net, source.n_read)
         # What a file of today must keep, this one must too.
         TrainingState.from_plain(state.to_plain(), state.to_tensors())
-    except (CheckpointError, PickleError) as fault:
-        raise CheckpointError(f"{path}: {fault}") from None
-    except ConfigError as fault:
-        raise CheckpointError(f"{path}: holds what today's layers and settings cannot express: {fault}") from None
-    except Exception as fault:
+    except (CheckpointError, PickleError) as error:
+        raise CheckpointError(f"{path}: {error}") from None
+    except ConfigError as error:
+        raise CheckpointError(f"{path}: holds what today's layers and settings cannot express: {error}") from None
+    except Exception as error:
         # A broken pickle may raise nearly anything.
-        kind = type(fault).__name__
-        raise CheckpointError(f"{path}: is cut short, or is not a checkpoint of 2015: {kind}: {fault}") from None
+        kind = type(error).__name__
+        raise CheckpointError(f"{path}: is cut short, or is not a checkpoint of 2015: {kind}: {error}") from None
     finally:
         file.close()
     with open(path, "rb") as whole:

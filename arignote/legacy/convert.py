@@ -162,8 +162,8 @@ def _settings(net: Any, trainer: Any, sgd: Any) -> FitSettings:
     }
     try:
         return FitSettings(**settings)
-    except ValidationError as fault:
-        raise ConfigError(complaints_of(fault, FitSettings)).under("fit") from None
+    except ValidationError as error:
+        raise ConfigError(complaints_of(error, FitSettings)).under("fit") from None
 
 
 def _rule_spec(rule: Any) -> list[Any]:

@@ -1,1 +1,1 @@
-"""Signals and notices of preemptible machines."""
+"""Stop requests: signals, and preemption notices of cloud providers."""

@@ -1,4 +1,4 @@
-"""Signals and notices of the machine -> "stop at the next batch, save, and leave"."""
+"""Signals and preemption notices as requests to stop after the current batch, save, and exit."""
 
 from __future__ import annotations
 
@@ -19,16 +19,25 @@ __all__ = ["StopRequest", "StopRequested", "exit_at_signal"]
 
 @contextmanager
 def exit_at_signal(exit_code: int | None) -> Iterator[None]:
-    """While nothing is trained there is nothing to save: a signal ends the process, even process 1 of a container."""
+    """Exit immediately at a signal, while nothing has been trained that could be saved.
 
-    def leave(number: int, frame: Any) -> None:
+    A handler is needed because process 1 of a container ignores signals by default. Handlers that others installed
+    are kept.
+
+    Parameters
+    ----------
+    exit_code : int or None
+        The exit code of the process; None: 128 and the number of the signal.
+    """
+
+    def exit_now(number: int, frame: Any) -> None:
         os._exit(128 + number if exit_code is None else exit_code)
 
-    listening = [signal.Signals[name] for name in ("SIGTERM", "SIGINT", "SIGUSR1") if hasattr(signal, name)]
-    former = {number: signal.getsignal(number) for number in listening}
+    numbers = [signal.Signals[name] for name in ("SIGTERM", "SIGINT", "SIGUSR1") if hasattr(signal, name)]
+    former = {number: signal.getsignal(number) for number in numbers}
     former = {n: old for n, old in former.items() if old in (signal.SIG_DFL, signal.default_int_handler)}
     for number in former:
-        signal.signal(number, leave)
+        signal.signal(number, exit_now)
     try:
         yield
     finally:
@@ -37,35 +46,39 @@ def exit_at_signal(exit_code: int | None) -> Iterator[None]:
 
 
 class StopRequested(Exception):
-    """Something asked to stop; the reason is its text."""
+    """A stop was requested; the text is the reason."""
 
     @property
     def reason(self) -> str:
+        """Return the signal, such as "SIGTERM", or the notice."""
         return str(self)
 
 
 class StopRequest:
-    """While entered, a signal or a notice asks to stop after the current batch; a second SIGINT stops at once.
+    """A context in which a signal or a notice requests a stop after the current batch.
 
-    Handlers are installed in the main thread only, and the former ones put back.
+    A second SIGINT raises KeyboardInterrupt at once. Handlers are installed in the main thread only, and the former
+    ones restored at the end.
 
     Parameters
     ----------
     signals : sequence of str
-        Names: SIGTERM, SIGINT, SIGUSR1 ...
+        Names, such as SIGTERM, SIGINT, SIGUSR1; those that the system lacks are ignored.
     notices : str, optional
-        What else is watched: "aws", "gcp", "azure", "file:PATH"; see `arignote.preemption.notices`.
+        Source of preemption notices: "aws", "gcp", "azure", "file:PATH"; see `arignote.preemption.notices`.
 
     Attributes
     ----------
     signalled : bool
-        Whether a signal came, perhaps too late to stop anything.
+        Whether a signal was received, even if too late to stop training.
+    reason : str or None
+        The signal or notice that requested the stop.
     """
 
     def __init__(self, signals: Sequence[str] = ("SIGINT",), notices: str | None = None):
         # Windows has no SIGUSR1, which is among the defaults.
         self._signals = [signal.Signals[name] for name in signals if name in signal.Signals.__members__]
-        self._watch = Watch(notices, self._noticed) if notices else None
+        self._watch = Watch(notices, self._receive_notice) if notices else None
         self._former: dict[signal.Signals, Any] = {}
         self._number = 0
         self._n_sigints = 0
@@ -73,7 +86,7 @@ class StopRequest:
         self.reason: str | None = None
 
     def check(self) -> None:
-        """Raise StopRequested if a signal or a notice came."""
+        """Raise StopRequested if a stop was requested."""
         if self.reason is not None:
             raise StopRequested(self.reason)
 
@@ -82,21 +95,28 @@ class StopRequest:
         self._n_sigints += number == signal.SIGINT
         if number == signal.SIGINT and self._n_sigints > 1:
             raise KeyboardInterrupt
-        # Who told the process to end is obeyed even where Ctrl-C came before or comes after.
+        # Any other signal takes precedence over Ctrl-C, in either order: its exit code is the one that matters.
         if self.reason is None or self._number == signal.SIGINT:
             self._number, self.reason = number, signal.Signals(number).name
 
-    def _noticed(self, reason: str) -> None:
+    def _receive_notice(self, reason: str) -> None:
         if self.reason is None or self._number == signal.SIGINT:
             self._number, self.reason = signal.SIGTERM, reason
 
     def raise_interrupted(self, lost: str = "") -> None:
-        """Return at SIGINT (inside a search raise KeyboardInterrupt); at any other signal raise Interrupted.
+        """Raise the exception that ends `fit` after a stop request; after SIGINT, return.
 
         Parameters
         ----------
         lost : str
-            As of `Interrupted`.
+            What is lost, as in `Interrupted`.
+
+        Raises
+        ------
+        Interrupted
+            After a notice or any signal but SIGINT.
+        KeyboardInterrupt
+            After SIGINT, if a search of scikit-learn is the caller.
         """
         if self._number == signal.SIGINT:
             if _in_a_search():
@@ -112,18 +132,18 @@ class StopRequest:
             self._watch.__enter__()
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, fault: BaseException | None, tb: TracebackType | None) -> None:
-        # The handlers first: the watch may have to wait for an answer, and Ctrl-C may end that.
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        # The handlers first, so that Ctrl-C can interrupt the wait for a request of the watch.
         for number, former in self._former.items():
             # None: the former handler was not installed from Python.
             signal.signal(number, former if former is not None else signal.SIG_DFL)
         self._former.clear()
         if self._watch is not None:
-            self._watch.__exit__(kind, fault, tb)
+            self._watch.__exit__(kind, error, tb)
 
 
 def _in_a_search() -> bool:
-    """Whether a search or an ensemble of scikit-learn called us, which would go on with its next candidate."""
+    """Return whether a search or an ensemble of scikit-learn is the caller, which would fit its next candidate."""
     frame: FrameType | None = sys._getframe()
     while frame is not None:
         module = str(frame.f_globals.get("__name__", ""))

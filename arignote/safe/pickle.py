@@ -58,9 +58,9 @@ class ByteSource:
         """Read the next piece; whether there was one."""
         try:
             piece = self._stream.read(_PIECE)
-        except EOFError as fault:
+        except EOFError as error:
             # Of a packed stream.
-            raise PickleError(f"is cut short: {fault}") from None
+            raise PickleError(f"is cut short: {error}") from None
         self.n_read += len(piece)
         if self.n_read > self._most:
             raise PickleError(f"is longer than {self._most} bytes (unpacked), the most that is read of such a file")
@@ -141,9 +141,9 @@ def load_pickle(source: ByteSource, limits: Limits, records: Collection[tuple[st
         raise
     except MemoryError:
         raise PickleError("needs more memory than there is") from None
-    except Exception as fault:
+    except Exception as error:
         # An opcode that does not find on the stack what it needs may raise nearly anything.
-        raise PickleError(f"is a broken pickle: {type(fault).__name__}: {fault}"[:500]) from None
+        raise PickleError(f"is a broken pickle: {type(error).__name__}: {error}"[:500]) from None
 
 
 @dataclass

@@ -51,8 +51,8 @@ def load_yaml(path: Path) -> Any:
         with open(path, "rb") as file:
             data = file.read(_MOST_BYTES + 1)
         text = data[:_MOST_BYTES].decode("utf-8")
-    except (OSError, ValueError) as fault:
-        raise ConfigError(f"{path}: cannot be read: {getattr(fault, 'strerror', None) or fault}") from None
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"{path}: cannot be read: {getattr(error, 'strerror', None) or error}") from None
     if len(data) > _MOST_BYTES:
         raise ConfigError(f"{path}: a config must have at most {_MOST_BYTES} bytes. Does it hold data?")
     try:
@@ -61,17 +61,17 @@ def load_yaml(path: Path) -> Any:
         yaml = YAML(typ="rt")
         yaml.preserve_quotes = True
         return yaml.load(text)
-    except YAMLError as fault:
+    except YAMLError as error:
         _check_json(path, text)
-        problem = getattr(fault, "problem", None) or str(fault).partition("\n")[0]
+        problem = getattr(error, "problem", None) or str(error).partition("\n")[0]
         raise ConfigError(
-            f"{_at(path, getattr(fault, 'problem_mark', None))}: is not YAML: {_plainly(str(problem))}"
+            f"{_at(path, getattr(error, 'problem_mark', None))}: is not YAML: {_plainly(str(problem))}"
         ) from None
     except ConfigError:
         raise
-    except Exception as fault:
+    except Exception as error:
         # Of odd scalars, such as a date of month 99, the parser raises nearly anything.
-        raise ConfigError(f"{path}: is not YAML: {str(fault).partition(chr(10))[0]:.200}") from None
+        raise ConfigError(f"{path}: is not YAML: {str(error).partition(chr(10))[0]:.200}") from None
 
 
 def _check_json(path: Path, text: str) -> None:
@@ -80,14 +80,14 @@ def _check_json(path: Path, text: str) -> None:
         return
     try:
         json.loads(text)
-    except json.JSONDecodeError as fault:
-        raise ConfigError(f"{path}:{fault.lineno}:{fault.colno}: is not JSON: {_plainly(fault.msg)}") from None
+    except json.JSONDecodeError as error:
+        raise ConfigError(f"{path}:{error.lineno}:{error.colno}: is not JSON: {_plainly(error.msg)}") from None
     except RecursionError:
         return
 
 
 def _plainly(problem: str) -> str:
-    """Return a fault of the parser with its usual cause."""
+    """Return an error of the parser with its usual cause."""
     twice = re.match(r'found duplicate key "(.*?)"', problem)
     if twice:
         return f"the key {twice[1]!r} is given twice; leave one out"

@@ -33,7 +33,7 @@ def test_a_stem_is_a_path_without_its_ending(given, stem):
     "given", ["", ".", "..", "runs/", "runs/.", "runs/..", ".ckpt", "runs/.pkl.gz", "s3://bucket/"]
 )
 def test_a_path_that_names_no_file_is_refused(given):
-    with pytest.raises(ConfigError, match=r"must be a path without its ending, such as runs/digits; got") as refused:
+    with pytest.raises(ConfigError, match=r"must be a path without a suffix, such as runs/digits; got") as refused:
         normal_stem(given)
     assert repr(given) in str(refused.value)
 

@@ -306,7 +306,7 @@ def test_a_save_that_fails_once_is_told_and_training_goes_on(operation, size, fi
     assert len(told) == 1
     text = str(told[0].message)
     assert f"cannot be written: [Errno {errno.EIO}]" in text or f"cannot be renamed: [Errno {errno.EIO}]" in text
-    assert text.endswith("Training goes on; the last good file stays")
+    assert text.endswith("Training continues; the last valid file is kept")
     at = positions(tmp_path)
     assert at[0] == (0, 0) and at[-1] == (4, 0) and (1, 0) not in at and at == sorted(set(at))
     monkeypatch.undo()
@@ -326,7 +326,7 @@ def test_a_last_save_that_fails_once_is_made_again(fit, tmp_path, monkeypatch):
         if (event.kind, event.epoch) == ("validation", 3):
             wrong.append(True)
 
-    with pytest.warns(ArignoteWarning, match="Training goes on"):
+    with pytest.warns(ArignoteWarning, match="Training continues"):
         fit(checkpoint_every="epoch", observers=observer)
     assert positions(tmp_path) == [(0, 0), (1, 0), (2, 0), (3, 0)]
 
@@ -518,7 +518,7 @@ def test_while_the_store_is_away_the_state_is_kept_here_and_no_longer_than_that(
     for epoch in (2, 3):
         with pytest.warns(
             ArignoteWarning,
-            match=r"does not answer\. Kept in \S+spool_last\.ckpt until the store answers\. Training goes on",
+            match=r"does not answer\. Kept in \S+spool_last\.ckpt until the store answers\. Training continues",
         ):
             run.of.after_epoch(live(epoch))
     # The folder is made, or found to be full, before it is relied on.
@@ -547,7 +547,9 @@ def test_what_an_earlier_process_kept_here_goes_once_the_store_has_a_newer_state
 def test_where_neither_store_nor_this_machine_takes_the_state_both_faults_are_named(saved):
     run = saved(every="epoch")
     run.files.is_away = run.spool.is_away = True
-    with pytest.raises(CheckpointError, match=r"files/: the store does not answer\. Nor could it be kept here: files/"):
+    with pytest.raises(
+        CheckpointError, match=r"files/: the store does not answer\. It could not be kept locally either: files/"
+    ):
         run.of.finish(live(1))
     run = saved(every="epoch", has_spool=False)
     run.files.is_away = True
@@ -593,7 +595,7 @@ def test_a_lost_lease_and_a_fault_of_the_program_are_raised_and_nothing_is_kept_
 def test_a_save_that_failed_is_made_again_at_the_same_position(saved):
     run = saved(every="epoch", has_spool=False)
     run.files.is_away = True
-    with pytest.warns(ArignoteWarning, match="does not answer. Training goes on; the last good file stays"):
+    with pytest.warns(ArignoteWarning, match="does not answer. Training continues; the last valid file is kept"):
         run.of.after_epoch(live(1))
         run.files.is_away = False
         run.of.after_epoch(live(1))
@@ -646,9 +648,7 @@ def test_a_write_that_takes_ten_seconds_is_reported_once_and_training_goes_on(sa
     clock.now += 9.9
     run.of.after_epoch(live(2))
     clock.now += 0.1
-    with pytest.warns(
-        ArignoteWarning, match=r"run_last\.ckpt: has been written to for 10 s and is not done; training goes on"
-    ):
+    with pytest.warns(ArignoteWarning, match=r"run_last\.ckpt: write still running after 10 s; training continues"):
         run.of.after_epoch(live(3))
     clock.now += 100
     run.of.after_epoch(live(4))
@@ -674,7 +674,7 @@ def test_a_thread_that_writes_in_the_background_gives_way_to_training_and_to_the
     monkeypatch.setattr(os, "setpriority", lambda *given: asked.append((*given, threading.get_native_id())))
     monkeypatch.setattr(schedule.sys, "platform", platform)
     writing = schedule._Writing(lambda: threads.append(threading.current_thread()), in_background)
-    assert writing.ended(60) and writing.fault is None
+    assert writing.ended(60) and writing.error is None
     (thread,) = threads
     # A daemon: a disk that never answers does not keep the process alive.
     assert thread.name == "arignote-writer" and thread.daemon

@@ -149,7 +149,7 @@ def test_a_service_that_refuses_is_an_os_error_that_names_its_address(service, s
 @pytest.mark.parametrize("text", ["<html>", "[]"])
 def test_an_answer_that_is_not_of_the_service_is_an_os_error(service, source, text):
     service.broken = (200, text)
-    with pytest.raises(OSError, match="no JSON object"):
+    with pytest.raises(OSError, match="must answer with a JSON object"):
         notice_source(source)()
 
 
@@ -174,7 +174,7 @@ def test_a_file_is_a_notice_once_it_is_there(tmp_path):
     ask = notice_source(f"file:{path}")
     assert ask() is None
     path.touch()
-    assert ask() == f"file:{path} is there"
+    assert ask() == f"file:{path} exists"
     path.write_text("drained by the operator\nat noon\n")
     assert ask() == "drained by the operator"
 
@@ -226,7 +226,7 @@ def test_a_watch_that_cannot_ask_warns_once_and_goes_on_asking(service):
     with pytest.warns(ArignoteWarning) as caught, Watch("gcp", lambda reason: told.set(), every=0.001):
         assert told.wait(PATIENT)
     (warning,) = caught
-    for word in ("'gcp'", f"http://127.0.0.1:{service.server_port}/computeMetadata", "503", "training goes on"):
+    for word in ("'gcp'", f"http://127.0.0.1:{service.server_port}/computeMetadata", "503", "training continues"):
         assert word in str(warning.message)
 
 

@@ -96,7 +96,7 @@ def test_a_disk_full_for_a_while_stops_nothing_and_is_reported_each_time(limited
     assert len(found["told"]) == 2 and not found["error"]
     for text in found["told"]:
         assert text.startswith(f"{folder}/run_") and f"cannot be written: [Errno {errno.EFBIG}]" in text
-        assert text.endswith("Training goes on; the last good file stays")
+        assert text.endswith("Training continues; the last valid file is kept")
     assert set(found["kept"][:8]) == {1} and found["kept"][-1] == 4
     assert found["epoch"] == 5 and found["digest"] == repr(digest_of(fit().state_))
     assert not [name for name in os.listdir(folder) if name.startswith(".")]
@@ -162,7 +162,7 @@ def test_a_disk_that_does_not_answer_is_reported_once_and_waited_for_at_the_end(
         fitted = fit(tmp_path / "run", checkpoint_every="epoch", observers=observer)
     assert stalled and ended[-1] == 5 and time.monotonic() - began > 1.0
     assert [str(one.message) for one in told] == [
-        f"{tmp_path}/run_last.ckpt: has been written to for 0.2 s and is not done; training goes on"
+        f"{tmp_path}/run_last.ckpt: write still running after 0.2 s; training continues"
     ]
     monkeypatch.undo()
     where, state = RunFiles(str(tmp_path / "run")).newest()

@@ -105,8 +105,8 @@ WRONG = {
     "fit: {augmentation: 5}": "augmentation must be [Name, {parameters}], or a list of them; got 5",
     "fit: {checkpoint: runs/a_last.ckpt}": "fit.checkpoint 'runs/a_last.ckpt' is one file of a run; "
     "did you mean 'runs/a'?",
-    "fit: {checkpoint: ..}": "fit.checkpoint must be a path without its ending, such as runs/digits; got '..'",
-    "fit: {checkpoint: ''}": "fit.checkpoint must be a path without its ending, such as runs/digits; got ''",
+    "fit: {checkpoint: ..}": "fit.checkpoint must be a path without a suffix, such as runs/digits; got '..'",
+    "fit: {checkpoint: ''}": "fit.checkpoint must be a path without a suffix, such as runs/digits; got ''",
     "fit: {lr_rule: -1}": "fit.lr_rule must be a finite number >= 0; got -1",
     "fit: {lr_rule: .nan}": "fit.lr_rule must be a finite number >= 0; got nan",
     "fit: {lr_rule: {rule: const, initial_value: -2}}": "fit.lr_rule.initial_value must be a finite "

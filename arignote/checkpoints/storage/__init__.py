@@ -1,4 +1,4 @@
-"""Where the files of a run live: a folder of this machine, or an object store."""
+"""Storage for the files of a run: a local folder or an object store."""
 
 from __future__ import annotations
 
@@ -9,7 +9,13 @@ __all__ = ["CheckStop", "Chunks", "Folder", "Lock", "NotThereError", "check_stem
 
 
 def check_stem(stem: str) -> None:
-    """Raise ConfigError where a stem is a URL of an unknown kind of store; nothing is asked of the store."""
+    """Check that the store of a stem is supported, without connecting to it.
+
+    Raises
+    ------
+    ConfigError
+        If the stem is a URL of an unknown kind of store, or the package for that store is not installed.
+    """
     if is_url(stem.removeprefix("file://")):
         from arignote.checkpoints.storage.remote import check_url
 
@@ -17,7 +23,15 @@ def check_stem(stem: str) -> None:
 
 
 def folder_of(stem: str) -> tuple[Folder, str]:
-    """Return the folder of a stem (a path or a URL), and the name of its files."""
+    """Return the folder of a stem (a path or a URL), and the name with which its files begin.
+
+    Raises
+    ------
+    ConfigError
+        If the stem is a URL of an unknown kind of store, or the package for that store is not installed.
+    CheckpointError
+        If the connection to the store fails.
+    """
     stem = stem.removeprefix("file://")
     head, _, name = stem.rpartition("/")
     if not is_url(stem):

@@ -1,4 +1,4 @@
-"""What every place for files can do."""
+"""The interface of storage: folders that hold files, and locks for one writer per run."""
 
 from __future__ import annotations
 
@@ -13,75 +13,97 @@ __all__ = ["BeforeCommit", "CheckStop", "Chunks", "Folder", "Lock", "NotThereErr
 
 
 class NotThereError(CheckpointError):
-    """There is no file of this name."""
+    """The file does not exist."""
 
 
+# The bytes of one file, in order; a large file is never joined in memory.
 Chunks = Sequence[bytes | memoryview]
+# Raises an exception if the process was asked to stop.
 CheckStop = Callable[[], None]
+# Raises an exception if the file must not be written after all.
 BeforeCommit = Callable[[], None]
 
 
 def do_nothing() -> None:
-    """Do nothing before a write."""
+    """Do nothing: the default of `before`."""
 
 
 class Lock(Protocol):
-    """One run, one writer."""
+    """The right to write the files of a run, which one process holds at a time."""
 
     def check(self) -> None:
-        """Ask where the files are; CheckpointError if another process has, or may have, taken the run over."""
+        """Verify in the storage that this process still holds the run.
+
+        Raises
+        ------
+        CheckpointError
+            If another process has, or may have, taken over the run.
+        """
 
     def check_deadline(self) -> None:
-        """Ask only the clock; CheckpointError if another process may have taken the run over."""
+        """Verify by the clock alone that this process still holds the run.
+
+        Raises
+        ------
+        CheckpointError
+            If another process may have taken over the run.
+        """
 
     def release(self) -> None:
-        """Let others have the run."""
+        """Release the run, so that another process can acquire it."""
 
 
 class Folder(Protocol):
-    """Names, and the bytes under them. What goes wrong is a CheckpointError that begins with the path."""
+    """Interface of folders: files by name, without subfolders.
+
+    Methods raise CheckpointError if the storage fails; the message begins with the path.
+    """
 
     def path_of(self, name: str = "") -> str:
-        """Return the path of a name, as it is told to people."""
+        """Return the path of a file, or of the folder, for messages."""
 
     def names(self) -> list[str]:
-        """Return the names there are; none where there is no such folder."""
+        """Return the sorted names of all files; an empty list if the folder does not exist."""
 
     def read(self, name: str, n_bytes: int | None = None) -> bytes:
-        """Return the contents of a file, or its first bytes."""
+        """Return the contents of a file, or its first `n_bytes`; NotThereError if it does not exist."""
 
     def write(self, name: str, chunks: Chunks, before: BeforeCommit = do_nothing) -> None:
-        """Put a file under a name: complete or not at all. `before` is called when only the last act is left."""
+        """Write a file atomically: afterwards it is complete, or as it was before.
+
+        `before` is called immediately before the operation that makes the new contents visible.
+        """
 
     def write_if(self, name: str, chunks: Chunks, expected: bytes | None, before: BeforeCommit = do_nothing) -> bool:
-        """Write a small file if its contents are `expected` (None: if there is none); return whether it was written.
+        """Write a small file if its contents are `expected`, or, if that is None, if it does not exist.
 
-        `before` is called when only the last act is left. That is atomic where the storage has conditional writes;
-        elsewhere the file is read and compared, then written, and `before` is called before each of the two.
+        Return whether it was written. If the storage has conditional writes, comparison and write are one atomic
+        operation, and `before` is called immediately before it. Otherwise the file is read and compared, then written,
+        and `before` is called before each of the two.
         """
 
     def set_aside(self, old: str, new: str) -> None:
-        """Give the file `old` the name `new`; `old` is going to be written anew."""
+        """Give the contents of the file `old` the name `new`, shortly before `old` is written again."""
 
     def remove(self, name: str) -> None:
-        """Remove a file, if it is there."""
+        """Remove a file, if it exists."""
 
     def prepare(self, stem: str) -> None:
-        """Make the folder, see that a file can be written there, and remove what killed writes of `stem` left."""
+        """Create the folder, test that it is writable, and remove temporary files that killed writes of `stem` left."""
 
     def lock(self, stem: str, check_stop: CheckStop) -> Lock:
-        """Become the one writer of a run; `check_stop` is called while waiting, and may raise."""
+        """Acquire the lock of a run; `check_stop` is called repeatedly while waiting, and may raise."""
 
 
 def holder(text: str | bytes) -> str:
-    """Return who holds a run, of what a lock or a lease says."""
+    """Return which process holds a run, from the contents of a lock or a lease."""
     try:
-        told = json.loads(text)
-        return f"process {told['pid']} on {told['host']}"
+        values = json.loads(text)
+        return f"process {values['pid']} on {values['host']}"
     except (ValueError, KeyError, TypeError):
         return "another process"
 
 
 def is_url(path: str) -> bool:
-    """Whether a stem or a file is a URL, such as s3://bucket/run."""
+    """Return whether a stem or a file is a URL, such as s3://bucket/run."""
     return re.match(r"[A-Za-z][A-Za-z0-9+.-]+(::|://)", path) is not None

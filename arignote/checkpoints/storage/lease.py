@@ -1,12 +1,12 @@
-"""One writer per run where the operating system has no locks: a lease that must be renewed, or others may take it.
+"""One writer per run without locks of the operating system: a lease, which its holder must renew.
 
-A lease is a small file: who holds it, and a number that grows with each renewal. Three rules keep two processes from
-holding it at once, whatever their clocks say and however long either is paused:
+A lease is a small file with its holder and a number that grows with each renewal. Three rules prevent two processes
+from holding it at once, whatever their clocks show and however long either is paused:
 
-- A newcomer takes a lease over after it saw the same contents for `STALE_AFTER` seconds of its own clock.
-- The holder counts from the moment its last successful renewal began. `STALE_AFTER` less `MARGIN` seconds later it
-  writes nothing more; past that deadline it can only take the lease over as a newcomer does.
-- A lease is written on condition that it is as it was last seen (`Folder.write_if`). Where a folder cannot check this
+- A newcomer takes over a lease after it read the same contents for `STALE_AFTER` seconds of its own clock.
+- The holder counts from the start of its last successful renewal. `STALE_AFTER` less `MARGIN` seconds later it
+  stops writing; past that deadline it can only take over the lease as a newcomer does.
+- A lease is written only if its contents are those last read (`Folder.write_if`). If a folder cannot check this
   atomically, a newcomer reads the lease again some time after writing it, before it counts as held.
 """
 
@@ -27,69 +27,69 @@ from arignote.errors import CheckpointError, warn
 
 __all__ = ["MARGIN", "RENEW_AFTER", "STALE_AFTER", "Clock", "Lease", "LeaseLapsedError", "LeaseLostError"]
 
-# Seconds. The margin is for clocks that run at different rates, and for the time that a write takes to arrive.
+# Seconds. The margin allows for clocks that run at different rates, and for the duration of a write.
 RENEW_AFTER = 10.0
 STALE_AFTER = 60.0
 MARGIN = 10.0
-# How often a newcomer looks at the lease of another, and how long after its own write it reads it again: shorter for a
-# lease that nobody held, since nearly every folder creates a file atomically.
+# Seconds between two reads of a lease that another process holds, and from a newcomer's own write to its reading it
+# again: fewer for a lease without a holder, since nearly every folder creates a file atomically.
 LOOK_AFTER = 0.5
 SETTLE = 2.0
 SETTLE_FREE = 0.5
 
 
 def _clock_of(names: Mapping[str, Any], platform: str) -> Callable[[], float]:
-    """Return a monotonic clock that counts the time in which the machine is suspended, where the system has one."""
-    # clock_gettime(2) of Linux, clock_gettime(3) of macOS; time.monotonic() stands still meanwhile on both.
+    """Return a monotonic clock; if the system has one, a clock that also runs while the machine is suspended."""
+    # clock_gettime(2) of Linux, clock_gettime(3) of macOS; time.monotonic() stops during suspension on both.
     which = names.get("CLOCK_BOOTTIME", names.get("CLOCK_MONOTONIC") if platform == "darwin" else None)
     return time.monotonic if which is None else lambda: time.clock_gettime(which)
 
 
 class Clock:
-    """The clock of a lease, its waiting and its thread; tests pass one that they step by hand.
+    """Time, waiting and the renewal thread of a lease; tests replace it by one that they advance by hand.
 
     Attributes
     ----------
     now : callable
-        Returns the seconds since some fixed moment.
+        Returns the seconds since an arbitrary fixed moment.
     """
 
     def __init__(self) -> None:
         self.now = _clock_of(vars(time), sys.platform)
 
     def sleep(self, seconds: float) -> None:
-        """Wait."""
+        """Wait for a number of seconds."""
         time.sleep(seconds)
 
-    def repeat(self, act: Callable[[], None]) -> Callable[[], None]:
-        """Call a function every `RENEW_AFTER` seconds in a thread, and return a function that ends this."""
+    def repeat(self, renew: Callable[[], None]) -> Callable[[], None]:
+        """Call a function every `RENEW_AFTER` seconds in a thread, and return a function that stops the thread."""
         ended = threading.Event()
 
         def run() -> None:
             while not ended.wait(RENEW_AFTER):
-                act()
+                renew()
 
-        def end() -> None:
+        def stop() -> None:
             ended.set()
-            # A store that does not answer must not keep the process alive.
+            # With a timeout: a store that does not answer must not keep the process from exiting.
             thread.join(timeout=RENEW_AFTER)
 
         thread = threading.Thread(target=run, name="arignote-lease", daemon=True)
         thread.start()
-        return end
+        return stop
 
 
 class Lease:
-    """The lease of a run; constructing it waits until it is held.
+    """The lease of a run; the constructor waits until it is held.
 
     Parameters
     ----------
     folder : Folder
         Where the files of the run are.
     stem : str
-        Name of the files of the run.
+        Name with which the files of the run begin.
     check_stop : callable
-        Called while waiting for another holder; an exception that it raises ends the waiting.
+        Called repeatedly while another process holds the lease; an exception that it raises ends the wait.
     clock : Clock, optional
         Time and waiting; default the clock of the machine.
 
@@ -97,24 +97,30 @@ class Lease:
     ------
     CheckpointError
         If the store cannot be reached.
+
+    Warns
+    -----
+    ArignoteWarning
+        Once, if another process holds the lease.
     """
 
     def __init__(self, folder: Folder, stem: str, check_stop: CheckStop, clock: Clock | None = None):
         self._folder, self._name, self._run = folder, f".{stem}.lease", folder.path_of(stem)
         self._clock = Clock() if clock is None else clock
         self._id = uuid.uuid4().hex
-        self._me: dict[str, str | int] = {"host": socket.gethostname(), "pid": os.getpid(), "id": self._id}
+        self._holder: dict[str, str | int] = {"host": socket.gethostname(), "pid": os.getpid(), "id": self._id}
         self._count = 0
         self._lost = ""
-        self._take(check_stop)
-        self._end = self._clock.repeat(self.renew)
+        self._acquire(check_stop)
+        self._stop_renewals = self._clock.repeat(self.renew)
 
-    def _take(self, check_stop: CheckStop) -> None:
+    def _acquire(self, check_stop: CheckStop) -> None:
+        """Wait until the lease is held."""
         seen, since, warned = None, 0.0, False
         while True:
-            # The clock is read before the lease: a suspended machine that wakes up in between takes nothing over.
+            # Read the clock before the lease: a machine that is suspended in between must not take over the lease.
             now = self._clock.now()
-            found = self._found()
+            found = self._read()
             if found is None or (found == seen and now - since >= STALE_AFTER):
                 if self._claim(found):
                     return
@@ -130,7 +136,8 @@ class Lease:
             check_stop()
             self._clock.sleep(LOOK_AFTER)
 
-    def _found(self) -> bytes | None:
+    def _read(self) -> bytes | None:
+        """Return the contents of the lease; None if there is none."""
         try:
             return self._folder.read(self._name)
         except NotThereError:
@@ -139,52 +146,53 @@ class Lease:
     def _is_mine(self, found: bytes) -> bool:
         return self._id.encode() in found
 
-    def _next(self) -> bytes:
+    def _next_contents(self) -> bytes:
         """Return contents that no lease has had before."""
         self._count += 1
-        return json.dumps(self._me | {"renewed": self._count}).encode()
+        return json.dumps(self._holder | {"renewed": self._count}).encode()
 
     def _claim(self, expected: bytes | None) -> bool:
-        """Write a lease that nobody renews any more, and return whether it is held now.
+        """Write a lease that is free or stale, and return whether this process holds it now.
 
-        Where the condition is not checked atomically, several newcomers may write; the last write stands. Each writes
-        soon after it has compared, or not at all, and reads the lease again when none of the others can still write.
+        If the folder does not check the condition atomically, several newcomers may write, and the last write
+        remains. Each writes soon after its comparison, or not at all, and reads the lease again once none of the
+        others can still write.
         """
         settle = SETTLE_FREE if expected is None else SETTLE
-        text, began, times = self._next(), self._clock.now(), list[float]()
+        text, began, times = self._next_contents(), self._clock.now(), list[float]()
 
-        def soon() -> None:
+        def check_in_time() -> None:
             times.append(self._clock.now())
             if times[-1] - times[0] >= settle / 2:
                 raise _TooLateError
 
         try:
-            if self._folder.write_if(self._name, [text], expected, soon):
+            if self._folder.write_if(self._name, [text], expected, check_in_time):
                 self._clock.sleep(settle)
         except _TooLateError:
             return False
-        # Read even where the write was refused: a client may have repeated a request that had succeeded.
-        if self._found() != text:
+        # Read even if the write was refused: a client may have repeated a request that had succeeded.
+        if self._read() != text:
             return False
-        # Others may have seen the contents as soon as the write began.
+        # Not the end of the write: other processes may have read the contents as soon as it began.
         self._began = began
         return True
 
     def renew(self) -> None:
-        """Renew the lease; past the deadline, take it over if it is still as this process left it."""
+        """Renew the lease; past the deadline, take it over if its contents are still those of this process."""
         if self._lost:
             return
         try:
             now = self._clock.now()
             found = self._owned()
             if now < self._deadline:
-                # A refused write is looked at by the next renewal, or by the next check.
-                if self._folder.write_if(self._name, [self._next()], found, self.check_deadline):
+                # If the write is refused, the next renewal or check finds out why.
+                if self._folder.write_if(self._name, [self._next_contents()], found, self.check_deadline):
                     self._began = now
             elif now - self._began >= STALE_AFTER:
                 self._claim(found)
         except CheckpointError:
-            # The lease is lost, which the next check raises; or the store cannot be reached now, but perhaps later.
+            # Either the lease is lost, which the next check raises, or the store cannot be reached at present.
             return
 
     @property
@@ -193,9 +201,9 @@ class Lease:
 
     def _owned(self) -> bytes:
         """Return the contents of the lease; LeaseLostError if another process has taken it."""
-        found = self._found()
+        found = self._read()
         if found is None or not self._is_mine(found):
-            # Where there is no lease, the process that took it over may have ended already.
+            # Without a lease, the process that took it over may have exited already.
             self._lost = holder(found) if found is not None else "another process, or removed"
             raise self._loss()
         return found
@@ -207,14 +215,30 @@ class Lease:
         )
 
     def check(self) -> None:
-        """Read the lease; LeaseLostError if another process has taken it, LeaseLapsedError past the deadline."""
+        """Verify by the clock and the stored lease that this process holds it.
+
+        Raises
+        ------
+        LeaseLostError
+            If another process has taken over the lease.
+        LeaseLapsedError
+            If the deadline for a renewal has passed.
+        """
         self.check_deadline()
         self._owned()
-        # The process may have been paused while it read.
+        # Again, as the process may have been paused while it read.
         self.check_deadline()
 
     def check_deadline(self) -> None:
-        """LeaseLapsedError if the lease was not renewed in time, LeaseLostError if it is known to be lost."""
+        """Verify by the clock alone that this process holds the lease.
+
+        Raises
+        ------
+        LeaseLostError
+            If the lease is known to be lost.
+        LeaseLapsedError
+            If the deadline for a renewal has passed.
+        """
         if self._lost:
             raise self._loss()
         if self._clock.now() >= self._deadline:
@@ -224,24 +248,24 @@ class Lease:
             )
 
     def release(self) -> None:
-        """End the renewals, and remove the lease if it is held."""
-        self._end()
+        """Stop the renewals, and remove the lease if this process still holds it."""
+        self._stop_renewals()
         try:
             self.check()
-            # A renewal that the thread may still be in writes no more.
+            # Past the deadline, so that a renewal that is still running in the thread does not write.
             self._began = float("-inf")
             self._folder.remove(self._name)
         except CheckpointError:
-            # It is another's, or the store cannot be reached; then others take it over after STALE_AFTER.
+            # Another process holds it, or the store cannot be reached; then it is stale after STALE_AFTER.
             return
 
 
 class _TooLateError(CheckpointError):
-    """The process was paused before its write; others may have written since."""
+    """The process was paused before its write; another process may have written since."""
 
 
 class LeaseLapsedError(CheckpointError):
-    """The lease was not renewed in time; it may be held again later."""
+    """The lease was not renewed in time; it may be acquired again later."""
 
 
 class LeaseLostError(CheckpointError):

@@ -1,4 +1,4 @@
-"""Files in a folder of this machine: atomic writes, and a lock of the operating system."""
+"""Files in a local folder: atomic writes, and a lock of the operating system."""
 
 from __future__ import annotations
 
@@ -20,28 +20,27 @@ from arignote.errors import CheckpointError
 
 __all__ = ["LocalFolder", "LocalLock"]
 
-
-# As large as a small checkpoint, so that a full disk is told before training.
+# As large as a small checkpoint, so that a full disk is reported before training.
 _PROBE = bytes(65536)
-# What link(2) fails with where a file system has no links (EPERM), and what network file systems and FUSE make of it.
+# Errors of link(2) on file systems without links: EPERM by its manual, the others by network file systems and FUSE.
 _NO_LINKS = (errno.EPERM, errno.EACCES, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS)
 
 # filelock locks the first byte on Windows, where no other process can read it then; the holder is written behind it.
 _LOCKED_BYTES = 1
 
 
-def _error(path: object, act: str, fault: OSError) -> CheckpointError:
-    kind = NotThereError if isinstance(fault, FileNotFoundError) else CheckpointError
-    return kind(f"{path}: cannot be {act}: [Errno {fault.errno}] {fault.strerror}")
+def _error(path: object, act: str, error: OSError) -> CheckpointError:
+    kind = NotThereError if isinstance(error, FileNotFoundError) else CheckpointError
+    return kind(f"{path}: cannot be {act}: [Errno {error.errno}] {error.strerror}")
 
 
 class LocalFolder:
-    """A folder of this machine.
+    """A local folder.
 
     Parameters
     ----------
     path : str or Path
-        The folder; `prepare` makes it. It stays this one when the working directory becomes another.
+        The folder, which `prepare` creates. A relative path does not follow later changes of the working directory.
     """
 
     def __init__(self, path: str | Path):
@@ -56,17 +55,17 @@ class LocalFolder:
             return sorted(os.listdir(self._path))
         except (FileNotFoundError, NotADirectoryError):
             return []
-        except OSError as fault:
-            raise _error(self._given_path, "read", fault) from None
+        except OSError as error:
+            raise _error(self._given_path, "read", error) from None
 
     def read(self, name: str, n_bytes: int | None = None) -> bytes:
         try:
             with open(self._path / name, "rb") as file:
-                # So many bytes are set aside before any is read.
+                # read() allocates as many bytes as it is asked for before it reads any.
                 size = os.fstat(file.fileno()).st_size
                 return file.read(-1 if n_bytes is None else min(n_bytes, size))
-        except OSError as fault:
-            raise _error(self._given_path / name, "read", fault) from None
+        except OSError as error:
+            raise _error(self._given_path / name, "read", error) from None
 
     def write(self, name: str, chunks: Chunks, before: BeforeCommit = do_nothing) -> None:
         def place(temporary: Path) -> bool:
@@ -74,20 +73,20 @@ class LocalFolder:
             os.replace(temporary, self._path / name)
             return True
 
-        self._place(name, chunks, place)
+        self._write_by(name, chunks, place)
 
     def write_if(self, name: str, chunks: Chunks, expected: bytes | None, before: BeforeCommit = do_nothing) -> bool:
         def place(temporary: Path) -> bool:
             before()
             if expected is None:
-                # A link is made only if the name is free, also on network file systems (RFC 1813, 3.3.15).
+                # link(2) fails if the name exists, also on network file systems (RFC 1813, 3.3.15).
                 try:
                     os.link(temporary, self._path / name)
                     return True
                 except FileExistsError:
                     return False
-                except OSError as fault:
-                    if fault.errno not in _NO_LINKS:
+                except OSError as error:
+                    if error.errno not in _NO_LINKS:
                         raise
             if self._contents(name) != expected:
                 return False
@@ -95,7 +94,7 @@ class LocalFolder:
             os.replace(temporary, self._path / name)
             return True
 
-        return self._place(name, chunks, place)
+        return self._write_by(name, chunks, place)
 
     def _contents(self, name: str) -> bytes | None:
         try:
@@ -103,9 +102,9 @@ class LocalFolder:
         except NotThereError:
             return None
 
-    def _place(self, name: str, chunks: Chunks, place: Callable[[Path], bool]) -> bool:
-        """Write a temporary file, and let a function give it its name."""
-        # Two containers may share a folder, and the number of their processes: a name that is nobody else's.
+    def _write_by(self, name: str, chunks: Chunks, place: Callable[[Path], bool]) -> bool:
+        """Write a temporary file, and call a function that renames it; return the result of the function."""
+        # Not the process id alone: containers that share a folder may have the same one.
         temporary = self._path / f".{name.lstrip('.')}.{uuid.uuid4().hex}.tmp"
         try:
             with open(temporary, "wb") as file:
@@ -117,8 +116,8 @@ class LocalFolder:
             if placed:
                 self._sync()
             return placed
-        except OSError as fault:
-            raise _error(self._given_path / name, "written", fault) from None
+        except OSError as error:
+            raise _error(self._given_path / name, "written", error) from None
         finally:
             with contextlib.suppress(OSError):
                 os.unlink(temporary)
@@ -126,32 +125,32 @@ class LocalFolder:
     def set_aside(self, old: str, new: str) -> None:
         try:
             os.replace(self._path / old, self._path / new)
-        except OSError as fault:
-            raise _error(self._given_path / old, "renamed", fault) from None
+        except OSError as error:
+            raise _error(self._given_path / old, "renamed", error) from None
 
     def remove(self, name: str) -> None:
         try:
             os.unlink(self._path / name)
         except FileNotFoundError:
             pass
-        except OSError as fault:
-            raise _error(self._given_path / name, "removed", fault) from None
+        except OSError as error:
+            raise _error(self._given_path / name, "removed", error) from None
 
     def _sync(self) -> None:
-        """Make the names in the folder last."""
+        """Flush the directory entries of the folder to the disk (fsync(2), "Notes")."""
         if os.name == "nt":
             return
         handle = os.open(self._path, os.O_RDONLY)
         try:
             os.fsync(handle)
-        except OSError as fault:
-            # Some network file systems cannot do this for a folder; the file is there all the same.
-            if fault.errno not in (errno.EINVAL, errno.ENOTSUP, errno.EBADF):
+        except OSError as error:
+            # Some network file systems do not support this for folders; the file itself is written.
+            if error.errno not in (errno.EINVAL, errno.ENOTSUP, errno.EBADF):
                 raise
         finally:
             os.close(handle)
 
-    def _make(self) -> None:
+    def _create(self) -> None:
         try:
             self._path.mkdir(parents=True, exist_ok=True)
         except (FileExistsError, NotADirectoryError):
@@ -159,27 +158,27 @@ class LocalFolder:
             raise CheckpointError(
                 f"{self._given_path}: cannot be made: {file} is a file, not a folder. Give another stem as checkpoint"
             ) from None
-        except OSError as fault:
-            raise _error(self._given_path, "made", fault) from None
+        except OSError as error:
+            raise _error(self._given_path, "made", error) from None
 
     def prepare(self, stem: str) -> None:
-        self._make()
-        trial = f".{stem}.probe"
-        self.write(trial, [_PROBE])
-        self.remove(trial)
-        # Those of this run alone: the run digits_2 may be at work beside the run digits.
-        left = re.compile(
-            rf"\.{re.escape(stem)}(_(last|best|epoch)[0-9.]*\.ckpt|\.probe|\.lease)\.\w+\.tmp|{re.escape(trial)}"
+        self._create()
+        probe = f".{stem}.probe"
+        self.write(probe, [_PROBE])
+        self.remove(probe)
+        # Of this run alone: the run digits_2 may be training beside the run digits.
+        leftovers = re.compile(
+            rf"\.{re.escape(stem)}(_(last|best|epoch)[0-9.]*\.ckpt|\.probe|\.lease)\.\w+\.tmp|{re.escape(probe)}"
         )
-        for name in filter(left.fullmatch, self.names()):
+        for name in filter(leftovers.fullmatch, self.names()):
             self.remove(name)
 
     def lock(self, stem: str, check_stop: CheckStop) -> Lock:
-        self._make()
+        self._create()
         try:
             return LocalLock(self._path / f".{stem}.lock", self.path_of(stem))
         except OSError:
-            # Some network file systems have no locks.
+            # The file system has no locks, as some network file systems.
             return Lease(self, stem, check_stop)
 
 
@@ -225,8 +224,8 @@ class LocalLock:
     def _open(self) -> int:
         try:
             return os.open(self._path, os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), 0o666)
-        except OSError as fault:
-            raise _error(self._path, "written", fault) from None
+        except OSError as error:
+            raise _error(self._path, "written", error) from None
 
     def _try_lock(self) -> bool:
         """Return whether the lock was acquired; if the file system has no locks, close the file and raise OSError."""

@@ -600,7 +600,7 @@ def test_a_lapsed_lease_does_not_end_training_and_a_lost_one_does(digits, layers
         elif event.kind == "validation" and event.epoch == 4:
             clock.renewals[0]()
 
-    with pytest.warns(ArignoteWarning, match="could not be renewed within 60 s.*Training goes on") as caught:
+    with pytest.warns(ArignoteWarning, match="could not be renewed within 60 s.*Training continues") as caught:
         fitted = NNClassifier(layers, rng=3).fit(
             *digits, n_epochs=5, checkpoint=str(tmp_path / "run"), checkpoint_every="epoch", observers=lapse
         )

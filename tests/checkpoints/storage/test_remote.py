@@ -1,4 +1,4 @@
-"""Object stores: a run goes on from one exactly, and training goes on while it is away."""
+"""Object stores: a run goes on from one exactly, and training continues while it is away."""
 
 from __future__ import annotations
 
@@ -213,7 +213,7 @@ def test_an_outage_of_the_server_does_not_stop_training(fit, s3, tmp_path):
     assert len(told) == 1
     text = str(told[0].message)
     assert "s3://bucket/" in text and "Could not connect" in text and f"Kept in {tmp_path}" in text
-    assert "Training goes on" in text
+    assert "Training continues" in text
     assert digest(ended) == digest(fit())
     assert NNClassifier.load("s3://bucket/run").state_.finished
     assert not list(tmp_path.rglob("*.ckpt"))
@@ -231,7 +231,7 @@ def test_while_the_store_is_away_each_failed_save_is_told_and_kept_here(fit, sha
     for one in told:
         text = str(one.message)
         assert text.startswith("shaky://bucket/") and "TimeoutError: the store does not answer. " in text
-        assert f"Kept in {tmp_path}/" in text and "Training goes on" in text
+        assert f"Kept in {tmp_path}/" in text and "Training continues" in text
     assert digest(ended) == digest(fit())
     files, used = verification("shaky://bucket/run")
     assert used == "shaky://bucket/run_last.ckpt" and all(good for _, good, _ in files)
@@ -245,7 +245,7 @@ def test_a_store_away_at_the_end_is_an_error_that_says_where_the_state_is(fit, s
         shaky.away = event.epoch >= 2
 
     with (
-        pytest.warns(ArignoteWarning, match="Training goes on"),
+        pytest.warns(ArignoteWarning, match="Training continues"),
         pytest.raises(CheckpointError, match=rf"does not answer\. Kept in {tmp_path}/\S+/spool_last\.ckpt until"),
     ):
         fit(stem, go, checkpoint_every="epoch")
