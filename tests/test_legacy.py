@@ -148,7 +148,7 @@ def test_the_state_of_the_sample_is_plain_data_and_float32_arrays():
 def test_a_sample_cut_short_is_told_with_its_path(n_bytes, tmp_path):
     cut = tmp_path / "cut_last.pkl.gz"
     cut.write_bytes(SAMPLE.read_bytes()[:n_bytes])
-    with pytest.raises(CheckpointError, match=r"^/.*cut_last\.pkl\.gz: is cut short"):
+    with pytest.raises(CheckpointError, match=r"^/.*cut_last\.pkl\.gz: is truncated"):
         read_2015(cut)
 
 
@@ -295,9 +295,9 @@ def test_every_fault_is_told_with_its_path(tmp_path):
         old("nets", "NNClassifier", trainer=old("training", "SupervisedTraining", epoch=1))
     )
     assert "sgd_type is 'lbfgs'" in told(network(whole, [4], sgd_type="lbfgs"))
-    assert "remembers 1 arrays; its network trains 2" in told(network(whole, [4], [{"velocity": drawn(3)}]))
+    assert "has slots for 1 arrays; its network trains 2" in told(network(whole, [4], [{"velocity": drawn(3)}]))
     pool = layer("MaxPool2DLayer", (1, 5, 5), "pool", pool_shape=(2, 2), stride=(2, 2))
-    assert "keeps the edge" in told(network([pool, output(9)], (1, 5, 5)))
+    assert "overlap the edge" in told(network([pool, output(9)], (1, 5, 5)))
     strings = {"W": np.array([["a"]]), "b": drawn(3)}
     assert "arrays of a checkpoint are numbers" in told(
         network([layer("ClassificationOutputLayer", (4,), "output", n_classes=3, arrays=strings)], [4])

@@ -1,8 +1,8 @@
-"""TrainingState <-> the bytes of one file: safetensors, verified by a digest. docs/checkpoint-format.md draws it.
+"""TrainingState <-> the bytes of one file in the format safetensors, which docs/checkpoint-format.md describes.
 
-The state without its tensors is one sorted JSON text under the metadata key "arignote"; non-finite numbers are
-strings in it. The key "digest" holds the SHA-256 of the header, with these 64 characters as zeros, and of the CRC-32 of
-the tensors: a SHA-256 of these would cost more than writing them.
+The state without its tensors is one sorted JSON text under the metadata key "arignote", in which non-finite numbers are
+strings. The key "digest" holds the SHA-256 of the header, with these 64 characters as zeros, and of the CRC-32 of the
+tensors, since a SHA-256 of the tensors would take longer than writing them.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ VERSION = 2
 _ZEROS = "0" * 64
 _SPECIAL = {"NaN": nan, "Infinity": inf, "-Infinity": -inf}
 _MARK = "float:"
-# Bounds of the header, for Python needs up to 30 times the memory of a JSON text. The longest that runs write: 10,000
-# layers have 700,000 values in 6 MB; 300,000 restarts of a process, a million names of columns or classes, are as many.
+# Bounds of the header, as Python needs up to 30 times the memory of a JSON text. The longest headers of real runs:
+# 10,000 layers have 700,000 values in 6 MB; 300,000 restarts, or a million names of columns or classes, have as many.
 _LONGEST_HEADER = 16 << 20
 _MOST_VALUES = 1_000_000
 _DEEPEST = 100
@@ -41,16 +41,29 @@ _DTYPES = {
 
 
 def _from_1(values: dict[str, Any]) -> dict[str, Any]:
-    """Version 2 says whether a validation is still to be done, and whether a stop rule ended the run."""
+    """Return the values of version 2, which adds `validation_due` and `ended` to the progress."""
     return values | {"progress": values["progress"] | {"validation_due": False, "ended": False}}
 
 
+# By version: returns the values of the next version.
 MIGRATIONS: dict[int, Callable[[dict[str, Any]], dict[str, Any]]] = {1: _from_1}
 
 
 @dataclass(frozen=True)
 class Head:
-    """What the first bytes of a file tell: enough to name it, not to trust it."""
+    """Identity of a file, from its header alone: the digest is not verified.
+
+    Attributes
+    ----------
+    run_id : str
+        The run that wrote it.
+    digest : str
+        Its digest.
+    best : str
+        Digest of the file of its best network; empty if there is none.
+    n_bytes : int
+        Length of the whole file.
+    """
 
     run_id: str
     digest: str
@@ -85,12 +98,12 @@ def _from_json(value: Any, depth: int = 0) -> Any:
 
 def _check_depth(depth: int) -> None:
     if depth > _DEEPEST:
-        raise ValueError(f"lists and objects lie within one another more than {_DEEPEST} deep")
+        raise ValueError(f"lists and objects are nested more than {_DEEPEST} deep")
 
 
 def _check_size(text: bytes) -> None:
-    """ValueError where a JSON text is longer, or has more values, than the header of any run."""
-    # Each value is behind one of these, and a text in quotes may have more of them: an upper bound.
+    """Raise ValueError if a JSON text is longer, or has more values, than the header of any run."""
+    # An upper bound: each value follows one of these characters, and strings may contain more of them.
     n_values = sum(map(text.count, (b",", b"[", b"{")))
     if len(text) > _LONGEST_HEADER or n_values > _MOST_VALUES:
         raise ValueError(
@@ -100,33 +113,40 @@ def _check_size(text: bytes) -> None:
 
 
 def encode(state: TrainingState) -> tuple[list[bytes | memoryview], str]:
-    """Return the chunks of the file of a state, without a copy of its tensors, and its digest.
+    """Return the bytes of the file of a state, without copying its tensors, and its digest.
 
     The layout is that of safetensors 0.4 (huggingface.co/docs/safetensors): the length of the header, the header,
-    the tensors by size of their numbers and name. Its own writer would copy every tensor several times.
+    the tensors by item size and name. The writer of the library would copy every tensor several times.
+
+    Raises
+    ------
+    CheckpointError
+        If the state exceeds the bounds of a header, or `extra_metadata` is not plain data.
     """
     try:
         plain = _to_json({"version": VERSION} | state.to_plain())
     except ValueError as error:
-        raise CheckpointError(f"the state cannot be written: {error}. Is extra_metadata to blame?") from None
+        raise CheckpointError(f"the state cannot be written: {error}. Check extra_metadata") from None
     text = json.dumps(plain, sort_keys=True, allow_nan=False)
     tensors = sorted(state.to_tensors().items(), key=lambda item: (-item[1].itemsize, item[0]))
     header: dict[str, Any] = {"__metadata__": {"arignote": text, "digest": _ZEROS}}
-    at = 0
+    offset = 0
     for name, array in tensors:
         header[name] = {
             "dtype": _DTYPES[array.dtype.name],
             "shape": list(array.shape),
-            "data_offsets": [at, at + array.nbytes],
+            "data_offsets": [offset, offset + array.nbytes],
         }
-        at += array.nbytes
+        offset += array.nbytes
     head = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode()
     head += b" " * (-len(head) % 8)
     try:
         _check_size(head)
     except ValueError as error:
-        told = "It holds extra_metadata, the names of columns and classes, and a pair for each start"
-        raise CheckpointError(f"the state cannot be written, as no reader would take it: {error}. {told}") from None
+        raise CheckpointError(
+            f"the state cannot be written, as no reader would accept it: {error}. It holds extra_metadata, the names "
+            "of columns and classes, and a pair for each start"
+        ) from None
     length, body = struct.pack("<Q", len(head)), [_bytes_of(array) for _, array in tensors]
     digest = _digest(length + head, body)
     head = head.replace(f'"digest":"{_ZEROS}"'.encode(), f'"digest":"{digest}"'.encode(), 1)
@@ -141,7 +161,7 @@ def _digest(head: bytes, body: Iterable[memoryview]) -> str:
 
 
 def _digest_of_1(head: bytes, body: memoryview) -> str:
-    """Return the digest of version 1: over all bytes."""
+    """Return the digest of format version 1: SHA-256 over all bytes."""
     whole = hashlib.sha256(head)
     whole.update(body)
     return whole.hexdigest()
@@ -153,28 +173,30 @@ def _bytes_of(array: NDArray[Any]) -> memoryview:
 
 
 def _parsed(text: str | bytes) -> Any:
-    """Return the value of a JSON text; ValueError where a name is there twice, or a number is not finite."""
+    """Return the value of a JSON text; raise ValueError if an object has a name twice, or a number is not finite."""
 
-    def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        found = dict(pairs)
-        if len(found) < len(pairs):
-            raise ValueError("a name is there twice")
-        return found
+    def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        values = dict(pairs)
+        if len(values) < len(pairs):
+            raise ValueError("an object has a name twice")
+        return values
 
     def refuse(word: str) -> Any:
-        raise ValueError(f"{word} is no JSON")
+        raise ValueError(f"{word} is not JSON")
 
-    return json.loads(text, object_pairs_hook=once, parse_constant=refuse)
+    return json.loads(text, object_pairs_hook=unique, parse_constant=refuse)
 
 
 def _header(data: bytes, where: str) -> dict[str, Any]:
-    """Return the metadata of a file from its first bytes."""
+    """Return the metadata of a file, and its sizes `n_header` and `n_bytes`, from its first bytes."""
     if len(data) < 8:
-        raise CheckpointError(f"{where}: is cut short ({len(data)} bytes)")
+        raise CheckpointError(f"{where}: is truncated ({len(data)} bytes)")
     n_header = struct.unpack("<Q", data[:8])[0]
     if n_header > min(len(data) - 8, _LONGEST_HEADER):
-        told = f"its header would have {n_header} bytes, of {_LONGEST_HEADER} at most"
-        raise CheckpointError(f"{where}: is cut short, or is not a checkpoint: {told}")
+        raise CheckpointError(
+            f"{where}: is truncated, or is not a checkpoint: its header must have at most {_LONGEST_HEADER} bytes; "
+            f"got {n_header}"
+        )
     try:
         _check_size(data[8 : 8 + n_header])
     except ValueError as error:
@@ -187,12 +209,25 @@ def _header(data: bytes, where: str) -> dict[str, Any]:
         n_bytes = 8 + n_header + max((0, *(int(entry["data_offsets"][1]) for entry in header.values())))
     except (ValueError, KeyError, TypeError, AttributeError, IndexError, OverflowError, RecursionError):
         raise CheckpointError(f"{where}: is not a checkpoint of Arignote") from None
-    found: dict[str, Any] = metadata | {"n_header": n_header, "n_bytes": n_bytes}
-    return found
+    result: dict[str, Any] = metadata | {"n_header": n_header, "n_bytes": n_bytes}
+    return result
 
 
 def read_head(read: Callable[[int], bytes], where: str) -> Head:
-    """Return what the beginning of a file tells; `read` gives its first bytes."""
+    """Return the head of a file.
+
+    Parameters
+    ----------
+    read : callable
+        Returns as many bytes from the beginning of the file as it is asked for.
+    where : str
+        The file, for messages.
+
+    Raises
+    ------
+    CheckpointError
+        If the beginning is not that of a checkpoint.
+    """
     first = read(8)
     n_header = struct.unpack("<Q", first)[0] if len(first) == 8 else 0
     metadata = _header(read(8 + min(n_header, _LONGEST_HEADER)), where)
@@ -207,20 +242,21 @@ def read_head(read: Callable[[int], bytes], where: str) -> Head:
 def decode(data: bytes, where: str) -> tuple[TrainingState, str]:
     """Return the state in the bytes of a file, and the file's digest.
 
-    The header is bounded (16 MiB, a million values, 100 levels), so that memory and time are as the file is long.
+    The header is bounded (16 MiB, a million values, 100 levels), so that memory and time are proportional to the
+    length of the file.
 
     Raises
     ------
     CheckpointError
-        Where the bytes are not a whole checkpoint of a known version; `where` begins the message.
+        If the bytes are not a complete checkpoint of a known version; the message begins with `where`.
     """
     from safetensors import SafetensorError
     from safetensors.numpy import load
 
     metadata = _header(data, where)
     digest, end = metadata["digest"], 8 + metadata["n_header"]
-    at = data.find(f'"digest":"{digest}"'.encode(), 8, end) + len('"digest":"')
-    head, body = data[:at] + _ZEROS.encode() + data[at + 64 : end], memoryview(data)[end:]
+    start = data.find(f'"digest":"{digest}"'.encode(), 8, end) + len('"digest":"')
+    head, body = data[:start] + _ZEROS.encode() + data[start + 64 : end], memoryview(data)[end:]
     if digest != _digest(head, [body]) and digest != _digest_of_1(head, body):
         raise CheckpointError(f"{where}: is damaged: its digest does not match its contents")
     try:
@@ -234,4 +270,4 @@ def decode(data: bytes, where: str) -> tuple[TrainingState, str]:
             values = MIGRATIONS[older](values)
         return TrainingState.from_plain(values, load(data)), digest
     except (KeyError, TypeError, ValueError, AttributeError, RecursionError, SafetensorError) as error:
-        raise CheckpointError(f"{where}: an entry is missing or of the wrong kind: {error}") from None
+        raise CheckpointError(f"{where}: an entry is missing or has the wrong type: {error}") from None

@@ -1,4 +1,4 @@
-"""All that a resumed run needs, and nothing else. Settings never change and are not here, but as a record."""
+"""The state of a run: all that is needed to resume it. Its settings are only recorded, as they never change."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class _Rules(TypedDict):
 
 
 class _Plain(TypedDict):
-    """What the text in a file must be."""
+    """Types of the JSON text in a file."""
 
     rules: _Rules
     rng: int
@@ -68,27 +68,27 @@ def _plain() -> TypeAdapter[_Plain]:
 
 @dataclass
 class TrainingState:
-    """The memory of a run.
+    """The state of a run.
 
     Attributes
     ----------
     network, slots : dict of str to tensor
-        Parameters ("fc1.W") and the updater's memory ("velocity/fc1.W"). While training these are the live tensors
-        of the engine; in a snapshot, arrays.
+        Parameters ("fc1.W") and the state of the updater ("velocity/fc1.W"). During training these are the live
+        tensors of the engine; in a snapshot, arrays.
     epoch_loss : scalar tensor, float64
         Sum of the training loss over the examples of the unfinished epoch.
     rules : dict of str to RuleState
         "lr" and "momentum".
     spec : dict
-        Layers and settings, in full, as plain data.
+        All layers and settings as plain data.
     classes : list
-        The labels, in the order of the network's outputs.
+        The labels in the order of the outputs of the network.
     data : dict
-        Fingerprints of the data; other data is refused.
+        Fingerprints of the data; a run is not resumed with other data.
     starts : list of [epoch, batch]
-        Where each process of the run began.
+        Position at which each process of the run began.
     preprocess : dict of str to array
-        What the preprocessing has learned of the training rows.
+        What the preprocessing learned from the training rows.
     """
 
     network: dict[str, Any]
@@ -110,17 +110,17 @@ class TrainingState:
 
     @property
     def n_epochs(self) -> int:
-        """Epochs in all, as the last process was told."""
+        """Return the total number of epochs, from the settings of the last process."""
         return int(self.spec["fit"]["n_epochs"])
 
     @property
     def finished(self) -> bool:
-        """Whether all epochs are done, or a stop rule ended them."""
+        """Return whether all epochs are complete, or a stop rule ended the run."""
         return self.progress.ended or self.progress.epoch >= self.n_epochs
 
     @property
     def ended_by(self) -> str:
-        """What ended the run before its last epoch, as a remark; an empty string where nothing did."""
+        """Return a remark on the stop rule that ended the run before its last epoch; otherwise an empty string."""
         if not self.progress.ended:
             return ""
         rule = self.spec["fit"].get("stop_rule")
@@ -129,7 +129,7 @@ class TrainingState:
 
     @property
     def position(self) -> str:
-        """Where the run stands, in words; epochs are counted from 1, as in the lines that `fit` prints."""
+        """Return the position of the run in words; epochs count from 1, as in the lines that `fit` prints."""
         progress, n_epochs = self.progress, self.n_epochs
         if progress.batch:
             n_batches = f"{progress.batch} batch{'es' if progress.batch > 1 else ''}"
@@ -138,22 +138,22 @@ class TrainingState:
 
     @property
     def class_labels(self) -> NDArray[Any]:
-        """The labels as an array (n_classes,)."""
+        """Return the labels as an array (n_classes,)."""
         return _labels(self.classes)
 
     @property
     def n_bytes(self) -> int:
-        """Bytes of network, slots and history."""
-        found = (self.network, self.slots, self.history.arrays())
-        return sum(int(t.nbytes) for tensors in found for t in tensors.values())
+        """Return the size of network, slots and history in bytes."""
+        counted = (self.network, self.slots, self.history.arrays())
+        return sum(int(t.nbytes) for tensors in counted for t in tensors.values())
 
     def snapshot(self, into: TrainingState | None = None) -> TrainingState:
-        """Return a copy with arrays in place of live tensors, which no later step can change.
+        """Return a copy with arrays in place of live tensors, which later steps do not change.
 
         Parameters
         ----------
         into : TrainingState, optional
-            A snapshot that nobody needs any more: its arrays are used again, for fresh memory is what a copy costs.
+            A snapshot that is no longer needed; its arrays are overwritten, which saves their allocation.
         """
         return replace(
             self,
@@ -182,13 +182,13 @@ class TrainingState:
         )
 
     def is_finite(self) -> bool:
-        """Whether every weight and the loss of the epoch are finite."""
+        """Return whether all weights and the loss of the epoch are finite."""
         return isfinite(float(self.epoch_loss)) and all(
             isfinite(float(t.detach().sum())) for t in self.network.values()
         )
 
     def to_plain(self) -> dict[str, Any]:
-        """Return all but the tensors as plain data (numbers, strings, lists, dicts)."""
+        """Return everything except the tensors as plain data (numbers, strings, lists, dicts)."""
         best = None
         if self.best is not None:
             best = {k: v for k, v in vars(self.best).items() if k != "network"}
@@ -209,16 +209,22 @@ class TrainingState:
 
     def to_tensors(self) -> dict[str, NDArray[Any]]:
         """Return all tensors by their names in the file."""
-        found = {f"network/{name}": array for name, array in as_arrays(self.network).items()}
-        found |= {f"slots/{name}": array for name, array in as_arrays(self.slots).items()}
-        found |= {f"preprocess/{name}": array for name, array in self.preprocess.items()}
-        found |= {f"history/{name}": array for name, array in self.history.arrays().items()}
-        found["progress/epoch_loss"] = np.asarray(float(self.epoch_loss), dtype=np.float64)
-        return found
+        tensors = {f"network/{name}": array for name, array in as_arrays(self.network).items()}
+        tensors |= {f"slots/{name}": array for name, array in as_arrays(self.slots).items()}
+        tensors |= {f"preprocess/{name}": array for name, array in self.preprocess.items()}
+        tensors |= {f"history/{name}": array for name, array in self.history.arrays().items()}
+        tensors["progress/epoch_loss"] = np.asarray(float(self.epoch_loss), dtype=np.float64)
+        return tensors
 
     @classmethod
     def from_plain(cls, values: Mapping[str, Any], tensors: Mapping[str, NDArray[Any]]) -> TrainingState:
-        """Build the state of a file; KeyError, TypeError, ValueError where an entry is missing or of another kind."""
+        """Return the state of a file.
+
+        Raises
+        ------
+        KeyError, TypeError, ValueError
+            If an entry is missing, has another type, or is nothing that a run writes.
+        """
         plain = _plain().validate_python(values)
 
         def under(prefix: str) -> dict[str, NDArray[Any]]:
@@ -227,19 +233,19 @@ class TrainingState:
         stored = under("history/")
         columns = {name: stored[name] for name in plain["columns"]}
         _check(plain, tensors["progress/epoch_loss"], columns)
-        whole: dict[str, Any] = {key: plain[key] for key in _KEPT_AS_IT_IS}  # type: ignore[literal-required]
+        copied: dict[str, Any] = {key: plain[key] for key in _KEPT_AS_IT_IS}  # type: ignore[literal-required]
         return cls(
             network=under("network/"),
             slots=under("slots/"),
             preprocess=under("preprocess/"),
             epoch_loss=np.float64(tensors["progress/epoch_loss"]),
             history=History(columns),
-            **whole,
+            **copied,
         )
 
 
 def _labels(classes: Mapping[str, Any]) -> NDArray[Any]:
-    """Return labels as an array (n_classes,); TypeError, ValueError where they are not of their dtype."""
+    """Return labels as an array (n_classes,); raise TypeError or ValueError if they do not have their dtype."""
     dtype, values = np.dtype(classes["dtype"]), classes["values"]
     longest = max((len(value) for value in values if isinstance(value, str)), default=0)
     # A dtype of text or of rows may ask for any amount of memory.

@@ -1,12 +1,13 @@
-"""Checkpoints of the Arignote of 2015 (Theano), read without running what they name.
+"""Checkpoints of the Arignote of 2015 (Theano), read without importing or running anything that they name.
 
-Such a file is two pickles in a row, mostly in gzip: metadata, then the network with its trainer.
+Such a file is two consecutive pickles, usually compressed with gzip: metadata, then the network with its trainer.
 """
 
 from __future__ import annotations
 
 import hashlib
 from pathlib import Path
+from typing import BinaryIO
 
 from arignote.checkpoints.state import TrainingState
 from arignote.errors import CheckpointError, ConfigError
@@ -23,13 +24,13 @@ _LONGEST_REST = 1_000_000
 
 
 def is_2015(path: str | Path) -> bool:
-    """Whether a file begins as a checkpoint of 2015 does: as gzip, or as a pickle."""
+    """Return whether a file begins like a checkpoint of 2015: with gzip, or with a pickle."""
     try:
         with open(path, "rb") as file:
             head = file.read(9)
     except OSError:
         return False
-    # The length that begins a checkpoint of today may look like a pickle; its JSON, from byte 8, does not.
+    # The header length with which a current checkpoint begins may look like a pickle; its JSON, from byte 8, does not.
     return head[:2] == _GZIP or (head[:1] == b"\x80" and head[1:2] in b"\2\3\4\5" and head[8:] not in (b"", b"{"))
 
 
@@ -44,13 +45,13 @@ def read_2015(path: str | Path) -> TrainingState:
     Returns
     -------
     TrainingState
-        With today's layers and settings; `data` and `environment` are empty, as the file does not tell them.
+        The state with current layers and settings; `data` and `environment` are empty, as the file has neither.
 
     Raises
     ------
     CheckpointError
-        Where the file is missing or broken, names what the format does not need, or holds what today's layers cannot
-        express. No code from the file is run.
+        If the file is missing or damaged, names objects that the format does not need, or holds a network that
+        current layers cannot express. No code from the file is run.
     """
     kind = kind_of_file(Path(path))
     if kind is not None:
@@ -60,31 +61,37 @@ def read_2015(path: str | Path) -> TrainingState:
     except OSError as error:
         raise CheckpointError(f"{path}: cannot be read: {error.strerror}") from None
     try:
-        source = source_of(file)
-        metadata = read_value(source)
-        version = metadata.get("model_store_version") if isinstance(metadata, dict) else None
-        if version != VERSION:
-            raise CheckpointError(f"is not a checkpoint of 2015 of version {VERSION!r}; got version {version!r:.80}")
-        net = read_value(source)
-        if kind_of(net) != "NNClassifier":
-            raise CheckpointError(f"must hold an NNClassifier; got {kind_of(net)}")
-        # To the end, whose checksum says that all of it is there.
-        if not source.ends_within(_LONGEST_REST):
-            raise CheckpointError("goes on after the network, which a checkpoint of 2015 does not")
-        state = state_of(net, source.n_read)
-        # What a file of today must keep, this one must too.
-        TrainingState.from_plain(state.to_plain(), state.to_tensors())
+        state = _read(file)
     except (CheckpointError, PickleError) as error:
         raise CheckpointError(f"{path}: {error}") from None
     except ConfigError as error:
-        raise CheckpointError(f"{path}: holds what today's layers and settings cannot express: {error}") from None
+        raise CheckpointError(f"{path}: cannot be expressed by current layers and settings: {error}") from None
     except Exception as error:
-        # A broken pickle may raise nearly anything.
+        # A damaged pickle may raise nearly any exception.
         kind = type(error).__name__
-        raise CheckpointError(f"{path}: is cut short, or is not a checkpoint of 2015: {kind}: {error}") from None
+        raise CheckpointError(f"{path}: is truncated, or is not a checkpoint of 2015: {kind}: {error}") from None
     finally:
         file.close()
     with open(path, "rb") as whole:
         state.run_id = hashlib.file_digest(whole, "sha256").hexdigest()[:32]
+    return state
+
+
+def _read(file: BinaryIO) -> TrainingState:
+    """Return the state in an open checkpoint of 2015, without its run id."""
+    source = source_of(file)
+    metadata = read_value(source)
+    version = metadata.get("model_store_version") if isinstance(metadata, dict) else None
+    if version != VERSION:
+        raise CheckpointError(f"is not a checkpoint of 2015 of version {VERSION!r}; got version {version!r:.80}")
+    net = read_value(source)
+    if kind_of(net) != "NNClassifier":
+        raise CheckpointError(f"must hold an NNClassifier; got {kind_of(net)}")
+    # To the end, where gzip verifies its checksum.
+    if not source.ends_within(_LONGEST_REST):
+        raise CheckpointError("has more data after the network, unlike a checkpoint of 2015")
+    state = state_of(net, source.n_read)
+    # Apply the checks of current files.
+    TrainingState.from_plain(state.to_plain(), state.to_tensors())
     state.extra_metadata = {k: v for k, v in metadata.items() if isinstance(v, str | int | float)}
     return state

@@ -1,4 +1,4 @@
-"""What a network of 2015 is in today's words: layers, settings, rules, memory of the updater."""
+"""Conversion of a network of 2015: layers, settings, rules, state of the updater."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ from arignote.spec.settings import FitSettings
 
 __all__ = ["state_of"]
 
-# Of each updater of 2015: today's, and what its memory was called. "nag" took the old velocity where Nesterov's
-# method takes the new one, w += mu * v - lr * g, which is classical momentum: "momentum" does exactly that. The
-# epsilon of 1e-6 stood under the root then and stands beside it now, where its root comes nearest.
+# For each updater of 2015: the current one, and the old names of its slots. "nag" used the old velocity where
+# Nesterov's method uses the new one, w += mu * v - lr * g, which is classical momentum: "momentum" computes the same.
+# The epsilon of 1e-6 was added under the root and is now added to the root, where sqrt(1e-6) comes closest.
 _UPDATERS: dict[str, tuple[Any, dict[str, str]]] = {
     "sgd": ("sgd", {}),
     "nag": ("momentum", {"velocity": "velocity"}),
@@ -36,10 +36,10 @@ _UPDATERS: dict[str, tuple[Any, dict[str, str]]] = {
     "adagrad": (["adagrad", {"epsilon": 1e-3}], {"square": "accumulator"}),
     "adadelta": ("adadelta", {"square": "accumulator", "square_step": "delta_acc"}),
 }
-# Of a parameter of a layer, such as its schedule or its shape.
+# Items of a parameter of a layer, such as a schedule or a shape.
 _MOST_ITEMS = 1_000
 # Settings that these layers accepted and ignored.
-_UNHEEDED = {"ConvLayer": {"maxnorm"}, "ConvMaxoutLayer": {"maxnorm"}, "MLPConvLayer": {"maxnorm", "l1", "l2"}}
+_IGNORED = {"ConvLayer": {"maxnorm"}, "ConvMaxoutLayer": {"maxnorm"}, "MLPConvLayer": {"maxnorm", "l1", "l2"}}
 
 
 def state_of(net: Any, n_bytes: int) -> TrainingState:
@@ -48,14 +48,19 @@ def state_of(net: Any, n_bytes: int) -> TrainingState:
     Parameters
     ----------
     net : Record
-        As it was unpickled.
+        The unpickled network.
     n_bytes : int
-        Length of its file, unpacked, which holds each parameter at least once.
+        Length of its unpacked file, which holds each parameter at least once.
+
+    Raises
+    ------
+    CheckpointError, ConfigError
+        If current layers and settings cannot express the network.
     """
     trainer = net["trainer"]
     sgd, epoch = trainer["sgd"], trainer["epoch"]
     layers, architecture = _architecture(net)
-    # Many layers may share one array in the file; each has its own afterwards.
+    # Layers may share an array in the file but get one each here, so that a small file could fill the memory.
     if 2 * architecture.n_params > n_bytes:
         raise CheckpointError(
             f"its layers have {architecture.n_params} parameters, which are not in its {n_bytes} bytes"
@@ -63,16 +68,10 @@ def state_of(net: Any, n_bytes: int) -> TrainingState:
     settings = _settings(net, trainer, sgd)
     history = _history(trainer, settings, epoch)
     n_validations = len(history) or epoch
-    rules = {"lr": _rule(trainer, sgd, "lr", settings.lr_rule, n_validations), "momentum": RuleState(0.0)}
-    if settings.momentum_rule is not None:
-        rules["momentum"] = _rule(trainer, sgd, "momentum", settings.momentum_rule, n_validations)
+    rules = _rules(trainer, sgd, settings, n_validations)
     weights: dict[str, NDArray[Any]] = {}
     for place, layer in zip(architecture.placed, layers, strict=True):
         weights |= _tensors(place, _values(layer))
-    best, last = None, history.record(-1) if len(history) else {}
-    if last and trainer["last_validation_loss"] <= trainer["best_validation_loss"]:
-        value = float(trainer["best_validation_loss"])
-        best = Best(value, last["epoch"], last["examples_seen"], len(history), network=dict(weights))
     random = net["rng"]
     return TrainingState(
         network=weights,
@@ -92,23 +91,34 @@ def state_of(net: Any, n_bytes: int) -> TrainingState:
         environment={},
         progress=Progress(epoch, 0, trainer["examples_seen"], trainer["iter"] + 1, n_validations),
         history=history,
-        best=best,
+        best=_best(trainer, history, weights),
         starts=[[0, 0]],
     )
 
 
+def _best(trainer: Any, history: History, weights: dict[str, NDArray[Any]]) -> Best | None:
+    """Return the best validation if it was the last one, since the file has no other weights."""
+    if not len(history):
+        return None
+    last = history.record(-1)
+    if trainer["last_validation_loss"] <= trainer["best_validation_loss"]:
+        value = float(trainer["best_validation_loss"])
+        return Best(value, last["epoch"], last["examples_seen"], len(history), network=dict(weights))
+    return None
+
+
 def _architecture(net: Any) -> tuple[list[Any], Architecture]:
-    """Return the layers of 2015, and today's of the same shapes."""
+    """Return the layers of 2015, and the current architecture of the same shapes."""
     layers = net["layers_train"]
     if not isinstance(layers, list) or len(layers) > MOST_LAYERS:
         raise CheckpointError(f"its layers must be a list of at most {MOST_LAYERS}")
-    # An input layer that was given came after the one that was always put first.
+    # An input layer of the user followed the one that was always inserted.
     while len(layers) > 1 and kind_of(layers[1]) in ("InputLayer", "InputImageLayer"):
         layers = layers[1:]
     specs = []
     for layer in layers:
         kind = kind_of(layer)
-        fields = set(find("layer", kind).model_fields) & set(layer.state) - _UNHEEDED.get(kind, {"n_in"})
+        fields = set(find("layer", kind).model_fields) & set(layer.state) - _IGNORED.get(kind, {"n_in"})
         params = {field: _bounded(layer[field], kind, field) for field in fields}
         params["name"] = re.sub(r"[./\\]|^\s", "_", str(layer["name"]))
         if isinstance(params.get("fix_params"), list | tuple):
@@ -116,17 +126,17 @@ def _architecture(net: Any) -> tuple[list[Any], Architecture]:
         specs.append([kind, params])
     architecture = declare(parse(specs), tuple(int(n) for n in np.ravel(net["n_in"])))
     for place, layer in zip(architecture.placed, layers, strict=True):
-        # In 2015, pooling kept the windows that overlap the edge; today it leaves them out.
+        # In 2015, pooling included windows that overlap the edge; now it omits them.
         if np.prod(layer["n_in"]) != np.prod(place.input_shape):
             raise CheckpointError(
-                f"its layer {place.name!r} takes an input of {np.ravel(layer['n_in']).tolist()}; today's layers before "
-                f"it give {list(place.input_shape)}. Pooling that keeps the edge of its maps cannot be expressed"
+                f"its layer {place.name!r} has an input of {np.ravel(layer['n_in']).tolist()}; the current layers "
+                f"before it output {list(place.input_shape)}. Pooling windows that overlap the edge are not supported"
             )
     return layers, architecture
 
 
 def _bounded(value: Any, kind: str, name: str) -> Any:
-    """Return a parameter of a layer; CheckpointError where it has more items than any layer needs."""
+    """Return a parameter of a layer; raise CheckpointError if it has more items than any layer needs."""
     left, waiting = _MOST_ITEMS, [value]
     while waiting and left >= 0:
         item = waiting.pop()
@@ -167,7 +177,7 @@ def _settings(net: Any, trainer: Any, sgd: Any) -> FitSettings:
 
 
 def _rule_spec(rule: Any) -> list[Any]:
-    """Return today's spec of a rule of 2015, whose schedule lists what is still to come, the last first."""
+    """Return the current spec of a rule of 2015, whose schedule lists the remaining changes in reverse order."""
     names = ("initial_value", "final_value", "decrease_by", "multiply_by", "interval")
     params = {name: rule[name] for name in names} | {"schedule": sorted(rule["schedule"] or ()) or None}
     if rule["rule"] in ("const", "constant") or not (params["interval"] or params["schedule"]):
@@ -175,12 +185,20 @@ def _rule_spec(rule: Any) -> list[Any]:
     return [rule["rule"], params]
 
 
+def _rules(trainer: Any, sgd: Any, settings: FitSettings, n_validations: int) -> dict[str, RuleState]:
+    """Return the states of the rules of the learning rate and the momentum."""
+    rules = {"lr": _rule(trainer, sgd, "lr", settings.lr_rule, n_validations), "momentum": RuleState(0.0)}
+    if settings.momentum_rule is not None:
+        rules["momentum"] = _rule(trainer, sgd, "momentum", settings.momentum_rule, n_validations)
+    return rules
+
+
 def _rule(trainer: Any, sgd: Any, name: str, rule: Any, n_validations: int) -> RuleState:
-    """Return the state of a rule after the epoch; 2015 wrote the file before its rules had their say on it."""
-    # As text, a float32 is the number that was meant: 0.05, not 0.05000000074505806.
+    """Return the state of a rule after the epoch, applying it: 2015 wrote the file before it applied its rules."""
+    # Through text, so that a float32 becomes the number of the user: 0.05, not 0.05000000074505806.
     value = float(str(np.ravel(sgd["learning_rate" if name == "lr" else name])[0]))
     old, epoch = sgd[f"{name}_rule"], trainer["epoch"]
-    # Rules counted epochs then, and count validations now.
+    # Rules counted epochs in 2015, and count validations now.
     changed_at = old["last_epoch"] * n_validations // max(epoch, 1)
     state = RuleState(value, float(old["best_valid"]), changed_at)
     if epoch:
@@ -190,31 +208,30 @@ def _rule(trainer: Any, sgd: Any, name: str, rule: Any, n_validations: int) -> R
 
 
 def _history(trainer: Any, settings: FitSettings, epoch: int) -> History:
-    """Return a row for each validation; what 2015 did not keep is NaN."""
+    """Return a history with a row for each validation; values that 2015 did not store are NaN."""
     history, begin, n_updates = History(), 0, trainer["iter"] + 1
     costs = [cost for _, cost in trainer["train_loss"]]
     scored, tests = dict(trainer["train_valid_loss"]), dict(trainer["test_loss"])
-    for at, loss in trainer["valid_loss"]:
-        if not begin <= at < max(n_updates, 1):
-            raise CheckpointError(f"its validations are not in order: one is after update {at!r:.80}")
-        seen = round(trainer["examples_seen"] * (at + 1) / n_updates)
-        row = {"epoch": at * epoch // n_updates + 1, "examples_seen": seen}
-        row[f"train_{settings.train_loss}"] = sum(costs[begin : at + 1]) / max(at + 1 - begin, 1)
-        for word, found in (("scored_train", scored), ("valid", {at: loss})):
-            if found:
-                row[f"{word}_{settings.valid_loss[0]}"] = float(found.get(at, nan))
-        for position, word in enumerate(settings.test_loss if tests else ()):
-            row[f"test_{word}"] = float(np.ravel(tests[at])[position]) if at in tests else nan
+    for update, loss in trainer["valid_loss"]:
+        if not begin <= update < max(n_updates, 1):
+            raise CheckpointError(f"its validations are not in order: one is after update {update!r:.80}")
+        seen = round(trainer["examples_seen"] * (update + 1) / n_updates)
+        row = {"epoch": update * epoch // n_updates + 1, "examples_seen": seen}
+        row[f"train_{settings.train_loss}"] = sum(costs[begin : update + 1]) / max(update + 1 - begin, 1)
+        for part, losses in (("scored_train", scored), ("valid", {update: loss})):
+            if losses:
+                row[f"{part}_{settings.valid_loss[0]}"] = float(losses.get(update, nan))
+        for position, name in enumerate(settings.test_loss if tests else ()):
+            row[f"test_{name}"] = float(np.ravel(tests[update])[position]) if update in tests else nan
         history.append(row | dict.fromkeys(("learning_rate", "momentum", "seconds"), nan))
-        begin = at + 1
+        begin = update + 1
     return history
 
 
 def _values(layer: Any) -> list[Any]:
     """Return the arrays of a layer in the order in which 2015 trained them."""
     params = layer["trainable_params"]
-    found = {name: params.get(name) for name in ("W", "b", "act_func_args")}
-    weights, biases, slopes = found["W"], found["b"], found["act_func_args"] or []
+    weights, biases, slopes = params.get("W"), params.get("b"), params.get("act_func_args") or []
     if weights is None:
         return []
     if kind_of(layer) == "MLPConvLayer":
@@ -223,14 +240,14 @@ def _values(layer: Any) -> list[Any]:
 
 
 def _names(place: Placed) -> list[str]:
-    """Return to which of today's parameters each array of 2015 belongs; the pieces of maxout were arrays apart."""
+    """Return for each array of 2015 the current parameter it belongs to; maxout stored its pieces as single arrays."""
     return [name for name in place.params for _ in range(getattr(place.layer, "maxout_k", 1))]
 
 
 def _tensors(place: Placed, arrays: Sequence[Any]) -> dict[str, NDArray[Any]]:
-    """Return today's tensors from the arrays of a layer of 2015; a parameter whose arrays are None is left out."""
-    found = dict[str, NDArray[Any]]()
-    # Before the names are listed, as often as a maxout layer says.
+    """Return current tensors from the arrays of a layer of 2015, without parameters whose arrays are None."""
+    tensors = dict[str, NDArray[Any]]()
+    # Compared before the names are listed, as the file determines maxout_k and thus the length of the list.
     n_names = len(place.params) * getattr(place.layer, "maxout_k", 1)
     names = _names(place) if n_names == len(arrays) else []
     if len(arrays) != n_names:
@@ -241,26 +258,27 @@ def _tensors(place: Placed, arrays: Sequence[Any]) -> dict[str, NDArray[Any]]:
             continue
         axis, shape = param.unit_axis or 0, list(param.shape)
         shape[axis] //= len(pieces)
-        pieces = [_upright(_numbers(piece), shape) for piece in pieces]
+        pieces = [_reordered(_checked_numbers(piece), shape) for piece in pieces]
         for piece in pieces:
             if list(piece.shape) != shape:
                 raise CheckpointError(
                     f"its {place.name}.{name} has the shape {list(piece.shape)}; the layer needs {shape}"
                 )
         stacked = np.stack(pieces, axis + 1).reshape(param.shape)
-        found[name] = np.ascontiguousarray(stacked, dtype=np.float32)
-    return {f"{place.name}.{name}": tensor for name, tensor in found.items()}
+        tensors[name] = np.ascontiguousarray(stacked, dtype=np.float32)
+    return {f"{place.name}.{name}": tensor for name, tensor in tensors.items()}
 
 
-def _numbers(array: Any) -> NDArray[Any]:
+def _checked_numbers(array: Any) -> NDArray[Any]:
+    """Return an array; raise CheckpointError if its values are not numbers."""
     if not isinstance(array, np.ndarray | np.generic | float | int) or np.asarray(array).dtype.kind not in "biuf":
-        told = array.dtype if isinstance(array, np.ndarray | np.generic) else type(array).__name__
-        raise CheckpointError(f"it holds an array of {told}; arrays of a checkpoint are numbers")
+        kind = array.dtype if isinstance(array, np.ndarray | np.generic) else type(array).__name__
+        raise CheckpointError(f"it holds an array of {kind}; arrays of a checkpoint are numbers")
     return np.asarray(array)
 
 
-def _upright(array: NDArray[Any], shape: list[int]) -> NDArray[Any]:
-    """Return filters as cross-correlation takes them: Theano convolved, cuda-convnet put the maps last."""
+def _reordered(array: NDArray[Any], shape: list[int]) -> NDArray[Any]:
+    """Return filters for cross-correlation: flipped if they are of Theano, transposed if of cuda-convnet."""
     if array.ndim != 4:
         return array
     if list(array.shape) == [*shape[1:], shape[0]] != shape:
@@ -269,15 +287,15 @@ def _upright(array: NDArray[Any], shape: list[int]) -> NDArray[Any]:
 
 
 def _slots(architecture: Architecture, sgd: Any, lr: float) -> dict[str, NDArray[Any]]:
-    """Return the memory of the updater; zeros where the file has none."""
-    found, stored = dict[str, NDArray[Any]](), sgd["stored_update_params"]
+    """Return the slots of the updater; zeros if the file has none."""
+    slots, stored = dict[str, NDArray[Any]](), sgd["stored_update_params"]
     kept = [
         [not (isinstance(place.layer, WeightedLayer) and place.layer.is_fixed(name)) for name in _names(place)]
         for place in architecture.placed
     ]
     n_trained = sum(map(sum, kept))
     if stored and len(stored) != n_trained:
-        raise CheckpointError(f"its updater remembers {len(stored)} arrays; its network trains {n_trained}")
+        raise CheckpointError(f"its updater has slots for {len(stored)} arrays; its network trains {n_trained}")
     for slot, old in _UPDATERS[sgd["sgd_type"]][1].items():
         memory = iter(stored or [])
         for place, trained in zip(architecture.placed, kept, strict=True):
@@ -286,7 +304,7 @@ def _slots(architecture: Architecture, sgd: Any, lr: float) -> dict[str, NDArray
             else:
                 free = {name for name, is_trained in zip(_names(place), trained, strict=True) if is_trained}
                 tensors = {f"{place.name}.{name}": np.zeros(place.params[name].shape, np.float32) for name in free}
-            # Then v <- mu * v - lr * g; w <- w + v. Now v <- mu * v + g; w <- w - lr * v, lr that of the next step.
+            # In 2015 v <- mu * v - lr * g; w <- w + v. Now v <- mu * v + g; w <- w - lr * v, with lr of the next step.
             scale = np.float32((-1 / lr if lr else 0) if slot == "velocity" else 1)
-            found |= {f"{slot}/{name}": scale * tensor for name, tensor in tensors.items()}
-    return found
+            slots |= {f"{slot}/{name}": scale * tensor for name, tensor in tensors.items()}
+    return slots

@@ -1,4 +1,4 @@
-"""Pickles of 2015: whatever they name becomes an inert record that holds its arguments and its state."""
+"""Pickles of 2015: each class that they name becomes an inert record of its arguments and its state."""
 
 from __future__ import annotations
 
@@ -12,12 +12,14 @@ __all__ = ["LIMITS", "kind_of", "read_value", "source_of"]
 
 _GZIP = b"\x1f\x8b"
 
-# What a network of that time keeps: the graphics cards of 2015 had 12 GB at most for the weights, the memory of the
-# updater and all images of a batch. Items: five million are the losses of a million updates, which are kept one by one.
+# Enough for networks of that time: graphics cards of 2015 had at most 12 GB for weights, the state of the updater and
+# all images of a batch. Five million items hold the losses of a million updates, which are stored one by one.
 LIMITS = Limits(n_bytes=2 << 30, n_items=5_000_000)
-# Trained weights are noise to gzip: a real file of 2015 unpacks to less than four times its length.
+# gzip hardly compresses trained weights: a real file of 2015 unpacks to less than four times its length. A file with a
+# larger ratio was made to fill the memory.
 _MOST_UNPACKED = 20
-_FLOOR = 64 << 20
+# Bytes that any file may unpack to.
+_ALWAYS_UNPACKED = 64 << 20
 
 _CLASSES = {
     "arignote.nnets.nets": "NNClassifier",
@@ -40,7 +42,7 @@ _RECORDS = {(module, name) for module, names in _CLASSES.items() for name in nam
 
 
 def read_value(source: ByteSource) -> Any:
-    """Return the next value of a file of 2015; a class that the format does not need is refused."""
+    """Return the next value of a file of 2015; raise PickleError if it names a class that the format does not need."""
     return load_pickle(source, LIMITS, _RECORDS)
 
 
@@ -50,9 +52,9 @@ def kind_of(value: Any) -> str:
 
 
 def source_of(file: BinaryIO) -> ByteSource:
-    """Return the bytes of an open file of 2015, unpacked where they are gzip."""
+    """Return the bytes of an open file of 2015, unpacked if they are compressed with gzip."""
     n_bytes, is_packed = os.fstat(file.fileno()).st_size, file.read(2) == _GZIP
     file.seek(0)
     if not is_packed:
         return ByteSource(file, min(LIMITS.n_bytes, n_bytes))
-    return ByteSource(gzip.GzipFile(fileobj=file), min(LIMITS.n_bytes, _FLOOR + _MOST_UNPACKED * n_bytes))
+    return ByteSource(gzip.GzipFile(fileobj=file), min(LIMITS.n_bytes, _ALWAYS_UNPACKED + _MOST_UNPACKED * n_bytes))

@@ -1,1 +1,1 @@
-"""Foreign bytes, read as plain data within bounds: nothing is imported or called because a file says so."""
+"""Untrusted files, read as plain data within bounds; nothing that a file names is imported or called."""

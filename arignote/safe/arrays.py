@@ -1,4 +1,4 @@
-"""Arrays rebuilt from the words and bytes of a file: plain dtypes by name only, sizes checked before allocation."""
+"""Arrays from the bytes of an untrusted file: plain dtypes by name only, sizes checked before allocation."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ __all__ = ["array_of_bytes", "array_of_objects", "checked_shape", "checked_value
 
 # Numbers, booleans, bytes and text of a fixed length: "f8", "b1", "S3", "U5". "?" is a boolean too.
 _NAME = re.compile(r"[biufc]\d{1,2}|\?|[SU]\d{1,9}")
-# Rows without any bytes cost nothing in a file, and time in every loop over them.
+# Rows without bytes take no space in a file, but time in every loop over them.
 _MOST_EMPTY_ROWS = 10_000_000
 
 
 def plain_dtype(name: Any, order: Any = "=") -> np.dtype[Any]:
-    """Return the dtype of a name such as "f8" and a byte order; ValueError where it is not a plain one.
+    """Return the dtype of a name such as "f8" and a byte order; raise ValueError if it is not a plain one.
 
-    No dtype is ever built from a pickled state, which could describe fields and pointers that are not there.
+    No dtype is built from a pickled state, which could describe fields and pointers beyond the data.
     """
     if not isinstance(name, str) or not _NAME.fullmatch(name):
         raise ValueError(f"the dtype {name!r:.80} is not numbers, booleans or text of a fixed length")
@@ -39,7 +39,7 @@ def plain_dtype(name: Any, order: Any = "=") -> np.dtype[Any]:
 
 
 def checked_shape(shape: Any) -> tuple[int, ...]:
-    """Return a shape from a file; ValueError where it is not a tuple of at most 32 sizes."""
+    """Return a shape from a file; raise ValueError if it is not a tuple of at most 32 sizes."""
     if not isinstance(shape, tuple | list) or len(shape) > MOST_AXES:
         raise ValueError(f"a shape must be a tuple of at most {MOST_AXES} sizes; got {shape!r:.80}")
     if not all(type(size) is int and 0 <= size < 2**63 for size in shape):
@@ -50,18 +50,18 @@ def checked_shape(shape: Any) -> tuple[int, ...]:
 
 
 def array_of_bytes(raw: Any, dtype: np.dtype[Any], shape: Any, order: str = "C") -> NDArray[Any]:
-    """Return a new, writable array of the values in `raw`, which must have exactly the bytes of the shape."""
+    """Return a new, writable array of the bytes in `raw`; raise ValueError unless the shape needs as many."""
     shape = checked_shape(shape)
     n_bytes = math.prod(shape) * dtype.itemsize
     if len(raw) != n_bytes:
         raise ValueError(f"an array of shape {shape} and dtype {dtype} has {n_bytes} bytes; got {len(raw)}")
-    # A copy, as `raw` may be shared; zeros where no bytes are, of which NumPy makes no buffer.
+    # A copy, as `raw` may be shared; np.zeros for arrays without bytes, which np.frombuffer refuses.
     array = np.frombuffer(raw, dtype).reshape(shape, order=order).copy(order="K") if n_bytes else np.zeros(shape, dtype)  # type: ignore[call-overload]
     return checked_values(array)
 
 
 def checked_values(array: NDArray[Any]) -> NDArray[Any]:
-    """Return an array whose bytes are valid for its dtype; ValueError for text beyond Unicode."""
+    """Return an array with valid booleans; raise ValueError if it has text beyond Unicode."""
     if array.dtype.kind == "b" and array.size:
         array = array.view(np.uint8) != 0
     if array.dtype.kind == "U" and array.size:
@@ -72,13 +72,13 @@ def checked_values(array: NDArray[Any]) -> NDArray[Any]:
 
 
 def array_of_objects(values: Sequence[Any], shape: Any, order: str = "C") -> NDArray[Any]:
-    """Return an object array of a list of as many values as its shape says."""
+    """Return an object array from a list; raise ValueError unless it has as many values as the shape needs."""
     shape = checked_shape(shape)
     if not isinstance(values, list) or len(values) != math.prod(shape):
         got = f"{len(values)} of them" if isinstance(values, list) else type(values).__name__
         raise ValueError(f"an object array of shape {shape} needs a list of {math.prod(shape)} values; got {got}")
     array = np.empty(len(values), object)
-    # One by one: an assignment of the whole list would look into sequences within it.
-    for place, value in enumerate(values):
-        array[place] = value
+    # One by one: NumPy would unpack sequences within the list if it were assigned at once.
+    for index, value in enumerate(values):
+        array[index] = value
     return array.reshape(shape, order=order)  # type: ignore[call-overload,no-any-return]

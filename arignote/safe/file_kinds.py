@@ -1,4 +1,4 @@
-"""What kind of data a file holds, told by its first bytes: for files given in the place of a config or a checkpoint."""
+"""The kind of a data file by its first bytes, for messages about files passed as a config or a checkpoint."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _BEGINNINGS = {
 
 
 def kind_of_file(path: Path) -> str | None:
-    """Return what a file of data is, such as "an HDF5 file"; None of any other file, or where it cannot be read."""
+    """Return the kind of a data file, such as "an HDF5 file"; None for other files and those that cannot be read."""
     if path.is_dir():
         return "a folder"
     try:

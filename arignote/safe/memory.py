@@ -1,4 +1,4 @@
-"""How much memory this process can still allocate: checked before a size that a file declares is allocated."""
+"""The memory that this process can still allocate, checked before allocating a size that a file declares."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ __all__ = ["available_bytes", "size_text"]
 def available_bytes() -> int:
     """Return the bytes that can be allocated: free memory of the machine, within the limits of container and process.
 
-    Where the operating system reports nothing, as outside Linux, it is the memory of the machine, or 2**40.
+    If the system does not report free memory, as outside Linux: the memory of the machine, or else 2**40.
     """
     return max(0, min(_of_the_machine(), _of_the_container(), _of_the_process()))
 
@@ -38,7 +38,7 @@ def _of_the_machine() -> int:
 
 
 def _of_the_container() -> int:
-    """Return what a memory limit of the control group (version 2) leaves."""
+    """Return what the memory limit of the control group (version 2) leaves."""
     with contextlib.suppress(OSError, ValueError):
         most = Path("/sys/fs/cgroup/memory.max").read_text().strip()
         if most != "max":

@@ -1,8 +1,8 @@
 """Pickles read by an interpreter of their opcodes that imports nothing, calls nothing and allocates within limits.
 
-It builds numbers, text, bytes, containers and plain NumPy arrays itself. Classes of a list that the caller gives become
-`Record`: their name, arguments and state. Any other name is refused. Python's own unpickler is not used: it
-imports what a pickle names, and allocates what its opcodes declare before the bytes are there.
+It builds numbers, text, bytes, containers and plain NumPy arrays itself. Classes that the caller allows become a
+`Record` of their name, arguments and state. Any other name is refused. The unpickler of Python is not used: it imports
+what a pickle names, and allocates what its opcodes declare before it reads the bytes.
 """
 
 from __future__ import annotations
@@ -47,7 +47,20 @@ class Limits:
 
 
 class ByteSource:
-    """Bytes of a stream, read in pieces: never are more bytes allocated than are there."""
+    """Bytes of a stream, read in pieces, so that no more bytes are allocated than it has.
+
+    Parameters
+    ----------
+    stream : binary file
+        The file, open for reading.
+    most_bytes : int
+        Largest number of bytes that are read.
+
+    Attributes
+    ----------
+    n_read : int
+        Number of bytes read so far.
+    """
 
     def __init__(self, stream: _Readable, most_bytes: int):
         self._stream, self._most = stream, most_bytes
@@ -55,12 +68,12 @@ class ByteSource:
         self.n_read = 0
 
     def _fill(self) -> bool:
-        """Read the next piece; whether there was one."""
+        """Read the next piece, and return whether there was one; raise PickleError if the stream is too long."""
         try:
             piece = self._stream.read(_PIECE)
         except EOFError as error:
-            # Of a packed stream.
-            raise PickleError(f"is cut short: {error}") from None
+            # Raised by gzip at the end of an incomplete stream.
+            raise PickleError(f"is truncated: {error}") from None
         self.n_read += len(piece)
         if self.n_read > self._most:
             raise PickleError(f"is longer than {self._most} bytes (unpacked), the most that is read of such a file")
@@ -68,22 +81,22 @@ class ByteSource:
         return bool(piece)
 
     def take(self, n_bytes: int) -> bytes:
-        """Return the next bytes, exactly so many."""
+        """Return exactly as many bytes as requested; raise PickleError if the stream has fewer."""
         end = self._at + n_bytes
         if end <= len(self._piece):
-            found = self._piece[self._at : end]
+            taken = self._piece[self._at : end]
             self._at = end
-            return found
+            return taken
         if n_bytes > self._most:
             raise PickleError(
-                f"is cut short: it needs {n_bytes} bytes more; at most {self._most} are read of such a file"
+                f"is truncated: it needs {n_bytes} bytes more; at most {self._most} are read of such a file"
             )
         pieces = [self._piece[self._at :]]
         missing = n_bytes - len(pieces[0])
         self._piece, self._at = b"", 0
         while missing > 0:
             if not self._fill():
-                raise PickleError(f"is cut short: {missing} more bytes are needed")
+                raise PickleError(f"is truncated: {missing} more bytes are needed")
             pieces.append(self._piece[:missing])
             self._at = len(pieces[-1])
             missing -= self._at
@@ -100,16 +113,16 @@ class ByteSource:
         return self.take(1)[0]
 
     def line(self) -> bytes:
-        """Return the bytes up to the next end of a line, without it."""
+        """Return the bytes up to the next line feed, without it."""
         while (end := self._piece.find(b"\n", self._at)) < 0:
             if len(self._piece) - self._at > _LONGEST_LINE or not self._fill():
-                raise PickleError("is cut short, or has a line without an end")
-        found = self._piece[self._at : end]
+                raise PickleError("is truncated, or has a line without an end")
+        line = self._piece[self._at : end]
         self._at = end + 1
-        return found
+        return line
 
     def ends_within(self, n_bytes: int) -> bool:
-        """Read on, and tell whether at most so many bytes are left."""
+        """Read to the end of the stream, and return whether at most `n_bytes` were left."""
         left = len(self._piece) - self._at
         self._piece, self._at = b"", 0
         while left <= n_bytes and self._fill():
@@ -124,16 +137,16 @@ def load_pickle(source: ByteSource, limits: Limits, records: Collection[tuple[st
     Parameters
     ----------
     source : ByteSource
-        Read up to the end of the pickle.
+        The bytes; they are read up to the end of the pickle.
     limits : Limits
-        Bounds of its items and its depth; those of its bytes are the source's.
+        Bounds of items and depth; that of the bytes is part of the source.
     records : collection of (module, name)
-        Classes that become a `Record`. Without any, a name alone is refused too: the value is plain data.
+        Classes that become a `Record`. Without any, a bare name is refused too, so that the value is plain data.
 
     Raises
     ------
     PickleError
-        Where the pickle is broken, exceeds a limit, or names anything else; nothing of it was run.
+        If the pickle is damaged, exceeds a limit, or names anything else; no code of it is run.
     """
     try:
         return _Interpreter(source, limits, records).run()
@@ -142,7 +155,7 @@ def load_pickle(source: ByteSource, limits: Limits, records: Collection[tuple[st
     except MemoryError:
         raise PickleError("needs more memory than there is") from None
     except Exception as error:
-        # An opcode that does not find on the stack what it needs may raise nearly anything.
+        # Opcodes with unsuitable operands on the stack may raise nearly any exception.
         raise PickleError(f"is a broken pickle: {type(error).__name__}: {error}"[:500]) from None
 
 
@@ -167,7 +180,7 @@ class _Interpreter:
                 raise PickleError(f"has more than {most} items, the most that are read of such a file")
             action = actions.get(code)
             if action is None:
-                raise PickleError(f"is cut short, or is no pickle of data: it has the opcode {bytes([code])!r}")
+                raise PickleError(f"is truncated, or is no pickle of data: it has the opcode {bytes([code])!r}")
             action(self)
         value = self.stack.pop()
         if self.scope.unfinished or self.below:
@@ -179,8 +192,8 @@ class _Interpreter:
         self.spent += cost - 1
 
     def number(self, form: str) -> int:
-        found: int = struct.unpack(form, self.source.take(struct.calcsize(form)))[0]
-        return found
+        number: int = struct.unpack(form, self.source.take(struct.calcsize(form)))[0]
+        return number
 
     def push(self, value: Any) -> None:
         self.stack.append(value)
@@ -340,7 +353,7 @@ _Action = Callable[[_Interpreter], Any]
 # The opcodes of protocols 0 to 5, as the module pickletools describes them.
 _BY_LETTER: dict[bytes, _Action] = {
     b"\x80": lambda i: i.source.take(1),
-    # A frame says how many bytes come next; they are read as they come.
+    # The length of a frame, which is not needed: bytes are read one after the other.
     b"\x95": lambda i: i.source.take(8),
     b"(": _Interpreter.mark,
     b"0": _Interpreter.pop,

@@ -1,4 +1,4 @@
-"""What the names in a pickle stand for: plain values built here, inert records, or a refusal; and bounds of a value."""
+"""Values for the names in a pickle: plain values built here, inert records, or an error; and bounds of a value."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from arignote.safe.arrays import array_of_bytes, array_of_objects, plain_dtype
 
 __all__ = ["Array", "DType", "Name", "PickleError", "Record", "Scope", "check_key", "check_tree"]
 
-# More different keys of one hash than this are made to be slow: each is compared with all before it.
+# More keys of one hash in a container are an attack: each is compared with all before it.
 _MOST_OF_ONE_HASH = 50
 _LARGEST_KEY = 1_000
 
 
 class PickleError(ValueError):
-    """A pickle is broken, exceeds a limit, or names what it must not."""
+    """A pickle is damaged, exceeds a limit, or names an object that is not allowed."""
 
 
 @dataclass(frozen=True)
 class Name:
-    """A name that a pickle has; it is never imported."""
+    """A name in a pickle, which is never imported."""
 
     module: str
     name: str
@@ -32,7 +32,7 @@ class Name:
 
 @dataclass(eq=False)
 class Record:
-    """What stands for an object of a class of the caller's list: class, arguments, state."""
+    """An inert object of a class that the caller allows: its class, arguments and state."""
 
     kind: Name
     args: tuple[Any, ...] = ()
@@ -42,7 +42,7 @@ class Record:
         return isinstance(self.state, dict) and key in self.state
 
     def __getitem__(self, key: str) -> Any:
-        """Return an entry of the state."""
+        """Return an entry of the state; raise PickleError if it has none of this name."""
         if key not in self:
             raise PickleError(f"its {self.kind.name} has no entry {key!r}")
         return self.state[key]
@@ -50,7 +50,7 @@ class Record:
 
 @dataclass(eq=False)
 class DType:
-    """A dtype before its state, which holds the byte order."""
+    """A dtype whose state, with the byte order, has not been read yet."""
 
     name: str
     places: list[int] = field(default_factory=list)
@@ -58,27 +58,28 @@ class DType:
 
 @dataclass(eq=False)
 class Array:
-    """An array before its state, which holds shape, dtype and values."""
+    """An array whose state, with shape, dtype and values, has not been read yet."""
 
     places: list[int] = field(default_factory=list)
 
 
 class Scope:
-    """The names that a pickle may use, and what calling them gives.
+    """The names that a pickle may use, and the values of calls to them.
 
     Parameters
     ----------
     records : collection of (module, name)
         Classes that become a `Record`.
     most_copied : function
-        How many bytes may be copied into arrays, texts and bytes so far: many copies of one text must not fill memory.
+        Returns how many bytes may have been copied into arrays and bytes so far, so that many copies of one text do
+        not fill the memory.
     """
 
     def __init__(self, records: Collection[tuple[str, str]], most_copied: Callable[[], int]):
         self._records, self._most_copied = records, most_copied
         self._copied = 0
         self.unfinished = 0
-        # By container: how many keys have which hash.
+        # By id of a container: the number of keys by hash.
         self.hashes: dict[int, dict[int, int]] = {}
 
     def name(self, module: Any, name: Any) -> Name:
@@ -91,14 +92,14 @@ class Scope:
         return Name(module, name)
 
     def called(self, called: Any, args: Any) -> Any:
-        """Return what stands for ``called(*args)``."""
+        """Return the value of ``called(*args)``."""
         if type(called) is not Name or type(args) is not tuple:
             raise PickleError("is a broken pickle: only a name can be called, with a tuple")
         builder = _BUILDERS.get((called.module, called.name))
         return Record(called, args) if builder is None else builder(self, *args)
 
     def instance(self, cls: Any, args: Any) -> Record:
-        """Return what stands for a new instance of a class."""
+        """Return the record of a new instance of a class."""
         if type(cls) is not Name or (cls.module, cls.name) not in self._records or type(args) is not tuple:
             raise PickleError("makes an instance of what is no known class")
         return Record(cls, args)
@@ -129,14 +130,14 @@ class Scope:
         return array_of_bytes(raw, dtype, shape, order)
 
     def copy(self, n_bytes: int) -> None:
-        """Count bytes that are copied."""
+        """Count copied bytes; raise PickleError if they are too many."""
         self._copied += n_bytes
         if self._copied > self._most_copied():
             raise PickleError("copies the same bytes again and again, far beyond its own length")
 
 
 def _with_order(name: str, state: Any) -> np.dtype[Any]:
-    """Return a dtype by its name, with the byte order of its state; nothing else of the state is used."""
+    """Return a dtype by its name, with the byte order in its state; the rest of the state is not used."""
     if type(state) is not tuple or len(state) < 5 or any(part is not None for part in state[2:5]):
         raise PickleError("has a dtype of fields or of shapes; only numbers, booleans and text are read")
     if name in ("O", "O4", "O8"):
@@ -243,9 +244,9 @@ _BUILDERS: dict[tuple[str, str], Callable[..., Any]] = {
 
 
 def check_key(key: Any, container: object, scope: Scope) -> None:
-    """PickleError where a key has too many parts to be hashed, or too many keys of a container have one hash."""
+    """Raise PickleError if a key has too many parts to be hashed, or too many keys of a container have one hash."""
     if type(key) in (str, bytes):
-        # Their hashes are drawn anew in each process.
+        # Their hashes differ between processes, so that no file can choose them.
         return
     parts = [key]
     n_parts = 0
@@ -276,12 +277,12 @@ def _is_container(value: Any) -> bool:
 
 
 def check_tree(root: Any, most_items: int, depth: int, allow_names: bool = False) -> None:
-    """PickleError where containers are too deep, contain themselves, or have too many items counted as they occur.
+    """Raise PickleError if containers are too deep, contain themselves, or have too many items.
 
-    Shared containers are counted as often as they occur: whatever copies, prints or writes a value expands them.
+    Shared containers are counted as often as they occur, as code that copies, prints or writes a value expands them.
     Records are counted as one item; their arguments and states are checked on their own.
     """
-    # Of each complete container: items in all, and depth.
+    # By id of a complete container: the number of all its items, and its depth.
     sizes: dict[int, tuple[int, int]] = {}
     records: set[int] = set()
     roots = [root]
@@ -299,12 +300,12 @@ def check_tree(root: Any, most_items: int, depth: int, allow_names: bool = False
             if id(value) in sizes or not _is_container(value):
                 continue
             if is_complete:
-                found = [sizes.get(id(item), (1, 0)) for item in _children(value)]
-                size = 1 + sum(size for size, _ in found)
-                deep = 1 + max((deep for _, deep in found), default=0)
+                inner = [sizes.get(id(item), (1, 0)) for item in _children(value)]
+                size = 1 + sum(size for size, _ in inner)
+                deep = 1 + max((deep for _, deep in inner), default=0)
                 if size > most_items or deep > depth:
-                    told = f"{most_items} items in all" if size > most_items else f"{depth} levels"
-                    raise PickleError(f"has containers within containers of more than {told}")
+                    bound = f"{most_items} items in all" if size > most_items else f"{depth} levels"
+                    raise PickleError(f"has containers within containers of more than {bound}")
                 sizes[id(value)] = size, deep
                 open_.discard(id(value))
                 continue

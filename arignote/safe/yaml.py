@@ -1,4 +1,4 @@
-"""YAML 1.2 (and JSON) as plain data within bounds: no tags, no values without end, no text that takes minutes."""
+"""YAML 1.2 (and JSON) as plain data within bounds: no tags, no recursive aliases, no text that takes minutes."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = ["load_yaml"]
 _MOST_BYTES = 500_000
 _MOST_VALUES = 50_000
 _DEEPEST = 50
-# What usually is behind a message of the parser.
+# The usual cause of an error of the parser, by a part of its message.
 _CAUSES = {
     "'\\t'": "a tab; indent with blanks",
     "expected <block end>": "this line must be indented as the line to which it belongs",
@@ -30,17 +30,26 @@ _CAUSES = {
 
 
 def load_yaml(path: Path) -> Any:
-    """Return the contents of a file as ruamel's containers, which know their lines.
+    """Return the contents of a file in containers of ruamel.yaml, which store line numbers.
 
     Raises
     ------
     ConfigError
-        Where the file cannot be read, is not YAML, has a tag, or is larger than any config: more than 500 kB, 50,000
+        If the file cannot be read, is not YAML, has a tag, or is larger than any config: more than 500 kB, 50,000
         values (counted as often as aliases repeat them) or 50 levels.
     """
-    from ruamel.yaml import YAML
-    from ruamel.yaml.error import YAMLError
+    text = _read(path)
+    try:
+        return _parse(path, text)
+    except ConfigError:
+        raise
+    except Exception as error:
+        # The parser raises nearly any exception for unusual scalars, such as a date of month 99.
+        raise ConfigError(f"{path}: is not YAML: {str(error).partition(chr(10))[0]:.200}") from None
 
+
+def _read(path: Path) -> str:
+    """Return the text of a file; raise ConfigError if it cannot be read, holds data, or is too long."""
     kind = kind_of_file(path)
     if kind is not None:
         raise ConfigError(
@@ -55,9 +64,17 @@ def load_yaml(path: Path) -> Any:
         raise ConfigError(f"{path}: cannot be read: {getattr(error, 'strerror', None) or error}") from None
     if len(data) > _MOST_BYTES:
         raise ConfigError(f"{path}: a config must have at most {_MOST_BYTES} bytes. Does it hold data?")
+    return text
+
+
+def _parse(path: Path, text: str) -> Any:
+    """Return the value of a text; raise ConfigError at the line of an error of the parser."""
+    from ruamel.yaml import YAML
+    from ruamel.yaml.error import YAMLError
+
     try:
         _check(path, YAML(typ="rt").parse(text))
-        # "rt" makes plain containers only; it knows no tag that builds a Python object.
+        # "rt" builds plain containers only, and no Python object from a tag.
         yaml = YAML(typ="rt")
         yaml.preserve_quotes = True
         return yaml.load(text)
@@ -67,15 +84,10 @@ def load_yaml(path: Path) -> Any:
         raise ConfigError(
             f"{_at(path, getattr(error, 'problem_mark', None))}: is not YAML: {_plainly(str(problem))}"
         ) from None
-    except ConfigError:
-        raise
-    except Exception as error:
-        # Of odd scalars, such as a date of month 99, the parser raises nearly anything.
-        raise ConfigError(f"{path}: is not YAML: {str(error).partition(chr(10))[0]:.200}") from None
 
 
 def _check_json(path: Path, text: str) -> None:
-    """ConfigError where a file that is called JSON is not."""
+    """Raise ConfigError at the error of the JSON parser, if the file has the suffix .json."""
     if path.suffix.lower() != ".json":
         return
     try:
@@ -87,7 +99,7 @@ def _check_json(path: Path, text: str) -> None:
 
 
 def _plainly(problem: str) -> str:
-    """Return an error of the parser with its usual cause."""
+    """Return a message of the parser with its usual cause."""
     twice = re.match(r'found duplicate key "(.*?)"', problem)
     if twice:
         return f"the key {twice[1]!r} is given twice; leave one out"
@@ -99,11 +111,11 @@ def _at(path: Path, mark: Any) -> str:
 
 
 def _check(path: Path, events: Any) -> None:
-    """ConfigError where a text has tags, or more values or levels than a config; aliases count as what they repeat."""
+    """Raise ConfigError if a text has tags, too many values (aliases count as what they repeat) or levels."""
     from ruamel.yaml.events import AliasEvent, CollectionEndEvent, CollectionStartEvent, ScalarEvent
 
     sizes: dict[str, int] = {}
-    # Of the collections that are open: anchor, and values so far.
+    # For each open collection: its anchor, and the number of its values so far.
     open_: list[tuple[str | None, int]] = [(None, 0)]
     for event in events:
         where = _at(path, event.start_mark)

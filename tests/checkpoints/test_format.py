@@ -767,7 +767,7 @@ def test_the_head_of_a_file_tells_its_run_its_digest_that_of_the_best_file_and_i
 
 @pytest.mark.parametrize(
     ("length", "message"),
-    [(0, "is cut short .0 bytes"), (7, "is cut short .7 bytes"), (8, "is cut short, or"), (-9, "is cut short, or")],
+    [(0, "is truncated .0 bytes"), (7, "is truncated .7 bytes"), (8, "is truncated, or"), (-9, "is truncated, or")],
 )
 def test_a_file_that_ends_in_its_header_is_cut_short(length, message):
     data = by_hand()
@@ -844,9 +844,9 @@ def test_a_header_has_16_mib_at_most():
     assert struct.unpack("<Q", data[:8])[0] == bound
     assert len(decode(data, "file")[0].extra_metadata["a"]) == rest
     data = with_metadata({"a": "x" * (rest + 8)})
-    with pytest.raises(CheckpointError, match=f"would have {bound + 8} bytes"):
+    with pytest.raises(CheckpointError, match=f"at most {bound} bytes; got {bound + 8}$"):
         decode(data, "file")
-    with pytest.raises(CheckpointError, match=f"would have {bound + 8} bytes"):
+    with pytest.raises(CheckpointError, match=f"at most {bound} bytes; got {bound + 8}$"):
         read_head(lambda n: data[:n], "file")
     with pytest.raises(CheckpointError, match="cannot be written"):
         encode(state(extra_metadata={"a": "x" * (rest + 1000)}))

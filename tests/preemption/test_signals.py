@@ -277,7 +277,7 @@ def test_a_notice_that_is_there_already_lets_nothing_begin(digits, tmp_path, who
     notice, stem = tmp_path / "taken", tmp_path / "run"
     notice.write_text("")
     batches = []
-    with pytest.raises(Interrupted, match="is there: stopped and saved"):
+    with pytest.raises(Interrupted, match="exists: stopped and saved"):
         classifier().fit(
             *digits,
             **SETTINGS | {"n_epochs": 1000},

@@ -169,8 +169,8 @@ def test_a_bit_flipped(place, runs, tmp_path, whole):
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        (lambda data: b"", r"is cut short \(0 bytes\)"),
-        (foreign, "is cut short, or is not a checkpoint"),
+        (lambda data: b"", r"is truncated \(0 bytes\)"),
+        (foreign, "is truncated, or is not a checkpoint"),
         (flipped(200, 3), "is damaged|is not a checkpoint of Arignote"),
         (flipped(250, 3), "is damaged: its digest does not match its contents"),
     ],

@@ -382,7 +382,7 @@ def test_an_attribute_that_names_code_is_refused_where_needed_and_left_alone_els
         with pytest.raises(DataError, match=r"a.h5: /images: 'non_index_axes' names \w+.mkdir.*nothing was run"):
             open_table(file, "images")
         file["images"].attrs["non_index_axes"] = np.bytes_(b"(lp0\n(I1")
-        with pytest.raises(DataError, match=r"a.h5: /images: 'non_index_axes' is cut short"):
+        with pytest.raises(DataError, match=r"a.h5: /images: 'non_index_axes' is truncated"):
             open_table(file, "images")
         del file["images"].attrs["non_index_axes"]
         with pytest.raises(DataError, match=r"a.h5: /images: lacks the attribute 'non_index_axes'"):
