@@ -1,4 +1,4 @@
-"""Text files that are replaced as a whole, or stay as they were."""
+"""Text files that are replaced atomically."""
 
 from __future__ import annotations
 
@@ -16,23 +16,31 @@ __all__ = ["replacing"]
 
 @contextmanager
 def replacing(path: Path) -> Iterator[TextIO]:
-    """Give a file to write to, which takes the place of `path`, and its mode, in the end; OSError: the old one stays.
+    """Yield a temporary text file, and replace `path` by it at the end, with the mode of the old file.
 
-    What is no file, such as a pipe, is written to as it is; so is what /dev/stdout stands for, be it a file.
+    After an exception the old file is unchanged. A path that exists but is not a regular file, such as a pipe, is
+    written to directly, and so are /dev/stdout, /dev/stderr and /dev/fd/N, even if they refer to a file.
+
+    Raises
+    ------
+    OSError
+        If the file cannot be written.
     """
-    is_there, stream = path.exists(), _stream(path)
-    if stream is not None or (is_there and not path.is_file()):
+    exists, stream = path.exists(), _stream(path)
+    if stream is not None or (exists and not path.is_file()):
         with open(path if stream is None else os.dup(stream), "w", encoding="utf-8", newline="") as file:
             yield file
         return
+    # Of a symbolic link the target is replaced, not the link.
     path = Path(os.path.realpath(path))
-    if is_there and not os.access(path, os.W_OK):
+    if exists and not os.access(path, os.W_OK):
+        # os.replace would replace a read-only file in a writable folder.
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         with temporary.open("w", encoding="utf-8", newline="") as file:
             yield file
-        if is_there:
+        if exists:
             shutil.copymode(path, temporary)
         os.replace(temporary, path)
     except BaseException:
@@ -42,7 +50,7 @@ def replacing(path: Path) -> Iterator[TextIO]:
 
 
 def _stream(path: Path) -> int | None:
-    """Return the file descriptor that a path stands for: opened by its name, a file would begin anew."""
+    """Return the file descriptor that a path refers to, as opening the path would truncate a redirected file."""
     if path.parent == Path("/dev/fd") and path.name.isdecimal():
         return int(path.name)
     return {"/dev/stdout": 1, "/dev/stderr": 2}.get(str(path))

@@ -44,8 +44,8 @@ class Cadence:
             return cls(value)
         if isinstance(value, int) and not isinstance(value, bool) and value >= 1:
             return cls(value, n_batches=value)
-        if isinstance(value, str) and (found := _SECONDS.fullmatch(value)):
-            return cls(value, seconds=float(found[1]))
+        if isinstance(value, str) and (match := _SECONDS.fullmatch(value)):
+            return cls(value, seconds=float(match[1]))
         raise ValueError(f'must be "auto", "epoch", a number of batches >= 1, or a time such as "30s"; got {value!r}')
 
 

@@ -56,7 +56,7 @@ class RunWriter(RunFiles):
         """Remove what a kill during the last save of a finished run left; ignore errors of the storage."""
         with contextlib.suppress(CheckpointError):
             self.prepare()
-            self._prune(self._known(), run_id)
+            self._prune(self._known_heads(), run_id)
 
     def release(self) -> None:
         """Release the lock of the run, if it is held."""
@@ -70,7 +70,7 @@ class RunWriter(RunFiles):
             self._remove(name)
         self._heads = None
 
-    def _known(self) -> dict[str, Head]:
+    def _known_heads(self) -> dict[str, Head]:
         """Return the heads of the files by name, without those of files known to be damaged."""
         if self._heads is None:
             self._heads = {}
@@ -104,14 +104,14 @@ class RunWriter(RunFiles):
             raise
 
     def _save(self, state: TrainingState, epoch_too: bool) -> None:
-        known = self._known()
+        known = self._known_heads()
         best = state.best
         best_digests = {head.digest for name, head in known.items() if self._is_best(name)}
         # The digest of a state from elsewhere (the spool, memory) may be that of a best file which exists only there.
         if best is not None and best.digest not in best_digests:
             if self._best_written[:2] != (state.run_id, best.n_rows) or self._best_written[2] not in best_digests:
                 chunks, digest = encode(state.at_best())
-                self._put(self.name("best"), chunks, lambda: self._set_best_aside(known))
+                self._write(self.name("best"), chunks, lambda: self._set_best_aside(known))
                 known[self.name("best")] = Head(state.run_id, digest, "", 0)
                 self._best_written = (state.run_id, best.n_rows, digest)
             best.digest = self._best_written[2]
@@ -119,14 +119,14 @@ class RunWriter(RunFiles):
         head = Head(state.run_id, digest, best.digest if best else "", 0)
         if epoch_too:
             name = self.name("epoch", state.progress.epoch)
-            self._put(name, chunks, lambda: None)
+            self._write(name, chunks, lambda: None)
             known[name] = head
-        self._put(self.name("last"), chunks, lambda: self._rotate(known, state.run_id))
+        self._write(self.name("last"), chunks, lambda: self._rotate(known, state.run_id))
         known[self.name("last")] = head
         self._prune(known, state.run_id)
         self.damaged.clear()
 
-    def _put(self, name: str, chunks: Chunks, before: Callable[[], None]) -> None:
+    def _write(self, name: str, chunks: Chunks, before: Callable[[], None]) -> None:
         """Write a file; just before it becomes visible, verify the lock and call `before`, which frees its name."""
 
         def before_commit() -> None:

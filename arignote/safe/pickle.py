@@ -180,7 +180,7 @@ class _Interpreter:
                 raise PickleError(f"has more than {most} items, the most that are read of such a file")
             action = actions.get(code)
             if action is None:
-                raise PickleError(f"is truncated, or is no pickle of data: it has the opcode {bytes([code])!r}")
+                raise PickleError(f"is truncated, or not a pickle of data: it has the opcode {bytes([code])!r}")
             action(self)
         value = self.stack.pop()
         if self.scope.unfinished or self.below:

@@ -101,7 +101,7 @@ class Scope:
     def instance(self, cls: Any, args: Any) -> Record:
         """Return the record of a new instance of a class."""
         if type(cls) is not Name or (cls.module, cls.name) not in self._records or type(args) is not tuple:
-            raise PickleError("makes an instance of what is no known class")
+            raise PickleError("makes an instance of a class that is not allowed")
         return Record(cls, args)
 
     def built(self, target: Any, state: Any) -> Any:
@@ -173,7 +173,7 @@ def _bytes(scope: Scope, value: Any = b"", encoding: str = "latin1") -> bytes:
         return value.encode("latin1")
     if isinstance(value, bytes | bytearray):
         return bytes(value)
-    raise PickleError("makes bytes of what is neither text nor bytes")
+    raise PickleError("makes bytes of an object that is neither text nor bytes")
 
 
 def _bytearray(scope: Scope, *args: Any) -> bytearray:
@@ -182,7 +182,7 @@ def _bytearray(scope: Scope, *args: Any) -> bytearray:
 
 def _complex(scope: Scope, real: Any = 0.0, imaginary: Any = 0.0) -> complex:
     if not all(type(part) in (int, float) for part in (real, imaginary)):
-        raise PickleError("makes a complex number of what is no number")
+        raise PickleError("makes a complex number of parts that are not numbers")
     return complex(real, imaginary)
 
 
@@ -196,7 +196,7 @@ def _frozenset(scope: Scope, items: Any = ()) -> frozenset[Any]:
 
 def _hashable(scope: Scope, items: Any) -> list[Any]:
     if not isinstance(items, list | tuple):
-        raise PickleError("makes a set of what is no list")
+        raise PickleError("makes a set of an object that is not a list")
     for item in items:
         check_key(item, items, scope)
     return list(items)
@@ -205,7 +205,7 @@ def _hashable(scope: Scope, items: Any) -> list[Any]:
 def _ordered(scope: Scope, pairs: Any = ()) -> dict[Any, Any]:
     """Return an OrderedDict as a dict, which keeps its order too."""
     if not isinstance(pairs, list | tuple):
-        raise PickleError("makes a dict of what is no list")
+        raise PickleError("makes a dict of an object that is not a list")
     made: dict[Any, Any] = {}
     for pair in pairs:
         key, value = pair
@@ -260,8 +260,8 @@ def check_key(key: Any, container: object, scope: Scope) -> None:
         elif type(part) in (Array, DType):
             raise PickleError("has a key that is not complete")
     counts = scope.hashes.setdefault(id(container), {})
-    found = counts[hash(key)] = counts.get(hash(key), 0) + 1
-    if found > _MOST_OF_ONE_HASH:
+    n_same = counts[hash(key)] = counts.get(hash(key), 0) + 1
+    if n_same > _MOST_OF_ONE_HASH:
         raise PickleError(f"has more than {_MOST_OF_ONE_HASH} keys with the same hash in one container")
 
 
@@ -296,7 +296,7 @@ def check_tree(root: Any, most_items: int, depth: int, allow_names: bool = False
                     roots += [value.args, value.state]
                 continue
             if type(value) is Name and not allow_names:
-                raise PickleError(f"holds {value.module}.{value.name} itself, which is no data")
+                raise PickleError(f"holds {value.module}.{value.name} itself, which is not data")
             if id(value) in sizes or not _is_container(value):
                 continue
             if is_complete:

@@ -85,7 +85,7 @@ class Lease:
     Parameters
     ----------
     folder : Folder
-        Where the files of the run are.
+        Folder of the files of the run.
     stem : str
         Name with which the files of the run begin.
     check_stop : callable
@@ -120,17 +120,17 @@ class Lease:
         while True:
             # Read the clock before the lease: a machine that is suspended in between must not take over the lease.
             now = self._clock.now()
-            found = self._read()
-            if found is None or (found == seen and now - since >= STALE_AFTER):
-                if self._claim(found):
+            contents = self._read()
+            if contents is None or (contents == seen and now - since >= STALE_AFTER):
+                if self._claim(contents):
                     return
                 continue
-            if found != seen:
-                seen, since = found, self._clock.now()
+            if contents != seen:
+                seen, since = contents, self._clock.now()
             if not warned:
                 warned = True
                 warn(
-                    f"{self._run}: {holder(found)} holds this run; waiting until its lease ends, "
+                    f"{self._run}: {holder(contents)} holds this run; waiting until its lease ends, "
                     f"or has not been renewed for {STALE_AFTER:g} s"
                 )
             check_stop()
@@ -143,8 +143,8 @@ class Lease:
         except NotThereError:
             return None
 
-    def _is_mine(self, found: bytes) -> bool:
-        return self._id.encode() in found
+    def _is_mine(self, contents: bytes) -> bool:
+        return self._id.encode() in contents
 
     def _next_contents(self) -> bytes:
         """Return contents that no lease has had before."""
@@ -184,13 +184,13 @@ class Lease:
             return
         try:
             now = self._clock.now()
-            found = self._owned()
+            contents = self._owned()
             if now < self._deadline:
                 # If the write is refused, the next renewal or check finds out why.
-                if self._folder.write_if(self._name, [self._next_contents()], found, self.check_deadline):
+                if self._folder.write_if(self._name, [self._next_contents()], contents, self.check_deadline):
                     self._began = now
             elif now - self._began >= STALE_AFTER:
-                self._claim(found)
+                self._claim(contents)
         except CheckpointError:
             # Either the lease is lost, which the next check raises, or the store cannot be reached at present.
             return
@@ -201,12 +201,12 @@ class Lease:
 
     def _owned(self) -> bytes:
         """Return the contents of the lease; LeaseLostError if another process has taken it."""
-        found = self._read()
-        if found is None or not self._is_mine(found):
+        contents = self._read()
+        if contents is None or not self._is_mine(contents):
             # Without a lease, the process that took it over may have exited already.
-            self._lost = holder(found) if found is not None else "another process, or removed"
+            self._lost = holder(contents) if contents is not None else "another process, or removed"
             raise self._loss()
-        return found
+        return contents
 
     def _loss(self) -> LeaseLostError:
         return LeaseLostError(

@@ -110,10 +110,10 @@ class RemoteFolder:
         with self._errors_of("", "listed"):
             self._fs.invalidate_cache()
             try:
-                found: list[dict[str, Any]] = self._fs.ls(self._path, detail=True)
+                entries: list[dict[str, Any]] = self._fs.ls(self._path, detail=True)
             except FileNotFoundError:
                 return []
-            return sorted(entry["name"].rpartition("/")[2] for entry in found if entry["type"] == "file")
+            return sorted(entry["name"].rpartition("/")[2] for entry in entries if entry["type"] == "file")
 
     def read(self, name: str, n_bytes: int | None = None) -> bytes:
         with self._errors_of(name, "read"):
