@@ -39,9 +39,9 @@ def three(put):
 
 
 def epochs(files, **more):
-    faults = []
-    found = [(path.rpartition("/")[2], one.progress.epoch) for path, one in files.states(faults, **more)]
-    return found, faults
+    problems = []
+    found = [(path.rpartition("/")[2], one.progress.epoch) for path, one in files.states(problems, **more)]
+    return found, problems
 
 
 def damage(path):
@@ -80,9 +80,9 @@ def test_the_files_of_a_run_are_listed_by_kind_the_newest_first(stem, tmp_path):
 
 def test_good_states_come_the_newest_first_with_their_best_networks(stem, three):
     files = RunFiles(stem)
-    found, faults = epochs(files)
+    found, problems = epochs(files)
     assert found == [("run_last.ckpt", 3), ("run_last.1.ckpt", 2), ("run_last.2.ckpt", 1)]
-    assert faults == [] and files.damaged == set()
+    assert problems == [] and files.damaged == set()
     for _, one in files.states([]):
         assert one.best.network["fc1.W"].tolist() == [[one.progress.epoch] * 2] * 2
 
@@ -90,30 +90,30 @@ def test_good_states_come_the_newest_first_with_their_best_networks(stem, three)
 def test_a_damaged_file_is_named_and_passed_over(stem, three, tmp_path):
     damage(tmp_path / "run_last.ckpt")
     files = RunFiles(stem)
-    found, faults = epochs(files)
+    found, problems = epochs(files)
     assert [epoch for _, epoch in found] == [2, 1] and files.damaged == {"run_last.ckpt"}
-    assert len(faults) == 1 and faults[0].startswith(f"{tmp_path}/run_last.ckpt: is damaged")
+    assert len(problems) == 1 and problems[0].startswith(f"{tmp_path}/run_last.ckpt: is damaged")
 
 
 def test_a_state_without_its_best_network_is_good_only_where_that_is_not_needed(stem, three, tmp_path):
     (tmp_path / "run_best.ckpt").unlink()
     damage(tmp_path / "run_best.1.ckpt")
     files = RunFiles(stem)
-    found, faults = epochs(files)
+    found, problems = epochs(files)
     assert found == [("run_last.2.ckpt", 1)]
     told = f"the file of its best network ({tmp_path}/run_best.ckpt) is missing or damaged"
-    assert faults == [f"{tmp_path}/run_last.ckpt: {told}", f"{tmp_path}/run_last.1.ckpt: {told}"]
+    assert problems == [f"{tmp_path}/run_last.ckpt: {told}", f"{tmp_path}/run_last.1.ckpt: {told}"]
     assert files.damaged == {"run_best.1.ckpt", "run_last.ckpt", "run_last.1.ckpt"}
-    found, faults = epochs(RunFiles(stem), needs_best=False)
-    assert [epoch for _, epoch in found] == [3, 2, 1] and faults == []
+    found, problems = epochs(RunFiles(stem), needs_best=False)
+    assert [epoch for _, epoch in found] == [3, 2, 1] and problems == []
     first = next(RunFiles(stem).states([], needs_best=False))[1]
     assert first.best.network == {} and first.best.n_rows == 3
 
 
 def test_a_missing_newest_file_is_named(stem, three, tmp_path):
     (tmp_path / "run_last.ckpt").unlink()
-    found, faults = epochs(RunFiles(stem))
-    assert found[0] == ("run_last.1.ckpt", 2) and faults == [f"{tmp_path}/run_last.ckpt: is missing"]
+    found, problems = epochs(RunFiles(stem))
+    assert found[0] == ("run_last.1.ckpt", 2) and problems == [f"{tmp_path}/run_last.ckpt: is missing"]
 
 
 def test_files_without_a_last_one_are_a_fault_and_no_files_are_none(stem, three, tmp_path):
