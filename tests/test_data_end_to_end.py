@@ -30,8 +30,8 @@ from arignote.data import Data, HDFReader, batches, get_reader, order, rows
 from arignote.data.batches import Batches
 from arignote.data.order import order_of
 from arignote.data.readers import sources
-from arignote.data.readers.base import OwnReader
-from arignote.data.readers.hdf import parts
+from arignote.data.readers.base import UserReader
+from arignote.data.readers.hdf import blocks
 from arignote.data.rows import rows_of
 
 Image = pytest.importorskip("PIL.Image", reason="folders of images are decoded with Pillow")
@@ -49,7 +49,7 @@ CONV = (
     " [ClassificationOutputLayer]]"
 )
 SETTINGS = {"n_epochs": 2, "batch_size": 16, "n_threads": 1}
-UINT8 = "X holds whole numbers of 0 to 255"
+UINT8 = "X holds integers of 0 to 255"
 
 
 @pytest.fixture(scope="module")
@@ -241,7 +241,7 @@ def test_variables_and_a_data_dir_say_where_files_are(folder, tmp_path, monkeypa
         said("check", path, "--data")
     assert "(40, 4)" in said("check", path, "--data", "--data-dir", str(with_space))
     monkeypatch.delenv("DATA")
-    with pytest.raises(DataError, match="environment variable in it is not set"):
+    with pytest.raises(DataError, match="environment variable in the path is not set"):
         said("check", config(tmp_path, by_variable), "--data")
 
 
@@ -295,7 +295,10 @@ NHW = "{train: {features: 'f.h5:/nhw', axes: NHW}}"
 TRIED = {
     "augmentation: Flip": ("{train: {features: 'f.npz:x', labels: 'f.npz:targets'}}", r"Flip needs images .*\(8, 4\)"),
     "augmentation: QuarterTurns": (NHW, r"QuarterTurns needs square images; got an array of shape \(8, 1, 8, 6\)"),
-    "augmentation: [Crop, {size: 4}]": (NHW, r"augmentation makes examples of \(1, 4, 4\) out of \(1, 8, 6\)"),
+    "augmentation: [Crop, {size: 4}]": (
+        NHW,
+        r"augmentation changes the shape of an example from \(1, 8, 6\) to \(1, 4, 4\)",
+    ),
     "preprocess: [Standardise, {per: channel}]": (
         "{train: {features: 'f.npz:x', labels: 'f.npz:targets'}}",
         r'per="channel" needs images .*got shape \(8, 4\)',
@@ -448,10 +451,10 @@ def test_an_augmentation_that_is_a_class_is_told_how_to_give_one_of_it():
 ALTERED = {
     "other rows": (
         lambda x: x[:2],
-        r"alter_features must return as many rows as it is given, 1?\d; got shape \(2, 4\)",
+        r"alter_features must return 1?\d rows, as many as it receives; got shape \(2, 4\)",
     ),
     "a fault": (lambda x: 1 / 0, "alter_features: ZeroDivisionError: division by zero"),
-    "nothing": (lambda x: None, r"alter_features must return as many rows .*got shape \(\)"),
+    "nothing": (lambda x: None, r"alter_features must return .* rows, as many as it receives; got shape \(\)"),
 }
 
 
@@ -501,7 +504,11 @@ class Loader(Stream):
 
 @pytest.mark.parametrize(
     ("given", "words"),
-    [(Stream(), r"Stream: has no length"), (Loader(), r"Loader: gives no item .*DataLoader"), (iter(X), r"no length")],
+    [
+        (Stream(), r"Stream: has no length"),
+        (Loader(), r"Loader: has no items by number.*DataLoader"),
+        (iter(X), r"no length"),
+    ],
 )
 def test_what_can_only_be_gone_through_is_told_what_it_lacks(given, words):
     with pytest.raises(DataError, match=words):
@@ -570,9 +577,9 @@ def small_chunks(monkeypatch):
     """Files and readers come in many windows, and no file is held in memory."""
     monkeypatch.setattr(rows, "BLOCK_BYTES", 320)
     monkeypatch.setattr(order, "BLOCK_BYTES", 320)
-    monkeypatch.setattr(parts, "_BLOCK", 100)
+    monkeypatch.setattr(blocks, "_READ_BYTES", 100)
     monkeypatch.setattr(sources, "IN_MEMORY", 0)
-    monkeypatch.setattr(OwnReader, "chunk_rows", 5)
+    monkeypatch.setattr(UserReader, "chunk_rows", 5)
 
 
 @pytest.fixture
@@ -601,7 +608,7 @@ def bad(folder, tmp_path):
     return {
         "missing": (f"{tmp_path}/none.h5:/x", Y, r"none\.h5: there is no such file"),
         "not HDF5": (f"{tmp_path}/no.h5:/x", Y, r"no\.h5: is not an HDF5 file"),
-        "cut short": (f"{tmp_path}/cut.h5:/train/x", Y, r"cut\.h5: (is cut short|cannot be opened)"),
+        "cut short": (f"{tmp_path}/cut.h5:/train/x", Y, r"cut\.h5: (is truncated|cannot be opened)"),
         "no such table": (f"{f}:/trian/x", Y, r"f\.h5: /trian/x: there is no such table\. .*/train/x"),
         "rows differ": (f"{f}:/train/x", f"{f}:/short", "40 rows.* 30"),
         "ragged": (f"{f}:/ragged", Y, r"f\.h5.*/ragged"),
@@ -647,7 +654,7 @@ def test_a_wrong_shape_in_mid_epoch_names_the_batch_and_leaves_a_good_checkpoint
         if event.kind == "batch":
             reader.fault = "shape"
 
-    with pytest.raises(DataError, match=r"Wrong: batch \d+ has rows of shape \(3,\); the first ones \(4,\)"):
+    with pytest.raises(DataError, match=r"Wrong: batch \d+ has rows of shape \(3,\); the first batch \(4,\)"):
         NNClassifier(LAYERS, rng=1).fit(reader, Y, observers=switch, **settings)
     assert no_threads()
     reader.fault = ""
@@ -687,7 +694,7 @@ def test_a_file_that_changes_while_training_is_told_at_the_next_epoch(small_chun
         if event.kind == "batch" and event.batch == 2 and event.epoch == 1:
             os.utime(table, (1, 1))
 
-    with pytest.warns(match=r"t\.h5:/x: has changed while it was trained on") as caught:
+    with pytest.warns(match=r"t\.h5:/x: changed during training") as caught:
         NNClassifier(LAYERS, rng=1).fit(f"{table}:/x", Y, observers=change, **SETTINGS | {"n_epochs": 3})
     assert len(caught) == 1 and events.count(("batch", 3)) > 0
 
@@ -704,7 +711,7 @@ def test_a_file_of_validation_or_test_that_changes_is_told_once(part, small_chun
         # Each test is shown what was told in another one.
         getattr(batches, "__warningregistry__", {}).clear()
         NNClassifier(LAYERS, rng=1).fit(X, Y, observers=change, **held_out, **SETTINGS | {"n_epochs": 4})
-    assert len(caught) == 1 and "t.h5:/x: has changed while it was trained on" in str(caught[0].message)
+    assert len(caught) == 1 and "t.h5:/x: changed during training" in str(caught[0].message)
 
 
 def test_a_memory_map_that_changes_while_training_is_told(tmp_path):
@@ -714,7 +721,7 @@ def test_a_memory_map_that_changes_while_training_is_told(tmp_path):
         if event.kind == "batch" and event.epoch == 1:
             os.utime(tmp_path / "x.npy", (1, 1))
 
-    with pytest.warns(match=r"x\.npy: has changed while it was trained on"):
+    with pytest.warns(match=r"x\.npy: changed during training"):
         NNClassifier(LAYERS, rng=1).fit(str(tmp_path / "x.npy"), Y, observers=change, **SETTINGS)
 
 
@@ -749,7 +756,9 @@ def test_bad_data_ends_a_command_with_code_3_and_no_traceback(folder, tmp_path):
 
 def test_an_augmentation_that_makes_another_network_necessary_is_refused_by_fit_too(tmp_path):
     x, y = np.zeros((20, 1, 8, 6), np.float32), np.arange(20) % 2
-    with pytest.raises(DataError, match=r"augmentation makes examples of \(1, 4, 4\) out of \(1, 8, 6\)"):
+    with pytest.raises(
+        DataError, match=r"augmentation changes the shape of an example from \(1, 8, 6\) to \(1, 4, 4\)"
+    ):
         NNClassifier([["ClassificationOutputLayer"]], batch_size=20, augmentation=["Crop", {"size": 4}]).fit(x, y)
 
 

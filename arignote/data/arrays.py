@@ -1,4 +1,4 @@
-"""Data: features and labels in one, as they may be given to `fit`."""
+"""`Data`: features and labels in one object, accepted by `fit` in place of (X, y)."""
 
 from __future__ import annotations
 
@@ -11,30 +11,37 @@ from numpy.typing import NDArray
 
 from arignote.errors import DataError, listed
 
-__all__ = ["Alter", "Data", "DataWithHoldoutPartitions", "columns_in_order", "feature_names", "told"]
+__all__ = ["Alter", "Data", "DataWithHoldoutPartitions", "checked_alter", "columns_in_order", "feature_names"]
 
+# A function of the features, or of the labels, of a batch.
 Alter = Callable[[NDArray[Any]], NDArray[Any]]
 
 
 class Data:
-    """Features and labels with what is done to each batch of them.
+    """Features and labels, with functions applied to each batch.
 
     Parameters
     ----------
     features : array (rows, ...), Reader, or str
-        Numbers; a string names a source, see `arignote.data.get_reader`.
+        Numbers, or the source that they are read from; see `arignote.data.get_reader`.
     labels : array (rows,), Reader, or str, optional
-        Labels of any kind.
+        Labels, or their source.
     batch_size : int, optional
-        Rows of a batch, where `fit` is not told otherwise.
+        Rows of a batch, unless `fit` sets `batch_size`.
     alter_features, alter_labels : callable, optional
-        Functions of the features and of the labels of a batch.
+        Functions of an array (rows, ...) that return as many rows: `alter_features` is applied to each batch,
+        `alter_labels` once to all labels.
     start, stop : int, optional
-        The rows that are used.
+        Range of the rows that are used, as of a slice.
     allow_partial_batch : bool
-        Whether the last, smaller batch is trained on.
+        Whether a last, smaller batch is used for training.
     axes : str, optional
-        Of images: "NCHW" (channels first, the default), "NHWC", "NHW".
+        Order of the axes of images: "NCHW" (channels first, the default), "NHWC" or "NHW".
+
+    Raises
+    ------
+    DataError
+        If `axes` is none of these.
     """
 
     def __init__(
@@ -59,7 +66,7 @@ class Data:
 
 
 class DataWithHoldoutPartitions(Data):
-    """Data of which fractions are held out for validation and test.
+    """`Data` of which fractions are held out for validation and test.
 
     Parameters
     ----------
@@ -76,26 +83,50 @@ class DataWithHoldoutPartitions(Data):
         self.valid_frac, self.test_frac = valid_frac, test_frac
 
 
-def told(alter: Alter | None, what: str) -> Alter | None:
-    """Return a function of a batch that tells what a user's own raises, or that it gives other rows."""
+def checked_alter(alter: Alter | None, what: str) -> Alter | None:
+    """Wrap a user's function of a batch, so that its errors are DataErrors that name it.
+
+    Parameters
+    ----------
+    alter : callable or None
+        Function of an array (rows, ...).
+    what : str
+        Name of the function in errors.
+
+    Returns
+    -------
+    callable or None
+        Raises DataError if `alter` raises, or returns another number of rows.
+    """
     if alter is None:
         return None
-    own = alter
+    function = alter
 
     def altered(batch: NDArray[Any]) -> NDArray[Any]:
         try:
-            found = np.asarray(own(batch))
+            result = np.asarray(function(batch))
         except Exception as fault:
             raise DataError(f"{what}: {type(fault).__name__}: {fault}") from fault
-        if found.shape[:1] != batch.shape[:1]:
-            raise DataError(f"{what} must return as many rows as it is given, {len(batch)}; got shape {found.shape}")
-        return found
+        if result.shape[:1] != batch.shape[:1]:
+            raise DataError(f"{what} must return {len(batch)} rows, as many as it receives; got shape {result.shape}")
+        return result
 
     return altered
 
 
 def feature_names(x: Any) -> list[str]:
-    """Return the names of the columns of a DataFrame; none of what has no names, or others than strings."""
+    """Return the names of the columns of a DataFrame.
+
+    Parameters
+    ----------
+    x : object
+        Features, (x, y) or `Data`.
+
+    Returns
+    -------
+    list of str
+        Empty if the columns have no names, or names that are not strings.
+    """
     x = x.features if isinstance(x, Data) else x[0] if isinstance(x, tuple) and len(x) == 2 else x
     columns = getattr(x, "columns", ()) if hasattr(x, "__array__") else ()
     names = list(columns)
@@ -105,29 +136,34 @@ def feature_names(x: Any) -> list[str]:
 
 
 def columns_in_order(x: Any, learned: Sequence[str | int], what: str) -> Any:
-    """Return a DataFrame with the columns that a network was trained on, in their order; other data as it is.
+    """Select the columns of a DataFrame that a network was trained on, in their order.
 
     Parameters
     ----------
     x : object
-        Features, (x, y) or `Data`. What else a DataFrame has is left out, as of a file.
+        Features, (x, y) or `Data`. Other columns of a DataFrame are left out.
     learned : sequence of str
-        Names of the columns; positions (of a table without header) and none leave all as it is.
+        Names of the columns. With positions (of a table without header), or without names, `x` is not changed.
     what : str
-        How the data is named in errors.
+        Name of the data in errors.
+
+    Returns
+    -------
+    object
+        `x` with these columns; `x` itself if it holds no DataFrame.
 
     Raises
     ------
     DataError
-        Where a column is missing, or there are several of its name.
+        If a column is missing, or several columns have its name.
     """
     names, wanted = feature_names(x), [name for name in learned if isinstance(name, str)]
     if not names or not wanted or names == wanted:
         return x
     if isinstance(x, Data):
-        found = copy(x)
-        found.features = columns_in_order(x.features, learned, what)
-        return found
+        data = copy(x)
+        data.features = columns_in_order(x.features, learned, what)
+        return data
     if isinstance(x, tuple):
         return columns_in_order(x[0], learned, what), x[1]
     missing = [repr(name) for name in wanted if name not in names]
@@ -137,7 +173,7 @@ def columns_in_order(x: Any, learned: Sequence[str | int], what: str) -> Any:
             f"{what} lacks the {columns} {', '.join(missing[:5])}, which the network was trained on. "
             f"There are: {listed(names)}"
         )
-    twice = [name for name in wanted if names.count(name) > 1]
-    if twice:
-        raise DataError(f"{what} has several columns {twice[0]!r}; the network was trained on one of that name")
+    repeated = [name for name in wanted if names.count(name) > 1]
+    if repeated:
+        raise DataError(f"{what} has several columns {repeated[0]!r}; the network was trained on one of that name")
     return x[wanted]

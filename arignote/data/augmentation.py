@@ -1,4 +1,4 @@
-"""Augmentation: functions of a batch, each with the stream of that batch."""
+"""Augmentation of batches: functions that draw from the random stream of their batch."""
 
 from __future__ import annotations
 
@@ -14,23 +14,29 @@ from arignote.generators import GENERATORS, global_generator_state
 from arignote.registry import Part, is_custom
 from arignote.streams import stream, stream_seed
 
-__all__ = ["Augmentation", "augmented_to", "draws_from_globals"]
+__all__ = ["Augmenter", "augmented_to", "draws_from_globals"]
 
 
-class Augmentation:
-    """Applies functions ``(x, y, epoch=, rng=, n_classes=) -> (x, y)`` one after the other.
+class Augmenter:
+    """Apply functions ``(x, y, epoch=, rng=, n_classes=) -> (x, y)`` to batches, one after the other.
 
     Parameters
     ----------
     functions : sequence of callable
-        Each is given only the keywords it accepts; `rng` is a numpy Generator of the batch's own stream.
+        Each receives the keywords that it accepts; `rng` is a NumPy Generator, the stream of the batch.
     seed : int
         Seed of the run.
     n_classes : int
         Number of classes.
     seed_globals : callable, optional
-        Given, the global random generators are seeded by it for each batch, from (seed, "augment", epoch, batch), and
-        kept from other threads meanwhile. Otherwise a function of the user that draws from them is reported.
+        Seeds the global random generators from an integer. It is called for each batch with the seed of
+        (seed, "augment", epoch, batch), under a lock that keeps other threads from drawing. If it is left out, a
+        user's function that draws from a global generator raises an ArignoteWarning.
+
+    Raises
+    ------
+    ConfigError
+        If a class is passed instead of an instance.
     """
 
     def __init__(
@@ -52,11 +58,32 @@ class Augmentation:
         self._is_reported = False
 
     def __call__(self, x: NDArray[Any], y: NDArray[Any], epoch: int, batch: int) -> tuple[NDArray[Any], NDArray[Any]]:
-        """Return the augmented batch; DataError where a function raises, or gives another number of rows."""
+        """Return an augmented batch.
+
+        Parameters
+        ----------
+        x : array (rows, ...) of float32
+            Features; the functions may change them in place.
+        y : array (rows,) of int64
+            Class numbers.
+        epoch, batch : int
+            Position of the batch in the run, both from 0.
+
+        Returns
+        -------
+        x : array (rows, ...) of float32
+        y : array (rows,) of int64, or (rows, n_classes) of float32
+            Class numbers, or shares of the classes.
+
+        Raises
+        ------
+        DataError
+            If a function raises, does not return (x, y), changes the number of rows, or returns wrong labels.
+        """
         if not self._is_custom:
             return self._applied(x, y, epoch, batch)
         if epoch > 0 and batch == 0:
-            # As `tried` does in the first epoch.
+            # `tried` has compared the first epoch.
             self._compare(x, y, epoch)
         if self._seed_globals is not None:
             with GENERATORS:
@@ -98,11 +125,22 @@ class Augmentation:
         return y.shape[1:] == (self.n_classes,) and y.dtype.kind in "iuf"
 
     def tried(self, x: NDArray[Any], y: NDArray[Any]) -> tuple[int, ...]:
-        """Augment a batch twice and report a difference; return the shape of an example."""
+        """Augment a batch of epoch 0 twice, and warn if the results differ.
+
+        Parameters
+        ----------
+        x : array (rows, ...) of float32
+        y : array (rows,) of int64
+
+        Returns
+        -------
+        tuple of int
+            Shape of an augmented example.
+        """
         return self._compare(x, y, 0)
 
     def _compare(self, x: NDArray[Any], y: NDArray[Any], epoch: int) -> tuple[int, ...]:
-        """Augment the first batch of an epoch twice: a difference comes of draws elsewhere than from `rng`."""
+        """Augment the first batch of an epoch twice: results differ if a function draws from elsewhere than `rng`."""
         found = []
         for _ in range(2):
             with GENERATORS:
@@ -117,14 +155,11 @@ class Augmentation:
         if self._is_reported:
             return
         self._is_reported = True
-        warn(
-            f"augmentation {what}: a resumed run will not be exact. "
-            "Draw all random numbers from the rng that it is given"
-        )
+        warn(f"augmentation {what}: a resumed run will not be exact. Draw all random numbers from its argument rng")
 
 
 def draws_from_globals(functions: Sequence[Callable[..., Any]]) -> bool:
-    """Whether a function of the user takes no `rng`: if it draws, then from global generators."""
+    """Return whether any user's function takes no `rng`, and so may draw from the global generators."""
     return any(_is_custom(function) and "rng" not in _accepted(function) for function in functions)
 
 
@@ -133,10 +168,22 @@ def _is_custom(function: Callable[..., Any]) -> bool:
 
 
 def augmented_to(shape: tuple[int, ...], n_in: tuple[int, ...]) -> DataError:
-    """Return the error of an augmentation whose examples the network cannot take."""
+    """Return the error for augmented examples that the network cannot take.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        Shape of an augmented example.
+    n_in : tuple of int
+        Shape of an example that the network takes.
+
+    Returns
+    -------
+    DataError
+    """
     return DataError(
-        f"augmentation makes examples of {shape} out of {n_in}, which need another network: "
-        "rows that are not augmented keep their shape"
+        f"augmentation changes the shape of an example from {n_in} to {shape}; validation and test rows are not "
+        "augmented, so the shape must stay the same"
     )
 
 

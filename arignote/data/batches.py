@@ -1,4 +1,4 @@
-"""Minibatches of an epoch, from any batch on: order drawn by position, read and augmented ahead in threads."""
+"""Minibatches of an epoch, from any batch on, read and augmented in advance by threads."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from arignote.data.augmentation import Augmentation
+from arignote.data.augmentation import Augmenter
 from arignote.data.order import Order, order_of
 from arignote.data.readers.base import ArrayReader
 from arignote.data.rows import Rows
@@ -33,14 +33,14 @@ class Batch:
     Attributes
     ----------
     index : int
-        Its number in the epoch, from 0.
+        Number of the batch in the epoch, from 0.
     rows : slice or array (rows,) of int64
-        Which rows of the data these are.
+        Row numbers in the data.
     x : array (rows, ...) of float32
     y : array (rows,) of int64, or None
-        Class numbers; or (rows, n_classes) of float32, shares of the classes. None where there are no labels.
+        Class numbers; or (rows, n_classes) of float32, shares of the classes. None without labels.
     weights : array (rows,) of float32, optional
-        How much each row counts.
+        Weight of each row in the loss.
     """
 
     index: int
@@ -51,7 +51,7 @@ class Batch:
 
 
 class Batches:
-    """Cuts rows into minibatches.
+    """Cut rows into minibatches.
 
     Parameters
     ----------
@@ -64,17 +64,18 @@ class Batches:
     batch_size : int >= 1
         Rows of a batch.
     order : Order, optional
-        Of each epoch; by default that of the rows.
+        Order of the rows in each epoch; by default, rows are not shuffled.
     drop_last : bool
         Whether a last, smaller batch is left out.
     weights : array (rows,) of float32, optional
-        How much each row counts.
-    augmentation : Augmentation, optional
-        What is done to each batch.
+        Weight of each row in the loss.
+    augmentation : Augmenter, optional
+        Applied to each batch.
     n_workers, prefetch : int
-        Threads that make batches ahead (0: in the loop), and how many at most.
+        Number of threads that make batches in advance (0: batches are made by the caller's thread), and the largest
+        number of such batches.
     only_rows : bool
-        Whether batches say which rows they are, without their features.
+        Whether batches hold row numbers only, without features, labels and weights.
     """
 
     def __init__(
@@ -87,7 +88,7 @@ class Batches:
         order: Order | None = None,
         drop_last: bool = False,
         weights: NDArray[np.float32] | None = None,
-        augmentation: Augmentation | None = None,
+        augmentation: Augmenter | None = None,
         n_workers: int = 0,
         prefetch: int = 4,
         only_rows: bool = False,
@@ -101,8 +102,25 @@ class Batches:
         self._stamp = rows.stamp
 
     def epoch(self, epoch: int, start: int = 0) -> Generator[Batch, None, None]:
-        """Yield the batches of an epoch (from 0) in order, from batch `start` on."""
-        self._see_whether_it_changed()
+        """Yield the batches of an epoch in order.
+
+        Parameters
+        ----------
+        epoch : int
+            From 0.
+        start : int
+            First batch that is yielded; the batches are those of the whole epoch.
+
+        Yields
+        ------
+        Batch
+
+        Warns
+        -----
+        ArignoteWarning
+            If the source has changed since it was opened, or since the previous epoch.
+        """
+        self._warn_if_changed()
         positions, ends = self.order.of_epoch(self.seed, epoch)
         n_rows = len(self.rows)
 
@@ -115,7 +133,7 @@ class Batches:
             x, y = self.rows.seen(raw), None if self.y is None else self.y[chosen]
             if self.augmentation is not None:
                 assert y is not None
-                # A function may work in place: not on the data.
+                # Augmentations may work in place, which must not change the data of the user.
                 x, y = x if x.flags.owndata else x.copy(), y if y.flags.owndata else y.copy()
                 x, y = self.augmentation(x, y, epoch, index)
             return Batch(index, chosen, x, y, None if self.weights is None else self.weights[chosen])
@@ -142,55 +160,31 @@ class Batches:
         ends: list[int],
         in_threads: bool,
     ) -> Generator[Batch, None, None]:
-        """Yield batches cut out of windows; a thread reads the next window while one is cut."""
+        """Yield batches cut out of windows; a thread reads the next window while a batch is cut from this one."""
         assert positions is not None
         with ExitStack() as stack:
-            reader = stack.enter_context(ThreadPoolExecutor(1, "arignote-read")) if in_threads else None
-            held: dict[int, Callable[[], NDArray[Any]]] = {}
-
-            def ask(window: int) -> None:
-                if window in held or window >= len(ends):
-                    return
-                first = ends[window - 1] if window else 0
-                chosen = positions[first : ends[window]]
-                if reader is None:
-                    array = self.rows.raw(chosen)
-                    held[window] = lambda: array
-                else:
-                    held[window] = reader.submit(self.rows.raw, chosen).result
+            pool = stack.enter_context(ThreadPoolExecutor(1, "arignote-read")) if in_threads else None
+            windows = _Windows(self.rows.raw, positions, ends, pool)
 
             def make(index: int) -> Callable[[], Batch]:
                 first = index * self.batch_size
-                last = min(first + self.batch_size, len(positions))
-                low, high = bisect_right(ends, first), bisect_left(ends, last)
-                for gone in [window for window in held if window < low]:
-                    del held[gone]
-                for window in range(low, high + 1 + (reader is not None)):
-                    ask(window)
-                parts = [(held[n], ends[n - 1] if n else 0, ends[n]) for n in range(low, high + 1)]
-
-                def cut() -> Batch:
-                    found = [of()[max(first - a, 0) : min(last, b) - a] for of, a, b in parts]
-                    return finish(index, found[0] if len(found) == 1 else np.concatenate(found))
-
-                return cut
+                cut = windows.cutter(first, min(first + self.batch_size, len(positions)))
+                return lambda: finish(index, cut())
 
             if in_threads:
                 yield from self._ahead(make, numbers)
             else:
                 yield from (make(number)() for number in numbers)
 
-    def _see_whether_it_changed(self) -> None:
+    def _warn_if_changed(self) -> None:
         stamp = self.rows.reader.stamp()
         if stamp != self._stamp:
             self._stamp = stamp
             where = self.rows.reader.where or self.rows.what
-            text = f"{where}: has changed while it was trained on; what was read before is gone"
-            # Of this line, so that Python tells it once, though several parts be in one file.
-            warn(text)
+            warn(f"{where}: changed during training; rows that were read earlier may differ")
 
     def _ahead(self, make: Callable[[int], Callable[[], T]], numbers: range) -> Generator[T, None, None]:
-        """Yield ``make(n)()`` in order, up to `prefetch` of them made ahead; no thread outlives the iteration."""
+        """Yield ``make(n)()`` in order, up to `prefetch` of them in advance; threads end with the iteration."""
         pool = ThreadPoolExecutor(self.n_workers, thread_name_prefix="arignote-augment")
         waiting: deque[Future[T]] = deque()
         try:
@@ -202,3 +196,57 @@ class Batches:
                 yield waiting.popleft().result()
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
+
+
+class _Windows:
+    """The windows of an epoch, each of which is read once; with a thread, the next one is read in advance.
+
+    Parameters
+    ----------
+    read : callable
+        Returns the stored features of rows by their numbers.
+    positions : array (rows,) of int64
+        Row numbers in the order of the epoch.
+    ends : list of int
+        Where in `positions` each window ends.
+    pool : ThreadPoolExecutor, optional
+        The thread that reads; without it, windows are read when they are needed.
+    """
+
+    def __init__(
+        self,
+        read: Callable[[NDArray[np.int64]], NDArray[Any]],
+        positions: NDArray[np.int64],
+        ends: list[int],
+        pool: ThreadPoolExecutor | None,
+    ):
+        self._read, self._positions, self._ends, self._pool = read, positions, ends, pool
+        self._loaded: dict[int, Callable[[], NDArray[Any]]] = {}
+
+    def _start(self, window: int) -> int:
+        return self._ends[window - 1] if window else 0
+
+    def _load(self, window: int) -> None:
+        if window in self._loaded or window >= len(self._ends):
+            return
+        rows = self._positions[self._start(window) : self._ends[window]]
+        if self._pool is None:
+            array = self._read(rows)
+            self._loaded[window] = lambda: array
+        else:
+            self._loaded[window] = self._pool.submit(self._read, rows).result
+
+    def cutter(self, first: int, last: int) -> Callable[[], NDArray[Any]]:
+        """Load the windows of positions `first` to `last`, release those before; return what copies the rows out."""
+        low, high = bisect_right(self._ends, first), bisect_left(self._ends, last)
+        for window in [window for window in self._loaded if window < low]:
+            del self._loaded[window]
+        for window in range(low, high + 1 + (self._pool is not None)):
+            self._load(window)
+        windows = [(self._loaded[n], self._start(n), self._ends[n]) for n in range(low, high + 1)]
+
+        def cut() -> NDArray[Any]:
+            pieces = [array()[max(first - start, 0) : min(last, end) - start] for array, start, end in windows]
+            return pieces[0] if len(pieces) == 1 else np.concatenate(pieces)
+
+        return cut

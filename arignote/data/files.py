@@ -1,4 +1,4 @@
-"""Reading files, under the names of 2015."""
+"""Functions that read files, under their names of 2015."""
 
 from __future__ import annotations
 
@@ -13,14 +13,23 @@ __all__ = ["checkpoint_read", "read_pickle"]
 
 
 def checkpoint_read(path: str, get_metadata: bool = False) -> NNClassifier | tuple[NNClassifier, Any]:
-    """Return the classifier of a run: ready to predict, or to go on with ``fit(data)``.
+    """Load the classifier of a run, to predict with it or to resume the run with ``fit(data)``.
 
     Parameters
     ----------
     path : str
-        A stem or a file.
+        Stem of a run, or one of its files.
     get_metadata : bool
-        Whether the `extra_metadata` of the run is returned too.
+        Whether `extra_metadata` of the run is returned, too.
+
+    Returns
+    -------
+    NNClassifier, or (NNClassifier, extra_metadata)
+
+    Raises
+    ------
+    CheckpointError
+        If there is no readable file.
     """
     from arignote.estimators import NNClassifier
 

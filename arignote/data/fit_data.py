@@ -1,4 +1,4 @@
-"""The data of a fit as a user gives it: rows of each part, fractions and row numbers that are held out."""
+"""The data of a fit as the user passes it, and the opened rows of its parts."""
 
 from __future__ import annotations
 
@@ -18,30 +18,31 @@ from arignote.data.settings import DataSettings
 from arignote.data.specs import CSVFormat
 from arignote.errors import DataError
 
-__all__ = ["FitData", "Parts", "are_row_numbers", "open_parts", "other_sources", "split_of"]
+__all__ = ["FitData", "OpenedData", "are_row_numbers", "open_data", "other_sources", "split_of"]
 
 
 @dataclass(frozen=True)
 class FitData:
-    """Data of a fit, as the user gives it.
+    """Data of a fit, as the user passes it.
 
     Attributes
     ----------
     x, y : object
-        What `rows_of` takes.
+        Features and labels, as `rows_of` takes them.
     valid, test : float, array of row numbers, or data; optional
+        Rows held out of `x`, or data of their own.
     sample_weight, groups : array (rows,) or source, optional
-        Of the rows of `x`: how much each counts, and which of them may not be parted.
+        Weight of each row of `x`, and groups of rows that stay in one part.
     n_classes : int, optional
-        As the output layer has it.
+        `n_classes` of the output layer.
     channel : str, optional
-        As the input layer has it.
+        `channel` of the input layer.
     image : tuple of int, optional
         (channels, height, width) of an input layer of images.
     n_in : tuple of int, optional
-        Shape of an example, where it is data.
+        `n_in` of the input layer.
     csv : dict or CSVFormat, optional
-        Format of text tables that `x`, `y`, `valid` and `test` name as strings, where it is not found by looking.
+        Format of the text tables that `x`, `y`, `valid` and `test` name as strings; what is left out is detected.
     """
 
     x: Any
@@ -58,17 +59,17 @@ class FitData:
 
 
 @dataclass(frozen=True)
-class Parts:
-    """The rows of a fit, before any are held out.
+class OpenedData:
+    """Opened rows of a fit, before any are held out.
 
     Attributes
     ----------
     rows : dict of str to Rows
-        "train", and "valid" and "test" if they have data of their own.
+        "train", and "valid" and "test" if they are data of their own.
     fractions : dict of str to float
-        Fractions of "train" that are held out.
+        Fractions of "train" to hold out, by part.
     numbers : dict of str to array of int64
-        Row numbers of "train" that are held out.
+        Row numbers of "train" to hold out, by part.
     """
 
     rows: dict[str, Rows]
@@ -77,11 +78,11 @@ class Parts:
 
 
 def other_sources(data: FitData) -> dict[str, Any]:
-    """Return the sources that the data names beside the features, by what they are."""
-    found = {"labels": _parted(data.x, data.y)[1], "groups": data.groups, "sample_weight": data.sample_weight}
+    """Return the sources of a fit other than its features, by role: "labels", "groups", "labels of valid" ..."""
+    sources = {"labels": _parted(data.x, data.y)[1], "groups": data.groups, "sample_weight": data.sample_weight}
     for name, part in (("valid", data.valid), ("test", data.test)):
-        found[f"labels of {name}"] = _parted(part)[1]
-    return {role: source for role, source in found.items() if is_source(source)}
+        sources[f"labels of {name}"] = _parted(part)[1]
+    return {role: source for role, source in sources.items() if is_source(source)}
 
 
 def _parted(x: Any, y: Any = None) -> tuple[Any, Any]:
@@ -91,13 +92,29 @@ def _parted(x: Any, y: Any = None) -> tuple[Any, Any]:
     return x if isinstance(x, tuple) and len(x) == 2 and y is None else (x, y)
 
 
-def open_parts(data: FitData, settings: DataSettings) -> Parts:
-    """Open the data of each part; of features nothing is read that is not in memory."""
+def open_data(data: FitData, settings: DataSettings) -> OpenedData:
+    """Open the data of each part.
+
+    Parameters
+    ----------
+    data : FitData
+    settings : DataSettings
+
+    Returns
+    -------
+    OpenedData
+        Labels are read, features that are not in memory are not.
+
+    Raises
+    ------
+    DataError
+        If labels are missing, or `valid` or `test` is not a fraction, row numbers or data.
+    """
     x, valid, test = data.x, data.valid, data.test
     if isinstance(x, DataWithHoldoutPartitions):
         valid = x.valid_frac or None if valid is None else valid
         test = x.test_frac or None if test is None else test
-    see = partial(
+    open_rows = partial(
         rows_of,
         allow_nonfinite=settings.allow_nonfinite,
         axes=settings.axes,
@@ -105,7 +122,7 @@ def open_parts(data: FitData, settings: DataSettings) -> Parts:
         others=other_sources(data),
         csv=data.csv,
     )
-    rows = {"train": see(x, data.y, what="X")}
+    rows = {"train": open_rows(x, data.y, what="X")}
     names = feature_names(x)
     columns: Names = tuple(names) or rows["train"].reader.columns
     if rows["train"].y is None:
@@ -120,20 +137,20 @@ def open_parts(data: FitData, settings: DataSettings) -> Parts:
         elif are_row_numbers(part):
             numbers[name] = _row_numbers(name, part, len(rows["train"]))
         elif part is not None:
-            rows[name] = see(part, what=name, columns=columns)
+            rows[name] = open_rows(part, what=name, columns=columns)
             if rows[name].y is None:
                 raise DataError(f"{name} must be a fraction, row numbers, (X, y) or Data with labels")
-    return Parts(rows, fractions, numbers)
+    return OpenedData(rows, fractions, numbers)
 
 
 def split_of(data: FitData) -> dict[str, Any]:
-    """Return how each part was data, as plain data from which the same rows can be found again.
+    """Return how "valid" and "test" were specified, as plain data; a checkpoint stores it.
 
     Returns
     -------
     dict of str to float or str
-        For "valid" and "test", where there are: the fraction that was held out, "rows" for row numbers, or "data" for
-        data of its own. "groups" is True where rows of a group stayed together.
+        For "valid" and "test", if set: the fraction that was held out, "rows" for row numbers, or "data" for data of
+        its own. "groups" is True if rows of a group stayed together.
     """
     found: dict[str, Any] = {}
     for name in ("valid", "test"):
@@ -148,12 +165,12 @@ def split_of(data: FitData) -> dict[str, Any]:
 
 
 def _is_fraction(part: Any) -> bool:
-    """Whether a string is a number, and so no source."""
+    """Return whether `part` is a string that is a number, and so not a source."""
     return isinstance(part, str) and part.replace(".", "", 1).isdigit()
 
 
 def are_row_numbers(part: Any) -> bool:
-    """Whether `valid` or `test` of a fit names rows by number, and so is neither a fraction nor data."""
+    """Return whether `valid` or `test` of a fit holds row numbers, rather than a fraction or data."""
     if isinstance(part, list | range):
         part = np.asarray(part) if part and all(isinstance(row, int | np.integer) for row in part) else None
     return isinstance(part, np.ndarray) and part.ndim == 1 and part.dtype.kind in "iubf"

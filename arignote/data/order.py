@@ -1,8 +1,8 @@
-"""The order of an epoch: which row comes when, a pure function of seed and epoch.
+"""The order of the rows in an epoch, a pure function of seed and epoch.
 
-Rows that cost nothing to reach are shuffled freely ("full"). Chunks of a file are read whole: they are shuffled, and
-within a window of them the rows ("chunks"), so that each is read once in an epoch. A reader that goes forward only has
-its rows shuffled within such windows ("window").
+Rows in memory are shuffled freely ("full"). Chunks of a file are read whole: the chunks are shuffled, and the rows
+within windows of several chunks ("chunks"), so that each chunk is read once per epoch. For a reader that can only read
+forwards, rows are shuffled within windows of consecutive chunks ("window").
 """
 
 from __future__ import annotations
@@ -21,20 +21,20 @@ __all__ = ["Order", "order_of"]
 
 @dataclass(frozen=True)
 class Order:
-    """How rows are ordered.
+    """The order of rows in every epoch.
 
     Attributes
     ----------
     kind : str
         "none", "full", "chunks" or "window".
     n_rows : int
-        Rows in all.
+        Number of rows.
     chunks : tuple of arrays of int64
-        The rows of each chunk; empty where single rows are read at no cost.
+        Row numbers of each chunk; empty if single rows can be read efficiently.
     n_window : int
-        Chunks of a window.
+        Chunks per window.
     classes : array (n_rows,) of int64, optional
-        Classes that are drawn equally often.
+        Class numbers, if classes are drawn equally often.
     """
 
     kind: str
@@ -44,12 +44,19 @@ class Order:
     classes: NDArray[np.int64] | None = None
 
     def of_epoch(self, seed: int, epoch: int) -> tuple[NDArray[np.int64] | None, list[int]]:
-        """Return the rows in their order (None: as they lie), and where its windows end; without chunks there are none.
+        """Return the order of an epoch.
 
         Parameters
         ----------
         seed, epoch : int
             The order depends on nothing else.
+
+        Returns
+        -------
+        positions : array (n_rows,) of int64, or None
+            Row numbers in the order of the epoch; None if rows come as they are stored.
+        ends : list of int
+            Position at which each window ends; empty without chunks.
         """
         if not self.chunks and self.kind == "none":
             return None, []
@@ -66,7 +73,7 @@ class Order:
         return np.concatenate(windows), np.cumsum([len(window) for window in windows]).tolist()
 
     def _balanced(self, rng: np.random.Generator) -> NDArray[np.int64]:
-        """Draw every class equally often; the rows of one come equally often too, as nearly as can be."""
+        """Draw every class equally often, and within a class every row, up to a difference of one."""
         assert self.classes is not None
         by_class = np.argsort(self.classes, kind="stable")
         of_class = np.split(by_class, np.flatnonzero(np.diff(self.classes[by_class])) + 1)
@@ -79,22 +86,32 @@ class Order:
 
 
 def order_of(rows: Rows, shuffle: bool | str, classes: NDArray[np.int64] | None = None) -> Order:
-    """Return how the rows of a fit are ordered.
+    """Return the order of the rows of a fit.
 
     Parameters
     ----------
     rows : Rows
-        Their reader says what lies together.
+        Rows whose reader defines the chunks.
     shuffle : bool, "full" or "chunks"
-        True: "full" where single rows are read at no cost, else "chunks".
-    classes : array (n,) of int64, optional
-        Classes that are to be drawn equally often.
+        True: "full" if the reader has no chunks, else "chunks".
+    classes : array (rows,) of int64, optional
+        Class numbers, to draw classes equally often.
+
+    Returns
+    -------
+    Order
+
+    Raises
+    ------
+    ConfigError
+        If `classes` are given without shuffling or for data in chunks, or if shuffle="full" is set for a reader that
+        can only read forwards.
     """
     chunk_rows = rows.reader.chunk_rows
     if classes is not None and (not shuffle or chunk_rows is not None):
         raise ConfigError(
-            "balance_classes needs shuffle, and data whose single rows are read at no cost; "
-            'class_weight="balanced" does without'
+            "balance_classes needs shuffle, and data of which single rows can be read efficiently; "
+            'class_weight="balanced" needs neither'
         )
     if shuffle == "full" and rows.reader.is_sequential:
         raise ConfigError(f'shuffle="full" needs a reader with read(rows); {rows.reader.where} has iter_epoch only')
@@ -110,6 +127,6 @@ def order_of(rows: Rows, shuffle: bool | str, classes: NDArray[np.int64] | None 
     by_chunk = np.argsort(groups, kind="stable")
     edges = np.flatnonzero(np.diff(groups[by_chunk])) + 1
     if not shuffle and (np.diff(groups) < 0).any():
-        # As they lie: the rows of an index that goes back and forth are read in stretches.
+        # Not shuffled: an index that goes back and forth is read in blocks of its own order.
         by_chunk, edges = np.arange(len(rows)), np.arange(chunk_rows, len(rows), chunk_rows)
     return Order(kind, len(rows), tuple(np.split(by_chunk, edges)), n_window)

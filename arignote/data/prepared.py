@@ -1,4 +1,4 @@
-"""The data of a fit: checked, split into parts, its classes numbered, its preprocessing learned."""
+"""The data of a fit, prepared: validated, split into parts, labels encoded, preprocessing fitted."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from arignote.data.arrays import Data, feature_names
-from arignote.data.fit_data import FitData, open_parts
+from arignote.data.fit_data import FitData, open_data
+from arignote.data.groups_and_weights import groups_of, weights_of
 from arignote.data.partition import partition
-from arignote.data.per_row import groups_of, weights_of
 from arignote.data.preprocess import Pipeline
 from arignote.data.rows import Rows
 from arignote.data.settings import DataSettings
@@ -27,28 +27,28 @@ __all__ = ["Prepared", "prepare"]
 
 @dataclass(frozen=True)
 class Prepared:
-    """The data of a fit.
+    """The data of a fit, ready to be cut into batches.
 
     Attributes
     ----------
-    parts : dict of str to (Rows, array of int64)
-        Rows and class numbers of "train", and of "valid" and "test" where there are.
+    parts : dict of str to (Rows, array (rows,) of int64)
+        Rows and class numbers of "train", and of "valid" and "test" if the fit has them.
     classes : array (n_classes,)
         Labels in the order of the network's outputs.
     batch_size : int
-        Rows of a batch: all training rows if there are fewer than the setting asks for.
+        Rows of a batch: the setting, or the number of training rows if that is smaller.
     drop_last : bool
         Whether a last, smaller batch is left out.
     weights : array (rows,) of float32, or None
-        How much each training row counts; their mean is 1.
+        Weight of each training row in the loss; their mean is 1.
     preprocess : dict of str to array
-        What the preprocessing has learned.
+        Arrays that the preprocessing has learned; see `Pipeline.fit`.
     feature_names : list of str
-        Of the columns of a DataFrame, or of a table of a file.
+        Names of the columns of a DataFrame or of a table in a file; empty if the columns have none.
     columns : list of int
-        Positions of the columns of a table without header.
+        Positions of the columns of a table without header; empty for other data.
     csv : dict
-        What was given of the format of a text table.
+        Format of the text table, as far as the user has set it.
     """
 
     parts: dict[str, tuple[Rows, NDArray[np.int64]]]
@@ -62,13 +62,21 @@ class Prepared:
     csv: dict[str, Any] = field(default_factory=dict)
 
     def fingerprint(self) -> dict[str, Any]:
-        """Return the fingerprints of all parts, and of the weights where there are, and the names of columns."""
-        of_readers: dict[int, str] = {}
-        found: dict[str, Any] = {name: rows.fingerprint(of_readers) for name, (rows, _) in self.parts.items()}
+        """Return the fingerprint of the data, which a resumed run compares.
+
+        Returns
+        -------
+        dict of str to object
+            The fingerprint of each part (see `Rows.fingerprint`); the SHA-256 of `weights`; and `feature_names`,
+            `columns` and `csv` if they are not empty.
+        """
+        # Parts that are rows of the same reader share its digest.
+        digests: dict[int, str] = {}
+        found: dict[str, Any] = {name: rows.fingerprint(digests) for name, (rows, _) in self.parts.items()}
         if self.weights is not None:
             found["weights"] = hashlib.sha256(self.weights.tobytes()).hexdigest()
-        told = {"feature_names": self.feature_names, "columns": self.columns, "csv": self.csv}
-        return found | {name: value for name, value in told.items() if value}
+        named = {"feature_names": self.feature_names, "columns": self.columns, "csv": self.csv}
+        return found | {name: value for name, value in named.items() if value}
 
 
 def prepare(
@@ -78,33 +86,46 @@ def prepare(
     learned: Mapping[str, NDArray[Any]] | None = None,
     known: NDArray[Any] | None = None,
 ) -> Prepared:
-    """Check the data, split it, number the classes, learn the preprocessing.
+    """Validate the data of a fit, split it, encode its labels and fit the preprocessing.
 
     Parameters
     ----------
     data : FitData
-        What `fit` was data.
+        Data as the user passed it.
     settings : DataSettings
-        A `Data` may bring others: see `Prepared`.
+        Settings of the fit. The `batch_size` of a `Data` is used unless the settings set one.
     seed : int
         Seed of the run.
     learned : dict of str to array, optional
-        What the preprocessing has learned already.
+        Arrays of the preprocessing of the run that is resumed; they are used instead of fitting it.
     known : array (n_classes,), optional
-        Classes of the run that is resumed. Where they are text, whole numbers are labels as text: version 0.1
-        read those of a text table so.
+        Classes of the run that is resumed. If they are text, integer labels are read as text, as version 0.1 did
+        for text tables.
+
+    Returns
+    -------
+    Prepared
+
+    Raises
+    ------
+    DataError
+        If the data cannot be trained on; the message names the part, and the row or the file.
+
+    Warns
+    -----
+    ArignoteWarning
+        For a new run: if `batch_size` exceeds the training rows, or if uint8 features are not preprocessed.
     """
     batch_size, drop_last = _batches_of(data.x, settings)
     rows, classes, chosen, n_rows = _split(data, settings, seed, known)
     parts = _encoded(rows, classes)
-    # A resumed run was warned when it began, and one that is refused may have several files.
+    # Warn of a new run only: a resumed one was warned when it began.
     is_new = learned is None
     learned = _preprocess(parts, settings, learned)
     weights = _weights(data, settings, parts["train"][1], classes, n_rows, chosen)
     n_train = len(rows["train"])
     if is_new and batch_size > n_train:
-        text = f"batch_size {batch_size} is larger than the data ({n_train} rows): used as one batch"
-        warn(text)
+        warn(f"batch_size {batch_size} is larger than the data ({n_train} rows): used as one batch")
     reader = rows["train"].reader
     return Prepared(
         parts,
@@ -122,9 +143,9 @@ def prepare(
 def _split(
     data: FitData, settings: DataSettings, seed: int, known: NDArray[Any] | None
 ) -> tuple[dict[str, Rows], NDArray[Any], NDArray[np.int64] | None, int]:
-    """Return the rows of each part, the classes, which rows are trained on (None: all), and how many there were."""
-    parts = open_parts(data, settings)
-    rows = parts.rows
+    """Return the rows of each part, the classes, the row numbers of "train" (None: all), and the rows before it."""
+    opened = open_data(data, settings)
+    rows = opened.rows
     if known is not None:
         rows = {name: replace(part, y=like_classes(np.asarray(part.y), known)) for name, part in rows.items()}
     rows = {name: part.as_images(data.image) for name, part in rows.items()}
@@ -136,15 +157,15 @@ def _split(
         check_classes(labels, data.n_classes, rows["train"].labels_where)
     classes = find_classes(labels, data.n_classes)
     groups = None if data.groups is None else groups_of(data.groups, len(labels))
-    numbers = parts.numbers
-    if parts.fractions or numbers:
-        numbers = partition(labels, parts.fractions, seed, how=settings.partition, groups=groups, chosen=numbers)
+    numbers = opened.numbers
+    if opened.fractions or numbers:
+        numbers = partition(labels, opened.fractions, seed, how=settings.partition, groups=groups, chosen=numbers)
         rows |= {name: rows["train"].take(at) for name, at in numbers.items()}
     return rows, classes, numbers.get("train"), len(labels)
 
 
 def _encoded(rows: Mapping[str, Rows], classes: NDArray[Any]) -> dict[str, tuple[Rows, NDArray[np.int64]]]:
-    """Return the rows of each part with their class numbers; DataError where an example has another shape."""
+    """Return the rows of each part with their class numbers; DataError if the shape of an example differs."""
     train, parts = rows["train"], {}
     for name, part in rows.items():
         if part.reader.shape[1:] != train.reader.shape[1:] and part.n_in != train.n_in:
@@ -155,15 +176,15 @@ def _encoded(rows: Mapping[str, Rows], classes: NDArray[Any]) -> dict[str, tuple
     return parts
 
 
-def _check_n_in(given: tuple[int, ...], found: tuple[int, ...]) -> None:
-    """Check the shape of an example against that which was given: the same, or as many numbers."""
-    if given not in (found, (prod(found),)):
-        told = f"n_in is {given}, but an example of X has the shape {found}"
-        raise DataError(told + axes_hint(found, given))
+def _check_n_in(n_in: tuple[int, ...], shape: tuple[int, ...]) -> None:
+    """Raise DataError unless `n_in` of the input layer is the shape of an example, or its number of values."""
+    if n_in not in (shape, (prod(shape),)):
+        message = f"n_in is {n_in}, but an example of X has the shape {shape}"
+        raise DataError(message + axes_hint(shape, n_in))
 
 
 def _batches_of(x: Any, settings: DataSettings) -> tuple[int, bool]:
-    """Return batch_size and drop_last: of the settings, or those that a `Data` brings."""
+    """Return batch_size and drop_last: those of the settings, else those of a `Data`."""
     if not isinstance(x, Data):
         return settings.batch_size, settings.drop_last
     batch_size = x.batch_size if "batch_size" not in settings.model_fields_set else None
@@ -177,20 +198,19 @@ def _preprocess(
     settings: DataSettings,
     learned: Mapping[str, NDArray[Any]] | None,
 ) -> Mapping[str, NDArray[Any]]:
-    """Let all parts be seen through what is learned of the training rows."""
+    """Fit the preprocessing to the training rows unless `learned` is given, and set it on the rows of all parts."""
     train = parts["train"][0]
     if not settings.preprocess:
         if train.reader.dtype == np.uint8 and learned is None:
             hint = "preprocess=[['Scale', {'divide_by': 255}]]"
-            text = f"X holds whole numbers of 0 to 255 (uint8), and networks learn best from small ones: try {hint}"
-            warn(text)
+            warn(f"X holds integers of 0 to 255 (uint8); networks train better on values near 0 to 1: try {hint}")
         return {}
     pipeline = Pipeline(settings.preprocess)
     if learned is None:
         learned = pipeline.fit(train.blocks)
-    see = partial(pipeline.apply, learned)
+    apply = partial(pipeline.apply, learned)
     for name, (rows, labels) in parts.items():
-        parts[name] = (replace(rows, preprocess=see), labels)
+        parts[name] = (replace(rows, preprocess=apply), labels)
     return learned
 
 
@@ -202,7 +222,7 @@ def _weights(
     n_rows: int,
     chosen: NDArray[np.int64] | None,
 ) -> NDArray[np.float32] | None:
-    """Return how much each training row counts, the mean being 1."""
+    """Return the weight of each training row, `sample_weight` times `class_weight`, scaled to mean 1; None if unset."""
     if data.sample_weight is None and settings.class_weight is None:
         return None
     weights = np.ones(len(y))

@@ -1,4 +1,4 @@
-"""Preprocessing: what is learned of the training rows, and then done to all rows alike.
+"""Preprocessing: transformations fitted to the training rows and applied to all rows.
 
 ``fit`` passes once over the training rows, which need not fit into memory, and returns float32 arrays for ``apply``.
 """
@@ -19,7 +19,8 @@ from arignote.registry import Count, Finite, Part, build, register
 __all__ = ["MinMax", "Pipeline", "Preprocess", "Scale", "Standardise", "Whiten"]
 
 Array = NDArray[Any]
-Fitted = dict[str, Array]
+# Arrays that `fit` returns, by name; a checkpoint stores them.
+Learned = dict[str, Array]
 Axes = Callable[[Array], tuple[int, ...]]
 Epsilon = Annotated[Finite, Field(ge=0)]
 
@@ -30,15 +31,48 @@ class Preprocess(Part):
     kind: ClassVar[str] = "preprocess"
 
     @abstractmethod
-    def fit(self, chunks: Iterable[Array]) -> Fitted:
-        """Return what is learned of chunks of training rows; DataError where they are none, not finite or unlike."""
+    def fit(self, chunks: Iterable[Array]) -> Learned:
+        """Learn from the training rows.
+
+        Parameters
+        ----------
+        chunks : iterable of array (rows, ...)
+            All training rows, once.
+
+        Returns
+        -------
+        dict of str to array of float32
+            What `apply` needs.
+
+        Raises
+        ------
+        DataError
+            If there are no rows, a value is not finite, or rows differ in shape.
+        """
 
     @abstractmethod
-    def apply(self, fitted: Mapping[str, Array], x: Array) -> Array:
-        """Return rows (rows, ...) as float32, changed by what `fit` has returned."""
+    def apply(self, learned: Mapping[str, Array], x: Array) -> Array:
+        """Transform rows.
+
+        Parameters
+        ----------
+        learned : dict of str to array
+            As returned by `fit`.
+        x : array (rows, ...)
+            Not changed.
+
+        Returns
+        -------
+        array (rows, ...) of float32
+
+        Raises
+        ------
+        DataError
+            If the rows differ in shape from the training rows.
+        """
 
     def _rows(self, chunks: Iterable[Array]) -> Iterator[Array]:
-        """Give the chunks that hold rows, checked, as float64 (rows, ...)."""
+        """Yield the chunks that are not empty, validated, as float64 (rows, ...)."""
         name, n_seen, shape = type(self).__name__, 0, None
         for chunk in map(np.asarray, chunks):
             if chunk.dtype.kind not in "biuf" or chunk.ndim < 1:
@@ -55,9 +89,9 @@ class Preprocess(Part):
         if n_seen == 0:
             raise DataError(f"{name}: there are no training rows to learn from")
 
-    def _check(self, learned: tuple[int, ...], got: tuple[int, ...], x: Array) -> None:
-        if learned != got:
-            raise DataError(f"{type(self).__name__} has learned for {learned}; got {got} in rows of shape {x.shape}")
+    def _check(self, expected: tuple[int, ...], got: tuple[int, ...], x: Array) -> None:
+        if expected != got:
+            raise DataError(f"{type(self).__name__} was fitted to {expected}; got {got} in rows of shape {x.shape}")
 
 
 def _moments(chunks: Iterable[Array], axes: Axes, products: bool = False) -> tuple[int, Array, Array]:
@@ -105,10 +139,10 @@ class Scale(Preprocess):
     divide_by: Annotated[Finite, Field(gt=0)]
     subtract: Finite = 0.0
 
-    def fit(self, chunks: Iterable[Array]) -> Fitted:
+    def fit(self, chunks: Iterable[Array]) -> Learned:
         return {}
 
-    def apply(self, fitted: Mapping[str, Array], x: Array) -> Array:
+    def apply(self, learned: Mapping[str, Array], x: Array) -> Array:
         return ((x - np.float32(self.subtract)) / np.float32(self.divide_by)).astype(np.float32, copy=False)
 
 
@@ -141,17 +175,17 @@ class Standardise(Preprocess):
             raise DataError(f'per="channel" needs images (rows, channels, h, w) or (rows, h, w); got shape {x.shape}')
         return {"feature": (0,), "channel": (0, x.ndim - 2, x.ndim - 1), "all": tuple(range(x.ndim))}[self.per]
 
-    def fit(self, chunks: Iterable[Array]) -> Fitted:
+    def fit(self, chunks: Iterable[Array]) -> Learned:
         n, mean, squares = _moments(self._rows(chunks), self._axes)
-        # What rounding makes of the variance of a constant: the bound of scikit-learn's _is_constant_feature.
+        # Rounding leaves a constant feature a tiny variance: the bound of scikit-learn's _is_constant_feature.
         variance, tiny = squares / n, np.finfo(np.float64).eps
         constant = variance <= n * tiny * variance + (n * mean * tiny) ** 2
         return {"mean": mean.astype(np.float32), "scale": _divisor(np.sqrt(variance + self.epsilon), constant)}
 
-    def apply(self, fitted: Mapping[str, Array], x: Array) -> Array:
+    def apply(self, learned: Mapping[str, Array], x: Array) -> Array:
         over = self._axes(x)
-        self._check(fitted["mean"].shape, tuple(1 if a in over else n for a, n in enumerate(x.shape))[1:], x)
-        return ((x - fitted["mean"]) / fitted["scale"]).astype(np.float32, copy=False)
+        self._check(learned["mean"].shape, tuple(1 if a in over else n for a, n in enumerate(x.shape))[1:], x)
+        return ((x - learned["mean"]) / learned["scale"]).astype(np.float32, copy=False)
 
 
 @register()
@@ -184,15 +218,15 @@ class MinMax(Preprocess):
             raise ValueError(f"low must be < high; got {self.low} and {self.high}")
         return self
 
-    def fit(self, chunks: Iterable[Array]) -> Fitted:
+    def fit(self, chunks: Iterable[Array]) -> Learned:
         low, high = np.array(np.inf), np.array(-np.inf)
         for rows in self._rows(chunks):
             low, high = np.minimum(low, rows.min(axis=0)), np.maximum(high, rows.max(axis=0))
         return {"minimum": low.astype(np.float32), "range": _divisor(high - low, high == low)}
 
-    def apply(self, fitted: Mapping[str, Array], x: Array) -> Array:
-        self._check(fitted["minimum"].shape, x.shape[1:], x)
-        part = (x - fitted["minimum"]) / fitted["range"]
+    def apply(self, learned: Mapping[str, Array], x: Array) -> Array:
+        self._check(learned["minimum"].shape, x.shape[1:], x)
+        part = (x - learned["minimum"]) / learned["range"]
         return (part * np.float32(self.high - self.low) + np.float32(self.low)).astype(np.float32, copy=False)
 
 
@@ -239,44 +273,61 @@ class Whiten(Preprocess):
                 raise DataError(f"Whiten takes {self.n_components or 1} to 4096 features; got {rows[0].size}")
             yield rows.reshape(len(rows), -1)
 
-    def fit(self, chunks: Iterable[Array]) -> Fitted:
+    def fit(self, chunks: Iterable[Array]) -> Learned:
         n, mean, products = _moments(self._flat(chunks), lambda rows: (0,), products=True)
         if n < 2:
             raise DataError("Whiten needs at least 2 training rows; got 1")
         variances, v = (found[..., ::-1] for found in np.linalg.eigh(products / (n - 1)))
-        # The sign of an eigenvector is open: its largest entry is made positive, as scikit-learn's PCA does.
+        # The sign of an eigenvector is arbitrary: its largest entry is made positive, as scikit-learn's PCA does.
         v = v * np.where(v[np.abs(v).argmax(axis=0), np.arange(len(v))] < 0, -1.0, 1.0)
         still = variances <= variances[0] * len(v) * np.finfo(np.float64).eps
         w = v * np.where(still, 0.0, 1 / np.sqrt(np.where(still, 1.0, variances) + self.epsilon))
         w = w @ v.T if self.method == "zca" else w[:, : self.n_components]
         return {"mean": mean.astype(np.float32), "W": np.ascontiguousarray(w, dtype=np.float32)}
 
-    def apply(self, fitted: Mapping[str, Array], x: Array) -> Array:
-        self._check(fitted["mean"].shape, (int(np.prod(x.shape[1:])),), x)
-        found = (x.reshape(len(x), len(fitted["W"])) - fitted["mean"]) @ fitted["W"]
+    def apply(self, learned: Mapping[str, Array], x: Array) -> Array:
+        self._check(learned["mean"].shape, (int(np.prod(x.shape[1:])),), x)
+        found = (x.reshape(len(x), len(learned["W"])) - learned["mean"]) @ learned["W"]
         return found.astype(np.float32, copy=False).reshape(x.shape if self.method == "zca" else found.shape)
 
 
 class Pipeline:
-    """Parts, or their specs, one after the other, each fitted on what the former ones give."""
+    """Apply several preprocessing parts in sequence, each fitted to the output of the previous ones.
+
+    Parameters
+    ----------
+    parts : sequence of Preprocess or of specs
+        A spec is ``[Name, {params}]``.
+    """
 
     def __init__(self, parts: Sequence[Any]):
         self.parts: tuple[Preprocess, ...] = tuple(build("preprocess", part) for part in parts)
 
-    def fit(self, chunks: Callable[[], Iterator[Array]]) -> Fitted:
-        """Return what all parts learn ("0.mean", "1.W" ...); `chunks()` gives a new pass over the training rows."""
-        fitted: Fitted = {}
+    def fit(self, chunks: Callable[[], Iterator[Array]]) -> Learned:
+        """Fit all parts.
+
+        Parameters
+        ----------
+        chunks : callable
+            Returns an iterator over the training rows, arrays (rows, ...); it is called once for each part.
+
+        Returns
+        -------
+        dict of str to array of float32
+            What each part has learned, prefixed by its position: "0.mean", "1.W" ...
+        """
+        learned: Learned = {}
         for i, part in enumerate(self.parts):
-            rows = (self._apply(i, fitted, x) for x in chunks())
-            fitted |= {f"{i}.{name}": array for name, array in part.fit(rows).items()}
-        return fitted
+            rows = (self._apply(i, learned, x) for x in chunks())
+            learned |= {f"{i}.{name}": array for name, array in part.fit(rows).items()}
+        return learned
 
-    def apply(self, fitted: Mapping[str, Array], x: Array) -> Array:
-        """Return rows as float32, changed by all parts."""
-        return np.asarray(self._apply(len(self.parts), fitted, x), dtype=np.float32)
+    def apply(self, learned: Mapping[str, Array], x: Array) -> Array:
+        """Return rows (rows, ...) as float32, transformed by all parts; `learned` is what `fit` has returned."""
+        return np.asarray(self._apply(len(self.parts), learned, x), dtype=np.float32)
 
-    def _apply(self, n_parts: int, fitted: Mapping[str, Array], x: Array) -> Array:
+    def _apply(self, n_parts: int, learned: Mapping[str, Array], x: Array) -> Array:
         for i, part in enumerate(self.parts[:n_parts]):
-            own = {key.partition(".")[2]: array for key, array in fitted.items() if key.startswith(f"{i}.")}
+            own = {key.partition(".")[2]: array for key, array in learned.items() if key.startswith(f"{i}.")}
             x = part.apply(own, np.asarray(x))
         return x

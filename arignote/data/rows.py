@@ -1,4 +1,4 @@
-"""Rows of a fit: those of a reader that were chosen, as the network sees them, and their fingerprint."""
+"""Rows selected from a reader, converted to the input of the network, and their fingerprint."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from arignote.data.arrays import Alter, Data, columns_in_order, told
-from arignote.data.missing import missing_in, missing_numbers
+from arignote.data.arrays import Alter, Data, checked_alter, columns_in_order
+from arignote.data.missing_values import count_missing, missing_error
 from arignote.data.readers.base import IN_MEMORY, ArrayReader, Reader
 from arignote.data.readers.columns import Names
 from arignote.data.readers.datasets import features_and_labels, is_dataset
@@ -27,36 +27,36 @@ __all__ = ["BLOCK_BYTES", "Rows", "check_missing", "rows_of"]
 
 Array = NDArray[Any]
 
-# What is read at a time; three such blocks may be in memory at once.
+# Bytes read at a time; three such blocks may be in memory at once.
 BLOCK_BYTES = 32_000_000
 
 
 @dataclass(frozen=True)
 class Rows:
-    """Rows with labels, ready to be cut into batches.
+    """Rows of a reader, with labels and the steps from stored features to the input of the network.
 
     Attributes
     ----------
     reader : Reader
-        Where the features come from.
+        Source of the features.
     y : array (n,) or None
-        Labels as they were given.
+        Labels as the user passed them.
     index : array (n,) of int64 or None
-        Which rows of the reader these are; None: all.
+        Row numbers in the reader; None: all rows.
     what : str
-        How they are told in errors.
+        Name of the data in errors.
     axes : str or None
-        Of images: "NCHW", "NHWC", "NHW".
+        Order of the axes of images: "NCHW", "NHWC" or "NHW".
     lenient : bool
-        Whether NaN and infinity pass.
+        Whether NaN and infinity are allowed.
     preprocess : callable, optional
-        What is done to all rows alike.
+        Fitted preprocessing, a function of an array (rows, ...).
     alter : callable, optional
-        What else is done to the features of a batch.
+        `alter_features` of a `Data`, applied to each batch after `preprocess`.
     stamp : object
-        What the reader's `stamp` was when these rows were found.
+        `stamp()` of the reader when the rows were opened.
     labels_where : str
-        How the labels are named in errors.
+        Name of the labels in errors.
     image : tuple of int or None
         (channels, height, width) of images that are stored as flat rows, or without a channel axis.
     """
@@ -77,11 +77,26 @@ class Rows:
         return len(self.reader) if self.index is None else len(self.index)
 
     def raw(self, rows: Any) -> Array:
-        """Return features of some rows (a slice, or row numbers) as they are stored."""
+        """Read features as they are stored.
+
+        Parameters
+        ----------
+        rows : slice or array (n,) of int64
+            Positions in these rows.
+
+        Returns
+        -------
+        array (n, ...)
+
+        Raises
+        ------
+        DataError
+            If the reader returns another number of rows, or a value is not finite and `lenient` is False.
+        """
         found = self.reader.read(rows if self.index is None else self.index[rows])
         n_rows = len(range(*rows.indices(len(self)))) if isinstance(rows, slice) else len(rows)
         if len(found) != n_rows:
-            raise DataError(f"{self.reader.where}: {n_rows} rows were asked for, and {len(found)} came")
+            raise DataError(f"{self.reader.where}: {n_rows} rows were requested, but {len(found)} were returned")
         if not isinstance(self.reader, ArrayReader) and not self.lenient and found.dtype.kind == "f":
             at = _first_not_finite(found)
             if at is not None:
@@ -91,13 +106,23 @@ class Rows:
         return found
 
     def seen(self, raw: Array) -> NDArray[np.float32]:
-        """Return stored features as the network sees them: channels first, preprocessed, float32, altered."""
+        """Convert stored features to the input of the network: channels first, preprocessed, altered.
+
+        Parameters
+        ----------
+        raw : array (n, ...)
+            As returned by `raw`; not changed.
+
+        Returns
+        -------
+        array (n, ...) of float32
+        """
         raw = self._channels_first(raw)
         if self.preprocess is not None:
             raw = self.preprocess(raw)
         x = np.ascontiguousarray(raw, dtype=np.float32)
         if not x.flags.writeable or (self.alter is not None and not x.flags.owndata):
-            # A view of data that is not ours to change.
+            # `alter` may work in place, which must not change the data of the user.
             x = x.copy()
         return x if self.alter is None else np.ascontiguousarray(self.alter(x), dtype=np.float32)
 
@@ -108,24 +133,35 @@ class Rows:
         return raw if self.image is None else raw.reshape(len(raw), *self.image)
 
     def as_images(self, size: tuple[int, int, int] | None) -> Rows:
-        """Return the rows with flat ones, and those without a channel axis, as images (channels, height, width)."""
+        """Return rows whose examples are reshaped to images, if they are flat or lack a channel axis.
+
+        Parameters
+        ----------
+        size : tuple of int, or None
+            (channels, height, width) of an input layer of images.
+
+        Returns
+        -------
+        Rows
+            These rows themselves if their shape does not fit `size`.
+        """
         shape = self._channels_first(np.empty((0, *self.reader.shape[1:]), np.bool_)).shape[1:]
         is_image = size is not None and shape in ((prod(size),), size[1:] if size[0] == 1 else ())
         return replace(self, image=size) if is_image else self
 
     def blocks(self) -> Iterator[Array]:
-        """Yield all rows as they are stored, channels first, as many at a time as are well read together."""
+        """Yield all rows as they are stored, channels first, in blocks of about `BLOCK_BYTES`."""
         row_bytes = max(self.reader.dtype.itemsize * int(np.prod(self.reader.shape[1:])), 1)
         step = max(BLOCK_BYTES // row_bytes, self.reader.chunk_rows or 1)
         for at in range(0, len(self), step):
             yield self._channels_first(self.raw(slice(at, at + step)))
 
     def features(self, rows: Any) -> NDArray[np.float32]:
-        """Return float32 features of some rows (a slice, or row numbers)."""
+        """Return the input of the network, float32 (n, ...), for a slice or row numbers; see `raw` and `seen`."""
         return self.seen(self.raw(rows))
 
     def take(self, rows: NDArray[np.int64]) -> Rows:
-        """Return some of the rows; nothing is read."""
+        """Return the rows at positions (n,) of int64, with their labels; nothing is read."""
         index = rows if self.index is None else self.index[rows]
         return replace(self, index=index, y=None if self.y is None else self.y[rows])
 
@@ -135,7 +171,19 @@ class Rows:
         return tuple(self.features(slice(0, 1)).shape[1:])
 
     def fingerprint(self, known: dict[int, str] | None = None) -> dict[str, Any]:
-        """Return shape, dtype and digest of features and labels: of all up to 256 MB, else of a fixed sample."""
+        """Return what identifies the data of a run.
+
+        Parameters
+        ----------
+        known : dict of int to str, optional
+            Digests of readers by their id; filled in, so that a reader that parts share is read once.
+
+        Returns
+        -------
+        dict
+            "features" and "labels", each with shape, dtype and SHA-256: of all data up to 256 MB, else of a fixed
+            sample.
+        """
         features: dict[str, Any] = {"shape": [len(self), *self.reader.shape[1:]], "dtype": str(self.reader.dtype)}
         if isinstance(self.reader, ArrayReader):
             features["sha256"] = _sha256(self.reader.array, self.index)
@@ -171,7 +219,7 @@ def _sha256(array: Array, index: NDArray[np.int64] | None = None) -> str:
 
 
 def _sha256_of_reader(reader: Reader) -> str:
-    """Return the digest of all rows, or of 64 stretches of them where they are too many."""
+    """Return the digest of all rows, or of 64 blocks of rows if they exceed `IN_MEMORY` bytes."""
     n_rows, step = len(reader), reader.chunk_rows or 1024
     row_bytes = reader.dtype.itemsize * int(np.prod(reader.shape[1:]))
     starts = np.arange(0, n_rows, step)
@@ -196,53 +244,51 @@ def rows_of(
     others: Mapping[str, Any] | None = None,
     csv: Mapping[str, Any] | CSVFormat | None = None,
 ) -> Rows:
-    """Check features and labels and return them as `Rows`.
+    """Open and validate features and labels.
 
     Parameters
     ----------
     x : array, DataFrame, Reader, dataset, str, dict of these, (x, y) or Data
-        Features; a string names a source, a dict has a channel for each name.
+        Features; a string names a source, a dict holds channels by name.
     y : array, Reader or str, optional
-        Labels; they are read at once.
+        Labels; they are read into memory.
     what : str
-        How the data is named in errors.
+        Name of the data in errors.
     allow_nonfinite : bool
-        Whether NaN and infinity pass.
+        Whether NaN and infinity are allowed.
     axes : str, optional
-        Of images: "NCHW", "NHWC", "NHW".
+        Order of the axes of images: "NCHW", "NHWC" or "NHW".
     channel : str, optional
-        Which channel of a dict the network sees.
+        The channel of a dict that the network uses.
     columns : tuple of str or of int, optional
-        Columns that the network was trained on, by name (by position in a table without header): a DataFrame and a
-        table of a file are read in this order, and may have others.
+        Columns that the network was trained on, by name (by position in a table without header). They are selected
+        from a DataFrame or a table of a file, in this order.
     others : dict of str to source, optional
-        What else the data names, which is no feature: "labels", "groups" ...
+        Other sources that the data names, by role: "labels", "groups" ... Their columns are not features.
     csv : dict or CSVFormat, optional
-        Format of text tables, where it is not found by looking.
+        Format of text tables; what is left out is detected.
+
+    Returns
+    -------
+    Rows
+
+    Raises
+    ------
+    DataError
+        If features are not finite numbers (rows, ...), or labels are missing or differ in number.
     """
     alter = alter_labels = window = None
     if isinstance(x, Data):
         window = slice(x.start, x.stop)
         y = x.labels if y is None else y
-        alter, alter_labels = told(x.alter_features, "alter_features"), told(x.alter_labels, "alter_labels")
+        alter = checked_alter(x.alter_features, "alter_features")
+        alter_labels = checked_alter(x.alter_labels, "alter_labels")
         axes, x = x.axes or axes, x.features
     elif isinstance(x, tuple) and len(x) == 2 and y is None:
         x, y = x
-    x = columns_in_order(x, columns, what)
-    if isinstance(x, Mapping):
-        x, y = _channel(x, y, channel, what)
-    if x is None:
-        raise DataError(f"{what} must be data: an array (rows, ...), a reader, a dataset or a source; got None")
-    if is_dataset(x):
-        x, labels_there = features_and_labels(x)
-        y = labels_there if y is None else y
+    x, y = _features_and_labels(columns_in_order(x, columns, what), y, channel, what)
     others = {"labels": y} | dict(others or {}) if is_source(y) else others
-    if isinstance(x, str | os.PathLike):
-        reader = get_reader(x, like=columns, others=others, csv=_format_of(x, csv))
-    elif hasattr(x, "iter_epoch"):
-        reader = with_columns(get_reader(x), columns, others)
-    else:
-        reader = ArrayReader(_numbers(x, what))
+    reader = _open_features(x, what, columns, others, csv)
     n_rows = reader.shape[0] if reader.shape else 0
     n_rows = n_rows if window is None else len(range(*window.indices(n_rows)))
     if isinstance(reader, ArrayReader) and window is not None and reader.shape:
@@ -254,29 +300,75 @@ def rows_of(
     if axes is not None and len(reader.shape) != len(axes):
         raise DataError(f"{what} has the shape {reader.shape}; axes {axes!r} name {len(axes)} axes")
     if y is not None:
-        given = read_source(y, labels=True, csv=_format_of(y, csv)) if is_source(y) else y
-        if window is not None:
-            given = np.asarray(given)[window]
-        theirs = str(y) if isinstance(y, str | os.PathLike) else y.where if isinstance(y, Reader) else ""
-        labels = check_labels(given, theirs or what)
-        rows = replace(rows, labels_where=theirs or what)
-        if len(labels) != n_rows:
-            raise DataError(f"{what} has {n_rows} rows, {theirs or 'its labels'} {len(labels)}; they must be as many")
-        rows = replace(rows, y=labels if alter_labels is None else check_labels(alter_labels(labels), what))
-    if window is not None and not isinstance(reader, ArrayReader):
-        rows = replace(rows, index=np.arange(*window.indices(len(reader)), dtype=np.int64))
-        if not len(rows):
-            raise DataError(f"{what} is empty: rows {window.start} to {window.stop or 'the end'} of {len(reader)}")
+        rows = _with_labels(rows, y, n_rows, window, alter_labels, csv)
+    return rows if window is None or isinstance(reader, ArrayReader) else _windowed(rows, window)
+
+
+def _windowed(rows: Rows, window: slice) -> Rows:
+    """Return the rows of a reader inside of a window; DataError if there are none."""
+    n_rows = len(rows.reader)
+    rows = replace(rows, index=np.arange(*window.indices(n_rows), dtype=np.int64))
+    if not len(rows):
+        raise DataError(f"{rows.what} is empty: rows {window.start} to {window.stop or 'the end'} of {n_rows}")
     return rows
 
 
+def _features_and_labels(x: Any, y: Any, channel: str | None, what: str) -> tuple[Any, Any]:
+    """Return the features, and the labels that come with them unless `y` has others: of channels or of a dataset."""
+    if isinstance(x, Mapping):
+        x, y = _channel(x, y, channel, what)
+    if x is None:
+        raise DataError(f"{what} must be data: an array (rows, ...), a reader, a dataset or a source; got None")
+    if is_dataset(x):
+        x, labels = features_and_labels(x)
+        y = labels if y is None else y
+    return x, y
+
+
+def _open_features(
+    x: Any,
+    what: str,
+    columns: Names,
+    others: Mapping[str, Any] | None,
+    csv: Mapping[str, Any] | CSVFormat | None,
+) -> Reader:
+    """Return the reader of features: a source, a reader, or numbers in memory; see `rows_of`."""
+    if isinstance(x, str | os.PathLike):
+        return get_reader(x, like=columns, others=others, csv=_format_of(x, csv))
+    if hasattr(x, "iter_epoch"):
+        return with_columns(get_reader(x), columns, others)
+    return ArrayReader(_numbers(x, what))
+
+
+def _with_labels(
+    rows: Rows,
+    y: Any,
+    n_rows: int,
+    window: slice | None,
+    alter: Alter | None,
+    csv: Mapping[str, Any] | CSVFormat | None,
+) -> Rows:
+    """Return the rows with their labels, which are read and checked; DataError if they are not `n_rows`."""
+    values = read_source(y, labels=True, csv=_format_of(y, csv)) if is_source(y) else y
+    if window is not None:
+        values = np.asarray(values)[window]
+    source = str(y) if isinstance(y, str | os.PathLike) else y.where if isinstance(y, Reader) else ""
+    where = source or rows.what
+    labels = check_labels(values, where)
+    if len(labels) != n_rows:
+        raise DataError(
+            f"{rows.what} has {n_rows} rows, {source or 'its labels'} {len(labels)}; the numbers must be equal"
+        )
+    return replace(rows, labels_where=where, y=labels if alter is None else check_labels(alter(labels), rows.what))
+
+
 def _format_of(src: Any, csv: Mapping[str, Any] | CSVFormat | None) -> Mapping[str, Any] | CSVFormat | None:
-    """Return the format of text tables for a source that is one."""
+    """Return the format of text tables if the source is one, else None."""
     return csv if csv and isinstance(src, str | os.PathLike) and is_text_source(os.fspath(src), Path()) else None
 
 
 def _channel(x: Mapping[str, Any], y: Any, channel: str | None, what: str) -> tuple[Any, Any]:
-    """Return the channel that the network sees, and the labels where they are among the channels."""
+    """Return the channel that the network uses, and the labels if they are among the channels."""
     labels = [name for name in x if name.lower() in LABELS]
     others = [name for name in x if name not in labels]
     if not others:
@@ -292,7 +384,7 @@ def _channel(x: Mapping[str, Any], y: Any, channel: str | None, what: str) -> tu
 
 
 def _numbers(x: Any, what: str) -> Array:
-    """Return features as an array of numbers, NaN where they are masked."""
+    """Return features as an array of numbers, NaN for masked values."""
     if hasattr(x, "toarray"):
         raise DataError(f"{what} is a sparse matrix; give {what}.toarray()")
     try:
@@ -308,7 +400,7 @@ def _numbers(x: Any, what: str) -> Array:
 
 
 def _check(reader: Reader, what: str, allow_nonfinite: bool) -> None:
-    """Check that rows are numbers (rows, ...); what is in memory holds no NaN and no infinity, unless allowed."""
+    """Raise DataError unless rows are numbers (rows, ...); values in memory must be finite unless that is allowed."""
     shape, dtype = reader.shape, reader.dtype
     if dtype.kind not in "biuf":
         raise DataError(f"{what} must be numbers; got {dtype}{f' in {reader.where}' if reader.where else ''}")
@@ -324,25 +416,25 @@ def _check(reader: Reader, what: str, allow_nonfinite: bool) -> None:
             if row is None:
                 continue
             if reader.columns and np.isnan(some[row]).any():
-                raise missing_numbers(reader.where or what, missing_in(reader.array, reader.columns))
+                raise missing_error(reader.where or what, count_missing(reader.array, reader.columns))
             raise _not_finite(f"{what} row {at + row}", some[row], reader.columns)
 
 
 def _first_not_finite(x: Array) -> int | None:
     flat = x.reshape(len(x), -1)
-    # What is seen is float32: a larger number is infinite there.
+    # The network uses float32, in which larger numbers are infinite.
     good = np.isfinite(flat) if x.itemsize <= 4 else np.abs(flat) <= np.finfo(np.float32).max
     return None if good.all() else int(np.argmin(good.all(axis=1)))
 
 
 def check_missing(reader: Reader) -> None:
-    """Raise DataError where numbers are known to be missing in a table, before anything is read of it."""
+    """Raise DataError if the reader of a table knows that numbers are missing, before any row is read."""
     if reader.missing:
-        raise missing_numbers(reader.where, reader.missing)
+        raise missing_error(reader.where, reader.missing)
 
 
 def _not_finite(where: str, row: Array, columns: Names) -> DataError:
-    """Return the error of a row that holds NaN, infinity, or a number beyond float32."""
+    """Return the error for a row that holds NaN, infinity, or a number too large for float32."""
     is_odd = ~np.isfinite(row)
     place = int(np.argmax(is_odd if is_odd.any() else np.abs(row)))
     within = f" in column {(columns or range(len(row)))[place]!r}" if row.ndim == 1 else ""

@@ -1,4 +1,4 @@
-"""Settings of `fit` that the data part reads: order, batches, weights, preprocessing, augmentation."""
+"""Settings of `fit` about data: order, batches, weights, preprocessing, augmentation."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ Augmentations = Annotated[
 
 
 class DataSettings(BaseModel):
-    """Settings of the data of a fit."""
+    """Settings of `fit` about data; see the description of each field."""
 
     kind: ClassVar[str] = "fit"
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, arbitrary_types_allowed=True)
@@ -40,7 +40,7 @@ class DataSettings(BaseModel):
     shuffle: bool | Literal["full", "chunks"] = Field(
         True,
         description='Whether the order of each epoch is drawn anew: "full"; "chunks" of files and rows within '
-        "them; True: full if single rows can be read at no cost, else chunks.",
+        "them; True: full if single rows can be read efficiently, else chunks.",
     )
     drop_last: bool = Field(False, description="Whether a last, smaller batch is left out of training.")
     allow_nonfinite: bool = Field(False, description="Whether NaN and infinity are allowed in the features.")

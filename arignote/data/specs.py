@@ -1,4 +1,4 @@
-"""The `data:` section of a config: where features and labels are, and how text tables are written."""
+"""The `data:` section of a config: sources of features and labels, and the format of text tables."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def _one_character(value: Any) -> Any:
 
 def _delimiter(value: Any) -> Any:
     if value == "":
-        raise ValueError("must be one character; got ''. Leave it out to have it found")
+        raise ValueError("must be one character; got ''. Leave it out to have it detected")
     return None if value is None else _one_character(value)
 
 
@@ -31,7 +31,7 @@ def _comment(value: Any) -> Any:
 
 
 def _words(value: Any) -> Any:
-    """Return a word or a number, or a list of these, as a list of words."""
+    """Return a word or a number, or a list of these, as a list of words; other values as they are."""
     items = value if isinstance(value, list | tuple) else [value]
     if value is None or not all(isinstance(item, str | int | float) and not isinstance(item, bool) for item in items):
         return value
@@ -45,21 +45,21 @@ class Section(BaseModel):
 
 
 class CSVFormat(Section):
-    """How a text table is written; what is left out is found from its first lines.
+    """Format of a text table; what is left out is detected from the first lines.
 
     Attributes
     ----------
     header : bool, optional
         Whether the first row holds the names of the columns.
     delimiter : str, optional
-        One character; " " stands for any run of spaces and tabs.
+        One character; " " means any run of spaces and tabs.
     comment : str, optional
         First character of the lines that are skipped; "" if there are none.
     decimal : "." or ",", optional
         Decimal mark of the numbers.
     missing : list of str, optional
-        Fields that stand for a missing value, in place of "NA", "NaN", "null", "?" and the others of
-        `arignote.data.missing.MARKERS`; an empty field always does. Numbers are taken as they are written.
+        Fields that mark a missing value, in place of "NA", "NaN", "null", "?" and the others of
+        `arignote.data.missing_values.MISSING_MARKERS`; an empty field is always missing.
     """
 
     header: bool | None = None
@@ -77,7 +77,27 @@ class CSVFormat(Section):
 
 
 class Source(Section):
-    """Where features and labels lie; see `arignote.data.get_reader`."""
+    """Source of features and labels; see `arignote.data.get_reader`.
+
+    Attributes
+    ----------
+    features : str
+        Path, with a table or columns after a colon.
+    labels : str, optional
+        As `features`; by default, the labels in the file of the features.
+    columns : str, int or list of these, optional
+        Columns of a table, in place of those after the colon.
+    csv : CSVFormat, optional
+        Format of a text table.
+    axes : "NCHW", "NHWC" or "NHW", optional
+        Order of the axes of images.
+    color : int or str, optional
+        The colour of images in HDF5 that is read.
+    size : (int, int), optional
+        Height and width to which images of a folder are resized.
+    mode : "L" or "RGB", optional
+        Whether images of a folder are read as grey or as colour images.
+    """
 
     kind: ClassVar[str] = "source"
     features: str
@@ -91,7 +111,22 @@ class Source(Section):
 
 
 def table_format(csv: Any) -> CSVFormat:
-    """Return `csv`, a mapping of what is known of a text table, checked; ConfigError with all that is wrong."""
+    """Validate the format of a text table.
+
+    Parameters
+    ----------
+    csv : mapping, CSVFormat or None
+        The settings that are known.
+
+    Returns
+    -------
+    CSVFormat
+
+    Raises
+    ------
+    ConfigError
+        With every wrong setting.
+    """
     if csv is None or isinstance(csv, CSVFormat):
         return csv or CSVFormat()
     if not isinstance(csv, Mapping):
@@ -111,10 +146,11 @@ class DataSpec(Section):
     Attributes
     ----------
     train : Source
+        Training data.
     valid, test : Source or float, optional
         Data of their own, or fractions of the training rows that are held out.
     groups, sample_weight : str, optional
-        Sources with one value for each training row, as of `fit`.
+        Sources with one value for each training row; see `fit`.
     """
 
     kind: ClassVar[str] = "data"
@@ -125,8 +161,8 @@ class DataSpec(Section):
     sample_weight: str | None = None
 
     def others(self) -> dict[str, str]:
-        """Return the sources that are named beside the features of the training rows, by what they are."""
-        found = {"groups": self.groups, "sample_weight": self.sample_weight}
+        """Return the sources other than features, by role: "groups", "sample_weight", "labels of valid" ..."""
+        sources = {"groups": self.groups, "sample_weight": self.sample_weight}
         for name, part in (("valid", self.valid), ("test", self.test)):
-            found[f"labels of {name}"] = part.labels if isinstance(part, Source) else None
-        return {role: source for role, source in found.items() if source is not None}
+            sources[f"labels of {name}"] = part.labels if isinstance(part, Source) else None
+        return {role: source for role, source in sources.items() if source is not None}

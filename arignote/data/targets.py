@@ -1,4 +1,4 @@
-"""Labels: checked, and numbered as classes."""
+"""Labels: validated, and encoded as class numbers."""
 
 from __future__ import annotations
 
@@ -21,19 +21,36 @@ __all__ = [
     "weights_of_classes",
 ]
 
-# More distinct labels than this, in more than this share of the rows, are hardly classes.
+# Labels with more distinct values than the first, and than the second as a share of the rows, are reported.
 _FEW_CLASSES = 20
 _MOST_CLASSES = 1 / 3
 
 
 def is_missing(value: Any) -> bool:
-    """Whether a value stands for none: None, NaN, and the NA and NaT of pandas."""
-    # The NA of pandas compares to NA, which is neither true nor false.
+    """Return whether a value is missing: None, NaN, or the NA or NaT of pandas."""
+    # Comparing the NA of pandas gives NA, whose truth value raises: it is recognised by its type.
     return type(value).__name__ in ("NoneType", "NAType", "NaTType") or bool(value != value)
 
 
 def check_labels(y: Any, what: str) -> NDArray[Any]:
-    """Return labels as (rows,): a column is flattened, one-hot rows are told, missing ones refused."""
+    """Validate labels.
+
+    Parameters
+    ----------
+    y : array (rows,) or (rows, 1)
+        Numbers or text.
+    what : str
+        Name of the data in errors.
+
+    Returns
+    -------
+    array (rows,)
+
+    Raises
+    ------
+    DataError
+        If labels are missing, masked, one-hot, fractional, or of another shape.
+    """
     if np.ma.is_masked(y):
         raise DataError(f"label of {what} row {int(np.argwhere(np.ma.getmaskarray(y))[0][0])} is masked")
     labels = np.asarray(y)
@@ -47,38 +64,39 @@ def check_labels(y: Any, what: str) -> NDArray[Any]:
         if not np.isfinite(labels).all():
             row = int(np.argmin(np.isfinite(labels)))
             raise DataError(f"label of {what} row {row} is {'missing' if np.isnan(labels[row]) else 'not finite'}")
-        odd = labels != np.round(labels)
-        if odd.any():
+        fractional = labels != np.round(labels)
+        if fractional.any():
+            example = labels[fractional][0]
             raise DataError(
-                f"{_as_regression(labels, what)} (such as {labels[odd][0]}); classes must be whole numbers or text. "
+                f"{_as_regression(labels, what)} (such as {example}); classes must be whole numbers or text. "
                 "Bin the values (numpy.digitize), or give y.astype(str) if they are names"
             )
     if labels.dtype == object:
         missing = [row for row, label in enumerate(labels) if is_missing(label)]
         if missing:
-            names = any(isinstance(label, str) for label in labels)
-            way = ". If NA or ? is the name of a class of a text table: csv: {missing: []}" if names else ""
-            raise DataError(f"label of {what} row {missing[0]} is missing{way}")
+            are_names = any(isinstance(label, str) for label in labels)
+            hint = ". If NA or ? is the name of a class of a text table: csv: {missing: []}" if are_names else ""
+            raise DataError(f"label of {what} row {missing[0]} is missing{hint}")
         if all(isinstance(label, str) for label in labels):
             labels = labels.astype(str)
     return labels
 
 
 def _indicators(labels: NDArray[Any], what: str) -> DataError:
-    """Return the error of rows of zeros and ones: one-hot, several labels, or none."""
+    """Return the error for rows of zeros and ones: one-hot, several labels per row, or rows without a label."""
     n_ones = labels.sum(axis=1, dtype=np.int64)
     if (n_ones == 1).all():
         return DataError(f"labels of {what} are one-hot, of shape {labels.shape}; give y.argmax(axis=1)")
-    row, way = int(np.argmax(n_ones)), "train a network for each column, with the labels y[:, j]"
+    row, hint = int(np.argmax(n_ones)), "train a network for each column, with the labels y[:, j]"
     if n_ones[row] > 1:
         return DataError(
             f"labels of {what}, of shape {labels.shape}, look like several labels per row (row {row} has "
-            f"{n_ones[row]}); a classifier has one class per row: {way}"
+            f"{n_ones[row]}); a classifier has one class per row: {hint}"
         )
     row = int(np.argmin(n_ones))
     return DataError(
         f"labels of {what}, of shape {labels.shape}, look like one-hot rows of which some have no class, such as row "
-        f"{row}: leave these rows out and give y.argmax(axis=1), or {way}"
+        f"{row}: leave these rows out and give y.argmax(axis=1), or {hint}"
     )
 
 
@@ -88,7 +106,7 @@ def _as_regression(labels: NDArray[Any], what: str) -> str:
 
 
 def check_classes(labels: NDArray[Any], n_classes: int | None, what: str) -> None:
-    """Report labels of which there are very many: an error for floats, a warning for whole numbers and text.
+    """Report labels with so many distinct values that they look like a regression target or like row names.
 
     The number of classes of an output layer says that they are meant. Text that differs only in spaces or capitals is
     reported with a warning.
@@ -98,15 +116,14 @@ def check_classes(labels: NDArray[Any], n_classes: int | None, what: str) -> Non
     n_distinct = len(set(labels.tolist()))
     if n_classes is not None or n_distinct <= _FEW_CLASSES or n_distinct <= _MOST_CLASSES * len(labels):
         return
-    way = f"if each is a class, say so: [ClassificationOutputLayer, {{n_classes: {n_distinct}}}]"
+    hint = f"if each is a class, set [ClassificationOutputLayer, {{n_classes: {n_distinct}}}]"
     if labels.dtype.kind == "f":
         raise DataError(
             f"{_as_regression(labels, what)}; classes must come in several rows each. Bin the values "
-            f"(numpy.digitize), or, {way}"
+            f"(numpy.digitize), or, {hint}"
         )
     kind = "looks like a regression target" if labels.dtype.kind in "iu" else "looks like names of rows"
-    text = f"y of {what} {kind}: {n_distinct:,} distinct values in {len(labels):,} rows; {way}"
-    warn(text)
+    warn(f"y of {what} {kind}: {n_distinct:,} distinct values in {len(labels):,} rows; {hint}")
 
 
 def _warn_of_variants(labels: NDArray[Any], what: str) -> None:
@@ -123,7 +140,24 @@ def _warn_of_variants(labels: NDArray[Any], what: str) -> None:
 
 
 def find_classes(labels: NDArray[Any], n_classes: int | None) -> NDArray[Any]:
-    """Return the classes in order; DataError where there is one only, or where they do not fit `n_classes`."""
+    """Return the classes of labels.
+
+    Parameters
+    ----------
+    labels : array (rows,)
+    n_classes : int or None
+        Of the output layer. Integer labels in 0 .. n_classes - 1 may lack some of the classes.
+
+    Returns
+    -------
+    array (n_classes,)
+        Sorted.
+
+    Raises
+    ------
+    DataError
+        If there is only one class, the number of classes is not `n_classes`, or types are mixed.
+    """
     if labels.dtype.kind not in "biufUO":
         raise DataError(f"labels must be numbers or text; got {labels.dtype}. Try y.astype(str)")
     try:
@@ -131,7 +165,7 @@ def find_classes(labels: NDArray[Any], n_classes: int | None) -> NDArray[Any]:
     except TypeError:
         raise DataError("labels are of several types; make them all strings or all numbers") from None
     if classes.dtype.kind == "U":
-        # As wide as they need it, which is how a file of the run has them.
+        # The narrowest dtype, as in a checkpoint.
         classes = np.array(classes.tolist())
     n_needed = 2 if n_classes == 1 else n_classes
     if n_needed is not None and classes.dtype.kind in "biuf" and len(classes) <= n_needed:
@@ -151,20 +185,50 @@ def find_classes(labels: NDArray[Any], n_classes: int | None) -> NDArray[Any]:
 
 
 def like_classes(labels: NDArray[Any], classes: NDArray[Any]) -> NDArray[Any]:
-    """Return whole numbers as text where the classes are text: as one column of a file may be read in either way."""
+    """Return integer labels as text if the classes are text, since a column of digits may be read as either.
+
+    Parameters
+    ----------
+    labels : array (rows,)
+    classes : array (n_classes,)
+
+    Returns
+    -------
+    array (rows,)
+        Other labels are returned as they are.
+    """
     if classes.dtype.kind != "U" or labels.dtype.kind not in "iu":
         return labels
     return np.array([str(label) for label in labels.tolist()])
 
 
 def encode_labels(labels: NDArray[Any], classes: NDArray[Any], what: str) -> NDArray[np.int64]:
-    """Return the position of each label in `classes`; DataError names the first that is not there."""
+    """Encode labels as class numbers.
+
+    Parameters
+    ----------
+    labels : array (rows,)
+    classes : array (n_classes,)
+        Sorted.
+    what : str
+        Name of the data in errors.
+
+    Returns
+    -------
+    array (rows,) of int64
+        Position of each label in `classes`.
+
+    Raises
+    ------
+    DataError
+        If a label is not among the classes; the message names the first one.
+    """
     labels = like_classes(labels, classes)
     try:
         at = np.searchsorted(classes, labels).clip(max=len(classes) - 1)
         good = classes[at] == labels
     except TypeError:
-        # Numbers and text side by side have no order.
+        # Numbers and text in one array cannot be ordered.
         known = classes.tolist()
         good = np.array([label in known for label in labels.tolist()])
     if not np.all(good):
@@ -175,9 +239,26 @@ def encode_labels(labels: NDArray[Any], classes: NDArray[Any], what: str) -> NDA
     return at.astype(np.int64)
 
 
-def weights_of_classes(given: Mapping[Any, float], classes: NDArray[Any]) -> NDArray[np.float64]:
-    """Return the weight of each class, 1 where none is given; DataError names what is no class, or no weight."""
-    named = {_word(label): float(weight) for label, weight in given.items()}
+def weights_of_classes(weights: Mapping[Any, float], classes: NDArray[Any]) -> NDArray[np.float64]:
+    """Return the weights of the classes.
+
+    Parameters
+    ----------
+    weights : dict of label to float
+        Finite numbers >= 0.
+    classes : array (n_classes,)
+
+    Returns
+    -------
+    array (n_classes,) of float64
+        1 for classes without a weight.
+
+    Raises
+    ------
+    DataError
+        If a label is not a class, or a weight is negative or not finite.
+    """
+    named = {_word(label): float(weight) for label, weight in weights.items()}
     unknown = sorted(set(named) - {_word(label) for label in classes.tolist()})
     if unknown:
         raise DataError(f"class_weight names the class {unknown[0]!r}; the classes are {classes.tolist()[:20]}")
@@ -188,5 +269,5 @@ def weights_of_classes(given: Mapping[Any, float], classes: NDArray[Any]) -> NDA
 
 
 def _word(label: Any) -> str:
-    """Return a label as it is written in a config, where 0 and 0.0 are one."""
+    """Return a label as text; 0 and 0.0 are the same label, as a config may have either."""
     return str(int(label)) if isinstance(label, float) and label.is_integer() else str(label)

@@ -1,4 +1,4 @@
-"""Augmentation as declared parts: each a pure function of a batch and its `rng`, which leaves its input as it is."""
+"""Augmentations declared as parts: pure functions of a batch and its random stream `rng`; the input is not changed."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from arignote.errors import DataError
 from arignote.registry import Finite, Pair, Part, Positive, as_pair, register
 
 __all__ = [
-    "Batch",
+    "XY",
     "Brightness",
     "Crop",
     "Cutout",
@@ -29,7 +29,8 @@ __all__ = [
 ]
 
 Floats = NDArray[np.float32]
-Batch = tuple[Floats, NDArray[Any]]
+# Features (rows, ...), and class numbers (rows,) or shares of the classes (rows, n_classes).
+XY = tuple[Floats, NDArray[Any]]
 
 Size = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 _as_pair = BeforeValidator(as_pair)
@@ -42,35 +43,54 @@ class Transform(Part):
     kind: ClassVar[str] = "augmentation"
 
     @abstractmethod
-    def __call__(self, x: NDArray[Any], y: NDArray[Any], *, epoch: int, rng: np.random.Generator) -> Batch:
-        """Return new features and labels, from the numbers of `rng` (the stream of the batch) alone."""
+    def __call__(self, x: NDArray[Any], y: NDArray[Any], *, epoch: int, rng: np.random.Generator) -> XY:
+        """Return an augmented batch; all random numbers must be drawn from `rng`.
 
-    def _unfit(self, expected: str, x: Floats) -> DataError:
+        Parameters
+        ----------
+        x : array (rows, ...)
+            Features; must not be changed.
+        y : array (rows,) of int64, or (rows, n_classes) of float32
+            Class numbers, or shares of the classes.
+        epoch : int
+            From 0.
+        rng : numpy.random.Generator
+            The random stream of the batch.
+
+        Returns
+        -------
+        x : array (rows, ...) of float32
+        y : array (rows,) or (rows, n_classes)
+        """
+
+    def _shape_error(self, expected: str, x: Floats) -> DataError:
         return DataError(f"{type(self).__name__} needs {expected}; got an array of shape {x.shape}")
 
 
 class _OfFeatures(Transform):
-    """Leaves the labels as they are; `images` tells whether it needs images, else rows of any shape will do."""
+    """Base class of augmentations of features only; `images` is whether they need images, or take rows of any shape."""
 
     images: ClassVar[bool] = True
 
-    def __call__(self, x: NDArray[Any], y: NDArray[Any], *, epoch: int, rng: np.random.Generator) -> Batch:
+    def __call__(self, x: NDArray[Any], y: NDArray[Any], *, epoch: int, rng: np.random.Generator) -> XY:
         x = np.asarray(x, dtype=np.float32)
         if x.ndim not in ((3, 4) if self.images else range(1, 33)):
-            raise self._unfit("images (rows, channels, h, w) or (rows, h, w)" if self.images else "rows (rows, ...)", x)
+            raise self._shape_error(
+                "images (rows, channels, h, w) or (rows, h, w)" if self.images else "rows (rows, ...)", x
+            )
         if self.images and x.ndim == 3:
             return self._changed(x[:, None], rng)[:, 0], y
         return self._changed(x, rng), y
 
     @abstractmethod
     def _changed(self, x: Floats, rng: np.random.Generator) -> Floats:
-        """Return new features (rows, channels, h, w), or (rows, ...) where `images` is False."""
+        """Return new features (rows, channels, h, w), or (rows, ...) if `images` is False."""
 
 
 def _windows(x: Floats, pad: tuple[int, int], size: tuple[int, int], fill: float, rng: np.random.Generator) -> Floats:
-    """Cut a window of `size` out of each padded image, at a place drawn for the row."""
+    """Cut a window of `size` out of each padded image, at a position drawn for each row."""
     (dy, dx), (n_rows, n_maps, height, width) = pad, x.shape
-    # A third of the time of np.pad.
+    # Takes a third of the time of np.pad.
     padded = np.full((n_rows, n_maps, height + 2 * dy, width + 2 * dx), fill, x.dtype)
     padded[:, :, dy : dy + height, dx : dx + width] = x
     windows = np.lib.stride_tricks.sliding_window_view(padded, size, axis=(2, 3))
@@ -79,7 +99,7 @@ def _windows(x: Floats, pad: tuple[int, int], size: tuple[int, int], fill: float
 
 
 def _warped(x: Floats, matrices: NDArray[np.float64], fill: float) -> Floats:
-    """Give pixel p of row i the value at ``matrices[i] @ (p - centre) + centre``, between pixels bilinearly."""
+    """Set pixel p of row i to the value at ``matrices[i] @ (p - centre) + centre``, with bilinear interpolation."""
     from scipy import ndimage
 
     out, centre = np.empty_like(x), (np.array(x.shape[2:]) - 1) / 2
@@ -151,7 +171,7 @@ class Crop(_OfFeatures):
 
     def _changed(self, x: Floats, rng: np.random.Generator) -> Floats:
         if any(size > n + 2 * pad for size, n, pad in zip(self.size, x.shape[2:], self.pad, strict=True)):
-            raise self._unfit(f"images of at least {self.size} with {self.pad} added on each side", x)
+            raise self._shape_error(f"images of at least {self.size} with {self.pad} added on each side", x)
         return _windows(x, self.pad, self.size, self.fill, rng)
 
 
@@ -203,7 +223,7 @@ class QuarterTurns(_OfFeatures):
 
     def _changed(self, x: Floats, rng: np.random.Generator) -> Floats:
         if x.shape[2] != x.shape[3]:
-            raise self._unfit("square images", x)
+            raise self._shape_error("square images", x)
         out, turns = x.copy(), rng.integers(4, size=len(x))
         for k in (1, 2, 3):
             out[turns == k] = np.rot90(x[turns == k], k, axes=(2, 3))
@@ -293,7 +313,7 @@ class Noise(_OfFeatures):
     sigma: Size
 
     def _changed(self, x: Floats, rng: np.random.Generator) -> Floats:
-        # Where there are many to draw, a generator that ours seeds takes three quarters of its time.
+        # SFC64, seeded from `rng`, takes three quarters of the time of `rng` itself.
         fast = np.random.Generator(np.random.SFC64(rng.integers(2**63)))
         noise: Floats = fast.standard_normal(x.shape, dtype=np.float32)
         noise *= np.float32(self.sigma)
@@ -329,7 +349,7 @@ class Cutout(_OfFeatures):
         inside = []
         for size, n in zip(self.size, x.shape[2:], strict=True):
             if size > n:
-                raise self._unfit(f"images of at least {self.size}", x)
+                raise self._shape_error(f"images of at least {self.size}", x)
             first = rng.integers(n, size=(len(x), 1)) - size // 2
             inside.append((np.arange(n) >= first) & (np.arange(n) < first + size))
         return np.where((inside[0][:, :, None] & inside[1][:, None, :])[:, None], np.float32(self.value), x)
@@ -392,7 +412,7 @@ class Mixup(Transform):
 
     def __call__(
         self, x: NDArray[Any], y: NDArray[Any], *, epoch: int, rng: np.random.Generator, n_classes: int = 0
-    ) -> Batch:
+    ) -> XY:
         x = np.asarray(x, dtype=np.float32)
         shares = np.eye(n_classes, dtype=np.float32)[y] if y.ndim == 1 else y.astype(np.float32)
         other, t = rng.permutation(len(x)), rng.beta(self.alpha, self.alpha, size=len(x)).astype(np.float32)

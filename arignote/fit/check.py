@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from arignote.checkpoints.storage import check_stem
-from arignote.data.augmentation import Augmentation, augmented_to
-from arignote.data.per_row import groups_of, weights_of
+from arignote.data.augmentation import Augmenter, augmented_to
+from arignote.data.groups_and_weights import groups_of, weights_of
 from arignote.data.preprocess import Pipeline
 from arignote.data.readers.base import Reader
 from arignote.data.readers.columns import Names
@@ -150,7 +150,7 @@ def _first_batch(train: Rows, layers: list[Layer], settings: FitSettings, classe
     architecture = declare(layers, first.n_in, len(classes))
     x = first.features(slice(0, len(first)))
     if settings.augmentation:
-        x, _ = Augmentation(settings.augmentation, 0, len(classes))(x, y[: len(x)], 0, 0)
+        x, _ = Augmenter(settings.augmentation, 0, len(classes))(x, y[: len(x)], 0, 0)
     if not architecture.takes(x.shape[1:]):
         raise augmented_to(x.shape[1:], first.n_in)
     return f"first batch: {len(x)} examples of {x.shape[1:]} {x.dtype} come to the network"
@@ -161,8 +161,8 @@ def _description(name: str, features: Reader, labels: Reader) -> str:
     text = f"{name}: {features.where} {features.shape} {features.dtype}, labels {labels.where} {labels.dtype}"
     if features.columns:
         text += f"; columns {_shortened(features.columns)}"
-    if features.origin is not None and features.origin.told:
-        text += f"; {features.origin.told}"
+    if features.origin is not None and features.origin.dialect:
+        text += f"; {features.origin.dialect}"
     return text
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from arignote.data.arrays import Data
-from arignote.data.fit_data import FitData, open_parts
+from arignote.data.fit_data import FitData, open_data
 from arignote.data.readers.base import Reader
 from arignote.data.readers.columns import Names
 from arignote.data.readers.sources import open_labels, open_source
@@ -107,6 +107,6 @@ def architecture_of(spec: RunSpec, base: Path) -> Architecture:
     # Shapes do not depend on values, of which some may be missing.
     layers, data, settings = open_config(spec, base, load=False, allow_nonfinite=True)
     data = with_layers(data, layers)
-    train = open_parts(data, settings).rows["train"].as_images(data.image)
+    train = open_data(data, settings).rows["train"].as_images(data.image)
     assert train.y is not None
     return declare(layers, train.n_in, len(find_classes(train.y, data.n_classes)))

@@ -12,7 +12,7 @@ import numpy as np
 from arignote.checkpoints.schedule import Checkpointer
 from arignote.checkpoints.state import TrainingState
 from arignote.checkpoints.writer import RunWriter
-from arignote.data.augmentation import Augmentation, augmented_to
+from arignote.data.augmentation import Augmenter, augmented_to
 from arignote.data.batches import Batches
 from arignote.data.readers.base import ArrayReader
 from arignote.data.rows import Rows
@@ -176,13 +176,13 @@ def _trainers(fit: Assembly) -> Callable[..., Trainer]:
     return make
 
 
-def _augmentation(fit: Assembly) -> Augmentation | None:
+def _augmentation(fit: Assembly) -> Augmenter | None:
     """Return the augmentation, tried on the first rows; DataError if the network cannot take what it makes."""
     settings, data, device = fit.settings, fit.plan.prepared, fit.network.device
     if not settings.augmentation:
         return None
     seed_globals = partial(seed_all, device=device) if fit.step.exclusive else None
-    augmentation = Augmentation(settings.augmentation, fit.state.rng, len(data.classes), seed_globals)
+    augmentation = Augmenter(settings.augmentation, fit.state.rng, len(data.classes), seed_globals)
     rows, labels = data.parts["train"]
     first = slice(0, data.batch_size)
     shape = augmentation.tried(rows.features(first), labels[first])

@@ -1,4 +1,4 @@
-"""Small real data: `digits()` works offline; `mnist` is the path of MNIST, fetched once where it is not at hand."""
+"""Sample data: `digits()` works offline; `mnist` is the path of MNIST, which is downloaded once if it is missing."""
 
 from __future__ import annotations
 
@@ -29,7 +29,15 @@ _FILES = {
 
 
 def digits() -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-    """Return the 1,797 digits of 8x8 pixels that scikit-learn carries: X float32 (1797, 64) in [0, 1], y (1797,)."""
+    """Load the digits data set of scikit-learn: 1,797 images of 8x8 pixels.
+
+    Returns
+    -------
+    X : array (1797, 64) of float32
+        Pixels in [0, 1].
+    y : array (1797,) of int64
+        Digits 0 to 9.
+    """
     from sklearn.datasets import load_digits
 
     data = load_digits()
@@ -43,7 +51,7 @@ def __getattr__(name: str) -> Any:
 
 
 def _mnist_path() -> str:
-    """Return where MNIST is: in the folder ARIGNOTE_DATA, else in the user's cache, fetched once and verified."""
+    """Return the path of MNIST: in the folder ARIGNOTE_DATA, else in the user's cache, downloaded once and verified."""
     tried: list[str] = []
     folder = os.environ.get("ARIGNOTE_DATA")
     if folder:
@@ -68,7 +76,7 @@ def _mnist_path() -> str:
 
 
 def _fetch(cache: Path, tried: list[str]) -> None:
-    """Fetch what the cache lacks, each file from the first mirror that has it; DataError names all that was tried."""
+    """Download missing files, each from the first mirror that has it; DataError lists all that was tried."""
     import pooch
 
     for file, checksum in _FILES.items():
@@ -80,7 +88,7 @@ def _fetch(cache: Path, tried: list[str]) -> None:
                 tried.append(f"{mirror}{file} ({type(fault).__name__})")
         else:
             raise DataError(
-                "MNIST was not found and cannot be fetched. Tried: "
+                "MNIST was not found and cannot be downloaded. Tried: "
                 + "; ".join(tried)
                 + ". Set the environment variable ARIGNOTE_DATA to a folder with mnist.npz, mnist.pkl.gz or IDX files"
             )

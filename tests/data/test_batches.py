@@ -14,7 +14,7 @@ from strangers import Forward
 
 import arignote.data.order as order_module
 from arignote import ArignoteWarning, DataError
-from arignote.data.augmentation import Augmentation
+from arignote.data.augmentation import Augmenter
 from arignote.data.batches import Batch, Batches
 from arignote.data.order import Order, order_of
 from arignote.data.readers.base import Reader, reader_of
@@ -91,7 +91,7 @@ def batches_of(kind="chunks", index=None, reader=None, augment=None, **settings)
     rows = rows if index is None else rows.take(index)
     shuffle = "full" if kind == "full of a file" else not kind.startswith("none")
     settings = {"seed": 7, "batch_size": 8} | settings
-    augmentation = None if augment is None else Augmentation([augment], settings["seed"], 3)
+    augmentation = None if augment is None else Augmenter([augment], settings["seed"], 3)
     return Batches(rows, rows.y, order=order_of(rows, shuffle), augmentation=augmentation, **settings)
 
 
@@ -247,7 +247,7 @@ def test_augmentation_in_place_leaves_the_data_alone():
         return x, y
 
     x, y = X.copy(), Y.copy()
-    batches = Batches(rows_of(x, y), y, seed=0, batch_size=8, augmentation=Augmentation([spoil], 0, 3))
+    batches = Batches(rows_of(x, y), y, seed=0, batch_size=8, augmentation=Augmenter([spoil], 0, 3))
     assert all((batch.x == -1).all() for batch in batches.epoch(0))
     assert np.array_equal(x, X) and np.array_equal(y, Y)
 
@@ -257,7 +257,7 @@ def test_a_source_that_changes_is_told_at_the_next_epoch_once():
     batches = batches_of(reader=reader)
     list(batches.epoch(0))
     reader.mark = 1
-    with pytest.warns(ArignoteWarning, match="data.h5:/x: has changed while it was trained on"):
+    with pytest.warns(ArignoteWarning, match="data.h5:/x: changed during training"):
         list(batches.epoch(1))
     list(batches.epoch(2))
 
@@ -329,7 +329,7 @@ def test_by_default_rows_come_as_they_lie_in_batches_without_weights_or_threads(
         threads_seen.add(threading.current_thread().name)
         return x, y
 
-    batches = Batches(rows_of(X), Y, seed=0, batch_size=60, augmentation=Augmentation([thread_of], 0, 3))
+    batches = Batches(rows_of(X), Y, seed=0, batch_size=60, augmentation=Augmenter([thread_of], 0, 3))
     first, second = batches.epoch(0)
     assert first.x.tolist() == X[:60].tolist() and second.x.tolist() == X[60:].tolist()
     assert first.weights is None and second.weights is None
@@ -407,7 +407,7 @@ def test_four_batches_are_made_at_once_by_default():
             barrier.wait(timeout=20)
         return x, y
 
-    batches = Batches(rows_of(X), Y, seed=0, batch_size=8, n_workers=8, augmentation=Augmentation([meet], 0, 3))
+    batches = Batches(rows_of(X), Y, seed=0, batch_size=8, n_workers=8, augmentation=Augmenter([meet], 0, 3))
     epoch = batches.epoch(0)
     next(epoch)
     # The next batch is begun only where another one is asked for.
@@ -481,7 +481,7 @@ def test_augmentation_in_place_leaves_the_data_unchanged_in_every_order(kind):
     x, y = X.copy(), Y.copy()
     rows = rows_of(x if kind in ("none", "full") else Chunked(x))
     shuffle = "full" if kind == "full of a file" else not kind.startswith("none")
-    order, augmentation = order_of(rows, shuffle), Augmentation([spoil], 0, 3)
+    order, augmentation = order_of(rows, shuffle), Augmenter([spoil], 0, 3)
     batches = Batches(rows, y, seed=0, batch_size=8, order=order, augmentation=augmentation)
     assert all((batch.x == -1).all() and (batch.y == 0).all() for batch in batches.epoch(0))
     assert np.array_equal(x, X) and np.array_equal(y, Y)
@@ -494,5 +494,5 @@ def test_a_change_is_reported_by_the_name_of_the_data_where_the_reader_has_none(
     reader = Unnamed()
     batches = batches_of("none", reader=reader)
     reader.mark = 1
-    with pytest.warns(ArignoteWarning, match="^X: has changed while it was trained on"):
+    with pytest.warns(ArignoteWarning, match="^X: changed during training"):
         batches.epoch(0)

@@ -170,7 +170,7 @@ def test_class_weights_are_named_by_labels_of_any_kind():
         ({"valid": np.array([], int)}, {}, "valid: row numbers must lie in"),
         ({"valid": np.arange(90) < 9}, {}, r"valid: row numbers must be integers; got bool. Of a mask: np.flatnonzero"),
         ({"valid": [4, 5, 4]}, {}, "valid: a row number is named twice"),
-        ({"valid": [4, 5], "test": [6, 5]}, {}, "test: row 5 belongs to another part already"),
+        ({"valid": [4, 5], "test": [6, 5]}, {}, "test: row 5 already belongs to another part"),
         ({"valid": 1.5}, {}, "valid must be a fraction"),
         ({"valid": X}, {}, r"valid must be a fraction, row numbers, \(X, y\) or Data with labels"),
         ({"valid": (X[:, :3], Y)}, {}, r"an example of valid has shape \(3,\), one of X \(4,\)"),
@@ -437,7 +437,7 @@ def test_learned_preprocessing_is_used_as_it_is():
 
 def test_only_bytes_are_warned_of():
     images = np.zeros((90, 4), np.uint8)
-    with pytest.warns(ArignoteWarning, match=r"whole numbers of 0 to 255 \(uint8\)"):
+    with pytest.warns(ArignoteWarning, match=r"integers of 0 to 255 \(uint8\)"):
         prepared(images)
     prepared(images, learned={})
     prepared(images.astype(np.int16))

@@ -205,7 +205,7 @@ def test_chunks_that_cannot_be_learned_from_are_refused(spec):
 def test_new_rows_of_another_shape_are_refused(spec, images):
     part = build("preprocess", spec)
     fitted = part.fit([images])
-    with pytest.raises(DataError, match=r"has learned for|needs images"):
+    with pytest.raises(DataError, match=r"was fitted to|needs images"):
         part.apply(fitted, images[:, :1] if "all" not in spec[1].values() else images[0])
 
 

@@ -71,7 +71,7 @@ def test_a_window_without_rows_is_told(make):
 
 
 def test_labels_that_are_as_many_as_the_window_but_not_as_the_rows_are_told():
-    with pytest.raises(DataError, match="X has 15 rows, its labels 10; they must be as many"):
+    with pytest.raises(DataError, match="X has 15 rows, its labels 10; the numbers must be equal"):
         rows_of(Data(Chunked(X), Y[:15], start=5))
 
 
@@ -147,7 +147,7 @@ def test_a_reader_that_gives_too_few_rows_is_told():
         def read(self, rows):
             return super().read(rows)[:-1]
 
-    with pytest.raises(DataError, match=r"data.h5:/x: 3 rows were asked for, and 2 came"):
+    with pytest.raises(DataError, match=r"data.h5:/x: 3 rows were requested, but 2 were returned"):
         rows_of(Short(X), Y).features(slice(4, 7))
 
 
@@ -593,7 +593,7 @@ def test_a_reader_that_gives_too_many_rows_is_reported(index):
 
     rows = Rows(Long(X), index=index)
     for asked in (slice(1, 3), np.array([0, 3])):
-        with pytest.raises(DataError, match=r"2 rows were asked for, and 3 came"):
+        with pytest.raises(DataError, match=r"2 rows were requested, but 3 were returned"):
             rows.features(asked)
 
 

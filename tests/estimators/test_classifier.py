@@ -225,5 +225,5 @@ def test_an_augmentation_that_gives_another_shape_in_a_later_batch_is_told_as_th
         return (x if next(n_calls) < 3 else x[:, 1:]), y
 
     layers = [["FCLayer", {"n_units": 4}], ["ClassificationOutputLayer"]]
-    with pytest.raises(DataError, match=r"augmentation makes examples of \(63,\) out of \(64,\)"):
+    with pytest.raises(DataError, match=r"augmentation changes the shape of an example from \(64,\) to \(63,\)"):
         NNClassifier(layers, n_epochs=1, batch_size=64, augmentation=crop, n_workers=0).fit(*digits)

@@ -50,7 +50,7 @@ WRONG = {
     "sample_weight: 'minus.csv:weight'": "sample_weight (minus.csv) must be finite numbers >= 0; row 3 is -1",
     "groups: 'gap.csv:patient'": "(gap.csv) must be all numbers or all text, with none missing; row 3 is missing",
     "valid: {features: v.csv, labels: 'v.csv:y'}": "v.csv: there is no such file",
-    "test: {features: 't.csv:a,b', labels: 'short.csv:y'}": "has 40 rows, short.csv 39; they must be as many",
+    "test: {features: 't.csv:a,b', labels: 'short.csv:y'}": "has 40 rows, short.csv 39; the numbers must be equal",
     "test: {features: other.csv, labels: 't.csv:y'}": "other.csv: lacks the column 'b'",
     "valid: {features: 't.csv:a,b', labels: 'three.csv:y'}": "label 2 of valid row 3 is none of the classes [0, 1]",
 }

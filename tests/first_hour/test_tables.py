@@ -423,9 +423,9 @@ def test_columns_are_named_by_range_and_exclusion():
 @pytest.mark.parametrize(
     ("columns", "words"),
     [
-        ("0:9", "has 4 columns, and so no columns 0:9"),
-        ("7", r"has 4 columns (0 to 3), and so no column 7"),
-        ("c:a", "the columns c:a are in the other order"),
+        ("0:9", "has 4 columns; columns 0:9 are out of range"),
+        ("7", r"has 4 columns (0 to 3); column 7 is out of range"),
+        ("c:a", "the columns c:a are in reverse order"),
         ("a:x", "has no column 'x'. There are: a, b, c, y"),
         ("!yy", "has no column 'yy'. Did you mean 'y'?"),
         ("!a:y", "no columns are left"),

@@ -14,8 +14,8 @@ from strangers import Forward
 
 from arignote import NNClassifier
 from arignote.data import HDFReader, order, rows
-from arignote.data.readers.base import OwnReader
-from arignote.data.readers.hdf import parts
+from arignote.data.readers.base import UserReader
+from arignote.data.readers.hdf import blocks
 
 pytestmark = pytest.mark.slow
 
@@ -102,8 +102,8 @@ def many_windows(monkeypatch):
     """What is not in memory comes in chunks of 7 rows, of which a window has two."""
     monkeypatch.setattr(rows, "BLOCK_BYTES", 2 * 7 * 24)
     monkeypatch.setattr(order, "BLOCK_BYTES", 2 * 7 * 24)
-    monkeypatch.setattr(parts, "_BLOCK", 7 * 24)
-    monkeypatch.setattr(OwnReader, "chunk_rows", 7)
+    monkeypatch.setattr(blocks, "_READ_BYTES", 7 * 24)
+    monkeypatch.setattr(UserReader, "chunk_rows", 7)
 
 
 @pytest.fixture(scope="module")

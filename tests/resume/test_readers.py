@@ -17,7 +17,7 @@ from arignote import CheckpointError, NNClassifier
 from arignote.checkpoints.tensors import tensors_sha256
 from arignote.data import HDFReader, check_reader, order, rows
 from arignote.data.order import order_of
-from arignote.data.readers.hdf import parts
+from arignote.data.readers.hdf import blocks
 from arignote.data.rows import rows_of
 
 LAYERS = [["FCLayer", {"n_units": 5}], ["DropoutLayer", {"dropout_p": 0.3}], ["ClassificationOutputLayer"]]
@@ -36,7 +36,7 @@ def path(tmp_path, monkeypatch):
     """A file that is read in many windows of a few chunks."""
     monkeypatch.setattr(rows, "BLOCK_BYTES", 480)
     monkeypatch.setattr(order, "BLOCK_BYTES", 480)
-    monkeypatch.setattr(parts, "_BLOCK", 100)
+    monkeypatch.setattr(blocks, "_READ_BYTES", 100)
     return written(tmp_path / "a.h5", X)
 
 

@@ -1,1 +1,1 @@
-"""Sources of rows: one reader per kind of file."""
+"""Readers of rows, one module for each kind of source."""

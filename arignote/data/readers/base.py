@@ -1,4 +1,4 @@
-"""The contract of a reader: rows of one table, which need not fit into memory."""
+"""Base classes of readers: rows of one table, which need not fit into memory."""
 
 from __future__ import annotations
 
@@ -16,69 +16,69 @@ from numpy.typing import NDArray
 
 from arignote.errors import ArignoteError, DataError
 
-__all__ = ["IN_MEMORY", "ArrayReader", "Origin", "OwnReader", "Reader", "check_reader", "reader_of"]
+__all__ = ["IN_MEMORY", "ArrayReader", "Origin", "Reader", "UserReader", "check_reader", "reader_of"]
 
 Array = NDArray[Any]
 
-# Bytes. A larger file is not loaded, and of larger data a sample is fingerprinted.
+# Bytes. Larger files are not loaded, and the fingerprint of larger data is that of a sample.
 IN_MEMORY = 256_000_000
-Rows = slice | NDArray[np.int64]
+# A slice of step 1, or row numbers (n,).
+RowIndex = slice | NDArray[np.int64]
 
 
 @dataclass(frozen=True)
 class Origin:
-    """Which table of which file a reader reads.
+    """The file and table that a reader reads.
 
     Attributes
     ----------
     path : str
-        The file.
+        Absolute path of the file.
     table : str
-        Of an HDF5 file.
+        Path of the table in an HDF5 file.
     is_whole : bool
-        Whether its columns were not named one by one.
+        Whether all columns are read, rather than columns that were named one by one.
     csv : dict
-        What was given of the format of a text table.
-    told : str
-        What was found of it.
+        Format of a text table, as far as the user has set it.
+    dialect : str
+        Description of the format of a text table, as detected.
     """
 
     path: str
     table: str = ""
     is_whole: bool = True
     csv: Mapping[str, Any] = field(default_factory=dict)
-    told: str = ""
+    dialect: str = ""
 
 
 class Reader(ABC):
-    """What every reader of ours is: it gives any rows, and therefore any minibatch.
+    """Base class of readers: any rows of a table can be read, and so any minibatch.
 
-    A reader of your own needs `iter_epoch` alone; what else it has of these makes it faster.
+    A user's own reader needs only `iter_epoch`, and no base class; other methods and attributes make it faster.
 
     Attributes
     ----------
     where : str
-        File and table, as they are told in errors.
+        File and table, as named in errors.
     shape : tuple of int
         (rows, ...).
     dtype : numpy.dtype
-        What `read` gives.
+        dtype of the arrays that `read` returns.
     chunk_rows : int or None
-        Rows that lie together and are best read together; None where any single row is read at no cost.
+        Rows that are stored together and should be read together; None if single rows can be read efficiently.
     is_sequential : bool
-        Whether chunks are best read in their order too.
+        Whether chunks should be read in their order.
     columns : tuple of str or of int
-        Names of the columns of a table; their positions where it has no header; empty where there are none.
+        Names of the columns of a table, or their positions if it has no header; empty for other data.
     origin : Origin or None
-        Of columns of a file.
+        File and table, for readers of columns of a file.
     missing : dict of (str or int) to (int, int)
-        First row, and number of rows, without a number, of each column that has such rows, where that is known without
-        reading.
+        First row with a missing number, and number of such rows, for each column that has any; empty if unknown.
 
     Examples
     --------
     >>> class Squares:
-    ...     '''Ten rows of two numbers that nobody stores.'''
+    ...     '''Ten rows of two numbers, computed when they are read.'''
     ...
     ...     def iter_epoch(self, batch_size, start=0, stop=None, start_on_batch=True, allow_partial=False):
     ...         stop = 10 if stop is None else min(stop, 10)
@@ -105,11 +105,26 @@ class Reader(ABC):
         return self.shape[0]
 
     @abstractmethod
-    def read(self, rows: Rows) -> Array:
-        """Return rows (n, ...): those of a slice of step 1, or of row numbers in any order."""
+    def read(self, rows: RowIndex) -> Array:
+        """Read rows.
+
+        Parameters
+        ----------
+        rows : slice or array (n,) of int64
+            A slice of step 1, or row numbers in any order.
+
+        Returns
+        -------
+        array (n, ...)
+
+        Raises
+        ------
+        DataError
+            If the source cannot be read.
+        """
 
     def stamp(self) -> object:
-        """Return what changes when the source changes (size and time of a file); None where it cannot."""
+        """Return a value that changes with the source, such as size and time of a file; None if it cannot change."""
         return None
 
     def iter_epoch(
@@ -127,11 +142,15 @@ class Reader(ABC):
         batch_size : int
             Rows of a batch.
         start, stop : int, int or None
-            The rows that are read: from `start` on, before `stop` (None: the end).
+            Range of the rows, as of a slice (None: to the end).
         start_on_batch : bool
-            Whether `start` is moved down to a multiple of `batch_size`.
+            Whether `start` is rounded down to a multiple of `batch_size`.
         allow_partial : bool
-            Whether a last, smaller batch is given.
+            Whether a last, smaller batch is yielded.
+
+        Yields
+        ------
+        array (batch_size, ...)
         """
         start = start // batch_size * batch_size if start_on_batch else start
         stop = len(self) if stop is None else min(stop, len(self))
@@ -147,11 +166,11 @@ class ArrayReader(Reader):
     Parameters
     ----------
     array : array (rows, ...)
-        Of any kind.
+        Values of any dtype.
     where : str
-        File and table it is from.
+        File and table that the array comes from.
     like : Reader, optional
-        Reader of the same columns, whose `columns` and `origin` are taken over.
+        Reader of the same columns, whose `columns` and `origin` are copied.
     """
 
     def __init__(self, array: Any, where: str = "", like: Reader | None = None):
@@ -161,13 +180,13 @@ class ArrayReader(Reader):
         self.array = array if isinstance(array, np.ndarray) else np.asarray(array)
         self.shape, self.dtype = self.array.shape, self.array.dtype
 
-    def read(self, rows: Rows) -> Array:
-        # Of row numbers `take` needs two thirds of the time of an index.
-        found: Array = self.array[rows] if isinstance(rows, slice) else self.array.take(rows, axis=0)
-        return found
+    def read(self, rows: RowIndex) -> Array:
+        # For row numbers, `take` needs two thirds of the time of indexing.
+        values: Array = self.array[rows] if isinstance(rows, slice) else self.array.take(rows, axis=0)
+        return values
 
     def stamp(self) -> object:
-        """Return size and time of the file of a memory map; None of an array, or where there is no file any more."""
+        """Return size and time (ns) of the file of a memory map; None for an array, or if the file is gone."""
         if not isinstance(self.array, np.memmap) or self.array.filename is None:
             return None
         with suppress(OSError):
@@ -176,18 +195,18 @@ class ArrayReader(Reader):
         return None
 
 
-class OwnReader(Reader):
-    """A reader of a user's own, of which `iter_epoch` is known and whatever else it has.
+class UserReader(Reader):
+    """Adapter of a user's own reader, which has at least `iter_epoch`.
 
     Parameters
     ----------
     own : object
-        With `iter_epoch`; `shape`, `dtype`, `__len__` and ``read(rows)`` are used where they are.
+        Object with `iter_epoch`; `shape`, `__len__` and ``read(rows)`` are used if it has them.
 
     Raises
     ------
     DataError
-        Where it gives nothing, or forgets `start`.
+        If it yields nothing, or ignores `start`.
     """
 
     is_sequential = True
@@ -195,7 +214,7 @@ class OwnReader(Reader):
 
     def __init__(self, own: Any):
         self._own = own
-        # A reader of a user's own has one position, and validation reads while training reads ahead.
+        # A user's reader may keep one position, while validation and training read at the same time.
         self._lock = threading.RLock()
         self.where = type(own).__name__
         first = self._first()
@@ -205,11 +224,11 @@ class OwnReader(Reader):
         if hasattr(own, "read"):
             self.is_sequential = False
         else:
-            self._see_that_it_starts()
+            self._check_start()
 
     @contextmanager
-    def _told(self) -> Iterator[None]:
-        """Give what the user's reader raises its name."""
+    def _reporting(self) -> Iterator[None]:
+        """Raise errors of the user's reader as DataErrors with its name."""
         try:
             yield
         except ArignoteError:
@@ -218,43 +237,45 @@ class OwnReader(Reader):
             raise DataError(f"{self.where}: {type(fault).__name__}: {fault}") from fault
 
     def _first(self) -> Array:
-        with self._told():
+        with self._reporting():
             for batch in self._own.iter_epoch(1, allow_partial=True):
                 if isinstance(batch, tuple | Mapping):
                     raise DataError(
                         f"{self.where}: iter_epoch must yield arrays of features alone, (rows, ...); got a "
-                        f"{type(batch).__name__} of {len(batch)}. Give the labels on their own: fit(reader, y)"
+                        f"{type(batch).__name__} of {len(batch)}. Pass the labels separately: fit(reader, y)"
                     )
                 return np.asarray(batch)
-        raise DataError(f"{self.where}: iter_epoch gives no batch")
+        raise DataError(f"{self.where}: iter_epoch yields no batch")
 
     def _count(self) -> int:
-        with self._told():
+        with self._reporting():
             return sum(len(batch) for batch in self._own.iter_epoch(1024, allow_partial=True))
 
-    def _see_that_it_starts(self) -> None:
+    def _check_start(self) -> None:
         half = min(len(self) // 2, 8)
         whole, tail = self.read(slice(0, 2 * half)), self.read(slice(half, 2 * half))
         if not np.array_equal(whole[half:], tail, equal_nan=self.dtype.kind == "f"):
             raise DataError(f"{self.where}: iter_epoch(..., start={half}) does not begin with row {half}")
 
-    def read(self, rows: Rows) -> Array:
-        with self._lock, self._told():
+    def read(self, rows: RowIndex) -> Array:
+        with self._lock, self._reporting():
             if hasattr(self._own, "read"):
                 return self._checked(np.asarray(self._own.read(rows)), 0)
             if isinstance(rows, slice):
-                return self._stretch(*rows.indices(len(self))[:2])
+                return self._range(*rows.indices(len(self))[:2])
             low, high = (int(rows.min()), int(rows.max()) + 1) if len(rows) else (0, 0)
-            return self._stretch(low, high)[rows - low]
+            return self._range(low, high)[rows - low]
 
-    def _stretch(self, start: int, stop: int) -> Array:
-        """Return the rows from `start` to `stop`, of whatever `iter_epoch` gives."""
-        found = self._own.iter_epoch(self.chunk_rows, start=start, stop=stop, start_on_batch=False, allow_partial=True)
-        batches = [self._checked(np.asarray(batch), start // self.chunk_rows + n) for n, batch in enumerate(found)]
+    def _range(self, start: int, stop: int) -> Array:
+        """Return the rows from `start` to `stop`, joined from the batches of `iter_epoch`."""
+        yielded = self._own.iter_epoch(
+            self.chunk_rows, start=start, stop=stop, start_on_batch=False, allow_partial=True
+        )
+        batches = [self._checked(np.asarray(batch), start // self.chunk_rows + n) for n, batch in enumerate(yielded)]
         whole = np.concatenate(batches) if batches else np.empty((0, *self.shape[1:]), self.dtype)
         if len(whole) != stop - start:
             raise DataError(
-                f"{self.where}: rows {start} to {stop} were asked for, and {len(whole)} came; "
+                f"{self.where}: rows {start} to {stop} were requested, but {len(whole)} rows were returned; "
                 "iter_epoch must respect start and stop"
             )
         return whole
@@ -262,25 +283,39 @@ class OwnReader(Reader):
     def _checked(self, batch: Array, number: int) -> Array:
         if batch.shape[1:] != self.shape[1:]:
             raise DataError(
-                f"{self.where}: batch {number} has rows of shape {batch.shape[1:]}; the first ones {self.shape[1:]}"
+                f"{self.where}: batch {number} has rows of shape {batch.shape[1:]}; the first batch {self.shape[1:]}"
             )
         return batch
 
 
 def reader_of(source: Any) -> Reader:
-    """Return a reader of ours, one of a user's own, or an array, as a `Reader`."""
+    """Return a source as a `Reader`.
+
+    Parameters
+    ----------
+    source : Reader, object with `iter_epoch`, or array (rows, ...)
+
+    Returns
+    -------
+    Reader
+    """
     if isinstance(source, Reader):
         return source
-    return OwnReader(source) if hasattr(source, "iter_epoch") else ArrayReader(source)
+    return UserReader(source) if hasattr(source, "iter_epoch") else ArrayReader(source)
 
 
 def check_reader(reader: Any) -> None:
-    """Check that a reader keeps the contract; DataError says what it does not.
+    """Check that a reader works as `fit` expects.
 
     Parameters
     ----------
     reader : Reader, or object with `iter_epoch`
         With at least two rows.
+
+    Raises
+    ------
+    DataError
+        Names the first requirement that is not met.
     """
 
     def rows(batch_size: int, **more: Any) -> Array:
@@ -288,7 +323,7 @@ def check_reader(reader: Any) -> None:
         for number, batch in enumerate(batches):
             if batch.shape[1:] != ours.shape[1:]:
                 raise DataError(
-                    f"{where}: batch {number} has rows of shape {batch.shape[1:]}; it says {ours.shape[1:]}"
+                    f"{where}: batch {number} has rows of shape {batch.shape[1:]}; its shape is {ours.shape[1:]}"
                 )
         return np.concatenate(batches) if batches else np.empty((0, *ours.shape[1:]), ours.dtype)
 
@@ -299,14 +334,14 @@ def check_reader(reader: Any) -> None:
     third = max(n // 3, 1)
     expected = {
         "the same rows each time": (rows(2, allow_partial=True), whole),
-        "as many rows as its length says": (np.array(len(whole)), np.array(n)),
-        "whole batches only, where allow_partial is False": (rows(3), whole[: n // 3 * 3]),
+        "as many rows as its length": (np.array(len(whole)), np.array(n)),
+        "whole batches only if allow_partial is False": (rows(3), whole[: n // 3 * 3]),
         "the rows from `start` on": (rows(2, start=third, start_on_batch=False, allow_partial=True), whole[third:]),
         "the rows before `stop`": (rows(2, stop=third, allow_partial=True), whole[:third]),
-        "the batch of `start`, where start_on_batch is True": (rows(2, start=1, allow_partial=True), whole),
-        "the same slice by read": (ours.read(slice(third, n)), whole[third:]),
-        "the same rows by read, in their order": (ours.read(np.array([n - 1, 0])), whole[[n - 1, 0]]),
+        "the batch of `start` if start_on_batch is True": (rows(2, start=1, allow_partial=True), whole),
+        "the same slice from read": (ours.read(slice(third, n)), whole[third:]),
+        "the same rows from read, in the requested order": (ours.read(np.array([n - 1, 0])), whole[[n - 1, 0]]),
     }
-    for promise, (got, wanted) in expected.items():
+    for requirement, (got, wanted) in expected.items():
         if not np.array_equal(got, wanted, equal_nan=whole.dtype.kind == "f"):
-            raise DataError(f"{where}: a reader must give {promise}")
+            raise DataError(f"{where}: a reader must return {requirement}")

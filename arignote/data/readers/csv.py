@@ -13,17 +13,17 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from arignote.data.missing import is_marker
+from arignote.data.missing_values import is_missing_marker
 from arignote.data.readers.base import Array
+from arignote.data.readers.chunked import CHUNK_ROWS, ChunkedReader
 from arignote.data.readers.dialect import SAMPLE_BYTES, SAMPLE_LINES, Dialect, find_dialect
-from arignote.data.readers.tabular import CHUNK_ROWS, Pieces
 from arignote.data.specs import CSVFormat, table_format
 from arignote.errors import DataError
 
 __all__ = ["CSVReader"]
 
 
-class CSVReader(Pieces):
+class CSVReader(ChunkedReader):
     """Columns of a text table (.csv, .tsv, .txt ...): UTF-8; quoted fields may hold delimiters and line ends.
 
     Delimiter, header, comment lines and decimal mark are found from the first lines. The file is read once to find
@@ -78,7 +78,7 @@ class CSVReader(Pieces):
         given = table_format(csv)
         self._markers = given.missing
         self._is_text, self._labels = text or labels, _Labels(given.missing) if labels and not text else None
-        with self.telling():
+        with self.reporting():
             self.dialect = _dialect(self.path, given, self.where)
             with self.path.open("rb") as file:
                 self._scan(_Records(file, self.where, self.dialect))
@@ -156,7 +156,7 @@ class CSVReader(Pieces):
             are_missing, first_row = numbers.isna(), n_rows - len(lines)
             odd = np.flatnonzero(are_missing & frame[place].notna())
             # Markers that pandas does not know: other capitals, spaces around them.
-            odd = odd[[not is_marker(str(frame[place][row]), self._markers) for row in odd]]
+            odd = odd[[not is_missing_marker(str(frame[place][row]), self._markers) for row in odd]]
             if not column.n_missing and are_missing.any():
                 column.first_missing = first_row + int(are_missing.to_numpy().argmax())
             column.n_missing += int(are_missing.sum())
@@ -235,10 +235,10 @@ class CSVReader(Pieces):
             column = words.mask(words.str.contains(".", regex=False, na=False)).str.replace(",", ".", regex=False)
         return _pandas("").to_numeric(column, errors="coerce")
 
-    def piece(self, number: int) -> Array:
+    def read_chunk(self, number: int) -> Array:
         first, start, end = int(self.starts[number]), *self._offsets[number : number + 2]
         as_text = self._is_text or self._labels is not None
-        with self.telling():
+        with self.reporting():
             frame = self._frame(start, end, min(CHUNK_ROWS, len(self) - first), **(_AS_TEXT if as_text else {}))
             if self._is_text:
                 text: Array = frame[self._places[0]].to_numpy(object)
@@ -309,14 +309,14 @@ class _Labels:
         return np.array([np.nan if self._is_missing(word, exact=True) else word for word in column], object)
 
     def _is_missing(self, word: Any, *, exact: bool = False) -> bool:
-        return not isinstance(word, str) or is_marker(word, self.markers, exact=exact)
+        return not isinstance(word, str) or is_missing_marker(word, self.markers, exact=exact)
 
 
 Record = tuple[int, int, int, list[str]]
 
 
 class _Records:
-    """Rows of a file as (first byte, byte after the last, number of the first line, fields).
+    """RowIndex of a file as (first byte, byte after the last, number of the first line, fields).
 
     Attributes
     ----------

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from arignote.data.readers.base import Array, Reader, Rows
+from arignote.data.readers.base import Array, Reader, RowIndex
 from arignote.errors import ArignoteError, DataError, available_names
 
 __all__ = ["DatasetReader", "features_and_labels", "is_dataset"]
@@ -83,12 +83,12 @@ class DatasetReader(Reader):
             # A dataset that knows rows alone may raise anything for what is no row.
             return False
 
-    def read(self, rows: Rows) -> Array:
+    def read(self, rows: RowIndex) -> Array:
         """Return rows (n, ...): those of a slice of step 1, or of row numbers in any order."""
         with self._lock:
             return self._read(rows)
 
-    def _read(self, rows: Rows) -> Array:
+    def _read(self, rows: RowIndex) -> Array:
         numbers = list(range(len(self))[rows]) if isinstance(rows, slice) else [int(row) for row in rows]
         out = np.empty((len(numbers), *self.shape[1:]), self.dtype)
         if self._is_batched and numbers:

@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from arignote.data.missing import is_marker
+from arignote.data.missing_values import is_missing_marker
 from arignote.data.specs import CSVFormat
 from arignote.errors import DataError
 
@@ -226,9 +226,11 @@ def _header(rows: list[list[str]], decimal: str, where: str, line: str, missing:
     first, below = rows[0], [row for row in rows[1:] if len(row) == len(rows[0])]
     if not below:
         return not any(is_number(field, decimal) for field in first)
-    columns = [[row[place] for row in below if not is_marker(row[place], missing)] for place in range(len(first))]
+    columns = [
+        [row[place] for row in below if not is_missing_marker(row[place], missing)] for place in range(len(first))
+    ]
     are_numbers = [bool(column) and all(is_number(field, decimal) for field in column) for column in columns]
-    words = [not is_number(field, decimal) and not is_marker(field, missing) for field in first]
+    words = [not is_number(field, decimal) and not is_missing_marker(field, missing) for field in first]
     over_numbers = any(word and number for word, number in zip(words, are_numbers, strict=True))
     places = [place for place, field in enumerate(first) if is_number(field, decimal) and are_numbers[place]]
     numbers = [first[place] for place in places]

@@ -1,4 +1,4 @@
-"""Rows of a table in an HDF5 file: a reader that threads share and that finds its way into other processes."""
+"""Reader of a table in an HDF5 file, which threads may share and other processes may unpickle."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from arignote.data.readers.base import Reader
-from arignote.data.readers.hdf import Table, columns_of, open_table, tables_of
+from arignote.data.readers.hdf import HDFTable, columns_of, open_table, tables_of
 from arignote.data.readers.hdf.heaps import check_heaps
 from arignote.errors import DataError
 
@@ -27,35 +27,35 @@ Array = NDArray[Any]
 
 
 class HDFReader(Reader):
-    """Rows of one table of an HDF5 file: an array, a table of PyTables, a pandas object of today or of 2015.
+    """Reader of one table of an HDF5 file: an array, a table of PyTables, or a pandas object, also of 2015.
 
-    Threads may share it. It may be pickled, and used on both sides of a fork: each process opens the file for itself,
-    at its first read. The file is closed by `close`, at the end of a ``with``, or with the last word of the reader;
-    after `close`, the next read opens it again.
+    Threads may share a reader. It can be pickled, and used on both sides of a fork: each process opens the file at its
+    first read. The file is closed by `close`, at the end of a ``with`` block, or when the reader is deleted; after
+    `close`, the next read opens it again.
 
     Parameters
     ----------
     fname : str or Path
-        The file. Only read.
+        The file, opened read-only.
     table : str, optional
-        The table's path in the file; may be left out where the file holds one table.
+        Path of the table in the file; may be left out if the file holds one table.
     color : int or str, optional
-        Of a Panel4D, this colour alone: a label, or else a position. The axis stays, with length 1.
+        The colour of a Panel4D that is read: a label, or else a position. Its axis is kept, with length 1.
     asarray : bool, optional
         Whether the whole table is read at once and kept in memory.
     columns : sequence of str, optional
-        Which columns of a table or DataFrame, in this order. All of them if left out.
+        Columns of a table or DataFrame, in this order; by default all.
 
     Raises
     ------
     DataError
-        Where the file is missing, cut short or no HDF5 file; where there is no such table or column or colour (with
-        those there are); for rows of different lengths, and what is no number; for attributes that name code, of which
-        nothing is run; for a missing filter; at a read, for rows that are broken.
+        If the file is missing, truncated or not an HDF5 file; if there is no such table, column or colour (the message
+        lists those that exist); if rows differ in length, or values are not numbers; if an attribute names code, which
+        is not run; if a filter is missing; when read, if rows are broken.
     """
 
     _whole: Array | None
-    _opened: tuple[int, Table, weakref.finalize[Any, HDFReader]] | None
+    _opened: tuple[int, HDFTable, weakref.finalize[Any, HDFReader]] | None
 
     def __init__(
         self,
@@ -65,7 +65,7 @@ class HDFReader(Reader):
         asarray: bool | None = None,
         columns: Sequence[str] | None = None,
     ):
-        # Another process may have another working directory.
+        # Absolute, as another process may have another working directory.
         self._path, self._name, self._color, self._columns = os.path.abspath(fname), table, color, columns
         self._asarray = bool(asarray)
         self._start()
@@ -76,67 +76,69 @@ class HDFReader(Reader):
             self.shape, self.dtype = found.shape, found.dtype
             names = tuple(found.names if columns is None else columns)
             self.columns = names if found.names and found.shape[1:] == (len(names),) else ()
-            self.chunk_rows = None if asarray else found.block_rows
+            self.chunk_rows = None if asarray else found.rows_per_read
             self._whole = found.read(0, len(found)) if asarray else None
 
     def _start(self) -> None:
         self._whole = self._opened = None
-        # By process: a lock that a thread held at a fork is never given back in the child.
+        # By process: a lock that another thread holds during a fork is never released in the child.
         self._locks: dict[int, threading.RLock] = {}
 
     def _lock(self) -> threading.RLock:
         return self._locks.setdefault(os.getpid(), threading.RLock())
 
-    def _table_of(self, file: h5py.File) -> Table:
+    def _table_of(self, file: h5py.File) -> HDFTable:
         return open_table(file, str(self._name), columns=self._columns, color=self._color)
 
-    def _table(self) -> Table:
-        """Return the open table of this process; the lock is held."""
+    def _table(self) -> HDFTable:
+        """Return the open table of this process; the caller holds the lock."""
         if self._opened and self._opened[0] == os.getpid():
             return self._opened[1]
         self.close()
         file = _file(self._path, self._name)
-        closes = weakref.finalize(self, file.close)
+        close_file = weakref.finalize(self, file.close)
         try:
             table = self._table_of(file)
             if (table.shape, table.dtype) != (self.shape, self.dtype):
                 was, now = f"{self.shape} {self.dtype}", f"{table.shape} {table.dtype}"
-                raise DataError(f"{self.where}: was {was} when the reader was made, and is {now} now")
+                raise DataError(
+                    f"{self.where}: was {was} when the reader was created, is now {now}: did the file change?"
+                )
         except BaseException:
-            closes()
+            close_file()
             raise
-        self._opened = (os.getpid(), table, closes)
+        self._opened = (os.getpid(), table, close_file)
         return table
 
     def read(self, rows: slice | NDArray[np.int64]) -> Array:
-        """Return rows: those of a slice, or of row numbers in any order; each HDF5 chunk is read at most once."""
+        """Read rows of a slice, also with a step, or of row numbers; see `Reader.read`. An HDF5 chunk is read once."""
         if isinstance(rows, slice) and rows.step not in (None, 1):
             rows = np.arange(*rows.indices(len(self)))
         if not isinstance(rows, slice):
             if np.asarray(rows).dtype == bool:
-                raise DataError(f"{self.where}: rows must be numbers; of a mask: np.flatnonzero(mask)")
+                raise DataError(f"{self.where}: rows must be row numbers; for a mask: np.flatnonzero(mask)")
             rows = np.asarray(rows, np.int64)
             wrong = rows[(rows < 0) | (rows >= len(self))]
             if len(wrong):
-                raise DataError(f"{self.where}: has {len(self)} rows, and so no row {wrong[0]}")
+                raise DataError(f"{self.where}: has {len(self)} rows; row {wrong[0]} is out of range")
         with self._lock():
             if self._asarray:
                 if self._whole is None:
                     self._whole = self._table().read(0, len(self))
                     self.close()
-                found: Array = self._whole[rows]
-                return found
+                values: Array = self._whole[rows]
+                return values
             if isinstance(rows, slice):
                 start, stop, _ = rows.indices(len(self))
                 return self._table().read(start, stop)
             return self._table().pick(rows)
 
     def stamp(self) -> tuple[int, int]:
-        """Return size and time (ns) of the file."""
+        """Return size and modification time (ns) of the file."""
         try:
             found = os.stat(self._path)
         except OSError as fault:
-            raise DataError(f"{self.where}: there is no such file any more: {fault}") from None
+            raise DataError(f"{self.where}: the file no longer exists: {fault}") from None
         return found.st_size, found.st_mtime_ns
 
     def close(self) -> None:
@@ -165,17 +167,17 @@ class HDFReader(Reader):
 def _file(path: str, table: str | None) -> h5py.File:
     import h5py
 
-    told = f" (table {table!r})" if table else ""
+    of_table = f" (table {table!r})" if table else ""
     if not os.path.isfile(path):
-        raise DataError(f"{path}: there is no such file{told}")
+        raise DataError(f"{path}: there is no such file{of_table}")
     check_heaps(path)
     try:
         return h5py.File(path, "r")
     except Exception as fault:
-        # Of a broken file the library raises OSError, and now and then another.
-        what = "is cut short" if "truncated" in str(fault) else "cannot be opened"
+        # For a broken file, h5py mostly raises OSError, but other errors, too.
+        what = "is truncated" if "truncated" in str(fault) else "cannot be opened"
         what = what if h5py.is_hdf5(path) else "is not an HDF5 file"
-        raise DataError(f"{path}: {what}{told}: {fault}") from None
+        raise DataError(f"{path}: {what}{of_table}: {fault}") from None
 
 
 def is_hdf5(path: str | Path) -> bool:
@@ -186,13 +188,13 @@ def is_hdf5(path: str | Path) -> bool:
 
 
 def tables_in(path: str | Path) -> list[str]:
-    """Return the tables of a file that `HDFReader` takes."""
+    """Return the paths of the tables of a file that `HDFReader` can read."""
     with _file(str(path), None) as file:
         return tables_of(file)
 
 
 def columns_in(path: str | Path, table: str) -> list[str]:
-    """Return the names of all columns of a table of a file, whatever they hold."""
+    """Return the names of all columns of a table of a file, of any type; empty for an array."""
     with _file(str(path), table) as file:
         return columns_of(file, table)
 

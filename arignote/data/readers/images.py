@@ -1,4 +1,4 @@
-"""Images in folders, one folder per class, decoded as they are read."""
+"""Reader of images in folders, one folder per class, decoded when they are read."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from arignote.data.readers.base import Array, ArrayReader, Reader, Rows
+from arignote.data.readers.base import Array, ArrayReader, Reader, RowIndex
 from arignote.errors import DataError
 
 __all__ = ["ImageFolderReader"]
@@ -19,38 +19,37 @@ _CHANNELS = {"L": 1, "RGB": 3}
 
 
 class ImageFolderReader(Reader):
-    """Images as (rows, channels, height, width) of uint8, sorted by class, then by file name.
+    """Reader of images, (rows, channels, height, width) of uint8, sorted by class, then by file name.
 
-    A class is a folder: "folder/cat/001.png". Hidden files and files that are no images by their suffix are passed
-    over. Pixels come as they are stored: they are not turned by EXIF, alpha is left out, of an animation the first
-    image is taken.
+    A class is a folder: "folder/cat/001.png". Hidden files and files without the suffix of an image are skipped. Pixels
+    are returned as they are stored: not rotated by EXIF, without alpha; of an animation, the first image is read.
 
     Parameters
     ----------
     folder : str or Path
-        With a folder for each class.
+        Folder with one folder per class.
     size : (int, int) or int, optional
-        Height and width to which images are resized (bilinear, antialiased). Needed where they are not all of one size.
+        Height and width in pixels to which images are resized (bilinear, antialiased). Required if sizes differ.
     mode : {"L", "RGB"}, optional
-        Grey or coloured; coloured if left out, unless all images are grey.
+        Grey or colour; by default "L" if all images are grey, else "RGB".
 
     Attributes
     ----------
     labels : array (rows,) of str
         The names of the classes.
     sizes : array (rows, 2) of int
-        Height and width of the files.
+        Height and width of the files, in pixels.
 
     Raises
     ------
     DataError
-        Where there are no images, one class only, images of several sizes without `size`, or a broken image.
+        If there are no images, only one class, sizes differ and `size` is not given, or an image is broken.
     """
 
     dtype = np.dtype(np.uint8)
 
     def __init__(self, folder: str | Path, size: tuple[int, int] | int | None = None, mode: str | None = None):
-        # The working directory may become another.
+        # Absolute, as the working directory may change.
         self.folder, self.where = Path(folder).absolute(), str(folder)
         if mode not in (None, *_CHANNELS):
             raise DataError(f"{self.where}: mode={mode!r} is not known. Known: {', '.join(_CHANNELS)}")
@@ -64,12 +63,12 @@ class ImageFolderReader(Reader):
         self.sizes: NDArray[np.int64] = np.array([size for size, _ in heads], dtype=np.int64)
         self._resize = None if size is None else (int(size[0]), int(size[1]))
         self.mode = mode or ("L" if all(found in _GREY for _, found in heads) else "RGB")
-        odd = np.flatnonzero((self.sizes != self.sizes[0]).any(1))
-        if len(odd) and size is None:
-            (h, w), (h0, w0) = self.sizes[odd[0]], self.sizes[0]
+        differing = np.flatnonzero((self.sizes != self.sizes[0]).any(1))
+        if len(differing) and size is None:
+            (h, w), (h0, w0) = self.sizes[differing[0]], self.sizes[0]
             raise DataError(
-                f"{self._files[odd[0]]}: is {h} x {w} (height x width), but {self._files[0]} is {h0} x {w0}: "
-                f"say size=(height, width), to which all are resized"
+                f"{self._files[differing[0]]}: is {h} x {w} (height x width), but {self._files[0]} is {h0} x {w0}: "
+                f"set size=(height, width), to which all are resized"
             )
         height, width = self._resize or self.sizes[0].tolist()
         self.shape = (len(self._files), _CHANNELS[self.mode], height, width)
@@ -87,26 +86,26 @@ class ImageFolderReader(Reader):
         if not any(images.values()):
             loose = sum(map(_is_image, self.folder.iterdir()))
             others = sum(map(len, inside.values()))
-            more = f" {loose} images lie beside the folders." * bool(loose)
+            more = f" {loose} images are not in a folder of a class." * bool(loose)
             raise DataError(
                 f"{self.where}: holds no images in folders, as class/image.png: {len(classes)} folders with {others} "
-                f"files, none of them {known} (hidden ones are passed over).{more}"
+                f"files, none of them {known} (hidden files are skipped).{more}"
             )
         for folder, found in images.items():
             if not found:
-                raise DataError(f"{folder}: holds no images ({known}), but stands where a class is expected")
+                raise DataError(f"{folder}: holds no images ({known}); each folder is a class and must hold images")
         if len(classes) == 1:
             raise DataError(f"{self.where}: holds one class only, {classes[0].name!r}; a folder per class is expected")
         return [path for found in images.values() for path in found]
 
     def _head(self, path: Path) -> tuple[tuple[int, int], str]:
-        """Return size and mode as the header says them."""
+        """Return the size, (height, width), and the mode from the header."""
         try:
             with _pillow(self.where).open(path) as image:
                 width, height = image.size
                 mode = str(image.mode)
         except Exception as fault:
-            raise DataError(f"{path}: is no image, or a broken one: {fault}") from None
+            raise DataError(f"{path}: is not an image, or is broken: {fault}") from None
         if mode.startswith(("I", "F")):
             raise DataError(f"{path}: has pixels of more than 8 bits (mode {mode}), which uint8 cannot hold")
         return (height, width), mode
@@ -116,7 +115,7 @@ class ImageFolderReader(Reader):
         pillow = _pillow(self.where)
         try:
             with pillow.open(path) as file:
-                # By way of RGBA, as Pillow warns of palettes with transparency.
+                # Pillow warns if a palette with transparency is not converted to RGBA first.
                 image = (file.convert("RGBA") if file.mode == "P" else file).convert(self.mode)
             if self._resize and image.size != (width, height):
                 image = image.resize((width, height), pillow.Resampling.BILINEAR)
@@ -126,12 +125,12 @@ class ImageFolderReader(Reader):
             raise DataError(f"{path}: cannot be decoded: {fault}") from None
         if pixels.shape[:2] != (height, width):
             raise DataError(
-                f"{path}: is {pixels.shape[:2]} (height, width), and was {(height, width)}: has it changed?"
+                f"{path}: is now {pixels.shape[:2]} (height, width), was {(height, width)}: did the file change?"
             )
         return pixels.reshape(height, width, channels).transpose(2, 0, 1)
 
-    def read(self, rows: Rows) -> Array:
-        """Return images (n, channels, height, width): those of a slice of step 1, or of row numbers in any order."""
+    def read(self, rows: RowIndex) -> Array:
+        """Return images (n, channels, height, width) of uint8; see `Reader.read`."""
         numbers = range(len(self))[rows] if isinstance(rows, slice) else rows.tolist()
         out = np.empty((len(numbers), *self.shape[1:]), self.dtype)
         for place, row in enumerate(numbers):
@@ -139,11 +138,11 @@ class ImageFolderReader(Reader):
         return out
 
     def channels(self) -> dict[str, Reader]:
-        """Return the images, and the sizes of their files, which resizing hides."""
+        """Return channels for `fit`: "features", the images, and "size", (rows, 2), the sizes of the files."""
         return {"features": self, "size": ArrayReader(self.sizes)}
 
     def stamp(self) -> tuple[int, int]:
-        """Return the number of images and the time of the newest."""
+        """Return the number of images, and the latest modification time (ns)."""
         files = self._find()
         return len(files), max(path.stat().st_mtime_ns for path in files)
 

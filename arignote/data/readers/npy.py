@@ -1,4 +1,4 @@
-"""NumPy's .npy and .npz: headers read as data, sizes checked against the file and against memory.
+"""Readers of .npy and .npz of NumPy: headers are read as data, sizes are checked against the file and free memory.
 
 The format is that of numpy.lib.format, versions 1 to 3 (numpy.org/neps/nep-0001-npy-format.html), whose functions parse
 the header. `numpy.load` itself allocates what a header declares, and accepts dtypes of fields and of objects.
@@ -22,18 +22,19 @@ import numpy as np
 import numpy.lib.format as npy
 from numpy.typing import NDArray
 
-from arignote.data.readers.room import check_memory
+from arignote.data.readers.memory_check import check_memory
 from arignote.errors import DataError
 from arignote.safe.arrays import checked_shape, checked_values, plain_dtype
 
 __all__ = ["arrays_in", "map_npy", "read_npz"]
 
-# As numpy.load has it: the parser of Python literals may crash on longer ones.
+# Bytes, the limit of numpy.load: the parser of Python literals may crash on longer headers.
 _LONGEST_HEADER = 10_000
-_PIECE = 1 << 20
-# Of deflate (RFC 1951): 258 bytes in two bits.
+# Bytes read at a time.
+_READ_BYTES = 1 << 20
+# Highest ratio of deflate (RFC 1951): 258 bytes in two bits.
 _MOST_DEFLATED = 1032
-# Format of the length of a header, by version.
+# struct format of the length of a header, by version.
 _LENGTHS = {(1, 0): "<H", (2, 0): "<I", (3, 0): "<I"}
 
 
@@ -50,7 +51,7 @@ class _Header:
 
 @contextmanager
 def _reporting(where: str) -> Iterator[None]:
-    """Turn whatever a broken file raises into a DataError."""
+    """Raise errors of a broken file as DataErrors that name it."""
     try:
         yield
     except DataError:
@@ -58,18 +59,18 @@ def _reporting(where: str) -> Iterator[None]:
     except FileNotFoundError:
         raise DataError(f"{where}: there is no such file") from None
     except MemoryError:
-        raise DataError(f"{where}: needs more memory than there is") from None
+        raise DataError(f"{where}: needs more memory than is free") from None
     except (OSError, ValueError, TypeError, KeyError, EOFError, RuntimeError, NotImplementedError) as fault:
         raise DataError(f"{where}: cannot be read as {where[where.rfind('.') :].partition(':')[0]}: {fault}") from None
     except (OverflowError, IndexError, AttributeError, struct.error, zlib.error, zipfile.BadZipFile) as fault:
-        raise DataError(f"{where}: is broken or cut short: {fault}") from None
+        raise DataError(f"{where}: is broken or truncated: {fault}") from None
 
 
 def _header(file: IO[bytes]) -> _Header:
     """Read the header of a .npy."""
     version = npy.read_magic(file)
     if version not in _LENGTHS:
-        raise ValueError(f"the version {version[0]}.{version[1]} of the format is not known")
+        raise ValueError(f"the version {version[0]}.{version[1]} of the format is unknown")
     prefix = file.read(struct.calcsize(_LENGTHS[version]))
     (length,) = struct.unpack(_LENGTHS[version], prefix)
     # NumPy compares the length with its limit only after it has read the header.
@@ -87,14 +88,29 @@ def _header(file: IO[bytes]) -> _Header:
 
 
 def _plain(declared: np.dtype[Any]) -> np.dtype[Any]:
-    """Return the dtype that a header declares, built anew from its name; ValueError for objects and fields."""
+    """Return the dtype that a header declares, rebuilt from its name; ValueError for objects and fields."""
     if declared.names is not None or declared.hasobject:
         raise ValueError(f"objects and fields are not read; got the dtype {str(declared)!r:.200}")
     return plain_dtype(declared.str[1:], declared.str[0])
 
 
 def map_npy(path: Path) -> NDArray[Any]:
-    """Return the array of a .npy as a memory map."""
+    """Open the array of a .npy as a memory map.
+
+    Parameters
+    ----------
+    path : Path
+
+    Returns
+    -------
+    array
+        Read-only.
+
+    Raises
+    ------
+    DataError
+        If the file is missing or broken, holds objects, or is shorter than its header declares.
+    """
     with _reporting(str(path)):
         with open(path, "rb") as file:
             header = _header(file)
@@ -107,9 +123,9 @@ def map_npy(path: Path) -> NDArray[Any]:
         if not header.n_bytes:
             return np.zeros(header.shape, header.dtype)
         order: Any = header.order
-        found: NDArray[Any] = np.memmap(path, header.dtype, "r", begin, header.shape, order)
-        # Booleans stay on disk as they are: a copy of them would be no map.
-        return checked_values(found) if header.dtype.kind == "U" else found
+        mapped: NDArray[Any] = np.memmap(path, header.dtype, "r", begin, header.shape, order)
+        # Only text is checked: checking booleans would copy them into memory.
+        return checked_values(mapped) if header.dtype.kind == "U" else mapped
 
 
 def arrays_in(path: Path) -> list[str]:
@@ -119,15 +135,31 @@ def arrays_in(path: Path) -> list[str]:
 
 
 def read_npz(path: Path, name: str) -> NDArray[Any]:
-    """Return one array of a .npz."""
+    """Read one array of a .npz into memory.
+
+    Parameters
+    ----------
+    path : Path
+    name : str
+        One of `arrays_in(path)`.
+
+    Returns
+    -------
+    array
+
+    Raises
+    ------
+    DataError
+        If the file is missing or broken, holds objects, or declares more than it holds or than memory is free.
+    """
     where = f"{path}:{name}"
     with _reporting(where), zipfile.ZipFile(path) as packed:
         entry = packed.getinfo(f"{name}.npy")
         if entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-            raise ValueError(f"it is packed by the method {entry.compress_type}, which NumPy does not write")
+            raise ValueError(f"it is compressed by the method {entry.compress_type}, which NumPy does not write")
         with packed.open(entry) as file:
             header = _header(file)
-            # What the file holds at most, whatever its entries declare.
+            # The most that the file can hold, whatever its entries declare.
             most = _MOST_DEFLATED * os.path.getsize(path)
             if header.n_bytes > min(most, entry.file_size):
                 raise ValueError(
@@ -138,13 +170,13 @@ def read_npz(path: Path, name: str) -> NDArray[Any]:
             array = np.empty(math.prod(header.shape), header.dtype)
             target, at = memoryview(array.view(np.uint8)), 0  # type: ignore[arg-type]
             while at < header.n_bytes:
-                piece = file.read(min(_PIECE, header.n_bytes - at))
+                piece = file.read(min(_READ_BYTES, header.n_bytes - at))
                 if not piece:
-                    raise ValueError("it is cut short")
+                    raise ValueError("it is truncated")
                 target[at : at + len(piece)] = piece
                 at += len(piece)
-            # The rest, and with it the checksum.
+            # Reading to the end also verifies the checksum.
             if file.read(1):
-                raise ValueError("it is longer than its shape says")
+                raise ValueError("it is longer than its shape declares")
         shaped: NDArray[Any] = array.reshape(header.shape, order=header.order)  # type: ignore[call-overload]
         return checked_values(shaped)

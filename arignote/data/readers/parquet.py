@@ -1,4 +1,4 @@
-"""Columns of Parquet files."""
+"""Reader of Parquet files."""
 
 from __future__ import annotations
 
@@ -9,39 +9,39 @@ from typing import Any
 import numpy as np
 
 from arignote.data.readers.base import Array
-from arignote.data.readers.tabular import CHUNK_ROWS, Pieces
+from arignote.data.readers.chunked import CHUNK_ROWS, ChunkedReader
 from arignote.errors import DataError
 
 __all__ = ["ParquetReader"]
 
 
-class ParquetReader(Pieces):
-    """Columns of a Parquet file, read one row group at a time.
+class ParquetReader(ChunkedReader):
+    """Reader of columns of a Parquet file, one row group at a time.
 
     Parameters
     ----------
     path : str or Path
         The file.
     columns : str or sequence of str, optional
-        One name: (rows,), or (rows, n) where it holds lists of n numbers. Several, or all if left out: the columns
-        side by side, (rows, n_columns). Strings come only by name, alone.
+        One name: (rows,), or (rows, n) if it holds lists of n numbers. Several, or by default all: the columns side
+        by side, (rows, n_columns). A column of strings can only be read by its name, alone.
 
     Attributes
     ----------
     dtype : numpy.dtype
-        The common one of the columns; whole numbers of which some are missing are float64 with NaN.
+        Common dtype of the columns; integers of which some are missing are float64 with NaN.
     chunk_rows : int
-        Rows of a row group, or 4096 where the groups differ.
+        Rows of a row group, or 4096 if the groups differ in size.
 
     Raises
     ------
     DataError
-        For a column that is not there or holds no numbers, lists of different lengths, a broken file.
+        If there is no such column, it holds no numbers, lists differ in length, or the file is broken.
     """
 
     def __init__(self, path: str | Path, columns: str | Sequence[str] | None = None):
         super().__init__(path, columns)
-        with self.telling(), self._open() as file:
+        with self.reporting(), self._open() as file:
             self._metadata, kinds = file.metadata, file.schema_arrow
             sizes = {g: file.metadata.row_group(g).num_rows for g in range(file.num_row_groups)}
             self._groups = [group for group, size in sizes.items() if size]
@@ -61,10 +61,10 @@ class ParquetReader(Pieces):
 
     @classmethod
     def names_in(cls, path: Path) -> list[str]:
-        """Return the names of all columns of a file, whatever they hold."""
+        """Return the names of all columns of a file, of any type."""
         found = cls.__new__(cls)
-        Pieces.__init__(found, path, None)
-        with found.telling(), found._open() as file:
+        ChunkedReader.__init__(found, path, None)
+        with found.reporting(), found._open() as file:
             return list(file.schema_arrow.names)
 
     def _open(self, metadata: Any = None) -> Any:
@@ -92,7 +92,7 @@ class ParquetReader(Pieces):
         if not (types.is_integer(value) or types.is_floating(value) or types.is_boolean(value)):
             what = f"lists of {value}, not of numbers" if is_listed else f"{kind}, not numbers"
             if not is_listed and (types.is_string(value) or types.is_large_string(value)):
-                what = "strings, which come only by name, alone"
+                what = "strings, which can only be read by name, alone"
             raise DataError(f"{self.where}: column {name!r} holds {what}")
         is_whole = types.is_floating(value) or not self._has_nulls(file, name)
         return np.dtype(value.to_pandas_dtype()) if is_whole else np.dtype(float), width
@@ -102,14 +102,14 @@ class ParquetReader(Pieces):
             for leaf in map(group.column, range(group.num_columns)):
                 if leaf.path_in_schema == name or leaf.path_in_schema.startswith(f"{name}."):
                     known = leaf.statistics
-                    # A writer need not count them: then they are taken to be there.
+                    # Statistics are optional: without them, nulls are assumed.
                     if known is None or not known.has_null_count or known.null_count:
                         return True
         return False
 
-    def piece(self, number: int) -> Array:
-        with self.telling(), self._open(self._metadata) as file:
-            # Its threads would not outlive a fork.
+    def read_chunk(self, number: int) -> Array:
+        with self.reporting(), self._open(self._metadata) as file:
+            # Threads of pyarrow do not survive a fork.
             table = file.read_row_group(self._groups[number], columns=self._names, use_threads=False)
             parts = [
                 self._values(table.column(name), name, width, int(self.starts[number]))
@@ -128,8 +128,8 @@ class ParquetReader(Pieces):
             wrong = np.flatnonzero(pc.fill_null(pc.list_value_length(column), -1).to_numpy() != width)
             if len(wrong):
                 length = pc.list_value_length(column)[int(wrong[0])].as_py()
-                told = "no list" if length is None else f"{length} values"
-                raise DataError(f"{self.where}: column {name!r}: row {first + wrong[0]} holds {told}, row 0 {width}")
+                held = "no list" if length is None else f"{length} values"
+                raise DataError(f"{self.where}: column {name!r}: row {first + wrong[0]} holds {held}, row 0 {width}")
             column = pc.list_flatten(column)
         if pa.types.is_dictionary(column.type):
             column = column.cast(column.type.value_type)

@@ -1,4 +1,4 @@
-"""Data pickles, read without running what they name; MNIST in its usual forms."""
+"""Readers of data pickles, without running the code that they name, and of MNIST in its usual formats."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
+from arignote.data.readers.memory_check import check_memory
 from arignote.data.readers.npy import arrays_in, read_npz
-from arignote.data.readers.room import check_memory
 from arignote.errors import DataError
 from arignote.safe.memory import available_bytes
 from arignote.safe.pickle import ByteSource, Limits, PickleError, load_pickle
@@ -21,23 +21,27 @@ __all__ = ["read_pickle", "unpickled"]
 
 Pair = tuple[NDArray[Any], NDArray[Any]]
 
-# Of the memory that is free: a pickle is in memory as bytes, in pieces, and as what it becomes.
+# A pickle may use this fraction of free memory: it is held as bytes, in pieces, and as the resulting objects.
 _COPIES = 4
 
 
 def unpickled(stream: BinaryIO, n_bytes: int | None = None) -> Any:
-    """Return the plain data of an open pickle: numbers, arrays, tuples, lists, dicts, sets and strings.
+    """Load the plain data of an open pickle: numbers, arrays, tuples, lists, dicts, sets and strings.
 
     Parameters
     ----------
     stream : binary file
     n_bytes : int, optional
-        Bytes that are there, where that is known; by default a fourth of the free memory may come.
+        Size of the pickle in bytes; by default at most a fourth of the free memory is read.
+
+    Returns
+    -------
+    object
 
     Raises
     ------
     PickleError
-        Where it is broken, too large, or names anything that data does not need; nothing of it was run.
+        If the pickle is broken, too large, or names anything that plain data does not need; no code of it is run.
     """
     most = available_bytes() // _COPIES
     most = most if n_bytes is None else min(most, n_bytes)
@@ -45,12 +49,12 @@ def unpickled(stream: BinaryIO, n_bytes: int | None = None) -> Any:
 
 
 def read_pickle(path: str | Path) -> Any:
-    """Return what a data pickle holds; MNIST in its other usual forms too.
+    """Read a data pickle, or MNIST in one of its other usual formats.
 
     Parameters
     ----------
     path : str or Path
-        A .pkl or .pkl.gz (Python 2 pickles too); mnist.npz of the usual keys, or the folder of the four IDX files.
+        A .pkl or .pkl.gz (also of Python 2); mnist.npz with the usual keys, or the folder of the four IDX files.
 
     Returns
     -------
@@ -61,7 +65,7 @@ def read_pickle(path: str | Path) -> Any:
     Raises
     ------
     DataError
-        Where the file is missing, broken or larger than memory, or names anything that data does not need.
+        If the file is missing, broken, larger than memory, or names anything that plain data does not need.
     """
     path = Path(path)
     if path.is_dir():
@@ -83,15 +87,15 @@ def read_pickle(path: str | Path) -> Any:
         hint = ". Save the arrays with numpy.savez instead" if "names " in str(fault) else ""
         raise DataError(f"{path}: {fault}{hint}") from None
     except Exception as fault:
-        # A broken gzip file may raise nearly anything.
-        raise DataError(f"{path}: is not a data pickle, or is cut short: {type(fault).__name__}: {fault}") from None
+        # A broken gzip file may raise nearly any error.
+        raise DataError(f"{path}: is not a data pickle, or is truncated: {type(fault).__name__}: {fault}") from None
 
 
 _IDX = ("train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte")
 
 
 def _idx(folder: Path, name: str) -> NDArray[Any]:
-    """Read one file of the IDX format: magic with the number of axes, the sizes, then bytes (yann.lecun.com)."""
+    """Read a file in the IDX format: a magic number with the number of axes, the sizes, the bytes (yann.lecun.com)."""
     for path in (folder / name, folder / f"{name}.gz"):
         if path.is_file():
             break
@@ -109,13 +113,13 @@ def _idx(folder: Path, name: str) -> NDArray[Any]:
             data = ByteSource(file, n_bytes + 1)
             values = np.frombuffer(data.take(n_bytes), np.uint8)
             if not data.ends_within(0):
-                raise DataError(f"{path}: is longer than its shape {sizes} says")
+                raise DataError(f"{path}: is longer than its shape {sizes} declares")
         return values.reshape(sizes)
     except DataError:
         raise
     except Exception as fault:
-        # A broken gzip file may raise nearly anything.
-        raise DataError(f"{path}: is not a whole IDX file: {fault}") from None
+        # A broken gzip file may raise nearly any error.
+        raise DataError(f"{path}: is not a complete IDX file: {fault}") from None
 
 
 def _mnist(

@@ -138,7 +138,7 @@ def _told(reader: Reader, src: str) -> Reader:
     # Of what is in memory no file can change any more.
     of_rows = "in memory" if isinstance(reader, ArrayReader) and reader.stamp() is None else "single rows are read"
     how = of_rows if reader.chunk_rows is None else f"read {reader.chunk_rows} rows at a time"
-    how += f", {reader.origin.told}" if reader.origin is not None and reader.origin.told else ""
+    how += f", {reader.origin.dialect}" if reader.origin is not None and reader.origin.dialect else ""
     _log.info("%s -> %s %s %s, %s", src, reader.where, reader.shape, reader.dtype, how)
     return reader
 

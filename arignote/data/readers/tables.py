@@ -1,4 +1,4 @@
-"""Tables in files, and which of their columns are features: those of labels, groups and weights are not."""
+"""Tables in files, and which of their columns are features and which are labels, groups or weights."""
 
 from __future__ import annotations
 
@@ -33,30 +33,31 @@ __all__ = [
 ]
 
 LABELS = ("label", "labels", "target", "targets")
-# Endings of text tables.
+# Suffixes of text tables.
 TEXT = (".csv", ".tsv", ".tra", ".tes", ".data", ".txt")
-# Names of the index of a DataFrame: as to_csv writes it, as read_csv calls it then, and as to_parquet writes it.
+# Names of the index of a DataFrame: written by to_csv, assigned by read_csv, and written by to_parquet.
 _INDEX = re.compile(r"|Unnamed: 0|__index_level_\d+__")
-# Endings of files that hold several arrays, with what their names begin with.
+# Suffixes of files that hold several arrays, with the prefix of the names of arrays.
 _WITHIN = {".npz": "", ".h5": "/", ".hdf5": "/"}
 HDF5_ENDINGS = (".h5", ".hdf5", ".hdf", ".he5")
 
 
 @dataclass(frozen=True)
 class Table:
-    """A table of a file.
+    """A table in a file.
 
     Attributes
     ----------
     path : Path
+        The file.
     table : str
-        Of an HDF5 file.
+        Path of the table in an HDF5 file.
     names : tuple of str
-        Of all columns; their positions where there is no header.
+        Names of all columns; their positions if there is no header.
     dialect : Dialect or None
-        Of a text table.
+        Dialect of a text table.
     csv : CSVFormat
-        What was given of it.
+        Format of a text table, as far as the user has set it.
     """
 
     path: Path
@@ -67,7 +68,7 @@ class Table:
 
     @property
     def where(self) -> str:
-        """File and table, for errors."""
+        """File and table, as named in errors."""
         return f"{self.path}:{self.table}" if self.table else str(self.path)
 
     @property
@@ -76,11 +77,25 @@ class Table:
         return self.dialect is None or self.dialect.header
 
     def is_at(self, path: str | Path, table: str) -> bool:
-        """Whether this table is meant."""
+        """Return whether this is the table `table` of the file `path`."""
         return os.path.realpath(path) == os.path.realpath(self.path) and table.strip("/") == self.table.strip("/")
 
     def open(self, columns: str | Sequence[str] | None, labels: bool = False, *, is_whole: bool = True) -> Reader:
-        """Return a reader of some columns; labels of a text table are read as such."""
+        """Return a reader of some columns.
+
+        Parameters
+        ----------
+        columns : str, sequence of str or None
+            One column, several, or all.
+        labels : bool
+            Whether a single column of a text table is read as labels.
+        is_whole : bool
+            Whether the columns were not named one by one; see `Origin`.
+
+        Returns
+        -------
+        Reader
+        """
         reader: Reader
         if self.dialect is not None:
             is_single = labels and isinstance(columns, str)
@@ -91,24 +106,39 @@ class Table:
             from arignote.data.readers.hdf5 import HDFReader
 
             reader = HDFReader(self.path, self.table, columns=[columns] if isinstance(columns, str) else columns)
-        given = self.csv.model_dump(exclude_none=True)
-        reader.origin = Origin(os.path.abspath(self.path), self.table, is_whole, given, str(self.dialect or ""))
+        csv = self.csv.model_dump(exclude_none=True)
+        reader.origin = Origin(os.path.abspath(self.path), self.table, is_whole, csv, str(self.dialect or ""))
         return reader
 
 
 def is_text(path: Path) -> bool:
-    """Whether a file is a text table, by its ending; a file of HDF5 may have any."""
+    """Return whether a file is a text table, by its suffix; an HDF5 file may have any suffix."""
     if path.suffix.lower() not in TEXT:
         return False
     return kind_of_file(path) != HDF5
 
 
 def table_at(path: Path, table: str = "", csv: Mapping[str, Any] | CSVFormat | None = None) -> Table | None:
-    """Return the table of a file; none where it has no columns by name or position."""
-    given = table_format(csv)
+    """Return a table of a file.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    table : str
+        Path of the table in an HDF5 file.
+    csv : dict or CSVFormat, optional
+        Format of a text table; what is left out is detected.
+
+    Returns
+    -------
+    Table or None
+        None if the file or its table has no columns, as an array.
+    """
+    settings = table_format(csv)
     if is_text(path):
-        dialect, names = CSVReader.head(path, given)
-        return Table(path, "", tuple(names), dialect, given)
+        dialect, names = CSVReader.head(path, settings)
+        return Table(path, "", tuple(names), dialect, settings)
     if path.suffix.lower() == ".parquet":
         return Table(path, "", tuple(ParquetReader.names_in(path)))
     from arignote.data.readers.hdf5 import columns_in
@@ -118,21 +148,28 @@ def table_at(path: Path, table: str = "", csv: Mapping[str, Any] | CSVFormat | N
 
 
 def split_source(source: str) -> tuple[str, str]:
-    """Take "path:key" apart; the colon of a drive stays."""
+    """Split "path:key" into path and key; the colon of a drive stays in the path."""
     drive, rest = os.path.splitdrive(source)
     name, _, key = rest.partition(":")
     return drive + name, key
 
 
 def proposed_source(source: str, base: Path) -> tuple[dict[str, str], list[str]]:
-    """Return how a file would be written as features and labels in a config, and its columns, where they can be read.
+    """Return how a config would name a file as features and labels.
 
     Parameters
     ----------
     source : str
-        A path, perhaps with columns after a colon.
+        A path, optionally with columns after a colon.
     base : Path
         Folder of a relative path.
+
+    Returns
+    -------
+    example : dict of str to str
+        "features" and "labels".
+    names : list of str
+        All columns; empty if they cannot be read.
     """
     name, columns = split_source(source)
     path = base / os.path.expanduser(os.path.expandvars(name))
@@ -142,8 +179,8 @@ def proposed_source(source: str, base: Path) -> tuple[dict[str, str], list[str]]
         return {"features": f"{name}:{at}x", "labels": f"{name}:{at}y"}, []
     names: list[str] = []
     with suppress(DataError, OSError):
-        found = table_at(path) if is_table and path.is_file() else None
-        names = list(found.names) if found is not None else []
+        table = table_at(path) if is_table and path.is_file() else None
+        names = list(table.names) if table is not None else []
     features = chosen_columns(columns, names, name)[0] if columns and set(columns.split(",")) <= set(names) else []
     others = [column for column in names if column not in features]
     label = next((column for column in others if column.lower() in LABELS), others[-1] if others else "COLUMN")
@@ -158,26 +195,39 @@ def feature_columns(
     base: Path = Path(),
     is_named: bool | None = None,
 ) -> tuple[list[str], bool]:
-    """Return the names of the columns that are features, and whether they were named one by one.
+    """Select the columns that are features.
 
     Parameters
     ----------
     table : Table
     asked : str, int or sequence of these, optional
-        As `chosen_columns` takes it; all columns if left out, but those that are called label or target.
+        As in `chosen_columns`; by default, all columns that are not named label, labels, target or targets.
     like : tuple of str or of int
-        Names (positions of a table without header) of the columns that a run was trained on: these, in this order.
+        Names (positions, for a table without header) of the columns that a run was trained on: the result is these, in
+        this order.
     others : dict of str to source
-        What else the data names, by what it is: "labels", "groups" ... Columns of this table are no features.
+        Other sources that the data names, by role: "labels", "groups" ... Their columns of this table are not features.
     base : Path
         Folder of relative paths of `others`.
     is_named : bool, optional
-        Whether the columns asked for were named one by one, where `asked` does not say it.
+        Whether the columns of `asked` were named one by one; by default, this follows from `asked`.
+
+    Returns
+    -------
+    names : list of str
+        Columns of the features.
+    is_named : bool
+        Whether they were named one by one.
 
     Raises
     ------
     DataError
-        Where a column is named as a feature and as something else; where one that the run was trained on is missing.
+        If a column is named both as a feature and in another role, or a column that the run was trained on is missing.
+
+    Warns
+    -----
+    ArignoteWarning
+        If columns are left out of the features, or the index of a DataFrame is among them.
     """
     found, are_named = chosen_columns(asked, table.names, table.where)
     is_named = are_named if is_named is None else is_named
@@ -193,9 +243,9 @@ def feature_columns(
     if like and isinstance(like[0], str) == table.has_names and not (is_named and not table.has_names):
         return _as_learned(table, found, like), is_named
     if both:
-        told = ", ".join(f"{name!r} ({taken[name]})" for name in both)
+        left_out = ", ".join(f"{name!r} ({taken[name]})" for name in both)
         word = "column is" if len(both) == 1 else "columns are"
-        warn(f"{table.where}: {word} left out of the features: {told}")
+        warn(f"{table.where}: {word} left out of the features: {left_out}")
     found = [name for name in found if name not in taken]
     if not asked and asked != 0:
         found = [name for name in found if name.lower() not in LABELS]
@@ -207,16 +257,16 @@ def feature_columns(
 
 
 def _warn_of_index(table: Table, features: list[str]) -> None:
-    """Warn where the index of a DataFrame, which most often numbers the rows, is among the features."""
+    """Warn if the index of a DataFrame, which usually numbers the rows, is among the features."""
     index = next((name for name in table.names if name in features and _INDEX.fullmatch(name)), None)
     if index is None or (table.dialect is not None and (index != table.names[0] or not table.has_names)):
         return
     column = f"the column {index!r} is" if index else "the first column, which has no name, is"
-    way, written = ("!0", "to_csv") if table.dialect is not None else (f"!{index}", "to_parquet")
+    selection, written = ("!0", "to_csv") if table.dialect is not None else (f"!{index}", "to_parquet")
     warn(
-        f"{table.where}: {column} what pandas writes for the index of a DataFrame; it is a feature now. To leave it "
-        f'out, write columns: "{way}" beside features ({table.path.name}:{way} in Python), or the file with '
-        f"{written}(index=False)"
+        f"{table.where}: {column} what pandas writes for the index of a DataFrame, and is used as a feature. To leave "
+        f'it out, set columns: "{selection}" beside features ({table.path.name}:{selection} in Python), or write the '
+        f"file with {written}(index=False)"
     )
 
 
@@ -232,13 +282,13 @@ def _as_learned(table: Table, found: list[str], like: Names) -> list[str]:
             )
         raise DataError(
             f"{table.where}: has {len(table.names)} columns; the network was trained on columns {wanted[0]} to "
-            f"{wanted[-1]} of a table without header. Name those that are meant: {table.path}:0:{len(wanted)}"
+            f"{wanted[-1]} of a table without header. Name the columns to use: {table.path}:0:{len(wanted)}"
         )
     return wanted
 
 
 def _of_other(table: Table, other: Any, base: Path) -> list[str]:
-    """Return the columns of a table that another source names."""
+    """Return the columns of this table that another source names."""
     if isinstance(other, Reader):
         origin = other.origin
         is_here = origin is not None and table.is_at(origin.path, origin.table)
@@ -253,14 +303,31 @@ def _of_other(table: Table, other: Any, base: Path) -> list[str]:
 
 
 def _split_table(key: str, table: str) -> tuple[str, str]:
-    """Take "/table:columns" apart where it is this table."""
+    """Split "/table:columns" if it names this table; else return the key as it is, without columns."""
     start = f"{table.strip('/')}:"
     bare = key.strip().lstrip("/")
     return (table, bare.removeprefix(start)) if bare.startswith(start) else (key, "")
 
 
 def label_columns(table: Table, asked: Columns | None) -> str | list[str]:
-    """Return the column of the labels: as it is named, or the one called label or target, or the only one."""
+    """Select the columns that hold the labels.
+
+    Parameters
+    ----------
+    table : Table
+    asked : str, int or sequence of these, optional
+        As in `chosen_columns`; by default, the column named label, labels, target or targets, or the only column.
+
+    Returns
+    -------
+    str or list of str
+        A single column as a string.
+
+    Raises
+    ------
+    DataError
+        If there is no such column, or several columns may be the labels.
+    """
     if asked is not None and asked != "":
         found, _ = chosen_columns(asked, table.names, table.where)
         return found[0] if len(found) == 1 else found

@@ -8,7 +8,7 @@ from strangers import Forward
 
 import arignote.data.order as order_module
 from arignote import DataError, NNClassifier
-from arignote.data.readers.base import ArrayReader, Origin, OwnReader, Reader, check_reader, reader_of
+from arignote.data.readers.base import ArrayReader, Origin, Reader, UserReader, check_reader, reader_of
 
 X = np.random.default_rng(0).normal(size=(600, 3)).astype(np.float32)
 Y = np.arange(600) % 2
@@ -109,16 +109,21 @@ def test_few_rows_missing_numbers_and_text_pass(array):
     [
         (
             ForgetsStart,
-            "ForgetsStart: rows 8 to 16 were asked for, and 16 came; iter_epoch must respect start and stop",
+            "ForgetsStart: rows 8 to 16 were requested, but 16 rows were returned; "
+            "iter_epoch must respect start and stop",
         ),
-        (ForgetsToStop, "ForgetsToStop: rows 0 to 16 were asked for, and 601 came"),
+        (ForgetsToStop, "ForgetsToStop: rows 0 to 16 were requested, but 601 rows were returned"),
         (ShiftsStart, r"ShiftsStart: iter_epoch\(..., start=8\) does not begin with row 8"),
-        (ForgetsTheBatchOfStart, "must give the batch of `start`, where start_on_batch is True"),
-        (AlwaysPartial, "must give whole batches only, where allow_partial is False"),
-        (Changes, "must give the same rows each time"),
-        (Longer, "Longer: rows 202 to 606 were asked for, and 399 came; iter_epoch must respect start and stop"),
-        (ReadsAnotherOrder, "must give the same rows by read, in their order"),
-        (ReadsOtherRows, "must give the same slice by read"),
+        (ForgetsTheBatchOfStart, "must return the batch of `start` if start_on_batch is True"),
+        (AlwaysPartial, "must return whole batches only if allow_partial is False"),
+        (Changes, "must return the same rows each time"),
+        (
+            Longer,
+            "Longer: rows 202 to 606 were requested, but 399 rows were returned; "
+            "iter_epoch must respect start and stop",
+        ),
+        (ReadsAnotherOrder, "must return the same rows from read, in the requested order"),
+        (ReadsOtherRows, "must return the same slice from read"),
     ],
 )
 def test_each_broken_promise_is_told(own, words):
@@ -138,31 +143,31 @@ def test_a_reader_of_ours_that_forgets_is_told_too():
         def iter_epoch(self, batch_size, start=0, stop=None, start_on_batch=True, allow_partial=False):
             return super().iter_epoch(batch_size, 0, stop, start_on_batch, allow_partial)
 
-    with pytest.raises(DataError, match="mine: a reader must give the rows from `start` on"):
+    with pytest.raises(DataError, match="mine: a reader must return the rows from `start` on"):
         check_reader(Forgets())
 
 
 @pytest.mark.parametrize("rows", [slice(0, 5), slice(250, 530), slice(595, 900), np.array([599, 0, 300, 300])])
 @pytest.mark.parametrize("own", [Own, Random])
 def test_any_rows_are_read(own, rows):
-    reader = OwnReader(own())
+    reader = UserReader(own())
     assert reader.shape == X.shape and reader.dtype == X.dtype
     assert np.array_equal(reader.read(rows), X[rows])
 
 
 def test_no_rows_are_read_as_none():
-    assert OwnReader(Own()).read(np.array([], int)).shape == (0, 3)
-    assert OwnReader(Own()).read(slice(7, 7)).shape == (0, 3)
+    assert UserReader(Own()).read(np.array([], int)).shape == (0, 3)
+    assert UserReader(Own()).read(slice(7, 7)).shape == (0, 3)
 
 
 def test_rows_of_another_shape_are_told_with_their_batch():
-    with pytest.raises(DataError, match=r"Ragged: batch 2 has rows of shape \(2,\); the first ones \(3,\)"):
-        OwnReader(Ragged()).read(slice(0, 600))
+    with pytest.raises(DataError, match=r"Ragged: batch 2 has rows of shape \(2,\); the first batch \(3,\)"):
+        UserReader(Ragged()).read(slice(0, 600))
 
 
 def test_rows_that_are_missing_are_told():
-    with pytest.raises(DataError, match="Ends: rows 512 to 600 were asked for, and 38 came"):
-        OwnReader(Ends()).read(slice(512, 600))
+    with pytest.raises(DataError, match="Ends: rows 512 to 600 were requested, but 38 rows were returned"):
+        UserReader(Ends()).read(slice(512, 600))
 
 
 def test_a_reader_that_gives_nothing_is_told():
@@ -170,7 +175,7 @@ def test_a_reader_that_gives_nothing_is_told():
         def __init__(self):
             super().__init__(X[:0])
 
-    with pytest.raises(DataError, match="Nothing: iter_epoch gives no batch"):
+    with pytest.raises(DataError, match="Nothing: iter_epoch yields no batch"):
         reader_of(Nothing())
 
 
@@ -180,7 +185,7 @@ def fit(reader, **settings):
 
 
 @pytest.mark.parametrize(
-    ("own", "words"), [(Ragged, "Ragged: batch 2 has rows of shape"), (Ends, "Ends: rows .* to 600 were asked for")]
+    ("own", "words"), [(Ragged, "Ragged: batch 2 has rows of shape"), (Ends, "Ends: rows .* to 600 were requested")]
 )
 @pytest.mark.parametrize("n_workers", [0, 1])
 def test_a_reader_that_breaks_in_mid_epoch_is_told_by_fit(own, words, n_workers, monkeypatch):

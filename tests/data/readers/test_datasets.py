@@ -111,7 +111,7 @@ def test_dicts_are_read_by_key():
     dataset = Rows(
         *({"pixels": image, "size": [3, 2], "target": name} for image, name in zip(IMAGES, NAMES, strict=True))
     )
-    with pytest.raises(DataError, match=r"which are the features.*there are: pixels, size, target"):
+    with pytest.raises(DataError, match=r"features are ambiguous.*There are: pixels, size, target"):
         features_and_labels(dataset)
     features, labels = features_and_labels(dataset, features="pixels")
     assert np.array_equal(features.read(slice(0, 9)), IMAGES)
@@ -161,7 +161,7 @@ class Stream(torch.utils.data.IterableDataset):
     [
         (Stream(), 0, "Stream: has no length"),
         (Rows(), 0, "Rows: has no rows"),
-        ({1, 2}, 0, "set: gives no item by its number"),
+        ({1, 2}, 0, "set: has no items by number"),
         (Pairs(), 2, r"Pairs\[2\]: no part 2: items have 2 parts"),
         (Pairs(), "image", "no part 'image': items have 2 parts"),
         (Rows(1, 2), 1, "no part 1: items are int, with no parts"),
@@ -177,5 +177,5 @@ def test_a_dataset_that_cannot_be_read_is_told(dataset, item, told):
 def test_what_cannot_be_told_apart_as_features_and_label_is_asked_for():
     with pytest.raises(DataError, match="items have 3 parts, not features and label"):
         features_and_labels(Rows((1, 2, 3)))
-    with pytest.raises(DataError, match="items are no dicts: 'image' cannot be chosen"):
+    with pytest.raises(DataError, match="items are not dicts: 'image' cannot be selected"):
         features_and_labels(Pairs(), features="image")

@@ -20,7 +20,7 @@ from strangers import Hostile
 
 from arignote import DataError
 from arignote.data.readers.base import check_reader
-from arignote.data.readers.hdf import Table
+from arignote.data.readers.hdf import HDFTable
 from arignote.data.readers.hdf5 import HDFReader
 
 SHARED = Path(__file__).resolve().parents[3].parent / "shared" / "data"
@@ -52,13 +52,13 @@ def handles(path):
 @pytest.fixture
 def reads(monkeypatch):
     """The (start, stop) that were read of a table."""
-    found, read = [], Table.read
+    found, read = [], HDFTable.read
 
     def noting(self, start, stop):
         found.append((start, stop))
         return read(self, start, stop)
 
-    monkeypatch.setattr(Table, "read", noting)
+    monkeypatch.setattr(HDFTable, "read", noting)
     return found
 
 
@@ -74,9 +74,9 @@ def test_every_layout_gives_its_rows_by_slice_and_by_number(path, name):
             found = reader.read(np.array(rows, np.int64))
             assert np.array_equal(found, IMAGES[np.array(rows, np.int64)]) and found.dtype == IMAGES.dtype
         for wrong in (100, -1):
-            with pytest.raises(DataError, match=f"a.h5:/{name}: has 100 rows, and so no row {wrong}"):
+            with pytest.raises(DataError, match=f"a.h5:/{name}: has 100 rows; row {wrong} is out of range"):
                 reader.read(np.array([3, wrong]))
-        with pytest.raises(DataError, match=f"a.h5:/{name}: rows must be numbers; of a mask: "):
+        with pytest.raises(DataError, match=f"a.h5:/{name}: rows must be row numbers; for a mask: "):
             reader.read(np.zeros(100, bool))
 
 
@@ -289,7 +289,7 @@ def test_the_stamp_changes_with_the_file(path):
     os.utime(path, ns=(1, before[1] + 1))
     assert reader.stamp() == (before[0], before[1] + 1)
     path.unlink()
-    with pytest.raises(DataError, match=r"a.h5:/gzip: there is no such file any more"):
+    with pytest.raises(DataError, match=r"a.h5:/gzip: the file no longer exists"):
         reader.stamp()
     with pytest.raises(DataError, match=r"a.h5: there is no such file \(table 'gzip'\)"):
         reader.read(slice(0, 1))
@@ -300,7 +300,7 @@ def test_a_file_that_became_another_is_told(path):
     with h5py.File(path, "w") as file:
         file["gzip"] = IMAGES[:50]
     with pytest.raises(
-        DataError, match=r"was \(100, 2, 5, 4\) float32 when the reader was made, and is \(50, 2, 5, 4\)"
+        DataError, match=r"was \(100, 2, 5, 4\) float32 when the reader was created, is now \(50, 2, 5, 4\)"
     ):
         reader.read(slice(0, 1))
     assert handles(path) == 0
@@ -329,7 +329,7 @@ def test_files_that_are_none_say_so(path, tmp_path):
     with pytest.raises(DataError, match=r"text.h5: is not an HDF5 file \(table 'x'\)"):
         HDFReader(tmp_path / "text.h5", "x")
     (tmp_path / "short.h5").write_bytes(path.read_bytes()[:-500])
-    with pytest.raises(DataError, match=r"short.h5: is cut short \(table 'gzip'\)"):
+    with pytest.raises(DataError, match=r"short.h5: is truncated \(table 'gzip'\)"):
         HDFReader(tmp_path / "short.h5", "gzip")
     with pytest.raises(DataError, match=r"a.h5: /gzp: there is no such table. Did you mean '/gzip'\?"):
         HDFReader(path, "gzp")
@@ -344,7 +344,7 @@ def test_what_cannot_be_read_by_rows_is_told_at_once(tmp_path):
         HDFReader(tmp_path / "a.h5", "ragged")
     with pytest.raises(DataError, match=r"a.h5: /mixed: column 'word' holds strings, not numbers"):
         HDFReader(tmp_path / "a.h5", "mixed")
-    with pytest.raises(DataError, match="color= is for the images of a Panel4D"):
+    with pytest.raises(DataError, match="color= is for images of a Panel4D"):
         HDFReader(tmp_path / "a.h5", "words", 0)
     with HDFReader(tmp_path / "a.h5", "words") as reader:
         assert reader.read(np.array([2, 1, 1])).tolist() == ["c", "bé", "bé"]
@@ -365,7 +365,7 @@ def test_a_missing_filter_is_told_with_what_to_install(path, monkeypatch):
     monkeypatch.setattr(h5py.h5z, "filter_avail", lambda code: False)
     monkeypatch.setitem(sys.modules, "hdf5plugin", None)
     with pytest.raises(
-        DataError, match=r"a.h5: /lzf: is packed with lzf \(HDF5 filter 32000\).*pip install hdf5plugin"
+        DataError, match=r"a.h5: /lzf: is compressed with lzf \(HDF5 filter 32000\).*pip install hdf5plugin"
     ):
         HDFReader(path, "lzf")
 

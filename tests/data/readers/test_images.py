@@ -1,4 +1,4 @@
-"""Images in folders: their pixels come back exactly, and what is no image is told by its path."""
+"""Images in folders: their pixels come back exactly, and what is not an image is told by its path."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ def test_hidden_files_and_other_files_are_passed_over(folder):
 
 def test_images_of_different_sizes_need_a_size(folder):
     root = folder({"a/1.png": pixels(3, 4), "a/2.png": pixels(3, 4), "b/1.png": pixels(5, 4)})
-    with pytest.raises(DataError, match=r"b/1.png: is 5 x 4 .*a/1.png is 3 x 4: say size="):
+    with pytest.raises(DataError, match=r"b/1.png: is 5 x 4 .*a/1.png is 3 x 4: set size="):
         ImageFolderReader(root)
 
 
@@ -106,10 +106,13 @@ def test_images_of_different_sizes_need_a_size(folder):
     [
         ({"a/1.png": pixels(2, 2)}, "holds one class only, 'a'"),
         ({"a/1.txt": b"", "b/.1.png": b""}, r"holds no images in folders.*2 folders with 2 files, none of them .png"),
-        ({"1.png": pixels(2, 2)}, "holds no images in folders.* 1 images lie beside the folders"),
-        ({"a/1.png": pixels(2, 2), "b/1.txt": b""}, r"b: holds no images \(.png .*a class is expected"),
-        ({"a/1.png": pixels(2, 2), "b/1.png": b"no image"}, "b/1.png: is no image, or a broken one"),
-        ({"a/1.png": pixels(2, 2), "b/1.png": b""}, "b/1.png: is no image"),
+        ({"1.png": pixels(2, 2)}, "holds no images in folders.* 1 images are not in a folder of a class"),
+        (
+            {"a/1.png": pixels(2, 2), "b/1.txt": b""},
+            r"b: holds no images \(.png .*each folder is a class and must hold images",
+        ),
+        ({"a/1.png": pixels(2, 2), "b/1.png": b"no image"}, "b/1.png: is not an image, or is broken"),
+        ({"a/1.png": pixels(2, 2), "b/1.png": b""}, "b/1.png: is not an image"),
         ({"a/1.png": pixels(2, 2), "b/1.png": pixels(2, 2).astype(np.uint16)}, "b/1.png: has pixels of more than 8"),
     ],
 )
@@ -131,7 +134,7 @@ def test_an_image_cut_short_is_told_when_it_is_read(folder):
 def test_an_image_of_another_size_than_before_is_told(folder):
     reader = ImageFolderReader(folder({"a/1.png": pixels(2, 3), "b/1.png": pixels(2, 3)}))
     folder({"b/1.png": pixels(3, 3)})
-    with pytest.raises(DataError, match=r"b/1.png: is \(3, 3\).*was \(2, 3\): has it changed"):
+    with pytest.raises(DataError, match=r"b/1.png: is now \(3, 3\).*was \(2, 3\): did the file change"):
         reader.read(slice(0, 2))
 
 

@@ -103,7 +103,7 @@ def test_a_parquet_without_statistics_is_taken_to_miss_values(parquet):
         ([None, [1, 2]], "a", "row 0 holds no list of numbers"),
         ([[[1], [2]]], "a", r"column 'a' holds lists of list<.*, not of numbers"),
         ([{"b": 1}], "a", "holds struct<b: int64>, not numbers"),
-        (["x"], ["a"], "holds strings, which come only by name, alone"),
+        (["x"], ["a"], "holds strings, which can only be read by name, alone"),
         ([["x", "y"]], "a", "holds lists of string, not of numbers"),
         (np.array(["2020-01-01"], "M8[ms]"), "a", r"holds timestamp\[ms\], not numbers"),
         ([1], "ab", "no column 'ab'.*There are: a"),
@@ -122,10 +122,10 @@ def test_a_parquet_cut_short_or_spoilt_is_told(parquet):
     path = parquet({"a": np.random.default_rng(0).normal(size=1000)}, compression="snappy", use_dictionary=False)
     whole = path.read_bytes()
     path.write_bytes(whole[:-100])
-    with pytest.raises(DataError, match="broken or cut short"):
+    with pytest.raises(DataError, match="broken or truncated"):
         ParquetReader(path)
     path.write_bytes(whole[:4] + bytes(200) + whole[204:])
-    with pytest.raises(DataError, match="broken or cut short"):
+    with pytest.raises(DataError, match="broken or truncated"):
         ParquetReader(path).read(slice(0, 1))
 
 

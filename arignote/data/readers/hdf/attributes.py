@@ -1,7 +1,7 @@
-"""What stands beside the data of an HDF5 file: attributes, filters, types; and one word for all that is broken.
+"""Metadata of HDF5 files: attributes, links, filters, types; and the reporting of errors of broken files.
 
-PyTables and pandas open files by unpickling attributes, which can run code. Here only the attributes that a layout
-needs are unpickled, as plain data: numbers, strings, containers and arrays and nothing else.
+PyTables and pandas unpickle attributes, which can run code. Here only the attributes that a layout needs are unpickled,
+as plain data: numbers, strings, containers and arrays.
 """
 
 from __future__ import annotations
@@ -14,20 +14,20 @@ from typing import Any
 
 import numpy as np
 
+from arignote.data.readers.memory_check import check_memory
 from arignote.data.readers.pickles import unpickled as plain_data
-from arignote.data.readers.room import check_memory
 from arignote.errors import DataError
 from arignote.safe.pickle import PickleError
 
 __all__ = [
     "attribute",
+    "check_filters",
     "check_inside",
     "child",
     "dataset",
     "dtype_of",
     "plain_of",
-    "see_filters",
-    "telling",
+    "reporting",
     "text_of",
     "unpickled",
     "whole",
@@ -35,25 +35,28 @@ __all__ = [
 
 
 def attribute(item: Any, name: str) -> Any:
-    """Return an attribute, None where it is absent; DataError where it declares more bytes than the file has."""
+    """Return an attribute, None if it is absent; DataError if it declares more bytes than the file has."""
     if name not in item.attrs:
         return None
-    n_bytes, there = item.attrs.get_id(name).get_storage_size(), item.file.id.get_filesize()
-    if n_bytes > there:
-        raise DataError(f"{item.file.filename}: {item.name}: {name!r} declares {n_bytes} bytes; the file has {there}")
+    n_bytes, file_bytes = item.attrs.get_id(name).get_storage_size(), item.file.id.get_filesize()
+    if n_bytes > file_bytes:
+        where = f"{item.file.filename}: {item.name}"
+        raise DataError(f"{where}: {name!r} declares {n_bytes} bytes; the file has {file_bytes}")
     return item.attrs[name]
 
 
 def text_of(item: Any, name: str) -> str:
-    """Return an attribute that is text, "" where it is absent or something else."""
+    """Return an attribute that is text, "" if it is absent or of another type."""
     value = attribute(item, name)
     return value.decode("utf-8", "replace") if isinstance(value, bytes) else value if isinstance(value, str) else ""
 
 
 def plain_of(item: Any, name: str) -> Any:
-    """Return an attribute that PyTables may have pickled."""
+    """Return an attribute that PyTables may have pickled; DataError if it is absent."""
     if name not in item.attrs:
-        raise DataError(f"{item.file.filename}: {item.name}: lacks the attribute {name!r}: written only in part?")
+        raise DataError(
+            f"{item.file.filename}: {item.name}: the attribute {name!r} is missing: was the file only partly written?"
+        )
     value = attribute(item, name)
     if isinstance(value, np.void):
         value = value.tobytes()
@@ -61,14 +64,30 @@ def plain_of(item: Any, name: str) -> Any:
 
 
 def child(group: Any, path: str, n_links: int = 16) -> Any:
-    """Return what lies at a path within a group, None where nothing does.
+    """Return the object at a path within a group.
 
-    DataError where the path leads into another file: nobody named that one.
+    Parameters
+    ----------
+    group : h5py.Group
+    path : str
+        Relative to the group.
+    n_links : int
+        Number of soft links that are followed at most.
+
+    Returns
+    -------
+    h5py.Group, h5py.Dataset or None
+        None if there is no such object.
+
+    Raises
+    ------
+    DataError
+        If the path leads into another file, which the user has not named, or through too many links.
     """
     import h5py
 
     for word in filter(None, path.split("/")):
-        # A link alone opens no other file.
+        # Reading a link, unlike following it, opens no other file.
         link = group.get(word, None, getlink=True) if isinstance(group, h5py.Group) else None
         if link is None:
             return None
@@ -79,7 +98,7 @@ def child(group: Any, path: str, n_links: int = 16) -> Any:
             )
         if isinstance(link, h5py.SoftLink):
             if not n_links:
-                raise DataError(f"{group.file.filename}: {path}: is a link to a link to a link, without an end")
+                raise DataError(f"{group.file.filename}: {path}: is a cycle, or a long chain, of links")
             group = child(group.file if link.path.startswith("/") else group, link.path, n_links - 1)
         else:
             group = group[word]
@@ -87,7 +106,7 @@ def child(group: Any, path: str, n_links: int = 16) -> Any:
 
 
 def unpickled(item: Any, name: str, data: bytes) -> Any:
-    """Return what a pickled attribute holds; DataError where it names more than plain data."""
+    """Return the plain data of a pickled attribute; DataError if it names anything else."""
     try:
         return plain_data(io.BytesIO(data), len(data))
     except PickleError as fault:
@@ -95,23 +114,23 @@ def unpickled(item: Any, name: str, data: bytes) -> Any:
 
 
 def dataset(group: Any, name: str) -> Any:
-    """Return a dataset of a group, whose values lie in this file."""
+    """Return a dataset of a group; DataError if it is missing, or its values are stored in another file."""
     where = f"{group.file.filename}: {group.name}"
     data = child(group, name)
     if data is None:
-        raise DataError(f"{where}: lacks {name!r}: written only in part?")
+        raise DataError(f"{where}: {name!r} is missing: was the file only partly written?")
     check_inside(data, f"{where}/{name}")
     return data
 
 
 def whole(data: Any, where: str) -> Any:
-    """Return all values of a dataset, where they fit into memory."""
+    """Return all values of a dataset; DataError if they do not fit into memory."""
     check_memory(data.size * data.dtype.itemsize, where)
     return data[:]
 
 
 def check_inside(data: Any, where: str) -> None:
-    """DataError where the values of a dataset lie in other files, which nobody named."""
+    """Raise DataError if the values of a dataset are stored in other files, which the user has not named."""
     settings = data.id.get_create_plist()
     if settings.get_external_count():
         file = settings.get_external(0)[0].decode(errors="replace")
@@ -119,15 +138,15 @@ def check_inside(data: Any, where: str) -> None:
     if data.is_virtual:
         files = sorted({source.file_name for source in data.virtual_sources()} - {"."})
         if files:
-            told = ", ".join(map(repr, files[:3]))
+            names = ", ".join(map(repr, files[:3]))
             raise DataError(
-                f"{where}: is a virtual dataset of other files ({told}), which are not read: name them one by one, or "
+                f"{where}: is a virtual dataset of other files ({names}), which are not read: name them one by one, or "
                 "copy their rows into one file"
             )
 
 
-def see_filters(data: Any, where: str) -> None:
-    """Make sure that the data lies in this file, and that what packed it can unpack it."""
+def check_filters(data: Any, where: str) -> None:
+    """Raise DataError if the data is not stored in this file, or a filter that compressed it is not available."""
     import h5py
 
     check_inside(data, where)
@@ -136,31 +155,33 @@ def see_filters(data: Any, where: str) -> None:
     for code, _, _, name in (settings.get_filter(i) for i in range(settings.get_nfilters())):
         if h5py.h5z.filter_avail(code):
             continue
-        told = f"{where}: is packed with {name.decode(errors='replace') or 'an unknown filter'} (HDF5 filter {code})"
+        message = (
+            f"{where}: is compressed with {name.decode(errors='replace') or 'an unknown filter'} (HDF5 filter {code})"
+        )
         try:
             importlib.import_module("hdf5plugin")
         except ImportError:
-            raise DataError(f"{told}, which h5py lacks: pip install hdf5plugin") from None
+            raise DataError(f"{message}, which h5py lacks: pip install hdf5plugin") from None
         if not h5py.h5z.filter_avail(code):
-            raise DataError(f"{told}, which hdf5plugin lacks too: rewrite the file with ptrepack --complib=zlib")
+            raise DataError(f"{message}, which hdf5plugin lacks, too: rewrite the file with ptrepack --complib=zlib")
 
 
 @contextmanager
-def telling(where: str, more: str = "") -> Iterator[None]:
-    """Say of whatever breaks where that was."""
+def reporting(where: str, more: str = "") -> Iterator[None]:
+    """Raise errors of h5py and NumPy as DataErrors that begin with `where`; `more` is added to the message."""
     try:
         yield
     except DataError:
         raise
     except MemoryError:
-        raise DataError(f"{where}: needs more memory than there is{more}") from None
+        raise DataError(f"{where}: needs more memory than is free{more}") from None
     except (OSError, LookupError, TypeError, ValueError, RuntimeError, AttributeError, ArithmeticError) as fault:
-        told = f"{type(fault).__name__}: {fault}{more}"
-        raise DataError(f"{where}: cannot be read, is broken or cut short: {told}") from None
+        cause = f"{type(fault).__name__}: {fault}{more}"
+        raise DataError(f"{where}: cannot be read, is broken or truncated: {cause}") from None
 
 
 def dtype_of(data: Any) -> np.dtype[Any]:
-    """Return the dtype of a dataset; DataError where NumPy has none for it."""
+    """Return the dtype of a dataset; object if NumPy has none for it."""
     try:
         kind: np.dtype[Any] = data.id.get_type().dtype
         return kind

@@ -1,7 +1,7 @@
-"""The heaps of an HDF5 file, where text of any length lies: checked before the HDF5 library walks through them.
+"""Check of the global heaps of an HDF5 file, which hold strings of variable length, before the library reads them.
 
-A global heap collection is "GCOL", a version, its size, then objects one behind the other, each with its size ("HDF5
-File Format Specification Version 3.0", III.E). The library (2.0) follows a size of 0 without end.
+A global heap collection is "GCOL", a version, its size, then a sequence of objects, each with its size ("HDF5 File
+Format Specification Version 3.0", III.E). The library (2.0) loops forever on an object of size 0.
 """
 
 from __future__ import annotations
@@ -21,10 +21,21 @@ _HEADER = 16
 
 
 def check_heaps(path: str) -> None:
-    """DataError where a heap of a file is broken; a file beyond 256 MB is not searched for them."""
-    found = os.stat(path)
-    if 0 < found.st_size <= IN_MEMORY:
-        _check(path, found.st_size, found.st_mtime_ns)
+    """Check the heaps of a file. Files larger than 256 MB are not searched.
+
+    Parameters
+    ----------
+    path : str
+        The file.
+
+    Raises
+    ------
+    DataError
+        If an object of a heap has a wrong size.
+    """
+    stat = os.stat(path)
+    if 0 < stat.st_size <= IN_MEMORY:
+        _check(path, stat.st_size, stat.st_mtime_ns)
 
 
 @lru_cache(maxsize=64)
@@ -33,19 +44,19 @@ def _check(path: str, n_bytes: int, changed_at: int) -> None:
         at = data.find(_BEGIN)
         while at >= 0:
             if not _is_whole(data, at):
-                raise DataError(f"{path}: is broken: its heap of texts at byte {at} has an object of a wrong size")
+                raise DataError(f"{path}: is broken: its heap of strings at byte {at} has an object of a wrong size")
             at = data.find(_BEGIN, at + len(_BEGIN))
 
 
 def _is_whole(data: mmap.mmap, at: int) -> bool:
-    """Whether each object of a collection lies within it, and the next one behind it."""
+    """Return whether each object of a collection lies within it, and the next one after it."""
     if at + _HEADER > len(data):
         return True
     end = at + struct.unpack_from("<Q", data, at + 8)[0]
     place = at + _HEADER
     while place + _HEADER <= min(end, len(data)):
         number, size = struct.unpack_from("<H6xQ", data, place)
-        # The object 0 is what is free, and counts its own header.
+        # Object 0 is the free space, whose size includes its header.
         step = size if number == 0 else _HEADER + (size + 7) // 8 * 8
         if step < _HEADER or place + step > end:
             return False

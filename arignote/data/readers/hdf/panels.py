@@ -1,4 +1,4 @@
-"""The Panel and Panel4D of the pandas of 2015, which today's pandas cannot open: images by rows."""
+"""Panel and Panel4D of pandas in 2015, which current pandas cannot open: images, read by rows."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from arignote.data.readers.hdf.attributes import dataset, plain_of, see_filters
-from arignote.data.readers.hdf.frames import blocks
-from arignote.data.readers.hdf.parts import Table, plan
-from arignote.data.readers.room import check_memory
+from arignote.data.readers.hdf.attributes import check_filters, dataset, plain_of
+from arignote.data.readers.hdf.blocks import HDFTable, plan
+from arignote.data.readers.hdf.frames import value_blocks
+from arignote.data.readers.memory_check import check_memory
 from arignote.errors import DataError, listed
 
 __all__ = ["panel"]
@@ -20,18 +20,35 @@ __all__ = ["panel"]
 Array = NDArray[Any]
 
 
-def panel(group: Any, where: str, color: int | str | None) -> Table:
-    """Return a Panel (rows, h, w) or Panel4D (rows, colours, h, w) of 2015, one line per row of pixels' values.
+def panel(group: Any, where: str, color: int | str | None) -> HDFTable:
+    """Open a Panel, (rows, h, w), or Panel4D, (rows, colours, h, w).
 
-    A line of the table holds a label for every indexed axis, and the values along the one axis that is not. Rows come
-    in the order of the file, each as often as it was appended: the pandas of 2015 sorted them by label and kept the
-    last of a label.
+    A line of the stored table holds a label for each indexed axis, and the values along the one axis that is not
+    indexed. Rows are in the order of the file, each as often as it was appended; pandas in 2015 sorted them by label,
+    and kept the last row of each label.
+
+    Parameters
+    ----------
+    group : h5py.Group
+    where : str
+        Name of the object in errors.
+    color : int or str, optional
+        The colour of a Panel4D that is read: a label, or else a position.
+
+    Returns
+    -------
+    HDFTable
+
+    Raises
+    ------
+    DataError
+        If there is no such colour, or lines are missing or out of order.
     """
     lines = _Lines(group, where)
     shape, at = lines.shape, None
     if color is not None:
         if len(shape) != 4:
-            raise DataError(f"{where}: color= is for the images of a Panel4D, but this is a Panel: {shape}")
+            raise DataError(f"{where}: color= is for images of a Panel4D, but this is a Panel: {shape}")
         at, shape = _colour(where, lines.labels(1), color), (shape[0], 1, *shape[2:])
 
     def read(start: int, stop: int) -> Array:
@@ -40,29 +57,29 @@ def panel(group: Any, where: str, color: int | str | None) -> Table:
 
     data = lines.data
     if not lines.by_rows:
-        return Table(where, shape, lines.dtype, read, scattered=True)
+        return HDFTable(where, shape, lines.dtype, read, scattered=True)
     chunk = data.chunks[0] if data.chunks else None
-    return Table(where, shape, lines.dtype, read, chunk, lines=lines.per, row_bytes=lines.per * data.dtype.itemsize)
+    return HDFTable(where, shape, lines.dtype, read, chunk, lines=lines.per, row_bytes=lines.per * data.dtype.itemsize)
 
 
 class _Lines:
-    """The lines of a table, and how they make images.
+    """The lines of a stored table, and how they form images.
 
     Attributes
     ----------
     shape : tuple of int
-        Of all the images.
+        Shape of all images.
     by_rows : bool
-        Whether the lines of a row lie together; else each line holds one pixel of all rows.
+        Whether the lines of a row are consecutive; else each line holds one pixel of all rows.
     per : int
-        Lines of a row, or of all rows.
+        Lines of a row if `by_rows`, else of all rows.
     """
 
     def __init__(self, group: Any, where: str):
         self.where, self.data = where, dataset(group, "table")
-        see_filters(self.data, where)
-        parts, names = blocks(group, self.data, where)
-        self.dtype, self._width, self._assemble = plan(where, parts, names, None)
+        check_filters(self.data, where)
+        blocks, names = value_blocks(group, self.data, where)
+        self.dtype, self._width, self._assemble = plan(where, blocks, names, None)
         self._indexed = {str(name): int(axis) for axis, name in plain_of(group, "index_cols")}
         ((self._loose, self._loose_labels),) = plain_of(group, "non_index_axes")
         self._first, *others = self._indexed
@@ -70,7 +87,7 @@ class _Lines:
         n_lines, indexed, loose = len(self.data), self._indexed, self._loose
         all_axes = sorted((loose, *indexed.values())) == list(range(len(indexed) + 1))
         if not n_lines or not all_axes or not (self.by_rows or not loose):
-            raise DataError(f"{where}: holds nothing, or its rows do not lie together: axes {indexed}, {n_lines} lines")
+            raise DataError(f"{where}: is empty, or its rows are not consecutive: axes {indexed}, {n_lines} lines")
         self._inner = others if self.by_rows else [self._first, *others]
         fields = self.data.fields(list(indexed))
         check_memory(
@@ -79,24 +96,24 @@ class _Lines:
         self._head = fields[: _period(fields, n_lines, self._first, others)] if self.by_rows else fields[:]
         self._sizes = [len(np.unique(self._head[name])) for name in self._inner]
         self.per = len(self._head)
-        self._see_whether_whole()
-        # Where each axis of the result stands in what is read: rows, inner axes, values.
+        self._check_complete()
+        # For each axis of what is read (rows, inner axes, values), its axis in the result.
         axes = [indexed[name] for name in self._inner]
-        lies = [0, *axes, loose] if self.by_rows else [*axes, 0]
+        read_axes = [0, *axes, loose] if self.by_rows else [*axes, 0]
         lengths = [n_lines // self.per, *self._sizes, self._width] if self.by_rows else [*self._sizes, self._width]
-        self._order = np.argsort(lies)
+        self._order = np.argsort(read_axes)
         self.shape = tuple(lengths[at] for at in self._order)
 
-    def _see_whether_whole(self) -> None:
-        """DataError where lines of a row are missing, or in disorder."""
+    def _check_complete(self) -> None:
+        """Raise DataError if lines of a row are missing or out of order."""
         n_lines, sizes = len(self.data), self._sizes
         if math.prod(sizes) != self.per or n_lines % self.per:
-            told = f"its {n_lines} lines are not whole rows of {' x '.join(map(str, sizes))}: cut short?"
-            raise DataError(f"{self.where}: {told}")
+            layout = " x ".join(map(str, sizes))
+            raise DataError(f"{self.where}: its {n_lines} lines are not whole rows of {layout}: is it truncated?")
         for axis, name in enumerate(self._inner):
             grid = self._head[name].reshape(sizes)
             if (grid != grid[tuple(slice(None) if i == axis else slice(1) for i in range(len(sizes)))]).any():
-                raise DataError(f"{self.where}: the lines of one row do not lie in order ({name})")
+                raise DataError(f"{self.where}: the lines of one row are out of order ({name})")
 
     def labels(self, axis: int) -> Sequence[Any]:
         """Return the labels of an axis of the images."""
@@ -131,7 +148,7 @@ class _Lines:
 
 
 def _period(fields: Any, n_lines: int, first: str, others: list[str]) -> int:
-    """Return after how many lines the first row ends: its label changes, or its first pixel comes again."""
+    """Return the number of lines of the first row: until its label changes, or its first pixel occurs again."""
     size = min(n_lines, 4096)
     while True:
         head = fields[:size]

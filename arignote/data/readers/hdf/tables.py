@@ -1,4 +1,4 @@
-"""Which tables an HDF5 file holds, and one of them: plain arrays, PyTables, pandas of today and of 2015; h5py only."""
+"""Listing and opening the tables of an HDF5 file with h5py only: plain arrays, PyTables, pandas, also of 2015."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from arignote.data.readers.hdf.attributes import child, dataset, dtype_of, see_filters, telling, text_of
-from arignote.data.readers.hdf.frames import axis_labels, blocks, frame
+from arignote.data.readers.hdf.attributes import check_filters, child, dataset, dtype_of, reporting, text_of
+from arignote.data.readers.hdf.blocks import HDFTable, block_of, field_of, plan
+from arignote.data.readers.hdf.frames import axis_labels, frame, value_blocks
 from arignote.data.readers.hdf.panels import panel
-from arignote.data.readers.hdf.parts import Table, field_of, part_of, plan
 from arignote.errors import DataError, available_names, listed
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ _PANDAS = ("series", "frame", "series_table", "frame_table", "wide_table", "ndim
 
 
 def tables_of(file: h5py.File) -> list[str]:
-    """Return the paths that `open_table` takes: arrays and tables, and pandas objects by their group."""
+    """Return the paths of arrays, of tables, and of pandas objects (their groups), as `open_table` takes them."""
     import h5py
 
     found: list[str] = []
@@ -40,29 +40,29 @@ def tables_of(file: h5py.File) -> list[str]:
         elif isinstance(item, h5py.Dataset) and item.shape and parent not in groups and _readable(item):
             found.append(path)
 
-    with telling(file.filename):
+    with reporting(file.filename):
         file.visititems(visit)
     return found
 
 
 def columns_of(file: h5py.File, path: str) -> list[str]:
-    """Return the names of all columns of a table or DataFrame, whatever they hold; none of an array or a Series."""
+    """Return the names of all columns of a table or DataFrame, of any type; empty for an array or a Series."""
     import h5py
 
-    with telling(f"{file.filename}: {path}"):
+    with reporting(f"{file.filename}: {path}"):
         item = child(file, "/" + path.strip("/"))
         if isinstance(item, h5py.Dataset):
             return list(dtype_of(item).names or ())
         kind = text_of(item, "pandas_type") if isinstance(item, h5py.Group) else ""
         if kind == "frame_table":
-            return blocks(item, dataset(item, "table"), f"{file.filename}: {path}")[1]
+            return value_blocks(item, dataset(item, "table"), f"{file.filename}: {path}")[1]
         return axis_labels(item, "axis0") if kind == "frame" else []
 
 
 def open_table(
     file: h5py.File, path: str, *, columns: Sequence[str] | None = None, color: int | str | None = None
-) -> Table:
-    """Return the table at a path of an open file; rows are read later.
+) -> HDFTable:
+    """Open the table at a path of an open file, without reading rows.
 
     Parameters
     ----------
@@ -71,24 +71,28 @@ def open_table(
     path : str
         One of `tables_of(file)`.
     columns : sequence of str, optional
-        Which columns of a table or DataFrame, in this order; (rows, n_columns). All of them if left out. A single
-        column of PyTables that holds arrays keeps their shape: (rows, *shape). Strings come only by name, alone.
+        Columns of a table or DataFrame, in this order: (rows, n_columns); by default all. A single column of PyTables
+        that holds arrays keeps their shape: (rows, *shape). A column of strings can only be read by name, alone.
     color : int or str, optional
-        Of a Panel4D (rows, colours, height, width), keep the colour of this label, or else at this position; the axis
-        stays, with length 1.
+        The colour of a Panel4D (rows, colours, height, width): a label, or else a position. Its axis is kept, with
+        length 1.
+
+    Returns
+    -------
+    HDFTable
 
     Raises
     ------
     DataError
-        Where there is no such path or column or colour (with those there are); for ragged arrays, strings among
-        numbers, a MultiIndex, attributes that name code, a missing filter, and broken or missing pieces.
+        If there is no such path, column or colour (the message lists those that exist); for ragged arrays, strings
+        among numbers, a MultiIndex, attributes that name code, a missing filter, and broken or missing data.
     """
     import h5py
 
     path = "/" + path.strip("/")
     columns = [columns] if isinstance(columns, str) else columns
     where = f"{file.filename}: {path}"
-    with telling(where):
+    with reporting(where):
         item = child(file, path)
         if item is None:
             there = tables_of(file)
@@ -99,7 +103,7 @@ def open_table(
                 raise DataError(f"{where}: is a pandas Panel, which has no columns to choose from")
             return panel(item, where, color)
         if color is not None:
-            raise DataError(f"{where}: color= is for the images of a Panel4D, which this is not")
+            raise DataError(f"{where}: color= is for images of a Panel4D, which this is not")
         if pandas in _PANDAS:
             return frame(item, where, str(pandas), columns)
         if not isinstance(item, h5py.Dataset):
@@ -111,30 +115,30 @@ def open_table(
         return _dataset(item, where, columns)
 
 
-def _dataset(data: Any, where: str, columns: Sequence[str] | None) -> Table:
-    """Return a plain dataset, an array of PyTables, or a table of named columns."""
-    see_filters(data, where)
+def _dataset(data: Any, where: str, columns: Sequence[str] | None) -> HDFTable:
+    """Open a plain dataset, an array of PyTables, or a table of named columns."""
+    check_filters(data, where)
     chunk = data.chunks[0] if data.chunks else None
     kind = data.id.get_type()
     names = list(dtype_of(data).names or ())
     if not names:
-        part = part_of(kind, [""], lambda rows: np.asarray(data[rows]))
-        if part.odd:
-            raise DataError(f"{where}: holds {part.odd}, not numbers or strings")
+        block = block_of(kind, [""], lambda rows: np.asarray(data[rows]))
+        if block.unsupported:
+            raise DataError(f"{where}: holds {block.unsupported}, not numbers or strings")
         if columns is not None:
             raise DataError(f"{where}: is an array of shape {data.shape}: it has no columns by name")
         sub = dtype_of(data).shape
-        return Table(where, (*data.shape, *sub), part.dtype, lambda a, b: part.cut(slice(a, b)), chunk)
+        return HDFTable(where, (*data.shape, *sub), block.dtype, lambda a, b: block.cut(slice(a, b)), chunk)
     if data.ndim > 1:
         raise DataError(f"{where}: is a table of {data.ndim} axes {data.shape}, where rows need one")
-    parts = [part_of(kind.get_member_type(i), [name], field_of(name)) for i, name in enumerate(names)]
-    dtype, width, assemble = plan(where, parts, names, columns)
+    blocks = [block_of(kind.get_member_type(i), [name], field_of(name)) for i, name in enumerate(names)]
+    dtype, width, assemble = plan(where, blocks, names, columns)
     wanted = list(names if columns is None else columns)
     shape = (width,) if len(wanted) > 1 else data.dtype[wanted[0]].shape or (1,)
     fields = data.fields(wanted)
     read, row_bytes = (lambda a, b: assemble(fields[a:b], b - a)), data.dtype.itemsize
-    return Table(where, (len(data), *shape), dtype, read, chunk, names, row_bytes=row_bytes)
+    return HDFTable(where, (len(data), *shape), dtype, read, chunk, names, row_bytes=row_bytes)
 
 
 def _readable(data: Any) -> bool:
-    return data.ndim == 1 if dtype_of(data).names else not part_of(data.id.get_type(), [""], np.asarray).odd
+    return data.ndim == 1 if dtype_of(data).names else not block_of(data.id.get_type(), [""], np.asarray).unsupported

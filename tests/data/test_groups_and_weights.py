@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from arignote import DataError
-from arignote.data.per_row import groups_of, weights_of
+from arignote.data.groups_and_weights import groups_of, weights_of
 from arignote.data.readers.base import ArrayReader
 
 

@@ -7,16 +7,16 @@ import io
 import numpy as np
 import pytest
 
-from arignote.data.missing import MARKERS, is_marker, missing_in, missing_numbers
+from arignote.data.missing_values import MISSING_MARKERS, count_missing, is_missing_marker, missing_error
 
 
 def test_the_markers_are_those_of_pandas_and_a_question_mark():
     pd = pytest.importorskip("pandas")
-    for marker in MARKERS - {"?"}:
+    for marker in MISSING_MARKERS - {"?"}:
         assert pd.read_csv(io.StringIO(f"a,b\n1,{marker}\n"))["b"].isna().all(), marker
     words = ["none", "?", "missing", "-", "nil", "NAN", "n.a.", "na", "."]
     kept = [word for word in words if pd.read_csv(io.StringIO(f"a,b\n1,{word}\n"))["b"].notna().all()]
-    assert [word for word in words if not is_marker(word, exact=True)] == [word for word in kept if word != "?"]
+    assert [word for word in words if not is_missing_marker(word, exact=True)] == [word for word in kept if word != "?"]
 
 
 @pytest.mark.parametrize(
@@ -35,18 +35,18 @@ def test_the_markers_are_those_of_pandas_and_a_question_mark():
     ],
 )
 def test_a_marker_is_recognised(field, given, exact, expected):
-    assert is_marker(field, given, exact=exact) is expected
+    assert is_missing_marker(field, given, exact=exact) is expected
 
 
 def test_missing_numbers_are_counted_by_column():
     table = np.array([[1.0, np.nan, 3], [1, 2, np.nan], [1, np.nan, np.inf]])
-    assert missing_in(table, ["a", "b", "c"]) == {"b": (0, 2), "c": (1, 1)}
+    assert count_missing(table, ["a", "b", "c"]) == {"b": (0, 2), "c": (1, 1)}
 
 
 def test_the_first_missing_number_and_all_columns_that_have_any_are_reported():
-    told = str(missing_numbers("t.csv", {"c": (5, 1), "b": (2, 3)}))
+    told = str(missing_error("t.csv", {"c": (5, 1), "b": (2, 3)}))
     assert told.startswith("t.csv row 2 holds nan in column 'b'; 4 numbers are missing, in the columns 'c', 'b'. Fill ")
     assert "(columns: '!c,!b')" in told and told.endswith("or pass allow_nonfinite=True")
-    assert "numbers are missing" not in str(missing_numbers("t.csv", {"c": (5, 1)}))
-    told = str(missing_numbers("t.csv", {n: (0, 1) for n in range(9)}))
+    assert "numbers are missing" not in str(missing_error("t.csv", {"c": (5, 1)}))
+    told = str(missing_error("t.csv", {n: (0, 1) for n in range(9)}))
     assert "in the columns 0, 1, 2, 3, 4 and 4 more. Fill" in told and "!0" not in told

@@ -1,4 +1,4 @@
-"""Groups and weights: values of which there is one for each training row."""
+"""Groups and sample weights: one value for each training row."""
 
 from __future__ import annotations
 
@@ -15,21 +15,27 @@ from arignote.errors import DataError
 __all__ = ["groups_of", "weights_of"]
 
 
-def groups_of(given: Any, n_rows: int) -> NDArray[Any]:
-    """Return the group of each row, (n_rows,): numbers or text.
+def groups_of(source: Any, n_rows: int) -> NDArray[Any]:
+    """Return the group of each row.
 
     Parameters
     ----------
-    given : array (n_rows,) or source
+    source : array (n_rows,), reader or str
+        The groups, or where they are read from.
     n_rows : int
         Training rows, before any are held out.
+
+    Returns
+    -------
+    array (n_rows,)
+        Numbers or text.
 
     Raises
     ------
     DataError
-        For another number of rows, missing values, or numbers beside text; with the row.
+        If the number of rows differs, a value is missing, or numbers and text are mixed; the message names the row.
     """
-    groups, where = _values("groups", given, n_rows)
+    groups, where = _values("groups", source, n_rows)
     rule = f"{where} must be all numbers or all text, with none missing"
     missing = np.isnan(groups) if groups.dtype.kind == "f" else [is_missing(group) for group in groups.tolist()]
     if np.any(missing):
@@ -41,9 +47,27 @@ def groups_of(given: Any, n_rows: int) -> NDArray[Any]:
     return groups
 
 
-def weights_of(given: Any, n_rows: int) -> NDArray[np.float64]:
-    """Return how much each row counts, (n_rows,): finite numbers >= 0; the parameters are those of `groups_of`."""
-    array, where = _values("sample_weight", given, n_rows)
+def weights_of(source: Any, n_rows: int) -> NDArray[np.float64]:
+    """Return the weight of each row.
+
+    Parameters
+    ----------
+    source : array (n_rows,), reader or str
+        The weights, or where they are read from.
+    n_rows : int
+        Training rows, before any are held out.
+
+    Returns
+    -------
+    array (n_rows,) of float64
+        Finite numbers >= 0.
+
+    Raises
+    ------
+    DataError
+        If the number of rows differs, or a weight is missing, negative or not finite; the message names the row.
+    """
+    array, where = _values("sample_weight", source, n_rows)
     weights = array.astype(np.float64) if array.dtype.kind in "biuf" else _as_numbers(array.tolist(), where)
     good = np.isfinite(weights) & (weights >= 0)
     if not good.all():
@@ -52,21 +76,23 @@ def weights_of(given: Any, n_rows: int) -> NDArray[np.float64]:
     return weights
 
 
-def _values(name: str, given: Any, n_rows: int) -> tuple[NDArray[Any], str]:
-    """Return an array or the rows of a source, and how they are called in errors."""
+def _values(name: str, source: Any, n_rows: int) -> tuple[NDArray[Any], str]:
+    """Return the values (n_rows,) of an array or a source, and their name in errors."""
     where = name
-    if is_source(given):
-        reader = get_reader(given, labels=True)
+    values = source
+    if is_source(source):
+        reader = get_reader(source, labels=True)
         where = f"{name} ({reader.where})" if reader.where else name
-        given = reader.array if isinstance(reader, ArrayReader) else reader.read(slice(0, len(reader)))
-    array = np.asarray(given)
+        values = reader.array if isinstance(reader, ArrayReader) else reader.read(slice(0, len(reader)))
+    array = np.asarray(values)
     if array.shape != (n_rows,):
         raise DataError(f"{where} must have the shape ({n_rows},), one for each row of X; got {array.shape}")
     return array, where
 
 
 def _as_numbers(values: list[Any], where: str) -> NDArray[np.float64]:
-    """Return objects as numbers, NaN where they are missing: in a column of text, as one word makes of it, too."""
+    """Return objects as numbers, NaN for missing ones."""
+    # Strings are parsed: one word in a column makes all of it text.
     found = np.full(len(values), np.nan)
     for row, value in enumerate(values):
         try:

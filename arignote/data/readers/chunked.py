@@ -10,17 +10,17 @@ from pathlib import Path
 
 import numpy as np
 
-from arignote.data.readers.base import Array, Reader, Rows
+from arignote.data.readers.base import Array, Reader, RowIndex
 from arignote.errors import DataError, available_names, listed
 
-__all__ = ["CHUNK_ROWS", "Pieces"]
+__all__ = ["CHUNK_ROWS", "ChunkedReader"]
 
-# Rows of a piece, where the file has none of its own.
+# RowIndex of a piece, where the file has none of its own.
 CHUNK_ROWS = 4096
 
 
-class Pieces(Reader):
-    """Rows that lie in pieces, each of which is read as a whole; the last one read is kept.
+class ChunkedReader(Reader):
+    """RowIndex that lie in pieces, each of which is read as a whole; the last one read is kept.
 
     Parameters
     ----------
@@ -48,10 +48,10 @@ class Pieces(Reader):
             raise DataError(f"{self.where}: there is no such file")
 
     @abstractmethod
-    def piece(self, number: int) -> Array:
+    def read_chunk(self, number: int) -> Array:
         """Return all rows of a piece, that of `starts[number]`."""
 
-    def read(self, rows: Rows) -> Array:
+    def read(self, rows: RowIndex) -> Array:
         """Return rows (n, ...): those of a slice of step 1, or of row numbers in any order."""
         rows = np.arange(*rows.indices(len(self))[:2]) if isinstance(rows, slice) else np.asarray(rows, np.int64)
         out = np.empty((len(rows), *self.shape[1:]), self.dtype)
@@ -66,13 +66,13 @@ class Pieces(Reader):
             last = self._last
             if last is None or last[0] != number:
                 # One assignment, so that threads see a whole pair.
-                self._last = last = (number, self.piece(number))
+                self._last = last = (number, self.read_chunk(number))
             out[places] = last[1][rows[places] - self.starts[number]]
         return out
 
     def stamp(self) -> tuple[int, int]:
         """Return size and time of the file."""
-        with self.telling():
+        with self.reporting():
             found = self.path.stat()
         return found.st_size, found.st_mtime_ns
 
@@ -95,7 +95,7 @@ class Pieces(Reader):
         return wanted
 
     @contextmanager
-    def telling(self) -> Iterator[None]:
+    def reporting(self) -> Iterator[None]:
         """Give what other libraries raise the name of the file."""
         try:
             yield
