@@ -153,6 +153,7 @@ def test_an_answer_that_is_not_of_the_service_is_an_os_error(service, source, te
         notice_source(source)()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("endpoint", ["http://127.0.0.1:9", "nonsense", "http://[", "http://127.0.0.1:port"])
 def test_an_endpoint_that_is_not_there_or_no_address_is_an_os_error(monkeypatch, endpoint):
     monkeypatch.setenv("AWS_EC2_METADATA_SERVICE_ENDPOINT", endpoint)
