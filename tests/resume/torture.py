@@ -22,6 +22,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+# Modules that the tests share.
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
 from filesystem_driver import newest, starts_after
 from test_sigkill import command
 
