@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import platform
 import socket
 import subprocess
 
@@ -20,6 +21,9 @@ collect_ignore = [
     "mutants/sandbox.py",
     "resume/torture.py",
 ]
+
+# A library asks for it by the command `uname -p`; the answer is kept for the rest of the process.
+platform.processor()
 
 
 @pytest.hookimpl(wrapper=True)
