@@ -13,7 +13,7 @@ from arignote.engine.feed import DeviceBatch
 from arignote.engine.network import Network
 from arignote.engine.setup import Setup
 from arignote.engine.step import Scorer, TrainingStep, logits_of, predict_proba, validation_rows
-from arignote.generators import GENERATORS, kept_generators
+from arignote.generators import GENERATORS, preserve_global_generators
 from arignote.layers import Layer, declare, parse
 from arignote.optim.updaters import Updater
 from arignote.registry import build, register
@@ -342,7 +342,7 @@ def test_global_generators_are_seeded_and_kept_from_other_threads_only_if_code_o
 ):
     step = TrainingStep(network_of(layers), build("loss", loss), build("updater", updater), **asked)
     assert step.exclusive is exclusive
-    with kept_generators():
+    with preserve_global_generators():
         np.random.seed(1)
         before = np.random.get_state()[1].tolist()
         update(step, [part(slice(0, 12), 5)], lr=0.1, momentum=0.0, n=1)
@@ -368,7 +368,7 @@ def test_global_generators_are_seeded_and_kept_from_other_threads_only_if_code_o
 
     forward = step._gradients
     step._gradients = look
-    with kept_generators():
+    with preserve_global_generators():
         update(step, [part(slice(0, 12), 5)], lr=0.1, momentum=0.0, n=2)
     assert bool(held) is exclusive
 

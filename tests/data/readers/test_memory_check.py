@@ -6,22 +6,22 @@ import h5py
 import pytest
 
 from arignote import DataError
-from arignote.data import room
+from arignote.data.readers import memory_check
 from arignote.data.readers.hdf5 import HDFReader
 
 
 def test_as_much_as_is_free_fits_and_a_byte_more_is_refused(monkeypatch):
-    monkeypatch.setattr(room, "available_bytes", lambda: 3 << 20)
-    room.check_memory(3 << 20, "f.h5:/x")
+    monkeypatch.setattr(memory_check, "available_bytes", lambda: 3 << 20)
+    memory_check.check_memory(3 << 20, "f.h5:/x")
     with pytest.raises(DataError, match=r"^f\.h5:/x: the labels need 3\.15 MB of memory, and 3\.15 MB are free"):
-        room.check_memory((3 << 20) + 1, "f.h5:/x", "the labels")
+        memory_check.check_memory((3 << 20) + 1, "f.h5:/x", "the labels")
 
 
 def test_less_than_a_mebibyte_is_not_compared(monkeypatch):
-    monkeypatch.setattr(room, "available_bytes", lambda: 0)
-    room.check_memory((1 << 20) - 1, "f.h5:/x")
+    monkeypatch.setattr(memory_check, "available_bytes", lambda: 0)
+    memory_check.check_memory((1 << 20) - 1, "f.h5:/x")
     with pytest.raises(DataError):
-        room.check_memory(1 << 20, "f.h5:/x")
+        memory_check.check_memory(1 << 20, "f.h5:/x")
 
 
 @pytest.mark.parametrize(
