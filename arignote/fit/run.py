@@ -78,14 +78,7 @@ def run(
     try:
         make_trainer(fit.step, checkpointer, stop.check, observers).run(state)
     except FloatingPointError:
-        good = checkpointer.last_good(state.run_id)
-        place = "Nothing of this run was saved"
-        if files is not None and files.existing():
-            kept = "The last good checkpoint is kept" if good else f"{place}; the files of the earlier run are kept"
-            place = f"{kept}: {files.path('last')}"
-        load_into(state, good or first, "the last good state")
-        again = make_trainer(CheckedStep(fit.step), Checkpointer(None), lambda: None, ())
-        raise NotFiniteError(_divergence_message(again, state, place)) from None
+        raise _divergence(fit, make_trainer, checkpointer, files, first) from None
     except ArignoteError:
         raise
     except Exception as error:
@@ -95,6 +88,24 @@ def run(
         raise cause from error
     finally:
         checkpointer.wait_briefly()
+
+
+def _divergence(
+    fit: Assembly,
+    make_trainer: Callable[..., Trainer],
+    checkpointer: Checkpointer,
+    files: RunWriter | None,
+    first: TrainingState,
+) -> NotFiniteError:
+    """Return the error of a run whose numbers stopped being finite, trained again from its last good state."""
+    good = checkpointer.last_good(fit.state.run_id)
+    place = "Nothing of this run was saved"
+    if files is not None and files.existing():
+        kept = "The last good checkpoint is kept" if good else f"{place}; the files of the earlier run are kept"
+        place = f"{kept}: {files.path('last')}"
+    load_into(fit.state, good or first, "the last good state")
+    again = make_trainer(CheckedStep(fit.step), Checkpointer(None), lambda: None, ())
+    return NotFiniteError(_divergence_message(again, fit.state, place))
 
 
 def _divergence_message(again: Trainer, state: TrainingState, place: str) -> str:
@@ -137,19 +148,7 @@ def _trainers(fit: Assembly) -> Callable[..., Trainer]:
     resident = None
     if augmentation is None and _may_stay(rows, network.device):
         resident = ResidentRows(rows.features(slice(0, len(rows))), labels, data.weights, network.device)
-    batches = Batches(
-        rows,
-        labels,
-        seed=fit.state.rng,
-        batch_size=data.batch_size,
-        order=fit.plan.order,
-        weights=data.weights,
-        drop_last=data.drop_last,
-        augmentation=augmentation,
-        n_workers=settings.n_workers,
-        prefetch=settings.prefetch,
-        only_rows=resident is not None,
-    )
+    batches = _batches(fit, augmentation, only_rows=resident is not None)
 
     def make(step: Any, checkpointer: Checkpointer, check_stop: Callable[[], None], observers: Observers) -> Trainer:
         def scorer(part: str, losses: tuple[str, ...], prefix: str) -> Score | None:
@@ -174,6 +173,25 @@ def _trainers(fit: Assembly) -> Callable[..., Trainer]:
         )
 
     return make
+
+
+def _batches(fit: Assembly, augmentation: Augmenter | None, only_rows: bool) -> Batches:
+    """Return the minibatches of the training rows."""
+    settings, data = fit.settings, fit.plan.prepared
+    rows, labels = data.parts["train"]
+    return Batches(
+        rows,
+        labels,
+        seed=fit.state.rng,
+        batch_size=data.batch_size,
+        order=fit.plan.order,
+        weights=data.weights,
+        drop_last=data.drop_last,
+        augmentation=augmentation,
+        n_workers=settings.n_workers,
+        prefetch=settings.prefetch,
+        only_rows=only_rows,
+    )
 
 
 def _augmentation(fit: Assembly) -> Augmenter | None:

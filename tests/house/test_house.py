@@ -131,3 +131,18 @@ def test_the_rooms_that_the_architecture_names_are_there():
     rooms = [room for row in rows for room in re.findall(r"`([\w/.]+)`", row)]
     assert len(rooms) > 20
     assert [room for room in rooms if not (ROOT / "arignote" / room).exists()] == []
+
+
+def test_no_function_is_longer_than_40_lines():
+    """Without its docstring: what fits on a screen."""
+    too_long = {}
+    for path in (ROOT / "arignote").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                first = node.body[0]
+                has_docstring = ast.get_docstring(node, clean=False) is not None
+                n_docstring = first.end_lineno - first.lineno + 1 if has_docstring else 0
+                n_lines = node.end_lineno - node.lineno + 1 - n_docstring
+                if n_lines > 40:
+                    too_long[f"{path.relative_to(ROOT)}:{node.name}"] = n_lines
+    assert too_long == {}

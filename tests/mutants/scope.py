@@ -14,6 +14,7 @@ ROOT = Path.cwd()
 _LAYERS = ("contracts", "engine/by_hand/test_chain.py", "engine/test_network.py", "layers/test_architecture.py")
 _ENGINE = ("engine", "reference", "contracts", "resume/test_in_process.py")
 _DATA = ("data/test_prepared.py", "test_data_end_to_end.py", "test_bad_input.py")
+_DRAWS = "resume/test_code_of_a_user_that_draws.py"
 _RUNS = ("resume/test_in_process.py", "fit/test_resume.py")
 _FILES = ("resume/test_damaged_files.py", "checkpoints/test_schedule.py", *_RUNS)
 
@@ -34,7 +35,10 @@ SCOPE: dict[str, tuple[str, ...]] = {
     "arignote/checkpoints/writer.py": (*_FILES, "checkpoints/storage/test_remote.py"),
     "arignote/checkpoints/storage": ("checkpoints/storage", "resume/test_full_disk.py", "checkpoints/test_schedule.py"),
     "arignote/optim": ("reference", "contracts", "engine/test_update.py", "registry/test_part.py", *_RUNS),
+    "arignote/layers/architecture.py": (*_LAYERS, "first_hour/test_spelling.py", "first_hour/test_words.py"),
     "arignote/layers": (*_LAYERS, "layers"),
+    "arignote/engine/step.py": (*_ENGINE, _DRAWS),
+    "arignote/engine/session.py": (*_ENGINE, _DRAWS),
     "arignote/engine": _ENGINE,
     "arignote/data/order.py": ("data/test_batches.py", "data/test_rows.py"),
     "arignote/data/batches.py": ("data/test_order.py", "engine/test_feed.py", *_DATA),
@@ -49,7 +53,7 @@ SCOPE: dict[str, tuple[str, ...]] = {
 def modules(root: Path = ROOT) -> list[str]:
     """List the modules in scope, as paths below the root."""
     found = [path for place in SCOPE for path in ([root / place] if place.endswith(".py") else _below(root / place))]
-    return [path.relative_to(root).as_posix() for path in found]
+    return list(dict.fromkeys(path.relative_to(root).as_posix() for path in found))
 
 
 def _below(folder: Path) -> list[Path]:

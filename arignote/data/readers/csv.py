@@ -130,6 +130,10 @@ class CSVReader(ChunkedReader):
         self._offsets.append(end)
         self.starts = np.arange(0, n_rows, CHUNK_ROWS)
         self.shape = (n_rows,) if self.alone else (n_rows, len(self._names))
+        self._set_type(seen)
+
+    def _set_type(self, seen: list[_Seen]) -> None:
+        """Set the type of the rows, and which columns have missing numbers."""
         if self._labels is not None:
             self.dtype = self._labels.dtype
             self._is_text = self.dtype.hasobject
