@@ -134,8 +134,8 @@ def _warn_of_variants(labels: NDArray[Any], what: str) -> None:
     found = [" and ".join(map(repr, some)) for some in variants.values() if len(some) > 1]
     if found:
         more = f" ({len(found) - 3} more)" if len(found) > 3 else ""
-        told = f"{', '.join(found[:3])}{more} are classes of their own"
-        text = f"labels of {what}: {told}, but differ in spaces or capitals only"
+        names = f"{', '.join(found[:3])}{more} are classes of their own"
+        text = f"labels of {what}: {names}, but differ in spaces or capitals only"
         warn(text)
 
 

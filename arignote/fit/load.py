@@ -35,7 +35,7 @@ def read_run(run: str, which: str | None = None) -> tuple[TrainingState, bool]:
 def restore(
     run: str, which: str | None = None, layers: Any = None, trust: Sequence[str] = ()
 ) -> tuple[TrainingState, Network, dict[str, Any]]:
-    """Return the state that RUN means, the network to predict with, and the settings to go on with.
+    """Return the state that RUN means, the network to predict with, and the settings to resume with.
 
     Parameters
     ----------

@@ -93,7 +93,7 @@ class Trainer:
         self._clock = time.perf_counter()
 
     def run(self, state: TrainingState) -> TrainingState:
-        """Train until `n_epochs` are done, or until told to stop. `state` may be fresh or from a checkpoint."""
+        """Train until `n_epochs` are done, or a stop is requested. `state` may be fresh or from a checkpoint."""
         self._clock = time.perf_counter()
         try:
             if state.progress.validation_due:

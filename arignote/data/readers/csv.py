@@ -182,10 +182,10 @@ class CSVReader(ChunkedReader):
         found = wrong[name]
         place = f"row {found.row} (line {found.line})"
         if of_text:
-            told = f"the column {name!r} holds" if len(of_text) == 1 else f"the columns {str(of_text)[1:-1]} hold"
+            subject = f"the column {name!r} holds" if len(of_text) == 1 else f"the columns {str(of_text)[1:-1]} hold"
             left = ",".join(f"!{name}" for name in of_text)
             raise DataError(
-                f"{self.where}: {told} text, such as {found.text!r} in {place}, where numbers are expected. Leave it "
+                f"{self.where}: {subject} text, such as {found.text!r} in {place}, where numbers are expected. Leave it "
                 f'out, as in columns: "{left}", or encode it as numbers'
             )
         way = f"; if these are names of classes: CSVReader(..., {name!r}, text=True)" if self.alone else ""
@@ -355,11 +355,11 @@ class _Records:
                     yield self._start, self._at, self._line, fields
                 self._start, self._line = self._at, self._number + 1
         except UnicodeDecodeError as fault:
-            told = f"{self._where}, line {self._number}: is not UTF-8 ({fault.reason}); save it as UTF-8"
-            raise DataError(told) from None
+            message = f"{self._where}, line {self._number}: is not UTF-8 ({fault.reason}); save it as UTF-8"
+            raise DataError(message) from None
         except csv.Error as fault:
-            told = f"{self._where}, line {self._line}: is no row of CSV (a quote that does not end?): {fault}"
-            raise DataError(told) from None
+            message = f"{self._where}, line {self._line}: is no row of CSV (a quote that does not end?): {fault}"
+            raise DataError(message) from None
 
 
 def _after(first: Record, rows: Iterator[Record]) -> Iterator[Record]:

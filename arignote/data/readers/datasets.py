@@ -61,7 +61,7 @@ class DatasetReader(Reader):
         return found
 
     def _got(self, rows: Any) -> Any:
-        """Return an item, or several; what a dataset of a user's own raises is told with its name and row."""
+        """Return an item, or several; an error that the dataset raises is reported with its name and row."""
         try:
             return self.dataset[rows]
         except ArignoteError:
@@ -110,7 +110,7 @@ def is_dataset(x: Any) -> bool:
     if isinstance(x, str | bytes | list | tuple | Mapping):
         return False
     is_array = any(hasattr(x, name) for name in ("__array__", "dtype", "iter_epoch"))
-    # A stream, or a DataLoader, is told what it lacks.
+    # The error for a stream, or a DataLoader, says what it lacks.
     return not is_array and (hasattr(x, "__getitem__") or hasattr(x, "__iter__"))
 
 

@@ -82,7 +82,7 @@ def get_reader(
     Returns
     -------
     Reader
-        The choice is told to the logger "arignote.data.readers.sources".
+        The choice is logged by "arignote.data.readers.sources".
 
     Raises
     ------
