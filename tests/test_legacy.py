@@ -322,7 +322,7 @@ def test_a_file_of_2015_is_known_by_its_beginning(tmp_path):
 
 def test_a_packed_file_is_unpacked_up_to_twenty_times_its_length_and_a_floor(tmp_path, monkeypatch):
     """Weights are noise to gzip, which halves them at best; zeros are packed a thousandfold."""
-    monkeypatch.setattr(pickles, "_FLOOR", 1_000)
+    monkeypatch.setattr(pickles, "_ALWAYS_UNPACKED", 1_000)
 
     def read(value):
         path = tmp_path / "file"

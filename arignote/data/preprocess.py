@@ -32,44 +32,11 @@ class Preprocess(Part):
 
     @abstractmethod
     def fit(self, chunks: Iterable[Array]) -> Learned:
-        """Learn from the training rows.
-
-        Parameters
-        ----------
-        chunks : iterable of array (rows, ...)
-            All training rows, once.
-
-        Returns
-        -------
-        dict of str to array of float32
-            What `apply` needs.
-
-        Raises
-        ------
-        DataError
-            If there are no rows, a value is not finite, or rows differ in shape.
-        """
+        """Return what is learned from chunks (rows, ...) of training rows; DataError if they are not finite."""
 
     @abstractmethod
     def apply(self, learned: Mapping[str, Array], x: Array) -> Array:
-        """Transform rows.
-
-        Parameters
-        ----------
-        learned : dict of str to array
-            As returned by `fit`.
-        x : array (rows, ...)
-            Not changed.
-
-        Returns
-        -------
-        array (rows, ...) of float32
-
-        Raises
-        ------
-        DataError
-            If the rows differ in shape from the training rows.
-        """
+        """Return rows (rows, ...) as new float32 arrays; DataError if their shape is not that of the training rows."""
 
     def _rows(self, chunks: Iterable[Array]) -> Iterator[Array]:
         """Yield the chunks that are not empty, validated, as float64 (rows, ...)."""

@@ -12,7 +12,11 @@ from arignote.engine.session import session
 from arignote.engine.setup import Setup
 
 # What torch's compiler tells of itself.
-pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
+# The compiler starts a C++ compiler.
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning"),
+]
 COMPILING = Setup(compile=True)
 
 

@@ -131,6 +131,7 @@ def test_on_a_gpu_a_network_that_shall_be_compiled_goes_by_autograd():
 
 # The same.
 @pytest.mark.filterwarnings("ignore")
+@pytest.mark.slow
 def test_a_compiled_step_is_the_same_after_a_stop_before_a_smaller_batch(digits, tmp_path):
     x, y = digits[0][:150], digits[1][:150]
 
@@ -149,6 +150,7 @@ def test_a_compiled_step_is_the_same_after_a_stop_before_a_smaller_batch(digits,
 
 # What torch's compiler tells of itself.
 @pytest.mark.filterwarnings("ignore")
+@pytest.mark.slow
 def test_a_compiled_maxout_has_finite_gradients_in_bf16(digits):
     layers = [["FCMaxoutLayer", {"n_units": 8, "maxout_k": 4}], OUTPUT]
     fitted = NNClassifier(layers, rng=1, n_epochs=1, batch_size=64, drop_last=True, compile=True, precision="bf16")

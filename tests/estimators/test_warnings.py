@@ -92,7 +92,7 @@ WARNINGS = {
         lambda: of_a_frame().confusion(X, Y),
     ],
     "batch_size 128 is larger than the data": [lambda: network(batch_size=128).fit(X, Y)],
-    r"X holds whole numbers of 0 to 255 \(uint8\)": [lambda: network().fit(X.astype(np.uint8), Y)],
+    r"X holds integers of 0 to 255 \(uint8\)": [lambda: network().fit(X.astype(np.uint8), Y)],
     "this run was trained on 30 of these 40 rows": [
         lambda: network().fit(X, Y, valid=0.25).evaluate(X, Y),
         lambda: network().fit(X, Y, valid=0.25).confusion(X, Y),

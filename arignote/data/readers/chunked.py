@@ -102,4 +102,4 @@ class ChunkedReader(Reader):
         except DataError:
             raise
         except (OSError, ValueError, TypeError, NotImplementedError, KeyError) as fault:
-            raise DataError(f"{self.where}: cannot be read, is broken or cut short: {fault}") from None
+            raise DataError(f"{self.where}: cannot be read, is broken or truncated: {fault}") from None

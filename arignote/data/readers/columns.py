@@ -1,4 +1,4 @@
-"""Columns of a table, as they are asked for: by name, by position, by range, and all but some."""
+"""Selection of columns of a table: by name, by position, by range, and by exclusion."""
 
 from __future__ import annotations
 
@@ -9,30 +9,38 @@ from arignote.errors import DataError, available_names, listed
 
 __all__ = ["Columns", "Names", "chosen_columns"]
 
-# What is asked for.
+# A selection of columns, as a user writes it.
 Columns = str | int | Sequence[str | int]
-# Names of the columns of a table; positions where it has no header.
+# Names of the columns of a table; positions if it has no header.
 Names = tuple[str, ...] | tuple[int, ...]
 
 
 def chosen_columns(asked: Columns | None, there: Sequence[str], where: str) -> tuple[list[str], bool]:
-    """Return the names of the columns asked for, and whether they were named (not only others excluded).
+    """Select columns.
 
     Parameters
     ----------
     asked : str, int or sequence of these, optional
-        "a,b"; "3" or 3, a position, from the end where negative; "0:64", positions without the last one, as a slice of
-        Python; "a:c", names with the last one, as ``DataFrame.loc``; "!y", "!0:3", all but these. Several in a string
-        are separated by commas. The exact name of a column comes first, then its name without the spaces around it.
+        "a,b": names; "3" or 3: a position, from the end if negative; "0:64": positions without the last one, as a
+        slice; "a:c": names with the last one, as in ``DataFrame.loc``; "!y", "!0:3": all but these. Items of a string
+        are separated by commas. The exact name of a column takes precedence, then
+        its name without the spaces around it. None or "": all columns.
     there : sequence of str
-        The names of all columns of the table.
+        Names of all columns of the table.
     where : str
-        The table, for errors.
+        Name of the table in errors.
+
+    Returns
+    -------
+    names : list of str
+        The selected columns, in the order of `asked`.
+    are_named : bool
+        Whether columns were named, rather than others excluded.
 
     Raises
     ------
     DataError
-        For a column that is not there.
+        If there is no such column, or none is left.
     """
     if asked is None or asked == "":
         return list(there), False
@@ -47,14 +55,14 @@ def chosen_columns(asked: Columns | None, there: Sequence[str], where: str) -> t
             excluded |= set(_named(item[1:], there, where))
         else:
             wanted += _named(item, there, where)
-    found = [name for name in wanted or there if name not in excluded]
-    if not found:
+    selected = [name for name in wanted or there if name not in excluded]
+    if not selected:
         raise DataError(f"{where}: no columns are left of {asked!r}. There are: {listed(there)}")
-    return found, bool(wanted)
+    return selected, bool(wanted)
 
 
 def _named(item: str | int, there: Sequence[str], where: str) -> list[str]:
-    """Return the columns of a name, a position or a range."""
+    """Return the columns that a name, a position or a range selects."""
     if item in there:
         return [str(item)]
     word = str(item).strip()
@@ -63,12 +71,12 @@ def _named(item: str | int, there: Sequence[str], where: str) -> list[str]:
         start, stop = int(first or 0), int(last) if last else len(there)
         bounds = range(-len(there), len(there) + 1)
         if start not in bounds or stop not in bounds or not there[start:stop]:
-            raise DataError(f"{where}: has {len(there)} columns, and so no columns {word}")
+            raise DataError(f"{where}: has {len(there)} columns; columns {word} are out of range")
         return list(there[start:stop])
     if colon:
         ends = [_place(name, there, where) for name in (first or there[0], last or there[-1])]
         if ends[0] > ends[1]:
-            raise DataError(f"{where}: the columns {word} are in the other order: {last} comes before {first}")
+            raise DataError(f"{where}: the columns {word} are in reverse order: {last} comes before {first}")
         return list(there[ends[0] : ends[1] + 1])
     return [there[_place(word, there, where)]]
 
@@ -81,7 +89,7 @@ def _place(word: str, there: Sequence[str], where: str) -> int:
         return alike[0]
     if _is_position(word):
         if not -len(there) <= int(word) < len(there):
-            raise DataError(f"{where}: has {len(there)} columns (0 to {len(there) - 1}), and so no column {word}")
+            raise DataError(f"{where}: has {len(there)} columns (0 to {len(there) - 1}); column {word} is out of range")
         return int(word) % len(there)
     raise DataError(f"{where}: has no column {word!r}. {available_names(word, there)}")
 

@@ -74,7 +74,7 @@ class CSVReader(ChunkedReader):
         _pandas(self.where)
         for name, is_asked in (("text", text), ("labels", labels)):
             if is_asked and not self.alone:
-                raise DataError(f"{self.where}: {name}=True is for a single column, asked for by its name")
+                raise DataError(f"{self.where}: {name}=True needs a single column, requested by its name")
         given = table_format(csv)
         self._markers = given.missing
         self._is_text, self._labels = text or labels, _Labels(given.missing) if labels and not text else None
@@ -185,7 +185,7 @@ class CSVReader(ChunkedReader):
             subject = f"the column {name!r} holds" if len(of_text) == 1 else f"the columns {str(of_text)[1:-1]} hold"
             left = ",".join(f"!{name}" for name in of_text)
             raise DataError(
-                f"{self.where}: {subject} text, such as {found.text!r} in {place}, where numbers are expected. Leave it "
+                f"{self.where}: {subject} text, such as {found.text!r} in {place}, not a number. Leave it "
                 f'out, as in columns: "{left}", or encode it as numbers'
             )
         way = f"; if these are names of classes: CSVReader(..., {name!r}, text=True)" if self.alone else ""
@@ -225,7 +225,7 @@ class CSVReader(ChunkedReader):
         frame = pandas.read_csv(io.BytesIO(raw), low_memory=False, **how)
         if len(frame) != n_rows:
             raise DataError(
-                f"{self.where}: bytes {start} to {end} are {len(frame)} rows, not {n_rows}: has it changed?"
+                f"{self.where}: bytes {start} to {end} are {len(frame)} rows, not {n_rows}: did the file change?"
             )
         return frame
 
@@ -251,7 +251,7 @@ class CSVReader(ChunkedReader):
                 return self._labels.numbers(frame[self._places[0]], self.dialect.decimal)
             columns = [self._numbers(frame[place]).to_numpy() for place in self._places]
         if not all(np.can_cast(column.dtype, self.dtype, "same_kind") for column in columns):
-            raise DataError(f"{self.where}: rows from {first} on hold other values than before: has it changed?")
+            raise DataError(f"{self.where}: rows from {first} on hold other values than before: did the file change?")
         table = np.stack(columns, axis=1).astype(self.dtype)
         return table[:, 0] if self.alone else table
 
@@ -358,7 +358,7 @@ class _Records:
             message = f"{self._where}, line {self._number}: is not UTF-8 ({fault.reason}); save it as UTF-8"
             raise DataError(message) from None
         except csv.Error as fault:
-            message = f"{self._where}, line {self._line}: is no row of CSV (a quote that does not end?): {fault}"
+            message = f"{self._where}, line {self._line}: is not a row of CSV (a quote that does not end?): {fault}"
             raise DataError(message) from None
 
 

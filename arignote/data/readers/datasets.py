@@ -1,4 +1,4 @@
-"""Datasets of PyTorch and Hugging Face as readers; neither is imported."""
+"""Readers of datasets of PyTorch and Hugging Face; neither library is imported."""
 
 from __future__ import annotations
 
@@ -17,38 +17,39 @@ _LABELS = ("label", "labels", "target", "targets", "class", "y")
 
 
 class DatasetReader(Reader):
-    """One part of the items of a dataset that has a length and gives any item by its number.
+    """Reader of one part of the items of a map-style dataset, which has a length and items by number.
 
-    An item must be the same each time: augment with `augment`, not in the dataset. Tensors and images come as
-    `numpy.asarray` sees them; a coloured image of Pillow is (height, width, 3).
+    An item must be the same each time: augment with the setting `augmentation`, not in the dataset. Tensors and images
+    are converted by `numpy.asarray`; a colour image of Pillow has the shape (height, width, 3).
 
     Parameters
     ----------
     dataset : torch.utils.data.Dataset, datasets.Dataset, or object with `__len__` and `__getitem__`
-        Of tuples, dicts, or arrays alone.
+        Its items are tuples, dicts or arrays.
     item : int or str
-        Which part of a tuple, or which key of a dict.
+        Position in a tuple, or key of a dict.
 
     Raises
     ------
     DataError
-        For a dataset without length or rows; an item without this part, of another shape or type, or no number.
+        If the dataset has no length or no rows; when read, if an item lacks this part, has another shape or type than
+        the first, or is not a number.
     """
 
     def __init__(self, dataset: Any, item: int | str = 0):
         self.dataset, self.item = dataset, item
-        # Datasets are seldom made for several threads at once.
+        # Few datasets are thread-safe.
         self._lock = threading.RLock()
         self.where = f"{type(dataset).__name__}[{item!r}]"
         n_rows = _length(dataset)
         if item in (getattr(dataset, "column_names", None) or ()):
             self.dataset = _column(dataset, item)
-        first = self._one(0, _part(self._got(0), item, self.where))
+        first = self._value(0, _part(self._get(0), item, self.where))
         self.shape, self.dtype = (n_rows, *first.shape), first.dtype
-        self._is_batched = self._sees_batches()
+        self._is_batched = self._reads_batches()
 
-    def _one(self, row: int, value: Any) -> Array:
-        """Return a value as numbers of the first one's shape and type, or as a string."""
+    def _value(self, row: int, value: Any) -> Array:
+        """Return a value as an array of the shape and type of row 0, or as a string."""
         found = _array(value)
         if found.dtype.kind in "US" and not found.ndim:
             found = found.astype(object)
@@ -60,8 +61,8 @@ class DatasetReader(Reader):
             raise DataError(f"{self.where}: row {row} holds {found.dtype}; row 0 holds {self.dtype}")
         return found
 
-    def _got(self, rows: Any) -> Any:
-        """Return an item, or several; an error that the dataset raises is reported with its name and row."""
+    def _get(self, rows: Any) -> Any:
+        """Return one item or several; errors of the dataset are raised as DataErrors with its name and the row."""
         try:
             return self.dataset[rows]
         except ArignoteError:
@@ -69,18 +70,18 @@ class DatasetReader(Reader):
         except Exception as fault:
             raise DataError(f"{self.where}: row {rows}: {type(fault).__name__}: {fault}") from fault
 
-    def _sees_batches(self) -> bool:
-        """Whether several items come at once, as from Hugging Face: a dict of lists."""
+    def _reads_batches(self) -> bool:
+        """Return whether the dataset returns several items at once as a dict of lists, as Hugging Face does."""
         if not isinstance(self.dataset[0], Mapping):
             return False
         try:
             batches = [self.dataset[0:1], self.dataset[[0]]]
             return all(
-                len(batch[self.item]) == 1 and self._one(0, batch[self.item][0]).shape == self.shape[1:]
+                len(batch[self.item]) == 1 and self._value(0, batch[self.item][0]).shape == self.shape[1:]
                 for batch in batches
             )
         except Exception:
-            # A dataset that knows rows alone may raise anything for what is no row.
+            # A dataset of single items may raise any error for a slice or a list.
             return False
 
     def read(self, rows: RowIndex) -> Array:
@@ -92,51 +93,51 @@ class DatasetReader(Reader):
         numbers = list(range(len(self))[rows]) if isinstance(rows, slice) else [int(row) for row in rows]
         out = np.empty((len(numbers), *self.shape[1:]), self.dtype)
         if self._is_batched and numbers:
-            values = self._got(rows if isinstance(rows, slice) else numbers)[self.item]
+            values = self._get(rows if isinstance(rows, slice) else numbers)[self.item]
         else:
-            values = (_part(self._got(row), self.item, f"{self.where}: row {row}") for row in numbers)
+            values = (_part(self._get(row), self.item, f"{self.where}: row {row}") for row in numbers)
         for place, (row, value) in enumerate(zip(numbers, values, strict=True)):
-            found = self._one(row, value)
+            found = self._value(row, value)
             out[place] = found[()] if found.dtype == object else found
         return out
 
     def stamp(self) -> object:
-        """Return what Hugging Face knows a dataset by; None for others."""
+        """Return the fingerprint of a Hugging Face dataset; None for other datasets."""
         return getattr(self.dataset, "_fingerprint", None)
 
 
 def is_dataset(x: Any) -> bool:
-    """Whether something is neither an array nor what becomes one, but gives items by number."""
+    """Return whether `x` is a dataset: iterable or indexable, but not an array or convertible to one."""
     if isinstance(x, str | bytes | list | tuple | Mapping):
         return False
     is_array = any(hasattr(x, name) for name in ("__array__", "dtype", "iter_epoch"))
-    # The error for a stream, or a DataLoader, says what it lacks.
+    # Streams and DataLoaders count as datasets, so that an error says what they lack.
     return not is_array and (hasattr(x, "__getitem__") or hasattr(x, "__iter__"))
 
 
 def features_and_labels(
     dataset: Any, features: str | None = None, labels: str | None = None
 ) -> tuple[Reader, Array | Reader | None]:
-    """Return the features of a dataset, and its labels where it has them.
+    """Return the features of a dataset, and its labels if it has any.
 
     Parameters
     ----------
     dataset : object with `__len__` and `__getitem__`
-        Of tuples (features, label), dicts, or arrays alone.
+        Its items are tuples (features, label), dicts or arrays.
     features, labels : str, optional
-        Keys of a dict. Left out, "label" and the like are labels, and what else there is are the features.
+        Keys of a dict. By default "label" and similar keys are the labels, and the only other key the features.
 
     Returns
     -------
     features : DatasetReader
         Not read yet.
     labels : array, DatasetReader or None
-        An array from Hugging Face, which gives a column without the others; None where items have no label.
+        An array for Hugging Face, of which a single column can be read; None if items have no label.
 
     Raises
     ------
     DataError
-        Where it is not clear which part is which.
+        If it is ambiguous which part is which.
     """
     where = type(dataset).__name__
     _length(dataset)
@@ -148,8 +149,8 @@ def features_and_labels(
         others = [key for key in keys if key != labels]
         if features is None and len(others) != 1:
             raise DataError(
-                f"{where}: which are the features? Say features_and_labels(dataset, features=..., labels=...); "
-                f"there are: {', '.join(keys)}"
+                f"{where}: features are ambiguous; call features_and_labels(dataset, features=..., labels=...). "
+                f"There are: {', '.join(keys)}"
             )
         reader = DatasetReader(dataset, features or others[0])
         if labels is None:
@@ -157,12 +158,12 @@ def features_and_labels(
         answers = DatasetReader(dataset, labels)
         return reader, answers.read(slice(0, len(answers))) if answers.dataset is not dataset else answers
     if features or labels:
-        raise DataError(f"{where}: its items are no dicts: {features or labels!r} cannot be chosen")
+        raise DataError(f"{where}: its items are not dicts: {features or labels!r} cannot be selected")
     if not isinstance(first, tuple | list):
         return DatasetReader(dataset), None
     if len(first) > 2:
         raise DataError(
-            f"{where}: its items have {len(first)} parts, not features and label: say DatasetReader(dataset, item)"
+            f"{where}: its items have {len(first)} parts, not features and label: use DatasetReader(dataset, item)"
         )
     return DatasetReader(dataset, 0), DatasetReader(dataset, 1) if len(first) == 2 else None
 
@@ -174,16 +175,14 @@ def _length(dataset: Any) -> int:
     except (TypeError, NotImplementedError, AttributeError):
         raise DataError(f"{where}: has no length (is it a stream?); rows are read by their number") from None
     if not hasattr(dataset, "__getitem__"):
-        raise DataError(
-            f"{where}: gives no item by its number: it lacks __getitem__ (give the dataset of a DataLoader)"
-        )
+        raise DataError(f"{where}: has no items by number: __getitem__ is missing (pass the dataset of a DataLoader)")
     if not n_rows:
         raise DataError(f"{where}: has no rows")
     return n_rows
 
 
 def _column(dataset: Any, item: int | str) -> Any:
-    """Return a Hugging Face dataset of one column, so that the others are not decoded."""
+    """Return a Hugging Face dataset with one column, so that the others are not decoded; other datasets as they are."""
     custom = (getattr(dataset, "format", None) or {}).get("type") == "custom"
     return dataset.select_columns([item]) if hasattr(dataset, "select_columns") and not custom else dataset
 

@@ -1,8 +1,8 @@
-"""How a text table is written: delimiter, header, comment lines and decimal mark, found from its first lines.
+"""Detection of the dialect of a text table: delimiter, header, comment lines and decimal mark.
 
-The choice is a function of the first lines alone. Where two readings are equally good, `find_dialect` raises: a guess
-would train on other numbers than the file holds. (`csv.Sniffer`, which pandas uses too, takes any letter for a
-delimiter, and returns a guess always.)
+The result depends on the first lines of the file alone. If two dialects fit equally well, `find_dialect` raises, as a
+guess could train on wrong numbers. (`csv.Sniffer`, which pandas uses, accepts any letter as a delimiter, and always
+guesses.)
 """
 
 from __future__ import annotations
@@ -19,31 +19,32 @@ from arignote.errors import DataError
 
 __all__ = ["SAMPLE_BYTES", "SAMPLE_LINES", "Dialect", "find_dialect", "is_number"]
 
+# The lines, and the bytes, that are looked at.
 SAMPLE_LINES = 200
 SAMPLE_BYTES = 1 << 20
 _DELIMITERS = (",", ";", "\t", "|")
 _NUMBER = re.compile(r"\s*[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?\s*|\s*[-+]?inf(inity)?\s*", re.I)
 _COMMA_NUMBER = re.compile(r"\s*[-+]?\d*,\d+([eE][-+]?\d+)?\s*")
-# As English texts write 1,234 and 12,345,678.
+# Thousands separated by commas: 1,234 and 12,345,678.
 _THOUSANDS = re.compile(r"\s*[-+]?[1-9]\d{0,2}(,\d{3})+\s*")
 
 
 @dataclass(frozen=True)
 class Dialect:
-    """How a text table is written.
+    """Dialect of a text table.
 
     Attributes
     ----------
     delimiter : str
-        One character; a space stands for any run of spaces and tabs.
+        One character; a space means any run of spaces and tabs.
     header : bool
         Whether the first row holds the names of the columns.
     comment : str or None
-        First character of the lines that are skipped.
+        First character of lines that are skipped.
     decimal : str
-        "." or ",".
+        Decimal mark, "." or ",".
     skips_spaces : bool
-        Whether spaces after a delimiter are no part of the field.
+        Whether spaces after a delimiter are skipped.
     has_trailing : bool
         Whether rows end with a delimiter after which there is no column.
     """
@@ -56,7 +57,7 @@ class Dialect:
     has_trailing: bool = False
 
     def rows(self, lines: Iterable[str]) -> Iterator[list[str]]:
-        """Yield the fields of each row; an empty line gives no fields."""
+        """Return an iterator over the fields of each row; an empty line has none."""
         if self.delimiter == " ":
             lines = (line.replace("\t", " ").rstrip() + "\n" for line in lines)
         skips_spaces = self.skips_spaces or self.delimiter == " "
@@ -65,10 +66,10 @@ class Dialect:
 
     def __str__(self) -> str:
         delimiter = {"\t": "tab", " ": "spaces"}.get(self.delimiter, repr(self.delimiter))
-        found = [f"delimiter {delimiter}", "header" if self.header else "no header"]
-        found += [f"comment lines {self.comment!r}"] if self.comment else []
-        found += ["a delimiter at the end of rows"] if self.has_trailing else []
-        return ", ".join(found + ([f"decimal {self.decimal!r}"] if self.decimal != "." else []))
+        words = [f"delimiter {delimiter}", "header" if self.header else "no header"]
+        words += [f"comment lines {self.comment!r}"] if self.comment else []
+        words += ["a delimiter at the end of rows"] if self.has_trailing else []
+        return ", ".join(words + ([f"decimal {self.decimal!r}"] if self.decimal != "." else []))
 
 
 def _without_trailing(row: list[str]) -> list[str]:
@@ -76,45 +77,49 @@ def _without_trailing(row: list[str]) -> list[str]:
 
 
 def is_number(word: str, decimal: str = ".") -> bool:
-    """Whether a field is a number, written with this decimal mark."""
+    """Return whether a field is a number with this decimal mark, "." or ","."""
     if decimal == ",":
         return bool(_COMMA_NUMBER.fullmatch(word) or (_NUMBER.fullmatch(word) and "." not in word))
     return bool(_NUMBER.fullmatch(word))
 
 
-def find_dialect(lines: Sequence[str], given: CSVFormat, where: str) -> Dialect:
-    """Return the dialect of a text table.
+def find_dialect(lines: Sequence[str], settings: CSVFormat, where: str) -> Dialect:
+    """Detect the dialect of a text table.
 
     Parameters
     ----------
     lines : sequence of str
-        The first lines of the file, whole, with their ends.
-    given : CSVFormat
-        What is known already.
+        The first lines of the file, complete, with their line ends.
+    settings : CSVFormat
+        Settings of the user, which are not detected.
     where : str
-        The file, for errors.
+        Name of the file in errors.
+
+    Returns
+    -------
+    Dialect
 
     Raises
     ------
     DataError
-        Where the lines can be read in two ways; with the first line, and the settings that decide.
+        If two dialects fit; the message quotes the line, and the settings that resolve it.
     """
     filled = [line for line in lines if line.strip()]
-    comment = _comment(filled) if given.comment is None else given.comment or None
+    comment = _comment(filled) if settings.comment is None else settings.comment or None
     kept = [line for line in filled if comment is None or not line.startswith(comment)]
     if not kept:
-        return Dialect(given.delimiter or ",", given.header is not False, comment, given.decimal or ".")
-    delimiter = given.delimiter or _delimiter(kept, given.decimal, where)
+        return Dialect(settings.delimiter or ",", settings.header is not False, comment, settings.decimal or ".")
+    delimiter = settings.delimiter or _delimiter(kept, settings.decimal, where)
     dialect = Dialect(delimiter, True, comment, skips_spaces=_skips_spaces(delimiter, kept))
     rows = _rows(dialect, kept)
     if not rows:
         return dialect
-    decimal = given.decimal or _decimal(rows, delimiter, where)
+    decimal = settings.decimal or _decimal(rows, delimiter, where)
     # Without a header, a last column that is empty may be one whose numbers are missing.
-    has_trailing = given.header is not False and _has_trailing(rows)
+    has_trailing = settings.header is not False and _has_trailing(rows)
     rows = [_without_trailing(row) for row in rows] if has_trailing else rows
-    header = _header(rows, decimal, where, kept[0], given.missing) if given.header is None else given.header
-    if comment and given.comment is None and not header:
+    header = _header(rows, decimal, where, kept[0], settings.missing) if settings.header is None else settings.header
+    if comment and settings.comment is None and not header:
         _check_comment(dialect, filled, comment, rows, where)
     return Dialect(delimiter, header, comment, decimal, dialect.skips_spaces, has_trailing and header)
 
@@ -125,20 +130,20 @@ def _ambiguous(where: str, what: str, line: str, *ways: str) -> DataError:
 
 
 def _rows(dialect: Dialect, lines: Sequence[str]) -> list[list[str]]:
-    """Return the rows of the sample; where a line cannot be parsed, those before it."""
+    """Return the rows of the sample, up to the first line that cannot be parsed."""
     found = []
     try:
         for fields in dialect.rows(lines):
             found.append(fields)
     except csv.Error:
-        # The reader of the whole file reports it, with its line.
+        # CSVReader reports the line when it reads the whole file.
         pass
-    # The last one may have been cut within quotes.
+    # The last row may have been cut within quotes.
     return found[:-1] if len(found) > 1 and len(found[-1]) != len(found[0]) else found
 
 
 def _comment(lines: list[str]) -> str | None:
-    """Return the mark of comment lines: that of the first line, or of lines that are no rows like the others."""
+    """Return the mark of comment lines: on the first line, or on lines whose delimiters differ from all other lines."""
     for mark in ("#", "%"):
         marked = [line for line in lines if line.startswith(mark)]
         if not marked or len(marked) == len(lines):
@@ -154,9 +159,9 @@ def _counts(line: str) -> tuple[int, ...]:
 
 
 def _check_comment(dialect: Dialect, lines: list[str], mark: str, rows: list[list[str]], where: str) -> None:
-    """Raise where a commented line directly above the rows may hold the names of the columns."""
+    """Raise DataError if the comment line directly above the rows may hold the names of the columns."""
     first = next(n for n, line in enumerate(lines) if not line.startswith(mark))
-    # Any sentence may have as many words as there are columns.
+    # With spaces as delimiters, any sentence may have as many words as there are columns.
     if not first or not rows or dialect.delimiter == " ":
         return
     fields = _rows(dialect, [lines[first - 1].lstrip(mark)])
@@ -168,7 +173,7 @@ def _check_comment(dialect: Dialect, lines: list[str], mark: str, rows: list[lis
 
 
 def _delimiter(lines: list[str], decimal: str | None, where: str) -> str:
-    """Return what splits all rows alike, into fields without other delimiters, of which most are numbers."""
+    """Return the best delimiter: rows of equal width, then fields without other delimiters, then most numbers."""
     scores: dict[str, tuple[float, float, float]] = {}
     for delimiter in (*_DELIMITERS, " "):
         rows = _rows(Dialect(delimiter, skips_spaces=_skips_spaces(delimiter, lines)), lines)
@@ -181,9 +186,9 @@ def _delimiter(lines: list[str], decimal: str | None, where: str) -> str:
         numbers = [is_number(f) or (may_be_comma and is_number(f, ",")) for f in fields]
         clean = [n or not any(o in f for o in others) for f, n in zip(fields, numbers, strict=True)]
         scores[delimiter] = (n_alike / len(rows), sum(clean) / len(fields), sum(numbers) / len(fields))
-    alike, _, numbers_by_blanks = scores.pop(" ", (0, 0, 0))
-    # Words are separated by spaces in any text: only numbers tell that they are delimiters.
-    if alike == 1 and numbers_by_blanks > max((share for _, _, share in scores.values()), default=0):
+    alike, _, numbers_by_spaces = scores.pop(" ", (0, 0, 0))
+    # Spaces separate words in any text: they are delimiters only if they give more numbers than any other.
+    if alike == 1 and numbers_by_spaces > max((share for _, _, share in scores.values()), default=0):
         return " "
     best = [delimiter for delimiter, score in scores.items() if score == max(scores.values())]
     if len(best) > 1:
@@ -222,7 +227,7 @@ def _decimal(rows: list[list[str]], delimiter: str, where: str) -> str:
 
 
 def _header(rows: list[list[str]], decimal: str, where: str, line: str, missing: list[str] | None) -> bool:
-    """Whether the first row holds names: words above numbers, or words that do not come again below."""
+    """Return whether the first row holds names: words above numbers, or words that do not occur below."""
     first, below = rows[0], [row for row in rows[1:] if len(row) == len(rows[0])]
     if not below:
         return not any(is_number(field, decimal) for field in first)
@@ -231,10 +236,10 @@ def _header(rows: list[list[str]], decimal: str, where: str, line: str, missing:
     ]
     are_numbers = [bool(column) and all(is_number(field, decimal) for field in column) for column in columns]
     words = [not is_number(field, decimal) and not is_missing_marker(field, missing) for field in first]
-    over_numbers = any(word and number for word, number in zip(words, are_numbers, strict=True))
+    is_above_numbers = any(word and number for word, number in zip(words, are_numbers, strict=True))
     places = [place for place, field in enumerate(first) if is_number(field, decimal) and are_numbers[place]]
     numbers = [first[place] for place in places]
-    if over_numbers:
+    if is_above_numbers:
         if not all(field.strip().isdigit() for field in numbers):
             raise _ambiguous(where, _UNCLEAR, line, "header: true", "header: false")
         return True
@@ -243,7 +248,7 @@ def _header(rows: list[list[str]], decimal: str, where: str, line: str, missing:
     ):
         return False
     if numbers and numbers == [str(n) for n in range(len(numbers))]:
-        # pandas numbers columns without names like this.
+        # pandas names columns 0, 1 ... if they have no names.
         are_whole = all(field.strip().lstrip("+-").isdigit() for place in places for field in columns[place])
         if len(numbers) >= 8 or (not are_whole and len(numbers) > 1):
             return True

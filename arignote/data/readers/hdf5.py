@@ -21,7 +21,7 @@ from arignote.errors import DataError
 if TYPE_CHECKING:
     import h5py
 
-__all__ = ["HDFReader", "columns_in", "tables_in"]
+__all__ = ["HDFReader", "columns_in", "is_hdf5", "tables_in"]
 
 Array = NDArray[Any]
 

@@ -1,4 +1,4 @@
-"""Sources named in a config, on the command line or in Python -> readers, chosen by type, extension and table name."""
+"""From a source, named in a config, on the command line or in Python, to its reader."""
 
 from __future__ import annotations
 
@@ -53,41 +53,43 @@ def get_reader(
     load: bool = True,
     **options: Any,
 ) -> Reader:
-    """Return the reader of a source.
+    """Return a reader of a source.
 
     Parameters
     ----------
     src : str, Path, array, Reader, object with `iter_epoch`, or dataset
         "file.h5:/path/in/file", "file.npy", "file.npz:key", "file.csv:columns", "file.parquet:columns",
-        "file.h5:/table:columns", or a folder of images, one folder per class. What follows the colon may be left out
-        where there is one table, or where tables are named after what they hold: label, labels, target, targets.
-        Environment variables and ``~`` are filled in. Columns are written as in docs/data.md: "a,b", "0:64", "!y".
+        "file.h5:/table:columns", or a folder of images, one folder per class. The part after the colon may be left out
+        if there is one table, or if the tables of labels are named label, labels, target or targets. Environment
+        variables and ``~`` are expanded. Columns are selected as in docs/data.md: "a,b", "0:64", "!y".
     labels : bool
-        Whether the labels of the source are wanted, not its features.
+        Whether to read the labels of the source, instead of its features.
     columns : str, int or list of these, optional
         Columns of a table, in place of those after the colon.
     csv : dict, optional
-        What shall not be found by looking at a text table: `header`, `delimiter`, `comment`, `decimal`.
+        Settings of a text table that are not detected: `header`, `delimiter`, `comment`, `decimal`, `missing`.
     like : tuple of str, optional
         Names of the columns that a network was trained on; the features are these, in this order.
     others : dict of str to source, optional
-        What else the data names, such as ``{"labels": "file.csv:y"}``: columns of this table that are no features.
+        Other sources that the data names, such as ``{"labels": "file.csv:y"}``; their columns are not features.
     base : Path, optional
-        Folder from which a relative path starts.
+        Folder of relative paths.
     load : bool
-        Whether a file up to 256 MB is read into memory.
+        Whether data up to 256 MB is read into memory.
     **options
         `color` of images in HDF5; `size` and `mode` of a folder of images.
 
     Returns
     -------
     Reader
-        The choice is logged by "arignote.data.readers.sources".
+        Its class and format are logged to "arignote.data.readers.sources".
 
     Raises
     ------
     DataError
-        Where the file is missing or broken, or has no such table (with those there are).
+        If the file is missing or broken, or has no such table or column; the message lists those that exist.
+    ConfigError
+        If `columns` or `csv` is given for a source that is not a file.
     """
     if not isinstance(src, str | os.PathLike):
         if columns is not None or csv is not None:
@@ -96,23 +98,35 @@ def get_reader(
     name, key = split_source(os.path.expanduser(os.path.expandvars(os.fspath(src))))
     path = (base or Path()) / name
     if not path.exists():
-        hint = ". An environment variable in it is not set" if "$" in name else ""
+        hint = ". An environment variable in the path is not set" if "$" in name else ""
         raise DataError(f"{path}: there is no such file{hint}")
     options = {key: value for key, value in options.items() if value is not None}
-    table, asked = (None, None) if path.is_dir() else _table(path, key, labels, columns, csv, options)
+    table, asked = _table(path, key, labels, columns, csv, options)
     if table is None:
         reader = _of_path(path, key, labels, options)
     elif labels:
         reader = table.open(label_columns(table, asked), labels=True)
     else:
         found, is_named = feature_columns(table, asked, like, others, base or Path())
-        # All of them, whatever their kinds, is what a reader takes by itself.
+        # By default a reader takes all columns, of any type.
         reader = table.open(found if found != list(table.names) else None, is_whole=not is_named)
-    return _loaded(reader, str(src)) if load else _told(reader, str(src))
+    return _loaded(reader, str(src)) if load else _logged(reader, str(src))
 
 
 def with_columns(reader: Reader, like: Names = (), others: Mapping[str, Any] | None = None) -> Reader:
-    """Return a reader of the columns of a file that are features; see `like` and `others` of `get_reader`."""
+    """Restrict a reader of a table to the columns that are features.
+
+    Parameters
+    ----------
+    reader : Reader
+    like, others
+        As in `get_reader`.
+
+    Returns
+    -------
+    Reader
+        The same reader if it is not of a table in a file, or no column is left out.
+    """
     origin = reader.origin
     if origin is None or not reader.columns or not (like or others):
         return reader
@@ -128,14 +142,14 @@ def with_columns(reader: Reader, like: Names = (), others: Mapping[str, Any] | N
 
 
 def _loaded(reader: Reader, src: str) -> Reader:
-    """Return the rows of a reader in memory, where they are few enough."""
+    """Return the rows of a reader in memory if they are at most `IN_MEMORY` bytes, else the reader."""
     if reader.chunk_rows is not None and reader.dtype.itemsize * int(np.prod(reader.shape)) <= IN_MEMORY:
         reader = ArrayReader(reader.read(slice(0, len(reader))), reader.where, like=reader)
-    return _told(reader, src)
+    return _logged(reader, src)
 
 
-def _told(reader: Reader, src: str) -> Reader:
-    # Of what is in memory no file can change any more.
+def _logged(reader: Reader, src: str) -> Reader:
+    # Rows in memory do not change with the file.
     of_rows = "in memory" if isinstance(reader, ArrayReader) and reader.stamp() is None else "single rows are read"
     how = of_rows if reader.chunk_rows is None else f"read {reader.chunk_rows} rows at a time"
     how += f", {reader.origin.dialect}" if reader.origin is not None and reader.origin.dialect else ""
@@ -144,7 +158,17 @@ def _told(reader: Reader, src: str) -> Reader:
 
 
 def read_source(src: Any, labels: bool = False, *, base: Path | None = None, **options: Any) -> Any:
-    """Return all rows of a source as an array; see `get_reader`."""
+    """Read all rows of a source.
+
+    Parameters
+    ----------
+    src, labels, base, **options
+        As in `get_reader`.
+
+    Returns
+    -------
+    array (rows, ...)
+    """
     reader = get_reader(src, labels, base=base, **options)
     return reader.array if isinstance(reader, ArrayReader) else reader.read(slice(0, len(reader)))
 
@@ -157,20 +181,29 @@ def open_source(
     columns: Names = (),
     others: Mapping[str, Any] | None = None,
 ) -> tuple[Reader, Reader]:
-    """Return the readers of features and labels of a source of a config.
+    """Return the readers of features and labels of a source in a config.
 
     Parameters
     ----------
     source : Source
-        Labels that it does not name are looked for where the features are.
+        Labels that it does not name are read from the file of the features.
     base, load
-        As of `get_reader`.
+        As in `get_reader`.
     like : Source, optional
-        Of this are colour, size, mode and format of text tables where the source does not say them.
+        Source whose `color`, `size`, `mode` and `csv` are used if `source` does not set them.
     columns : tuple of str, optional
         Names of the columns of the training rows; the features are these, in this order.
     others : dict of str to source, optional
-        What else the data names; see `get_reader`.
+        As in `get_reader`.
+
+    Returns
+    -------
+    features, labels : Reader
+
+    Raises
+    ------
+    DataError
+        Reports the errors of features and of labels together.
     """
     options: dict[str, Any] = {
         key: getattr(like, key, None) if getattr(source, key) is None else getattr(source, key)
@@ -179,7 +212,7 @@ def open_source(
     csv = options.pop("csv")
     labels = source.labels or source.features.partition(":")[0]
     others = {"labels": labels} | dict(others or {})
-    # The format is that of `like` for text tables only.
+    # `csv` of `like` does not apply to files that are not text tables.
     of_features = csv if source.csv is not None or is_text_source(source.features, base) else None
     options |= {"columns": source.columns, "csv": of_features}
     collector = ErrorCollector()
@@ -192,31 +225,35 @@ def open_source(
 
 
 def open_labels(source: str, base: Path, csv: CSVFormat | None = None, load: bool = True) -> Reader:
-    """Return the reader of labels, groups or weights, which may lie in a file of another kind than the features.
+    """Return the reader of labels, groups or weights, whose file may be of another kind than that of the features.
 
     Parameters
     ----------
     source, base, load
-        As of `get_reader`.
+        As in `get_reader`.
     csv : CSVFormat, optional
-        Format of text tables.
+        Format of text tables, ignored for other files.
+
+    Returns
+    -------
+    Reader
     """
     return get_reader(source, labels=True, base=base, load=load, csv=csv if is_text_source(source, base) else None)
 
 
 def is_source(value: Any) -> bool:
-    """Whether a value names or reads data (a path, or a reader of any class), and is not the data itself."""
+    """Return whether a value names or reads data (a path, or a reader of any class), rather than being the data."""
     return isinstance(value, str | os.PathLike) or hasattr(value, "iter_epoch")
 
 
 def is_text_source(src: str, base: Path) -> bool:
-    """Whether a source is a text table."""
+    """Return whether a source is a text table; `base` is the folder of relative paths."""
     path = base / split_source(os.path.expanduser(os.path.expandvars(src)))[0]
     return path.is_file() and is_text(path)
 
 
 def _of_object(src: Any, labels: bool) -> Reader:
-    """Return the reader of what is no path."""
+    """Return the reader of an object that is not a path."""
     found = features_and_labels(src)[labels] if is_dataset(src) else src
     reader = reader_of(found)
     if not reader.shape:
@@ -233,8 +270,8 @@ def _table(
     csv: Mapping[str, Any] | CSVFormat | None,
     options: Mapping[str, Any],
 ) -> tuple[Table | None, Columns | None]:
-    """Return the table that a source names, and the columns that it asks for; no table of what has no columns."""
-    if path.suffix.lower() in (".npy", ".npz"):
+    """Return the table that a source names (None if it has no columns), and the requested columns."""
+    if path.is_dir() or path.suffix.lower() in (".npy", ".npz"):
         found, asked = None, ""
     elif is_text(path) or path.suffix.lower() == ".parquet":
         found, asked = table_at(path, "", csv), key
@@ -255,7 +292,7 @@ def _table(
             name, _, last = name.rpartition(":")
             asked = f"{last}:{asked}" if asked else last
         if name and name.strip("/") not in bare:
-            # Whoever opens it says what there is.
+            # HDFReader raises the error, which lists the tables.
             return None, None
         name = bare[name.strip("/")] if name else _chosen(path, "", labels, there)
         found = table_at(path, name)
@@ -276,7 +313,7 @@ def _of_path(path: Path, key: str, labels: bool, options: dict[str, Any]) -> Rea
     if path.is_dir():
         from arignote.data.readers.images import ImageFolderReader
 
-        # Names of folders need no size.
+        # Labels are names of folders: images of any size are accepted.
         images = ImageFolderReader(path, **({"size": (1, 1)} if labels else options))
         return ArrayReader(images.labels, f"{path} (folders)") if labels else images
     if suffix in (".npy", ".npz"):
@@ -298,7 +335,7 @@ def _numpy(path: Path, key: str, labels: bool) -> Reader:
 
 
 def _chosen(path: Path, key: str, labels: bool, there: list[str]) -> str:
-    """Return the table that is meant: the one that is named, the only one, or the one whose name says what it is."""
+    """Return the name of the table: `key`, the only table, or the only one for labels (or for features) by its name."""
     if key in there:
         return key
     if key:

@@ -409,6 +409,7 @@ def test_a_python_without_locks_uses_a_lease(tmp_path, monkeypatch):
     assert os.listdir(tmp_path) == []
 
 
+@pytest.mark.slow
 def test_the_first_byte_of_a_lock_file_does_not_matter(tmp_path, holder):
     """The byte that Windows locks, which no other process can read: LockFileEx in the Windows API reference."""
     path = tmp_path / ".run.lock"

@@ -13,7 +13,7 @@ from arignote.data.readers.hdf5 import HDFReader
 def test_as_much_as_is_free_fits_and_a_byte_more_is_refused(monkeypatch):
     monkeypatch.setattr(memory_check, "available_bytes", lambda: 3 << 20)
     memory_check.check_memory(3 << 20, "f.h5:/x")
-    with pytest.raises(DataError, match=r"^f\.h5:/x: the labels need 3\.15 MB of memory, and 3\.15 MB are free"):
+    with pytest.raises(DataError, match=r"^f\.h5:/x: the labels need 3\.15 MB of memory, but 3\.15 MB are free"):
         memory_check.check_memory((3 << 20) + 1, "f.h5:/x", "the labels")
 
 
