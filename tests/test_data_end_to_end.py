@@ -48,6 +48,9 @@ CONV = (
     "[[InputImageLayer, {n_pixels: [8, 6], n_images: %d}], [ConvLayer, {n_output_maps: 2, filter_shape: 3}],"
     " [ClassificationOutputLayer]]"
 )
+
+# Whole fits and commands: left out of make fast.
+pytestmark = pytest.mark.slow
 SETTINGS = {"n_epochs": 2, "batch_size": 16, "n_threads": 1}
 UINT8 = "X holds integers of 0 to 255"
 
@@ -845,6 +848,8 @@ def test_nothing_is_left_behind_however_a_fit_ends(ending, n_workers, small_chun
 
 @pytest.mark.parametrize("n_workers", [0, 1, 3])
 def test_batches_that_are_given_up_leave_no_thread_and_no_handle(n_workers, small_chunks, table):
+    # Memory maps of earlier tests are closed when they are collected.
+    gc.collect()
     files = open_files()
     with HDFReader(table, "x") as reader:
         seen = rows_of(reader, Y)

@@ -17,6 +17,9 @@ from promise import Stopped, digest, digest_of, killed_after, newest
 from arignote import NNClassifier, registry
 from arignote.data.readers.base import check_reader
 
+# Whole fits and commands: left out of make fast.
+pytestmark = pytest.mark.slow
+
 FOLDER = Path(__file__).resolve().parents[2] / "examples" / "own_parts"
 MODULES = sorted(path.stem for path in FOLDER.glob("*.py"))
 # Stopped in the first epoch, at the end of an epoch of 23 batches, and in the second epoch.

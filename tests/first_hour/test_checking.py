@@ -6,6 +6,9 @@ import numpy as np
 import pytest
 from command_line import arignote
 
+# Whole fits and commands: left out of make fast.
+pytestmark = pytest.mark.slow
+
 pd = pytest.importorskip("pandas", reason="tables are read with pandas")
 
 RNG = np.random.default_rng(8)

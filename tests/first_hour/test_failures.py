@@ -16,6 +16,9 @@ from command_line import arignote
 from arignote import ArignoteWarning, NNClassifier
 from arignote.checkpoints.writer import RunWriter
 
+# Whole fits and commands: left out of make fast.
+pytestmark = pytest.mark.slow
+
 CONFIG = """
 rng: 1
 data:

@@ -9,6 +9,9 @@ from command_line import arignote
 from arignote import NNClassifier
 from arignote.data import get_reader
 
+# Whole fits and commands: left out of make fast.
+pytestmark = pytest.mark.slow
+
 pd = pytest.importorskip("pandas", reason="tables are read with pandas")
 
 # Those of pandas (io.parsers.readers, na_values), and that of the UCI repository.

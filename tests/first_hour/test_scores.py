@@ -12,6 +12,9 @@ from sklearn.metrics import balanced_accuracy_score, f1_score, precision_recall_
 
 from arignote import ArignoteWarning, ConfigError, DataError, NNClassifier
 
+# Whole fits and commands: left out of make fast.
+pytestmark = pytest.mark.slow
+
 CONFIG = """
 rng: 1
 data:

@@ -14,6 +14,9 @@ from typer.testing import CliRunner
 from arignote import ArignoteWarning, DataError, NNClassifier
 from arignote.cli import EXIT_CODES, app
 
+# Whole fits and commands: left out of make fast.
+pytestmark = pytest.mark.slow
+
 # Rows are scored here to compare how they are read, not to judge the network.
 TRAINING_ROWS = pytest.mark.filterwarnings("ignore:this run was trained on")
 

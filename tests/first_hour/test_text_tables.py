@@ -11,6 +11,9 @@ from command_line import arignote
 from arignote import ArignoteWarning, NNClassifier
 from arignote.data import get_reader
 
+# Whole fits and commands: left out of make fast.
+pytestmark = pytest.mark.slow
+
 pd = pytest.importorskip("pandas", reason="tables are read with pandas")
 
 RNG = np.random.default_rng(6)

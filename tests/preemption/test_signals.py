@@ -20,6 +20,9 @@ from arignote import ArignoteWarning, Interrupted, NNClassifier
 from arignote.fit import run
 from arignote.preemption.signals import StopRequest
 
+# Whole fits and commands: left out of make fast.
+pytestmark = pytest.mark.slow
+
 SETTINGS = {
     "n_epochs": 3,
     "batch_size": 64,

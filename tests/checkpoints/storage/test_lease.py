@@ -460,6 +460,7 @@ def releasing(held, process):
     held.release()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("act", [renewing, releasing])
 @pytest.mark.parametrize("atomic", [True, False], ids=["conditional writes", "read, then write"])
 def test_in_no_order_of_steps_do_holder_and_newcomer_both_hold_the_run(atomic, act, contests):
@@ -500,6 +501,7 @@ def test_with_read_then_write_a_write_that_lands_late_is_the_window_that_stays_o
         every_order(one_order)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("atomic", [True, False], ids=["conditional writes", "read, then write"])
 @pytest.mark.parametrize("left", [None, b'{"id": "dead"}'], ids=["free", "of the dead"])
 def test_of_two_newcomers_one_holds_the_run_in_every_order_of_steps(left, atomic, contests, monkeypatch):
