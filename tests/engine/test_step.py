@@ -396,3 +396,12 @@ def test_each_batch_of_a_validation_draws_numbers_of_its_own():
         total += float(functional.cross_entropy(logits, torch.from_numpy(Y[rows]), reduction="sum"))
     found = scorer([(X[:5], Y[:5]), (X[5:], Y[5:])], seed=7)["nll"]
     assert found == pytest.approx(total / 12, rel=1e-5)
+
+
+def test_a_scorer_keeps_the_probabilities_of_each_batch_if_it_is_asked_to():
+    network = network_of([["FCLayer", {"name": "fc", "n_units": 5, "activation": "tanh"}]])
+    kept = []
+    Scorer(network, {"nll": build("loss", "nll")})([(X[:5], Y[:5]), (X[5:], Y[5:])], keep=kept)
+    expected = logits_by_torch(network.named, torch.from_numpy(X)).detach().softmax(1)
+    assert [len(batch) for batch in kept] == [5, 7]
+    np.testing.assert_allclose(np.concatenate(kept), expected, rtol=1e-5)
