@@ -118,6 +118,7 @@ def test_an_epoch_is_every_row_once_with_its_label(kind, batch_size, index):
     assert [len(b.y) for b in found[:-1]] == [batch_size] * (len(found) - 1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("n_workers", [0, 1, 4])
 @pytest.mark.parametrize("kind", KINDS)
 def test_an_epoch_entered_at_any_batch_is_its_tail(kind, n_workers):

@@ -36,7 +36,8 @@ SETTINGS = {
 # 240 rows: four batches an epoch.
 MIDDLE = [1, 2]
 
-pytestmark = pytest.mark.usefixtures("one_thread")
+# Whole fits: left out of make fast.
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("one_thread")]
 
 
 def rewrite(stem, change):
