@@ -195,4 +195,4 @@ def _number(value: Any) -> Any:
     return ["constant", {"value": float(value)}] if isinstance(value, int | float) else value
 
 
-InitializerSpec = Annotated[Initializer | None, PartField("initializer", _number)]
+InitializerSpec = Annotated[Initializer | None, PartField("initializer", _number, shorthand_schema={"type": "number"})]

@@ -57,7 +57,7 @@ def _rule_field(below: float = inf) -> PartField:
             raise ConfigError(Complaint((name,), f"{name} {bounds}; got {value}") for name, value in wrong.items())
         return rule
 
-    return PartField("rule", to_spec, bounded)
+    return PartField("rule", to_spec, bounded, {"type": "number", "minimum": 0})
 
 
 LossNames = Annotated[

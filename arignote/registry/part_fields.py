@@ -24,6 +24,8 @@ class PartField:
         Function from other values, such as a number, to a spec.
     check : callable, optional
         Function that returns the part, or raises ValueError or ConfigError if it is not suitable.
+    shorthand_schema : dict, optional
+        JSON Schema of the other values.
     """
 
     def __init__(
@@ -31,8 +33,10 @@ class PartField:
         kind: str,
         shorthand: Callable[[Any], Any] = lambda value: value,
         check: Callable[[Any], Any] = lambda part: part,
+        shorthand_schema: dict[str, Any] | None = None,
     ):
         self.kind, self._shorthand, self._check = kind, shorthand, check
+        self._shorthand_schema = [] if shorthand_schema is None else [shorthand_schema]
 
     def _built(self, value: Any) -> Any:
         return self._check(build(self.kind, self._shorthand(value)))
@@ -46,10 +50,15 @@ class PartField:
 
         is_optional = type(None) in get_args(source)
         written = core_schema.plain_serializer_function_ser_schema(self._written)
-        return core_schema.no_info_plain_validator_function(validate, serialization=written)
+        metadata = {"is_optional": is_optional}
+        return core_schema.no_info_plain_validator_function(validate, serialization=written, metadata=metadata)
 
     def __get_pydantic_json_schema__(self, schema: Any, handler: GetJsonSchemaHandler) -> dict[str, Any]:
-        return {"anyOf": [*spec_schema(self.kind), {"type": "null"}]}
+        none = [{"type": "null"}] if schema["metadata"]["is_optional"] else []
+        return {"anyOf": [*self._forms(), *none]}
+
+    def _forms(self) -> list[dict[str, Any]]:
+        return [*self._shorthand_schema, *spec_schema(self.kind)]
 
 
 class PartsField(PartField):
@@ -61,9 +70,10 @@ class PartsField(PartField):
     def _written(self, parts: Any) -> Any:
         return parts and [super(PartsField, self)._written(part) for part in parts]
 
-    def __get_pydantic_json_schema__(self, schema: Any, handler: GetJsonSchemaHandler) -> dict[str, Any]:
-        one = spec_schema(self.kind)
-        return {"anyOf": [*one, {"type": "array", "items": {"anyOf": one}}, {"type": "null"}]}
+    def _forms(self) -> list[dict[str, Any]]:
+        one = super()._forms()
+        # Alone, a spec may be a name or a pair: see `several`.
+        return [*(form for form in one if form["type"] != "object"), {"type": "array", "items": {"anyOf": one}}]
 
 
 def function_name(function: Callable[..., Any]) -> str:
@@ -86,4 +96,6 @@ def spec_schema(kind: str) -> list[dict[str, Any]]:
     short = kind.rpartition("_")[2]
     name = {"type": "string", "examples": sorted({part_name(cls) for cls in names(kind).values()})}
     pair = {"type": "array", "prefixItems": [name, {"type": "object"}], "minItems": 1, "maxItems": 2}
-    return [name, pair, {"type": "object", "properties": {short: name}, "required": [short]}]
+    # The key of a stop rule may be that of a rule, or its own.
+    keys = dict.fromkeys((kind, short))
+    return [name, pair, *({"type": "object", "properties": {key: name}, "required": [key]} for key in keys)]
