@@ -6,7 +6,7 @@ import getpass
 import hashlib
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -89,8 +89,10 @@ def fit_network(
     stored = read_run(stored_network)[0] if stored_network is not None else None
     stem = _stem(layers, data, settings, name, seed)
     request = FitRequest(data, layers, settings, stem, name, seed, in_memory, stored)
-    observers: list[Callable[..., Any]] = [*settings.observers, *([ProgressLines()] if settings.verbose else [])]
-    with StopRequest(settings.stop_signals, settings.preemption) as stop:
+    lines = ProgressLines() if settings.verbose else None
+    observers: list[Callable[..., Any]] = [*settings.observers, *([lines] if lines else [])]
+    # A bar is erased whatever ends the fit.
+    with StopRequest(settings.stop_signals, settings.preemption) as stop, lines or nullcontext():
         try:
             state, network, status = _train(request, stop, observers)
         except StopRequested:

@@ -1,18 +1,18 @@
-"""An observer that prints: a line of a table for each validation; between them a bar on a terminal, else lines.
-
-Progress bars of rich are not used: importing rich takes a tenth of a second, and a thread of it would draw beside the
-training loop.
-"""
+"""An observer that prints: a line of a table for each validation; between them a bar on a terminal, else lines."""
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from collections.abc import Callable, Mapping
 from math import inf, isfinite, nan
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, Any, Self, TextIO
 
 from arignote.report.events import Event
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
 
 __all__ = ["ProgressLines"]
 
@@ -33,8 +33,32 @@ def _cell(name: str, value: Any) -> str:
     return f"{value:.2f}" if name == "seconds" else f"{value:.5g}"
 
 
+def _bar_on(file: TextIO) -> Progress:
+    """Return a bar that is drawn on a terminal; stopped, it leaves nothing behind."""
+    # Imported with the first bar: it takes 0.1 s.
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+    # Without auto_refresh, which starts a thread that would draw beside the training loop.
+    bar = Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        console=Console(file=file),
+        auto_refresh=False,
+        transient=True,
+        redirect_stdout=False,
+        redirect_stderr=False,
+    )
+    bar.add_task("", visible=False)
+    bar.start()
+    # A process that is killed cannot show the cursor again.
+    bar.console.show_cursor(True)
+    return bar
+
+
 class ProgressLines:
-    """Observer that prints the history as it grows.
+    """Observer that prints the history as it grows; a context, at whose end the bar is erased.
 
     Parameters
     ----------
@@ -47,10 +71,19 @@ class ProgressLines:
     def __init__(self, file: TextIO | None = None, clock: Callable[[], float] | None = None):
         self._file = file or sys.stdout
         self._clock = clock or time.monotonic
-        self._bar = self._file.isatty()
+        # No bar in a terminal that cannot move its cursor.
+        self._is_terminal = self._file.isatty() and os.environ.get("TERM") not in ("dumb", "unknown")
+        # While it is on the terminal.
+        self._bar: Progress | None = None
         self._header = False
         # Time at which the bar was drawn, or a line printed.
-        self._drawn = -inf if self._bar else self._clock()
+        self._drawn = -inf if self._is_terminal else self._clock()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._erase()
 
     def __call__(self, event: Event) -> None:
         if event.kind == "start":
@@ -59,25 +92,30 @@ class ProgressLines:
         elif event.kind == "validation":
             # The first validation is the best so far, even if its loss is not finite; then it has no star.
             loss = next((value for name, value in event.record.items() if name.startswith("valid_")), nan)
+            self._erase()
             self._line(event.record, event.is_best and isfinite(loss))
-            self._drawn = self._drawn if self._bar else self._clock()
-        elif self._clock() - self._drawn < (BAR_SECONDS if self._bar else LINE_SECONDS):
+            self._drawn = self._drawn if self._is_terminal else self._clock()
+        elif self._clock() - self._drawn >= (BAR_SECONDS if self._is_terminal else LINE_SECONDS):
+            self._drawn = self._clock()
+            self._position(event)
+
+    def _position(self, event: Event) -> None:
+        """Draw the bar, or print a line."""
+        epoch = f"epoch {event.epoch}/{event.n_epochs}"
+        if not self._is_terminal:
+            print(f"{epoch}, batch {event.batch}/{event.n_batches}", file=self._file, flush=True)
             return
-        elif not self._bar:
-            self._drawn = self._clock()
-            text = f"epoch {event.epoch}/{event.n_epochs}, batch {event.batch}/{event.n_batches}"
-            print(text, file=self._file, flush=True)
-        else:
-            self._drawn = self._clock()
-            done = 30 * event.batch // event.n_batches
-            bar = "=" * done + " " * (30 - done)
-            text = f"\repoch {event.epoch}/{event.n_epochs} [{bar}] {event.batch}/{event.n_batches}"
-            print(text, end="", file=self._file, flush=True)
+        self._bar = self._bar or _bar_on(self._file)
+        [task] = self._bar.task_ids
+        done = {"completed": event.batch, "total": event.n_batches}
+        self._bar.update(task, description=epoch, **done, visible=True, refresh=True)
+
+    def _erase(self) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+            self._bar = None
 
     def _line(self, record: Mapping[str, Any], is_best: bool) -> None:
-        if self._bar:
-            # Erase the bar.
-            print("\r\033[K", end="", file=self._file)
         widths = {name: max(len(name), 9) for name in record}
         if not self._header:
             self._header = True

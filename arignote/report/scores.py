@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from arignote.errors import ConfigError, did_you_mean
 from arignote.registry import names
-from arignote.report.tables import aligned
+from arignote.report.tables import table_lines
 
 __all__ = ["Mistake", "by_class", "check_metric", "confusion_matrix", "is_loss", "mistakes", "score_of"]
 
@@ -142,17 +142,18 @@ def by_class(y: NDArray[np.int64], predicted: NDArray[np.int64], classes: NDArra
         [label, str(n), *("-" if np.isnan(value) else f"{value:.4f}" for value in values)]
         for label, *values, n in zip(labels, *columns, strict=True)
     ]
-    yield from aligned([["class", "rows", "precision", "recall", "f1"], *body])
+    yield from table_lines(["class", "rows", "precision", "recall", "f1"], body)
     yield ""
     matrix = confusion_matrix(y, predicted, len(classes))
     if len(classes) <= _MOST_COLUMNS:
         yield "confusion matrix: a row for each true class, a column for each predicted one"
-        yield from aligned(
-            [["", *labels], *([label, *map(str, row)] for label, row in zip(labels, matrix, strict=True))]
-        )
+        body = [[label, *map(str, row)] for label, row in zip(labels, matrix, strict=True)]
+        yield from table_lines(["", *labels], body)
         return
     yield "most frequent mistakes"
     wrong = matrix - np.diag(matrix.diagonal())
     at = np.argsort(-wrong, axis=None, kind="stable")[:_MOST_COLUMNS]
     pairs = [divmod(int(place), len(classes)) for place in at if wrong.flat[place]]
-    yield from aligned([["class", "predicted", "rows"], *([labels[a], labels[b], str(matrix[a, b])] for a, b in pairs)])
+    yield from table_lines(
+        ["class", "predicted", "rows"], [[labels[a], labels[b], str(matrix[a, b])] for a, b in pairs]
+    )

@@ -1,38 +1,68 @@
-"""Tables in plain text.
-
-Tables of rich are not used: in a pipe they are cut or wrapped at 80 columns, and importing rich takes longer (90 ms)
-than all else that these tables need.
-"""
+"""Tables in plain text."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from arignote.layers.architecture import Architecture
 
-__all__ = ["aligned", "layer_table", "setup_line"]
+__all__ = ["layer_table", "setup_line", "table_lines"]
+
+# Lines below the head and above the totals; in ASCII, so that a table can be printed in any encoding.
+_BOX = "    \n    \n -- \n    \n -- \n -- \n    \n    \n"
 
 
-def aligned(rows: Sequence[Sequence[str]], n_left: int = 0) -> list[str]:
-    """Return the lines of a table: the first `n_left` columns aligned to the left, the others to the right."""
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    sides = ["<"] * n_left + [">"] * (len(widths) - n_left)
-    return ["  ".join(f"{cell:{s}{w}}" for cell, s, w in zip(row, sides, widths, strict=True)) for row in rows]
+def table_lines(
+    head: Sequence[str], body: Iterable[Sequence[str]], totals: Sequence[str] = (), n_left: int = 0
+) -> list[str]:
+    """Return the lines of a table, which is as wide as its cells whatever the width of the terminal.
+
+    Parameters
+    ----------
+    head : sequence of str
+        Names of the columns.
+    body : iterable of sequence of str
+        Rows.
+    totals : sequence of str, optional
+        The last row, below a line.
+    n_left : int
+        The first columns are aligned to the left, the others to the right.
+    """
+    # Importing rich takes as long as all else that most commands need.
+    from rich.box import Box
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(
+        box=Box(_BOX, ascii=True),
+        show_edge=False,
+        pad_edge=False,
+        padding=(0, 1, 0, 0),
+        show_footer=bool(totals),
+    )
+    for column, name in enumerate(head):
+        total = totals[column] if totals else ""
+        table.add_column(name, total, justify="left" if column < n_left else "right", no_wrap=True)
+    for row in body:
+        table.add_row(*row)
+    # Labels are no markup.
+    console = Console(width=1_000_000, color_system=None, markup=False, emoji=False, highlight=False)
+    with console.capture() as printed:
+        console.print(table)
+    return printed.get().splitlines()
 
 
 def layer_table(architecture: Architecture) -> str:
     """Return the table of layers: name, type, output shape, parameters, totals; below it notes on layers."""
-    head = ("name", "type", "output shape", "parameters")
     body = [
         (name, kind, " x ".join(map(str, shape)), f"{n_params:,}")
         for name, kind, shape, n_params in architecture.table()
     ]
-    lines = aligned([head, *body, ("total", "", "", f"{architecture.n_params:,}")], n_left=3)
-    rule = "-" * len(lines[0])
-    notes = [f"note: {note}" for note in architecture.notes]
-    return "\n".join([lines[0], rule, *lines[1:-1], rule, lines[-1], *notes])
+    totals = ("total", "", "", f"{architecture.n_params:,}")
+    lines = table_lines(("name", "type", "output shape", "parameters"), body, totals, n_left=3)
+    return "\n".join([*lines, *(f"note: {note}" for note in architecture.notes)])
 
 
 def setup_line(settings: Mapping[str, Any], seconds: float, *, is_default: bool, is_chosen: bool) -> str:

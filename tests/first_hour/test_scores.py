@@ -202,10 +202,10 @@ def test_by_class_prints_a_table_and_the_confusion_matrix(folder):
     lines = [line.split() for line in ended.out.splitlines()]
     assert lines[3] == ["class", "rows", "precision", "recall", "f1"]
     columns = precision_recall_fscore_support(labels, predicted, zero_division=0)
-    for name, row, *values, n in zip(("ant", "bee", "cat"), lines[4:7], *columns, strict=True):
+    for name, row, *values, n in zip(("ant", "bee", "cat"), lines[5:8], *columns, strict=True):
         assert row == [name, str(n), *(f"{value:.4f}" for value in values)]
-    assert lines[9] == ["ant", "bee", "cat"]
-    for name, row in zip(("ant", "bee", "cat"), lines[10:13], strict=True):
+    assert lines[10] == ["ant", "bee", "cat"]
+    for name, row in zip(("ant", "bee", "cat"), lines[12:15], strict=True):
         counts = [int(((labels == name) & (predicted == other)).sum()) for other in ("ant", "bee", "cat")]
         assert row == [name, *map(str, counts)]
 

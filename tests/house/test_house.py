@@ -32,7 +32,7 @@ def lines_of(code, *modules):
 @pytest.mark.slow
 def test_the_face_and_the_declarations_start_without_torch_and_scikit_learn():
     code = "import arignote, arignote.cli, arignote.spec.config, arignote.data.batches, arignote.checkpoints.format"
-    assert lines_of(code, "torch", "sklearn") == []
+    assert lines_of(code, "torch", "sklearn", "rich") == []
 
 
 @pytest.mark.slow
@@ -42,11 +42,11 @@ def test_the_readers_start_without_what_they_read_with():
 
 
 @pytest.mark.slow
-def test_a_fit_on_the_command_line_needs_no_scikit_learn_which_takes_as_long_to_load_as_torch(tmp_path):
+def test_a_fit_on_the_command_line_needs_neither_scikit_learn_nor_rich(tmp_path):
     config = ROOT / "configs" / "digits_mlp.yaml"
     words = ["arignote", "fit", str(config), "--set", "fit.n_epochs=1", "--set", f"fit.checkpoint={tmp_path / 'run'}"]
     code = f"sys.argv = {words!r}; from arignote.cli import app; app(standalone_mode=False)"
-    assert any("done, 1 of 1 epochs" in line for line in lines_of(code, "sklearn", "scipy", "pandas"))
+    assert any("done, 1 of 1 epochs" in line for line in lines_of(code, "sklearn", "scipy", "pandas", "rich"))
 
 
 def test_torch_is_imported_at_module_level_in_the_engine_alone():

@@ -1,10 +1,13 @@
-"""What is printed while a run goes on: a line for each validation, and a bar where there is a terminal."""
+"""What is printed during training: a line for each validation, and a bar on a terminal."""
 
 from __future__ import annotations
 
+import contextlib
 import io
+import os
+import re
+import sys
 from math import inf, nan
-from types import SimpleNamespace
 
 import pytest
 
@@ -14,11 +17,6 @@ from arignote.report.events import Event
 from arignote.report.progress import ProgressLines
 
 ROW = {"epoch": 2, "examples_seen": 1257, "train_nll": 0.123456789, "valid_error": 0.0851, "test_error": nan}
-
-
-class Terminal(io.StringIO):
-    def isatty(self):
-        return True
 
 
 def validation(record=ROW, is_best=False):
@@ -45,26 +43,87 @@ def test_a_validation_is_a_line_under_its_column_and_the_head_comes_once():
         assert second.index(cell) + len(cell) == head.index(name) + len(name)
 
 
-def test_where_nobody_looks_no_bar_is_drawn():
+def test_no_bar_is_drawn_without_a_terminal():
     assert printed(batch(1), batch(2)) == ""
 
 
-def test_on_a_terminal_a_bar_grows_and_is_wiped_by_the_line(monkeypatch):
-    clock = SimpleNamespace(now=100.0)
-    monkeypatch.setattr(progress, "time", SimpleNamespace(monotonic=lambda: clock.now))
-    lines = ProgressLines(file := Terminal())
-    for number, seconds in ((1, 0.0), (2, 0.05), (3, 0.2)):
-        clock.now = 100.0 + seconds
-        lines(batch(number))
-    lines(validation())
-    drawn = file.getvalue()
-    # The second batch came within a tenth of a second of the first.
-    assert drawn.count("\repoch") == 2 and drawn.startswith(
-        "\repoch 2/3 [=======" + " " * 23 + "] 1/4\repoch 2/3 [===="
-    )
-    # The head of the table and its first line take the place of the bar.
-    *_, lines = drawn.split("\r\033[K")
-    assert lines == printed(validation())
+@contextlib.contextmanager
+def terminal(monkeypatch, term="xterm", encoding="utf-8"):
+    """Yield a file on a terminal, and a function that returns what was written to it since the last call."""
+    monkeypatch.setenv("TERM", term)
+    reading, writing = os.openpty()
+    os.set_blocking(reading, False)
+    with os.fdopen(reading, "rb", buffering=0) as screen, os.fdopen(writing, "w", encoding=encoding) as file:
+        yield file, lambda: (screen.read() or b"").decode().replace("\r\n", "\n")
+
+
+# rich writes these: hide and show the cursor, go to the start of the line, one line up, erase the line.
+HIDE, SHOW, START, UP, ERASE = "\x1b[?25l", "\x1b[?25h", "\r", "\x1b[1A", "\x1b[2K"
+
+
+def plain(text):
+    """Return the last line that a terminal shows after a text, without colours."""
+    return re.sub(r"\x1b\[[\d;?]*[a-zA-Z]", "", text.rpartition(ERASE)[2])
+
+
+def test_on_a_terminal_a_bar_grows_and_a_row_of_the_history_replaces_it(monkeypatch):
+    seconds = iter([100.0, 100.0, 100.05, 100.2, 100.2, 100.4, 100.4])
+    with terminal(monkeypatch) as (file, written), ProgressLines(file, clock=lambda: next(seconds)) as lines:
+        lines(batch(1))
+        first = plain(written())
+        assert first.startswith("epoch 2/3 ") and first.endswith(" 1/4") and first.count("\u2501") > 20
+        # Within a tenth of a second of the first.
+        lines(batch(2))
+        assert written() == ""
+        lines(batch(3))
+        assert plain(written()).startswith("epoch 2/3 ")
+        lines(validation())
+        erased, row = written().split(ERASE)[-2:]
+        assert erased.endswith(START + UP) and row == printed(validation())
+        lines(batch(4))
+        assert plain(written()).endswith(" 4/4")
+
+
+@pytest.mark.parametrize("error", [None, KeyboardInterrupt, ValueError])
+def test_the_bar_is_erased_and_the_cursor_shown_whatever_ends_the_fit(monkeypatch, error):
+    with terminal(monkeypatch) as (file, written):
+        with contextlib.suppress(KeyboardInterrupt, ValueError), ProgressLines(file) as lines:
+            lines(batch(1))
+            shown = written()
+            # Also before the end, as a process may be killed.
+            assert shown.rindex(SHOW) > shown.rindex(HIDE)
+            if error is not None:
+                raise error
+        end = written()
+        assert end.endswith(f"{SHOW}{START}{UP}{ERASE}") and HIDE not in end
+
+
+def test_a_fit_that_fails_leaves_no_bar(monkeypatch, digits):
+    def fail(event):
+        if event.kind == "batch" and event.batch == 2:
+            raise ValueError("an error of an observer")
+
+    monkeypatch.setattr(progress, "BAR_SECONDS", 0)
+    with terminal(monkeypatch) as (file, written), monkeypatch.context() as patched:
+        patched.setattr(sys, "stdout", file)
+        with pytest.raises(ValueError, match="an error of an observer"):
+            NNClassifier([["ClassificationOutputLayer"]], rng=1).fit(*digits, verbose=True, observers=[fail])
+        text = written()
+    assert HIDE in text and text.endswith(ERASE)
+
+
+def test_a_terminal_that_cannot_move_its_cursor_has_no_bar(monkeypatch):
+    with terminal(monkeypatch, "dumb") as (file, written), ProgressLines(file) as lines:
+        for event in (batch(1), validation(), batch(2)):
+            lines(event)
+        assert written() == printed(validation())
+
+
+def test_a_terminal_of_another_encoding_shows_a_bar_of_its_characters(monkeypatch):
+    with terminal(monkeypatch, encoding="ascii") as (file, written), ProgressLines(file) as lines:
+        lines(batch(1))
+        shown = plain(written())
+        assert shown.startswith("epoch 2/3 ---") and shown.endswith(" 1/4")
 
 
 def test_without_a_terminal_a_long_epoch_prints_a_line_every_30_s():
@@ -87,9 +146,9 @@ def test_a_validation_that_is_not_finite_prints_nan_and_has_no_star():
     assert row.split() == ["1", "inf"]
 
 
-def test_a_start_is_told_only_where_a_run_goes_on():
-    told = [Event("start", 1, 3, 0, 4, {}, text=text) for text in ("resumes at epoch 2, batch 1 (a)", "begins", "")]
-    assert printed(*told) == "resumes at epoch 2, batch 1 (a)\n"
+def test_a_start_is_printed_only_if_a_run_is_resumed():
+    starts = [Event("start", 1, 3, 0, 4, {}, text=text) for text in ("resumes at epoch 2, batch 1 (a)", "begins", "")]
+    assert printed(*starts) == "resumes at epoch 2, batch 1 (a)\n"
 
 
 def test_verbose_prints_the_history_to_standard_output(digits, capsys):

@@ -40,6 +40,9 @@ def test_the_matrix_counts_true_classes_in_rows_and_predicted_ones_in_columns():
 
 def test_the_table_by_class_shows_a_dash_where_nothing_can_be_divided():
     lines = [line.split() for line in by_class(Y, PROBA.argmax(axis=1), np.array(["a", "b", "c"]))]
+    rules = [line for line in lines if line and set(line[0]) == {"-"} and len(line[0]) > 1]
+    assert [lines.index(rule) for rule in rules] == [1, 8]
+    lines = [line for line in lines if line not in rules]
     assert lines[:4] == [
         ["class", "rows", "precision", "recall", "f1"],
         ["a", "1", "0.3333", "1.0000", "0.5000"],
@@ -55,4 +58,5 @@ def test_of_many_classes_the_most_frequent_mistakes_are_listed():
     y, predicted = np.append(right, [3] * 2 + [7] * 9), np.append(right, [4] * 2 + [1] * 9)
     lines = [line.split() for line in by_class(y, predicted, np.arange(30))]
     at = lines.index(["most", "frequent", "mistakes"])
-    assert lines[at + 1 :] == [["class", "predicted", "rows"], ["7", "1", "9"], ["3", "4", "2"]]
+    head, _, *pairs = lines[at + 1 :]
+    assert head == ["class", "predicted", "rows"] and pairs == [["7", "1", "9"], ["3", "4", "2"]]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from arignote.layers import declare, parse
-from arignote.report.tables import aligned, layer_table
+from arignote.report.tables import layer_table, table_lines
 
 LAYERS = [
     ["InputImageLayer", {"n_pixels": 9}],
@@ -15,9 +15,34 @@ LAYERS = [
 
 
 def test_columns_are_as_wide_as_their_widest_cell():
-    rows = [["class", "rows"], ["a", "10,000"]]
-    assert aligned(rows) == ["class    rows", "    a  10,000"]
-    assert aligned(rows, n_left=1) == ["class    rows", "a      10,000"]
+    assert table_lines(["class", "rows"], [["a", "10,000"]]) == [
+        "class    rows",
+        "-------------",
+        "    a  10,000",
+    ]
+    assert table_lines(["class", "rows"], [["a", "10,000"]], ["total", "1"], n_left=1) == [
+        "class    rows",
+        "-------------",
+        "a      10,000",
+        "-------------",
+        "total       1",
+    ]
+
+
+def test_a_table_is_whole_on_a_narrow_terminal_and_without_colours_in_a_pipe(monkeypatch):
+    for name, value in {"COLUMNS": "20", "TERM": "xterm-256color", "FORCE_COLOR": "1", "TTY_COMPATIBLE": "1"}.items():
+        monkeypatch.setenv(name, value)
+    labels = [f"a rather long label {n}" for n in range(30)]
+    assert table_lines(labels, [labels]) == ["  ".join(labels), "-" * (30 * 21 + 20 + 2 * 29), "  ".join(labels)]
+
+
+def test_labels_are_no_markup():
+    labels = ["[red]", "[/]", ":smile:", "1e-3"]
+    assert [line.split() for line in table_lines(["class"], [[label] for label in labels])[2:]] == [[x] for x in labels]
+
+
+def test_cells_of_wide_characters_are_aligned_as_a_terminal_shows_them():
+    assert table_lines(["class", "n"], [["\u732b", "1"]], n_left=1) == ["class  n", "--------", "\u732b     1"]
 
 
 def test_each_layer_has_its_line_and_the_total_is_theirs():
