@@ -23,7 +23,7 @@ from arignote.fit.load import read_run, restore
 from arignote.fit.start import FitResult, fit_network
 from arignote.layers.architecture import Architecture, declare, parse
 from arignote.layers.base import Layer
-from arignote.spec.parameter_docs import fit_parameters
+from arignote.spec.parameter_docs import fit_parameter_names, fit_parameters
 from arignote.spec.settings import FitSettings, checked_settings
 
 __all__ = ["NNEstimator", "document_settings"]
@@ -32,8 +32,9 @@ T = TypeVar("T")
 
 
 def document_settings(documented: T) -> T:
-    """Put the numpydoc entry of every setting in the place of ``{settings}`` in a docstring."""
-    text = inspect.cleandoc(documented.__doc__ or "").replace("{settings}", fit_parameters())
+    """Put entries of settings in the place of ``{settings}`` or ``{names of settings}`` in a docstring."""
+    text = inspect.cleandoc(documented.__doc__ or "")
+    text = text.replace("{settings}", fit_parameters()).replace("{names of settings}", fit_parameter_names())
     documented.__doc__ = f"{text}\n"
     return documented
 
@@ -121,7 +122,7 @@ class NNEstimator(BaseEstimator, metaclass=_PublicDir):  # type: ignore[misc]
             How much each row counts in the training loss; a string names a source, such as "file.csv:weight".
         groups : array (rows,) or str, optional
             Group of each row; rows of a group stay together if fractions are held out.
-        {settings}
+        {names of settings}
 
         Returns
         -------
@@ -144,6 +145,8 @@ class NNEstimator(BaseEstimator, metaclass=_PublicDir):  # type: ignore[misc]
 
         Notes
         -----
+        Settings are documented at the class. One that is given to `fit` takes precedence, for this fit.
+
         At Ctrl-C `fit` saves the state and returns with a warning and `interrupted_` set, as `MLPClassifier` of
         scikit-learn does; fitting again resumes. A loop over fits must check `interrupted_`, or the next fit
         starts. A second Ctrl-C raises KeyboardInterrupt at once, and so does the first inside a search or an

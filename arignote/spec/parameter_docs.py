@@ -1,4 +1,4 @@
-"""numpydoc entries of settings, with types, allowed values and defaults from their annotations."""
+"""numpydoc entries of settings: with types, allowed values and defaults from their annotations, or names alone."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from pydantic.fields import FieldInfo
 from arignote.registry import PartField, PartsField
 from arignote.spec.settings import FitSettings
 
-__all__ = ["fit_parameters", "type_text"]
+__all__ = ["fit_parameter_names", "fit_parameters", "type_text"]
 
 # Name of a JSON type in Python.
 _JSON_TYPES = {"string": "str", "integer": "int", "number": "float", "boolean": "bool", "object": "dict"}
@@ -38,6 +38,12 @@ def fit_parameters() -> str:
         )
         entries.append(f"{name} : {type_text(field)}, {_default(field.default)}\n{description}")
     return "\n".join(entries)
+
+
+def fit_parameter_names() -> str:
+    """Return numpydoc entries of the names of all settings of `fit`, which refer to the class for the rest."""
+    lines = textwrap.wrap(", ".join(FitSettings.model_fields), 100)
+    return "\n".join(f"{line.rstrip(',')} : optional\n    See the class." for line in lines)
 
 
 def type_text(field: FieldInfo) -> str:

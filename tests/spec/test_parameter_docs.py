@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 
 import pytest
-from numpydoc.docscrape import FunctionDoc
+from numpydoc.docscrape import ClassDoc, FunctionDoc
 
 from arignote import NNClassifier
 from arignote.spec.parameter_docs import fit_parameters
@@ -31,14 +31,17 @@ TYPES = {
 
 @pytest.mark.parametrize("name", TYPES)
 def test_a_setting_is_documented_with_its_type_allowed_values_and_default(name):
-    entries = {entry.name: entry for entry in FunctionDoc(NNClassifier.fit)["Parameters"]}
+    entries = {entry.name: entry for entry in ClassDoc(NNClassifier)["Parameters"]}
     assert entries[name].type == TYPES[name]
     assert " ".join(entries[name].desc) == FitSettings.model_fields[name].description
 
 
-def test_every_setting_is_in_the_docstrings_of_the_constructor_and_of_fit():
+def test_every_setting_is_documented_at_the_class_and_named_at_fit():
     lines = fit_parameters().splitlines()
     assert [line.partition(" : ")[0] for line in lines if not line.startswith(" ")] == list(FitSettings.model_fields)
+    assert fit_parameters() in inspect.getdoc(NNClassifier)
+    at_fit = [name for entry in FunctionDoc(NNClassifier.fit)["Parameters"] for name in entry.name.split(", ")]
+    own = ["X", "y", "valid", "test", "sample_weight", "groups"]
+    assert at_fit == [*own, *FitSettings.model_fields] == list(inspect.signature(NNClassifier.fit).parameters)[1:]
     for documented in (NNClassifier, NNClassifier.fit):
-        assert fit_parameters() in inspect.getdoc(documented)
         assert all(len(line) <= 120 for line in inspect.getdoc(documented).splitlines())
