@@ -41,7 +41,15 @@ def sgd_in_passes_(w: Tensors, g: Tensors, v: Tensors, *, lr: float, mu: float, 
 
 
 def fused_sgd_(w: Tensors, g: Tensors, v: Tensors, *, lr: float, mu: float, decay: float, nesterov: bool) -> None:
-    """Update by momentum in one pass: ``v <- mu * v + g + decay * w;  w <- w - lr * v`` (nesterov: ``g + mu * v``)."""
+    """Update by momentum in one pass over memory.
+
+    ``g <- g + decay * w;  v <- mu * v + g;  w <- w - lr * v``, or with ``g + mu * v`` instead of `v` (nesterov).
+    """
+    if mu == 0:
+        # The kernel would not store `v`, which a later update may need.
+        for one_w, one_g, one_v in zip(w, g, v, strict=True):
+            one_w.sub_(torch.add(one_g, one_w, alpha=decay, out=one_v), alpha=lr)
+        return
     if not hasattr(torch, "_fused_sgd_"):
         return sgd_in_passes_(w, g, v, lr=lr, mu=mu, decay=decay, nesterov=nesterov)
     torch._fused_sgd_(
@@ -74,7 +82,11 @@ def adam_in_passes_(
 def fused_adam_(
     w: Tensors, g: Tensors, m: Tensors, s: Tensors, n: int, *, lr: float, betas: Any, decay: float, epsilon: float
 ) -> None:
-    """Update by Adam in one pass, ``decay * w`` added to the gradients; `n` is the number of the update, from 1."""
+    """Update by Adam in one pass over memory; `n` is the number of the update, from 1.
+
+    ``g <- g + decay * w;  m <- b1*m + (1-b1)*g;  s <- b2*s + (1-b2)*g^2``
+    ``w <- w - lr/(1-b1^n) * m / (sqrt(s/(1-b2^n)) + epsilon)``
+    """
     if not hasattr(torch, "_fused_adam_"):
         return adam_in_passes_(w, g, m, s, n, lr=lr, betas=betas, decay=decay, epsilon=epsilon)
     torch._fused_adam_(

@@ -109,9 +109,9 @@ class Momentum(FusedUpdater):
     momentum: Probability = 0.9
 
     def step_slices(self, w: Any, g: Any, slots: Any, lr: float, momentum: float, n: int, decay: float) -> None:
-        from arignote.engine import fused
+        from arignote.engine.private import fused_sgd_
 
-        fused.momentum(w, g, slots["velocity"], lr, momentum, decay, nesterov=False)
+        fused_sgd_(w, g, slots["velocity"], lr=lr, mu=momentum, decay=decay, nesterov=False)
 
 
 @register("nesterov", name="nag")
@@ -139,9 +139,9 @@ class NAG(FusedUpdater):
     momentum: Probability = 0.9
 
     def step_slices(self, w: Any, g: Any, slots: Any, lr: float, momentum: float, n: int, decay: float) -> None:
-        from arignote.engine import fused
+        from arignote.engine.private import fused_sgd_
 
-        fused.momentum(w, g, slots["velocity"], lr, momentum, decay, nesterov=True)
+        fused_sgd_(w, g, slots["velocity"], lr=lr, mu=momentum, decay=decay, nesterov=True)
 
 
 @register(name="rmsprop")
@@ -275,7 +275,7 @@ class Adam(FusedUpdater):
     epsilon: NonNegative = 1e-8
 
     def step_slices(self, w: Any, g: Any, slots: Any, lr: float, momentum: float, n: int, decay: float) -> None:
-        from arignote.engine import fused
+        from arignote.engine.private import fused_adam_
 
-        how = {"lr": lr, "beta1": self.beta1, "beta2": self.beta2, "epsilon": self.epsilon}
-        fused.adam(w, g, slots["mean"], slots["square"], n, decay, **how)
+        betas = self.beta1, self.beta2
+        fused_adam_(w, g, slots["mean"], slots["square"], n, lr=lr, betas=betas, decay=decay, epsilon=self.epsilon)

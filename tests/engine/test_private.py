@@ -1,4 +1,4 @@
-"""The private functions of torch against the public ones that take their place."""
+"""The private functions of torch against formulas in NumPy, and against the public ones that take their place."""
 
 from __future__ import annotations
 
@@ -31,6 +31,40 @@ def assert_equal(lists, others):
     for one, other in zip(lists, others, strict=True):
         for a, b in zip(one, other, strict=True):
             torch.testing.assert_close(a, b, rtol=1e-6, atol=1e-6)
+
+
+def in_float64(lists):
+    return [[vector.numpy().astype(np.float64) for vector in one] for one in lists]
+
+
+@pytest.mark.parametrize("nesterov", [False, True])
+@pytest.mark.parametrize("decay", [0.0, 0.3])
+@pytest.mark.parametrize("mu", [0.0, 0.75])
+def test_momentum_gives_the_numbers_of_its_formula(mu, decay, nesterov):
+    lists = w, g, v = stretches(3)
+    w0, g0, v0 = in_float64(lists)
+    private.fused_sgd_(w, g, v, lr=0.1, mu=mu, decay=decay, nesterov=nesterov)
+    for n in range(2):
+        slope = g0[n] + decay * w0[n]
+        velocity = mu * v0[n] + slope
+        step = slope + mu * velocity if nesterov else velocity
+        np.testing.assert_allclose(v[n], velocity, rtol=1e-5, atol=1e-6)
+        np.testing.assert_allclose(w[n], w0[n] - 0.1 * step, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("decay", [0.0, 0.3])
+@pytest.mark.parametrize("n", [1, 2, 50])
+def test_adam_gives_the_numbers_of_its_formula(n, decay):
+    lists = w, g, m, s = stretches(4)
+    w0, g0, m0, s0 = in_float64(lists)
+    private.fused_adam_(w, g, m, s, n, lr=0.1, betas=(0.7, 0.9), decay=decay, epsilon=0.05)
+    for k in range(2):
+        slope = g0[k] + decay * w0[k]
+        mean, square = 0.7 * m0[k] + 0.3 * slope, 0.9 * s0[k] + 0.1 * slope**2
+        step = mean / (1 - 0.7**n) / (np.sqrt(square / (1 - 0.9**n)) + 0.05)
+        np.testing.assert_allclose(m[k], mean, rtol=1e-5, atol=1e-6)
+        np.testing.assert_allclose(s[k], square, rtol=1e-5, atol=1e-6)
+        np.testing.assert_allclose(w[k], w0[k] - 0.1 * step, rtol=1e-5, atol=1e-6)
 
 
 @pytest.mark.parametrize("nesterov", [False, True])
