@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
@@ -70,11 +70,14 @@ class OpenedData:
         Fractions of "train" to hold out, by part.
     numbers : dict of str to array of int64
         Row numbers of "train" to hold out, by part.
+    digests : dict of int to str
+        Digests of readers by their id, as far as they are known; see `Rows.fingerprint`.
     """
 
     rows: dict[str, Rows]
     fractions: dict[str, float]
     numbers: dict[str, NDArray[np.int64]]
+    digests: dict[int, str] = field(default_factory=dict)
 
 
 def other_sources(data: FitData) -> dict[str, Any]:

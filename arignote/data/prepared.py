@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from arignote.data.arrays import Data, feature_names
-from arignote.data.fit_data import FitData, open_data
+from arignote.data.fit_data import FitData, OpenedData, open_data
 from arignote.data.groups_and_weights import groups_of, weights_of
 from arignote.data.partition import partition
 from arignote.data.preprocess import Pipeline
@@ -49,6 +49,8 @@ class Prepared:
         Positions of the columns of a table without header; empty for other data.
     csv : dict
         Format of the text table, as far as the user has set it.
+    digests : dict of int to str
+        As of `OpenedData`; parts that are rows of the same reader share its digest.
     """
 
     parts: dict[str, tuple[Rows, NDArray[np.int64]]]
@@ -60,6 +62,7 @@ class Prepared:
     feature_names: list[str] = field(default_factory=list)
     columns: list[int] = field(default_factory=list)
     csv: dict[str, Any] = field(default_factory=dict)
+    digests: dict[int, str] = field(default_factory=dict)
 
     def fingerprint(self) -> dict[str, Any]:
         """Return the fingerprint of the data, which a resumed run compares.
@@ -70,9 +73,7 @@ class Prepared:
             The fingerprint of each part (see `Rows.fingerprint`); the SHA-256 of `weights`; and `feature_names`,
             `columns` and `csv` if they are not empty.
         """
-        # Parts that are rows of the same reader share its digest.
-        digests: dict[int, str] = {}
-        found: dict[str, Any] = {name: rows.fingerprint(digests) for name, (rows, _) in self.parts.items()}
+        found: dict[str, Any] = {name: rows.fingerprint(self.digests) for name, (rows, _) in self.parts.items()}
         if self.weights is not None:
             found["weights"] = hashlib.sha256(self.weights.tobytes()).hexdigest()
         named = {"feature_names": self.feature_names, "columns": self.columns, "csv": self.csv}
@@ -85,6 +86,7 @@ def prepare(
     seed: int,
     learned: Mapping[str, NDArray[Any]] | None = None,
     known: NDArray[Any] | None = None,
+    opened: OpenedData | None = None,
 ) -> Prepared:
     """Validate the data of a fit, split it, encode its labels and fit the preprocessing.
 
@@ -101,6 +103,8 @@ def prepare(
     known : array (n_classes,), optional
         Classes of the run that is resumed. If they are text, integer labels are read as text, as version 0.1 did
         for text tables.
+    opened : OpenedData, optional
+        The data, if it has been opened with the same settings.
 
     Returns
     -------
@@ -117,7 +121,8 @@ def prepare(
         For a new run: if `batch_size` exceeds the training rows, or if uint8 features are not preprocessed.
     """
     batch_size, drop_last = _batches_of(data.x, settings)
-    rows, classes, chosen, n_rows = _split(data, settings, seed, known)
+    opened = opened or open_data(data, settings)
+    rows, classes, chosen, n_rows = _split(data, opened, settings, seed, known)
     parts = _encoded(rows, classes)
     # Warn of a new run only: a resumed one was warned when it began.
     is_new = learned is None
@@ -137,14 +142,14 @@ def prepare(
         feature_names(data.x) or [name for name in reader.columns if isinstance(name, str)],
         [place for place in reader.columns if isinstance(place, int)],
         dict(reader.origin.csv) if reader.origin is not None else {},
+        opened.digests,
     )
 
 
 def _split(
-    data: FitData, settings: DataSettings, seed: int, known: NDArray[Any] | None
+    data: FitData, opened: OpenedData, settings: DataSettings, seed: int, known: NDArray[Any] | None
 ) -> tuple[dict[str, Rows], NDArray[Any], NDArray[np.int64] | None, int]:
     """Return the rows of each part, the classes, the row numbers of "train" (None: all), and the rows before it."""
-    opened = open_data(data, settings)
     rows = opened.rows
     if known is not None:
         rows = {name: replace(part, y=like_classes(np.asarray(part.y), known)) for name, part in rows.items()}

@@ -10,7 +10,7 @@ from typing import Any
 
 from arignote.checkpoints.state import TrainingState
 from arignote.data.augmentation import draws_from_globals
-from arignote.data.fit_data import FitData, split_of
+from arignote.data.fit_data import FitData, OpenedData, split_of
 from arignote.data.order import Order, order_of
 from arignote.data.prepared import Prepared, prepare
 from arignote.engine.environment import environment
@@ -46,6 +46,8 @@ class FitRequest:
         A state to resume from if there is no checkpoint.
     stored_network : TrainingState, optional
         The state from which layers with `load_params` take their parameters.
+    opened : OpenedData, optional
+        The data, if it has been opened.
     """
 
     data: FitData
@@ -56,6 +58,7 @@ class FitRequest:
     seed: int | None
     in_memory: TrainingState | None = None
     stored_network: TrainingState | None = None
+    opened: OpenedData | None = None
 
 
 @dataclass(frozen=True)
@@ -134,7 +137,7 @@ def plan_fit(request: FitRequest, stored: TrainingState | None) -> Plan:
     if stored is not None:
         learned, known = _learned(request, stored), stored.class_labels
         data = replace(data, image=image_of(request.layers, stored.spec["n_in"]))
-    prepared = prepare(data, settings, rng, learned, known)
+    prepared = prepare(data, settings, rng, learned, known, request.opened)
     rows, labels = prepared.parts["train"]
     order = order_of(rows, settings.shuffle, labels if settings.balance_classes else None)
     architecture = declare(request.layers, rows.n_in, len(prepared.classes))

@@ -16,8 +16,7 @@ from arignote.checkpoints.names import stem_in
 from arignote.checkpoints.state import TrainingState
 from arignote.checkpoints.storage import is_url
 from arignote.checkpoints.writer import RunWriter
-from arignote.data.fit_data import FitData, other_sources
-from arignote.data.rows import rows_of
+from arignote.data.fit_data import FitData, OpenedData, open_data
 from arignote.engine.network import Network
 from arignote.engine.session import session
 from arignote.errors import warn
@@ -87,8 +86,11 @@ def fit_network(
     """
     data = with_layers(data, layers)
     stored = read_run(stored_network)[0] if stored_network is not None else None
-    stem = _stem(layers, data, settings, name, seed)
-    request = FitRequest(data, layers, settings, stem, name, seed, in_memory, stored)
+    stem, opened = settings.checkpoint, None
+    if stem is not None and stem.endswith("/"):
+        opened = open_data(data, settings)
+        stem = _stem_in(stem, layers, opened, settings, name, seed)
+    request = FitRequest(data, layers, settings, stem, name, seed, in_memory, stored, opened)
     lines = ProgressLines() if settings.verbose else None
     observers: list[Callable[..., Any]] = [*settings.observers, *([lines] if lines else [])]
     # A bar is erased whatever ends the fit.
@@ -105,15 +107,13 @@ def fit_network(
     return FitResult(state, network, status, stem, raise_if_stopped)
 
 
-def _stem(layers: list[Layer], data: FitData, settings: FitSettings, name: str | None, seed: int | None) -> str | None:
-    """Return the stem of the files: as it is set or, in a folder, one that follows from what decides the numbers."""
-    stem = settings.checkpoint
-    if stem is None or not stem.endswith("/"):
-        return stem
-    others = other_sources(data)
-    rows = rows_of(data.x, data.y, allow_nonfinite=True, axes=settings.axes, channel=data.channel, others=others)
+def _stem_in(
+    folder: str, layers: list[Layer], opened: OpenedData, settings: FitSettings, name: str | None, seed: int | None
+) -> str:
+    """Return the stem of the files in a folder, which follows from what decides the numbers."""
     chosen = {key: value for key, value in settings.model_dump(mode="json").items() if decides(key)}
-    return stem_in(stem, name, [[dump(layer) for layer in layers], chosen, [seed, rows.fingerprint()]])
+    fingerprint = opened.rows["train"].fingerprint(opened.digests)
+    return stem_in(folder, name, [[dump(layer) for layer in layers], chosen, [seed, fingerprint]])
 
 
 def _train(
