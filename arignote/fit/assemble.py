@@ -132,10 +132,11 @@ def plan_fit(request: FitRequest, stored: TrainingState | None) -> Plan:
         The run that may be resumed: its seed, classes and fitted preprocessing are used.
     """
     settings, data = request.settings, request.data
+    dumped = settings.model_dump(mode="json")
     rng = request.seed if request.seed is not None else stored.rng if stored is not None else draw_seed()
     learned = known = None
     if stored is not None:
-        learned, known = _learned(request, stored), stored.class_labels
+        learned, known = _learned(request, dumped, stored), stored.class_labels
         data = replace(data, image=image_of(request.layers, stored.spec["n_in"]))
     prepared = prepare(data, settings, rng, learned, known, request.opened)
     rows, labels = prepared.parts["train"]
@@ -153,7 +154,7 @@ def plan_fit(request: FitRequest, stored: TrainingState | None) -> Plan:
             "name": request.name,
             "n_in": list(architecture.n_in),
             "layers": architecture.spec(),
-            "fit": settings.model_dump(mode="json") | used,
+            "fit": dumped | used,
         },
         classes={"dtype": classes.dtype.str if classes.dtype != object else "O", "values": classes.tolist()},
         data=prepared.fingerprint()
@@ -162,9 +163,9 @@ def plan_fit(request: FitRequest, stored: TrainingState | None) -> Plan:
     )
 
 
-def _learned(request: FitRequest, stored: TrainingState) -> dict[str, Any] | None:
+def _learned(request: FitRequest, dumped: dict[str, Any], stored: TrainingState) -> dict[str, Any] | None:
     """Return what the same preprocessing has learned; if the data differs, the run is refused later."""
-    same = stored.spec["fit"].get("preprocess") == request.settings.model_dump(mode="json")["preprocess"]
+    same = stored.spec["fit"].get("preprocess") == dumped["preprocess"]
     return stored.preprocess if same and request.settings.resume != "force" else None
 
 
@@ -179,7 +180,7 @@ def assemble(plan: Plan, stored: TrainingState | None = None) -> Assembly:
     """
     request, architecture = plan.request, plan.architecture
     settings = request.settings
-    for note in architecture.notes + ([] if request.checkpoint is None else _not_in_file(architecture, settings)):
+    for note in architecture.notes + ([] if request.checkpoint is None else _not_in_file(plan.spec)):
         warn(note)
     rules = _rules(settings, "valid" in plan.prepared.parts)
     before = None if stored is None else stored.environment
@@ -223,9 +224,9 @@ def _order_of_chunks(order: Order, chunk_rows: int | None) -> dict[str, Any]:
     return {"order": {"kind": order.kind, "chunk_rows": chunk_rows, "n_window": order.n_window}}
 
 
-def _not_in_file(architecture: Architecture, settings: FitSettings) -> list[str]:
+def _not_in_file(spec: dict[str, Any]) -> list[str]:
     """Return a message for each part that no file can hold and no module provides again."""
-    text = json.dumps([architecture.spec(), settings.model_dump(mode="json", exclude={"observers"})])
+    text = json.dumps([spec["layers"], spec["fit"] | {"observers": None}])
     found = sorted(set(re.findall(r'"(__main__:[^"]*|[\w.]+:[^"]*<(?:lambda|locals)>[^"]*)"', text)))
     return [f"{word} is defined only in this script; pass it again to resume the run" for word in found]
 
