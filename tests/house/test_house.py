@@ -1,4 +1,4 @@
-"""The house: light imports, torch in one room, faces that say what is there, configs that work."""
+"""The house: light imports, torch in one room, docstrings, configs that work."""
 
 from __future__ import annotations
 
@@ -57,14 +57,6 @@ def test_torch_is_imported_at_module_level_in_the_engine_alone():
             if isinstance(node, ast.Import | ast.ImportFrom):
                 words = [alias.name for alias in node.names] + [getattr(node, "module", None) or ""]
                 assert not any(word == "torch" or word.startswith("torch.") for word in words), path
-
-
-@pytest.mark.parametrize("name", MODULES)
-def test_every_face_names_what_is_there(name):
-    module = importlib.import_module(name)
-    for word in getattr(module, "__all__", []):
-        if (name, word) != ("arignote.sample_data", "mnist"):
-            assert hasattr(module, word), f"{name}.{word}"
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "configs").glob("*")), ids=lambda p: p.name)
