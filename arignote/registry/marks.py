@@ -19,7 +19,8 @@ class Mark(Enum):
     FREE
         Decides how long the run lasts, or what is stored or printed.
     MACHINE
-        Names a resource of the machine (files, devices, signals, threads); never taken from a loaded file.
+        Names or uses a resource of the machine (files, devices, signals, threads, a compiler); never taken from a
+        loaded file.
     """
 
     FREE = "free"

@@ -71,7 +71,7 @@ class _EngineSettings(BaseModel):
         description="Whether images are in memory with their channels last; default as in the checkpoint, else if "
         "there are convolutions.",
     )
-    compile: Annotated[bool, Mark.FREE] = Field(
+    compile: Annotated[bool, Mark.MACHINE] = Field(
         False,
         description="Whether torch.compile is used for layers that are not written out by hand; on a GPU for all.",
     )

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import re
 
-from arignote import NNClassifier
+import pytest
+import torch
+
+from arignote import ArignoteWarning, NNClassifier
 from arignote.checkpoints.format import decode, encode
 from arignote.sample_data import digits
 from arignote.spec.settings import FitSettings, decides, is_of_the_machine
@@ -27,10 +30,11 @@ OF_THE_MACHINE = {
     "stop_signals": "handlers of signals",
     "preemption": "a path, or an address of the network, that is read",
     "observers": "functions that are called",
+    "compile": "a C++ compiler, which is started",
 }
 NEITHER = {
     *("n_epochs", "restore_best", "checkpoint_every", "keep_last", "checkpoint_all", "keep_epochs", "extra_metadata"),
-    *("channels_last", "compile", "verbose"),
+    *("channels_last", "verbose"),
 }
 
 
@@ -64,6 +68,7 @@ def test_nothing_of_the_machine_is_taken_from_a_file(tmp_path):
         "stop_signals": ["SIGUSR2"],
         "preemption": f"file:{tmp_path / 'secret'}",
         "observers": ["os:system"],
+        "compile": True,
     }
     assert written.keys() == OF_THE_MACHINE.keys()
     state.spec["fit"] |= written | {"batch_size": 77}
@@ -71,3 +76,13 @@ def test_nothing_of_the_machine_is_taken_from_a_file(tmp_path):
     loaded = NNClassifier.load(str(stem)).get_params()
     defaults = {name: FitSettings.model_fields[name].default for name in OF_THE_MACHINE} | {"checkpoint": str(stem)}
     assert {name: loaded[name] for name in OF_THE_MACHINE} == defaults and loaded["batch_size"] == 77
+
+
+def test_a_loaded_run_that_was_compiled_is_compiled_again_only_if_the_caller_says_so(tmp_path, monkeypatch):
+    X, y = digits()
+    layers = [["FCLayer", {"n_units": 3}], ["BatchNormLayer"], ["ClassificationOutputLayer"]]
+    monkeypatch.setattr(torch, "compile", lambda function, dynamic: function)
+    NNClassifier(layers, rng=1, compile=True).fit(X, y, n_epochs=1, checkpoint=str(tmp_path / "run"))
+    monkeypatch.setattr(torch, "compile", lambda function, dynamic: pytest.fail("the compiler was started"))
+    with pytest.warns(ArignoteWarning, match="environment.compile: True then, False now"):
+        NNClassifier.load(str(tmp_path / "run")).fit(X, y, n_epochs=2)
