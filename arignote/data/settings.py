@@ -9,7 +9,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSeriali
 
 from arignote.data.preprocess import Preprocess
 from arignote.data.transforms import Transform
-from arignote.registry import Count, Mark, Part, PartsField, build, dump, function_name, several, spec_schema
+from arignote.registry import Count, Mark, Part, PartsField, build, dump, function_name, several, specs_schema
 from arignote.safe.limits import MOST_THREADS
 
 __all__ = ["DataSettings"]
@@ -27,7 +27,7 @@ Augmentations = Annotated[
     tuple[Transform | Callable[..., Any], ...],
     BeforeValidator(_augmentation),
     PlainSerializer(_written),
-    WithJsonSchema({"anyOf": [*spec_schema("augmentation"), {"type": "array"}, {"type": "null"}]}),
+    WithJsonSchema({"anyOf": [*specs_schema("augmentation"), {"type": "null"}]}),
 ]
 
 

@@ -22,7 +22,7 @@ from arignote.registry.part import (
     register,
     split,
 )
-from arignote.registry.part_fields import PartField, PartsField, function_name, several, spec_schema
+from arignote.registry.part_fields import PartField, PartsField, function_name, several, spec_schema, specs_schema
 from arignote.registry.plain_values import plain
 
 __all__ = [
@@ -53,5 +53,6 @@ __all__ = [
     "register",
     "several",
     "spec_schema",
+    "specs_schema",
     "split",
 ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, get_args
 
 from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
@@ -10,7 +10,7 @@ from pydantic_core import core_schema
 
 from arignote.registry.part import Part, build, dump, names, part_name
 
-__all__ = ["PartField", "PartsField", "function_name", "several", "spec_schema"]
+__all__ = ["PartField", "PartsField", "function_name", "several", "spec_schema", "specs_schema"]
 
 
 class PartField:
@@ -71,9 +71,7 @@ class PartsField(PartField):
         return parts and [super(PartsField, self)._written(part) for part in parts]
 
     def _forms(self) -> list[dict[str, Any]]:
-        one = super()._forms()
-        # Alone, a spec may be a name or a pair: see `several`.
-        return [*(form for form in one if form["type"] != "object"), {"type": "array", "items": {"anyOf": one}}]
+        return _or_list(super()._forms())
 
 
 def function_name(function: Callable[..., Any]) -> str:
@@ -84,7 +82,7 @@ def function_name(function: Callable[..., Any]) -> str:
 def several(value: Any) -> tuple[Any, ...]:
     """Return one spec, or function, as a tuple of one; a list of them as a tuple."""
     is_pair = isinstance(value, list | tuple) and len(value) == 2 and isinstance(value[0], str)
-    if isinstance(value, str) or callable(value) or (is_pair and isinstance(value[1], dict)):
+    if isinstance(value, str | Mapping) or callable(value) or (is_pair and isinstance(value[1], dict)):
         return (value,)
     if value is not None and not isinstance(value, list | tuple):
         raise ValueError(f"must be [Name, {{parameters}}], or a list of them; got {value!r}")
@@ -99,3 +97,12 @@ def spec_schema(kind: str) -> list[dict[str, Any]]:
     # The key of a stop rule may be that of a rule, or its own.
     keys = dict.fromkeys((kind, short))
     return [name, pair, *({"type": "object", "properties": {key: name}, "required": [key]} for key in keys)]
+
+
+def specs_schema(kind: str) -> list[dict[str, Any]]:
+    """Return the JSON Schemas of a spec of this kind, and of a list of specs."""
+    return _or_list(spec_schema(kind))
+
+
+def _or_list(forms: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [*forms, {"type": "array", "items": {"anyOf": forms}}]

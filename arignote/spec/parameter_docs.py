@@ -106,7 +106,8 @@ def _forms_of_schema(schema: Mapping[str, Any]) -> list[str]:
     if kind == "array":
         if "prefixItems" in schema:
             return [_SPEC]
-        return [f"list of {_listed(_forms_of_schema(schema['items']))}" if "items" in schema else "list of these"]
+        items = schema["items"]
+        return ["list of these" if "anyOf" in items else f"list of {_listed(_forms_of_schema(items))}"]
     if kind == "null" or (kind == "object" and "required" in schema):
         # Of the forms of a part one is enough.
         return []

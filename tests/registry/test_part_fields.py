@@ -27,8 +27,13 @@ def forms(model, name):
         ),
         (
             "preprocess",
-            ["string", "array", "array", "null"],
-            ["Standardise", ["Standardise"], [{"preprocess": "Standardise"}], [["Standardise"], ["MinMax"]], None],
+            ["string", "array", "preprocess", "array", "null"],
+            ["Standardise", ["Standardise"], {"preprocess": "Standardise"}, [["Standardise"], ["MinMax"]], None],
+        ),
+        (
+            "augmentation",
+            ["string", "array", "augmentation", "array", "null"],
+            ["Flip", ["Flip", {"p": 0.5}], {"augmentation": "Flip", "p": 0.5}, None],
         ),
     ],
 )
@@ -36,6 +41,48 @@ def test_the_schema_of_a_setting_has_each_form_that_is_accepted(name, expected, 
     assert forms(FitSettings, name) == expected
     for value in values:
         checked_settings({name: value})
+
+
+TYPES = {"string": str, "number": float, "array": list, "object": dict, "null": type(None)}
+
+
+def matches(value, schema):
+    """Return whether a value is one of the forms of a schema: the keywords that those of parts have, no others."""
+    assert schema.keys() <= {"type", "anyOf", "items", "prefixItems", "minItems", "maxItems", *ANNOTATIONS, *OBJECT}
+    if "anyOf" in schema:
+        return any(matches(value, form) for form in schema["anyOf"])
+    if not isinstance(value, TYPES[schema["type"]]):
+        return False
+    if isinstance(value, dict):
+        return all(matches(value.get(key), schema["properties"][key]) for key in schema.get("required", ()))
+    if isinstance(value, list):
+        first = schema.get("prefixItems", [schema.get("items")] * len(value))
+        is_long_enough = schema.get("minItems", 0) <= len(value) <= schema.get("maxItems", len(value))
+        return is_long_enough and all(matches(item, form) for item, form in zip(value, first, strict=False))
+    return True
+
+
+ANNOTATIONS, OBJECT = ("default", "description", "examples", "title"), ("properties", "required")
+# A list of parts may be one part alone, in any of its forms.
+ONE = ["Flip", ["Flip"], ["Flip", {"p": 0.5}], {"augmentation": "Flip", "p": 0.5}]
+REFUSED = [5, True, {}, {"updater": "adam"}, {"Flip": {"p": 0.5}}, [5], [["Flip"], 5], [[5]], [["Flip", 5]]]
+
+
+ACCEPTED = [(None, 0), ([], 0), (ONE, 4), *((one, 1) for one in ONE), *(([one], 1) for one in ONE)]
+
+
+@pytest.mark.parametrize(("value", "n_parts"), ACCEPTED, ids=repr)
+def test_an_augmentation_in_each_form_of_the_schema_is_accepted(value, n_parts):
+    assert matches(value, FitSettings.model_json_schema()["properties"]["augmentation"])
+    built = checked_settings({"augmentation": value}).augmentation
+    assert [type(one).__name__ for one in built] == ["Flip"] * n_parts
+
+
+@pytest.mark.parametrize("value", REFUSED, ids=repr)
+def test_an_augmentation_in_no_form_of_the_schema_is_refused(value):
+    assert not matches(value, FitSettings.model_json_schema()["properties"]["augmentation"])
+    with pytest.raises(ConfigError, match="augmentation"):
+        checked_settings({"augmentation": value})
 
 
 def test_a_part_that_must_be_there_has_no_schema_of_null():
