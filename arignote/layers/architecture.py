@@ -12,7 +12,7 @@ from arignote.hints.advice import Advice, Target
 from arignote.layers.base import Layer, Param, Shape, ShapeError
 from arignote.layers.output import ClassificationOutputLayer, OutputLayer
 from arignote.layers.shape import InputImageLayer, InputLayer
-from arignote.registry import build, dump, find, is_custom, part_name, plain, split
+from arignote.registry import build, dump, find, is_custom, names, part_name, plain, split
 
 __all__ = ["Architecture", "Placed", "declare", "parse"]
 
@@ -119,9 +119,11 @@ def parse(layers: Any, layer_defaults: Mapping[str, Any] | None = None) -> list[
         except ConfigError as error:
             label = "" if "unknown layer" in str(error) else _label(spec)
             complaints += [replace(c, label=label) for c in error.under("layers", position).complaints]
-    fields = {name for layer in built for name in type(layer).model_fields}
+    unused = {key: value for key, value in defaults.items() if key not in used}
+    complaints += [_of_one_layer(key, value) for key, value in unused.items() if _is_of_one_layer(key, value)]
     if not complaints:
-        complaints = [_without_layer(key, value, fields) for key, value in defaults.items() if key not in used]
+        fields = {name for layer in built for name in type(layer).model_fields}
+        complaints = [_without_layer(key, value, fields) for key, value in unused.items()]
     if not complaints:
         built, complaints = _ordered(built)
     if complaints:
@@ -138,6 +140,25 @@ def _check_forms(layers: Any, layer_defaults: Any) -> None:
         whole = Target("layers", [[layers[0], plain(layers[1])], ["ClassificationOutputLayer"]], at_top=True)
         message = "must be a list of layers; got a single one"
         raise ConfigError(Complaint(("layers",), message, advice=Advice("Write {}", (whole,))))
+
+
+def _is_of_one_layer(key: str, value: Any) -> bool:
+    """Return whether a default is a mapping of parameters under the name of a layer or of a type of layers."""
+    if not isinstance(value, Mapping) or not value:
+        return False
+    known = names("layer")
+    types = {word.lower().removesuffix("layer") for word in known}
+    fields = {field for cls in known.values() for field in cls.model_fields}
+    return key.lower().removesuffix("layer") in types or value.keys() <= fields
+
+
+def _of_one_layer(key: str, value: Any) -> Complaint:
+    """Return the complaint about parameters that are given for one layer, or for one type."""
+    advice = Advice(
+        "A default is for every layer that has the parameter: write {}, or set it in the layers themselves",
+        (Target("layer_defaults", value, at_top=True),),
+    )
+    return Complaint(("layer_defaults", key), "must be a parameter; got a layer", advice=advice)
 
 
 def _without_layer(key: str, value: Any, fields: set[str]) -> Complaint:

@@ -110,6 +110,10 @@ FAULTS = {
         "1:18: layer_defaults.units: no layer of the list has the parameter 'units'",
         "Write n_units: 3",
     ),
+    "layer_defaults: {FCLayer: {l2: 0.1}}\nlayers:\n" + FC + OUTPUT: (
+        "1:18: layer_defaults.FCLayer: must be a parameter; got a layer",
+        "write layer_defaults: {l2: 0.1} (at the top of the config), or set it in the layers themselves",
+    ),
     "layers:\n\t- [FCLayer, {n_units: 64}]\n": ("2:1: is not YAML", "a tab; indent with blanks"),
     "layers:\n" + FC + " - [ClassificationOutputLayer]\n": (
         "3:2: is not YAML",

@@ -51,6 +51,23 @@ def test_defaults_reach_the_layers_that_know_them_and_give_way_to_their_own():
         parse(layers, given | {"pool": 2})
 
 
+@pytest.mark.parametrize("name", ["FCLayer", "fc", "fc1", "FCLayr"])
+def test_defaults_of_one_layer_or_type_are_an_error_even_if_a_layer_lacks_them(name):
+    with pytest.raises(ConfigError) as raised:
+        parse([["FCLayer"], OUTPUT], {"l2": 0.1, name: {"n_units": 3}})
+    missing, misplaced = str(raised.value).splitlines()
+    assert missing == "layers[0] (FCLayer): n_units must be given"
+    assert misplaced.startswith(f"layer_defaults.{name}: must be a parameter; got a layer.")
+    assert 'layer_defaults={"n_units": 3}' in misplaced
+
+
+@pytest.mark.parametrize("default", [{"W_init": {"initializer": "he_normal"}}, {"FCLayer": 3}, {"fc1": {}}])
+def test_a_default_that_is_no_layer_with_parameters_is_an_unknown_parameter(default):
+    [name] = default
+    with pytest.raises(ConfigError, match=rf"^layer_defaults.{name}: no layer of the list has the parameter"):
+        parse([["FCLayer", {"n_units": 3}], OUTPUT], default)
+
+
 def test_shapes_go_from_layer_to_layer_and_the_spec_says_everything():
     layers = [
         ["InputImageLayer", {"n_pixels": [9, 8]}],
