@@ -269,7 +269,7 @@ def convert(
 def evaluate(
     run: Run,
     features: Annotated[str | None, FEATURES] = None,
-    labels: Annotated[str | None, typer.Option(help="Source of the labels, named likewise.")] = None,
+    labels: Annotated[str | None, typer.Option(help="Source of the labels, in the same form.")] = None,
     config: Annotated[Path | None, typer.Option(help="Config of the run, in place of --features and --labels.")] = None,
     part: Annotated[str | None, typer.Option(help="Rows of the run that are scored: train, valid or test.")] = None,
     losses: Annotated[

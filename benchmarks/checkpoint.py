@@ -107,7 +107,7 @@ def plain_file(state: TrainingState, path: Path) -> float:
 
 
 def own_steps(state: TrainingState) -> tuple[float, float]:
-    """Return the seconds of what the loop itself does for a save: a look at whether all is finite, and a copy."""
+    """Return the seconds of what the loop itself does for a save: a check that all is finite, and a copy."""
     live = replace(state, network={name: torch.from_numpy(array) for name, array in state.network.items()})
     began = time.perf_counter()
     live.is_finite()

@@ -179,13 +179,13 @@ def table(title: str, rounds: list[dict[str, tuple[float, float]]], base: str) -
     """Print the median rates and the median ratios to one of them, by the clock and by CPU time."""
     print(f"\n| {title} | examples/s | of {base} | of {base}, by CPU time |\n|---|---|---|---|")
     for name in rounds[0]:
-        told = [f"{statistics.median(row[name][0] for row in rounds):.0f}"]
+        cells = [f"{statistics.median(row[name][0] for row in rounds):.0f}"]
         for kind in (0, 1):
             found = sorted(row[name][kind] / row[base][kind] for row in rounds)
-            told.append(
+            cells.append(
                 "" if math.isnan(found[0]) else f"{statistics.median(found):.2f} ({found[0]:.2f}..{found[-1]:.2f})"
             )
-        print(f"| {name} | {' | '.join(told)} |", flush=True)
+        print(f"| {name} | {' | '.join(cells)} |", flush=True)
 
 
 def speed(folder: Path, networks: list[str], n_rounds: int, x: np.ndarray, y: np.ndarray) -> None:

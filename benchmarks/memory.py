@@ -66,7 +66,7 @@ def child(kind: str, n_rows: int) -> None:
 
 
 def measured(kind: str, n_rows: int) -> list[float]:
-    """Return what a child tells."""
+    """Return what a child process prints."""
     args = [sys.executable, __file__, "--child", kind, str(n_rows)]
     said = subprocess.run(args, check=True, stdout=subprocess.PIPE, text=True).stdout
     return list(map(float, said.splitlines()[-1].split()))

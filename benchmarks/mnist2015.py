@@ -164,8 +164,8 @@ def peers(data: str, n_epochs: int, n_rounds: int) -> None:
     for kind in kinds:
         ratios = sorted(found["arignote"][0] / found[kind][0] for found in rounds)
         seconds = statistics.median(found[kind][0] for found in rounds)
-        told = f"{statistics.median(ratios):.2f} ({ratios[0]:.2f} to {ratios[-1]:.2f})"
-        print(f"| {kind} | {seconds:.1f} | {told} | {rounds[-1][kind][1]} |")
+        ratio = f"{statistics.median(ratios):.2f} ({ratios[0]:.2f} to {ratios[-1]:.2f})"
+        print(f"| {kind} | {seconds:.1f} | {ratio} | {rounds[-1][kind][1]} |")
     print(f"load {os.getloadavg()[0]:.1f} at the end")
 
 

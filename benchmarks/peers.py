@@ -2,7 +2,7 @@
 
 All train the same layers (PReLU per unit, dropout 0.5, the penalty as weight decay or as the library has it) with
 Nesterov 0.9 at 0.01, on shuffled numpy arrays in memory, each as its own manual says, with its own defaults. A rate is
-that of an epoch from its first batch to its last as the library's own hooks or history tell it, so neither building,
+that of an epoch from its first batch to its last by the library's own hooks or history, so neither building,
 compiling nor the start of a fit is in it. Each peer has a process of its own, kept alive; they are asked in turn, so
 that one works at a time, and each is divided by the plain loop of the same round. Run: make bench-peers, or
 python benchmarks/peers.py [--rounds N] [--only PEER ...] [--workloads W1 ...] where the peers are installed.
@@ -141,10 +141,10 @@ def keras(work: Work) -> Epoch:
     )
     clock = [0.0, 0.0]
 
-    def told(which: int) -> Callable[..., None]:
+    def note(which: int) -> Callable[..., None]:
         return lambda *_: clock.__setitem__(which, time.perf_counter())
 
-    timer = keras.callbacks.LambdaCallback(on_epoch_begin=told(0), on_epoch_end=told(1))
+    timer = keras.callbacks.LambdaCallback(on_epoch_begin=note(0), on_epoch_end=note(1))
 
     def epoch() -> float:
         model.fit(work.x, work.y, batch_size=work.batch, epochs=1, shuffle=True, verbose=0, callbacks=[timer])
@@ -182,7 +182,7 @@ PEERS = {
 
 
 def serve(name: str) -> None:
-    """Tell whether the peer is here; then for each name of a workload that comes in, train an epoch, tell its rate."""
+    """Report whether the peer is installed; then, for each workload that is read, train an epoch, report its rate."""
     # Whatever a library prints is not an answer.
     answers, sys.stdout = sys.stdout, sys.stderr
     warnings.simplefilter("ignore")
@@ -208,7 +208,7 @@ class Worker:
 
     def __init__(self, name: str) -> None:
         self.name = name
-        # Keras writes a file of settings where it is told to, otherwise into the home.
+        # Keras writes a file of settings into a folder that is set, by default the home.
         env = os.environ | {"KERAS_HOME": sys.prefix}
         args = [sys.executable, __file__, "--worker", name]
         self._process = subprocess.Popen(
@@ -234,9 +234,9 @@ class Worker:
 
 
 def processor() -> str:
-    """Return the name of the processor, from where Linux tells it."""
-    told = Path("/proc/cpuinfo")
-    lines = told.read_text().splitlines() if told.exists() else []
+    """Return the name of the processor, as Linux reports it."""
+    file = Path("/proc/cpuinfo")
+    lines = file.read_text().splitlines() if file.exists() else []
     names = [line.split(":")[1].strip() for line in lines if line.startswith("model name")]
     return names[0] if names else platform.processor() or platform.machine()
 

@@ -39,15 +39,15 @@ class Clocks:
     stride: int = 1
 
     def __post_init__(self) -> None:
-        self.told: list[tuple[float, float]] = []
+        self.times: list[tuple[float, float]] = []
 
     def __call__(self, event) -> None:
         if event.kind == "start" or (event.kind == "validation" and event.epoch % self.stride == 0):
-            self.told.append((time.perf_counter(), time.process_time()))
+            self.times.append((time.perf_counter(), time.process_time()))
 
     def between(self) -> np.ndarray:
         """Return the seconds and CPU seconds of each stride, (strides, 2)."""
-        return np.diff(np.array(self.told), axis=0)
+        return np.diff(np.array(self.times), axis=0)
 
 
 def network(units: list[int]) -> list:
@@ -81,7 +81,7 @@ def epoch_of(units: list[int], n_rows: int, n_classes: int = 10) -> tuple[int, l
 
 
 def rows(whole: bool) -> Iterator[tuple]:
-    """Yield size, by what its exponent goes, what is told beside it, and its costs; so do the others."""
+    """Yield size, by what its exponent goes, the number that is shown beside it, and its costs; so do the others."""
     for n in (1_000, 10_000, 100_000) + ((1_000_000,) if whole else ()):
         n_params, seconds = epoch_of([32], n)
         yield n, n, n_params, seconds
@@ -150,8 +150,8 @@ def table(title: str, heads: list[str], found: Iterator[tuple]) -> None:
     """Print a row per size, and beside each cost its growth exponent since the row above."""
     print(f"\n| {title} | {' | '.join(heads)} |\n|{'---|' * (len(heads) + 1)}")
     before = None
-    for size, measure, told, costs in found:
-        cells = [f"{size:,}", f"{told:,}"]
+    for size, measure, shown, costs in found:
+        cells = [f"{size:,}", f"{shown:,}"]
         for at, cost in enumerate(costs):
             grown = ""
             if before is not None:

@@ -47,14 +47,14 @@ def seconds(code: str) -> float:
 def imports() -> list[tuple[float, float, str]]:
     """Return seconds with all that it brings, seconds of its own, and name of each import, the dearest first."""
     with tempfile.TemporaryDirectory() as folder:
-        told = subprocess.run(
+        ended = subprocess.run(
             command(FIRST_BATCH, folder, "-X", "importtime"),
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
             text=True,
         )
     found: dict[str, tuple[float, float, str]] = {}
-    for line in told.stderr.splitlines():
+    for line in ended.stderr.splitlines():
         own, _, rest = line.removeprefix("import time:").partition("|")
         whole, _, name = rest.partition("|")
         if line.startswith("import time:") and whole.strip().isdigit():

@@ -87,7 +87,7 @@ def plain_loop(make, x, y, batch: int, l2: float) -> float:
 
 
 def ours(layers, x, y, batch: int) -> float:
-    """Return the seconds of the last of two epochs of `fit`, as its history tells them."""
+    """Return the seconds of the last of two epochs of `fit`, from its history."""
     # Here, so that a process of the plain loop alone is free of what we import (memory.py).
     from arignote import NNClassifier
 

@@ -281,7 +281,7 @@ CHECKS = {
     "train: {features: 'f.npz:target'}": r"'target'\. Did you mean 'targets'\? There are: x, targets$",
     "train: {features: 'f.h5:/nhw', axes: NHWC}": r"nhw has the shape \(60, 8, 6\); axes 'NHWC' name 4",
     "train: {features: 'f.h5:/labels', labels: 'f.h5:/labels'}": r"labels must have the shape \(rows, ",
-    "train: {features: f.csv, mode: L}": "'mode' does not go with this kind of source",
+    "train: {features: f.csv, mode: L}": "'mode' does not apply to this kind of source",
     TRAIN + ", test: {features: 'f.h5:/wide/x', labels: 'f.h5:/test/y'}": (
         r"test: an example of .*wide/x has the shape \(5,\), one of train \(4,\)"
     ),

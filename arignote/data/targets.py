@@ -108,8 +108,8 @@ def _as_regression(labels: NDArray[Any], what: str) -> str:
 def check_classes(labels: NDArray[Any], n_classes: int | None, what: str) -> None:
     """Report labels with so many distinct values that they look like a regression target or like row names.
 
-    The number of classes of an output layer says that they are meant. Text that differs only in spaces or capitals is
-    reported with a warning.
+    The number of classes of an output layer shows that classes are meant. Text that differs only in spaces or capitals
+    is reported with a warning.
     """
     if labels.dtype.kind == "U":
         _warn_of_variants(labels, what)

@@ -211,7 +211,7 @@ class NNEstimator(BaseEstimator, metaclass=_PublicDir):  # type: ignore[misc]
         return None if self.n_in is None else tuple(int(n) for n in np.ravel(self.n_in))
 
     def _seed(self) -> int | None:
-        """Return the seed of the run; None if one shall be drawn. A generator gives its next number."""
+        """Return the seed of the run; None if one is to be drawn. From a generator, its next number."""
         seed = self.random_state if self.random_state is not None else self.rng
         if seed is None or isinstance(seed, int | np.integer):
             return None if seed is None else int(seed)

@@ -133,7 +133,7 @@ class NNClassifier(ClassifierMixin, NNEstimator):  # type: ignore[misc]
         Returns
         -------
         float
-            Fraction of the rows that are predicted rightly, in [0, 1].
+            Fraction of the rows that are predicted correctly, in [0, 1].
         """
         return float(accuracy_score(y, self.predict(X), sample_weight=sample_weight))
 

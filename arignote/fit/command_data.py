@@ -21,7 +21,7 @@ __all__ = ["NamedFile", "check_options", "data_to_score"]
 
 @dataclass(frozen=True)
 class NamedFile:
-    """Features that are named on the command line, with what its options say of them.
+    """Features that are named on the command line, with its options.
 
     Attributes
     ----------
@@ -41,7 +41,7 @@ class NamedFile:
     csv: str | None = None
 
     def features(self) -> Any:
-        """Return the source, or `Data` that reads it as the options say.
+        """Return the source, or `Data` that reads it with these options.
 
         Raises
         ------
@@ -67,7 +67,7 @@ class NamedFile:
             return None
         checked = csv_format(self.csv)
         if Path(split_source(self.source)[0]).suffix.lower() not in TEXT:
-            raise DataError(f"{self.source}: 'csv' does not go with this kind of source")
+            raise DataError(f"{self.source}: 'csv' does not apply to this kind of source")
         return checked
 
 

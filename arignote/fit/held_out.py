@@ -29,7 +29,7 @@ def rows_of_part(state: TrainingState, data: FitData, part: str) -> Rows:
     data : FitData
         The data as it was given to `fit`, with what the layers of the run declare of it (`with_layers`). Fractions are
         those of the state; `valid` and `test` matter if they are data of their own or row numbers, which the state
-        does not hold, or if the file is of an earlier version and does not say what was held out. For a part that
+        does not hold, or if the file is of an earlier version and does not record what was held out. For a part that
         had data of its own, `x` and `y` may be that data.
     part : "train", "valid" or "test"
         The part.
@@ -99,7 +99,7 @@ def n_training_rows(state: TrainingState, rows: Rows, data: FitData) -> int:
         if len(rows) != sum(shape[0] for shape in shapes) or prod(rows.reader.shape[1:]) != prod(shapes[0][1:]):
             return 0
     except (KeyError, TypeError, IndexError):
-        raise CheckpointError("data of the run must say the shape of the features of each part") from None
+        raise CheckpointError("data of the run must hold the shape of the features of each part") from None
     try:
         return len(rows_of_part(state, data, "train"))
     except DataError:
@@ -129,7 +129,7 @@ def warn_of_training_rows(state: TrainingState, rows: Rows, data: FitData, *, wa
 
 
 def _split(state: TrainingState) -> dict[str, Any] | None:
-    """Return how each part was held out; None for a file of an earlier version, which does not say."""
+    """Return how each part was held out; None for a file of an earlier version, which does not record it."""
     split = state.data.get("split")
     if split is None:
         return None
@@ -139,7 +139,7 @@ def _split(state: TrainingState) -> dict[str, Any] | None:
         if name in PARTS
     )
     if not is_valid:
-        raise CheckpointError(f"data.split of the run must say what was held out; got {split!r:.100}")
+        raise CheckpointError(f"data.split of the run must record what was held out; got {split!r:.100}")
     return dict(split)
 
 

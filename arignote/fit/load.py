@@ -54,7 +54,7 @@ def restore(
         for k, v in stored.items()
         if k != "augmentation" and not (k in FitSettings.model_fields and is_of_the_machine(k))
     }
-    # The run is resumed where it was found, not where the file says.
+    # The run is resumed where it was found, not at the stem in the file.
     settings["checkpoint"] = resolve(run)[0].stem if is_last and stored.get("checkpoint") is not None else None
     try:
         with only_trusting(run, tuple(trust)):

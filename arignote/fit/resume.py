@@ -167,7 +167,7 @@ def _in_one_batch(spec: Mapping[str, Any], fingerprint: Mapping[str, Any]) -> bo
 
 
 def refusal(where: str, found: list[str]) -> CheckpointError:
-    """Return the error that says what differs, and the ways out."""
+    """Return the error that lists what differs, and how to continue."""
     listed = "\n  ".join(found)
     return CheckpointError(
         f"{where}: this run was started with something else:\n  {listed}\n"

@@ -135,7 +135,7 @@ class Trainer:
         progress.examples_seen += n_rows
         progress.epoch_examples += n_rows
         if self.observers:
-            self._tell("batch", state, progress.epoch + 1)
+            self._notify("batch", state, progress.epoch + 1)
         frequency = self.validation_frequency
         if frequency is not None and progress.examples_seen // frequency > before // frequency:
             progress.validation_due = True
@@ -182,13 +182,13 @@ class Trainer:
         for name, rule in self.rules.items():
             after = rule.after_validation(state.rules[name], progress.n_validations, complete_epochs, loss)
             state.rules[name] = after
-        self._tell("validation", state, epoch, state.history.record(-1) if self.observers else {}, is_best)
+        self._notify("validation", state, epoch, state.history.record(-1) if self.observers else {}, is_best)
 
     @staticmethod
     def _test_columns(state: TrainingState) -> list[str]:
         return [name for name in state.history.names if name.startswith("test_")]
 
-    def _tell(
+    def _notify(
         self, kind: str, state: TrainingState, epoch: int, record: Mapping[str, Any] | None = None, best: bool = False
     ) -> None:
         event = Event(kind, epoch, self.n_epochs, state.progress.batch, self.batches.n_batches, record or {}, best)

@@ -54,7 +54,7 @@ class NLL(Loss):
 def cross_entropy(logits: Any, y: Any, weights: Any = None) -> Any:
     """Return the mean negative log-likelihood of `y` under `logits` (n, n_classes).
 
-    `y` are classes (n,), or shares of all classes (n, n_classes); `weights` (n,) say how much each example counts.
+    `y` are classes (n,), or shares of all classes (n, n_classes); `weights` (n,) are those of the examples.
     """
     from torch.nn import functional
 

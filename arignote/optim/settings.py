@@ -1,4 +1,4 @@
-"""Settings of `fit` that say how the network learns: updater, rules, losses, validation."""
+"""Settings of `fit` about learning: updater, rules, losses, validation."""
 
 from __future__ import annotations
 

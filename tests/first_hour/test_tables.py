@@ -381,7 +381,7 @@ def test_the_option_csv_is_for_text_tables_that_are_given_with_features():
     np.save("t.npy", np.zeros((3, 1)))
     trained("{train: {features: 'points.csv:x', labels: 'points.csv:y'}, valid: 0.2}")
     ended = arignote("predict", "run", "--features", "t.npy", "--out", "p.csv", "--csv", "{header: false}")
-    assert ended == (3, "error: t.npy: 'csv' does not go with this kind of source")
+    assert ended == (3, "error: t.npy: 'csv' does not apply to this kind of source")
     ended = arignote("evaluate", "run", "--config", "c.yaml", "--part", "valid", "--csv", "{header: false}")
     assert ended == (2, "error: --csv is for --features; with --config write --set data.train.csv=...")
 
@@ -445,7 +445,7 @@ def test_columns_and_csv_are_for_tables():
     np.save("y.npy", np.arange(10) % 2)
     for more in ("columns: 0:1", "csv: {header: true}"):
         code, told = arignote("fit", config(f"{{train: {{features: x.npy, labels: y.npy, {more}}}}}"))
-        assert code == 3 and f"'{more.partition(':')[0]}' does not go with this kind of source" in told
+        assert code == 3 and f"'{more.partition(':')[0]}' does not apply to this kind of source" in told
 
 
 # --- labels of a text table

@@ -26,8 +26,8 @@ __all__ = ["CSVReader"]
 class CSVReader(ChunkedReader):
     """Columns of a text table (.csv, .tsv, .txt ...): UTF-8; quoted fields may hold delimiters and line ends.
 
-    Delimiter, header, comment lines and decimal mark are found from the first lines. The file is read once to find
-    where every 4096th row begins and what each column holds. Empty lines are skipped.
+    Delimiter, header, comment lines and decimal mark are detected in the first lines. The file is read once to index
+    every 4096th row and to find the type of each column. Empty lines are skipped.
 
     Parameters
     ----------
@@ -37,26 +37,27 @@ class CSVReader(ChunkedReader):
         One name: (rows,). Several, or all if left out: (rows, n_columns), in this order. The columns of a file without
         header are named by their positions: "0", "1" ...
     text : bool
-        Whether a single column is read as strings, letter by letter. One without any number is read so anyhow.
+        Whether a single column is read as strings, unchanged. A column without any number is read as strings by
+        default.
     labels : bool
-        Whether a single column is read as labels: as integers where all are written as such (no leading zeros), else
-        as floats where all are numbers, else as strings, letter by letter.
+        Whether a single column is read as labels: as integers if all are integers without leading zeros, else as
+        floats if all are numbers, else as strings, unchanged.
     csv : dict or CSVFormat, optional
-        What shall not be found by looking: `header`, `delimiter`, `comment`, `decimal`; and `missing`.
+        Settings that are not detected: `header`, `delimiter`, `comment`, `decimal`; and `missing`.
 
     Attributes
     ----------
     dialect : Dialect
-        How the file is written.
+        Dialect of the file.
     dtype : numpy.dtype
-        The common one of the columns, where a missing number is NaN; object for strings (a missing one is NaN). Fields
-        such as NA, null and ? are missing numbers and labels; in a single column of text only an empty one is missing.
+        Common dtype of the columns; object for strings. Missing values are NaN: fields such as NA, null and ? in
+        columns of numbers and of labels, only empty fields in a single column of text.
 
     Raises
     ------
     DataError
-        For a column that is not there, text among numbers, rows of different lengths, another encoding; with the line.
-        For a file whose dialect is not clear; with its first line, and how to set it.
+        If a column does not exist, text is among numbers, rows differ in length, or the file is not UTF-8; the message
+        names the line. If the dialect is ambiguous; the message quotes the line, and the settings that resolve it.
     """
 
     chunk_rows = CHUNK_ROWS
@@ -85,7 +86,7 @@ class CSVReader(ChunkedReader):
 
     @classmethod
     def head(cls, path: str | Path, csv: Mapping[str, Any] | CSVFormat | None = None) -> tuple[Dialect, list[str]]:
-        """Return the dialect of a file, and the names of all columns: positions where there is no header."""
+        """Return the dialect of a file, and the names of all columns: their positions if there is no header."""
         dialect = _dialect(Path(path), table_format(csv), str(path))
         with open(path, "rb") as file:
             rows = iter(_Records(file, str(path), dialect))
@@ -109,7 +110,7 @@ class CSVReader(ChunkedReader):
         self._names, self._width = self.chosen(there), len(there)
         self._places = [there.index(name) for name in self._names]
         self.columns = tuple(self._names) if self.dialect.header else tuple(self._places)
-        seen = [_Seen() for _ in self._names]
+        seen = [_Content() for _ in self._names]
         lines: list[int] = []
         self._offsets: list[int] = []
         self._comments = records.comments
@@ -118,7 +119,7 @@ class CSVReader(ChunkedReader):
             if len(record) != len(there):
                 raise _uneven(self.where, line, len(record), first[2], len(there), self.dialect)
             if len(lines) == CHUNK_ROWS:
-                self._look(seen, n_rows, end, lines)
+                self._inspect(seen, n_rows, end, lines)
                 lines = []
             if not lines:
                 self._offsets.append(start)
@@ -126,13 +127,13 @@ class CSVReader(ChunkedReader):
             n_rows, end = n_rows + 1, stop
         if not n_rows:
             raise DataError(f"{self.where}: has a header and no rows")
-        self._look(seen, n_rows, end, lines)
+        self._inspect(seen, n_rows, end, lines)
         self._offsets.append(end)
         self.starts = np.arange(0, n_rows, CHUNK_ROWS)
         self.shape = (n_rows,) if self.alone else (n_rows, len(self._names))
         self._set_type(seen)
 
-    def _set_type(self, seen: list[_Seen]) -> None:
+    def _set_type(self, seen: list[_Content]) -> None:
         """Set the type of the rows, and which columns have missing numbers."""
         if self._labels is not None:
             self.dtype = self._labels.dtype
@@ -146,11 +147,11 @@ class CSVReader(ChunkedReader):
         common = np.result_type(*(column.dtype for column in seen))
         self.dtype = np.dtype(object) if self._is_text else common
 
-    def _look(self, seen: list[_Seen], n_rows: int, end: int, lines: list[int]) -> None:
-        """Note what a piece holds: the rows before `n_rows`, of these lines; report text among numbers."""
+    def _inspect(self, seen: list[_Content], n_rows: int, end: int, lines: list[int]) -> None:
+        """Inspect the values of a piece, whose rows end before `n_rows`; raise DataError for text among numbers."""
         if self._labels is not None:
             frame = self._frame(self._offsets[-1], end, len(lines), **_AS_TEXT)
-            self._labels.see(frame[self._places[0]], self.dialect.decimal)
+            self._labels.inspect(frame[self._places[0]], self.dialect.decimal)
             return
         frame = None if self._is_text else self._frame(self._offsets[-1], end, len(lines))
         for place, column in zip(self._places, seen, strict=True):
@@ -171,13 +172,13 @@ class CSVReader(ChunkedReader):
                 column.text = str(frame[place][odd[0]])[:60]
         self._report(seen)
 
-    def _report(self, seen: list[_Seen]) -> None:
-        """Raise DataError where columns hold text among numbers, or text where several columns are wanted."""
+    def _report(self, seen: list[_Content]) -> None:
+        """Raise DataError if a column holds text among numbers, or if one of several columns holds text."""
         columns = zip(self._names, seen, strict=True)
         wrong = {name: column for name, column in columns if column.text and (column.has_numbers or not self.alone)}
         if not wrong:
             return
-        of_text = [name for name, column in wrong.items() if not column.has_numbers and not self._way_out(column.text)]
+        of_text = [name for name, column in wrong.items() if not column.has_numbers and not self._remedy(column.text)]
         name = of_text[0] if of_text else next(iter(wrong))
         found = wrong[name]
         place = f"row {found.row} (line {found.line})"
@@ -189,12 +190,12 @@ class CSVReader(ChunkedReader):
                 f'out, as in columns: "{left}", or encode it as numbers'
             )
         way = f"; if these are names of classes: CSVReader(..., {name!r}, text=True)" if self.alone else ""
-        way = way or self._way_out(found.text)
+        way = way or self._remedy(found.text)
         way = way or f". The file is read with {self.dialect}; csv: {{header:, delimiter: ...}} change that"
         raise DataError(f"{self.where}: column {name!r}: {place} holds {found.text!r}, where numbers are expected{way}")
 
-    def _way_out(self, value: str) -> str:
-        """Return what to do about a field that is nearly a number, or a marker; "" for any other text."""
+    def _remedy(self, value: str) -> str:
+        """Return the advice on a field that is nearly a number, or may be a marker; "" for any other text."""
         if "," not in (self.dialect.decimal, self.dialect.delimiter) and re.fullmatch(r"\s*[-+]?\d*,\d+\s*", value):
             return '. If the decimal mark is a comma: csv: {decimal: ","}'
         if _THOUSANDS.fullmatch(value):
@@ -220,7 +221,7 @@ class CSVReader(ChunkedReader):
             how |= {"keep_default_na": self._markers is None}
         pandas = _pandas(self.where)
         if tuple(map(int, pandas.__version__.split(".")[:2])) < (3, 1):
-            # From 3.1 on, every number is the nearest to what is written anyhow.
+            # From 3.1 on, numbers are always parsed to the nearest float.
             how["float_precision"] = "round_trip"
         frame = pandas.read_csv(io.BytesIO(raw), low_memory=False, **how)
         if len(frame) != n_rows:
@@ -230,11 +231,11 @@ class CSVReader(ChunkedReader):
         return frame
 
     def _numbers(self, column: Any) -> Any:
-        """Return a column of pandas as numbers, NaN for all else."""
+        """Return a column of pandas as numbers; what is no number becomes NaN."""
         if column.dtype.kind in "biuf":
             return column
         if self.dialect.decimal == ",":
-            # pandas keeps a column with any text as it is written. A point in it separates thousands.
+            # pandas does not parse a column that holds any text; a point in it separates thousands.
             words = column.astype(str)
             column = words.mask(words.str.contains(".", regex=False, na=False)).str.replace(",", ".", regex=False)
         return _pandas("").to_numeric(column, errors="coerce")
@@ -256,17 +257,17 @@ class CSVReader(ChunkedReader):
         return table[:, 0] if self.alone else table
 
 
-# "NA" may be the name of a class; nothing at all is not.
+# "NA" may be the name of a class; an empty field is missing.
 _AS_TEXT = {"dtype": str, "keep_default_na": False, "na_values": [""]}
 _INTEGER = re.compile(r"-?(0|[1-9]\d{0,17})")
 _THOUSANDS = re.compile(r"\s*[-+]?\d{1,3}([ ,.'\u00a0\u202f]\d{3})+([.,]\d+)?\s*")
-# Whole numbers of more digits are names: as floats, some of them would be one.
+# Integers of more digits are text: as floats, several of them would be equal.
 _FLOAT = re.compile(r"-?(0|[1-9]\d{0,14})(\.\d*)?([eE][-+]?\d+)?")
 
 
 @dataclass
-class _Seen:
-    """What a column was seen to hold; `text` is the first field that is not a number, of `row` and `line`."""
+class _Content:
+    """Content of a column, as far as it is read; `text` is the first field that is no number, in `row` and `line`."""
 
     dtype: np.dtype[Any] = field(default_factory=lambda: np.dtype(bool))
     has_numbers: bool = False
@@ -279,14 +280,14 @@ class _Seen:
 
 @dataclass
 class _Labels:
-    """What a column of labels was seen to hold: whether all are written as integers, as numbers; missing ones."""
+    """Content of a column of labels, as far as it is read."""
 
     markers: list[str] | None = None
     are_integers: bool = True
     are_numbers: bool = True
     has_missing: bool = False
 
-    def see(self, column: Any, decimal: str) -> None:
+    def inspect(self, column: Any, decimal: str) -> None:
         if not self.are_numbers:
             return
         for word in column.unique():
@@ -320,7 +321,7 @@ Record = tuple[int, int, int, list[str]]
 
 
 class _Records:
-    """RowIndex of a file as (first byte, byte after the last, number of the first line, fields).
+    """Rows of a file, each as (first byte, byte after the last, number of the first line, fields).
 
     Attributes
     ----------
@@ -340,7 +341,7 @@ class _Records:
             self._raw, begin, is_first = raw, self._at, self._number == 0
             self._at, self._number = begin + len(raw), self._number + 1
             bare = raw.removeprefix(b"\xef\xbb\xbf") if is_first else raw
-            # Within quotes it is a line of a field.
+            # Within quotes, the line belongs to a field.
             if self._comment and begin == self._start and bare.startswith(self._comment):
                 self.comments.append((begin, self._at))
                 self._start, self._line = self._at, self._number + 1
@@ -349,7 +350,7 @@ class _Records:
 
     def __iter__(self) -> Iterator[Record]:
         try:
-            # The reader takes no line more than a record needs, so that `_at` is where the record ends.
+            # csv.reader reads no more lines than a row needs, so that `_at` is where the row ends.
             for fields in self._dialect.rows(self._lines()):
                 if len(fields) > 1 or self._raw.strip(b" \t\r\n"):
                     yield self._start, self._at, self._line, fields
@@ -358,7 +359,7 @@ class _Records:
             message = f"{self._where}, line {self._number}: is not UTF-8 ({fault.reason}); save it as UTF-8"
             raise DataError(message) from None
         except csv.Error as fault:
-            message = f"{self._where}, line {self._line}: is not a row of CSV (a quote that does not end?): {fault}"
+            message = f"{self._where}, line {self._line}: is not a row of CSV (an unclosed quote?): {fault}"
             raise DataError(message) from None
 
 
@@ -377,11 +378,11 @@ def _without(raw: bytes, start: int, comments: list[tuple[int, int]]) -> bytes:
 
 
 def _dialect(path: Path, given: CSVFormat, where: str) -> Dialect:
-    """Return the dialect of a file, of its first lines."""
+    """Return the dialect of a file, detected in its first lines."""
     with path.open("rb") as file:
         raw = file.read(SAMPLE_BYTES)
         is_whole = not file.read(1)
-    # Lines end as those of a file do, which `splitlines` of text does not respect.
+    # Split as a file is; `str.splitlines` splits at further characters.
     lines = list(islice(io.BytesIO(raw.removeprefix(b"\xef\xbb\xbf")), SAMPLE_LINES))
     if not is_whole and len(lines) > 1 and not lines[-1].endswith(b"\n"):
         lines.pop()

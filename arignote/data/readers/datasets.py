@@ -111,7 +111,7 @@ def is_dataset(x: Any) -> bool:
     if isinstance(x, str | bytes | list | tuple | Mapping):
         return False
     is_array = any(hasattr(x, name) for name in ("__array__", "dtype", "iter_epoch"))
-    # Streams and DataLoaders count as datasets, so that an error says what they lack.
+    # Streams and DataLoaders count as datasets, so that an error names what they lack.
     return not is_array and (hasattr(x, "__getitem__") or hasattr(x, "__iter__"))
 
 

@@ -19,7 +19,7 @@ from arignote.errors import DataError
 
 __all__ = ["SAMPLE_BYTES", "SAMPLE_LINES", "Dialect", "find_dialect", "is_number"]
 
-# The lines, and the bytes, that are looked at.
+# Number of lines, and of bytes, that are inspected.
 SAMPLE_LINES = 200
 SAMPLE_BYTES = 1 << 20
 _DELIMITERS = (",", ";", "\t", "|")

@@ -276,7 +276,7 @@ def _table(
     elif is_text(path) or path.suffix.lower() == ".parquet":
         found, asked = table_at(path, "", csv), key
         for option in sorted(options):
-            raise DataError(f"{path}: {option!r} does not go with this kind of source")
+            raise DataError(f"{path}: {option!r} does not apply to this kind of source")
     elif "color" in options:
         found, asked = None, ""
     else:
@@ -297,9 +297,9 @@ def _table(
         name = bare[name.strip("/")] if name else _chosen(path, "", labels, there)
         found = table_at(path, name)
     if csv is not None and (found is None or found.dialect is None):
-        raise DataError(f"{path}: 'csv' does not go with this kind of source")
+        raise DataError(f"{path}: 'csv' does not apply to this kind of source")
     if columns is not None and found is None:
-        raise DataError(f"{path}: 'columns' does not go with this kind of source")
+        raise DataError(f"{path}: 'columns' does not apply to this kind of source")
     if columns is not None and asked:
         raise DataError(f"{path}: columns are given twice: {asked!r} after the colon and columns: {columns!r}")
     return found, columns if columns is not None else asked or None
@@ -309,7 +309,7 @@ def _of_path(path: Path, key: str, labels: bool, options: dict[str, Any]) -> Rea
     suffix = path.suffix.lower()
     allowed = {"size", "mode"} if path.is_dir() else set[str]() if suffix in (".npy", ".npz") else {"color"}
     for option in sorted(set(options) - allowed):
-        raise DataError(f"{path}: {option!r} does not go with this kind of source")
+        raise DataError(f"{path}: {option!r} does not apply to this kind of source")
     if path.is_dir():
         from arignote.data.readers.images import ImageFolderReader
 

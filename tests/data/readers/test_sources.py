@@ -34,5 +34,5 @@ def test_values_in_memory_are_not_sources(value):
 def test_settings_of_tables_are_refused_for_a_folder_of_images(tmp_path, labels, option, value):
     for name in ("cat", "dog"):
         (tmp_path / name).mkdir()
-    with pytest.raises(DataError, match=f"'{option}' does not go with this kind of source"):
+    with pytest.raises(DataError, match=f"'{option}' does not apply to this kind of source"):
         get_reader(tmp_path, labels, **{option: value})

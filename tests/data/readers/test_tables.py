@@ -91,7 +91,7 @@ def test_a_reader_of_a_file_is_made_one_of_other_columns(load, table):
 def test_columns_and_format_are_given_once_and_for_files(table):
     for more, words in (
         ({"columns": "a"}, "given twice: 'b' after the colon"),
-        ({"size": (2, 2)}, "'size' does not go"),
+        ({"size": (2, 2)}, "'size' does not apply"),
     ):
         with pytest.raises(DataError, match=words):
             get_reader(f"{table.path}:b", **more)

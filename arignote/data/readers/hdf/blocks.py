@@ -193,7 +193,7 @@ def block_of(
     cut : callable
         See `ColumnBlock`.
     unsupported : str
-        What the columns hold, if the type does not say it.
+        Kind of the columns, if their type does not determine it.
     encoding : str
         Encoding of strings; UTF-8 if empty.
     missing : str, optional

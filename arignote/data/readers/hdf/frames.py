@@ -169,7 +169,7 @@ def _category(group: Any, where: str, labels: list[str], cut: Callable[[Any], Ar
     def strings(raw: Any) -> Array:
         codes = cut(raw).astype(np.int64)
         if values.dtype.kind not in "Of" and (codes < 0).any():
-            raise DataError(f"{where}: some rows have no category, which {values.dtype} cannot say")
+            raise DataError(f"{where}: some rows have no category, which {values.dtype} cannot represent")
         # The code -1, a missing value, selects the NaN appended at the end.
         more = np.array([np.nan], values.dtype) if values.dtype.kind in "Of" else values[:0]
         return np.concatenate([values, more])[codes]
