@@ -28,11 +28,11 @@ from arignote import ArignoteError, ArignoteWarning, ConfigError, DataError, Int
 from arignote.cli import app
 from arignote.data import Data, HDFReader, batches, get_reader, order, rows
 from arignote.data.batches import Batches
+from arignote.data.open_rows import rows_of
 from arignote.data.order import order_of
 from arignote.data.readers import sources
 from arignote.data.readers.base import UserReader
 from arignote.data.readers.hdf import blocks
-from arignote.data.rows import rows_of
 
 Image = pytest.importorskip("PIL.Image", reason="folders of images are decoded with Pillow")
 ROOT = Path(__file__).resolve().parents[1]

@@ -11,9 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from arignote.data.arrays import Data, DataWithHoldoutPartitions, feature_names
+from arignote.data.open_rows import rows_of
 from arignote.data.readers.columns import Names
 from arignote.data.readers.sources import is_source
-from arignote.data.rows import Rows, rows_of
+from arignote.data.rows import Rows
 from arignote.data.settings import DataSettings
 from arignote.data.specs import CSVFormat
 from arignote.errors import DataError

@@ -1,4 +1,4 @@
-"""Missing values: the markers of text tables, and the error for missing numbers."""
+"""Missing values and other numbers that are not finite: markers of text tables, checks and errors."""
 
 from __future__ import annotations
 
@@ -6,10 +6,19 @@ from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 
-from arignote.data.readers.base import Array
+from arignote.data.readers.base import Array, Reader
+from arignote.data.readers.columns import Names
 from arignote.errors import DataError
 
-__all__ = ["MISSING_MARKERS", "count_missing", "is_missing_marker", "missing_error"]
+__all__ = [
+    "MISSING_MARKERS",
+    "check_missing",
+    "count_missing",
+    "first_not_finite",
+    "is_missing_marker",
+    "missing_error",
+    "not_finite_error",
+]
 
 # `na_values` of pandas.read_csv, and the mark of the UCI repository.
 MISSING_MARKERS = frozenset(
@@ -98,3 +107,27 @@ def missing_error(where: str, missing: Mapping[str | int, tuple[int, int]]) -> D
     if len(names) <= _MOST_COLUMNS:
         hint += f" (columns: '{','.join(f'!{name}' for name in names)}')"
     return DataError(f"{message}. Fill them in, {hint}, or pass allow_nonfinite=True")
+
+
+def check_missing(reader: Reader) -> None:
+    """Raise DataError if the reader of a table knows that numbers are missing, before any row is read."""
+    if reader.missing:
+        raise missing_error(reader.where, reader.missing)
+
+
+def first_not_finite(x: Array) -> int | None:
+    """Return the first row of an array that holds a number that is not finite in float32; None if there is none."""
+    flat = x.reshape(len(x), -1)
+    # The network uses float32, in which larger numbers are infinite.
+    good = np.isfinite(flat) if x.itemsize <= 4 else np.abs(flat) <= np.finfo(np.float32).max
+    return None if good.all() else int(np.argmin(good.all(axis=1)))
+
+
+def not_finite_error(where: str, row: Array, columns: Names) -> DataError:
+    """Return the error for a row that holds NaN, infinity, or a number too large for float32."""
+    is_odd = ~np.isfinite(row)
+    place = int(np.argmax(is_odd if is_odd.any() else np.abs(row)))
+    within = f" in column {(columns or range(len(row)))[place]!r}" if row.ndim == 1 else ""
+    if not is_odd.any():
+        return DataError(f"{where} holds {row.flat[place]}{within}, which is too large for float32; scale the data")
+    return DataError(f"{where} holds {row.flat[place]}{within}; clean the data, or pass allow_nonfinite=True")

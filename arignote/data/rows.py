@@ -3,27 +3,20 @@
 from __future__ import annotations
 
 import hashlib
-import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from math import prod
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from arignote.data.arrays import Alter, Data, checked_alter, columns_in_order
-from arignote.data.missing_values import count_missing, missing_error
+from arignote.data.arrays import Alter
+from arignote.data.missing_values import first_not_finite, not_finite_error
 from arignote.data.readers.base import IN_MEMORY, ArrayReader, Reader
-from arignote.data.readers.columns import Names
-from arignote.data.readers.datasets import features_and_labels, is_dataset
-from arignote.data.readers.sources import LABELS, get_reader, is_source, is_text_source, read_source, with_columns
-from arignote.data.specs import CSVFormat
-from arignote.data.targets import check_labels
 from arignote.errors import DataError
 
-__all__ = ["BLOCK_BYTES", "Rows", "check_missing", "rows_of"]
+__all__ = ["BLOCK_BYTES", "Rows"]
 
 Array = NDArray[Any]
 
@@ -98,11 +91,11 @@ class Rows:
         if len(found) != n_rows:
             raise DataError(f"{self.reader.where}: {n_rows} rows were requested, but {len(found)} were returned")
         if not isinstance(self.reader, ArrayReader) and not self.lenient and found.dtype.kind == "f":
-            at = _first_not_finite(found)
+            at = first_not_finite(found)
             if at is not None:
                 numbers = np.arange(len(self))[rows]
                 row = int(numbers[at] if self.index is None else self.index[numbers[at]])
-                raise _not_finite(f"{self.reader.where} row {row}", found[at], self.reader.columns)
+                raise not_finite_error(f"{self.reader.where} row {row}", found[at], self.reader.columns)
         return found
 
     def seen(self, raw: Array) -> NDArray[np.float32]:
@@ -230,214 +223,3 @@ def _sha256_of_reader(reader: Reader) -> str:
         chunk = reader.read(slice(start, min(start + step, n_rows)))
         digest.update(repr(chunk.tolist()).encode() if chunk.dtype.hasobject else np.ascontiguousarray(chunk).data)
     return digest.hexdigest()
-
-
-def rows_of(
-    x: Any,
-    y: Any = None,
-    *,
-    what: str = "X",
-    allow_nonfinite: bool = False,
-    axes: str | None = None,
-    channel: str | None = None,
-    columns: Names = (),
-    others: Mapping[str, Any] | None = None,
-    csv: Mapping[str, Any] | CSVFormat | None = None,
-) -> Rows:
-    """Open and validate features and labels.
-
-    Parameters
-    ----------
-    x : array, DataFrame, Reader, dataset, str, dict of these, (x, y) or Data
-        Features; a string names a source, a dict holds channels by name.
-    y : array, Reader or str, optional
-        Labels; they are read into memory.
-    what : str
-        Name of the data in errors.
-    allow_nonfinite : bool
-        Whether NaN and infinity are allowed.
-    axes : str, optional
-        Order of the axes of images: "NCHW", "NHWC" or "NHW".
-    channel : str, optional
-        The channel of a dict that the network uses.
-    columns : tuple of str or of int, optional
-        Columns that the network was trained on, by name (by position in a table without header). They are selected
-        from a DataFrame or a table of a file, in this order.
-    others : dict of str to source, optional
-        Other sources that the data names, by role: "labels", "groups" ... Their columns are not features.
-    csv : dict or CSVFormat, optional
-        Format of text tables; what is left out is detected.
-
-    Returns
-    -------
-    Rows
-
-    Raises
-    ------
-    DataError
-        If features are not finite numbers (rows, ...), or labels are missing or differ in number.
-    """
-    alter = alter_labels = window = None
-    if isinstance(x, Data):
-        window = slice(x.start, x.stop)
-        y = x.labels if y is None else y
-        alter = checked_alter(x.alter_features, "alter_features")
-        alter_labels = checked_alter(x.alter_labels, "alter_labels")
-        axes, x = x.axes or axes, x.features
-    elif isinstance(x, tuple) and len(x) == 2 and y is None:
-        x, y = x
-    x, y = _features_and_labels(columns_in_order(x, columns, what), y, channel, what)
-    others = {"labels": y} | dict(others or {}) if is_source(y) else others
-    reader = _open_features(x, what, columns, others, csv)
-    n_rows = reader.shape[0] if reader.shape else 0
-    n_rows = n_rows if window is None else len(range(*window.indices(n_rows)))
-    if isinstance(reader, ArrayReader) and window is not None and reader.shape:
-        reader = ArrayReader(reader.array[window], like=reader)
-    _check(reader, what, allow_nonfinite)
-    if not allow_nonfinite and n_rows == len(reader):
-        check_missing(reader)
-    rows = Rows(reader, what=what, axes=axes, lenient=allow_nonfinite, alter=alter, stamp=reader.stamp())
-    if axes is not None and len(reader.shape) != len(axes):
-        raise DataError(f"{what} has the shape {reader.shape}; axes {axes!r} name {len(axes)} axes")
-    if y is not None:
-        rows = _with_labels(rows, y, n_rows, window, alter_labels, csv)
-    return rows if window is None or isinstance(reader, ArrayReader) else _windowed(rows, window)
-
-
-def _windowed(rows: Rows, window: slice) -> Rows:
-    """Return the rows of a reader inside of a window; DataError if there are none."""
-    n_rows = len(rows.reader)
-    rows = replace(rows, index=np.arange(*window.indices(n_rows), dtype=np.int64))
-    if not len(rows):
-        raise DataError(f"{rows.what} is empty: rows {window.start} to {window.stop or 'the end'} of {n_rows}")
-    return rows
-
-
-def _features_and_labels(x: Any, y: Any, channel: str | None, what: str) -> tuple[Any, Any]:
-    """Return the features, and the labels that come with them unless `y` has others: of channels or of a dataset."""
-    if isinstance(x, Mapping):
-        x, y = _channel(x, y, channel, what)
-    if x is None:
-        raise DataError(f"{what} must be data: an array (rows, ...), a reader, a dataset or a source; got None")
-    if is_dataset(x):
-        x, labels = features_and_labels(x)
-        y = labels if y is None else y
-    return x, y
-
-
-def _open_features(
-    x: Any,
-    what: str,
-    columns: Names,
-    others: Mapping[str, Any] | None,
-    csv: Mapping[str, Any] | CSVFormat | None,
-) -> Reader:
-    """Return the reader of features: a source, a reader, or numbers in memory; see `rows_of`."""
-    if isinstance(x, str | os.PathLike):
-        return get_reader(x, like=columns, others=others, csv=_format_of(x, csv))
-    if hasattr(x, "iter_epoch"):
-        return with_columns(get_reader(x), columns, others)
-    return ArrayReader(_numbers(x, what))
-
-
-def _with_labels(
-    rows: Rows,
-    y: Any,
-    n_rows: int,
-    window: slice | None,
-    alter: Alter | None,
-    csv: Mapping[str, Any] | CSVFormat | None,
-) -> Rows:
-    """Return the rows with their labels, which are read and checked; DataError if they are not `n_rows`."""
-    values = read_source(y, labels=True, csv=_format_of(y, csv)) if is_source(y) else y
-    if window is not None:
-        values = np.asarray(values)[window]
-    source = str(y) if isinstance(y, str | os.PathLike) else y.where if isinstance(y, Reader) else ""
-    where = source or rows.what
-    labels = check_labels(values, where)
-    if len(labels) != n_rows:
-        raise DataError(
-            f"{rows.what} has {n_rows} rows, {source or 'its labels'} {len(labels)}; the numbers must be equal"
-        )
-    return replace(rows, labels_where=where, y=labels if alter is None else check_labels(alter(labels), rows.what))
-
-
-def _format_of(src: Any, csv: Mapping[str, Any] | CSVFormat | None) -> Mapping[str, Any] | CSVFormat | None:
-    """Return the format of text tables if the source is one, else None."""
-    return csv if csv and isinstance(src, str | os.PathLike) and is_text_source(os.fspath(src), Path()) else None
-
-
-def _channel(x: Mapping[str, Any], y: Any, channel: str | None, what: str) -> tuple[Any, Any]:
-    """Return the channel that the network uses, and the labels if they are among the channels."""
-    labels = [name for name in x if name.lower() in LABELS]
-    others = [name for name in x if name not in labels]
-    if not others:
-        raise DataError(f"{what} has no channel of features, only {', '.join(labels) or 'an empty dict'}")
-    if channel is None and len(others) == 1:
-        channel = others[0]
-    if channel is None or channel not in x:
-        raise DataError(
-            f"{what} has the channels {', '.join(others)}; name one of them in the input layer, as in "
-            f'["InputLayer", {{"channel": {others[0]!r}}}]; got {channel!r}'
-        )
-    return x[channel], x[labels[0]] if y is None and labels else y
-
-
-def _numbers(x: Any, what: str) -> Array:
-    """Return features as an array of numbers, NaN for masked values."""
-    if hasattr(x, "toarray"):
-        raise DataError(f"{what} is a sparse matrix; give {what}.toarray()")
-    try:
-        array = np.asarray(x.astype(np.float64).filled(np.nan) if np.ma.is_masked(x) else x)
-    except ValueError:
-        raise DataError(f"{what} must be an array of numbers (rows, ...); its rows differ in shape") from None
-    if array.dtype == object:
-        try:
-            array = array.astype(np.float64)
-        except (TypeError, ValueError) as fault:
-            raise DataError(f"{what} must be numbers; got objects ({fault})") from None
-    return array
-
-
-def _check(reader: Reader, what: str, allow_nonfinite: bool) -> None:
-    """Raise DataError unless rows are numbers (rows, ...); values in memory must be finite unless that is allowed."""
-    shape, dtype = reader.shape, reader.dtype
-    if dtype.kind not in "biuf":
-        raise DataError(f"{what} must be numbers; got {dtype}{f' in {reader.where}' if reader.where else ''}")
-    if len(shape) < 2:
-        hint = f"reshape(-1, 1) makes one feature of {what}" if shape else "got a single number"
-        raise DataError(f"{what} must have the shape (rows, features ...); got {shape}. {hint}")
-    if 0 in shape:
-        raise DataError(f"{what} is empty: its shape is {shape}")
-    if dtype.kind == "f" and not allow_nonfinite and isinstance(reader, ArrayReader):
-        for at in range(0, shape[0], 65536):
-            some = reader.array[at : at + 65536]
-            row = _first_not_finite(some)
-            if row is None:
-                continue
-            if reader.columns and np.isnan(some[row]).any():
-                raise missing_error(reader.where or what, count_missing(reader.array, reader.columns))
-            raise _not_finite(f"{what} row {at + row}", some[row], reader.columns)
-
-
-def _first_not_finite(x: Array) -> int | None:
-    flat = x.reshape(len(x), -1)
-    # The network uses float32, in which larger numbers are infinite.
-    good = np.isfinite(flat) if x.itemsize <= 4 else np.abs(flat) <= np.finfo(np.float32).max
-    return None if good.all() else int(np.argmin(good.all(axis=1)))
-
-
-def check_missing(reader: Reader) -> None:
-    """Raise DataError if the reader of a table knows that numbers are missing, before any row is read."""
-    if reader.missing:
-        raise missing_error(reader.where, reader.missing)
-
-
-def _not_finite(where: str, row: Array, columns: Names) -> DataError:
-    """Return the error for a row that holds NaN, infinity, or a number too large for float32."""
-    is_odd = ~np.isfinite(row)
-    place = int(np.argmax(is_odd if is_odd.any() else np.abs(row)))
-    within = f" in column {(columns or range(len(row)))[place]!r}" if row.ndim == 1 else ""
-    if not is_odd.any():
-        return DataError(f"{where} holds {row.flat[place]}{within}, which is too large for float32; scale the data")
-    return DataError(f"{where} holds {row.flat[place]}{within}; clean the data, or pass allow_nonfinite=True")

@@ -16,10 +16,11 @@ from numpy.typing import NDArray
 from arignote.checkpoints.state import TrainingState
 from arignote.data.arrays import Data, columns_in_order, feature_names
 from arignote.data.fit_data import FitData
+from arignote.data.open_rows import rows_of
 from arignote.data.preprocess import Pipeline
 from arignote.data.readers.images import ImageFolderReader
 from arignote.data.readers.sources import get_reader, is_text_source
-from arignote.data.rows import Rows, rows_of
+from arignote.data.rows import Rows
 from arignote.data.specs import CSVFormat
 from arignote.data.targets import encode_labels
 from arignote.engine.network import Network

@@ -14,10 +14,12 @@ from numpy.typing import NDArray
 from arignote.checkpoints.storage import check_stem
 from arignote.data.augmentation import Augmenter, augmented_to
 from arignote.data.groups_and_weights import groups_of, weights_of
+from arignote.data.missing_values import check_missing
+from arignote.data.open_rows import rows_of
 from arignote.data.preprocess import Pipeline
 from arignote.data.readers.base import Reader
 from arignote.data.readers.columns import Names
-from arignote.data.rows import Rows, check_missing, rows_of
+from arignote.data.rows import Rows
 from arignote.data.specs import Source
 from arignote.data.targets import check_classes, encode_labels, find_classes, weights_of_classes
 from arignote.errors import DataError, ErrorCollector, axes_hint

@@ -8,8 +8,9 @@ from typing import Any
 
 from arignote.checkpoints.state import TrainingState
 from arignote.data.fit_data import FitData, are_row_numbers
+from arignote.data.open_rows import rows_of
 from arignote.data.prepared import prepare
-from arignote.data.rows import Rows, rows_of
+from arignote.data.rows import Rows
 from arignote.errors import CheckpointError, DataError, warn
 from arignote.fit.resume import differences
 from arignote.spec.settings import FitSettings

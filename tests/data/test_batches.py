@@ -16,9 +16,9 @@ import arignote.data.order as order_module
 from arignote import ArignoteWarning, DataError
 from arignote.data.augmentation import Augmenter
 from arignote.data.batches import Batch, Batches
+from arignote.data.open_rows import rows_of
 from arignote.data.order import Order, order_of
 from arignote.data.readers.base import Reader, reader_of
-from arignote.data.rows import rows_of
 from arignote.streams import stream
 
 N = 103

@@ -11,9 +11,10 @@ from strangers import Forward
 
 import arignote.data.order as order_module
 from arignote import ConfigError
+from arignote.data.open_rows import rows_of
 from arignote.data.order import Order, order_of
 from arignote.data.readers.base import Reader, reader_of
-from arignote.data.rows import Rows, rows_of
+from arignote.data.rows import Rows
 from arignote.streams import stream
 
 N, CHUNK, WINDOW = 100_000, 334, 30

@@ -9,7 +9,7 @@ from promise import digest
 
 from arignote import NNClassifier
 from arignote.data.batches import Batch, Batches
-from arignote.data.rows import rows_of
+from arignote.data.open_rows import rows_of
 from arignote.engine.feed import ALIGNMENT, ResidentRows, batch_to_device, fits_on_device, to_device
 from arignote.fit import run
 

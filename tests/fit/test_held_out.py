@@ -13,7 +13,7 @@ from command_line import arignote
 from arignote import CheckpointError, DataError, NNClassifier
 from arignote.data import Data
 from arignote.data.fit_data import FitData, split_of
-from arignote.data.rows import rows_of
+from arignote.data.open_rows import rows_of
 from arignote.fit.held_out import n_training_rows, rows_of_part
 
 rng = np.random.default_rng(4)

@@ -15,7 +15,7 @@ from arignote.checkpoints.schedule import Checkpointer
 from arignote.checkpoints.state import TrainingState
 from arignote.checkpoints.writer import RunWriter
 from arignote.data.batches import Batches
-from arignote.data.rows import rows_of
+from arignote.data.open_rows import rows_of
 from arignote.fit.trainer import Trainer
 from arignote.optim.rules import RuleState
 from arignote.preemption.signals import StopRequested

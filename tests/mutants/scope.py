@@ -46,7 +46,14 @@ SCOPE: dict[str, tuple[str, ...]] = {
     "arignote/data/preprocess.py": ("data/test_transforms.py", *_DATA),
     "arignote/data/transforms.py": ("data/test_preprocess.py", *_DATA),
     "arignote/data/targets.py": ("data/test_rows.py", "estimators/test_classifier.py", *_DATA),
-    "arignote/data/rows.py": ("data/test_order.py", "data/test_batches.py", "data/readers/test_base.py", *_DATA),
+    "arignote/data/open_rows.py": ("data/test_rows.py", "data/readers/test_base.py", *_DATA),
+    "arignote/data/rows.py": (
+        "data/test_open_rows.py",
+        "data/test_order.py",
+        "data/test_batches.py",
+        "data/readers/test_base.py",
+        *_DATA,
+    ),
 }
 
 

@@ -16,9 +16,9 @@ from promise import Stopped, digest, killed_after
 from arignote import CheckpointError, NNClassifier
 from arignote.checkpoints.tensors import tensors_sha256
 from arignote.data import HDFReader, check_reader, order, rows
+from arignote.data.open_rows import rows_of
 from arignote.data.order import order_of
 from arignote.data.readers.hdf import blocks
-from arignote.data.rows import rows_of
 
 LAYERS = [["FCLayer", {"n_units": 5}], ["DropoutLayer", {"dropout_p": 0.3}], ["ClassificationOutputLayer"]]
 SETTINGS = {"batch_size": 16, "n_epochs": 2, "valid": 0.2, "sgd_type": "momentum", "n_threads": 1}
