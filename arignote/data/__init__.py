@@ -1,6 +1,7 @@
 """What the network sees: readers, rows, partitions, batches, preprocessing, augmentation."""
 
-# Transforms are known by name once their module is imported.
+# Transforms are known by name once their modules are imported.
+import arignote.data.geometric_transforms
 import arignote.data.transforms  # noqa: F401
 from arignote.data.arrays import Data, DataWithHoldoutPartitions
 from arignote.data.preprocess import Pipeline

@@ -44,6 +44,7 @@ SCOPE: dict[str, tuple[str, ...]] = {
     "arignote/data/batches.py": ("data/test_order.py", "engine/test_feed.py", *_DATA),
     "arignote/data/partition.py": _DATA,
     "arignote/data/preprocess.py": ("data/test_transforms.py", *_DATA),
+    "arignote/data/geometric_transforms.py": ("data/test_transforms.py", *_DATA),
     "arignote/data/transforms.py": ("data/test_preprocess.py", *_DATA),
     "arignote/data/targets.py": ("data/test_rows.py", "estimators/test_classifier.py", *_DATA),
     "arignote/data/open_rows.py": ("data/test_rows.py", "data/readers/test_base.py", *_DATA),
