@@ -6,7 +6,8 @@ import gzip
 import os
 from typing import Any, BinaryIO
 
-from arignote.safe.pickle import ByteSource, Limits, Record, load_pickle
+from arignote.safe.byte_source import ByteSource
+from arignote.safe.pickle import Limits, Record, load_pickle
 
 __all__ = ["LIMITS", "kind_of", "read_value", "source_of"]
 

@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 from strangers import Hostile
 
-from arignote.safe.pickle import ByteSource, Limits, Name, PickleError, Record, load_pickle
+from arignote.safe.byte_source import ByteSource
+from arignote.safe.pickle import Limits, Name, PickleError, Record, load_pickle
 
 SHARED = ["shared", 1.5]
 VALUES = {

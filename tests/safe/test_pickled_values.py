@@ -8,7 +8,8 @@ import struct
 import pytest
 from hostile.makers import PLAIN_STATE, array, dtype, text
 
-from arignote.safe.pickle import ByteSource, Limits, PickleError, load_pickle
+from arignote.safe.byte_source import ByteSource
+from arignote.safe.pickle import Limits, PickleError, load_pickle
 
 # Flags of a dtype, as numpy/ndarraytypes.h has them: 63 are those of object arrays (it holds references, and is a list
 # of pickled items, an object, ...).

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-import csv
 import io
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 
 from arignote.data.missing_values import is_missing_marker
 from arignote.data.readers.base import Array
 from arignote.data.readers.chunked import CHUNK_ROWS, ChunkedReader
+from arignote.data.readers.csv_rows import TableRow, TableRows, without_comments
 from arignote.data.readers.dialect import SAMPLE_BYTES, SAMPLE_LINES, Dialect, find_dialect
+from arignote.data.readers.label_values import LabelValues
 from arignote.data.specs import CSVFormat, table_format
 from arignote.errors import DataError
 
@@ -78,18 +79,18 @@ class CSVReader(ChunkedReader):
                 raise DataError(f"{self.where}: {name}=True needs a single column, requested by its name")
         given = table_format(csv)
         self._markers = given.missing
-        self._is_text, self._labels = text or labels, _Labels(given.missing) if labels and not text else None
+        self._is_text, self._labels = text or labels, LabelValues(given.missing) if labels and not text else None
         with self.reporting():
             self.dialect = _dialect(self.path, given, self.where)
             with self.path.open("rb") as file:
-                self._scan(_Records(file, self.where, self.dialect))
+                self._scan(TableRows(file, self.where, self.dialect))
 
     @classmethod
     def head(cls, path: str | Path, csv: Mapping[str, Any] | CSVFormat | None = None) -> tuple[Dialect, list[str]]:
         """Return the dialect of a file, and the names of all columns: their positions if there is no header."""
         dialect = _dialect(Path(path), table_format(csv), str(path))
         with open(path, "rb") as file:
-            rows = iter(_Records(file, str(path), dialect))
+            rows = iter(TableRows(file, str(path), dialect))
             _, _, above, first = next(rows, (0, 0, 0, []))
             _, _, line, second = next(rows, (0, 0, 0, first))
         if len(second) != len(first):
@@ -101,7 +102,7 @@ class CSVReader(ChunkedReader):
         """Return the names of all columns of a file."""
         return cls.head(path, csv)[1]
 
-    def _scan(self, records: _Records) -> None:
+    def _scan(self, records: TableRows) -> None:
         rows = iter(records)
         first = next(rows, None)
         if first is None:
@@ -207,7 +208,7 @@ class CSVReader(ChunkedReader):
     def _frame(self, start: int, end: int, n_rows: int, **how: Any) -> Any:
         with self.path.open("rb") as file:
             file.seek(start)
-            raw = _without(file.read(end - start), start, self._comments)
+            raw = without_comments(file.read(end - start), start, self._comments)
         how |= {
             "header": None,
             "names": range(self._width + self.dialect.has_trailing),
@@ -259,10 +260,7 @@ class CSVReader(ChunkedReader):
 
 # "NA" may be the name of a class; an empty field is missing.
 _AS_TEXT = {"dtype": str, "keep_default_na": False, "na_values": [""]}
-_INTEGER = re.compile(r"-?(0|[1-9]\d{0,17})")
 _THOUSANDS = re.compile(r"\s*[-+]?\d{1,3}([ ,.'\u00a0\u202f]\d{3})+([.,]\d+)?\s*")
-# Integers of more digits are text: as floats, several of them would be equal.
-_FLOAT = re.compile(r"-?(0|[1-9]\d{0,14})(\.\d*)?([eE][-+]?\d+)?")
 
 
 @dataclass
@@ -278,103 +276,9 @@ class _Content:
     n_missing: int = 0
 
 
-@dataclass
-class _Labels:
-    """Content of a column of labels, as far as it is read."""
-
-    markers: list[str] | None = None
-    are_integers: bool = True
-    are_numbers: bool = True
-    has_missing: bool = False
-
-    def inspect(self, column: Any, decimal: str) -> None:
-        if not self.are_numbers:
-            return
-        for word in column.unique():
-            if self._is_missing(word):
-                self.has_missing = True
-                continue
-            self.are_integers &= bool(_INTEGER.fullmatch(word))
-            self.are_numbers &= bool(_FLOAT.fullmatch(word.replace(decimal, ".")))
-
-    @property
-    def dtype(self) -> np.dtype[Any]:
-        if self.are_integers and not self.has_missing:
-            return np.dtype(np.int64)
-        return np.dtype(float) if self.are_integers or self.are_numbers else np.dtype(object)
-
-    def numbers(self, column: Any, decimal: str) -> Array:
-        """Return labels as numbers, NaN for missing ones."""
-        if self.dtype.kind == "i":
-            return np.array([int(word) for word in column], np.int64)
-        return np.array([np.nan if self._is_missing(word) else float(word.replace(decimal, ".")) for word in column])
-
-    def words(self, column: Array) -> Array:
-        """Return labels as text, NaN for missing ones."""
-        return np.array([np.nan if self._is_missing(word, exact=True) else word for word in column], object)
-
-    def _is_missing(self, word: Any, *, exact: bool = False) -> bool:
-        return not isinstance(word, str) or is_missing_marker(word, self.markers, exact=exact)
-
-
-Record = tuple[int, int, int, list[str]]
-
-
-class _Records:
-    """Rows of a file, each as (first byte, byte after the last, number of the first line, fields).
-
-    Attributes
-    ----------
-    comments : list of (int, int)
-        First byte, and byte after the last, of the comment lines so far.
-    """
-
-    def __init__(self, file: BinaryIO, where: str, dialect: Dialect):
-        self._file, self._where, self._dialect = file, where, dialect
-        self._comment = (dialect.comment or "").encode()
-        self._at = self._number = self._start = 0
-        self._line, self._raw = 1, b""
-        self.comments: list[tuple[int, int]] = []
-
-    def _lines(self) -> Iterator[str]:
-        for raw in self._file:
-            self._raw, begin, is_first = raw, self._at, self._number == 0
-            self._at, self._number = begin + len(raw), self._number + 1
-            bare = raw.removeprefix(b"\xef\xbb\xbf") if is_first else raw
-            # Within quotes, the line belongs to a field.
-            if self._comment and begin == self._start and bare.startswith(self._comment):
-                self.comments.append((begin, self._at))
-                self._start, self._line = self._at, self._number + 1
-                continue
-            yield bare.decode()
-
-    def __iter__(self) -> Iterator[Record]:
-        try:
-            # csv.reader reads no more lines than a row needs, so that `_at` is where the row ends.
-            for fields in self._dialect.rows(self._lines()):
-                if len(fields) > 1 or self._raw.strip(b" \t\r\n"):
-                    yield self._start, self._at, self._line, fields
-                self._start, self._line = self._at, self._number + 1
-        except UnicodeDecodeError as fault:
-            message = f"{self._where}, line {self._number}: is not UTF-8 ({fault.reason}); save it as UTF-8"
-            raise DataError(message) from None
-        except csv.Error as fault:
-            message = f"{self._where}, line {self._line}: is not a row of CSV (an unclosed quote?): {fault}"
-            raise DataError(message) from None
-
-
-def _after(first: Record, rows: Iterator[Record]) -> Iterator[Record]:
+def _after(first: TableRow, rows: Iterator[TableRow]) -> Iterator[TableRow]:
     yield first
     yield from rows
-
-
-def _without(raw: bytes, start: int, comments: list[tuple[int, int]]) -> bytes:
-    """Return bytes of a file, from `start` on, without its comment lines."""
-    inside = [(a - start, b - start) for a, b in comments if a >= start and b <= start + len(raw)]
-    if not inside:
-        return raw
-    cuts = [0, *(cut for pair in inside for cut in pair), len(raw)]
-    return b"".join(raw[a:b] for a, b in zip(cuts[::2], cuts[1::2], strict=True))
 
 
 def _dialect(path: Path, given: CSVFormat, where: str) -> Dialect:

@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 from arignote.data.readers.memory_check import check_memory
 from arignote.data.readers.npy import arrays_in, read_npz
 from arignote.errors import DataError
+from arignote.safe.byte_source import ByteSource
 from arignote.safe.memory import available_bytes
-from arignote.safe.pickle import ByteSource, Limits, PickleError, load_pickle
+from arignote.safe.pickle import Limits, PickleError, load_pickle
 
 __all__ = ["read_pickle", "unpickled"]
 

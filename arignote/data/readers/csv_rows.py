@@ -1,0 +1,66 @@
+"""Rows of a text table, with the bytes and the line at which each begins."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator
+from typing import BinaryIO
+
+from arignote.data.readers.dialect import Dialect
+from arignote.errors import DataError
+
+__all__ = ["TableRow", "TableRows", "without_comments"]
+
+TableRow = tuple[int, int, int, list[str]]
+
+
+class TableRows:
+    """Rows of a file, each as (first byte, byte after the last, number of the first line, fields).
+
+    Attributes
+    ----------
+    comments : list of (int, int)
+        First byte, and byte after the last, of the comment lines so far.
+    """
+
+    def __init__(self, file: BinaryIO, where: str, dialect: Dialect):
+        self._file, self._where, self._dialect = file, where, dialect
+        self._comment = (dialect.comment or "").encode()
+        self._at = self._number = self._start = 0
+        self._line, self._raw = 1, b""
+        self.comments: list[tuple[int, int]] = []
+
+    def _lines(self) -> Iterator[str]:
+        for raw in self._file:
+            self._raw, begin, is_first = raw, self._at, self._number == 0
+            self._at, self._number = begin + len(raw), self._number + 1
+            bare = raw.removeprefix(b"\xef\xbb\xbf") if is_first else raw
+            # Within quotes, the line belongs to a field.
+            if self._comment and begin == self._start and bare.startswith(self._comment):
+                self.comments.append((begin, self._at))
+                self._start, self._line = self._at, self._number + 1
+                continue
+            yield bare.decode()
+
+    def __iter__(self) -> Iterator[TableRow]:
+        try:
+            # csv.reader reads no more lines than a row needs, so that `_at` is where the row ends.
+            for fields in self._dialect.rows(self._lines()):
+                if len(fields) > 1 or self._raw.strip(b" \t\r\n"):
+                    yield self._start, self._at, self._line, fields
+                self._start, self._line = self._at, self._number + 1
+        except UnicodeDecodeError as fault:
+            message = f"{self._where}, line {self._number}: is not UTF-8 ({fault.reason}); save it as UTF-8"
+            raise DataError(message) from None
+        except csv.Error as fault:
+            message = f"{self._where}, line {self._line}: is not a row of CSV (an unclosed quote?): {fault}"
+            raise DataError(message) from None
+
+
+def without_comments(raw: bytes, start: int, comments: list[tuple[int, int]]) -> bytes:
+    """Return bytes of a file, from `start` on, without its comment lines."""
+    inside = [(a - start, b - start) for a, b in comments if a >= start and b <= start + len(raw)]
+    if not inside:
+        return raw
+    cuts = [0, *(cut for pair in inside for cut in pair), len(raw)]
+    return b"".join(raw[a:b] for a, b in zip(cuts[::2], cuts[1::2], strict=True))
