@@ -28,7 +28,7 @@ MLP = [FC, OUTPUT]
         (None, "must be a list of"),
     ],
 )
-def test_a_list_that_is_no_network_is_told(layers, words, digits, tmp_path):
+def test_a_list_that_is_not_a_network_is_reported(layers, words, digits, tmp_path):
     with pytest.raises(ConfigError, match=words):
         NNClassifier(layers, rng=1).fit(*digits, checkpoint=str(tmp_path / "run"))
     assert not list(tmp_path.iterdir())
@@ -48,7 +48,7 @@ def test_a_list_that_is_no_network_is_told(layers, words, digits, tmp_path):
         ({"device": "tpu9"}, "device must be one"),
     ],
 )
-def test_a_setting_that_is_wrong_is_told(settings, words, digits, tmp_path):
+def test_a_setting_that_is_wrong_is_reported(settings, words, digits, tmp_path):
     with pytest.raises(ConfigError, match=words):
         NNClassifier(MLP, rng=1).fit(*digits, checkpoint=str(tmp_path / "run"), **settings)
     assert not list(tmp_path.iterdir())
@@ -76,20 +76,20 @@ def broken(digits):
 
 
 @pytest.mark.parametrize("case", list(broken((np.zeros((300, 64)), np.zeros(300, dtype=int)))))
-def test_data_that_cannot_be_trained_on_is_told(case, digits, tmp_path):
+def test_data_that_cannot_be_trained_on_is_reported(case, digits, tmp_path):
     data, settings, words = broken(digits)[case]
     with pytest.raises(DataError, match=words):
         NNClassifier(MLP, rng=1).fit(*data, checkpoint=str(tmp_path / "run"), **settings)
     assert not list(tmp_path.iterdir())
 
 
-def test_labels_outside_n_classes_are_told(digits):
+def test_labels_outside_n_classes_are_reported(digits):
     with pytest.raises(DataError, match="10 classes, the output layer n_classes=5"):
         NNClassifier([FC, ["ClassificationOutputLayer", {"n_classes": 5}]]).fit(*digits)
 
 
 @pytest.mark.parametrize("valid", ["0.1", True])
-def test_what_is_no_fraction_is_told_as_one(valid, digits):
+def test_a_number_that_is_not_a_fraction_is_reported(valid, digits):
     with pytest.raises(DataError, match=rf"valid must be a fraction in \[0, 1\), row numbers or data; got {valid!r}"):
         NNClassifier(MLP, rng=1).fit(*digits, valid=valid)
 
@@ -103,20 +103,20 @@ def test_what_is_masked_is_missing(digits):
         NNClassifier(MLP, rng=1).fit(X, np.ma.masked_array(y, third))
 
 
-def test_no_data_at_all_is_told():
+def test_no_data_at_all_is_reported():
     with pytest.raises(DataError, match=r"X must be data: an array \(rows, \.\.\.\).*; got None"):
         NNClassifier(MLP, rng=1).fit(None)
 
 
 @pytest.mark.parametrize(("kind", "label"), [(np.int64, "11"), (str, "'11'")])
-def test_a_label_is_told_as_it_is_written(kind, label, digits):
+def test_a_label_is_reported_as_it_is_written(kind, label, digits):
     X, y = digits
     wrong = np.where(y == y[0], 11, y)
     with pytest.raises(DataError, match=rf"^label {label} of valid row 0 is none of the classes"):
         NNClassifier(MLP, rng=1).fit(X, y.astype(kind), valid=(X, wrong.astype(kind)))
 
 
-def test_a_batch_larger_than_the_data_is_told_and_used_as_one(digits):
+def test_a_batch_larger_than_the_data_is_reported_and_used_as_one(digits):
     with pytest.warns(ArignoteWarning, match="used as one batch"):
         fitted = NNClassifier(MLP, rng=1).fit(*digits, n_epochs=1, batch_size=5000)
     assert fitted.state_.progress.n_updates == 1
@@ -132,16 +132,16 @@ def test_a_loss_that_turns_nan_names_step_and_layer_and_keeps_the_last_good_file
     assert NNClassifier.load(stem).n_epochs_ == 1
 
 
-def test_an_augmentation_that_makes_nan_is_told_as_such(digits):
+def test_an_augmentation_that_makes_nan_is_named_in_the_error(digits):
     def hollow(x, y, epoch):
         return (np.full_like(x, np.nan) if epoch == 1 else x), y
 
-    with pytest.raises(NotFiniteError, match=r"epoch 2, batch 0: examples were not finite when they came") as told:
+    with pytest.raises(NotFiniteError, match=r"epoch 2, batch 0: examples were not finite when they came") as message:
         NNClassifier(MLP, rng=1).fit(*digits, n_epochs=3, augmentation=hollow)
-    assert "Check preprocessing and augmentation" in str(told.value) and "learning rate" not in str(told.value)
+    assert "Check preprocessing and augmentation" in str(message.value) and "learning rate" not in str(message.value)
 
 
-def test_an_augmentation_that_draws_from_elsewhere_is_told(digits):
+def test_an_augmentation_that_draws_from_another_generator_is_reported(digits):
     def noisy(x, y, rng):
         return x + np.random.rand(*x.shape).astype(np.float32), y
 
@@ -162,6 +162,6 @@ def test_an_exception_in_an_augmentation_thread_arrives_with_its_batch_and_no_th
     assert not [t for t in threading.enumerate() if "augment" in t.name]
 
 
-def test_a_run_that_is_not_there_is_told(tmp_path):
+def test_a_missing_run_is_reported(tmp_path):
     with pytest.raises(CheckpointError, match="there is no run"):
         NNClassifier.load(str(tmp_path / "nothing"))

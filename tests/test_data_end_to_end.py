@@ -116,7 +116,7 @@ def next_commands(output):
     return {words[1]: words[1:] for words in map(shlex.split, lines)}
 
 
-def test_a_config_trains_from_tables_beside_it_and_says_what_to_do_next(folder, tmp_path, monkeypatch):
+def test_a_config_trains_from_tables_beside_it_and_prints_the_next_commands(folder, tmp_path, monkeypatch):
     data = f"{{{TRAIN}, valid: 0.1, test: {{features: 'f.h5:/test/x', labels: 'f.h5:/test/y'}}}}"
     monkeypatch.chdir(tmp_path)
     output, classifier = trained(tmp_path, folder, data)
@@ -133,10 +133,10 @@ def test_a_config_trains_from_tables_beside_it_and_says_what_to_do_next(folder, 
     assert np.allclose([[float(row["p_0"]), float(row["p_1"])] for row in found], expected, atol=1e-6)
 
 
-def test_predictions_that_nobody_reads_end_as_other_commands_do(folder, tmp_path):
+def test_predictions_into_a_closed_pipe_end_as_other_commands_do(folder, tmp_path):
     output, _ = trained(tmp_path, folder, f"{{{TRAIN}}}")
-    nobody, out = os.pipe()
-    os.close(nobody)
+    reader, out = os.pipe()
+    os.close(reader)
     try:
         words = [*next_commands(output)["predict"][:-1], f"/dev/fd/{out}"]
         assert CliRunner().invoke(app, words).exit_code == 141
@@ -191,7 +191,7 @@ def test_a_colour_of_images_is_chosen_by_the_printed_commands(tmp_path, monkeypa
         said(*following["predict"][:-1], "7")
 
 
-def test_axes_are_given_to_a_command_where_images_lie_otherwise_than_in_training(folder, tmp_path):
+def test_axes_of_images_that_differ_from_training_are_passed_to_a_command(folder, tmp_path):
     output, _ = trained(tmp_path, folder, NHW, fit="preprocess: [Scale, {divide_by: 255}]")
     np.save(tmp_path / "nchw.npy", PIXELS[:, None, ..., 0])
     words = ["evaluate", str(tmp_path / "run"), "--features", str(tmp_path / "nchw.npy"), "--labels", f"{folder}/f.npz"]
@@ -225,7 +225,7 @@ def test_a_module_of_ones_own_is_trusted_by_its_name(folder, tmp_path, monkeypat
     assert trusted.returncode == 0 and "error" in trusted.stdout, trusted.stderr
 
 
-def test_variables_and_a_data_dir_say_where_files_are(folder, tmp_path, monkeypatch):
+def test_variables_and_a_data_dir_determine_where_files_are(folder, tmp_path, monkeypatch):
     with_space = tmp_path / "with space"
     with_space.mkdir()
     (with_space / "f.h5").write_bytes((folder / "f.h5").read_bytes())
@@ -254,8 +254,8 @@ def test_images_with_channels_last_or_none_are_trained_checked_and_predicted(
     axes, where, folder, tmp_path, monkeypatch
 ):
     monkeypatch.chdir(tmp_path)
-    told = f", axes: {axes}" if where == "data" else ""
-    data = f"{{train: {{features: 'f.h5:/{axes.lower()}'{told}}}, valid: 0.1}}"
+    printed_text = f", axes: {axes}" if where == "data" else ""
+    data = f"{{train: {{features: 'f.h5:/{axes.lower()}'{printed_text}}}, valid: 0.1}}"
     layers = CONV % (3 if axes == "NHWC" else 1)
     fit = "preprocess: [[Scale, {divide_by: 255}]]" + (f", axes: {axes}" if where == "fit" else "")
     path = config(folder, data, layers, fit)
@@ -320,10 +320,10 @@ def test_check_tries_preprocessing_and_augmentation_on_a_first_batch(fit, folder
         said("check", config(folder, data, fit=fit), "--data")
 
 
-def test_check_says_what_comes_to_the_network(folder):
+def test_check_prints_what_the_network_receives(folder):
     fit = "preprocess: [[Scale, {divide_by: 255}], [Whiten, {method: pca, n_components: 5}]], augmentation: [Mixup]"
-    told = said("check", config(folder, NHW, fit=fit), "--data")
-    assert "first batch: 8 examples of (5,) float32 come to the network" in told
+    printed_text = said("check", config(folder, NHW, fit=fit), "--data")
+    assert "first batch: 8 examples of (5,) float32 come to the network" in printed_text
 
 
 def test_check_and_fit_see_images_of_validation_in_the_size_of_those_of_training(folder):
@@ -331,7 +331,7 @@ def test_check_and_fit_see_images_of_validation_in_the_size_of_those_of_training
     assert "valid: " in said("check", config(folder, data), "--data")
 
 
-def test_check_tells_labels_of_the_test_data_that_training_lacks(folder):
+def test_check_reports_labels_of_the_test_data_that_training_lacks(folder):
     np.savez(folder / "more.npz", x=X, targets=Y + 1)
     data = "{train: {features: 'f.npz:x', labels: 'f.npz:targets'}, test: {features: more.npz}}"
     with pytest.raises(DataError, match=r"^label 2 of test row \d+ is none of the classes \[0, 1\]"):
@@ -346,13 +346,13 @@ def test_check_tells_labels_of_the_test_data_that_training_lacks(folder):
         ("{0: -1}", r"class_weight of '0' must be a finite number >= 0; got -1\.0$"),
     ],
 )
-def test_check_and_fit_tell_weights_of_what_is_no_class(weights, words, command, folder):
+def test_check_and_fit_report_weights_of_unknown_classes(weights, words, command, folder):
     path = config(folder, "{train: {features: 'f.npz:x', labels: 'f.npz:targets'}}", fit=f"class_weight: {weights}")
     with pytest.raises(DataError, match=words):
         said(command[0], path, *command[1:])
 
 
-def test_check_tells_channels_last_from_a_network_that_wants_them_first(folder):
+def test_check_reports_channels_last_for_a_network_that_needs_them_first(folder):
     with pytest.raises(ConfigError, match=r"images are \(3, 8, 6\), but an example has the shape \(8, 6, 3\)"):
         said("check", config(folder, "{train: {features: 'f.h5:/nhwc'}}", CONV % 3), "--data")
 
@@ -364,7 +364,7 @@ def test_check_reads_headers_only_of_a_file_of_4_gb(folder):
     assert time.perf_counter() - began < 3
 
 
-# The config, the line and place of its fault, what is told of it.
+# The config, the line and place of its error, and the message.
 WORDS = [
     ("data: {train: {featuers: x.h5}}", "1 data.train.featuers:", "Did you mean 'features'"),
     ("data: {train: {features: x.h5}, vaild: 0.1}", "1 data.vaild:", "Did you mean 'valid'"),
@@ -381,24 +381,24 @@ WORDS = [
 
 
 @pytest.mark.parametrize(("text", "place", "words"), WORDS, ids=[place for _, place, _ in WORDS])
-def test_a_wrong_word_is_told_with_its_line_and_the_nearest_right_one(text, place, words, tmp_path):
+def test_an_unknown_word_is_reported_with_its_line_and_the_nearest_known_one(text, place, words, tmp_path):
     (tmp_path / "c.yaml").write_text(f"{text}\nlayers: {DENSE}\n")
     line, _, where = place.partition(" ")
     with pytest.raises(ConfigError) as found:
         said("check", str(tmp_path / "c.yaml"))
-    told = str(found.value)
-    assert re.search(rf"c\.yaml:{line}:\d+: {re.escape(where)} .*{re.escape(words)}", told), told
-    assert "'data'" not in told
+    printed_text = str(found.value)
+    assert re.search(rf"c\.yaml:{line}:\d+: {re.escape(where)} .*{re.escape(words)}", printed_text), printed_text
+    assert "'data'" not in printed_text
 
 
-def test_all_wrong_words_of_the_data_are_told_at_once(tmp_path):
+def test_all_wrong_words_of_the_data_are_reported_at_once(tmp_path):
     (tmp_path / "c.yaml").write_text(
         f"data:\n  train:\n    features: x.h5\n    sise: 3\n  test: {{features: 5}}\n  valdi: 1\nlayers: {DENSE}\n"
     )
     with pytest.raises(ConfigError) as found:
         said("check", str(tmp_path / "c.yaml"))
-    told = [re.sub(r".*c\.yaml:(\d+):\d+: ", r"\1 ", line) for line in str(found.value).splitlines()]
-    assert [re.split(": | must", line)[0] for line in told] == [
+    printed_text = [re.sub(r".*c\.yaml:(\d+):\d+: ", r"\1 ", line) for line in str(found.value).splitlines()]
+    assert [re.split(": | must", line)[0] for line in printed_text] == [
         "4 data.train.sise",
         "5 data.test.features",
         "6 data.valdi",
@@ -440,13 +440,13 @@ SPOILT = {
 
 
 @pytest.mark.parametrize("kind", SPOILT)
-def test_an_augmentation_that_returns_something_else_is_told_what_it_must_return(kind):
+def test_an_augmentation_with_a_wrong_result_is_an_error_with_what_it_must_return(kind):
     function, words = SPOILT[kind]
     with pytest.raises(DataError, match=rf"augmentation of epoch 1, batch 0: .*{words}"):
         NNClassifier(LAYERS, rng=1).fit(X, Y, augmentation=function, **SETTINGS)
 
 
-def test_an_augmentation_that_is_a_class_is_told_how_to_give_one_of_it():
+def test_an_augmentation_that_is_a_class_is_an_error_that_asks_for_an_instance():
     with pytest.raises(ConfigError, match=r"augmentation must be functions; got the class dict: give dict\(\)"):
         NNClassifier(LAYERS, rng=1).fit(X, Y, augmentation=dict, **SETTINGS)
 
@@ -462,7 +462,7 @@ ALTERED = {
 
 
 @pytest.mark.parametrize("kind", ALTERED)
-def test_what_alters_features_is_told_where_it_fails(kind):
+def test_a_function_that_alters_data_and_fails_is_reported_by_its_name(kind):
     function, words = ALTERED[kind]
     with pytest.raises(DataError, match=words):
         # A single row is seen first, and two of it are none too few.
@@ -483,7 +483,7 @@ class Items:
         return X[row], int(Y[row])
 
 
-def test_a_dataset_that_raises_is_told_with_its_row():
+def test_a_dataset_that_raises_is_reported_with_its_row():
     with pytest.raises(DataError, match=r"Items\[[01]\]: row 21: KeyError: 'no such picture'"):
         NNClassifier(LAYERS, rng=1).fit(Items(), **SETTINGS)
 
@@ -513,7 +513,7 @@ class Loader(Stream):
         (iter(X), r"no length"),
     ],
 )
-def test_what_can_only_be_gone_through_is_told_what_it_lacks(given, words):
+def test_an_iterable_without_length_is_reported_with_what_it_lacks(given, words):
     with pytest.raises(DataError, match=words):
         NNClassifier(LAYERS, rng=1).fit(given, Y, **SETTINGS)
 
@@ -523,16 +523,16 @@ def test_the_axes_of_data_are_checked_where_they_are_given():
         Data(PIXELS, Y, axes="HWC")
 
 
-def test_the_log_tells_how_a_source_is_read(folder, tmp_path, caplog):
+def test_the_log_shows_how_a_source_is_read(folder, tmp_path, caplog):
     np.save(tmp_path / "x.npy", X)
     with caplog.at_level("INFO", logger="arignote.data.readers.sources"):
         for source in (f"{folder}/f.npz", tmp_path / "x.npy", folder / "images"):
             get_reader(source, **{"size": 4} if source == folder / "images" else {})
-    told = [record.getMessage() for record in caplog.records]
-    assert "f.npz:x (60, 4) float32, in memory" in told[0] and told[1].endswith(
+    printed_text = [record.getMessage() for record in caplog.records]
+    assert "f.npz:x (60, 4) float32, in memory" in printed_text[0] and printed_text[1].endswith(
         "x.npy (60, 4) float32, single rows are read"
     )
-    assert told[2].endswith("images (20, 3, 4, 4) uint8, single rows are read")
+    assert printed_text[2].endswith("images (20, 3, 4, 4) uint8, single rows are read")
 
 
 def test_weights_of_classes_and_contiguous_parts_come_from_a_config(folder, tmp_path):
@@ -550,14 +550,14 @@ def test_weights_of_classes_and_contiguous_parts_come_from_a_config(folder, tmp_
     assert np.array_equal(classifier.predict_proba(X), by_hand.predict_proba(X))
 
 
-def test_unscaled_bytes_are_told_once(folder, tmp_path):
+def test_unscaled_bytes_are_reported_once(folder, tmp_path):
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         data = "{train: {features: 'f.h5:/nhw', axes: NHW}, valid: 0.1}"
         _, classifier = trained(tmp_path, folder, data, more=("--set", "fit.n_epochs=3"))
         classifier.predict(PIXELS[..., 0])
-    told = [str(warning.message) for warning in caught]
-    assert len(told) == 1 and "preprocess=[['Scale', {'divide_by': 255}]]" in told[0]
+    printed_text = [str(warning.message) for warning in caught]
+    assert len(printed_text) == 1 and "preprocess=[['Scale', {'divide_by': 255}]]" in printed_text[0]
 
 
 class Wrong:
@@ -625,7 +625,7 @@ def bad(folder, tmp_path):
     }
 
 
-def test_what_is_wrong_with_data_is_told_and_no_file_of_a_run_is_made(folder, tmp_path, monkeypatch):
+def test_errors_of_data_are_reported_and_no_file_of_a_run_is_made(folder, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     for case, (x, y, words) in bad(folder, tmp_path).items():
         try:
@@ -633,11 +633,11 @@ def test_what_is_wrong_with_data_is_told_and_no_file_of_a_run_is_made(folder, tm
         except DataError as fault:
             assert re.search(words, str(fault)), (case, str(fault))
             continue
-        pytest.fail(f"nothing was told of: {case}")
+        pytest.fail(f"nothing was printed_text of: {case}")
     assert not list(tmp_path.glob("*run*")) and not (tmp_path / "made-by-a-pickle").exists()
 
 
-def test_a_reader_that_forgets_start_is_told_before_anything_is_written(tmp_path):
+def test_a_reader_that_ignores_start_is_reported_before_anything_is_written(tmp_path):
     reader = Wrong()
     reader.fault = "start"
     with pytest.raises(DataError, match=r"Wrong: .*8"):
@@ -668,7 +668,7 @@ def test_a_wrong_shape_in_mid_epoch_names_the_batch_and_leaves_a_good_checkpoint
 
 
 @pytest.mark.filterwarnings(f"ignore:{UINT8}")
-def test_an_image_that_cannot_be_decoded_in_mid_epoch_is_told_by_its_path(tmp_path):
+def test_an_image_that_cannot_be_decoded_in_mid_epoch_is_reported_by_its_path(tmp_path):
     for number, pixels in enumerate(PIXELS[:40]):
         path = tmp_path / "images" / "ab"[number % 2] / f"{number:02}.png"
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -689,7 +689,7 @@ def test_an_image_that_cannot_be_decoded_in_mid_epoch_is_told_by_its_path(tmp_pa
     assert no_threads() and not list(tmp_path.glob("*.tmp*"))
 
 
-def test_a_file_that_changes_while_training_is_told_at_the_next_epoch(small_chunks, table):
+def test_a_file_that_changes_while_training_is_reported_at_the_next_epoch(small_chunks, table):
     events = []
 
     def change(event):
@@ -703,7 +703,7 @@ def test_a_file_that_changes_while_training_is_told_at_the_next_epoch(small_chun
 
 
 @pytest.mark.parametrize("part", ["valid", "test"])
-def test_a_file_of_validation_or_test_that_changes_is_told_once(part, small_chunks, table):
+def test_a_file_of_validation_or_test_that_changes_is_reported_once(part, small_chunks, table):
     def change(event):
         if event.kind == "batch" and event.batch == 2 and event.epoch == 1:
             os.utime(table, (1, 1))
@@ -711,13 +711,13 @@ def test_a_file_of_validation_or_test_that_changes_is_told_once(part, small_chun
     held_out = {"valid": 0.2} | {part: (f"{table}:/x", f"{table}:/y")}
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("default")
-        # Each test is shown what was told in another one.
+        # Warnings of other tests are not shown again.
         getattr(batches, "__warningregistry__", {}).clear()
         NNClassifier(LAYERS, rng=1).fit(X, Y, observers=change, **held_out, **SETTINGS | {"n_epochs": 4})
     assert len(caught) == 1 and "t.h5:/x: changed during training" in str(caught[0].message)
 
 
-def test_a_memory_map_that_changes_while_training_is_told(tmp_path):
+def test_a_memory_map_that_changes_while_training_is_reported(tmp_path):
     np.save(tmp_path / "x.npy", X)
 
     def change(event):
@@ -740,7 +740,7 @@ def test_relative_files_are_read_on_when_the_working_directory_becomes_another(
     NNClassifier(LAYERS, rng=1).fit(data, observers=lambda event: os.chdir(tmp_path), **SETTINGS)
 
 
-def test_a_file_that_is_gone_while_training_is_told(small_chunks, tmp_path):
+def test_a_file_that_is_deleted_during_training_is_reported(small_chunks, tmp_path):
     pd.DataFrame(X).to_csv(tmp_path / "f.csv", index=False)
     with pytest.raises(DataError, match=r"f\.csv: cannot be read, .*No such file"):
         NNClassifier(LAYERS, rng=1).fit(
@@ -771,7 +771,7 @@ def no_threads():
 
 def open_files():
     if not os.path.isdir("/proc/self/fd"):
-        pytest.skip("only Linux tells which files are open")
+        pytest.skip("only Linux lists which files are open")
     found = []
     for number in os.listdir("/proc/self/fd"):
         try:
@@ -866,7 +866,7 @@ def test_batches_that_are_given_up_leave_no_thread_and_no_handle(n_workers, smal
     assert open_files() == files
 
 
-def test_a_reader_of_a_users_own_is_asked_by_one_thread_at_a_time(small_chunks):
+def test_a_reader_of_a_users_own_is_read_by_one_thread_at_a_time(small_chunks):
     class OneAtATime(Wrong):
         n_inside = most = 0
 
@@ -886,7 +886,7 @@ def test_a_reader_of_a_users_own_is_asked_by_one_thread_at_a_time(small_chunks):
     assert reader.most == 1
 
 
-def test_a_reader_that_lacks_a_word_or_raises_is_told_as_data(small_chunks):
+def test_a_reader_that_lacks_an_attribute_or_raises_is_a_data_error(small_chunks):
     class Lacking:
         def iter_epoch(self, batch_size):
             yield X[:batch_size]
@@ -901,7 +901,7 @@ def test_a_reader_that_lacks_a_word_or_raises_is_told_as_data(small_chunks):
 
 
 @pytest.mark.parametrize("pair", [lambda x: (x, Y[: len(x)]), lambda x: {"x": x, "y": Y[: len(x)]}])
-def test_a_reader_that_yields_features_and_labels_is_told_what_to_do(pair):
+def test_a_reader_that_yields_features_and_labels_is_an_error_with_a_hint(pair):
     class Pairs:
         def iter_epoch(self, batch_size, start=0, stop=None, start_on_batch=True, allow_partial=False):
             for at in range(start, N, batch_size):
@@ -941,13 +941,13 @@ def test_images_of_2015_are_trained_from_by_the_name_of_their_file(tmp_path):
         ((20, 28, 28), 5, r"conv1: .*input \(28, 28\) has no channels; if these are images, write axes: NHW"),
     ],
 )
-def test_images_whose_axes_lie_otherwise_are_told_how_to_say_it(shape, filter_shape, words):
+def test_images_with_other_axes_are_an_error_with_the_setting_to_use(shape, filter_shape, words):
     layers = [["ConvLayer", {"n_output_maps": 2, "filter_shape": filter_shape}], ["ClassificationOutputLayer"]]
     with pytest.raises(ConfigError, match=words):
         NNClassifier(layers).fit(np.zeros(shape, np.float32), np.arange(20) % 2, batch_size=10)
 
 
-def test_channels_last_that_fit_by_chance_are_told(tmp_path):
+def test_channels_last_that_fit_by_chance_are_reported(tmp_path):
     layers = [["ConvLayer", {"n_output_maps": 2, "filter_shape": 3}], ["ClassificationOutputLayer"]]
     with pytest.warns(ArignoteWarning, match=r"conv1: input \(8, 9, 3\) reads as 8 channels"):
         NNClassifier(layers, n_epochs=1).fit(np.zeros((20, 8, 9, 3), np.float32), np.arange(20) % 2, batch_size=10)

@@ -24,7 +24,7 @@ def test_each_error_is_one_of_arignote_and_one_of_python(name):
     assert f"({TREE[name].__name__})" in drawn
 
 
-def test_a_fault_says_where_it_is_seen_from_the_root():
+def test_an_error_names_its_place_from_the_root():
     fault = ConfigError([Complaint(("n_units",), "must be given", "FCLayer 'fc1'"), Complaint((), "is empty")])
     above = fault.under("layers", 2)
     assert str(above) == "layers[2].n_units (FCLayer 'fc1'): must be given\nlayers[2]: is empty"
@@ -33,7 +33,7 @@ def test_a_fault_says_where_it_is_seen_from_the_root():
 
 
 @pytest.mark.parametrize(
-    ("complaint", "told"),
+    ("complaint", "message"),
     [
         (Complaint(("fit", "n_epochs"), "n_epochs must be an integer"), "fit.n_epochs must be an integer"),
         (Complaint(("fit", "a"), "a: is empty"), "fit.a: is empty"),
@@ -42,11 +42,11 @@ def test_a_fault_says_where_it_is_seen_from_the_root():
         (Complaint(("fit", "l"), "l2 must be >= 0"), "fit.l: l2 must be >= 0"),
     ],
 )
-def test_a_name_is_said_once(complaint, told):
-    assert str(complaint) == told
+def test_a_name_is_said_once(complaint, message):
+    assert str(complaint) == message
 
 
-def test_a_fault_of_one_sentence_is_a_complaint_too():
+def test_an_error_of_one_sentence_is_a_complaint_too():
     assert ConfigError("no").complaints == (Complaint((), "no"),) and str(ConfigError("no")) == "no"
     assert str(ConfigError(Complaint(("a",), "no"), ["file:3: a: no"])) == "file:3: a: no"
 
@@ -59,15 +59,15 @@ def test_to_be_interrupted_is_to_leave_with_a_code():
 
 
 @pytest.mark.parametrize(
-    ("word", "told"),
+    ("word", "message"),
     [
         ("FCLAYR", "Did you mean 'FCLayer'?"),
         ("adm", "Did you mean 'adam'?"),
         ("zzz", "Known: FCLayer, adam, nag."),
     ],
 )
-def test_the_nearest_word_is_offered_or_all_are(word, told):
-    assert did_you_mean(word, ["nag", "adam", "FCLayer", "nag"]) == told
+def test_the_nearest_word_is_offered_or_all_are(word, message):
+    assert did_you_mean(word, ["nag", "adam", "FCLayer", "nag"]) == message
 
 
 def test_a_list_to_show_comes_after_the_nearest_word_and_is_cut_where_it_is_very_long():

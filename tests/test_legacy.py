@@ -78,9 +78,15 @@ def network(layers, n_in, memory=(), sgd_type="nag", lr=0.1, momentum=0.9, lr_ru
     )
     losses = {"train": "nll", "valid": "nll", "test": ["nll", "error"]}
     counts = {"epoch": epoch, "max_epochs": 5, "iter": 10 * epoch - 1, "examples_seen": 200 * epoch}
-    told = {"train_loss": [], "valid_loss": [], "test_loss": [], "train_valid_loss": [], "last_validation_loss": np.inf}
-    told |= {"best_validation_loss": np.inf, "validation_frequency": None, "validate_on_train": False}
-    trained = old("training", "SupervisedTraining", sgd=sgd, loss_type=losses, **counts | told | trainer)
+    shown = {
+        "train_loss": [],
+        "valid_loss": [],
+        "test_loss": [],
+        "train_valid_loss": [],
+        "last_validation_loss": np.inf,
+    }
+    shown |= {"best_validation_loss": np.inf, "validation_frequency": None, "validate_on_train": False}
+    trained = old("training", "SupervisedTraining", sgd=sgd, loss_type=losses, **counts | shown | trainer)
     rng = np.random.RandomState(0).get_state()
     layers = [layer("InputLayer", np.ravel(n_in), "input"), *layers]
     state = {"trainer": trained, "n_in": np.array(n_in), "batch_size": 20, "name": "old", "rng": rng}
@@ -145,7 +151,7 @@ def test_the_state_of_the_sample_is_plain_data_and_float32_arrays():
 
 @needs_sample
 @pytest.mark.parametrize("n_bytes", [0, 1, 5, 100, 5000, -5000, -3])
-def test_a_sample_cut_short_is_told_with_its_path(n_bytes, tmp_path):
+def test_a_sample_cut_short_is_reported_with_its_path(n_bytes, tmp_path):
     cut = tmp_path / "cut_last.pkl.gz"
     cut.write_bytes(SAMPLE.read_bytes()[:n_bytes])
     with pytest.raises(CheckpointError, match=r"^/.*cut_last\.pkl\.gz: is truncated"):
@@ -238,11 +244,11 @@ def test_without_a_memory_the_updater_starts_at_rest(tmp_path):
 
 def test_a_change_of_rate_that_was_due_when_the_file_was_written_is_made(tmp_path):
     stalled = rule("stalled", 0.4, multiply_by=0.5, interval=2, last_epoch=1, best_valid=np.float32(0.5))
-    told = {"valid_loss": [(9, 0.5), (19, 0.6), (29, 0.7)], "train_loss": [(i, 1.0) for i in range(30)]}
-    told |= {"last_validation_loss": 0.7, "best_validation_loss": 0.5}
+    shown = {"valid_loss": [(9, 0.5), (19, 0.6), (29, 0.7)], "train_loss": [(i, 1.0) for i in range(30)]}
+    shown |= {"last_validation_loss": 0.7, "best_validation_loss": 0.5}
     velocity = drawn(4, 3)
     memory = [{"velocity": velocity}, {"velocity": drawn(3)}]
-    state = read_2015(write(tmp_path / "a.pkl.gz", network([output(4)], [4], memory, lr=0.4, lr_rule=stalled, **told)))
+    state = read_2015(write(tmp_path / "a.pkl.gz", network([output(4)], [4], memory, lr=0.4, lr_rule=stalled, **shown)))
     assert state.rules["lr"].value == 0.2 and state.rules["lr"].changed_at == 3
     assert np.allclose(state.slots["velocity/output.W"], -velocity / 0.2)
     assert state.history.arrays()["valid_nll"].tolist() == [0.5, 0.6, 0.7] and state.best is None
@@ -271,8 +277,8 @@ def test_only_the_names_of_the_format_are_known(name, tmp_path):
         read_2015(tmp_path / "bad.pkl")
 
 
-def test_every_fault_is_told_with_its_path(tmp_path):
-    def told(net, version="3.0"):
+def test_every_error_is_reported_with_its_path(tmp_path):
+    def shown(net, version="3.0"):
         with pytest.raises(CheckpointError) as fault:
             read_2015(write(tmp_path / "a.pkl.gz", net, version))
         path, _, message = str(fault.value).partition(": ")
@@ -280,26 +286,26 @@ def test_every_fault_is_told_with_its_path(tmp_path):
         return message
 
     whole = [output(4)]
-    assert "got version '2.0'" in told(network(whole, [4]), "2.0")
-    assert "must hold an NNClassifier; got Rule" in told(rule())
-    assert "unknown layer 'LCLayer'" in told(network([layer("LCLayer", (4,), "lc"), *whole], [4]))
-    assert "output.W has the shape [5, 3]; the layer needs [4, 3]" in told(
+    assert "got version '2.0'" in shown(network(whole, [4]), "2.0")
+    assert "must hold an NNClassifier; got Rule" in shown(rule())
+    assert "unknown layer 'LCLayer'" in shown(network([layer("LCLayer", (4,), "lc"), *whole], [4]))
+    assert "output.W has the shape [5, 3]; the layer needs [4, 3]" in shown(
         network(
             [layer("ClassificationOutputLayer", (4,), "output", n_classes=3, arrays=output(5).trainable_params)], [4]
         )
     )
-    assert "has 0 arrays; 2 are needed" in told(
+    assert "has 0 arrays; 2 are needed" in shown(
         network([layer("ClassificationOutputLayer", (4,), "output", n_classes=3)], [4])
     )
-    assert "SupervisedTraining has no entry 'sgd'" in told(
+    assert "SupervisedTraining has no entry 'sgd'" in shown(
         old("nets", "NNClassifier", trainer=old("training", "SupervisedTraining", epoch=1))
     )
-    assert "sgd_type is 'lbfgs'" in told(network(whole, [4], sgd_type="lbfgs"))
-    assert "has slots for 1 arrays; its network trains 2" in told(network(whole, [4], [{"velocity": drawn(3)}]))
+    assert "sgd_type is 'lbfgs'" in shown(network(whole, [4], sgd_type="lbfgs"))
+    assert "has slots for 1 arrays; its network trains 2" in shown(network(whole, [4], [{"velocity": drawn(3)}]))
     pool = layer("MaxPool2DLayer", (1, 5, 5), "pool", pool_shape=(2, 2), stride=(2, 2))
-    assert "overlap the edge" in told(network([pool, output(9)], (1, 5, 5)))
+    assert "overlap the edge" in shown(network([pool, output(9)], (1, 5, 5)))
     strings = {"W": np.array([["a"]]), "b": drawn(3)}
-    assert "arrays of a checkpoint are numbers" in told(
+    assert "arrays of a checkpoint are numbers" in shown(
         network([layer("ClassificationOutputLayer", (4,), "output", n_classes=3, arrays=strings)], [4])
     )
     with pytest.raises(CheckpointError, match=r"there\.pkl: cannot be read: No such file"):

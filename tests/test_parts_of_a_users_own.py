@@ -86,7 +86,7 @@ def test_a_module_that_only_a_file_names_is_imported_on_trust_alone(tmp_path):
         ("arignote.streams:stream", "not a registered layer"),
     ],
 )
-def test_what_is_no_registered_part_is_refused(word, message):
+def test_a_class_that_is_not_registered_is_refused(word, message):
     with pytest.raises(ConfigError, match=message):
         NNClassifier([[word, {}], ["ClassificationOutputLayer"]]).summary()
 
@@ -171,7 +171,7 @@ def test_a_layer_that_does_not_do_as_it_declares_is_named(what, message):
         NNClassifier(layers, n_epochs=1, batch_size=16, shuffle=False).fit(x, x[:, 0] > 0)
 
 
-def test_no_layer_is_blamed_for_the_fault_of_another(digits):
+def test_an_error_is_attributed_to_its_own_layer(digits):
     def observer(event):
         raise TypeError("of the observer")
 

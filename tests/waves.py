@@ -30,7 +30,7 @@ class Waves(Forward):
 
 
 def fit(stem, hang_at=None, **more):
-    """Train on the waves, or go on; hang after a batch of an epoch."""
+    """Train on the waves, or resume; hang after a batch of an epoch."""
 
     def hang(event):
         if (event.kind, event.epoch, event.batch) == ("batch", *(hang_at or ())):

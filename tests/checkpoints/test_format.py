@@ -119,9 +119,9 @@ def test_every_kind_and_shape_of_tensor_is_read_as_it_was_written(dtype, shape):
 
 
 def test_text_that_looks_like_a_number_that_is_not_finite_stays_text():
-    told = {"a": "float:NaN", "b": ["float:Infinity", "float:", "float:x", "float:float:NaN"], "c": nan}
-    found = decode(bytes_of(state(extra_metadata=told)), "file")[0].extra_metadata
-    assert repr(found) == repr(told)
+    shown = {"a": "float:NaN", "b": ["float:Infinity", "float:", "float:x", "float:float:NaN"], "c": nan}
+    found = decode(bytes_of(state(extra_metadata=shown)), "file")[0].extra_metadata
+    assert repr(found) == repr(shown)
 
 
 def test_the_same_state_is_the_same_bytes():
@@ -204,7 +204,7 @@ def test_a_run_of_version_1_ends_as_if_it_had_begun_today(tmp_path):
         shutil.copy(STORED / f"v1_{kind}.ckpt", tmp_path / f"run_{kind}.ckpt")
     whole = fitted(n_threads=2)
     with warnings.catch_warnings():
-        # Other versions of torch, another machine: told, as it may not be bit for bit.
+        # Other versions of torch, another machine: reported, as it may not be bit for bit.
         warnings.filterwarnings("ignore", "(?s).*not bit for bit: environment", ArignoteWarning)
         ended = fitted(str(tmp_path / "run"))
     assert ended.state_.starts == [[0, 0], [1, 1]]
@@ -230,7 +230,7 @@ def test_the_reader_in_the_documentation_reads_a_real_file(tmp_path):
     assert found.splitlines()[-1] == f"{names} {ended.best_['epoch']} {float(ended.params['fc1.W'].sum())}"
 
 
-def test_the_entries_of_a_state_are_those_that_the_document_tells(tmp_path):
+def test_the_entries_of_a_state_are_those_of_the_document(tmp_path):
     fitted(str(tmp_path / "run"))
     header, _ = apart((tmp_path / "run_last.ckpt").read_bytes())
     values = json.loads(header["__metadata__"]["arignote"])
@@ -264,12 +264,12 @@ def stem(source, tmp_path):
 def bomb(tmp_path_factory, monkeypatch):
     """Return a file that is there once a module `bomb_of_arignote` is imported, or a command of it run."""
     folder = tmp_path_factory.mktemp("bomb")
-    told = folder / "told"
+    shown = folder / "shown"
     (folder / "bomb_of_arignote.py").write_text(
-        f"open({str(told)!r}, 'w').close()\nclass Layer: pass\ndef act(*a): open({str(told)!r}, 'w').close()\n"
+        f"open({str(shown)!r}, 'w').close()\nclass Layer: pass\ndef act(*a): open({str(shown)!r}, 'w').close()\n"
     )
     monkeypatch.syspath_prepend(str(folder))
-    return told
+    return shown
 
 
 def apart(data):
@@ -290,7 +290,7 @@ def sealed(head, body=b""):
 
 
 def digest_of(head, body):
-    """Return the digest as docs/checkpoint-format.md tells it."""
+    """Return the digest as docs/checkpoint-format.md defines it."""
     return hashlib.sha256(head + struct.pack("<I", zlib.crc32(body))).hexdigest()
 
 
@@ -337,10 +337,10 @@ def assert_load_refuses(stem):
     """Loading is refused in words that begin with the path, and runs and imports nothing."""
     before = set(sys.modules)
     for run in (str(stem), f"{stem}_last.ckpt"):
-        with pytest.raises(CheckpointError) as told:
+        with pytest.raises(CheckpointError) as shown:
             NNClassifier.load(run)
-        assert str(told.value).startswith(str(stem))
-        assert len(str(told.value)) < 5000
+        assert str(shown.value).startswith(str(stem))
+        assert len(str(shown.value)) < 5000
     assert not [name for name in set(sys.modules) - before if "bomb" in name]
 
 
@@ -349,17 +349,17 @@ def assert_refused(stem):
     assert_load_refuses(stem)
     last = f"{stem}_last.ckpt"
     for run in (str(stem), last):
-        with pytest.raises(CheckpointError) as told:
+        with pytest.raises(CheckpointError) as shown:
             inspection(run)
-        assert str(told.value).startswith(last)
+        assert str(shown.value).startswith(last)
     found, used = verification(str(stem))
     assert used is None and (last, False) in [(where, good) for where, good, _ in found]
-    with pytest.raises(CheckpointError, match="No good checkpoint is left") as told:
+    with pytest.raises(CheckpointError, match="No good checkpoint is left") as shown:
         fitted(str(stem), n_epochs=2)
-    assert str(told.value).startswith(last)
+    assert str(shown.value).startswith(last)
 
 
-def test_a_file_sealed_anew_is_good(stem):
+def test_a_file_with_a_new_digest_is_good(stem):
     put(stem, with_values({"spec.name": "another"}))
     assert NNClassifier.load(str(stem)).name == "another"
     assert verification(str(stem))[1] == f"{stem}_last.ckpt"
@@ -632,9 +632,9 @@ def test_a_spec_that_is_no_network_of_these_weights_is_refused(case, stem, bomb)
     assert inspection(str(stem))["epoch"] == 2
     if case != "examples of 4 TB":
         # The shape of an example is that of the data.
-        with pytest.raises(CheckpointError) as told:
+        with pytest.raises(CheckpointError) as shown:
             fitted(str(stem))
-        assert str(told.value).startswith(str(stem))
+        assert str(shown.value).startswith(str(stem))
     assert not bomb.exists() and "bomb_of_arignote" not in sys.modules
 
 
@@ -754,7 +754,7 @@ def by_hand(**more):
     return sealed({"__metadata__": {"arignote": json.dumps(values), "digest": ""}, "a": tensor}, bytes(8))
 
 
-def test_the_head_of_a_file_tells_its_run_its_digest_that_of_the_best_file_and_its_size():
+def test_the_head_of_a_file_holds_its_run_its_digest_that_of_the_best_file_and_its_size():
     data = by_hand()
     header, _ = apart(data)
     assert read_head(lambda n: data[:n], "file") == Head("r", header["__metadata__"]["digest"], "d" * 64, len(data))
@@ -779,7 +779,7 @@ def test_a_file_that_ends_in_its_header_is_cut_short(length, message):
         decode(data[:length], "file")
 
 
-def test_eight_bytes_that_tell_an_empty_header_are_no_checkpoint():
+def test_eight_bytes_that_declare_an_empty_header_are_not_a_checkpoint():
     with pytest.raises(CheckpointError, match=r"^file: is not a checkpoint of Arignote"):
         decode(bytes(8), "file")
 
@@ -860,8 +860,8 @@ def test_a_version_that_is_not_known_is_named(version):
     if version is ...:
         del values["version"]
     header["__metadata__"]["arignote"] = json.dumps(values)
-    told = None if version is ... else version
-    with pytest.raises(CheckpointError, match=f"has format version {told}; .* reads up to {VERSION}"):
+    shown = None if version is ... else version
+    with pytest.raises(CheckpointError, match=f"has format version {shown}; .* reads up to {VERSION}"):
         decode(sealed(header, body), "file")
 
 

@@ -44,7 +44,7 @@ def test_one_file_of_a_run_is_refused_with_the_stem_that_was_meant(ending):
         normal_stem(f"runs/a{ending}.ckpt")
 
 
-def test_the_end_of_a_name_says_which_file_of_a_run_it_is():
+def test_the_suffix_of_a_name_determines_the_file_of_a_run():
     assert FILE_OF_A_RUN.search("a_last.ckpt").groups() == ("last", None, None, None)
     assert FILE_OF_A_RUN.search("a_best.12.ckpt").groups() == ("best", ".12", "12", None)
     assert FILE_OF_A_RUN.search("a_epoch7.ckpt").groups() == (None, None, None, "7")

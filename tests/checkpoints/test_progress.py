@@ -1,4 +1,4 @@
-"""The history: columns that only grow; rows that were handed out stay as they were, whoever goes on from them."""
+"""The history: columns that only grow; copies of its head stay as they were, whatever is appended to others."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def test_the_digest_is_of_all_numbers_but_those_of_the_clock():
 
 @pytest.mark.parametrize("n_rows", [1, 16, 17, 100])
 @pytest.mark.parametrize("n_head", [1, 16, 17, 100])
-def test_two_go_on_from_the_same_rows_and_neither_sees_the_other(n_rows, n_head):
+def test_heads_of_the_same_rows_grow_independently(n_rows, n_head):
     whole = history({"epoch": row + 1, "valid_nll": 1 / (row + 1)} for row in range(n_rows))
     one, two = whole.head(n_head), whole.head(n_head)
     kept = one.records()

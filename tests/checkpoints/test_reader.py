@@ -87,7 +87,7 @@ def test_good_states_come_the_newest_first_with_their_best_networks(stem, three)
         assert one.best.network["fc1.W"].tolist() == [[one.progress.epoch] * 2] * 2
 
 
-def test_a_damaged_file_is_named_and_passed_over(stem, three, tmp_path):
+def test_a_damaged_file_is_named_and_skipped(stem, three, tmp_path):
     damage(tmp_path / "run_last.ckpt")
     files = RunFiles(stem)
     found, problems = epochs(files)
@@ -101,8 +101,8 @@ def test_a_state_without_its_best_network_is_good_only_where_that_is_not_needed(
     files = RunFiles(stem)
     found, problems = epochs(files)
     assert found == [("run_last.2.ckpt", 1)]
-    told = f"the file of its best network ({tmp_path}/run_best.ckpt) is missing or damaged"
-    assert problems == [f"{tmp_path}/run_last.ckpt: {told}", f"{tmp_path}/run_last.1.ckpt: {told}"]
+    shown = f"the file of its best network ({tmp_path}/run_best.ckpt) is missing or damaged"
+    assert problems == [f"{tmp_path}/run_last.ckpt: {shown}", f"{tmp_path}/run_last.1.ckpt: {shown}"]
     assert files.damaged == {"run_best.1.ckpt", "run_last.ckpt", "run_last.1.ckpt"}
     found, problems = epochs(RunFiles(stem), needs_best=False)
     assert [epoch for _, epoch in found] == [3, 2, 1] and problems == []
@@ -116,7 +116,7 @@ def test_a_missing_newest_file_is_named(stem, three, tmp_path):
     assert found[0] == ("run_last.1.ckpt", 2) and problems == [f"{tmp_path}/run_last.ckpt: is missing"]
 
 
-def test_files_without_a_last_one_are_a_fault_and_no_files_are_none(stem, three, tmp_path):
+def test_files_without_a_last_one_are_an_error_and_no_files_are_not(stem, three, tmp_path):
     for path in tmp_path.glob("run_last*"):
         path.unlink()
     assert epochs(RunFiles(stem)) == (

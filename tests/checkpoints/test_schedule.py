@@ -152,7 +152,7 @@ def test_each_epoch_is_kept_in_a_file_of_its_own(every, fit, tmp_path, clock):
     assert NNClassifier.load(str(tmp_path / "run"), which="2").n_epochs_ == 2
 
 
-def test_an_epoch_that_was_not_kept_is_told_with_those_there_are(fit, tmp_path):
+def test_an_epoch_that_was_not_kept_is_reported_with_those_that_were(fit, tmp_path):
     fit(checkpoint_all=True, n_epochs=2)
     stem = str(tmp_path / "run")
     for read in (NNClassifier.load, inspection):
@@ -218,7 +218,7 @@ def expected_by_update(fit, folder):
 
 
 @pytest.mark.parametrize("every", [1, "epoch"])
-def test_a_large_state_is_written_while_training_goes_on(every, fit, disk, tmp_path, monkeypatch):
+def test_a_large_state_is_written_while_training_continues(every, fit, disk, tmp_path, monkeypatch):
     expected = expected_by_update(fit, tmp_path / "waited")
     monkeypatch.setattr(schedule, "SMALL", 0)
     passed = []
@@ -241,7 +241,7 @@ def test_a_large_state_is_written_while_training_goes_on(every, fit, disk, tmp_p
     # The beginning, the one that was held, and none until it was done.
     assert at[:2] == [(0, 0), (0, 1) if every == 1 else (1, 0)] and at[2] >= (2, 2) and at[-1] == (3, 0)
     assert at == sorted(set(at))
-    # What was written is the state of that moment, though training went on under it.
+    # What was written is the state of that moment, though training continued meanwhile.
     assert [digest_of(state) for state in found] == [expected[place] for place in at]
     assert digest_of(found[-1]) == digest_of(fitted.state_)
     assert not list(tmp_path.glob(".*"))
@@ -297,14 +297,14 @@ def failing(monkeypatch, name, whether):
 
 @pytest.mark.parametrize("size", ["small", "large"])
 @pytest.mark.parametrize("operation", ["fsync", "replace"])
-def test_a_save_that_fails_once_is_told_and_training_goes_on(operation, size, fit, tmp_path, monkeypatch):
+def test_a_save_that_fails_once_is_reported_and_training_continues(operation, size, fit, tmp_path, monkeypatch):
     if size == "large":
         monkeypatch.setattr(schedule, "SMALL", 0)
     failing(monkeypatch, operation, lambda n: n == 1)
-    with pytest.warns(ArignoteWarning) as told:
+    with pytest.warns(ArignoteWarning) as shown:
         fitted = fit(checkpoint_every="epoch", n_epochs=4)
-    assert len(told) == 1
-    text = str(told[0].message)
+    assert len(shown) == 1
+    text = str(shown[0].message)
     assert f"cannot be written: [Errno {errno.EIO}]" in text or f"cannot be renamed: [Errno {errno.EIO}]" in text
     assert text.endswith("Training continues; the last valid file is kept")
     at = positions(tmp_path)
@@ -535,7 +535,7 @@ def test_while_the_store_is_away_the_state_is_kept_here_and_no_longer_than_that(
     assert run.spool.asked == []
 
 
-def test_what_an_earlier_process_kept_here_goes_once_the_store_has_a_newer_state(saved, tmp_path, clock):
+def test_files_that_an_earlier_process_kept_here_are_deleted_once_the_store_has_a_newer_state(saved, tmp_path, clock):
     first = saved(every="epoch")
     first.of._spool.save(live(1).snapshot())
     again = Checkpointer(first.of.files, Cadence.parse("epoch"), spool=first.of._spool)
@@ -544,7 +544,7 @@ def test_what_an_earlier_process_kept_here_goes_once_the_store_has_a_newer_state
     assert first.spool.contents == {} and first.newest().epoch == 2
 
 
-def test_where_neither_store_nor_this_machine_takes_the_state_both_faults_are_named(saved):
+def test_if_neither_store_nor_this_machine_stores_the_state_both_errors_are_named(saved):
     run = saved(every="epoch")
     run.files.is_away = run.spool.is_away = True
     with pytest.raises(
@@ -579,7 +579,7 @@ def test_the_last_save_is_tried_twice(n_failures, saved):
 
 
 @pytest.mark.parametrize("fault", [LeaseLostError("lost"), ZeroDivisionError("a bug")], ids=type)
-def test_a_lost_lease_and_a_fault_of_the_program_are_raised_and_nothing_is_kept_here(fault, saved):
+def test_a_lost_lease_and_an_error_of_the_program_are_raised_and_nothing_is_kept_here(fault, saved):
     run = saved(every="epoch")
 
     def fail(act, name):
@@ -640,7 +640,7 @@ def test_the_bounds_are_a_million_bytes_ten_seconds_and_five_minutes():
     assert (schedule.SMALL, schedule.PATIENCE, schedule.LONG_EPOCH) == (1_000_000, 10.0, 300.0)
 
 
-def test_a_write_that_takes_ten_seconds_is_reported_once_and_training_goes_on(saved, clock, monkeypatch):
+def test_a_write_that_takes_ten_seconds_is_reported_once_and_training_continues(saved, clock, monkeypatch):
     monkeypatch.setattr(schedule, "SMALL", 0)
     run, may_end = saved(every="epoch"), threading.Event()
     run.files.before_act = lambda act, name: may_end.wait(60)

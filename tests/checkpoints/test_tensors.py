@@ -1,4 +1,4 @@
-"""Tensors as arrays, without a copy where none is asked for, and the digest that tells any two apart."""
+"""Tensors as arrays, without a copy unless one is requested, and the digest, which differs for any two."""
 
 from __future__ import annotations
 

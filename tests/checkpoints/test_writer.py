@@ -77,9 +77,9 @@ def test_a_writer_without_a_lock_writes(make, files):
 
 
 def test_the_run_is_locked_from_begin_to_end(tmp_path):
-    heeded = []
+    checked = []
     writer = RunWriter(str(tmp_path / "run"))
-    writer.acquire(lambda: heeded.append(1))
+    writer.acquire(lambda: checked.append(1))
     assert isinstance(writer._lock, LocalLock) and (tmp_path / ".run.lock").exists()
     for _ in range(2):
         writer.release()
@@ -134,7 +134,7 @@ def test_a_best_network_is_written_once(make, files):
     writer, best = make(keep_last=3), state(2, best=2).best
     for epoch in (2, 3, 4):
         later = state(epoch, best=2)
-        # A run that goes on in the same process keeps its best; one that is resumed knows the digest alone.
+        # A run that continues in the same process keeps its best; one that is resumed has only the digest.
         later.best = best if epoch < 4 else later.best
         files.asked.clear()
         writer.save(later)
@@ -283,7 +283,7 @@ def test_a_file_that_is_known_to_be_damaged_takes_the_place_of_no_good_one(make,
     assert [read(files, name)[0].progress.epoch for name in ("run_last.ckpt", "run_last.1.ckpt")] == [4, 3]
 
 
-def test_after_a_save_that_failed_the_files_are_looked_at_again(make, files):
+def test_after_a_failed_save_the_files_are_listed_again(make, files):
     writer = make()
     writer.save(state(1))
     files.asked.clear()

@@ -63,7 +63,7 @@ class Holder:
 
 
 class Block(np.ndarray):
-    """An array that can be told to be alive."""
+    """An array whose deletion can be observed."""
 
     holder = None
 
@@ -176,7 +176,7 @@ def test_three_blocks_are_in_memory_at_most():
 
 
 @pytest.mark.parametrize("prefetch", [1, 3])
-def test_no_more_batches_are_made_ahead_than_asked_for(prefetch):
+def test_no_more_batches_are_made_ahead_than_prefetch(prefetch):
     made = []
 
     def count(x, y):
@@ -212,7 +212,7 @@ def test_an_epoch_that_is_left_reads_no_more_than_is_under_way():
 
 
 @pytest.mark.parametrize("n_workers", [0, 1, 4])
-def test_a_fault_of_the_reader_comes_at_its_batch(n_workers):
+def test_an_error_of_the_reader_comes_at_its_batch(n_workers):
     epoch = batches_of("none", reader=Chunked(fails_at=50), n_workers=n_workers).epoch(0)
     with pytest.raises(OSError, match="disk gone"):
         for batch in epoch:
@@ -221,7 +221,7 @@ def test_a_fault_of_the_reader_comes_at_its_batch(n_workers):
 
 
 @pytest.mark.parametrize("n_workers", [0, 1, 4])
-def test_a_fault_of_the_augmentation_comes_at_its_batch(n_workers):
+def test_an_error_of_the_augmentation_comes_at_its_batch(n_workers):
     def fails(x, y, rng, epoch):
         if 50 in x[:, 0]:
             raise ValueError("no")
@@ -235,7 +235,7 @@ def test_a_fault_of_the_augmentation_comes_at_its_batch(n_workers):
 
 
 @pytest.mark.parametrize("n_workers", [0, 1])
-def test_a_number_that_is_not_finite_is_told_with_its_row_from_a_thread(n_workers):
+def test_a_number_that_is_not_finite_is_reported_with_its_row_from_a_thread(n_workers):
     bad = X.copy()
     bad[77, 1] = np.nan
     with pytest.raises(DataError, match=r"data.h5:/x row 77 holds nan"):
@@ -253,7 +253,7 @@ def test_augmentation_in_place_leaves_the_data_alone():
     assert np.array_equal(x, X) and np.array_equal(y, Y)
 
 
-def test_a_source_that_changes_is_told_at_the_next_epoch_once():
+def test_a_source_that_changes_is_reported_at_the_next_epoch_once():
     reader = Chunked()
     batches = batches_of(reader=reader)
     list(batches.epoch(0))
@@ -263,7 +263,7 @@ def test_a_source_that_changes_is_told_at_the_next_epoch_once():
     list(batches.epoch(2))
 
 
-def test_reading_goes_on_while_a_batch_is_used():
+def test_reading_continues_while_a_batch_is_used():
     reader = Chunked(seconds=0.01)
     epoch = batches_of(reader=reader, n_workers=1, batch_size=15, prefetch=1).epoch(0)
     next(epoch)
@@ -280,7 +280,7 @@ def test_reading_goes_on_while_a_batch_is_used():
     "settings", [{}, {"drop_last": True}, {"batch_size": 40}, {"augment": noise}, {"n_workers": 2}]
 )
 def test_each_row_keeps_its_label_and_its_weight(kind, settings):
-    # A weight for each row that tells which row it is of.
+    # A weight for each row that identifies the row.
     weights = (1000 + np.arange(N)).astype(np.float32)
     found = list(batches_of(kind, weights=weights, **settings).epoch(1))
     numbers = np.concatenate([np.arange(N)[b.rows] for b in found])

@@ -44,9 +44,11 @@ def test_missing_numbers_are_counted_by_column():
 
 
 def test_the_first_missing_number_and_all_columns_that_have_any_are_reported():
-    told = str(missing_error("t.csv", {"c": (5, 1), "b": (2, 3)}))
-    assert told.startswith("t.csv row 2 holds nan in column 'b'; 4 numbers are missing, in the columns 'c', 'b'. Fill ")
-    assert "(columns: '!c,!b')" in told and told.endswith("or pass allow_nonfinite=True")
+    message = str(missing_error("t.csv", {"c": (5, 1), "b": (2, 3)}))
+    assert message.startswith(
+        "t.csv row 2 holds nan in column 'b'; 4 numbers are missing, in the columns 'c', 'b'. Fill "
+    )
+    assert "(columns: '!c,!b')" in message and message.endswith("or pass allow_nonfinite=True")
     assert "numbers are missing" not in str(missing_error("t.csv", {"c": (5, 1)}))
-    told = str(missing_error("t.csv", {n: (0, 1) for n in range(9)}))
-    assert "in the columns 0, 1, 2, 3, 4 and 4 more. Fill" in told and "!0" not in told
+    message = str(missing_error("t.csv", {n: (0, 1) for n in range(9)}))
+    assert "in the columns 0, 1, 2, 3, 4 and 4 more. Fill" in message and "!0" not in message

@@ -25,17 +25,17 @@ def test_a_window_of_data_is_that_of_a_list(make, start, stop):
 
 
 @pytest.mark.parametrize("make", [np.asarray, Chunked])
-def test_a_window_without_rows_is_told(make):
+def test_a_window_without_rows_is_reported(make):
     with pytest.raises(DataError, match="X is empty"):
         rows_of(Data(make(X), Y, start=20))
 
 
-def test_labels_that_are_as_many_as_the_window_but_not_as_the_rows_are_told():
+def test_labels_that_are_as_many_as_the_window_but_not_as_the_rows_are_reported():
     with pytest.raises(DataError, match="X has 15 rows, its labels 10; the numbers must be equal"):
         rows_of(Data(Chunked(X), Y[:15], start=5))
 
 
-def test_axes_that_are_not_as_many_as_those_of_the_data_are_told():
+def test_axes_that_are_not_as_many_as_those_of_the_data_are_reported():
     with pytest.raises(DataError, match=r"X has the shape \(20, 3\); axes 'NHWC' name 4 axes"):
         rows_of(X, Y, axes="NHWC")
 
@@ -60,7 +60,7 @@ def test_labels_are_altered_once_and_for_all():
         (np.zeros((2, 2), complex), "X must be numbers; got complex128"),
     ],
 )
-def test_features_that_are_no_rows_of_numbers_are_told(x, words):
+def test_features_that_are_no_rows_of_numbers_are_reported(x, words):
     with pytest.raises(DataError, match=words):
         rows_of(x, np.zeros(len(x) if x.ndim else 1))
 
@@ -93,7 +93,7 @@ def test_labels_come_as_array_column_reader_path_or_dataset(tmp_path):
         (Y[:-1], "X has 20 rows, its labels 19"),
     ],
 )
-def test_labels_that_are_none_are_told(y, words):
+def test_wrong_labels_are_reported(y, words):
     with pytest.raises(DataError, match=words):
         rows_of(X, y)
 

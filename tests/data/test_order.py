@@ -158,7 +158,7 @@ def test_a_class_that_is_in_no_training_row_is_not_drawn():
 @pytest.mark.parametrize(
     ("rows", "shuffle"), [(Table(50, 7), True), (Table(50, 7), "full"), (np.zeros((50, 2)), False)]
 )
-def test_classes_that_cannot_be_balanced_are_told(rows, shuffle):
+def test_classes_that_cannot_be_balanced_are_reported(rows, shuffle):
     with pytest.raises(ConfigError, match=r'balance_classes needs shuffle.*class_weight="balanced" needs neither'):
         order_of(rows_of(rows), shuffle, np.zeros(50, int))
 

@@ -104,7 +104,7 @@ def test_rows_that_were_chosen_are_in_no_other_part(how):
         ({}, {"valid": np.arange(9), "test": np.array([20, 8])}, "test: row 8 already belongs to another part"),
     ],
 )
-def test_parts_that_leave_no_row_are_told(fractions, chosen, words):
+def test_parts_that_leave_no_row_are_reported(fractions, chosen, words):
     with pytest.raises(DataError, match=words):
         partition(LABELS, fractions, 3, chosen=chosen)
 

@@ -103,7 +103,7 @@ def test_preprocessing_is_learned_of_training_rows_and_done_to_all(make):
     assert all(np.array_equal(again.preprocess[key], found.preprocess[key]) for key in found.preprocess)
 
 
-def test_whole_numbers_of_images_are_told_and_scaled():
+def test_integers_of_images_are_reported_and_scaled():
     images = np.random.default_rng(0).integers(0, 256, (90, 4, 5, 3), dtype=np.uint8)
     with pytest.warns(ArignoteWarning, match=r"preprocess=\[\['Scale', \{'divide_by': 255\}\]\]"):
         prepared(images)
@@ -179,7 +179,7 @@ def test_class_weights_are_named_by_labels_of_any_kind():
         ({"y": np.repeat("a", 90)}, {}, "one class only"),
     ],
 )
-def test_what_does_not_fit_together_is_told(given, settings, words):
+def test_parts_that_do_not_fit_together_are_reported(given, settings, words):
     with pytest.raises(DataError, match=words):
         prepared(settings=settings, **given)
 
@@ -193,17 +193,17 @@ def test_no_group_is_parted(kind):
 
 
 @pytest.mark.parametrize("groups", [[None] * 90, ["a", None] * 45, ["a", 1] * 45])
-def test_groups_that_cannot_be_compared_are_told(groups):
+def test_groups_that_cannot_be_compared_are_reported(groups):
     with pytest.raises(DataError, match=r"groups must be all numbers or all text, with none missing"):
         prepared(valid=0.3, groups=np.array(groups, dtype=object))
 
 
-def test_weights_that_are_no_numbers_are_told():
+def test_weights_that_are_no_numbers_are_reported():
     with pytest.raises(DataError, match=r"sample_weight must be numbers; row 0 is 'a'"):
         prepared(sample_weight=["a"] * 90)
 
 
-def test_a_batch_larger_than_the_data_is_told():
+def test_a_batch_larger_than_the_data_is_reported():
     with pytest.warns(ArignoteWarning, match=r"batch_size 80 is larger than the data \(72 rows\)"):
         assert prepared(settings={"batch_size": 80}, valid=0.2).batch_size == 72
 
@@ -225,7 +225,7 @@ def test_the_fingerprint_knows_parts_and_weights():
     assert all(one != other for at, one in enumerate(differing) for other in differing[:at])
 
 
-def test_a_run_does_not_go_on_with_other_weights(tmp_path):
+def test_a_run_is_not_resumed_with_other_weights(tmp_path):
     def fit(n_epochs, weights):
         classifier = NNClassifier([["ClassificationOutputLayer"]], rng=1, checkpoint=str(tmp_path / "run"))
         return classifier.fit(X, Y, sample_weight=weights, n_epochs=n_epochs, batch_size=30)
@@ -283,7 +283,7 @@ def test_weights_of_some_rows_may_be_zero():
 
 
 def test_sample_weights_follow_the_training_rows():
-    # A weight for each row that tells which row it is of.
+    # A weight for each row that identifies the row.
     own = 1.0 + np.arange(90)
     for given in ({"valid": 0.2, "test": 0.1}, {"valid": [3, 50]}, {"test": 0.3, "groups": np.arange(90) // 4}):
         found = prepared(sample_weight=own, **given)

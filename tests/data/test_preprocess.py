@@ -209,7 +209,7 @@ def test_new_rows_of_another_shape_are_refused(spec, images):
         part.apply(fitted, images[:, :1] if "all" not in spec[1].values() else images[0])
 
 
-def test_whiten_says_what_it_cannot_do(rows):
+def test_whiten_reports_what_it_cannot_do(rows):
     with pytest.raises(DataError, match="1 to 4096 features; got 4097"):
         build("preprocess", "Whiten").fit([np.zeros((2, 4097))])
     with pytest.raises(DataError, match="9 to 4096 features; got 8"):
@@ -447,7 +447,7 @@ def test_numbers_of_every_kind_are_learned_from(dtype):
 
 
 @pytest.mark.parametrize("x", [np.array([1j, 2j]), np.array(["a"]), np.array(3.0), np.array([[None]])], ids=str)
-def test_what_is_no_array_of_rows_of_numbers_is_refused(x):
+def test_values_that_are_not_rows_of_numbers_are_refused(x):
     for spec in SPECS[1:2] + SPECS[4:6]:
         with pytest.raises(DataError, match=r"rows must be numbers \(rows, \.\.\.\); got .* of shape"):
             learned(spec, [x])

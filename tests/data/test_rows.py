@@ -83,7 +83,7 @@ def test_data_that_may_not_be_written_is_trained_on_and_predicted(tmp_path):
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
-def test_a_number_that_is_not_finite_is_told_with_file_and_row(value):
+def test_a_number_that_is_not_finite_is_reported_with_file_and_row(value):
     bad = X.copy()
     bad[13, 2] = value
     rows = rows_of(Chunked(bad), Y).take(np.array([2, 13, 5, 7]))
@@ -97,7 +97,7 @@ def test_a_number_that_is_not_finite_is_told_with_file_and_row(value):
     assert np.array_equal(lenient, bad[12:14], equal_nan=True)
 
 
-def test_a_reader_that_gives_too_few_rows_is_told():
+def test_a_reader_that_returns_too_few_rows_is_reported():
     class Short(Chunked):
         def read(self, rows):
             return super().read(rows)[:-1]
@@ -378,7 +378,7 @@ def test_features_may_be_written_without_changing_the_data(rows):
 
 
 @pytest.mark.parametrize("index", [None, np.array([4, 9, 2, 7])])
-def test_a_reader_that_gives_too_many_rows_is_reported(index):
+def test_a_reader_that_returns_too_many_rows_is_reported(index):
     class Long(Chunked):
         def read(self, rows):
             found = super().read(rows)

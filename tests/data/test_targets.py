@@ -51,7 +51,7 @@ def test_classes_are_in_order_and_labels_are_their_positions(labels, classes, nu
         (np.array(["a", np.nan], dtype=object), "label of valid row 1 is missing"),
     ],
 )
-def test_what_is_no_label_is_told(labels, words):
+def test_values_that_are_no_labels_are_an_error(labels, words):
     with pytest.raises(DataError, match=words):
         check_labels(labels, "valid")
 
@@ -84,7 +84,7 @@ def test_n_classes_makes_numbers_a_range_where_some_are_not_seen(labels, n_class
         (np.array([1j, 2j]), None, r"labels must be numbers or text; got complex128"),
     ],
 )
-def test_classes_that_cannot_be_are_told(labels, n_classes, words):
+def test_impossible_classes_are_reported(labels, n_classes, words):
     with pytest.raises(DataError, match=words):
         find_classes(np.asarray(labels), n_classes)
 
@@ -154,7 +154,7 @@ def test_a_mask_that_hides_nothing_is_accepted():
     ],
     ids=str,
 )
-def test_what_is_no_label_is_reported_with_its_row_or_shape(labels, words):
+def test_a_wrong_label_is_reported_with_its_row_or_shape(labels, words):
     with pytest.raises(DataError, match=words):
         check_labels(labels, "valid")
 

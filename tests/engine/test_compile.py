@@ -11,7 +11,7 @@ from arignote.engine import compile as rules
 from arignote.engine.session import session
 from arignote.engine.setup import Setup
 
-# What torch's compiler tells of itself.
+# Warnings of torch's compiler about itself.
 # The compiler starts a C++ compiler.
 pytestmark = [
     pytest.mark.slow,
@@ -67,7 +67,7 @@ def test_the_limit_of_the_compiler_is_put_back():
     assert limits() == before
 
 
-def test_a_fit_whose_batches_have_too_many_shapes_says_so(monkeypatch):
+def test_batches_of_too_many_shapes_are_an_error(monkeypatch):
     monkeypatch.setattr(rules, "N_SHAPES", 1)
     layers = [
         ["ConvLayer", {"n_output_maps": 2, "filter_shape": 2}],
@@ -86,7 +86,7 @@ def test_a_fit_whose_batches_have_too_many_shapes_says_so(monkeypatch):
         )
 
 
-def test_a_compiler_that_fails_is_told_with_the_way_out(monkeypatch):
+def test_a_compiler_that_fails_is_an_error_with_a_hint(monkeypatch):
     def fails(function, dynamic):
         assert dynamic is False
 
@@ -100,7 +100,7 @@ def test_a_compiler_that_fails_is_told_with_the_way_out(monkeypatch):
         rules.compiled(torch.sin)(torch.zeros(1))
 
 
-def test_a_fault_of_the_function_itself_is_not_one_of_the_compiler(monkeypatch):
+def test_an_error_of_the_function_itself_is_not_one_of_the_compiler(monkeypatch):
     monkeypatch.setattr(torch, "compile", lambda function, dynamic: function)
     assert rules.compiled(torch.add)(torch.ones(1), 2).item() == 3.0
 

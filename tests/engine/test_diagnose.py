@@ -66,7 +66,7 @@ def test_a_step_whose_numbers_are_finite_is_that_step():
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf])
-def test_examples_that_are_not_finite_are_the_fault_of_the_data(bad):
+def test_examples_that_are_not_finite_are_attributed_to_the_data(bad):
     x = X.clone()
     x[3, 1] = bad
     error = found(step_of(), [(X, Y, None, 1), (x, Y, None, 2)])
@@ -193,7 +193,7 @@ def test_the_type_is_free_where_layers_compute_in_another():
     assert find_misdeclared(step) is None and seen == [torch.bfloat16] * 2
 
 
-def test_every_batch_of_an_update_is_looked_at():
+def test_every_batch_of_an_update_is_checked():
     step = step_of(given(lambda x, training: x[:3]))
     step.last_batches = [DeviceBatch(X[:2], Y[:2]), DeviceBatch(X[:5], Y[:5])]
     assert find_misdeclared(step) == "layer 'own' returns shape (3, 4) where it declares (5, 4)"

@@ -89,7 +89,7 @@ def test_a_network_comes_back_from_a_pickle_as_it_was():
     ],
     ids=["less", "more", "shape"],
 )
-def test_arrays_that_do_not_fit_are_told_and_nothing_is_copied(change, words):
+def test_arrays_that_do_not_fit_are_reported_and_nothing_is_copied(change, words):
     network, arrays = network_of(), network_of(seed=4).arrays()
     before = network.weights.clone()
     change(arrays)
@@ -128,7 +128,7 @@ def test_each_parameter_is_drawn_from_the_stream_of_its_own_name():
 
 
 @pytest.mark.parametrize("channels_last", [False, True])
-def test_filters_lie_as_the_setup_says_and_are_the_same_numbers(channels_last):
+def test_filters_have_the_memory_layout_of_the_setup_and_the_same_numbers(channels_last):
     network = Network(declare(parse(IMAGES), (2, 4, 3), 3), Setup(channels_last=channels_last))
     network.initialise(3)
     expected = stream(3, "init", "conv", "W").uniform(-1, 1, (3, 2, 2, 1)) * (6 / (4 + 6)) ** 0.5

@@ -50,7 +50,7 @@ def test_a_scale_starts_at_65536_and_its_slots_are_live():
 
 
 @pytest.mark.parametrize("bad", [np.inf, -np.inf, np.nan])
-def test_a_gradient_that_is_not_finite_halves_the_scale_and_the_next_one_is_looked_at_anew(bad):
+def test_a_gradient_that_is_not_finite_halves_the_scale_and_the_next_one_is_checked_again(bad):
     scale = LossScale(torch.device("cpu"))
     scale.slots["scaler/n_good"].fill_(1500)
     assert scale.unscale(torch.tensor([1.0, bad])) is False

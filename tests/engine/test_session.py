@@ -135,7 +135,7 @@ def test_a_session_has_the_threads_of_its_setup(n_threads, threads):
 
 
 @pytest.mark.parametrize("fills", [True, False])
-def test_the_random_numbers_of_the_caller_go_on_where_they_were(fills):
+def test_the_generators_of_the_caller_continue_where_they_were(fills):
     # True is what torch starts with.
     kept = torch.utils.deterministic.fill_uninitialized_memory
     torch.utils.deterministic.fill_uninitialized_memory = fills

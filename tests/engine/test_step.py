@@ -300,7 +300,7 @@ def test_scores_are_added_in_float64():
     assert scorer(batches)["given"] == (2**24 + 3) / 6
 
 
-def test_what_may_stop_a_validation_is_asked_before_each_batch():
+def test_a_stop_is_checked_before_each_batch_of_a_validation():
     read, asked = [], []
 
     def batches():
@@ -378,7 +378,7 @@ def test_the_names_of_layers_by_hand_are_those_of_all_layers_or_none():
     assert step_of(MLPS["by autograd"]).by_hand == []
 
 
-def test_predictions_and_scores_have_the_seed_0_unless_told_otherwise():
+def test_predictions_and_scores_have_the_seed_0_by_default():
     network = network_of([[f"{__name__}:ShiftedLayer"]])
     scorer = Scorer(network, {"nll": build("loss", "nll")})
     assert np.array_equal(predict_proba(network, [X]), predict_proba(network, [X], seed=0))

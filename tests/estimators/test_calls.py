@@ -27,7 +27,7 @@ def fitted(tmp_path_factory):
     return NNClassifier(LAYERS, rng=1).fit(X, Y, n_epochs=1, batch_size=30, valid=0.25, checkpoint=str(stem))
 
 
-def told(call):
+def shown(call):
     with pytest.raises(TypeError) as caught:
         call()
     assert type(caught.value) is CallError and isinstance(caught.value, ConfigError)
@@ -48,13 +48,13 @@ def told(call):
         ),
     ],
 )
-def test_a_wrong_call_of_the_constructor_says_what_to_write(settings, expected):
-    found = told(lambda: NNClassifier(**settings))
+def test_a_wrong_call_of_the_constructor_is_an_error_with_what_to_write(settings, expected):
+    found = shown(lambda: NNClassifier(**settings))
     assert found.startswith(expected) and len(found.splitlines()) == 1
 
 
-def test_all_faults_of_a_call_come_in_one_report():
-    assert [line.partition(". ")[0] for line in told(lambda: NNClassifier(lr=0.1, bogus=2)).splitlines()] == [
+def test_all_errors_of_a_call_come_in_one_report():
+    assert [line.partition(". ")[0] for line in shown(lambda: NNClassifier(lr=0.1, bogus=2)).splitlines()] == [
         "NNClassifier: layers must be given",
         "NNClassifier: unknown argument 'lr'",
         "NNClassifier: unknown argument 'bogus'",
@@ -125,8 +125,8 @@ WRONG = [
 
 
 @pytest.mark.parametrize(("method", "args", "kwargs", "expected"), WRONG, ids=[f"{w[0]} {[*w[2]]}" for w in WRONG])
-def test_a_wrong_call_of_a_method_says_what_to_write(method, args, kwargs, expected, fitted):
-    assert told(lambda: getattr(fitted, method)(*args, **kwargs)).startswith(expected)
+def test_a_wrong_call_of_a_method_is_an_error_with_what_to_write(method, args, kwargs, expected, fitted):
+    assert shown(lambda: getattr(fitted, method)(*args, **kwargs)).startswith(expected)
 
 
 def test_a_type_error_within_a_call_stays_as_it_is():

@@ -217,7 +217,7 @@ def test_a_network_of_fixed_parameters_stays_as_it_is_by_autograd_too(digits):
     assert all((ends[1][name] == values).all() for name, values in ends[0].items())
 
 
-def test_an_augmentation_that_gives_another_shape_in_a_later_batch_is_told_as_that(digits):
+def test_an_augmentation_that_returns_another_shape_in_a_later_batch_is_reported(digits):
     n_calls = iter(range(100))
 
     def crop(x, y):

@@ -83,7 +83,7 @@ def test_a_file_that_does_not_fit_is_found_by_check_and_by_fit(part):
     assert fitted.code == 3 and WRONG[part] in fitted.err, fitted
 
 
-def test_all_faults_are_in_one_report():
+def test_all_errors_are_in_one_report():
     wrong_files()
     found = checked(
         "train: {features: x.csv, labels: u.csv}, valid: {features: v.csv, labels: w.csv},"
@@ -95,7 +95,7 @@ def test_all_faults_are_in_one_report():
     assert "has 40 rows, short.csv 39" in found.err and "row 3 is 'heavy'" in found.err
 
 
-def test_faults_of_the_network_and_of_other_files_are_reported_together():
+def test_errors_of_the_network_and_of_other_files_are_reported_together():
     found = checked(
         f"{TRAIN}, groups: g.csv, valid: {{features: v.csv, labels: 'v.csv:y'}}",
         layers="[[MaxPool2DLayer, {pool_shape: 2}], [ClassificationOutputLayer]]",
@@ -151,8 +151,8 @@ def test_data_that_is_a_path_alone_is_answered_with_a_line_to_paste(line):
     with open("c.yaml", "w") as file:
         file.write(f"layers: [[ClassificationOutputLayer]]\n{line}\n")
     ended = arignote("check", "c.yaml")
-    told, written = PATHS[line]
-    assert ended.code == 2 and told in ended.err and f"Write {written}".replace("'", '"') in ended.err, ended
+    message, written = PATHS[line]
+    assert ended.code == 2 and message in ended.err and f"Write {written}".replace("'", '"') in ended.err, ended
     assert ended.err.count("\n") == 1
 
 

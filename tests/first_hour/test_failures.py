@@ -41,7 +41,7 @@ def folder(tmp_path, monkeypatch):
     return tmp_path
 
 
-def test_a_run_that_diverges_says_so_and_exits_with_5(folder):
+def test_a_run_that_diverges_is_reported_and_exits_with_5(folder):
     ended = arignote("fit", "config.yaml", *DIVERGING)
     assert ended.code == 5
     assert "error: training diverged: the numbers stopped being finite at epoch 1, batch" in ended.err
@@ -56,7 +56,7 @@ def test_a_row_of_a_run_that_diverges_shows_nan_and_has_no_star(folder):
     assert rows and not any("*" in row for row in rows)
 
 
-def test_fresh_that_diverges_keeps_the_earlier_run_and_says_that_nothing_was_saved(folder):
+def test_fresh_that_diverges_keeps_the_earlier_run_and_reports_that_nothing_was_saved(folder):
     assert arignote("fit", "config.yaml").code == 0
     before = {path.name: path.read_bytes() for path in folder.glob("*.ckpt")}
     ended = arignote("fit", "config.yaml", "--fresh", *DIVERGING, "--set", "fit.sgd_type=adam")
@@ -76,14 +76,14 @@ def test_fresh_and_force_together_are_refused(folder):
 STALLED = ("--set", "fit.stop_rule={rule: stalled, interval: 1}", "--set", "fit.lr_rule=0.0", "--set", "fit.n_epochs=9")
 
 
-def test_a_run_that_its_stop_rule_ended_says_so_at_its_end_and_in_inspect(folder):
+def test_a_run_that_its_stop_rule_ended_is_reported_at_its_end_and_in_inspect(folder):
     # At a rate of 0 nothing changes: the first validation stays the best, and the second ends the run.
     ended = arignote("fit", "config.yaml", *STALLED)
     assert ended.code == 0
     assert "done, 2 of 9 epochs: ended by its stop rule (stalled)" in ended.out
-    told = arignote("inspect", "run").out
-    assert "position: 2 of 9 epochs complete, ended by its stop rule (stalled)" in told
-    assert "stopped_by: stop_rule" in told
+    message = arignote("inspect", "run").out
+    assert "position: 2 of 9 epochs complete, ended by its stop rule (stalled)" in message
+    assert "stopped_by: stop_rule" in message
     again = arignote("fit", "config.yaml", *STALLED)
     assert again.code == 0 and "finished, 2 of 9 epochs (ended by its stop rule) (run_last.ckpt)" in again.out
     assert '"stopped_by": "stop_rule"' in arignote("inspect", "run", "--json").out
@@ -96,9 +96,9 @@ def test_inspect_and_verify_count_epochs_as_fit_does(folder):
     _, state = files.newest()
     state.progress.batch, state.spec["fit"]["n_epochs"] = 3, 3
     files.save(state)
-    told = arignote("inspect", "run").out
-    assert "position: in epoch 2 of 3, after 3 batches" in told and "epoch: 1\n" not in told
-    assert "starts: epoch 1" in told and "[0, 0]" not in told
+    message = arignote("inspect", "run").out
+    assert "position: in epoch 2 of 3, after 3 batches" in message and "epoch: 1\n" not in message
+    assert "starts: epoch 1" in message and "[0, 0]" not in message
     assert "run_last.ckpt: in epoch 2 of 3, after 3 batches, run" in arignote("verify", "run").out
     assert "resumes at epoch 2, batch 3" in arignote("fit", "config.yaml").out
 
@@ -124,7 +124,7 @@ def stopped(folder, name):
 
 
 @pytest.mark.slow
-def test_a_script_is_told_at_a_signal_what_is_lost_without_a_checkpoint(folder):
+def test_a_script_without_a_checkpoint_is_warned_at_a_signal_of_what_is_lost(folder):
     ended = stopped(folder, "SIGTERM")
     assert ended.returncode == 143 and ended.stdout == "fit 1\n"
     assert "SIGTERM: stopped in epoch 2 of 3, after 1 batch; this is lost, as the run has no checkpoint" in ended.stderr
@@ -139,15 +139,15 @@ def test_a_script_that_loops_over_fits_is_warned_at_ctrl_c_before_the_next_one_s
 
 
 @pytest.mark.slow
-def test_the_command_line_says_at_a_signal_what_is_lost_without_a_checkpoint(folder):
+def test_the_command_line_without_a_checkpoint_reports_at_a_signal_what_is_lost(folder):
     words = [sys.executable, "-m", "arignote", "fit", "config.yaml"]
     words += ["--set", "fit.checkpoint=null", "--set", "fit.n_epochs=100000"]
     with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         process.stdout.readline()
         process.send_signal(signal.SIGTERM)
-        _, told = process.communicate(timeout=60)
+        _, message = process.communicate(timeout=60)
     assert process.returncode == 143
-    assert "SIGTERM: stopped" in told and "lost, as the run has no checkpoint: give fit.checkpoint a path" in told
+    assert "SIGTERM: stopped" in message and "lost, as the run has no checkpoint: give fit.checkpoint a path" in message
 
 
 def test_quiet_prints_nothing_but_errors(folder):
@@ -160,7 +160,7 @@ def test_quiet_prints_nothing_but_errors(folder):
     assert (code, out) == (5, "") and err.startswith("error: training diverged")
 
 
-def test_a_warm_start_that_has_nothing_left_to_do_says_so(digits):
+def test_a_warm_start_with_nothing_left_to_do_warns(digits):
     classifier = NNClassifier([["ClassificationOutputLayer"]], rng=1, n_epochs=2, warm_start=True).fit(*digits)
     with pytest.warns(
         ArignoteWarning, match=r"warm_start: there is nothing left to train, 2 of 2 epochs complete. Raise n_epochs"
@@ -207,16 +207,16 @@ def test_check_refuses_a_gpu_that_the_machine_does_not_have(device, folder):
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "message"),
     [
         ('{"layers": [\n  ["FCLayer", {"n_units": 4}]\n', "bad.json:3:1: is not JSON: "),
         ('{"name": "a",\n "fit": {}\n "rng": 1}', "bad.json:3:2: is not JSON: Expecting ',' delimiter"),
     ],
 )
-def test_a_broken_json_file_is_not_called_yaml(text, told, folder):
+def test_a_broken_json_file_is_not_called_yaml(text, message, folder):
     (folder / "bad.json").write_text(text)
     ended = arignote("check", "bad.json")
-    assert ended.code == 2 and told in ended.err and "YAML" not in ended.err
+    assert ended.code == 2 and message in ended.err and "YAML" not in ended.err
 
 
 def test_a_json_file_may_be_indented_by_tabs(folder):

@@ -83,8 +83,8 @@ def test_a_config_reaches_what_scikit_learn_does_on_the_same_split(name, tmp_pat
         arignote("fit", "c.yaml", "--quiet", "--fresh")
         arignote("predict", "run", "--features", "test.csv", "--out", "predicted.csv")
         ours.append((pd.read_csv("predicted.csv")["predicted"].to_numpy() == test["kind"].to_numpy()).mean())
-        told = arignote("evaluate", "run", "--features", "test.csv", "--labels", "test.csv:kind")
-        error = float(re.search(r"^error\s+([\d.]+)", told, re.M)[1])
+        message = arignote("evaluate", "run", "--features", "test.csv", "--labels", "test.csv:kind")
+        error = float(re.search(r"^error\s+([\d.]+)", message, re.M)[1])
         assert error == pytest.approx(1 - ours[-1], abs=1e-5)
         for peer, classifier in PEERS.items():
             scaled = make_pipeline(StandardScaler(), classifier).fit(train.drop(columns="kind"), train["kind"])

@@ -50,9 +50,9 @@ def scores(text):
 
 
 def test_the_command_after_fit_scores_the_test_rows_that_the_run_held_out(folder):
-    told = arignote("fit", "config.yaml").out
-    percent = float(re.search(r"^test error (\S+) %", told, re.M)[1])
-    command = re.search(r"^ +(arignote evaluate .+)$", told, re.M)[1]
+    message = arignote("fit", "config.yaml").out
+    percent = float(re.search(r"^test error (\S+) %", message, re.M)[1])
+    command = re.search(r"^ +(arignote evaluate .+)$", message, re.M)[1]
     assert command == "arignote evaluate runs/a --config config.yaml --part test"
     ended = arignote(*shlex.split(command)[1:])
     assert ended.code == 0 and ended.err == ""
@@ -98,7 +98,7 @@ def test_other_data_has_no_parts(folder):
     assert "features.sha256" in ended.err
 
 
-def test_the_fractions_are_those_of_the_run_whatever_the_config_says_now(folder):
+def test_the_fractions_are_those_of_the_run_even_if_the_config_has_changed(folder):
     arignote("fit", "config.yaml", "--set", "data.test=0.1")
     by_set = arignote("evaluate", "runs/a", "--config", "config.yaml", "--part", "test", "--set", "data.test=0.1")
     assert by_set.code == 0
@@ -111,8 +111,8 @@ def test_a_test_file_of_its_own_is_found_by_its_config_or_given(folder):
     (folder / "config.yaml").write_text(
         CONFIG.replace("test: 0.25", 'test: {features: "own.npz:x", labels: "own.npz:y"}')
     )
-    told = arignote("fit", "config.yaml").out
-    percent = float(re.search(r"^test error (\S+) %", told, re.M)[1])
+    message = arignote("fit", "config.yaml").out
+    percent = float(re.search(r"^test error (\S+) %", message, re.M)[1])
     ended = arignote("evaluate", "runs/a", "--config", "config.yaml", "--part", "test")
     assert 100 * scores(ended.out)["error"] == pytest.approx(percent, abs=0.005)
     given = ("--features", "own.npz:x", "--labels", "own.npz:y")
@@ -168,7 +168,7 @@ def test_metrics_by_name_are_those_of_scikit_learn(folder):
 
 
 @pytest.mark.parametrize(
-    ("name", "told"),
+    ("name", "message"),
     [
         ("f1_marco", "unknown loss or metric 'f1_marco'. Did you mean 'f1_macro'?"),
         ("neg_mean_squared_error", "unknown loss or metric 'neg_mean_squared_error'"),
@@ -176,9 +176,9 @@ def test_metrics_by_name_are_those_of_scikit_learn(folder):
         ("f1", "f1: Target is multiclass but average='binary'"),
     ],
 )
-def test_a_metric_that_is_none_is_refused(name, told):
+def test_an_unknown_metric_is_refused(name, message):
     fitted = NNClassifier([["ClassificationOutputLayer"]], rng=3).fit(*made(0), n_epochs=1)
-    with pytest.raises(ConfigError, match=re.escape(told)):
+    with pytest.raises(ConfigError, match=re.escape(message)):
         fitted.evaluate(*made(1), name)
 
 
@@ -223,7 +223,7 @@ def test_the_mistakes_of_a_confusion_have_the_ids_of_their_rows():
 
 
 @pytest.mark.parametrize(
-    ("words", "told"),
+    ("words", "message"),
     [
         ([], "evaluate needs data: either --config CONFIG --part PART, or --features FILE --labels FILE"),
         (["--part", "test"], "evaluate needs data"),
@@ -239,10 +239,10 @@ def test_the_mistakes_of_a_confusion_have_the_ids_of_their_rows():
         (["--config", "config.yaml", "--part", "tets"], "part must be train, valid or test; got 'tets'"),
     ],
 )
-def test_evaluate_says_which_data_it_needs(words, told, folder):
+def test_evaluate_without_data_is_an_error_that_names_what_it_needs(words, message, folder):
     arignote("fit", "config.yaml", "--quiet")
     ended = arignote("evaluate", "runs/a", *words)
-    assert ended.code in (2, 3) and told in ended.err
+    assert ended.code in (2, 3) and message in ended.err
 
 
 def test_groups_that_are_named_again_are_read_in_the_format_of_the_run(folder):
@@ -264,7 +264,7 @@ def test_groups_that_are_named_again_are_read_in_the_format_of_the_run(folder):
     assert found == loaded.evaluate("t.csv:0,1", "t.csv:2", part="test", groups=groups)
 
 
-def test_a_run_without_such_a_part_is_told():
+def test_a_run_without_such_a_part_is_reported():
     x, y = made(0)
     fitted = NNClassifier([["ClassificationOutputLayer"]], rng=3).fit(x, y, n_epochs=1, valid=np.arange(30))
     with pytest.raises(DataError, match="this run has no test rows; the parts of its data: train, valid"):

@@ -147,7 +147,7 @@ def test_a_config_in_another_spelling_works(case, tmp_path):
 
 
 @pytest.mark.parametrize("text", FAULTS)
-def test_a_fault_says_where_it_is_and_what_to_write(text, tmp_path):
+def test_an_error_names_its_place_and_what_to_write(text, tmp_path):
     (tmp_path / "c.yaml").write_text(text)
     with pytest.raises(ConfigError) as caught:
         read_config(tmp_path / "c.yaml")
@@ -167,7 +167,7 @@ def test_a_fault_says_where_it_is_and_what_to_write(text, tmp_path):
         ),
     ],
 )
-def test_a_fault_of_a_json_file_says_so_in_json(text, words, tmp_path):
+def test_an_error_in_a_json_file_is_reported_in_json(text, words, tmp_path):
     (tmp_path / "c.json").write_text(text)
     with pytest.raises(ConfigError) as caught:
         read_config(tmp_path / "c.json")

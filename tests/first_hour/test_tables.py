@@ -50,8 +50,8 @@ def arignote(*words):
     code = next((number for kind, number in EXIT_CODES.items() if isinstance(fault, kind)), None)
     if fault is not None and code is None:
         raise fault
-    told = [ended.output, *(f"note: {note.message}\n" for note in notes), f"error: {fault}" if fault else ""]
-    return ended.exit_code if code is None else code, "".join(told)
+    shown = [ended.output, *(f"note: {note.message}\n" for note in notes), f"error: {fault}" if fault else ""]
+    return ended.exit_code if code is None else code, "".join(shown)
 
 
 def config(data, layers="[[FCLayer, {n_units: 4}], [ClassificationOutputLayer]]", fit="", batch_size=16):
@@ -63,9 +63,9 @@ def config(data, layers="[[FCLayer, {n_units: 4}], [ClassificationOutputLayer]]"
 
 def trained(data, **more):
     """Train a config; return what was printed, and the classifier."""
-    code, told = arignote("fit", config(data, **more), "--fresh")
-    assert code == 0, told
-    return told, NNClassifier.load("run")
+    code, shown = arignote("fit", config(data, **more), "--fresh")
+    assert code == 0, shown
+    return shown, NNClassifier.load("run")
 
 
 # --- the label among the features
@@ -91,25 +91,25 @@ def test_the_column_of_the_labels_is_no_feature_when_the_whole_file_is_named(kin
     if kind in ("table", "fixed"):
         pytest.importorskip("tables", reason="pandas writes HDF5 with PyTables")
     whole, column = write(frame(), kind)
-    told, classifier = trained(f"{{train: {{features: '{whole}', labels: '{column.format('y')}'}}, valid: 0.2}}")
+    shown, classifier = trained(f"{{train: {{features: '{whole}', labels: '{column.format('y')}'}}, valid: 0.2}}")
     assert classifier.network_.architecture.n_in == (3,)
     assert classifier.state_.data["feature_names"] == ["a", "b", "c"]
-    assert told.count("column is left out of the features: 'y' (labels)") == 1
+    assert shown.count("column is left out of the features: 'y' (labels)") == 1
     # The file still has the label; the run knows its columns by name.
-    code, told = arignote("predict", "run", "--features", whole, "--out", "p.csv")
-    assert code == 0 and f"{N} rows" in told and "note:" not in told
-    code, told = arignote("evaluate", "run", "--features", whole, "--labels", column.format("y"))
-    assert code == 0 and "error" in told and "left out" not in told
+    code, shown = arignote("predict", "run", "--features", whole, "--out", "p.csv")
+    assert code == 0 and f"{N} rows" in shown and "note:" not in shown
+    code, shown = arignote("evaluate", "run", "--features", whole, "--labels", column.format("y"))
+    assert code == 0 and "error" in shown and "left out" not in shown
     asked = f"{column.format('a,y')}"
-    code, told = arignote("fit", config(f"{{train: {{features: '{asked}', labels: '{column.format('y')}'}}}}"))
-    assert code == 3 and "the column 'y' is named among the features and as labels" in told
-    assert ":!y" in told
+    code, shown = arignote("fit", config(f"{{train: {{features: '{asked}', labels: '{column.format('y')}'}}}}"))
+    assert code == 3 and "the column 'y' is named among the features and as labels" in shown
+    assert ":!y" in shown
 
 
 def test_labels_of_text_are_no_features_either():
     frame().assign(y=np.where(np.arange(N) % 2, "yes", "no")).to_csv("t.csv", index=False)
-    told, classifier = trained("{train: {features: t.csv, labels: 't.csv:y'}, valid: 0.2}")
-    assert "left out of the features: 'y' (labels)" in told and classifier.classes_.tolist() == ["no", "yes"]
+    shown, classifier = trained("{train: {features: t.csv, labels: 't.csv:y'}, valid: 0.2}")
+    assert "left out of the features: 'y' (labels)" in shown and classifier.classes_.tolist() == ["no", "yes"]
     assert arignote("predict", "run", "--features", "t.csv", "--out", "p.csv")[0] == 0
 
 
@@ -120,9 +120,9 @@ def test_columns_of_valid_groups_and_weights_in_the_same_file_are_no_features():
         "{train: {features: t.csv, labels: 't.csv:y'}, valid: {features: t.csv, labels: 't.csv:y2'},"
         " groups: 't.csv:patient', sample_weight: 't.csv:weight'}"
     )
-    told, classifier = trained(data)
+    shown, classifier = trained(data)
     assert classifier.state_.data["feature_names"] == ["a", "b", "c"]
-    assert "'patient' (groups), 'weight' (sample_weight), 'y2' (labels of valid)" in told.replace("'y' (labels), ", "")
+    assert "'patient' (groups), 'weight' (sample_weight), 'y2' (labels of valid)" in shown.replace("'y' (labels), ", "")
     assert "weights" in classifier.state_.data
 
 
@@ -188,11 +188,11 @@ def test_a_file_that_lacks_a_column_is_refused_by_its_name():
     table.to_csv("t.csv", index=False)
     trained("{train: {features: 't.csv:a,b,c', labels: 't.csv:y'}}")
     table[["a", "c", "y"]].rename(columns={"c": "d"}).to_csv("other.csv", index=False)
-    code, told = arignote("evaluate", "run", "--features", "other.csv", "--labels", "t.csv:y")
+    code, shown = arignote("evaluate", "run", "--features", "other.csv", "--labels", "t.csv:y")
     assert code == 3
-    assert "other.csv: lacks the columns 'b', 'c', which the network was trained on. There are: a, d, y" in told
-    code, told = arignote("predict", "run", "--features", "t.csv:a,b", "--out", "p.csv")
-    assert code == 3 and "lacks the column 'c'" in told and "There are: a, b" in told
+    assert "other.csv: lacks the columns 'b', 'c', which the network was trained on. There are: a, d, y" in shown
+    code, shown = arignote("predict", "run", "--features", "t.csv:a,b", "--out", "p.csv")
+    assert code == 3 and "lacks the column 'c'" in shown and "There are: a, b" in shown
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -206,8 +206,8 @@ def test_validation_and_test_files_are_put_in_the_order_of_training(kind):
         f"{{train: {{features: '{column.format('a,b,c')}', labels: '{column.format('y')}'}},"
         " valid: {features: v.csv, labels: 'v.csv:y'}}"
     )
-    told, classifier = trained(data)
-    assert "note:" not in told
+    shown, classifier = trained(data)
+    assert "note:" not in shown
     x, y = second[["a", "b", "c"]].to_numpy(), second["y"].to_numpy()
     with pytest.warns(ArignoteWarning, match="does not have valid feature names"):
         expected = classifier.evaluate(x, y)["nll"]
@@ -277,26 +277,26 @@ def test_a_text_table_is_read_as_it_comes(name, decimal):
         file.write(text)
     has_names = "long" in head
     labels = f"{name}:{'kind' if has_names else '2'}"
-    told, classifier = trained(f"{{train: {{features: {name}, labels: '{labels}'}}}}", batch_size=6)
-    assert "left out of the features" in told
+    shown, classifier = trained(f"{{train: {{features: {name}, labels: '{labels}'}}}}", batch_size=6)
+    assert "left out of the features" in shown
     x = [[5.1, 3.5], [4.9, 3.0], [7.0, 3.2], [6.4, 3.2], [6.9, 3.1], [5.0, 3.3]]
     expected = NNClassifier(classifier.state_.spec["layers"], rng=1, n_epochs=2, batch_size=6, n_threads=1)
     expected.fit(np.array(x), np.array([0, 0, 1, 1, 1, 0]))
     assert np.array_equal(classifier.params["output.W"], expected.params["output.W"])
     assert classifier.classes_.tolist() == [0, 1]
-    code, told = arignote("check", "c.yaml", "--data")
-    assert code == 0 and f"{'header' if has_names else 'no header'}" in told and "delimiter" in told
+    code, shown = arignote("check", "c.yaml", "--data")
+    assert code == 0 and f"{'header' if has_names else 'no header'}" in shown and "delimiter" in shown
     assert arignote("predict", "run", "--features", name, "--out", "p.csv")[0] == 0
-    code, told = arignote("evaluate", "run", "--features", name, "--labels", labels)
-    assert code == 0 and "error" in told
+    code, shown = arignote("evaluate", "run", "--features", name, "--labels", labels)
+    assert code == 0 and "error" in shown
 
 
 def test_what_was_found_by_looking_can_be_overridden_in_the_config():
     # Without the override it is not clear: three numbers, or the names that pandas gives.
     with open("t.csv", "w") as file:
         file.write("0,1,2\n" + "".join(f"{i % 5},{i % 3},{i % 2}\n" for i in range(20)))
-    code, told = arignote("fit", config("{train: {features: 't.csv:0:2', labels: 't.csv:2'}}"))
-    assert code == 3 and "'0,1,2'" in told and "csv: {header: true} or csv: {header: false}" in told
+    code, shown = arignote("fit", config("{train: {features: 't.csv:0:2', labels: 't.csv:2'}}"))
+    assert code == 3 and "'0,1,2'" in shown and "csv: {header: true} or csv: {header: false}" in shown
     shapes = {}
     for header in ("true", "false"):
         data = f"{{train: {{features: 't.csv:0:2', labels: 't.csv:2', csv: {{header: {header}}}}}}}"
@@ -309,17 +309,17 @@ def test_what_was_found_by_looking_can_be_overridden_in_the_config():
 
 def test_the_format_of_a_text_table_is_checked_with_the_config():
     data = "{train: {features: t.csv, csv: {delimeter: ';', decimal: '_', header: maybe, comment: '//'}}}"
-    code, told = arignote("check", config(data))
+    code, shown = arignote("check", config(data))
     assert code == 2
     for words in ("Did you mean 'delimiter'", "decimal must be '.' or ','", "header must be", "comment must be one"):
-        assert words in told, told
+        assert words in shown, shown
 
 
 def test_thousands_are_not_taken_for_decimals():
     with open("t.csv", "w") as file:
         file.write("x;y\n" + "1,234;0\n5,678;1\n" * 5)
-    code, told = arignote("fit", config("{train: {features: 't.csv:x', labels: 't.csv:y'}}"))
-    assert code == 3 and "1,234 may be decimal marks or separate thousands" in told and 'csv: {decimal: ","}' in told
+    code, shown = arignote("fit", config("{train: {features: 't.csv:x', labels: 't.csv:y'}}"))
+    assert code == 3 and "1,234 may be decimal marks or separate thousands" in shown and 'csv: {decimal: ","}' in shown
     trained("{train: {features: 't.csv:x', labels: 't.csv:y', csv: {decimal: ','}}}")
 
 
@@ -338,10 +338,10 @@ def test_a_file_whose_format_is_not_found_is_scored_with_the_option_csv():
     x, y = thousands()
     _, classifier = trained("{train: {features: 'points.csv:x', labels: 'points.csv:y'}}")
     given = ("--features", "commas.csv", "--labels", "commas.csv:y")
-    code, told = arignote("evaluate", "run", *given)
-    assert code == 3 and "1,234 may be decimal marks or separate thousands" in told
-    code, told = arignote("evaluate", "run", *given, "--csv", "{decimal: ','}")
-    assert code == 0 and told.splitlines()[:2] == [f"{k} {v:.6g}" for k, v in classifier.evaluate(x, y).items()]
+    code, shown = arignote("evaluate", "run", *given)
+    assert code == 3 and "1,234 may be decimal marks or separate thousands" in shown
+    code, shown = arignote("evaluate", "run", *given, "--csv", "{decimal: ','}")
+    assert code == 0 and shown.splitlines()[:2] == [f"{k} {v:.6g}" for k, v in classifier.evaluate(x, y).items()]
     assert arignote("predict", "run", *given[:2], "--out", "p.csv")[0] == 3
     assert arignote("predict", "run", *given[:2], "--out", "p.csv", "--csv", "{decimal: ','}")[0] == 0
     expected = classifier.predict_proba(x)
@@ -354,12 +354,12 @@ def test_the_format_of_the_training_data_is_the_default_for_a_part_too():
     given = ("--features", "commas.csv:x", "--labels", "commas.csv:y", "--part", "valid")
     by_config = arignote("evaluate", "run", "--config", "c.yaml", "--part", "valid")
     assert by_config[0] == 0 and arignote("evaluate", "run", *given) == by_config
-    code, told = arignote("evaluate", "run", *given, "--csv", "{}")
-    assert code == 3 and "1,234 may be decimal marks or separate thousands" in told
+    code, shown = arignote("evaluate", "run", *given, "--csv", "{}")
+    assert code == 3 and "1,234 may be decimal marks or separate thousands" in shown
 
 
 @pytest.mark.parametrize(
-    ("command", "csv", "code", "told"),
+    ("command", "csv", "code", "shown"),
     [
         ("evaluate", "{delimeter: ';'}", 2, "csv.delimeter: unknown parameter 'delimeter'. Did you mean 'delimiter'?"),
         ("predict", "{header: 'yes'}", 2, "csv.header must be true or false; got 'yes'. Write true"),
@@ -368,12 +368,12 @@ def test_the_format_of_the_training_data_is_the_default_for_a_part_too():
         ("evaluate", "{header", 2, "the value is not YAML"),
     ],
 )
-def test_the_option_csv_is_checked_as_in_a_config(command, csv, code, told):
+def test_the_option_csv_is_checked_as_in_a_config(command, csv, code, shown):
     thousands()
     trained("{train: {features: 'points.csv:x', labels: 'points.csv:y'}}")
     more = ("--labels", "points.csv:y") if command == "evaluate" else ("--out", "p.csv")
     ended = arignote(command, "run", "--features", "points.csv:x", *more, "--csv", csv)
-    assert ended == (code, f"error: --csv {csv}: {told}")
+    assert ended == (code, f"error: --csv {csv}: {shown}")
 
 
 def test_the_option_csv_is_for_text_tables_that_are_given_with_features():
@@ -436,16 +436,16 @@ def test_columns_are_named_by_range_and_exclusion():
 )
 def test_columns_that_are_not_there_are_named(columns, words):
     frame().to_csv("t.csv", index=False)
-    code, told = arignote("fit", config(f"{{train: {{features: t.csv, columns: '{columns}', labels: 't.csv:y'}}}}"))
-    assert code == 3 and words in told
+    code, shown = arignote("fit", config(f"{{train: {{features: t.csv, columns: '{columns}', labels: 't.csv:y'}}}}"))
+    assert code == 3 and words in shown
 
 
 def test_columns_and_csv_are_for_tables():
     np.save("x.npy", np.zeros((10, 2)))
     np.save("y.npy", np.arange(10) % 2)
     for more in ("columns: 0:1", "csv: {header: true}"):
-        code, told = arignote("fit", config(f"{{train: {{features: x.npy, labels: y.npy, {more}}}}}"))
-        assert code == 3 and f"'{more.partition(':')[0]}' does not apply to this kind of source" in told
+        code, shown = arignote("fit", config(f"{{train: {{features: x.npy, labels: y.npy, {more}}}}}"))
+        assert code == 3 and f"'{more.partition(':')[0]}' does not apply to this kind of source" in shown
 
 
 # --- labels of a text table
@@ -485,8 +485,8 @@ def test_classes_of_a_text_table_are_what_they_are_written_as(words, classes):
 
 def test_a_missing_label_is_named_with_its_row():
     frame().assign(y=[None if n == 7 else n % 2 for n in range(N)]).astype({"y": "Int64"}).to_csv("t.csv", index=False)
-    code, told = arignote("fit", config("{train: {features: t.csv, labels: 't.csv:y'}}"))
-    assert code == 3 and "label of t.csv row 7 is missing" in told
+    code, shown = arignote("fit", config("{train: {features: t.csv, labels: 't.csv:y'}}"))
+    assert code == 3 and "label of t.csv row 7 is missing" in shown
 
 
 @TRAINING_ROWS
@@ -522,8 +522,8 @@ def test_flat_rows_are_images_for_preprocessing_and_augmentation():
     layers = f"[[InputImageLayer, {{n_pixels: 8}}], {conv}, [ClassificationOutputLayer]]"
     fit = ", preprocess: [[Standardise, {per: channel}]], augmentation: [[Shift, {max_shift: 1}], [Flip, {p: 0.5}]]"
     data = "{train: {features: 't.tra:0:64', labels: 't.tra:64'}, valid: 0.2}"
-    code, told = arignote("check", config(data, layers, fit), "--data")
-    assert code == 0 and "examples of (1, 8, 8) float32 come to the network" in told
+    code, shown = arignote("check", config(data, layers, fit), "--data")
+    assert code == 0 and "examples of (1, 8, 8) float32 come to the network" in shown
     _, classifier = trained(data, layers=layers, fit=fit)
     assert classifier.state_.spec["n_in"] == [1, 8, 8] and classifier.state_.preprocess["0.mean"].shape == (1, 1, 1)
     # As of rows that are images from the beginning.
@@ -587,10 +587,10 @@ def test_a_target_of_numbers_is_reported_as_a_regression_before_training():
     table.to_csv("t.csv", index=False)
     name = config("{train: {features: t.csv, labels: 't.csv:y'}}")
     for command in (("fit", name), ("check", name, "--data")):
-        code, told = arignote(*command)
+        code, shown = arignote(*command)
         assert code == 3
-        assert "t.csv looks like a regression target: 2,999 distinct values in 2,999 rows" in told
-        assert "classes must be whole numbers or text" in told and "numpy.digitize" in told
+        assert "t.csv looks like a regression target: 2,999 distinct values in 2,999 rows" in shown
+        assert "classes must be whole numbers or text" in shown and "numpy.digitize" in shown
     with pytest.raises(DataError, match="y of X looks like a regression target: 2,999 distinct values"):
         NNClassifier(LAYERS, **FAST).fit(table[["a", "b", "c"]], table["y"])
     assert not list(Path().glob("run*"))
@@ -599,14 +599,14 @@ def test_a_target_of_numbers_is_reported_as_a_regression_before_training():
 def test_whole_numbers_of_which_there_are_very_many_are_reported():
     target = RNG.permutation(N)
     frame().assign(y=target.astype(float)).to_csv("floats.csv", index=False)
-    code, told = arignote("fit", config("{train: {features: floats.csv, labels: 'floats.csv:y'}}"))
-    assert code == 3 and "regression target: 80 distinct values in 80 rows; classes must come in several rows" in told
+    code, shown = arignote("fit", config("{train: {features: floats.csv, labels: 'floats.csv:y'}}"))
+    assert code == 3 and "regression target: 80 distinct values in 80 rows; classes must come in several rows" in shown
     frame().assign(y=target).to_csv("t.csv", index=False)
-    told, _ = trained("{train: {features: t.csv, labels: 't.csv:y'}}")
-    assert "note: y of t.csv looks like a regression target: 80 distinct values in 80 rows" in told
+    shown, _ = trained("{train: {features: t.csv, labels: 't.csv:y'}}")
+    assert "note: y of t.csv looks like a regression target: 80 distinct values in 80 rows" in shown
     layers = "[[FCLayer, {n_units: 4}], [ClassificationOutputLayer, {n_classes: 80}]]"
-    told, _ = trained("{train: {features: floats.csv, labels: 'floats.csv:y'}}", layers=layers)
-    assert "regression" not in told
+    shown, _ = trained("{train: {features: floats.csv, labels: 'floats.csv:y'}}", layers=layers)
+    assert "regression" not in shown
 
 
 @pytest.mark.parametrize(
@@ -619,8 +619,8 @@ def test_whole_numbers_of_which_there_are_very_many_are_reported():
 )
 def test_several_columns_of_labels_are_reported_as_what_they_are(rows, words):
     frame().assign(u=rows[:, 0], v=rows[:, 1], w=rows[:, 2]).to_csv("t.csv", index=False)
-    code, told = arignote("fit", config("{train: {features: 't.csv:a,b,c', labels: 't.csv:u,v,w'}}"))
-    assert code == 3 and words in told
+    code, shown = arignote("fit", config("{train: {features: 't.csv:a,b,c', labels: 't.csv:u,v,w'}}"))
+    assert code == 3 and words in shown
     with pytest.raises(DataError) as fault:
         NNClassifier(LAYERS, **FAST).fit(frame()[["a", "b", "c"]], rows)
     assert words in str(fault.value)
@@ -653,9 +653,9 @@ def test_images_whose_axes_are_in_another_order_are_reported_with_both_shapes(sh
     name = config(f"{{train: {{features: x.npy, labels: y.npy{more}}}}}", layers)
     seen = shape if axes is None else (shape[2], *shape[:2])
     for command in (("fit", name), ("check", name, "--data")):
-        code, told = arignote(*command)
-        assert code == 2 and f"images are {(n_images, 8, 6)}, but an example has the shape {seen}" in told
-        assert f"axes: {way}" in told
+        code, shown = arignote(*command)
+        assert code == 2 and f"images are {(n_images, 8, 6)}, but an example has the shape {seen}" in shown
+        assert f"axes: {way}" in shown
 
 
 def test_images_to_predict_whose_axes_are_in_another_order_are_reported():

@@ -84,12 +84,12 @@ def table():
         for row in ROWS:
             if row.place == place:
                 words = ", ".join(f"`{word}`" for word in row.words.split())
-                targets = [f"`{told(target)}`" for target in row.advice.targets]
+                targets = [f"`{shown(target)}`" for target in row.advice.targets]
                 lines.append(f"| {words} | {row.advice.text.removeprefix('Write ').format(*targets)} |")
     return "\n".join(lines) + "\n"
 
 
-def told(target):
+def shown(target):
     return Advice("{}", (target,)).text_in("yaml")
 
 
@@ -160,7 +160,7 @@ def test_each_word_of_the_table_is_unknown_here_and_leads_to_its_advice(row):
 
 
 @pytest.mark.parametrize("row", ROWS, ids=ids)
-def test_what_each_row_says_to_write_can_be_built(row):
+def test_the_advice_of_each_row_can_be_built(row):
     targets = row.advice.targets
     settings = {t.key.removeprefix("fit."): t.value for t in targets if t.key.startswith("fit.")}
     assert settings.keys() <= FitSettings.model_fields.keys()
@@ -254,7 +254,7 @@ IN_LAYERS = {
 
 
 @pytest.mark.parametrize("layer", IN_LAYERS)
-def test_a_word_in_a_list_of_layers_is_answered_with_a_layer_of_ours(layer):
+def test_a_word_of_another_library_in_a_list_of_layers_is_answered_with_our_layer(layer):
     found = faults(lambda: NNClassifier([json.loads(layer), OUTPUT]).fit(*digits()))
     assert found.startswith("layers[0]") and IN_LAYERS[layer] in found
     # One fault is reported once: what is meant by the word is not missing as well.
@@ -299,7 +299,7 @@ validation_split: 0.1
 """
 
 
-def test_a_key_of_the_top_that_is_written_under_fit_is_told_its_place(tmp_path):
+def test_a_key_of_the_top_written_under_fit_is_reported_with_its_place(tmp_path):
     (tmp_path / "c.yaml").write_text("layers: [[ClassificationOutputLayer]]\nfit: {name: a, layers: []}\n")
     found = faults(lambda: read_config(tmp_path / "c.yaml")).replace(f"{tmp_path}/", "")
     layers = "layers: [[FCLayer, {n_units: 64}], [ClassificationOutputLayer]] (at the top of the config)"
@@ -480,7 +480,7 @@ def test_the_help_of_a_dense_layer_explains_its_own_and_its_inherited_parameters
         assert words in text
 
 
-def test_what_help_leaves_out_is_still_there():
+def test_attributes_that_help_leaves_out_still_exist():
     layer = names("layer")["FCLayer"](n_units=3, activation=["maxout", {"maxout_k": 2}])
     for again in (pickle.loads(pickle.dumps(layer)), copy.copy(layer), copy.deepcopy(layer), layer.model_copy()):
         assert again == layer and again.n_units == 3 and hash(type(again)) == hash(type(layer))
@@ -488,7 +488,7 @@ def test_what_help_leaves_out_is_still_there():
     assert layer.model_dump(mode="json")["activation"] == ["maxout", {"maxout_k": 2}]
 
 
-def test_a_part_that_is_called_says_what_is_wrong_in_the_words_of_a_config():
+def test_a_wrong_call_of_a_part_is_reported_in_the_words_of_a_config():
     FCLayer = names("layer")["FCLayer"]
     assert faults(lambda: FCLayer(units=64)) == "units: unknown parameter 'units'. Write \"n_units\": 64"
     assert faults(lambda: FCLayer(n_units=-5)) == "n_units must be an integer >= 1; got -5"

@@ -1,4 +1,4 @@
-"""Going on with something else: what is refused, what is told, what may change, and what a force does."""
+"""Resume with other settings: what is refused, what is reported, what may change, and what force does."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def stopped(fit, tmp_path):
 
 @pytest.fixture(scope="module")
 def whole(digits):
-    """What the run ends in that nobody stops."""
+    """Digest of the run that is not stopped."""
     return digest(NNClassifier(LAYERS, rng=3).fit(*digits, **SETTINGS))
 
 
@@ -89,8 +89,8 @@ def augmented(digits):
     return digest(NNClassifier(LAYERS, rng=3).fit(*digits, **SETTINGS, augmentation=shift))
 
 
-def told(*parts):
-    """Return a pattern for one warning that says these things in this order, and that the run goes on."""
+def shown(*parts):
+    """Return a pattern for one warning that holds these texts in this order, and that the run resumes."""
     return r"resumes correctly, but perhaps not bit for bit: .*" + ".*".join(re.escape(part) for part in parts)
 
 
@@ -126,7 +126,7 @@ OTHERS = {
 
 
 @pytest.mark.parametrize("case", OTHERS)
-def test_another_environment_is_told_once_and_goes_on(case, stopped, fit, whole):
+def test_another_environment_is_reported_once_and_the_run_resumes(case, stopped, fit, whole):
     stem, (key, other) = stopped(), OTHERS[case]
     now = newest(stem).environment[key]
     rewrite(stem, lambda state: state.environment.update({key: other}))
@@ -149,7 +149,7 @@ def test_a_variable_by_which_the_libraries_choose_other_kernels_is_reported(name
     monkeypatch.delenv(name, raising=False)
     stem = stopped()
     monkeypatch.setenv(name, "AVX2")
-    with pytest.warns(ArignoteWarning, match=told(f"environment.variables.{name}: None then, 'AVX2' now")):
+    with pytest.warns(ArignoteWarning, match=shown(f"environment.variables.{name}: None then, 'AVX2' now")):
         fit(stem)
 
 
@@ -157,7 +157,7 @@ def test_a_limit_of_threads_is_reported_and_the_threads_in_force_are_recorded(st
     monkeypatch.delenv("OMP_THREAD_LIMIT", raising=False)
     stem = stopped(n_threads=2)
     monkeypatch.setenv("OMP_THREAD_LIMIT", "1")
-    with pytest.warns(ArignoteWarning, match=told("environment.n_threads: 2 then, 1 now")):
+    with pytest.warns(ArignoteWarning, match=shown("environment.n_threads: 2 then, 1 now")):
         ended = fit(stem)
     assert ended.state_.environment["n_threads_from"] == "OMP_THREAD_LIMIT"
 
@@ -172,14 +172,14 @@ def test_what_the_number_of_threads_follows_from_is_no_difference(stopped, fit, 
 def test_every_difference_is_listed(stopped, fit):
     stem = stopped()
     rewrite(stem, lambda state: state.environment.update(python="2.7.18", torch="1.2.3", cpu="NEON"))
-    with pytest.warns(ArignoteWarning, match=told("cpu: 'NEON'", "python: '2.7.18'", "torch: '1.2.3'")):
+    with pytest.warns(ArignoteWarning, match=shown("cpu: 'NEON'", "python: '2.7.18'", "torch: '1.2.3'")):
         fit(stem)
 
 
-def test_a_file_that_knows_nothing_of_a_new_entry_tells_it(stopped, fit, whole):
+def test_an_entry_that_an_older_file_lacks_is_reported(stopped, fit, whole):
     stem = stopped()
     rewrite(stem, lambda state: state.environment.pop("cpu"))
-    with pytest.warns(ArignoteWarning, match=told("environment.cpu: None then")):
+    with pytest.warns(ArignoteWarning, match=shown("environment.cpu: None then")):
         assert digest(fit(stem)) == whole
 
 
@@ -196,10 +196,10 @@ def test_unset_threads_are_those_of_the_checkpoint_and_are_put_back(stopped, fit
         torch.set_num_threads(before)
 
 
-def test_other_threads_are_told_and_taken(stopped, fit):
+def test_another_number_of_threads_is_reported_and_used(stopped, fit):
     before, seen = torch.get_num_threads(), []
     stem = stopped(n_threads=2)
-    with pytest.warns(ArignoteWarning, match=told("environment.n_threads: 2 then, 1 now")):
+    with pytest.warns(ArignoteWarning, match=shown("environment.n_threads: 2 then, 1 now")):
         ended = fit(stem, n_threads=1, observers=lambda event: seen.append(torch.get_num_threads()))
     assert set(seen) == {1} and torch.get_num_threads() == before
     assert ended.state_.environment["n_threads"] == 1
@@ -257,7 +257,7 @@ def test_more_epochs_or_fewer_may_be_asked_for_in_the_middle(stopped, fit):
     assert fit(stem, n_epochs=1).status_.startswith("finished, 4 epochs done, 1 asked for")
 
 
-def test_a_stop_in_the_middle_of_augmentation_goes_on_with_any_number_of_threads(stopped, fit, tmp_path):
+def test_a_stop_within_augmentation_resumes_with_any_number_of_threads(stopped, fit, tmp_path):
     expected = digest(fit(augmentation=shift, n_workers=0))
     stem = stopped(augmentation=shift, n_workers=4, prefetch=8)
     with pytest.raises(Stopped):
@@ -433,7 +433,7 @@ def test_where_no_file_may_be_nothing_is_written(stopped, fit):
     assert files(stem) == before
 
 
-def test_a_force_that_cannot_be_is_told_before_anything_is_written(stopped, fit, layers, digits):
+def test_a_force_that_is_impossible_is_an_error_before_anything_is_written(stopped, fit, layers, digits):
     stem = stopped()
     before = files(stem)
     with warnings.catch_warnings():
@@ -447,11 +447,11 @@ def test_a_force_that_cannot_be_is_told_before_anything_is_written(stopped, fit,
 
 
 def forced(fit, stem, *parts, **given):
-    """Go on by force; one warning tells all that differs."""
+    """Resume by force; one warning lists all that differs."""
     with pytest.warns(ArignoteWarning) as caught:
         ended = fit(stem, resume="force", **given)
     texts = [str(one.message) for one in caught]
-    assert len(texts) == 1 and re.search(told(*parts), texts[0]), texts
+    assert len(texts) == 1 and re.search(shown(*parts), texts[0]), texts
     return ended
 
 
@@ -470,7 +470,7 @@ def test_other_rows_by_force_begin_the_unfinished_epoch_again(stopped, fit, digi
     assert ended.state_.starts == [[0, 0], [1, 0]]
     assert ended.state_.progress.examples_seen == before.examples_seen + 2 * 160
     assert np.isfinite(ended.history_[-1]["train_nll"])
-    # What it goes on with is its own from now on.
+    # What it resumes with is its own from now on.
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert fit(stem, data=data, n_epochs=4).n_epochs_ == 4
@@ -496,7 +496,7 @@ def uncount(state):
 
 
 @pytest.mark.parametrize("kind", ["features", "labels"])
-def test_other_values_of_as_many_rows_go_on_in_mid_epoch(kind, stopped, fit, digits):
+def test_other_values_of_as_many_rows_resume_within_the_epoch(kind, stopped, fit, digits):
     stem, events = stopped(), []
     data = {"features": other_features, "labels": other_labels}[kind](digits)
     forced(fit, stem, f"{kind}.sha256", data=data, observers=events.append)
@@ -531,7 +531,7 @@ def test_another_seed_by_force_is_the_seed_of_the_run_from_then_on(stopped, fit)
     stem = stopped()
     ended = forced(fit, stem, "rng: 3 then, 4 now", seed=4)
     assert ended.n_epochs_ == 3
-    # Whoever forced it can go on with what was given, without another force.
+    # A run that was forced can be resumed with the new settings, without another force.
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert fit(stem, seed=4, n_epochs=4).n_epochs_ == 4
@@ -541,12 +541,12 @@ def test_a_run_in_memory_is_refused_and_forced_like_one_in_files(digits, layers)
     model = NNClassifier(layers, rng=3, warm_start=True).fit(*digits, **SETTINGS | {"n_epochs": 1})
     with pytest.raises(CheckpointError, match=r"the classifier's state: this run was started with something else"):
         model.fit(*digits, **SETTINGS | {"batch_size": 32})
-    with pytest.warns(ArignoteWarning, match=told("batch_size: 64 then, 32 now")):
+    with pytest.warns(ArignoteWarning, match=shown("batch_size: 64 then, 32 now")):
         model.fit(*digits, **SETTINGS | {"batch_size": 32}, resume="force")
     assert model.n_epochs_ == 3
 
 
-def test_fresh_asks_no_questions(stopped, fit):
+def test_fresh_starts_over_without_a_check(stopped, fit):
     stem = stopped()
     rewrite(stem, lambda state: state.environment.update(torch="1.2.3"))
     ended = fit(stem, resume="fresh", batch_size=32)
@@ -554,12 +554,12 @@ def test_fresh_asks_no_questions(stopped, fit):
     assert not [name for name in os.listdir(stem.parent) if name.startswith(".")]
 
 
-def test_a_batch_cut_to_the_data_is_told_once_and_is_no_difference_of_its_own(digits, layers, tmp_path):
+def test_a_batch_cut_to_the_data_is_reported_once_and_is_not_a_difference(digits, layers, tmp_path):
     X, y = digits
     settings = {"batch_size": 5000, "n_epochs": 2, "checkpoint": str(tmp_path / "run"), "checkpoint_every": "epoch"}
-    with pytest.warns(ArignoteWarning, match="used as one batch") as told:
+    with pytest.warns(ArignoteWarning, match="used as one batch") as shown:
         NNClassifier(layers, rng=3).fit(X, y, **settings)
-    assert len(told) == 1
+    assert len(shown) == 1
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         NNClassifier(layers, rng=3).fit(X, y, **settings | {"batch_size": 6000, "n_epochs": 3})
@@ -571,7 +571,7 @@ def test_a_batch_cut_to_the_data_is_told_once_and_is_no_difference_of_its_own(di
 
 
 @pytest.mark.parametrize(
-    ("change", "told_of", "column", "values"),
+    ("change", "reported", "column", "values"),
     [
         ({"lr_rule": 0.001}, "fit.lr_rule", "learning_rate", [0.001, 0.001]),
         ({"momentum_rule": 0.25}, "fit.momentum_rule", "momentum", [0.25, 0.25]),
@@ -583,9 +583,9 @@ def test_a_batch_cut_to_the_data_is_told_once_and_is_no_difference_of_its_own(di
         ),
     ],
 )
-def test_a_rule_that_is_forced_starts_where_it_says(change, told_of, column, values, stopped, fit):
+def test_a_rule_that_is_forced_starts_at_its_initial_value(change, reported, column, values, stopped, fit):
     # Of three epochs the first was done when it was stopped.
-    ended = forced(fit, stopped(), told_of, **change)
+    ended = forced(fit, stopped(), reported, **change)
     assert [record[column] for record in ended.history_[1:]] == values
 
 
@@ -697,7 +697,7 @@ def test_a_batch_of_all_rows_is_the_same_whatever_their_number(then, now, expect
 
 
 @pytest.mark.parametrize("data", [{}, {"train": {}}, {"train": {"features": {}}}])
-def test_a_state_that_does_not_say_what_its_data_was_is_of_no_number_of_rows(data):
+def test_a_state_without_a_record_of_its_data_has_no_number_of_rows(data):
     then, now = made(batch_size=1), made(batch_size=10)
     then.data = data
     assert changes(then, now)[0] == "fit.batch_size: 1 then, 10 now"

@@ -251,8 +251,8 @@ def test_a_stalled_rule_sees_the_first_validation_loss():
 
 
 @pytest.mark.parametrize(("frequency", "changes_after"), [(None, 3), (10, 4), (5, 5)])
-def test_rules_are_told_the_epochs_that_are_complete(frequency, changes_after):
-    # The schedule's epochs come first: an interval begins after epoch 2. A validation at the end of epoch 3 tells
+def test_rules_receive_the_number_of_complete_epochs(frequency, changes_after):
+    # The schedule's epochs come first: an interval begins after epoch 2. A validation at the end of epoch 3 passes
     # three complete epochs; one inside it, as those by examples are, two.
     rule = {"rule": "fixed", "multiply_by": 0.5, "interval": 1, "schedule": [2]}
     run = Run(n_epochs=4, batch_size=5, rules={"lr": build("rule", rule)}, validation_frequency=frequency)
@@ -285,7 +285,7 @@ def test_a_stop_rule_ends_training_with_the_epoch(rule, n_epochs):
     assert progress.stopped_by == ("stop_rule" if n_epochs < 6 else None) and not progress.interrupted
 
 
-def test_a_stop_rule_looks_at_the_first_loss_of_the_last_validation():
+def test_a_stop_rule_uses_the_first_loss_of_the_last_validation():
     run = Run(n_epochs=3, valid=[1.0, 5.0, 2.0], stop_rule=build("stop_rule", ["reached", {"value": 0.5}]))
     assert not run.go().progress.ended
     again = Run(n_epochs=3, valid=[9.0, 0.5, 2.0], stop_rule=build("stop_rule", ["reached", {"value": 0.5}]))
@@ -297,11 +297,11 @@ def test_a_stop_rule_without_validation_ends_nothing():
     assert run.go().progress.epoch == 3 and not run.state.progress.ended
 
 
-def test_events_say_what_happened_where():
+def test_events_record_what_happened_and_its_position():
     run = Run(n_epochs=2, batch_size=4, valid=[3.0, 4.0])
     run.go()
-    told = [(event.kind, event.epoch, event.batch, event.is_best) for event in run.events]
-    assert told == [
+    message = [(event.kind, event.epoch, event.batch, event.is_best) for event in run.events]
+    assert message == [
         *[("batch", 1, batch, False) for batch in (1, 2, 3)],
         ("validation", 1, 3, True),
         *[("batch", 2, batch, False) for batch in (1, 2, 3)],
@@ -313,7 +313,7 @@ def test_events_say_what_happened_where():
     assert all(event.record == {} and event.text == "" for event in run.events if event.kind == "batch")
 
 
-def test_every_observer_is_told_and_none_is_needed():
+def test_every_observer_is_called_and_none_is_required():
     seen = []
     Run(n_epochs=1, observers=[lambda event: seen.append(1), lambda event: seen.append(2)]).go()
     assert seen == [1, 2] * 4
@@ -323,7 +323,7 @@ def test_every_observer_is_told_and_none_is_needed():
 @pytest.mark.parametrize(
     ("n_asked", "epoch", "batch", "n_updates"), [(1, 0, 0, 0), (2, 0, 1, 1), (4, 0, 3, 3), (5, 1, 0, 3)]
 )
-def test_a_stop_is_heeded_before_each_epoch_and_after_each_update(n_asked, epoch, batch, n_updates):
+def test_a_stop_is_checked_before_each_epoch_and_after_each_update(n_asked, epoch, batch, n_updates):
     count = []
 
     def check_stop():

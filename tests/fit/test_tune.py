@@ -91,7 +91,7 @@ def test_a_config_that_cannot_be_written_stays(tmp_path):
 
 
 @pytest.mark.slow
-def test_the_command_tells_what_it_measured_and_writes_unless_told_not_to(tmp_path):
+def test_the_command_prints_what_it_measured_and_writes_it_by_default(tmp_path):
     path = written(tmp_path, NORMED.replace("BatchNormLayer", "DropoutLayer, {dropout_p: 0.5}") + FIT)
     found = CliRunner().invoke(app, ["tune", str(path), "--dry-run"], catch_exceptions=False).stdout
     assert "ms a step" in found and "by rule" in found and "chosen" in found and "n_threads" not in path.read_text()

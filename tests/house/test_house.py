@@ -60,7 +60,7 @@ def test_torch_is_imported_at_module_level_in_the_engine_alone():
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "configs").glob("*")), ids=lambda p: p.name)
-def test_every_config_is_whole(path):
+def test_every_config_has_layers_and_data(path):
     spec = read_config(path)
     assert parse(spec.layers, spec.layer_defaults) and spec.data is not None
 
@@ -110,7 +110,7 @@ def test_the_script_of_2015_runs_on_its_import_paths_and_again(tmp_path, digits)
 
 
 @pytest.mark.parametrize("name", MODULES)
-def test_what_a_module_offers_has_a_docstring(name):
+def test_every_public_name_of_a_module_has_a_docstring(name):
     module = importlib.import_module(name)
     for word in getattr(module, "__all__", ()):
         thing = vars(module).get(word)

@@ -51,7 +51,7 @@ def test_each_unit_has_the_slope_of_its_own():
     ],
     ids=["activation", "dense", "maps"],
 )
-def test_maxout_takes_as_many_sums_as_told_for_each_unit(layer, shape, n_sums):
+def test_maxout_takes_maxout_k_sums_for_each_unit(layer, shape, n_sums):
     params = params_of(layer, shape)
     assert n_sums in params["W"].shape and params["b"].shape == (n_sums,)
 

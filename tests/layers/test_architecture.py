@@ -68,7 +68,7 @@ def test_a_default_that_is_no_layer_with_parameters_is_an_unknown_parameter(defa
         parse([["FCLayer", {"n_units": 3}], OUTPUT], default)
 
 
-def test_shapes_go_from_layer_to_layer_and_the_spec_says_everything():
+def test_shapes_are_inferred_from_layer_to_layer_and_the_spec_is_complete():
     layers = [
         ["InputImageLayer", {"n_pixels": [9, 8]}],
         ["ConvLayer", {"n_output_maps": 4, "filter_shape": 2, "activation": "relu"}],
@@ -86,7 +86,7 @@ def test_shapes_go_from_layer_to_layer_and_the_spec_says_everything():
     assert found.spec()[-1][1]["n_classes"] == 3 and found.spec()[3][1]["name"] == "fc1"
 
 
-def test_every_fault_of_a_list_is_in_one_report():
+def test_every_error_of_a_list_is_in_one_report():
     with pytest.raises(ConfigError) as caught:
         parse([["FCLayer", {"n_units": 0, "name": "first"}], ["Dropot", {}], ["Dropout", {"dropout_p": 2}], OUTPUT])
     lines = str(caught.value).splitlines()
@@ -208,7 +208,7 @@ def test_notes_name_their_layer_in_order():
     ]
 
 
-def test_names_that_are_given_are_stepped_over_however_many():
+def test_explicit_names_are_skipped_however_many():
     fc, own = ["FCLayer", {"n_units": 2}], [["FCLayer", {"n_units": 2, "name": name}] for name in ("fc1", "fc2", "fc4")]
     assert names_of(fc, *own, fc, fc) == ["input", "fc3", "fc1", "fc2", "fc4", "fc5", "fc6", "output"]
     assert names_of(["InputLayer"], fc, fc) == ["input", "fc1", "fc2", "output"]
@@ -266,7 +266,7 @@ def test_the_place_of_a_layer_that_stands_wrong_is_reported(layers, expected):
     ],
     ids=str,
 )
-def test_a_fault_is_told_with_its_place(layers, defaults, expected):
+def test_an_error_is_reported_with_its_place(layers, defaults, expected):
     with pytest.raises(ConfigError) as caught:
         parse(layers, defaults)
     assert str(caught.value) == expected if expected else str(caught.value).startswith("layers[0]: ")

@@ -27,7 +27,7 @@ def test_a_layer_with_weights_is_not_penalised_nor_bounded_nor_fixed_of_its_own_
     assert {name: getattr(layer, name) for name in [*expected, "W", "b"]} == expected | {"W": None, "b": None}
 
 
-def test_a_parameter_has_one_connection_and_is_trained_and_never_penalised_unless_told_otherwise():
+def test_a_parameter_has_one_connection_and_is_trained_and_not_penalised_by_default():
     param = Param((3,), Constant())
     assert (param.fan_in, param.fan_out, param.unit_axis, param.trained) == (1, 1, None, True)
 

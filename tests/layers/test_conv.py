@@ -62,7 +62,7 @@ def test_without_a_bias_there_is_none(name):
     assert not [key for key in arrays if key.startswith("b")] and found.shape == (2, 2, 5, 4)
 
 
-def test_a_filter_that_does_not_fit_is_told_and_pixels_left_out_too():
+def test_a_filter_that_does_not_fit_is_reported_and_so_are_pixels_left_out():
     with pytest.raises(ShapeError, match=r"filter_shape \[8, 2\] is larger than its map \[7, 6\]"):
         build("layer", ["ConvLayer", {"n_output_maps": 1, "filter_shape": [8, 2]}]).output_shape((3, 7, 6))
     strided = build("layer", ["ConvLayer", {"n_output_maps": 1, "filter_shape": 3, "stride": 3}])
@@ -117,7 +117,7 @@ def test_notes_of_a_layer_are_of_its_own_window_and_stride():
 
 
 @pytest.mark.parametrize("shape", [(12,), (3, 4), (1, 2, 3, 4)])
-def test_what_is_no_image_is_refused_with_the_way_out(shape):
+def test_rows_that_are_not_images_are_refused_with_a_hint(shape):
     with pytest.raises(ShapeError, match=r"^needs images \(channels, height, width\); got \(.*\)\. Put \["):
         image(shape)
     assert image((3, 4, 5)) == (3, 4, 5)

@@ -47,7 +47,7 @@ def test_noise_is_normal_with_its_deviation():
 
 
 @pytest.mark.parametrize("spec", [["Dropout", {"dropout_p": 0.0}], ["GaussianNoise", {"sigma": 0.0}]])
-def test_nothing_asked_for_is_nothing_done(spec):
+def test_a_probability_or_deviation_of_0_changes_nothing(spec):
     assert torch.equal(forward(spec), X)
 
 

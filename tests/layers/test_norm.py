@@ -48,7 +48,7 @@ def test_a_batch_with_one_value_of_each_unit_takes_the_running_ones():
     assert torch.equal(forward(params, x, True), forward(params, x, False))
 
 
-def test_what_it_keeps_for_itself_is_no_parameter_and_is_predicted_with(digits, tmp_path):
+def test_running_statistics_are_no_parameters_and_are_used_to_predict(digits, tmp_path):
     layers = [["FCLayer", {"n_units": 6, "activation": "relu"}], ["BatchNormLayer"], ["ClassificationOutputLayer"]]
     fitted = NNClassifier(layers, rng=1).fit(*digits, n_epochs=2, checkpoint=str(tmp_path / "run"))
     line = next(line for line in fitted.summary().splitlines() if line.startswith("norm1"))

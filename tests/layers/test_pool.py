@@ -55,7 +55,7 @@ def test_pixels_that_no_window_sees_are_reported(params, shape, notes):
 
 
 @pytest.mark.parametrize("name", ["MaxPool2DLayer", "GlobalAveragePoolLayer"])
-def test_what_is_no_image_is_refused_with_the_way_out(name):
+def test_rows_that_are_not_images_are_refused_with_a_hint(name):
     params = {"pool_shape": 2} if "Max" in name else {}
     layers = parse([[name, params], ["ClassificationOutputLayer", {"n_classes": 2}]])
     with pytest.raises(ConfigError, match=r"pool1: needs images .*got \(64,\)\. Put \[\"InputImageLayer\""):

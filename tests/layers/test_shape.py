@@ -53,7 +53,7 @@ def test_the_shape_of_an_example_may_be_given_in_place_of_data(given, n_in):
 
 
 @pytest.mark.parametrize("name", ["BC01ToC01BLayer", "C01BToBC01Layer"])
-def test_layers_of_2015_that_turned_axes_do_nothing_and_say_so(name):
+def test_layers_of_2015_that_turned_axes_do_nothing_and_warn(name):
     layers = [["InputImageLayer", {"n_pixels": 8}], [name], OUTPUT]
     architecture = declare(parse(layers), (64,))
     x = torch.randn(2, 1, 8, 8)

@@ -159,13 +159,13 @@ class Sandbox:
 
     def run(self, tests: list[str], timeout: float, traced: str | None = None) -> Outcome:
         """Run tests, stop at the first failure; `ended` is False after `timeout` seconds."""
-        told = self.root.parent / "outcome.json"
-        told.unlink(missing_ok=True)
+        message = self.root.parent / "outcome.json"
+        message.unlink(missing_ok=True)
         child = os.fork()
         if child == 0:
-            # Nothing of the parent may go on in the child, whatever happens.
+            # Nothing of the parent may run in the child, whatever happens.
             with contextlib.suppress(BaseException):
-                self._in_child(tests, told, traced)
+                self._in_child(tests, message, traced)
             os._exit(0)
         handle = os.pidfd_open(child)
         ended = bool(select.select([handle], [], [], timeout)[0])
@@ -174,11 +174,11 @@ class Sandbox:
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(child, signal.SIGKILL)
         os.waitpid(child, 0)
-        outcome = Outcome(**json.loads(told.read_text())) if told.exists() else Outcome()
+        outcome = Outcome(**json.loads(message.read_text())) if message.exists() else Outcome()
         outcome.ended = ended
         return outcome
 
-    def _in_child(self, tests: list[str], told: Path, traced: str | None) -> None:
+    def _in_child(self, tests: list[str], message: Path, traced: str | None) -> None:
         os.setsid()
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
         os.chdir(self.root)
@@ -196,4 +196,4 @@ class Sandbox:
         scratch = self.root.parent / "tests"
         status = pytest.main([*_OPTIONS, f"--basetemp={scratch}", *tests], plugins=[plugin])
         outcome.passed = status == pytest.ExitCode.OK
-        told.write_text(json.dumps(vars(outcome)))
+        message.write_text(json.dumps(vars(outcome)))

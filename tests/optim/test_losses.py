@@ -45,7 +45,7 @@ def test_error_is_the_share_of_wrong_answers():
     assert loss("error", LOGITS, (LOGITS.argmax(axis=1) + 1) % 4) == 1.0
 
 
-def test_only_what_has_a_gradient_says_so():
+def test_a_loss_is_differentiable_if_it_has_a_gradient():
     for name, has in (("nll", True), ("error", False)):
         logits = torch.from_numpy(LOGITS).requires_grad_()
         found = build("loss", name).build()(logits, torch.from_numpy(Y))

@@ -180,7 +180,7 @@ def test_only_a_lower_loss_starts_the_interval_of_stalled_again(loss, expected):
     assert rule.after_validation(RuleState(1.0, 0.5, 10), 13, 5, loss) == expected
 
 
-def test_fixed_takes_no_notice_of_the_loss():
+def test_fixed_ignores_the_loss():
     rule = build("rule", {"rule": "fixed", "multiply_by": 0.5, "interval": 3})
     assert rule.after_validation(RuleState(1.0, inf, 10), 12, 5, 0.1) == RuleState(1.0, inf, 10)
     assert not rule.needs_validation and build("rule", {"rule": "stalled", "interval": 1}).needs_validation

@@ -60,7 +60,7 @@ def test_a_rule_that_cannot_work_is_refused(spec, words):
         build("stop_rule", spec)
 
 
-def test_a_fit_ends_with_the_epoch_that_the_rule_says_and_stays_ended(digits, tmp_path):
+def test_a_fit_ends_with_the_epoch_of_the_rule_and_stays_ended(digits, tmp_path):
     settings = {"n_epochs": 30, "batch_size": 32, "valid": 0.2, "lr_rule": 0.1, "sgd_type": "nag"}
     losses = [row["valid_nll"] for row in NNClassifier(MLP, rng=1).fit(*digits, **settings | {"n_epochs": 4}).history_]
     rule = {"rule": "reached", "value": losses[2]}

@@ -1,4 +1,4 @@
-"""Notices of providers: asked as each documents it, told once, and no thread left behind."""
+"""Notices of providers: requested as each documents it, reported once, and no thread is left."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ REASONS = {
 
 @pytest.mark.slow
 @pytest.mark.parametrize("source", REASONS)
-def test_a_provider_is_asked_until_it_announces(service, source):
+def test_a_provider_is_polled_until_it_announces_a_stop(service, source):
     ask = notice_source(source)
     assert [ask(), ask()] == [None, None]
     announce(service)
@@ -162,7 +162,7 @@ def test_an_endpoint_that_is_not_there_or_no_address_is_an_os_error(monkeypatch,
 
 
 @pytest.mark.slow
-def test_a_proxy_of_the_environment_is_not_asked(service):
+def test_a_proxy_of_the_environment_is_not_used(service):
     service.preempted = True
     code = "from arignote.preemption.notices import notice_source; print(notice_source('gcp')())"
     env = {**os.environ, "http_proxy": "http://127.0.0.1:9", "no_proxy": "", "NO_PROXY": ""}
@@ -183,24 +183,24 @@ def test_a_file_is_a_notice_once_it_is_there(tmp_path):
 @pytest.mark.parametrize(("source", "hint"), [("gpc", "'gcp'"), ("AWS", "'aws'"), ("file:", "PATH"), ("s3", "azure")])
 def test_an_unknown_source_is_refused_with_what_is_known(source, hint):
     for make in (notice_source, lambda source: Watch(source, print)):
-        with pytest.raises(ValueError, match="must be one of aws, gcp, azure, file:PATH") as told:
+        with pytest.raises(ValueError, match="must be one of aws, gcp, azure, file:PATH") as shown:
             make(source)
-        assert hint in str(told.value).partition(". ")[2]
+        assert hint in str(shown.value).partition(". ")[2]
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("source", REASONS)
-def test_a_watch_tells_the_first_notice_once_and_ends(service, source):
-    reasons, told = [], threading.Event()
+def test_a_watch_reports_the_first_notice_once_and_ends(service, source):
+    reasons, shown = [], threading.Event()
 
-    def tell(reason):
+    def report(reason):
         reasons.append(reason)
-        told.set()
+        shown.set()
 
-    with Watch(source, tell, every=0.01):
+    with Watch(source, report, every=0.01):
         assert service.another.wait(PATIENT)
         announce(service)
-        assert told.wait(PATIENT)
+        assert shown.wait(PATIENT)
         for thread in threading.enumerate():
             if thread.name.startswith("arignote-notices"):
                 thread.join(PATIENT)
@@ -221,11 +221,11 @@ def test_a_watch_can_be_left_and_entered_again_and_leaves_no_thread(service):
 
 
 @pytest.mark.slow
-def test_a_watch_that_cannot_ask_warns_once_and_goes_on_asking(service):
-    service.preempted, told = True, threading.Event()
+def test_a_watch_whose_requests_fail_warns_once_and_continues(service):
+    service.preempted, shown = True, threading.Event()
     service.script = [(503,)] * 4 + [(200, "FALSE")] + [(503,)] * 4 + [None]
-    with pytest.warns(ArignoteWarning) as caught, Watch("gcp", lambda reason: told.set(), every=0.001):
-        assert told.wait(PATIENT)
+    with pytest.warns(ArignoteWarning) as caught, Watch("gcp", lambda reason: shown.set(), every=0.001):
+        assert shown.wait(PATIENT)
     (warning,) = caught
     for word in ("'gcp'", f"http://127.0.0.1:{service.server_port}/computeMetadata", "503", "training continues"):
         assert word in str(warning.message)
@@ -233,8 +233,8 @@ def test_a_watch_that_cannot_ask_warns_once_and_goes_on_asking(service):
 
 @pytest.mark.slow
 def test_failures_now_and_then_are_no_reason_to_warn(service):
-    service.preempted, told = True, threading.Event()
+    service.preempted, shown = True, threading.Event()
     service.script = [(503,), (503,), (200, "FALSE")] * 3 + [None]
-    with Watch("gcp", lambda reason: told.set(), every=0.001):
-        assert told.wait(PATIENT)
+    with Watch("gcp", lambda reason: shown.set(), every=0.001):
+        assert shown.wait(PATIENT)
     assert len(service.asked) == 10

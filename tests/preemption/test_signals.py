@@ -63,7 +63,7 @@ def classifier(**settings):
 
 @pytest.fixture(scope="module")
 def whole(digits):
-    """What the run ends in that nobody stops."""
+    """Digest of the run that is not stopped."""
     return digest(classifier().fit(*digits, **SETTINGS))
 
 
@@ -104,9 +104,9 @@ def test_ctrl_c_returns_after_the_batch_with_everything_saved(digits, tmp_path, 
 
 
 def test_a_second_ctrl_c_stops_at_once(digits, tmp_path, whole):
-    told = sender("SIGINT", "SIGINT")
+    message = sender("SIGINT", "SIGINT")
     with pytest.raises(KeyboardInterrupt):
-        classifier().fit(*digits, **SETTINGS, checkpoint=str(tmp_path / "run"), checkpoint_every=1, observers=told)
+        classifier().fit(*digits, **SETTINGS, checkpoint=str(tmp_path / "run"), checkpoint_every=1, observers=message)
     # Nothing of the batch at work is saved; the one before is.
     assert newest(tmp_path / "run").progress.n_updates == 5
     assert not list(tmp_path.glob(".*"))
@@ -114,7 +114,7 @@ def test_a_second_ctrl_c_stops_at_once(digits, tmp_path, whole):
 
 
 @pytest.mark.parametrize("names", [("SIGINT", "SIGTERM"), ("SIGTERM", "SIGINT"), ("SIGTERM", "SIGTERM")])
-def test_who_tells_the_process_to_end_is_obeyed_whatever_comes_before_or_after(names, digits, tmp_path, whole):
+def test_a_signal_to_end_takes_precedence_in_any_order(names, digits, tmp_path, whole):
     with pytest.raises(Interrupted) as caught:
         classifier().fit(*digits, **SETTINGS, checkpoint=str(tmp_path / "run"), observers=sender(*names))
     assert caught.value.code == 143
@@ -161,7 +161,7 @@ def test_outside_the_main_thread_a_fit_works_and_installs_no_handler(digits, who
     assert digest(ended[0]) == whole and all(seen)
 
 
-def test_a_fault_in_training_puts_the_handlers_back(digits, tmp_path):
+def test_an_error_in_training_puts_the_handlers_back(digits, tmp_path):
     def observer(event):
         raise ZeroDivisionError
 
@@ -175,7 +175,7 @@ def test_a_signal_that_this_system_does_not_know_is_left_out():
         assert signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL
 
 
-# The signal comes from inside the network, while it scores: an activation of one's own is told when it is in a
+# The signal comes from inside the network, while it scores: an activation of one's own is reported when it is in a
 # validation (no gradients are kept), and counts its calls.
 SCORING = {"calls": 0, "at": 0}
 
@@ -230,7 +230,7 @@ def test_a_signal_in_mid_validation_leaves_it_to_be_done(settings, at, position,
     progress = newest(stem).progress
     assert ((progress.epoch, progress.batch), progress.validation_due) == (position, due)
     n_rows = len(newest(stem).history)
-    # Once more: the very validation that the run goes on with is stopped too.
+    # Once more: the validation with which the run resumes is stopped too.
     with pytest.raises(Interrupted):
         fit(2, checkpoint=str(stem))
     progress = newest(stem).progress
@@ -242,11 +242,11 @@ def test_a_signal_in_mid_validation_leaves_it_to_be_done(settings, at, position,
 @pytest.mark.parametrize(("name", "kind"), [("SIGINT", KeyboardInterrupt), ("SIGTERM", Interrupted)])
 def test_a_signal_ends_a_whole_search(name, kind, digits):
     starts = []
-    told = sender(name)
+    message = sender(name)
 
     def observer(event):
         starts.append(event.kind == "start")
-        told(event)
+        message(event)
 
     search = GridSearchCV(
         classifier(n_epochs=2, observers=observer), {"batch_size": [32, 64]}, cv=2, n_jobs=1, error_score="raise"
@@ -266,9 +266,9 @@ def test_a_file_that_appears_is_a_notice(digits, tmp_path, whole):
         if notice.exists():
             time.sleep(0.05)
 
-    told = SETTINGS | {"n_epochs": 1000}
+    message = SETTINGS | {"n_epochs": 1000}
     with pytest.raises(Interrupted, match="the machine goes at noon: stopped and saved") as caught:
-        classifier().fit(*digits, **told, checkpoint=str(stem), preemption=f"file:{notice}", observers=observer)
+        classifier().fit(*digits, **message, checkpoint=str(stem), preemption=f"file:{notice}", observers=observer)
     assert caught.value.code == 143
     progress = newest(stem).progress
     assert progress.stopped_by == "the machine goes at noon" and progress.epoch >= 1

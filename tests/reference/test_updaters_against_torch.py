@@ -75,7 +75,7 @@ def test_the_updater_gives_the_numbers_of_torch(name):
 
 
 @pytest.mark.parametrize("name", ["momentum", "nag"])
-def test_a_momentum_that_rises_from_0_has_the_last_gradient_to_go_by(name):
+def test_a_momentum_that_rises_from_0_uses_the_last_gradient(name):
     updater, w, slots = build("updater", name), torch.zeros(3), {"velocity": torch.ones(3)}
     updater.step(w, torch.full((3,), 2.0), slots, 0.5, 0.0, 1)
     assert w.tolist() == [-1.0] * 3 and slots["velocity"].tolist() == [2.0] * 3

@@ -58,7 +58,7 @@ class Settings(BaseModel):
         ),
     ],
 )
-def test_every_fault_says_what_must_be_what_was_got_and_what_to_write(values, expected):
+def test_every_error_names_what_was_expected_what_was_got_and_what_to_write(values, expected):
     with pytest.raises(ValidationError) as caught:
         Settings(**values)
     found = complaints_of(caught.value, Settings)

@@ -59,12 +59,12 @@ def test_a_part_without_parameters_needs_only_its_name_or_an_alias(spec):
         ),
     ],
 )
-def test_what_is_no_part_is_reported(spec, words):
+def test_a_value_that_is_not_a_part_is_reported(spec, words):
     with pytest.raises(ConfigError, match=words):
         build("layer", spec)
 
 
-def test_all_faults_of_a_part_come_in_one_report():
+def test_all_errors_of_a_part_come_in_one_report():
     with pytest.raises(ConfigError) as caught:
         build("layer", ["FCLayer", {"n_units": 0, "l1": "much", "activaton": "relu"}])
     assert sorted(complaint.path for complaint in caught.value.complaints) == [("activaton",), ("l1",), ("n_units",)]

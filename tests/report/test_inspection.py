@@ -22,7 +22,7 @@ def run(digits, tmp_path_factory):
     return stem
 
 
-def test_a_run_is_told_in_json_and_as_it_is(run):
+def test_a_run_is_shown_as_json_and_as_text(run):
     found, state = inspection(str(run)), newest(run)
     assert json.loads(json.dumps(found, allow_nan=False)) == found
     assert found["position"] == "3 of 3 epochs complete"
@@ -35,7 +35,7 @@ def test_a_run_is_told_in_json_and_as_it_is(run):
     assert found["spec"]["fit"]["n_epochs"] == 3 and found["spec"]["layers"][1][1]["name"] == "fc1"
 
 
-def test_any_file_of_a_run_can_be_told(run):
+def test_any_file_of_a_run_can_be_inspected(run):
     assert [inspection(str(run), str(n))["epoch"] for n in (1, 2, 3)] == [1, 2, 3]
     assert inspection(f"{run}_epoch2.ckpt")["epoch"] == 2
     with pytest.raises(CheckpointError, match="there is no run of this stem"):

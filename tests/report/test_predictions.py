@@ -21,6 +21,6 @@ def test_each_row_has_the_most_probable_class_and_all_probabilities_as_they_are(
     assert (np.array([row[2:] for row in rows], dtype=np.float32) == proba).all()
 
 
-def test_where_it_cannot_be_written_is_told(tmp_path):
+def test_a_folder_that_cannot_be_written_is_reported(tmp_path):
     with pytest.raises(DataError, match=r"nowhere/p\.csv: cannot be written: No such file or directory"):
         write_predictions(tmp_path / "nowhere" / "p.csv", np.arange(2), np.eye(2, dtype=np.float32))

@@ -163,5 +163,5 @@ def test_verbose_prints_the_history_to_standard_output(digits, capsys):
 
 
 @pytest.mark.parametrize(("name", "value", "cell"), [("seconds", 0.056, "0.06"), ("train_nll", 1e-7, "1e-07")])
-def test_numbers_are_as_short_as_they_may_be(name, value, cell):
+def test_numbers_have_no_superfluous_digits(name, value, cell):
     assert printed(validation({name: value})).split() == [name, cell]

@@ -23,7 +23,7 @@ def test_balanced_accuracy_is_the_mean_recall():
     assert score_of("balanced_accuracy", PROBA, Y) == pytest.approx(1 / 3)
 
 
-def test_a_metric_of_regression_or_of_clusters_is_none():
+def test_metrics_of_regression_and_of_clusters_are_unknown():
     for name in ("r2", "neg_mean_squared_error", "rand_score", "top_0", "top_3"):
         with pytest.raises(ConfigError):
             check_metric(name, 3)
@@ -38,7 +38,7 @@ def test_the_matrix_counts_true_classes_in_rows_and_predicted_ones_in_columns():
     assert found == [(1, "c", "b"), (2, "b", "a"), (3, "b", "a")] and found[0].predicted == "b"
 
 
-def test_the_table_by_class_shows_a_dash_where_nothing_can_be_divided():
+def test_the_table_by_class_shows_a_dash_for_a_division_by_zero():
     lines = [line.split() for line in by_class(Y, PROBA.argmax(axis=1), np.array(["a", "b", "c"]))]
     rules = [line for line in lines if line and set(line[0]) == {"-"} and len(line[0]) > 1]
     assert [lines.index(rule) for rule in rules] == [1, 8]

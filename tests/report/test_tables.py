@@ -45,7 +45,7 @@ def test_cells_of_wide_characters_are_aligned_as_a_terminal_shows_them():
     assert table_lines(["class", "n"], [["\u732b", "1"]], n_left=1) == ["class  n", "--------", "\u732b     1"]
 
 
-def test_each_layer_has_its_line_and_the_total_is_theirs():
+def test_each_layer_has_a_line_and_the_last_line_has_the_total():
     architecture = declare(parse(LAYERS), (81,))
     head, rule, *lines, other_rule, total = layer_table(architecture).splitlines()
     assert head.split() == ["name", "type", "output", "shape", "parameters"]
@@ -64,7 +64,7 @@ def test_each_layer_has_its_line_and_the_total_is_theirs():
     assert total.split() == ["total", f"{architecture.n_params:,}"] and architecture.n_params == 15003
 
 
-def test_what_a_user_should_know_stands_below():
+def test_notes_on_layers_stand_below_the_table():
     layers = [["InputImageLayer", {"n_pixels": 8}], *LAYERS[1:]]
     *_, total, first, second = layer_table(declare(parse(layers), (8, 8))).splitlines()
     assert total.startswith("total")

@@ -327,7 +327,7 @@ def test_reading_reports_damage_too(tmp_path):
         NNClassifier.load(stem)
 
 
-def test_verify_says_that_a_state_without_its_best_network_is_not_good(tmp_path):
+def test_verify_reports_that_a_state_without_its_best_network_is_not_good(tmp_path):
     stem = str(tmp_path / "run")
     fit(stem)
     (tmp_path / "run_best.ckpt").unlink()

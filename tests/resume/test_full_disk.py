@@ -43,8 +43,8 @@ hard = resource.getrlimit(resource.RLIMIT_FSIZE)[1]
 warnings.simplefilter("always")
 
 def run(name, first, last, every):
-    stem, told, kept, error = f"{folder}/{name}/run", [], [], ""
-    warnings.showwarning = lambda message, *more: told.append(str(message))
+    stem, shown, kept, error = f"{folder}/{name}/run", [], [], ""
+    warnings.showwarning = lambda message, *more: shown.append(str(message))
 
     def limit(event):
         full = first <= event.epoch < last
@@ -61,7 +61,7 @@ def run(name, first, last, every):
         error = str(fault)
     resource.setrlimit(resource.RLIMIT_FSIZE, (hard, hard))
     state = RunFiles(stem).newest()[1]
-    return {"told": told, "kept": kept, "error": error, "epoch": state.progress.epoch,
+    return {"shown": shown, "kept": kept, "error": error, "epoch": state.progress.epoch,
         "digest": repr(digest_of(state))}
 
 print(json.dumps({name: run(name, *case) for name, case in cases.items()}))
@@ -93,8 +93,8 @@ def fit(digits):
 def test_a_disk_full_for_a_while_stops_nothing_and_is_reported_each_time(limited, fit):
     folder, found = limited[0] / "for a while", limited[1]["for a while"]
     # The files of the second and of the third epoch could not be written.
-    assert len(found["told"]) == 2 and not found["error"]
-    for text in found["told"]:
+    assert len(found["shown"]) == 2 and not found["error"]
+    for text in found["shown"]:
         assert text.startswith(f"{folder}/run_") and f"cannot be written: [Errno {errno.EFBIG}]" in text
         assert text.endswith("Training continues; the last valid file is kept")
     assert set(found["kept"][:8]) == {1} and found["kept"][-1] == 4
@@ -106,7 +106,7 @@ def test_a_disk_full_for_a_while_stops_nothing_and_is_reported_each_time(limited
 def test_a_disk_full_to_the_end_is_an_error_and_the_same_fit_resumes_exactly(limited, fit):
     folder, found = limited[0] / "to the end", limited[1]["to the end"]
     assert f"cannot be written: [Errno {errno.EFBIG}]" in found["error"] and found["error"].startswith(str(folder))
-    assert len(found["told"]) == 3 and set(found["kept"]) == {2} and found["epoch"] == 2
+    assert len(found["shown"]) == 3 and set(found["kept"]) == {2} and found["epoch"] == 2
     assert not [name for name in os.listdir(folder) if name.startswith(".")]
     again = fit(folder / "run")
     assert again.state_.starts == [[0, 0], [2, 0]]
@@ -117,7 +117,7 @@ def test_a_disk_full_to_the_end_is_an_error_and_the_same_fit_resumes_exactly(lim
 def test_a_disk_that_is_full_after_each_batch_is_reported_after_each(limited, fit):
     found = limited[1]["each batch"]
     # Four batches, and the end of the epoch.
-    assert len(found["told"]) == 5 and not found["error"]
+    assert len(found["shown"]) == 5 and not found["error"]
     assert found["epoch"] == 5 and found["digest"] == repr(digest_of(fit().state_))
 
 
@@ -158,10 +158,10 @@ def test_a_disk_that_does_not_answer_is_reported_once_and_waited_for_at_the_end(
 
     monkeypatch.setattr(os, "fsync", stall)
     began = time.monotonic()
-    with pytest.warns(ArignoteWarning) as told:
+    with pytest.warns(ArignoteWarning) as shown:
         fitted = fit(tmp_path / "run", checkpoint_every="epoch", observers=observer)
     assert stalled and ended[-1] == 5 and time.monotonic() - began > 1.0
-    assert [str(one.message) for one in told] == [
+    assert [str(one.message) for one in shown] == [
         f"{tmp_path}/run_last.ckpt: write still running after 0.2 s; training continues"
     ]
     monkeypatch.undo()

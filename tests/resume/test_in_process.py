@@ -86,7 +86,7 @@ def test_the_pace_of_saving_never_changes_the_result(digits, layers, tmp_path):
     assert found == [found[0]] * 4
 
 
-def test_a_finished_run_answers_at_once_and_more_epochs_go_on(digits, layers, tmp_path):
+def test_a_finished_run_returns_at_once_and_more_epochs_resume_it(digits, layers, tmp_path):
     stem = str(tmp_path / "run")
     first = NNClassifier(layers, rng=3).fit(*digits, **SETTINGS, checkpoint=stem)
     again = NNClassifier(layers, rng=3).fit(*digits, **SETTINGS, checkpoint=stem)

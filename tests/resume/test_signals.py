@@ -33,15 +33,15 @@ def start(words, **more):
 def end(process):
     """Return the exit code, what was still printed, and what was complained of."""
     try:
-        told, complaints = process.communicate(timeout=PATIENT)
+        message, complaints = process.communicate(timeout=PATIENT)
     finally:
         process.kill()
-    return process.returncode, told, complaints
+    return process.returncode, message, complaints
 
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory):
-    """What a run ends in that nobody stops."""
+    """Digest of a run that is not stopped."""
     stem = tmp_path_factory.mktemp("whole") / "run"
     subprocess.run(command(stem, "--quiet"), check=True, capture_output=True)
     return bits(stem)
@@ -59,10 +59,10 @@ def test_a_signal_before_anything_is_trained_ends_the_process_in_silence(tmp_pat
         process = start(words)
         time.sleep(seconds)
         process.send_signal(signal.Signals[name])
-        code, told, complaints = end(process)
+        code, message, complaints = end(process)
         # Python itself knows of no handler yet, or `fit` has begun to load what it needs, or has begun to train.
         assert code in (-signal.Signals[name], 75)
-        assert not complaints and ("Error" not in told)
+        assert not complaints and ("Error" not in message)
         assert not [path for path in tmp_path.iterdir() if path.suffix != ".ckpt"]
 
 
@@ -83,10 +83,10 @@ def test_stopped_by_each_signal_the_same_command_ends_in_the_same_bits(tmp_path,
         began = time.monotonic()
         for name in names:
             process.send_signal(signal.Signals[name])
-        code, told, complaints = end(process)
+        code, message, complaints = end(process)
         print(f"{stage}: {time.monotonic() - began:.2f} s from the signal to the end of the process")
         assert code == expected and not complaints, complaints
-        assert words in told
+        assert words in message
         found = inspection(str(stem), None)
         assert not found["finished"] and not found["damaged"]
         positions.append([found["epoch"], found["batch"]])
@@ -99,7 +99,7 @@ def test_stopped_by_each_signal_the_same_command_ends_in_the_same_bits(tmp_path,
     process.stdout = None
     assert end(process) == (141, None, "")
 
-    # When all is done and told, while Python ends.
+    # When all is done and printed, while Python ends.
     process = start(command(stem))
     last = next(line for line in process.stdout if "arignote predict" in line)
     process.send_signal(signal.SIGTERM)
@@ -169,7 +169,7 @@ def test_a_stopped_process_ends_when_it_is_saved_whatever_the_interpreter_would_
         process.kill()
         raise
     process.send_signal(signal.SIGTERM)
-    code, told, complaints = end(process)
+    code, message, complaints = end(process)
     assert code == 143 and not complaints
     # What was printed is there to the last line.
-    assert told.endswith("SIGTERM: stopped and saved; the same command resumes from there\n")
+    assert message.endswith("SIGTERM: stopped and saved; the same command resumes from there\n")

@@ -41,7 +41,7 @@ def test_list_json_and_yaml_give_the_same_network(tmp_path):
     assert specs[0][1][1]["l2"] == 0.001
 
 
-def test_all_faults_come_in_one_report_with_file_line_and_column(tmp_path):
+def test_all_errors_come_in_one_report_with_file_line_and_column(tmp_path):
     path = tmp_path / "a.yaml"
     path.write_text(
         YAML.replace("n_units: 64", "n_units: -5").replace("Dropout", "Dropot").replace("n_epochs: 3", "n_epoch: 3")
@@ -54,7 +54,7 @@ def test_all_faults_come_in_one_report_with_file_line_and_column(tmp_path):
     assert f"{path}:7:7: fit.n_epoch: unknown parameter 'n_epoch'. Did you mean 'n_epochs'?" in text
 
 
-def test_faults_come_in_the_order_of_the_lines_then_of_set(tmp_path):
+def test_errors_come_in_the_order_of_the_lines_then_of_set(tmp_path):
     path = tmp_path / "a.yaml"
     path.write_text(
         "fit:\n  keep_last: 0\n  n_epochs: -1\nlayers:\n  - [FCLayer, {n_units: 3}]\n"
@@ -80,7 +80,7 @@ def test_any_key_can_be_set_and_layers_by_name(tmp_path):
 
 
 @pytest.mark.parametrize(("text", "words"), [("a: [1", "is not YAML"), ("3", "must be a mapping"), ("x: 1", "layers")])
-def test_a_file_that_is_no_config_is_told(text, words, tmp_path):
+def test_a_file_that_is_not_a_config_is_reported(text, words, tmp_path):
     (tmp_path / "a.yaml").write_text(text)
     with pytest.raises(ConfigError, match=words):
         read_config(tmp_path / "a.yaml")
@@ -141,7 +141,7 @@ WRONG = {
 
 
 @pytest.mark.parametrize("text", WRONG)
-def test_a_wrong_value_is_told_in_our_words(text, tmp_path):
+def test_a_wrong_value_is_reported_in_our_words(text, tmp_path):
     (tmp_path / "a.yaml").write_text(text if "layers:" in text else f"{text}\nlayers: [[ClassificationOutputLayer]]")
     with pytest.raises(ConfigError) as caught:
         read_config(tmp_path / "a.yaml")
@@ -150,7 +150,7 @@ def test_a_wrong_value_is_told_in_our_words(text, tmp_path):
 
 
 @pytest.mark.parametrize("name", FitSettings.model_fields)
-def test_a_setting_without_a_value_is_told_or_means_its_default(name, tmp_path):
+def test_a_setting_without_a_value_is_reported_or_means_its_default(name, tmp_path):
     (tmp_path / "a.yaml").write_text(f"layers: [[ClassificationOutputLayer]]\nfit:\n  {name}:\n")
     default = FitSettings.model_fields[name].default
     if default is None:
@@ -230,7 +230,7 @@ def test_a_tag_is_refused_with_its_line(text, tmp_path):
         read_config(tmp_path / "a.yaml")
 
 
-def test_a_file_with_bytes_that_no_yaml_has_is_told(tmp_path):
+def test_a_file_with_bytes_that_yaml_does_not_allow_is_reported(tmp_path):
     (tmp_path / "a.yaml").write_bytes(b"name: a\0b\n")
     with pytest.raises(ConfigError, match=r"a\.yaml: is not YAML: .*not allowed"):
         read_config(tmp_path / "a.yaml")
@@ -250,7 +250,7 @@ SET = {
 
 
 @pytest.mark.parametrize("setting", SET)
-def test_a_fault_of_set_is_told_as_one_of_set(setting, tmp_path):
+def test_an_error_of_set_is_reported_as_one_of_set(setting, tmp_path):
     (tmp_path / "a.yaml").write_text(YAML)
     with pytest.raises(ConfigError) as caught:
         read_config(tmp_path / "a.yaml", ["rng=3", setting])
@@ -266,7 +266,7 @@ def test_a_key_within_a_list_that_is_not_of_layers_is_refused(tmp_path):
         read_config(tmp_path / "a.yaml", settings)
 
 
-def test_faults_of_several_layers_are_each_told_as_one_of_set(tmp_path):
+def test_errors_of_several_layers_are_each_reported_as_one_of_set(tmp_path):
     (tmp_path / "a.yaml").write_text(YAML)
     settings = ["layers.fc1.n_units=-1", "layers.dropout1.dropout_p=2"]
     with pytest.raises(ConfigError) as caught:
@@ -275,20 +275,20 @@ def test_faults_of_several_layers_are_each_told_as_one_of_set(tmp_path):
     assert [line.partition(": ")[0] for line in lines] == [f"--set {setting}" for setting in settings]
 
 
-def test_a_setting_of_a_layer_tells_what_is_wrong_in_the_file(tmp_path):
+def test_a_wrong_setting_of_a_layer_is_reported_with_its_place_in_the_file(tmp_path):
     (tmp_path / "a.yaml").write_text(YAML.replace("dropout_p: 0.25", "dropout_p: 2"))
     with pytest.raises(ConfigError, match=r"a\.yaml:5:16: layers\[1\] \(Dropout\): dropout_p must be a number < 1.0"):
         read_config(tmp_path / "a.yaml", ["layers.fc1.n_units=5"])
 
 
-def test_a_string_of_layers_that_is_no_path_is_told():
+def test_a_string_of_layers_that_is_not_a_path_is_reported():
     with pytest.raises(ConfigError, match=r"layers must be a list of .*, or the path of .*; got 'FCLayer'"):
         read_layers(Path("FCLayer"))
     with pytest.raises(ConfigError, match=r"none\.yaml: cannot be read: No such file"):
         read_layers(Path("none.yaml"))
 
 
-def test_a_setting_of_fit_at_the_top_is_told_where_it_belongs(tmp_path):
+def test_a_setting_of_fit_at_the_top_is_reported_with_its_place(tmp_path):
     path = tmp_path / "c.yaml"
     path.write_text("layers: [[ClassificationOutputLayer]]\nprecision: bf16\n")
     with pytest.raises(ConfigError, match=r"c\.yaml:2:1: precision: belongs to fit: write fit\.precision"):
@@ -296,21 +296,21 @@ def test_a_setting_of_fit_at_the_top_is_told_where_it_belongs(tmp_path):
 
 
 @pytest.mark.parametrize("head", ["", "layers:\n"])
-def test_a_fault_in_a_file_of_layers_is_told_with_the_line_of_that_file(tmp_path, head):
+def test_an_error_in_a_file_of_layers_is_reported_with_the_line_of_that_file(tmp_path, head):
     layers = ["- [FCLayer, {n_units: 3}]", "- [FCLayer, {n_unts: 3}]", "- [ClassificationOutputLayer]"]
     (tmp_path / "l.yaml").write_text(head + "\n".join(layers))
     (tmp_path / "c.yaml").write_text("name: a\nlayers: l.yaml\nfit: {n_epoch: 3}\n")
     with pytest.raises(ConfigError) as caught:
         read_config(tmp_path / "c.yaml")
     # What is misspelt is not missing as well.
-    told = [line.removeprefix(f"{tmp_path}/").partition(". ")[0] for line in str(caught.value).splitlines()]
-    assert told == [
+    message = [line.removeprefix(f"{tmp_path}/").partition(". ")[0] for line in str(caught.value).splitlines()]
+    assert message == [
         "c.yaml:3:7: fit.n_epoch: unknown parameter 'n_epoch'",
         f"l.yaml:{3 if head else 2}:14: layers[1].n_unts (FCLayer): unknown parameter 'n_unts'",
     ]
 
 
-def test_a_store_of_no_known_kind_is_told_by_check(tmp_path):
+def test_a_store_of_an_unknown_kind_is_reported_by_check(tmp_path):
     (tmp_path / "c.yaml").write_text("layers: [[ClassificationOutputLayer]]\nfit: {checkpoint: 'nowhere://a/b'}\n")
     with pytest.raises(ConfigError, match=r"checkpoint 'nowhere://a': Protocol not known: nowhere"):
         CliRunner().invoke(app, ["check", str(tmp_path / "c.yaml")], catch_exceptions=False)

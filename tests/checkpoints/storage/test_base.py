@@ -11,12 +11,12 @@ from arignote.checkpoints.storage.base import holder
 from arignote.checkpoints.storage.local import LocalFolder
 
 
-def test_the_holder_is_named_by_what_a_lock_says():
+def test_the_holder_is_named_from_the_content_of_a_lock():
     assert holder(b'{"host": "vm", "pid": 7}') == holder('{"host": "vm", "pid": 7}') == "process 7 on vm"
 
 
 @pytest.mark.parametrize("text", [b"", b"\xff", b"[1]", b"7", b"{}", b'{"pid": 7}', b'{"host": "vm"}', b'"text"'])
-def test_what_says_nothing_of_a_holder_is_of_another_process(text):
+def test_a_lock_without_a_holder_belongs_to_another_process(text):
     assert holder(text) == "another process"
 
 

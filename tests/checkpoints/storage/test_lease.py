@@ -67,7 +67,7 @@ def test_the_periods_are_those_of_the_documentation():
     assert (lease.RENEW_AFTER, lease.STALE_AFTER, lease.MARGIN) == (10.0, 60.0, 10.0)
 
 
-def test_a_lease_says_who_holds_it_is_renewed_and_leaves_no_file(files, clock, held):
+def test_a_lease_names_its_holder_is_renewed_and_leaves_no_file(files, clock, held):
     first = json.loads(files.contents[NAME])
     assert (first["host"], first["pid"]) == (socket.gethostname(), os.getpid())
     assert len(first["id"]) == 32 and first["renewed"] == 1
@@ -245,7 +245,7 @@ def test_a_newcomer_writes_within_a_second_of_its_comparison_or_compares_again(p
     assert clock.time == 1000 + 60 + pause + 2
 
 
-def test_past_the_deadline_a_lease_that_nobody_took_is_taken_again_after_60_seconds(files, clock, held):
+def test_past_the_deadline_a_free_lease_is_acquired_again_after_60_seconds(files, clock, held):
     first = json.loads(files.contents[NAME])
     for now in (1050.0, 1059.9):
         clock.time = now
@@ -618,7 +618,7 @@ def test_a_clock_that_counts_suspended_time_is_used_where_there_is_one(monkeypat
     monkeypatch.setattr(time, "clock_gettime", lambda which: {7: 70.0, 6: 60.0}[which], raising=False)
     monkeypatch.setattr(time, "monotonic", lambda: 1.0)
     assert lease._clock_of({"CLOCK_BOOTTIME": 7, "CLOCK_MONOTONIC": 6}, "linux")() == 70.0
-    # clock_gettime(3) of macOS: CLOCK_MONOTONIC goes on while the system is asleep; time.monotonic() does not.
+    # clock_gettime(3) of macOS: CLOCK_MONOTONIC continues while the system is asleep; time.monotonic() does not.
     assert lease._clock_of({"CLOCK_MONOTONIC": 6}, "darwin")() == 60.0
     assert lease._clock_of({"CLOCK_MONOTONIC": 6}, "freebsd14")() == 1.0
     assert lease._clock_of({}, "win32")() == 1.0

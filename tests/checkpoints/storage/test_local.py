@@ -46,7 +46,7 @@ def holder(tmp_path):
 
 
 @pytest.mark.slow
-def test_a_second_writer_is_told_who_is_the_first(digits, layers, holder, tmp_path):
+def test_a_second_writer_is_refused_with_the_name_of_the_first(digits, layers, holder, tmp_path):
     with pytest.raises(CheckpointError, match=rf"run: process {holder.pid} on \S+ is training this run") as refused:
         NNClassifier(layers, rng=3).fit(*digits, n_epochs=1, checkpoint=str(tmp_path / "run"))
     assert os.uname().nodename in str(refused.value)
@@ -76,7 +76,7 @@ def test_the_file_of_the_lock_goes_with_the_lock(holder, tmp_path):
     assert os.listdir(tmp_path) == []
 
 
-def test_a_lock_that_cannot_say_whose_it_is_holds_all_the_same(monkeypatch, tmp_path):
+def test_a_lock_without_a_holder_holds_too(monkeypatch, tmp_path):
     def full(*args):
         raise OSError(errno.ENOSPC, "No space left on device")
 
@@ -140,7 +140,7 @@ def test_a_file_is_created_only_if_none_came_before_it(tmp_path):
 
 
 @pytest.mark.parametrize("fault", [errno.EPERM, errno.EACCES, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS])
-def test_without_links_a_file_is_looked_for_before_it_is_created(fault, tmp_path, monkeypatch):
+def test_without_links_a_file_is_searched_before_it_is_created(fault, tmp_path, monkeypatch):
     def none(*args, **kwargs):
         raise OSError(fault, os.strerror(fault))
 
@@ -237,7 +237,7 @@ def test_a_file_system_that_cannot_sync_a_folder_is_good_enough(monkeypatch, tmp
     assert LocalFolder(tmp_path).read("file") == b"contents"
 
 
-def test_a_folder_that_cannot_be_written_to_is_told_before_training(digits, layers, tmp_path):
+def test_a_folder_that_cannot_be_written_to_is_reported_before_training(digits, layers, tmp_path):
     trained = []
     if os.geteuid() != 0:
         tmp_path.chmod(0o500)
@@ -250,7 +250,7 @@ def test_a_folder_that_cannot_be_written_to_is_told_before_training(digits, laye
     assert trained == []
 
 
-def test_a_full_disk_is_told_by_prepare(monkeypatch):
+def test_a_full_disk_is_reported_by_prepare(monkeypatch):
     if not os.path.exists("/dev/full"):
         pytest.skip("no /dev/full here")
     with tempfile.TemporaryDirectory() as there, monkeypatch.context() as disk:
@@ -267,7 +267,7 @@ def test_a_full_disk_is_told_by_prepare(monkeypatch):
         assert os.listdir(there) == []
 
 
-def test_what_is_not_there_is_told_with_its_path(tmp_path):
+def test_a_missing_file_is_reported_with_its_path(tmp_path):
     folder = LocalFolder(tmp_path / "nowhere")
     assert folder.names() == []
     folder.remove("file")
@@ -295,7 +295,7 @@ def test_a_run_stays_where_it_began_when_the_working_directory_becomes_another(d
 
 
 @pytest.mark.parametrize("inside", ["file", "file/deep"])
-def test_a_file_where_a_folder_of_checkpoints_is_wanted_is_told(inside, tmp_path):
+def test_a_file_in_place_of_a_folder_of_checkpoints_is_reported(inside, tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(CheckpointError, match=rf"{inside}: cannot be made: \S+/file is a file, not a folder\. Give"):
         LocalFolder(tmp_path / inside).prepare("run")
@@ -319,7 +319,7 @@ def flock_of(monkeypatch, *faults):
     return left
 
 
-def test_a_lock_says_who_holds_it(tmp_path):
+def test_a_lock_names_its_holder(tmp_path):
     path = tmp_path / ".run.lock"
     path.write_text("x" * 500)
     first = local.LocalLock(path, "run")
@@ -367,7 +367,7 @@ def test_no_file_of_a_lock_stays_open(tmp_path, monkeypatch):
     assert n_open() == before
 
 
-def test_where_no_lock_is_to_be_had_a_file_that_says_something_stays(tmp_path, monkeypatch):
+def test_without_locks_a_file_with_content_stays(tmp_path, monkeypatch):
     path = tmp_path / ".run.lock"
     path.write_bytes(b"of another machine")
     flock_of(monkeypatch, OSError(errno.ENOLCK, "No locks available"))
@@ -376,7 +376,7 @@ def test_where_no_lock_is_to_be_had_a_file_that_says_something_stays(tmp_path, m
     assert path.read_bytes() == b"of another machine"
 
 
-def test_a_lock_whose_file_was_removed_before_it_was_had_is_taken_anew(tmp_path, monkeypatch):
+def test_a_lock_whose_file_was_removed_before_it_was_acquired_is_acquired_again(tmp_path, monkeypatch):
     """The process before removes its file between our opening and our locking it."""
     path, really, removed = tmp_path / ".run.lock", fcntl.flock, []
 
@@ -454,7 +454,7 @@ def broken(*args, **kwargs):
 
 
 @pytest.mark.parametrize(
-    ("function", "act", "told"),
+    ("function", "act", "message"),
     [
         ("listdir", lambda folder: folder.names(), ": cannot be read"),
         ("replace", lambda folder: folder.write("file", [b"new"]), "/file: cannot be written"),
@@ -464,12 +464,12 @@ def broken(*args, **kwargs):
         ("mkdir", lambda folder: LocalFolder(folder._path / "new").prepare("run"), "/new: cannot be made"),
     ],
 )
-def test_a_fault_of_the_system_is_an_error_with_the_path(function, act, told, tmp_path, monkeypatch):
+def test_a_failure_of_the_system_is_an_error_with_the_path(function, act, message, tmp_path, monkeypatch):
     folder = LocalFolder(tmp_path)
     folder.write("file", [b"old"])
     with monkeypatch.context() as patch:
         patch.setattr(os, function, broken)
-        with pytest.raises(CheckpointError, match=rf"^{tmp_path}{told}: \[Errno 5\] Input/output error$") as refused:
+        with pytest.raises(CheckpointError, match=rf"^{tmp_path}{message}: \[Errno 5\] Input/output error$") as refused:
             act(folder)
     assert refused.value.__suppress_context__ and not isinstance(refused.value, NotThereError)
     assert folder.read("file") == b"old"
@@ -493,9 +493,7 @@ def test_names_are_sorted(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("fault", [errno.EINVAL, errno.ENOTSUP, errno.EBADF])
-def test_the_faults_of_a_folder_that_cannot_be_synchronised_are_passed_over_and_others_are_not(
-    fault, tmp_path, monkeypatch
-):
+def test_errors_of_a_folder_that_cannot_be_synchronised_are_ignored_and_others_are_not(fault, tmp_path, monkeypatch):
     really, wrong = os.fsync, [fault]
 
     def fsync(handle):
@@ -519,7 +517,7 @@ def test_where_folders_cannot_be_opened_they_are_not_synchronised(tmp_path, monk
     assert operations == []
 
 
-def test_temporary_files_are_nobody_elses(tmp_path):
+def test_temporary_files_have_unique_names(tmp_path):
     folder, seen = LocalFolder(tmp_path), []
     for name in ("file", ".file"):
         for _ in range(2):
@@ -538,7 +536,7 @@ def test_no_more_is_read_than_was_asked_for_or_is_there(tmp_path):
     assert [folder.read("file", n) for n in (0, 3, 8, 9, 1 << 62)] == [b"", b"con", *[b"contents"] * 3]
 
 
-def test_a_path_is_told_as_it_was_given(tmp_path, monkeypatch):
+def test_a_path_is_reported_as_the_user_wrote_it(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     folder = LocalFolder("runs")
     assert folder.path_of("a") == "runs/a" and folder.path_of() == "runs"
@@ -552,7 +550,7 @@ def test_a_link_to_nowhere_in_the_way_of_a_folder_is_named(tmp_path):
         LocalFolder(tmp_path / "link").prepare("run")
 
 
-def test_where_no_lock_is_to_be_had_a_file_that_is_gone_already_is_no_fault(tmp_path, monkeypatch):
+def test_without_locks_a_file_that_is_gone_already_is_no_error(tmp_path, monkeypatch):
     path = tmp_path / ".run.lock"
 
     def flock(handle, how):

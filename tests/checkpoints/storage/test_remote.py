@@ -1,4 +1,4 @@
-"""Object stores: a run goes on from one exactly, and training continues while it is away."""
+"""Object stores: a run resumes from one exactly, and training continues while it is unavailable."""
 
 from __future__ import annotations
 
@@ -108,7 +108,7 @@ def names_in(stem):
     return folder_of(stem)[0].names()
 
 
-def test_interrupted_it_goes_on_from_the_store_to_the_same_bits(fit, stem, digits):
+def test_an_interrupted_run_resumes_from_the_store_to_the_same_bits(fit, stem, digits):
     held = []
     with pytest.raises(Stopped):
         fit(stem, at_event(8, lambda: (held.extend(names_in(stem)), stop())), checkpoint_every=3)
@@ -159,7 +159,7 @@ def test_a_folder_of_the_name_of_the_run_is_no_file_of_it(fit, stem):
     assert inspection(stem)["run_id"] == ended.state_.run_id
 
 
-def test_a_missing_bucket_is_told_before_training(fit, s3):
+def test_a_missing_bucket_is_reported_before_training(fit, s3):
     trained = []
     with pytest.raises(
         CheckpointError, match=r"s3://nowhere/\.run\.lease: cannot be written: there is no such bucket or folder"
@@ -170,7 +170,7 @@ def test_a_missing_bucket_is_told_before_training(fit, s3):
     assert trained == []
 
 
-def test_refused_credentials_are_told_before_training(fit, s3, monkeypatch):
+def test_refused_credentials_are_reported_before_training(fit, s3, monkeypatch):
     trained = []
     s3.ask("/moto-api/reset-auth", b"0")
     try:
@@ -186,7 +186,7 @@ def test_refused_credentials_are_told_before_training(fit, s3, monkeypatch):
     assert trained == []
 
 
-def test_a_store_where_nothing_listens_is_told_within_seconds(fit, s3, monkeypatch):
+def test_a_store_that_does_not_answer_is_reported_within_seconds(fit, s3, monkeypatch):
     import socket
     import time
 
@@ -208,10 +208,10 @@ def test_an_outage_of_the_server_does_not_stop_training(fit, s3, tmp_path):
         away(event)
         back(event)
 
-    with pytest.warns(ArignoteWarning) as told:
+    with pytest.warns(ArignoteWarning) as shown:
         ended = fit("s3://bucket/run", observer, checkpoint_every="epoch")
-    assert len(told) == 1
-    text = str(told[0].message)
+    assert len(shown) == 1
+    text = str(shown[0].message)
     assert "s3://bucket/" in text and "Could not connect" in text and f"Kept in {tmp_path}" in text
     assert "Training continues" in text
     assert digest(ended) == digest(fit())
@@ -220,15 +220,17 @@ def test_an_outage_of_the_server_does_not_stop_training(fit, s3, tmp_path):
 
 
 @pytest.mark.parametrize("every", ["epoch", 1])
-def test_while_the_store_is_away_each_failed_save_is_told_and_kept_here(fit, shaky, tmp_path, every):
+def test_while_the_store_is_unavailable_each_failed_save_is_reported_and_kept_on_this_machine(
+    fit, shaky, tmp_path, every
+):
     def go_and_come(event):
         shaky.away = event.epoch == 2
 
-    with pytest.warns(ArignoteWarning) as told:
+    with pytest.warns(ArignoteWarning) as shown:
         ended = fit("shaky://bucket/run", go_and_come, checkpoint_every=every)
     # The first batch of the third epoch finds the store back.
-    assert len(told) == (1 if every == "epoch" else 5)
-    for one in told:
+    assert len(shown) == (1 if every == "epoch" else 5)
+    for one in shown:
         text = str(one.message)
         assert text.startswith("shaky://bucket/") and "TimeoutError: the store does not answer. " in text
         assert f"Kept in {tmp_path}/" in text and "Training continues" in text
@@ -238,7 +240,9 @@ def test_while_the_store_is_away_each_failed_save_is_told_and_kept_here(fit, sha
     assert not list(tmp_path.rglob("*.ckpt"))
 
 
-def test_a_store_away_at_the_end_is_an_error_that_says_where_the_state_is(fit, shaky, tmp_path, monkeypatch):
+def test_a_store_that_is_unavailable_at_the_end_is_an_error_that_names_where_the_state_is(
+    fit, shaky, tmp_path, monkeypatch
+):
     stem = "shaky://bucket/run"
 
     def go(event):
@@ -276,7 +280,7 @@ def kept_here(fit, shaky):
     return "shaky://bucket/run"
 
 
-def test_the_next_fit_goes_on_from_what_was_kept_here(fit, kept_here, tmp_path):
+def test_the_next_fit_resumes_from_the_files_kept_on_this_machine(fit, kept_here, tmp_path):
     stem = kept_here
     assert inspection(stem)["epoch"] == 1
     ended = fit(stem)
@@ -332,11 +336,11 @@ def test_a_store_is_a_folder_of_files(stem, folder):
     assert folder.names() == ["a", "b"]
     base = stem.removesuffix("run")
     assert folder.path_of() == base and folder.path_of("a") == f"{base}a"
-    for act, told in (
+    for act, shown in (
         (lambda: folder.read("nothing"), "nothing: cannot be read: there is no such object"),
         (lambda: folder.set_aside("nothing", "x"), "nothing: cannot be copied: there is no such object"),
     ):
-        with pytest.raises(NotThereError, match=f"^{base}{told}$"):
+        with pytest.raises(NotThereError, match=f"^{base}{shown}$"):
             act()
     folder.prepare("run")
     assert folder.names() == ["a", "b"]
@@ -353,11 +357,11 @@ def test_a_probe_is_written_to_a_store_and_removed(shaky):
     assert folder.path_of("a") == "shaky://bucket/a"
 
 
-def test_each_fault_of_a_store_says_what_could_not_be_done_to_which_object(shaky):
+def test_each_error_of_a_store_names_the_operation_and_the_object(shaky):
     folder = RemoteFolder("shaky://bucket")
     folder.write("file", [b"one"])
     shaky.away = True
-    for act, told in (
+    for act, shown in (
         (folder.names, "/: cannot be listed"),
         (lambda: folder.read("file"), "/file: cannot be read"),
         (lambda: folder.write("file", [b"two"]), "/file: cannot be written"),
@@ -367,7 +371,7 @@ def test_each_fault_of_a_store_says_what_could_not_be_done_to_which_object(shaky
         (lambda: folder.remove("file"), "/file: cannot be removed"),
     ):
         with pytest.raises(
-            CheckpointError, match=f"^shaky://bucket{told}: TimeoutError: the store does not answer$"
+            CheckpointError, match=f"^shaky://bucket{shown}: TimeoutError: the store does not answer$"
         ) as no:
             act()
         assert no.value.__suppress_context__ and not isinstance(no.value, NotThereError)
@@ -412,7 +416,7 @@ def test_on_s3_the_tag_is_older_than_the_contents_that_are_compared(s3, monkeypa
     assert folder.read("file") == b"another"
 
 
-def test_elsewhere_a_file_is_created_atomically_and_replaced_after_a_second_look():
+def test_in_other_stores_a_file_is_created_atomically_and_replaced_after_a_second_check():
     MemoryFileSystem.store.clear()
     folder = RemoteFolder("memory://bucket")
     before = Calls(1, lambda: folder.write("file", [b"another"]))
@@ -493,7 +497,7 @@ def test_an_exception_of_before_is_raised_as_it_is(folder):
     assert folder.names() == ["file"] and folder.read("file") == b"one"
 
 
-def test_a_package_that_is_not_installed_is_told_with_the_command_that_helps(fit, monkeypatch):
+def test_a_package_that_is_not_installed_is_reported_with_the_command_that_installs_it(fit, monkeypatch):
     with pytest.raises(ConfigError, match=r"nosuchstore.*pip install 'arignote\[cloud\]'"):
         fit("nosuchstore://bucket/run")
     monkeypatch.setitem(sys.modules, "s3fs", None)

@@ -1,4 +1,4 @@
-"""The contract of a reader: one that keeps it is trained on, one that breaks it is told how."""
+"""The contract of a reader: one that keeps it is trained on, one that breaks it is reported."""
 
 from __future__ import annotations
 
@@ -126,7 +126,7 @@ def test_few_rows_missing_numbers_and_text_pass(array):
         (ReadsOtherRows, "must return the same slice from read"),
     ],
 )
-def test_each_broken_promise_is_told(own, words):
+def test_each_broken_promise_is_reported(own, words):
     reader = own()
     # 601 is no multiple of a batch.
     reader.array = np.concatenate([X, X[:1] + 1])
@@ -134,7 +134,7 @@ def test_each_broken_promise_is_told(own, words):
         check_reader(reader)
 
 
-def test_a_reader_of_ours_that_forgets_is_told_too():
+def test_a_subclass_of_reader_that_ignores_start_is_reported_too():
     class Forgets(Reader):
         where, shape, dtype = "mine", X.shape, X.dtype
         read = Random.read
@@ -160,17 +160,17 @@ def test_no_rows_are_read_as_none():
     assert UserReader(Own()).read(slice(7, 7)).shape == (0, 3)
 
 
-def test_rows_of_another_shape_are_told_with_their_batch():
+def test_rows_of_another_shape_are_reported_with_their_batch():
     with pytest.raises(DataError, match=r"Ragged: batch 2 has rows of shape \(2,\); the first batch \(3,\)"):
         UserReader(Ragged()).read(slice(0, 600))
 
 
-def test_rows_that_are_missing_are_told():
+def test_rows_that_are_missing_are_reported():
     with pytest.raises(DataError, match="Ends: rows 512 to 600 were requested, but 38 rows were returned"):
         UserReader(Ends()).read(slice(512, 600))
 
 
-def test_a_reader_that_gives_nothing_is_told():
+def test_a_reader_that_yields_nothing_is_reported():
     class Nothing(Own):
         def __init__(self):
             super().__init__(X[:0])
@@ -188,7 +188,7 @@ def fit(reader, **settings):
     ("own", "words"), [(Ragged, "Ragged: batch 2 has rows of shape"), (Ends, "Ends: rows .* to 600 were requested")]
 )
 @pytest.mark.parametrize("n_workers", [0, 1])
-def test_a_reader_that_breaks_in_mid_epoch_is_told_by_fit(own, words, n_workers, monkeypatch):
+def test_a_reader_that_fails_within_an_epoch_is_reported_by_fit(own, words, n_workers, monkeypatch):
     monkeypatch.setattr(order_module, "BLOCK_BYTES", 256 * 12)
     # The fingerprint reads all rows before.
     with pytest.raises(DataError, match=words):

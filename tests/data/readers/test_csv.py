@@ -1,4 +1,4 @@
-"""Rows of CSV files: what was written comes back, from anywhere; faults are told with their line."""
+"""Rows of CSV files: what was written comes back, from anywhere; errors are reported with their line."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ def test_numbers_are_the_nearest_to_what_is_written(csv):
     assert found.tolist() == [float(word) for word in words]
 
 
-def test_blank_lines_and_a_byte_order_mark_are_passed_over(csv):
+def test_blank_lines_and_a_byte_order_mark_are_skipped(csv):
     path = csv(b"\xef\xbb\xbfa\n1\n\n \t\n2\n\n\n3\n\n")
     assert CSVReader(path, "a").read(slice(0, 3)).tolist() == [1, 2, 3]
     assert np.array_equal(CSVReader(csv('a\n1\n""\n2\n'), "a").read(slice(0, 3)), [1, np.nan, 2], equal_nan=True)
@@ -107,7 +107,7 @@ def test_a_quote_within_a_word_is_a_letter(csv):
     assert CSVReader(path, "n").read(slice(0, 3)).tolist() == [1, 2, 3]
 
 
-def test_names_that_are_in_part_numbers_are_read_letter_by_letter_when_told_so(csv):
+def test_names_that_are_in_part_numbers_are_read_unchanged_with_text_true(csv):
     path = csv("x,y\n1,01\n2,a\n3,1.50\n")
     assert CSVReader(path, "y", text=True).read(slice(0, 3)).tolist() == ["01", "a", "1.50"]
     with pytest.raises(DataError, match="text=True needs a single column"):
@@ -115,7 +115,7 @@ def test_names_that_are_in_part_numbers_are_read_letter_by_letter_when_told_so(c
 
 
 @pytest.mark.parametrize(
-    "content, columns, told",
+    "content, columns, message",
     [
         (b"", None, "is empty"),
         (b"a,b\n", None, "a header and no rows"),
@@ -137,9 +137,9 @@ def test_names_that_are_in_part_numbers_are_read_letter_by_letter_when_told_so(c
         (b"a,b\n1,2\n", [], "no columns to read. There are: a, b"),
     ],
 )
-def test_faults_of_a_csv_are_told_with_their_line(csv, content, columns, told):
+def test_errors_of_a_csv_are_reported_with_their_line(csv, content, columns, message):
     path = csv(content)
-    with pytest.raises(DataError, match=told) as fault:
+    with pytest.raises(DataError, match=message) as fault:
         CSVReader(path, columns)
     assert str(path) in str(fault.value)
 
@@ -223,7 +223,7 @@ def test_the_first_missing_number_of_each_column_is_known_and_how_many_there_are
     assert CSVReader(csv(text.partition("\n")[2]), ["2"]).missing == {2: (3, 2)}
 
 
-def test_missing_numbers_are_marked_as_the_format_says(csv):
+def test_missing_numbers_are_marked_as_in_the_format(csv):
     path = csv("a,b\n1,-\n-999,2\n3,\n")
     found = CSVReader(path, csv={"missing": ["-", -999]}).read(slice(0, 3))
     assert np.array_equal(found, [[1, np.nan], [np.nan, 2], [3, np.nan]], equal_nan=True)
@@ -242,12 +242,12 @@ def test_labels_of_many_pieces_are_of_one_kind(csv):
         CSVReader(path, labels=True)
 
 
-def test_a_missing_file_is_told(tmp_path):
+def test_a_missing_file_is_reported(tmp_path):
     with pytest.raises(DataError, match="there is no such file"):
         CSVReader(tmp_path / "none")
 
 
-def test_a_csv_that_changes_under_the_reader_is_told_and_has_another_stamp(csv):
+def test_a_csv_that_changes_while_it_is_read_is_an_error_and_has_another_stamp(csv):
     path = csv("a\n1\n2\n3\n")
     reader = CSVReader(path, "a")
     before = reader.stamp()
@@ -270,7 +270,7 @@ def test_a_reader_can_be_sent_to_another_process(csv):
     assert pickle.loads(pickle.dumps(reader)).read(slice(0, 2)).tolist() == [1, 2]
 
 
-def test_a_missing_package_is_told_with_the_way_to_it(csv, monkeypatch):
+def test_a_missing_package_is_reported_with_the_command_that_installs_it(csv, monkeypatch):
     path = csv("a\n1\n")
     monkeypatch.setitem(sys.modules, "pandas", None)
     with pytest.raises(DataError, match=r"pip install 'arignote\[tables\]'"):

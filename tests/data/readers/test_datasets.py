@@ -133,7 +133,7 @@ def test_images_of_pillow_come_as_their_pixels():
 
 
 @pytest.mark.parametrize(
-    "items, told",
+    "items, message",
     [
         ([[1, 2], [3, 4], [5]], r"row 2 has shape \(1,\); row 0 has \(2,\)"),
         ([1, 0.5], "row 1 holds float64; row 0 holds int64"),
@@ -145,9 +145,9 @@ def test_images_of_pillow_come_as_their_pixels():
         ([torch.zeros(2, dtype=torch.bfloat16)], "row 0 holds Tensor .*not numbers"),
     ],
 )
-def test_an_item_that_does_not_fit_is_named(items, told):
+def test_an_item_that_does_not_fit_is_named(items, message):
     for dataset in (Rows(*((item, 0) for item in items)), HuggingFace({0: items})):
-        with pytest.raises(DataError, match=told):
+        with pytest.raises(DataError, match=message):
             DatasetReader(dataset).read(slice(0, len(items)))
 
 
@@ -157,7 +157,7 @@ class Stream(torch.utils.data.IterableDataset):
 
 
 @pytest.mark.parametrize(
-    "dataset, item, told",
+    "dataset, item, message",
     [
         (Stream(), 0, "Stream: has no length"),
         (Rows(), 0, "Rows: has no rows"),
@@ -169,12 +169,12 @@ class Stream(torch.utils.data.IterableDataset):
         (HuggingFace({"image": [1], "label": [0]}), 0, "no key 0. .*There are: image, label"),
     ],
 )
-def test_a_dataset_that_cannot_be_read_is_told(dataset, item, told):
-    with pytest.raises(DataError, match=told):
+def test_a_dataset_that_cannot_be_read_is_reported(dataset, item, message):
+    with pytest.raises(DataError, match=message):
         DatasetReader(dataset, item)
 
 
-def test_what_cannot_be_told_apart_as_features_and_label_is_asked_for():
+def test_items_without_clear_features_and_label_are_an_error_that_asks_for_them():
     with pytest.raises(DataError, match="items have 3 parts, not features and label"):
         features_and_labels(Rows((1, 2, 3)))
     with pytest.raises(DataError, match="items are not dicts: 'image' cannot be selected"):

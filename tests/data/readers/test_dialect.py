@@ -65,13 +65,13 @@ def test_the_dialect_of_a_table(text, expected):
         ("# a,b\n1,2.5\n3,4\n", r"last comment line may hold the names.*comment: \"#\", header: false.*comment: \"\""),
     ],
 )
-def test_a_table_that_can_be_read_in_two_ways_is_refused_with_its_line_and_the_way_out(text, words):
+def test_an_ambiguous_table_is_refused_with_its_line_and_the_settings_that_resolve_it(text, words):
     with pytest.raises(DataError, match=words) as fault:
         found(text)
     assert str(fault.value).startswith("t.csv: ")
 
 
-def test_what_is_given_is_not_looked_for():
+def test_settings_of_the_user_are_not_detected():
     assert found("0,1,2\n3,4,5\n", header=False) == Dialect(",", header=False)
     assert found("a;b,c\nd;e,f\n", delimiter=";").delimiter == ";"
     assert found("x;y\n1,234;2\n", decimal=",") == Dialect(";", decimal=",")
@@ -100,7 +100,7 @@ def test_a_number_is_written_with_its_decimal_mark(word, decimal, expected):
     assert is_number(word, decimal) is expected
 
 
-def test_a_dialect_says_what_it_is():
-    told = str(Dialect("\t", False, "#", ","))
-    assert told == "delimiter tab, no header, comment lines '#', decimal ','"
+def test_a_dialect_is_described_as_text():
+    message = str(Dialect("\t", False, "#", ","))
+    assert message == "delimiter tab, no header, comment lines '#', decimal ','"
     assert str(Dialect()) == "delimiter ',', header"

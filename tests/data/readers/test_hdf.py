@@ -154,7 +154,7 @@ def test_a_reader_gives_the_rows_of_a_panel_by_their_numbers(tmp_path, axes):
             assert reader.shape == expected.shape and np.array_equal(reader.read(rows), expected[rows])
 
 
-def test_a_panel_whose_rows_lie_across_its_lines_is_passed_over_once(tmp_path, monkeypatch):
+def test_a_panel_whose_rows_lie_across_its_lines_is_skipped_once(tmp_path, monkeypatch):
     images = RNG.random((2000, 1, 8, 8)).astype(np.float32)
     write_panel(tmp_path / "a.h5", images, axes=("items", "major_axis", "minor_axis"))
     with h5py.File(tmp_path / "a.h5") as file:
@@ -185,7 +185,7 @@ def test_a_panel_of_three_axes_comes_as_rows_height_width(tmp_path):
                 open_table(file, name, color=0)
 
 
-def test_a_panel_with_lines_missing_is_told_and_not_read_askew(tmp_path):
+def test_a_panel_with_missing_lines_is_reported_and_not_read_with_an_offset(tmp_path):
     for name, cut in (("end", slice(0, -1)), ("middle", [i for i in range(9 * 12) if i not in range(40, 52)])):
         write_panel(tmp_path / f"{name}.h5", RNG.random((9, 1, 3, 4)))
         with h5py.File(tmp_path / f"{name}.h5", "a") as file:
@@ -254,7 +254,7 @@ def test_data_columns_appends_and_packing_change_nothing(tmp_path):
         assert np.array_equal(whole(file, "deep/frame"), MIXED.to_numpy())
 
 
-def test_a_filter_that_is_not_there_says_what_to_install(tmp_path, monkeypatch):
+def test_a_missing_filter_is_reported_with_what_to_install(tmp_path, monkeypatch):
     tables = pytest.importorskip("tables")
     with tables.open_file(str(tmp_path / "a.h5"), "w") as file:
         file.create_carray("/", "x", obj=np.zeros((100, 3)), filters=tables.Filters(5, "blosc"))
@@ -268,7 +268,7 @@ def test_a_filter_that_is_not_there_says_what_to_install(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("kind", ["fixed", "table"])
-def test_what_is_no_number_is_named(store, kind):
+def test_values_that_are_not_numbers_are_named(store, kind):
     words = FRAME.assign(name="x", other="y")
     when = FRAME.assign(day=pd.date_range("2020-01-01", periods=50))
     pairs = FRAME.set_index([np.arange(50), np.arange(50)])

@@ -45,7 +45,7 @@ def path(tmp_path):
 def handles(path):
     """How often this process has the file open."""
     if not os.path.isdir("/proc/self/fd"):
-        pytest.skip("only Linux tells which files are open")
+        pytest.skip("only Linux lists which files are open")
     return sum(os.path.realpath(f"/proc/self/fd/{n}") == str(path) for n in os.listdir("/proc/self/fd"))
 
 
@@ -132,7 +132,7 @@ def test_blocks_are_of_about_a_megabyte_in_whole_chunks(tmp_path, shape, dtype, 
     assert whole.chunk_rows is None and whole.shape == shape
 
 
-def test_blocks_are_small_in_the_file_where_few_of_many_columns_are_wanted(tmp_path):
+def test_blocks_are_small_in_the_file_if_few_of_many_columns_are_read(tmp_path):
     with h5py.File(tmp_path / "a.h5", "w") as file:
         file["x"] = np.zeros(10, [(f"c{i}", "f4") for i in range(1024)])
     assert HDFReader(tmp_path / "a.h5", columns=["c0", "c1"]).chunk_rows == 256
@@ -295,7 +295,7 @@ def test_the_stamp_changes_with_the_file(path):
         reader.read(slice(0, 1))
 
 
-def test_a_file_that_became_another_is_told(path):
+def test_a_file_that_was_replaced_is_reported(path):
     reader = HDFReader(path, "gzip")
     with h5py.File(path, "w") as file:
         file["gzip"] = IMAGES[:50]
@@ -320,7 +320,7 @@ def test_the_only_table_need_not_be_named(path, tmp_path):
         HDFReader(tmp_path / "none.h5")
 
 
-def test_files_that_are_none_say_so(path, tmp_path):
+def test_files_of_another_format_are_reported(path, tmp_path):
     with pytest.raises(DataError, match=r"b.h5: there is no such file \(table 'x'\)"):
         HDFReader(tmp_path / "b.h5", "x")
     with pytest.raises(DataError, match="there is no such file"):
@@ -335,7 +335,7 @@ def test_files_that_are_none_say_so(path, tmp_path):
         HDFReader(path, "gzp")
 
 
-def test_what_cannot_be_read_by_rows_is_told_at_once(tmp_path):
+def test_data_that_cannot_be_read_by_rows_is_reported_at_once(tmp_path):
     with h5py.File(tmp_path / "a.h5", "w") as file:
         file.create_dataset("ragged", (3,), h5py.vlen_dtype("f4"))
         file["mixed"] = np.array([(1, b"x")], [("n", "i4"), ("word", "S3")])
@@ -361,7 +361,7 @@ def test_a_hostile_attribute_is_refused_and_nothing_is_run(tmp_path, monkeypatch
     assert not (tmp_path / "made-by-a-pickle").exists()
 
 
-def test_a_missing_filter_is_told_with_what_to_install(path, monkeypatch):
+def test_a_missing_filter_is_reported_with_what_to_install(path, monkeypatch):
     monkeypatch.setattr(h5py.h5z, "filter_avail", lambda code: False)
     monkeypatch.setitem(sys.modules, "hdf5plugin", None)
     with pytest.raises(
@@ -370,7 +370,7 @@ def test_a_missing_filter_is_told_with_what_to_install(path, monkeypatch):
         HDFReader(path, "lzf")
 
 
-def test_broken_rows_are_told_and_the_others_still_come(path):
+def test_broken_rows_are_reported_and_the_others_are_read(path):
     with h5py.File(path) as file:
         info = file["gzip"].id.get_chunk_info_by_coord((35, 0, 0, 0))
     with open(path, "r+b") as raw:

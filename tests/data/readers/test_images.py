@@ -1,4 +1,4 @@
-"""Images in folders: their pixels come back exactly, and what is not an image is told by its path."""
+"""Images in folders: their pixels come back exactly, and a file that is not an image is reported by its path."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def test_pixels_and_labels_come_back_sorted_by_class_and_name(folder):
     check_reader(reader)
 
 
-def test_grey_images_have_one_channel_unless_one_is_coloured_or_told_so(folder):
+def test_grey_images_have_one_channel_unless_one_is_coloured_or_the_mode_is_set(folder):
     grey = {"a/1.png": pixels(3, 3), "b/1.png": pixels(3, 3)}
     reader = ImageFolderReader(folder(grey))
     assert reader.shape == (2, 1, 3, 3)
@@ -89,7 +89,7 @@ def test_palettes_alpha_and_black_and_white_are_brought_to_the_mode(folder):
     assert found[2].tolist() == [[[255] * 3] * 2]
 
 
-def test_hidden_files_and_other_files_are_passed_over(folder):
+def test_hidden_files_and_other_files_are_skipped(folder):
     kept = {"a/1.PNG": pixels(2, 2), "b/1.bmp": pixels(2, 2)}
     others = {"a/notes.txt": b"", "a/.1.png": b"", ".git/1.png": b"", "readme.png": b"", "b/Thumbs.db": b""}
     assert len(ImageFolderReader(folder(kept | others))) == 2
@@ -102,7 +102,7 @@ def test_images_of_different_sizes_need_a_size(folder):
 
 
 @pytest.mark.parametrize(
-    "files, told",
+    "files, message",
     [
         ({"a/1.png": pixels(2, 2)}, "holds one class only, 'a'"),
         ({"a/1.txt": b"", "b/.1.png": b""}, r"holds no images in folders.*2 folders with 2 files, none of them .png"),
@@ -116,12 +116,12 @@ def test_images_of_different_sizes_need_a_size(folder):
         ({"a/1.png": pixels(2, 2), "b/1.png": pixels(2, 2).astype(np.uint16)}, "b/1.png: has pixels of more than 8"),
     ],
 )
-def test_faults_of_a_folder_are_told_with_the_path(folder, files, told):
-    with pytest.raises(DataError, match=told):
+def test_errors_of_a_folder_are_reported_with_the_path(folder, files, message):
+    with pytest.raises(DataError, match=message):
         ImageFolderReader(folder(files))
 
 
-def test_an_image_cut_short_is_told_when_it_is_read(folder):
+def test_a_truncated_image_is_reported_when_it_is_read(folder):
     root = folder({"a/1.png": pixels(50, 50, 3), "b/1.png": pixels(50, 50, 3)})
     whole = (root / "b/1.png").read_bytes()
     (root / "b/1.png").write_bytes(whole[: len(whole) // 2])
@@ -131,14 +131,14 @@ def test_an_image_cut_short_is_told_when_it_is_read(folder):
         reader.read(slice(0, 2))
 
 
-def test_an_image_of_another_size_than_before_is_told(folder):
+def test_an_image_of_another_size_than_before_is_reported(folder):
     reader = ImageFolderReader(folder({"a/1.png": pixels(2, 3), "b/1.png": pixels(2, 3)}))
     folder({"b/1.png": pixels(3, 3)})
     with pytest.raises(DataError, match=r"b/1.png: is now \(3, 3\).*was \(2, 3\): did the file change"):
         reader.read(slice(0, 2))
 
 
-def test_a_folder_that_is_not_there_or_cannot_be_read_is_told(folder, tmp_path, monkeypatch):
+def test_a_folder_that_is_not_there_or_cannot_be_read_is_reported(folder, tmp_path, monkeypatch):
     with pytest.raises(DataError, match="there is no such folder"):
         ImageFolderReader(tmp_path / "none")
     root = folder({"a/1.png": pixels(2, 2), "b/1.png": pixels(2, 2)})
@@ -153,7 +153,7 @@ def test_a_folder_that_is_not_there_or_cannot_be_read_is_told(folder, tmp_path, 
 
 
 @pytest.mark.parametrize("how", [{"mode": "CMYK"}, {"size": (0, 3)}, {"size": (3,)}])
-def test_a_mode_or_size_that_cannot_be_is_told(folder, how):
+def test_an_impossible_mode_or_size_is_reported(folder, how):
     with pytest.raises(DataError, match=next(iter(how))):
         ImageFolderReader(folder({"a/1.png": pixels(2, 2), "b/1.png": pixels(2, 2)}), **how)
 
@@ -166,7 +166,7 @@ def test_the_stamp_changes_with_the_number_and_the_time_of_the_images(folder):
     assert reader.stamp() == (3, 2**62)
 
 
-def test_without_pillow_the_way_to_it_is_told(folder, monkeypatch):
+def test_without_pillow_the_error_names_the_command_that_installs_it(folder, monkeypatch):
     root = folder({"a/1.png": pixels(2, 2), "b/1.png": pixels(2, 2)})
     monkeypatch.setitem(sys.modules, "PIL.Image", None)
     with pytest.raises(DataError, match=r"pip install 'arignote\[images\]'"):

@@ -97,7 +97,7 @@ def test_a_large_array_stays_on_disk(tmp_path):
     assert isinstance(map_npy(tmp_path / "a.npy"), np.memmap)
 
 
-def test_an_array_cut_short_says_how_many_bytes_are_there(tmp_path):
+def test_a_truncated_array_is_reported_with_the_number_of_its_bytes(tmp_path):
     np.save(tmp_path / "a.npy", np.arange(10.0))
     data = (tmp_path / "a.npy").read_bytes()
     (tmp_path / "a.npy").write_bytes(data[:-1])

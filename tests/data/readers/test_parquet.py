@@ -1,4 +1,4 @@
-"""Rows of Parquet files: what was written comes back, from anywhere; faults are told with their column."""
+"""Rows of Parquet files: what was written comes back, from anywhere; errors are reported with their column."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ def test_a_parquet_without_statistics_is_taken_to_miss_values(parquet):
 
 
 @pytest.mark.parametrize(
-    "values, columns, told",
+    "values, columns, message",
     [
         ([[1, 2], [3]], "a", r"column 'a': row 1 holds 1 values, row 0 2"),
         ([[1, 2], None], "a", "row 1 holds no list, row 0 2"),
@@ -110,15 +110,15 @@ def test_a_parquet_without_statistics_is_taken_to_miss_values(parquet):
         (np.zeros(0), "a", "holds no rows"),
     ],
 )
-def test_faults_of_a_parquet_are_told_with_their_column(parquet, values, columns, told):
+def test_errors_of_a_parquet_are_reported_with_their_column(parquet, values, columns, message):
     path = parquet({"a": values})
-    with pytest.raises(DataError, match=told) as fault:
+    with pytest.raises(DataError, match=message) as fault:
         reader = ParquetReader(path, columns)
         reader.read(slice(0, len(reader)))
     assert str(path) in str(fault.value)
 
 
-def test_a_parquet_cut_short_or_spoilt_is_told(parquet):
+def test_a_truncated_or_damaged_parquet_is_reported(parquet):
     path = parquet({"a": np.random.default_rng(0).normal(size=1000)}, compression="snappy", use_dictionary=False)
     whole = path.read_bytes()
     path.write_bytes(whole[:-100])
@@ -129,7 +129,7 @@ def test_a_parquet_cut_short_or_spoilt_is_told(parquet):
         ParquetReader(path).read(slice(0, 1))
 
 
-def test_a_missing_file_is_told(tmp_path):
+def test_a_missing_file_is_reported(tmp_path):
     with pytest.raises(DataError, match="there is no such file"):
         ParquetReader(tmp_path / "none")
 
@@ -139,7 +139,7 @@ def test_a_reader_can_be_sent_to_another_process(parquet):
     assert pickle.loads(pickle.dumps(reader)).read(slice(0, 2)).tolist() == [1, 2]
 
 
-def test_a_missing_package_is_told_with_the_way_to_it(parquet, monkeypatch):
+def test_a_missing_package_is_reported_with_the_command_that_installs_it(parquet, monkeypatch):
     path = parquet({"a": [1]})
     monkeypatch.setitem(sys.modules, "pyarrow.parquet", None)
     with pytest.raises(DataError, match=r"pip install 'arignote\[tables\]'"):

@@ -148,7 +148,7 @@ def test_fit_by_hand_is_fit_by_autograd(digits, layers, monkeypatch):
 
 
 @pytest.mark.parametrize("p", [0.0, 0.1, 0.25, 0.5, 0.8125, 77 / 256, 0.999])
-def test_dropout_drops_as_often_as_told_and_keeps_the_mean(p):
+def test_dropout_drops_with_its_probability_and_keeps_the_mean(p):
     torch.manual_seed(0)
     mask = dropout_mask(p)(torch.zeros(1001, 1003))
     kept = mask > 0
