@@ -21,6 +21,9 @@ _FILES = ("resume/test_damaged_files.py", "checkpoints/test_schedule.py", *_RUNS
 # Module or folder: further tests, below tests/.
 SCOPE: dict[str, tuple[str, ...]] = {
     "arignote/streams.py": ("layers/test_initializers.py", "data/test_order.py"),
+    "arignote/checkpoints/cadence.py": ("checkpoints/test_schedule.py",),
+    "arignote/checkpoints/names.py": ("checkpoints/test_reader.py",),
+    "arignote/checkpoints/tensors.py": ("checkpoints/test_progress.py", "checkpoints/test_state.py"),
     "arignote/checkpoints/progress.py": ("report/test_progress.py", "resume/test_in_process.py"),
     "arignote/checkpoints/state.py": ("checkpoints/test_format.py", "resume/test_in_process.py"),
     "arignote/checkpoints/format.py": ("resume/test_damaged_files.py",),
