@@ -104,7 +104,7 @@ class History:
         for name in dict.fromkeys((*self._columns, *row)):
             column = self._columns.get(name)
             if column is None or len(column) == self._n_rows:
-                longer = np.full(self._n_rows + 16 if column is None else 2 * self._n_rows + 16, nan)
+                longer = np.full(2 * self._n_rows + 16, nan)
                 if column is not None:
                     longer[: self._n_rows] = column
                 column = self._columns[name] = longer

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable
+from itertools import count
 
 from arignote.checkpoints.format import Head, encode
 from arignote.checkpoints.reader import RunFiles
@@ -35,7 +36,8 @@ class RunWriter(RunFiles):
         self.keep_last, self.keep_epochs = keep_last, keep_epochs
         self._lock: Lock | None = None
         self._heads: dict[str, Head] | None = None
-        self._best_written: tuple[str, int, str] = ("", -1, "")
+        # The digest of the best file that was written last, by its run and its rows of the history.
+        self._best_written: dict[tuple[str, int], str] = {}
 
     def acquire(self, check_stop: CheckStop) -> None:
         """Acquire the lock of the run; `check_stop` is called repeatedly while waiting, and may raise.
@@ -109,12 +111,14 @@ class RunWriter(RunFiles):
         best_digests = {head.digest for name, head in known.items() if self._is_best(name)}
         # The digest of a state from elsewhere (the spool, memory) may be that of a best file which exists only there.
         if best is not None and best.digest not in best_digests:
-            if self._best_written[:2] != (state.run_id, best.n_rows) or self._best_written[2] not in best_digests:
+            position = (state.run_id, best.n_rows)
+            digest = self._best_written.get(position, "")
+            if digest not in best_digests:
                 chunks, digest = encode(state.at_best())
                 self._write(self.name("best"), chunks, lambda: self._set_best_aside(known))
                 known[self.name("best")] = Head(state.run_id, digest, "", 0)
-                self._best_written = (state.run_id, best.n_rows, digest)
-            best.digest = self._best_written[2]
+                self._best_written = {position: digest}
+            best.digest = digest
         chunks, digest = encode(state)
         head = Head(state.run_id, digest, best.digest if best else "", 0)
         if epoch_too:
@@ -169,7 +173,7 @@ class RunWriter(RunFiles):
         """Rename the best file to the next free number, if a last file still holds its digest."""
         best = self.name("best")
         if best in known and known[best].digest in {head.best for head in known.values()}:
-            number = next(n for n in range(1, len(known) + 2) if self.name("best", n) not in known)
+            number = next(n for n in count(1) if self.name("best", n) not in known)
             self._set_aside(best, self.name("best", number))
             known[self.name("best", number)] = known.pop(best)
 

@@ -165,8 +165,8 @@ class LocalFolder:
         self._create()
         probe = f".{stem}.probe"
         self.write(probe, [_PROBE])
-        self.remove(probe)
-        # Of this run alone: the run digits_2 may be training beside the run digits.
+        # The probe, and what killed writes left. Of this run alone: the run digits_2 may be training beside the run
+        # digits.
         leftovers = re.compile(
             rf"\.{re.escape(stem)}(_(last|best|epoch)[0-9.]*\.ckpt|\.probe|\.lease)\.\w+\.tmp|{re.escape(probe)}"
         )
@@ -223,7 +223,7 @@ class LocalLock:
 
     def _open(self) -> int:
         try:
-            return os.open(self._path, os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), 0o666)
+            return os.open(self._path, os.O_RDWR | os.O_CREAT, 0o666)
         except OSError as error:
             raise _error(self._path, "written", error) from None
 
