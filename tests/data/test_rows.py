@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import hashlib
+from pathlib import Path
 
 import numpy as np
 import pytest
 from chunked_rows import Chunked
 
 import arignote.data.rows as rows_module
-from arignote import DataError, NNClassifier
-from arignote.data import Data
+from arignote import ArignoteWarning, DataError, NNClassifier
+from arignote.data import Data, get_reader
 from arignote.data.open_rows import rows_of
 from arignote.data.readers.base import ArrayReader, Reader
 from arignote.data.rows import Rows
@@ -416,3 +417,98 @@ def test_a_single_large_row_is_sampled_as_often_as_many_are(monkeypatch):
     assert found == sha256(X[0].tobytes() * 4096)
     monkeypatch.setattr(rows_module, "IN_MEMORY", 12)
     assert rows_of(X[:1]).fingerprint()["features"]["sha256"] == sha256(X[0].tobytes())
+
+
+@pytest.mark.parametrize("rows", [slice(2, 9), slice(None)])
+def test_features_that_are_float32_already_are_not_copied(rows):
+    assert np.shares_memory(rows_of(X).features(rows), X)
+
+
+@pytest.mark.parametrize(
+    ("shape", "size", "fits"),
+    [
+        ((12,), (3, 2, 2), True),
+        ((12,), (1, 3, 4), True),
+        ((3, 4), (1, 3, 4), True),
+        ((3, 4), (2, 3, 4), False),
+        ((1, 4), (2, 1, 4), False),
+        ((3, 4), (1, 4, 3), False),
+        ((2, 3, 4), (2, 3, 4), False),
+        ((12,), (1, 3, 5), False),
+        ((12,), None, False),
+    ],
+)
+def test_flat_rows_and_rows_without_a_channel_axis_become_images_of_the_size_given(shape, size, fits):
+    x = np.arange(20.0 * np.prod(shape), dtype=np.float32).reshape(20, *shape)
+    rows = rows_of(x)
+    found = rows.as_images(size)
+    assert found.n_in == (size if fits else shape) and (fits or found is rows)
+    # In the order of the memory: channel by channel, line by line.
+    assert np.array_equal(found.features(slice(3, 5)).reshape(-1), x[3:5].reshape(-1))
+
+
+def test_the_axes_of_images_come_before_their_size():
+    images = np.zeros((2, 3, 4, 1), np.float32)
+    rows = rows_of(images, axes="NHWC")
+    assert rows.as_images((1, 3, 4)) is rows
+    rows = rows_of(images[..., 0], axes="NHW")
+    assert rows.as_images((1, 3, 4)) is rows and rows.n_in == (1, 3, 4)
+
+
+@pytest.fixture
+def table(tmp_path):
+    """The path of a text table of two features, a group and a label."""
+    pytest.importorskip("pandas", reason="tables are read with pandas")
+    path = tmp_path / "t.csv"
+    path.write_text("a,b,group,kind\n1,2,7,0\n3,4,7,1\n5,6,8,0\n")
+    return path
+
+
+def read_by(how, path):
+    return {"str": str, "path": Path}[how](path) if how in ("str", "path") else get_reader(path, load=how == "loaded")
+
+
+@pytest.mark.parametrize("how", ["str", "path", "loaded", "file"])
+def test_columns_that_have_another_role_are_no_features(how, table):
+    with pytest.warns(ArignoteWarning, match=r"left out of the features: 'group' \(groups\), 'kind' \(labels\)"):
+        rows = rows_of(read_by(how, table), f"{table}:kind", others={"groups": f"{table}:group"})
+    assert rows.features(slice(0, 3)).tolist() == [[1, 2], [3, 4], [5, 6]] and rows.y.tolist() == [0, 1, 0]
+    # Without labels of their own, the roles that are given stay.
+    with pytest.warns(ArignoteWarning, match=r"left out of the features: 'group' \(groups\)"):
+        rows = rows_of(read_by(how, table), np.array([0, 1, 0]), others={"groups": f"{table}:group"})
+    assert rows.n_in == (3,)
+
+
+@pytest.mark.parametrize("how", ["str", "path", "loaded", "file"])
+def test_columns_come_by_name_in_the_order_given(how, table):
+    rows = rows_of(read_by(how, table), columns=("b", "a"))
+    assert rows.features(slice(0, 3)).tolist() == [[2, 1], [4, 3], [6, 5]]
+
+
+def test_the_format_of_a_text_table_is_that_given_for_features_and_labels(tmp_path):
+    path = tmp_path / "t.csv"
+    path.write_text("1;2,5;0\n3;4,5;1\n")
+    given = {"header": False, "delimiter": ";", "decimal": ","}
+    rows = rows_of(f"{path}:0,1", f"{path}:2", csv=given)
+    assert rows.features(slice(0, 2)).tolist() == [[1, 2.5], [3, 4.5]] and rows.y.tolist() == [0, 1]
+    # It does not apply to files of another kind.
+    np.save(tmp_path / "y.npy", np.array([1, 0]))
+    assert rows_of(f"{path}:0,1", tmp_path / "y.npy", csv=given).y.tolist() == [1, 0]
+
+
+@pytest.mark.parametrize("load", [True, False])
+def test_missing_numbers_of_a_table_are_reported_before_any_row_is_read_unless_they_are_allowed(load, tmp_path):
+    path = tmp_path / "t.csv"
+    path.write_text("a,b\n1,\n3,4\n5,6\n")
+    reader = get_reader(path, load=load)
+    with pytest.raises(DataError, match=r"t\.csv row 0 holds nan in column 'b'\. Fill them in"):
+        rows_of(reader)
+    assert np.isnan(rows_of(reader, allow_nonfinite=True).features(slice(0, 1))[0, 1])
+    # Rows outside of the window are not used.
+    assert rows_of(Data(reader, start=1)).features(slice(0, 2)).tolist() == [[3, 4], [5, 6]]
+
+
+def test_a_window_of_a_table_in_memory_keeps_its_columns_and_its_file(table):
+    reader = get_reader(table)
+    window = rows_of(Data(reader, start=1)).reader
+    assert window.columns == ("a", "b", "group", "kind") and window.origin is reader.origin is not None
