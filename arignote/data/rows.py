@@ -138,7 +138,7 @@ class Rows:
         Rows
             These rows themselves if their shape does not fit `size`.
         """
-        shape = self._channels_first(np.empty((0, *self.reader.shape[1:]), np.bool_)).shape[1:]
+        shape = self._channels_first(np.empty((0, *self.reader.shape[1:]))).shape[1:]
         is_image = size is not None and shape in ((prod(size),), size[1:] if size[0] == 1 else ())
         return replace(self, image=size) if is_image else self
 

@@ -485,15 +485,21 @@ def test_columns_come_by_name_in_the_order_given(how, table):
     assert rows.features(slice(0, 3)).tolist() == [[2, 1], [4, 3], [6, 5]]
 
 
-def test_the_format_of_a_text_table_is_that_given_for_features_and_labels(tmp_path):
-    path = tmp_path / "t.csv"
-    path.write_text("1;2,5;0\n3;4,5;1\n")
-    given = {"header": False, "delimiter": ";", "decimal": ","}
-    rows = rows_of(f"{path}:0,1", f"{path}:2", csv=given)
-    assert rows.features(slice(0, 2)).tolist() == [[1, 2.5], [3, 4.5]] and rows.y.tolist() == [0, 1]
+def test_the_format_of_a_text_table_is_that_given_for_features_and_labels(table, tmp_path):
+    given = {"missing": ["1", "7"]}
+    features = rows_of(f"{table}:a,b", csv=given, allow_nonfinite=True).features(slice(0, 3))
+    assert np.array_equal(features, [[np.nan, 2], [3, 4], [5, 6]], equal_nan=True)
+    with pytest.raises(DataError, match=r"label of \S+t\.csv:kind row 1 is missing"):
+        rows_of(X[:3], f"{table}:kind", csv=given)
     # It does not apply to files of another kind.
-    np.save(tmp_path / "y.npy", np.array([1, 0]))
-    assert rows_of(f"{path}:0,1", tmp_path / "y.npy", csv=given).y.tolist() == [1, 0]
+    np.save(tmp_path / "y.npy", np.array([1, 0, 0]))
+    assert rows_of(f"{table}:a,b", tmp_path / "y.npy", csv={"header": True}).y.tolist() == [1, 0, 0]
+
+
+def test_labels_are_named_by_their_source(table):
+    assert rows_of(X[:3], f"{table}:kind").labels_where == f"{table}:kind"
+    assert rows_of(X, Chunked(Y)).labels_where == "data.h5:/x"
+    assert rows_of(X, Y, what="valid").labels_where == "valid"
 
 
 @pytest.mark.parametrize("load", [True, False])
