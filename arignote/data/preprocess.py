@@ -49,7 +49,7 @@ class Preprocess(Part):
             shape = chunk.shape[1:] if shape is None else shape
             if chunk.shape[1:] != shape:
                 raise DataError(f"{name}: rows must have one shape; got {shape}, from row {n_seen} {chunk.shape[1:]}")
-            for at in np.argwhere(~np.isfinite(chunk))[:1]:
+            for at in np.argwhere(~np.isfinite(chunk)):
                 raise DataError(f"{name}: training row {n_seen + at[0]} holds {chunk[tuple(at)]}; clean the data first")
             n_seen += len(chunk)
             yield chunk.astype(np.float64)
@@ -246,7 +246,7 @@ class Whiten(Preprocess):
             raise DataError("Whiten needs at least 2 training rows; got 1")
         variances, v = (found[..., ::-1] for found in np.linalg.eigh(products / (n - 1)))
         # The sign of an eigenvector is arbitrary: its largest entry is made positive, as scikit-learn's PCA does.
-        v = v * np.where(v[np.abs(v).argmax(axis=0), np.arange(len(v))] < 0, -1.0, 1.0)
+        v = v * np.sign(v[np.abs(v).argmax(axis=0), np.arange(len(v))])
         still = variances <= variances[0] * len(v) * np.finfo(np.float64).eps
         w = v * np.where(still, 0.0, 1 / np.sqrt(np.where(still, 1.0, variances) + self.epsilon))
         w = w @ v.T if self.method == "zca" else w[:, : self.n_components]
