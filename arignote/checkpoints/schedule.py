@@ -7,6 +7,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from math import inf
 
 from arignote.checkpoints.cadence import AUTO, Cadence
 from arignote.checkpoints.state import TrainingState
@@ -83,11 +84,11 @@ class Checkpointer:
         self._spool = spool
         # What an earlier process spooled is removed as well, once the store has a newer state.
         self._spooled = spool is not None and bool(spool.existing())
-        self._saved_at = -1e9
+        self._saved_at = -inf
         self._began = time.monotonic()
         self._memory: TrainingState | None = None
         self._snapshot: TrainingState | None = None
-        self._saved_position = (-1, -1, False)
+        self._saved_position: tuple[int, int, bool] | None = None
         self._writing: _Writing | None = None
         self._postponed = False
 
@@ -200,7 +201,7 @@ class Checkpointer:
         error = writing.error
         if error is None:
             return None
-        self._saved_position = (-1, -1, False)
+        self._saved_position = None
         if isinstance(error, LeaseLostError) or not isinstance(error, CheckpointError):
             raise error
         return error

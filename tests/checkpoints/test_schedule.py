@@ -630,7 +630,7 @@ def test_states_up_to_a_million_bytes_are_waited_for_and_larger_ones_written_in_
         run.of.wait_briefly()
         run.of._wait(None)
         assert writing.pop() is background
-        run.of._saved_position = (-1, -1, False)
+        run.of._saved_position = None
     # The end of a run is waited for, however large.
     run.of.finish(live(2))
     assert writing == [False] and run.newest().epoch == 2
