@@ -9,14 +9,13 @@ import pickle
 import re
 import shlex
 import signal
-import subprocess
-import sys
 import tempfile
 import threading
 import time
 import warnings
 from pathlib import Path
 
+import forked
 import h5py
 import numpy as np
 import pandas as pd
@@ -213,15 +212,14 @@ def test_a_module_of_ones_own_is_trusted_by_its_name(folder, tmp_path, monkeypat
     layers = "[['my_trusted_layers:SameLayer'], [ClassificationOutputLayer]]"
     path = config(folder, data, layers)
     run = str(tmp_path / "run")
-    command = [sys.executable, "-m", "arignote"]
+    command = ["-m", "arignote"]
     env = os.environ | {"PYTHONPATH": f"{tmp_path}:{os.environ.get('PYTHONPATH', '')}"}
     words = [*command, "fit", path, "--set", f"fit.checkpoint={run}"]
-    fitted = subprocess.run(words, env=env, capture_output=True, text=True)
-    assert fitted.returncode == 0, fitted.stderr
+    forked.run(words, env=env, check=True)
     words = [*command, "evaluate", run, "--features", f"{folder}/f.npz", "--labels", f"{folder}/f.npz"]
-    refused = subprocess.run(words, env=env, capture_output=True, text=True)
+    refused = forked.run(words, env=env)
     assert refused.returncode == 4 and "'my_trusted_layers', which is not imported" in refused.stderr
-    trusted = subprocess.run([*words, "--trust", "my_trusted_layers"], env=env, capture_output=True, text=True)
+    trusted = forked.run([*words, "--trust", "my_trusted_layers"], env=env)
     assert trusted.returncode == 0 and "error" in trusted.stdout, trusted.stderr
 
 
@@ -752,7 +750,7 @@ def test_a_file_that_is_deleted_during_training_is_reported(small_chunks, tmp_pa
 def test_bad_data_ends_a_command_with_code_3_and_no_traceback(folder, tmp_path):
     path = config(folder, "{train: {features: 'f.h5:/train/x', labels: 'f.h5:/short'}}", name="bad.yaml")
     words = ["fit", path, "--set", f"fit.checkpoint={tmp_path / 'run'}"]
-    found = subprocess.run([sys.executable, "-m", "arignote", *words], capture_output=True, text=True)
+    found = forked.run(["-m", "arignote", *words])
     assert found.returncode == 3 and "error: " in found.stderr and "Traceback" not in found.stderr
     assert not list(tmp_path.iterdir())
 

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
 from typing import ClassVar
 
+import forked
 import numpy as np
 import pytest
 
@@ -58,9 +57,7 @@ print(json.dumps(found))
 
 def python(code, folder):
     environment = os.environ | {"PYTHONPATH": str(folder)}
-    done = subprocess.run([sys.executable, "-c", code], cwd=folder, env=environment, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    return done.stdout
+    return forked.run(["-c", code], cwd=folder, env=environment, check=True).stdout
 
 
 @pytest.mark.slow
@@ -73,8 +70,7 @@ def test_a_module_that_only_a_file_names_is_imported_on_trust_alone(tmp_path):
     assert found["layers"] == ["input", "twice1", "fc1", "output"]
     assert "resumes at epoch 2" in python(TRAIN % 2, tmp_path)
     (tmp_path / "imported").unlink()
-    command = [sys.executable, "-m", "arignote", "inspect", "run"]
-    assert subprocess.run(command, cwd=tmp_path, capture_output=True).returncode == 0
+    forked.run(["-m", "arignote", "inspect", "run"], cwd=tmp_path, check=True)
     assert not (tmp_path / "imported").exists()
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 import shutil
 import signal
-import subprocess
 import sys
 from pathlib import Path
 
+import forked
 import numpy as np
 import pytest
 from command_line import arignote
@@ -63,8 +63,8 @@ def test_the_script_killed_and_resumed_ends_in_the_same_bits(train, tmp_path):
         f"train.fit({str(tmp_path / 'killed')!r}, **{SETTINGS}, observers=kill)"
     )
     path = os.pathsep.join(filter(None, [str(FOLDER), os.environ.get("PYTHONPATH")]))
-    ended = subprocess.run([sys.executable, "-c", code], env=os.environ | {"PYTHONPATH": path}, capture_output=True)
-    assert ended.returncode == -signal.SIGKILL, ended.stderr.decode()
+    ended = forked.run(["-c", code], env=os.environ | {"PYTHONPATH": path})
+    assert ended.returncode == -signal.SIGKILL, ended.stderr
     resumed = train.fit(tmp_path / "killed", **SETTINGS)
     assert resumed.state_.starts == [[0, 0], [1, 2]]
     assert digest(resumed) == digest(train.fit(tmp_path / "whole", **SETTINGS))

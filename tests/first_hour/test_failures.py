@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import signal
 import socket
-import subprocess
-import sys
 
+import forked
 import h5py
 import numpy as np
 import pytest
@@ -120,7 +119,7 @@ for number in (1, 2):
 def stopped(folder, name):
     """Return how a script ended that is sent a signal while the first of its two fits is in its second epoch."""
     (folder / "script.py").write_text(SCRIPT)
-    return subprocess.run([sys.executable, "script.py", name], capture_output=True, text=True, check=False)
+    return forked.run(["script.py", name])
 
 
 @pytest.mark.slow
@@ -140,12 +139,11 @@ def test_a_script_that_loops_over_fits_is_warned_at_ctrl_c_before_the_next_one_s
 
 @pytest.mark.slow
 def test_the_command_line_without_a_checkpoint_reports_at_a_signal_what_is_lost(folder):
-    words = [sys.executable, "-m", "arignote", "fit", "config.yaml"]
-    words += ["--set", "fit.checkpoint=null", "--set", "fit.n_epochs=100000"]
-    with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
-        process.stdout.readline()
-        process.send_signal(signal.SIGTERM)
-        _, message = process.communicate(timeout=60)
+    words = ["-m", "arignote", "fit", "config.yaml", "--set", "fit.checkpoint=null", "--set", "fit.n_epochs=100000"]
+    process = forked.Forked(words)
+    process.stdout.readline()
+    process.send_signal(signal.SIGTERM)
+    _, message = process.communicate()
     assert process.returncode == 143
     assert "SIGTERM: stopped" in message and "lost, as the run has no checkpoint: give fit.checkpoint a path" in message
 

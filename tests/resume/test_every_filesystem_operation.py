@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
 import tempfile
 from pathlib import Path
 
+import forked
 import pytest
 
 pytestmark = pytest.mark.slow
@@ -24,9 +23,7 @@ def test_killed_at_every_filesystem_operation_it_ends_in_the_same_bits_and_files
     # SIGKILL loses nothing that the kernel has, so files in memory prove as much in less time.
     memory = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
     with tempfile.TemporaryDirectory(dir=memory) as folder:
-        command = [sys.executable, str(DRIVER), folder, "--scenarios", scenario]
-        ended = subprocess.run(command, capture_output=True, text=True)
-    assert ended.returncode == 0, ended.stderr
+        ended = forked.run([DRIVER, folder, "--scenarios", scenario], timeout=600, check=True)
     found = json.loads(ended.stdout)[scenario]
     assert found["operations"] >= SCENARIOS[scenario]
     assert found["kills"] > found["operations"]

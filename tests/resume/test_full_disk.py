@@ -11,6 +11,7 @@ import threading
 import time
 from pathlib import Path
 
+import forked
 import numpy as np
 import pytest
 from promise import digest, digest_of
@@ -76,9 +77,7 @@ def limited(digits, tmp_path_factory):
     np.savez(folder / "data.npz", x=digits[0], y=digits[1])
     arguments = [str(folder), *map(json.dumps, (LAYERS, SETTINGS, CASES))]
     path = os.pathsep.join([str(ROOT / "tests"), os.environ.get("PYTHONPATH", "")])
-    command_line = [sys.executable, "-c", LIMITED, *arguments]
-    ended = subprocess.run(command_line, capture_output=True, text=True, env=os.environ | {"PYTHONPATH": path})
-    assert ended.returncode == 0, ended.stderr
+    ended = forked.run(["-c", LIMITED, *arguments], env=os.environ | {"PYTHONPATH": path}, check=True)
     return folder, json.loads(ended.stdout)
 
 

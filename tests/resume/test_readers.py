@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
-import sys
 
 import h5py
 import numpy as np
 import pytest
 import waves
+from forked import Forked
 from promise import Stopped, digest, killed_after
 
 from arignote import CheckpointError, NNClassifier
@@ -58,12 +57,7 @@ def test_a_reader_of_a_users_own_resumes_exactly_after_two_sigkills(small_window
     whole = waves.fit(str(tmp_path / "whole"))
     stem, stood_at = str(tmp_path / "run"), []
     for epoch, batch in ((1, 8), (2, 2)):
-        process = subprocess.Popen(
-            [sys.executable, waves.__file__, stem, str(epoch), str(batch)],
-            stdout=subprocess.PIPE,
-            text=True,
-            env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
-        )
+        process = Forked([waves.__file__, stem, epoch, batch])
         assert process.stdout.readline() == "here\n"
         process.send_signal(signal.SIGKILL)
         process.communicate()

@@ -8,6 +8,7 @@ import sys
 import time
 from pathlib import Path
 
+import forked
 import pytest
 from command_line import arignote
 
@@ -21,18 +22,22 @@ EXTRA = ["--set", "fit.n_epochs=12", "--set", "fit.checkpoint_every=7", "--set",
 
 def command(stem: Path) -> list[str]:
     config = str(ROOT / "configs" / "digits_mlp.yaml")
-    return [sys.executable, "-m", "arignote", "fit", config, *EXTRA, "--set", f"fit.checkpoint={stem}"]
+    return ["-m", "arignote", "fit", config, *EXTRA, "--set", f"fit.checkpoint={stem}"]
+
+
+def interpreter(words):
+    return subprocess.Popen([sys.executable, *words], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
 
 
 def test_killed_at_random_moments_the_same_command_ends_in_the_same_bits(tmp_path):
     stem, moments = tmp_path / "killed", random.Random(5)
-    subprocess.run(command(tmp_path / "whole"), check=True, capture_output=True)
+    forked.run(command(tmp_path / "whole"), check=True)
     whole = inspection(str(tmp_path / "whole"))
     assert whole["finished"] and whole["epoch"] == 12
     stood_at = [0, 0]
-    for _ in range(2):
-        process = subprocess.Popen(command(stem), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
-        assert process.stdout is not None
+    # An interpreter, and a fork.
+    for start in (interpreter, forked.Forked):
+        process = start(command(stem))
         process.stdout.readline()
         time.sleep(moments.uniform(0, 0.5))
         process.kill()
@@ -40,14 +45,13 @@ def test_killed_at_random_moments_the_same_command_ends_in_the_same_bits(tmp_pat
         found = inspection(str(stem))
         if not found["finished"]:
             stood_at = [found["epoch"], found["batch"]]
-    again = subprocess.run(command(stem), capture_output=True, text=True)
-    assert again.returncode == 0, again.stderr
+    forked.run(command(stem), check=True)
     ended = inspection(str(stem))
     for key in ("weights_sha256", "history_sha256", "epoch", "finished"):
         assert ended[key] == whole[key]
     assert ended["best"]["value"] == whole["best"]["value"] and stood_at in ended["starts"]
     # The same command once more ends at once; another setting is refused. That needs no process of its own.
-    words = command(stem)[3:]
+    words = command(stem)[2:]
     at_once = arignote(*words)
     assert at_once.code == 0 and "finished, 12 of 12 epochs" in at_once.out
     refused = arignote(*words, "--set", "fit.batch_size=33")
@@ -55,11 +59,7 @@ def test_killed_at_random_moments_the_same_command_ends_in_the_same_bits(tmp_pat
 
 
 def test_eight_kills_in_the_form_of_torture_end_in_the_same_bits():
-    torture = subprocess.run(
-        [sys.executable, str(Path(__file__).with_name("torture.py")), "--kills", "8", "--skip-driver"],
-        capture_output=True,
-        text=True,
-    )
+    torture = forked.run([Path(__file__).with_name("torture.py"), "--kills", "8", "--skip-driver"], timeout=600)
     assert torture.returncode == 0, torture.stdout + torture.stderr
     assert "SIGKILL: 8 kills, 0 mismatches" in torture.stdout and "SIGTERM: 1 kills, 0 mismatches" in torture.stdout
 
@@ -72,5 +72,5 @@ def test_eight_kills_in_the_form_of_torture_end_in_the_same_bits():
     ],
 )
 def test_what_is_wrong_has_its_exit_code_and_words(setting, code, words, tmp_path):
-    failed = arignote(*command(tmp_path / "run")[3:], "--set", setting)
+    failed = arignote(*command(tmp_path / "run")[2:], "--set", setting)
     assert failed.code == code and words in failed.err, failed.err

@@ -9,25 +9,26 @@ import sys
 import time
 from pathlib import Path
 
+import forked
 import pytest
+from forked import PATIENT, Forked
 
 from arignote.report.inspection import inspection
 
 pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).resolve().parents[2]
-PATIENT = 60  # seconds from a signal until a process counts as hanging; none needs them where all is well
 
 
 def command(stem, *more):
     settings = ["fit.n_epochs=4", f"fit.checkpoint={stem}"]
     config = str(ROOT / "configs" / "digits_mlp.yaml")
-    fit = [sys.executable, "-m", "arignote", "fit", config]
+    fit = ["-m", "arignote", "fit", config]
     return [*fit, *(word for setting in settings for word in ("--set", setting)), *more]
 
 
 def start(words, **more):
-    return subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **more)
+    return subprocess.Popen([sys.executable, *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **more)
 
 
 def end(process):
@@ -43,7 +44,7 @@ def end(process):
 def whole(tmp_path_factory):
     """Digest of a run that is not stopped."""
     stem = tmp_path_factory.mktemp("whole") / "run"
-    subprocess.run(command(stem, "--quiet"), check=True, capture_output=True)
+    forked.run(command(stem, "--quiet"), check=True)
     return bits(stem)
 
 
@@ -66,25 +67,25 @@ def test_a_signal_before_anything_is_trained_ends_the_process_in_silence(tmp_pat
         assert not [path for path in tmp_path.iterdir() if path.suffix != ".ckpt"]
 
 
+# By which signal; in an interpreter, or in a fork; with which options; with which code and words it ends.
 STAGES = {
-    "SIGTERM": (["SIGTERM"], ["--exit-code", "75"], 75, "SIGTERM: stopped and saved; the same command resumes"),
-    "SIGUSR1": (["SIGUSR1"], [], 138, "SIGUSR1: stopped and saved"),
-    "SIGINT": (["SIGINT"], [], 130, "interrupted, "),
+    "SIGTERM": (start, ["--exit-code", "75"], 75, "SIGTERM: stopped and saved; the same command resumes"),
+    "SIGUSR1": (Forked, [], 138, "SIGUSR1: stopped and saved"),
+    "SIGINT": (Forked, [], 130, "interrupted, "),
 }
 
 
 def test_stopped_by_each_signal_the_same_command_ends_in_the_same_bits(tmp_path, whole):
     stem = tmp_path / "run"
     positions = []
-    for stage, (names, more, expected, words) in STAGES.items():
-        process = start(command(stem, *more))
+    for name, (begin, more, expected, words) in STAGES.items():
+        process = begin(command(stem, *more))
         first = process.stdout.readline()
         assert first.startswith("resumes at") == bool(positions), first
         began = time.monotonic()
-        for name in names:
-            process.send_signal(signal.Signals[name])
+        process.send_signal(signal.Signals[name])
         code, message, complaints = end(process)
-        print(f"{stage}: {time.monotonic() - began:.2f} s from the signal to the end of the process")
+        print(f"{name}: {time.monotonic() - began:.2f} s from the signal to the end of the process")
         assert code == expected and not complaints, complaints
         assert words in message
         found = inspection(str(stem), None)
@@ -93,7 +94,7 @@ def test_stopped_by_each_signal_the_same_command_ends_in_the_same_bits(tmp_path,
     assert positions == sorted(positions)
 
     # Who reads the lines goes away: the end of other commands in a pipe, and nothing lost.
-    process = start(command(stem))
+    process = Forked(command(stem))
     process.stdout.readline()
     process.stdout.close()
     process.stdout = None
@@ -131,14 +132,14 @@ for stem in sys.argv[1:]:
 def test_a_signal_to_the_whole_group_while_threads_augment_does_not_hang(tmp_path):
     script, stem, straight = tmp_path / "train.py", tmp_path / "run", tmp_path / "straight"
     script.write_text(SCRIPT)
-    process = start([sys.executable, str(script), str(stem)], start_new_session=True)
+    process = Forked([script, stem], start_new_session=True)
     process.stdout.readline()
     os.killpg(process.pid, signal.SIGTERM)
     code, _, complaints = end(process)
     # One warning: the function for augmentation lives in this script only.
     assert code == 143 and "Traceback" not in complaints and complaints.count("\n") <= 2, complaints
     assert not inspection(str(stem), None)["finished"]
-    subprocess.run([sys.executable, str(script), str(stem), str(straight)], check=True, capture_output=True)
+    forked.run([script, stem, straight], check=True)
     assert bits(stem) == bits(straight)
 
 

@@ -65,7 +65,7 @@ def give(stem: Path, output: Path) -> int:
         words = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
         os.dup2(words, 1)
         os.dup2(words, 2)
-        sys.argv = command(stem)[2:]
+        sys.argv = command(stem)[1:]
         # As python does at its end, so that what the command did not flush is lost or kept alike.
         sys.stdout, sys.stderr = os.fdopen(1, "w", closefd=False), os.fdopen(2, "w", closefd=False)
         code = 1
