@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 import pytest
 import torch
@@ -12,12 +14,17 @@ from arignote.engine.session import session
 from arignote.engine.setup import Setup
 
 # Warnings of torch's compiler about itself.
-# The compiler starts a C++ compiler.
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning"),
 ]
 COMPILING = Setup(compile=True)
+
+
+@pytest.fixture
+def without_kernels(monkeypatch):
+    """Functions are traced and limited as ever, and their graphs run without kernels, which take seconds each."""
+    monkeypatch.setattr(torch, "compile", partial(torch.compile, backend="aot_eager"))
 
 
 class Doubled:
@@ -30,7 +37,7 @@ class Doubled:
         return x * self.factor if torch.compiler.is_compiling() else torch.full_like(x, torch.nan)
 
 
-def test_a_shape_too_many_is_an_error_and_no_function_runs_uncompiled(monkeypatch):
+def test_a_shape_too_many_is_an_error_and_no_function_runs_uncompiled(without_kernels, monkeypatch):
     monkeypatch.setattr(rules, "N_SHAPES", 2)
     with session(COMPILING):
         double = rules.compiled(Doubled().__call__)
@@ -40,7 +47,7 @@ def test_a_shape_too_many_is_an_error_and_no_function_runs_uncompiled(monkeypatc
             double(torch.ones(5))
 
 
-def test_fits_of_one_process_do_not_share_the_limit(monkeypatch):
+def test_fits_of_one_process_do_not_share_the_limit(without_kernels, monkeypatch):
     """Each network is compiled anew, as its layers are others, though the code of its method is the same."""
     monkeypatch.setattr(rules, "N_SHAPES", 1)
 
@@ -67,7 +74,7 @@ def test_the_limit_of_the_compiler_is_put_back():
     assert limits() == before
 
 
-def test_batches_of_too_many_shapes_are_an_error(monkeypatch):
+def test_batches_of_too_many_shapes_are_an_error(without_kernels, monkeypatch):
     monkeypatch.setattr(rules, "N_SHAPES", 1)
     layers = [
         ["ConvLayer", {"n_output_maps": 2, "filter_shape": 2}],
