@@ -1,7 +1,8 @@
 """Reads hostile files, each in a forked process under a limit of memory and time, and prints how each read ended.
 
-``python driver.py MEGABYTES < cases.json``; a case is [name, reader, path]. Prints {name: {"ended": ..., "message":
-...}} as JSON, where `ended` is "result", the name of an exception, "signal N" or "hang".
+``python driver.py MEGABYTES [torch]``; a line of the input is [reader, path] as JSON. It is answered with a line
+{"ended": ..., "message": ...}, where `ended` is "result", the name of an exception, "signal N" or "hang". Readers that
+need torch are for a driver that has loaded it.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from hostile.readers import READERS, WITH_TORCH
+from hostile.readers import READERS
 
 from arignote.errors import ArignoteError
 
@@ -80,9 +81,8 @@ def apart(reader: str, path: Path, n_bytes: int) -> dict[str, Any]:
 
 
 def main() -> None:
-    """Read the cases from standard input."""
-    n_bytes = int(sys.argv[1]) * 1_000_000
-    cases = json.load(sys.stdin)
+    """Answer each line of the input."""
+    n_bytes, needs_torch = int(sys.argv[1]) * 1_000_000, "torch" in sys.argv[2:]
     # Loaded once, before the forks.
     modules = ("h5py", "ruamel.yaml", "safetensors.numpy", "arignote.spec.config", "arignote.legacy")
     for module in modules:
@@ -94,9 +94,11 @@ def main() -> None:
         "arignote.checkpoints.reader",
     ):
         importlib.import_module(module)
-    if any(reader in WITH_TORCH for _, reader, _ in cases):
+    if needs_torch:
         importlib.import_module("arignote.estimators")
-    json.dump({name: apart(reader, Path(path), n_bytes) for name, reader, path in cases}, sys.stdout)
+    for line in sys.stdin:
+        reader, path = json.loads(line)
+        print(json.dumps(apart(reader, Path(path), n_bytes)), flush=True)
 
 
 if __name__ == "__main__":

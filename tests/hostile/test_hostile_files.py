@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import json
 import subprocess
 import sys
@@ -20,41 +22,31 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="limits of memor
 MEGABYTES = 1_000
 
 
-def read_all(folder, names):
-    """Make files, read each in a process of its own, and return how each read ended."""
-    cases = []
-    for number, name in enumerate(names):
-        reader, make, _ = FILES[name]
-        (folder / str(number)).mkdir()
-        cases.append([name, reader, str(make(folder / str(number)))])
-    found = subprocess.run(
-        [sys.executable, str(HERE / "driver.py"), str(MEGABYTES)],
-        input=json.dumps(cases),
-        capture_output=True,
-        text=True,
-        timeout=1000,
-    )
-    assert found.returncode == 0, found.stderr[-3000:]
-    return json.loads(found.stdout)
-
-
 @pytest.fixture(scope="module")
-def endings(tmp_path_factory):
-    names = [name for name, (reader, _, _) in FILES.items() if reader not in WITH_TORCH]
-    return read_all(tmp_path_factory.mktemp("hostile"), names)
+def ending():
+    """Return a function that has a file read by a driver, and returns how that ended."""
+    with contextlib.ExitStack() as stack:
 
+        @functools.cache
+        def driver(*more):
+            words = [sys.executable, str(HERE / "driver.py"), str(MEGABYTES), *more]
+            return stack.enter_context(
+                subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+            )
 
-@pytest.fixture(scope="module")
-def endings_with_torch(tmp_path_factory):
-    names = [name for name, (reader, _, _) in FILES.items() if reader in WITH_TORCH]
-    return read_all(tmp_path_factory.mktemp("hostile"), names)
+        def read(reader, path):
+            process = driver("torch") if reader in WITH_TORCH else driver()
+            print(json.dumps([reader, str(path)]), file=process.stdin, flush=True)
+            return json.loads(process.stdout.readline())
+
+        yield read
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", FILES)
-def test_a_hostile_file_ends_in_a_result_or_an_error_of_arignote(name, request):
-    reader, _, expected = FILES[name]
-    found = request.getfixturevalue("endings_with_torch" if reader in WITH_TORCH else "endings")[name]
+def test_a_hostile_file_ends_in_a_result_or_an_error_of_arignote(name, ending, tmp_path):
+    reader, make, expected = FILES[name]
+    found = ending(reader, make(tmp_path))
     assert found["ended"] == (expected or "result"), found
     assert len(found["message"]) < 2000, found
 
