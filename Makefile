@@ -24,10 +24,10 @@ check: setup
 	$(BIN)/lint-imports
 
 fast: setup
-	$(BIN)/python -m pytest -x -n 2 -m "not slow" tests
+	$(BIN)/python -m pytest -x -n 2 --dist worksteal -m "not slow" tests
 
 test: setup
-	$(BIN)/python -m pytest -n 2
+	$(BIN)/python -m pytest -n 2 --dist worksteal
 
 torture: setup
 	$(BIN)/python tests/resume/torture.py --kills 300 --pieces

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import platform
 import socket
@@ -24,6 +25,12 @@ collect_ignore = [
 
 # A library asks for it by the command `uname -p`; the answer is kept for the rest of the process.
 platform.processor()
+
+
+def pytest_collection_finish():
+    """Spare the collections of garbage what is loaded by now: each would look at all of its objects."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.hookimpl(wrapper=True)
