@@ -19,7 +19,7 @@ from pathlib import Path
 FORKS = multiprocessing.get_context("forkserver")
 # Nothing is computed in the process that is forked, so that it has no thread.
 FORKS.set_forkserver_preload(["arignote.cli", "arignote.estimators", "arignote.fit.start", "arignote.report.ending"])
-PATIENT = 60  # seconds until a process counts as hanging; none needs them where all is well
+PATIENT = 300  # seconds until a process counts as hanging; none needs them where all is well
 
 
 def _run(words, output, errors, environment, folder, in_new_session):
@@ -61,9 +61,9 @@ class Forked:
         os.close(handle)
         environment, folder = dict(os.environ if env is None else env), os.path.abspath(cwd)
         words = [str(word) for word in words]
-        self._process = FORKS.Process(
-            target=_run, args=(words, writing, self._errors, environment, folder, start_new_session)
-        )
+        given = (words, writing, self._errors, environment, folder, start_new_session)
+        # Of a test that fails, no process is waited for.
+        self._process = FORKS.Process(target=_run, args=given, daemon=True)
         self._process.start()
         writing.close()
         self.pid = self._process.pid
@@ -92,10 +92,10 @@ class Forked:
         return output, errors
 
 
-def run(words, check=False, timeout=PATIENT, **more):
+def run(words, check=False, **more):
     """Run ``python WORDS`` in a fork to its end, as `subprocess.run` does."""
     process = Forked(words, **more)
-    output, errors = process.communicate(timeout)
+    output, errors = process.communicate()
     ended = subprocess.CompletedProcess(words, process.returncode, output, errors)
     if check:
         assert ended.returncode == 0, errors

@@ -59,7 +59,7 @@ def test_killed_at_random_moments_the_same_command_ends_in_the_same_bits(tmp_pat
 
 
 def test_eight_kills_in_the_form_of_torture_end_in_the_same_bits():
-    torture = forked.run([Path(__file__).with_name("torture.py"), "--kills", "8", "--skip-driver"], timeout=600)
+    torture = forked.run([Path(__file__).with_name("torture.py"), "--kills", "8", "--skip-driver"])
     assert torture.returncode == 0, torture.stdout + torture.stderr
     assert "SIGKILL: 8 kills, 0 mismatches" in torture.stdout and "SIGTERM: 1 kills, 0 mismatches" in torture.stdout
 
