@@ -14,7 +14,7 @@ from arignote.engine.setup import Setup, varies_threads
 from arignote.errors import warn
 from arignote.generators import preserve_global_generators, seed_globals
 
-__all__ = ["preserve_generators", "seed_all", "seed_generators", "session"]
+__all__ = ["computing_in", "preserve_generators", "seed_all", "seed_generators", "session"]
 
 # cuBLAS is deterministic only with a workspace of fixed size (docs.nvidia.com/cuda/cublas, "Results reproducibility").
 _WORKSPACE = "CUBLAS_WORKSPACE_CONFIG"
@@ -59,6 +59,14 @@ def session(setup: Setup) -> Iterator[None]:
             stack.enter_context(limits())
         if setup.device != "cpu":
             _set_cuda(stack)
+        yield
+
+
+@contextmanager
+def computing_in(precision: str) -> Iterator[None]:
+    """Compute products of matrices as a fit of this precision does; restore at the end how the process does."""
+    with ExitStack() as stack:
+        _set_precision(stack, precision)
         yield
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager, closing, nullcontext
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -24,7 +24,7 @@ from arignote.data.rows import Rows
 from arignote.data.specs import CSVFormat
 from arignote.data.targets import encode_labels
 from arignote.engine.network import Network
-from arignote.engine.session import preserve_generators
+from arignote.engine.session import computing_in, preserve_generators
 from arignote.engine.step import Scorer, predict_proba
 from arignote.errors import DataError, axes_hint, warn
 from arignote.fit.config_data import with_layers
@@ -141,7 +141,7 @@ class Predictor:
 
     def proba(self, rows: Rows) -> NDArray[Any]:
         """Return the probability of each class, float32 (rows, n_classes)."""
-        with self._seeds_kept(), closing(in_order(self.network, rows)) as batches:
+        with self._as_validated(), closing(in_order(self.network, rows)) as batches:
             return predict_proba(self.network, (x for x, _ in batches), self.state.rng)
 
     def score(
@@ -173,7 +173,7 @@ class Predictor:
         rows, y = self._labelled(data, part)
         kept: list[NDArray[Any]] | None = [] if metrics or with_proba else None
         # The same random streams as in `proba`, for layers of a user that draw: scores are those of the predictions.
-        with self._seeds_kept(), closing(in_order(self.network, rows, y)) as batches:
+        with self._as_validated(), closing(in_order(self.network, rows, y)) as batches:
             values = Scorer(self.network, losses)(batches, seed=self.state.rng, purpose="predict", keep=kept)
         proba = None if kept is None else np.concatenate(kept)
         if proba is not None:
@@ -215,9 +215,13 @@ class Predictor:
             raise DataError(message + axes_hint(shape, expected))
         return rows
 
-    def _seeds_kept(self) -> AbstractContextManager[None]:
-        """Return a context that restores the global generators, if a layer of the user may draw from them."""
-        return preserve_generators(self.network.setup.device) if self.network.is_custom else nullcontext()
+    @contextmanager
+    def _as_validated(self) -> Iterator[None]:
+        """Compute in the precision of the run; restore the generators, if a layer of the user may draw from them."""
+        setup = self.network.setup
+        kept = preserve_generators(setup.device) if self.network.is_custom else nullcontext()
+        with computing_in(setup.precision), kept:
+            yield
 
 
 def _opened(groups: Any, csv: Any) -> Any:

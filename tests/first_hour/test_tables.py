@@ -553,6 +553,8 @@ def test_an_augmentation_of_ones_own_sees_images():
     assert set(seen) == {(1, 8, 8)}
 
 
+# The file records the processor that wrote it.
+@pytest.mark.filterwarnings("ignore:.*perhaps not bit for bit. environment")
 def test_a_run_that_began_with_flat_rows_keeps_them():
     """Version 0.1 learned a mean of each of 16 numbers, of flat rows; it wrote this run, and these losses."""
     for name in ("last", "best"):
