@@ -19,7 +19,7 @@ if TYPE_CHECKING:
         Interrupted,
         NotFiniteError,
     )
-    from arignote.estimators import NNClassifier
+    from arignote.estimators import NNClassifier, NNRegressor
 
 # Names come on first use: importing arignote brings neither torch nor scikit-learn.
 _HOMES = {
@@ -33,6 +33,7 @@ _HOMES = {
     "DataWithHoldoutPartitions": "arignote.data",
     "Interrupted": "arignote.errors",
     "NNClassifier": "arignote.estimators",
+    "NNRegressor": "arignote.estimators",
     "NotFiniteError": "arignote.errors",
 }
 
@@ -50,6 +51,7 @@ __all__ = [
     "DataWithHoldoutPartitions",
     "Interrupted",
     "NNClassifier",
+    "NNRegressor",
     "NotFiniteError",
     "__version__",
 ]

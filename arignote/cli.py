@@ -274,7 +274,9 @@ def evaluate(
     part: Annotated[str | None, typer.Option(help="Rows of the run that are scored: train, valid or test.")] = None,
     losses: Annotated[
         list[str] | None,
-        typer.Option(help="Names, separated by commas: nll, error, accuracy, top_5, or a scorer of scikit-learn."),
+        typer.Option(
+            help="Names, separated by commas: nll, error, rmse, accuracy, top_5, or a scorer of scikit-learn."
+        ),
     ] = None,
     classes: Annotated[
         bool, typer.Option("--by-class", help="Print a table by class, and the confusion matrix.")
@@ -303,8 +305,8 @@ def evaluate(
 
     predictor = Predictor.load(run, which, trust or ())
     data = data_to_score(features, labels, config, overrides=set_, base=data_dir, color=color, axes=axes, csv=csv)
-    names = [name for one in losses or ["nll,error"] for name in one.split(",")]
-    scored = predictor.score(data, names, part=part, with_proba=classes)
+    names = None if losses is None else [name for one in losses for name in one.split(",")]
+    scored = predictor.score(data, names, part=part, by_class=classes)
     for name, value in scored.values.items():
         print(f"{name} {value:.6g}")
     if classes:
@@ -315,7 +317,7 @@ def evaluate(
 def predict(
     run: Run,
     features: Features,
-    out: Annotated[Path, typer.Option(help="CSV file: row, predicted, p_CLASS ...")],
+    out: Annotated[Path, typer.Option(help="CSV file: row, predicted, p_CLASS ... of classes.")],
     which: Which = None,
     color: Color = None,
     axes: Axes = None,
@@ -332,9 +334,9 @@ def predict(
 
     predictor = Predictor.load(run, which, trust or ())
     named = NamedFile(features, color, axes, csv)
-    proba = predictor.proba(predictor.rows(named.features(), csv=named.format()))
-    write_predictions(out, predictor.state.class_labels, proba)
-    print(f"{len(proba)} rows -> {out}")
+    rows = predictor.rows(named.features(), csv=named.format())
+    write_predictions(out, predictor.blocks(rows), predictor.target, predictor.state.memory)
+    print(f"{len(rows)} rows -> {out}")
 
 
 def _warn(message: Any, category: Any, filename: str, lineno: int, file: Any = None, line: Any = None) -> None:

@@ -1,6 +1,6 @@
 """The one place where every part is registered: importing it imports each module that declares parts."""
 
-from arignote.data import augmentation, geometric_transforms, preprocess, transforms
+from arignote.data import augmentation, geometric_transforms, preprocess, targets, transforms
 from arignote.layers import activations, conv, dense, initializers, noise, norm, output, pool, shape
 from arignote.optim import losses, rules, stopping, updaters
 
@@ -9,5 +9,5 @@ __all__: list[str] = []
 _MODULES = (
     *(activations, initializers, conv, dense, noise, norm, output, pool, shape),
     *(losses, rules, stopping, updaters),
-    *(augmentation, geometric_transforms, preprocess, transforms),
+    *(augmentation, geometric_transforms, preprocess, targets, transforms),
 )

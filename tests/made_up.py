@@ -1,4 +1,4 @@
-"""States of a run that nobody trained: small, and every number is known."""
+"""States of a run that nobody trained, and what they are made of: small, and every number is known."""
 
 from __future__ import annotations
 
@@ -6,9 +6,21 @@ import numpy as np
 
 from arignote.checkpoints.progress import Best, History, Progress
 from arignote.checkpoints.state import TrainingState
+from arignote.data.augmentation import Augmenter
+from arignote.data.targets import Classes
 from arignote.optim.rules import RuleState
 
 RUN, OTHER = "a" * 32, "b" * 32
+
+
+def numbered_classes(n_classes):
+    """Return what the target of a run with the classes 0 .. n_classes - 1 has learned."""
+    return {"target": "classes", "dtype": "<i8", "values": list(range(n_classes))}
+
+
+def augmenter(functions, seed, n_classes):
+    """Return the augmentation of such a run."""
+    return Augmenter(functions, seed, Classes(), numbered_classes(n_classes))
 
 
 def network(value):
@@ -29,7 +41,7 @@ def state(epoch, best=None, run_id=RUN, batch=0):
         rng=3,
         run_id=run_id,
         spec={"name": None, "n_in": [2], "layers": [], "fit": {"n_epochs": 9}},
-        classes={"dtype": "<i8", "values": [0, 1]},
+        targets={"output": numbered_classes(2)},
         data={},
         environment={},
         progress=Progress(epoch=epoch, batch=batch, examples_seen=10 * epoch, n_updates=epoch, n_validations=epoch),

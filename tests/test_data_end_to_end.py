@@ -430,9 +430,9 @@ SPOILT = {
     "nothing": (lambda x, y: None, r"must return features and labels, \(x, y\); got NoneType"),
     "a class that is none": (
         lambda x, y: (x, y + 5),
-        r"labels must be class numbers in 0 \.\. 1, .*got int64 of shape",
+        r"y must be class numbers in 0 \.\. 1, .*got int64 of shape",
     ),
-    "half a class": (lambda x, y: (x, y * 0.5), r"labels must be class numbers .*got float64 of shape \(16,\)"),
+    "half a class": (lambda x, y: (x, y * 0.5), r"y must be class numbers .*got float64 of shape \(16,\)"),
     "shares of other classes": (lambda x, y: (x, np.ones((len(y), 3))), r"shares of the classes \(rows, 2\); got"),
 }
 

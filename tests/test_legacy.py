@@ -24,14 +24,14 @@ needs_sample = pytest.mark.skipif(not SAMPLE.exists(), reason="the sample of 201
 
 def predict(state, x):
     from arignote.engine.network import Network, copy_into
-    from arignote.engine.step import predict_proba
+    from arignote.engine.step import predict
     from arignote.layers.architecture import declare, parse
 
     spec = state.spec
-    network = Network(declare(parse(spec["layers"]), tuple(spec["n_in"]), len(state.classes["values"])))
+    network = Network(declare(parse(spec["layers"]), tuple(spec["n_in"]), state.n_outputs))
     copy_into(network.named, state.network, "2015")
     network.eval()
-    return predict_proba(network, [x])
+    return next(predict(network, [x]))
 
 
 class Writer(pickle._Pickler):

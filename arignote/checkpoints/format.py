@@ -24,7 +24,7 @@ from arignote.errors import CheckpointError
 
 __all__ = ["VERSION", "Head", "decode", "encode", "read_head"]
 
-VERSION = 2
+VERSION = 3
 _ZEROS = "0" * 64
 _SPECIAL = {"NaN": nan, "Infinity": inf, "-Infinity": -inf}
 _MARK = "float:"
@@ -45,8 +45,15 @@ def _from_1(values: dict[str, Any]) -> dict[str, Any]:
     return values | {"progress": values["progress"] | {"validation_due": False, "ended": False}}
 
 
+def _from_2(values: dict[str, Any]) -> dict[str, Any]:
+    """Return the values of version 3, which has targets by the name of their output layer in place of classes."""
+    output = values["spec"]["layers"][-1][1]["name"]
+    rest = {name: value for name, value in values.items() if name != "classes"}
+    return rest | {"targets": {output: {"target": "classes"} | values["classes"]}}
+
+
 # By version: returns the values of the next version.
-MIGRATIONS: dict[int, Callable[[dict[str, Any]], dict[str, Any]]] = {1: _from_1}
+MIGRATIONS: dict[int, Callable[[dict[str, Any]], dict[str, Any]]] = {1: _from_1, 2: _from_2}
 
 
 @dataclass(frozen=True)
@@ -269,5 +276,5 @@ def decode(data: bytes, where: str) -> tuple[TrainingState, str]:
         for older in range(version, VERSION):
             values = MIGRATIONS[older](values)
         return TrainingState.from_plain(values, load(data)), digest
-    except (KeyError, TypeError, ValueError, AttributeError, RecursionError, SafetensorError) as error:
+    except (LookupError, TypeError, ValueError, AttributeError, RecursionError, SafetensorError) as error:
         raise CheckpointError(f"{where}: an entry is missing or has the wrong type: {error}") from None

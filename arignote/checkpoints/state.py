@@ -17,8 +17,10 @@ from typing_extensions import TypedDict
 from arignote.checkpoints.progress import Best, History, Progress
 from arignote.checkpoints.tensors import as_arrays
 from arignote.data.specs import table_format
+from arignote.data.targets import Target
 from arignote.errors import ConfigError
 from arignote.optim.rules import RuleState
+from arignote.registry import build, names
 from arignote.safe.limits import LARGEST_COUNT, MOST_AXES, MOST_LAYERS, MOST_THREADS
 
 __all__ = ["TrainingState"]
@@ -29,11 +31,6 @@ class _Spec(TypedDict):
     n_in: list[int]
     layers: list[Any]
     fit: dict[str, Any]
-
-
-class _Classes(TypedDict):
-    dtype: str
-    values: list[Any]
 
 
 class _Rules(TypedDict):
@@ -48,7 +45,7 @@ class _Plain(TypedDict):
     rng: int
     run_id: str
     spec: _Spec
-    classes: _Classes
+    targets: dict[str, dict[str, Any]]
     data: dict[str, Any]
     environment: dict[str, Any]
     progress: Progress
@@ -81,8 +78,8 @@ class TrainingState:
         "lr" and "momentum".
     spec : dict
         All layers and settings as plain data.
-    classes : list
-        The labels in the order of the outputs of the network.
+    targets : dict of str to dict
+        What the target of each output layer has learned, such as the labels in the order of the outputs.
     data : dict
         Fingerprints of the data; a run is not resumed with other data.
     starts : list of [epoch, batch]
@@ -98,7 +95,7 @@ class TrainingState:
     rng: int
     run_id: str
     spec: dict[str, Any]
-    classes: dict[str, Any]
+    targets: dict[str, dict[str, Any]]
     data: dict[str, Any]
     environment: dict[str, Any]
     progress: Progress = field(default_factory=Progress)
@@ -137,9 +134,14 @@ class TrainingState:
         return ", ".join(filter(None, (f"{progress.epoch} of {n_epochs} epochs complete", self.ended_by)))
 
     @property
-    def class_labels(self) -> NDArray[Any]:
-        """Return the labels as an array (n_classes,)."""
-        return _labels(self.classes)
+    def memory(self) -> dict[str, Any]:
+        """Return what the target of the output layer has learned."""
+        return next(iter(self.targets.values()))
+
+    @property
+    def n_outputs(self) -> int:
+        """Return the number of outputs of the network."""
+        return _target(self.memory).size(self.memory)
 
     @property
     def n_bytes(self) -> int:
@@ -197,7 +199,7 @@ class TrainingState:
             "rng": self.rng,
             "run_id": self.run_id,
             "spec": self.spec,
-            "classes": self.classes,
+            "targets": self.targets,
             "data": self.data,
             "environment": self.environment,
             "progress": asdict(self.progress),
@@ -244,16 +246,20 @@ class TrainingState:
         )
 
 
-def _labels(classes: Mapping[str, Any]) -> NDArray[Any]:
-    """Return labels as an array (n_classes,); raise TypeError or ValueError if they do not have their dtype."""
-    dtype, values = np.dtype(classes["dtype"]), classes["values"]
-    longest = max((len(value) for value in values if isinstance(value, str)), default=0)
-    # A dtype of text or of rows may ask for any amount of memory.
-    if dtype.kind not in "biufUO" or (dtype.kind == "U" and dtype.itemsize > 4 * max(longest, 1)):
-        raise ValueError(f"classes of dtype {classes['dtype']!r}")
-    if not all(isinstance(value, str | int | float) for value in values):
-        raise ValueError("classes that are neither numbers nor text")
-    return np.array(values, dtype=dtype)
+def _target(memory: Mapping[str, Any]) -> Target:
+    """Return the target whose memory a file holds; ValueError if its name is none of ours: nothing is imported."""
+    name = memory["target"]
+    if not isinstance(name, str) or name not in names("target"):
+        raise ValueError(f"a target of the name {name!r:.100}")
+    target: Target = build("target", name)
+    return target
+
+
+def _check_targets(targets: Mapping[str, Mapping[str, Any]]) -> None:
+    if not targets:
+        raise ValueError("targets is empty")
+    for memory in targets.values():
+        _target(memory).check_memory(memory)
 
 
 def _check(plain: _Plain, epoch_loss: NDArray[Any], columns: Mapping[str, NDArray[Any]]) -> None:
@@ -287,7 +293,7 @@ def _check(plain: _Plain, epoch_loss: NDArray[Any], columns: Mapping[str, NDArra
     n_threads = plain["environment"].get("n_threads", 1)
     if type(n_threads) is not int or not 1 <= n_threads <= MOST_THREADS:
         raise ValueError(f"environment.n_threads is {n_threads!r:.100}; it must be an integer from 1 to {MOST_THREADS}")
-    _labels(plain["classes"])
+    _check_targets(plain["targets"])
     if epoch_loss.shape != () or epoch_loss.dtype != np.float64:
         raise ValueError("progress/epoch_loss is not one float64")
     for name, column in columns.items():

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from arignote.data.targets import Memory, Target
 from arignote.errors import ArignoteError, ConfigError, DataError, warn
 from arignote.generators import GENERATORS, global_generator_state
 from arignote.registry import Part, is_custom
@@ -26,8 +27,10 @@ class Augmenter:
         Each receives the keywords that it accepts; `rng` is a NumPy Generator, the stream of the batch.
     seed : int
         Seed of the run.
-    n_classes : int
-        Number of classes.
+    target : Target
+        What the network is taught.
+    memory : dict
+        What the target has learned.
     seed_globals : callable, optional
         Seeds the global random generators from an integer. It is called for each batch with the seed of
         (seed, "augment", epoch, batch), under a lock that keeps other threads from drawing. If it is left out, a
@@ -43,7 +46,8 @@ class Augmenter:
         self,
         functions: Sequence[Callable[..., Any]],
         seed: int,
-        n_classes: int,
+        target: Target,
+        memory: Memory,
         seed_globals: Callable[[int], None] | None = None,
     ):
         for function in functions:
@@ -51,7 +55,7 @@ class Augmenter:
                 raise ConfigError(
                     f"augmentation must be functions; got the class {function.__name__}: give {function.__name__}()"
                 )
-        self.seed, self.n_classes = seed, n_classes
+        self.seed, self._target, self._memory = seed, target, memory
         self._functions = [(function, _accepted(function)) for function in functions]
         self._is_custom = any(_is_custom(function) for function in functions)
         self._seed_globals = seed_globals
@@ -64,16 +68,16 @@ class Augmenter:
         ----------
         x : array (rows, ...) of float32
             Features; the functions may change them in place.
-        y : array (rows,) of int64
-            Class numbers.
+        y : array (rows,) of int64, or (rows, n_outputs) of float32
+            Encoded targets, such as class numbers.
         epoch, batch : int
             Position of the batch in the run, both from 0.
 
         Returns
         -------
         x : array (rows, ...) of float32
-        y : array (rows,) of int64, or (rows, n_classes) of float32
-            Class numbers, or shares of the classes.
+        y : array (rows,) of int64, or (rows, n_outputs) of float32
+            Encoded targets; shares of the classes if classes were mixed.
 
         Raises
         ------
@@ -97,11 +101,12 @@ class Augmenter:
 
     def _applied(self, x: NDArray[Any], y: NDArray[Any], epoch: int, batch: int) -> tuple[NDArray[Any], NDArray[Any]]:
         where = f"augmentation of epoch {epoch + 1}, batch {batch}"
-        keywords = {"epoch": epoch, "rng": stream(self.seed, "augment", epoch, batch), "n_classes": self.n_classes}
+        keywords: dict[str, Any] = {"epoch": epoch, "rng": stream(self.seed, "augment", epoch, batch)}
+        keywords |= self._target.keywords(self._memory)
         n_rows = len(x)
         for function, accepted in self._functions:
             try:
-                found = function(x, y, **{name: keywords[name] for name in accepted})
+                found = function(x, y, **{name: keywords[name] for name in accepted if name in keywords})
             except ArignoteError as fault:
                 raise DataError(f"{where}: {fault}") from fault
             except Exception as fault:
@@ -111,18 +116,13 @@ class Augmenter:
             x, y = map(np.asarray, found)
             if len(x) != n_rows or len(y) != n_rows:
                 raise DataError(f"{where}: must return {n_rows} rows; got {len(x)} and {len(y)}")
-        if not self._are_labels(y):
+        if not self._target.is_encoded(y, self._memory):
             raise DataError(
-                f"{where}: labels must be class numbers in 0 .. {self.n_classes - 1}, or shares of the classes "
-                f"(rows, {self.n_classes}); got {y.dtype} of shape {y.shape}, such as {y[0].tolist()}"
+                f"{where}: y must be {self._target.encoded_form(self._memory)}; got {y.dtype} of shape {y.shape}, "
+                f"such as {y[0].tolist()}"
             )
         dtype = np.int64 if y.ndim == 1 else np.float32
         return np.ascontiguousarray(x, dtype=np.float32), np.ascontiguousarray(y, dtype=dtype)
-
-    def _are_labels(self, y: NDArray[Any]) -> bool:
-        if y.ndim == 1 and y.dtype.kind in "iu":
-            return bool(y.min() >= 0 and y.max() < self.n_classes)
-        return y.shape[1:] == (self.n_classes,) and y.dtype.kind in "iuf"
 
     def tried(self, x: NDArray[Any], y: NDArray[Any]) -> tuple[int, ...]:
         """Augment a batch of epoch 0 twice, and warn if the results differ.
@@ -130,7 +130,7 @@ class Augmenter:
         Parameters
         ----------
         x : array (rows, ...) of float32
-        y : array (rows,) of int64
+        y : array (rows, ...)
 
         Returns
         -------

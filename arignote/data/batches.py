@@ -37,8 +37,8 @@ class Batch:
     rows : slice or array (rows,) of int64
         Row numbers in the data.
     x : array (rows, ...) of float32
-    y : array (rows,) of int64, or None
-        Class numbers; or (rows, n_classes) of float32, shares of the classes. None without labels.
+    y : array (rows,) of int64, (rows, n_outputs) of float32, or None
+        Encoded targets, such as class numbers; None to predict.
     weights : array (rows,) of float32, optional
         Weight of each row in the loss.
     """
@@ -57,8 +57,8 @@ class Batches:
     ----------
     rows : Rows
         Features.
-    y : array (rows,) of int64, or None
-        Class numbers; not needed to predict.
+    y : array (rows, ...) or None
+        Encoded targets; not needed to predict.
     seed : int
         Seed of the run.
     batch_size : int >= 1
@@ -75,13 +75,15 @@ class Batches:
         Number of threads that make batches in advance (0: batches are made by the caller's thread), and the largest
         number of such batches.
     only_rows : bool
-        Whether batches hold row numbers only, without features, labels and weights.
+        Whether batches hold row numbers only, without features, targets and weights.
+    y_from_x : bool
+        Whether the targets of a batch are its features, flattened, as they are before augmentation.
     """
 
     def __init__(
         self,
         rows: Rows,
-        y: NDArray[np.int64] | None,
+        y: NDArray[Any] | None,
         *,
         seed: int,
         batch_size: int,
@@ -92,8 +94,9 @@ class Batches:
         n_workers: int = 0,
         prefetch: int = 4,
         only_rows: bool = False,
+        y_from_x: bool = False,
     ):
-        self.only_rows = only_rows
+        self.only_rows, self.y_from_x = only_rows, y_from_x
         self.rows, self.y, self.weights, self.seed = rows, y, weights, seed
         self.batch_size, self.order = batch_size, order or order_of(rows, shuffle=False)
         self.augmentation, self.n_workers, self.prefetch = augmentation, n_workers, prefetch
@@ -130,7 +133,8 @@ class Batches:
 
         def finish(index: int, raw: NDArray[Any]) -> Batch:
             chosen = take(index)
-            x, y = self.rows.seen(raw), None if self.y is None else self.y[chosen]
+            x = self.rows.seen(raw)
+            y = x.reshape(len(x), -1) if self.y_from_x else None if self.y is None else self.y[chosen]
             if self.augmentation is not None:
                 assert y is not None
                 # Augmentations may work in place, which must not change the data of the user.

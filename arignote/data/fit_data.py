@@ -17,6 +17,7 @@ from arignote.data.readers.sources import is_source
 from arignote.data.rows import Rows
 from arignote.data.settings import DataSettings
 from arignote.data.specs import CSVFormat
+from arignote.data.targets import Classes, Target
 from arignote.errors import DataError
 
 __all__ = ["FitData", "OpenedData", "are_row_numbers", "open_data", "other_sources", "split_of"]
@@ -34,8 +35,8 @@ class FitData:
         Rows held out of `x`, or data of their own.
     sample_weight, groups : array (rows,) or source, optional
         Weight of each row of `x`, and groups of rows that stay in one part.
-    n_classes : int, optional
-        `n_classes` of the output layer.
+    target : Target
+        What `y` is.
     channel : str, optional
         `channel` of the input layer.
     image : tuple of int, optional
@@ -52,7 +53,7 @@ class FitData:
     test: Any = None
     sample_weight: Any = None
     groups: Any = None
-    n_classes: int | None = None
+    target: Target = field(default_factory=Classes)
     channel: str | None = None
     image: tuple[int, int, int] | None = None
     n_in: tuple[int, ...] | None = None
@@ -125,12 +126,14 @@ def open_data(data: FitData, settings: DataSettings) -> OpenedData:
         channel=data.channel,
         others=other_sources(data),
         csv=data.csv,
+        target=data.target,
     )
     rows = {"train": open_rows(x, data.y, what="X")}
     names = feature_names(x)
     columns: Names = tuple(names) or rows["train"].reader.columns
-    if rows["train"].y is None:
-        raise DataError("a classifier needs labels: fit(X, y), or fit((X, y))")
+    needs_y = not data.target.from_input
+    if rows["train"].y is None and needs_y:
+        raise DataError("y is needed, to train on: fit(X, y), or fit((X, y))")
     fractions: dict[str, float] = {}
     numbers: dict[str, NDArray[np.int64]] = {}
     for name, part in (("valid", valid), ("test", test)):
@@ -142,7 +145,7 @@ def open_data(data: FitData, settings: DataSettings) -> OpenedData:
             numbers[name] = _row_numbers(name, part, len(rows["train"]))
         elif part is not None:
             rows[name] = open_rows(part, what=name, columns=columns)
-            if rows[name].y is None:
+            if rows[name].y is None and needs_y:
                 raise DataError(f"{name} must be a fraction, row numbers, (X, y) or Data with labels")
     return OpenedData(rows, fractions, numbers)
 

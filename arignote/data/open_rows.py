@@ -19,7 +19,7 @@ from arignote.data.readers.datasets import features_and_labels, is_dataset
 from arignote.data.readers.sources import LABELS, get_reader, is_source, is_text_source, read_source, with_columns
 from arignote.data.rows import Rows
 from arignote.data.specs import CSVFormat
-from arignote.data.targets import check_labels
+from arignote.data.targets import Classes, Target
 from arignote.errors import DataError
 
 __all__ = ["rows_of"]
@@ -38,6 +38,7 @@ def rows_of(
     columns: Names = (),
     others: Mapping[str, Any] | None = None,
     csv: Mapping[str, Any] | CSVFormat | None = None,
+    target: Target | None = None,
 ) -> Rows:
     """Open and validate features and labels.
 
@@ -62,6 +63,8 @@ def rows_of(
         Other sources that the data names, by role: "labels", "groups" ... Their columns are not features.
     csv : dict or CSVFormat, optional
         Format of text tables; what is left out is detected.
+    target : Target, optional
+        What `y` must be; by default classes.
 
     Returns
     -------
@@ -95,7 +98,7 @@ def rows_of(
     if axes is not None and len(reader.shape) != len(axes):
         raise DataError(f"{what} has the shape {reader.shape}; axes {axes!r} name {len(axes)} axes")
     if y is not None:
-        rows = _with_labels(rows, y, n_rows, window, alter_labels, csv)
+        rows = _with_labels(rows, y, n_rows, window, alter_labels, csv, target or Classes())
     return rows if window is None or isinstance(reader, ArrayReader) else _windowed(rows, window)
 
 
@@ -142,6 +145,7 @@ def _with_labels(
     window: slice | None,
     alter: Alter | None,
     csv: Mapping[str, Any] | CSVFormat | None,
+    target: Target,
 ) -> Rows:
     """Return the rows with their labels, which are read and checked; DataError if they are not `n_rows`."""
     values = read_source(y, labels=True, csv=_format_of(y, csv)) if is_source(y) else y
@@ -149,12 +153,12 @@ def _with_labels(
         values = np.asarray(values)[window]
     source = str(y) if isinstance(y, str | os.PathLike) else y.where if isinstance(y, Reader) else ""
     where = source or rows.what
-    labels = check_labels(values, where)
+    labels = target.check(values, where)
     if len(labels) != n_rows:
         raise DataError(
             f"{rows.what} has {n_rows} rows, {source or 'its labels'} {len(labels)}; the numbers must be equal"
         )
-    return replace(rows, labels_where=where, y=labels if alter is None else check_labels(alter(labels), rows.what))
+    return replace(rows, labels_where=where, y=labels if alter is None else target.check(alter(labels), rows.what))
 
 
 def _format_of(src: Any, csv: Mapping[str, Any] | CSVFormat | None) -> Mapping[str, Any] | CSVFormat | None:

@@ -1,4 +1,4 @@
-"""The data of a fit, prepared: validated, split into parts, labels encoded, preprocessing fitted."""
+"""The data of a fit, prepared: validated, split into parts, targets encoded, preprocessing fitted."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from arignote.data.partition import partition
 from arignote.data.preprocess import Pipeline
 from arignote.data.rows import Rows
 from arignote.data.settings import DataSettings
-from arignote.data.targets import check_classes, encode_labels, find_classes, like_classes, weights_of_classes
+from arignote.data.targets import Memory, Target, weights_of_classes
 from arignote.errors import DataError, axes_hint, warn
 
 __all__ = ["Prepared", "prepare"]
@@ -31,10 +31,12 @@ class Prepared:
 
     Attributes
     ----------
-    parts : dict of str to (Rows, array (rows,) of int64)
-        Rows and class numbers of "train", and of "valid" and "test" if the fit has them.
-    classes : array (n_classes,)
-        Labels in the order of the network's outputs.
+    parts : dict of str to (Rows, array (rows, ...) or None)
+        Rows and encoded targets of "train", and of "valid" and "test" if the fit has them. There are no targets if
+        they are made of the input.
+    target : Target
+    memory : dict
+        What the target has learned, and its name.
     batch_size : int
         Rows of a batch: the setting, or the number of training rows if that is smaller.
     drop_last : bool
@@ -53,8 +55,9 @@ class Prepared:
         As of `OpenedData`; parts that are rows of the same reader share its digest.
     """
 
-    parts: dict[str, tuple[Rows, NDArray[np.int64]]]
-    classes: NDArray[Any]
+    parts: dict[str, tuple[Rows, NDArray[Any] | None]]
+    target: Target
+    memory: Memory
     batch_size: int
     drop_last: bool
     weights: NDArray[np.float32] | None = None
@@ -85,10 +88,10 @@ def prepare(
     settings: DataSettings,
     seed: int,
     learned: Mapping[str, NDArray[Any]] | None = None,
-    known: NDArray[Any] | None = None,
+    known: Memory | None = None,
     opened: OpenedData | None = None,
 ) -> Prepared:
-    """Validate the data of a fit, split it, encode its labels and fit the preprocessing.
+    """Validate the data of a fit, split it, encode its targets and fit the preprocessing.
 
     Parameters
     ----------
@@ -100,9 +103,8 @@ def prepare(
         Seed of the run.
     learned : dict of str to array, optional
         Arrays of the preprocessing of the run that is resumed; they are used instead of fitting it.
-    known : array (n_classes,), optional
-        Classes of the run that is resumed. If they are text, integer labels are read as text, as version 0.1 did
-        for text tables.
+    known : dict, optional
+        What the target of the run that is resumed has learned.
     opened : OpenedData, optional
         The data, if it has been opened with the same settings.
 
@@ -121,20 +123,28 @@ def prepare(
         For a new run: if `batch_size` exceeds the training rows, or if uint8 features are not preprocessed.
     """
     batch_size, drop_last = _batches_of(data.x, settings)
-    opened = opened or open_data(data, settings)
-    rows, classes, chosen, n_rows = _split(data, opened, settings, seed, known)
-    parts = _encoded(rows, classes)
-    # Warn of a new run only: a resumed one was warned when it began.
+    opened, target = opened or open_data(data, settings), data.target
+    # Another output layer than that of the run is refused later.
+    known = known if known is not None and known["target"] == target.named() else None
+    split = _split(data, opened, settings, seed, known)
+    rows = split.rows
+    memory: Memory = {"target": target.named()}
+    if not target.from_input:
+        memory |= target.learn(split.y, split.train, rows["train"].labels_where, known)
+    encoded = {name: _encoded(target, part, memory, name) for name, part in rows.items()}
     is_new = learned is None
-    learned = _preprocess(parts, settings, learned)
-    weights = _weights(data, settings, parts["train"][1], classes, n_rows, chosen)
-    n_train = len(rows["train"])
+    rows, learned = _preprocess(rows, settings, learned)
+    if target.from_input:
+        memory |= target.learn(rows["train"].features(slice(0, 1)), None, "X", known)
+    weights = _weights(data, settings, encoded["train"], memory, split)
+    n_train, reader = len(rows["train"]), rows["train"].reader
+    # A resumed run was warned when it began.
     if is_new and batch_size > n_train:
         warn(f"batch_size {batch_size} is larger than the data ({n_train} rows): used as one batch")
-    reader = rows["train"].reader
     return Prepared(
-        parts,
-        classes,
+        {name: (part, encoded[name]) for name, part in rows.items()},
+        target,
+        memory,
         min(batch_size, n_train),
         drop_last,
         weights,
@@ -146,39 +156,58 @@ def prepare(
     )
 
 
-def _split(
-    data: FitData, opened: OpenedData, settings: DataSettings, seed: int, known: NDArray[Any] | None
-) -> tuple[dict[str, Rows], NDArray[Any], NDArray[np.int64] | None, int]:
-    """Return the rows of each part, the classes, the row numbers of "train" (None: all), and the rows before it."""
-    rows = opened.rows
-    if known is not None:
-        rows = {name: replace(part, y=like_classes(np.asarray(part.y), known)) for name, part in rows.items()}
-    rows = {name: part.as_images(data.image) for name, part in rows.items()}
+@dataclass(frozen=True)
+class _Split:
+    """Rows of each part with values of the target; `y` of all rows from which some are held out, `train` of these."""
+
+    rows: dict[str, Rows]
+    y: Any
+    train: NDArray[np.int64] | None
+    n_rows: int
+
+
+def _split(data: FitData, opened: OpenedData, settings: DataSettings, seed: int, known: Memory | None) -> _Split:
+    """Return the rows of each part, without those that lack the target."""
+    target = data.target
+    rows = {name: part.as_images(data.image) for name, part in opened.rows.items()}
     if data.n_in is not None:
         _check_n_in(data.n_in, rows["train"].n_in)
-    labels = rows["train"].y
-    assert labels is not None
-    if known is None:
-        check_classes(labels, data.n_classes, rows["train"].labels_where)
-    classes = find_classes(labels, data.n_classes)
-    groups = None if data.groups is None else groups_of(data.groups, len(labels))
-    numbers = opened.numbers
+    if known is not None and not target.from_input:
+        rows = {name: replace(part, y=target.like(np.asarray(part.y), known)) for name, part in rows.items()}
+    whole, n_rows, numbers = rows["train"], len(rows["train"]), opened.numbers
+    groups = None if data.groups is None else groups_of(data.groups, n_rows)
     if opened.fractions or numbers:
-        numbers = partition(labels, opened.fractions, seed, how=settings.partition, groups=groups, chosen=numbers)
-        rows |= {name: rows["train"].take(at) for name, at in numbers.items()}
-    return rows, classes, numbers.get("train"), len(labels)
+        strata = np.zeros(n_rows, dtype=np.int64) if whole.y is None else target.strata(whole.y)
+        numbers = partition(strata, opened.fractions, seed, how=settings.partition, groups=groups, chosen=numbers)
+        rows |= {name: whole.take(at) for name, at in numbers.items()}
+    train = numbers.get("train")
+    for name, part in rows.items():
+        is_there = None if part.y is None else target.is_there(part.y)
+        if is_there is None:
+            continue
+        if not is_there.any():
+            raise DataError(f"y of {name} is missing in every row")
+        rows[name] = part.take(np.flatnonzero(is_there))
+        if name == "train":
+            train = np.flatnonzero(is_there) if train is None else train[is_there]
+    _check_shapes(rows)
+    return _Split(rows, whole.y, train, n_rows)
 
 
-def _encoded(rows: Mapping[str, Rows], classes: NDArray[Any]) -> dict[str, tuple[Rows, NDArray[np.int64]]]:
-    """Return the rows of each part with their class numbers; DataError if the shape of an example differs."""
-    train, parts = rows["train"], {}
+def _check_shapes(rows: Mapping[str, Rows]) -> None:
+    """Raise DataError if the shape of an example differs between parts."""
+    train = rows["train"]
     for name, part in rows.items():
         if part.reader.shape[1:] != train.reader.shape[1:] and part.n_in != train.n_in:
             message = f"an example of {name} has shape {part.n_in}, one of X {train.n_in}"
             raise DataError(message + axes_hint(part.n_in, train.n_in))
-        assert part.y is not None
-        parts[name] = (part, encode_labels(part.y, classes, name))
-    return parts
+
+
+def _encoded(target: Target, rows: Rows, memory: Memory, what: str) -> NDArray[Any] | None:
+    if target.from_input:
+        return None
+    assert rows.y is not None
+    return target.encode(rows.y, memory, what)
 
 
 def _check_n_in(n_in: tuple[int, ...], shape: tuple[int, ...]) -> None:
@@ -199,45 +228,39 @@ def _batches_of(x: Any, settings: DataSettings) -> tuple[int, bool]:
 
 
 def _preprocess(
-    parts: dict[str, tuple[Rows, NDArray[np.int64]]],
-    settings: DataSettings,
-    learned: Mapping[str, NDArray[Any]] | None,
-) -> Mapping[str, NDArray[Any]]:
-    """Fit the preprocessing to the training rows unless `learned` is given, and set it on the rows of all parts."""
-    train = parts["train"][0]
+    rows: Mapping[str, Rows], settings: DataSettings, learned: Mapping[str, NDArray[Any]] | None
+) -> tuple[dict[str, Rows], Mapping[str, NDArray[Any]]]:
+    """Return the rows preprocessed, and what the preprocessing has learned; it is fitted unless that is given."""
+    train = rows["train"]
     if not settings.preprocess:
         if train.reader.dtype == np.uint8 and learned is None:
             hint = "preprocess=[['Scale', {'divide_by': 255}]]"
             warn(f"X holds integers of 0 to 255 (uint8); networks train better on values near 0 to 1: try {hint}")
-        return {}
+        return dict(rows), {}
     pipeline = Pipeline(settings.preprocess)
     if learned is None:
         learned = pipeline.fit(train.blocks)
     apply = partial(pipeline.apply, learned)
-    for name, (rows, labels) in parts.items():
-        parts[name] = (replace(rows, preprocess=apply), labels)
-    return learned
+    return {name: replace(part, preprocess=apply) for name, part in rows.items()}, learned
 
 
 def _weights(
-    data: FitData,
-    settings: DataSettings,
-    y: NDArray[np.int64],
-    classes: NDArray[Any],
-    n_rows: int,
-    chosen: NDArray[np.int64] | None,
+    data: FitData, settings: DataSettings, y: NDArray[Any] | None, memory: Memory, split: _Split
 ) -> NDArray[np.float32] | None:
     """Return the weight of each training row, `sample_weight` times `class_weight`, scaled to mean 1; None if unset."""
     if data.sample_weight is None and settings.class_weight is None:
         return None
-    weights = np.ones(len(y))
+    weights = np.ones(len(split.rows["train"]))
     if data.sample_weight is not None:
-        own = weights_of(data.sample_weight, n_rows)
-        weights *= own if chosen is None else own[chosen]
-    if settings.class_weight == "balanced":
-        weights *= (len(y) / np.maximum(np.bincount(y, minlength=len(classes)), 1))[y]
-    elif settings.class_weight is not None:
-        weights *= weights_of_classes(settings.class_weight, classes)[y]
+        own = weights_of(data.sample_weight, split.n_rows)
+        weights *= own if split.train is None else own[split.train]
+    if settings.class_weight is not None:
+        assert y is not None
+        classes = data.target.classes(memory)
+        if settings.class_weight == "balanced":
+            weights *= (len(y) / np.maximum(np.bincount(y, minlength=len(classes)), 1))[y]
+        else:
+            weights *= weights_of_classes(settings.class_weight, classes)[y]
     if not weights.any():
         raise DataError("all weights of the training rows are 0")
     found: NDArray[np.float32] = (weights / weights.mean()).astype(np.float32)

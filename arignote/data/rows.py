@@ -32,8 +32,8 @@ class Rows:
     ----------
     reader : Reader
         Source of the features.
-    y : array (n,) or None
-        Labels as the user passed them.
+    y : array (n, ...) or None
+        Labels, or other values of the target, as the user passed them.
     index : array (n,) of int64 or None
         Row numbers in the reader; None: all rows.
     what : str

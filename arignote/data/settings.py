@@ -54,6 +54,12 @@ class DataSettings(BaseModel):
     class_weight: dict[Any, float] | Literal["balanced"] | None = Field(
         None, description='How much the rows of each class count: by label, or "balanced".'
     )
+    scale_target: bool = Field(
+        True, description="Whether numbers are learned in units of their standard deviation, from their mean."
+    )
+    missing_targets: bool = Field(
+        False, description="Whether numbers of y may be missing (NaN); their rows do not count for their column."
+    )
     balance_classes: bool = Field(False, description="Whether every class is drawn equally often in an epoch.")
     augmentation: Augmentations = Field(
         None,

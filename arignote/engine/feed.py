@@ -21,8 +21,8 @@ class DeviceBatch(NamedTuple):
     ----------
     x : Tensor (rows, ...)
         Features.
-    y : Tensor (rows,) or (rows, n_classes)
-        Class numbers, or shares of the classes.
+    y : Tensor (rows,) or (rows, n_outputs)
+        Encoded targets, such as class numbers.
     weights : Tensor (rows,), optional
         Weight of each row in the loss.
     """
@@ -75,7 +75,8 @@ class ResidentRows:
     Parameters
     ----------
     x : array (rows, ...) of float32
-    y : array (rows,) of int64
+    y : array (rows, ...)
+        Encoded targets.
     weights : array (rows,) of float32, optional
     device : torch.device
     """

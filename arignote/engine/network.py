@@ -82,13 +82,13 @@ class Network(nn.Module):
         return values.view(tuple(shape))
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return the logits (n, n_classes), float32, of examples `x` (n, ...)."""
+        """Return the outputs (n, n_outputs), float32, of examples `x` (n, ...)."""
         if self.setup.cast is None:
-            return self._logits(x)
+            return self._outputs(x)
         with torch.autocast(self.device.type, self.setup.cast):
-            return self._logits(x).float()
+            return self._outputs(x).float()
 
-    def _logits(self, x: Tensor) -> Tensor:
+    def _outputs(self, x: Tensor) -> Tensor:
         for params, forward in self._forwards:
             x = forward(params, x, self.training)
         return x

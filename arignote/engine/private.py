@@ -112,7 +112,7 @@ def log_softmax_backward_in_passes(g: Tensor, log_p: Tensor) -> Tensor:
 
 
 def log_softmax_backward(g: Tensor, log_p: Tensor) -> Tensor:
-    """Return the gradient of logits (n, n_classes), given that of their log-softmax `log_p`."""
+    """Return the gradient of logits (n, n_outputs), given that of their log-softmax `log_p`."""
     if not hasattr(torch, "_log_softmax_backward_data"):
         return log_softmax_backward_in_passes(g, log_p)
     return torch._log_softmax_backward_data(g, log_p, 1, log_p.dtype)

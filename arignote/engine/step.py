@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
 from math import prod
@@ -26,7 +26,7 @@ from arignote.optim.updaters import Updater
 from arignote.registry import is_custom
 from arignote.streams import stream_seed
 
-__all__ = ["Scorer", "TrainingStep", "logits_of", "predict_proba", "validation_rows"]
+__all__ = ["Scorer", "TrainingStep", "outputs_of", "predict", "validation_rows"]
 
 
 class TrainingStep:
@@ -68,9 +68,9 @@ class TrainingStep:
         self.exclusive = exclusive or network.is_custom or is_custom(loss) or is_custom(updater)
         self._lock = GENERATORS if self.exclusive else nullcontext()
         self._seed = seed_all if self.exclusive else seed_generators
-        self._loss: Callable[..., Tensor] = loss.build()
+        self._loss: Callable[..., Tensor] = loss.mean()
         self._scale = LossScale(network.device) if network.setup.precision == "fp16" else None
-        chain = chain_of(network, self._loss)
+        chain = chain_of(network, loss)
         self.setup = network.setup if chain is None else replace(network.setup, compile=False)
         self.by_hand = [] if chain is None else [place.name for place in network.architecture.placed]
         self._loss_of = compiled(self._forward) if self.setup.compile else self._forward
@@ -143,8 +143,8 @@ class TrainingStep:
         return loss.detach()
 
     def _forward(self, x: Tensor, y: Tensor, weights: Tensor | None) -> Tensor:
-        logits = self.network(x)
-        return self._loss(logits, y) if weights is None else self._loss(logits, y, weights)
+        outputs = self.network(x)
+        return self._loss(outputs, y) if weights is None else self._loss(outputs, y, weights)
 
 
 def validation_rows(network: Network) -> int:
@@ -158,8 +158,8 @@ def validation_rows(network: Network) -> int:
 
 
 @torch.no_grad()
-def logits_of(network: Network, x: NDArray[Any], seed: int, purpose: str, *position: int | str) -> Tensor:
-    """Return the logits (rows, n_classes) of a batch, outside training.
+def outputs_of(network: Network, x: NDArray[Any], seed: int, purpose: str, *position: int | str) -> Tensor:
+    """Return the outputs (rows, n_outputs) of a batch, outside training.
 
     Parameters
     ----------
@@ -171,33 +171,41 @@ def logits_of(network: Network, x: NDArray[Any], seed: int, purpose: str, *posit
     """
     network.eval()
     inputs = to_device(np.ascontiguousarray(x, dtype=np.float32), network.device)
-    logits: Tensor
+    outputs: Tensor
     if network.is_custom:
         with GENERATORS:
             seed_all(stream_seed(seed, purpose, *position), network.device)
-            logits = network(inputs)
+            outputs = network(inputs)
     else:
-        logits = network(inputs)
-    return logits
+        outputs = network(inputs)
+    return outputs
 
 
-def predict_proba(network: Network, batches: Iterable[NDArray[Any]], seed: int = 0) -> NDArray[Any]:
-    """Return class probabilities (n_rows, n_classes), float32, of batches of features.
+def predict(network: Network, batches: Iterable[NDArray[Any]], seed: int = 0) -> Iterator[NDArray[Any]]:
+    """Yield the predictions (rows, n_outputs), float32, of each batch of features: probabilities, or numbers.
 
     Code of the user draws from generators that are seeded from (seed, "predict", batch).
     """
-    probabilities = [
-        logits_of(network, x, seed, "predict", number).softmax(1).cpu().numpy() for number, x in enumerate(batches)
-    ]
-    return np.concatenate(probabilities)
+    to_predictions = network.architecture.output.to_predictions()
+    for number, x in enumerate(batches):
+        yield to_predictions(outputs_of(network, x, seed, "predict", number)).cpu().numpy()
 
 
 class Scorer:
-    """Losses of a network over rows, outside training: means over examples, added in float64 in order."""
+    """Losses of a network over rows, outside training: means over rows, added in float64 in order.
 
-    def __init__(self, network: Network, losses: Mapping[str, Loss]):
-        self.network = network
-        self._losses = {name: loss.build() for name, loss in losses.items()}
+    Parameters
+    ----------
+    network : Network
+    losses : dict of str to Loss
+        By the name of each in the result.
+    units : array (n_outputs,) of float64
+        As of `Loss.value`.
+    """
+
+    def __init__(self, network: Network, losses: Mapping[str, Loss], units: NDArray[np.float64]):
+        self.network, self._losses, self._units = network, losses, units
+        self._means = {name: loss.mean() for name, loss in losses.items()}
 
     @torch.no_grad()
     def __call__(
@@ -213,24 +221,29 @@ class Scorer:
 
         Parameters
         ----------
-        batches : iterable of (array (rows, ...), array (rows,))
-            Features and class numbers.
+        batches : iterable of (array (rows, ...), array (rows, ...))
+            Features and encoded targets.
         check_stop : callable
             Called before each batch; it may raise, to stop.
         seed, purpose, position
             Code of the user draws from generators that are seeded from (seed, purpose, *position, batch).
         keep : list, optional
-            Class probabilities of each batch, float32 (rows, n_classes), are appended to it.
+            Predictions of each batch, float32 (rows, n_outputs), are appended to it.
         """
         n_rows = 0
-        totals = {name: torch.zeros((), dtype=torch.float64, device=self.network.device) for name in self._losses}
+        totals: dict[str, Tensor] = {}
+        to_predictions = self.network.architecture.output.to_predictions()
         for number, (x, y) in enumerate(batches):
             check_stop()
             n_rows += len(y)
-            logits = logits_of(self.network, x, seed, purpose, *position, number)
+            outputs = outputs_of(self.network, x, seed, purpose, *position, number)
             if keep is not None:
-                keep.append(logits.softmax(1).cpu().numpy())
-            labels = to_device(y, self.network.device)
-            for name, loss in self._losses.items():
-                totals[name].add_(loss(logits, labels), alpha=len(y))
-        return {name: float(total) / n_rows for name, total in totals.items()}
+                keep.append(to_predictions(outputs).cpu().numpy())
+            targets = to_device(y, self.network.device)
+            for name, mean in self._means.items():
+                found = mean(outputs, targets)
+                total = totals.setdefault(name, torch.zeros(found.shape, dtype=torch.float64, device=found.device))
+                total.add_(found, alpha=len(y))
+        return {
+            name: self._losses[name].value(total.cpu().numpy() / n_rows, self._units) for name, total in totals.items()
+        }

@@ -1,5 +1,6 @@
 """The scikit-learn face."""
 
 from arignote.estimators.classifier import NNClassifier
+from arignote.estimators.regressor import NNRegressor
 
-__all__ = ["NNClassifier"]
+__all__ = ["NNClassifier", "NNRegressor"]

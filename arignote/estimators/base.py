@@ -6,7 +6,7 @@ import inspect
 from abc import ABCMeta
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Self, TypeVar
+from typing import Any, ClassVar, Self, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +23,8 @@ from arignote.fit.load import read_run, restore
 from arignote.fit.start import FitResult, fit_network
 from arignote.layers.architecture import Architecture, declare, parse
 from arignote.layers.base import Layer
+from arignote.layers.output import OutputLayer
+from arignote.registry import part_name
 from arignote.spec.parameter_docs import fit_parameter_names, fit_parameters
 from arignote.spec.settings import FitSettings, checked_settings
 
@@ -30,11 +32,59 @@ __all__ = ["NNEstimator", "document_settings"]
 
 T = TypeVar("T")
 
+# Entries of the docstrings of estimators.
+_CONSTRUCTOR = """
+    layers : list of [Layer, {params}], or str
+        The network, or the path of a YAML or JSON file that holds it.
+    name : str, optional
+        Name of the run.
+    rng, random_state : int, optional
+        Seed; if both are None, one is drawn. The value of `random_state` is used if both are given.
+    n_in : int or tuple of int, optional
+        Shape of an example; by default that of the data.
+    stored_network : str, optional
+        Checkpoint from which layers with `load_params` take their parameters.
+    layer_defaults : dict, optional
+        Parameters for every layer that has them and does not set them.
+    warm_start : bool, default False
+        Whether `fit` resumes the last fit, up to `n_epochs` in all.
+    valid, test : float, optional
+        Fractions of all rows held out.
+    """
+_FITTED = """
+    history_ : list of dict
+        One record per validation.
+    network_ : torch.nn.Module
+        The best network; the last one with ``restore_best=False``.
+    state_ : TrainingState
+        The last state.
+    status_ : str
+        How the last fit started: "starts", or where the run was resumed, or that it had finished.
+    n_epochs_ : int
+        Number of complete epochs.
+    best_ : dict or None
+        Keys `value`, `epoch` and `examples_seen` of the best validation.
+    n_features_in_ : int
+        Number of values in an example.
+    feature_names_in_ : array (n_features_in_,) of str
+        Names of the columns; defined only if X was a DataFrame.
+    checkpoint_ : str or None
+        Stem of the files of the run.
+    interrupted_ : bool
+        Whether the last fit was stopped, for example by Ctrl-C, before its last epoch.
+    """
+
 
 def document_settings(documented: T) -> T:
-    """Put entries of settings in the place of ``{settings}`` or ``{names of settings}`` in a docstring."""
+    """Put entries that estimators share in the place of ``{constructor}``, ``{settings}`` and so on in a docstring."""
     text = inspect.cleandoc(documented.__doc__ or "")
-    text = text.replace("{settings}", fit_parameters()).replace("{names of settings}", fit_parameter_names())
+    for key, entries in (
+        ("{constructor}", inspect.cleandoc(_CONSTRUCTOR)),
+        ("{settings}", fit_parameters()),
+        ("{names of settings}", fit_parameter_names()),
+        ("{fitted}", inspect.cleandoc(_FITTED)),
+    ):
+        text = text.replace(key, entries)
     documented.__doc__ = f"{text}\n"
     return documented
 
@@ -65,9 +115,12 @@ class _PublicDir(ABCMeta):
 class NNEstimator(BaseEstimator, metaclass=_PublicDir):  # type: ignore[misc]
     """Base class of estimators: a network, declared as a list of layers, that is trained, stored and loaded.
 
-    A subclass adds how predictions are made of the network's outputs, and documents the parameters of the constructor,
-    which are the same for all.
+    A subclass says which targets it fits, and documents the parameters of the constructor, which are the same for all.
     """
+
+    # Names of the targets of its output layers, and an output layer for messages.
+    _targets: ClassVar[tuple[str, ...]]
+    _output: ClassVar[str]
 
     def __init__(
         self,
@@ -114,8 +167,8 @@ class NNEstimator(BaseEstimator, metaclass=_PublicDir):  # type: ignore[misc]
         ----------
         X : array (rows, ...), DataFrame, Reader, str, dict of these, (X, y), Data or dataset
             Features; a string names a source, such as "file.h5:/images".
-        y : array (rows,), Reader or str, optional
-            Labels of any kind.
+        y : array (rows, ...), Reader or str, optional
+            Labels of any kind, or numbers, as the output layer fits them.
         valid, test : float, array of int, (X, y) or Data, optional
             Fractions of all rows, or row numbers, held out; or data of their own.
         sample_weight : array (rows,) or str, optional
@@ -152,10 +205,11 @@ class NNEstimator(BaseEstimator, metaclass=_PublicDir):  # type: ignore[misc]
         starts. A second Ctrl-C raises KeyboardInterrupt at once, and so does the first inside a search or an
         ensemble of scikit-learn.
         """
-        checked = self._fit_settings(settings)
+        checked, layers = self._fit_settings(settings), self._layers()
+        self._check_target(layers)
         valid, test = self.valid if valid is None else valid, self.test if test is None else test
         result = fit_network(
-            self._layers(),
+            layers,
             FitData(X, y, valid, test, sample_weight, groups, n_in=self._n_in()),
             checked,
             name=self.name,
@@ -177,6 +231,18 @@ class NNEstimator(BaseEstimator, metaclass=_PublicDir):  # type: ignore[misc]
         fields = FitSettings.model_fields
         own = {key: getattr(self, key) for key in fields}
         return checked_settings({k: v for k, v in own.items() if v != fields[k].default} | dict(given))
+
+    def _check_target(self, layers: Sequence[Layer]) -> None:
+        """Raise ConfigError if the output layer fits a target that another estimator is for."""
+        output = layers[-1]
+        kind = output.target_spec[0] if isinstance(output, OutputLayer) else ""
+        if kind not in self._targets:
+            others = (cls for cls in NNEstimator.__subclasses__() if kind in cls._targets)
+            other = "".join(f": use {cls.__name__}" for cls in others)
+            raise ConfigError(
+                f"{type(self).__name__} needs an output layer such as {self._output}; {part_name(output)} "
+                f"{output.name!r} fits {kind}{other}"
+            )
 
     def _warn_of_the_end(self, result: FitResult) -> None:
         """Warn if the fit did nothing, or was stopped; raise Interrupted if a signal or a notice stopped it."""
@@ -257,6 +323,50 @@ class NNEstimator(BaseEstimator, metaclass=_PublicDir):  # type: ignore[misc]
         held_out = {"valid": self.valid, "test": self.test} | getattr(self, "_row_numbers", {})
         return X if isinstance(X, FitData) else FitData(X, y, **held_out, groups=groups)
 
+    def _predict(self, X: Any) -> NDArray[Any]:
+        """Return predictions in the form of the `y` that was given to `fit`."""
+        predictor = self._predictor()
+        return predictor.target.decode(predictor.predictions(predictor.rows(X)), self.state_.memory)
+
+    @checked_call("arguments", "inference")
+    def evaluate(
+        self,
+        X: Any,
+        y: Any = None,
+        losses: Any = None,
+        *,
+        part: str | None = None,
+        groups: Any = None,
+    ) -> dict[str, float]:
+        """Return losses and metrics by name.
+
+        Parameters
+        ----------
+        X, y : array (rows, ...), array (rows, ...)
+            Data with targets; with `part`, the data that was given to `fit` (X may be a `FitData` too).
+        losses : str, [Name, {params}] or list of these, optional
+            Losses, such as "nll" and "error" of classes, "rmse" and "r2" of numbers; by default those of a validation.
+            Metrics, which are for `evaluate` alone: "accuracy"; "top_5", how often the true class is among the five
+            most probable; scorers of scikit-learn, such as "balanced_accuracy", "neg_median_absolute_error".
+        part : "train", "valid" or "test", optional
+            Score only the rows that the run trained on or held out. They are found again by the code of `fit` and
+            compared with the fingerprint in the state; other data is refused. Row numbers (``valid=[3, 5]``) are not in
+            the files of a run: after `load` give them again, ``set_params(valid=[3, 5])``.
+        groups : array (rows,) or str, optional
+            Groups as they were given to `fit`; needed if rows of a group stayed together.
+
+        Returns
+        -------
+        dict of str to float
+            Value of each loss and metric.
+
+        Warns
+        -----
+        ArignoteWarning
+            If, without `part`, training rows are among the rows: in a file, or in an array with held-out ones.
+        """
+        return self._predictor().score(self._data_of(X, y, groups), losses, part=part).values
+
     @property
     def n_params(self) -> int:
         """Number of values in all parameters."""
@@ -316,7 +426,7 @@ class NNEstimator(BaseEstimator, metaclass=_PublicDir):  # type: ignore[misc]
 
         Parameters
         ----------
-        inp : NNClassifier or str
+        inp : NNEstimator or str
             The other estimator; a string is the stem or a file of a run.
         layers : sequence of str, optional
             Names of the layers; by default all.
@@ -369,6 +479,7 @@ class NNEstimator(BaseEstimator, metaclass=_PublicDir):  # type: ignore[misc]
         state, network, settings = restore(run, which, layers, trust)
         own = state.spec["layers"] if layers is None else layers
         estimator = cls(own, name=state.spec["name"], rng=state.rng, **settings)
+        estimator._check_target(network.architecture.layers)
         estimator._set_fitted(state, network)
         estimator.loaded_ = True
         return estimator

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,48 +24,14 @@ class NNClassifier(ClassifierMixin, NNEstimator):  # type: ignore[misc]
 
     Parameters
     ----------
-    layers : list of [Layer, {params}], or str
-        The network, or the path of a YAML or JSON file that holds it.
-    name : str, optional
-        Name of the run.
-    rng, random_state : int, optional
-        Seed; if both are None, one is drawn. The value of `random_state` is used if both are given.
-    n_in : int or tuple of int, optional
-        Shape of an example; by default that of the data.
-    stored_network : str, optional
-        Checkpoint from which layers with `load_params` take their parameters.
-    layer_defaults : dict, optional
-        Parameters for every layer that has them and does not set them.
-    warm_start : bool, default False
-        Whether `fit` resumes the last fit, up to `n_epochs` in all.
-    valid, test : float, optional
-        Fractions of all rows held out.
+    {constructor}
     {settings}
 
     Attributes
     ----------
     classes_ : array (n_classes,)
         Labels, in the order of the network's outputs.
-    history_ : list of dict
-        One record per validation.
-    network_ : torch.nn.Module
-        The best network; the last one with ``restore_best=False``.
-    state_ : TrainingState
-        The last state.
-    status_ : str
-        How the last fit started: "starts", or where the run was resumed, or that it had finished.
-    n_epochs_ : int
-        Number of complete epochs.
-    best_ : dict or None
-        Keys `value`, `epoch` and `examples_seen` of the best validation.
-    n_features_in_ : int
-        Number of values in an example.
-    feature_names_in_ : array (n_features_in_,) of str
-        Names of the columns; defined only if X was a DataFrame.
-    checkpoint_ : str or None
-        Stem of the files of the run.
-    interrupted_ : bool
-        Whether the last fit was stopped, for example by Ctrl-C, before its last epoch.
+    {fitted}
 
     Examples
     --------
@@ -78,9 +43,12 @@ class NNClassifier(ClassifierMixin, NNEstimator):  # type: ignore[misc]
     (2,)
     """
 
+    _targets: ClassVar[tuple[str, ...]] = ("classes", "flags", "ranks")
+    _output: ClassVar[str] = "ClassificationOutputLayer"
+
     def _set_fitted(self, state: TrainingState, network: Network) -> None:
         super()._set_fitted(state, network)
-        self.classes_ = state.class_labels
+        self.classes_ = self._predictor().target.classes(state.memory)
 
     @checked_call("arguments", "inference")
     def predict_proba(self, X: Any) -> NDArray[Any]:
@@ -94,14 +62,15 @@ class NNClassifier(ClassifierMixin, NNEstimator):  # type: ignore[misc]
         Returns
         -------
         array (rows, n_classes) of float32
-            Probabilities; the columns are in the order of `classes_`.
+            Probabilities; the columns are in the order of `classes_`. They add up to 1, but for a
+            `MultilabelOutputLayer`, of which each is that of one label.
         """
         predictor = self._predictor()
-        return predictor.proba(predictor.rows(X))
+        return predictor.predictions(predictor.rows(X))
 
     @checked_call("arguments", "inference")
     def predict(self, X: Any) -> NDArray[Any]:
-        """Return the most probable class of each row.
+        """Return the most probable class of each row, or the labels that apply to it.
 
         Parameters
         ----------
@@ -110,16 +79,15 @@ class NNClassifier(ClassifierMixin, NNEstimator):  # type: ignore[misc]
 
         Returns
         -------
-        array (rows,)
-            Labels; the first one in `classes_` if several are equally probable.
+        array (rows,), or (rows, n_classes) of int64
+            Labels; the first one in `classes_` if several are equally probable. With a `MultilabelOutputLayer`
+            indicators of the labels of a probability above 1/2, or tuples of them if `y` was lists.
         """
-        probabilities = self.predict_proba(X)
-        predicted: NDArray[Any] = self.classes_[probabilities.argmax(axis=1)]
-        return predicted
+        return self._predict(X)
 
     @checked_call("arguments", "inference")
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
-        """Return the accuracy of the predictions, as classifiers of scikit-learn do.
+        """Return the accuracy of the predictions, as classifiers of scikit-learn do: all labels of a row must be right.
 
         Parameters
         ----------
@@ -135,47 +103,11 @@ class NNClassifier(ClassifierMixin, NNEstimator):  # type: ignore[misc]
         float
             Fraction of the rows that are predicted correctly, in [0, 1].
         """
-        return float(accuracy_score(y, self.predict(X), sample_weight=sample_weight))
-
-    @checked_call("arguments", "inference")
-    def evaluate(
-        self,
-        X: Any,
-        y: Any = None,
-        losses: str | Sequence[str] = ("nll", "error"),
-        *,
-        part: str | None = None,
-        groups: Any = None,
-    ) -> dict[str, float]:
-        """Return losses and metrics by name.
-
-        Parameters
-        ----------
-        X, y : array (rows, ...), array (rows,)
-            Data with labels; with `part`, the data that was given to `fit` (X may be a `FitData` too).
-        losses : str or sequence of str
-            Losses: "nll", "error". Metrics: "accuracy"; "top_5", how often the true class is among the five most
-            probable; scorers of scikit-learn, such as "balanced_accuracy", "f1_macro", "roc_auc_ovr". Metrics are for
-            `evaluate` alone: what `valid_loss` names must be smaller if it is better, and 1 - accuracy is "error".
-        part : "train", "valid" or "test", optional
-            Score only the rows that the run trained on or held out. They are found again by the code of `fit` and
-            compared with the fingerprint in the state; other data is refused. Row numbers (``valid=[3, 5]``) are not in
-            the files of a run: after `load` give them again, ``set_params(valid=[3, 5])``.
-        groups : array (rows,) or str, optional
-            Groups as they were given to `fit`; needed if rows of a group stayed together.
-
-        Returns
-        -------
-        dict of str to float
-            Value of each loss and metric.
-
-        Warns
-        -----
-        ArignoteWarning
-            If, without `part`, training rows are among the rows: in a file, or in an array with held-out ones.
-        """
-        names = [losses] if isinstance(losses, str) else list(losses)
-        return self._predictor().score(self._data_of(X, y, groups), names, part=part).values
+        predicted, target, memory = self.predict(X), self._predictor().target, self.state_.memory
+        if target.named() == "flags":
+            # Lists of labels are compared as indicators.
+            y, predicted = target.encode(target.check(y, "y"), memory, "y"), target.encode(predicted, memory, "X")
+        return float(accuracy_score(y, predicted, sample_weight=sample_weight))
 
     @checked_call("arguments", "inference")
     def confusion(
@@ -200,5 +132,5 @@ class NNClassifier(ClassifierMixin, NNEstimator):  # type: ignore[misc]
         mistakes : list of Mistake
             The id, label and predicted label of each mistake, in the order of the rows.
         """
-        scored = self._predictor().score(self._data_of(X, y, groups), part=part, with_proba=True)
+        scored = self._predictor().score(self._data_of(X, y, groups), (), part=part, by_class=True)
         return scored.confusion, scored.mistakes(ids)

@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, nullcontext
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, Self
 
@@ -22,18 +22,21 @@ from arignote.data.readers.images import ImageFolderReader
 from arignote.data.readers.sources import get_reader, is_text_source
 from arignote.data.rows import Rows
 from arignote.data.specs import CSVFormat
-from arignote.data.targets import encode_labels
+from arignote.data.targets import Target
 from arignote.engine.network import Network
 from arignote.engine.session import computing_in, preserve_generators
-from arignote.engine.step import Scorer, predict_proba
-from arignote.errors import DataError, axes_hint, warn
+from arignote.engine.step import Scorer, predict
+from arignote.errors import ConfigError, DataError, axes_hint, warn
 from arignote.fit.config_data import with_layers
-from arignote.fit.held_out import rows_of_part, warn_of_training_rows
+from arignote.fit.held_out import rows_of_part, settings_of_rows, warn_of_training_rows
 from arignote.fit.load import restore
 from arignote.fit.run import in_order
 from arignote.layers.shape import image_of
-from arignote.registry import build
+from arignote.optim.losses import Loss
+from arignote.registry import build, several
 from arignote.report.scores import Mistake, check_metric, confusion_matrix, is_loss, mistakes, score_of
+from arignote.spec.objective import losses_that_fit, target_of
+from arignote.spec.settings import FitSettings
 
 __all__ = ["Predictor", "Scored"]
 
@@ -47,23 +50,23 @@ class Scored:
     values : dict of str to float
         Losses and metrics by name.
     classes : array (n_classes,)
-        Labels in the order of the network's outputs.
-    y : array (rows,) of int64
-        Class numbers.
-    proba : array (rows, n_classes) of float32, or None
-        Probabilities; None if neither a metric nor the caller needed them.
+        Labels in the order of the network's outputs; empty if the target has none.
+    y : array (rows, ...)
+        Encoded targets, such as class numbers.
+    predictions : array (rows, n_outputs) of float32, or None
+        Probabilities, or scaled numbers; None if neither a metric nor the caller needed them.
     """
 
     values: dict[str, float]
     classes: NDArray[Any]
-    y: NDArray[np.int64]
-    proba: NDArray[Any] | None = None
+    y: NDArray[Any]
+    predictions: NDArray[Any] | None = None
 
     @property
     def predicted(self) -> NDArray[np.int64]:
         """Number of the most probable class of each row; the first one if several are equally probable."""
-        assert self.proba is not None
-        predicted: NDArray[np.int64] = self.proba.argmax(axis=1)
+        assert self.predictions is not None
+        predicted: NDArray[np.int64] = self.predictions.argmax(axis=1)
         return predicted
 
     @property
@@ -105,6 +108,16 @@ class Predictor:
         state, network, settings = restore(run, which, trust=trust)
         return cls(state, network, settings.get("allow_nonfinite", False))
 
+    @cached_property
+    def settings(self) -> FitSettings:
+        """Settings of the run on which rows and targets depend."""
+        return settings_of_rows(self.state)
+
+    @cached_property
+    def target(self) -> Target:
+        """What the network was taught."""
+        return target_of(self.network.architecture.layers, self.settings)
+
     def rows(self, x: Any, y: Any = None, csv: Mapping[str, Any] | CSVFormat | None = None) -> Rows:
         """Return rows with the columns, axes, images and preprocessing of the training rows.
 
@@ -133,55 +146,91 @@ class Predictor:
             channel=getattr(architecture.placed[0].layer, "channel", None),
             columns=tuple(names or data.get("columns", ())),
             csv=self._format(csv),
+            target=self.target,
         )
         if names and not feature_names(x) and not rows.reader.columns:
             # The text of scikit-learn, which filters of warnings match.
             warn(f"X does not have valid feature names, but {self.name} was fitted with feature names")
         return self._as_trained(rows.as_images(image_of(architecture.layers, architecture.n_in)))
 
-    def proba(self, rows: Rows) -> NDArray[Any]:
-        """Return the probability of each class, float32 (rows, n_classes)."""
+    def blocks(self, rows: Rows) -> Iterator[NDArray[Any]]:
+        """Yield the predictions of the network, float32 (n, n_outputs), of blocks of rows in their order."""
         with self._as_validated(), closing(in_order(self.network, rows)) as batches:
-            return predict_proba(self.network, (x for x, _ in batches), self.state.rng)
+            yield from predict(self.network, (x for x, _ in batches), self.state.rng)
+
+    def predictions(self, rows: Rows) -> NDArray[Any]:
+        """Return the predictions of the network, float32 (rows, n_outputs): probabilities, or scaled numbers."""
+        return np.concatenate(list(self.blocks(rows)))
 
     def score(
-        self, data: FitData, names: Sequence[str] = (), *, part: str | None = None, with_proba: bool = False
+        self,
+        data: FitData,
+        losses: Any = None,
+        *,
+        part: str | None = None,
+        by_class: bool = False,
     ) -> Scored:
         """Compute losses and metrics in one pass over the rows.
 
         Parameters
         ----------
         data : FitData
-            Data with labels; with `part`, as it was given to `fit`.
-        names : sequence of str
-            Names of losses and metrics.
+            Data with targets; with `part`, as it was given to `fit`.
+        losses : str, [Name, {params}] or list of these, optional
+            Losses and metrics; by default the losses of a validation that suit the target.
         part : "train", "valid" or "test", optional
             Score only these rows of the run.
-        with_proba : bool
-            Whether to keep the probabilities for a confusion matrix; metrics keep them in any case.
+        by_class : bool
+            Whether the predictions of classes are kept, for a confusion matrix; metrics keep them in any case.
 
         Warns
         -----
         ArignoteWarning
             As in `NNClassifier.evaluate`.
         """
-        classes = self.state.class_labels
-        losses = {name: build("loss", name) for name in names if is_loss(name)}
-        metrics = [name for name in names if not is_loss(name)]
-        for name in metrics:
-            check_metric(name, len(classes))
-        rows, y = self._labelled(data, part)
-        kept: list[NDArray[Any]] | None = [] if metrics or with_proba else None
-        # The same random streams as in `proba`, for layers of a user that draw: scores are those of the predictions.
-        with self._as_validated(), closing(in_order(self.network, rows, y)) as batches:
-            values = Scorer(self.network, losses)(batches, seed=self.state.rng, purpose="predict", keep=kept)
-        proba = None if kept is None else np.concatenate(kept)
-        if proba is not None:
-            values |= {name: score_of(name, proba, y) for name in metrics}
-        return Scored({name: values[name] for name in names}, classes, y, proba)
+        target, memory = self.target, self.state.memory
+        has_classes = target.named() in ("classes", "ranks")
+        if by_class and not has_classes:
+            raise ConfigError(f"a table by class needs one class per row; this network fits {target.named()}")
+        names, chosen, metrics = self._losses(losses)
+        rows, y = self._with_targets(data, part)
+        kept: list[NDArray[Any]] | None = [] if metrics or by_class else None
+        scorer = Scorer(self.network, chosen, target.units(memory))
+        # The same random streams as in `blocks`, for layers of a user that draw: scores are those of the predictions.
+        with self._as_validated(), closing(in_order(self.network, rows, y, y_from_x=target.from_input)) as batches:
+            values = scorer(batches, seed=self.state.rng, purpose="predict", keep=kept)
+        predictions = None if kept is None else np.concatenate(kept)
+        if predictions is not None and metrics:
+            # Of an input that is its own target there are losses only.
+            assert y is not None
+            values |= {name: score_of(name, predictions, y, target, memory) for name in metrics}
+        classes = target.classes(memory) if has_classes else np.empty(0)
+        values = {name: values[name] for name in names}
+        return Scored(values, classes, y if y is not None else np.empty(0), predictions)
 
-    def _labelled(self, data: FitData, part: str | None) -> tuple[Rows, NDArray[np.int64]]:
-        """Return the rows to score, prepared as the training rows were, and their class numbers."""
+    def _losses(self, losses: Any) -> tuple[list[str], dict[str, Loss], list[str]]:
+        """Return all names in order, the losses, the names of metrics; ConfigError if one does not suit the target."""
+        target, n_outputs = self.target, self.network.architecture.n_outputs
+        chosen: dict[str, Loss] = {}
+        metrics: list[str] = []
+        names: list[str] = []
+        for one in target.valid_loss if losses is None else several(losses):
+            if isinstance(one, str) and not is_loss(one):
+                check_metric(one, target, n_outputs)
+                metrics.append(one)
+                names.append(one)
+                continue
+            loss = build("loss", one)
+            if target.named() not in loss.targets:
+                known = ", ".join(losses_that_fit(target))
+                raise ConfigError(f"the loss {loss.column!r} does not fit {target.named()}; losses that do: {known}")
+            loss.check(n_outputs)
+            names.append(one if isinstance(one, str) else loss.column)
+            chosen[names[-1]] = loss
+        return names, chosen, metrics
+
+    def _with_targets(self, data: FitData, part: str | None) -> tuple[Rows, NDArray[Any] | None]:
+        """Return the rows to score, prepared as the training rows were, and their encoded targets."""
         layers, n_in = self.network.architecture.layers, self.network.architecture.n_in
         if part is None:
             rows = self.rows(data.x, data.y, data.csv)
@@ -189,14 +238,21 @@ class Predictor:
                 same = replace(data, x=Data(rows.reader, rows.y, axes=rows.axes), y=None)
                 # An array of training rows alone is scored on purpose; a file may hold them by mistake.
                 warn_if_all = isinstance(data.x, str | Path | Data)
-                warn_of_training_rows(self.state, rows, with_layers(same, layers, n_in), warn_if_all=warn_if_all)
+                same = with_layers(same, layers, self.settings, n_in)
+                warn_of_training_rows(self.state, rows, same, warn_if_all=warn_if_all)
         else:
             x, csv = columns_in_order(data.x, self._feature_names(), "X"), self._format(data.csv)
-            data = replace(with_layers(data, layers, n_in), x=x, csv=csv, groups=_opened(data.groups, csv))
+            data = with_layers(data, layers, self.settings, n_in)
+            data = replace(data, x=x, csv=csv, groups=_opened(data.groups, csv))
             rows = self._as_trained(rows_of_part(self.state, data, part))
+        if self.target.from_input:
+            return rows, None
         if rows.y is None:
             raise DataError("labels are needed: give X and y")
-        return rows, encode_labels(rows.y, self.state.class_labels, part or "X")
+        is_there = self.target.is_there(rows.y)
+        rows = rows if is_there is None else rows.take(np.flatnonzero(is_there))
+        assert rows.y is not None
+        return rows, self.target.encode(rows.y, self.state.memory, part or "X")
 
     def _format(self, csv: Mapping[str, Any] | CSVFormat | None) -> Any:
         """Return the format of text tables: as given, or that which was given for the training data."""

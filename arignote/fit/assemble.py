@@ -21,8 +21,9 @@ from arignote.errors import ConfigError, warn
 from arignote.layers.architecture import Architecture, declare
 from arignote.layers.base import Layer
 from arignote.layers.shape import image_of
+from arignote.optim.losses import Loss
 from arignote.optim.rules import ConstantRule, Rule
-from arignote.registry import build
+from arignote.spec.objective import Objective, objective_of
 from arignote.spec.settings import FitSettings
 from arignote.streams import draw_seed
 
@@ -76,8 +77,10 @@ class Plan:
         Seed of the run.
     spec : dict
         Layers and settings, in full, as plain data.
-    classes : dict
-        Labels in the order of the network's outputs, as plain data.
+    objective : Objective
+        The target, and the losses.
+    targets : dict of str to dict
+        What the target of each output layer has learned, as plain data.
     data : dict
         Fingerprints of the data.
     """
@@ -88,7 +91,8 @@ class Plan:
     order: Order
     rng: int
     spec: dict[str, Any]
-    classes: dict[str, Any]
+    objective: Objective
+    targets: dict[str, dict[str, Any]]
     data: dict[str, Any]
 
 
@@ -129,21 +133,23 @@ def plan_fit(request: FitRequest, stored: TrainingState | None) -> Plan:
     ----------
     request : FitRequest
     stored : TrainingState or None
-        The run that may be resumed: its seed, classes and fitted preprocessing are used.
+        The run that may be resumed: its seed, what its target has learned and fitted preprocessing are used.
     """
     settings, data = request.settings, request.data
     dumped = settings.model_dump(mode="json")
+    objective = objective_of(request.layers, settings)
+    output = str(request.layers[-1].name)
     rng = request.seed if request.seed is not None else stored.rng if stored is not None else draw_seed()
     learned = known = None
     if stored is not None:
-        learned, known = _learned(request, dumped, stored), stored.class_labels
+        learned, known = _learned(request, dumped, stored), stored.targets.get(output)
         data = replace(data, image=image_of(request.layers, stored.spec["n_in"]))
     prepared = prepare(data, settings, rng, learned, known, request.opened)
-    rows, labels = prepared.parts["train"]
-    order = order_of(rows, settings.shuffle, labels if settings.balance_classes else None)
-    architecture = declare(request.layers, rows.n_in, len(prepared.classes))
+    rows, y = prepared.parts["train"]
+    order = order_of(rows, settings.shuffle, y if settings.balance_classes else None)
+    architecture = declare(request.layers, rows.n_in, prepared.target.size(prepared.memory))
+    objective.check(architecture.n_outputs)
     used = {"batch_size": prepared.batch_size, "drop_last": prepared.drop_last, "checkpoint": request.checkpoint}
-    classes = prepared.classes
     return Plan(
         request,
         prepared,
@@ -154,9 +160,10 @@ def plan_fit(request: FitRequest, stored: TrainingState | None) -> Plan:
             "name": request.name,
             "n_in": list(architecture.n_in),
             "layers": architecture.spec(),
-            "fit": dumped | used,
+            "fit": dumped | used | objective.spec(),
         },
-        classes={"dtype": classes.dtype.str if classes.dtype != object else "O", "values": classes.tolist()},
+        objective=objective,
+        targets={output: prepared.memory},
         data=prepared.fingerprint()
         | {"split": split_of(request.data)}
         | _order_of_chunks(order, rows.reader.chunk_rows),
@@ -184,7 +191,8 @@ def assemble(plan: Plan, stored: TrainingState | None = None) -> Assembly:
         warn(note)
     rules = _rules(settings, "valid" in plan.prepared.parts)
     before = None if stored is None else stored.environment
-    step = build_step(architecture, setup_for(architecture, settings, plan.prepared.batch_size, before), settings)
+    setup = setup_for(architecture, settings, plan.prepared.batch_size, before)
+    step = build_step(architecture, setup, settings, plan.objective.train_loss)
     if stored is None:
         step.network.initialise(plan.rng)
         _load_params(architecture, step.network, request.stored_network)
@@ -197,7 +205,7 @@ def assemble(plan: Plan, stored: TrainingState | None = None) -> Assembly:
         rng=plan.rng,
         run_id=uuid.uuid4().hex,
         spec=plan.spec,
-        classes=plan.classes,
+        targets=plan.targets,
         data=plan.data,
         environment=environment(step.setup, step.by_hand),
         extra_metadata=settings.extra_metadata,
@@ -206,11 +214,11 @@ def assemble(plan: Plan, stored: TrainingState | None = None) -> Assembly:
     return Assembly(plan, step, rules, state)
 
 
-def build_step(architecture: Architecture, setup: Setup, settings: FitSettings) -> TrainingStep:
+def build_step(architecture: Architecture, setup: Setup, settings: FitSettings, loss: Loss) -> TrainingStep:
     """Build a network, without initial weights, and the step that trains it."""
     return TrainingStep(
         Network(architecture, setup),
-        build("loss", settings.train_loss),
+        loss,
         settings.sgd_type,
         settings.sgd_max_grad_norm,
         exclusive=draws_from_globals(settings.augmentation),

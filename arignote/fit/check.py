@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from arignote.checkpoints.storage import check_stem
 from arignote.data.augmentation import Augmenter, augmented_to
@@ -21,12 +20,13 @@ from arignote.data.readers.base import Reader
 from arignote.data.readers.columns import Names
 from arignote.data.rows import Rows
 from arignote.data.specs import Source
-from arignote.data.targets import check_classes, encode_labels, find_classes, weights_of_classes
+from arignote.data.targets import Memory, Target, weights_of_classes
 from arignote.errors import DataError, ErrorCollector, axes_hint
 from arignote.fit.config_data import ConfigSources
 from arignote.layers.architecture import declare, parse
 from arignote.layers.base import Layer
 from arignote.layers.shape import image_of
+from arignote.spec.objective import Objective, objective_of
 from arignote.spec.run_spec import RunSpec
 from arignote.spec.settings import FitSettings
 
@@ -42,6 +42,7 @@ def check_config(spec: RunSpec) -> int:
         Number of layers.
     """
     layers = parse(spec.layers, spec.layer_defaults)
+    objective_of(layers, FitSettings(**spec.fit))
     if spec.fit["checkpoint"] is not None:
         check_stem(spec.fit["checkpoint"])
     device = spec.fit.get("device", "auto")
@@ -73,31 +74,34 @@ def check_data(spec: RunSpec, base: Path) -> Iterator[str]:
     layers, settings = parse(spec.layers, spec.layer_defaults), FitSettings(**spec.fit)
     sources = ConfigSources(spec.data, base, load=False)
     axes, image = spec.data.train.axes or settings.axes, image_of(layers)
+    objective = objective_of(layers, settings)
+    target = objective.target
     collector = ErrorCollector()
     train: Rows | None = None
-    classes: NDArray[Any] | None = None
+    memory: Memory | None = None
     with collector.collect():
         features, labels = sources.train()
-        rows = _rows("train", features, labels, axes)
+        rows = _rows("train", features, labels, axes, target)
         yield _description("train", features, labels)
         train = _checked_values(rows, settings).as_images(image)
-        classes = _classes(train, layers, settings)
+        memory = _learned(train, objective, settings)
     yield from _check_per_row(sources, train, collector)
     for name, part in (("valid", spec.data.valid), ("test", spec.data.test)):
         if isinstance(part, Source):
             with collector.collect():
                 held_out = sources.held_out(part, () if train is None else train.reader.columns)
-                rows = _rows(name, held_out.features, held_out.labels, held_out.axes or axes)
+                rows = _rows(name, held_out.features, held_out.labels, held_out.axes or axes, target)
                 yield _description(name, held_out.features, held_out.labels)
-                _check_part(name, _checked_values(rows, settings).as_images(image), train, classes)
-    if train is not None and classes is not None:
+                _check_part(name, _checked_values(rows, settings).as_images(image), train, target, memory)
+    if train is not None and memory is not None:
         with collector.collect():
-            yield _first_batch(train, layers, settings, classes)
+            yield _first_batch(train, layers, settings, target, memory)
     collector.raise_all()
 
 
-def _rows(name: str, features: Reader, labels: Reader, axes: Any) -> Rows:
-    return rows_of(features, labels, what=f"{name}: {features.where}", allow_nonfinite=True, axes=axes)
+def _rows(name: str, features: Reader, labels: Reader, axes: Any, target: Target) -> Rows:
+    where = f"{name}: {features.where}"
+    return rows_of(features, labels, what=where, allow_nonfinite=True, axes=axes, target=target)
 
 
 def _checked_values(rows: Rows, settings: FitSettings) -> Rows:
@@ -117,42 +121,41 @@ def _check_per_row(sources: ConfigSources, train: Rows | None, collector: ErrorC
                 check(reader, reader.shape[0] if train is None else len(train))
 
 
-def _classes(train: Rows, layers: list[Layer], settings: FitSettings) -> NDArray[Any]:
-    """Return the classes of the training rows, checked against the output layer and the weights of classes."""
+def _learned(train: Rows, objective: Objective, settings: FitSettings) -> Memory:
+    """Return what the target learns of the training rows, checked against the losses and the weights of classes."""
     assert train.y is not None
-    n_classes = getattr(layers[-1], "n_classes", None)
-    check_classes(train.y, n_classes, train.labels_where)
-    classes = find_classes(train.y, n_classes)
+    memory = objective.target.learn(train.y, None, train.labels_where)
+    objective.check(objective.target.size(memory))
     if isinstance(settings.class_weight, dict):
-        weights_of_classes(settings.class_weight, classes)
-    return classes
+        weights_of_classes(settings.class_weight, objective.target.classes(memory))
+    return memory
 
 
-def _check_part(name: str, rows: Rows, train: Rows | None, classes: NDArray[Any] | None) -> None:
+def _check_part(name: str, rows: Rows, train: Rows | None, target: Target, memory: Memory | None) -> None:
     """Check that rows of validation or test are like those of training, if these could be read."""
     if train is not None and rows.n_in != train.n_in:
         raise DataError(
             f"{name}: an example of {rows.reader.where} has the shape {rows.n_in}, one of train {train.n_in}"
             + axes_hint(rows.n_in, train.n_in)
         )
-    if classes is not None:
+    if memory is not None:
         assert rows.y is not None
-        encode_labels(rows.y, classes, name)
+        target.encode(rows.y, memory, name)
 
 
-def _first_batch(train: Rows, layers: list[Layer], settings: FitSettings, classes: NDArray[Any]) -> str:
+def _first_batch(train: Rows, layers: list[Layer], settings: FitSettings, target: Target, memory: Memory) -> str:
     """Return a line on the first batch, preprocessed and augmented."""
     assert train.y is not None
-    y = encode_labels(train.y, classes, "train")
+    y = target.encode(train.y, memory, "train")
     first = train.take(np.arange(min(max(settings.batch_size, 2), len(train))))
     first = replace(first, lenient=settings.allow_nonfinite)
     if settings.preprocess:
         pipeline = Pipeline(settings.preprocess)
         first = replace(first, preprocess=partial(pipeline.apply, pipeline.fit(first.blocks)))
-    architecture = declare(layers, first.n_in, len(classes))
+    architecture = declare(layers, first.n_in, target.size(memory))
     x = first.features(slice(0, len(first)))
     if settings.augmentation:
-        x, _ = Augmenter(settings.augmentation, 0, len(classes))(x, y[: len(x)], 0, 0)
+        x, _ = Augmenter(settings.augmentation, 0, target, memory)(x, y[: len(x)], 0, 0)
     if not architecture.takes(x.shape[1:]):
         raise augmented_to(x.shape[1:], first.n_in)
     return f"first batch: {len(x)} examples of {x.shape[1:]} {x.dtype} come to the network"

@@ -13,11 +13,10 @@ from arignote.data.readers.base import Reader
 from arignote.data.readers.columns import Names
 from arignote.data.readers.sources import open_labels, open_source
 from arignote.data.specs import DataSpec, Source
-from arignote.data.targets import find_classes
 from arignote.layers.architecture import Architecture, declare, parse
 from arignote.layers.base import Layer
-from arignote.layers.output import ClassificationOutputLayer
 from arignote.layers.shape import image_of
+from arignote.spec.objective import target_of
 from arignote.spec.run_spec import RunSpec
 from arignote.spec.settings import FitSettings, checked_settings
 
@@ -86,15 +85,20 @@ def open_config(
     return parse(spec.layers, spec.layer_defaults), data, checked_settings(spec.fit | axes | settings)
 
 
-def with_layers(data: FitData, layers: list[Layer], n_in: Sequence[int] | None = None) -> FitData:
+def with_layers(
+    data: FitData, layers: list[Layer], settings: FitSettings, n_in: Sequence[int] | None = None
+) -> FitData:
     """Return the data with what the layers declare of it; `n_in` of an existing run is as of `image_of`."""
-    output = layers[-1]
-    n_classes = output.n_classes if isinstance(output, ClassificationOutputLayer) else None
-    return replace(data, n_classes=n_classes, channel=getattr(layers[0], "channel", None), image=image_of(layers, n_in))
+    return replace(
+        data,
+        target=target_of(layers, settings),
+        channel=getattr(layers[0], "channel", None),
+        image=image_of(layers, n_in),
+    )
 
 
 def architecture_of(spec: RunSpec, base: Path) -> Architecture:
-    """Return the architecture of a config: the data, if it has any, gives the shape of an example and the classes.
+    """Return the architecture of a config, whose data, if it has any, gives the shapes of an example and of a target.
 
     Parameters
     ----------
@@ -106,7 +110,9 @@ def architecture_of(spec: RunSpec, base: Path) -> Architecture:
         return declare(parse(spec.layers, spec.layer_defaults), None)
     # Shapes do not depend on values, of which some may be missing.
     layers, data, settings = open_config(spec, base, load=False, allow_nonfinite=True)
-    data = with_layers(data, layers)
-    train = open_data(data, settings).rows["train"].as_images(data.image)
-    assert train.y is not None
-    return declare(layers, train.n_in, len(find_classes(train.y, data.n_classes)))
+    data = with_layers(data, layers, settings)
+    rows = open_data(data, settings).rows["train"].as_images(data.image)
+    target = data.target
+    y = rows.features(slice(0, 1)) if target.from_input else rows.y
+    assert y is not None
+    return declare(layers, rows.n_in, target.size(target.learn(y, None, rows.labels_where, {})))

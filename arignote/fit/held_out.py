@@ -15,7 +15,7 @@ from arignote.errors import CheckpointError, DataError, warn
 from arignote.fit.resume import differences
 from arignote.spec.settings import FitSettings
 
-__all__ = ["PARTS", "n_training_rows", "rows_of_part", "warn_of_training_rows"]
+__all__ = ["PARTS", "n_training_rows", "rows_of_part", "settings_of_rows", "warn_of_training_rows"]
 
 PARTS = ("train", "valid", "test")
 
@@ -52,7 +52,7 @@ def rows_of_part(state: TrainingState, data: FitData, part: str) -> Rows:
         rows = _own_rows(state, data, part)
     else:
         data = data if split is None else _with_split(split, data, part)
-        prepared = prepare(data, _settings(state), state.rng, {}, state.class_labels)
+        prepared = prepare(data, settings_of_rows(state), state.rng, {}, state.memory)
         if part not in prepared.parts:
             raise DataError(f"this run does not record what it held out: give {part} as it was given to fit")
         rows = prepared.parts[part][0]
@@ -64,7 +64,7 @@ def rows_of_part(state: TrainingState, data: FitData, part: str) -> Rows:
 
 def _own_rows(state: TrainingState, data: FitData, part: str) -> Rows:
     """Return the rows of a part that had data of its own."""
-    settings, own = _settings(state), getattr(data, part)
+    settings, own = settings_of_rows(state), getattr(data, part)
     x, y = (data.x, data.y) if own is None else (own, None)
     return rows_of(
         x,
@@ -74,6 +74,7 @@ def _own_rows(state: TrainingState, data: FitData, part: str) -> Rows:
         axes=settings.axes,
         channel=data.channel,
         csv=data.csv,
+        target=data.target,
         columns=tuple(state.data.get("feature_names") or state.data.get("columns") or ()),
     ).as_images(data.image)
 
@@ -163,7 +164,8 @@ def _with_split(split: dict[str, Any], data: FitData, part: str) -> FitData:
     return replace(data, valid=held_out["valid"], test=held_out["test"])
 
 
-def _settings(state: TrainingState) -> FitSettings:
+def settings_of_rows(state: TrainingState) -> FitSettings:
     """Return the settings on which the rows depend."""
     stored = state.spec["fit"]
-    return FitSettings(**{name: stored[name] for name in ("partition", "allow_nonfinite", "axes") if name in stored})
+    names = ("partition", "allow_nonfinite", "axes", "scale_target", "missing_targets")
+    return FitSettings(**{name: stored[name] for name in names if name in stored})

@@ -64,11 +64,13 @@ def restore(
         again = f"\nOr give the layers again: NNClassifier.load({run!r}, layers=[...])" if layers is None else ""
         raise CheckpointError(f"{run}: {fault}{again}") from None
     try:
-        architecture = declare(
-            parse(layers) if parsed is None else parsed, tuple(state.spec["n_in"]), len(state.classes["values"])
-        )
+        chosen = parse(layers) if parsed is None else parsed
+        architecture = declare(chosen, tuple(state.spec["n_in"]), state.n_outputs)
     except ConfigError as fault:
         raise CheckpointError(f"{run}: {fault}") from None
+    fitted, fits = state.memory["target"], architecture.output.target_spec[0]
+    if fitted != fits:
+        raise CheckpointError(f"{run}: was fitted to {fitted}; the output layer fits {fits}")
     best = state.best if is_last and which is None else None
     arrays = best.network if best is not None and best.network else state.network
     # Before memory is asked for: a file may name any size.

@@ -135,7 +135,7 @@ def _or_in_memory(
         yield first
         yield from stored_states
     elif request.in_memory is not None:
-        yield "the classifier's state", request.in_memory
+        yield "the estimator's state", request.in_memory
 
 
 def changes(stored: TrainingState, plan: Plan | TrainingState) -> list[str]:
@@ -152,13 +152,13 @@ def changes(stored: TrainingState, plan: Plan | TrainingState) -> list[str]:
         found.append(f"rng: {stored.rng} then, {plan.rng} now")
     if not stored.data:
         return found
-    return found + differences(_of_data(stored.classes, stored.data), _of_data(plan.classes, plan.data))
+    return found + differences(_of_data(stored.targets, stored.data), _of_data(plan.targets, plan.data))
 
 
-def _of_data(classes: Mapping[str, Any], fingerprint: Mapping[str, Any]) -> dict[str, Any]:
+def _of_data(targets: Mapping[str, Any], fingerprint: Mapping[str, Any]) -> dict[str, Any]:
     """Return what decides the numbers: the values, but not names of columns, format of the file, and kind of split."""
     values = {name: part for name, part in fingerprint.items() if name not in ("feature_names", "csv", "split")}
-    return {"classes": classes, "data": values}
+    return {"targets": targets, "data": values}
 
 
 def _in_one_batch(spec: Mapping[str, Any], fingerprint: Mapping[str, Any]) -> bool:

@@ -25,8 +25,8 @@ from arignote.errors import ArignoteError, ConfigError, NotFiniteError
 from arignote.fit.assemble import Assembly
 from arignote.fit.resume import load_into
 from arignote.fit.trainer import Score, Trainer
+from arignote.optim.losses import Loss
 from arignote.preemption.signals import StopRequest
-from arignote.registry import build
 from arignote.report.events import Event
 
 __all__ = ["in_order", "network_to_predict", "run"]
@@ -143,31 +143,34 @@ def _cause(fit: Assembly, error: Exception) -> ArignoteError | None:
 def _trainers(fit: Assembly) -> Callable[..., Trainer]:
     """Return a function that builds the loop for a step, a checkpointer, a check for stops, and observers."""
     network, settings, data = fit.network, fit.settings, fit.plan.prepared
-    rows, labels = data.parts["train"]
+    rows, y = data.parts["train"]
+    objective = fit.plan.objective
     augmentation = _augmentation(fit)
     resident = None
     if augmentation is None and _may_stay(rows, network.device):
-        resident = ResidentRows(rows.features(slice(0, len(rows))), labels, data.weights, network.device)
+        x = rows.features(slice(0, len(rows)))
+        resident = ResidentRows(x, x.reshape(len(x), -1) if y is None else y, data.weights, network.device)
     batches = _batches(fit, augmentation, only_rows=resident is not None)
 
     def make(step: Any, checkpointer: Checkpointer, check_stop: Callable[[], None], observers: Observers) -> Trainer:
-        def scorer(part: str, losses: tuple[str, ...], prefix: str) -> Score | None:
-            return _scorer(fit, part, {f"{prefix}_{loss}": loss for loss in losses}, check_stop)
+        def scorer(part: str, losses: tuple[Loss, ...], prefix: str) -> Score | None:
+            return _scorer(fit, part, {f"{prefix}_{loss.column}": loss for loss in losses}, check_stop)
 
         return Trainer(
             step=step,
             to_device=resident or partial(batch_to_device, device=network.device),
             batches=batches,
             rules=fit.rules,
-            validate=scorer("valid", settings.valid_loss, "valid"),
-            score_train=scorer("train", settings.valid_loss, "scored_train") if settings.validate_on_train else None,
-            score_test=scorer("test", settings.test_loss, "test"),
+            validate=scorer("valid", objective.valid_loss, "valid"),
+            score_train=scorer("train", objective.valid_loss, "scored_train") if settings.validate_on_train else None,
+            score_test=scorer("test", objective.test_loss, "test"),
             checkpointer=checkpointer,
             check_stop=check_stop,
             n_epochs=settings.n_epochs,
             accumulate=settings.accumulate,
             stop_rule=settings.stop_rule,
-            train_loss=settings.train_loss,
+            train_loss=objective.train_loss.column,
+            greater_is_better=objective.valid_loss[0].greater_is_better,
             validation_frequency=settings.validation_frequency,
             observers=observers,
         )
@@ -178,10 +181,10 @@ def _trainers(fit: Assembly) -> Callable[..., Trainer]:
 def _batches(fit: Assembly, augmentation: Augmenter | None, only_rows: bool) -> Batches:
     """Return the minibatches of the training rows."""
     settings, data = fit.settings, fit.plan.prepared
-    rows, labels = data.parts["train"]
+    rows, y = data.parts["train"]
     return Batches(
         rows,
-        labels,
+        y,
         seed=fit.state.rng,
         batch_size=data.batch_size,
         order=fit.plan.order,
@@ -191,6 +194,7 @@ def _batches(fit: Assembly, augmentation: Augmenter | None, only_rows: bool) -> 
         n_workers=settings.n_workers,
         prefetch=settings.prefetch,
         only_rows=only_rows,
+        y_from_x=data.target.from_input,
     )
 
 
@@ -200,10 +204,11 @@ def _augmentation(fit: Assembly) -> Augmenter | None:
     if not settings.augmentation:
         return None
     seed_globals = partial(seed_all, device=device) if fit.step.exclusive else None
-    augmentation = Augmenter(settings.augmentation, fit.state.rng, len(data.classes), seed_globals)
-    rows, labels = data.parts["train"]
+    augmentation = Augmenter(settings.augmentation, fit.state.rng, data.target, data.memory, seed_globals)
+    rows, y = data.parts["train"]
     first = slice(0, data.batch_size)
-    shape = augmentation.tried(rows.features(first), labels[first])
+    x = rows.features(first)
+    shape = augmentation.tried(x, x.reshape(len(x), -1) if y is None else y[first])
     if not fit.network.architecture.takes(shape):
         raise augmented_to(shape, fit.network.architecture.n_in)
     return augmentation
@@ -216,28 +221,34 @@ def _may_stay(rows: Rows, device: Any) -> bool:
 
 
 def in_order(
-    network: Network, rows: Rows, labels: Any = None, n_workers: int = 1, prefetch: int = 4
+    network: Network, rows: Rows, y: Any = None, *, y_from_x: bool = False, n_workers: int = 1, prefetch: int = 4
 ) -> Generator[tuple[Any, Any], None, None]:
-    """Yield features and class numbers of all rows in their order, read ahead, in batches that suit the network."""
+    """Yield features and encoded targets of all rows in their order, read ahead, in batches that suit the network."""
     size = validation_rows(network)
-    batches = Batches(rows, labels, seed=0, batch_size=size, n_workers=n_workers, prefetch=prefetch)
+    batches = Batches(rows, y, seed=0, batch_size=size, n_workers=n_workers, prefetch=prefetch, y_from_x=y_from_x)
     with contextlib.closing(batches.epoch(0)) as found:
         for batch in found:
             yield batch.x, batch.y
 
 
-def _scorer(fit: Assembly, part: str, losses: Mapping[str, str], check_stop: Callable[[], None]) -> Score | None:
+def _scorer(fit: Assembly, part: str, losses: Mapping[str, Loss], check_stop: Callable[[], None]) -> Score | None:
     """Return a function that scores the network on a part of the data, and can be stopped in the middle."""
     if part not in fit.plan.prepared.parts:
         return None
-    network = fit.network
-    rows, labels = fit.plan.prepared.parts[part]
-    n_workers = fit.settings.n_workers
-    score = Scorer(network, {name: build("loss", loss) for name, loss in losses.items()})
+    network, data, settings = fit.network, fit.plan.prepared, fit.settings
+    rows, y = data.parts[part]
+    score = Scorer(network, losses, data.target.units(data.memory))
+    in_batches = partial(
+        in_order,
+        *(network, rows, y),
+        y_from_x=data.target.from_input,
+        n_workers=settings.n_workers,
+        prefetch=settings.prefetch,
+    )
 
     def run(n_validations: int) -> dict[str, float]:
         try:
-            with contextlib.closing(in_order(network, rows, labels, n_workers, fit.settings.prefetch)) as batches:
+            with contextlib.closing(in_batches()) as batches:
                 return score(batches, check_stop, fit.state.rng, position=(part, n_validations))
         finally:
             network.train()

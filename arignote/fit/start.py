@@ -29,10 +29,14 @@ from arignote.layers.base import Layer
 from arignote.preemption.signals import StopRequest, StopRequested
 from arignote.registry import dump
 from arignote.report.progress import ProgressLines
+from arignote.spec.objective import objective_of
 from arignote.spec.run_spec import RunSpec
 from arignote.spec.settings import FitSettings, decides
 
 __all__ = ["FitResult", "fit_config", "fit_network"]
+
+# Settings that stems in a folder did not depend on at first, with their defaults, which leave the stem as it was.
+_ADDED = {"scale_target": True, "missing_targets": False}
 
 
 @dataclass(frozen=True)
@@ -84,7 +88,7 @@ def fit_network(
     stored_network : str, optional
         Run from which layers with `load_params` take their parameters.
     """
-    data = with_layers(data, layers)
+    data = with_layers(data, layers, settings)
     stored = read_run(stored_network)[0] if stored_network is not None else None
     stem, opened = settings.checkpoint, None
     if stem is not None and stem.endswith("/"):
@@ -111,7 +115,8 @@ def _stem_in(
     folder: str, layers: list[Layer], opened: OpenedData, settings: FitSettings, name: str | None, seed: int | None
 ) -> str:
     """Return the stem of the files in a folder, which follows from what decides the numbers."""
-    chosen = {key: value for key, value in settings.model_dump(mode="json").items() if decides(key)}
+    values = settings.model_dump(mode="json") | objective_of(layers, settings).spec()
+    chosen = {key: value for key, value in values.items() if decides(key) and value != _ADDED.get(key, ...)}
     fingerprint = opened.rows["train"].fingerprint(opened.digests)
     return stem_in(folder, name, [[dump(layer) for layer in layers], chosen, [seed, fingerprint]])
 

@@ -58,7 +58,9 @@ class Trainer:
     stop_rule : StopRule or None
         What may end training before.
     train_loss : str
-        Name of the loss that is trained on.
+        Name of the loss that is trained on, in the history.
+    greater_is_better : bool
+        Whether the first loss of `validate` is better if it is larger; rules and stop rules are given its negative.
     validation_frequency : int or None
         Examples between validations; None: the end of each epoch.
     observers : sequence of callable
@@ -81,6 +83,7 @@ class Trainer:
         accumulate: int,
         stop_rule: StopRule | None,
         train_loss: str,
+        greater_is_better: bool,
         validation_frequency: int | None,
         observers: Sequence[Callable[[Event], None]],
     ):
@@ -89,7 +92,7 @@ class Trainer:
         self.checkpointer, self.check_stop = checkpointer, check_stop
         self.accumulate, self.stop_rule = accumulate, stop_rule
         self.n_epochs, self.train_loss, self.validation_frequency = n_epochs, train_loss, validation_frequency
-        self.observers = observers
+        self.greater_is_better, self.observers = greater_is_better, observers
         self._clock = time.perf_counter()
 
     def run(self, state: TrainingState) -> TrainingState:
@@ -150,7 +153,9 @@ class Trainer:
         for name, rule in self.rules.items():
             state.rules[name] = rule.after_epoch(state.rules[name], progress.n_validations, progress.epoch)
         if self.stop_rule is not None and state.best is not None:
-            loss = next(value for name, value in state.history.record(-1).items() if name.startswith("valid_"))
+            loss = self._loss(
+                next(value for name, value in state.history.record(-1).items() if name.startswith("valid_"))
+            )
             progress.ended = self.stop_rule.ends(progress.n_validations, state.best.n_rows, loss)
             progress.stopped_by = STOP_RULE if progress.ended else None
 
@@ -163,9 +168,10 @@ class Trainer:
         if self.score_train is not None:
             row |= self.score_train(progress.n_validations)
         losses = self.validate(progress.n_validations) if self.validate is not None else {}
-        loss = next(iter(losses.values()), nan)
+        value = next(iter(losses.values()), nan)
+        loss = self._loss(value)
         row |= losses
-        is_best = bool(losses) and (state.best is None or _is_better(loss, state.best.value))
+        is_best = bool(losses) and (state.best is None or _is_better(loss, self._loss(state.best.value)))
         if self.score_test is not None:
             tested = self.score_test(progress.n_validations) if is_best or not losses else None
             row |= tested if tested is not None else dict.fromkeys(self._test_columns(state), nan)
@@ -178,11 +184,15 @@ class Trainer:
         state.history.append(row)
         if is_best:
             network = {name: t.detach().cpu().numpy().copy() for name, t in state.network.items()}
-            state.best = Best(loss, epoch, progress.examples_seen, len(state.history), network=network)
+            state.best = Best(value, epoch, progress.examples_seen, len(state.history), network=network)
         for name, rule in self.rules.items():
             after = rule.after_validation(state.rules[name], progress.n_validations, complete_epochs, loss)
             state.rules[name] = after
         self._notify("validation", state, epoch, state.history.record(-1) if self.observers else {}, is_best)
+
+    def _loss(self, value: float) -> float:
+        """Return the value of a validation as a loss, which is better if it is smaller."""
+        return -value if self.greater_is_better else value
 
     @staticmethod
     def _test_columns(state: TrainingState) -> list[str]:

@@ -18,6 +18,7 @@ from arignote.engine.step import TrainingStep
 from arignote.fit.assemble import build_step
 from arignote.fit.config_data import open_config, with_layers
 from arignote.layers.architecture import Architecture, declare
+from arignote.spec.objective import objective_of
 from arignote.spec.run_spec import RunSpec
 
 __all__ = ["Measured", "chosen", "measure"]
@@ -63,14 +64,16 @@ def measure(spec: RunSpec, base: Path, n_rounds: int = 7, round_seconds: float =
     only_train = spec.data.model_copy(update={"valid": None, "test": None})
     spec = spec.model_copy(update={"data": only_train})
     layers, data, settings = open_config(spec, base, n_threads=None, channels_last="auto", compile=False)
-    prepared = prepare(with_layers(data, layers), settings, seed=0)
-    rows, labels = prepared.parts["train"]
-    architecture = declare(layers, rows.n_in, len(prepared.classes))
-    batch = next(iter(Batches(rows, labels, seed=0, batch_size=prepared.batch_size).epoch(0)))
+    prepared = prepare(with_layers(data, layers, settings), settings, seed=0)
+    rows, y = prepared.parts["train"]
+    architecture = declare(layers, rows.n_in, prepared.target.size(prepared.memory))
+    batches = Batches(rows, y, seed=0, batch_size=prepared.batch_size, y_from_x=prepared.target.from_input)
+    batch = next(iter(batches.epoch(0)))
+    loss = objective_of(layers, settings).train_loss
     default = setup_for(architecture, settings, prepared.batch_size)
     steps: dict[Setup, TrainingStep] = {}
     for setup in _candidates(architecture, default):
-        step = build_step(architecture, setup, settings)
+        step = build_step(architecture, setup, settings, loss)
         step.network.initialise(0)
         step.network.train()
         # A setup that asks to compile a step by hand is the same as the one that does not.

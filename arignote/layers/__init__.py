@@ -6,7 +6,12 @@ from arignote.layers.conv import ConvLayer, ConvMaxoutLayer, MLPConvLayer
 from arignote.layers.dense import FCLayer, FCMaxoutLayer
 from arignote.layers.noise import DropoutLayer, GaussianNoiseLayer
 from arignote.layers.norm import BatchNormLayer
-from arignote.layers.output import ClassificationOutputLayer
+from arignote.layers.output import (
+    ClassificationOutputLayer,
+    MultilabelOutputLayer,
+    OrdinalOutputLayer,
+    RegressionOutputLayer,
+)
 from arignote.layers.pool import GlobalAveragePoolLayer, MaxPool2DLayer
 from arignote.layers.shape import BC01ToC01BLayer, C01BToBC01Layer, InputImageLayer, InputLayer
 
@@ -28,6 +33,9 @@ __all__ = [
     "Layer",
     "MLPConvLayer",
     "MaxPool2DLayer",
+    "MultilabelOutputLayer",
+    "OrdinalOutputLayer",
+    "RegressionOutputLayer",
     "declare",
     "parse",
 ]

@@ -10,7 +10,7 @@ from typing import Any
 from arignote.errors import Complaint, ConfigError, axes_hint
 from arignote.hints.advice import Advice, Target
 from arignote.layers.base import Layer, Param, Shape, ShapeError
-from arignote.layers.output import ClassificationOutputLayer, OutputLayer
+from arignote.layers.output import OutputLayer
 from arignote.layers.shape import InputImageLayer, InputLayer
 from arignote.registry import build, dump, find, is_custom, names, part_name, plain, split
 
@@ -50,8 +50,15 @@ class Architecture:
         return self.placed[0].input_shape
 
     @property
-    def n_classes(self) -> int:
-        """Number of classes."""
+    def output(self) -> OutputLayer:
+        """The output layer."""
+        output = self.placed[-1].layer
+        assert isinstance(output, OutputLayer)
+        return output
+
+    @property
+    def n_outputs(self) -> int:
+        """Number of outputs."""
         return self.placed[-1].output_shape[0]
 
     @property
@@ -88,6 +95,11 @@ class Architecture:
     def table(self) -> list[tuple[str, str, Shape, int]]:
         """Return (name, type, output shape, number of parameters) of each layer."""
         return [(p.name, part_name(p.layer), p.output_shape, p.n_params) for p in self.placed]
+
+
+_NO_OUTPUT = (
+    'the last layer must be an output layer: ["ClassificationOutputLayer"], or ["RegressionOutputLayer"] for numbers'
+)
 
 
 def _label(spec: Any) -> str:
@@ -182,7 +194,7 @@ def _ordered(layers: list[Layer]) -> tuple[list[Layer], list[Complaint]]:
         if isinstance(layer, OutputLayer) and not last:
             complaints.append(Complaint(place, "an output layer must be the last layer", part_name(layer)))
         if last and not isinstance(layer, OutputLayer):
-            complaints.append(Complaint(place, 'the last layer must be an output layer: ["ClassificationOutputLayer"]'))
+            complaints.append(Complaint(place, _NO_OUTPUT))
         if position and isinstance(layer, InputLayer | InputImageLayer):
             complaints.append(Complaint(place, "an input layer must be the first layer", part_name(layer)))
     named, counts = list[Layer](), dict[str, int]()
@@ -214,7 +226,7 @@ def _channels_last(shape: Shape) -> list[str]:
     return []
 
 
-def declare(layers: Sequence[Layer], n_in: Shape | None, n_classes: int | None = None) -> Architecture:
+def declare(layers: Sequence[Layer], n_in: Shape | None, n_outputs: int | None = None) -> Architecture:
     """Infer all shapes.
 
     Parameters
@@ -223,8 +235,8 @@ def declare(layers: Sequence[Layer], n_in: Shape | None, n_classes: int | None =
         As `parse` returns them.
     n_in : tuple of int or None
         Shape of one example; by default that of the input layer.
-    n_classes : int, optional
-        Used if the output layer has none.
+    n_outputs : int, optional
+        Number of outputs that the target needs, for an output layer that does not set it.
 
     Raises
     ------
@@ -236,8 +248,8 @@ def declare(layers: Sequence[Layer], n_in: Shape | None, n_classes: int | None =
         raise ConfigError("the shape of an example is not known: give n_in, or data")
     placed: list[Placed] = []
     for layer in layers:
-        if isinstance(layer, ClassificationOutputLayer) and layer.n_classes is None and n_classes is not None:
-            layer = layer.model_copy(update={"n_classes": n_classes})
+        if isinstance(layer, OutputLayer) and n_outputs is not None:
+            layer = layer.sized(n_outputs)
         try:
             output = layer.output_shape(shape)
         except ShapeError as error:

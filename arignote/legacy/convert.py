@@ -86,7 +86,7 @@ def state_of(net: Any, n_bytes: int) -> TrainingState:
             "layers": architecture.spec(),
             "fit": settings.model_dump(mode="json"),
         },
-        classes={"dtype": "<i8", "values": list(range(architecture.n_classes))},
+        targets={str(architecture.output.name): _classes(architecture.n_outputs)},
         data={},
         environment={},
         progress=Progress(epoch, 0, trainer["examples_seen"], trainer["iter"] + 1, n_validations),
@@ -94,6 +94,10 @@ def state_of(net: Any, n_bytes: int) -> TrainingState:
         best=_best(trainer, history, weights),
         starts=[[0, 0]],
     )
+
+
+def _classes(n_classes: int) -> dict[str, Any]:
+    return {"target": "classes", "dtype": "<i8", "values": list(range(n_classes))}
 
 
 def _best(trainer: Any, history: History, weights: dict[str, NDArray[Any]]) -> Best | None:
@@ -212,17 +216,20 @@ def _history(trainer: Any, settings: FitSettings, epoch: int) -> History:
     history, begin, n_updates = History(), 0, trainer["iter"] + 1
     costs = [cost for _, cost in trainer["train_loss"]]
     scored, tests = dict(trainer["train_valid_loss"]), dict(trainer["test_loss"])
+    train, valid, test = settings.train_loss, settings.valid_loss, settings.test_loss
+    if not (train and valid and test):
+        raise CheckpointError("its trainer names no losses")
     for update, loss in trainer["valid_loss"]:
         if not begin <= update < max(n_updates, 1):
             raise CheckpointError(f"its validations are not in order: one is after update {update!r:.80}")
         seen = round(trainer["examples_seen"] * (update + 1) / n_updates)
         row = {"epoch": update * epoch // n_updates + 1, "examples_seen": seen}
-        row[f"train_{settings.train_loss}"] = sum(costs[begin : update + 1]) / max(update + 1 - begin, 1)
+        row[f"train_{train.column}"] = sum(costs[begin : update + 1]) / max(update + 1 - begin, 1)
         for part, losses in (("scored_train", scored), ("valid", {update: loss})):
             if losses:
-                row[f"{part}_{settings.valid_loss[0]}"] = float(losses.get(update, nan))
-        for position, name in enumerate(settings.test_loss if tests else ()):
-            row[f"test_{name}"] = float(np.ravel(tests[update])[position]) if update in tests else nan
+                row[f"{part}_{valid[0].column}"] = float(losses.get(update, nan))
+        for position, loss_of_test in enumerate(test if tests else ()):
+            row[f"test_{loss_of_test.column}"] = float(np.ravel(tests[update])[position]) if update in tests else nan
         history.append(row | dict.fromkeys(("learning_rate", "momentum", "seconds"), nan))
         begin = update + 1
     return history

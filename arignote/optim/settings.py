@@ -5,36 +5,36 @@ from __future__ import annotations
 from math import inf
 from typing import Annotated, Any, ClassVar
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from arignote.errors import Complaint, ConfigError
 from arignote.hints.mistakes import correction_of
+from arignote.optim.losses import Loss
 from arignote.optim.rules import Rule
 from arignote.optim.stopping import StopRule
 from arignote.optim.updaters import Updater
-from arignote.registry import Count, Mark, PartField, Positive, build
+from arignote.registry import Count, Mark, PartField, PartsField, Positive, names, part_name
 
 __all__ = ["LearningSettings"]
 
 
-def _losses(value: Any) -> tuple[str, ...]:
-    words = [value] if isinstance(value, str) else value
-    if not isinstance(words, list | tuple):
-        raise ValueError(f"must be the name of a loss, or a list of them; got {value!r}")
-    for word in words:
-        if word == "accuracy":
-            # A smaller loss is a better one, for the best network and for all rules.
-            raise ValueError("'accuracy' is a metric of evaluate, not a loss: use 'error', which is 1 - accuracy")
-        build("loss", word)
-    if not words:
-        raise ValueError("at least one loss must be named")
-    return tuple(words)
+def _to_loss(value: Any) -> Any:
+    if value == "accuracy":
+        # A smaller loss is a better one, for the best network and for all rules.
+        raise ValueError("'accuracy' is a metric of evaluate, not a loss: use 'error', which is 1 - accuracy")
+    return value
 
 
-def _trainable(word: str) -> str:
-    if not build("loss", word).differentiable:
-        raise ValueError(f"{word!r} cannot be trained on: it has no gradient. Use 'nll'")
-    return word
+def _trainable(loss: Loss) -> Loss:
+    if not loss.differentiable:
+        fitting = {part_name(cls) for cls in names("loss").values() if _can_replace(cls, loss)}
+        hint = "Use " + " or ".join(map(repr, sorted(fitting)))
+        raise ValueError(f"{part_name(loss)!r} cannot be trained on: it has no gradient. {hint}")
+    return loss
+
+
+def _can_replace(cls: Any, loss: Loss) -> bool:
+    return cls.differentiable and bool(set(cls.targets) & set(loss.targets))
 
 
 def _rule_field(below: float = inf) -> PartField:
@@ -60,11 +60,7 @@ def _rule_field(below: float = inf) -> PartField:
     return PartField("rule", to_spec, bounded, {"type": "number", "minimum": 0})
 
 
-LossNames = Annotated[
-    tuple[str, ...],
-    BeforeValidator(_losses),
-    WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}, "minItems": 1}]}),
-]
+Losses = Annotated[tuple[Loss, ...] | None, PartsField("loss", _to_loss, is_short=True)]
 
 
 class LearningSettings(BaseModel):
@@ -86,16 +82,34 @@ class LearningSettings(BaseModel):
     )
     accumulate: Count = Field(1, description="Number of batches of one update.")
     sgd_max_grad_norm: Positive | None = Field(None, description="Largest norm of all gradients together.")
-    train_loss: Annotated[str, AfterValidator(_trainable)] = Field("nll", description="The loss that is minimised.")
-    valid_loss: LossNames = Field(
-        ("nll", "error"), description="Losses of a validation; the first decides which network is best."
+    train_loss: Annotated[Loss | None, PartField("loss", _to_loss, _trainable, is_short=True)] = Field(
+        None, description="The loss that is minimised; default: of the output layer, such as nll."
     )
-    test_loss: LossNames = Field(("error", "nll"), description="Losses of the test data, at each new best.")
+    valid_loss: Losses = Field(
+        None,
+        description="Losses of a validation; the first decides which network is best; default: of the output layer.",
+    )
+    test_loss: Losses = Field(
+        None,
+        description="Losses of the test data, at each new best; default those of a validation, the best known first.",
+    )
     validation_frequency: Count | None = Field(None, description="Examples between validations; default one epoch.")
     validate_on_train: bool = Field(False, description="Whether the training data is scored at each validation too.")
     restore_best: Annotated[bool, Mark.FREE] = Field(
         True, description="Whether the best network is the result; else the last."
     )
+
+    @model_validator(mode="after")
+    def _losses_are_distinct(self) -> Any:
+        for name in ("valid_loss", "test_loss"):
+            losses = getattr(self, name)
+            columns = [loss.column for loss in losses or ()]
+            twice = next((column for column in columns if columns.count(column) > 1), None)
+            if losses == ():
+                raise ConfigError(Complaint((name,), f"{name}: at least one loss must be named"))
+            if twice is not None:
+                raise ConfigError(Complaint((name,), f"{name} names {twice!r} twice"))
+        return self
 
     @model_validator(mode="after")
     def _rules_suit_the_updater(self) -> Any:

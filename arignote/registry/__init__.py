@@ -20,6 +20,7 @@ from arignote.registry.part import (
     only_trusting,
     part_name,
     register,
+    short_spec,
     split,
 )
 from arignote.registry.part_fields import PartField, PartsField, function_name, several, spec_schema, specs_schema
@@ -52,6 +53,7 @@ __all__ = [
     "plain",
     "register",
     "several",
+    "short_spec",
     "spec_schema",
     "specs_schema",
     "split",

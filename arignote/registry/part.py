@@ -41,6 +41,7 @@ __all__ = [
     "part_name",
     "plain",
     "register",
+    "short_spec",
     "split",
 ]
 
@@ -243,6 +244,12 @@ def build(kind: str, spec: Any) -> Any:
 def dump(part: Part) -> list[Any]:
     """Return the spec ``[Name, {params}]`` of a part as plain data, with all parameters."""
     return [part_name(part), part.model_dump(mode="json")]
+
+
+def short_spec(part: Part) -> str | list[Any]:
+    """Return the spec of a part as plain data: its name alone if all its parameters have their defaults."""
+    params = part.model_dump(mode="json", exclude_defaults=True)
+    return [part_name(part), params] if params else part_name(part)
 
 
 def completed(kind: str, spec: list[Any]) -> list[Any]:

@@ -8,7 +8,7 @@ from typing import Any, get_args
 from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic_core import core_schema
 
-from arignote.registry.part import Part, build, dump, names, part_name
+from arignote.registry.part import Part, build, dump, names, part_name, short_spec
 
 __all__ = ["PartField", "PartsField", "function_name", "several", "spec_schema", "specs_schema"]
 
@@ -26,6 +26,8 @@ class PartField:
         Function that returns the part, or raises ValueError or ConfigError if it is not suitable.
     shorthand_schema : dict, optional
         JSON Schema of the other values.
+    is_short : bool
+        Whether the spec that is dumped is the name alone if all parameters have their defaults.
     """
 
     def __init__(
@@ -34,15 +36,17 @@ class PartField:
         shorthand: Callable[[Any], Any] = lambda value: value,
         check: Callable[[Any], Any] = lambda part: part,
         shorthand_schema: dict[str, Any] | None = None,
+        is_short: bool = False,
     ):
         self.kind, self._shorthand, self._check = kind, shorthand, check
+        self._dump = short_spec if is_short else dump
         self._shorthand_schema = [] if shorthand_schema is None else [shorthand_schema]
 
     def _built(self, value: Any) -> Any:
         return self._check(build(self.kind, self._shorthand(value)))
 
     def _written(self, part: Any) -> Any:
-        return dump(part) if isinstance(part, Part) else part
+        return self._dump(part) if isinstance(part, Part) else part
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> core_schema.CoreSchema:
         def validate(value: Any) -> Any:
@@ -65,7 +69,7 @@ class PartsField(PartField):
     """Annotation of a field that holds a list of parts, or None; one spec is a list of one."""
 
     def _built(self, value: Any) -> Any:
-        return tuple(self._check(build(self.kind, item)) for item in several(value))
+        return tuple(super(PartsField, self)._built(item) for item in several(value))
 
     def _written(self, parts: Any) -> Any:
         return parts and [super(PartsField, self)._written(part) for part in parts]

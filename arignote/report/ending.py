@@ -57,8 +57,10 @@ def ending(
     yield status if status.startswith("finished") else position
     if state.best is not None:
         row = state.history.record(state.best.n_rows - 1)
-        if "test_error" in row:
-            yield f"test error {100 * row['test_error']:.2f} % (best validation, epoch {state.best.epoch})"
+        tested = next((name for name in row if name.startswith("test_")), None)
+        if tested is not None:
+            value = f"{100 * row[tested]:.2f} %" if tested.endswith("error") else f"{row[tested]:.5g}"
+            yield f"test {tested.removeprefix('test_')} {value} (best validation, epoch {state.best.epoch})"
     if checkpoint is None:
         return
     files = RunFiles(checkpoint)

@@ -1,30 +1,33 @@
-"""Predictions as a table."""
+"""Predictions as a table, written block by block."""
 
 from __future__ import annotations
 
 import csv
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 from numpy.typing import NDArray
 
+from arignote.data.targets import Memory, Target
 from arignote.errors import DataError
 from arignote.replacing import replacing
 
 __all__ = ["write_predictions"]
 
 
-def write_predictions(path: Path, classes: NDArray[Any], proba: NDArray[Any]) -> None:
-    """Write a CSV file: row, predicted, and the probability of each class.
+def write_predictions(path: Path, blocks: Iterable[NDArray[Any]], target: Target, memory: Memory) -> None:
+    """Write a CSV file: row, what is predicted, and the probability of each class, if there are classes.
 
     Parameters
     ----------
     path : Path
         The file; an existing one is replaced once all rows are written.
-    classes : array (n_classes,)
-        The labels.
-    proba : array (rows, n_classes)
-        As `predict_proba` returns them.
+    blocks : iterable of array (n, n_outputs)
+        Predictions of the network: probabilities, or scaled numbers.
+    target : Target
+    memory : dict
+        What the target has learned.
 
     Raises
     ------
@@ -34,10 +37,32 @@ def write_predictions(path: Path, classes: NDArray[Any], proba: NDArray[Any]) ->
     try:
         with replacing(path) as file:
             writer = csv.writer(file)
-            writer.writerow(["row", "predicted", *(f"p_{label}" for label in classes)])
-            for row, (label, p) in enumerate(zip(classes[proba.argmax(axis=1)], proba, strict=True)):
-                writer.writerow([row, label, *(f"{value:.9g}" for value in p)])
+            writer.writerow(["row", *_columns(target, memory)])
+            row = 0
+            for block in blocks:
+                for cells in _cells(block, target, memory):
+                    writer.writerow([row, *cells])
+                    row += 1
     except BrokenPipeError:
         raise
     except OSError as error:
         raise DataError(f"{path}: cannot be written: {error.strerror}") from None
+
+
+def _columns(target: Target, memory: Memory) -> list[str]:
+    if target.named() in ("numbers", "same"):
+        n = target.size(memory)
+        return ["predicted"] if n == 1 else [f"predicted_{column}" for column in range(n)]
+    probabilities = [f"p_{label}" for label in target.classes(memory)]
+    return [*([] if target.named() == "flags" else ["predicted"]), *probabilities]
+
+
+def _cells(block: NDArray[Any], target: Target, memory: Memory) -> Iterator[list[Any]]:
+    """Yield the cells of each row, numbers with the digits that they have."""
+    decoded = target.decode(block, memory)
+    if target.named() in ("numbers", "same"):
+        for values in decoded.reshape(len(block), -1):
+            yield [f"{value:.9g}" for value in values]
+        return
+    for label, p in zip(decoded, block, strict=True):
+        yield [*([] if target.named() == "flags" else [label]), *(f"{value:.9g}" for value in p)]

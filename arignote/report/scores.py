@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from arignote.data.targets import Target
 from arignote.errors import ConfigError, did_you_mean
 from arignote.registry import names
 from arignote.report.tables import table_lines
 
 __all__ = ["Mistake", "by_class", "check_metric", "confusion_matrix", "is_loss", "mistakes", "score_of"]
 
-# Scorers of scikit-learn that rate classes or their probabilities.
-_OF_CLASSIFIERS = re.compile(
+# Scorers of scikit-learn by what they rate: classes or their probabilities, and numbers.
+_OF_CLASSES = re.compile(
     r"(balanced_accuracy|average_precision|neg_brier_score|neg_log_loss|matthews_corrcoef|d2_(brier|log_loss)_score"
     r"|positive_likelihood_ratio|neg_negative_likelihood_ratio|(f1|precision|recall|jaccard|roc_auc)(_\w+)?)"
+)
+_OF_NUMBERS = re.compile(
+    r"explained_variance|d2_absolute_error_score|neg_max_error|neg_(root_)?(mean|median)_\w+|max_error"
 )
 # A larger matrix is too wide for a terminal.
 _MOST_COLUMNS = 20
@@ -37,49 +41,88 @@ def is_loss(name: str) -> bool:
     return name in names("loss") or ":" in name
 
 
-def check_metric(name: str, n_classes: int) -> None:
-    """Raise ConfigError if a name is no metric: "accuracy", "top_K", or a scorer of scikit-learn for classifiers."""
-    k = _top(name)
-    if k is not None and not 1 <= k < n_classes:
-        raise ConfigError(f"{name}: K must lie in 1 .. {n_classes - 1}, below the number of classes, {n_classes}")
-    if k is None and name != "accuracy" and name not in _scorers():
-        known = [*names("loss"), "accuracy", "top_5", *_scorers()]
-        raise ConfigError(f"unknown loss or metric {name!r}. {did_you_mean(name, known)}")
+def check_metric(name: str, target: Target, n_outputs: int) -> None:
+    """Raise ConfigError if a name is no metric of a target: "accuracy", "top_K", or a scorer of scikit-learn."""
+    kind = target.named()
+    is_of_classes = kind in ("classes", "ranks")
+    k = _top(name) if is_of_classes else None
+    if k is not None and not 1 <= k < n_outputs:
+        raise ConfigError(f"{name}: K must lie in 1 .. {n_outputs - 1}, below the number of classes, {n_outputs}")
+    own = ["accuracy"] if kind in ("classes", "ranks", "flags") else []
+    known = [*own, *(_scorers(_OF_NUMBERS if kind == "numbers" else _OF_CLASSES) if kind != "same" else [])]
+    if k is None and name not in known:
+        listed = [*_losses_of(kind), *own, *(["top_5"] if is_of_classes else []), *known]
+        raise ConfigError(
+            f"unknown loss or metric {name!r} of {kind}. {did_you_mean(name, list(dict.fromkeys(listed)))}"
+        )
 
 
-def score_of(name: str, proba: NDArray[Any], y: NDArray[np.int64]) -> float:
+def _losses_of(kind: str) -> list[str]:
+    """Return all names of the losses that fit a kind of target."""
+    return [name for name, cls in names("loss").items() if kind in cls.targets]  # type: ignore[attr-defined]
+
+
+def score_of(name: str, predictions: NDArray[Any], y: NDArray[Any], target: Target, memory: Mapping[str, Any]) -> float:
     """Return a metric.
 
     Parameters
     ----------
     name : str
         "accuracy"; "top_5": how often the true class is among the five most probable; or a scorer of scikit-learn, such
-        as "balanced_accuracy", "f1_macro", "roc_auc_ovr".
-    proba : array (rows, n_classes)
-        Probabilities.
-    y : array (rows,) of int64
-        Class numbers.
+        as "balanced_accuracy", "f1_macro", "roc_auc_ovr", "neg_median_absolute_error".
+    predictions : array (rows, n_outputs)
+        Probabilities, or scaled numbers.
+    y : array (rows, ...)
+        Encoded targets.
+    target : Target
+    memory : dict
+        What the target has learned.
     """
-    k = 1 if name == "accuracy" else _top(name)
+    is_of_classes = target.named() in ("classes", "ranks")
+    k = (1 if name == "accuracy" else _top(name)) if is_of_classes else None
     if k is not None:
         # If probabilities are equal, the first class counts as the more probable, as in predict; in
         # top_k_accuracy_score of scikit-learn the last one does.
-        best = np.argsort(-proba, axis=1, kind="stable")[:, :k]
+        best = np.argsort(-predictions, axis=1, kind="stable")[:, :k]
         return float((best == y[:, None]).any(axis=1).mean())
-    from sklearn.base import BaseEstimator, ClassifierMixin
     from sklearn.metrics import get_scorer
 
-    # float32 probabilities add up to 1 except for rounding, of which scikit-learn warns.
-    p = proba.astype(np.float64)
-    p /= p.sum(axis=1, keepdims=True)
+    predicted: Any
+    if is_of_classes:
+        # float32 probabilities add up to 1 except for rounding, of which scikit-learn warns.
+        p = predictions.astype(np.float64)
+        predicted = _predicted(p.argmax(axis=1), p / p.sum(axis=1, keepdims=True))
+    elif target.named() == "flags":
+        y, predicted = y.astype(np.int64), _predicted((predictions > 0.5).astype(np.int64), predictions)
+    else:
+        memory = dict(memory)
+        y, predicted = target.decode(y, memory), _predicted(target.decode(predictions, memory))
+    try:
+        return float(get_scorer(name)(predicted, np.zeros((len(y), 1)), y))
+    except ValueError as error:
+        raise ConfigError(f"{name}: {error}") from None
 
-    class Predicted(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
-        """A classifier, as scorers need one, whose predictions are computed already."""
 
-        classes_ = np.arange(p.shape[1])
+def _predicted(predicted: NDArray[Any], p: NDArray[Any] | None = None) -> Any:
+    """Return an estimator, as scorers need one, whose predictions (and probabilities, if it has any) are computed."""
+    from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
+
+    class Numbers(RegressorMixin, BaseEstimator):  # type: ignore[misc]
+        def predict(self, X: Any) -> Any:
+            return predicted
+
+        def __sklearn_is_fitted__(self) -> bool:
+            return True
+
+    if p is None:
+        return Numbers()
+    n_classes = p.shape[1]
+
+    class Classes(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
+        classes_ = np.arange(n_classes)
 
         def predict(self, X: Any) -> Any:
-            return p.argmax(axis=1)
+            return predicted
 
         def predict_proba(self, X: Any) -> Any:
             return p
@@ -87,10 +130,7 @@ def score_of(name: str, proba: NDArray[Any], y: NDArray[np.int64]) -> float:
         def __sklearn_is_fitted__(self) -> bool:
             return True
 
-    try:
-        return float(get_scorer(name)(Predicted(), np.zeros((len(y), 1)), y))
-    except ValueError as error:
-        raise ConfigError(f"{name}: {error}") from None
+    return Classes()
 
 
 def _top(name: str) -> int | None:
@@ -98,10 +138,10 @@ def _top(name: str) -> int | None:
     return int(found[1]) if found else None
 
 
-def _scorers() -> list[str]:
+def _scorers(which: re.Pattern[str]) -> list[str]:
     from sklearn.metrics import get_scorer_names
 
-    return [name for name in get_scorer_names() if _OF_CLASSIFIERS.fullmatch(name)]
+    return [name for name in get_scorer_names() if which.fullmatch(name)]
 
 
 def confusion_matrix(y: NDArray[np.int64], predicted: NDArray[np.int64], n_classes: int) -> NDArray[np.int64]:

@@ -71,7 +71,7 @@ def state(**changes):
         "rng": 2**63,
         "run_id": "0" * 32,
         "spec": {"name": 'a "name"\n\u2028 名', "n_in": [5], "layers": [], "fit": {"n_epochs": 2, "x": [nan, -inf]}},
-        "classes": {"dtype": "<U5", "values": ["ä", "b\\", "digest"]},
+        "targets": {"output": {"target": "classes", "dtype": "<U5", "values": ["ä", "b\\", "digest"]}},
         "data": {},
         "environment": {"torch": "2"},
         "progress": Progress(epoch=1, batch=2, stopped_by="SIGTERM"),
@@ -189,9 +189,9 @@ def test_the_digest_is_that_of_the_file_with_zeros_in_its_place():
 # Versions
 
 
-def test_every_older_version_has_a_migration_and_stored_files():
+def test_every_older_version_has_a_migration_and_every_version_stored_files():
     assert set(MIGRATIONS) == set(range(1, VERSION))
-    for version in MIGRATIONS:
+    for version in (*MIGRATIONS, VERSION):
         for kind in ("last", "best"):
             data = (STORED / f"v{version}_{kind}.ckpt").read_bytes()
             found, _ = decode(data, "file")
@@ -234,11 +234,13 @@ def test_the_entries_of_a_state_are_those_of_the_document(tmp_path):
     fitted(str(tmp_path / "run"))
     header, _ = apart((tmp_path / "run_last.ckpt").read_bytes())
     values = json.loads(header["__metadata__"]["arignote"])
-    section = DOC.read_text().partition("## The state")[2].partition("## ")[0]
+    section, _, targets = DOC.read_text().partition("## The state")[2].partition("### Targets")
     rows = dict(re.findall(r"^\| `(\w+)` \| (.*) \|$", section, re.M))
     assert set(rows) == set(values)
-    for entry in ("progress", "rules", "best", "classes", "spec", "environment"):
+    for entry in ("progress", "rules", "best", "spec", "environment"):
         assert [key for key in values[entry] if f"`{key}`" not in rows[entry]] == []
+    for key, value in values["targets"].items():
+        assert key == "output" and [word for word in value if f"`{word}`" not in rows["targets"] + targets] == []
 
 
 # Files that were made to do harm
@@ -525,7 +527,7 @@ WRONG = [
         for key in TrainingState.__annotations__
         if key not in ("network", "slots", "epoch_loss", "history", "preprocess")
     ),
-    *({key: 5} for key in ("run_id", "rules", "spec", "classes", "data", "environment", "progress", "columns", "best")),
+    *({key: 5} for key in ("run_id", "rules", "spec", "targets", "data", "environment", "progress", "columns", "best")),
     *({key: 5} for key in ("starts", "extra_metadata")),
     *({"rng": rng} for rng in ("seed", None, 1.5, [7])),
     *({"rules": rules} for rules in ({}, [], {"lr": 0.1})),
@@ -557,17 +559,23 @@ WRONG = [
     {"spec.fit.n_epochs": ...},
     {"spec.fit.n_epochs": "x"},
     {"spec.fit.n_epochs": None},
-    {"classes.values": "ab"},
-    {"classes.values": {"a": 1}},
-    {"classes.values": ["a", "b"]},
-    {"classes.values": [[0], [1, 2]]},
+    {"targets": {}},
+    {"targets.output": 5},
+    *({"targets.output.target": name} for name in (..., 5, ["classes"], "os:system", "nll", "numbers", "flags")),
+    *({f"targets.output.{key}": ...} for key in ("dtype", "values")),
+    {"targets.output.values": "ab"},
+    {"targets.output.values": "ab", "targets.output.dtype": "<U1"},
+    {"targets.output.values": {"a": 1}, "targets.output.dtype": "O"},
+    {"targets.output.values": {"a": 1}},
+    {"targets.output.values": ["a", "b"]},
+    {"targets.output.values": [[0], [1, 2]]},
     *(
-        {"classes.dtype": dtype}
+        {"targets.output.dtype": dtype}
         for dtype in (5, "datetime", "(1000000000,)f8", "V1000000000", "i4,i4", "M8[s]", "what")
     ),
-    {"classes.dtype": "<U1000000000", "classes.values": ["a", "b"]},
-    {"classes.dtype": "O", "classes.values": [[0, 1], [2, 3]]},
-    {"classes.dtype": "O", "classes.values": [{"a": 1}, {}]},
+    {"targets.output.dtype": "<U1000000000", "targets.output.values": ["a", "b"]},
+    {"targets.output.dtype": "O", "targets.output.values": [[0, 1], [2, 3]]},
+    {"targets.output.dtype": "O", "targets.output.values": [{"a": 1}, {}]},
 ]
 
 
@@ -612,6 +620,9 @@ NO_NETWORK = {
     "units without end": with_layer(1, {"n_units": 10**30}),
     "examples of 4 TB": with_values({"spec.n_in": [2**40]}),
     "examples of images": with_layer(0, ["InputImageLayer", {"name": "input", "n_pixels": [4, 4]}]),
+    "another target": with_values(
+        {"targets.output": {"target": "numbers", "n_axes": 2, "mean": [0.0, 0.0], "scale": [1.0, 1.0]}}
+    ),
     "other weights": lambda header, body: sealed(
         {k.replace("network/fc1", "network/fc2"): v for k, v in header.items()}, body
     ),

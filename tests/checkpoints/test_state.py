@@ -11,6 +11,7 @@ import torch
 
 from arignote.checkpoints.progress import Best, History, Progress
 from arignote.checkpoints.state import TrainingState
+from arignote.data.targets.labels import labels_in_memory
 from arignote.optim.rules import RuleState
 from arignote.safe.limits import MOST_THREADS
 
@@ -19,10 +20,14 @@ AS_IT_IS = {
     "rng": 7,
     "run_id": "0" * 32,
     "spec": {"name": None, "n_in": [2], "layers": [["FCLayer", {"name": "fc1"}]], "fit": {"n_epochs": 3}},
-    "classes": {"dtype": "<i8", "values": [3, 5, 8]},
+    "targets": {"output": {"target": "classes", "dtype": "<i8", "values": [3, 5, 8]}},
     "data": {"feature_names": ["a", "b"]},
     "environment": {"n_threads": 1},
 }
+
+
+def of_labels(dtype, values):
+    return {"output": {"target": "classes", "dtype": dtype, "values": values}}
 
 
 def made(**changes):
@@ -114,7 +119,7 @@ def test_the_best_file_holds_the_best_network_and_the_history_up_to_it():
     assert found.progress == Progress(epoch=1, examples_seen=10, n_validations=1)
     assert found.history.arrays()["valid_nll"].tolist() == [0.5]
     assert found.best == Best(0.5, 1, 10, 1) and found.run_id == state.run_id
-    assert found.preprocess is state.preprocess and found.classes == state.classes
+    assert found.preprocess is state.preprocess and found.targets == state.targets
 
 
 @pytest.mark.parametrize("value", [nan, inf, -inf])
@@ -160,11 +165,12 @@ def test_the_tensors_of_a_file_have_their_kind_before_their_name():
 
 
 def test_labels_have_the_dtype_that_they_had():
-    assert made().class_labels.dtype == np.int64 and made().class_labels.tolist() == [3, 5, 8]
-    text = made(classes={"dtype": "<U3", "values": ["ant", "b"]}).class_labels
+    labels = labels_in_memory(made().memory)
+    assert labels.dtype == np.int64 and labels.tolist() == [3, 5, 8] and made().n_outputs == 3
+    text = labels_in_memory(made(targets=of_labels("<U3", ["ant", "b"])).memory)
     assert text.dtype == np.dtype("<U3") and text.tolist() == ["ant", "b"]
-    assert made(classes={"dtype": "O", "values": ["ant", 2]}).class_labels.tolist() == ["ant", 2]
-    assert made(classes={"dtype": "<U1", "values": []}).class_labels.shape == (0,)
+    assert labels_in_memory(made(targets=of_labels("O", ["ant", 2])).memory).tolist() == ["ant", 2]
+    assert labels_in_memory(made(targets=of_labels("<U1", [])).memory).shape == (0,)
 
 
 def changed(path, value):
@@ -199,8 +205,8 @@ BAD = {
     "data.columns": [0, -1],
     "data.csv": {"header": 5},
     "environment.n_threads": 0,
-    "classes.dtype": "<U9",
-    "classes.values": [3, [5], 8],
+    "targets.output.dtype": "<U9",
+    "targets.output.values": [3, [5], 8],
     "progress/epoch_loss": np.zeros(1),
     "history/epoch": np.array([1.0, inf]),
     "history/examples_seen": np.array([nan, 1.0]),
@@ -228,17 +234,17 @@ ALSO_BAD = [
     ("history/valid_nll", np.zeros(2, "f4")),
     ("history/valid_nll", np.zeros((2, 1))),
     ("history/valid_nll", np.zeros(1)),
-    ("classes.dtype", "V8"),
+    ("targets.output.dtype", "V8"),
     # A dtype of text that is longer than the longest label asks for memory that no label needs.
-    ("classes", {"dtype": "<U6", "values": ["aback"]}),
-    ("classes", {"dtype": "<U2", "values": ["a", "b"]}),
-    ("classes.dtype", "M8[s]"),
+    ("targets", of_labels("<U6", ["aback"])),
+    ("targets", of_labels("<U2", ["a", "b"])),
+    ("targets.output.dtype", "M8[s]"),
 ]
 
 
 @pytest.mark.parametrize(("path", "value"), [*BAD.items(), *ALSO_BAD], ids=lambda value: repr(value)[:30])
 def test_an_entry_that_no_run_writes_is_refused_by_its_name(path, value):
-    name = path.split("/")[-1].split(".")[-1] if "classes" not in path else "classes"
+    name = path.split("/")[-1].split(".")[-1] if "targets" not in path else "classes"
     name = "n_epochs" if path == "spec.fit" else name
     with pytest.raises((ValueError, TypeError), match=name):
         TrainingState.from_plain(*changed(path, value))
@@ -257,9 +263,9 @@ def test_an_entry_that_no_run_writes_is_refused_by_its_name(path, value):
         ("spec.fit", {"n_epochs": 2**53 - 1}),
         ("spec.layers", [["FCLayer", {"name": "fc1"}]] * 10_000),
         ("history/valid_nll", np.array([nan, inf])),
-        ("classes", {"dtype": "<U3", "values": ["ant", "b"]}),
-        ("classes", {"dtype": "<U1", "values": [""]}),
-        ("classes", {"dtype": "|b1", "values": [True, False]}),
+        ("targets", of_labels("<U3", ["ant", "b"])),
+        ("targets", of_labels("<U1", [""])),
+        ("targets", of_labels("|b1", [True, False])),
     ],
     ids=lambda value: repr(value)[:30],
 )

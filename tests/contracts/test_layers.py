@@ -45,7 +45,7 @@ def network_of(name, **more):
     if "Output" not in name:
         specs.append(["ClassificationOutputLayer", {"n_classes": 4, "W": "glorot_uniform"}])
     else:
-        specs[-1][1] |= {"n_classes": 4}
+        specs[-1][1] |= {own_names("layer")[name].size_parameter: 4}
     network = Network(declare(parse(specs), (1, 8, 8)))
     network.initialise(7)
     return network.eval()

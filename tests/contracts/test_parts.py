@@ -11,6 +11,7 @@ import sys
 from dataclasses import asdict
 from math import nan
 
+import numpy as np
 import pytest
 import torch
 from own_parts import own_names
@@ -20,7 +21,10 @@ from arignote.optim.rules import RuleState
 from arignote.registry import build, dump, part_name
 from arignote.registry.part_type import docstring_sections as sections
 
-KINDS = ["activation", "augmentation", "initializer", "layer", "loss", "preprocess", "rule", "stop_rule", "updater"]
+KINDS = [
+    *("activation", "augmentation", "initializer", "layer", "loss", "preprocess", "rule", "stop_rule", "target"),
+    "updater",
+]
 PARTS = sorted({cls for kind in KINDS for cls in own_names(kind).values()}, key=lambda cls: (cls.kind, cls.__name__))
 
 
@@ -47,7 +51,7 @@ def test_every_kind_of_part_is_covered():
     from arignote.registry import part
 
     assert {kind for kind in part._PARTS if own_names(kind)} == set(KINDS)
-    assert len(PARTS) >= 58
+    assert len(PARTS) >= 78
 
 
 @every(PARTS)
@@ -152,3 +156,54 @@ def test_an_updater_resumes_from_its_slots(cls):
 def test_the_momentum_of_an_updater_is_one_of_its_parameters(cls):
     assert cls.momentum_name is None or cls.momentum_name in cls.model_fields
     assert cls.momentum_name is None or "momentum_rule" in inspect.getdoc(cls)
+
+
+# Values of each target as a user has them; of the input as its own target, one example.
+VALUES = {
+    "classes": ["b", "a", "b"],
+    "ranks": [3, 1, 2],
+    "flags": [["a"], [], ["b", "a"]],
+    "numbers": [[1.0, 2.0], [3.0, 2.0], [2.0, 5.0]],
+    "same": np.ones((1, 2, 3), np.float32),
+}
+
+
+def test_there_are_values_of_every_target():
+    assert sorted(VALUES) == sorted(part_name(cls) for cls in of("target"))
+
+
+@every(of("target"))
+def test_what_a_target_learns_survives_its_plain_form_and_gives_the_values_back(cls):
+    target, values = cls(), VALUES[part_name(cls)]
+    y = values if cls.from_input else target.check(values, "y")
+    memory = target.learn(y, None, "y")
+    again = json.loads(json.dumps(memory))
+    target.check_memory(again)
+    assert again == memory and target.learn(y, None, "y", again) == memory
+    encoded = target.encode(y, memory, "y")
+    n = target.size(memory)
+    assert (encoded.dtype, encoded.shape) in ((np.int64, (len(y),)), (np.float32, (len(y), n)))
+    assert target.is_encoded(encoded, memory) and not target.is_encoded(np.zeros((len(y), n + 1)), memory)
+    predicted = np.eye(n, dtype=np.float32)[encoded] if encoded.ndim == 1 else encoded
+    found = target.decode(predicted, again)
+    if part_name(cls) in ("numbers", "same"):
+        np.testing.assert_allclose(found, y, rtol=1e-6)
+    else:
+        assert found.tolist() == y.tolist()
+    assert target.units(memory).shape == (n,)
+
+
+@pytest.mark.parametrize("key", ["target", "dtype", "values", "form", "n_axes", "mean", "scale", "shape"])
+@every(of("target"))
+def test_a_memory_that_lacks_an_entry_or_has_one_of_another_type_is_refused(cls, key):
+    target, values = cls(), VALUES[part_name(cls)]
+    memory = target.learn(values if cls.from_input else target.check(values, "y"), None, "y")
+    if key not in memory:
+        return
+    target.check_memory(memory)
+    lacking = {name: value for name, value in memory.items() if name != key}
+    for wrong in (lacking, *(memory | {key: value} for value in (None, 7, "x", {}, [], ["x", None], [[1]]))):
+        if key == "values" and wrong.get(key) == []:
+            continue
+        with pytest.raises((KeyError, TypeError, ValueError)):
+            target.check_memory(wrong)

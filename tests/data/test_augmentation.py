@@ -7,9 +7,10 @@ import warnings
 
 import numpy as np
 import pytest
+from made_up import augmenter
 
 from arignote import ArignoteWarning, DataError
-from arignote.data.augmentation import Augmenter, augmented_to
+from arignote.data.augmentation import augmented_to
 from arignote.streams import stream
 
 X = np.arange(12, dtype=np.float32).reshape(4, 3)
@@ -22,7 +23,7 @@ def drawing(x, y, rng):
 
 @pytest.mark.parametrize("seed", [0, 9])
 def test_each_batch_of_each_epoch_has_the_random_numbers_of_its_own_stream(seed):
-    run = Augmenter([drawing], seed, 3)
+    run = augmenter([drawing], seed, 3)
     noise = {}
     for epoch in range(3):
         for batch in range(3):
@@ -41,7 +42,7 @@ def test_a_draw_from_a_global_generator_is_reported_in_whatever_batch_it_comes(d
         calls.append(epoch)
         return (x + draw() if len(calls) == 2 else x), y
 
-    calls, run = [], Augmenter([now_and_then], 5, 3)
+    calls, run = [], augmenter([now_and_then], 5, 3)
     run(X, Y, 1, 4)
     with pytest.warns(
         ArignoteWarning, match="^augmentation draws from a global random generator: a resumed run will no"
@@ -58,7 +59,7 @@ def test_the_functions_of_one_batch_share_its_generator_and_are_applied_in_order
     def doubled(x, y):
         return 2 * x, y
 
-    found, _ = Augmenter([drawing, doubled, drawing], 5, 3)(X, Y, 1, 2)
+    found, _ = augmenter([drawing, doubled, drawing], 5, 3)(X, Y, 1, 2)
     np.testing.assert_allclose(found, 2 * (X + first) + second, rtol=1e-6)
 
 
@@ -85,7 +86,7 @@ def test_a_function_receives_only_the_keywords_that_it_accepts():
         received.append(None)
         return x, y
 
-    Augmenter([all_three, epoch_only, number_only, any_keyword, none], 8, 7)(X, Y, 4, 6)
+    augmenter([all_three, epoch_only, number_only, any_keyword, none], 8, 7)(X, Y, 4, 6)
     assert received == [(4, stream(8, "augment", 4, 6).random(), 7), 4, 7, ["epoch", "rng"], None]
 
 
@@ -100,7 +101,7 @@ def test_a_callable_without_a_signature_receives_features_and_labels_alone():
         def __call__(self, x, y):
             return x, y
 
-    found, labels = Augmenter([Compiled()], 0, 3)(X, Y, 0, 0)
+    found, labels = augmenter([Compiled()], 0, 3)(X, Y, 0, 0)
     assert np.array_equal(found, X) and np.array_equal(labels, Y)
 
 
@@ -115,7 +116,7 @@ def test_a_callable_without_a_signature_receives_features_and_labels_alone():
     ],
 )
 def test_labels_are_returned_as_int64_numbers_or_float32_shares(labels, dtype):
-    x, y = Augmenter([lambda x, y: (x.T.astype(np.float64).T, labels)], 0, 3)(X, Y, 0, 0)
+    x, y = augmenter([lambda x, y: (x.T.astype(np.float64).T, labels)], 0, 3)(X, Y, 0, 0)
     assert x.dtype == np.float32 and x.flags.c_contiguous and np.array_equal(x, X)
     assert y.dtype == dtype and y.flags.c_contiguous
     np.testing.assert_allclose(y, labels, rtol=1e-7)
@@ -135,29 +136,29 @@ def test_labels_are_returned_as_int64_numbers_or_float32_shares(labels, dtype):
     ids=lambda labels: str(np.asarray(labels).dtype) + str(np.asarray(labels).shape),
 )
 def test_labels_outside_of_the_classes_or_of_another_kind_are_refused(labels):
-    with pytest.raises(DataError, match=r"epoch 2, batch 5: labels must be class numbers in 0 \.\. 2"):
-        Augmenter([lambda x, y: (x, labels)], 0, 3)(X, Y, 1, 5)
+    with pytest.raises(DataError, match=r"epoch 2, batch 5: y must be class numbers in 0 \.\. 2"):
+        augmenter([lambda x, y: (x, labels)], 0, 3)(X, Y, 1, 5)
 
 
 def test_labels_that_are_refused_are_described_by_the_first_of_them():
     with pytest.raises(DataError, match=r"got float64 of shape \(4,\), such as 0.25$"):
-        Augmenter([lambda x, y: (x, [0.25, 1.0, 2.0, 0.0])], 0, 3)(X, Y, 1, 5)
+        augmenter([lambda x, y: (x, [0.25, 1.0, 2.0, 0.0])], 0, 3)(X, Y, 1, 5)
 
 
 @pytest.mark.parametrize(("n_x", "n_y"), [(3, 4), (4, 3), (3, 3)])
 def test_another_number_of_rows_is_refused(n_x, n_y):
     with pytest.raises(DataError, match=rf"epoch 1, batch 0: must return 4 rows; got {n_x} and {n_y}"):
-        Augmenter([lambda x, y: (x[:n_x], y[:n_y])], 0, 3)(X, Y, 0, 0)
+        augmenter([lambda x, y: (x[:n_x], y[:n_y])], 0, 3)(X, Y, 0, 0)
 
 
 @pytest.mark.parametrize("result", [(X,), (X, Y, Y), [X], X])
 def test_a_result_other_than_a_pair_is_refused(result):
     with pytest.raises(DataError, match=r"must return features and labels, \(x, y\)"):
-        Augmenter([lambda x, y: result], 0, 3)(X, Y, 0, 0)
+        augmenter([lambda x, y: result], 0, 3)(X, Y, 0, 0)
 
 
 def test_a_pair_may_be_a_list():
-    assert np.array_equal(Augmenter([lambda x, y: [x, y]], 0, 3)(X, Y, 0, 0)[0], X)
+    assert np.array_equal(augmenter([lambda x, y: [x, y]], 0, 3)(X, Y, 0, 0)[0], X)
 
 
 def test_a_trial_reports_the_shape_of_an_example_and_leaves_the_batch_unchanged():
@@ -171,7 +172,7 @@ def test_a_trial_reports_the_shape_of_an_example_and_leaves_the_batch_unchanged(
     x, y = X.copy(), Y.copy()
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        assert Augmenter([spoil], 3, 3).tried(x, y) == (2, 1)
+        assert augmenter([spoil], 3, 3).tried(x, y) == (2, 1)
     assert np.array_equal(x, X) and np.array_equal(y, Y)
     # Twice the batch that epoch 0 begins with.
     assert received == [(X.tolist(), Y.tolist(), stream(3, "augment", 0, 0).random(), 0)] * 2
@@ -180,14 +181,14 @@ def test_a_trial_reports_the_shape_of_an_example_and_leaves_the_batch_unchanged(
 def test_a_trial_accepts_nan_and_warns_of_features_or_labels_that_differ():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        Augmenter([lambda x, y: (x * np.nan, y)], 0, 3).tried(X, Y)
+        augmenter([lambda x, y: (x * np.nan, y)], 0, 3).tried(X, Y)
     elsewhere = np.random.default_rng(0)
     for differing in (
         lambda x, y: (x + elsewhere.random(x.shape), y),
         lambda x, y: (x, elsewhere.permutation(np.arange(4)) % 3),
     ):
         with pytest.warns(ArignoteWarning, match="different results for the same rng"):
-            Augmenter([differing], 0, 3).tried(X, Y)
+            augmenter([differing], 0, 3).tried(X, Y)
 
 
 def test_the_error_of_another_shape_names_both_shapes():

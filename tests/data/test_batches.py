@@ -10,11 +10,11 @@ from dataclasses import FrozenInstanceError
 
 import numpy as np
 import pytest
+from made_up import augmenter
 from strangers import Forward
 
 import arignote.data.order as order_module
 from arignote import ArignoteWarning, DataError
-from arignote.data.augmentation import Augmenter
 from arignote.data.batches import Batch, Batches
 from arignote.data.open_rows import rows_of
 from arignote.data.order import Order, order_of
@@ -91,7 +91,7 @@ def batches_of(kind="chunks", index=None, reader=None, augment=None, **settings)
     rows = rows if index is None else rows.take(index)
     shuffle = "full" if kind == "full of a file" else not kind.startswith("none")
     settings = {"seed": 7, "batch_size": 8} | settings
-    augmentation = None if augment is None else Augmenter([augment], settings["seed"], 3)
+    augmentation = None if augment is None else augmenter([augment], settings["seed"], 3)
     return Batches(rows, rows.y, order=order_of(rows, shuffle), augmentation=augmentation, **settings)
 
 
@@ -248,7 +248,7 @@ def test_augmentation_in_place_leaves_the_data_alone():
         return x, y
 
     x, y = X.copy(), Y.copy()
-    batches = Batches(rows_of(x, y), y, seed=0, batch_size=8, augmentation=Augmenter([spoil], 0, 3))
+    batches = Batches(rows_of(x, y), y, seed=0, batch_size=8, augmentation=augmenter([spoil], 0, 3))
     assert all((batch.x == -1).all() for batch in batches.epoch(0))
     assert np.array_equal(x, X) and np.array_equal(y, Y)
 
@@ -330,7 +330,7 @@ def test_by_default_rows_come_as_they_lie_in_batches_without_weights_or_threads(
         threads_seen.add(threading.current_thread().name)
         return x, y
 
-    batches = Batches(rows_of(X), Y, seed=0, batch_size=60, augmentation=Augmenter([thread_of], 0, 3))
+    batches = Batches(rows_of(X), Y, seed=0, batch_size=60, augmentation=augmenter([thread_of], 0, 3))
     first, second = batches.epoch(0)
     assert first.x.tolist() == X[:60].tolist() and second.x.tolist() == X[60:].tolist()
     assert first.weights is None and second.weights is None
@@ -408,7 +408,7 @@ def test_four_batches_are_made_at_once_by_default():
             barrier.wait(timeout=20)
         return x, y
 
-    batches = Batches(rows_of(X), Y, seed=0, batch_size=8, n_workers=8, augmentation=Augmenter([meet], 0, 3))
+    batches = Batches(rows_of(X), Y, seed=0, batch_size=8, n_workers=8, augmentation=augmenter([meet], 0, 3))
     epoch = batches.epoch(0)
     next(epoch)
     # The next batch is begun only where another one is asked for.
@@ -482,7 +482,7 @@ def test_augmentation_in_place_leaves_the_data_unchanged_in_every_order(kind):
     x, y = X.copy(), Y.copy()
     rows = rows_of(x if kind in ("none", "full") else Chunked(x))
     shuffle = "full" if kind == "full of a file" else not kind.startswith("none")
-    order, augmentation = order_of(rows, shuffle), Augmenter([spoil], 0, 3)
+    order, augmentation = order_of(rows, shuffle), augmenter([spoil], 0, 3)
     batches = Batches(rows, y, seed=0, batch_size=8, order=order, augmentation=augmentation)
     assert all((batch.x == -1).all() and (batch.y == 0).all() for batch in batches.epoch(0))
     assert np.array_equal(x, X) and np.array_equal(y, Y)

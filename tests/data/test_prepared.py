@@ -15,6 +15,7 @@ from arignote.data import Data, DataWithHoldoutPartitions
 from arignote.data.fit_data import FitData
 from arignote.data.prepared import prepare
 from arignote.data.readers.base import Reader
+from arignote.data.targets import Classes
 from arignote.spec.settings import FitSettings
 
 X = np.random.default_rng(0).normal(3, 2, (90, 4)).astype(np.float32)
@@ -34,7 +35,11 @@ class Chunked(Reader):
 
 def prepared(x=X, y=Y, seed=1, n_classes=None, learned=None, settings=None, **given):
     settings = FitSettings(**({"batch_size": 5} | (settings or {})))
-    return prepare(FitData(x, y, n_classes=n_classes, **given), settings, seed, learned)
+    return prepare(FitData(x, y, target=Classes(n_classes=n_classes), **given), settings, seed, learned)
+
+
+def classes_of(prepared):
+    return prepared.target.classes(prepared.memory)
 
 
 def numbers(rows):
@@ -57,7 +62,7 @@ def test_parts_have_the_features_and_the_classes_of_their_rows(make, given):
     assert np.array_equal(np.sort(together), np.arange(90))
     for rows, classes in found.parts.values():
         assert np.array_equal(rows.features(slice(0, 90)), X[rows.index])
-        assert np.array_equal(found.classes[classes], Y[rows.index])
+        assert np.array_equal(classes_of(found)[classes], Y[rows.index])
 
 
 def test_nothing_but_one_row_is_read_to_part_the_data():
@@ -175,7 +180,7 @@ def test_class_weights_are_named_by_labels_of_any_kind():
         ({"valid": X}, {}, r"valid must be a fraction, row numbers, \(X, y\) or Data with labels"),
         ({"valid": (X[:, :3], Y)}, {}, r"an example of valid has shape \(3,\), one of X \(4,\)"),
         ({"test": (X, np.repeat("z", 90))}, {}, r"label .*'z'.* of test row 0 is none of the classes"),
-        ({"y": None}, {}, "a classifier needs labels"),
+        ({"y": None}, {}, r"y is needed, to train on: fit\(X, y\)"),
         ({"y": np.repeat("a", 90)}, {}, "one class only"),
     ],
 )
@@ -212,7 +217,7 @@ def test_labels_and_features_come_from_files(tmp_path):
     np.savez(tmp_path / "d.npz", x=X, labels=Y)
     source = str(tmp_path / "d.npz")
     found = prepared(source, source, valid=(source, source))
-    assert found.classes.tolist() == ["a", "b", "c"]
+    assert classes_of(found).tolist() == ["a", "b", "c"]
     assert np.array_equal(found.parts["valid"][0].features(slice(0, 90)), X)
 
 
@@ -480,12 +485,12 @@ def test_the_channel_of_the_input_layer_is_that_of_each_part():
 
 
 def test_the_classes_of_the_output_layer_are_those_of_the_data():
-    assert prepared(y=np.repeat([0, 2, 3], [60, 20, 10]), n_classes=5).classes.tolist() == [0, 1, 2, 3, 4]
+    assert classes_of(prepared(y=np.repeat([0, 2, 3], [60, 20, 10]), n_classes=5)).tolist() == [0, 1, 2, 3, 4]
     with pytest.raises(DataError, match="labels have 3 classes, the output layer n_classes=2"):
         prepared(n_classes=2)
 
 
 def test_classes_are_those_of_all_rows_and_not_of_the_training_rows_alone():
     found = prepared(test=np.arange(80, 90))
-    assert found.classes.tolist() == ["a", "b", "c"]
+    assert classes_of(found).tolist() == ["a", "b", "c"]
     assert found.parts["test"][1].tolist() == [2] * 10 and set(found.parts["train"][1].tolist()) == {0, 1}

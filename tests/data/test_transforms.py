@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from augmented import Chosen, assert_equally_often, assert_independent, assert_uniform, augmented, drawn
+from made_up import augmenter
 from own_parts import own_names
 from scipy import stats
 
 from arignote.data import transforms
-from arignote.data.augmentation import Augmenter
 from arignote.errors import ConfigError, DataError
 from arignote.registry import build, dump
 
@@ -154,14 +154,14 @@ def test_a_part_that_cannot_work_is_refused_with_a_hint(spec, words):
 
 def test_the_parts_serve_as_functions_of_the_augmentation_of_a_run(images):
     parts = [build("augmentation", spec) for spec in SPECS if spec[0] != "Crop"]
-    run = Augmenter(parts, seed=4, n_classes=12)
+    run = augmenter(parts, seed=4, n_classes=12)
     x, y = run(images, np.arange(12), epoch=2, batch=5)
     again, _ = run(images, np.arange(12), epoch=2, batch=5)
     assert x.shape == images.shape and np.array_equal(x, again) and (y == np.arange(12)).all()
 
 
 def test_mixup_mixes_rows_and_their_classes_alike(images):
-    x, shares = Augmenter([build("augmentation", ["Mixup", {"alpha": 1.0}])], seed=4, n_classes=12)(
+    x, shares = augmenter([build("augmentation", ["Mixup", {"alpha": 1.0}])], seed=4, n_classes=12)(
         images, np.arange(12), epoch=2, batch=5
     )
     assert shares.dtype == np.float32 and np.allclose(shares.sum(axis=1), 1)

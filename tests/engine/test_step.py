@@ -12,7 +12,7 @@ from arignote.engine import step as step_module
 from arignote.engine.feed import DeviceBatch
 from arignote.engine.network import Network
 from arignote.engine.setup import Setup
-from arignote.engine.step import Scorer, TrainingStep, logits_of, predict_proba, validation_rows
+from arignote.engine.step import Scorer, TrainingStep, outputs_of, predict, validation_rows
 from arignote.generators import GENERATORS, preserve_global_generators
 from arignote.layers import Layer, declare, parse
 from arignote.optim.updaters import Updater
@@ -49,6 +49,14 @@ def step_of(layers, updater="sgd", max_grad_norm=None, **more):
 def part(rows, seed=0, weights=None):
     weights = None if weights is None else torch.from_numpy(weights[rows])
     return torch.from_numpy(X[rows]), torch.from_numpy(Y[rows]), weights, seed
+
+
+def scorer_of(network, **losses):
+    return Scorer(network, {name: build("loss", loss) for name, loss in losses.items()}, np.ones(3))
+
+
+def probabilities(network, batches, **seed):
+    return np.concatenate(list(predict(network, batches, **seed)))
 
 
 def update(step, parts, **how):
@@ -238,10 +246,10 @@ def test_logits_are_those_outside_training_of_float32_rows():
     )
     expected = logits_by_torch(network.named, torch.from_numpy(X)).detach()
     # Rows as float64, and columns first: what a reader may give.
-    found = logits_of(network, np.asfortranarray(X.astype(np.float64)), 0, "predict")
+    found = outputs_of(network, np.asfortranarray(X.astype(np.float64)), 0, "predict")
     torch.testing.assert_close(found, expected)
     assert not found.requires_grad and not network.training
-    p = predict_proba(network, [X[:5], X[5:6], X[6:]])
+    p = probabilities(network, [X[:5], X[5:6], X[6:]])
     assert p.dtype == np.float32 and p.shape == (12, 3)
     np.testing.assert_allclose(p, expected.softmax(1), rtol=1e-5)
 
@@ -263,10 +271,10 @@ def test_a_users_own_layer_draws_from_the_stream_of_its_batch():
         drawn = np.random.RandomState(stream_seed(7, *name) % 2**32).normal()
         return torch.from_numpy(((X + drawn) @ weights).astype(np.float32))
 
-    torch.testing.assert_close(logits_of(network, X, 7, "predict", 2), expected("predict", 2))
-    p = predict_proba(network, [X[:5], X[5:]], seed=7)
+    torch.testing.assert_close(outputs_of(network, X, 7, "predict", 2), expected("predict", 2))
+    p = probabilities(network, [X[:5], X[5:]], seed=7)
     np.testing.assert_allclose(p[5:], expected("predict", 1)[5:].softmax(1), rtol=1e-5)
-    scorer = Scorer(network, {"nll": build("loss", "nll")})
+    scorer = scorer_of(network, nll="nll")
     nll = functional.cross_entropy(expected("validate", "valid", 3, 0), torch.from_numpy(Y))
     assert scorer([(X, Y)], seed=7, position=("valid", 3))["nll"] == pytest.approx(float(nll), rel=1e-5)
 
@@ -280,7 +288,7 @@ def test_scores_are_means_over_rows_however_they_are_cut(cuts):
         "valid_nll": float(functional.cross_entropy(torch.from_numpy(logits), torch.from_numpy(Y))),
         "valid_error": float((logits.argmax(1) != Y).mean()),
     }
-    scorer = Scorer(network, {"valid_nll": build("loss", "nll"), "valid_error": build("loss", "error")})
+    scorer = scorer_of(network, valid_nll="nll", valid_error="error")
     for _ in range(2):
         found = scorer(iter(batches))
         assert list(found) == list(expected) and found == pytest.approx(expected, rel=1e-6)
@@ -291,9 +299,9 @@ def test_scores_are_added_in_float64():
     # 2^24 + 3 is no number of float32.
     class Given(step_module.Loss):
         def build(self):
-            return lambda logits, y: y.float().mean()
+            return lambda logits, y: y.float()
 
-    scorer = Scorer(network_of([]), {"given": Given()})
+    scorer = scorer_of(network_of([]), given=Given())
     ones, small = np.ones(3, np.int64), np.zeros(2, np.int64)
     big = np.full(1, 2**24, np.int64)
     batches = [(X[:1], big), (X[:3], ones), (X[:2], small)]
@@ -308,7 +316,7 @@ def test_a_stop_is_checked_before_each_batch_of_a_validation():
             read.append(n)
             yield X[n : n + 1], Y[n : n + 1]
 
-    Scorer(network_of([]), {"nll": build("loss", "nll")})(batches(), lambda: asked.append(len(read)))
+    scorer_of(network_of([]), nll="nll")(batches(), lambda: asked.append(len(read)))
     assert asked == [1, 2, 3]
 
 
@@ -316,7 +324,7 @@ class ByHandOrNot(step_module.Loss):
     """A loss of one's own."""
 
     def build(self):
-        return lambda logits, y, weights=None: functional.cross_entropy(logits, y)
+        return lambda logits, y: functional.cross_entropy(logits, y, reduction="none")
 
 
 class StepOfOnesOwn(Updater):
@@ -380,15 +388,15 @@ def test_the_names_of_layers_by_hand_are_those_of_all_layers_or_none():
 
 def test_predictions_and_scores_have_the_seed_0_by_default():
     network = network_of([[f"{__name__}:ShiftedLayer"]])
-    scorer = Scorer(network, {"nll": build("loss", "nll")})
-    assert np.array_equal(predict_proba(network, [X]), predict_proba(network, [X], seed=0))
-    assert not np.array_equal(predict_proba(network, [X]), predict_proba(network, [X], seed=1))
+    scorer = scorer_of(network, nll="nll")
+    assert np.array_equal(probabilities(network, [X]), probabilities(network, [X], seed=0))
+    assert not np.array_equal(probabilities(network, [X]), probabilities(network, [X], seed=1))
     assert scorer([(X, Y)]) == scorer([(X, Y)], seed=0) != scorer([(X, Y)], seed=1)
 
 
 def test_each_batch_of_a_validation_draws_numbers_of_its_own():
     network = network_of([[f"{__name__}:ShiftedLayer"]])
-    scorer, weights = Scorer(network, {"nll": build("loss", "nll")}), network.arrays()["out.W"]
+    scorer, weights = scorer_of(network, nll="nll"), network.arrays()["out.W"]
     total = 0.0
     for batch, rows in enumerate((slice(0, 5), slice(5, 12))):
         drawn = np.random.RandomState(stream_seed(7, "validate", batch) % 2**32).normal()
@@ -401,7 +409,7 @@ def test_each_batch_of_a_validation_draws_numbers_of_its_own():
 def test_a_scorer_keeps_the_probabilities_of_each_batch_if_it_is_asked_to():
     network = network_of([["FCLayer", {"name": "fc", "n_units": 5, "activation": "tanh"}]])
     kept = []
-    Scorer(network, {"nll": build("loss", "nll")})([(X[:5], Y[:5]), (X[5:], Y[5:])], keep=kept)
+    scorer_of(network, nll="nll")([(X[:5], Y[:5]), (X[5:], Y[5:])], keep=kept)
     expected = logits_by_torch(network.named, torch.from_numpy(X)).detach().softmax(1)
     assert [len(batch) for batch in kept] == [5, 7]
     np.testing.assert_allclose(np.concatenate(kept), expected, rtol=1e-5)

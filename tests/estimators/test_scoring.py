@@ -54,7 +54,7 @@ def predictor(**more):
 
 def test_losses_metrics_and_the_table_by_class_read_each_row_once():
     reader = Counted(NEW[0])
-    scored = predictor().score(FitData(reader, NEW[1]), ["nll", "error", "accuracy", "f1_macro"], with_proba=True)
+    scored = predictor().score(FitData(reader, NEW[1]), ["nll", "error", "accuracy", "f1_macro"], by_class=True)
     assert scored.confusion.sum() == 50 and list(scored.values) == ["nll", "error", "accuracy", "f1_macro"]
     # The first row is read for the shape of an example, too.
     assert set(reader.n_reads) == set(range(50)) and {reader.n_reads[row] for row in range(1, 50)} == {1}
@@ -66,7 +66,7 @@ def test_the_rows_of_a_part_are_read_for_their_fingerprint_and_for_their_scores(
     classifier.fit(reader, Y, n_epochs=1, batch_size=20, test=0.25)
     reader.n_reads.clear()
     scorer = Predictor(classifier.state_, classifier.network_)
-    scorer.score(FitData(reader, Y), ["nll", "accuracy"], part="test", with_proba=True)
+    scorer.score(FitData(reader, Y), ["nll", "accuracy"], part="test", by_class=True)
     n_reads = np.array([reader.n_reads[row] for row in range(60)])
     # 15 of 60 are held out. The first row of either kind is read for the shape of an example, too.
     assert sorted(n_reads)[:44] == [1] * 44 and sorted(n_reads)[45:-1] == [2] * 14
@@ -85,9 +85,9 @@ def test_the_command_opens_a_file_once_for_all_scores(tmp_path, monkeypatch, cap
 
 def test_probabilities_are_kept_only_if_a_metric_or_the_caller_needs_them():
     scorer, given = predictor(), FitData(*NEW)
-    assert scorer.score(given, ["nll", "error"]).proba is None
-    for scored in (scorer.score(given, ["accuracy"]), scorer.score(given, with_proba=True)):
-        assert scored.proba.shape == (50, 3) and scored.proba.dtype == np.float32
+    assert scorer.score(given, ["nll", "error"]).predictions is None
+    for scored in (scorer.score(given, ["accuracy"]), scorer.score(given, (), by_class=True)):
+        assert scored.predictions.shape == (50, 3) and scored.predictions.dtype == np.float32
 
 
 def test_scores_are_those_of_the_predictions_where_a_layer_draws():
@@ -112,8 +112,8 @@ def test_the_warning_of_training_rows_names_the_line_of_the_caller(method):
 
 
 def test_ids_name_each_row_that_is_predicted_wrongly():
-    scored = predictor().score(FitData(*NEW), with_proba=True)
-    wrong = np.flatnonzero(scored.proba.argmax(1) != NEW[1])
+    scored = predictor().score(FitData(*NEW), (), by_class=True)
+    wrong = np.flatnonzero(scored.predictions.argmax(1) != NEW[1])
     assert [mistake.id for mistake in scored.mistakes()] == wrong.tolist()
     assert [mistake.id for mistake in scored.mistakes(range(100, 150))] == (100 + wrong).tolist()
     with pytest.raises(DataError, match="ids must name each of the 50 rows; got 3"):

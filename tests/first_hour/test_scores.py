@@ -170,8 +170,8 @@ def test_metrics_by_name_are_those_of_scikit_learn(folder):
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("f1_marco", "unknown loss or metric 'f1_marco'. Did you mean 'f1_macro'?"),
-        ("neg_mean_squared_error", "unknown loss or metric 'neg_mean_squared_error'"),
+        ("f1_marco", "unknown loss or metric 'f1_marco' of classes. Did you mean 'f1_macro'?"),
+        ("neg_mean_squared_error", "unknown loss or metric 'neg_mean_squared_error' of classes"),
         ("top_3", "top_3: K must lie in 1 .. 2, below the number of classes, 3"),
         ("f1", "f1: Target is multiclass but average='binary'"),
     ],

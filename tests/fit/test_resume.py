@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from made_up import numbered_classes
 from promise import LAYERS, Stopped, digest, killed_after, newest, shift
 
 from arignote import CheckpointError, NNClassifier
@@ -303,7 +304,7 @@ REFUSED = {
     "rows": ({"data": other_rows}, "data.train.features.shape: [240, 64] then, [160, 64] now"),
     "labels": ({"data": other_labels}, "labels.sha256"),
     "features": ({"data": other_features}, "features.sha256"),
-    "classes": ({"data": other_classes}, "classes.values: [0, 1, 2, 3, 4, 5, 6, 7, 8, 9] then, [100, 101"),
+    "classes": ({"data": other_classes}, "targets.output.values: [0, 1, 2, 3, 4, 5, 6, 7, 8, 9] then, [100, 101"),
     "held out rows": ({"valid": 0.3}, "data.train.features.shape"),
     "no rows held out": ({"test": 0.1}, "data.test: None then"),
     "seed": ({"seed": 4}, "rng: 3 then, 4 now"),
@@ -371,7 +372,8 @@ def test_parameters_that_an_older_file_lacks_have_their_defaults(stopped, fit, w
             if "activation" in params:
                 params["activation"] = params["activation"][:1]
         fit = state.spec["fit"]
-        del fit["drop_last"], fit["augmentation"], fit["lr_rule"][1]["final_value"], fit["valid_loss"]
+        del fit["drop_last"], fit["augmentation"], fit["accumulate"], fit["scale_target"]
+        del fit["lr_rule"][1]["final_value"]
         fit["sgd_type"] = fit["sgd_type"][:1]
 
     stem = stopped()
@@ -391,8 +393,10 @@ def test_a_default_that_is_another_value_now_is_a_difference(stopped, fit, layer
 STORED = Path(__file__).parents[1] / "checkpoints" / "stored"
 
 
-def test_a_run_of_version_2_resumes_and_ends_as_if_it_had_begun_today(digits, tmp_path):
-    # Written by the commit b2e6c64 with the layers and settings below, stopped in its second epoch after two batches.
+@pytest.mark.parametrize("version", [2, 3])
+def test_a_stored_run_resumes_and_ends_as_if_it_had_begun_today(version, digits, tmp_path):
+    # Written with the layers and settings below, stopped in its second epoch after two batches: version 2 by the commit
+    # b2e6c64, version 3 by the one that added it.
     layers = [
         ["ConvLayer", {"name": "conv", "n_output_maps": 3, "filter_shape": 3, "l2": 0.001}],
         ["MaxPool2DLayer", {"pool_shape": 2}],
@@ -410,7 +414,7 @@ def test_a_run_of_version_2_resumes_and_ends_as_if_it_had_begun_today(digits, tm
     }
     images = digits[0].reshape(-1, 1, 8, 8), digits[1]
     for kind in ("last", "best"):
-        shutil.copy(STORED / f"v2_{kind}.ckpt", tmp_path / f"run_{kind}.ckpt")
+        shutil.copy(STORED / f"v{version}_{kind}.ckpt", tmp_path / f"run_{kind}.ckpt")
     whole = NNClassifier(layers, rng=3).fit(*images, **settings)
     with warnings.catch_warnings():
         # Versions, and the machine; anything else is an error.
@@ -513,7 +517,7 @@ def test_another_batch_size_by_force_begins_the_unfinished_epoch_again(stopped, 
 
 
 def test_other_classes_by_force_are_predicted_from_then_on(stopped, fit, digits):
-    ended = forced(fit, stopped(), "classes.values", data=other_classes(digits))
+    ended = forced(fit, stopped(), "targets.output.values", data=other_classes(digits))
     assert ended.classes_.tolist() == list(range(100, 110))
     assert ended.predict(digits[0][:5]).min() >= 100
     assert ended.state_.starts == [[0, 0], MIDDLE]
@@ -539,7 +543,7 @@ def test_another_seed_by_force_is_the_seed_of_the_run_from_then_on(stopped, fit)
 
 def test_a_run_in_memory_is_refused_and_forced_like_one_in_files(digits, layers):
     model = NNClassifier(layers, rng=3, warm_start=True).fit(*digits, **SETTINGS | {"n_epochs": 1})
-    with pytest.raises(CheckpointError, match=r"the classifier's state: this run was started with something else"):
+    with pytest.raises(CheckpointError, match=r"the estimator's state: this run was started with something else"):
         model.fit(*digits, **SETTINGS | {"batch_size": 32})
     with pytest.warns(ArignoteWarning, match=shown("batch_size: 64 then, 32 now")):
         model.fit(*digits, **SETTINGS | {"batch_size": 32}, resume="force")
@@ -604,7 +608,7 @@ def made(n_updates=5, run_id="a" * 32, train=None, **fit):
         rng=3,
         run_id=run_id,
         spec={"name": None, "n_in": [2], "layers": [["FCLayer", {"name": "out", "n_units": 3}]], "fit": settings},
-        classes={"dtype": "<i8", "values": [0, 1, 2]},
+        targets={"out": numbered_classes(3)},
         data={"train": train},
         environment={},
         progress=Progress(1, 2, 18, n_updates, 4, 8, True, stopped_by="SIGTERM"),
@@ -722,10 +726,10 @@ def test_the_order_of_layers_is_compared_where_their_names_are_the_same():
 
 def test_the_seed_and_the_data_are_compared_but_not_the_names_of_columns():
     then, now = made(), made(train=rows(11))
-    now.rng, now.data["feature_names"], now.classes = 4, ["x", "y"], then.classes | {"values": [0, 1, 3]}
+    now.rng, now.data["feature_names"], now.targets = 4, ["x", "y"], {"out": then.memory | {"values": [0, 1, 3]}}
     assert changes(then, now) == [
         "rng: 3 then, 4 now",
-        "classes.values: [0, 1, 2] then, [0, 1, 3] now",
+        "targets.out.values: [0, 1, 2] then, [0, 1, 3] now",
         "data.train.features.shape: [10, 2] then, [11, 2] now",
     ]
     # A checkpoint of 2015 knows nothing of the data.

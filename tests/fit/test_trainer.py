@@ -8,6 +8,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
+from made_up import numbered_classes
 
 from arignote.checkpoints.cadence import Cadence
 from arignote.checkpoints.format import decode
@@ -38,7 +39,7 @@ def fresh_state(n_epochs=2):
         rng=SEED,
         run_id="run",
         spec={"name": None, "n_in": [1], "layers": [], "fit": {"n_epochs": n_epochs}},
-        classes={"dtype": "<i8", "values": [0, 1]},
+        targets={"out": numbered_classes(2)},
         data={},
         environment={},
     )
@@ -60,6 +61,7 @@ class Run:
             "accumulate": 1,
             "stop_rule": None,
             "train_loss": "nll",
+            "greater_is_better": False,
             "validation_frequency": None,
             "observers": [self.events.append],
         }

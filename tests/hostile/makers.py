@@ -419,7 +419,7 @@ def values() -> dict[str, Any]:
 
     layers = [["FCLayer", {"name": "fc1", "n_units": 2, "activation": "relu"}], ["ClassificationOutputLayer", {}]]
     return {
-        "version": 2,
+        "version": 3,
         "rules": {name: {"value": 0.1, "best_loss": 1.0, "changed_at": 0} for name in ("lr", "momentum")},
         "rng": 1,
         "run_id": "0" * 32,
@@ -429,7 +429,7 @@ def values() -> dict[str, Any]:
             "layers": declare(parse(layers), (3,), 2).spec(),
             "fit": FitSettings(n_epochs=1, sgd_type="sgd").model_dump(mode="json"),
         },
-        "classes": {"dtype": "bool", "values": [False, True]},
+        "targets": {"output": {"target": "classes", "dtype": "bool", "values": [False, True]}},
         "data": {},
         "environment": {"n_threads": 1},
         "progress": {"epoch": 1, "batch": 0, "examples_seen": 40, "n_updates": 5, "n_validations": 0}

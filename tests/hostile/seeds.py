@@ -80,13 +80,25 @@ def of_2015() -> list[bytes]:
 def checkpoints() -> list[bytes]:
     more = values() | {
         "columns": ["epoch", "examples_seen", "valid_nll"],
-        "classes": {"dtype": "<U3", "values": ["cat", "dog"]},
+        "targets": {"output": {"target": "classes", "dtype": "<U3", "values": ["cat", "dog"]}},
         "data": {"feature_names": ["a", "b", "c"]},
         "extra_metadata": {"note": ["x", 1.5, None]},
         "best": {"value": 0.5, "epoch": 1, "examples_seen": 40, "n_rows": 1, "digest": "f" * 64},
     }
     history = {f"history/{name}": np.ones(1) for name in more["columns"]}
-    return [checkpoint(values(), tensors()), checkpoint(more, tensors() | history)]
+    flags = values() | {"targets": {"output": {"target": "flags", "dtype": "<i8", "values": [0, 1], "form": "matrix"}}}
+    flags["spec"]["layers"][-1][0] = "MultilabelOutputLayer"
+    return [checkpoint(values(), tensors()), checkpoint(more, tensors() | history), checkpoint(flags, tensors())]
+
+
+def states() -> list[bytes]:
+    """Return checkpoints of every kind of target."""
+    memories: list[dict[str, Any]] = [
+        {"target": "numbers", "n_axes": 2, "mean": [0.5, 1.5], "scale": [1.0, 2.0]},
+        {"target": "ranks", "dtype": "<U3", "values": ["low", "top"]},
+        {"target": "same", "shape": [2]},
+    ]
+    return checkpoints() + [checkpoint(values() | {"targets": {"output": one}}, tensors()) for one in memories]
 
 
 def arrays() -> list[bytes]:
@@ -187,7 +199,7 @@ FORMATS: dict[str, Format] = {
     "packed pickle": Format("pickle", "a.pkl.gz", packed_pickles, mutations.packed(mutations.of_pickle)),
     "2015": Format("2015", "a_last.pkl.gz", of_2015, mutations.packed(mutations.of_pickle)),
     "2015 bytes": Format("2015", "a_last.pkl.gz", of_2015, mutations.packed(mutations.of_bytes)),
-    "checkpoint": Format("checkpoint", "run_last.ckpt", checkpoints, mutations.of_checkpoint),
+    "checkpoint": Format("checkpoint", "run_last.ckpt", states, mutations.of_checkpoint),
     "load": Format("load", "run_last.ckpt", checkpoints, mutations.of_checkpoint),
     "npy": Format("source", "a.npy", arrays, mutations.of_bytes),
     "npz": Format("npz", "a.npz", zips, mutations.of_zip),

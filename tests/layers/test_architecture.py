@@ -11,6 +11,7 @@ from arignote.layers.shape import C01BToBC01Layer
 from arignote.registry import build
 
 OUTPUT = ["ClassificationOutputLayer", {"n_classes": 3}]
+OUTPUTS = '["ClassificationOutputLayer"], or ["RegressionOutputLayer"] for numbers'
 
 
 def names_of(*layers):
@@ -76,10 +77,10 @@ def test_shapes_are_inferred_from_layer_to_layer_and_the_spec_is_complete():
         FCLayer(n_units=5, activation="prelu"),
         ["ClassificationOutputLayer"],
     ]
-    found = declare(parse(layers), (72,), n_classes=3)
+    found = declare(parse(layers), (72,), n_outputs=3)
     assert [place.output_shape for place in found.placed] == [(1, 9, 8), (4, 8, 7), (4, 4, 3), (5,), (3,)]
     assert [place.input_shape for place in found.placed] == [(72,), (1, 9, 8), (4, 8, 7), (4, 4, 3), (5,)]
-    assert (found.n_in, found.n_classes) == ((72,), 3)
+    assert (found.n_in, found.n_outputs) == ((72,), 3)
     assert found.n_params == (4 * 4 + 4) + (48 * 5 + 5 + 5) + (5 * 3 + 3)
     again = declare(parse(found.spec()), (72,))
     assert again.spec() == found.spec() and again.table() == found.table()
@@ -221,11 +222,11 @@ def test_explicit_names_are_skipped_however_many():
     [
         (
             [["FCLayer", {"n_units": 2}]],
-            ['layers[0]: the last layer must be an output layer: ["ClassificationOutputLayer"]'],
+            [f"layers[0]: the last layer must be an output layer: {OUTPUTS}"],
         ),
         (
             [["InputLayer"], ["FCLayer", {"n_units": 2}]],
-            ['layers[1]: the last layer must be an output layer: ["ClassificationOutputLayer"]'],
+            [f"layers[1]: the last layer must be an output layer: {OUTPUTS}"],
         ),
         (
             [["InputLayer"], OUTPUT, OUTPUT],
@@ -283,10 +284,17 @@ def test_a_network_without_parameters_has_no_notes():
     class Bare(OutputLayer):
         """The logits are what comes in."""
 
+        @property
+        def target_spec(self):
+            return ["classes", {}]
+
+        def to_predictions(self):
+            return lambda logits: logits
+
         def build(self, shape):
             return lambda params, x, training: x
 
-    found = declare(parse([Bare()]), (2, 3))
+    found = declare(parse([Bare()]), (2, 3), n_outputs=2)
     assert found.notes == [] and found.n_params == 0 and found.takes((9, 9))
 
 

@@ -172,5 +172,5 @@ def test_the_cross_entropy_is_the_mean_over_rows_of_weighted_log_probabilities(w
     target = RNG.dirichlet(np.ones(3), 4) if shares else np.eye(3)[y]
     by_row = -(target * (logits - np.log(np.exp(logits).sum(1, keepdims=True)))).sum(1)
     given = (logits, target if shares else y, *([] if weights is None else [np.array(weights)]))
-    found = NLL().build()(*(torch.from_numpy(one) for one in given))
+    found = NLL().mean()(*(torch.from_numpy(one) for one in given))
     assert found.item() == pytest.approx((by_row * (1 if weights is None else np.array(weights))).mean())

@@ -37,6 +37,7 @@ SCOPE: dict[str, tuple[str, ...]] = {
     "arignote/checkpoints/reader.py": (*_FILES, "checkpoints/storage/test_remote.py"),
     "arignote/checkpoints/writer.py": (*_FILES, "checkpoints/storage/test_remote.py"),
     "arignote/checkpoints/storage": ("checkpoints/storage", "resume/test_full_disk.py", "checkpoints/test_schedule.py"),
+    "arignote/optim/losses": ("optim/test_losses.py", "reference", "contracts", "engine/test_step.py"),
     "arignote/optim": ("reference", "contracts", "engine/test_update.py", "registry/test_part.py", *_RUNS),
     "arignote/layers/architecture.py": (*_LAYERS, "first_hour/test_spelling.py", "first_hour/test_words.py"),
     "arignote/layers": (*_LAYERS, "layers"),
@@ -49,7 +50,7 @@ SCOPE: dict[str, tuple[str, ...]] = {
     "arignote/data/preprocess.py": ("data/test_transforms.py", *_DATA),
     "arignote/data/geometric_transforms.py": ("data/test_transforms.py", *_DATA),
     "arignote/data/transforms.py": ("data/test_preprocess.py", *_DATA),
-    "arignote/data/targets.py": ("data/test_rows.py", "estimators/test_classifier.py", *_DATA),
+    "arignote/data/targets": ("contracts/test_parts.py", "data/test_rows.py", "estimators/test_classifier.py", *_DATA),
     "arignote/data/open_rows.py": ("data/test_rows.py", "data/readers/test_base.py", *_DATA),
     "arignote/data/rows.py": (
         "data/test_open_rows.py",

@@ -16,7 +16,7 @@ LOG_P = LOGITS - np.log(np.exp(LOGITS).sum(axis=1, keepdims=True))
 
 
 def loss(name, *given):
-    return float(build("loss", name).build()(*(torch.from_numpy(np.asarray(one)) for one in given)))
+    return float(build("loss", name).mean()(*(torch.from_numpy(np.asarray(one)) for one in given)))
 
 
 def test_nll_is_the_mean_negative_log_probability_of_the_true_class():
@@ -74,12 +74,15 @@ def test_the_gradient_of_nll_is_the_probability_less_the_share_of_each_class():
     for y, target in ((Y, np.eye(4)[Y]), (shares, shares)):
         for given, factor in (((), np.ones(7)), ((weights,), weights)):
             logits = torch.from_numpy(LOGITS).requires_grad_()
-            build("loss", "nll").build()(logits, *(torch.from_numpy(one) for one in (y, *given))).backward()
+            build("loss", "nll").mean()(logits, *(torch.from_numpy(one) for one in (y, *given))).backward()
             np.testing.assert_allclose(logits.grad, factor[:, None] * (p - target) / 7, rtol=1e-10, atol=1e-12)
 
 
 def test_losses_have_the_dtype_of_float32_logits():
     logits = torch.from_numpy(LOGITS.astype(np.float32))
     for name in ("nll", "cross_entropy", "error"):
-        found = build("loss", name).build()(logits, torch.from_numpy(Y))
-        assert found.dtype == torch.float32 and found.shape == ()
+        for found, shape in (
+            (build("loss", name).build()(logits, torch.from_numpy(Y)), (7,)),
+            (build("loss", name).mean()(logits, torch.from_numpy(Y)), ()),
+        ):
+            assert found.dtype == torch.float32 and found.shape == shape

@@ -32,9 +32,9 @@ def test_a_part_is_the_same_in_each_form(spec):
     assert dump(build("initializer", spec)) == ["uniform", {"range": 0.5}]
 
 
-@pytest.mark.parametrize("spec", ["nll", ["nll"], ["nll", None], ["nll", {}], "cross_entropy", "NLL", "Cross_Entropy"])
+@pytest.mark.parametrize("spec", ["squared", ["squared"], ["squared", None], ["squared", {}], "mse", "SQUARED", "Mse"])
 def test_a_part_without_parameters_needs_only_its_name_or_an_alias(spec):
-    assert dump(build("loss", spec)) == ["nll", {}]
+    assert dump(build("loss", spec)) == ["squared", {}]
 
 
 @pytest.mark.parametrize(

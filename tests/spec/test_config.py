@@ -131,7 +131,7 @@ WRONG = {
     "fit: {device: gpu}": """fit.device must be one of "auto", "cpu", "cuda", "cuda:1" and so on; got 'gpu'""",
     "fit: {device: 'cuda:'}": "and so on; got 'cuda:'",
     "fit: {sgd_type: 5}": "an updater must be written [Name, {parameters}] or {updater: Name, parameters}; got 5",
-    "fit: {valid_loss: 5}": "valid_loss must be the name of a loss, or a list of them; got 5",
+    "fit: {valid_loss: 5}": "fit.valid_loss must be [Name, {parameters}], or a list of them; got 5",
     "layer_defaults: 5": "layer_defaults must be a mapping; got 5",
     "layers: 5": "layers must be a list of [Layer, {parameters}], or the path of a file with one; got 5",
     "layers: [[FCLayer, {n_units: 3, name: a.b}]]": "name must be a name without dots, slashes or a leading space; "

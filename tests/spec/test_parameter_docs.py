@@ -21,7 +21,7 @@ TYPES = {
     "augmentation": "callable or list of callable, str, [Name, {params}] or list of these, optional",
     "sgd_max_grad_norm": "float > 0, optional",
     "n_threads": "int in [1, 1024], optional",
-    "valid_loss": 'str or list of str, default ["nll", "error"]',
+    "valid_loss": "str, [Name, {params}] or list of these, optional",
     "checkpoint_every": '{"auto", "epoch"}, int >= 1 or str, default "auto"',
     "class_weight": 'dict or {"balanced"}, optional',
     "extra_metadata": "dict, optional",

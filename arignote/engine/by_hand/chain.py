@@ -6,23 +6,23 @@ autograd, and tests compare the two.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, Protocol
 
 import torch
 from torch import Tensor
 
 from arignote.engine.by_hand.activations import ActivationFunction, function_of, linear, relu, write_unit_sums
+from arignote.engine.by_hand.losses import loss_and_gradient
 from arignote.engine.network import Network
-from arignote.engine.private import log_softmax_backward
 from arignote.layers.architecture import Placed
 from arignote.layers.conv import ConvLayer, MLPConvLayer
 from arignote.layers.dense import FCLayer
 from arignote.layers.noise import DropoutLayer, GaussianNoiseLayer, dropout_mask
-from arignote.layers.output import ClassificationOutputLayer
+from arignote.layers.output import ClassificationOutputLayer, MultilabelOutputLayer, RegressionOutputLayer
 from arignote.layers.pool import MaxPool2DLayer
 from arignote.layers.shape import BC01ToC01BLayer, C01BToBC01Layer, InputImageLayer, InputLayer
-from arignote.optim.losses import cross_entropy
+from arignote.optim.losses import Loss
 
 __all__ = ["Chain", "LayerFunction", "chain_of"]
 
@@ -192,15 +192,15 @@ class Chain:
     ----------
     functions : sequence of LayerFunction
         Those of the layers, in order.
-    loss : callable
-        (logits, y[, weights]) -> mean.
+    loss : Loss
+        What is minimised.
     device : torch.device
         Device of the network.
     """
 
-    def __init__(self, functions: Sequence[LayerFunction], loss: Callable[..., Tensor], device: torch.device):
-        self._functions, self._loss = functions, loss
-        self._one = torch.ones((), device=device)
+    def __init__(self, functions: Sequence[LayerFunction], loss: Loss, device: torch.device):
+        self._functions = functions
+        self._loss_and_gradient = loss_and_gradient(loss, device)
         # Layers before the first one with parameters need no gradient.
         self._first = next(n for n, function in enumerate(functions) if isinstance(function, _Dense | _Convolution))
 
@@ -216,23 +216,8 @@ class Chain:
             g = self._functions[n].backward(g, saved_of[n], beta, n > self._first)
         return loss
 
-    def _loss_and_gradient(
-        self, logits: Tensor, y: Tensor, weights: Tensor | None, share: float
-    ) -> tuple[Tensor, Tensor]:
-        """Return ``share * loss`` and its gradient with respect to the logits."""
-        if self._loss is cross_entropy and weights is None and y.ndim == 1 and share == 1:
-            log_p = torch.log_softmax(logits, 1)
-            loss, n = _aten.nll_loss_forward(log_p, y, None, 1, -100)
-            g = _aten.nll_loss_backward(self._one, log_p, y, None, 1, -100, n)
-            return loss, log_softmax_backward(g, log_p)
-        leaf = logits.detach().requires_grad_()
-        loss = self._loss(leaf, y) if weights is None else self._loss(leaf, y, weights)
-        loss = loss if share == 1 else loss * share
-        (g,) = torch.autograd.grad(loss, leaf)
-        return loss.detach(), g
 
-
-def chain_of(network: Network, loss: Callable[..., Tensor]) -> Chain | None:
+def chain_of(network: Network, loss: Loss) -> Chain | None:
     """Return the chain of a network; None if autograd is needed, because of one of its layers or of its setup."""
     setup = network.setup
     if setup.cast is not None or (setup.compile and network.device.type != "cpu"):
@@ -264,7 +249,9 @@ def _functions(place: Placed, params: dict[str, Tensor], gradients: dict[str, Te
         return [_Noise(layer.sigma)]
     if isinstance(layer, MaxPool2DLayer):
         return [_MaxPool(layer.pool_shape, layer.stride or layer.pool_shape)]
-    if isinstance(layer, ClassificationOutputLayer) and layer.n_classes != 1:
+    if isinstance(layer, ClassificationOutputLayer) and layer.n_classes == 1:
+        return None
+    if isinstance(layer, ClassificationOutputLayer | MultilabelOutputLayer | RegressionOutputLayer):
         return [_Dense(params, gradients, linear)]
     if isinstance(layer, FCLayer):
         activation = function_of(layer.activation, params, gradients)

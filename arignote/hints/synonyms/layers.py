@@ -10,6 +10,7 @@ _CONV = part("ConvLayer", n_output_maps=32, filter_shape=3)
 _POOL = part("MaxPool2DLayer", pool_shape=2)
 _DROPOUT = part("DropoutLayer", dropout_p=0.5)
 _OUTPUT = part("ClassificationOutputLayer")
+_NUMBERS = part("RegressionOutputLayer")
 
 ROWS = (
     *rows(
@@ -26,6 +27,7 @@ ROWS = (
             "units num_units n_units n_out out_features n_outputs num_classes nb_classes nclasses classes",
             Target("n_classes"),
         ),
+        ("units num_units n_units n_out out_features output_dim n_targets n_classes", Target("n_outputs")),
         ("kernel_size filter_size kernel_shape kernel window", Target("filter_shape")),
         ("pool_size poolsize kernel_size kernel ds window size", Target("pool_shape")),
         ("strides pool_stride step", Target("stride")),
@@ -49,7 +51,9 @@ ROWS = (
             "Put {} after this layer",
         ),
         ("act nonlinearity activation_fn activation_function act_fn transfer", Target("activation")),
-        ("activation nonlinearity", [], "Leave it out: the output is a softmax", "n_classes"),
+        ("activation nonlinearity", [], "Leave it out: the output layer computes the probabilities", "n_classes"),
+        ("activation nonlinearity", [], "Leave it out: the output is linear", "n_outputs"),
+        ("order levels categories", Target("ranks", ["low", "middle", "high"])),
         ("bias with_bias use_biases", Target("use_bias")),
         ("weight_decay l2_reg kernel_regularizer regularizer reg alpha", Target("l2", 0.001)),
         ("l1_reg", Target("l1", 0.001)),
@@ -113,6 +117,26 @@ ROWS = (
             "Softmax LogSoftmax Output LogisticRegression SoftmaxOutput CrossEntropy add_logistic",
             _OUTPUT,
             "End the list with {}, whose output is a softmax",
+        ),
+        (
+            "Regression LinearRegression LinearOutput Regressor add_regression",
+            _NUMBERS,
+            "End the list with {}, whose outputs are numbers",
+        ),
+        (
+            "Multilabel SigmoidOutput MultilabelClassification BinaryRelevance",
+            part("MultilabelOutputLayer"),
+            "End the list with {}, whose output is a sigmoid for each label",
+        ),
+        (
+            "Ordinal OrdinalRegression CumulativeLink Coral CornLayer LogisticAT LogisticIT",
+            part("OrdinalOutputLayer"),
+            "End the list with {}",
+        ),
+        (
+            "Autoencoder Decoder Reconstruction",
+            part("RegressionOutputLayer", target="same"),
+            "End the list with {}, whose target is the input",
         ),
         ("Image InputImages", part("InputImageLayer", n_pixels=28)),
     ),

@@ -12,14 +12,22 @@ ROWS = (
         "loss name",
         (
             "crossentropy CrossEntropyLoss NLLLoss log_loss logloss categorical_crossentropy "
-            "sparse_categorical_crossentropy binary_crossentropy bce BCELoss BCEWithLogitsLoss softmax",
+            "sparse_categorical_crossentropy softmax",
             Target("", "nll"),
         ),
         (
-            "mse MSELoss mean_squared_error squared squared_error l2_loss mae l1_loss mean_absolute_error",
-            [Target("", "nll"), Target("", "error")],
-            "There is no regression so far; the losses of classification are {} and {}",
+            "binary_crossentropy BCELoss BCEWithLogitsLoss MultiLabelSoftMarginLoss",
+            [Target("", "nll"), Target("", "binary_cross_entropy")],
+            "Write {} for two classes, {} for several labels per row",
         ),
+        ("multiclass_hinge categorical_hinge hinge_loss MultiMarginLoss", Target("", "hinge")),
+        ("top_k top_5 top_k_categorical_accuracy", part("top_k_error", k=5)),
+        ("brier_score brier_score_loss", Target("", "brier")),
+        ("hamming hamming_loss", Target("", "flag_error")),
+        ("MSELoss mean_squared_error squared_error l2_loss", Target("", "squared")),
+        ("L1Loss l1 absolute_error", Target("", "absolute")),
+        ("HuberLoss SmoothL1Loss smooth_l1", part("huber", delta=1.0)),
+        ("r2_score R2Score", Target("", "r2")),
     ),
     *rows(
         "updater",

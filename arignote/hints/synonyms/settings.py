@@ -36,8 +36,10 @@ ROWS = (
         (
             "loss criterion objective loss_fn loss_function cost",
             fit("train_loss", "nll"),
-            "Write {}; it is the only loss to train on so far",
+            "Write {}, or leave it out for the loss that suits the output layer",
         ),
+        ("label_smoothing", fit("train_loss", ["nll", {"label_smoothing": 0.1}])),
+        ("normalize_y normalise_y standardize_y scale_y", fit("scale_target", True)),
         ("metrics metric eval_metric scoring", fit("valid_loss", ["nll", "error"])),
         (
             "validation_split validation_fraction validation_size val_split val_size valid_split valid_fraction "

@@ -1,4 +1,4 @@
-"""Labels: validated, and encoded as class numbers."""
+"""Labels, each of which is one class: validated, and encoded as class numbers."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from arignote.data.targets.base import is_missing
 from arignote.errors import DataError, warn
 from arignote.registry import plain
 
@@ -16,20 +17,16 @@ __all__ = [
     "check_labels",
     "encode_labels",
     "find_classes",
-    "is_missing",
+    "find_labels",
+    "labels_in_memory",
     "like_classes",
+    "memory_of_labels",
     "weights_of_classes",
 ]
 
 # Labels with more distinct values than the first, and than the second as a share of the rows, are reported.
 _FEW_CLASSES = 20
 _MOST_CLASSES = 1 / 3
-
-
-def is_missing(value: Any) -> bool:
-    """Return whether a value is missing: None, NaN, or the NA or NaT of pandas."""
-    # Comparing the NA of pandas gives NA, whose truth value raises: it is recognised by its type.
-    return type(value).__name__ in ("NoneType", "NAType", "NaTType") or bool(value != value)
 
 
 def check_labels(y: Any, what: str) -> NDArray[Any]:
@@ -69,7 +66,7 @@ def check_labels(y: Any, what: str) -> NDArray[Any]:
             example = labels[fractional][0]
             raise DataError(
                 f"{_as_regression(labels, what)} (such as {example}); classes must be whole numbers or text. "
-                "Bin the values (numpy.digitize), or give y.astype(str) if they are names"
+                "Train on the numbers with RegressionOutputLayer (NNRegressor), or give y.astype(str) if they are names"
             )
     if labels.dtype == object:
         missing = [row for row, label in enumerate(labels) if is_missing(label)]
@@ -87,11 +84,11 @@ def _indicators(labels: NDArray[Any], what: str) -> DataError:
     n_ones = labels.sum(axis=1, dtype=np.int64)
     if (n_ones == 1).all():
         return DataError(f"labels of {what} are one-hot, of shape {labels.shape}; give y.argmax(axis=1)")
-    row, hint = int(np.argmax(n_ones)), "train a network for each column, with the labels y[:, j]"
+    row, hint = int(np.argmax(n_ones)), "use MultilabelOutputLayer for several labels per row"
     if n_ones[row] > 1:
         return DataError(
             f"labels of {what}, of shape {labels.shape}, look like several labels per row (row {row} has "
-            f"{n_ones[row]}); a classifier has one class per row: {hint}"
+            f"{n_ones[row]}): {hint}"
         )
     row = int(np.argmin(n_ones))
     return DataError(
@@ -119,8 +116,8 @@ def check_classes(labels: NDArray[Any], n_classes: int | None, what: str) -> Non
     hint = f"if each is a class, set [ClassificationOutputLayer, {{n_classes: {n_distinct}}}]"
     if labels.dtype.kind == "f":
         raise DataError(
-            f"{_as_regression(labels, what)}; classes must come in several rows each. Bin the values "
-            f"(numpy.digitize), or, {hint}"
+            f"{_as_regression(labels, what)}; classes must come in several rows each. Train on the numbers with "
+            f"RegressionOutputLayer (NNRegressor), or, {hint}"
         )
     kind = "looks like a regression target" if labels.dtype.kind in "iu" else "looks like names of rows"
     warn(f"y of {what} {kind}: {n_distinct:,} distinct values in {len(labels):,} rows; {hint}")
@@ -182,6 +179,42 @@ def find_classes(labels: NDArray[Any], n_classes: int | None) -> NDArray[Any]:
     if len(classes_seen) < 2:
         raise DataError(f"labels have one class only ({classes_seen}); a classifier needs at least two")
     return classes
+
+
+def find_labels(labels: list[Any], what: str) -> NDArray[Any]:
+    """Return the distinct labels of lists, sorted; DataError if there are none, or if they are of several types."""
+    if not labels:
+        raise DataError(f"no row of {what} has a label")
+    try:
+        return np.array(sorted(set(labels)))
+    except TypeError:
+        raise DataError(f"labels of {what} are of several types; make them all strings or all numbers") from None
+
+
+def memory_of_labels(labels: NDArray[Any]) -> dict[str, Any]:
+    """Return labels as plain data."""
+    return {"dtype": labels.dtype.str if labels.dtype != object else "O", "values": labels.tolist()}
+
+
+def labels_in_memory(memory: Mapping[str, Any]) -> NDArray[Any]:
+    """Return the labels of plain data as an array (n_classes,).
+
+    Raises
+    ------
+    KeyError, TypeError, ValueError
+        If they do not have their dtype, as in a damaged or forged file.
+    """
+    name, values = memory["dtype"], memory["values"]
+    if not (isinstance(name, str) and isinstance(values, list)):
+        raise TypeError("classes that are no list of a dtype")
+    dtype = np.dtype(name)
+    longest = max((len(value) for value in values if isinstance(value, str)), default=0)
+    # A dtype of text or of rows may ask for any amount of memory.
+    if dtype.kind not in "biufUO" or (dtype.kind == "U" and dtype.itemsize > 4 * max(longest, 1)):
+        raise ValueError(f"classes of dtype {name!r}")
+    if not all(isinstance(value, str | int | float) for value in values):
+        raise ValueError("classes that are neither numbers nor text")
+    return np.array(values, dtype=dtype)
 
 
 def like_classes(labels: NDArray[Any], classes: NDArray[Any]) -> NDArray[Any]:

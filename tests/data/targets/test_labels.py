@@ -8,7 +8,7 @@ import pytest
 from sklearn.preprocessing import LabelEncoder
 
 from arignote import ArignoteWarning, DataError
-from arignote.data.targets import (
+from arignote.data.targets.labels import (
     check_classes,
     check_labels,
     encode_labels,

@@ -1,0 +1,10 @@
+"""Targets: what a network is taught."""
+
+from arignote.data.targets.base import Memory, Target, is_missing
+from arignote.data.targets.classes import Classes, Ranks
+from arignote.data.targets.flags import Flags
+from arignote.data.targets.labels import weights_of_classes
+from arignote.data.targets.numbers import Numbers
+from arignote.data.targets.same import Same
+
+__all__ = ["Classes", "Flags", "Memory", "Numbers", "Ranks", "Same", "Target", "is_missing", "weights_of_classes"]

@@ -1,0 +1,135 @@
+"""Target: what a network is taught, from values as a user has them to values that it is trained on, and back."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from arignote.errors import DataError
+from arignote.registry import Part
+
+__all__ = ["Memory", "Target", "is_missing"]
+
+# What a target has learned, as plain data: the labels, the scale of numbers. A checkpoint holds it.
+Memory = dict[str, Any]
+
+
+def is_missing(value: Any) -> bool:
+    """Return whether a value is missing: None, NaN, or the NA or NaT of pandas."""
+    # Comparing the NA of pandas gives NA, whose truth value raises: it is recognised by its type.
+    return type(value).__name__ in ("NoneType", "NAType", "NaTType") or bool(value != value)
+
+
+class Target(Part):
+    """Base class of targets. A target has no memory: what it learns is passed to it again.
+
+    Attributes
+    ----------
+    train_loss, valid_loss, test_loss : str, tuple of str
+        Losses of a fit that names none.
+    from_input : bool
+        Whether it is made of the input of the network, so that there is no `y`.
+    """
+
+    kind: ClassVar[str] = "target"
+    train_loss: ClassVar[str]
+    valid_loss: ClassVar[tuple[str, ...]]
+    test_loss: ClassVar[tuple[str, ...]]
+    from_input: ClassVar[bool] = False
+
+    @abstractmethod
+    def check(self, y: Any, what: str) -> NDArray[Any]:
+        """Return values (rows, ...) as the user has them; raise DataError, with the row, if they are no such target.
+
+        Parameters
+        ----------
+        y : array or list
+        what : str
+            Name of the data in errors.
+        """
+
+    @abstractmethod
+    def learn(self, y: NDArray[Any], rows: NDArray[np.int64] | None, what: str, known: Memory | None = None) -> Memory:
+        """Return what encoding and decoding need.
+
+        Parameters
+        ----------
+        y : array (rows, ...)
+            Values that `check` has returned, of all rows from which some are held out.
+        rows : array (n,) of int64, or None
+            Training rows; None: all.
+        what : str
+            Name of the data in errors.
+        known : dict, optional
+            What the run that is resumed has learned. Without it the run is new, and what is suspicious is reported.
+
+        Raises
+        ------
+        DataError
+            If there is nothing to learn, such as from one class.
+        """
+
+    @abstractmethod
+    def check_memory(self, memory: Mapping[str, Any]) -> None:
+        """Raise KeyError, TypeError or ValueError if the memory of a file is nothing that `learn` returns."""
+
+    @abstractmethod
+    def size(self, memory: Memory) -> int:
+        """Return the number of outputs that a network needs."""
+
+    @abstractmethod
+    def encode(self, y: NDArray[Any], memory: Memory, what: str) -> NDArray[Any]:
+        """Return the values that the network is trained on, int64 (rows,) or float32 (rows, n_outputs).
+
+        Raises
+        ------
+        DataError
+            If a value is none that was learned; the message names the first row.
+        """
+
+    @abstractmethod
+    def decode(self, predicted: NDArray[Any], memory: Memory) -> NDArray[Any]:
+        """Return predictions as the user has values, from what the network predicts (rows, n_outputs)."""
+
+    def like(self, y: NDArray[Any], known: Memory) -> NDArray[Any]:
+        """Return values in the form that the run has which is resumed."""
+        return y
+
+    def strata(self, y: NDArray[Any]) -> NDArray[Any]:
+        """Return the stratum (rows,) of each row; rows are held out in proportion to their strata."""
+        return np.zeros(len(y), dtype=np.int64)
+
+    def is_there(self, y: NDArray[Any]) -> NDArray[np.bool_] | None:
+        """Return whether each row (rows,) has a value at all; None if all have."""
+        return None
+
+    def units(self, memory: Memory) -> NDArray[np.float64]:
+        """Return the unit of each output (n_outputs,) in units of the user's values."""
+        return np.ones(self.size(memory))
+
+    def classes(self, memory: Memory) -> NDArray[Any]:
+        """Return the labels in the order of the outputs; raise DataError if the target has no classes."""
+        raise DataError(f"the target is {self.named()}, which has no classes")
+
+    def keywords(self, memory: Memory) -> dict[str, Any]:
+        """Return the keywords by which an augmentation learns of the target."""
+        return {}
+
+    @abstractmethod
+    def encoded_form(self, memory: Memory) -> str:
+        """Return what encoded values are, in words for errors."""
+
+    def is_encoded(self, y: NDArray[Any], memory: Memory) -> bool:
+        """Return whether values that an augmentation returns have the form of encoded ones."""
+        return y.shape[1:] == (self.size(memory),) and y.dtype.kind in "iuf"
+
+    @classmethod
+    def named(cls) -> str:
+        """Return its name as messages have it."""
+        from arignote.registry import part_name
+
+        return part_name(cls)

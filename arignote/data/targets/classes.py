@@ -1,0 +1,134 @@
+"""Classes: one of several labels per row, in an order of their own or in none."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from arignote.data.targets.base import Memory, Target
+from arignote.data.targets.labels import (
+    check_classes,
+    check_labels,
+    encode_labels,
+    find_classes,
+    labels_in_memory,
+    like_classes,
+    memory_of_labels,
+)
+from arignote.errors import DataError
+from arignote.registry import Count, register
+
+__all__ = ["Classes", "Ranks"]
+
+
+class _OneLabel(Target):
+    """Base class of targets of which each row has one label."""
+
+    def check(self, y: Any, what: str) -> NDArray[Any]:
+        return check_labels(y, what)
+
+    def check_memory(self, memory: Mapping[str, Any]) -> None:
+        labels_in_memory(memory)
+
+    def classes(self, memory: Memory) -> NDArray[Any]:
+        return labels_in_memory(memory)
+
+    def like(self, y: NDArray[Any], known: Memory) -> NDArray[Any]:
+        # As text if the labels of the run are, as version 0.1 read text tables.
+        return like_classes(y, labels_in_memory(known))
+
+    def strata(self, y: NDArray[Any]) -> NDArray[Any]:
+        return y
+
+    def size(self, memory: Memory) -> int:
+        return len(memory["values"])
+
+    def decode(self, predicted: NDArray[Any], memory: Memory) -> NDArray[Any]:
+        found: NDArray[Any] = labels_in_memory(memory)[predicted.argmax(axis=1)]
+        return found
+
+    def encoded_form(self, memory: Memory) -> str:
+        n = self.size(memory)
+        return f"class numbers in 0 .. {n - 1}, or shares of the classes (rows, {n})"
+
+    def is_encoded(self, y: NDArray[Any], memory: Memory) -> bool:
+        if y.ndim == 1 and y.dtype.kind in "iu":
+            return bool(y.min() >= 0 and y.max() < self.size(memory))
+        return super().is_encoded(y, memory)
+
+    def keywords(self, memory: Memory) -> dict[str, Any]:
+        return {"n_classes": self.size(memory)}
+
+
+@register(name="classes")
+class Classes(_OneLabel):
+    """One of several classes per row: ``y_i = c``, c a label without order.
+
+    Parameters
+    ----------
+    n_classes : int >= 1, optional
+        Number of classes; by default that of the labels. Of whole numbers 0 .. n_classes - 1 some may be absent.
+
+    Examples
+    --------
+    >>> target = Classes()
+    >>> target.learn(target.check(["no", "yes", "no"], "y"), None, "y")["values"]
+    ['no', 'yes']
+    """
+
+    train_loss: ClassVar[str] = "nll"
+    valid_loss: ClassVar[tuple[str, ...]] = ("nll", "error")
+    test_loss: ClassVar[tuple[str, ...]] = ("error", "nll")
+    n_classes: Count | None = None
+
+    def learn(self, y: NDArray[Any], rows: NDArray[np.int64] | None, what: str, known: Memory | None = None) -> Memory:
+        if known is None:
+            check_classes(y, self.n_classes, what)
+        return memory_of_labels(find_classes(y, self.n_classes))
+
+    def encode(self, y: NDArray[Any], memory: Memory, what: str) -> NDArray[Any]:
+        return encode_labels(y, labels_in_memory(memory), what)
+
+
+@register(name="ranks")
+class Ranks(_OneLabel):
+    """One of several ranks per row: ``y_i = c``, c a label of an order, such as low < middle < high.
+
+    Parameters
+    ----------
+    ranks : list of number or str, optional
+        The labels from the lowest to the highest; by default numbers in their order. Text has none of its own.
+
+    Examples
+    --------
+    >>> target = Ranks(ranks=["low", "middle", "high"])
+    >>> memory = target.learn(target.check(["high", "low"], "y"), None, "y")
+    >>> target.encode(target.check(["high", "low"], "y"), memory, "y")
+    array([2, 0])
+    """
+
+    train_loss: ClassVar[str] = "nll"
+    valid_loss: ClassVar[tuple[str, ...]] = ("nll", "error", "rank_error")
+    test_loss: ClassVar[tuple[str, ...]] = ("error", "rank_error", "nll")
+    ranks: list[int | float | str] | None = None
+
+    def learn(self, y: NDArray[Any], rows: NDArray[np.int64] | None, what: str, known: Memory | None = None) -> Memory:
+        if self.ranks is not None:
+            return memory_of_labels(np.array(self.ranks))
+        if y.dtype.kind not in "biuf":
+            raise DataError(
+                f"ranks of {what} are text, which has no order: write it, "
+                f'["OrdinalOutputLayer", {{"ranks": {sorted(set(map(str, y.tolist())))[:20]}}}], the lowest first'
+            )
+        if known is None:
+            check_classes(y, None, what)
+        return memory_of_labels(find_classes(y, None))
+
+    def encode(self, y: NDArray[Any], memory: Memory, what: str) -> NDArray[Any]:
+        labels = labels_in_memory(memory)
+        order = np.argsort(labels)
+        encoded: NDArray[Any] = order[encode_labels(y, labels[order], what)]
+        return encoded

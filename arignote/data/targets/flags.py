@@ -1,0 +1,136 @@
+"""Flags: several labels per row, each of which applies or not."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from arignote.data.targets.base import Memory, Target, is_missing
+from arignote.data.targets.labels import encode_labels, find_labels, labels_in_memory, memory_of_labels
+from arignote.errors import DataError
+from arignote.registry import Count, register
+
+__all__ = ["Flags"]
+
+
+@register(name="flags")
+class Flags(Target):
+    """Several labels per row: ``y_i[c] = 1`` if the label c applies to row i, else 0.
+
+    Parameters
+    ----------
+    n_classes : int >= 1, optional
+        Number of labels; by default that of the columns, or of the labels that occur.
+
+    Notes
+    -----
+    `y` is an indicator matrix (rows, n_classes) of 0 and 1, or a list with the labels of each row; predictions have the
+    form of `y`.
+
+    Examples
+    --------
+    >>> target = Flags()
+    >>> y = target.check([["red"], [], ["blue", "red"]], "y")
+    >>> target.encode(y, target.learn(y, None, "y"), "y")
+    array([[0., 1.],
+           [0., 0.],
+           [1., 1.]], dtype=float32)
+    """
+
+    train_loss: ClassVar[str] = "binary_cross_entropy"
+    valid_loss: ClassVar[tuple[str, ...]] = ("binary_cross_entropy", "flag_error")
+    test_loss: ClassVar[tuple[str, ...]] = ("flag_error", "binary_cross_entropy")
+    n_classes: Count | None = None
+
+    def check(self, y: Any, what: str) -> NDArray[Any]:
+        if hasattr(y, "toarray"):
+            y = y.toarray()
+        listed = isinstance(y, list | tuple) or (isinstance(y, np.ndarray) and y.dtype == object)
+        if listed and len(y) and all(isinstance(row, list | tuple | set | frozenset | np.ndarray) for row in y):
+            found = None if _are_indicators(y) else _listed(y, what)
+            if found is not None:
+                return found
+        matrix = np.asarray(y)
+        if matrix.ndim != 2 or matrix.dtype.kind not in "biuf":
+            raise DataError(
+                f"labels of {what} must be an indicator matrix (rows, labels) of 0 and 1, or a list of the labels of "
+                f"each row; got {matrix.dtype} of shape {matrix.shape}"
+            )
+        good = np.isin(matrix, (0, 1)).all(axis=1)
+        if not good.all():
+            row = int(np.argmin(good))
+            raise DataError(f"labels of {what} row {row} must be 0 and 1; got {matrix[row].tolist()[:20]}")
+        return matrix
+
+    def learn(self, y: NDArray[Any], rows: NDArray[np.int64] | None, what: str, known: Memory | None = None) -> Memory:
+        is_matrix = y.ndim == 2
+        labels = np.arange(y.shape[1]) if is_matrix else find_labels([label for row in y for label in row], what)
+        if self.n_classes is not None and self.n_classes != len(labels):
+            raise DataError(f"{what} has {len(labels)} labels, the output layer n_classes={self.n_classes}")
+        return memory_of_labels(labels) | {"form": "matrix" if is_matrix else "lists"}
+
+    def check_memory(self, memory: Mapping[str, Any]) -> None:
+        labels_in_memory(memory)
+        if memory["form"] not in ("matrix", "lists"):
+            raise ValueError(f"flags in the form {memory['form']!r:.100}")
+
+    def size(self, memory: Memory) -> int:
+        return len(memory["values"])
+
+    def encode(self, y: NDArray[Any], memory: Memory, what: str) -> NDArray[Any]:
+        labels = labels_in_memory(memory)
+        if y.ndim == 2:
+            if y.shape[1] != len(labels):
+                raise DataError(f"labels of {what} have {y.shape[1]} columns, those of the training data {len(labels)}")
+            return np.ascontiguousarray(y, dtype=np.float32)
+        encoded = np.zeros((len(y), len(labels)), dtype=np.float32)
+        for row, own in enumerate(y):
+            if own:
+                encoded[row, encode_labels(np.array(own), labels, f"{what}, in the list of row {row},")] = 1
+        return encoded
+
+    def decode(self, predicted: NDArray[Any], memory: Memory) -> NDArray[Any]:
+        is_set = predicted > 0.5
+        if memory["form"] == "matrix":
+            return is_set.astype(np.int64)
+        labels = labels_in_memory(memory)
+        return _as_objects([tuple(labels[row].tolist()) for row in is_set])
+
+    def strata(self, y: NDArray[Any]) -> NDArray[Any]:
+        """Return a number for each combination of labels."""
+        combinations = [tuple(row.tolist()) if y.ndim == 2 else row for row in y]
+        numbers = {combination: n for n, combination in enumerate(sorted(set(combinations), key=repr))}
+        return np.array([numbers[combination] for combination in combinations])
+
+    def classes(self, memory: Memory) -> NDArray[Any]:
+        return labels_in_memory(memory)
+
+    def encoded_form(self, memory: Memory) -> str:
+        return f"flags between 0 and 1, (rows, {self.size(memory)})"
+
+
+def _are_indicators(y: Any) -> bool:
+    """Return whether lists are the rows of a matrix of 0 and 1, and not labels that are numbers."""
+    lengths = {len(row) for row in y}
+    return len(lengths) == 1 and lengths != {0} and {value for row in y for value in row} <= {0, 1}
+
+
+def _listed(y: Any, what: str) -> NDArray[Any]:
+    """Return the labels of each row as tuples, sorted, each once."""
+    found = []
+    for row, labels in enumerate(y):
+        plain = [label.item() if isinstance(label, np.generic) else label for label in labels]
+        if any(is_missing(label) for label in plain):
+            raise DataError(f"a label of {what} row {row} is missing")
+        found.append(tuple(sorted(set(plain), key=lambda label: (str(type(label)), label))))
+    return _as_objects(found)
+
+
+def _as_objects(rows: list[tuple[Any, ...]]) -> NDArray[Any]:
+    # np.array would make a matrix of tuples of equal length.
+    objects = np.empty(len(rows), dtype=object)
+    objects[:] = rows
+    return objects

@@ -1,0 +1,150 @@
+"""Numbers: one or several per row, learned in units of their spread."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from math import isfinite
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from arignote.data.targets.base import Memory, Target, is_missing
+from arignote.errors import DataError
+from arignote.registry import Count, register
+
+__all__ = ["Numbers"]
+
+
+@register(name="numbers")
+class Numbers(Target):
+    """One or several numbers per row: ``t_i[j] = (y_i[j] - mean_j) / scale_j`` is what the network learns.
+
+    Parameters
+    ----------
+    n_outputs : int >= 1, optional
+        Number of columns; by default that of `y`.
+    scale_target : bool, default True
+        Whether mean and scale are mean and standard deviation of the training rows; else they are 0 and 1. Of a
+        column of equal values the scale is 1.
+    missing_targets : bool, default False
+        Whether a value may be missing (NaN, None): its row does not count for its column.
+
+    Examples
+    --------
+    >>> target = Numbers()
+    >>> y = target.check([1.0, 3.0], "y")
+    >>> memory = target.learn(y, None, "y")
+    >>> memory["mean"], memory["scale"], target.encode(y, memory, "y").tolist()
+    ([2.0], [1.0], [[-1.0], [1.0]])
+    """
+
+    train_loss: ClassVar[str] = "squared"
+    valid_loss: ClassVar[tuple[str, ...]] = ("squared", "mae", "r2")
+    test_loss: ClassVar[tuple[str, ...]] = ("rmse", "mae", "r2")
+    n_outputs: Count | None = None
+    scale_target: bool = True
+    missing_targets: bool = False
+
+    def check(self, y: Any, what: str) -> NDArray[Any]:
+        values = _as_numbers(y, what)
+        if values.ndim not in (1, 2) or 0 in values.shape[1:]:
+            raise DataError(f"y of {what} must have the shape (rows,) or (rows, columns); got {values.shape}")
+        by_row = values.reshape(len(values), -1)
+        good = np.isfinite(by_row) | (np.isnan(by_row) if self.missing_targets else False)
+        if not good.all():
+            row = int(np.argmin(good.all(axis=1)))
+            value = by_row[row][~good[row]][0]
+            where = f"y of {what} row {row}" + (f" column {int(np.argmin(good[row]))}" if values.ndim == 2 else "")
+            if not np.isnan(value):
+                raise DataError(f"{where} is {value}; numbers must be finite")
+            raise DataError(
+                f"{where} is missing; leave the row out, or set missing_targets=True, and it does not count"
+            )
+        return values
+
+    def learn(self, y: NDArray[Any], rows: NDArray[np.int64] | None, what: str, known: Memory | None = None) -> Memory:
+        n_columns = 1 if y.ndim == 1 else y.shape[1]
+        if self.n_outputs is not None and self.n_outputs != n_columns:
+            raise DataError(f"y of {what} has {n_columns} columns, the output layer n_outputs={self.n_outputs}")
+        if known and (known["n_axes"], len(known["mean"])) == (y.ndim, n_columns):
+            # Means may be rounded differently on another machine.
+            return known
+        train = (y if rows is None else y[rows]).reshape(-1, n_columns).astype(np.float64)
+        is_absent = np.isnan(train).all(axis=0)
+        if is_absent.any():
+            raise DataError(f"y of {what} column {int(np.argmax(is_absent))} is missing in every training row")
+        mean, scale = np.zeros(n_columns), np.ones(n_columns)
+        if self.scale_target:
+            with np.errstate(over="ignore", invalid="ignore"):
+                mean, scale = np.nanmean(train, axis=0), np.nanstd(train, axis=0)
+            if not np.isfinite([mean, scale]).all():
+                raise DataError(f"y of {what} is too large to be scaled; divide it")
+            # The spread of equal values is what rounding leaves of their mean.
+            scale[scale <= 10 * np.finfo(np.float64).eps * np.abs(mean)] = 1.0
+        return {"n_axes": y.ndim, "mean": mean.tolist(), "scale": scale.tolist()}
+
+    def check_memory(self, memory: Mapping[str, Any]) -> None:
+        mean, scale = memory["mean"], memory["scale"]
+        if not 1 <= len(mean) == len(scale):
+            raise ValueError("a target whose mean and scale differ in number")
+        if memory["n_axes"] != 2 and (memory["n_axes"], len(mean)) != (1, 1):
+            raise ValueError(f"a target of {len(mean)} columns and {memory['n_axes']!r:.100} axes")
+        if not all(type(value) is float and isfinite(value) for value in [*mean, *scale]) or min(scale) <= 0:
+            raise ValueError("a target whose mean and scale are no finite numbers")
+
+    def size(self, memory: Memory) -> int:
+        return len(memory["mean"])
+
+    def encode(self, y: NDArray[Any], memory: Memory, what: str) -> NDArray[Any]:
+        n_columns = 1 if y.ndim == 1 else y.shape[1]
+        if n_columns != self.size(memory):
+            raise DataError(f"y of {what} has {n_columns} columns, that of the training data {self.size(memory)}")
+        scaled = (y.reshape(-1, n_columns).astype(np.float64) - memory["mean"]) / memory["scale"]
+        is_too_large = (np.abs(scaled) > np.finfo(np.float32).max).any(axis=1)
+        if is_too_large.any():
+            raise DataError(f"y of {what} row {int(np.argmax(is_too_large))} is too large for float32; scale it")
+        return np.ascontiguousarray(scaled, dtype=np.float32)
+
+    def decode(self, predicted: NDArray[Any], memory: Memory) -> NDArray[Any]:
+        values: NDArray[Any] = predicted.astype(np.float64) * memory["scale"] + memory["mean"]
+        return values[:, 0] if memory["n_axes"] == 1 else values
+
+    def is_there(self, y: NDArray[Any]) -> NDArray[np.bool_] | None:
+        is_nan = np.isnan(y).reshape(len(y), -1).all(axis=1)
+        return ~is_nan if is_nan.any() else None
+
+    def units(self, memory: Memory) -> NDArray[np.float64]:
+        return np.array(memory["scale"])
+
+    def encoded_form(self, memory: Memory) -> str:
+        return f"numbers (rows, {self.size(memory)})"
+
+
+def _as_numbers(y: Any, what: str) -> NDArray[Any]:
+    """Return an array of numbers; NaN for masked values, None and the markers of pandas."""
+    try:
+        values = np.asarray(y.astype(np.float64).filled(np.nan) if np.ma.is_masked(y) else y)
+    except ValueError:
+        raise DataError(f"y of {what} must be numbers (rows,) or (rows, columns); its rows differ in length") from None
+    if values.dtype == object:
+        values = np.array([np.nan if is_missing(value) else value for value in values.ravel()], object).reshape(
+            values.shape
+        )
+        try:
+            values = values.astype(np.float64)
+        except (TypeError, ValueError):
+            raise _text(values.ravel().tolist(), what) from None
+    if values.dtype.kind in "US":
+        raise _text(values.ravel().tolist(), what)
+    if values.dtype.kind not in "biuf":
+        raise DataError(f"y of {what} must be numbers; got {values.dtype}")
+    return values
+
+
+def _text(values: list[Any], what: str) -> DataError:
+    word = next(value for value in values if isinstance(value, str | bytes) or not np.isscalar(value))
+    return DataError(
+        f"y of {what} must be numbers; got {word!r:.100}. If these are classes, use ClassificationOutputLayer "
+        "(NNClassifier)"
+    )

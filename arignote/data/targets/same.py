@@ -1,0 +1,57 @@
+"""The input of the network as its own target."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from math import prod
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from arignote.data.targets.base import Memory, Target
+from arignote.errors import DataError
+from arignote.registry import register
+from arignote.safe.limits import LARGEST_COUNT, MOST_AXES
+
+__all__ = ["Same"]
+
+
+@register(name="same")
+class Same(Target):
+    """The input itself, so that there is no y: ``t_i = x_i``, x_i preprocessed, but not augmented, and flattened.
+
+    Examples
+    --------
+    >>> Same().size({"shape": [1, 8, 8]})
+    64
+    """
+
+    train_loss: ClassVar[str] = "squared"
+    valid_loss: ClassVar[tuple[str, ...]] = ("squared", "mae", "r2")
+    test_loss: ClassVar[tuple[str, ...]] = ("rmse", "mae", "r2")
+    from_input: ClassVar[bool] = True
+
+    def check(self, y: Any, what: str) -> NDArray[Any]:
+        raise DataError(f"the target of {what} is its input: leave y out")
+
+    def learn(self, y: NDArray[Any], rows: NDArray[np.int64] | None, what: str, known: Memory | None = None) -> Memory:
+        """Return the shape of an example; `y` is one example (1, ...), as the network takes it."""
+        return {"shape": list(y.shape[1:])}
+
+    def check_memory(self, memory: Mapping[str, Any]) -> None:
+        shape = memory["shape"]
+        if not 0 < len(shape) <= MOST_AXES or any(type(n) is not int or not 1 <= n < LARGEST_COUNT for n in shape):
+            raise ValueError(f"a target of the shape {shape!r:.100}")
+
+    def size(self, memory: Memory) -> int:
+        return prod(memory["shape"])
+
+    def encode(self, y: NDArray[Any], memory: Memory, what: str) -> NDArray[Any]:
+        return y.reshape(len(y), -1)
+
+    def decode(self, predicted: NDArray[Any], memory: Memory) -> NDArray[Any]:
+        return predicted.reshape(len(predicted), *memory["shape"])
+
+    def encoded_form(self, memory: Memory) -> str:
+        return f"numbers (rows, {self.size(memory)})"

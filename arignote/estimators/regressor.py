@@ -1,0 +1,89 @@
+"""NNRegressor: predictions and scores of numbers."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import RegressorMixin
+from sklearn.metrics import r2_score
+
+from arignote.estimators.base import NNEstimator, document_settings
+from arignote.estimators.calls import checked_call
+
+__all__ = ["NNRegressor"]
+
+
+@document_settings
+class NNRegressor(RegressorMixin, NNEstimator):  # type: ignore[misc]
+    """A neural network that predicts numbers, declared as a list of layers.
+
+    Parameters
+    ----------
+    {constructor}
+    {settings}
+
+    Attributes
+    ----------
+    {fitted}
+
+    Notes
+    -----
+    The network learns ``(y - mean) / scale`` of the training rows unless ``scale_target=False``; predictions, and the
+    losses "mae" and "rmse", are in units of `y`. With a ``RegressionOutputLayer`` whose `target` is "same" there is no
+    `y`: the network learns to give its input back.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from arignote import NNRegressor
+    >>> X = np.linspace(-1, 1, 128).reshape(-1, 1)
+    >>> layers = [["FCLayer", {"n_units": 16, "activation": "tanh"}], ["RegressionOutputLayer"]]
+    >>> NNRegressor(layers, rng=42, n_epochs=2).fit(X, X[:, 0] ** 2).predict(X[:2]).shape
+    (2,)
+    """
+
+    _targets: ClassVar[tuple[str, ...]] = ("numbers", "same")
+    _output: ClassVar[str] = "RegressionOutputLayer"
+
+    @checked_call("arguments", "inference")
+    def predict(self, X: Any) -> NDArray[Any]:
+        """Return the numbers of each row.
+
+        Parameters
+        ----------
+        X : array (rows, ...), DataFrame, Reader or str
+            Features, as they were given to `fit`.
+
+        Returns
+        -------
+        array (rows,) or (rows, n_outputs) of float64
+            In the form and the units of `y`; if the target is the input, (rows, ...) of float32, as preprocessed.
+        """
+        return self._predict(X)
+
+    @checked_call("arguments", "inference")
+    def score(self, X: Any, y: Any = None, sample_weight: Any = None) -> float:
+        """Return R^2 of the predictions, as regressors of scikit-learn do.
+
+        Parameters
+        ----------
+        X : array (rows, ...), DataFrame, Reader or str
+            Features, as they were given to `fit`.
+        y : array (rows,) or (rows, n_outputs), optional
+            True values; not needed if the target is the input.
+        sample_weight : array (rows,), optional
+            How much each row counts.
+
+        Returns
+        -------
+        float
+            1 is perfect, 0 as good as the mean of `y`; of several columns the mean.
+        """
+        predictor = self._predictor()
+        if predictor.target.from_input:
+            rows = predictor.rows(X)
+            y, predicted = rows.features(slice(0, len(rows))), predictor.predictions(rows)
+            return float(r2_score(y.reshape(len(y), -1), predicted, sample_weight=sample_weight))
+        return float(r2_score(np.asarray(y), self.predict(X), sample_weight=sample_weight))

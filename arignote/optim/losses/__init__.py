@@ -1,0 +1,24 @@
+"""Losses by the targets that they fit."""
+
+from arignote.optim.losses.base import Loss
+from arignote.optim.losses.of_classes import NLL, Brier, Error, Hinge, RankError, TopKError
+from arignote.optim.losses.of_flags import BinaryCrossEntropy, FlagError
+from arignote.optim.losses.of_numbers import MAE, R2, RMSE, Absolute, Huber, Squared
+
+__all__ = [
+    "MAE",
+    "NLL",
+    "R2",
+    "RMSE",
+    "Absolute",
+    "BinaryCrossEntropy",
+    "Brier",
+    "Error",
+    "FlagError",
+    "Hinge",
+    "Huber",
+    "Loss",
+    "RankError",
+    "Squared",
+    "TopKError",
+]

@@ -1,0 +1,81 @@
+"""Loss: what is minimised, and what is reported of a validation."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Callable
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from arignote.errors import ConfigError
+from arignote.registry import Part, part_name
+
+__all__ = ["Loss"]
+
+
+class Loss(Part):
+    """Base class of losses.
+
+    `build` returns one value per row. Rows are averaged with their weights by whoever calls it: the training step over
+    the rows of an update, a validation over all rows.
+
+    Attributes
+    ----------
+    targets : tuple of str
+        Names of the targets that it fits: "classes", "flags", "ranks", "numbers", "same".
+    differentiable : bool
+        Whether it has a gradient, so that it can be minimised.
+    greater_is_better : bool
+        Whether a larger value is better. Such a loss cannot be minimised.
+    """
+
+    kind: ClassVar[str] = "loss"
+    targets: ClassVar[tuple[str, ...]] = ("classes",)
+    differentiable: ClassVar[bool] = False
+    greater_is_better: ClassVar[bool] = False
+
+    @abstractmethod
+    def build(self) -> Callable[..., Any]:
+        """Return the function of engine tensors: outputs (n, n_outputs), encoded targets (n, ...) -> (n,).
+
+        A loss whose value is not a mean over rows returns several means that `value` combines: (n, n_means).
+        """
+
+    def check(self, n_outputs: int) -> None:
+        """Raise ConfigError if the loss does not suit a network with so many outputs."""
+
+    def value(self, means: NDArray[np.float64], units: NDArray[np.float64]) -> float:
+        """Return the loss of rows.
+
+        Parameters
+        ----------
+        means : array () or (n_means,) of float64
+            Means over the rows of what the built function returns.
+        units : array (n_outputs,) of float64
+            The unit of each output in units of the user's target: the scale of a regression target, else 1.
+        """
+        return float(means)
+
+    def mean(self) -> Callable[..., Any]:
+        """Return ``f(outputs, y, weights=None)``, the mean over the rows of ``weights * loss``."""
+        loss_of_rows, name = self.build(), part_name(self)
+
+        def mean(outputs: Any, y: Any, weights: Any = None) -> Any:
+            values = loss_of_rows(outputs, y)
+            if values.ndim == 0 or len(values) != len(y):
+                raise ConfigError(
+                    f"loss {name!r} must return one value per row, {len(y)} in all; got the shape {tuple(values.shape)}"
+                )
+            values = values if weights is None else values * weights
+            return values.mean() if values.ndim == 1 else values.mean(0)
+
+        return mean
+
+    @property
+    def column(self) -> str:
+        """Name in the history: that of the loss, with the parameters that are not their defaults."""
+        params = self.model_dump(mode="json", exclude_defaults=True)
+        written = ", ".join(f"{name}={value}" for name, value in params.items())
+        return f"{part_name(self)}({written})" if written else part_name(self)
