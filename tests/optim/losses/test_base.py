@@ -1,0 +1,106 @@
+"""What all losses have in common: means over rows, weights, and the names of columns."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from arignote import ConfigError
+from arignote.optim.losses import Loss
+from arignote.registry import build, names, part_name
+
+VALUES = torch.tensor([1.0, 2.0, 6.0], dtype=torch.float64)
+Y = torch.tensor([0, 1, 0])
+
+
+class Given(Loss):
+    """Values that a test gives."""
+
+    def build(self):
+        return lambda outputs, y: outputs
+
+
+def test_the_mean_is_over_rows_and_weights_multiply_them_without_being_divided_by():
+    mean = Given().mean()
+    assert mean(VALUES, Y) == 3.0
+    # (1 * 0.5 + 2 * 0 + 6 * 2) / 3
+    assert float(mean(VALUES, Y, torch.tensor([0.5, 0.0, 2.0]))) == pytest.approx(12.5 / 3)
+
+
+def test_several_values_per_row_have_a_mean_each():
+    found = Given().mean()(torch.tensor([[1.0, 10.0], [3.0, 30.0], [5.0, 80.0]]), Y)
+    assert found.tolist() == [3.0, 40.0]
+
+
+@pytest.mark.parametrize("values", [torch.tensor(3.0), torch.ones(2), torch.ones(1, 3)], ids=lambda one: str(one.shape))
+def test_a_loss_without_one_value_per_row_is_refused(values):
+    shape = tuple(values.shape)
+    with pytest.raises(ConfigError) as refused:
+        Given().mean()(values, Y)
+    assert str(refused.value).endswith(f"must return one value per row, 3 in all; got the shape {shape}")
+
+
+def test_the_value_of_a_loss_is_the_mean_of_its_rows():
+    assert Given().value(np.array(2.5), np.ones(3)) == 2.5
+    assert not Given().greater_is_better and not Given().differentiable and Given().targets == ("classes",)
+
+
+@pytest.mark.parametrize(
+    ("spec", "column"),
+    [
+        ("nll", "nll"),
+        ("cross_entropy", "nll"),
+        (["nll", {"label_smoothing": 0.0}], "nll"),
+        (["nll", {"label_smoothing": 0.1}], "nll(label_smoothing=0.1)"),
+        ("top_k_error", "top_k_error"),
+        (["top_k_error", {"k": 3}], "top_k_error(k=3)"),
+        (["huber", {"delta": 2.0}], "huber(delta=2.0)"),
+        (["hinge", {"margin": 0.5}], "hinge(margin=0.5)"),
+        ("mse", "squared"),
+        ("bce", "binary_cross_entropy"),
+        ("mean_absolute_error", "mae"),
+        ("root_mean_squared_error", "rmse"),
+    ],
+    ids=str,
+)
+def test_the_column_is_the_name_with_the_parameters_that_are_not_their_defaults(spec, column):
+    assert build("loss", spec).column == column
+
+
+# What each fits, and whether it can be minimised.
+EXPECTED = {
+    "nll": ("classes ranks", True),
+    "error": ("classes ranks", False),
+    "top_k_error": ("classes ranks", False),
+    "hinge": ("classes", True),
+    "brier": ("classes ranks", True),
+    "rank_error": ("ranks", False),
+    "binary_cross_entropy": ("flags", True),
+    "flag_error": ("flags", False),
+    "squared": ("numbers same", True),
+    "absolute": ("numbers same", True),
+    "huber": ("numbers same", True),
+    "mae": ("numbers same", False),
+    "rmse": ("numbers same", False),
+    "r2": ("numbers same", False),
+}
+
+
+def test_each_loss_says_what_it_fits_whether_it_has_a_gradient_and_which_way_is_better():
+    own = {part_name(cls): cls for cls in names("loss").values() if cls.__module__.startswith("arignote.")}
+    assert {name: (" ".join(cls.targets), cls.differentiable) for name, cls in own.items()} == EXPECTED
+    assert [name for name, cls in own.items() if cls.greater_is_better] == ["r2"]
+
+
+@pytest.mark.parametrize("name", [name for name, (_, has_gradient) in EXPECTED.items() if has_gradient])
+def test_the_gradient_of_a_loss_that_can_be_minimised_is_that_of_its_values(name):
+    generator = torch.Generator().manual_seed(1)
+    outputs = torch.randn(5, 3, dtype=torch.float64, generator=generator).requires_grad_()
+    kind = EXPECTED[name][0].split()[0]
+    y = {
+        "classes": torch.tensor([0, 2, 1, 1, 0]),
+        "flags": torch.randint(0, 2, (5, 3), generator=generator).double(),
+        "numbers": torch.randn(5, 3, dtype=torch.float64, generator=generator),
+    }[kind]
+    assert torch.autograd.gradcheck(build("loss", name).build(), (outputs, y))
