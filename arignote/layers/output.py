@@ -153,7 +153,7 @@ class OrdinalOutputLayer(OutputLayer):
     ranks : list of number or str, optional
         Labels from the lowest to the highest; by default numbers in their order. Text must be listed.
     n_classes : int >= 2, optional
-        Number of ranks; by default that of the labels.
+        Number of ranks; by default that of the labels. Of whole numbers 0 .. n_classes - 1 some may be absent.
 
     Notes
     -----
@@ -189,7 +189,7 @@ class OrdinalOutputLayer(OutputLayer):
 
     @property
     def target_spec(self) -> list[Any]:
-        return ["ranks", {"ranks": self.ranks}]
+        return ["ranks", {"ranks": self.ranks, "n_classes": self.n_classes}]
 
     def to_predictions(self) -> Callable[[Any], Any]:
         return lambda log_p: log_p.softmax(1)
@@ -259,7 +259,7 @@ class RegressionOutputLayer(OutputLayer):
 
     @property
     def target_spec(self) -> list[Any]:
-        return [self.target, {"n_outputs": self.n_outputs} if self.target == "numbers" else {}]
+        return [self.target, {"n_outputs": self.n_outputs}]
 
     def to_predictions(self) -> Callable[[Any], Any]:
         return lambda outputs: outputs

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field
 
 from arignote.data.targets.base import Memory, Target
 from arignote.data.targets.labels import (
@@ -101,6 +102,8 @@ class Ranks(_OneLabel):
     ----------
     ranks : list of number or str, optional
         The labels from the lowest to the highest; by default numbers in their order. Text has none of its own.
+    n_classes : int >= 2, optional
+        Number of ranks; by default that of the labels. Of whole numbers 0 .. n_classes - 1 some may be absent.
 
     Examples
     --------
@@ -114,6 +117,7 @@ class Ranks(_OneLabel):
     valid_loss: ClassVar[tuple[str, ...]] = ("nll", "error", "rank_error")
     test_loss: ClassVar[tuple[str, ...]] = ("error", "rank_error", "nll")
     ranks: list[int | float | str] | None = None
+    n_classes: Annotated[int, Field(ge=2)] | None = None
 
     def learn(self, y: NDArray[Any], rows: NDArray[np.int64] | None, what: str, known: Memory | None = None) -> Memory:
         if self.ranks is not None:
@@ -124,8 +128,8 @@ class Ranks(_OneLabel):
                 f'["OrdinalOutputLayer", {{"ranks": {sorted(set(map(str, y.tolist())))[:20]}}}], the lowest first'
             )
         if known is None:
-            check_classes(y, None, what)
-        return memory_of_labels(find_classes(y, None))
+            check_classes(y, self.n_classes, what)
+        return memory_of_labels(find_classes(y, self.n_classes))
 
     def encode(self, y: NDArray[Any], memory: Memory, what: str) -> NDArray[Any]:
         labels = labels_in_memory(memory)

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from arignote.data.targets.base import Memory, Target, is_missing
+from arignote.data.targets.base import Memory, Target
 from arignote.data.targets.labels import encode_labels, find_labels, labels_in_memory, memory_of_labels
 from arignote.errors import DataError
 from arignote.registry import Count, register
@@ -46,13 +46,13 @@ class Flags(Target):
     n_classes: Count | None = None
 
     def check(self, y: Any, what: str) -> NDArray[Any]:
-        if hasattr(y, "toarray"):
-            y = y.toarray()
+        y = y.toarray() if hasattr(y, "toarray") else y.to_numpy() if hasattr(y, "to_numpy") else y
         listed = isinstance(y, list | tuple) or (isinstance(y, np.ndarray) and y.dtype == object)
         if listed and len(y) and all(isinstance(row, list | tuple | set | frozenset | np.ndarray) for row in y):
-            found = None if _are_indicators(y) else _listed(y, what)
-            if found is not None:
-                return found
+            if not _are_indicators(y):
+                return _listed(y, what)
+            # Objects, if the columns of a DataFrame are of several types.
+            y = np.asarray(y).astype(np.int64)
         matrix = np.asarray(y)
         if matrix.ndim != 2 or matrix.dtype.kind not in "biuf":
             raise DataError(
@@ -114,8 +114,11 @@ class Flags(Target):
 
 def _are_indicators(y: Any) -> bool:
     """Return whether lists are the rows of a matrix of 0 and 1, and not labels that are numbers."""
+    if any(isinstance(row, set | frozenset) for row in y):
+        return False
     lengths = {len(row) for row in y}
-    return len(lengths) == 1 and lengths != {0} and {value for row in y for value in row} <= {0, 1}
+    values = [value for row in y for value in row]
+    return len(lengths) == 1 and bool(values) and all(np.isscalar(value) and value in (0, 1) for value in values)
 
 
 def _listed(y: Any, what: str) -> NDArray[Any]:
@@ -123,8 +126,10 @@ def _listed(y: Any, what: str) -> NDArray[Any]:
     found = []
     for row, labels in enumerate(y):
         plain = [label.item() if isinstance(label, np.generic) else label for label in labels]
-        if any(is_missing(label) for label in plain):
-            raise DataError(f"a label of {what} row {row} is missing")
+        if not all(isinstance(label, str | int | float) and label == label for label in plain):
+            raise DataError(
+                f"labels of {what} row {row} must be numbers or text, none of them missing; got {plain!r:.100}"
+            )
         found.append(tuple(sorted(set(plain), key=lambda label: (str(type(label)), label))))
     return _as_objects(found)
 

@@ -205,8 +205,8 @@ def labels_in_memory(memory: Mapping[str, Any]) -> NDArray[Any]:
         If they do not have their dtype, as in a damaged or forged file.
     """
     name, values = memory["dtype"], memory["values"]
-    if not (isinstance(name, str) and isinstance(values, list)):
-        raise TypeError("classes that are no list of a dtype")
+    if not (isinstance(name, str) and isinstance(values, list)) or not values:
+        raise TypeError("classes that are no list of a dtype, or an empty one")
     dtype = np.dtype(name)
     longest = max((len(value) for value in values if isinstance(value, str)), default=0)
     # A dtype of text or of rows may ask for any amount of memory.
@@ -214,7 +214,10 @@ def labels_in_memory(memory: Mapping[str, Any]) -> NDArray[Any]:
         raise ValueError(f"classes of dtype {name!r}")
     if not all(isinstance(value, str | int | float) for value in values):
         raise ValueError("classes that are neither numbers nor text")
-    return np.array(values, dtype=dtype)
+    try:
+        return np.array(values, dtype=dtype)
+    except OverflowError:
+        raise ValueError(f"classes that are too large for {dtype}") from None
 
 
 def like_classes(labels: NDArray[Any], classes: NDArray[Any]) -> NDArray[Any]:

@@ -85,11 +85,11 @@ class Numbers(Target):
         return {"n_axes": y.ndim, "mean": mean.tolist(), "scale": scale.tolist()}
 
     def check_memory(self, memory: Mapping[str, Any]) -> None:
-        mean, scale = memory["mean"], memory["scale"]
-        if not 1 <= len(mean) == len(scale):
-            raise ValueError("a target whose mean and scale differ in number")
-        if memory["n_axes"] != 2 and (memory["n_axes"], len(mean)) != (1, 1):
-            raise ValueError(f"a target of {len(mean)} columns and {memory['n_axes']!r:.100} axes")
+        n_axes, mean, scale = memory["n_axes"], memory["mean"], memory["scale"]
+        if type(n_axes) is not int or n_axes not in (1, 2):
+            raise ValueError(f"a target of {n_axes!r:.100} axes")
+        if not 1 <= len(mean) == len(scale) or (n_axes == 1 and len(mean) > 1):
+            raise ValueError("a target whose mean and scale differ in number, or from its axes")
         if not all(type(value) is float and isfinite(value) for value in [*mean, *scale]) or min(scale) <= 0:
             raise ValueError("a target whose mean and scale are no finite numbers")
 
@@ -128,23 +128,32 @@ def _as_numbers(y: Any, what: str) -> NDArray[Any]:
     except ValueError:
         raise DataError(f"y of {what} must be numbers (rows,) or (rows, columns); its rows differ in length") from None
     if values.dtype == object:
-        values = np.array([np.nan if is_missing(value) else value for value in values.ravel()], object).reshape(
-            values.shape
-        )
+        objects = np.array([np.nan if is_missing(value) else value for value in values.ravel()], object)
+        # Text that reads as numbers is text, whatever its dtype.
+        if any(isinstance(value, str | bytes) for value in objects):
+            raise _no_number(objects.tolist(), what)
         try:
-            values = values.astype(np.float64)
+            values = objects.astype(np.float64).reshape(values.shape)
         except (TypeError, ValueError):
-            raise _text(values.ravel().tolist(), what) from None
+            raise _no_number(objects.tolist(), what) from None
     if values.dtype.kind in "US":
-        raise _text(values.ravel().tolist(), what)
+        raise _no_number(values.ravel().tolist(), what)
     if values.dtype.kind not in "biuf":
         raise DataError(f"y of {what} must be numbers; got {values.dtype}")
     return values
 
 
-def _text(values: list[Any], what: str) -> DataError:
-    word = next(value for value in values if isinstance(value, str | bytes) or not np.isscalar(value))
+def _no_number(values: list[Any], what: str) -> DataError:
+    word = next((value for value in values if not _is_number(value)), values[0])
     return DataError(
         f"y of {what} must be numbers; got {word!r:.100}. If these are classes, use ClassificationOutputLayer "
         "(NNClassifier)"
     )
+
+
+def _is_number(value: Any) -> bool:
+    try:
+        float(value)
+    except (TypeError, ValueError):
+        return False
+    return True

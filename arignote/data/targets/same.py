@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from arignote.data.targets.base import Memory, Target
 from arignote.errors import DataError
-from arignote.registry import register
+from arignote.registry import Count, register
 from arignote.safe.limits import LARGEST_COUNT, MOST_AXES
 
 __all__ = ["Same"]
@@ -20,6 +20,11 @@ __all__ = ["Same"]
 @register(name="same")
 class Same(Target):
     """The input itself, so that there is no y: ``t_i = x_i``, x_i preprocessed, but not augmented, and flattened.
+
+    Parameters
+    ----------
+    n_outputs : int >= 1, optional
+        Number of values of an example.
 
     Examples
     --------
@@ -31,12 +36,16 @@ class Same(Target):
     valid_loss: ClassVar[tuple[str, ...]] = ("squared", "mae", "r2")
     test_loss: ClassVar[tuple[str, ...]] = ("rmse", "mae", "r2")
     from_input: ClassVar[bool] = True
+    n_outputs: Count | None = None
 
     def check(self, y: Any, what: str) -> NDArray[Any]:
         raise DataError(f"the target of {what} is its input: leave y out")
 
     def learn(self, y: NDArray[Any], rows: NDArray[np.int64] | None, what: str, known: Memory | None = None) -> Memory:
         """Return the shape of an example; `y` is one example (1, ...), as the network takes it."""
+        n_values = prod(y.shape[1:])
+        if self.n_outputs is not None and self.n_outputs != n_values:
+            raise DataError(f"an example of {what} has {n_values} values, the output layer n_outputs={self.n_outputs}")
         return {"shape": list(y.shape[1:])}
 
     def check_memory(self, memory: Mapping[str, Any]) -> None:
