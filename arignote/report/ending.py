@@ -10,6 +10,7 @@ from pathlib import Path
 from arignote.checkpoints.reader import RunFiles
 from arignote.checkpoints.state import TrainingState
 from arignote.data.specs import Source
+from arignote.report.tables import score_text
 
 __all__ = ["config_options", "ending"]
 
@@ -59,7 +60,7 @@ def ending(
         row = state.history.record(state.best.n_rows - 1)
         tested = next((name for name in row if name.startswith("test_")), None)
         if tested is not None:
-            value = f"{100 * row[tested]:.2f} %" if tested.endswith("error") else f"{row[tested]:.5g}"
+            value = score_text(tested, row[tested])
             yield f"test {tested.removeprefix('test_')} {value} (best validation, epoch {state.best.epoch})"
     if checkpoint is None:
         return

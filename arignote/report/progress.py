@@ -10,6 +10,7 @@ from math import inf, isfinite, nan
 from typing import TYPE_CHECKING, Any, Self, TextIO
 
 from arignote.report.events import Event
+from arignote.report.tables import score_text
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -28,9 +29,7 @@ def _cell(name: str, value: Any) -> str:
     if value != value:
         # The test data is scored only at a new best.
         return "" if name.startswith("test_") else "nan"
-    if name.endswith("error"):
-        return f"{100 * value:.2f} %"
-    return f"{value:.2f}" if name == "seconds" else f"{value:.5g}"
+    return f"{value:.2f}" if name == "seconds" else score_text(name, value)
 
 
 def _bar_on(file: TextIO) -> Progress:

@@ -8,7 +8,7 @@ from typing import Any
 
 from arignote.layers.architecture import Architecture
 
-__all__ = ["layer_table", "setup_line", "table_lines"]
+__all__ = ["layer_table", "score_text", "setup_line", "table_lines"]
 
 # Lines below the head and above the totals; in ASCII, so that a table can be printed in any encoding.
 _BOX = "    \n    \n -- \n    \n -- \n -- \n    \n    \n"
@@ -82,3 +82,9 @@ def setup_line(settings: Mapping[str, Any], seconds: float, *, is_default: bool,
     text = ", ".join(f"{name}: {json.dumps(value)}" for name, value in settings.items())
     notes = [note for note, is_so in (("by rule", is_default), ("chosen", is_chosen)) if is_so]
     return f"{1000 * seconds:9.3f} ms a step  {text}{'  <- ' + ', '.join(notes) if notes else ''}"
+
+
+def score_text(name: str, value: float) -> str:
+    """Return a loss as text: an error in percent, unless it is a distance in ranks."""
+    is_share = name.endswith("error") and not name.endswith("rank_error")
+    return f"{100 * value:.2f} %" if is_share else f"{value:.5g}"
