@@ -22,7 +22,7 @@ from arignote.data.settings import DataSettings
 from arignote.data.targets import Memory, Target, weights_of_classes
 from arignote.errors import DataError, axes_hint, warn
 
-__all__ = ["Prepared", "prepare"]
+__all__ = ["Prepared", "prepare", "present_rows"]
 
 
 @dataclass(frozen=True)
@@ -192,6 +192,12 @@ def _split(data: FitData, opened: OpenedData, settings: DataSettings, seed: int,
             train = np.flatnonzero(is_there) if train is None else train[is_there]
     _check_shapes(rows)
     return _Split(rows, whole.y, train, n_rows)
+
+
+def present_rows(rows: Rows, target: Target) -> Rows:
+    """Return the rows that have a target, as a fit takes them."""
+    is_there = None if rows.y is None else target.is_there(rows.y)
+    return rows if is_there is None else rows.take(np.flatnonzero(is_there))
 
 
 def _check_shapes(rows: Mapping[str, Rows]) -> None:

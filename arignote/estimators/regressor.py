@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from sklearn.base import RegressorMixin
 from sklearn.metrics import r2_score
 
+from arignote.errors import DataError
 from arignote.estimators.base import NNEstimator, document_settings
 from arignote.estimators.calls import checked_call
 
@@ -72,7 +73,7 @@ class NNRegressor(RegressorMixin, NNEstimator):  # type: ignore[misc]
         X : array (rows, ...), DataFrame, Reader or str
             Features, as they were given to `fit`.
         y : array (rows,) or (rows, n_outputs), optional
-            True values; not needed if the target is the input.
+            True values; not needed if the target is the input. With ``missing_targets`` some may be missing.
         sample_weight : array (rows,), optional
             How much each row counts.
 
@@ -86,4 +87,10 @@ class NNRegressor(RegressorMixin, NNEstimator):  # type: ignore[misc]
             rows = predictor.rows(X)
             y, predicted = rows.features(slice(0, len(rows))), predictor.predictions(rows)
             return float(r2_score(y.reshape(len(y), -1), predicted, sample_weight=sample_weight))
-        return float(r2_score(np.asarray(y), self.predict(X), sample_weight=sample_weight))
+        y, predicted = predictor.target.check(y, "y"), self.predict(X)
+        if len(y) != len(predicted):
+            raise DataError(f"X has {len(predicted)} rows, y {len(y)}; the numbers must be equal")
+        weights = np.ones(len(y)) if sample_weight is None else np.asarray(sample_weight)
+        columns = zip(y.reshape(len(y), -1).T, predicted.reshape(len(y), -1).T, strict=True)
+        there = [(~np.isnan(true), true, own) for true, own in columns]
+        return float(np.mean([r2_score(true[at], own[at], sample_weight=weights[at]) for at, true, own in there]))

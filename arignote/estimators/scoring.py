@@ -17,6 +17,7 @@ from arignote.checkpoints.state import TrainingState
 from arignote.data.arrays import Data, columns_in_order, feature_names
 from arignote.data.fit_data import FitData
 from arignote.data.open_rows import rows_of
+from arignote.data.prepared import present_rows
 from arignote.data.preprocess import Pipeline
 from arignote.data.readers.images import ImageFolderReader
 from arignote.data.readers.sources import get_reader, is_text_source
@@ -233,9 +234,10 @@ class Predictor:
         """Return the rows to score, prepared as the training rows were, and their encoded targets."""
         layers, n_in = self.network.architecture.layers, self.network.architecture.n_in
         if part is None:
-            rows = self.rows(data.x, data.y, data.csv)
-            if rows.y is not None and rows.index is None:
-                same = replace(data, x=Data(rows.reader, rows.y, axes=rows.axes), y=None)
+            whole = self.rows(data.x, data.y, data.csv)
+            rows = present_rows(whole, self.target)
+            if whole.y is not None and whole.index is None:
+                same = replace(data, x=Data(whole.reader, whole.y, axes=whole.axes), y=None)
                 # An array of training rows alone is scored on purpose; a file may hold them by mistake.
                 warn_if_all = isinstance(data.x, str | Path | Data)
                 same = with_layers(same, layers, self.settings, n_in)
@@ -249,9 +251,6 @@ class Predictor:
             return rows, None
         if rows.y is None:
             raise DataError("labels are needed: give X and y")
-        is_there = self.target.is_there(rows.y)
-        rows = rows if is_there is None else rows.take(np.flatnonzero(is_there))
-        assert rows.y is not None
         return rows, self.target.encode(rows.y, self.state.memory, part or "X")
 
     def _format(self, csv: Mapping[str, Any] | CSVFormat | None) -> Any:

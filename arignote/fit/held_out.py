@@ -9,7 +9,7 @@ from typing import Any
 from arignote.checkpoints.state import TrainingState
 from arignote.data.fit_data import FitData, are_row_numbers
 from arignote.data.open_rows import rows_of
-from arignote.data.prepared import prepare
+from arignote.data.prepared import prepare, present_rows
 from arignote.data.rows import Rows
 from arignote.errors import CheckpointError, DataError, warn
 from arignote.fit.resume import differences
@@ -66,7 +66,7 @@ def _own_rows(state: TrainingState, data: FitData, part: str) -> Rows:
     """Return the rows of a part that had data of its own."""
     settings, own = settings_of_rows(state), getattr(data, part)
     x, y = (data.x, data.y) if own is None else (own, None)
-    return rows_of(
+    rows = rows_of(
         x,
         y,
         what=part,
@@ -76,7 +76,8 @@ def _own_rows(state: TrainingState, data: FitData, part: str) -> Rows:
         csv=data.csv,
         target=data.target,
         columns=tuple(state.data.get("feature_names") or state.data.get("columns") or ()),
-    ).as_images(data.image)
+    )
+    return present_rows(rows.as_images(data.image), data.target)
 
 
 def n_training_rows(state: TrainingState, rows: Rows, data: FitData) -> int:

@@ -26,6 +26,7 @@ from arignote.fit.assemble import Assembly
 from arignote.fit.resume import load_into
 from arignote.fit.trainer import Score, Trainer
 from arignote.optim.losses import Loss
+from arignote.optim.stopping import StopRule
 from arignote.preemption.signals import StopRequest
 from arignote.report.events import Event
 
@@ -168,7 +169,7 @@ def _trainers(fit: Assembly) -> Callable[..., Trainer]:
             check_stop=check_stop,
             n_epochs=settings.n_epochs,
             accumulate=settings.accumulate,
-            stop_rule=settings.stop_rule,
+            stop_rule=_stop_rule(fit),
             train_loss=objective.train_loss.column,
             greater_is_better=objective.valid_loss[0].greater_is_better,
             validation_frequency=settings.validation_frequency,
@@ -176,6 +177,12 @@ def _trainers(fit: Assembly) -> Callable[..., Trainer]:
         )
 
     return make
+
+
+def _stop_rule(fit: Assembly) -> StopRule | None:
+    """Return the stop rule, as the trainer asks it: with the negative of a value that is better if it is larger."""
+    rule = fit.settings.stop_rule
+    return rule.for_largest() if rule is not None and fit.plan.objective.valid_loss[0].greater_is_better else rule
 
 
 def _batches(fit: Assembly, augmentation: Augmenter | None, only_rows: bool) -> Batches:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import ClassVar
+from typing import ClassVar, Self
 
 from arignote.registry import Count, Finite, Part, register
 
@@ -14,6 +14,10 @@ class StopRule(Part):
     """Base class of stop rules."""
 
     kind: ClassVar[str] = "stop_rule"
+
+    def for_largest(self) -> Self:
+        """Return the rule for the negative of a value that is better if it is larger."""
+        return self
 
     @abstractmethod
     def ends(self, n_validations: int, best_at: int, loss: float) -> bool:
@@ -55,7 +59,7 @@ class StopStalled(StopRule):
 
 @register(name="reached")
 class StopReached(StopRule):
-    """Ends training when the first validation loss is low enough: ``loss <= value``.
+    """Ends training when the first validation loss is low enough: ``loss <= value``, or ``r2 >= value``.
 
     Parameters
     ----------
@@ -69,6 +73,9 @@ class StopReached(StopRule):
     """
 
     value: Finite
+
+    def for_largest(self) -> Self:
+        return self.model_copy(update={"value": -self.value})
 
     def ends(self, n_validations: int, best_at: int, loss: float) -> bool:
         return loss <= self.value
