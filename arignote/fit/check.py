@@ -42,7 +42,6 @@ def check_config(spec: RunSpec) -> int:
         Number of layers.
     """
     layers = parse(spec.layers, spec.layer_defaults)
-    objective_of(layers, FitSettings(**spec.fit))
     if spec.fit["checkpoint"] is not None:
         check_stem(spec.fit["checkpoint"])
     device = spec.fit.get("device", "auto")
@@ -72,10 +71,10 @@ def check_data(spec: RunSpec, base: Path) -> Iterator[str]:
     """
     assert spec.data is not None
     layers, settings = parse(spec.layers, spec.layer_defaults), FitSettings(**spec.fit)
-    sources = ConfigSources(spec.data, base, load=False)
-    axes, image = spec.data.train.axes or settings.axes, image_of(layers)
     objective = objective_of(layers, settings)
     target = objective.target
+    sources = ConfigSources(spec.data, base, load=False, has_labels=not target.from_input)
+    axes, image = spec.data.train.axes or settings.axes, image_of(layers)
     collector = ErrorCollector()
     train: Rows | None = None
     memory: Memory | None = None
@@ -99,7 +98,7 @@ def check_data(spec: RunSpec, base: Path) -> Iterator[str]:
     collector.raise_all()
 
 
-def _rows(name: str, features: Reader, labels: Reader, axes: Any, target: Target) -> Rows:
+def _rows(name: str, features: Reader, labels: Reader | None, axes: Any, target: Target) -> Rows:
     where = f"{name}: {features.where}"
     return rows_of(features, labels, what=where, allow_nonfinite=True, axes=axes, target=target)
 
@@ -123,8 +122,9 @@ def _check_per_row(sources: ConfigSources, train: Rows | None, collector: ErrorC
 
 def _learned(train: Rows, objective: Objective, settings: FitSettings) -> Memory:
     """Return what the target learns of the training rows, checked against the losses and the weights of classes."""
-    assert train.y is not None
-    memory = objective.target.learn(train.y, None, train.labels_where)
+    y = train.features(slice(0, 1)) if objective.target.from_input else train.y
+    assert y is not None
+    memory = objective.target.learn(y, None, train.labels_where)
     objective.check(objective.target.size(memory))
     if isinstance(settings.class_weight, dict):
         weights_of_classes(settings.class_weight, objective.target.classes(memory))
@@ -138,15 +138,12 @@ def _check_part(name: str, rows: Rows, train: Rows | None, target: Target, memor
             f"{name}: an example of {rows.reader.where} has the shape {rows.n_in}, one of train {train.n_in}"
             + axes_hint(rows.n_in, train.n_in)
         )
-    if memory is not None:
-        assert rows.y is not None
+    if memory is not None and rows.y is not None:
         target.encode(rows.y, memory, name)
 
 
 def _first_batch(train: Rows, layers: list[Layer], settings: FitSettings, target: Target, memory: Memory) -> str:
     """Return a line on the first batch, preprocessed and augmented."""
-    assert train.y is not None
-    y = target.encode(train.y, memory, "train")
     first = train.take(np.arange(min(max(settings.batch_size, 2), len(train))))
     first = replace(first, lenient=settings.allow_nonfinite)
     if settings.preprocess:
@@ -154,6 +151,7 @@ def _first_batch(train: Rows, layers: list[Layer], settings: FitSettings, target
         first = replace(first, preprocess=partial(pipeline.apply, pipeline.fit(first.blocks)))
     architecture = declare(layers, first.n_in, target.size(memory))
     x = first.features(slice(0, len(first)))
+    y = target.encode(x if train.y is None else train.y, memory, "train")
     if settings.augmentation:
         x, _ = Augmenter(settings.augmentation, 0, target, memory)(x, y[: len(x)], 0, 0)
     if not architecture.takes(x.shape[1:]):
@@ -161,9 +159,10 @@ def _first_batch(train: Rows, layers: list[Layer], settings: FitSettings, target
     return f"first batch: {len(x)} examples of {x.shape[1:]} {x.dtype} come to the network"
 
 
-def _description(name: str, features: Reader, labels: Reader) -> str:
+def _description(name: str, features: Reader, labels: Reader | None) -> str:
     """Return a line on a source: its files, shapes, columns and format."""
-    text = f"{name}: {features.where} {features.shape} {features.dtype}, labels {labels.where} {labels.dtype}"
+    text = f"{name}: {features.where} {features.shape} {features.dtype}"
+    text += "" if labels is None else f", labels {labels.where} {labels.dtype}"
     if features.columns:
         text += f"; columns {_shortened(features.columns)}"
     if features.origin is not None and features.origin.dialect:

@@ -23,6 +23,7 @@ from arignote.registry.complaints import complaints_of
 from arignote.replacing import replacing
 from arignote.safe.yaml import load_yaml
 from arignote.spec.locations import Written, located
+from arignote.spec.objective import objective_of, target_of
 from arignote.spec.overrides import override
 from arignote.spec.run_spec import RunSpec
 from arignote.spec.settings import FitSettings
@@ -96,16 +97,38 @@ def _complaints(values: dict[str, Any], base: Path) -> list[Complaint]:
     """Return everything that is wrong in a config: in its sections, its layers and its settings."""
     complaints = _complaints_of_sections(values, base)
     layers, defaults = values.get("layers"), values.get("layer_defaults", {})
+    parsed: list[Layer] = []
     # Layers that are no list, or defaults that are no mapping, are reported already.
     if isinstance(layers, list) and isinstance(defaults, dict):
         try:
-            parse(layers, defaults)
+            parsed = parse(layers, defaults)
         except ConfigError as error:
             complaints += error.complaints
-    if isinstance(values.get("fit"), dict):
-        fit = {key: value for key, value in values["fit"].items() if key not in ("valid", "test")}
-        complaints += _complaints_of_section(FitSettings, fit, "fit")
+    fit, wrong = values.get("fit", {}), list[Complaint]()
+    if isinstance(fit, dict):
+        fit = {key: value for key, value in fit.items() if key not in ("valid", "test")}
+        wrong = _complaints_of_section(FitSettings, fit, "fit")
+    if parsed and isinstance(fit, dict) and not wrong:
+        wrong = _complaints_of_objective(parsed, FitSettings(**fit), values.get("data"))
+    return complaints + wrong
+
+
+def _complaints_of_objective(layers: list[Layer], settings: FitSettings, data: Any) -> list[Complaint]:
+    """Return which losses, settings and labels do not fit the output layer."""
+    complaints: list[Complaint] = []
+    try:
+        objective_of(layers, settings)
+    except ConfigError as error:
+        complaints += error.complaints
+    if target_of(layers, settings).from_input and isinstance(data, dict):
+        named = [name for name in ("train", "valid", "test") if "labels" in _mapping(data.get(name))]
+        message = "the target of the network is its input: leave labels out"
+        complaints += [Complaint(("data", name, "labels"), message) for name in named]
     return complaints
+
+
+def _mapping(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
 
 
 def _complaints_of_sections(values: dict[str, Any], base: Path) -> list[Complaint]:
