@@ -304,7 +304,9 @@ def evaluate(
     from arignote.report.scores import by_class
 
     predictor = Predictor.load(run, which, trust or ())
-    data = data_to_score(features, labels, config, overrides=set_, base=data_dir, color=color, axes=axes, csv=csv)
+    of_features = {"color": color, "axes": axes, "csv": csv}
+    has_labels = not predictor.target.from_input
+    data = data_to_score(features, labels, config, overrides=set_, base=data_dir, has_labels=has_labels, **of_features)
     names = None if losses is None else [name for one in losses for name in one.split(",")]
     scored = predictor.score(data, names, part=part, by_class=classes)
     for name, value in scored.values.items():

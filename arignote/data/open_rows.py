@@ -84,7 +84,9 @@ def rows_of(
         axes, x = x.axes or axes, x.features
     elif isinstance(x, tuple) and len(x) == 2 and y is None:
         x, y = x
-    x, y = _features_and_labels(columns_in_order(x, columns, what), y, channel, what)
+    x, found = _features_and_labels(columns_in_order(x, columns, what), y, channel, what)
+    # Labels that come with the features are not needed if these are the target.
+    y = y if target is not None and target.from_input else found
     others = {"labels": y} | dict(others or {}) if is_source(y) else others
     reader = _open_features(x, what, columns, others, csv)
     n_rows = reader.shape[0] if reader.shape else 0

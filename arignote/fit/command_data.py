@@ -87,7 +87,7 @@ def check_options(
         raise ConfigError("evaluate needs data: either --config CONFIG --part PART, or --features FILE --labels FILE")
     if config is not None and part is None:
         raise ConfigError("--config needs --part train, valid or test")
-    if (labels is not None) != (features is not None):
+    if labels is not None and features is None:
         raise ConfigError("--features and --labels must be given together")
     for option, value in of_features.items():
         if config is not None and value is not None:
@@ -104,6 +104,7 @@ def data_to_score(
     color: str | None = None,
     axes: str | None = None,
     csv: str | None = None,
+    has_labels: bool = True,
 ) -> FitData:
     """Return the data that ``arignote evaluate`` scores, from options that `check_options` accepts.
 
@@ -119,7 +120,11 @@ def data_to_score(
         Folder of relative paths of data; by default that of the config.
     color, axes, csv : str, optional
         As of `NamedFile`.
+    has_labels : bool
+        Whether features need labels; they do unless the target of the run is its input.
     """
+    if has_labels and features is not None and labels is None:
+        raise ConfigError("--features and --labels must be given together")
     if features is not None:
         named = NamedFile(features, color, axes, csv)
         return FitData(named.features(), labels, csv=named.format())

@@ -34,19 +34,24 @@ class ConfigSources:
         Folder of relative paths.
     load : bool
         Whether small files are read into memory.
+    has_labels : bool
+        Whether labels are read; there are none if the target is the input.
     """
 
     spec: DataSpec
     base: Path
     load: bool = True
+    has_labels: bool = True
 
-    def train(self) -> tuple[Reader, Reader]:
+    def train(self) -> tuple[Reader, Reader | None]:
         """Return the readers of the features and labels of the training rows."""
-        return open_source(self.spec.train, self.base, load=self.load, others=self.spec.others())
+        others = self.spec.others()
+        return open_source(self.spec.train, self.base, load=self.load, others=others, has_labels=self.has_labels)
 
     def held_out(self, part: Source, columns: Names) -> Data:
         """Return the data of a part that has a source of its own; `columns` are those of the training rows."""
-        readers = open_source(part, self.base, load=self.load, like=self.spec.train, columns=columns)
+        like = self.spec.train
+        readers = open_source(part, self.base, self.load, like=like, columns=columns, has_labels=self.has_labels)
         return Data(*readers, axes=part.axes)
 
     def per_row(self, name: Literal["groups", "sample_weight"]) -> Reader | None:
@@ -72,7 +77,9 @@ def open_config(
         In place of those of the config.
     """
     assert spec.data is not None
-    sources = ConfigSources(spec.data, base, load)
+    axes = {} if spec.data.train.axes is None else {"axes": spec.data.train.axes}
+    layers, fit = parse(spec.layers, spec.layer_defaults), checked_settings(spec.fit | axes | settings)
+    sources = ConfigSources(spec.data, base, load, has_labels=not target_of(layers, fit).from_input)
     features, labels = sources.train()
     valid, test = (
         sources.held_out(part, features.columns) if isinstance(part, Source) else part
@@ -81,8 +88,7 @@ def open_config(
     data = FitData(
         features, labels, valid, test, groups=sources.per_row("groups"), sample_weight=sources.per_row("sample_weight")
     )
-    axes = {} if spec.data.train.axes is None else {"axes": spec.data.train.axes}
-    return parse(spec.layers, spec.layer_defaults), data, checked_settings(spec.fit | axes | settings)
+    return layers, data, fit
 
 
 def with_layers(

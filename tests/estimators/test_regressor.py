@@ -420,6 +420,22 @@ def test_an_autoencoder_learns_what_is_preprocessed_and_not_augmented():
     assert fitted.predict(shifted).shape == shifted.shape
 
 
+def test_labels_that_come_with_the_features_are_not_used_by_an_autoencoder():
+    import torch
+
+    plain = NNRegressor(AUTOENCODER, rng=1, **FAST | {"n_epochs": 1}).fit(X)
+    for data in (
+        {"x": X, "labels": y},
+        torch.utils.data.TensorDataset(torch.from_numpy(X), torch.from_numpy(y)),
+    ):
+        fitted = NNRegressor(AUTOENCODER, rng=1, **FAST | {"n_epochs": 1}).fit(data)
+        assert np.array_equal(fitted.predict(X), plain.predict(X))
+        assert fitted.state_.data["train"]["labels"] is None
+    for data in ((X, y), ((X, y),)):
+        with pytest.raises(DataError, match="the target of X is its input: leave y out"):
+            NNRegressor(AUTOENCODER, rng=1).fit(*data)
+
+
 def test_an_autoencoder_of_images_predicts_images():
     images = RNG.normal(size=(20, 2, 3, 3)).astype(np.float32)
     layers = [["ConvLayer", {"n_output_maps": 2, "filter_shape": 2}], AUTOENCODER[-1]]

@@ -180,7 +180,8 @@ def open_source(
     like: Source | None = None,
     columns: Names = (),
     others: Mapping[str, Any] | None = None,
-) -> tuple[Reader, Reader]:
+    has_labels: bool = True,
+) -> tuple[Reader, Reader | None]:
     """Return the readers of features and labels of a source in a config.
 
     Parameters
@@ -195,10 +196,13 @@ def open_source(
         Names of the columns of the training rows; the features are these, in this order.
     others : dict of str to source, optional
         As in `get_reader`.
+    has_labels : bool
+        Whether there are labels.
 
     Returns
     -------
-    features, labels : Reader
+    features : Reader
+    labels : Reader or None
 
     Raises
     ------
@@ -211,15 +215,17 @@ def open_source(
     }
     csv = options.pop("csv")
     labels = source.labels or source.features.partition(":")[0]
-    others = {"labels": labels} | dict(others or {})
+    others = ({"labels": labels} if has_labels else {}) | dict(others or {})
     # `csv` of `like` does not apply to files that are not text tables.
     of_features = csv if source.csv is not None or is_text_source(source.features, base) else None
     options |= {"columns": source.columns, "csv": of_features}
     collector = ErrorCollector()
     with collector.collect():
         features = get_reader(source.features, base=base, load=load, like=columns, others=others, **options)
-    with collector.collect():
-        found = open_labels(labels, base, csv, load)
+    found = None
+    if has_labels:
+        with collector.collect():
+            found = open_labels(labels, base, csv, load)
     collector.raise_all()
     return features, found
 
