@@ -12,7 +12,7 @@ import pytest
 from promise import Stopped, digest, killed_after
 from strangers import Forward
 
-from arignote import NNClassifier
+from arignote import NNClassifier, NNRegressor
 from arignote.data import HDFReader, order, rows
 from arignote.data.readers.base import UserReader
 from arignote.data.readers.hdf import blocks
@@ -32,7 +32,15 @@ CONVOLUTIONS = [
     ["MaxPool2DLayer", {"pool_shape": [1, 2], "stride": 1}],
     ["ConvLayer", {"n_output_maps": 2, "filter_shape": 1}],
 ]
+OUTPUTS = {
+    "classes": ["ClassificationOutputLayer"],
+    "numbers": ["RegressionOutputLayer"],
+    "flags": ["MultilabelOutputLayer"],
+    "ranks": ["OrdinalOutputLayer", {"ranks": ["low", "middle", "high"]}],
+    "same": ["RegressionOutputLayer", {"target": "same"}],
+}
 CHOICES = {
+    "target": list(OUTPUTS),
     "sgd_type": ["sgd", "momentum", "nag", "rmsprop", "adagrad", "adadelta", "adam"],
     "lr_rule": [
         0.05,
@@ -85,7 +93,10 @@ RUNS = pairwise(CHOICES)
 def spec(run):
     settings = {word: CHOICES[word][number] for word, number in run.items()}
     disturbed, threads, augmentation = (settings.pop(word) for word in ("disturbed", "threads", "augmentation"))
+    target = settings.pop("target")
     del settings["source"]
+    if target == "numbers":
+        settings |= {"missing_targets": True, "valid_loss": ["r2", "rmse"]}
     if settings["sgd_type"] not in ("momentum", "nag"):
         settings["momentum_rule"] = None
     if threads is not None:
@@ -93,7 +104,7 @@ def spec(run):
     network = settings.pop("network")
     settings["channels_last"] = False if network.endswith("first") else "auto"
     below = [] if network == "dense" else CONVOLUTIONS
-    layers = [*below, ["FCLayer", {"n_units": 5}], *([disturbed] if disturbed else []), ["ClassificationOutputLayer"]]
+    layers = [*below, ["FCLayer", {"n_units": 5}], *([disturbed] if disturbed else []), OUTPUTS[target]]
     return layers, settings
 
 
@@ -114,18 +125,30 @@ def table(tmp_path_factory):
     return path
 
 
-def data():
+def data(target="classes"):
     rng = np.random.default_rng(1)
     x = rng.normal(size=(N_ROWS, 6)).astype(np.float32)
-    return x, (x[:, 0] + 0.3 * rng.normal(size=N_ROWS) > 0).astype(np.int64)
+    score = x[:, 0] + 0.3 * rng.normal(size=N_ROWS)
+    numbers = np.column_stack([100 + 20 * score, x[:, 1] ** 2])
+    # Rows without a number are left out, others count for one column.
+    numbers[[5, 20]] = numbers[[1, 30], 0] = numbers[[2, 40, 41], 1] = np.nan
+    return x, {
+        "classes": (score > 0).astype(np.int64),
+        "numbers": numbers,
+        "flags": np.column_stack([score > 0, x[:, 1] > 0.5, x[:, 2] > -1]),
+        "ranks": np.array(["low", "middle", "high"])[np.digitize(score, [-0.5, 0.5])],
+        "same": None,
+    }[target]
 
 
 def fit(run, table, **more):
     layers, settings = spec(run)
-    x, y = data()
+    target = CHOICES["target"][run["target"]]
+    x, y = data(target)
     source = CHOICES["source"][run["source"]]
     x = HDFReader(table, "x") if source == "hdf" else Forward(x) if source == "forward" else x
-    estimator = NNClassifier(layers, rng=7, batch_size=BATCH_SIZE, n_epochs=N_EPOCHS, n_threads=1)
+    cls = NNRegressor if target in ("numbers", "same") else NNClassifier
+    estimator = cls(layers, rng=7, batch_size=BATCH_SIZE, n_epochs=N_EPOCHS, n_threads=1)
     return estimator.fit(x, y, valid=0.2, test=0.1, **settings, **more)
 
 
