@@ -130,7 +130,7 @@ def test_a_run_of_several_labels_is_loaded(tmp_path):
             DataError,
             "have 2 columns, those of the training data 3",
         ),
-        (lambda c: c.fit(X, LISTS).score(X, [["brown"]] * N), DataError, "label 'brown' of y, in the list of row 0"),
+        (lambda c: c.fit(X, LISTS).score(X, [["brown"]] * N), DataError, "label 'brown' of y row 0 is none of"),
     ],
 )
 def test_what_does_not_fit_several_labels_is_refused(act, error, words):

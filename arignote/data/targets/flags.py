@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from arignote.data.targets.base import Memory, Target
-from arignote.data.targets.labels import encode_labels, find_labels, labels_in_memory, memory_of_labels
+from arignote.data.targets.labels import find_labels, labels_in_memory, memory_of_labels
 from arignote.errors import DataError
 from arignote.registry import Count, register
 
@@ -86,10 +86,13 @@ class Flags(Target):
             if y.shape[1] != len(labels):
                 raise DataError(f"labels of {what} have {y.shape[1]} columns, those of the training data {len(labels)}")
             return np.ascontiguousarray(y, dtype=np.float32)
+        places = {label: place for place, label in enumerate(labels.tolist())}
         encoded = np.zeros((len(y), len(labels)), dtype=np.float32)
         for row, own in enumerate(y):
-            if own:
-                encoded[row, encode_labels(np.array(own), labels, f"{what}, in the list of row {row},")] = 1
+            unknown = next((label for label in own if label not in places), None)
+            if unknown is not None:
+                raise DataError(f"label {unknown!r} of {what} row {row} is none of {labels.tolist()[:20]}")
+            encoded[row, [places[label] for label in own]] = 1
         return encoded
 
     def decode(self, predicted: NDArray[Any], memory: Memory) -> NDArray[Any]:
