@@ -76,7 +76,7 @@ class Numbers(Target):
             raise DataError(f"y of {what} column {int(np.argmax(is_absent))} is missing in every training row")
         mean, scale = np.zeros(n_columns), np.ones(n_columns)
         if self.scale_target:
-            with np.errstate(over="ignore", invalid="ignore"):
+            with np.errstate(over="ignore"):
                 mean, scale = np.nanmean(train, axis=0), np.nanstd(train, axis=0)
             if not np.isfinite([mean, scale]).all():
                 raise DataError(f"y of {what} is too large to be scaled; divide it")

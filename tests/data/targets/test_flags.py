@@ -89,6 +89,13 @@ def test_each_combination_of_labels_is_a_stratum():
             assert strata[0] == strata[4] != strata[1] == strata[3]
 
 
+def test_labels_of_several_types_have_strata_until_they_are_refused():
+    y = Flags().check([["a", 1], ["a"], [1]], "y")
+    assert len(set(Flags().strata(y).tolist())) == 3
+    with pytest.raises(DataError, match="labels of y are of several types; make them all strings or all numbers"):
+        Flags().learn(y, None, "y")
+
+
 @pytest.mark.parametrize(
     ("y", "words"),
     [

@@ -140,6 +140,8 @@ def test_numbers_that_float32_cannot_hold_are_refused():
         Numbers().encode(np.array([1.0, 1e300]), memory, "t")
     with pytest.raises(DataError, match="row 2"):
         Numbers().encode(np.array([1.0, NAN, -3.5e38]), memory, "t")
+    largest = float(np.finfo(np.float32).max)
+    assert Numbers().encode(np.array([largest, -largest]), memory, "t").ravel().tolist() == [largest, -largest]
 
 
 def test_the_number_of_columns_is_that_of_the_layer_and_of_the_training_rows():

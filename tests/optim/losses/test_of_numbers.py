@@ -141,6 +141,22 @@ def test_a_column_without_variance_counts_as_in_scikit_learn(outputs, expected):
     assert value("r2", y, y) == 1.0 and value("r2", y + 0.5, y) == 0.0
 
 
+@pytest.mark.parametrize("size", [1e-9, 1e9])
+def test_whether_a_column_has_variance_is_seen_whatever_its_unit(size):
+    y = size * np.full((7, 1), 1.2345678)
+    assert value("r2", y, y) == 1.0 and value("r2", 1.1 * y, y) == 0.0
+    y = size * np.array([[1.0], [1.5], [2.5]])
+    outputs = size * np.array([[1.0], [2.0], [2.0]])
+    assert value("r2", outputs, y) == pytest.approx(r2_score(y, outputs))
+
+
+@pytest.mark.parametrize("name", ["mae", "rmse", "r2"])
+def test_a_column_of_which_nothing_is_there_has_no_score(name):
+    y = Y.copy()
+    y[:, 1] = NAN
+    assert np.isnan(value(name, OUTPUTS, y))
+
+
 def test_r2_of_a_column_without_variance_beside_another_is_the_mean():
     y = np.array([[2.0, 1.0], [2.0, 2.0], [2.0, 4.0]])
     outputs = np.array([[2.0, 1.5], [3.0, 2.5], [2.0, 3.0]])
