@@ -174,7 +174,8 @@ def test_the_number_of_outputs_is_that_of_the_target_unless_the_layer_sets_it(na
     assert declare(parse([[name]]), (4,), 7).n_outputs == 7
     assert declare(parse([[name]]), (4,), 7).spec()[-1][1][size] == 7
     assert declare(parse([[name, {size: 3}]]), (4,), 7).n_outputs == 3
-    assert declare(parse([[name]]), (4,)).n_outputs == smallest
+    alone = declare(parse([[name]]), (4,))
+    assert alone.n_outputs == smallest and alone.n_params == 5
 
 
 def test_listed_ranks_are_the_outputs():

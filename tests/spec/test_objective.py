@@ -32,7 +32,7 @@ DEFAULTS = {
 
 def objective(kind, **settings):
     output = OUTPUTS[kind] if isinstance(OUTPUTS[kind], list) else [OUTPUTS[kind]]
-    return objective_of(parse([output]), checked_settings(settings))
+    return objective_of(parse([["FCLayer", {"n_units": 2}], output]), checked_settings(settings))
 
 
 @pytest.mark.parametrize("kind", OUTPUTS)
