@@ -703,3 +703,39 @@ def test_a_write_under_way_comes_to_its_end_before_a_run_ends_or_its_files_are_r
     assert waited[0] == 10.0 and run.newest().epoch == 1
     assert end == "wait_briefly" or found.progress.epoch == 1
     may_end.set()
+
+
+def test_training_does_not_wait_for_a_write_in_the_background(saved, monkeypatch):
+    monkeypatch.setattr(schedule, "SMALL", 0)
+    run, may_end, waited = saved(every="epoch"), threading.Event(), []
+    run.files.before_act = lambda act, name: may_end.wait(60)
+    run.of.after_epoch(live(1))
+    really = threading.Event.wait
+
+    def wait(self, seconds=None):
+        if threading.current_thread() is threading.main_thread():
+            waited.append(seconds)
+        return really(self, seconds)
+
+    with monkeypatch.context() as recorded:
+        recorded.setattr(threading.Event, "wait", wait)
+        run.of.after_epoch(live(2))
+        run.of.after_batch(live(2, 1))
+    may_end.set()
+    assert waited == [0.0, 0.0]
+
+
+def test_a_write_in_the_background_that_fails_at_the_end_is_reported_and_made_again(saved, monkeypatch):
+    monkeypatch.setattr(schedule, "SMALL", 0)
+    run, tried = saved(every="epoch", has_spool=False), []
+
+    def fail(act, name):
+        if act == "prepare" and not tried:
+            tried.append(name)
+            raise CheckpointError("full")
+
+    run.files.before_act = fail
+    run.of.after_epoch(live(1))
+    with pytest.warns(ArignoteWarning, match=r"full\. Training continues; the last valid file is kept"):
+        run.of.finish(live(1))
+    assert tried and run.newest().epoch == 1
