@@ -23,7 +23,7 @@ _REFUSALS = ("PreconditionFailed", "412", "ConditionalRequestConflict", "409")
 def _is_refused(error: Exception, expected: bytes | None) -> bool:
     """Return whether a store refused a write because its condition did not hold."""
     # s3fs raises an OSError from the exception of botocore.
-    code = getattr(error.__cause__, "response", {}).get("Error", {}).get("Code", "")
+    code = getattr(error.__cause__, "response", {}).get("Error", {}).get("Code")
     is_gone = expected is not None and isinstance(error, FileNotFoundError)
     return is_gone or isinstance(error, FileExistsError) or code in _REFUSALS
 

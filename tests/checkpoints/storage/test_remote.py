@@ -21,7 +21,7 @@ from stepped import Clock
 from arignote import CheckpointError, ConfigError, NNClassifier
 from arignote.checkpoints.reader import RunFiles
 from arignote.checkpoints.storage import NotThereError, folder_of, lease
-from arignote.checkpoints.storage.remote import RemoteFolder
+from arignote.checkpoints.storage.remote import RemoteFolder, check_url
 from arignote.checkpoints.tensors import tensors_sha256
 from arignote.errors import ArignoteWarning
 from arignote.report.inspection import inspection, verification
@@ -507,6 +507,31 @@ def test_a_package_that_is_not_installed_is_reported_with_the_command_that_insta
     monkeypatch.setitem(sys.modules, "fsspec", None)
     with pytest.raises(ConfigError, match=r"fsspec.*pip install 'arignote\[cloud\]'"):
         fit("s3://bucket/run")
+
+
+def test_each_protocol_of_a_url_is_checked():
+    for url in ("memory://bucket", "simplecache::memory://bucket"):
+        check_url(url)
+    for url in ("nosuchstore://bucket", "simplecache::nosuchstore://bucket", "nosuchstore::memory://bucket"):
+        with pytest.raises(ConfigError, match=r"Protocol not known: nosuchstore.*pip install 'arignote\[cloud\]'"):
+            check_url(url)
+
+
+@pytest.mark.parametrize(
+    ("fault", "raised", "message"),
+    [
+        (OSError("no network"), CheckpointError, r"^closed://bucket/: cannot be reached: OSError: no network$"),
+        (ImportError("needs a package"), ConfigError, r"^checkpoint 'closed://bucket': needs a package\. Try: pip"),
+    ],
+)
+def test_a_store_whose_connection_fails_is_an_error_with_its_url(fault, raised, message):
+    class ClosedFileSystem(MemoryFileSystem):
+        def __init__(self, **options):
+            raise fault
+
+    fsspec.register_implementation("closed", ClosedFileSystem, clobber=True)
+    with pytest.raises(raised, match=message):
+        RemoteFolder("closed://bucket")
 
 
 @pytest.mark.parametrize("stem", ["s3://run", "s3:///run", "memory://run"])
