@@ -1,13 +1,26 @@
 """The one place where every part is registered: importing it imports each module that declares parts."""
 
 from arignote.data import augmentation, geometric_transforms, preprocess, targets, transforms
-from arignote.layers import activations, conv, dense, initializers, noise, norm, output, pool, shape
+from arignote.layers import (
+    activations,
+    conv,
+    dense,
+    initializers,
+    layer_list,
+    merge,
+    noise,
+    norm,
+    output,
+    pool,
+    shape,
+    torch_layer,
+)
 from arignote.optim import losses, rules, stopping, updaters
 
 __all__: list[str] = []
 
 _MODULES = (
-    *(activations, initializers, conv, dense, noise, norm, output, pool, shape),
+    *(activations, initializers, conv, dense, layer_list, merge, noise, norm, output, pool, shape, torch_layer),
     *(losses, rules, stopping, updaters),
     *(augmentation, geometric_transforms, preprocess, targets, transforms),
 )

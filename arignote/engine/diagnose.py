@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
+from math import prod
 from typing import Any
 
 import torch
@@ -14,8 +15,15 @@ from arignote.engine.network import Network
 from arignote.engine.session import seed_all
 from arignote.engine.step import TrainingStep
 from arignote.generators import GENERATORS
+from arignote.layers.torch_layer import TorchLayer
 
-__all__ = ["CheckedStep", "NotFiniteFoundError", "find_misdeclared", "nondeterministic_layer"]
+__all__ = [
+    "CheckedStep",
+    "NotFiniteFoundError",
+    "find_misdeclared",
+    "nondeterministic_layer",
+    "unrepeatable_layer",
+]
 
 
 class NotFiniteFoundError(Exception):
@@ -88,12 +96,33 @@ def _cast(network: Network) -> AbstractContextManager[Any]:
 def nondeterministic_layer(network: Network) -> str | None:
     """Return the name of the first layer that cannot do one batch forward and backward deterministically."""
     for place, (params, forward) in network.placed():
-        x = torch.zeros((2, *place.input_shape), device=network.device, requires_grad=True)
+        xs = [torch.zeros((2, *shape), device=network.device, requires_grad=True) for shape in place.input_shapes]
         try:
-            torch.autograd.backward([forward(params, x, True).sum()])
+            torch.autograd.backward([forward(params, xs if len(xs) > 1 else xs[0], True).sum()])
         except RuntimeError as error:
             if "determinis" in str(error):
                 return place.name
+    return None
+
+
+@torch.no_grad()
+def unrepeatable_layer(network: Network) -> str | None:
+    """Return the name of the first `TorchLayer` that gives other bits when it is run again from the same state."""
+    for place, (params, forward) in network.placed():
+        if not isinstance(place.layer, TorchLayer):
+            continue
+        before = {name: tensor.clone() for name, tensor in params.items()}
+        x = torch.linspace(-1, 1, 4 * prod(place.input_shape), device=network.device).view(4, *place.input_shape)
+        runs = []
+        for _ in range(2):
+            with GENERATORS:
+                seed_all(0, network.device)
+                output = forward(params, x.clone(), True)
+            runs.append([output.clone(), *(tensor.clone() for tensor in params.values())])
+            for name, tensor in params.items():
+                tensor.copy_(before[name])
+        if not all(torch.equal(a.nan_to_num(), b.nan_to_num()) for a, b in zip(*runs, strict=True)):
+            return place.name
     return None
 
 
@@ -111,16 +140,18 @@ def find_misdeclared(step: TrainingStep) -> str | None:
 
 
 def _first_misdeclared(network: Network, x: Tensor, training: bool, dtype: torch.dtype | None) -> str | None:
+    outputs: list[Tensor] = []
     for place, (params, forward) in network.placed():
         declared = (len(x), *place.output_shape)
         try:
-            x = forward(params, x, training)
+            found = forward(params, network.input_of(place, outputs, x), training)
         except Exception as error:
             return f"layer {place.name!r} fails: {type(error).__name__}: {error}"
-        if not isinstance(x, Tensor):
-            return f"layer {place.name!r} returns {type(x).__name__}, not a tensor of shape {declared}"
-        if x.shape != declared:
-            return f"layer {place.name!r} returns shape {tuple(x.shape)} where it declares {declared}"
-        if dtype not in (None, x.dtype):
-            return f"layer {place.name!r} returns {x.dtype} where {dtype} came to it"
+        if not isinstance(found, Tensor):
+            return f"layer {place.name!r} returns {type(found).__name__}, not a tensor of shape {declared}"
+        if found.shape != declared:
+            return f"layer {place.name!r} returns shape {tuple(found.shape)} where it declares {declared}"
+        if dtype not in (None, found.dtype):
+            return f"layer {place.name!r} returns {found.dtype} where {dtype} came to it"
+        outputs.append(found)
     return None

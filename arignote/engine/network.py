@@ -14,6 +14,7 @@ from arignote.engine.setup import Setup
 from arignote.errors import CheckpointError
 from arignote.layers.architecture import Architecture, Placed
 from arignote.layers.base import WeightedLayer
+from arignote.layers.merge import MergeLayer
 from arignote.streams import stream
 
 __all__ = ["Network", "check_shapes", "copy_into"]
@@ -22,7 +23,7 @@ DEFAULT_SETUP = Setup()
 
 
 class Network(nn.Module):
-    """A chain of layers.
+    """A graph of layers, which are in an order in which each takes outputs of earlier ones.
 
     Trained parameters are views of one flat vector, and their gradients of another, so that the number of operations
     of an update does not depend on the number of layers.
@@ -48,6 +49,7 @@ class Network(nn.Module):
         self.is_custom = architecture.is_custom
         self.device = torch.device(setup.device)
         self._forwards: list[tuple[dict[str, Tensor], Callable[..., Tensor]]] = []
+        self._dropped = _no_longer_needed(architecture)
         trained = [
             (place.name, name, param)
             for place in architecture.placed
@@ -64,15 +66,18 @@ class Network(nn.Module):
             view.grad = self._shaped(self.gradients[at:end], param.shape)
             views[layer_name, name], at = view, end
         self.named: dict[str, Tensor] = {}
+        of_layers: dict[str, dict[str, Tensor]] = {}
         for place in architecture.placed:
-            params: dict[str, Tensor] = {}
+            params = of_layers.setdefault(place.owner, {})
             for name, param in place.params.items():
                 tensor = views.get((place.name, name))
                 if tensor is None:
-                    tensor = nn.Parameter(torch.zeros(param.shape, device=self.device), requires_grad=False)
+                    zeros = torch.zeros(param.shape, dtype=getattr(torch, param.dtype), device=self.device)
+                    tensor = nn.Parameter(zeros, requires_grad=False)
                 params[name] = self.named[f"{place.name}.{name}"] = tensor
-                self.register_parameter(f"{place.name}/{name}", tensor)
-            self._forwards.append((params, place.layer.build(place.input_shape)))
+                # Names of the engine have no dots.
+                self.register_parameter(f"{place.name}/{name}".replace(".", "/"), tensor)
+            self._forwards.append((params, place.layer.build(*place.input_shapes)))
 
     def _shaped(self, values: Tensor, shape: Sequence[int]) -> Tensor:
         """Return a slice of a flat vector as a view of the shape of a parameter."""
@@ -89,9 +94,23 @@ class Network(nn.Module):
             return self._outputs(x).float()
 
     def _outputs(self, x: Tensor) -> Tensor:
-        for params, forward in self._forwards:
-            x = forward(params, x, self.training)
-        return x
+        outputs: list[Tensor | None] = []
+        for place, (params, forward), dropped in zip(
+            self.architecture.placed, self._forwards, self._dropped, strict=True
+        ):
+            outputs.append(forward(params, self.input_of(place, outputs, x), self.training))
+            for position in dropped:
+                outputs[position] = None
+        found = outputs[-1]
+        assert found is not None
+        return found
+
+    @staticmethod
+    def input_of(place: Placed, outputs: Sequence[Tensor | None], x: Tensor) -> Any:
+        """Return what a layer takes of the outputs of earlier ones: a tensor, or a list of them to merge."""
+        if isinstance(place.layer, MergeLayer):
+            return [outputs[source] for source in place.sources]
+        return outputs[place.sources[0]] if place.sources else x
 
     def placed(self) -> Iterable[tuple[Placed, tuple[dict[str, Tensor], Callable[..., Tensor]]]]:
         """Return each layer and its shapes, with its parameters and its forward function."""
@@ -99,11 +118,10 @@ class Network(nn.Module):
 
     def outputs(self, x: Tensor) -> list[tuple[str, Tensor]]:
         """Return the output of every layer, by name, in order."""
-        named_outputs = []
+        outputs: list[Tensor] = []
         for place, (params, forward) in self.placed():
-            x = forward(params, x, self.training)
-            named_outputs.append((place.name, x))
-        return named_outputs
+            outputs.append(forward(params, self.input_of(place, outputs, x), self.training))
+        return list(zip((place.name for place in self.architecture.placed), outputs, strict=True))
 
     @torch.no_grad()
     def initialise(self, seed: int) -> None:
@@ -112,7 +130,8 @@ class Network(nn.Module):
             for name, param in place.params.items():
                 rng = stream(seed, "init", place.name, name)
                 values = param.initial.draw(rng, param.shape, param.fan_in, param.fan_out)
-                self.named[f"{place.name}.{name}"].copy_(torch.from_numpy(np.asarray(values, dtype=np.float32)))
+                array = np.asarray(values, dtype=param.dtype)
+                self.named[f"{place.name}.{name}"].copy_(torch.from_numpy(array))
 
     def flat_views(self, flat: Tensor) -> dict[str, Tensor]:
         """Return views of a vector laid out as `weights`, by parameter name."""
@@ -129,6 +148,12 @@ class Network(nn.Module):
 
     def __reduce__(self) -> Any:
         return _rebuilt, (self.architecture, replace(self.setup, device="cpu"), self.arrays())
+
+
+def _no_longer_needed(architecture: Architecture) -> list[list[int]]:
+    """Return for each layer the positions of the outputs that no later layer takes, whose memory is released."""
+    last_use = {source: position for position, place in enumerate(architecture.placed) for source in place.sources}
+    return [[s for s, last in last_use.items() if last == position] for position in range(len(architecture.placed))]
 
 
 def _rebuilt(architecture: Architecture, setup: Setup, arrays: Mapping[str, Any]) -> Network:

@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from arignote.engine.by_hand.chain import chain_of
+from arignote.engine.by_hand.tape import tape_of
 from arignote.engine.compile import compiled
 from arignote.engine.feed import DeviceBatch, to_device
 from arignote.engine.network import Network
@@ -51,7 +51,7 @@ class TrainingStep:
     setup : Setup
         Setup of the network; `compile` is False if no autograd is needed.
     by_hand : list of str
-        Names of the layers that are computed without autograd: all or none.
+        Names of the layers that are computed without autograd.
     last_batches : sequence of DeviceBatch
         Batches of the last update, for diagnosis.
     """
@@ -70,11 +70,11 @@ class TrainingStep:
         self._seed = seed_all if self.exclusive else seed_generators
         self._loss: Callable[..., Tensor] = loss.mean()
         self._scale = LossScale(network.device) if network.setup.precision == "fp16" else None
-        chain = chain_of(network, loss)
-        self.setup = network.setup if chain is None else replace(network.setup, compile=False)
-        self.by_hand = [] if chain is None else [place.name for place in network.architecture.placed]
+        tape = tape_of(network, loss)
+        self.setup = network.setup if tape is None else replace(network.setup, compile=False)
+        self.by_hand = [] if tape is None else tape.by_hand
         self._loss_of = compiled(self._forward) if self.setup.compile else self._forward
-        self._gradients = chain or self._by_autograd
+        self._gradients = tape or self._by_autograd
         self.last_batches: Sequence[DeviceBatch] = ()
         self._update = Update(network, updater, max_grad_norm)
 

@@ -21,8 +21,9 @@ from arignote.estimators.calls import checked_call
 from arignote.estimators.scoring import Predictor
 from arignote.fit.load import read_run, restore
 from arignote.fit.start import FitResult, fit_network
-from arignote.layers.architecture import Architecture, declare, parse
+from arignote.layers.architecture import Architecture, declare
 from arignote.layers.base import Layer
+from arignote.layers.layer_list import parse
 from arignote.layers.output import OutputLayer
 from arignote.registry import part_name
 from arignote.spec.parameter_docs import fit_parameter_names, fit_parameters

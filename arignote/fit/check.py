@@ -23,8 +23,9 @@ from arignote.data.specs import Source
 from arignote.data.targets import Memory, Target, weights_of_classes
 from arignote.errors import DataError, ErrorCollector, axes_hint
 from arignote.fit.config_data import ConfigSources
-from arignote.layers.architecture import declare, parse
+from arignote.layers.architecture import declare
 from arignote.layers.base import Layer
+from arignote.layers.layer_list import parse
 from arignote.layers.shape import image_of
 from arignote.spec.objective import Objective, objective_of
 from arignote.spec.run_spec import RunSpec

@@ -13,8 +13,9 @@ from arignote.data.readers.base import Reader
 from arignote.data.readers.columns import Names
 from arignote.data.readers.sources import open_labels, open_source
 from arignote.data.specs import DataSpec, Source
-from arignote.layers.architecture import Architecture, declare, parse
+from arignote.layers.architecture import Architecture, declare
 from arignote.layers.base import Layer
+from arignote.layers.layer_list import parse
 from arignote.layers.shape import image_of
 from arignote.spec.objective import target_of
 from arignote.spec.run_spec import RunSpec

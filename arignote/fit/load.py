@@ -11,7 +11,8 @@ from arignote.checkpoints.state import TrainingState
 from arignote.engine.network import Network, check_shapes, copy_into
 from arignote.engine.setup import Setup
 from arignote.errors import CheckpointError, ConfigError
-from arignote.layers.architecture import declare, parse
+from arignote.layers.architecture import declare
+from arignote.layers.layer_list import parse
 from arignote.legacy import is_2015, read_2015
 from arignote.registry import only_trusting
 from arignote.spec.settings import FitSettings, checked_settings, is_of_the_machine

@@ -16,7 +16,13 @@ from arignote.data.augmentation import Augmenter, augmented_to
 from arignote.data.batches import Batches
 from arignote.data.readers.base import ArrayReader
 from arignote.data.rows import Rows
-from arignote.engine.diagnose import CheckedStep, NotFiniteFoundError, find_misdeclared, nondeterministic_layer
+from arignote.engine.diagnose import (
+    CheckedStep,
+    NotFiniteFoundError,
+    find_misdeclared,
+    nondeterministic_layer,
+    unrepeatable_layer,
+)
 from arignote.engine.feed import ResidentRows, batch_to_device, fits_on_device
 from arignote.engine.network import Network, copy_into
 from arignote.engine.session import seed_all
@@ -63,6 +69,7 @@ def run(
         If the loss or a weight is not finite; the last good checkpoint is kept.
     """
     state, settings = fit.state, fit.settings
+    _check_layers(fit.network)
     if files is not None:
         files.prepare()
     if not state.finished:
@@ -89,6 +96,16 @@ def run(
         raise cause from error
     finally:
         checkpointer.wait_briefly()
+
+
+def _check_layers(network: Network) -> None:
+    """Raise ConfigError if a layer keeps something that is not in the state."""
+    name = unrepeatable_layer(network)
+    if name is not None:
+        raise ConfigError(
+            f"layer {name!r} gives other numbers when it is run again from the same parameters, buffers and random "
+            "seed: it keeps something that no checkpoint can hold. Register it as a buffer of the module"
+        )
 
 
 def _divergence(

@@ -1,9 +1,11 @@
 """Layers, declared without the engine."""
 
-from arignote.layers.architecture import Architecture, declare, parse
+from arignote.layers.architecture import Architecture, declare
 from arignote.layers.base import Layer
 from arignote.layers.conv import ConvLayer, ConvMaxoutLayer, MLPConvLayer
 from arignote.layers.dense import FCLayer, FCMaxoutLayer
+from arignote.layers.layer_list import Block, parse
+from arignote.layers.merge import AverageLayer, ConcatLayer, MaximumLayer, MultiplyLayer, SumLayer
 from arignote.layers.noise import DropoutLayer, GaussianNoiseLayer
 from arignote.layers.norm import BatchNormLayer
 from arignote.layers.output import (
@@ -14,13 +16,17 @@ from arignote.layers.output import (
 )
 from arignote.layers.pool import GlobalAveragePoolLayer, MaxPool2DLayer
 from arignote.layers.shape import BC01ToC01BLayer, C01BToBC01Layer, InputImageLayer, InputLayer
+from arignote.layers.torch_layer import TorchLayer
 
 __all__ = [
     "Architecture",
+    "AverageLayer",
     "BC01ToC01BLayer",
     "BatchNormLayer",
+    "Block",
     "C01BToBC01Layer",
     "ClassificationOutputLayer",
+    "ConcatLayer",
     "ConvLayer",
     "ConvMaxoutLayer",
     "DropoutLayer",
@@ -33,9 +39,13 @@ __all__ = [
     "Layer",
     "MLPConvLayer",
     "MaxPool2DLayer",
+    "MaximumLayer",
     "MultilabelOutputLayer",
+    "MultiplyLayer",
     "OrdinalOutputLayer",
     "RegressionOutputLayer",
+    "SumLayer",
+    "TorchLayer",
     "declare",
     "parse",
 ]

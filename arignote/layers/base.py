@@ -7,12 +7,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
+from arignote.errors import Complaint, ConfigError
 from arignote.layers.initializers import Initializer, InitializerSpec
 from arignote.registry import NonNegative, Part, Positive
 
-__all__ = ["Layer", "Param", "Shape", "ShapeError", "WeightedLayer"]
+__all__ = ["Layer", "Name", "Param", "Shape", "ShapeError", "WeightedLayer"]
 
 Shape = tuple[int, ...]
 Name = Annotated[str, Field(pattern=r"^[^./\\\s][^./\\]*$")]
@@ -38,6 +39,8 @@ class Param:
         Axis of the units, for weights; None for parameters without penalties (biases, slopes).
     trained : bool
         Whether the updater changes it; otherwise the layer does, such as a running mean.
+    dtype : str
+        Type of its values; parameters that are trained are "float32".
     """
 
     shape: Shape
@@ -46,6 +49,7 @@ class Param:
     fan_out: int = 1
     unit_axis: int | None = None
     trained: bool = True
+    dtype: str = "float32"
 
 
 class Layer(Part):
@@ -55,27 +59,34 @@ class Layer(Part):
     ----------
     name : str, optional
         Name of the layer; by default its kind and number: fc1, conv1, pool1 ...
+    input : str, optional
+        Name of an earlier layer whose output it takes; by default that of the layer before.
     """
 
     kind: ClassVar[str] = "layer"
     name_prefix: ClassVar[str] = "layer"
     name: Name | None = None
+    input: Name | None = None
 
-    def output_shape(self, shape: Shape) -> Shape:
+    def output_shape(self, shape: Shape, /) -> Shape:
         """Return the shape of one example after the layer; raise ShapeError if `shape` does not fit."""
         return shape
 
-    def params(self, shape: Shape) -> dict[str, Param]:
+    def declare_params(self, shape: Shape, /) -> dict[str, Param]:
         """Return the parameters by name, for an input of `shape`."""
         return {}
 
-    def notes(self, shape: Shape) -> list[str]:
+    def notes(self, shape: Shape, /) -> list[str]:
         """Return remarks about this layer for this input shape, such as pixels that are left out."""
         return []
 
     @abstractmethod
-    def build(self, shape: Shape) -> Callable[..., Any]:
+    def build(self, shape: Shape, /) -> Callable[..., Any]:
         """Return ``f(params, x, training) -> x`` on engine tensors, `params` by name."""
+
+
+# Parameters of a layer that another one, which shares its weights, cannot have.
+_OF_OWNER = ("l1", "l2", "maxnorm", "fix_params", "load_params", "W", "b")
 
 
 class WeightedLayer(Layer):
@@ -95,6 +106,8 @@ class WeightedLayer(Layer):
         Whether a bias is added.
     W, b : number, str or [Name, {params}], optional
         Initial values; by default weights that suit the activation, and biases 0.
+    share : str, optional
+        Name of an earlier layer whose parameters are used, which is of the same type and has equal shapes.
     """
 
     l1: NonNegative = 0.0
@@ -105,6 +118,17 @@ class WeightedLayer(Layer):
     use_bias: bool = True
     W: InitializerSpec = None
     b: InitializerSpec = None
+    share: Name | None = None
+
+    @model_validator(mode="after")
+    def _leaves_the_rest_to_the_owner(self) -> Any:
+        if self.share is not None:
+            of_owner = {name: getattr(self, name) for name in _OF_OWNER}
+            given = [name for name, value in of_owner.items() if value != type(self).model_fields[name].default]
+            if given:
+                message = f"{given[0]} is that of the layer {self.share!r}, whose parameters are shared: set it there"
+                raise ConfigError(Complaint((given[0],), message))
+        return self
 
     def is_fixed(self, param: str) -> bool:
         """Return whether the parameter of this name is not trained."""

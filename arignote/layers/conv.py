@@ -70,7 +70,7 @@ class _Conv(WeightedLayer):
     def notes(self, shape: Shape) -> list[str]:
         return edge_notes((shape[1], shape[2]), self.filter_shape, self.stride)
 
-    def params(self, shape: Shape) -> dict[str, Param]:
+    def declare_params(self, shape: Shape) -> dict[str, Param]:
         activation = self._activation()
         n_maps, window, params = shape[0], self.filter_shape, dict[str, Param]()
         for stage, n_out in enumerate(self._maps()):
@@ -150,7 +150,7 @@ class ConvMaxoutLayer(_Conv):
 
     Examples
     --------
-    >>> ConvMaxoutLayer(n_output_maps=8, filter_shape=3).params((1, 8, 8))["W"].shape
+    >>> ConvMaxoutLayer(n_output_maps=8, filter_shape=3).declare_params((1, 8, 8))["W"].shape
     (40, 1, 3, 3)
     """
 
@@ -179,7 +179,7 @@ class MLPConvLayer(_Conv):
 
     Examples
     --------
-    >>> sorted(MLPConvLayer(n_output_maps=8, filter_shape=3, n_units=[16], activation="relu").params((1, 8, 8)))
+    >>> sorted(MLPConvLayer(n_output_maps=8, filter_shape=3, n_units=[16], activation="relu").declare_params((1, 8, 8)))
     ['W', 'W1', 'b', 'b1']
     """
 

@@ -60,7 +60,7 @@ class _Dense(WeightedLayer):
     def output_shape(self, shape: Shape) -> Shape:
         return (self.n_units,)
 
-    def params(self, shape: Shape) -> dict[str, Param]:
+    def declare_params(self, shape: Shape) -> dict[str, Param]:
         activation = self._activation()
         n_in, n_sums = prod(shape), self.n_units * activation.pieces
         params = {"W": Param((n_in, n_sums), weights(activation, self.W), n_in, self.n_units, unit_axis=1)}
@@ -114,7 +114,7 @@ class FCMaxoutLayer(_Dense):
 
     Examples
     --------
-    >>> FCMaxoutLayer(n_units=10, maxout_k=3).params((64,))["W"].shape
+    >>> FCMaxoutLayer(n_units=10, maxout_k=3).declare_params((64,))["W"].shape
     (64, 30)
     """
 

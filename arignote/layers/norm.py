@@ -30,7 +30,7 @@ class BatchNormLayer(Layer):
 
     Examples
     --------
-    >>> sorted(BatchNormLayer().params((16, 8, 8)))
+    >>> sorted(BatchNormLayer().declare_params((16, 8, 8)))
     ['beta', 'gamma', 'mean', 'var']
     """
 
@@ -38,7 +38,7 @@ class BatchNormLayer(Layer):
     epsilon: Positive = 1e-5
     alpha: Annotated[float, Field(gt=0, le=1)] = 0.1
 
-    def params(self, shape: Shape) -> dict[str, Param]:
+    def declare_params(self, shape: Shape) -> dict[str, Param]:
         one = shape[:1]
         return {
             "gamma": Param(one, Constant(value=1.0)),

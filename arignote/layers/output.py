@@ -88,7 +88,7 @@ class ClassificationOutputLayer(OutputLayer):
     def output_shape(self, shape: Shape) -> Shape:
         return (max(self.n_classes or 0, 2),)
 
-    def params(self, shape: Shape) -> dict[str, Param]:
+    def declare_params(self, shape: Shape) -> dict[str, Param]:
         return self._dense(shape, self.n_classes or 2)
 
     def build(self, shape: Shape) -> Callable[..., Any]:
@@ -135,7 +135,7 @@ class MultilabelOutputLayer(OutputLayer):
     def output_shape(self, shape: Shape) -> Shape:
         return (self.n_classes or 1,)
 
-    def params(self, shape: Shape) -> dict[str, Param]:
+    def declare_params(self, shape: Shape) -> dict[str, Param]:
         return self._dense(shape, self.n_classes or 1)
 
     def build(self, shape: Shape) -> Callable[..., Any]:
@@ -197,7 +197,7 @@ class OrdinalOutputLayer(OutputLayer):
     def output_shape(self, shape: Shape) -> Shape:
         return (self.n_classes or len(self.ranks or (0, 1)),)
 
-    def params(self, shape: Shape) -> dict[str, Param]:
+    def declare_params(self, shape: Shape) -> dict[str, Param]:
         n_in, n_gaps = prod(shape), self.output_shape(shape)[0] - 2
         params = {
             "W": Param((n_in, 1), self.W or Constant(), n_in, 1, unit_axis=1),
@@ -267,7 +267,7 @@ class RegressionOutputLayer(OutputLayer):
     def output_shape(self, shape: Shape) -> Shape:
         return (self.n_outputs or 1,)
 
-    def params(self, shape: Shape) -> dict[str, Param]:
+    def declare_params(self, shape: Shape) -> dict[str, Param]:
         return self._dense(shape, self.n_outputs or 1)
 
     def build(self, shape: Shape) -> Callable[..., Any]:

@@ -14,8 +14,9 @@ from pydantic import ValidationError
 from arignote.checkpoints.progress import Best, History, Progress
 from arignote.checkpoints.state import TrainingState
 from arignote.errors import CheckpointError, ConfigError
-from arignote.layers.architecture import Architecture, Placed, declare, parse
+from arignote.layers.architecture import Architecture, Placed, declare
 from arignote.layers.base import WeightedLayer
+from arignote.layers.layer_list import parse
 from arignote.legacy.pickles import kind_of
 from arignote.optim.rules import RuleState
 from arignote.registry import build, find

@@ -32,6 +32,7 @@ __all__ = [
     "Probability",
     "as_pair",
     "build",
+    "check_trusted",
     "completed",
     "dump",
     "find",
@@ -62,6 +63,11 @@ class Part(BaseModel, metaclass=PartType):
         super().__pydantic_init_subclass__(**kwargs)
         cls.__signature__ = ClassSignature()  # type: ignore[assignment]
         cls.__doc__ = with_inherited_parameters(cls)
+
+    @property
+    def runs_code_of_user(self) -> bool:
+        """Whether a part of this package runs code that it names."""
+        return False
 
     @classmethod
     def _config_error(cls, error: ValidationError) -> ConfigError:
@@ -111,7 +117,7 @@ def names(kind: str) -> dict[str, type[Part]]:
 
 def is_custom(part: Part) -> bool:
     """Return whether a part, or one within it, is code of the user."""
-    if type(part).__module__.partition(".")[0] != __name__.partition(".")[0]:
+    if type(part).__module__.partition(".")[0] != __name__.partition(".")[0] or part.runs_code_of_user:
         return True
     return any(is_custom(value) if isinstance(value, Part) else callable(value) for _, value in part)
 
@@ -159,6 +165,17 @@ def only_trusting(run: str, modules: tuple[str, ...]) -> Iterator[None]:
         _FILE.reset(token)
 
 
+def check_trusted(kind: str, word: str) -> None:
+    """Raise ConfigError if "module:Name" comes from the file of a run and its module is not trusted."""
+    module = word.partition(":")[0]
+    run, trusted = _FILE.get() or ("", (module,))
+    if module not in trusted:
+        raise ConfigError(
+            f"{kind} {word!r} is of the module {module!r}, which is not imported because a file names it. "
+            f"If you trust it: NNClassifier.load({run!r}, trust=[{module!r}]), or --trust {module}"
+        )
+
+
 def _from_outside(kind: str, word: str) -> type[Part]:
     """Return the registered class "module:Name"; the module is imported if it was not."""
     module = word.partition(":")[0]
@@ -169,12 +186,7 @@ def _from_outside(kind: str, word: str) -> type[Part]:
                 return cls
         if not may_import or "<" in word or module == "__main__":
             break
-        run, trusted = _FILE.get() or ("", (module,))
-        if module not in trusted:
-            raise ConfigError(
-                f"{kind} {word!r} is of the module {module!r}, which is not imported because a file names it. "
-                f"If you trust it: NNClassifier.load({run!r}, trust=[{module!r}]), or --trust {module}"
-            )
+        check_trusted(kind, word)
         try:
             importlib.import_module(module)
         except ImportError as error:

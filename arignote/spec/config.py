@@ -16,8 +16,8 @@ from arignote.data.readers.tables import proposed_source, split_source
 from arignote.data.specs import CSVFormat, DataSpec, Source
 from arignote.errors import Complaint, ConfigError, listed
 from arignote.hints.advice import Advice, Target
-from arignote.layers.architecture import parse
 from arignote.layers.base import Layer
+from arignote.layers.layer_list import parse
 from arignote.registry import plain
 from arignote.registry.complaints import complaints_of
 from arignote.replacing import replacing

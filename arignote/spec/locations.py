@@ -65,20 +65,19 @@ def _position(loaded: Any, path: tuple[str | int, ...]) -> tuple[int, int] | Non
     """Return line and column (from 1) of the innermost entry of `path` that the file has; None if it has none."""
     found = None
     for key in path:
+        if isinstance(loaded, list) and len(loaded) == 2 and isinstance(key, str):
+            # The parameters of a layer are one level deeper: [Name, {params}].
+            loaded = loaded[1]
         marks = getattr(loaded, "lc", None)
         try:
             if isinstance(loaded, Mapping):
                 found = marks.key(key) if marks else found
             elif isinstance(loaded, list):
                 found = marks.item(key) if marks else found
-                # The parameters of a layer are one level deeper: [Name, {params}].
             else:
                 break
             loaded = loaded[key]
         except (KeyError, IndexError, TypeError, AttributeError):
-            if isinstance(loaded, list) and len(loaded) == 2 and isinstance(key, str):
-                inner = _position(loaded[1], (key,))
-                found = (inner[0] - 1, inner[1] - 1) if inner else found
             break
     return (found[0] + 1, found[1] + 1) if found else None
 

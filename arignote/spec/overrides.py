@@ -6,7 +6,7 @@ from typing import Any
 
 from arignote.data.specs import CSVFormat, table_format
 from arignote.errors import ConfigError
-from arignote.layers.architecture import parse
+from arignote.layers.layer_list import local_names
 from arignote.spec.locations import Written
 
 __all__ = ["csv_format", "override"]
@@ -15,13 +15,16 @@ __all__ = ["csv_format", "override"]
 def override(values: dict[str, Any], settings: list[str]) -> Written:
     """Write ``key=value`` strings into a config; values are YAML, layers are named: ``layers.fc1.n_units=128``.
 
+    Layers of a block are named within it, ``layers.res.layers.conv1.stride=2``, for all its repetitions.
+
     Returns
     -------
     dict of tuple to str
         The string that wrote the value of each path.
     """
     written: Written = {}
-    names: list[str] | None = None
+    # Names are those of the file: values that are written may be wrong, which is reported later.
+    names: dict[tuple[str | int, ...], list[str]] = {}
     for setting in settings:
         key, sign, text = setting.partition("=")
         if not sign or not key:
@@ -32,9 +35,9 @@ def override(values: dict[str, Any], settings: list[str]) -> Written:
         at: tuple[str | int, ...] = ()
         for depth, word in enumerate(path):
             if isinstance(place, list):
-                # Names are those of the file: values that are written may be wrong, which is reported later.
-                names = names or _names(place)
-                position, place = _layer_of(place, names, word, setting)
+                if at not in names:
+                    names[at] = local_names(place)
+                position, place = _layer_of(place, names[at], word, setting)
                 at = (*at, position)
             elif isinstance(place, dict):
                 at = (*at, word)
@@ -44,7 +47,7 @@ def override(values: dict[str, Any], settings: list[str]) -> Written:
                 place = place[word]
             if not isinstance(place, dict | list):
                 raise ConfigError(f"--set {setting}: {'.'.join(path[: depth + 1])} has no keys")
-            if isinstance(place, list) and path[: depth + 1] != ["layers"]:
+            if isinstance(place, list) and not (word == "layers" and path[0] == "layers"):
                 raise ConfigError(f"--set {setting}: {'.'.join(path[: depth + 1])} is a list: write it whole")
         if isinstance(place, list):
             raise ConfigError(f"--set {setting}: name a parameter too, as in layers.fc1.n_units=128")
@@ -73,14 +76,9 @@ def _yaml_value(text: str, option: str) -> Any:
         raise ConfigError(f"{option}: the value is not YAML") from None
 
 
-def _names(layers: list[Any]) -> list[str]:
-    """Return the names of layers, given or implied; the first may be that of an implied input layer."""
-    return [str(layer.name) for layer in parse(layers)]
-
-
 def _layer_of(layers: list[Any], names: list[str], name: str, setting: str) -> tuple[int, dict[str, Any]]:
     """Return position and parameters of a layer by its name."""
-    for position, known in enumerate(names[len(names) - len(layers) :]):
+    for position, known in enumerate(names):
         if known == name:
             spec = layers[position]
             if not isinstance(spec, list):

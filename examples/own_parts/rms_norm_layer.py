@@ -15,7 +15,7 @@ class RMSNormLayer(Layer):
     stem: ClassVar[str] = "rms_norm"
     epsilon: Positive = 1e-6
 
-    def params(self, shape):
+    def declare_params(self, shape):
         return {"gain": Param(shape, Constant(value=1.0))}
 
     def build(self, shape):

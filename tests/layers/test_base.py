@@ -37,7 +37,7 @@ def test_a_layer_that_declares_nothing_keeps_the_shape_and_has_no_parameters():
         def build(self, shape):
             return lambda params, x, training: x
 
-    assert (Same().output_shape((3, 4)), Same().params((3, 4)), Same().notes((3, 4))) == ((3, 4), {}, [])
+    assert (Same().output_shape((3, 4)), Same().declare_params((3, 4)), Same().notes((3, 4))) == ((3, 4), {}, [])
     assert (Same().name, Same().name_prefix, Same().kind) == (None, "layer", "layer")
 
 

@@ -24,7 +24,7 @@ def correlated(x, W, b, stride=(1, 1)):
 def both(spec):
     """Return the output of a layer, and its parameters as arrays."""
     layer = build("layer", spec)
-    arrays = {name: RNG.normal(size=p.shape).astype(np.float32) for name, p in layer.params(X.shape[1:]).items()}
+    arrays = {name: RNG.normal(size=p.shape).astype(np.float32) for name, p in layer.declare_params(X.shape[1:]).items()}
     tensors = {name: torch.from_numpy(array) for name, array in arrays.items()}
     found = layer.build(X.shape[1:])(tensors, torch.from_numpy(X), True).numpy()
     assert found.shape[1:] == layer.output_shape(X.shape[1:])
@@ -125,17 +125,17 @@ def test_rows_that_are_not_images_are_refused_with_a_hint(shape):
 
 def test_fans_count_the_connections_of_one_unit_at_each_stage():
     params = {"n_output_maps": 7, "filter_shape": [2, 3], "n_units": [5, 6], "activation": "relu"}
-    found = build("layer", ["MLPConvLayer", params]).params((4, 9, 9))
+    found = build("layer", ["MLPConvLayer", params]).declare_params((4, 9, 9))
     # Into a unit: maps * pixels of the window; out of one: maps that come of it * pixels.
     fans = {name: (param.fan_in, param.fan_out) for name, param in found.items() if name.startswith("W")}
     assert fans == {"W": (4 * 6, 5 * 6), "W1": (5, 6), "W2": (6, 7)}
-    maxout = build("layer", ["ConvMaxoutLayer", {"n_output_maps": 7, "filter_shape": [2, 3]}]).params((4, 9, 9))
+    maxout = build("layer", ["ConvMaxoutLayer", {"n_output_maps": 7, "filter_shape": [2, 3]}]).declare_params((4, 9, 9))
     assert (maxout["W"].fan_in, maxout["W"].fan_out) == (24, 42)
-    given = build("layer", ["ConvLayer", {"n_output_maps": 2, "filter_shape": 1, "W": 0.5, "b": 0.25}]).params(
+    given = build("layer", ["ConvLayer", {"n_output_maps": 2, "filter_shape": 1, "W": 0.5, "b": 0.25}]).declare_params(
         (1, 3, 3)
     )
     assert given["W"].initial.value == 0.5 and given["b"].initial.value == 0.25
-    plain = build("layer", ["ConvLayer", {"n_output_maps": 2, "filter_shape": 1}]).params((1, 3, 3))
+    plain = build("layer", ["ConvLayer", {"n_output_maps": 2, "filter_shape": 1}]).declare_params((1, 3, 3))
     assert plain["b"].initial.value == 0.0 and plain["a"].initial.value == 0.25
 
 
@@ -143,7 +143,7 @@ def test_a_convolution_is_that_of_torch():
     layer = build("layer", ["ConvLayer", {"n_output_maps": 4, "filter_shape": [3, 2], "stride": [2, 1]}])
     p = {
         name: torch.from_numpy(RNG.normal(size=q.shape).astype(np.float32))
-        for name, q in layer.params((3, 7, 6)).items()
+        for name, q in layer.declare_params((3, 7, 6)).items()
     }
     x = torch.from_numpy(X)
     expected = torch.nn.functional.prelu(torch.nn.functional.conv2d(x, p["W"], p["b"], (2, 1)), p["a"])

@@ -15,7 +15,7 @@ X = RNG.normal(size=(4, 2, 3))
 def both(spec):
     """Return the output of a layer for X, and its parameters as arrays."""
     layer = build("layer", spec)
-    arrays = {name: RNG.normal(size=p.shape) for name, p in layer.params(X.shape[1:]).items()}
+    arrays = {name: RNG.normal(size=p.shape) for name, p in layer.declare_params(X.shape[1:]).items()}
     tensors = {name: torch.from_numpy(array) for name, array in arrays.items()}
     return layer.build(X.shape[1:])(tensors, torch.from_numpy(X), True).numpy(), arrays
 
@@ -49,8 +49,8 @@ def test_a_maxout_unit_is_the_largest_of_its_sums(params, k):
 
 def test_initial_weights_and_biases_may_be_given():
     layer = build("layer", ["FCLayer", {"n_units": 2, "W": ["normal", {"std": 2.0}], "b": 0.5}])
-    params = layer.params((3,))
+    params = layer.declare_params((3,))
     assert params["W"].initial == build("initializer", ["normal", {"std": 2.0}])
     assert params["b"].initial == build("initializer", ["constant", {"value": 0.5}])
-    plain = build("layer", ["FCLayer", {"n_units": 2}]).params((3,))
+    plain = build("layer", ["FCLayer", {"n_units": 2}]).declare_params((3,))
     assert plain["b"].initial == build("initializer", ["constant", {"value": 0.0}])

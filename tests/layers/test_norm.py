@@ -63,7 +63,7 @@ def test_running_statistics_are_no_parameters_and_are_used_to_predict(digits, tm
 def test_its_constants_are_those_of_the_paper_and_of_torch():
     layer, theirs = build("layer", "BatchNorm"), torch.nn.BatchNorm1d(5)
     assert (layer.epsilon, layer.alpha) == (theirs.eps, theirs.momentum) == (1e-5, 0.1)
-    starts = {name: (param.initial.value, param.trained) for name, param in layer.params((5, 2, 2)).items()}
+    starts = {name: (param.initial.value, param.trained) for name, param in layer.declare_params((5, 2, 2)).items()}
     assert starts == {"gamma": (1.0, True), "beta": (0.0, True), "mean": (0.0, False), "var": (1.0, False)}
 
 

@@ -19,7 +19,7 @@ X = RNG.normal(size=(4, 2, 3))
 def test_a_class_has_a_sum_of_its_own_but_two_may_share_one(n_classes, output, n_sums):
     layer = build("layer", ["ClassificationOutputLayer", {} if n_classes is None else {"n_classes": n_classes}])
     assert layer.output_shape((2, 3)) == output
-    params = layer.params((2, 3))
+    params = layer.declare_params((2, 3))
     assert {name: param.shape for name, param in params.items()} == {"W": (6, n_sums), "b": (n_sums,)}
     assert (params["W"].fan_in, params["W"].fan_out, params["W"].unit_axis) == (6, n_sums, 1)
     assert params["b"].unit_axis is None
@@ -31,7 +31,7 @@ def test_a_class_has_a_sum_of_its_own_but_two_may_share_one(n_classes, output, n
 @pytest.mark.parametrize("n_classes", [1, 2, 3])
 def test_logits_are_the_sums_or_zero_and_the_sum(n_classes, use_bias):
     layer = build("layer", ["ClassificationOutputLayer", {"n_classes": n_classes, "use_bias": use_bias}])
-    arrays = {name: RNG.normal(size=p.shape) for name, p in layer.params((2, 3)).items()}
+    arrays = {name: RNG.normal(size=p.shape) for name, p in layer.declare_params((2, 3)).items()}
     assert ("b" in arrays) == use_bias
     sums = X.reshape(4, 6) @ arrays["W"] + arrays.get("b", 0.0)
     tensors = {name: torch.from_numpy(array) for name, array in arrays.items()}
@@ -44,7 +44,7 @@ def test_logits_are_the_sums_or_zero_and_the_sum(n_classes, use_bias):
 
 
 def test_initial_weights_and_biases_may_be_given():
-    params = build("layer", ["ClassificationOutputLayer", {"W": "he", "b": -1.5}]).params((3,))
+    params = build("layer", ["ClassificationOutputLayer", {"W": "he", "b": -1.5}]).declare_params((3,))
     assert params["W"].initial == build("initializer", "he_normal")
     assert params["b"].initial == build("initializer", ["constant", {"value": -1.5}])
 

@@ -21,7 +21,7 @@ def layer(name, **params):
 
 def given(declared, dtype=np.float64):
     """Return random parameters of a layer, as arrays and as tensors."""
-    arrays = {name: RNG.normal(size=p.shape).astype(dtype) for name, p in declared.params((2, 3)).items()}
+    arrays = {name: RNG.normal(size=p.shape).astype(dtype) for name, p in declared.declare_params((2, 3)).items()}
     return arrays, {name: torch.from_numpy(array) for name, array in arrays.items()}
 
 
@@ -91,7 +91,7 @@ def test_far_from_all_thresholds_small_probabilities_keep_their_digits():
 @pytest.mark.parametrize("n_classes", [2, 3, 4, 7])
 def test_thresholds_start_one_apart_around_zero(n_classes):
     declared = layer("OrdinalOutputLayer", n_classes=n_classes)
-    params = declared.params((2, 3))
+    params = declared.declare_params((2, 3))
     assert {name: p.shape for name, p in params.items()} == {
         "W": (6, 1),
         "threshold": (1,),
@@ -127,7 +127,7 @@ def test_ranks_that_cannot_be_are_refused(params, words):
 @pytest.mark.parametrize("n", [1, 3])
 def test_outputs_are_the_sums_and_labels_have_their_sigmoid(name, size, n, use_bias):
     declared = layer(name, **{size: n, "use_bias": use_bias})
-    params = declared.params((2, 3))
+    params = declared.declare_params((2, 3))
     assert {key: p.shape for key, p in params.items()} == {"W": (6, n)} | ({"b": (n,)} if use_bias else {})
     assert (params["W"].fan_in, params["W"].fan_out, params["W"].unit_axis) == (6, n, 1)
     assert all(p.initial == build("initializer", ["constant", {"value": 0.0}]) for p in params.values())

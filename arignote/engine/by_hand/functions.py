@@ -1,42 +1,47 @@
-"""Forward and backward passes of chains of layers without autograd: gradients are written into the flat vector.
+"""Forward and backward passes of single layers without autograd.
 
-The sums are those of autograd, in a third of its time for small layers. Networks with other layers are left to
-autograd, and tests compare the two.
+The sums are those of autograd, in a third of its time for small layers; tests compare the two.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any, Protocol
 
 import torch
 from torch import Tensor
 
 from arignote.engine.by_hand.activations import ActivationFunction, function_of, linear, relu, write_unit_sums
-from arignote.engine.by_hand.losses import loss_and_gradient
-from arignote.engine.network import Network
 from arignote.layers.architecture import Placed
 from arignote.layers.conv import ConvLayer, MLPConvLayer
 from arignote.layers.dense import FCLayer
+from arignote.layers.merge import AverageLayer, ConcatLayer, MergeLayer, SumLayer
 from arignote.layers.noise import DropoutLayer, GaussianNoiseLayer, dropout_mask
+from arignote.layers.norm import BatchNormLayer
 from arignote.layers.output import ClassificationOutputLayer, MultilabelOutputLayer, RegressionOutputLayer
-from arignote.layers.pool import MaxPool2DLayer
+from arignote.layers.pool import GlobalAveragePoolLayer, MaxPool2DLayer
 from arignote.layers.shape import BC01ToC01BLayer, C01BToBC01Layer, InputImageLayer, InputLayer
-from arignote.optim.losses import Loss
 
-__all__ = ["Chain", "LayerFunction", "chain_of"]
+__all__ = ["Activation", "LayerFunction", "MaxPool", "functions_of"]
 
 _aten = torch.ops.aten
 
 
 class LayerFunction(Protocol):
-    """Forward and backward pass of one layer, or of a part of one, as a `torch.autograd.Function` without its graph."""
+    """Forward and backward pass of one layer, or of a part of one, as a `torch.autograd.Function` without its graph.
 
-    def forward(self, x: Tensor) -> tuple[Tensor, Any]:
-        """Return the output, and what `backward` needs."""
+    Attributes
+    ----------
+    trains : bool
+        Whether it writes gradients of parameters.
+    """
 
-    def backward(self, g: Tensor, saved: Any, beta: float, needs_input: bool) -> Tensor:
-        """Return the gradient of the input, and write those of the parameters.
+    trains: bool
+
+    def forward(self, x: Any) -> tuple[Tensor, Any]:
+        """Return the output, and what `backward` needs; a merge layer takes a list of tensors."""
+
+    def backward(self, g: Tensor, saved: Any, beta: float, needs_input: bool) -> Any:
+        """Return the gradient of the input (a list for those of a merge layer), and write those of the parameters.
 
         Parameters
         ----------
@@ -48,6 +53,11 @@ class LayerFunction(Protocol):
             0: gradients of parameters are overwritten; 1: they are added to.
         needs_input : bool
             Whether the gradient of the input is needed; otherwise any tensor is returned.
+
+        Returns
+        -------
+        Tensor or list of Tensor
+            They may be overwritten: none of them shares memory with another one, or with an output.
         """
 
 
@@ -55,6 +65,7 @@ class _Dense:
     """``f(x @ W + b)``."""
 
     def __init__(self, params: dict[str, Tensor], gradients: dict[str, Tensor], activation: ActivationFunction):
+        self.trains = bool(gradients)
         self._w, self._b, self._activation = params["W"], params.get("b"), activation
         self._w_t = self._w.t()
         self._grad_w, self._grad_b = gradients.get("W"), gradients.get("b")
@@ -94,6 +105,7 @@ class _Convolution:
         stride: tuple[int, int],
         activation: ActivationFunction,
     ):
+        self.trains = bool(gradients)
         self._w, self._b = params["W" + suffix], params.get("b" + suffix)
         self._stride, self._activation = stride, activation
         self._grad_w, self._grad_b = gradients.get("W" + suffix), gradients.get("b" + suffix)
@@ -116,8 +128,10 @@ class _Convolution:
         return grad_x if needs_input else g
 
 
-class _MaxPool:
+class MaxPool:
     """Largest value of each window."""
+
+    trains = False
 
     def __init__(self, pool_shape: tuple[int, int], stride: tuple[int, int]):
         self._window = (pool_shape, stride, (0, 0), (1, 1), False)
@@ -132,8 +146,10 @@ class _MaxPool:
         return grad_x
 
 
-class _Activation:
+class Activation:
     """An activation that is not part of a layer."""
+
+    trains = False
 
     def __init__(self, activation: ActivationFunction):
         self._activation = activation
@@ -147,6 +163,8 @@ class _Activation:
 
 class _Dropout:
     """``x * mask``, the mask drawn at each forward pass."""
+
+    trains = False
 
     def __init__(self, p: float):
         self._draw = dropout_mask(p)
@@ -162,6 +180,8 @@ class _Dropout:
 class _Noise:
     """``x + sigma * n``, n standard normal."""
 
+    trains = False
+
     def __init__(self, sigma: float):
         self._sigma = sigma
 
@@ -175,6 +195,8 @@ class _Noise:
 class _Shape:
     """A change of the shape alone."""
 
+    trains = False
+
     def __init__(self, size: tuple[int, ...]):
         self._size = size
 
@@ -185,60 +207,82 @@ class _Shape:
         return g.reshape(saved)
 
 
-class Chain:
-    """Loss and gradients of a network, each layer of which has a `LayerFunction`.
+class _BatchNorm:
+    """Normalisation by mean and variance of the batch, or by the running ones; on a CPU, as autograd calls it there."""
 
-    Parameters
-    ----------
-    functions : sequence of LayerFunction
-        Those of the layers, in order.
-    loss : Loss
-        What is minimised.
-    device : torch.device
-        Device of the network.
-    """
+    def __init__(self, params: dict[str, Tensor], gradients: dict[str, Tensor], alpha: float, epsilon: float):
+        self.trains = bool(gradients)
+        self._gamma, self._beta, self._mean, self._var = (params[name] for name in ("gamma", "beta", "mean", "var"))
+        self._gradients = gradients.get("gamma"), gradients.get("beta")
+        self._alpha, self._epsilon = alpha, epsilon
 
-    def __init__(self, functions: Sequence[LayerFunction], loss: Loss, device: torch.device):
-        self._functions = functions
-        self._loss_and_gradient = loss_and_gradient(loss, device)
-        # Layers before the first one with parameters need no gradient.
-        self._first = next(n for n, function in enumerate(functions) if isinstance(function, _Dense | _Convolution))
+    def forward(self, x: Tensor) -> tuple[Tensor, Any]:
+        # A single value of each unit has no variance.
+        uses_batch = x.numel() > x.shape[1]
+        y, mean, inverse = _aten.native_batch_norm(
+            x, self._gamma, self._beta, self._mean, self._var, uses_batch, self._alpha, self._epsilon
+        )
+        return y, (x, mean, inverse, uses_batch)
 
-    def __call__(self, x: Tensor, y: Tensor, weights: Tensor | None, share: float, beta: float) -> Tensor:
-        """Write the gradients of ``share * loss`` into the flat vector (beta 1: add them), and return that loss."""
-        # No tensor here requires a gradient, so that autograd records nothing.
-        saved_of = []
-        for function in self._functions:
-            x, saved = function.forward(x)
-            saved_of.append(saved)
-        loss, g = self._loss_and_gradient(x, y, weights, share)
-        for n in range(len(self._functions) - 1, self._first - 1, -1):
-            g = self._functions[n].backward(g, saved_of[n], beta, n > self._first)
-        return loss
+    def backward(self, g: Tensor, saved: Any, beta: float, needs_input: bool) -> Tensor:
+        x, mean, inverse, uses_batch = saved
+        mask = (needs_input, *(gradient is not None for gradient in self._gradients))
+        statistics = (self._gamma, self._mean, self._var, mean, inverse)
+        grad_x, *of_params = _aten.native_batch_norm_backward(g, x, *statistics, uses_batch, self._epsilon, mask)
+        for gradient, values in zip(self._gradients, of_params, strict=True):
+            if gradient is not None:
+                gradient.add_(values) if beta else gradient.copy_(values)
+        return grad_x if needs_input else g
 
 
-def chain_of(network: Network, loss: Loss) -> Chain | None:
-    """Return the chain of a network; None if autograd is needed, because of one of its layers or of its setup."""
-    setup = network.setup
-    if setup.cast is not None or (setup.compile and network.device.type != "cpu"):
-        # On a GPU one compiled kernel is faster than many small ones; on a CPU it is slower than a chain.
-        return None
-    gradients = network.flat_views(network.gradients)
-    functions: list[LayerFunction] = []
-    for place, (params, _) in network.placed():
-        tensors = {name: tensor.detach() for name, tensor in params.items()}
-        own = {name: gradients[f"{place.name}.{name}"] for name in tensors if f"{place.name}.{name}" in gradients}
-        of_layer = _functions(place, tensors, own)
-        if of_layer is None:
-            return None
-        if isinstance(place.layer, MaxPool2DLayer) and functions and isinstance(functions[-1], _Activation):
-            # Pooling before the activation gives the same bits from fewer values, as a rectifier keeps their order.
-            of_layer.append(functions.pop())
-        functions += of_layer
-    return Chain(functions, loss, network.device)
+class _GlobalAverage:
+    """Mean of all pixels of each map."""
+
+    trains = False
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Any]:
+        return x.mean((2, 3)), x.shape
+
+    def backward(self, g: Tensor, saved: Any, beta: float, needs_input: bool) -> Tensor:
+        grad_x: Tensor = g[:, :, None, None].expand(saved) / (saved[2] * saved[3])
+        return grad_x
 
 
-def _functions(place: Placed, params: dict[str, Tensor], gradients: dict[str, Tensor]) -> list[LayerFunction] | None:
+class _Sum:
+    """``x_1 + x_2 + ...``, divided by `divisor`."""
+
+    trains = False
+
+    def __init__(self, divisor: int = 1):
+        self._divisor = divisor
+
+    def forward(self, x: list[Tensor]) -> tuple[Tensor, Any]:
+        y = x[0] + x[1]
+        for other in x[2:]:
+            y.add_(other)
+        return y.div_(self._divisor) if self._divisor > 1 else y, len(x)
+
+    def backward(self, g: Tensor, saved: Any, beta: float, needs_input: bool) -> list[Tensor]:
+        g = g.div_(self._divisor) if self._divisor > 1 else g
+        return [g, *(g.clone() for _ in range(saved - 1))]
+
+
+class _Concat:
+    """Tensors one behind the other along an axis."""
+
+    trains = False
+
+    def __init__(self, axis: int):
+        self._axis = axis
+
+    def forward(self, x: list[Tensor]) -> tuple[Tensor, Any]:
+        return torch.cat(x, self._axis), [part.shape[self._axis] for part in x]
+
+    def backward(self, g: Tensor, saved: Any, beta: float, needs_input: bool) -> list[Tensor]:
+        return [part.clone(memory_format=torch.contiguous_format) for part in torch.split(g, saved, self._axis)]
+
+
+def functions_of(place: Placed, params: dict[str, Tensor], gradients: dict[str, Tensor]) -> list[LayerFunction] | None:
     """Return the functions of a layer; None if it has none here. A parameter without a gradient is fixed."""
     layer = place.layer
     if isinstance(layer, InputLayer | InputImageLayer | BC01ToC01BLayer | C01BToBC01Layer):
@@ -247,8 +291,14 @@ def _functions(place: Placed, params: dict[str, Tensor], gradients: dict[str, Te
         return [_Dropout(layer.dropout_p)]
     if isinstance(layer, GaussianNoiseLayer):
         return [_Noise(layer.sigma)]
+    if isinstance(layer, MergeLayer):
+        return _merging(layer)
+    if isinstance(layer, BatchNormLayer) and params["gamma"].device.type == "cpu":
+        return [_BatchNorm(params, gradients, layer.alpha, layer.epsilon)]
+    if isinstance(layer, GlobalAveragePoolLayer):
+        return [_GlobalAverage()]
     if isinstance(layer, MaxPool2DLayer):
-        return [_MaxPool(layer.pool_shape, layer.stride or layer.pool_shape)]
+        return [MaxPool(layer.pool_shape, layer.stride or layer.pool_shape)]
     if isinstance(layer, ClassificationOutputLayer) and layer.n_classes == 1:
         return None
     if isinstance(layer, ClassificationOutputLayer | MultilabelOutputLayer | RegressionOutputLayer):
@@ -272,7 +322,18 @@ def _convolutions(
         if activation is None:
             return None
         if activation is relu:
-            functions += [_Convolution(params, gradients, suffix, stride, linear), _Activation(relu)]
+            functions += [_Convolution(params, gradients, suffix, stride, linear), Activation(relu)]
         else:
             functions.append(_Convolution(params, gradients, suffix, stride, activation))
     return functions
+
+
+def _merging(layer: MergeLayer) -> list[LayerFunction] | None:
+    """Return the function of a merge layer; None if it has none here, or if it crops its inputs."""
+    if layer.crop != "none":
+        return None
+    if isinstance(layer, SumLayer):
+        return [_Sum()]
+    if isinstance(layer, AverageLayer):
+        return [_Sum(divisor=len(layer.inputs))]
+    return [_Concat(layer.axis)] if isinstance(layer, ConcatLayer) else None

@@ -1,0 +1,295 @@
+"""Loss and gradients of a network on a tape: each layer forward, then each backward, mostly without autograd.
+
+Gradients are written into the flat vector. Neighbouring layers that have no function here are one segment, which
+autograd records on its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from arignote.engine.by_hand.functions import Activation, LayerFunction, MaxPool, functions_of
+from arignote.engine.by_hand.losses import loss_and_gradient
+from arignote.engine.network import Network
+from arignote.layers.architecture import Placed
+from arignote.layers.merge import MergeLayer
+from arignote.layers.torch_layer import TorchLayer
+from arignote.optim.losses import Loss
+from arignote.registry import is_custom
+
+__all__ = ["Tape", "tape_of"]
+
+
+@dataclass
+class _Link:
+    """A function on the tape.
+
+    Attributes
+    ----------
+    function : LayerFunction
+    sources : tuple of int
+        Places of its inputs among the values: 0 is the batch, n the output of the n-th link.
+    layer, owner : str
+        Name of its layer, and of the layer whose parameters that uses.
+    is_merge : bool
+        Whether it takes a list of inputs.
+    adds : bool
+        Whether its gradients are added to those of a later link, which uses the same parameters.
+    needs : tuple of bool
+        Whether the gradient of each input is needed.
+    dropped : list of int
+        Places of the values that no later link takes.
+    """
+
+    function: LayerFunction
+    sources: tuple[int, ...]
+    layer: str
+    owner: str
+    is_merge: bool
+    adds: bool = False
+    needs: tuple[bool, ...] = ()
+    dropped: list[int] = field(default_factory=list)
+
+
+class Tape:
+    """Loss and gradients of a network.
+
+    Parameters
+    ----------
+    links : sequence of _Link
+        In an order in which each takes outputs of earlier ones; the last one gives the outputs of the network.
+    by_hand : list of str
+        Names of the layers that are computed without autograd.
+    loss : Loss
+        What is minimised.
+    device : torch.device
+        Device of the network.
+    """
+
+    def __init__(self, links: Sequence[_Link], by_hand: list[str], loss: Loss, device: torch.device):
+        self.by_hand = by_hand
+        self._links = links
+        self._loss_and_gradient = loss_and_gradient(loss, device)
+        self._segments = [link.function for link in links if isinstance(link.function, _Segment)]
+        needed = [False]
+        for link in links:
+            link.needs = tuple(needed[source] for source in link.sources)
+            needed.append(link.function.trains or any(link.needs))
+        # Links before the first one with parameters are not walked through.
+        self._backward = [n for n in range(len(links), 0, -1) if needed[n]]
+        later: dict[str, str] = {}
+        last_use: dict[int, int] = {}
+        for number in range(len(links), 0, -1):
+            link = links[number - 1]
+            # A layer of several links, such as MLPConvLayer, has parameters of its own for each.
+            link.adds = later.setdefault(link.owner, link.layer) != link.layer
+            for source in link.sources:
+                if last_use.setdefault(source, number) == number and source not in link.dropped:
+                    link.dropped.append(source)
+
+    def __call__(self, x: Tensor, y: Tensor, weights: Tensor | None, share: float, beta: float) -> Tensor:
+        """Write the gradients of ``share * loss`` into the flat vector (beta 1: add them), and return that loss."""
+        # No tensor here requires a gradient, so that autograd records segments and losses only.
+        if not beta:
+            for segment in self._segments:
+                segment.zero()
+        values: list[Tensor | None] = [x]
+        saved: list[Any] = [None]
+        for link in self._links:
+            inputs: Any = [values[source] for source in link.sources]
+            found, kept = link.function.forward(inputs if link.is_merge else inputs[0])
+            values.append(found)
+            saved.append(kept)
+            for source in link.dropped:
+                values[source] = None
+        outputs = values[-1]
+        assert outputs is not None
+        loss, g = self._loss_and_gradient(outputs, y, weights, share)
+        gradients: list[Tensor | None] = [None] * len(values)
+        gradients[-1] = g
+        for number in self._backward:
+            self._step_back(number, saved[number], gradients, beta)
+        return loss
+
+    def _step_back(self, number: int, saved: Any, gradients: list[Tensor | None], beta: float) -> None:
+        """Go from the gradient of the output of a link to those of its inputs."""
+        link, g = self._links[number - 1], gradients[number]
+        assert g is not None
+        gradients[number] = None
+        found = link.function.backward(g, saved, 1.0 if link.adds else beta, any(link.needs))
+        for source, needed, one in zip(link.sources, link.needs, found if link.is_merge else (found,), strict=True):
+            if needed:
+                before = gradients[source]
+                # Later links come first, so that the order of a sum is fixed.
+                gradients[source] = one if before is None else before + one
+
+
+class _Segment:
+    """Neighbouring layers that autograd records.
+
+    Parameters
+    ----------
+    steps : list of (Placed, params, forward, inputs)
+        Each layer; its inputs are numbers of earlier steps, or ``-1 - n`` for the n-th input of the segment.
+    gradients : list of Tensor
+        Those of its parameters in the flat vector.
+    needs_copy : bool
+        Whether it has code of the user, which may overwrite what it is given.
+    """
+
+    def __init__(
+        self,
+        steps: list[tuple[Placed, dict[str, Tensor], Callable[..., Tensor], tuple[int, ...]]],
+        gradients: list[Tensor],
+        needs_copy: bool,
+    ):
+        self._steps, self._gradients, self._needs_copy = steps, gradients, needs_copy
+        self.trains = bool(gradients)
+
+    def zero(self) -> None:
+        """Set the gradients of its parameters, to which autograd adds, to zero."""
+        for gradient in self._gradients:
+            gradient.zero_()
+
+    @torch.enable_grad()
+    def forward(self, x: list[Tensor]) -> tuple[Tensor, Any]:
+        leaves = [one.detach().requires_grad_() for one in x]
+        given = [leaf.clone() if self._needs_copy else leaf for leaf in leaves]
+        found: list[Tensor] = []
+        for place, params, forward, inputs in self._steps:
+            taken = [found[n] if n >= 0 else given[-1 - n] for n in inputs]
+            found.append(forward(params, taken if isinstance(place.layer, MergeLayer) else taken[0], True))
+        return found[-1].detach(), (leaves, found[-1])
+
+    def backward(self, g: Tensor, saved: Any, beta: float, needs_input: bool) -> list[Tensor]:
+        leaves, output = saved
+        if output.requires_grad:
+            with torch.enable_grad():
+                torch.autograd.backward([output], [g])
+        return [torch.zeros_like(leaf) if leaf.grad is None else leaf.grad for leaf in leaves]
+
+
+def tape_of(network: Network, loss: Loss) -> Tape | None:
+    """Return the tape of a network; None if autograd is needed for all of it, because of its layers or of its setup."""
+    setup = network.setup
+    if setup.cast is not None or (setup.compile and network.device.type != "cpu"):
+        # On a GPU one compiled kernel is faster than many small ones; on a CPU it is slower than a tape.
+        return None
+    builder = _Builder(network)
+    links = builder.links()
+    if not builder.by_hand or (setup.compile and builder.has_segments):
+        return None
+    return Tape(links, builder.by_hand, loss, network.device)
+
+
+class _Builder:
+    """Builds the links of the layers of a network."""
+
+    def __init__(self, network: Network):
+        self.by_hand: list[str] = []
+        self.has_segments = False
+        self._placed = list(network.placed())
+        gradients = network.flat_views(network.gradients)
+        self._of_layer: list[tuple[dict[str, Tensor], list[LayerFunction] | None]] = []
+        for place, (params, _) in self._placed:
+            tensors = {name: tensor.detach() for name, tensor in params.items()}
+            names = {name: f"{place.owner}.{name}" for name in tensors}
+            own = {name: gradients[full] for name, full in names.items() if full in gradients}
+            self._of_layer.append((own, functions_of(place, tensors, own)))
+        self._n_uses = [0] * len(self._placed)
+        for place, _ in self._placed:
+            for source in place.sources:
+                self._n_uses[source] += 1
+
+    def links(self) -> list[_Link]:
+        """Return the links in order."""
+        links: list[_Link] = []
+        # Place of the output of each layer among the values.
+        values: list[int] = []
+        position = 0
+        while position < len(self._placed):
+            place, _ = self._placed[position]
+            functions = self._of_layer[position][1]
+            if functions is None:
+                end = self._end_of_segment(position)
+                links.append(self._segment(position, end, values))
+                values += [len(links)] * (end - position)
+                position = end
+                continue
+            self.by_hand.append(place.name)
+            sources = tuple(values[source] for source in place.sources) or (0,)
+            if isinstance(place.layer, MergeLayer):
+                links.append(_Link(functions[0], sources, place.name, place.owner, is_merge=True))
+                sources = (len(links),)
+            else:
+                sources = self._append(links, functions, sources, place)
+            values.append(sources[0])
+            position += 1
+        return links
+
+    def _append(
+        self, links: list[_Link], functions: list[LayerFunction], sources: tuple[int, ...], place: Placed
+    ) -> tuple[int, ...]:
+        """Append the functions of a layer, one after the other; return the place of the last output."""
+        source = place.sources[0] if place.sources else None
+        if (
+            links
+            and functions
+            and isinstance(functions[0], MaxPool)
+            and isinstance(links[-1].function, Activation)
+            and sources == (len(links),)
+            and source is not None
+            and self._n_uses[source] == 1
+        ):
+            # Pooling before the activation gives the same bits from fewer values, as a rectifier keeps their order.
+            activation = links.pop()
+            sources, functions = activation.sources, [*functions, activation.function]
+        for function in functions:
+            links.append(_Link(function, sources, place.name, place.owner, is_merge=False))
+            sources = (len(links),)
+        return sources
+
+    def _end_of_segment(self, begin: int) -> int:
+        """Return the end of the longest segment of unknown layers of which only the last has uses outside."""
+        end = best = begin + 1
+        while end < len(self._placed) and self._of_layer[end][1] is None:
+            end += 1
+            inside = [source for place, _ in self._placed[begin:end] for source in place.sources]
+            if all(inside.count(n) == self._n_uses[n] for n in range(begin, end - 1)):
+                best = end
+        return best
+
+    def _segment(self, begin: int, end: int, values: list[int]) -> _Link:
+        """Return the link of the layers begin .. end - 1."""
+        self.has_segments = True
+        sources: list[int] = []
+        steps = []
+        for place, (params, forward) in self._placed[begin:end]:
+            inputs = []
+            for outer in [values[source] if source < begin else None for source in place.sources] or [0]:
+                inputs.append(outer)
+            steps.append((place, params, forward, self._inputs(place, begin, inputs, sources)))
+        layers = [place.layer for place, _ in self._placed[begin:end]]
+        gradients = [g for own, _ in self._of_layer[begin:end] for g in own.values()]
+        needs_copy = any(is_custom(layer) or isinstance(layer, TorchLayer) for layer in layers)
+        segment = _Segment(steps, gradients, needs_copy)
+        # Autograd adds, whatever else uses the same parameters.
+        return _Link(segment, tuple(sources), layers[-1].name or "", "", is_merge=True)
+
+    @staticmethod
+    def _inputs(place: Placed, begin: int, outer: Sequence[int | None], sources: list[int]) -> tuple[int, ...]:
+        """Return the inputs of a step of a segment; places of values that are new to it are appended to `sources`."""
+        found = []
+        for value, source in zip(outer, place.sources or (0,), strict=True):
+            if value is None:
+                found.append(source - begin)
+                continue
+            if value not in sources:
+                sources.append(value)
+            found.append(-1 - sources.index(value))
+        return tuple(found)

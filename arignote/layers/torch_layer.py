@@ -1,0 +1,147 @@
+"""Any module of the engine as a layer."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Callable, Mapping
+from importlib import import_module
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import model_validator
+
+from arignote.errors import Complaint, ConfigError, did_you_mean
+from arignote.layers.base import Layer, Param, Shape, ShapeError
+from arignote.layers.initializers import Initializer
+from arignote.registry import check_trusted, register
+
+__all__ = ["TorchLayer"]
+
+
+@register()
+class TorchLayer(Layer):
+    """Any `torch.nn.Module` that takes one tensor and returns one: ``y = module(x)``.
+
+    Parameters
+    ----------
+    module : str
+        "module:Class", such as "torch.nn:Hardswish".
+    params : dict, default {}
+        Keyword arguments of its constructor, as plain data.
+
+    Notes
+    -----
+    Its parameters are trained like those of other layers, without penalties; its buffers are kept in checkpoints.
+    Initial values are those of its constructor, drawn from the stream of the layer. A module that keeps anything else
+    from one call to the next is refused. From a checkpoint a class of another module than torch.nn is imported only if
+    that module is trusted: ``NNClassifier.load(RUN, trust=[...])``.
+
+    Examples
+    --------
+    >>> TorchLayer(module="torch.nn:Linear", params={"in_features": 8, "out_features": 3}).output_shape((8,))
+    (3,)
+    """
+
+    name_prefix: ClassVar[str] = "torch"
+    module: str
+    params: dict[str, Any] = {}
+
+    @model_validator(mode="after")
+    def _is_trusted(self) -> Any:
+        if not re.fullmatch(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*", self.module):
+            message = f"module must be 'module:Class', such as 'torch.nn:Hardswish'; got {self.module!r}"
+            raise ConfigError(Complaint(("module",), message))
+        if self.runs_code_of_user:
+            check_trusted("module", self.module)
+        return self
+
+    @property
+    def runs_code_of_user(self) -> bool:
+        """Whether the module is none of torch.nn."""
+        return self.module.partition(":")[0] != "torch.nn"
+
+    def new_module(self) -> Any:
+        """Return a new module, in training mode.
+
+        Raises
+        ------
+        ConfigError
+            If it cannot be imported or built.
+        """
+        from torch import nn
+
+        where, (module, _, name) = self.name or "TorchLayer", self.module.partition(":")
+        try:
+            imported = import_module(module)
+        except ImportError as error:
+            raise ConfigError(f"{where}: {error}. Is the folder of the module on PYTHONPATH?") from None
+        cls = getattr(imported, name, None)
+        if not (inspect.isclass(cls) and issubclass(cls, nn.Module)):
+            known = [key for key, value in vars(imported).items() if inspect.isclass(value)]
+            raise ConfigError(f"{where}: {module} has no torch.nn.Module {name!r}. {did_you_mean(name, known)}")
+        try:
+            return cls(**self.params)
+        except Exception as error:
+            raise ConfigError(f"{where}: {name}({self.params}) fails: {type(error).__name__}: {error}") from None
+
+    def _on_meta(self) -> Any:
+        """Return a new module without memory."""
+        from torch import device
+
+        with device("meta"):
+            return self.new_module()
+
+    def output_shape(self, shape: Shape) -> Shape:
+        from torch import Tensor, empty, no_grad
+
+        try:
+            with no_grad():
+                found = self._on_meta().eval()(empty((2, *shape), device="meta"))
+        except ConfigError:
+            raise
+        except Exception as error:
+            raise ShapeError(f"{self.module} cannot take {shape}: {error}") from None
+        if not isinstance(found, Tensor) or found.ndim < 2 or len(found) != 2:
+            what = f"a tensor of shape {tuple(found.shape)}" if isinstance(found, Tensor) else type(found).__name__
+            raise ShapeError(f"{self.module} must return one tensor (rows, ...) of as many rows; got {what} of 2 rows")
+        return tuple(found.shape[1:])
+
+    def declare_params(self, shape: Shape) -> dict[str, Param]:
+        module = self._on_meta()
+        found = {}
+        for name, tensor in [*module.named_parameters(), *module.named_buffers()]:
+            trained = tensor.requires_grad
+            dtype = str(tensor.dtype).removeprefix("torch.")
+            found[name] = Param(tuple(tensor.shape), _OfModule(layer=self, tensor=name), trained=trained, dtype=dtype)
+        return found
+
+    def build(self, shape: Shape) -> Callable[..., Any]:
+        from torch.func import functional_call
+
+        # Its own tensors have no memory; those of the network take their place.
+        module = self._on_meta()
+
+        def forward(params: Mapping[str, Any], x: Any, training: bool) -> Any:
+            return functional_call(module.train(training), dict(params), (x,))
+
+        return forward
+
+
+class _OfModule(Initializer):
+    """The values that the constructor of a module gives to one of its tensors."""
+
+    layer: TorchLayer
+    tensor: str
+
+    def draw(self, rng: np.random.Generator, shape: tuple[int, ...], fan_in: int, fan_out: int) -> NDArray[Any]:
+        from torch import manual_seed
+        from torch.random import fork_rng
+
+        with fork_rng(devices=[]):
+            manual_seed(int(rng.integers(2**63)))
+            module = self.layer.new_module()
+        tensors = dict([*module.named_parameters(), *module.named_buffers()])
+        values: NDArray[Any] = tensors[self.tensor].detach().numpy().copy()
+        return values
