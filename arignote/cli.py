@@ -305,7 +305,7 @@ def evaluate(
 
     predictor = Predictor.load(run, which, trust or ())
     of_features = {"color": color, "axes": axes, "csv": csv}
-    has_labels = not predictor.target.from_input
+    has_labels = not predictor.targets.from_input
     data = data_to_score(features, labels, config, overrides=set_, base=data_dir, has_labels=has_labels, **of_features)
     names = None if losses is None else [name for one in losses for name in one.split(",")]
     scored = predictor.score(data, names, part=part, by_class=classes)
@@ -337,7 +337,7 @@ def predict(
     predictor = Predictor.load(run, which, trust or ())
     named = NamedFile(features, color, axes, csv)
     rows = predictor.rows(named.features(), csv=named.format())
-    write_predictions(out, predictor.blocks(rows), predictor.target, predictor.state.memory)
+    write_predictions(out, predictor.blocks(rows), predictor.targets, predictor.state.targets, predictor.shown)
     print(f"{len(rows)} rows -> {out}")
 
 

@@ -134,14 +134,9 @@ class TrainingState:
         return ", ".join(filter(None, (f"{progress.epoch} of {n_epochs} epochs complete", self.ended_by)))
 
     @property
-    def memory(self) -> dict[str, Any]:
-        """Return what the target of the output layer has learned."""
-        return next(iter(self.targets.values()))
-
-    @property
-    def n_outputs(self) -> int:
-        """Return the number of outputs of the network."""
-        return _target(self.memory).size(self.memory)
+    def n_outputs(self) -> dict[str, int]:
+        """Return the number of outputs of each output layer."""
+        return {name: _target(memory).size(memory) for name, memory in self.targets.items()}
 
     @property
     def n_bytes(self) -> int:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from arignote.data.targets import Memory, Target
+from arignote.data.targets import Memory, Targets
 from arignote.errors import ArignoteError, ConfigError, DataError, warn
 from arignote.generators import GENERATORS, global_generator_state
 from arignote.registry import Part, is_custom
@@ -27,10 +27,10 @@ class Augmenter:
         Each receives the keywords that it accepts; `rng` is a NumPy Generator, the stream of the batch.
     seed : int
         Seed of the run.
-    target : Target
+    targets : Targets
         What the network is taught.
-    memory : dict
-        What the target has learned.
+    memory : dict of str to dict
+        What the target of each output has learned.
     seed_globals : callable, optional
         Seeds the global random generators from an integer. It is called for each batch with the seed of
         (seed, "augment", epoch, batch), under a lock that keeps other threads from drawing. If it is left out, a
@@ -46,8 +46,8 @@ class Augmenter:
         self,
         functions: Sequence[Callable[..., Any]],
         seed: int,
-        target: Target,
-        memory: Memory,
+        targets: Targets,
+        memory: Mapping[str, Memory],
         seed_globals: Callable[[int], None] | None = None,
     ):
         for function in functions:
@@ -55,7 +55,7 @@ class Augmenter:
                 raise ConfigError(
                     f"augmentation must be functions; got the class {function.__name__}: give {function.__name__}()"
                 )
-        self.seed, self._target, self._memory = seed, target, memory
+        self.seed, self._targets, self._memory = seed, targets, memory
         self._functions = [(function, _accepted(function)) for function in functions]
         self._is_custom = any(_is_custom(function) for function in functions)
         self._seed_globals = seed_globals
@@ -102,7 +102,7 @@ class Augmenter:
     def _applied(self, x: NDArray[Any], y: NDArray[Any], epoch: int, batch: int) -> tuple[NDArray[Any], NDArray[Any]]:
         where = f"augmentation of epoch {epoch + 1}, batch {batch}"
         keywords: dict[str, Any] = {"epoch": epoch, "rng": stream(self.seed, "augment", epoch, batch)}
-        keywords |= self._target.keywords(self._memory)
+        keywords |= self._targets.keywords(self._memory)
         n_rows = len(x)
         for function, accepted in self._functions:
             try:
@@ -116,12 +116,12 @@ class Augmenter:
             x, y = map(np.asarray, found)
             if len(x) != n_rows or len(y) != n_rows:
                 raise DataError(f"{where}: must return {n_rows} rows; got {len(x)} and {len(y)}")
-        if not self._target.is_encoded(y, self._memory):
+        if not self._targets.is_encoded(y, self._memory):
             raise DataError(
-                f"{where}: y must be {self._target.encoded_form(self._memory)}; got {y.dtype} of shape {y.shape}, "
+                f"{where}: y must be {self._targets.encoded_form(self._memory)}; got {y.dtype} of shape {y.shape}, "
                 f"such as {y[0].tolist()}"
             )
-        dtype = np.int64 if y.ndim == 1 else np.float32
+        dtype = y.dtype if y.dtype.names else np.int64 if y.ndim == 1 else np.float32
         return np.ascontiguousarray(x, dtype=np.float32), np.ascontiguousarray(y, dtype=dtype)
 
     def tried(self, x: NDArray[Any], y: NDArray[Any]) -> tuple[int, ...]:

@@ -17,7 +17,7 @@ from arignote.data.readers.sources import is_source
 from arignote.data.rows import Rows
 from arignote.data.settings import DataSettings
 from arignote.data.specs import CSVFormat
-from arignote.data.targets import Classes, Target
+from arignote.data.targets import Classes, Targets
 from arignote.errors import DataError
 
 __all__ = ["FitData", "OpenedData", "are_row_numbers", "open_data", "other_sources", "split_of"]
@@ -35,7 +35,7 @@ class FitData:
         Rows held out of `x`, or data of their own.
     sample_weight, groups : array (rows,) or source, optional
         Weight of each row of `x`, and groups of rows that stay in one part.
-    target : Target
+    targets : Targets
         What `y` is.
     channel : str, optional
         `channel` of the input layer.
@@ -53,7 +53,7 @@ class FitData:
     test: Any = None
     sample_weight: Any = None
     groups: Any = None
-    target: Target = field(default_factory=Classes)
+    targets: Targets = field(default_factory=lambda: Targets({"output": Classes()}, "output"))
     channel: str | None = None
     image: tuple[int, int, int] | None = None
     n_in: tuple[int, ...] | None = None
@@ -126,12 +126,12 @@ def open_data(data: FitData, settings: DataSettings) -> OpenedData:
         channel=data.channel,
         others=other_sources(data),
         csv=data.csv,
-        target=data.target,
+        targets=data.targets,
     )
     rows = {"train": open_rows(x, data.y, what="X")}
     names = feature_names(x)
     columns: Names = tuple(names) or rows["train"].reader.columns
-    needs_y = not data.target.from_input
+    needs_y = not data.targets.from_input
     if rows["train"].y is None and needs_y:
         raise DataError("y is needed, to train on: fit(X, y), or fit((X, y))")
     fractions: dict[str, float] = {}

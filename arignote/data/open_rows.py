@@ -19,7 +19,7 @@ from arignote.data.readers.datasets import features_and_labels, is_dataset
 from arignote.data.readers.sources import LABELS, get_reader, is_source, is_text_source, read_source, with_columns
 from arignote.data.rows import Rows
 from arignote.data.specs import CSVFormat
-from arignote.data.targets import Classes, Target
+from arignote.data.targets import Classes, Targets
 from arignote.errors import DataError
 
 __all__ = ["rows_of"]
@@ -38,7 +38,7 @@ def rows_of(
     columns: Names = (),
     others: Mapping[str, Any] | None = None,
     csv: Mapping[str, Any] | CSVFormat | None = None,
-    target: Target | None = None,
+    targets: Targets | None = None,
 ) -> Rows:
     """Open and validate features and labels.
 
@@ -63,7 +63,7 @@ def rows_of(
         Other sources that the data names, by role: "labels", "groups" ... Their columns are not features.
     csv : dict or CSVFormat, optional
         Format of text tables; what is left out is detected.
-    target : Target, optional
+    targets : Targets, optional
         What `y` must be; by default classes.
 
     Returns
@@ -86,7 +86,7 @@ def rows_of(
         x, y = x
     x, found = _features_and_labels(columns_in_order(x, columns, what), y, channel, what)
     # Labels that come with the features are not needed if these are the target.
-    y = y if target is not None and target.from_input else found
+    y = y if targets is not None and targets.from_input else found
     others = {"labels": y} | dict(others or {}) if is_source(y) else others
     reader = _open_features(x, what, columns, others, csv)
     n_rows = reader.shape[0] if reader.shape else 0
@@ -100,7 +100,8 @@ def rows_of(
     if axes is not None and len(reader.shape) != len(axes):
         raise DataError(f"{what} has the shape {reader.shape}; axes {axes!r} name {len(axes)} axes")
     if y is not None:
-        rows = _with_labels(rows, y, n_rows, window, alter_labels, csv, target or Classes())
+        targets = targets or Targets({"output": Classes()}, "output")
+        rows = _with_labels(rows, y, n_rows, window, alter_labels, csv, targets)
     return rows if window is None or isinstance(reader, ArrayReader) else _windowed(rows, window)
 
 
@@ -147,20 +148,26 @@ def _with_labels(
     window: slice | None,
     alter: Alter | None,
     csv: Mapping[str, Any] | CSVFormat | None,
-    target: Target,
+    targets: Targets,
 ) -> Rows:
     """Return the rows with their labels, which are read and checked; DataError if they are not `n_rows`."""
-    values = read_source(y, labels=True, csv=_format_of(y, csv)) if is_source(y) else y
-    if window is not None:
-        values = np.asarray(values)[window]
+    values = _values(y, window, csv)
     source = str(y) if isinstance(y, str | os.PathLike) else y.where if isinstance(y, Reader) else ""
     where = source or rows.what
-    labels = target.check(values, where)
+    labels = targets.check(values, where)
     if len(labels) != n_rows:
         raise DataError(
             f"{rows.what} has {n_rows} rows, {source or 'its labels'} {len(labels)}; the numbers must be equal"
         )
-    return replace(rows, labels_where=where, y=labels if alter is None else target.check(alter(labels), rows.what))
+    return replace(rows, labels_where=where, y=labels if alter is None else targets.check(alter(labels), rows.what))
+
+
+def _values(y: Any, window: slice | None, csv: Mapping[str, Any] | CSVFormat | None) -> Any:
+    """Return the values of `y`, of a mapping for each name; sources are read."""
+    if isinstance(y, Mapping):
+        return {name: _values(one, window, csv) for name, one in y.items()}
+    values = read_source(y, labels=True, csv=_format_of(y, csv)) if is_source(y) else y
+    return values if window is None else np.asarray(values)[window]
 
 
 def _format_of(src: Any, csv: Mapping[str, Any] | CSVFormat | None) -> Mapping[str, Any] | CSVFormat | None:

@@ -19,7 +19,7 @@ from arignote.data.partition import partition
 from arignote.data.preprocess import Pipeline
 from arignote.data.rows import Rows
 from arignote.data.settings import DataSettings
-from arignote.data.targets import Memory, Target, weights_of_classes
+from arignote.data.targets import Memory, Targets, weights_of_classes
 from arignote.errors import DataError, axes_hint, warn
 
 __all__ = ["Prepared", "prepare", "present_rows"]
@@ -34,9 +34,9 @@ class Prepared:
     parts : dict of str to (Rows, array (rows, ...) or None)
         Rows and encoded targets of "train", and of "valid" and "test" if the fit has them. There are no targets if
         they are made of the input.
-    target : Target
-    memory : dict
-        What the target has learned, and its name.
+    targets : Targets
+    memory : dict of str to dict
+        What the target of each output has learned.
     batch_size : int
         Rows of a batch: the setting, or the number of training rows if that is smaller.
     drop_last : bool
@@ -56,8 +56,8 @@ class Prepared:
     """
 
     parts: dict[str, tuple[Rows, NDArray[Any] | None]]
-    target: Target
-    memory: Memory
+    targets: Targets
+    memory: dict[str, Memory]
     batch_size: int
     drop_last: bool
     weights: NDArray[np.float32] | None = None
@@ -88,7 +88,7 @@ def prepare(
     settings: DataSettings,
     seed: int,
     learned: Mapping[str, NDArray[Any]] | None = None,
-    known: Memory | None = None,
+    known: Mapping[str, Memory] | None = None,
     opened: OpenedData | None = None,
 ) -> Prepared:
     """Validate the data of a fit, split it, encode its targets and fit the preprocessing.
@@ -104,7 +104,7 @@ def prepare(
     learned : dict of str to array, optional
         Arrays of the preprocessing of the run that is resumed; they are used instead of fitting it.
     known : dict, optional
-        What the target of the run that is resumed has learned.
+        What the targets of the run that is resumed have learned.
     opened : OpenedData, optional
         The data, if it has been opened with the same settings.
 
@@ -123,19 +123,17 @@ def prepare(
         For a new run: if `batch_size` exceeds the training rows, or if uint8 features are not preprocessed.
     """
     batch_size, drop_last = _batches_of(data.x, settings)
-    opened, target = opened or open_data(data, settings), data.target
-    # Another output layer than that of the run is refused later.
-    known = known if known is not None and known["target"] == target.named() else None
+    opened, targets = opened or open_data(data, settings), data.targets
     split = _split(data, opened, settings, seed, known)
     rows = split.rows
-    memory: Memory = {"target": target.named()}
-    if not target.from_input:
-        memory |= target.learn(split.y, split.train, rows["train"].labels_where, known)
-    encoded = {name: _encoded(target, part, memory, name) for name, part in rows.items()}
+    memory: dict[str, Memory] = {}
+    if not targets.from_input:
+        memory = targets.learn(split.y, split.train, rows["train"].labels_where, known)
+    encoded = {name: _encoded(targets, part, memory, name) for name, part in rows.items()}
     is_new = learned is None
     rows, learned = _preprocess(rows, settings, learned)
-    if target.from_input:
-        memory |= target.learn(rows["train"].features(slice(0, 1)), None, "X", known)
+    if targets.from_input:
+        memory = targets.learn(rows["train"].features(slice(0, 1)), None, "X", known)
     weights = _weights(data, settings, encoded["train"], memory, split)
     n_train, reader = len(rows["train"]), rows["train"].reader
     # A resumed run was warned when it began.
@@ -143,7 +141,7 @@ def prepare(
         warn(f"batch_size {batch_size} is larger than the data ({n_train} rows): used as one batch")
     return Prepared(
         {name: (part, encoded[name]) for name, part in rows.items()},
-        target,
+        targets,
         memory,
         min(batch_size, n_train),
         drop_last,
@@ -166,23 +164,25 @@ class _Split:
     n_rows: int
 
 
-def _split(data: FitData, opened: OpenedData, settings: DataSettings, seed: int, known: Memory | None) -> _Split:
+def _split(
+    data: FitData, opened: OpenedData, settings: DataSettings, seed: int, known: Mapping[str, Memory] | None
+) -> _Split:
     """Return the rows of each part, without those that lack the target."""
-    target = data.target
+    targets = data.targets
     rows = {name: part.as_images(data.image) for name, part in opened.rows.items()}
     if data.n_in is not None:
         _check_n_in(data.n_in, rows["train"].n_in)
-    if known is not None and not target.from_input:
-        rows = {name: replace(part, y=target.like(np.asarray(part.y), known)) for name, part in rows.items()}
+    if known is not None and not targets.from_input:
+        rows = {name: replace(part, y=targets.like(np.asarray(part.y), known)) for name, part in rows.items()}
     whole, n_rows, numbers = rows["train"], len(rows["train"]), opened.numbers
     groups = None if data.groups is None else groups_of(data.groups, n_rows)
     if opened.fractions or numbers:
-        strata = np.zeros(n_rows, dtype=np.int64) if whole.y is None else target.strata(whole.y)
+        strata = np.zeros(n_rows, dtype=np.int64) if whole.y is None else targets.strata(whole.y)
         numbers = partition(strata, opened.fractions, seed, how=settings.partition, groups=groups, chosen=numbers)
         rows |= {name: whole.take(at) for name, at in numbers.items()}
     train = numbers.get("train")
     for name, part in rows.items():
-        is_there = None if part.y is None else target.is_there(part.y)
+        is_there = None if part.y is None else targets.is_there(part.y)
         if is_there is None:
             continue
         if not is_there.any():
@@ -194,9 +194,9 @@ def _split(data: FitData, opened: OpenedData, settings: DataSettings, seed: int,
     return _Split(rows, whole.y, train, n_rows)
 
 
-def present_rows(rows: Rows, target: Target) -> Rows:
+def present_rows(rows: Rows, targets: Targets) -> Rows:
     """Return the rows that have a target, as a fit takes them."""
-    is_there = None if rows.y is None else target.is_there(rows.y)
+    is_there = None if rows.y is None else targets.is_there(rows.y)
     return rows if is_there is None else rows.take(np.flatnonzero(is_there))
 
 
@@ -209,11 +209,11 @@ def _check_shapes(rows: Mapping[str, Rows]) -> None:
             raise DataError(message + axes_hint(part.n_in, train.n_in))
 
 
-def _encoded(target: Target, rows: Rows, memory: Memory, what: str) -> NDArray[Any] | None:
-    if target.from_input:
+def _encoded(targets: Targets, rows: Rows, memory: Mapping[str, Memory], what: str) -> NDArray[Any] | None:
+    if targets.from_input:
         return None
     assert rows.y is not None
-    return target.encode(rows.y, memory, what)
+    return targets.encode(rows.y, memory, what)
 
 
 def _check_n_in(n_in: tuple[int, ...], shape: tuple[int, ...]) -> None:
@@ -251,7 +251,7 @@ def _preprocess(
 
 
 def _weights(
-    data: FitData, settings: DataSettings, y: NDArray[Any] | None, memory: Memory, split: _Split
+    data: FitData, settings: DataSettings, y: NDArray[Any] | None, memory: Mapping[str, Memory], split: _Split
 ) -> NDArray[np.float32] | None:
     """Return the weight of each training row, `sample_weight` times `class_weight`, scaled to mean 1; None if unset."""
     if data.sample_weight is None and settings.class_weight is None:
@@ -262,7 +262,7 @@ def _weights(
         weights *= own if split.train is None else own[split.train]
     if settings.class_weight is not None:
         assert y is not None
-        classes = data.target.classes(memory)
+        classes = data.targets.of_main.classes(memory[data.targets.main])
         if settings.class_weight == "balanced":
             weights *= (len(y) / np.maximum(np.bincount(y, minlength=len(classes)), 1))[y]
         else:

@@ -201,6 +201,8 @@ class Mixup(Transform):
     def __call__(
         self, x: NDArray[Any], y: NDArray[Any], *, epoch: int, rng: np.random.Generator, n_classes: int = 0
     ) -> XY:
+        if y.dtype.names or (y.ndim == 1 and not n_classes):
+            raise DataError("Mixup needs one output, of classes, flags or numbers")
         x = np.asarray(x, dtype=np.float32)
         shares = np.eye(n_classes, dtype=np.float32)[y] if y.ndim == 1 else y.astype(np.float32)
         other, t = rng.permutation(len(x)), rng.beta(self.alpha, self.alpha, size=len(x)).astype(np.float32)

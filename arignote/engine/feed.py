@@ -11,7 +11,7 @@ from torch import Tensor
 
 from arignote.data.batches import Batch
 
-__all__ = ["DeviceBatch", "ResidentRows", "batch_to_device", "fits_on_device", "to_device"]
+__all__ = ["DeviceBatch", "ResidentRows", "batch_to_device", "fits_on_device", "targets_to_device", "to_device"]
 
 
 class DeviceBatch(NamedTuple):
@@ -21,20 +21,20 @@ class DeviceBatch(NamedTuple):
     ----------
     x : Tensor (rows, ...)
         Features.
-    y : Tensor (rows,) or (rows, n_outputs)
-        Encoded targets, such as class numbers.
+    y : tuple of Tensor (rows,) or (rows, n_outputs)
+        Encoded targets of each output, such as class numbers.
     weights : Tensor (rows,), optional
         Weight of each row in the loss.
     """
 
     x: Tensor
-    y: Tensor
+    y: tuple[Tensor, ...]
     weights: Tensor | None = None
 
     @property
     def n_rows(self) -> int:
         """Number of rows."""
-        return self.y.shape[0]
+        return self.x.shape[0]
 
 
 # Bytes. The alignment of tensors that torch allocates, and the one that MKL requires for reproducible results
@@ -53,6 +53,13 @@ def to_device(array: NDArray[Any], device: torch.device) -> Tensor:
     return _aligned(tensor)
 
 
+def targets_to_device(y: NDArray[Any], device: torch.device) -> tuple[Tensor, ...]:
+    """Return encoded targets on the device, one tensor for each output: those of several are a structured array."""
+    names = y.dtype.names
+    fields = [y] if names is None else [np.ascontiguousarray(y[name]) for name in names]
+    return tuple(to_device(field, device) for field in fields)
+
+
 def _aligned(tensor: Tensor) -> Tensor:
     return tensor if tensor.data_ptr() % ALIGNMENT == 0 else tensor.clone()
 
@@ -61,7 +68,7 @@ def batch_to_device(batch: Batch, device: torch.device) -> DeviceBatch:
     """Return a batch on the device of the network."""
     assert batch.y is not None
     weights = None if batch.weights is None else to_device(batch.weights, device)
-    return DeviceBatch(to_device(batch.x, device), to_device(batch.y, device), weights)
+    return DeviceBatch(to_device(batch.x, device), targets_to_device(batch.y, device), weights)
 
 
 def fits_on_device(n_bytes: int, device: torch.device) -> bool:
@@ -82,7 +89,7 @@ class ResidentRows:
     """
 
     def __init__(self, x: NDArray[Any], y: NDArray[Any], weights: NDArray[Any] | None, device: torch.device):
-        self._x, self._y = torch.from_numpy(x).to(device), torch.from_numpy(y).to(device)
+        self._x, self._y = torch.from_numpy(x).to(device), targets_to_device(y, device)
         self._weights = None if weights is None else torch.from_numpy(weights).to(device)
         self._device = device
 
@@ -91,4 +98,4 @@ class ResidentRows:
         rows = batch.rows
         chosen = rows if isinstance(rows, slice) else to_device(np.ascontiguousarray(rows), self._device)
         weights = None if self._weights is None else self._weights[chosen]
-        return DeviceBatch(_aligned(self._x[chosen]), self._y[chosen], weights)
+        return DeviceBatch(_aligned(self._x[chosen]), tuple(y[chosen] for y in self._y), weights)

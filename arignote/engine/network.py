@@ -15,6 +15,7 @@ from arignote.errors import CheckpointError
 from arignote.layers.architecture import Architecture, Placed
 from arignote.layers.base import WeightedLayer
 from arignote.layers.merge import MergeLayer
+from arignote.layers.output import OutputLayer
 from arignote.streams import stream
 
 __all__ = ["Network", "check_shapes", "copy_into"]
@@ -86,14 +87,14 @@ class Network(nn.Module):
             return values.view(n_out, height, width, n_in).permute(0, 3, 1, 2)
         return values.view(tuple(shape))
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Return the outputs (n, n_outputs), float32, of examples `x` (n, ...)."""
+    def forward(self, x: Tensor) -> tuple[Tensor, ...]:
+        """Return what each output layer gives (n, n_outputs), float32, for examples `x` (n, ...)."""
         if self.setup.cast is None:
             return self._outputs(x)
         with torch.autocast(self.device.type, self.setup.cast):
-            return self._outputs(x).float()
+            return tuple(output.float() for output in self._outputs(x))
 
-    def _outputs(self, x: Tensor) -> Tensor:
+    def _outputs(self, x: Tensor) -> tuple[Tensor, ...]:
         outputs: list[Tensor | None] = []
         for place, (params, forward), dropped in zip(
             self.architecture.placed, self._forwards, self._dropped, strict=True
@@ -101,9 +102,9 @@ class Network(nn.Module):
             outputs.append(forward(params, self.input_of(place, outputs, x), self.training))
             for position in dropped:
                 outputs[position] = None
-        found = outputs[-1]
-        assert found is not None
-        return found
+        placed = self.architecture.placed
+        found = [output for place, output in zip(placed, outputs, strict=True) if isinstance(place.layer, OutputLayer)]
+        return tuple(output for output in found if output is not None)
 
     @staticmethod
     def input_of(place: Placed, outputs: Sequence[Tensor | None], x: Tensor) -> Any:
@@ -152,8 +153,10 @@ class Network(nn.Module):
 
 def _no_longer_needed(architecture: Architecture) -> list[list[int]]:
     """Return for each layer the positions of the outputs that no later layer takes, whose memory is released."""
-    last_use = {source: position for position, place in enumerate(architecture.placed) for source in place.sources}
-    return [[s for s, last in last_use.items() if last == position] for position in range(len(architecture.placed))]
+    placed = architecture.placed
+    last_use = {source: position for position, place in enumerate(placed) for source in place.sources}
+    kept = {position for position, place in enumerate(placed) if isinstance(place.layer, OutputLayer)}
+    return [[s for s, last in last_use.items() if last == n and s not in kept] for n in range(len(placed))]
 
 
 def _rebuilt(architecture: Architecture, setup: Setup, arrays: Mapping[str, Any]) -> Network:

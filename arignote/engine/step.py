@@ -15,7 +15,7 @@ from torch import Tensor
 
 from arignote.engine.by_hand.tape import tape_of
 from arignote.engine.compile import compiled
-from arignote.engine.feed import DeviceBatch, to_device
+from arignote.engine.feed import DeviceBatch, targets_to_device, to_device
 from arignote.engine.network import Network
 from arignote.engine.scale import LossScale
 from arignote.engine.session import seed_all, seed_generators
@@ -24,9 +24,10 @@ from arignote.generators import GENERATORS
 from arignote.optim.losses import Loss
 from arignote.optim.updaters import Updater
 from arignote.registry import is_custom
+from arignote.spec.objective import ReportedLoss
 from arignote.streams import stream_seed
 
-__all__ = ["Scorer", "TrainingStep", "outputs_of", "predict", "validation_rows"]
+__all__ = ["Predictions", "Scorer", "TrainingStep", "outputs_of", "predict", "validation_rows"]
 
 
 class TrainingStep:
@@ -36,8 +37,8 @@ class TrainingStep:
     ----------
     network : Network
         The network to train.
-    loss : Loss
-        The loss to minimise.
+    losses : sequence of Loss
+        The loss of each output, in the order of the output layers; the sum of each times its weight is minimised.
     updater, max_grad_norm
         As of `Update`.
     exclusive : bool
@@ -59,18 +60,18 @@ class TrainingStep:
     def __init__(
         self,
         network: Network,
-        loss: Loss,
+        losses: Sequence[Loss],
         updater: Updater,
         max_grad_norm: float | None = None,
         exclusive: bool = False,
     ):
         self.network = network
-        self.exclusive = exclusive or network.is_custom or is_custom(loss) or is_custom(updater)
+        self.exclusive = exclusive or network.is_custom or any(map(is_custom, (*losses, updater)))
         self._lock = GENERATORS if self.exclusive else nullcontext()
         self._seed = seed_all if self.exclusive else seed_generators
-        self._loss: Callable[..., Tensor] = loss.mean()
+        self._losses = [(loss.mean(), loss.weight) for loss in losses]
         self._scale = LossScale(network.device) if network.setup.precision == "fp16" else None
-        tape = tape_of(network, loss)
+        tape = tape_of(network, losses)
         self.setup = network.setup if tape is None else replace(network.setup, compile=False)
         self.by_hand = [] if tape is None else tape.by_hand
         self._loss_of = compiled(self._forward) if self.setup.compile else self._forward
@@ -131,7 +132,9 @@ class TrainingStep:
         self._update(lr, momentum, n)
         return loss
 
-    def _by_autograd(self, x: Tensor, y: Tensor, weights: Tensor | None, share: float, beta: float) -> Tensor:
+    def _by_autograd(
+        self, x: Tensor, y: tuple[Tensor, ...], weights: Tensor | None, share: float, beta: float
+    ) -> Tensor:
         """Write the gradients of ``share * loss`` into the flat vector (beta 1: add them), and return that loss."""
         if not beta:
             self.network.gradients.zero_()
@@ -142,9 +145,14 @@ class TrainingStep:
             (loss if self._scale is None else loss * self._scale.scale).backward()
         return loss.detach()
 
-    def _forward(self, x: Tensor, y: Tensor, weights: Tensor | None) -> Tensor:
-        outputs = self.network(x)
-        return self._loss(outputs, y) if weights is None else self._loss(outputs, y, weights)
+    def _forward(self, x: Tensor, y: tuple[Tensor, ...], weights: Tensor | None) -> Tensor:
+        total: Tensor | None = None
+        for output, target, (mean, factor) in zip(self.network(x), y, self._losses, strict=True):
+            loss = mean(output, target) if weights is None else mean(output, target, weights)
+            loss = loss if factor == 1 else loss * factor
+            total = loss if total is None else total + loss
+        assert total is not None
+        return total
 
 
 def validation_rows(network: Network) -> int:
@@ -158,8 +166,8 @@ def validation_rows(network: Network) -> int:
 
 
 @torch.no_grad()
-def outputs_of(network: Network, x: NDArray[Any], seed: int, purpose: str, *position: int | str) -> Tensor:
-    """Return the outputs (rows, n_outputs) of a batch, outside training.
+def outputs_of(network: Network, x: NDArray[Any], seed: int, purpose: str, *position: int | str) -> dict[str, Tensor]:
+    """Return what each output layer gives (rows, n_outputs) for a batch, outside training.
 
     Parameters
     ----------
@@ -171,24 +179,30 @@ def outputs_of(network: Network, x: NDArray[Any], seed: int, purpose: str, *posi
     """
     network.eval()
     inputs = to_device(np.ascontiguousarray(x, dtype=np.float32), network.device)
-    outputs: Tensor
     if network.is_custom:
         with GENERATORS:
             seed_all(stream_seed(seed, purpose, *position), network.device)
             outputs = network(inputs)
     else:
         outputs = network(inputs)
-    return outputs
+    return dict(zip(network.architecture.outputs, outputs, strict=True))
 
 
-def predict(network: Network, batches: Iterable[NDArray[Any]], seed: int = 0) -> Iterator[NDArray[Any]]:
-    """Yield the predictions (rows, n_outputs), float32, of each batch of features: probabilities, or numbers.
+Predictions = dict[str, NDArray[Any]]
+
+
+def predict(network: Network, batches: Iterable[NDArray[Any]], seed: int = 0) -> Iterator[Predictions]:
+    """Yield the predictions of each output layer (rows, n_outputs), float32, for each batch: probabilities, or numbers.
 
     Code of the user draws from generators that are seeded from (seed, "predict", batch).
     """
-    to_predictions = network.architecture.output.to_predictions()
     for number, x in enumerate(batches):
-        yield to_predictions(outputs_of(network, x, seed, "predict", number)).cpu().numpy()
+        yield _predictions(network, outputs_of(network, x, seed, "predict", number))
+
+
+def _predictions(network: Network, outputs: Mapping[str, Tensor]) -> Predictions:
+    layers = network.architecture.outputs
+    return {name: layers[name].to_predictions()(output).cpu().numpy() for name, output in outputs.items()}
 
 
 class Scorer:
@@ -197,15 +211,12 @@ class Scorer:
     Parameters
     ----------
     network : Network
-    losses : dict of str to Loss
-        By the name of each in the result.
-    units : array (n_outputs,) of float64
-        As of `Loss.value`.
+    losses : sequence of ReportedLoss
     """
 
-    def __init__(self, network: Network, losses: Mapping[str, Loss], units: NDArray[np.float64]):
-        self.network, self._losses, self._units = network, losses, units
-        self._means = {name: loss.mean() for name, loss in losses.items()}
+    def __init__(self, network: Network, losses: Sequence[ReportedLoss]):
+        self.network, self._losses = network, losses
+        self._means = [one.loss.mean() for one in losses]
 
     @torch.no_grad()
     def __call__(
@@ -215,7 +226,7 @@ class Scorer:
         seed: int = 0,
         purpose: str = "validate",
         position: tuple[int | str, ...] = (),
-        keep: list[NDArray[Any]] | None = None,
+        keep: list[Predictions] | None = None,
     ) -> dict[str, float]:
         """Return each loss by name.
 
@@ -228,22 +239,23 @@ class Scorer:
         seed, purpose, position
             Code of the user draws from generators that are seeded from (seed, purpose, *position, batch).
         keep : list, optional
-            Predictions of each batch, float32 (rows, n_outputs), are appended to it.
+            Predictions of each batch, as `predict` yields them, are appended to it.
         """
         n_rows = 0
         totals: dict[str, Tensor] = {}
-        to_predictions = self.network.architecture.output.to_predictions()
         for number, (x, y) in enumerate(batches):
             check_stop()
             n_rows += len(y)
             outputs = outputs_of(self.network, x, seed, purpose, *position, number)
             if keep is not None:
-                keep.append(to_predictions(outputs).cpu().numpy())
-            targets = to_device(y, self.network.device)
-            for name, mean in self._means.items():
-                found = mean(outputs, targets)
-                total = totals.setdefault(name, torch.zeros(found.shape, dtype=torch.float64, device=found.device))
-                total.add_(found, alpha=len(y))
+                keep.append(_predictions(self.network, outputs))
+            targets = dict(zip(outputs, targets_to_device(y, self.network.device), strict=True))
+            for one, mean in zip(self._losses, self._means, strict=True):
+                found = mean(outputs[one.output], targets[one.output])
+                zero = torch.zeros(found.shape, dtype=torch.float64, device=found.device)
+                totals.setdefault(one.name, zero).add_(found, alpha=len(y))
         return {
-            name: self._losses[name].value(total.cpu().numpy() / n_rows, self._units) for name, total in totals.items()
+            one.name: one.loss.value(totals[one.name].cpu().numpy() / n_rows, one.units)
+            for one in self._losses
+            if totals
         }

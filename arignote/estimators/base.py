@@ -29,7 +29,7 @@ from arignote.registry import part_name
 from arignote.spec.parameter_docs import fit_parameter_names, fit_parameters
 from arignote.spec.settings import FitSettings, checked_settings
 
-__all__ = ["NNEstimator", "document_settings"]
+__all__ = ["NNEstimator", "alone", "document_settings"]
 
 T = TypeVar("T")
 
@@ -88,6 +88,11 @@ def document_settings(documented: T) -> T:
         text = text.replace(key, entries)
     documented.__doc__ = f"{text}\n"
     return documented
+
+
+def alone(by_output: dict[str, Any]) -> Any:
+    """Return the value of the only output; of several the mapping."""
+    return next(iter(by_output.values())) if len(by_output) == 1 else by_output
 
 
 def _with_settings(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -235,8 +240,9 @@ class NNEstimator(BaseEstimator, metaclass=_PublicDir):  # type: ignore[misc]
 
     def _check_target(self, layers: Sequence[Layer]) -> None:
         """Raise ConfigError if the output layer fits a target that another estimator is for."""
-        output = layers[-1]
-        kind = output.target_spec[0] if isinstance(output, OutputLayer) else ""
+        outputs = [layer for layer in layers if isinstance(layer, OutputLayer)]
+        output = next((layer for layer in outputs if not layer.auxiliary), outputs[0])
+        kind = output.target_spec[0]
         if kind not in self._targets:
             others = (cls for cls in NNEstimator.__subclasses__() if kind in cls._targets)
             other = "".join(f": use {cls.__name__}" for cls in others)
@@ -324,10 +330,15 @@ class NNEstimator(BaseEstimator, metaclass=_PublicDir):  # type: ignore[misc]
         held_out = {"valid": self.valid, "test": self.test} | getattr(self, "_row_numbers", {})
         return X if isinstance(X, FitData) else FitData(X, y, **held_out, groups=groups)
 
-    def _predict(self, X: Any) -> NDArray[Any]:
+    def _predict(self, X: Any) -> Any:
         """Return predictions in the form of the `y` that was given to `fit`."""
         predictor = self._predictor()
-        return predictor.target.decode(predictor.predictions(predictor.rows(X)), self.state_.memory)
+        return alone(predictor.decoded(predictor.predictions(predictor.rows(X))))
+
+    def _of_main(self, y: Any, predicted: Any) -> tuple[Any, Any]:
+        """Return true and predicted values of the main output."""
+        main = self._predictor().targets.main
+        return tuple(one[main] if isinstance(one, Mapping) else one for one in (y, predicted))
 
     @checked_call("arguments", "inference")
     def evaluate(

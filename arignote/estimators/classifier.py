@@ -11,7 +11,7 @@ from sklearn.metrics import accuracy_score
 
 from arignote.checkpoints.state import TrainingState
 from arignote.engine.network import Network
-from arignote.estimators.base import NNEstimator, document_settings
+from arignote.estimators.base import NNEstimator, alone, document_settings
 from arignote.estimators.calls import checked_call
 from arignote.report.scores import Mistake
 
@@ -48,10 +48,16 @@ class NNClassifier(ClassifierMixin, NNEstimator):  # type: ignore[misc]
 
     def _set_fitted(self, state: TrainingState, network: Network) -> None:
         super()._set_fitted(state, network)
-        self.classes_ = self._predictor().target.classes(state.memory)
+        predictor = self._predictor()
+        by_output = {
+            name: predictor.targets.by_output[name].classes(state.targets[name])
+            for name in predictor.shown
+            if predictor.targets.by_output[name].named() in self._targets
+        }
+        self.classes_ = alone(by_output)
 
     @checked_call("arguments", "inference")
-    def predict_proba(self, X: Any) -> NDArray[Any]:
+    def predict_proba(self, X: Any) -> Any:
         """Return the probability of each class.
 
         Parameters
@@ -63,13 +69,13 @@ class NNClassifier(ClassifierMixin, NNEstimator):  # type: ignore[misc]
         -------
         array (rows, n_classes) of float32
             Probabilities; the columns are in the order of `classes_`. They add up to 1, but for a
-            `MultilabelOutputLayer`, of which each is that of one label.
+            `MultilabelOutputLayer`, of which each is that of one label. For several outputs a dict by their names.
         """
         predictor = self._predictor()
-        return predictor.predictions(predictor.rows(X))
+        return alone(predictor.predictions(predictor.rows(X)))
 
     @checked_call("arguments", "inference")
-    def predict(self, X: Any) -> NDArray[Any]:
+    def predict(self, X: Any) -> Any:
         """Return the most probable class of each row, or the labels that apply to it.
 
         Parameters
@@ -81,7 +87,8 @@ class NNClassifier(ClassifierMixin, NNEstimator):  # type: ignore[misc]
         -------
         array (rows,), or (rows, n_classes) of int64
             Labels; the first one in `classes_` if several are equally probable. With a `MultilabelOutputLayer`
-            indicators of the labels of a probability above 1/2, or tuples of them if `y` was lists.
+            indicators of the labels of a probability above 1/2, or tuples of them if `y` was lists. For several outputs
+            a dict by their names.
         """
         return self._predict(X)
 
@@ -103,7 +110,9 @@ class NNClassifier(ClassifierMixin, NNEstimator):  # type: ignore[misc]
         float
             Fraction of the rows that are predicted correctly, in [0, 1].
         """
-        predicted, target, memory = self.predict(X), self._predictor().target, self.state_.memory
+        y, predicted = self._of_main(y, self.predict(X))
+        targets = self._predictor().targets
+        target, memory = targets.of_main, self.state_.targets[targets.main]
         if target.named() == "flags":
             # Lists of labels are compared as indicators.
             y, predicted = target.encode(target.check(y, "y"), memory, "y"), target.encode(predicted, memory, "X")

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 import numpy as np
-from numpy.typing import NDArray
 from sklearn.base import RegressorMixin
 from sklearn.metrics import r2_score
 
@@ -49,7 +48,7 @@ class NNRegressor(RegressorMixin, NNEstimator):  # type: ignore[misc]
     _output: ClassVar[str] = "RegressionOutputLayer"
 
     @checked_call("arguments", "inference")
-    def predict(self, X: Any) -> NDArray[Any]:
+    def predict(self, X: Any) -> Any:
         """Return the numbers of each row.
 
         Parameters
@@ -60,7 +59,8 @@ class NNRegressor(RegressorMixin, NNEstimator):  # type: ignore[misc]
         Returns
         -------
         array (rows,) or (rows, n_outputs) of float64
-            In the form and the units of `y`; if the target is the input, (rows, ...) of float32, as preprocessed.
+            In the form and the units of `y`, for several outputs as a dict by their names; if the target is the input,
+            (rows, ...) of float32, as preprocessed.
         """
         return self._predict(X)
 
@@ -83,11 +83,12 @@ class NNRegressor(RegressorMixin, NNEstimator):  # type: ignore[misc]
             1 is perfect, 0 as good as the mean of `y`; of several columns the mean.
         """
         predictor = self._predictor()
-        if predictor.target.from_input:
+        if predictor.targets.from_input:
             rows = predictor.rows(X)
-            y, predicted = rows.features(slice(0, len(rows))), predictor.predictions(rows)
+            y, predicted = rows.features(slice(0, len(rows))), predictor.predictions(rows)[predictor.targets.main]
             return float(r2_score(y.reshape(len(y), -1), predicted, sample_weight=sample_weight))
-        y, predicted = predictor.target.check(y, "y"), self.predict(X)
+        y, predicted = self._of_main(y, self.predict(X))
+        y = predictor.targets.of_main.check(y, "y")
         if len(y) != len(predicted):
             raise DataError(f"X has {len(predicted)} rows, y {len(y)}; the numbers must be equal")
         weights = np.ones(len(y)) if sample_weight is None else np.asarray(sample_weight)

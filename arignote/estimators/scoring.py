@@ -23,20 +23,19 @@ from arignote.data.readers.images import ImageFolderReader
 from arignote.data.readers.sources import get_reader, is_text_source
 from arignote.data.rows import Rows
 from arignote.data.specs import CSVFormat
-from arignote.data.targets import Target
+from arignote.data.targets import Targets
 from arignote.engine.network import Network
 from arignote.engine.session import computing_in, preserve_generators
-from arignote.engine.step import Scorer, predict
+from arignote.engine.step import Predictions, Scorer, predict
 from arignote.errors import ConfigError, DataError, axes_hint, warn
 from arignote.fit.config_data import with_layers
 from arignote.fit.held_out import rows_of_part, settings_of_rows, warn_of_training_rows
 from arignote.fit.load import restore
 from arignote.fit.run import in_order
 from arignote.layers.shape import image_of
-from arignote.optim.losses import Loss
 from arignote.registry import build, several
 from arignote.report.scores import Mistake, check_metric, confusion_matrix, is_loss, mistakes, score_of
-from arignote.spec.objective import losses_that_fit, target_of
+from arignote.spec.objective import Objective, ReportedLoss, losses_that_fit, targets_of
 from arignote.spec.settings import FitSettings
 
 __all__ = ["Predictor", "Scored"]
@@ -53,7 +52,7 @@ class Scored:
     classes : array (n_classes,)
         Labels in the order of the network's outputs; empty if the target has none.
     y : array (rows, ...)
-        Encoded targets, such as class numbers.
+        Encoded targets of the main output, such as class numbers.
     predictions : array (rows, n_outputs) of float32, or None
         Probabilities, or scaled numbers; None if neither a metric nor the caller needed them.
     """
@@ -115,9 +114,14 @@ class Predictor:
         return settings_of_rows(self.state)
 
     @cached_property
-    def target(self) -> Target:
+    def targets(self) -> Targets:
         """What the network was taught."""
-        return target_of(self.network.architecture.layers, self.settings)
+        return targets_of(self.network.architecture.layers, self.settings)
+
+    @property
+    def shown(self) -> list[str]:
+        """Names of the output layers that are not auxiliary."""
+        return [name for name, layer in self.network.architecture.outputs.items() if not layer.auxiliary]
 
     def rows(self, x: Any, y: Any = None, csv: Mapping[str, Any] | CSVFormat | None = None) -> Rows:
         """Return rows with the columns, axes, images and preprocessing of the training rows.
@@ -147,21 +151,25 @@ class Predictor:
             channel=getattr(architecture.placed[0].layer, "channel", None),
             columns=tuple(names or data.get("columns", ())),
             csv=self._format(csv),
-            target=self.target,
+            targets=self.targets,
         )
         if names and not feature_names(x) and not rows.reader.columns:
             # The text of scikit-learn, which filters of warnings match.
             warn(f"X does not have valid feature names, but {self.name} was fitted with feature names")
         return self._as_trained(rows.as_images(image_of(architecture.layers, architecture.n_in)))
 
-    def blocks(self, rows: Rows) -> Iterator[NDArray[Any]]:
-        """Yield the predictions of the network, float32 (n, n_outputs), of blocks of rows in their order."""
+    def blocks(self, rows: Rows) -> Iterator[Predictions]:
+        """Yield the predictions of each output layer, float32 (n, n_outputs), of blocks of rows in their order."""
         with self._as_validated(), closing(in_order(self.network, rows)) as batches:
             yield from predict(self.network, (x for x, _ in batches), self.state.rng)
 
-    def predictions(self, rows: Rows) -> NDArray[Any]:
-        """Return the predictions of the network, float32 (rows, n_outputs): probabilities, or scaled numbers."""
-        return np.concatenate(list(self.blocks(rows)))
+    def predictions(self, rows: Rows) -> Predictions:
+        """Return the predictions of the outputs that are not auxiliary, float32 (rows, n_outputs)."""
+        return _whole(list(self.blocks(rows)), self.shown)
+
+    def decoded(self, predictions: Predictions) -> Predictions:
+        """Return predictions in the form and the units of the `y` that was given to `fit`."""
+        return self.targets.decode(predictions, self.state.targets)
 
     def score(
         self,
@@ -189,18 +197,20 @@ class Predictor:
         ArignoteWarning
             As in `NNClassifier.evaluate`.
         """
-        target, memory = self.target, self.state.memory
+        targets, main = self.targets, self.targets.main
+        target, memory = targets.of_main, self.state.targets[main]
         has_classes = target.named() in ("classes", "ranks")
         if by_class and not has_classes:
             raise ConfigError(f"a table by class needs one class per row; this network fits {target.named()}")
         names, chosen, metrics = self._losses(losses)
         rows, y = self._with_targets(data, part)
-        kept: list[NDArray[Any]] | None = [] if metrics or by_class else None
-        scorer = Scorer(self.network, chosen, target.units(memory))
+        kept: list[Predictions] | None = [] if metrics or by_class else None
+        scorer = Scorer(self.network, chosen)
         # The same random streams as in `blocks`, for layers of a user that draw: scores are those of the predictions.
-        with self._as_validated(), closing(in_order(self.network, rows, y, y_from_x=target.from_input)) as batches:
+        with self._as_validated(), closing(in_order(self.network, rows, y, y_from_x=targets.from_input)) as batches:
             values = scorer(batches, seed=self.state.rng, purpose="predict", keep=kept)
-        predictions = None if kept is None else np.concatenate(kept)
+        y = None if y is None else targets.values(y, main)
+        predictions = None if kept is None else _whole(kept, [main])[main]
         if predictions is not None and metrics:
             # Of an input that is its own target there are losses only.
             assert y is not None
@@ -209,13 +219,24 @@ class Predictor:
         values = {name: values[name] for name in names}
         return Scored(values, classes, y if y is not None else np.empty(0), predictions)
 
-    def _losses(self, losses: Any) -> tuple[list[str], dict[str, Loss], list[str]]:
-        """Return all names in order, the losses, the names of metrics; ConfigError if one does not suit the target."""
-        target, n_outputs = self.target, self.network.architecture.n_outputs
-        chosen: dict[str, Loss] = {}
+    def _losses(self, losses: Any) -> tuple[list[str], list[ReportedLoss], list[str]]:
+        """Return all names in order, the losses, the names of metrics; ConfigError if one does not suit the target.
+
+        By default the losses are those of the validations of all outputs; those that are named are of the main output.
+        """
+        targets, units = self.targets, self.targets.units(self.state.targets)
+        main = targets.main
+        target, n_outputs = targets.of_main, self.network.architecture.n_outputs[main]
+        if losses is None:
+            defaults = {
+                name: tuple(build("loss", loss) for loss in one.valid_loss) for name, one in targets.by_output.items()
+            }
+            reported = Objective(targets, {}, defaults, {}).reported(defaults, units)
+            return [one.name for one in reported], reported, []
+        chosen: list[ReportedLoss] = []
         metrics: list[str] = []
         names: list[str] = []
-        for one in target.valid_loss if losses is None else several(losses):
+        for one in several(losses):
             if isinstance(one, str) and not is_loss(one):
                 check_metric(one, target, n_outputs)
                 metrics.append(one)
@@ -227,7 +248,7 @@ class Predictor:
                 raise ConfigError(f"the loss {loss.column!r} does not fit {target.named()}; losses that do: {known}")
             loss.check(n_outputs)
             names.append(one if isinstance(one, str) else loss.column)
-            chosen[names[-1]] = loss
+            chosen.append(ReportedLoss(names[-1], main, loss, units[main]))
         return names, chosen, metrics
 
     def _with_targets(self, data: FitData, part: str | None) -> tuple[Rows, NDArray[Any] | None]:
@@ -235,7 +256,7 @@ class Predictor:
         layers, n_in = self.network.architecture.layers, self.network.architecture.n_in
         if part is None:
             whole = self.rows(data.x, data.y, data.csv)
-            rows = present_rows(whole, self.target)
+            rows = present_rows(whole, self.targets)
             if whole.y is not None and whole.index is None:
                 same = replace(data, x=Data(whole.reader, whole.y, axes=whole.axes), y=None)
                 # An array of training rows alone is scored on purpose; a file may hold them by mistake.
@@ -247,11 +268,11 @@ class Predictor:
             data = with_layers(data, layers, self.settings, n_in)
             data = replace(data, x=x, csv=csv, groups=_opened(data.groups, csv))
             rows = self._as_trained(rows_of_part(self.state, data, part))
-        if self.target.from_input:
+        if self.targets.from_input:
             return rows, None
         if rows.y is None:
             raise DataError("labels are needed: give X and y")
-        return rows, self.target.encode(rows.y, self.state.memory, part or "X")
+        return rows, self.targets.encode(rows.y, self.state.targets, part or "X")
 
     def _format(self, csv: Mapping[str, Any] | CSVFormat | None) -> Any:
         """Return the format of text tables: as given, or that which was given for the training data."""
@@ -277,6 +298,10 @@ class Predictor:
         kept = preserve_generators(setup.device) if self.network.is_custom else nullcontext()
         with computing_in(setup.precision), kept:
             yield
+
+
+def _whole(blocks: Sequence[Predictions], names: Sequence[str]) -> Predictions:
+    return {name: np.concatenate([block[name] for block in blocks]) for name in names}
 
 
 def _opened(groups: Any, csv: Any) -> Any:

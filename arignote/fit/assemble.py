@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import uuid
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -138,16 +139,15 @@ def plan_fit(request: FitRequest, stored: TrainingState | None) -> Plan:
     settings, data = request.settings, request.data
     dumped = settings.model_dump(mode="json")
     objective = objective_of(request.layers, settings)
-    output = str(request.layers[-1].name)
     rng = request.seed if request.seed is not None else stored.rng if stored is not None else draw_seed()
     learned = known = None
     if stored is not None:
-        learned, known = _learned(request, dumped, stored), stored.targets.get(output)
+        learned, known = _learned(request, dumped, stored), stored.targets
         data = replace(data, image=image_of(request.layers, stored.spec["n_in"]))
     prepared = prepare(data, settings, rng, learned, known, request.opened)
     rows, y = prepared.parts["train"]
     order = order_of(rows, settings.shuffle, y if settings.balance_classes else None)
-    architecture = declare(request.layers, rows.n_in, prepared.target.size(prepared.memory))
+    architecture = declare(request.layers, rows.n_in, prepared.targets.sizes(prepared.memory))
     objective.check(architecture.n_outputs)
     used = {"batch_size": prepared.batch_size, "drop_last": prepared.drop_last, "checkpoint": request.checkpoint}
     return Plan(
@@ -163,7 +163,7 @@ def plan_fit(request: FitRequest, stored: TrainingState | None) -> Plan:
             "fit": dumped | used | objective.spec(),
         },
         objective=objective,
-        targets={output: prepared.memory},
+        targets=prepared.memory,
         data=prepared.fingerprint()
         | {"split": split_of(request.data)}
         | _order_of_chunks(order, rows.reader.chunk_rows),
@@ -192,7 +192,7 @@ def assemble(plan: Plan, stored: TrainingState | None = None) -> Assembly:
     rules = _rules(settings, "valid" in plan.prepared.parts)
     before = None if stored is None else stored.environment
     setup = setup_for(architecture, settings, plan.prepared.batch_size, before)
-    step = build_step(architecture, setup, settings, plan.objective.train_loss)
+    step = build_step(architecture, setup, settings, list(plan.objective.train_loss.values()))
     if stored is None:
         step.network.initialise(plan.rng)
         _load_params(architecture, step.network, request.stored_network)
@@ -214,11 +214,11 @@ def assemble(plan: Plan, stored: TrainingState | None = None) -> Assembly:
     return Assembly(plan, step, rules, state)
 
 
-def build_step(architecture: Architecture, setup: Setup, settings: FitSettings, loss: Loss) -> TrainingStep:
+def build_step(architecture: Architecture, setup: Setup, settings: FitSettings, losses: Sequence[Loss]) -> TrainingStep:
     """Build a network, without initial weights, and the step that trains it."""
     return TrainingStep(
         Network(architecture, setup),
-        loss,
+        losses,
         settings.sgd_type,
         settings.sgd_max_grad_norm,
         exclusive=draws_from_globals(settings.augmentation),

@@ -20,7 +20,7 @@ from arignote.data.readers.base import Reader
 from arignote.data.readers.columns import Names
 from arignote.data.rows import Rows
 from arignote.data.specs import Source
-from arignote.data.targets import Memory, Target, weights_of_classes
+from arignote.data.targets import Memory, Targets, weights_of_classes
 from arignote.errors import DataError, ErrorCollector, axes_hint
 from arignote.fit.config_data import ConfigSources
 from arignote.layers.architecture import declare
@@ -73,15 +73,15 @@ def check_data(spec: RunSpec, base: Path) -> Iterator[str]:
     assert spec.data is not None
     layers, settings = parse(spec.layers, spec.layer_defaults), FitSettings(**spec.fit)
     objective = objective_of(layers, settings)
-    target = objective.target
-    sources = ConfigSources(spec.data, base, load=False, has_labels=not target.from_input)
+    targets = objective.targets
+    sources = ConfigSources(spec.data, base, load=False, has_labels=not targets.from_input)
     axes, image = spec.data.train.axes or settings.axes, image_of(layers)
     collector = ErrorCollector()
     train: Rows | None = None
-    memory: Memory | None = None
+    memory: dict[str, Memory] | None = None
     with collector.collect():
         features, labels = sources.train()
-        rows = _rows("train", features, labels, axes, target)
+        rows = _rows("train", features, labels, axes, targets)
         yield _description("train", features, labels)
         train = _checked_values(rows, settings).as_images(image)
         memory = _learned(train, objective, settings)
@@ -90,18 +90,18 @@ def check_data(spec: RunSpec, base: Path) -> Iterator[str]:
         if isinstance(part, Source):
             with collector.collect():
                 held_out = sources.held_out(part, () if train is None else train.reader.columns)
-                rows = _rows(name, held_out.features, held_out.labels, held_out.axes or axes, target)
+                rows = _rows(name, held_out.features, held_out.labels, held_out.axes or axes, targets)
                 yield _description(name, held_out.features, held_out.labels)
-                _check_part(name, _checked_values(rows, settings).as_images(image), train, target, memory)
+                _check_part(name, _checked_values(rows, settings).as_images(image), train, targets, memory)
     if train is not None and memory is not None:
         with collector.collect():
-            yield _first_batch(train, layers, settings, target, memory)
+            yield _first_batch(train, layers, settings, targets, memory)
     collector.raise_all()
 
 
-def _rows(name: str, features: Reader, labels: Reader | None, axes: Any, target: Target) -> Rows:
+def _rows(name: str, features: Reader, labels: Reader | None, axes: Any, targets: Targets) -> Rows:
     where = f"{name}: {features.where}"
-    return rows_of(features, labels, what=where, allow_nonfinite=True, axes=axes, target=target)
+    return rows_of(features, labels, what=where, allow_nonfinite=True, axes=axes, targets=targets)
 
 
 def _checked_values(rows: Rows, settings: FitSettings) -> Rows:
@@ -121,18 +121,19 @@ def _check_per_row(sources: ConfigSources, train: Rows | None, collector: ErrorC
                 check(reader, reader.shape[0] if train is None else len(train))
 
 
-def _learned(train: Rows, objective: Objective, settings: FitSettings) -> Memory:
+def _learned(train: Rows, objective: Objective, settings: FitSettings) -> dict[str, Memory]:
     """Return what the target learns of the training rows, checked against the losses and the weights of classes."""
-    y = train.features(slice(0, 1)) if objective.target.from_input else train.y
+    targets = objective.targets
+    y = train.features(slice(0, 1)) if targets.from_input else train.y
     assert y is not None
-    memory = objective.target.learn(y, None, train.labels_where)
-    objective.check(objective.target.size(memory))
+    memory = targets.learn(y, None, train.labels_where, None)
+    objective.check(targets.sizes(memory))
     if isinstance(settings.class_weight, dict):
-        weights_of_classes(settings.class_weight, objective.target.classes(memory))
+        weights_of_classes(settings.class_weight, targets.of_main.classes(memory[targets.main]))
     return memory
 
 
-def _check_part(name: str, rows: Rows, train: Rows | None, target: Target, memory: Memory | None) -> None:
+def _check_part(name: str, rows: Rows, train: Rows | None, targets: Targets, memory: dict[str, Memory] | None) -> None:
     """Check that rows of validation or test are like those of training, if these could be read."""
     if train is not None and rows.n_in != train.n_in:
         raise DataError(
@@ -140,21 +141,23 @@ def _check_part(name: str, rows: Rows, train: Rows | None, target: Target, memor
             + axes_hint(rows.n_in, train.n_in)
         )
     if memory is not None and rows.y is not None:
-        target.encode(rows.y, memory, name)
+        targets.encode(rows.y, memory, name)
 
 
-def _first_batch(train: Rows, layers: list[Layer], settings: FitSettings, target: Target, memory: Memory) -> str:
+def _first_batch(
+    train: Rows, layers: list[Layer], settings: FitSettings, targets: Targets, memory: dict[str, Memory]
+) -> str:
     """Return a line on the first batch, preprocessed and augmented."""
     first = train.take(np.arange(min(max(settings.batch_size, 2), len(train))))
     first = replace(first, lenient=settings.allow_nonfinite)
     if settings.preprocess:
         pipeline = Pipeline(settings.preprocess)
         first = replace(first, preprocess=partial(pipeline.apply, pipeline.fit(first.blocks)))
-    architecture = declare(layers, first.n_in, target.size(memory))
+    architecture = declare(layers, first.n_in, targets.sizes(memory))
     x = first.features(slice(0, len(first)))
-    y = target.encode(x if train.y is None else train.y, memory, "train")
+    y = targets.encode(x if train.y is None else train.y, memory, "train")
     if settings.augmentation:
-        x, _ = Augmenter(settings.augmentation, 0, target, memory)(x, y[: len(x)], 0, 0)
+        x, _ = Augmenter(settings.augmentation, 0, targets, memory)(x, y[: len(x)], 0, 0)
     if not architecture.takes(x.shape[1:]):
         raise augmented_to(x.shape[1:], first.n_in)
     return f"first batch: {len(x)} examples of {x.shape[1:]} {x.dtype} come to the network"

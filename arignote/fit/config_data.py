@@ -17,7 +17,7 @@ from arignote.layers.architecture import Architecture, declare
 from arignote.layers.base import Layer
 from arignote.layers.layer_list import parse
 from arignote.layers.shape import image_of
-from arignote.spec.objective import target_of
+from arignote.spec.objective import targets_of
 from arignote.spec.run_spec import RunSpec
 from arignote.spec.settings import FitSettings, checked_settings
 
@@ -80,7 +80,7 @@ def open_config(
     assert spec.data is not None
     axes = {} if spec.data.train.axes is None else {"axes": spec.data.train.axes}
     layers, fit = parse(spec.layers, spec.layer_defaults), checked_settings(spec.fit | axes | settings)
-    sources = ConfigSources(spec.data, base, load, has_labels=not target_of(layers, fit).from_input)
+    sources = ConfigSources(spec.data, base, load, has_labels=not targets_of(layers, fit).from_input)
     features, labels = sources.train()
     valid, test = (
         sources.held_out(part, features.columns) if isinstance(part, Source) else part
@@ -98,7 +98,7 @@ def with_layers(
     """Return the data with what the layers declare of it; `n_in` of an existing run is as of `image_of`."""
     return replace(
         data,
-        target=target_of(layers, settings),
+        targets=targets_of(layers, settings),
         channel=getattr(layers[0], "channel", None),
         image=image_of(layers, n_in),
     )
@@ -119,7 +119,8 @@ def architecture_of(spec: RunSpec, base: Path) -> Architecture:
     layers, data, settings = open_config(spec, base, load=False, allow_nonfinite=True)
     data = with_layers(data, layers, settings)
     rows = open_data(data, settings).rows["train"].as_images(data.image)
-    target = data.target
-    y = rows.features(slice(0, 1)) if target.from_input else rows.y
+    targets = data.targets
+    y = rows.features(slice(0, 1)) if targets.from_input else rows.y
     assert y is not None
-    return declare(layers, rows.n_in, target.size(target.learn(y, None, rows.labels_where, {})))
+    # A known memory, though empty, keeps warnings of a new run away.
+    return declare(layers, rows.n_in, targets.sizes(targets.learn(y, None, rows.labels_where, {})))

@@ -52,7 +52,7 @@ def rows_of_part(state: TrainingState, data: FitData, part: str) -> Rows:
         rows = _own_rows(state, data, part)
     else:
         data = data if split is None else _with_split(split, data, part)
-        prepared = prepare(data, settings_of_rows(state), state.rng, {}, state.memory)
+        prepared = prepare(data, settings_of_rows(state), state.rng, {}, state.targets)
         if part not in prepared.parts:
             raise DataError(f"this run does not record what it held out: give {part} as it was given to fit")
         rows = prepared.parts[part][0]
@@ -74,10 +74,10 @@ def _own_rows(state: TrainingState, data: FitData, part: str) -> Rows:
         axes=settings.axes,
         channel=data.channel,
         csv=data.csv,
-        target=data.target,
+        targets=data.targets,
         columns=tuple(state.data.get("feature_names") or state.data.get("columns") or ()),
     )
-    return present_rows(rows.as_images(data.image), data.target)
+    return present_rows(rows.as_images(data.image), data.targets)
 
 
 def n_training_rows(state: TrainingState, rows: Rows, data: FitData) -> int:

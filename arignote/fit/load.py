@@ -13,6 +13,7 @@ from arignote.engine.setup import Setup
 from arignote.errors import CheckpointError, ConfigError
 from arignote.layers.architecture import declare
 from arignote.layers.layer_list import parse
+from arignote.layers.output import OutputLayer
 from arignote.legacy import is_2015, read_2015
 from arignote.registry import only_trusting
 from arignote.spec.settings import FitSettings, checked_settings, is_of_the_machine
@@ -66,12 +67,13 @@ def restore(
         raise CheckpointError(f"{run}: {fault}{again}") from None
     try:
         chosen = parse(layers) if parsed is None else parsed
+        fitted = {name: memory["target"] for name, memory in state.targets.items()}
+        fits = {str(layer.name): layer.target_spec[0] for layer in chosen if isinstance(layer, OutputLayer)}
+        if fitted != fits:
+            raise CheckpointError(f"{run}: was fitted to {fitted}; the output layers fit {fits}")
         architecture = declare(chosen, tuple(state.spec["n_in"]), state.n_outputs)
     except ConfigError as fault:
         raise CheckpointError(f"{run}: {fault}") from None
-    fitted, fits = state.memory["target"], architecture.output.target_spec[0]
-    if fitted != fits:
-        raise CheckpointError(f"{run}: was fitted to {fitted}; the output layer fits {fits}")
     best = state.best if is_last and which is None else None
     arrays = best.network if best is not None and best.network else state.network
     # Before memory is asked for: a file may name any size.

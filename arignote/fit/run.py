@@ -35,6 +35,7 @@ from arignote.optim.losses import Loss
 from arignote.optim.stopping import StopRule
 from arignote.preemption.signals import StopRequest
 from arignote.report.events import Event
+from arignote.spec.objective import ReportedLoss
 
 __all__ = ["in_order", "network_to_predict", "run"]
 
@@ -171,8 +172,8 @@ def _trainers(fit: Assembly) -> Callable[..., Trainer]:
     batches = _batches(fit, augmentation, only_rows=resident is not None)
 
     def make(step: Any, checkpointer: Checkpointer, check_stop: Callable[[], None], observers: Observers) -> Trainer:
-        def scorer(part: str, losses: tuple[Loss, ...], prefix: str) -> Score | None:
-            return _scorer(fit, part, {f"{prefix}_{loss.column}": loss for loss in losses}, check_stop)
+        def scorer(part: str, losses: Mapping[str, tuple[Loss, ...]], prefix: str) -> Score | None:
+            return _scorer(fit, part, objective.reported(losses, data.targets.units(data.memory), prefix), check_stop)
 
         return Trainer(
             step=step,
@@ -187,8 +188,8 @@ def _trainers(fit: Assembly) -> Callable[..., Trainer]:
             n_epochs=settings.n_epochs,
             accumulate=settings.accumulate,
             stop_rule=_stop_rule(fit),
-            train_loss=objective.train_loss.column,
-            greater_is_better=objective.valid_loss[0].greater_is_better,
+            train_loss=objective.column,
+            greater_is_better=objective.valid_loss[objective.main][0].greater_is_better,
             validation_frequency=settings.validation_frequency,
             observers=observers,
         )
@@ -198,8 +199,9 @@ def _trainers(fit: Assembly) -> Callable[..., Trainer]:
 
 def _stop_rule(fit: Assembly) -> StopRule | None:
     """Return the stop rule, as the trainer asks it: with the negative of a value that is better if it is larger."""
-    rule = fit.settings.stop_rule
-    return rule.for_largest() if rule is not None and fit.plan.objective.valid_loss[0].greater_is_better else rule
+    rule, objective = fit.settings.stop_rule, fit.plan.objective
+    is_largest = objective.valid_loss[objective.main][0].greater_is_better
+    return rule.for_largest() if rule is not None and is_largest else rule
 
 
 def _batches(fit: Assembly, augmentation: Augmenter | None, only_rows: bool) -> Batches:
@@ -218,7 +220,7 @@ def _batches(fit: Assembly, augmentation: Augmenter | None, only_rows: bool) -> 
         n_workers=settings.n_workers,
         prefetch=settings.prefetch,
         only_rows=only_rows,
-        y_from_x=data.target.from_input,
+        y_from_x=data.targets.from_input,
     )
 
 
@@ -228,7 +230,7 @@ def _augmentation(fit: Assembly) -> Augmenter | None:
     if not settings.augmentation:
         return None
     seed_globals = partial(seed_all, device=device) if fit.step.exclusive else None
-    augmentation = Augmenter(settings.augmentation, fit.state.rng, data.target, data.memory, seed_globals)
+    augmentation = Augmenter(settings.augmentation, fit.state.rng, data.targets, data.memory, seed_globals)
     rows, y = data.parts["train"]
     first = slice(0, data.batch_size)
     x = rows.features(first)
@@ -255,17 +257,17 @@ def in_order(
             yield batch.x, batch.y
 
 
-def _scorer(fit: Assembly, part: str, losses: Mapping[str, Loss], check_stop: Callable[[], None]) -> Score | None:
+def _scorer(fit: Assembly, part: str, losses: Sequence[ReportedLoss], check_stop: Callable[[], None]) -> Score | None:
     """Return a function that scores the network on a part of the data, and can be stopped in the middle."""
     if part not in fit.plan.prepared.parts:
         return None
     network, data, settings = fit.network, fit.plan.prepared, fit.settings
     rows, y = data.parts[part]
-    score = Scorer(network, losses, data.target.units(data.memory))
+    score = Scorer(network, losses)
     in_batches = partial(
         in_order,
         *(network, rows, y),
-        y_from_x=data.target.from_input,
+        y_from_x=data.targets.from_input,
         n_workers=settings.n_workers,
         prefetch=settings.prefetch,
     )

@@ -66,14 +66,14 @@ def measure(spec: RunSpec, base: Path, n_rounds: int = 7, round_seconds: float =
     layers, data, settings = open_config(spec, base, n_threads=None, channels_last="auto", compile=False)
     prepared = prepare(with_layers(data, layers, settings), settings, seed=0)
     rows, y = prepared.parts["train"]
-    architecture = declare(layers, rows.n_in, prepared.target.size(prepared.memory))
-    batches = Batches(rows, y, seed=0, batch_size=prepared.batch_size, y_from_x=prepared.target.from_input)
+    architecture = declare(layers, rows.n_in, prepared.targets.sizes(prepared.memory))
+    batches = Batches(rows, y, seed=0, batch_size=prepared.batch_size, y_from_x=prepared.targets.from_input)
     batch = next(iter(batches.epoch(0)))
-    loss = objective_of(layers, settings).train_loss
+    losses = list(objective_of(layers, settings).train_loss.values())
     default = setup_for(architecture, settings, prepared.batch_size)
     steps: dict[Setup, TrainingStep] = {}
     for setup in _candidates(architecture, default):
-        step = build_step(architecture, setup, settings, loss)
+        step = build_step(architecture, setup, settings, losses)
         step.network.initialise(0)
         step.network.train()
         # A setup that asks to compile a step by hand is the same as the one that does not.

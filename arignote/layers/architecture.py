@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import prod
 from typing import Any
@@ -72,16 +72,14 @@ class Architecture:
         return self.placed[0].input_shape
 
     @property
-    def output(self) -> OutputLayer:
-        """The output layer."""
-        output = self.placed[-1].layer
-        assert isinstance(output, OutputLayer)
-        return output
+    def outputs(self) -> dict[str, OutputLayer]:
+        """The output layers by name, in order."""
+        return {place.name: place.layer for place in self.placed if isinstance(place.layer, OutputLayer)}
 
     @property
-    def n_outputs(self) -> int:
-        """Number of outputs."""
-        return self.placed[-1].output_shape[0]
+    def n_outputs(self) -> dict[str, int]:
+        """Number of outputs of each output layer."""
+        return {place.name: place.output_shape[0] for place in self.placed if isinstance(place.layer, OutputLayer)}
 
     @property
     def n_params(self) -> int:
@@ -128,7 +126,9 @@ def _channels_last(shape: Shape) -> list[str]:
     return []
 
 
-def declare(layers: Sequence[Layer], n_in: Shape | None, n_outputs: int | None = None) -> Architecture:
+def declare(
+    layers: Sequence[Layer], n_in: Shape | None, n_outputs: int | Mapping[str, int] | None = None
+) -> Architecture:
     """Infer all shapes.
 
     Parameters
@@ -137,8 +137,8 @@ def declare(layers: Sequence[Layer], n_in: Shape | None, n_outputs: int | None =
         As `parse` returns them.
     n_in : tuple of int or None
         Shape of one example; by default that of the input layer.
-    n_outputs : int, optional
-        Number of outputs that the target needs, for an output layer that does not set it.
+    n_outputs : int or dict of str to int, optional
+        Number of outputs that the target needs (by the name of the output layer), for layers that do not set it.
 
     Raises
     ------
@@ -152,8 +152,8 @@ def declare(layers: Sequence[Layer], n_in: Shape | None, n_outputs: int | None =
     positions: dict[str, int] = {}
     for position, layer in enumerate(layers):
         if isinstance(layer, OutputLayer) and n_outputs is not None:
-            layer = layer.sized(n_outputs)
-        sources = _sources(layer, positions, position)
+            layer = layer.sized(n_outputs if isinstance(n_outputs, int) else n_outputs[str(layer.name)])
+        sources = _sources(layer, positions, placed)
         shapes = tuple(placed[source].output_shape for source in sources) or (shape,)
         try:
             output = layer.output_shape(*shapes)
@@ -169,13 +169,15 @@ def declare(layers: Sequence[Layer], n_in: Shape | None, n_outputs: int | None =
     return Architecture(tuple(placed))
 
 
-def _sources(layer: Layer, positions: dict[str, int], position: int) -> tuple[int, ...]:
+def _sources(layer: Layer, positions: dict[str, int], placed: Sequence[Placed]) -> tuple[int, ...]:
     """Return the positions of the layers that a layer takes its input from."""
     if isinstance(layer, MergeLayer):
         return tuple(positions[name] for name in layer.inputs)
     if layer.input is not None:
         return (positions[layer.input],)
-    return (position - 1,) if position else ()
+    # By default the layer before; nothing follows an output layer.
+    before = [n for n, place in enumerate(placed) if not isinstance(place.layer, OutputLayer)]
+    return (before[-1],) if before else ()
 
 
 def _owner(layer: WeightedLayer, params: dict[str, Param], shared: Placed) -> str:

@@ -229,6 +229,8 @@ class _Writer:
         self.complaints: list[Complaint] = []
         self._paths: dict[str, Path] = {}
         self._used: set[str] = set()
+        # The layer before, which is the input by default.
+        self._before: str | None = None
         # Names of layers that may be referred to from anywhere behind them.
         self._whole = _Scope()
 
@@ -238,16 +240,18 @@ class _Writer:
             entries = (_Entry(("layers", 0), InputLayer()), *entries)
         self._check_order(entries)
         self._write(entries, self._whole)
-        for layer in self.layers[:-1]:
-            if layer.name not in self._used:
+        for layer in self.layers:
+            if layer.name not in self._used and not isinstance(layer, OutputLayer):
                 message = f"nothing uses the output of {layer.name!r}: name it as an input, or leave the layer out"
                 self._complain(self._paths[str(layer.name)], message, layer)
 
     def _check_order(self, entries: Sequence[_Entry]) -> None:
+        outputs = [entry for entry in entries if isinstance(entry.part, OutputLayer)]
+        for entry in outputs if len(outputs) > 1 else []:
+            if entry.part.name is None:
+                self._complain(entry.path, "name must be given, as there are several output layers", entry.part)
         for position, entry in enumerate(entries):
             last = position == len(entries) - 1
-            if isinstance(entry.part, OutputLayer) and not last:
-                self._complain(entry.path, "an output layer must be the last layer", entry.part)
             if last and not isinstance(entry.part, OutputLayer):
                 self._complain(entry.path, _NO_OUTPUT)
             if position and isinstance(entry.part, InputLayer | InputImageLayer):
@@ -257,13 +261,16 @@ class _Writer:
         """Write out entries; return the name of the last layer."""
         local = _names_of(entries)
         scope.later = set(local)
-        last = self.layers[-1].name if self.layers else None
-        source = scope.own.get("in", last)
+        source = scope.own.get("in")
         for entry, name in zip(entries, local, strict=True):
             if isinstance(entry.part, Block):
                 source = self._write_block(entry, entry.part, name, scope, source)
             else:
-                source = self._write_layer(entry, entry.part, name, scope, source)
+                found = self._write_layer(entry, entry.part, name, scope, source)
+                scope.own[name] = found
+                # By default nothing follows an output layer.
+                source = source if isinstance(entry.part, OutputLayer) else found
+                continue
             scope.own[name] = source
         return str(source)
 
@@ -287,7 +294,7 @@ class _Writer:
         elif source is not None:
             own = source if layer.input is None else self._resolved(layer.input, scope, (*entry.path, "input"), layer)
             self._used.add(own)
-            links["input"] = None if own == self.layers[-1].name else own
+            links["input"] = None if own == self._before else own
         if isinstance(layer, WeightedLayer) and layer.share is not None:
             links["share"] = self._resolved(layer.share, scope, (*entry.path, "share"), layer)
         if full in self._paths:
@@ -295,6 +302,7 @@ class _Writer:
         self._paths[full] = entry.path
         self._whole.own[full] = full
         self.layers.append(layer.model_copy(update=links))
+        self._before = self._before if isinstance(layer, OutputLayer) else full
         return full
 
     def _resolved(self, name: str, scope: _Scope, path: Path, part: Part) -> str:

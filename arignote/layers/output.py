@@ -25,11 +25,18 @@ __all__ = [
 
 
 class OutputLayer(WeightedLayer):
-    """Base class of output layers, which are the last of a network."""
+    """Base class of output layers, which are the last of a network, or of one of its branches.
+
+    Parameters
+    ----------
+    auxiliary : bool, default False
+        Whether the output only helps training: `predict` leaves it out, and it never decides which network is best.
+    """
 
     name_prefix: ClassVar[str] = "output"
     # The parameter that holds the number of outputs.
     size_parameter: ClassVar[str] = "n_classes"
+    auxiliary: bool = False
 
     @property
     @abstractmethod

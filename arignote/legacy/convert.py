@@ -18,6 +18,7 @@ from arignote.layers.architecture import Architecture, Placed, declare
 from arignote.layers.base import WeightedLayer
 from arignote.layers.layer_list import parse
 from arignote.legacy.pickles import kind_of
+from arignote.optim.losses import Loss
 from arignote.optim.rules import RuleState
 from arignote.registry import build, find
 from arignote.registry.complaints import complaints_of
@@ -87,7 +88,7 @@ def state_of(net: Any, n_bytes: int) -> TrainingState:
             "layers": architecture.spec(),
             "fit": settings.model_dump(mode="json"),
         },
-        targets={str(architecture.output.name): _classes(architecture.n_outputs)},
+        targets={name: _classes(n) for name, n in architecture.n_outputs.items()},
         data={},
         environment={},
         progress=Progress(epoch, 0, trainer["examples_seen"], trainer["iter"] + 1, n_validations),
@@ -218,7 +219,7 @@ def _history(trainer: Any, settings: FitSettings, epoch: int) -> History:
     costs = [cost for _, cost in trainer["train_loss"]]
     scored, tests = dict(trainer["train_valid_loss"]), dict(trainer["test_loss"])
     train, valid, test = settings.train_loss, settings.valid_loss, settings.test_loss
-    if not (train and valid and test):
+    if not (isinstance(train, Loss) and isinstance(valid, tuple) and isinstance(test, tuple)):
         raise CheckpointError("its trainer names no losses")
     for update, loss in trainer["valid_loss"]:
         if not begin <= update < max(n_updates, 1):

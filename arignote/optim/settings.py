@@ -13,7 +13,7 @@ from arignote.optim.losses import Loss
 from arignote.optim.rules import Rule
 from arignote.optim.stopping import StopRule
 from arignote.optim.updaters import Updater
-from arignote.registry import Count, Mark, PartField, PartsField, Positive, names, part_name
+from arignote.registry import ByNameField, Count, Mark, PartField, PartsField, Positive, names, part_name
 
 __all__ = ["LearningSettings"]
 
@@ -60,7 +60,12 @@ def _rule_field(below: float = inf) -> PartField:
     return PartField("rule", to_spec, bounded, {"type": "number", "minimum": 0})
 
 
-Losses = Annotated[tuple[Loss, ...] | None, PartsField("loss", _to_loss, is_short=True)]
+TrainLoss = Annotated[
+    Loss | dict[str, Loss] | None, ByNameField(PartField("loss", _to_loss, _trainable, is_short=True))
+]
+Losses = Annotated[
+    tuple[Loss, ...] | dict[str, tuple[Loss, ...]] | None, ByNameField(PartsField("loss", _to_loss, is_short=True))
+]
 
 
 class LearningSettings(BaseModel):
@@ -82,7 +87,7 @@ class LearningSettings(BaseModel):
     )
     accumulate: Count = Field(1, description="Number of batches of one update.")
     sgd_max_grad_norm: Positive | None = Field(None, description="Largest norm of all gradients together.")
-    train_loss: Annotated[Loss | None, PartField("loss", _to_loss, _trainable, is_short=True)] = Field(
+    train_loss: TrainLoss = Field(
         None, description="The loss that is minimised; default: of the output layer, such as nll."
     )
     valid_loss: Losses = Field(
@@ -102,13 +107,14 @@ class LearningSettings(BaseModel):
     @model_validator(mode="after")
     def _losses_are_distinct(self) -> Any:
         for name in ("valid_loss", "test_loss"):
-            losses = getattr(self, name)
-            columns = [loss.column for loss in losses or ()]
-            twice = next((column for column in columns if columns.count(column) > 1), None)
-            if losses == ():
-                raise ConfigError(Complaint((name,), f"{name}: at least one loss must be named"))
-            if twice is not None:
-                raise ConfigError(Complaint((name,), f"{name} names {twice!r} twice"))
+            given = getattr(self, name)
+            for losses in given.values() if isinstance(given, dict) else [given]:
+                columns = [loss.column for loss in losses or ()]
+                twice = next((column for column in columns if columns.count(column) > 1), None)
+                if losses == ():
+                    raise ConfigError(Complaint((name,), f"{name}: at least one loss must be named"))
+                if twice is not None:
+                    raise ConfigError(Complaint((name,), f"{name} names {twice!r} twice"))
         return self
 
     @model_validator(mode="after")

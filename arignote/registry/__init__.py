@@ -24,10 +24,19 @@ from arignote.registry.part import (
     short_spec,
     split,
 )
-from arignote.registry.part_fields import PartField, PartsField, function_name, several, spec_schema, specs_schema
+from arignote.registry.part_fields import (
+    ByNameField,
+    PartField,
+    PartsField,
+    function_name,
+    several,
+    spec_schema,
+    specs_schema,
+)
 from arignote.registry.plain_values import plain
 
 __all__ = [
+    "ByNameField",
     "Count",
     "Finite",
     "Mark",

@@ -10,7 +10,7 @@ from pydantic_core import core_schema
 
 from arignote.registry.part import Part, build, dump, names, part_name, short_spec
 
-__all__ = ["PartField", "PartsField", "function_name", "several", "spec_schema", "specs_schema"]
+__all__ = ["ByNameField", "PartField", "PartsField", "function_name", "several", "spec_schema", "specs_schema"]
 
 
 class PartField:
@@ -76,6 +76,34 @@ class PartsField(PartField):
 
     def _forms(self) -> list[dict[str, Any]]:
         return _or_list(super()._forms())
+
+
+class ByNameField(PartField):
+    """Annotation of a field that holds what another one does, or such values by name.
+
+    Parameters
+    ----------
+    one : PartField
+        The annotation of a single value.
+    """
+
+    def __init__(self, one: PartField):
+        self.kind, self.one = one.kind, one
+
+    def _built(self, value: Any) -> Any:
+        # A mapping that names a part is one spec.
+        if isinstance(value, Mapping) and self.kind not in value:
+            return {str(name): self.one._built(item) for name, item in value.items()}
+        return self.one._built(value)
+
+    def _written(self, value: Any) -> Any:
+        if isinstance(value, dict):
+            return {name: self.one._written(item) for name, item in value.items()}
+        return self.one._written(value)
+
+    def _forms(self) -> list[dict[str, Any]]:
+        one = self.one._forms()
+        return [*one, {"type": "object", "additionalProperties": {"anyOf": one}}]
 
 
 def function_name(function: Callable[..., Any]) -> str:

@@ -3,31 +3,39 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from numpy.typing import NDArray
 
-from arignote.data.targets import Memory, Target
+from arignote.data.targets import Memory, Target, Targets
 from arignote.errors import DataError
 from arignote.replacing import replacing
 
 __all__ = ["write_predictions"]
 
 
-def write_predictions(path: Path, blocks: Iterable[NDArray[Any]], target: Target, memory: Memory) -> None:
+def write_predictions(
+    path: Path,
+    blocks: Iterable[Mapping[str, NDArray[Any]]],
+    targets: Targets,
+    memory: Mapping[str, Memory],
+    shown: Sequence[str],
+) -> None:
     """Write a CSV file: row, what is predicted, and the probability of each class, if there are classes.
 
     Parameters
     ----------
     path : Path
         The file; an existing one is replaced once all rows are written.
-    blocks : iterable of array (n, n_outputs)
-        Predictions of the network: probabilities, or scaled numbers.
-    target : Target
-    memory : dict
-        What the target has learned.
+    blocks : iterable of dict of str to array (n, n_outputs)
+        Predictions of each output layer: probabilities, or scaled numbers.
+    targets : Targets
+    memory : dict of str to dict
+        What the targets have learned.
+    shown : sequence of str
+        The output layers that are written; with several, columns begin with their names.
 
     Raises
     ------
@@ -37,11 +45,18 @@ def write_predictions(path: Path, blocks: Iterable[NDArray[Any]], target: Target
     try:
         with replacing(path) as file:
             writer = csv.writer(file)
-            writer.writerow(["row", *_columns(target, memory)])
+            parts = [(name, targets.by_output[name], memory[name]) for name in shown]
+            columns = [
+                f"{name}_{column}" if len(shown) > 1 else column
+                for name, target, of_target in parts
+                for column in _columns(target, of_target)
+            ]
+            writer.writerow(["row", *columns])
             row = 0
             for block in blocks:
-                for cells in _cells(block, target, memory):
-                    writer.writerow([row, *cells])
+                by_output = [_cells(block[name], target, of_target) for name, target, of_target in parts]
+                for cells in zip(*by_output, strict=True):
+                    writer.writerow([row, *(cell for some in cells for cell in some)])
                     row += 1
     except BrokenPipeError:
         raise

@@ -23,7 +23,7 @@ from arignote.registry.complaints import complaints_of
 from arignote.replacing import replacing
 from arignote.safe.yaml import load_yaml
 from arignote.spec.locations import Written, located
-from arignote.spec.objective import objective_of, target_of
+from arignote.spec.objective import objective_of, targets_of
 from arignote.spec.overrides import override
 from arignote.spec.run_spec import RunSpec
 from arignote.spec.settings import FitSettings
@@ -118,9 +118,10 @@ def _complaints_of_objective(layers: list[Layer], settings: FitSettings, data: A
     complaints: list[Complaint] = []
     try:
         objective_of(layers, settings)
+        from_input = targets_of(layers, settings).from_input
     except ConfigError as error:
-        complaints += error.complaints
-    if target_of(layers, settings).from_input and isinstance(data, dict):
+        return list(error.complaints)
+    if from_input and isinstance(data, dict):
         named = [name for name in ("train", "valid", "test") if "labels" in _mapping(data.get(name))]
         message = "the target of the network is its input: leave labels out"
         complaints += [Complaint(("data", name, "labels"), message) for name in named]

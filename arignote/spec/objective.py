@@ -1,12 +1,15 @@
-"""Objective: the target of a network, and the losses of a fit, which must suit it."""
+"""Objective: the targets of a network, and the losses of a fit, which must suit them."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
-from arignote.data.targets import Target
+import numpy as np
+from numpy.typing import NDArray
+
+from arignote.data.targets import Target, Targets
 from arignote.errors import Complaint, ConfigError
 from arignote.layers.base import Layer
 from arignote.layers.output import OutputLayer
@@ -14,7 +17,18 @@ from arignote.optim.losses import Loss
 from arignote.registry import build, find, names, part_name, short_spec
 from arignote.spec.settings import FitSettings
 
-__all__ = ["Objective", "losses_that_fit", "objective_of", "target_of"]
+__all__ = ["Objective", "ReportedLoss", "losses_that_fit", "objective_of", "targets_of"]
+
+Losses = dict[str, tuple[Loss, ...]]
+
+
+class ReportedLoss(NamedTuple):
+    """A loss of an output that is reported: its name, the output layer, the loss, and the units of the outputs."""
+
+    name: str
+    output: str
+    loss: Loss
+    units: NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -23,47 +37,86 @@ class Objective:
 
     Attributes
     ----------
-    target : Target
+    targets : Targets
         What the network is taught.
-    train_loss : Loss
-    valid_loss, test_loss : tuple of Loss
-        Those of the settings, else those of the target.
+    train_loss : dict of str to Loss
+        By the name of the output layer, in the order of the layers; their sum, each times its weight, is minimised.
+    valid_loss, test_loss : dict of str to tuple of Loss
+        Losses that are reported.
     """
 
-    target: Target
-    train_loss: Loss
-    valid_loss: tuple[Loss, ...]
-    test_loss: tuple[Loss, ...]
+    targets: Targets
+    train_loss: dict[str, Loss]
+    valid_loss: Losses
+    test_loss: Losses
 
-    def losses(self) -> dict[str, tuple[Loss, ...]]:
-        """Return the losses by the names of the settings."""
-        return {"train_loss": (self.train_loss,), "valid_loss": self.valid_loss, "test_loss": self.test_loss}
+    @property
+    def main(self) -> str:
+        """Name of the output layer that decides which network is best, whose losses have plain names in the history."""
+        return self.targets.main
+
+    @property
+    def column(self) -> str:
+        """Name of the training loss in the history."""
+        return self.train_loss[self.main].column if self.targets.is_single else "loss"
+
+    def reported(
+        self, losses: Mapping[str, tuple[Loss, ...]], units: Mapping[str, NDArray[np.float64]], prefix: str = ""
+    ) -> list[ReportedLoss]:
+        """Return losses with their names in the history, those of the main output first."""
+        order = sorted(losses, key=lambda output: output != self.main)
+        found = []
+        for output in order:
+            words = [prefix, "" if output == self.main else output]
+            for loss in losses[output]:
+                name = "_".join(word for word in (*words, loss.column) if word)
+                found.append(ReportedLoss(name, output, loss, units[output]))
+        return found
 
     def spec(self) -> dict[str, Any]:
         """Return the losses as plain data, by the names of the settings."""
-        several = {"valid_loss": self.valid_loss, "test_loss": self.test_loss}
-        short = {key: [short_spec(loss) for loss in losses] for key, losses in several.items()}
-        return {"train_loss": short_spec(self.train_loss)} | short
+        of_each: dict[str, dict[str, Any]] = {
+            "train_loss": {output: short_spec(loss) for output, loss in self.train_loss.items()}
+        }
+        for key, losses in (("valid_loss", self.valid_loss), ("test_loss", self.test_loss)):
+            of_each[key] = {output: [short_spec(loss) for loss in several] for output, several in losses.items()}
+        return {key: value[self.main] for key, value in of_each.items()} if self.targets.is_single else of_each
 
-    def check(self, n_outputs: int) -> None:
-        """Raise ConfigError if a loss does not suit a network with so many outputs."""
-        for key, losses in self.losses().items():
-            for loss in losses:
-                try:
-                    loss.check(n_outputs)
-                except ConfigError as error:
-                    raise error.under("fit", key) from None
+    def check(self, n_outputs: Mapping[str, int]) -> None:
+        """Raise ConfigError if a loss does not suit the number of outputs."""
+        several: dict[str, Losses] = {
+            "train_loss": {output: (loss,) for output, loss in self.train_loss.items()},
+            "valid_loss": self.valid_loss,
+            "test_loss": self.test_loss,
+        }
+        for key, losses in several.items():
+            for output, of_output in losses.items():
+                for loss in of_output:
+                    try:
+                        loss.check(n_outputs[output])
+                    except ConfigError as error:
+                        raise error.under("fit", key) from None
 
 
-def target_of(layers: Sequence[Layer], settings: FitSettings) -> Target:
-    """Return the target that the output layer fits; settings that are parameters of the target complete it."""
-    output = layers[-1]
-    assert isinstance(output, OutputLayer)
-    name, params = output.target_spec
-    known = find("target", name).model_fields
-    of_fit = {key: getattr(settings, key) for key in ("scale_target", "missing_targets") if key in known}
-    target: Target = build("target", [name, params | of_fit])
-    return target
+def _outputs(layers: Sequence[Layer]) -> dict[str, OutputLayer]:
+    return {str(layer.name): layer for layer in layers if isinstance(layer, OutputLayer)}
+
+
+def targets_of(layers: Sequence[Layer], settings: FitSettings) -> Targets:
+    """Return the targets that the output layers fit; settings that are parameters of a target complete it."""
+    found: dict[str, Target] = {}
+    for output, layer in _outputs(layers).items():
+        name, params = layer.target_spec
+        known = find("target", name).model_fields
+        of_fit = {key: getattr(settings, key) for key in ("scale_target", "missing_targets") if key in known}
+        found[output] = build("target", [name, params | of_fit])
+    main = next((output for output, layer in _outputs(layers).items() if not layer.auxiliary), None)
+    if main is None:
+        raise ConfigError("layers: one output layer at least must not be auxiliary")
+    targets = Targets(found, main)
+    if not targets.is_single and any(one.from_input for one in found.values()):
+        raise ConfigError("layers: an output whose target is the input cannot be one of several")
+    return targets
 
 
 def objective_of(layers: Sequence[Layer], settings: FitSettings) -> Objective:
@@ -72,30 +125,58 @@ def objective_of(layers: Sequence[Layer], settings: FitSettings) -> Objective:
     Raises
     ------
     ConfigError
-        If a loss does not fit the output layer, or a setting is for classes and the target has none; with all that do
+        If a loss does not fit its output layer, or a setting is for classes and the target has none; with all that do
         not.
     """
-    target = target_of(layers, settings)
-    by_name: dict[str, tuple[Loss, ...]] = {
-        "train_loss": (settings.train_loss or build("loss", target.train_loss),),
-        "valid_loss": settings.valid_loss or tuple(build("loss", name) for name in target.valid_loss),
-        "test_loss": settings.test_loss or tuple(build("loss", name) for name in target.test_loss),
-    }
-    complaints = [
-        Complaint(("fit", key), f"{key} {_unfit(loss, target, layers[-1])}")
-        for key, losses in by_name.items()
-        for loss in losses
-        if part_name(target) not in loss.targets
-    ]
-    if part_name(target) not in ("classes", "ranks"):
-        complaints += [
-            Complaint(("fit", key), f"{key} is for classes, but {part_name(layers[-1])} fits {part_name(target)}")
-            for key in ("class_weight", "balance_classes")
-            if getattr(settings, key)
-        ]
+    targets, outputs = targets_of(layers, settings), _outputs(layers)
+    complaints: list[Complaint] = []
+    losses: dict[str, Losses] = {}
+    main = targets.main
+    for key in ("train_loss", "valid_loss", "test_loss"):
+        given = getattr(settings, key)
+        by_output = given if isinstance(given, dict) else {} if given is None else {main: given}
+        for output in by_output:
+            if output not in outputs:
+                message = f"{key}: there is no output layer {output!r}; output layers: {', '.join(outputs)}"
+                complaints.append(Complaint(("fit", key), message))
+        losses[key] = {}
+        for output, layer in outputs.items():
+            target = targets.by_output[output]
+            chosen = by_output.get(output) or _defaults(target, key)
+            losses[key][output] = (chosen,) if isinstance(chosen, Loss) else chosen
+            complaints += [
+                Complaint(("fit", key), f"{key} {_unfit(loss, target, layer)}")
+                for loss in losses[key][output]
+                if part_name(target) not in loss.targets
+            ]
+    complaints += _of_classes_alone(targets, outputs, settings)
+    if targets.is_single and losses["train_loss"][main][0].weight != 1:
+        message = "train_loss: a weight is for networks of several outputs"
+        complaints.append(Complaint(("fit", "train_loss"), message))
     if complaints:
         raise ConfigError(complaints)
-    return Objective(target, by_name["train_loss"][0], by_name["valid_loss"], by_name["test_loss"])
+    train = {output: of_output[0] for output, of_output in losses["train_loss"].items()}
+    return Objective(targets, train, losses["valid_loss"], losses["test_loss"])
+
+
+def _defaults(target: Target, key: str) -> Any:
+    """Return the losses of a target for a setting that names none."""
+    default = getattr(target, key)
+    if isinstance(default, str):
+        return build("loss", default)
+    return tuple(build("loss", name) for name in default)
+
+
+def _of_classes_alone(targets: Targets, outputs: Mapping[str, OutputLayer], settings: FitSettings) -> list[Complaint]:
+    """Return complaints about settings that need one output of classes."""
+    if targets.is_single and targets.of_main.named() in ("classes", "ranks"):
+        return []
+    listed = " and ".join(f"{part_name(layer)} fits {layer.target_spec[0]}" for layer in outputs.values())
+    return [
+        Complaint(("fit", key), f"{key} is for one output of classes, but {listed}")
+        for key in ("class_weight", "balance_classes")
+        if getattr(settings, key)
+    ]
 
 
 def _unfit(loss: Loss, target: Target, output: Layer) -> str:

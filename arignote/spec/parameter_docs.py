@@ -12,7 +12,7 @@ from annotated_types import Ge, Gt, Le
 from pydantic import WithJsonSchema
 from pydantic.fields import FieldInfo
 
-from arignote.registry import PartField, PartsField
+from arignote.registry import ByNameField, PartField, PartsField
 from arignote.spec.settings import FitSettings
 
 __all__ = ["fit_parameter_names", "fit_parameters", "type_text"]
@@ -83,6 +83,8 @@ def _forms(annotation: Any, metadata: Iterable[Any] = ()) -> list[str]:
 
 
 def _forms_of_part(field: PartField) -> list[str]:
+    if isinstance(field, ByNameField):
+        return [*_forms_of_part(field.one), "dict of these"]
     forms = ["str", _SPEC]
     if isinstance(field, PartsField):
         forms.append("list of these")

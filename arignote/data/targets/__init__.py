@@ -6,5 +6,17 @@ from arignote.data.targets.flags import Flags
 from arignote.data.targets.labels import weights_of_classes
 from arignote.data.targets.numbers import Numbers
 from arignote.data.targets.same import Same
+from arignote.data.targets.several import Targets
 
-__all__ = ["Classes", "Flags", "Memory", "Numbers", "Ranks", "Same", "Target", "is_missing", "weights_of_classes"]
+__all__ = [
+    "Classes",
+    "Flags",
+    "Memory",
+    "Numbers",
+    "Ranks",
+    "Same",
+    "Target",
+    "Targets",
+    "is_missing",
+    "weights_of_classes",
+]

@@ -59,7 +59,7 @@ def _of_squared(outputs: Tensor, y: Tensor, weights: Tensor | None, share: float
     is_there = y == y
     difference = torch.where(is_there, outputs - y, 0.0)
     # Of each row: how much a column counts.
-    factor = is_there.sum(1).reciprocal().mul_(share / len(y))
+    factor = is_there.sum(1).clamp_(min=1).reciprocal().mul_(share / len(y))
     if weights is not None:
         factor.mul_(weights)
     g = difference * factor[:, None]

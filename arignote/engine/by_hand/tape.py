@@ -18,6 +18,7 @@ from arignote.engine.by_hand.losses import loss_and_gradient
 from arignote.engine.network import Network
 from arignote.layers.architecture import Placed
 from arignote.layers.merge import MergeLayer
+from arignote.layers.output import OutputLayer
 from arignote.layers.torch_layer import TorchLayer
 from arignote.optim.losses import Loss
 from arignote.registry import is_custom
@@ -62,19 +63,28 @@ class Tape:
     Parameters
     ----------
     links : sequence of _Link
-        In an order in which each takes outputs of earlier ones; the last one gives the outputs of the network.
+        In an order in which each takes outputs of earlier ones.
+    outputs : sequence of int
+        Places of the values of the output layers.
     by_hand : list of str
         Names of the layers that are computed without autograd.
-    loss : Loss
-        What is minimised.
+    losses : sequence of Loss
+        Of each output; the sum of each times its weight is minimised.
     device : torch.device
         Device of the network.
     """
 
-    def __init__(self, links: Sequence[_Link], by_hand: list[str], loss: Loss, device: torch.device):
+    def __init__(
+        self,
+        links: Sequence[_Link],
+        outputs: Sequence[int],
+        by_hand: list[str],
+        losses: Sequence[Loss],
+        device: torch.device,
+    ):
         self.by_hand = by_hand
-        self._links = links
-        self._loss_and_gradient = loss_and_gradient(loss, device)
+        self._links, self._outputs = links, outputs
+        self._losses = [(loss_and_gradient(loss, device), loss.weight) for loss in losses]
         self._segments = [link.function for link in links if isinstance(link.function, _Segment)]
         needed = [False]
         for link in links:
@@ -89,10 +99,11 @@ class Tape:
             # A layer of several links, such as MLPConvLayer, has parameters of its own for each.
             link.adds = later.setdefault(link.owner, link.layer) != link.layer
             for source in link.sources:
-                if last_use.setdefault(source, number) == number and source not in link.dropped:
+                is_last = last_use.setdefault(source, number) == number
+                if is_last and source not in link.dropped and source not in outputs:
                     link.dropped.append(source)
 
-    def __call__(self, x: Tensor, y: Tensor, weights: Tensor | None, share: float, beta: float) -> Tensor:
+    def __call__(self, x: Tensor, y: tuple[Tensor, ...], weights: Tensor | None, share: float, beta: float) -> Tensor:
         """Write the gradients of ``share * loss`` into the flat vector (beta 1: add them), and return that loss."""
         # No tensor here requires a gradient, so that autograd records segments and losses only.
         if not beta:
@@ -107,14 +118,18 @@ class Tape:
             saved.append(kept)
             for source in link.dropped:
                 values[source] = None
-        outputs = values[-1]
-        assert outputs is not None
-        loss, g = self._loss_and_gradient(outputs, y, weights, share)
         gradients: list[Tensor | None] = [None] * len(values)
-        gradients[-1] = g
+        total: Tensor | None = None
+        for place, target, (loss_and_g, factor) in zip(self._outputs, y, self._losses, strict=True):
+            outputs = values[place]
+            assert outputs is not None
+            loss, g = loss_and_g(outputs, target, weights, share * factor)
+            gradients[place] = g
+            total = loss if total is None else total + loss
+        assert total is not None
         for number in self._backward:
             self._step_back(number, saved[number], gradients, beta)
-        return loss
+        return total
 
     def _step_back(self, number: int, saved: Any, gradients: list[Tensor | None], beta: float) -> None:
         """Go from the gradient of the output of a link to those of its inputs."""
@@ -174,17 +189,17 @@ class _Segment:
         return [torch.zeros_like(leaf) if leaf.grad is None else leaf.grad for leaf in leaves]
 
 
-def tape_of(network: Network, loss: Loss) -> Tape | None:
+def tape_of(network: Network, losses: Sequence[Loss]) -> Tape | None:
     """Return the tape of a network; None if autograd is needed for all of it, because of its layers or of its setup."""
     setup = network.setup
     if setup.cast is not None or (setup.compile and network.device.type != "cpu"):
         # On a GPU one compiled kernel is faster than many small ones; on a CPU it is slower than a tape.
         return None
     builder = _Builder(network)
-    links = builder.links()
+    links, outputs = builder.links()
     if not builder.by_hand or (setup.compile and builder.has_segments):
         return None
-    return Tape(links, builder.by_hand, loss, network.device)
+    return Tape(links, outputs, builder.by_hand, losses, network.device)
 
 
 class _Builder:
@@ -205,9 +220,12 @@ class _Builder:
         for place, _ in self._placed:
             for source in place.sources:
                 self._n_uses[source] += 1
+        for number, (place, _) in enumerate(self._placed):
+            # The loss uses it.
+            self._n_uses[number] += isinstance(place.layer, OutputLayer)
 
-    def links(self) -> list[_Link]:
-        """Return the links in order."""
+    def links(self) -> tuple[list[_Link], list[int]]:
+        """Return the links in order, and the places of the values of the output layers."""
         links: list[_Link] = []
         # Place of the output of each layer among the values.
         values: list[int] = []
@@ -230,7 +248,8 @@ class _Builder:
                 sources = self._append(links, functions, sources, place)
             values.append(sources[0])
             position += 1
-        return links
+        outputs = [n for n, (place, _) in enumerate(self._placed) if isinstance(place.layer, OutputLayer)]
+        return links, [values[n] for n in outputs]
 
     def _append(
         self, links: list[_Link], functions: list[LayerFunction], sources: tuple[int, ...], place: Placed

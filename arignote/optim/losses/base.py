@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from arignote.errors import ConfigError
-from arignote.registry import Part, part_name
+from arignote.registry import Part, Positive, part_name
 
 __all__ = ["Loss"]
 
@@ -18,6 +18,13 @@ __all__ = ["Loss"]
 class Loss(Part):
     """Base class of losses.
 
+    Parameters
+    ----------
+    weight : float > 0, default 1.0
+        Factor of the loss in the sum over several outputs.
+
+    Notes
+    -----
     `build` returns one value per row. Rows are averaged with their weights by whoever calls it: the training step over
     the rows of an update, a validation over all rows.
 
@@ -35,6 +42,7 @@ class Loss(Part):
     targets: ClassVar[tuple[str, ...]] = ("classes",)
     differentiable: ClassVar[bool] = False
     greater_is_better: ClassVar[bool] = False
+    weight: Positive = 1.0
 
     @abstractmethod
     def build(self) -> Callable[..., Any]:
@@ -76,6 +84,6 @@ class Loss(Part):
     @property
     def column(self) -> str:
         """Name in the history: that of the loss, with the parameters that are not their defaults."""
-        params = self.model_dump(mode="json", exclude_defaults=True)
+        params = self.model_dump(mode="json", exclude_defaults=True, exclude={"weight"})
         written = ", ".join(f"{name}={value}" for name, value in params.items())
         return f"{part_name(self)}({written})" if written else part_name(self)

@@ -23,7 +23,8 @@ def _over_columns(cost: Callable[[Any], Any]) -> Callable[..., Any]:
     def loss_of_rows(outputs: Any, y: Any) -> Any:
         is_there = y == y
         costs = cost(where(is_there, outputs - y, 0.0))
-        return costs.sum(1) / is_there.sum(1)
+        # A row of which all are missing counts nothing; with one output it is left out before.
+        return costs.sum(1) / is_there.sum(1).clamp(min=1)
 
     return loss_of_rows
 

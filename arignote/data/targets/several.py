@@ -1,0 +1,155 @@
+"""The targets of a network, one for each of its output layers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from arignote.data.targets.base import Memory, Target
+from arignote.errors import DataError
+
+__all__ = ["Targets", "joined"]
+
+
+@dataclass(frozen=True)
+class Targets:
+    """The target of each output layer.
+
+    With one output, values are those of its target. With several, `y` of the user is a mapping of names to values, and
+    validated or encoded values are a structured array with a field for each output, so that rows of all of them are
+    taken together. What they have learned is a mapping of names to memories in any case.
+
+    Attributes
+    ----------
+    by_output : dict of str to Target
+        By the name of the output layer, in the order of the layers.
+    main : str
+        Name of the output that decides which network is best; rows are held out in proportion to its strata.
+    """
+
+    by_output: dict[str, Target]
+    main: str
+
+    @property
+    def of_main(self) -> Target:
+        """The target of the main output."""
+        return self.by_output[self.main]
+
+    @property
+    def is_single(self) -> bool:
+        """Whether there is one output."""
+        return len(self.by_output) == 1
+
+    @property
+    def from_input(self) -> bool:
+        """Whether the target is made of the input of the network, so that there is no `y`."""
+        return self.of_main.from_input
+
+    def check(self, y: Any, what: str) -> NDArray[Any]:
+        """Return values as the user has them, as of `Target.check`; DataError unless there are some for each output."""
+        if self.is_single:
+            return self.of_main.check(y, what)
+        wanted = ", ".join(f"{name!r}: ..." for name in self.by_output)
+        if not isinstance(y, Mapping):
+            message = f"y of {what} must be a mapping with values for each output, {{{wanted}}}"
+            raise DataError(f"{message}; got {type(y).__name__}")
+        missing = [f"{name!r} is missing" for name in self.by_output if name not in y]
+        unknown = [f"there is no output {name!r}" for name in y if name not in self.by_output]
+        if missing or unknown:
+            raise DataError(f"y of {what} must have values for each output, {{{wanted}}}; {[*missing, *unknown][0]}")
+        return joined({name: one.check(y[name], f"{what}, {name!r}") for name, one in self.by_output.items()}, what)
+
+    def learn(
+        self, y: NDArray[Any] | None, rows: NDArray[np.int64] | None, what: str, known: Mapping[str, Memory] | None
+    ) -> dict[str, Memory]:
+        """Return what each target learns, with the name of the target, as of `Target.learn`.
+
+        A memory that another target has learned is not used; the run that has it is refused later.
+        """
+        found = {}
+        for name, one in self.by_output.items():
+            of_run = None if known is None else known.get(name, {})
+            if of_run and of_run["target"] != one.named():
+                of_run = None
+            where = what if self.is_single else f"{what}, {name!r}"
+            found[name] = {"target": one.named()} | one.learn(self.values(y, name), rows, where, of_run)
+        return found
+
+    def values(self, y: Any, name: str) -> Any:
+        """Return the values of one output."""
+        return y if self.is_single else y[name]
+
+    def sizes(self, memory: Mapping[str, Memory]) -> dict[str, int]:
+        """Return the number of outputs that each output layer needs."""
+        return {name: one.size(memory[name]) for name, one in self.by_output.items()}
+
+    def encode(self, y: NDArray[Any], memory: Mapping[str, Memory], what: str) -> NDArray[Any]:
+        """Return the values that the network is trained on, as of `Target.encode`."""
+        if self.is_single:
+            return self.of_main.encode(y, memory[self.main], what)
+        return joined(
+            {name: one.encode(y[name], memory[name], f"{what}, {name!r}") for name, one in self.by_output.items()}, what
+        )
+
+    def like(self, y: NDArray[Any], known: Mapping[str, Memory]) -> NDArray[Any]:
+        """Return values in the form that the run has which is resumed, as of `Target.like`."""
+        fields = {
+            name: one.like(self.values(y, name), known[name])
+            if known.get(name, {}).get("target") == one.named()
+            else self.values(y, name)
+            for name, one in self.by_output.items()
+        }
+        return next(iter(fields.values())) if self.is_single else joined(fields, "the run")
+
+    def strata(self, y: NDArray[Any]) -> NDArray[Any]:
+        """Return the stratum (rows,) of each row."""
+        return self.of_main.strata(self.values(y, self.main))
+
+    def is_there(self, y: NDArray[Any]) -> NDArray[np.bool_] | None:
+        """Return whether each row (rows,) has a value for any output; None if all have."""
+        by_output = [one.is_there(self.values(y, name)) for name, one in self.by_output.items()]
+        found = [one for one in by_output if one is not None]
+        return np.logical_or.reduce(found) if len(found) == len(by_output) else None
+
+    def units(self, memory: Mapping[str, Memory]) -> dict[str, NDArray[np.float64]]:
+        """Return the units of the outputs of each output layer."""
+        return {name: one.units(memory[name]) for name, one in self.by_output.items()}
+
+    def decode(self, predicted: Mapping[str, NDArray[Any]], memory: Mapping[str, Memory]) -> dict[str, NDArray[Any]]:
+        """Return predictions of outputs by name as the user has values."""
+        return {name: self.by_output[name].decode(found, memory[name]) for name, found in predicted.items()}
+
+    def keywords(self, memory: Mapping[str, Memory]) -> dict[str, Any]:
+        """Return the keywords by which an augmentation learns of the target."""
+        return self.of_main.keywords(memory[self.main]) if self.is_single else {}
+
+    def encoded_form(self, memory: Mapping[str, Memory]) -> str:
+        """Return what encoded values are, in words for errors."""
+        forms = [one.encoded_form(memory[name]) for name, one in self.by_output.items()]
+        if self.is_single:
+            return forms[0]
+        return "a structured array of " + "; ".join(
+            f"{n!r}: {form}" for n, form in zip(self.by_output, forms, strict=True)
+        )
+
+    def is_encoded(self, y: NDArray[Any], memory: Mapping[str, Memory]) -> bool:
+        """Return whether values that an augmentation returns have the form of encoded ones."""
+        if not self.is_single and y.dtype.names != tuple(self.by_output):
+            return False
+        return all(one.is_encoded(self.values(y, name), memory[name]) for name, one in self.by_output.items())
+
+
+def joined(fields: Mapping[str, NDArray[Any]], what: str) -> NDArray[Any]:
+    """Return arrays as one structured array (rows,) with these fields; DataError if their rows differ in number."""
+    n_rows = {name: len(field) for name, field in fields.items()}
+    if len(set(n_rows.values())) > 1:
+        listed = ", ".join(f"{name!r} has {n}" for name, n in n_rows.items())
+        raise DataError(f"y of {what} must have as many rows for each output; {listed}")
+    array = np.empty(next(iter(n_rows.values())), [(name, one.dtype, one.shape[1:]) for name, one in fields.items()])
+    for name, field in fields.items():
+        array[name] = field
+    return array
