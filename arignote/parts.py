@@ -3,6 +3,7 @@
 from arignote.data import augmentation, geometric_transforms, preprocess, targets, transforms
 from arignote.layers import (
     activations,
+    alone,
     conv,
     dense,
     initializers,
@@ -20,7 +21,7 @@ from arignote.optim import losses, rules, stopping, updaters
 __all__: list[str] = []
 
 _MODULES = (
-    *(activations, initializers, conv, dense, layer_list, merge, noise, norm, output, pool, shape, torch_layer),
+    *(activations, alone, initializers, conv, dense, layer_list, merge, noise, norm, output, pool, shape, torch_layer),
     *(losses, rules, stopping, updaters),
     *(augmentation, geometric_transforms, preprocess, targets, transforms),
 )

@@ -35,8 +35,17 @@ from arignote.spec.settings import FitSettings, decides
 
 __all__ = ["FitResult", "fit_config", "fit_network"]
 
-# Settings that stems in a folder did not depend on at first, with their defaults, which leave the stem as it was.
+# Settings, and parameters of layers, that were added after stems in folders were first made, with their defaults. These
+# leave a stem as it was, so that a run that began before is found again.
 _ADDED = {"scale_target": True, "missing_targets": False}
+_ADDED_TO_LAYERS: dict[str, Any] = {
+    "input": None,
+    "share": None,
+    "auxiliary": False,
+    "pad": [0, 0],
+    "dilation": [1, 1],
+    "n_groups": 1,
+}
 
 
 @dataclass(frozen=True)
@@ -118,7 +127,13 @@ def _stem_in(
     values = settings.model_dump(mode="json") | objective_of(layers, settings).spec()
     chosen = {key: value for key, value in values.items() if decides(key) and value != _ADDED.get(key, ...)}
     fingerprint = opened.rows["train"].fingerprint(opened.digests)
-    return stem_in(folder, name, [[dump(layer) for layer in layers], chosen, [seed, fingerprint]])
+    return stem_in(folder, name, [[_of_stem(dump(layer)) for layer in layers], chosen, [seed, fingerprint]])
+
+
+def _of_stem(spec: list[Any]) -> list[Any]:
+    """Return the spec of a layer without parameters that were added later and have their defaults."""
+    word, params = spec
+    return [word, {key: value for key, value in params.items() if value != _ADDED_TO_LAYERS.get(key, ...)}]
 
 
 def _train(

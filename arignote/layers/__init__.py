@@ -1,5 +1,6 @@
 """Layers, declared without the engine."""
 
+from arignote.layers.alone import ActivationLayer
 from arignote.layers.architecture import Architecture, declare
 from arignote.layers.base import Layer
 from arignote.layers.conv import ConvLayer, ConvMaxoutLayer, MLPConvLayer
@@ -19,6 +20,7 @@ from arignote.layers.shape import BC01ToC01BLayer, C01BToBC01Layer, InputImageLa
 from arignote.layers.torch_layer import TorchLayer
 
 __all__ = [
+    "ActivationLayer",
     "Architecture",
     "AverageLayer",
     "BC01ToC01BLayer",

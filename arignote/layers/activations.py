@@ -12,19 +12,23 @@ from typing import Annotated, Any, ClassVar
 
 from pydantic import BeforeValidator, PlainSerializer, WithJsonSchema
 
-from arignote.registry import Count, Part, build, dump, function_name, register, spec_schema
+from arignote.registry import Count, Part, Positive, build, dump, function_name, register, spec_schema
 
 __all__ = [
+    "ELU",
+    "SELU",
     "AbsTanh",
     "Activation",
     "ActivationSpec",
     "Custom",
+    "LeakyReLU",
     "Linear",
     "Maxout",
     "PReLU",
     "PReLUShelf",
     "ReLU",
     "Sigmoid",
+    "Softplus",
     "Tanh",
 ]
 
@@ -138,6 +142,100 @@ class ReLU(Activation):
 
     def build(self) -> Callable[..., Any]:
         return lambda x: x.relu()
+
+
+@register(name="leaky_relu")
+class LeakyReLU(Activation):
+    """Rectifier with a small slope below zero: ``f(x) = max(x, 0) + slope * min(x, 0)`` (Maas et al., ICML 2013).
+
+    Parameters
+    ----------
+    slope : float > 0, default 0.01
+        Slope of negative sums; Lasagne's very leaky rectifier has 1/3.
+
+    Examples
+    --------
+    >>> import torch
+    >>> LeakyReLU(slope=0.1).build()(torch.tensor([[-1.0, 2.0]]))
+    tensor([[-0.1000,  2.0000]])
+    """
+
+    initial: ClassVar[str] = "he"
+    slope: Positive = 0.01
+
+    def build(self) -> Callable[..., Any]:
+        from torch.nn.functional import leaky_relu
+
+        return lambda x: leaky_relu(x, self.slope)
+
+
+@register(name="elu")
+class ELU(Activation):
+    """Exponential linear unit: ``f(x) = x if x > 0 else alpha * (exp(x) - 1)`` (Clevert et al., ICLR 2016).
+
+    Parameters
+    ----------
+    alpha : float > 0, default 1.0
+        The value that is approached for negative sums is -alpha.
+
+    Examples
+    --------
+    >>> import torch
+    >>> ELU().build()(torch.tensor([[-1.0, 2.0]]))
+    tensor([[-0.6321,  2.0000]])
+    """
+
+    initial: ClassVar[str] = "he"
+    alpha: Positive = 1.0
+
+    def build(self) -> Callable[..., Any]:
+        from torch.nn.functional import elu
+
+        return lambda x: elu(x, self.alpha)
+
+
+@register(name="selu")
+class SELU(Activation):
+    """Scaled exponential linear unit: ``f(x) = 1.0507 * (x if x > 0 else 1.6733 * (exp(x) - 1))``.
+
+    Notes
+    -----
+    Klambauer et al., NIPS 2017. Initial weights have the variance ``1 / fan_in``, with which means and variances of
+    the units stay near 0 and 1.
+
+    Examples
+    --------
+    >>> import torch
+    >>> SELU().build()(torch.tensor([[-1.0, 2.0]]))
+    tensor([[-1.1113,  2.1014]])
+    """
+
+    initial: ClassVar[str] = "he"
+    gain: ClassVar[float] = 0.5**0.5
+
+    def build(self) -> Callable[..., Any]:
+        from torch.nn.functional import selu
+
+        return lambda x: selu(x)
+
+
+@register(name="softplus")
+class Softplus(Activation):
+    """Smooth rectifier: ``f(x) = log(1 + exp(x))`` (Dugas et al., NIPS 2000).
+
+    Examples
+    --------
+    >>> import torch
+    >>> Softplus().build()(torch.tensor([[-1.0, 2.0]]))
+    tensor([[0.3133, 2.1269]])
+    """
+
+    initial: ClassVar[str] = "he"
+
+    def build(self) -> Callable[..., Any]:
+        from torch.nn.functional import softplus
+
+        return lambda x: softplus(x)
 
 
 @register("rec_para", name="prelu")

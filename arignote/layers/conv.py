@@ -5,15 +5,16 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Callable, Mapping
 from math import prod
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field, model_validator
 
+from arignote.errors import Complaint, ConfigError
 from arignote.layers.activations import Activation, ActivationSpec, Maxout
 from arignote.layers.base import Param, Shape, ShapeError, WeightedLayer
 from arignote.layers.dense import slopes, weights
 from arignote.layers.initializers import Constant
-from arignote.registry import Count, Pair, build, register
+from arignote.registry import Count, Pair, as_pair, build, register
 
 __all__ = ["ConvLayer", "ConvMaxoutLayer", "MLPConvLayer", "edge_notes", "image", "windows"]
 
@@ -26,6 +27,14 @@ def image(shape: Shape) -> tuple[int, int, int]:
             'Put ["InputImageLayer", {"n_images": channels, "n_pixels": [height, width]}] first'
         )
     return shape[0], shape[1], shape[2]
+
+
+def _as_pad(value: Any) -> Any:
+    return value if isinstance(value, str) else as_pair(value)
+
+
+NonNegativeCount = Annotated[int, Field(ge=0)]
+Pad = Annotated[tuple[NonNegativeCount, NonNegativeCount] | Literal["same", "full", "valid"], BeforeValidator(_as_pad)]
 
 
 def windows(what: str, n_pixels: tuple[int, int], window: tuple[int, int], stride: tuple[int, int]) -> tuple[int, int]:
@@ -47,12 +56,47 @@ def edge_notes(n_pixels: tuple[int, int], window: tuple[int, int], stride: tuple
 
 
 class _Conv(WeightedLayer):
-    """Base class of convolutional layers."""
+    """Base class of convolutional layers.
+
+    Parameters
+    ----------
+    pad : (int, int), int, "same", "full" or "valid", default 0
+        Rows and columns of zeros around each map: as many as leave its size as it is with stride 1 ("same", for odd
+        filters), as many as overlap with a filter at all ("full"), or none ("valid").
+    dilation : (int, int) or int, default 1
+        Steps between the pixels that a filter sees.
+    n_groups : int >= 1, default 1
+        Number of groups of maps, each of which sees an equal share of the input maps.
+    """
 
     name_prefix: ClassVar[str] = "conv"
     n_output_maps: Count
     filter_shape: Pair
     stride: Pair = (1, 1)
+    pad: Pad = (0, 0)
+    dilation: Pair = (1, 1)
+    n_groups: Count = 1
+
+    @model_validator(mode="after")
+    def _pad_suits_the_filter(self) -> Any:
+        if self.pad == "same" and any(n % 2 == 0 for n in self.filter_shape):
+            message = f"pad 'same' needs a filter of odd height and width; got {list(self.filter_shape)}"
+            raise ConfigError(Complaint(("pad",), message))
+        return self
+
+    @property
+    def zeros(self) -> tuple[int, int]:
+        """Rows and columns of zeros on each side of a map."""
+        if isinstance(self.pad, tuple):
+            return self.pad
+        height, width = (d * (n - 1) for d, n in zip(self.dilation, self.filter_shape, strict=True))
+        return {"same": (height // 2, width // 2), "full": (height, width), "valid": (0, 0)}[self.pad]
+
+    def _windows(self, shape: Shape) -> tuple[tuple[int, int], tuple[int, int]]:
+        """Return the size of a padded map, and of the part of it that a filter sees."""
+        padded = (shape[1] + 2 * self.zeros[0], shape[2] + 2 * self.zeros[1])
+        seen = tuple(d * (n - 1) + 1 for d, n in zip(self.dilation, self.filter_shape, strict=True))
+        return padded, (seen[0], seen[1])
 
     @abstractmethod
     def _activation(self) -> Activation:
@@ -63,25 +107,29 @@ class _Conv(WeightedLayer):
         return [self.n_output_maps]
 
     def output_shape(self, shape: Shape) -> Shape:
-        _, *n_pixels = image(shape)
-        size = windows("filter_shape", (n_pixels[0], n_pixels[1]), self.filter_shape, self.stride)
-        return (self.n_output_maps, *size)
+        n_maps, *_ = image(shape)
+        for what, n in (("input maps", n_maps), ("output maps", self._maps()[0])):
+            if n % self.n_groups:
+                raise ShapeError(f"n_groups must divide the number of {what}, {n}; got {self.n_groups}")
+        return (self.n_output_maps, *windows("filter_shape", *self._windows(shape), self.stride))
 
     def notes(self, shape: Shape) -> list[str]:
-        return edge_notes((shape[1], shape[2]), self.filter_shape, self.stride)
+        return edge_notes(*self._windows(shape), self.stride)
 
     def declare_params(self, shape: Shape) -> dict[str, Param]:
         activation = self._activation()
-        n_maps, window, params = shape[0], self.filter_shape, dict[str, Param]()
+        n_maps, window, params = shape[0] // self.n_groups, self.filter_shape, dict[str, Param]()
+        n_groups = self.n_groups
         for stage, n_out in enumerate(self._maps()):
             suffix = str(stage or "")
             n_sums, fan_in = n_out * activation.pieces, n_maps * prod(window)
             initial = weights(activation, self.W)
-            params[f"W{suffix}"] = Param((n_sums, n_maps, *window), initial, fan_in, n_out * prod(window), unit_axis=0)
+            fan_out = n_out // n_groups * prod(window)
+            params[f"W{suffix}"] = Param((n_sums, n_maps, *window), initial, fan_in, fan_out, unit_axis=0)
             if self.use_bias:
                 params[f"b{suffix}"] = Param((n_sums,), self.b or Constant())
             params |= {name + suffix: param for name, param in slopes(activation, n_out).items()}
-            n_maps, window = n_out, (1, 1)
+            n_maps, window, n_groups = n_out, (1, 1), 1
         return params
 
     def build(self, shape: Shape) -> Callable[..., Any]:
@@ -89,12 +137,13 @@ class _Conv(WeightedLayer):
 
         activation, stride, n_stages = self._activation(), self.stride, len(self._maps())
         function, slope_names = activation.build(), tuple(activation.slopes)
+        first = (stride, self.zeros, self.dilation, self.n_groups)
 
         def forward(params: Mapping[str, Any], x: Any, training: bool) -> Any:
             for stage in range(n_stages):
                 suffix = str(stage or "")
                 # Only the first convolution has the window and the stride; the others are of 1x1 pixels.
-                x = conv2d(x, params["W" + suffix], params.get("b" + suffix), stride if stage == 0 else 1)
+                x = conv2d(x, params["W" + suffix], params.get("b" + suffix), *(first if stage == 0 else ()))
                 x = function(x, *(params[name + suffix] for name in slope_names))
             return x
 
@@ -103,7 +152,7 @@ class _Conv(WeightedLayer):
 
 @register()
 class ConvLayer(_Conv):
-    """Two-dimensional convolution (cross-correlation, no padding).
+    """Two-dimensional convolution (cross-correlation).
 
     ``y_m = f(sum_c W_mc * x_c + b_m)`` (LeCun et al., Proceedings of the IEEE 1998)
 

@@ -8,7 +8,19 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
-from arignote.layers.activations import AbsTanh, Linear, PReLU, PReLUShelf, ReLU, Sigmoid, Tanh
+from arignote.layers.activations import (
+    ELU,
+    SELU,
+    AbsTanh,
+    LeakyReLU,
+    Linear,
+    PReLU,
+    PReLUShelf,
+    ReLU,
+    Sigmoid,
+    Softplus,
+    Tanh,
+)
 
 __all__ = ["ActivationFunction", "function_of", "linear", "relu", "write_unit_sums"]
 
@@ -60,6 +72,38 @@ _PLAIN = {
     ReLU: relu,
     Tanh: _Plain(lambda s: s.tanh_(), lambda g, y: _aten.tanh_backward(g, y)),
     Sigmoid: _Plain(lambda s: s.sigmoid_(), lambda g, y: _aten.sigmoid_backward(g, y)),
+}
+
+
+class _Softplus:
+    """``log(1 + exp(s))``, whose gradient is a function of its input."""
+
+    def forward(self, s: Tensor) -> tuple[Tensor, Any]:
+        return torch.nn.functional.softplus(s), s
+
+    def backward(self, g: Tensor, saved: Any, beta: float) -> Tensor:
+        grad_s: Tensor = _aten.softplus_backward(g, saved, 1, 20)
+        return grad_s
+
+
+def _leaky(slope: float) -> _Plain:
+    return _Plain(
+        lambda s: torch.nn.functional.leaky_relu_(s, slope), lambda g, y: _aten.leaky_relu_backward(g, y, slope, True)
+    )
+
+
+def _exponential(alpha: float, scale: float) -> _Plain:
+    """Return ``scale * (s if s > 0 else alpha * (exp(s) - 1))``."""
+    return _Plain(lambda s: _aten.elu_(s, alpha, scale), lambda g, y: _aten.elu_backward(g, alpha, scale, 1, True, y))
+
+
+# The constants of selu (Klambauer et al., NIPS 2017), as torch has them.
+_SELU_ALPHA, _SELU_SCALE = 1.6732632423543772848170429916717, 1.0507009873554804934193349852946
+_OF_PARAMETERS: dict[type, Callable[[Any], ActivationFunction]] = {
+    LeakyReLU: lambda activation: _leaky(activation.slope),
+    ELU: lambda activation: _exponential(activation.alpha, 1.0),
+    SELU: lambda activation: _exponential(_SELU_ALPHA, _SELU_SCALE),
+    Softplus: lambda activation: _Softplus(),
 }
 
 
@@ -133,6 +177,8 @@ def function_of(
     kind = type(activation)
     if kind in _PLAIN:
         return _PLAIN[kind]
+    if kind in _OF_PARAMETERS:
+        return _OF_PARAMETERS[kind](activation)
     if kind is AbsTanh:
         return _AbsTanh()
     if kind not in (PReLU, PReLUShelf):

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from arignote.engine.by_hand.activations import ActivationFunction, function_of, linear, relu, write_unit_sums
+from arignote.layers.alone import ActivationLayer
 from arignote.layers.architecture import Placed
 from arignote.layers.conv import ConvLayer, MLPConvLayer
 from arignote.layers.dense import FCLayer
@@ -24,6 +25,9 @@ from arignote.layers.shape import BC01ToC01BLayer, C01BToBC01Layer, InputImageLa
 __all__ = ["Activation", "LayerFunction", "MaxPool", "functions_of"]
 
 _aten = torch.ops.aten
+# Stride, zeros around each map, dilation, number of groups.
+Geometry = tuple[tuple[int, int], tuple[int, int], tuple[int, int], int]
+_OF_PIXELS: Geometry = ((1, 1), (0, 0), (1, 1), 1)
 
 
 class LayerFunction(Protocol):
@@ -102,25 +106,27 @@ class _Convolution:
         params: dict[str, Tensor],
         gradients: dict[str, Tensor],
         suffix: str,
-        stride: tuple[int, int],
+        geometry: Geometry,
         activation: ActivationFunction,
     ):
         self.trains = bool(gradients)
         self._w, self._b = params["W" + suffix], params.get("b" + suffix)
-        self._stride, self._activation = stride, activation
+        self._geometry, self._activation = geometry, activation
         self._grad_w, self._grad_b = gradients.get("W" + suffix), gradients.get("b" + suffix)
 
     def forward(self, x: Tensor) -> tuple[Tensor, Any]:
-        sums = _aten.convolution(x, self._w, self._b, self._stride, (0, 0), (1, 1), False, (0, 0), 1)
+        stride, pad, dilation, n_groups = self._geometry
+        sums = _aten.convolution(x, self._w, self._b, stride, pad, dilation, False, (0, 0), n_groups)
         y, saved = self._activation.forward(sums)
         return y, (x, saved)
 
     def backward(self, g: Tensor, saved: Any, beta: float, needs_input: bool) -> Tensor:
         x, saved_of_activation = saved
         g = self._activation.backward(g, saved_of_activation, beta)
+        stride, pad, dilation, n_groups = self._geometry
         output_mask = (needs_input, self._grad_w is not None, self._grad_b is not None)
         grad_x, *of_params = _aten.convolution_backward(
-            g, x, self._w, (len(self._w),), self._stride, (0, 0), (1, 1), False, (0, 0), 1, output_mask
+            g, x, self._w, (len(self._w),), stride, pad, dilation, False, (0, 0), n_groups, output_mask
         )
         for gradient, values in zip((self._grad_w, self._grad_b), of_params, strict=True):
             if gradient is not None:
@@ -156,6 +162,19 @@ class Activation:
 
     def forward(self, x: Tensor) -> tuple[Tensor, Any]:
         return self._activation.forward(x)
+
+    def backward(self, g: Tensor, saved: Any, beta: float, needs_input: bool) -> Tensor:
+        return self._activation.backward(g, saved, beta)
+
+
+class _Alone:
+    """An activation whose input others may take, or its producer may have kept."""
+
+    def __init__(self, activation: ActivationFunction, trains: bool):
+        self._activation, self.trains = activation, trains
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Any]:
+        return self._activation.forward(x.clone())
 
     def backward(self, g: Tensor, saved: Any, beta: float, needs_input: bool) -> Tensor:
         return self._activation.backward(g, saved, beta)
@@ -303,6 +322,9 @@ def functions_of(place: Placed, params: dict[str, Tensor], gradients: dict[str, 
         return None
     if isinstance(layer, ClassificationOutputLayer | MultilabelOutputLayer | RegressionOutputLayer):
         return [_Dense(params, gradients, linear)]
+    if isinstance(layer, ActivationLayer):
+        activation = function_of(layer.function, params, gradients, n_pixel_axes=len(place.output_shape) - 1)
+        return None if activation is None else [_Alone(activation, trains=bool(gradients))]
     if isinstance(layer, FCLayer):
         activation = function_of(layer.activation, params, gradients)
         return None if activation is None else [_Dense(params, gradients, activation)]
@@ -317,14 +339,15 @@ def _convolutions(
     """Return the functions of the stages of a convolutional layer; those after the first have windows of 1x1."""
     functions: list[LayerFunction] = []
     for stage in range(sum(name.startswith("W") for name in params)):
-        suffix, stride = str(stage or ""), layer.stride if stage == 0 else (1, 1)
+        suffix = str(stage or "")
+        geometry = (layer.stride, layer.zeros, layer.dilation, layer.n_groups) if stage == 0 else _OF_PIXELS
         activation = function_of(layer.activation, params, gradients, suffix, n_pixel_axes=2)
         if activation is None:
             return None
         if activation is relu:
-            functions += [_Convolution(params, gradients, suffix, stride, linear), Activation(relu)]
+            functions += [_Convolution(params, gradients, suffix, geometry, linear), Activation(relu)]
         else:
-            functions.append(_Convolution(params, gradients, suffix, stride, activation))
+            functions.append(_Convolution(params, gradients, suffix, geometry, activation))
     return functions
 
 

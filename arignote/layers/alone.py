@@ -1,0 +1,59 @@
+"""Layers that are a part of others, alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar
+
+from pydantic import model_validator
+
+from arignote.errors import Complaint, ConfigError
+from arignote.layers.activations import Activation, ActivationSpec
+from arignote.layers.base import Layer, Param, Shape
+from arignote.layers.dense import slopes
+from arignote.registry import build, register
+
+__all__ = ["ActivationLayer"]
+
+
+@register()
+class ActivationLayer(Layer):
+    """An activation alone, such as that of a sum: ``y = f(x)``.
+
+    Parameters
+    ----------
+    activation : str, [Name, {params}] or callable, default "prelu"
+        The function; its slopes are per unit, or per map of images.
+
+    Examples
+    --------
+    >>> ActivationLayer(activation="relu").output_shape((32, 8, 8))
+    (32, 8, 8)
+    """
+
+    name_prefix: ClassVar[str] = "activation"
+    activation: ActivationSpec = build("activation", "prelu")
+
+    @model_validator(mode="after")
+    def _keeps_the_units(self) -> Any:
+        if self.function.pieces > 1:
+            message = "activation must keep the number of units; for maxout use FCMaxoutLayer or ConvMaxoutLayer"
+            raise ConfigError(Complaint(("activation",), message))
+        return self
+
+    @property
+    def function(self) -> Activation:
+        """The activation."""
+        function: Activation = self.activation
+        return function
+
+    def declare_params(self, shape: Shape) -> dict[str, Param]:
+        return slopes(self.function, shape[0])
+
+    def build(self, shape: Shape) -> Callable[..., Any]:
+        function, names = self.function.build(), tuple(self.function.slopes)
+
+        def forward(params: Mapping[str, Any], x: Any, training: bool) -> Any:
+            return function(x, *(params[name] for name in names))
+
+        return forward
