@@ -48,6 +48,10 @@ FEATURES = typer.Option(
     help="file.h5:/path, file.npy, file.npz:key, file.csv:columns, file.parquet:columns, folder of images."
 )
 Features = Annotated[str, FEATURES]
+Labels = Annotated[
+    list[str] | None,
+    typer.Option(help="Source of the labels, in the same form; of several outputs NAME=SOURCE for each (repeatable)."),
+]
 Color = Annotated[str | None, typer.Option(help="Of images of several colours in HDF5: a label, or a position.")]
 Axes = Annotated[str | None, typer.Option(help="NCHW, NHWC or NHW, if the axes of images are not those of training.")]
 Trust = Annotated[list[str] | None, typer.Option(help="Module of your own parts that may be imported (repeatable).")]
@@ -269,7 +273,7 @@ def convert(
 def evaluate(
     run: Run,
     features: Annotated[str | None, FEATURES] = None,
-    labels: Annotated[str | None, typer.Option(help="Source of the labels, in the same form.")] = None,
+    labels: Labels = None,
     config: Annotated[Path | None, typer.Option(help="Config of the run, in place of --features and --labels.")] = None,
     part: Annotated[str | None, typer.Option(help="Rows of the run that are scored: train, valid or test.")] = None,
     losses: Annotated[
@@ -305,8 +309,7 @@ def evaluate(
 
     predictor = Predictor.load(run, which, trust or ())
     of_features = {"color": color, "axes": axes, "csv": csv}
-    has_labels = not predictor.targets.from_input
-    data = data_to_score(features, labels, config, overrides=set_, base=data_dir, has_labels=has_labels, **of_features)
+    data = data_to_score(features, labels, config, predictor.targets, overrides=set_, base=data_dir, **of_features)
     names = None if losses is None else [name for one in losses for name in one.split(",")]
     scored = predictor.score(data, names, part=part, by_class=classes)
     for name, value in scored.values.items():

@@ -16,7 +16,7 @@ from arignote.data.readers.columns import Names
 from arignote.data.readers.sources import is_source
 from arignote.data.rows import Rows
 from arignote.data.settings import DataSettings
-from arignote.data.specs import CSVFormat
+from arignote.data.specs import CSVFormat, labels_by_role
 from arignote.data.targets import Classes, Targets
 from arignote.errors import DataError
 
@@ -84,9 +84,10 @@ class OpenedData:
 
 def other_sources(data: FitData) -> dict[str, Any]:
     """Return the sources of a fit other than its features, by role: "labels", "groups", "labels of valid" ..."""
-    sources = {"labels": _parted(data.x, data.y)[1], "groups": data.groups, "sample_weight": data.sample_weight}
+    sources = labels_by_role("labels", _parted(data.x, data.y)[1])
+    sources |= {"groups": data.groups, "sample_weight": data.sample_weight}
     for name, part in (("valid", data.valid), ("test", data.test)):
-        sources[f"labels of {name}"] = _parted(part)[1]
+        sources |= labels_by_role(f"labels of {name}", _parted(part)[1])
     return {role: source for role, source in sources.items() if is_source(source)}
 
 

@@ -18,7 +18,7 @@ from arignote.data.readers.columns import Names
 from arignote.data.readers.datasets import features_and_labels, is_dataset
 from arignote.data.readers.sources import LABELS, get_reader, is_source, is_text_source, read_source, with_columns
 from arignote.data.rows import Rows
-from arignote.data.specs import CSVFormat
+from arignote.data.specs import CSVFormat, labels_by_role
 from arignote.data.targets import Classes, Targets
 from arignote.errors import DataError
 
@@ -46,8 +46,8 @@ def rows_of(
     ----------
     x : array, DataFrame, Reader, dataset, str, dict of these, (x, y) or Data
         Features; a string names a source, a dict holds channels by name.
-    y : array, Reader or str, optional
-        Labels; they are read into memory.
+    y : array, Reader or str, or dict of these, optional
+        Labels; they are read into memory. Of several outputs a dict by their names.
     what : str
         Name of the data in errors.
     allow_nonfinite : bool
@@ -87,7 +87,8 @@ def rows_of(
     x, found = _features_and_labels(columns_in_order(x, columns, what), y, channel, what)
     # Labels that come with the features are not needed if these are the target.
     y = y if targets is not None and targets.from_input else found
-    others = {"labels": y} | dict(others or {}) if is_source(y) else others
+    named = {role: one for role, one in labels_by_role("labels", y).items() if is_source(one)}
+    others = named | dict(others or {})
     reader = _open_features(x, what, columns, others, csv)
     n_rows = reader.shape[0] if reader.shape else 0
     n_rows = n_rows if window is None else len(range(*window.indices(n_rows)))

@@ -10,7 +10,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from arignote.errors import Complaint, ConfigError
 from arignote.registry import Pair, complaints_of
 
-__all__ = ["CSVFormat", "DataSpec", "Section", "Source", "table_format"]
+__all__ = ["CSVFormat", "DataSpec", "Section", "Source", "labels_by_role", "table_format"]
 
 
 def _one_character(value: Any) -> Any:
@@ -83,8 +83,9 @@ class Source(Section):
     ----------
     features : str
         Path, with a table or columns after a colon.
-    labels : str, optional
-        As `features`; by default, the labels in the file of the features.
+    labels : str or dict of str to str, optional
+        As `features`; by default, the labels in the file of the features. Of several outputs a source for each, by the
+        name of the output layer.
     columns : str, int or list of these, optional
         Columns of a table, in place of those after the colon.
     csv : CSVFormat, optional
@@ -101,13 +102,18 @@ class Source(Section):
 
     kind: ClassVar[str] = "source"
     features: str
-    labels: str | None = None
+    labels: str | dict[str, str] | None = None
     columns: str | int | list[str | int] | None = None
     csv: CSVFormat | None = None
     axes: Literal["NCHW", "NHWC", "NHW"] | None = None
     color: int | str | None = None
     size: Pair | None = None
     mode: Literal["L", "RGB"] | None = None
+
+
+def labels_by_role(role: str, labels: Any) -> dict[str, Any]:
+    """Return labels by role, which messages show: `role`, or of several outputs "labels 'digit'", "labels 'ink'" ..."""
+    return {f"{role} {name!r}": one for name, one in labels.items()} if isinstance(labels, Mapping) else {role: labels}
 
 
 def table_format(csv: Any) -> CSVFormat:
@@ -164,5 +170,6 @@ class DataSpec(Section):
         """Return the sources other than features, by role: "groups", "sample_weight", "labels of valid" ..."""
         sources = {"groups": self.groups, "sample_weight": self.sample_weight}
         for name, part in (("valid", self.valid), ("test", self.test)):
-            sources[f"labels of {name}"] = part.labels if isinstance(part, Source) else None
+            if isinstance(part, Source):
+                sources |= labels_by_role(f"labels of {name}", part.labels)
         return {role: source for role, source in sources.items() if source is not None}

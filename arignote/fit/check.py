@@ -19,7 +19,7 @@ from arignote.data.preprocess import Pipeline
 from arignote.data.readers.base import Reader
 from arignote.data.readers.columns import Names
 from arignote.data.rows import Rows
-from arignote.data.specs import Source
+from arignote.data.specs import Source, labels_by_role
 from arignote.data.targets import Memory, Targets, weights_of_classes
 from arignote.errors import DataError, ErrorCollector, axes_hint
 from arignote.fit.config_data import ConfigSources
@@ -99,7 +99,7 @@ def check_data(spec: RunSpec, base: Path) -> Iterator[str]:
     collector.raise_all()
 
 
-def _rows(name: str, features: Reader, labels: Reader | None, axes: Any, targets: Targets) -> Rows:
+def _rows(name: str, features: Reader, labels: Any, axes: Any, targets: Targets) -> Rows:
     where = f"{name}: {features.where}"
     return rows_of(features, labels, what=where, allow_nonfinite=True, axes=axes, targets=targets)
 
@@ -163,10 +163,11 @@ def _first_batch(
     return f"first batch: {len(x)} examples of {x.shape[1:]} {x.dtype} come to the network"
 
 
-def _description(name: str, features: Reader, labels: Reader | None) -> str:
+def _description(name: str, features: Reader, labels: Any) -> str:
     """Return a line on a source: its files, shapes, columns and format."""
     text = f"{name}: {features.where} {features.shape} {features.dtype}"
-    text += "" if labels is None else f", labels {labels.where} {labels.dtype}"
+    for role, one in ({} if labels is None else labels_by_role("labels", labels)).items():
+        text += f", {role} {one.where} {one.dtype}"
     if features.columns:
         text += f"; columns {_shortened(features.columns)}"
     if features.origin is not None and features.origin.dialect:

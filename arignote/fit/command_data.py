@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from arignote.data.fit_data import FitData
 from arignote.data.readers.sources import get_reader
 from arignote.data.readers.tables import TEXT, split_source
 from arignote.data.specs import CSVFormat
+from arignote.data.targets import Targets, misnamed
 from arignote.errors import ConfigError, DataError
 from arignote.fit.config_data import open_config
 from arignote.spec.config import read_config
@@ -72,7 +74,11 @@ class NamedFile:
 
 
 def check_options(
-    features: str | None, labels: str | None, config: Path | None, part: str | None, **of_features: str | None
+    features: str | None,
+    labels: Sequence[str] | None,
+    config: Path | None,
+    part: str | None,
+    **of_features: str | None,
 ) -> None:
     """Raise ConfigError if options of ``arignote evaluate`` exclude each other, or if one is missing.
 
@@ -87,7 +93,7 @@ def check_options(
         raise ConfigError("evaluate needs data: either --config CONFIG --part PART, or --features FILE --labels FILE")
     if config is not None and part is None:
         raise ConfigError("--config needs --part train, valid or test")
-    if labels is not None and features is None:
+    if labels and features is None:
         raise ConfigError("--features and --labels must be given together")
     for option, value in of_features.items():
         if config is not None and value is not None:
@@ -96,37 +102,56 @@ def check_options(
 
 def data_to_score(
     features: str | None,
-    labels: str | None,
+    labels: Sequence[str] | None,
     config: Path | None,
+    targets: Targets,
     *,
     overrides: list[str] | None = None,
     base: Path | None = None,
     color: str | None = None,
     axes: str | None = None,
     csv: str | None = None,
-    has_labels: bool = True,
 ) -> FitData:
     """Return the data that ``arignote evaluate`` scores, from options that `check_options` accepts.
 
     Parameters
     ----------
-    features, labels : str, optional
-        Sources.
+    features : str, optional
+        Source of the features.
+    labels : sequence of str, optional
+        Source of the labels; of several outputs ``name=SOURCE`` for each.
     config : Path, optional
         A YAML or JSON file, in place of them.
+    targets : Targets
+        What the run was taught.
     overrides : list of str, optional
         ``key=value`` strings for the config.
     base : Path, optional
         Folder of relative paths of data; by default that of the config.
     color, axes, csv : str, optional
         As of `NamedFile`.
-    has_labels : bool
-        Whether features need labels; they do unless the target of the run is its input.
     """
-    if has_labels and features is not None and labels is None:
+    if not targets.from_input and features is not None and not labels:
         raise ConfigError("--features and --labels must be given together")
     if features is not None:
         named = NamedFile(features, color, axes, csv)
-        return FitData(named.features(), labels, csv=named.format())
+        return FitData(
+            named.features(),
+            None if targets.from_input else _labels(labels or (), list(targets.by_output)),
+            csv=named.format(),
+        )
     assert config is not None
     return open_config(read_config(config, overrides, needs_data=True), base or config.parent)[1]
+
+
+def _labels(given: Sequence[str], outputs: Sequence[str]) -> str | dict[str, str]:
+    """Return the source of labels, of several outputs by name; ConfigError unless each output has one."""
+    if len(outputs) == len(given) == 1:
+        return given[0]
+    named = dict(one.partition("=")[::2] for one in given)
+    if len(outputs) == 1:
+        raise ConfigError(f"--labels must be given once: the run has one output; got {', '.join(given)}")
+    if wrong := misnamed(named, outputs):
+        wanted = " ".join(f"--labels {name}=SOURCE" for name in outputs)
+        raise ConfigError(f"--labels must be given for each output, {wanted}; {wrong}")
+    return named

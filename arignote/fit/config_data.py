@@ -44,8 +44,8 @@ class ConfigSources:
     load: bool = True
     has_labels: bool = True
 
-    def train(self) -> tuple[Reader, Reader | None]:
-        """Return the readers of the features and labels of the training rows."""
+    def train(self) -> tuple[Reader, Reader | dict[str, Reader] | None]:
+        """Return the readers of the features and labels of the training rows, as of `open_source`."""
         others = self.spec.others()
         return open_source(self.spec.train, self.base, load=self.load, others=others, has_labels=self.has_labels)
 

@@ -14,10 +14,12 @@ from pydantic import BaseModel, ValidationError
 from arignote.checkpoints.storage import is_url
 from arignote.data.readers.tables import proposed_source, split_source
 from arignote.data.specs import CSVFormat, DataSpec, Source
+from arignote.data.targets import misnamed
 from arignote.errors import Complaint, ConfigError, listed
 from arignote.hints.advice import Advice, Target
 from arignote.layers.base import Layer
 from arignote.layers.layer_list import parse
+from arignote.layers.output import OutputLayer
 from arignote.registry import plain
 from arignote.registry.complaints import complaints_of
 from arignote.replacing import replacing
@@ -102,6 +104,7 @@ def _complaints(values: dict[str, Any], base: Path) -> list[Complaint]:
     if isinstance(layers, list) and isinstance(defaults, dict):
         try:
             parsed = parse(layers, defaults)
+            complaints += _complaints_of_labels(parsed, values.get("data"))
         except ConfigError as error:
             complaints += error.complaints
     fit, wrong = values.get("fit", {}), list[Complaint]()
@@ -130,6 +133,24 @@ def _complaints_of_objective(layers: list[Layer], settings: FitSettings, data: A
 
 def _mapping(value: Any) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
+
+
+def _complaints_of_labels(layers: list[Layer], data: Any) -> list[Complaint]:
+    """Return in which parts of the data the labels are not those of the output layers."""
+    outputs = [str(layer.name) for layer in layers if isinstance(layer, OutputLayer)]
+    wanted = ", ".join(f"{output}: ..." for output in outputs)
+    complaints: list[Complaint] = []
+    for name in ("train", "valid", "test"):
+        part = data.get(name) if isinstance(data, dict) else None
+        labels, wrong = part.get("labels") if isinstance(part, dict) else "", ""
+        if isinstance(labels, dict):
+            wrong = misnamed(labels, outputs)
+        elif len(outputs) > 1 and isinstance(part, dict) and (labels is None or isinstance(labels, str)):
+            wrong = f"got {labels!r}" if "labels" in part else "none is named"
+        if wrong:
+            message = f"labels must have a source for each output, {{{wanted}}}; {wrong}"
+            complaints.append(Complaint(("data", name, "labels"), message))
+    return complaints
 
 
 def _complaints_of_sections(values: dict[str, Any], base: Path) -> list[Complaint]:

@@ -24,7 +24,7 @@ from arignote.data.readers.tables import (
     split_source,
     table_at,
 )
-from arignote.data.specs import CSVFormat, Source
+from arignote.data.specs import CSVFormat, Source, labels_by_role
 from arignote.errors import ConfigError, DataError, ErrorCollector, available_names
 
 __all__ = [
@@ -181,7 +181,7 @@ def open_source(
     columns: Names = (),
     others: Mapping[str, Any] | None = None,
     has_labels: bool = True,
-) -> tuple[Reader, Reader | None]:
+) -> tuple[Reader, Reader | dict[str, Reader] | None]:
     """Return the readers of features and labels of a source in a config.
 
     Parameters
@@ -202,7 +202,8 @@ def open_source(
     Returns
     -------
     features : Reader
-    labels : Reader or None
+    labels : Reader, dict of str to Reader, or None
+        Of several outputs a reader for each.
 
     Raises
     ------
@@ -215,19 +216,22 @@ def open_source(
     }
     csv = options.pop("csv")
     labels = source.labels or source.features.partition(":")[0]
-    others = ({"labels": labels} if has_labels else {}) | dict(others or {})
+    by_role = labels_by_role("labels", labels) if has_labels else {}
+    others = by_role | dict(others or {})
     # `csv` of `like` does not apply to files that are not text tables.
     of_features = csv if source.csv is not None or is_text_source(source.features, base) else None
     options |= {"columns": source.columns, "csv": of_features}
     collector = ErrorCollector()
     with collector.collect():
         features = get_reader(source.features, base=base, load=load, like=columns, others=others, **options)
-    found = None
-    if has_labels:
+    found: list[Reader] = []
+    for one in by_role.values():
         with collector.collect():
-            found = open_labels(labels, base, csv, load)
+            found.append(open_labels(one, base, csv, load))
     collector.raise_all()
-    return features, found
+    if isinstance(labels, Mapping) and has_labels:
+        return features, dict(zip(labels, found, strict=True))
+    return features, found[0] if has_labels else None
 
 
 def open_labels(source: str, base: Path, csv: CSVFormat | None = None, load: bool = True) -> Reader:

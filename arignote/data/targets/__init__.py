@@ -6,7 +6,7 @@ from arignote.data.targets.flags import Flags
 from arignote.data.targets.labels import weights_of_classes
 from arignote.data.targets.numbers import Numbers
 from arignote.data.targets.same import Same
-from arignote.data.targets.several import Targets
+from arignote.data.targets.several import Targets, misnamed
 
 __all__ = [
     "Classes",
@@ -18,5 +18,6 @@ __all__ = [
     "Target",
     "Targets",
     "is_missing",
+    "misnamed",
     "weights_of_classes",
 ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,16 +12,16 @@ from numpy.typing import NDArray
 from arignote.data.targets.base import Memory, Target
 from arignote.errors import DataError
 
-__all__ = ["Targets", "joined"]
+__all__ = ["Targets", "joined", "misnamed"]
 
 
 @dataclass(frozen=True)
 class Targets:
     """The target of each output layer.
 
-    With one output, values are those of its target. With several, `y` of the user is a mapping of names to values, and
-    validated or encoded values are a structured array with a field for each output, so that rows of all of them are
-    taken together. What they have learned is a mapping of names to memories in any case.
+    With one output, values are those of its target. With several, `y` of the user is a mapping of names to values (with
+    one it may be), and validated or encoded values are a structured array with a field for each output, so that rows of
+    all of them are taken together. What they have learned is a mapping of names to memories in any case.
 
     Attributes
     ----------
@@ -51,16 +51,16 @@ class Targets:
 
     def check(self, y: Any, what: str) -> NDArray[Any]:
         """Return values as the user has them, as of `Target.check`; DataError unless there are some for each output."""
-        if self.is_single:
+        if self.is_single and not isinstance(y, Mapping):
             return self.of_main.check(y, what)
-        wanted = ", ".join(f"{name!r}: ..." for name in self.by_output)
-        if not isinstance(y, Mapping):
-            message = f"y of {what} must be a mapping with values for each output, {{{wanted}}}"
-            raise DataError(f"{message}; got {type(y).__name__}")
-        missing = [f"{name!r} is missing" for name in self.by_output if name not in y]
-        unknown = [f"there is no output {name!r}" for name in y if name not in self.by_output]
-        if missing or unknown:
-            raise DataError(f"y of {what} must have values for each output, {{{wanted}}}; {[*missing, *unknown][0]}")
+        if isinstance(y, np.ndarray) and y.dtype.names:
+            # Values that were validated before.
+            y = {name: y[name] for name in y.dtype.names}
+        if wrong := misnamed(y, self.by_output):
+            wanted = ", ".join(f"{name!r}: ..." for name in self.by_output)
+            raise DataError(f"y of {what} must be a mapping with values for each output, {{{wanted}}}; {wrong}")
+        if self.is_single:
+            return self.of_main.check(y[self.main], what)
         return joined({name: one.check(y[name], f"{what}, {name!r}") for name, one in self.by_output.items()}, what)
 
     def learn(
@@ -141,6 +141,15 @@ class Targets:
         if not self.is_single and y.dtype.names != tuple(self.by_output):
             return False
         return all(one.is_encoded(self.values(y, name), memory[name]) for name, one in self.by_output.items())
+
+
+def misnamed(by_output: Any, outputs: Iterable[str]) -> str:
+    """Return why a value is no mapping with these keys; an empty string if it is one."""
+    if not isinstance(by_output, Mapping):
+        return f"got {type(by_output).__name__}"
+    missing = [f"{name!r} is missing" for name in outputs if name not in by_output]
+    unknown = [f"there is no output {name!r}" for name in by_output if name not in outputs]
+    return next(iter([*missing, *unknown]), "")
 
 
 def joined(fields: Mapping[str, NDArray[Any]], what: str) -> NDArray[Any]:
