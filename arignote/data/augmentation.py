@@ -147,7 +147,7 @@ class Augmenter:
                 if self._seed_globals is not None:
                     self._seed_globals(stream_seed(self.seed, "augment", epoch, 0))
                 found.append(self._applied(x.copy(), y.copy(), epoch, 0))
-        if not all(np.array_equal(a, b, equal_nan=a.dtype.kind == "f") for a, b in zip(*found, strict=True)):
+        if not all(map(_same, *found)):
             self._report("gives different results for the same rng")
         return found[0][0].shape[1:]
 
@@ -156,6 +156,13 @@ class Augmenter:
             return
         self._is_reported = True
         warn(f"augmentation {what}: a resumed run will not be exact. Draw all random numbers from its argument rng")
+
+
+def _same(a: NDArray[Any], b: NDArray[Any]) -> bool:
+    """Return whether arrays are equal; NaN is equal to NaN."""
+    if a.dtype.names and a.dtype.names == b.dtype.names:
+        return all(_same(a[name], b[name]) for name in a.dtype.names)
+    return np.array_equal(a, b, equal_nan=a.dtype.kind == "f")
 
 
 def draws_from_globals(functions: Sequence[Callable[..., Any]]) -> bool:

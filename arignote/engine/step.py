@@ -208,6 +208,8 @@ def _predictions(network: Network, outputs: Mapping[str, Tensor]) -> Predictions
 class Scorer:
     """Losses of a network over rows, outside training: means over rows, added in float64 in order.
 
+    Rows that lack the target of an output, as they may if there are several, do not count for its losses.
+
     Parameters
     ----------
     network : Network
@@ -241,11 +243,11 @@ class Scorer:
         keep : list, optional
             Predictions of each batch, as `predict` yields them, are appended to it.
         """
-        n_rows = 0
+        n_rows = np.zeros(len(self.network.architecture.outputs), dtype=np.int64)
         totals: dict[str, Tensor] = {}
         for number, (x, y) in enumerate(batches):
             check_stop()
-            n_rows += len(y)
+            n_rows += _rows_with_target(y)
             outputs = outputs_of(self.network, x, seed, purpose, *position, number)
             if keep is not None:
                 keep.append(_predictions(self.network, outputs))
@@ -254,8 +256,16 @@ class Scorer:
                 found = mean(outputs[one.output], targets[one.output])
                 zero = torch.zeros(found.shape, dtype=torch.float64, device=found.device)
                 totals.setdefault(one.name, zero).add_(found, alpha=len(y))
-        return {
-            one.name: one.loss.value(totals[one.name].cpu().numpy() / n_rows, one.units)
-            for one in self._losses
-            if totals
-        }
+        n_of = dict(zip(self.network.architecture.outputs, n_rows, strict=True))
+        # Of an output without any target the losses are NaN.
+        with np.errstate(invalid="ignore"):
+            means = {one.name: totals[one.name].cpu().numpy() / n_of[one.output] for one in self._losses if totals}
+        return {one.name: one.loss.value(means[one.name], one.units) for one in self._losses if totals}
+
+
+def _rows_with_target(y: NDArray[Any]) -> list[int]:
+    """Return the number of rows that have a value of each output; encoded values that are missing are NaN."""
+    if y.dtype.names is None:
+        return [len(y)]
+    fields = [y[name].reshape(len(y), -1) for name in y.dtype.names]
+    return [int((field == field).any(axis=1).sum()) for field in fields]

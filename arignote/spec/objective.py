@@ -153,10 +153,27 @@ def objective_of(layers: Sequence[Layer], settings: FitSettings) -> Objective:
     if targets.is_single and losses["train_loss"][main][0].weight != 1:
         message = "train_loss: a weight is for networks of several outputs"
         complaints.append(Complaint(("fit", "train_loss"), message))
+    complaints += _of_equal_names(main, losses)
     if complaints:
         raise ConfigError(complaints)
     train = {output: of_output[0] for output, of_output in losses["train_loss"].items()}
     return Objective(targets, train, losses["valid_loss"], losses["test_loss"])
+
+
+def _of_equal_names(main: str, losses: Mapping[str, Losses]) -> list[Complaint]:
+    """Return complaints about losses that would have one name in the history."""
+    complaints = []
+    for key in ("valid_loss", "test_loss"):
+        of_main = [loss.column for loss in losses[key][main]]
+        others = {(output, loss.column) for output in losses[key] if output != main for loss in losses[key][output]}
+        complaints += [
+            Complaint(
+                ("fit", key), f"{key}: {name!r} is a loss of {main!r} and of {output!r}: rename the layer {output!r}"
+            )
+            for output, column in sorted(others)
+            if (name := f"{output}_{column}") in of_main
+        ]
+    return complaints
 
 
 def _defaults(target: Target, key: str) -> Any:
