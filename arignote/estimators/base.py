@@ -16,7 +16,7 @@ from sklearn.exceptions import NotFittedError
 from arignote.checkpoints.state import TrainingState
 from arignote.data.fit_data import FitData, are_row_numbers
 from arignote.engine.network import Network, copy_into
-from arignote.errors import ConfigError, Interrupted, warn
+from arignote.errors import ConfigError, DataError, Interrupted, warn
 from arignote.estimators.calls import checked_call
 from arignote.estimators.scoring import Predictor
 from arignote.fit.load import read_run, restore
@@ -338,6 +338,8 @@ class NNEstimator(BaseEstimator, metaclass=_PublicDir):  # type: ignore[misc]
     def _of_main(self, y: Any, predicted: Any) -> tuple[Any, Any]:
         """Return true and predicted values of the main output."""
         main = self._predictor().targets.main
+        if isinstance(y, Mapping) and main not in y:
+            raise DataError(f"y must have the values of {main!r}, the main output; got {', '.join(map(repr, y))}")
         return tuple(one[main] if isinstance(one, Mapping) else one for one in (y, predicted))
 
     @checked_call("arguments", "inference")

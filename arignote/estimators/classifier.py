@@ -69,10 +69,14 @@ class NNClassifier(ClassifierMixin, NNEstimator):  # type: ignore[misc]
         -------
         array (rows, n_classes) of float32
             Probabilities; the columns are in the order of `classes_`. They add up to 1, but for a
-            `MultilabelOutputLayer`, of which each is that of one label. For several outputs a dict by their names.
+            `MultilabelOutputLayer`, of which each is that of one label. For several outputs of labels a dict by their
+            names; outputs of numbers are left out.
         """
         predictor = self._predictor()
-        return alone(predictor.predictions(predictor.rows(X)))
+        found = predictor.predictions(predictor.rows(X))
+        return alone(
+            {name: p for name, p in found.items() if predictor.targets.by_output[name].named() in self._targets}
+        )
 
     @checked_call("arguments", "inference")
     def predict(self, X: Any) -> Any:

@@ -214,7 +214,9 @@ class Predictor:
         if predictions is not None and metrics:
             # Of an input that is its own target there are losses only.
             assert y is not None
-            values |= {name: score_of(name, predictions, y, target, memory) for name in metrics}
+            is_there = target.is_there(y)
+            at = slice(None) if is_there is None else is_there
+            values |= {name: score_of(name, predictions[at], y[at], target, memory) for name in metrics}
         classes = target.classes(memory) if has_classes else np.empty(0)
         values = {name: values[name] for name in names}
         return Scored(values, classes, y if y is not None else np.empty(0), predictions)
