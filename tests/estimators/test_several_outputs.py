@@ -11,6 +11,7 @@ from sklearn.base import clone
 from sklearn.metrics import accuracy_score, confusion_matrix, median_absolute_error, r2_score
 
 from arignote import ConfigError, DataError, NNClassifier, NNRegressor
+from arignote.data import Data
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(90, 4)).astype(np.float32)
@@ -219,3 +220,16 @@ def test_a_loaded_run_predicts_scores_and_resumes_as_the_original_does(tmp_path)
         np.testing.assert_array_equal(loaded.predict(X)[name], found)
     assert loaded.get_params()["train_loss"]["size"] == ["huber", {"weight": 0.5}]
     assert digest(loaded.fit(X, y, n_epochs=8, n_threads=1)) == digest(whole)
+
+
+def test_data_takes_a_range_of_the_rows_of_each_output_and_alters_their_labels_together():
+    layers, y = layers_and_y("kind", "size")
+
+    def doubled(labels):
+        labels = labels.copy()
+        labels["size"] *= 2
+        return labels
+
+    data = Data(X, y, start=10, stop=70, alter_labels=doubled)
+    expected = NNClassifier(layers, rng=1).fit(X[10:70], {"kind": KIND[10:70], "size": 2 * SIZE[10:70]}, **SETTINGS)
+    assert digest(NNClassifier(layers, rng=1).fit(data, **SETTINGS)) == digest(expected)
