@@ -39,11 +39,17 @@ class MergeLayer(Layer):
 
     def output_shape(self, *shapes: Shape) -> Shape:
         """Return the shape of one example after the layer; raise ShapeError if shapes do not fit one another."""
-        cropped = [
-            tuple(part.stop - part.start for part in parts)
-            for parts in crop_slices(shapes, self.crop, self._whole_axes())
-        ]
-        return self._merged_shape(cropped if self.crop != "none" else list(shapes))
+        found = self._merged_shape(self._cropped(shapes, self.crop))
+        if found is None:
+            listed = ", ".join(map(str, shapes))
+            fit_if_cropped = self.crop == "none" and self._merged_shape(self._cropped(shapes, "center")) is not None
+            hint = '. With crop="center" pixels that only some have are left out' if fit_if_cropped else ""
+            raise ShapeError(f"the inputs {', '.join(self.inputs)} must have {self._condition}; got {listed}{hint}")
+        return found
+
+    def _cropped(self, shapes: Sequence[Shape], crop: str) -> list[Shape]:
+        slices = crop_slices(shapes, crop, self._whole_axes())
+        return [tuple(part.stop - part.start for part in parts) for parts in slices]
 
     def declare_params(self, *shapes: Shape) -> dict[str, Param]:
         return {}
@@ -63,9 +69,14 @@ class MergeLayer(Layer):
         """Return the axes of an example that are never cropped."""
         return {0}
 
+    @property
+    def _condition(self) -> str:
+        """What the shapes must have in common."""
+        return "equal shapes"
+
     @abstractmethod
-    def _merged_shape(self, shapes: list[Shape]) -> Shape:
-        """Return the shape of the result."""
+    def _merged_shape(self, shapes: list[Shape]) -> Shape | None:
+        """Return the shape of the result; None if the shapes do not fit one another."""
 
     @abstractmethod
     def _merge(self) -> Callable[[list[Any]], Any]:
@@ -88,21 +99,11 @@ def crop_slices(shapes: Sequence[Shape], crop: str, whole_axes: set[int]) -> lis
     return found
 
 
-def _unequal(shapes: Sequence[Shape], what: str) -> ShapeError:
-    listed = ", ".join(map(str, shapes))
-    hint = ""
-    if len({(len(shape), shape[0]) for shape in shapes}) == 1 and len(shapes[0]) > 1:
-        hint = '. With crop="center" pixels that only some have are left out'
-    return ShapeError(f"{what}; got {listed}{hint}")
-
-
 class _Elementwise(MergeLayer):
     """Base class of merge layers whose inputs have equal shapes."""
 
-    def _merged_shape(self, shapes: list[Shape]) -> Shape:
-        if len(set(shapes)) > 1:
-            raise _unequal(shapes, f"the inputs {', '.join(self.inputs)} must have equal shapes")
-        return shapes[0]
+    def _merged_shape(self, shapes: list[Shape]) -> Shape | None:
+        return shapes[0] if len(set(shapes)) == 1 else None
 
 
 @register()
@@ -192,14 +193,17 @@ class ConcatLayer(MergeLayer):
     def _whole_axes(self) -> set[int]:
         return {0, self.axis - 1}
 
-    def _merged_shape(self, shapes: list[Shape]) -> Shape:
+    @property
+    def _condition(self) -> str:
+        return f"equal shapes but for axis {self.axis}"
+
+    def _merged_shape(self, shapes: list[Shape]) -> Shape | None:
         at = self.axis - 1
         if any(self.axis > len(shape) for shape in shapes):
-            raise ShapeError(f"axis {self.axis} is none of the inputs {', '.join(self.inputs)}; got {shapes}")
+            listed = ", ".join(map(str, shapes))
+            raise ShapeError(f"axis {self.axis} is none of the inputs {', '.join(self.inputs)}; got {listed}")
         if len({(*shape[:at], *shape[at + 1 :]) for shape in shapes}) > 1:
-            raise _unequal(
-                shapes, f"the inputs {', '.join(self.inputs)} must have equal shapes but for axis {self.axis}"
-            )
+            return None
         return (*shapes[0][:at], sum(shape[at] for shape in shapes), *shapes[0][at + 1 :])
 
     def _merge(self) -> Callable[[list[Any]], Any]:
