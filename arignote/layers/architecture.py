@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from math import prod
 from typing import Any
 
@@ -176,8 +177,8 @@ def _sources(layer: Layer, positions: dict[str, int], placed: Sequence[Placed]) 
     if layer.input is not None:
         return (positions[layer.input],)
     # By default the layer before; nothing follows an output layer.
-    before = [n for n, place in enumerate(placed) if not isinstance(place.layer, OutputLayer)]
-    return (before[-1],) if before else ()
+    before = (n for n in reversed(range(len(placed))) if not isinstance(placed[n].layer, OutputLayer))
+    return tuple(islice(before, 1))
 
 
 def _owner(layer: WeightedLayer, params: dict[str, Param], shared: Placed) -> str:

@@ -238,6 +238,10 @@ class _Writer:
         """Write out a whole list of a network."""
         if not isinstance(entries[0].part, InputLayer | InputImageLayer):
             entries = (_Entry(("layers", 0), InputLayer()), *entries)
+        n_layers = sum(entry.n_layers for entry in entries)
+        if n_layers > MOST_LAYERS:
+            self._complain(("layers",), f"stand for {n_layers:,} layers; at most {MOST_LAYERS:,} are built")
+            return
         self._check_order(entries)
         self._write(entries, self._whole)
         for layer in self.layers:
@@ -263,15 +267,17 @@ class _Writer:
         scope.later = set(local)
         source = scope.own.get("in")
         for entry, name in zip(entries, local, strict=True):
+            full = scope.prefix + name
+            if name in scope.own or full in self._paths:
+                taken = name if name in scope.own else full
+                self._complain(entry.path, f"the name {taken!r} is taken by another layer")
             if isinstance(entry.part, Block):
-                source = self._write_block(entry, entry.part, name, scope, source)
+                found = self._write_block(entry, entry.part, name, scope, source)
             else:
                 found = self._write_layer(entry, entry.part, name, scope, source)
-                scope.own[name] = found
-                # By default nothing follows an output layer.
-                source = source if isinstance(entry.part, OutputLayer) else found
-                continue
-            scope.own[name] = source
+            scope.own[name] = found
+            # By default nothing follows an output layer.
+            source = source if isinstance(entry.part, OutputLayer) else found
         return str(source)
 
     def _write_block(self, entry: _Entry, block: Block, name: str, scope: _Scope, source: str | None) -> str:
@@ -297,8 +303,6 @@ class _Writer:
             links["input"] = None if own == self._before else own
         if isinstance(layer, WeightedLayer) and layer.share is not None:
             links["share"] = self._resolved(layer.share, scope, (*entry.path, "share"), layer)
-        if full in self._paths:
-            self._complain(entry.path, f"the name {full!r} is taken by another layer")
         self._paths[full] = entry.path
         self._whole.own[full] = full
         self.layers.append(layer.model_copy(update=links))

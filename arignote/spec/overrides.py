@@ -81,6 +81,8 @@ def _layer_of(layers: list[Any], names: list[str], name: str, setting: str) -> t
     for position, known in enumerate(names):
         if known == name:
             spec = layers[position]
+            if isinstance(spec, dict):
+                return position, spec
             if not isinstance(spec, list):
                 spec = layers[position] = [spec]
             if len(spec) == 1:
