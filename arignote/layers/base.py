@@ -13,7 +13,7 @@ from arignote.errors import Complaint, ConfigError
 from arignote.layers.initializers import Initializer, InitializerSpec
 from arignote.registry import NonNegative, Part, Positive
 
-__all__ = ["Layer", "Name", "Param", "Shape", "ShapeError", "WeightedLayer"]
+__all__ = ["OF_OWNER", "Layer", "Name", "Param", "Shape", "ShapeError", "WeightedLayer"]
 
 Shape = tuple[int, ...]
 Name = Annotated[str, Field(pattern=r"^[^./\\\s][^./\\]*$")]
@@ -86,7 +86,7 @@ class Layer(Part):
 
 
 # Parameters of a layer that another one, which shares its weights, cannot have.
-_OF_OWNER = ("l1", "l2", "maxnorm", "fix_params", "load_params", "W", "b")
+OF_OWNER = ("l1", "l2", "maxnorm", "fix_params", "load_params", "W", "b")
 
 
 class WeightedLayer(Layer):
@@ -123,7 +123,7 @@ class WeightedLayer(Layer):
     @model_validator(mode="after")
     def _leaves_the_rest_to_the_owner(self) -> Any:
         if self.share is not None:
-            of_owner = {name: getattr(self, name) for name in _OF_OWNER}
+            of_owner = {name: getattr(self, name) for name in OF_OWNER}
             given = [name for name, value in of_owner.items() if value != type(self).model_fields[name].default]
             if given:
                 message = f"{given[0]} is that of the layer {self.share!r}, whose parameters are shared: set it there"

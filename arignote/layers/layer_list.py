@@ -10,7 +10,7 @@ from pydantic import Field
 
 from arignote.errors import Complaint, ConfigError, nearest
 from arignote.hints.advice import Advice, Target
-from arignote.layers.base import Layer, Name, WeightedLayer
+from arignote.layers.base import OF_OWNER, Layer, Name, WeightedLayer
 from arignote.layers.merge import MergeLayer
 from arignote.layers.output import OutputLayer
 from arignote.layers.shape import InputImageLayer, InputLayer
@@ -168,7 +168,8 @@ class _Builder:
             block: Block = build("block", ["Block", params])
             return block
         cls = find("layer", word)
-        fitting = {k: v for k, v in self._defaults.items() if k in cls.model_fields}
+        known = cls.model_fields.keys() - (OF_OWNER if params.get("share") is not None else ())
+        fitting = {k: v for k, v in self._defaults.items() if k in known}
         self.used |= set(fitting)
         layer: Layer = build("layer", [word, fitting | params])
         return layer
