@@ -16,6 +16,8 @@ from arignote.layers.architecture import Architecture, Placed
 from arignote.layers.base import WeightedLayer
 from arignote.layers.merge import MergeLayer
 from arignote.layers.output import OutputLayer
+from arignote.layers.torch_layer import TorchLayer
+from arignote.registry import is_custom
 from arignote.streams import stream
 
 __all__ = ["Network", "check_shapes", "copy_into"]
@@ -78,7 +80,9 @@ class Network(nn.Module):
                 params[name] = self.named[f"{place.name}.{name}"] = tensor
                 # Names of the engine have no dots.
                 self.register_parameter(f"{place.name}/{name}".replace(".", "/"), tensor)
-            self._forwards.append((params, place.layer.build(*place.input_shapes)))
+            forward = place.layer.build(*place.input_shapes)
+            is_foreign = is_custom(place.layer) or isinstance(place.layer, TorchLayer)
+            self._forwards.append((params, _on_copy(forward) if is_foreign else forward))
 
     def _shaped(self, values: Tensor, shape: Sequence[int]) -> Tensor:
         """Return a slice of a flat vector as a view of the shape of a parameter."""
@@ -151,12 +155,24 @@ class Network(nn.Module):
         return _rebuilt, (self.architecture, replace(self.setup, device="cpu"), self.arrays())
 
 
+def _on_copy(forward: Callable[..., Tensor]) -> Callable[..., Tensor]:
+    """Return a forward function of others, which may overwrite what it is given, as one that leaves it as it is."""
+
+    def on_copy(params: Mapping[str, Tensor], x: Any, training: bool) -> Tensor:
+        return forward(params, [one.clone() for one in x] if isinstance(x, list) else x.clone(), training)
+
+    return on_copy
+
+
 def _no_longer_needed(architecture: Architecture) -> list[list[int]]:
     """Return for each layer the positions of the outputs that no later layer takes, whose memory is released."""
     placed = architecture.placed
     last_use = {source: position for position, place in enumerate(placed) for source in place.sources}
-    kept = {position for position, place in enumerate(placed) if isinstance(place.layer, OutputLayer)}
-    return [[s for s, last in last_use.items() if last == n and s not in kept] for n in range(len(placed))]
+    found: list[list[int]] = [[] for _ in placed]
+    for source, position in last_use.items():
+        if not isinstance(placed[source].layer, OutputLayer):
+            found[position].append(source)
+    return found
 
 
 def _rebuilt(architecture: Architecture, setup: Setup, arrays: Mapping[str, Any]) -> Network:

@@ -19,9 +19,7 @@ from arignote.engine.network import Network
 from arignote.layers.architecture import Placed
 from arignote.layers.merge import MergeLayer
 from arignote.layers.output import OutputLayer
-from arignote.layers.torch_layer import TorchLayer
 from arignote.optim.losses import Loss
-from arignote.registry import is_custom
 
 __all__ = ["Tape", "tape_of"]
 
@@ -35,8 +33,10 @@ class _Link:
     function : LayerFunction
     sources : tuple of int
         Places of its inputs among the values: 0 is the batch, n the output of the n-th link.
-    layer, owner : str
-        Name of its layer, and of the layer whose parameters that uses.
+    layer : str
+        Name of its layer; of a segment that of the last one.
+    owners : tuple of str
+        Names of the layers whose parameters it uses.
     is_merge : bool
         Whether it takes a list of inputs.
     adds : bool
@@ -50,7 +50,7 @@ class _Link:
     function: LayerFunction
     sources: tuple[int, ...]
     layer: str
-    owner: str
+    owners: tuple[str, ...]
     is_merge: bool
     adds: bool = False
     needs: tuple[bool, ...] = ()
@@ -90,6 +90,8 @@ class Tape:
         for link in links:
             link.needs = tuple(needed[source] for source in link.sources)
             needed.append(link.function.trains or any(link.needs))
+            if isinstance(link.function, _Segment):
+                link.function.needs = link.needs
         # Links before the first one with parameters are not walked through.
         self._backward = [n for n in range(len(links), 0, -1) if needed[n]]
         later: dict[str, str] = {}
@@ -97,7 +99,7 @@ class Tape:
         for number in range(len(links), 0, -1):
             link = links[number - 1]
             # A layer of several links, such as MLPConvLayer, has parameters of its own for each.
-            link.adds = later.setdefault(link.owner, link.layer) != link.layer
+            link.adds = link.layer not in [later.setdefault(owner, link.layer) for owner in link.owners]
             for source in link.sources:
                 is_last = last_use.setdefault(source, number) == number
                 if is_last and source not in link.dropped and source not in outputs:
@@ -153,18 +155,21 @@ class _Segment:
         Each layer; its inputs are numbers of earlier steps, or ``-1 - n`` for the n-th input of the segment.
     gradients : list of Tensor
         Those of its parameters in the flat vector.
-    needs_copy : bool
-        Whether it has code of the user, which may overwrite what it is given.
+
+    Attributes
+    ----------
+    needs : tuple of bool
+        Whether the gradient of each input is needed.
     """
 
     def __init__(
         self,
         steps: list[tuple[Placed, dict[str, Tensor], Callable[..., Tensor], tuple[int, ...]]],
         gradients: list[Tensor],
-        needs_copy: bool,
     ):
-        self._steps, self._gradients, self._needs_copy = steps, gradients, needs_copy
+        self._steps, self._gradients = steps, gradients
         self.trains = bool(gradients)
+        self.needs: tuple[bool, ...] = ()
 
     def zero(self) -> None:
         """Set the gradients of its parameters, to which autograd adds, to zero."""
@@ -173,20 +178,19 @@ class _Segment:
 
     @torch.enable_grad()
     def forward(self, x: list[Tensor]) -> tuple[Tensor, Any]:
-        leaves = [one.detach().requires_grad_() for one in x]
-        given = [leaf.clone() if self._needs_copy else leaf for leaf in leaves]
+        leaves = [one.detach().requires_grad_(needed) for one, needed in zip(x, self.needs, strict=True)]
         found: list[Tensor] = []
         for place, params, forward, inputs in self._steps:
-            taken = [found[n] if n >= 0 else given[-1 - n] for n in inputs]
+            taken = [found[n] if n >= 0 else leaves[-1 - n] for n in inputs]
             found.append(forward(params, taken if isinstance(place.layer, MergeLayer) else taken[0], True))
         return found[-1].detach(), (leaves, found[-1])
 
-    def backward(self, g: Tensor, saved: Any, beta: float, needs_input: bool) -> list[Tensor]:
+    def backward(self, g: Tensor, saved: Any, beta: float, needs_input: bool) -> list[Tensor | None]:
         leaves, output = saved
         if output.requires_grad:
-            with torch.enable_grad():
-                torch.autograd.backward([output], [g])
-        return [torch.zeros_like(leaf) if leaf.grad is None else leaf.grad for leaf in leaves]
+            torch.autograd.backward([output], [g])
+        # The output need not depend on an input.
+        return [torch.zeros_like(leaf) if leaf.requires_grad and leaf.grad is None else leaf.grad for leaf in leaves]
 
 
 def tape_of(network: Network, losses: Sequence[Loss]) -> Tape | None:
@@ -217,12 +221,15 @@ class _Builder:
             own = {name: gradients[full] for name, full in names.items() if full in gradients}
             self._of_layer.append((own, functions_of(place, tensors, own)))
         self._n_uses = [0] * len(self._placed)
-        for place, _ in self._placed:
+        # Position of the last layer that takes the output of each; the loss takes those of output layers after all.
+        self._last_use = [0] * len(self._placed)
+        for number, (place, _) in enumerate(self._placed):
             for source in place.sources:
                 self._n_uses[source] += 1
-        for number, (place, _) in enumerate(self._placed):
-            # The loss uses it.
-            self._n_uses[number] += isinstance(place.layer, OutputLayer)
+                self._last_use[source] = max(number, self._last_use[source])
+            if isinstance(place.layer, OutputLayer):
+                self._n_uses[number] += 1
+                self._last_use[number] = len(self._placed)
 
     def links(self) -> tuple[list[_Link], list[int]]:
         """Return the links in order, and the places of the values of the output layers."""
@@ -242,44 +249,49 @@ class _Builder:
             self.by_hand.append(place.name)
             sources = tuple(values[source] for source in place.sources) or (0,)
             if isinstance(place.layer, MergeLayer):
-                links.append(_Link(functions[0], sources, place.name, place.owner, is_merge=True))
+                links.append(_Link(functions[0], sources, place.name, (place.owner,), is_merge=True))
                 sources = (len(links),)
             else:
-                sources = self._append(links, functions, sources, place)
+                sources = self._append(links, functions, sources, place, values)
             values.append(sources[0])
             position += 1
         outputs = [n for n, (place, _) in enumerate(self._placed) if isinstance(place.layer, OutputLayer)]
         return links, [values[n] for n in outputs]
 
     def _append(
-        self, links: list[_Link], functions: list[LayerFunction], sources: tuple[int, ...], place: Placed
+        self,
+        links: list[_Link],
+        functions: list[LayerFunction],
+        sources: tuple[int, ...],
+        place: Placed,
+        values: Sequence[int],
     ) -> tuple[int, ...]:
         """Append the functions of a layer, one after the other; return the place of the last output."""
-        source = place.sources[0] if place.sources else None
         if (
             links
             and functions
             and isinstance(functions[0], MaxPool)
             and isinstance(links[-1].function, Activation)
             and sources == (len(links),)
-            and source is not None
-            and self._n_uses[source] == 1
+            # A layer that does nothing has the place of the one before.
+            and all(self._n_uses[n] == 1 for n, value in enumerate(values) if value == len(links))
         ):
             # Pooling before the activation gives the same bits from fewer values, as a rectifier keeps their order.
             activation = links.pop()
             sources, functions = activation.sources, [*functions, activation.function]
         for function in functions:
-            links.append(_Link(function, sources, place.name, place.owner, is_merge=False))
+            links.append(_Link(function, sources, place.name, (place.owner,), is_merge=False))
             sources = (len(links),)
         return sources
 
     def _end_of_segment(self, begin: int) -> int:
         """Return the end of the longest segment of unknown layers of which only the last has uses outside."""
         end = best = begin + 1
+        last_use = 0
         while end < len(self._placed) and self._of_layer[end][1] is None:
+            last_use = max(last_use, self._last_use[end - 1])
             end += 1
-            inside = [source for place, _ in self._placed[begin:end] for source in place.sources]
-            if all(inside.count(n) == self._n_uses[n] for n in range(begin, end - 1)):
+            if last_use < end:
                 best = end
         return best
 
@@ -289,16 +301,12 @@ class _Builder:
         sources: list[int] = []
         steps = []
         for place, (params, forward) in self._placed[begin:end]:
-            inputs = []
-            for outer in [values[source] if source < begin else None for source in place.sources] or [0]:
-                inputs.append(outer)
-            steps.append((place, params, forward, self._inputs(place, begin, inputs, sources)))
-        layers = [place.layer for place, _ in self._placed[begin:end]]
+            outer = [values[source] if source < begin else None for source in place.sources] or [0]
+            steps.append((place, params, forward, self._inputs(place, begin, outer, sources)))
         gradients = [g for own, _ in self._of_layer[begin:end] for g in own.values()]
-        needs_copy = any(is_custom(layer) or isinstance(layer, TorchLayer) for layer in layers)
-        segment = _Segment(steps, gradients, needs_copy)
-        # Autograd adds, whatever else uses the same parameters.
-        return _Link(segment, tuple(sources), layers[-1].name or "", "", is_merge=True)
+        owners = tuple(place.owner for place, _ in self._placed[begin:end])
+        last = self._placed[end - 1][0].name
+        return _Link(_Segment(steps, gradients), tuple(sources), last, owners, is_merge=True)
 
     @staticmethod
     def _inputs(place: Placed, begin: int, outer: Sequence[int | None], sources: list[int]) -> tuple[int, ...]:

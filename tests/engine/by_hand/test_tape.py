@@ -1,0 +1,793 @@
+"""Gradients on the tape against networks that are written out in plain PyTorch, and against autograd, in float64."""
+
+from __future__ import annotations
+
+import weakref
+from collections import Counter
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from arignote.engine.by_hand.tape import Tape
+from arignote.engine.feed import DeviceBatch
+from arignote.engine.network import Network
+from arignote.engine.setup import Setup
+from arignote.engine.step import TrainingStep
+from arignote.layers import declare, parse
+from arignote.layers.base import Layer
+from arignote.registry import build
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+
+functional = torch.nn.functional
+N_CLASSES = 3
+
+
+@pytest.fixture
+def double():
+    """float64 as the type in which networks are built, so that a wrong term cannot hide among errors of rounding."""
+    torch.set_default_dtype(torch.float64)
+    yield
+    torch.set_default_dtype(torch.float32)
+
+
+class Halved(Layer):
+    """Half of what comes in, computed in the memory of what comes in."""
+
+    def build(self, shape):
+        return lambda params, x, training: x.mul_(0.5)
+
+
+def halved_tanh(s):
+    """An activation of a user's own."""
+    return torch.tanh(s) / 2
+
+
+def fc(name, n_units=4, activation="tanh", **more):
+    return ["FCLayer", {"name": name, "n_units": n_units, "activation": activation} | more]
+
+
+def conv(name, n_output_maps=2, filter_shape=1, activation="tanh", **more):
+    params = {"name": name, "n_output_maps": n_output_maps, "filter_shape": filter_shape, "activation": activation}
+    return ["ConvLayer", params | more]
+
+
+def merge(kind, name, *inputs, **more):
+    return [f"{kind}Layer", {"name": name, "inputs": list(inputs)} | more]
+
+
+def output(name="output", **more):
+    return ["ClassificationOutputLayer", {"name": name, "n_classes": N_CLASSES} | more]
+
+
+def relu_in_place(name):
+    return ["TorchLayer", {"name": name, "module": "torch.nn:ReLU", "params": {"inplace": True}}]
+
+
+def sums(p, name, x):
+    """Return the sums of a dense layer."""
+    return x.flatten(1) @ p[f"{name}.W"] + p[f"{name}.b"]
+
+
+def maps(p, name, x, **more):
+    """Return the sums of a convolutional layer."""
+    return functional.conv2d(x, p[f"{name}.W"], p.get(f"{name}.b"), **more)
+
+
+def norm(p, name, x):
+    return functional.batch_norm(x, None, None, p[f"{name}.gamma"], p[f"{name}.beta"], training=True)
+
+
+def chain(p, x):
+    z = sums(p, "a", x).tanh()
+    s = sums(p, "b", z)
+    return (sums(p, "output", torch.where(s > 0, s, p["b.a"] * s)),)
+
+
+def residual(p, x):
+    z = sums(p, "stem", x).tanh()
+    for number in (1, 2):
+        inner = sums(p, f"res-{number}-one", z).relu()
+        z = z + sums(p, f"res-{number}-two", inner)
+    return (sums(p, "output", z),)
+
+
+def residual_images(p, x):
+    z = maps(p, "stem", x).relu()
+    inner = norm(p, "res-1-norm", maps(p, "res-1-one", z)).tanh()
+    inner = maps(p, "res-1-two", inner).relu()
+    return (sums(p, "output", (inner + z).mean((2, 3))),)
+
+
+def concat(p, x):
+    a, b = maps(p, "a", x).tanh(), maps(p, "b", x).relu()
+    c = maps(p, "c", a).tanh()
+    return (sums(p, "output", torch.cat([a, b, c], 1)),)
+
+
+def concat_of_the_input(p, x):
+    a = sums(p, "a", x).tanh()
+    return (sums(p, "output", sums(p, "b", torch.cat([x, a, x], 1)).tanh()),)
+
+
+def average(p, x):
+    a, b, c = (sums(p, name, x).tanh() for name in "abc")
+    return (sums(p, "output", (a + b + c) / 3),)
+
+
+def batch_norm(p, x):
+    z = norm(p, "n", sums(p, "a", x).tanh())
+    return (sums(p, "output", sums(p, "b", z).tanh()),)
+
+
+def global_average(p, x):
+    z = maps(p, "a", x).tanh()
+    return (
+        sums(p, "output", torch.cat([z.mean((2, 3)), functional.avg_pool2d(maps(p, "b", z).relu(), 3).flatten(1)], 1)),
+    )
+
+
+def shared(p, x):
+    z = sums(p, "a", x).tanh()
+    return (sums(p, "output", sums(p, "a", z).tanh()),)
+
+
+def shared_by_hand_before(p, x):
+    z = sums(p, "a", x).tanh()
+    return (sums(p, "output", sums(p, "a", z).tanh() / 2),)
+
+
+def shared_by_hand_behind(p, x):
+    z = sums(p, "a", x).tanh() / 2
+    return (sums(p, "output", sums(p, "a", z).tanh()),)
+
+
+def shared_on_both_sides(p, x):
+    z = sums(p, "a", x).tanh()
+    z = sums(p, "a", sums(p, "a", z).tanh() / 2).tanh()
+    z = sums(p, "a", z).tanh() / 2
+    return (sums(p, "output", z),)
+
+
+def shared_convolutions(p, x):
+    z = maps(p, "a", functional.max_pool2d(maps(p, "a", x).relu(), 2)).relu()
+    return (sums(p, "output", z),)
+
+
+def auxiliary(p, x):
+    a = sums(p, "a", x).tanh()
+    b = sums(p, "b", a).tanh()
+    return sums(p, "early", a), sums(p, "late", b), sums(p, "last", torch.cat([a, b], 1))
+
+
+def maxout(p, x):
+    a = sums(p, "a", x).tanh()
+    m = sums(p, "m", a).view(len(x), 4, 3).amax(2)
+    return (sums(p, "output", sums(p, "b", m).tanh()),)
+
+
+def maxout_first(p, x):
+    m = sums(p, "m", x).view(len(x), 4, 3).amax(2)
+    return (sums(p, "output", m),)
+
+
+def in_place(p, x):
+    a = sums(p, "a", x).tanh()
+    return (sums(p, "output", a + a / 2),)
+
+
+def relu_of_one_of_two(p, x):
+    a = sums(p, "a", x).tanh()
+    return (sums(p, "output", sums(p, "b", a + a.relu()).tanh()),)
+
+
+def in_place_first(p, x):
+    return (sums(p, "output", x / 2 + sums(p, "a", x).tanh()),)
+
+
+def unknown_neighbours(p, x):
+    a = sums(p, "a", x).tanh()
+    b = sums(p, "b", a).tanh() / 2
+    c = sums(p, "c", b).tanh() / 2
+    return (sums(p, "output", torch.maximum(c * a, b)),)
+
+
+def fan_out(p, x):
+    a = sums(p, "a", x).tanh()
+    b, c, d = sums(p, "b", a).tanh(), sums(p, "c", a).sigmoid(), sums(p, "d", a)
+    return (sums(p, "output", b + c + d),)
+
+
+def output_and_others(p, x):
+    a = sums(p, "a", x).tanh()
+    early = sums(p, "early", a)
+    b = sums(p, "b", a).tanh()
+    return early, sums(p, "late", torch.cat([b, early], 1))
+
+
+def pooled_beside(p, x):
+    a = maps(p, "a", x).relu()
+    pooled = functional.max_pool2d(a, 2).flatten(1)
+    return (sums(p, "output", torch.cat([pooled, a.mean((2, 3))], 1)),)
+
+
+def doubled(p, x):
+    a = sums(p, "a", x).tanh()
+    return (sums(p, "output", a + a),)
+
+
+def cropped(p, x):
+    a = maps(p, "a", x).tanh()
+    return (sums(p, "output", (x[:, :, 1:-1, 1:-1] + a) * a),)
+
+
+VECTORS, IMAGES = (4,), (2, 6, 6)
+POOL = ["MaxPool2DLayer", {"pool_shape": 2}]
+BLOCK = [
+    "Block",
+    {
+        "name": "res",
+        "repeat": 2,
+        "layers": [fc("one", 5, "relu"), fc("two", 4, "linear"), merge("Sum", "sum", "in", "two")],
+    },
+]
+IMAGE_BLOCK = [
+    "Block",
+    {
+        "name": "res",
+        "layers": [
+            # A bias before it would do nothing.
+            conv("one", activation="linear", use_bias=False),
+            ["BatchNormLayer", {"name": "norm"}],
+            ["TorchLayer", {"name": "tanh", "module": "torch.nn:Tanh"}],
+            conv("two", activation="relu"),
+            merge("Sum", "sum", "two", "in"),
+        ],
+    },
+]
+AXES, GLOBAL = ["C01BToBC01Layer", {"name": "axes"}], ["GlobalAveragePoolLayer", {"name": "mean"}]
+# Layers, shape of an example, the same network in plain PyTorch, and the layers that autograd records.
+CASES = {
+    "chain": ([fc("a"), fc("b", 5, "prelu"), output()], VECTORS, chain, []),
+    "residual": ([fc("stem"), BLOCK, output()], VECTORS, residual, []),
+    "residual images": (
+        [conv("stem", activation="relu"), IMAGE_BLOCK, GLOBAL, output()],
+        IMAGES,
+        residual_images,
+        ["res-1-tanh"],
+    ),
+    "concat": (
+        [
+            conv("a"),
+            conv("b", 3, activation="relu", input="input"),
+            conv("c", input="a"),
+            merge("Concat", "all", "a", "b", "c"),
+            output(),
+        ],
+        IMAGES,
+        concat,
+        [],
+    ),
+    "concat of the input": (
+        [fc("a"), merge("Concat", "all", "input", "a", "input"), fc("b"), output()],
+        VECTORS,
+        concat_of_the_input,
+        [],
+    ),
+    "average": (
+        [fc("a"), fc("b", input="input"), fc("c", input="input"), merge("Average", "all", "a", "b", "c"), output()],
+        VECTORS,
+        average,
+        [],
+    ),
+    "batch norm": ([fc("a"), ["BatchNormLayer", {"name": "n"}], fc("b"), output()], VECTORS, batch_norm, []),
+    "global average": (
+        [
+            conv("a"),
+            GLOBAL,
+            conv("b", activation="relu", input="a"),
+            ["TorchLayer", {"name": "pool", "module": "torch.nn:AvgPool2d", "params": {"kernel_size": 3}}],
+            ["TorchLayer", {"name": "flat", "module": "torch.nn:Flatten"}],
+            merge("Concat", "all", "mean", "flat"),
+            output(),
+        ],
+        IMAGES,
+        global_average,
+        ["pool", "flat"],
+    ),
+    "shared": ([fc("a"), fc("b", share="a"), output()], VECTORS, shared, []),
+    "shared, by hand before": (
+        [fc("a"), fc("b", share="a", activation=halved_tanh), output()],
+        VECTORS,
+        shared_by_hand_before,
+        ["b"],
+    ),
+    "shared, by hand behind": (
+        [fc("a", activation=halved_tanh), fc("b", share="a"), output()],
+        VECTORS,
+        shared_by_hand_behind,
+        ["a"],
+    ),
+    "shared on both sides": (
+        [
+            fc("a"),
+            fc("b", share="a", activation=halved_tanh),
+            fc("c", share="b"),
+            fc("d", share="a", activation=halved_tanh),
+            output(),
+        ],
+        VECTORS,
+        shared_on_both_sides,
+        ["b", "d"],
+    ),
+    "shared convolutions": (
+        [conv("a", activation="relu"), POOL, conv("b", activation="relu", share="a"), output()],
+        IMAGES,
+        shared_convolutions,
+        [],
+    ),
+    "auxiliary": (
+        [
+            fc("a"),
+            output("early", auxiliary=True),
+            fc("b"),
+            output("late"),
+            merge("Concat", "all", "a", "b"),
+            output("last"),
+        ],
+        VECTORS,
+        auxiliary,
+        [],
+    ),
+    "maxout": (
+        [fc("a"), ["FCMaxoutLayer", {"name": "m", "n_units": 4, "maxout_k": 3}], fc("b"), output()],
+        VECTORS,
+        maxout,
+        ["m"],
+    ),
+    "maxout first": (
+        [["FCMaxoutLayer", {"name": "m", "n_units": 4, "maxout_k": 3}], output()],
+        VECTORS,
+        maxout_first,
+        ["m"],
+    ),
+    "a user's layer in place": (
+        [fc("a"), Halved(name="half"), merge("Sum", "all", "a", "half"), output()],
+        VECTORS,
+        in_place,
+        ["half"],
+    ),
+    "ReLU in place": (
+        [fc("a"), relu_in_place("relu"), merge("Sum", "all", "a", "relu"), fc("b"), output()],
+        VECTORS,
+        relu_of_one_of_two,
+        ["relu"],
+    ),
+    "in place, on the batch": (
+        [Halved(name="half"), fc("a", input="input"), merge("Sum", "all", "half", "a"), output()],
+        VECTORS,
+        in_place_first,
+        ["half"],
+    ),
+    "unknown neighbours": (
+        [
+            fc("a"),
+            fc("b", activation=halved_tanh),
+            fc("c", activation=halved_tanh),
+            merge("Multiply", "product", "c", "a"),
+            merge("Maximum", "largest", "product", "b"),
+            output(),
+        ],
+        VECTORS,
+        unknown_neighbours,
+        ["b", "c", "product", "largest"],
+    ),
+    "fan-out": (
+        [
+            fc("a"),
+            fc("b"),
+            fc("c", activation="sigmoid", input="a"),
+            fc("d", activation="linear", input="a"),
+            merge("Sum", "all", "b", "c", "d"),
+            output(),
+        ],
+        VECTORS,
+        fan_out,
+        [],
+    ),
+    "an output that others take": (
+        [fc("a"), output("early"), fc("b"), merge("Concat", "all", "b", "early"), output("late")],
+        VECTORS,
+        output_and_others,
+        [],
+    ),
+    "pooled, and not": (
+        [
+            conv("a", activation="relu"),
+            POOL,
+            ["GlobalAveragePoolLayer", {"name": "mean", "input": "a"}],
+            ["TorchLayer", {"name": "flat", "module": "torch.nn:Flatten", "params": {}, "input": "pool1"}],
+            merge("Concat", "all", "flat", "mean"),
+            output(),
+        ],
+        IMAGES,
+        pooled_beside,
+        ["flat"],
+    ),
+    "pooled behind a layer that does nothing, and not": (
+        [
+            conv("a", activation="relu"),
+            AXES,
+            POOL,
+            ["GlobalAveragePoolLayer", {"name": "mean", "input": "a"}],
+            ["TorchLayer", {"name": "flat", "module": "torch.nn:Flatten", "input": "pool1"}],
+            merge("Concat", "all", "flat", "mean"),
+            output(),
+        ],
+        IMAGES,
+        pooled_beside,
+        ["flat"],
+    ),
+    "one input twice": ([fc("a"), merge("Sum", "all", "a", "a"), output()], VECTORS, doubled, []),
+    "cropped": (
+        [
+            conv("a", filter_shape=3),
+            merge("Sum", "both", "input", "a", crop="center"),
+            merge("Multiply", "product", "both", "a"),
+            output(),
+        ],
+        IMAGES,
+        cropped,
+        ["both", "product"],
+    ),
+}
+
+
+def losses_of(architecture):
+    """Return a loss for each output layer: of weights 1, 0.5, 0.25."""
+    return [build("loss", ["nll", {"weight": 0.5**n}]) for n in range(len(architecture.outputs))]
+
+
+def step_of(layers, shape):
+    architecture = declare(parse(layers), shape)
+    for place in architecture.placed:
+        for name, param in place.params.items():
+            if param.dtype == "float32":
+                place.params[name] = replace(param, dtype=str(torch.get_default_dtype()).removeprefix("torch."))
+    network = Network(architecture)
+    network.initialise(3)
+    with torch.no_grad():
+        network.weights.copy_(torch.randn(network.weights.shape, generator=torch.Generator().manual_seed(2)) * 0.7)
+    return TrainingStep(network.train(), losses_of(architecture), build("updater", "sgd"))
+
+
+def batches_of(shape, n_outputs, sizes, weighted):
+    """Return (x, y, weights) of batches of random rows."""
+    generator = torch.Generator().manual_seed(7)
+    found = []
+    for n in sizes:
+        y = tuple(torch.randint(0, N_CLASSES, (n,), generator=generator) for _ in range(n_outputs))
+        found.append(
+            (torch.randn(n, *shape, generator=generator), y, torch.rand(n, generator=generator) if weighted else None)
+        )
+    return found
+
+
+def computed(step, way, batches):
+    """Return the losses and the gradients of an update by several batches."""
+    step.network.gradients.fill_(np.nan)
+    n_rows = sum(len(x) for x, _, _ in batches)
+    kept = [x.clone() for x, _, _ in batches]
+    losses = []
+    for number, (x, y, weights) in enumerate(batches):
+        torch.manual_seed(number)
+        losses.append(way(x, y, weights, len(x) / n_rows, float(number > 0)).item())
+    assert all(torch.equal(x, before) for (x, _, _), before in zip(batches, kept, strict=True))
+    return losses, {name: view.clone() for name, view in step.network.flat_views(step.network.gradients).items()}
+
+
+def expected_of(step, reference, batches):
+    """Return the same of the network in plain PyTorch."""
+    p = {
+        name: tensor.detach().clone().requires_grad_(tensor.requires_grad)
+        for name, tensor in step.network.named.items()
+    }
+    n_rows = sum(len(x) for x, _, _ in batches)
+    losses = []
+    for x, y, weights in batches:
+        total = 0.0
+        for n, (logits, target) in enumerate(zip(reference(p, x), y, strict=True)):
+            of_rows = functional.cross_entropy(logits, target, reduction="none")
+            total = total + 0.5**n * (of_rows if weights is None else weights * of_rows).sum() / n_rows
+        total.backward()
+        losses.append(total.item())
+    return losses, {name: tensor.grad for name, tensor in p.items() if tensor.requires_grad}
+
+
+@pytest.mark.parametrize("weighted", [False, True], ids=["", "weighted"])
+@pytest.mark.parametrize("sizes", [(7,), (7, 4)], ids=["one batch", "two batches"])
+@pytest.mark.parametrize("case", CASES)
+def test_gradients_are_those_of_the_network_in_plain_pytorch(case, sizes, weighted, double):
+    layers, shape, reference, by_autograd = CASES[case]
+    step = step_of(layers, shape)
+    architecture = step.network.architecture
+    assert isinstance(step._gradients, Tape)
+    assert step.by_hand == [place.name for place in architecture.placed if place.name not in by_autograd]
+    batches = batches_of(shape, len(architecture.outputs), sizes, weighted)
+    expected_losses, expected = expected_of(step, reference, batches)
+    for way in (step._gradients, step._by_autograd):
+        losses, found = computed(step, way, batches)
+        assert losses == pytest.approx(expected_losses, rel=1e-12)
+        assert found.keys() == expected.keys()
+        for name, gradient in expected.items():
+            assert gradient.abs().max() > 1e-4, name
+            torch.testing.assert_close(
+                found[name], gradient, rtol=1e-9, atol=1e-12, msg=lambda m, name=name: f"{name}: {m}"
+            )
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_in_float32_they_are_the_same_within_rounding(case):
+    layers, shape, _, _ = CASES[case]
+    step = step_of(layers, shape)
+    batches = batches_of(shape, len(step.network.architecture.outputs), (7, 4), False)
+    expected_losses, expected = computed(step, step._by_autograd, batches)
+    losses, found = computed(step, step._gradients, batches)
+    assert losses == pytest.approx(expected_losses, rel=1e-5)
+    for name, gradient in expected.items():
+        torch.testing.assert_close(found[name], gradient, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("case", ["concat", "residual images", "shared convolutions", "pooled, and not", "cropped"])
+def test_in_memory_with_channels_last_they_are_the_same(case):
+    layers, shape, reference, _ = CASES[case]
+    network = Network(declare(parse(layers), shape), Setup(channels_last=True))
+    with torch.no_grad():
+        network.weights.copy_(torch.randn(network.weights.shape, generator=torch.Generator().manual_seed(2)) * 0.7)
+    step = TrainingStep(network.train(), losses_of(network.architecture), build("updater", "sgd"))
+    assert isinstance(step._gradients, Tape)
+    batches = batches_of(shape, 1, (7, 4), False)
+    batches = [(x.contiguous(memory_format=torch.channels_last), *rest) for x, *rest in batches]
+    losses, found = computed(step, step._gradients, batches)
+    expected_losses, expected = expected_of(step, reference, batches)
+    assert losses == pytest.approx(expected_losses, rel=1e-5)
+    for name, gradient in expected.items():
+        torch.testing.assert_close(found[name], gradient, rtol=1e-4, atol=1e-5)
+
+
+def fixed(layers, names):
+    """Return the layers with those of some names fixed, those of blocks too."""
+    found = []
+    for layer in layers:
+        if isinstance(layer, list) and layer[0] == "Block":
+            layer = [layer[0], layer[1] | {"layers": fixed(layer[1]["layers"], names)}]
+        elif isinstance(layer, list) and layer[1].get("name") in names:
+            layer = [layer[0], layer[1] | {"fix_params": True}]
+        found.append(layer)
+    return found
+
+
+@pytest.mark.parametrize(
+    ("case", "names"),
+    [
+        ("chain", ["a"]),
+        ("chain", ["b"]),
+        ("chain", ["a", "b"]),
+        ("chain", ["output"]),
+        ("residual", ["stem"]),
+        ("residual", ["one"]),
+        ("residual", ["two"]),
+        ("residual", ["stem", "one", "two"]),
+        ("concat", ["a"]),
+        ("concat", ["a", "b"]),
+        ("concat", ["c"]),
+        ("average", ["b"]),
+        ("shared", ["a"]),
+        ("shared on both sides", ["a"]),
+        ("auxiliary", ["a"]),
+        ("auxiliary", ["b", "late"]),
+        ("auxiliary", ["a", "early"]),
+        ("maxout", ["m"]),
+        ("maxout", ["a", "m"]),
+        ("maxout", ["a"]),
+        ("maxout first", ["m"]),
+        ("ReLU in place", ["a"]),
+        ("unknown neighbours", ["a", "b"]),
+        ("unknown neighbours", ["b"]),
+        ("fan-out", ["a", "c"]),
+        ("an output that others take", ["a", "early"]),
+        ("cropped", ["a"]),
+    ],
+    ids=lambda given: given if isinstance(given, str) else "+".join(given),
+)
+def test_gradients_beside_fixed_layers(case, names, double):
+    layers, shape, reference, _ = CASES[case]
+    step = step_of(fixed(layers, names), shape)
+    with torch.no_grad():
+        for name, tensor in step.network.named.items():
+            if not tensor.requires_grad:
+                tensor.copy_(torch.randn(tensor.shape, generator=torch.Generator().manual_seed(len(name))))
+    batches = batches_of(shape, len(step.network.architecture.outputs), (7, 4), True)
+    expected_losses, expected = expected_of(step, reference, batches)
+    for way in (step._gradients, step._by_autograd):
+        before = step.network.arrays()
+        losses, found = computed(step, way, batches)
+        assert losses == pytest.approx(expected_losses, rel=1e-12) and found.keys() == expected.keys()
+        assert not any(name.split(".")[0].split("-")[-1] in names for name in found)
+        for name, gradient in expected.items():
+            torch.testing.assert_close(found[name], gradient, rtol=1e-9, atol=1e-12)
+        assert all(np.array_equal(array, before[name]) for name, array in step.network.arrays().items())
+
+
+class Operations(TorchDispatchMode):
+    """Counts the operations of the engine."""
+
+    def __init__(self):
+        super().__init__()
+        self.counts = Counter()
+
+    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+        self.counts[function.overloadpacket.__name__] += 1
+        return function(*args, **(kwargs or {}))
+
+
+@pytest.mark.parametrize(
+    ("layers", "n_products"),
+    [
+        # Three forward; the gradients of three W, of the input of `output` and of that of `b`.
+        ([fc("a"), fc("b"), output()], 8),
+        # None of W of `a`, and none of the input of `b`.
+        ([fc("a", fix_params=True), fc("b"), output()], 6),
+        ([fc("a", fix_params=True), fc("b", fix_params=True), output()], 4),
+        # `a` is below `b`, so that `b` is walked through.
+        ([fc("a"), fc("b", fix_params=True), output()], 7),
+        ([fc("a"), fc("b", fix_params=True), output(fix_params=True)], 6),
+        ([fc("a", fix_params=True), fc("b", fix_params=True), output(fix_params=True)], 3),
+        # What autograd records: no gradient of the batch, nor of fixed layers.
+        ([["FCMaxoutLayer", {"n_units": 4, "maxout_k": 2}], output()], 5),
+        ([["FCMaxoutLayer", {"n_units": 4, "maxout_k": 2, "fix_params": True}], output()], 3),
+        ([fc("a", fix_params=True), ["FCMaxoutLayer", {"n_units": 4, "maxout_k": 2}], output()], 6),
+        # Of two branches into a sum, one is fixed.
+        ([fc("a", fix_params=True), fc("b", input="input"), merge("Sum", "all", "a", "b"), output()], 6),
+    ],
+    ids=range(10),
+)
+def test_no_product_is_computed_that_no_gradient_needs(layers, n_products):
+    step = step_of(layers, VECTORS)
+    ((x, y, _),) = batches_of(VECTORS, 1, (7,), False)
+    with Operations() as operations:
+        step._gradients(x, y, None, 1.0, 0.0)
+    assert operations.counts["mm"] == n_products
+
+
+def test_a_batch_norm_on_a_single_row_uses_its_running_statistics(double):
+    step = step_of([fc("a"), ["BatchNormLayer", {"name": "n"}], output()], VECTORS)
+    with torch.no_grad():
+        step.network.named["n.mean"].copy_(torch.tensor([0.1, -0.2, 0.3, 0.0]))
+        step.network.named["n.var"].copy_(torch.tensor([0.5, 1.0, 2.0, 3.0]))
+    before = step.network.arrays()
+
+    def reference(p, x):
+        a = (sums(p, "a", x).tanh() - p["n.mean"]) / (p["n.var"] + 1e-5).sqrt() * p["n.gamma"] + p["n.beta"]
+        return (sums(p, "output", a),)
+
+    batches = batches_of(VECTORS, 1, (1,), False)
+    _, expected = expected_of(step, reference, batches)
+    for way in (step._gradients, step._by_autograd):
+        _, found = computed(step, way, batches)
+        for name, gradient in expected.items():
+            torch.testing.assert_close(found[name], gradient, rtol=1e-9, atol=1e-12)
+    assert all(np.array_equal(array, before[name]) for name, array in step.network.arrays().items())
+
+
+def test_the_running_statistics_are_those_of_torch(double):
+    step = step_of([fc("a"), ["BatchNormLayer", {"name": "n", "alpha": 0.25}], output()], VECTORS)
+    batches = batches_of(VECTORS, 1, (7, 4), False)
+    mean, var = torch.zeros(4), torch.ones(4)
+    for x, _, _ in batches:
+        a = sums(step.network.named, "a", x).tanh()
+        mean, var = 0.75 * mean + 0.25 * a.mean(0), 0.75 * var + 0.25 * a.var(0, correction=1)
+    computed(step, step._gradients, batches)
+    torch.testing.assert_close(step.network.named["n.mean"].detach(), mean.detach(), rtol=1e-12, atol=1e-15)
+    torch.testing.assert_close(step.network.named["n.var"].detach(), var.detach(), rtol=1e-12, atol=1e-15)
+
+
+def test_an_ordinal_output_is_left_to_autograd_behind_layers_by_hand(double):
+    step = step_of([fc("a"), fc("b"), ["OrdinalOutputLayer", {"name": "ranks", "n_classes": 3}]], VECTORS)
+    assert step.by_hand == ["input", "a", "b"]
+
+    def reference(p, x):
+        score = sums({"s.W": p["ranks.W"], "s.b": torch.zeros(1)}, "s", sums(p, "b", sums(p, "a", x).tanh()).tanh())
+        thresholds = torch.cat([p["ranks.threshold"], p["ranks.threshold"] + functional.softplus(p["ranks.gaps"])])
+        below = torch.cat([torch.zeros(len(x), 1), (thresholds - score).sigmoid(), torch.ones(len(x), 1)], 1)
+        return ((below[:, 1:] - below[:, :-1]).log(),)
+
+    batches = batches_of(VECTORS, 1, (7, 4), True)
+    expected_losses, expected = expected_of(step, reference, batches)
+    losses, found = computed(step, step._gradients, batches)
+    assert losses == pytest.approx(expected_losses, rel=1e-9)
+    for name, gradient in expected.items():
+        torch.testing.assert_close(found[name], gradient, rtol=1e-8, atol=1e-10)
+
+
+@pytest.mark.parametrize(
+    "case", ["residual", "auxiliary", "shared on both sides", "ReLU in place", "in place, on the batch"]
+)
+def test_dropout_draws_the_same_masks_by_hand_as_by_autograd(case):
+    layers, shape, _, _ = CASES[case]
+    drop = ["DropoutLayer", {"dropout_p": 0.5}]
+    step = step_of([drop, *layers[:-1], drop, layers[-1]], shape)
+    batches = batches_of(shape, len(step.network.architecture.outputs), (9, 4), False)
+    expected_losses, expected = computed(step, step._by_autograd, batches)
+    losses, found = computed(step, step._gradients, batches)
+    assert losses == pytest.approx(expected_losses, rel=1e-5)
+    for name, gradient in expected.items():
+        torch.testing.assert_close(found[name], gradient, rtol=1e-4, atol=1e-6)
+
+
+# Outside training a batch norm is another function.
+@pytest.mark.parametrize("case", [case for case in CASES if "BatchNormLayer" not in str(CASES[case])])
+def test_outside_training_the_outputs_are_those_of_plain_pytorch(case, double):
+    layers, shape, reference, _ = CASES[case]
+    network = step_of(layers, shape).network.eval()
+    ((x, _, _),) = batches_of(shape, 1, (7,), False)
+    before = x.clone()
+    with torch.no_grad():
+        found, expected = network(x), reference(network.named, x)
+    assert torch.equal(x, before)
+    for one, other in zip(found, expected, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-12, atol=1e-12)
+
+
+class Watched(Layer):
+    """What comes in, of which it is known whether it is still in memory."""
+
+    def build(self, shape):
+        def forward(params, x, training):
+            ALIVE.append([name for name, reference in REFERENCES.items() if reference() is not None])
+            y = x + 0
+            REFERENCES[self.name] = weakref.ref(y)
+            return y
+
+        return forward
+
+
+REFERENCES, ALIVE = {}, []
+
+
+def test_outside_training_outputs_are_released_when_no_layer_needs_them():
+    layers = [
+        Watched(name="w1"),
+        fc("a"),
+        Watched(name="w2"),
+        fc("b"),
+        Watched(name="w3"),
+        fc("c"),
+        Watched(name="w4"),
+        merge("Sum", "all", "w2", "w4"),
+        Watched(name="w5"),
+        fc("d"),
+        Watched(name="w6"),
+        output(),
+    ]
+    network = step_of(layers, VECTORS).network.eval()
+    REFERENCES.clear(), ALIVE.clear()
+    with torch.no_grad():
+        (found,) = network(torch.zeros(5, 4))
+    # The second is kept until it is added, each other one until the next layer has taken it.
+    assert ALIVE == [[], [], ["w2"], ["w2"], [], []]
+    assert not [name for name, reference in REFERENCES.items() if reference() is not None] and found.shape == (5, 3)
+
+
+def test_an_update_by_the_tape_is_that_of_torch(double):
+    layers, shape, reference, _ = CASES["auxiliary"]
+    step = step_of(layers, shape)
+    batches = batches_of(shape, 3, (7, 4), True)
+    before = {name: tensor.detach().clone() for name, tensor in step.network.named.items()}
+    _, gradients = expected_of(step, reference, batches)
+    step([DeviceBatch(*batch) for batch in batches], [0, 1], lr=0.3, momentum=0.0, n=1)
+    for name, tensor in step.network.named.items():
+        torch.testing.assert_close(tensor.detach(), before[name] - 0.3 * gradients[name], rtol=1e-9, atol=1e-12)
