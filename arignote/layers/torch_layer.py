@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from pydantic import model_validator
 
 from arignote.errors import Complaint, ConfigError, did_you_mean
+from arignote.generators import GENERATORS, preserve_global_generators, seed_globals
 from arignote.layers.base import Layer, Param, Shape, ShapeError
 from arignote.layers.initializers import Initializer
 from arignote.registry import check_trusted, register
@@ -87,11 +88,22 @@ class TorchLayer(Layer):
             raise ConfigError(f"{where}: {name}({self.params}) fails: {type(error).__name__}: {error}") from None
 
     def _on_meta(self) -> Any:
-        """Return a new module without memory."""
-        from torch import device
+        """Return a new module without memory; ConfigError if it has tensors that are not kept in checkpoints."""
+        from torch import Tensor, device
 
         with device("meta"):
-            return self.new_module()
+            # Arrays of NumPy become tensors with memory nevertheless.
+            module = self.new_module().to("meta")
+        for prefix, part in module.named_modules():
+            for key, value in vars(part).items():
+                # A hook before each call makes tensors from parameters, such as that of weight_norm.
+                if isinstance(value, Tensor) and not part._forward_pre_hooks:
+                    name = ".".join(filter(None, (prefix, key)))
+                    raise ConfigError(
+                        f"{self.name or 'TorchLayer'}: {type(module).__name__} has the tensor {name!r}, "
+                        "which is neither a parameter nor a buffer: use register_buffer"
+                    )
+        return module
 
     def output_shape(self, shape: Shape) -> Shape:
         from torch import Tensor, empty, no_grad
@@ -118,13 +130,21 @@ class TorchLayer(Layer):
         return found
 
     def build(self, shape: Shape) -> Callable[..., Any]:
+        from torch import no_grad
         from torch.func import functional_call
 
-        # Its own tensors have no memory; those of the network take their place.
+        # Its own tensors have no memory; those of the network take their place during a call.
         module = self._on_meta()
+        module.register_forward_hook(lambda module, inputs, y: (y, dict(module.named_buffers())))
 
         def forward(params: Mapping[str, Any], x: Any, training: bool) -> Any:
-            return functional_call(module.train(training), dict(params), (x,))
+            y, buffers = functional_call(module.train(training), dict(params), (x,))
+            for name, buffer in buffers.items():
+                if buffer is not params[name]:
+                    # It was replaced, not changed in place.
+                    with no_grad():
+                        params[name].copy_(buffer)
+            return y
 
         return forward
 
@@ -139,8 +159,10 @@ class _OfModule(Initializer):
         from torch import manual_seed
         from torch.random import fork_rng
 
-        with fork_rng(devices=[]):
-            manual_seed(int(rng.integers(2**63)))
+        seed = int(rng.integers(2**63))
+        with GENERATORS, preserve_global_generators(), fork_rng(devices=[]):
+            seed_globals(seed)
+            manual_seed(seed)
             module = self.layer.new_module()
         tensors = dict([*module.named_parameters(), *module.named_buffers()])
         values: NDArray[Any] = tensors[self.tensor].detach().numpy().copy()
