@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from math import prod
 from typing import Any
@@ -14,7 +14,9 @@ from arignote.engine.feed import DeviceBatch
 from arignote.engine.network import Network
 from arignote.engine.session import seed_all
 from arignote.engine.step import TrainingStep
+from arignote.errors import ConfigError
 from arignote.generators import GENERATORS
+from arignote.layers.architecture import Placed
 from arignote.layers.torch_layer import TorchLayer
 
 __all__ = [
@@ -107,7 +109,13 @@ def nondeterministic_layer(network: Network) -> str | None:
 
 @torch.no_grad()
 def unrepeatable_layer(network: Network) -> str | None:
-    """Return the name of the first `TorchLayer` that gives other bits when it is run again from the same state."""
+    """Return the name of the first `TorchLayer` that gives other bits when it is run again from the same state.
+
+    Raises
+    ------
+    ConfigError
+        If one fails, or returns something else than it declares.
+    """
     for place, (params, forward) in network.placed():
         if not isinstance(place.layer, TorchLayer):
             continue
@@ -117,7 +125,7 @@ def unrepeatable_layer(network: Network) -> str | None:
         for _ in range(2):
             with GENERATORS:
                 seed_all(0, network.device)
-                output = forward(params, x.clone(), True)
+                output = _output_of(place, forward, params, x, True, len(x))
             runs.append([output.clone(), *(tensor.clone() for tensor in params.values())])
             for name, tensor in params.items():
                 tensor.copy_(before[name])
@@ -142,16 +150,27 @@ def find_misdeclared(step: TrainingStep) -> str | None:
 def _first_misdeclared(network: Network, x: Tensor, training: bool, dtype: torch.dtype | None) -> str | None:
     outputs: list[Tensor] = []
     for place, (params, forward) in network.placed():
-        declared = (len(x), *place.output_shape)
         try:
-            found = forward(params, network.input_of(place, outputs, x), training)
-        except Exception as error:
-            return f"layer {place.name!r} fails: {type(error).__name__}: {error}"
-        if not isinstance(found, Tensor):
-            return f"layer {place.name!r} returns {type(found).__name__}, not a tensor of shape {declared}"
-        if found.shape != declared:
-            return f"layer {place.name!r} returns shape {tuple(found.shape)} where it declares {declared}"
+            found = _output_of(place, forward, params, network.input_of(place, outputs, x), training, len(x))
+        except ConfigError as error:
+            return str(error)
         if dtype not in (None, found.dtype):
             return f"layer {place.name!r} returns {found.dtype} where {dtype} came to it"
         outputs.append(found)
     return None
+
+
+def _output_of(
+    place: Placed, forward: Callable[..., Any], params: dict[str, Tensor], x: Any, training: bool, n_rows: int
+) -> Tensor:
+    """Return the output of a layer for `n_rows`; raise ConfigError if it fails or is not as it is declared."""
+    declared = (n_rows, *place.output_shape)
+    try:
+        found = forward(params, x, training)
+    except Exception as error:
+        raise ConfigError(f"layer {place.name!r} fails: {type(error).__name__}: {error}") from error
+    if not isinstance(found, Tensor):
+        raise ConfigError(f"layer {place.name!r} returns {type(found).__name__}, not a tensor of shape {declared}")
+    if found.shape != declared:
+        raise ConfigError(f"layer {place.name!r} returns shape {tuple(found.shape)} where it declares {declared}")
+    return found

@@ -117,6 +117,21 @@ class OtherRows(nn.Module):
         return x[:1]
 
 
+class OnlyOutside(nn.Module):
+    """A module that is as it should be outside training alone."""
+
+    def __init__(self, fault):
+        super().__init__()
+        self.fault = fault
+
+    def forward(self, x):
+        if not self.training:
+            return x
+        if self.fault == "raises":
+            raise RuntimeError("not today")
+        return (x, x) if self.fault == "pair" else x[:, :2]
+
+
 class NoModule:
     """A class that is no module."""
 
@@ -336,6 +351,21 @@ def test_a_module_that_keeps_what_no_checkpoint_holds_is_refused_before_training
     with pytest.raises(ConfigError, match=r"layer 'counts' gives other numbers when it is run again"):
         fitted(layers, checkpoint=str(tmp_path / "run"))
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("fault", "words"),
+    [
+        ("raises", "layer 't' fails: RuntimeError: not today"),
+        ("pair", "layer 't' returns tuple, not a tensor of shape (4, 4)"),
+        ("fewer columns", "layer 't' returns shape (4, 2) where it declares (4, 4)"),
+    ],
+)
+def test_a_module_that_fails_in_training_is_refused_before_it_with_the_name_of_its_layer(fault, words, tmp_path):
+    layers = [torch_layer("OnlyOutside", fault=fault), ["ClassificationOutputLayer"]]
+    with pytest.raises(ConfigError) as raised:
+        fitted(layers, checkpoint=str(tmp_path / "run"))
+    assert str(raised.value) == words and not list(tmp_path.iterdir())
 
 
 def test_the_check_for_hidden_memory_leaves_buffers_as_they_were():

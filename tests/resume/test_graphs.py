@@ -1,0 +1,192 @@
+"""The promise for graphs: blocks, merge layers, shared weights, modules of torch with buffers, several outputs."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import signal
+
+import forked
+import numpy as np
+import pytest
+from promise import Stopped, digest, killed_after, newest
+
+from arignote import CheckpointError, NNClassifier
+
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("one_thread")]
+
+N_ROWS = 61
+# 49 rows to train on, in batches of 13, 13, 13 and 10: a single row would have no variance.
+SETTINGS = {"n_epochs": 2, "batch_size": 13, "valid": 0.2, "n_threads": 1}
+
+
+def fc(name, n_units=6, activation="tanh", **more):
+    return ["FCLayer", {"name": name, "n_units": n_units, "activation": activation} | more]
+
+
+def torch_layer(name, module, **params):
+    return ["TorchLayer", {"name": name, "module": f"torch.nn:{module}", "params": params}]
+
+
+def merge(kind, *inputs, **more):
+    return [f"{kind}Layer", {"inputs": list(inputs)} | more]
+
+
+DROPOUT = ["DropoutLayer", {"dropout_p": 0.3}]
+OUTPUT = ["ClassificationOutputLayer", {"name": "output"}]
+RESIDUAL = [
+    fc("stem", l2=0.001),
+    [
+        "Block",
+        {
+            "name": "res",
+            "repeat": 2,
+            "layers": [fc("one", 5, "prelu"), DROPOUT, fc("two", 6), merge("Sum", "in", "two")],
+        },
+    ],
+    DROPOUT,
+    fc("again", share="stem"),
+    OUTPUT,
+]
+BUFFERS = [
+    fc("a"),
+    torch_layer("norm", "BatchNorm1d", num_features=6, momentum=None),
+    torch_layer("drop", "Dropout", p=0.3, inplace=True),
+    merge("Concat", "a", "drop"),
+    OUTPUT,
+]
+IMAGES = [
+    ["InputImageLayer", {"n_pixels": [2, 3]}],
+    ["ConvLayer", {"name": "stem", "n_output_maps": 2, "filter_shape": 1, "activation": "relu"}],
+    [
+        "Block",
+        {
+            "name": "res",
+            "repeat": 2,
+            "layers": [
+                ["ConvLayer", {"name": "conv", "n_output_maps": 2, "filter_shape": [1, 2]}],
+                ["BatchNormLayer"],
+                torch_layer("norm", "GroupNorm", num_groups=1, num_channels=2),
+                merge("Sum", "in", "norm", crop="center"),
+            ],
+        },
+    ],
+    ["GlobalAveragePoolLayer", {"name": "mean"}],
+    ["GlobalAveragePoolLayer", {"name": "early", "input": "stem"}],
+    merge("Average", "mean", "early"),
+    OUTPUT,
+]
+BRANCHES = [
+    fc("a"),
+    DROPOUT,
+    ["ClassificationOutputLayer", {"name": "output"}],
+    fc("b", share="a", input="input"),
+    merge("Multiply", "a", "b"),
+    ["ClassificationOutputLayer", {"name": "side", "auxiliary": True}],
+]
+STALLED = {"rule": "stalled", "initial_value": 0.2, "multiply_by": 0.5, "interval": 1}
+CASES = {
+    "residual, nag": (RESIDUAL, {"sgd_type": "nag", "lr_rule": STALLED}),
+    "residual, adam in bf16": (RESIDUAL, {"sgd_type": "adam", "precision": "bf16"}),
+    "residual, accumulated": (RESIDUAL, {"sgd_type": "momentum", "accumulate": 2, "sgd_max_grad_norm": 0.5}),
+    "buffers": (BUFFERS, {"sgd_type": "adam"}),
+    "buffers, in mid-epoch": (BUFFERS, {"sgd_type": "nag", "validation_frequency": 30}),
+    "images": (IMAGES, {"sgd_type": "rmsprop", "lr_rule": 0.01}),
+    "images, channels last": (IMAGES, {"sgd_type": "nag", "channels_last": True}),
+    "several outputs": (BRANCHES, {"sgd_type": "nag", "train_loss": {"side": ["nll", {"weight": 0.3}]}}),
+}
+
+
+def data(layers):
+    rng = np.random.default_rng(1)
+    x = rng.normal(size=(N_ROWS, 6)).astype(np.float32)
+    y = (x[:, 0] + 0.3 * rng.normal(size=N_ROWS) > 0).astype(np.int64)
+    return (x, {"output": y, "side": (x[:, 1] > 0).astype(np.int64)}) if layers is BRANCHES else (x, y)
+
+
+def fit(case, **more):
+    layers, settings = CASES[case]
+    return NNClassifier(layers, rng=7).fit(*data(layers), **SETTINGS | settings | more)
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_stopped_after_every_batch_twice_it_ends_in_the_same_network(case, tmp_path):
+    whole = fit(case)
+    expected = digest(whole)
+    assert expected[1] != digest(fit(case, n_epochs=0))[1]
+    for k in range(1, whole.state_.progress.n_updates):
+        stem = str(tmp_path / f"run{k}")
+        with pytest.raises(Stopped):
+            fit(case, checkpoint=stem, checkpoint_every=1, observers=killed_after(k))
+        with contextlib.suppress(Stopped):
+            fit(case, checkpoint=stem, checkpoint_every=1, observers=killed_after(1))
+        ended = fit(case, checkpoint=stem)
+        assert digest(ended) == expected
+        starts = ended.state_.starts
+        assert starts[0] == [0, 0] and len(starts) >= 2 and starts == sorted(starts) and starts[1] != [0, 0]
+
+
+def test_a_state_has_each_tensor_once(tmp_path):
+    fit("residual, nag", checkpoint=str(tmp_path / "run"))
+    content = (tmp_path / "run_last.ckpt").read_bytes()
+    header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
+    names = [name for name in header if name != "__metadata__"]
+    of_layers = {f"{layer}.{param}" for layer in ("stem", "output", "res-1-two", "res-2-two") for param in ("W", "b")}
+    of_layers |= {f"res-{number}-one.{param}" for number in (1, 2) for param in ("W", "b", "a")}
+    state = newest(tmp_path / "run")
+    assert set(state.network) == of_layers and set(state.slots) == {f"velocity/{name}" for name in of_layers}
+    # Of each parameter: its values, those of the updater, and those of the best network where they are others.
+    matrices = {}
+    for name in names:
+        begin, end = header[name]["data_offsets"]
+        start = 8 + int.from_bytes(content[:8], "little")
+        if len(header[name]["shape"]) == 2:
+            matrices.setdefault(content[start + begin : start + end], []).append(name)
+    assert len(matrices) >= 12 and all(len(same) == 1 for same in matrices.values())
+
+
+SCRIPT = """
+import os, signal, sys
+import numpy as np
+from arignote import NNClassifier
+
+def observer(event):
+    if event.kind == "batch" and (event.epoch, event.batch) == ({epoch}, {batch}):
+        os.kill(os.getpid(), signal.SIGKILL)
+
+x, y = (np.load(f"{{name}}.npy") for name in "xy")
+NNClassifier({layers!r}, rng=7).fit(x, y, **{settings!r}, checkpoint="run", checkpoint_every=1, observers=observer)
+"""
+
+
+@pytest.mark.parametrize(
+    ("case", "moments"), [("residual, nag", [(1, 2), (2, 3)]), ("buffers", [(1, 4)]), ("images", [(2, 1)])]
+)
+def test_killed_by_sigkill_it_ends_in_the_same_network(case, moments, tmp_path):
+    layers, settings = CASES[case]
+    for name, array in zip("xy", data(layers), strict=True):
+        np.save(tmp_path / f"{name}.npy", array)
+    for epoch, batch in moments:
+        script = SCRIPT.format(epoch=epoch, batch=batch, layers=layers, settings=SETTINGS | settings)
+        ended = forked.run(["-c", script], cwd=tmp_path)
+        assert ended.returncode == -signal.SIGKILL, ended.stderr
+    resumed = fit(case, checkpoint=str(tmp_path / "run"))
+    assert digest(resumed) == digest(fit(case))
+    assert len(resumed.state_.starts) == 1 + len(moments)
+
+
+def test_a_graph_that_was_linked_otherwise_is_not_resumed(tmp_path):
+    x, y = data(RESIDUAL)
+    layers = [fc("a"), fc("b"), fc("c", input="a"), merge("Sum", "b", "c"), OUTPUT]
+    stem = str(tmp_path / "run")
+    NNClassifier(layers, rng=7).fit(x, y, **SETTINGS, checkpoint=stem)
+    for changed, words in (
+        ([fc("a"), fc("b"), fc("c", share="b", input="a"), merge("Sum", "b", "c"), OUTPUT], "layers.c.share"),
+        ([fc("a"), fc("b"), fc("c"), merge("Sum", "b", "c"), OUTPUT], "layers.c.input: 'a' then, None now"),
+        ([fc("a"), fc("b"), fc("c", input="a"), merge("Sum", "a", "b", "c"), OUTPUT], "layers.sum1.inputs"),
+    ):
+        with pytest.raises(CheckpointError, match=words):
+            NNClassifier(changed, rng=7).fit(x, y, **SETTINGS, checkpoint=stem)
+    # In other words it is the same network.
+    same = [fc("a", input="input"), fc("b", input="a"), fc("c", input="a"), merge("Sum", "b", "c"), OUTPUT]
+    assert NNClassifier(same, rng=7).fit(x, y, **SETTINGS, checkpoint=stem).status_.startswith("finished")
