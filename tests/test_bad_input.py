@@ -22,7 +22,7 @@ MLP = [FC, OUTPUT]
         ([["FC", {"n_units": 8, "activation": "rellu"}], OUTPUT], "Did you mean 'relu'"),
         ([["FC", {"n_unit": 8}], OUTPUT], "unknown parameter 'n_unit'. Did you mean 'n_units'"),
         ([FC], "the last layer must be an output layer"),
-        ([OUTPUT, FC], "an output layer must be the last layer"),
+        ([OUTPUT, FC], "the last layer must be an output layer"),
         ([CONV, OUTPUT], "conv1: needs images .*InputImageLayer"),
         ([IMAGE, CONV, ["MaxPool2D", {"pool_shape": 9, "name": "p"}], OUTPUT], r"p: pool_shape \[9, 9\] is larger"),
         (None, "must be a list of"),

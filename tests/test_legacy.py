@@ -25,13 +25,13 @@ needs_sample = pytest.mark.skipif(not SAMPLE.exists(), reason="the sample of 201
 def predict(state, x):
     from arignote.engine.network import Network, copy_into
     from arignote.engine.step import predict
-    from arignote.layers.architecture import declare, parse
+    from arignote.layers import declare, parse
 
     spec = state.spec
     network = Network(declare(parse(spec["layers"]), tuple(spec["n_in"]), state.n_outputs))
     copy_into(network.named, state.network, "2015")
     network.eval()
-    return next(predict(network, [x]))
+    return next(predict(network, [x]))["output"]
 
 
 class Writer(pickle._Pickler):

@@ -25,6 +25,7 @@ from arignote.errors import DataError
 __all__ = ["rows_of"]
 
 Array = NDArray[Any]
+CLASSES = Targets({"output": Classes()}, "output")
 
 
 def rows_of(
@@ -87,8 +88,7 @@ def rows_of(
     x, found = _features_and_labels(columns_in_order(x, columns, what), y, channel, what)
     # Labels that come with the features are not needed if these are the target.
     y = y if targets is not None and targets.from_input else found
-    named = {role: one for role, one in labels_by_role("labels", y).items() if is_source(one)}
-    others = named | dict(others or {})
+    others = {role: one for role, one in labels_by_role("labels", y).items() if is_source(one)} | dict(others or {})
     reader = _open_features(x, what, columns, others, csv)
     n_rows = reader.shape[0] if reader.shape else 0
     n_rows = n_rows if window is None else len(range(*window.indices(n_rows)))
@@ -101,8 +101,7 @@ def rows_of(
     if axes is not None and len(reader.shape) != len(axes):
         raise DataError(f"{what} has the shape {reader.shape}; axes {axes!r} name {len(axes)} axes")
     if y is not None:
-        targets = targets or Targets({"output": Classes()}, "output")
-        rows = _with_labels(rows, y, n_rows, window, alter_labels, csv, targets)
+        rows = _with_labels(rows, y, n_rows, window, alter_labels, csv, targets or CLASSES)
     return rows if window is None or isinstance(reader, ArrayReader) else _windowed(rows, window)
 
 

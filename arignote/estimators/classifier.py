@@ -68,9 +68,8 @@ class NNClassifier(ClassifierMixin, NNEstimator):  # type: ignore[misc]
         Returns
         -------
         array (rows, n_classes) of float32
-            Probabilities; the columns are in the order of `classes_`. They add up to 1, but for a
-            `MultilabelOutputLayer`, of which each is that of one label. For several outputs of labels a dict by their
-            names; outputs of numbers are left out.
+            Probabilities, with columns in the order of `classes_`: they add up to 1, or are each of one label
+            (`MultilabelOutputLayer`). For several outputs a dict by their names, without those of numbers.
         """
         predictor = self._predictor()
         found = predictor.predictions(predictor.rows(X))
@@ -90,9 +89,8 @@ class NNClassifier(ClassifierMixin, NNEstimator):  # type: ignore[misc]
         Returns
         -------
         array (rows,), or (rows, n_classes) of int64
-            Labels; the first one in `classes_` if several are equally probable. With a `MultilabelOutputLayer`
-            indicators of the labels of a probability above 1/2, or tuples of them if `y` was lists. For several outputs
-            a dict by their names.
+            Labels; of equally probable ones the first in `classes_`. With a `MultilabelOutputLayer` indicators of those
+            above 1/2, or tuples of them if `y` was lists. For several outputs a dict by their names.
         """
         return self._predict(X)
 

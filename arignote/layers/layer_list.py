@@ -251,6 +251,9 @@ class _Writer:
                 self._complain(self._paths[str(layer.name)], message, layer)
 
     def _check_order(self, entries: Sequence[_Entry]) -> None:
+        first = entries[0]
+        if first.part.input is not None:
+            self._complain((*first.path, "input"), "input: an input layer takes the data: leave it out", first.part)
         outputs = [entry for entry in entries if isinstance(entry.part, OutputLayer)]
         for entry in outputs if len(outputs) > 1 else []:
             if entry.part.name is None:

@@ -108,7 +108,7 @@ class _Elementwise(MergeLayer):
 
 @register()
 class SumLayer(_Elementwise):
-    """Sum of its inputs: ``y = x_1 + x_2 + ...``
+    """Sum of its inputs: ``y = x_1 + x_2 + ...``.
 
     Examples
     --------
@@ -124,7 +124,7 @@ class SumLayer(_Elementwise):
 
 @register()
 class MultiplyLayer(_Elementwise):
-    """Product of its inputs, element by element: ``y = x_1 * x_2 * ...``
+    """Product of its inputs, element by element: ``y = x_1 * x_2 * ...``.
 
     Examples
     --------
@@ -140,7 +140,7 @@ class MultiplyLayer(_Elementwise):
 
 @register()
 class MaximumLayer(_Elementwise):
-    """Largest of its inputs, element by element: ``y = max(x_1, x_2, ...)``
+    """Largest of its inputs, element by element: ``y = max(x_1, x_2, ...)``.
 
     Examples
     --------
@@ -158,7 +158,7 @@ class MaximumLayer(_Elementwise):
 
 @register()
 class AverageLayer(_Elementwise):
-    """Mean of its inputs: ``y = (x_1 + ... + x_n) / n``
+    """Mean of its inputs: ``y = (x_1 + ... + x_n) / n``.
 
     Examples
     --------
@@ -174,7 +174,7 @@ class AverageLayer(_Elementwise):
 
 @register()
 class ConcatLayer(MergeLayer):
-    """Its inputs one behind the other along an axis: ``y = [x_1, x_2, ...]``
+    """Its inputs one behind the other along an axis: ``y = [x_1, x_2, ...]``.
 
     Parameters
     ----------

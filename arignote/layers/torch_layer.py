@@ -54,12 +54,12 @@ class TorchLayer(Layer):
         if not re.fullmatch(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*", self.module):
             message = f"module must be 'module:Class', such as 'torch.nn:Hardswish'; got {self.module!r}"
             raise ConfigError(Complaint(("module",), message))
-        if self.runs_code_of_user:
+        if self._runs_code_of_user:
             check_trusted("module", self.module)
         return self
 
     @property
-    def runs_code_of_user(self) -> bool:
+    def _runs_code_of_user(self) -> bool:
         """Whether the module is none of torch.nn."""
         return self.module.partition(":")[0] != "torch.nn"
 

@@ -65,7 +65,7 @@ class Part(BaseModel, metaclass=PartType):
         cls.__doc__ = with_inherited_parameters(cls)
 
     @property
-    def runs_code_of_user(self) -> bool:
+    def _runs_code_of_user(self) -> bool:
         """Whether a part of this package runs code that it names."""
         return False
 
@@ -117,7 +117,7 @@ def names(kind: str) -> dict[str, type[Part]]:
 
 def is_custom(part: Part) -> bool:
     """Return whether a part, or one within it, is code of the user."""
-    if type(part).__module__.partition(".")[0] != __name__.partition(".")[0] or part.runs_code_of_user:
+    if type(part).__module__.partition(".")[0] != __name__.partition(".")[0] or part._runs_code_of_user:
         return True
     return any(is_custom(value) if isinstance(value, Part) else callable(value) for _, value in part)
 

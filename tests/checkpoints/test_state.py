@@ -165,13 +165,15 @@ def test_the_tensors_of_a_file_have_their_kind_before_their_name():
 
 
 def test_labels_have_the_dtype_that_they_had():
-    labels = labels_in_memory(made().memory)
-    assert labels.dtype == np.int64 and labels.tolist() == [3, 5, 8] and made().n_outputs == 3
-    text = labels_in_memory(made(targets=of_labels("<U3", ["ant", "b"])).memory)
+    def labels(**changes):
+        return labels_in_memory(made(**changes).targets["output"])
+
+    assert labels().dtype == np.int64 and labels().tolist() == [3, 5, 8] and made().n_outputs == {"output": 3}
+    text = labels(targets=of_labels("<U3", ["ant", "b"]))
     assert text.dtype == np.dtype("<U3") and text.tolist() == ["ant", "b"]
-    assert labels_in_memory(made(targets=of_labels("O", ["ant", 2])).memory).tolist() == ["ant", 2]
+    assert labels(targets=of_labels("O", ["ant", 2])).tolist() == ["ant", 2]
     with pytest.raises(TypeError, match="or an empty one"):
-        labels_in_memory(made(targets=of_labels("<U1", [])).memory)
+        labels(targets=of_labels("<U1", []))
 
 
 def changed(path, value):

@@ -9,6 +9,7 @@ from own_parts import first_names, own_names
 
 from arignote.engine.network import Network, copy_into
 from arignote.layers import declare, parse
+from arignote.layers.merge import MergeLayer
 from arignote.registry import build, part_name
 
 PARAMS = {
@@ -20,14 +21,27 @@ PARAMS = {
     "MLPConvLayer": {"n_output_maps": 3, "filter_shape": 3, "n_units": [4], "activation": "prelu_shelf"},
     "DropoutLayer": {"dropout_p": 0.4},
     "MaxPool2DLayer": {"pool_shape": 2},
+    "TorchLayer": {"module": "torch.nn:Conv2d", "params": {"in_channels": 1, "out_channels": 3, "kernel_size": 3}},
 }
 LAYERS = first_names("layer")
+MERGES = [name for name in LAYERS if issubclass(own_names("layer")[name], MergeLayer)]
+PARAMS |= {name: {"inputs": ["a", "b"]} for name in MERGES}
+# The layers that are merged.
+BRANCHES = [
+    ["ConvLayer", {"name": "a", "n_output_maps": 2, "filter_shape": 3, "activation": "tanh"}],
+    ["ConvLayer", {"name": "b", "input": "input", "n_output_maps": 2, "filter_shape": 3, "activation": "prelu"}],
+]
 FORMULAS = {
     "linear": lambda v: v,
     "tanh": np.tanh,
     "abstanh": lambda v: np.abs(np.tanh(v)),
     "sigmoid": lambda v: 1 / (1 + np.exp(-v)),
     "relu": lambda v: np.maximum(v, 0),
+    "leaky_relu": lambda v: np.where(v > 0, v, 0.01 * v),
+    "elu": lambda v: np.where(v > 0, v, np.exp(v) - 1),
+    # Constants of Klambauer et al., 2017.
+    "selu": lambda v: 1.0507009873554805 * np.where(v > 0, v, 1.6732632423543772 * (np.exp(v) - 1)),
+    "softplus": lambda v: np.log(1 + np.exp(v)),
     "prelu": lambda v: np.where(v > 0, v, 0.25 * v),
     "prelu_shelf": lambda v: np.maximum(v - 0.05, 0) - 0.25 * np.maximum(-(v + 0.05), 0),
     "maxout": lambda v: v.max(1, keepdims=True),
@@ -41,6 +55,7 @@ def test_the_tables_have_every_registered_layer_and_activation():
 
 def network_of(name, **more):
     specs = [["InputImageLayer", {"n_pixels": 8}]] if "Input" not in name else []
+    specs += BRANCHES if name in MERGES else []
     specs.append([name, PARAMS.get(name, {}) | more])
     if "Output" not in name:
         specs.append(["ClassificationOutputLayer", {"n_classes": 4, "W": "glorot_uniform"}])
@@ -74,7 +89,7 @@ def test_the_gradient_is_that_of_finite_differences(name):
             leaves += [params[key]] * is_trained
 
     def loss():
-        return torch.nn.functional.cross_entropy(network(x), y)
+        return torch.nn.functional.cross_entropy(network(x)[0], y)
 
     gradients = torch.autograd.grad(loss(), leaves)
     for leaf, gradient in zip(leaves, gradients, strict=True):

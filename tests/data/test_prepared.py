@@ -15,7 +15,7 @@ from arignote.data import Data, DataWithHoldoutPartitions
 from arignote.data.fit_data import FitData
 from arignote.data.prepared import prepare
 from arignote.data.readers.base import Reader
-from arignote.data.targets import Classes
+from arignote.data.targets import Classes, Targets
 from arignote.spec.settings import FitSettings
 
 X = np.random.default_rng(0).normal(3, 2, (90, 4)).astype(np.float32)
@@ -35,11 +35,16 @@ class Chunked(Reader):
 
 def prepared(x=X, y=Y, seed=1, n_classes=None, learned=None, settings=None, **given):
     settings = FitSettings(**({"batch_size": 5} | (settings or {})))
-    return prepare(FitData(x, y, target=Classes(n_classes=n_classes), **given), settings, seed, learned)
+    return prepare(
+        FitData(x, y, targets=Targets({"output": Classes(n_classes=n_classes)}, "output"), **given),
+        settings,
+        seed,
+        learned,
+    )
 
 
 def classes_of(prepared):
-    return prepared.target.classes(prepared.memory)
+    return prepared.targets.of_main.classes(prepared.memory["output"])
 
 
 def numbers(rows):

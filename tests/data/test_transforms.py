@@ -279,7 +279,7 @@ def test_mixup_mixes_labels_that_are_shares_already():
 
 
 def test_mixup_does_not_guess_the_number_of_classes():
-    with pytest.raises(IndexError):
+    with pytest.raises(DataError, match="Mixup needs one output, of classes, flags or numbers"):
         build("augmentation", "Mixup")(np.zeros((2, 1)), np.zeros(2, int), epoch=0, rng=np.random.default_rng(0))
 
 

@@ -16,7 +16,7 @@ from arignote.registry import build
 
 OUTPUT = ["ClassificationOutputLayer", {"name": "out", "W": "glorot_uniform"}]
 RNG = np.random.default_rng(0)
-X, Y = torch.from_numpy(RNG.normal(size=(6, 4)).astype(np.float32)), torch.arange(6) % 3
+X, Y = torch.from_numpy(RNG.normal(size=(6, 4)).astype(np.float32)), (torch.arange(6) % 3,)
 
 
 class Given(Layer):
@@ -40,7 +40,7 @@ def step_of(*layers, updater="sgd", loss="nll", weights=1.0, **more):
     network = Network(declare(parse([*layers, OUTPUT]), (4,), 3), Setup(**more))
     network.initialise(3)
     network.weights.mul_(weights)
-    return TrainingStep(network.train(), build("loss", loss), build("updater", updater))
+    return TrainingStep(network.train(), [build("loss", loss)], build("updater", updater))
 
 
 def update(step, parts, **how):
@@ -58,7 +58,7 @@ def test_a_step_whose_numbers_are_finite_is_that_step():
         step_of(["FCLayer", {"n_units": 5}], updater="adam"),
         step_of(["FCLayer", {"n_units": 5}], updater="adam"),
     )
-    parts = [(X[:2], Y[:2], None, 1), (X[2:], Y[2:], None, 2)]
+    parts = [(X[:2], (Y[0][:2],), None, 1), (X[2:], (Y[0][2:],), None, 2)]
     for n in (1, 2):
         loss = update(CheckedStep(ours), parts, lr=0.1, momentum=0.25, n=n)
         assert torch.equal(loss, update(theirs, parts, lr=0.1, momentum=0.25, n=n))
@@ -195,5 +195,5 @@ def test_the_type_is_free_where_layers_compute_in_another():
 
 def test_every_batch_of_an_update_is_checked():
     step = step_of(given(lambda x, training: x[:3]))
-    step.last_batches = [DeviceBatch(X[:2], Y[:2]), DeviceBatch(X[:5], Y[:5])]
+    step.last_batches = [DeviceBatch(X[:2], (Y[0][:2],)), DeviceBatch(X[:5], (Y[0][:5],))]
     assert find_misdeclared(step) == "layer 'own' returns shape (3, 4) where it declares (5, 4)"

@@ -41,8 +41,9 @@ def test_batches_of_rows_alone_read_no_features():
     alone = Batches(rows, y, seed=1, batch_size=4, only_rows=True)
     for copied, named in zip(whole.epoch(0), alone.epoch(0), strict=True):
         assert named.x.size == 0
-        for mine, theirs in zip(resident(named), batch_to_device(copied, CPU), strict=True):
-            assert mine == theirs if not isinstance(mine, torch.Tensor) else torch.equal(mine, theirs)
+        mine, theirs = resident(named), batch_to_device(copied, CPU)
+        assert torch.equal(mine.x, theirs.x) and torch.equal(mine.y[0], theirs.y[0])
+        assert len(mine.y) == len(theirs.y) == 1 and mine.weights is theirs.weights is None
 
 
 def test_nothing_stays_on_a_cpu_where_it_is_already():
@@ -89,7 +90,7 @@ def test_weights_do_not_depend_on_the_address_of_the_data(digits, monkeypatch, r
 def test_a_batch_becomes_features_labels_and_weights(weighted):
     weights = np.array([0.5, 2.0], np.float32) if weighted else None
     batch = Batch(3, slice(0, 2), np.ones((2, 3), np.float32), np.array([4, 5]), weights)
-    x, y, w = batch_to_device(batch, CPU)
+    x, (y,), w = batch_to_device(batch, CPU)
     assert x.tolist() == [[1.0] * 3] * 2 and y.tolist() == [4, 5] and y.dtype == torch.int64
     assert (w is None) == (not weighted) and (w is None or w.tolist() == [0.5, 2.0])
 
@@ -100,9 +101,8 @@ def test_rows_that_stay_are_gathered_by_number(rows, weighted):
     x, y = np.arange(8, dtype=np.float32).reshape(4, 2), np.array([7, 6, 5, 4])
     weights = np.array([0.5, 1.0, 1.5, 2.0], np.float32) if weighted else None
     found = ResidentRows(x, y, weights, CPU)(Batch(0, rows, np.empty(0, np.float32), y[rows]))
-    assert (
-        found[0].tolist() == x[rows].tolist() and found[1].tolist() == y[rows].tolist() and found.n_rows == len(y[rows])
-    )
+    assert found.x.tolist() == x[rows].tolist() and found.n_rows == len(y[rows])
+    assert [one.tolist() for one in found.y] == [y[rows].tolist()]
     assert (found[2] is None) == (not weighted) and (found[2] is None or found[2].tolist() == weights[rows].tolist())
 
 

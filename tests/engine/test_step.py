@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from arignote.engine import step as step_module
+from arignote.engine.by_hand.tape import Tape
 from arignote.engine.feed import DeviceBatch
 from arignote.engine.network import Network
 from arignote.engine.setup import Setup
@@ -17,6 +18,7 @@ from arignote.generators import GENERATORS, preserve_global_generators
 from arignote.layers import Layer, declare, parse
 from arignote.optim.updaters import Updater
 from arignote.registry import build, register
+from arignote.spec.objective import ReportedLoss
 from arignote.streams import stream_seed
 
 functional = torch.nn.functional
@@ -24,7 +26,7 @@ OUTPUT = ["ClassificationOutputLayer"]
 RNG = np.random.default_rng(0)
 X, Y = RNG.normal(size=(12, 4)).astype(np.float32), RNG.integers(0, 3, 12)
 WEIGHTS = np.linspace(0, 2, 12).astype(np.float32)
-# By hand, and by autograd.
+# By hand, and with a layer that autograd records.
 MLPS = {
     "by hand": [["FCLayer", {"name": "fc", "n_units": 5, "activation": "tanh"}]],
     "by autograd": [["FCLayer", {"name": "fc", "n_units": 5, "activation": torch.tanh}]],
@@ -43,20 +45,31 @@ def network_of(layers, shape=(4,), n_classes=3, **more):
 
 
 def step_of(layers, updater="sgd", max_grad_norm=None, **more):
-    return TrainingStep(network_of(layers, **more), build("loss", "nll"), build("updater", updater), max_grad_norm)
+    return TrainingStep(network_of(layers, **more), [build("loss", "nll")], build("updater", updater), max_grad_norm)
+
+
+def step_by(way, updater="sgd", behind=()):
+    """Return a step whose gradients come by hand, some of them from autograd, or all of them."""
+    step = step_of([*MLPS["by hand" if way == "by hand" else "by autograd"], *behind], updater)
+    assert isinstance(step._gradients, Tape) and ("fc" in step.by_hand) == (way == "by hand")
+    if way == "all by autograd":
+        step._gradients = step._by_autograd
+    return step
 
 
 def part(rows, seed=0, weights=None):
     weights = None if weights is None else torch.from_numpy(weights[rows])
-    return torch.from_numpy(X[rows]), torch.from_numpy(Y[rows]), weights, seed
+    return torch.from_numpy(X[rows]), (torch.from_numpy(Y[rows]),), weights, seed
 
 
 def scorer_of(network, **losses):
-    return Scorer(network, {name: build("loss", loss) for name, loss in losses.items()}, np.ones(3))
+    return Scorer(
+        network, [ReportedLoss(name, "out", build("loss", loss), np.ones(3)) for name, loss in losses.items()]
+    )
 
 
 def probabilities(network, batches, **seed):
-    return np.concatenate(list(predict(network, batches, **seed)))
+    return np.concatenate([found["out"] for found in predict(network, batches, **seed)])
 
 
 def update(step, parts, **how):
@@ -68,11 +81,10 @@ def logits_by_torch(params, x):
 
 
 @pytest.mark.parametrize("weights", [None, WEIGHTS], ids=["plain", "weighted"])
-@pytest.mark.parametrize("way", MLPS)
+@pytest.mark.parametrize("way", [*MLPS, "all by autograd"])
 @pytest.mark.parametrize("cuts", [[12], [7, 12], [2, 3, 12]], ids=str)
 def test_several_batches_count_as_one_batch_of_all_their_rows(way, weights, cuts):
-    step = step_of(MLPS[way], "momentum")
-    assert (type(step._gradients).__name__ == "Chain") == (way == "by hand")
+    step = step_by(way, "momentum")
     leaves = {name: tensor.detach().clone().requires_grad_() for name, tensor in step.network.named.items()}
     optimiser = torch.optim.SGD(leaves.values(), lr=0.3, momentum=0.8)
     parts = [part(slice(a, b), weights=weights) for a, b in zip([0, *cuts], cuts, strict=False)]
@@ -92,12 +104,12 @@ def test_several_batches_count_as_one_batch_of_all_their_rows(way, weights, cuts
         assert [batch.n_rows for batch in step.last_batches] == np.diff([0, *cuts]).tolist()
 
 
-@pytest.mark.parametrize("way", MLPS)
+@pytest.mark.parametrize("way", [*MLPS, "all by autograd"])
 def test_each_of_several_batches_draws_with_the_seed_of_its_own(way):
-    step = step_of([*MLPS[way], ["GaussianNoiseLayer", {"sigma": 0.5}]])
+    step = step_by(way, behind=[["GaussianNoiseLayer", {"sigma": 0.5}]])
     leaves = {name: tensor.detach().clone().requires_grad_() for name, tensor in step.network.named.items()}
     parts, losses = [part(slice(0, 5), 11), part(slice(5, 12), 12)], []
-    for x, y, _, seed in parts:
+    for x, (y,), _, seed in parts:
         generator = torch.Generator().manual_seed(seed)
         hidden = (x @ leaves["fc.W"] + leaves["fc.b"]).tanh()
         noisy = hidden + 0.5 * torch.randn(hidden.shape, generator=generator)
@@ -137,11 +149,10 @@ def test_a_network_whose_parameters_are_all_fixed_has_a_loss_and_stays():
     network = Network(declare(parse([*layers, output]), (4,), 3))
     network.initialise(3)
     before = network.arrays()
-    step = TrainingStep(network.train(), build("loss", "nll"), build("updater", "sgd"))
+    step = TrainingStep(network.train(), [build("loss", "nll")], build("updater", "sgd"))
     loss = update(step, [part(slice(0, 12))], lr=1.0, momentum=0.0, n=1)
-    assert loss.item() == pytest.approx(
-        float(functional.cross_entropy(network(torch.from_numpy(X)), torch.from_numpy(Y)))
-    )
+    (logits,) = network(torch.from_numpy(X))
+    assert loss.item() == pytest.approx(float(functional.cross_entropy(logits, torch.from_numpy(Y))))
     assert all(np.array_equal(before[name], array) for name, array in network.arrays().items())
 
 
@@ -246,7 +257,7 @@ def test_logits_are_those_outside_training_of_float32_rows():
     )
     expected = logits_by_torch(network.named, torch.from_numpy(X)).detach()
     # Rows as float64, and columns first: what a reader may give.
-    found = outputs_of(network, np.asfortranarray(X.astype(np.float64)), 0, "predict")
+    (found,) = outputs_of(network, np.asfortranarray(X.astype(np.float64)), 0, "predict").values()
     torch.testing.assert_close(found, expected)
     assert not found.requires_grad and not network.training
     p = probabilities(network, [X[:5], X[5:6], X[6:]])
@@ -271,7 +282,7 @@ def test_a_users_own_layer_draws_from_the_stream_of_its_batch():
         drawn = np.random.RandomState(stream_seed(7, *name) % 2**32).normal()
         return torch.from_numpy(((X + drawn) @ weights).astype(np.float32))
 
-    torch.testing.assert_close(outputs_of(network, X, 7, "predict", 2), expected("predict", 2))
+    torch.testing.assert_close(outputs_of(network, X, 7, "predict", 2), {"out": expected("predict", 2)})
     p = probabilities(network, [X[:5], X[5:]], seed=7)
     np.testing.assert_allclose(p[5:], expected("predict", 1)[5:].softmax(1), rtol=1e-5)
     scorer = scorer_of(network, nll="nll")
@@ -348,7 +359,7 @@ class StepOfOnesOwn(Updater):
 def test_global_generators_are_seeded_and_kept_from_other_threads_only_if_code_of_a_user_may_draw(
     layers, loss, updater, asked, exclusive
 ):
-    step = TrainingStep(network_of(layers), build("loss", loss), build("updater", updater), **asked)
+    step = TrainingStep(network_of(layers), [build("loss", loss)], build("updater", updater), **asked)
     assert step.exclusive is exclusive
     with preserve_global_generators():
         np.random.seed(1)
@@ -381,9 +392,10 @@ def test_global_generators_are_seeded_and_kept_from_other_threads_only_if_code_o
     assert bool(held) is exclusive
 
 
-def test_the_names_of_layers_by_hand_are_those_of_all_layers_or_none():
+def test_the_names_of_layers_by_hand_are_those_that_autograd_does_not_record():
     assert step_of(MLPS["by hand"]).by_hand == ["input", "fc", "out"]
-    assert step_of(MLPS["by autograd"]).by_hand == []
+    assert step_of(MLPS["by autograd"]).by_hand == ["input", "out"]
+    assert step_of(MLPS["by hand"], precision="bf16").by_hand == []
 
 
 def test_predictions_and_scores_have_the_seed_0_by_default():
@@ -411,5 +423,5 @@ def test_a_scorer_keeps_the_probabilities_of_each_batch_if_it_is_asked_to():
     kept = []
     scorer_of(network, nll="nll")([(X[:5], Y[:5]), (X[5:], Y[5:])], keep=kept)
     expected = logits_by_torch(network.named, torch.from_numpy(X)).detach().softmax(1)
-    assert [len(batch) for batch in kept] == [5, 7]
-    np.testing.assert_allclose(np.concatenate(kept), expected, rtol=1e-5)
+    assert [len(batch["out"]) for batch in kept] == [5, 7]
+    np.testing.assert_allclose(np.concatenate([batch["out"] for batch in kept]), expected, rtol=1e-5)

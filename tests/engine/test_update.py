@@ -10,7 +10,7 @@ from own_parts import own_names
 from arignote.engine.network import Network
 from arignote.engine.setup import Setup
 from arignote.engine.update import Update
-from arignote.layers.architecture import declare, parse
+from arignote.layers import declare, parse
 from arignote.optim.updaters import Momentum, Updater
 from arignote.registry import build
 

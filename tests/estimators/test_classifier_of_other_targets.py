@@ -97,7 +97,7 @@ def test_a_run_of_several_labels_is_loaded(tmp_path):
         fitted = made(SEVERAL, n_epochs=2, checkpoint=stem, resume="fresh").fit(X, y)
         loaded = NNClassifier.load(stem)
         assert loaded.predict(X).tolist() == fitted.predict(X).tolist()
-        assert loaded.state_.memory == fitted.state_.memory and loaded.score(X, y) == fitted.score(X, y)
+        assert loaded.state_.targets == fitted.state_.targets and loaded.score(X, y) == fitted.score(X, y)
     with pytest.raises(CheckpointError, match=r"targets.output.form: 'lists' then, 'matrix' now"):
         made(SEVERAL, n_epochs=2, checkpoint=stem).fit(X, MATRIX)
 
@@ -111,7 +111,7 @@ def test_a_run_of_several_labels_is_loaded(tmp_path):
         (
             lambda c: c.fit(X, MATRIX, class_weight="balanced"),
             ConfigError,
-            "class_weight is for classes, but Multilabel",
+            "class_weight is for one output of classes, but Multilabel",
         ),
         (lambda c: c.fit(X, MATRIX, train_loss="nll"), ConfigError, "losses that do: binary_cross_entropy"),
         (

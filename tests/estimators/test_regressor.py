@@ -81,8 +81,8 @@ def test_a_run_is_loaded_with_its_scale(tmp_path):
         fitted = made(n_epochs=2, checkpoint=stem, resume="fresh").fit(X, target)
         loaded = NNRegressor.load(stem)
         assert np.array_equal(loaded.predict(X), fitted.predict(X)) and loaded.predict(X).shape == target.shape
-        assert loaded.state_.memory == fitted.state_.memory
-    memory = fitted.state_.memory
+        assert loaded.state_.targets == fitted.state_.targets
+    memory = fitted.state_.targets["output"]
     assert memory == {"target": "numbers", "n_axes": 2, "mean": [Y[:, 0].mean()], "scale": [Y[:, 0].std()]}
     with pytest.raises(ConfigError, match=r"NNClassifier needs an output layer .* fits numbers: use NNRegressor"):
         NNClassifier.load(stem)
@@ -95,7 +95,7 @@ def test_a_scaled_target_makes_the_units_of_y_irrelevant():
         ours, theirs = ([row[name] for row in one.history_] for one in (scaled, plain))
         np.testing.assert_allclose(ours, np.multiply(theirs, factor), rtol=1e-3, atol=1e-4)
     unscaled = made(scale_target=False).fit(X, y)
-    assert unscaled.state_.memory == {"target": "numbers", "n_axes": 1, "mean": [0.0], "scale": [1.0]}
+    assert unscaled.state_.targets["output"] == {"target": "numbers", "n_axes": 1, "mean": [0.0], "scale": [1.0]}
     assert unscaled.score(X, y) > 0.9
 
 
@@ -103,8 +103,8 @@ def test_the_scale_is_that_of_the_training_rows():
     held_out = np.arange(0, N, 3)
     fitted = made(n_epochs=1).fit(X, y, valid=held_out)
     train = np.delete(y, held_out)
-    assert fitted.state_.memory["mean"] == pytest.approx([train.mean()])
-    assert fitted.state_.memory["scale"] == pytest.approx([train.std()])
+    assert fitted.state_.targets["output"]["mean"] == pytest.approx([train.mean()])
+    assert fitted.state_.targets["output"]["scale"] == pytest.approx([train.std()])
 
 
 @pytest.mark.parametrize("target", [y, Y, HOLES], ids=["one", "two", "missing"])
@@ -118,7 +118,7 @@ def test_what_a_validation_reports_is_what_scikit_learn_computes_of_the_predicti
     for name, score in scores.items():
         by_column = [score(true[at, j], predicted[at, j]) for j, at in enumerate(there.T)]
         assert row[f"valid_{name}"] == pytest.approx(np.mean(by_column), rel=1e-4)
-    difference = np.where(there, np.nan_to_num(true) - predicted, 0.0) / fitted.state_.memory["scale"]
+    difference = np.where(there, np.nan_to_num(true) - predicted, 0.0) / fitted.state_.targets["output"]["scale"]
     rows, n_there = there.any(axis=1), np.maximum(there.sum(axis=1), 1)
     by_row = (difference**2).sum(axis=1) / n_there
     assert row["valid_squared"] == pytest.approx(by_row[rows].mean(), rel=1e-4)
@@ -139,8 +139,8 @@ def test_rows_without_any_target_are_left_out():
     without = made(missing_targets=True, n_epochs=2).fit(X[there], HOLES[there])
     assert np.array_equal(fitted.predict(X), without.predict(X))
     assert fitted.state_.progress.examples_seen == 2 * (N - 3)
-    assert fitted.state_.memory["mean"] == pytest.approx(np.nanmean(HOLES, axis=0))
-    assert fitted.state_.memory["scale"] == pytest.approx(np.nanstd(HOLES, axis=0))
+    assert fitted.state_.targets["output"]["mean"] == pytest.approx(np.nanmean(HOLES, axis=0))
+    assert fitted.state_.targets["output"]["scale"] == pytest.approx(np.nanstd(HOLES, axis=0))
 
 
 def test_a_missing_value_does_not_count_for_its_column():
@@ -326,8 +326,14 @@ def test_an_output_layer_of_another_estimator_is_refused(estimator, output, fits
             {"train_loss": "mae"},
             "'mae' cannot be trained on: it has no gradient. Use 'absolute' or 'huber' or 'squared'",
         ),
-        ({"class_weight": "balanced"}, "class_weight is for classes, but RegressionOutputLayer fits numbers"),
-        ({"balance_classes": True}, "balance_classes is for classes, but RegressionOutputLayer fits numbers"),
+        (
+            {"class_weight": "balanced"},
+            "class_weight is for one output of classes, but RegressionOutputLayer fits numbers",
+        ),
+        (
+            {"balance_classes": True},
+            "balance_classes is for one output of classes, but RegressionOutputLayer fits numbers",
+        ),
     ],
 )
 def test_settings_that_do_not_fit_are_refused_with_the_pair(settings, words):
@@ -397,7 +403,7 @@ def test_an_autoencoder_has_its_input_as_target(tmp_path):
         rel=1e-5,
     )
     assert fitted.evaluate(X, losses="r2", part="valid")["r2"] == pytest.approx(fitted.best_["value"])
-    assert fitted.state_.memory == {"target": "same", "shape": [4]}
+    assert fitted.state_.targets["output"] == {"target": "same", "shape": [4]}
     assert np.array_equal(NNRegressor.load(stem).predict(X), predicted)
     with pytest.raises(DataError, match="the target of X is its input: leave y out"):
         NNRegressor(AUTOENCODER, rng=1).fit(X, y)
@@ -441,7 +447,7 @@ def test_an_autoencoder_of_images_predicts_images():
     layers = [["ConvLayer", {"n_output_maps": 2, "filter_shape": 2}], AUTOENCODER[-1]]
     fitted = NNRegressor(layers, rng=1, n_epochs=1, batch_size=10).fit(images, valid=images[:5])
     assert fitted.predict(images).shape == images.shape
-    assert fitted.state_.memory == {"target": "same", "shape": [2, 3, 3]}
+    assert fitted.state_.targets["output"] == {"target": "same", "shape": [2, 3, 3]}
     assert fitted.history_[0]["valid_squared"] > 0
     with pytest.raises(DataError, match="an example of X has 18 values, the output layer n_outputs=5"):
         NNRegressor([["RegressionOutputLayer", {"target": "same", "n_outputs": 5}]], rng=1).fit(images)

@@ -726,7 +726,8 @@ def test_the_order_of_layers_is_compared_where_their_names_are_the_same():
 
 def test_the_seed_and_the_data_are_compared_but_not_the_names_of_columns():
     then, now = made(), made(train=rows(11))
-    now.rng, now.data["feature_names"], now.targets = 4, ["x", "y"], {"out": then.memory | {"values": [0, 1, 3]}}
+    now.rng, now.data["feature_names"] = 4, ["x", "y"]
+    now.targets = {"out": then.targets["out"] | {"values": [0, 1, 3]}}
     assert changes(then, now) == [
         "rng: 3 then, 4 now",
         "targets.out.values: [0, 1, 2] then, [0, 1, 3] now",

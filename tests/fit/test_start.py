@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import h5py
 import numpy as np
+import pytest
 
 from arignote import NNClassifier
 from arignote.data import Reader
@@ -11,6 +12,7 @@ from arignote.data import Reader
 LAYERS = [["FCLayer", {"n_units": 3}], ["ClassificationOutputLayer", {"n_classes": 2}]]
 X = (np.arange(40) % 7).reshape(20, 2).astype(np.float32)
 Y = np.arange(20) % 2
+ROWS = np.arange(48, dtype=np.float32).reshape(12, 4) / 48
 
 
 class Counted(Reader):
@@ -30,6 +32,36 @@ class Counted(Reader):
 def fitted(x, y, checkpoint, **settings):
     settings = {"n_epochs": 1, "batch_size": 4, "valid": 0.2} | settings
     return NNClassifier(LAYERS, rng=1, **settings).fit(x, y, checkpoint=checkpoint)
+
+
+# The stems that versions before graphs of layers gave the same networks, whose checkpoints are resumed.
+@pytest.mark.parametrize(
+    ("layers", "stem"),
+    [
+        (
+            [
+                ["FCLayer", {"n_units": 3}],
+                ["DropoutLayer", {"dropout_p": 0.2}],
+                ["BatchNormLayer"],
+                ["ClassificationOutputLayer"],
+            ],
+            "run-3ab4eea97f29",
+        ),
+        (
+            [
+                ["InputImageLayer", {"n_pixels": 2}],
+                ["ConvLayer", {"n_output_maps": 2, "filter_shape": 2}],
+                ["ClassificationOutputLayer"],
+            ],
+            "run-ae07c97edb2e",
+        ),
+    ],
+    ids=["dense", "convolution"],
+)
+def test_the_stem_in_a_folder_stays_what_it_was(layers, stem, tmp_path):
+    settings = {"name": "run", "n_epochs": 1, "batch_size": 4, "checkpoint": f"{tmp_path}/"}
+    fitted = NNClassifier(layers, rng=1, **settings).fit(ROWS, np.arange(12) % 2)
+    assert fitted.checkpoint_ == f"{tmp_path}/{stem}"
 
 
 def test_the_stem_in_a_folder_follows_from_layers_settings_seed_and_data(tmp_path):

@@ -414,7 +414,7 @@ def sealed(header: dict[str, Any] | bytes, body: bytes = b"") -> bytes:
 def values() -> dict[str, Any]:
     """Return the state of a small run as plain data: 3 features, 2 classes, one dense layer."""
     import arignote.spec.config  # noqa: F401  (registers every part)
-    from arignote.layers.architecture import declare, parse
+    from arignote.layers import declare, parse
     from arignote.spec.settings import FitSettings
 
     layers = [["FCLayer", {"name": "fc1", "n_units": 2, "activation": "relu"}], ["ClassificationOutputLayer", {}]]

@@ -82,7 +82,7 @@ def read_checkpoint(path: Path) -> None:
     from arignote.checkpoints.reader import RunFiles
 
     state, _ = RunFiles(str(path).removesuffix("_last.ckpt")).read(path.name)
-    repr([state.memory["target"], state.n_outputs])
+    repr([[memory["target"] for memory in state.targets.values()], state.n_outputs])
     repr(state.history.records()[-1:])
 
 

@@ -98,6 +98,11 @@ INITIAL = {
     # The slope of the logistic function at 0 is 1/4 (Glorot and Bengio, AISTATS 2010).
     "sigmoid": ("glorot", 4.0, {}),
     "relu": ("he", 1.0, {}),
+    "leaky_relu": ("he", 1.0, {}),
+    "elu": ("he", 1.0, {}),
+    # Klambauer et al., NIPS 2017: variance 1 / n.
+    "selu": ("he", 0.5**0.5, {}),
+    "softplus": ("he", 1.0, {}),
     # He et al., ICCV 2015, equation 15: variance 2 / ((1 + a^2) * n), with a = 1/4.
     "prelu": ("he", (1 / (1 + 1 / 16)) ** 0.5, {"a": 0.25}),
     "prelu_shelf": ("he", (1 / (1 + 1 / 16)) ** 0.5, {"a": 0.25, "c": 0.05}),
@@ -110,6 +115,10 @@ DERIVATIVES = {
     "abstanh": ((), lambda x: np.sign(x) * (1 - np.tanh(x) ** 2)),
     "sigmoid": ((), lambda x: np.exp(-x) / (1 + np.exp(-x)) ** 2),
     "relu": ((), lambda x: (x > 0) * 1.0),
+    "leaky_relu": ((), lambda x: np.where(x > 0, 1.0, 0.01)),
+    "elu": ((), lambda x: np.where(x > 0, 1.0, np.exp(x))),
+    "selu": ((), lambda x: 1.0507009873554805 * np.where(x > 0, 1.0, 1.6732632423543772 * np.exp(x))),
+    "softplus": ((), lambda x: 1 / (1 + np.exp(-x))),
     "prelu": ((0.5,), lambda x: np.where(x > 0, 1.0, 0.5)),
     "prelu_shelf": ((0.5, 0.25), lambda x: np.where(x > 0.25, 1.0, np.where(x < -0.25, 0.5, 0.0))),
 }

@@ -11,6 +11,7 @@ from arignote.layers.shape import C01BToBC01Layer
 from arignote.registry import build
 
 OUTPUT = ["ClassificationOutputLayer", {"n_classes": 3}]
+UNNAMED = "name must be given, as there are several output layers"
 OUTPUTS = '["ClassificationOutputLayer"], or ["RegressionOutputLayer"] for numbers'
 
 
@@ -80,7 +81,7 @@ def test_shapes_are_inferred_from_layer_to_layer_and_the_spec_is_complete():
     found = declare(parse(layers), (72,), n_outputs=3)
     assert [place.output_shape for place in found.placed] == [(1, 9, 8), (4, 8, 7), (4, 4, 3), (5,), (3,)]
     assert [place.input_shape for place in found.placed] == [(72,), (1, 9, 8), (4, 8, 7), (4, 4, 3), (5,)]
-    assert (found.n_in, found.n_outputs) == ((72,), 3)
+    assert (found.n_in, found.n_outputs) == ((72,), {"output": 3})
     assert found.n_params == (4 * 4 + 4) + (48 * 5 + 5 + 5) + (5 * 3 + 3)
     again = declare(parse(found.spec()), (72,))
     assert again.spec() == found.spec() and again.table() == found.table()
@@ -108,7 +109,8 @@ def test_every_error_of_a_list_is_in_one_report():
             [["FCLayer", {"n_units": 2, "name": "a"}], ["FCLayer", {"n_units": 2, "name": "a"}], OUTPUT],
             r"layers\[1\]: the name 'a' is taken by another layer",
         ),
-        ([OUTPUT, OUTPUT], r"layers\[0\] \(ClassificationOutputLayer\): an output layer must be the last layer"),
+        ([OUTPUT, ["FCLayer", {"n_units": 2}]], r"layers\[1\]: the last layer must be an output layer"),
+        ([OUTPUT, OUTPUT], rf"layers\[0\] \(ClassificationOutputLayer\): {UNNAMED}"),
     ],
 )
 def test_a_list_in_a_wrong_order_is_reported(layers, words):
@@ -230,7 +232,7 @@ def test_explicit_names_are_skipped_however_many():
         ),
         (
             [["InputLayer"], OUTPUT, OUTPUT],
-            ["layers[1] (ClassificationOutputLayer): an output layer must be the last layer"],
+            [f"layers[{n}] (ClassificationOutputLayer): {UNNAMED}" for n in (1, 2)],
         ),
         (
             [["FCLayer", {"n_units": 2}], ["InputImageLayer", {"n_pixels": 2}], OUTPUT],

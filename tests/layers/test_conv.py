@@ -24,7 +24,9 @@ def correlated(x, W, b, stride=(1, 1)):
 def both(spec):
     """Return the output of a layer, and its parameters as arrays."""
     layer = build("layer", spec)
-    arrays = {name: RNG.normal(size=p.shape).astype(np.float32) for name, p in layer.declare_params(X.shape[1:]).items()}
+    arrays = {
+        name: RNG.normal(size=p.shape).astype(np.float32) for name, p in layer.declare_params(X.shape[1:]).items()
+    }
     tensors = {name: torch.from_numpy(array) for name, array in arrays.items()}
     found = layer.build(X.shape[1:])(tensors, torch.from_numpy(X), True).numpy()
     assert found.shape[1:] == layer.output_shape(X.shape[1:])

@@ -214,6 +214,10 @@ def test_names_are_taken_only_once_across_blocks():
             [fc("first"), ["Block", {"name": "res", "input": "frist", "layers": [fc()]}], OUTPUT],
             "layers[1] (Block 'res'): input: there is no layer 'frist'. Did you mean 'first'?",
         ),
+        (
+            [["InputLayer", {"input": "first"}], fc("first"), OUTPUT],
+            "layers[0] (InputLayer): input: an input layer takes the data: leave it out",
+        ),
         ([fc(input="in"), OUTPUT], "layers[0] (FCLayer): input: there is no layer 'in'. Layers before it: input"),
         (
             [fc("first"), fc(share="frist"), OUTPUT],
@@ -225,7 +229,7 @@ def test_names_are_taken_only_once_across_blocks():
             "layers[1] (FCLayer): input: there is no layer 'conv'. Layers before it: input, res, res-1-conv",
         ),
     ],
-    ids=range(9),
+    ids=range(10),
 )
 def test_a_name_that_is_not_there_is_reported_with_what_is(layers, expected):
     assert errors(layers) == [expected]

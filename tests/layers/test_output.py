@@ -50,7 +50,7 @@ def test_initial_weights_and_biases_may_be_given():
 
 
 def test_the_classes_of_the_data_are_taken_where_the_layer_leaves_them_out():
-    assert declare(parse([["ClassificationOutputLayer"]]), (4,), 7).n_outputs == 7
-    assert declare(parse([["ClassificationOutputLayer", {"n_classes": 3}]]), (4,), 7).n_outputs == 3
-    assert declare(parse([["ClassificationOutputLayer"]]), (4,)).n_outputs == 2
+    assert declare(parse([["ClassificationOutputLayer"]]), (4,), 7).n_outputs == {"output": 7}
+    assert declare(parse([["ClassificationOutputLayer", {"n_classes": 3}]]), (4,), 7).n_outputs == {"output": 3}
+    assert declare(parse([["ClassificationOutputLayer"]]), (4,)).n_outputs == {"output": 2}
     assert declare(parse([["ClassificationOutputLayer"]]), (4,), 7).spec()[-1][1]["n_classes"] == 7

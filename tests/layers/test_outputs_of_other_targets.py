@@ -171,16 +171,16 @@ def test_gradients_are_those_of_differences(name, params, loss):
     ],
 )
 def test_the_number_of_outputs_is_that_of_the_target_unless_the_layer_sets_it(name, size, smallest):
-    assert declare(parse([[name]]), (4,), 7).n_outputs == 7
+    assert declare(parse([[name]]), (4,), 7).n_outputs == {"output": 7}
     assert declare(parse([[name]]), (4,), 7).spec()[-1][1][size] == 7
-    assert declare(parse([[name, {size: 3}]]), (4,), 7).n_outputs == 3
+    assert declare(parse([[name, {size: 3}]]), (4,), 7).n_outputs == {"output": 3}
     alone = declare(parse([[name]]), (4,))
-    assert alone.n_outputs == smallest and alone.n_params == 5
+    assert alone.n_outputs == {"output": smallest} and alone.n_params == 5
 
 
 def test_listed_ranks_are_the_outputs():
     architecture = declare(parse([["OrdinalOutputLayer", {"ranks": ["a", "b", "c"]}]]), (4,), 3)
-    assert architecture.n_outputs == 3 and architecture.n_params == 4 + 1 + 1
+    assert architecture.n_outputs == {"output": 3} and architecture.n_params == 4 + 1 + 1
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from pathlib import Path
 # The repository: the tool is run in its root.
 ROOT = Path.cwd()
 
-_LAYERS = ("contracts", "engine/by_hand/test_chain.py", "engine/test_network.py", "layers/test_architecture.py")
+_LAYERS = ("contracts", "engine/by_hand", "engine/test_network.py", "layers/test_architecture.py")
 _ENGINE = ("engine", "reference", "contracts", "resume/test_in_process.py")
 _DATA = ("data/test_prepared.py", "test_data_end_to_end.py", "test_bad_input.py")
 _DRAWS = "resume/test_code_of_a_user_that_draws.py"
@@ -37,9 +37,9 @@ SCOPE: dict[str, tuple[str, ...]] = {
     "arignote/checkpoints/reader.py": (*_FILES, "checkpoints/storage/test_remote.py"),
     "arignote/checkpoints/writer.py": (*_FILES, "checkpoints/storage/test_remote.py"),
     "arignote/checkpoints/storage": ("checkpoints/storage", "resume/test_full_disk.py", "checkpoints/test_schedule.py"),
-    "arignote/optim/losses": ("optim/test_losses.py", "reference", "contracts", "engine/test_step.py"),
+    "arignote/optim/losses": ("optim/test_losses.py", "optim/losses", "reference", "contracts", "engine/test_step.py"),
     "arignote/optim": ("reference", "contracts", "engine/test_update.py", "registry/test_part.py", *_RUNS),
-    "arignote/layers/architecture.py": (*_LAYERS, "first_hour/test_spelling.py", "first_hour/test_words.py"),
+    "arignote/layers/layer_list.py": (*_LAYERS, "first_hour/test_spelling.py", "first_hour/test_words.py"),
     "arignote/layers": (*_LAYERS, "layers"),
     "arignote/engine/step.py": (*_ENGINE, _DRAWS),
     "arignote/engine/session.py": (*_ENGINE, _DRAWS),

@@ -34,7 +34,7 @@ def test_a_part_is_the_same_in_each_form(spec):
 
 @pytest.mark.parametrize("spec", ["squared", ["squared"], ["squared", None], ["squared", {}], "mse", "SQUARED", "Mse"])
 def test_a_part_without_parameters_needs_only_its_name_or_an_alias(spec):
-    assert dump(build("loss", spec)) == ["squared", {}]
+    assert dump(build("loss", spec)) == ["squared", {"weight": 1.0}]
 
 
 @pytest.mark.parametrize(

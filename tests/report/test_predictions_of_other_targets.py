@@ -7,14 +7,16 @@ import csv
 import numpy as np
 import pytest
 
-from arignote.data.targets import Flags, Numbers, Ranks, Same
+from arignote.data.targets import Flags, Numbers, Ranks, Same, Targets
 from arignote.report.predictions import write_predictions
 from arignote.report.tables import score_text
 
 
 def written(path, blocks, target, memory):
     """Return the header and the rows of predictions that are written block by block."""
-    write_predictions(path / "p.csv", blocks, target, memory)
+    targets = Targets({"output": target}, "output")
+    named = [{"output": block} for block in blocks]
+    write_predictions(path / "p.csv", named, targets, {"output": memory}, ["output"])
     with (path / "p.csv").open(newline="") as file:
         header, *rows = csv.reader(file)
     return header, rows

@@ -10,8 +10,9 @@ from command_line import arignote
 
 from arignote import ConfigError
 from arignote.layers import parse
+from arignote.registry import part_name
 from arignote.spec.config import read_config
-from arignote.spec.objective import losses_that_fit, objective_of, target_of
+from arignote.spec.objective import losses_that_fit, objective_of, targets_of
 from arignote.spec.settings import checked_settings
 
 OUTPUTS = {
@@ -39,14 +40,12 @@ def objective(kind, **settings):
 def test_a_target_brings_its_losses(kind):
     found = objective(kind)
     train, valid, test = DEFAULTS[kind]
-    assert found.target.named() == kind
+    assert found.targets.by_output.keys() == {"output"} and found.targets.of_main.named() == kind
     assert found.spec() == {"train_loss": train, "valid_loss": valid, "test_loss": test}
-    assert found.losses() == {
-        "train_loss": (found.train_loss,),
-        "valid_loss": found.valid_loss,
-        "test_loss": found.test_loss,
-    }
-    assert set([train, *valid, *test]) <= set(losses_that_fit(found.target))
+    assert part_name(found.train_loss["output"]) == train and found.column == found.train_loss["output"].column
+    assert [part_name(loss) for loss in found.valid_loss["output"]] == valid
+    assert [part_name(loss) for loss in found.test_loss["output"]] == test
+    assert set([train, *valid, *test]) <= set(losses_that_fit(found.targets.of_main))
 
 
 def test_losses_of_the_settings_take_the_place_of_those_of_the_target():
@@ -56,7 +55,8 @@ def test_losses_of_the_settings_take_the_place_of_those_of_the_target():
         "valid_loss": ["r2"],
         "test_loss": ["rmse", "mae", "r2"],
     }
-    assert found.train_loss.delta == 2.0 and [loss.column for loss in found.valid_loss] == ["r2"]
+    assert found.train_loss["output"].delta == 2.0
+    assert [loss.column for loss in found.valid_loss["output"]] == ["r2"]
 
 
 @pytest.mark.parametrize(
@@ -70,7 +70,7 @@ def test_losses_of_the_settings_take_the_place_of_those_of_the_target():
     ],
 )
 def test_the_losses_that_fit_a_target(kind, trainable, others):
-    target = objective(kind).target
+    target = objective(kind).targets.of_main
     own = {name for name in losses_that_fit(target, trainable=True) if ":" not in name}
     assert set(trainable.split()) <= own and not set(others.split()) & own
     assert set(f"{trainable} {others}".split()) <= set(losses_that_fit(target))
@@ -78,16 +78,16 @@ def test_the_losses_that_fit_a_target(kind, trainable, others):
 
 def test_settings_of_numbers_are_those_of_the_target():
     settings = checked_settings({"scale_target": False, "missing_targets": True})
-    numbers = target_of(parse([["RegressionOutputLayer", {"n_outputs": 3}]]), settings)
+    numbers = targets_of(parse([["RegressionOutputLayer", {"n_outputs": 3}]]), settings).of_main
     assert (numbers.n_outputs, numbers.scale_target, numbers.missing_targets) == (3, False, True)
-    assert target_of(parse([["ClassificationOutputLayer"]]), settings).named() == "classes"
+    assert targets_of(parse([["ClassificationOutputLayer"]]), settings).of_main.named() == "classes"
 
 
 def test_a_loss_is_checked_against_the_number_of_outputs():
     found = objective("classes", valid_loss=["nll", ["top_k_error", {"k": 3}]])
-    found.check(4)
+    found.check({"output": 4})
     with pytest.raises(ConfigError, match=r"^fit\.valid_loss\.k must be below the number of classes, 3; got 3$"):
-        found.check(3)
+        found.check({"output": 3})
 
 
 CONFIG = """\
@@ -105,9 +105,11 @@ UNFIT = {
     ("RegressionOutputLayer", "valid_loss: [mae, error]"): "fit.valid_loss 'error' does not fit RegressionOutputLayer",
     ("RegressionOutputLayer", "test_loss: top_k_error"): "fit.test_loss 'top_k_error' does not fit",
     ("RegressionOutputLayer", "class_weight: balanced"): (
-        "fit.class_weight is for classes, but RegressionOutputLayer fits numbers"
+        "fit.class_weight is for one output of classes, but RegressionOutputLayer fits numbers"
     ),
-    ("MultilabelOutputLayer", "balance_classes: true"): "fit.balance_classes is for classes, but MultilabelOutputLayer",
+    ("MultilabelOutputLayer", "balance_classes: true"): (
+        "fit.balance_classes is for one output of classes, but MultilabelOutputLayer fits flags"
+    ),
     ("MultilabelOutputLayer", "train_loss: squared"): "which fits flags; losses that do: binary_cross_entropy",
     ("OrdinalOutputLayer", "train_loss: hinge"): "'hinge' does not fit OrdinalOutputLayer 'output', which fits ranks",
     ("ClassificationOutputLayer", "valid_loss: rank_error"): "'rank_error' does not fit ClassificationOutputLayer",

@@ -80,7 +80,7 @@ def test_nothing_of_the_machine_is_taken_from_a_file(tmp_path):
 
 def test_a_loaded_run_that_was_compiled_is_compiled_again_only_if_the_caller_says_so(tmp_path, monkeypatch):
     X, y = digits()
-    layers = [["FCLayer", {"n_units": 3}], ["BatchNormLayer"], ["ClassificationOutputLayer"]]
+    layers = [["FCMaxoutLayer", {"n_units": 3}], ["ClassificationOutputLayer"]]
     monkeypatch.setattr(torch, "compile", lambda function, dynamic: function)
     NNClassifier(layers, rng=1, compile=True).fit(X, y, n_epochs=1, checkpoint=str(tmp_path / "run"))
     monkeypatch.setattr(torch, "compile", lambda function, dynamic: pytest.fail("the compiler was started"))

@@ -40,9 +40,12 @@ ROWS = (
         (
             "padding pad border_mode",
             [],
-            "There is no padding: each window lies within the image ('valid'). Leave it out",
-            "stride",
+            "Pooling has no padding: each window lies within the image. Leave it out",
+            "pool_shape",
         ),
+        ("padding border_mode", Target("pad", "same")),
+        ("dilation_rate", Target("dilation", 2)),
+        ("groups num_groups", Target("n_groups")),
         ("p prob rate drop drop_prob dropout dropout_rate", Target("dropout_p")),
         ("dropout dropout_p dropout_rate drop_rate", _DROPOUT, "Put {} after this layer"),
         (
@@ -109,9 +112,9 @@ ROWS = (
         ),
         ("Reshape", part("InputImageLayer", n_pixels=28), "Flat rows become images where the list begins with {}"),
         (
-            "ReLU Activation PReLU LeakyReLU Tanh Sigmoid ELU GELU Nonlinearity add_nonlinearity",
-            Target("", ["FCLayer", {"n_units": 64, "activation": "relu"}]),
-            "An activation is a parameter of the layer before it: {}",
+            "ReLU PReLU LeakyReLU Tanh Sigmoid ELU SELU Softplus Nonlinearity add_nonlinearity",
+            [part("FCLayer", n_units=64, activation="relu"), part("ActivationLayer", activation="relu")],
+            "An activation is a parameter of the layer before it, {}, or a layer: {}",
         ),
         (
             "Softmax LogSoftmax Output LogisticRegression SoftmaxOutput CrossEntropy add_logistic",
@@ -138,12 +141,16 @@ ROWS = (
             part("RegressionOutputLayer", target="same"),
             "End the list with {}, whose target is the input",
         ),
+        ("Add ElementwiseSum ElemwiseSum", part("SumLayer", inputs=["fc1", "fc2"])),
+        ("Concatenate", part("ConcatLayer", inputs=["fc1", "fc2"])),
+        ("GELU", part("TorchLayer", module="torch.nn:GELU")),
+        ("Lambda", part("TorchLayer", module="torch.nn:Hardswish"), "A module of PyTorch is a layer: {}"),
         ("Image InputImages", part("InputImageLayer", n_pixels=28)),
     ),
     *rows(
         "activation name",
         ("rectify rectifier relu6", Target("", "relu")),
-        ("leaky_relu lrelu leaky_rectify LeakyReLU", Target("", "prelu")),
+        ("lrelu leaky_rectify LeakyReLU", Target("", "leaky_relu")),
         ("identity none id", Target("", "linear")),
         ("logistic", Target("", "sigmoid")),
         (

@@ -13,6 +13,8 @@ from arignote.registry import build
 S = np.array([[-2.0, -0.5, 0.0], [0.5, 1.0, 3.0], [-1.0, 0.25, -0.25], [0.125, -3.0, 2.0]])
 G = np.random.default_rng(0).normal(size=S.shape)
 T, SIGMOID = np.tanh(S), 1 / (1 + np.exp(-S))
+# Scale, and scale times alpha, of selu.
+L, LA = 1.0507009873554805, 1.7580993408473766
 # Value, and derivative; that of a rectifier at 0 is taken as 0.
 PLAIN = {
     "linear": (S, np.ones_like(S)),
@@ -20,6 +22,10 @@ PLAIN = {
     "tanh": (T, 1 - T**2),
     "sigmoid": (SIGMOID, SIGMOID * (1 - SIGMOID)),
     "abstanh": (abs(T), np.sign(S) * (1 - T**2)),
+    "leaky_relu": (np.where(S > 0, S, 0.01 * S), np.where(S > 0, 1.0, 0.01)),
+    "elu": (np.where(S > 0, S, np.expm1(S)), np.where(S > 0, 1.0, np.exp(S))),
+    "selu": (np.where(S > 0, L * S, LA * np.expm1(S)), np.where(S > 0, L, LA * np.exp(S))),
+    "softplus": (np.log1p(np.exp(S)), SIGMOID),
 }
 A, C = np.array([0.25, 0.5, 2.0]), np.array([0.5, 0.0, 0.25])
 
@@ -36,6 +42,22 @@ def of_pixels(array):
 def test_every_activation_has_a_function_or_is_left_to_autograd():
     # Those with slopes have formulas of their own below.
     assert sorted([*PLAIN, "prelu", "prelu_shelf", "maxout"]) == first_names("activation")
+
+
+# With other parameters than by default.
+WITH_PARAMETERS = {
+    "leaky_relu": ({"slope": 0.5}, np.where(S > 0, S, 0.5 * S), np.where(S > 0, 1.0, 0.5)),
+    "elu": ({"alpha": 0.5}, np.where(S > 0, S, 0.5 * np.expm1(S)), np.where(S > 0, 1.0, 0.5 * np.exp(S))),
+}
+
+
+@pytest.mark.parametrize("name", WITH_PARAMETERS)
+def test_parameters_count_in_value_and_slope(name):
+    params, value, slope = WITH_PARAMETERS[name]
+    function = function_of(build("activation", [name, params]), {}, {})
+    found, kept = function.forward(tensor(S))
+    np.testing.assert_allclose(found, value, rtol=1e-12, atol=1e-12)
+    np.testing.assert_allclose(function.backward(tensor(G), kept, 0.0), G * slope, rtol=1e-12, atol=1e-12)
 
 
 @pytest.mark.parametrize("beta", [0.0, 1.0])

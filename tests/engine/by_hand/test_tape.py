@@ -224,6 +224,54 @@ def cropped(p, x):
     return (sums(p, "output", (x[:, :, 1:-1, 1:-1] + a) * a),)
 
 
+def alone(p, x):
+    s = sums(p, "a", x)
+    z = torch.where(s > 0, s, p["f.a"] * s)
+    # The input of an activation alone is there for others as it was.
+    z = z + s + s.relu()
+    return (sums(p, "output", z),)
+
+
+def alone_with_a_shelf(p, x):
+    s = maps(p, "a", x)
+    a, c = (p[f"f.{name}"].view(-1, 1, 1) for name in "ac")
+    return (sums(p, "output", (s - c).relu() - a * (-(s + c)).relu()),)
+
+
+def rectifiers(p, x):
+    z = functional.leaky_relu(sums(p, "a", x), 0.25)
+    z = functional.elu(sums(p, "b", z), 0.5)
+    z = functional.selu(sums(p, "c", z))
+    return (sums(p, "output", functional.softplus(sums(p, "d", z))),)
+
+
+def rectifiers_alone(p, x):
+    s = sums(p, "a", x)
+    z = functional.leaky_relu(s, 0.25) + functional.elu(s, 0.5) + functional.selu(s) + functional.softplus(s)
+    return (sums(p, "output", z),)
+
+
+def padded(p, x):
+    z = maps(p, "a", x, padding=(1, 2)).tanh()
+    z = maps(p, "b", z, padding=1).relu()
+    z = functional.max_pool2d(maps(p, "c", z, stride=2, padding=(2, 1)).relu(), 2)
+    return (sums(p, "output", z),)
+
+
+def dilated(p, x):
+    z = maps(p, "a", x, dilation=2).tanh()
+    return (sums(p, "output", maps(p, "b", z, padding=(1, 3), dilation=(1, 3)).tanh()),)
+
+
+def grouped(p, x):
+    z = maps(p, "a", x, groups=2).tanh()
+    z = maps(p, "b", z, padding=2, dilation=2, groups=4)
+    z = torch.where(z > 0, z, p["b.a"].view(-1, 1, 1) * z)
+    z = maps(p, "c", z, padding=1, groups=2).tanh()
+    # Only the first stage has groups and pads.
+    return (sums(p, "output", functional.conv2d(z, p["c.W1"], p["c.b1"]).tanh()),)
+
+
 VECTORS, IMAGES = (4,), (2, 6, 6)
 POOL = ["MaxPool2DLayer", {"pool_shape": 2}]
 BLOCK = [
@@ -248,6 +296,7 @@ IMAGE_BLOCK = [
         ],
     },
 ]
+RECTIFIERS = [["leaky_relu", {"slope": 0.25}], ["elu", {"alpha": 0.5}], "selu", "softplus"]
 AXES, GLOBAL = ["C01BToBC01Layer", {"name": "axes"}], ["GlobalAveragePoolLayer", {"name": "mean"}]
 # Layers, shape of an example, the same network in plain PyTorch, and the layers that autograd records.
 CASES = {
@@ -431,6 +480,94 @@ CASES = {
         pooled_beside,
         ["flat"],
     ),
+    "an activation alone": (
+        [
+            fc("a", activation="linear"),
+            ["ActivationLayer", {"name": "f"}],
+            ["ActivationLayer", {"name": "g", "activation": "relu", "input": "a"}],
+            merge("Sum", "all", "f", "a", "g"),
+            output(),
+        ],
+        VECTORS,
+        alone,
+        [],
+    ),
+    "an activation with slopes alone, of maps": (
+        [
+            conv("a", 3, 3, activation="linear"),
+            ["ActivationLayer", {"name": "f", "activation": "prelu_shelf"}],
+            output(),
+        ],
+        IMAGES,
+        alone_with_a_shelf,
+        [],
+    ),
+    "rectifiers": (
+        [
+            fc("a", 6, ["leaky_relu", {"slope": 0.25}]),
+            fc("b", 5, ["elu", {"alpha": 0.5}]),
+            fc("c", 6, "selu"),
+            fc("d", 4, "softplus"),
+            output(),
+        ],
+        VECTORS,
+        rectifiers,
+        [],
+    ),
+    "rectifiers alone": (
+        [
+            fc("a", activation="linear"),
+            *(
+                ["ActivationLayer", {"name": name, "activation": activation, "input": "a"}]
+                for name, activation in zip("bcde", RECTIFIERS, strict=True)
+            ),
+            merge("Sum", "all", *"bcde"),
+            output(),
+        ],
+        VECTORS,
+        rectifiers_alone,
+        [],
+    ),
+    "padded": (
+        [
+            conv("a", 3, 3, pad=[1, 2]),
+            conv("b", 2, 3, "relu", pad="same"),
+            conv("c", 3, [3, 2], "relu", pad="full", stride=2),
+            POOL,
+            output(),
+        ],
+        IMAGES,
+        padded,
+        [],
+    ),
+    "dilated": (
+        [conv("a", 3, 2, dilation=2), conv("b", 2, 3, pad="same", dilation=[1, 3]), output()],
+        IMAGES,
+        dilated,
+        [],
+    ),
+    "grouped": (
+        [
+            conv("a", 4, 2, n_groups=2),
+            conv("b", 8, 3, "prelu", pad="same", dilation=2, n_groups=4),
+            [
+                "MLPConvLayer",
+                {
+                    "name": "c",
+                    "n_output_maps": 3,
+                    "n_units": [4],
+                    "filter_shape": 3,
+                    "activation": "tanh",
+                    "pad": 1,
+                    "n_groups": 2,
+                },
+            ],
+            output(),
+        ],
+        IMAGES,
+        grouped,
+        [],
+    ),
     "one input twice": ([fc("a"), merge("Sum", "all", "a", "a"), output()], VECTORS, doubled, []),
     "cropped": (
         [
@@ -541,7 +678,10 @@ def test_in_float32_they_are_the_same_within_rounding(case):
         torch.testing.assert_close(found[name], gradient, rtol=1e-4, atol=1e-6)
 
 
-@pytest.mark.parametrize("case", ["concat", "residual images", "shared convolutions", "pooled, and not", "cropped"])
+@pytest.mark.parametrize(
+    "case",
+    ["concat", "residual images", "shared convolutions", "pooled, and not", "cropped", "padded", "dilated", "grouped"],
+)
 def test_in_memory_with_channels_last_they_are_the_same(case):
     layers, shape, reference, _ = CASES[case]
     network = Network(declare(parse(layers), shape), Setup(channels_last=True))

@@ -1,4 +1,4 @@
-"""Gradients by hand against their slow twin, autograd."""
+"""Gradients of layers by hand against their slow twin, autograd."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from own_parts import first_names
 
 from arignote import NNClassifier
 from arignote.checkpoints.tensors import tensors_sha256
-from arignote.engine.by_hand.chain import chain_of
+from arignote.engine.by_hand.tape import Tape, tape_of
 from arignote.engine.network import Network
 from arignote.engine.setup import Setup
 from arignote.engine.step import TrainingStep
@@ -29,7 +29,7 @@ def step_of(layers, shape=(12,), n_classes=5, **more):
     network = Network(declare(parse(layers), shape, n_classes), Setup(**more))
     network.initialise(3)
     network.train()
-    return TrainingStep(network, build("loss", "nll"), build("updater", "sgd"))
+    return TrainingStep(network, [build("loss", "nll")], build("updater", "sgd"))
 
 
 def gradients(step, way, parts):
@@ -38,12 +38,12 @@ def gradients(step, way, parts):
     losses = []
     for number, (x, y, weights) in enumerate(parts):
         torch.manual_seed(number)
-        losses.append(float(way(x, y, weights, len(y) / sum(len(y) for _, y, _ in parts), float(number > 0))))
+        losses.append(float(way(x, (y,), weights, len(y) / sum(len(y) for _, y, _ in parts), float(number > 0))))
     return losses, step.network.gradients.clone()
 
 
 def compare(step, parts):
-    assert type(step._gradients).__name__ == "Chain"
+    assert isinstance(step._gradients, Tape)
     losses, found = gradients(step, step._gradients, parts)
     expected_losses, expected = gradients(step, step._by_autograd, parts)
     assert losses == pytest.approx(expected_losses, rel=1e-6)
@@ -124,23 +124,23 @@ def test_rectifying_after_pooling_gives_the_bits_of_rectifying_before():
 @pytest.mark.parametrize(
     "layer",
     [
-        ["BatchNormLayer"],
         ["FCMaxoutLayer", {"n_units": 3}],
         ["FCLayer", {"n_units": 3, "activation": torch.relu}],
         ["FCLayer", {"n_units": 3, "activation": "maxout"}],
     ],
-    ids=lambda spec: spec[0],
+    ids=["FCMaxoutLayer", "a function", "maxout"],
 )
 def test_what_is_not_known_is_left_to_autograd(layer):
-    network = step_of([layer, ["ClassificationOutputLayer"]]).network
-    assert chain_of(network, NLL()) is None
+    step = step_of([layer, ["ClassificationOutputLayer", {"W": "glorot_uniform"}]])
+    assert step.by_hand == ["input", "output"]
+    compare(step, [rows(17), rows(4)])
 
 
 def test_fit_by_hand_is_fit_by_autograd(digits, layers, monkeypatch):
     from arignote.engine import step
 
     by_hand = NNClassifier(layers, rng=3, n_epochs=2, batch_size=64).fit(*digits)
-    monkeypatch.setattr(step, "chain_of", lambda network, loss: None)
+    monkeypatch.setattr(step, "tape_of", lambda network, losses: None)
     by_autograd = NNClassifier(layers, rng=3, n_epochs=2, batch_size=64).fit(*digits)
     assert tensors_sha256(by_hand.params) != tensors_sha256(NNClassifier(layers, rng=3, n_epochs=0).fit(*digits).params)
     for name, array in by_hand.params.items():
@@ -173,7 +173,7 @@ def gradients_of_torch(step, loss):
 
 
 @pytest.mark.parametrize("channels_last", [False, True])
-def test_weights_changed_after_the_chain_was_built_are_those_that_it_uses(channels_last):
+def test_weights_changed_after_the_tape_was_built_are_those_that_it_uses(channels_last):
     layers = [
         ["ConvLayer", {"name": "conv", "n_output_maps": 6, "filter_shape": 3, "activation": "tanh"}],
         ["MLPConvLayer", {"name": "mlp", "n_output_maps": 5, "n_units": [4], "filter_shape": 2}],
@@ -198,7 +198,7 @@ def test_weights_changed_after_the_chain_was_built_are_those_that_it_uses(channe
             step.network.weights.add_(torch.randn(step.network.weights.shape, generator=generator), alpha=0.2)
         expected_loss, expected = gradients_of_torch(step, loss)
         step.network.gradients.fill_(np.nan)
-        assert float(step._gradients(x, y, None, 1.0, 0.0)) == pytest.approx(expected_loss, rel=1e-5)
+        assert float(step._gradients(x, (y,), None, 1.0, 0.0)) == pytest.approx(expected_loss, rel=1e-5)
         torch.testing.assert_close(step.network.gradients, expected, rtol=1e-4, atol=1e-5)
 
 
@@ -215,7 +215,7 @@ def test_loss_and_gradients_of_an_output_layer_are_those_worked_out_in_numpy(sha
     to_logits = share * weights[:, None] * (p - np.eye(5)[y]) / 8
     given = torch.from_numpy(weights.astype(np.float32)) if weighted else None
     for n_times in (1, 2):
-        found = step._gradients(x, y, given, share, float(n_times > 1))
+        found = step._gradients(x, (y,), given, share, float(n_times > 1))
         assert float(found) == pytest.approx(share * (weights * nll).mean(), rel=1e-5) and not found.requires_grad
         views = step.network.flat_views(step.network.gradients)
         np.testing.assert_allclose(views["output.W"], n_times * x.numpy().T @ to_logits, rtol=1e-4, atol=1e-6)
@@ -239,13 +239,13 @@ def test_what_disturbs_draws_once_and_its_gradient_is_that_of_what_was_drawn(lay
 
     expected_loss, expected = gradients_of_torch(step, loss)
     torch.manual_seed(4)
-    assert float(step._gradients(x, y, None, 1.0, 0.0)) == pytest.approx(expected_loss, rel=1e-5)
+    assert float(step._gradients(x, (y,), None, 1.0, 0.0)) == pytest.approx(expected_loss, rel=1e-5)
     torch.testing.assert_close(step.network.gradients, expected, rtol=1e-4, atol=1e-6)
 
 
 @pytest.mark.parametrize(("pool", "stride"), [(2, None), ([3, 2], None), ([2, 3], [1, 2]), ([1, 3], [2, 1])])
 @pytest.mark.parametrize("activation", ["relu", "tanh"])
-def test_windows_and_strides_of_the_chain_are_those_of_torch(activation, pool, stride):
+def test_windows_and_strides_by_hand_are_those_of_torch(activation, pool, stride):
     layers = [
         ["ConvLayer", {"name": "conv", "n_output_maps": 3, "filter_shape": [2, 3], "stride": [1, 2]}],
         ["MaxPool2DLayer", {"pool_shape": pool} | ({"stride": stride} if stride else {})],
@@ -262,7 +262,7 @@ def test_windows_and_strides_of_the_chain_are_those_of_torch(activation, pool, s
         return functional.cross_entropy(z.flatten(1) @ p["out.W"] + p["out.b"], y)
 
     expected_loss, expected = gradients_of_torch(step, loss)
-    assert float(step._gradients(x, y, None, 1.0, 0.0)) == pytest.approx(expected_loss, rel=1e-5)
+    assert float(step._gradients(x, (y,), None, 1.0, 0.0)) == pytest.approx(expected_loss, rel=1e-5)
     torch.testing.assert_close(step.network.gradients, expected, rtol=1e-4, atol=1e-6)
 
 
@@ -280,14 +280,16 @@ def test_the_gradient_of_a_layer_of_images_has_the_shape_of_the_images():
     again = build("layer", layers[3]).model_copy(update={"name": "again"})
     network = Network(declare([*parts[:3], images, again, parts[3]], (1, 4, 4), 5))
     network.initialise(3)
-    step = TrainingStep(network.train(), build("loss", "nll"), build("updater", "sgd"))
+    step = TrainingStep(network.train(), [build("loss", "nll")], build("updater", "sgd"))
     x, y, _ = rows(6, 16)
     compare(step, [(x.view(6, 1, 4, 4), y, None)])
 
 
 def test_one_sigmoid_output_is_left_to_autograd():
-    assert chain_of(step_of([["ClassificationOutputLayer", {"n_classes": 1}]]).network, NLL()) is None
-    assert chain_of(step_of([["ClassificationOutputLayer", {"n_classes": 2}]]).network, NLL()) is not None
+    for n_classes, by_hand in ((1, ["input"]), (2, ["input", "output"])):
+        step = step_of([["ClassificationOutputLayer", {"n_classes": n_classes, "W": "glorot_uniform"}]], n_classes=2)
+        assert step.by_hand == by_hand
+        compare(step, [rows(17, n_classes=2), rows(4, n_classes=2)])
 
 
 @pytest.mark.parametrize(
@@ -304,7 +306,7 @@ def test_layers_that_compute_in_another_type_are_left_to_autograd(more, by_hand)
     network = Network(
         declare(parse([["FCLayer", {"n_units": 3}], ["ClassificationOutputLayer"]]), (4,), 2), Setup(**more)
     )
-    assert (chain_of(network, NLL()) is not None) == by_hand
+    assert (tape_of(network, [NLL()]) is not None) == by_hand
 
 
 def test_the_gradient_of_a_loss_of_ones_own_is_its_own():
@@ -318,13 +320,13 @@ def test_the_gradient_of_a_loss_of_ones_own_is_its_own():
 
     layers = [["ClassificationOutputLayer", {"name": "out", "W": "glorot_uniform"}]]
     network = step_of(layers).network
-    step = TrainingStep(network, Squares(), build("updater", "sgd"))
-    assert type(step._gradients).__name__ == "Chain"
+    step = TrainingStep(network, [Squares()], build("updater", "sgd"))
+    assert isinstance(step._gradients, Tape)
     x, y, _ = rows(8)
     for share in (1.0, 0.5):
         logits = x.numpy() @ network.arrays()["out.W"]
         distance = logits - y.numpy()[:, None]
-        found = step._gradients(x, y, None, share, 0.0)
+        found = step._gradients(x, (y,), None, share, 0.0)
         assert float(found) == pytest.approx(share * (distance**2).mean(), rel=1e-5)
         expected = share * x.numpy().T @ distance * 2 / distance.size
         np.testing.assert_allclose(network.flat_views(network.gradients)["out.W"], expected, rtol=1e-4, atol=1e-6)
@@ -337,7 +339,7 @@ def test_every_class_number_counts():
     compare(step, [(x, y, None)])
     W = step.network.arrays()["output.W"]
     p = torch.from_numpy(x.numpy() @ W).softmax(1).numpy()
-    assert float(step._gradients(x, y, None, 1.0, 0.0)) == pytest.approx(
+    assert float(step._gradients(x, (y,), None, 1.0, 0.0)) == pytest.approx(
         -np.log(p[range(103), range(103)]).mean(), rel=1e-5
     )
     views = step.network.flat_views(step.network.gradients)
