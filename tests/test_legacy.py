@@ -24,7 +24,7 @@ needs_sample = pytest.mark.skipif(not SAMPLE.exists(), reason="the sample of 201
 
 def predict(state, x):
     from arignote.engine.network import Network, copy_into
-    from arignote.engine.step import predict
+    from arignote.engine.predict import predict
     from arignote.layers import declare, parse
 
     spec = state.spec

@@ -47,6 +47,7 @@ class Update:
             slots = MappingProxyType(self.slots)
             self._steps.append(partial(updater.step, network.weights, network.gradients, slots))
         else:
+            # The slope of l2 * w^2 is 2 * l2 * w, which torch's weight decay adds as decay * w.
             for l2, slices in self._of_equal_l2().items():
                 self._steps.append(partial(fused.step_slices, *self._views(slices), decay=2 * l2))
         self._penalties: list[tuple[Tensor, Tensor, float, float]] = []
@@ -100,6 +101,7 @@ class Update:
                 gradient.add_(tensor.sign(), alpha=l1)
         if self._max_grad_norm is not None:
             norm = self._network.gradients.norm()
+            # As clip_grad_norm_ of torch, which adds 1e-6 too.
             self._network.gradients.mul_((self._max_grad_norm / (norm + 1e-6)).clamp_(max=1.0))
         for step in self._steps:
             step(lr, momentum, n)

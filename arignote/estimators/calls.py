@@ -93,7 +93,7 @@ def _likely_arguments(word: str, advice: Advice | None, names: Sequence[str]) ->
     """Return the arguments that an unknown word stands for."""
     if advice is None:
         return [nearest(word, names)]
-    return [target.key.removeprefix("call.") for target in advice.targets]
+    return [target.key.removeprefix("call.") for target in advice.replacements]
 
 
 def _advice(places: Sequence[str], word: str, names: Sequence[str]) -> Advice | None:
@@ -104,5 +104,7 @@ def _advice(places: Sequence[str], word: str, names: Sequence[str]) -> Advice | 
     advice = next((advice for place in places if (advice := advice_on(place, word, names))), None)
     if advice is None:
         return None
-    in_call = tuple(replace(t, key=f"call.{t.key}") if t.key in names and not t.at_top else t for t in advice.targets)
+    in_call = tuple(
+        replace(t, key=f"call.{t.key}") if t.key in names and not t.at_top else t for t in advice.replacements
+    )
     return Advice(advice.text, in_call)

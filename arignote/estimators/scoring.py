@@ -25,8 +25,8 @@ from arignote.data.rows import Rows
 from arignote.data.specs import CSVFormat
 from arignote.data.targets import Targets
 from arignote.engine.network import Network
+from arignote.engine.predict import Predictions, Scorer, predict
 from arignote.engine.session import computing_in, preserve_generators
-from arignote.engine.step import Predictions, Scorer, predict
 from arignote.errors import ConfigError, DataError, axes_hint, warn
 from arignote.fit.config_data import with_layers
 from arignote.fit.held_out import rows_of_part, settings_of_rows, warn_of_training_rows

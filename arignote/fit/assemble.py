@@ -24,6 +24,7 @@ from arignote.layers.base import Layer
 from arignote.layers.shape import image_of
 from arignote.optim.losses import Loss
 from arignote.optim.rules import ConstantRule, Rule
+from arignote.registry import part_name
 from arignote.spec.objective import Objective, objective_of
 from arignote.spec.settings import FitSettings
 from arignote.streams import draw_seed
@@ -247,7 +248,8 @@ def _rules(settings: FitSettings, has_valid: bool) -> dict[str, Rule]:
     for name, rule in rules.items():
         if rule.needs_validation and not has_valid:
             raise ConfigError(
-                f"{name}_rule 'stalled' needs validation data: give valid=0.1 or valid=(X, y), or use the rule 'fixed'"
+                f"{name}_rule {part_name(rule)!r} needs validation data: give valid=0.1 or valid=(X, y), or use the "
+                "rule 'fixed'"
             )
     if settings.stop_rule is not None and not has_valid:
         raise ConfigError("stop_rule needs validation data: give valid=0.1 or valid=(X, y)")

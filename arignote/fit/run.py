@@ -25,8 +25,8 @@ from arignote.engine.diagnose import (
 )
 from arignote.engine.feed import ResidentRows, batch_to_device, fits_on_device
 from arignote.engine.network import Network, copy_into
+from arignote.engine.predict import Scorer, validation_rows
 from arignote.engine.session import seed_all
-from arignote.engine.step import Scorer, validation_rows
 from arignote.errors import ArignoteError, ConfigError, NotFiniteError
 from arignote.fit.assemble import Assembly
 from arignote.fit.resume import load_into

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 
-__all__ = ["OWN", "Advice", "Notation", "Target"]
+__all__ = ["OWN", "Advice", "Notation", "Replacement"]
 
 Notation = Literal["python", "yaml", "json", "set"]
 # Placeholder for the value of the user.
@@ -19,7 +19,7 @@ _NUMBER = "N"
 
 
 @dataclass(frozen=True)
-class Target:
+class Replacement:
     """A key with a value, or a part, that should be written.
 
     Attributes
@@ -40,18 +40,18 @@ class Target:
 
 @dataclass(frozen=True)
 class Advice:
-    """A sentence with one ``{}`` for each of its targets."""
+    """A sentence with one ``{}`` for each of its replacements."""
 
     text: str
-    targets: tuple[Target, ...] = ()
+    replacements: tuple[Replacement, ...] = ()
 
     def about(self, value: Any) -> Advice:
         """Return the advice with `value`, that of the user, instead of `OWN`; unchanged if it is long or nested."""
         items = value if isinstance(value, list) else [value]
         if not all(isinstance(item, int | float | str) for item in items) or len(str(value)) > 40:
             return self
-        targets = (Target(t.key, value if t.value == OWN else t.value, t.at_top) for t in self.targets)
-        return Advice(self.text, tuple(targets))
+        replacements = (Replacement(t.key, value if t.value == OWN else t.value, t.at_top) for t in self.replacements)
+        return Advice(self.text, tuple(replacements))
 
     def text_in(self, notation: Notation, path: tuple[str | int, ...] = (), prefix: str = "") -> str:
         """Return the sentence in a notation.
@@ -59,7 +59,7 @@ class Advice:
         Parameters
         ----------
         notation : {"python", "yaml", "json", "set"}
-            Notation of the targets.
+            Notation of the replacements.
         path : tuple of str or int
             Path of the complaint: a key of the same section is written without the name of the section.
         prefix : str
@@ -67,27 +67,27 @@ class Advice:
         """
         section = f"{path[0]}." if len(path) == 2 and notation != "python" else ""
         written = []
-        for target in self.targets:
+        for target in self.replacements:
             where = " (at the top of the config)" if target.at_top and len(path) > 1 else ""
             where = where if notation in ("yaml", "json") else ""
             written.append(_written(target, notation, section, prefix) + where)
         return self.text.format(*written)
 
 
-def _written(target: Target, notation: Notation, section: str, prefix: str) -> str:
-    """Return a target in a notation."""
-    key = target.key.removeprefix(section) if section else target.key
+def _written(replacement: Replacement, notation: Notation, section: str, prefix: str) -> str:
+    """Return a replacement in a notation."""
+    key = replacement.key.removeprefix(section) if section else replacement.key
     if not key:
-        return _VALUES[notation](target.value)
-    value = None if target.value == OWN else _VALUES[notation](target.value)
+        return _VALUES[notation](replacement.value)
+    value = None if replacement.value == OWN else _VALUES[notation](replacement.value)
     if notation == "set":
-        whole = target.key if target.at_top or "." in target.key else f"{prefix}{target.key}"
+        whole = replacement.key if replacement.at_top or "." in replacement.key else f"{prefix}{replacement.key}"
         return f"--set {shlex.quote(f'{whole}={value}')}" if value is not None else f"--set {whole}=..."
     if notation == "python":
         *sections, name = key.split(".")
-        if value is None or not (sections or target.at_top):
+        if value is None or not (sections or replacement.at_top):
             return name if value is None else f'"{name}": {value}'
-        return f"NNClassifier(..., {name}={value})" if target.at_top else f"{name}={value}"
+        return f"NNClassifier(..., {name}={value})" if replacement.at_top else f"{name}={value}"
     if value is None:
         return key
     if notation == "json":

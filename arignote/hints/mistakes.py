@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from arignote.hints.advice import Advice, Target
+from arignote.hints.advice import Advice, Replacement
 
 __all__ = ["correction_of", "key_with_value", "spec_in_form"]
 
@@ -75,4 +75,4 @@ def spec_in_form(spec: Any, is_known: Callable[[Any], bool], required: Callable[
 
 def _write(name: str, params: dict[Any, Any]) -> Advice:
     """Return the advice to write a spec."""
-    return Advice("Write {}", (Target("", [name, params] if params else [name]),))
+    return Advice("Write {}", (Replacement("", [name, params] if params else [name]),))

@@ -9,7 +9,7 @@ from typing import Annotated, Any, ClassVar
 from pydantic import Field
 
 from arignote.errors import Complaint, ConfigError, nearest
-from arignote.hints.advice import Advice, Target
+from arignote.hints.advice import Advice, Replacement
 from arignote.layers.base import OF_OWNER, Layer, Name, WeightedLayer
 from arignote.layers.merge import MergeLayer
 from arignote.layers.output import OutputLayer
@@ -359,7 +359,7 @@ def _check_forms(layers: Any, layer_defaults: Any) -> None:
     if not isinstance(layer_defaults, Mapping | None):
         raise ConfigError(Complaint(("layer_defaults",), f"must be a mapping; got {layer_defaults!r}"))
     if isinstance(layers[0], str) and len(layers) == 2 and isinstance(layers[1], Mapping):
-        whole = Target("layers", [[layers[0], plain(layers[1])], ["ClassificationOutputLayer"]], at_top=True)
+        whole = Replacement("layers", [[layers[0], plain(layers[1])], ["ClassificationOutputLayer"]], at_top=True)
         message = "must be a list of layers; got a single one"
         raise ConfigError(Complaint(("layers",), message, advice=Advice("Write {}", (whole,))))
 
@@ -378,7 +378,7 @@ def _of_one_layer(key: str, value: Any) -> Complaint:
     """Return the complaint about parameters that are given for one layer, or for one type."""
     advice = Advice(
         "A default is for every layer that has the parameter: write {}, or set it in the layers themselves",
-        (Target("layer_defaults", value, at_top=True),),
+        (Replacement("layer_defaults", value, at_top=True),),
     )
     return Complaint(("layer_defaults", key), "must be a parameter; got a layer", advice=advice)
 

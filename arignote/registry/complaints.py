@@ -77,7 +77,7 @@ def _advice(word: str, cls: type[BaseModel]) -> Advice | None:
 def _meant(word: str, cls: type[BaseModel]) -> list[str | None]:
     """Return the parameters of a class that an unknown word may mean."""
     advice = _advice(word, cls)
-    return [target.key for target in advice.targets] if advice else [nearest(word, cls.model_fields)]
+    return [target.key for target in advice.replacements] if advice else [nearest(word, cls.model_fields)]
 
 
 def _name(path: tuple[str | int, ...], cls: type[BaseModel]) -> str:

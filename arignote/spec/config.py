@@ -16,7 +16,7 @@ from arignote.data.readers.tables import proposed_source, split_source
 from arignote.data.specs import CSVFormat, DataSpec, Source
 from arignote.data.targets import misnamed
 from arignote.errors import Complaint, ConfigError, listed
-from arignote.hints.advice import Advice, Target
+from arignote.hints.advice import Advice, Replacement
 from arignote.layers.base import Layer
 from arignote.layers.layer_list import parse
 from arignote.layers.output import OutputLayer
@@ -204,7 +204,7 @@ def _complaint_of_path(given: Any, base: Path, *at: str) -> Complaint | None:
     message = f"must be a mapping of features and labels; got {given!r}"
     message += f", with the columns {listed(columns)}" if columns else ""
     value = source if len(at) > 1 else {"train": source}
-    return Complaint(at, f"{at[-1]} {message}", advice=Advice("Write {}", (Target(".".join(at), value),)))
+    return Complaint(at, f"{at[-1]} {message}", advice=Advice("Write {}", (Replacement(".".join(at), value),)))
 
 
 def _plain_values(value: Any) -> Any:

@@ -12,8 +12,9 @@ from arignote.engine import step as step_module
 from arignote.engine.by_hand.tape import Tape
 from arignote.engine.feed import DeviceBatch
 from arignote.engine.network import Network
+from arignote.engine.predict import Scorer, outputs_of, predict, validation_rows
 from arignote.engine.setup import Setup
-from arignote.engine.step import Scorer, TrainingStep, outputs_of, predict, validation_rows
+from arignote.engine.step import TrainingStep
 from arignote.generators import GENERATORS, preserve_global_generators
 from arignote.layers import Layer, declare, parse
 from arignote.optim.updaters import Updater

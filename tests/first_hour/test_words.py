@@ -84,7 +84,7 @@ def table():
         for row in ROWS:
             if row.place == place:
                 words = ", ".join(f"`{word}`" for word in row.words.split())
-                targets = [f"`{shown(target)}`" for target in row.advice.targets]
+                targets = [f"`{shown(target)}`" for target in row.advice.replacements]
                 lines.append(f"| {words} | {row.advice.text.removeprefix('Write ').format(*targets)} |")
     return "\n".join(lines) + "\n"
 
@@ -161,7 +161,7 @@ def test_each_word_of_the_table_is_unknown_here_and_leads_to_its_advice(row):
 
 @pytest.mark.parametrize("row", ROWS, ids=ids)
 def test_the_advice_of_each_row_can_be_built(row):
-    targets = row.advice.targets
+    targets = row.advice.replacements
     settings = {t.key.removeprefix("fit."): t.value for t in targets if t.key.startswith("fit.")}
     assert settings.keys() <= FitSettings.model_fields.keys()
     FitSettings(**plain({key: value for key, value in settings.items() if value != OWN}))

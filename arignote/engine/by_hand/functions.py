@@ -178,6 +178,7 @@ class _Alone:
             # One pass, where a copy and the rectifier in place are two.
             y = x.relu()
             return y, y
+        # Activations overwrite the sums that they are given.
         return self._activation.forward(x.clone())
 
     def backward(self, g: Tensor, saved: Any, beta: float, needs_input: bool) -> Tensor:
@@ -323,6 +324,7 @@ def functions_of(place: Placed, params: dict[str, Tensor], gradients: dict[str, 
     if isinstance(layer, MaxPool2DLayer):
         return [MaxPool(layer.pool_shape, layer.stride or layer.pool_shape)]
     if isinstance(layer, ClassificationOutputLayer) and layer.n_classes == 1:
+        # One sum becomes the logits (0, z).
         return None
     if isinstance(layer, ClassificationOutputLayer | MultilabelOutputLayer | RegressionOutputLayer):
         return [_Dense(params, gradients, linear)]

@@ -98,7 +98,9 @@ class Tape:
         last_use: dict[int, int] = {}
         for number in range(len(links), 0, -1):
             link = links[number - 1]
-            # A layer of several links, such as MLPConvLayer, has parameters of its own for each.
+            # Backward, the last layer that uses some parameters comes first: it overwrites their gradients, and earlier
+            # layers that share them add theirs. A layer of several links, such as MLPConvLayer, has parameters of its
+            # own for each, so that its links overwrite.
             link.adds = link.layer not in [later.setdefault(owner, link.layer) for owner in link.owners]
             for source in link.sources:
                 is_last = last_use.setdefault(source, number) == number
@@ -276,7 +278,8 @@ class _Builder:
             # A layer that does nothing has the place of the one before.
             and all(self._n_uses[n] == 1 for n, value in enumerate(values) if value == len(links))
         ):
-            # Pooling before the activation gives the same bits from fewer values, as a rectifier keeps their order.
+            # Pooling before the activation gives the same bits from fewer values, as a rectifier keeps their order;
+            # other activations are no links of their own behind a convolution.
             activation = links.pop()
             sources, functions = activation.sources, [*functions, activation.function]
         for function in functions:

@@ -1,6 +1,6 @@
 """Words for the arguments of methods of the estimator."""
 
-from arignote.hints.advice import Target
+from arignote.hints.advice import Replacement
 from arignote.hints.synonyms.table import fit, rows
 
 __all__ = ["ROWS"]
@@ -8,15 +8,15 @@ __all__ = ["ROWS"]
 ROWS = (
     *rows(
         "arguments",
-        ("x inputs input data features", Target("X")),
-        ("labels label target targets y_true", Target("y")),
-        ("weights weight sample_weights", Target("sample_weight")),
-        ("group", Target("groups")),
-        ("metrics metric scoring scorer loss", Target("losses", ["accuracy"])),
-        ("subset split dataset", Target("part", "test")),
-        ("path file filename filepath stem checkpoint", Target("run", "runs/NAME")),
-        ("epoch version", Target("which", "last")),
-        ("custom_objects modules", Target("trust")),
+        ("x inputs input data features", Replacement("X")),
+        ("labels label target targets y_true", Replacement("y")),
+        ("weights weight sample_weights", Replacement("sample_weight")),
+        ("group", Replacement("groups")),
+        ("metrics metric scoring scorer loss", Replacement("losses", ["accuracy"])),
+        ("subset split dataset", Replacement("part", "test")),
+        ("path file filename filepath stem checkpoint", Replacement("run", "runs/NAME")),
+        ("epoch version", Replacement("which", "last")),
+        ("custom_objects modules", Replacement("trust")),
         (
             "device map_location",
             fit("device", "cuda"),

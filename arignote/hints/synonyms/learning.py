@@ -1,6 +1,6 @@
 """Words for losses, updaters, rules, preprocessing and augmentation."""
 
-from arignote.hints.advice import Target
+from arignote.hints.advice import Replacement
 from arignote.hints.synonyms.table import fit, part, rows, top
 
 __all__ = ["ROWS"]
@@ -13,21 +13,21 @@ ROWS = (
         (
             "crossentropy CrossEntropyLoss NLLLoss log_loss logloss categorical_crossentropy "
             "sparse_categorical_crossentropy softmax",
-            Target("", "nll"),
+            Replacement("", "nll"),
         ),
         (
             "binary_crossentropy BCELoss BCEWithLogitsLoss MultiLabelSoftMarginLoss",
-            [Target("", "nll"), Target("", "binary_cross_entropy")],
+            [Replacement("", "nll"), Replacement("", "binary_cross_entropy")],
             "Write {} for two classes, {} for several labels per row",
         ),
-        ("multiclass_hinge categorical_hinge hinge_loss MultiMarginLoss", Target("", "hinge")),
+        ("multiclass_hinge categorical_hinge hinge_loss MultiMarginLoss", Replacement("", "hinge")),
         ("top_k top_5 top_k_categorical_accuracy", part("top_k_error", k=5)),
-        ("brier_score brier_score_loss", Target("", "brier")),
-        ("hamming hamming_loss", Target("", "flag_error")),
-        ("MSELoss mean_squared_error squared_error l2_loss", Target("", "squared")),
-        ("L1Loss l1 absolute_error", Target("", "absolute")),
+        ("brier_score brier_score_loss", Replacement("", "brier")),
+        ("hamming hamming_loss", Replacement("", "flag_error")),
+        ("MSELoss mean_squared_error squared_error l2_loss", Replacement("", "squared")),
+        ("L1Loss l1 absolute_error", Replacement("", "absolute")),
         ("HuberLoss SmoothL1Loss smooth_l1", part("huber", delta=1.0)),
-        ("r2_score R2Score", Target("", "r2")),
+        ("r2_score R2Score", Replacement("", "r2")),
     ),
     *rows(
         "updater",
@@ -37,11 +37,11 @@ ROWS = (
             "The learning rate has a setting of its own: write {}",
         ),
         ("weight_decay l2 decay_rate l2_reg", top("layer_defaults", {"l2": 0.001}), "Write {}, or l2 in a layer"),
-        ("eps", Target("epsilon")),
-        ("alpha decay", Target("rho")),
-        ("beta_1 b1 betas", Target("beta1", 0.9)),
-        ("beta_2 b2", Target("beta2", 0.999)),
-        ("mu", Target("momentum")),
+        ("eps", Replacement("epsilon")),
+        ("alpha decay", Replacement("rho")),
+        ("beta_1 b1 betas", Replacement("beta1", 0.9)),
+        ("beta_2 b2", Replacement("beta2", 0.999)),
+        ("mu", Replacement("momentum")),
         ("momentum nesterov", part("nag", momentum=0.9)),
         (
             "rule schedule scheduler",
@@ -53,16 +53,16 @@ ROWS = (
         "updater name",
         ("sgd_momentum momentum_sgd SGDMomentum classical_momentum", part("momentum", momentum=0.9)),
         ("nesterov_momentum nesterov_sgd sgd_nesterov", part("nag", momentum=0.9)),
-        ("lbfgs", Target("", "adam"), "Updaters take one batch at a time; write {}"),
+        ("lbfgs", Replacement("", "adam"), "Updaters take one batch at a time; write {}"),
     ),
     *rows(
         "rule",
-        ("value lr learning_rate initial_lr base_lr start initial momentum", Target("initial_value")),
-        ("factor gamma decay decay_rate multiplier multiply", Target("multiply_by")),
-        ("patience step_size step_every every n_validations", Target("interval")),
-        ("milestones steps epochs boundaries", Target("schedule", [10, 20])),
-        ("min_lr eta_min final end minimum min max maximum end_lr", Target("final_value")),
-        ("decrement decrease subtract", Target("decrease_by")),
+        ("value lr learning_rate initial_lr base_lr start initial momentum", Replacement("initial_value")),
+        ("factor gamma decay decay_rate multiplier multiply", Replacement("multiply_by")),
+        ("patience step_size step_every every n_validations", Replacement("interval")),
+        ("milestones steps epochs boundaries", Replacement("schedule", [10, 20])),
+        ("min_lr eta_min final end minimum min max maximum end_lr", Replacement("final_value")),
+        ("decrement decrease subtract", Replacement("decrease_by")),
     ),
     *rows(
         "rule name",
@@ -76,12 +76,12 @@ ROWS = (
             "ExponentialLR exponential ExponentialDecay exp invscaling",
             part("fixed", initial_value=0.1, multiply_by=0.95, interval=1),
         ),
-        ("none", Target("", "const")),
+        ("none", Replacement("", "const")),
     ),
     *rows(
         "stop_rule",
-        ("patience n epochs n_iter_no_change n_validations rounds", Target("interval")),
-        ("target threshold loss goal", Target("value")),
+        ("patience n epochs n_iter_no_change n_validations rounds", Replacement("interval")),
+        ("target threshold loss goal", Replacement("value")),
     ),
     *rows(
         "stop_rule name",

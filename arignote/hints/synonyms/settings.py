@@ -1,6 +1,6 @@
 """Words for the sections of a config and the arguments of `fit`."""
 
-from arignote.hints.advice import Target
+from arignote.hints.advice import Replacement
 from arignote.hints.synonyms.table import fit, part, rows, top
 
 __all__ = ["ROWS"]
@@ -9,9 +9,9 @@ _STALLED = fit("stop_rule", {"rule": "stalled", "interval": "N"})
 _DECAY = {"rule": "stalled", "initial_value": 0.1, "multiply_by": 0.25, "interval": 5}
 _LAYERS = top("layers", [["FCLayer", {"n_units": 64}], ["ClassificationOutputLayer"]])
 _DROPOUT = part("DropoutLayer", dropout_p=0.5)
-_HELD_OUT = Target("data.valid", 0.1)
+_HELD_OUT = Replacement("data.valid", 0.1)
 _FILES = {"features": "train.h5:/x", "labels": "train.h5:/y"}
-_VALID_FILES = Target("data.valid", {"features": "valid.h5:/x", "labels": "valid.h5:/y"})
+_VALID_FILES = Replacement("data.valid", {"features": "valid.h5:/x", "labels": "valid.h5:/y"})
 _OWN_VALID = "Write {}, a fraction of the training rows, or name data of its own"
 
 ROWS = (
@@ -47,7 +47,7 @@ ROWS = (
             _HELD_OUT,
         ),
         ("validation_data val_data valid_data eval_set validation validation_set val dev", _HELD_OUT, _OWN_VALID),
-        ("test_split test_fraction test_size", Target("data.test", 0.1)),
+        ("test_split test_fraction test_size", Replacement("data.test", 0.1)),
         (
             "callbacks callback hooks",
             [_STALLED, fit("checkpoint", "runs/NAME"), fit("observers")],
@@ -88,10 +88,10 @@ ROWS = (
         ("model network net architecture", _LAYERS),
         (
             "training trainer hyperparameters hparams params settings train",
-            [fit("n_epochs", 10), Target("data.train", _FILES)],
+            [fit("n_epochs", 10), Replacement("data.train", _FILES)],
             "Settings of training belong to the section fit: {}; its data to data: {}",
         ),
-        ("dataset datasets", Target("data.train", _FILES)),
+        ("dataset datasets", Replacement("data.train", _FILES)),
         ("defaults", top("layer_defaults", {"activation": "relu"})),
     ),
     *rows(
@@ -103,12 +103,12 @@ ROWS = (
         ),
         (
             "features x inputs file path source labels y targets target training",
-            Target("data.train", _FILES),
+            Replacement("data.train", _FILES),
         ),
     ),
     *rows(
         "source",
-        ("x inputs input images data file path source", Target("features")),
-        ("y target targets label classes", Target("labels")),
+        ("x inputs input images data file path source", Replacement("features")),
+        ("y target targets label classes", Replacement("labels")),
     ),
 )

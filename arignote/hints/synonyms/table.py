@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from arignote.hints.advice import OWN, Advice, Target
+from arignote.hints.advice import OWN, Advice, Replacement
 
 __all__ = ["Row", "fit", "part", "rows", "top"]
 
@@ -36,7 +36,7 @@ class Row:
 
     def applies(self, known: Collection[str]) -> bool:
         """Return whether the advice suits a part with the parameters `known`."""
-        keys = {target.key for target in self.advice.targets if "." not in target.key and not target.at_top}
+        keys = {target.key for target in self.advice.replacements if "." not in target.key and not target.at_top}
         return (keys | {self.only}) - {""} <= set(known)
 
 
@@ -47,16 +47,16 @@ def rows(place: str, *lines: tuple[Any, ...]) -> Iterator[Row]:
         yield Row(place, words, Advice(text, tuple(targets) if isinstance(targets, list) else (targets,)), only)
 
 
-def fit(name: str, value: Any = OWN) -> Target:
+def fit(name: str, value: Any = OWN) -> Replacement:
     """Return a setting of `fit`."""
-    return Target(f"fit.{name}", value)
+    return Replacement(f"fit.{name}", value)
 
 
-def top(name: str, value: Any = OWN) -> Target:
+def top(name: str, value: Any = OWN) -> Replacement:
     """Return a key at the top of a config, an argument of the constructor in Python."""
-    return Target(name, value, at_top=True)
+    return Replacement(name, value, at_top=True)
 
 
-def part(name: str, **params: Any) -> Target:
+def part(name: str, **params: Any) -> Replacement:
     """Return a whole part."""
-    return Target("", [name, params] if params else [name])
+    return Replacement("", [name, params] if params else [name])

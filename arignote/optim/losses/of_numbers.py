@@ -21,6 +21,7 @@ def _over_columns(cost: Callable[[Any], Any]) -> Callable[..., Any]:
     from torch import where
 
     def loss_of_rows(outputs: Any, y: Any) -> Any:
+        # NaN is the only value that differs from itself.
         is_there = y == y
         costs = cost(where(is_there, outputs - y, 0.0))
         # A row of which all are missing counts nothing; with one output it is left out before.

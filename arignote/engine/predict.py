@@ -1,0 +1,139 @@
+"""Predictions of a network, and its losses, outside training."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from math import prod
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from arignote.engine.feed import targets_to_device, to_device
+from arignote.engine.network import Network
+from arignote.engine.session import seed_all
+from arignote.generators import GENERATORS
+from arignote.spec.objective import ReportedLoss
+from arignote.streams import stream_seed
+
+__all__ = ["Predictions", "Scorer", "outputs_of", "predict", "validation_rows"]
+
+
+def validation_rows(network: Network) -> int:
+    """Return the number of rows of a batch outside training, which follows from shapes, never from timing.
+
+    Outputs of all layers have at most 32 MB: 2,048 rows for networks of some hundred units, 256 small images. It is a
+    power of two, so that a small change of a network seldom changes it, and with it the rounding of sums.
+    """
+    placed = network.architecture.placed
+    # 8,000,000 numbers of float32 are 32 MB.
+    n_values = prod(placed[0].input_shape) + sum(prod(place.output_shape) for place in placed if place.params)
+    return 1 << min(max(8_000_000 // n_values, 16), 2048).bit_length() - 1
+
+
+@torch.no_grad()
+def outputs_of(network: Network, x: NDArray[Any], seed: int, purpose: str, *position: int | str) -> dict[str, Tensor]:
+    """Return what each output layer gives (rows, n_outputs) for a batch, outside training.
+
+    Parameters
+    ----------
+    network : Network
+    x : array (rows, ...)
+    seed, purpose, *position
+        As of `stream_seed`, for the global generators: code of the user may draw from them outside training too.
+        Without such code nothing is seeded.
+    """
+    network.eval()
+    inputs = to_device(np.ascontiguousarray(x, dtype=np.float32), network.device)
+    if network.is_custom:
+        with GENERATORS:
+            seed_all(stream_seed(seed, purpose, *position), network.device)
+            outputs = network(inputs)
+    else:
+        outputs = network(inputs)
+    return dict(zip(network.architecture.outputs, outputs, strict=True))
+
+
+Predictions = dict[str, NDArray[Any]]
+
+
+def predict(network: Network, batches: Iterable[NDArray[Any]], seed: int = 0) -> Iterator[Predictions]:
+    """Yield the predictions of each output layer (rows, n_outputs), float32, for each batch: probabilities, or numbers.
+
+    Code of the user draws from generators that are seeded from (seed, "predict", batch).
+    """
+    for number, x in enumerate(batches):
+        yield _predictions(network, outputs_of(network, x, seed, "predict", number))
+
+
+def _predictions(network: Network, outputs: Mapping[str, Tensor]) -> Predictions:
+    layers = network.architecture.outputs
+    return {name: layers[name].to_predictions()(output).cpu().numpy() for name, output in outputs.items()}
+
+
+class Scorer:
+    """Losses of a network over rows, outside training: means over rows, added in float64 in order.
+
+    Rows that lack the target of an output, as they may if there are several, do not count for its losses.
+
+    Parameters
+    ----------
+    network : Network
+    losses : sequence of ReportedLoss
+    """
+
+    def __init__(self, network: Network, losses: Sequence[ReportedLoss]):
+        self.network, self._losses = network, losses
+        self._means = [one.loss.mean() for one in losses]
+
+    @torch.no_grad()
+    def __call__(
+        self,
+        batches: Iterable[tuple[NDArray[Any], NDArray[Any]]],
+        check_stop: Callable[[], None] = lambda: None,
+        seed: int = 0,
+        purpose: str = "validate",
+        position: tuple[int | str, ...] = (),
+        keep: list[Predictions] | None = None,
+    ) -> dict[str, float]:
+        """Return each loss by name.
+
+        Parameters
+        ----------
+        batches : iterable of (array (rows, ...), array (rows, ...))
+            Features and encoded targets.
+        check_stop : callable
+            Called before each batch; it may raise, to stop.
+        seed, purpose, position
+            Code of the user draws from generators that are seeded from (seed, purpose, *position, batch).
+        keep : list, optional
+            Predictions of each batch, as `predict` yields them, are appended to it.
+        """
+        n_rows = np.zeros(len(self.network.architecture.outputs), dtype=np.int64)
+        totals: dict[str, Tensor] = {}
+        for number, (x, y) in enumerate(batches):
+            check_stop()
+            n_rows += _rows_with_target(y)
+            outputs = outputs_of(self.network, x, seed, purpose, *position, number)
+            if keep is not None:
+                keep.append(_predictions(self.network, outputs))
+            targets = dict(zip(outputs, targets_to_device(y, self.network.device), strict=True))
+            for one, mean in zip(self._losses, self._means, strict=True):
+                found = mean(outputs[one.output], targets[one.output])
+                zero = torch.zeros(found.shape, dtype=torch.float64, device=found.device)
+                totals.setdefault(one.name, zero).add_(found, alpha=len(y))
+        n_of = dict(zip(self.network.architecture.outputs, n_rows, strict=True))
+        # Of an output without any target the losses are NaN.
+        with np.errstate(invalid="ignore"):
+            means = {one.name: totals[one.name].cpu().numpy() / n_of[one.output] for one in self._losses if totals}
+        return {one.name: one.loss.value(means[one.name], one.units) for one in self._losses if totals}
+
+
+def _rows_with_target(y: NDArray[Any]) -> list[int]:
+    """Return the number of rows that have a value of each output; encoded values that are missing are NaN."""
+    if y.dtype.names is None:
+        return [len(y)]
+    fields = [y[name].reshape(len(y), -1) for name in y.dtype.names]
+    return [int((field == field).any(axis=1).sum()) for field in fields]
