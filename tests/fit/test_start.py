@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
+
 import h5py
 import numpy as np
 import pytest
 
 from arignote import NNClassifier
 from arignote.data import Reader
+from arignote.fit import start
+from arignote.registry import find
 
 LAYERS = [["FCLayer", {"n_units": 3}], ["ClassificationOutputLayer", {"n_classes": 2}]]
 X = (np.arange(40) % 7).reshape(20, 2).astype(np.float32)
@@ -101,3 +105,36 @@ def test_a_folder_costs_no_second_opening_of_a_file(tmp_path, monkeypatch):
         n_opened.append(len(opened))
         opened.clear()
     assert n_opened[0] == n_opened[1] > 0
+
+
+WEIGHTED = {"W", "b", "fix_params", "l1", "l2", "load_params", "maxnorm", "use_bias"}
+CONVOLUTION = {"filter_shape", "n_output_maps", "stride"} | WEIGHTED
+# The parameters of layers when stems in a folder were first made.
+FIRST = {
+    "BC01ToC01BLayer": set(),
+    "BatchNormLayer": {"alpha", "epsilon"},
+    "C01BToBC01Layer": set(),
+    "ClassificationOutputLayer": {"n_classes"} | WEIGHTED,
+    "ConvLayer": {"activation"} | CONVOLUTION,
+    "ConvMaxoutLayer": {"maxout_k"} | CONVOLUTION,
+    "DropoutLayer": {"dropout_p"},
+    "FCLayer": {"activation", "n_units"} | WEIGHTED,
+    "FCMaxoutLayer": {"maxout_k", "n_units"} | WEIGHTED,
+    "GaussianNoiseLayer": {"sigma"},
+    "GlobalAveragePoolLayer": set(),
+    "InputImageLayer": {"channel", "n_images", "n_pixels"},
+    "InputLayer": {"channel", "n_in"},
+    "MLPConvLayer": {"activation", "n_units"} | CONVOLUTION,
+    "MaxPool2DLayer": {"pool_shape", "stride"},
+}
+
+
+@pytest.mark.parametrize("name", FIRST)
+def test_a_parameter_that_was_added_to_a_layer_leaves_the_stems_of_older_runs(name):
+    added = set(find("layer", name).model_fields) - FIRST[name] - {"name"}
+    assert added <= set(start._ADDED_TO_LAYERS), (
+        "add it, with its default, to _ADDED_TO_LAYERS of arignote/fit/start.py"
+    )
+    for key in added:
+        field = find("layer", name).model_fields[key]
+        assert json.loads(json.dumps(field.default)) == start._ADDED_TO_LAYERS[key]
