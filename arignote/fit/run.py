@@ -1,4 +1,4 @@
-"""Run a fit: the training loop with its validations, and the diagnosis of errors and of numbers that are not finite."""
+"""Run a fit: the training loop with its batches and validations."""
 
 from __future__ import annotations
 
@@ -10,26 +10,18 @@ from typing import Any
 import numpy as np
 
 from arignote.checkpoints.schedule import Checkpointer
-from arignote.checkpoints.state import TrainingState
 from arignote.checkpoints.writer import RunWriter
 from arignote.data.augmentation import Augmenter, augmented_to
 from arignote.data.batches import Batches
 from arignote.data.readers.base import ArrayReader
 from arignote.data.rows import Rows
-from arignote.engine.diagnose import (
-    CheckedStep,
-    NotFiniteFoundError,
-    find_misdeclared,
-    nondeterministic_layer,
-    unrepeatable_layer,
-)
 from arignote.engine.feed import ResidentRows, batch_to_device, fits_on_device
 from arignote.engine.network import Network, copy_into
 from arignote.engine.predict import Scorer, validation_rows
 from arignote.engine.session import seed_all
-from arignote.errors import ArignoteError, ConfigError, NotFiniteError
+from arignote.errors import ArignoteError
 from arignote.fit.assemble import Assembly
-from arignote.fit.resume import load_into
+from arignote.fit.failures import cause_of, check_layers, divergence
 from arignote.fit.trainer import Score, Trainer
 from arignote.optim.losses import Loss
 from arignote.optim.stopping import StopRule
@@ -70,13 +62,14 @@ def run(
         If the loss or a weight is not finite; the last good checkpoint is kept.
     """
     state, settings = fit.state, fit.settings
-    _check_layers(fit.network)
+    check_layers(fit.network)
     if files is not None:
         files.prepare()
     if not state.finished:
         state.starts.append([state.progress.epoch, state.progress.batch])
     make_trainer = _trainers(fit)
     checkpointer = Checkpointer(files, settings.checkpoint_every, settings.checkpoint_all, spool)
+    # What is trained again to find the cause, if numbers stop being finite before anything is saved.
     first = state.snapshot()
     if files is not None and not files.existing("last"):
         # From here on there is a state to resume from, whatever is being written when the process is killed.
@@ -87,76 +80,16 @@ def run(
     try:
         make_trainer(fit.step, checkpointer, stop.check, observers).run(state)
     except FloatingPointError:
-        raise _divergence(fit, make_trainer, checkpointer, files, first) from None
+        raise divergence(fit, make_trainer, checkpointer, files, first) from None
     except ArignoteError:
         raise
     except Exception as error:
-        cause = _cause(fit, error)
+        cause = cause_of(fit, error)
         if cause is None:
             raise
         raise cause from error
     finally:
         checkpointer.wait_briefly()
-
-
-def _check_layers(network: Network) -> None:
-    """Raise ConfigError if a layer keeps something that is not in the state."""
-    name = unrepeatable_layer(network)
-    if name is not None:
-        raise ConfigError(
-            f"layer {name!r} gives other numbers when it is run again from the same parameters, buffers and random "
-            "seed: it keeps something that no checkpoint can hold. Register it as a buffer of the module"
-        )
-
-
-def _divergence(
-    fit: Assembly,
-    make_trainer: Callable[..., Trainer],
-    checkpointer: Checkpointer,
-    files: RunWriter | None,
-    first: TrainingState,
-) -> NotFiniteError:
-    """Return the error of a run whose numbers stopped being finite, trained again from its last good state."""
-    good = checkpointer.last_good(fit.state.run_id)
-    place = "Nothing of this run was saved"
-    if files is not None and files.existing():
-        kept = "The last good checkpoint is kept" if good else f"{place}; the files of the earlier run are kept"
-        place = f"{kept}: {files.path('last')}"
-    load_into(fit.state, good or first, "the last good state")
-    again = make_trainer(CheckedStep(fit.step), Checkpointer(None), lambda: None, ())
-    return NotFiniteError(_divergence_message(again, fit.state, place))
-
-
-def _divergence_message(again: Trainer, state: TrainingState, place: str) -> str:
-    """Train again, checking every number, and return where the first was not finite."""
-    try:
-        again.run(state)
-    except NotFiniteFoundError as found:
-        lower = f"Lower the learning rate ({state.rules['lr'].value:g}), or set sgd_max_grad_norm"
-        return (
-            f"training diverged: the numbers stopped being finite at epoch {state.progress.epoch + 1}, "
-            f"batch {state.progress.batch}: "
-            f"{found}. {place}. {'Check preprocessing and augmentation' if found.in_data else lower}"
-        )
-    except FloatingPointError:
-        pass
-    return f"training diverged: the loss is not finite. {place}. Lower the learning rate"
-
-
-def _cause(fit: Assembly, error: Exception) -> ArignoteError | None:
-    """Return an error that names the layer or augmentation that caused `error`; None if neither did."""
-    network = fit.network
-    layer = nondeterministic_layer(network) if "determinis" in str(error) else None
-    if layer is not None:
-        return ConfigError(
-            f"layer {layer!r} has no deterministic form on {network.device}, so that no resume of it could be exact: "
-            f'use another layer, or device="cpu". ({error})'
-        )
-    for x, *_ in fit.step.last_batches:
-        if not network.architecture.takes(tuple(x.shape[1:])):
-            return augmented_to(tuple(x.shape[1:]), network.architecture.n_in)
-    message = find_misdeclared(fit.step)
-    return None if message is None else ConfigError(message)
 
 
 def _trainers(fit: Assembly) -> Callable[..., Trainer]:

@@ -1,0 +1,98 @@
+"""Why a fit failed: numbers that are not finite, layers that keep something or are not as declared."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from arignote.checkpoints.schedule import Checkpointer
+from arignote.checkpoints.state import TrainingState
+from arignote.checkpoints.writer import RunWriter
+from arignote.data.augmentation import augmented_to
+from arignote.engine.diagnose import (
+    CheckedStep,
+    NotFiniteFoundError,
+    find_misdeclared,
+    nondeterministic_layer,
+    unrepeatable_layer,
+)
+from arignote.engine.network import Network
+from arignote.errors import ArignoteError, ConfigError, NotFiniteError
+from arignote.fit.assemble import Assembly
+from arignote.fit.resume import load_into
+from arignote.fit.trainer import Trainer
+
+__all__ = ["cause_of", "check_layers", "divergence"]
+
+
+def check_layers(network: Network) -> None:
+    """Raise ConfigError if a layer keeps something that is not in the state."""
+    name = unrepeatable_layer(network)
+    if name is not None:
+        raise ConfigError(
+            f"layer {name!r} gives other numbers when it is run again from the same parameters, buffers and random "
+            "seed: it keeps something that no checkpoint can hold. Register it as a buffer of the module"
+        )
+
+
+def divergence(
+    fit: Assembly,
+    make_trainer: Callable[..., Trainer],
+    checkpointer: Checkpointer,
+    files: RunWriter | None,
+    first: TrainingState,
+) -> NotFiniteError:
+    """Return the error of a run whose numbers stopped being finite, trained again from its last good state.
+
+    Parameters
+    ----------
+    fit : Assembly
+        Its state is replaced.
+    make_trainer : callable
+        Returns a loop for a step, a checkpointer, a check for stops, and observers.
+    checkpointer : Checkpointer
+        Of the run.
+    files : RunWriter or None
+        Of the run.
+    first : TrainingState
+        The state that the run began with.
+    """
+    good = checkpointer.last_good(fit.state.run_id)
+    place = "Nothing of this run was saved"
+    if files is not None and files.existing():
+        kept = "The last good checkpoint is kept" if good else f"{place}; the files of the earlier run are kept"
+        place = f"{kept}: {files.path('last')}"
+    load_into(fit.state, good or first, "the last good state")
+    again = make_trainer(CheckedStep(fit.step), Checkpointer(None), lambda: None, ())
+    return NotFiniteError(_divergence_message(again, fit.state, place))
+
+
+def _divergence_message(again: Trainer, state: TrainingState, place: str) -> str:
+    """Train again, checking every number, and return where the first was not finite."""
+    try:
+        again.run(state)
+    except NotFiniteFoundError as found:
+        lower = f"Lower the learning rate ({state.rules['lr'].value:g}), or set sgd_max_grad_norm"
+        return (
+            f"training diverged: the numbers stopped being finite at epoch {state.progress.epoch + 1}, "
+            f"batch {state.progress.batch}: "
+            f"{found}. {place}. {'Check preprocessing and augmentation' if found.in_data else lower}"
+        )
+    except FloatingPointError:
+        pass
+    return f"training diverged: the loss is not finite. {place}. Lower the learning rate"
+
+
+def cause_of(fit: Assembly, error: Exception) -> ArignoteError | None:
+    """Return an error that names the layer or augmentation that caused `error`; None if neither did."""
+    network = fit.network
+    layer = nondeterministic_layer(network) if "determinis" in str(error) else None
+    if layer is not None:
+        return ConfigError(
+            f"layer {layer!r} has no deterministic form on {network.device}, so that no resume of it could be exact: "
+            f'use another layer, or device="cpu". ({error})'
+        )
+    for x, *_ in fit.step.last_batches:
+        if not network.architecture.takes(tuple(x.shape[1:])):
+            return augmented_to(tuple(x.shape[1:]), network.architecture.n_in)
+    message = find_misdeclared(fit.step)
+    return None if message is None else ConfigError(message)
