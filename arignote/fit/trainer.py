@@ -161,23 +161,8 @@ class Trainer:
 
     def _validate(self, state: TrainingState, complete_epochs: int) -> None:
         """Score the network, then change the state: a row of the history, the best network, the rules."""
-        progress = state.progress
-        epoch = progress.epoch + 1
-        row = {"epoch": float(epoch), "examples_seen": float(progress.examples_seen)}
-        row[f"train_{self.train_loss}"] = float(state.epoch_loss) / max(progress.epoch_examples, 1)
-        if self.score_train is not None:
-            row |= self.score_train(progress.n_validations)
-        losses = self.validate(progress.n_validations) if self.validate is not None else {}
-        value = next(iter(losses.values()), nan)
-        loss = self._loss(value)
-        row |= losses
-        is_best = bool(losses) and (state.best is None or _is_better(loss, self._loss(state.best.value)))
-        if self.score_test is not None:
-            tested = self.score_test(progress.n_validations) if is_best or not losses else None
-            row |= tested if tested is not None else dict.fromkeys(self._test_columns(state), nan)
-        now = time.perf_counter()
-        row |= {"learning_rate": state.rules["lr"].value, "momentum": state.rules["momentum"].value}
-        row["seconds"], self._clock = now - self._clock, now
+        progress, epoch = state.progress, state.progress.epoch + 1
+        row, value, is_best = self._scored(state)
         # Nothing above changes the state: a stop in mid-validation leaves it still to be done.
         progress.validation_due = False
         progress.n_validations += 1
@@ -185,10 +170,30 @@ class Trainer:
         if is_best:
             network = {name: t.detach().cpu().numpy().copy() for name, t in state.network.items()}
             state.best = Best(value, epoch, progress.examples_seen, len(state.history), network=network)
+        loss = self._loss(value)
         for name, rule in self.rules.items():
             after = rule.after_validation(state.rules[name], progress.n_validations, complete_epochs, loss)
             state.rules[name] = after
         self._notify("validation", state, epoch, state.history.record(-1) if self.observers else {}, is_best)
+
+    def _scored(self, state: TrainingState) -> tuple[dict[str, float], float, bool]:
+        """Return a row of the history, the value that decides what is best, and whether it is the best so far."""
+        progress = state.progress
+        row = {"epoch": float(progress.epoch + 1), "examples_seen": float(progress.examples_seen)}
+        row[f"train_{self.train_loss}"] = float(state.epoch_loss) / max(progress.epoch_examples, 1)
+        if self.score_train is not None:
+            row |= self.score_train(progress.n_validations)
+        losses = self.validate(progress.n_validations) if self.validate is not None else {}
+        value = next(iter(losses.values()), nan)
+        row |= losses
+        is_best = bool(losses) and (state.best is None or _is_better(self._loss(value), self._loss(state.best.value)))
+        if self.score_test is not None:
+            tested = self.score_test(progress.n_validations) if is_best or not losses else None
+            row |= tested if tested is not None else dict.fromkeys(self._test_columns(state), nan)
+        now = time.perf_counter()
+        row |= {"learning_rate": state.rules["lr"].value, "momentum": state.rules["momentum"].value}
+        row["seconds"], self._clock = now - self._clock, now
+        return row, value, is_best
 
     def _loss(self, value: float) -> float:
         """Return the value of a validation as a loss, which is better if it is smaller."""
