@@ -34,7 +34,8 @@ class TorchLayer(Layer):
 
     Notes
     -----
-    Its parameters are trained like those of other layers, without penalties; its buffers are kept in checkpoints.
+    Its parameters are trained like those of other layers, without penalties; its buffers are kept in checkpoints, and
+    what changes them outside training is not kept.
     Initial values are those of its constructor, drawn from the stream of the layer. A module that keeps anything else
     from one call to the next is refused. From a checkpoint a class of another module than torch.nn is imported only if
     that module is trusted: ``NNClassifier.load(RUN, trust=[...])``.
@@ -80,8 +81,10 @@ class TorchLayer(Layer):
             raise ConfigError(f"{where}: {error}. Is the folder of the module on PYTHONPATH?") from None
         cls = getattr(imported, name, None)
         if not (inspect.isclass(cls) and issubclass(cls, nn.Module)):
-            known = [key for key, value in vars(imported).items() if inspect.isclass(value)]
-            raise ConfigError(f"{where}: {module} has no torch.nn.Module {name!r}. {did_you_mean(name, known)}")
+            there = inspect.getmembers(imported, inspect.isclass)
+            known = [key for key, value in there if issubclass(value, nn.Module)]
+            hint = f". {did_you_mean(name, known)}" if known else ""
+            raise ConfigError(f"{where}: {module} has no torch.nn.Module {name!r}{hint}")
         try:
             return cls(**self.params)
         except Exception as error:
@@ -121,9 +124,16 @@ class TorchLayer(Layer):
         return tuple(found.shape[1:])
 
     def declare_params(self, shape: Shape) -> dict[str, Param]:
+        from torch.nn.parameter import is_lazy
+
         module = self._on_meta()
         found = {}
         for name, tensor in [*module.named_parameters(), *module.named_buffers()]:
+            if is_lazy(tensor):
+                raise ConfigError(
+                    f"{self.name or 'TorchLayer'}: {self.module} finds the shape of {name!r} in its first batch; "
+                    "a layer must know it before: use the module that takes its sizes as params"
+                )
             trained = tensor.requires_grad
             dtype = str(tensor.dtype).removeprefix("torch.")
             found[name] = Param(tuple(tensor.shape), _OfModule(layer=self, tensor=name), trained=trained, dtype=dtype)
@@ -135,12 +145,16 @@ class TorchLayer(Layer):
 
         # Its own tensors have no memory; those of the network take their place during a call.
         module = self._on_meta()
+        names = [name for name, _ in module.named_buffers()]
         module.register_forward_hook(lambda module, inputs, y: (y, dict(module.named_buffers())))
 
         def forward(params: Mapping[str, Any], x: Any, training: bool) -> Any:
-            y, buffers = functional_call(module.train(training), dict(params), (x,))
+            # A parameter in the place of a buffer would become a parameter of the module. A module may change its
+            # buffers outside training too; these changes are lost, as validating and predicting change no network.
+            own = {name: params[name].detach() if training else params[name].detach().clone() for name in names}
+            y, buffers = functional_call(module.train(training), {**params, **own}, (x,))
             for name, buffer in buffers.items():
-                if buffer is not params[name]:
+                if training and buffer is not own[name]:
                     # It was replaced, not changed in place.
                     with no_grad():
                         params[name].copy_(buffer)

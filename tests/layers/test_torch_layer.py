@@ -32,6 +32,18 @@ class TwoStages(nn.Sequential):
         super().__init__(nn.Linear(n_in, 5), nn.Tanh(), nn.Sequential(nn.Linear(5, n_out), nn.BatchNorm1d(n_out)))
 
 
+class CountsCalls(nn.Module):
+    """What comes in, plus the number of calls, outside training too."""
+
+    def __init__(self):
+        super().__init__()
+        self.register_buffer("n_calls", torch.zeros(()))
+
+    def forward(self, x):
+        self.n_calls += 1
+        return x + self.n_calls
+
+
 class Scaled(nn.Module):
     """What comes in, times a buffer that is no part of the state of the module, and plus one that is fixed."""
 
@@ -382,6 +394,16 @@ def test_the_check_for_hidden_memory_leaves_buffers_as_they_were():
     )
 
 
+def test_only_training_changes_buffers():
+    X, y = rows()
+    fitted = NNClassifier([torch_layer("CountsCalls"), ["ClassificationOutputLayer"]], rng=7)
+    fitted.fit(X, y, n_epochs=2, batch_size=10, valid=(X[:20], y[:20]), restore_best=False)
+    n_steps = 2 * -(-len(X) // 10)
+    assert fitted.params["t.n_calls"] == n_steps
+    first = fitted.predict_proba(X)
+    assert np.array_equal(fitted.predict_proba(X), first) and fitted.params["t.n_calls"] == n_steps
+
+
 def test_a_tensor_that_is_neither_parameter_nor_buffer_is_refused_with_what_to_write():
     with pytest.raises(ConfigError) as raised:
         declare(parse([torch_layer("PlainTensor", n=4), OUTPUT]), (4,))
@@ -410,7 +432,12 @@ def test_what_is_no_class_of_a_module_is_refused(module):
             torch_layer("torch.nn:Hardswich"),
             "t: torch.nn has no torch.nn.Module 'Hardswich'. Did you mean 'Hardswish'?",
         ),
-        (torch_layer(f"{HERE}:NoModule"), f"t: {HERE} has no torch.nn.Module 'NoModule'. Did you mean"),
+        (torch_layer(f"{HERE}:NoModule"), f"t: {HERE} has no torch.nn.Module 'NoModule'. Known: "),
+        (torch_layer("os:DirEntry"), "t: os has no torch.nn.Module 'DirEntry'"),
+        (
+            torch_layer("LazyLinear", out_features=3),
+            "t: torch.nn:LazyLinear finds the shape of 'weight' in its first batch; a layer must know it before: ",
+        ),
         (torch_layer(f"{HERE}:torch_layer"), f"t: {HERE} has no torch.nn.Module 'torch_layer'."),
         (
             torch_layer("not_there_at_all:Net"),
@@ -438,7 +465,7 @@ def test_what_is_no_class_of_a_module_is_refused(module):
         ),
         (torch_layer("MSELoss"), "t: torch.nn:MSELoss cannot take (4,): "),
     ],
-    ids=range(12),
+    ids=range(14),
 )
 def test_what_is_wrong_with_a_module_names_its_layer(layer, words):
     with pytest.raises(ConfigError) as raised:
