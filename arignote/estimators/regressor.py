@@ -88,9 +88,12 @@ class NNRegressor(RegressorMixin, NNEstimator):  # type: ignore[misc]
             y, predicted = rows.features(slice(0, len(rows))), predictor.predictions(rows)[predictor.targets.main]
             return float(r2_score(y.reshape(len(y), -1), predicted, sample_weight=sample_weight))
         y, predicted = self._of_main(y, self.predict(X))
-        y = predictor.targets.of_main.check(y, "y")
+        y = predictor.targets.of_main.check(y, "X")
         if len(y) != len(predicted):
             raise DataError(f"X has {len(predicted)} rows, y {len(y)}; the numbers must be equal")
+        if y.size != predicted.size:
+            n, n_trained = (one.reshape(len(one), -1).shape[1] for one in (y, predicted))
+            raise DataError(f"y of X has {n} columns, that of the training data {n_trained}")
         weights = np.ones(len(y)) if sample_weight is None else np.asarray(sample_weight)
         columns = zip(y.reshape(len(y), -1).T, predicted.reshape(len(y), -1).T, strict=True)
         there = [(~np.isnan(true), true, own) for true, own in columns]

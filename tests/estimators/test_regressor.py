@@ -168,7 +168,7 @@ def test_the_score_of_missing_targets_is_the_mean_of_their_columns():
     expected = np.mean([r2_score(HOLES[at, j], predicted[at, j]) for j, at in enumerate(there.T)])
     assert fitted.score(X, HOLES) == pytest.approx(expected)
     assert fitted.evaluate(X, HOLES, "r2")["r2"] == pytest.approx(expected, rel=1e-5)
-    with pytest.raises(DataError, match=r"^y of y row 3 column 0 is missing; leave the row out"):
+    with pytest.raises(DataError, match=r"^y of X row 3 column 0 is missing; leave the row out"):
         made(n_epochs=1).fit(X, Y).score(X, HOLES)
     with pytest.raises(DataError, match=r"^X has 90 rows, y 89; the numbers must be equal$"):
         fitted.score(X, HOLES[1:])
@@ -291,6 +291,8 @@ def test_the_number_of_columns_is_that_of_the_layer_and_of_the_training_rows():
     fitted = made(n_epochs=1).fit(X, Y)
     with pytest.raises(DataError, match="y of X has 1 columns, that of the training data 2"):
         fitted.evaluate(X, y)
+    with pytest.raises(DataError, match="y of X has 1 columns, that of the training data 2"):
+        fitted.score(X, y)
     with pytest.raises(DataError, match="y of valid has 1 columns, that of the training data 2"):
         made().fit(X, Y, valid=(X, y))
     with pytest.raises(DataError, match="y of X column 1 is missing in every training row"):
