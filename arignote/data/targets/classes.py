@@ -121,7 +121,11 @@ class Ranks(_OneLabel):
 
     def learn(self, y: NDArray[Any], rows: NDArray[np.int64] | None, what: str, known: Memory | None = None) -> Memory:
         if self.ranks is not None:
-            return memory_of_labels(np.array(self.ranks))
+            memory = memory_of_labels(np.array(self.ranks))
+            if known is None:
+                # Rows are numbered as the user has them, before some are held out.
+                self.encode(y, memory, what)
+            return memory
         if y.dtype.kind not in "biuf":
             raise DataError(
                 f"ranks of {what} are text, which has no order: write it, "

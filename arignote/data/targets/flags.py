@@ -48,7 +48,13 @@ class Flags(Target):
     def check(self, y: Any, what: str) -> NDArray[Any]:
         y = y.toarray() if hasattr(y, "toarray") else y.to_numpy() if hasattr(y, "to_numpy") else y
         listed = isinstance(y, list | tuple) or (isinstance(y, np.ndarray) and y.dtype == object)
-        if listed and len(y) and all(isinstance(row, list | tuple | set | frozenset | np.ndarray) for row in y):
+        are_lists = [isinstance(row, list | tuple | set | frozenset | np.ndarray) for row in y] if listed else []
+        if any(are_lists):
+            if not all(are_lists):
+                row = are_lists.index(False)
+                raise DataError(
+                    f"labels of {what} row {row} must be a list, which is empty if none applies; got {y[row]!r:.100}"
+                )
             if not _are_indicators(y):
                 return _listed(y, what)
             # Objects, if the columns of a DataFrame are of several types.

@@ -129,6 +129,11 @@ def test_ranks_are_in_the_order_in_which_they_are_written():
         target.encode(np.array(["low", "lower"]), memory, "test")
 
 
+def test_a_rank_that_is_not_declared_is_named_with_its_row_among_all_rows():
+    with pytest.raises(DataError, match=re.escape("label 'lower' of X row 2 is none of the classes")):
+        Ranks(ranks=["low", "high"]).learn(np.array(["low", "high", "lower"]), np.array([1, 2]), "X")
+
+
 @pytest.mark.parametrize("order", [[3, 1, 2], [30, 20, 10], [1, 2, 0]])
 def test_ranks_that_are_numbers_may_have_another_order_than_theirs(order):
     target = Ranks(ranks=order)

@@ -107,6 +107,8 @@ def test_labels_of_several_types_have_strata_until_they_are_refused():
         ([["a"], ["b", None]], "labels of t row 1 must be numbers or text, none of them missing; got ['b', None]"),
         ([["a"], [np.nan, "b"]], "labels of t row 1 must be numbers or text"),
         ([["a"], [pd.NA]], "labels of t row 1 must be numbers or text"),
+        ([["a"], None], "labels of t row 1 must be a list, which is empty if none applies; got None"),
+        (["a", ["b"]], "labels of t row 0 must be a list, which is empty if none applies; got 'a'"),
         ([[["a"]], [["b"]]], "labels of t row 0 must be numbers or text"),
     ],
     ids=str,
