@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
+from functools import wraps
 from typing import Any
 
 import numpy as np
@@ -158,6 +159,7 @@ class Network(nn.Module):
 def _on_copy(forward: Callable[..., Tensor]) -> Callable[..., Tensor]:
     """Return a forward function of others, which may overwrite what it is given, as one that leaves it as it is."""
 
+    @wraps(forward)
     def on_copy(params: Mapping[str, Tensor], x: Any, training: bool) -> Tensor:
         return forward(params, [one.clone() for one in x] if isinstance(x, list) else x.clone(), training)
 

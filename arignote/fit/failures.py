@@ -29,8 +29,8 @@ def check_layers(network: Network) -> None:
     name = unrepeatable_layer(network)
     if name is not None:
         raise ConfigError(
-            f"layer {name!r} gives other numbers when it is run again from the same parameters, buffers and random "
-            "seed: it keeps something that no checkpoint can hold. Register it as a buffer of the module"
+            f"layer {name!r} keeps something from one call to the next that no checkpoint can hold: run again from the "
+            "same parameters, buffers and random seed, it is another. Register what it keeps as a buffer of the module"
         )
 
 

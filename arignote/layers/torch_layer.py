@@ -18,7 +18,7 @@ from arignote.layers.base import Layer, Param, Shape, ShapeError
 from arignote.layers.initializers import Initializer
 from arignote.registry import check_trusted, register
 
-__all__ = ["TorchLayer"]
+__all__ = ["TorchLayer", "plain_attributes"]
 
 
 @register()
@@ -160,7 +160,22 @@ class TorchLayer(Layer):
                         params[name].copy_(buffer)
             return y
 
+        # So that it can be asked whether the module keeps anything else.
+        forward.module = module  # type: ignore[attr-defined]
         return forward
+
+
+def plain_attributes(module: Any) -> dict[str, str]:
+    """Return the numbers, texts and containers that a module and its modules have as attributes, as text.
+
+    What is kept there from one call to the next is in no checkpoint.
+    """
+    return {
+        f"{path}.{name}": repr(value)
+        for path, part in module.named_modules()
+        for name, value in vars(part).items()
+        if not name.startswith("_") and name != "training" and isinstance(value, int | float | str | list | dict | set)
+    }
 
 
 class _OfModule(Initializer):

@@ -233,3 +233,20 @@ def test_data_takes_a_range_of_the_rows_of_each_output_and_alters_their_labels_t
     data = Data(X, y, start=10, stop=70, alter_labels=doubled)
     expected = NNClassifier(layers, rng=1).fit(X[10:70], {"kind": KIND[10:70], "size": 2 * SIZE[10:70]}, **SETTINGS)
     assert digest(NNClassifier(layers, rng=1).fit(data, **SETTINGS)) == digest(expected)
+
+
+def test_a_data_frame_with_a_column_for_each_output_is_taken():
+    pd = pytest.importorskip("pandas")
+    rng = np.random.default_rng(0)
+    x, kind, size = rng.normal(size=(40, 3)).astype(np.float32), np.arange(40) % 2, rng.normal(size=40)
+    layers = [
+        ["FCLayer", {"n_units": 3}],
+        ["ClassificationOutputLayer", {"name": "kind"}],
+        ["RegressionOutputLayer", {"name": "size"}],
+    ]
+
+    def fitted(y):
+        return NNClassifier(layers, rng=1, n_epochs=2, batch_size=10).fit(x, y)
+
+    of_frame, of_dict = fitted(pd.DataFrame({"kind": kind, "size": size})), fitted({"kind": kind, "size": size})
+    assert all(np.array_equal(of_frame.params[name], array) for name, array in of_dict.params.items())

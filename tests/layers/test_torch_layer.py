@@ -360,7 +360,7 @@ def test_killed_runs_resume_in_the_same_bits(layer, tmp_path):
 
 def test_a_module_that_keeps_what_no_checkpoint_holds_is_refused_before_training(tmp_path):
     layers = [["FCLayer", {"n_units": 4}], torch_layer("Counting", "counts"), ["ClassificationOutputLayer"]]
-    with pytest.raises(ConfigError, match=r"layer 'counts' gives other numbers when it is run again"):
+    with pytest.raises(ConfigError, match=r"layer 'counts' keeps something from one call to the next"):
         fitted(layers, checkpoint=str(tmp_path / "run"))
     assert not list(tmp_path.iterdir())
 
@@ -378,6 +378,24 @@ def test_a_module_that_fails_in_training_is_refused_before_it_with_the_name_of_i
     with pytest.raises(ConfigError) as raised:
         fitted(layers, checkpoint=str(tmp_path / "run"))
     assert str(raised.value) == words and not list(tmp_path.iterdir())
+
+
+class CountsLong(nn.Module):
+    """A module whose counter changes no output for a while."""
+
+    def __init__(self):
+        super().__init__()
+        self.n_calls = 0
+
+    def forward(self, x):
+        self.n_calls += 1
+        return x if self.n_calls < 1000 else -x
+
+
+def test_a_counter_that_changes_no_output_yet_is_refused_too():
+    layers = [torch_layer("CountsLong", "counts"), ["ClassificationOutputLayer"]]
+    with pytest.raises(ConfigError, match=r"layer 'counts' keeps something from one call to the next"):
+        fitted(layers)
 
 
 def test_the_check_for_hidden_memory_leaves_buffers_as_they_were():

@@ -56,6 +56,9 @@ class Targets:
         if isinstance(y, np.ndarray) and y.dtype.names:
             # Values that were validated before.
             y = {name: y[name] for name in y.dtype.names}
+        elif hasattr(y, "columns"):
+            # A DataFrame with a column for each output.
+            y = {str(name): y[name] for name in y.columns}
         if wrong := misnamed(y, self.by_output):
             wanted = ", ".join(f"{name!r}: ..." for name in self.by_output)
             raise DataError(f"y of {what} must be a mapping with values for each output, {{{wanted}}}; {wrong}")
