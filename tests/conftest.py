@@ -7,6 +7,7 @@ import os
 import platform
 import socket
 import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -27,10 +28,22 @@ collect_ignore = [
 platform.processor()
 
 
-def pytest_collection_finish():
-    """Spare the collections of garbage what is loaded by now: each would look at all of its objects."""
-    gc.collect()
-    gc.freeze()
+@pytest.hookimpl(wrapper=True)
+def pytest_collection():
+    """Load all modules without collecting garbage, and spare them later: each collection would look at all of it.
+
+    Tests run on one thread of torch, as threads that wait for each other cost small networks more than they give. A
+    test of threads sets how many; the processes that tests start have the default.
+    """
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.collect()
+        gc.freeze()
+        gc.enable()
+        if "torch" in sys.modules:
+            sys.modules["torch"].set_num_threads(1)
 
 
 @pytest.hookimpl(wrapper=True)
@@ -52,17 +65,6 @@ def pytest_runtest_protocol(item):
 @pytest.fixture
 def layers():
     return [[name, dict(params)] for name, params in LAYERS]
-
-
-@pytest.fixture(scope="module")
-def one_thread():
-    """Threads that wait for each other cost small networks more than they give."""
-    import torch
-
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="session")

@@ -32,8 +32,6 @@ LAYERS = [
 # 240 rows: four batches an epoch.
 SETTINGS = {"n_epochs": 3, "batch_size": 64, "valid": 0.2, "sgd_type": "nag", "lr_rule": 0.1}
 
-pytestmark = pytest.mark.usefixtures("one_thread")
-
 
 @pytest.fixture
 def fit(digits, tmp_path):

@@ -67,7 +67,6 @@ def arignote(*words):
     return ended.output
 
 
-@pytest.mark.usefixtures("one_thread")
 @pytest.mark.parametrize("name", TABLES)
 def test_a_config_reaches_what_scikit_learn_does_on_the_same_split(name, tmp_path, monkeypatch):
     written, n_units, n_epochs, l2, dropout_p = TABLES[name]

@@ -38,7 +38,7 @@ SETTINGS = {
 MIDDLE = [1, 2]
 
 # Whole fits: left out of make fast.
-pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("one_thread")]
+pytestmark = pytest.mark.slow
 
 
 def rewrite(stem, change):

@@ -14,8 +14,6 @@ from torch.nn.functional import cross_entropy, huber_loss
 
 from arignote import CheckpointError, ConfigError, DataError, NNClassifier, NNRegressor
 
-pytestmark = pytest.mark.usefixtures("one_thread")
-
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(60, 5)).astype(np.float32)
 KIND = np.array(["cat", "dog", "eel"])[np.argmax(X[:, :3], axis=1)]

@@ -14,8 +14,6 @@ from arignote.engine.step import TrainingStep
 from arignote.layers import declare, parse
 from arignote.registry import build
 
-pytestmark = pytest.mark.usefixtures("one_thread")
-
 functional = torch.nn.functional
 OUTPUT = ["ClassificationOutputLayer", {"n_classes": 3}]
 

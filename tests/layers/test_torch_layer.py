@@ -19,8 +19,6 @@ from arignote.layers.base import ShapeError
 from arignote.layers.torch_layer import TorchLayer
 from arignote.streams import stream
 
-pytestmark = pytest.mark.usefixtures("one_thread")
-
 OUTPUT = ["ClassificationOutputLayer", {"n_classes": 3}]
 HERE = __name__
 

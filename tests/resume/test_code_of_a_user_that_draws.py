@@ -16,7 +16,7 @@ from arignote.errors import Interrupted
 from arignote.layers import Layer
 from arignote.registry import register
 
-pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("one_thread")]
+pytestmark = pytest.mark.slow
 # 120 rows to train on: four batches an epoch.
 SETTINGS = {"n_epochs": 3, "batch_size": 30, "valid": 0.2, "sgd_type": "nag", "checkpoint_every": 1}
 DRAWS = {

@@ -13,7 +13,7 @@ from promise import Stopped, digest, killed_after, newest
 
 from arignote import CheckpointError, NNClassifier
 
-pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("one_thread")]
+pytestmark = pytest.mark.slow
 
 N_ROWS = 61
 # 49 rows to train on, in batches of 13, 13, 13 and 10: a single row would have no variance.

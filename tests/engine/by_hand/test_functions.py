@@ -18,8 +18,6 @@ from arignote.layers.noise import dropout_mask
 from arignote.optim.losses import NLL, Loss
 from arignote.registry import build
 
-pytestmark = pytest.mark.usefixtures("one_thread")
-
 functional = torch.nn.functional
 # Maxout is left to autograd.
 KNOWN = [name for name in first_names("activation") if name != "maxout"]

@@ -14,8 +14,6 @@ from arignote.engine.step import TrainingStep
 from arignote.layers import declare, parse
 from arignote.registry import build
 
-pytestmark = pytest.mark.usefixtures("one_thread")
-
 CPU = torch.device("cpu")
 GENERATOR = torch.Generator().manual_seed(7)
 OUTPUTS = torch.randn(6, 4, generator=GENERATOR)

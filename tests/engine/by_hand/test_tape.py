@@ -20,8 +20,6 @@ from arignote.layers import declare, parse
 from arignote.layers.base import Layer
 from arignote.registry import build
 
-pytestmark = pytest.mark.usefixtures("one_thread")
-
 functional = torch.nn.functional
 N_CLASSES = 3
 
