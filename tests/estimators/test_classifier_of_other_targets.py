@@ -225,7 +225,7 @@ def test_a_run_of_ranks_is_loaded_and_not_resumed_with_another_order(tmp_path):
 def test_text_without_an_order_and_labels_of_no_rank_are_refused():
     with pytest.raises(DataError, match="ranks of X are text, which has no order: write it"):
         made([["OrdinalOutputLayer"]]).fit(X, RANKS)
-    with pytest.raises(DataError, match=r"label 'top' of train row \d+ is none of the classes"):
+    with pytest.raises(DataError, match=r"label 'top' of X row 1 is none of the classes"):
         made([["OrdinalOutputLayer", {"ranks": ORDER[:3]}]]).fit(X, RANKS)
     with pytest.raises(
         ConfigError, match="train_loss 'squared' does not fit OrdinalOutputLayer 'output', which fits ranks"
