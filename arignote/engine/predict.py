@@ -64,13 +64,15 @@ def predict(network: Network, batches: Iterable[NDArray[Any]], seed: int = 0) ->
 
     Code of the user draws from generators that are seeded from (seed, "predict", batch).
     """
+    predictions_of = _predictions_of(network)
     for number, x in enumerate(batches):
-        yield _predictions(network, outputs_of(network, x, seed, "predict", number))
+        yield predictions_of(outputs_of(network, x, seed, "predict", number))
 
 
-def _predictions(network: Network, outputs: Mapping[str, Tensor]) -> Predictions:
-    layers = network.architecture.outputs
-    return {name: layers[name].to_predictions()(output).cpu().numpy() for name, output in outputs.items()}
+def _predictions_of(network: Network) -> Callable[[Mapping[str, Tensor]], Predictions]:
+    """Return a function that turns what each output layer gives into its predictions."""
+    of_layer = {name: layer.to_predictions() for name, layer in network.architecture.outputs.items()}
+    return lambda outputs: {name: of_layer[name](output).cpu().numpy() for name, output in outputs.items()}
 
 
 class Scorer:
@@ -87,6 +89,7 @@ class Scorer:
     def __init__(self, network: Network, losses: Sequence[ReportedLoss]):
         self.network, self._losses = network, losses
         self._means = [one.loss.mean() for one in losses]
+        self._predictions_of = _predictions_of(network)
 
     @torch.no_grad()
     def __call__(
@@ -118,7 +121,7 @@ class Scorer:
             n_rows += _rows_with_target(y)
             outputs = outputs_of(self.network, x, seed, purpose, *position, number)
             if keep is not None:
-                keep.append(_predictions(self.network, outputs))
+                keep.append(self._predictions_of(outputs))
             targets = dict(zip(outputs, targets_to_device(y, self.network.device), strict=True))
             for one, mean in zip(self._losses, self._means, strict=True):
                 found = mean(outputs[one.output], targets[one.output])

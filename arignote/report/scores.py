@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from arignote.data.targets import Target
+from arignote.data.targets import Memory, Target
 from arignote.errors import ConfigError, did_you_mean
 from arignote.registry import names
 from arignote.report.tables import table_lines
+from arignote.spec.objective import losses_that_fit
 
 __all__ = ["Mistake", "by_class", "check_metric", "confusion_matrix", "is_loss", "mistakes", "score_of"]
 
@@ -51,18 +52,13 @@ def check_metric(name: str, target: Target, n_outputs: int) -> None:
     own = ["accuracy"] if kind in ("classes", "ranks", "flags") else []
     known = [*own, *(_scorers(_OF_NUMBERS if kind == "numbers" else _OF_CLASSES) if kind != "same" else [])]
     if k is None and name not in known:
-        listed = [*_losses_of(kind), *own, *(["top_5"] if is_of_classes else []), *known]
+        listed = [*losses_that_fit(target), *own, *(["top_5"] if is_of_classes else []), *known]
         raise ConfigError(
             f"unknown loss or metric {name!r} of {kind}. {did_you_mean(name, list(dict.fromkeys(listed)))}"
         )
 
 
-def _losses_of(kind: str) -> list[str]:
-    """Return all names of the losses that fit a kind of target."""
-    return [name for name, cls in names("loss").items() if kind in cls.targets]  # type: ignore[attr-defined]
-
-
-def score_of(name: str, predictions: NDArray[Any], y: NDArray[Any], target: Target, memory: Mapping[str, Any]) -> float:
+def score_of(name: str, predictions: NDArray[Any], y: NDArray[Any], target: Target, memory: Memory) -> float:
     """Return a metric.
 
     Parameters
@@ -95,7 +91,6 @@ def score_of(name: str, predictions: NDArray[Any], y: NDArray[Any], target: Targ
     elif target.named() == "flags":
         y, predicted = y.astype(np.int64), _predicted((predictions > 0.5).astype(np.int64), predictions)
     else:
-        memory = dict(memory)
         y, predicted = target.decode(y, memory), _predicted(target.decode(predictions, memory))
     try:
         return float(get_scorer(name)(predicted, np.zeros((len(y), 1)), y))

@@ -213,7 +213,7 @@ def tape_of(network: Network, losses: Sequence[Loss]) -> Tape | None:
         return None
     builder = _Builder(network)
     links, outputs = builder.links()
-    if not builder.by_hand or (setup.compile and builder.has_segments):
+    if setup.compile and builder.has_segments:
         return None
     return Tape(links, outputs, builder.by_hand, losses, network.device)
 
