@@ -45,9 +45,10 @@ Which = Annotated[str | None, typer.Option(help="best, last, or the number of an
 Set = Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Write a key of the config.")]
 Config = Annotated[Path, typer.Argument(help="A YAML or JSON file.")]
 FEATURES = typer.Option(
-    help="file.h5:/path, file.npy, file.npz:key, file.csv:columns, file.parquet:columns, folder of images."
+    help="file.h5:/path, file.npy, file.npz:key, file.csv:columns, file.parquet:columns, folder of images; "
+    "of several inputs CHANNEL=SOURCE for each (repeatable)."
 )
-Features = Annotated[str, FEATURES]
+Features = Annotated[list[str], FEATURES]
 Labels = Annotated[
     list[str] | None,
     typer.Option(help="Source of the labels, in the same form; of several outputs NAME=SOURCE for each (repeatable)."),
@@ -272,7 +273,7 @@ def convert(
 @app.command()
 def evaluate(
     run: Run,
-    features: Annotated[str | None, FEATURES] = None,
+    features: Annotated[list[str] | None, FEATURES] = None,
     labels: Labels = None,
     config: Annotated[Path | None, typer.Option(help="Config of the run, in place of --features and --labels.")] = None,
     part: Annotated[str | None, typer.Option(help="Rows of the run that are scored: train, valid or test.")] = None,
@@ -308,8 +309,8 @@ def evaluate(
     from arignote.report.scores import by_class
 
     predictor = Predictor.load(run, which, trust or ())
-    of_features = {"color": color, "axes": axes, "csv": csv}
-    data = data_to_score(features, labels, config, predictor.targets, overrides=set_, base=data_dir, **of_features)
+    options: dict[str, Any] = {"overrides": set_, "base": data_dir, "color": color, "axes": axes, "csv": csv}
+    data = data_to_score(features, labels, config, predictor.targets, predictor.channels, **options)
     names = None if losses is None else [name for one in losses for name in one.split(",")]
     scored = predictor.score(data, names, part=part, by_class=classes)
     for name, value in scored.values.items():
@@ -338,7 +339,7 @@ def predict(
     from arignote.report.predictions import write_predictions
 
     predictor = Predictor.load(run, which, trust or ())
-    named = NamedFile(features, color, axes, csv)
+    named = NamedFile.of(features, predictor.channels, color=color, axes=axes, csv=csv)
     rows = predictor.rows(named.features(), csv=named.format())
     write_predictions(out, predictor.blocks(rows), predictor.targets, predictor.state.targets, predictor.shown)
     print(f"{len(rows)} rows -> {out}")

@@ -18,9 +18,10 @@ from __future__ import annotations
 import difflib
 import sys
 import warnings
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from typing import Any
 
 from arignote.hints.advice import Advice, Notation
 
@@ -252,8 +253,17 @@ def nearest(word: str, known: Iterable[str]) -> str | None:
     return folded[near[0]] if near else None
 
 
-def axes_hint(shape: Sequence[int], expected: Sequence[int]) -> str:
-    """Return the end of an error: which `axes` would give examples the expected shape; "" if none would."""
+def axes_hint(shape: Any, expected: Any) -> str:
+    """Return the end of an error: which `axes` would give examples the expected shape; "" if none would.
+
+    Shapes are tuples of int, of several channels mappings of these, of which the first that differs counts.
+    """
+    if isinstance(shape, Mapping) and isinstance(expected, Mapping):
+        differing = (name for name in expected if name in shape and shape[name] != expected[name])
+        name = next(differing, None)
+        return "" if name is None else axes_hint(shape[name], expected[name])
+    if isinstance(shape, Mapping) or isinstance(expected, Mapping):
+        return ""
     found, wanted = tuple(shape), tuple(expected)
     ways = {"NHWC": (*found[-1:], *found[:-1]), "NHW": (1, *found), "NCHW": (*found[1:], *found[:1])}
     fitting = [axes for axes, moved in ways.items() if moved == wanted and len(found) == (2 if axes == "NHW" else 3)]

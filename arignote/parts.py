@@ -4,10 +4,10 @@ from arignote.data import augmentation, geometric_transforms, preprocess, target
 from arignote.layers import (
     activations,
     alone,
+    block,
     conv,
     dense,
     initializers,
-    layer_list,
     merge,
     noise,
     norm,
@@ -21,7 +21,7 @@ from arignote.optim import losses, rules, stopping, updaters
 __all__: list[str] = []
 
 _MODULES = (
-    *(activations, alone, initializers, conv, dense, layer_list, merge, noise, norm, output, pool, shape, torch_layer),
+    *(activations, alone, initializers, block, conv, dense, merge, noise, norm, output, pool, shape, torch_layer),
     *(losses, rules, stopping, updaters),
     *(augmentation, geometric_transforms, preprocess, targets, transforms),
 )

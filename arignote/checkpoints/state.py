@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from functools import cache
 from math import isfinite
@@ -28,7 +28,7 @@ __all__ = ["TrainingState"]
 
 class _Spec(TypedDict):
     name: str | None
-    n_in: list[int]
+    n_in: list[int] | dict[str, list[int]]
     layers: list[Any]
     fit: dict[str, Any]
 
@@ -257,6 +257,14 @@ def _check_targets(targets: Mapping[str, Mapping[str, Any]]) -> None:
         _target(memory).check_memory(memory)
 
 
+def _check_columns(data: Mapping[str, Any], key: str, is_one: Callable[[Any], bool]) -> None:
+    """ValueError unless an entry, if there is one, is a list of columns, or a mapping of channels to such lists."""
+    found = data.get(key, [])
+    for columns in found.values() if isinstance(found, dict) else [found]:
+        if not (isinstance(columns, list) and all(map(is_one, columns))):
+            raise ValueError(f"data.{key} is {found!r:.100}")
+
+
 def _check(plain: _Plain, epoch_loss: NDArray[Any], columns: Mapping[str, NDArray[Any]]) -> None:
     """ValueError, TypeError where entries of a file are of the right kind, but nothing that a run writes."""
     counts = {k: v for k, v in vars(plain["progress"]).items() if type(v) is int}
@@ -264,8 +272,9 @@ def _check(plain: _Plain, epoch_loss: NDArray[Any], columns: Mapping[str, NDArra
     if wrong is not None:
         raise ValueError(f"progress.{wrong} is {counts[wrong]!r:.100}")
     n_in = plain["spec"]["n_in"]
-    if len(n_in) > MOST_AXES or any(not 1 <= n < LARGEST_COUNT for n in n_in):
-        raise ValueError(f"spec.n_in is {n_in!r:.100}")
+    for shape in n_in.values() if isinstance(n_in, dict) else [n_in]:
+        if len(shape) > MOST_AXES or any(not 1 <= n < LARGEST_COUNT for n in shape):
+            raise ValueError(f"spec.n_in is {n_in!r:.100}")
     if len(plain["spec"]["layers"]) > MOST_LAYERS:
         raise ValueError(f"spec.layers has {len(plain['spec']['layers'])} layers; at most {MOST_LAYERS} are read")
     for layer in plain["spec"]["layers"]:
@@ -275,12 +284,8 @@ def _check(plain: _Plain, epoch_loss: NDArray[Any], columns: Mapping[str, NDArra
     n_epochs = plain["spec"]["fit"]["n_epochs"]
     if type(n_epochs) is not int or not 0 <= n_epochs < LARGEST_COUNT:
         raise ValueError(f"spec.fit.n_epochs is {plain['spec']['fit']['n_epochs']!r:.100}")
-    names = plain["data"].get("feature_names", [])
-    if not (isinstance(names, list) and all(isinstance(name, str) for name in names)):
-        raise ValueError(f"data.feature_names is {names!r:.100}")
-    places = plain["data"].get("columns", [])
-    if not (isinstance(places, list) and all(type(place) is int and 0 <= place < LARGEST_COUNT for place in places)):
-        raise ValueError(f"data.columns is {places!r:.100}")
+    _check_columns(plain["data"], "feature_names", lambda name: isinstance(name, str))
+    _check_columns(plain["data"], "columns", lambda place: type(place) is int and 0 <= place < LARGEST_COUNT)
     try:
         table_format(plain["data"].get("csv"))
     except ConfigError:

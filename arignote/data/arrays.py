@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from copy import copy
 from typing import Any
 
@@ -22,7 +22,7 @@ class Data:
 
     Parameters
     ----------
-    features : array (rows, ...), Reader, or str
+    features : array (rows, ...), Reader, str, or dict of these
         Numbers, or the source that they are read from; see `arignote.data.get_reader`.
     labels : array (rows,), Reader, or str, optional
         Labels, or their source.
@@ -35,8 +35,9 @@ class Data:
         Range of the rows that are used, as of a slice.
     allow_partial_batch : bool
         Whether a last, smaller batch is used for training.
-    axes : str, optional
-        Order of the axes of images: "NCHW" (channels first, the default), "NHWC" or "NHW".
+    axes : str, or dict of str to str, optional
+        Order of the axes of images, of several inputs by channel: "NCHW" (channels first, the default), "NHWC" or
+        "NHW".
 
     Raises
     ------
@@ -54,10 +55,11 @@ class Data:
         start: int = 0,
         stop: int | None = None,
         allow_partial_batch: bool = True,
-        axes: str | None = None,
+        axes: str | Mapping[str, str] | None = None,
     ):
-        if axes not in (None, "NCHW", "NHWC", "NHW"):
-            raise DataError(f"axes of Data must be NCHW, NHWC or NHW; got {axes!r}")
+        for one in axes.values() if isinstance(axes, Mapping) else [axes]:
+            if one not in (None, "NCHW", "NHWC", "NHW"):
+                raise DataError(f"axes of Data must be NCHW, NHWC or NHW; got {one!r}")
         self.features, self.labels = features, labels
         self.batch_size = batch_size
         self.alter_features, self.alter_labels = alter_features, alter_labels

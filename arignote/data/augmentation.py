@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from arignote.data.fields import ExampleShape, shape_of
 from arignote.data.targets import Memory, Targets
 from arignote.errors import ArignoteError, ConfigError, DataError, warn
 from arignote.generators import GENERATORS, global_generator_state
@@ -122,9 +123,10 @@ class Augmenter:
                 f"such as {y[0].tolist()}"
             )
         dtype = y.dtype if y.dtype.names else np.int64 if y.ndim == 1 else np.float32
-        return np.ascontiguousarray(x, dtype=np.float32), np.ascontiguousarray(y, dtype=dtype)
+        x = x if x.dtype.names else np.ascontiguousarray(x, dtype=np.float32)
+        return x, np.ascontiguousarray(y, dtype=dtype)
 
-    def tried(self, x: NDArray[Any], y: NDArray[Any]) -> tuple[int, ...]:
+    def tried(self, x: NDArray[Any], y: NDArray[Any]) -> ExampleShape:
         """Augment a batch of epoch 0 twice, and warn if the results differ.
 
         Parameters
@@ -134,12 +136,12 @@ class Augmenter:
 
         Returns
         -------
-        tuple of int
-            Shape of an augmented example.
+        tuple of int, or dict of str to tuple of int
+            Shape of an augmented example, of several inputs by channel.
         """
         return self._compare(x, y, 0)
 
-    def _compare(self, x: NDArray[Any], y: NDArray[Any], epoch: int) -> tuple[int, ...]:
+    def _compare(self, x: NDArray[Any], y: NDArray[Any], epoch: int) -> ExampleShape:
         """Augment the first batch of an epoch twice: results differ if a function draws from elsewhere than `rng`."""
         found = []
         for _ in range(2):
@@ -149,7 +151,7 @@ class Augmenter:
                 found.append(self._applied(x.copy(), y.copy(), epoch, 0))
         if not all(map(_same, *found)):
             self._report("gives different results for the same rng")
-        return found[0][0].shape[1:]
+        return shape_of(found[0][0])
 
     def _report(self, what: str) -> None:
         if self._is_reported:
@@ -174,14 +176,14 @@ def _is_custom(function: Callable[..., Any]) -> bool:
     return not isinstance(function, Part) or is_custom(function)
 
 
-def augmented_to(shape: tuple[int, ...], n_in: tuple[int, ...]) -> DataError:
+def augmented_to(shape: Any, n_in: Any) -> DataError:
     """Return the error for augmented examples that the network cannot take.
 
     Parameters
     ----------
-    shape : tuple of int
-        Shape of an augmented example.
-    n_in : tuple of int
+    shape : tuple of int, or dict of str to tuple of int
+        Shape of an augmented example, of several inputs by channel.
+    n_in : tuple of int, or dict of str to tuple of int
         Shape of an example that the network takes.
 
     Returns

@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 
 from arignote.data.augmentation import Augmenter
 from arignote.data.order import Order, order_of
-from arignote.data.readers.base import ArrayReader
 from arignote.data.rows import Rows
 from arignote.errors import warn
 
@@ -37,6 +36,7 @@ class Batch:
     rows : slice or array (rows,) of int64
         Row numbers in the data.
     x : array (rows, ...) of float32
+        Features; of several channels a structured array.
     y : array (rows,) of int64, (rows, n_outputs) of float32, or None
         Encoded targets, such as class numbers; None to predict.
     weights : array (rows,) of float32, optional
@@ -146,8 +146,7 @@ class Batches:
             return lambda: finish(index, self.rows.raw(take(index)))
 
         numbers = range(start, self.n_batches)
-        in_memory = isinstance(self.rows.reader, ArrayReader)
-        in_threads = self.n_workers > 0 and not (in_memory and self.augmentation is None)
+        in_threads = self.n_workers > 0 and not (self.rows.reader.in_memory and self.augmentation is None)
         if self.only_rows:
             return (Batch(number, take(number), _NONE) for number in numbers)
         if not ends:

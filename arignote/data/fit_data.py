@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from arignote.data.arrays import Data, DataWithHoldoutPartitions, feature_names
+from arignote.data.arrays import Data, DataWithHoldoutPartitions
+from arignote.data.fields import ExampleShape
+from arignote.data.inputs import Input
 from arignote.data.open_rows import rows_of
-from arignote.data.readers.columns import Names
 from arignote.data.readers.sources import is_source
 from arignote.data.rows import Rows
 from arignote.data.settings import DataSettings
@@ -37,12 +38,10 @@ class FitData:
         Weight of each row of `x`, and groups of rows that stay in one part.
     targets : Targets
         What `y` is.
-    channel : str, optional
-        `channel` of the input layer.
-    image : tuple of int, optional
-        (channels, height, width) of an input layer of images.
-    n_in : tuple of int, optional
-        `n_in` of the input layer.
+    inputs : tuple of Input
+        What the network takes of `x`.
+    n_in : tuple of int, or dict of str to these, optional
+        Shape of an example, of several channels by name, as the user expects it.
     csv : dict or CSVFormat, optional
         Format of the text tables that `x`, `y`, `valid` and `test` name as strings; what is left out is detected.
     """
@@ -54,9 +53,8 @@ class FitData:
     sample_weight: Any = None
     groups: Any = None
     targets: Targets = field(default_factory=lambda: Targets({"output": Classes()}, "output"))
-    channel: str | None = None
-    image: tuple[int, int, int] | None = None
-    n_in: tuple[int, ...] | None = None
+    inputs: tuple[Input, ...] = (Input(),)
+    n_in: ExampleShape | None = None
     csv: Mapping[str, Any] | CSVFormat | None = None
 
 
@@ -124,14 +122,12 @@ def open_data(data: FitData, settings: DataSettings) -> OpenedData:
         rows_of,
         allow_nonfinite=settings.allow_nonfinite,
         axes=settings.axes,
-        channel=data.channel,
+        inputs=data.inputs,
         others=other_sources(data),
         csv=data.csv,
         targets=data.targets,
     )
     rows = {"train": open_rows(x, data.y, what="X")}
-    names = feature_names(x)
-    columns: Names = tuple(names) or rows["train"].reader.columns
     needs_y = not data.targets.from_input
     if rows["train"].y is None and needs_y:
         raise DataError("y is needed, to train on: fit(X, y), or fit((X, y))")
@@ -145,7 +141,7 @@ def open_data(data: FitData, settings: DataSettings) -> OpenedData:
         elif are_row_numbers(part):
             numbers[name] = _row_numbers(name, part, len(rows["train"]))
         elif part is not None:
-            rows[name] = open_rows(part, what=name, columns=columns)
+            rows[name] = open_rows(part, what=name, columns=rows["train"].columns)
             if rows[name].y is None and needs_y:
                 raise DataError(f"{name} must be a fraction, row numbers, (X, y) or Data with labels")
     return OpenedData(rows, fractions, numbers)

@@ -5,24 +5,25 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from functools import partial
 from math import prod
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from arignote.data.arrays import Data, feature_names
+from arignote.data.arrays import Data
+from arignote.data.fields import ExampleShape
 from arignote.data.fit_data import FitData, OpenedData, open_data
 from arignote.data.groups_and_weights import groups_of, weights_of
 from arignote.data.partition import partition
-from arignote.data.preprocess import Pipeline
+from arignote.data.preprocessed import fit_preprocessing, preprocessed, warn_of_bytes
+from arignote.data.readers.columns import Names
 from arignote.data.rows import Rows
 from arignote.data.settings import DataSettings
 from arignote.data.targets import Memory, Targets, weights_of_classes
 from arignote.errors import DataError, axes_hint, warn
 
-__all__ = ["Prepared", "prepare", "present_rows"]
+__all__ = ["Prepared", "columns_of", "prepare", "present_rows"]
 
 
 @dataclass(frozen=True)
@@ -45,10 +46,8 @@ class Prepared:
         Weight of each training row in the loss; their mean is 1.
     preprocess : dict of str to array
         Arrays that the preprocessing has learned; see `Pipeline.fit`.
-    feature_names : list of str
-        Names of the columns of a DataFrame or of a table in a file; empty if the columns have none.
-    columns : list of int
-        Positions of the columns of a table without header; empty for other data.
+    columns : tuple of str or of int, or dict of str to these
+        As of `Rows`: those of a DataFrame or of a table in a file.
     csv : dict
         Format of the text table, as far as the user has set it.
     digests : dict of int to str
@@ -62,8 +61,7 @@ class Prepared:
     drop_last: bool
     weights: NDArray[np.float32] | None = None
     preprocess: dict[str, NDArray[Any]] = field(default_factory=dict)
-    feature_names: list[str] = field(default_factory=list)
-    columns: list[int] = field(default_factory=list)
+    columns: Names | dict[str, Names] = ()
     csv: dict[str, Any] = field(default_factory=dict)
     digests: dict[int, str] = field(default_factory=dict)
 
@@ -73,14 +71,30 @@ class Prepared:
         Returns
         -------
         dict of str to object
-            The fingerprint of each part (see `Rows.fingerprint`); the SHA-256 of `weights`; and `feature_names`,
-            `columns` and `csv` if they are not empty.
+            The fingerprint of each part (see `Rows.fingerprint`); the SHA-256 of `weights`; and "feature_names" (names
+            of columns), "columns" (their positions) and "csv" if they are not empty.
         """
         found: dict[str, Any] = {name: rows.fingerprint(self.digests) for name, (rows, _) in self.parts.items()}
         if self.weights is not None:
             found["weights"] = hashlib.sha256(self.weights.tobytes()).hexdigest()
-        named = {"feature_names": self.feature_names, "columns": self.columns, "csv": self.csv}
+        names, positions = (_of_type(self.columns, kind) for kind in (str, int))
+        named = {"feature_names": names, "columns": positions, "csv": self.csv}
         return found | {name: value for name, value in named.items() if value}
+
+
+def _of_type(columns: Names | Mapping[str, Names], kind: type) -> Any:
+    """Return the columns that are known by name (str), or by position (int), by channel if there are several."""
+    if isinstance(columns, Mapping):
+        return {channel: found for channel, own in columns.items() if (found := _of_type(own, kind))}
+    return [column for column in columns if isinstance(column, kind)]
+
+
+def columns_of(fingerprint: Mapping[str, Any]) -> Names | dict[str, Names]:
+    """Return the columns that a fingerprint records, as of `Rows`."""
+    names, positions = fingerprint.get("feature_names") or [], fingerprint.get("columns") or []
+    if isinstance(names, Mapping) or isinstance(positions, Mapping):
+        return {channel: tuple(own) for channel, own in (dict(positions) | dict(names)).items()}
+    return tuple(names or positions)
 
 
 def prepare(
@@ -131,11 +145,14 @@ def prepare(
         memory = targets.learn(split.y, split.train, rows["train"].labels_where, known)
     encoded = {name: _encoded(targets, part, memory, name) for name, part in rows.items()}
     is_new = learned is None
-    rows, learned = _preprocess(rows, settings, learned)
+    if learned is None:
+        warn_of_bytes(rows["train"], settings.preprocess)
+        learned = fit_preprocessing(rows["train"], settings.preprocess)
+    rows = {name: preprocessed(part, settings.preprocess, learned) for name, part in rows.items()}
     if targets.from_input:
         memory = targets.learn(rows["train"].features(slice(0, 1)), None, "X", known)
     weights = _weights(data, settings, encoded["train"], memory, split)
-    n_train, reader = len(rows["train"]), rows["train"].reader
+    n_train, readers = len(rows["train"]), rows["train"].readers
     # A resumed run was warned when it began.
     if is_new and batch_size > n_train:
         warn(f"batch_size {batch_size} is larger than the data ({n_train} rows): used as one batch")
@@ -146,10 +163,9 @@ def prepare(
         min(batch_size, n_train),
         drop_last,
         weights,
-        dict(learned),
-        feature_names(data.x) or [name for name in reader.columns if isinstance(name, str)],
-        [place for place in reader.columns if isinstance(place, int)],
-        dict(reader.origin.csv) if reader.origin is not None else {},
+        dict(learned) if settings.preprocess else {},
+        rows["train"].columns,
+        next((dict(one.origin.csv) for one in readers.values() if one.origin is not None and one.origin.csv), {}),
         opened.digests,
     )
 
@@ -169,7 +185,7 @@ def _split(
 ) -> _Split:
     """Return the rows of each part, without those that lack the target."""
     targets = data.targets
-    rows = {name: part.as_images(data.image) for name, part in opened.rows.items()}
+    rows = dict(opened.rows)
     if data.n_in is not None:
         _check_n_in(data.n_in, rows["train"].n_in)
     if known is not None and not targets.from_input:
@@ -204,7 +220,8 @@ def _check_shapes(rows: Mapping[str, Rows]) -> None:
     """Raise DataError if the shape of an example differs between parts."""
     train = rows["train"]
     for name, part in rows.items():
-        if part.reader.shape[1:] != train.reader.shape[1:] and part.n_in != train.n_in:
+        stored = [{k: one.shape[1:] for k, one in rows_of_part.readers.items()} for rows_of_part in (part, train)]
+        if stored[0] != stored[1] and part.n_in != train.n_in:
             message = f"an example of {name} has shape {part.n_in}, one of X {train.n_in}"
             raise DataError(message + axes_hint(part.n_in, train.n_in))
 
@@ -216,9 +233,9 @@ def _encoded(targets: Targets, rows: Rows, memory: Mapping[str, Memory], what: s
     return targets.encode(rows.y, memory, what)
 
 
-def _check_n_in(n_in: tuple[int, ...], shape: tuple[int, ...]) -> None:
-    """Raise DataError unless `n_in` of the input layer is the shape of an example, or its number of values."""
-    if n_in not in (shape, (prod(shape),)):
+def _check_n_in(n_in: ExampleShape, shape: ExampleShape) -> None:
+    """Raise DataError unless `n_in` of the user is the shape of an example, or its number of values."""
+    if n_in != shape and (isinstance(shape, dict) or n_in != (prod(shape),)):
         message = f"n_in is {n_in}, but an example of X has the shape {shape}"
         raise DataError(message + axes_hint(shape, n_in))
 
@@ -231,23 +248,6 @@ def _batches_of(x: Any, settings: DataSettings) -> tuple[int, bool]:
     if batch_size is not None and not (isinstance(batch_size, int | np.integer) and batch_size >= 1):
         raise DataError(f"batch_size of Data must be an integer >= 1; got {batch_size!r}")
     return int(batch_size or settings.batch_size), settings.drop_last or not x.allow_partial_batch
-
-
-def _preprocess(
-    rows: Mapping[str, Rows], settings: DataSettings, learned: Mapping[str, NDArray[Any]] | None
-) -> tuple[dict[str, Rows], Mapping[str, NDArray[Any]]]:
-    """Return the rows preprocessed, and what the preprocessing has learned; it is fitted unless that is given."""
-    train = rows["train"]
-    if not settings.preprocess:
-        if train.reader.dtype == np.uint8 and learned is None:
-            hint = "preprocess=[['Scale', {'divide_by': 255}]]"
-            warn(f"X holds integers of 0 to 255 (uint8); networks train better on values near 0 to 1: try {hint}")
-        return dict(rows), {}
-    pipeline = Pipeline(settings.preprocess)
-    if learned is None:
-        learned = pipeline.fit(train.blocks)
-    apply = partial(pipeline.apply, learned)
-    return {name: replace(part, preprocess=apply) for name, part in rows.items()}, learned
 
 
 def _weights(

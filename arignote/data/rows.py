@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
-from math import prod
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from arignote.data.arrays import Alter
+from arignote.data.fields import ALONE, ExampleShape, fields_of, joined, shape_of
+from arignote.data.inputs import Conversion
 from arignote.data.missing_values import first_not_finite, not_finite_error
 from arignote.data.readers.base import IN_MEMORY, ArrayReader, Reader
+from arignote.data.readers.columns import Names
+from arignote.data.readers.joined import JoinedReader
 from arignote.errors import DataError
 
 __all__ = ["BLOCK_BYTES", "Rows"]
@@ -28,6 +31,8 @@ BLOCK_BYTES = 32_000_000
 class Rows:
     """Rows of a reader, with labels and the steps from stored features to the input of the network.
 
+    Of several channels, stored features and inputs of the network are structured arrays with a field for each.
+
     Attributes
     ----------
     reader : Reader
@@ -38,33 +43,27 @@ class Rows:
         Row numbers in the reader; None: all rows.
     what : str
         Name of the data in errors.
-    axes : str or None
-        Order of the axes of images: "NCHW", "NHWC" or "NHW".
+    conversions : dict of str to Conversion
+        By channel; of the only one under the name `ALONE`.
     lenient : bool
         Whether NaN and infinity are allowed.
-    preprocess : callable, optional
-        Fitted preprocessing, a function of an array (rows, ...).
     alter : callable, optional
-        `alter_features` of a `Data`, applied to each batch after `preprocess`.
+        `alter_features` of a `Data`, applied to each batch after `conversions`.
     stamp : object
         `stamp()` of the reader when the rows were opened.
     labels_where : str
         Name of the labels in errors.
-    image : tuple of int or None
-        (channels, height, width) of images that are stored as flat rows, or without a channel axis.
     """
 
     reader: Reader
     y: Array | None = None
     index: NDArray[np.int64] | None = None
     what: str = "X"
-    axes: str | None = None
+    conversions: Mapping[str, Conversion] = field(default_factory=lambda: {ALONE: Conversion()})
     lenient: bool = False
-    preprocess: Alter | None = None
     alter: Alter | None = None
     stamp: object = None
     labels_where: str = "X"
-    image: tuple[int, int, int] | None = None
 
     def __len__(self) -> int:
         return len(self.reader) if self.index is None else len(self.index)
@@ -90,15 +89,32 @@ class Rows:
         n_rows = len(range(*rows.indices(len(self)))) if isinstance(rows, slice) else len(rows)
         if len(found) != n_rows:
             raise DataError(f"{self.reader.where}: {n_rows} rows were requested, but {len(found)} were returned")
-        if not isinstance(self.reader, ArrayReader) and not self.lenient and found.dtype.kind == "f":
-            at = first_not_finite(found)
+        if not self.lenient:
+            self._check_finite(found, rows)
+        return found
+
+    def _check_finite(self, found: Array, rows: Any) -> None:
+        """Raise DataError if a value is not finite; those in memory were checked before."""
+        for name, reader in self.readers.items():
+            values = fields_of(found)[name]
+            at = None if reader.in_memory or values.dtype.kind != "f" else first_not_finite(values)
             if at is not None:
                 numbers = np.arange(len(self))[rows]
                 row = int(numbers[at] if self.index is None else self.index[numbers[at]])
-                raise not_finite_error(f"{self.reader.where} row {row}", found[at], self.reader.columns)
-        return found
+                raise not_finite_error(f"{reader.where} row {row}", values[at], reader.columns)
 
-    def seen(self, raw: Array) -> NDArray[np.float32]:
+    @property
+    def readers(self) -> Mapping[str, Reader]:
+        """The reader of each channel; of the only one under the name `ALONE`."""
+        return self.reader.readers if isinstance(self.reader, JoinedReader) else {ALONE: self.reader}
+
+    @property
+    def columns(self) -> Names | dict[str, Names]:
+        """Names of the columns, or their positions, as of `Reader`; of several channels by name."""
+        by_channel = {name: reader.columns for name, reader in self.readers.items()}
+        return by_channel.get(ALONE, by_channel)
+
+    def seen(self, raw: Array) -> Array:
         """Convert stored features to the input of the network: channels first, preprocessed, altered.
 
         Parameters
@@ -110,46 +126,23 @@ class Rows:
         -------
         array (n, ...) of float32
         """
-        raw = self._channels_first(raw)
-        if self.preprocess is not None:
-            raw = self.preprocess(raw)
-        x = np.ascontiguousarray(raw, dtype=np.float32)
-        if not x.flags.writeable or (self.alter is not None and not x.flags.owndata):
-            # `alter` may work in place, which must not change the data of the user.
-            x = x.copy()
-        return x if self.alter is None else np.ascontiguousarray(self.alter(x), dtype=np.float32)
+        x = joined({name: self.conversions[name](values) for name, values in fields_of(raw).items()})
+        if self.alter is None:
+            return x
+        # `alter` may work in place, which must not change the data of the user.
+        x = self.alter(x if x.flags.owndata else x.copy())
+        return x if x.dtype.names else np.ascontiguousarray(x, dtype=np.float32)
 
-    def _channels_first(self, raw: Array) -> Array:
-        if self.axes == "NHWC":
-            return np.moveaxis(raw, -1, 1)
-        raw = raw[:, None] if self.axes == "NHW" else raw
-        return raw if self.image is None else raw.reshape(len(raw), *self.image)
-
-    def as_images(self, size: tuple[int, int, int] | None) -> Rows:
-        """Return rows whose examples are reshaped to images, if they are flat or lack a channel axis.
-
-        Parameters
-        ----------
-        size : tuple of int, or None
-            (channels, height, width) of an input layer of images.
-
-        Returns
-        -------
-        Rows
-            These rows themselves if their shape does not fit `size`.
-        """
-        shape = self._channels_first(np.empty((0, *self.reader.shape[1:]))).shape[1:]
-        is_image = size is not None and shape in ((prod(size),), size[1:] if size[0] == 1 else ())
-        return replace(self, image=size) if is_image else self
-
-    def blocks(self) -> Iterator[Array]:
-        """Yield all rows as they are stored, channels first, in blocks of about `BLOCK_BYTES`."""
-        row_bytes = max(self.reader.dtype.itemsize * int(np.prod(self.reader.shape[1:])), 1)
-        step = max(BLOCK_BYTES // row_bytes, self.reader.chunk_rows or 1)
+    def blocks(self, channel: str = ALONE) -> Iterator[Array]:
+        """Yield all rows of a channel as they are stored, channels first, in blocks of about `BLOCK_BYTES`."""
+        reader = self.readers[channel]
+        rows = replace(self, reader=reader, conversions={ALONE: self.conversions[channel]})
+        row_bytes = max(reader.dtype.itemsize * int(np.prod(reader.shape[1:])), 1)
+        step = max(BLOCK_BYTES // row_bytes, reader.chunk_rows or 1)
         for at in range(0, len(self), step):
-            yield self._channels_first(self.raw(slice(at, at + step)))
+            yield self.conversions[channel].channels_first(rows.raw(slice(at, at + step)))
 
-    def features(self, rows: Any) -> NDArray[np.float32]:
+    def features(self, rows: Any) -> Array:
         """Return the input of the network, float32 (n, ...), for a slice or row numbers; see `raw` and `seen`."""
         return self.seen(self.raw(rows))
 
@@ -159,9 +152,9 @@ class Rows:
         return replace(self, index=index, y=None if self.y is None else self.y[rows])
 
     @property
-    def n_in(self) -> tuple[int, ...]:
-        """Shape of one example as the network sees it."""
-        return tuple(self.features(slice(0, 1)).shape[1:])
+    def n_in(self) -> ExampleShape:
+        """Shape of one example as the network sees it, of several channels by name."""
+        return shape_of(self.features(slice(0, 1)))
 
     def fingerprint(self, known: dict[int, str] | None = None) -> dict[str, Any]:
         """Return what identifies the data of a run.
@@ -175,22 +168,28 @@ class Rows:
         -------
         dict
             "features" and "labels", each with shape, dtype and SHA-256: of all data up to 256 MB, else of a fixed
-            sample.
+            sample. Of several channels "features" has the shape (rows,), and these by name.
         """
-        features: dict[str, Any] = {"shape": [len(self), *self.reader.shape[1:]], "dtype": str(self.reader.dtype)}
-        if isinstance(self.reader, ArrayReader):
-            features["sha256"] = _sha256(self.reader.array, self.index)
-        else:
-            known = {} if known is None else known
-            if id(self.reader) not in known:
-                known[id(self.reader)] = _sha256_of_reader(self.reader)
-            features["sha256"] = known[id(self.reader)]
-            if self.index is not None:
-                features["rows"] = _sha256(self.index)
+        by_channel = {name: self._of_reader(reader, known) for name, reader in self.readers.items()}
+        features = by_channel[ALONE] if ALONE in by_channel else {"shape": [len(self)], "channels": by_channel}
         labels = None
         if self.y is not None:
             labels = {"shape": list(self.y.shape), "dtype": str(self.y.dtype), "sha256": _sha256(self.y)}
         return {"features": features, "labels": labels}
+
+    def _of_reader(self, reader: Reader, known: dict[int, str] | None) -> dict[str, Any]:
+        """Return what identifies the rows of one channel."""
+        found: dict[str, Any] = {"shape": [len(self), *reader.shape[1:]], "dtype": str(reader.dtype)}
+        if isinstance(reader, ArrayReader):
+            found["sha256"] = _sha256(reader.array, self.index)
+        else:
+            known = {} if known is None else known
+            if id(reader) not in known:
+                known[id(reader)] = _sha256_of_reader(reader)
+            found["sha256"] = known[id(reader)]
+            if self.index is not None:
+                found["rows"] = _sha256(self.index)
+        return found
 
 
 def _sha256(array: Array, index: NDArray[np.int64] | None = None) -> str:

@@ -7,9 +7,21 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, WithJsonSchema
 
+from arignote.data.inputs import Axes
 from arignote.data.preprocess import Preprocess
 from arignote.data.transforms import Transform
-from arignote.registry import Count, Mark, Part, PartsField, build, dump, function_name, several, specs_schema
+from arignote.registry import (
+    ByNameField,
+    Count,
+    Mark,
+    Part,
+    PartsField,
+    build,
+    dump,
+    function_name,
+    several,
+    specs_schema,
+)
 from arignote.safe.limits import MOST_THREADS
 
 __all__ = ["DataSettings"]
@@ -44,9 +56,14 @@ class DataSettings(BaseModel):
     )
     drop_last: bool = Field(False, description="Whether a last, smaller batch is left out of training.")
     allow_nonfinite: bool = Field(False, description="Whether NaN and infinity are allowed in the features.")
-    axes: Literal["NCHW", "NHWC", "NHW"] | None = Field(None, description="Order of the axes of images.")
-    preprocess: Annotated[tuple[Preprocess, ...] | None, PartsField("preprocess")] = Field(
-        None, description="List of ``[Name, {params}]``, fitted to the training rows and applied to all rows."
+    axes: Axes | dict[str, Axes] | None = Field(
+        None, description="Order of the axes of images, of several inputs by channel."
+    )
+    preprocess: Annotated[
+        tuple[Preprocess, ...] | dict[str, tuple[Preprocess, ...]] | None, ByNameField(PartsField("preprocess"))
+    ] = Field(
+        None,
+        description="Fitted to the training rows and applied to all rows; of several inputs by channel.",
     )
     partition: Literal["stratified", "contiguous"] = Field(
         "stratified", description="How fractions are held out: classes in proportion, or the last rows."

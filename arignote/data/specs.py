@@ -7,6 +7,8 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
+from arignote.data.fields import ALONE
+from arignote.data.inputs import Axes
 from arignote.errors import Complaint, ConfigError
 from arignote.registry import Pair, complaints_of
 
@@ -81,8 +83,8 @@ class Source(Section):
 
     Attributes
     ----------
-    features : str
-        Path, with a table or columns after a colon.
+    features : str or dict of str to str
+        Path, with a table or columns after a colon; of several inputs a source for each channel.
     labels : str or dict of str to str, optional
         As `features`; by default, the labels in the file of the features. Of several outputs a source for each, by the
         name of the output layer.
@@ -90,8 +92,8 @@ class Source(Section):
         Columns of a table, in place of those after the colon.
     csv : CSVFormat, optional
         Format of a text table.
-    axes : "NCHW", "NHWC" or "NHW", optional
-        Order of the axes of images.
+    axes : "NCHW", "NHWC" or "NHW", or dict of these, optional
+        Order of the axes of images; of several inputs by channel.
     color : int or str, optional
         The colour of images in HDF5 that is read.
     size : (int, int), optional
@@ -101,14 +103,31 @@ class Source(Section):
     """
 
     kind: ClassVar[str] = "source"
-    features: str
+    features: str | dict[str, str]
     labels: str | dict[str, str] | None = None
     columns: str | int | list[str | int] | None = None
     csv: CSVFormat | None = None
-    axes: Literal["NCHW", "NHWC", "NHW"] | None = None
+    axes: Axes | dict[str, Axes] | None = None
     color: int | str | None = None
     size: Pair | None = None
     mode: Literal["L", "RGB"] | None = None
+
+    @model_validator(mode="after")
+    def _fits_several(self) -> Any:
+        """Refuse what is for one source of features if there are several."""
+        if isinstance(self.features, dict):
+            if not self.features:
+                raise ConfigError(Complaint(("features",), "features must name a source for each channel; got {}"))
+            for name in ("columns", "color", "size", "mode"):
+                if getattr(self, name) is not None:
+                    message = f"{name} is for one source of features, and there are several"
+                    raise ConfigError(Complaint((name,), message))
+        return self
+
+    @property
+    def channels(self) -> dict[str, str]:
+        """The source of each channel; of the only one under the name `ALONE`."""
+        return self.features if isinstance(self.features, dict) else {ALONE: self.features}
 
 
 def labels_by_role(role: str, labels: Any) -> dict[str, Any]:

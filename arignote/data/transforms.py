@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BeforeValidator, Field, model_validator
 
+from arignote.data.fields import ALONE, fields_of, joined
 from arignote.errors import DataError
 from arignote.registry import Finite, Pair, Part, Positive, as_pair, register
 
@@ -57,19 +58,35 @@ class Transform(Part):
 
 
 class FeatureTransform(Transform):
-    """Base class of augmentations of features only; `images` is whether they need images, or take rows of any shape."""
+    """Base class of augmentations of features only; `images` is whether they need images, or take rows of any shape.
+
+    Parameters
+    ----------
+    channel : str, optional
+        Name of the channel that is changed, if the data has several.
+    """
 
     images: ClassVar[bool] = True
+    channel: str | None = None
 
     def __call__(self, x: NDArray[Any], y: NDArray[Any], *, epoch: int, rng: np.random.Generator) -> XY:
+        fields = fields_of(x)
+        if ALONE in fields:
+            return self._of_rows(x, rng), y
+        if self.channel not in fields:
+            known = ", ".join(map(repr, fields))
+            raise DataError(f"{type(self).__name__}: channel must be one of {known}; got {self.channel!r}")
+        return joined(fields | {self.channel: self._of_rows(fields[self.channel], rng)}), y
+
+    def _of_rows(self, x: NDArray[Any], rng: np.random.Generator) -> Floats:
         x = np.asarray(x, dtype=np.float32)
         if x.ndim not in ((3, 4) if self.images else range(1, 33)):
             raise self._shape_error(
                 "images (rows, channels, h, w) or (rows, h, w)" if self.images else "rows (rows, ...)", x
             )
         if self.images and x.ndim == 3:
-            return self._changed(x[:, None], rng)[:, 0], y
-        return self._changed(x, rng), y
+            return self._changed(x[:, None], rng)[:, 0]
+        return self._changed(x, rng)
 
     @abstractmethod
     def _changed(self, x: Floats, rng: np.random.Generator) -> Floats:
@@ -203,8 +220,13 @@ class Mixup(Transform):
     ) -> XY:
         if y.dtype.names or (y.ndim == 1 and not n_classes):
             raise DataError("Mixup needs one output, of classes, flags or numbers")
-        x = np.asarray(x, dtype=np.float32)
         shares = np.eye(n_classes, dtype=np.float32)[y] if y.ndim == 1 else y.astype(np.float32)
         other, t = rng.permutation(len(x)), rng.beta(self.alpha, self.alpha, size=len(x)).astype(np.float32)
-        of_row, of_label = _per_row(t, x), t[:, None]
-        return of_row * x + (1 - of_row) * x[other], of_label * shares + (1 - of_label) * shares[other]
+
+        def mixed(values: NDArray[Any]) -> Floats:
+            values = np.asarray(values, dtype=np.float32)
+            of_row = _per_row(t, values)
+            found: Floats = of_row * values + (1 - of_row) * values[other]
+            return found
+
+        return joined({name: mixed(values) for name, values in fields_of(x).items()}), mixed(shares)

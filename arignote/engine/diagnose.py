@@ -65,7 +65,7 @@ class CheckedStep:
         loss = self._step(batches, seeds, lr=lr, momentum=momentum, n=n)
         if bool(network.weights.isfinite().all()) and bool(loss.isfinite()):
             return loss
-        if not all(bool(x.isfinite().all()) for x, _, _ in batches):
+        if not all(bool(x.isfinite().all()) for batch in batches for x in batch.x):
             raise _InDataError("examples were not finite when they came to the network")
         after = network.weights.clone()
         names = [name for name, tensor in network.named.items() if not bool(tensor.isfinite().all())]
@@ -82,7 +82,7 @@ class CheckedStep:
 
 
 @torch.no_grad()
-def _first_layer(network: Network, x: Tensor, seed: int) -> str | None:
+def _first_layer(network: Network, x: tuple[Tensor, ...], seed: int) -> str | None:
     """Return the name of the first layer whose output is not finite."""
     with GENERATORS, _cast(network):
         seed_all(seed, network.device)
@@ -145,17 +145,19 @@ def find_misdeclared(step: TrainingStep) -> str | None:
     for x, _, _ in step.last_batches:
         for training in (True, False):
             with _cast(network):
-                message = _first_misdeclared(network, x, training, None if cast is not None else x.dtype)
+                message = _first_misdeclared(network, x, training, None if cast is not None else x[0].dtype)
             if message is not None:
                 return message
     return None
 
 
-def _first_misdeclared(network: Network, x: Tensor, training: bool, dtype: torch.dtype | None) -> str | None:
+def _first_misdeclared(
+    network: Network, x: tuple[Tensor, ...], training: bool, dtype: torch.dtype | None
+) -> str | None:
     outputs: list[Tensor] = []
     for place, (params, forward) in network.placed():
         try:
-            found = _output_of(place, forward, params, network.input_of(place, outputs, x), training, len(x))
+            found = _output_of(place, forward, params, network.input_of(place, outputs, x), training, len(x[0]))
         except ConfigError as error:
             return str(error)
         if dtype not in (None, found.dtype):

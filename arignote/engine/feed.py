@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from arignote.data.batches import Batch
+from arignote.data.fields import fields_of
 
-__all__ = ["DeviceBatch", "ResidentRows", "batch_to_device", "fits_on_device", "targets_to_device", "to_device"]
+__all__ = ["DeviceBatch", "ResidentRows", "batch_to_device", "fields_to_device", "fits_on_device"]
 
 
 class DeviceBatch(NamedTuple):
@@ -19,22 +20,22 @@ class DeviceBatch(NamedTuple):
 
     Attributes
     ----------
-    x : Tensor (rows, ...)
-        Features.
+    x : tuple of Tensor (rows, ...)
+        Features of each input layer.
     y : tuple of Tensor (rows,) or (rows, n_outputs)
         Encoded targets of each output, such as class numbers.
     weights : Tensor (rows,), optional
         Weight of each row in the loss.
     """
 
-    x: Tensor
+    x: tuple[Tensor, ...]
     y: tuple[Tensor, ...]
     weights: Tensor | None = None
 
     @property
     def n_rows(self) -> int:
         """Number of rows."""
-        return self.x.shape[0]
+        return self.x[0].shape[0]
 
 
 # Bytes. The alignment of tensors that torch allocates, and the one that MKL requires for reproducible results
@@ -42,7 +43,7 @@ class DeviceBatch(NamedTuple):
 ALIGNMENT = 64
 
 
-def to_device(array: NDArray[Any], device: torch.device) -> Tensor:
+def _to_device(array: NDArray[Any], device: torch.device) -> Tensor:
     """Return an array as a tensor on the device of the network; on the CPU without a copy if its memory is aligned.
 
     Kernels may round differently at other addresses: a product with one column does, by the address modulo 16.
@@ -53,11 +54,9 @@ def to_device(array: NDArray[Any], device: torch.device) -> Tensor:
     return _aligned(tensor)
 
 
-def targets_to_device(y: NDArray[Any], device: torch.device) -> tuple[Tensor, ...]:
-    """Return encoded targets on the device, one tensor for each output: those of several are a structured array."""
-    names = y.dtype.names
-    fields = [y] if names is None else [np.ascontiguousarray(y[name]) for name in names]
-    return tuple(to_device(field, device) for field in fields)
+def fields_to_device(array: NDArray[Any], device: torch.device) -> tuple[Tensor, ...]:
+    """Return features, or encoded targets, on the device: one tensor for each input or output of the network."""
+    return tuple(_to_device(np.ascontiguousarray(field), device) for field in fields_of(array).values())
 
 
 def _aligned(tensor: Tensor) -> Tensor:
@@ -67,8 +66,8 @@ def _aligned(tensor: Tensor) -> Tensor:
 def batch_to_device(batch: Batch, device: torch.device) -> DeviceBatch:
     """Return a batch on the device of the network."""
     assert batch.y is not None
-    weights = None if batch.weights is None else to_device(batch.weights, device)
-    return DeviceBatch(to_device(batch.x, device), targets_to_device(batch.y, device), weights)
+    weights = None if batch.weights is None else _to_device(batch.weights, device)
+    return DeviceBatch(fields_to_device(batch.x, device), fields_to_device(batch.y, device), weights)
 
 
 def fits_on_device(n_bytes: int, device: torch.device) -> bool:
@@ -89,13 +88,13 @@ class ResidentRows:
     """
 
     def __init__(self, x: NDArray[Any], y: NDArray[Any], weights: NDArray[Any] | None, device: torch.device):
-        self._x, self._y = torch.from_numpy(x).to(device), targets_to_device(y, device)
+        self._x, self._y = fields_to_device(x, device), fields_to_device(y, device)
         self._weights = None if weights is None else torch.from_numpy(weights).to(device)
         self._device = device
 
     def __call__(self, batch: Batch) -> DeviceBatch:
         """Return the rows of a batch, gathered by their numbers."""
         rows = batch.rows
-        chosen = rows if isinstance(rows, slice) else to_device(np.ascontiguousarray(rows), self._device)
+        chosen = rows if isinstance(rows, slice) else _to_device(np.ascontiguousarray(rows), self._device)
         weights = None if self._weights is None else self._weights[chosen]
-        return DeviceBatch(_aligned(self._x[chosen]), tuple(y[chosen] for y in self._y), weights)
+        return DeviceBatch(tuple(_aligned(x[chosen]) for x in self._x), tuple(y[chosen] for y in self._y), weights)

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from arignote.engine.setup import Setup
 from arignote.errors import CheckpointError
 from arignote.layers.architecture import Architecture, Placed
-from arignote.layers.base import WeightedLayer
+from arignote.layers.base import ExampleShape, WeightedLayer
 from arignote.layers.merge import MergeLayer
 from arignote.layers.output import OutputLayer
 from arignote.layers.torch_layer import TorchLayer
@@ -92,14 +92,14 @@ class Network(nn.Module):
             return values.view(n_out, height, width, n_in).permute(0, 3, 1, 2)
         return values.view(tuple(shape))
 
-    def forward(self, x: Tensor) -> tuple[Tensor, ...]:
-        """Return what each output layer gives (n, n_outputs), float32, for examples `x` (n, ...)."""
+    def forward(self, *x: Tensor) -> tuple[Tensor, ...]:
+        """Return what each output layer gives (n, n_outputs), float32, for examples (n, ...) of each input layer."""
         if self.setup.cast is None:
             return self._outputs(x)
         with torch.autocast(self.device.type, self.setup.cast):
             return tuple(output.float() for output in self._outputs(x))
 
-    def _outputs(self, x: Tensor) -> tuple[Tensor, ...]:
+    def _outputs(self, x: Sequence[Tensor]) -> tuple[Tensor, ...]:
         outputs: list[Tensor | None] = []
         for place, (params, forward), dropped in zip(
             self.architecture.placed, self._forwards, self._dropped, strict=True
@@ -112,17 +112,23 @@ class Network(nn.Module):
         return tuple(output for output in found if output is not None)
 
     @staticmethod
-    def input_of(place: Placed, outputs: Sequence[Tensor | None], x: Tensor) -> Any:
-        """Return what a layer takes of the outputs of earlier ones: a tensor, or a list of them to merge."""
+    def input_of(place: Placed, outputs: Sequence[Tensor | None], x: Sequence[Tensor]) -> Any:
+        """Return what a layer takes of the outputs of earlier ones, or of the data: a tensor, or a list to merge."""
         if isinstance(place.layer, MergeLayer):
             return [outputs[source] for source in place.sources]
-        return outputs[place.sources[0]] if place.sources else x
+        return outputs[place.sources[0]] if place.sources else x[place.fields[0]]
+
+    def example_shape(self, x: Sequence[Tensor]) -> ExampleShape:
+        """Return the shape of one example of the inputs `x`, of several by channel."""
+        shapes = [tuple(one.shape[1:]) for one in x]
+        n_in = self.architecture.n_in
+        return dict(zip(n_in, shapes, strict=True)) if isinstance(n_in, Mapping) else shapes[0]
 
     def placed(self) -> Iterable[tuple[Placed, tuple[dict[str, Tensor], Callable[..., Tensor]]]]:
         """Return each layer and its shapes, with its parameters and its forward function."""
         return zip(self.architecture.placed, self._forwards, strict=True)
 
-    def outputs(self, x: Tensor) -> list[tuple[str, Tensor]]:
+    def outputs(self, x: Sequence[Tensor]) -> list[tuple[str, Tensor]]:
         """Return the output of every layer, by name, in order."""
         outputs: list[Tensor] = []
         for place, (params, forward) in self.placed():

@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from arignote.engine.feed import targets_to_device, to_device
+from arignote.engine.feed import fields_to_device
 from arignote.engine.network import Network
 from arignote.engine.session import seed_all
 from arignote.generators import GENERATORS
@@ -29,7 +29,8 @@ def validation_rows(network: Network) -> int:
     """
     placed = network.architecture.placed
     # 8,000,000 numbers of float32 are 32 MB.
-    n_values = prod(placed[0].input_shape) + sum(prod(place.output_shape) for place in placed if place.params)
+    n_values = sum(prod(place.input_shape) for place in network.architecture.inputs)
+    n_values += sum(prod(place.output_shape) for place in placed if place.params)
     return 1 << min(max(8_000_000 // n_values, 16), 2048).bit_length() - 1
 
 
@@ -46,13 +47,13 @@ def outputs_of(network: Network, x: NDArray[Any], seed: int, purpose: str, *posi
         Without such code nothing is seeded.
     """
     network.eval()
-    inputs = to_device(np.ascontiguousarray(x, dtype=np.float32), network.device)
+    inputs = fields_to_device(x, network.device)
     if network.is_custom:
         with GENERATORS:
             seed_all(stream_seed(seed, purpose, *position), network.device)
-            outputs = network(inputs)
+            outputs = network(*inputs)
     else:
-        outputs = network(inputs)
+        outputs = network(*inputs)
     return dict(zip(network.architecture.outputs, outputs, strict=True))
 
 
@@ -122,7 +123,7 @@ class Scorer:
             outputs = outputs_of(self.network, x, seed, purpose, *position, number)
             if keep is not None:
                 keep.append(self._predictions_of(outputs))
-            targets = dict(zip(outputs, targets_to_device(y, self.network.device), strict=True))
+            targets = dict(zip(outputs, fields_to_device(y, self.network.device), strict=True))
             for one, mean in zip(self._losses, self._means, strict=True):
                 found = mean(outputs[one.output], targets[one.output])
                 zero = torch.zeros(found.shape, dtype=torch.float64, device=found.device)

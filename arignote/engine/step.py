@@ -127,7 +127,7 @@ class TrainingStep:
         return loss
 
     def _by_autograd(
-        self, x: Tensor, y: tuple[Tensor, ...], weights: Tensor | None, share: float, beta: float
+        self, x: tuple[Tensor, ...], y: tuple[Tensor, ...], weights: Tensor | None, share: float, beta: float
     ) -> Tensor:
         """Write the gradients of ``share * loss`` into the flat vector (beta 1: add them), and return that loss."""
         if not beta:
@@ -139,9 +139,9 @@ class TrainingStep:
             (loss if self._scale is None else loss * self._scale.scale).backward()
         return loss.detach()
 
-    def _forward(self, x: Tensor, y: tuple[Tensor, ...], weights: Tensor | None) -> Tensor:
+    def _forward(self, x: tuple[Tensor, ...], y: tuple[Tensor, ...], weights: Tensor | None) -> Tensor:
         total: Tensor | None = None
-        for output, target, (mean, factor) in zip(self.network(x), y, self._losses, strict=True):
+        for output, target, (mean, factor) in zip(self.network(*x), y, self._losses, strict=True):
             loss = mean(output, target) if weights is None else mean(output, target, weights)
             loss = loss if factor == 1 else loss * factor
             total = loss if total is None else total + loss

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 from abc import ABCMeta
 from collections.abc import Callable, Mapping, Sequence
+from math import prod
 from pathlib import Path
 from typing import Any, ClassVar, Self, TypeVar
 
@@ -41,8 +42,8 @@ _CONSTRUCTOR = """
         Name of the run.
     rng, random_state : int, optional
         Seed; if both are None, one is drawn. The value of `random_state` is used if both are given.
-    n_in : int or tuple of int, optional
-        Shape of an example; by default that of the data.
+    n_in : int or tuple of int, or dict of these, optional
+        Shape of an example, of several inputs by channel; by default that of the data.
     stored_network : str, optional
         Checkpoint from which layers with `load_params` take their parameters.
     layer_defaults : dict, optional
@@ -280,7 +281,10 @@ class NNEstimator(BaseEstimator, metaclass=_PublicDir):  # type: ignore[misc]
             return layers_of(Path(self.layers), self.layer_defaults)
         return parse(self.layers, self.layer_defaults)
 
-    def _n_in(self) -> tuple[int, ...] | None:
+    def _n_in(self) -> Any:
+        """Return the shape of an example, of several inputs by channel; None if it is that of the data."""
+        if isinstance(self.n_in, Mapping):
+            return {channel: tuple(int(n) for n in np.ravel(shape)) for channel, shape in self.n_in.items()}
         return None if self.n_in is None else tuple(int(n) for n in np.ravel(self.n_in))
 
     def _seed(self) -> int | None:
@@ -311,11 +315,12 @@ class NNEstimator(BaseEstimator, metaclass=_PublicDir):  # type: ignore[misc]
         self.best_ = (
             None if best is None else {"value": best.value, "epoch": best.epoch, "examples_seen": best.examples_seen}
         )
-        self.n_features_in_ = int(np.prod(network.architecture.n_in))
+        self.n_features_in_ = sum(prod(place.input_shape) for place in network.architecture.inputs)
         self.interrupted_ = state.progress.interrupted
         # As in scikit-learn: defined only if the columns had names.
-        if "feature_names" in state.data:
-            self.feature_names_in_ = np.array(state.data["feature_names"], dtype=object)
+        names = state.data.get("feature_names")
+        if isinstance(names, list):
+            self.feature_names_in_ = np.array(names, dtype=object)
         elif hasattr(self, "feature_names_in_"):
             del self.feature_names_in_
 

@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, nullcontext
 from dataclasses import dataclass, replace
-from functools import cached_property, partial
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
 
@@ -14,11 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from arignote.checkpoints.state import TrainingState
-from arignote.data.arrays import Data, columns_in_order, feature_names
+from arignote.data.arrays import Data, columns_in_order
 from arignote.data.fit_data import FitData
 from arignote.data.open_rows import rows_of
-from arignote.data.prepared import present_rows
-from arignote.data.preprocess import Pipeline
+from arignote.data.prepared import columns_of, present_rows
+from arignote.data.preprocessed import preprocessed
 from arignote.data.readers.images import ImageFolderReader
 from arignote.data.readers.sources import get_reader, is_text_source
 from arignote.data.rows import Rows
@@ -32,9 +32,9 @@ from arignote.fit.config_data import with_layers
 from arignote.fit.held_out import rows_of_part, settings_of_rows, warn_of_training_rows
 from arignote.fit.load import restore
 from arignote.fit.run import in_order
-from arignote.layers.shape import image_of
 from arignote.registry import build, several
 from arignote.report.scores import Mistake, check_metric, confusion_matrix, is_loss, mistakes, score_of
+from arignote.spec.inputs import inputs_of
 from arignote.spec.objective import Objective, ReportedLoss, losses_that_fit, targets_of
 from arignote.spec.settings import FitSettings
 
@@ -119,6 +119,11 @@ class Predictor:
         return targets_of(self.network.architecture.layers, self.settings)
 
     @property
+    def channels(self) -> list[str | None]:
+        """The channel of each input layer."""
+        return [one.channel for one in inputs_of(self.network.architecture.layers)]
+
+    @property
     def shown(self) -> list[str]:
         """Names of the output layers that are not auxiliary."""
         return [name for name, layer in self.network.architecture.outputs.items() if not layer.auxiliary]
@@ -138,25 +143,24 @@ class Predictor:
         DataError
             If their columns or shape are not those of the training rows.
         """
-        data, architecture = self.state.data, self.network.architecture
-        names = self._feature_names()
+        architecture, known = self.network.architecture, columns_of(self.state.data)
         if isinstance(x, str | Path) and os.path.isdir(os.path.expanduser(os.path.expandvars(x))):
-            mode = {1: "L", 3: "RGB"}.get(architecture.n_in[0])
-            x = ImageFolderReader(x, architecture.n_in[1:], mode) if len(architecture.n_in) == 3 else x
+            n_in = architecture.inputs[0].output_shape
+            x = ImageFolderReader(x, n_in[1:], {1: "L", 3: "RGB"}.get(n_in[0])) if len(n_in) == 3 else x
         rows = rows_of(
             x,
             y,
             allow_nonfinite=self.allow_nonfinite,
             axes=self.state.spec["fit"].get("axes"),
-            channel=getattr(architecture.placed[0].layer, "channel", None),
-            columns=tuple(names or data.get("columns", ())),
+            inputs=inputs_of(architecture.layers, architecture.n_in),
+            columns=known,
             csv=self._format(csv),
             targets=self.targets,
         )
-        if names and not feature_names(x) and not rows.reader.columns:
+        if isinstance(known, tuple) and any(isinstance(name, str) for name in known) and not rows.columns:
             # The text of scikit-learn, which filters of warnings match.
             warn(f"X does not have valid feature names, but {self.name} was fitted with feature names")
-        return self._as_trained(rows.as_images(image_of(architecture.layers, architecture.n_in)))
+        return self._as_trained(rows)
 
     def blocks(self, rows: Rows) -> Iterator[Predictions]:
         """Yield the predictions of each output layer, float32 (n, n_outputs), of blocks of rows in their order."""
@@ -260,13 +264,17 @@ class Predictor:
             whole = self.rows(data.x, data.y, data.csv)
             rows = present_rows(whole, self.targets)
             if whole.y is not None and whole.index is None:
-                same = replace(data, x=Data(whole.reader, whole.y, axes=whole.axes), y=None)
+                # The axes are those of the settings, or of the `Data`.
+                axes = data.x.axes if isinstance(data.x, Data) else None
+                same = replace(data, x=Data(whole.reader, whole.y, axes=axes), y=None)
                 # An array of training rows alone is scored on purpose; a file may hold them by mistake.
                 warn_if_all = isinstance(data.x, str | Path | Data)
                 same = with_layers(same, layers, self.settings, n_in)
                 warn_of_training_rows(self.state, rows, same, warn_if_all=warn_if_all)
         else:
-            x, csv = columns_in_order(data.x, self._feature_names(), "X"), self._format(data.csv)
+            known = columns_of(self.state.data)
+            x = columns_in_order(data.x, known, "X") if isinstance(known, tuple) else data.x
+            csv = self._format(data.csv)
             data = with_layers(data, layers, self.settings, n_in)
             data = replace(data, x=x, csv=csv, groups=_opened(data.groups, csv))
             rows = self._as_trained(rows_of_part(self.state, data, part))
@@ -280,14 +288,10 @@ class Predictor:
         """Return the format of text tables: as given, or that which was given for the training data."""
         return self.state.data.get("csv") if csv is None else csv
 
-    def _feature_names(self) -> list[str]:
-        return [str(name) for name in self.state.data.get("feature_names", ())]
-
     def _as_trained(self, rows: Rows) -> Rows:
         """Return rows with the preprocessing of the run; DataError if their shape is not that of the network."""
-        if steps := self.state.spec["fit"].get("preprocess"):
-            rows = replace(rows, preprocess=partial(Pipeline(steps).apply, self.state.preprocess))
-        shape, expected = rows.n_in, tuple(self.network.architecture.n_in)
+        rows = preprocessed(rows, self.state.spec["fit"].get("preprocess"), self.state.preprocess)
+        shape, expected = rows.n_in, self.network.architecture.n_in
         if shape != expected:
             message = f"an example of X must have shape {expected}; got {shape}"
             raise DataError(message + axes_hint(shape, expected))

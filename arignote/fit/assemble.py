@@ -21,10 +21,10 @@ from arignote.engine.step import TrainingStep
 from arignote.errors import ConfigError, warn
 from arignote.layers.architecture import Architecture, declare
 from arignote.layers.base import Layer
-from arignote.layers.shape import image_of
 from arignote.optim.losses import Loss
 from arignote.optim.rules import ConstantRule, Rule
-from arignote.registry import part_name
+from arignote.registry import part_name, plain
+from arignote.spec.inputs import inputs_of
 from arignote.spec.objective import Objective, objective_of
 from arignote.spec.settings import FitSettings
 from arignote.streams import draw_seed
@@ -144,8 +144,9 @@ def plan_fit(request: FitRequest, stored: TrainingState | None) -> Plan:
     learned = known = None
     if stored is not None:
         learned, known = _learned(request, dumped, stored), stored.targets
-        data = replace(data, image=image_of(request.layers, stored.spec["n_in"]))
-    prepared = prepare(data, settings, rng, learned, known, request.opened)
+        data = replace(data, inputs=inputs_of(request.layers, stored.spec["n_in"]))
+    opened = request.opened if data.inputs == request.data.inputs else None
+    prepared = prepare(data, settings, rng, learned, known, opened)
     rows, y = prepared.parts["train"]
     order = order_of(rows, settings.shuffle, y if settings.balance_classes else None)
     architecture = declare(request.layers, rows.n_in, prepared.targets.sizes(prepared.memory))
@@ -159,7 +160,7 @@ def plan_fit(request: FitRequest, stored: TrainingState | None) -> Plan:
         rng,
         spec={
             "name": request.name,
-            "n_in": list(architecture.n_in),
+            "n_in": plain(architecture.n_in),
             "layers": architecture.spec(),
             "fit": dumped | used | objective.spec(),
         },

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +11,12 @@ import numpy as np
 
 from arignote.checkpoints.storage import check_stem
 from arignote.data.augmentation import Augmenter, augmented_to
+from arignote.data.fields import shape_of
 from arignote.data.groups_and_weights import groups_of, weights_of
+from arignote.data.inputs import Input
 from arignote.data.missing_values import check_missing
 from arignote.data.open_rows import rows_of
-from arignote.data.preprocess import Pipeline
-from arignote.data.readers.base import Reader
+from arignote.data.preprocessed import fit_preprocessing, preprocessed
 from arignote.data.readers.columns import Names
 from arignote.data.rows import Rows
 from arignote.data.specs import Source, labels_by_role
@@ -26,7 +26,7 @@ from arignote.fit.config_data import ConfigSources
 from arignote.layers.architecture import declare
 from arignote.layers.base import Layer
 from arignote.layers.layer_list import parse
-from arignote.layers.shape import image_of
+from arignote.spec.inputs import inputs_of
 from arignote.spec.objective import Objective, objective_of
 from arignote.spec.run_spec import RunSpec
 from arignote.spec.settings import FitSettings
@@ -75,39 +75,40 @@ def check_data(spec: RunSpec, base: Path) -> Iterator[str]:
     objective = objective_of(layers, settings)
     targets = objective.targets
     sources = ConfigSources(spec.data, base, load=False, has_labels=not targets.from_input)
-    axes, image = spec.data.train.axes or settings.axes, image_of(layers)
+    axes, inputs = spec.data.train.axes or settings.axes, inputs_of(layers)
     collector = ErrorCollector()
     train: Rows | None = None
     memory: dict[str, Memory] | None = None
     with collector.collect():
         features, labels = sources.train()
-        rows = _rows("train", features, labels, axes, targets)
+        rows = _rows("train", features, labels, axes, targets, inputs)
         yield _description("train", features, labels)
-        train = _checked_values(rows, settings).as_images(image)
+        train = _checked_values(rows, settings)
         memory = _learned(train, objective, settings)
     yield from _check_per_row(sources, train, collector)
     for name, part in (("valid", spec.data.valid), ("test", spec.data.test)):
         if isinstance(part, Source):
             with collector.collect():
-                held_out = sources.held_out(part, () if train is None else train.reader.columns)
-                rows = _rows(name, held_out.features, held_out.labels, held_out.axes or axes, targets)
+                held_out = sources.held_out(part, () if train is None else train.columns)
+                rows = _rows(name, held_out.features, held_out.labels, held_out.axes or axes, targets, inputs)
                 yield _description(name, held_out.features, held_out.labels)
-                _check_part(name, _checked_values(rows, settings).as_images(image), train, targets, memory)
+                _check_part(name, _checked_values(rows, settings), train, targets, memory)
     if train is not None and memory is not None:
         with collector.collect():
             yield _first_batch(train, layers, settings, targets, memory)
     collector.raise_all()
 
 
-def _rows(name: str, features: Reader, labels: Any, axes: Any, targets: Targets) -> Rows:
-    where = f"{name}: {features.where}"
-    return rows_of(features, labels, what=where, allow_nonfinite=True, axes=axes, targets=targets)
+def _rows(name: str, features: Any, labels: Any, axes: Any, targets: Targets, inputs: Sequence[Input]) -> Rows:
+    where = name if isinstance(features, Mapping) else f"{name}: {features.where}"
+    return rows_of(features, labels, what=where, allow_nonfinite=True, axes=axes, targets=targets, inputs=inputs)
 
 
 def _checked_values(rows: Rows, settings: FitSettings) -> Rows:
     """Return the rows; DataError if a table has missing values that the settings do not allow."""
     if not settings.allow_nonfinite:
-        check_missing(rows.reader)
+        for reader in rows.readers.values():
+            check_missing(reader)
     return rows
 
 
@@ -150,28 +151,30 @@ def _first_batch(
     """Return a line on the first batch, preprocessed and augmented."""
     first = train.take(np.arange(min(max(settings.batch_size, 2), len(train))))
     first = replace(first, lenient=settings.allow_nonfinite)
-    if settings.preprocess:
-        pipeline = Pipeline(settings.preprocess)
-        first = replace(first, preprocess=partial(pipeline.apply, pipeline.fit(first.blocks)))
+    first = preprocessed(first, settings.preprocess, fit_preprocessing(first, settings.preprocess))
     architecture = declare(layers, first.n_in, targets.sizes(memory))
     x = first.features(slice(0, len(first)))
     y = targets.encode(x if train.y is None else train.y, memory, "train")
     if settings.augmentation:
         x, _ = Augmenter(settings.augmentation, 0, targets, memory)(x, y[: len(x)], 0, 0)
-    if not architecture.takes(x.shape[1:]):
-        raise augmented_to(x.shape[1:], first.n_in)
-    return f"first batch: {len(x)} examples of {x.shape[1:]} {x.dtype} come to the network"
+    if not architecture.takes(shape_of(x)):
+        raise augmented_to(shape_of(x), first.n_in)
+    return f"first batch: {len(x)} examples of {shape_of(x)} float32 come to the network"
 
 
-def _description(name: str, features: Reader, labels: Any) -> str:
+def _description(name: str, features: Any, labels: Any) -> str:
     """Return a line on a source: its files, shapes, columns and format."""
-    text = f"{name}: {features.where} {features.shape} {features.dtype}"
+    channels = features if isinstance(features, Mapping) else {"": features}
+    text = f"{name}: " + ", ".join(
+        f"{f'{channel}: ' if channel else ''}{one.where} {one.shape} {one.dtype}" for channel, one in channels.items()
+    )
     for role, one in ({} if labels is None else labels_by_role("labels", labels)).items():
         text += f", {role} {one.where} {one.dtype}"
-    if features.columns:
-        text += f"; columns {_shortened(features.columns)}"
-    if features.origin is not None and features.origin.dialect:
-        text += f"; {features.origin.dialect}"
+    for one in channels.values():
+        if one.columns:
+            text += f"; columns {_shortened(one.columns)}"
+        if one.origin is not None and one.origin.dialect:
+            text += f"; {one.origin.dialect}"
     return text
 
 

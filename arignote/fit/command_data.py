@@ -27,8 +27,8 @@ class NamedFile:
 
     Attributes
     ----------
-    source : str
-        As of `get_reader`.
+    source : str, or dict of str to str
+        As of `get_reader`; of several inputs by channel.
     color : str, optional
         Label or position of a colour of images in HDF5.
     axes : str, optional
@@ -37,10 +37,26 @@ class NamedFile:
         Format of a text table, as YAML.
     """
 
-    source: str
+    source: str | dict[str, str]
     color: str | None = None
     axes: str | None = None
     csv: str | None = None
+
+    @classmethod
+    def of(cls, sources: Sequence[str], channels: Sequence[str | None], **options: Any) -> NamedFile:
+        """Return the features of a network that takes these channels, of several ``channel=SOURCE`` for each.
+
+        Raises
+        ------
+        ConfigError
+            If a channel has no source, or an option is for one source only.
+        """
+        source = _by_name("features", sources, [str(channel) for channel in channels], "channel")
+        if isinstance(source, dict):
+            for name, value in options.items():
+                if value is not None and name != "csv":
+                    raise ConfigError(f"--{name} is for one source of features, and the network takes several")
+        return cls(source, **options)
 
     def features(self) -> Any:
         """Return the source, or `Data` that reads it with these options.
@@ -52,7 +68,7 @@ class NamedFile:
         """
         if self.axes not in (None, "NCHW", "NHWC", "NHW"):
             raise ConfigError(f"--axes must be NCHW, NHWC or NHW; got {self.axes!r}")
-        if self.color is None and self.axes is None:
+        if isinstance(self.source, dict) or (self.color is None and self.axes is None):
             return self.source
         color = int(self.color) if self.color is not None and self.color.isdigit() else self.color
         return Data(self.source if color is None else get_reader(self.source, color=color), axes=self.axes)
@@ -68,13 +84,14 @@ class NamedFile:
         if self.csv is None:
             return None
         checked = csv_format(self.csv)
-        if Path(split_source(self.source)[0]).suffix.lower() not in TEXT:
-            raise DataError(f"{self.source}: 'csv' does not apply to this kind of source")
+        sources = self.source.values() if isinstance(self.source, dict) else [self.source]
+        if all(Path(split_source(source)[0]).suffix.lower() not in TEXT for source in sources):
+            raise DataError(f"{', '.join(sources)}: 'csv' does not apply to this kind of source")
         return checked
 
 
 def check_options(
-    features: str | None,
+    features: Sequence[str] | None,
     labels: Sequence[str] | None,
     config: Path | None,
     part: str | None,
@@ -89,11 +106,11 @@ def check_options(
     **of_features : str, optional
         Options that are for `features` only, such as `csv`.
     """
-    if (config is None) == (features is None):
+    if (config is None) == (not features):
         raise ConfigError("evaluate needs data: either --config CONFIG --part PART, or --features FILE --labels FILE")
     if config is not None and part is None:
         raise ConfigError("--config needs --part train, valid or test")
-    if labels and features is None:
+    if labels and not features:
         raise ConfigError("--features and --labels must be given together")
     for option, value in of_features.items():
         if config is not None and value is not None:
@@ -101,10 +118,11 @@ def check_options(
 
 
 def data_to_score(
-    features: str | None,
+    features: Sequence[str] | None,
     labels: Sequence[str] | None,
     config: Path | None,
     targets: Targets,
+    channels: Sequence[str | None],
     *,
     overrides: list[str] | None = None,
     base: Path | None = None,
@@ -116,14 +134,16 @@ def data_to_score(
 
     Parameters
     ----------
-    features : str, optional
-        Source of the features.
+    features : sequence of str, optional
+        Source of the features; of several inputs ``channel=SOURCE`` for each.
     labels : sequence of str, optional
         Source of the labels; of several outputs ``name=SOURCE`` for each.
     config : Path, optional
         A YAML or JSON file, in place of them.
     targets : Targets
         What the run was taught.
+    channels : sequence of str or None
+        The channel of each input layer.
     overrides : list of str, optional
         ``key=value`` strings for the config.
     base : Path, optional
@@ -131,27 +151,27 @@ def data_to_score(
     color, axes, csv : str, optional
         As of `NamedFile`.
     """
-    if not targets.from_input and features is not None and not labels:
+    if not targets.from_input and features and not labels:
         raise ConfigError("--features and --labels must be given together")
-    if features is not None:
-        named = NamedFile(features, color, axes, csv)
+    if features:
+        named = NamedFile.of(features, channels, color=color, axes=axes, csv=csv)
         return FitData(
             named.features(),
-            None if targets.from_input else _labels(labels or (), list(targets.by_output)),
+            None if targets.from_input else _by_name("labels", labels or (), list(targets.by_output), "output"),
             csv=named.format(),
         )
     assert config is not None
     return open_config(read_config(config, overrides, needs_data=True), base or config.parent)[1]
 
 
-def _labels(given: Sequence[str], outputs: Sequence[str]) -> str | dict[str, str]:
-    """Return the source of labels, of several outputs by name; ConfigError unless each output has one."""
-    if len(outputs) == len(given) == 1:
+def _by_name(option: str, given: Sequence[str], names: Sequence[str], kind: str) -> str | dict[str, str]:
+    """Return the source of an option, of several outputs or channels by name; ConfigError unless each has one."""
+    if len(names) == len(given) == 1:
         return given[0]
     named = dict(one.partition("=")[::2] for one in given)
-    if len(outputs) == 1:
-        raise ConfigError(f"--labels must be given once: the run has one output; got {', '.join(given)}")
-    if wrong := misnamed(named, outputs):
-        wanted = " ".join(f"--labels {name}=SOURCE" for name in outputs)
-        raise ConfigError(f"--labels must be given for each output, {wanted}; {wrong}")
+    if len(names) == 1:
+        raise ConfigError(f"--{option} must be given once: the run has one {kind}; got {', '.join(given)}")
+    if wrong := misnamed(named, names, kind):
+        wanted = " ".join(f"--{option} {name}=SOURCE" for name in names)
+        raise ConfigError(f"--{option} must be given for each {kind}, {wanted}; {wrong}")
     return named

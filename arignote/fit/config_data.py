@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -13,10 +13,11 @@ from arignote.data.readers.base import Reader
 from arignote.data.readers.columns import Names
 from arignote.data.readers.sources import open_labels, open_source
 from arignote.data.specs import DataSpec, Source
+from arignote.errors import ConfigError
 from arignote.layers.architecture import Architecture, declare
-from arignote.layers.base import Layer
+from arignote.layers.base import ExampleShape, Layer
 from arignote.layers.layer_list import parse
-from arignote.layers.shape import image_of
+from arignote.spec.inputs import complaints_of_channels, inputs_of
 from arignote.spec.objective import targets_of
 from arignote.spec.run_spec import RunSpec
 from arignote.spec.settings import FitSettings, checked_settings
@@ -44,12 +45,12 @@ class ConfigSources:
     load: bool = True
     has_labels: bool = True
 
-    def train(self) -> tuple[Reader, Reader | dict[str, Reader] | None]:
+    def train(self) -> tuple[Reader | dict[str, Reader], Reader | dict[str, Reader] | None]:
         """Return the readers of the features and labels of the training rows, as of `open_source`."""
         others = self.spec.others()
         return open_source(self.spec.train, self.base, load=self.load, others=others, has_labels=self.has_labels)
 
-    def held_out(self, part: Source, columns: Names) -> Data:
+    def held_out(self, part: Source, columns: Names | Mapping[str, Names]) -> Data:
         """Return the data of a part that has a source of its own; `columns` are those of the training rows."""
         like = self.spec.train
         readers = open_source(part, self.base, self.load, like=like, columns=columns, has_labels=self.has_labels)
@@ -82,8 +83,9 @@ def open_config(
     layers, fit = parse(spec.layers, spec.layer_defaults), checked_settings(spec.fit | axes | settings)
     sources = ConfigSources(spec.data, base, load, has_labels=not targets_of(layers, fit).from_input)
     features, labels = sources.train()
+    columns = {name: one.columns for name, one in features.items()} if isinstance(features, dict) else features.columns
     valid, test = (
-        sources.held_out(part, features.columns) if isinstance(part, Source) else part
+        sources.held_out(part, columns) if isinstance(part, Source) else part
         for part in (spec.data.valid, spec.data.test)
     )
     data = FitData(
@@ -92,16 +94,17 @@ def open_config(
     return layers, data, fit
 
 
-def with_layers(
-    data: FitData, layers: list[Layer], settings: FitSettings, n_in: Sequence[int] | None = None
-) -> FitData:
-    """Return the data with what the layers declare of it; `n_in` of an existing run is as of `image_of`."""
-    return replace(
-        data,
-        targets=targets_of(layers, settings),
-        channel=getattr(layers[0], "channel", None),
-        image=image_of(layers, n_in),
-    )
+def with_layers(data: FitData, layers: list[Layer], settings: FitSettings, n_in: ExampleShape | None = None) -> FitData:
+    """Return the data with what the layers declare of it; `n_in` of an existing run is as of `inputs_of`.
+
+    Raises
+    ------
+    ConfigError
+        If a setting by channel does not suit the channels of the input layers.
+    """
+    if complaints := complaints_of_channels(layers, settings):
+        raise ConfigError(complaints)
+    return replace(data, targets=targets_of(layers, settings), inputs=inputs_of(layers, n_in))
 
 
 def architecture_of(spec: RunSpec, base: Path) -> Architecture:
@@ -118,7 +121,7 @@ def architecture_of(spec: RunSpec, base: Path) -> Architecture:
     # Shapes do not depend on values, of which some may be missing.
     layers, data, settings = open_config(spec, base, load=False, allow_nonfinite=True)
     data = with_layers(data, layers, settings)
-    rows = open_data(data, settings).rows["train"].as_images(data.image)
+    rows = open_data(data, settings).rows["train"]
     targets = data.targets
     y = rows.features(slice(0, 1)) if targets.from_input else rows.y
     assert y is not None

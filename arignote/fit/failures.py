@@ -92,7 +92,8 @@ def cause_of(fit: Assembly, error: Exception) -> ArignoteError | None:
             f'use another layer, or device="cpu". ({error})'
         )
     for x, *_ in fit.step.last_batches:
-        if not network.architecture.takes(tuple(x.shape[1:])):
-            return augmented_to(tuple(x.shape[1:]), network.architecture.n_in)
+        shape = network.example_shape(x)
+        if not network.architecture.takes(shape):
+            return augmented_to(shape, network.architecture.n_in)
     message = find_misdeclared(fit.step)
     return None if message is None else ConfigError(message)

@@ -9,7 +9,7 @@ from typing import Any
 from arignote.checkpoints.state import TrainingState
 from arignote.data.fit_data import FitData, are_row_numbers
 from arignote.data.open_rows import rows_of
-from arignote.data.prepared import prepare, present_rows
+from arignote.data.prepared import columns_of, prepare, present_rows
 from arignote.data.rows import Rows
 from arignote.errors import CheckpointError, DataError, warn
 from arignote.fit.resume import differences
@@ -72,12 +72,12 @@ def _own_rows(state: TrainingState, data: FitData, part: str) -> Rows:
         what=part,
         allow_nonfinite=settings.allow_nonfinite,
         axes=settings.axes,
-        channel=data.channel,
+        inputs=data.inputs,
         csv=data.csv,
         targets=data.targets,
-        columns=tuple(state.data.get("feature_names") or state.data.get("columns") or ()),
+        columns=columns_of(state.data),
     )
-    return present_rows(rows.as_images(data.image), data.targets)
+    return present_rows(rows, data.targets)
 
 
 def n_training_rows(state: TrainingState, rows: Rows, data: FitData) -> int:

@@ -71,7 +71,7 @@ def restore(
         fits = {str(layer.name): layer.target_spec[0] for layer in chosen if isinstance(layer, OutputLayer)}
         if fitted != fits:
             raise CheckpointError(f"{run}: was fitted to {fitted}; the output layers fit {fits}")
-        architecture = declare(chosen, tuple(state.spec["n_in"]), state.n_outputs)
+        architecture = declare(chosen, state.spec["n_in"], state.n_outputs)
     except ConfigError as fault:
         raise CheckpointError(f"{run}: {fault}") from None
     best = state.best if is_last and which is None else None

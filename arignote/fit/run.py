@@ -5,15 +5,13 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Generator, Mapping, Sequence
 from functools import partial
+from math import prod
 from typing import Any
-
-import numpy as np
 
 from arignote.checkpoints.schedule import Checkpointer
 from arignote.checkpoints.writer import RunWriter
 from arignote.data.augmentation import Augmenter, augmented_to
 from arignote.data.batches import Batches
-from arignote.data.readers.base import ArrayReader
 from arignote.data.rows import Rows
 from arignote.engine.feed import ResidentRows, batch_to_device, fits_on_device
 from arignote.engine.network import Network, copy_into
@@ -99,7 +97,7 @@ def _trainers(fit: Assembly) -> Callable[..., Trainer]:
     objective = fit.plan.objective
     augmentation = _augmentation(fit)
     resident = None
-    if augmentation is None and _may_stay(rows, network.device):
+    if augmentation is None and _may_stay(rows, network):
         x = rows.features(slice(0, len(rows)))
         resident = ResidentRows(x, x.reshape(len(x), -1) if y is None else y, data.weights, network.device)
     batches = _batches(fit, augmentation, only_rows=resident is not None)
@@ -173,10 +171,10 @@ def _augmentation(fit: Assembly) -> Augmenter | None:
     return augmentation
 
 
-def _may_stay(rows: Rows, device: Any) -> bool:
+def _may_stay(rows: Rows, network: Network) -> bool:
     """Whether all rows are in memory, the same in each epoch, and may be where the network lives."""
-    n_bytes = len(rows) * 4 * int(np.prod(rows.n_in))
-    return isinstance(rows.reader, ArrayReader) and rows.alter is None and fits_on_device(n_bytes, device)
+    n_bytes = len(rows) * 4 * sum(prod(place.input_shape) for place in network.architecture.inputs)
+    return rows.reader.in_memory and rows.alter is None and fits_on_device(n_bytes, network.device)
 
 
 def in_order(

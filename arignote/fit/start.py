@@ -35,9 +35,10 @@ from arignote.spec.settings import FitSettings, decides
 
 __all__ = ["FitResult", "fit_config", "fit_network"]
 
-# Settings, and parameters of layers, that were added after stems in folders were first made, with their defaults. These
+# Settings, and parameters of parts, that were added after stems in folders were first made, with their defaults. These
 # leave a stem as it was, so that a run that began before is found again.
 _ADDED = {"scale_target": True, "missing_targets": False}
+_ADDED_TO_AUGMENTATIONS: dict[str, Any] = {"channel": None}
 _ADDED_TO_LAYERS: dict[str, Any] = {
     "input": None,
     "share": None,
@@ -126,14 +127,18 @@ def _stem_in(
     """Return the stem of the files in a folder, which follows from what decides the numbers."""
     values = settings.model_dump(mode="json") | objective_of(layers, settings).spec()
     chosen = {key: value for key, value in values.items() if decides(key) and value != _ADDED.get(key, ...)}
+    chosen["augmentation"] = [_of_stem(spec, _ADDED_TO_AUGMENTATIONS) for spec in chosen["augmentation"]]
     fingerprint = opened.rows["train"].fingerprint(opened.digests)
-    return stem_in(folder, name, [[_of_stem(dump(layer)) for layer in layers], chosen, [seed, fingerprint]])
+    of_layers = [_of_stem(dump(layer), _ADDED_TO_LAYERS) for layer in layers]
+    return stem_in(folder, name, [of_layers, chosen, [seed, fingerprint]])
 
 
-def _of_stem(spec: list[Any]) -> list[Any]:
-    """Return the spec of a layer without parameters that were added later and have their defaults."""
+def _of_stem(spec: list[Any] | str, added: dict[str, Any]) -> list[Any] | str:
+    """Return a spec without parameters that were added later and have their defaults; a function is its name."""
+    if isinstance(spec, str):
+        return spec
     word, params = spec
-    return [word, {key: value for key, value in params.items() if value != _ADDED_TO_LAYERS.get(key, ...)}]
+    return [word, {key: value for key, value in params.items() if value != added.get(key, ...)}]
 
 
 def _train(

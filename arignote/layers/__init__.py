@@ -3,9 +3,10 @@
 from arignote.layers.alone import ActivationLayer
 from arignote.layers.architecture import Architecture, declare
 from arignote.layers.base import Layer
+from arignote.layers.block import Block
 from arignote.layers.conv import ConvLayer, ConvMaxoutLayer, MLPConvLayer
 from arignote.layers.dense import FCLayer, FCMaxoutLayer
-from arignote.layers.layer_list import Block, parse
+from arignote.layers.layer_list import parse
 from arignote.layers.merge import AverageLayer, ConcatLayer, MaximumLayer, MultiplyLayer, SumLayer
 from arignote.layers.noise import DropoutLayer, GaussianNoiseLayer
 from arignote.layers.norm import BatchNormLayer

@@ -9,9 +9,10 @@ from math import prod
 from typing import Any
 
 from arignote.errors import ConfigError, axes_hint
-from arignote.layers.base import Layer, Param, Shape, ShapeError, WeightedLayer
+from arignote.layers.base import ExampleShape, Layer, Param, Shape, ShapeError, WeightedLayer
 from arignote.layers.merge import MergeLayer
 from arignote.layers.output import OutputLayer
+from arignote.layers.shape import AnyInput
 from arignote.registry import dump, is_custom, part_name
 
 __all__ = ["Architecture", "Placed", "declare"]
@@ -27,6 +28,8 @@ class Placed:
     layer : Layer
     sources : tuple of int
         Positions of the layers whose outputs it takes; empty for an input layer.
+    fields : tuple of int
+        Numbers of the inputs of the network that it takes: of an input layer its own, in the order of the input layers.
     input_shapes : tuple of tuple of int
         Shape of one example of each input.
     output_shape : tuple of int
@@ -40,6 +43,7 @@ class Placed:
     name: str
     layer: Layer
     sources: tuple[int, ...]
+    fields: tuple[int, ...]
     input_shapes: tuple[Shape, ...]
     output_shape: Shape
     params: dict[str, Param]
@@ -68,9 +72,17 @@ class Architecture:
         return [p.layer for p in self.placed]
 
     @property
-    def n_in(self) -> Shape:
-        """Shape of one example."""
-        return self.placed[0].input_shape
+    def n_in(self) -> ExampleShape:
+        """Shape of one example, of several inputs by channel."""
+        inputs = self.inputs
+        if len(inputs) == 1:
+            return inputs[0].input_shape
+        return {str(getattr(place.layer, "channel", None)): place.input_shape for place in inputs}
+
+    @property
+    def inputs(self) -> list[Placed]:
+        """The input layers, in order."""
+        return [place for place in self.placed if place.fields]
 
     @property
     def outputs(self) -> dict[str, OutputLayer]:
@@ -87,7 +99,7 @@ class Architecture:
         """Number of values of all trained parameters."""
         return sum(p.n_params for p in self.placed)
 
-    def takes(self, shape: Shape) -> bool:
+    def takes(self, shape: ExampleShape) -> bool:
         """Return whether examples of another shape fit the same parameters."""
         try:
             other = declare(self.layers, shape)
@@ -105,8 +117,9 @@ class Architecture:
         """Remarks about the layers, each with the name of its layer."""
         notes = [f"{p.name}: {note}" for p in self.placed for note in p.layer.notes(*p.input_shapes)]
         first = next((p for p in self.placed if p.params), None)
-        if first is not None and first.input_shape == self.n_in and len(first.output_shape) == 3:
-            notes += [f"{first.name}: {hint}" for hint in _channels_last(self.n_in)]
+        shape = self.inputs[0].input_shape
+        if first is not None and first.input_shape == shape and len(first.output_shape) == 3:
+            notes += [f"{first.name}: {hint}" for hint in _channels_last(shape)]
         return notes
 
     def spec(self) -> list[list[Any]]:
@@ -128,7 +141,7 @@ def _channels_last(shape: Shape) -> list[str]:
 
 
 def declare(
-    layers: Sequence[Layer], n_in: Shape | None, n_outputs: int | Mapping[str, int] | None = None
+    layers: Sequence[Layer], n_in: ExampleShape | None, n_outputs: int | Mapping[str, int] | None = None
 ) -> Architecture:
     """Infer all shapes.
 
@@ -136,8 +149,8 @@ def declare(
     ----------
     layers : list of Layer
         As `parse` returns them.
-    n_in : tuple of int or None
-        Shape of one example; by default that of the input layer.
+    n_in : tuple of int, dict of str to tuple of int, or None
+        Shape of one example, of several inputs by channel; by default that of the input layers.
     n_outputs : int or dict of str to int, optional
         Number of outputs that the target needs (by the name of the output layer), for layers that do not set it.
 
@@ -146,34 +159,47 @@ def declare(
     ConfigError
         If a shape does not fit; the message names the layer.
     """
-    shape = n_in if n_in is not None else getattr(layers[0], "n_in", None)
-    if shape is None:
-        raise ConfigError("the shape of an example is not known: give n_in, or data")
     placed: list[Placed] = []
+    n_inputs = 0
     positions: dict[str, int] = {}
     for position, layer in enumerate(layers):
         if isinstance(layer, OutputLayer) and n_outputs is not None:
             layer = layer.sized(n_outputs if isinstance(n_outputs, int) else n_outputs[str(layer.name)])
         sources = _sources(layer, positions, placed)
-        shapes = tuple(placed[source].output_shape for source in sources) or (shape,)
+        fields = () if sources else (n_inputs,)
+        n_inputs += len(fields)
+        shapes = tuple(placed[source].output_shape for source in sources) or (_shape_of_input(layer, n_in),)
         try:
             output = layer.output_shape(*shapes)
         except ShapeError as error:
-            hints = _channels_last(shapes[0]) if shapes[0] == shape else []
-            by_axes = axes_hint(shape, getattr(layer, "n_in", None) or ()) if not placed and not hints else ""
+            hints = _channels_last(shapes[0]) if fields or shapes[0] == placed[0].input_shape else []
+            by_axes = axes_hint(shapes[0], getattr(layer, "n_in", None) or ()) if fields and not hints else ""
             raise ConfigError(". ".join([f"{layer.name}: {error}", *hints]) + by_axes) from None
         params, owner = layer.declare_params(*shapes), str(layer.name)
         if isinstance(layer, WeightedLayer) and layer.share is not None:
             params, owner = {}, _owner(layer, params, placed[positions[layer.share]])
-        placed.append(Placed(str(layer.name), layer, sources, shapes, output, params, owner))
+        placed.append(Placed(str(layer.name), layer, sources, fields, shapes, output, params, owner))
         positions[str(layer.name)] = position
     return Architecture(tuple(placed))
+
+
+def _shape_of_input(layer: Layer, n_in: ExampleShape | None) -> Shape:
+    """Return the shape of one example of an input layer; ConfigError if neither it nor the data tells."""
+    channel = getattr(layer, "channel", None)
+    shape = n_in.get(str(channel)) if isinstance(n_in, Mapping) else n_in
+    found: Shape | None = shape if shape is not None else getattr(layer, "n_in", None)
+    if found is None:
+        of_channel = f" of the channel {channel!r}" if isinstance(n_in, Mapping) else ""
+        raise ConfigError(f"the shape of an example{of_channel} is not known: give n_in, or data")
+    return tuple(found)
 
 
 def _sources(layer: Layer, positions: dict[str, int], placed: Sequence[Placed]) -> tuple[int, ...]:
     """Return the positions of the layers that a layer takes its input from."""
     if isinstance(layer, MergeLayer):
         return tuple(positions[name] for name in layer.inputs)
+    if isinstance(layer, AnyInput):
+        return ()
     if layer.input is not None:
         return (positions[layer.input],)
     # By default the layer before; nothing follows an output layer.

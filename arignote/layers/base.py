@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar
 
@@ -13,9 +13,11 @@ from arignote.errors import Complaint, ConfigError
 from arignote.layers.initializers import Initializer, InitializerSpec
 from arignote.registry import NonNegative, Part, Positive
 
-__all__ = ["OF_OWNER", "Layer", "Name", "Param", "Shape", "ShapeError", "WeightedLayer"]
+__all__ = ["OF_OWNER", "ExampleShape", "Layer", "Name", "Param", "Shape", "ShapeError", "WeightedLayer"]
 
 Shape = tuple[int, ...]
+# Shape of one example: of a network of several inputs that of each channel.
+ExampleShape = Shape | Mapping[str, Shape]
 Name = Annotated[str, Field(pattern=r"^[^./\\\s][^./\\]*$")]
 
 

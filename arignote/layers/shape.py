@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from math import prod
 from typing import Annotated, Any, ClassVar
 
@@ -11,7 +11,7 @@ from pydantic import BeforeValidator
 from arignote.layers.base import Layer, Shape, ShapeError
 from arignote.registry import Count, Pair, plain, register
 
-__all__ = ["BC01ToC01BLayer", "C01BToBC01Layer", "InputImageLayer", "InputLayer", "SizeSpec", "image_of"]
+__all__ = ["AnyInput", "BC01ToC01BLayer", "C01BToBC01Layer", "InputImageLayer", "InputLayer", "SizeSpec"]
 
 
 def _size(value: Any) -> Any:
@@ -26,12 +26,15 @@ SizeSpec = Annotated[tuple[Count, ...] | None, BeforeValidator(_size)]
 class InputLayer(Layer):
     """The examples as they are: ``y = x``. It may be omitted.
 
+    A network of several inputs has an input layer for each, of which each names its channel: X is a dict of these.
+
     Parameters
     ----------
     n_in : int or tuple of int, optional
         Shape of one example; by default that of the data.
     channel : str, optional
-        Name of the channel of the data, if it has several.
+        Name of the channel of the data, if it has several; it is the default of `name` where there are several input
+        layers.
 
     Examples
     --------
@@ -66,7 +69,7 @@ class InputImageLayer(Layer):
     n_images : int >= 1, default 1
         Number of channels.
     channel : str, optional
-        Name of the channel of the data, if it has several.
+        As of `InputLayer`.
 
     Examples
     --------
@@ -94,18 +97,8 @@ class InputImageLayer(Layer):
         return lambda params, x, training: x.reshape(-1, *size)
 
 
-def image_of(layers: Sequence[Layer], n_in: Sequence[int] | None = None) -> tuple[int, int, int] | None:
-    """Return the shape of images (channels, height, width) to which the rows of a run are reshaped, or None.
-
-    Parameters
-    ----------
-    layers : sequence of Layer
-        The first one, if it is an `InputImageLayer`, has the shape of images.
-    n_in : sequence of int, optional
-        Shape of an example in the run. Runs of version 0.1 were trained on flat rows, which are not reshaped.
-    """
-    image = layers[0].n_in if isinstance(layers[0], InputImageLayer) else None
-    return None if n_in is not None and tuple(n_in) != image else image
+# Layers that take the data.
+AnyInput = InputLayer | InputImageLayer
 
 
 class _NoOp(Layer):

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from arignote.checkpoints.reader import RunFiles
 from arignote.checkpoints.state import TrainingState
+from arignote.data.fields import ALONE
 from arignote.data.specs import Source
 from arignote.report.tables import score_text
 
@@ -67,11 +68,13 @@ def ending(
     files = RunFiles(checkpoint)
     yield "files: " + ", ".join(map(files.folder.path_of, files.existing("last", "best")))
     # Variables and ~ are filled in as `get_reader` does, since a shell does not within quotes.
-    path = base / os.path.expanduser(os.path.expandvars(train.features))
-    features = shlex.quote(os.path.normpath(path))
+    named = []
+    for channel, source in train.channels.items():
+        path = os.path.normpath(base / os.path.expanduser(os.path.expandvars(source)))
+        named.append("--features " + shlex.quote(f"{channel}={path}" if channel != ALONE else path))
     color = "" if train.color is None else f" --color {shlex.quote(str(train.color))}"
     yield f"next:  arignote inspect {files.stem}"
     # Scores of rows that the run was not trained on, if there are any.
     part = next(part for part in ("test", "valid", "train") if part in state.data or part == "train")
     yield f"       arignote evaluate {files.stem} {options} --part {part}"
-    yield f"       arignote predict {files.stem} --features {features} --out preds.csv{color}"
+    yield f"       arignote predict {files.stem} {' '.join(named)} --out preds.csv{color}"

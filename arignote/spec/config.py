@@ -24,6 +24,7 @@ from arignote.registry import plain
 from arignote.registry.complaints import complaints_of
 from arignote.replacing import replacing
 from arignote.safe.yaml import load_yaml
+from arignote.spec.inputs import complaints_of_channels, inputs_of
 from arignote.spec.locations import Written, located
 from arignote.spec.objective import objective_of, targets_of
 from arignote.spec.overrides import override
@@ -104,6 +105,7 @@ def _complaints(values: dict[str, Any], base: Path) -> list[Complaint]:
     if isinstance(layers, list) and isinstance(defaults, dict):
         try:
             parsed = parse(layers, defaults)
+            complaints += _complaints_of_features(parsed, values.get("data"))
             complaints += _complaints_of_labels(parsed, values.get("data"))
         except ConfigError as error:
             complaints += error.complaints
@@ -117,13 +119,13 @@ def _complaints(values: dict[str, Any], base: Path) -> list[Complaint]:
 
 
 def _complaints_of_objective(layers: list[Layer], settings: FitSettings, data: Any) -> list[Complaint]:
-    """Return which losses, settings and labels do not fit the output layer."""
-    complaints: list[Complaint] = []
+    """Return which losses, settings and labels do not fit the layers of inputs and outputs."""
+    complaints = complaints_of_channels(layers, settings)
     try:
         objective_of(layers, settings)
         from_input = targets_of(layers, settings).from_input
     except ConfigError as error:
-        return list(error.complaints)
+        return complaints + list(error.complaints)
     if from_input and isinstance(data, dict):
         named = [name for name in ("train", "valid", "test") if "labels" in _mapping(data.get(name))]
         message = "the target of the network is its input: leave labels out"
@@ -133,6 +135,25 @@ def _complaints_of_objective(layers: list[Layer], settings: FitSettings, data: A
 
 def _mapping(value: Any) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
+
+
+def _complaints_of_features(layers: list[Layer], data: Any) -> list[Complaint]:
+    """Return in which parts of the data the features are not those of the input layers."""
+    channels = [one.channel for one in inputs_of(layers)]
+    wanted = ", ".join(f"{channel}: ..." for channel in channels)
+    complaints: list[Complaint] = []
+    for name in ("train", "valid", "test"):
+        features = _mapping(_mapping(data).get(name)).get("features")
+        if features is None or (len(channels) == 1 and not isinstance(features, dict)):
+            continue
+        wrong = misnamed(features, [str(channel) for channel in channels], "input layer of the channel")
+        if wrong and len(channels) == 1:
+            message = f"features must be one source, as there is one input; got {', '.join(features)}"
+            complaints.append(Complaint(("data", name, "features"), message))
+        elif wrong:
+            message = f"features must have a source for each channel, {{{wanted}}}; {wrong}"
+            complaints.append(Complaint(("data", name, "features"), message))
+    return complaints
 
 
 def _complaints_of_labels(layers: list[Layer], data: Any) -> list[Complaint]:

@@ -13,6 +13,7 @@ from arignote.data.targets import Target, Targets
 from arignote.errors import Complaint, ConfigError
 from arignote.layers.base import Layer
 from arignote.layers.output import OutputLayer
+from arignote.layers.shape import AnyInput
 from arignote.optim.losses import Loss
 from arignote.registry import build, find, names, part_name, short_spec
 from arignote.spec.settings import FitSettings
@@ -114,8 +115,11 @@ def targets_of(layers: Sequence[Layer], settings: FitSettings) -> Targets:
     if main is None:
         raise ConfigError("layers: one output layer at least must not be auxiliary")
     targets = Targets(found, main)
-    if not targets.is_single and any(one.from_input for one in found.values()):
-        raise ConfigError("layers: an output whose target is the input cannot be one of several")
+    if any(one.from_input for one in found.values()):
+        if not targets.is_single:
+            raise ConfigError("layers: an output whose target is the input cannot be one of several")
+        if sum(isinstance(layer, AnyInput) for layer in layers) > 1:
+            raise ConfigError("layers: an output whose target is the input needs a network of one input")
     return targets
 
 

@@ -28,7 +28,7 @@ def fit_parameters() -> str:
     Examples
     --------
     >>> print(*[line for line in fit_parameters().splitlines() if line.startswith(("axes", "batch_size"))], sep="\\n")
-    axes : {"NCHW", "NHWC", "NHW"}, optional
+    axes : dict or {"NCHW", "NHWC", "NHW"}, optional
     batch_size : int >= 1, default 128
     """
     entries = []

@@ -69,7 +69,7 @@ def network_of(name, **more):
 @pytest.mark.parametrize("name", LAYERS)
 def test_the_output_shape_is_the_promised_one(name):
     network = network_of(name)
-    outputs = network.outputs(torch.randn(3, 1, 8, 8))
+    outputs = network.outputs((torch.randn(3, 1, 8, 8),))
     for (_, out), place in zip(outputs, network.architecture.placed, strict=True):
         assert tuple(out.shape[1:]) == place.output_shape
 

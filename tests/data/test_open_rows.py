@@ -10,6 +10,7 @@ from scipy import sparse
 
 from arignote import DataError
 from arignote.data import Data
+from arignote.data.inputs import Input
 from arignote.data.open_rows import rows_of
 
 X = np.arange(60, dtype=np.float32).reshape(20, 3)
@@ -100,12 +101,14 @@ def test_wrong_labels_are_reported(y, words):
 
 def test_the_network_sees_the_channel_that_is_named():
     channels = {"left": X, "right": X + 1, "target": Y}
-    assert np.array_equal(rows_of(channels, channel="right").features(slice(0, 2)), X[:2] + 1)
-    assert np.array_equal(rows_of({"left": Chunked(X), "y": Chunked(X)}, Y, channel="y").features(slice(0, 20)), X)
+    assert np.array_equal(rows_of(channels, inputs=[Input("right")]).features(slice(0, 2)), X[:2] + 1)
+    assert np.array_equal(
+        rows_of({"left": Chunked(X), "y": Chunked(X)}, Y, inputs=[Input("y")]).features(slice(0, 20)), X
+    )
     with pytest.raises(DataError, match=r"channels left, right; name one of them .* got None"):
         rows_of(channels)
     with pytest.raises(DataError, match="got 'middle'"):
-        rows_of(channels, channel="middle")
+        rows_of(channels, inputs=[Input("middle")])
     for none in ({"labels": Y}, {}):
         with pytest.raises(DataError, match="X has no channel of features"):
             rows_of(none)

@@ -13,6 +13,7 @@ from sklearn.utils.class_weight import compute_class_weight, compute_sample_weig
 from arignote import ArignoteWarning, CheckpointError, DataError, NNClassifier
 from arignote.data import Data, DataWithHoldoutPartitions
 from arignote.data.fit_data import FitData
+from arignote.data.inputs import Input
 from arignote.data.prepared import prepare
 from arignote.data.readers.base import Reader
 from arignote.data.targets import Classes, Targets
@@ -484,7 +485,9 @@ def test_a_row_that_is_not_finite_passes_only_where_it_is_allowed():
 
 def test_the_channel_of_the_input_layer_is_that_of_each_part():
     channels = {"left": X, "right": X + 1, "labels": Y}
-    found = prepared(channels, None, channel="right", valid={"left": X[:9], "right": X[:9] + 2, "labels": Y[:9]})
+    found = prepared(
+        channels, None, inputs=(Input("right"),), valid={"left": X[:9], "right": X[:9] + 2, "labels": Y[:9]}
+    )
     assert np.array_equal(found.parts["train"][0].features(slice(0, 90)), X + 1)
     assert np.array_equal(found.parts["valid"][0].features(slice(0, 9)), X[:9] + 2)
 

@@ -12,6 +12,8 @@ from chunked_rows import Chunked
 import arignote.data.rows as rows_module
 from arignote import ArignoteWarning, DataError, NNClassifier
 from arignote.data import Data, get_reader
+from arignote.data.fields import ALONE
+from arignote.data.inputs import Conversion, Input
 from arignote.data.open_rows import rows_of
 from arignote.data.readers.base import ArrayReader, Reader
 from arignote.data.rows import Rows
@@ -349,7 +351,7 @@ def test_axes_are_moved_to_channels_first():
 
 
 def test_rows_are_preprocessed_first_and_altered_then():
-    rows = Rows(ArrayReader(X), preprocess=lambda x: x + 1, alter=lambda x: x * 2)
+    rows = Rows(ArrayReader(X), conversions={ALONE: Conversion(preprocess=lambda x: x + 1)}, alter=lambda x: x * 2)
     found = rows.features(slice(0, 20))
     assert np.array_equal(found, (X + 1) * 2) and found.dtype == np.float32 and found.flags.c_contiguous
 
@@ -363,7 +365,8 @@ def test_preprocessing_and_alteration_see_channels_first(axes):
         return x.astype(np.float64)
 
     x = np.zeros((4, 5, 6, 3)) if axes == "NHWC" else np.zeros((4, 5, 6))
-    found = Rows(ArrayReader(x), axes=axes, preprocess=remember, alter=remember).features(slice(1, 3))
+    conversions = {ALONE: Conversion(axes, preprocess=remember)}
+    found = Rows(ArrayReader(x), conversions=conversions, alter=remember).features(slice(1, 3))
     shape = {None: (2, 5, 6), "NHWC": (2, 3, 5, 6), "NHW": (2, 1, 5, 6)}[axes]
     assert seen == [shape, shape] and found.shape == shape and found.dtype == np.float32 and found.flags.c_contiguous
 
@@ -440,19 +443,17 @@ def test_features_that_are_float32_already_are_not_copied(rows):
 )
 def test_flat_rows_and_rows_without_a_channel_axis_become_images_of_the_size_given(shape, size, fits):
     x = np.arange(20.0 * np.prod(shape), dtype=np.float32).reshape(20, *shape)
-    rows = rows_of(x)
-    found = rows.as_images(size)
-    assert found.n_in == (size if fits else shape) and (fits or found is rows)
+    found = rows_of(x, inputs=[Input(image=size)])
+    assert found.n_in == (size if fits else shape)
     # In the order of the memory: channel by channel, line by line.
     assert np.array_equal(found.features(slice(3, 5)).reshape(-1), x[3:5].reshape(-1))
 
 
 def test_the_axes_of_images_come_before_their_size():
     images = np.zeros((2, 3, 4, 1), np.float32)
-    rows = rows_of(images, axes="NHWC")
-    assert rows.as_images((1, 3, 4)) is rows
-    rows = rows_of(images[..., 0], axes="NHW")
-    assert rows.as_images((1, 3, 4)) is rows and rows.n_in == (1, 3, 4)
+    for given, axes in ((images, "NHWC"), (images[..., 0], "NHW")):
+        rows = rows_of(given, axes=axes, inputs=[Input(image=(1, 3, 4))])
+        assert rows.conversions[ALONE].image is None and rows.n_in == (1, 3, 4)
 
 
 @pytest.fixture

@@ -44,7 +44,7 @@ def step_of(*layers, updater="sgd", loss="nll", weights=1.0, **more):
 
 
 def update(step, parts, **how):
-    return step([DeviceBatch(*one[:3]) for one in parts], [one[3] for one in parts], **how)
+    return step([DeviceBatch((one[0],), *one[1:3]) for one in parts], [one[3] for one in parts], **how)
 
 
 def found(step, parts, **more):
@@ -180,7 +180,7 @@ def test_a_layer_is_tried_while_training_forward_and_backward_with_two_rows():
 def test_a_layer_that_does_not_do_as_it_declares_is_reported(function, declared, words):
     step = step_of(given(function, declared=declared))
     assert find_misdeclared(step) is None
-    step.last_batches = [DeviceBatch(X, Y)]
+    step.last_batches = [DeviceBatch((X,), Y)]
     message = find_misdeclared(step)
     assert message is None if words is None else message.startswith(words)
 
@@ -189,11 +189,11 @@ def test_the_type_is_free_where_layers_compute_in_another():
     seen = []
     own = given(lambda x, training: seen.append(x.dtype) or x.float())
     step = step_of(["FCLayer", {"n_units": 4}], own, precision="bf16")
-    step.last_batches = [DeviceBatch(X, Y)]
+    step.last_batches = [DeviceBatch((X,), Y)]
     assert find_misdeclared(step) is None and seen == [torch.bfloat16] * 2
 
 
 def test_every_batch_of_an_update_is_checked():
     step = step_of(given(lambda x, training: x[:3]))
-    step.last_batches = [DeviceBatch(X[:2], (Y[0][:2],)), DeviceBatch(X[:5], (Y[0][:5],))]
+    step.last_batches = [DeviceBatch((X[:2],), (Y[0][:2],)), DeviceBatch((X[:5],), (Y[0][:5],))]
     assert find_misdeclared(step) == "layer 'own' returns shape (3, 4) where it declares (5, 4)"

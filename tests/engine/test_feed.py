@@ -10,7 +10,7 @@ from promise import digest
 from arignote import NNClassifier
 from arignote.data.batches import Batch, Batches
 from arignote.data.open_rows import rows_of
-from arignote.engine.feed import ALIGNMENT, ResidentRows, batch_to_device, fits_on_device, to_device
+from arignote.engine.feed import ALIGNMENT, ResidentRows, batch_to_device, fields_to_device, fits_on_device
 from arignote.fit import run
 
 CPU = torch.device("cpu")
@@ -42,7 +42,7 @@ def test_batches_of_rows_alone_read_no_features():
     for copied, named in zip(whole.epoch(0), alone.epoch(0), strict=True):
         assert named.x.size == 0
         mine, theirs = resident(named), batch_to_device(copied, CPU)
-        assert torch.equal(mine.x, theirs.x) and torch.equal(mine.y[0], theirs.y[0])
+        assert torch.equal(mine.x[0], theirs.x[0]) and torch.equal(mine.y[0], theirs.y[0])
         assert len(mine.y) == len(theirs.y) == 1 and mine.weights is theirs.weights is None
 
 
@@ -62,14 +62,14 @@ def at_offset(array, offset):
 @pytest.mark.parametrize("offset", range(0, ALIGNMENT, 4))
 def test_whatever_its_address_an_array_is_aligned_on_the_device(offset):
     array = np.random.default_rng(0).normal(size=(12, 13)).astype(np.float32)
-    tensor = to_device(at_offset(array, offset), CPU)
+    (tensor,) = fields_to_device(at_offset(array, offset), CPU)
     assert tensor.data_ptr() % ALIGNMENT == 0
     assert np.array_equal(tensor.numpy(), array)
 
 
 def test_aligned_memory_is_not_copied():
     array = at_offset(np.ones((4, 3), np.float32), 0)
-    assert to_device(array, CPU).data_ptr() == array.ctypes.data
+    assert fields_to_device(array, CPU)[0].data_ptr() == array.ctypes.data
 
 
 @pytest.mark.parametrize("resident", [False, True])
@@ -90,7 +90,7 @@ def test_weights_do_not_depend_on_the_address_of_the_data(digits, monkeypatch, r
 def test_a_batch_becomes_features_labels_and_weights(weighted):
     weights = np.array([0.5, 2.0], np.float32) if weighted else None
     batch = Batch(3, slice(0, 2), np.ones((2, 3), np.float32), np.array([4, 5]), weights)
-    x, (y,), w = batch_to_device(batch, CPU)
+    (x,), (y,), w = batch_to_device(batch, CPU)
     assert x.tolist() == [[1.0] * 3] * 2 and y.tolist() == [4, 5] and y.dtype == torch.int64
     assert (w is None) == (not weighted) and (w is None or w.tolist() == [0.5, 2.0])
 
@@ -101,7 +101,7 @@ def test_rows_that_stay_are_gathered_by_number(rows, weighted):
     x, y = np.arange(8, dtype=np.float32).reshape(4, 2), np.array([7, 6, 5, 4])
     weights = np.array([0.5, 1.0, 1.5, 2.0], np.float32) if weighted else None
     found = ResidentRows(x, y, weights, CPU)(Batch(0, rows, np.empty(0, np.float32), y[rows]))
-    assert found.x.tolist() == x[rows].tolist() and found.n_rows == len(y[rows])
+    assert [one.tolist() for one in found.x] == [x[rows].tolist()] and found.n_rows == len(y[rows])
     assert [one.tolist() for one in found.y] == [y[rows].tolist()]
     assert (found[2] is None) == (not weighted) and (found[2] is None or found[2].tolist() == weights[rows].tolist())
 

@@ -65,7 +65,7 @@ def test_no_two_layers_start_alike():
 
 def test_the_outputs_of_all_layers_end_in_those_of_the_network():
     network, x = network_of().eval(), torch.randn(5, 6)
-    found = network.outputs(x)
+    found = network.outputs((x,))
     assert [name for name, _ in found] == ["input", "a", "norm", "out"]
     (output,) = network(x)
     assert torch.equal(found[-1][1], output) and found[0][1] is x

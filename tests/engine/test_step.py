@@ -74,7 +74,7 @@ def probabilities(network, batches, **seed):
 
 
 def update(step, parts, **how):
-    return step([DeviceBatch(*one[:3]) for one in parts], [one[3] for one in parts], **how)
+    return step([DeviceBatch((one[0],), *one[1:3]) for one in parts], [one[3] for one in parts], **how)
 
 
 def logits_by_torch(params, x):
@@ -257,8 +257,8 @@ def test_logits_are_those_outside_training_of_float32_rows():
         [["FCLayer", {"name": "fc", "n_units": 5, "activation": "tanh"}], ["DropoutLayer", {"dropout_p": 0.5}]]
     )
     expected = logits_by_torch(network.named, torch.from_numpy(X)).detach()
-    # Rows as float64, and columns first: what a reader may give.
-    (found,) = outputs_of(network, np.asfortranarray(X.astype(np.float64)), 0, "predict").values()
+    # Columns first.
+    (found,) = outputs_of(network, np.asfortranarray(X), 0, "predict").values()
     torch.testing.assert_close(found, expected)
     assert not found.requires_grad and not network.training
     p = probabilities(network, [X[:5], X[5:6], X[6:]])

@@ -11,6 +11,7 @@ from arignote.layers.shape import C01BToBC01Layer
 from arignote.registry import build
 
 OUTPUT = ["ClassificationOutputLayer", {"n_classes": 3}]
+NOT_FIRST = "an input layer must be the first layer; where there are several, each names its channel"
 UNNAMED = "name must be given, as there are several output layers"
 OUTPUTS = '["ClassificationOutputLayer"], or ["RegressionOutputLayer"] for numbers'
 
@@ -236,11 +237,11 @@ def test_explicit_names_are_skipped_however_many():
         ),
         (
             [["FCLayer", {"n_units": 2}], ["InputImageLayer", {"n_pixels": 2}], OUTPUT],
-            ["layers[1] (InputImageLayer): an input layer must be the first layer"],
+            [f"layers[1] (InputImageLayer): {NOT_FIRST}"],
         ),
         (
             [["InputLayer"], ["InputLayer"], OUTPUT],
-            ["layers[1] (InputLayer): an input layer must be the first layer"],
+            [f"layers[1] (InputLayer): {NOT_FIRST}"],
         ),
         (
             [["InputLayer", {"name": "a"}], ["FCLayer", {"n_units": 2, "name": "a"}], OUTPUT],

@@ -51,7 +51,7 @@ def test_sums_and_shapes_are_those_of_torch(given, by_torch, shape):
     assert named["conv1.W"].shape == (shape[0], 4 // n_groups, *part.filter_shape)
     with torch.no_grad():
         named["conv1.b"].copy_(torch.linspace(-1, 1, shape[0]))
-        found = dict(network.outputs(X))["conv1"]
+        found = dict(network.outputs((X,)))["conv1"]
         expected = functional.conv2d(X, named["conv1.W"], named["conv1.b"], **by_torch)
     assert found.shape == (3, *shape)
     torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-5)
@@ -88,7 +88,7 @@ def test_zeros_are_around_a_map_on_each_side(pad):
     ones = np.ones((1, 1, 4, 4), np.float32)
     network = Network(declare(parse([layer(3, 1, pad=pad, activation="linear", W=1.0), OUTPUT]), (1, 4, 4)))
     network.initialise(0)
-    found = dict(network.outputs(torch.from_numpy(ones)))["conv1"].detach().numpy()[0, 0]
+    found = dict(network.outputs((torch.from_numpy(ones),)))["conv1"].detach().numpy()[0, 0]
     rows, columns = {"same": (1, 1), "full": (2, 2)}.get(pad if isinstance(pad, str) else "", (1, 2))
     padded = np.pad(ones[0, 0], ((rows, rows), (columns, columns)))
     windows = np.lib.stride_tricks.sliding_window_view(padded, (3, 3))

@@ -8,7 +8,6 @@ import torch
 from arignote.errors import ConfigError
 from arignote.layers import declare, parse
 from arignote.layers.base import ShapeError
-from arignote.layers.shape import image_of
 from arignote.registry import build
 
 OUTPUT = ["ClassificationOutputLayer", {"n_classes": 2}]
@@ -103,20 +102,3 @@ def test_images_come_whole_flat_or_without_the_axis_of_one_channel(n_images, sha
 def test_an_image_has_one_channel_of_its_own_accord():
     layer = build("layer", ["InputImageLayer", {"n_pixels": 4}])
     assert (layer.n_images, layer.n_pixels, layer.n_in, layer.channel) == (1, (4, 4), (1, 4, 4), None)
-
-
-@pytest.mark.parametrize(
-    ("first", "shape"),
-    [
-        ([["InputImageLayer", {"n_pixels": [3, 4], "n_images": 2}]], (2, 3, 4)),
-        ([["InputLayer", {"n_in": [2, 3, 4]}]], None),
-        ([], None),
-    ],
-)
-def test_only_an_input_layer_of_images_declares_the_shape_of_images(first, shape):
-    assert image_of(parse([*first, OUTPUT])) == shape
-
-
-def test_rows_of_a_run_that_was_trained_on_flat_rows_are_no_images():
-    layers = parse([["InputImageLayer", {"n_pixels": 4}], OUTPUT])
-    assert image_of(layers, [1, 4, 4]) == (1, 4, 4) and image_of(layers, [16]) is None

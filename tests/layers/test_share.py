@@ -80,7 +80,7 @@ def test_the_gradient_is_the_sum_over_all_uses():
     assert all(g.abs().max() > 0.01 for g in gradients)
     for way in (step._gradients, step._by_autograd):
         network.gradients.fill_(np.nan)
-        way(x, (y,), None, 1.0, 0.0)
+        way((x,), (y,), None, 1.0, 0.0)
         torch.testing.assert_close(network.flat_views(network.gradients)["a.W"], sum(gradients), rtol=1e-5, atol=1e-6)
 
 
@@ -99,7 +99,7 @@ def test_penalties_count_once(updater, max_grad_norm):
     (loss + 0.03 * p["a.W"].abs().sum() + 0.02 * p["a.W"].square().sum()).backward()
     optimizer = {"sgd": torch.optim.SGD, "adam": torch.optim.Adam}[updater](list(trained.values()), lr=0.1)
     optimizer.step()
-    step([DeviceBatch(x, (y,))], [0], lr=0.1, momentum=0.0, n=1)
+    step([DeviceBatch((x,), (y,))], [0], lr=0.1, momentum=0.0, n=1)
     for name, tensor in trained.items():
         torch.testing.assert_close(network.named[name].detach(), tensor.detach(), rtol=1e-4, atol=1e-5)
 

@@ -198,7 +198,7 @@ def test_a_layer_is_its_module_in_training_and_outside(name):
         network.train(training), module.train(training)
         x = torch.randn(6, *shape, generator=generator)
         kept = x.clone()
-        found = dict(network.outputs(x))["t"]
+        found = dict(network.outputs((x,)))["t"]
         assert torch.equal(x, kept) and found.shape[1:] == network.architecture.placed[1].output_shape
         torch.testing.assert_close(found, module(x.clone()), rtol=1e-6, atol=1e-7)
     # What the module keeps has changed as that of the module did.

@@ -27,7 +27,7 @@ def forms(model, name):
         ),
         (
             "preprocess",
-            ["string", "array", "preprocess", "array", "null"],
+            ["string", "array", "preprocess", "array", "object", "null"],
             ["Standardise", ["Standardise"], {"preprocess": "Standardise"}, [["Standardise"], ["MinMax"]], None],
         ),
         (

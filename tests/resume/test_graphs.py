@@ -1,4 +1,4 @@
-"""The promise for graphs: blocks, merge layers, shared weights, modules of torch with buffers, several outputs."""
+"""The promise for graphs: blocks, merge layers, shared weights, modules of torch, several inputs and outputs."""
 
 from __future__ import annotations
 
@@ -84,6 +84,16 @@ BRANCHES = [
     merge("Multiply", "a", "b"),
     ["ClassificationOutputLayer", {"name": "side", "auxiliary": True}],
 ]
+INPUTS = [
+    ["InputLayer", {"channel": "one"}],
+    fc("a"),
+    DROPOUT,
+    ["InputLayer", {"channel": "two"}],
+    fc("b", 4),
+    merge("Concat", "dropout1", "b"),
+    ["ClassificationOutputLayer", {"name": "output"}],
+    ["RegressionOutputLayer", {"name": "size", "input": "b"}],
+]
 STALLED = {"rule": "stalled", "initial_value": 0.2, "multiply_by": 0.5, "interval": 1}
 CASES = {
     "residual, nag": (RESIDUAL, {"sgd_type": "nag", "lr_rule": STALLED}),
@@ -93,6 +103,15 @@ CASES = {
     "buffers, in mid-epoch": (BUFFERS, {"sgd_type": "nag", "validation_frequency": 30}),
     "images": (IMAGES, {"sgd_type": "rmsprop", "lr_rule": 0.01}),
     "images, channels last": (IMAGES, {"sgd_type": "nag", "channels_last": True}),
+    "two inputs and two outputs": (
+        INPUTS,
+        {
+            "sgd_type": "adam",
+            "train_loss": {"size": ["huber", {"weight": 0.3}]},
+            "preprocess": {"two": ["Standardise"]},
+            "augmentation": [["Noise", {"sigma": 0.1, "channel": "one"}]],
+        },
+    ),
     "several outputs": (BRANCHES, {"sgd_type": "nag", "train_loss": {"side": ["nll", {"weight": 0.3}]}}),
 }
 
@@ -101,6 +120,8 @@ def data(layers):
     rng = np.random.default_rng(1)
     x = rng.normal(size=(N_ROWS, 6)).astype(np.float32)
     y = (x[:, 0] + 0.3 * rng.normal(size=N_ROWS) > 0).astype(np.int64)
+    if layers is INPUTS:
+        return {"one": x[:, :4], "two": x[:, 4:] * 9}, {"output": y, "size": x[:, 5]}
     return (x, {"output": y, "side": (x[:, 1] > 0).astype(np.int64)}) if layers is BRANCHES else (x, y)
 
 
@@ -154,18 +175,27 @@ def observer(event):
     if event.kind == "batch" and (event.epoch, event.batch) == ({epoch}, {batch}):
         os.kill(os.getpid(), signal.SIGKILL)
 
-x, y = (np.load(f"{{name}}.npy") for name in "xy")
+found = np.load("data.npz")
+x, y = ({{name[2:]: found[name] for name in found if name[0] == one}} for one in "xy")
+x, y = x.get("", x), y.get("", y)
 NNClassifier({layers!r}, rng=7).fit(x, y, **{settings!r}, checkpoint="run", checkpoint_every=1, observers=observer)
 """
 
 
 @pytest.mark.parametrize(
-    ("case", "moments"), [("residual, nag", [(1, 2), (2, 3)]), ("buffers", [(1, 4)]), ("images", [(2, 1)])]
+    ("case", "moments"),
+    [
+        ("residual, nag", [(1, 2), (2, 3)]),
+        ("buffers", [(1, 4)]),
+        ("images", [(2, 1)]),
+        ("two inputs and two outputs", [(1, 3)]),
+    ],
 )
 def test_killed_by_sigkill_it_ends_in_the_same_network(case, moments, tmp_path):
     layers, settings = CASES[case]
-    for name, array in zip("xy", data(layers), strict=True):
-        np.save(tmp_path / f"{name}.npy", array)
+    x, y = (one if isinstance(one, dict) else {"": one} for one in data(layers))
+    named = {f"x {name}": array for name, array in x.items()} | {f"y {name}": array for name, array in y.items()}
+    np.savez(tmp_path / "data.npz", **named)
     for epoch, batch in moments:
         script = SCRIPT.format(epoch=epoch, batch=batch, layers=layers, settings=SETTINGS | settings)
         ended = forked.run(["-c", script], cwd=tmp_path)

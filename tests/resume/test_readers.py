@@ -146,7 +146,9 @@ def test_another_preprocessing_is_refused_with_the_difference(now, path, tmp_pat
 def test_another_augmentation_is_refused_with_the_difference(tmp_path):
     stem = str(tmp_path / "run")
     fit(X, checkpoint=stem, augmentation=[["Noise", {"sigma": 0.1}]])
-    with pytest.raises(CheckpointError, match=r"fit\.augmentation: \[\['Noise', \{'sigma': 0\.1\}\]\] then, .*0\.2"):
+    with pytest.raises(
+        CheckpointError, match=r"fit\.augmentation: \[\['Noise', \{'channel': None, 'sigma': 0\.1\}\]\] then, .*0\.2"
+    ):
         fit(X, checkpoint=stem, augmentation=[["Noise", {"sigma": 0.2}]])
 
 

@@ -13,11 +13,11 @@ from arignote.spec.settings import FitSettings
 
 TYPES = {
     "batch_size": "int >= 1, default 128",
-    "axes": '{"NCHW", "NHWC", "NHW"}, optional',
+    "axes": 'dict or {"NCHW", "NHWC", "NHW"}, optional',
     "shuffle": 'bool or {"full", "chunks"}, default True',
     "lr_rule": "float, str or [Name, {params}], optional",
     "sgd_type": 'str or [Name, {params}], default "adadelta"',
-    "preprocess": "str, [Name, {params}] or list of these, optional",
+    "preprocess": "str, [Name, {params}], list of these or dict of these, optional",
     "augmentation": "callable or list of callable, str, [Name, {params}] or list of these, optional",
     "sgd_max_grad_norm": "float > 0, optional",
     "n_threads": "int in [1, 1024], optional",

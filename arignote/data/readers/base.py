@@ -16,7 +16,17 @@ from numpy.typing import NDArray
 
 from arignote.errors import ArignoteError, DataError
 
-__all__ = ["IN_MEMORY", "ArrayReader", "Origin", "Reader", "UserReader", "check_reader", "reader_of"]
+__all__ = [
+    "IN_MEMORY",
+    "Array",
+    "ArrayReader",
+    "Origin",
+    "Reader",
+    "RowIndex",
+    "UserReader",
+    "check_reader",
+    "reader_of",
+]
 
 Array = NDArray[Any]
 
@@ -72,6 +82,8 @@ class Reader(ABC):
         Names of the columns of a table, or their positions if it has no header; empty for other data.
     origin : Origin or None
         File and table, for readers of columns of a file.
+    in_memory : bool
+        Whether the rows are those of an array, or of a memory map.
     missing : dict of (str or int) to (int, int)
         First row with a missing number, and number of such rows, for each column that has any; empty if unknown.
 
@@ -99,6 +111,7 @@ class Reader(ABC):
     is_sequential: bool = False
     columns: tuple[str, ...] | tuple[int, ...] = ()
     origin: Origin | None = None
+    in_memory: bool = False
     missing: Mapping[str | int, tuple[int, int]] = MappingProxyType({})
 
     def __len__(self) -> int:
@@ -172,6 +185,8 @@ class ArrayReader(Reader):
     like : Reader, optional
         Reader of the same columns, whose `columns` and `origin` are copied.
     """
+
+    in_memory = True
 
     def __init__(self, array: Any, where: str = "", like: Reader | None = None):
         self.where = where

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from arignote.data.fields import ALONE
 from arignote.data.readers.base import IN_MEMORY, ArrayReader, Reader, reader_of
 from arignote.data.readers.columns import Columns, Names
 from arignote.data.readers.datasets import features_and_labels, is_dataset
@@ -178,10 +179,10 @@ def open_source(
     base: Path,
     load: bool = True,
     like: Source | None = None,
-    columns: Names = (),
+    columns: Names | Mapping[str, Names] = (),
     others: Mapping[str, Any] | None = None,
     has_labels: bool = True,
-) -> tuple[Reader, Reader | dict[str, Reader] | None]:
+) -> tuple[Reader | dict[str, Reader], Reader | dict[str, Reader] | None]:
     """Return the readers of features and labels of a source in a config.
 
     Parameters
@@ -192,8 +193,9 @@ def open_source(
         As in `get_reader`.
     like : Source, optional
         Source whose `color`, `size`, `mode` and `csv` are used if `source` does not set them.
-    columns : tuple of str, optional
-        Names of the columns of the training rows; the features are these, in this order.
+    columns : tuple of str, or dict of str to these, optional
+        Names of the columns of the training rows, by channel if there are several; the features are these, in this
+        order.
     others : dict of str to source, optional
         As in `get_reader`.
     has_labels : bool
@@ -201,7 +203,8 @@ def open_source(
 
     Returns
     -------
-    features : Reader
+    features : Reader, or dict of str to Reader
+        Of several channels a reader for each.
     labels : Reader, dict of str to Reader, or None
         Of several outputs a reader for each.
 
@@ -215,23 +218,37 @@ def open_source(
         for key in ("color", "size", "mode", "csv")
     }
     csv = options.pop("csv")
-    labels = source.labels or source.features.partition(":")[0]
+    labels = source.labels or _file_of_labels(source.channels.values(), has_labels)
     by_role = labels_by_role("labels", labels) if has_labels else {}
     others = by_role | dict(others or {})
-    # `csv` of `like` does not apply to files that are not text tables.
-    of_features = csv if source.csv is not None or is_text_source(source.features, base) else None
-    options |= {"columns": source.columns, "csv": of_features}
+    options["columns"] = source.columns
     collector = ErrorCollector()
-    with collector.collect():
-        features = get_reader(source.features, base=base, load=load, like=columns, others=others, **options)
+    features: dict[str, Reader] = {}
+    for channel, src in source.channels.items():
+        # Columns of another channel are not features of this one.
+        beside = {f"channel {name!r}": one for name, one in source.channels.items() if name != channel}
+        # `csv` of `like` does not apply to files that are not text tables.
+        form = csv if source.csv is not None or is_text_source(src, base) else None
+        known = columns.get(channel, ()) if isinstance(columns, Mapping) else columns
+        with collector.collect():
+            features[channel] = get_reader(
+                src, base=base, load=load, like=known, others=others | beside, csv=form, **options
+            )
     found: list[Reader] = []
     for one in by_role.values():
         with collector.collect():
             found.append(open_labels(one, base, csv, load))
     collector.raise_all()
-    if isinstance(labels, Mapping) and has_labels:
-        return features, dict(zip(labels, found, strict=True))
-    return features, found[0] if has_labels else None
+    of_labels = dict(zip(labels, found, strict=True)) if isinstance(labels, Mapping) and has_labels else None
+    return features.get(ALONE, features), of_labels or (found[0] if has_labels else None)
+
+
+def _file_of_labels(features: Iterable[str], has_labels: bool) -> str:
+    """Return the file of the features, whose labels are meant where none are named; DataError if there are several."""
+    files = {split_source(src)[0] for src in features}
+    if len(files) > 1 and has_labels:
+        raise DataError("labels must be named, as the channels of the features are in several files")
+    return next(iter(files))
 
 
 def open_labels(source: str, base: Path, csv: CSVFormat | None = None, load: bool = True) -> Reader:

@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from arignote.data.fields import check_lengths, joined
 from arignote.data.targets.base import Memory, Target
 from arignote.errors import DataError
 
-__all__ = ["Targets", "joined", "misnamed"]
+__all__ = ["Targets", "misnamed"]
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,10 @@ class Targets:
             raise DataError(f"y of {what} must be a mapping with values for each output, {{{wanted}}}; {wrong}")
         if self.is_single:
             return self.of_main.check(y[self.main], what)
-        return joined({name: one.check(y[name], f"{what}, {name!r}") for name, one in self.by_output.items()}, what)
+        checked = {name: one.check(y[name], f"{what}, {name!r}") for name, one in self.by_output.items()}
+        n_rows = {name: len(values) for name, values in checked.items()}
+        check_lengths(n_rows, f"y of {what} must have as many rows for each output")
+        return joined(checked)
 
     def learn(
         self, y: NDArray[Any] | None, rows: NDArray[np.int64] | None, what: str, known: Mapping[str, Memory] | None
@@ -95,7 +99,7 @@ class Targets:
         if self.is_single:
             return self.of_main.encode(y, memory[self.main], what)
         return joined(
-            {name: one.encode(y[name], memory[name], f"{what}, {name!r}") for name, one in self.by_output.items()}, what
+            {name: one.encode(y[name], memory[name], f"{what}, {name!r}") for name, one in self.by_output.items()}
         )
 
     def like(self, y: NDArray[Any], known: Mapping[str, Memory]) -> NDArray[Any]:
@@ -106,7 +110,7 @@ class Targets:
             else self.values(y, name)
             for name, one in self.by_output.items()
         }
-        return next(iter(fields.values())) if self.is_single else joined(fields, "the run")
+        return next(iter(fields.values())) if self.is_single else joined(fields)
 
     def strata(self, y: NDArray[Any]) -> NDArray[Any]:
         """Return the stratum (rows,) of each row."""
@@ -146,22 +150,10 @@ class Targets:
         return all(one.is_encoded(self.values(y, name), memory[name]) for name, one in self.by_output.items())
 
 
-def misnamed(by_output: Any, outputs: Iterable[str]) -> str:
-    """Return why a value is no mapping with these keys; an empty string if it is one."""
-    if not isinstance(by_output, Mapping):
-        return f"got {type(by_output).__name__}"
-    missing = [f"{name!r} is missing" for name in outputs if name not in by_output]
-    unknown = [f"there is no output {name!r}" for name in by_output if name not in outputs]
+def misnamed(value: Any, names: Iterable[str], kind: str = "output") -> str:
+    """Return why a value is no mapping with these keys, of a kind; an empty string if it is one."""
+    if not isinstance(value, Mapping):
+        return f"got {type(value).__name__}"
+    missing = [f"{name!r} is missing" for name in names if name not in value]
+    unknown = [f"there is no {kind} {name!r}" for name in value if name not in names]
     return next(iter([*missing, *unknown]), "")
-
-
-def joined(fields: Mapping[str, NDArray[Any]], what: str) -> NDArray[Any]:
-    """Return arrays as one structured array (rows,) with these fields; DataError if their rows differ in number."""
-    n_rows = {name: len(field) for name, field in fields.items()}
-    if len(set(n_rows.values())) > 1:
-        listed = ", ".join(f"{name!r} has {n}" for name, n in n_rows.items())
-        raise DataError(f"y of {what} must have as many rows for each output; {listed}")
-    array = np.empty(next(iter(n_rows.values())), [(name, one.dtype, one.shape[1:]) for name, one in fields.items()])
-    for name, field in fields.items():
-        array[name] = field
-    return array

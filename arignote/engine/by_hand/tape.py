@@ -32,7 +32,7 @@ class _Link:
     ----------
     function : LayerFunction
     sources : tuple of int
-        Places of its inputs among the values: 0 is the batch, n the output of the n-th link.
+        Places of its inputs among the values: first the inputs of the network, then the outputs of the links.
     layer : str
         Name of its layer; of a segment that of the last one.
     owners : tuple of str
@@ -67,6 +67,8 @@ class Tape:
     ----------
     links : sequence of _Link
         In an order in which each takes outputs of earlier ones.
+    n_inputs : int
+        Number of inputs of the network.
     outputs : sequence of int
         Places of the values of the output layers.
     by_hand : list of str
@@ -80,16 +82,17 @@ class Tape:
     def __init__(
         self,
         links: Sequence[_Link],
+        n_inputs: int,
         outputs: Sequence[int],
         by_hand: list[str],
         losses: Sequence[Loss],
         device: torch.device,
     ):
         self.by_hand = by_hand
-        self._links, self._outputs = links, outputs
+        self._links, self._n_inputs, self._outputs = links, n_inputs, outputs
         self._losses = [(loss_and_gradient(loss, device), loss.weight) for loss in losses]
         self._segments = [link.function for link in links if isinstance(link.function, _Segment)]
-        needed = [False]
+        needed = [False] * n_inputs
         for link in links:
             link.needs = tuple(needed[source] for source in link.sources)
             link.needs_input = any(link.needs)
@@ -97,11 +100,11 @@ class Tape:
             if isinstance(link.function, _Segment):
                 link.function.needs = link.needs
         # Links before the first one with parameters are not walked through.
-        self._backward = [n for n in range(len(links), 0, -1) if needed[n]]
+        self._backward = [n for n in reversed(range(len(links))) if needed[n_inputs + n]]
         later: dict[str, str] = {}
         last_use: dict[int, int] = {}
-        for number in range(len(links), 0, -1):
-            link = links[number - 1]
+        for number in reversed(range(len(links))):
+            link = links[number]
             # Backward, the last layer that uses some parameters comes first: it overwrites their gradients, and earlier
             # layers that share them add theirs. A layer of several links, such as MLPConvLayer, has parameters of its
             # own for each, so that its links overwrite.
@@ -113,14 +116,16 @@ class Tape:
         # Of a small network this loop is a tenth of a step: what it needs of each link lies ready.
         self._forward = [(one.function.forward, one.sources, one.is_merge, one.dropped) for one in links]
 
-    def __call__(self, x: Tensor, y: tuple[Tensor, ...], weights: Tensor | None, share: float, beta: float) -> Tensor:
+    def __call__(
+        self, x: tuple[Tensor, ...], y: tuple[Tensor, ...], weights: Tensor | None, share: float, beta: float
+    ) -> Tensor:
         """Write the gradients of ``share * loss`` into the flat vector (beta 1: add them), and return that loss."""
         # No tensor here requires a gradient, so that autograd records segments and losses only.
         if not beta:
             for segment in self._segments:
                 segment.zero()
-        values: list[Tensor | None] = [x]
-        saved: list[Any] = [None]
+        values: list[Tensor | None] = [*x]
+        saved: list[Any] = []
         for forward, sources, is_merge, dropped in self._forward:
             inputs: Any = [values[source] for source in sources] if is_merge else values[sources[0]]
             found, kept = forward(inputs)
@@ -143,9 +148,10 @@ class Tape:
 
     def _step_back(self, number: int, saved: Any, gradients: list[Tensor | None], beta: float) -> None:
         """Go from the gradient of the output of a link to those of its inputs."""
-        link, g = self._links[number - 1], gradients[number]
+        link, place = self._links[number], self._n_inputs + number
+        g = gradients[place]
         assert g is not None
-        gradients[number] = None
+        gradients[place] = None
         found = link.function.backward(g, saved, 1.0 if link.adds else beta, link.needs_input)
         if not link.needs_input:
             return
@@ -215,7 +221,7 @@ def tape_of(network: Network, losses: Sequence[Loss]) -> Tape | None:
     links, outputs = builder.links()
     if setup.compile and builder.has_segments:
         return None
-    return Tape(links, outputs, builder.by_hand, losses, network.device)
+    return Tape(links, builder.n_inputs, outputs, builder.by_hand, losses, network.device)
 
 
 class _Builder:
@@ -225,6 +231,7 @@ class _Builder:
         self.by_hand: list[str] = []
         self.has_segments = False
         self._placed = list(network.placed())
+        self.n_inputs = len(network.architecture.inputs)
         gradients = network.flat_views(network.gradients)
         self._of_layer: list[tuple[dict[str, Tensor], list[LayerFunction] | None]] = []
         for place, (params, _) in self._placed:
@@ -255,14 +262,14 @@ class _Builder:
             if functions is None:
                 end = self._end_of_segment(position)
                 links.append(self._segment(position, end, values))
-                values += [len(links)] * (end - position)
+                values += [self._last(links)] * (end - position)
                 position = end
                 continue
             self.by_hand.append(place.name)
-            sources = tuple(values[source] for source in place.sources) or (0,)
+            sources = tuple(values[source] for source in place.sources) or place.fields
             if isinstance(place.layer, MergeLayer):
                 links.append(_Link(functions[0], sources, place.name, (place.owner,), is_merge=True))
-                sources = (len(links),)
+                sources = (self._last(links),)
             else:
                 sources = self._append(links, functions, sources, place, values)
             values.append(sources[0])
@@ -284,9 +291,9 @@ class _Builder:
             and functions
             and isinstance(functions[0], MaxPool)
             and isinstance(links[-1].function, Activation)
-            and sources == (len(links),)
+            and sources == (self._last(links),)
             # A layer that does nothing has the place of the one before.
-            and all(self._n_uses[n] == 1 for n, value in enumerate(values) if value == len(links))
+            and all(self._n_uses[n] == 1 for n, value in enumerate(values) if value == self._last(links))
         ):
             # Pooling before the activation gives the same bits from fewer values, as a rectifier keeps their order;
             # other activations are no links of their own behind a convolution.
@@ -294,8 +301,12 @@ class _Builder:
             sources, functions = activation.sources, [*functions, activation.function]
         for function in functions:
             links.append(_Link(function, sources, place.name, (place.owner,), is_merge=False))
-            sources = (len(links),)
+            sources = (self._last(links),)
         return sources
+
+    def _last(self, links: Sequence[_Link]) -> int:
+        """Return the place of the output of the last link."""
+        return self.n_inputs + len(links) - 1
 
     def _end_of_segment(self, begin: int) -> int:
         """Return the end of the longest segment of unknown layers of which only the last has uses outside."""
@@ -314,7 +325,7 @@ class _Builder:
         sources: list[int] = []
         steps = []
         for place, (params, forward) in self._placed[begin:end]:
-            outer = [values[source] if source < begin else None for source in place.sources] or [0]
+            outer = [values[source] if source < begin else None for source in place.sources] or [*place.fields]
             steps.append((place, params, forward, self._inputs(place, begin, outer, sources)))
         gradients = [g for own, _ in self._of_layer[begin:end] for g in own.values()]
         owners = tuple(place.owner for place, _ in self._placed[begin:end])
@@ -325,7 +336,7 @@ class _Builder:
     def _inputs(place: Placed, begin: int, outer: Sequence[int | None], sources: list[int]) -> tuple[int, ...]:
         """Return the inputs of a step of a segment; places of values that are new to it are appended to `sources`."""
         found = []
-        for value, source in zip(outer, place.sources or (0,), strict=True):
+        for value, source in zip(outer, place.sources or place.fields, strict=True):
             if value is None:
                 found.append(source - begin)
                 continue

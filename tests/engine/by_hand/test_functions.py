@@ -36,7 +36,7 @@ def gradients(step, way, parts):
     losses = []
     for number, (x, y, weights) in enumerate(parts):
         torch.manual_seed(number)
-        losses.append(float(way(x, (y,), weights, len(y) / sum(len(y) for _, y, _ in parts), float(number > 0))))
+        losses.append(float(way((x,), (y,), weights, len(y) / sum(len(y) for _, y, _ in parts), float(number > 0))))
     return losses, step.network.gradients.clone()
 
 
@@ -196,7 +196,7 @@ def test_weights_changed_after_the_tape_was_built_are_those_that_it_uses(channel
             step.network.weights.add_(torch.randn(step.network.weights.shape, generator=generator), alpha=0.2)
         expected_loss, expected = gradients_of_torch(step, loss)
         step.network.gradients.fill_(np.nan)
-        assert float(step._gradients(x, (y,), None, 1.0, 0.0)) == pytest.approx(expected_loss, rel=1e-5)
+        assert float(step._gradients((x,), (y,), None, 1.0, 0.0)) == pytest.approx(expected_loss, rel=1e-5)
         torch.testing.assert_close(step.network.gradients, expected, rtol=1e-4, atol=1e-5)
 
 
@@ -213,7 +213,7 @@ def test_loss_and_gradients_of_an_output_layer_are_those_worked_out_in_numpy(sha
     to_logits = share * weights[:, None] * (p - np.eye(5)[y]) / 8
     given = torch.from_numpy(weights.astype(np.float32)) if weighted else None
     for n_times in (1, 2):
-        found = step._gradients(x, (y,), given, share, float(n_times > 1))
+        found = step._gradients((x,), (y,), given, share, float(n_times > 1))
         assert float(found) == pytest.approx(share * (weights * nll).mean(), rel=1e-5) and not found.requires_grad
         views = step.network.flat_views(step.network.gradients)
         np.testing.assert_allclose(views["output.W"], n_times * x.numpy().T @ to_logits, rtol=1e-4, atol=1e-6)
@@ -237,7 +237,7 @@ def test_what_disturbs_draws_once_and_its_gradient_is_that_of_what_was_drawn(lay
 
     expected_loss, expected = gradients_of_torch(step, loss)
     torch.manual_seed(4)
-    assert float(step._gradients(x, (y,), None, 1.0, 0.0)) == pytest.approx(expected_loss, rel=1e-5)
+    assert float(step._gradients((x,), (y,), None, 1.0, 0.0)) == pytest.approx(expected_loss, rel=1e-5)
     torch.testing.assert_close(step.network.gradients, expected, rtol=1e-4, atol=1e-6)
 
 
@@ -260,27 +260,8 @@ def test_windows_and_strides_by_hand_are_those_of_torch(activation, pool, stride
         return functional.cross_entropy(z.flatten(1) @ p["out.W"] + p["out.b"], y)
 
     expected_loss, expected = gradients_of_torch(step, loss)
-    assert float(step._gradients(x, (y,), None, 1.0, 0.0)) == pytest.approx(expected_loss, rel=1e-5)
+    assert float(step._gradients((x,), (y,), None, 1.0, 0.0)) == pytest.approx(expected_loss, rel=1e-5)
     torch.testing.assert_close(step.network.gradients, expected, rtol=1e-4, atol=1e-6)
-
-
-def test_the_gradient_of_a_layer_of_images_has_the_shape_of_the_images():
-    # The first layer with weights needs no gradient of its input, the second gives one in the shape that came.
-    layers = [
-        ["ConvLayer", {"n_output_maps": 2, "filter_shape": 2}],
-        ["FCLayer", {"n_units": 4}],
-        ["InputImageLayer", {"n_pixels": 2}],
-        ["ConvLayer", {"n_output_maps": 2, "filter_shape": 1}],
-        ["ClassificationOutputLayer", {"W": "glorot_uniform"}],
-    ]
-    parts = parse([layers[0], layers[1], layers[4]])
-    images = build("layer", layers[2]).model_copy(update={"name": "images"})
-    again = build("layer", layers[3]).model_copy(update={"name": "again"})
-    network = Network(declare([*parts[:3], images, again, parts[3]], (1, 4, 4), 5))
-    network.initialise(3)
-    step = TrainingStep(network.train(), [build("loss", "nll")], build("updater", "sgd"))
-    x, y, _ = rows(6, 16)
-    compare(step, [(x.view(6, 1, 4, 4), y, None)])
 
 
 def test_one_sigmoid_output_is_left_to_autograd():
@@ -324,7 +305,7 @@ def test_the_gradient_of_a_loss_of_ones_own_is_its_own():
     for share in (1.0, 0.5):
         logits = x.numpy() @ network.arrays()["out.W"]
         distance = logits - y.numpy()[:, None]
-        found = step._gradients(x, (y,), None, share, 0.0)
+        found = step._gradients((x,), (y,), None, share, 0.0)
         assert float(found) == pytest.approx(share * (distance**2).mean(), rel=1e-5)
         expected = share * x.numpy().T @ distance * 2 / distance.size
         np.testing.assert_allclose(network.flat_views(network.gradients)["out.W"], expected, rtol=1e-4, atol=1e-6)
@@ -337,7 +318,7 @@ def test_every_class_number_counts():
     compare(step, [(x, y, None)])
     W = step.network.arrays()["output.W"]
     p = torch.from_numpy(x.numpy() @ W).softmax(1).numpy()
-    assert float(step._gradients(x, (y,), None, 1.0, 0.0)) == pytest.approx(
+    assert float(step._gradients((x,), (y,), None, 1.0, 0.0)) == pytest.approx(
         -np.log(p[range(103), range(103)]).mean(), rel=1e-5
     )
     views = step.network.flat_views(step.network.gradients)

@@ -92,13 +92,13 @@ def test_networks_of_numbers_and_of_flags_by_hand_have_the_gradients_of_autograd
     x = torch.randn(6, 5, generator=GENERATOR)
     # Two batches of one update, of which the second is added to the first.
     parts = [
-        (x[:4], (y[:4],), None if weights is None else weights[:4]),
-        (x[4:], (y[4:],), None if weights is None else weights[4:]),
+        ((x[:4],), (y[:4],), None if weights is None else weights[:4]),
+        ((x[4:],), (y[4:],), None if weights is None else weights[4:]),
     ]
     found = {}
     for way in (step._gradients, step._by_autograd):
         step.network.gradients.fill_(torch.nan)
-        losses = [float(way(*part, len(part[0]) / 6, float(n > 0))) for n, part in enumerate(parts)]
+        losses = [float(way(*part, len(part[0][0]) / 6, float(n > 0))) for n, part in enumerate(parts)]
         found[way] = losses, step.network.gradients.clone()
     (losses, g), (expected_losses, expected) = found.values()
     assert losses == pytest.approx(expected_losses, rel=1e-5)
@@ -120,7 +120,7 @@ def test_the_gradients_of_a_network_of_numbers_are_those_worked_out_in_numpy():
     difference = np.where(there, outputs - np.nan_to_num(y.numpy()), 0.0)
     n_there = there.sum(axis=1)
     to_outputs = 2 * difference * (weights / n_there / 8)[:, None]
-    found = step._gradients(x, (y,), torch.from_numpy(weights.astype(np.float32)), 1.0, 0.0)
+    found = step._gradients((x,), (y,), torch.from_numpy(weights.astype(np.float32)), 1.0, 0.0)
     assert float(found) == pytest.approx((weights * (difference**2).sum(axis=1) / n_there).mean(), rel=1e-5)
     views = network.flat_views(network.gradients)
     np.testing.assert_allclose(views["output.W"], x.numpy().T @ to_outputs, rtol=1e-4, atol=1e-6)
@@ -135,8 +135,8 @@ def test_losses_without_a_gradient_by_hand_leave_the_network_by_hand(output, los
     assert step.by_hand == ["input", "fc1", "output"]
     y = NUMBERS if output == "RegressionOutputLayer" else CLASSES
     x = torch.randn(6, 5, generator=GENERATOR)
-    found = float(step._gradients(x, (y,), WEIGHTS, 0.5, 0.0)), step.network.gradients.clone()
-    expected = float(step._by_autograd(x, (y,), WEIGHTS, 0.5, 0.0)), step.network.gradients.clone()
+    found = float(step._gradients((x,), (y,), WEIGHTS, 0.5, 0.0)), step.network.gradients.clone()
+    expected = float(step._by_autograd((x,), (y,), WEIGHTS, 0.5, 0.0)), step.network.gradients.clone()
     assert found[0] == pytest.approx(expected[0], rel=1e-5)
     torch.testing.assert_close(found[1], expected[1], rtol=1e-4, atol=1e-7)
 

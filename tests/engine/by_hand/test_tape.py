@@ -106,6 +106,17 @@ def concat(p, x):
     return (sums(p, "output", torch.cat([a, b, c], 1)),)
 
 
+def two_inputs(p, image, extra):
+    a = maps(p, "a", image).tanh()
+    b = sums(p, "b", torch.cat([sums(p, "fc", a).tanh(), extra], 1)).tanh()
+    return (sums(p, "output", b),)
+
+
+def inputs_of_two_outputs(p, one, two):
+    a, b = sums(p, "a", one).tanh(), sums(p, "m", two).view(len(two), 4, 2).amax(2)
+    return sums(p, "aux", a), sums(p, "output", torch.cat([a, b, two], 1))
+
+
 def concat_of_the_input(p, x):
     a = sums(p, "a", x).tanh()
     return (sums(p, "output", sums(p, "b", torch.cat([x, a, x], 1)).tanh()),)
@@ -298,6 +309,34 @@ RECTIFIERS = [["leaky_relu", {"slope": 0.25}], ["elu", {"alpha": 0.5}], "selu", 
 AXES, GLOBAL = ["C01BToBC01Layer", {"name": "axes"}], ["GlobalAveragePoolLayer", {"name": "mean"}]
 # Layers, shape of an example, the same network in plain PyTorch, and the layers that autograd records.
 CASES = {
+    "two inputs": (
+        [
+            ["InputLayer", {"channel": "image"}],
+            conv("a"),
+            fc("fc"),
+            ["InputLayer", {"channel": "extra"}],
+            merge("Concat", "both", "fc", "extra"),
+            fc("b"),
+            output(),
+        ],
+        {"image": IMAGES, "extra": (3,)},
+        two_inputs,
+        [],
+    ),
+    "two inputs, two outputs, one of unknown layers": (
+        [
+            ["InputLayer", {"channel": "one"}],
+            fc("a"),
+            ["InputLayer", {"channel": "two"}],
+            ["FCMaxoutLayer", {"name": "m", "n_units": 4, "maxout_k": 2}],
+            output(name="aux", input="a", auxiliary=True),
+            merge("Concat", "all", "a", "m", "two"),
+            output(),
+        ],
+        {"one": VECTORS, "two": (3,)},
+        inputs_of_two_outputs,
+        ["m"],
+    ),
     "chain": ([fc("a"), fc("b", 5, "prelu"), output()], VECTORS, chain, []),
     "residual": ([fc("stem"), BLOCK, output()], VECTORS, residual, []),
     "residual images": (
@@ -600,27 +639,27 @@ def step_of(layers, shape):
 
 
 def batches_of(shape, n_outputs, sizes, weighted):
-    """Return (x, y, weights) of batches of random rows."""
+    """Return (x, y, weights) of batches of random rows; x and y are tuples, with a tensor for each input or output."""
     generator = torch.Generator().manual_seed(7)
     found = []
     for n in sizes:
         y = tuple(torch.randint(0, N_CLASSES, (n,), generator=generator) for _ in range(n_outputs))
-        found.append(
-            (torch.randn(n, *shape, generator=generator), y, torch.rand(n, generator=generator) if weighted else None)
-        )
+        shapes = shape.values() if isinstance(shape, dict) else [shape]
+        x = tuple(torch.randn(n, *one, generator=generator) for one in shapes)
+        found.append((x, y, torch.rand(n, generator=generator) if weighted else None))
     return found
 
 
 def computed(step, way, batches):
     """Return the losses and the gradients of an update by several batches."""
     step.network.gradients.fill_(np.nan)
-    n_rows = sum(len(x) for x, _, _ in batches)
-    kept = [x.clone() for x, _, _ in batches]
+    n_rows = sum(len(x[0]) for x, _, _ in batches)
+    kept = [[one.clone() for one in x] for x, _, _ in batches]
     losses = []
     for number, (x, y, weights) in enumerate(batches):
         torch.manual_seed(number)
-        losses.append(way(x, y, weights, len(x) / n_rows, float(number > 0)).item())
-    assert all(torch.equal(x, before) for (x, _, _), before in zip(batches, kept, strict=True))
+        losses.append(way(x, y, weights, len(x[0]) / n_rows, float(number > 0)).item())
+    assert all(all(map(torch.equal, x, before)) for (x, _, _), before in zip(batches, kept, strict=True))
     return losses, {name: view.clone() for name, view in step.network.flat_views(step.network.gradients).items()}
 
 
@@ -630,11 +669,11 @@ def expected_of(step, reference, batches):
         name: tensor.detach().clone().requires_grad_(tensor.requires_grad)
         for name, tensor in step.network.named.items()
     }
-    n_rows = sum(len(x) for x, _, _ in batches)
+    n_rows = sum(len(x[0]) for x, _, _ in batches)
     losses = []
     for x, y, weights in batches:
         total = 0.0
-        for n, (logits, target) in enumerate(zip(reference(p, x), y, strict=True)):
+        for n, (logits, target) in enumerate(zip(reference(p, *x), y, strict=True)):
             of_rows = functional.cross_entropy(logits, target, reduction="none")
             total = total + 0.5**n * (of_rows if weights is None else weights * of_rows).sum() / n_rows
         total.backward()
@@ -688,7 +727,7 @@ def test_in_memory_with_channels_last_they_are_the_same(case):
     step = TrainingStep(network.train(), losses_of(network.architecture), build("updater", "sgd"))
     assert isinstance(step._gradients, Tape)
     batches = batches_of(shape, 1, (7, 4), False)
-    batches = [(x.contiguous(memory_format=torch.channels_last), *rest) for x, *rest in batches]
+    batches = [((x.contiguous(memory_format=torch.channels_last),), *rest) for (x,), *rest in batches]
     losses, found = computed(step, step._gradients, batches)
     expected_losses, expected = expected_of(step, reference, batches)
     assert losses == pytest.approx(expected_losses, rel=1e-5)
@@ -825,7 +864,7 @@ def test_the_running_statistics_are_those_of_torch(double):
     step = step_of([fc("a"), ["BatchNormLayer", {"name": "n", "alpha": 0.25}], output()], VECTORS)
     batches = batches_of(VECTORS, 1, (7, 4), False)
     mean, var = torch.zeros(4), torch.ones(4)
-    for x, _, _ in batches:
+    for (x,), _, _ in batches:
         a = sums(step.network.named, "a", x).tanh()
         mean, var = 0.75 * mean + 0.25 * a.mean(0), 0.75 * var + 0.25 * a.var(0, correction=1)
     computed(step, step._gradients, batches)
@@ -872,10 +911,10 @@ def test_outside_training_the_outputs_are_those_of_plain_pytorch(case, double):
     layers, shape, reference, _ = CASES[case]
     network = step_of(layers, shape).network.eval()
     ((x, _, _),) = batches_of(shape, 1, (7,), False)
-    before = x.clone()
+    before = [one.clone() for one in x]
     with torch.no_grad():
-        found, expected = network(x), reference(network.named, x)
-    assert torch.equal(x, before)
+        found, expected = network(*x), reference(network.named, *x)
+    assert all(map(torch.equal, x, before))
     for one, other in zip(found, expected, strict=True):
         torch.testing.assert_close(one, other, rtol=1e-12, atol=1e-12)
 

@@ -1,0 +1,128 @@
+"""From a list of specs to layers and blocks, built, each with its place in the list."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from arignote.errors import Complaint, ConfigError
+from arignote.layers.base import OF_OWNER, Layer
+from arignote.layers.block import Block
+from arignote.layers.output import OutputLayer
+from arignote.layers.shape import AnyInput
+from arignote.registry import build, find, part_name, split
+from arignote.safe.limits import MOST_LAYERS
+
+__all__ = ["Builder", "Entry", "Path", "all_entries", "names_of"]
+
+Path = tuple[str | int, ...]
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A layer or a block of a list, with its place in the list of the user, and the entries of a block."""
+
+    path: Path
+    part: Layer | Block
+    inner: tuple[Entry, ...] = ()
+
+    @property
+    def n_layers(self) -> int:
+        return self.part.repeat * sum(entry.n_layers for entry in self.inner) if isinstance(self.part, Block) else 1
+
+
+def all_entries(entries: Sequence[Entry]) -> Iterator[Entry]:
+    """Yield entries, and after each block those that are inside it."""
+    for entry in entries:
+        yield entry
+        yield from all_entries(entry.inner)
+
+
+def _label(spec: Any) -> str:
+    """Return the class and name of a layer as messages have them; "" for an invalid spec."""
+    try:
+        word, params = split("layer", spec)
+    except ConfigError:
+        return ""
+    return f"{word} {params['name']!r}" if params.get("name") else str(word)
+
+
+class Builder:
+    """Builds the parts of a list, collecting complaints and the defaults that were used."""
+
+    def __init__(self, defaults: Mapping[str, Any]):
+        self._defaults = defaults
+        self.used: set[str] = set()
+        self.complaints: list[Complaint] = []
+
+    def entries(self, specs: Sequence[Any], path: Path, depth: int = 0) -> tuple[Entry, ...]:
+        """Return the entries of a list at a path; those that cannot be built are left out, with complaints."""
+        found = []
+        for position, spec in enumerate(specs):
+            at = (*path, position)
+            try:
+                part = self._part(spec)
+                if isinstance(part, Block):
+                    found.append(Entry(at, part, self._inner(part, at, depth)))
+                else:
+                    found.append(Entry(at, part))
+            except ConfigError as error:
+                label = "" if "unknown layer" in str(error) else _label(spec)
+                self.complaints += [replace(c, label=c.label or label) for c in error.under(*at).complaints]
+        return tuple(found)
+
+    def _part(self, spec: Any) -> Layer | Block:
+        if isinstance(spec, Layer | Block):
+            return spec
+        word, params = split("layer", spec)
+        if isinstance(word, str) and word.lower() == "block":
+            block: Block = build("block", ["Block", params])
+            return block
+        cls = find("layer", word)
+        known = cls.model_fields.keys() - (OF_OWNER if params.get("share") is not None else ())
+        fitting = {k: v for k, v in self._defaults.items() if k in known}
+        self.used |= set(fitting)
+        layer: Layer = build("layer", [word, fitting | params])
+        return layer
+
+    def _inner(self, block: Block, path: Path, depth: int) -> tuple[Entry, ...]:
+        if not block.layers:
+            raise ConfigError(Complaint(("layers",), "layers must be a list of at least one layer"))
+        if depth == 20:
+            raise ConfigError(Complaint(("layers",), "blocks are nested more than 20 deep"))
+        inner = self.entries(block.layers, (*path, "layers"), depth + 1)
+        n_layers = block.repeat * sum(entry.n_layers for entry in inner)
+        if n_layers > MOST_LAYERS:
+            message = f"the block stands for {n_layers:,} layers; at most {MOST_LAYERS:,} are built"
+            raise ConfigError(Complaint(("repeat",), message))
+        for entry in inner:
+            if isinstance(entry.part, AnyInput | OutputLayer):
+                kind = "an output" if isinstance(entry.part, OutputLayer) else "an input"
+                message = f"{kind} layer cannot be within a block"
+                self.complaints.append(Complaint(entry.path, message, part_name(entry.part)))
+        return inner
+
+
+def names_of(entries: Sequence[Entry]) -> list[str]:
+    """Return the names of the entries of a list: those that are given, else kind and number.
+
+    Where there are several input layers, they are named after their channels.
+    """
+    taken = {entry.part.name for entry in entries if entry.part.name}
+    has_channels = sum(isinstance(entry.part, AnyInput) for entry in entries) > 1
+    counts: dict[str, int] = {}
+    found = []
+    for entry in entries:
+        name, prefix = entry.part.name, entry.part.name_prefix
+        if has_channels and isinstance(entry.part, AnyInput):
+            name = name or entry.part.channel
+        if name is None:
+            counts[prefix] = counts.get(prefix, 0) + 1
+            name = prefix if prefix in ("input", "output") else f"{prefix}{counts[prefix]}"
+            while name in taken:
+                counts[prefix] += 1
+                name = f"{prefix}{counts[prefix]}"
+        taken.add(name)
+        found.append(name)
+    return found

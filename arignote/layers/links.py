@@ -1,0 +1,185 @@
+"""From the entries of a list to layers in order, each with its name and the names of its inputs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from arignote.errors import Complaint, nearest
+from arignote.layers.base import Layer, WeightedLayer
+from arignote.layers.block import Block
+from arignote.layers.entries import Entry, Path, names_of
+from arignote.layers.merge import MergeLayer
+from arignote.layers.output import OutputLayer
+from arignote.layers.shape import AnyInput, InputLayer
+from arignote.registry import Part, part_name
+from arignote.safe.limits import MOST_LAYERS
+
+__all__ = ["Scope", "Writer"]
+
+_NO_OUTPUT = (
+    'the last layer must be an output layer: ["ClassificationOutputLayer"], or ["RegressionOutputLayer"] for numbers'
+)
+
+
+@dataclass
+class Scope:
+    """The names that the layers of one list may refer to.
+
+    Attributes
+    ----------
+    prefix : str
+        Of the names of its layers.
+    own : dict of str to str
+        Names within the list -> names of layers.
+    later : set of str
+        All names of the list.
+    outer : Scope or None
+    """
+
+    prefix: str = ""
+    own: dict[str, str] = field(default_factory=dict)
+    later: set[str] = field(default_factory=set)
+    outer: Scope | None = None
+
+    def find(self, name: str) -> str | None:
+        return self.own.get(name) or (self.outer.find(name) if self.outer is not None else None)
+
+    def known(self) -> set[str]:
+        return set(self.own) | (self.outer.known() if self.outer is not None else set())
+
+    def has_later(self, name: str) -> bool:
+        return name in self.later or (self.outer is not None and self.outer.has_later(name))
+
+
+class Writer:
+    """Writes layers out in order, each with its name and the names of its inputs."""
+
+    def __init__(self) -> None:
+        self.layers: list[Layer] = []
+        self.complaints: list[Complaint] = []
+        self._paths: dict[str, Path] = {}
+        self._used: set[str] = set()
+        # The layer before, which is the input by default.
+        self._before: str | None = None
+        # Names of layers that may be referred to from anywhere behind them.
+        self._whole = Scope()
+
+    def write(self, entries: tuple[Entry, ...]) -> None:
+        """Write out a whole list of a network."""
+        if not isinstance(entries[0].part, AnyInput):
+            entries = (Entry(("layers", 0), InputLayer()), *entries)
+        n_layers = sum(entry.n_layers for entry in entries)
+        if n_layers > MOST_LAYERS:
+            self._complain(("layers",), f"stand for {n_layers:,} layers; at most {MOST_LAYERS:,} are built")
+            return
+        self._check_order(entries)
+        self._write(entries, self._whole)
+        for layer in [] if self.complaints else self.layers:
+            if layer.name not in self._used and not isinstance(layer, OutputLayer):
+                message = f"nothing uses the output of {layer.name!r}: name it as an input, or leave the layer out"
+                self._complain(self._paths[str(layer.name)], message, layer)
+
+    def _check_order(self, entries: Sequence[Entry]) -> None:
+        self._check_inputs([entry for entry in entries if isinstance(entry.part, AnyInput)])
+        outputs = [entry for entry in entries if isinstance(entry.part, OutputLayer)]
+        for entry in outputs if len(outputs) > 1 else []:
+            if entry.part.name is None:
+                self._complain(entry.path, "name must be given, as there are several output layers", entry.part)
+        for position, entry in enumerate(entries):
+            last = position == len(entries) - 1
+            if last and not isinstance(entry.part, OutputLayer):
+                self._complain(entry.path, _NO_OUTPUT)
+
+    def _check_inputs(self, entries: Sequence[Entry]) -> None:
+        """Complain unless each of several input layers takes a channel of its own."""
+        channels: set[str] = set()
+        for entry in entries:
+            part = entry.part
+            assert isinstance(part, AnyInput)
+            if part.input is not None:
+                self._complain((*entry.path, "input"), "input: an input layer takes the data: leave it out", part)
+            if len(entries) == 1:
+                continue
+            if part.channel is None and entry is entries[0]:
+                if any(other.part.channel for other in entries):  # type: ignore[union-attr]
+                    message = "the first layer must be an input layer with a channel, as there are several input layers"
+                    self._complain(entry.path, message)
+            elif part.channel is None:
+                message = "an input layer must be the first layer; where there are several, each names its channel"
+                self._complain(entry.path, message, part)
+            elif part.channel in channels:
+                message = f"the channel {part.channel!r} has an input layer already: name that as an input"
+                self._complain((*entry.path, "channel"), message, part)
+            else:
+                channels.add(part.channel)
+
+    def _write(self, entries: Sequence[Entry], scope: Scope) -> str:
+        """Write out entries; return the name of the last layer."""
+        local = names_of(entries)
+        scope.later = set(local)
+        source = scope.own.get("in")
+        for entry, name in zip(entries, local, strict=True):
+            full = scope.prefix + name
+            if name in scope.own or full in self._paths:
+                taken = name if name in scope.own else full
+                self._complain(entry.path, f"the name {taken!r} is taken by another layer")
+            if isinstance(entry.part, Block):
+                found = self._write_block(entry, entry.part, name, scope, source)
+            else:
+                found = self._write_layer(entry, entry.part, name, scope, source)
+            scope.own[name] = found
+            # By default nothing follows an output layer.
+            source = source if isinstance(entry.part, OutputLayer) else found
+        return str(source)
+
+    def _write_block(self, entry: Entry, block: Block, name: str, scope: Scope, source: str | None) -> str:
+        if block.input is not None:
+            source = self._resolved(block.input, scope, (*entry.path, "input"), block)
+        for number in range(1, block.repeat + 1):
+            inside = Scope(f"{scope.prefix}{name}-{number}-", {"in": str(source)}, outer=scope)
+            source = self._write(entry.inner, inside)
+        return str(source)
+
+    def _write_layer(self, entry: Entry, layer: Layer, name: str, scope: Scope, source: str | None) -> str:
+        full = scope.prefix + name
+        links: dict[str, Any] = {"name": full}
+        if isinstance(layer, MergeLayer):
+            links["inputs"] = [
+                self._resolved(one, scope, (*entry.path, "inputs", number), layer)
+                for number, one in enumerate(layer.inputs)
+            ]
+            self._used.update(links["inputs"])
+        elif source is not None and not isinstance(layer, AnyInput):
+            own = source if layer.input is None else self._resolved(layer.input, scope, (*entry.path, "input"), layer)
+            self._used.add(own)
+            links["input"] = None if own == self._before else own
+        if isinstance(layer, WeightedLayer) and layer.share is not None:
+            links["share"] = self._resolved(layer.share, scope, (*entry.path, "share"), layer)
+        self._paths[full] = entry.path
+        self._whole.own[full] = full
+        self.layers.append(layer.model_copy(update=links))
+        self._before = self._before if isinstance(layer, OutputLayer) else full
+        return full
+
+    def _resolved(self, name: str, scope: Scope, path: Path, part: Part) -> str:
+        """Return the name of the layer that `name` stands for in a scope; complain if there is none before."""
+        found = scope.find(name)
+        if found is not None:
+            return found
+        near = nearest(name, scope.known())
+        hint = f"Did you mean {near!r}?" if near else f"Layers before it: {', '.join(sorted(scope.known()))}"
+        if scope.has_later(name):
+            message = f"{name!r} stands after it, or is the layer itself; a layer takes what stands before it. {hint}"
+        else:
+            message = f"there is no layer {name!r}. {hint}"
+        self._complain(path, f"{path[-1]}: {message}" if isinstance(path[-1], str) else message, part)
+        return str(self.layers[-1].name if self.layers else name)
+
+    def _complain(self, path: Path, message: str, part: Part | None = None) -> None:
+        own = getattr(part, "name", None)
+        label = "" if part is None else part_name(part) + (f" {own!r}" if own else "")
+        # A block that is repeated has the same fault in each repetition.
+        if all(complaint.path != path for complaint in self.complaints):
+            self.complaints.append(Complaint(path, message, label))

@@ -1,0 +1,55 @@
+"""The inputs of a network: what it takes of the data, and the settings by channel, which must suit them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from arignote.data.inputs import Input
+from arignote.errors import Complaint
+from arignote.layers.base import Layer
+from arignote.layers.shape import AnyInput, InputImageLayer
+from arignote.spec.settings import FitSettings
+
+__all__ = ["complaints_of_channels", "inputs_of"]
+
+
+def inputs_of(layers: Sequence[Layer], n_in: Any = None) -> tuple[Input, ...]:
+    """Return what the input layers declare of the data, in the order of the layers.
+
+    Parameters
+    ----------
+    layers : sequence of Layer
+    n_in : tuple of int, or dict of str to these, optional
+        Shape of an example in a run, of several channels by name. Runs of version 0.1 were trained on flat rows, which
+        are not reshaped to images.
+    """
+    found = []
+    for layer in layers:
+        if isinstance(layer, AnyInput):
+            image = layer.n_in if isinstance(layer, InputImageLayer) else None
+            shape = n_in.get(layer.channel) if isinstance(n_in, Mapping) else n_in
+            found.append(Input(layer.channel, None if shape is not None and tuple(shape) != image else image))
+    return tuple(found)
+
+
+def complaints_of_channels(layers: Sequence[Layer], settings: FitSettings) -> list[Complaint]:
+    """Return complaints about settings by channel that do not suit the channels of the input layers."""
+    channels = [one.channel for one in inputs_of(layers) if one.channel is not None]
+    n_inputs = len(inputs_of(layers))
+    complaints = []
+    for key in ("preprocess", "axes"):
+        given = getattr(settings, key)
+        if isinstance(given, Mapping):
+            known = ", ".join(map(repr, channels)) or "none"
+            complaints += [
+                Complaint(("fit", key, name), f"no input layer takes the channel {name!r}. Channels: {known}")
+                for name in given
+                if name not in channels
+            ]
+        elif given and n_inputs > 1:
+            of_each = ", ".join(f"{name}: ..." for name in channels)
+            complaints.append(
+                Complaint(("fit", key), f"{key} must be a mapping, {{{of_each}}}, as there are several inputs")
+            )
+    return complaints
