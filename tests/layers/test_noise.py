@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from arignote.errors import ConfigError
+from arignote.layers.noise import dropout_mask
 from arignote.registry import build
 
 X = torch.linspace(-3, 3, 60_000).reshape(200, 300)
@@ -69,3 +70,17 @@ def test_noise_has_a_tenth_as_its_deviation_of_its_own_accord():
 def test_settings_out_of_bounds_are_refused(spec, words):
     with pytest.raises(ConfigError, match=words):
         build("layer", spec)
+
+
+@pytest.mark.parametrize("p", [0.0, 0.1, 0.25, 0.5, 0.8125, 77 / 256, 0.999])
+def test_dropout_drops_with_its_probability_and_keeps_the_mean(p):
+    torch.manual_seed(0)
+    mask = dropout_mask(p)(torch.zeros(1001, 1003))
+    kept = mask > 0
+    n = mask.numel()
+    assert abs(float(kept.float().mean()) - (1 - p)) < 5 * (p * (1 - p) / n) ** 0.5 + 1 / 65536
+    assert torch.unique(mask[kept]).numel() == 1 and float(mask[kept][0]) == pytest.approx(1 / (1 - p), rel=1e-2)
+    # Neighbours, which come of one word, have nothing in common.
+    a, b = kept.float().flatten()[:-1], kept.float().flatten()[1:]
+    if 0 < p < 0.9:
+        assert abs(float(torch.corrcoef(torch.stack([a, b]))[0, 1])) < 5 / n**0.5

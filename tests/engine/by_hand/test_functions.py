@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from beside_autograd import compare, rows, step_of
 from own_parts import first_names
 
 from arignote import NNClassifier
@@ -14,44 +15,12 @@ from arignote.engine.network import Network
 from arignote.engine.setup import Setup
 from arignote.engine.step import TrainingStep
 from arignote.layers import declare, parse
-from arignote.layers.noise import dropout_mask
+from arignote.layers.dense import FCLayer
 from arignote.optim.losses import NLL, Loss
 from arignote.registry import build
 
-functional = torch.nn.functional
 # Maxout is left to autograd.
 KNOWN = [name for name in first_names("activation") if name != "maxout"]
-
-
-def step_of(layers, shape=(12,), n_classes=5, **more):
-    network = Network(declare(parse(layers), shape, n_classes), Setup(**more))
-    network.initialise(3)
-    network.train()
-    return TrainingStep(network, [build("loss", "nll")], build("updater", "sgd"))
-
-
-def gradients(step, way, parts):
-    """Return loss and gradients of several parts, as an update of them would add them up."""
-    step.network.gradients.fill_(np.nan)
-    losses = []
-    for number, (x, y, weights) in enumerate(parts):
-        torch.manual_seed(number)
-        losses.append(float(way((x,), (y,), weights, len(y) / sum(len(y) for _, y, _ in parts), float(number > 0))))
-    return losses, step.network.gradients.clone()
-
-
-def compare(step, parts):
-    assert isinstance(step._gradients, Tape)
-    losses, found = gradients(step, step._gradients, parts)
-    expected_losses, expected = gradients(step, step._by_autograd, parts)
-    assert losses == pytest.approx(expected_losses, rel=1e-6)
-    torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-7)
-    assert found.abs().max() > 0.01
-
-
-def rows(n, n_in=12, n_classes=5):
-    generator = torch.Generator().manual_seed(n)
-    return torch.randn(n, n_in, generator=generator), torch.randint(0, n_classes, (n,), generator=generator), None
 
 
 @pytest.mark.parametrize("activation", KNOWN)
@@ -105,20 +74,6 @@ def test_convolutions_and_pooling_give_the_gradients_of_autograd(activation, mor
     compare(step, [images(9), images(3)])
 
 
-def test_rectifying_after_pooling_gives_the_bits_of_rectifying_before():
-    layers = [
-        ["ConvLayer", {"n_output_maps": 6, "filter_shape": 3, "activation": "relu"}],
-        ["MaxPool2DLayer", {"pool_shape": 2}],
-        ["ClassificationOutputLayer", {"W": "glorot_uniform"}],
-    ]
-    step = step_of(layers, (1, 9, 9))
-    x, y, _ = rows(20, 81)
-    parts = [(x.view(20, 1, 9, 9), y, None)]
-    (loss,), found = gradients(step, step._gradients, parts)
-    (expected_loss,), expected = gradients(step, step._by_autograd, parts)
-    assert loss == expected_loss and torch.equal(found, expected)
-
-
 @pytest.mark.parametrize(
     "layer",
     [
@@ -134,6 +89,19 @@ def test_what_is_not_known_is_left_to_autograd(layer):
     compare(step, [rows(17), rows(4)])
 
 
+def test_a_layer_derived_from_one_that_is_known_runs_its_own_forward_pass():
+    class Doubled(FCLayer):
+        """Twice the output of a dense layer."""
+
+        def build(self, shape):
+            forward = super().build(shape)
+            return lambda params, x, training: 2 * forward(params, x, training)
+
+    step = step_of([Doubled(n_units=3, name="fc"), ["ClassificationOutputLayer", {"W": "glorot_uniform"}]])
+    assert step.by_hand == ["input", "output"]
+    compare(step, [rows(17)])
+
+
 def test_fit_by_hand_is_fit_by_autograd(digits, layers, monkeypatch):
     from arignote.engine import step
 
@@ -143,61 +111,6 @@ def test_fit_by_hand_is_fit_by_autograd(digits, layers, monkeypatch):
     assert tensors_sha256(by_hand.params) != tensors_sha256(NNClassifier(layers, rng=3, n_epochs=0).fit(*digits).params)
     for name, array in by_hand.params.items():
         np.testing.assert_allclose(array, by_autograd.params[name], rtol=1e-3, atol=1e-5)
-
-
-@pytest.mark.parametrize("p", [0.0, 0.1, 0.25, 0.5, 0.8125, 77 / 256, 0.999])
-def test_dropout_drops_with_its_probability_and_keeps_the_mean(p):
-    torch.manual_seed(0)
-    mask = dropout_mask(p)(torch.zeros(1001, 1003))
-    kept = mask > 0
-    n = mask.numel()
-    assert abs(float(kept.float().mean()) - (1 - p)) < 5 * (p * (1 - p) / n) ** 0.5 + 1 / 65536
-    assert torch.unique(mask[kept]).numel() == 1 and float(mask[kept][0]) == pytest.approx(1 / (1 - p), rel=1e-2)
-    # Neighbours, which come of one word, have nothing in common.
-    a, b = kept.float().flatten()[:-1], kept.float().flatten()[1:]
-    if 0 < p < 0.9:
-        assert abs(float(torch.corrcoef(torch.stack([a, b]))[0, 1])) < 5 / n**0.5
-
-
-def gradients_of_torch(step, loss):
-    """Return the gradients of `loss`, a function of leaves by parameter name, laid out as the network's."""
-    leaves = {name: tensor.detach().clone().requires_grad_() for name, tensor in step.network.named.items()}
-    value = loss(leaves)
-    value.backward()
-    flat = torch.full_like(step.network.gradients, np.nan)
-    for name, view in step.network.flat_views(flat).items():
-        view.copy_(leaves[name].grad)
-    return value.item(), flat
-
-
-@pytest.mark.parametrize("channels_last", [False, True])
-def test_weights_changed_after_the_tape_was_built_are_those_that_it_uses(channels_last):
-    layers = [
-        ["ConvLayer", {"name": "conv", "n_output_maps": 6, "filter_shape": 3, "activation": "tanh"}],
-        ["MLPConvLayer", {"name": "mlp", "n_output_maps": 5, "n_units": [4], "filter_shape": 2}],
-        ["FCLayer", {"name": "fc", "n_units": 7, "activation": "prelu_shelf"}],
-        ["ClassificationOutputLayer", {"name": "out"}],
-    ]
-    step = step_of(layers, (2, 6, 7), channels_last=channels_last)
-    x, y, _ = rows(9, 2 * 6 * 7)
-    x = x.view(9, 2, 6, 7)
-
-    def loss(p):
-        z = functional.conv2d(x, p["conv.W"], p["conv.b"]).tanh()
-        z = functional.prelu(functional.conv2d(z, p["mlp.W"], p["mlp.b"]), p["mlp.a"])
-        z = functional.prelu(functional.conv2d(z, p["mlp.W1"], p["mlp.b1"]), p["mlp.a1"])
-        z = z.flatten(1) @ p["fc.W"] + p["fc.b"]
-        z = (z - p["fc.c"]).relu() - p["fc.a"] * (-(z + p["fc.c"])).relu()
-        return functional.cross_entropy(z @ p["out.W"] + p["out.b"], y)
-
-    generator = torch.Generator().manual_seed(0)
-    for _ in range(3):
-        with torch.no_grad():
-            step.network.weights.add_(torch.randn(step.network.weights.shape, generator=generator), alpha=0.2)
-        expected_loss, expected = gradients_of_torch(step, loss)
-        step.network.gradients.fill_(np.nan)
-        assert float(step._gradients((x,), (y,), None, 1.0, 0.0)) == pytest.approx(expected_loss, rel=1e-5)
-        torch.testing.assert_close(step.network.gradients, expected, rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize("weighted", [False, True])
@@ -218,50 +131,6 @@ def test_loss_and_gradients_of_an_output_layer_are_those_worked_out_in_numpy(sha
         views = step.network.flat_views(step.network.gradients)
         np.testing.assert_allclose(views["output.W"], n_times * x.numpy().T @ to_logits, rtol=1e-4, atol=1e-6)
         np.testing.assert_allclose(views["output.b"], n_times * to_logits.sum(0), rtol=1e-4, atol=1e-6)
-
-
-@pytest.mark.parametrize("layer", [["DropoutLayer", {"dropout_p": 0.3}], ["GaussianNoiseLayer", {"sigma": 0.7}]])
-def test_what_disturbs_draws_once_and_its_gradient_is_that_of_what_was_drawn(layer):
-    dense = ["FCLayer", {"name": "fc", "n_units": 6, "activation": "linear"}]
-    step = step_of([dense, layer, ["ClassificationOutputLayer", {"name": "out", "W": "glorot_uniform"}]])
-    x, y, _ = rows(8)
-    torch.manual_seed(4)
-    if layer[0] == "DropoutLayer":
-        mask, noise = dropout_mask(0.3)(torch.zeros(8, 6)), 0.0
-    else:
-        mask, noise = 1.0, 0.7 * torch.randn(8, 6)
-
-    def loss(p):
-        z = (x @ p["fc.W"] + p["fc.b"]) * mask + noise
-        return functional.cross_entropy(z @ p["out.W"] + p["out.b"], y)
-
-    expected_loss, expected = gradients_of_torch(step, loss)
-    torch.manual_seed(4)
-    assert float(step._gradients((x,), (y,), None, 1.0, 0.0)) == pytest.approx(expected_loss, rel=1e-5)
-    torch.testing.assert_close(step.network.gradients, expected, rtol=1e-4, atol=1e-6)
-
-
-@pytest.mark.parametrize(("pool", "stride"), [(2, None), ([3, 2], None), ([2, 3], [1, 2]), ([1, 3], [2, 1])])
-@pytest.mark.parametrize("activation", ["relu", "tanh"])
-def test_windows_and_strides_by_hand_are_those_of_torch(activation, pool, stride):
-    layers = [
-        ["ConvLayer", {"name": "conv", "n_output_maps": 3, "filter_shape": [2, 3], "stride": [1, 2]}],
-        ["MaxPool2DLayer", {"pool_shape": pool} | ({"stride": stride} if stride else {})],
-        ["ClassificationOutputLayer", {"name": "out", "W": "glorot_uniform"}],
-    ]
-    layers[0][1]["activation"] = activation
-    step = step_of(layers, (2, 8, 13))
-    x, y, _ = rows(5, 2 * 8 * 13)
-    x = x.view(5, 2, 8, 13)
-
-    def loss(p):
-        z = getattr(functional.conv2d(x, p["conv.W"], p["conv.b"], (1, 2)), activation)()
-        z = functional.max_pool2d(z, pool, stride)
-        return functional.cross_entropy(z.flatten(1) @ p["out.W"] + p["out.b"], y)
-
-    expected_loss, expected = gradients_of_torch(step, loss)
-    assert float(step._gradients((x,), (y,), None, 1.0, 0.0)) == pytest.approx(expected_loss, rel=1e-5)
-    torch.testing.assert_close(step.network.gradients, expected, rtol=1e-4, atol=1e-6)
 
 
 def test_one_sigmoid_output_is_left_to_autograd():
@@ -323,21 +192,3 @@ def test_every_class_number_counts():
     )
     views = step.network.flat_views(step.network.gradients)
     np.testing.assert_allclose(views["output.b"], (p - np.eye(103)).sum(0) / 103, rtol=1e-3, atol=1e-6)
-
-
-@pytest.mark.parametrize(
-    "behind",
-    [
-        [],
-        [["FCLayer", {"n_units": 5, "activation": "tanh"}]],
-        [["ConvLayer", {"n_output_maps": 3, "filter_shape": 2, "activation": "tanh"}]],
-        [["DropoutLayer", {"dropout_p": 0.3}]],
-        [["MaxPool2DLayer", {"pool_shape": 2}], ["ConvLayer", {"n_output_maps": 3, "filter_shape": 2}]],
-    ],
-    ids=lambda layers: layers[0][0] if layers else "nothing",
-)
-def test_whatever_stands_behind_a_rectified_convolution_gets_rectified_values(behind):
-    first = ["ConvLayer", {"n_output_maps": 4, "filter_shape": 2, "activation": "relu"}]
-    x, y, _ = rows(9, 2 * 6 * 5)
-    step = step_of([first, *behind, ["ClassificationOutputLayer", {"W": "glorot_uniform"}]], (2, 6, 5))
-    compare(step, [(x.view(9, 2, 6, 5), y, None)])

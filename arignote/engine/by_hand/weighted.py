@@ -1,0 +1,113 @@
+"""Layers with weights, forward and backward: dense ones, convolutions, batch normalisation."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from arignote.engine.by_hand.activations import ActivationFunction, write_unit_sums
+
+__all__ = ["BatchNorm", "Convolution", "Dense", "Geometry"]
+
+_aten = torch.ops.aten
+# Stride, zeros around each map, dilation, number of groups.
+Geometry = tuple[tuple[int, int], tuple[int, int], tuple[int, int], int]
+
+
+class Dense:
+    """``f(x @ W + b)``."""
+
+    def __init__(self, params: dict[str, Tensor], gradients: dict[str, Tensor], activation: ActivationFunction):
+        self.trains = bool(gradients)
+        self._w, self._b, self._activation = params["W"], params.get("b"), activation
+        self._w_t = self._w.t()
+        self._grad_w, self._grad_b = gradients.get("W"), gradients.get("b")
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Any]:
+        flat = x.flatten(1)
+        sums = flat.mm(self._w)
+        if self._b is not None:
+            # Not addmm, which copies the bias to every row, and then reads it all.
+            sums.add_(self._b)
+        y, saved = self._activation.forward(sums)
+        return y, (x.shape, flat, saved)
+
+    def backward(self, g: Tensor, saved: Any, beta: float, needs_input: bool) -> Tensor:
+        shape, x, saved_of_activation = saved
+        g = self._activation.backward(g, saved_of_activation, beta)
+        if self._grad_w is not None:
+            if beta:
+                self._grad_w.addmm_(x.t(), g)
+            else:
+                torch.mm(x.t(), g, out=self._grad_w)
+        write_unit_sums(self._grad_b, g, beta)
+        if not needs_input:
+            return g
+        grad_x = g.mm(self._w_t)
+        return grad_x if len(shape) == 2 else grad_x.view(shape)
+
+
+class Convolution:
+    """``f(W * x + b)``."""
+
+    def __init__(
+        self,
+        params: dict[str, Tensor],
+        gradients: dict[str, Tensor],
+        suffix: str,
+        geometry: Geometry,
+        activation: ActivationFunction,
+    ):
+        self.trains = bool(gradients)
+        self._w, self._b = params["W" + suffix], params.get("b" + suffix)
+        self._geometry, self._activation = geometry, activation
+        self._grad_w, self._grad_b = gradients.get("W" + suffix), gradients.get("b" + suffix)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Any]:
+        stride, pad, dilation, n_groups = self._geometry
+        sums = _aten.convolution(x, self._w, self._b, stride, pad, dilation, False, (0, 0), n_groups)
+        y, saved = self._activation.forward(sums)
+        return y, (x, saved)
+
+    def backward(self, g: Tensor, saved: Any, beta: float, needs_input: bool) -> Tensor:
+        x, saved_of_activation = saved
+        g = self._activation.backward(g, saved_of_activation, beta)
+        stride, pad, dilation, n_groups = self._geometry
+        output_mask = (needs_input, self._grad_w is not None, self._grad_b is not None)
+        grad_x, *of_params = _aten.convolution_backward(
+            g, x, self._w, (len(self._w),), stride, pad, dilation, False, (0, 0), n_groups, output_mask
+        )
+        for gradient, values in zip((self._grad_w, self._grad_b), of_params, strict=True):
+            if gradient is not None:
+                gradient.add_(values) if beta else gradient.copy_(values)
+        return grad_x if needs_input else g
+
+
+class BatchNorm:
+    """Normalisation by mean and variance of the batch, or by the running ones; on a CPU, as autograd calls it there."""
+
+    def __init__(self, params: dict[str, Tensor], gradients: dict[str, Tensor], alpha: float, epsilon: float):
+        self.trains = bool(gradients)
+        self._gamma, self._beta, self._mean, self._var = (params[name] for name in ("gamma", "beta", "mean", "var"))
+        self._gradients = gradients.get("gamma"), gradients.get("beta")
+        self._alpha, self._epsilon = alpha, epsilon
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Any]:
+        # A single value of each unit has no variance.
+        uses_batch = x.numel() > x.shape[1]
+        y, mean, inverse = _aten.native_batch_norm(
+            x, self._gamma, self._beta, self._mean, self._var, uses_batch, self._alpha, self._epsilon
+        )
+        return y, (x, mean, inverse, uses_batch)
+
+    def backward(self, g: Tensor, saved: Any, beta: float, needs_input: bool) -> Tensor:
+        x, mean, inverse, uses_batch = saved
+        mask = (needs_input, *(gradient is not None for gradient in self._gradients))
+        statistics = (self._gamma, self._mean, self._var, mean, inverse)
+        grad_x, *of_params = _aten.native_batch_norm_backward(g, x, *statistics, uses_batch, self._epsilon, mask)
+        for gradient, values in zip(self._gradients, of_params, strict=True):
+            if gradient is not None:
+                gradient.add_(values) if beta else gradient.copy_(values)
+        return grad_x if needs_input else g
