@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import inspect
-from abc import ABCMeta
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from math import prod
-from pathlib import Path
-from typing import Any, ClassVar, Self, TypeVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,78 +14,21 @@ from sklearn.exceptions import NotFittedError
 from arignote.checkpoints.state import TrainingState
 from arignote.data.fit_data import FitData, are_row_numbers
 from arignote.engine.network import Network, copy_into
-from arignote.errors import ConfigError, DataError, Interrupted, warn
+from arignote.errors import ConfigError, DataError
 from arignote.estimators.calls import checked_call
+from arignote.estimators.constructor import built_layers, seed_of, settings_of, shape_of
+from arignote.estimators.documentation import PublicDir, document_settings, with_settings
+from arignote.estimators.endings import report_ending
 from arignote.estimators.scoring import Predictor
 from arignote.fit.load import read_run, restore
-from arignote.fit.start import FitResult, fit_network
+from arignote.fit.start import fit_network
 from arignote.layers.architecture import Architecture, declare
 from arignote.layers.base import Layer
-from arignote.layers.layer_list import parse
 from arignote.layers.output import OutputLayer
 from arignote.registry import part_name
-from arignote.spec.parameter_docs import fit_parameter_names, fit_parameters
 from arignote.spec.settings import FitSettings, checked_settings
 
-__all__ = ["NNEstimator", "alone", "document_settings"]
-
-T = TypeVar("T")
-
-# Entries of the docstrings of estimators.
-_CONSTRUCTOR = """
-    layers : list of [Layer, {params}], or str
-        The network, or the path of a YAML or JSON file that holds it.
-    name : str, optional
-        Name of the run.
-    rng, random_state : int, optional
-        Seed; if both are None, one is drawn. The value of `random_state` is used if both are given.
-    n_in : int or tuple of int, or dict of these, optional
-        Shape of an example, of several inputs by channel; by default that of the data.
-    stored_network : str, optional
-        Checkpoint from which layers with `load_params` take their parameters.
-    layer_defaults : dict, optional
-        Parameters for every layer that has them and does not set them.
-    warm_start : bool, default False
-        Whether `fit` resumes the last fit, up to `n_epochs` in all.
-    valid, test : float, optional
-        Fractions of all rows held out.
-    """
-_FITTED = """
-    history_ : list of dict
-        One record per validation.
-    network_ : torch.nn.Module
-        The best network; the last one with ``restore_best=False``.
-    state_ : TrainingState
-        The last state.
-    status_ : str
-        How the last fit started: "starts", or where the run was resumed, or that it had finished.
-    n_epochs_ : int
-        Number of complete epochs.
-    best_ : dict or None
-        Keys `value`, `epoch` and `examples_seen` of the best validation.
-    n_features_in_ : int
-        Number of values in an example.
-    feature_names_in_ : array (n_features_in_,) of str
-        Names of the columns; defined only if X was a DataFrame.
-    checkpoint_ : str or None
-        Stem of the files of the run.
-    interrupted_ : bool
-        Whether the last fit was stopped, for example by Ctrl-C, before its last epoch.
-    """
-
-
-def document_settings(documented: T) -> T:
-    """Put entries that estimators share in the place of ``{constructor}``, ``{settings}`` and so on in a docstring."""
-    text = inspect.cleandoc(documented.__doc__ or "")
-    for key, entries in (
-        ("{constructor}", inspect.cleandoc(_CONSTRUCTOR)),
-        ("{settings}", fit_parameters()),
-        ("{names of settings}", fit_parameter_names()),
-        ("{fitted}", inspect.cleandoc(_FITTED)),
-    ):
-        text = text.replace(key, entries)
-    documented.__doc__ = f"{text}\n"
-    return documented
+__all__ = ["NNEstimator", "alone"]
 
 
 def alone(by_output: dict[str, Any]) -> Any:
@@ -96,30 +36,7 @@ def alone(by_output: dict[str, Any]) -> Any:
     return next(iter(by_output.values())) if len(by_output) == 1 else by_output
 
 
-def _with_settings(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Give a function that ends in ``**settings`` the signature with every setting written out."""
-    signature = inspect.signature(function)
-    own = [p for p in signature.parameters.values() if p.kind is not p.VAR_KEYWORD]
-    fields = [
-        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=field.default)
-        for name, field in FitSettings.model_fields.items()
-    ]
-    function.__signature__ = signature.replace(parameters=[*own, *fields])  # type: ignore[attr-defined]
-    return function
-
-
-class _PublicDir(ABCMeta):
-    """Metaclass of estimators that lists public names only in `dir` and `help`.
-
-    The methods by which scikit-learn routes metadata (`set_fit_request` and so on, 40 arguments each) exist, but would
-    take two screens of `help`. Derived from ABCMeta, so that an estimator may have an abstract base too.
-    """
-
-    def __dir__(cls) -> list[str]:
-        return [n for n in super().__dir__() if n == "__init__" or not (n.startswith("__") or n.endswith("_request"))]
-
-
-class NNEstimator(BaseEstimator, metaclass=_PublicDir):  # type: ignore[misc]
+class NNEstimator(BaseEstimator, metaclass=PublicDir):  # type: ignore[misc]
     """Base class of estimators: a network, declared as a list of layers, that is trained, stored and loaded.
 
     A subclass says which targets it fits, and documents the parameters of the constructor, which are the same for all.
@@ -155,7 +72,7 @@ class NNEstimator(BaseEstimator, metaclass=_PublicDir):  # type: ignore[misc]
         if settings:
             checked_settings(settings)
 
-    __init__ = checked_call("config", "above", settings=FitSettings.model_fields)(_with_settings(__init__))
+    __init__ = checked_call("config", "above", settings=FitSettings.model_fields)(with_settings(__init__))
 
     def fit(
         self,
@@ -212,15 +129,15 @@ class NNEstimator(BaseEstimator, metaclass=_PublicDir):  # type: ignore[misc]
         starts. A second Ctrl-C raises KeyboardInterrupt at once, and so does the first inside a search or an
         ensemble of scikit-learn.
         """
-        checked, layers = self._fit_settings(settings), self._layers()
+        checked, layers = settings_of(self, settings), self._layers()
         self._check_target(layers)
         valid, test = self.valid if valid is None else valid, self.test if test is None else test
         result = fit_network(
             layers,
-            FitData(X, y, valid, test, sample_weight, groups, n_in=self._n_in()),
+            FitData(X, y, valid, test, sample_weight, groups, n_in=shape_of(self.n_in)),
             checked,
             name=self.name,
-            seed=self._seed(),
+            seed=seed_of(self.rng if self.random_state is None else self.random_state),
             in_memory=self._state_to_resume(checked),
             stored_network=None if self.stored_network is None else str(self.stored_network),
         )
@@ -228,16 +145,10 @@ class NNEstimator(BaseEstimator, metaclass=_PublicDir):  # type: ignore[misc]
         parts = {"valid": valid, "test": test}
         self._row_numbers = {name: part for name, part in parts.items() if are_row_numbers(part)}
         self.status_, self.checkpoint_ = result.status, result.checkpoint
-        self._warn_of_the_end(result)
+        report_ending(result, self.warm_start)
         return self
 
-    fit = checked_call("arguments", "fit", settings=FitSettings.model_fields)(document_settings(_with_settings(fit)))
-
-    def _fit_settings(self, given: Mapping[str, Any]) -> FitSettings:
-        """Return the settings of a fit: as it is given them, else as the constructor was, else their defaults."""
-        fields = FitSettings.model_fields
-        own = {key: getattr(self, key) for key in fields}
-        return checked_settings({k: v for k, v in own.items() if v != fields[k].default} | dict(given))
+    fit = checked_call("arguments", "fit", settings=FitSettings.model_fields)(document_settings(with_settings(fit)))
 
     def _check_target(self, layers: Sequence[Layer]) -> None:
         """Raise ConfigError if the output layer fits a target that another estimator is for."""
@@ -252,51 +163,8 @@ class NNEstimator(BaseEstimator, metaclass=_PublicDir):  # type: ignore[misc]
                 f"{output.name!r} fits {kind}{other}"
             )
 
-    def _warn_of_the_end(self, result: FitResult) -> None:
-        """Warn if the fit did nothing, or was stopped; raise Interrupted if a signal or a notice stopped it."""
-        if self.warm_start and result.status.startswith("finished"):
-            warn(
-                f"warm_start: there is nothing left to train, {result.state.position}. Raise n_epochs, which counts "
-                'all epochs, or start over with resume="fresh"'
-            )
-        try:
-            result.raise_if_stopped()
-        except Interrupted as interrupted:
-            # An uncaught SystemExit ends the process without a message.
-            if interrupted.lost:
-                warn(str(interrupted))
-            raise
-        if self.interrupted_:
-            warn(
-                f"Ctrl-C: fit returns with interrupted_ set, {self.state_.position}; fitting again resumes the run. "
-                "The script continues: a loop over fits must check interrupted_"
-            )
-
     def _layers(self) -> list[Layer]:
-        """Return the declared layers, built."""
-        if isinstance(self.layers, str | Path):
-            # A list of layers needs no reader of YAML.
-            from arignote.spec.config import layers_of
-
-            return layers_of(Path(self.layers), self.layer_defaults)
-        return parse(self.layers, self.layer_defaults)
-
-    def _n_in(self) -> Any:
-        """Return the shape of an example, of several inputs by channel; None if it is that of the data."""
-        if isinstance(self.n_in, Mapping):
-            return {channel: tuple(int(n) for n in np.ravel(shape)) for channel, shape in self.n_in.items()}
-        return None if self.n_in is None else tuple(int(n) for n in np.ravel(self.n_in))
-
-    def _seed(self) -> int | None:
-        """Return the seed of the run; None if one is to be drawn. From a generator, its next number."""
-        seed = self.random_state if self.random_state is not None else self.rng
-        if seed is None or isinstance(seed, int | np.integer):
-            return None if seed is None else int(seed)
-        if isinstance(seed, np.random.RandomState):
-            return int(seed.randint(2**31))
-        if isinstance(seed, np.random.Generator):
-            return int(seed.integers(2**31))
-        raise ConfigError(f"rng must be an integer or None; got {seed!r}")
+        return built_layers(self.layers, self.layer_defaults)
 
     def _state_to_resume(self, settings: FitSettings) -> TrainingState | None:
         """Return the state in memory that `fit` resumes: of an interrupted, loaded, unpickled or warm-started fit."""
@@ -400,7 +268,7 @@ class NNEstimator(BaseEstimator, metaclass=_PublicDir):  # type: ignore[misc]
         if hasattr(self, "network_"):
             architecture: Architecture = self.network_.architecture
             return architecture
-        return declare(self._layers(), self._n_in())
+        return declare(self._layers(), shape_of(self.n_in))
 
     @checked_call("arguments")
     def get_layer(self, name: str) -> Layer:

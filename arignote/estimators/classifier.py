@@ -11,8 +11,9 @@ from sklearn.metrics import accuracy_score
 
 from arignote.checkpoints.state import TrainingState
 from arignote.engine.network import Network
-from arignote.estimators.base import NNEstimator, alone, document_settings
+from arignote.estimators.base import NNEstimator, alone
 from arignote.estimators.calls import checked_call
+from arignote.estimators.documentation import document_settings
 from arignote.report.scores import Mistake
 
 __all__ = ["NNClassifier"]

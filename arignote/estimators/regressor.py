@@ -9,8 +9,9 @@ from sklearn.base import RegressorMixin
 from sklearn.metrics import r2_score
 
 from arignote.errors import DataError
-from arignote.estimators.base import NNEstimator, document_settings
+from arignote.estimators.base import NNEstimator
 from arignote.estimators.calls import checked_call
+from arignote.estimators.documentation import document_settings
 
 __all__ = ["NNRegressor"]
 

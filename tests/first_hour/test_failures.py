@@ -12,7 +12,6 @@ import pytest
 import torch
 from command_line import arignote
 
-from arignote import ArignoteWarning, NNClassifier
 from arignote.checkpoints.writer import RunWriter
 
 # Whole fits and commands: left out of make fast.
@@ -156,15 +155,6 @@ def test_quiet_prints_nothing_but_errors(folder):
     assert arignote("fit", "config.yaml", "--quiet", *noisy) == (0, "", "")
     code, out, err = arignote("fit", "config.yaml", "--quiet", "--fresh", *DIVERGING)
     assert (code, out) == (5, "") and err.startswith("error: training diverged")
-
-
-def test_a_warm_start_with_nothing_left_to_do_warns(digits):
-    classifier = NNClassifier([["ClassificationOutputLayer"]], rng=1, n_epochs=2, warm_start=True).fit(*digits)
-    with pytest.warns(
-        ArignoteWarning, match=r"warm_start: there is nothing left to train, 2 of 2 epochs complete. Raise n_epochs"
-    ):
-        classifier.fit(*digits)
-    assert classifier.fit(*digits, n_epochs=3).n_epochs_ == 3
 
 
 @pytest.mark.parametrize("command", [("check",), ("fit", "--quiet")])

@@ -1,0 +1,94 @@
+"""What `help`, `signature` and `dir` show of estimators: docstrings and signatures with every setting written out."""
+
+from __future__ import annotations
+
+import inspect
+from abc import ABCMeta
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from arignote.spec.parameter_docs import fit_parameter_names, fit_parameters
+from arignote.spec.settings import FitSettings
+
+__all__ = ["PublicDir", "document_settings", "with_settings"]
+
+T = TypeVar("T")
+
+# Entries of the docstrings of estimators.
+_CONSTRUCTOR = """
+    layers : list of [Layer, {params}], or str
+        The network, or the path of a YAML or JSON file that holds it.
+    name : str, optional
+        Name of the run.
+    rng, random_state : int, optional
+        Seed; if both are None, one is drawn. The value of `random_state` is used if both are given.
+    n_in : int or tuple of int, or dict of these, optional
+        Shape of an example, of several inputs by channel; by default that of the data.
+    stored_network : str, optional
+        Checkpoint from which layers with `load_params` take their parameters.
+    layer_defaults : dict, optional
+        Parameters for every layer that has them and does not set them.
+    warm_start : bool, default False
+        Whether `fit` resumes the last fit, up to `n_epochs` in all.
+    valid, test : float, optional
+        Fractions of all rows held out.
+    """
+_FITTED = """
+    history_ : list of dict
+        One record per validation.
+    network_ : torch.nn.Module
+        The best network; the last one with ``restore_best=False``.
+    state_ : TrainingState
+        The last state.
+    status_ : str
+        How the last fit started: "starts", or where the run was resumed, or that it had finished.
+    n_epochs_ : int
+        Number of complete epochs.
+    best_ : dict or None
+        Keys `value`, `epoch` and `examples_seen` of the best validation.
+    n_features_in_ : int
+        Number of values in an example.
+    feature_names_in_ : array (n_features_in_,) of str
+        Names of the columns; defined only if X was a DataFrame.
+    checkpoint_ : str or None
+        Stem of the files of the run.
+    interrupted_ : bool
+        Whether the last fit was stopped, for example by Ctrl-C, before its last epoch.
+    """
+
+
+def document_settings(documented: T) -> T:
+    """Put entries that estimators share in the place of ``{constructor}``, ``{settings}`` and so on in a docstring."""
+    text = inspect.cleandoc(documented.__doc__ or "")
+    for key, entries in (
+        ("{constructor}", inspect.cleandoc(_CONSTRUCTOR)),
+        ("{settings}", fit_parameters()),
+        ("{names of settings}", fit_parameter_names()),
+        ("{fitted}", inspect.cleandoc(_FITTED)),
+    ):
+        text = text.replace(key, entries)
+    documented.__doc__ = f"{text}\n"
+    return documented
+
+
+def with_settings(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a function that ends in ``**settings`` the signature with every setting written out."""
+    signature = inspect.signature(function)
+    own = [p for p in signature.parameters.values() if p.kind is not p.VAR_KEYWORD]
+    fields = [
+        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=field.default)
+        for name, field in FitSettings.model_fields.items()
+    ]
+    function.__signature__ = signature.replace(parameters=[*own, *fields])  # type: ignore[attr-defined]
+    return function
+
+
+class PublicDir(ABCMeta):
+    """Metaclass of estimators that lists public names only in `dir` and `help`.
+
+    The methods by which scikit-learn routes metadata (`set_fit_request` and so on, 40 arguments each) exist, but would
+    take two screens of `help`. Derived from ABCMeta, so that an estimator may have an abstract base too.
+    """
+
+    def __dir__(cls) -> list[str]:
+        return [n for n in super().__dir__() if n == "__init__" or not (n.startswith("__") or n.endswith("_request"))]

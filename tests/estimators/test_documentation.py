@@ -1,0 +1,60 @@
+"""What `help`, `signature` and `dir` show of estimators."""
+
+from __future__ import annotations
+
+import inspect
+
+import pytest
+
+from arignote import NNClassifier, NNRegressor
+from arignote.estimators.documentation import PublicDir, document_settings, with_settings
+from arignote.spec.settings import FitSettings
+
+
+def test_a_signature_ends_with_every_setting_by_keyword_and_its_default():
+    @with_settings
+    def fit(self, X, *, valid=None, **settings):
+        return settings
+
+    parameters = inspect.signature(fit).parameters
+    assert list(parameters) == ["self", "X", "valid", *FitSettings.model_fields]
+    assert {parameters[name].kind for name in FitSettings.model_fields} == {inspect.Parameter.KEYWORD_ONLY}
+    assert (parameters["n_epochs"].default, parameters["batch_size"].default) == (50, 128)
+    assert fit(None, 1, n_epochs=2) == {"n_epochs": 2}
+
+
+def test_entries_stand_in_place_of_each_word_with_the_indentation_of_a_docstring():
+    class Documented:
+        """Summary.
+
+        Parameters
+        ----------
+        {constructor}
+        {settings}
+
+        Attributes
+        ----------
+        {fitted}
+        """
+
+    lines = document_settings(Documented).__doc__.splitlines()
+    assert not [line for line in lines if "{constructor}" in line or "{settings}" in line or "{fitted}" in line]
+    shared = [
+        "layers : list of [Layer, {params}], or str",
+        "n_epochs : int >= 0, default 50",
+        "history_ : list of dict",
+    ]
+    for line in shared:
+        assert line in lines
+    # The last entry of the constructor, and the first setting, which is behind it.
+    last = lines.index("valid, test : float, optional")
+    assert lines[last + 2].partition(" : ")[0] == next(iter(FitSettings.model_fields))
+
+
+@pytest.mark.parametrize("cls", [NNClassifier, NNRegressor])
+def test_dir_has_public_names_and_leaves_requests_of_metadata_out(cls):
+    assert type(cls) is PublicDir
+    assert {"__init__", "fit", "predict", "evaluate", "load", "get_params"} <= set(dir(cls))
+    assert not [name for name in dir(cls) if name.endswith("_request") or name == "__dict__"]
+    # They exist all the same.
+    assert callable(cls.set_fit_request)
