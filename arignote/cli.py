@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import signal
 import sys
 import warnings
 from pathlib import Path
@@ -13,7 +11,8 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from arignote.errors import ArignoteError, CheckpointError, ConfigError, DataError, Interrupted, NotFiniteError, nearest
+from arignote.errors import ConfigError, nearest
+from arignote.process import READER_ENDED, end_at_once, run_process
 
 __all__ = ["app", "check", "convert", "evaluate", "fit", "inspect", "main", "predict", "summary", "tune", "verify"]
 
@@ -33,7 +32,7 @@ class _Commands(TyperGroup):
         try:
             return super().invoke(ctx)
         except BrokenPipeError:
-            raise typer.Exit(141) from None
+            raise typer.Exit(READER_ENDED) from None
 
 
 app = typer.Typer(
@@ -64,7 +63,6 @@ Csv = Annotated[
         "detected, or is that of the training data if the config gave it.",
     ),
 ]
-EXIT_CODES = {ConfigError: 2, DataError: 3, CheckpointError: 4, NotFiniteError: 5}
 
 
 @app.callback()
@@ -100,60 +98,20 @@ def fit(
         )
     try:
         with exit_at_signal(exit_code):
+            # Within, as a signal may arrive during the import too.
+            from arignote.fit.command import fit_command
+
+            resume = "fresh" if fresh else "force" if force else None
             with warnings.catch_warnings():
                 if quiet:
                     warnings.simplefilter("ignore")
-                stopped = _fit(config, data_dir or config.parent, set_, fresh, force, quiet)
+                stopped = fit_command(config, data_dir or config.parent, set_, resume=resume, quiet=quiet)
             sys.stdout.flush()
     except KeyboardInterrupt:
         print("stopped at once; the last checkpoint is kept", file=sys.stderr)
         raise typer.Exit(130) from None
     if stopped:
-        _end_at_once(stopped if exit_code is None else exit_code)
-
-
-def _end_at_once(code: int) -> None:
-    """End the process: everything is saved, and an orderly exit of the interpreter would take a second."""
-    try:
-        sys.stdout.flush()
-        sys.stderr.flush()
-    except BrokenPipeError:
-        raise typer.Exit(code) from None
-    os._exit(code)
-
-
-def _fit(config: Path, base: Path, set_: list[str] | None, fresh: bool, force: bool, quiet: bool) -> int:
-    """Train, print the result, and return 0, or 128 + the signal that stopped the fit."""
-    from arignote.spec.config import read_config
-
-    spec = read_config(config, set_, needs_data=True)
-    # After the config, which may be wrong: importing the engine takes a second.
-    from arignote.fit.start import fit_config
-    from arignote.report.ending import config_options, ending
-
-    settings: dict[str, Any] = {"verbose": not quiet and spec.fit.get("verbose", True)}
-    if fresh or force:
-        settings["resume"] = "fresh" if fresh else "force"
-    try:
-        result = fit_config(spec, base, **settings)
-        result.raise_if_stopped()
-    except Interrupted as interrupted:
-        if interrupted.lost:
-            print(f"{interrupted}: give fit.checkpoint a path", file=sys.stderr)
-        elif not quiet:
-            print(f"{interrupted}; the same command{' without --fresh' if fresh else ''} resumes from there")
-        return interrupted.code
-    if not quiet:
-        assert spec.data is not None
-        options = config_options(config, base, set_ or [])
-        for line in ending(result.state, result.status, result.checkpoint, spec.data.train, base, options):
-            print(line)
-    if not result.state.progress.interrupted:
-        return 0
-    if result.checkpoint is None:
-        lost = Interrupted("Ctrl-C", 130, result.state.position)
-        print(f"{lost}: give fit.checkpoint a path", file=sys.stderr)
-    return 130
+        end_at_once(stopped if exit_code is None else exit_code)
 
 
 @app.command()
@@ -345,10 +303,6 @@ def predict(
     print(f"{len(rows)} rows -> {out}")
 
 
-def _warn(message: Any, category: Any, filename: str, lineno: int, file: Any = None, line: Any = None) -> None:
-    print(f"note: {message}", file=sys.stderr)
-
-
 def main() -> None:
     """Run the command line.
 
@@ -356,23 +310,4 @@ def main() -> None:
     stopped and saved (141: the reader of a pipe has ended). Only 128 + signal is worth a retry; see
     docs/preemptible.md.
     """
-    warnings.showwarning = _warn
-    if signal.getsignal(signal.SIGINT) is signal.SIG_DFL:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-    try:
-        try:
-            app()
-        finally:
-            # From here on Ctrl-C only ends the process: nothing is left to save, and a traceback would not help.
-            if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
-                signal.signal(signal.SIGINT, signal.SIG_DFL)
-            sys.stdout.flush()
-    except ArignoteError as error:
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(next((code for kind, code in EXIT_CODES.items() if isinstance(error, kind)), 1))
-    except BrokenPipeError:
-        # Otherwise Python writes once more when it ends, and prints that it could not.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(141)
-    except KeyboardInterrupt:
-        sys.exit(130)
+    run_process(app)

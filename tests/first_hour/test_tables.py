@@ -12,7 +12,8 @@ import pytest
 from typer.testing import CliRunner
 
 from arignote import ArignoteWarning, DataError, NNClassifier
-from arignote.cli import EXIT_CODES, app
+from arignote.cli import app
+from arignote.process import EXIT_CODES
 
 # Whole fits and commands: left out of make fast.
 pytestmark = pytest.mark.slow

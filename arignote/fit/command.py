@@ -1,0 +1,61 @@
+"""A fit as a command: what it prints, and the exit code that it ends with."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+from arignote.errors import Interrupted
+from arignote.spec.config import read_config
+
+__all__ = ["fit_command"]
+
+
+def fit_command(
+    config: Path, base: Path, overrides: list[str] | None, *, resume: str | None = None, quiet: bool = False
+) -> int:
+    """Train a config, print the result, and return 0, or 128 + the signal that stopped the fit.
+
+    Parameters
+    ----------
+    config : Path
+        A YAML or JSON file.
+    base : Path
+        Folder of relative paths of data.
+    overrides : list of str, optional
+        ``key=value`` strings.
+    resume : "fresh" or "force", optional
+        In place of that of the config.
+    quiet : bool
+        Whether nothing is printed but errors.
+    """
+    spec = read_config(config, overrides, needs_data=True)
+    # After the config, which may be wrong: importing the engine takes a second.
+    from arignote.fit.start import fit_config
+    from arignote.report.ending import config_options, ending
+
+    settings: dict[str, Any] = {"verbose": not quiet and spec.fit.get("verbose", True)}
+    if resume is not None:
+        settings["resume"] = resume
+    try:
+        result = fit_config(spec, base, **settings)
+        result.raise_if_stopped()
+    except Interrupted as interrupted:
+        if interrupted.lost:
+            print(f"{interrupted}: give fit.checkpoint a path", file=sys.stderr)
+        elif not quiet:
+            again = "the same command without --fresh" if resume == "fresh" else "the same command"
+            print(f"{interrupted}; {again} resumes from there")
+        return interrupted.code
+    if not quiet:
+        assert spec.data is not None
+        options = config_options(config, base, overrides or [])
+        for line in ending(result.state, result.status, result.checkpoint, spec.data.train, base, options):
+            print(line)
+    if not result.state.progress.interrupted:
+        return 0
+    if result.checkpoint is None:
+        lost = Interrupted("Ctrl-C", 130, result.state.position)
+        print(f"{lost}: give fit.checkpoint a path", file=sys.stderr)
+    return 130

@@ -1,0 +1,59 @@
+"""The process of a command: its exit codes, Ctrl-C, and pipes whose reader has ended."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+from arignote.errors import ArignoteError, CheckpointError, ConfigError, DataError, NotFiniteError
+
+__all__ = ["EXIT_CODES", "READER_ENDED", "end_at_once", "run_process"]
+
+# 1 is an unexpected error, 2 also wrong usage. Above 128 a signal stopped the process.
+EXIT_CODES = {ConfigError: 2, DataError: 3, CheckpointError: 4, NotFiniteError: 5}
+# As SIGPIPE ends other commands, 128 + 13; Python ignores that signal and raises BrokenPipeError.
+READER_ENDED = 141
+_CTRL_C = 130
+
+
+def run_process(command: Callable[[], Any]) -> None:
+    """Run the command of a process; end the process with an exit code if it fails."""
+    warnings.showwarning = _print_note
+    # A shell starts commands in the background with SIGINT ignored (SIG_IGN): then it stays so.
+    if signal.getsignal(signal.SIGINT) is signal.SIG_DFL:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        try:
+            command()
+        finally:
+            # From here on Ctrl-C only ends the process: nothing is left to save, and a traceback would not help.
+            if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+                signal.signal(signal.SIGINT, signal.SIG_DFL)
+            sys.stdout.flush()
+    except ArignoteError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(next((code for kind, code in EXIT_CODES.items() if isinstance(error, kind)), 1))
+    except BrokenPipeError:
+        # Otherwise Python writes once more when it ends, and prints that it could not.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(READER_ENDED)
+    except KeyboardInterrupt:
+        sys.exit(_CTRL_C)
+
+
+def end_at_once(code: int) -> None:
+    """End the process: everything is saved, and an orderly exit of the interpreter would take a second."""
+    try:
+        sys.stdout.flush()
+        sys.stderr.flush()
+    except BrokenPipeError:
+        sys.exit(code)
+    os._exit(code)
+
+
+def _print_note(message: Any, category: Any, filename: str, lineno: int, file: Any = None, line: Any = None) -> None:
+    print(f"note: {message}", file=sys.stderr)

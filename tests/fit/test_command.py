@@ -1,0 +1,81 @@
+"""A fit as a command: what it prints, and the exit code that it ends with."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+from arignote.checkpoints.reader import RunFiles
+from arignote.errors import ConfigError
+from arignote.fit.command import fit_command
+
+
+@pytest.fixture
+def config(tmp_path):
+    """A config beside its data; its runs are in a folder `runs`."""
+    np.savez(
+        tmp_path / "data.npz", x=np.random.default_rng(0).normal(size=(40, 4)).astype(np.float32), y=np.arange(40) % 2
+    )
+    path = tmp_path / "config.json"
+    spec = {
+        "name": "run",
+        "rng": 1,
+        "data": {"train": {"features": "data.npz:x", "labels": "data.npz:y"}},
+        "layers": [["ClassificationOutputLayer"]],
+        "fit": {"n_epochs": 2, "batch_size": 20, "checkpoint": "runs/run"},
+    }
+    path.write_text(json.dumps(spec))
+    return path
+
+
+def test_a_fit_prints_its_ending_with_the_commands_that_follow_and_ends_with_0(config, tmp_path, capsys):
+    assert fit_command(config, tmp_path, ["fit.n_epochs=1"]) == 0
+    out = capsys.readouterr().out
+    assert "done, 1 of 1 epochs\n" in out
+    assert f"arignote evaluate {RunFiles(str(tmp_path / 'runs' / 'run')).stem} --config {config} --part train\n" in out
+
+
+def test_a_quiet_fit_prints_nothing(config, tmp_path, capsys):
+    assert fit_command(config, tmp_path, None, quiet=True) == 0
+    assert capsys.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize(
+    ("resume", "ending"),
+    [
+        (None, "; the same command resumes from there\n"),
+        ("fresh", "; the same command without --fresh resumes from there\n"),
+        ("force", "; the same command resumes from there\n"),
+    ],
+)
+def test_a_fit_that_a_notice_stops_says_how_it_is_resumed_and_ends_with_its_code(
+    resume, ending, config, tmp_path, capsys
+):
+    (tmp_path / "notice").touch()
+    overrides = ["fit.n_epochs=100000", f"fit.preemption=file:{tmp_path / 'notice'}"]
+    assert fit_command(config, tmp_path, overrides, resume=resume) == 143
+    out, err = capsys.readouterr()
+    assert out.endswith(ending) and not err
+    assert fit_command(config, tmp_path, overrides, resume=resume, quiet=True) == 143
+    assert capsys.readouterr() == ("", "")
+
+
+def test_how_a_run_is_resumed_takes_precedence_over_the_config(config, tmp_path):
+    runs = RunFiles(str(tmp_path / "runs" / "run"))
+    assert fit_command(config, tmp_path, ["fit.n_epochs=1"], quiet=True) == 0
+    first = runs.newest()[1].run_id
+    assert fit_command(config, tmp_path, None, quiet=True) == 0
+    assert runs.newest()[1].run_id == first
+    assert fit_command(config, tmp_path, None, resume="fresh", quiet=True) == 0
+    assert runs.newest()[1].run_id != first
+
+
+def test_a_config_without_data_is_an_error_before_anything_is_trained(config, tmp_path):
+    spec = json.loads(config.read_text())
+    del spec["data"]
+    config.write_text(json.dumps(spec))
+    with pytest.raises(ConfigError, match="data"):
+        fit_command(config, tmp_path, None)
+    assert not (tmp_path / "runs").exists()

@@ -1,0 +1,85 @@
+"""The process of a command: the exit code of each error, what it prints, and who handles Ctrl-C."""
+
+from __future__ import annotations
+
+import signal
+import warnings
+
+import pytest
+
+from arignote.errors import (
+    ArignoteError,
+    ArignoteWarning,
+    CheckpointError,
+    ConfigError,
+    DataError,
+    Interrupted,
+    NotFiniteError,
+)
+from arignote.process import run_process
+
+
+@pytest.fixture(autouse=True)
+def restored(monkeypatch):
+    monkeypatch.setattr(warnings, "showwarning", warnings.showwarning)
+    handler = signal.getsignal(signal.SIGINT)
+    yield
+    signal.signal(signal.SIGINT, handler)
+
+
+def raiser(error):
+    def command():
+        raise error
+
+    return command
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (ConfigError("no"), 2),
+        (DataError("no"), 3),
+        (CheckpointError("no"), 4),
+        (NotFiniteError("no"), 5),
+        (ArignoteError("no"), 1),
+        (KeyboardInterrupt(), 130),
+        (Interrupted("SIGTERM", 143, "in epoch 1"), 143),
+    ],
+    ids=lambda value: type(value).__name__ if isinstance(value, BaseException) else str(value),
+)
+def test_each_error_has_its_exit_code_and_prints_one_line(error, code, capsys):
+    with pytest.raises(SystemExit) as ended:
+        run_process(raiser(error))
+    assert ended.value.code == code
+    assert capsys.readouterr().err == ("error: no\n" if isinstance(error, ArignoteError) else "")
+
+
+def test_an_unexpected_error_keeps_its_traceback():
+    with pytest.raises(ZeroDivisionError):
+        run_process(lambda: 1 / 0)
+
+
+def test_a_warning_is_a_note_without_a_line_of_code(capsys):
+    def command():
+        warnings.simplefilter("always")
+        warnings.warn("the last one is used", ArignoteWarning, stacklevel=1)
+
+    with warnings.catch_warnings():
+        run_process(command)
+    assert capsys.readouterr().err == "note: the last one is used\n"
+
+
+@pytest.mark.parametrize(
+    ("before", "within", "after"),
+    [
+        (signal.SIG_DFL, signal.default_int_handler, signal.SIG_DFL),
+        (signal.SIG_IGN, signal.SIG_IGN, signal.SIG_IGN),
+        (signal.default_int_handler, signal.default_int_handler, signal.SIG_DFL),
+    ],
+    ids=["default", "ignored in the background", "of Python"],
+)
+def test_ctrl_c_raises_while_a_command_runs_and_only_ends_the_process_afterwards(before, within, after):
+    signal.signal(signal.SIGINT, before)
+    seen = []
+    run_process(lambda: seen.append(signal.getsignal(signal.SIGINT)))
+    assert [*seen, signal.getsignal(signal.SIGINT)] == [within, after]
