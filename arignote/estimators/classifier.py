@@ -116,7 +116,7 @@ class NNClassifier(ClassifierMixin, NNEstimator):  # type: ignore[misc]
         y, predicted = self._of_main(y, self.predict(X))
         targets = self._predictor().targets
         target, memory = targets.of_main, self.state_.targets[targets.main]
-        if target.named() == "flags":
+        if target.labels_per_row == "several":
             # Lists of labels are compared as indicators.
             y, predicted = target.encode(target.check(y, "y"), memory, "y"), target.encode(predicted, memory, "X")
         return float(accuracy_score(y, predicted, sample_weight=sample_weight))

@@ -203,7 +203,7 @@ class Predictor:
         """
         targets, main = self.targets, self.targets.main
         target, memory = targets.of_main, self.state.targets[main]
-        has_classes = target.named() in ("classes", "ranks")
+        has_classes = target.labels_per_row == "one"
         if by_class and not has_classes:
             raise ConfigError(f"a table by class needs one class per row; this network fits {target.named()}")
         names, chosen, metrics = self._losses(losses)

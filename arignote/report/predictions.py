@@ -65,19 +65,19 @@ def write_predictions(
 
 
 def _columns(target: Target, memory: Memory) -> list[str]:
-    if target.named() in ("numbers", "same"):
+    if target.labels_per_row == "none":
         n = target.size(memory)
         return ["predicted"] if n == 1 else [f"predicted_{column}" for column in range(n)]
     probabilities = [f"p_{label}" for label in target.classes(memory)]
-    return [*([] if target.named() == "flags" else ["predicted"]), *probabilities]
+    return ["predicted", *probabilities] if target.labels_per_row == "one" else probabilities
 
 
 def _cells(block: NDArray[Any], target: Target, memory: Memory) -> Iterator[list[Any]]:
     """Yield the cells of each row, numbers with the digits that they have."""
     decoded = target.decode(block, memory)
-    if target.named() in ("numbers", "same"):
+    if target.labels_per_row == "none":
         for values in decoded.reshape(len(block), -1):
             yield [f"{value:.9g}" for value in values]
         return
     for label, p in zip(decoded, block, strict=True):
-        yield [*([] if target.named() == "flags" else [label]), *(f"{value:.9g}" for value in p)]
+        yield [*([label] if target.labels_per_row == "one" else []), *(f"{value:.9g}" for value in p)]

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 
 from arignote.data.targets import Memory, Target
 from arignote.errors import ConfigError, did_you_mean
@@ -44,17 +45,17 @@ def is_loss(name: str) -> bool:
 
 def check_metric(name: str, target: Target, n_outputs: int) -> None:
     """Raise ConfigError if a name is no metric of a target: "accuracy", "top_K", or a scorer of scikit-learn."""
-    kind = target.named()
-    is_of_classes = kind in ("classes", "ranks")
-    k = _top(name) if is_of_classes else None
+    labels = target.labels_per_row
+    k = _top(name) if labels == "one" else None
     if k is not None and not 1 <= k < n_outputs:
         raise ConfigError(f"{name}: K must lie in 1 .. {n_outputs - 1}, below the number of classes, {n_outputs}")
-    own = ["accuracy"] if kind in ("classes", "ranks", "flags") else []
-    known = [*own, *(_scorers(_OF_NUMBERS if kind == "numbers" else _OF_CLASSES) if kind != "same" else [])]
+    own = ["accuracy"] if labels != "none" else []
+    # Of an input that is its own target there are losses only.
+    known = [*own, *([] if target.from_input else _scorers(_OF_NUMBERS if labels == "none" else _OF_CLASSES))]
     if k is None and name not in known:
-        listed = [*losses_that_fit(target), *own, *(["top_5"] if is_of_classes else []), *known]
+        listed = [*losses_that_fit(target), *own, *(["top_5"] if labels == "one" else []), *known]
         raise ConfigError(
-            f"unknown loss or metric {name!r} of {kind}. {did_you_mean(name, list(dict.fromkeys(listed)))}"
+            f"unknown loss or metric {name!r} of {target.named()}. {did_you_mean(name, list(dict.fromkeys(listed)))}"
         )
 
 
@@ -74,7 +75,7 @@ def score_of(name: str, predictions: NDArray[Any], y: NDArray[Any], target: Targ
     memory : dict
         What the target has learned.
     """
-    is_of_classes = target.named() in ("classes", "ranks")
+    is_of_classes = target.labels_per_row == "one"
     k = (1 if name == "accuracy" else _top(name)) if is_of_classes else None
     if k is not None:
         # If probabilities are equal, the first class counts as the more probable, as in predict; in
@@ -83,49 +84,47 @@ def score_of(name: str, predictions: NDArray[Any], y: NDArray[Any], target: Targ
         return float((best == y[:, None]).any(axis=1).mean())
     from sklearn.metrics import get_scorer
 
-    predicted: Any
+    estimator: _Computed
     if is_of_classes:
         # float32 probabilities add up to 1 except for rounding, of which scikit-learn warns.
         p = predictions.astype(np.float64)
-        predicted = _predicted(p.argmax(axis=1), p / p.sum(axis=1, keepdims=True))
-    elif target.named() == "flags":
-        y, predicted = y.astype(np.int64), _predicted((predictions > 0.5).astype(np.int64), predictions)
+        estimator = _OfLabels(p.argmax(axis=1), p / p.sum(axis=1, keepdims=True))
+    elif target.labels_per_row == "several":
+        y, estimator = y.astype(np.int64), _OfLabels((predictions > 0.5).astype(np.int64), predictions)
     else:
-        y, predicted = target.decode(y, memory), _predicted(target.decode(predictions, memory))
+        y, estimator = target.decode(y, memory), _OfNumbers(target.decode(predictions, memory))
     try:
-        return float(get_scorer(name)(predicted, np.zeros((len(y), 1)), y))
+        return float(get_scorer(name)(estimator, np.zeros((len(y), 1)), y))
     except ValueError as error:
         raise ConfigError(f"{name}: {error}") from None
 
 
-def _predicted(predicted: NDArray[Any], p: NDArray[Any] | None = None) -> Any:
-    """Return an estimator, as scorers need one, whose predictions (and probabilities, if it has any) are computed."""
-    from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
+class _Computed(BaseEstimator):  # type: ignore[misc]
+    """Base class of estimators, as scorers need them, whose predictions are computed before."""
 
-    class Numbers(RegressorMixin, BaseEstimator):  # type: ignore[misc]
-        def predict(self, X: Any) -> Any:
-            return predicted
+    def __init__(self, predicted: NDArray[Any]):
+        self.predicted = predicted
 
-        def __sklearn_is_fitted__(self) -> bool:
-            return True
+    def predict(self, X: Any) -> NDArray[Any]:
+        return self.predicted
 
-    if p is None:
-        return Numbers()
-    n_classes = p.shape[1]
+    def __sklearn_is_fitted__(self) -> bool:
+        return True
 
-    class Classes(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
-        classes_ = np.arange(n_classes)
 
-        def predict(self, X: Any) -> Any:
-            return predicted
+class _OfNumbers(RegressorMixin, _Computed):  # type: ignore[misc]
+    """Predictions of numbers."""
 
-        def predict_proba(self, X: Any) -> Any:
-            return p
 
-        def __sklearn_is_fitted__(self) -> bool:
-            return True
+class _OfLabels(ClassifierMixin, _Computed):  # type: ignore[misc]
+    """Predictions of labels, and their probabilities (rows, n_classes)."""
 
-    return Classes()
+    def __init__(self, predicted: NDArray[Any], p: NDArray[Any]):
+        super().__init__(predicted)
+        self.p, self.classes_ = p, np.arange(p.shape[1])
+
+    def predict_proba(self, X: Any) -> NDArray[Any]:
+        return self.p
 
 
 def _top(name: str) -> int | None:

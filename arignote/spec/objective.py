@@ -190,7 +190,7 @@ def _defaults(target: Target, key: str) -> Any:
 
 def _of_classes_alone(targets: Targets, outputs: Mapping[str, OutputLayer], settings: FitSettings) -> list[Complaint]:
     """Return complaints about settings that need one output of classes."""
-    if targets.is_single and targets.of_main.named() in ("classes", "ranks"):
+    if targets.is_single and targets.of_main.labels_per_row == "one":
         return []
     listed = " and ".join(f"{part_name(layer)} fits {layer.target_spec[0]}" for layer in outputs.values())
     return [

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,10 +12,11 @@ from numpy.typing import NDArray
 from arignote.errors import DataError
 from arignote.registry import Part
 
-__all__ = ["Memory", "Target", "is_missing"]
+__all__ = ["LabelsPerRow", "Memory", "Target", "is_missing"]
 
 # What a target has learned, as plain data: the labels, the scale of numbers. A checkpoint holds it.
 Memory = dict[str, Any]
+LabelsPerRow = Literal["none", "one", "several"]
 
 
 def is_missing(value: Any) -> bool:
@@ -33,6 +34,8 @@ class Target(Part):
         Losses of a fit that names none.
     from_input : bool
         Whether it is made of the input of the network, so that there is no `y`.
+    labels_per_row : "none", "one" or "several"
+        How many labels a row has: none if it has numbers. Predictions of labels are probabilities.
     """
 
     kind: ClassVar[str] = "target"
@@ -40,6 +43,7 @@ class Target(Part):
     valid_loss: ClassVar[tuple[str, ...]]
     test_loss: ClassVar[tuple[str, ...]]
     from_input: ClassVar[bool] = False
+    labels_per_row: ClassVar[LabelsPerRow] = "none"
 
     @abstractmethod
     def check(self, y: Any, what: str) -> NDArray[Any]:
@@ -96,7 +100,7 @@ class Target(Part):
         """Return predictions as the user has values, from what the network predicts (rows, n_outputs)."""
 
     def like(self, y: NDArray[Any], known: Memory) -> NDArray[Any]:
-        """Return values in the form that the run has which is resumed."""
+        """Return values in the form of those of the run that is resumed, which may be an older one."""
         return y
 
     def strata(self, y: NDArray[Any]) -> NDArray[Any]:

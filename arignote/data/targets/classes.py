@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from arignote.data.targets.base import Memory, Target
+from arignote.data.targets.base import LabelsPerRow, Memory, Target
 from arignote.data.targets.labels import (
     check_classes,
     check_labels,
@@ -27,6 +27,8 @@ __all__ = ["Classes", "Ranks"]
 
 class _OneLabel(Target):
     """Base class of targets of which each row has one label."""
+
+    labels_per_row: ClassVar[LabelsPerRow] = "one"
 
     def check(self, y: Any, what: str) -> NDArray[Any]:
         return check_labels(y, what)

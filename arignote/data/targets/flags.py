@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from arignote.data.targets.base import Memory, Target
+from arignote.data.targets.base import LabelsPerRow, Memory, Target
 from arignote.data.targets.labels import find_labels, labels_in_memory, memory_of_labels
 from arignote.errors import DataError
 from arignote.registry import Count, register
@@ -43,6 +43,7 @@ class Flags(Target):
     train_loss: ClassVar[str] = "binary_cross_entropy"
     valid_loss: ClassVar[tuple[str, ...]] = ("binary_cross_entropy", "flag_error")
     test_loss: ClassVar[tuple[str, ...]] = ("flag_error", "binary_cross_entropy")
+    labels_per_row: ClassVar[LabelsPerRow] = "several"
     n_classes: Count | None = None
 
     def check(self, y: Any, what: str) -> NDArray[Any]:

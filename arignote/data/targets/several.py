@@ -103,7 +103,7 @@ class Targets:
         )
 
     def like(self, y: NDArray[Any], known: Mapping[str, Memory]) -> NDArray[Any]:
-        """Return values in the form that the run has which is resumed, as of `Target.like`."""
+        """Return values in the form of those of the run that is resumed, as of `Target.like`."""
         fields = {
             name: one.like(self.values(y, name), known[name])
             if known.get(name, {}).get("target") == one.named()
