@@ -77,26 +77,26 @@ class Objective:
     def spec(self) -> dict[str, Any]:
         """Return the losses as plain data, by the names of the settings."""
         of_each: dict[str, dict[str, Any]] = {
-            "train_loss": {output: short_spec(loss) for output, loss in self.train_loss.items()}
+            key: {output: [short_spec(loss) for loss in of_output] for output, of_output in losses.items()}
+            for key, losses in self._by_setting().items()
         }
-        for key, losses in (("valid_loss", self.valid_loss), ("test_loss", self.test_loss)):
-            of_each[key] = {output: [short_spec(loss) for loss in several] for output, several in losses.items()}
+        of_each["train_loss"] = {output: spec for output, (spec,) in of_each["train_loss"].items()}
         return {key: value[self.main] for key, value in of_each.items()} if self.targets.is_single else of_each
 
     def check(self, n_outputs: Mapping[str, int]) -> None:
         """Raise ConfigError if a loss does not suit the number of outputs."""
-        several: dict[str, Losses] = {
-            "train_loss": {output: (loss,) for output, loss in self.train_loss.items()},
-            "valid_loss": self.valid_loss,
-            "test_loss": self.test_loss,
-        }
-        for key, losses in several.items():
+        for key, losses in self._by_setting().items():
             for output, of_output in losses.items():
                 for loss in of_output:
                     try:
                         loss.check(n_outputs[output])
                     except ConfigError as error:
                         raise error.under("fit", key) from None
+
+    def _by_setting(self) -> dict[str, Losses]:
+        """Return the losses of each output by the name of their setting, that which is minimised too as a tuple."""
+        train: Losses = {output: (loss,) for output, loss in self.train_loss.items()}
+        return {"train_loss": train, "valid_loss": self.valid_loss, "test_loss": self.test_loss}
 
 
 def _outputs(layers: Sequence[Layer]) -> dict[str, OutputLayer]:
