@@ -42,6 +42,7 @@ class Cadence:
             return value
         if value in ("auto", "epoch"):
             return cls(value)
+        # A bool is an int: True would mean every batch.
         if isinstance(value, int) and not isinstance(value, bool) and value >= 1:
             return cls(value, n_batches=value)
         if isinstance(value, str) and (match := _SECONDS.fullmatch(value)):

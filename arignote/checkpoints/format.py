@@ -27,6 +27,7 @@ __all__ = ["VERSION", "Head", "decode", "encode", "read_head"]
 VERSION = 3
 _ZEROS = "0" * 64
 _SPECIAL = {"NaN": nan, "Infinity": inf, "-Infinity": -inf}
+# JSON has no NaN and no infinity (RFC 8259, 6); a string that begins with the mark itself is marked once more.
 _MARK = "float:"
 # Bounds of the header, as Python needs up to 30 times the memory of a JSON text. The longest headers of real runs:
 # 10,000 layers have 700,000 values in 6 MB; 300,000 restarts, or a million names of columns or classes, have as many.
@@ -135,6 +136,7 @@ def encode(state: TrainingState) -> tuple[list[bytes | memoryview], str]:
     except ValueError as error:
         raise CheckpointError(f"the state cannot be written: {error}. Check extra_metadata") from None
     text = json.dumps(plain, sort_keys=True, allow_nan=False)
+    # As the library orders them: with the largest items first all are aligned without gaps, which the format forbids.
     tensors = sorted(state.to_tensors().items(), key=lambda item: (-item[1].itemsize, item[0]))
     header: dict[str, Any] = {"__metadata__": {"arignote": text, "digest": _ZEROS}}
     offset = 0
@@ -146,6 +148,7 @@ def encode(state: TrainingState) -> tuple[list[bytes | memoryview], str]:
         }
         offset += array.nbytes
     head = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode()
+    # Spaces, as the format allows: the tensors begin at a multiple of 8 bytes, the largest item.
     head += b" " * (-len(head) % 8)
     try:
         _check_size(head)
@@ -156,6 +159,7 @@ def encode(state: TrainingState) -> tuple[list[bytes | memoryview], str]:
         ) from None
     length, body = struct.pack("<Q", len(head)), [_bytes_of(array) for _, array in tensors]
     digest = _digest(length + head, body)
+    # The first one is the entry: the text under "arignote" has its quotes escaped.
     head = head.replace(f'"digest":"{_ZEROS}"'.encode(), f'"digest":"{digest}"'.encode(), 1)
     return [length, head, *body], digest
 
@@ -175,6 +179,7 @@ def _digest_of_1(head: bytes, body: memoryview) -> str:
 
 
 def _bytes_of(array: NDArray[Any]) -> memoryview:
+    # safetensors is little-endian, whatever the machine is.
     little = array.astype(array.dtype.newbyteorder("<"), copy=False)
     return memoryview(little.reshape(-1).view(np.uint8))  # type: ignore[arg-type]
 
@@ -198,6 +203,7 @@ def _header(data: bytes, where: str) -> dict[str, Any]:
     """Return the metadata of a file, and its sizes `n_header` and `n_bytes`, from its first bytes."""
     if len(data) < 8:
         raise CheckpointError(f"{where}: is truncated ({len(data)} bytes)")
+    # A damaged or forged file may name any length: nothing is read or allocated by it before it is compared.
     n_header = struct.unpack("<Q", data[:8])[0]
     if n_header > min(len(data) - 8, _LONGEST_HEADER):
         raise CheckpointError(
@@ -264,6 +270,7 @@ def decode(data: bytes, where: str) -> tuple[TrainingState, str]:
     digest, end = metadata["digest"], 8 + metadata["n_header"]
     start = data.find(f'"digest":"{digest}"'.encode(), 8, end) + len('"digest":"')
     head, body = data[:start] + _ZEROS.encode() + data[start + 64 : end], memoryview(data)[end:]
+    # Both, as the version that says which one it is may be read only from bytes that are verified.
     if digest != _digest(head, [body]) and digest != _digest_of_1(head, body):
         raise CheckpointError(f"{where}: is damaged: its digest does not match its contents")
     try:

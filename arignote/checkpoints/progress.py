@@ -104,6 +104,7 @@ class History:
         for name in dict.fromkeys((*self._columns, *row)):
             column = self._columns.get(name)
             if column is None or len(column) == self._n_rows:
+                # A column that begins later has NaN in the rows before it.
                 longer = np.full(2 * self._n_rows + 16, nan)
                 if column is not None:
                     longer[: self._n_rows] = column
@@ -134,4 +135,5 @@ class History:
 
 
 def _record(row: dict[str, Any]) -> dict[str, Any]:
+    # Columns are float64 in the file, in which counts are exact up to 2^53.
     return row | {name: int(row[name]) for name in ("epoch", "examples_seen") if name in row}

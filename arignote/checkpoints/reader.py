@@ -59,6 +59,7 @@ class RunFiles:
                 continue
             kind = match[1] or "epoch"
             if kind in wanted:
+                # Of epochs the highest number is the newest, of the others the lowest.
                 keyed.append((wanted.index(kind), -int(match[4]) if match[4] else int(match[3] or 0), name))
         return [name for _, _, name in sorted(keyed)]
 

@@ -44,6 +44,7 @@ class _Writing:
                 # Linux applies this to the thread alone; with few cores, training takes precedence.
                 os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 10)
             self._act()
+        # `_collect` raises it in the thread that trains.
         except BaseException as error:
             self.error = error
         finally:
@@ -126,6 +127,7 @@ class Checkpointer:
         """
         self._wait(None)
         error = None
+        # No later save would repeat it: a store that fails once is asked again.
         for _ in range(2):
             self._save(state, of_epoch=state.progress.batch == 0, finally_=True)
             error = self._collect()
@@ -136,6 +138,7 @@ class Checkpointer:
 
     def _save(self, state: TrainingState, of_epoch: bool = False, finally_: bool = False) -> None:
         progress = state.progress
+        # A stop is a part of it: the state that a signal leaves differs from the one of the batch before.
         position = (progress.epoch, progress.batch, progress.stopped_by is not None)
         if position == self._saved_position:
             return
@@ -144,6 +147,7 @@ class Checkpointer:
             self._memory = state.snapshot()
             return
         of_epoch = of_epoch and self.keep_all
+        # A state that is kept for its epoch must not be skipped; that of a later batch replaces any other.
         if not self._wait(None if of_epoch or finally_ else 0.0):
             self._postponed = True
             return
@@ -159,6 +163,7 @@ class Checkpointer:
         assert self.files is not None
         try:
             self.files.save(state, of_epoch)
+        # Not kept locally: another process trains this run now, and its files are the newer ones.
         except LeaseLostError:
             raise
         except CheckpointError as error:
@@ -201,6 +206,7 @@ class Checkpointer:
         error = writing.error
         if error is None:
             return None
+        # So that this position is saved again.
         self._saved_position = None
         if isinstance(error, LeaseLostError) or not isinstance(error, CheckpointError):
             raise error

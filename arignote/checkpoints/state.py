@@ -55,6 +55,7 @@ class _Plain(TypedDict):
     extra_metadata: dict[str, Any] | None
 
 
+# The columns are names only: the history is made of them and of tensors.
 _KEPT_AS_IT_IS = tuple(name for name in _Plain.__annotations__ if name != "columns")
 
 
@@ -160,6 +161,7 @@ class TrainingState:
             rules=dict(self.rules),
             progress=copy.copy(self.progress),
             history=self.history.head(len(self.history)),
+            # The thread that writes the snapshot sets the digest in its own.
             best=copy.copy(self.best),
             starts=[list(start) for start in self.starts],
         )
@@ -180,6 +182,7 @@ class TrainingState:
 
     def is_finite(self) -> bool:
         """Return whether all weights and the loss of the epoch are finite."""
+        # A sum is not finite if one of its terms is not: one pass, without a mask as large as the weights.
         return isfinite(float(self.epoch_loss)) and all(
             isfinite(float(t.detach().sum())) for t in self.network.values()
         )
@@ -267,11 +270,13 @@ def _check_columns(data: Mapping[str, Any], key: str, is_one: Callable[[Any], bo
 
 def _check(plain: _Plain, epoch_loss: NDArray[Any], columns: Mapping[str, NDArray[Any]]) -> None:
     """ValueError, TypeError where entries of a file are of the right kind, but nothing that a run writes."""
+    # Not isinstance, for which a bool is an int; two entries are bools.
     counts = {k: v for k, v in vars(plain["progress"]).items() if type(v) is int}
     wrong = next((name for name, count in counts.items() if not 0 <= count < LARGEST_COUNT), None)
     if wrong is not None:
         raise ValueError(f"progress.{wrong} is {counts[wrong]!r:.100}")
     n_in = plain["spec"]["n_in"]
+    # A file may be forged: sizes from which tensors are built are bounded before any is allocated.
     for shape in n_in.values() if isinstance(n_in, dict) else [n_in]:
         if len(shape) > MOST_AXES or any(not 1 <= n < LARGEST_COUNT for n in shape):
             raise ValueError(f"spec.n_in is {n_in!r:.100}")

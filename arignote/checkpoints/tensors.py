@@ -25,6 +25,7 @@ def as_arrays(tensors: Mapping[str, Any], into: Mapping[str, Any] | None = None)
     """
     arrays = {}
     for name, tensor in tensors.items():
+        # In the order of the shape: filters with their channels last are not so in memory.
         array = np.asarray(tensor if isinstance(tensor, np.ndarray) else tensor.detach().cpu().numpy(), order="C")
         if into is not None:
             used = into.get(name)
@@ -40,6 +41,7 @@ def tensors_sha256(tensors: Mapping[str, Any]) -> str:
     """Return the SHA-256 over names, dtypes, shapes and bytes, in order of the names."""
     digest = hashlib.sha256()
     for name, array in sorted(as_arrays(tensors).items()):
+        # The bytes alone would be the same for two parameters that are exchanged, or of another shape.
         digest.update(json.dumps([name, array.dtype.str, list(array.shape)]).encode())
         digest.update(array.tobytes())
     return digest.hexdigest()

@@ -102,6 +102,7 @@ class RunWriter(RunFiles):
         try:
             self._save(state, epoch_too)
         except BaseException:
+            # Which files are there is not certain any more: their heads are read again before the next save.
             self._heads = None
             raise
 
@@ -119,6 +120,7 @@ class RunWriter(RunFiles):
                 known[self.name("best")] = Head(state.run_id, digest, "", 0)
                 self._best_written = {position: digest}
             best.digest = digest
+        # After the best file: a last file that names a best one which is not there could not be resumed.
         chunks, digest = encode(state)
         head = Head(state.run_id, digest, best.digest if best else "", 0)
         if epoch_too:
@@ -128,6 +130,7 @@ class RunWriter(RunFiles):
         self._write(self.name("last"), chunks, lambda: self._rotate(known, state.run_id))
         known[self.name("last")] = head
         self._prune(known, state.run_id)
+        # They were overwritten or pruned; their names may be those of good files now.
         self.damaged.clear()
 
     def _write(self, name: str, chunks: Chunks, before: Callable[[], None]) -> None:
@@ -163,6 +166,7 @@ class RunWriter(RunFiles):
         last = self.name("last")
         if last not in known or known[last].run_id != run_id:
             return
+        # From the oldest, so that each name is free before it is taken.
         for number in range(self.keep_last - 1, 0, -1):
             older = self.name("last", number - 1)
             if older in known:
@@ -188,6 +192,7 @@ class RunWriter(RunFiles):
             if name not in kept:
                 self._remove(name)
                 known.pop(name, None)
+        # After the last files that are not kept: a best file is needed only by those that remain.
         needed = {head.best for name, head in known.items() if not self._is_best(name)}
         for name in bests:
             if name not in known or known[name].digest not in needed:

@@ -69,6 +69,7 @@ class CheckedStep:
             raise _InDataError("examples were not finite when they came to the network")
         after = network.weights.clone()
         names = [name for name, tensor in network.named.items() if not bool(tensor.isfinite().all())]
+        # The step has changed them: the first bad output is found with those that produced it.
         network.weights.copy_(before)
         layers = [_first_layer(network, batch.x, seed) for batch, seed in zip(batches, seeds, strict=True)]
         network.weights.copy_(after)
@@ -102,6 +103,7 @@ def nondeterministic_layer(network: Network) -> str | None:
         try:
             torch.autograd.backward([forward(params, xs if len(xs) > 1 else xs[0], True).sum()])
         except RuntimeError as error:
+            # Only this error is meant here: any other is raised again in training, with the data that causes it.
             if "determinis" in str(error):
                 return place.name
     return None
@@ -122,6 +124,7 @@ def unrepeatable_layer(network: Network) -> str | None:
         before = {name: tensor.clone() for name, tensor in params.items()}
         module = forward.module  # type: ignore[attr-defined]
         kept = plain_attributes(module)
+        # Rows that differ, of both signs: zeros would hide what a layer adds up of them.
         x = torch.linspace(-1, 1, 4 * prod(place.input_shape), device=network.device).view(4, *place.input_shape)
         runs = []
         for _ in range(2):

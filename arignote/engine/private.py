@@ -52,6 +52,7 @@ def fused_sgd_(w: Tensors, g: Tensors, v: Tensors, *, lr: float, mu: float, deca
         return
     if not hasattr(torch, "_fused_sgd_"):
         return sgd_in_passes_(w, g, v, lr=lr, mu=mu, decay=decay, nesterov=nesterov)
+    # The kernel of torch.optim.SGD(fused=True). At a first step it would set v to g, which a v of 0 gives too.
     torch._fused_sgd_(
         w,
         g,
@@ -89,6 +90,7 @@ def fused_adam_(
     """
     if not hasattr(torch, "_fused_adam_"):
         return adam_in_passes_(w, g, m, s, n, lr=lr, betas=betas, decay=decay, epsilon=epsilon)
+    # The kernel of torch.optim.Adam(fused=True); the empty list is for amsgrad alone.
     torch._fused_adam_(
         w,
         g,
@@ -139,6 +141,7 @@ def update_scale_in_passes_(scale: Tensor, n_good: Tensor, found_inf: Tensor, in
         return
     n_good.add_(1)
     if int(n_good) == interval:
+        # As in the kernel: a scale that were infinite would make all gradients so.
         if bool(scale.mul(2).isfinite()):
             scale.mul_(2)
         n_good.zero_()

@@ -23,6 +23,7 @@ class LossScale:
     """
 
     def __init__(self, device: torch.device):
+        # 2^16, the first scale of torch.amp.GradScaler too.
         self.scale = torch.tensor(65536.0, device=device)
         self._n_good = torch.zeros((), dtype=torch.int32, device=device)
         self._found_inf = torch.zeros((), device=device)

@@ -115,4 +115,5 @@ def _set_cuda(stack: ExitStack) -> None:
     _set(stack, torch.backends.cudnn, "deterministic", True)
     if _WORKSPACE not in os.environ:
         stack.callback(os.environ.pop, _WORKSPACE, None)
+        # Eight buffers of 4,096 KiB.
         os.environ[_WORKSPACE] = ":4096:8"

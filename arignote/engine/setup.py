@@ -74,6 +74,7 @@ def setup_for(
     before = before or {}
     device = _resolved(settings.device)
     channels_last = settings.channels_last
+    # Kernels of another memory format round otherwise: a resumed run keeps that in which it began.
     if channels_last == "auto":
         channels_last = before.get("channels_last", _suits_channels_last(architecture, device, settings.precision))
     n_threads, origin = _threads(architecture, settings.n_threads, batch_size, before)
@@ -95,6 +96,7 @@ def check_device(device: str) -> None:
     """Raise ConfigError if this machine lacks a device."""
     try:
         torch.empty(0, device=device)
+    # An AssertionError if torch was built without CUDA.
     except (RuntimeError, AssertionError) as error:
         raise ConfigError(f"device must be one that this machine has; got {device!r}. ({error})") from None
 
@@ -105,6 +107,7 @@ def _threads(
     """Return the number of threads of a step, and what it follows from."""
     if n_threads is not None:
         return n_threads, "setting"
+    # Sums are split among threads, so that their number decides bits.
     if "n_threads" in before:
         return before["n_threads"], before.get("n_threads_from", "checkpoint")
     n_multiplications = 0
@@ -119,6 +122,7 @@ def _threads(
 
 def _thread_limit() -> tuple[int | None, str]:
     """Return the limit of threads of OpenMP and the environment variable that sets it; None without a limit."""
+    # With no active level all regions run on one thread (OpenMP specification, OMP_MAX_ACTIVE_LEVELS).
     if os.environ.get("OMP_MAX_ACTIVE_LEVELS", "").strip() == "0":
         return 1, "OMP_MAX_ACTIVE_LEVELS"
     limit = os.environ.get("OMP_THREAD_LIMIT", "").strip()
@@ -137,6 +141,7 @@ def available_threads() -> int:
 
 def has_convolutions(architecture: Architecture) -> bool:
     """Return whether a network has convolutions."""
+    # Filters: maps, channels, rows, columns.
     return any(len(param.shape) == 4 for place in architecture.placed for param in place.params.values())
 
 

@@ -118,9 +118,12 @@ class TrainingStep:
         n_rows = sum(batch.n_rows for batch in batches)
         losses = []
         for number, (batch, seed) in enumerate(zip(batches, seeds, strict=True)):
+            # For each batch, by its position: a run that is resumed here draws the same numbers.
             self._seed(seed, self.network.device)
+            # A mean over all rows of the update; the first batch overwrites the gradients, others add theirs.
             losses.append(self._gradients(*batch, batch.n_rows / n_rows, float(number > 0)))
         loss = losses[0] if len(losses) == 1 else torch.stack(losses).sum()
+        # Gradients that overflowed are not used; the scale is halved for the next update.
         if self._scale is not None and not self._scale.unscale(self.network.gradients):
             return loss
         self._update(lr, momentum, n)

@@ -105,6 +105,7 @@ class Update:
             self._network.gradients.mul_((self._max_grad_norm / (norm + 1e-6)).clamp_(max=1.0))
         for step in self._steps:
             step(lr, momentum, n)
+        # A unit whose weights are all 0 stays as it is, without a division by 0.
         for tensor, axes, maxnorm in self._norms:
             norms = torch.linalg.vector_norm(tensor, dim=axes, keepdim=True)
             tensor.mul_((maxnorm / norms.clamp_(min=1e-12)).clamp_(max=1.0))

@@ -128,11 +128,13 @@ class _Stepped(Rule):
         if self.interval is not None:
             # The limit of the sequence, its fixed point.
             return self.multiply_by * self.decrease_by / (self.multiply_by - 1) if self.multiply_by < 1 else inf
+        # An epoch that is listed twice changes the value once.
         for _ in set(self.schedule or ()):
             start = self._next(start)
         return start
 
     def _next(self, value: float) -> float:
+        # A learning rate below 0 would climb the loss.
         return max(self.multiply_by * (value - self.decrease_by), 0.0)
 
     def _changed(self, state: RuleState, validation: int) -> RuleState:
@@ -189,6 +191,7 @@ class Stalled(_Stepped):
     needs_validation: ClassVar[bool] = True
 
     def after_validation(self, state: RuleState, validation: int, epoch: int, loss: float) -> RuleState:
+        # NaN is never less: a validation without a number is no improvement.
         if loss < state.best_loss:
             return replace(state, best_loss=loss, changed_at=validation)
         return self._stepped(state, validation, epoch)

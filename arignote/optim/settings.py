@@ -44,6 +44,7 @@ def _rule_field(below: float = inf) -> PartField:
     def to_spec(value: Any) -> Any:
         if isinstance(value, str) and (hint := correction_of("a number", value)):
             raise ValueError(f"must be a number, or a rule; got {value!r}{hint}")
+        # A bool is an int, but no number here.
         if type(value) not in (int, float):
             return value
         if not 0 <= value < below:
@@ -109,6 +110,7 @@ class LearningSettings(BaseModel):
         for name in ("valid_loss", "test_loss"):
             given = getattr(self, name)
             for losses in given.values() if isinstance(given, dict) else [given]:
+                # Their names are those of columns of the history.
                 columns = [loss.column for loss in losses or ()]
                 twice = next((column for column in columns if columns.count(column) > 1), None)
                 if losses == ():

@@ -75,6 +75,7 @@ class StopReached(StopRule):
     value: Finite
 
     def for_largest(self) -> Self:
+        # `ends` is given the negative of the value then.
         return self.model_copy(update={"value": -self.value})
 
     def ends(self, n_validations: int, best_at: int, loss: float) -> bool:

@@ -64,6 +64,7 @@ class FusedUpdater(Updater):
         """Update slices of the vectors, with ``decay * w`` added to `g`; other parameters are as in `step`."""
 
     def step(self, w: Any, g: Any, slots: Mapping[str, Any], lr: float, momentum: float, n: int) -> None:
+        # Without a decay: the penalties are in `g` already.
         self.step_slices([w], [g], {name: [slot] for name, slot in slots.items()}, lr, momentum, n, 0.0)
 
 
@@ -174,6 +175,7 @@ class RMSProp(Updater):
     epsilon: Positive = 1e-6
 
     def step(self, w: Any, g: Any, slots: Mapping[str, Any], lr: float, momentum: float, n: int) -> None:
+        # Epsilon outside the root, as in torch.optim; other libraries add it to s.
         s = slots["square"].mul_(momentum).addcmul_(g, g, value=1 - momentum)
         w.addcdiv_(g, s.sqrt().add_(self.epsilon), value=-lr)
 
@@ -231,6 +233,7 @@ class Adadelta(Updater):
     """
 
     slots: ClassVar[tuple[str, ...]] = ("square", "square_step")
+    # The method of the paper has no learning rate.
     default_lr: ClassVar[float] = 1.0
     momentum_name: ClassVar[str | None] = "rho"
     rho: Probability = 0.95
@@ -239,6 +242,7 @@ class Adadelta(Updater):
     def step(self, w: Any, g: Any, slots: Mapping[str, Any], lr: float, momentum: float, n: int) -> None:
         s = slots["square"].mul_(momentum).addcmul_(g, g, value=1 - momentum)
         u = slots["square_step"]
+        # Epsilon within both roots, as in the paper: u starts at 0, so that it sets the length of the first steps.
         d = u.add(self.epsilon).sqrt_().div_(s.add(self.epsilon).sqrt_()).mul_(g)
         u.mul_(momentum).addcmul_(d, d, value=1 - momentum)
         w.add_(d, alpha=-lr)

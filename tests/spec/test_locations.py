@@ -130,8 +130,14 @@ def test_a_null_that_is_written_is_reported_as_null(value, tmp_path):
     ("text", "words"),
     [
         ("data:\n  train:\n", r"3:3: data\.train must be a mapping .*; the key has no value\. Write one$"),
-        ("data:\n  train:\n    features:  # later\n", r"4:5: data\.train\.features must be text or a mapping; the key has no value"),
-        ("data: {train: {features: , labels: y}}\n", r"2:16: data\.train\.features must be text or a mapping; the key has no value"),
+        (
+            "data:\n  train:\n    features:  # later\n",
+            r"4:5: data\.train\.features must be text or a mapping; the key has no value",
+        ),
+        (
+            "data: {train: {features: , labels: y}}\n",
+            r"2:16: data\.train\.features must be text or a mapping; the key has no value",
+        ),
         ("fit: {n_epochs: }\n", r"2:7: fit\.n_epochs must be an integer; the key has no value"),
         ("fit:\n  lr_rule: {rule: fixed, interval: 1, multiply_by: }\n", "multiply_by"),
     ],

@@ -106,4 +106,5 @@ def holder(text: str | bytes) -> str:
 
 def is_url(path: str) -> bool:
     """Return whether a stem or a file is a URL, such as s3://bucket/run."""
+    # A scheme (RFC 3986, 3.1); fsspec joins two of them, as in simplecache::s3://bucket/run.
     return re.match(r"[A-Za-z][A-Za-z0-9+.-]+(::|://)", path) is not None

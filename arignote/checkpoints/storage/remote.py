@@ -108,6 +108,7 @@ class RemoteFolder:
 
     def names(self) -> list[str]:
         with self._errors_of("", "listed"):
+            # Another process, on another machine, may have written since.
             self._fs.invalidate_cache()
             try:
                 entries: list[dict[str, Any]] = self._fs.ls(self._path, detail=True)
@@ -186,6 +187,7 @@ class RemoteFolder:
 
     def prepare(self, stem: str) -> None:
         probe = f".{stem}.probe"
+        # There are no temporary files to remove: an upload that was killed leaves no object.
         self.write(probe, [b"probe"])
         self.remove(probe)
 

@@ -66,6 +66,7 @@ class _Plain:
 
 
 linear = _Plain(lambda s: s, lambda g, y: g)
+# The kernel asks where y > 0, which is where s > 0: the sums need not be kept.
 relu = _Plain(lambda s: s.relu_(), lambda g, y: _aten.threshold_backward(g, y, 0))
 _PLAIN = {
     Linear: linear,
@@ -82,11 +83,13 @@ class _Softplus:
         return torch.nn.functional.softplus(s), s
 
     def backward(self, g: Tensor, saved: Any, beta: float) -> Tensor:
+        # beta and threshold, as of softplus() by default.
         grad_s: Tensor = _aten.softplus_backward(g, saved, 1, 20)
         return grad_s
 
 
 def _leaky(slope: float) -> _Plain:
+    # True: y is the output, from whose sign that of the sum follows.
     return _Plain(
         lambda s: torch.nn.functional.leaky_relu_(s, slope), lambda g, y: _aten.leaky_relu_backward(g, y, slope, True)
     )

@@ -122,6 +122,7 @@ def _convolutions(
         activation = function_of(layer.activation, params, gradients, suffix, n_pixel_axes=2)
         if activation is None:
             return None
+        # A function of its own, which the tape may move behind pooling, where fewer values are left.
         if activation is relu:
             functions += [Convolution(params, gradients, suffix, geometry, linear), Activation(relu)]
         else:

@@ -47,6 +47,7 @@ def _of_nll(loss: NLL, one: Tensor) -> LossAndGradient:
         if weights is not None or y.ndim != 1 or share != 1:
             return by_autograd(logits, y, weights, share)
         log_p = torch.log_softmax(logits, 1)
+        # 1 is the mean; -100 the class number that torch ignores, which no class has.
         found, n = _aten.nll_loss_forward(log_p, y, None, 1, -100)
         g = _aten.nll_loss_backward(one, log_p, y, None, 1, -100, n)
         return found, log_softmax_backward(g, log_p)
@@ -56,6 +57,7 @@ def _of_nll(loss: NLL, one: Tensor) -> LossAndGradient:
 
 def _of_squared(outputs: Tensor, y: Tensor, weights: Tensor | None, share: float) -> tuple[Tensor, Tensor]:
     """Return ``share * mean_i w_i * mean_j (o - y)^2`` over the columns that are there, and its gradient."""
+    # NaN, a missing number, is the only value that differs from itself.
     is_there = y == y
     difference = torch.where(is_there, outputs - y, 0.0)
     # Of each row: how much a column counts.

@@ -110,6 +110,7 @@ class MaxPool:
     trains = False
 
     def __init__(self, pool_shape: tuple[int, int], stride: tuple[int, int]):
+        # Window, stride, padding, dilation, and whether windows may reach beyond the edge.
         self._window = (pool_shape, stride, (0, 0), (1, 1), False)
 
     def forward(self, x: Tensor) -> tuple[Tensor, Any]:
@@ -144,6 +145,7 @@ class Sum:
         self._divisor = divisor
 
     def forward(self, x: list[Tensor]) -> tuple[Tensor, Any]:
+        # Not in place: other layers may take the inputs too.
         y = x[0] + x[1]
         for other in x[2:]:
             y.add_(other)
@@ -151,6 +153,7 @@ class Sum:
 
     def backward(self, g: Tensor, saved: Any, beta: float, needs_input: bool) -> list[Tensor]:
         g = g.div_(self._divisor) if self._divisor > 1 else g
+        # Each input is given a tensor of its own, which may be overwritten.
         return [g, *(g.clone() for _ in range(saved - 1))]
 
 
@@ -166,4 +169,5 @@ class Concat:
         return torch.cat(x, self._axis), [part.shape[self._axis] for part in x]
 
     def backward(self, g: Tensor, saved: Any, beta: float, needs_input: bool) -> list[Tensor]:
+        # The parts of a split are views of one tensor, and those who get them may overwrite them.
         return [part.clone(memory_format=torch.contiguous_format) for part in torch.split(g, saved, self._axis)]

@@ -22,6 +22,7 @@ class Dense:
     def __init__(self, params: dict[str, Tensor], gradients: dict[str, Tensor], activation: ActivationFunction):
         self.trains = bool(gradients)
         self._w, self._b, self._activation = params["W"], params.get("b"), activation
+        # A view, which follows the weights.
         self._w_t = self._w.t()
         self._grad_w, self._grad_b = gradients.get("W"), gradients.get("b")
 
@@ -67,6 +68,7 @@ class Convolution:
 
     def forward(self, x: Tensor) -> tuple[Tensor, Any]:
         stride, pad, dilation, n_groups = self._geometry
+        # False, (0, 0): not transposed, and so without padding of the output.
         sums = _aten.convolution(x, self._w, self._b, stride, pad, dilation, False, (0, 0), n_groups)
         y, saved = self._activation.forward(sums)
         return y, (x, saved)
@@ -76,6 +78,7 @@ class Convolution:
         g = self._activation.backward(g, saved_of_activation, beta)
         stride, pad, dilation, n_groups = self._geometry
         output_mask = (needs_input, self._grad_w is not None, self._grad_b is not None)
+        # (len(W),) is the shape of b. The kernel returns new tensors: it cannot write into views of the flat vector.
         grad_x, *of_params = _aten.convolution_backward(
             g, x, self._w, (len(self._w),), stride, pad, dilation, False, (0, 0), n_groups, output_mask
         )

@@ -72,6 +72,7 @@ class Loss(Part):
 
         def mean(outputs: Any, y: Any, weights: Any = None) -> Any:
             values = loss_of_rows(outputs, y)
+            # A loss of a user that is a mean already would lose the weights of its rows without a message.
             if values.ndim == 0 or len(values) != len(y):
                 raise ConfigError(
                     f"loss {name!r} must return one value per row, {len(y)} in all; got the shape {tuple(values.shape)}"

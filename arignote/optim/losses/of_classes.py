@@ -148,6 +148,7 @@ class Hinge(Loss):
             if y.ndim == 2:
                 raise DataError("the loss 'hinge' needs one class per row; augmentation made shares: leave Mixup out")
             own = logits.gather(1, y[:, None])
+            # The true class can never be the largest of the others.
             others = logits.scatter(1, y[:, None], float("-inf")).amax(1)
             return (self.margin - own[:, 0] + others).clamp(min=0)
 

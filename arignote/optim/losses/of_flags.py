@@ -32,6 +32,7 @@ class BinaryCrossEntropy(Loss):
     def build(self) -> Callable[..., Any]:
         from torch.nn.functional import binary_cross_entropy_with_logits
 
+        # From the logits: a p that rounds to 0 or 1 has an infinite logarithm.
         return lambda logits, y: binary_cross_entropy_with_logits(logits, y, reduction="none").mean(1)
 
 
@@ -53,4 +54,5 @@ class FlagError(Loss):
     targets: ClassVar[tuple[str, ...]] = ("flags",)
 
     def build(self) -> Callable[..., Any]:
+        # p > 1/2 is z > 0; Mixup makes shares of the flags.
         return lambda logits, y: ((logits > 0) != (y > 0.5)).float().mean(1)

@@ -114,6 +114,7 @@ def _sums(*terms: Callable[[Any, Any], Any]) -> Callable[..., Any]:
 
     def sums(outputs: Any, y: Any) -> Any:
         is_there = y == y
+        # float64, since a variance is a small difference of large means.
         y = where(is_there, y, 0.0).double()
         difference = where(is_there, outputs.double() - y, 0.0)
         return cat([is_there.double(), *(term(difference, y) for term in terms)], 1)
@@ -123,6 +124,7 @@ def _sums(*terms: Callable[[Any, Any], Any]) -> Callable[..., Any]:
 
 def _by_column(means: NDArray[np.float64], n_terms: int) -> NDArray[np.float64]:
     """Return the mean of each term (n_terms, n_columns) over the rows in which the column is there."""
+    # Means are over all rows; of a column that no row has, 0 / 0 is NaN.
     n_there, *terms = means.reshape(n_terms + 1, -1)
     with np.errstate(invalid="ignore"):
         by_column: NDArray[np.float64] = np.array(terms) / n_there
@@ -202,6 +204,7 @@ class R2(Loss):
     def value(self, means: NDArray[np.float64], units: NDArray[np.float64]) -> float:
         squared, mean, mean_of_squares = _by_column(means, 3)
         variance = mean_of_squares - mean**2
+        # Rounding leaves a variance of about this size where there is none.
         is_constant = variance <= np.finfo(np.float64).eps * mean_of_squares
         with np.errstate(divide="ignore", invalid="ignore"):
             share = np.where(is_constant, (squared > 0).astype(np.float64), squared / variance)
