@@ -109,8 +109,8 @@ class Checkpointer:
 
     def after_epoch(self, state: TrainingState) -> None:
         """Save at the end of an epoch, unless the last save is less than a second old."""
-        joined = self.every == AUTO and time.monotonic() - self._saved_at < 1.0
-        if self.keep_all or not (joined or self.every.seconds is not None):
+        is_recent = self.every == AUTO and time.monotonic() - self._saved_at < 1.0
+        if self.keep_all or not (is_recent or self.every.seconds is not None):
             self._save(state, of_epoch=True)
         else:
             self.check(state)
@@ -129,14 +129,14 @@ class Checkpointer:
         error = None
         # No later save would repeat it: a store that fails once is asked again.
         for _ in range(2):
-            self._save(state, of_epoch=state.progress.batch == 0, finally_=True)
+            self._save(state, of_epoch=state.progress.batch == 0, is_final=True)
             error = self._collect()
             if error is None:
                 return
         assert error is not None
         raise error
 
-    def _save(self, state: TrainingState, of_epoch: bool = False, finally_: bool = False) -> None:
+    def _save(self, state: TrainingState, of_epoch: bool = False, is_final: bool = False) -> None:
         progress = state.progress
         # A stop is a part of it: the state that a signal leaves differs from the one of the batch before.
         position = (progress.epoch, progress.batch, progress.stopped_by is not None)
@@ -148,15 +148,15 @@ class Checkpointer:
             return
         of_epoch = of_epoch and self.keep_all
         # A state that is kept for its epoch must not be skipped; that of a later batch replaces any other.
-        if not self._wait(None if of_epoch or finally_ else 0.0):
+        if not self._wait(None if of_epoch or is_final else 0.0):
             self._postponed = True
             return
         # No write is running, so that the arrays of the last snapshot can be overwritten.
         snapshot = self._snapshot = state.snapshot(self._snapshot)
         is_small = snapshot.n_bytes <= SMALL
-        self._writing = _Writing(lambda: self._write(snapshot, of_epoch), not (finally_ or is_small))
+        self._writing = _Writing(lambda: self._write(snapshot, of_epoch), not (is_final or is_small))
         self._saved_at, self._saved_position, self._postponed = time.monotonic(), position, False
-        if not finally_ and is_small:
+        if not is_final and is_small:
             self._wait(PATIENCE)
 
     def _write(self, state: TrainingState, of_epoch: bool) -> None:

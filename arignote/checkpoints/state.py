@@ -245,7 +245,7 @@ class TrainingState:
 
 
 def _target(memory: Mapping[str, Any]) -> Target:
-    """Return the target whose memory a file holds; ValueError if its name is none of ours: nothing is imported."""
+    """Return the target that a file names; raise ValueError unless it is registered, as nothing is imported."""
     name = memory["target"]
     if not isinstance(name, str) or name not in names("target"):
         raise ValueError(f"a target of the name {name!r:.100}")
@@ -261,15 +261,25 @@ def _check_targets(targets: Mapping[str, Mapping[str, Any]]) -> None:
 
 
 def _check_columns(data: Mapping[str, Any], key: str, is_one: Callable[[Any], bool]) -> None:
-    """ValueError unless an entry, if there is one, is a list of columns, or a mapping of channels to such lists."""
+    """Raise ValueError unless an entry, if there is one, is a list of columns, or a mapping of channels to such lists."""
     found = data.get(key, [])
     for columns in found.values() if isinstance(found, dict) else [found]:
         if not (isinstance(columns, list) and all(map(is_one, columns))):
             raise ValueError(f"data.{key} is {found!r:.100}")
 
 
+def _check_data(data: Mapping[str, Any]) -> None:
+    """Raise ValueError if names, positions or format of columns are none that a run writes."""
+    _check_columns(data, "feature_names", lambda name: isinstance(name, str))
+    _check_columns(data, "columns", lambda place: type(place) is int and 0 <= place < LARGEST_COUNT)
+    try:
+        table_format(data.get("csv"))
+    except ConfigError:
+        raise ValueError(f"data.csv is {data['csv']!r:.100}") from None
+
+
 def _check(plain: _Plain, epoch_loss: NDArray[Any], columns: Mapping[str, NDArray[Any]]) -> None:
-    """ValueError, TypeError where entries of a file are of the right kind, but nothing that a run writes."""
+    """Raise ValueError or TypeError if an entry of a file has the right type, but a value that no run writes."""
     # Not isinstance, for which a bool is an int; two entries are bools.
     counts = {k: v for k, v in vars(plain["progress"]).items() if type(v) is int}
     wrong = next((name for name, count in counts.items() if not 0 <= count < LARGEST_COUNT), None)
@@ -289,12 +299,7 @@ def _check(plain: _Plain, epoch_loss: NDArray[Any], columns: Mapping[str, NDArra
     n_epochs = plain["spec"]["fit"]["n_epochs"]
     if type(n_epochs) is not int or not 0 <= n_epochs < LARGEST_COUNT:
         raise ValueError(f"spec.fit.n_epochs is {plain['spec']['fit']['n_epochs']!r:.100}")
-    _check_columns(plain["data"], "feature_names", lambda name: isinstance(name, str))
-    _check_columns(plain["data"], "columns", lambda place: type(place) is int and 0 <= place < LARGEST_COUNT)
-    try:
-        table_format(plain["data"].get("csv"))
-    except ConfigError:
-        raise ValueError(f"data.csv is {plain['data']['csv']!r:.100}") from None
+    _check_data(plain["data"])
     n_threads = plain["environment"].get("n_threads", 1)
     if type(n_threads) is not int or not 1 <= n_threads <= MOST_THREADS:
         raise ValueError(f"environment.n_threads is {n_threads!r:.100}; it must be an integer from 1 to {MOST_THREADS}")

@@ -58,7 +58,7 @@ class RunWriter(RunFiles):
         """Remove what a kill during the last save of a finished run left; ignore errors of the storage."""
         with contextlib.suppress(CheckpointError):
             self.prepare()
-            self._prune(self._known_heads(), run_id)
+            self._prune(self._valid_heads(), run_id)
 
     def release(self) -> None:
         """Release the lock of the run, if it is held."""
@@ -72,8 +72,8 @@ class RunWriter(RunFiles):
             self._remove(name)
         self._heads = None
 
-    def _known_heads(self) -> dict[str, Head]:
-        """Return the heads of the files by name, without those of files known to be damaged."""
+    def _valid_heads(self) -> dict[str, Head]:
+        """Return the heads of the files by name, without those of damaged files."""
         if self._heads is None:
             self._heads = {}
             for name in self.existing():
@@ -84,14 +84,14 @@ class RunWriter(RunFiles):
             self._heads.pop(name, None)
         return self._heads
 
-    def save(self, state: TrainingState, epoch_too: bool = False) -> None:
+    def save(self, state: TrainingState, of_epoch: bool = False) -> None:
         """Write the best checkpoint if it is new, that of the epoch and the last one, in this order; then prune.
 
         Parameters
         ----------
         state : TrainingState
             The state; the digest of its best file is set.
-        epoch_too : bool
+        of_epoch : bool
             Whether a checkpoint of the epoch is written, which stays when the last one is replaced.
 
         Raises
@@ -100,36 +100,36 @@ class RunWriter(RunFiles):
             If the storage fails, or another process may have taken over the run.
         """
         try:
-            self._save(state, epoch_too)
+            self._save(state, of_epoch)
         except BaseException:
             # Which files are there is not certain any more: their heads are read again before the next save.
             self._heads = None
             raise
 
-    def _save(self, state: TrainingState, epoch_too: bool) -> None:
-        known = self._known_heads()
+    def _save(self, state: TrainingState, of_epoch: bool) -> None:
+        heads = self._valid_heads()
         best = state.best
-        best_digests = {head.digest for name, head in known.items() if self._is_best(name)}
+        best_digests = {head.digest for name, head in heads.items() if self._is_best(name)}
         # The digest of a state from elsewhere (the spool, memory) may be that of a best file which exists only there.
         if best is not None and best.digest not in best_digests:
             position = (state.run_id, best.n_rows)
             digest = self._best_written.get(position, "")
             if digest not in best_digests:
                 chunks, digest = encode(state.at_best())
-                self._write(self.name("best"), chunks, lambda: self._set_best_aside(known))
-                known[self.name("best")] = Head(state.run_id, digest, "", 0)
+                self._write(self.name("best"), chunks, lambda: self._set_best_aside(heads))
+                heads[self.name("best")] = Head(state.run_id, digest, "", 0)
                 self._best_written = {position: digest}
             best.digest = digest
         # After the best file: a last file that names a best one which is not there could not be resumed.
         chunks, digest = encode(state)
         head = Head(state.run_id, digest, best.digest if best else "", 0)
-        if epoch_too:
+        if of_epoch:
             name = self.name("epoch", state.progress.epoch)
             self._write(name, chunks, lambda: None)
-            known[name] = head
-        self._write(self.name("last"), chunks, lambda: self._rotate(known, state.run_id))
-        known[self.name("last")] = head
-        self._prune(known, state.run_id)
+            heads[name] = head
+        self._write(self.name("last"), chunks, lambda: self._rotate(heads, state.run_id))
+        heads[self.name("last")] = head
+        self._prune(heads, state.run_id)
         # They were overwritten or pruned; their names may be those of good files now.
         self.damaged.clear()
 
@@ -161,40 +161,40 @@ class RunWriter(RunFiles):
     def _is_best(self, name: str) -> bool:
         return name.startswith(self.name("best")[: -len(".ckpt")])
 
-    def _rotate(self, known: dict[str, Head], run_id: str) -> None:
+    def _rotate(self, heads: dict[str, Head], run_id: str) -> None:
         """Rename each last file of this run to the next number; a file of another run stays, to be overwritten."""
         last = self.name("last")
-        if last not in known or known[last].run_id != run_id:
+        if last not in heads or heads[last].run_id != run_id:
             return
         # From the oldest, so that each name is free before it is taken.
         for number in range(self.keep_last - 1, 0, -1):
             older = self.name("last", number - 1)
-            if older in known:
+            if older in heads:
                 self._set_aside(older, self.name("last", number))
-                known[self.name("last", number)] = known.pop(older)
+                heads[self.name("last", number)] = heads.pop(older)
 
-    def _set_best_aside(self, known: dict[str, Head]) -> None:
+    def _set_best_aside(self, heads: dict[str, Head]) -> None:
         """Rename the best file to the next free number, if a last file still holds its digest."""
         best = self.name("best")
-        if best in known and known[best].digest in {head.best for head in known.values()}:
-            number = next(n for n in count(1) if self.name("best", n) not in known)
+        if best in heads and heads[best].digest in {head.best for head in heads.values()}:
+            number = next(n for n in count(1) if self.name("best", n) not in heads)
             self._set_aside(best, self.name("best", number))
-            known[self.name("best", number)] = known.pop(best)
+            heads[self.name("best", number)] = heads.pop(best)
 
-    def _prune(self, known: dict[str, Head], run_id: str) -> None:
+    def _prune(self, heads: dict[str, Head], run_id: str) -> None:
         """Remove files of other runs, files beyond the number kept, and best files that no last file refers to."""
         names = self.existing("last", "epoch", "best")
-        own = {name for name in names if name in known and known[name].run_id == run_id}
+        own = {name for name in names if name in heads and heads[name].run_id == run_id}
         epochs = [name for name in names if name in own and name.startswith(f"{self._name}_epoch")]
         kept = {*epochs[: self.keep_epochs], *(self.name("last", number) for number in range(self.keep_last))} & own
         bests = [name for name in names if self._is_best(name)]
         for name in names[: len(names) - len(bests)]:
             if name not in kept:
                 self._remove(name)
-                known.pop(name, None)
+                heads.pop(name, None)
         # After the last files that are not kept: a best file is needed only by those that remain.
-        needed = {head.best for name, head in known.items() if not self._is_best(name)}
+        needed = {head.best for name, head in heads.items() if not self._is_best(name)}
         for name in bests:
-            if name not in known or known[name].digest not in needed:
+            if name not in heads or heads[name].digest not in needed:
                 self._remove(name)
-                known.pop(name, None)
+                heads.pop(name, None)

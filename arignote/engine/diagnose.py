@@ -111,7 +111,7 @@ def nondeterministic_layer(network: Network) -> str | None:
 
 @torch.no_grad()
 def unrepeatable_layer(network: Network) -> str | None:
-    """Return the name of the first `TorchLayer` that keeps what is not in the state: run again, it gives other bits.
+    """Return the name of the first `TorchLayer` that gives other bits if run again: it keeps what no state has.
 
     Raises
     ------

@@ -64,7 +64,7 @@ def session(setup: Setup) -> Iterator[None]:
 
 @contextmanager
 def computing_in(precision: str) -> Iterator[None]:
-    """Compute products of matrices as a fit of this precision does; restore at the end how the process does."""
+    """Compute products of matrices as a fit of this precision does; restore the precision of the process at the end."""
     with ExitStack() as stack:
         _set_precision(stack, precision)
         yield

@@ -75,7 +75,7 @@ class TrainingStep:
 
     @property
     def slots(self) -> dict[str, Tensor]:
-        """Memory of the updater by "slot/parameter", and that of the loss scale."""
+        """Slots of the updater by "slot/parameter", and those of the loss scale."""
         of_updater = {
             f"{slot}/{name}": view
             for slot, flat in self._update.slots.items()

@@ -31,7 +31,7 @@ class Update:
     Attributes
     ----------
     slots : dict of str to Tensor (n_values,)
-        Memory of the updater.
+        Slots of the updater by name.
     """
 
     def __init__(self, network: Network, updater: Updater, max_grad_norm: float | None):
@@ -48,7 +48,7 @@ class Update:
             self._steps.append(partial(updater.step, network.weights, network.gradients, slots))
         else:
             # The slope of l2 * w^2 is 2 * l2 * w, which torch's weight decay adds as decay * w.
-            for l2, slices in self._of_equal_l2().items():
+            for l2, slices in self._slices_by_l2().items():
                 self._steps.append(partial(fused.step_slices, *self._views(slices), decay=2 * l2))
         self._penalties: list[tuple[Tensor, Tensor, float, float]] = []
         self._norms: list[tuple[Tensor, tuple[int, ...], float]] = []
@@ -70,7 +70,7 @@ class Update:
                     if declared.unit_axis is not None and tensor.requires_grad:
                         yield f"{place.name}.{param}", tensor.detach(), place.layer, declared.unit_axis
 
-    def _of_equal_l2(self) -> dict[float, list[slice]]:
+    def _slices_by_l2(self) -> dict[float, list[slice]]:
         """Return slices of the flat vectors by their l2; adjacent parameters of equal l2 are one slice."""
         l2_of = {name: layer.l2 for name, _, layer, _ in self._penalised()}
         slices_of: dict[float, list[slice]] = {}

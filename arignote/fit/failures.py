@@ -57,17 +57,17 @@ def divergence(
         The state that the run began with.
     """
     good = checkpointer.last_good(fit.state.run_id)
-    place = "Nothing of this run was saved"
+    kept = "Nothing of this run was saved"
     if files is not None and files.existing():
-        kept = "The last good checkpoint is kept" if good else f"{place}; the files of the earlier run are kept"
-        place = f"{kept}: {files.path('last')}"
+        kept = "The last good checkpoint is kept" if good else f"{kept}; the files of the earlier run are kept"
+        kept = f"{kept}: {files.path('last')}"
     load_into(fit.state, good or first, "the last good state")
     again = make_trainer(CheckedStep(fit.step), Checkpointer(None), lambda: None, ())
-    return NotFiniteError(_divergence_message(again, fit.state, place))
+    return NotFiniteError(_divergence_message(again, fit.state, kept))
 
 
-def _divergence_message(again: Trainer, state: TrainingState, place: str) -> str:
-    """Train again, checking every number, and return where the first was not finite."""
+def _divergence_message(again: Trainer, state: TrainingState, kept: str) -> str:
+    """Train again, checking every number; return a message on the first that is not finite, and on what is kept."""
     try:
         again.run(state)
     except NotFiniteFoundError as found:
@@ -75,11 +75,11 @@ def _divergence_message(again: Trainer, state: TrainingState, place: str) -> str
         return (
             f"training diverged: the numbers stopped being finite at epoch {state.progress.epoch + 1}, "
             f"batch {state.progress.batch}: "
-            f"{found}. {place}. {'Check preprocessing and augmentation' if found.in_data else lower}"
+            f"{found}. {kept}. {'Check preprocessing and augmentation' if found.in_data else lower}"
         )
     except FloatingPointError:
         pass
-    return f"training diverged: the loss is not finite. {place}. Lower the learning rate"
+    return f"training diverged: the loss is not finite. {kept}. Lower the learning rate"
 
 
 def cause_of(fit: Assembly, error: Exception) -> ArignoteError | None:

@@ -82,7 +82,7 @@ def differences(old: Mapping[str, Any], new: Mapping[str, Any], prefix: str = ""
 
 
 def _comparable(spec: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what decides the numbers of a run, layers by name; what a file of an earlier version lacks is added."""
+    """Return what decides the numbers of a run, with layers by name, and defaults for what an older file lacks."""
     layers = [completed("layer", layer) for layer in spec["layers"]]
     fit = {key: value for key, value in completed_settings(spec["fit"]).items() if decides(key)}
     return {"layers": {params["name"]: {"type": word} | params for word, params in layers}, "fit": fit}
@@ -152,12 +152,12 @@ def changes(stored: TrainingState, plan: Plan | TrainingState) -> list[str]:
         found.append(f"rng: {stored.rng} then, {plan.rng} now")
     if not stored.data:
         return found
-    return found + differences(_of_data(stored.targets, stored.data), _of_data(plan.targets, plan.data))
+    return found + differences(_decisive_data(stored.targets, stored.data), _decisive_data(plan.targets, plan.data))
 
 
-def _of_data(targets: Mapping[str, Any], fingerprint: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what decides the numbers: the values, but not names of columns, format of the file, and kind of split."""
-    values = {name: part for name, part in fingerprint.items() if name not in ("feature_names", "csv", "split")}
+def _decisive_data(targets: Mapping[str, Any], fingerprint: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what decides the numbers: not the names of columns, the format of the file, or how rows were held out."""
+    values = {name: value for name, value in fingerprint.items() if name not in ("feature_names", "csv", "split")}
     return {"targets": targets, "data": values}
 
 
@@ -166,9 +166,9 @@ def _in_one_batch(spec: Mapping[str, Any], fingerprint: Mapping[str, Any]) -> bo
     return bool(spec["fit"]["batch_size"] == n_rows)
 
 
-def refusal(where: str, found: list[str]) -> CheckpointError:
+def refusal(where: str, differing: list[str]) -> CheckpointError:
     """Return the error that lists what differs, and how to continue."""
-    listed = "\n  ".join(found)
+    listed = "\n  ".join(differing)
     return CheckpointError(
         f"{where}: this run was started with something else:\n  {listed}\n"
         'Use what it was started with, start over with resume="fresh" (--fresh), '
@@ -177,14 +177,14 @@ def refusal(where: str, found: list[str]) -> CheckpointError:
     )
 
 
-def warn_of_changes(stored: TrainingState, new: TrainingState, found: list[str], where: str) -> None:
-    """Warn of everything that prevents a bit for bit resume: changes `found`, and another environment."""
+def warn_of_changes(stored: TrainingState, new: TrainingState, changed: list[str], where: str) -> None:
+    """Warn of everything that may change bits: what has `changed`, and another environment."""
     then, now = (
         {key: value for key, value in state.environment.items() if key not in INFORMATIVE} for state in (stored, new)
     )
-    found = found + (differences(then, now, "environment.") if then else [])
-    if found:
-        warn(f"{where}: resumes correctly, but perhaps not bit for bit: " + "; ".join(found))
+    changed = changed + (differences(then, now, "environment.") if then else [])
+    if changed:
+        warn(f"{where}: resumes correctly, but perhaps not bit for bit: " + "; ".join(changed))
 
 
 def load_into(state: TrainingState, stored: TrainingState, where: str) -> None:
@@ -199,7 +199,9 @@ def load_into(state: TrainingState, stored: TrainingState, where: str) -> None:
     n_validations = stored.progress.n_validations
     then, now = completed_settings(stored.spec["fit"]), completed_settings(state.spec["fit"])
     state.rules = {
-        name: stored.rules[name] if _start(then, name) == _start(now, name) else replace(new, changed_at=n_validations)
+        name: stored.rules[name]
+        if _origin(then, name) == _origin(now, name)
+        else replace(new, changed_at=n_validations)
         for name, new in state.rules.items()
     }
     state.run_id = stored.run_id
@@ -208,18 +210,18 @@ def load_into(state: TrainingState, stored: TrainingState, where: str) -> None:
     state.history = stored.snapshot().history
     state.best = replace(stored.best) if stored.best is not None else None
     state.starts = [list(start) for start in stored.starts]
-    if _batches(stored, then) != _batches(state, now):
+    if _batching(stored, then) != _batching(state, now):
         state.progress = replace(state.progress, batch=0, epoch_examples=0, validation_due=False)
         state.epoch_loss.zero_()
 
 
-def _start(fit: Mapping[str, Any], name: str) -> Any:
+def _origin(fit: Mapping[str, Any], name: str) -> Any:
     """Return the rule `name` of completed settings, and what its initial value depends on."""
     rule = fit[f"{name}_rule"]
     return rule, None if rule and rule[1].get("initial_value") is not None else fit["sgd_type"]
 
 
-def _batches(state: TrainingState, fit: Mapping[str, Any]) -> Any:
+def _batching(state: TrainingState, fit: Mapping[str, Any]) -> Any:
     """Return what the position in an epoch depends on; `fit` are the completed settings of the state."""
     features = state.data.get("train", {}).get("features", {})
     return (

@@ -1,4 +1,4 @@
-"""How fast a step of a config is with each setup of the engine, measured on its data."""
+"""Measure the time of a step with each setup of the engine, on the data of a config."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ from arignote.spec.run_spec import RunSpec
 
 __all__ = ["Measured", "chosen", "measure"]
 
-# Another setup than that of the rules must be faster by so much: less is noise.
+# Factor by which another setup must be faster than the default one: less is noise.
 WORTH = 1.05
 
 
 @dataclass(frozen=True)
 class Measured:
-    """A setup, and what a step takes with it.
+    """A setup, and the time of a step with it.
 
     Attributes
     ----------
@@ -47,7 +47,7 @@ class Measured:
 
 
 def measure(spec: RunSpec, base: Path, n_rounds: int = 7, round_seconds: float = 0.1) -> list[Measured]:
-    """Return what a step takes with each setup that may suit a config, the setups in turn in every round.
+    """Return the time of a step with each setup that may suit a config; each round measures all of them in turn.
 
     Parameters
     ----------
@@ -83,10 +83,10 @@ def measure(spec: RunSpec, base: Path, n_rounds: int = 7, round_seconds: float =
     for number in range(n_rounds + 1):
         for setup, step in steps.items():
             with session(setup):
-                part = batch_to_device(batch, step.network.device)
+                on_device = batch_to_device(batch, step.network.device)
                 began, n = time.perf_counter(), 0
                 while n == 0 or time.perf_counter() - began < round_seconds:
-                    float(step([part], [0], lr=lr, momentum=momentum, n=n + 1))
+                    float(step([on_device], [0], lr=lr, momentum=momentum, n=n + 1))
                     n += 1
                 # The first round loads, compiles and warms up.
                 found[setup] += [(time.perf_counter() - began) / n] if number else []
@@ -110,7 +110,7 @@ def _candidates(architecture: Architecture, default: Setup) -> list[Setup]:
 
 
 def chosen(measured: list[Measured]) -> Measured:
-    """Return the fastest, or what the rules choose where that is as fast but for noise."""
+    """Return the fastest setup, or the default one if the difference may be noise."""
     fastest = min(measured, key=lambda one: one.seconds)
     default = next(one for one in measured if one.is_default)
     return fastest if default.seconds > WORTH * fastest.seconds else default

@@ -1,6 +1,6 @@
 """Rules: how the learning rate and the momentum change while training.
 
-A rule has frozen settings; its memory is a `RuleState` of plain numbers, which the training state stores.
+A rule has frozen settings; its state is a `RuleState` of plain numbers, which the training state stores.
 `after_validation` and `after_epoch` take a state and return the next one.
 """
 
@@ -19,7 +19,7 @@ __all__ = ["ConstantRule", "Fixed", "Rule", "RuleState", "Stalled"]
 
 @dataclass(frozen=True)
 class RuleState:
-    """Memory of a rule.
+    """State of a rule.
 
     Attributes
     ----------

@@ -1,8 +1,8 @@
 """Updaters: variants of stochastic gradient descent.
 
 The engine keeps all trained parameters in one flat vector `w`, their gradients in another, `g`; an updater changes `w`
-in place. Its memory is its slots, vectors of the same length, which the training state stores. It uses only methods of
-tensors and the fused updates of the engine, so that torch is not imported here.
+in place. What it remembers is in its slots, vectors of the same length, which the training state stores. It uses only
+methods of tensors and the fused updates of the engine, so that torch is not imported here.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ class Updater(Part):
     Attributes
     ----------
     slots : tuple of str
-        Names of its vectors of memory, which start at zero.
+        Names of its slots, vectors that start at zero.
     default_lr : float
         Learning rate without a rule.
     momentum_name : str or None
@@ -43,7 +43,7 @@ class Updater(Part):
         w, g : tensor (n_values,)
             Parameters and gradients; `g` may be used as scratch.
         slots : mapping of str to tensor (n_values,)
-            The updater's memory, changed in place.
+            The updater's slots, changed in place.
         lr, momentum : float
             Current values.
         n : int

@@ -47,7 +47,7 @@ def test_once_the_lease_has_lapsed_no_file_is_written_set_aside_or_removed(make,
         files.before_act = lambda act, name: None
         clock, writer = Clock(), make(keep_last=3, keep_epochs=1)
         for _ in range(3):
-            writer.save(first, epoch_too=True)
+            writer.save(first, of_epoch=True)
         writer._lock = Lease(files, "run", lambda: None, clock)
         before, after = [], []
 
@@ -57,7 +57,7 @@ def test_once_the_lease_has_lapsed_no_file_is_written_set_aside_or_removed(make,
 
         files.before_act = pause
         try:
-            writer.save(second, epoch_too=True)
+            writer.save(second, of_epoch=True)
         except LeaseLapsedError:
             assert len(before) == at + 1
         # The access right after the pause arrives: the window that the documentation names.
@@ -98,7 +98,7 @@ def test_a_lost_lease_stops_a_save_before_its_first_change(make, files):
 
 
 def test_the_best_file_comes_before_that_of_the_epoch_and_that_before_the_last(make, files):
-    make().save(state(3, best=2), epoch_too=True)
+    make().save(state(3, best=2), of_epoch=True)
     assert [name for act, name in changes(files) if act == "write"] == [
         "run_best.ckpt",
         "run_epoch3.ckpt",
@@ -209,7 +209,7 @@ def test_a_gap_in_the_numbers_stays_where_it_is(make, files):
 def test_the_newest_epochs_are_kept_by_number(keep, kept, make, files):
     writer = make(keep_epochs=keep)
     for epoch in (8, 9, 10, 11):
-        writer.save(state(epoch), epoch_too=True)
+        writer.save(state(epoch), of_epoch=True)
     assert sorted(name for name in files.contents if "epoch" in name) == sorted(f"run_epoch{n}.ckpt" for n in kept)
     for n in kept:
         assert read(files, f"run_epoch{n}.ckpt")[0].progress.epoch == n
@@ -239,7 +239,7 @@ def test_a_best_file_is_kept_while_any_file_names_it(make, files):
 
 def test_a_best_file_is_kept_while_a_file_of_an_epoch_names_it(make, files):
     writer = make(keep_last=2)
-    writer.save(state(1, best=1), epoch_too=True)
+    writer.save(state(1, best=1), of_epoch=True)
     for epoch in (2, 3, 4):
         writer.save(state(epoch, best=epoch))
     assert 1 in {read(files, name)[0].best.n_rows for name in files.contents if "best" in name}
@@ -259,7 +259,7 @@ def test_a_best_file_that_no_file_names_is_written_over(make, files):
 def test_files_of_another_run_give_way(make, files):
     writer = make(keep_last=3, keep_epochs=5)
     for epoch in (1, 2):
-        writer.save(state(epoch, best=epoch, run_id=OTHER), epoch_too=True)
+        writer.save(state(epoch, best=epoch, run_id=OTHER), of_epoch=True)
     writer.save(state(1, run_id=RUN))
     assert list(files.contents) == ["run_last.ckpt"] and read(files, "run_last.ckpt")[0].run_id == RUN
 
@@ -314,7 +314,7 @@ def test_tidying_up_removes_what_a_save_would_have_removed(make, files):
 
 def test_clear_removes_the_files_of_the_stem_alone(make, files):
     writer = make()
-    writer.save(state(1, best=1), epoch_too=True)
+    writer.save(state(1, best=1), of_epoch=True)
     others = {name: b"other" for name in ("run_2_last.ckpt", "run.txt", "a_run_last.ckpt")}
     files.contents |= others
     writer.clear()
@@ -346,7 +346,7 @@ def test_a_stem_of_any_length_has_its_own_files(make, files, tmp_path):
         writer = RunWriter(str(tmp_path / stem))
         writer.folder = files
         for epoch in (1, 2, 3, 4):
-            writer.save(state(epoch, best=min(epoch, 2)), epoch_too=epoch == 4)
+            writer.save(state(epoch, best=min(epoch, 2)), of_epoch=epoch == 4)
         names = ["best", "epoch4", "last.1", "last"]
         assert sorted(files.contents) == sorted(f"{stem}_{name}.ckpt" for name in names)
         writer.clear()

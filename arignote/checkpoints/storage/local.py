@@ -68,15 +68,15 @@ class LocalFolder:
             raise _error(self._given_path / name, "read", error) from None
 
     def write(self, name: str, chunks: Chunks, before: BeforeCommit = do_nothing) -> None:
-        def place(temporary: Path) -> bool:
+        def commit(temporary: Path) -> bool:
             before()
             os.replace(temporary, self._path / name)
             return True
 
-        self._write_by(name, chunks, place)
+        self._write_by(name, chunks, commit)
 
     def write_if(self, name: str, chunks: Chunks, expected: bytes | None, before: BeforeCommit = do_nothing) -> bool:
-        def place(temporary: Path) -> bool:
+        def commit(temporary: Path) -> bool:
             before()
             if expected is None:
                 # link(2) fails if the name exists, also on network file systems (RFC 1813, 3.3.15).
@@ -94,7 +94,7 @@ class LocalFolder:
             os.replace(temporary, self._path / name)
             return True
 
-        return self._write_by(name, chunks, place)
+        return self._write_by(name, chunks, commit)
 
     def _contents(self, name: str) -> bytes | None:
         try:
@@ -102,8 +102,8 @@ class LocalFolder:
         except NotThereError:
             return None
 
-    def _write_by(self, name: str, chunks: Chunks, place: Callable[[Path], bool]) -> bool:
-        """Write a temporary file, and call a function that renames it; return the result of the function."""
+    def _write_by(self, name: str, chunks: Chunks, commit: Callable[[Path], bool]) -> bool:
+        """Write a temporary file, and give it its name by `commit`; return whether `commit` did."""
         # Not the process id alone: containers that share a folder may have the same one.
         temporary = self._path / f".{name.lstrip('.')}.{uuid.uuid4().hex}.tmp"
         try:
@@ -112,10 +112,10 @@ class LocalFolder:
                     file.write(chunk)
                 file.flush()
                 os.fsync(file.fileno())
-            placed = place(temporary)
-            if placed:
+            is_committed = commit(temporary)
+            if is_committed:
                 self._sync()
-            return placed
+            return is_committed
         except OSError as error:
             raise _error(self._given_path / name, "written", error) from None
         finally:

@@ -42,7 +42,7 @@ _OF_PIXELS: Geometry = ((1, 1), (0, 0), (1, 1), 1)
 
 
 class LayerFunction(Protocol):
-    """Forward and backward pass of one layer, or of a part of one, as a `torch.autograd.Function` without its graph.
+    """Forward and backward pass of a layer, or of a stage of one, as a `torch.autograd.Function` without its graph.
 
     Attributes
     ----------

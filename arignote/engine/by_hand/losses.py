@@ -18,7 +18,7 @@ LossAndGradient = Callable[[Tensor, Tensor, Tensor | None, float], tuple[Tensor,
 
 
 def loss_and_gradient(loss: Loss, device: torch.device) -> LossAndGradient:
-    """Return the function that computes a loss and its gradient; those of a loss without one here are autograd's."""
+    """Return the function that computes a loss and its gradient: by hand if there is one here, else by autograd."""
     if type(loss) is NLL and not loss.label_smoothing:
         return _of_nll(loss, torch.ones((), device=device))
     if type(loss) is Squared:

@@ -26,7 +26,7 @@ _aten = torch.ops.aten
 
 
 class Activation:
-    """An activation that is not part of a layer."""
+    """An activation behind a convolution, whose sums it overwrites."""
 
     trains = False
 
@@ -41,7 +41,7 @@ class Activation:
 
 
 class ActivationAlone:
-    """An activation whose input others may take, or its producer may have kept."""
+    """An activation as a layer: its input is not overwritten, as other layers may take it."""
 
     def __init__(self, activation: ActivationFunction, trains: bool):
         self._activation, self.trains = activation, trains
@@ -158,7 +158,7 @@ class Sum:
 
 
 class Concat:
-    """Tensors one behind the other along an axis."""
+    """Tensors joined along an axis."""
 
     trains = False
 
@@ -166,8 +166,8 @@ class Concat:
         self._axis = axis
 
     def forward(self, x: list[Tensor]) -> tuple[Tensor, Any]:
-        return torch.cat(x, self._axis), [part.shape[self._axis] for part in x]
+        return torch.cat(x, self._axis), [one.shape[self._axis] for one in x]
 
     def backward(self, g: Tensor, saved: Any, beta: float, needs_input: bool) -> list[Tensor]:
-        # The parts of a split are views of one tensor, and those who get them may overwrite them.
-        return [part.clone(memory_format=torch.contiguous_format) for part in torch.split(g, saved, self._axis)]
+        # Views of one tensor, which whoever takes them may overwrite.
+        return [one.clone(memory_format=torch.contiguous_format) for one in torch.split(g, saved, self._axis)]

@@ -89,7 +89,7 @@ class Convolution:
 
 
 class BatchNorm:
-    """Normalisation by mean and variance of the batch, or by the running ones; on a CPU, as autograd calls it there."""
+    """Normalisation by mean and variance of the batch, or by the running ones: the kernel of autograd on a CPU."""
 
     def __init__(self, params: dict[str, Tensor], gradients: dict[str, Tensor], alpha: float, epsilon: float):
         self.trains = bool(gradients)
