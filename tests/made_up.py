@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import copy
+
 import numpy as np
+import torch
 
 from arignote.checkpoints.progress import Best, History, Progress
 from arignote.checkpoints.state import TrainingState
@@ -49,3 +52,35 @@ def state(epoch, best=None, run_id=RUN, batch=0):
         best=found,
         starts=[[0, 0]],
     )
+
+
+# Plain data already, which the text of a file holds as it is.
+AS_IT_IS = {
+    "rng": 7,
+    "run_id": "0" * 32,
+    "spec": {"name": None, "n_in": [2], "layers": [["FCLayer", {"name": "fc1"}]], "fit": {"n_epochs": 3}},
+    "targets": {"output": {"target": "classes", "dtype": "<i8", "values": [3, 5, 8]}},
+    "data": {"feature_names": ["a", "b"]},
+    "environment": {"n_threads": 1},
+}
+
+
+def of_labels(dtype, values):
+    return {"output": {"target": "classes", "dtype": dtype, "values": values}}
+
+
+def live_state(**changes):
+    """Return a state as it is while training: tensors of the engine."""
+    values = {
+        "network": {"fc1.W": torch.arange(6.0).view(2, 3), "fc1.b": torch.zeros(3)},
+        "slots": {"velocity/fc1.W": torch.ones(2, 3)},
+        "epoch_loss": torch.tensor(4.5, dtype=torch.float64),
+        "rules": {"lr": RuleState(0.5, 1.0, 2), "momentum": RuleState(0.9)},
+        **copy.deepcopy(AS_IT_IS),
+        "progress": Progress(epoch=2, batch=1, examples_seen=21, n_updates=5, n_validations=2, epoch_examples=1),
+        "history": History({"epoch": [1.0, 2.0], "examples_seen": [10.0, 20.0], "valid_nll": [0.5, 0.75]}),
+        "best": Best(0.5, 1, 10, 1, "d" * 64, {"fc1.W": np.full((2, 3), 9, "f4")}),
+        "starts": [[0, 0], [1, 2]],
+        "preprocess": {"0.mean": np.zeros(2)},
+    }
+    return TrainingState(**values | changes)

@@ -3,65 +3,23 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
-from functools import cache
 from math import isfinite
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import TypeAdapter
-from typing_extensions import TypedDict
 
+from arignote.checkpoints.entries import PlainState, check_entries, target_of, typed_entries
 from arignote.checkpoints.progress import Best, History, Progress
 from arignote.checkpoints.tensors import as_arrays
-from arignote.data.specs import table_format
-from arignote.data.targets import Target
-from arignote.errors import ConfigError
 from arignote.optim.rules import RuleState
-from arignote.registry import build, names
-from arignote.safe.limits import LARGEST_COUNT, MOST_AXES, MOST_LAYERS, MOST_THREADS
 
 __all__ = ["TrainingState"]
 
-
-class _Spec(TypedDict):
-    name: str | None
-    n_in: list[int] | dict[str, list[int]]
-    layers: list[Any]
-    fit: dict[str, Any]
-
-
-class _Rules(TypedDict):
-    lr: RuleState
-    momentum: RuleState
-
-
-class _Plain(TypedDict):
-    """Types of the JSON text in a file."""
-
-    rules: _Rules
-    rng: int
-    run_id: str
-    spec: _Spec
-    targets: dict[str, dict[str, Any]]
-    data: dict[str, Any]
-    environment: dict[str, Any]
-    progress: Progress
-    columns: list[str]
-    best: Best | None
-    starts: list[list[int]]
-    extra_metadata: dict[str, Any] | None
-
-
 # The columns are names only: the history is made of them and of tensors.
-_KEPT_AS_IT_IS = tuple(name for name in _Plain.__annotations__ if name != "columns")
-
-
-@cache
-def _plain() -> TypeAdapter[_Plain]:
-    return TypeAdapter(_Plain)
+_KEPT_AS_IT_IS = tuple(name for name in PlainState.__annotations__ if name != "columns")
 
 
 @dataclass
@@ -137,7 +95,7 @@ class TrainingState:
     @property
     def n_outputs(self) -> dict[str, int]:
         """Return the number of outputs of each output layer."""
-        return {name: _target(memory).size(memory) for name, memory in self.targets.items()}
+        return {name: target_of(memory).size(memory) for name, memory in self.targets.items()}
 
     @property
     def n_bytes(self) -> int:
@@ -225,14 +183,14 @@ class TrainingState:
         KeyError, TypeError, ValueError
             If an entry is missing, has another type, or is nothing that a run writes.
         """
-        plain = _plain().validate_python(values)
+        plain = typed_entries(values)
 
         def under(prefix: str) -> dict[str, NDArray[Any]]:
             return {name.removeprefix(prefix): a for name, a in tensors.items() if name.startswith(prefix)}
 
         stored = under("history/")
         columns = {name: stored[name] for name in plain["columns"]}
-        _check(plain, tensors["progress/epoch_loss"], columns)
+        check_entries(plain, tensors["progress/epoch_loss"], columns)
         copied: dict[str, Any] = {key: plain[key] for key in _KEPT_AS_IT_IS}  # type: ignore[literal-required]
         return cls(
             network=under("network/"),
@@ -242,72 +200,3 @@ class TrainingState:
             history=History(columns),
             **copied,
         )
-
-
-def _target(memory: Mapping[str, Any]) -> Target:
-    """Return the target that a file names; raise ValueError unless it is registered, as nothing is imported."""
-    name = memory["target"]
-    if not isinstance(name, str) or name not in names("target"):
-        raise ValueError(f"a target of the name {name!r:.100}")
-    target: Target = build("target", name)
-    return target
-
-
-def _check_targets(targets: Mapping[str, Mapping[str, Any]]) -> None:
-    if not targets:
-        raise ValueError("targets is empty")
-    for memory in targets.values():
-        _target(memory).check_memory(memory)
-
-
-def _check_columns(data: Mapping[str, Any], key: str, is_one: Callable[[Any], bool]) -> None:
-    """Raise ValueError unless an entry, if there is one, is a list of columns, or a mapping of channels to such lists."""
-    found = data.get(key, [])
-    for columns in found.values() if isinstance(found, dict) else [found]:
-        if not (isinstance(columns, list) and all(map(is_one, columns))):
-            raise ValueError(f"data.{key} is {found!r:.100}")
-
-
-def _check_data(data: Mapping[str, Any]) -> None:
-    """Raise ValueError if names, positions or format of columns are none that a run writes."""
-    _check_columns(data, "feature_names", lambda name: isinstance(name, str))
-    _check_columns(data, "columns", lambda place: type(place) is int and 0 <= place < LARGEST_COUNT)
-    try:
-        table_format(data.get("csv"))
-    except ConfigError:
-        raise ValueError(f"data.csv is {data['csv']!r:.100}") from None
-
-
-def _check(plain: _Plain, epoch_loss: NDArray[Any], columns: Mapping[str, NDArray[Any]]) -> None:
-    """Raise ValueError or TypeError if an entry of a file has the right type, but a value that no run writes."""
-    # Not isinstance, for which a bool is an int; two entries are bools.
-    counts = {k: v for k, v in vars(plain["progress"]).items() if type(v) is int}
-    wrong = next((name for name, count in counts.items() if not 0 <= count < LARGEST_COUNT), None)
-    if wrong is not None:
-        raise ValueError(f"progress.{wrong} is {counts[wrong]!r:.100}")
-    n_in = plain["spec"]["n_in"]
-    # A file may be forged: sizes from which tensors are built are bounded before any is allocated.
-    for shape in n_in.values() if isinstance(n_in, dict) else [n_in]:
-        if len(shape) > MOST_AXES or any(not 1 <= n < LARGEST_COUNT for n in shape):
-            raise ValueError(f"spec.n_in is {n_in!r:.100}")
-    if len(plain["spec"]["layers"]) > MOST_LAYERS:
-        raise ValueError(f"spec.layers has {len(plain['spec']['layers'])} layers; at most {MOST_LAYERS} are read")
-    for layer in plain["spec"]["layers"]:
-        word, params = layer
-        if not (isinstance(word, str) and isinstance(params["name"], str)):
-            raise ValueError(f"spec.layers has {layer!r:.100}")
-    n_epochs = plain["spec"]["fit"]["n_epochs"]
-    if type(n_epochs) is not int or not 0 <= n_epochs < LARGEST_COUNT:
-        raise ValueError(f"spec.fit.n_epochs is {plain['spec']['fit']['n_epochs']!r:.100}")
-    _check_data(plain["data"])
-    n_threads = plain["environment"].get("n_threads", 1)
-    if type(n_threads) is not int or not 1 <= n_threads <= MOST_THREADS:
-        raise ValueError(f"environment.n_threads is {n_threads!r:.100}; it must be an integer from 1 to {MOST_THREADS}")
-    _check_targets(plain["targets"])
-    if epoch_loss.shape != () or epoch_loss.dtype != np.float64:
-        raise ValueError("progress/epoch_loss is not one float64")
-    for name, column in columns.items():
-        if column.dtype != np.float64 or column.ndim != 1 or len(column) != len(next(iter(columns.values()))):
-            raise ValueError(f"history/{name} is not a column of float64 as long as the others")
-        if name in ("epoch", "examples_seen") and not np.isfinite(column).all():
-            raise ValueError(f"history/{name} is not finite")

@@ -25,7 +25,12 @@ SCOPE: dict[str, tuple[str, ...]] = {
     "arignote/checkpoints/names.py": ("checkpoints/test_reader.py",),
     "arignote/checkpoints/tensors.py": ("checkpoints/test_progress.py", "checkpoints/test_state.py"),
     "arignote/checkpoints/progress.py": ("report/test_progress.py", "resume/test_in_process.py"),
-    "arignote/checkpoints/state.py": ("checkpoints/test_format.py", "resume/test_in_process.py"),
+    "arignote/checkpoints/state.py": (
+        "checkpoints/test_entries.py",
+        "checkpoints/test_format.py",
+        "resume/test_in_process.py",
+    ),
+    "arignote/checkpoints/entries.py": ("checkpoints/test_state.py", "checkpoints/test_format.py"),
     "arignote/checkpoints/format.py": ("resume/test_damaged_files.py",),
     "arignote/fit/resume.py": ("resume/test_in_process.py",),
     "arignote/fit/trainer.py": ("report/test_progress.py", "estimators/test_classifier.py", *_RUNS),
