@@ -28,57 +28,18 @@ from arignote.engine.network import Network
 from arignote.engine.predict import Predictions, Scorer, predict
 from arignote.engine.session import computing_in, preserve_generators
 from arignote.errors import ConfigError, DataError, axes_hint, warn
+from arignote.estimators.scored import Scored
 from arignote.fit.config_data import with_layers
 from arignote.fit.held_out import rows_of_part, settings_of_rows, warn_of_training_rows
 from arignote.fit.load import restore
 from arignote.fit.run import in_order
 from arignote.registry import build, several
-from arignote.report.scores import Mistake, check_metric, confusion_matrix, is_loss, mistakes, score_of
+from arignote.report.scores import check_metric, is_loss, score_of
 from arignote.spec.inputs import inputs_of
 from arignote.spec.objective import Objective, ReportedLoss, losses_that_fit, targets_of
 from arignote.spec.settings import FitSettings
 
-__all__ = ["Predictor", "Scored"]
-
-
-@dataclass(frozen=True)
-class Scored:
-    """Scores of rows, with what they were computed from.
-
-    Attributes
-    ----------
-    values : dict of str to float
-        Losses and metrics by name.
-    classes : array (n_classes,)
-        Labels in the order of the network's outputs; empty if the target has none.
-    y : array (rows, ...)
-        Encoded targets of the main output, such as class numbers.
-    predictions : array (rows, n_outputs) of float32, or None
-        Probabilities, or scaled numbers; None if neither a metric nor the caller needed them.
-    """
-
-    values: dict[str, float]
-    classes: NDArray[Any]
-    y: NDArray[Any]
-    predictions: NDArray[Any] | None = None
-
-    @property
-    def predicted(self) -> NDArray[np.int64]:
-        """Number of the most probable class of each row; the first one if several are equally probable."""
-        assert self.predictions is not None
-        predicted: NDArray[np.int64] = self.predictions.argmax(axis=1)
-        return predicted
-
-    @property
-    def confusion(self) -> NDArray[np.int64]:
-        """Matrix (n_classes, n_classes): rows of each true class (rows) predicted to be of each class (columns)."""
-        return confusion_matrix(self.y, self.predicted, len(self.classes))
-
-    def mistakes(self, ids: Sequence[Any] | None = None) -> list[Mistake]:
-        """Return the rows that are predicted wrongly, in their order; without `ids` they are numbered from 0."""
-        if ids is not None and len(ids) != len(self.y):
-            raise DataError(f"ids must name each of the {len(self.y)} rows; got {len(ids)}")
-        return mistakes(self.y, self.predicted, self.classes, ids)
+__all__ = ["Predictor"]
 
 
 @dataclass(frozen=True)
