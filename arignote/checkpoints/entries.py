@@ -78,7 +78,7 @@ def _check_targets(targets: Mapping[str, Mapping[str, Any]]) -> None:
 
 
 def _check_columns(data: Mapping[str, Any], key: str, is_one: Callable[[Any], bool]) -> None:
-    """Raise ValueError unless an entry, if there is one, is a list of columns, or a mapping of channels to such lists."""
+    """Raise ValueError unless an entry that is there is a list of columns, or a mapping of channels to such lists."""
     found = data.get(key, [])
     for columns in found.values() if isinstance(found, dict) else [found]:
         if not (isinstance(columns, list) and all(map(is_one, columns))):
