@@ -7,12 +7,14 @@ from arignote.layers import (
     block,
     conv,
     dense,
+    embedding,
     initializers,
     merge,
     noise,
     norm,
     output,
     pool,
+    recurrent,
     shape,
     torch_layer,
 )
@@ -21,7 +23,8 @@ from arignote.optim import losses, rules, stopping, updaters
 __all__: list[str] = []
 
 _MODULES = (
-    *(activations, alone, initializers, block, conv, dense, merge, noise, norm, output, pool, shape, torch_layer),
+    *(activations, alone, block, conv, dense, embedding, initializers, merge),
+    *(noise, norm, output, pool, recurrent, shape, torch_layer),
     *(losses, rules, stopping, updaters),
     *(augmentation, geometric_transforms, preprocess, targets, transforms),
 )

@@ -366,7 +366,11 @@ def test_check_reads_headers_only_of_a_file_of_4_gb(folder):
 WORDS = [
     ("data: {train: {featuers: x.h5}}", "1 data.train.featuers:", "Did you mean 'features'"),
     ("data: {train: {features: x.h5}, vaild: 0.1}", "1 data.vaild:", "Did you mean 'valid'"),
-    ("data: {train: {features: x.h5, axes: HWC}}", "1 data.train.axes", "must be 'NCHW', 'NHWC' or 'NHW' or a mapping; got 'HWC'"),
+    (
+        "data: {train: {features: x.h5, axes: HWC}}",
+        "1 data.train.axes",
+        "must be 'NCHW', 'NHWC' or 'NHW' or a mapping; got 'HWC'",
+    ),
     ("data: {train: {labels: x.h5}}", "1 data.train:", "features must be given"),
     ("data: {train: {features: x}, test: {feature: y}}", "1 data.test.feature:", "Did you mean 'features'"),
     ("fit:\n  rng: 1\n  augmentation: [[Shfit, {max_shift: 1}]]", "3 fit.augmentation:", "Did you mean 'Shift'"),

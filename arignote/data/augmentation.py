@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from arignote.data.fields import ExampleShape, shape_of
 from arignote.data.targets import Memory, Targets
 from arignote.errors import ArignoteError, ConfigError, DataError, warn
 from arignote.generators import GENERATORS, global_generator_state
@@ -126,7 +125,7 @@ class Augmenter:
         x = x if x.dtype.names else np.ascontiguousarray(x, dtype=np.float32)
         return x, np.ascontiguousarray(y, dtype=dtype)
 
-    def tried(self, x: NDArray[Any], y: NDArray[Any]) -> ExampleShape:
+    def tried(self, x: NDArray[Any], y: NDArray[Any]) -> NDArray[Any]:
         """Augment a batch of epoch 0 twice, and warn if the results differ.
 
         Parameters
@@ -136,12 +135,12 @@ class Augmenter:
 
         Returns
         -------
-        tuple of int, or dict of str to tuple of int
-            Shape of an augmented example, of several inputs by channel.
+        array (rows, ...)
+            The augmented examples.
         """
         return self._compare(x, y, 0)
 
-    def _compare(self, x: NDArray[Any], y: NDArray[Any], epoch: int) -> ExampleShape:
+    def _compare(self, x: NDArray[Any], y: NDArray[Any], epoch: int) -> NDArray[Any]:
         """Augment the first batch of an epoch twice: results differ if a function draws from elsewhere than `rng`."""
         found = []
         for _ in range(2):
@@ -151,7 +150,7 @@ class Augmenter:
                 found.append(self._applied(x.copy(), y.copy(), epoch, 0))
         if not all(map(_same, *found)):
             self._report("gives different results for the same rng")
-        return shape_of(found[0][0])
+        return found[0][0]
 
     def _report(self, what: str) -> None:
         if self._is_reported:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from arignote.errors import DataError
 
-__all__ = ["ALONE", "ExampleShape", "check_lengths", "fields_of", "joined", "shape_of"]
+__all__ = ["ALONE", "ExampleShape", "check_lengths", "fields_of", "joined"]
 
 # Of several channels the shape of each.
 ExampleShape = tuple[int, ...] | dict[str, tuple[int, ...]]
@@ -40,10 +40,3 @@ def check_lengths(n_rows: Mapping[str, int], requirement: str) -> None:
     if len(set(n_rows.values())) > 1:
         listed = ", ".join(f"{name!r} has {n}" for name, n in n_rows.items())
         raise DataError(f"{requirement}; {listed}")
-
-
-def shape_of(array: NDArray[Any]) -> ExampleShape:
-    """Return the shape of one example, of a structured array that of each field."""
-    fields = fields_of(array)
-    shapes = {name: field.shape[1:] for name, field in fields.items()}
-    return shapes.get(ALONE, shapes)

@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from arignote.data.fields import ALONE
 from arignote.data.inputs import of_channel
 from arignote.data.preprocess import Pipeline
 from arignote.data.rows import Rows
@@ -35,7 +34,7 @@ def fit_preprocessing(rows: Rows, parts: Parts) -> Learned:
     learned: Learned = {}
     for channel, pipeline in _pipelines(rows, parts).items():
         found = pipeline.fit(partial(rows.blocks, channel))
-        learned |= {_prefix(channel) + name: array for name, array in found.items()}
+        learned |= {_prefix(rows, channel) + name: array for name, array in found.items()}
     return learned
 
 
@@ -43,7 +42,7 @@ def preprocessed(rows: Rows, parts: Parts, learned: Mapping[str, NDArray[Any]]) 
     """Return rows with fitted preprocessing; `learned` is what `fit_preprocessing` has returned for the same parts."""
     conversions = dict(rows.conversions)
     for channel, pipeline in _pipelines(rows, parts).items():
-        prefix = _prefix(channel)
+        prefix = _prefix(rows, channel)
         own = {name.removeprefix(prefix): array for name, array in learned.items() if name.startswith(prefix)}
         conversions[channel] = replace(conversions[channel], preprocess=partial(pipeline.apply, own))
     return replace(rows, conversions=conversions)
@@ -51,10 +50,10 @@ def preprocessed(rows: Rows, parts: Parts, learned: Mapping[str, NDArray[Any]]) 
 
 def warn_of_bytes(rows: Rows, parts: Parts) -> None:
     """Warn of channels of integers of 0 to 255 that are not preprocessed."""
-    for channel, reader in rows.readers.items():
-        if reader.dtype == np.uint8 and channel not in _pipelines(rows, parts):
+    for channel in rows.conversions:
+        if rows.readers[channel].dtype == np.uint8 and channel not in _pipelines(rows, parts):
             name, scale = rows.what, "[['Scale', {'divide_by': 255}]]"
-            if channel != ALONE:
+            if len(rows.conversions) > 1:
                 name, scale = f"{name}[{channel!r}]", f"{{{channel!r}: {scale}}}"
             warn(
                 f"{name} holds integers of 0 to 255 (uint8); networks train better on values near 0 to 1: "
@@ -64,12 +63,12 @@ def warn_of_bytes(rows: Rows, parts: Parts) -> None:
 
 def _pipelines(rows: Rows, parts: Parts) -> dict[str, Pipeline]:
     """Return the preprocessing of each channel that has any."""
-    if isinstance(parts, Mapping) and ALONE in rows.readers:
-        # The only channel is not named by the rows.
+    if isinstance(parts, Mapping) and len(rows.conversions) == 1:
+        # The only channel need not be named by the rows.
         parts = next(iter(parts.values()), None)
-    chosen = {channel: of_channel(parts, channel) for channel in rows.readers}
+    chosen = {channel: of_channel(parts, channel) for channel in rows.conversions}
     return {channel: Pipeline(one) for channel, one in chosen.items() if one}
 
 
-def _prefix(channel: str) -> str:
-    return "" if channel == ALONE else f"{channel}/"
+def _prefix(rows: Rows, channel: str) -> str:
+    return "" if len(rows.conversions) == 1 else f"{channel}/"

@@ -11,12 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from arignote.data.arrays import Alter
-from arignote.data.fields import ALONE, ExampleShape, fields_of, joined, shape_of
+from arignote.data.fields import ALONE, ExampleShape, fields_of, joined
 from arignote.data.inputs import Conversion
-from arignote.data.missing_values import first_not_finite, not_finite_error
 from arignote.data.readers.base import IN_MEMORY, ArrayReader, Reader
 from arignote.data.readers.columns import Names
 from arignote.data.readers.joined import JoinedReader
+from arignote.data.readers.sequences import valid_steps
 from arignote.errors import DataError
 
 __all__ = ["BLOCK_BYTES", "Rows"]
@@ -89,19 +89,18 @@ class Rows:
         n_rows = len(range(*rows.indices(len(self)))) if isinstance(rows, slice) else len(rows)
         if len(found) != n_rows:
             raise DataError(f"{self.reader.where}: {n_rows} rows were requested, but {len(found)} were returned")
-        if not self.lenient:
-            self._check_finite(found, rows)
+        self._check_values(found, rows)
         return found
 
-    def _check_finite(self, found: Array, rows: Any) -> None:
-        """Raise DataError if a value is not finite; those in memory were checked before."""
-        for name, reader in self.readers.items():
-            values = fields_of(found)[name]
-            at = None if reader.in_memory or values.dtype.kind != "f" else first_not_finite(values)
+    def _check_values(self, found: Array, rows: Any) -> None:
+        """Raise DataError if a value is not finite, or no token; those in memory were checked before."""
+        for name, conversion in self.conversions.items():
+            reader, values = self.readers[name], fields_of(found)[name]
+            at = None if reader.in_memory else conversion.first_wrong(values, lenient=self.lenient)
             if at is not None:
                 numbers = np.arange(len(self))[rows]
                 row = int(numbers[at] if self.index is None else self.index[numbers[at]])
-                raise not_finite_error(f"{reader.where} row {row}", values[at], reader.columns)
+                raise conversion.error(f"{reader.where} row {row}", values[at], reader.columns)
 
     @property
     def readers(self) -> Mapping[str, Reader]:
@@ -126,7 +125,11 @@ class Rows:
         -------
         array (n, ...) of float32
         """
-        x = joined({name: self.conversions[name](values) for name, values in fields_of(raw).items()})
+        stored = fields_of(raw)
+        found = dict(stored)
+        for name, conversion in self.conversions.items():
+            found[name] = conversion(stored[name], None if conversion.steps is None else stored[conversion.steps])
+        x = joined(found)
         if self.alter is None:
             return x
         # `alter` may work in place, which must not change the data of the user.
@@ -134,13 +137,24 @@ class Rows:
         return x if x.dtype.names else np.ascontiguousarray(x, dtype=np.float32)
 
     def blocks(self, channel: str = ALONE) -> Iterator[Array]:
-        """Yield all rows of a channel as they are stored, channels first, in blocks of about `BLOCK_BYTES`."""
-        reader = self.readers[channel]
-        rows = replace(self, reader=reader, conversions={ALONE: self.conversions[channel]})
+        """Yield all rows of a channel as they are stored, channels first, in blocks of about `BLOCK_BYTES`.
+
+        Of sequences the steps that count are yielded, as rows of their own.
+        """
+        conversion, reader = self.conversions[channel], self.readers[channel]
+        needed = {name: self.readers[name] for name in (channel, conversion.steps) if name is not None}
+        rows = (
+            self if ALONE in needed else replace(self, reader=JoinedReader(needed), conversions={channel: conversion})
+        )
         row_bytes = max(reader.dtype.itemsize * int(np.prod(reader.shape[1:])), 1)
         step = max(BLOCK_BYTES // row_bytes, reader.chunk_rows or 1)
         for at in range(0, len(self), step):
-            yield self.conversions[channel].channels_first(rows.raw(slice(at, at + step)))
+            found = fields_of(rows.raw(slice(at, at + step)))
+            block = conversion.channels_first(found[channel])
+            if conversion.steps is None:
+                yield block
+            else:
+                yield conversion.counted(block, valid_steps(found[conversion.steps], block.shape[1]))
 
     def features(self, rows: Any) -> Array:
         """Return the input of the network, float32 (n, ...), for a slice or row numbers; see `raw` and `seen`."""
@@ -153,8 +167,14 @@ class Rows:
 
     @property
     def n_in(self) -> ExampleShape:
-        """Shape of one example as the network sees it, of several channels by name."""
-        return shape_of(self.features(slice(0, 1)))
+        """Shape of one example as the network sees it, of several inputs by channel."""
+        return self.example_shape(self.features(slice(0, 1)))
+
+    def example_shape(self, x: Array) -> ExampleShape:
+        """Return the shape of one example of a batch (rows, ...), of several inputs by channel."""
+        fields = fields_of(x)
+        shapes = {name: fields[name].shape[1:] for name in self.conversions}
+        return next(iter(shapes.values())) if len(shapes) == 1 else shapes
 
     def fingerprint(self, known: dict[int, str] | None = None) -> dict[str, Any]:
         """Return what identifies the data of a run.

@@ -100,8 +100,10 @@ def nondeterministic_layer(network: Network) -> str | None:
     """Return the name of the first layer that cannot do one batch forward and backward deterministically."""
     for place, (params, forward) in network.placed():
         xs = [torch.zeros((2, *shape), device=network.device, requires_grad=True) for shape in place.input_shapes]
+        # Sequences of one step each, if their lengths are taken.
+        xs += [torch.ones(2, dtype=torch.int64, device=network.device) for _ in place.fields if place.sources]
         try:
-            torch.autograd.backward([forward(params, xs if len(xs) > 1 else xs[0], True).sum()])
+            torch.autograd.backward([forward(params, xs if place.takes_list else xs[0], True).sum()])
         except RuntimeError as error:
             # Only this error is meant here: any other is raised again in training, with the data that causes it.
             if "determinis" in str(error):
@@ -148,7 +150,7 @@ def find_misdeclared(step: TrainingStep) -> str | None:
     for x, _, _ in step.last_batches:
         for training in (True, False):
             with _cast(network):
-                message = _first_misdeclared(network, x, training, None if cast is not None else x[0].dtype)
+                message = _first_misdeclared(network, x, training, None if cast is not None else network.weights.dtype)
             if message is not None:
                 return message
     return None
@@ -163,7 +165,8 @@ def _first_misdeclared(
             found = _output_of(place, forward, params, network.input_of(place, outputs, x), training, len(x[0]))
         except ConfigError as error:
             return str(error)
-        if dtype not in (None, found.dtype):
+        # The rows of an input layer may be whole numbers.
+        if place.sources and dtype not in (None, found.dtype):
             return f"layer {place.name!r} returns {found.dtype} where {dtype} came to it"
         outputs.append(found)
     return None

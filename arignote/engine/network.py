@@ -15,7 +15,6 @@ from arignote.engine.setup import Setup
 from arignote.errors import CheckpointError
 from arignote.layers.architecture import Architecture, Placed
 from arignote.layers.base import ExampleShape, WeightedLayer
-from arignote.layers.merge import MergeLayer
 from arignote.layers.output import OutputLayer
 from arignote.layers.torch_layer import TorchLayer
 from arignote.registry import is_custom
@@ -93,7 +92,13 @@ class Network(nn.Module):
         return values.view(tuple(shape))
 
     def forward(self, *x: Tensor) -> tuple[Tensor, ...]:
-        """Return what each output layer gives (n, n_outputs), float32, for examples (n, ...) of each input layer."""
+        """Return what each output layer gives (n, n_outputs), float32.
+
+        Parameters
+        ----------
+        *x : Tensor (n, ...)
+            Examples of each input layer, then the lengths (n,) or masks (n, steps) of sequences.
+        """
         if self.setup.cast is None:
             return self._outputs(x)
         with torch.autocast(self.device.type, self.setup.cast):
@@ -113,16 +118,16 @@ class Network(nn.Module):
 
     @staticmethod
     def input_of(place: Placed, outputs: Sequence[Tensor | None], x: Sequence[Tensor]) -> Any:
-        """Return what a layer takes of the outputs of earlier ones, or of the data: a tensor, or a list to merge."""
-        if isinstance(place.layer, MergeLayer):
-            return [outputs[source] for source in place.sources]
-        return outputs[place.sources[0]] if place.sources else x[place.fields[0]]
+        """Return what a layer takes of the outputs of earlier ones, and of the data: a tensor, or a list of them."""
+        taken = [*(outputs[source] for source in place.sources), *(x[field] for field in place.fields)]
+        return taken if place.takes_list else taken[0]
 
     def example_shape(self, x: Sequence[Tensor]) -> ExampleShape:
         """Return the shape of one example of the inputs `x`, of several by channel."""
         shapes = [tuple(one.shape[1:]) for one in x]
         n_in = self.architecture.n_in
-        return dict(zip(n_in, shapes, strict=True)) if isinstance(n_in, Mapping) else shapes[0]
+        # Lengths and masks come last.
+        return dict(zip(n_in, shapes, strict=False)) if isinstance(n_in, Mapping) else shapes[0]
 
     def placed(self) -> Iterable[tuple[Placed, tuple[dict[str, Tensor], Callable[..., Tensor]]]]:
         """Return each layer and its shapes, with its parameters and its forward function."""

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from arignote.checkpoints.state import TrainingState
 from arignote.data.arrays import Data, columns_in_order
 from arignote.data.fit_data import FitData
+from arignote.data.inputs import channels_of
 from arignote.data.open_rows import rows_of
 from arignote.data.prepared import columns_of, present_rows
 from arignote.data.preprocessed import preprocessed
@@ -81,8 +82,8 @@ class Predictor:
 
     @property
     def channels(self) -> list[str | None]:
-        """The channel of each input layer."""
-        return [one.channel for one in inputs_of(self.network.architecture.layers)]
+        """Names of the channels that the network takes."""
+        return channels_of(inputs_of(self.network.architecture.layers))
 
     @property
     def shown(self) -> list[str]:

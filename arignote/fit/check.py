@@ -11,7 +11,6 @@ import numpy as np
 
 from arignote.checkpoints.storage import check_stem
 from arignote.data.augmentation import Augmenter, augmented_to
-from arignote.data.fields import shape_of
 from arignote.data.groups_and_weights import groups_of, weights_of
 from arignote.data.inputs import Input
 from arignote.data.missing_values import check_missing
@@ -157,9 +156,10 @@ def _first_batch(
     y = targets.encode(x if train.y is None else train.y, memory, "train")
     if settings.augmentation:
         x, _ = Augmenter(settings.augmentation, 0, targets, memory)(x, y[: len(x)], 0, 0)
-    if not architecture.takes(shape_of(x)):
-        raise augmented_to(shape_of(x), first.n_in)
-    return f"first batch: {len(x)} examples of {shape_of(x)} float32 come to the network"
+    shape = first.example_shape(x)
+    if not architecture.takes(shape):
+        raise augmented_to(shape, first.n_in)
+    return f"first batch: {len(x)} examples of {shape} float32 come to the network"
 
 
 def _description(name: str, features: Any, labels: Any) -> str:

@@ -143,7 +143,7 @@ def data_to_score(
     targets : Targets
         What the run was taught.
     channels : sequence of str or None
-        The channel of each input layer.
+        Names of the channels that the network takes.
     overrides : list of str, optional
         ``key=value`` strings for the config.
     base : Path, optional

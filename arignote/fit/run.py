@@ -165,7 +165,7 @@ def _augmentation(fit: Assembly) -> Augmenter | None:
     rows, y = data.parts["train"]
     first = slice(0, data.batch_size)
     x = rows.features(first)
-    shape = augmentation.tried(x, x.reshape(len(x), -1) if y is None else y[first])
+    shape = rows.example_shape(augmentation.tried(x, x.reshape(len(x), -1) if y is None else y[first]))
     if not fit.network.architecture.takes(shape):
         raise augmented_to(shape, fit.network.architecture.n_in)
     return augmentation

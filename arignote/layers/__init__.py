@@ -6,6 +6,7 @@ from arignote.layers.base import Layer
 from arignote.layers.block import Block
 from arignote.layers.conv import ConvLayer, ConvMaxoutLayer, MLPConvLayer
 from arignote.layers.dense import FCLayer, FCMaxoutLayer
+from arignote.layers.embedding import EmbeddingLayer
 from arignote.layers.layer_list import parse
 from arignote.layers.merge import AverageLayer, ConcatLayer, MaximumLayer, MultiplyLayer, SumLayer
 from arignote.layers.noise import DropoutLayer, GaussianNoiseLayer
@@ -17,6 +18,7 @@ from arignote.layers.output import (
     RegressionOutputLayer,
 )
 from arignote.layers.pool import GlobalAveragePoolLayer, MaxPool2DLayer
+from arignote.layers.recurrent import GRULayer, LSTMLayer, RecurrentLayer
 from arignote.layers.shape import BC01ToC01BLayer, C01BToBC01Layer, InputImageLayer, InputLayer
 from arignote.layers.torch_layer import TorchLayer
 
@@ -33,12 +35,15 @@ __all__ = [
     "ConvLayer",
     "ConvMaxoutLayer",
     "DropoutLayer",
+    "EmbeddingLayer",
     "FCLayer",
     "FCMaxoutLayer",
+    "GRULayer",
     "GaussianNoiseLayer",
     "GlobalAveragePoolLayer",
     "InputImageLayer",
     "InputLayer",
+    "LSTMLayer",
     "Layer",
     "MLPConvLayer",
     "MaxPool2DLayer",
@@ -46,6 +51,7 @@ __all__ = [
     "MultilabelOutputLayer",
     "MultiplyLayer",
     "OrdinalOutputLayer",
+    "RecurrentLayer",
     "RegressionOutputLayer",
     "SumLayer",
     "TorchLayer",

@@ -32,6 +32,7 @@ class ActivationLayer(Layer):
     """
 
     name_prefix: ClassVar[str] = "activation"
+    keeps_steps: ClassVar[bool] = True
     activation: ActivationSpec = build("activation", "prelu")
 
     @model_validator(mode="after")

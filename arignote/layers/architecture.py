@@ -10,9 +10,10 @@ from typing import Any
 
 from arignote.errors import ConfigError, axes_hint
 from arignote.layers.base import ExampleShape, Layer, Param, Shape, ShapeError, WeightedLayer
+from arignote.layers.embedding import EmbeddingLayer, tokens_of
 from arignote.layers.merge import MergeLayer
 from arignote.layers.output import OutputLayer
-from arignote.layers.shape import AnyInput
+from arignote.layers.shape import AnyInput, InputLayer
 from arignote.registry import dump, is_custom, part_name
 
 __all__ = ["Architecture", "Placed", "declare"]
@@ -29,7 +30,8 @@ class Placed:
     sources : tuple of int
         Positions of the layers whose outputs it takes; empty for an input layer.
     fields : tuple of int
-        Numbers of the inputs of the network that it takes: of an input layer its own, in the order of the input layers.
+        Numbers of the inputs of the network that it takes. First come the rows of each input layer, then lengths and
+        masks of sequences: an input layer takes its own rows, and some layers the lengths of what comes to them.
     input_shapes : tuple of tuple of int
         Shape of one example of each input.
     output_shape : tuple of int
@@ -48,6 +50,11 @@ class Placed:
     output_shape: Shape
     params: dict[str, Param]
     owner: str
+
+    @property
+    def takes_list(self) -> bool:
+        """Whether its forward function takes a list of inputs."""
+        return isinstance(self.layer, MergeLayer) or len(self.sources) + len(self.fields) > 1
 
     @property
     def input_shape(self) -> Shape:
@@ -82,7 +89,12 @@ class Architecture:
     @property
     def inputs(self) -> list[Placed]:
         """The input layers, in order."""
-        return [place for place in self.placed if place.fields]
+        return [place for place in self.placed if not place.sources]
+
+    @property
+    def n_fields(self) -> int:
+        """Number of inputs of the network, with lengths and masks of sequences."""
+        return len(self.inputs) + len(_steps_of(self.layers))
 
     @property
     def outputs(self) -> dict[str, OutputLayer]:
@@ -160,27 +172,66 @@ def declare(
         If a shape does not fit; the message names the layer.
     """
     placed: list[Placed] = []
-    n_inputs = 0
+    steps_of, n_inputs = _steps_of(layers), sum(isinstance(layer, AnyInput) for layer in layers)
+    # The field with the lengths or the mask of the output of each layer.
+    steps: list[int | None] = []
     positions: dict[str, int] = {}
     for position, layer in enumerate(layers):
         if isinstance(layer, OutputLayer) and n_outputs is not None:
             layer = layer.sized(n_outputs if isinstance(n_outputs, int) else n_outputs[str(layer.name)])
         sources = _sources(layer, positions, placed)
-        fields = () if sources else (n_inputs,)
-        n_inputs += len(fields)
+        fields, of_output = _fields(layer, sources, steps, steps_of, n_inputs, sum(not p.sources for p in placed))
+        steps.append(of_output)
         shapes = tuple(placed[source].output_shape for source in sources) or (_shape_of_input(layer, n_in),)
         try:
             output = layer.output_shape(*shapes)
         except ShapeError as error:
-            hints = _channels_last(shapes[0]) if fields or shapes[0] == placed[0].input_shape else []
-            by_axes = axes_hint(shapes[0], getattr(layer, "n_in", None) or ()) if fields and not hints else ""
+            hints = _channels_last(shapes[0]) if not sources or shapes[0] == placed[0].input_shape else []
+            by_axes = axes_hint(shapes[0], getattr(layer, "n_in", None) or ()) if not sources and not hints else ""
             raise ConfigError(". ".join([f"{layer.name}: {error}", *hints]) + by_axes) from None
         params, owner = layer.declare_params(*shapes), str(layer.name)
         if isinstance(layer, WeightedLayer) and layer.share is not None:
             params, owner = {}, _owner(layer, params, placed[positions[layer.share]])
         placed.append(Placed(str(layer.name), layer, sources, fields, shapes, output, params, owner))
         positions[str(layer.name)] = position
+    _check_tokens(placed)
     return Architecture(tuple(placed))
+
+
+def _steps_of(layers: Sequence[Layer]) -> list[str]:
+    """Return the names of the lengths and masks of sequences, each once, in the order of the input layers."""
+    names = [layer.steps for layer in layers if isinstance(layer, InputLayer)]
+    return list(dict.fromkeys(name for name in names if name is not None))
+
+
+def _fields(
+    layer: Layer,
+    sources: tuple[int, ...],
+    steps: Sequence[int | None],
+    steps_of: Sequence[str],
+    n_inputs: int,
+    position: int,
+) -> tuple[tuple[int, ...], int | None]:
+    """Return the inputs of the network that a layer takes, and which has the lengths or the mask of its output.
+
+    Parameters
+    ----------
+    layer : Layer
+    sources : tuple of int
+        Positions of the layers that it takes its input from.
+    steps : sequence of int or None
+        The field with the lengths or the mask of the output of each earlier layer.
+    steps_of : sequence of str
+        Names of the lengths and masks, which are the fields behind the input layers.
+    n_inputs, position : int
+        Number of input layers, and of those before this one.
+    """
+    if not sources:
+        name = layer.steps if isinstance(layer, InputLayer) else None
+        return (position,), None if name is None else n_inputs + steps_of.index(name)
+    of_sources = {steps[source] for source in sources}
+    found = of_sources.pop() if len(of_sources) == 1 else None
+    return (found,) if layer.takes_steps and found is not None else (), found if layer.keeps_steps else None
 
 
 def _shape_of_input(layer: Layer, n_in: ExampleShape | None) -> Shape:
@@ -205,6 +256,22 @@ def _sources(layer: Layer, positions: dict[str, int], placed: Sequence[Placed]) 
     # By default the layer before; nothing follows an output layer.
     before = (n for n in reversed(range(len(placed))) if not isinstance(placed[n].layer, OutputLayer))
     return tuple(islice(before, 1))
+
+
+def _check_tokens(placed: Sequence[Placed]) -> None:
+    """Raise ConfigError unless embeddings follow input layers, which nothing else follows."""
+    tokens = tokens_of([place.layer for place in placed])
+    for place in placed:
+        sources = [placed[source] for source in place.sources]
+        if isinstance(place.layer, EmbeddingLayer) and not isinstance(sources[0].layer, InputLayer):
+            raise ConfigError(
+                f"{place.name}: an EmbeddingLayer must follow an InputLayer, whose rows are whole numbers; it follows "
+                f"{sources[0].name!r} ({part_name(sources[0].layer)})"
+            )
+        for source in sources:
+            if source.name in tokens and not isinstance(place.layer, EmbeddingLayer):
+                message = f"the rows of {source.name!r} are tokens of an EmbeddingLayer: take its output"
+                raise ConfigError(f"{place.name}: {message}")
 
 
 def _owner(layer: WeightedLayer, params: dict[str, Param], shared: Placed) -> str:

@@ -67,6 +67,10 @@ class Layer(Part):
 
     kind: ClassVar[str] = "layer"
     name_prefix: ClassVar[str] = "layer"
+    # Whether an output has the steps of a sequence that comes in, and whether the forward function of a layer takes
+    # their lengths or mask, ``f(params, [x, steps], training)``, if the network has them.
+    keeps_steps: ClassVar[bool] = False
+    takes_steps: ClassVar[bool] = False
     name: Name | None = None
     input: Name | None = None
 

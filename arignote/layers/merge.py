@@ -28,6 +28,7 @@ class MergeLayer(Layer):
     """
 
     name_prefix: ClassVar[str] = "merge"
+    keeps_steps: ClassVar[bool] = True
     inputs: Annotated[list[Name], Field(min_length=2)]
     crop: Literal["none", "lower", "center", "upper"] = "none"
 

@@ -32,6 +32,7 @@ class DropoutLayer(Layer):
     """
 
     name_prefix: ClassVar[str] = "dropout"
+    keeps_steps: ClassVar[bool] = True
     dropout_p: Probability
 
     def build(self, shape: Shape) -> Callable[..., Any]:
@@ -57,6 +58,7 @@ class GaussianNoiseLayer(Layer):
     """
 
     name_prefix: ClassVar[str] = "noise"
+    keeps_steps: ClassVar[bool] = True
     sigma: NonNegative = 0.1
 
     def build(self, shape: Shape) -> Callable[..., Any]:

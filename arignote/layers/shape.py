@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from math import prod
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import BeforeValidator
+from pydantic import BeforeValidator, model_validator
 
+from arignote.errors import Complaint, ConfigError
 from arignote.layers.base import Layer, Shape, ShapeError
 from arignote.registry import Count, Pair, plain, register
 
@@ -35,6 +36,15 @@ class InputLayer(Layer):
     channel : str, optional
         Name of the channel of the data, if it has several; it is the default of `name` where there are several input
         layers.
+    lengths : True or str, optional
+        For sequences of different lengths, padded with zeros. True: each row is an array of its own length; else name
+        of the channel with the number of steps of each row. Then `channel` holds the rows padded to one length, or all
+        steps of all rows one behind the other.
+    offsets : str, optional
+        Name of the channel with the position at which each row begins in `channel`, where all steps of all rows lie one
+        behind the other.
+    mask : str, optional
+        Name of the channel (rows, steps) of what is not 0 where a step counts.
 
     Examples
     --------
@@ -45,6 +55,28 @@ class InputLayer(Layer):
     name_prefix: ClassVar[str] = "input"
     n_in: SizeSpec = None
     channel: str | None = None
+    lengths: Literal[True] | str | None = None
+    offsets: str | None = None
+    mask: str | None = None
+
+    @model_validator(mode="after")
+    def _sequences_are_described_once(self) -> Any:
+        given = [name for name in ("lengths", "offsets", "mask") if getattr(self, name) is not None]
+        if len(given) > 1:
+            raise ConfigError(Complaint((given[1],), f"{given[1]} and {given[0]} exclude each other"))
+        if given and self.lengths is not True and self.channel is None:
+            raise ConfigError(Complaint((given[0],), f"{given[0]} names a channel: name that of the rows too, channel"))
+        return self
+
+    @property
+    def steps(self) -> str | None:
+        """Name of the lengths or of the mask of its sequences among the inputs of the network; None without them."""
+        own = f"{self.channel or 'x'}.lengths"
+        return self.mask or (self.lengths if isinstance(self.lengths, str) else own if self._has_lengths else None)
+
+    @property
+    def _has_lengths(self) -> bool:
+        return self.lengths is not None or self.offsets is not None
 
     def output_shape(self, shape: Shape) -> Shape:
         if self.n_in is not None and tuple(self.n_in) != shape:

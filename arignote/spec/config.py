@@ -12,6 +12,7 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from arignote.checkpoints.storage import is_url
+from arignote.data.inputs import channels_of
 from arignote.data.readers.tables import proposed_source, split_source
 from arignote.data.specs import CSVFormat, DataSpec, Source
 from arignote.data.targets import misnamed
@@ -139,7 +140,7 @@ def _mapping(value: Any) -> dict[str, Any]:
 
 def _complaints_of_features(layers: list[Layer], data: Any) -> list[Complaint]:
     """Return in which parts of the data the features are not those of the input layers."""
-    channels = [one.channel for one in inputs_of(layers)]
+    channels = channels_of(inputs_of(layers))
     wanted = ", ".join(f"{channel}: ..." for channel in channels)
     complaints: list[Complaint] = []
     for name in ("train", "valid", "test"):

@@ -8,6 +8,7 @@ from typing import Any
 from arignote.data.inputs import Input
 from arignote.errors import Complaint
 from arignote.layers.base import Layer
+from arignote.layers.embedding import tokens_of
 from arignote.layers.shape import AnyInput, InputImageLayer
 from arignote.spec.settings import FitSettings
 
@@ -25,11 +26,26 @@ def inputs_of(layers: Sequence[Layer], n_in: Any = None) -> tuple[Input, ...]:
         are not reshaped to images.
     """
     found = []
+    n_tokens = tokens_of(layers)
     for layer in layers:
-        if isinstance(layer, AnyInput):
-            image = layer.n_in if isinstance(layer, InputImageLayer) else None
-            shape = n_in.get(layer.channel) if isinstance(n_in, Mapping) else n_in
-            found.append(Input(layer.channel, None if shape is not None and tuple(shape) != image else image))
+        if not isinstance(layer, AnyInput):
+            continue
+        shape = n_in.get(layer.channel) if isinstance(n_in, Mapping) else n_in
+        if isinstance(layer, InputImageLayer):
+            found.append(Input(layer.channel, None if shape is not None and tuple(shape) != layer.n_in else layer.n_in))
+            continue
+        steps = shape or layer.n_in if layer.steps is not None else None
+        found.append(
+            Input(
+                layer.channel,
+                lengths=layer.lengths,
+                offsets=layer.offsets,
+                mask=layer.mask,
+                steps=layer.steps,
+                n_steps=None if steps is None else steps[0],
+                n_tokens=n_tokens.get(str(layer.name)),
+            )
+        )
     return tuple(found)
 
 

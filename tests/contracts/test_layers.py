@@ -21,11 +21,17 @@ PARAMS = {
     "MLPConvLayer": {"n_output_maps": 3, "filter_shape": 3, "n_units": [4], "activation": "prelu_shelf"},
     "DropoutLayer": {"dropout_p": 0.4},
     "MaxPool2DLayer": {"pool_shape": 2},
+    "EmbeddingLayer": {"n_tokens": 9, "n_units": 3},
+    "GRULayer": {"n_units": 3, "bidirectional": True},
+    "LSTMLayer": {"n_units": 3, "n_layers": 2},
+    "RecurrentLayer": {"n_units": 3, "backwards": True},
     "TorchLayer": {"module": "torch.nn:Conv2d", "params": {"in_channels": 1, "out_channels": 3, "kernel_size": 3}},
 }
 LAYERS = first_names("layer")
 MERGES = [name for name in LAYERS if issubclass(own_names("layer")[name], MergeLayer)]
 PARAMS |= {name: {"inputs": ["a", "b"]} for name in MERGES}
+# Shapes of an example of layers that take no images.
+SHAPES = {"EmbeddingLayer": (7,)} | dict.fromkeys(("GRULayer", "LSTMLayer", "RecurrentLayer"), (5, 2))
 # The layers that are merged.
 BRANCHES = [
     ["ConvLayer", {"name": "a", "n_output_maps": 2, "filter_shape": 3, "activation": "tanh"}],
@@ -54,22 +60,30 @@ def test_the_tables_have_every_registered_layer_and_activation():
 
 
 def network_of(name, **more):
-    specs = [["InputImageLayer", {"n_pixels": 8}]] if "Input" not in name else []
+    specs = [["InputImageLayer", {"n_pixels": 8}]] if "Input" not in name and name not in SHAPES else []
     specs += BRANCHES if name in MERGES else []
     specs.append([name, PARAMS.get(name, {}) | more])
     if "Output" not in name:
         specs.append(["ClassificationOutputLayer", {"n_classes": 4, "W": "glorot_uniform"}])
     else:
         specs[-1][1] |= {own_names("layer")[name].size_parameter: 4}
-    network = Network(declare(parse(specs), (1, 8, 8)))
+    network = Network(declare(parse(specs), SHAPES.get(name, (1, 8, 8))))
     network.initialise(7)
     return network.eval()
+
+
+def rows(name, n, dtype=torch.float32):
+    """Return random rows for a layer: tokens for an embedding, else numbers."""
+    generator = torch.Generator().manual_seed(1)
+    if name == "EmbeddingLayer":
+        return torch.randint(0, 9, (n, 7), generator=generator)
+    return torch.randn(n, *SHAPES.get(name, (1, 8, 8)), generator=generator, dtype=dtype)
 
 
 @pytest.mark.parametrize("name", LAYERS)
 def test_the_output_shape_is_the_promised_one(name):
     network = network_of(name)
-    outputs = network.outputs((torch.randn(3, 1, 8, 8),))
+    outputs = network.outputs((rows(name, 3),))
     for (_, out), place in zip(outputs, network.architecture.placed, strict=True):
         assert tuple(out.shape[1:]) == place.output_shape
 
@@ -77,8 +91,7 @@ def test_the_output_shape_is_the_promised_one(name):
 @pytest.mark.parametrize("name", LAYERS)
 def test_the_gradient_is_that_of_finite_differences(name):
     network = network_of(name)
-    generator = torch.Generator().manual_seed(1)
-    x = torch.randn(4, 1, 8, 8, generator=generator, dtype=torch.float64)
+    x = rows(name, 4, torch.float64)
     y = torch.tensor([0, 1, 2, 3])
     trained = {id(tensor) for key, tensor in network.named.items() if tensor.requires_grad}
     leaves = []

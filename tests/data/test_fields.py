@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from arignote import DataError
-from arignote.data.fields import ALONE, check_lengths, fields_of, joined, shape_of
+from arignote.data.fields import ALONE, check_lengths, fields_of, joined
 
 A = np.arange(12, dtype=np.float32).reshape(3, 2, 2)
 B = np.array([7, 8, 9])
@@ -18,11 +18,10 @@ def test_fields_that_are_joined_are_taken_apart_with_their_types_and_shapes():
     fields = fields_of(array[[2, 0]])
     assert list(fields) == ["a", "b"]
     assert np.array_equal(fields["a"], A[[2, 0]]) and np.array_equal(fields["b"], [9, 7])
-    assert shape_of(array) == {"a": (2, 2), "b": ()}
 
 
 def test_an_array_alone_stays_as_it_is():
-    assert fields_of(A) == {ALONE: A} and joined({ALONE: A}) is A and shape_of(A) == (2, 2)
+    assert fields_of(A) == {ALONE: A} and joined({ALONE: A}) is A
 
 
 def test_numbers_of_rows_that_differ_are_all_named():

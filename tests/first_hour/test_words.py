@@ -373,8 +373,8 @@ def test_a_word_in_set_is_answered_with_what_to_set(setting, words, tmp_path):
 UNKNOWN = {
     "layers: [[FCLayr, {n_units: 3}], [ClassificationOutputLayer]]": "unknown layer 'FCLayr'. Did you mean 'FCLayer'? "
     "Known: ActivationLayer, AverageLayer, BatchNormLayer, BC01ToC01BLayer, C01BToBC01Layer, "
-    "ClassificationOutputLayer, ConcatLayer, ConvLayer, ConvMaxoutLayer, DropoutLayer, FCLayer,",
-    "layers: [[LSTM], [ClassificationOutputLayer]]": "unknown layer 'LSTM'. Known: ActivationLayer, ",
+    "ClassificationOutputLayer, ConcatLayer, ConvLayer, ConvMaxoutLayer, DropoutLayer, EmbeddingLayer, FCLayer,",
+    "layers: [[Capsule], [ClassificationOutputLayer]]": "unknown layer 'Capsule'. Known: ActivationLayer, ",
     "fit: {sgd_type: adm}": "fit.sgd_type: unknown updater 'adm'. Did you mean 'adam'? Known: adadelta, adagrad, adam, "
     "momentum, nag, rmsprop, sgd.",
     "fit: {lr_rule: {rule: stall, interval: 3}}": "unknown rule 'stall'. Did you mean 'stalled'? Known: const, fixed, "

@@ -200,7 +200,7 @@ class _Segment:
         found: list[Tensor] = []
         for place, params, forward, inputs in self._steps:
             taken = [found[n] if n >= 0 else leaves[-1 - n] for n in inputs]
-            found.append(forward(params, taken if isinstance(place.layer, MergeLayer) else taken[0], True))
+            found.append(forward(params, taken if place.takes_list else taken[0], True))
         return found[-1].detach(), (leaves, found[-1])
 
     def backward(self, g: Tensor, saved: Any, beta: float, needs_input: bool) -> list[Tensor | None]:
@@ -231,7 +231,7 @@ class _Builder:
         self.by_hand: list[str] = []
         self.has_segments = False
         self._placed = list(network.placed())
-        self.n_inputs = len(network.architecture.inputs)
+        self.n_inputs = network.architecture.n_fields
         gradients = network.flat_views(network.gradients)
         self._of_layer: list[tuple[dict[str, Tensor], list[LayerFunction] | None]] = []
         for place, (params, _) in self._placed:
@@ -266,7 +266,7 @@ class _Builder:
                 position = end
                 continue
             self.by_hand.append(place.name)
-            sources = tuple(values[source] for source in place.sources) or place.fields
+            sources = (*(values[source] for source in place.sources), *place.fields)
             if isinstance(place.layer, MergeLayer):
                 links.append(_Link(functions[0], sources, place.name, (place.owner,), is_merge=True))
                 sources = (self._last(links),)
@@ -325,20 +325,21 @@ class _Builder:
         sources: list[int] = []
         steps = []
         for place, (params, forward) in self._placed[begin:end]:
-            outer = [values[source] if source < begin else None for source in place.sources] or [*place.fields]
-            steps.append((place, params, forward, self._inputs(place, begin, outer, sources)))
+            steps.append((place, params, forward, self._inputs(place, begin, values, sources)))
         gradients = [g for own, _ in self._of_layer[begin:end] for g in own.values()]
         owners = tuple(place.owner for place, _ in self._placed[begin:end])
         last = self._placed[end - 1][0].name
         return _Link(_Segment(steps, gradients), tuple(sources), last, owners, is_merge=True)
 
     @staticmethod
-    def _inputs(place: Placed, begin: int, outer: Sequence[int | None], sources: list[int]) -> tuple[int, ...]:
+    def _inputs(place: Placed, begin: int, values: Sequence[int], sources: list[int]) -> tuple[int, ...]:
         """Return the inputs of a step of a segment; places of values that are new to it are appended to `sources`."""
+        inner = [source - begin if source >= begin else None for source in place.sources]
+        outer = [values[source] if source < begin else 0 for source in place.sources]
         found = []
-        for value, source in zip(outer, place.sources or place.fields, strict=True):
-            if value is None:
-                found.append(source - begin)
+        for number, value in zip([*inner, *(None for _ in place.fields)], [*outer, *place.fields], strict=True):
+            if number is not None:
+                found.append(number)
                 continue
             if value not in sources:
                 sources.append(value)

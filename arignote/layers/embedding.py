@@ -1,0 +1,71 @@
+"""Embeddings: whole numbers become vectors."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, ClassVar
+
+from arignote.layers.base import Layer, Param, Shape, WeightedLayer
+from arignote.layers.initializers import Normal
+from arignote.layers.output import OutputLayer
+from arignote.registry import Count, register
+
+__all__ = ["EmbeddingLayer", "tokens_of"]
+
+
+@register()
+class EmbeddingLayer(WeightedLayer):
+    """A vector for each token: ``y[..., :] = W[x[...], :]``.
+
+    It follows an input layer, whose rows hold whole numbers from 0 to ``n_tokens - 1``, which stay integers. Sequences
+    that are padded have token 0 there.
+
+    Parameters
+    ----------
+    n_tokens : int >= 1
+        Number of tokens.
+    n_units : int >= 1
+        Number of values of a vector.
+
+    Notes
+    -----
+    W is (n_tokens, n_units), standard normal at the start, as that of torch.nn.Embedding.
+
+    Examples
+    --------
+    >>> EmbeddingLayer(n_tokens=1000, n_units=16).output_shape((12,))
+    (12, 16)
+    """
+
+    name_prefix: ClassVar[str] = "embedding"
+    keeps_steps: ClassVar[bool] = True
+    n_tokens: Count
+    n_units: Count
+
+    def output_shape(self, shape: Shape) -> Shape:
+        return (*shape, self.n_units)
+
+    def declare_params(self, shape: Shape) -> dict[str, Param]:
+        initial = self.W or Normal(std=1.0)
+        return {"W": Param((self.n_tokens, self.n_units), initial, self.n_tokens, self.n_units, unit_axis=0)}
+
+    def build(self, shape: Shape) -> Callable[..., Any]:
+        from torch.nn.functional import embedding
+
+        def forward(params: Mapping[str, Any], x: Any, training: bool) -> Any:
+            return embedding(x, params["W"])
+
+        return forward
+
+
+def tokens_of(layers: Sequence[Layer]) -> dict[str, int]:
+    """Return the number of tokens that the embeddings which follow an input layer have, by its name."""
+    found: dict[str, int] = {}
+    before: str | None = None
+    for layer in layers:
+        if isinstance(layer, EmbeddingLayer):
+            source = str(layer.input or before)
+            found[source] = min(found.get(source, layer.n_tokens), layer.n_tokens)
+        if not isinstance(layer, OutputLayer):
+            before = layer.name
+    return found

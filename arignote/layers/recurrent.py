@@ -1,0 +1,215 @@
+"""Recurrent layers over sequences (steps, features)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar, Literal
+
+from pydantic import model_validator
+
+from arignote.errors import Complaint, ConfigError
+from arignote.layers.base import Param, Shape, ShapeError, WeightedLayer
+from arignote.layers.initializers import Constant, GlorotUniform
+from arignote.registry import Count, register
+
+__all__ = ["GRULayer", "LSTMLayer", "RecurrentLayer"]
+
+
+class _Recurrent(WeightedLayer):
+    """Base class of recurrent layers.
+
+    Parameters
+    ----------
+    n_units : int >= 1
+        Number of units, for each direction.
+    only_last : bool, default False
+        Whether only the state after the last step is returned, (n_units,), rather than that of each step.
+    backwards : bool, default False
+        Whether sequences are read from their last step to the first. Outputs keep the order of the steps.
+    bidirectional : bool, default False
+        Whether they are read in both directions, by units of their own; the outputs are one behind the other.
+    n_layers : int >= 1, default 1
+        Number of such layers, each of which takes the outputs of the one before.
+
+    Notes
+    -----
+    Parameters are W_in, W_rec, b_in and b_rec, followed by the number of the layer from the second one on, and by
+    "_reverse" for the direction from the end. Those of several gates lie one behind the other along the first axis, as
+    in PyTorch. Weights have one Glorot range for all gates, biases are 0. Of sequences with lengths or a mask (see
+    `InputLayer`) steps that do not count are skipped: no output depends on them, and their own outputs are 0.
+    """
+
+    keeps_steps: ClassVar[bool] = True
+    takes_steps: ClassVar[bool] = True
+    # Number of blocks of rows of the weights: the gates, and the new value of the state.
+    _n_gates: ClassVar[int]
+    n_units: Count
+    only_last: bool = False
+    backwards: bool = False
+    bidirectional: bool = False
+    n_layers: Count = 1
+
+    @model_validator(mode="after")
+    def _has_one_direction_or_both(self) -> Any:
+        if self.backwards and self.bidirectional:
+            raise ConfigError(Complaint(("backwards",), "backwards and bidirectional exclude each other"))
+        return self
+
+    @property
+    def _directions(self) -> tuple[str, ...]:
+        return ("", "_reverse") if self.bidirectional else ("",)
+
+    def output_shape(self, shape: Shape) -> Shape:
+        if len(shape) not in (1, 2):
+            raise ShapeError(f"needs sequences (steps, features) or (steps,); got {shape}")
+        n_outputs = self.n_units * len(self._directions)
+        return (n_outputs,) if self.only_last else (shape[0], n_outputs)
+
+    def declare_params(self, shape: Shape) -> dict[str, Param]:
+        n_rows, params = self._n_gates * self.n_units, dict[str, Param]()
+        n_in = shape[1] if len(shape) == 2 else 1
+        for suffix in self._suffixes():
+            for name, n_columns in (("W_in", n_in), ("W_rec", self.n_units)):
+                initial = self.W or GlorotUniform()
+                params[name + suffix] = Param((n_rows, n_columns), initial, n_columns, self.n_units, unit_axis=0)
+            for name in ("b_in", "b_rec") if self.use_bias else ():
+                params[name + suffix] = Param((n_rows,), self.b or Constant())
+            if suffix.endswith(self._directions[-1]) or not self._directions[-1]:
+                # The layers above take the outputs of all directions.
+                n_in = self.n_units * len(self._directions)
+        return params
+
+    def _suffixes(self) -> list[str]:
+        """Return the suffixes of the parameters of each layer and direction, in the order of PyTorch."""
+        return [f"{layer or ''}{direction}" for layer in range(self.n_layers) for direction in self._directions]
+
+    def _function(self) -> Callable[..., Any]:
+        """Return the function of the engine, which takes padded or packed sequences."""
+        raise NotImplementedError
+
+    def _initial(self, zeros: Any) -> Any:
+        """Return the state before the first step, of zeros (n_layers * n_directions, rows, n_units)."""
+        return zeros
+
+    def build(self, shape: Shape) -> Callable[..., Any]:
+        function, initial, suffixes = self._function(), self._initial, self._suffixes()
+        kinds = ("W_in", "W_rec", "b_in", "b_rec") if self.use_bias else ("W_in", "W_rec")
+        names = [kind + suffix for suffix in suffixes for kind in kinds]
+        options = (self.use_bias, self.n_layers, 0.0, False, self.bidirectional)
+        n_states, n_units, only_last, backwards = len(suffixes), self.n_units, self.only_last, self.backwards
+        n_last = len(self._directions)
+
+        def forward(params: Mapping[str, Any], x: Any, training: bool) -> Any:
+            x, steps = x if isinstance(x, list) else (x, None)
+            x = x[:, :, None] if x.dim() == 2 else x
+            weights = [params[name] for name in names]
+            state = initial(x.new_zeros(n_states, len(x), n_units))
+            if steps is None:
+                outputs, last, *_ = function(x.flip(1) if backwards else x, state, weights, *options, True)
+                outputs = outputs.flip(1) if backwards else outputs
+            else:
+                outputs, last = _skipping(function, x, steps, state, weights, options, backwards)
+            # The states of the last layer, one for each direction.
+            return last[-n_last:].transpose(0, 1).flatten(1) if only_last else outputs
+
+        return forward
+
+
+def _skipping(
+    function: Callable[..., Any],
+    x: Any,
+    steps: Any,
+    state: Any,
+    weights: list[Any],
+    options: tuple[Any, ...],
+    backwards: bool,
+) -> tuple[Any, Any]:
+    """Return outputs (rows, steps, ...), 0 for steps that do not count, and the last states (n_states, rows, ...)."""
+    from torch import arange
+    from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
+
+    n_steps = x.shape[1]
+    counts = arange(n_steps, device=x.device) < steps[:, None] if steps.dim() == 1 else steps.bool()
+    lengths = counts.sum(1)
+    # The steps that count come first, in their order or from the last one to the first.
+    rank = arange(n_steps, device=x.device).expand_as(counts)
+    order = (~counts).long().mul(n_steps).add(n_steps - 1 - rank if backwards else rank).argsort(1)
+    first = x.gather(1, order[:, :, None].expand_as(x))
+    packed = pack_padded_sequence(first, lengths.cpu(), batch_first=True, enforce_sorted=False)
+    found, last, *_ = function(packed.data, packed.batch_sizes, state, weights, *options)
+    again = PackedSequence(found, packed.batch_sizes, packed.sorted_indices, packed.unsorted_indices)
+    padded, _ = pad_packed_sequence(again, batch_first=True, total_length=n_steps)
+    outputs = padded.gather(1, order.argsort(1)[:, :, None].expand_as(padded))
+    return outputs, last.index_select(1, packed.unsorted_indices)
+
+
+@register()
+class LSTMLayer(_Recurrent):
+    """Long short-term memory (Hochreiter and Schmidhuber, Neural Computation 1997; Gers et al., 2000).
+
+    ``i, f, o = sigmoid(W_in x_t + b_in + W_rec h_{t-1} + b_rec)``, ``g = tanh(...)`` likewise,
+    ``c_t = f * c_{t-1} + i * g``, ``h_t = o * tanh(c_t)``; rows of the weights in the order i, f, g, o.
+
+    Examples
+    --------
+    >>> LSTMLayer(n_units=32).output_shape((50, 8)), LSTMLayer(n_units=32, only_last=True).output_shape((50, 8))
+    ((50, 32), (32,))
+    """
+
+    name_prefix: ClassVar[str] = "lstm"
+    _n_gates: ClassVar[int] = 4
+
+    def _function(self) -> Callable[..., Any]:
+        from torch import lstm
+
+        return lstm
+
+    def _initial(self, zeros: Any) -> Any:
+        return [zeros, zeros]
+
+
+@register()
+class GRULayer(_Recurrent):
+    """Gated recurrent units (Cho et al., EMNLP 2014), as in PyTorch.
+
+    ``r, z = sigmoid(W_in x_t + b_in + W_rec h_{t-1} + b_rec)``, ``n = tanh(W_in x_t + b_in + r * (W_rec h_{t-1} +
+    b_rec))``, ``h_t = (1 - z) * n + z * h_{t-1}``; rows of the weights in the order r, z, n.
+
+    Examples
+    --------
+    >>> GRULayer(n_units=32, bidirectional=True).output_shape((50, 8))
+    (50, 64)
+    """
+
+    name_prefix: ClassVar[str] = "gru"
+    _n_gates: ClassVar[int] = 3
+
+    def _function(self) -> Callable[..., Any]:
+        from torch import gru
+
+        return gru
+
+
+@register()
+class RecurrentLayer(_Recurrent):
+    """Simple recurrent units: ``h_t = f(W_in x_t + b_in + W_rec h_{t-1} + b_rec)`` (Elman, Cognitive Science 1990).
+
+    Parameters
+    ----------
+    activation : "tanh" or "relu", default "tanh"
+        f.
+
+    Examples
+    --------
+    >>> RecurrentLayer(n_units=4).declare_params((50, 8))["W_in"].shape
+    (4, 8)
+    """
+
+    name_prefix: ClassVar[str] = "recurrent"
+    _n_gates: ClassVar[int] = 1
+    activation: Literal["tanh", "relu"] = "tanh"
+
+    def _function(self) -> Callable[..., Any]:
+        from torch import rnn_relu, rnn_tanh
+
+        return rnn_tanh if self.activation == "tanh" else rnn_relu
