@@ -66,7 +66,9 @@ def target_of(memory: Mapping[str, Any]) -> Target:
     name = memory["target"]
     if not isinstance(name, str) or name not in names("target"):
         raise ValueError(f"a target of the name {name!r:.100}")
-    target: Target = build("target", name)
+    # The target of each step of a sequence is named by what it has learned.
+    of_step = {"of": target_of(memory["of"])} if "of" in memory else {}
+    target: Target = build("target", [name, of_step])
     return target
 
 

@@ -121,7 +121,8 @@ class Augmenter:
                 f"{where}: y must be {self._targets.encoded_form(self._memory)}; got {y.dtype} of shape {y.shape}, "
                 f"such as {y[0].tolist()}"
             )
-        dtype = y.dtype if y.dtype.names else np.int64 if y.ndim == 1 else np.float32
+        is_of_numbers = y.ndim == 1 or (self._targets.has_steps and y.dtype.kind in "iu")
+        dtype = y.dtype if y.dtype.names else np.int64 if is_of_numbers else np.float32
         x = x if x.dtype.names else np.ascontiguousarray(x, dtype=np.float32)
         return x, np.ascontiguousarray(y, dtype=dtype)
 

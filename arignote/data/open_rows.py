@@ -163,7 +163,8 @@ def _with_labels(
     values = _values(y, window, csv)
     source = str(y) if isinstance(y, str | os.PathLike) else y.where if isinstance(y, Reader) else ""
     where = source or rows.what
-    labels = targets.check(values, where)
+    counts = rows.counts if targets.has_steps else None
+    labels = targets.check(values, where, counts if counts is None or window is None else counts[window])
     if len(labels) != n_rows:
         raise DataError(
             f"{rows.what} has {n_rows} rows, {source or 'its labels'} {len(labels)}; the numbers must be equal"

@@ -108,6 +108,25 @@ class Rows:
         return self.reader.readers if isinstance(self.reader, JoinedReader) else {ALONE: self.reader}
 
     @property
+    def counts(self) -> NDArray[np.bool_] | None:
+        """Which steps (rows, steps) of the sequences of the reader count; None without lengths or a mask.
+
+        Raises
+        ------
+        DataError
+            If there are several lengths or masks.
+        """
+        by_steps = {one.steps: name for name, one in self.conversions.items() if one.steps is not None}
+        if len(by_steps) > 1:
+            raise DataError(
+                f"{self.what} has sequences of several lengths, {', '.join(by_steps)}: give y as a list with the "
+                "values of each row"
+            )
+        for steps, name in by_steps.items():
+            return valid_steps(self.readers[steps].read(slice(0, len(self.reader))), self.readers[name].shape[1])
+        return None
+
+    @property
     def columns(self) -> Names | dict[str, Names]:
         """Names of the columns, or their positions, as of `Reader`; of several channels by name."""
         by_channel = {name: reader.columns for name, reader in self.readers.items()}

@@ -13,6 +13,7 @@ from sklearn.exceptions import NotFittedError
 
 from arignote.checkpoints.state import TrainingState
 from arignote.data.fit_data import FitData, are_row_numbers
+from arignote.data.targets import counted
 from arignote.engine.network import Network, copy_into
 from arignote.errors import ConfigError, DataError
 from arignote.estimators.calls import checked_call
@@ -26,6 +27,7 @@ from arignote.layers.architecture import Architecture, declare
 from arignote.layers.base import Layer
 from arignote.layers.output import OutputLayer
 from arignote.registry import part_name
+from arignote.report.scores import score_of
 from arignote.spec.settings import FitSettings, checked_settings
 
 __all__ = ["NNEstimator", "alone"]
@@ -154,7 +156,7 @@ class NNEstimator(BaseEstimator, metaclass=PublicDir):  # type: ignore[misc]
         """Raise ConfigError if the output layer fits a target that another estimator is for."""
         outputs = [layer for layer in layers if isinstance(layer, OutputLayer)]
         output = next((layer for layer in outputs if not layer.auxiliary), outputs[0])
-        kind = output.target_spec[0]
+        kind = output.fits
         if kind not in self._targets:
             others = (cls for cls in NNEstimator.__subclasses__() if kind in cls._targets)
             other = "".join(f": use {cls.__name__}" for cls in others)
@@ -206,7 +208,21 @@ class NNEstimator(BaseEstimator, metaclass=PublicDir):  # type: ignore[misc]
     def _predict(self, X: Any) -> Any:
         """Return predictions in the form of the `y` that was given to `fit`."""
         predictor = self._predictor()
-        return alone(predictor.decoded(predictor.predictions(predictor.rows(X))))
+        rows = predictor.rows(X)
+        return alone(predictor.by_row(rows, predictor.decoded(predictor.predictions(rows))))
+
+    def _score_of_steps(self, X: Any, y: Any, sample_weight: Any, name: str) -> float:
+        """Return a metric over the steps of sequences, which have no weights."""
+        if sample_weight is not None:
+            raise DataError("sample_weight is for one value per row; this network has one for each step")
+        predictor = self._predictor()
+        rows, targets = predictor.rows(X, y), predictor.targets
+        if rows.y is None:
+            raise DataError("labels are needed: give X and y")
+        encoded = targets.values(targets.encode(rows.y, self.state_.targets, "X"), targets.main)
+        counts, predictions = counted(encoded), predictor.predictions(rows)[targets.main]
+        memory = targets.of_main.memory_of_step(self.state_.targets[targets.main])
+        return score_of(name, predictions[counts], encoded[counts], targets.of_main.of_step, memory)
 
     def _of_main(self, y: Any, predicted: Any) -> tuple[Any, Any]:
         """Return true and predicted values of the main output."""

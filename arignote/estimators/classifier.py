@@ -53,7 +53,7 @@ class NNClassifier(ClassifierMixin, NNEstimator):  # type: ignore[misc]
         by_output = {
             name: predictor.targets.by_output[name].classes(state.targets[name])
             for name in predictor.shown
-            if predictor.targets.by_output[name].named() in self._targets
+            if predictor.targets.by_output[name].of_step.named() in self._targets
         }
         self.classes_ = alone(by_output)
 
@@ -73,9 +73,10 @@ class NNClassifier(ClassifierMixin, NNEstimator):  # type: ignore[misc]
             (`MultilabelOutputLayer`). For several outputs a dict by their names, without those of numbers.
         """
         predictor = self._predictor()
-        found = predictor.predictions(predictor.rows(X))
+        rows = predictor.rows(X)
+        found = predictor.by_row(rows, predictor.predictions(rows))
         return alone(
-            {name: p for name, p in found.items() if predictor.targets.by_output[name].named() in self._targets}
+            {name: p for name, p in found.items() if predictor.targets.by_output[name].of_step.named() in self._targets}
         )
 
     @checked_call("arguments", "inference")
@@ -113,8 +114,10 @@ class NNClassifier(ClassifierMixin, NNEstimator):  # type: ignore[misc]
         float
             Fraction of the rows that are predicted correctly, in [0, 1].
         """
-        y, predicted = self._of_main(y, self.predict(X))
         targets = self._predictor().targets
+        if targets.has_steps:
+            return self._score_of_steps(X, y, sample_weight, "accuracy")
+        y, predicted = self._of_main(y, self.predict(X))
         target, memory = targets.of_main, self.state_.targets[targets.main]
         if target.labels_per_row == "several":
             # Lists of labels are compared as indicators.

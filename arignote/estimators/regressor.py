@@ -84,6 +84,8 @@ class NNRegressor(RegressorMixin, NNEstimator):  # type: ignore[misc]
             1 is perfect, 0 as good as the mean of `y`; of several columns the mean.
         """
         predictor = self._predictor()
+        if predictor.targets.has_steps:
+            return self._score_of_steps(X, y, sample_weight, "r2")
         if predictor.targets.from_input:
             rows = predictor.rows(X)
             y, predicted = rows.features(slice(0, len(rows))), predictor.predictions(rows)[predictor.targets.main]

@@ -24,7 +24,7 @@ from arignote.data.readers.images import ImageFolderReader
 from arignote.data.readers.sources import get_reader, is_text_source
 from arignote.data.rows import Rows
 from arignote.data.specs import CSVFormat
-from arignote.data.targets import Targets
+from arignote.data.targets import Targets, counted
 from arignote.engine.network import Network
 from arignote.engine.predict import Predictions, Scorer, predict
 from arignote.engine.session import computing_in, preserve_generators
@@ -137,6 +137,20 @@ class Predictor:
         """Return predictions in the form and the units of the `y` that was given to `fit`."""
         return self.targets.decode(predictions, self.state.targets)
 
+    def by_row(self, rows: Rows, values: Predictions) -> dict[str, Any]:
+        """Return values of each step as a list of arrays, if the sequences were given as such; others as they are."""
+        inputs = inputs_of(self.network.architecture.layers)
+        is_list = [one for one in inputs if one.lengths is True]
+        if not (self.targets.has_steps and len(inputs) == len(is_list) == 1):
+            return dict(values)
+        lengths = rows.readers[str(is_list[0].steps)].read(slice(0, len(rows)))
+        return {
+            name: [row[:n] for row, n in zip(found, lengths, strict=True)]
+            if self.targets.by_output[name].of_step is not self.targets.by_output[name]
+            else found
+            for name, found in values.items()
+        }
+
     def score(
         self,
         data: FitData,
@@ -164,7 +178,8 @@ class Predictor:
             As in `NNClassifier.evaluate`.
         """
         targets, main = self.targets, self.targets.main
-        target, memory = targets.of_main, self.state.targets[main]
+        # Steps of sequences are scored as rows.
+        target, memory = targets.of_main.of_step, targets.of_main.memory_of_step(self.state.targets[main])
         has_classes = target.labels_per_row == "one"
         if by_class and not has_classes:
             raise ConfigError(f"a table by class needs one class per row; this network fits {target.named()}")
@@ -177,6 +192,9 @@ class Predictor:
             values = scorer(batches, seed=self.state.rng, purpose="predict", keep=kept)
         y = None if y is None else targets.values(y, main)
         predictions = None if kept is None else _whole(kept, [main])[main]
+        if y is not None and targets.of_main is not target:
+            counts = counted(y)
+            y, predictions = y[counts], None if predictions is None else predictions[counts]
         if predictions is not None and metrics:
             # Of an input that is its own target there are losses only.
             assert y is not None
@@ -194,10 +212,11 @@ class Predictor:
         """
         targets, units = self.targets, self.targets.units(self.state.targets)
         main = targets.main
-        target, n_outputs = targets.of_main, self.network.architecture.n_outputs[main]
+        target, n_outputs = targets.of_main.of_step, self.network.architecture.n_outputs[main]
         if losses is None:
             defaults = {
-                name: tuple(build("loss", loss) for loss in one.valid_loss) for name, one in targets.by_output.items()
+                name: tuple(build("loss", loss) for loss in one.of_step.valid_loss)
+                for name, one in targets.by_output.items()
             }
             reported = Objective(targets, {}, defaults, {}).reported(defaults, units)
             return [one.name for one in reported], reported, []

@@ -18,9 +18,10 @@ from arignote.engine.environment import environment
 from arignote.engine.network import Network, copy_into
 from arignote.engine.setup import Setup, setup_for
 from arignote.engine.step import TrainingStep
-from arignote.errors import ConfigError, warn
+from arignote.errors import ConfigError, DataError, warn
 from arignote.layers.architecture import Architecture, declare
 from arignote.layers.base import Layer
+from arignote.layers.output import OutputLayer
 from arignote.optim.losses import Loss
 from arignote.optim.rules import ConstantRule, Rule
 from arignote.registry import part_name, plain
@@ -151,6 +152,7 @@ def plan_fit(request: FitRequest, stored: TrainingState | None) -> Plan:
     order = order_of(rows, settings.shuffle, y if settings.balance_classes else None)
     architecture = declare(request.layers, rows.n_in, prepared.targets.sizes(prepared.memory))
     objective.check(architecture.n_outputs)
+    _check_steps(architecture, prepared)
     used = {"batch_size": prepared.batch_size, "drop_last": prepared.drop_last, "checkpoint": request.checkpoint}
     return Plan(
         request,
@@ -170,6 +172,19 @@ def plan_fit(request: FitRequest, stored: TrainingState | None) -> Plan:
         | {"split": split_of(request.data)}
         | _order_of_chunks(order, rows.reader.chunk_rows),
     )
+
+
+def _check_steps(architecture: Architecture, prepared: Prepared) -> None:
+    """Raise DataError if an output of each step has other steps than its targets."""
+    for part, (_, y) in prepared.parts.items():
+        for place in architecture.placed:
+            if isinstance(place.layer, OutputLayer) and len(place.output_shape) > 1 and y is not None:
+                n_steps = prepared.targets.values(y, place.name).shape[1]
+                if n_steps != place.output_shape[0]:
+                    raise DataError(
+                        f"y of {part} has {n_steps} steps, the output of {place.name!r} {place.output_shape[0]}; the "
+                        "numbers must be equal"
+                    )
 
 
 def _learned(request: FitRequest, dumped: dict[str, Any], stored: TrainingState) -> dict[str, Any] | None:

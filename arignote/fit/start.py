@@ -46,6 +46,7 @@ _ADDED_TO_LAYERS: dict[str, Any] = {
     "lengths": None,
     "offsets": None,
     "mask": None,
+    "per_step": False,
     "pad": [0, 0],
     "dilation": [1, 1],
     "n_groups": 1,

@@ -104,7 +104,7 @@ class Architecture:
     @property
     def n_outputs(self) -> dict[str, int]:
         """Number of outputs of each output layer."""
-        return {place.name: place.output_shape[0] for place in self.placed if isinstance(place.layer, OutputLayer)}
+        return {place.name: place.output_shape[-1] for place in self.placed if isinstance(place.layer, OutputLayer)}
 
     @property
     def n_params(self) -> int:

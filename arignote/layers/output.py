@@ -43,6 +43,13 @@ class OutputLayer(WeightedLayer):
     def target_spec(self) -> list[Any]:
         """The target that the layer fits, ``[Name, {params}]``."""
 
+    @property
+    def fits(self) -> str:
+        """Name of the target of a row, or of a step."""
+        name, params = self.target_spec
+        fitted: str = params["of"][0] if "of" in params else name
+        return fitted
+
     @abstractmethod
     def to_predictions(self) -> Callable[[Any], Any]:
         """Return the function from outputs (n, n_outputs) to predictions: probabilities, or numbers."""
@@ -55,6 +62,7 @@ class OutputLayer(WeightedLayer):
         return self.model_copy(update={self.size_parameter: n_outputs})
 
     def _dense(self, shape: Shape, n_outputs: int) -> dict[str, Param]:
+        """Return the parameters of ``x @ W + b``, x (shape)."""
         n_in = prod(shape)
         params = {"W": Param((n_in, n_outputs), self.W or Constant(), n_in, n_outputs, unit_axis=1)}
         if self.use_bias:
@@ -62,8 +70,40 @@ class OutputLayer(WeightedLayer):
         return params
 
 
+class _StepwiseOutput(OutputLayer):
+    """Base class of output layers that may fit a value for each step of a sequence.
+
+    Parameters
+    ----------
+    per_step : bool, default False
+        Whether there is a target for each step of a sequence (steps, ...), with weights that all steps share. The loss
+        of a row is the mean over the steps that have one.
+    """
+
+    per_step: bool = False
+
+    def _fitted(self, spec: list[Any]) -> list[Any]:
+        return ["steps", {"of": spec}] if self.per_step else spec
+
+    def _of_each(self, shape: Shape, n_outputs: int) -> Shape:
+        """Return the shape of the output for an input of `shape`."""
+        return (shape[0], n_outputs) if self.per_step else (n_outputs,)
+
+    def _affine(self, activation: Callable[..., Any]) -> Callable[..., Any]:
+        """Return the forward function ``f(x @ W + b)`` over rows, or over all of their steps."""
+        forward = affine(activation)
+        if not self.per_step:
+            return forward
+
+        def of_steps(params: Mapping[str, Any], x: Any, training: bool) -> Any:
+            found = forward(params, x.reshape(x.shape[0] * x.shape[1], -1), training)
+            return found.view(*x.shape[:2], -1)
+
+        return of_steps
+
+
 @register()
-class ClassificationOutputLayer(OutputLayer):
+class ClassificationOutputLayer(_StepwiseOutput):
     """Class probabilities.
 
     ``p = softmax(x @ W + b)``; with ``n_classes=1``, ``p = sigmoid(x @ W + b)`` for the second of two classes.
@@ -87,19 +127,19 @@ class ClassificationOutputLayer(OutputLayer):
 
     @property
     def target_spec(self) -> list[Any]:
-        return ["classes", {"n_classes": self.n_classes}]
+        return self._fitted(["classes", {"n_classes": self.n_classes}])
 
     def to_predictions(self) -> Callable[[Any], Any]:
-        return lambda logits: logits.softmax(1)
+        return lambda logits: logits.softmax(-1)
 
     def output_shape(self, shape: Shape) -> Shape:
-        return (max(self.n_classes or 0, 2),)
+        return self._of_each(shape, max(self.n_classes or 0, 2))
 
     def declare_params(self, shape: Shape) -> dict[str, Param]:
-        return self._dense(shape, self.n_classes or 2)
+        return self._dense(shape[1:] if self.per_step else shape, self.n_classes or 2)
 
     def build(self, shape: Shape) -> Callable[..., Any]:
-        return affine(_two_logits if self.n_classes == 1 else lambda x: x)
+        return self._affine(_two_logits if self.n_classes == 1 else lambda x: x)
 
 
 def _two_logits(z: Any) -> Any:
@@ -238,7 +278,7 @@ def _log_p_of_ranks(score: Any, threshold: Any, gaps: Any) -> Any:
 
 
 @register()
-class RegressionOutputLayer(OutputLayer):
+class RegressionOutputLayer(_StepwiseOutput):
     """Numbers.
 
     ``o = x @ W + b``
@@ -264,18 +304,24 @@ class RegressionOutputLayer(OutputLayer):
     n_outputs: Count | None = None
     target: Literal["numbers", "same"] = "numbers"
 
+    @model_validator(mode="after")
+    def _steps_have_targets_of_their_own(self) -> Any:
+        if self.per_step and self.target == "same":
+            raise ConfigError(Complaint(("per_step",), "per_step is for targets of y; the target is the input"))
+        return self
+
     @property
     def target_spec(self) -> list[Any]:
-        return [self.target, {"n_outputs": self.n_outputs}]
+        return self._fitted([self.target, {"n_outputs": self.n_outputs}])
 
     def to_predictions(self) -> Callable[[Any], Any]:
         return lambda outputs: outputs
 
     def output_shape(self, shape: Shape) -> Shape:
-        return (self.n_outputs or 1,)
+        return self._of_each(shape, self.n_outputs or 1)
 
     def declare_params(self, shape: Shape) -> dict[str, Param]:
-        return self._dense(shape, self.n_outputs or 1)
+        return self._dense(shape[1:] if self.per_step else shape, self.n_outputs or 1)
 
     def build(self, shape: Shape) -> Callable[..., Any]:
-        return affine(lambda x: x)
+        return self._affine(lambda x: x)

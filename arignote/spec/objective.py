@@ -107,10 +107,7 @@ def targets_of(layers: Sequence[Layer], settings: FitSettings) -> Targets:
     """Return the targets that the output layers fit; settings that are parameters of a target complete it."""
     found: dict[str, Target] = {}
     for output, layer in _outputs(layers).items():
-        name, params = layer.target_spec
-        known = find("target", name).model_fields
-        of_fit = {key: getattr(settings, key) for key in ("scale_target", "missing_targets") if key in known}
-        found[output] = build("target", [name, params | of_fit])
+        found[output] = build("target", _completed(layer.target_spec, settings))
     main = next((output for output, layer in _outputs(layers).items() if not layer.auxiliary), None)
     if main is None:
         raise ConfigError("layers: one output layer at least must not be auxiliary")
@@ -121,6 +118,15 @@ def targets_of(layers: Sequence[Layer], settings: FitSettings) -> Targets:
         if sum(isinstance(layer, AnyInput) for layer in layers) > 1:
             raise ConfigError("layers: an output whose target is the input needs a network of one input")
     return targets
+
+
+def _completed(spec: list[Any], settings: FitSettings) -> list[Any]:
+    """Return the spec of a target with the settings of the fit that are its parameters."""
+    name, params = spec
+    if "of" in params:
+        return [name, {"of": _completed(params["of"], settings)}]
+    known = find("target", name).model_fields
+    return [name, params | {key: getattr(settings, key) for key in ("scale_target", "missing_targets") if key in known}]
 
 
 def objective_of(layers: Sequence[Layer], settings: FitSettings) -> Objective:
@@ -151,7 +157,7 @@ def objective_of(layers: Sequence[Layer], settings: FitSettings) -> Objective:
             complaints += [
                 Complaint(("fit", key), f"{key} {_unfit(loss, target, layer)}")
                 for loss in losses[key][output]
-                if part_name(target) not in loss.targets
+                if target.of_step.named() not in loss.targets
             ]
     complaints += _of_classes_alone(targets, outputs, settings)
     if targets.is_single and losses["train_loss"][main][0].weight != 1:
@@ -182,7 +188,7 @@ def _of_equal_names(main: str, losses: Mapping[str, Losses]) -> list[Complaint]:
 
 def _defaults(target: Target, key: str) -> Any:
     """Return the losses of a target for a setting that names none."""
-    default = getattr(target, key)
+    default = getattr(target.of_step, key)
     if isinstance(default, str):
         return build("loss", default)
     return tuple(build("loss", name) for name in default)
@@ -192,7 +198,7 @@ def _of_classes_alone(targets: Targets, outputs: Mapping[str, OutputLayer], sett
     """Return complaints about settings that need one output of classes."""
     if targets.is_single and targets.of_main.labels_per_row == "one":
         return []
-    listed = " and ".join(f"{part_name(layer)} fits {layer.target_spec[0]}" for layer in outputs.values())
+    listed = " and ".join(f"{part_name(layer)} fits {layer.fits}" for layer in outputs.values())
     return [
         Complaint(("fit", key), f"{key} is for one output of classes, but {listed}")
         for key in ("class_weight", "balance_classes")
@@ -203,7 +209,7 @@ def _of_classes_alone(targets: Targets, outputs: Mapping[str, OutputLayer], sett
 def _unfit(loss: Loss, target: Target, output: Layer) -> str:
     fitting = losses_that_fit(target, trainable=loss.differentiable)
     return (
-        f"{part_name(loss)!r} does not fit {part_name(output)} {output.name!r}, which fits {part_name(target)}; "
+        f"{part_name(loss)!r} does not fit {part_name(output)} {output.name!r}, which fits {target.of_step.named()}; "
         f"losses that do: {', '.join(fitting)}"
     )
 
@@ -213,6 +219,6 @@ def losses_that_fit(target: Target, *, trainable: bool = False) -> list[str]:
     fitting = {
         part_name(cls)
         for cls in names("loss").values()
-        if part_name(target) in cls.targets and (cls.differentiable or not trainable)  # type: ignore[attr-defined]
+        if target.of_step.named() in cls.targets and (cls.differentiable or not trainable)  # type: ignore[attr-defined]
     }
     return sorted(fitting)

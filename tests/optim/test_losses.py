@@ -86,3 +86,40 @@ def test_losses_have_the_dtype_of_float32_logits():
             (build("loss", name).mean()(logits, torch.from_numpy(Y)), ()),
         ):
             assert found.dtype == torch.float32 and found.shape == shape
+
+
+# Steps of 3 rows: 4, 1 and 2 of them have a target.
+COUNTS = np.array([[1, 1, 1, 1], [1, 0, 0, 0], [0, 1, 0, 1]], bool)
+
+
+def of_rows(values):
+    """Return the mean over the steps of each row that have a target, of values (3, 4)."""
+    return np.array([values[row][COUNTS[row]].mean() for row in range(3)])
+
+
+@pytest.mark.parametrize("name", ["nll", "error", ["top_k_error", {"k": 2}], "hinge", "brier"])
+def test_the_loss_of_a_row_is_the_mean_over_its_steps_with_a_class(name):
+    logits, y = RNG.normal(size=(3, 4, 3)), RNG.integers(0, 3, (3, 4))
+    of_steps = build("loss", name).build()(torch.from_numpy(logits.reshape(12, 3)), torch.from_numpy(y.reshape(12)))
+    expected = of_rows(of_steps.numpy().reshape(3, 4))
+    encoded = np.where(COUNTS, y, -1)
+    assert loss(name, logits, encoded) == pytest.approx(expected.mean())
+    weights = np.array([0.5, 2.0, 1.0])
+    assert loss(name, logits, encoded, weights) == pytest.approx((weights * expected).mean())
+
+
+@pytest.mark.parametrize(("name", "cost"), [("squared", np.square), ("absolute", np.abs)])
+def test_the_loss_of_a_row_is_the_mean_over_its_steps_with_numbers(name, cost):
+    outputs, y = RNG.normal(size=(3, 4, 2)), RNG.normal(size=(3, 4, 2))
+    expected = of_rows(cost(outputs - y).mean(axis=2))
+    encoded = np.where(COUNTS[:, :, None], y, np.nan)
+    assert loss(name, outputs, encoded) == pytest.approx(expected.mean())
+    found = torch.from_numpy(outputs).requires_grad_()
+    build("loss", name).mean()(found, torch.from_numpy(encoded)).backward()
+    assert (found.grad.numpy()[~COUNTS] == 0).all() and (np.abs(found.grad.numpy()[COUNTS]).sum(axis=1) > 0).all()
+
+
+def test_a_row_without_any_target_counts_nothing():
+    logits = RNG.normal(size=(2, 3, 2))
+    encoded = np.array([[-1, -1, -1], [0, 1, -1]])
+    assert loss("nll", logits, encoded) == pytest.approx(loss("nll", logits[1:], encoded[1:]) / 2)

@@ -42,7 +42,16 @@ WORDS = [
     ["RecurrentLayer", {"n_units": 3, "backwards": True, "only_last": True}],
     OUTPUT,
 ]
+EACH_STEP = [
+    ["InputLayer", {"lengths": True}],
+    LSTM[0],
+    DROPOUT,
+    ["ClassificationOutputLayer", {"per_step": True, "name": "signs"}],
+    ["GRULayer", {"n_units": 3, "only_last": True}],
+    ["RegressionOutputLayer", {"name": "total"}],
+]
 CASES = {
+    "targets of each step and of the row": (EACH_STEP, ROWS, {"sgd_type": "adam"}),
     "lists": (LISTS, ROWS, {"sgd_type": "adam"}),
     "lists, not shuffled": (LISTS, ROWS, {"sgd_type": "nag", "shuffle": False}),
     "lists, preprocessed and augmented": (
@@ -59,7 +68,9 @@ CASES = {
 
 def fit(case, **more):
     layers, x, settings = CASES[case]
-    return NNClassifier(layers, rng=7).fit(x, Y, **SETTINGS | settings | more)
+    sums = [np.cumsum(row[:, 0]) for row in ROWS]
+    y = {"signs": [one > 0 for one in sums], "total": [one[-1] for one in sums]} if layers is EACH_STEP else Y
+    return NNClassifier(layers, rng=7).fit(x, y, **SETTINGS | settings | more)
 
 
 @pytest.mark.parametrize("case", CASES)

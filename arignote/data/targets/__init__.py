@@ -2,6 +2,7 @@
 
 from arignote.data.targets.base import Memory, Target, is_missing
 from arignote.data.targets.classes import Classes, Ranks
+from arignote.data.targets.each_step import EachStep, counted
 from arignote.data.targets.flags import Flags
 from arignote.data.targets.labels import weights_of_classes
 from arignote.data.targets.numbers import Numbers
@@ -10,6 +11,7 @@ from arignote.data.targets.several import Targets, misnamed
 
 __all__ = [
     "Classes",
+    "EachStep",
     "Flags",
     "Memory",
     "Numbers",
@@ -17,6 +19,7 @@ __all__ = [
     "Same",
     "Target",
     "Targets",
+    "counted",
     "is_missing",
     "misnamed",
     "weights_of_classes",

@@ -36,6 +36,8 @@ class Target(Part):
         Whether it is made of the input of the network, so that there is no `y`.
     labels_per_row : "none", "one" or "several"
         How many labels a row has: none if it has numbers. Predictions of labels are probabilities.
+    has_steps : bool
+        Whether a row has a value for each step of a sequence.
     """
 
     kind: ClassVar[str] = "target"
@@ -44,6 +46,7 @@ class Target(Part):
     test_loss: ClassVar[tuple[str, ...]]
     from_input: ClassVar[bool] = False
     labels_per_row: ClassVar[LabelsPerRow] = "none"
+    has_steps: ClassVar[bool] = False
 
     @abstractmethod
     def check(self, y: Any, what: str) -> NDArray[Any]:
@@ -98,6 +101,15 @@ class Target(Part):
     @abstractmethod
     def decode(self, predicted: NDArray[Any], memory: Memory) -> NDArray[Any]:
         """Return predictions as the user has values, from what the network predicts (rows, n_outputs)."""
+
+    @property
+    def of_step(self) -> Target:
+        """The target of a single value: itself, or for sequences of values that of a step."""
+        return self
+
+    def memory_of_step(self, memory: Memory) -> Memory:
+        """Return what the target of a single value has learned, as of `of_step`."""
+        return memory
 
     def like(self, y: NDArray[Any], known: Memory) -> NDArray[Any]:
         """Return values in the form of those of the run that is resumed, which may be an older one."""

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from arignote.data.fields import check_lengths, joined
 from arignote.data.targets.base import Memory, Target
+from arignote.data.targets.each_step import EachStep
 from arignote.errors import DataError
 
 __all__ = ["Targets", "misnamed"]
@@ -46,14 +47,37 @@ class Targets:
         return len(self.by_output) == 1
 
     @property
+    def has_steps(self) -> bool:
+        """Whether an output has a value for each step of a sequence."""
+        return any(one.has_steps for one in self.by_output.values())
+
+    @property
     def from_input(self) -> bool:
         """Whether the target is made of the input of the network, so that there is no `y`."""
         return self.of_main.from_input
 
-    def check(self, y: Any, what: str) -> NDArray[Any]:
-        """Return values as the user has them, as of `Target.check`; DataError unless there are some for each output."""
+    def check(self, y: Any, what: str, counts: NDArray[np.bool_] | None = None) -> NDArray[Any]:
+        """Return values as the user has them, as of `Target.check`.
+
+        Parameters
+        ----------
+        y : object
+        what : str
+            Name of the data in errors.
+        counts : array (rows, steps) of bool, optional
+            Which steps of the input count, for targets of each step.
+
+        Raises
+        ------
+        DataError
+            Unless there are such values for each output.
+        """
+
+        def checked(one: Target, values: Any, where: str) -> NDArray[Any]:
+            return one.check(values, where, counts) if isinstance(one, EachStep) else one.check(values, where)
+
         if self.is_single and not isinstance(y, Mapping):
-            return self.of_main.check(y, what)
+            return checked(self.of_main, y, what)
         if isinstance(y, np.ndarray) and y.dtype.names:
             # Values that were validated before.
             y = {name: y[name] for name in y.dtype.names}
@@ -64,11 +88,11 @@ class Targets:
             wanted = ", ".join(f"{name!r}: ..." for name in self.by_output)
             raise DataError(f"y of {what} must be a mapping with values for each output, {{{wanted}}}; {wrong}")
         if self.is_single:
-            return self.of_main.check(y[self.main], what)
-        checked = {name: one.check(y[name], f"{what}, {name!r}") for name, one in self.by_output.items()}
-        n_rows = {name: len(values) for name, values in checked.items()}
+            return checked(self.of_main, y[self.main], what)
+        found = {name: checked(one, y[name], f"{what}, {name!r}") for name, one in self.by_output.items()}
+        n_rows = {name: len(values) for name, values in found.items()}
         check_lengths(n_rows, f"y of {what} must have as many rows for each output")
-        return joined(checked)
+        return joined(found)
 
     def learn(
         self, y: NDArray[Any] | None, rows: NDArray[np.int64] | None, what: str, known: Mapping[str, Memory] | None

@@ -95,8 +95,9 @@ def _shape(layer: Layer, place: Placed, params: Tensors, gradients: Tensors) -> 
     return [] if place.output_shape == place.input_shape else [Reshape(place.output_shape)]
 
 
-def _output(layer: Layer, place: Placed, params: Tensors, gradients: Tensors) -> list[LayerFunction]:
-    return [Dense(params, gradients, linear)]
+def _output(layer: Layer, place: Placed, params: Tensors, gradients: Tensors) -> list[LayerFunction] | None:
+    # An output for each step is that of rows of steps.
+    return None if len(place.output_shape) > 1 else [Dense(params, gradients, linear)]
 
 
 def _classes(

@@ -22,7 +22,9 @@ def loss_and_gradient(loss: Loss, device: torch.device) -> LossAndGradient:
     if type(loss) is NLL and not loss.label_smoothing:
         return _of_nll(loss, torch.ones((), device=device))
     if type(loss) is Squared:
-        return _of_squared
+        by_autograd = _by_autograd(loss)
+        # Outputs of each step are (rows, steps, n_outputs).
+        return lambda outputs, *more: (_of_squared if outputs.ndim == 2 else by_autograd)(outputs, *more)
     return _by_autograd(loss)
 
 

@@ -48,6 +48,8 @@ class Loss(Part):
     def build(self) -> Callable[..., Any]:
         """Return the function of engine tensors: outputs (n, n_outputs), encoded targets (n, ...) -> (n,).
 
+        For outputs of each step of a sequence it is called with all steps as rows.
+
         A loss whose value is not a mean over rows returns several means that `value` combines: (n, n_means).
         """
 
@@ -68,7 +70,7 @@ class Loss(Part):
 
     def mean(self) -> Callable[..., Any]:
         """Return ``f(outputs, y, weights=None)``, the mean over the rows of ``weights * loss``."""
-        loss_of_rows, name = self.build(), part_name(self)
+        loss_of_rows, name = _over_steps(self.build()), part_name(self)
 
         def mean(outputs: Any, y: Any, weights: Any = None) -> Any:
             values = loss_of_rows(outputs, y)
@@ -88,3 +90,21 @@ class Loss(Part):
         params = self.model_dump(mode="json", exclude_defaults=True, exclude={"weight"})
         written = ", ".join(f"{name}={value}" for name, value in params.items())
         return f"{part_name(self)}({written})" if written else part_name(self)
+
+
+def _over_steps(loss_of_rows: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a loss that takes outputs of each step too: that of a row is the mean over the steps with a target."""
+
+    def loss(outputs: Any, y: Any) -> Any:
+        if outputs.ndim < 3:
+            return loss_of_rows(outputs, y)
+        # Encoded class numbers are -1, and numbers NaN, where a step has no target.
+        counts = (y == y).any(2) if y.is_floating_point() else y >= 0
+        targets = y if y.is_floating_point() else y.clamp(min=0)
+        values = loss_of_rows(outputs.flatten(0, 1), targets.flatten(0, 1))
+        values = values.view(*counts.shape, *values.shape[1:])
+        is_counted = counts.view(*counts.shape, *(1 for _ in values.shape[2:]))
+        sums = values.where(is_counted, 0.0).sum(1)
+        return sums / is_counted.sum(1).clamp(min=1)
+
+    return loss

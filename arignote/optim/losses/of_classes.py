@@ -49,7 +49,7 @@ class NLL(Loss):
 
         def mean(logits: Any, y: Any, weights: Any = None) -> Any:
             # The engine's own mean is one pass over the rows.
-            if weights is None:
+            if weights is None and logits.ndim == 2:
                 return cross_entropy(logits, y, label_smoothing=self.label_smoothing)
             return weighted(logits, y, weights)
 

@@ -1,0 +1,153 @@
+"""A target for each step of a sequence."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from arignote.data.fields import joined
+from arignote.data.targets.base import Memory, Target
+from arignote.errors import DataError
+from arignote.registry import PartField, register
+
+__all__ = ["EachStep", "counted"]
+
+
+@register(name="steps")
+class EachStep(Target):
+    """A value of another target for each step of a sequence: ``t_i[s] = target(y_i[s])``.
+
+    Parameters
+    ----------
+    of : [Name, {params}]
+        The target of a step, such as "classes" or "numbers".
+
+    Notes
+    -----
+    Values are (rows, steps), or lists that differ in their number of steps. Validated ones are a structured array with
+    the fields "values" (rows, steps, ...) and "counts" (rows, steps): whether a step has a value. Encoded ones are -1
+    (class numbers) or NaN (numbers) where a step has none.
+
+    Examples
+    --------
+    >>> target = EachStep(of="classes")
+    >>> y = target.check([["a", "b"], ["b"]], "y")
+    >>> target.encode(y, target.learn(y, None, "y"), "y")
+    array([[ 0,  1],
+           [ 1, -1]])
+    """
+
+    has_steps: ClassVar[bool] = True
+    of: Annotated[Target, PartField("target")]
+
+    @property
+    def of_step(self) -> Target:
+        return self.of
+
+    def memory_of_step(self, memory: Memory) -> Memory:
+        found: Memory = memory["of"]
+        return found
+
+    def check(self, y: Any, what: str, counts: NDArray[np.bool_] | None = None) -> NDArray[Any]:
+        """Return values as a structured array, as of `Target.check`.
+
+        Parameters
+        ----------
+        y : array (rows, steps, ...), or list of arrays (steps, ...)
+        what : str
+            Name of the data in errors.
+        counts : array (rows, steps) of bool, optional
+            Which steps of the input count; those of `y` that do not are ignored. By default all that `y` has.
+        """
+        if isinstance(y, np.ndarray) and y.dtype.names == ("values", "counts"):
+            return y
+        rows = _as_rows(y, what)
+        if counts is not None and len(rows) != len(counts):
+            raise DataError(f"{what} has {len(counts)} rows, its labels {len(rows)}; the numbers must be equal")
+        n_steps = max(map(len, rows)) if counts is None else counts.shape[1]
+        found = np.zeros((len(rows), n_steps), dtype=bool)
+        flat = []
+        for number, row in enumerate(rows):
+            own = np.arange(len(row)) >= 0 if counts is None else counts[number]
+            # Rows of the length of their sequence, or padded as it is.
+            if len(row) not in (len(own), int(own.sum())) or not own.any():
+                raise DataError(
+                    f"y of {what} row {number} must have a value for each of {int(own.sum())} steps; got {len(row)}"
+                )
+            found[number, : len(own)] = own
+            flat.append(row if len(row) == int(own.sum()) else row[own])
+        values = self.of.check(np.concatenate(flat), f"{what}, its steps one behind the other,")
+        padded = np.zeros((*found.shape, *values.shape[1:]), values.dtype)
+        padded[found] = values
+        return joined({"values": padded, "counts": found})
+
+    def learn(self, y: NDArray[Any], rows: NDArray[np.int64] | None, what: str, known: Memory | None = None) -> Memory:
+        # Steps of all rows, and the numbers of those of the training rows among them.
+        is_train = np.zeros(len(y), dtype=bool)
+        is_train[slice(None) if rows is None else rows] = True
+        of_train = np.flatnonzero(np.repeat(is_train, y["counts"].sum(axis=1)))
+        of_step = self.of.learn(_flat(y), of_train, what, None if known is None else known["of"])
+        return {"of": {"target": self.of.named()} | of_step}
+
+    def check_memory(self, memory: Mapping[str, Any]) -> None:
+        self.of.check_memory(memory["of"])
+
+    def size(self, memory: Memory) -> int:
+        return self.of.size(memory["of"])
+
+    def encode(self, y: NDArray[Any], memory: Memory, what: str) -> NDArray[Any]:
+        encoded = self.of.encode(_flat(y), memory["of"], what)
+        fill = -1 if encoded.dtype.kind == "i" else np.nan
+        found = np.full((*y["counts"].shape, *encoded.shape[1:]), fill, encoded.dtype)
+        found[y["counts"]] = encoded
+        return found
+
+    def decode(self, predicted: NDArray[Any], memory: Memory) -> NDArray[Any]:
+        n_rows, n_steps = predicted.shape[:2]
+        found = self.of.decode(predicted.reshape(n_rows * n_steps, -1), memory["of"])
+        return found.reshape(n_rows, n_steps, *found.shape[1:])
+
+    def like(self, y: NDArray[Any], known: Memory) -> NDArray[Any]:
+        values = self.of.like(y["values"].reshape(-1, *y["values"].shape[2:]), known["of"])
+        return joined({"values": values.reshape(*y["counts"].shape, *values.shape[1:]), "counts": y["counts"]})
+
+    def units(self, memory: Memory) -> NDArray[np.float64]:
+        return self.of.units(memory["of"])
+
+    def classes(self, memory: Memory) -> NDArray[Any]:
+        return self.of.classes(memory["of"])
+
+    def keywords(self, memory: Memory) -> dict[str, Any]:
+        return self.of.keywords(memory["of"])
+
+    def encoded_form(self, memory: Memory) -> str:
+        return f"for each step {self.of.encoded_form(memory['of'])}"
+
+    def is_encoded(self, y: NDArray[Any], memory: Memory) -> bool:
+        if y.ndim != (2 if y.dtype.kind in "iu" else 3):
+            return False
+        counts = counted(y)
+        return bool(counts.any()) and self.of.is_encoded(y[counts], memory["of"])
+
+
+def counted(encoded: NDArray[Any]) -> NDArray[np.bool_]:
+    """Return which steps (rows, steps) of encoded values have one."""
+    found: NDArray[np.bool_] = encoded >= 0 if encoded.dtype.kind in "iu" else ~np.isnan(encoded).all(axis=2)
+    return found
+
+
+def _flat(y: NDArray[Any]) -> NDArray[Any]:
+    """Return the values of all steps that have one (n, ...)."""
+    values: NDArray[Any] = y["values"][y["counts"]]
+    return values
+
+
+def _as_rows(y: Any, what: str) -> Sequence[NDArray[Any]]:
+    """Return the values of each row, arrays (steps, ...)."""
+    rows = [np.asarray(row) for row in y] if hasattr(y, "__len__") else []
+    if not rows or any(row.ndim < 1 for row in rows):
+        raise DataError(f"y of {what} must have a value for each step, (rows, steps), or a list with those of each row")
+    return rows
