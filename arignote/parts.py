@@ -1,6 +1,7 @@
 """The one place where every part is registered: importing it imports each module that declares parts."""
 
 from arignote.data import augmentation, geometric_transforms, preprocess, targets, transforms
+from arignote.data.readers import windows
 from arignote.layers import (
     activations,
     alone,
@@ -26,5 +27,5 @@ _MODULES = (
     *(activations, alone, block, conv, dense, embedding, initializers, merge),
     *(noise, norm, output, pool, recurrent, shape, torch_layer),
     *(losses, rules, stopping, updaters),
-    *(augmentation, geometric_transforms, preprocess, targets, transforms),
+    *(augmentation, geometric_transforms, preprocess, targets, transforms, windows),
 )

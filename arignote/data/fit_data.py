@@ -126,6 +126,7 @@ def open_data(data: FitData, settings: DataSettings) -> OpenedData:
         others=other_sources(data),
         csv=data.csv,
         targets=data.targets,
+        windows=settings.windows,
     )
     rows = {"train": open_rows(x, data.y, what="X")}
     needs_y = not data.targets.from_input

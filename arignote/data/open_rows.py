@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from arignote.data.arrays import Alter, Data, checked_alter
-from arignote.data.fields import ALONE
+from arignote.data.fields import ALONE, check_lengths
 from arignote.data.inputs import Conversion, Input, of_channel
 from arignote.data.missing_values import check_missing, count_missing, missing_error
 from arignote.data.open_channels import channels_and_labels, format_of, open_channels, with_sequences
@@ -19,6 +19,7 @@ from arignote.data.readers.base import ArrayReader, Reader
 from arignote.data.readers.columns import Names
 from arignote.data.readers.joined import JoinedReader
 from arignote.data.readers.sources import is_source, read_source
+from arignote.data.readers.windows import WindowReader, Windows
 from arignote.data.rows import Rows
 from arignote.data.specs import CSVFormat, labels_by_role
 from arignote.data.targets import Classes, Targets
@@ -42,6 +43,7 @@ def rows_of(
     others: Mapping[str, Any] | None = None,
     csv: Mapping[str, Any] | CSVFormat | None = None,
     targets: Targets | None = None,
+    windows: Windows | None = None,
 ) -> Rows:
     """Open and validate features and labels.
 
@@ -68,6 +70,8 @@ def rows_of(
         Format of text tables; what is left out is detected.
     targets : Targets, optional
         What `y` must be; by default classes.
+    windows : Windows, optional
+        Rows are windows of a series, of which `y` has a value for each step.
 
     Returns
     -------
@@ -79,6 +83,7 @@ def rows_of(
         If features are not finite numbers (rows, ...), or labels are missing or differ in number.
     """
     alter = alter_labels = window = None
+    targets = targets or CLASSES
     if isinstance(x, Data):
         window = slice(x.start, x.stop) if x.start or x.stop is not None else None
         y = x.labels if y is None else y
@@ -89,17 +94,20 @@ def rows_of(
         x, y = x
     channels, found = channels_and_labels(x, y, inputs, what)
     # Labels that come with the features are not needed if these are the target.
-    y = y if targets is not None and targets.from_input else found
+    y = y if targets.from_input else found
     others = {role: one for role, one in labels_by_role("labels", y).items() if is_source(one)} | dict(others or {})
     opened = open_channels(channels, inputs, what, columns, others, csv)
     is_cut = window is not None and _can_be_cut(opened, inputs)
     if window is not None and is_cut:
         opened = {name: ArrayReader(reader.read(window), like=reader) for name, reader in opened.items()}
-    rows = _checked(opened, inputs, what, axes, allow_nonfinite, is_whole=window is None)
-    rows = replace(rows, alter=alter)
+    # Rows that were opened before are windows already.
+    windows = None if any(isinstance(one, WindowReader) for one in opened.values()) else windows
+    readers = opened if windows is None else _in_windows(opened, windows, inputs, what)
+    rows = replace(_checked(readers, inputs, what, axes, allow_nonfinite, is_whole=window is None), alter=alter)
     n_rows = len(rows) if window is None or is_cut else len(range(*window.indices(len(rows))))
     if y is not None:
-        rows = _with_labels(rows, y, n_rows, window, alter_labels, csv, targets or CLASSES)
+        values = _of_rows(y, csv, window, windows, opened, targets)
+        rows = _with_labels(rows, values, _name_of(y), n_rows, window, alter_labels, targets)
     return rows if window is None or is_cut else _windowed(rows, window)
 
 
@@ -150,21 +158,50 @@ def _windowed(rows: Rows, window: slice) -> Rows:
     return rows
 
 
-def _with_labels(
-    rows: Rows,
+def _in_windows(
+    opened: Mapping[str, Reader], windows: Windows, inputs: Sequence[Input], what: str
+) -> dict[str, Reader]:
+    """Return the windows of each series."""
+    if any(declared.steps is not None for declared in inputs):
+        raise DataError(
+            f"windows are cut out of one series; the input layer declares {what} as several, by their lengths"
+        )
+    check_lengths(
+        {name: one.shape[0] if one.shape else 0 for name, one in opened.items()}, f"{what} must be one series"
+    )
+    return {name: WindowReader(one, windows, what) for name, one in opened.items()}
+
+
+def _of_rows(
     y: Any,
-    n_rows: int,
-    window: slice | None,
-    alter: Alter | None,
     csv: Mapping[str, Any] | CSVFormat | None,
+    window: slice | None,
+    windows: Windows | None,
+    series: Mapping[str, Reader],
     targets: Targets,
+) -> Any:
+    """Return the values of each row, for several outputs by name: sources are read, and cut as the features are."""
+    if isinstance(y, Mapping):
+        alone = {name: Targets({name: one}, name) for name, one in targets.by_output.items()}
+        return {name: _of_rows(one, csv, window, windows, series, alone.get(name, targets)) for name, one in y.items()}
+    values = read_source(y, labels=True, csv=format_of(y, csv)) if is_source(y) else y
+    values = values if window is None else np.asarray(values)[window]
+    if windows is None:
+        return values
+    n_steps = len(next(iter(series.values())))
+    if len(values) != n_steps:
+        where = _name_of(y) or "y"
+        raise DataError(f"{where} must have a value for each of the {n_steps} steps of the series; got {len(values)}")
+    return windows.values(np.asarray(values), each_step=targets.of_main.has_steps)
+
+
+def _with_labels(
+    rows: Rows, y: Any, source: str, n_rows: int, window: slice | None, alter: Alter | None, targets: Targets
 ) -> Rows:
-    """Return the rows with their labels, which are read and checked; DataError if they are not `n_rows`."""
-    values = _values(y, window, csv)
-    source = str(y) if isinstance(y, str | os.PathLike) else y.where if isinstance(y, Reader) else ""
+    """Return the rows with their labels, which are checked; DataError if they are not `n_rows`."""
     where = source or rows.what
     counts = rows.counts if targets.has_steps else None
-    labels = targets.check(values, where, counts if counts is None or window is None else counts[window])
+    labels = targets.check(y, where, counts if counts is None or window is None else counts[window])
     if len(labels) != n_rows:
         raise DataError(
             f"{rows.what} has {n_rows} rows, {source or 'its labels'} {len(labels)}; the numbers must be equal"
@@ -172,12 +209,9 @@ def _with_labels(
     return replace(rows, labels_where=where, y=labels if alter is None else targets.check(alter(labels), rows.what))
 
 
-def _values(y: Any, window: slice | None, csv: Mapping[str, Any] | CSVFormat | None) -> Any:
-    """Return the values of `y`, of a mapping for each name; sources are read."""
-    if isinstance(y, Mapping):
-        return {name: _values(one, window, csv) for name, one in y.items()}
-    values = read_source(y, labels=True, csv=format_of(y, csv)) if is_source(y) else y
-    return values if window is None else np.asarray(values)[window]
+def _name_of(y: Any) -> str:
+    """Return the name of the source of labels in errors; "" if they are no source."""
+    return str(y) if isinstance(y, str | os.PathLike) else y.where if isinstance(y, Reader) else ""
 
 
 def _check(reader: Reader, what: str, conversion: Conversion, allow_nonfinite: bool, least_axes: int) -> None:

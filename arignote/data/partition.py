@@ -24,6 +24,7 @@ def partition(
     how: str = "stratified",
     groups: NDArray[Any] | None = None,
     chosen: Mapping[str, RowNumbers] | None = None,
+    gap: int = 0,
 ) -> dict[str, RowNumbers]:
     """Split rows into disjoint parts.
 
@@ -41,6 +42,8 @@ def partition(
         Group of each row. Rows of one group stay in one part, so the fractions are met approximately.
     chosen : dict of str to array of int64, optional
         Row numbers of parts that the user has chosen.
+    gap : int >= 0
+        Number of rows on both sides of a part that is held out which belong to no other part.
 
     Returns
     -------
@@ -59,7 +62,7 @@ def partition(
     for name, rows in parts.items():
         if taken[rows].any():
             raise DataError(f"{name}: row {int(rows[taken[rows]][0])} already belongs to another part")
-        taken[rows] = True
+        taken[_with_neighbours(rows, gap, n_rows)] = True
     # "contiguous": train is first, then the parts in the order of their names, so the last part is cut off first.
     for name in reversed(list(fractions)) if how == "contiguous" else fractions:
         n_wanted = round(fractions[name] * n_rows)
@@ -74,11 +77,19 @@ def partition(
             drawn = np.flatnonzero(~taken)[-n_wanted:]
         else:
             drawn = _in_proportion(labels, taken, n_wanted, seed)
-        taken[drawn] = True
+        taken[_with_neighbours(drawn, gap, n_rows)] = True
         parts[name] = np.sort(drawn)
     if taken.all():
         raise DataError("no row is left to train on")
     return parts | {"train": np.flatnonzero(~taken)}
+
+
+def _with_neighbours(rows: RowNumbers, gap: int, n_rows: int) -> RowNumbers:
+    """Return rows, and up to `gap` rows on both sides of each."""
+    found = np.zeros(n_rows, dtype=bool)
+    for distance in range(-gap, gap + 1):
+        found[np.clip(rows + distance, 0, n_rows - 1)] = True
+    return np.flatnonzero(found)
 
 
 def _check_fractions(fractions: Mapping[str, float]) -> None:

@@ -194,7 +194,10 @@ def _split(
     groups = None if data.groups is None else groups_of(data.groups, n_rows)
     if opened.fractions or numbers:
         strata = np.zeros(n_rows, dtype=np.int64) if whole.y is None else targets.strata(whole.y)
-        numbers = partition(strata, opened.fractions, seed, how=settings.partition, groups=groups, chosen=numbers)
+        windows = settings.windows
+        # Windows that are held out have no step in common with others.
+        how, gap = (settings.partition, 0) if windows is None else ("contiguous", windows.gap)
+        numbers = partition(strata, opened.fractions, seed, how=how, groups=groups, chosen=numbers, gap=gap)
         rows |= {name: whole.take(at) for name, at in numbers.items()}
     train = numbers.get("train")
     for name, part in rows.items():

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, WithJsonSchema
 
 from arignote.data.inputs import Axes
 from arignote.data.preprocess import Preprocess
+from arignote.data.readers.windows import Windows
 from arignote.data.transforms import Transform
 from arignote.registry import (
     ByNameField,
     Count,
     Mark,
     Part,
+    PartField,
     PartsField,
     build,
     dump,
@@ -33,6 +35,10 @@ def _augmentation(value: Any) -> tuple[Any, ...]:
 
 def _written(functions: tuple[Any, ...]) -> list[Any]:
     return [dump(one) if isinstance(one, Part) else function_name(one) for one in functions]
+
+
+def _to_windows(value: Any) -> Any:
+    return ["windows", value] if isinstance(value, Mapping) and "windows" not in value else value
 
 
 Augmentations = Annotated[
@@ -64,6 +70,9 @@ class DataSettings(BaseModel):
     ] = Field(
         None,
         description="Fitted to the training rows and applied to all rows; of several inputs by channel.",
+    )
+    windows: Annotated[Windows | None, PartField("windows", _to_windows)] = Field(
+        None, description="Windows of one long series as examples: ``{length, step}``, in steps; parts never overlap."
     )
     partition: Literal["stratified", "contiguous"] = Field(
         "stratified", description="How fractions are held out: classes in proportion, or the last rows."

@@ -118,6 +118,7 @@ class Predictor:
             columns=known,
             csv=self._format(csv),
             targets=self.targets,
+            windows=self.settings.windows,
         )
         if isinstance(known, tuple) and any(isinstance(name, str) for name in known) and not rows.columns:
             # The text of scikit-learn, which filters of warnings match.

@@ -17,6 +17,7 @@ from arignote.data.missing_values import check_missing
 from arignote.data.open_rows import rows_of
 from arignote.data.preprocessed import fit_preprocessing, preprocessed
 from arignote.data.readers.columns import Names
+from arignote.data.readers.windows import Windows
 from arignote.data.rows import Rows
 from arignote.data.specs import Source, labels_by_role
 from arignote.data.targets import Memory, Targets, weights_of_classes
@@ -80,7 +81,7 @@ def check_data(spec: RunSpec, base: Path) -> Iterator[str]:
     memory: dict[str, Memory] | None = None
     with collector.collect():
         features, labels = sources.train()
-        rows = _rows("train", features, labels, axes, targets, inputs)
+        rows = _rows("train", features, labels, axes, targets, inputs, settings.windows)
         yield _description("train", features, labels)
         train = _checked_values(rows, settings)
         memory = _learned(train, objective, settings)
@@ -89,7 +90,9 @@ def check_data(spec: RunSpec, base: Path) -> Iterator[str]:
         if isinstance(part, Source):
             with collector.collect():
                 held_out = sources.held_out(part, () if train is None else train.columns)
-                rows = _rows(name, held_out.features, held_out.labels, held_out.axes or axes, targets, inputs)
+                rows = _rows(
+                    name, held_out.features, held_out.labels, held_out.axes or axes, targets, inputs, settings.windows
+                )
                 yield _description(name, held_out.features, held_out.labels)
                 _check_part(name, _checked_values(rows, settings), train, targets, memory)
     if train is not None and memory is not None:
@@ -98,9 +101,13 @@ def check_data(spec: RunSpec, base: Path) -> Iterator[str]:
     collector.raise_all()
 
 
-def _rows(name: str, features: Any, labels: Any, axes: Any, targets: Targets, inputs: Sequence[Input]) -> Rows:
+def _rows(
+    name: str, features: Any, labels: Any, axes: Any, targets: Targets, inputs: Sequence[Input], windows: Windows | None
+) -> Rows:
     where = name if isinstance(features, Mapping) else f"{name}: {features.where}"
-    return rows_of(features, labels, what=where, allow_nonfinite=True, axes=axes, targets=targets, inputs=inputs)
+    return rows_of(
+        features, labels, what=where, allow_nonfinite=True, axes=axes, targets=targets, inputs=inputs, windows=windows
+    )
 
 
 def _checked_values(rows: Rows, settings: FitSettings) -> Rows:

@@ -75,6 +75,7 @@ def _own_rows(state: TrainingState, data: FitData, part: str) -> Rows:
         inputs=data.inputs,
         csv=data.csv,
         targets=data.targets,
+        windows=settings.windows,
         columns=columns_of(state.data),
     )
     return present_rows(rows, data.targets)
@@ -168,5 +169,5 @@ def _with_split(split: dict[str, Any], data: FitData, part: str) -> FitData:
 def settings_of_rows(state: TrainingState) -> FitSettings:
     """Return the settings on which the rows depend."""
     stored = state.spec["fit"]
-    names = ("partition", "allow_nonfinite", "axes", "scale_target", "missing_targets")
+    names = ("partition", "allow_nonfinite", "axes", "scale_target", "missing_targets", "windows")
     return FitSettings(**{name: stored[name] for name in names if name in stored})

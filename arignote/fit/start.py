@@ -37,7 +37,7 @@ __all__ = ["FitResult", "fit_config", "fit_network"]
 
 # Settings, and parameters of parts, that were added after stems in folders were first made, with their defaults. These
 # leave a stem as it was, so that a run that began before is found again.
-_ADDED = {"scale_target": True, "missing_targets": False}
+_ADDED = {"scale_target": True, "missing_targets": False, "windows": None}
 _ADDED_TO_AUGMENTATIONS: dict[str, Any] = {"channel": None}
 _ADDED_TO_LAYERS: dict[str, Any] = {
     "input": None,

@@ -85,6 +85,8 @@ def _forms(annotation: Any, metadata: Iterable[Any] = ()) -> list[str]:
 def _forms_of_part(field: PartField) -> list[str]:
     if isinstance(field, ByNameField):
         return [*_forms_of_part(field.one), "dict of these"]
+    if field.kind == "windows":
+        return ["dict"]
     forms = ["str", _SPEC]
     if isinstance(field, PartsField):
         forms.append("list of these")

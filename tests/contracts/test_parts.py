@@ -23,7 +23,7 @@ from arignote.registry.part_type import docstring_sections as sections
 
 KINDS = [
     *("activation", "augmentation", "block", "initializer", "layer", "loss", "preprocess", "rule", "stop_rule"),
-    *("target", "updater"),
+    *("target", "updater", "windows"),
 ]
 PARTS = sorted({cls for kind in KINDS for cls in own_names(kind).values()}, key=lambda cls: (cls.kind, cls.__name__))
 
