@@ -96,10 +96,7 @@ def rows_of(
     # Labels that come with the features are not needed if these are the target.
     y = y if targets.from_input else found
     others = {role: one for role, one in labels_by_role("labels", y).items() if is_source(one)} | dict(others or {})
-    opened = open_channels(channels, inputs, what, columns, others, csv)
-    is_cut = window is not None and _can_be_cut(opened, inputs)
-    if window is not None and is_cut:
-        opened = {name: ArrayReader(reader.read(window), like=reader) for name, reader in opened.items()}
+    opened, is_cut = _cut(open_channels(channels, inputs, what, columns, others, csv), inputs, window)
     # Rows that were opened before are windows already.
     windows = None if any(isinstance(one, WindowReader) for one in opened.values()) else windows
     readers = opened if windows is None else _in_windows(opened, windows, inputs, what)
@@ -111,10 +108,13 @@ def rows_of(
     return rows if window is None or is_cut else _windowed(rows, window)
 
 
-def _can_be_cut(opened: Mapping[str, Reader], inputs: Sequence[Input]) -> bool:
-    """Return whether a window of rows may be cut out of arrays, rather than be chosen by number."""
+def _cut(opened: dict[str, Reader], inputs: Sequence[Input], window: slice | None) -> tuple[dict[str, Reader], bool]:
+    """Return arrays cut to a window of rows, and whether they are; rows of others are chosen by number."""
     has_sequences = any(declared.steps is not None for declared in inputs)
-    return not has_sequences and all(isinstance(one, ArrayReader) and bool(one.shape) for one in opened.values())
+    are_arrays = all(isinstance(one, ArrayReader) and bool(one.shape) for one in opened.values())
+    if window is None or has_sequences or not are_arrays:
+        return opened, False
+    return {name: ArrayReader(reader.read(window), like=reader) for name, reader in opened.items()}, True
 
 
 def _checked(
