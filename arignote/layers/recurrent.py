@@ -10,7 +10,8 @@ from pydantic import model_validator
 from arignote.errors import Complaint, ConfigError
 from arignote.layers.base import Param, Shape, ShapeError, WeightedLayer
 from arignote.layers.initializers import Constant, GlorotUniform
-from arignote.registry import Count, register
+from arignote.layers.lstm_loop import lstm_by_steps
+from arignote.registry import Count, Positive, register
 
 __all__ = ["GRULayer", "LSTMLayer", "RecurrentLayer"]
 
@@ -150,6 +151,19 @@ class LSTMLayer(_Recurrent):
     ``i, f, o = sigmoid(W_in x_t + b_in + W_rec h_{t-1} + b_rec)``, ``g = tanh(...)`` likewise,
     ``c_t = f * c_{t-1} + i * g``, ``h_t = o * tanh(c_t)``; rows of the weights in the order i, f, g, o.
 
+    Parameters
+    ----------
+    peepholes : bool, default False
+        Whether the gates see the cells: ``W_cell[0] * c_{t-1}`` is added to the sums of i, ``W_cell[1] * c_{t-1}`` to
+        those of f, and ``W_cell[2] * c_t`` to those of o (Gers and Schmidhuber, IJCNN 2000).
+    max_gate_gradient : float > 0, optional
+        Largest absolute gradient of the sums of the gates at each step; larger ones are clipped (Graves, 2013,
+        arXiv:1308.0850).
+
+    Notes
+    -----
+    With `peepholes` or `max_gate_gradient` the layer is computed step by step, which takes several times as long.
+
     Examples
     --------
     >>> LSTMLayer(n_units=32).output_shape((50, 8)), LSTMLayer(n_units=32, only_last=True).output_shape((50, 8))
@@ -158,6 +172,26 @@ class LSTMLayer(_Recurrent):
 
     name_prefix: ClassVar[str] = "lstm"
     _n_gates: ClassVar[int] = 4
+    peepholes: bool = False
+    max_gate_gradient: Positive | None = None
+
+    def declare_params(self, shape: Shape) -> dict[str, Param]:
+        params = super().declare_params(shape)
+        for suffix in self._suffixes() if self.peepholes else ():
+            initial = self.W or GlorotUniform()
+            params["W_cell" + suffix] = Param((3, self.n_units), initial, self.n_units, self.n_units, unit_axis=1)
+        return params
+
+    def build(self, shape: Shape) -> Callable[..., Any]:
+        if not self.peepholes and self.max_gate_gradient is None:
+            return super().build(shape)
+        return lstm_by_steps(
+            self._suffixes(),
+            len(self._directions),
+            backwards=self.backwards,
+            only_last=self.only_last,
+            max_gradient=self.max_gate_gradient,
+        )
 
     def _function(self) -> Callable[..., Any]:
         from torch import lstm

@@ -224,3 +224,52 @@ def test_a_network_takes_rows_and_then_lengths():
     (alone,) = network(x[2:3, :3], LENGTHS[2:3])
     torch.testing.assert_close(found[2:3], alone)
     assert not torch.allclose(found, network(x, torch.full((N,), T))[0])
+
+
+@pytest.mark.parametrize("more", [{}, {"backwards": True}, {"bidirectional": True, "n_layers": 2}], ids=str)
+@pytest.mark.parametrize("steps", [None, LENGTHS, MASK], ids=["all", "lengths", "mask"])
+def test_step_by_step_an_lstm_is_that_of_the_fused_operation(more, steps):
+    # A bound that no gradient reaches.
+    fused, by_steps = layer_of("LSTMLayer", **more), layer_of("LSTMLayer", max_gate_gradient=1e9, **more)
+    found = []
+    for layer in (fused, by_steps):
+        for only_last in (False, True):
+            layer = layer.model_copy(update={"only_last": only_last})
+            params, x = params_of(layer, (T, F)), x_of(N, T, F).requires_grad_()
+            outputs = layer.build((T, F))(params, x if steps is None else [x, steps], True)
+            outputs.square().sum().backward()
+            found.append([outputs.detach(), x.grad, *(tensor.grad for tensor in params.values())])
+    for own, other in zip([*found[0], *found[1]], [*found[2], *found[3]], strict=True):
+        torch.testing.assert_close(own, other)
+
+
+def test_peepholes_are_those_of_a_formula_in_numpy():
+    layer = layer_of("LSTMLayer", peepholes=True)
+    params = {name: tensor.detach() for name, tensor in params_of(layer, (T, F)).items()}
+    assert params["W_cell"].shape == (3, H)
+    x = x_of(1, T, F)
+    found = layer.build((T, F))(params, x, False)[0].numpy()
+    p, h, c = {name: tensor.numpy() for name, tensor in params.items()}, np.zeros(H), np.zeros(H)
+
+    def sigmoid(z):
+        return 1 / (1 + np.exp(-z))
+
+    for step, values in enumerate(x[0].numpy()):
+        i, f, g, o = np.split(p["W_in"] @ values + p["b_in"] + p["W_rec"] @ h + p["b_rec"], 4)
+        new_c = sigmoid(f + p["W_cell"][1] * c) * c + sigmoid(i + p["W_cell"][0] * c) * np.tanh(g)
+        h, c = sigmoid(o + p["W_cell"][2] * new_c) * np.tanh(new_c), new_c
+        np.testing.assert_allclose(found[step], h, rtol=1e-12)
+
+
+def test_gradients_of_the_gates_are_clipped_at_each_step():
+    # Of one step and one row the gradient of b_in is that of the sums.
+    layer = layer_of("LSTMLayer", max_gate_gradient=0.01)
+    params, x = params_of(layer, (1, F)), x_of(1, 1, F)
+    (100 * layer.build((1, F))(params, x, True)).sum().backward()
+    free = params_of(layer, (1, F))
+    (100 * layer_of("LSTMLayer").build((1, F))(free, x, True)).sum().backward()
+    assert free["b_in"].grad.abs().max() > 0.01
+    torch.testing.assert_close(params["b_in"].grad, free["b_in"].grad.clamp(-0.01, 0.01))
+    # Outside training nothing is recorded.
+    with torch.no_grad():
+        layer.build((1, F))(params, x, False)

@@ -1,0 +1,79 @@
+"""An LSTM step by step, for what the fused operation of the engine has not: peepholes, and clipped gradients."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+__all__ = ["lstm_by_steps"]
+
+
+def lstm_by_steps(
+    suffixes: Sequence[str], n_directions: int, *, backwards: bool, only_last: bool, max_gradient: float | None
+) -> Callable[..., Any]:
+    """Return the forward function ``f(params, x, training)`` of an LSTM, computed step by step.
+
+    Parameters
+    ----------
+    suffixes : sequence of str
+        Those of the parameters of each layer and direction, in order.
+    n_directions : int
+        Number of directions of each layer.
+    backwards, only_last
+        As of `LSTMLayer`.
+    max_gradient : float, optional
+        `max_gate_gradient` of `LSTMLayer`.
+    """
+
+    def forward(params: Mapping[str, Any], x: Any, training: bool) -> Any:
+        from torch import arange, cat
+
+        x, steps = x if isinstance(x, list) else (x, None)
+        x = x[:, :, None] if x.dim() == 2 else x
+        counts = None
+        if steps is not None:
+            counts = arange(x.shape[1], device=x.device) < steps[:, None] if steps.dim() == 1 else steps.bool()
+            # Whatever stands there must not reach a gradient, not even times 0.
+            x = x.where(counts[:, :, None], 0.0)
+        last: list[Any] = []
+        for position in range(0, len(suffixes), n_directions):
+            found = [
+                _direction(params, suffix, x, counts, backwards or suffix.endswith("_reverse"), max_gradient)
+                for suffix in suffixes[position : position + n_directions]
+            ]
+            x, last = cat([outputs for outputs, _ in found], 2), [state for _, state in found]
+        return cat(last, 1) if only_last else x
+
+    return forward
+
+
+def _direction(
+    params: Mapping[str, Any], suffix: str, x: Any, counts: Any, reverse: bool, max_gradient: float | None
+) -> tuple[Any, Any]:
+    """Return the outputs (rows, steps, units) and the last state (rows, units) of one direction of a layer."""
+    from torch import stack, tanh
+    from torch.nn.functional import linear
+
+    def clipped(g: Any) -> Any:
+        assert max_gradient is not None
+        return g.clamp(-max_gradient, max_gradient)
+
+    w_in, w_rec, w_cell = params["W_in" + suffix], params["W_rec" + suffix], params.get("W_cell" + suffix)
+    of_inputs = linear(x, w_in, params.get("b_in" + suffix))
+    h = c = x.new_zeros(len(x), w_rec.shape[1])
+    outputs: list[Any] = [None] * x.shape[1]
+    for step in reversed(range(x.shape[1])) if reverse else range(x.shape[1]):
+        sums: Any = of_inputs[:, step] + linear(h, w_rec, params.get("b_rec" + suffix))
+        if max_gradient is not None and sums.requires_grad:
+            sums.register_hook(clipped)
+        i, f, g, o = sums.chunk(4, 1)
+        if w_cell is not None:
+            i, f = i + w_cell[0] * c, f + w_cell[1] * c
+        new_c = f.sigmoid() * c + i.sigmoid() * tanh(g)
+        new_h = (o if w_cell is None else o + w_cell[2] * new_c).sigmoid() * tanh(new_c)
+        if counts is None:
+            h, c, outputs[step] = new_h, new_c, new_h
+            continue
+        is_there = counts[:, step, None]
+        h, c, outputs[step] = new_h.where(is_there, h), new_c.where(is_there, c), new_h.where(is_there, 0.0)
+    return stack(outputs, 1), h
