@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import torch
 from torch import Tensor
 
 from arignote.engine.private import log_softmax_backward
-from arignote.optim.losses import NLL, Loss, Squared
+from arignote.optim.losses import NLL, Absolute, Huber, Loss, Squared
 
 __all__ = ["LossAndGradient", "loss_and_gradient"]
 
@@ -21,11 +22,29 @@ def loss_and_gradient(loss: Loss, device: torch.device) -> LossAndGradient:
     """Return the function that computes a loss and its gradient: by hand if there is one here, else by autograd."""
     if type(loss) is NLL and not loss.label_smoothing:
         return _of_nll(loss, torch.ones((), device=device))
+    by_autograd, of_numbers = _by_autograd(loss), _of_numbers(loss)
+    if of_numbers is None:
+        return by_autograd
+    # Outputs of each step are (rows, steps, n_outputs).
+    return lambda outputs, *more: (of_numbers if outputs.ndim == 2 else by_autograd)(outputs, *more)
+
+
+def _of_numbers(loss: Loss) -> LossAndGradient | None:
+    """Return the function for a loss of numbers; None for others."""
     if type(loss) is Squared:
-        by_autograd = _by_autograd(loss)
-        # Outputs of each step are (rows, steps, n_outputs).
-        return lambda outputs, *more: (_of_squared if outputs.ndim == 2 else by_autograd)(outputs, *more)
-    return _by_autograd(loss)
+        return _of_squared
+    if type(loss) is Absolute:
+        return partial(_of_cost, torch.abs, torch.sign)
+    if type(loss) is Huber:
+        delta = loss.delta
+        return partial(_of_cost, partial(_huber, delta=delta), partial(torch.clamp, min=-delta, max=delta))
+    return None
+
+
+def _huber(difference: Tensor, delta: float) -> Tensor:
+    size = difference.abs()
+    small = size.clamp(max=delta)
+    return small.mul_(size.sub_(small, alpha=0.5))
 
 
 def _by_autograd(loss: Loss) -> LossAndGradient:
@@ -57,15 +76,30 @@ def _of_nll(loss: NLL, one: Tensor) -> LossAndGradient:
     return loss_and_gradient
 
 
+def _of_cost(
+    cost: Callable[[Tensor], Tensor],
+    slope: Callable[[Tensor], Tensor],
+    outputs: Tensor,
+    y: Tensor,
+    weights: Tensor | None,
+    share: float,
+) -> tuple[Tensor, Tensor]:
+    """Return ``share * mean_i w_i * mean_j cost(o - y)`` over the columns that are there, and its gradient."""
+    difference, factor = _differences(outputs, y, weights, share)
+    return (cost(difference) * factor[:, None]).sum(), slope(difference).mul_(factor[:, None])
+
+
 def _of_squared(outputs: Tensor, y: Tensor, weights: Tensor | None, share: float) -> tuple[Tensor, Tensor]:
     """Return ``share * mean_i w_i * mean_j (o - y)^2`` over the columns that are there, and its gradient."""
-    # NaN, a missing number, is the only value that differs from itself.
-    is_there = y == y
-    difference = torch.where(is_there, outputs - y, 0.0)
-    # Of each row: how much a column counts.
-    factor = is_there.sum(1).clamp_(min=1).reciprocal().mul_(share / len(y))
-    if weights is not None:
-        factor.mul_(weights)
+    difference, factor = _differences(outputs, y, weights, share)
     g = difference * factor[:, None]
     found = torch.dot(g.view(-1), difference.view(-1))
     return found, g.mul_(2.0)
+
+
+def _differences(outputs: Tensor, y: Tensor, weights: Tensor | None, share: float) -> tuple[Tensor, Tensor]:
+    """Return ``o - y``, 0 for columns that are missing, and how much a column of each row counts."""
+    is_there = y == y
+    difference = torch.where(is_there, outputs - y, 0.0)
+    factor = is_there.sum(1).clamp_(min=1).reciprocal().mul_(share / len(y))
+    return difference, factor if weights is None else factor.mul_(weights)
