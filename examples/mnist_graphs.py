@@ -1,13 +1,12 @@
-"""MNIST by an LSTM that reads the images row by row, and by a residual network: ``python examples/mnist_graphs.py lstm``.
+"""MNIST by an LSTM that reads images row by row, or by a residual network: ``python examples/mnist_graphs.py lstm 4``.
 
-The name of a network, lstm or residual, and the number of epochs may be given. Runs are kept in runs/, and killed ones resume.
+The name is lstm or residual, the number that of epochs. Runs are kept in runs/; a killed one resumes.
 """
 
 import sys
 
-import numpy as np
-
 from arignote import NNClassifier
+from arignote.data import files
 from arignote.sample_data import mnist
 
 CONV = ["ConvLayer", {"n_output_maps": 16, "filter_shape": 3, "pad": "same", "activation": "linear", "use_bias": False}]
@@ -27,20 +26,13 @@ NETWORKS = {
 }
 
 
-def images(part: str) -> tuple[np.ndarray, np.ndarray]:
-    """Return images (rows, 28, 28) in [0, 1], and their digits, of "train" or "test"."""
-    with np.load(mnist) as found:
-        return (found[f"x_{part}"] / 255).astype(np.float32), found[f"y_{part}"]
-
-
 def main(name: str = "lstm", n_epochs: str = "4") -> None:
     """Train a network and print its error on the 10,000 images of the test."""
-    settings = {"sgd_type": "adam", "batch_size": 128, "valid": 1 / 6, "partition": "contiguous"}
-    classifier = NNClassifier(
-        NETWORKS[name], rng=1, n_epochs=int(n_epochs), checkpoint=f"runs/mnist_{name}", **settings
-    )
-    classifier.fit(*images("train"), verbose=True)
-    print(f"{name}: {classifier.n_params:,} parameters, test error {classifier.evaluate(*images('test'))['error']:.2%}")
+    train, valid, test = ((x.reshape(-1, 28, 28), y) for x, y in files.read_pickle(mnist))
+    settings = {"sgd_type": "adam", "batch_size": 128, "verbose": True, "checkpoint": f"runs/mnist_{name}"}
+    classifier = NNClassifier(NETWORKS[name], rng=1, n_epochs=int(n_epochs), **settings)
+    classifier.fit(*train, valid=valid)
+    print(f"{name}: {classifier.n_params:,} parameters, test error {classifier.evaluate(*test)['error']:.2%}")
 
 
 if __name__ == "__main__":

@@ -35,7 +35,7 @@ from arignote.layers.output import ClassificationOutputLayer, MultilabelOutputLa
 from arignote.layers.pool import GlobalAveragePoolLayer, MaxPool2DLayer
 from arignote.layers.shape import BC01ToC01BLayer, C01BToBC01Layer, InputImageLayer, InputLayer
 
-__all__ = ["Activation", "LayerFunction", "MaxPool", "functions_of"]
+__all__ = ["Activation", "LayerFunction", "MaxPool", "functions_of", "in_place"]
 
 Tensors = dict[str, Tensor]
 _OF_PIXELS: Geometry = ((1, 1), (0, 0), (1, 1), 1)
@@ -61,7 +61,7 @@ class LayerFunction(Protocol):
         Parameters
         ----------
         g : Tensor
-            Gradient of the output; it may be overwritten.
+            Gradient of the output; it is not overwritten, as it may be that of other layers too.
         saved : object
             The second value that `forward` returned.
         beta : float
@@ -72,8 +72,25 @@ class LayerFunction(Protocol):
         Returns
         -------
         Tensor or list of Tensor
-            They may be overwritten: none of them shares memory with another one, or with an output.
+            They may share memory with one another and with `g`, but with no output.
         """
+
+
+def in_place(function: LayerFunction, before: LayerFunction) -> LayerFunction:
+    """Return a function that may overwrite the output of the function before, which nothing else takes.
+
+    Parameters
+    ----------
+    function, before : LayerFunction
+
+    Returns
+    -------
+    LayerFunction
+        A rectifier in place for one alone, if the backward pass of `before` does not read its output; else `function`.
+    """
+    is_free = isinstance(before, BatchNorm | Sum) or (isinstance(before, Convolution | Dense) and before.is_linear)
+    is_rectifier = isinstance(function, ActivationAlone) and function.activation is relu
+    return Activation(relu) if is_free and is_rectifier else function
 
 
 def functions_of(place: Placed, params: Tensors, gradients: Tensors) -> list[LayerFunction] | None:

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from arignote.engine.by_hand.functions import Activation, LayerFunction, MaxPool, functions_of
+from arignote.engine.by_hand.functions import Activation, LayerFunction, MaxPool, functions_of, in_place
 from arignote.engine.by_hand.losses import loss_and_gradient
 from arignote.engine.network import Network
 from arignote.layers.architecture import Placed
@@ -286,15 +286,15 @@ class _Builder:
         values: Sequence[int],
     ) -> tuple[int, ...]:
         """Append the functions of a layer, one after the other; return the place of the last output."""
-        if (
-            links
-            and functions
-            and isinstance(functions[0], MaxPool)
-            and isinstance(links[-1].function, Activation)
+        is_only_use = (
+            bool(links and functions)
             and sources == (self._last(links),)
             # A layer that does nothing has the place of the one before.
             and all(self._n_uses[n] == 1 for n, value in enumerate(values) if value == self._last(links))
-        ):
+        )
+        if is_only_use:
+            functions = [in_place(functions[0], links[-1].function), *functions[1:]]
+        if is_only_use and isinstance(functions[0], MaxPool) and isinstance(links[-1].function, Activation):
             # Pooling before the activation gives the same bits from fewer values, as a rectifier keeps their order;
             # other activations are no links of their own behind a convolution.
             activation = links.pop()

@@ -44,18 +44,18 @@ class ActivationAlone:
     """An activation as a layer: its input is not overwritten, as other layers may take it."""
 
     def __init__(self, activation: ActivationFunction, trains: bool):
-        self._activation, self.trains = activation, trains
+        self.activation, self.trains = activation, trains
 
     def forward(self, x: Tensor) -> tuple[Tensor, Any]:
-        if self._activation is relu:
+        if self.activation is relu:
             # One pass, where a copy and the rectifier in place are two.
             y = x.relu()
             return y, y
         # Activations overwrite the sums that they are given.
-        return self._activation.forward(x.clone())
+        return self.activation.forward(x.clone())
 
     def backward(self, g: Tensor, saved: Any, beta: float, needs_input: bool) -> Tensor:
-        return self._activation.backward(g, saved, beta)
+        return self.activation.backward(g, saved, beta)
 
 
 class Dropout:
@@ -71,7 +71,7 @@ class Dropout:
         return x * mask, mask
 
     def backward(self, g: Tensor, saved: Any, beta: float, needs_input: bool) -> Tensor:
-        return g.mul_(saved)
+        return g * saved
 
 
 class Noise:
@@ -152,9 +152,8 @@ class Sum:
         return y.div_(self._divisor) if self._divisor > 1 else y, len(x)
 
     def backward(self, g: Tensor, saved: Any, beta: float, needs_input: bool) -> list[Tensor]:
-        g = g.div_(self._divisor) if self._divisor > 1 else g
-        # Each input is given a tensor of its own, which may be overwritten.
-        return [g, *(g.clone() for _ in range(saved - 1))]
+        g = g / self._divisor if self._divisor > 1 else g
+        return [g] * saved
 
 
 class Concat:

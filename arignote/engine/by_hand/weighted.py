@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from arignote.engine.by_hand.activations import ActivationFunction, write_unit_sums
+from arignote.engine.by_hand.activations import ActivationFunction, linear, write_unit_sums
 
 __all__ = ["BatchNorm", "Convolution", "Dense", "Geometry"]
 
@@ -22,6 +22,7 @@ class Dense:
     def __init__(self, params: dict[str, Tensor], gradients: dict[str, Tensor], activation: ActivationFunction):
         self.trains = bool(gradients)
         self._w, self._b, self._activation = params["W"], params.get("b"), activation
+        self.is_linear = activation is linear
         # A view, which follows the weights.
         self._w_t = self._w.t()
         self._grad_w, self._grad_b = gradients.get("W"), gradients.get("b")
@@ -64,6 +65,7 @@ class Convolution:
         self.trains = bool(gradients)
         self._w, self._b = params["W" + suffix], params.get("b" + suffix)
         self._geometry, self._activation = geometry, activation
+        self.is_linear = activation is linear
         self._grad_w, self._grad_b = gradients.get("W" + suffix), gradients.get("b" + suffix)
 
     def forward(self, x: Tensor) -> tuple[Tensor, Any]:

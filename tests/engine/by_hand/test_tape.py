@@ -223,6 +223,14 @@ def pooled_beside(p, x):
     return (sums(p, "output", torch.cat([pooled, a.mean((2, 3))], 1)),)
 
 
+def rectified(p, x):
+    """A norm that is rectified and pooled, one that others take too, and a sum that is rectified."""
+    a = functional.max_pool2d(norm(p, "n", maps(p, "a", x)).relu(), 2)
+    b = norm(p, "m", maps(p, "b", a))
+    total = (a + b.relu() + b).relu()
+    return (sums(p, "output", total),)
+
+
 def doubled(p, x):
     a = sums(p, "a", x).tanh()
     return (sums(p, "output", a + a),)
@@ -516,6 +524,23 @@ CASES = {
         IMAGES,
         pooled_beside,
         ["flat"],
+    ),
+    "rectified in place, and not": (
+        [
+            conv("a", activation="linear", use_bias=False),
+            ["BatchNormLayer", {"name": "n"}],
+            ["ActivationLayer", {"name": "f", "activation": "relu"}],
+            POOL,
+            conv("b", activation="linear", use_bias=False),
+            ["BatchNormLayer", {"name": "m"}],
+            ["ActivationLayer", {"name": "g", "activation": "relu"}],
+            merge("Sum", "all", "pool1", "g", "m"),
+            ["ActivationLayer", {"name": "h", "activation": "relu"}],
+            output(),
+        ],
+        IMAGES,
+        rectified,
+        [],
     ),
     "an activation alone": (
         [
@@ -838,6 +863,17 @@ def test_no_product_is_computed_that_no_gradient_needs(layers, n_products):
     with Operations() as operations:
         step._gradients(x, y, None, 1.0, 0.0)
     assert operations.counts["mm"] == n_products
+
+
+def test_a_rectifier_works_in_place_where_nothing_else_takes_its_input_and_behind_pooling_where_it_can():
+    layers, shape, _, _ = CASES["rectified in place, and not"]
+    step = step_of(layers, shape)
+    ((x, y, _),) = batches_of(shape, 1, (7,), False)
+    with Operations() as operations:
+        step._gradients(x, y, None, 1.0, 0.0)
+    assert (operations.counts["relu_"], operations.counts["relu"]) == (2, 1)
+    names = [type(link.function).__name__ for link in step._gradients._links]
+    assert names.index("MaxPool") < names.index("Activation")
 
 
 def test_a_batch_norm_on_a_single_row_uses_its_running_statistics(double):
