@@ -5,9 +5,8 @@ The name is lstm or residual, the number that of epochs. Runs are kept in runs/;
 
 import sys
 
-from arignote import NNClassifier
+from arignote import NNClassifier, sample_data
 from arignote.data import files
-from arignote.sample_data import mnist
 
 CONV = ["ConvLayer", {"n_output_maps": 16, "filter_shape": 3, "pad": "same", "activation": "linear", "use_bias": False}]
 RELU = ["ActivationLayer", {"activation": "relu"}]
@@ -28,7 +27,7 @@ NETWORKS = {
 
 def main(name: str = "lstm", n_epochs: str = "4") -> None:
     """Train a network and print its error on the 10,000 images of the test."""
-    train, valid, test = ((x.reshape(-1, 28, 28), y) for x, y in files.read_pickle(mnist))
+    train, valid, test = ((x.reshape(-1, 28, 28), y) for x, y in files.read_pickle(sample_data.mnist))
     settings = {"sgd_type": "adam", "batch_size": 128, "verbose": True, "checkpoint": f"runs/mnist_{name}"}
     classifier = NNClassifier(NETWORKS[name], rng=1, n_epochs=int(n_epochs), **settings)
     classifier.fit(*train, valid=valid)
