@@ -28,7 +28,7 @@ def test_the_networks_learn_from_images_as_they_are(name, n_params):
     x, y = digits()
     images = np.pad(np.kron(x[:500].reshape(-1, 8, 8), np.ones((3, 3), np.float32)), ((0, 0), (2, 2), (2, 2)))
     classifier = NNClassifier(
-        NETWORKS[name], rng=1, n_epochs=4, batch_size=32, sgd_type="adam", lr_rule=0.005, valid=0.2
+        NETWORKS[name], rng=1, n_epochs=8, batch_size=16, sgd_type="adam", lr_rule=0.02, valid=0.2
     )
     classifier.fit(images, y[:500])
     assert images.shape[1:] == (28, 28) and classifier.n_params == n_params
