@@ -19,6 +19,7 @@ import signal
 import sys
 import tempfile
 import time
+import types
 import warnings
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -191,6 +192,8 @@ class Sandbox:
         os.environ |= {"PYTHONDONTWRITEBYTECODE": "1", "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
         os.environ["PYTHONPATH"] = str(self.root)
         sys.path[:] = [str(self.root), *(place for place in sys.path if place != str(Path(__file__).parent))]
+        # A process that a test starts by multiprocessing would import the tool as its main module.
+        sys.modules["__main__"] = types.ModuleType("__main__")
         outcome = Outcome()
         plugin = _Plugin(outcome, self.root / traced if traced else None)
         scratch = self.root.parent / "tests"

@@ -110,6 +110,12 @@ def test_a_run_kills_what_a_test_holds_names_what_none_does_and_resumes(tmp_path
     )
     held = "from arignote.streams import area, half\n\n\ndef test_area():\n    assert area(2, 3) == 6\n"
     tests = tmp_path / "tests" / "test_streams.py"
+    # A process of a test must not import the tool.
+    held += (
+        "\n\ndef test_a_process():\n    from multiprocessing import get_context\n\n"
+        "    process = get_context('forkserver').Process(target=area, args=(2, 3))\n"
+        "    process.start()\n    process.join()\n    assert process.exitcode == 0\n"
+    )
     tests.write_text(f"{held}\n\ndef test_half():\n    assert half(0) == 0\n")
     command = [
         sys.executable,
