@@ -8,7 +8,7 @@ import torch
 
 from arignote import ConfigError
 from arignote.optim.losses import Loss
-from arignote.registry import build, names, part_name
+from arignote.registry import Pair, build, names, part_name
 
 VALUES = torch.tensor([1.0, 2.0, 6.0], dtype=torch.float64)
 Y = torch.tensor([0, 1, 0])
@@ -68,6 +68,19 @@ def test_the_column_is_the_name_with_the_parameters_that_are_not_their_defaults(
     assert build("loss", spec).column == column
 
 
+class Windowed(Given):
+    """Values that a test gives, with a pair of numbers."""
+
+    window: Pair = (3, 3)
+
+
+def test_a_column_has_parameters_as_a_config_has_them_and_no_weight():
+    assert build("loss", ["huber", {"delta": 2.0, "weight": 0.5}]).column == "huber(delta=2.0)"
+    assert build("loss", ["nll", {"weight": 2.0}]).column == "nll"
+    # A config has lists where Python has tuples.
+    assert Windowed(window=[3, 5]).column.endswith("Windowed(window=[3, 5])")
+
+
 # What each fits, and whether it can be minimised.
 EXPECTED = {
     "nll": ("classes ranks", True),
@@ -104,3 +117,12 @@ def test_the_gradient_of_a_loss_that_can_be_minimised_is_that_of_its_values(name
         "numbers": torch.randn(5, 3, dtype=torch.float64, generator=generator),
     }[kind]
     assert torch.autograd.gradcheck(build("loss", name).build(), (outputs, y))
+
+
+@pytest.mark.parametrize("name", EXPECTED)
+def test_a_loss_is_computed_where_the_outputs_are(name):
+    # "meta" is a device that is no CPU, and is everywhere.
+    outputs = torch.zeros(5, 7, device="meta")
+    y = torch.zeros(5, dtype=torch.int64, device="meta")
+    found = build("loss", name).mean()(outputs, y if EXPECTED[name][0].startswith(("classes", "ranks")) else outputs)
+    assert found.device.type == "meta"

@@ -134,8 +134,10 @@ def test_the_root_is_taken_of_the_mean_of_each_column():
     [([[2.0], [2.0], [2.0]], 1.0), ([[2.0], [2.5], [2.0]], 0.0), ([[1.0], [2.0], [4.0]], 0.0)],
 )
 def test_a_column_without_variance_counts_as_in_scikit_learn(outputs, expected):
-    y = np.full((3, 1), 2.0)
-    assert value("r2", np.array(outputs), y) == expected == r2_score(y, outputs)
+    for shift in (0.0, -2.0):
+        # The second time all numbers of the target are 0.
+        y, shifted = np.full((3, 1), 2.0 + shift), np.array(outputs) + shift
+        assert value("r2", shifted, y) == expected == r2_score(y, shifted)
     # Of numbers that float64 cannot represent, the variance is what rounding leaves.
     y = np.full((7, 1), 0.1, dtype=np.float32)
     assert value("r2", y, y) == 1.0 and value("r2", y + 0.5, y) == 0.0
