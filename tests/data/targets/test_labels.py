@@ -46,6 +46,7 @@ def test_classes_are_in_order_and_labels_are_their_positions(labels, classes, nu
         ([0.0, np.nan], "label of valid row 1 is missing"),
         ([0.0, 1.5], r"y of valid looks like a regression target: 2 distinct values in 2 rows \(such as 1\.5\)"),
         ([[1, 1, 0], [0, 1, 0]], r"valid, of shape \(2, 3\), look like several labels per row \(row 0 has 2\)"),
+        ([[1.0, 1.0, 0.0], [0.0, 1.0, 0.0]], r"look like several labels per row \(row 0 has 2\)"),
         ([[1, 0], [0, 0]], r"one-hot rows of which some have no class, such as row 1"),
         (np.array(["a", None], dtype=object), "label of valid row 1 is missing"),
         (np.array(["a", np.nan], dtype=object), "label of valid row 1 is missing"),
@@ -157,6 +158,17 @@ def test_a_mask_that_hides_nothing_is_accepted():
 def test_a_wrong_label_is_reported_with_its_row_or_shape(labels, words):
     with pytest.raises(DataError, match=words):
         check_labels(labels, "valid")
+
+
+def test_only_where_classes_are_words_a_missing_one_may_be_the_name_of_a_class():
+    for labels, hint in (
+        ([1, None], ""),
+        (["a", None], ". If NA or ? is the name of a class of a text table: csv: {missing: []}"),
+        ([1, "a", None], ". If NA or ? is the name of a class of a text table: csv: {missing: []}"),
+    ):
+        with pytest.raises(DataError) as refused:
+            check_labels(np.array(labels, dtype=object), "valid")
+        assert str(refused.value) == f"label of valid row {len(labels) - 1} is missing{hint}"
 
 
 def test_a_column_of_zeros_and_ones_is_no_one_hot_array():
@@ -284,6 +296,9 @@ def test_very_many_distinct_floats_are_no_classes():
         DataError, match=r"y of t looks like a regression target: 60 distinct values in 100 rows; classes"
     ):
         check_classes(np.arange(100.0) % 60, None, "t")
+    # 20 are classes, as below.
+    with pytest.raises(DataError, match="21 distinct values in 21 rows; classes must come in several rows each"):
+        check_classes(np.arange(21.0), None, "t")
 
 
 @pytest.mark.parametrize(
@@ -296,6 +311,33 @@ def test_very_many_distinct_floats_are_no_classes():
 def test_very_many_distinct_whole_numbers_and_words_are_reported(labels, words):
     with pytest.warns(ArignoteWarning, match=words):
         check_classes(labels, None, "t")
+
+
+@pytest.mark.parametrize(
+    ("labels", "names"),
+    [
+        (["cat", "dog", "Cat", "cat"], "'Cat' and 'cat'"),
+        (["big cat", "big  cat", " big cat ", "BIG CAT"], "' big cat ' and 'BIG CAT' and 'big  cat' and 'big cat'"),
+        (["b", "B", "a", "A"], "'A' and 'a', 'B' and 'b'"),
+        # Casefold of sharp s is ss.
+        (["stra\u00dfe", "Strasse"], "'Strasse' and 'stra\u00dfe'"),
+        ([*"abcABC"], "'A' and 'a', 'B' and 'b', 'C' and 'c'"),
+        ([*"abcdABCD"], "'A' and 'a', 'B' and 'b', 'C' and 'c' (1 more)"),
+        ([*"abcdeABCDEz"], "'A' and 'a', 'B' and 'b', 'C' and 'c' (2 more)"),
+    ],
+    ids=str,
+)
+def test_words_that_differ_in_spaces_or_capitals_only_are_reported(labels, names):
+    with pytest.warns(ArignoteWarning) as warned:
+        check_classes(np.array(labels), None, "t")
+    assert [str(one.message) for one in warned] == [
+        f"labels of t: {names} are classes of their own, but differ in spaces or capitals only"
+    ]
+
+
+@pytest.mark.parametrize("labels", [["cat", "dog", "cat"], ["big cat", "bigcat"], ["a", "\u00e4"], [1, 2]], ids=str)
+def test_words_that_differ_otherwise_are_not_reported(labels):
+    check_classes(np.array(labels), None, "t")
 
 
 @pytest.mark.parametrize(

@@ -167,7 +167,8 @@ def test_what_an_augmentation_returns_must_be_a_number_for_each_column():
     assert not Numbers().is_encoded(np.zeros(3, np.float32), memory)
     assert not Numbers().is_encoded(np.zeros((4, 3), dtype=object), memory)
     assert Numbers().encoded_form(memory) == "numbers (rows, 3)" and Numbers().keywords(memory) == {}
-    assert Numbers().strata(Y).tolist() == [0] * 20
+    strata = Numbers().strata(Y)
+    assert strata.dtype == np.int64 and strata.tolist() == [0] * 20
     with pytest.raises(DataError, match="the target is numbers, which has no classes"):
         Numbers().classes(memory)
 
