@@ -171,6 +171,9 @@ FORGED = [
     {"dtype": "|i1", "values": [300]},
     {"dtype": "<u8", "values": [-1]},
     {"dtype": "<U1000000000", "values": ["a"]},
+    # One character more than the longest label has.
+    {"dtype": "<U2", "values": ["a", ""]},
+    {"dtype": "<U5", "values": ["abcd", "a"]},
     {"dtype": "(1000000000,)<i8", "values": [1]},
     {"dtype": "<M8[s]", "values": [1]},
     {"dtype": "nothing", "values": [1]},
