@@ -61,6 +61,14 @@ def test_the_scale_of_equal_numbers_is_one(value):
     assert memory["scale"] == [1.0, 2.0] and memory["mean"] == pytest.approx([value, 3.0])
 
 
+def test_a_spread_of_ten_roundings_is_none():
+    eps = np.finfo(np.float64).eps
+    assert Numbers().learn(1.0 + eps * np.array([-10.0, 10.0]), None, "y")["scale"] == [1.0]
+    # Of -10 and 11 the mean is rounded to 0, and the root of their mean square is 10.5.
+    found = Numbers().learn(1.0 + eps * np.array([-10.0, 11.0]), None, "y")
+    assert found["scale"] == pytest.approx([eps * np.sqrt((10**2 + 11**2) / 2)])
+
+
 def test_small_and_large_spreads_are_learned():
     for spread in (1e-9, 1e9):
         y = 5.0 + spread * np.array([-1.0, 1.0])
