@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from arignote import DataError
+from arignote import ArignoteWarning, DataError
 from arignote.data.augmentation import Augmenter
 from arignote.data.targets import Classes, Flags, Numbers, Ranks, Targets, misnamed
 from arignote.data.transforms import Mixup
@@ -105,6 +105,17 @@ def test_what_a_run_has_learned_is_used_unless_another_target_learned_it(checked
     assert targets().learn(checked, None, "X", other) == memory
 
 
+@pytest.mark.parametrize("single", [True, False])
+def test_only_a_new_run_reports_what_is_suspicious(single, recwarn):
+    found = targets(number=Classes()) if single else targets(number=Classes(), size=Numbers())
+    y = found.check({"number": range(40)} if single else {"number": range(40), "size": np.arange(40.0)}, "X")
+    # Known, though it has learned nothing.
+    assert found.learn(y, None, "X", {})["number"]["values"] == list(range(40))
+    assert not recwarn.list
+    with pytest.warns(ArignoteWarning, match="looks like a regression target: 40 distinct values"):
+        found.learn(y, None, "X", None)
+
+
 def test_encoded_values_are_those_of_each_target(checked, memory):
     encoded = targets().encode(checked, memory, "X")
     assert encoded.dtype.names == checked.dtype.names
@@ -134,6 +145,9 @@ def test_text_labels_of_a_run_are_used_as_text_in_the_output_that_has_them():
     known = {"number": {"target": "classes", "dtype": "<U1", "values": ["3", "4"]}, "size": {"target": "ranks"}}
     found = two.like(y, known)
     assert found["number"].tolist() == ["3", "4", "3"] and found["size"].tolist() == [1.0, 2.0, 3.0]
+    # Of an output that the run does not have, values stay as they are.
+    assert two.like(y, {})["number"].tolist() == [3, 4, 3]
+    assert targets(number=Classes()).like(np.array([3, 4]), {}).tolist() == [3, 4]
 
 
 def test_strata_are_those_of_the_main_output(checked):
