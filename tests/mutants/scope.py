@@ -55,7 +55,7 @@ SCOPE: dict[str, tuple[str, ...]] = {
     "arignote/layers/layer_list.py": (*_LAYERS, "first_hour/test_spelling.py", "first_hour/test_words.py"),
     "arignote/layers": (*_LAYERS, "layers"),
     "arignote/engine/step.py": (*_ENGINE, _DRAWS),
-    "arignote/engine/predict.py": (*_ENGINE, "estimators/test_scoring.py", _DRAWS),
+    "arignote/engine/predict.py": ("engine/test_step.py", *_ENGINE, "estimators/test_scoring.py", _DRAWS),
     "arignote/engine/session.py": (*_ENGINE, _DRAWS),
     "arignote/engine": _ENGINE,
     "arignote/data/order.py": ("data/test_batches.py", "data/test_rows.py"),
