@@ -242,12 +242,13 @@ class OrdinalOutputLayer(OutputLayer):
         return lambda log_p: log_p.softmax(1)
 
     def output_shape(self, shape: Shape) -> Shape:
-        return (self.n_classes or len(self.ranks or (0, 1)),)
+        n_ranks = 2 if self.ranks is None else len(self.ranks)
+        return (self.n_classes or n_ranks,)
 
     def declare_params(self, shape: Shape) -> dict[str, Param]:
         n_in, n_gaps = prod(shape), self.output_shape(shape)[0] - 2
         params = {
-            "W": Param((n_in, 1), self.W or Constant(), n_in, 1, unit_axis=1),
+            "W": Param((n_in, 1), self.W or Constant(), fan_in=n_in, unit_axis=1),
             "threshold": Param((1,), Constant(value=-n_gaps / 2)),
         }
         if n_gaps:

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from arignote.layers import declare, parse
+from arignote.layers.output import OutputLayer
 from arignote.registry import build
 
 RNG = np.random.default_rng(0)
@@ -38,9 +39,33 @@ def test_logits_are_the_sums_or_zero_and_the_sum(n_classes, use_bias):
     found = layer.build((2, 3))(tensors, torch.from_numpy(X), True)
     expected = sums if n_classes > 1 else np.concatenate([np.zeros((4, 1)), sums], 1)
     np.testing.assert_allclose(found, expected)
+    p = layer.to_predictions()(found)
+    np.testing.assert_allclose(p, np.exp(expected) / np.exp(expected).sum(axis=1, keepdims=True))
     if n_classes == 1:
         # The probability of the second class is the sigmoid.
-        np.testing.assert_allclose(found.softmax(1)[:, 1:], 1 / (1 + np.exp(-sums)))
+        np.testing.assert_allclose(p[:, 1:], 1 / (1 + np.exp(-sums)))
+
+
+class PairOutputLayer(OutputLayer):
+    """An output layer of a user, which has two outputs and no parameter for their number."""
+
+    @property
+    def target_spec(self):
+        return ["numbers", {"n_outputs": 2}]
+
+    def to_predictions(self):
+        return lambda outputs: outputs
+
+    def output_shape(self, shape):
+        return (2,)
+
+    def build(self, shape):
+        return lambda params, x, training: x[:, :2]
+
+
+def test_a_layer_without_a_parameter_for_the_number_of_outputs_stays_as_it_is():
+    layer = PairOutputLayer()
+    assert layer.sized(2) is layer
 
 
 def test_initial_weights_and_biases_may_be_given():
