@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -140,6 +141,61 @@ def test_a_version_of_torch_without_the_function_takes_the_other_way(monkeypatch
     assert all(
         torch.equal(a, b) for one, other in zip(lists, others, strict=True) for a, b in zip(one, other, strict=True)
     )
+
+
+def test_a_version_of_torch_without_the_functions_of_a_scaled_loss_takes_the_other_way(monkeypatch):
+    for name in ("_amp_foreach_non_finite_check_and_unscale_", "_amp_update_scale_"):
+        monkeypatch.delattr(torch, name)
+    gradients, found = torch.tensor([8.0, -4.0]), torch.zeros(())
+    private.unscale_(gradients, found, torch.tensor(4.0))
+    assert gradients.tolist() == [2.0, -1.0] and found == 0.0
+    scale, n_good = torch.tensor(8.0), torch.zeros((), dtype=torch.int32)
+    private.update_scale_(scale, n_good, torch.zeros(()), interval=1)
+    assert scale == 16.0 and n_good == 0
+
+
+def limits():
+    """Return what limits the compiler."""
+    from torch._dynamo import config as dynamo
+    from torch._inductor import config as inductor
+
+    return (
+        inductor.compile_threads,
+        dynamo.recompile_limit,
+        dynamo.accumulated_recompile_limit,
+        dynamo.fail_on_recompile_limit_hit,
+    )
+
+
+def test_the_compiler_has_no_processes_and_fails_beyond_its_limit_within_the_context_alone():
+    from torch._inductor import config
+
+    with config.patch(compile_threads=3):
+        before = limits()
+        with private.compiler_limits(5):
+            assert limits() == (1, 5, 5, True)
+        assert limits() == before != (1, 5, 5, True)
+
+
+@pytest.mark.parametrize("missing", [None, object()], ids=["module", "options"])
+def test_a_version_of_torch_without_the_options_of_the_compiler_has_no_limits(monkeypatch, missing):
+    before = limits()
+    monkeypatch.setattr(private, "_named", lambda path: missing)
+    with private.compiler_limits(5):
+        assert limits() == before
+
+
+def test_the_errors_of_the_compiler_are_those_that_this_version_of_torch_has(monkeypatch):
+    from torch._dynamo import exc
+    from torch._inductor.exc import InductorError
+
+    assert private.recompile_limit_errors() == (exc.FailOnRecompileLimitHit,)
+    assert private.compile_errors() == (exc.BackendCompilerFailed, InductorError)
+    monkeypatch.delattr(exc, "BackendCompilerFailed")
+    monkeypatch.setitem(sys.modules, "torch._inductor.exc", None)
+    assert private.compile_errors() == ()
+    monkeypatch.delattr(exc, "FailOnRecompileLimitHit")
+    assert private.recompile_limit_errors() == ()
 
 
 def test_no_other_module_uses_a_private_name_of_torch():
