@@ -70,6 +70,18 @@ def test_value_and_slope_are_those_of_the_formula(name, beta):
     np.testing.assert_allclose(function.backward(tensor(G), kept, beta), G * slope, rtol=1e-12, atol=1e-12)
 
 
+def test_the_slope_of_softplus_is_one_where_torch_takes_its_value_for_the_sum():
+    # Beyond 20, where log(1 + exp(s)) - s is below 2.1e-9.
+    s = torch.tensor([[19.5, 20.5, 21.5]], dtype=torch.float64)
+    leaf = s.clone().requires_grad_()
+    torch.nn.functional.softplus(leaf).sum().backward()
+    function = function_of(build("activation", "softplus"), {}, {})
+    found, kept = function.forward(s)
+    g = function.backward(torch.ones_like(s), kept, 0.0)
+    assert torch.equal(g, leaf.grad) and (g == 1.0).tolist() == [[False, True, True]]
+    assert torch.equal(found[:, 1:], s[:, 1:])
+
+
 def by_formula(name, s, g):
     """Return value, gradient of the sums, and those of the slopes value by value."""
     if name == "prelu":

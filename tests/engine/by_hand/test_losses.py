@@ -55,6 +55,16 @@ def test_each_loss_has_the_gradient_of_autograd(case, weights, share):
     assert g.abs().max() > 0.005
 
 
+def test_every_number_of_a_class_counts_of_very_many_classes():
+    logits = torch.randn(4, 203, generator=GENERATOR)
+    y = torch.tensor([0, 100, 101, 202])
+    found, g = loss_and_gradient(build("loss", "nll"), CPU)(logits, y, None, 1.0)
+    exp = np.exp(logits.double().numpy())
+    p = exp / exp.sum(axis=1, keepdims=True)
+    assert float(found) == pytest.approx(-np.log(p[range(4), y]).mean(), rel=1e-5)
+    np.testing.assert_allclose(g, (p - np.eye(203)[y]) / 4, rtol=1e-4, atol=1e-8)
+
+
 @pytest.mark.parametrize("share", [1.0, 0.5])
 @pytest.mark.parametrize("weighted", [False, True])
 def test_the_squared_error_is_worked_out_by_hand(weighted, share):
