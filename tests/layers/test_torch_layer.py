@@ -16,7 +16,7 @@ from arignote.checkpoints.format import decode
 from arignote.engine.network import Network
 from arignote.layers import declare, parse
 from arignote.layers.base import ShapeError
-from arignote.layers.torch_layer import TorchLayer
+from arignote.layers.torch_layer import TorchLayer, plain_attributes
 from arignote.streams import stream
 
 OUTPUT = ["ClassificationOutputLayer", {"n_classes": 3}]
@@ -394,6 +394,24 @@ def test_a_counter_that_changes_no_output_yet_is_refused_too():
     layers = [torch_layer("CountsLong", "counts"), ["ClassificationOutputLayer"]]
     with pytest.raises(ConfigError, match=r"layer 'counts' keeps something from one call to the next"):
         fitted(layers)
+
+
+class KeepsMuch(nn.Module):
+    """A module with attributes of every kind, some of them in a module of its own."""
+
+    def __init__(self, inner=None):
+        super().__init__()
+        self.n, self.factor, self.word = 3, 0.5, "a"
+        self.some, self.by_name, self.seen = [1, 2], {"a": 1}, {4}
+        # Neither is a number, a text or a container of these; or it is torch's own.
+        self.function, self._n, self.weight = torch.relu, 7, nn.Parameter(torch.ones(1))
+        self.inner = inner
+
+
+def test_numbers_texts_and_containers_are_what_a_module_may_keep_from_one_call_to_the_next():
+    own = {"n": "3", "factor": "0.5", "word": "'a'", "some": "[1, 2]", "by_name": "{'a': 1}", "seen": "{4}"}
+    expected = {f"{path}.{name}": text for path in ("", "inner") for name, text in own.items()}
+    assert plain_attributes(KeepsMuch(KeepsMuch())) == plain_attributes(KeepsMuch(KeepsMuch()).eval()) == expected
 
 
 def test_the_check_for_hidden_memory_leaves_buffers_as_they_were():
