@@ -121,6 +121,10 @@ def test_a_scale_that_would_become_infinite_stays_in_both_ways():
         scale, n_good = torch.tensor(2.0**127), torch.zeros((), dtype=torch.int32)
         way(scale, n_good, torch.zeros(()), interval=1)
         assert float(scale) == 2.0**127
+        # Twice 1.5e38 is below the largest number of float32, 3.4e38.
+        scale = torch.tensor(1.5e38)
+        way(scale, n_good, torch.zeros(()), interval=1)
+        assert float(scale) == pytest.approx(3e38)
 
 
 @pytest.mark.parametrize("name", ["_fused_sgd_", "_fused_adam_", "_log_softmax_backward_data"])
