@@ -73,7 +73,7 @@ class LearningSettings(BaseModel):
     """Settings of how the network learns."""
 
     kind: ClassVar[str] = "fit"
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, arbitrary_types_allowed=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
     n_epochs: Annotated[int, Field(ge=0), Mark.FREE] = Field(50, description="Number of epochs in all.")
     sgd_type: Annotated[Updater, PartField("updater")] = Field(
