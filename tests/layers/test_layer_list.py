@@ -156,6 +156,8 @@ def test_names_of_blocks_are_numbered_like_those_of_layers():
     found = links(block, named, block, OUTPUT)
     assert list(found) == ["input", "block1-1-fc1", "block2-1-fc1", "block3-1-fc1", "output"]
     assert local_names([block, named, fc(), block, OUTPUT]) == ["block1", "block2", "fc1", "block3", "output"]
+    with pytest.raises(ConfigError, match="unknown layer 'FCLayr'"):
+        local_names([fc(), ["FCLayr", {"n_units": 4}]])
 
 
 def test_a_block_that_is_built_is_the_block_of_its_spec():
@@ -320,6 +322,8 @@ def test_a_network_has_ten_thousand_layers_at_most():
     ]
     (found,) = errors([block(1000, *[fc()] * 11), OUTPUT])
     assert found == "layers[0].repeat (Block): the block stands for 11,000 layers; at most 10,000 are built"
+    # A block alone may have so many, though not with an input and an output layer.
+    assert errors([block(1000, *[fc()] * 10), OUTPUT]) == ["layers: stand for 10,002 layers; at most 10,000 are built"]
     # Blocks within blocks multiply, long before any layer is written out.
     found = errors([block(1000, block(1000, block(1000, fc()))), OUTPUT])
     assert found and all("10,000 are built" in line for line in found)
