@@ -54,6 +54,7 @@ SCOPE: dict[str, tuple[str, ...]] = {
     "arignote/optim": ("reference", "contracts", "engine/test_update.py", "registry/test_part.py", *_RUNS),
     "arignote/layers/layer_list.py": (*_LAYERS, "first_hour/test_spelling.py", "first_hour/test_words.py"),
     "arignote/layers": (*_LAYERS, "layers"),
+    "arignote/engine/by_hand": ("engine/by_hand", *_ENGINE),
     "arignote/engine/step.py": (*_ENGINE, _DRAWS),
     "arignote/engine/predict.py": ("engine/test_step.py", *_ENGINE, "estimators/test_scoring.py", _DRAWS),
     "arignote/engine/session.py": (*_ENGINE, _DRAWS),

@@ -10,6 +10,7 @@ from own_parts import first_names
 
 from arignote import NNClassifier
 from arignote.checkpoints.tensors import tensors_sha256
+from arignote.engine.by_hand.functions import functions_of
 from arignote.engine.by_hand.tape import Tape, tape_of
 from arignote.engine.network import Network
 from arignote.engine.setup import Setup
@@ -35,6 +36,47 @@ def test_each_activation_gives_the_gradients_of_autograd(activation, more):
     ]
     compare(step_of(layers), [rows(17)])
     compare(step_of(layers), [rows(17), rows(4)])
+
+
+def test_only_functions_with_parameters_that_are_not_fixed_train():
+    layers = [
+        ["InputImageLayer", {"n_pixels": [4, 4]}],
+        ["ConvLayer", {"name": "conv", "n_output_maps": 2, "filter_shape": 1, "activation": "relu"}],
+        ["BatchNormLayer"],
+        ["DropoutLayer", {"dropout_p": 0.2}],
+        ["GaussianNoiseLayer"],
+        ["ActivationLayer", {"activation": "tanh"}],
+        ["ActivationLayer", {"activation": "prelu"}],
+        ["SumLayer", {"inputs": ["conv", "activation2"]}],
+        ["ConcatLayer", {"inputs": ["conv", "sum1"]}],
+        ["MaxPool2DLayer", {"pool_shape": 2}],
+        ["GlobalAveragePoolLayer"],
+        ["FCLayer", {"n_units": 3, "fix_params": True}],
+        ["ClassificationOutputLayer"],
+    ]
+    network = step_of(layers, (16,)).network
+    gradients = network.flat_views(network.gradients)
+    found = {}
+    for place, (params, _) in network.placed():
+        own = {name: gradients[f"{place.name}.{name}"] for name in params if f"{place.name}.{name}" in gradients}
+        functions = functions_of(place, {name: tensor.detach() for name, tensor in params.items()}, own)
+        found[place.name] = [function.trains for function in functions]
+    assert found == {
+        "input": [False],
+        # A convolution, and its rectifier.
+        "conv": [True, False],
+        "norm1": [True],
+        "dropout1": [False],
+        "noise1": [False],
+        "activation1": [False],
+        "activation2": [True],
+        "sum1": [False],
+        "concat1": [False],
+        "pool1": [False],
+        "pool2": [False],
+        "fc1": [False],
+        "output": [True],
+    }
 
 
 def test_images_dropout_first_weights_and_shares_of_classes_give_the_gradients_of_autograd():
