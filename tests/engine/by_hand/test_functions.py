@@ -17,6 +17,10 @@ from arignote.engine.setup import Setup
 from arignote.engine.step import TrainingStep
 from arignote.layers import declare, parse
 from arignote.layers.dense import FCLayer
+from arignote.layers.architecture import Placed
+from arignote.layers.merge import AverageLayer
+from arignote.layers.noise import dropout_mask
+from arignote.layers.pool import GlobalAveragePoolLayer
 from arignote.optim.losses import NLL, Loss
 from arignote.registry import build
 
@@ -36,6 +40,36 @@ def test_each_activation_gives_the_gradients_of_autograd(activation, more):
     ]
     compare(step_of(layers), [rows(17)])
     compare(step_of(layers), [rows(17), rows(4)])
+
+
+def function_alone(layer, *shapes):
+    """Return the function of a layer without parameters."""
+    place = Placed("alone", layer, tuple(range(len(shapes))), shapes, layer.output_shape(*shapes), {}, "alone")
+    (function,) = functions_of(place, {}, {})
+    return function
+
+
+@pytest.mark.parametrize("n_inputs", [2, 3])
+def test_the_average_of_inputs_and_its_gradients_are_those_worked_out_in_numpy(n_inputs):
+    rng = np.random.default_rng(n_inputs)
+    xs, g = rng.normal(size=(n_inputs, 4, 5)), rng.normal(size=(4, 5))
+    function = function_alone(AverageLayer(inputs=[f"x{n}" for n in range(n_inputs)]), *[(5,)] * n_inputs)
+    y, saved = function.forward([torch.from_numpy(x.copy()) for x in xs])
+    np.testing.assert_allclose(y, xs.mean(axis=0))
+    found = function.backward(torch.from_numpy(g.copy()), saved, 0.0, True)
+    assert len(found) == n_inputs
+    for one in found:
+        np.testing.assert_allclose(one, g / n_inputs)
+
+
+def test_the_average_of_pixels_and_its_gradient_are_those_worked_out_in_numpy():
+    rng = np.random.default_rng(4)
+    x, g = rng.normal(size=(2, 3, 4, 5)), rng.normal(size=(2, 3))
+    function = function_alone(GlobalAveragePoolLayer(), (3, 4, 5))
+    y, saved = function.forward(torch.from_numpy(x))
+    np.testing.assert_allclose(y, x.reshape(2, 3, 20).mean(axis=2))
+    found = function.backward(torch.from_numpy(g), saved, 0.0, True)
+    np.testing.assert_allclose(found, np.broadcast_to(g[:, :, None, None] / 20, x.shape))
 
 
 def test_only_functions_with_parameters_that_are_not_fixed_train():
