@@ -172,6 +172,11 @@ def auxiliary(p, x):
     return sums(p, "early", a), sums(p, "late", b), sums(p, "last", torch.cat([a, b], 1))
 
 
+def outputs_of_one_layer(p, x):
+    a = sums(p, "a", x).tanh()
+    return sums(p, "early", a), sums(p, "last", a)
+
+
 def maxout(p, x):
     a = sums(p, "a", x).tanh()
     m = sums(p, "m", a).view(len(x), 4, 3).amax(2)
@@ -436,6 +441,7 @@ CASES = {
         auxiliary,
         [],
     ),
+    "outputs of one layer": ([fc("a"), output("early"), output("last")], VECTORS, outputs_of_one_layer, []),
     "maxout": (
         [fc("a"), ["FCMaxoutLayer", {"name": "m", "n_units": 4, "maxout_k": 3}], fc("b"), output()],
         VECTORS,
