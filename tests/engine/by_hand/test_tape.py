@@ -734,6 +734,26 @@ def test_gradients_are_those_of_the_network_in_plain_pytorch(case, sizes, weight
             )
 
 
+class TripledInTraining(Layer):
+    """Three times what comes in, or outside training what comes in."""
+
+    def build(self, shape):
+        return lambda params, x, training: 3 * x if training else x
+
+
+def test_layers_that_autograd_records_are_in_training(double):
+    step = step_of([fc("a"), TripledInTraining(name="t"), output()], VECTORS)
+    assert step.by_hand == ["input", "a", "output"]
+    batches = batches_of(VECTORS, 1, (7,), False)
+    losses, found = computed(step, step._gradients, batches)
+    expected_losses, expected = expected_of(
+        step, lambda p, x: (sums(p, "output", 3 * sums(p, "a", x).tanh()),), batches
+    )
+    assert losses == pytest.approx(expected_losses, rel=1e-12)
+    for name, gradient in expected.items():
+        torch.testing.assert_close(found[name], gradient, rtol=1e-9, atol=1e-12)
+
+
 @pytest.mark.parametrize("case", CASES)
 def test_in_float32_they_are_the_same_within_rounding(case):
     layers, shape, _, _ = CASES[case]
