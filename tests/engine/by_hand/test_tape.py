@@ -754,6 +754,24 @@ def test_layers_that_autograd_records_are_in_training(double):
         torch.testing.assert_close(found[name], gradient, rtol=1e-9, atol=1e-12)
 
 
+class OnesLayer(Layer):
+    """Ones, whatever comes in."""
+
+    def build(self, shape):
+        return lambda params, x, training: torch.ones_like(x)
+
+
+def test_layers_on_which_an_output_does_not_depend_have_gradients_of_zero(double):
+    step = step_of([fc("a"), OnesLayer(name="t"), output()], VECTORS)
+    batches = batches_of(VECTORS, 1, (7,), False)
+    losses, found = computed(step, step._gradients, batches)
+    expected_losses, expected = expected_of(step, lambda p, x: (sums(p, "output", torch.ones_like(x)),), batches)
+    assert losses == pytest.approx(expected_losses, rel=1e-12)
+    for name, gradient in expected.items():
+        torch.testing.assert_close(found[name], torch.zeros_like(found[name]) if gradient is None else gradient)
+    assert expected["a.W"] is None and expected["output.W"].abs().max() > 0.01
+
+
 @pytest.mark.parametrize("case", CASES)
 def test_in_float32_they_are_the_same_within_rounding(case):
     layers, shape, _, _ = CASES[case]
