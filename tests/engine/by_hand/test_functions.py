@@ -16,10 +16,9 @@ from arignote.engine.network import Network
 from arignote.engine.setup import Setup
 from arignote.engine.step import TrainingStep
 from arignote.layers import declare, parse
-from arignote.layers.dense import FCLayer
 from arignote.layers.architecture import Placed
+from arignote.layers.dense import FCLayer
 from arignote.layers.merge import AverageLayer
-from arignote.layers.noise import dropout_mask
 from arignote.layers.pool import GlobalAveragePoolLayer
 from arignote.optim.losses import NLL, Loss
 from arignote.registry import build
@@ -44,7 +43,7 @@ def test_each_activation_gives_the_gradients_of_autograd(activation, more):
 
 def function_alone(layer, *shapes):
     """Return the function of a layer without parameters."""
-    place = Placed("alone", layer, tuple(range(len(shapes))), shapes, layer.output_shape(*shapes), {}, "alone")
+    place = Placed("alone", layer, tuple(range(len(shapes))), (), shapes, layer.output_shape(*shapes), {}, "alone")
     (function,) = functions_of(place, {}, {})
     return function
 
