@@ -59,6 +59,7 @@ class Writer:
     def __init__(self) -> None:
         self.layers: list[Layer] = []
         self.complaints: list[Complaint] = []
+        self._reported: set[Path] = set()
         self._paths: dict[str, Path] = {}
         self._used: set[str] = set()
         # The layer before, which is the input by default.
@@ -181,5 +182,6 @@ class Writer:
         own = getattr(part, "name", None)
         label = "" if part is None else part_name(part) + (f" {own!r}" if own else "")
         # A block that is repeated has the same fault in each repetition.
-        if all(complaint.path != path for complaint in self.complaints):
+        if path not in self._reported:
+            self._reported.add(path)
             self.complaints.append(Complaint(path, message, label))
