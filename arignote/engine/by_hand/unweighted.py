@@ -71,7 +71,8 @@ class Dropout:
         return x * mask, mask
 
     def backward(self, g: Tensor, saved: Any, beta: float, needs_input: bool) -> Tensor:
-        return g * saved
+        grad_x: Tensor = g * saved
+        return grad_x
 
 
 class Noise:
