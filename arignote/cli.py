@@ -70,6 +70,10 @@ def _app() -> None:
     """Train networks that are declared as data; a run that is killed resumes exactly."""
 
 
+OUT = typer.Option(
+    help="File to write: .csv or .parquet (row, predicted, p_CLASS of each class), .h5, .hdf5 or .hdf (predicted, "
+    "probabilities, classes), .npy (probabilities, or numbers, of one output)."
+)
 DataDir = Annotated[Path | None, typer.Option(help="Folder of relative data paths; default that of the config.")]
 
 
@@ -281,7 +285,7 @@ def evaluate(
 def predict(
     run: Run,
     features: Features,
-    out: Annotated[Path, typer.Option(help="CSV file: row, predicted, p_CLASS ... of classes.")],
+    out: Annotated[Path, OUT],
     which: Which = None,
     color: Color = None,
     axes: Axes = None,
@@ -292,14 +296,18 @@ def predict(
 
     Example: arignote predict runs/digits_mlp --features sample_data/digits.h5:/images --out preds.csv
     """
+    from arignote.report.predictions import check_predictions_file, write_predictions
+
+    check_predictions_file(out)
+    # After the file, which may be wrong: importing the engine takes a second.
     from arignote.estimators.scoring import Predictor
     from arignote.fit.command_data import NamedFile
-    from arignote.report.predictions import write_predictions
 
     predictor = Predictor.load(run, which, trust or ())
     named = NamedFile.of(features, predictor.channels, color=color, axes=axes, csv=csv)
     rows = predictor.rows(named.features(), csv=named.format())
-    write_predictions(out, predictor.blocks(rows), predictor.targets, predictor.state.targets, predictor.shown)
+    targets, memory = predictor.targets, predictor.state.targets
+    write_predictions(out, predictor.blocks(rows), targets, memory, predictor.shown, len(rows))
     print(f"{len(rows)} rows -> {out}")
 
 

@@ -1,4 +1,4 @@
-"""Text files that are replaced atomically."""
+"""Files that are replaced atomically."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TextIO
+from typing import IO, Any
 
-__all__ = ["replacing"]
+__all__ = ["is_stream", "replacing", "replacing_bytes"]
 
 
 @contextmanager
-def replacing(path: Path) -> Iterator[TextIO]:
+def replacing(path: Path) -> Iterator[IO[str]]:
     """Yield a temporary text file, and replace `path` by it at the end, with the mode of the old file.
 
     After an exception the old file is unchanged. A path that exists but is not a regular file, such as a pipe, is
@@ -26,9 +26,33 @@ def replacing(path: Path) -> Iterator[TextIO]:
     OSError
         If the file cannot be written.
     """
+    with _replacing(path, "w", encoding="utf-8", newline="") as file:
+        yield file
+
+
+@contextmanager
+def replacing_bytes(path: Path) -> Iterator[IO[bytes]]:
+    """Yield a temporary binary file, as `replacing` yields a text file; it can be read and positioned too.
+
+    Raises
+    ------
+    OSError
+        If the file cannot be written, or if it is a pipe, which has no positions.
+    """
+    with _replacing(path, "w+b") as file:
+        yield file
+
+
+def is_stream(path: Path) -> bool:
+    """Return whether a path is written to directly: a pipe, a device, or a file descriptor of this process."""
+    return _stream(path) is not None or (path.exists() and not path.is_file())
+
+
+@contextmanager
+def _replacing(path: Path, mode: str, **options: Any) -> Iterator[IO[Any]]:
     exists, stream = path.exists(), _stream(path)
-    if stream is not None or (exists and not path.is_file()):
-        with open(path if stream is None else os.dup(stream), "w", encoding="utf-8", newline="") as file:
+    if is_stream(path):
+        with open(path if stream is None else os.dup(stream), mode, **options) as file:
             yield file
         return
     # Of a symbolic link the target is replaced, not the link.
@@ -38,7 +62,7 @@ def replacing(path: Path) -> Iterator[TextIO]:
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        with temporary.open("w", encoding="utf-8", newline="") as file:
+        with temporary.open(mode, **options) as file:
             yield file
         if exists:
             shutil.copymode(path, temporary)

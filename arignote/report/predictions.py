@@ -1,29 +1,71 @@
-"""Predictions as a table, written block by block."""
+"""Predictions as a file, written block by block."""
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from numpy.typing import NDArray
+from arignote.data.targets import Memory, Targets
+from arignote.errors import ConfigError, DataError
+from arignote.replacing import is_stream, replacing, replacing_bytes
+from arignote.report.prediction_files import (
+    Blocks,
+    PredictedOutput,
+    write_csv,
+    write_hdf5,
+    write_npy,
+    write_parquet,
+)
 
-from arignote.data.targets import Memory, Target, Targets
-from arignote.errors import DataError
-from arignote.replacing import replacing
+__all__ = ["check_predictions_file", "write_predictions"]
 
-__all__ = ["write_predictions"]
+_WRITERS: dict[str, Callable[[Any, Sequence[PredictedOutput], Blocks, int], None]] = {
+    ".csv": write_csv,
+    ".parquet": write_parquet,
+    ".npy": write_npy,
+    ".h5": write_hdf5,
+    ".hdf5": write_hdf5,
+    ".hdf": write_hdf5,
+}
+
+
+def check_predictions_file(path: Path) -> None:
+    """Check that predictions can have the format of a file, before anything is computed.
+
+    Raises
+    ------
+    ConfigError
+        If its ending is unknown.
+    DataError
+        If a package that the format needs is not installed.
+    """
+    if _ending(path) == ".parquet":
+        try:
+            import pyarrow.parquet  # noqa: F401
+        except ImportError:
+            raise DataError(f"{path}: needs pyarrow: pip install 'arignote[tables]'") from None
 
 
 def write_predictions(
     path: Path,
-    blocks: Iterable[Mapping[str, NDArray[Any]]],
+    blocks: Blocks,
     targets: Targets,
     memory: Mapping[str, Memory],
     shown: Sequence[str],
+    n_rows: int,
 ) -> None:
-    """Write a CSV file: row, what is predicted, and the probability of each class, if there are classes.
+    """Write predictions as the ending of a file says; only one block of rows is in memory at a time.
+
+    =================== ==========================================================================================
+    .csv, .parquet      a table: row (from 0), predicted (of several numbers predicted_0 ...), p_CLASS of each class
+    .h5, .hdf5, .hdf    /predicted (rows,) or (rows, n), /probabilities (rows, n_classes), /classes (n_classes,)
+    .npy                probabilities (rows, n_classes), of numbers these (rows,) or (rows, n); of one output only
+    =================== ==========================================================================================
+
+    Labels have the type of the labels of the training rows, probabilities are float32, numbers float64 in the units of
+    the training rows. If a row has several labels, nothing is predicted but probabilities. Standard output and other
+    streams are CSV.
 
     Parameters
     ----------
@@ -35,49 +77,42 @@ def write_predictions(
     memory : dict of str to dict
         What the targets have learned.
     shown : sequence of str
-        The output layers that are written; with several, columns begin with their names.
+        The output layers that are written. With several, columns begin with their names, and HDF5 has a group for each.
+    n_rows : int
+        Number of rows of all blocks.
 
     Raises
     ------
+    ConfigError
+        If the ending is unknown, or the format is of one output only.
     DataError
         If it cannot be written; an existing one is kept.
     """
+    check_predictions_file(path)
+    ending = _ending(path)
+    outputs = [PredictedOutput(name, targets.by_output[name], memory[name]) for name in shown]
+    if ending == ".npy" and len(outputs) > 1:
+        others = _listed([known for known in _WRITERS if known != ".npy"])
+        raise ConfigError(f"{path}: .npy holds one array; of several outputs, {', '.join(shown)}, write {others}")
     try:
-        with replacing(path) as file:
-            writer = csv.writer(file)
-            parts = [(name, targets.by_output[name], memory[name]) for name in shown]
-            columns = [
-                f"{name}_{column}" if len(shown) > 1 else column
-                for name, target, of_target in parts
-                for column in _columns(target, of_target)
-            ]
-            writer.writerow(["row", *columns])
-            row = 0
-            for block in blocks:
-                by_output = [_cells(block[name], target, of_target) for name, target, of_target in parts]
-                for cells in zip(*by_output, strict=True):
-                    writer.writerow([row, *(cell for some in cells for cell in some)])
-                    row += 1
+        with replacing(path) if ending == ".csv" else replacing_bytes(path) as file:
+            _WRITERS[ending](file, outputs, blocks, n_rows)
     except BrokenPipeError:
         raise
     except OSError as error:
-        raise DataError(f"{path}: cannot be written: {error.strerror}") from None
+        raise DataError(f"{path}: cannot be written: {error.strerror or error}") from None
 
 
-def _columns(target: Target, memory: Memory) -> list[str]:
-    if target.labels_per_row == "none":
-        n = target.size(memory)
-        return ["predicted"] if n == 1 else [f"predicted_{column}" for column in range(n)]
-    probabilities = [f"p_{label}" for label in target.classes(memory)]
-    return ["predicted", *probabilities] if target.labels_per_row == "one" else probabilities
+def _ending(path: Path) -> str:
+    """Return the ending that says the format of a file; ConfigError if it is unknown."""
+    ending = path.suffix.lower()
+    if ending in _WRITERS:
+        return ending
+    if is_stream(path):
+        return ".csv"
+    got = f"ends in {path.suffix}" if ending else "has no ending"
+    raise ConfigError(f"{path}: the ending says how predictions are written: {_listed(list(_WRITERS))}; this {got}")
 
 
-def _cells(block: NDArray[Any], target: Target, memory: Memory) -> Iterator[list[Any]]:
-    """Yield the cells of each row, numbers with the digits that they have."""
-    decoded = target.decode(block, memory)
-    if target.labels_per_row == "none":
-        for values in decoded.reshape(len(block), -1):
-            yield [f"{value:.9g}" for value in values]
-        return
-    for label, p in zip(decoded, block, strict=True):
-        yield [*([label] if target.labels_per_row == "one" else []), *(f"{value:.9g}" for value in p)]
+def _listed(endings: Sequence[str]) -> str:
+    return f"{', '.join(endings[:-1])} or {endings[-1]}"

@@ -198,6 +198,18 @@ def test_predict_writes_columns_with_the_names_of_the_outputs_in_front(place):
     np.testing.assert_allclose([float(row[4]) for row in rows], found["size"], rtol=1e-5)
 
 
+def test_predict_writes_a_group_of_each_output_and_refuses_one_array_of_both(place):
+    run("fit", config(TABLE), "--quiet")
+    assert "80 rows -> p.h5" in run("predict", "run", "--features", "t.csv", "--out", "p.h5")
+    ours = NNClassifier.load("run")
+    with h5py.File("p.h5") as file:
+        assert file["kind/predicted"].asstr()[:].tolist() == ours.predict("t.csv")["kind"].tolist()
+        np.testing.assert_array_equal(file["kind/probabilities"], ours.predict_proba("t.csv"))
+        np.testing.assert_array_equal(file["size/predicted"], ours.predict("t.csv")["size"])
+    ended = arignote("predict", "run", "--features", "t.csv", "--out", "p.npy")
+    assert ended.code == 2 and ".npy holds one array; of several outputs, kind, size, write .csv" in ended.err
+
+
 def test_summary_needs_the_labels_for_the_number_of_classes_only(place):
     lines = run("summary", config(TABLE)).splitlines()
     assert any(line.split()[:3] == ["kind", "ClassificationOutputLayer", "2"] for line in lines)

@@ -16,7 +16,7 @@ def written(path, blocks, target, memory):
     """Return the header and the rows of predictions that are written block by block."""
     targets = Targets({"output": target}, "output")
     named = [{"output": block} for block in blocks]
-    write_predictions(path / "p.csv", named, targets, {"output": memory}, ["output"])
+    write_predictions(path / "p.csv", named, targets, {"output": memory}, ["output"], sum(map(len, blocks)))
     with (path / "p.csv").open(newline="") as file:
         header, *rows = csv.reader(file)
     return header, rows
