@@ -56,19 +56,22 @@ class Complaint:
     Attributes
     ----------
     path : tuple of str or int
-        Keys and positions from the root.
+        Keys and positions from the root, or from the layer that `layer` names.
     message : str
         What is wrong.
     label : str
         The part that is meant, such as "FCLayer 'fc1'".
     advice : Advice, optional
         What to write instead.
+    layer : str
+        Name of a layer of a network, whose place in a list is not known where the error is raised.
     """
 
     path: tuple[str | int, ...]
     message: str
     label: str = ""
     advice: Advice | None = None
+    layer: str = ""
 
     def under(self, *prefix: str | int) -> Complaint:
         """Return the same complaint with a path that begins further up."""
@@ -79,6 +82,8 @@ class Complaint:
         return f"{self}. {self.advice.text_in(notation, self.path, prefix)}" if self.advice else str(self)
 
     def __str__(self) -> str:
+        if self.layer:
+            return f"{self.layer}: {self.message}"
         last = self.path[-1] if self.path else ""
         # A message that begins with the last key replaces it, so that the name is written once.
         is_named = self.message.startswith((f"{last} ", f"{last}: "))

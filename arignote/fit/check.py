@@ -96,7 +96,7 @@ def check_data(spec: RunSpec, base: Path) -> Iterator[str]:
                 yield _description(name, held_out.features, held_out.labels)
                 _check_part(name, _checked_values(rows, settings), train, targets, memory)
     if train is not None and memory is not None:
-        with collector.collect():
+        with collector.collect(), spec.naming_lines():
             yield _first_batch(train, layers, settings, targets, memory)
     collector.raise_all()
 

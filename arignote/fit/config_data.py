@@ -117,7 +117,8 @@ def architecture_of(spec: RunSpec, base: Path) -> Architecture:
         Folder of relative paths of data.
     """
     if spec.data is None:
-        return declare(parse(spec.layers, spec.layer_defaults), None)
+        with spec.naming_lines():
+            return declare(parse(spec.layers, spec.layer_defaults), None)
     # Shapes do not depend on values, of which some may be missing.
     layers, data, settings = open_config(spec, base, load=False, allow_nonfinite=True)
     data = with_layers(data, layers, settings)
@@ -126,4 +127,6 @@ def architecture_of(spec: RunSpec, base: Path) -> Architecture:
     y = rows.features(slice(0, 1)) if targets.from_input else rows.y
     assert y is not None
     # A known memory, though empty, keeps warnings of a new run away.
-    return declare(layers, rows.n_in, targets.sizes(targets.learn(y, None, rows.labels_where, {})))
+    sizes = targets.sizes(targets.learn(y, None, rows.labels_where, {}))
+    with spec.naming_lines():
+        return declare(layers, rows.n_in, sizes)

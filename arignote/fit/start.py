@@ -190,4 +190,5 @@ def _files(request: FitRequest, stop: StopRequest) -> Iterator[tuple[RunWriter |
 
 def fit_config(spec: RunSpec, base: Path, **settings: Any) -> FitResult:
     """Train the network of a config; the parameters are those of `open_config`."""
-    return fit_network(*open_config(spec, base, **settings), name=spec.name, seed=spec.rng)
+    with spec.naming_lines():
+        return fit_network(*open_config(spec, base, **settings), name=spec.name, seed=spec.rng)

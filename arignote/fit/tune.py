@@ -66,7 +66,8 @@ def measure(spec: RunSpec, base: Path, n_rounds: int = 7, round_seconds: float =
     layers, data, settings = open_config(spec, base, n_threads=None, channels_last="auto", compile=False)
     prepared = prepare(with_layers(data, layers, settings), settings, seed=0)
     rows, y = prepared.parts["train"]
-    architecture = declare(layers, rows.n_in, prepared.targets.sizes(prepared.memory))
+    with spec.naming_lines():
+        architecture = declare(layers, rows.n_in, prepared.targets.sizes(prepared.memory))
     batches = Batches(rows, y, seed=0, batch_size=prepared.batch_size, y_from_x=prepared.targets.from_input)
     batch = next(iter(batches.epoch(0)))
     losses = list(objective_of(layers, settings).train_loss.values())

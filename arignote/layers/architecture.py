@@ -8,7 +8,7 @@ from itertools import islice
 from math import prod
 from typing import Any
 
-from arignote.errors import ConfigError, axes_hint
+from arignote.errors import Complaint, ConfigError, axes_hint
 from arignote.layers.base import ExampleShape, Layer, Param, Shape, ShapeError, WeightedLayer
 from arignote.layers.embedding import EmbeddingLayer, tokens_of
 from arignote.layers.merge import MergeLayer
@@ -188,7 +188,8 @@ def declare(
         except ShapeError as error:
             hints = _channels_last(shapes[0]) if not sources or shapes[0] == placed[0].input_shape else []
             by_axes = axes_hint(shapes[0], getattr(layer, "n_in", None) or ()) if not sources and not hints else ""
-            raise ConfigError(". ".join([f"{layer.name}: {error}", *hints]) + by_axes) from None
+            message = ". ".join([str(error), *hints]) + by_axes
+            raise ConfigError(Complaint((), message, layer=str(layer.name))) from None
         params, owner = layer.declare_params(*shapes), str(layer.name)
         if isinstance(layer, WeightedLayer) and layer.share is not None:
             params, owner = {}, _owner(layer, params, placed[positions[layer.share]])
@@ -264,24 +265,26 @@ def _check_tokens(placed: Sequence[Placed]) -> None:
     for place in placed:
         sources = [placed[source] for source in place.sources]
         if isinstance(place.layer, EmbeddingLayer) and not isinstance(sources[0].layer, InputLayer):
-            raise ConfigError(
-                f"{place.name}: an EmbeddingLayer must follow an InputLayer, whose rows are whole numbers; it follows "
+            message = (
+                "an EmbeddingLayer must follow an InputLayer, whose rows are whole numbers; it follows "
                 f"{sources[0].name!r} ({part_name(sources[0].layer)})"
             )
+            raise ConfigError(Complaint((), message, layer=place.name))
         for source in sources:
             if source.name in tokens and not isinstance(place.layer, EmbeddingLayer):
                 message = f"the rows of {source.name!r} are tokens of an EmbeddingLayer: take its output"
-                raise ConfigError(f"{place.name}: {message}")
+                raise ConfigError(Complaint((), message, layer=place.name))
 
 
 def _owner(layer: WeightedLayer, params: dict[str, Param], shared: Placed) -> str:
     """Return the name of the layer whose parameters `layer` uses; ConfigError if they do not have equal shapes."""
     own, other = ({name: param.shape for name, param in one.items()} for one in (params, _declared(shared)))
     if type(layer) is not type(shared.layer) or own != other:
-        raise ConfigError(
-            f"{layer.name}: share: {part_name(layer)} with parameters of the shapes {own} cannot use those of "
-            f"{shared.name!r}, {part_name(shared.layer)} with {other}"
+        message = (
+            f"share: {part_name(layer)} with parameters of the shapes {own} cannot use those of {shared.name!r}, "
+            f"{part_name(shared.layer)} with {other}"
         )
+        raise ConfigError(Complaint(("share",), message, layer=str(layer.name)))
     return shared.owner
 
 

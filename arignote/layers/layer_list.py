@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from arignote.errors import Complaint, ConfigError
@@ -10,9 +11,9 @@ from arignote.hints.advice import Advice, Replacement
 from arignote.layers.base import Layer
 from arignote.layers.entries import Builder, all_entries, names_of
 from arignote.layers.links import Writer
-from arignote.registry import names, plain
+from arignote.registry import names, part_name, plain
 
-__all__ = ["local_names", "parse"]
+__all__ = ["local_names", "locate_layers", "parse"]
 
 
 def parse(layers: Any, layer_defaults: Mapping[str, Any] | None = None) -> list[Layer]:
@@ -35,6 +36,32 @@ def parse(layers: Any, layer_defaults: Mapping[str, Any] | None = None) -> list[
     ConfigError
         With everything that is wrong in the list.
     """
+    return _written_out(layers, layer_defaults).layers
+
+
+def locate_layers(
+    complaints: Iterable[Complaint], layers: list[Any], layer_defaults: Mapping[str, Any] | None = None
+) -> list[Complaint]:
+    """Return complaints, of which those about a layer have its place in a list, and its type and name.
+
+    Parameters
+    ----------
+    complaints : iterable of Complaint
+    layers, layer_defaults
+        As of `parse`, which has accepted them.
+    """
+    writer = _written_out(layers, layer_defaults)
+    labels = {layer.name: f"{part_name(layer)} {layer.name!r}" for layer in writer.layers}
+    return [
+        replace(one, path=(*writer.paths[one.layer], *one.path), label=labels[one.layer], layer="")
+        if one.layer in labels
+        else one
+        for one in complaints
+    ]
+
+
+def _written_out(layers: Any, layer_defaults: Mapping[str, Any] | None) -> Writer:
+    """Return the writer that has written out a list; ConfigError with everything that is wrong in it."""
     _check_forms(layers, layer_defaults)
     defaults = plain(dict(layer_defaults or {}))
     builder = Builder(defaults)
@@ -51,7 +78,7 @@ def parse(layers: Any, layer_defaults: Mapping[str, Any] | None = None) -> list[
     writer.write(entries)
     if writer.complaints:
         raise ConfigError(writer.complaints)
-    return writer.layers
+    return writer
 
 
 def local_names(layers: list[Any]) -> list[str]:

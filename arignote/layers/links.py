@@ -54,13 +54,21 @@ class Scope:
 
 
 class Writer:
-    """Writes layers out in order, each with its name and the names of its inputs."""
+    """Writes layers out in order, each with its name and the names of its inputs.
+
+    Attributes
+    ----------
+    layers : list of Layer
+    complaints : list of Complaint
+    paths : dict of str to tuple
+        The place of each layer in the list of the user, by its name.
+    """
 
     def __init__(self) -> None:
         self.layers: list[Layer] = []
         self.complaints: list[Complaint] = []
         self._reported: set[Path] = set()
-        self._paths: dict[str, Path] = {}
+        self.paths: dict[str, Path] = {}
         self._used: set[str] = set()
         # The layer before, which is the input by default.
         self._before: str | None = None
@@ -80,7 +88,7 @@ class Writer:
         for layer in [] if self.complaints else self.layers:
             if layer.name not in self._used and not isinstance(layer, OutputLayer):
                 message = f"nothing uses the output of {layer.name!r}: name it as an input, or leave the layer out"
-                self._complain(self._paths[str(layer.name)], message, layer)
+                self._complain(self.paths[str(layer.name)], message, layer)
 
     def _check_order(self, entries: Sequence[Entry]) -> None:
         self._check_inputs([entry for entry in entries if isinstance(entry.part, AnyInput)])
@@ -123,7 +131,7 @@ class Writer:
         source = scope.own.get("in")
         for entry, name in zip(entries, local, strict=True):
             full = scope.prefix + name
-            if name in scope.own or full in self._paths:
+            if name in scope.own or full in self.paths:
                 taken = name if name in scope.own else full
                 self._complain(entry.path, f"the name {taken!r} is taken by another layer")
             if isinstance(entry.part, Block):
@@ -158,7 +166,7 @@ class Writer:
             links["input"] = None if own == self._before else own
         if isinstance(layer, WeightedLayer) and layer.share is not None:
             links["share"] = self._resolved(layer.share, scope, (*entry.path, "share"), layer)
-        self._paths[full] = entry.path
+        self.paths[full] = entry.path
         self._whole.own[full] = full
         self.layers.append(layer.model_copy(update=links))
         self._before = self._before if isinstance(layer, OutputLayer) else full

@@ -74,21 +74,24 @@ class TorchLayer(Layer):
         """
         from torch import nn
 
-        where, (module, _, name) = self.name or "TorchLayer", self.module.partition(":")
+        module, _, name = self.module.partition(":")
         try:
             imported = import_module(module)
         except ImportError as error:
-            raise ConfigError(f"{where}: {error}. Is the folder of the module on PYTHONPATH?") from None
+            raise self._error(f"{error}. Is the folder of the module on PYTHONPATH?") from None
         cls = getattr(imported, name, None)
         if not (inspect.isclass(cls) and issubclass(cls, nn.Module)):
             there = inspect.getmembers(imported, inspect.isclass)
             known = [key for key, value in there if issubclass(value, nn.Module)]
             hint = f". {did_you_mean(name, known)}" if known else ""
-            raise ConfigError(f"{where}: {module} has no torch.nn.Module {name!r}{hint}")
+            raise self._error(f"{module} has no torch.nn.Module {name!r}{hint}")
         try:
             return cls(**self.params)
         except Exception as error:
-            raise ConfigError(f"{where}: {name}({self.params}) fails: {type(error).__name__}: {error}") from None
+            raise self._error(f"{name}({self.params}) fails: {type(error).__name__}: {error}") from None
+
+    def _error(self, message: str) -> ConfigError:
+        return ConfigError(Complaint((), message, layer=self.name or "TorchLayer"))
 
     def _on_meta(self) -> Any:
         """Return a new module without memory; ConfigError if it has tensors that are not kept in checkpoints."""
@@ -102,8 +105,8 @@ class TorchLayer(Layer):
                 # A hook before each call makes tensors from parameters, such as that of weight_norm.
                 if isinstance(value, Tensor) and not part._forward_pre_hooks:
                     name = ".".join(filter(None, (prefix, key)))
-                    raise ConfigError(
-                        f"{self.name or 'TorchLayer'}: {type(module).__name__} has the tensor {name!r}, "
+                    raise self._error(
+                        f"{type(module).__name__} has the tensor {name!r}, "
                         "which is neither a parameter nor a buffer: use register_buffer"
                     )
         return module
@@ -130,8 +133,8 @@ class TorchLayer(Layer):
         found = {}
         for name, tensor in [*module.named_parameters(), *module.named_buffers()]:
             if is_lazy(tensor):
-                raise ConfigError(
-                    f"{self.name or 'TorchLayer'}: {self.module} finds the shape of {name!r} in its first batch; "
+                raise self._error(
+                    f"{self.module} finds the shape of {name!r} in its first batch; "
                     "a layer must know it before: use the module that takes its sizes as params"
                 )
             trained = tensor.requires_grad

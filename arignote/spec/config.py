@@ -26,7 +26,7 @@ from arignote.registry.complaints import complaints_of
 from arignote.replacing import replacing
 from arignote.safe.yaml import load_yaml
 from arignote.spec.inputs import complaints_of_channels, inputs_of
-from arignote.spec.locations import Written, located
+from arignote.spec.locations import Origin, Written, located
 from arignote.spec.objective import objective_of, targets_of
 from arignote.spec.overrides import override
 from arignote.spec.run_spec import RunSpec
@@ -76,7 +76,9 @@ def read_config(path: Path, settings: list[str] | None = None, *, needs_data: bo
         fit["checkpoint"] = f"runs/{spec.name or path.stem}"
     elif fit["checkpoint"] is not None:
         fit["checkpoint"] = _from_folder_of(path, fit["checkpoint"])
-    return spec.model_copy(update={"layers": plain(values["layers"]), "fit": fit})
+    spec = spec.model_copy(update={"layers": plain(values["layers"]), "fit": fit})
+    spec._origin = Origin(path, loaded, written, of_layers)
+    return spec
 
 
 def _override(

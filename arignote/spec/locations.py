@@ -5,17 +5,38 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from contextlib import suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from arignote.errors import Complaint, ConfigError
 
-__all__ = ["Written", "located"]
+__all__ = ["Origin", "Written", "located"]
 
 # Path of a key -> the ``key=value`` that was written there.
 Written = dict[tuple[str | int, ...], str]
 # How a message on a value that is None ends; what a person wrote there is looked up in the file.
 _NONE = "got None"
+
+
+@dataclass(frozen=True)
+class Origin:
+    """The file that a config was read from; configs of different files may be equal.
+
+    Attributes
+    ----------
+    path, loaded, written, of_layers
+        As of `located`.
+    """
+
+    path: Path = field(compare=False)
+    loaded: Any = field(compare=False)
+    written: Written = field(compare=False)
+    of_layers: tuple[Path, Any] | None = field(compare=False)
+
+    def located(self, complaints: list[Complaint]) -> ConfigError:
+        """Return an error with the place of each complaint."""
+        return located(self.path, self.loaded, complaints, self.written, self.of_layers)
 
 
 def located(

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Annotated, Any, ClassVar
 
-from pydantic import BeforeValidator, model_validator
+from pydantic import BeforeValidator, PrivateAttr, model_validator
 
 from arignote.data.specs import DataSpec, Section
 from arignote.errors import Complaint, ConfigError
+from arignote.layers.layer_list import locate_layers
+from arignote.spec.locations import Origin
 
 __all__ = ["RunSpec"]
 
@@ -42,12 +46,26 @@ class RunSpec(Section):
     """
 
     kind: ClassVar[str] = "config"
+    # None unless it is read from a file.
+    _origin: Origin | None = PrivateAttr(None)
     name: str | None = None
     rng: int | None = None
     data: DataSpec | None = None
     layer_defaults: dict[str, Any] = {}
     layers: Annotated[list[Any] | str, BeforeValidator(_layers)]
     fit: dict[str, Any] = {}
+
+    @contextmanager
+    def naming_lines(self) -> Iterator[None]:
+        """Return a context in which errors about a layer name its file, line and column."""
+        try:
+            yield
+        except ConfigError as error:
+            if self._origin is None or not any(one.layer for one in error.complaints):
+                raise
+            assert isinstance(self.layers, list)
+            complaints = locate_layers(error.complaints, self.layers, self.layer_defaults)
+            raise self._origin.located(complaints) from None
 
     @model_validator(mode="after")
     def _settings(self) -> Any:

@@ -102,7 +102,7 @@ def test_errors_of_the_network_and_of_other_files_are_reported_together():
     )
     for name in ("g.csv", "v.csv"):
         assert found.err.count(f"{name}: there is no such file") == 1, found.err
-    assert "pool1: needs images" in found.err and found.code in (2, 3), found
+    assert "c.yaml:3:10: layers[0] (MaxPool2DLayer 'pool1'): needs images" in found.err and found.code in (2, 3), found
 
 
 def test_groups_of_another_kind_of_file_than_the_table_are_opened():
