@@ -242,7 +242,8 @@ def evaluate(
     losses: Annotated[
         list[str] | None,
         typer.Option(
-            help="Names, separated by commas: nll, error, rmse, accuracy, top_5, or a scorer of scikit-learn."
+            help="Names, separated by commas: nll, error, rmse, accuracy, top_5, or a scorer of scikit-learn; of an "
+            "output that is not the main one NAME=rmse,mae (repeatable)."
         ),
     ] = None,
     classes: Annotated[
@@ -263,7 +264,7 @@ def evaluate(
 
     Example: arignote evaluate runs/digits_mlp --config configs/digits_mlp.yaml --part test --by-class
     """
-    from arignote.fit.command_data import check_options, data_to_score
+    from arignote.fit.command_data import check_options, data_to_score, losses_by_output
 
     check_options(features, labels, config, part, color=color, axes=axes, csv=csv)
     # After the options, which may be wrong: importing the engine takes a second.
@@ -273,8 +274,7 @@ def evaluate(
     predictor = Predictor.load(run, which, trust or ())
     options: dict[str, Any] = {"overrides": set_, "base": data_dir, "color": color, "axes": axes, "csv": csv}
     data = data_to_score(features, labels, config, predictor.targets, predictor.channels, **options)
-    names = None if losses is None else [name for one in losses for name in one.split(",")]
-    scored = predictor.score(data, names, part=part, by_class=classes)
+    scored = predictor.score(data, losses_by_output(losses, predictor.targets.main), part=part, by_class=classes)
     for name, value in scored.values.items():
         print(f"{name} {value:.6g}")
     if classes:

@@ -29,15 +29,15 @@ from arignote.engine.network import Network
 from arignote.engine.predict import Predictions, Scorer, predict
 from arignote.engine.session import computing_in, preserve_generators
 from arignote.errors import ConfigError, DataError, axes_hint, warn
+from arignote.estimators.named_losses import NamedLosses, ReportedMetric
 from arignote.estimators.scored import Scored
 from arignote.fit.config_data import with_layers
 from arignote.fit.held_out import rows_of_part, settings_of_rows, warn_of_training_rows
 from arignote.fit.load import restore
 from arignote.fit.run import in_order
-from arignote.registry import build, several
-from arignote.report.scores import check_metric, is_loss, score_of
+from arignote.report.scores import score_of
 from arignote.spec.inputs import inputs_of
-from arignote.spec.objective import Objective, ReportedLoss, losses_that_fit, targets_of
+from arignote.spec.objective import targets_of
 from arignote.spec.settings import FitSettings
 
 __all__ = ["Predictor"]
@@ -166,8 +166,9 @@ class Predictor:
         ----------
         data : FitData
             Data with targets; with `part`, as it was given to `fit`.
-        losses : str, [Name, {params}] or list of these, optional
-            Losses and metrics; by default the losses of a validation that suit the target.
+        losses : str, [Name, {params}], list of these or dict of str to these, optional
+            Losses and metrics of the main output, or by the names of output layers; by default the losses of a
+            validation that suit the targets.
         part : "train", "valid" or "test", optional
             Score only these rows of the run.
         by_class : bool
@@ -184,60 +185,38 @@ class Predictor:
         has_classes = target.labels_per_row == "one"
         if by_class and not has_classes:
             raise ConfigError(f"a table by class needs one class per row; this network fits {target.named()}")
-        names, chosen, metrics = self._losses(losses)
+        architecture = self.network.architecture
+        named = NamedLosses(targets, targets.units(self.state.targets), architecture.n_outputs)
+        named.add(losses)
         rows, y = self._with_targets(data, part)
-        kept: list[Predictions] | None = [] if metrics or by_class else None
-        scorer = Scorer(self.network, chosen)
+        kept: list[Predictions] | None = [] if named.metrics or by_class else None
+        scorer = Scorer(self.network, named.losses)
         # The same random streams as in `blocks`, for layers of a user that draw: scores are those of the predictions.
         with self._as_validated(), closing(in_order(self.network, rows, y, y_from_x=targets.from_input)) as batches:
             values = scorer(batches, seed=self.state.rng, purpose="predict", keep=kept)
+        needed = dict.fromkeys([main, *(one.output for one in named.metrics)])
+        predictions = {} if kept is None else _whole(kept, list(needed))
+        values |= {one.name: self._score(one, predictions[one.output], y) for one in named.metrics}
         y = None if y is None else targets.values(y, main)
-        predictions = None if kept is None else _whole(kept, [main])[main]
         if y is not None and targets.of_main is not target:
             counts = counted(y)
-            y, predictions = y[counts], None if predictions is None else predictions[counts]
-        if predictions is not None and metrics:
-            # Of an input that is its own target there are losses only.
-            assert y is not None
-            is_there = target.is_there(y)
-            at = slice(None) if is_there is None else is_there
-            values |= {name: score_of(name, predictions[at], y[at], target, memory) for name in metrics}
+            y, predictions = y[counts], {name: found[counts] for name, found in predictions.items() if name == main}
         classes = target.classes(memory) if has_classes else np.empty(0)
-        values = {name: values[name] for name in names}
-        return Scored(values, classes, y if y is not None else np.empty(0), predictions)
+        values = {name: values[name] for name in named.names}
+        return Scored(values, classes, y if y is not None else np.empty(0), predictions.get(main))
 
-    def _losses(self, losses: Any) -> tuple[list[str], list[ReportedLoss], list[str]]:
-        """Return all names in order, the losses, the names of metrics; ConfigError if one does not suit the target.
-
-        By default the losses are those of the validations of all outputs; those that are named are of the main output.
-        """
-        targets, units = self.targets, self.targets.units(self.state.targets)
-        main = targets.main
-        target, n_outputs = targets.of_main.of_step, self.network.architecture.n_outputs[main]
-        if losses is None:
-            defaults = {
-                name: tuple(build("loss", loss) for loss in one.of_step.valid_loss)
-                for name, one in targets.by_output.items()
-            }
-            reported = Objective(targets, {}, defaults, {}).reported(defaults, units)
-            return [one.name for one in reported], reported, []
-        chosen: list[ReportedLoss] = []
-        metrics: list[str] = []
-        names: list[str] = []
-        for one in several(losses):
-            if isinstance(one, str) and not is_loss(one):
-                check_metric(one, target, n_outputs)
-                metrics.append(one)
-                names.append(one)
-                continue
-            loss = build("loss", one)
-            if target.named() not in loss.targets:
-                known = ", ".join(losses_that_fit(target))
-                raise ConfigError(f"the loss {loss.column!r} does not fit {target.named()}; losses that do: {known}")
-            loss.check(n_outputs)
-            names.append(one if isinstance(one, str) else loss.column)
-            chosen.append(ReportedLoss(names[-1], main, loss, units[main]))
-        return names, chosen, metrics
+    def _score(self, one: ReportedMetric, predictions: NDArray[Any], y: NDArray[Any] | None) -> float:
+        """Return a metric of the rows, or steps, that have a target of its output."""
+        # Of an input that is its own target there are losses only.
+        assert y is not None
+        target, own = self.targets.by_output[one.output], self.targets.values(y, one.output)
+        of_step, memory = target.of_step, target.memory_of_step(self.state.targets[one.output])
+        if of_step is not target:
+            counts = counted(own)
+            own, predictions = own[counts], predictions[counts]
+        is_there = of_step.is_there(own)
+        at = slice(None) if is_there is None else is_there
+        return score_of(one.metric, predictions[at], own[at], of_step, memory)
 
     def _with_targets(self, data: FitData, part: str | None) -> tuple[Rows, NDArray[Any] | None]:
         """Return the rows to score, prepared as the training rows were, and their encoded targets."""

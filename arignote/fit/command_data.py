@@ -18,7 +18,7 @@ from arignote.fit.config_data import open_config
 from arignote.spec.config import read_config
 from arignote.spec.overrides import csv_format
 
-__all__ = ["NamedFile", "check_options", "data_to_score"]
+__all__ = ["NamedFile", "check_options", "data_to_score", "losses_by_output"]
 
 
 @dataclass(frozen=True)
@@ -162,6 +162,30 @@ def data_to_score(
         )
     assert config is not None
     return open_config(read_config(config, overrides, needs_data=True), base or config.parent)[1]
+
+
+def losses_by_output(given: Sequence[str] | None, main: str) -> dict[str, list[str]] | None:
+    """Return the names of losses and metrics by output; None if none is given.
+
+    Parameters
+    ----------
+    given : sequence of str, optional
+        Names of the main output, separated by commas, or ``NAME=`` and those of another output.
+    main : str
+        Name of the main output.
+
+    Examples
+    --------
+    >>> losses_by_output(["nll,error", "ink=rmse,mae"], "digit")
+    {'digit': ['nll', 'error'], 'ink': ['rmse', 'mae']}
+    """
+    if given is None:
+        return None
+    found: dict[str, list[str]] = {}
+    for one in given:
+        before, sign, after = one.partition("=")
+        found.setdefault(before if sign else main, []).extend((after if sign else one).split(","))
+    return found
 
 
 def _by_name(option: str, given: Sequence[str], names: Sequence[str], kind: str) -> str | dict[str, str]:

@@ -127,6 +127,55 @@ def test_evaluate_returns_the_losses_of_all_outputs_and_named_ones_of_the_main_o
         ours.evaluate(X, y, "rmse")
 
 
+def test_evaluate_returns_the_losses_and_metrics_that_are_named_for_each_output(mixed):
+    ours, y = mixed
+    predicted, of_sign = ours.predict(X), softmax(by_hand(ours.params, "sign"))
+    losses = {"size": ["rmse", "neg_median_absolute_error"], "kind": "accuracy", "sign": ["accuracy", "nll"]}
+    found = ours.evaluate(X, y, losses)
+    expected = {
+        "size_rmse": np.sqrt(np.mean((predicted["size"] - SIZE) ** 2)),
+        "size_neg_median_absolute_error": -median_absolute_error(SIZE, predicted["size"]),
+        "accuracy": accuracy_score(KIND, predicted["kind"]),
+        "sign_accuracy": (of_sign.argmax(axis=1) == SIGN).mean(),
+        "sign_nll": -np.log(of_sign[np.arange(90), SIGN]).mean(),
+    }
+    assert list(found) == list(expected) and found == pytest.approx(expected, rel=1e-4)
+    assert ours.evaluate(X, y, {"kind": ["nll", {"label_smoothing": 0.0}]}) == ours.evaluate(X, y, "nll")
+    # A mapping that names a loss is one loss of the main output.
+    assert ours.evaluate(X, y, {"loss": "nll"}) == ours.evaluate(X, y, "nll")
+
+
+@pytest.mark.parametrize(
+    ("losses", "message"),
+    [
+        ({"sice": "mae"}, r"losses: there is no output layer 'sice'\. Did you mean 'size'\?"),
+        ({"size": "nll"}, "the loss 'nll' does not fit numbers; losses that do: absolute, huber, mae"),
+        ({"size": "accuracy"}, "unknown loss or metric 'accuracy' of numbers"),
+        ({"sign": "top_2"}, r"top_2: K must lie in 1 \.\. 1"),
+        ({"size": 3}, "must be"),
+    ],
+    ids=str,
+)
+def test_losses_that_do_not_suit_the_output_that_they_are_named_for_are_refused(losses, message, mixed):
+    ours, y = mixed
+    with pytest.raises(ValueError, match=message):
+        ours.evaluate(X, y, losses)
+
+
+def test_metrics_of_another_output_leave_out_rows_without_one(mixed):
+    ours, y = mixed
+    size = np.where(np.arange(90) % 4 == 0, np.nan, SIZE)
+    again = NNClassifier(ours.layers, rng=1).fit(X, y | {"size": size}, **SETTINGS, missing_targets=True)
+    known, predicted = np.isfinite(size), again.predict(X)["size"]
+    found = again.evaluate(X, y | {"size": size}, {"size": ["neg_median_absolute_error", "mae"], "kind": "accuracy"})
+    expected = {
+        "size_neg_median_absolute_error": -median_absolute_error(SIZE[known], predicted[known]),
+        "size_mae": np.abs(SIZE - predicted)[known].mean(),
+        "accuracy": accuracy_score(KIND, again.predict(X)["kind"]),
+    }
+    assert found == pytest.approx(expected, rel=1e-5)
+
+
 def test_metrics_of_a_main_output_of_numbers_leave_out_rows_without_one():
     size = np.where(np.arange(90) % 4 == 0, np.nan, SIZE)
     ours = NNRegressor(layers_and_y("size", "kind")[0], rng=1)

@@ -178,6 +178,21 @@ def test_labels_of_a_command_must_name_each_output(labels, message, place):
     assert ended.code == 2 and message in ended.err
 
 
+def test_losses_of_a_command_are_of_the_main_output_or_of_the_one_that_they_name(place):
+    run("fit", config(TABLE), "--quiet")
+    words = ["--features", "t.csv", "--labels", "kind=t.csv:kind", "--labels", "size=t.csv:size"]
+    lines = run("evaluate", "run", *words, "--losses", "size=rmse,mae", "--losses", "nll,accuracy").splitlines()
+    assert [line.split()[0] for line in lines] == ["size_rmse", "size_mae", "nll", "accuracy"]
+    y = {"kind": KIND, "size": SIZE}
+    with pytest.warns(UserWarning, match="trained on 48 of these 80 rows"):
+        expected = NNClassifier.load("run").evaluate(
+            "t.csv:a,b,c", y, {"size": ["rmse", "mae"], "kind": ["nll", "accuracy"]}
+        )
+    assert [float(line.split()[1]) for line in lines] == pytest.approx(list(expected.values()), rel=1e-5)
+    ended = arignote("evaluate", "run", *words, "--losses", "sise=rmse")
+    assert ended.code == 2 and "there is no output layer 'sise'. Did you mean 'size'?" in ended.err
+
+
 def test_one_output_takes_one_source_of_labels_as_before(place):
     NNClassifier([["ClassificationOutputLayer"]], rng=1).fit(X, KIND, n_epochs=1, batch_size=16, checkpoint="one")
     assert run("evaluate", "one", "--features", "t.h5:/x", "--labels", "t.csv:kind").startswith("nll")
