@@ -7,6 +7,7 @@ from arignote.layers import (
     alone,
     block,
     conv,
+    conv1d,
     dense,
     embedding,
     initializers,
@@ -24,7 +25,7 @@ from arignote.optim import losses, rules, stopping, updaters
 __all__: list[str] = []
 
 _MODULES = (
-    *(activations, alone, block, conv, dense, embedding, initializers, merge),
+    *(activations, alone, block, conv, conv1d, dense, embedding, initializers, merge),
     *(noise, norm, output, pool, recurrent, shape, torch_layer),
     *(losses, rules, stopping, updaters),
     *(augmentation, geometric_transforms, preprocess, targets, transforms, windows),

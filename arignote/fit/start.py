@@ -50,6 +50,7 @@ _ADDED_TO_LAYERS: dict[str, Any] = {
     "pad": [0, 0],
     "dilation": [1, 1],
     "n_groups": 1,
+    "axes": None,
 }
 
 

@@ -5,6 +5,7 @@ from arignote.layers.architecture import Architecture, declare
 from arignote.layers.base import Layer
 from arignote.layers.block import Block
 from arignote.layers.conv import ConvLayer, ConvMaxoutLayer, MLPConvLayer
+from arignote.layers.conv1d import Conv1DLayer
 from arignote.layers.dense import FCLayer, FCMaxoutLayer
 from arignote.layers.embedding import EmbeddingLayer
 from arignote.layers.layer_list import parse
@@ -17,7 +18,13 @@ from arignote.layers.output import (
     OrdinalOutputLayer,
     RegressionOutputLayer,
 )
-from arignote.layers.pool import GlobalAveragePoolLayer, MaxPool2DLayer
+from arignote.layers.pool import (
+    AveragePool1DLayer,
+    AveragePool2DLayer,
+    GlobalAveragePoolLayer,
+    MaxPool1DLayer,
+    MaxPool2DLayer,
+)
 from arignote.layers.recurrent import GRULayer, LSTMLayer, RecurrentLayer
 from arignote.layers.shape import BC01ToC01BLayer, C01BToBC01Layer, InputImageLayer, InputLayer
 from arignote.layers.torch_layer import TorchLayer
@@ -26,12 +33,15 @@ __all__ = [
     "ActivationLayer",
     "Architecture",
     "AverageLayer",
+    "AveragePool1DLayer",
+    "AveragePool2DLayer",
     "BC01ToC01BLayer",
     "BatchNormLayer",
     "Block",
     "C01BToBC01Layer",
     "ClassificationOutputLayer",
     "ConcatLayer",
+    "Conv1DLayer",
     "ConvLayer",
     "ConvMaxoutLayer",
     "DropoutLayer",
@@ -46,6 +56,7 @@ __all__ = [
     "LSTMLayer",
     "Layer",
     "MLPConvLayer",
+    "MaxPool1DLayer",
     "MaxPool2DLayer",
     "MaximumLayer",
     "MultilabelOutputLayer",

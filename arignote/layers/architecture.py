@@ -14,6 +14,7 @@ from arignote.layers.embedding import EmbeddingLayer, tokens_of
 from arignote.layers.merge import MergeLayer
 from arignote.layers.output import OutputLayer
 from arignote.layers.shape import AnyInput, InputLayer
+from arignote.layers.windows import SeriesError
 from arignote.registry import dump, is_custom, part_name
 
 __all__ = ["Architecture", "Placed", "declare"]
@@ -186,10 +187,8 @@ def declare(
         try:
             output = layer.output_shape(*shapes)
         except ShapeError as error:
-            hints = _channels_last(shapes[0]) if not sources or shapes[0] == placed[0].input_shape else []
-            by_axes = axes_hint(shapes[0], getattr(layer, "n_in", None) or ()) if not sources and not hints else ""
-            message = ". ".join([str(error), *hints]) + by_axes
-            raise ConfigError(Complaint((), message, layer=str(layer.name))) from None
+            is_of_data = not sources or shapes[0] == placed[0].input_shape
+            raise _misfit(layer, shapes[0], error, is_input=not sources, is_of_data=is_of_data) from None
         params, owner = layer.declare_params(*shapes), str(layer.name)
         if isinstance(layer, WeightedLayer) and layer.share is not None:
             params, owner = {}, _owner(layer, params, placed[positions[layer.share]])
@@ -197,6 +196,13 @@ def declare(
         positions[str(layer.name)] = position
     _check_tokens(placed)
     return Architecture(tuple(placed))
+
+
+def _misfit(layer: Layer, shape: Shape, error: ShapeError, *, is_input: bool, is_of_data: bool) -> ConfigError:
+    """Return the error of a layer that does not take a shape, with hints about axes if it is that of the data."""
+    hints = _channels_last(shape) if is_of_data and not isinstance(error, SeriesError) else []
+    by_axes = axes_hint(shape, getattr(layer, "n_in", None) or ()) if is_input and not hints else ""
+    return ConfigError(Complaint((), ". ".join([str(error), *hints]) + by_axes, layer=str(layer.name)))
 
 
 def _steps_of(layers: Sequence[Layer]) -> list[str]:

@@ -21,6 +21,10 @@ PARAMS = {
     "MLPConvLayer": {"n_output_maps": 3, "filter_shape": 3, "n_units": [4], "activation": "prelu_shelf"},
     "DropoutLayer": {"dropout_p": 0.4},
     "MaxPool2DLayer": {"pool_shape": 2},
+    "AveragePool2DLayer": {"pool_shape": [2, 3], "stride": 2},
+    "Conv1DLayer": {"n_output_maps": 3, "filter_length": 2, "stride": 2, "pad": "full", "axes": "NLC"},
+    "MaxPool1DLayer": {"pool_length": 2},
+    "AveragePool1DLayer": {"pool_length": 3, "stride": 1, "axes": "NLC"},
     "EmbeddingLayer": {"n_tokens": 9, "n_units": 3},
     "GRULayer": {"n_units": 3, "bidirectional": True},
     "LSTMLayer": {"n_units": 3, "n_layers": 2},
@@ -31,7 +35,8 @@ LAYERS = first_names("layer")
 MERGES = [name for name in LAYERS if issubclass(own_names("layer")[name], MergeLayer)]
 PARAMS |= {name: {"inputs": ["a", "b"]} for name in MERGES}
 # Shapes of an example of layers that take no images.
-SHAPES = {"EmbeddingLayer": (7,)} | dict.fromkeys(("GRULayer", "LSTMLayer", "RecurrentLayer"), (5, 2))
+SERIES = ("AveragePool1DLayer", "Conv1DLayer", "GRULayer", "LSTMLayer", "MaxPool1DLayer", "RecurrentLayer")
+SHAPES = {"EmbeddingLayer": (7,)} | dict.fromkeys(SERIES, (5, 2))
 # The layers that are merged.
 BRANCHES = [
     ["ConvLayer", {"name": "a", "n_output_maps": 2, "filter_shape": 3, "activation": "tanh"}],

@@ -45,6 +45,10 @@ NEEDED = {
     "FCLayer": {"n_units": 3},
     "FCMaxoutLayer": {"n_units": 3},
     "InputImageLayer": {"n_pixels": 8},
+    "AveragePool1DLayer": {"pool_length": 2},
+    "AveragePool2DLayer": {"pool_shape": 2},
+    "Conv1DLayer": {"n_output_maps": 3, "filter_length": 3},
+    "MaxPool1DLayer": {"pool_length": 2},
     "MaxPool2DLayer": {"pool_shape": 2},
     "MLPConvLayer": {"n_output_maps": 3, "filter_shape": 3, "n_units": [4]},
     "fixed": {"interval": 1, "multiply_by": 0.5},
@@ -372,8 +376,8 @@ def test_a_word_in_set_is_answered_with_what_to_set(setting, words, tmp_path):
 
 UNKNOWN = {
     "layers: [[FCLayr, {n_units: 3}], [ClassificationOutputLayer]]": "unknown layer 'FCLayr'. Did you mean 'FCLayer'? "
-    "Known: ActivationLayer, AverageLayer, BatchNormLayer, BC01ToC01BLayer, C01BToBC01Layer, "
-    "ClassificationOutputLayer, ConcatLayer, ConvLayer, ConvMaxoutLayer, DropoutLayer, EmbeddingLayer, FCLayer,",
+    "Known: ActivationLayer, AverageLayer, AveragePool1DLayer, AveragePool2DLayer, BatchNormLayer, BC01ToC01BLayer, "
+    "C01BToBC01Layer, ClassificationOutputLayer, ConcatLayer, Conv1DLayer, ConvLayer, ConvMaxoutLayer, DropoutLayer, ",
     "layers: [[Capsule], [ClassificationOutputLayer]]": "unknown layer 'Capsule'. Known: ActivationLayer, ",
     "fit: {sgd_type: adm}": "fit.sgd_type: unknown updater 'adm'. Did you mean 'adam'? Known: adadelta, adagrad, adam, "
     "momentum, nag, rmsprop, sgd.",

@@ -7,10 +7,8 @@ import pytest
 import torch
 
 from arignote.layers.base import ShapeError
-from arignote.layers.conv import edge_notes, image, windows
 from arignote.registry import build
 
-BETWEEN = "stride {} is larger than the window {}: {} between windows are left out"
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(2, 3, 7, 6)).astype(np.float32)
 
@@ -71,58 +69,11 @@ def test_a_filter_that_does_not_fit_is_reported_and_so_are_pixels_left_out():
     assert strided.notes((3, 7, 6)) == ["stride 3 leaves the last 1 of 7 rows out"]
 
 
-@pytest.mark.parametrize(
-    ("n_pixels", "window", "stride", "expected"),
-    [
-        ((7, 6), (3, 2), (1, 1), (5, 5)),
-        ((7, 6), (7, 6), (1, 1), (1, 1)),
-        ((7, 6), (3, 2), (2, 3), (3, 2)),
-        ((7, 6), (1, 1), (7, 6), (1, 1)),
-        ((7, 6), (1, 1), (6, 5), (2, 2)),
-    ],
-)
-def test_windows_are_counted_by_axis(n_pixels, window, stride, expected):
-    assert windows("filter_shape", n_pixels, window, stride) == expected
-
-
-@pytest.mark.parametrize("window", [(8, 1), (1, 7), (8, 7)])
-def test_a_window_larger_than_its_map_along_one_axis_is_refused(window):
-    with pytest.raises(ShapeError, match=rf"^pool_shape \[{window[0]}, {window[1]}\] is larger than its map \[7, 6\]$"):
-        windows("pool_shape", (7, 6), window, (1, 1))
-
-
-@pytest.mark.parametrize(
-    ("window", "stride", "notes"),
-    [
-        ((3, 2), (1, 1), []),
-        # Rows 0-2, 2-4, 4-6 of 7; columns 0-1, 3-4 of 6.
-        ((3, 2), (2, 3), ["stride 3 leaves the last 1 of 6 columns out", BETWEEN.format(3, 2, "columns")]),
-        ((3, 2), (3, 2), ["stride 3 leaves the last 1 of 7 rows out"]),
-        ((2, 2), (3, 2), ["stride 3 leaves the last 2 of 7 rows out", BETWEEN.format(3, 2, "rows")]),
-        ((2, 3), (2, 2), ["stride 2 leaves the last 1 of 7 rows out", "stride 2 leaves the last 1 of 6 columns out"]),
-        ((1, 1), (2, 1), [BETWEEN.format(2, 1, "rows")]),
-        ((1, 1), (1, 5), [BETWEEN.format(5, 1, "columns")]),
-        ((7, 6), (9, 9), [BETWEEN.format(9, 7, "rows"), BETWEEN.format(9, 6, "columns")]),
-        # Windows that do not fit are an error of output_shape.
-        ((8, 6), (2, 1), []),
-    ],
-)
-def test_pixels_that_no_window_sees_are_counted_by_axis(window, stride, notes):
-    assert edge_notes((7, 6), window, stride) == notes
-
-
 def test_notes_of_a_layer_are_of_its_own_window_and_stride():
     for name, more in (("ConvLayer", {}), ("ConvMaxoutLayer", {}), ("MLPConvLayer", {"n_units": [2]})):
         layer = build("layer", [name, {"n_output_maps": 1, "filter_shape": [3, 2], "stride": [3, 2], **more}])
         assert layer.notes((5, 7, 6)) == ["stride 3 leaves the last 1 of 7 rows out"]
         assert build("layer", [name, {"n_output_maps": 1, "filter_shape": 2, **more}]).stride == (1, 1)
-
-
-@pytest.mark.parametrize("shape", [(12,), (3, 4), (1, 2, 3, 4)])
-def test_rows_that_are_not_images_are_refused_with_a_hint(shape):
-    with pytest.raises(ShapeError, match=r"^needs images \(channels, height, width\); got \(.*\)\. Put \["):
-        image(shape)
-    assert image((3, 4, 5)) == (3, 4, 5)
 
 
 def test_fans_count_the_connections_of_one_unit_at_each_stage():

@@ -14,6 +14,7 @@ from arignote.engine.by_hand.activations import function_of, linear, relu
 from arignote.engine.by_hand.unweighted import (
     Activation,
     ActivationAlone,
+    AveragePool,
     Concat,
     Dropout,
     GlobalAverage,
@@ -21,24 +22,34 @@ from arignote.engine.by_hand.unweighted import (
     Noise,
     Reshape,
     Sum,
+    Transpose,
 )
-from arignote.engine.by_hand.weighted import BatchNorm, Convolution, Dense, Geometry
+from arignote.engine.by_hand.weighted import BatchNorm, Convolution, Dense
 from arignote.layers.alone import ActivationLayer
 from arignote.layers.architecture import Placed
 from arignote.layers.base import Layer
 from arignote.layers.conv import ConvLayer, MLPConvLayer
+from arignote.layers.conv1d import Conv1DLayer
 from arignote.layers.dense import FCLayer
 from arignote.layers.merge import AverageLayer, ConcatLayer, SumLayer
 from arignote.layers.noise import DropoutLayer, GaussianNoiseLayer
 from arignote.layers.norm import BatchNormLayer
 from arignote.layers.output import ClassificationOutputLayer, MultilabelOutputLayer, RegressionOutputLayer
-from arignote.layers.pool import GlobalAveragePoolLayer, MaxPool2DLayer
+from arignote.layers.pool import (
+    AveragePool1DLayer,
+    AveragePool2DLayer,
+    GlobalAveragePoolLayer,
+    MaxPool1DLayer,
+    MaxPool2DLayer,
+)
 from arignote.layers.shape import BC01ToC01BLayer, C01BToBC01Layer, InputImageLayer, InputLayer
+from arignote.layers.windows import Geometry, Images, Series
 
 __all__ = ["Activation", "LayerFunction", "MaxPool", "functions_of", "in_place"]
 
 Tensors = dict[str, Tensor]
-_OF_PIXELS: Geometry = ((1, 1), (0, 0), (1, 1), 1)
+# Windows of one pixel.
+_OF_PIXELS = Geometry((1, 1), (1, 1), (0, 0), (1, 1), 1)
 
 
 class LayerFunction(Protocol):
@@ -130,14 +141,14 @@ def _dense(layer: FCLayer, place: Placed, params: Tensors, gradients: Tensors) -
 
 
 def _convolutions(
-    layer: ConvLayer | MLPConvLayer, place: Placed, params: Tensors, gradients: Tensors
+    layer: ConvLayer | MLPConvLayer | Conv1DLayer, place: Placed, params: Tensors, gradients: Tensors
 ) -> list[LayerFunction] | None:
     """Return the functions of the stages of a convolutional layer; those after the first have windows of 1x1."""
     functions: list[LayerFunction] = []
     for stage in range(sum(name.startswith("W") for name in params)):
         suffix = str(stage or "")
-        geometry = (layer.stride, layer.zeros, layer.dilation, layer.n_groups) if stage == 0 else _OF_PIXELS
-        activation = function_of(layer.activation, params, gradients, suffix, n_pixel_axes=2)
+        geometry = layer.geometry if stage == 0 else _OF_PIXELS
+        activation = function_of(layer.activation, params, gradients, suffix, n_pixel_axes=layer.layout.n_axes)
         if activation is None:
             return None
         # A function of its own, which the tape may move behind pooling, where fewer values are left.
@@ -145,7 +156,33 @@ def _convolutions(
             functions += [Convolution(params, gradients, suffix, geometry, linear), Activation(relu)]
         else:
             functions.append(Convolution(params, gradients, suffix, geometry, activation))
-    return functions
+    return _of_maps(functions, layer.layout, place)
+
+
+def _of_maps(
+    functions: list[LayerFunction], layout: Images | Series, place: Placed, gives_maps: bool = True
+) -> list[LayerFunction]:
+    """Return functions of maps (n, channels, ...) as functions of examples, which give maps or a number for each."""
+    if isinstance(layout, Images):
+        return functions
+    first: list[LayerFunction] = []
+    if len(place.input_shape) == 1:
+        first = [Reshape(layout.maps(place.input_shape))]
+    elif layout.axes == "NLC":
+        first = [Transpose()]
+    return [*first, *functions, *([Transpose()] if gives_maps and layout.axes == "NLC" else [])]
+
+
+def _max_pool(layer: MaxPool1DLayer | MaxPool2DLayer, place: Placed, *_: Tensors) -> list[LayerFunction]:
+    return _of_maps([MaxPool(*layer.windows)], layer.layout, place)
+
+
+def _average_pool(layer: AveragePool1DLayer | AveragePool2DLayer, place: Placed, *_: Tensors) -> list[LayerFunction]:
+    return _of_maps([AveragePool(*layer.windows)], layer.layout, place)
+
+
+def _global_average(layer: GlobalAveragePoolLayer, place: Placed, *_: Tensors) -> list[LayerFunction]:
+    return _of_maps([GlobalAverage(layer.layout.n_axes)], layer.layout, place, gives_maps=False)
 
 
 def _activation(
@@ -177,12 +214,16 @@ _BY_TYPE: dict[type[Layer], Callable[[Any, Placed, Tensors, Tensors], list[Layer
     BC01ToC01BLayer: _shape,
     C01BToBC01Layer: _shape,
     FCLayer: _dense,
+    Conv1DLayer: _convolutions,
     ConvLayer: _convolutions,
     MLPConvLayer: _convolutions,
     ActivationLayer: _activation,
     BatchNormLayer: _batch_norm,
-    MaxPool2DLayer: lambda layer, *_: [MaxPool(layer.pool_shape, layer.stride or layer.pool_shape)],
-    GlobalAveragePoolLayer: lambda layer, *_: [GlobalAverage()],
+    MaxPool1DLayer: _max_pool,
+    MaxPool2DLayer: _max_pool,
+    AveragePool1DLayer: _average_pool,
+    AveragePool2DLayer: _average_pool,
+    GlobalAveragePoolLayer: _global_average,
     DropoutLayer: lambda layer, *_: [Dropout(layer.dropout_p)],
     GaussianNoiseLayer: lambda layer, *_: [Noise(layer.sigma)],
     SumLayer: _sum,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from typing import Any
 
 import torch
@@ -13,6 +14,7 @@ from arignote.layers.noise import dropout_mask
 __all__ = [
     "Activation",
     "ActivationAlone",
+    "AveragePool",
     "Concat",
     "Dropout",
     "GlobalAverage",
@@ -20,6 +22,7 @@ __all__ = [
     "Noise",
     "Reshape",
     "Sum",
+    "Transpose",
 ]
 
 _aten = torch.ops.aten
@@ -105,35 +108,87 @@ class Reshape:
         return g.reshape(saved)
 
 
-class MaxPool:
-    """Largest value of each window."""
+class Transpose:
+    """The last two axes exchanged."""
 
     trains = False
 
-    def __init__(self, pool_shape: tuple[int, int], stride: tuple[int, int]):
-        # Window, stride, padding, dilation, and whether windows may reach beyond the edge.
-        self._window = (pool_shape, stride, (0, 0), (1, 1), False)
-
     def forward(self, x: Tensor) -> tuple[Tensor, Any]:
-        y, indices = _aten.max_pool2d_with_indices(x, *self._window)
-        return y, (x, indices)
+        return x.transpose(1, 2), None
 
     def backward(self, g: Tensor, saved: Any, beta: float, needs_input: bool) -> Tensor:
+        return g.transpose(1, 2)
+
+
+class _Pool:
+    """Base class of pooling; a series (n, channels, steps) is an image of one row."""
+
+    trains = False
+
+    def __init__(self, window: tuple[int, ...], stride: tuple[int, ...]):
+        self._is_series = len(window) == 1
+        self._window, self._stride = ((1, *window), (1, *stride)) if self._is_series else (window, stride)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Any]:
+        if not self._is_series:
+            return self._forward(x)
+        y, saved = self._forward(x[:, :, None])
+        return y[:, :, 0], saved
+
+    def backward(self, g: Tensor, saved: Any, beta: float, needs_input: bool) -> Tensor:
+        return self._backward(g[:, :, None], saved)[:, :, 0] if self._is_series else self._backward(g, saved)
+
+    @abstractmethod
+    def _forward(self, x: Tensor) -> tuple[Tensor, Any]:
+        """Return the output for images, and what `_backward` needs."""
+
+    @abstractmethod
+    def _backward(self, g: Tensor, saved: Any) -> Tensor:
+        """Return the gradient of the input."""
+
+
+class MaxPool(_Pool):
+    """Largest value of each window."""
+
+    def _forward(self, x: Tensor) -> tuple[Tensor, Any]:
+        # Padding, dilation, and whether windows may reach beyond the edge.
+        y, indices = _aten.max_pool2d_with_indices(x, self._window, self._stride, (0, 0), (1, 1), False)
+        return y, (x, indices)
+
+    def _backward(self, g: Tensor, saved: Any) -> Tensor:
         x, indices = saved
-        grad_x: Tensor = _aten.max_pool2d_with_indices_backward(g, x, *self._window, indices)
+        grad_x: Tensor = _aten.max_pool2d_with_indices_backward(
+            g, x, self._window, self._stride, (0, 0), (1, 1), False, indices
+        )
+        return grad_x
+
+
+class AveragePool(_Pool):
+    """Mean of each window."""
+
+    def _forward(self, x: Tensor) -> tuple[Tensor, Any]:
+        return _aten.avg_pool2d(x, self._window, self._stride), x
+
+    def _backward(self, g: Tensor, saved: Any) -> Tensor:
+        # Padding, whether windows may reach beyond the edge, whether zeros count, and another divisor.
+        grad_x: Tensor = _aten.avg_pool2d_backward(g, saved, self._window, self._stride, (0, 0), False, True, None)
         return grad_x
 
 
 class GlobalAverage:
-    """Mean of all pixels of each map."""
+    """Mean of each map over its pixels or steps."""
 
     trains = False
 
+    def __init__(self, n_axes: int = 2):
+        self._axes = tuple(range(2, 2 + n_axes))
+
     def forward(self, x: Tensor) -> tuple[Tensor, Any]:
-        return x.mean((2, 3)), x.shape
+        return x.mean(self._axes), x.shape
 
     def backward(self, g: Tensor, saved: Any, beta: float, needs_input: bool) -> Tensor:
-        grad_x: Tensor = g[:, :, None, None].expand(saved) / (saved[2] * saved[3])
+        whole = g.reshape(*g.shape, *(1 for _ in self._axes))
+        grad_x: Tensor = whole.expand(saved) / saved[2:].numel()
         return grad_x
 
 

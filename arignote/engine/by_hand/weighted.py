@@ -8,12 +8,11 @@ import torch
 from torch import Tensor
 
 from arignote.engine.by_hand.activations import ActivationFunction, linear, write_unit_sums
+from arignote.layers.windows import Geometry
 
-__all__ = ["BatchNorm", "Convolution", "Dense", "Geometry"]
+__all__ = ["BatchNorm", "Convolution", "Dense"]
 
 _aten = torch.ops.aten
-# Stride, zeros around each map, dilation, number of groups.
-Geometry = tuple[tuple[int, int], tuple[int, int], tuple[int, int], int]
 
 
 class Dense:
@@ -64,26 +63,23 @@ class Convolution:
     ):
         self.trains = bool(gradients)
         self._w, self._b = params["W" + suffix], params.get("b" + suffix)
-        self._geometry, self._activation = geometry, activation
+        # False, zeros: not transposed, and so without padding of the output.
+        self._options = (*geometry[1:4], False, (0,) * len(geometry.window), geometry.n_groups)
+        self._activation = activation
         self.is_linear = activation is linear
         self._grad_w, self._grad_b = gradients.get("W" + suffix), gradients.get("b" + suffix)
 
     def forward(self, x: Tensor) -> tuple[Tensor, Any]:
-        stride, pad, dilation, n_groups = self._geometry
-        # False, (0, 0): not transposed, and so without padding of the output.
-        sums = _aten.convolution(x, self._w, self._b, stride, pad, dilation, False, (0, 0), n_groups)
+        sums = _aten.convolution(x, self._w, self._b, *self._options)
         y, saved = self._activation.forward(sums)
         return y, (x, saved)
 
     def backward(self, g: Tensor, saved: Any, beta: float, needs_input: bool) -> Tensor:
         x, saved_of_activation = saved
         g = self._activation.backward(g, saved_of_activation, beta)
-        stride, pad, dilation, n_groups = self._geometry
         output_mask = (needs_input, self._grad_w is not None, self._grad_b is not None)
         # (len(W),) is the shape of b. The kernel returns new tensors: it cannot write into views of the flat vector.
-        grad_x, *of_params = _aten.convolution_backward(
-            g, x, self._w, (len(self._w),), stride, pad, dilation, False, (0, 0), n_groups, output_mask
-        )
+        grad_x, *of_params = _aten.convolution_backward(g, x, self._w, (len(self._w),), *self._options, output_mask)
         for gradient, values in zip((self._grad_w, self._grad_b), of_params, strict=True):
             if gradient is not None:
                 gradient.add_(values) if beta else gradient.copy_(values)

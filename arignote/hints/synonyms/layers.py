@@ -8,6 +8,8 @@ __all__ = ["ROWS"]
 _DENSE = part("FCLayer", n_units=64)
 _CONV = part("ConvLayer", n_output_maps=32, filter_shape=3)
 _POOL = part("MaxPool2DLayer", pool_shape=2)
+_CONV_1D = part("Conv1DLayer", n_output_maps=32, filter_length=5)
+_POOL_1D = part("MaxPool1DLayer", pool_length=2)
 _DROPOUT = part("DropoutLayer", dropout_p=0.5)
 _OUTPUT = part("ClassificationOutputLayer")
 _NUMBERS = part("RegressionOutputLayer")
@@ -29,7 +31,9 @@ ROWS = (
         ),
         ("units num_units n_units n_out out_features output_dim n_targets n_classes", Replacement("n_outputs")),
         ("kernel_size filter_size kernel_shape kernel window", Replacement("filter_shape")),
+        ("kernel_size filter_size kernel_length kernel window filter_shape", Replacement("filter_length")),
         ("pool_size poolsize kernel_size kernel ds window size", Replacement("pool_shape")),
+        ("pool_size poolsize kernel_size kernel window size pool_shape", Replacement("pool_length")),
         ("strides pool_stride step", Replacement("stride")),
         (
             "pool_shape pool_size poolsize",
@@ -38,14 +42,27 @@ ROWS = (
             "filter_shape",
         ),
         (
+            "pool_length pool_size poolsize",
+            _POOL_1D,
+            "A convolution does not pool: put {} after this layer",
+            "filter_length",
+        ),
+        (
             "padding pad border_mode",
             [],
             "Pooling has no padding: each window lies within the image. Leave it out",
             "pool_shape",
         ),
+        (
+            "padding pad border_mode",
+            [],
+            "Pooling has no padding: each window lies within the series. Leave it out",
+            "pool_length",
+        ),
         ("padding border_mode", Replacement("pad", "same")),
         ("dilation_rate", Replacement("dilation", 2)),
         ("groups num_groups", Replacement("n_groups")),
+        ("data_format", Replacement("axes", "NLC"), "Write {} if an example is a series (steps, channels)"),
         ("p prob rate drop drop_prob dropout dropout_rate", Replacement("dropout_p")),
         ("dropout dropout_p dropout_rate drop_rate", _DROPOUT, "Put {} after this layer"),
         (
@@ -89,14 +106,18 @@ ROWS = (
         ("Conv2d Conv2D Convolution2D Convolution add_convolution", _CONV),
         ("ConvPool add_conv_pool", [_CONV, _POOL], "Write {}, then {}"),
         ("MaxPooling2D MaxPooling MaxPool Pool2D Pool Pooling", _POOL),
-        (
-            "AveragePooling2D AvgPool2d AveragePool2D",
-            [_POOL, part("GlobalAveragePoolLayer")],
-            "There is no average over windows; there are {} and {}",
-        ),
+        ("AveragePooling2D AveragePooling AvgPool2d AvgPool", part("AveragePool2DLayer", pool_shape=2)),
+        ("Convolution1D TemporalConvolution", _CONV_1D),
+        ("MaxPooling1D", _POOL_1D),
+        ("AveragePooling1D AvgPool1d", part("AveragePool1DLayer", pool_length=2)),
         (
             "GlobalAveragePooling2D GlobalAvgPool2D GlobalAvgPool AdaptiveAvgPool2d GlobalPool",
             part("GlobalAveragePoolLayer"),
+        ),
+        (
+            "GlobalAveragePooling1D GlobalAvgPool1D AdaptiveAvgPool1d",
+            part("GlobalAveragePoolLayer", axes="NLC"),
+            "Write {} if an example is (steps, channels), or axes NCL",
         ),
         ("Dropout1d Dropout2d SpatialDropout2D AlphaDropout add_dropout", _DROPOUT),
         (

@@ -53,6 +53,11 @@ def conv(name, n_output_maps=2, filter_shape=1, activation="tanh", **more):
     return ["ConvLayer", params | more]
 
 
+def conv1d(name, n_output_maps=2, filter_length=3, activation="tanh", **more):
+    params = {"name": name, "n_output_maps": n_output_maps, "filter_length": filter_length, "activation": activation}
+    return ["Conv1DLayer", params | more]
+
+
 def merge(kind, name, *inputs, **more):
     return [f"{kind}Layer", {"name": name, "inputs": list(inputs)} | more]
 
@@ -73,6 +78,11 @@ def sums(p, name, x):
 def maps(p, name, x, **more):
     """Return the sums of a convolutional layer."""
     return functional.conv2d(x, p[f"{name}.W"], p.get(f"{name}.b"), **more)
+
+
+def series(p, name, x, **more):
+    """Return the sums of a convolutional layer over series (rows, channels, steps)."""
+    return functional.conv1d(x, p[f"{name}.W"], p.get(f"{name}.b"), **more)
 
 
 def norm(p, name, x):
@@ -292,6 +302,35 @@ def grouped(p, x):
     z = maps(p, "c", z, padding=1, groups=2).tanh()
     # Only the first stage has groups and pads.
     return (sums(p, "output", functional.conv2d(z, p["c.W1"], p["c.b1"]).tanh()),)
+
+
+def average_pools(p, x):
+    a = functional.avg_pool2d(maps(p, "a", x).relu(), (2, 3), (1, 2))
+    return (sums(p, "output", functional.avg_pool2d(maps(p, "b", a).tanh(), 2)),)
+
+
+def series_pooled(p, x):
+    z = functional.max_pool1d(series(p, "a", x, padding=2).relu(), 2)
+    z = series(p, "b", z, padding=2, dilation=2, stride=2, groups=3)
+    z = torch.where(z > 0, z, p["b.a"].view(-1, 1) * z)
+    z = functional.avg_pool1d(norm(p, "norm", z), 3, 1)
+    return (sums(p, "output", series(p, "c", z).sigmoid()),)
+
+
+def series_with_channels_last(p, x):
+    x = x.transpose(1, 2)
+    a = series(p, "a", x, padding=1).relu()
+    b = functional.max_pool1d(series(p, "b", a, padding=1).tanh(), 2, 1)
+    c = functional.avg_pool1d(a, 2, 1)
+    # Flattened as they lie in an example.
+    flat = torch.cat([b, c], 1).transpose(1, 2).flatten(1)
+    return (sums(p, "output", torch.cat([sums(p, "d", flat).tanh(), a.mean(2)], 1)),)
+
+
+def series_of_one_channel(p, x):
+    a = series(p, "a", x[:, None], stride=2).relu()
+    b = functional.max_pool1d(x[:, None], 3).transpose(1, 2).flatten(1)
+    return (sums(p, "output", torch.cat([a.mean(2), sums(p, "b", b).tanh(), x.mean(1, keepdim=True)], 1)),)
 
 
 VECTORS, IMAGES = (4,), (2, 6, 6)
@@ -636,6 +675,63 @@ CASES = {
         grouped,
         [],
     ),
+    "average pools": (
+        [
+            conv("a", 3, activation="relu"),
+            ["AveragePool2DLayer", {"pool_shape": [2, 3], "stride": [1, 2]}],
+            conv("b"),
+            ["AveragePool2DLayer", {"pool_shape": 2}],
+            output(),
+        ],
+        IMAGES,
+        average_pools,
+        [],
+    ),
+    "series": (
+        [
+            conv1d("a", 3, 5, "relu", pad="same"),
+            ["MaxPool1DLayer", {"pool_length": 2}],
+            # A bias before the normalisation would do nothing but for the slopes.
+            conv1d("b", 6, 3, "prelu", pad="same", dilation=2, stride=2, n_groups=3),
+            ["BatchNormLayer", {"name": "norm"}],
+            ["AveragePool1DLayer", {"pool_length": 3, "stride": 1}],
+            conv1d("c", 2, 2, "sigmoid"),
+            output(),
+        ],
+        (2, 21),
+        series_pooled,
+        [],
+    ),
+    "series, channels last": (
+        [
+            conv1d("a", 3, activation="relu", pad=1, axes="NLC"),
+            conv1d("b", 2, pad=1, axes="NLC"),
+            ["MaxPool1DLayer", {"name": "m", "pool_length": 2, "stride": 1, "axes": "NLC"}],
+            ["AveragePool1DLayer", {"name": "c", "input": "a", "pool_length": 2, "stride": 1, "axes": "NLC"}],
+            merge("Concat", "both", "m", "c", axis=2),
+            fc("d"),
+            ["GlobalAveragePoolLayer", {"name": "mean", "input": "a", "axes": "NLC"}],
+            merge("Concat", "all", "d", "mean"),
+            output(),
+        ],
+        (9, 2),
+        series_with_channels_last,
+        [],
+    ),
+    "series of one channel": (
+        [
+            conv1d("a", 3, 4, "relu", stride=2),
+            ["GlobalAveragePoolLayer", {"name": "mean", "axes": "NCL"}],
+            ["MaxPool1DLayer", {"name": "m", "input": "input", "pool_length": 3, "axes": "NLC"}],
+            fc("b"),
+            ["GlobalAveragePoolLayer", {"name": "whole", "input": "input", "axes": "NLC"}],
+            merge("Concat", "all", "mean", "b", "whole"),
+            output(),
+        ],
+        (13,),
+        series_of_one_channel,
+        [],
+    ),
     "one input twice": ([fc("a"), merge("Sum", "all", "a", "a"), output()], VECTORS, doubled, []),
     "cropped": (
         [
@@ -786,7 +882,17 @@ def test_in_float32_they_are_the_same_within_rounding(case):
 
 @pytest.mark.parametrize(
     "case",
-    ["concat", "residual images", "shared convolutions", "pooled, and not", "cropped", "padded", "dilated", "grouped"],
+    [
+        "concat",
+        "residual images",
+        "shared convolutions",
+        "pooled, and not",
+        "cropped",
+        "padded",
+        "dilated",
+        "grouped",
+        "average pools",
+    ],
 )
 def test_in_memory_with_channels_last_they_are_the_same(case):
     layers, shape, reference, _ = CASES[case]

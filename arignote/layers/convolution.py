@@ -1,0 +1,104 @@
+"""What all convolutional layers have in common: windows, parameters and the forward function."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Callable, Mapping
+from math import prod
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import Field
+
+from arignote.layers.activations import Activation
+from arignote.layers.base import Param, Shape, ShapeError, WeightedLayer
+from arignote.layers.dense import slopes, weights
+from arignote.layers.initializers import Constant
+from arignote.layers.windows import Geometry, Images, Series, edge_notes, windows
+from arignote.registry import Count
+
+__all__ = ["Convolution", "NonNegativeCount", "PadName", "zeros_of"]
+
+NonNegativeCount = Annotated[int, Field(ge=0)]
+PadName = Literal["same", "full", "valid"]
+
+
+def zeros_of(pad: tuple[int, ...] | PadName, window: tuple[int, ...], dilation: tuple[int, ...]) -> tuple[int, ...]:
+    """Return the number of zeros on each side of a map, by axis."""
+    if isinstance(pad, tuple):
+        return pad
+    reach = tuple(d * (n - 1) for d, n in zip(dilation, window, strict=True))
+    return {"same": tuple(n // 2 for n in reach), "full": reach, "valid": (0,) * len(reach)}[pad]
+
+
+class Convolution(WeightedLayer):
+    """Base class of convolutional layers, over maps of any number of axes."""
+
+    name_prefix: ClassVar[str] = "conv"
+    _window: ClassVar[str] = "filter_shape"
+    n_output_maps: Count
+
+    @property
+    @abstractmethod
+    def layout(self) -> Images | Series:
+        """How the maps lie in an example."""
+
+    @property
+    @abstractmethod
+    def geometry(self) -> Geometry:
+        """Windows of the filters."""
+
+    @abstractmethod
+    def _activation(self) -> Activation:
+        """Return the activation of the sums."""
+
+    def _maps(self) -> list[int]:
+        """Return the number of maps after each stage: the convolution, then 1x1 convolutions."""
+        return [self.n_output_maps]
+
+    def output_shape(self, shape: Shape) -> Shape:
+        n_maps, *n_pixels = self.layout.maps(shape)
+        geometry = self.geometry
+        for what, n in (("input maps", n_maps), ("output maps", self._maps()[0])):
+            if n % geometry.n_groups:
+                raise ShapeError(f"n_groups must divide the number of {what}, {n}; got {geometry.n_groups}")
+        counts = windows(self._window, *geometry.padded_and_seen(tuple(n_pixels)), geometry.stride)
+        return self.layout.example((self.n_output_maps, *counts))
+
+    def notes(self, shape: Shape) -> list[str]:
+        geometry = self.geometry
+        return edge_notes(*geometry.padded_and_seen(self.layout.maps(shape)[1:]), geometry.stride)
+
+    def declare_params(self, shape: Shape) -> dict[str, Param]:
+        activation, geometry, params = self._activation(), self.geometry, dict[str, Param]()
+        window, n_groups = geometry.window, geometry.n_groups
+        n_maps = self.layout.maps(shape)[0] // n_groups
+        for stage, n_out in enumerate(self._maps()):
+            suffix = str(stage or "")
+            n_sums, fan_in = n_out * activation.pieces, n_maps * prod(window)
+            initial = weights(activation, self.W)
+            fan_out = n_out // n_groups * prod(window)
+            params[f"W{suffix}"] = Param((n_sums, n_maps, *window), initial, fan_in, fan_out, unit_axis=0)
+            if self.use_bias:
+                params[f"b{suffix}"] = Param((n_sums,), self.b or Constant())
+            params |= {name + suffix: param for name, param in slopes(activation, n_out).items()}
+            n_maps, window, n_groups = n_out, (1,) * len(window), 1
+        return params
+
+    def build(self, shape: Shape) -> Callable[..., Any]:
+        from torch.nn.functional import conv1d, conv2d
+
+        activation, layout, n_stages = self._activation(), self.layout, len(self._maps())
+        convolve = conv2d if layout.n_axes == 2 else conv1d
+        function, slope_names = activation.build(), tuple(activation.slopes)
+        _, *first = self.geometry
+
+        def forward(params: Mapping[str, Any], x: Any, training: bool) -> Any:
+            x = layout.to_maps(x)
+            for stage in range(n_stages):
+                suffix = str(stage or "")
+                # Only the first convolution has the window and the stride; the others are of 1x1 pixels.
+                x = convolve(x, params["W" + suffix], params.get("b" + suffix), *(first if stage == 0 else ()))
+                x = function(x, *(params[name + suffix] for name in slope_names))
+            return layout.to_examples(x)
+
+        return forward

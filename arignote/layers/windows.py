@@ -1,0 +1,121 @@
+"""Windows that slide over images and over series."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal, NamedTuple
+
+from arignote.layers.base import Shape, ShapeError
+
+__all__ = ["Geometry", "Images", "Series", "SeriesAxes", "SeriesError", "edge_notes", "image", "windows"]
+
+SeriesAxes = Literal["NCL", "NLC"]
+
+
+class SeriesError(ShapeError):
+    """The shape of a series does not fit."""
+
+
+class Geometry(NamedTuple):
+    """Windows of a convolution, along each axis of a map: 2 of images, 1 of series.
+
+    Attributes
+    ----------
+    window, stride, zeros, dilation : tuple of int
+        Size of a filter, steps between windows, zeros on each side of a map, steps between the values of a window.
+    n_groups : int
+        Number of groups of maps.
+    """
+
+    window: tuple[int, ...]
+    stride: tuple[int, ...]
+    zeros: tuple[int, ...]
+    dilation: tuple[int, ...]
+    n_groups: int
+
+    def padded_and_seen(self, n_pixels: tuple[int, ...]) -> tuple[tuple[int, ...], tuple[int, ...]]:
+        """Return the size of a padded map, and of the part of it that a filter sees."""
+        padded = tuple(n + 2 * z for n, z in zip(n_pixels, self.zeros, strict=True))
+        return padded, tuple(d * (n - 1) + 1 for d, n in zip(self.dilation, self.window, strict=True))
+
+
+def image(shape: Shape) -> tuple[int, int, int]:
+    """Return `shape` as (channels, height, width); raise ShapeError if it is no image."""
+    if len(shape) != 3:
+        series = ", or use the layers of series (channels, steps), such as Conv1DLayer" if len(shape) == 2 else ""
+        raise ShapeError(
+            f"needs images (channels, height, width); got {shape}. "
+            f'Put ["InputImageLayer", {{"n_images": channels, "n_pixels": [height, width]}}] first{series}'
+        )
+    return shape[0], shape[1], shape[2]
+
+
+@dataclass(frozen=True)
+class Images:
+    """Examples that are images (channels, height, width)."""
+
+    n_axes: ClassVar[int] = 2
+
+    def maps(self, shape: Shape) -> Shape:
+        """Return a shape as (channels, height, width); raise ShapeError if it is no image."""
+        return image(shape)
+
+    def example(self, maps: Shape) -> Shape:
+        """Return the shape of an example, from that of its maps."""
+        return maps
+
+    def to_maps(self, x: Any) -> Any:
+        """Return a tensor of examples as (rows, channels, height, width)."""
+        return x
+
+    def to_examples(self, maps: Any) -> Any:
+        """Return a tensor of maps as examples."""
+        return maps
+
+
+@dataclass(frozen=True)
+class Series:
+    """Examples that are series (channels, steps), with axes NLC (steps, channels), or one channel (steps,)."""
+
+    axes: SeriesAxes
+    n_axes: ClassVar[int] = 1
+
+    def maps(self, shape: Shape) -> Shape:
+        """Return a shape as (channels, steps); raise SeriesError if it is no series."""
+        if len(shape) not in (1, 2):
+            order = "(channels, steps)" if self.axes == "NCL" else "(steps, channels)"
+            raise SeriesError(f"needs series {order} or (steps,); got {shape}")
+        return (1, *shape) if len(shape) == 1 else self.example(shape)
+
+    def example(self, maps: Shape) -> Shape:
+        """Return the shape of an example, from that of its maps."""
+        return maps if self.axes == "NCL" else maps[::-1]
+
+    def to_maps(self, x: Any) -> Any:
+        """Return a tensor of examples as (rows, channels, steps)."""
+        return x[:, None] if x.dim() == 2 else self.to_examples(x)
+
+    def to_examples(self, maps: Any) -> Any:
+        """Return a tensor of maps as examples."""
+        return maps if self.axes == "NCL" else maps.transpose(1, 2)
+
+
+def windows(what: str, n_pixels: tuple[int, ...], window: tuple[int, ...], stride: tuple[int, ...]) -> tuple[int, ...]:
+    """Return the number of windows in a map, by axis; raise ShapeError if the window is larger than the map."""
+    if any(w > n for w, n in zip(window, n_pixels, strict=True)):
+        if len(window) == 1:
+            raise SeriesError(f"{what} {window[0]} is larger than its series of {n_pixels[0]} steps")
+        raise ShapeError(f"{what} {list(window)} is larger than its map {list(n_pixels)}")
+    return tuple((n - w) // s + 1 for n, w, s in zip(n_pixels, window, stride, strict=True))
+
+
+def edge_notes(n_pixels: tuple[int, ...], window: tuple[int, ...], stride: tuple[int, ...]) -> list[str]:
+    """Return remarks about pixels, or steps, that are in no window."""
+    notes = []
+    names = ("steps",) if len(window) == 1 else ("rows", "columns")
+    for axis, n, w, s in zip(names, n_pixels, window, stride, strict=True):
+        if n >= w and (n - w) % s:
+            notes.append(f"stride {s} leaves the last {(n - w) % s} of {n} {axis} out")
+        if s > w:
+            notes.append(f"stride {s} is larger than the window {w}: {axis} between windows are left out")
+    return notes
