@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
 from arignote.layers.base import Layer, Shape
@@ -182,7 +182,8 @@ class GlobalAveragePoolLayer(Layer):
     ----------
     axes : "NCL" or "NLC", optional
         For series, whose mean is over the steps: examples are (channels, steps), or (steps, channels). By default they
-        are images.
+        are images. With "NLC" the mean is over the steps that count, if sequences have lengths or a mask (see
+        `InputLayer`).
 
     Examples
     --------
@@ -191,6 +192,7 @@ class GlobalAveragePoolLayer(Layer):
     """
 
     name_prefix: ClassVar[str] = "pool"
+    takes_steps: ClassVar[bool] = True
     axes: SeriesAxes | None = None
 
     @property
@@ -202,6 +204,21 @@ class GlobalAveragePoolLayer(Layer):
         return self.layout.maps(shape)[:1]
 
     def build(self, shape: Shape) -> Callable[..., Any]:
-        layout = self.layout
+        layout, axes = self.layout, self.axes
         means = tuple(range(2, 2 + layout.n_axes))
-        return lambda params, x, training: layout.to_maps(x).mean(means)
+
+        def forward(params: Mapping[str, Any], x: Any, training: bool) -> Any:
+            x, steps = x if isinstance(x, list) else (x, None)
+            maps = layout.to_maps(x)
+            # With other axes the steps of the sequences are no steps of the series.
+            return maps.mean(means) if steps is None or axes != "NLC" else _mean_of_steps(maps, steps)
+
+        return forward
+
+
+def _mean_of_steps(maps: Any, steps: Any) -> Any:
+    """Return the mean (rows, channels) over the steps that count, of lengths (rows,) or a mask (rows, steps)."""
+    from torch import arange
+
+    counts = arange(maps.shape[2], device=maps.device) < steps[:, None] if steps.dim() == 1 else steps != 0
+    return maps.where(counts[:, None], 0.0).sum(2) / counts.sum(1, keepdim=True)

@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 import torch
 
+from arignote.engine.network import Network
+from arignote.engine.step import TrainingStep
 from arignote.errors import ConfigError
 from arignote.layers import declare, parse
 from arignote.layers.base import ShapeError
@@ -120,3 +122,33 @@ def test_the_gradient_of_pooling_goes_to_the_largest_and_to_all_of_a_mean():
     x.grad = None
     build("layer", "GlobalAveragePool").build((1, 2, 2))({}, x, True).sum().backward()
     assert x.grad.tolist() == [[[[0.25, 0.25], [0.25, 0.25]]]]
+
+
+@pytest.mark.parametrize(
+    "steps", [[5, 1, 3], [[1, 1, 1, 1, 1], [0, 0, 1, 0, 0], [1, 0, 0, 1, 1]]], ids=["lengths", "mask"]
+)
+def test_the_mean_of_sequences_is_over_the_steps_that_count(steps):
+    values, steps = X.reshape(-1)[:30].reshape(3, 5, 2).copy(), np.array(steps)
+    counts = np.arange(5) < steps[:, None] if steps.ndim == 1 else steps != 0
+    # What stands in the padding does not count, whatever it is.
+    values[~counts] = np.nan
+    found = build("layer", ["GlobalAveragePool", {"axes": "NLC"}]).build((5, 2))(
+        {}, [torch.from_numpy(values), torch.from_numpy(steps)], False
+    )
+    np.testing.assert_allclose(found, np.nanmean(values, axis=1), rtol=1e-5)
+
+
+def test_a_network_passes_the_lengths_of_its_sequences_to_the_mean():
+    layers = [
+        ["InputLayer", {"lengths": True}],
+        ["GRULayer", {"n_units": 3}],
+        ["GlobalAveragePoolLayer", {"name": "mean", "axes": "NLC"}],
+        ["ClassificationOutputLayer", {"n_classes": 2}],
+    ]
+    network = Network(declare(parse(layers), (5, 2)))
+    network.initialise(1)
+    x, lengths = torch.from_numpy(X.reshape(-1)[:30].reshape(3, 5, 2)), torch.tensor([5, 1, 3])
+    outputs = dict(network.outputs((x, lengths)))
+    expected = [row[:n].mean(0) for row, n in zip(outputs["gru1"], lengths, strict=True)]
+    torch.testing.assert_close(outputs["mean"], torch.stack(expected))
+    assert TrainingStep(network.train(), [build("loss", "nll")], build("updater", "sgd")).by_hand == ["input", "output"]

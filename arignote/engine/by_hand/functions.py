@@ -181,7 +181,10 @@ def _average_pool(layer: AveragePool1DLayer | AveragePool2DLayer, place: Placed,
     return _of_maps([AveragePool(*layer.windows)], layer.layout, place)
 
 
-def _global_average(layer: GlobalAveragePoolLayer, place: Placed, *_: Tensors) -> list[LayerFunction]:
+def _global_average(layer: GlobalAveragePoolLayer, place: Placed, *_: Tensors) -> list[LayerFunction] | None:
+    if place.takes_list:
+        # A mean over the steps of sequences that count.
+        return None
     return _of_maps([GlobalAverage(layer.layout.n_axes)], layer.layout, place, gives_maps=False)
 
 
