@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from arignote.data.targets import Memory, Target
+from arignote.data.targets.base import LabelsPerRow
 
 __all__ = ["Blocks", "PredictedOutput", "write_csv", "write_hdf5", "write_npy", "write_parquet"]
 
@@ -31,36 +32,39 @@ class PredictedOutput:
     target : Target
     memory : dict
         What the target has learned.
+    first : array (0 or 1, ...)
+        Predictions of the first row, from which shapes and dtypes follow.
     """
 
     name: str
     target: Target
     memory: Memory
+    first: NDArray[Any]
+
+    @property
+    def labels(self) -> LabelsPerRow:
+        """How many labels a row, or a step of a row, has."""
+        return self.target.of_step.labels_per_row
 
     @property
     def classes(self) -> NDArray[Any] | None:
         """Labels in the order of the outputs; None if the target is numbers."""
-        if self.target.labels_per_row == "none":
+        if self.labels == "none":
             return None
         classes = self.target.classes(self.memory)
         # Of objects the dtype that they have: labels are of one type.
         return np.array(classes.tolist()) if classes.dtype == object else classes
 
     def predicted(self, block: NDArray[Any]) -> NDArray[Any] | None:
-        """Return the labels (n,) or the numbers (n, ...) of a block; None if a row has several labels."""
-        if self.target.labels_per_row == "several":
+        """Return the labels (n, ...) or the numbers (n, ...) of a block; None if a row has several labels."""
+        if self.labels == "several":
             return None
         decoded = self.target.decode(block, self.memory)
         return decoded if self.classes is None else decoded.astype(self.classes.dtype, copy=False)
 
     def probabilities(self, block: NDArray[Any]) -> NDArray[Any] | None:
-        """Return the probabilities (n, n_classes) of a block; None if the target is numbers."""
-        return None if self.target.labels_per_row == "none" else block
-
-    @property
-    def no_rows(self) -> NDArray[np.float32]:
-        """A block without rows, of which shapes and dtypes are known before the first."""
-        return np.empty((0, self.target.size(self.memory)), dtype=np.float32)
+        """Return the probabilities (n, ..., n_classes) of a block; None if the target is numbers."""
+        return None if self.labels == "none" else block
 
     @property
     def columns(self) -> list[str]:
@@ -69,7 +73,7 @@ class PredictedOutput:
             n = self.target.size(self.memory)
             return ["predicted"] if n == 1 else [f"predicted_{column}" for column in range(n)]
         probabilities = [f"p_{label}" for label in self.classes]
-        return ["predicted", *probabilities] if self.target.labels_per_row == "one" else probabilities
+        return ["predicted", *probabilities] if self.labels == "one" else probabilities
 
     def arrays(self, block: NDArray[Any]) -> Iterator[NDArray[Any]]:
         """Yield the columns (n,) of a block in a table."""
@@ -113,7 +117,7 @@ def write_parquet(file: IO[bytes], outputs: Sequence[PredictedOutput], blocks: B
     import pyarrow as pa
     import pyarrow.parquet as parquet
 
-    kinds = [pa.array(values).type for one in outputs for values in one.arrays(one.no_rows)]
+    kinds = [pa.array(values).type for one in outputs for values in one.arrays(one.first)]
     schema = pa.schema(list(zip(_table_columns(outputs), [pa.int64(), *kinds], strict=True)))
     with parquet.ParquetWriter(file, schema) as writer:
         row, waiting = 0, list[Any]()
@@ -142,7 +146,7 @@ def write_hdf5(file: IO[bytes], outputs: Sequence[PredictedOutput], blocks: Bloc
             if one.classes is not None:
                 group.create_dataset("classes", data=one.classes.tolist(), dtype=_dtype_in_hdf5(one.classes))
             for name, values_of in (("predicted", one.predicted), ("probabilities", one.probabilities)):
-                like = values_of(one.no_rows)
+                like = values_of(one.first)
                 if like is not None:
                     dataset = group.create_dataset(name, (n_rows, *like.shape[1:]), _dtype_in_hdf5(like))
                     datasets.append((dataset, one.name, values_of))
@@ -167,7 +171,7 @@ def write_npy(file: IO[bytes], outputs: Sequence[PredictedOutput], blocks: Block
     """Write one array: the probabilities (rows, n_classes) of classes, or the numbers (rows,) or (rows, n)."""
     (output,) = outputs
     values_of = output.predicted if output.classes is None else output.probabilities
-    like = values_of(output.no_rows)
+    like = values_of(output.first)
     assert like is not None
     header = {"descr": np.lib.format.dtype_to_descr(like.dtype), "fortran_order": False}
     np.lib.format.write_array_header_1_0(file, header | {"shape": (n_rows, *like.shape[1:])})

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from arignote.data.targets import Memory, Targets
 from arignote.errors import ConfigError, DataError
@@ -64,7 +67,8 @@ def write_predictions(
     =================== ==========================================================================================
 
     Labels have the type of the labels of the training rows, probabilities are float32, numbers float64 in the units of
-    the training rows. If a row has several labels, nothing is predicted but probabilities. Standard output and other
+    the training rows. If a row has several labels, nothing is predicted but probabilities. Values of each step are
+    arrays (rows, steps, ...), which is no table; steps that do not count are among them. Standard output and other
     streams are CSV.
 
     Parameters
@@ -90,10 +94,15 @@ def write_predictions(
     """
     check_predictions_file(path)
     ending = _ending(path)
-    outputs = [PredictedOutput(name, targets.by_output[name], memory[name]) for name in shown]
-    if ending == ".npy" and len(outputs) > 1:
-        others = _listed([known for known in _WRITERS if known != ".npy"])
-        raise ConfigError(f"{path}: .npy holds one array; of several outputs, {', '.join(shown)}, write {others}")
+    remaining = iter(blocks)
+    begin = next(remaining, None)
+    outputs = []
+    for name in shown:
+        target, of_target = targets.by_output[name], memory[name]
+        first = np.empty((0, target.size(of_target)), np.float32) if begin is None else begin[name][:1]
+        outputs.append(PredictedOutput(name, target, of_target, first))
+    _check_outputs(path, ending, outputs)
+    blocks = remaining if begin is None else chain([begin], remaining)
     try:
         with replacing(path) if ending == ".csv" else replacing_bytes(path) as file:
             _WRITERS[ending](file, outputs, blocks, n_rows)
@@ -101,6 +110,17 @@ def write_predictions(
         raise
     except OSError as error:
         raise DataError(f"{path}: cannot be written: {error.strerror or error}") from None
+
+
+def _check_outputs(path: Path, ending: str, outputs: Sequence[PredictedOutput]) -> None:
+    """Raise ConfigError if a format cannot hold the predictions of these outputs."""
+    if ending == ".npy" and len(outputs) > 1:
+        names = ", ".join(one.name for one in outputs)
+        others = _listed([known for known in _WRITERS if known != ".npy"])
+        raise ConfigError(f"{path}: .npy holds one array; of several outputs, {names}, write {others}")
+    of_steps = [one.name for one in outputs if one.target.has_steps]
+    if ending in (".csv", ".parquet") and of_steps:
+        raise ConfigError(f"{path}: {of_steps[0]!r} has a value for each step of a row, which is no table: write .h5")
 
 
 def _ending(path: Path) -> str:

@@ -13,7 +13,7 @@ import pytest
 from command_line import arignote
 
 from arignote import ConfigError, DataError
-from arignote.data.targets import Classes, Flags, Numbers, Same, Targets
+from arignote.data.targets import Classes, EachStep, Flags, Numbers, Same, Targets
 from arignote.replacing import replacing_bytes
 from arignote.report import prediction_files
 from arignote.report.predictions import check_predictions_file, write_predictions
@@ -117,6 +117,25 @@ def test_an_input_that_is_its_own_target_has_its_shape_in_arrays(tmp_path):
     assert np.array_equal(found.reshape(3, 4), same[2])
     with h5py.File(tmp_path / "p.h5") as file:
         assert np.array_equal(file["predicted"], found)
+
+
+def test_values_of_each_step_are_arrays_and_no_table(tmp_path):
+    steps = np.stack([P, P[::-1]], axis=1)
+    target = EachStep(of="classes")
+    kind = (target, {"target": "steps", "of": {"target": "classes"} | TEXT[1]}, steps)
+    write(tmp_path / "p.h5", out=kind)
+    write(tmp_path / "p.npy", out=kind)
+    assert np.array_equal(np.load(tmp_path / "p.npy"), steps)
+    with h5py.File(tmp_path / "p.h5") as file:
+        # The labels of P are né, ja, ja.
+        assert file["predicted"].asstr()[:].tolist() == [["né", "ja"], ["ja", "ja"], ["ja", "né"]]
+        assert np.array_equal(file["probabilities"], steps) and file["classes"].asstr()[:].tolist() == ["ja", "né"]
+    numbers = (EachStep(of="numbers"), {"target": "steps", "of": {"target": "numbers"} | NUMBER[1]}, SCALED[:, :, None])
+    write(tmp_path / "n.npy", out=numbers)
+    assert np.load(tmp_path / "n.npy").tolist() == [[12.0, 14.0], [6.0, 10.0], [10.0, 18.0]]
+    for ending in ("csv", "parquet"):
+        with pytest.raises(ConfigError, match=r"'out' has a value for each step of a row, which is no table: .*h5"):
+            write(tmp_path / f"p.{ending}", out=kind)
 
 
 def test_npy_is_refused_for_several_outputs(tmp_path):
