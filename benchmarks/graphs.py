@@ -1,9 +1,11 @@
-"""Examples per second of `fit` and of a plain PyTorch loop on networks with normalisation, branches and numbers.
+"""Examples per second of `fit` and of a plain PyTorch loop on networks with norms, branches, series and numbers.
 
 W4: 3x32x32, three times conv 3x3, batch norm, relu, pool 2, of 32, 64 and 128 maps, batch 128. W6: a residual network,
-3x32x32, conv 3x3 of 16 maps, three stages of 2 blocks (16, 32, 64 maps) with pools between, batch 64. W8: the network
-of W1 (784-400-400 prelu, dropout 0.5) with one number as output, batch 128. The loop runs as it is by default and with
-channels_last; all take turns, ratios are medians. Run: ``python benchmarks/graphs.py 5 W4 W6 W8``.
+3x32x32, conv 3x3 of 16 maps, three stages of 2 blocks (16, 32, 64 maps) with pools between, batch 64. W7: series of 3
+channels and 128 steps, 1-D convolutions, all relu, of 32 maps (7 steps), pool 2, 64 maps (5 steps), pool 2, 64 maps (3
+steps), mean over the steps, batch 128. W8: the network of W1 (784-400-400 prelu, dropout 0.5) with one number as
+output, batch 128. The loop runs as it is by default and with channels_last (images alone); all take turns, ratios are
+medians. Run: ``python benchmarks/graphs.py 5 W4 W6 W7 W8``.
 """
 
 from __future__ import annotations
@@ -38,6 +40,17 @@ W4 = [RGB, *(layer for maps in (32, 64, 128) for layer in (_conv(maps), *NORMED,
 W6 = [
     *(RGB, _conv(16), _residual(16), POOL, _conv(32), _residual(32), POOL, _conv(64), _residual(64)),
     *(["GlobalAveragePoolLayer"], ["ClassificationOutputLayer"]),
+]
+POOL_1D = ["MaxPool1DLayer", {"pool_length": 2}]
+
+
+def _conv1d(maps: int, length: int) -> list:
+    return ["Conv1DLayer", {"n_output_maps": maps, "filter_length": length, "activation": "relu"}]
+
+
+W7 = [
+    *(_conv1d(32, 7), POOL_1D, _conv1d(64, 5), POOL_1D, _conv1d(64, 3)),
+    *(["GlobalAveragePoolLayer", {"axes": "NCL"}], ["ClassificationOutputLayer"]),
 ]
 W8 = [
     *[["FCLayer", {"n_units": 400, "activation": "prelu"}], ["DropoutLayer", {"dropout_p": 0.5}]] * 2,
@@ -77,6 +90,13 @@ def plain_w6() -> nn.Module:
     return nn.Sequential(*parts, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(64, 10))
 
 
+def plain_w7() -> nn.Module:
+    """Return the network of W7 as PyTorch has it."""
+    first = (nn.Conv1d(3, 32, 7), nn.ReLU(inplace=True), nn.MaxPool1d(2), nn.Conv1d(32, 64, 5), nn.ReLU(inplace=True))
+    last = (nn.MaxPool1d(2), nn.Conv1d(64, 64, 3), nn.ReLU(inplace=True), nn.AdaptiveAvgPool1d(1), nn.Flatten())
+    return nn.Sequential(*first, *last, nn.Linear(64, 10))
+
+
 def plain_w8() -> nn.Module:
     """Return the network of W8 as PyTorch has it."""
     hidden = (nn.Linear(784, 400), nn.PReLU(400), nn.Dropout(0.5), nn.Linear(400, 400), nn.PReLU(400), nn.Dropout(0.5))
@@ -98,6 +118,7 @@ class Workload(NamedTuple):
 WORKLOADS = {
     "W4": Workload(W4, plain_w4, (3, 32, 32), 2_560, 128),
     "W6": Workload(W6, plain_w6, (3, 32, 32), 1_280, 64),
+    "W7": Workload(W7, plain_w7, (3, 128), 2_560, 128),
     "W8": Workload(W8, plain_w8, (784,), 25_600, 128, rate=0.001, is_number=True),
 }
 
