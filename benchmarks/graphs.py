@@ -1,11 +1,12 @@
 """Examples per second of `fit` and of a plain PyTorch loop on networks with norms, branches, series and numbers.
 
-W4: 3x32x32, three times conv 3x3, batch norm, relu, pool 2, of 32, 64 and 128 maps, batch 128. W6: a residual network,
+W4: 3x32x32, three times conv 3x3, batch norm, relu, pool 2, of 32, 64 and 128 maps, batch 128. W5: an LSTM of 128 units
+over sequences of 50 steps of 32 numbers, of which the last state is classified, batch 128. W6: a residual network,
 3x32x32, conv 3x3 of 16 maps, three stages of 2 blocks (16, 32, 64 maps) with pools between, batch 64. W7: series of 3
 channels and 128 steps, 1-D convolutions, all relu, of 32 maps (7 steps), pool 2, 64 maps (5 steps), pool 2, 64 maps (3
 steps), mean over the steps, batch 128. W8: the network of W1 (784-400-400 prelu, dropout 0.5) with one number as
 output, batch 128. The loop runs as it is by default and with channels_last (images alone); all take turns, ratios are
-medians. Run: ``python benchmarks/graphs.py 5 W4 W6 W7 W8``.
+medians. Run: ``python benchmarks/graphs.py 5 W4 W5 W6 W7 W8``.
 """
 
 from __future__ import annotations
@@ -37,6 +38,7 @@ def _conv(maps: int) -> list:
 
 
 W4 = [RGB, *(layer for maps in (32, 64, 128) for layer in (_conv(maps), *NORMED, POOL)), ["ClassificationOutputLayer"]]
+W5 = [["LSTMLayer", {"n_units": 128, "only_last": True}], ["ClassificationOutputLayer"]]
 W6 = [
     *(RGB, _conv(16), _residual(16), POOL, _conv(32), _residual(32), POOL, _conv(64), _residual(64)),
     *(["GlobalAveragePoolLayer"], ["ClassificationOutputLayer"]),
@@ -81,6 +83,18 @@ class PlainBlock(nn.Module):
         return torch.relu_(self.inner(x) + x)
 
 
+class PlainLSTM(nn.Module):
+    """An LSTM whose last state is classified."""
+
+    def __init__(self):
+        super().__init__()
+        self.lstm, self.output = nn.LSTM(32, 128, batch_first=True), nn.Linear(128, 10)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Return logits of the state after the last step."""
+        return self.output(self.lstm(x)[1][0][-1])
+
+
 def plain_w6() -> nn.Module:
     """Return the network of W6 as PyTorch has it."""
     parts: list[nn.Module] = []
@@ -117,6 +131,7 @@ class Workload(NamedTuple):
 
 WORKLOADS = {
     "W4": Workload(W4, plain_w4, (3, 32, 32), 2_560, 128),
+    "W5": Workload(W5, PlainLSTM, (50, 32), 2_560, 128),
     "W6": Workload(W6, plain_w6, (3, 32, 32), 1_280, 64),
     "W7": Workload(W7, plain_w7, (3, 128), 2_560, 128),
     "W8": Workload(W8, plain_w8, (784,), 25_600, 128, rate=0.001, is_number=True),
