@@ -166,9 +166,9 @@ def test_sequences_that_do_not_fit_are_refused_before_training(layer, x, words):
 @pytest.mark.parametrize(
     ("params", "words"),
     [
-        ({"channel": "x", "lengths": "n", "mask": "m"}, "mask and lengths exclude each other"),
-        ({"offsets": "o"}, "offsets names a channel: name that of the rows too"),
-        ({"lengths": "n"}, "lengths names a channel: name that of the rows too"),
+        ({"channel": "x", "lengths": "n", "mask": "m"}, "mask and lengths cannot both be set"),
+        ({"offsets": "o"}, "offsets names a channel, so channel must be set too"),
+        ({"lengths": "n"}, "lengths names a channel, so channel must be set too"),
         ({"lengths": False}, "lengths"),
     ],
 )

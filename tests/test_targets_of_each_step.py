@@ -133,6 +133,12 @@ def test_values_that_do_not_fit_the_sequences_are_refused(layers, y, words):
         classifier(layers).fit(ROWS, y)
 
 
+def test_an_output_of_each_step_needs_sequences():
+    layers = [["ClassificationOutputLayer", {"per_step": True, "n_classes": 2}]]
+    with pytest.raises(ConfigError, match=r"output: per_step needs sequences \(steps, features\) or \(steps,\); got"):
+        declare(parse(layers), (3, 8, 8))
+
+
 def test_settings_that_are_for_one_class_per_row_are_refused():
     with pytest.raises(ConfigError, match="class_weight is for one output of classes"):
         classifier(class_weight="balanced").fit(ROWS, SIGNS)

@@ -89,7 +89,7 @@ class Conversion:
     n_tokens: int | None = None
 
     def channels_first(self, raw: NDArray[Any]) -> NDArray[Any]:
-        """Return stored rows (rows, ...) with the axes of a network; one number per row is an axis of one."""
+        """Return stored rows (rows, ...) with the axes of a network; rows (n,) become (n, 1)."""
         if raw.ndim == 1:
             return raw[:, None]
         if self.axes == "NHWC":
@@ -144,10 +144,8 @@ class Conversion:
             return not_finite_error(where, row, columns)
         flat = row.reshape(-1)
         wrong = flat[~((flat >= 0) & (flat < self.n_tokens) & (flat == np.round(flat)))][0]
-        return DataError(
-            f"{where} holds {wrong:g}; tokens must be whole numbers in 0 .. {self.n_tokens - 1}, below n_tokens of the "
-            "EmbeddingLayer"
-        )
+        bounds = f"0 .. {self.n_tokens - 1}, below n_tokens of the EmbeddingLayer"
+        return DataError(f"{where} holds {wrong:.15g}; tokens must be whole numbers in {bounds}")
 
     def fits_image(self, size: tuple[int, int, int], shape: tuple[int, ...]) -> bool:
         """Return whether stored examples of a shape are images of a size that are flat or lack a channel axis."""
@@ -161,5 +159,5 @@ def channels_of(inputs: Sequence[Input]) -> list[str | None]:
 
 
 def of_channel(setting: Any, channel: str | None) -> Any:
-    """Return what a setting is for a channel: a mapping has a value for each that is not the default, None."""
+    """Return the setting itself, or its entry for the channel if it is a mapping (None if it has none)."""
     return setting.get(channel) if isinstance(setting, Mapping) else setting

@@ -51,7 +51,7 @@ def channels_and_labels(x: Any, y: Any, inputs: Sequence[Input], what: str) -> t
     """
     wanted = channels_of(inputs)
     if isinstance(x, JoinedReader):
-        x = x.given.get(ALONE, x.given)
+        x = x.sources.get(ALONE, x.sources)
     if isinstance(x, Mapping):
         x, y = _channels(x, y, wanted, what)
     elif len(wanted) > 1:

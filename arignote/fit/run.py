@@ -172,7 +172,7 @@ def _augmentation(fit: Assembly) -> Augmenter | None:
 
 
 def _may_stay(rows: Rows, network: Network) -> bool:
-    """Whether all rows are in memory, the same in each epoch, and may be where the network lives."""
+    """Return whether all rows are in memory, the same in each epoch, and may be where the network lives."""
     n_bytes = len(rows) * 4 * sum(prod(place.input_shape) for place in network.architecture.inputs)
     return rows.reader.in_memory and rows.alter is None and fits_on_device(n_bytes, network.device)
 

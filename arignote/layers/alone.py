@@ -23,7 +23,8 @@ class ActivationLayer(Layer):
     Parameters
     ----------
     activation : str, [Name, {params}] or callable, default "prelu"
-        The function; its slopes are per unit, or per map of images.
+        The function. A prelu has one slope for each index of the first axis of an example: of units, of maps of images,
+        or of the steps of a sequence, for which a function without slopes suits better.
 
     Examples
     --------

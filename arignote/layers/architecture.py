@@ -64,7 +64,7 @@ class Placed:
 
     @property
     def n_params(self) -> int:
-        """Number of values of its trained parameters."""
+        """Number of values of its parameters, fixed ones included, without buffers such as running means."""
         return sum(prod(param.shape) for param in self.params.values() if param.trained)
 
 
@@ -109,7 +109,7 @@ class Architecture:
 
     @property
     def n_params(self) -> int:
-        """Number of values of all trained parameters."""
+        """Number of values of all parameters, fixed ones included, without buffers such as running means."""
         return sum(p.n_params for p in self.placed)
 
     def takes(self, shape: ExampleShape) -> bool:
@@ -174,6 +174,7 @@ def declare(
     """
     placed: list[Placed] = []
     steps_of, n_inputs = _steps_of(layers), sum(isinstance(layer, AnyInput) for layer in layers)
+    n_before = 0
     # The field with the lengths or the mask of the output of each layer.
     steps: list[int | None] = []
     positions: dict[str, int] = {}
@@ -181,7 +182,8 @@ def declare(
         if isinstance(layer, OutputLayer) and n_outputs is not None:
             layer = layer.sized(n_outputs if isinstance(n_outputs, int) else n_outputs[str(layer.name)])
         sources = _sources(layer, positions, placed)
-        fields, of_output = _fields(layer, sources, steps, steps_of, n_inputs, sum(not p.sources for p in placed))
+        fields, of_output = _fields(layer, sources, steps, steps_of, n_inputs, n_before)
+        n_before += not sources
         steps.append(of_output)
         shapes = tuple(placed[source].output_shape for source in sources) or (_shape_of_input(layer, n_in),)
         try:
@@ -242,7 +244,7 @@ def _fields(
 
 
 def _shape_of_input(layer: Layer, n_in: ExampleShape | None) -> Shape:
-    """Return the shape of one example of an input layer; ConfigError if neither it nor the data tells."""
+    """Return the shape of one example of an input layer; ConfigError if neither the layer nor the data defines it."""
     channel = getattr(layer, "channel", None)
     shape = n_in.get(str(channel)) if isinstance(n_in, Mapping) else n_in
     found: Shape | None = shape if shape is not None else getattr(layer, "n_in", None)

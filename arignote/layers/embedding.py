@@ -17,8 +17,8 @@ __all__ = ["EmbeddingLayer", "tokens_of"]
 class EmbeddingLayer(WeightedLayer):
     """A vector for each token: ``y[..., :] = W[x[...], :]``.
 
-    It follows an input layer, whose rows hold whole numbers from 0 to ``n_tokens - 1``, which stay integers. Sequences
-    that are padded have token 0 there.
+    It follows an input layer, whose rows hold whole numbers from 0 to ``n_tokens - 1``, which stay integers. Padding of
+    sequences is token 0.
 
     Parameters
     ----------

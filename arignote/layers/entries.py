@@ -94,7 +94,7 @@ class Builder:
         inner = self.entries(block.layers, (*path, "layers"), depth + 1)
         n_layers = block.repeat * sum(entry.n_layers for entry in inner)
         if n_layers > MOST_LAYERS:
-            message = f"the block stands for {n_layers:,} layers; at most {MOST_LAYERS:,} are built"
+            message = f"the block expands to {n_layers:,} layers; the limit is {MOST_LAYERS:,}"
             raise ConfigError(Complaint(("repeat",), message))
         for entry in inner:
             if isinstance(entry.part, AnyInput | OutputLayer):

@@ -81,7 +81,7 @@ class Writer:
             entries = (Entry(("layers", 0), InputLayer()), *entries)
         n_layers = sum(entry.n_layers for entry in entries)
         if n_layers > MOST_LAYERS:
-            self._complain(("layers",), f"stand for {n_layers:,} layers; at most {MOST_LAYERS:,} are built")
+            self._complain(("layers",), f"expand to {n_layers:,} layers; the limit is {MOST_LAYERS:,}")
             return
         self._check_order(entries)
         self._write(entries, self._whole)
@@ -180,7 +180,7 @@ class Writer:
         near = nearest(name, scope.known())
         hint = f"Did you mean {near!r}?" if near else f"Layers before it: {', '.join(sorted(scope.known()))}"
         if scope.has_later(name):
-            message = f"{name!r} stands after it, or is the layer itself; a layer takes what stands before it. {hint}"
+            message = f"{name!r} is this layer or a later one; it must be an earlier layer. {hint}"
         else:
             message = f"there is no layer {name!r}. {hint}"
         self._complain(path, f"{path[-1]}: {message}" if isinstance(path[-1], str) else message, part)

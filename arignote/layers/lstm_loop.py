@@ -1,4 +1,4 @@
-"""An LSTM step by step, for what the fused operation of the engine has not: peepholes, and clipped gradients."""
+"""An LSTM computed step by step, with what the fused operation of the engine lacks: peepholes and clipped gradients."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Literal, Self
 from pydantic import model_validator
 
 from arignote.errors import Complaint, ConfigError
-from arignote.layers.base import Param, Shape, WeightedLayer
+from arignote.layers.base import Param, Shape, ShapeError, WeightedLayer
 from arignote.layers.dense import affine
 from arignote.layers.initializers import Constant
 from arignote.registry import Count, register
@@ -76,8 +76,8 @@ class _StepwiseOutput(OutputLayer):
     Parameters
     ----------
     per_step : bool, default False
-        Whether there is a target for each step of a sequence (steps, ...), with weights that all steps share. The loss
-        of a row is the mean over the steps that have one.
+        Whether there is a target for each step of a sequence, with weights that all steps share; the first axis of the
+        input is that of the steps. The loss of a row is the mean over the steps that have a target.
     """
 
     per_step: bool = False
@@ -87,7 +87,11 @@ class _StepwiseOutput(OutputLayer):
 
     def _of_each(self, shape: Shape, n_outputs: int) -> Shape:
         """Return the shape of the output for an input of `shape`."""
-        return (shape[0], n_outputs) if self.per_step else (n_outputs,)
+        if not self.per_step:
+            return (n_outputs,)
+        if len(shape) not in (1, 2):
+            raise ShapeError(f"per_step needs sequences (steps, features) or (steps,); got {shape}")
+        return (shape[0], n_outputs)
 
     def _affine(self, activation: Callable[..., Any]) -> Callable[..., Any]:
         """Return the forward function ``f(x @ W + b)`` over rows, or over all of their steps."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, Literal
 
@@ -28,15 +29,15 @@ class _Recurrent(WeightedLayer):
     backwards : bool, default False
         Whether sequences are read from their last step to the first. Outputs keep the order of the steps.
     bidirectional : bool, default False
-        Whether they are read in both directions, by units of their own; the outputs are one behind the other.
+        Whether they are read in both directions, each with its own units; the outputs are concatenated.
     n_layers : int >= 1, default 1
         Number of such layers, each of which takes the outputs of the one before.
 
     Notes
     -----
     Parameters are W_in, W_rec, b_in and b_rec, followed by the number of the layer from the second one on, and by
-    "_reverse" for the direction from the end. Those of several gates lie one behind the other along the first axis, as
-    in PyTorch. Weights have one Glorot range for all gates, biases are 0. Of sequences with lengths or a mask (see
+    "_reverse" for the direction from the end. Those of several gates are concatenated along the first axis, as in
+    PyTorch. Weights have one Glorot range for all gates, biases are 0. Of sequences with lengths or a mask (see
     `InputLayer`) steps that do not count are skipped: no output depends on them, and their own outputs are 0.
     """
 
@@ -53,7 +54,7 @@ class _Recurrent(WeightedLayer):
     @model_validator(mode="after")
     def _has_one_direction_or_both(self) -> Any:
         if self.backwards and self.bidirectional:
-            raise ConfigError(Complaint(("backwards",), "backwards and bidirectional exclude each other"))
+            raise ConfigError(Complaint(("backwards",), "backwards and bidirectional cannot both be set"))
         return self
 
     @property
@@ -84,9 +85,9 @@ class _Recurrent(WeightedLayer):
         """Return the suffixes of the parameters of each layer and direction, in the order of PyTorch."""
         return [f"{layer or ''}{direction}" for layer in range(self.n_layers) for direction in self._directions]
 
+    @abstractmethod
     def _function(self) -> Callable[..., Any]:
         """Return the function of the engine, which takes padded or packed sequences."""
-        raise NotImplementedError
 
     def _initial(self, zeros: Any) -> Any:
         """Return the state before the first step, of zeros (n_layers * n_directions, rows, n_units)."""
@@ -96,6 +97,7 @@ class _Recurrent(WeightedLayer):
         function, initial, suffixes = self._function(), self._initial, self._suffixes()
         kinds = ("W_in", "W_rec", "b_in", "b_rec") if self.use_bias else ("W_in", "W_rec")
         names = [kind + suffix for suffix in suffixes for kind in kinds]
+        # Without dropout between the layers, which needs the mode of training.
         options = (self.use_bias, self.n_layers, 0.0, False, self.bidirectional)
         n_states, n_units, only_last, backwards = len(suffixes), self.n_units, self.only_last, self.backwards
         n_last = len(self._directions)
@@ -148,7 +150,7 @@ def _skipping(
 class LSTMLayer(_Recurrent):
     """Long short-term memory (Hochreiter and Schmidhuber, Neural Computation 1997; Gers et al., 2000).
 
-    ``i, f, o = sigmoid(W_in x_t + b_in + W_rec h_{t-1} + b_rec)``, ``g = tanh(...)`` likewise,
+    ``i, f, o = sigmoid(W_in x_t + b_in + W_rec h_{t-1} + b_rec)``, ``g = tanh(W_in x_t + b_in + W_rec h_{t-1} + b_rec)``,
     ``c_t = f * c_{t-1} + i * g``, ``h_t = o * tanh(c_t)``; rows of the weights in the order i, f, g, o.
 
     Parameters

@@ -39,12 +39,12 @@ class InputLayer(Layer):
     lengths : True or str, optional
         For sequences of different lengths, padded with zeros. True: each row is an array of its own length; else name
         of the channel with the number of steps of each row. Then `channel` holds the rows padded to one length, or all
-        steps of all rows one behind the other.
+        rows concatenated along the steps.
     offsets : str, optional
         Name of the channel with the position at which each row begins in `channel`, where all steps of all rows lie one
         behind the other.
     mask : str, optional
-        Name of the channel (rows, steps) of what is not 0 where a step counts.
+        Name of the channel (rows, steps) whose nonzero entries mark the steps that count.
 
     Examples
     --------
@@ -63,9 +63,9 @@ class InputLayer(Layer):
     def _sequences_are_described_once(self) -> Any:
         given = [name for name in ("lengths", "offsets", "mask") if getattr(self, name) is not None]
         if len(given) > 1:
-            raise ConfigError(Complaint((given[1],), f"{given[1]} and {given[0]} exclude each other"))
+            raise ConfigError(Complaint((given[1],), f"{given[1]} and {given[0]} cannot both be set"))
         if given and self.lengths is not True and self.channel is None:
-            raise ConfigError(Complaint((given[0],), f"{given[0]} names a channel: name that of the rows too, channel"))
+            raise ConfigError(Complaint((given[0],), f"{given[0]} names a channel, so channel must be set too"))
         return self
 
     @property

@@ -205,13 +205,13 @@ def test_names_are_taken_only_once_across_blocks():
         ),
         (
             [fc("first", input="second"), fc("second"), OUTPUT],
-            "layers[0] (FCLayer 'first'): input: 'second' stands after it, or is the layer itself; "
-            "a layer takes what stands before it. Layers before it: input",
+            "layers[0] (FCLayer 'first'): input: 'second' is this layer or a later one; "
+            "it must be an earlier layer. Layers before it: input",
         ),
         (
             [fc("first", input="first"), OUTPUT],
-            "layers[0] (FCLayer 'first'): input: 'first' stands after it, or is the layer itself; "
-            "a layer takes what stands before it. Layers before it: input",
+            "layers[0] (FCLayer 'first'): input: 'first' is this layer or a later one; "
+            "it must be an earlier layer. Layers before it: input",
         ),
         (
             [fc("first"), ["Block", {"name": "res", "input": "frist", "layers": [fc()]}], OUTPUT],
@@ -317,18 +317,18 @@ def test_a_network_has_ten_thousand_layers_at_most():
     # With its input and its output layer.
     assert len(parse([block(999, *[fc()] * 10), *[fc()] * 8, OUTPUT])) == 10_000
     assert errors([block(999, *[fc()] * 10), *[fc()] * 9, OUTPUT]) == [
-        "layers: stand for 10,001 layers; at most 10,000 are built"
+        "layers: expand to 10,001 layers; the limit is 10,000"
     ]
     (found,) = errors([block(1000, *[fc()] * 11), OUTPUT])
-    assert found == "layers[0].repeat (Block): the block stands for 11,000 layers; at most 10,000 are built"
+    assert found == "layers[0].repeat (Block): the block expands to 11,000 layers; the limit is 10,000"
     # A block alone may have so many, though not with an input and an output layer.
-    assert errors([block(1000, *[fc()] * 10), OUTPUT]) == ["layers: stand for 10,002 layers; at most 10,000 are built"]
+    assert errors([block(1000, *[fc()] * 10), OUTPUT]) == ["layers: expand to 10,002 layers; the limit is 10,000"]
     # Blocks within blocks multiply, long before any layer is written out.
     found = errors([block(1000, block(1000, block(1000, fc()))), OUTPUT])
-    assert found and all("10,000 are built" in line for line in found)
+    assert found and all("the limit is 10,000" in line for line in found)
     # Blocks that follow one another add up.
     found = errors([block(1000, *[fc()] * 6), block(1000, *[fc()] * 6), OUTPUT])
-    assert found == ["layers: stand for 12,002 layers; at most 10,000 are built"]
+    assert found == ["layers: expand to 12,002 layers; the limit is 10,000"]
 
 
 @pytest.mark.parametrize("repeat", [0, -1, 1001, 1.5, "2"])

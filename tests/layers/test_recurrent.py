@@ -165,7 +165,7 @@ def test_parameters_are_those_of_each_layer_and_direction(layer, shapes):
 
 
 def test_wrong_layers_are_refused():
-    with pytest.raises(ConfigError, match="backwards and bidirectional exclude each other"):
+    with pytest.raises(ConfigError, match="backwards and bidirectional cannot both be set"):
         parse([["LSTMLayer", {"n_units": 2, "backwards": True, "bidirectional": True}]])
     with pytest.raises(ConfigError, match=r"lstm1: needs sequences \(steps, features\) or \(steps,\); got \(2, 3, 4\)"):
         declare(parse([["LSTMLayer", {"n_units": 2}], ["RegressionOutputLayer", {"n_outputs": 1}]]), (2, 3, 4))

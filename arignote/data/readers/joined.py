@@ -21,7 +21,7 @@ class JoinedReader(Reader):
         By the name of the channel.
     what : str
         Name of the data in errors.
-    given : dict of str to Reader, optional
+    sources : dict of str to Reader, optional
         The readers of the channels that these were made of; by default the same.
 
     Raises
@@ -30,11 +30,11 @@ class JoinedReader(Reader):
         If they differ in their number of rows.
     """
 
-    def __init__(self, readers: Mapping[str, Reader], what: str = "X", given: Mapping[str, Reader] | None = None):
+    def __init__(self, readers: Mapping[str, Reader], what: str = "X", sources: Mapping[str, Reader] | None = None):
         n_rows = {name: reader.shape[0] for name, reader in readers.items()}
         check_lengths(n_rows, f"{what} must have as many rows in each channel")
         self.readers = dict(readers)
-        self.given = self.readers if given is None else dict(given)
+        self.sources = self.readers if sources is None else dict(sources)
         self.shape = (next(iter(n_rows.values())),)
         self.dtype = np.dtype([(name, reader.dtype, reader.shape[1:]) for name, reader in readers.items()])
         # Chunks of the channel with the largest ones are read once in an epoch, those of others perhaps more often.

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Annotated, Any, ClassVar
 
 import numpy as np
@@ -79,7 +81,8 @@ class EachStep(Target):
                 )
             found[number, : len(own)] = own
             flat.append(row if len(row) == int(own.sum()) else row[own])
-        values = self.of.check(np.concatenate(flat), f"{what}, its steps one behind the other,")
+        with _named_by_row(found):
+            values = self.of.check(np.concatenate(flat), what)
         padded = np.zeros((*found.shape, *values.shape[1:]), values.dtype)
         padded[found] = values
         return joined({"values": padded, "counts": found})
@@ -89,7 +92,8 @@ class EachStep(Target):
         is_train = np.zeros(len(y), dtype=bool)
         is_train[slice(None) if rows is None else rows] = True
         of_train = np.flatnonzero(np.repeat(is_train, y["counts"].sum(axis=1)))
-        of_step = self.of.learn(_flat(y), of_train, what, None if known is None else known["of"])
+        with _named_by_row(y["counts"]):
+            of_step = self.of.learn(_flat(y), of_train, what, None if known is None else known["of"])
         return {"of": {"target": self.of.named()} | of_step}
 
     def check_memory(self, memory: Mapping[str, Any]) -> None:
@@ -99,7 +103,8 @@ class EachStep(Target):
         return self.of.size(memory["of"])
 
     def encode(self, y: NDArray[Any], memory: Memory, what: str) -> NDArray[Any]:
-        encoded = self.of.encode(_flat(y), memory["of"], what)
+        with _named_by_row(y["counts"]):
+            encoded = self.of.encode(_flat(y), memory["of"], what)
         fill = -1 if encoded.dtype.kind == "i" else np.nan
         found = np.full((*y["counts"].shape, *encoded.shape[1:]), fill, encoded.dtype)
         found[y["counts"]] = encoded
@@ -137,6 +142,21 @@ def counted(encoded: NDArray[Any]) -> NDArray[np.bool_]:
     """Return which steps (rows, steps) of encoded values have one."""
     found: NDArray[np.bool_] = encoded >= 0 if encoded.dtype.kind in "iu" else ~np.isnan(encoded).all(axis=2)
     return found
+
+
+@contextmanager
+def _named_by_row(counts: NDArray[np.bool_]) -> Iterator[None]:
+    """Name row and step in errors of the target of a step, which numbers all steps that have a value as rows."""
+    try:
+        yield
+    except DataError as error:
+        places = np.argwhere(counts)
+
+        def named(match: re.Match[str]) -> str:
+            row, step = places[int(match[1])]
+            return f"row {row} step {step}"
+
+        raise DataError(re.sub(r"\brow (\d+)", named, str(error))) from None
 
 
 def _flat(y: NDArray[Any]) -> NDArray[Any]:

@@ -12,8 +12,8 @@ from torch import Tensor
 
 from arignote.engine.by_hand.activations import function_of, linear, relu
 from arignote.engine.by_hand.unweighted import (
-    Activation,
-    ActivationAlone,
+    ActivationInPlace,
+    ActivationOutOfPlace,
     AveragePool,
     Concat,
     Dropout,
@@ -45,7 +45,7 @@ from arignote.layers.pool import (
 from arignote.layers.shape import BC01ToC01BLayer, C01BToBC01Layer, InputImageLayer, InputLayer
 from arignote.layers.windows import Geometry, Images, Series
 
-__all__ = ["Activation", "LayerFunction", "MaxPool", "functions_of", "in_place"]
+__all__ = ["ActivationInPlace", "LayerFunction", "MaxPool", "functions_of", "in_place"]
 
 Tensors = dict[str, Tensor]
 # Windows of one pixel.
@@ -100,8 +100,8 @@ def in_place(function: LayerFunction, before: LayerFunction) -> LayerFunction:
         A rectifier in place for one alone, if the backward pass of `before` does not read its output; else `function`.
     """
     is_free = isinstance(before, BatchNorm | Sum) or (isinstance(before, Convolution | Dense) and before.is_linear)
-    is_rectifier = isinstance(function, ActivationAlone) and function.activation is relu
-    return Activation(relu) if is_free and is_rectifier else function
+    is_rectifier = isinstance(function, ActivationOutOfPlace) and function.activation is relu
+    return ActivationInPlace(relu) if is_free and is_rectifier else function
 
 
 def functions_of(place: Placed, params: Tensors, gradients: Tensors) -> list[LayerFunction] | None:
@@ -153,7 +153,7 @@ def _convolutions(
             return None
         # A function of its own, which the tape may move behind pooling, where fewer values are left.
         if activation is relu:
-            functions += [Convolution(params, gradients, suffix, geometry, linear), Activation(relu)]
+            functions += [Convolution(params, gradients, suffix, geometry, linear), ActivationInPlace(relu)]
         else:
             functions.append(Convolution(params, gradients, suffix, geometry, activation))
     return _of_maps(functions, layer.layout, place)
@@ -192,7 +192,7 @@ def _activation(
     layer: ActivationLayer, place: Placed, params: Tensors, gradients: Tensors
 ) -> list[LayerFunction] | None:
     activation = function_of(layer.function, params, gradients, n_pixel_axes=len(place.output_shape) - 1)
-    return None if activation is None else [ActivationAlone(activation, trains=bool(gradients))]
+    return None if activation is None else [ActivationOutOfPlace(activation, trains=bool(gradients))]
 
 
 def _batch_norm(

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from arignote.engine.by_hand.functions import Activation, LayerFunction, MaxPool, functions_of, in_place
+from arignote.engine.by_hand.functions import ActivationInPlace, LayerFunction, MaxPool, functions_of, in_place
 from arignote.engine.by_hand.losses import loss_and_gradient
 from arignote.engine.network import Network
 from arignote.layers.architecture import Placed
@@ -294,7 +294,7 @@ class _Builder:
         )
         if is_only_use:
             functions = [in_place(functions[0], links[-1].function), *functions[1:]]
-        if is_only_use and isinstance(functions[0], MaxPool) and isinstance(links[-1].function, Activation):
+        if is_only_use and isinstance(functions[0], MaxPool) and isinstance(links[-1].function, ActivationInPlace):
             # Pooling before the activation gives the same bits from fewer values, as a rectifier keeps their order;
             # other activations are no links of their own behind a convolution.
             activation = links.pop()

@@ -12,8 +12,8 @@ from arignote.engine.by_hand.activations import ActivationFunction, relu
 from arignote.layers.noise import dropout_mask
 
 __all__ = [
-    "Activation",
-    "ActivationAlone",
+    "ActivationInPlace",
+    "ActivationOutOfPlace",
     "AveragePool",
     "Concat",
     "Dropout",
@@ -28,8 +28,8 @@ __all__ = [
 _aten = torch.ops.aten
 
 
-class Activation:
-    """An activation behind a convolution, whose sums it overwrites."""
+class ActivationInPlace:
+    """An activation that overwrites its input."""
 
     trains = False
 
@@ -43,7 +43,7 @@ class Activation:
         return self._activation.backward(g, saved, beta)
 
 
-class ActivationAlone:
+class ActivationOutOfPlace:
     """An activation as a layer: its input is not overwritten, as other layers may take it."""
 
     def __init__(self, activation: ActivationFunction, trains: bool):

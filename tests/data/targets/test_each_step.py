@@ -76,7 +76,7 @@ def test_the_most_probable_class_of_each_step_is_predicted():
         ([["a"], []], None, "y of X row 1 must have a value for each of 0 steps; got 0"),
         ([["a", "b"], ["a"]], COUNTS[:2], "y of X row 1 must have a value for each of 3 steps; got 1"),
         (WORDS[:2], COUNTS, "X has 3 rows, its labels 2; the numbers must be equal"),
-        ([["a", None], ["b"]], None, "label of X, its steps one behind the other, row 1 is missing"),
+        ([["a", "b"], ["b", None]], None, "label of X row 1 step 1 is missing"),
     ],
 )
 def test_values_that_do_not_fit_the_steps_are_refused_by_row(y, counts, words):
@@ -86,8 +86,12 @@ def test_values_that_do_not_fit_the_steps_are_refused_by_row(y, counts, words):
 
 def test_classes_that_were_not_learned_are_refused():
     memory = OF_CLASSES.learn(OF_CLASSES.check(WORDS, "X"), None, "X")
-    with pytest.raises(DataError, match="'d'"):
-        OF_CLASSES.encode(OF_CLASSES.check([["a", "d"]], "X"), memory, "X")
+    with pytest.raises(DataError, match="label 'd' of X row 1 step 1"):
+        OF_CLASSES.encode(OF_CLASSES.check([["a", "c", "a"], ["a", "d"]], "X"), memory, "X")
+    # With holes in a mask, too.
+    holes = np.array([[0, 1, 0, 1]], bool)
+    with pytest.raises(DataError, match="y of X row 0 step 3 is missing"):
+        OF_NUMBERS.check([[1.0, 2.0, 3.0, np.nan]], "X", holes)
 
 
 def test_what_an_augmentation_returns_must_be_encoded():

@@ -1023,7 +1023,7 @@ def test_a_rectifier_works_in_place_where_nothing_else_takes_its_input_and_behin
         step._gradients(x, y, None, 1.0, 0.0)
     assert (operations.counts["relu_"], operations.counts["relu"]) == (2, 1)
     names = [type(link.function).__name__ for link in step._gradients._links]
-    assert names.index("MaxPool") < names.index("Activation")
+    assert names.index("MaxPool") < names.index("ActivationInPlace")
 
 
 def test_a_batch_norm_on_a_single_row_uses_its_running_statistics(double):
