@@ -150,7 +150,7 @@ def _skipping(
 class LSTMLayer(_Recurrent):
     """Long short-term memory (Hochreiter and Schmidhuber, Neural Computation 1997; Gers et al., 2000).
 
-    ``i, f, o = sigmoid(W_in x_t + b_in + W_rec h_{t-1} + b_rec)``, ``g = tanh(W_in x_t + b_in + W_rec h_{t-1} + b_rec)``,
+    ``i, f, g, o = W_in x_t + b_in + W_rec h_{t-1} + b_rec``, through a sigmoid each, g through tanh,
     ``c_t = f * c_{t-1} + i * g``, ``h_t = o * tanh(c_t)``; rows of the weights in the order i, f, g, o.
 
     Parameters
