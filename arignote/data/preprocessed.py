@@ -50,8 +50,9 @@ def preprocessed(rows: Rows, parts: Parts, learned: Mapping[str, NDArray[Any]]) 
 
 def warn_of_bytes(rows: Rows, parts: Parts) -> None:
     """Warn of channels of integers of 0 to 255 that are not preprocessed."""
+    preprocessed_channels = _pipelines(rows, parts)
     for channel in rows.conversions:
-        if rows.readers[channel].dtype == np.uint8 and channel not in _pipelines(rows, parts):
+        if rows.readers[channel].dtype == np.uint8 and channel not in preprocessed_channels:
             name, scale = rows.what, "[['Scale', {'divide_by': 255}]]"
             if len(rows.conversions) > 1:
                 name, scale = f"{name}[{channel!r}]", f"{{{channel!r}: {scale}}}"

@@ -272,12 +272,12 @@ class NNEstimator(BaseEstimator, metaclass=PublicDir):  # type: ignore[misc]
 
     @property
     def n_params(self) -> int:
-        """Number of values in all parameters."""
+        """Number of values of all parameters, fixed ones included, without buffers such as running means."""
         return self._architecture().n_params
 
     @property
     def params(self) -> dict[str, NDArray[Any]]:
-        """A copy of every parameter of the fitted network, by name."""
+        """A copy of every parameter and buffer of the fitted network, by name."""
         return dict(self.network_.arrays())
 
     def _architecture(self) -> Architecture:

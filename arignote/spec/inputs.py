@@ -51,8 +51,8 @@ def inputs_of(layers: Sequence[Layer], n_in: Any = None) -> tuple[Input, ...]:
 
 def complaints_of_channels(layers: Sequence[Layer], settings: FitSettings) -> list[Complaint]:
     """Return complaints about settings by channel that do not suit the channels of the input layers."""
-    channels = [one.channel for one in inputs_of(layers) if one.channel is not None]
-    n_inputs = len(inputs_of(layers))
+    inputs = inputs_of(layers)
+    channels = [one.channel for one in inputs if one.channel is not None]
     complaints = []
     for key in ("preprocess", "axes"):
         given = getattr(settings, key)
@@ -63,7 +63,7 @@ def complaints_of_channels(layers: Sequence[Layer], settings: FitSettings) -> li
                 for name in given
                 if name not in channels
             ]
-        elif given and n_inputs > 1:
+        elif given and len(inputs) > 1:
             of_each = ", ".join(f"{name}: ..." for name in channels)
             complaints.append(
                 Complaint(("fit", key), f"{key} must be a mapping, {{{of_each}}}, as there are several inputs")
