@@ -102,6 +102,7 @@ BYTES: tuple[Mutation, ...] = (flip_bits, set_bytes, cut, drop, repeat, splice, 
 
 def of_bytes(rng: Random, data: bytes, others: Sequence[bytes]) -> bytes:
     """Return data after one to three mutations of its bytes."""
+    data = data or b"\0"
     for _ in range(rng.choice((1, 1, 2, 3))):
         data = rng.choice(BYTES)(rng, data, others) or b"\0"
     return data

@@ -88,6 +88,7 @@ def checkpoints() -> list[bytes]:
     history = {f"history/{name}": np.ones(1) for name in more["columns"]}
     flags = values() | {"targets": {"output": {"target": "flags", "dtype": "<i8", "values": [0, 1], "form": "matrix"}}}
     flags["spec"]["layers"][-1][0] = "MultilabelOutputLayer"
+    del flags["spec"]["layers"][-1][1]["per_step"]
     return [checkpoint(values(), tensors()), checkpoint(more, tensors() | history), checkpoint(flags, tensors())]
 
 
