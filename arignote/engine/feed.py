@@ -56,7 +56,10 @@ def _to_device(array: NDArray[Any], device: torch.device) -> Tensor:
 
 def fields_to_device(array: NDArray[Any], device: torch.device) -> tuple[Tensor, ...]:
     """Return features, or encoded targets, on the device: one tensor for each input or output of the network."""
-    return tuple(_to_device(np.ascontiguousarray(field), device) for field in fields_of(array).values())
+    if array.dtype.names is None:
+        return (_to_device(np.ascontiguousarray(array), device),)
+    # NumPy calls the field of a single row contiguous, whatever its strides are; torch does not.
+    return tuple(_to_device(field.copy(), device) for field in fields_of(array).values())
 
 
 def _aligned(tensor: Tensor) -> Tensor:

@@ -111,3 +111,9 @@ def test_rows_that_stay_take_half_of_the_free_memory_of_a_gpu_at_most(monkeypatc
     monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (101, 1000))
     gpu = torch.device("cuda")
     assert fits_on_device(50, gpu) and not fits_on_device(51, gpu) and not fits_on_device(50, CPU)
+
+
+def test_fields_of_a_single_row_are_taken_whatever_stands_beside_them():
+    # A row has 12 bytes, no whole number of values of the first field.
+    rows = np.array([(3, 0.5)], [("a", np.int64), ("b", np.float32)])
+    assert [field.tolist() for field in fields_to_device(rows, CPU)] == [[3], [0.5]]
