@@ -7,6 +7,7 @@ import pytest
 from chunked_rows import Chunked
 from command_line import arignote
 from promise import Stopped, digest, killed_after
+from sklearn.metrics import r2_score
 
 from arignote import ConfigError, DataError, NNClassifier, NNRegressor
 from arignote.data.fit_data import FitData
@@ -173,3 +174,34 @@ fit: {n_epochs: 2, batch_size: 16, n_threads: 1, windows: {length: 12, step: 5},
     assert "58 rows -> p.csv" in ended.out
     ended = arignote("check", "c.yaml", "--set", "fit.windows={length: 0}")
     assert ended.code == 2 and "length must be an integer >= 1; got 0" in ended.err
+
+
+def test_scores_and_weights_are_of_the_last_steps_of_windows():
+    ends = np.arange(11, N, 5)
+    found = fit()
+    predicted, weights = found.predict(SERIES), np.arange(N) % 7
+    for given, taken in ((None, None), (weights, weights[ends])):
+        expected = r2_score(NEXT[ends], predicted, sample_weight=taken)
+        assert found.score(SERIES, NEXT, sample_weight=given) == pytest.approx(expected, abs=1e-6)
+    signs = NNClassifier([LAYERS[0], ["ClassificationOutputLayer"]], rng=3, **SETTINGS).fit(SERIES, NEXT > 0)
+    assert signs.score(SERIES, NEXT > 0) == np.mean(signs.predict(SERIES) == (NEXT > 0)[ends])
+    # Weights of steps at which no window ends count for nothing.
+    others = np.where(np.isin(np.arange(N), ends), weights, 1000)
+    assert digest(fit(sample_weight=weights)) == digest(fit(sample_weight=others)) != digest(found)
+
+
+def test_windows_whose_last_steps_have_one_group_stay_together():
+    settings = FitSettings(windows={"length": 12, "step": 5}, batch_size=8)
+    targets = Targets({"output": Numbers()}, "output")
+    groups = np.arange(N) // 50
+    rows = prepare(FitData(SERIES, NEXT, valid=0.3, groups=groups, targets=targets), settings, seed=1).parts
+    held, trained = ({(at * 5 + 11) // 50 for at in rows[name][0].index.tolist()} for name in ("valid", "train"))
+    assert held and trained and not held & trained
+
+
+@pytest.mark.parametrize("name", ["sample_weight", "groups"])
+def test_weights_and_groups_of_windows_are_refused(name):
+    with pytest.raises(
+        DataError, match=rf"{name} must be one value for each step of the series; got the shape \(58,\)"
+    ):
+        fit(**{name: np.ones(58)})

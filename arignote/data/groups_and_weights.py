@@ -9,13 +9,14 @@ from numpy.typing import NDArray
 
 from arignote.data.readers.base import ArrayReader
 from arignote.data.readers.sources import get_reader, is_source
+from arignote.data.readers.windows import Windows
 from arignote.data.targets import is_missing
 from arignote.errors import DataError
 
 __all__ = ["groups_of", "weights_of"]
 
 
-def groups_of(source: Any, n_rows: int) -> NDArray[Any]:
+def groups_of(source: Any, n_rows: int, windows: Windows | None = None) -> NDArray[Any]:
     """Return the group of each row.
 
     Parameters
@@ -24,6 +25,8 @@ def groups_of(source: Any, n_rows: int) -> NDArray[Any]:
         The groups, or where they are read from.
     n_rows : int
         Training rows, before any are held out.
+    windows : Windows, optional
+        Rows are windows of a series, whose steps have a value each; that of the last step is the value of a window.
 
     Returns
     -------
@@ -35,7 +38,7 @@ def groups_of(source: Any, n_rows: int) -> NDArray[Any]:
     DataError
         If the number of rows differs, a value is missing, or numbers and text are mixed; the message names the row.
     """
-    groups, where = _values("groups", source, n_rows)
+    groups, where = _values("groups", source, n_rows, windows)
     rule = f"{where} must be all numbers or all text, with none missing"
     missing = np.isnan(groups) if groups.dtype.kind == "f" else [is_missing(group) for group in groups.tolist()]
     if np.any(missing):
@@ -47,7 +50,7 @@ def groups_of(source: Any, n_rows: int) -> NDArray[Any]:
     return groups
 
 
-def weights_of(source: Any, n_rows: int) -> NDArray[np.float64]:
+def weights_of(source: Any, n_rows: int, windows: Windows | None = None) -> NDArray[np.float64]:
     """Return the weight of each row.
 
     Parameters
@@ -56,6 +59,8 @@ def weights_of(source: Any, n_rows: int) -> NDArray[np.float64]:
         The weights, or where they are read from.
     n_rows : int
         Training rows, before any are held out.
+    windows : Windows, optional
+        Rows are windows of a series, whose steps have a value each; that of the last step is the value of a window.
 
     Returns
     -------
@@ -67,7 +72,7 @@ def weights_of(source: Any, n_rows: int) -> NDArray[np.float64]:
     DataError
         If the number of rows differs, or a weight is missing, negative or not finite; the message names the row.
     """
-    array, where = _values("sample_weight", source, n_rows)
+    array, where = _values("sample_weight", source, n_rows, windows)
     weights = array.astype(np.float64) if array.dtype.kind in "biuf" else _as_numbers(array.tolist(), where)
     good = np.isfinite(weights) & (weights >= 0)
     if not good.all():
@@ -76,7 +81,7 @@ def weights_of(source: Any, n_rows: int) -> NDArray[np.float64]:
     return weights
 
 
-def _values(name: str, source: Any, n_rows: int) -> tuple[NDArray[Any], str]:
+def _values(name: str, source: Any, n_rows: int, windows: Windows | None) -> tuple[NDArray[Any], str]:
     """Return the values (n_rows,) of an array or a source, and their name in errors."""
     where = name
     values = source
@@ -85,6 +90,10 @@ def _values(name: str, source: Any, n_rows: int) -> tuple[NDArray[Any], str]:
         where = f"{name} ({reader.where})" if reader.where else name
         values = reader.array if isinstance(reader, ArrayReader) else reader.read(slice(0, len(reader)))
     array = np.asarray(values)
+    if windows is not None:
+        if array.ndim != 1 or len(windows.starts(len(array))) != n_rows:
+            raise DataError(f"{where} must be one value for each step of the series; got the shape {array.shape}")
+        array = windows.values(array, each_step=False)
     if array.shape != (n_rows,):
         raise DataError(f"{where} must have the shape ({n_rows},), one for each row of X; got {array.shape}")
     return array, where

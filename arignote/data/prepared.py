@@ -191,7 +191,7 @@ def _split(
     if known is not None and not targets.from_input:
         rows = {name: replace(part, y=targets.like(np.asarray(part.y), known)) for name, part in rows.items()}
     whole, n_rows, numbers = rows["train"], len(rows["train"]), opened.numbers
-    groups = None if data.groups is None else groups_of(data.groups, n_rows)
+    groups = None if data.groups is None else groups_of(data.groups, n_rows, settings.windows)
     if opened.fractions or numbers:
         strata = np.zeros(n_rows, dtype=np.int64) if whole.y is None else targets.strata(whole.y)
         windows = settings.windows
@@ -261,7 +261,7 @@ def _weights(
         return None
     weights = np.ones(len(split.rows["train"]))
     if data.sample_weight is not None:
-        own = weights_of(data.sample_weight, split.n_rows)
+        own = weights_of(data.sample_weight, split.n_rows, settings.windows)
         weights *= own if split.train is None else own[split.train]
     if settings.class_weight is not None:
         assert y is not None

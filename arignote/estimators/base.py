@@ -98,7 +98,8 @@ class NNEstimator(BaseEstimator, metaclass=PublicDir):  # type: ignore[misc]
         valid, test : float, array of int, (X, y) or Data, optional
             Fractions of all rows, or row numbers, held out; or data of their own.
         sample_weight : array (rows,) or str, optional
-            How much each row counts in the training loss; a string names a source, such as "file.csv:weight".
+            How much each row counts in the training loss; a string names a source, such as "file.csv:weight". With
+            ``windows``, `sample_weight` and `groups` have a value for each step, as `y`; that of the last step counts.
         groups : array (rows,) or str, optional
             Group of each row; rows of a group stay together if fractions are held out.
         {names of settings}
@@ -224,12 +225,18 @@ class NNEstimator(BaseEstimator, metaclass=PublicDir):  # type: ignore[misc]
         memory = targets.of_main.memory_of_step(self.state_.targets[targets.main])
         return score_of(name, predictions[counts], encoded[counts], targets.of_main.of_step, memory)
 
-    def _of_main(self, y: Any, predicted: Any) -> tuple[Any, Any]:
-        """Return true and predicted values of the main output."""
-        main = self._predictor().targets.main
+    def _of_main(self, X: Any, y: Any, sample_weight: Any) -> tuple[Any, Any, Any]:
+        """Return true and predicted values of the main output, and weights; of windows those of their last steps."""
+        predictor = self._predictor()
+        main, windows, predicted = predictor.targets.main, predictor.settings.windows, self.predict(X)
         if isinstance(y, Mapping) and main not in y:
             raise DataError(f"y must have the values of {main!r}, the main output; got {', '.join(map(repr, y))}")
-        return tuple(one[main] if isinstance(one, Mapping) else one for one in (y, predicted))
+        y, predicted = (one[main] if isinstance(one, Mapping) else one for one in (y, predicted))
+        if windows is not None:
+            y, sample_weight = (
+                None if one is None else windows.values(np.asarray(one), each_step=False) for one in (y, sample_weight)
+            )
+        return y, predicted, sample_weight
 
     @checked_call("arguments", "inference")
     def evaluate(

@@ -117,7 +117,7 @@ class NNClassifier(ClassifierMixin, NNEstimator):  # type: ignore[misc]
         targets = self._predictor().targets
         if targets.has_steps:
             return self._score_of_steps(X, y, sample_weight, "accuracy")
-        y, predicted = self._of_main(y, self.predict(X))
+        y, predicted, sample_weight = self._of_main(X, y, sample_weight)
         target, memory = targets.of_main, self.state_.targets[targets.main]
         if target.labels_per_row == "several":
             # Lists of labels are compared as indicators.

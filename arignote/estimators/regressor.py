@@ -90,7 +90,7 @@ class NNRegressor(RegressorMixin, NNEstimator):  # type: ignore[misc]
             rows = predictor.rows(X)
             y, predicted = rows.features(slice(0, len(rows))), predictor.predictions(rows)[predictor.targets.main]
             return float(r2_score(y.reshape(len(y), -1), predicted, sample_weight=sample_weight))
-        y, predicted = self._of_main(y, self.predict(X))
+        y, predicted, sample_weight = self._of_main(X, y, sample_weight)
         y = predictor.targets.of_main.check(y, "X")
         if len(y) != len(predicted):
             raise DataError(f"X has {len(predicted)} rows, y {len(y)}; the numbers must be equal")
