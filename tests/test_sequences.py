@@ -84,7 +84,7 @@ def test_rows_are_padded_to_the_steps_of_the_network(more, fitted):
 
 
 def test_longer_rows_than_those_of_training_are_refused(fitted):
-    words = r"X row 1 has 9 steps, the network takes 7: set n_in of the input layer to \[9, ...\]"
+    words = r"X row 1 has 9 steps, the network takes 7: set n_in of the input layer to \[9, 2\]"
     with pytest.raises(DataError, match=words):
         fitted.predict([ROWS[0], np.zeros((9, F))])
     with pytest.raises(DataError, match="valid row 0 has 9 steps"):
@@ -128,7 +128,7 @@ def test_sequences_of_tokens():
     ("layer", "x", "words"),
     [
         (None, PADDED, "X row 0 holds nan"),
-        (None, [np.zeros((3, 2)), np.zeros((3, 3))] * 40, "X row 1 must be numbers"),
+        (None, [np.zeros((3, 2)), np.zeros((3, 3))] * 40, r"X row 1 must be an array \(steps, 2\) of numbers"),
         (first(), ROWS, r'sequences of different lengths, begin with \["InputLayer", {"lengths": true}\]'),
         (first(channel="x", lengths="n"), ROWS, "X must be a dict with the channels 'x', 'n'; got list"),
         (first(channel="x", lengths="n"), {"x": PADDED}, "'n' is missing"),
@@ -153,6 +153,11 @@ def test_sequences_of_tokens():
             first(channel="x", mask="m"),
             {"x": PADDED, "m": COUNTS[:, :3]},
             r"the mask of X must have the shape \(80, 7\)",
+        ),
+        (
+            first(channel="x", mask="m"),
+            {"x": PADDED, "m": np.where(COUNTS, 1.0, np.nan)},
+            f"the mask of X must be finite numbers; row {(~COUNTS).any(axis=1).argmax()} is not",
         ),
         (first(channel="x", offsets="o"), {"x": VALUES, "o": OFFSETS[1:]}, "the offsets of X must begin with 0"),
         (first(channel="x", lengths="n"), {"x": VALUES[:, 0], "n": LENGTHS[:-1]}, "must be sequences"),
@@ -210,3 +215,31 @@ fit: {n_epochs: 3, batch_size: 16, n_threads: 1, sgd_type: adam, checkpoint: run
     words = ("--features", "x=s.h5:/values", "--features", "at=s.h5:/offsets", "--out", "p.csv")
     ended = arignote("predict", "run", *words)
     assert ended.code == 0 and "80 rows -> p.csv" in ended.out, ended
+
+
+def test_data_of_its_own_for_validation_is_padded_to_the_steps_of_training(fitted):
+    shorter = [row[:3] for row in ROWS[:8]]
+    found = fit(valid=(shorter, Y[:8]), test=(shorter, Y[:8]))
+    assert found.history_[-1]["valid_error"] == pytest.approx(1 - found.score(shorter, Y[:8]))
+    with pytest.raises(
+        DataError, match=rf"valid row 0 has {T + 1} steps, the network takes {T}: set n_in of the input"
+    ):
+        fit(valid=([np.ones((T + 1, F))], [0]))
+
+
+def test_a_batch_of_one_sequence():
+    # 17 rows in batches of 16; a row has an odd number of 4-byte values beside its length.
+    rows = [np.ones((1 + n % 11, 1), np.float32) for n in range(17)]
+    layers = [["InputLayer", {"lengths": True}], ["GRULayer", {"n_units": 3, "only_last": True}], *NETWORK[-1:]]
+    found = NNClassifier(layers, rng=1, n_epochs=1, batch_size=16).fit(rows, np.arange(17) % 2)
+    np.testing.assert_allclose(found.predict_proba(rows[:1]), found.predict_proba(rows)[:1], atol=1e-6)
+
+
+def test_tokens_are_not_preprocessed():
+    layers = [["EmbeddingLayer", {"n_tokens": 9, "n_units": 2}], ["ClassificationOutputLayer"]]
+    for first, preprocess, where in (
+        ([], [["Standardise"]], "fit.preprocess"),
+        ([["InputLayer", {"channel": "t"}]], {"t": [["Standardise"]]}, "fit.preprocess.t"),
+    ):
+        with pytest.raises(ConfigError, match=f"{where}: an EmbeddingLayer takes tokens as they are"):
+            NNClassifier(first + layers, preprocess=preprocess).fit({"t": [[1, 2], [3, 4]]}, [0, 1])

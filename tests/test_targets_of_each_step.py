@@ -19,6 +19,7 @@ COUNTS = np.arange(7) < LENGTHS[:, None]
 SETTINGS = {"n_epochs": 3, "batch_size": 16, "n_threads": 1, "valid": 0.2, "test": 0.2, "sgd_type": "adam"}
 LISTS = ["InputLayer", {"lengths": True}]
 LSTM = ["LSTMLayer", {"n_units": 6}]
+CONV = ["Conv1DLayer", {"n_output_maps": 2, "filter_length": 3, "axes": "NLC"}]
 
 
 def padded(rows, fill):
@@ -96,8 +97,6 @@ def test_the_output_is_a_dense_layer_that_all_steps_share():
     x = torch.randn(4, 5, 6)
     found = layers[-1].build((5, 6))(params, x, True)
     torch.testing.assert_close(found, x @ params["W"] + params["b"])
-    one = declare(parse([["RegressionOutputLayer", {"per_step": True, "n_outputs": 2}]]), (5,)).placed[-1]
-    assert one.output_shape == (5, 2) and one.params["W"].shape == (1, 2)
 
 
 def test_beside_an_output_for_the_whole_row():
@@ -122,9 +121,9 @@ def test_beside_an_output_for_the_whole_row():
         ((LISTS, LSTM), [row[0] for row in SIGNS], r"must have a value for each step, \(rows, steps\)"),
         ((LISTS, LSTM), SIGNS[:-1], "X has 70 rows, its labels 69"),
         (
-            (["InputLayer", {"lengths": True, "n_in": [9, 2]}], LSTM, ["LSTMLayer", {"n_units": 2, "only_last": True}]),
+            (["InputLayer", {"lengths": True, "n_in": [9, 2]}], LSTM, CONV),
             SIGNS,
-            "y of train has 9 steps, the output of 'output' 2",
+            "y of train has 9 steps, the output of 'output' 7",
         ),
     ],
 )
@@ -135,8 +134,11 @@ def test_values_that_do_not_fit_the_sequences_are_refused(layers, y, words):
 
 def test_an_output_of_each_step_needs_sequences():
     layers = [["ClassificationOutputLayer", {"per_step": True, "n_classes": 2}]]
-    with pytest.raises(ConfigError, match=r"output: per_step needs sequences \(steps, features\) or \(steps,\); got"):
+    with pytest.raises(ConfigError, match=r"output: per_step needs .* \(steps, features\); got \(3, 8, 8\)"):
         declare(parse(layers), (3, 8, 8))
+    # Five units are not five steps.
+    with pytest.raises(ConfigError, match=r"output: per_step needs .*; got \(5,\)"):
+        declare(parse([["FCLayer", {"n_units": 5}], *layers]), (5, 2))
 
 
 def test_settings_that_are_for_one_class_per_row_are_refused():

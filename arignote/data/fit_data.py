@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
@@ -21,7 +21,7 @@ from arignote.data.specs import CSVFormat, labels_by_role
 from arignote.data.targets import Classes, Targets
 from arignote.errors import DataError
 
-__all__ = ["FitData", "OpenedData", "are_row_numbers", "open_data", "other_sources", "split_of"]
+__all__ = ["FitData", "OpenedData", "are_row_numbers", "open_data", "other_sources", "padded_as", "split_of"]
 
 
 @dataclass(frozen=True)
@@ -122,13 +122,13 @@ def open_data(data: FitData, settings: DataSettings) -> OpenedData:
         rows_of,
         allow_nonfinite=settings.allow_nonfinite,
         axes=settings.axes,
-        inputs=data.inputs,
         others=other_sources(data),
         csv=data.csv,
         targets=data.targets,
         windows=settings.windows,
     )
-    rows = {"train": open_rows(x, data.y, what="X")}
+    rows = {"train": open_rows(x, data.y, what="X", inputs=data.inputs)}
+    inputs = padded_as(rows["train"], data.inputs)
     needs_y = not data.targets.from_input
     if rows["train"].y is None and needs_y:
         raise DataError("y is needed, to train on: fit(X, y), or fit((X, y))")
@@ -142,10 +142,18 @@ def open_data(data: FitData, settings: DataSettings) -> OpenedData:
         elif are_row_numbers(part):
             numbers[name] = _row_numbers(name, part, len(rows["train"]))
         elif part is not None:
-            rows[name] = open_rows(part, what=name, columns=rows["train"].columns)
+            rows[name] = open_rows(part, what=name, inputs=inputs, columns=rows["train"].columns)
             if rows[name].y is None and needs_y:
                 raise DataError(f"{name} must be a fraction, row numbers, (X, y) or Data with labels")
     return OpenedData(rows, fractions, numbers)
+
+
+def padded_as(rows: Rows, inputs: Sequence[Input]) -> list[Input]:
+    """Return inputs whose sequences are padded to as many steps as those of the rows."""
+    return [
+        one if one.steps is None or one.n_steps is not None else replace(one, n_steps=rows.readers[one.field].shape[1])
+        for one in inputs
+    ]
 
 
 def split_of(data: FitData) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from arignote.data.arrays import columns_in_order, feature_names
 from arignote.data.fields import ALONE
 from arignote.data.inputs import Input, channels_of
+from arignote.data.missing_values import first_not_finite
 from arignote.data.readers.base import ArrayReader, Reader
 from arignote.data.readers.columns import Names
 from arignote.data.readers.datasets import features_and_labels, is_dataset
@@ -137,7 +138,11 @@ def _padded(reader: Reader, opened: Mapping[str, Reader], declared: Input, what:
         return RaggedReader(reader, lengths, what, declared.n_steps), lengths
     if declared.mask is not None:
         mask = opened[declared.mask]
-        found = mask.read(slice(0, len(mask))) != 0
+        values = mask.read(slice(0, len(mask)))
+        row = first_not_finite(values) if values.dtype.kind == "f" else None
+        if row is not None:
+            raise DataError(f"the mask of {what} must be finite numbers; row {row} is not")
+        found = values != 0
         if found.ndim != 2:
             raise DataError(f"the mask of {what} must have the shape (rows, steps); got {found.shape}")
         return PaddedReader(reader, found, what), found

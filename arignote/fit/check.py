@@ -11,6 +11,7 @@ import numpy as np
 
 from arignote.checkpoints.storage import check_stem
 from arignote.data.augmentation import Augmenter, augmented_to
+from arignote.data.fit_data import padded_as
 from arignote.data.groups_and_weights import groups_of, weights_of
 from arignote.data.inputs import Input
 from arignote.data.missing_values import check_missing
@@ -85,7 +86,8 @@ def check_data(spec: RunSpec, base: Path) -> Iterator[str]:
         yield _description("train", features, labels)
         train = _checked_values(rows, settings)
         memory = _learned(train, objective, settings)
-    yield from _check_per_row(sources, train, collector)
+        inputs = tuple(padded_as(train, inputs))
+    yield from _check_per_row(sources, train, settings.windows, collector)
     for name, part in (("valid", spec.data.valid), ("test", spec.data.test)):
         if isinstance(part, Source):
             with collector.collect():
@@ -118,14 +120,17 @@ def _checked_values(rows: Rows, settings: FitSettings) -> Rows:
     return rows
 
 
-def _check_per_row(sources: ConfigSources, train: Rows | None, collector: ErrorCollector) -> Iterator[str]:
+def _check_per_row(
+    sources: ConfigSources, train: Rows | None, windows: Windows | None, collector: ErrorCollector
+) -> Iterator[str]:
     """Check groups and weights; yield a line for each."""
     for name, check in (("groups", groups_of), ("sample_weight", weights_of)):
         with collector.collect():
             reader = sources.per_row(name)  # type: ignore[arg-type]
             if reader is not None:
                 yield f"{name}: {reader.where} {reader.shape} {reader.dtype}"
-                check(reader, reader.shape[0] if train is None else len(train))
+                if train is not None:
+                    check(reader, len(train), windows)
 
 
 def _learned(train: Rows, objective: Objective, settings: FitSettings) -> dict[str, Memory]:

@@ -89,8 +89,8 @@ class _StepwiseOutput(OutputLayer):
         """Return the shape of the output for an input of `shape`."""
         if not self.per_step:
             return (n_outputs,)
-        if len(shape) not in (1, 2):
-            raise ShapeError(f"per_step needs sequences (steps, features) or (steps,); got {shape}")
+        if len(shape) != 2:
+            raise ShapeError(f"per_step needs a layer with the steps of sequences, (steps, features); got {shape}")
         return (shape[0], n_outputs)
 
     def _affine(self, activation: Callable[..., Any]) -> Callable[..., Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from arignote.data.inputs import Input
+from arignote.data.inputs import Input, of_channel
 from arignote.errors import Complaint
 from arignote.layers.base import Layer
 from arignote.layers.embedding import tokens_of
@@ -53,7 +53,11 @@ def complaints_of_channels(layers: Sequence[Layer], settings: FitSettings) -> li
     """Return complaints about settings by channel that do not suit the channels of the input layers."""
     inputs = inputs_of(layers)
     channels = [one.channel for one in inputs if one.channel is not None]
-    complaints = []
+    complaints: list[Complaint] = []
+    for one in inputs:
+        if one.n_tokens is not None and of_channel(settings.preprocess, one.channel):
+            where = ("fit", "preprocess", *([str(one.channel)] if isinstance(settings.preprocess, Mapping) else []))
+            complaints.append(Complaint(where, "an EmbeddingLayer takes tokens as they are: leave preprocess out"))
     for key in ("preprocess", "axes"):
         given = getattr(settings, key)
         if isinstance(given, Mapping):

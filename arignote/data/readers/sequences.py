@@ -103,9 +103,10 @@ class RaggedReader(Reader):
             row = int(lengths.argmin()) if len(lengths) else 0
             raise DataError(f"{what} row {row} is a sequence without a step")
         if n_steps is not None and longest > n_steps:
+            n_in = [longest, *values.shape[1:]]
             raise DataError(
                 f"{what} row {int(lengths.argmax())} has {longest} steps, the network takes {n_steps}: set n_in of the "
-                f"input layer to [{longest}, ...], and train again, or cut the sequences"
+                f"input layer to {n_in}, and train again, or cut the sequences"
             )
         if lengths.sum() != len(values):
             raise DataError(f"the lengths of {what} add up to {lengths.sum()} steps; there are {len(values)}")
@@ -138,10 +139,14 @@ def ragged(sequences: Sequence[Any], what: str, n_steps: int | None) -> RaggedRe
     """Return the reader of a list of arrays (steps, ...), which differ in their number of steps alone."""
     arrays = [np.asarray(one) for one in sequences]
     for row, one in enumerate(arrays):
-        if one.ndim < 1 or one.dtype.kind not in "biuf" or one.shape[1:] != arrays[0].shape[1:]:
+        if one.ndim < 1:
             raise DataError(
-                f"{what} row {row} must be numbers (steps, ...), as row 0 of {arrays[0].shape[1:]} per step; got "
-                f"{one.dtype} of the shape {one.shape}"
+                f"{what} must be a list of sequences, arrays (steps, ...); row {row} is {sequences[row]!r:.60}"
+            )
+        if one.dtype.kind not in "biuf" or one.shape[1:] != arrays[0].shape[1:]:
+            shape = ", ".join(["steps", *map(str, arrays[0].shape[1:])])
+            raise DataError(
+                f"{what} row {row} must be an array ({shape}) of numbers; got {one.dtype} of the shape {one.shape}"
             )
     if not arrays:
         raise DataError(f"{what} is empty: it has no row")

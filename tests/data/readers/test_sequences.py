@@ -57,9 +57,14 @@ def test_a_list_of_arrays_is_ragged():
     [
         ([], None, "X is empty"),
         ([[1, 2], []], None, "X row 1 is a sequence without a step"),
-        ([[1, 2], ["a"]], None, "X row 1 must be numbers"),
-        ([[[1, 2]], [[1, 2, 3]]], None, r"X row 1 must be numbers \(steps, ...\), as row 0 of \(2,\) per step; got"),
-        ([[1, 2], 3], None, r"X row 1 must be numbers .* of the shape \(\)"),
+        ([[1, 2], ["a"]], None, r"X row 1 must be an array \(steps\) of numbers; got <U1"),
+        (
+            [[[1, 2]], [[1, 2, 3]]],
+            None,
+            r"X row 1 must be an array \(steps, 2\) of numbers; got int64 of the shape \(1, 3\)",
+        ),
+        ([1, 7, 3], None, r"X must be a list of sequences, arrays \(steps, ...\); row 0 is 1"),
+        ([[1, 2], 3], None, "arrays .*; row 1 is 3"),
         ([[1], [1, 2, 3]], 2, "X row 1 has 3 steps, the network takes 2: set n_in of the input layer to"),
     ],
 )
