@@ -76,7 +76,7 @@ class _Recurrent(WeightedLayer):
                 params[name + suffix] = Param((n_rows, n_columns), initial, n_columns, self.n_units, unit_axis=0)
             for name in ("b_in", "b_rec") if self.use_bias else ():
                 params[name + suffix] = Param((n_rows,), self.b or Constant())
-            if suffix.endswith(self._directions[-1]) or not self._directions[-1]:
+            if suffix.endswith(self._directions[-1]):
                 # The layers above take the outputs of all directions.
                 n_in = self.n_units * len(self._directions)
         return params

@@ -8,6 +8,7 @@ import pytest
 from arignote import ConfigError, DataError, NNClassifier, NNRegressor
 from arignote.layers import declare, parse
 from arignote.layers.embedding import tokens_of
+from arignote.registry import build
 from arignote.spec.inputs import inputs_of
 
 RNG = np.random.default_rng(0)
@@ -35,6 +36,27 @@ def test_vectors_are_standard_normal_at_the_start_and_those_of_absent_tokens_sta
     after = NNRegressor(layers, rng=1, n_epochs=1, sgd_type="sgd").fit(TOKENS, RNG.normal(size=40), batch_size=10)
     assert np.array_equal(after.params["embedding1.W"][7:], before[7:])
     assert not np.array_equal(after.params["embedding1.W"][:7], before[:7])
+
+
+def test_initial_values_of_a_user_have_the_fans_of_tokens_and_units():
+    layer = build("layer", ["EmbeddingLayer", {"n_tokens": 40, "n_units": 20, "W": "glorot_uniform"}])
+    one = layer.declare_params((3,))["W"]
+    values = one.initial.draw(np.random.default_rng(0), one.shape, one.fan_in, one.fan_out)
+    # sqrt(6 / (fan_in + fan_out)) (Glorot and Bengio, 2010).
+    assert values.shape == (40, 20) and 0.3 < abs(values).max() <= (6 / 60) ** 0.5
+    # The vector of a token is what a norm is taken of.
+    assert one.unit_axis == 0
+
+
+def test_the_lengths_of_sequences_of_tokens_pass_through():
+    layers = [
+        ["InputLayer", {"lengths": True}],
+        EMBEDDING,
+        ["LSTMLayer", {"n_units": 2, "only_last": True}],
+        ["ClassificationOutputLayer", {"n_classes": 2}],
+    ]
+    placed = {place.name: place for place in declare(parse(layers), (5,)).placed}
+    assert placed["lstm1"].fields == (1,) and placed["embedding1"].fields == ()
 
 
 def test_numbers_beyond_those_of_float32_stay_as_they_are():
@@ -73,6 +95,20 @@ def test_the_tokens_of_an_input_are_those_of_the_smallest_embedding():
     )
     assert tokens_of(layers) == {"words": 5} and inputs_of(layers)[0].n_tokens == 5
     assert tokens_of(parse([OUTPUT])) == {}
+
+
+def test_an_embedding_behind_an_output_layer_takes_the_input_before_it():
+    layers = parse(
+        [
+            ["InputLayer", {"channel": "words"}],
+            ["EmbeddingLayer", {"n_tokens": 9, "n_units": 2}],
+            ["InputLayer", {"channel": "kind"}],
+            ["RegressionOutputLayer", {"name": "first", "input": "embedding1", "n_outputs": 1}],
+            ["EmbeddingLayer", {"n_tokens": 5, "n_units": 2}],
+            ["RegressionOutputLayer", {"name": "second", "n_outputs": 1}],
+        ]
+    )
+    assert tokens_of(layers) == {"words": 9, "kind": 5}
 
 
 @pytest.mark.parametrize(

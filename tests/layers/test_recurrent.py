@@ -164,6 +164,28 @@ def test_parameters_are_those_of_each_layer_and_direction(layer, shapes):
     assert all((one.unit_axis == 0) == name.startswith("W") for name, one in declared.items())
 
 
+def test_weights_begin_in_one_range_of_glorot_for_all_gates_and_biases_at_zero():
+    declared = LSTMLayer(n_units=20, n_layers=2, peepholes=True).declare_params((T, 10))
+    rng = np.random.default_rng(0)
+    values = {name: one.initial.draw(rng, one.shape, one.fan_in, one.fan_out) for name, one in declared.items()}
+    # sqrt(6 / (fan_in + fan_out)), with the fans of one gate (Glorot and Bengio, 2010).
+    limits = {"W_in": 30, "W_rec": 40, "W_in1": 40, "W_rec1": 40, "W_cell": 40, "W_cell1": 40}
+    assert {name for name in values if name.startswith("W")} == set(limits)
+    for name, fans in limits.items():
+        limit = (6 / fans) ** 0.5
+        assert 0.9 * limit < abs(values[name]).max() <= limit
+    assert not any(values[name].any() for name in ("b_in", "b_rec", "b_in1", "b_rec1"))
+    # Units of peepholes lie along their second axis, those of other weights along the first.
+    assert (declared["W_cell"].unit_axis, declared["W_in1"].unit_axis, declared["b_in"].unit_axis) == (1, 0, None)
+
+
+def test_initial_values_of_a_user_hold_for_weights_or_biases():
+    declared = layer_of("LSTMLayer", W=0.25, b=2.0, peepholes=True).declare_params((T, F))
+    for name, one in declared.items():
+        values = one.initial.draw(np.random.default_rng(0), one.shape, one.fan_in, one.fan_out)
+        assert (values == (0.25 if name.startswith("W") else 2.0)).all()
+
+
 def test_wrong_layers_are_refused():
     with pytest.raises(ConfigError, match="backwards and bidirectional cannot both be set"):
         parse([["LSTMLayer", {"n_units": 2, "backwards": True, "bidirectional": True}]])

@@ -55,3 +55,13 @@ def test_a_change_of_any_source_changes_the_stamp(tmp_path):
 def test_readers_of_other_numbers_of_rows_are_refused():
     with pytest.raises(DataError, match="valid must have as many rows in each channel; 'a' has 20, 'b' has 19"):
         JoinedReader({"a": ArrayReader(A), "b": ArrayReader(B[1:])}, "valid")
+
+
+def test_the_readers_that_were_given_and_where_they_read_are_kept():
+    a, b = Chunked(A), ArrayReader(B)
+    reader = JoinedReader({"a": a, "b": b})
+    assert reader.given == reader.readers == {"a": a, "b": b} and reader.where == "a: data.h5:/x"
+    assert JoinedReader({"a": a}, given={"c": b}).given == {"c": b}
+    assert reader.dtype == [("a", np.float32, (2,)), ("b", np.int64, (1,))]
+    with pytest.raises(DataError, match=r"^X must have as many rows"):
+        JoinedReader({"a": a, "b": ArrayReader(B[1:])})

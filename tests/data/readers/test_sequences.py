@@ -45,6 +45,44 @@ def test_ragged_rows_are_a_reader_as_any_other_and_only_their_steps_are_read():
     assert RaggedReader(values, LENGTHS, "X").chunk_rows == 400
 
 
+class OfAFile(Chunked):
+    """Rows of a file that is read from its beginning to its end."""
+
+    is_sequential = True
+
+    def stamp(self):
+        return self.where, 17
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda reader, values: RaggedReader(
+            reader(values.reshape(-1, 2)[[0, 1, 4, 5, 6, 7, 8, 12, 13, 14]]), LENGTHS, "X"
+        ),
+        lambda reader, values: PaddedReader(reader(values), LENGTHS, "X"),
+    ],
+    ids=["ragged", "padded"],
+)
+def test_sequences_are_described_and_read_as_their_steps_are(make):
+    reader = make(lambda values: OfAFile(values, 8), ROWS.astype(np.int16))
+    assert (reader.dtype, reader.where, reader.stamp()) == (np.int16, "data.h5:/x", ("data.h5:/x", 17))
+    assert reader.is_sequential and not reader.in_memory
+    # 8 steps are 3 sequences of 2.5 steps, 8 padded ones are 8.
+    assert reader.chunk_rows == (3 if isinstance(reader, RaggedReader) else 8)
+    assert (
+        np.array_equal(reader.read(slice(0, 4)), ROWS.astype(np.int16)) and reader.read(slice(1, 1)).dtype == np.int16
+    )
+    in_memory = make(ArrayReader, ROWS)
+    assert in_memory.in_memory and not in_memory.is_sequential and in_memory.chunk_rows is None
+
+
+def test_rows_without_padding_are_not_copied():
+    values = np.ones((2, 3, 1))
+    reader = PaddedReader(ArrayReader(values), np.array([3, 3]), "X")
+    assert np.shares_memory(reader.read(slice(0, 2)), values)
+
+
 def test_a_list_of_arrays_is_ragged():
     lists = [VALUES[:2], VALUES[2:6].tolist(), VALUES[6:7], VALUES[7:]]
     reader = ragged(lists, "X", None)
@@ -56,6 +94,7 @@ def test_a_list_of_arrays_is_ragged():
     ("sequences", "n_steps", "words"),
     [
         ([], None, "X is empty"),
+        ([[], [1, 2]], None, "X row 0 is a sequence without a step"),
         ([[1, 2], []], None, "X row 1 is a sequence without a step"),
         ([[1, 2], ["a"]], None, r"X row 1 must be an array \(steps\) of numbers; got <U1"),
         (
@@ -76,6 +115,16 @@ def test_lists_that_are_no_sequences_are_refused_by_row(sequences, n_steps, word
 def test_lengths_that_do_not_add_up_are_refused():
     with pytest.raises(DataError, match="the lengths of X add up to 9 steps; there are 10"):
         RaggedReader(ArrayReader(VALUES), np.array([2, 4, 1, 2]), "X")
+
+    with pytest.raises(DataError, match="X row 0 is a sequence without a step"):
+        RaggedReader(ArrayReader(VALUES[:0]), np.array([], int), "X")
+
+
+def test_rows_of_one_number_each_are_no_sequences():
+    with pytest.raises(DataError, match=r"X must be sequences \(rows, steps, ...\) of .*, 4; got \(4,\)"):
+        PaddedReader(ArrayReader(np.ones(4)), np.array([1, 1, 1, 1]), "X")
+    rows = np.array([[1.0, 2.0], [3.0, 4.0]])
+    assert PaddedReader(ArrayReader(rows), np.array([1, 2]), "X").read(slice(0, 2)).tolist() == [[1, 0], [3, 4]]
 
 
 @pytest.mark.parametrize("offsets", [[0, 2, 6, 7], [0, 2, 6, 7, 10]])

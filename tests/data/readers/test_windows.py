@@ -62,6 +62,31 @@ def test_the_value_of_a_window_is_that_of_its_last_step_or_of_all():
     assert windows.values(y, each_step=True).tolist() == [[0, 10, 20, 30], [30, 40, 50, 60], [60, 70, 80, 90]]
 
 
+class OfAFile(Chunked):
+    """Rows of a file with named columns, which is read from its beginning to its end."""
+
+    is_sequential, columns = True, ("high", "low")
+
+    def stamp(self):
+        return self.where, 17
+
+
+def test_windows_are_described_and_read_as_their_series_is():
+    reader = WindowReader(OfAFile(SERIES.astype(np.int16), 3), Windows(length=2, step=4), "X")
+    assert (reader.dtype, reader.where, reader.columns) == (np.int16, "data.h5:/x", ("high", "low"))
+    # A chunk of 3 steps is no whole window from one beginning to the next.
+    assert reader.chunk_rows == 1 and reader.is_sequential and not reader.in_memory
+    assert reader.stamp() == ("data.h5:/x", 17)
+    assert reader.read(np.array([], int)).dtype == np.int16
+    in_memory = WindowReader(ArrayReader(SERIES), Windows(length=2), "X")
+    assert in_memory.in_memory and not in_memory.is_sequential and in_memory.chunk_rows is None
+
+
+def test_a_single_number_is_no_series():
+    with pytest.raises(DataError, match="X has 0 steps, fewer than a window of 1"):
+        WindowReader(ArrayReader(np.array(3.0)), Windows(length=1), "X")
+
+
 def test_a_series_that_is_shorter_than_a_window_is_refused():
     with pytest.raises(DataError, match="X has 11 steps, fewer than a window of 12"):
         WindowReader(ArrayReader(SERIES), Windows(length=12), "X")

@@ -18,7 +18,7 @@ def test_lists_are_padded_and_what_a_class_is_follows_from_the_steps_that_have_o
     y = OF_CLASSES.check(WORDS, "X")
     assert y.shape == (3,) and np.array_equal(y["counts"], COUNTS)
     memory = OF_CLASSES.learn(y, None, "X")
-    assert memory["of"]["values"] == ["a", "b", "c"]
+    assert memory["of"]["values"] == ["a", "b", "c"] and memory["of"]["target"] == "classes"
     encoded = OF_CLASSES.encode(y, memory, "X")
     assert encoded.tolist() == [[0, 2, -1], [1, 0, 0], [2, -1, -1]] and encoded.dtype == np.int64
     assert np.array_equal(counted(encoded), COUNTS)
@@ -98,7 +98,33 @@ def test_what_an_augmentation_returns_must_be_encoded():
     memory = OF_CLASSES.learn(OF_CLASSES.check(WORDS, "X"), None, "X")
     assert OF_CLASSES.is_encoded(np.array([[0, 2, -1]]), memory)
     assert not OF_CLASSES.is_encoded(np.array([[0, 3, -1]]), memory)
+    # A number for each step, not for each row; and one step at least has a class.
+    assert not OF_CLASSES.is_encoded(np.array([0, 2, 1]), memory)
+    assert not OF_CLASSES.is_encoded(np.array([[[0], [2]]]), memory)
+    assert not OF_CLASSES.is_encoded(np.array([[-1, -1]]), memory)
     assert "for each step class numbers in 0 .. 2" in OF_CLASSES.encoded_form(memory)
+    assert OF_CLASSES.keywords(memory) == {"n_classes": 3}
+
+
+def test_numbers_that_an_augmentation_returns_have_an_axis_of_outputs():
+    memory = {"of": {"target": "numbers", "n_axes": 1, "mean": [1.0], "scale": [2.0]}}
+    encoded = np.array([[[0.5], [np.nan]], [[1.5], [2.5]]], np.float32)
+    assert OF_NUMBERS.is_encoded(encoded, memory)
+    assert counted(encoded).tolist() == [[True, False], [True, True]]
+    assert not OF_NUMBERS.is_encoded(encoded[:, :, 0], memory)
+    assert not OF_NUMBERS.is_encoded(np.repeat(encoded, 2, axis=2), memory)
+    assert not OF_NUMBERS.is_encoded(np.full((2, 2, 1), np.nan, np.float32), memory)
+    # A step of several numbers has a value unless all are missing.
+    assert counted(np.array([[[np.nan, 1.0], [np.nan, np.nan]]])).tolist() == [[True, False]]
+
+
+def test_classes_have_the_form_of_those_of_the_run_that_is_resumed():
+    y = OF_CLASSES.check([[10, 7], [7]], "X")
+    known = {"of": OF_CLASSES.learn(OF_CLASSES.check([["10", "7"]], "X"), None, "X")["of"]}
+    found = OF_CLASSES.like(y, known)
+    assert found["values"][0].tolist() == ["10", "7"] and found["values"][1, 0] == "7"
+    assert np.array_equal(found["counts"], y["counts"])
+    assert OF_CLASSES.encode(found, known, "X").tolist() == [[known["of"]["values"].index("10"), 1], [1, -1]]
 
 
 def test_the_memory_of_a_file_is_checked_as_that_of_a_step():
