@@ -136,7 +136,7 @@ def _skipping(
     lengths = counts.sum(1)
     # The steps that count come first, in their order or from the last one to the first.
     rank = arange(n_steps, device=x.device).expand_as(counts)
-    order = (~counts).long().mul(n_steps).add(n_steps - 1 - rank if backwards else rank).argsort(1)
+    order = (~counts).long().mul(n_steps).add(-rank if backwards else rank).argsort(1)
     first = x.gather(1, order[:, :, None].expand_as(x))
     packed = pack_padded_sequence(first, lengths.cpu(), batch_first=True, enforce_sorted=False)
     found, last, *_ = function(packed.data, packed.batch_sizes, state, weights, *options)

@@ -42,3 +42,20 @@ def test_bytes_without_preprocessing_are_reported_by_channel():
         warn_of_bytes(rows, None)
     # A warning would be an error.
     warn_of_bytes(rows, PARTS)
+    with pytest.warns(ArignoteWarning, match=r"X holds integers of 0 to 255.*try preprocess=\[\['Scale'"):
+        warn_of_bytes(rows_of({"a": A, "b": B}, inputs=INPUTS[1:]), None)
+
+
+def test_several_channels_are_each_preprocessed_by_what_was_learned_of_them():
+    rows = rows_of({"a": A, "b": B}, inputs=INPUTS)
+    parts = {"a": ["Standardise"], "b": [["Standardise", {"per": "all"}]]}
+    found = preprocessed(rows, parts, fit_preprocessing(rows, parts)).features(slice(0, 30))
+    assert np.allclose(found["a"], (A - A.mean(axis=0)) / A.std(axis=0), atol=1e-5)
+    assert np.allclose(found["b"], (B - B.mean()) / B.std(), atol=1e-5)
+
+
+def test_no_preprocessing_leaves_rows_as_they_are():
+    rows = rows_of({"a": A}, inputs=INPUTS[:1])
+    for parts in (None, {}, []):
+        assert fit_preprocessing(rows, parts) == {}
+        assert np.array_equal(preprocessed(rows, parts, {}).features(slice(0, 30)), A.astype(np.float32))

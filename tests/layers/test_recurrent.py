@@ -114,6 +114,14 @@ def test_steps_that_do_not_count_are_skipped(kind, more, steps):
     assert torch.equal(layer.build((T, F))(params, [other, steps], True), found)
 
 
+def test_outputs_have_all_steps_though_no_sequence_has():
+    layer = layer_of("GRULayer")
+    params, x = params_of(layer, (T, F)), x_of(2, T, F)
+    found = layer.build((T, F))(params, [x, torch.tensor([3, 1])], True)
+    assert found.shape == (2, T, H) and not found[:, 3:].any()
+    torch.testing.assert_close(found[:1, :3], layer.build((T, F))(params, x[:1, :3], True))
+
+
 def test_the_gradient_of_a_step_that_does_not_count_is_zero():
     layer = layer_of("LSTMLayer")
     params, x = params_of(layer, (T, F)), x_of(N, T, F).requires_grad_()
@@ -285,11 +293,11 @@ def test_peepholes_are_those_of_a_formula_in_numpy():
 
 def test_gradients_of_the_gates_are_clipped_at_each_step():
     # Of one step and one row the gradient of b_in is that of the sums.
-    layer = layer_of("LSTMLayer", max_gate_gradient=0.01)
+    layer = layer_of("LSTMLayer", n_units=6, max_gate_gradient=0.01)
     params, x = params_of(layer, (1, F)), x_of(1, 1, F)
     (100 * layer.build((1, F))(params, x, True)).sum().backward()
     free = params_of(layer, (1, F))
-    (100 * layer_of("LSTMLayer").build((1, F))(free, x, True)).sum().backward()
+    (100 * layer_of("LSTMLayer", n_units=6).build((1, F))(free, x, True)).sum().backward()
     assert free["b_in"].grad.abs().max() > 0.01
     torch.testing.assert_close(params["b_in"].grad, free["b_in"].grad.clamp(-0.01, 0.01))
     # Outside training nothing is recorded.

@@ -82,12 +82,7 @@ SCOPE: dict[str, tuple[str, ...]] = {
         *_DATA,
     ),
     "arignote/data/open_rows.py": ("data/test_rows.py", "data/readers/test_base.py", *_DATA),
-    "arignote/data/open_channels.py": (
-        "data/test_open_rows.py",
-        "data/test_arrays.py",
-        "test_several_inputs.py",
-        "test_sequences.py",
-    ),
+    "arignote/data/open_channels.py": ("data/test_open_rows.py",),
     "arignote/data/readers/joined.py": (),
     "arignote/data/readers/sequences.py": (),
     "arignote/data/readers/windows.py": (),

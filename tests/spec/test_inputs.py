@@ -42,6 +42,33 @@ def test_rows_of_a_run_that_was_trained_on_flat_rows_are_no_images():
     assert inputs_of(parse(TWO), {"a": [16], "b": [2]})[0].image is None
 
 
+LSTM = ["LSTMLayer", {"n_units": 2, "only_last": True}]
+
+
+@pytest.mark.parametrize(
+    ("params", "n_in", "expected"),
+    [
+        ({"lengths": True}, None, Input(lengths=True, steps="x.lengths")),
+        ({"lengths": True}, [9, 2], Input(lengths=True, steps="x.lengths", n_steps=9)),
+        ({"lengths": True, "n_in": [7, 2]}, None, Input(lengths=True, steps="x.lengths", n_steps=7)),
+        ({"lengths": True, "n_in": [7, 2]}, [9, 2], Input(lengths=True, steps="x.lengths", n_steps=9)),
+        ({"channel": "a", "lengths": "n"}, {"a": [9, 2]}, Input("a", lengths="n", steps="n", n_steps=9)),
+        ({"channel": "a", "offsets": "at"}, None, Input("a", offsets="at", steps="a.lengths")),
+        ({"channel": "a", "mask": "m"}, [5], Input("a", mask="m", steps="m", n_steps=5)),
+        ({"channel": "a", "n_in": [7, 2]}, [7, 2], Input("a")),
+    ],
+)
+def test_sequences_are_padded_to_the_steps_of_the_run_or_of_the_layer(params, n_in, expected):
+    assert list(inputs_of(parse([["InputLayer", params], LSTM, OUTPUT]), n_in)) == [expected]
+
+
+def test_an_input_layer_without_a_channel_has_no_settings_by_channel():
+    layers = [*parse([["InputLayer", {"channel": "a"}], OUTPUT]), *parse([OUTPUT])]
+    assert [one.channel for one in inputs_of(layers)] == ["a", None]
+    found = complaints_of_channels(layers, FitSettings(axes={"a": "NHW", "None": "NHW"}))
+    assert [complaint.path for complaint in found] == [("fit", "axes", "None")]
+
+
 @pytest.mark.parametrize(
     ("layers", "settings", "words"),
     [
