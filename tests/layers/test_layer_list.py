@@ -292,6 +292,51 @@ def test_several_output_layers_must_have_names_and_a_single_one_need_not():
     assert [layer.name for layer in parse([fc(), OUTPUT])] == ["input", "fc1", "output"]
 
 
+def channel(of, **more):
+    return ["InputLayer", {"channel": of} | more]
+
+
+def test_several_input_layers_are_named_after_their_channels():
+    layers = parse([channel("a"), fc(), channel("b", name="other"), add("fc1", "other"), OUTPUT])
+    assert [layer.name for layer in layers] == ["a", "fc1", "other", "sum1", "output"]
+    # A single one is not.
+    assert [layer.name for layer in parse([channel("a"), OUTPUT])] == ["input", "output"]
+
+
+def test_what_follows_an_input_layer_takes_it_and_input_layers_take_nothing():
+    placed = declare(parse([channel("a"), fc(), channel("b"), fc(), add("fc1", "fc2"), OUTPUT]), {"a": (4,), "b": (2,)})
+    names = [place.name for place in placed.placed]
+    found = {place.name: [names[source] for source in place.sources] for place in placed.placed}
+    assert found == {"a": [], "fc1": ["a"], "b": [], "fc2": ["b"], "sum1": ["fc1", "fc2"], "output": ["sum1"]}
+
+
+@pytest.mark.parametrize(
+    ("layers", "expected"),
+    [
+        (
+            [["InputLayer"], fc(), channel("b"), add("fc1", "b"), OUTPUT],
+            "layers[0]: the first layer must be an input layer with a channel, as there are several input layers",
+        ),
+        (
+            [channel("a"), fc(), ["InputLayer"], add("fc1", "input"), OUTPUT],
+            "layers[2] (InputLayer): an input layer must be the first layer; where there are several, each names its "
+            "channel",
+        ),
+        (
+            [channel("a"), fc(), channel("a", name="b"), add("fc1", "b"), OUTPUT],
+            "layers[2].channel (InputLayer 'b'): the channel 'a' has an input layer already: name that as an input",
+        ),
+        (
+            [channel("a"), fc(), channel("b", input="fc1"), add("fc1", "b"), OUTPUT],
+            "layers[2] (InputLayer): input: an input layer takes the data: leave it out",
+        ),
+    ],
+    ids=range(4),
+)
+def test_several_input_layers_take_a_channel_each(layers, expected):
+    assert errors(layers) == [expected]
+
+
 @pytest.mark.parametrize("layer", [["InputLayer"], ["InputImageLayer", {"n_pixels": 2}], OUTPUT])
 def test_input_and_output_layers_are_refused_within_a_block(layer):
     kind = "an output" if layer is OUTPUT else "an input"

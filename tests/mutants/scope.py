@@ -12,6 +12,14 @@ from pathlib import Path
 ROOT = Path.cwd()
 
 _LAYERS = ("contracts", "engine/by_hand", "engine/test_network.py", "layers/test_architecture.py")
+_STRUCTURE = (
+    "layers/test_layer_list.py",
+    "layers/test_architecture.py",
+    "layers/test_share.py",
+    "layers/test_recurrent.py",
+    "layers/test_embedding.py",
+    "layers/test_merge.py",
+)
 _ENGINE = ("engine", "reference", "contracts", "resume/test_in_process.py")
 _DATA = ("data/test_prepared.py", "test_data_end_to_end.py", "test_bad_input.py")
 _DRAWS = "resume/test_code_of_a_user_that_draws.py"
@@ -54,6 +62,9 @@ SCOPE: dict[str, tuple[str, ...]] = {
     "arignote/optim/settings.py": ("spec/test_config.py", "spec/test_settings.py", "spec/test_parameter_docs.py"),
     "arignote/optim": ("reference", "contracts", "engine/test_update.py", "registry/test_part.py", *_RUNS),
     "arignote/layers/layer_list.py": (*_LAYERS, "first_hour/test_spelling.py", "first_hour/test_words.py"),
+    "arignote/layers/architecture.py": _STRUCTURE,
+    "arignote/layers/entries.py": _STRUCTURE,
+    "arignote/layers/links.py": _STRUCTURE,
     "arignote/layers/embedding.py": (),
     "arignote/layers/lstm_loop.py": ("layers/test_recurrent.py",),
     "arignote/layers/recurrent.py": (),
