@@ -338,3 +338,49 @@ def test_images_in_another_order_than_the_input_layer_has_them_are_answered_with
 def test_the_shape_of_an_example_must_be_known():
     with pytest.raises(ConfigError, match="the shape of an example is not known: give n_in, or data"):
         declare(parse([["FCLayer", {"n_units": 3}], OUTPUT]), None, 3)
+
+
+def test_several_inputs_have_their_shapes_by_channel_and_fields_in_their_order():
+    layers = parse(
+        [
+            ["InputLayer", {"channel": "a", "lengths": "n"}],
+            ["LSTMLayer", {"n_units": 2, "only_last": True}],
+            ["InputLayer", {"channel": "b", "n_in": [3]}],
+            ["ConcatLayer", {"inputs": ["lstm1", "b"]}],
+            OUTPUT,
+        ]
+    )
+    found = declare(layers, {"a": (5, 2)})
+    assert found.n_in == {"a": (5, 2), "b": (3,)} and [place.name for place in found.inputs] == ["a", "b"]
+    # The rows of a and of b, and the lengths of a.
+    assert found.n_fields == 3 and [place.fields for place in found.placed] == [(0,), (2,), (1,), (), ()]
+    assert [place.takes_list for place in found.placed] == [False, True, False, True, False]
+    assert found.takes({"a": (9, 2), "b": (3,)}) and not found.takes({"a": (5, 3), "b": (3,)})
+    with pytest.raises(ConfigError, match="the shape of an example of the channel 'a' is not known: give n_in"):
+        declare(layers, {"b": (3,)})
+
+
+def test_a_network_of_one_input_has_one_field_and_its_shape_alone():
+    found = declare(parse([["InputLayer", {"channel": "a"}], OUTPUT]), {"a": (4,)})
+    assert found.n_in == (4,) and found.n_fields == 1
+    with_lengths = declare(
+        parse([["InputLayer", {"lengths": True, "n_in": [5]}], ["GRULayer", {"n_units": 2}], OUTPUT]), None
+    )
+    assert with_lengths.n_in == (5,) and with_lengths.n_fields == 2
+
+
+def test_the_numbers_of_outputs_of_several_are_given_by_name():
+    layers = [["ClassificationOutputLayer", {"name": "kind"}], ["RegressionOutputLayer", {"name": "size"}]]
+    found = declare(parse(layers), (4,), {"size": 2, "kind": 5})
+    assert found.n_outputs == {"kind": 5, "size": 2}
+
+
+def test_code_of_a_user_is_known_as_such():
+    class Same(Layer):
+        """What comes in."""
+
+        def build(self, shape):
+            return lambda params, x, training: x
+
+    assert declare(parse([Same(), OUTPUT]), (4,)).is_custom
+    assert not declare(parse([OUTPUT]), (4,)).is_custom
