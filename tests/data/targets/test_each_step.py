@@ -41,7 +41,7 @@ def test_a_mask_with_holes_leaves_steps_at_their_places():
     memory = {"of": {"target": "numbers", "n_axes": 1, "mean": [1.0], "scale": [2.0]}}
     encoded = OF_NUMBERS.encode(y, memory, "X")
     np.testing.assert_array_equal(encoded[:, :, 0], [[np.nan, 0, 0.5], [1, np.nan, 1.5]])
-    assert np.array_equal(counted(encoded), holes)
+    assert np.array_equal(counted(encoded), holes) and encoded.dtype == np.float32
 
 
 def test_numbers_are_scaled_by_the_steps_of_the_training_rows():
@@ -60,6 +60,9 @@ def test_several_numbers_per_step():
     memory = OF_NUMBERS.learn(y, None, "X")
     assert OF_NUMBERS.size(memory) == 2 and memory["of"]["mean"] == [3.0, 4.0]
     assert OF_NUMBERS.decode(OF_NUMBERS.encode(y, memory, "X"), memory).shape == (2, 2, 2)
+    like = OF_NUMBERS.like(y, memory)
+    assert like["values"].tolist() == [[[1, 2], [3, 4]], [[5, 6], [0, 0]]]
+    assert like["counts"].tolist() == [[True, True], [True, False]]
 
 
 def test_the_most_probable_class_of_each_step_is_predicted():
