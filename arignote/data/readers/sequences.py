@@ -98,10 +98,10 @@ class RaggedReader(Reader):
 
     def __init__(self, values: Reader, lengths: NDArray[np.int64], what: str, n_steps: int | None = None):
         self._values, self.lengths = values, lengths
-        longest = int(lengths.max(initial=0))
         if len(lengths) == 0 or lengths.min() < 1:
             row = int(lengths.argmin()) if len(lengths) else 0
             raise DataError(f"{what} row {row} is a sequence without a step")
+        longest = int(lengths.max())
         if n_steps is not None and longest > n_steps:
             n_in = [longest, *values.shape[1:]]
             raise DataError(

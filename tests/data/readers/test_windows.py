@@ -26,6 +26,8 @@ SERIES = np.arange(22).reshape(11, 2)
 )
 def test_windows_begin_every_few_steps_and_end_within_the_series(length, step, starts):
     assert Windows(length=length, step=step).starts(11).tolist() == starts
+    # By default one begins at each step.
+    assert Windows(length=9).starts(11).tolist() == [0, 1, 2]
 
 
 @pytest.mark.parametrize(("length", "step", "gap"), [(4, 1, 3), (4, 3, 1), (4, 4, 0), (4, 5, 0), (5, 2, 2), (1, 1, 0)])
