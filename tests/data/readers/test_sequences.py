@@ -88,6 +88,8 @@ def test_a_list_of_arrays_is_ragged():
     reader = ragged(lists, "X", None)
     assert np.array_equal(reader.read(slice(0, 4)), ROWS) and reader.lengths.tolist() == [2, 4, 1, 3]
     assert ragged([[1, 2], [3]], "X", 3).read(slice(0, 2)).tolist() == [[1, 2, 0], [3, 0, 0]]
+    # As many steps as the network takes are not too many.
+    assert ragged([[1, 2], [3]], "X", 2).read(slice(0, 2)).tolist() == [[1, 2], [3, 0]]
 
 
 @pytest.mark.parametrize(
