@@ -94,7 +94,7 @@ def test_tokens_stay_integers():
 
 @pytest.mark.parametrize("value", [5, -1, 0.5, np.nan])
 def test_the_first_row_that_holds_no_token_is_found(value):
-    tokens = np.array([[[0.0], [4.0]], [[1.0], [2.0]], [[3.0], [3.0]]])
+    tokens = np.array([[[1.0], [4.0]], [[0.0], [2.0]], [[3.0], [3.0]]])
     conversion = Conversion(n_tokens=5)
     assert conversion.first_wrong(tokens, lenient=False) is None
     tokens[1:, 1] = value
