@@ -337,6 +337,12 @@ def test_several_input_layers_take_a_channel_each(layers, expected):
     assert errors(layers) == [expected]
 
 
+def test_an_input_layer_is_no_use_of_the_output_of_the_layer_before_it():
+    layers = [channel("a"), fc(), channel("b"), fc(input="a"), add("fc2", "b"), OUTPUT]
+    message = "nothing uses the output of 'fc1': name it as an input, or leave the layer out"
+    assert errors(layers) == [f"layers[1] (FCLayer 'fc1'): {message}"]
+
+
 @pytest.mark.parametrize("layer", [["InputLayer"], ["InputImageLayer", {"n_pixels": 2}], OUTPUT])
 def test_input_and_output_layers_are_refused_within_a_block(layer):
     kind = "an output" if layer is OUTPUT else "an input"
