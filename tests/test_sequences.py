@@ -127,7 +127,7 @@ def test_sequences_of_tokens():
 @pytest.mark.parametrize(
     ("layer", "x", "words"),
     [
-        (None, PADDED, "X row 0 holds nan"),
+        (None, PADDED, rf"X row 0 holds nan at \[{LENGTHS[0]}, 0\]"),
         (None, [np.zeros((3, 2)), np.zeros((3, 3))] * 40, r"X row 1 must be an array \(steps, 2\) of numbers"),
         (first(), ROWS, r'sequences of different lengths, begin with \["InputLayer", {"lengths": true}\]'),
         (first(channel="x", lengths="n"), ROWS, "X must be a dict with the channels 'x', 'n'; got list"),

@@ -127,7 +127,8 @@ def not_finite_error(where: str, row: Array, columns: Names) -> DataError:
     """Return the error for a row that holds NaN, infinity, or a number too large for float32."""
     is_odd = ~np.isfinite(row)
     place = int(np.argmax(is_odd if is_odd.any() else np.abs(row)))
-    within = f" in column {(columns or range(len(row)))[place]!r}" if row.ndim == 1 else ""
+    at = [int(index) for index in np.unravel_index(place, row.shape)]
+    within = f" in column {(columns or range(len(row)))[place]!r}" if row.ndim == 1 else f" at {at}"
     if not is_odd.any():
         return DataError(f"{where} holds {row.flat[place]}{within}, which is too large for float32; scale the data")
     return DataError(f"{where} holds {row.flat[place]}{within}; clean the data, or pass allow_nonfinite=True")

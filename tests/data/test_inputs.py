@@ -109,3 +109,5 @@ def test_the_first_row_that_is_not_finite_is_found_unless_missing_values_may_be_
     assert Conversion().first_wrong(rows[:1], lenient=False) is None
     assert Conversion().first_wrong(np.array([[1], [2]]), lenient=False) is None
     assert str(Conversion().error("X row 1", rows[1], ("a", "b"))).startswith("X row 1 holds nan in column 'b'")
+    image = np.array([[[0, 1, 2], [3, np.inf, np.nan]]])
+    assert str(Conversion().error("X row 1", image, ())).startswith("X row 1 holds inf at [0, 1, 1]; clean")

@@ -55,9 +55,9 @@ def test_several_channels_are_those_of_the_input_layers_in_their_order():
 
 def test_a_reader_of_several_channels_is_taken_apart():
     a, b, joined = ArrayReader(A), ArrayReader(B), ArrayReader(A + 1)
-    x, _ = channels_and_labels(JoinedReader({"x": joined}, given={"a": a, "b": b}), None, TWO, "X")
+    x, _ = channels_and_labels(JoinedReader({"x": joined}, sources={"a": a, "b": b}), None, TWO, "X")
     assert x == {"a": a, "b": b}
-    x, _ = channels_and_labels(JoinedReader({"x": joined}, given={ALONE: a}), None, [Input(lengths=True)], "X")
+    x, _ = channels_and_labels(JoinedReader({"x": joined}, sources={ALONE: a}), None, [Input(lengths=True)], "X")
     assert x == {ALONE: a}
 
 

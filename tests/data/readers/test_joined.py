@@ -60,8 +60,8 @@ def test_readers_of_other_numbers_of_rows_are_refused():
 def test_the_readers_that_were_given_and_where_they_read_are_kept():
     a, b = Chunked(A), ArrayReader(B)
     reader = JoinedReader({"a": a, "b": b})
-    assert reader.given == reader.readers == {"a": a, "b": b} and reader.where == "a: data.h5:/x"
-    assert JoinedReader({"a": a}, given={"c": b}).given == {"c": b}
+    assert reader.sources == reader.readers == {"a": a, "b": b} and reader.where == "a: data.h5:/x"
+    assert JoinedReader({"a": a}, sources={"c": b}).sources == {"c": b}
     assert reader.dtype == [("a", np.float32, (2,)), ("b", np.int64, (1,))]
     with pytest.raises(DataError, match=r"^X must have as many rows"):
         JoinedReader({"a": a, "b": ArrayReader(B[1:])})
