@@ -100,6 +100,9 @@ def test_columns_are_found_by_name(fitted):
     assert fitted.state_.data["feature_names"] == {"extra": ["age", "size"]}
     with pytest.raises(DataError, match="lacks the column 'size', which the network was trained on"):
         fitted.predict({"pixels": IMAGES, "extra": TABLE[["age"]]})
+    with pytest.warns(ArignoteWarning, match=r"X\['extra'\] does not have valid feature names") as found:
+        fitted.predict({"pixels": IMAGES, "extra": TABLE.to_numpy()})
+    assert len(found) == 1
 
 
 @pytest.mark.parametrize(
@@ -126,7 +129,7 @@ def test_data_that_does_not_fit_the_inputs_is_refused_by_channel(x, words):
 
 def test_other_shapes_are_refused_when_predicting(fitted):
     words = r"an example of X must have shape {'pixels': \(1, 4, 4\), 'extra': \(2,\)}; got .*'extra': \(1,\)"
-    with pytest.raises(DataError, match=words):
+    with pytest.warns(ArignoteWarning, match="valid feature names"), pytest.raises(DataError, match=words):
         fitted.predict({"pixels": IMAGES, "extra": TABLE[["age"]].to_numpy()})
 
 

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from arignote.checkpoints.state import TrainingState
 from arignote.data.arrays import Data, columns_in_order
+from arignote.data.fields import ALONE
 from arignote.data.fit_data import FitData
 from arignote.data.inputs import channels_of
 from arignote.data.open_rows import rows_of
@@ -120,9 +121,12 @@ class Predictor:
             targets=self.targets,
             windows=self.settings.windows,
         )
-        if isinstance(known, tuple) and any(isinstance(name, str) for name in known) and not rows.columns:
-            # The text of scikit-learn, which filters of warnings match.
-            warn(f"X does not have valid feature names, but {self.name} was fitted with feature names")
+        by_channel = known if isinstance(known, Mapping) else {ALONE: known}
+        for channel, reader in rows.readers.items():
+            if not reader.columns and any(isinstance(name, str) for name in by_channel.get(channel, ())):
+                where = "X" if channel == ALONE else f"X[{channel!r}]"
+                # The text of scikit-learn, which filters of warnings match.
+                warn(f"{where} does not have valid feature names, but {self.name} was fitted with feature names")
         return self._as_trained(rows)
 
     def blocks(self, rows: Rows) -> Iterator[Predictions]:
