@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+
 import numpy as np
+import pytest
 
 from arignote.checkpoints.format import decode
 from arignote.checkpoints.tensors import tensors_sha256
@@ -68,3 +71,20 @@ def digest_of(state):
 def digest(classifier):
     """Return the same of what a fit ended in, and of the network that it predicts with."""
     return digest_of(classifier.state_), tensors_sha256(classifier.params)
+
+
+def resumes_after_every_batch(fit, folder):
+    """Stop `fit(**settings)` after each of its batches and once more, and compare what it ends in."""
+    whole = fit()
+    expected = digest(whole)
+    assert expected[1] != digest(fit(n_epochs=0))[1]
+    for k in range(1, whole.state_.progress.n_updates):
+        stem = str(folder / f"run{k}")
+        with pytest.raises(Stopped):
+            fit(checkpoint=stem, checkpoint_every=1, observers=killed_after(k))
+        with contextlib.suppress(Stopped):
+            fit(checkpoint=stem, checkpoint_every=1, observers=killed_after(1))
+        ended = fit(checkpoint=stem)
+        assert digest(ended) == expected
+        starts = ended.state_.starts
+        assert starts[0] == [0, 0] and len(starts) >= 2 and starts == sorted(starts) and starts[1] != [0, 0]

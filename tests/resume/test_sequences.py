@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
 import signal
+from functools import partial
 
 import forked
 import numpy as np
 import pytest
 from chunked_rows import Chunked
-from promise import Stopped, digest, killed_after
+from promise import digest, resumes_after_every_batch
 
 from arignote import NNClassifier
 
@@ -75,18 +75,7 @@ def fit(case, **more):
 
 @pytest.mark.parametrize("case", CASES)
 def test_stopped_after_every_batch_twice_it_ends_in_the_same_network(case, tmp_path):
-    whole = fit(case)
-    expected = digest(whole)
-    assert expected[1] != digest(fit(case, n_epochs=0))[1]
-    for k in range(1, whole.state_.progress.n_updates):
-        stem = str(tmp_path / f"run{k}")
-        with pytest.raises(Stopped):
-            fit(case, checkpoint=stem, checkpoint_every=1, observers=killed_after(k))
-        with contextlib.suppress(Stopped):
-            fit(case, checkpoint=stem, checkpoint_every=1, observers=killed_after(1))
-        ended = fit(case, checkpoint=stem)
-        assert digest(ended) == expected
-        assert len(ended.state_.starts) >= 2 and ended.state_.starts[1] != [0, 0]
+    resumes_after_every_batch(partial(fit, case), tmp_path)
 
 
 SCRIPT = """
