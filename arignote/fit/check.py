@@ -129,8 +129,9 @@ def _check_per_row(
             reader = sources.per_row(name)  # type: ignore[arg-type]
             if reader is not None:
                 yield f"{name}: {reader.where} {reader.shape} {reader.dtype}"
-                if train is not None:
-                    check(reader, len(train), windows)
+                n_values = reader.shape[0]
+                n_rows = n_values if windows is None else len(windows.starts(n_values))
+                check(reader, n_rows if train is None else len(train), windows)
 
 
 def _learned(train: Rows, objective: Objective, settings: FitSettings) -> dict[str, Memory]:
