@@ -148,12 +148,12 @@ def open_data(data: FitData, settings: DataSettings) -> OpenedData:
     return OpenedData(rows, fractions, numbers)
 
 
-def padded_as(rows: Rows, inputs: Sequence[Input]) -> list[Input]:
+def padded_as(rows: Rows, inputs: Sequence[Input]) -> tuple[Input, ...]:
     """Return inputs whose sequences are padded to as many steps as those of the rows."""
-    return [
+    return tuple(
         one if one.steps is None or one.n_steps is not None else replace(one, n_steps=rows.readers[one.field].shape[1])
         for one in inputs
-    ]
+    )
 
 
 def split_of(data: FitData) -> dict[str, Any]:

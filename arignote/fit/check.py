@@ -86,7 +86,7 @@ def check_data(spec: RunSpec, base: Path) -> Iterator[str]:
         yield _description("train", features, labels)
         train = _checked_values(rows, settings)
         memory = _learned(train, objective, settings)
-        inputs = tuple(padded_as(train, inputs))
+        inputs = padded_as(train, inputs)
     yield from _check_per_row(sources, train, settings.windows, collector)
     for name, part in (("valid", spec.data.valid), ("test", spec.data.test)):
         if isinstance(part, Source):

@@ -40,12 +40,18 @@ def all_entries(entries: Sequence[Entry]) -> Iterator[Entry]:
 
 
 def _label(spec: Any) -> str:
-    """Return the class and name of a layer as messages have them; "" for an invalid spec."""
+    """Return the class and name of a layer as messages have them; "" for an invalid spec or an unknown layer."""
     try:
         word, params = split("layer", spec)
+        if not _is_block(word):
+            find("layer", word)
     except ConfigError:
         return ""
     return f"{word} {params['name']!r}" if params.get("name") else str(word)
+
+
+def _is_block(word: Any) -> bool:
+    return isinstance(word, str) and word.lower() == "block"
 
 
 class Builder:
@@ -68,7 +74,7 @@ class Builder:
                 else:
                     found.append(Entry(at, part))
             except ConfigError as error:
-                label = "" if "unknown layer" in str(error) else _label(spec)
+                label = _label(spec)
                 self.complaints += [replace(c, label=c.label or label) for c in error.under(*at).complaints]
         return tuple(found)
 
@@ -76,7 +82,7 @@ class Builder:
         if isinstance(spec, Layer | Block):
             return spec
         word, params = split("layer", spec)
-        if isinstance(word, str) and word.lower() == "block":
+        if _is_block(word):
             block: Block = build("block", ["Block", params])
             return block
         cls = find("layer", word)

@@ -40,7 +40,7 @@ class Scope:
 
     prefix: str = ""
     own: dict[str, str] = field(default_factory=dict)
-    later: set[str] = field(default_factory=set)
+    declared: set[str] = field(default_factory=set)
     outer: Scope | None = None
 
     def find(self, name: str) -> str | None:
@@ -49,8 +49,8 @@ class Scope:
     def known(self) -> set[str]:
         return set(self.own) | (self.outer.known() if self.outer is not None else set())
 
-    def has_later(self, name: str) -> bool:
-        return name in self.later or (self.outer is not None and self.outer.has_later(name))
+    def declares(self, name: str) -> bool:
+        return name in self.declared or (self.outer is not None and self.outer.declares(name))
 
 
 class Writer:
@@ -127,7 +127,7 @@ class Writer:
     def _write(self, entries: Sequence[Entry], scope: Scope) -> str:
         """Write out entries; return the name of the last layer."""
         local = names_of(entries)
-        scope.later = set(local)
+        scope.declared = set(local)
         source = scope.own.get("in")
         for entry, name in zip(entries, local, strict=True):
             full = scope.prefix + name
@@ -179,7 +179,7 @@ class Writer:
             return found
         near = nearest(name, scope.known())
         hint = f"Did you mean {near!r}?" if near else f"Layers before it: {', '.join(sorted(scope.known()))}"
-        if scope.has_later(name):
+        if scope.declares(name):
             message = f"{name!r} is this layer or a later one; it must be an earlier layer. {hint}"
         else:
             message = f"there is no layer {name!r}. {hint}"

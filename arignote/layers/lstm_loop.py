@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from arignote.layers.steps import counts_of, with_steps
+
 __all__ = ["lstm_by_steps"]
 
 
@@ -26,13 +28,13 @@ def lstm_by_steps(
     """
 
     def forward(params: Mapping[str, Any], x: Any, training: bool) -> Any:
-        from torch import arange, cat
+        from torch import cat
 
-        x, steps = x if isinstance(x, list) else (x, None)
+        x, steps = with_steps(x)
         x = x[:, :, None] if x.dim() == 2 else x
         counts = None
         if steps is not None:
-            counts = arange(x.shape[1], device=x.device) < steps[:, None] if steps.dim() == 1 else steps.bool()
+            counts = counts_of(steps, x.shape[1])
             # Whatever stands there must not reach a gradient, not even times 0.
             x = x.where(counts[:, :, None], 0.0)
         last: list[Any] = []

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
 from arignote.layers.base import Layer, Shape
+from arignote.layers.steps import counts_of, with_steps
 from arignote.layers.windows import Images, Series, SeriesAxes, edge_notes, windows
 from arignote.registry import Count, Pair, register
 
@@ -208,7 +209,7 @@ class GlobalAveragePoolLayer(Layer):
         means = tuple(range(2, 2 + layout.n_axes))
 
         def forward(params: Mapping[str, Any], x: Any, training: bool) -> Any:
-            x, steps = x if isinstance(x, list) else (x, None)
+            x, steps = with_steps(x)
             maps = layout.to_maps(x)
             # With other axes the steps of the sequences are no steps of the series.
             return maps.mean(means) if steps is None or axes != "NLC" else _mean_of_steps(maps, steps)
@@ -218,7 +219,5 @@ class GlobalAveragePoolLayer(Layer):
 
 def _mean_of_steps(maps: Any, steps: Any) -> Any:
     """Return the mean (rows, channels) over the steps that count, of lengths (rows,) or a mask (rows, steps)."""
-    from torch import arange
-
-    counts = arange(maps.shape[2], device=maps.device) < steps[:, None] if steps.dim() == 1 else steps != 0
+    counts = counts_of(steps, maps.shape[2])
     return maps.where(counts[:, None], 0.0).sum(2) / counts.sum(1, keepdim=True)

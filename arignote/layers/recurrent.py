@@ -12,6 +12,7 @@ from arignote.errors import Complaint, ConfigError
 from arignote.layers.base import Param, Shape, ShapeError, WeightedLayer
 from arignote.layers.initializers import Constant, GlorotUniform
 from arignote.layers.lstm_loop import lstm_by_steps
+from arignote.layers.steps import counts_of, with_steps
 from arignote.registry import Count, Positive, register
 
 __all__ = ["GRULayer", "LSTMLayer", "RecurrentLayer"]
@@ -103,7 +104,7 @@ class _Recurrent(WeightedLayer):
         n_last = len(self._directions)
 
         def forward(params: Mapping[str, Any], x: Any, training: bool) -> Any:
-            x, steps = x if isinstance(x, list) else (x, None)
+            x, steps = with_steps(x)
             x = x[:, :, None] if x.dim() == 2 else x
             weights = [params[name] for name in names]
             state = initial(x.new_zeros(n_states, len(x), n_units))
@@ -132,7 +133,7 @@ def _skipping(
     from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
 
     n_steps = x.shape[1]
-    counts = arange(n_steps, device=x.device) < steps[:, None] if steps.dim() == 1 else steps.bool()
+    counts = counts_of(steps, n_steps)
     lengths = counts.sum(1)
     # The steps that count come first, in their order or from the last one to the first.
     rank = arange(n_steps, device=x.device).expand_as(counts)

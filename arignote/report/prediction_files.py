@@ -128,10 +128,17 @@ def write_parquet(file: IO[bytes], outputs: Sequence[PredictedOutput], blocks: B
             waiting.append(pa.record_batch([pa.array(np.arange(row, after)), *columns], schema=schema))
             row = after
             if sum(batch.nbytes for batch in waiting) >= _ROW_GROUP:
-                writer.write_table(pa.Table.from_batches(waiting), row_group_size=row)
+                _write_row_group(writer, waiting)
                 waiting = []
         if waiting:
-            writer.write_table(pa.Table.from_batches(waiting), row_group_size=row)
+            _write_row_group(writer, waiting)
+
+
+def _write_row_group(writer: Any, batches: list[Any]) -> None:
+    import pyarrow as pa
+
+    table = pa.Table.from_batches(batches)
+    writer.write_table(table, row_group_size=table.num_rows)
 
 
 def write_hdf5(file: IO[bytes], outputs: Sequence[PredictedOutput], blocks: Blocks, n_rows: int) -> None:

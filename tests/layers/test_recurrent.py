@@ -130,23 +130,6 @@ def test_the_gradient_of_a_step_that_does_not_count_is_zero():
     assert (x.grad[~counts] == 0).all() and (x.grad[counts].abs().sum(1) > 0).all()
 
 
-def test_a_lstm_is_that_of_a_formula_in_numpy():
-    layer = layer_of("LSTMLayer")
-    params = {name: tensor.detach() for name, tensor in params_of(layer, (T, F)).items()}
-    x = x_of(1, T, F)
-    found = layer.build((T, F))(params, x, False)[0].numpy()
-    p, h, c = {name: tensor.numpy() for name, tensor in params.items()}, np.zeros(H), np.zeros(H)
-
-    def sigmoid(z):
-        return 1 / (1 + np.exp(-z))
-
-    for step, values in enumerate(x[0].numpy()):
-        i, f, g, o = np.split(p["W_in"] @ values + p["b_in"] + p["W_rec"] @ h + p["b_rec"], 4)
-        c = sigmoid(f) * c + sigmoid(i) * np.tanh(g)
-        h = sigmoid(o) * np.tanh(c)
-        np.testing.assert_allclose(found[step], h, rtol=1e-12)
-
-
 def test_sequences_of_one_number_per_step_and_layers_without_a_bias():
     layer = layer_of("GRULayer", use_bias=False)
     params, x = params_of(layer, (T,)), x_of(N, T)
@@ -273,21 +256,23 @@ def test_step_by_step_an_lstm_is_that_of_the_fused_operation(more, steps):
         torch.testing.assert_close(own, other)
 
 
-def test_peepholes_are_those_of_a_formula_in_numpy():
-    layer = layer_of("LSTMLayer", peepholes=True)
+@pytest.mark.parametrize("peepholes", [False, True])
+def test_a_lstm_is_that_of_a_formula_in_numpy(peepholes):
+    layer = layer_of("LSTMLayer", peepholes=peepholes)
     params = {name: tensor.detach() for name, tensor in params_of(layer, (T, F)).items()}
-    assert params["W_cell"].shape == (3, H)
     x = x_of(1, T, F)
     found = layer.build((T, F))(params, x, False)[0].numpy()
     p, h, c = {name: tensor.numpy() for name, tensor in params.items()}, np.zeros(H), np.zeros(H)
+    w_cell = p.get("W_cell", np.zeros((3, H)))
+    assert w_cell.shape == (3, H) and w_cell.any() == peepholes
 
     def sigmoid(z):
         return 1 / (1 + np.exp(-z))
 
     for step, values in enumerate(x[0].numpy()):
         i, f, g, o = np.split(p["W_in"] @ values + p["b_in"] + p["W_rec"] @ h + p["b_rec"], 4)
-        new_c = sigmoid(f + p["W_cell"][1] * c) * c + sigmoid(i + p["W_cell"][0] * c) * np.tanh(g)
-        h, c = sigmoid(o + p["W_cell"][2] * new_c) * np.tanh(new_c), new_c
+        new_c = sigmoid(f + w_cell[1] * c) * c + sigmoid(i + w_cell[0] * c) * np.tanh(g)
+        h, c = sigmoid(o + w_cell[2] * new_c) * np.tanh(new_c), new_c
         np.testing.assert_allclose(found[step], h, rtol=1e-12)
 
 
