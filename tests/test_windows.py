@@ -185,6 +185,8 @@ def test_scores_and_weights_are_of_the_last_steps_of_windows():
         assert found.score(SERIES, NEXT, sample_weight=given) == pytest.approx(expected, abs=1e-6)
     signs = NNClassifier([LAYERS[0], ["ClassificationOutputLayer"]], rng=3, **SETTINGS).fit(SERIES, NEXT > 0)
     assert signs.score(SERIES, NEXT > 0) == np.mean(signs.predict(SERIES) == (NEXT > 0)[ends])
+    with pytest.raises(DataError, match="y must have a value for each of the 300 steps of the series; got 299"):
+        signs.score(SERIES, NEXT[1:] > 0)
     # Weights of steps at which no window ends count for nothing.
     others = np.where(np.isin(np.arange(N), ends), weights, 1000)
     assert digest(fit(sample_weight=weights)) == digest(fit(sample_weight=others)) != digest(found)

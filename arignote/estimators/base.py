@@ -13,6 +13,7 @@ from sklearn.exceptions import NotFittedError
 
 from arignote.checkpoints.state import TrainingState
 from arignote.data.fit_data import FitData, are_row_numbers
+from arignote.data.groups_and_weights import weights_of
 from arignote.data.targets import counted
 from arignote.engine.network import Network, copy_into
 from arignote.errors import ConfigError, DataError
@@ -228,15 +229,15 @@ class NNEstimator(BaseEstimator, metaclass=PublicDir):  # type: ignore[misc]
     def _of_main(self, X: Any, y: Any, sample_weight: Any) -> tuple[Any, Any, Any]:
         """Return true and predicted values of the main output, and weights; of windows those of their last steps."""
         predictor = self._predictor()
-        main, windows, predicted = predictor.targets.main, predictor.settings.windows, self.predict(X)
+        main, windows = predictor.targets.main, predictor.settings.windows
         if isinstance(y, Mapping) and main not in y:
             raise DataError(f"y must have the values of {main!r}, the main output; got {', '.join(map(repr, y))}")
-        y, predicted = (one[main] if isinstance(one, Mapping) else one for one in (y, predicted))
-        if windows is not None:
-            y, sample_weight = (
-                None if one is None else windows.values(np.asarray(one), each_step=False) for one in (y, sample_weight)
-            )
-        return y, predicted, sample_weight
+        rows = predictor.rows(X) if windows is None else predictor.rows(X, y)
+        predicted = predictor.decoded(predictor.predictions(rows))[main]
+        if windows is None:
+            return y[main] if isinstance(y, Mapping) else y, predicted, sample_weight
+        weights = None if sample_weight is None else weights_of(sample_weight, len(rows), windows)
+        return predictor.targets.values(rows.y, main), predicted, weights
 
     @checked_call("arguments", "inference")
     def evaluate(
