@@ -172,16 +172,33 @@ def tune(
 
 
 @app.command()
-def summary(config: Config, set_: Set = None, data_dir: DataDir = None) -> None:
-    """Print the table of layers of a config, without training.
+def summary(
+    config: Config,
+    set_: Set = None,
+    data_dir: DataDir = None,
+    with_time: Annotated[
+        bool, typer.Option("--time", help="Train for a second, and estimate the time of an epoch; needs data.")
+    ] = False,
+) -> None:
+    """Print the table of layers of a config: output shapes, parameters, multiply-adds and memory.
 
-    Example: arignote summary configs/digits_mlp.yaml
+    Multiply-adds are those of one row, forward; memory is that of the outputs of a batch. Nothing is written.
+
+    Example: arignote summary configs/digits_mlp.yaml --time
     """
     from arignote.fit.config_data import architecture_of
-    from arignote.report.tables import layer_table
+    from arignote.report.tables import epoch_line, layer_table
     from arignote.spec.config import read_config
+    from arignote.spec.settings import checked_settings
 
-    print(layer_table(architecture_of(read_config(config, set_), data_dir or config.parent)))
+    spec, base = read_config(config, set_, needs_data=with_time), data_dir or config.parent
+    print(layer_table(architecture_of(spec, base), checked_settings(spec.fit).batch_size))
+    if with_time:
+        # After the table: importing the engine takes a second.
+        from arignote.fit.epoch_time import measure_epoch
+
+        epoch = measure_epoch(spec, base)
+        print(epoch_line(epoch.seconds, epoch.step_seconds, epoch.n_steps, epoch.n_timed))
 
 
 @app.command()

@@ -320,16 +320,20 @@ class NNEstimator(BaseEstimator, metaclass=PublicDir):  # type: ignore[misc]
         raise ConfigError(f"there is no layer {name!r}; layers: {', '.join(str(layer.name) for layer in layers)}")
 
     def summary(self) -> str:
-        """Return the table of layers: name, type, output shape, parameters, totals.
+        """Return the table of layers: name, type, output shape, parameters, multiply-adds, memory, totals.
 
         Returns
         -------
         str
-            The table, in lines of plain text.
+            The table, in lines of plain text. Multiply-adds are those of one row, forward, in products of matrices and
+            convolutions; training takes about three times as many. Memory is that of the outputs of a batch.
         """
         from arignote.report.tables import layer_table
 
-        return layer_table(self._architecture())
+        n_rows = (
+            self.state_.spec["fit"].get("batch_size", self.batch_size) if hasattr(self, "state_") else self.batch_size
+        )
+        return layer_table(self._architecture(), n_rows)
 
     @checked_call("arguments")
     def set_trainable_params(self, inp: Any, layers: Sequence[str] | None = None) -> None:

@@ -27,7 +27,7 @@ from arignote.preemption.signals import StopRequest
 from arignote.report.events import Event
 from arignote.spec.objective import ReportedLoss
 
-__all__ = ["in_order", "network_to_predict", "run"]
+__all__ = ["in_order", "network_to_predict", "run", "trainers"]
 
 Observers = Sequence[Callable[..., Any]]
 
@@ -65,7 +65,7 @@ def run(
         files.prepare()
     if not state.finished:
         state.starts.append([state.progress.epoch, state.progress.batch])
-    make_trainer = _trainers(fit)
+    make_trainer = trainers(fit)
     checkpointer = Checkpointer(files, settings.checkpoint_every, settings.checkpoint_all, spool)
     # What is trained again to find the cause, if numbers stop being finite before anything is saved.
     first = state.snapshot()
@@ -90,7 +90,7 @@ def run(
         checkpointer.wait_briefly()
 
 
-def _trainers(fit: Assembly) -> Callable[..., Trainer]:
+def trainers(fit: Assembly) -> Callable[..., Trainer]:
     """Return a function that builds the loop for a step, a checkpointer, a check for stops, and observers."""
     network, settings, data = fit.network, fit.settings, fit.plan.prepared
     rows, y = data.parts["train"]

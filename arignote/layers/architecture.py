@@ -139,10 +139,6 @@ class Architecture:
         """Return the list of specs with all names and defaults."""
         return [dump(p.layer) for p in self.placed]
 
-    def table(self) -> list[tuple[str, str, Shape, int]]:
-        """Return (name, type, output shape, number of parameters) of each layer."""
-        return [(p.name, part_name(p.layer), p.output_shape, p.n_params) for p in self.placed]
-
 
 def _channels_last(shape: Shape) -> list[str]:
     """Return a hint if images seem to have their channels last."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from math import prod
 from typing import Annotated, Any, ClassVar
 
 from pydantic import Field, model_validator
@@ -81,6 +82,16 @@ class Layer(Part):
     def declare_params(self, shape: Shape, /) -> dict[str, Param]:
         """Return the parameters by name, for an input of `shape`."""
         return {}
+
+    def n_multiply_adds(self, shape: Shape, /) -> int:
+        """Return the multiply-adds of products of matrices and of convolutions, forward, of one example.
+
+        By default each value of the weights (parameters with a `unit_axis`) counts once for each time that the units
+        stand in the output: once in a dense layer, once per pixel in a convolution.
+        """
+        n_outputs = prod(self.output_shape(shape))
+        weights = [(p.shape, p.unit_axis) for p in self.declare_params(shape).values() if p.unit_axis is not None]
+        return sum(prod(of_weights) * max(n_outputs // of_weights[axis], 1) for of_weights, axis in weights)
 
     def notes(self, shape: Shape, /) -> list[str]:
         """Return remarks about this layer for this input shape, such as pixels that are left out."""

@@ -84,6 +84,11 @@ class Convolution(WeightedLayer):
             n_maps, window, n_groups = n_out, (1,) * len(window), 1
         return params
 
+    def n_multiply_adds(self, shape: Shape) -> int:
+        # Each stage has its own number of maps, or several sums for a map.
+        n_pixels = prod(self.layout.maps(self.output_shape(shape))[1:])
+        return n_pixels * sum(prod(p.shape) for p in self.declare_params(shape).values() if p.unit_axis is not None)
+
     def build(self, shape: Shape) -> Callable[..., Any]:
         from torch.nn.functional import conv1d, conv2d
 

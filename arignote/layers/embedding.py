@@ -49,6 +49,10 @@ class EmbeddingLayer(WeightedLayer):
         initial = self.W or Normal(std=1.0)
         return {"W": Param((self.n_tokens, self.n_units), initial, self.n_tokens, self.n_units, unit_axis=0)}
 
+    def n_multiply_adds(self, shape: Shape) -> int:
+        # Rows of the weights are looked up.
+        return 0
+
     def build(self, shape: Shape) -> Callable[..., Any]:
         from torch.nn.functional import embedding
 

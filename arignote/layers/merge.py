@@ -55,6 +55,9 @@ class MergeLayer(Layer):
     def declare_params(self, *shapes: Shape) -> dict[str, Param]:
         return {}
 
+    def n_multiply_adds(self, *shapes: Shape) -> int:
+        return 0
+
     def notes(self, *shapes: Shape) -> list[str]:
         return []
 

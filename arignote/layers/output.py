@@ -260,6 +260,10 @@ class OrdinalOutputLayer(OutputLayer):
             params["gaps"] = Param((n_gaps,), Constant(value=0.541324854612918))
         return params
 
+    def n_multiply_adds(self, shape: Shape) -> int:
+        # One score, whatever the number of ranks.
+        return prod(shape)
+
     def build(self, shape: Shape) -> Callable[..., Any]:
         def forward(params: Mapping[str, Any], x: Any, training: bool) -> Any:
             return _log_p_of_ranks(x.flatten(1).mm(params["W"]), params["threshold"], params.get("gaps"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable, Mapping
+from math import prod
 from typing import Any, ClassVar, Literal
 
 from pydantic import model_validator
@@ -81,6 +82,11 @@ class _Recurrent(WeightedLayer):
                 # The layers above take the outputs of all directions.
                 n_in = self.n_units * len(self._directions)
         return params
+
+    def n_multiply_adds(self, shape: Shape) -> int:
+        # All weights are used at each step, those of padding included; peepholes are no product of matrices.
+        params = self.declare_params(shape).items()
+        return shape[0] * sum(prod(p.shape) for name, p in params if name.startswith(("W_in", "W_rec")))
 
     def _suffixes(self) -> list[str]:
         """Return the suffixes of the parameters of each layer and direction, in the order of PyTorch."""

@@ -142,6 +142,15 @@ class TorchLayer(Layer):
             found[name] = Param(tuple(tensor.shape), _OfModule(layer=self, tensor=name), trained=trained, dtype=dtype)
         return found
 
+    def n_multiply_adds(self, shape: Shape) -> int:
+        from torch import empty, no_grad
+        from torch.utils.flop_counter import FlopCounterMode
+
+        # What its weights are for is known to the module alone.
+        with no_grad(), FlopCounterMode(display=False) as counter:
+            self._on_meta().eval()(empty((1, *shape), device="meta"))
+        return int(counter.get_total_flops()) // 2
+
     def build(self, shape: Shape) -> Callable[..., Any]:
         from torch import no_grad
         from torch.func import functional_call

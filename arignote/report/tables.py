@@ -7,8 +7,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from arignote.layers.architecture import Architecture
+from arignote.layers.costs import LayerCosts, costs_of
+from arignote.safe.memory import size_text
 
-__all__ = ["layer_table", "score_text", "setup_line", "table_lines"]
+__all__ = ["epoch_line", "layer_table", "score_text", "setup_line", "table_lines"]
 
 # Lines below the head and above the totals; in ASCII, so that a table can be printed in any encoding.
 _BOX = "    \n    \n -- \n    \n -- \n -- \n    \n    \n"
@@ -54,15 +56,29 @@ def table_lines(
     return printed.get().splitlines()
 
 
-def layer_table(architecture: Architecture) -> str:
-    """Return the table of layers: name, type, output shape, parameters, totals; below it notes on layers."""
-    body = [
-        (name, kind, " x ".join(map(str, shape)), f"{n_params:,}")
-        for name, kind, shape, n_params in architecture.table()
-    ]
-    totals = ("total", "", "", f"{architecture.n_params:,}")
-    lines = table_lines(("name", "type", "output shape", "parameters"), body, totals, n_left=3)
-    return "\n".join([*lines, *(f"note: {note}" for note in architecture.notes)])
+def layer_table(architecture: Architecture, n_rows: int) -> str:
+    """Return the table of layers, with totals; below it what its numbers are of, and notes on layers.
+
+    Parameters
+    ----------
+    architecture : Architecture
+    n_rows : int
+        Rows of a batch, whose outputs take the memory.
+    """
+    costs = costs_of(architecture)
+    body = [(one.name, one.type, " x ".join(map(str, one.output_shape)), *_numbers([one], n_rows)) for one in costs]
+    head = ("name", "type", "output shape", "parameters", "multiply-adds", "memory")
+    lines = table_lines(head, body, ("total", "", "", *_numbers(costs, n_rows)), n_left=3)
+    meaning = f"multiply-adds: of one row, forward; memory: outputs of a batch of {n_rows:,} rows, float32"
+    return "\n".join([*lines, meaning, *(f"note: {note}" for note in architecture.notes)])
+
+
+def _numbers(costs: Sequence[LayerCosts], n_rows: int) -> tuple[str, str, str]:
+    """Return the sums of what layers cost, as cells."""
+    n_params, n_multiply_adds, n_bytes = (
+        sum(getattr(one, name) for one in costs) for name in ("n_params", "n_multiply_adds", "n_bytes")
+    )
+    return f"{n_params:,}", f"{n_multiply_adds:,}", size_text(n_rows * n_bytes)
 
 
 def setup_line(settings: Mapping[str, Any], seconds: float, *, is_default: bool, is_chosen: bool) -> str:
@@ -82,6 +98,14 @@ def setup_line(settings: Mapping[str, Any], seconds: float, *, is_default: bool,
     text = ", ".join(f"{name}: {json.dumps(value)}" for name, value in settings.items())
     notes = [note for note, is_so in (("by rule", is_default), ("chosen", is_chosen)) if is_so]
     return f"{1000 * seconds:9.3f} ms a step  {text}{'  <- ' + ', '.join(notes) if notes else ''}"
+
+
+def epoch_line(seconds: float, step_seconds: float, n_steps: int, n_timed: int) -> str:
+    """Return a line on the estimated time of an epoch: of all of its steps, of one step, and how many were timed."""
+    return (
+        f"an epoch takes about {seconds:.3g} s without its validation: {n_steps:,} steps of "
+        f"{1000 * step_seconds:.3g} ms ({n_timed:,} timed)"
+    )
 
 
 def score_text(name: str, value: float) -> str:

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 from own_parts import first_names, own_names
+from torch.utils.flop_counter import FlopCounterMode
 
 from arignote.engine.network import Network, copy_into
 from arignote.layers import declare, parse
@@ -120,6 +121,23 @@ def test_the_gradient_is_that_of_finite_differences(name):
         below = float(loss().detach())
         flat[at] = kept
         assert (above - below) / (2 * step) == pytest.approx(float(gradient.view(-1)[at]), rel=1e-4, abs=1e-8)
+
+
+@pytest.mark.parametrize("name", LAYERS)
+def test_the_declared_multiply_adds_are_those_that_torch_counts(name):
+    placed = network_of(name).architecture.placed
+    # Without memory, as the kernels of recurrent layers on the CPU are not counted.
+    with torch.device("meta"):
+        for place in placed:
+            params = place.layer.declare_params(*place.input_shapes)
+            tensors = {key: torch.empty(one.shape, dtype=getattr(torch, one.dtype)) for key, one in params.items()}
+            is_tokens = type(place.layer).__name__ == "EmbeddingLayer"
+            dtype = torch.int64 if is_tokens else torch.float32
+            xs = [torch.empty((1, *shape), dtype=dtype) for shape in place.input_shapes]
+            with FlopCounterMode(display=False) as counter:
+                place.layer.build(*place.input_shapes)(tensors, xs if place.takes_list else xs[0], False)
+            # If this fails for a new layer, write its `n_multiply_adds`: see `Layer`.
+            assert place.layer.n_multiply_adds(*place.input_shapes) == counter.get_total_flops() / 2, place.name
 
 
 @pytest.mark.parametrize("name", LAYERS)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from arignote.layers import declare, parse
 from arignote.report.tables import layer_table, table_lines
 
@@ -45,28 +47,28 @@ def test_cells_of_wide_characters_are_aligned_as_a_terminal_shows_them():
     assert table_lines(["class", "n"], [["\u732b", "1"]], n_left=1) == ["class  n", "--------", "\u732b     1"]
 
 
-def test_each_layer_has_a_line_and_the_last_line_has_the_total():
+def test_each_layer_has_a_line_and_the_last_line_has_the_totals():
     architecture = declare(parse(LAYERS), (81,))
-    head, rule, *lines, other_rule, total = layer_table(architecture).splitlines()
-    assert head.split() == ["name", "type", "output", "shape", "parameters"]
+    head, rule, *lines, other_rule, total, meaning = layer_table(architecture, 100).splitlines()
+    assert head.split() == ["name", "type", "output", "shape", "parameters", "multiply-adds", "memory"]
     assert rule == other_rule == "-" * len(head) and {len(line) for line in lines} == {len(head)} == {len(total)}
-    column = head.index("type"), head.index("output shape"), head.index("parameters")
-    cells = [[line[: column[0]].strip(), line[column[0] :].split()[0], line.split()[-1]] for line in lines]
-    assert cells == [
-        ["input", "InputImageLayer", "0"],
-        ["conv1", "ConvLayer", f"{1000 * 9 + 1000:,}"],
-        ["a very long name of a layer", "BatchNormLayer", "2,000"],
-        ["pool1", "GlobalAveragePoolLayer", "0"],
-        ["output", "ClassificationOutputLayer", "3,003"],
+    # Columns are at least two blanks apart.
+    assert [re.split(" {2,}", line) for line in lines] == [
+        # 100 rows of 81 values of 4 bytes.
+        ["input", "InputImageLayer", "1 x 9 x 9", "0", "0", "32.4 kB"],
+        ["conv1", "ConvLayer", "1000 x 4 x 4", f"{1000 * 9 + 1000:,}", f"{16 * 9 * 1000:,}", "6.4 MB"],
+        ["a very long name of a layer", "BatchNormLayer", "1000 x 4 x 4", "2,000", "0", "6.4 MB"],
+        ["pool1", "GlobalAveragePoolLayer", "1000", "0", "0", "400 kB"],
+        ["output", "ClassificationOutputLayer", "3", "3,003", "3,000", "1.2 kB"],
     ]
-    shapes = [line[column[1] : column[2]].strip() for line in lines]
-    assert shapes == ["1 x 9 x 9", "1000 x 4 x 4", "1000 x 4 x 4", "1000", "3"]
-    assert total.split() == ["total", f"{architecture.n_params:,}"] and architecture.n_params == 15003
+    # 324 + 64,000 + 64,000 + 4,000 + 12 bytes of a row.
+    assert total.split() == ["total", "15,003", "147,000", "13.2", "MB"] and architecture.n_params == 15003
+    assert meaning == "multiply-adds: of one row, forward; memory: outputs of a batch of 100 rows, float32"
 
 
 def test_notes_on_layers_stand_below_the_table():
     layers = [["InputImageLayer", {"n_pixels": 8}], *LAYERS[1:]]
-    *_, total, first, second = layer_table(declare(parse(layers), (8, 8))).splitlines()
+    *_, total, _, first, second = layer_table(declare(parse(layers), (8, 8)), 1).splitlines()
     assert total.startswith("total")
     for note, axis in ((first, "rows"), (second, "columns")):
         assert note == f"note: conv1: stride 2 leaves the last 1 of 8 {axis} out"

@@ -1,0 +1,96 @@
+"""Estimate the time of an epoch of a config from a few steps."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Generator
+from dataclasses import dataclass
+from itertools import count, islice
+from pathlib import Path
+from typing import Any
+
+from arignote.checkpoints.schedule import Checkpointer
+from arignote.data.batches import Batch, Batches
+from arignote.engine.session import session
+from arignote.fit.assemble import FitRequest, assemble, plan_fit
+from arignote.fit.config_data import open_config, with_layers
+from arignote.fit.run import trainers
+from arignote.spec.run_spec import RunSpec
+
+__all__ = ["EpochTime", "measure_epoch"]
+
+_LEAST_STEPS = 3
+
+
+@dataclass(frozen=True)
+class EpochTime:
+    """How long an epoch takes.
+
+    Attributes
+    ----------
+    step_seconds : float
+        Of one update, with reading and augmenting its rows: the mean of those that were timed.
+    n_steps : int
+        Updates of an epoch.
+    n_timed : int
+        Updates that were timed.
+    """
+
+    step_seconds: float
+    n_steps: int
+    n_timed: int
+
+    @property
+    def seconds(self) -> float:
+        """Of the training of an epoch, without its validation."""
+        return self.step_seconds * self.n_steps
+
+
+def measure_epoch(spec: RunSpec, base: Path, seconds: float = 1.0) -> EpochTime:
+    """Train for about `seconds` as `fit` would, without files, and return the estimated time of an epoch.
+
+    Parameters
+    ----------
+    spec : RunSpec
+        With data.
+    base : Path
+        Folder of relative paths of data.
+    seconds : float
+        How long steps are timed, after those that load, compile and fill the queue of batches; three in any case.
+    """
+    with spec.naming_lines():
+        layers, data, settings = open_config(spec, base, checkpoint=None, observers=None)
+        request = FitRequest(with_layers(data, layers, settings), layers, settings, None, None, spec.rng or 0)
+        fit = assemble(plan_fit(request, None))
+    trainer = trainers(fit)(fit.step, Checkpointer(None), lambda: None, ())
+    lr, momentum = (fit.state.rules[name].value for name in ("lr", "momentum"))
+    updates = _endless(trainer.batches, settings.accumulate)
+
+    def update(n: int) -> Any:
+        batches = [trainer.to_device(batch) for batch in next(updates)]
+        return fit.step(batches, [0] * len(batches), lr=lr, momentum=momentum, n=n)
+
+    fit.network.train()
+    # The queue of batches is filled before training begins.
+    n_warm = settings.prefetch + 2
+    with session(fit.step.setup), contextlib.closing(updates):
+        for n in range(n_warm):
+            loss = update(n + 1)
+        # The value of a loss waits for the device.
+        float(loss)
+        began, n_timed = time.perf_counter(), 0
+        while n_timed < _LEAST_STEPS or time.perf_counter() - began < seconds:
+            loss = update(n_warm + n_timed + 1)
+            n_timed += 1
+        float(loss)
+        passed = time.perf_counter() - began
+    return EpochTime(passed / n_timed, -(-trainer.batches.n_batches // settings.accumulate), n_timed)
+
+
+def _endless(batches: Batches, accumulate: int) -> Generator[list[Batch], None, None]:
+    """Yield the batches of one update after the other, epoch after epoch."""
+    for epoch in count():
+        with contextlib.closing(batches.epoch(epoch)) as found:
+            while several := list(islice(found, accumulate)):
+                yield several
