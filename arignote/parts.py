@@ -10,6 +10,7 @@ from arignote.layers import (
     conv1d,
     dense,
     embedding,
+    example_norm,
     initializers,
     merge,
     noise,
@@ -25,7 +26,7 @@ from arignote.optim import losses, rules, stopping, updaters
 __all__: list[str] = []
 
 _MODULES = (
-    *(activations, alone, block, conv, conv1d, dense, embedding, initializers, merge),
+    *(activations, alone, block, conv, conv1d, dense, embedding, example_norm, initializers, merge),
     *(noise, norm, output, pool, recurrent, shape, torch_layer),
     *(losses, rules, stopping, updaters),
     *(augmentation, geometric_transforms, preprocess, targets, transforms, windows),

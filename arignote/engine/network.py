@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from arignote.engine.setup import Setup
 from arignote.errors import CheckpointError
 from arignote.layers.architecture import Architecture, Placed
-from arignote.layers.base import ExampleShape, WeightedLayer
+from arignote.layers.base import ExampleShape, ParametricLayer
 from arignote.layers.output import OutputLayer
 from arignote.layers.torch_layer import TorchLayer
 from arignote.registry import is_custom
@@ -57,7 +57,7 @@ class Network(nn.Module):
             (place.name, name, param)
             for place in architecture.placed
             for name, param in place.params.items()
-            if param.trained and not (isinstance(place.layer, WeightedLayer) and place.layer.is_fixed(name))
+            if param.trained and not (isinstance(place.layer, ParametricLayer) and place.layer.is_fixed(name))
         ]
         n_values = sum(int(np.prod(param.shape)) for _, _, param in trained)
         self.weights = torch.zeros(n_values, device=self.device)

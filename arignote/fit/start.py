@@ -52,6 +52,8 @@ _ADDED_TO_LAYERS: dict[str, Any] = {
     "n_groups": 1,
     "axes": None,
 }
+# Those that other layers always had.
+_ADDED_TO_TYPE: dict[str, dict[str, Any]] = {"BatchNormLayer": {"fix_params": False, "load_params": None}}
 
 
 @dataclass(frozen=True)
@@ -134,7 +136,8 @@ def _stem_in(
     chosen = {key: value for key, value in values.items() if decides(key) and value != _ADDED.get(key, ...)}
     chosen["augmentation"] = [_of_stem(spec, _ADDED_TO_AUGMENTATIONS) for spec in chosen["augmentation"]]
     fingerprint = opened.rows["train"].fingerprint(opened.digests)
-    of_layers = [_of_stem(dump(layer), _ADDED_TO_LAYERS) for layer in layers]
+    specs = [dump(layer) for layer in layers]
+    of_layers = [_of_stem(spec, _ADDED_TO_LAYERS | _ADDED_TO_TYPE.get(spec[0], {})) for spec in specs]
     return stem_in(folder, name, [of_layers, chosen, [seed, fingerprint]])
 
 

@@ -8,6 +8,12 @@ from arignote.layers.conv import ConvLayer, ConvMaxoutLayer, MLPConvLayer
 from arignote.layers.conv1d import Conv1DLayer
 from arignote.layers.dense import FCLayer, FCMaxoutLayer
 from arignote.layers.embedding import EmbeddingLayer
+from arignote.layers.example_norm import (
+    GroupNormLayer,
+    InstanceNormLayer,
+    LayerNormLayer,
+    LocalResponseNormLayer,
+)
 from arignote.layers.layer_list import parse
 from arignote.layers.merge import AverageLayer, ConcatLayer, MaximumLayer, MultiplyLayer, SumLayer
 from arignote.layers.noise import DropoutLayer, GaussianNoiseLayer
@@ -51,10 +57,14 @@ __all__ = [
     "GRULayer",
     "GaussianNoiseLayer",
     "GlobalAveragePoolLayer",
+    "GroupNormLayer",
     "InputImageLayer",
     "InputLayer",
+    "InstanceNormLayer",
     "LSTMLayer",
     "Layer",
+    "LayerNormLayer",
+    "LocalResponseNormLayer",
     "MLPConvLayer",
     "MaxPool1DLayer",
     "MaxPool2DLayer",

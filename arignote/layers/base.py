@@ -14,7 +14,17 @@ from arignote.errors import Complaint, ConfigError
 from arignote.layers.initializers import Initializer, InitializerSpec
 from arignote.registry import NonNegative, Part, Positive
 
-__all__ = ["OF_OWNER", "ExampleShape", "Layer", "Name", "Param", "Shape", "ShapeError", "WeightedLayer"]
+__all__ = [
+    "OF_OWNER",
+    "ExampleShape",
+    "Layer",
+    "Name",
+    "Param",
+    "ParametricLayer",
+    "Shape",
+    "ShapeError",
+    "WeightedLayer",
+]
 
 Shape = tuple[int, ...]
 # Shape of one example: of a network of several inputs that of each channel.
@@ -102,11 +112,32 @@ class Layer(Part):
         """Return ``f(params, x, training) -> x`` on engine tensors, `params` by name."""
 
 
+class ParametricLayer(Layer):
+    """Base class of layers with parameters.
+
+    Parameters
+    ----------
+    fix_params : bool or list of str, default False
+        True: no parameter is trained; a list, such as ["W"]: none whose name begins with one of these.
+    load_params : str, optional
+        Name of a layer of `stored_network` from which the parameters are taken at the start.
+    """
+
+    fix_params: bool | list[str] = False
+    load_params: str | None = None
+
+    def is_fixed(self, param: str) -> bool:
+        """Return whether the parameter of this name is not trained."""
+        if isinstance(self.fix_params, bool):
+            return self.fix_params
+        return any(param.startswith(prefix) for prefix in self.fix_params)
+
+
 # Parameters of a layer that another one, which shares its weights, cannot have.
 OF_OWNER = ("l1", "l2", "maxnorm", "fix_params", "load_params", "W", "b")
 
 
-class WeightedLayer(Layer):
+class WeightedLayer(ParametricLayer):
     """Base class of layers with weights.
 
     Parameters
@@ -115,10 +146,6 @@ class WeightedLayer(Layer):
         The cost grows by ``l1 * sum(|W|) + l2 * sum(W^2)``; weights only, never biases or slopes.
     maxnorm : float > 0, optional
         Largest Euclidean norm of the weights into one unit, kept after each update.
-    fix_params : bool or list of str, default False
-        True: no parameter is trained; a list, such as ["W"]: none whose name begins with one of these.
-    load_params : str, optional
-        Name of a layer of `stored_network` from which the parameters are taken at the start.
     use_bias : bool, default True
         Whether a bias is added.
     W, b : number, str or [Name, {params}], optional
@@ -130,8 +157,6 @@ class WeightedLayer(Layer):
     l1: NonNegative = 0.0
     l2: NonNegative = 0.0
     maxnorm: Positive | None = None
-    fix_params: bool | list[str] = False
-    load_params: str | None = None
     use_bias: bool = True
     W: InitializerSpec = None
     b: InitializerSpec = None
@@ -146,9 +171,3 @@ class WeightedLayer(Layer):
                 message = f"{given[0]} is that of the layer {self.share!r}, whose parameters are shared: set it there"
                 raise ConfigError(Complaint((given[0],), message))
         return self
-
-    def is_fixed(self, param: str) -> bool:
-        """Return whether the parameter of this name is not trained."""
-        if isinstance(self.fix_params, bool):
-            return self.fix_params
-        return any(param.startswith(prefix) for prefix in self.fix_params)

@@ -1,13 +1,14 @@
-"""Normalisation layers."""
+"""Batch normalisation."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from typing import Annotated, Any, ClassVar
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from arignote.layers.base import Layer, Param, Shape
+from arignote.errors import Complaint, ConfigError
+from arignote.layers.base import Param, ParametricLayer, Shape
 from arignote.layers.initializers import Constant
 from arignote.registry import Positive, register
 
@@ -15,7 +16,7 @@ __all__ = ["BatchNormLayer"]
 
 
 @register()
-class BatchNormLayer(Layer):
+class BatchNormLayer(ParametricLayer):
     """Batch normalisation of each unit, or of each map of images (Ioffe and Szegedy, ICML 2015).
 
     ``y = gamma * (x - mean) / sqrt(var + epsilon) + beta``, with mean and variance of the batch; outside training,
@@ -28,6 +29,12 @@ class BatchNormLayer(Layer):
     alpha : float in (0, 1], default 0.1
         Weight of a batch in the running mean and variance: ``running <- (1 - alpha) * running + alpha * batch``.
 
+    Notes
+    -----
+    ``fix_params: true`` also fixes the running mean and variance, which then normalise in training too: a layer with
+    `load_params` computes what it did in the network that it is from. With ``fix_params: [gamma, beta]`` each batch is
+    still normalised by its own statistics; ``fix_params: [mean, var]`` fixes the statistics alone.
+
     Examples
     --------
     >>> sorted(BatchNormLayer().declare_params((16, 8, 8)))
@@ -37,6 +44,18 @@ class BatchNormLayer(Layer):
     name_prefix: ClassVar[str] = "norm"
     epsilon: Positive = 1e-5
     alpha: Annotated[float, Field(gt=0, le=1)] = 0.1
+
+    @model_validator(mode="after")
+    def _fixes_both_statistics_or_none(self) -> Any:
+        if self.is_fixed("mean") != self.is_fixed("var"):
+            message = f"fix_params must have both of mean and var, or none of them; got {self.fix_params}"
+            raise ConfigError(Complaint(("fix_params",), message))
+        return self
+
+    @property
+    def keeps_statistics(self) -> bool:
+        """Whether the running mean and variance are fixed, and normalise in training too."""
+        return self.is_fixed("mean")
 
     def declare_params(self, shape: Shape) -> dict[str, Param]:
         one = shape[:1]
@@ -50,11 +69,11 @@ class BatchNormLayer(Layer):
     def build(self, shape: Shape) -> Callable[..., Any]:
         from torch.nn.functional import batch_norm
 
-        alpha, epsilon = self.alpha, self.epsilon
+        alpha, epsilon, keeps_statistics = self.alpha, self.epsilon, self.keeps_statistics
 
         def forward(params: Mapping[str, Any], x: Any, training: bool) -> Any:
             # A single value of each unit has no variance.
-            uses_batch = training and x.numel() > x.shape[1]
+            uses_batch = training and not keeps_statistics and x.numel() > x.shape[1]
             gamma, beta, mean, var = (params[name] for name in ("gamma", "beta", "mean", "var"))
             return batch_norm(x, mean, var, gamma, beta, uses_batch, alpha, epsilon)
 

@@ -21,6 +21,7 @@ PARAMS = {
     "ConvMaxoutLayer": {"n_output_maps": 3, "filter_shape": 3, "maxout_k": 2},
     "MLPConvLayer": {"n_output_maps": 3, "filter_shape": 3, "n_units": [4], "activation": "prelu_shelf"},
     "DropoutLayer": {"dropout_p": 0.4},
+    "GroupNormLayer": {"n_groups": 1},
     "MaxPool2DLayer": {"pool_shape": 2},
     "AveragePool2DLayer": {"pool_shape": [2, 3], "stride": 2},
     "Conv1DLayer": {"n_output_maps": 3, "filter_length": 2, "stride": 2, "pad": "full", "axes": "NLC"},

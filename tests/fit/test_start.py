@@ -132,9 +132,8 @@ FIRST = {
 @pytest.mark.parametrize("name", FIRST)
 def test_a_parameter_that_was_added_to_a_layer_leaves_the_stems_of_older_runs(name):
     added = set(find("layer", name).model_fields) - FIRST[name] - {"name"}
-    assert added <= set(start._ADDED_TO_LAYERS), (
-        "add it, with its default, to _ADDED_TO_LAYERS of arignote/fit/start.py"
-    )
+    table = start._ADDED_TO_LAYERS | start._ADDED_TO_TYPE.get(name, {})
+    assert added <= set(table), "add it, with its default, to _ADDED_TO_LAYERS of arignote/fit/start.py"
     for key in added:
         field = find("layer", name).model_fields[key]
-        assert json.loads(json.dumps(field.default)) == start._ADDED_TO_LAYERS[key]
+        assert json.loads(json.dumps(field.default)) == table[key]

@@ -5,8 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from beside_autograd import compare, rows, step_of
 
-from arignote import ConfigError, NNClassifier
+from arignote import CheckpointError, ConfigError, NNClassifier
+from arignote.engine.feed import DeviceBatch
+from arignote.engine.network import copy_into
 from arignote.registry import build
 
 RNG = np.random.default_rng(0)
@@ -79,3 +82,74 @@ def test_constants_out_of_bounds_are_refused(params, words):
     with pytest.raises(ConfigError, match=words):
         build("layer", ["BatchNorm", params])
     assert build("layer", ["BatchNorm", {"alpha": 1.0}]).alpha == 1.0
+
+
+@pytest.mark.parametrize(
+    ("fix_params", "trained", "keeps"),
+    [
+        (False, ["gamma", "beta"], False),
+        (["gamma", "beta"], [], False),
+        (["mean", "var"], ["gamma", "beta"], True),
+        (["mean", "var", "g"], ["beta"], True),
+        (True, [], True),
+    ],
+    ids=str,
+)
+def test_parameters_that_are_fixed_stay_and_fixed_statistics_normalise_in_training_too(fix_params, trained, keeps):
+    layer = ["BatchNormLayer", {"name": "norm", "fix_params": fix_params, "alpha": 0.25}]
+    step = step_of([layer, ["ClassificationOutputLayer", {"W": "glorot_uniform"}]], (5,))
+    network = step.network
+    copy_into({name: network.named[f"norm.{name}"] for name in ("gamma", "beta", "mean", "var")}, params_of(5), "test")
+    before = network.arrays()
+    x, y, _ = rows(8, 5)
+    x = 3 * x + 1
+    found = dict(network.outputs((x,)))["norm"].detach()
+    own = before["norm.gamma"], before["norm.beta"]
+    used = (before["norm.mean"], before["norm.var"]) if keeps else (x.numpy().mean(0), x.numpy().var(0))
+    np.testing.assert_allclose(found, normalised(x.numpy(), *used, own, 1e-5), rtol=1e-4, atol=1e-4)
+    # That forward pass may have moved the running values.
+    copy_into(network.named, before, "test")
+    step([DeviceBatch((x,), (y,))], [1], lr=0.5, momentum=0.0, n=1)
+    moved = {name for name, values in network.arrays().items() if not np.array_equal(values, before[name])}
+    of_norm = [*trained, *([] if keeps else ["mean", "var"])]
+    assert moved == {f"norm.{name}" for name in of_norm} | {"output.W", "output.b"}
+
+
+@pytest.mark.parametrize("fix_params", [False, True, ["gamma"], ["mean", "var"]], ids=str)
+def test_its_gradients_by_hand_are_those_of_autograd_whatever_is_fixed(fix_params):
+    layers = [
+        ["FCLayer", {"n_units": 6, "activation": "tanh"}],
+        ["BatchNormLayer", {"fix_params": fix_params}],
+        ["ClassificationOutputLayer", {"W": "glorot_uniform"}],
+    ]
+    step = step_of(layers)
+    assert step.by_hand[2] == "norm1"
+    compare(step, [rows(17)])
+    compare(step, [rows(17), rows(9)])
+
+
+def test_the_mean_is_never_fixed_without_the_variance():
+    for fix_params in (["mean"], ["v"], ["gamma", "m"]):
+        with pytest.raises(ConfigError, match="fix_params must have both of mean and var, or none of them"):
+            build("layer", ["BatchNorm", {"fix_params": fix_params}])
+
+
+def test_a_loaded_and_fixed_norm_computes_what_it_did_in_its_own_network(digits, tmp_path):
+    stem = str(tmp_path / "run")
+    first = NNClassifier([["BatchNormLayer"], ["ClassificationOutputLayer"]], rng=1, n_epochs=2, checkpoint=stem)
+    first.fit(*digits)
+    own = {name: first.params[f"norm1.{name}"] for name in ("gamma", "beta", "mean", "var")}
+    norm = ["BatchNormLayer", {"name": "new", "load_params": "norm1", "fix_params": True}]
+    layers = [norm, ["FCLayer", {"n_units": 6}], ["ClassificationOutputLayer"]]
+    second = NNClassifier(layers, rng=2, n_epochs=3, stored_network=stem).fit(*digits)
+    for name, values in own.items():
+        assert not np.allclose(values, {"gamma": 1, "var": 1}.get(name, 0))
+        assert np.array_equal(second.params[f"new.{name}"], values)
+
+
+def test_a_norm_of_another_size_is_not_loaded(digits, tmp_path):
+    stem = str(tmp_path / "run")
+    NNClassifier([["BatchNormLayer"], ["ClassificationOutputLayer"]], n_epochs=1, checkpoint=stem).fit(*digits)
+    layers = [["FCLayer", {"n_units": 6}], ["BatchNormLayer", {"load_params": "norm1"}], ["ClassificationOutputLayer"]]
+    with pytest.raises(CheckpointError, match=r"'gamma' has shape \(64,\); the network needs \(6,\)"):
+        NNClassifier(layers, n_epochs=1, stored_network=stem).fit(*digits)

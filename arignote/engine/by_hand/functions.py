@@ -200,7 +200,9 @@ def _batch_norm(
 ) -> list[LayerFunction] | None:
     # On a GPU autograd chooses between several kernels, such as those of cuDNN.
     on_cpu = params["gamma"].device.type == "cpu"
-    return [BatchNorm(params, gradients, layer.alpha, layer.epsilon)] if on_cpu else None
+    if not on_cpu:
+        return None
+    return [BatchNorm(params, gradients, layer.alpha, layer.epsilon, layer.keeps_statistics)]
 
 
 def _sum(

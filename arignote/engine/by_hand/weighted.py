@@ -89,15 +89,22 @@ class Convolution:
 class BatchNorm:
     """Normalisation by mean and variance of the batch, or by the running ones: the kernel of autograd on a CPU."""
 
-    def __init__(self, params: dict[str, Tensor], gradients: dict[str, Tensor], alpha: float, epsilon: float):
+    def __init__(
+        self,
+        params: dict[str, Tensor],
+        gradients: dict[str, Tensor],
+        alpha: float,
+        epsilon: float,
+        keeps_statistics: bool,
+    ):
         self.trains = bool(gradients)
         self._gamma, self._beta, self._mean, self._var = (params[name] for name in ("gamma", "beta", "mean", "var"))
         self._gradients = gradients.get("gamma"), gradients.get("beta")
-        self._alpha, self._epsilon = alpha, epsilon
+        self._alpha, self._epsilon, self._keeps_statistics = alpha, epsilon, keeps_statistics
 
     def forward(self, x: Tensor) -> tuple[Tensor, Any]:
         # A single value of each unit has no variance.
-        uses_batch = x.numel() > x.shape[1]
+        uses_batch = not self._keeps_statistics and x.numel() > x.shape[1]
         y, mean, inverse = _aten.native_batch_norm(
             x, self._gamma, self._beta, self._mean, self._var, uses_batch, self._alpha, self._epsilon
         )
