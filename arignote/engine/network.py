@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 from functools import wraps
 from typing import Any
@@ -104,17 +105,32 @@ class Network(nn.Module):
         with torch.autocast(self.device.type, self.setup.cast):
             return tuple(output.float() for output in self._outputs(x))
 
+    def output_of(self, position: int, *x: Tensor) -> Tensor:
+        """Return the output (n, ...) of the layer at a position, float32 unless it is of whole numbers.
+
+        Earlier layers that it does not depend on are computed too, so that what layers draw is as in `forward`.
+        """
+        with nullcontext() if self.setup.cast is None else torch.autocast(self.device.type, self.setup.cast):
+            found = self._computed(x, position + 1)[position]
+        assert found is not None
+        return found.float() if found.is_floating_point() else found
+
     def _outputs(self, x: Sequence[Tensor]) -> tuple[Tensor, ...]:
+        placed = self.architecture.placed
+        outputs = self._computed(x, len(placed))
+        found = [output for place, output in zip(placed, outputs, strict=True) if isinstance(place.layer, OutputLayer)]
+        return tuple(output for output in found if output is not None)
+
+    def _computed(self, x: Sequence[Tensor], n_layers: int) -> list[Tensor | None]:
+        """Return the outputs of the first layers; None for those that no later layer takes."""
         outputs: list[Tensor | None] = []
         for place, (params, forward), dropped in zip(
-            self.architecture.placed, self._forwards, self._dropped, strict=True
+            self.architecture.placed[:n_layers], self._forwards[:n_layers], self._dropped[:n_layers], strict=True
         ):
             outputs.append(forward(params, self.input_of(place, outputs, x), self.training))
             for position in dropped:
                 outputs[position] = None
-        placed = self.architecture.placed
-        found = [output for place, output in zip(placed, outputs, strict=True) if isinstance(place.layer, OutputLayer)]
-        return tuple(output for output in found if output is not None)
+        return outputs
 
     @staticmethod
     def input_of(place: Placed, outputs: Sequence[Tensor | None], x: Sequence[Tensor]) -> Any:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from math import prod
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -18,7 +19,9 @@ from arignote.generators import GENERATORS
 from arignote.spec.objective import ReportedLoss
 from arignote.streams import stream_seed
 
-__all__ = ["Predictions", "Scorer", "outputs_of", "predict", "validation_rows"]
+__all__ = ["Predictions", "Scorer", "output_of_layer", "outputs_of", "predict", "validation_rows"]
+
+T = TypeVar("T")
 
 
 def validation_rows(network: Network) -> int:
@@ -46,15 +49,30 @@ def outputs_of(network: Network, x: NDArray[Any], seed: int, purpose: str, *posi
         As of `stream_seed`, for the global generators: code of the user may draw from them outside training too.
         Without such code nothing is seeded.
     """
+    outputs = _evaluated(network, network, x, seed, purpose, *position)
+    return dict(zip(network.architecture.outputs, outputs, strict=True))
+
+
+@torch.no_grad()
+def output_of_layer(
+    network: Network, name: str, x: NDArray[Any], seed: int, purpose: str, *position: int | str
+) -> Tensor:
+    """Return the output (rows, ...) of a layer for a batch, outside training; the parameters are as of `outputs_of`."""
+    at = [place.name for place in network.architecture.placed].index(name)
+    return _evaluated(network, partial(network.output_of, at), x, seed, purpose, *position)
+
+
+def _evaluated(
+    network: Network, compute: Callable[..., T], x: NDArray[Any], seed: int, purpose: str, *position: int | str
+) -> T:
+    """Return what a function of the inputs gives for a batch, outside training."""
     network.eval()
     inputs = fields_to_device(x, network.device)
-    if network.is_custom:
-        with GENERATORS:
-            seed_all(stream_seed(seed, purpose, *position), network.device)
-            outputs = network(*inputs)
-    else:
-        outputs = network(*inputs)
-    return dict(zip(network.architecture.outputs, outputs, strict=True))
+    if not network.is_custom:
+        return compute(*inputs)
+    with GENERATORS:
+        seed_all(stream_seed(seed, purpose, *position), network.device)
+        return compute(*inputs)
 
 
 Predictions = dict[str, NDArray[Any]]

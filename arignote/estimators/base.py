@@ -7,7 +7,6 @@ from math import prod
 from typing import Any, ClassVar, Self
 
 import numpy as np
-from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
 from sklearn.exceptions import NotFittedError
 
@@ -22,9 +21,9 @@ from arignote.estimators.constructor import built_layers, seed_of, settings_of, 
 from arignote.estimators.documentation import PublicDir, document_settings, with_settings
 from arignote.estimators.endings import report_ending
 from arignote.estimators.scoring import Predictor
+from arignote.estimators.views import NetworkViews
 from arignote.fit.load import read_run, restore
 from arignote.fit.start import fit_network
-from arignote.layers.architecture import Architecture, declare
 from arignote.layers.base import Layer
 from arignote.layers.output import OutputLayer
 from arignote.registry import part_name
@@ -39,7 +38,7 @@ def alone(by_output: dict[str, Any]) -> Any:
     return next(iter(by_output.values())) if len(by_output) == 1 else by_output
 
 
-class NNEstimator(BaseEstimator, metaclass=PublicDir):  # type: ignore[misc]
+class NNEstimator(NetworkViews, BaseEstimator, metaclass=PublicDir):  # type: ignore[misc]
     """Base class of estimators: a network, declared as a list of layers, that is trained, stored and loaded.
 
     A subclass says which targets it fits, and documents the parameters of the constructor, which are the same for all.
@@ -277,63 +276,6 @@ class NNEstimator(BaseEstimator, metaclass=PublicDir):  # type: ignore[misc]
             If, without `part`, training rows are among the rows: in a file, or in an array with held-out ones.
         """
         return self._predictor().score(self._data_of(X, y, groups), losses, part=part).values
-
-    @property
-    def n_params(self) -> int:
-        """Number of values of all parameters, fixed ones included, without buffers such as running means."""
-        return self._architecture().n_params
-
-    @property
-    def params(self) -> dict[str, NDArray[Any]]:
-        """A copy of every parameter and buffer of the fitted network, by name."""
-        return dict(self.network_.arrays())
-
-    def _architecture(self) -> Architecture:
-        if hasattr(self, "network_"):
-            architecture: Architecture = self.network_.architecture
-            return architecture
-        return declare(self._layers(), shape_of(self.n_in))
-
-    @checked_call("arguments")
-    def get_layer(self, name: str) -> Layer:
-        """Return the declared layer of a name.
-
-        Parameters
-        ----------
-        name : str
-            Name of the layer, as it was given or as `summary` shows it.
-
-        Returns
-        -------
-        Layer
-            The layer.
-
-        Raises
-        ------
-        ConfigError
-            If there is no such layer.
-        """
-        layers = self._layers()
-        for layer in layers:
-            if layer.name == name:
-                return layer
-        raise ConfigError(f"there is no layer {name!r}; layers: {', '.join(str(layer.name) for layer in layers)}")
-
-    def summary(self) -> str:
-        """Return the table of layers: name, type, output shape, parameters, multiply-adds, memory, totals.
-
-        Returns
-        -------
-        str
-            The table, in lines of plain text. Multiply-adds are those of one row, forward, in products of matrices and
-            convolutions; training takes about three times as many. Memory is that of the outputs of a batch.
-        """
-        from arignote.report.tables import layer_table
-
-        n_rows = (
-            self.state_.spec["fit"].get("batch_size", self.batch_size) if hasattr(self, "state_") else self.batch_size
-        )
-        return layer_table(self._architecture(), n_rows)
 
     @checked_call("arguments")
     def set_trainable_params(self, inp: Any, layers: Sequence[str] | None = None) -> None:

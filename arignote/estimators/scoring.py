@@ -27,7 +27,7 @@ from arignote.data.rows import Rows
 from arignote.data.specs import CSVFormat
 from arignote.data.targets import Targets, counted
 from arignote.engine.network import Network
-from arignote.engine.predict import Predictions, Scorer, predict
+from arignote.engine.predict import Predictions, Scorer, output_of_layer, predict
 from arignote.engine.session import computing_in, preserve_generators
 from arignote.errors import ConfigError, DataError, axes_hint, warn
 from arignote.estimators.named_losses import NamedLosses, ReportedMetric
@@ -137,6 +137,16 @@ class Predictor:
     def predictions(self, rows: Rows) -> Predictions:
         """Return the predictions of the outputs that are not auxiliary, float32 (rows, n_outputs)."""
         return _whole(list(self.blocks(rows)), self.shown)
+
+    def layer_output(self, rows: Rows, name: str) -> NDArray[Any]:
+        """Return the output (rows, ...) of a layer, outside training."""
+        network, seed = self.network, self.state.rng
+        with self._as_validated(), closing(in_order(network, rows)) as batches:
+            blocks = [
+                output_of_layer(network, name, x, seed, "predict", number).cpu().numpy()
+                for number, (x, _) in enumerate(batches)
+            ]
+        return np.concatenate(blocks)
 
     def decoded(self, predictions: Predictions) -> Predictions:
         """Return predictions in the form and the units of the `y` that was given to `fit`."""

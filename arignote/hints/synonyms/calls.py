@@ -14,6 +14,7 @@ ROWS = (
         ("group", Replacement("groups")),
         ("metrics metric scoring scorer loss", Replacement("losses", ["accuracy"])),
         ("subset split dataset", Replacement("part", "test")),
+        ("layer_name layers name", Replacement("layer", "fc1")),
         ("path file filename filepath stem checkpoint", Replacement("run", "runs/NAME")),
         ("epoch version", Replacement("which", "last")),
         ("custom_objects modules", Replacement("trust")),

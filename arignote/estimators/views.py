@@ -1,0 +1,122 @@
+"""What an estimator shows of its network: the layers, their parameters, their outputs."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import Any
+
+from numpy.typing import NDArray
+
+from arignote.engine.network import Network
+from arignote.errors import ConfigError, available_names
+from arignote.estimators.calls import checked_call
+from arignote.estimators.constructor import shape_of
+from arignote.estimators.scoring import Predictor
+from arignote.layers.architecture import Architecture, declare
+from arignote.layers.base import Layer
+
+__all__ = ["NetworkViews"]
+
+
+class NetworkViews:
+    """Base class of estimators: what they show of their network."""
+
+    network_: Network
+    n_in: Any
+    batch_size: int
+    state_: Any
+
+    @abstractmethod
+    def _layers(self) -> list[Layer]:
+        """Return the layers as they are declared."""
+
+    @abstractmethod
+    def _predictor(self) -> Predictor:
+        """Return the predictor; raise NotFittedError before `fit`."""
+
+    @property
+    def n_params(self) -> int:
+        """Number of values of all parameters, fixed ones included, without buffers such as running means."""
+        return self._architecture().n_params
+
+    @property
+    def params(self) -> dict[str, NDArray[Any]]:
+        """A copy of every parameter and buffer of the fitted network, by name."""
+        return dict(self.network_.arrays())
+
+    def _architecture(self) -> Architecture:
+        if hasattr(self, "network_"):
+            architecture: Architecture = self.network_.architecture
+            return architecture
+        return declare(self._layers(), shape_of(self.n_in))
+
+    @checked_call("arguments")
+    def get_layer(self, name: str) -> Layer:
+        """Return the declared layer of a name.
+
+        Parameters
+        ----------
+        name : str
+            Name of the layer, as it was given or as `summary` shows it.
+
+        Returns
+        -------
+        Layer
+            The layer.
+
+        Raises
+        ------
+        ConfigError
+            If there is no such layer.
+        """
+        layers = self._layers()
+        for layer in layers:
+            if layer.name == name:
+                return layer
+        names = [str(layer.name) for layer in layers]
+        raise ConfigError(f"there is no layer {name!r}. {available_names(str(name), names)}")
+
+    def summary(self) -> str:
+        """Return the table of layers: name, type, output shape, parameters, multiply-adds, memory, totals.
+
+        Returns
+        -------
+        str
+            The table, in lines of plain text. Multiply-adds are those of one row, forward, in products of matrices and
+            convolutions; training takes about three times as many. Memory is that of the outputs of a batch.
+        """
+        from arignote.report.tables import layer_table
+
+        n_rows = (
+            self.state_.spec["fit"].get("batch_size", self.batch_size) if hasattr(self, "state_") else self.batch_size
+        )
+        return layer_table(self._architecture(), n_rows)
+
+    @checked_call("arguments", "inference")
+    def layer_output(self, X: Any, layer: str) -> NDArray[Any]:
+        """Return the output of a layer, as the network computes it to predict.
+
+        Parameters
+        ----------
+        X : array (rows, ...), DataFrame, Reader, str or dict of these
+            Features, in any form that `predict` takes.
+        layer : str
+            Name of the layer, as `summary` shows it. That of an input layer gives the preprocessed rows, that of an
+            output layer what its loss is computed from: `predict_proba` applies a softmax or sigmoid to it.
+
+        Returns
+        -------
+        array (rows, ...)
+            Values in float32, tokens as whole numbers; a row has the shape that `summary` shows. Steps that pad a
+            sequence are included.
+
+        Raises
+        ------
+        ConfigError
+            If there is no such layer.
+        """
+        predictor = self._predictor()
+        names = [place.name for place in predictor.network.architecture.placed]
+        if layer not in names:
+            raise ConfigError(f"there is no layer {layer!r}. {available_names(str(layer), names)}")
+        return predictor.layer_output(predictor.rows(X), layer)
