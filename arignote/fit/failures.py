@@ -71,7 +71,8 @@ def _divergence_message(again: Trainer, state: TrainingState, kept: str) -> str:
     try:
         again.run(state)
     except NotFiniteFoundError as found:
-        lower = f"Lower the learning rate ({state.rules['lr'].value:g}), or set sgd_max_grad_norm"
+        lr = again.values(state, state.progress.n_updates)["lr"]
+        lower = f"Lower the learning rate ({lr:g}), or set sgd_max_grad_norm"
         return (
             f"training diverged: the numbers stopped being finite at epoch {state.progress.epoch + 1}, "
             f"batch {state.progress.batch}: "

@@ -13,7 +13,7 @@ from arignote.checkpoints.progress import STOP_RULE, Best
 from arignote.checkpoints.schedule import Checkpointer
 from arignote.checkpoints.state import TrainingState
 from arignote.data.batches import Batch, Batches
-from arignote.optim.rules import Rule
+from arignote.optim.rules import Position, Rule
 from arignote.optim.stopping import StopRule
 from arignote.preemption.signals import StopRequested
 from arignote.report.events import Event
@@ -127,8 +127,7 @@ class Trainer:
         loss = self.step(
             moved,
             [stream_seed(state.rng, "step", progress.epoch, batch.index, 0) for batch in batches],
-            lr=state.rules["lr"].value,
-            momentum=state.rules["momentum"].value,
+            **self.values(state, progress.n_updates),
             n=progress.n_updates + 1,
         )
         state.epoch_loss.add_(loss, alpha=n_rows)
@@ -191,9 +190,16 @@ class Trainer:
             tested = self.score_test(progress.n_validations) if is_best or not losses else None
             row |= tested if tested is not None else dict.fromkeys(self._test_columns(state), nan)
         now = time.perf_counter()
-        row |= {"learning_rate": state.rules["lr"].value, "momentum": state.rules["momentum"].value}
+        # Those of the last update, which the validation follows.
+        values = self.values(state, max(progress.n_updates - 1, 0))
+        row |= {"learning_rate": values["lr"], "momentum": values["momentum"]}
         row["seconds"], self._clock = now - self._clock, now
         return row, value, is_best
+
+    def values(self, state: TrainingState, n_updates: int) -> dict[str, float]:
+        """Return the value of each rule in the update of the unfinished epoch that follows `n_updates` updates."""
+        position = Position(state.progress.epoch, n_updates)
+        return {name: rule.value_at(state.rules[name], position) for name, rule in self.rules.items()}
 
     def _loss(self, value: float) -> float:
         """Return the value of a validation as a loss, which is better if it is smaller."""

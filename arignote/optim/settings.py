@@ -52,10 +52,13 @@ def _rule_field(below: float = inf) -> PartField:
         return ["const", {"initial_value": float(value)}]
 
     def bounded(rule: Rule) -> Rule:
-        values = {name: getattr(rule, name, None) for name in ("initial_value", "final_value")}
-        wrong = {name: value for name, value in values.items() if value is not None and not 0 <= value < below}
+        wrong = [(path, value) for path, value in rule.given_values() if not 0 <= value < below]
         if wrong:
-            raise ConfigError(Complaint((name,), f"{name} {bounds}; got {value}") for name, value in wrong.items())
+            words = [next(word for word in reversed(path) if isinstance(word, str)) for path, _ in wrong]
+            raise ConfigError(
+                Complaint(path, f"{word} {bounds}; got {value}")
+                for word, (path, value) in zip(words, wrong, strict=True)
+            )
         return rule
 
     return PartField("rule", to_spec, bounded, {"type": "number", "minimum": 0})

@@ -21,6 +21,8 @@ __all__ = ["ClassSignature", "PartType", "docstring_sections", "with_inherited_p
 _OF_PYDANTIC = frozenset(dir(BaseModel))
 # The title of a section of a numpydoc docstring.
 _SECTION = re.compile(r"^(\w+)\n-+\n", re.M)
+# The start of the entry of a parameter, such as "l1, l2 : float".
+_ENTRY = re.compile(r"^(?=\w[\w, ]* : )", re.M)
 
 
 @dataclass_transform(kw_only_default=True, field_specifiers=(Field,))
@@ -92,9 +94,13 @@ def with_inherited_parameters(cls: type[BaseModel]) -> str | None:
     sections = docstring_sections(inspect.cleandoc(str(cls.__doc__)))
     for base in cls.__mro__[1:]:
         of_base = docstring_sections(inspect.cleandoc(str(base.__dict__.get("__doc__") or "")))
-        inherited = of_base.get("Parameters", "")
-        if issubclass(base, BaseModel) and inherited and inherited not in sections.get("Parameters", ""):
-            sections["Parameters"] = f"{sections.get('Parameters', '')}\n{inherited}".strip()
+        if not issubclass(base, BaseModel):
+            continue
+        for entry in filter(None, _ENTRY.split(of_base.get("Parameters", ""))):
+            own = sections.get("Parameters", "")
+            # A parameter that the part declares anew is documented there.
+            if not re.search(rf"^{re.escape(entry.partition(' :')[0])} :", own, re.M):
+                sections["Parameters"] = f"{own}\n{entry.rstrip()}".strip()
     order = ["", "Parameters", *(title for title in sections if title not in ("", "Parameters"))]
     titles = [f"{title}\n{'-' * len(title)}\n" if title else "" for title in order]
     return "\n\n".join(head + sections[title] for head, title in zip(titles, order, strict=True) if title in sections)

@@ -17,7 +17,7 @@ import torch
 from own_parts import own_names
 
 from arignote.errors import ConfigError
-from arignote.optim.rules import RuleState
+from arignote.optim.rules import Position, RuleState
 from arignote.registry import build, dump, part_name
 from arignote.registry.part_type import docstring_sections as sections
 
@@ -124,6 +124,17 @@ def test_the_state_of_a_rule_survives_its_plain_form(cls):
             states.append(rule.after_epoch(after, number, number))
         assert states[0] == states[1] and all(type(value) in (int, float) for value in asdict(states[0]).values())
         state = states[0]
+
+
+@every(of("rule"))
+def test_no_value_of_a_rule_is_above_the_highest_that_it_names(cls):
+    rule = from_example(cls)
+    state = rule.start(default=0.5)
+    highest = rule.highest(state.value)
+    for n in range(40):
+        values = [rule.value_at(state, Position(n, n_updates)) for n_updates in (3 * n, 3 * n + 1)]
+        assert all(0 <= value <= highest for value in values)
+        state = rule.after_epoch(rule.after_validation(state, n + 1, n + 1, 1.0), n + 1, n + 1)
 
 
 @every(of("updater"))

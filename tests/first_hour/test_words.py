@@ -54,6 +54,14 @@ NEEDED = {
     "MLPConvLayer": {"n_output_maps": 3, "filter_shape": 3, "n_units": [4]},
     "fixed": {"interval": 1, "multiply_by": 0.5},
     "stalled": {"interval": 1},
+    "absolute": {"after_epochs": [[1, 0.5]]},
+    "cosine": {"n_epochs": 9, "restarts": True},
+    "exponential": {"n_epochs": 1, "multiply_by": 0.5},
+    "inverse": {"n_epochs": 1, "decay": 0.5},
+    "linear": {"n_epochs": 9, "final_value": 0.1},
+    "one_cycle": {"n_epochs": 9, "middle_value": 0.5, "final_value": 0.1},
+    "step": {"n_epochs": 9, "multiply_by": 0.5},
+    "warmup": {"n_epochs": 9, "initial_value": 0.1, "then": 0.5},
     "reached": {"value": 0.1},
 }
 PLACES = {
@@ -382,8 +390,8 @@ UNKNOWN = {
     "layers: [[Capsule], [ClassificationOutputLayer]]": "unknown layer 'Capsule'. Known: ActivationLayer, ",
     "fit: {sgd_type: adm}": "fit.sgd_type: unknown updater 'adm'. Did you mean 'adam'? Known: adadelta, adagrad, adam, "
     "momentum, nag, rmsprop, sgd.",
-    "fit: {lr_rule: {rule: stall, interval: 3}}": "unknown rule 'stall'. Did you mean 'stalled'? Known: const, fixed, "
-    "stalled.",
+    "fit: {lr_rule: {rule: stall, interval: 3}}": "unknown rule 'stall'. Did you mean 'stalled'? Known: absolute, "
+    "const, cosine, exponential, fixed, inverse, linear, one_cycle, stalled, step, warmup.",
     "fit: {stop_rule: [never]}": "unknown stop_rule 'never'. Known: reached, stalled.",
     "fit: {lr_rule: {initial_value: 0.1}}": "a rule must be written [Name, {parameters}] or {rule: Name, parameters}; "
     "got {'initial_value': 0.1}",

@@ -48,11 +48,11 @@ def fresh_state(n_epochs=2):
 class Run:
     """A loop whose steps, validations and observers write down what comes to them."""
 
-    def __init__(self, n_epochs=2, batch_size=4, valid=None, test=None, **more):
+    def __init__(self, n_epochs=2, batch_size=4, valid=None, test=None, rules=None, **more):
         self.steps, self.events, self.n_validated, self.n_tested = [], [], 0, 0
         self.state = fresh_state(n_epochs)
         settings = {
-            "rules": {"lr": build("rule", "const"), "momentum": build("rule", "const")},
+            "rules": {"lr": build("rule", "const"), "momentum": build("rule", "const")} | (rules or {}),
             "validate": None if valid is None else lambda *where: self._next(valid, "valid", "n_validated"),
             "score_train": None,
             "score_test": None if test is None else lambda *where: self._next(test, "test", "n_tested"),
@@ -122,6 +122,41 @@ def test_updates_are_numbered_from_1_over_all_epochs_with_the_values_in_force():
         *[(0.5, 0.25, n) for n in (1, 2, 3)],
         *[(0.25, 0.25, n) for n in (4, 5, 6)],
     ]
+
+
+def of_position():
+    """Return a learning rate that follows updates, and a momentum that follows epochs."""
+    return {
+        "lr": build("rule", ["linear", {"final_value": 0.0, "n_updates": 5}]),
+        "momentum": build("rule", ["step", {"multiply_by": 0.5, "n_epochs": 1}]),
+    }
+
+
+def test_rules_of_the_position_change_after_each_update_and_after_each_epoch():
+    run = Run(n_epochs=3, rules=of_position())
+    run.go()
+    # 0.5 * (1 - n / 5) after n updates, and 0.25 halved after each epoch.
+    expected = [(0.5, 0.25), (0.4, 0.25), (0.3, 0.25), (0.2, 0.125), (0.1, 0.125), (0.0, 0.125), *[(0.0, 0.0625)] * 3]
+    assert [(lr, momentum) for _, lr, momentum, _ in run.steps] == [pytest.approx(pair) for pair in expected]
+    # A row has the values of the update before it.
+    assert run.column("learning_rate") == pytest.approx([0.3, 0.0, 0.0])
+    assert run.column("momentum") == [0.25, 0.125, 0.0625]
+    assert run.state.rules["lr"] == RuleState(0.5)
+
+
+def test_a_validation_in_mid_epoch_has_the_values_of_the_update_before_it():
+    run = Run(n_epochs=2, validation_frequency=4, rules=of_position())
+    run.go()
+    # After the updates 1, 2, 4, 5, 6: the last row of an epoch is of that epoch too.
+    assert run.column("learning_rate") == pytest.approx([0.5, 0.4, 0.2, 0.1, 0.0])
+    assert run.column("momentum") == [0.25, 0.25, 0.125, 0.125, 0.125]
+
+
+def test_a_validation_of_a_network_without_updates_has_the_first_values():
+    run = Run(rules=of_position())
+    run.state.progress.validation_due = True
+    run.go()
+    assert run.column("learning_rate")[0] == 0.5
 
 
 @pytest.mark.parametrize(("batch_size", "accumulate"), [(4, 1), (3, 2), (10, 1), (1, 4), (7, 1)])

@@ -93,6 +93,18 @@ def test_the_bounds_of_a_number_are_in_the_schema():
             {"momentum_rule": rule(initial_value=0.5, final_value=1.0, decrease_by=-0.1, interval=1)},
             "fit.momentum_rule.final_value must be a number >= 0 and < 1; got 1.0",
         ),
+        (
+            {"momentum_rule": rule("one_cycle", initial_value=0.5, middle_value=1.5, final_value=0.5, n_epochs=9)},
+            "fit.momentum_rule.middle_value must be a number >= 0 and < 1; got 1.5",
+        ),
+        (
+            {"lr_rule": rule("absolute", after_epochs=[[1, 0.5], [2, -0.5]])},
+            "fit.lr_rule.after_epochs[1][1]: after_epochs must be a finite number >= 0; got -0.5",
+        ),
+        (
+            {"lr_rule": rule("warmup", initial_value=0.1, n_epochs=3, then=-0.5)},
+            "fit.lr_rule.then.initial_value must be a finite number >= 0; got -0.5",
+        ),
     ],
     ids=str,
 )
@@ -157,6 +169,18 @@ def test_a_rule_drives_the_momentum_or_the_share_that_an_updater_keeps(updater):
         (
             {"momentum_rule": rule(decrease_by=-0.75, initial_value=0.5, schedule=[3])},
             "fit.momentum_rule: rises to 1.25: give a final_value < 1",
+        ),
+        (
+            {"momentum_rule": rule("exponential", multiply_by=1.01, n_epochs=1)},
+            "fit.momentum_rule: rises without bound: give a final_value < 1",
+        ),
+        (
+            {"lr_rule": rule("warmup", initial_value=0.01, n_epochs=3, then="const")},
+            "fit.lr_rule: the warm-up begins at 0.01, and must rise; the rule that follows begins at 0.01",
+        ),
+        (
+            {"momentum_rule": rule("linear", final_value=0.9, n_epochs=3)},
+            "fit.momentum_rule: the value never changes: it begins at final_value 0.9",
         ),
     ],
     ids=str,

@@ -46,6 +46,13 @@ CHOICES = {
         0.05,
         {"rule": "fixed", "initial_value": 0.1, "multiply_by": 0.5, "schedule": [1]},
         {"rule": "stalled", "initial_value": 0.1, "multiply_by": 0.5, "interval": 1},
+        {"rule": "one_cycle", "initial_value": 0.01, "middle_value": 0.1, "final_value": 0.001, "n_updates": 11},
+        {
+            "rule": "warmup",
+            "initial_value": 0.01,
+            "n_updates": 7,
+            "then": {"rule": "stalled", "initial_value": 0.1, "multiply_by": 0.5, "interval": 1},
+        },
     ],
     "precision": ["float32", "bf16_matmul", "bf16", "fp16"],
     "network": ["dense", "convolutions", "convolutions, channels first"],
@@ -67,6 +74,7 @@ CHOICES = {
     "momentum_rule": [
         None,
         {"rule": "fixed", "initial_value": 0.5, "decrease_by": -0.1, "final_value": 0.9, "interval": 1},
+        {"rule": "linear", "initial_value": 0.5, "final_value": 0.9, "n_epochs": 2},
     ],
     "sgd_max_grad_norm": [None, 0.5],
 }

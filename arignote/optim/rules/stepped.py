@@ -1,84 +1,17 @@
-"""Rules: how the learning rate and the momentum change while training.
-
-A rule has frozen settings; its state is a `RuleState` of plain numbers, which the training state stores.
-`after_validation` and `after_epoch` take a state and return the next one.
-"""
+"""Rules that change the value in steps: after listed epochs, or after a number of validations."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from math import inf
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any
 
 from pydantic import Field, model_validator
 
-from arignote.registry import Count, Finite, Part, register
+from arignote.optim.rules.base import Rule, RuleState
+from arignote.registry import Count, Finite, register
 
-__all__ = ["ConstantRule", "Fixed", "Rule", "RuleState", "Stalled"]
-
-
-@dataclass(frozen=True)
-class RuleState:
-    """State of a rule.
-
-    Attributes
-    ----------
-    value : float
-        Current value.
-    best_loss : float
-        The lowest validation loss so far.
-    changed_at : int
-        Number (from 1) of the validation of the last change or improvement.
-    """
-
-    value: float
-    best_loss: float = inf
-    changed_at: int = 0
-
-
-class Rule(Part):
-    """Base class of rules.
-
-    Parameters
-    ----------
-    initial_value : float, optional
-        First value; by default that of the updater.
-    """
-
-    kind: ClassVar[str] = "rule"
-    needs_validation: ClassVar[bool] = False
-    initial_value: Finite | None = None
-
-    def start(self, default: float) -> RuleState:
-        """Return the first state; `default` is the updater's value."""
-        return RuleState(default if self.initial_value is None else self.initial_value)
-
-    def ineffective_reason(self, start: float) -> str | None:
-        """Return a message about why the rule can have no effect when it begins at `start`; None if it can."""
-        return None
-
-    def highest(self, start: float) -> float:
-        """Return the highest value that is reached in training of any length; infinity if there is none."""
-        return start
-
-    def after_validation(self, state: RuleState, validation: int, epoch: int, loss: float) -> RuleState:
-        """Return the state after a validation (from 1), `epoch` complete epochs and a loss (NaN: none)."""
-        return state
-
-    def after_epoch(self, state: RuleState, validation: int, epoch: int) -> RuleState:
-        """Return the state after epoch number `epoch` (from 1) is complete."""
-        return state
-
-
-@register("constant", name="const")
-class ConstantRule(Rule):
-    """The value never changes: ``new = old``.
-
-    Examples
-    --------
-    >>> ConstantRule(initial_value=0.1).start(default=0.01)
-    RuleState(value=0.1, best_loss=inf, changed_at=0)
-    """
+__all__ = ["Fixed", "Stalled"]
 
 
 class _Stepped(Rule):
@@ -188,7 +121,9 @@ class Stalled(_Stepped):
     RuleState(value=0.05, best_loss=0.7, changed_at=2)
     """
 
-    needs_validation: ClassVar[bool] = True
+    @property
+    def needs_validation(self) -> bool:
+        return True
 
     def after_validation(self, state: RuleState, validation: int, epoch: int, loss: float) -> RuleState:
         # NaN is never less: a validation without a number is no improvement.

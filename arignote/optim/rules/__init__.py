@@ -1,0 +1,25 @@
+"""Rules: how the learning rate and the momentum change while training."""
+
+from arignote.optim.rules.absolute import Absolute
+from arignote.optim.rules.base import ConstantRule, Position, Rule, RuleState
+from arignote.optim.rules.cycles import Cosine, OneCycle
+from arignote.optim.rules.decays import Exponential, Inverse, Linear, Step
+from arignote.optim.rules.stepped import Fixed, Stalled
+from arignote.optim.rules.warmup import Warmup
+
+__all__ = [
+    "Absolute",
+    "ConstantRule",
+    "Cosine",
+    "Exponential",
+    "Fixed",
+    "Inverse",
+    "Linear",
+    "OneCycle",
+    "Position",
+    "Rule",
+    "RuleState",
+    "Stalled",
+    "Step",
+    "Warmup",
+]

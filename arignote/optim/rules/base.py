@@ -1,0 +1,109 @@
+"""What any rule has, its state, and the rule that changes nothing.
+
+A rule has frozen settings; its state is a `RuleState` of plain numbers, which the training state stores.
+`after_validation` and `after_epoch` take a state and return the next one; `value_at` takes a state and a position and
+returns the value in force.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from math import inf
+from typing import ClassVar, NamedTuple
+
+from arignote.registry import Finite, Part, register
+
+__all__ = ["ConstantRule", "Position", "Rule", "RuleState"]
+
+
+class Position(NamedTuple):
+    """The position of an update in a run.
+
+    Attributes
+    ----------
+    n_epochs, n_updates : int
+        Numbers of complete epochs and updates before it.
+    """
+
+    n_epochs: int
+    n_updates: int
+
+
+@dataclass(frozen=True)
+class RuleState:
+    """State of a rule.
+
+    Attributes
+    ----------
+    value : float
+        Current value; of a rule that is a function of the position, the value that it begins with.
+    best_loss : float
+        The lowest validation loss so far.
+    changed_at : int
+        Number (from 1) of the validation of the last change or improvement.
+    """
+
+    value: float
+    best_loss: float = inf
+    changed_at: int = 0
+
+
+class Rule(Part):
+    """Base class of rules.
+
+    Parameters
+    ----------
+    initial_value : float, optional
+        First value; by default that of the updater.
+    """
+
+    kind: ClassVar[str] = "rule"
+    initial_value: Finite | None = None
+
+    @property
+    def needs_validation(self) -> bool:
+        """Whether the rule can have no effect without validation data."""
+        return False
+
+    def given_values(self) -> Iterator[tuple[tuple[str | int, ...], float]]:
+        """Yield each value that a user gave, with the path of its parameter; all must be allowed for what it drives."""
+        for name in ("initial_value", "final_value"):
+            value = getattr(self, name, None)
+            if value is not None:
+                yield (name,), value
+
+    def start(self, default: float) -> RuleState:
+        """Return the first state; `default` is the updater's value."""
+        return RuleState(default if self.initial_value is None else self.initial_value)
+
+    def value_at(self, state: RuleState, position: Position) -> float:
+        """Return the value in force in the update at a position."""
+        return state.value
+
+    def ineffective_reason(self, start: float) -> str | None:
+        """Return a message about why the rule can have no effect when it begins at `start`; None if it can."""
+        return None
+
+    def highest(self, start: float) -> float:
+        """Return the highest value that is reached in training of any length; infinity if there is none."""
+        return start
+
+    def after_validation(self, state: RuleState, validation: int, epoch: int, loss: float) -> RuleState:
+        """Return the state after a validation (from 1), `epoch` complete epochs and a loss (NaN: none)."""
+        return state
+
+    def after_epoch(self, state: RuleState, validation: int, epoch: int) -> RuleState:
+        """Return the state after epoch number `epoch` (from 1) is complete."""
+        return state
+
+
+@register("constant", name="const")
+class ConstantRule(Rule):
+    """The value never changes: ``new = old``.
+
+    Examples
+    --------
+    >>> ConstantRule(initial_value=0.1).start(default=0.01)
+    RuleState(value=0.1, best_loss=inf, changed_at=0)
+    """
