@@ -105,15 +105,16 @@ class Network(nn.Module):
         with torch.autocast(self.device.type, self.setup.cast):
             return tuple(output.float() for output in self._outputs(x))
 
-    def output_of(self, position: int, *x: Tensor) -> Tensor:
-        """Return the output (n, ...) of the layer at a position, float32 unless it is of whole numbers.
+    def outputs_at(self, positions: Sequence[int], *x: Tensor) -> list[Tensor]:
+        """Return the outputs (n, ...) of the layers at these positions, float32 unless they are of whole numbers.
 
-        Earlier layers that it does not depend on are computed too, so that what layers draw is as in `forward`.
+        All earlier layers are computed, those that they do not depend on too, so that what layers draw is as in
+        `forward`.
         """
         with nullcontext() if self.setup.cast is None else torch.autocast(self.device.type, self.setup.cast):
-            found = self._computed(x, position + 1)[position]
-        assert found is not None
-        return found.float() if found.is_floating_point() else found
+            outputs = self._computed(x, max(positions) + 1, positions)
+        found = [output for output in (outputs[position] for position in positions) if output is not None]
+        return [output.float() if output.is_floating_point() else output for output in found]
 
     def _outputs(self, x: Sequence[Tensor]) -> tuple[Tensor, ...]:
         placed = self.architecture.placed
@@ -121,15 +122,15 @@ class Network(nn.Module):
         found = [output for place, output in zip(placed, outputs, strict=True) if isinstance(place.layer, OutputLayer)]
         return tuple(output for output in found if output is not None)
 
-    def _computed(self, x: Sequence[Tensor], n_layers: int) -> list[Tensor | None]:
-        """Return the outputs of the first layers; None for those that no later layer takes."""
+    def _computed(self, x: Sequence[Tensor], n_layers: int, kept: Sequence[int] = ()) -> list[Tensor | None]:
+        """Return the outputs of the first layers; None for those that no later layer takes, unless they are `kept`."""
         outputs: list[Tensor | None] = []
         for place, (params, forward), dropped in zip(
             self.architecture.placed[:n_layers], self._forwards[:n_layers], self._dropped[:n_layers], strict=True
         ):
             outputs.append(forward(params, self.input_of(place, outputs, x), self.training))
             for position in dropped:
-                outputs[position] = None
+                outputs[position] = outputs[position] if position in kept else None
         return outputs
 
     @staticmethod

@@ -19,7 +19,7 @@ from arignote.generators import GENERATORS
 from arignote.spec.objective import ReportedLoss
 from arignote.streams import stream_seed
 
-__all__ = ["Predictions", "Scorer", "output_of_layer", "outputs_of", "predict", "validation_rows"]
+__all__ = ["Predictions", "Scorer", "outputs_of", "outputs_of_layers", "predict", "validation_rows"]
 
 T = TypeVar("T")
 
@@ -54,12 +54,13 @@ def outputs_of(network: Network, x: NDArray[Any], seed: int, purpose: str, *posi
 
 
 @torch.no_grad()
-def output_of_layer(
-    network: Network, name: str, x: NDArray[Any], seed: int, purpose: str, *position: int | str
-) -> Tensor:
-    """Return the output (rows, ...) of a layer for a batch, outside training; the parameters are as of `outputs_of`."""
-    at = [place.name for place in network.architecture.placed].index(name)
-    return _evaluated(network, partial(network.output_of, at), x, seed, purpose, *position)
+def outputs_of_layers(
+    network: Network, names: Sequence[str], x: NDArray[Any], seed: int, purpose: str, *position: int | str
+) -> dict[str, Tensor]:
+    """Return the outputs (rows, ...) of layers for a batch, outside training; all else is as of `outputs_of`."""
+    known = [place.name for place in network.architecture.placed]
+    compute = partial(network.outputs_at, [known.index(name) for name in names])
+    return dict(zip(names, _evaluated(network, compute, x, seed, purpose, *position), strict=True))
 
 
 def _evaluated(

@@ -12,6 +12,7 @@ from torch import Tensor
 from arignote.engine.by_hand.tape import tape_of
 from arignote.engine.compile import compiled
 from arignote.engine.feed import DeviceBatch
+from arignote.engine.monitor import GradientNorm
 from arignote.engine.network import Network
 from arignote.engine.scale import LossScale
 from arignote.engine.session import seed_all, seed_generators
@@ -38,6 +39,8 @@ class TrainingStep:
     exclusive : bool
         Whether other threads run code of the user that may draw from the global generators. A step that contains
         such code is exclusive in any case.
+    monitor_gradient : bool
+        Whether the norms of gradients, without penalties and before they are clipped, are added up.
 
     Attributes
     ----------
@@ -58,6 +61,7 @@ class TrainingStep:
         updater: Updater,
         max_grad_norm: float | None = None,
         exclusive: bool = False,
+        monitor_gradient: bool = False,
     ):
         self.network = network
         self.exclusive = exclusive or network.is_custom or any(map(is_custom, (*losses, updater)))
@@ -65,6 +69,7 @@ class TrainingStep:
         self._seed = seed_all if self.exclusive else seed_generators
         self._losses = [(loss.mean(), loss.weight) for loss in losses]
         self._scale = LossScale(network.device) if network.setup.precision == "fp16" else None
+        self._gradient_norm = GradientNorm(network.device) if monitor_gradient else None
         tape = tape_of(network, losses)
         self.setup = network.setup if tape is None else replace(network.setup, compile=False)
         self.by_hand = [] if tape is None else tape.by_hand
@@ -75,13 +80,14 @@ class TrainingStep:
 
     @property
     def slots(self) -> dict[str, Tensor]:
-        """Slots of the updater by "slot/parameter", and those of the loss scale."""
+        """Slots of the updater by "slot/parameter", those of the loss scale and of what is monitored."""
         of_updater = {
             f"{slot}/{name}": view
             for slot, flat in self._update.slots.items()
             for name, view in self.network.flat_views(flat).items()
         }
-        return of_updater | (self._scale.slots if self._scale is not None else {})
+        others = [one.slots for one in (self._scale, self._gradient_norm) if one is not None]
+        return of_updater | {name: tensor for slots in others for name, tensor in slots.items()}
 
     def zero(self) -> Tensor:
         """Return a sum of losses, 0, on the device of the network."""
@@ -126,6 +132,8 @@ class TrainingStep:
         # Gradients that overflowed are not used; the scale is halved for the next update.
         if self._scale is not None and not self._scale.unscale(self.network.gradients):
             return loss
+        if self._gradient_norm is not None:
+            self._gradient_norm.add(self.network.gradients)
         self._update(lr, momentum, n)
         return loss
 

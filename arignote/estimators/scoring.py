@@ -27,7 +27,7 @@ from arignote.data.rows import Rows
 from arignote.data.specs import CSVFormat
 from arignote.data.targets import Targets, counted
 from arignote.engine.network import Network
-from arignote.engine.predict import Predictions, Scorer, output_of_layer, predict
+from arignote.engine.predict import Predictions, Scorer, outputs_of_layers, predict
 from arignote.engine.session import computing_in, preserve_generators
 from arignote.errors import ConfigError, DataError, axes_hint, warn
 from arignote.estimators.named_losses import NamedLosses, ReportedMetric
@@ -143,7 +143,7 @@ class Predictor:
         network, seed = self.network, self.state.rng
         with self._as_validated(), closing(in_order(network, rows)) as batches:
             blocks = [
-                output_of_layer(network, name, x, seed, "predict", number).cpu().numpy()
+                outputs_of_layers(network, [name], x, seed, "predict", number)[name].cpu().numpy()
                 for number, (x, _) in enumerate(batches)
             ]
         return np.concatenate(blocks)

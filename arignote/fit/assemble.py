@@ -26,6 +26,7 @@ from arignote.optim.losses import Loss
 from arignote.optim.rules import ConstantRule, Rule
 from arignote.registry import part_name, plain
 from arignote.spec.inputs import inputs_of
+from arignote.spec.monitored import GRAD_NORM
 from arignote.spec.objective import Objective, objective_of
 from arignote.spec.settings import FitSettings
 from arignote.streams import draw_seed
@@ -239,6 +240,7 @@ def build_step(architecture: Architecture, setup: Setup, settings: FitSettings, 
         settings.sgd_type,
         settings.sgd_max_grad_norm,
         exclusive=draws_from_globals(settings.augmentation),
+        monitor_gradient=GRAD_NORM in settings.monitor,
     )
 
 

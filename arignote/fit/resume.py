@@ -6,10 +6,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
+
 from arignote.checkpoints.progress import STOP_RULE
 from arignote.checkpoints.reader import RunFiles
 from arignote.checkpoints.state import TrainingState
 from arignote.engine.environment import INFORMATIVE
+from arignote.engine.monitor import GRAD_NORM_SLOT
 from arignote.engine.network import copy_into
 from arignote.errors import CheckpointError, warn
 from arignote.fit.assemble import FitRequest, Plan, plan_fit
@@ -194,7 +197,7 @@ def load_into(state: TrainingState, stored: TrainingState, where: str) -> None:
     starts at its initial value.
     """
     copy_into(state.network, stored.network, where)
-    copy_into(state.slots, stored.slots, where)
+    copy_into(state.slots, _with_monitor(stored.slots, state.slots), where)
     state.epoch_loss.fill_(float(stored.epoch_loss))
     n_validations = stored.progress.n_validations
     then, now = completed_settings(stored.spec["fit"]), completed_settings(state.spec["fit"])
@@ -213,6 +216,15 @@ def load_into(state: TrainingState, stored: TrainingState, where: str) -> None:
     if _batching(stored, then) != _batching(state, now):
         state.progress = replace(state.progress, batch=0, epoch_examples=0, validation_due=False)
         state.epoch_loss.zero_()
+        if GRAD_NORM_SLOT in state.slots:
+            state.slots[GRAD_NORM_SLOT].zero_()
+
+
+def _with_monitor(stored: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
+    """Return stored slots with those of what is monitored now, which may be something else than before."""
+    of_updater = {name: array for name, array in stored.items() if name != GRAD_NORM_SLOT}
+    zeros = np.zeros(2)
+    return of_updater | {name: stored.get(name, zeros) for name in own if name == GRAD_NORM_SLOT}
 
 
 def _origin(fit: Mapping[str, Any], name: str) -> Any:

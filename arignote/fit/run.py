@@ -20,6 +20,7 @@ from arignote.engine.session import seed_all
 from arignote.errors import ArignoteError
 from arignote.fit.assemble import Assembly
 from arignote.fit.failures import cause_of, check_layers, divergence
+from arignote.fit.monitor import monitor_of
 from arignote.fit.trainer import Score, Trainer
 from arignote.optim.losses import Loss
 from arignote.optim.stopping import StopRule
@@ -101,6 +102,7 @@ def trainers(fit: Assembly) -> Callable[..., Trainer]:
         x = rows.features(slice(0, len(rows)))
         resident = ResidentRows(x, x.reshape(len(x), -1) if y is None else y, data.weights, network.device)
     batches = _batches(fit, augmentation, only_rows=resident is not None)
+    monitor = monitor_of(fit)
 
     def make(step: Any, checkpointer: Checkpointer, check_stop: Callable[[], None], observers: Observers) -> Trainer:
         def scorer(part: str, losses: Mapping[str, tuple[Loss, ...]], prefix: str) -> Score | None:
@@ -114,6 +116,7 @@ def trainers(fit: Assembly) -> Callable[..., Trainer]:
             validate=scorer("valid", objective.valid_loss, "valid"),
             score_train=scorer("train", objective.valid_loss, "scored_train") if settings.validate_on_train else None,
             score_test=scorer("test", objective.test_loss, "test"),
+            monitor=monitor,
             checkpointer=checkpointer,
             check_stop=check_stop,
             n_epochs=settings.n_epochs,

@@ -19,13 +19,21 @@ from arignote.preemption.signals import StopRequested
 from arignote.report.events import Event
 from arignote.streams import stream_seed
 
-__all__ = ["Score", "Step", "Trainer"]
+__all__ = ["Monitor", "Score", "Step", "Trainer"]
 
 
 class Step(Protocol):
     """One update from one batch, or from several that count as one; returns the mean loss, on the device."""
 
     def __call__(self, batches: Sequence[Any], seeds: Sequence[int], *, lr: float, momentum: float, n: int) -> Any: ...
+
+
+class Monitor(Protocol):
+    """Columns of the history beside losses, and what they are means of, which begins again after each validation."""
+
+    def columns(self, state: TrainingState) -> dict[str, float]: ...
+
+    def begin_again(self, state: TrainingState) -> None: ...
 
 
 Score = Callable[[int], dict[str, float]]
@@ -47,6 +55,8 @@ class Trainer:
     validate, score_train, score_test : callable or None
         Number of validations before this one -> losses by the names of the history's columns; the first of `validate`
         decides what is best.
+    monitor : Monitor or None
+        What else the history has, none of which decides anything.
     checkpointer : Checkpointer
         Keeps the state.
     check_stop : callable
@@ -77,6 +87,7 @@ class Trainer:
         validate: Score | None,
         score_train: Score | None,
         score_test: Score | None,
+        monitor: Monitor | None,
         checkpointer: Checkpointer,
         check_stop: Callable[[], None],
         n_epochs: int,
@@ -89,7 +100,7 @@ class Trainer:
     ):
         self.step, self.to_device, self.batches, self.rules = step, to_device, batches, rules
         self.validate, self.score_train, self.score_test = validate, score_train, score_test
-        self.checkpointer, self.check_stop = checkpointer, check_stop
+        self.monitor, self.checkpointer, self.check_stop = monitor, checkpointer, check_stop
         self.accumulate, self.stop_rule = accumulate, stop_rule
         self.n_epochs, self.train_loss, self.validation_frequency = n_epochs, train_loss, validation_frequency
         self.greater_is_better, self.observers = greater_is_better, observers
@@ -164,6 +175,8 @@ class Trainer:
         row, value, is_best = self._scored(state)
         # Nothing above changes the state: a stop in mid-validation leaves it still to be done.
         progress.validation_due = False
+        if self.monitor is not None:
+            self.monitor.begin_again(state)
         progress.n_validations += 1
         state.history.append(row)
         if is_best:
@@ -189,6 +202,7 @@ class Trainer:
         if self.score_test is not None:
             tested = self.score_test(progress.n_validations) if is_best or not losses else None
             row |= tested if tested is not None else dict.fromkeys(self._test_columns(state), nan)
+        row |= self.monitor.columns(state) if self.monitor is not None else {}
         now = time.perf_counter()
         # Those of the last update, which the validation follows.
         values = self.values(state, max(progress.n_updates - 1, 0))

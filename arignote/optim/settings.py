@@ -5,7 +5,7 @@ from __future__ import annotations
 from math import inf
 from typing import Annotated, Any, ClassVar
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from arignote.errors import Complaint, ConfigError
 from arignote.hints.mistakes import correction_of
@@ -64,6 +64,13 @@ def _rule_field(below: float = inf) -> PartField:
     return PartField("rule", to_spec, bounded, {"type": "number", "minimum": 0})
 
 
+def _monitored(value: Any) -> Any:
+    names = (value,) if isinstance(value, str) else tuple(value) if isinstance(value, list) else value or ()
+    if isinstance(names, tuple) and (twice := next((name for name in names if names.count(name) > 1), None)):
+        raise ValueError(f"monitor names {twice!r} twice")
+    return names
+
+
 TrainLoss = Annotated[
     Loss | dict[str, Loss] | None, ByNameField(PartField("loss", _to_loss, _trainable, is_short=True))
 ]
@@ -103,6 +110,12 @@ class LearningSettings(BaseModel):
         description="Losses of the test data, at each new best; default those of a validation, the best known first.",
     )
     validation_frequency: Count | None = Field(None, description="Examples between validations; default one epoch.")
+    monitor: Annotated[tuple[str, ...], BeforeValidator(_monitored), Mark.FREE] = Field(
+        None,
+        validate_default=True,
+        description='"grad_norm" and names of layers: at each validation the history has the mean norm of the gradient '
+        "since the last one, and norm, mean and share of zeros of the output of each layer.",
+    )
     validate_on_train: bool = Field(False, description="Whether the training data is scored at each validation too.")
     restore_best: Annotated[bool, Mark.FREE] = Field(
         True, description="Whether the best network is the result; else the last."

@@ -27,6 +27,7 @@ from arignote.replacing import replacing
 from arignote.safe.yaml import load_yaml
 from arignote.spec.inputs import complaints_of_channels, inputs_of
 from arignote.spec.locations import Origin, Written, located
+from arignote.spec.monitored import complaints_of_monitor
 from arignote.spec.objective import objective_of, targets_of
 from arignote.spec.overrides import override
 from arignote.spec.run_spec import RunSpec
@@ -123,7 +124,7 @@ def _complaints(values: dict[str, Any], base: Path) -> list[Complaint]:
 
 def _complaints_of_objective(layers: list[Layer], settings: FitSettings, data: Any) -> list[Complaint]:
     """Return which losses, settings and labels do not fit the layers of inputs and outputs."""
-    complaints = complaints_of_channels(layers, settings)
+    complaints = complaints_of_channels(layers, settings) + complaints_of_monitor(layers, settings)
     try:
         objective_of(layers, settings)
         from_input = targets_of(layers, settings).from_input

@@ -71,15 +71,15 @@ def test_the_outputs_of_all_layers_end_in_those_of_the_network():
     assert torch.equal(found[-1][1], output) and found[0][1] is x
 
 
-def test_the_output_of_a_layer_is_one_of_all_outputs_in_float32():
+def test_outputs_of_some_layers_are_those_among_all_outputs_in_float32():
     for setup in (Setup(), Setup(precision="bf16")):
         network, x = Network(declare(parse(LAYERS), (6,)), setup).eval(), torch.randn(5, 6)
         network.initialise(3)
         with torch.autocast("cpu", torch.bfloat16, enabled=setup.cast is not None):
             expected = network.outputs((x,))
-        for position, (_, output) in enumerate(expected):
-            found = network.output_of(position, x)
-            assert torch.equal(found, output.float()) and found.dtype == torch.float32
+        for positions in ([0], [1], [2], [3], [2, 0, 1]):
+            for position, found in zip(positions, network.outputs_at(positions, x), strict=True):
+                assert torch.equal(found, expected[position][1].float()) and found.dtype == torch.float32
 
 
 def test_a_network_comes_back_from_a_pickle_as_it_was():

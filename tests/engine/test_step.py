@@ -198,6 +198,19 @@ def test_gradients_that_are_not_finite_change_nothing_but_the_scale():
     assert torch.equal(step.slots["velocity/out.W"], slots)
 
 
+def test_the_norms_of_gradients_are_added_up_unscaled_and_without_those_that_are_skipped():
+    network = network_of([], precision="fp16")
+    step = TrainingStep(network, [build("loss", "nll")], build("updater", "sgd"), monitor_gradient=True)
+    x, y, _, seed = part(slice(0, 12))
+    update(step, [(x * 1000, y, None, seed)], lr=1.0, momentum=0.0, n=1)
+    assert step.slots["monitor/grad_norm"].tolist() == [0, 0]
+    p = torch.from_numpy(X @ network.arrays()["out.W"]).softmax(1).numpy()
+    errors = (p - np.eye(3)[Y]) / 12
+    norm = np.sqrt(((X.T @ errors) ** 2).sum() + (errors.sum(0) ** 2).sum())
+    update(step, [(x, y, None, seed)], lr=1.0, momentum=0.0, n=1)
+    assert step.slots["monitor/grad_norm"].tolist() == [pytest.approx(norm, rel=1e-2), 1]
+
+
 def test_the_default_generators_are_seeded():
     step_module.seed_generators(2**62 + 7, torch.device("cpu"))
     found = torch.rand(5)

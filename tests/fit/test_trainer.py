@@ -56,6 +56,7 @@ class Run:
             "validate": None if valid is None else lambda *where: self._next(valid, "valid", "n_validated"),
             "score_train": None,
             "score_test": None if test is None else lambda *where: self._next(test, "test", "n_tested"),
+            "monitor": None,
             "checkpointer": Checkpointer(None),
             "check_stop": lambda: None,
             "accumulate": 1,
@@ -372,6 +373,36 @@ def test_a_stop_is_checked_before_each_epoch_and_after_each_update(n_asked, epoc
     progress = run.go().progress
     assert (progress.epoch, progress.batch, progress.n_updates) == (epoch, batch, n_updates)
     assert progress.stopped_by == "SIGTERM"
+
+
+class Counter:
+    """Monitors the number of updates since the last validation."""
+
+    def __init__(self):
+        self.before = 0
+
+    def columns(self, state):
+        return {"n": float(state.progress.n_updates - self.before)}
+
+    def begin_again(self, state):
+        self.before = state.progress.n_updates
+
+
+def test_what_is_monitored_begins_again_after_each_validation_that_is_done():
+    stops = [True, False, False]
+
+    def validate(n_validations):
+        if stops.pop(0):
+            raise StopRequested("SIGTERM")
+        return {"valid_nll": 1.0}
+
+    run = Run(n_epochs=1, validation_frequency=4, validate=validate, monitor=Counter(), accumulate=1)
+    run.go()
+    assert run.trainer.monitor.before == 0
+    run.state.progress.stopped_by = None
+    run.go()
+    # Validations after the first and the second of three batches.
+    assert run.column("n") == [1, 1] and list(run.state.history.record(0))[-4:-1] == ["n", "learning_rate", "momentum"]
 
 
 def test_a_stop_in_a_validation_leaves_it_due_and_changes_nothing_else():

@@ -22,6 +22,7 @@ DEFAULTS = {
     "valid_loss": None,
     "test_loss": None,
     "validation_frequency": None,
+    "monitor": [],
     "validate_on_train": False,
     "restore_best": True,
 }
@@ -32,6 +33,7 @@ BOUNDS = {
     "validation_frequency": ([1, None], [0, -5, 2.5]),
     "sgd_max_grad_norm": ([1e-9, 1, None], [0.0, -1.0]),
     "lr_rule": ([0, 0.1, 1e9, None], [-1e-9, float("inf"), float("nan"), True]),
+    "monitor": ([(), ("grad_norm", "fc1")], [3, [3], {"fc1": 1}, ["fc1", "fc1"]]),
     "validate_on_train": ([True, False], [1, None]),
     "restore_best": ([True, False], [0, None]),
 }

@@ -77,6 +77,7 @@ CHOICES = {
         {"rule": "linear", "initial_value": 0.5, "final_value": 0.9, "n_epochs": 2},
     ],
     "sgd_max_grad_norm": [None, 0.5],
+    "monitor": [None, ["grad_norm", "output"]],
 }
 
 

@@ -61,6 +61,11 @@ ROWS = (
         ("activation nonlinearity", top("layer_defaults", {"activation": "relu"})),
         ("dropout dropout_rate dropout_p", _DROPOUT, "Put {} into the list of layers"),
         ("clipnorm clip_norm grad_clip max_grad_norm gradient_clip_val clip_grad_norm", fit("sgd_max_grad_norm", 5.0)),
+        (
+            "track_grad_norm log_grad_norm watch monitors",
+            fit("monitor", ["grad_norm"]),
+            "Write {}, with names of layers for statistics of their outputs",
+        ),
         ("accumulate_grad_batches gradient_accumulation_steps accumulation_steps", fit("accumulate", 4)),
         ("n_jobs num_workers workers", fit("n_workers", 1)),
         ("threads num_threads nthread", fit("n_threads", 1)),
