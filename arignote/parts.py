@@ -11,6 +11,7 @@ from arignote.layers import (
     dense,
     embedding,
     example_norm,
+    global_pool,
     initializers,
     merge,
     noise,
@@ -27,6 +28,8 @@ __all__: list[str] = []
 
 _MODULES = (
     *(activations, alone, block, conv, conv1d, dense, embedding, example_norm, initializers, merge),
+    *(activations, alone, block, conv, conv1d, dense, embedding),
+    *(global_pool, initializers, merge),
     *(noise, norm, output, pool, recurrent, shape, torch_layer),
     *(losses, rules, stopping, updaters),
     *(augmentation, geometric_transforms, preprocess, targets, transforms, windows),

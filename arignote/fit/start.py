@@ -51,6 +51,10 @@ _ADDED_TO_LAYERS: dict[str, Any] = {
     "dilation": [1, 1],
     "n_groups": 1,
     "axes": None,
+    "count_include_pad": True,
+    # Of one layer only: others had it from the beginning.
+    "MaxPool1DLayer.pad": 0,
+    "AveragePool1DLayer.pad": 0,
 }
 # Those that other layers always had.
 _ADDED_TO_TYPE: dict[str, dict[str, Any]] = {"BatchNormLayer": {"fix_params": False, "load_params": None}}
@@ -146,7 +150,8 @@ def _of_stem(spec: list[Any] | str, added: dict[str, Any]) -> list[Any] | str:
     if isinstance(spec, str):
         return spec
     word, params = spec
-    return [word, {key: value for key, value in params.items() if value != added.get(key, ...)}]
+    defaults = {key: added.get(f"{word}.{key}", added.get(key, ...)) for key in params}
+    return [word, {key: value for key, value in params.items() if value != defaults[key]}]
 
 
 def _train(

@@ -14,6 +14,7 @@ from arignote.layers.example_norm import (
     LayerNormLayer,
     LocalResponseNormLayer,
 )
+from arignote.layers.global_pool import GlobalAveragePoolLayer, GlobalMaxPoolLayer
 from arignote.layers.layer_list import parse
 from arignote.layers.merge import AverageLayer, ConcatLayer, MaximumLayer, MultiplyLayer, SumLayer
 from arignote.layers.noise import DropoutLayer, GaussianNoiseLayer
@@ -27,9 +28,10 @@ from arignote.layers.output import (
 from arignote.layers.pool import (
     AveragePool1DLayer,
     AveragePool2DLayer,
-    GlobalAveragePoolLayer,
+    AveragePool3DLayer,
     MaxPool1DLayer,
     MaxPool2DLayer,
+    MaxPool3DLayer,
 )
 from arignote.layers.recurrent import GRULayer, LSTMLayer, RecurrentLayer
 from arignote.layers.shape import BC01ToC01BLayer, C01BToBC01Layer, InputImageLayer, InputLayer
@@ -41,6 +43,7 @@ __all__ = [
     "AverageLayer",
     "AveragePool1DLayer",
     "AveragePool2DLayer",
+    "AveragePool3DLayer",
     "BC01ToC01BLayer",
     "BatchNormLayer",
     "Block",
@@ -57,6 +60,7 @@ __all__ = [
     "GRULayer",
     "GaussianNoiseLayer",
     "GlobalAveragePoolLayer",
+    "GlobalMaxPoolLayer",
     "GroupNormLayer",
     "InputImageLayer",
     "InputLayer",
@@ -68,6 +72,7 @@ __all__ = [
     "MLPConvLayer",
     "MaxPool1DLayer",
     "MaxPool2DLayer",
+    "MaxPool3DLayer",
     "MaximumLayer",
     "MultilabelOutputLayer",
     "MultiplyLayer",

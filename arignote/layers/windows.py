@@ -1,4 +1,4 @@
-"""Windows that slide over images and over series."""
+"""Windows that slide over series, images and volumes."""
 
 from __future__ import annotations
 
@@ -7,7 +7,19 @@ from typing import Any, ClassVar, Literal, NamedTuple
 
 from arignote.layers.base import Shape, ShapeError
 
-__all__ = ["Geometry", "Images", "Series", "SeriesAxes", "SeriesError", "edge_notes", "image", "windows"]
+__all__ = [
+    "Geometry",
+    "Images",
+    "Layout",
+    "Series",
+    "SeriesAxes",
+    "SeriesError",
+    "Volumes",
+    "edge_notes",
+    "image",
+    "images_or_volumes",
+    "windows",
+]
 
 SeriesAxes = Literal["NCL", "NLC"]
 
@@ -17,12 +29,12 @@ class SeriesError(ShapeError):
 
 
 class Geometry(NamedTuple):
-    """Windows of a convolution, along each axis of a map: 2 of images, 1 of series.
+    """Windows of a convolution or a pool, along each axis of a map: 1 of series, 2 of images, 3 of volumes.
 
     Attributes
     ----------
     window, stride, zeros, dilation : tuple of int
-        Size of a filter, steps between windows, zeros on each side of a map, steps between the values of a window.
+        Size of a window, steps between windows, zeros on each side of a map, steps between the values of a window.
     n_groups : int
         Number of groups of maps.
     """
@@ -34,7 +46,7 @@ class Geometry(NamedTuple):
     n_groups: int
 
     def padded_and_seen(self, n_pixels: tuple[int, ...]) -> tuple[tuple[int, ...], tuple[int, ...]]:
-        """Return the size of a padded map, and of the part of it that a filter sees."""
+        """Return the size of a padded map, and of the part of it that a window spans."""
         padded = tuple(n + 2 * z for n, z in zip(n_pixels, self.zeros, strict=True))
         return padded, tuple(d * (n - 1) + 1 for d, n in zip(self.dilation, self.window, strict=True))
 
@@ -42,16 +54,35 @@ class Geometry(NamedTuple):
 def image(shape: Shape) -> tuple[int, int, int]:
     """Return `shape` as (channels, height, width); raise ShapeError if it is no image."""
     if len(shape) != 3:
-        series = ", or use the layers of series (channels, steps), such as Conv1DLayer" if len(shape) == 2 else ""
+        kind = {2: "series (channels, steps), such as Conv1DLayer", 4: "volumes, such as MaxPool3DLayer"}.get(
+            len(shape)
+        )
+        others = f", or use the layers of {kind}" if kind else ""
         raise ShapeError(
             f"needs images (channels, height, width); got {shape}. "
-            f'Put ["InputImageLayer", {{"n_images": channels, "n_pixels": [height, width]}}] first{series}'
+            f'Put ["InputImageLayer", {{"n_images": channels, "n_pixels": [height, width]}}] first{others}'
         )
     return shape[0], shape[1], shape[2]
 
 
+class _ChannelsFirst:
+    """Base class of layouts whose examples are their maps."""
+
+    def example(self, maps: Shape) -> Shape:
+        """Return the shape of an example, from that of its maps."""
+        return maps
+
+    def to_maps(self, x: Any) -> Any:
+        """Return a tensor of examples as maps (rows, channels, ...)."""
+        return x
+
+    def to_examples(self, maps: Any) -> Any:
+        """Return a tensor of maps as examples."""
+        return maps
+
+
 @dataclass(frozen=True)
-class Images:
+class Images(_ChannelsFirst):
     """Examples that are images (channels, height, width)."""
 
     n_axes: ClassVar[int] = 2
@@ -60,17 +91,24 @@ class Images:
         """Return a shape as (channels, height, width); raise ShapeError if it is no image."""
         return image(shape)
 
-    def example(self, maps: Shape) -> Shape:
-        """Return the shape of an example, from that of its maps."""
-        return maps
 
-    def to_maps(self, x: Any) -> Any:
-        """Return a tensor of examples as (rows, channels, height, width)."""
-        return x
+@dataclass(frozen=True)
+class Volumes(_ChannelsFirst):
+    """Examples that are volumes (channels, depth, height, width)."""
 
-    def to_examples(self, maps: Any) -> Any:
-        """Return a tensor of maps as examples."""
-        return maps
+    n_axes: ClassVar[int] = 3
+
+    def maps(self, shape: Shape) -> Shape:
+        """Return a shape as (channels, depth, height, width); raise ShapeError if it is no volume."""
+        if len(shape) != 4:
+            hint = ". Write X[:, None] if there is one channel" if len(shape) == 3 else ""
+            raise ShapeError(f"needs volumes (channels, depth, height, width); got {shape}{hint}")
+        return shape
+
+
+def images_or_volumes(shape: Shape) -> Images | Volumes:
+    """Return how the maps of an example lie that is no series: as a volume if it has four axes."""
+    return Volumes() if len(shape) == 4 else Images()
 
 
 @dataclass(frozen=True)
@@ -100,6 +138,9 @@ class Series:
         return maps if self.axes == "NCL" else maps.transpose(1, 2)
 
 
+Layout = Images | Series | Volumes
+
+
 def windows(what: str, n_pixels: tuple[int, ...], window: tuple[int, ...], stride: tuple[int, ...]) -> tuple[int, ...]:
     """Return the number of windows in a map, by axis; raise ShapeError if the window is larger than the map."""
     if any(w > n for w, n in zip(window, n_pixels, strict=True)):
@@ -112,7 +153,7 @@ def windows(what: str, n_pixels: tuple[int, ...], window: tuple[int, ...], strid
 def edge_notes(n_pixels: tuple[int, ...], window: tuple[int, ...], stride: tuple[int, ...]) -> list[str]:
     """Return remarks about pixels, or steps, that are in no window."""
     notes = []
-    names = ("steps",) if len(window) == 1 else ("rows", "columns")
+    names = {1: ("steps",), 2: ("rows", "columns"), 3: ("slices", "rows", "columns")}[len(window)]
     for axis, n, w, s in zip(names, n_pixels, window, stride, strict=True):
         if n >= w and (n - w) % s:
             notes.append(f"stride {s} leaves the last {(n - w) % s} of {n} {axis} out")

@@ -30,7 +30,9 @@ __all__ = [
     "Part",
     "Positive",
     "Probability",
+    "Triple",
     "as_pair",
+    "as_triple",
     "build",
     "check_trusted",
     "completed",
@@ -77,12 +79,22 @@ class Part(BaseModel, metaclass=PartType):
 
 def as_pair(value: Any) -> Any:
     """Return a list as a tuple, and one number as a pair of equal ones."""
+    return _as_equal(value, 2)
+
+
+def as_triple(value: Any) -> Any:
+    """Return a list as a tuple, and one number as three equal ones."""
+    return _as_equal(value, 3)
+
+
+def _as_equal(value: Any, n: int) -> Any:
     value = plain(value)
     if isinstance(value, int | float):
-        return value, value
+        return (value,) * n
     if not isinstance(value, list):
-        hint = ". Write a list with brackets: [3, 3]" if isinstance(value, str) and value.startswith("(") else ""
-        raise ValueError(f"must be a number or a list of two; got {value!r}{hint}")
+        example, word = [3] * n, {2: "two", 3: "three"}[n]
+        hint = f". Write a list with brackets: {example}" if isinstance(value, str) and value.startswith("(") else ""
+        raise ValueError(f"must be a number or a list of {word}; got {value!r}{hint}")
     return tuple(value)
 
 
@@ -92,6 +104,7 @@ NonNegative = Annotated[float, Field(ge=0)]
 Finite = Annotated[float, Field(allow_inf_nan=False)]
 Probability = Annotated[float, Field(ge=0, lt=1)]
 Pair = Annotated[tuple[Count, Count], BeforeValidator(as_pair)]
+Triple = Annotated[tuple[Count, Count, Count], BeforeValidator(as_triple)]
 
 _PARTS: dict[str, dict[str, type[Part]]] = {}
 P = TypeVar("P", bound=Part)

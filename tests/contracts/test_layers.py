@@ -24,6 +24,8 @@ PARAMS = {
     "GroupNormLayer": {"n_groups": 1},
     "MaxPool2DLayer": {"pool_shape": 2},
     "AveragePool2DLayer": {"pool_shape": [2, 3], "stride": 2},
+    "MaxPool3DLayer": {"pool_shape": 2, "stride": [1, 2, 1], "pad": [0, 1, 0]},
+    "AveragePool3DLayer": {"pool_shape": [2, 3, 1], "pad": 0},
     "Conv1DLayer": {"n_output_maps": 3, "filter_length": 2, "stride": 2, "pad": "full", "axes": "NLC"},
     "MaxPool1DLayer": {"pool_length": 2},
     "AveragePool1DLayer": {"pool_length": 3, "stride": 1, "axes": "NLC"},
@@ -38,7 +40,8 @@ MERGES = [name for name in LAYERS if issubclass(own_names("layer")[name], MergeL
 PARAMS |= {name: {"inputs": ["a", "b"]} for name in MERGES}
 # Shapes of an example of layers that take no images.
 SERIES = ("AveragePool1DLayer", "Conv1DLayer", "GRULayer", "LSTMLayer", "MaxPool1DLayer", "RecurrentLayer")
-SHAPES = {"EmbeddingLayer": (7,)} | dict.fromkeys(SERIES, (5, 2))
+VOLUMES = ("AveragePool3DLayer", "MaxPool3DLayer")
+SHAPES = {"EmbeddingLayer": (7,)} | dict.fromkeys(SERIES, (5, 2)) | dict.fromkeys(VOLUMES, (2, 4, 5, 3))
 # The layers that are merged.
 BRANCHES = [
     ["ConvLayer", {"name": "a", "n_output_maps": 2, "filter_shape": 3, "activation": "tanh"}],

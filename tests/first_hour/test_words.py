@@ -51,6 +51,8 @@ NEEDED = {
     "Conv1DLayer": {"n_output_maps": 3, "filter_length": 3},
     "MaxPool1DLayer": {"pool_length": 2},
     "MaxPool2DLayer": {"pool_shape": 2},
+    "AveragePool3DLayer": {"pool_shape": 2},
+    "MaxPool3DLayer": {"pool_shape": 2},
     "MLPConvLayer": {"n_output_maps": 3, "filter_shape": 3, "n_units": [4]},
     "fixed": {"interval": 1, "multiply_by": 0.5},
     "stalled": {"interval": 1},
@@ -263,8 +265,7 @@ IN_LAYERS = {
     '["Conv", {"n_output_maps": 3, "kernel_size": [3, 5]}]': 'Write "filter_shape": [3, 5]',
     '["Conv", {"n_output_maps": 3, "filter_shape": 3, "strides": 2}]': 'Write "stride": 2',
     '["Conv", {"n_output_maps": 3, "filter_shape": 3, "padding": "same"}]': 'Write "pad": "same"',
-    '["MaxPool2D", {"pool_shape": 2, "padding": "same"}]': "Pooling has no padding: each window "
-    "lies within the image. Leave it out",
+    '["MaxPool2D", {"pool_shape": 2, "padding": "same"}]': 'Write "pad": 1, at most half of pool_shape',
 }
 
 
@@ -385,8 +386,9 @@ def test_a_word_in_set_is_answered_with_what_to_set(setting, words, tmp_path):
 
 UNKNOWN = {
     "layers: [[FCLayr, {n_units: 3}], [ClassificationOutputLayer]]": "unknown layer 'FCLayr'. Did you mean 'FCLayer'? "
-    "Known: ActivationLayer, AverageLayer, AveragePool1DLayer, AveragePool2DLayer, BatchNormLayer, BC01ToC01BLayer, "
-    "C01BToBC01Layer, ClassificationOutputLayer, ConcatLayer, Conv1DLayer, ConvLayer, ConvMaxoutLayer, DropoutLayer, ",
+    "Known: ActivationLayer, AverageLayer, AveragePool1DLayer, AveragePool2DLayer, AveragePool3DLayer, "
+    "BatchNormLayer, BC01ToC01BLayer, C01BToBC01Layer, ClassificationOutputLayer, ConcatLayer, Conv1DLayer, "
+    "ConvLayer, ConvMaxoutLayer, DropoutLayer, ",
     "layers: [[Capsule], [ClassificationOutputLayer]]": "unknown layer 'Capsule'. Known: ActivationLayer, ",
     "fit: {sgd_type: adm}": "fit.sgd_type: unknown updater 'adm'. Did you mean 'adam'? Known: adadelta, adagrad, adam, "
     "momentum, nag, rmsprop, sgd.",

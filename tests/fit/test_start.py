@@ -109,8 +109,10 @@ def test_a_folder_costs_no_second_opening_of_a_file(tmp_path, monkeypatch):
 
 WEIGHTED = {"W", "b", "fix_params", "l1", "l2", "load_params", "maxnorm", "use_bias"}
 CONVOLUTION = {"filter_shape", "n_output_maps", "stride"} | WEIGHTED
-# The parameters of layers when stems in a folder were first made.
+# The parameters of layers when stems in a folder were first made, or when they were added after that.
 FIRST = {
+    "AveragePool1DLayer": {"axes", "pool_length", "stride"},
+    "AveragePool2DLayer": {"pool_shape", "stride"},
     "BC01ToC01BLayer": set(),
     "BatchNormLayer": {"alpha", "epsilon"},
     "C01BToBC01Layer": set(),
@@ -125,6 +127,7 @@ FIRST = {
     "InputImageLayer": {"channel", "n_images", "n_pixels"},
     "InputLayer": {"channel", "n_in"},
     "MLPConvLayer": {"activation", "n_units"} | CONVOLUTION,
+    "MaxPool1DLayer": {"axes", "pool_length", "stride"},
     "MaxPool2DLayer": {"pool_shape", "stride"},
 }
 
@@ -137,3 +140,15 @@ def test_a_parameter_that_was_added_to_a_layer_leaves_the_stems_of_older_runs(na
     for key in added:
         field = find("layer", name).model_fields[key]
         assert json.loads(json.dumps(field.default)) == table[key]
+    fields = find("layer", name).model_fields
+    added = {key: json.loads(json.dumps(fields[key].default)) for key in set(fields) - FIRST[name] - {"name"}}
+    spec = [name, added | dict.fromkeys(FIRST[name], "given")]
+    assert start._of_stem(spec, start._ADDED_TO_LAYERS) == [name, dict.fromkeys(FIRST[name], "given")], (
+        "add it, with its default, to _ADDED_TO_LAYERS of arignote/fit/start.py"
+    )
+
+
+def test_a_default_that_was_added_to_one_layer_stays_in_the_stems_of_those_that_had_it():
+    spec = ["Conv1DLayer", {"pad": 0, "n_output_maps": 3}]
+    assert start._of_stem(spec, start._ADDED_TO_LAYERS) == spec
+    assert start._of_stem(["MaxPool1DLayer", {"pad": 1}], start._ADDED_TO_LAYERS) == ["MaxPool1DLayer", {"pad": 1}]

@@ -1,4 +1,4 @@
-"""Pooling against NumPy, and the notes about pixels and steps that no window sees."""
+"""Pooling of windows against NumPy and torch, and the notes about pixels and steps that no window sees."""
 
 from __future__ import annotations
 
@@ -6,8 +6,6 @@ import numpy as np
 import pytest
 import torch
 
-from arignote.engine.network import Network
-from arignote.engine.step import TrainingStep
 from arignote.errors import ConfigError
 from arignote.layers import declare, parse
 from arignote.layers.base import ShapeError
@@ -64,17 +62,6 @@ def test_of_series_steps_that_no_window_sees_are_reported_and_too_long_windows_r
         layer.output_shape((1, 8, 8))
 
 
-def test_the_mean_of_each_map_is_taken():
-    found = forward(build("layer", "GlobalAveragePool"))
-    np.testing.assert_allclose(found, X.mean(axis=(2, 3)), rtol=1e-5, atol=1e-7)
-    series = X[:, :, 0]
-    found = forward(build("layer", ["GlobalAveragePool", {"axes": "NCL"}]), series)
-    np.testing.assert_allclose(found, series.mean(axis=2), rtol=1e-5, atol=1e-7)
-    layer = build("layer", ["GlobalAveragePool", {"axes": "NLC"}])
-    np.testing.assert_allclose(forward(layer, series), series.mean(axis=1), rtol=1e-5, atol=1e-7)
-    assert layer.output_shape((8, 7)) == (7,)
-
-
 @pytest.mark.parametrize(
     ("params", "shape", "notes"),
     [
@@ -93,7 +80,9 @@ def test_pixels_that_no_window_sees_are_reported(params, shape, notes):
     assert len(found) == len(notes) and all(one.startswith(note) for one, note in zip(found, notes, strict=True))
 
 
-@pytest.mark.parametrize("name", ["AveragePool2DLayer", "MaxPool2DLayer", "GlobalAveragePoolLayer"])
+@pytest.mark.parametrize(
+    "name", ["AveragePool2DLayer", "MaxPool2DLayer", "GlobalAveragePoolLayer", "GlobalMaxPoolLayer"]
+)
 def test_rows_that_are_not_images_are_refused_with_a_hint(name):
     params = {"pool_shape": 2} if "2D" in name else {}
     layers = parse([[name, params], ["ClassificationOutputLayer", {"n_classes": 2}]])
@@ -119,36 +108,115 @@ def test_the_gradient_of_pooling_goes_to_the_largest_and_to_all_of_a_mean():
     x.grad = None
     build("layer", ["AveragePool2D", {"pool_shape": [1, 2]}]).build((1, 2, 2))({}, x, True)[..., 0, :].sum().backward()
     assert x.grad.tolist() == [[[[0.5, 0.5], [0.0, 0.0]]]]
-    x.grad = None
-    build("layer", "GlobalAveragePool").build((1, 2, 2))({}, x, True).sum().backward()
-    assert x.grad.tolist() == [[[[0.25, 0.25], [0.25, 0.25]]]]
+
+
+def padded_views(x, params, value):
+    """Return the windows of maps that are surrounded by `value`."""
+    n_axes = x.ndim - 2
+    window, stride, pad = (
+        [given] * n_axes if isinstance(given, int) else given
+        for given in (params["pool"], params.get("stride", params["pool"]), params.get("pad", 0))
+    )
+    padded = np.pad(x.astype(np.float64), [(0, 0), (0, 0), *((p, p) for p in pad)], constant_values=value)
+    views = np.lib.stride_tricks.sliding_window_view(padded, window, axis=tuple(range(2, x.ndim)))
+    return views[(..., *(slice(None, None, s) for s in stride), *[slice(None)] * n_axes)]
+
+
+VOLUMES = np.random.default_rng(1).normal(size=(2, 3, 6, 5, 7)).astype(np.float32)
+PADDED = [
+    ("1D", {"pool": 3, "pad": 1}),
+    ("1D", {"pool": 4, "pad": 2, "stride": 1}),
+    ("2D", {"pool": 3, "pad": 1, "stride": 2}),
+    ("2D", {"pool": [2, 5], "pad": [0, 2], "stride": [1, 2]}),
+    ("2D", {"pool": [4, 1], "pad": [2, 0]}),
+    ("3D", {"pool": 2}),
+    ("3D", {"pool": [3, 1, 2], "stride": [1, 2, 3]}),
+    ("3D", {"pool": [2, 3, 5], "pad": [1, 0, 2], "stride": [1, 2, 2]}),
+    ("3D", {"pool": [4, 2, 3], "pad": [0, 1, 1], "stride": [2, 1, 3]}),
+]
+
+
+@pytest.mark.parametrize(("axes", "params"), PADDED, ids=str)
+def test_what_is_around_a_map_is_never_the_largest_and_counts_in_a_mean_as_zeros_or_not_at_all(axes, params):
+    # Negative values, which are smaller than zeros around them.
+    x = -np.abs({"1D": X[:, :, 0], "2D": X, "3D": VOLUMES}[axes]) - 1
+    window = "pool_length" if axes == "1D" else "pool_shape"
+    given = {window if key == "pool" else key: value for key, value in params.items()}
+    reduced = tuple(range(x.ndim, 2 * x.ndim - 2))
+    for name, more, value, reduce in (
+        ("MaxPool", {}, -np.inf, np.max),
+        ("AveragePool", {}, 0.0, np.mean),
+        ("AveragePool", {"count_include_pad": True}, 0.0, np.mean),
+        ("AveragePool", {"count_include_pad": False}, np.nan, np.nanmean),
+    ):
+        layer = build("layer", [name + axes, given | more])
+        found, expected = forward(layer, x), reduce(padded_views(x, params, value), axis=reduced)
+        np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-6)
+        assert layer.output_shape(x.shape[1:]) == found.shape[1:]
+
+
+@pytest.mark.parametrize(("axes", "params"), PADDED, ids=str)
+def test_outputs_and_gradients_of_padded_pools_are_those_of_torch(axes, params):
+    x = {"1D": X[:, :, 0], "2D": X, "3D": VOLUMES}[axes]
+    window = "pool_length" if axes == "1D" else "pool_shape"
+    given = {window if key == "pool" else key: value for key, value in params.items()}
+    stride, pad = params.get("stride"), params.get("pad", 0)
+    of_torch = [
+        ("MaxPool", {}, getattr(torch.nn, f"MaxPool{axes.lower()}")(params["pool"], stride, pad)),
+        *(
+            ("AveragePool", {"count_include_pad": counts}, avg(params["pool"], stride, pad, count_include_pad=counts))
+            for avg in [getattr(torch.nn, f"AvgPool{axes.lower()}")]
+            for counts in (True, False)
+        ),
+    ]
+    for name, more, expected in of_torch:
+        mine, theirs = (torch.from_numpy(x.copy()).requires_grad_() for _ in range(2))
+        layer = build("layer", [name + axes, given | more])
+        y, z = layer.build(x.shape[1:])({}, mine, True), expected(theirs)
+        torch.testing.assert_close(y, z)
+        weights = torch.linspace(-1, 2, y.numel()).view_as(y)
+        (y * weights).sum().backward()
+        (z * weights).sum().backward()
+        torch.testing.assert_close(mine.grad, theirs.grad)
+
+
+def test_notes_and_shapes_count_what_is_around_a_map():
+    layer = build("layer", ["MaxPool3D", {"pool_shape": 3, "pad": [1, 0, 0], "stride": [2, 3, 4]}])
+    assert layer.output_shape((2, 6, 7, 8)) == (2, 3, 2, 2)
+    assert layer.notes((2, 6, 7, 8)) == [
+        "stride 2 leaves the last 1 of 8 slices out",
+        "stride 3 leaves the last 1 of 7 rows out",
+        "stride 4 leaves the last 1 of 8 columns out",
+        "stride 4 is larger than the window 3: columns between windows are left out",
+    ]
+    assert build("layer", ["AveragePool2D", {"pool_shape": 3, "pad": 1}]).output_shape((1, 1, 7)) == (1, 1, 3)
+    with pytest.raises(ShapeError, match=r"pool_shape \[3, 3\] is larger than its map \[1, 7\]"):
+        build("layer", ["AveragePool2D", {"pool_shape": 3, "pad": [0, 1]}]).output_shape((1, 1, 5))
 
 
 @pytest.mark.parametrize(
-    "steps", [[5, 1, 3], [[1, 1, 1, 1, 1], [0, 0, 1, 0, 0], [1, 0, 0, 1, 1]]], ids=["lengths", "mask"]
+    ("name", "params", "message"),
+    [
+        ("MaxPool1D", {"pool_length": 3, "pad": 2}, "pad must be at most half of pool_length, 1; got 2"),
+        ("AveragePool2D", {"pool_shape": [4, 3], "pad": 2}, r"half of pool_shape, \[2, 1\]; got \[2, 2\]"),
+        ("MaxPool3D", {"pool_shape": 2, "pad": [1, 1, 2]}, r"half of pool_shape, \[1, 1, 1\]; got \[1, 1, 2\]"),
+        ("MaxPool2D", {"pool_shape": 2, "pad": -1}, "pad must be an integer >= 0; got -1"),
+        ("MaxPool2D", {"pool_shape": 2, "pad": "same"}, "pad must be a number or a list of two; got 'same'"),
+        ("MaxPool3D", {"pool_shape": [2, 2]}, r"pool_shape must be a list of 3; got \[2, 2\]"),
+        ("MaxPool3D", {"pool_shape": "(2, 2, 2)"}, r"must be a number or a list of three; .* brackets: \[3, 3, 3\]"),
+        ("AveragePool3D", {"pool_shape": 2, "stride": 0}, "stride must be an integer >= 1; got 0"),
+    ],
 )
-def test_the_mean_of_sequences_is_over_the_steps_that_count(steps):
-    values, steps = X.reshape(-1)[:30].reshape(3, 5, 2).copy(), np.array(steps)
-    counts = np.arange(5) < steps[:, None] if steps.ndim == 1 else steps != 0
-    # What stands in the padding does not count, whatever it is.
-    values[~counts] = np.nan
-    found = build("layer", ["GlobalAveragePool", {"axes": "NLC"}]).build((5, 2))(
-        {}, [torch.from_numpy(values), torch.from_numpy(steps)], False
-    )
-    np.testing.assert_allclose(found, np.nanmean(values, axis=1), rtol=1e-5)
+def test_pads_and_windows_that_cannot_be_are_refused(name, params, message):
+    with pytest.raises(ConfigError, match=message):
+        build("layer", [name, params])
 
 
-def test_a_network_passes_the_lengths_of_its_sequences_to_the_mean():
-    layers = [
-        ["InputLayer", {"lengths": True}],
-        ["GRULayer", {"n_units": 3}],
-        ["GlobalAveragePoolLayer", {"name": "mean", "axes": "NLC"}],
-        ["ClassificationOutputLayer", {"n_classes": 2}],
-    ]
-    network = Network(declare(parse(layers), (5, 2)))
-    network.initialise(1)
-    x, lengths = torch.from_numpy(X.reshape(-1)[:30].reshape(3, 5, 2)), torch.tensor([5, 1, 3])
-    outputs = dict(network.outputs((x, lengths)))
-    expected = [row[:n].mean(0) for row, n in zip(outputs["gru1"], lengths, strict=True)]
-    torch.testing.assert_close(outputs["mean"], torch.stack(expected))
-    assert TrainingStep(network.train(), [build("loss", "nll")], build("updater", "sgd")).by_hand == ["input", "output"]
+def test_rows_that_are_not_volumes_are_refused_with_a_hint():
+    layer = build("layer", ["MaxPool3D", {"pool_shape": 2}])
+    with pytest.raises(ShapeError, match=r"^needs volumes \(channels, depth, height, width\); got \(8,\)$"):
+        layer.output_shape((8,))
+    with pytest.raises(ShapeError, match=r"got \(8, 8, 8\)\. Write X\[:, None\] if there is one channel$"):
+        layer.output_shape((8, 8, 8))
+    with pytest.raises(ShapeError, match=r"use the layers of volumes, such as MaxPool3DLayer$"):
+        build("layer", ["MaxPool2D", {"pool_shape": 2}]).output_shape((1, 8, 8, 8))

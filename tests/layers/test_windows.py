@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from arignote.layers.base import ShapeError
-from arignote.layers.windows import Geometry, Images, Series, edge_notes, image, windows
+from arignote.layers.windows import Geometry, Images, Series, Volumes, edge_notes, image, images_or_volumes, windows
 
 BETWEEN = "stride {} is larger than the window {}: {} between windows are left out"
 
@@ -97,3 +97,13 @@ def test_images_lie_in_examples_as_they_are():
     assert Images().to_maps(x) is x and Images().to_examples(x) is x
     with pytest.raises(ShapeError, match=r"or use the layers of series \(channels, steps\), such as Conv1DLayer$"):
         image((3, 4))
+
+
+def test_volumes_lie_in_examples_as_they_are():
+    x = torch.zeros(2, 3, 4, 5, 6)
+    assert Volumes().maps((3, 4, 5, 6)) == Volumes().example((3, 4, 5, 6)) == (3, 4, 5, 6) and Volumes().n_axes == 3
+    assert Volumes().to_maps(x) is x and Volumes().to_examples(x) is x
+    assert images_or_volumes((3, 4, 5, 6)) == Volumes() and images_or_volumes((3, 4, 5)) == Images()
+    assert windows("filter_shape", (7, 6, 9), (3, 2, 4), (2, 3, 1)) == (3, 2, 6)
+    assert edge_notes((7, 6, 9), (3, 2, 4), (1, 1, 3)) == ["stride 3 leaves the last 2 of 9 columns out"]
+    assert edge_notes((8, 6, 9), (3, 2, 4), (2, 1, 1)) == ["stride 2 leaves the last 1 of 8 slices out"]

@@ -31,19 +31,14 @@ from arignote.layers.base import Layer
 from arignote.layers.conv import ConvLayer, MLPConvLayer
 from arignote.layers.conv1d import Conv1DLayer
 from arignote.layers.dense import FCLayer
+from arignote.layers.global_pool import GlobalAveragePoolLayer
 from arignote.layers.merge import AverageLayer, ConcatLayer, SumLayer
 from arignote.layers.noise import DropoutLayer, GaussianNoiseLayer
 from arignote.layers.norm import BatchNormLayer
 from arignote.layers.output import ClassificationOutputLayer, MultilabelOutputLayer, RegressionOutputLayer
-from arignote.layers.pool import (
-    AveragePool1DLayer,
-    AveragePool2DLayer,
-    GlobalAveragePoolLayer,
-    MaxPool1DLayer,
-    MaxPool2DLayer,
-)
+from arignote.layers.pool import AveragePool1DLayer, AveragePool2DLayer, MaxPool1DLayer, MaxPool2DLayer
 from arignote.layers.shape import BC01ToC01BLayer, C01BToBC01Layer, InputImageLayer, InputLayer
-from arignote.layers.windows import Geometry, Images, Series
+from arignote.layers.windows import Geometry, Layout, Series
 
 __all__ = ["ActivationInPlace", "LayerFunction", "MaxPool", "functions_of", "in_place"]
 
@@ -160,10 +155,10 @@ def _convolutions(
 
 
 def _of_maps(
-    functions: list[LayerFunction], layout: Images | Series, place: Placed, gives_maps: bool = True
+    functions: list[LayerFunction], layout: Layout, place: Placed, gives_maps: bool = True
 ) -> list[LayerFunction]:
     """Return functions of maps (n, channels, ...) as functions of examples, which give maps or a number for each."""
-    if isinstance(layout, Images):
+    if not isinstance(layout, Series):
         return functions
     first: list[LayerFunction] = []
     if len(place.input_shape) == 1:
@@ -174,18 +169,19 @@ def _of_maps(
 
 
 def _max_pool(layer: MaxPool1DLayer | MaxPool2DLayer, place: Placed, *_: Tensors) -> list[LayerFunction]:
-    return _of_maps([MaxPool(*layer.windows)], layer.layout, place)
+    return _of_maps([MaxPool(*layer.geometry[:3])], layer.layout, place)
 
 
 def _average_pool(layer: AveragePool1DLayer | AveragePool2DLayer, place: Placed, *_: Tensors) -> list[LayerFunction]:
-    return _of_maps([AveragePool(*layer.windows)], layer.layout, place)
+    return _of_maps([AveragePool(*layer.geometry[:3], layer.count_include_pad)], layer.layout, place)
 
 
 def _global_average(layer: GlobalAveragePoolLayer, place: Placed, *_: Tensors) -> list[LayerFunction] | None:
     if place.takes_list:
         # A mean over the steps of sequences that count.
         return None
-    return _of_maps([GlobalAverage(layer.layout.n_axes)], layer.layout, place, gives_maps=False)
+    layout = layer.layout(place.input_shape)
+    return _of_maps([GlobalAverage(layout.n_axes)], layout, place, gives_maps=False)
 
 
 def _activation(

@@ -125,9 +125,11 @@ class _Pool:
 
     trains = False
 
-    def __init__(self, window: tuple[int, ...], stride: tuple[int, ...]):
+    def __init__(self, window: tuple[int, ...], stride: tuple[int, ...], zeros: tuple[int, ...]):
         self._is_series = len(window) == 1
-        self._window, self._stride = ((1, *window), (1, *stride)) if self._is_series else (window, stride)
+        if self._is_series:
+            window, stride, zeros = (1, *window), (1, *stride), (0, *zeros)
+        self._window, self._stride, self._zeros = window, stride, zeros
 
     def forward(self, x: Tensor) -> tuple[Tensor, Any]:
         if not self._is_series:
@@ -151,14 +153,14 @@ class MaxPool(_Pool):
     """Largest value of each window."""
 
     def _forward(self, x: Tensor) -> tuple[Tensor, Any]:
-        # Padding, dilation, and whether windows may reach beyond the edge.
-        y, indices = _aten.max_pool2d_with_indices(x, self._window, self._stride, (0, 0), (1, 1), False)
+        # Dilation, and whether windows may reach beyond the edge.
+        y, indices = _aten.max_pool2d_with_indices(x, self._window, self._stride, self._zeros, (1, 1), False)
         return y, (x, indices)
 
     def _backward(self, g: Tensor, saved: Any) -> Tensor:
         x, indices = saved
         grad_x: Tensor = _aten.max_pool2d_with_indices_backward(
-            g, x, self._window, self._stride, (0, 0), (1, 1), False, indices
+            g, x, self._window, self._stride, self._zeros, (1, 1), False, indices
         )
         return grad_x
 
@@ -166,12 +168,18 @@ class MaxPool(_Pool):
 class AveragePool(_Pool):
     """Mean of each window."""
 
+    def __init__(
+        self, window: tuple[int, ...], stride: tuple[int, ...], zeros: tuple[int, ...], count_include_pad: bool
+    ):
+        super().__init__(window, stride, zeros)
+        # Whether windows may reach beyond the edge, whether zeros count, and another divisor.
+        self._options = (self._window, self._stride, self._zeros, False, count_include_pad, None)
+
     def _forward(self, x: Tensor) -> tuple[Tensor, Any]:
-        return _aten.avg_pool2d(x, self._window, self._stride), x
+        return _aten.avg_pool2d(x, *self._options), x
 
     def _backward(self, g: Tensor, saved: Any) -> Tensor:
-        # Padding, whether windows may reach beyond the edge, whether zeros count, and another divisor.
-        grad_x: Tensor = _aten.avg_pool2d_backward(g, saved, self._window, self._stride, (0, 0), False, True, None)
+        grad_x: Tensor = _aten.avg_pool2d_backward(g, saved, *self._options)
         return grad_x
 
 

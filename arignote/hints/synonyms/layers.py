@@ -10,6 +10,7 @@ _CONV = part("ConvLayer", n_output_maps=32, filter_shape=3)
 _POOL = part("MaxPool2DLayer", pool_shape=2)
 _CONV_1D = part("Conv1DLayer", n_output_maps=32, filter_length=5)
 _POOL_1D = part("MaxPool1DLayer", pool_length=2)
+_WITHIN = "Leave it out: windows that would reach beyond the edge are left out"
 _DROPOUT = part("DropoutLayer", dropout_p=0.5)
 _OUTPUT = part("ClassificationOutputLayer")
 _NUMBERS = part("RegressionOutputLayer")
@@ -47,17 +48,24 @@ ROWS = (
             "A convolution does not pool: put {} after this layer",
             "filter_length",
         ),
+        ("padding border_mode", Replacement("pad", 1), "Write {}, at most half of pool_shape", "pool_shape"),
+        ("padding border_mode", Replacement("pad", 1), "Write {}, at most half of pool_length", "pool_length"),
         (
-            "padding pad border_mode",
+            "ceil_mode ignore_border",
             [],
-            "Pooling has no padding: each window lies within the image. Leave it out",
+            "Leave it out: windows that would reach beyond the edge are left out",
             "pool_shape",
         ),
         (
-            "padding pad border_mode",
+            "ceil_mode ignore_border",
             [],
-            "Pooling has no padding: each window lies within the series. Leave it out",
+            "Leave it out: windows that would reach beyond the edge are left out",
             "pool_length",
+        ),
+        (
+            "mode",
+            Replacement("count_include_pad", False),
+            "Write {} for average_exc_pad; by default the zeros of pad count (average_inc_pad)",
         ),
         ("padding border_mode", Replacement("pad", "same")),
         ("dilation_rate", Replacement("dilation", 2)),
@@ -117,13 +125,24 @@ ROWS = (
         ("Conv2d Conv2D Convolution2D Convolution add_convolution", _CONV),
         ("ConvPool add_conv_pool", [_CONV, _POOL], "Write {}, then {}"),
         ("MaxPooling2D MaxPooling MaxPool Pool2D Pool Pooling", _POOL),
+        ("MaxPooling3D Pool3D", part("MaxPool3DLayer", pool_shape=2)),
+        ("AveragePooling3D AvgPool3d", part("AveragePool3DLayer", pool_shape=2)),
         ("AveragePooling2D AveragePooling AvgPool2d AvgPool", part("AveragePool2DLayer", pool_shape=2)),
         ("Convolution1D TemporalConvolution", _CONV_1D),
-        ("MaxPooling1D", _POOL_1D),
+        ("MaxPooling1D Pool1D", _POOL_1D),
         ("AveragePooling1D AvgPool1d", part("AveragePool1DLayer", pool_length=2)),
         (
-            "GlobalAveragePooling2D GlobalAvgPool2D GlobalAvgPool AdaptiveAvgPool2d GlobalPool",
+            "GlobalAveragePooling2D GlobalAvgPool2D GlobalAvgPool AdaptiveAvgPool2d GlobalPool GlobalAveragePooling3D",
             part("GlobalAveragePoolLayer"),
+        ),
+        (
+            "GlobalMaxPooling2D GlobalMaxPool2D GlobalMaxPooling AdaptiveMaxPool2d GlobalMaxPooling3D",
+            part("GlobalMaxPoolLayer"),
+        ),
+        (
+            "GlobalMaxPooling1D GlobalMaxPool1D AdaptiveMaxPool1d",
+            part("GlobalMaxPoolLayer", axes="NLC"),
+            "Write {} if an example is (steps, channels), or axes NCL",
         ),
         (
             "GlobalAveragePooling1D GlobalAvgPool1D AdaptiveAvgPool1d",

@@ -18,8 +18,8 @@ from arignote.engine.step import TrainingStep
 from arignote.layers import declare, parse
 from arignote.layers.architecture import Placed
 from arignote.layers.dense import FCLayer
+from arignote.layers.global_pool import GlobalAveragePoolLayer
 from arignote.layers.merge import AverageLayer
-from arignote.layers.pool import GlobalAveragePoolLayer
 from arignote.optim.losses import NLL, Loss
 from arignote.registry import build
 

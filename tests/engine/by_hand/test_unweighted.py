@@ -85,3 +85,56 @@ def test_rectifying_after_pooling_gives_the_bits_of_rectifying_before():
     (loss,), found = gradients(step, step._gradients, parts)
     (expected_loss,), expected = gradients(step, step._by_autograd, parts)
     assert loss == expected_loss and torch.equal(found, expected)
+
+
+@pytest.mark.parametrize("activation", ["relu", "tanh"])
+@pytest.mark.parametrize("pad", [[1, 0], [1, 2]])
+@pytest.mark.parametrize("name", ["MaxPool2DLayer", "AveragePool2DLayer", "without zeros"])
+def test_padded_pools_by_hand_are_those_of_torch(name, pad, activation):
+    pool = {"pool_shape": [2, 5], "stride": [1, 2], "pad": pad}
+    if name == "without zeros":
+        name, pool = "AveragePool2DLayer", pool | {"count_include_pad": False}
+    layers = [
+        ["ConvLayer", {"name": "conv", "n_output_maps": 3, "filter_shape": [2, 3], "activation": activation}],
+        [name, pool],
+        ["ClassificationOutputLayer", {"name": "out", "W": "glorot_uniform"}],
+    ]
+    step = step_of(layers, (2, 5, 9))
+    assert step.by_hand == ["input", "conv", "pool1", "out"]
+    x, y, _ = rows(5, 2 * 5 * 9)
+    x = x.view(5, 2, 5, 9)
+
+    def loss(p):
+        z = getattr(functional.conv2d(x, p["conv.W"], p["conv.b"]), activation)()
+        if name == "MaxPool2DLayer":
+            z = functional.max_pool2d(z, (2, 5), (1, 2), pad)
+        else:
+            counts = pool.get("count_include_pad", True)
+            z = functional.avg_pool2d(z, (2, 5), (1, 2), pad, count_include_pad=counts)
+        return functional.cross_entropy(z.flatten(1) @ p["out.W"] + p["out.b"], y)
+
+    expected_loss, expected = gradients_of_torch(step, loss)
+    assert float(step._gradients((x,), (y,), None, 1.0, 0.0)) == pytest.approx(expected_loss, rel=1e-5)
+    torch.testing.assert_close(step.network.gradients, expected, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", ["MaxPool1DLayer", "AveragePool1DLayer"])
+def test_padded_pools_of_series_by_hand_are_those_of_torch(name):
+    pool = {"pool_length": 3, "stride": 2, "pad": 1, "axes": "NLC"}
+    layers = [
+        ["FCLayer", {"name": "fc", "n_units": 14, "activation": "tanh"}],
+        [name, pool],
+        ["ClassificationOutputLayer", {"name": "out", "W": "glorot_uniform"}],
+    ]
+    step = step_of(layers, (6,))
+    assert step.by_hand == ["input", "fc", "pool1", "out"]
+    x, y, _ = rows(5, 6)
+    function = functional.max_pool1d if name.startswith("Max") else functional.avg_pool1d
+
+    def loss(p):
+        z = function((x @ p["fc.W"] + p["fc.b"]).tanh()[:, None], 3, 2, 1)
+        return functional.cross_entropy(z.flatten(1) @ p["out.W"] + p["out.b"], y)
+
+    expected_loss, expected = gradients_of_torch(step, loss)
+    assert float(step._gradients((x,), (y,), None, 1.0, 0.0)) == pytest.approx(expected_loss, rel=1e-5)
+    torch.testing.assert_close(step.network.gradients, expected, rtol=1e-4, atol=1e-6)
