@@ -11,6 +11,7 @@ from arignote.layers import (
     dense,
     embedding,
     example_norm,
+    feature_pool,
     global_pool,
     initializers,
     merge,
@@ -21,6 +22,7 @@ from arignote.layers import (
     recurrent,
     shape,
     torch_layer,
+    upscale,
 )
 from arignote.optim import losses, rules, stopping, updaters
 
@@ -29,8 +31,9 @@ __all__: list[str] = []
 _MODULES = (
     *(activations, alone, block, conv, conv1d, dense, embedding, example_norm, initializers, merge),
     *(activations, alone, block, conv, conv1d, dense, embedding),
+    *(activations, alone, block, conv, conv1d, dense, embedding, feature_pool),
     *(global_pool, initializers, merge),
-    *(noise, norm, output, pool, recurrent, shape, torch_layer),
+    *(noise, norm, output, pool, recurrent, shape, torch_layer, upscale),
     *(losses, rules, stopping, updaters),
     *(augmentation, geometric_transforms, preprocess, targets, transforms, windows),
 )

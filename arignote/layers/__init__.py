@@ -14,6 +14,7 @@ from arignote.layers.example_norm import (
     LayerNormLayer,
     LocalResponseNormLayer,
 )
+from arignote.layers.feature_pool import FeaturePoolLayer, MaxPoolChannelsLayer
 from arignote.layers.global_pool import GlobalAveragePoolLayer, GlobalMaxPoolLayer
 from arignote.layers.layer_list import parse
 from arignote.layers.merge import AverageLayer, ConcatLayer, MaximumLayer, MultiplyLayer, SumLayer
@@ -36,6 +37,7 @@ from arignote.layers.pool import (
 from arignote.layers.recurrent import GRULayer, LSTMLayer, RecurrentLayer
 from arignote.layers.shape import BC01ToC01BLayer, C01BToBC01Layer, InputImageLayer, InputLayer
 from arignote.layers.torch_layer import TorchLayer
+from arignote.layers.upscale import UpscaleLayer
 
 __all__ = [
     "ActivationLayer",
@@ -57,6 +59,7 @@ __all__ = [
     "EmbeddingLayer",
     "FCLayer",
     "FCMaxoutLayer",
+    "FeaturePoolLayer",
     "GRULayer",
     "GaussianNoiseLayer",
     "GlobalAveragePoolLayer",
@@ -73,6 +76,7 @@ __all__ = [
     "MaxPool1DLayer",
     "MaxPool2DLayer",
     "MaxPool3DLayer",
+    "MaxPoolChannelsLayer",
     "MaximumLayer",
     "MultilabelOutputLayer",
     "MultiplyLayer",
@@ -81,6 +85,7 @@ __all__ = [
     "RegressionOutputLayer",
     "SumLayer",
     "TorchLayer",
+    "UpscaleLayer",
     "declare",
     "parse",
 ]

@@ -67,6 +67,11 @@ ROWS = (
             Replacement("count_include_pad", False),
             "Write {} for average_exc_pad; by default the zeros of pad count (average_inc_pad)",
         ),
+        ("size factor scale upscale_factor", Replacement("scale_factor")),
+        ("interpolation", Replacement("mode", "repeat")),
+        ("function mode", Replacement("pool_function")),
+        ("k num_pieces n_pieces group_size", Replacement("pool_size")),
+        ("pool_size num_pieces n_pieces maxout_k group_size", Replacement("k")),
         ("padding border_mode", Replacement("pad", "same")),
         ("dilation_rate", Replacement("dilation", 2)),
         ("groups num_groups", Replacement("n_groups")),
@@ -145,6 +150,10 @@ ROWS = (
             "Write {} if an example is (steps, channels), or axes NCL",
         ),
         (
+            "UpSampling UpSampling1D UpSampling2D UpSampling3D Upscale1D Upscale2D Upscale3D UpsamplingNearest2d",
+            part("UpscaleLayer", scale_factor=2),
+        ),
+        (
             "GlobalAveragePooling1D GlobalAvgPool1D AdaptiveAvgPool1d",
             part("GlobalAveragePoolLayer", axes="NLC"),
             "Write {} if an example is (steps, channels), or axes NCL",
@@ -158,7 +167,7 @@ ROWS = (
         ("InstanceNorm1d InstanceNorm2d InstanceNormalization", part("InstanceNormLayer")),
         ("GroupNormalization", part("GroupNormLayer", n_groups=8)),
         ("LRN LocalResponseNormalization LocalResponseNormalization2D", part("LocalResponseNormLayer")),
-        ("MaxoutDense Maxout FeaturePool", part("FCMaxoutLayer", n_units=64)),
+        ("MaxoutDense Maxout", part("FCMaxoutLayer", n_units=64)),
         ("NIN NetworkInNetwork", part("MLPConvLayer", n_output_maps=32, filter_shape=3, n_units=[32])),
         (
             "Flatten Flattening",
