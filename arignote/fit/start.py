@@ -52,6 +52,7 @@ _ADDED_TO_LAYERS: dict[str, Any] = {
     "n_groups": 1,
     "axes": None,
     "count_include_pad": True,
+    "untie_biases": False,
     # Of one layer only: others had it from the beginning.
     "MaxPool1DLayer.pad": 0,
     "AveragePool1DLayer.pad": 0,

@@ -6,6 +6,7 @@ from arignote.layers.base import Layer
 from arignote.layers.block import Block
 from arignote.layers.conv import ConvLayer, ConvMaxoutLayer, MLPConvLayer
 from arignote.layers.conv1d import Conv1DLayer
+from arignote.layers.conv3d import Conv3DLayer
 from arignote.layers.dense import FCLayer, FCMaxoutLayer
 from arignote.layers.embedding import EmbeddingLayer
 from arignote.layers.example_norm import (
@@ -53,6 +54,7 @@ __all__ = [
     "ClassificationOutputLayer",
     "ConcatLayer",
     "Conv1DLayer",
+    "Conv3DLayer",
     "ConvLayer",
     "ConvMaxoutLayer",
     "DropoutLayer",

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import BeforeValidator, Field
 
-from arignote.errors import Complaint, ConfigError
 from arignote.layers.activations import Activation, ActivationSpec, Maxout
 from arignote.layers.convolution import Convolution, NonNegativeCount, PadName, zeros_of
 from arignote.layers.windows import Geometry, Images
@@ -42,13 +41,6 @@ class _Conv(Convolution):
     dilation: Pair = (1, 1)
     n_groups: Count = 1
 
-    @model_validator(mode="after")
-    def _pad_suits_the_filter(self) -> Any:
-        if self.pad == "same" and any(n % 2 == 0 for n in self.filter_shape):
-            message = f"pad 'same' needs a filter of odd height and width; got {list(self.filter_shape)}"
-            raise ConfigError(Complaint(("pad",), message))
-        return self
-
     @property
     def layout(self) -> Images:
         """How the maps lie in an example."""
@@ -77,6 +69,11 @@ class ConvLayer(_Conv):
         Steps between windows, pixels.
     activation : str, [Name, {params}] or callable, default "prelu"
         Applied to the sums; its slopes are per map.
+
+    Notes
+    -----
+    Filters are not flipped, as in PyTorch and Keras: ``y[m, i, j] = sum W[m, c, a, b] * x[c, i + a, j + b]``. Theano,
+    and Lasagne unless ``flip_filters=False``, flip them along each axis of a map: their W is ``W[:, :, ::-1, ::-1]``.
 
     Examples
     --------

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import ClassVar
 
-from pydantic import model_validator
-
-from arignote.errors import Complaint, ConfigError
 from arignote.layers.activations import Activation, ActivationSpec
 from arignote.layers.convolution import Convolution, NonNegativeCount, PadName, zeros_of
 from arignote.layers.windows import Geometry, Series, SeriesAxes
@@ -59,13 +56,6 @@ class Conv1DLayer(Convolution):
     n_groups: Count = 1
     axes: SeriesAxes = "NCL"
     activation: ActivationSpec = build("activation", "prelu")
-
-    @model_validator(mode="after")
-    def _pad_suits_the_filter(self) -> Any:
-        if self.pad == "same" and self.filter_length % 2 == 0:
-            message = f"pad 'same' needs a filter of odd length; got {self.filter_length}"
-            raise ConfigError(Complaint(("pad",), message))
-        return self
 
     @property
     def layout(self) -> Series:

@@ -7,13 +7,14 @@ from collections.abc import Callable, Mapping
 from math import prod
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
+from arignote.errors import Complaint, ConfigError
 from arignote.layers.activations import Activation
 from arignote.layers.base import Param, Shape, ShapeError, WeightedLayer
 from arignote.layers.dense import slopes, weights
 from arignote.layers.initializers import Constant
-from arignote.layers.windows import Geometry, Images, Series, edge_notes, windows
+from arignote.layers.windows import Geometry, Layout, edge_notes, windows
 from arignote.registry import Count
 
 __all__ = ["Convolution", "NonNegativeCount", "PadName", "zeros_of"]
@@ -23,23 +24,43 @@ PadName = Literal["same", "full", "valid"]
 
 
 def zeros_of(pad: tuple[int, ...] | PadName, window: tuple[int, ...], dilation: tuple[int, ...]) -> tuple[int, ...]:
-    """Return the number of zeros on each side of a map, by axis."""
+    """Return the number of zeros on each side of a map, by axis; raise ConfigError if these cannot be equal."""
     if isinstance(pad, tuple):
         return pad
+    if pad == "same" and any(n % 2 == 0 for n in window):
+        sizes = {1: "length", 2: "height and width", 3: "depth, height and width"}[len(window)]
+        got = window[0] if len(window) == 1 else list(window)
+        raise ConfigError(Complaint(("pad",), f"pad 'same' needs a filter of odd {sizes}; got {got}"))
     reach = tuple(d * (n - 1) for d, n in zip(dilation, window, strict=True))
     return {"same": tuple(n // 2 for n in reach), "full": reach, "valid": (0,) * len(reach)}[pad]
 
 
 class Convolution(WeightedLayer):
-    """Base class of convolutional layers, over maps of any number of axes."""
+    """Base class of convolutional layers, over maps of any number of axes.
+
+    Parameters
+    ----------
+    untie_biases : bool, default False
+        True: a bias for each value of each map, so that the parameters depend on the size of the input; False: one for
+        each map.
+    """
 
     name_prefix: ClassVar[str] = "conv"
     _window: ClassVar[str] = "filter_shape"
     n_output_maps: Count
+    untie_biases: bool = False
+
+    @model_validator(mode="after")
+    def _pad_and_biases_can_be(self) -> Any:
+        # Raises ConfigError if the pad does not suit the filter.
+        _ = self.geometry
+        if self.untie_biases and not self.use_bias:
+            raise ConfigError(Complaint(("untie_biases",), "untie_biases must be false where use_bias is; got True"))
+        return self
 
     @property
     @abstractmethod
-    def layout(self) -> Images | Series:
+    def layout(self) -> Layout:
         """How the maps lie in an example."""
 
     @property
@@ -61,8 +82,11 @@ class Convolution(WeightedLayer):
         for what, n in (("input maps", n_maps), ("output maps", self._maps()[0])):
             if n % geometry.n_groups:
                 raise ShapeError(f"n_groups must divide the number of {what}, {n}; got {geometry.n_groups}")
-        counts = windows(self._window, *geometry.padded_and_seen(tuple(n_pixels)), geometry.stride)
-        return self.layout.example((self.n_output_maps, *counts))
+        return self.layout.example((self.n_output_maps, *self._counts(tuple(n_pixels))))
+
+    def _counts(self, n_pixels: tuple[int, ...]) -> tuple[int, ...]:
+        """Return the number of windows in a map, by axis."""
+        return windows(self._window, *self.geometry.padded_and_seen(n_pixels), self.geometry.stride)
 
     def notes(self, shape: Shape) -> list[str]:
         geometry = self.geometry
@@ -71,7 +95,9 @@ class Convolution(WeightedLayer):
     def declare_params(self, shape: Shape) -> dict[str, Param]:
         activation, geometry, params = self._activation(), self.geometry, dict[str, Param]()
         window, n_groups = geometry.window, geometry.n_groups
-        n_maps = self.layout.maps(shape)[0] // n_groups
+        n_maps, *n_pixels = self.layout.maps(shape)
+        n_maps //= n_groups
+        places = self._counts(tuple(n_pixels)) if self.untie_biases else ()
         for stage, n_out in enumerate(self._maps()):
             suffix = str(stage or "")
             n_sums, fan_in = n_out * activation.pieces, n_maps * prod(window)
@@ -79,7 +105,7 @@ class Convolution(WeightedLayer):
             fan_out = n_out // n_groups * prod(window)
             params[f"W{suffix}"] = Param((n_sums, n_maps, *window), initial, fan_in, fan_out, unit_axis=0)
             if self.use_bias:
-                params[f"b{suffix}"] = Param((n_sums,), self.b or Constant())
+                params[f"b{suffix}"] = Param((n_sums, *places), self.b or Constant())
             params |= {name + suffix: param for name, param in slopes(activation, n_out).items()}
             n_maps, window, n_groups = n_out, (1,) * len(window), 1
         return params
@@ -90,10 +116,11 @@ class Convolution(WeightedLayer):
         return n_pixels * sum(prod(p.shape) for p in self.declare_params(shape).values() if p.unit_axis is not None)
 
     def build(self, shape: Shape) -> Callable[..., Any]:
-        from torch.nn.functional import conv1d, conv2d
+        from torch.nn.functional import conv1d, conv2d, conv3d
 
         activation, layout, n_stages = self._activation(), self.layout, len(self._maps())
-        convolve = conv2d if layout.n_axes == 2 else conv1d
+        convolve = {1: conv1d, 2: conv2d, 3: conv3d}[layout.n_axes]
+        untied = self.untie_biases
         function, slope_names = activation.build(), tuple(activation.slopes)
         _, *first = self.geometry
 
@@ -101,8 +128,10 @@ class Convolution(WeightedLayer):
             x = layout.to_maps(x)
             for stage in range(n_stages):
                 suffix = str(stage or "")
+                b = params.get("b" + suffix)
                 # Only the first convolution has the window and the stride; the others are of 1x1 pixels.
-                x = convolve(x, params["W" + suffix], params.get("b" + suffix), *(first if stage == 0 else ()))
+                x = convolve(x, params["W" + suffix], None if untied else b, *(first if stage == 0 else ()))
+                x = x + b if untied else x
                 x = function(x, *(params[name + suffix] for name in slope_names))
             return layout.to_examples(x)
 

@@ -32,6 +32,7 @@ PARAMS = {
     "Conv1DLayer": {"n_output_maps": 3, "filter_length": 2, "stride": 2, "pad": "full", "axes": "NLC"},
     "MaxPool1DLayer": {"pool_length": 2},
     "AveragePool1DLayer": {"pool_length": 3, "stride": 1, "axes": "NLC"},
+    "Conv3DLayer": {"n_output_maps": 2, "filter_shape": [2, 3, 1], "stride": [1, 2, 1], "pad": 1, "untie_biases": True},
     "EmbeddingLayer": {"n_tokens": 9, "n_units": 3},
     "GRULayer": {"n_units": 3, "bidirectional": True},
     "LSTMLayer": {"n_units": 3, "n_layers": 2},
@@ -43,7 +44,7 @@ MERGES = [name for name in LAYERS if issubclass(own_names("layer")[name], MergeL
 PARAMS |= {name: {"inputs": ["a", "b"]} for name in MERGES}
 # Shapes of an example of layers that take no images.
 SERIES = ("AveragePool1DLayer", "Conv1DLayer", "GRULayer", "LSTMLayer", "MaxPool1DLayer", "RecurrentLayer")
-VOLUMES = ("AveragePool3DLayer", "MaxPool3DLayer")
+VOLUMES = ("AveragePool3DLayer", "Conv3DLayer", "MaxPool3DLayer")
 SHAPES = {"EmbeddingLayer": (7,)} | dict.fromkeys(SERIES, (5, 2)) | dict.fromkeys(VOLUMES, (2, 4, 5, 3))
 # The layers that are merged.
 BRANCHES = [

@@ -48,6 +48,7 @@ NEEDED = {
     "InputImageLayer": {"n_pixels": 8},
     "AveragePool1DLayer": {"pool_length": 2},
     "AveragePool2DLayer": {"pool_shape": 2},
+    "Conv3DLayer": {"n_output_maps": 3, "filter_shape": 3},
     "Conv1DLayer": {"n_output_maps": 3, "filter_length": 3},
     "MaxPool1DLayer": {"pool_length": 2},
     "MaxPool2DLayer": {"pool_shape": 2},
@@ -391,7 +392,7 @@ UNKNOWN = {
     "layers: [[FCLayr, {n_units: 3}], [ClassificationOutputLayer]]": "unknown layer 'FCLayr'. Did you mean 'FCLayer'? "
     "Known: ActivationLayer, AverageLayer, AveragePool1DLayer, AveragePool2DLayer, AveragePool3DLayer, "
     "BatchNormLayer, BC01ToC01BLayer, C01BToBC01Layer, ClassificationOutputLayer, ConcatLayer, Conv1DLayer, "
-    "ConvLayer, ConvMaxoutLayer, DropoutLayer, ",
+    "Conv3DLayer, ConvLayer, ConvMaxoutLayer, DropoutLayer, ",
     "layers: [[Capsule], [ClassificationOutputLayer]]": "unknown layer 'Capsule'. Known: ActivationLayer, ",
     "fit: {sgd_type: adm}": "fit.sgd_type: unknown updater 'adm'. Did you mean 'adam'? Known: adadelta, adagrad, adam, "
     "momentum, nag, rmsprop, sgd.",

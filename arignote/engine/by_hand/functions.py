@@ -30,6 +30,7 @@ from arignote.layers.architecture import Placed
 from arignote.layers.base import Layer
 from arignote.layers.conv import ConvLayer, MLPConvLayer
 from arignote.layers.conv1d import Conv1DLayer
+from arignote.layers.conv3d import Conv3DLayer
 from arignote.layers.dense import FCLayer
 from arignote.layers.global_pool import GlobalAveragePoolLayer
 from arignote.layers.merge import AverageLayer, ConcatLayer, SumLayer
@@ -136,9 +137,11 @@ def _dense(layer: FCLayer, place: Placed, params: Tensors, gradients: Tensors) -
 
 
 def _convolutions(
-    layer: ConvLayer | MLPConvLayer | Conv1DLayer, place: Placed, params: Tensors, gradients: Tensors
+    layer: ConvLayer | MLPConvLayer | Conv1DLayer | Conv3DLayer, place: Placed, params: Tensors, gradients: Tensors
 ) -> list[LayerFunction] | None:
     """Return the functions of the stages of a convolutional layer; those after the first have windows of 1x1."""
+    if layer.untie_biases:
+        return None
     functions: list[LayerFunction] = []
     for stage in range(sum(name.startswith("W") for name in params)):
         suffix = str(stage or "")
@@ -216,6 +219,7 @@ _BY_TYPE: dict[type[Layer], Callable[[Any, Placed, Tensors, Tensors], list[Layer
     C01BToBC01Layer: _shape,
     FCLayer: _dense,
     Conv1DLayer: _convolutions,
+    Conv3DLayer: _convolutions,
     ConvLayer: _convolutions,
     MLPConvLayer: _convolutions,
     ActivationLayer: _activation,
