@@ -23,6 +23,7 @@ from arignote.layers import (
     recurrent,
     shape,
     torch_layer,
+    transposed,
     upscale,
 )
 from arignote.optim import losses, rules, stopping, updaters
@@ -30,13 +31,9 @@ from arignote.optim import losses, rules, stopping, updaters
 __all__: list[str] = []
 
 _MODULES = (
-    *(activations, alone, block, conv, conv1d, dense, embedding, example_norm, initializers, merge),
-    *(activations, alone, block, conv, conv1d, dense, embedding),
-    *(activations, alone, block, conv, conv1d, dense, embedding, feature_pool),
-    *(global_pool, initializers, merge),
-    *(activations, alone, block, conv, conv1d, conv3d, dense, embedding),
+    *(activations, alone, block, conv, conv1d, conv3d, dense, embedding, example_norm),
     *(feature_pool, global_pool, initializers, merge),
-    *(noise, norm, output, pool, recurrent, shape, torch_layer, upscale),
+    *(noise, norm, output, pool, recurrent, shape, torch_layer, transposed, upscale),
     *(losses, rules, stopping, updaters),
     *(augmentation, geometric_transforms, preprocess, targets, transforms, windows),
 )

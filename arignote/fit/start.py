@@ -53,12 +53,13 @@ _ADDED_TO_LAYERS: dict[str, Any] = {
     "axes": None,
     "count_include_pad": True,
     "untie_biases": False,
-    # Of one layer only: others had it from the beginning.
-    "MaxPool1DLayer.pad": 0,
-    "AveragePool1DLayer.pad": 0,
 }
 # Those that other layers always had.
-_ADDED_TO_TYPE: dict[str, dict[str, Any]] = {"BatchNormLayer": {"fix_params": False, "load_params": None}}
+_ADDED_TO_TYPE: dict[str, dict[str, Any]] = {
+    "AveragePool1DLayer": {"pad": 0},
+    "BatchNormLayer": {"fix_params": False, "load_params": None},
+    "MaxPool1DLayer": {"pad": 0},
+}
 
 
 @dataclass(frozen=True)
@@ -151,8 +152,7 @@ def _of_stem(spec: list[Any] | str, added: dict[str, Any]) -> list[Any] | str:
     if isinstance(spec, str):
         return spec
     word, params = spec
-    defaults = {key: added.get(f"{word}.{key}", added.get(key, ...)) for key in params}
-    return [word, {key: value for key, value in params.items() if value != defaults[key]}]
+    return [word, {key: value for key, value in params.items() if value != added.get(key, ...)}]
 
 
 def _train(

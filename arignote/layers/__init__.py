@@ -38,6 +38,7 @@ from arignote.layers.pool import (
 from arignote.layers.recurrent import GRULayer, LSTMLayer, RecurrentLayer
 from arignote.layers.shape import BC01ToC01BLayer, C01BToBC01Layer, InputImageLayer, InputLayer
 from arignote.layers.torch_layer import TorchLayer
+from arignote.layers.transposed import TransposedConv1DLayer, TransposedConv3DLayer, TransposedConvLayer
 from arignote.layers.upscale import UpscaleLayer
 
 __all__ = [
@@ -87,6 +88,9 @@ __all__ = [
     "RegressionOutputLayer",
     "SumLayer",
     "TorchLayer",
+    "TransposedConv1DLayer",
+    "TransposedConv3DLayer",
+    "TransposedConvLayer",
     "UpscaleLayer",
     "declare",
     "parse",

@@ -1,4 +1,4 @@
-"""What all convolutional layers have in common: windows, parameters and the forward function."""
+"""What layers of filters have in common: windows, parameters; and the forward function of convolutions."""
 
 from __future__ import annotations
 
@@ -17,26 +17,28 @@ from arignote.layers.initializers import Constant
 from arignote.layers.windows import Geometry, Layout, edge_notes, windows
 from arignote.registry import Count
 
-__all__ = ["Convolution", "NonNegativeCount", "PadName", "zeros_of"]
+__all__ = ["Convolution", "FilterLayer", "NonNegativeCount", "PadName", "zeros_of"]
 
 NonNegativeCount = Annotated[int, Field(ge=0)]
 PadName = Literal["same", "full", "valid"]
 
 
-def zeros_of(pad: tuple[int, ...] | PadName, window: tuple[int, ...], dilation: tuple[int, ...]) -> tuple[int, ...]:
+def zeros_of(
+    pad: tuple[int, ...] | PadName, window: tuple[int, ...], dilation: tuple[int, ...], name: str = "pad"
+) -> tuple[int, ...]:
     """Return the number of zeros on each side of a map, by axis; raise ConfigError if these cannot be equal."""
     if isinstance(pad, tuple):
         return pad
     if pad == "same" and any(n % 2 == 0 for n in window):
         sizes = {1: "length", 2: "height and width", 3: "depth, height and width"}[len(window)]
         got = window[0] if len(window) == 1 else list(window)
-        raise ConfigError(Complaint(("pad",), f"pad 'same' needs a filter of odd {sizes}; got {got}"))
+        raise ConfigError(Complaint((name,), f"{name} 'same' needs a filter of odd {sizes}; got {got}"))
     reach = tuple(d * (n - 1) for d, n in zip(dilation, window, strict=True))
     return {"same": tuple(n // 2 for n in reach), "full": reach, "valid": (0,) * len(reach)}[pad]
 
 
-class Convolution(WeightedLayer):
-    """Base class of convolutional layers, over maps of any number of axes.
+class FilterLayer(WeightedLayer):
+    """Base class of layers of filters that slide over maps of any number of axes.
 
     Parameters
     ----------
@@ -73,40 +75,47 @@ class Convolution(WeightedLayer):
         """Return the activation of the sums."""
 
     def _maps(self) -> list[int]:
-        """Return the number of maps after each stage: the convolution, then 1x1 convolutions."""
+        """Return the number of maps after each stage: that of the filters, then 1x1 convolutions."""
         return [self.n_output_maps]
+
+    def _sizes(self, n_pixels: tuple[int, ...]) -> tuple[int, ...]:
+        """Return the size of an output map, by axis: the number of windows in a map."""
+        return windows(self._window, *self.geometry.padded_and_seen(n_pixels), self.geometry.stride)
 
     def output_shape(self, shape: Shape) -> Shape:
         n_maps, *n_pixels = self.layout.maps(shape)
-        geometry = self.geometry
+        n_groups = self.geometry.n_groups
         for what, n in (("input maps", n_maps), ("output maps", self._maps()[0])):
-            if n % geometry.n_groups:
-                raise ShapeError(f"n_groups must divide the number of {what}, {n}; got {geometry.n_groups}")
-        return self.layout.example((self.n_output_maps, *self._counts(tuple(n_pixels))))
-
-    def _counts(self, n_pixels: tuple[int, ...]) -> tuple[int, ...]:
-        """Return the number of windows in a map, by axis."""
-        return windows(self._window, *self.geometry.padded_and_seen(n_pixels), self.geometry.stride)
+            if n % n_groups:
+                raise ShapeError(f"n_groups must divide the number of {what}, {n}; got {n_groups}")
+        return self.layout.example((self.n_output_maps, *self._sizes(tuple(n_pixels))))
 
     def notes(self, shape: Shape) -> list[str]:
         geometry = self.geometry
         return edge_notes(*geometry.padded_and_seen(self.layout.maps(shape)[1:]), geometry.stride)
+
+    def _stage(self, W: Param, n_out: int, n_pixels: tuple[int, ...], suffix: str = "") -> dict[str, Param]:
+        """Return weights with the biases and slopes of their sums, for maps of `n_pixels`."""
+        activation, params = self._activation(), {f"W{suffix}": W}
+        if self.use_bias:
+            places = self._sizes(n_pixels) if self.untie_biases else ()
+            params[f"b{suffix}"] = Param((n_out * activation.pieces, *places), self.b or Constant())
+        return params | {name + suffix: param for name, param in slopes(activation, n_out).items()}
+
+
+class Convolution(FilterLayer):
+    """Base class of convolutional layers."""
 
     def declare_params(self, shape: Shape) -> dict[str, Param]:
         activation, geometry, params = self._activation(), self.geometry, dict[str, Param]()
         window, n_groups = geometry.window, geometry.n_groups
         n_maps, *n_pixels = self.layout.maps(shape)
         n_maps //= n_groups
-        places = self._counts(tuple(n_pixels)) if self.untie_biases else ()
         for stage, n_out in enumerate(self._maps()):
-            suffix = str(stage or "")
             n_sums, fan_in = n_out * activation.pieces, n_maps * prod(window)
-            initial = weights(activation, self.W)
             fan_out = n_out // n_groups * prod(window)
-            params[f"W{suffix}"] = Param((n_sums, n_maps, *window), initial, fan_in, fan_out, unit_axis=0)
-            if self.use_bias:
-                params[f"b{suffix}"] = Param((n_sums, *places), self.b or Constant())
-            params |= {name + suffix: param for name, param in slopes(activation, n_out).items()}
+            W = Param((n_sums, n_maps, *window), weights(activation, self.W), fan_in, fan_out, unit_axis=0)
+            params |= self._stage(W, n_out, tuple(n_pixels), str(stage or ""))
             n_maps, window, n_groups = n_out, (1,) * len(window), 1
         return params
 

@@ -33,6 +33,22 @@ PARAMS = {
     "MaxPool1DLayer": {"pool_length": 2},
     "AveragePool1DLayer": {"pool_length": 3, "stride": 1, "axes": "NLC"},
     "Conv3DLayer": {"n_output_maps": 2, "filter_shape": [2, 3, 1], "stride": [1, 2, 1], "pad": 1, "untie_biases": True},
+    # Some of their values are biases of 0 alone, where the default activation has no derivative.
+    "TransposedConv1DLayer": {"n_output_maps": 3, "activation": "tanh", "filter_length": 3, "stride": 2, "axes": "NLC"},
+    "TransposedConv3DLayer": {
+        "n_output_maps": 2,
+        "activation": "tanh",
+        "filter_shape": 2,
+        "crop": [0, 1, 0],
+        "n_groups": 2,
+    },
+    "TransposedConvLayer": {
+        "n_output_maps": 2,
+        "activation": "tanh",
+        "filter_shape": [3, 2],
+        "stride": 2,
+        "output_padding": 1,
+    },
     "EmbeddingLayer": {"n_tokens": 9, "n_units": 3},
     "GRULayer": {"n_units": 3, "bidirectional": True},
     "LSTMLayer": {"n_units": 3, "n_layers": 2},
@@ -43,8 +59,11 @@ LAYERS = first_names("layer")
 MERGES = [name for name in LAYERS if issubclass(own_names("layer")[name], MergeLayer)]
 PARAMS |= {name: {"inputs": ["a", "b"]} for name in MERGES}
 # Shapes of an example of layers that take no images.
-SERIES = ("AveragePool1DLayer", "Conv1DLayer", "GRULayer", "LSTMLayer", "MaxPool1DLayer", "RecurrentLayer")
-VOLUMES = ("AveragePool3DLayer", "Conv3DLayer", "MaxPool3DLayer")
+SERIES = (
+    *("AveragePool1DLayer", "Conv1DLayer", "GRULayer", "LSTMLayer", "MaxPool1DLayer", "RecurrentLayer"),
+    "TransposedConv1DLayer",
+)
+VOLUMES = ("AveragePool3DLayer", "Conv3DLayer", "MaxPool3DLayer", "TransposedConv3DLayer")
 SHAPES = {"EmbeddingLayer": (7,)} | dict.fromkeys(SERIES, (5, 2)) | dict.fromkeys(VOLUMES, (2, 4, 5, 3))
 # The layers that are merged.
 BRANCHES = [
@@ -128,7 +147,7 @@ def test_the_gradient_is_that_of_finite_differences(name):
         flat[at] = kept - step
         below = float(loss().detach())
         flat[at] = kept
-        assert (above - below) / (2 * step) == pytest.approx(float(gradient.view(-1)[at]), rel=1e-4, abs=1e-8)
+        assert (above - below) / (2 * step) == pytest.approx(float(gradient.reshape(-1)[at]), rel=1e-4, abs=1e-8)
 
 
 @pytest.mark.parametrize("name", LAYERS)

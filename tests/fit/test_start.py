@@ -140,15 +140,3 @@ def test_a_parameter_that_was_added_to_a_layer_leaves_the_stems_of_older_runs(na
     for key in added:
         field = find("layer", name).model_fields[key]
         assert json.loads(json.dumps(field.default)) == table[key]
-    fields = find("layer", name).model_fields
-    added = {key: json.loads(json.dumps(fields[key].default)) for key in set(fields) - FIRST[name] - {"name"}}
-    spec = [name, added | dict.fromkeys(FIRST[name], "given")]
-    assert start._of_stem(spec, start._ADDED_TO_LAYERS) == [name, dict.fromkeys(FIRST[name], "given")], (
-        "add it, with its default, to _ADDED_TO_LAYERS of arignote/fit/start.py"
-    )
-
-
-def test_a_default_that_was_added_to_one_layer_stays_in_the_stems_of_those_that_had_it():
-    spec = ["Conv1DLayer", {"pad": 0, "n_output_maps": 3}]
-    assert start._of_stem(spec, start._ADDED_TO_LAYERS) == spec
-    assert start._of_stem(["MaxPool1DLayer", {"pad": 1}], start._ADDED_TO_LAYERS) == ["MaxPool1DLayer", {"pad": 1}]

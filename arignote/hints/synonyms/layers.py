@@ -72,6 +72,8 @@ ROWS = (
         ("function mode", Replacement("pool_function")),
         ("k num_pieces n_pieces group_size", Replacement("pool_size")),
         ("pool_size num_pieces n_pieces maxout_k group_size", Replacement("k")),
+        ("padding border_mode pad", Replacement("crop"), "Write {}", "output_padding"),
+        ("output_size output_shape", Replacement("output_padding", 0), "Write {}, or what is to be appended"),
         ("padding border_mode", Replacement("pad", "same")),
         ("flip_filters", [], "Leave it out: filters are not flipped, as with flip_filters=False", "filter_shape"),
         ("flip_filters", [], "Leave it out: filters are not flipped, as with flip_filters=False", "filter_length"),
@@ -134,6 +136,18 @@ ROWS = (
         ("ConvPool add_conv_pool", [_CONV, _POOL], "Write {}, then {}"),
         ("MaxPooling2D MaxPooling MaxPool Pool2D Pool Pooling", _POOL),
         ("Convolution3D", part("Conv3DLayer", n_output_maps=32, filter_shape=3)),
+        (
+            "ConvTranspose2d Conv2DTranspose Deconv2D Deconv Deconvolution2D Deconvolution TransposedConv2D",
+            part("TransposedConvLayer", n_output_maps=32, filter_shape=3),
+        ),
+        (
+            "ConvTranspose1d Conv1DTranspose Deconv1D",
+            part("TransposedConv1DLayer", n_output_maps=32, filter_length=5),
+        ),
+        (
+            "ConvTranspose3d Conv3DTranspose Deconv3D",
+            part("TransposedConv3DLayer", n_output_maps=32, filter_shape=3),
+        ),
         ("MaxPooling3D Pool3D", part("MaxPool3DLayer", pool_shape=2)),
         ("AveragePooling3D AvgPool3d", part("AveragePool3DLayer", pool_shape=2)),
         ("AveragePooling2D AveragePooling AvgPool2d AvgPool", part("AveragePool2DLayer", pool_shape=2)),
