@@ -15,12 +15,14 @@ from arignote.layers import (
     feature_pool,
     global_pool,
     initializers,
+    local,
     merge,
     noise,
     norm,
     output,
     pool,
     recurrent,
+    segments,
     shape,
     torch_layer,
     transposed,
@@ -32,8 +34,8 @@ __all__: list[str] = []
 
 _MODULES = (
     *(activations, alone, block, conv, conv1d, conv3d, dense, embedding, example_norm),
-    *(feature_pool, global_pool, initializers, merge),
-    *(noise, norm, output, pool, recurrent, shape, torch_layer, transposed, upscale),
+    *(feature_pool, global_pool, initializers, local, merge),
+    *(noise, norm, output, pool, recurrent, segments, shape, torch_layer, transposed, upscale),
     *(losses, rules, stopping, updaters),
     *(augmentation, geometric_transforms, preprocess, targets, transforms, windows),
 )

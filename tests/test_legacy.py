@@ -206,6 +206,37 @@ def test_the_pieces_of_maxout_find_their_units(tmp_path):
     assert "fc_1.W" in state.network
 
 
+def test_segments_of_an_input_find_their_arrays(tmp_path):
+    w, b = [drawn(2, 3), drawn(3, 3)], [drawn(3), drawn(3) - 1]
+    a = [[np.array([0.1, 0.2, 0.3], np.float32)], [np.array([0.4, 0.5, 0.6], np.float32)]]
+    wm, bm = [[drawn(3, 2) + k + 5 * s for k in range(3)] for s in range(2)], [[drawn(2) + k for k in range(3)]] * 2
+    arrays = {"W": w, "b": b, "act_func_args": a}
+    segments = {"n_segments": 2}
+    net = network(
+        [
+            layer(
+                "LCLayer", (5,), "lc", n_units=3, activation="prelu", arrays=arrays, corruption_level=0.1, **segments
+            ),
+            layer("LCMaxoutLayer", (6,), "max", n_units=2, maxout_k=3, arrays={"W": wm, "b": bm}, **segments),
+            output(4),
+        ],
+        [5],
+    )
+    state, x = read_2015(write(tmp_path / "a.pkl.gz", net)), drawn(4, 5)
+    parts = []
+    for part, weights, biases, (slopes,) in zip((x[:, :2], x[:, 2:]), w, b, a, strict=True):
+        sums = part @ weights + biases
+        parts.append(np.where(sums > 0, sums, slopes * sums))
+    largest = [
+        np.max([part @ weights + biases for weights, biases in zip(*pieces, strict=True)], axis=0)
+        for part, *pieces in zip(parts, wm, bm, strict=True)
+    ]
+    last = net.layers_train[-1].trainable_params
+    expected = softmax(np.concatenate(largest, axis=1) @ last["W"] + last["b"])
+    assert np.allclose(predict(state, x), expected, atol=1e-5)
+    assert set(state.slots) == {f"velocity/{name}" for name in state.network}
+
+
 @pytest.mark.parametrize("sgd_type", ["nag", "momentum"])
 def test_the_next_step_is_that_of_2015(sgd_type, tmp_path):
     import torch
@@ -288,7 +319,8 @@ def test_every_error_is_reported_with_its_path(tmp_path):
     whole = [output(4)]
     assert "got version '2.0'" in shown(network(whole, [4]), "2.0")
     assert "must hold an NNClassifier; got Rule" in shown(rule())
-    assert "unknown layer 'LCLayer'" in shown(network([layer("LCLayer", (4,), "lc"), *whole], [4]))
+    auto = "DenoisingAutoEncoderLayer"
+    assert f"unknown layer '{auto}'" in shown(network([layer(auto, (4,), "auto"), *whole], [4]))
     assert "output.W has the shape [5, 3]; the layer needs [4, 3]" in shown(
         network(
             [layer("ClassificationOutputLayer", (4,), "output", n_classes=3, arrays=output(5).trainable_params)], [4]

@@ -18,6 +18,7 @@ from arignote.layers.example_norm import (
 from arignote.layers.feature_pool import FeaturePoolLayer, MaxPoolChannelsLayer
 from arignote.layers.global_pool import GlobalAveragePoolLayer, GlobalMaxPoolLayer
 from arignote.layers.layer_list import parse
+from arignote.layers.local import LocallyConnected1DLayer, LocallyConnectedLayer
 from arignote.layers.merge import AverageLayer, ConcatLayer, MaximumLayer, MultiplyLayer, SumLayer
 from arignote.layers.noise import DropoutLayer, GaussianNoiseLayer
 from arignote.layers.norm import BatchNormLayer
@@ -36,6 +37,7 @@ from arignote.layers.pool import (
     MaxPool3DLayer,
 )
 from arignote.layers.recurrent import GRULayer, LSTMLayer, RecurrentLayer
+from arignote.layers.segments import LCLayer, LCMaxoutLayer
 from arignote.layers.shape import BC01ToC01BLayer, C01BToBC01Layer, InputImageLayer, InputLayer
 from arignote.layers.torch_layer import TorchLayer
 from arignote.layers.transposed import TransposedConv1DLayer, TransposedConv3DLayer, TransposedConvLayer
@@ -71,10 +73,14 @@ __all__ = [
     "InputImageLayer",
     "InputLayer",
     "InstanceNormLayer",
+    "LCLayer",
+    "LCMaxoutLayer",
     "LSTMLayer",
     "Layer",
     "LayerNormLayer",
     "LocalResponseNormLayer",
+    "LocallyConnected1DLayer",
+    "LocallyConnectedLayer",
     "MLPConvLayer",
     "MaxPool1DLayer",
     "MaxPool2DLayer",

@@ -245,6 +245,10 @@ def _values(layer: Any) -> list[Any]:
         return []
     if kind_of(layer) == "MLPConvLayer":
         return [a for w, b, more in zip(weights, biases, slopes, strict=True) for a in (w, b, *more)]
+    if kind_of(layer) in ("LCLayer", "LCMaxoutLayer", "SegmentedLayer"):
+        # Of each segment one array, or the pieces of maxout.
+        of_segments = [*weights, *biases, *slopes]
+        return [a for one in of_segments for a in (one if isinstance(one, list | tuple) else [one])]
     return [*weights, *biases] if isinstance(weights, list | tuple) else [weights, biases, *slopes]
 
 

@@ -49,6 +49,16 @@ PARAMS = {
         "stride": 2,
         "output_padding": 1,
     },
+    "LocallyConnected1DLayer": {
+        "n_output_maps": 3,
+        "filter_length": 2,
+        "stride": 2,
+        "untie_biases": True,
+        "axes": "NLC",
+    },
+    "LocallyConnectedLayer": {"n_output_maps": 2, "filter_shape": [3, 2], "stride": [1, 2], "pad": 1},
+    "LCLayer": {"n_units": 3, "n_segments": 5},
+    "LCMaxoutLayer": {"n_units": 3, "n_segments": 4, "maxout_k": 2},
     "EmbeddingLayer": {"n_tokens": 9, "n_units": 3},
     "GRULayer": {"n_units": 3, "bidirectional": True},
     "LSTMLayer": {"n_units": 3, "n_layers": 2},
@@ -61,7 +71,7 @@ PARAMS |= {name: {"inputs": ["a", "b"]} for name in MERGES}
 # Shapes of an example of layers that take no images.
 SERIES = (
     *("AveragePool1DLayer", "Conv1DLayer", "GRULayer", "LSTMLayer", "MaxPool1DLayer", "RecurrentLayer"),
-    "TransposedConv1DLayer",
+    *("LocallyConnected1DLayer", "TransposedConv1DLayer"),
 )
 VOLUMES = ("AveragePool3DLayer", "Conv3DLayer", "MaxPool3DLayer", "TransposedConv3DLayer")
 SHAPES = {"EmbeddingLayer": (7,)} | dict.fromkeys(SERIES, (5, 2)) | dict.fromkeys(VOLUMES, (2, 4, 5, 3))

@@ -76,6 +76,19 @@ IMAGES = [
     merge("Average", "mean", "early"),
     OUTPUT,
 ]
+WINDOWS = [
+    ["InputImageLayer", {"n_pixels": [2, 3]}],
+    ["TransposedConvLayer", {"n_output_maps": 4, "filter_shape": 2, "untie_biases": True}],
+    ["MaxPoolChannelsLayer", {"k": 2}],
+    ["AveragePool2DLayer", {"pool_shape": 2, "stride": 1, "pad": 1, "count_include_pad": False}],
+    ["LocallyConnectedLayer", {"n_output_maps": 2, "filter_shape": [3, 2], "l2": 0.01, "maxnorm": 1.0}],
+    ["UpscaleLayer", {"scale_factor": 2, "mode": "dilate"}],
+    ["MaxPool2DLayer", {"pool_shape": 3, "stride": 1, "pad": 1}],
+    DROPOUT,
+    ["LCLayer", {"n_units": 2, "n_segments": 4}],
+    ["LCMaxoutLayer", {"n_units": 3, "n_segments": 2, "maxout_k": 2}],
+    OUTPUT,
+]
 BRANCHES = [
     fc("a"),
     DROPOUT,
@@ -103,6 +116,7 @@ CASES = {
     "buffers, in mid-epoch": (BUFFERS, {"sgd_type": "nag", "validation_frequency": 30}),
     "images": (IMAGES, {"sgd_type": "rmsprop", "lr_rule": 0.01}),
     "images, channels last": (IMAGES, {"sgd_type": "nag", "channels_last": True}),
+    "windows, places and segments": (WINDOWS, {"sgd_type": "adam"}),
     "two inputs and two outputs": (
         INPUTS,
         {

@@ -148,6 +148,11 @@ ROWS = (
             "ConvTranspose3d Conv3DTranspose Deconv3D",
             part("TransposedConv3DLayer", n_output_maps=32, filter_shape=3),
         ),
+        (
+            "LocallyConnected2D Conv2DLocal",
+            part("LocallyConnectedLayer", n_output_maps=32, filter_shape=3),
+        ),
+        ("Conv1DLocal", part("LocallyConnected1DLayer", n_output_maps=32, filter_length=5)),
         ("MaxPooling3D Pool3D", part("MaxPool3DLayer", pool_shape=2)),
         ("AveragePooling3D AvgPool3d", part("AveragePool3DLayer", pool_shape=2)),
         ("AveragePooling2D AveragePooling AvgPool2d AvgPool", part("AveragePool2DLayer", pool_shape=2)),
