@@ -49,6 +49,11 @@ class PlainState(TypedDict):
     best: Best | None
     starts: list[list[int]]
     extra_metadata: dict[str, Any] | None
+    loaded: dict[str, str]
+
+
+# Entries that older files of the same version lack.
+_ADDED: dict[str, Any] = {"loaded": {}}
 
 
 @cache
@@ -58,7 +63,7 @@ def _adapter() -> TypeAdapter[PlainState]:
 
 def typed_entries(values: Mapping[str, Any]) -> PlainState:
     """Return the entries of a file in their types; raise ValueError if one is missing or has another type."""
-    return _adapter().validate_python(values)
+    return _adapter().validate_python(_ADDED | dict(values))
 
 
 def target_of(memory: Mapping[str, Any]) -> Target:

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from arignote.checkpoints.state import TrainingState
 from arignote.errors import CheckpointError
+from arignote.safe.safetensors import LONGEST_HEADER, check_header, parsed_json
 
 __all__ = ["VERSION", "Head", "decode", "encode", "read_head"]
 
@@ -29,10 +30,6 @@ _ZEROS = "0" * 64
 _SPECIAL = {"NaN": nan, "Infinity": inf, "-Infinity": -inf}
 # JSON has no NaN and no infinity (RFC 8259, 6); a string that begins with the mark itself is marked once more.
 _MARK = "float:"
-# Bounds of the header, as Python needs up to 30 times the memory of a JSON text. The longest headers of real runs:
-# 10,000 layers have 700,000 values in 6 MB; 300,000 restarts, or a million names of columns or classes, have as many.
-_LONGEST_HEADER = 16 << 20
-_MOST_VALUES = 1_000_000
 _DEEPEST = 100
 _DTYPES = {
     "bool": "BOOL",
@@ -109,17 +106,6 @@ def _check_depth(depth: int) -> None:
         raise ValueError(f"lists and objects are nested more than {_DEEPEST} deep")
 
 
-def _check_size(text: bytes) -> None:
-    """Raise ValueError if a JSON text is longer, or has more values, than the header of any run."""
-    # An upper bound: each value follows one of these characters, and strings may contain more of them.
-    n_values = sum(map(text.count, (b",", b"[", b"{")))
-    if len(text) > _LONGEST_HEADER or n_values > _MOST_VALUES:
-        raise ValueError(
-            f"a header of {len(text)} bytes and up to {n_values} values; at most {_LONGEST_HEADER} bytes and "
-            f"{_MOST_VALUES} values are read"
-        )
-
-
 def encode(state: TrainingState) -> tuple[list[bytes | memoryview], str]:
     """Return the bytes of the file of a state, without copying its tensors, and its digest.
 
@@ -151,7 +137,7 @@ def encode(state: TrainingState) -> tuple[list[bytes | memoryview], str]:
     # Spaces, as the format allows: the tensors begin at a multiple of 8 bytes, the largest item.
     head += b" " * (-len(head) % 8)
     try:
-        _check_size(head)
+        check_header(head)
     except ValueError as error:
         raise CheckpointError(
             f"the state cannot be written, as no reader would accept it: {error}. It holds extra_metadata, the names "
@@ -184,38 +170,23 @@ def _bytes_of(array: NDArray[Any]) -> memoryview:
     return memoryview(little.reshape(-1).view(np.uint8))  # type: ignore[arg-type]
 
 
-def _parsed(text: str | bytes) -> Any:
-    """Return the value of a JSON text; raise ValueError if an object has a name twice, or a number is not finite."""
-
-    def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        values = dict(pairs)
-        if len(values) < len(pairs):
-            raise ValueError("an object has a name twice")
-        return values
-
-    def refuse(word: str) -> Any:
-        raise ValueError(f"{word} is not JSON")
-
-    return json.loads(text, object_pairs_hook=unique, parse_constant=refuse)
-
-
 def _header(data: bytes, where: str) -> dict[str, Any]:
     """Return the metadata of a file, and its sizes `n_header` and `n_bytes`, from its first bytes."""
     if len(data) < 8:
         raise CheckpointError(f"{where}: is truncated ({len(data)} bytes)")
     # A damaged or forged file may name any length: nothing is read or allocated by it before it is compared.
     n_header = struct.unpack("<Q", data[:8])[0]
-    if n_header > min(len(data) - 8, _LONGEST_HEADER):
+    if n_header > min(len(data) - 8, LONGEST_HEADER):
         raise CheckpointError(
-            f"{where}: is truncated, or is not a checkpoint: its header must have at most {_LONGEST_HEADER} bytes; "
+            f"{where}: is truncated, or is not a checkpoint: its header must have at most {LONGEST_HEADER} bytes; "
             f"got {n_header}"
         )
     try:
-        _check_size(data[8 : 8 + n_header])
+        check_header(data[8 : 8 + n_header])
     except ValueError as error:
         raise CheckpointError(f"{where}: has {error}") from None
     try:
-        header = _parsed(data[8 : 8 + n_header])
+        header = parsed_json(data[8 : 8 + n_header])
         metadata = header.pop("__metadata__")
         if not (isinstance(metadata["digest"], str) and isinstance(metadata["arignote"], str)):
             raise TypeError
@@ -243,9 +214,9 @@ def read_head(read: Callable[[int], bytes], where: str) -> Head:
     """
     first = read(8)
     n_header = struct.unpack("<Q", first)[0] if len(first) == 8 else 0
-    metadata = _header(read(8 + min(n_header, _LONGEST_HEADER)), where)
+    metadata = _header(read(8 + min(n_header, LONGEST_HEADER)), where)
     try:
-        values = _parsed(metadata["arignote"])
+        values = parsed_json(metadata["arignote"])
         best = str((values["best"] or {}).get("digest", ""))
         return Head(str(values["run_id"]), metadata["digest"], best, metadata["n_bytes"])
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
@@ -274,7 +245,7 @@ def decode(data: bytes, where: str) -> tuple[TrainingState, str]:
     if digest != _digest(head, [body]) and digest != _digest_of_1(head, body):
         raise CheckpointError(f"{where}: is damaged: its digest does not match its contents")
     try:
-        values = _from_json(_parsed(metadata["arignote"]))
+        values = _from_json(parsed_json(metadata["arignote"]))
         version = values.pop("version", None)
         if type(version) is not int or version > VERSION:
             raise CheckpointError(

@@ -45,6 +45,8 @@ class TrainingState:
         Position at which each process of the run began.
     preprocess : dict of str to array
         What the preprocessing learned from the training rows.
+    loaded : dict of str to str
+        SHA-256 of the tensors from which a layer with `load_params` began, by its name.
     """
 
     network: dict[str, Any]
@@ -63,6 +65,7 @@ class TrainingState:
     starts: list[list[int]] = field(default_factory=list)
     extra_metadata: dict[str, Any] | None = None
     preprocess: dict[str, NDArray[Any]] = field(default_factory=dict)
+    loaded: dict[str, str] = field(default_factory=dict)
 
     @property
     def n_epochs(self) -> int:
@@ -163,6 +166,7 @@ class TrainingState:
             "best": best,
             "starts": self.starts,
             "extra_metadata": self.extra_metadata,
+            "loaded": self.loaded,
         }
 
     def to_tensors(self) -> dict[str, NDArray[Any]]:

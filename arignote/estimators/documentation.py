@@ -25,7 +25,8 @@ _CONSTRUCTOR = """
     n_in : int or tuple of int, or dict of these, optional
         Shape of an example, of several inputs by channel; by default that of the data.
     stored_network : str, optional
-        Checkpoint from which layers with `load_params` take their parameters.
+        From which layers with `load_params` take their parameters: a run, whose stem means its last state, one of its
+        files, a checkpoint of 2015, or a safetensors file.
     layer_defaults : dict, optional
         Parameters for every layer that has them and does not set them.
     warm_start : bool, default False

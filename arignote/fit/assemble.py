@@ -18,7 +18,8 @@ from arignote.engine.environment import environment
 from arignote.engine.network import Network, copy_into
 from arignote.engine.setup import Setup, setup_for
 from arignote.engine.step import TrainingStep
-from arignote.errors import ConfigError, DataError, warn
+from arignote.errors import CheckpointError, ConfigError, DataError, warn
+from arignote.fit.transfer import StoredNetwork, digests_of, parameters_of
 from arignote.layers.architecture import Architecture, declare
 from arignote.layers.base import Layer
 from arignote.layers.output import OutputLayer
@@ -49,8 +50,8 @@ class FitRequest:
         Of the run; without a seed that of the checkpoint is used, or one is drawn.
     in_memory : TrainingState, optional
         A state to resume from if there is no checkpoint.
-    stored_network : TrainingState, optional
-        The state from which layers with `load_params` take their parameters.
+    stored_network : StoredNetwork, optional
+        From which layers with `load_params` take their parameters.
     opened : OpenedData, optional
         The data, if it has been opened.
     """
@@ -62,7 +63,7 @@ class FitRequest:
     name: str | None
     seed: int | None
     in_memory: TrainingState | None = None
-    stored_network: TrainingState | None = None
+    stored_network: StoredNetwork | None = None
     opened: OpenedData | None = None
 
 
@@ -87,6 +88,8 @@ class Plan:
         What the target of each output layer has learned, as plain data.
     data : dict
         Fingerprints of the data.
+    loaded : dict of str to str
+        Digest of what each layer with `load_params` loads, as far as that is known.
     """
 
     request: FitRequest
@@ -98,6 +101,7 @@ class Plan:
     objective: Objective
     targets: dict[str, dict[str, Any]]
     data: dict[str, Any]
+    loaded: dict[str, str]
 
 
 @dataclass(frozen=True)
@@ -172,7 +176,20 @@ def plan_fit(request: FitRequest, stored: TrainingState | None) -> Plan:
         data=prepared.fingerprint()
         | {"split": split_of(request.data)}
         | _order_of_chunks(order, rows.reader.chunk_rows),
+        loaded=_loaded(request, stored),
     )
+
+
+def _loaded(request: FitRequest, stored: TrainingState | None) -> dict[str, str]:
+    """Return the digest of what each layer loads; of a run that may be resumed only if the stored network is there."""
+    network = request.stored_network
+    if stored is None or network is None:
+        return digests_of(request.layers, network) if stored is None else {}
+    try:
+        return digests_of(request.layers, network)
+    except CheckpointError as error:
+        warn(f"{error}. The run is resumed without it, as its own checkpoint has all parameters")
+        return {}
 
 
 def _check_steps(architecture: Architecture, prepared: Prepared) -> None:
@@ -213,7 +230,8 @@ def assemble(plan: Plan, stored: TrainingState | None = None) -> Assembly:
     step = build_step(architecture, setup, settings, list(plan.objective.train_loss.values()))
     if stored is None:
         step.network.initialise(plan.rng)
-        _load_params(architecture, step.network, request.stored_network)
+        found = parameters_of(architecture, request.stored_network)
+        copy_into({name: step.network.named[name] for name in found}, found, "stored_network")
     starting = {"lr": settings.sgd_type.default_lr, "momentum": settings.sgd_type.default_momentum}
     state = TrainingState(
         network=dict(step.network.named),
@@ -225,6 +243,7 @@ def assemble(plan: Plan, stored: TrainingState | None = None) -> Assembly:
         spec=plan.spec,
         targets=plan.targets,
         data=plan.data,
+        loaded=plan.loaded,
         environment=environment(step.setup, step.by_hand),
         extra_metadata=settings.extra_metadata,
         preprocess=plan.prepared.preprocess,
@@ -272,17 +291,3 @@ def _rules(settings: FitSettings, has_valid: bool) -> dict[str, Rule]:
     if settings.stop_rule is not None and not has_valid:
         raise ConfigError("stop_rule needs validation data: give valid=0.1 or valid=(X, y)")
     return rules
-
-
-def _load_params(architecture: Architecture, network: Network, stored: TrainingState | None) -> None:
-    """Copy parameters of layers with `load_params` from another network."""
-    for place in architecture.placed:
-        source = getattr(place.layer, "load_params", None)
-        if source is None:
-            continue
-        if stored is None:
-            raise ConfigError(f"{place.name}: load_params needs stored_network, the path of a checkpoint")
-        tensors = {param: network.named[f"{place.name}.{param}"] for param in place.params}
-        prefix = f"{source}."
-        arrays = {k.removeprefix(prefix): v for k, v in stored.network.items() if k.startswith(prefix)}
-        copy_into(tensors, arrays, f"stored_network, layer {source!r}")

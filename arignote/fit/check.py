@@ -24,6 +24,7 @@ from arignote.data.specs import Source, labels_by_role
 from arignote.data.targets import Memory, Targets, weights_of_classes
 from arignote.errors import DataError, ErrorCollector, axes_hint
 from arignote.fit.config_data import ConfigSources
+from arignote.fit.transfer import StoredNetwork, parameters_of
 from arignote.layers.architecture import declare
 from arignote.layers.base import Layer
 from arignote.layers.layer_list import parse
@@ -99,7 +100,7 @@ def check_data(spec: RunSpec, base: Path) -> Iterator[str]:
                 _check_part(name, _checked_values(rows, settings), train, targets, memory)
     if train is not None and memory is not None:
         with collector.collect(), spec.naming_lines():
-            yield _first_batch(train, layers, settings, targets, memory)
+            yield from _first_batch(train, layers, settings, targets, memory, spec.stored_network)
     collector.raise_all()
 
 
@@ -158,9 +159,14 @@ def _check_part(name: str, rows: Rows, train: Rows | None, targets: Targets, mem
 
 
 def _first_batch(
-    train: Rows, layers: list[Layer], settings: FitSettings, targets: Targets, memory: dict[str, Memory]
-) -> str:
-    """Return a line on the first batch, preprocessed and augmented."""
+    train: Rows,
+    layers: list[Layer],
+    settings: FitSettings,
+    targets: Targets,
+    memory: dict[str, Memory],
+    stored_network: str | None,
+) -> Iterator[str]:
+    """Yield a line on the first batch, preprocessed and augmented, and one on parameters that are loaded."""
     first = train.take(np.arange(min(max(settings.batch_size, 2), len(train))))
     first = replace(first, lenient=settings.allow_nonfinite)
     first = preprocessed(first, settings.preprocess, fit_preprocessing(first, settings.preprocess))
@@ -172,7 +178,10 @@ def _first_batch(
     shape = first.example_shape(x)
     if not architecture.takes(shape):
         raise augmented_to(shape, first.n_in)
-    return f"first batch: {len(x)} examples of {shape} float32 come to the network"
+    yield f"first batch: {len(x)} examples of {shape} float32 come to the network"
+    loaded = parameters_of(architecture, None if stored_network is None else StoredNetwork(stored_network))
+    if loaded:
+        yield f"stored_network: {', '.join(loaded)} are loaded from {stored_network}"
 
 
 def _description(name: str, features: Any, labels: Any) -> str:

@@ -153,6 +153,10 @@ def changes(stored: TrainingState, plan: Plan | TrainingState) -> list[str]:
         found.insert(0, f"order of layers: {', '.join(order_then)} then, {', '.join(order_now)} now")
     if plan.rng != stored.rng:
         found.append(f"rng: {stored.rng} then, {plan.rng} now")
+    # Of a layer for which both are known: a run does not need the stored network again.
+    both = stored.loaded.keys() & plan.loaded.keys()
+    then, now = ({name: one.loaded[name][:16] for name in sorted(both)} for one in (stored, plan))
+    found += differences(then, now, "digest of load_params of ")
     if not stored.data:
         return found
     return found + differences(_decisive_data(stored.targets, stored.data), _decisive_data(plan.targets, plan.data))
@@ -207,7 +211,7 @@ def load_into(state: TrainingState, stored: TrainingState, where: str) -> None:
         else replace(new, changed_at=n_validations)
         for name, new in state.rules.items()
     }
-    state.run_id = stored.run_id
+    state.run_id, state.loaded = stored.run_id, dict(stored.loaded)
     # Files of earlier versions do not name the stop rule here.
     state.progress = replace(stored.progress, stopped_by=STOP_RULE if stored.progress.ended else None)
     state.history = stored.snapshot().history

@@ -22,9 +22,9 @@ from arignote.engine.session import session
 from arignote.errors import warn
 from arignote.fit.assemble import FitRequest, assemble
 from arignote.fit.config_data import open_config, with_layers
-from arignote.fit.load import read_run
 from arignote.fit.resume import candidates, choose, load_into, resume_message, warn_of_changes
 from arignote.fit.run import network_to_predict, run
+from arignote.fit.transfer import StoredNetwork, digests_of
 from arignote.layers.base import Layer
 from arignote.preemption.signals import StopRequest, StopRequested
 from arignote.registry import dump
@@ -109,14 +109,15 @@ def fit_network(
     name, seed, in_memory
         As of `FitRequest`.
     stored_network : str, optional
-        Run from which layers with `load_params` take their parameters.
+        Run, or safetensors file, from which layers with `load_params` take their parameters.
     """
     data = with_layers(data, layers, settings)
-    stored = read_run(stored_network)[0] if stored_network is not None else None
+    stored = None if stored_network is None else StoredNetwork(stored_network)
     stem, opened = settings.checkpoint, None
     if stem is not None and stem.endswith("/"):
         opened = open_data(data, settings)
-        stem = _stem_in(stem, layers, opened, settings, name, seed)
+        loaded = digests_of(layers, stored)
+        stem = _stem_in(stem, layers, opened, settings, name, [seed, loaded] if loaded else [seed])
     request = FitRequest(data, layers, settings, stem, name, seed, in_memory, stored, opened)
     lines = ProgressLines() if settings.verbose else None
     observers: list[Callable[..., Any]] = [*settings.observers, *([lines] if lines else [])]
@@ -135,16 +136,19 @@ def fit_network(
 
 
 def _stem_in(
-    folder: str, layers: list[Layer], opened: OpenedData, settings: FitSettings, name: str | None, seed: int | None
+    folder: str, layers: list[Layer], opened: OpenedData, settings: FitSettings, name: str | None, start: list[Any]
 ) -> str:
-    """Return the stem of the files in a folder, which follows from what decides the numbers."""
+    """Return the stem of the files in a folder, which follows from what decides the numbers.
+
+    `start` is the seed and, if layers load parameters, the digests of these.
+    """
     values = settings.model_dump(mode="json") | objective_of(layers, settings).spec()
     chosen = {key: value for key, value in values.items() if decides(key) and value != _ADDED.get(key, ...)}
     chosen["augmentation"] = [_of_stem(spec, _ADDED_TO_AUGMENTATIONS) for spec in chosen["augmentation"]]
     fingerprint = opened.rows["train"].fingerprint(opened.digests)
     specs = [dump(layer) for layer in layers]
     of_layers = [_of_stem(spec, _ADDED_TO_LAYERS | _ADDED_TO_TYPE.get(spec[0], {})) for spec in specs]
-    return stem_in(folder, name, [of_layers, chosen, [seed, fingerprint]])
+    return stem_in(folder, name, [of_layers, chosen, [*start, fingerprint]])
 
 
 def _of_stem(spec: list[Any] | str, added: dict[str, Any]) -> list[Any] | str:
@@ -201,4 +205,5 @@ def _files(request: FitRequest, stop: StopRequest) -> Iterator[tuple[RunWriter |
 def fit_config(spec: RunSpec, base: Path, **settings: Any) -> FitResult:
     """Train the network of a config; the parameters are those of `open_config`."""
     with spec.naming_lines():
-        return fit_network(*open_config(spec, base, **settings), name=spec.name, seed=spec.rng)
+        given = open_config(spec, base, **settings)
+        return fit_network(*given, name=spec.name, seed=spec.rng, stored_network=spec.stored_network)

@@ -12,6 +12,7 @@ from pydantic import Field, model_validator
 
 from arignote.errors import Complaint, ConfigError
 from arignote.layers.initializers import Initializer, InitializerSpec
+from arignote.layers.loading import LoadParams
 from arignote.registry import NonNegative, Part, Positive
 
 __all__ = [
@@ -119,12 +120,14 @@ class ParametricLayer(Layer):
     ----------
     fix_params : bool or list of str, default False
         True: no parameter is trained; a list, such as ["W"]: none whose name begins with one of these.
-    load_params : str, optional
-        Name of a layer of `stored_network` from which the parameters are taken at the start.
+    load_params : bool, str or dict, optional
+        What is loaded from `stored_network` at the start. True: the parameters of its layer of the same name; a string:
+        those of its layer of that name; a mapping, such as {"W": "fc.weight", "b": "fc.bias"}: those that it names,
+        from these entries of the file; {"name": "fc.weight", "transpose": True} in place of an entry transposes it.
     """
 
     fix_params: bool | list[str] = False
-    load_params: str | None = None
+    load_params: LoadParams = None
 
     def is_fixed(self, param: str) -> bool:
         """Return whether the parameter of this name is not trained."""

@@ -88,6 +88,7 @@ def _content(state: TrainingState) -> dict[str, Any]:
         "best": _json_safe(best),
         "rng": state.rng,
         "starts": state.starts,
+        "loaded": state.loaded,
         "run_id": state.run_id,
         "environment": state.environment,
         "spec": _json_safe(state.spec),

@@ -51,7 +51,7 @@ def read_config(path: Path, settings: list[str] | None = None, *, needs_data: bo
     Returns
     -------
     RunSpec
-        The path of its checkpoint starts from the folder of the file.
+        The paths of its checkpoint and its stored network start from the folder of the file.
 
     Raises
     ------
@@ -77,7 +77,8 @@ def read_config(path: Path, settings: list[str] | None = None, *, needs_data: bo
         fit["checkpoint"] = f"runs/{spec.name or path.stem}"
     elif fit["checkpoint"] is not None:
         fit["checkpoint"] = _from_folder_of(path, fit["checkpoint"])
-    spec = spec.model_copy(update={"layers": plain(values["layers"]), "fit": fit})
+    stored = spec.stored_network and _from_folder_of(path, spec.stored_network)
+    spec = spec.model_copy(update={"layers": plain(values["layers"]), "fit": fit, "stored_network": stored})
     spec._origin = Origin(path, loaded, written, of_layers)
     return spec
 

@@ -37,6 +37,8 @@ class RunSpec(Section):
         Seed; by default one is drawn.
     data : DataSpec, optional
         The data; needed to train.
+    stored_network : str, optional
+        Run, or safetensors file, from which layers with `load_params` take their parameters.
     layer_defaults : dict
         Parameters for every layer that has them and does not set them.
     layers : list or str
@@ -51,6 +53,7 @@ class RunSpec(Section):
     name: str | None = None
     rng: int | None = None
     data: DataSpec | None = None
+    stored_network: str | None = None
     layer_defaults: dict[str, Any] = {}
     layers: Annotated[list[Any] | str, BeforeValidator(_layers)]
     fit: dict[str, Any] = {}

@@ -115,6 +115,7 @@ def test_the_text_of_a_file_holds_all_but_the_tensors():
         "best": {"value": 0.5, "epoch": 1, "examples_seen": 10, "n_rows": 1, "digest": "d" * 64},
         "starts": [[0, 0], [1, 2]],
         "extra_metadata": None,
+        "loaded": {},
     }
     assert live_state(best=None).to_plain()["best"] is None
 

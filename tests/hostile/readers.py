@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-WITH_TORCH = ("load", "fit")
+WITH_TORCH = ("load", "fit", "tensors")
 
 
 def used(value: Any, depth: int = 0) -> None:
@@ -86,6 +86,22 @@ def read_checkpoint(path: Path) -> None:
     repr(state.history.records()[-1:])
 
 
+def read_tensors(path: Path) -> None:
+    """Read each tensor of a safetensors file, as of another library."""
+    from arignote.errors import CheckpointError
+    from arignote.fit.transfer import StoredNetwork
+
+    stored = StoredNetwork(str(path))
+    faults: list[CheckpointError] = []
+    for name in stored.tensors.shapes:
+        try:
+            used(stored.read(name))
+        except CheckpointError as fault:
+            faults.append(fault)
+    if faults:
+        raise faults[0]
+
+
 def read_2015(path: Path) -> None:
     from arignote.legacy import read_2015
 
@@ -130,6 +146,7 @@ READERS: dict[str, Callable[[Path], None]] = {
     "idx": read_pickle,
     "checkpoint": read_checkpoint,
     "2015": read_2015,
+    "tensors": read_tensors,
     "yaml": read_config,
     "load": load,
     "fit": fit,

@@ -102,6 +102,26 @@ def states() -> list[bytes]:
     return checkpoints() + [checkpoint(values() | {"targets": {"output": one}}, tensors()) for one in memories]
 
 
+def foreign_tensors() -> list[bytes]:
+    """Return safetensors files without a state."""
+    from safetensors.numpy import save
+
+    found = [
+        {"fc.weight": np.ones((2, 3), np.float32), "fc.bias": np.zeros(2, np.float16), "n": np.array(3)},
+        {"a": np.zeros((0, 3)), "b": np.array([True, False]), "c": np.arange(4, dtype=np.uint8)},
+    ]
+    return [save(found[0]), save(found[1], metadata={"format": "pt"})]
+
+
+def of_tensors(rng: Random, data: bytes, others: Sequence[bytes]) -> bytes:
+    """Return a safetensors file whose header, or whose bytes, are changed."""
+    if rng.random() < 0.3:
+        return mutations.of_bytes(rng, data, others)
+    length = int.from_bytes(data[:8], "little")
+    text = json.dumps(mutations.of_json(rng, json.loads(data[8 : 8 + length]))).encode()
+    return len(text).to_bytes(8, "little") + text + data[8 + length :]
+
+
 def arrays() -> list[bytes]:
     found = []
     for array in (np.arange(6.0).reshape(2, 3), np.array(["ab", "c"]), np.zeros((2, 0), ">i2"), np.array([True])):
@@ -202,6 +222,7 @@ FORMATS: dict[str, Format] = {
     "2015 bytes": Format("2015", "a_last.pkl.gz", of_2015, mutations.packed(mutations.of_bytes)),
     "checkpoint": Format("checkpoint", "run_last.ckpt", states, mutations.of_checkpoint),
     "load": Format("load", "run_last.ckpt", checkpoints, mutations.of_checkpoint),
+    "safetensors": Format("tensors", "a.safetensors", foreign_tensors, of_tensors),
     "npy": Format("source", "a.npy", arrays, mutations.of_bytes),
     "npz": Format("npz", "a.npz", zips, mutations.of_zip),
     "mnist.npz": Format("pickle", "mnist.npz", mnist, mutations.of_zip),

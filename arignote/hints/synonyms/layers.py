@@ -99,6 +99,11 @@ ROWS = (
         ("kernel_initializer weight_init weights init initializer w_init", Replacement("W", "he_normal")),
         ("bias_initializer b_init", Replacement("b", 0.0)),
         ("trainable freeze frozen requires_grad", Replacement("fix_params", True)),
+        (
+            "pretrained weights_from load_weights init_from from_layer load_from",
+            Replacement("load_params", True),
+            "Write {}, with stored_network beside the list of layers",
+        ),
         ("eps", Replacement("epsilon")),
         ("num_features num_channels", [], "Leave it out: the layer takes the shape of what comes in", "epsilon"),
         ("normalized_shape", Replacement("n_axes", 1), "Write {}, the number of its axes, or leave it out for all"),

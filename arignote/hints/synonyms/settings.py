@@ -77,6 +77,11 @@ ROWS = (
         ),
         ("restore_best_weights", fit("restore_best", True)),
         (
+            "stored_network pretrained pretrained_weights load_weights init_from weights_path",
+            top("stored_network", "runs/NAME"),
+            "Write {}, and load_params in the layers that begin with its parameters",
+        ),
+        (
             "normalize normalise standardize standardise scaler scaling preprocessing preprocessor",
             fit("preprocess", [["Standardise"]]),
         ),
@@ -98,6 +103,11 @@ ROWS = (
         ),
         ("dataset datasets", Replacement("data.train", _FILES)),
         ("defaults", top("layer_defaults", {"activation": "relu"})),
+        (
+            "pretrained pretrained_weights weights load_weights init_from",
+            top("stored_network", "runs/NAME"),
+            "Write {}, and load_params in the layers that begin with its parameters",
+        ),
     ),
     *rows(
         "data",

@@ -1,0 +1,100 @@
+"""`load_params`: from which entries of a stored network the parameters of a layer are loaded."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+from pydantic import PlainSerializer, PlainValidator, WithJsonSchema
+
+__all__ = ["Entry", "LoadParams"]
+
+_FORMS = "true, the name of a layer of stored_network, or a mapping from parameters to entries of its file"
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One tensor of a file.
+
+    Attributes
+    ----------
+    name : str
+        Its name in the file.
+    transpose : bool, tuple of int or None
+        Whether its axes are reversed, or their order, as of `numpy.transpose`; None if the spec does not say it.
+    """
+
+    name: str
+    transpose: bool | tuple[int, ...] | None = None
+
+    @property
+    def spec(self) -> str | dict[str, Any]:
+        """The entry as plain data."""
+        if self.transpose is None:
+            return self.name
+        return {
+            "name": self.name,
+            "transpose": list(self.transpose) if isinstance(self.transpose, tuple) else self.transpose,
+        }
+
+
+def _built(value: Any) -> bool | str | dict[str, Entry] | None:
+    if value is None or value is False:
+        return None
+    if value is True or (isinstance(value, str) and value):
+        return value
+    if not isinstance(value, Mapping) or not value:
+        raise ValueError(f"must be {_FORMS}, such as {{W: fc.weight, b: fc.bias}}; got {value!r}")
+    return {str(param): _entry(param, entry) for param, entry in value.items()}
+
+
+def _entry(param: Any, value: Any) -> Entry:
+    if isinstance(value, Entry):
+        return value
+    if isinstance(value, str):
+        return Entry(value)
+    if isinstance(value, Mapping) and isinstance(value.get("name"), str) and value.keys() <= {"name", "transpose"}:
+        transpose = value.get("transpose")
+        if isinstance(transpose, bool | None):
+            return Entry(value["name"], transpose)
+        axes = transpose if isinstance(transpose, list | tuple) and all(type(a) is int for a in transpose) else [-1]
+        if sorted(axes) == list(range(len(axes))):
+            return Entry(value["name"], tuple(axes))
+        raise ValueError(
+            f"transpose of {param} must be true, false or an order of all axes, such as [3, 2, 0, 1]; got {transpose!r}"
+        )
+    raise ValueError(f"{param} must be the name of an entry, or {{name: ..., transpose: true}}; got {value!r}")
+
+
+def _written(value: Any) -> Any:
+    return {param: entry.spec for param, entry in value.items()} if isinstance(value, Mapping) else value
+
+
+_ENTRY_SCHEMA = {
+    "anyOf": [
+        {"type": "string"},
+        {
+            "type": "object",
+            "properties": {
+                "name": {"type": "string"},
+                "transpose": {"anyOf": [{"type": "boolean"}, {"type": "array", "items": {"type": "integer"}}]},
+            },
+            "required": ["name"],
+            "additionalProperties": False,
+        },
+    ]
+}
+LoadParams = Annotated[
+    bool | str | dict[str, Entry] | None,
+    PlainValidator(_built),
+    PlainSerializer(_written),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": ["boolean", "string", "null"]},
+                {"type": "object", "additionalProperties": _ENTRY_SCHEMA, "minProperties": 1},
+            ]
+        }
+    ),
+]
