@@ -56,9 +56,11 @@ _ADDED_TO_LAYERS: dict[str, Any] = {
 }
 # Those that other layers always had.
 _ADDED_TO_TYPE: dict[str, dict[str, Any]] = {
+    "ActivationLayer": {"fix_params": False, "load_params": None},
     "AveragePool1DLayer": {"pad": 0},
     "BatchNormLayer": {"fix_params": False, "load_params": None},
     "MaxPool1DLayer": {"pad": 0},
+    "TorchLayer": {"fix_params": False, "load_params": None},
 }
 
 

@@ -9,7 +9,7 @@ from pydantic import model_validator
 
 from arignote.errors import Complaint, ConfigError
 from arignote.layers.activations import Activation, ActivationSpec
-from arignote.layers.base import Layer, Param, Shape
+from arignote.layers.base import Param, ParametricLayer, Shape
 from arignote.layers.dense import slopes
 from arignote.registry import build, register
 
@@ -17,7 +17,7 @@ __all__ = ["ActivationLayer"]
 
 
 @register()
-class ActivationLayer(Layer):
+class ActivationLayer(ParametricLayer):
     """An activation alone, such as that of a sum: ``y = f(x)``.
 
     Parameters

@@ -9,7 +9,7 @@ from math import prod
 from typing import Any
 
 from arignote.errors import Complaint, ConfigError, axes_hint
-from arignote.layers.base import ExampleShape, Layer, Param, Shape, ShapeError, WeightedLayer
+from arignote.layers.base import ExampleShape, Layer, Param, ParametricLayer, Shape, ShapeError, WeightedLayer
 from arignote.layers.embedding import EmbeddingLayer, tokens_of
 from arignote.layers.merge import MergeLayer
 from arignote.layers.output import OutputLayer
@@ -129,6 +129,9 @@ class Architecture:
     def notes(self) -> list[str]:
         """Remarks about the layers, each with the name of its layer."""
         notes = [f"{p.name}: {note}" for p in self.placed for note in p.layer.notes(*p.input_shapes)]
+        for place in self.placed:
+            if isinstance(place.layer, ParametricLayer) and place.params:
+                notes += [f"{place.name}: {note}" for note in place.layer.notes_on_fixed(place.params)]
         first = next((p for p in self.placed if p.params), None)
         shape = self.inputs[0].input_shape
         if first is not None and first.input_shape == shape and len(first.output_shape) == 3:

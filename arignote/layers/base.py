@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from math import prod
 from typing import Annotated, Any, ClassVar
@@ -134,6 +134,12 @@ class ParametricLayer(Layer):
         if isinstance(self.fix_params, bool):
             return self.fix_params
         return any(param.startswith(prefix) for prefix in self.fix_params)
+
+    def notes_on_fixed(self, params: Iterable[str], /) -> list[str]:
+        """Return a remark on each beginning of a name in `fix_params` with which none of the parameters begins."""
+        prefixes = [] if isinstance(self.fix_params, bool) else self.fix_params
+        idle = [prefix for prefix in prefixes if not any(param.startswith(prefix) for param in params)]
+        return [f"fix_params: no parameter begins with {prefix!r}; there are {', '.join(params)}" for prefix in idle]
 
 
 # Parameters of a layer that another one, which shares its weights, cannot have.

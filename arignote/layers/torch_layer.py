@@ -14,7 +14,7 @@ from pydantic import model_validator
 
 from arignote.errors import Complaint, ConfigError, did_you_mean
 from arignote.generators import GENERATORS, preserve_global_generators, seed_globals
-from arignote.layers.base import Layer, Param, Shape, ShapeError
+from arignote.layers.base import Param, ParametricLayer, Shape, ShapeError
 from arignote.layers.initializers import Initializer
 from arignote.registry import check_trusted, register
 
@@ -22,7 +22,7 @@ __all__ = ["TorchLayer", "plain_attributes"]
 
 
 @register()
-class TorchLayer(Layer):
+class TorchLayer(ParametricLayer):
     """Any `torch.nn.Module` that takes one tensor and returns one: ``y = module(x)``.
 
     Parameters
@@ -35,7 +35,8 @@ class TorchLayer(Layer):
     Notes
     -----
     Its parameters are trained like those of other layers, without penalties; its buffers are kept in checkpoints, and
-    what changes them outside training is not kept.
+    what changes them outside training is not kept. With ``fix_params: true`` the module is in evaluation mode in
+    training too, so that its buffers stay as they are; a list of beginnings of names fixes parameters alone.
     Initial values are those of its constructor, drawn from the stream of the layer. A module that keeps anything else
     from one call to the next is refused. From a checkpoint a class of another module than torch.nn is imported only if
     that module is trusted: ``NNClassifier.load(RUN, trust=[...])``.
@@ -158,9 +159,11 @@ class TorchLayer(Layer):
         # Its own tensors have no memory; those of the network take their place during a call.
         module = self._on_meta()
         names = [name for name, _ in module.named_buffers()]
+        may_train = self.fix_params is not True
         module.register_forward_hook(lambda module, inputs, y: (y, dict(module.named_buffers())))
 
         def forward(params: Mapping[str, Any], x: Any, training: bool) -> Any:
+            training = training and may_train
             # A parameter in the place of a buffer would become a parameter of the module. A module may change its
             # buffers outside training too; these changes are lost, as validating and predicting change no network.
             own = {name: params[name].detach() if training else params[name].detach().clone() for name in names}

@@ -8,8 +8,11 @@ import torch
 from own_parts import first_names, own_names
 from torch.utils.flop_counter import FlopCounterMode
 
+from arignote.engine.feed import DeviceBatch
 from arignote.engine.network import Network, copy_into
+from arignote.engine.step import TrainingStep
 from arignote.layers import declare, parse
+from arignote.layers.base import ParametricLayer
 from arignote.layers.merge import MergeLayer
 from arignote.registry import build, part_name
 
@@ -175,6 +178,34 @@ def test_the_declared_multiply_adds_are_those_that_torch_counts(name):
                 place.layer.build(*place.input_shapes)(tensors, xs if place.takes_list else xs[0], False)
             # If this fails for a new layer, write its `n_multiply_adds`: see `Layer`.
             assert place.layer.n_multiply_adds(*place.input_shapes) == counter.get_total_flops() / 2, place.name
+
+
+def changed_by_a_step(name, is_by_hand, fix_params):
+    """Return the parameters of a layer that one step changes, those that it has, and the layer."""
+    network = network_of(name, **({"fix_params": fix_params} if fix_params else {})).train()
+    step = TrainingStep(network, [build("loss", "nll")], build("updater", "sgd"))
+    if not is_by_hand:
+        step._gradients = step._by_autograd
+    place = next(p for p in network.architecture.placed if type(p.layer).__name__ == name)
+    before = network.arrays()
+    step([DeviceBatch((rows(name, 8),), (torch.arange(8) % 3,))], [1], lr=0.5, momentum=0.0, n=1)
+    changed = {key for key, values in network.arrays().items() if not np.array_equal(values, before[key])}
+    return {param for param in place.params if f"{place.name}.{param}" in changed}, list(place.params), place.layer
+
+
+@pytest.mark.parametrize("is_by_hand", [True, False], ids=["by hand", "by autograd"])
+@pytest.mark.parametrize("name", [name for name in LAYERS if "Output" not in name or name.startswith("Classification")])
+def test_fixed_parameters_stay_and_the_others_are_trained(name, is_by_hand):
+    free, params, layer = changed_by_a_step(name, is_by_hand, False)
+    assert bool(params) <= isinstance(layer, ParametricLayer)
+    if not isinstance(layer, ParametricLayer):
+        return
+    assert free == set(params)
+    # The mean of a batch norm cannot be fixed without the variance.
+    for fixed in ([], params[:1], params[-2:]):
+        found, _, layer = changed_by_a_step(name, is_by_hand, fixed)
+        assert found == {param for param in params if not any(map(param.startswith, fixed))}
+    assert changed_by_a_step(name, is_by_hand, True)[0] == set()
 
 
 @pytest.mark.parametrize("name", LAYERS)

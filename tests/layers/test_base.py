@@ -122,3 +122,20 @@ def test_shapes_and_parameters_are_those_worked_out_by_hand(layer, shape, output
     assert found == weights
     not_trained = {name for name, param in place.params.items() if not param.trained}
     assert not_trained == ({"mean", "var"} if layer[0] == "BatchNormLayer" else set())
+
+
+@pytest.mark.parametrize(
+    ("layer", "notes"),
+    [
+        (["FCLayer", {"n_units": 2, "fix_params": ["w", "b"]}], ["no parameter begins with 'w'; there are W, b, a"]),
+        (["FCLayer", {"n_units": 2, "fix_params": ["W", "a"]}], []),
+        (["LSTMLayer", {"n_units": 2, "fix_params": ["W_rec"], "only_last": True}], []),
+        (["ActivationLayer", {"activation": "relu", "fix_params": ["a"]}], []),
+        (["BatchNormLayer", {"fix_params": True}], []),
+    ],
+    ids=str,
+)
+def test_the_beginning_of_a_name_that_no_parameter_has_is_remarked(layer, notes):
+    architecture = declare(parse([layer, ["ClassificationOutputLayer", {"n_classes": 2}]]), (4,))
+    name = architecture.placed[1].name
+    assert architecture.notes == [f"{name}: fix_params: {note}" for note in notes]

@@ -438,6 +438,19 @@ def test_only_training_changes_buffers():
     assert np.array_equal(fitted.predict_proba(X), first) and fitted.params["t.n_calls"] == n_steps
 
 
+@pytest.mark.parametrize("fix_params", [True, False, ["weight", "bias"]], ids=str)
+def test_a_fixed_module_is_in_evaluation_mode_in_training_too(fix_params):
+    layer = TorchLayer(module="torch.nn:BatchNorm1d", params={"num_features": 4}, fix_params=fix_params)
+    module = nn.BatchNorm1d(4)
+    nn.init.uniform_(module.running_mean)
+    nn.init.uniform_(module.running_var, 0.5, 2.0)
+    params = {name: tensor.clone() for name, tensor in module.state_dict().items()}
+    x = torch.randn(9, 4, generator=torch.Generator().manual_seed(1))
+    torch.testing.assert_close(layer.build((4,))(params, x, True), module.train(fix_params is not True)(x))
+    for name, tensor in module.state_dict().items():
+        torch.testing.assert_close(params[name], tensor)
+
+
 def test_a_tensor_that_is_neither_parameter_nor_buffer_is_refused_with_what_to_write():
     with pytest.raises(ConfigError) as raised:
         declare(parse([torch_layer("PlainTensor", n=4), OUTPUT]), (4,))
