@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from arignote.engine.setup import Setup
+from arignote.engine.setup import Setup, is_of_filters
 from arignote.errors import CheckpointError
 from arignote.layers.architecture import Architecture, Placed
 from arignote.layers.base import ExampleShape, ParametricLayer
@@ -21,7 +21,7 @@ from arignote.layers.torch_layer import TorchLayer
 from arignote.registry import is_custom
 from arignote.streams import stream
 
-__all__ = ["Network", "check_shapes", "copy_into"]
+__all__ = ["DEFAULT_SETUP", "Network", "check_shapes", "copy_into"]
 
 DEFAULT_SETUP = Setup()
 
@@ -87,9 +87,9 @@ class Network(nn.Module):
 
     def _shaped(self, values: Tensor, shape: Sequence[int]) -> Tensor:
         """Return a slice of a flat vector as a view of the shape of a parameter."""
-        if self.setup.channels_last and len(shape) == 4:
-            n_out, n_in, height, width = shape
-            return values.view(n_out, height, width, n_in).permute(0, 3, 1, 2)
+        if self.setup.channels_last and is_of_filters(shape):
+            n_out, n_in, *window = shape
+            return values.view(n_out, *window, n_in).movedim(-1, 1)
         return values.view(tuple(shape))
 
     def forward(self, *x: Tensor) -> tuple[Tensor, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import prod
 from typing import Any
@@ -14,7 +14,15 @@ from arignote.errors import ConfigError
 from arignote.layers.architecture import Architecture
 from arignote.spec.settings import FitSettings
 
-__all__ = ["Setup", "available_threads", "check_device", "has_convolutions", "setup_for", "varies_threads"]
+__all__ = [
+    "Setup",
+    "available_threads",
+    "check_device",
+    "has_convolutions",
+    "is_of_filters",
+    "setup_for",
+    "varies_threads",
+]
 
 # Number of multiplications of a step; below it, several threads are slower than one.
 ONE_THREAD = 10_000_000
@@ -34,7 +42,7 @@ class Setup:
         What the number follows from: "setting", "shapes" (a small step uses one), "cores" (of the machine on which
         the run began), or the environment variable that limits it.
     channels_last : bool
-        Whether filters, and images after them, have their channels last in memory. Shapes are the same.
+        Whether filters, and images and series after them, have their channels last in memory. Shapes are the same.
     precision : str
         "float32", "bf16_matmul", "bf16" or "fp16".
     compile : bool
@@ -141,8 +149,12 @@ def available_threads() -> int:
 
 def has_convolutions(architecture: Architecture) -> bool:
     """Return whether a network has convolutions."""
-    # Filters: maps, channels, rows, columns.
-    return any(len(param.shape) == 4 for place in architecture.placed for param in place.params.values())
+    return any(is_of_filters(param.shape) for place in architecture.placed for param in place.params.values())
+
+
+def is_of_filters(shape: Sequence[int]) -> bool:
+    """Return whether a shape is that of filters: (maps, channels, steps) or (maps, channels, rows, columns)."""
+    return len(shape) in (3, 4)
 
 
 def _suits_channels_last(architecture: Architecture, device: str, precision: str) -> bool:

@@ -125,13 +125,19 @@ class Convolution(FilterLayer):
         return n_pixels * sum(prod(p.shape) for p in self.declare_params(shape).values() if p.unit_axis is not None)
 
     def build(self, shape: Shape) -> Callable[..., Any]:
-        from torch.nn.functional import conv1d, conv2d, conv3d
+        from torch.nn.functional import conv2d, conv3d
 
         activation, layout, n_stages = self._activation(), self.layout, len(self._maps())
-        convolve = {1: conv1d, 2: conv2d, 3: conv3d}[layout.n_axes]
         untied = self.untie_biases
         function, slope_names = activation.build(), tuple(activation.slopes)
-        _, *first = self.geometry
+        _, *first = self.geometry.of_one_row() if layout.n_axes == 1 else self.geometry
+
+        def of_series(x: Any, w: Any, *options: Any) -> Any:
+            # As images of one row: conv1d would copy what does not lie channel by channel.
+            return conv2d(x[:, :, None], w[:, :, None], *options)[:, :, 0]
+
+        of_axes: dict[int, Callable[..., Any]] = {1: of_series, 2: conv2d, 3: conv3d}
+        convolve = of_axes[layout.n_axes]
 
         def forward(params: Mapping[str, Any], x: Any, training: bool) -> Any:
             x = layout.to_maps(x)

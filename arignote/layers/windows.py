@@ -45,6 +45,10 @@ class Geometry(NamedTuple):
     dilation: tuple[int, ...]
     n_groups: int
 
+    def of_one_row(self) -> Geometry:
+        """Return the geometry of series as that of images of one row."""
+        return Geometry((1, *self.window), (1, *self.stride), (0, *self.zeros), (1, *self.dilation), self.n_groups)
+
     def padded_and_seen(self, n_pixels: tuple[int, ...]) -> tuple[tuple[int, ...], tuple[int, ...]]:
         """Return the size of a padded map, and of the part of it that a window spans."""
         padded = tuple(n + 2 * z for n, z in zip(n_pixels, self.zeros, strict=True))

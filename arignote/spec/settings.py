@@ -68,8 +68,8 @@ class _EngineSettings(BaseModel):
     )
     channels_last: Annotated[bool | Literal["auto"], Mark.FREE] = Field(
         "auto",
-        description="Whether images are in memory with their channels last; default as in the checkpoint, else if "
-        "there are convolutions.",
+        description="Whether images and series are in memory with their channels last; default as in the checkpoint, "
+        "else if there are convolutions.",
     )
     compile: Annotated[bool, Mark.MACHINE] = Field(
         False,

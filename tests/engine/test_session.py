@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import platform
+import subprocess
+import sys
 from contextlib import nullcontext
 
 import pytest
@@ -205,3 +208,35 @@ def test_a_compiler_works_in_this_process():
         with session(Setup(n_threads=1)):
             assert config.compile_threads == 3
     assert config.compile_threads == before
+
+
+BLOCKS = """
+import resource
+import torch
+from arignote.engine.session import session
+from arignote.engine.setup import Setup
+
+def activations():
+    kept = [torch.zeros(4_000_000, dtype=torch.uint8) for _ in range(12)]
+
+def n_faults():
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    for _ in range(10):
+        activations()
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+
+activations()
+outside = n_faults()
+with session(Setup(n_threads=1)):
+    activations()
+    print(outside, n_faults())
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="of the allocator of glibc")
+def test_memory_that_a_step_frees_is_there_for_the_next_one():
+    # 48 MB are 11,719 pages of 4 KiB.
+    done = subprocess.run([sys.executable, "-c", BLOCKS], capture_output=True, text=True, check=True)
+    outside, inside = map(int, done.stdout.split())
+    assert outside > 50_000 and inside < 12_000

@@ -33,6 +33,8 @@ def setup(layers=CONVOLUTIONS, before=None, n_in=(64,), **settings):
 
 def test_channels_come_last_where_there_are_convolutions_unless_told_otherwise():
     assert setup().channels_last and not setup([["FCLayer", {"n_units": 8}], OUTPUT]).channels_last
+    series = [["Conv1DLayer", {"n_output_maps": 3, "filter_length": 5}], OUTPUT]
+    assert setup(series, n_in=(2, 32)).channels_last
     assert not setup(channels_last=False).channels_last
     assert not setup(before={"channels_last": False}).channels_last
     assert setup(before={"channels_last": False}, channels_last=True).channels_last

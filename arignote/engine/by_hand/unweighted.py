@@ -195,9 +195,9 @@ class GlobalAverage:
         return x.mean(self._axes), x.shape
 
     def backward(self, g: Tensor, saved: Any, beta: float, needs_input: bool) -> Tensor:
-        whole = g.reshape(*g.shape, *(1 for _ in self._axes))
-        grad_x: Tensor = whole.expand(saved) / saved[2:].numel()
-        return grad_x
+        means: Tensor = g.reshape(*g.shape, *(1 for _ in self._axes)) / saved[2:].numel()
+        # Expanded, so that what is computed with it takes the memory format of the other operand.
+        return means.expand(saved)
 
 
 class Sum:

@@ -63,27 +63,35 @@ class Convolution:
     ):
         self.trains = bool(gradients)
         self._w, self._b = params["W" + suffix], params.get("b" + suffix)
+        self._grad_w, self._grad_b = gradients.get("W" + suffix), gradients.get("b" + suffix)
+        # A series (n, channels, steps) is an image of one row, which may lie in memory step by step.
+        self._is_series = len(geometry.window) == 1
+        if self._is_series:
+            geometry, self._w = geometry.of_one_row(), self._w[:, :, None]
+            self._grad_w = None if self._grad_w is None else self._grad_w[:, :, None]
         # False, zeros: not transposed, and so without padding of the output.
         self._options = (*geometry[1:4], False, (0,) * len(geometry.window), geometry.n_groups)
         self._activation = activation
         self.is_linear = activation is linear
-        self._grad_w, self._grad_b = gradients.get("W" + suffix), gradients.get("b" + suffix)
 
     def forward(self, x: Tensor) -> tuple[Tensor, Any]:
+        x = x[:, :, None] if self._is_series else x
         sums = _aten.convolution(x, self._w, self._b, *self._options)
-        y, saved = self._activation.forward(sums)
+        y, saved = self._activation.forward(sums[:, :, 0] if self._is_series else sums)
         return y, (x, saved)
 
     def backward(self, g: Tensor, saved: Any, beta: float, needs_input: bool) -> Tensor:
         x, saved_of_activation = saved
         g = self._activation.backward(g, saved_of_activation, beta)
+        g = g[:, :, None] if self._is_series else g
         output_mask = (needs_input, self._grad_w is not None, self._grad_b is not None)
         # (len(W),) is the shape of b. The kernel returns new tensors: it cannot write into views of the flat vector.
         grad_x, *of_params = _aten.convolution_backward(g, x, self._w, (len(self._w),), *self._options, output_mask)
         for gradient, values in zip((self._grad_w, self._grad_b), of_params, strict=True):
             if gradient is not None:
                 gradient.add_(values) if beta else gradient.copy_(values)
-        return grad_x if needs_input else g
+        grad_x = grad_x if needs_input else g
+        return grad_x[:, :, 0] if self._is_series else grad_x
 
 
 class BatchNorm:

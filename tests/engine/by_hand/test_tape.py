@@ -13,7 +13,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from arignote.engine.by_hand.tape import Tape
 from arignote.engine.feed import DeviceBatch
-from arignote.engine.network import Network
+from arignote.engine.network import DEFAULT_SETUP, Network
 from arignote.engine.setup import Setup
 from arignote.engine.step import TrainingStep
 from arignote.layers import declare, parse
@@ -752,13 +752,13 @@ def losses_of(architecture):
     return [build("loss", ["nll", {"weight": 0.5**n}]) for n in range(len(architecture.outputs))]
 
 
-def step_of(layers, shape):
+def step_of(layers, shape, setup=DEFAULT_SETUP):
     architecture = declare(parse(layers), shape)
     for place in architecture.placed:
         for name, param in place.params.items():
             if param.dtype == "float32":
                 place.params[name] = replace(param, dtype=str(torch.get_default_dtype()).removeprefix("torch."))
-    network = Network(architecture)
+    network = Network(architecture, setup)
     network.initialise(3)
     with torch.no_grad():
         network.weights.copy_(torch.randn(network.weights.shape, generator=torch.Generator().manual_seed(2)) * 0.7)
@@ -828,6 +828,20 @@ def test_gradients_are_those_of_the_network_in_plain_pytorch(case, sizes, weight
             torch.testing.assert_close(
                 found[name], gradient, rtol=1e-9, atol=1e-12, msg=lambda m, name=name: f"{name}: {m}"
             )
+
+
+@pytest.mark.parametrize("case", ["average pools", "series", "series, channels last", "series of one channel"])
+def test_gradients_do_not_depend_on_how_filters_lie_in_memory(case, double):
+    layers, shape, reference, _ = CASES[case]
+    step = step_of(layers, shape, Setup(channels_last=True))
+    filters = step.network.named["a.W"]
+    assert filters.movedim(1, -1).is_contiguous()
+    batches = batches_of(shape, 1, (7, 4), weighted=False)
+    _, expected = expected_of(step, reference, batches)
+    for way in (step._gradients, step._by_autograd):
+        _, found = computed(step, way, batches)
+        for name, gradient in expected.items():
+            torch.testing.assert_close(found[name], gradient, rtol=1e-9, atol=1e-12)
 
 
 class TripledInTraining(Layer):
