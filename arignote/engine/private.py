@@ -68,42 +68,71 @@ def fused_sgd_(w: Tensors, g: Tensors, v: Tensors, *, lr: float, mu: float, deca
 
 
 def adam_in_passes_(
-    w: Tensors, g: Tensors, m: Tensors, s: Tensors, n: int, *, lr: float, betas: Any, decay: float, epsilon: float
+    w: Tensors,
+    g: Tensors,
+    m: Tensors,
+    s: Tensors,
+    n: int,
+    *,
+    lr: float,
+    betas: Any,
+    decay: float,
+    epsilon: float,
+    largest: Tensors | None = None,
+    is_decoupled: bool = False,
 ) -> None:
     """Do what `fused_adam_` does with public operations."""
     beta1, beta2 = betas
-    for one_w, one_g, one_m, one_s in zip(w, g, m, s, strict=True):
-        slope = one_g.add(one_w, alpha=decay)
+    for k, (one_w, one_g, one_m, one_s) in enumerate(zip(w, g, m, s, strict=True)):
+        slope = one_g if is_decoupled else one_g.add(one_w, alpha=decay)
+        if is_decoupled:
+            one_w.mul_(1 - lr * decay)
         one_m.mul_(beta1).add_(slope, alpha=1 - beta1)
         one_s.mul_(beta2).addcmul_(slope, slope, value=1 - beta2)
-        root = one_s.div(1 - beta2**n).sqrt_().add_(epsilon)
+        divisor = one_s if largest is None else torch.maximum(largest[k], one_s, out=largest[k])
+        root = divisor.div(1 - beta2**n).sqrt_().add_(epsilon)
         one_w.addcdiv_(one_m, root, value=-lr / (1 - beta1**n))
 
 
 def fused_adam_(
-    w: Tensors, g: Tensors, m: Tensors, s: Tensors, n: int, *, lr: float, betas: Any, decay: float, epsilon: float
+    w: Tensors,
+    g: Tensors,
+    m: Tensors,
+    s: Tensors,
+    n: int,
+    *,
+    lr: float,
+    betas: Any,
+    decay: float,
+    epsilon: float,
+    largest: Tensors | None = None,
+    is_decoupled: bool = False,
 ) -> None:
     """Update by Adam in one pass over memory; `n` is the number of the update, from 1.
 
-    ``g <- g + decay * w;  m <- b1*m + (1-b1)*g;  s <- b2*s + (1-b2)*g^2``
-    ``w <- w - lr/(1-b1^n) * m / (sqrt(s/(1-b2^n)) + epsilon)``
+    ``g <- g + decay * w`` or, if it `is_decoupled`, ``w <- w - lr * decay * w``
+    ``m <- b1*m + (1-b1)*g;  s <- b2*s + (1-b2)*g^2``
+    ``w <- w - lr/(1-b1^n) * m / (sqrt(s/(1-b2^n)) + epsilon)``, with ``largest <- max(largest, s)``, if there is one,
+    in the place of s (amsgrad).
     """
-    if not hasattr(torch, "_fused_adam_"):
-        return adam_in_passes_(w, g, m, s, n, lr=lr, betas=betas, decay=decay, epsilon=epsilon)
-    # The kernel of torch.optim.Adam(fused=True); the empty list is for amsgrad alone.
-    torch._fused_adam_(
+    name = "_fused_adamw_" if is_decoupled else "_fused_adam_"
+    if not hasattr(torch, name):
+        how = {"lr": lr, "betas": betas, "decay": decay, "epsilon": epsilon}
+        return adam_in_passes_(w, g, m, s, n, **how, largest=largest, is_decoupled=is_decoupled)
+    # The kernel of torch.optim.Adam(fused=True), or of AdamW.
+    getattr(torch, name)(
         w,
         g,
         m,
         s,
-        [],
+        largest or [],
         [torch.tensor(float(n), device=w[0].device)] * len(w),
         lr=lr,
         beta1=betas[0],
         beta2=betas[1],
         weight_decay=decay,
         eps=epsilon,
-        amsgrad=False,
+        amsgrad=largest is not None,
         maximize=False,
     )
 

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from arignote.engine.network import Network
 from arignote.layers.base import WeightedLayer
-from arignote.optim.updaters import FusedUpdater, Updater
+from arignote.optim.updaters import DecoupledUpdater, FusedUpdater, SlicedUpdater, Updater
 
 __all__ = ["Update"]
 
@@ -37,24 +37,22 @@ class Update:
     def __init__(self, network: Network, updater: Updater, max_grad_norm: float | None):
         self._network, self._max_grad_norm = network, max_grad_norm
         self.slots = {name: torch.zeros_like(network.weights) for name in updater.slots}
-        fused = updater if isinstance(updater, FusedUpdater) else None
-        if max_grad_norm is not None or type(updater).step is not FusedUpdater.step:
-            # The norm includes penalties, which must be added before; an overridden `step` takes no decay.
-            fused = None
+        # An overridden `step` takes no decay; the norm includes penalties, which must be added before.
+        sliced = updater if isinstance(updater, SlicedUpdater) and type(updater).step is SlicedUpdater.step else None
+        adds_l2 = isinstance(sliced, FusedUpdater) and max_grad_norm is None
         self._steps: list[Callable[[float, float, int], None]] = []
-        if fused is None:
+        if sliced is None:
             # Read-only: slots are changed in place, as a tensor that replaces one would not be in the state.
             slots = MappingProxyType(self.slots)
             self._steps.append(partial(updater.step, network.weights, network.gradients, slots))
         else:
-            # The slope of l2 * w^2 is 2 * l2 * w, which torch's weight decay adds as decay * w.
-            for l2, slices in self._slices_by_l2().items():
-                self._steps.append(partial(fused.step_slices, *self._views(slices), decay=2 * l2))
+            for decay, slices in self._slices_by_decay(sliced, adds_l2).items():
+                self._steps.append(partial(sliced.step_slices, *self._views(slices), decay=decay))
         self._penalties: list[tuple[Tensor, Tensor, float, float]] = []
         self._norms: list[tuple[Tensor, tuple[int, ...], float]] = []
         gradients = network.flat_views(network.gradients)
         for name, tensor, layer, unit_axis in self._penalised():
-            l2 = layer.l2 if fused is None else 0.0
+            l2 = 0.0 if adds_l2 else layer.l2
             if layer.l1 or l2:
                 self._penalties.append((tensor, gradients[name], layer.l1, l2))
             if layer.maxnorm:
@@ -70,14 +68,20 @@ class Update:
                     if declared.unit_axis is not None and tensor.requires_grad:
                         yield f"{place.name}.{param}", tensor.detach(), place.layer, declared.unit_axis
 
-    def _slices_by_l2(self) -> dict[float, list[slice]]:
-        """Return slices of the flat vectors by their l2; adjacent parameters of equal l2 are one slice."""
-        l2_of = {name: layer.l2 for name, _, layer, _ in self._penalised()}
+    def _slices_by_decay(self, updater: SlicedUpdater, adds_l2: bool) -> dict[float, list[slice]]:
+        """Return slices of the flat vectors by their decay; adjacent parameters of equal decay are one slice."""
+        decay_of: dict[str, float] = {}
+        for name, _, layer, _ in self._penalised():
+            if isinstance(updater, DecoupledUpdater):
+                decay_of[name] = updater.weight_decay
+            elif adds_l2:
+                # The slope of l2 * w^2 is 2 * l2 * w, which torch's weight decay adds as decay * w.
+                decay_of[name] = 2 * layer.l2
         slices_of: dict[float, list[slice]] = {}
         at = 0
         for name, tensor in self._network.named.items():
             if tensor.requires_grad:
-                slices = slices_of.setdefault(l2_of.get(name, 0.0), [])
+                slices = slices_of.setdefault(decay_of.get(name, 0.0), [])
                 begin = slices.pop().start if slices and slices[-1].stop == at else at
                 at += tensor.numel()
                 slices.append(slice(begin, at))

@@ -39,6 +39,7 @@ __all__ = ["FitResult", "fit_config", "fit_network"]
 # leave a stem as it was, so that a run that began before is found again.
 _ADDED = {"scale_target": True, "missing_targets": False, "windows": None}
 _ADDED_TO_AUGMENTATIONS: dict[str, Any] = {"channel": None}
+_ADDED_TO_UPDATERS: dict[str, Any] = {"beta1_decay": 1.0}
 _ADDED_TO_LAYERS: dict[str, Any] = {
     "input": None,
     "share": None,
@@ -147,6 +148,7 @@ def _stem_in(
     values = settings.model_dump(mode="json") | objective_of(layers, settings).spec()
     chosen = {key: value for key, value in values.items() if decides(key) and value != _ADDED.get(key, ...)}
     chosen["augmentation"] = [_of_stem(spec, _ADDED_TO_AUGMENTATIONS) for spec in chosen["augmentation"]]
+    chosen["sgd_type"] = _of_stem(chosen["sgd_type"], _ADDED_TO_UPDATERS)
     fingerprint = opened.rows["train"].fingerprint(opened.digests)
     specs = [dump(layer) for layer in layers]
     of_layers = [_of_stem(spec, _ADDED_TO_LAYERS | _ADDED_TO_TYPE.get(spec[0], {})) for spec in specs]

@@ -3,11 +3,11 @@
 from pathlib import Path
 
 import numpy as np
-from lion_updater import Lion
 from mask_augmentation import Mask
 from power_decay_rule import PowerDecay
 from record_reader import RecordReader
 from rms_norm_layer import RMSNormLayer
+from signum_updater import Signum
 from smoothed_loss import SmoothedLoss
 
 from arignote import NNClassifier
@@ -28,7 +28,7 @@ def fit(folder="runs", **settings):
         rng=42,
         batch_size=64,
         train_loss=part_name(SmoothedLoss),
-        sgd_type=Lion(beta1=0.95),
+        sgd_type=Signum(beta=0.95),
         lr_rule=PowerDecay(initial_value=0.002),
         augmentation=Mask(p=0.05),
     )

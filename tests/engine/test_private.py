@@ -68,6 +68,31 @@ def test_adam_gives_the_numbers_of_its_formula(n, decay):
         np.testing.assert_allclose(w[k], w0[k] - 0.1 * step, rtol=1e-5, atol=1e-6)
 
 
+# Means and the largest of squares of vectors that are not negative, once above and once below the new ones.
+@pytest.mark.parametrize("is_decoupled", [False, True])
+@pytest.mark.parametrize("factor", [None, 0.01, 100.0])
+@pytest.mark.parametrize("n", [1, 20])
+def test_variants_of_adam_give_the_numbers_of_their_formulas_in_both_ways(n, factor, is_decoupled):
+    for way in (private.fused_adam_, private.adam_in_passes_):
+        lists = w, g, m, s = stretches(4)
+        w0, g0, m0, s0 = in_float64(lists)
+        largest = None if factor is None else [vector * factor for vector in s]
+        largest0 = None if largest is None else in_float64([largest])[0]
+        how = {"lr": 0.1, "betas": (0.7, 0.9), "decay": 0.3, "epsilon": 0.05}
+        way(w, g, m, s, n, **how, largest=largest, is_decoupled=is_decoupled)
+        for k in range(2):
+            slope = g0[k] + (0 if is_decoupled else 0.3) * w0[k]
+            mean, square = 0.7 * m0[k] + 0.3 * slope, 0.9 * s0[k] + 0.1 * slope**2
+            divisor = square if largest0 is None else np.maximum(square, largest0[k])
+            step = mean / (1 - 0.7**n) / (np.sqrt(divisor / (1 - 0.9**n)) + 0.05)
+            start = w0[k] * (1 - 0.1 * 0.3) if is_decoupled else w0[k]
+            np.testing.assert_allclose(m[k], mean, rtol=1e-5, atol=1e-6)
+            np.testing.assert_allclose(s[k], square, rtol=1e-5, atol=1e-6)
+            np.testing.assert_allclose(w[k], start - 0.1 * step, rtol=1e-5, atol=1e-6)
+            if largest is not None:
+                np.testing.assert_allclose(largest[k], divisor, rtol=1e-5, atol=1e-6)
+
+
 @pytest.mark.parametrize("nesterov", [False, True])
 @pytest.mark.parametrize("decay", [0.0, 0.3])
 def test_momentum_in_passes_is_momentum_in_one_pass(nesterov, decay):
@@ -127,7 +152,7 @@ def test_a_scale_that_would_become_infinite_stays_in_both_ways():
         assert float(scale) == pytest.approx(3e38)
 
 
-@pytest.mark.parametrize("name", ["_fused_sgd_", "_fused_adam_", "_log_softmax_backward_data"])
+@pytest.mark.parametrize("name", ["_fused_sgd_", "_fused_adam_", "_fused_adamw_", "_log_softmax_backward_data"])
 def test_a_version_of_torch_without_the_function_takes_the_other_way(monkeypatch, name):
     lists, g = stretches(4), torch.ones(2, 3)
     log_p = torch.zeros(2, 3).log_softmax(1)
@@ -136,9 +161,10 @@ def test_a_version_of_torch_without_the_function_takes_the_other_way(monkeypatch
     if name == "_fused_sgd_":
         private.fused_sgd_(*lists[:3], lr=0.1, mu=0.5, decay=0.0, nesterov=False)
         private.sgd_in_passes_(*others[:3], lr=0.1, mu=0.5, decay=0.0, nesterov=False)
-    elif name == "_fused_adam_":
-        private.fused_adam_(*lists, 1, lr=0.1, betas=(0.9, 0.99), decay=0.0, epsilon=1e-8)
-        private.adam_in_passes_(*others, 1, lr=0.1, betas=(0.9, 0.99), decay=0.0, epsilon=1e-8)
+    elif name.startswith("_fused_adam"):
+        how = {"lr": 0.1, "betas": (0.9, 0.99), "decay": 0.3, "epsilon": 1e-8, "is_decoupled": name == "_fused_adamw_"}
+        private.fused_adam_(*lists, 1, **how)
+        private.adam_in_passes_(*others, 1, **how)
     else:
         expected = private.log_softmax_backward_in_passes(g, log_p)
         assert torch.equal(private.log_softmax_backward(g, log_p), expected)

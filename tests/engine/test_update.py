@@ -189,7 +189,7 @@ def test_filters_have_a_norm_for_each_map_however_they_lie(channels_last):
     np.testing.assert_allclose(network.arrays()["conv.W"][:, 0, 0, 0], [0.5, 0.25], rtol=1e-6)
 
 
-@pytest.mark.parametrize("updater", ["momentum", "nag", "adam"])
+@pytest.mark.parametrize("updater", ["momentum", "nag", "adam", "amsgrad"])
 def test_each_stretch_has_the_l2_of_its_layer_and_slots_lie_as_the_weights(updater):
     network = Network(declare(parse(LAYERS), (7,), 3))
     network.initialise(5)
@@ -207,6 +207,7 @@ def test_each_stretch_has_the_l2_of_its_layer_and_slots_lie_as_the_weights(updat
         "momentum": lambda p: torch.optim.SGD(p, lr=0.01, momentum=0.9),
         "nag": lambda p: torch.optim.SGD(p, lr=0.01, momentum=0.9, nesterov=True),
         "adam": lambda p: torch.optim.Adam(p, lr=0.01),
+        "amsgrad": lambda p: torch.optim.Adam(p, lr=0.01, amsgrad=True),
     }[updater]
     optimiser = make([group for _, group in groups])
     for n in range(1, 4):
@@ -226,8 +227,36 @@ def test_each_stretch_has_the_l2_of_its_layer_and_slots_lie_as_the_weights(updat
         weight = group["params"][0]
         torch.testing.assert_close(network.named[name].detach(), weight.detach(), rtol=1e-5, atol=1e-6)
         buffer = optimiser.state[weight].get("momentum_buffer", optimiser.state[weight].get("exp_avg"))
-        slot = network.flat_views(update.slots["mean" if updater == "adam" else "velocity"])[name]
+        slot = network.flat_views(update.slots["mean" if updater in ("adam", "amsgrad") else "velocity"])[name]
         torch.testing.assert_close(slot, buffer, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("max_grad_norm", [None, 1e30])
+def test_a_decoupled_decay_is_of_weights_alone_and_l2_goes_into_the_means(max_grad_norm):
+    network = Network(declare(parse(LAYERS), (7,), 3))
+    network.initialise(5)
+    start = network.arrays()
+    updater = build("updater", ["adamw", {"weight_decay": 3.0}])
+    update = Update(network, updater, max_grad_norm)
+    gradient = torch.linspace(-1, 1, network.gradients.numel())
+    theirs = {}
+    for name, view in network.flat_views(gradient).items():
+        weight = torch.nn.Parameter(torch.from_numpy(start[name].copy()))
+        decay = 3.0 if name.endswith(".W") else 0.0
+        theirs[name] = weight, view.clone(), torch.optim.AdamW([weight], lr=0.01, weight_decay=decay)
+    for n in range(1, 4):
+        network.gradients.copy_(gradient)
+        with torch.no_grad():
+            update(0.01, 0.0, n)
+            for name, (weight, slope, optimiser) in theirs.items():
+                l2 = {"a.W": 0.3, "b.W": 0.3, "out.W": 0.2}.get(name, 0.0)
+                weight.grad = slope + 2 * l2 * weight + (0.01 * weight.sign() if name == "b.W" else 0.0)
+                optimiser.step()
+            weight = theirs["c.W"][0]
+            weight.mul_((0.5 / weight.norm(dim=0, keepdim=True)).clamp(max=1.0))
+    assert {"a.b", "a.a", "c.W", "out.W"} <= set(theirs)
+    for name, (weight, _, _) in theirs.items():
+        torch.testing.assert_close(network.named[name].detach(), weight.detach(), rtol=1e-5, atol=1e-6)
 
 
 def test_an_updater_of_a_users_own_has_the_penalties_in_its_gradients():

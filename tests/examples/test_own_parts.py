@@ -75,7 +75,7 @@ ALONE = {
     "layer": lambda train: {"layers": [["rms_norm_layer:RMSNormLayer"], ["ClassificationOutputLayer"]]},
     "loss": lambda train: {"train_loss": "smoothed_loss:SmoothedLoss", "valid_loss": ["smoothed_loss:SmoothedLoss"]},
     "rule": lambda train: {"lr_rule": ["power_decay_rule:PowerDecay", {"initial_value": 0.1}]},
-    "updater": lambda train: {"sgd_type": "lion_updater:Lion"},
+    "updater": lambda train: {"sgd_type": "signum_updater:Signum"},
     "augmentation": lambda train: {"augmentation": ["mask_augmentation:Mask", {"p": 0.2}], "n_workers": 2},
     "reader": lambda train: {},
 }

@@ -402,7 +402,7 @@ UNKNOWN = {
     "Conv3DLayer, ConvLayer, ConvMaxoutLayer, DropoutLayer, ",
     "layers: [[Capsule], [ClassificationOutputLayer]]": "unknown layer 'Capsule'. Known: ActivationLayer, ",
     "fit: {sgd_type: adm}": "fit.sgd_type: unknown updater 'adm'. Did you mean 'adam'? Known: adadelta, adagrad, adam, "
-    "momentum, nag, rmsprop, sgd.",
+    "adamax, adamw, amsgrad, lion, momentum, nadam, nag, radam, rmsprop, sgd.",
     "fit: {lr_rule: {rule: stall, interval: 3}}": "unknown rule 'stall'. Did you mean 'stalled'? Known: absolute, "
     "const, cosine, exponential, fixed, inverse, linear, one_cycle, stalled, step, warmup.",
     "fit: {stop_rule: [never]}": "unknown stop_rule 'never'. Known: reached, stalled.",

@@ -38,9 +38,9 @@ def fitted(x, y, checkpoint, **settings):
     return NNClassifier(LAYERS, rng=1, **settings).fit(x, y, checkpoint=checkpoint)
 
 
-# The stems that versions before graphs of layers gave the same networks, whose checkpoints are resumed.
+# The stems that earlier versions gave the same networks and updaters, whose checkpoints are resumed.
 @pytest.mark.parametrize(
-    ("layers", "stem"),
+    ("layers", "sgd_type", "stem"),
     [
         (
             [
@@ -49,6 +49,7 @@ def fitted(x, y, checkpoint, **settings):
                 ["BatchNormLayer"],
                 ["ClassificationOutputLayer"],
             ],
+            "adadelta",
             "run-3ab4eea97f29",
         ),
         (
@@ -57,13 +58,15 @@ def fitted(x, y, checkpoint, **settings):
                 ["ConvLayer", {"n_output_maps": 2, "filter_shape": 2}],
                 ["ClassificationOutputLayer"],
             ],
+            "adadelta",
             "run-ae07c97edb2e",
         ),
+        ([["FCLayer", {"n_units": 3}], ["ClassificationOutputLayer"]], "adam", "run-815849424884"),
     ],
-    ids=["dense", "convolution"],
+    ids=["dense", "convolution", "adam"],
 )
-def test_the_stem_in_a_folder_stays_what_it_was(layers, stem, tmp_path):
-    settings = {"name": "run", "n_epochs": 1, "batch_size": 4, "checkpoint": f"{tmp_path}/"}
+def test_the_stem_in_a_folder_stays_what_it_was(layers, sgd_type, stem, tmp_path):
+    settings = {"name": "run", "n_epochs": 1, "batch_size": 4, "checkpoint": f"{tmp_path}/", "sgd_type": sgd_type}
     fitted = NNClassifier(layers, rng=1, **settings).fit(ROWS, np.arange(12) % 2)
     assert fitted.checkpoint_ == f"{tmp_path}/{stem}"
 

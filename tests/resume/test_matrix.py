@@ -41,7 +41,10 @@ OUTPUTS = {
 }
 CHOICES = {
     "target": list(OUTPUTS),
-    "sgd_type": ["sgd", "momentum", "nag", "rmsprop", "adagrad", "adadelta", "adam"],
+    "sgd_type": [
+        *("sgd", "momentum", "nag", "rmsprop", "adagrad", "adadelta", "amsgrad", "adamw", "adamax", "nadam", "radam"),
+        *(["adam", {"beta1_decay": 0.75}], ["lion", {"weight_decay": 0.5}]),
+    ],
     "lr_rule": [
         0.05,
         {"rule": "fixed", "initial_value": 0.1, "multiply_by": 0.5, "schedule": [1]},
@@ -205,4 +208,4 @@ def test_every_pair_of_choices_is_in_a_run():
     words = list(CHOICES)
     found = set().union(*(covered(run, words) for run in RUNS))
     n_pairs = sum(len(CHOICES[a]) * len(CHOICES[b]) for a, b in combinations(words, 2))
-    assert len(found) == n_pairs and len(RUNS) < 60
+    assert len(found) == n_pairs and len(RUNS) < 70

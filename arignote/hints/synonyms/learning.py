@@ -41,6 +41,9 @@ ROWS = (
         ("alpha decay", Replacement("rho")),
         ("beta_1 b1 betas", Replacement("beta1", 0.9)),
         ("beta_2 b2", Replacement("beta2", 0.999)),
+        ("lmbda lambda", Replacement("beta1_decay", 0.99999999)),
+        ("schedule_decay psi", Replacement("momentum_decay", 0.004)),
+        ("amsgrad", Replacement("", "amsgrad")),
         ("mu", Replacement("momentum")),
         ("momentum nesterov", part("nag", momentum=0.9)),
         (
@@ -53,6 +56,10 @@ ROWS = (
         "updater name",
         ("sgd_momentum momentum_sgd SGDMomentum classical_momentum", part("momentum", momentum=0.9)),
         ("nesterov_momentum nesterov_sgd sgd_nesterov", part("nag", momentum=0.9)),
+        ("adam_amsgrad adam_ams", Replacement("", "amsgrad")),
+        ("adam_decoupled decoupled_adam", part("adamw", weight_decay=0.01)),
+        ("nesterov_adam", Replacement("", "nadam")),
+        ("rectified_adam", Replacement("", "radam")),
         ("lbfgs", Replacement("", "adam"), "Updaters take one batch at a time; write {}"),
     ),
     *rows(
