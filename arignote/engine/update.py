@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from arignote.engine.network import Network
-from arignote.layers.base import WeightedLayer
+from arignote.layers.base import ParametricLayer, WeightedLayer
 from arignote.optim.updaters import DecoupledUpdater, FusedUpdater, SlicedUpdater, Updater
 
 __all__ = ["Update"]
@@ -40,14 +40,7 @@ class Update:
         # An overridden `step` takes no decay; the norm includes penalties, which must be added before.
         sliced = updater if isinstance(updater, SlicedUpdater) and type(updater).step is SlicedUpdater.step else None
         adds_l2 = isinstance(sliced, FusedUpdater) and max_grad_norm is None
-        self._steps: list[Callable[[float, float, int], None]] = []
-        if sliced is None:
-            # Read-only: slots are changed in place, as a tensor that replaces one would not be in the state.
-            slots = MappingProxyType(self.slots)
-            self._steps.append(partial(updater.step, network.weights, network.gradients, slots))
-        else:
-            for decay, slices in self._slices_by_decay(sliced, adds_l2).items():
-                self._steps.append(partial(sliced.step_slices, *self._views(slices), decay=decay))
+        self._steps = self._steps_of(updater, sliced, adds_l2)
         self._penalties: list[tuple[Tensor, Tensor, float, float]] = []
         self._norms: list[tuple[Tensor, tuple[int, ...], float]] = []
         gradients = network.flat_views(network.gradients)
@@ -68,8 +61,24 @@ class Update:
                     if declared.unit_axis is not None and tensor.requires_grad:
                         yield f"{place.name}.{param}", tensor.detach(), place.layer, declared.unit_axis
 
-    def _slices_by_decay(self, updater: SlicedUpdater, adds_l2: bool) -> dict[float, list[slice]]:
-        """Return slices of the flat vectors by their decay; adjacent parameters of equal decay are one slice."""
+    def _steps_of(
+        self, updater: Updater, sliced: SlicedUpdater | None, adds_l2: bool
+    ) -> list[tuple[Callable[[float, float, int], None], float]]:
+        """Return the steps of an update, each with the factor of its learning rate."""
+        steps: list[tuple[Callable[[float, float, int], None], float]] = []
+        for (decay, lr_factor), slices in self._slices_by_rates(updater, adds_l2).items():
+            w, g, slots = self._views(slices)
+            if sliced is not None:
+                steps.append((partial(sliced.step_slices, w, g, slots, decay=decay), lr_factor))
+                continue
+            for number in range(len(slices)):
+                # Read-only: slots are changed in place, as a tensor that replaces one would not be in the state.
+                of_slice = MappingProxyType({name: views[number] for name, views in slots.items()})
+                steps.append((partial(updater.step, w[number], g[number], of_slice), lr_factor))
+        return steps
+
+    def _slices_by_rates(self, updater: Updater, adds_l2: bool) -> dict[tuple[float, float], list[slice]]:
+        """Return slices of the flat vectors by decay and `lr_factor`; adjacent ones of equal rates are one slice."""
         decay_of: dict[str, float] = {}
         for name, _, layer, _ in self._penalised():
             if isinstance(updater, DecoupledUpdater):
@@ -77,11 +86,18 @@ class Update:
             elif adds_l2:
                 # The slope of l2 * w^2 is 2 * l2 * w, which torch's weight decay adds as decay * w.
                 decay_of[name] = 2 * layer.l2
-        slices_of: dict[float, list[slice]] = {}
+        factor_of = {
+            f"{place.name}.{param}": place.layer.lr_factor
+            for place in self._network.architecture.placed
+            if isinstance(place.layer, ParametricLayer)
+            for param in place.params
+        }
+        slices_of: dict[tuple[float, float], list[slice]] = {}
         at = 0
         for name, tensor in self._network.named.items():
             if tensor.requires_grad:
-                slices = slices_of.setdefault(decay_of.get(name, 0.0), [])
+                rates = decay_of.get(name, 0.0), factor_of.get(name, 1.0)
+                slices = slices_of.setdefault(rates, [])
                 begin = slices.pop().start if slices and slices[-1].stop == at else at
                 at += tensor.numel()
                 slices.append(slice(begin, at))
@@ -107,8 +123,8 @@ class Update:
             norm = self._network.gradients.norm()
             # As clip_grad_norm_ of torch, which adds 1e-6 too.
             self._network.gradients.mul_((self._max_grad_norm / (norm + 1e-6)).clamp_(max=1.0))
-        for step in self._steps:
-            step(lr, momentum, n)
+        for step, lr_factor in self._steps:
+            step(lr * lr_factor, momentum, n)
         # A unit whose weights are all 0 stays as it is, without a division by 0.
         for tensor, axes, maxnorm in self._norms:
             norms = torch.linalg.vector_norm(tensor, dim=axes, keepdim=True)

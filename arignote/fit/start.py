@@ -43,6 +43,7 @@ _ADDED_TO_UPDATERS: dict[str, Any] = {"beta1_decay": 1.0}
 _ADDED_TO_LAYERS: dict[str, Any] = {
     "input": None,
     "share": None,
+    "lr_factor": 1.0,
     "auxiliary": False,
     "lengths": None,
     "offsets": None,

@@ -196,6 +196,7 @@ def declare(
         placed.append(Placed(str(layer.name), layer, sources, fields, shapes, output, params, owner))
         positions[str(layer.name)] = position
     _check_tokens(placed)
+    _check_lr_factors(placed)
     return Architecture(tuple(placed))
 
 
@@ -281,6 +282,14 @@ def _check_tokens(placed: Sequence[Placed]) -> None:
             if source.name in tokens and not isinstance(place.layer, EmbeddingLayer):
                 message = f"the rows of {source.name!r} are tokens of an EmbeddingLayer: take its output"
                 raise ConfigError(Complaint((), message, layer=place.name))
+
+
+def _check_lr_factors(placed: Sequence[Placed]) -> None:
+    """Raise ConfigError if a layer without parameters has a factor of the learning rate."""
+    for place in placed:
+        if isinstance(place.layer, ParametricLayer) and place.layer.lr_factor != 1 and not place.n_params:
+            message = f"lr_factor must be left out, as the layer has no parameters; got {place.layer.lr_factor:g}"
+            raise ConfigError(Complaint(("lr_factor",), message, layer=place.name))
 
 
 def _owner(layer: WeightedLayer, params: dict[str, Param], shared: Placed) -> str:

@@ -124,10 +124,13 @@ class ParametricLayer(Layer):
         What is loaded from `stored_network` at the start. True: the parameters of its layer of the same name; a string:
         those of its layer of that name; a mapping, such as {"W": "fc.weight", "b": "fc.bias"}: those that it names,
         from these entries of the file; {"name": "fc.weight", "transpose": True} in place of an entry transposes it.
+    lr_factor : float > 0, default 1.0
+        Factor of the learning rate of its parameters. It scales the steps of any updater, not the gradients.
     """
 
     fix_params: bool | list[str] = False
     load_params: LoadParams = None
+    lr_factor: Positive = 1.0
 
     def is_fixed(self, param: str) -> bool:
         """Return whether the parameter of this name is not trained."""
@@ -143,7 +146,7 @@ class ParametricLayer(Layer):
 
 
 # Parameters of a layer that another one, which shares its weights, cannot have.
-OF_OWNER = ("l1", "l2", "maxnorm", "fix_params", "load_params", "W", "b")
+OF_OWNER = ("l1", "l2", "maxnorm", "fix_params", "load_params", "lr_factor", "W", "b")
 
 
 class WeightedLayer(ParametricLayer):

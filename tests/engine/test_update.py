@@ -298,6 +298,92 @@ def test_an_updater_cannot_put_another_tensor_in_the_place_of_a_slot():
         Update(network, Replacing(), None)(0.5, 0.0, 1)
 
 
+# Parameters of b are between those of a and c, which have the same factor; the weight of c is fixed.
+RATES = [
+    ["FCLayer", {"name": "a", "n_units": 6, "activation": "prelu", "l2": 0.3, "lr_factor": 0.25}],
+    ["FCLayer", {"name": "b", "n_units": 5, "l2": 0.3, "l1": 0.01}],
+    ["BatchNormLayer", {"name": "norm", "lr_factor": 4.0}],
+    ["FCLayer", {"name": "c", "n_units": 4, "lr_factor": 0.25, "fix_params": ["W"]}],
+    ["ClassificationOutputLayer", {"name": "out", "l2": 0.2, "lr_factor": 3.0}],
+]
+FACTORS = {"a": 0.25, "b": 1.0, "norm": 4.0, "c": 0.25, "out": 3.0}
+OF_TORCH = {
+    "sgd": lambda p, lr: torch.optim.SGD(p, lr=lr),
+    "nag": lambda p, lr: torch.optim.SGD(p, lr=lr, momentum=0.9, nesterov=True),
+    "rmsprop": lambda p, lr: torch.optim.RMSprop(p, lr=lr, alpha=0.9, eps=1e-6),
+    "adam": lambda p, lr: torch.optim.Adam(p, lr=lr),
+    "adamw": lambda p, lr: torch.optim.AdamW(p, lr=lr, weight_decay=0.0),
+    "nadam": lambda p, lr: torch.optim.NAdam(p, lr=lr),
+}
+
+
+@pytest.mark.parametrize("max_grad_norm", [None, 1e30])
+@pytest.mark.parametrize("updater", OF_TORCH)
+def test_a_factor_of_the_learning_rate_is_that_of_a_group_of_torch(updater, max_grad_norm):
+    network = Network(declare(parse(RATES), (7,), 3))
+    network.initialise(5)
+    start = network.arrays()
+    update = Update(
+        network, build("updater", [updater, {"weight_decay": 5.0}] if updater == "adamw" else updater), max_grad_norm
+    )
+    gradient = torch.linspace(-1, 1, network.gradients.numel())
+    theirs = {}
+    for name, view in network.flat_views(gradient).items():
+        layer, param = name.split(".")
+        weight = torch.nn.Parameter(torch.from_numpy(start[name].copy()))
+        group = {"params": [weight], "lr": 0.01 * FACTORS[layer]}
+        if updater == "adamw" and param == "W":
+            group["weight_decay"] = 5.0
+        theirs[name] = weight, view.clone(), OF_TORCH[updater]([group], 0.01)
+    for n in range(1, 4):
+        network.gradients.copy_(gradient)
+        with torch.no_grad():
+            update(0.01, 0.9, n)
+            for name, (weight, slope, optimiser) in theirs.items():
+                l2 = {"a.W": 0.3, "b.W": 0.3, "out.W": 0.2}.get(name, 0.0)
+                weight.grad = slope + 2 * l2 * weight + (0.01 * weight.sign() if name == "b.W" else 0.0)
+                optimiser.step()
+    assert {"a.a", "b.W", "norm.gamma", "c.b", "out.W"} <= set(theirs) and "c.W" not in theirs
+    for name, (weight, _, _) in theirs.items():
+        torch.testing.assert_close(network.named[name].detach(), weight.detach(), rtol=1e-5, atol=1e-6)
+    assert np.array_equal(network.arrays()["c.W"], start["c.W"])
+
+
+@pytest.mark.parametrize("updater", sorted(own_names("updater")))
+def test_a_factor_scales_the_steps_of_every_updater_and_not_its_gradients(updater):
+    # Of one weight and its bias; a scaled gradient would leave the steps of adam and lion as they are.
+    ends = {}
+    for factor, lr in ((1.0, 0.01), (0.25, 0.04), (1.0, 0.04)):
+        network = Network(declare(parse([["ClassificationOutputLayer", {"lr_factor": factor}]]), (1,), 2))
+        network.weights.copy_(torch.tensor([2.0, -4.0, 1.0, 1.0]))
+        update = Update(network, build("updater", updater), None)
+        for n in range(1, 4):
+            network.gradients.copy_(torch.tensor([1.0, -2.0, 0.5, -0.25]))
+            update(lr, 0.9, n)
+        ends[factor, lr] = network.weights.tolist(), {name: slot.tolist() for name, slot in update.slots.items()}
+    assert ends[0.25, 0.04] == ends[1.0, 0.01] != ends[1.0, 0.04]
+
+
+def test_without_factors_there_is_one_step_over_the_whole_vector():
+    class Record(Updater):
+        slots = ("last",)
+
+        def step(self, w, g, slots, lr, momentum, n):
+            seen.append((w.numel(), g.numel(), slots["last"].numel(), lr))
+
+    seen = []
+    for layers in (LAYERS, RATES):
+        network = Network(declare(parse(layers), (7,), 3))
+        Update(network, Record(), None)(0.5, 0.0, 1)
+        seen.append(network.weights.numel())
+    (n_values, *_), n_first, *by_factor, n_second = seen
+    assert n_values == n_first
+    # In the order of the factors: a, and c without its weight; b; norm; out.
+    sizes = [7 * 6 + 6 + 6, 4 + 4, 6 * 5 + 5 + 5, 10, 4 * 3 + 3]
+    assert by_factor == [(n, n, n, 0.5 * f) for n, f in zip(sizes, (0.25, 0.25, 1.0, 4.0, 3.0), strict=True)]
+    assert sum(sizes) == n_second
+
+
 def test_the_values_in_force_and_the_number_of_the_update_reach_the_updater():
     class Record(Updater):
         def step(self, w, g, slots, lr, momentum, n):

@@ -6,6 +6,7 @@ import pytest
 
 from arignote.errors import ConfigError
 from arignote.layers import FCLayer, InputLayer, Layer, declare, parse
+from arignote.layers.base import ParametricLayer
 from arignote.layers.output import OutputLayer
 from arignote.layers.shape import C01BToBC01Layer
 from arignote.registry import build
@@ -365,6 +366,20 @@ def test_the_numbers_of_outputs_of_several_are_given_by_name():
     layers = [["ClassificationOutputLayer", {"name": "kind"}], ["RegressionOutputLayer", {"name": "size"}]]
     found = declare(parse(layers), (4,), {"size": 2, "kind": 5})
     assert found.n_outputs == {"kind": 5, "size": 2}
+
+
+def test_a_factor_of_the_learning_rate_needs_parameters():
+    class Plain(ParametricLayer):
+        def build(self, shape):
+            return lambda params, x, training: x
+
+    assert declare([Plain(name="plain"), *parse(["ClassificationOutputLayer"])], (4,), 2).n_params == 10
+    with pytest.raises(ConfigError) as raised:
+        declare([Plain(name="plain", lr_factor=0.5), *parse(["ClassificationOutputLayer"])], (4,), 2)
+    expected = "lr_factor must be left out, as the layer has no parameters; got 0.5"
+    assert str(raised.value) == f"plain: {expected}", str(raised.value)
+    with pytest.raises(ConfigError, match="unknown parameter 'lr_factor'"):
+        parse([["DropoutLayer", {"dropout_p": 0.5, "lr_factor": 0.5}], "ClassificationOutputLayer"])
 
 
 def test_code_of_a_user_is_known_as_such():

@@ -203,6 +203,7 @@ def test_layers_that_do_not_fit_are_refused(layers, expected):
         ("maxnorm", 1.0),
         ("fix_params", True),
         ("load_params", "fc1"),
+        ("lr_factor", 0.5),
         ("W", "he_normal"),
         ("b", 0.5),
     ],
@@ -214,7 +215,7 @@ def test_what_belongs_to_the_owner_is_refused(name, value):
     assert str(raised.value) == f"layers[1] (FCLayer 'b'): {message}"
 
 
-@pytest.mark.parametrize("name", ["l1", "l2", "maxnorm", "fix_params"])
+@pytest.mark.parametrize("name", ["l1", "l2", "maxnorm", "fix_params", "lr_factor"])
 def test_a_default_of_all_layers_is_for_the_owner_alone(name):
     value = True if name == "fix_params" else 0.5
     layers = parse([fc("a"), fc("b", share="a"), OUTPUT], {name: value})

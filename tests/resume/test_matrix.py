@@ -81,6 +81,7 @@ CHOICES = {
     ],
     "sgd_max_grad_norm": [None, 0.5],
     "monitor": [None, ["grad_norm", "output"]],
+    "dense": [{}, {"lr_factor": 0.25}],
 }
 
 
@@ -111,6 +112,7 @@ RUNS = pairwise(CHOICES)
 def spec(run):
     settings = {word: CHOICES[word][number] for word, number in run.items()}
     disturbed, threads, augmentation = (settings.pop(word) for word in ("disturbed", "threads", "augmentation"))
+    dense = settings.pop("dense")
     target = settings.pop("target")
     del settings["source"]
     if target == "numbers":
@@ -122,7 +124,7 @@ def spec(run):
     network = settings.pop("network")
     settings["channels_last"] = False if network.endswith("first") else "auto"
     below = [] if network == "dense" else CONVOLUTIONS
-    layers = [*below, ["FCLayer", {"n_units": 5}], *([disturbed] if disturbed else []), OUTPUTS[target]]
+    layers = [*below, ["FCLayer", {"n_units": 5, **dense}], *([disturbed] if disturbed else []), OUTPUTS[target]]
     return layers, settings
 
 

@@ -46,6 +46,7 @@ def test_any_key_can_be_set_and_layers_by_name(tmp_path):
     spec = read_config(path, ["fit.n_epochs=7", "layers.fc1.n_units=128", "layers.dropout1.dropout_p=0.5"])
     assert spec.fit["n_epochs"] == 7 and spec.fit["checkpoint"] == str(tmp_path / "runs" / "a")
     assert spec.layers[0][1]["n_units"] == 128 and spec.layers[1][1]["dropout_p"] == 0.5
+    assert read_config(path, ["layers.fc1.lr_factor=0.1"]).layers[0][1]["lr_factor"] == 0.1
     with pytest.raises(ConfigError, match="there is no layer 'fc9'; layers: fc1, dropout1, output"):
         read_config(path, ["layers.fc9.n_units=1"])
 

@@ -98,6 +98,7 @@ ROWS = (
         ("max_norm kernel_constraint constraint", Replacement("maxnorm", 3.0)),
         ("kernel_initializer weight_init weights init initializer w_init", Replacement("W", "he_normal")),
         ("bias_initializer b_init", Replacement("b", 0.0)),
+        ("lr_mult lr_multiplier lr_scale learning_rate_factor learning_rate_multiplier", Replacement("lr_factor", 0.1)),
         ("trainable freeze frozen requires_grad", Replacement("fix_params", True)),
         (
             "pretrained weights_from load_weights init_from from_layer load_from",

@@ -41,7 +41,8 @@ class Updater(Part):
         Parameters
         ----------
         w, g : tensor (n_values,)
-            Parameters and gradients; `g` may be used as scratch.
+            Parameters and gradients; `g` may be used as scratch. All of them, unless layers have an `lr_factor`: then
+            each stretch of equal factors.
         slots : mapping of str to tensor (n_values,)
             The updater's slots, changed in place.
         lr, momentum : float
