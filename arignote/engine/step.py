@@ -34,7 +34,7 @@ class TrainingStep:
         The network to train.
     losses : sequence of Loss
         The loss of each output, in the order of the output layers; the sum of each times its weight is minimised.
-    updater, max_grad_norm
+    updater, max_grad_norm, max_grad_value
         As of `Update`.
     exclusive : bool
         Whether other threads run code of the user that may draw from the global generators. A step that contains
@@ -62,6 +62,7 @@ class TrainingStep:
         max_grad_norm: float | None = None,
         exclusive: bool = False,
         monitor_gradient: bool = False,
+        max_grad_value: float | None = None,
     ):
         self.network = network
         self.exclusive = exclusive or network.is_custom or any(map(is_custom, (*losses, updater)))
@@ -76,7 +77,7 @@ class TrainingStep:
         self._loss_of = compiled(self._forward) if self.setup.compile else self._forward
         self._gradients = tape or self._by_autograd
         self.last_batches: Sequence[DeviceBatch] = ()
-        self._update = Update(network, updater, max_grad_norm)
+        self._update = Update(network, updater, max_grad_norm, max_grad_value)
 
     @property
     def slots(self) -> dict[str, Tensor]:

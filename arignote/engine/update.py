@@ -1,4 +1,4 @@
-"""Update of the weights from gradients: penalties, clipping, the updater, norm constraints."""
+"""Update of the weights from gradients: penalties, clipping, the updater, constraints."""
 
 from __future__ import annotations
 
@@ -27,6 +27,8 @@ class Update:
         Rule of the update.
     max_grad_norm : float or None
         Largest Euclidean norm of all gradients (penalties included) together.
+    max_grad_value : float or None
+        Largest absolute value of a gradient (penalties included), before its share of the norm.
 
     Attributes
     ----------
@@ -34,20 +36,26 @@ class Update:
         Slots of the updater by name.
     """
 
-    def __init__(self, network: Network, updater: Updater, max_grad_norm: float | None):
-        self._network, self._max_grad_norm = network, max_grad_norm
+    def __init__(
+        self, network: Network, updater: Updater, max_grad_norm: float | None, max_grad_value: float | None = None
+    ):
+        self._network = network
+        self._max_grad_norm, self._max_grad_value = max_grad_norm, max_grad_value
         self.slots = {name: torch.zeros_like(network.weights) for name in updater.slots}
-        # An overridden `step` takes no decay; the norm includes penalties, which must be added before.
+        # An overridden `step` takes no decay; gradients are clipped with their penalties, which must be added before.
         sliced = updater if isinstance(updater, SlicedUpdater) and type(updater).step is SlicedUpdater.step else None
-        adds_l2 = isinstance(sliced, FusedUpdater) and max_grad_norm is None
+        adds_l2 = isinstance(sliced, FusedUpdater) and max_grad_norm is None and max_grad_value is None
         self._steps = self._steps_of(updater, sliced, adds_l2)
         self._penalties: list[tuple[Tensor, Tensor, float, float]] = []
+        self._nonnegative: list[Tensor] = []
         self._norms: list[tuple[Tensor, tuple[int, ...], float]] = []
         gradients = network.flat_views(network.gradients)
         for name, tensor, layer, unit_axis in self._penalised():
             l2 = 0.0 if adds_l2 else layer.l2
             if layer.l1 or l2:
                 self._penalties.append((tensor, gradients[name], layer.l1, l2))
+            if layer.nonnegative:
+                self._nonnegative.append(tensor)
             if layer.maxnorm:
                 axes = tuple(axis for axis in range(tensor.ndim) if axis != unit_axis)
                 self._norms.append((tensor, axes, layer.maxnorm))
@@ -119,12 +127,17 @@ class Update:
                 gradient.add_(tensor, alpha=2 * l2)
             if l1:
                 gradient.add_(tensor.sign(), alpha=l1)
+        if self._max_grad_value is not None:
+            self._network.gradients.clamp_(-self._max_grad_value, self._max_grad_value)
         if self._max_grad_norm is not None:
             norm = self._network.gradients.norm()
             # As clip_grad_norm_ of torch, which adds 1e-6 too.
             self._network.gradients.mul_((self._max_grad_norm / (norm + 1e-6)).clamp_(max=1.0))
         for step, lr_factor in self._steps:
             step(lr * lr_factor, momentum, n)
+        # Before the norms, so that these are of the weights that are left.
+        for tensor in self._nonnegative:
+            tensor.clamp_(min=0)
         # A unit whose weights are all 0 stays as it is, without a division by 0.
         for tensor, axes, maxnorm in self._norms:
             norms = torch.linalg.vector_norm(tensor, dim=axes, keepdim=True)

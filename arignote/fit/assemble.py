@@ -260,6 +260,7 @@ def build_step(architecture: Architecture, setup: Setup, settings: FitSettings, 
         settings.sgd_max_grad_norm,
         exclusive=draws_from_globals(settings.augmentation),
         monitor_gradient=GRAD_NORM in settings.monitor,
+        max_grad_value=settings.sgd_max_grad_value,
     )
 
 

@@ -146,7 +146,7 @@ class ParametricLayer(Layer):
 
 
 # Parameters of a layer that another one, which shares its weights, cannot have.
-OF_OWNER = ("l1", "l2", "maxnorm", "fix_params", "load_params", "lr_factor", "W", "b")
+OF_OWNER = ("l1", "l2", "maxnorm", "nonnegative", "fix_params", "load_params", "lr_factor", "W", "b")
 
 
 class WeightedLayer(ParametricLayer):
@@ -158,6 +158,8 @@ class WeightedLayer(ParametricLayer):
         The cost grows by ``l1 * sum(|W|) + l2 * sum(W^2)``; weights only, never biases or slopes.
     maxnorm : float > 0, optional
         Largest Euclidean norm of the weights into one unit, kept after each update.
+    nonnegative : bool, default False
+        Whether weights below 0 become 0 after each update (Lee and Seung, Nature 1999); never biases or slopes.
     use_bias : bool, default True
         Whether a bias is added.
     W, b : number, str or [Name, {params}], optional
@@ -169,6 +171,7 @@ class WeightedLayer(ParametricLayer):
     l1: NonNegative = 0.0
     l2: NonNegative = 0.0
     maxnorm: Positive | None = None
+    nonnegative: bool = False
     use_bias: bool = True
     W: InitializerSpec = None
     b: InitializerSpec = None

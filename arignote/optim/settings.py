@@ -98,6 +98,9 @@ class LearningSettings(BaseModel):
     )
     accumulate: Count = Field(1, description="Number of batches of one update.")
     sgd_max_grad_norm: Positive | None = Field(None, description="Largest norm of all gradients together.")
+    sgd_max_grad_value: Positive | None = Field(
+        None, description="Largest absolute value of each gradient, before the norm is taken."
+    )
     train_loss: TrainLoss = Field(
         None, description="The loss that is minimised; default: of the output layer, such as nll."
     )

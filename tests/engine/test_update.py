@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 from own_parts import own_names
+from scipy.optimize import nnls
 
 from arignote.engine.network import Network
 from arignote.engine.setup import Setup
@@ -157,6 +158,94 @@ def test_penalties_count_in_the_norm_of_the_gradients(updater):
     moved = before["out.W"] - after["out.W"]
     expected = [[0.6, 0.0], [0.0, 0.0], [0.0, 0.8]] if updater != "adam" else [[1.0, 0.0], [0.0, 0.0], [0.0, 1.0]]
     np.testing.assert_allclose(moved, expected, rtol=1e-6)
+
+
+@pytest.mark.parametrize("updater", ["sgd", "momentum"])
+@pytest.mark.parametrize("max_grad_norm", [None, 0.5, 100.0])
+def test_gradients_are_clipped_by_value_and_then_by_norm_as_torch_does(updater, max_grad_norm):
+    layers = [["ClassificationOutputLayer", {"name": "out", "l2": 0.5}]]
+    network = Network(declare(parse(layers), (2,), 2))
+    network.weights.copy_(torch.tensor([2.0, -4.0, 0.125, 1.0, 0.0, 0.0]))
+    network.gradients.copy_(torch.tensor([-1.5, 1.0, 0.125, -3.0, 0.25, -0.75]))
+    start = network.weights.clone()
+    weight = torch.nn.Parameter(start.clone())
+    # With the gradient of 0.5 * w^2, w itself, of the weights: 0.5, -3, 0.25, -2, and of the biases 0.25, -0.75.
+    weight.grad = torch.tensor([0.5, -3.0, 0.25, -2.0, 0.25, -0.75])
+    torch.nn.utils.clip_grad_value_([weight], 0.625)
+    assert weight.grad.tolist() == [0.5, -0.625, 0.25, -0.625, 0.25, -0.625]
+    if max_grad_norm is not None:
+        torch.nn.utils.clip_grad_norm_([weight], max_grad_norm)
+    with torch.no_grad():
+        Update(network, build("updater", updater), max_grad_norm, 0.625)(1.0, 0.0, 1)
+    torch.testing.assert_close(network.weights, start - weight.grad)
+
+
+def test_constraints_are_those_of_lasagne_within_its_epsilon():
+    # updates.total_norm_constraint and updates.norm_constraint, both with an epsilon of 1e-7.
+    layers = [["ClassificationOutputLayer", {"name": "out", "maxnorm": 1.5}]]
+    weights = np.array([[3.0, 0.5], [-4.0, 0.5], [1.0, 0.5]])
+    gradient = np.full(8, 2.0)
+    norm = np.sqrt((gradient**2).sum())
+    gradient *= np.clip(norm, 0, 3.0) / (1e-7 + norm)
+    expected = weights - 0.1 * gradient[:6].reshape(3, 2)
+    norms = np.sqrt((expected**2).sum(0, keepdims=True))
+    expected *= np.clip(norms, 0, 1.5) / (1e-7 + norms)
+    _, after = step_of_sgd(layers, gradient=2.0, lr=0.1, max_grad_norm=3.0, weights={"out.W": weights})
+    np.testing.assert_allclose(after["out.W"], expected, rtol=1e-6)
+
+
+@pytest.mark.parametrize("updater", ["sgd", "momentum"])
+def test_weights_below_zero_become_zero_after_the_step_and_biases_stay(updater):
+    layers = [["ClassificationOutputLayer", {"name": "out", "nonnegative": True}]]
+    weights = {"out.W": [[2.0, 0.25], [0.5, -3.0], [0.0, 1.0]], "out.b": [1.0, -1.0]}
+    _, after = step_of_sgd(layers, gradient=1.0, lr=0.5, updater=updater, weights=weights)
+    assert after["out.W"].tolist() == [[1.5, 0.0], [0.0, 0.0], [0.0, 0.5]] and after["out.b"].tolist() == [0.5, -1.5]
+
+
+def test_norms_are_those_of_the_weights_that_are_left():
+    layers = [["ClassificationOutputLayer", {"name": "out", "nonnegative": True, "maxnorm": 2.5}]]
+    weights = {"out.W": [[3.0, 2.0], [-4.0, -9.0], [4.0, 0.0]]}
+    _, after = step_of_sgd(layers, weights=weights)
+    # Of (3, 0, 4) half is left; (2, 0, 0) is short enough.
+    np.testing.assert_allclose(after["out.W"], [[1.5, 2.0], [0.0, 0.0], [2.0, 0.0]], rtol=1e-6)
+
+
+@pytest.mark.parametrize("channels_last", [False, True])
+def test_filters_and_all_weights_of_a_recurrent_layer_are_not_negative(channels_last):
+    conv = ["ConvLayer", {"name": "conv", "n_output_maps": 4, "filter_shape": 3, "nonnegative": True}]
+    network = Network(
+        declare(parse([conv, ["ClassificationOutputLayer", {"name": "out"}]]), (2, 5, 5), 2),
+        Setup(channels_last=channels_last),
+    )
+    network.initialise(5)
+    before = network.arrays()
+    with torch.no_grad():
+        Update(network, build("updater", "sgd"), None)(0.0, 0.0, 1)
+    assert np.array_equal(network.arrays()["conv.W"], np.maximum(before["conv.W"], 0)) and (before["conv.W"] < 0).any()
+    recurrent = ["RecurrentLayer", {"name": "r", "n_units": 4, "nonnegative": True, "fix_params": ["W_rec"]}]
+    network = Network(declare(parse([recurrent, ["ClassificationOutputLayer"]]), (5, 3), 2))
+    network.initialise(5)
+    with torch.no_grad():
+        Update(network, build("updater", "sgd"), None)(0.0, 0.0, 1)
+    # What is fixed stays.
+    assert (network.named["r.W_in"] >= 0).all() and (network.named["r.W_rec"] < 0).any()
+
+
+def test_the_weights_of_a_nonnegative_regression_are_those_of_scipy():
+    rng = np.random.default_rng(3)
+    x = rng.normal(size=(40, 6)).astype(np.float32)
+    y = x @ np.array([2.0, -1.0, 0.5, 0.0, -0.25, 1.0]) + 0.1 * rng.normal(size=40)
+    layer = ["RegressionOutputLayer", {"n_outputs": 1, "use_bias": False, "nonnegative": True}]
+    network = Network(declare(parse([layer]), (6,)))
+    update = Update(network, build("updater", ["momentum", {"momentum": 0.5}]), None)
+    with torch.no_grad():
+        for n in range(1, 301):
+            w = network.weights.numpy()
+            network.gradients.copy_(torch.from_numpy(x.T @ (x @ w - y) / 40))
+            update(0.2, 0.5, n)
+    expected, _ = nnls(x, y)
+    assert (expected == 0).sum() == 2
+    np.testing.assert_allclose(network.weights, expected, atol=1e-4)
 
 
 def test_only_units_whose_norm_is_too_large_are_scaled():

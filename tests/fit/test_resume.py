@@ -297,6 +297,7 @@ REFUSED = {
     "learning rate": ({"lr_rule": 0.1}, "fit.lr_rule"),
     "momentum": ({"momentum_rule": 0.5}, "fit.momentum_rule"),
     "gradient norm": ({"sgd_max_grad_norm": 1.0}, "fit.sgd_max_grad_norm: None then, 1.0 now"),
+    "gradient value": ({"sgd_max_grad_value": 1.0}, "fit.sgd_max_grad_value: None then, 1.0 now"),
     "stop rule": ({"stop_rule": {"rule": "stalled", "interval": 2}}, "fit.stop_rule"),
     "validation": ({"validation_frequency": 100}, "fit.validation_frequency: None then, 100 now"),
     "validation losses": ({"valid_loss": ["error"]}, "fit.valid_loss"),

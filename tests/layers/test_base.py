@@ -25,7 +25,7 @@ def test_a_layer_with_weights_is_not_penalised_nor_bounded_nor_fixed_of_its_own_
     layer = build("layer", ["FCLayer", {"n_units": 2}])
     expected = {"l1": 0.0, "l2": 0.0, "maxnorm": None, "fix_params": False, "load_params": None, "use_bias": True}
     assert {name: getattr(layer, name) for name in [*expected, "W", "b"]} == expected | {"W": None, "b": None}
-    assert layer.lr_factor == 1.0
+    assert layer.lr_factor == 1.0 and layer.nonnegative is False
 
 
 def test_a_parameter_has_one_connection_and_is_trained_and_not_penalised_by_default():

@@ -204,6 +204,7 @@ def test_layers_that_do_not_fit_are_refused(layers, expected):
         ("fix_params", True),
         ("load_params", "fc1"),
         ("lr_factor", 0.5),
+        ("nonnegative", True),
         ("W", "he_normal"),
         ("b", 0.5),
     ],

@@ -81,7 +81,8 @@ CHOICES = {
     ],
     "sgd_max_grad_norm": [None, 0.5],
     "monitor": [None, ["grad_norm", "output"]],
-    "dense": [{}, {"lr_factor": 0.25}],
+    "sgd_max_grad_value": [None, 0.01],
+    "dense": [{}, {"lr_factor": 0.25}, {"nonnegative": True}],
 }
 
 

@@ -18,7 +18,7 @@ DECIDES_NUMBERS = {
     *("shuffle", "drop_last", "allow_nonfinite", "axes", "preprocess", "partition", "class_weight", "balance_classes"),
     *("augmentation", "batch_size", "sgd_type", "lr_rule", "momentum_rule", "stop_rule", "accumulate"),
     *("sgd_max_grad_norm", "train_loss", "valid_loss", "test_loss", "validation_frequency", "validate_on_train"),
-    *("scale_target", "missing_targets", "precision", "windows"),
+    *("sgd_max_grad_value", "scale_target", "missing_targets", "precision", "windows"),
 }
 OF_THE_MACHINE = {
     "checkpoint": "a path that is written to",

@@ -96,6 +96,7 @@ ROWS = (
         ("weight_decay l2_reg kernel_regularizer regularizer reg alpha", Replacement("l2", 0.001)),
         ("l1_reg", Replacement("l1", 0.001)),
         ("max_norm kernel_constraint constraint", Replacement("maxnorm", 3.0)),
+        ("non_neg nonneg positive_weights", Replacement("nonnegative", True)),
         ("kernel_initializer weight_init weights init initializer w_init", Replacement("W", "he_normal")),
         ("bias_initializer b_init", Replacement("b", 0.0)),
         ("lr_mult lr_multiplier lr_scale learning_rate_factor learning_rate_multiplier", Replacement("lr_factor", 0.1)),
