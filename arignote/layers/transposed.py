@@ -82,7 +82,7 @@ class TransposedConvolution(FilterLayer):
         if all(s <= n for s, n in zip(stride, seen, strict=True)):
             return []
         return [
-            f"stride {list(stride)} is larger than the window {list(seen)}: pixels between windows are the bias alone"
+            f"stride {list(stride)} is larger than the window {list(seen)}: values between windows are the bias alone"
         ]
 
     def n_multiply_adds(self, shape: Shape) -> int:

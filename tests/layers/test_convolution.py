@@ -111,6 +111,23 @@ def test_gradients_of_convolutions_over_volumes_by_hand_are_those_of_torch(activ
     compare(step, [(x, y, None)])
 
 
+def test_layers_behind_a_convolution_over_volumes_give_the_gradients_of_autograd():
+    layers = [
+        ["Conv3DLayer", {"name": "conv", "n_output_maps": 3, "filter_shape": 2, "activation": "relu"}],
+        ["MaxPool3DLayer", {"name": "pool", "pool_shape": 2, "stride": 1}],
+        ["BatchNormLayer", {"name": "norm"}],
+        ["ActivationLayer", {"name": "f"}],
+        ["Conv3DLayer", {"name": "last", "n_output_maps": 4, "filter_shape": 1, "activation": "tanh"}],
+        ["GlobalAveragePoolLayer", {"name": "mean"}],
+        ["ClassificationOutputLayer", {"name": "out", "W": "glorot_uniform"}],
+    ]
+    step = step_of(layers, (2, 4, 5, 3))
+    # Pooling of volumes has no gradient by hand.
+    assert step.by_hand == ["input", "conv", "norm", "f", "last", "mean", "out"]
+    x, y, _ = rows(6, 2 * 4 * 5 * 3)
+    compare(step, [(x.view(6, 2, 4, 5, 3), y, None)])
+
+
 @pytest.mark.parametrize("name", ["ConvLayer", "ConvMaxoutLayer", "MLPConvLayer", "Conv1DLayer", "Conv3DLayer"])
 def test_untied_biases_without_biases_are_refused(name):
     params = {"n_output_maps": 2, "use_bias": False, "untie_biases": True}

@@ -200,6 +200,6 @@ def test_shapes_that_do_not_fit_are_refused_by_the_name_of_the_layer():
 def test_pixels_that_no_filter_reaches_are_reported():
     assert layer(2, [3, 2], stride=[3, 2]).notes((4, 5, 6)) == []
     assert layer(2, 2, stride=[2, 3]).notes((4, 5, 6)) == [
-        "stride [2, 3] is larger than the window [2, 2]: pixels between windows are the bias alone"
+        "stride [2, 3] is larger than the window [2, 2]: values between windows are the bias alone"
     ]
     assert layer(1, 2, stride=3, dilation=2).notes((4, 9)) == []
