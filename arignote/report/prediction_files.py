@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from math import prod
 from typing import IO, Any
 
 import numpy as np
@@ -55,6 +54,11 @@ class PredictedOutput:
         # Of objects the dtype that they have: labels are of one type.
         return np.array(classes.tolist()) if classes.dtype == object else classes
 
+    @property
+    def n_steps(self) -> int | None:
+        """Number of steps for each of which there is a prediction; None if there is one for each row."""
+        return self.first.shape[1] if self.target.has_steps else None
+
     def predicted(self, block: NDArray[Any]) -> NDArray[Any] | None:
         """Return the labels (n, ...) or the numbers (n, ...) of a block; None if a row has several labels."""
         if self.labels == "several":
@@ -76,40 +80,45 @@ class PredictedOutput:
         return ["predicted", *probabilities] if self.labels == "one" else probabilities
 
     def arrays(self, block: NDArray[Any]) -> Iterator[NDArray[Any]]:
-        """Yield the columns (n,) of a block in a table."""
+        """Yield the columns (n,) of a block in a table, or (n * steps,) if there is a prediction for each step."""
+        n_lines = len(block) * (self.n_steps or 1)
         for values in (self.predicted(block), self.probabilities(block)):
             if values is not None:
-                yield from values.reshape(len(block), prod(values.shape[1:])).T
+                yield from values.reshape(n_lines, values.size // n_lines if n_lines else 1).T
 
 
 def _table_columns(outputs: Sequence[PredictedOutput]) -> list[str]:
     """Return the names of all columns; with several outputs they begin with their names."""
     prefixed = len(outputs) > 1
-    return ["row", *(f"{one.name}_{column}" if prefixed else column for one in outputs for column in one.columns)]
+    names = (f"{one.name}_{column}" if prefixed else column for one in outputs for column in one.columns)
+    return ["row", *(["step"] if outputs[0].n_steps else []), *names]
+
+
+def _numbers_of_lines(outputs: Sequence[PredictedOutput], rows: range) -> list[NDArray[np.int64]]:
+    """Return the first columns of a table: the number of the row, and that of the step if there is a line for each."""
+    n_steps, numbers = outputs[0].n_steps, np.arange(rows.start, rows.stop)
+    return [numbers] if n_steps is None else [np.repeat(numbers, n_steps), np.tile(np.arange(n_steps), len(rows))]
 
 
 def write_csv(file: IO[str], outputs: Sequence[PredictedOutput], blocks: Blocks, n_rows: int) -> None:
-    """Write a table: row, what is predicted, and the probability of each class, if there are classes."""
+    """Write a table: row, step, what is predicted, and the probability of each class, if there are classes."""
     writer = csv.writer(file)
     writer.writerow(_table_columns(outputs))
     row = 0
     for block in blocks:
-        by_output = [_cells(one, block[one.name]) for one in outputs]
-        for cells in zip(*by_output, strict=True):
-            writer.writerow([row, *(cell for some in cells for cell in some)])
-            row += 1
+        rows = range(row, row + len(block[outputs[0].name]))
+        numbers = [column.tolist() for column in _numbers_of_lines(outputs, rows)]
+        writer.writerows(
+            zip(*numbers, *(cells for one in outputs for cells in _cells(one, block[one.name])), strict=True)
+        )
+        row = rows.stop
 
 
 def _cells(output: PredictedOutput, block: NDArray[Any]) -> Iterator[list[Any]]:
-    """Yield the cells of each row, numbers with the digits that they have."""
-    decoded = output.predicted(block)
-    if output.classes is None:
-        assert decoded is not None
-        for values in decoded.reshape(len(block), -1):
-            yield [f"{value:.9g}" for value in values]
-        return
-    for row, p in enumerate(block):
-        yield [*([] if decoded is None else [decoded[row]]), *(f"{value:.9g}" for value in p)]
+    """Yield the cells of each column: labels as they are, numbers with the digits that they have."""
+    for column, values in zip(output.columns, output.arrays(block), strict=True):
+        is_label = output.labels == "one" and column == "predicted"
+        yield values.tolist() if is_label else [f"{value:.9g}" for value in values]
 
 
 def write_parquet(file: IO[bytes], outputs: Sequence[PredictedOutput], blocks: Blocks, n_rows: int) -> None:
@@ -117,16 +126,21 @@ def write_parquet(file: IO[bytes], outputs: Sequence[PredictedOutput], blocks: B
     import pyarrow as pa
     import pyarrow.parquet as parquet
 
-    kinds = [pa.array(values).type for one in outputs for values in one.arrays(one.first)]
-    schema = pa.schema(list(zip(_table_columns(outputs), [pa.int64(), *kinds], strict=True)))
+    numbers = _numbers_of_lines(outputs, range(0))
+    first = [*numbers, *(values for one in outputs for values in one.arrays(one.first))]
+    schema = pa.schema([(name, pa.array(v).type) for name, v in zip(_table_columns(outputs), first, strict=True)])
     with parquet.ParquetWriter(file, schema) as writer:
         row, waiting = 0, list[Any]()
         for block in blocks:
+            rows = range(row, row + len(block[outputs[0].name]))
             arrays = [values for one in outputs for values in one.arrays(block[one.name])]
-            after = row + len(block[outputs[0].name])
-            columns = [pa.array(values, type=kind) for kind, values in zip(kinds, arrays, strict=True)]
-            waiting.append(pa.record_batch([pa.array(np.arange(row, after)), *columns], schema=schema))
-            row = after
+            columns = [*_numbers_of_lines(outputs, rows), *arrays]
+            waiting.append(
+                pa.record_batch(
+                    [pa.array(v, type=k) for v, k in zip(columns, schema.types, strict=True)], schema=schema
+                )
+            )
+            row = rows.stop
             if sum(batch.nbytes for batch in waiting) >= _ROW_GROUP:
                 _write_row_group(writer, waiting)
                 waiting = []

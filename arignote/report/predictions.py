@@ -61,15 +61,15 @@ def write_predictions(
     """Write predictions as the ending of a file says; only one block of rows is in memory at a time.
 
     =================== ==========================================================================================
-    .csv, .parquet      a table: row (from 0), predicted (of several numbers predicted_0 ...), p_CLASS of each class
+    .csv, .parquet      a table: row (from 0), predicted (of several numbers predicted_0 ...), p_CLASS of each class;
+                        of values of each step a line for each, with its number in the column step (from 0)
     .h5, .hdf5, .hdf    /predicted (rows,) or (rows, n), /probabilities (rows, n_classes), /classes (n_classes,)
     .npy                probabilities (rows, n_classes), of numbers these (rows,) or (rows, n); of one output only
     =================== ==========================================================================================
 
     Labels have the type of the labels of the training rows, probabilities are float32, numbers float64 in the units of
     the training rows. If a row has several labels, nothing is predicted but probabilities. Values of each step are
-    arrays (rows, steps, ...), which is no table; steps that do not count are among them. Standard output and other
-    streams are CSV.
+    arrays (rows, steps, ...); steps that do not count are among them. Standard output and other streams are CSV.
 
     Parameters
     ----------
@@ -118,9 +118,10 @@ def _check_outputs(path: Path, ending: str, outputs: Sequence[PredictedOutput]) 
         names = ", ".join(one.name for one in outputs)
         others = _listed([known for known in _WRITERS if known != ".npy"])
         raise ConfigError(f"{path}: .npy holds one array; of several outputs, {names}, write {others}")
-    of_steps = [one.name for one in outputs if one.target.has_steps]
-    if ending in (".csv", ".parquet") and of_steps:
-        raise ConfigError(f"{path}: {of_steps[0]!r} has a value for each step of a row, which is no table: write .h5")
+    steps = {one.name: one.n_steps for one in outputs}
+    if ending in (".csv", ".parquet") and len(set(steps.values())) > 1:
+        lines = ", ".join(f"{name} {'one a row' if n is None else f'{n} a row'}" for name, n in steps.items())
+        raise ConfigError(f"{path}: a table has the same lines for all outputs; predictions are {lines}: write .h5")
 
 
 def _ending(path: Path) -> str:

@@ -119,7 +119,7 @@ def test_an_input_that_is_its_own_target_has_its_shape_in_arrays(tmp_path):
         assert np.array_equal(file["predicted"], found)
 
 
-def test_values_of_each_step_are_arrays_and_no_table(tmp_path):
+def test_values_of_each_step_are_arrays_and_lines_of_a_table(tmp_path):
     steps = np.stack([P, P[::-1]], axis=1)
     target = EachStep(of="classes")
     kind = (target, {"target": "steps", "of": {"target": "classes"} | TEXT[1]}, steps)
@@ -133,9 +133,19 @@ def test_values_of_each_step_are_arrays_and_no_table(tmp_path):
     numbers = (EachStep(of="numbers"), {"target": "steps", "of": {"target": "numbers"} | NUMBER[1]}, SCALED[:, :, None])
     write(tmp_path / "n.npy", out=numbers)
     assert np.load(tmp_path / "n.npy").tolist() == [[12.0, 14.0], [6.0, 10.0], [10.0, 18.0]]
+    write(tmp_path / "p.csv", a=kind, b=numbers)
+    write(tmp_path / "p.parquet", a=kind, b=numbers)
+    table, found = pd.read_csv(tmp_path / "p.csv"), pd.read_parquet(tmp_path / "p.parquet")
+    assert found.columns.tolist() == ["row", "step", "a_predicted", "a_p_ja", "a_p_né", "b_predicted"]
+    assert found[["row", "step"]].to_numpy().tolist() == [[0, 0], [0, 1], [1, 0], [1, 1], [2, 0], [2, 1]]
+    assert found["a_predicted"].tolist() == ["né", "ja", "ja", "ja", "ja", "né"]
+    assert np.array_equal(found[["a_p_ja", "a_p_né"]].to_numpy().reshape(steps.shape), steps)
+    assert found["b_predicted"].tolist() == [12.0, 14.0, 6.0, 10.0, 10.0, 18.0]
+    pd.testing.assert_frame_equal(table, found.astype(table.dtypes), rtol=1e-7)
     for ending in ("csv", "parquet"):
-        with pytest.raises(ConfigError, match=r"'out' has a value for each step of a row, which is no table: .*h5"):
-            write(tmp_path / f"p.{ending}", out=kind)
+        with pytest.raises(ConfigError, match=r"predictions are a 2 a row, b one a row: write \.h5"):
+            write(tmp_path / f"q.{ending}", a=kind, b=NUMBER)
+    assert not (tmp_path / "q.csv").exists()
 
 
 def test_npy_is_refused_for_several_outputs(tmp_path):
