@@ -84,6 +84,9 @@ def fit(
     fresh: Annotated[bool, typer.Option("--fresh", help="Start over; old files are replaced.")] = False,
     force: Annotated[bool, typer.Option("--force", help="Resume in spite of changes.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="Print nothing but errors.")] = False,
+    profile: Annotated[
+        bool, typer.Option("--profile", help="Print the time of each operation of a few steps at the end.")
+    ] = False,
     exit_code: Annotated[
         int | None,
         typer.Option(min=0, max=255, help="Exit code when a signal or a notice stopped it; default 128 + signal."),
@@ -109,7 +112,9 @@ def fit(
             with warnings.catch_warnings():
                 if quiet:
                     warnings.simplefilter("ignore")
-                stopped = fit_command(config, data_dir or config.parent, set_, resume=resume, quiet=quiet)
+                stopped = fit_command(
+                    config, data_dir or config.parent, set_, resume=resume, quiet=quiet, profile=profile
+                )
             sys.stdout.flush()
     except KeyboardInterrupt:
         print("stopped at once; the last checkpoint is kept", file=sys.stderr)

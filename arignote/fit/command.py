@@ -13,7 +13,13 @@ __all__ = ["fit_command"]
 
 
 def fit_command(
-    config: Path, base: Path, overrides: list[str] | None, *, resume: str | None = None, quiet: bool = False
+    config: Path,
+    base: Path,
+    overrides: list[str] | None,
+    *,
+    resume: str | None = None,
+    quiet: bool = False,
+    profile: bool = False,
 ) -> int:
     """Train a config, print the result, and return 0, or 128 + the signal that stopped the fit.
 
@@ -29,6 +35,8 @@ def fit_command(
         In place of that of the config.
     quiet : bool
         Whether nothing is printed but errors.
+    profile : bool
+        Whether operations are profiled, unless the config has a profile already.
     """
     spec = read_config(config, overrides, needs_data=True)
     # After the config, which may be wrong: importing the engine takes a second.
@@ -36,6 +44,8 @@ def fit_command(
     from arignote.report.ending import config_options, ending
 
     settings: dict[str, Any] = {"verbose": not quiet and spec.fit.get("verbose", True)}
+    if profile and not spec.fit.get("profile"):
+        settings["profile"] = True
     if resume is not None:
         settings["resume"] = resume
     try:

@@ -16,6 +16,7 @@ from arignote.data.rows import Rows
 from arignote.engine.feed import ResidentRows, batch_to_device, fits_on_device
 from arignote.engine.network import Network, copy_into
 from arignote.engine.predict import Scorer, validation_rows
+from arignote.engine.profile import Profile, ProfiledStep
 from arignote.engine.session import seed_all
 from arignote.errors import ArignoteError
 from arignote.fit.assemble import Assembly
@@ -40,8 +41,8 @@ def run(
     spool: RunWriter | None,
     status: str,
     observers: Observers,
-) -> None:
-    """Run the loop; if numbers stop being finite, find out where.
+) -> Profile | None:
+    """Run the loop, and return what was profiled, if it was asked for; if numbers stop being finite, find out where.
 
     Parameters
     ----------
@@ -76,8 +77,9 @@ def run(
     for observer in observers:
         observer(Event("start", state.progress.epoch + 1, state.n_epochs, state.progress.batch, 0, {}, text=status))
     fit.network.train()
+    profiled = ProfiledStep(fit.step) if settings.profile else None
     try:
-        make_trainer(fit.step, checkpointer, stop.check, observers).run(state)
+        make_trainer(profiled or fit.step, checkpointer, stop.check, observers).run(state)
     except FloatingPointError:
         raise divergence(fit, make_trainer, checkpointer, files, first) from None
     except ArignoteError:
@@ -89,6 +91,7 @@ def run(
         raise cause from error
     finally:
         checkpointer.wait_briefly()
+    return None if profiled is None else profiled.result()
 
 
 def trainers(fit: Assembly) -> Callable[..., Trainer]:

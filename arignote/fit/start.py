@@ -18,6 +18,7 @@ from arignote.checkpoints.storage import is_url
 from arignote.checkpoints.writer import RunWriter
 from arignote.data.fit_data import FitData, OpenedData, open_data
 from arignote.engine.network import Network
+from arignote.engine.profile import Profile
 from arignote.engine.session import session
 from arignote.errors import warn
 from arignote.fit.assemble import FitRequest, assemble
@@ -28,6 +29,7 @@ from arignote.fit.transfer import StoredNetwork, digests_of
 from arignote.layers.base import Layer
 from arignote.preemption.signals import StopRequest, StopRequested
 from arignote.registry import dump
+from arignote.report.profile import check_profile_file, show_profile
 from arignote.report.progress import ProgressLines
 from arignote.spec.objective import objective_of
 from arignote.spec.run_spec import RunSpec
@@ -116,6 +118,8 @@ def fit_network(
     stored_network : str, optional
         Run, or safetensors file, from which layers with `load_params` take their parameters.
     """
+    if isinstance(settings.profile, str):
+        check_profile_file(settings.profile)
     data = with_layers(data, layers, settings)
     stored = None if stored_network is None else StoredNetwork(stored_network)
     stem, opened = settings.checkpoint, None
@@ -129,11 +133,13 @@ def fit_network(
     # A bar is erased whatever ends the fit.
     with StopRequest(settings.stop_signals, settings.preemption) as stop, lines or nullcontext():
         try:
-            state, network, status = _train(request, stop, observers)
+            state, network, status, profile = _train(request, stop, observers)
         except StopRequested:
             # Before training began.
             stop.raise_interrupted()
             raise KeyboardInterrupt from None
+    if settings.profile:
+        show_profile(profile, settings.profile)
     lost = state.position if stem is None else ""
     is_stopped = state.progress.interrupted or stop.signalled
     raise_if_stopped = partial(stop.raise_interrupted, lost) if is_stopped else lambda: None
@@ -167,8 +173,9 @@ def _of_stem(spec: list[Any] | str, added: dict[str, Any]) -> list[Any] | str:
 
 def _train(
     request: FitRequest, stop: StopRequest, observers: Sequence[Callable[..., Any]]
-) -> tuple[TrainingState, Network, str]:
-    """Return the last state, the network to predict with, and how the fit started."""
+) -> tuple[TrainingState, Network, str, Profile | None]:
+    """Return the last state, the network to predict with, how the fit started, and what was profiled."""
+    profile = None
     with _files(request, stop) as (files, spool):
         problems: list[str] = []
         stored_states = candidates(files, spool, request.settings.resume, problems)
@@ -184,10 +191,10 @@ def _train(
                 status = resume_message(state, where)
             is_saved = spool is None or not where.startswith(spool.folder.path_of())
             if not (state.finished and stored is not None and is_saved):
-                run(fit, stop, files, spool, status, observers)
+                profile = run(fit, stop, files, spool, status, observers)
             elif files is not None and not problems:
                 files.clean_up(state.run_id)
-            return state.snapshot(), network_to_predict(fit), status
+            return state.snapshot(), network_to_predict(fit), status, profile
 
 
 @contextmanager

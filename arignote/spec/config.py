@@ -77,6 +77,8 @@ def read_config(path: Path, settings: list[str] | None = None, *, needs_data: bo
         fit["checkpoint"] = f"runs/{spec.name or path.stem}"
     elif fit["checkpoint"] is not None:
         fit["checkpoint"] = _from_folder_of(path, fit["checkpoint"])
+    if isinstance(fit.get("profile"), str):
+        fit["profile"] = _from_folder_of(path, fit["profile"])
     stored = spec.stored_network and _from_folder_of(path, spec.stored_network)
     spec = spec.model_copy(update={"layers": plain(values["layers"]), "fit": fit, "stored_network": stored})
     spec._origin = Origin(path, loaded, written, of_layers)

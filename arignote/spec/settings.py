@@ -79,6 +79,10 @@ class _EngineSettings(BaseModel):
 
 class _ReportingSettings(BaseModel):
     verbose: Annotated[bool, Mark.FREE] = Field(False, description="Whether a line is printed at each validation.")
+    profile: Annotated[bool | str, Mark.MACHINE] = Field(
+        False,
+        description="Whether the time of each operation of a few steps is printed at the end; a path: written there.",
+    )
     observers: Annotated[Observers, Mark.MACHINE] = Field(
         None, validate_default=True, description="Functions called with each `Event`."
     )

@@ -30,6 +30,7 @@ OF_THE_MACHINE = {
     "stop_signals": "handlers of signals",
     "preemption": "a path, or an address of the network, that is read",
     "observers": "functions that are called",
+    "profile": "a path that is written to",
     "compile": "a C++ compiler, which is started",
 }
 NEITHER = {
@@ -68,6 +69,7 @@ def test_nothing_of_the_machine_is_taken_from_a_file(tmp_path):
         "stop_signals": ["SIGUSR2"],
         "preemption": f"file:{tmp_path / 'secret'}",
         "observers": ["os:system"],
+        "profile": str(tmp_path / "profile.txt"),
         "compile": True,
     }
     assert written.keys() == OF_THE_MACHINE.keys()

@@ -67,6 +67,7 @@ ROWS = (
             "Write {}, with names of layers for statistics of their outputs",
         ),
         ("clipvalue clip_value max_grad_value clip_grad_value gradient_clip_value", fit("sgd_max_grad_value", 1.0)),
+        ("profiler profiling", fit("profile", True)),
         ("accumulate_grad_batches gradient_accumulation_steps accumulation_steps", fit("accumulate", 4)),
         ("n_jobs num_workers workers", fit("n_workers", 1)),
         ("threads num_threads nthread", fit("n_threads", 1)),
