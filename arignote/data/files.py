@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from arignote.data.readers.pickles import read_pickle
+from arignote.errors import CheckpointError
 
 if TYPE_CHECKING:
     from arignote.estimators import NNClassifier
 
-__all__ = ["checkpoint_read", "read_pickle"]
+__all__ = ["CheckpointError", "checkpoint_read", "read_pickle"]
 
 
 def checkpoint_read(path: str, get_metadata: bool = False) -> NNClassifier | tuple[NNClassifier, Any]:

@@ -65,50 +65,6 @@ def test_every_config_has_layers_and_data(path):
     assert parse(spec.layers, spec.layer_defaults) and spec.data is not None
 
 
-def test_the_script_of_2015_runs_on_its_import_paths_and_again(tmp_path, digits):
-    from arignote.data import files
-    from arignote.nnets import nets
-
-    layers = [
-        ["InputLayer", {"name": "input"}],
-        ["FCLayer", {"name": "fc1", "n_units": 40, "activation": "prelu_shelf", "l2": 0.001}],
-        ["DropoutLayer", {"name": "DO-fc1", "dropout_p": 0.5}],
-        ["ClassificationOutputLayer", {"name": "output", "n_classes": 10}],
-    ]
-    X, y = digits
-    checkpoint = str(tmp_path / "mnist.v1.pkl")
-
-    def script():
-        classifier = nets.NNClassifier(layers, name="MNIST MLP", rng=42)
-        return classifier.fit(
-            (X[:200], y[:200]),
-            n_epochs=3,
-            valid=(X[200:250], y[200:250]),
-            test=(X[250:], y[250:]),
-            augmentation=None,
-            checkpoint=checkpoint,
-            sgd_type="nag",
-            lr_rule={"rule": "stalled", "initial_value": 0.1, "multiply_by": 0.25, "interval": 5},
-            momentum_rule={
-                "rule": "stalled",
-                "initial_value": 0.7,
-                "decrease_by": -0.1,
-                "final_value": 0.95,
-                "interval": 5,
-            },
-            batch_size=128,
-            train_loss="nll",
-            valid_loss="nll",
-            test_loss=["nll", "error"],
-        )
-
-    first, again = script(), script()
-    assert (tmp_path / "mnist.v1_last.ckpt").exists()
-    assert again.status_.startswith("finished, 3 of 3 epochs") and again.history_ == first.history_
-    loaded = files.checkpoint_read(checkpoint)
-    assert (loaded.predict_proba(X) == first.predict_proba(X)).all()
-
-
 @pytest.mark.parametrize("name", MODULES)
 def test_every_public_name_of_a_module_has_a_docstring(name):
     module = importlib.import_module(name)

@@ -1,0 +1,1 @@
+"""Augmentation and whitening of images, by their import paths of 2015."""
