@@ -29,15 +29,10 @@ class _Spec(TypedDict):
     fit: dict[str, Any]
 
 
-class _Rules(TypedDict):
-    lr: RuleState
-    momentum: RuleState
-
-
 class PlainState(TypedDict):
     """Types of the JSON text in a file."""
 
-    rules: _Rules
+    rules: dict[str, RuleState]
     rng: int
     run_id: str
     spec: _Spec
@@ -109,6 +104,9 @@ def check_entries(plain: PlainState, epoch_loss: NDArray[Any], columns: Mapping[
     wrong = next((name for name, count in counts.items() if not 0 <= count < LARGEST_COUNT), None)
     if wrong is not None:
         raise ValueError(f"progress.{wrong} is {counts[wrong]!r:.100}")
+    missing = {"lr", "momentum"} - plain["rules"].keys()
+    if missing:
+        raise ValueError(f"rules lacks {min(missing)!r}")
     n_in = plain["spec"]["n_in"]
     # A file may be forged: sizes from which tensors are built are bounded before any is allocated.
     for shape in n_in.values() if isinstance(n_in, dict) else [n_in]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from math import prod
 from typing import Any
@@ -14,6 +14,7 @@ from arignote.engine.feed import DeviceBatch
 from arignote.engine.network import Network
 from arignote.engine.session import seed_all
 from arignote.engine.step import TrainingStep
+from arignote.engine.update import NO_NUMBERS
 from arignote.errors import ConfigError
 from arignote.generators import GENERATORS
 from arignote.layers.architecture import Placed
@@ -57,12 +58,19 @@ class CheckedStep:
         self._step = step
 
     def __call__(
-        self, batches: Sequence[DeviceBatch], seeds: Sequence[int], *, lr: float, momentum: float, n: int
+        self,
+        batches: Sequence[DeviceBatch],
+        seeds: Sequence[int],
+        *,
+        lr: float,
+        momentum: float,
+        n: int,
+        numbers: Mapping[str, float] = NO_NUMBERS,
     ) -> Any:
         """Do the step; raise NotFiniteFoundError if an output, the loss or a weight is NaN or infinite."""
         network = self._step.network
         before = network.weights.clone()
-        loss = self._step(batches, seeds, lr=lr, momentum=momentum, n=n)
+        loss = self._step(batches, seeds, lr=lr, momentum=momentum, n=n, numbers=numbers)
         if bool(network.weights.isfinite().all()) and bool(loss.isfinite()):
             return loss
         if not all(bool(x.isfinite().all()) for batch in batches for x in batch.x):

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from arignote.engine.setup import Setup, is_of_filters
 from arignote.errors import CheckpointError
 from arignote.layers.architecture import Architecture, Placed
-from arignote.layers.base import ExampleShape, ParametricLayer
+from arignote.layers.base import ExampleShape, ParametricLayer, WeightedLayer
 from arignote.layers.output import OutputLayer
 from arignote.layers.torch_layer import TorchLayer
 from arignote.registry import is_custom
@@ -52,7 +52,7 @@ class Network(nn.Module):
         self.architecture, self.setup = architecture, setup
         self.is_custom = architecture.is_custom
         self.device = torch.device(setup.device)
-        self._forwards: list[tuple[dict[str, Tensor], Callable[..., Tensor]]] = []
+        self._forwards: list[tuple[dict[str, Any], Callable[..., Tensor]]] = []
         self._dropped = _no_longer_needed(architecture)
         trained = [
             (place.name, name, param)
@@ -70,9 +70,10 @@ class Network(nn.Module):
             view.grad = self._shaped(self.gradients[at:end], param.shape)
             views[layer_name, name], at = view, end
         self.named: dict[str, Tensor] = {}
-        of_layers: dict[str, dict[str, Tensor]] = {}
+        of_layers: dict[str, dict[str, Any]] = {}
+        self._params_of: dict[str, dict[str, Any]] = {}
         for place in architecture.placed:
-            params = of_layers.setdefault(place.owner, {})
+            params = self._params_of[place.name] = of_layers.setdefault(place.owner, {})
             for name, param in place.params.items():
                 tensor = views.get((place.name, name))
                 if tensor is None:
@@ -84,6 +85,14 @@ class Network(nn.Module):
             forward = place.layer.build(*place.input_shapes)
             is_foreign = is_custom(place.layer) or isinstance(place.layer, TorchLayer)
             self._forwards.append((params, _on_copy(forward) if is_foreign else forward))
+
+    def set_numbers(self, numbers: Mapping[str, float]) -> None:
+        """Give layers the current values of numbers that follow a rule, by "layer.parameter", for training passes."""
+        for name, value in numbers.items():
+            layer, _, param = name.rpartition(".")
+            # Those of any layer with weights are read by the update.
+            if param not in WeightedLayer.ruled:
+                self._params_of[layer][param] = value
 
     def _shaped(self, values: Tensor, shape: Sequence[int]) -> Tensor:
         """Return a slice of a flat vector as a view of the shape of a parameter."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
 
@@ -16,7 +16,7 @@ from arignote.engine.monitor import GradientNorm
 from arignote.engine.network import Network
 from arignote.engine.scale import LossScale
 from arignote.engine.session import seed_all, seed_generators
-from arignote.engine.update import Update
+from arignote.engine.update import NO_NUMBERS, Update
 from arignote.generators import GENERATORS
 from arignote.optim.losses import Loss
 from arignote.optim.updaters import Updater
@@ -41,6 +41,8 @@ class TrainingStep:
         such code is exclusive in any case.
     monitor_gradient : bool
         Whether the norms of gradients, without penalties and before they are clipped, are added up.
+    ruled : collection of str
+        Numbers of layers that follow a rule, as "fc1.l2"; each call is given their current values.
 
     Attributes
     ----------
@@ -63,6 +65,7 @@ class TrainingStep:
         exclusive: bool = False,
         monitor_gradient: bool = False,
         max_grad_value: float | None = None,
+        ruled: Collection[str] = (),
     ):
         self.network = network
         self.exclusive = exclusive or network.is_custom or any(map(is_custom, (*losses, updater)))
@@ -77,7 +80,7 @@ class TrainingStep:
         self._loss_of = compiled(self._forward) if self.setup.compile else self._forward
         self._gradients = tape or self._by_autograd
         self.last_batches: Sequence[DeviceBatch] = ()
-        self._update = Update(network, updater, max_grad_norm, max_grad_value)
+        self._update = Update(network, updater, max_grad_norm, max_grad_value, ruled)
 
     @property
     def slots(self) -> dict[str, Tensor]:
@@ -95,7 +98,14 @@ class TrainingStep:
         return torch.zeros((), dtype=torch.float64, device=self.network.device)
 
     def __call__(
-        self, batches: Sequence[DeviceBatch], seeds: Sequence[int], *, lr: float, momentum: float, n: int
+        self,
+        batches: Sequence[DeviceBatch],
+        seeds: Sequence[int],
+        *,
+        lr: float,
+        momentum: float,
+        n: int,
+        numbers: Mapping[str, float] = NO_NUMBERS,
     ) -> Tensor:
         """Update the network.
 
@@ -109,17 +119,27 @@ class TrainingStep:
             Current values.
         n : int
             Number of this update, from 1.
+        numbers : dict of str to float
+            Current values of `ruled`.
 
         Returns
         -------
         Tensor, a scalar
             The mean loss before the update, without penalties; it stays on the device.
         """
+        if numbers:
+            self.network.set_numbers(numbers)
         with self._lock:
-            return self._update_by(batches, seeds, lr, momentum, n)
+            return self._update_by(batches, seeds, lr, momentum, n, numbers)
 
     def _update_by(
-        self, batches: Sequence[DeviceBatch], seeds: Sequence[int], lr: float, momentum: float, n: int
+        self,
+        batches: Sequence[DeviceBatch],
+        seeds: Sequence[int],
+        lr: float,
+        momentum: float,
+        n: int,
+        numbers: Mapping[str, float],
     ) -> Tensor:
         self.last_batches = batches
         n_rows = sum(batch.n_rows for batch in batches)
@@ -135,7 +155,7 @@ class TrainingStep:
             return loss
         if self._gradient_norm is not None:
             self._gradient_norm.add(self.network.gradients)
-        self._update(lr, momentum, n)
+        self._update(lr, momentum, n, numbers)
         return loss
 
     def _by_autograd(

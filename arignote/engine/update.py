@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from functools import partial
 from types import MappingProxyType
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -13,7 +14,21 @@ from arignote.engine.network import Network
 from arignote.layers.base import ParametricLayer, WeightedLayer
 from arignote.optim.updaters import DecoupledUpdater, FusedUpdater, SlicedUpdater, Updater
 
-__all__ = ["Update"]
+__all__ = ["NO_NUMBERS", "Update"]
+
+# Current values of numbers that follow a rule, if none does.
+NO_NUMBERS: Mapping[str, float] = MappingProxyType({})
+
+
+class _Number(NamedTuple):
+    """A number of a layer, and the name of its rule if it follows one."""
+
+    value: float
+    rule: str = ""
+
+    def current(self, numbers: Mapping[str, float]) -> float:
+        """Return its value; `numbers` are those that follow a rule."""
+        return numbers[self.rule] if self.rule else self.value
 
 
 class Update:
@@ -29,6 +44,8 @@ class Update:
         Largest Euclidean norm of all gradients (penalties included) together.
     max_grad_value : float or None
         Largest absolute value of a gradient (penalties included), before its share of the norm.
+    ruled : collection of str
+        Penalties and norms that follow a rule, as "fc1.l2"; each call is given their current values.
 
     Attributes
     ----------
@@ -37,28 +54,40 @@ class Update:
     """
 
     def __init__(
-        self, network: Network, updater: Updater, max_grad_norm: float | None, max_grad_value: float | None = None
+        self,
+        network: Network,
+        updater: Updater,
+        max_grad_norm: float | None,
+        max_grad_value: float | None = None,
+        ruled: Collection[str] = (),
     ):
-        self._network = network
+        self._network, self._ruled = network, ruled
         self._max_grad_norm, self._max_grad_value = max_grad_norm, max_grad_value
         self.slots = {name: torch.zeros_like(network.weights) for name in updater.slots}
         # An overridden `step` takes no decay; gradients are clipped with their penalties, which must be added before.
         sliced = updater if isinstance(updater, SlicedUpdater) and type(updater).step is SlicedUpdater.step else None
         adds_l2 = isinstance(sliced, FusedUpdater) and max_grad_norm is None and max_grad_value is None
         self._steps = self._steps_of(updater, sliced, adds_l2)
-        self._penalties: list[tuple[Tensor, Tensor, float, float]] = []
+        self._penalties: list[tuple[Tensor, Tensor, _Number, _Number]] = []
         self._nonnegative: list[Tensor] = []
-        self._norms: list[tuple[Tensor, tuple[int, ...], float]] = []
+        self._norms: list[tuple[Tensor, tuple[int, ...], _Number]] = []
         gradients = network.flat_views(network.gradients)
         for name, tensor, layer, unit_axis in self._penalised():
-            l2 = 0.0 if adds_l2 else layer.l2
-            if layer.l1 or l2:
-                self._penalties.append((tensor, gradients[name], layer.l1, l2))
+            l1, l2, maxnorm = (self._number(layer, param) for param in ("l1", "l2", "maxnorm"))
+            # The kernel adds the gradient of an l2 that is the same in all updates.
+            in_kernel = adds_l2 and not l2.rule
+            if any(l1) or (any(l2) and not in_kernel):
+                self._penalties.append((tensor, gradients[name], l1, _Number(0.0) if in_kernel else l2))
             if layer.nonnegative:
                 self._nonnegative.append(tensor)
-            if layer.maxnorm:
+            if any(maxnorm):
                 axes = tuple(axis for axis in range(tensor.ndim) if axis != unit_axis)
-                self._norms.append((tensor, axes, layer.maxnorm))
+                self._norms.append((tensor, axes, maxnorm))
+
+    def _number(self, layer: WeightedLayer, param: str) -> _Number:
+        """Return l1, l2 or maxnorm of a layer; 0 is that of a layer without one."""
+        name = f"{layer.name}.{param}"
+        return _Number(getattr(layer, param) or 0.0, name if name in self._ruled else "")
 
     def _penalised(self) -> Iterator[tuple[str, Tensor, WeightedLayer, int]]:
         """Yield name, tensor, layer and axis of units of all trained weights, to which penalties and norms apply."""
@@ -91,9 +120,9 @@ class Update:
         for name, _, layer, _ in self._penalised():
             if isinstance(updater, DecoupledUpdater):
                 decay_of[name] = updater.weight_decay
-            elif adds_l2:
+            elif adds_l2 and not (l2 := self._number(layer, "l2")).rule:
                 # The slope of l2 * w^2 is 2 * l2 * w, which torch's weight decay adds as decay * w.
-                decay_of[name] = 2 * layer.l2
+                decay_of[name] = 2 * l2.value
         factor_of = {
             f"{place.name}.{param}": place.layer.lr_factor
             for place in self._network.architecture.placed
@@ -119,9 +148,10 @@ class Update:
         )
         return w, g, dict(zip(self.slots, slots, strict=True))
 
-    def __call__(self, lr: float, momentum: float, n: int) -> None:
-        """Update the weights with current values of learning rate and momentum, in update `n` (from 1)."""
-        for tensor, gradient, l1, l2 in self._penalties:
+    def __call__(self, lr: float, momentum: float, n: int, numbers: Mapping[str, float] = NO_NUMBERS) -> None:
+        """Update the weights with current values of learning rate, momentum and `ruled`, in update `n` (from 1)."""
+        for tensor, gradient, number_l1, number_l2 in self._penalties:
+            l1, l2 = number_l1.current(numbers), number_l2.current(numbers)
             # The gradient of autograd, without its additional passes over the weights.
             if l2:
                 gradient.add_(tensor, alpha=2 * l2)
@@ -139,6 +169,7 @@ class Update:
         for tensor in self._nonnegative:
             tensor.clamp_(min=0)
         # A unit whose weights are all 0 stays as it is, without a division by 0.
-        for tensor, axes, maxnorm in self._norms:
+        for tensor, axes, number in self._norms:
+            maxnorm = number.current(numbers)
             norms = torch.linalg.vector_norm(tensor, dim=axes, keepdim=True)
             tensor.mul_((maxnorm / norms.clamp_(min=1e-12)).clamp_(max=1.0))

@@ -29,6 +29,7 @@ from arignote.registry import part_name, plain
 from arignote.spec.inputs import inputs_of
 from arignote.spec.monitored import GRAD_NORM
 from arignote.spec.objective import Objective, objective_of
+from arignote.spec.ruled_numbers import ruled_numbers
 from arignote.spec.settings import FitSettings
 from arignote.streams import draw_seed
 
@@ -84,6 +85,8 @@ class Plan:
         Layers and settings, in full, as plain data.
     objective : Objective
         The target, and the losses.
+    numbers : dict of str to float
+        Numbers of layers that follow a rule, with the values of the layers.
     targets : dict of str to dict
         What the target of each output layer has learned, as plain data.
     data : dict
@@ -99,6 +102,7 @@ class Plan:
     rng: int
     spec: dict[str, Any]
     objective: Objective
+    numbers: dict[str, float]
     targets: dict[str, dict[str, Any]]
     data: dict[str, Any]
     loaded: dict[str, str]
@@ -113,7 +117,7 @@ class Assembly:
     plan : Plan
     step : TrainingStep
     rules : dict of str to Rule
-        "lr" and "momentum".
+        "lr", "momentum", and numbers of layers, such as "fc1.l2".
     state : TrainingState
         The first one; its tensors are those of the network and of the step.
     """
@@ -146,6 +150,7 @@ def plan_fit(request: FitRequest, stored: TrainingState | None) -> Plan:
     settings, data = request.settings, request.data
     dumped = settings.model_dump(mode="json")
     objective = objective_of(request.layers, settings)
+    numbers = ruled_numbers(request.layers, settings)
     rng = request.seed if request.seed is not None else stored.rng if stored is not None else draw_seed()
     learned = known = None
     if stored is not None:
@@ -172,6 +177,7 @@ def plan_fit(request: FitRequest, stored: TrainingState | None) -> Plan:
             "fit": dumped | used | objective.spec(),
         },
         objective=objective,
+        numbers=numbers,
         targets=prepared.memory,
         data=prepared.fingerprint()
         | {"split": split_of(request.data)}
@@ -232,7 +238,7 @@ def assemble(plan: Plan, stored: TrainingState | None = None) -> Assembly:
         step.network.initialise(plan.rng)
         found = parameters_of(architecture, request.stored_network)
         copy_into({name: step.network.named[name] for name in found}, found, "stored_network")
-    starting = {"lr": settings.sgd_type.default_lr, "momentum": settings.sgd_type.default_momentum}
+    starting = {"lr": settings.sgd_type.default_lr, "momentum": settings.sgd_type.default_momentum} | plan.numbers
     state = TrainingState(
         network=dict(step.network.named),
         slots=step.slots,
@@ -261,6 +267,7 @@ def build_step(architecture: Architecture, setup: Setup, settings: FitSettings, 
         exclusive=draws_from_globals(settings.augmentation),
         monitor_gradient=GRAD_NORM in settings.monitor,
         max_grad_value=settings.sgd_max_grad_value,
+        ruled=tuple(settings.rules or ()),
     )
 
 
@@ -282,11 +289,12 @@ def _rules(settings: FitSettings, has_valid: bool) -> dict[str, Rule]:
     rules: dict[str, Rule] = {
         "lr": settings.lr_rule or ConstantRule(),
         "momentum": settings.momentum_rule or ConstantRule(),
-    }
+    } | (settings.rules or {})
     for name, rule in rules.items():
         if rule.needs_validation and not has_valid:
+            setting = f"{name}_rule" if name in ("lr", "momentum") else f"rules: {name}:"
             raise ConfigError(
-                f"{name}_rule {part_name(rule)!r} needs validation data: give valid=0.1 or valid=(X, y), or use the "
+                f"{setting} {part_name(rule)!r} needs validation data: give valid=0.1 or valid=(X, y), or use the "
                 "rule 'fixed'"
             )
     if settings.stop_rule is not None and not has_valid:

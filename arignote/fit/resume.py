@@ -207,7 +207,7 @@ def load_into(state: TrainingState, stored: TrainingState, where: str) -> None:
     then, now = completed_settings(stored.spec["fit"]), completed_settings(state.spec["fit"])
     state.rules = {
         name: stored.rules[name]
-        if _origin(then, name) == _origin(now, name)
+        if name in stored.rules and _origin(stored, then, name) == _origin(state, now, name)
         else replace(new, changed_at=n_validations)
         for name, new in state.rules.items()
     }
@@ -231,10 +231,15 @@ def _with_monitor(stored: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str
     return of_updater | {name: stored.get(name, zeros) for name in own if name == GRAD_NORM_SLOT}
 
 
-def _origin(fit: Mapping[str, Any], name: str) -> Any:
+def _origin(state: TrainingState, fit: Mapping[str, Any], name: str) -> Any:
     """Return the rule `name` of completed settings, and what its initial value depends on."""
-    rule = fit[f"{name}_rule"]
-    return rule, None if rule and rule[1].get("initial_value") is not None else fit["sgd_type"]
+    if name in ("lr", "momentum"):
+        rule, source = fit[f"{name}_rule"], fit["sgd_type"]
+    else:
+        layer, _, param = name.rpartition(".")
+        rule = (fit["rules"] or {}).get(name)
+        source = next((params.get(param) for _, params in state.spec["layers"] if params["name"] == layer), None)
+    return rule, None if rule and rule[1].get("initial_value") is not None else source
 
 
 def _batching(state: TrainingState, fit: Mapping[str, Any]) -> Any:

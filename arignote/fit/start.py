@@ -39,7 +39,7 @@ __all__ = ["FitResult", "fit_config", "fit_network"]
 
 # Settings, and parameters of parts, that were added after stems in folders were first made, with their defaults. These
 # leave a stem as it was, so that a run that began before is found again.
-_ADDED = {"scale_target": True, "missing_targets": False, "windows": None, "sgd_max_grad_value": None}
+_ADDED = {"scale_target": True, "missing_targets": False, "windows": None, "sgd_max_grad_value": None, "rules": None}
 _ADDED_TO_AUGMENTATIONS: dict[str, Any] = {"channel": None}
 _ADDED_TO_UPDATERS: dict[str, Any] = {"beta1_decay": 1.0}
 _ADDED_TO_LAYERS: dict[str, Any] = {

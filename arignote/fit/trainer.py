@@ -25,7 +25,16 @@ __all__ = ["Monitor", "Score", "Step", "Trainer"]
 class Step(Protocol):
     """One update from one batch, or from several that count as one; returns the mean loss, on the device."""
 
-    def __call__(self, batches: Sequence[Any], seeds: Sequence[int], *, lr: float, momentum: float, n: int) -> Any: ...
+    def __call__(
+        self,
+        batches: Sequence[Any],
+        seeds: Sequence[int],
+        *,
+        lr: float,
+        momentum: float,
+        n: int,
+        numbers: Mapping[str, float],
+    ) -> Any: ...
 
 
 class Monitor(Protocol):
@@ -51,7 +60,7 @@ class Trainer:
     batches : Batches
         What is trained on.
     rules : dict of str to Rule
-        "lr" and "momentum".
+        "lr", "momentum", and numbers of layers, such as "fc1.l2".
     validate, score_train, score_test : callable or None
         Number of validations before this one -> losses by the names of the history's columns; the first of `validate`
         decides what is best.
@@ -135,11 +144,14 @@ class Trainer:
         progress = state.progress
         moved = [self.to_device(batch) for batch in batches]
         n_rows = sum(batch.n_rows for batch in moved)
+        values = self.values(state, progress.n_updates)
         loss = self.step(
             moved,
             [stream_seed(state.rng, "step", progress.epoch, batch.index, 0) for batch in batches],
-            **self.values(state, progress.n_updates),
+            lr=values.pop("lr"),
+            momentum=values.pop("momentum"),
             n=progress.n_updates + 1,
+            numbers=values,
         )
         state.epoch_loss.add_(loss, alpha=n_rows)
         before = progress.examples_seen
@@ -206,7 +218,7 @@ class Trainer:
         now = time.perf_counter()
         # Those of the last update, which the validation follows.
         values = self.values(state, max(progress.n_updates - 1, 0))
-        row |= {"learning_rate": values["lr"], "momentum": values["momentum"]}
+        row |= {"learning_rate": values.pop("lr"), "momentum": values.pop("momentum")} | values
         row["seconds"], self._clock = now - self._clock, now
         return row, value, is_best
 

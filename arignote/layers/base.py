@@ -79,6 +79,9 @@ class Layer(Part):
 
     kind: ClassVar[str] = "layer"
     name_prefix: ClassVar[str] = "layer"
+    # Parameters that may follow a rule while training, which are numbers. A forward function finds the current value in
+    # `params`, under the name of the parameter; those of `WeightedLayer` are read by the update.
+    ruled: ClassVar[tuple[str, ...]] = ()
     # Whether an output has the steps of a sequence that comes in, and whether the forward function of a layer takes
     # their lengths or mask, ``f(params, [x, steps], training)``, if the network has them.
     keeps_steps: ClassVar[bool] = False
@@ -168,6 +171,7 @@ class WeightedLayer(ParametricLayer):
         Name of an earlier layer whose parameters are used, which is of the same type and has equal shapes.
     """
 
+    ruled: ClassVar[tuple[str, ...]] = ("l1", "l2", "maxnorm")
     l1: NonNegative = 0.0
     l2: NonNegative = 0.0
     maxnorm: Positive | None = None

@@ -5,7 +5,8 @@ They draw from the default generator of the engine, which is seeded before every
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from functools import lru_cache
 from typing import Any, ClassVar
 
 from arignote.layers.base import Layer, Shape
@@ -33,11 +34,20 @@ class DropoutLayer(Layer):
 
     name_prefix: ClassVar[str] = "dropout"
     keeps_steps: ClassVar[bool] = True
+    ruled: ClassVar[tuple[str, ...]] = ("dropout_p",)
     dropout_p: Probability
 
     def build(self, shape: Shape) -> Callable[..., Any]:
         draw = dropout_mask(self.dropout_p)
-        return lambda params, x, training: x * draw(x) if training else x
+        # Of the probability that a rule has come to, which lasts an epoch as a rule.
+        draw_ruled = lru_cache(maxsize=1)(dropout_mask)
+
+        def forward(params: Mapping[str, Any], x: Any, training: bool) -> Any:
+            if not training:
+                return x
+            return x * (draw_ruled(params["dropout_p"]) if "dropout_p" in params else draw)(x)
+
+        return forward
 
 
 @register()
@@ -59,13 +69,14 @@ class GaussianNoiseLayer(Layer):
 
     name_prefix: ClassVar[str] = "noise"
     keeps_steps: ClassVar[bool] = True
+    ruled: ClassVar[tuple[str, ...]] = ("sigma",)
     sigma: NonNegative = 0.1
 
     def build(self, shape: Shape) -> Callable[..., Any]:
         from torch import randn_like
 
         sigma = self.sigma
-        return lambda params, x, training: x + sigma * randn_like(x) if training else x
+        return lambda params, x, training: x + params.get("sigma", sigma) * randn_like(x) if training else x
 
 
 def dropout_mask(p: float) -> Callable[[Any], Any]:

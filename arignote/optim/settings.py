@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from math import inf
 from typing import Annotated, Any, ClassVar
 
@@ -13,7 +14,7 @@ from arignote.optim.losses import Loss
 from arignote.optim.rules import Rule
 from arignote.optim.stopping import StopRule
 from arignote.optim.updaters import Updater
-from arignote.registry import ByNameField, Count, Mark, PartField, PartsField, Positive, names, part_name
+from arignote.registry import ByNameField, Count, MappingField, Mark, PartField, PartsField, Positive, names, part_name
 
 __all__ = ["LearningSettings"]
 
@@ -71,6 +72,24 @@ def _monitored(value: Any) -> Any:
     return names
 
 
+def _of_number(value: Any) -> Any:
+    if type(value) in (int, float):
+        message = (
+            f"must be a rule, [Name, {{parameters}}]; got {value!r}. A number that does not change is set in its layer"
+        )
+        raise ConfigError(message)
+    return value
+
+
+def _by_name(value: Mapping[Any, Any]) -> dict[str, Any]:
+    """Return rules by "layer.parameter"; ``--set fit.rules.fc1.l2=...`` writes them by layer, then by parameter."""
+    flat: dict[str, Any] = {}
+    for name, rule in value.items():
+        is_layer = "." not in str(name) and isinstance(rule, Mapping) and "rule" not in rule
+        flat |= {f"{name}.{param}": one for param, one in rule.items()} if is_layer else {str(name): rule}
+    return flat
+
+
 TrainLoss = Annotated[
     Loss | dict[str, Loss] | None, ByNameField(PartField("loss", _to_loss, _trainable, is_short=True))
 ]
@@ -92,6 +111,10 @@ class LearningSettings(BaseModel):
     lr_rule: Annotated[Rule | None, _rule_field()] = Field(None, description="Rule of the learning rate, or a number.")
     momentum_rule: Annotated[Rule | None, _rule_field(below=1)] = Field(
         None, description="Rule of the momentum, or a number; it drives rho of rmsprop and adadelta."
+    )
+    rules: Annotated[dict[str, Rule] | None, MappingField(PartField("rule", _of_number), _by_name)] = Field(
+        None,
+        description='Rules of numbers of layers: ``{"fc1.l2": ["linear", {"final_value": 0, "n_epochs": 9}]}``.',
     )
     stop_rule: Annotated[StopRule | None, PartField("stop_rule")] = Field(
         None, description='When training ends early, such as ``{"rule": "stalled", "interval": 10}``.'

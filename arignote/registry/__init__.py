@@ -28,6 +28,7 @@ from arignote.registry.part import (
 )
 from arignote.registry.part_fields import (
     ByNameField,
+    MappingField,
     PartField,
     PartsField,
     function_name,
@@ -41,6 +42,7 @@ __all__ = [
     "ByNameField",
     "Count",
     "Finite",
+    "MappingField",
     "Mark",
     "NonNegative",
     "Pair",

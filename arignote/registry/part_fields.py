@@ -8,9 +8,19 @@ from typing import Any, get_args
 from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic_core import core_schema
 
+from arignote.errors import Complaint, ConfigError
 from arignote.registry.part import Part, build, dump, names, part_name, short_spec
 
-__all__ = ["ByNameField", "PartField", "PartsField", "function_name", "several", "spec_schema", "specs_schema"]
+__all__ = [
+    "ByNameField",
+    "MappingField",
+    "PartField",
+    "PartsField",
+    "function_name",
+    "several",
+    "spec_schema",
+    "specs_schema",
+]
 
 
 class PartField:
@@ -104,6 +114,39 @@ class ByNameField(PartField):
     def _forms(self) -> list[dict[str, Any]]:
         one = self.one._forms()
         return [*one, {"type": "object", "additionalProperties": {"anyOf": one}}]
+
+
+class MappingField(ByNameField):
+    """Annotation of a field that holds parts by name, or None.
+
+    Parameters
+    ----------
+    one : PartField
+        The annotation of a single value.
+    shorthand : callable, optional
+        Function from a mapping to the mapping that is meant.
+    """
+
+    def __init__(self, one: PartField, shorthand: Callable[[Any], Any] = lambda value: value):
+        super().__init__(one)
+        self._shorthand = shorthand
+
+    def _built(self, value: Any) -> Any:
+        if not isinstance(value, Mapping):
+            raise ValueError(f"must be a mapping from names to a {self.kind} each; got {value!r}")
+        built: dict[str, Any] = {}
+        complaints: list[Complaint] = []
+        for name, item in self._shorthand(value).items():
+            try:
+                built[str(name)] = self.one._built(item)
+            except ConfigError as error:
+                complaints += error.under(str(name)).complaints
+        if complaints:
+            raise ConfigError(complaints)
+        return built
+
+    def _forms(self) -> list[dict[str, Any]]:
+        return [{"type": "object", "additionalProperties": {"anyOf": self.one._forms()}}]
 
 
 def function_name(function: Callable[..., Any]) -> str:

@@ -30,6 +30,7 @@ from arignote.spec.locations import Origin, Written, located
 from arignote.spec.monitored import complaints_of_monitor
 from arignote.spec.objective import objective_of, targets_of
 from arignote.spec.overrides import override
+from arignote.spec.ruled_numbers import ruled_numbers
 from arignote.spec.run_spec import RunSpec
 from arignote.spec.settings import FitSettings
 
@@ -130,6 +131,7 @@ def _complaints_of_objective(layers: list[Layer], settings: FitSettings, data: A
     complaints = complaints_of_channels(layers, settings) + complaints_of_monitor(layers, settings)
     try:
         objective_of(layers, settings)
+        ruled_numbers(layers, settings)
         from_input = targets_of(layers, settings).from_input
     except ConfigError as error:
         return complaints + list(error.complaints)

@@ -12,7 +12,7 @@ from arignote.engine.feed import DeviceBatch
 from arignote.engine.network import Network, copy_into
 from arignote.engine.step import TrainingStep
 from arignote.layers import declare, parse
-from arignote.layers.base import ParametricLayer
+from arignote.layers.base import ParametricLayer, WeightedLayer
 from arignote.layers.merge import MergeLayer
 from arignote.registry import build, part_name
 
@@ -132,6 +132,23 @@ def test_the_output_shape_is_the_promised_one(name):
     outputs = network.outputs((rows(name, 3),))
     for (_, out), place in zip(outputs, network.architecture.placed, strict=True):
         assert tuple(out.shape[1:]) == place.output_shape
+
+
+@pytest.mark.parametrize("name", LAYERS)
+def test_numbers_that_may_follow_a_rule_are_parameters_that_the_layer_or_the_update_reads(name):
+    cls = own_names("layer")[name]
+    assert set(cls.ruled) <= set(cls.model_fields)
+    read_by_layer = set(cls.ruled) - set(WeightedLayer.ruled)
+    network, x = network_of(name), rows(name, 8)
+    layer = network.architecture.placed[-2].name if "Output" not in name else network.architecture.placed[-1].name
+    for number in read_by_layer:
+        found = []
+        for value in (0.0, 0.5, 0.5):
+            network.set_numbers({f"{layer}.{number}": value})
+            network.train()
+            torch.manual_seed(1)
+            found.append(dict(network.outputs((x,)))[layer])
+        assert not torch.equal(found[0], found[1]) and torch.equal(found[1], found[2])
 
 
 @pytest.mark.parametrize("name", LAYERS)

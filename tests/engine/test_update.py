@@ -482,3 +482,43 @@ def test_the_values_in_force_and_the_number_of_the_update_reach_the_updater():
     network = Network(declare(parse([["ClassificationOutputLayer"]]), (1,), 2))
     Update(network, Record(), None)(0.5, 0.25, 7)
     assert seen == [(0.5, 0.25, 7)]
+
+
+RULED = ["a.l2", "b.l1", "c.maxnorm"]
+
+
+@pytest.mark.parametrize("updater", ["sgd", "momentum", "adam"])
+@pytest.mark.parametrize("max_grad_norm", [None, 1e30])
+def test_numbers_that_follow_a_rule_are_those_of_the_update(updater, max_grad_norm):
+    # Each in place of that of its layer: 0.3, 0.01 and 0.5; other layers keep theirs.
+    def after(layers, **more):
+        network = Network(declare(parse(layers), (7,), 3))
+        network.initialise(5)
+        update = Update(network, build("updater", updater), max_grad_norm, **more)
+        with torch.no_grad():
+            for n, numbers in enumerate(steps, 1):
+                network.gradients.copy_(torch.linspace(-1, 1, network.gradients.numel()).roll(n))
+                update(0.1, 0.5, n, numbers)
+        return network.arrays()
+
+    steps = [{"a.l2": 0.125, "b.l1": 0.0625, "c.maxnorm": 0.25}] * 2
+    layers = [[name, dict(params)] for name, params in LAYERS]
+    layers[0][1]["l2"], layers[1][1]["l1"], layers[2][1]["maxnorm"] = 0.125, 0.0625, 0.25
+    found, expected = after(LAYERS, ruled=RULED), after(layers)
+    for name, values in expected.items():
+        torch.testing.assert_close(torch.from_numpy(found[name]), torch.from_numpy(values), rtol=1e-6, atol=1e-7)
+    assert not (found["a.W"] == after(LAYERS)["a.W"]).all() and not (found["c.W"] == after(LAYERS)["c.W"]).all()
+
+
+def test_a_penalty_that_follows_a_rule_changes_from_update_to_update():
+    layers = [["ClassificationOutputLayer", {"name": "out"}]]
+    network = Network(declare(parse(layers), (2,), 2))
+    with torch.no_grad():
+        network.named["out.W"].fill_(1.0)
+        update = Update(network, build("updater", "sgd"), None, ruled=["out.l2", "out.l1"])
+        for n, (l2, l1, expected) in enumerate([(0.25, 0.0, 0.5), (0.0, 0.0, 0.5), (0.125, 0.25, 0.125)], 1):
+            network.gradients.zero_()
+            update(1.0, 0.0, n, {"out.l2": l2, "out.l1": l1})
+            # w - 2 * l2 * w - l1
+            assert network.named["out.W"].unique().tolist() == [expected]
+            assert network.named["out.b"].unique().tolist() == [0.0]

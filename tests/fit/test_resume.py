@@ -816,6 +816,37 @@ def test_a_rule_keeps_its_value_unless_it_or_where_it_starts_is_another(then, no
     assert taken_over(made(5, **then), **now).rules == {"lr": lr, "momentum": momentum}
 
 
+def test_a_rule_of_a_number_keeps_its_value_unless_it_or_the_value_of_its_layer_is_another():
+    def rules(n_units=3, l2=0.5, **fit):
+        return {"fit": fit, "layers": [["FCLayer", {"name": "out", "n_units": n_units, "l2": l2}]]}
+
+    def resumed(then, now):
+        stored, state = made(5, **then["fit"]), made(0, **now["fit"])
+        stored.spec["layers"], state.spec["layers"] = then["layers"], now["layers"]
+        stored.rules["out.l2"] = RuleState(0.125, 1.5, 2)
+        state.network = {name: torch.zeros(2, 3) for name in state.network}
+        state.slots = {name: torch.zeros(2, 3) for name in state.slots}
+        state.epoch_loss = torch.zeros((), dtype=torch.float64)
+        state.rules |= {"out.l2": RuleState(0.75)} if now["fit"].get("rules") else {}
+        if not then["fit"].get("rules"):
+            del stored.rules["out.l2"]
+        load_into(state, stored, "file")
+        return state.rules.get("out.l2")
+
+    step, other = (["step", {"multiply_by": by, "n_epochs": 1}] for by in (0.5, 0.25))
+    first = ["step", {"multiply_by": 0.5, "n_epochs": 1, "initial_value": 0.5}]
+    by_rule = {
+        key: rules(rules={"out.l2": rule}) for key, rule in {"step": step, "other": other, "first": first}.items()
+    }
+    assert resumed(by_rule["step"], by_rule["step"]) == RuleState(0.125, 1.5, 2)
+    assert resumed(by_rule["step"], by_rule["other"]) == RuleState(0.75, inf, 4)
+    assert resumed(by_rule["step"], rules(l2=0.25, rules={"out.l2": step})) == RuleState(0.75, inf, 4)
+    assert resumed(by_rule["first"], rules(l2=0.25, rules={"out.l2": first})) == RuleState(0.125, 1.5, 2)
+    # A rule that is new by force, and one that is no more.
+    assert resumed(rules(), by_rule["step"]) == RuleState(0.75, inf, 4)
+    assert resumed(by_rule["step"], rules()) is None
+
+
 @pytest.mark.parametrize(
     ("progress", "expected"),
     [

@@ -49,7 +49,7 @@ class Run:
     """A loop whose steps, validations and observers write down what comes to them."""
 
     def __init__(self, n_epochs=2, batch_size=4, valid=None, test=None, rules=None, **more):
-        self.steps, self.events, self.n_validated, self.n_tested = [], [], 0, 0
+        self.steps, self.numbers, self.events, self.n_validated, self.n_tested = [], [], [], 0, 0
         self.state = fresh_state(n_epochs)
         settings = {
             "rules": {"lr": build("rule", "const"), "momentum": build("rule", "const")} | (rules or {}),
@@ -79,10 +79,11 @@ class Run:
         setattr(self, count, at + 1)
         return {f"{prefix}_nll": losses[at], f"{prefix}_error": 100.0 + losses[at]}
 
-    def _step(self, batches, seeds, *, lr, momentum, n):
+    def _step(self, batches, seeds, *, lr, momentum, n, numbers):
         # Each update makes the weights its own number.
         self.state.network["out.W"].fill_(n)
         self.steps.append(([(batch.index, seed) for batch, seed in zip(batches, seeds, strict=True)], lr, momentum, n))
+        self.numbers.append(numbers)
         rows = np.concatenate([batch.x for batch in batches])
         return torch.tensor(rows.mean(dtype=np.float64), dtype=torch.float32)
 
@@ -143,6 +144,22 @@ def test_rules_of_the_position_change_after_each_update_and_after_each_epoch():
     assert run.column("learning_rate") == pytest.approx([0.3, 0.0, 0.0])
     assert run.column("momentum") == [0.25, 0.125, 0.0625]
     assert run.state.rules["lr"] == RuleState(0.5)
+
+
+def test_numbers_of_layers_follow_their_rules_to_the_step_and_are_columns_of_the_history():
+    rules = {
+        "fc1.l2": build("rule", ["linear", {"final_value": 0.0, "n_updates": 4}]),
+        "dropout1.dropout_p": build("rule", {"rule": "stalled", "multiply_by": 0.5, "interval": 1}),
+    }
+    run = Run(n_epochs=3, rules=rules, valid=[3.0, 4.0, 5.0])
+    run.state.rules |= {"fc1.l2": RuleState(0.5), "dropout1.dropout_p": RuleState(0.25)}
+    run.go()
+    assert [numbers["fc1.l2"] for numbers in run.numbers] == [0.5, 0.375, 0.25, 0.125, *[0.0] * 5]
+    # The second validation is worse than the first.
+    assert [numbers["dropout1.dropout_p"] for numbers in run.numbers] == [*[0.25] * 6, *[0.125] * 3]
+    assert run.column("fc1.l2") == [0.25, 0.0, 0.0] and run.column("dropout1.dropout_p") == [0.25, 0.25, 0.125]
+    assert run.state.history.names[-5:] == ["learning_rate", "momentum", *rules, "seconds"]
+    assert Run(n_epochs=1).go().history.names[-3:] == ["learning_rate", "momentum", "seconds"]
 
 
 def test_a_validation_in_mid_epoch_has_the_values_of_the_update_before_it():

@@ -52,6 +52,24 @@ def test_a_probability_or_deviation_of_0_changes_nothing(spec):
     assert torch.equal(forward(spec), X)
 
 
+def test_a_probability_that_follows_a_rule_takes_the_place_of_that_of_the_layer():
+    layer = build("layer", ["Dropout", {"dropout_p": 0.0}]).build((300,))
+    for p, kept in [(0.5, 2.0), (0.75, 4.0), (0.5, 2.0)]:
+        found = layer({"dropout_p": p}, torch.ones(200, 300), True)
+        assert found.unique().tolist() == [0.0, kept]
+        assert float((found == 0).float().mean()) == pytest.approx(p, abs=5 * (p * (1 - p) / X.numel()) ** 0.5)
+    assert layer({"dropout_p": 0.5}, X, False) is X and torch.equal(layer({}, X, True), X)
+
+
+def test_a_deviation_that_follows_a_rule_takes_the_place_of_that_of_the_layer():
+    layer = build("layer", ["GaussianNoise", {"sigma": 0.5}]).build((300,))
+    for sigma in (2.0, 0.0):
+        torch.manual_seed(3)
+        found = layer({"sigma": sigma}, X, True)
+        torch.manual_seed(3)
+        torch.testing.assert_close(found, X + sigma * torch.randn_like(X))
+
+
 def test_noise_has_a_tenth_as_its_deviation_of_its_own_accord():
     assert build("layer", "GaussianNoise").sigma == 0.1
     noise = forward(["GaussianNoise"]) - X

@@ -15,6 +15,7 @@ DEFAULTS = {
     "sgd_type": ["adadelta", {"rho": 0.95, "epsilon": 1e-6}],
     "lr_rule": None,
     "momentum_rule": None,
+    "rules": None,
     "stop_rule": None,
     "accumulate": 1,
     "sgd_max_grad_norm": None,
@@ -264,3 +265,40 @@ def test_settings_do_not_change_and_unknown_ones_are_refused(name):
         setattr(LearningSettings(), name, 3)
     with pytest.raises(ValueError, match="not permitted"):
         LearningSettings(**{f"{name}s": 3})
+
+
+HALVED = rule("step", multiply_by=0.5, n_epochs=2)
+
+
+def test_rules_of_numbers_are_named_by_layer_and_parameter_together_or_one_after_the_other():
+    expected = checked_settings({"rules": {"fc1.l2": HALVED, "fc1.l1": HALVED, "out.l2": HALVED}}).rules
+    nested = {"fc1": {"l2": HALVED, "l1": {"rule": "step", "multiply_by": 0.5, "n_epochs": 2}}, "out.l2": HALVED}
+    assert checked_settings({"rules": nested}).rules == expected
+    assert list(expected) == ["fc1.l2", "fc1.l1", "out.l2"] and expected["out.l2"] == build("rule", HALVED)
+
+
+def test_rules_of_numbers_are_written_out_whole():
+    found = checked_settings({"rules": {"fc1.l2": HALVED}}).model_dump(mode="json")["rules"]
+    params = {"initial_value": None, "n_epochs": 2, "n_updates": None, "final_value": None, "multiply_by": 0.5}
+    assert found == {"fc1.l2": ["step", params]} and checked_settings({"rules": found}).rules == {
+        "fc1.l2": build("rule", HALVED)
+    }
+
+
+@pytest.mark.parametrize(
+    ("rules", "words"),
+    [
+        ("step", "fit.rules must be a mapping from names to a rule each; got 'step'"),
+        (
+            {"fc1.l2": 0.5},
+            "fit.rules.fc1.l2: must be a rule, [Name, {parameters}]; got 0.5. A number that does not change is set in "
+            "its layer",
+        ),
+        ({"fc1.l2": ["stepp"]}, "fit.rules.fc1.l2: unknown rule 'stepp'. Did you mean 'step'?"),
+        ({"a.l2": rule("step", n_epochs=2), "b.l2": rule("step")}, "fit.rules.a.l2: multiply_by must be given"),
+    ],
+    ids=str,
+)
+def test_rules_of_numbers_that_are_none_are_refused_by_name(rules, words):
+    assert refusal(rules=rules).startswith(words)
+    assert len(refusal(rules=rules).splitlines()) == len(rules) or rules == "step"

@@ -25,6 +25,7 @@ def forms(model, name):
             ["string", "array", "stop_rule", "rule", "null"],
             [["reached", {"value": 1.0}], {"stop_rule": "reached", "value": 1.0}, {"rule": "reached", "value": 1.0}],
         ),
+        ("rules", ["object", "null"], [{}, {"fc1.l2": ["step", {"multiply_by": 0.5, "n_epochs": 2}]}, None]),
         (
             "preprocess",
             ["string", "array", "preprocess", "array", "object", "null"],

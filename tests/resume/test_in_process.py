@@ -31,6 +31,14 @@ CASES = {
     "augmentation in threads": {"augmentation": shift, "n_workers": 4},
     "validation in mid-epoch": {"validation_frequency": 100},
     "no validation": {"valid": None, "test": 0.1, "lr_rule": 0.1},
+    "rules of numbers": {
+        "rules": {
+            "fc1.l2": ["linear", {"final_value": 0.01, "n_updates": 9}],
+            "fc1.l1": {"rule": "stalled", "initial_value": 0.001, "multiply_by": 0.5, "interval": 1},
+            "fc1.maxnorm": ["exponential", {"initial_value": 3.0, "multiply_by": 0.5, "n_epochs": 1}],
+            "dropout1.dropout_p": ["linear", {"final_value": 0.0, "n_updates": 7}],
+        }
+    },
 }
 
 

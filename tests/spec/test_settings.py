@@ -16,7 +16,8 @@ from arignote.spec.settings import FitSettings, decides, is_of_the_machine
 # something of the machine (files, devices, threads, memory, signals, the network, code), or neither?
 DECIDES_NUMBERS = {
     *("shuffle", "drop_last", "allow_nonfinite", "axes", "preprocess", "partition", "class_weight", "balance_classes"),
-    *("augmentation", "batch_size", "sgd_type", "lr_rule", "momentum_rule", "stop_rule", "accumulate"),
+    *("augmentation", "batch_size", "sgd_type", "lr_rule", "momentum_rule", "rules", "stop_rule"),
+    "accumulate",
     *("sgd_max_grad_norm", "train_loss", "valid_loss", "test_loss", "validation_frequency", "validate_on_train"),
     *("sgd_max_grad_value", "scale_target", "missing_targets", "precision", "windows"),
 }

@@ -235,7 +235,9 @@ class _Builder:
         gradients = network.flat_views(network.gradients)
         self._of_layer: list[tuple[dict[str, Tensor], list[LayerFunction] | None]] = []
         for place, (params, _) in self._placed:
-            tensors = {name: tensor.detach() for name, tensor in params.items()}
+            # Numbers that follow a rule are written into the mapping of a layer, which has no parameters then.
+            has_tensors = any(isinstance(one, Tensor) for one in params.values())
+            tensors = {name: tensor.detach() for name, tensor in params.items()} if has_tensors else params
             names = {name: f"{place.owner}.{name}" for name in tensors}
             own = {name: gradients[full] for name, full in names.items() if full in gradients}
             self._of_layer.append((own, functions_of(place, tensors, own)))

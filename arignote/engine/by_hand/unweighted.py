@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 import torch
@@ -62,15 +64,25 @@ class ActivationOutOfPlace:
 
 
 class Dropout:
-    """``x * mask``, the mask drawn at each forward pass."""
+    """``x * mask``, the mask drawn at each forward pass.
+
+    Parameters
+    ----------
+    p : float
+        Probability that a value is set to 0.
+    numbers : mapping of str to float
+        What follows a rule, in place of `p`; it changes while training.
+    """
 
     trains = False
 
-    def __init__(self, p: float):
-        self._draw = dropout_mask(p)
+    def __init__(self, p: float, numbers: Mapping[str, Any]):
+        self._draw, self._draw_ruled = dropout_mask(p), lru_cache(maxsize=1)(dropout_mask)
+        self._numbers = numbers
 
     def forward(self, x: Tensor) -> tuple[Tensor, Any]:
-        mask = self._draw(x)
+        numbers = self._numbers
+        mask = (self._draw_ruled(numbers["dropout_p"]) if "dropout_p" in numbers else self._draw)(x)
         return x * mask, mask
 
     def backward(self, g: Tensor, saved: Any, beta: float, needs_input: bool) -> Tensor:
@@ -79,15 +91,15 @@ class Dropout:
 
 
 class Noise:
-    """``x + sigma * n``, n standard normal."""
+    """``x + sigma * n``, n standard normal; `numbers` are as of `Dropout`."""
 
     trains = False
 
-    def __init__(self, sigma: float):
-        self._sigma = sigma
+    def __init__(self, sigma: float, numbers: Mapping[str, Any]):
+        self._sigma, self._numbers = sigma, numbers
 
     def forward(self, x: Tensor) -> tuple[Tensor, Any]:
-        return x + self._sigma * torch.randn_like(x), None
+        return x + self._numbers.get("sigma", self._sigma) * torch.randn_like(x), None
 
     def backward(self, g: Tensor, saved: Any, beta: float, needs_input: bool) -> Tensor:
         return g

@@ -20,6 +20,7 @@ from arignote.layers.architecture import Placed
 from arignote.layers.dense import FCLayer
 from arignote.layers.global_pool import GlobalAveragePoolLayer
 from arignote.layers.merge import AverageLayer
+from arignote.layers.noise import DropoutLayer, GaussianNoiseLayer
 from arignote.optim.losses import NLL, Loss
 from arignote.registry import build
 
@@ -46,6 +47,24 @@ def function_alone(layer, *shapes):
     place = Placed("alone", layer, tuple(range(len(shapes))), (), shapes, layer.output_shape(*shapes), {}, "alone")
     (function,) = functions_of(place, {}, {})
     return function
+
+
+def test_numbers_that_follow_a_rule_are_read_at_each_pass():
+    x, numbers = torch.ones(200, 300), {}
+    for layer, name in [(DropoutLayer(dropout_p=0.0), "dropout_p"), (GaussianNoiseLayer(sigma=0.0), "sigma")]:
+        place = Placed("alone", layer, (0,), (), ((300,),), (300,), {}, "alone")
+        (function,) = functions_of(place, numbers, {})
+        assert torch.equal(function.forward(x)[0], x)
+        for value in (0.5, 0.75, 0.25):
+            numbers[name] = value
+            y, saved = function.forward(x)
+            if name == "sigma":
+                assert float((y - x).std()) == pytest.approx(value, rel=5 / (2 * x.numel()) ** 0.5)
+                continue
+            assert float((y == 0).float().mean()) == pytest.approx(value, abs=5 * (0.25 / x.numel()) ** 0.5)
+            # What is kept, and its gradient, are divided by the share that is kept.
+            assert sorted(set(y.unique().tolist())) == pytest.approx([0.0, 1 / (1 - value)], rel=1e-6)
+            assert torch.equal(function.backward(torch.full_like(x, 3.0), saved, 0.0, True), 3 * y)
 
 
 @pytest.mark.parametrize("n_inputs", [2, 3])

@@ -1,0 +1,70 @@
+"""A fit with penalties and a norm that follow rules has the weights of a loop of torch (script = this test)."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from arignote import NNClassifier
+
+N_ROWS, N_IN, N_CLASSES, BATCH = 24, 5, 3, 6
+N_UPDATES = 3 * N_ROWS // BATCH
+
+
+def data():
+    rng = np.random.default_rng(3)
+    return rng.normal(size=(N_ROWS, N_IN)).astype(np.float32), rng.integers(0, N_CLASSES, N_ROWS)
+
+
+def by_torch(l2, l1, maxnorm, sgd):
+    """Return W after three epochs over rows in order; the numbers are functions of complete updates and epochs."""
+    x, y = map(torch.from_numpy, data())
+    w = torch.zeros(N_IN, N_CLASSES, requires_grad=True)
+    b = torch.zeros(N_CLASSES, requires_grad=True)
+    optimizer = sgd([w, b])
+    for n in range(N_UPDATES):
+        epoch, at = divmod(n, N_ROWS // BATCH)
+        rows = slice(at * BATCH, (at + 1) * BATCH)
+        loss = torch.nn.functional.cross_entropy(x[rows] @ w + b, y[rows])
+        loss = loss + l2(n, epoch) * (w**2).sum() + l1(n, epoch) * w.abs().sum()
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        with torch.no_grad():
+            w.copy_(torch.renorm(w, 2, 1, maxnorm(n, epoch)))
+    return w.detach().numpy()
+
+
+SGD = {
+    "sgd": lambda params: torch.optim.SGD(params, lr=0.5),
+    "nag": lambda params: torch.optim.SGD(params, lr=0.5, momentum=0.8, nesterov=True),
+    "adam": lambda params: torch.optim.Adam(params, lr=0.5),
+}
+
+
+@pytest.mark.parametrize("updater", SGD)
+def test_penalties_and_norms_that_follow_rules_give_the_weights_of_torch(updater):
+    x, y = data()
+    rules = {
+        "out.l2": ["linear", {"initial_value": 0.2, "final_value": 0.0, "n_updates": 8}],
+        "out.l1": ["step", {"initial_value": 0.04, "multiply_by": 0.5, "n_epochs": 1}],
+        "out.maxnorm": ["absolute", {"after_epochs": [[0, 1.0], [1, 0.75]], "after_updates": None}],
+    }
+    network = NNClassifier([["ClassificationOutputLayer", {"name": "out"}]], rng=1, shuffle=False)
+    network.fit(
+        *(x, y),
+        rules=rules,
+        n_epochs=3,
+        batch_size=BATCH,
+        sgd_type=["nag", {"momentum": 0.8}] if updater == "nag" else updater,
+        lr_rule=0.5,
+    )
+    expected = by_torch(
+        lambda n, epoch: max(0.2 * (1 - n / 8), 0.0),
+        lambda n, epoch: 0.04 * 0.5**epoch,
+        lambda n, epoch: 1.0 if epoch == 0 else 0.75,
+        SGD[updater],
+    )
+    np.testing.assert_allclose(network.params["out.W"], expected, rtol=1e-4, atol=1e-5)
+    assert [row["out.l1"] for row in network.history_] == [0.04, 0.02, 0.01]

@@ -1,0 +1,125 @@
+"""Which numbers of layers may follow a rule, from which value, and what is refused with the way out."""
+
+from __future__ import annotations
+
+from math import isnan
+
+import pytest
+
+from arignote import ConfigError, NNClassifier
+from arignote.layers import parse
+from arignote.spec.config import read_config
+from arignote.spec.ruled_numbers import ruled_numbers
+from arignote.spec.settings import checked_settings
+
+LAYERS = [
+    ["FCLayer", {"name": "fc1", "n_units": 4, "l2": 0.25, "activation": "relu"}],
+    ["FCLayer", {"name": "fc2", "n_units": 4, "maxnorm": 2.0, "activation": "relu"}],
+    ["FCLayer", {"name": "same", "n_units": 4, "share": "fc2", "activation": "relu"}],
+    ["DropoutLayer", {"dropout_p": 0.5}],
+    ["GaussianNoiseLayer"],
+    ["BatchNormLayer"],
+    ["ClassificationOutputLayer", {"name": "out"}],
+]
+HALVED = ["step", {"multiply_by": 0.5, "n_epochs": 2}]
+
+
+def found(rules, **settings):
+    return ruled_numbers(parse(LAYERS), checked_settings({"rules": rules} | settings))
+
+
+def refusal(rules, **settings):
+    with pytest.raises(ConfigError) as refused:
+        found(rules, **settings)
+    return [str(one) for one in refused.value.complaints]
+
+
+def test_each_number_comes_with_the_value_of_its_layer():
+    first = ["const", {"initial_value": 0.5}]
+    names = ["fc1.l2", "fc2.maxnorm", "dropout1.dropout_p", "noise1.sigma"]
+    assert found(dict.fromkeys(names, HALVED)) == dict(zip(names, [0.25, 2.0, 0.5, 0.1], strict=True))
+    others = found({"fc1.l1": first, "fc1.maxnorm": first})
+    assert others["fc1.l1"] == 0.0 and isnan(others["fc1.maxnorm"])
+    assert found(None) == found({}) == {}
+
+
+@pytest.mark.parametrize(
+    ("rules", "message"),
+    [
+        (
+            {"fc3.l2": HALVED},
+            "fit.rules.fc3.l2: there is no layer 'fc3'. Did you mean 'fc2'? Numbers that may follow a rule: fc1.l1, "
+            "fc1.l2, fc1.maxnorm, fc2.l1, fc2.l2, fc2.maxnorm, dropout1.dropout_p, noise1.sigma, out.l1, out.l2, "
+            "out.maxnorm",
+        ),
+        (
+            {"fc1.n_units": HALVED},
+            "fit.rules.fc1.n_units: n_units of FCLayer cannot follow a rule; those that may are l1, l2, maxnorm",
+        ),
+        (
+            {"norm1.alpha": HALVED},
+            "fit.rules.norm1.alpha: alpha of BatchNormLayer cannot follow a rule; nor may another one of this layer",
+        ),
+        (
+            {"same.l2": HALVED},
+            "fit.rules.same.l2: l2 is that of the layer 'fc2', whose parameters are shared: write fc2.l2",
+        ),
+        ({"lr": HALVED}, "fit.rules.lr: 'lr' has a rule of its own: write lr_rule"),
+        ({"momentum": HALVED}, "fit.rules.momentum: 'momentum' has a rule of its own: write momentum_rule"),
+        ({"fc1.maxnorm": HALVED}, "fit.rules.fc1.maxnorm: initial_value must be given, as the layer has no maxnorm"),
+        (
+            {"fc1.maxnorm": ["absolute", {"after_epochs": [[3, 1.0]]}]},
+            "fit.rules.fc1.maxnorm: initial_value must be given, as the layer has no maxnorm",
+        ),
+        ({"fc1.l1": HALVED}, "fit.rules.fc1.l1: the value never changes: it begins at 0"),
+        (
+            {"fc1.l2": ["linear", {"final_value": -1.0, "n_epochs": 2}]},
+            "fit.rules.fc1.l2.final_value: l2 must be a number >= 0.0; got -1.0",
+        ),
+        (
+            {"fc2.maxnorm": ["cosine", {"n_epochs": 2}]},
+            "fit.rules.fc2.maxnorm.final_value: maxnorm must be a number > 0.0; got 0.0",
+        ),
+        (
+            {"dropout1.dropout_p": ["exponential", {"multiply_by": 1.1, "n_epochs": 2}]},
+            "fit.rules.dropout1.dropout_p: rises without bound: dropout_p must be a number < 1.0; got inf",
+        ),
+        (
+            {"dropout1.dropout_p": {"rule": "fixed", "decrease_by": -0.3, "schedule": [1, 2]}},
+            "fit.rules.dropout1.dropout_p: rises to 1.1: dropout_p must be a number < 1.0; got 1.1",
+        ),
+    ],
+    ids=str,
+)
+def test_a_rule_that_cannot_be_followed_is_refused(rules, message):
+    assert refusal(rules) == [message]
+
+
+def test_all_that_is_wrong_is_reported_at_once():
+    assert len(refusal({"fc1.n_units": HALVED, "fc9.l2": HALVED, "fc1.l1": HALVED, "fc1.l2": HALVED})) == 3
+
+
+def test_what_is_compiled_cannot_follow_a_rule_but_penalties_are_not():
+    assert refusal({"fc1.l2": HALVED, "noise1.sigma": HALVED}, compile=True) == [
+        "fit.compile: a compiled network cannot follow the rule of 'noise1.sigma': leave compile or the rule out"
+    ]
+    assert found({"fc1.l2": HALVED}, compile=True) == {"fc1.l2": 0.25}
+
+
+def test_the_line_of_a_config_is_named(tmp_path):
+    path = tmp_path / "c.yaml"
+    text = "layers: [[ClassificationOutputLayer, {name: out, l2: 0.1}]]\nfit:\n  rules:\n"
+    path.write_text(f"{text}    out.n_units: [step, {{multiply_by: 0.5, n_epochs: 2}}]\n")
+    with pytest.raises(ConfigError, match=r"c\.yaml:4:5: fit\.rules\.out\.n_units: n_units of Classification"):
+        read_config(path)
+    path.write_text(f"{text}    out.l2: [step, {{multiply_by: 0.5, n_epochs: 2}}]\n")
+    assert list(read_config(path).fit["rules"]) == ["out.l2"]
+    # A dot of --set ends a word; the rules of the other numbers stay.
+    written = read_config(path, ["fit.rules.out.l1=[const, {initial_value: 0.5}]"]).fit["rules"]
+    assert list(checked_settings({"rules": written}).rules) == ["out.l2", "out.l1"]
+
+
+def test_a_rule_that_needs_validations_is_named_if_there_are_none(digits):
+    rules = {"out.l2": {"rule": "stalled", "initial_value": 0.5, "multiply_by": 0.5, "interval": 1}}
+    with pytest.raises(ConfigError, match=r"^rules: out\.l2: 'stalled' needs validation data"):
+        NNClassifier([["ClassificationOutputLayer", {"name": "out"}]], rules=rules, n_epochs=1).fit(*digits)
