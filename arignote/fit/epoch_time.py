@@ -64,12 +64,13 @@ def measure_epoch(spec: RunSpec, base: Path, seconds: float = 1.0) -> EpochTime:
         request = FitRequest(with_layers(data, layers, settings), layers, settings, None, None, spec.rng or 0)
         fit = assemble(plan_fit(request, None))
     trainer = trainers(fit)(fit.step, Checkpointer(None), lambda: None, ())
-    lr, momentum = (fit.state.rules[name].value for name in ("lr", "momentum"))
+    numbers = trainer.values(fit.state, 0)
+    lr, momentum = numbers.pop("lr"), numbers.pop("momentum")
     updates = _endless(trainer.batches, settings.accumulate)
 
     def update(n: int) -> Any:
         batches = [trainer.to_device(batch) for batch in next(updates)]
-        return fit.step(batches, [0] * len(batches), lr=lr, momentum=momentum, n=n)
+        return fit.step(batches, [0] * len(batches), lr=lr, momentum=momentum, n=n, numbers=numbers)
 
     fit.network.train()
     # The queue of batches is filled before training begins.

@@ -63,7 +63,7 @@ def measure(spec: RunSpec, base: Path, n_rounds: int = 7, round_seconds: float =
     assert spec.data is not None
     only_train = spec.data.model_copy(update={"valid": None, "test": None})
     spec = spec.model_copy(update={"data": only_train})
-    layers, data, settings = open_config(spec, base, n_threads=None, channels_last="auto", compile=False)
+    layers, data, settings = open_config(spec, base, n_threads=None, channels_last="auto", compile=False, rules=None)
     prepared = prepare(with_layers(data, layers, settings), settings, seed=0)
     rows, y = prepared.parts["train"]
     with spec.naming_lines():
@@ -73,7 +73,7 @@ def measure(spec: RunSpec, base: Path, n_rounds: int = 7, round_seconds: float =
     losses = list(objective_of(layers, settings).train_loss.values())
     default = setup_for(architecture, settings, prepared.batch_size)
     steps: dict[Setup, TrainingStep] = {}
-    for setup in _candidates(architecture, default):
+    for setup in _candidates(architecture, default, may_compile=not spec.fit.get("rules")):
         step = build_step(architecture, setup, settings, losses)
         step.network.initialise(0)
         step.network.train()
@@ -101,12 +101,12 @@ def measure(spec: RunSpec, base: Path, n_rounds: int = 7, round_seconds: float =
     ]
 
 
-def _candidates(architecture: Architecture, default: Setup) -> list[Setup]:
+def _candidates(architecture: Architecture, default: Setup, may_compile: bool) -> list[Setup]:
     threads = sorted({1, available_threads()}) if default.device == "cpu" else [default.n_threads]
     lasts = [False, True] if has_convolutions(architecture) else [False]
     return [
         replace(default, n_threads=n, channels_last=last, compile=compiled)
-        for n, last, compiled in product(threads, lasts, (False, True))
+        for n, last, compiled in product(threads, lasts, (False, True) if may_compile else (False,))
     ]
 
 

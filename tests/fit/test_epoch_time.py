@@ -27,7 +27,12 @@ def place(tmp_path, monkeypatch):
     return tmp_path
 
 
-@pytest.mark.parametrize(("overrides", "n_steps"), [([], 5), (["fit.drop_last=true"], 5), (["fit.accumulate=2"], 3)])
+RULES = "fit.rules={output.maxnorm: [linear, {initial_value: 3.0, final_value: 1.0, n_epochs: 2}]}"
+
+
+@pytest.mark.parametrize(
+    ("overrides", "n_steps"), [([], 5), (["fit.drop_last=true"], 5), (["fit.accumulate=2"], 3), ([RULES], 5)]
+)
 def test_an_epoch_has_the_steps_of_its_training_rows(place, overrides, n_steps):
     found = measure_epoch(read_config(place / "c.yaml", overrides), place, seconds=0)
     # Three are timed in any case, though 80 rows have only five after six that warm up.

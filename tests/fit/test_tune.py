@@ -45,6 +45,12 @@ def test_every_setup_that_may_suit_is_measured_once_and_one_is_that_of_the_rules
     assert all(one.seconds > 0 for one in measured)
 
 
+def test_a_config_whose_numbers_follow_rules_is_measured_without_compilation(tmp_path):
+    text = f"{NORMED}{FIT}  rules: {{output.l2: [linear, {{final_value: 0.1, n_epochs: 2}}]}}\n"
+    measured = measure(read_config(written(tmp_path, text)), tmp_path, n_rounds=1, round_seconds=0)
+    assert measured and not any(one.settings["compile"] for one in measured)
+
+
 def test_another_setup_than_that_of_the_rules_must_be_clearly_faster():
     rule, near, far = Measured({}, 1.0, True), Measured({}, 0.97, False), Measured({}, 0.9, False)
     assert chosen([near, rule]) is rule and chosen([near, rule, far]) is far
