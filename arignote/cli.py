@@ -14,7 +14,20 @@ from typer.core import TyperGroup
 from arignote.errors import ConfigError, nearest
 from arignote.process import READER_ENDED, end_at_once, run_process
 
-__all__ = ["app", "check", "convert", "evaluate", "fit", "inspect", "main", "predict", "summary", "tune", "verify"]
+__all__ = [
+    "app",
+    "check",
+    "convert",
+    "evaluate",
+    "fit",
+    "inspect",
+    "main",
+    "predict",
+    "schedule",
+    "summary",
+    "tune",
+    "verify",
+]
 
 
 class _Commands(TyperGroup):
@@ -204,6 +217,30 @@ def summary(
 
         epoch = measure_epoch(spec, base)
         print(epoch_line(epoch.seconds, epoch.step_seconds, epoch.n_steps, epoch.n_timed))
+
+
+@app.command()
+def schedule(
+    config: Config,
+    set_: Set = None,
+    plot: Annotated[Path | None, typer.Option(metavar="FILE", help="Draw them too: .png, .svg or .pdf.")] = None,
+    data_dir: DataDir = None,
+) -> None:
+    """Print the values of the rules of a config in each epoch, given that no validation improves on the first.
+
+    A value that changes within an epoch is printed for its first and its last update; only then the data is read.
+
+    Example: arignote schedule configs/digits_mlp.yaml --set fit.n_epochs=12
+    """
+    from arignote.fit.planned_rules import planned_rules
+    from arignote.report.rule_values import draw_values, value_lines
+    from arignote.spec.config import read_config
+
+    updates = list(planned_rules(read_config(config, set_), data_dir or config.parent))
+    print(*value_lines(updates), sep="\n")
+    if plot is not None:
+        draw_values(updates, plot)
+        print(f"drawn into {plot}")
 
 
 @app.command()

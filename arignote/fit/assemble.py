@@ -18,18 +18,18 @@ from arignote.engine.environment import environment
 from arignote.engine.network import Network, copy_into
 from arignote.engine.setup import Setup, setup_for
 from arignote.engine.step import TrainingStep
-from arignote.errors import CheckpointError, ConfigError, DataError, warn
+from arignote.errors import CheckpointError, DataError, warn
 from arignote.fit.transfer import StoredNetwork, digests_of, parameters_of
 from arignote.layers.architecture import Architecture, declare
 from arignote.layers.base import Layer
 from arignote.layers.output import OutputLayer
 from arignote.optim.losses import Loss
-from arignote.optim.rules import ConstantRule, Rule
-from arignote.registry import part_name, plain
+from arignote.optim.rules import Rule
+from arignote.registry import plain
 from arignote.spec.inputs import inputs_of
 from arignote.spec.monitored import GRAD_NORM
 from arignote.spec.objective import Objective, objective_of
-from arignote.spec.ruled_numbers import ruled_numbers
+from arignote.spec.rules import first_values, rules_of
 from arignote.spec.settings import FitSettings
 from arignote.streams import draw_seed
 
@@ -85,8 +85,8 @@ class Plan:
         Layers and settings, in full, as plain data.
     objective : Objective
         The target, and the losses.
-    numbers : dict of str to float
-        Numbers of layers that follow a rule, with the values of the layers.
+    first_values : dict of str to float
+        By the name of the rule: the value that it begins at unless it has one of its own.
     targets : dict of str to dict
         What the target of each output layer has learned, as plain data.
     data : dict
@@ -102,7 +102,7 @@ class Plan:
     rng: int
     spec: dict[str, Any]
     objective: Objective
-    numbers: dict[str, float]
+    first_values: dict[str, float]
     targets: dict[str, dict[str, Any]]
     data: dict[str, Any]
     loaded: dict[str, str]
@@ -150,7 +150,7 @@ def plan_fit(request: FitRequest, stored: TrainingState | None) -> Plan:
     settings, data = request.settings, request.data
     dumped = settings.model_dump(mode="json")
     objective = objective_of(request.layers, settings)
-    numbers = ruled_numbers(request.layers, settings)
+    values = first_values(request.layers, settings)
     rng = request.seed if request.seed is not None else stored.rng if stored is not None else draw_seed()
     learned = known = None
     if stored is not None:
@@ -177,7 +177,7 @@ def plan_fit(request: FitRequest, stored: TrainingState | None) -> Plan:
             "fit": dumped | used | objective.spec(),
         },
         objective=objective,
-        numbers=numbers,
+        first_values=values,
         targets=prepared.memory,
         data=prepared.fingerprint()
         | {"split": split_of(request.data)}
@@ -230,7 +230,7 @@ def assemble(plan: Plan, stored: TrainingState | None = None) -> Assembly:
     settings = request.settings
     for note in architecture.notes + ([] if request.checkpoint is None else _not_in_file(plan.spec)):
         warn(note)
-    rules = _rules(settings, "valid" in plan.prepared.parts)
+    rules = rules_of(settings, "valid" in plan.prepared.parts)
     before = None if stored is None else stored.environment
     setup = setup_for(architecture, settings, plan.prepared.batch_size, before)
     step = build_step(architecture, setup, settings, list(plan.objective.train_loss.values()))
@@ -238,12 +238,11 @@ def assemble(plan: Plan, stored: TrainingState | None = None) -> Assembly:
         step.network.initialise(plan.rng)
         found = parameters_of(architecture, request.stored_network)
         copy_into({name: step.network.named[name] for name in found}, found, "stored_network")
-    starting = {"lr": settings.sgd_type.default_lr, "momentum": settings.sgd_type.default_momentum} | plan.numbers
     state = TrainingState(
         network=dict(step.network.named),
         slots=step.slots,
         epoch_loss=step.zero(),
-        rules={key: rule.start(starting[key]) for key, rule in rules.items()},
+        rules={key: rule.start(plan.first_values[key]) for key, rule in rules.items()},
         rng=plan.rng,
         run_id=uuid.uuid4().hex,
         spec=plan.spec,
@@ -283,20 +282,3 @@ def _not_in_file(spec: dict[str, Any]) -> list[str]:
     text = json.dumps([spec["layers"], spec["fit"] | {"observers": None}])
     found = sorted(set(re.findall(r'"(__main__:[^"]*|[\w.]+:[^"]*<(?:lambda|locals)>[^"]*)"', text)))
     return [f"{word} is defined only in this script; pass it again to resume the run" for word in found]
-
-
-def _rules(settings: FitSettings, has_valid: bool) -> dict[str, Rule]:
-    rules: dict[str, Rule] = {
-        "lr": settings.lr_rule or ConstantRule(),
-        "momentum": settings.momentum_rule or ConstantRule(),
-    } | (settings.rules or {})
-    for name, rule in rules.items():
-        if rule.needs_validation and not has_valid:
-            setting = f"{name}_rule" if name in ("lr", "momentum") else f"rules: {name}:"
-            raise ConfigError(
-                f"{setting} {part_name(rule)!r} needs validation data: give valid=0.1 or valid=(X, y), or use the "
-                "rule 'fixed'"
-            )
-    if settings.stop_rule is not None and not has_valid:
-        raise ConfigError("stop_rule needs validation data: give valid=0.1 or valid=(X, y)")
-    return rules

@@ -70,6 +70,10 @@ class Absolute(Rule):
     def _entries(self) -> list[tuple[int, float]]:
         return self.after_epochs or self.after_updates or []
 
+    @property
+    def follows_updates(self) -> bool:
+        return self.after_updates is not None
+
     def given_values(self) -> Iterator[tuple[tuple[str | int, ...], float]]:
         yield from super().given_values()
         for number, (_, value) in enumerate(self._entries):

@@ -66,6 +66,11 @@ class Rule(Part):
         """Whether the rule can have no effect without validation data."""
         return False
 
+    @property
+    def follows_updates(self) -> bool:
+        """Whether the value may change within an epoch, though nothing is validated."""
+        return False
+
     def given_values(self) -> Iterator[tuple[tuple[str | int, ...], float]]:
         """Yield each value that a user gave, with the path of its parameter; all must be allowed for what it drives."""
         for name in ("initial_value", "final_value"):

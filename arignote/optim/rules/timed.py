@@ -37,6 +37,10 @@ class TimedRule(Rule):
         return self
 
     @property
+    def follows_updates(self) -> bool:
+        return self.n_updates is not None
+
+    @property
     def _length(self) -> int:
         """Length in epochs or updates."""
         length = self.n_epochs or self.n_updates

@@ -45,6 +45,10 @@ class Warmup(TimedRule):
     def needs_validation(self) -> bool:
         return self.then.needs_validation
 
+    @property
+    def follows_updates(self) -> bool:
+        return super().follows_updates or self.then.follows_updates
+
     def given_values(self) -> Iterator[tuple[tuple[str | int, ...], float]]:
         yield from super().given_values()
         for path, value in self.then.given_values():

@@ -9,7 +9,7 @@ import pytest
 from arignote import ConfigError, NNClassifier
 from arignote.layers import parse
 from arignote.spec.config import read_config
-from arignote.spec.ruled_numbers import ruled_numbers
+from arignote.spec.rules import ruled_numbers
 from arignote.spec.settings import checked_settings
 
 LAYERS = [

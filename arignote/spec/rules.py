@@ -1,4 +1,4 @@
-"""Numbers of layers that follow a rule while training: which may, and from which value they begin."""
+"""The rules of a fit, of the learning rate, the momentum and numbers of layers: which may be, and where they begin."""
 
 from __future__ import annotations
 
@@ -8,14 +8,38 @@ from typing import Any
 
 from arignote.errors import Complaint, ConfigError, nearest
 from arignote.layers.base import Layer, WeightedLayer
-from arignote.optim.rules import Rule
+from arignote.optim.rules import ConstantRule, Rule
 from arignote.registry import part_name
 from arignote.spec.settings import FitSettings
 
-__all__ = ["ruled_numbers"]
+__all__ = ["first_values", "ruled_numbers", "rules_of"]
 
 # Settings of their own.
 _SETTINGS = {"lr": "lr_rule", "learning_rate": "lr_rule", "momentum": "momentum_rule"}
+
+
+def rules_of(settings: FitSettings, has_valid: bool) -> dict[str, Rule]:
+    """Return all rules by name; ConfigError if one, or the stop rule, needs validation data and there is none."""
+    rules: dict[str, Rule] = {
+        "lr": settings.lr_rule or ConstantRule(),
+        "momentum": settings.momentum_rule or ConstantRule(),
+    } | (settings.rules or {})
+    for name, rule in rules.items():
+        if rule.needs_validation and not has_valid:
+            setting = f"{name}_rule" if name in ("lr", "momentum") else f"rules: {name}:"
+            raise ConfigError(
+                f"{setting} {part_name(rule)!r} needs validation data: give valid=0.1 or valid=(X, y), or use the "
+                "rule 'fixed'"
+            )
+    if settings.stop_rule is not None and not has_valid:
+        raise ConfigError("stop_rule needs validation data: give valid=0.1 or valid=(X, y)")
+    return rules
+
+
+def first_values(layers: Sequence[Layer], settings: FitSettings) -> dict[str, float]:
+    """Return the value that each rule begins at, by name, unless it has one of its own; errors as `ruled_numbers`."""
+    updater = settings.sgd_type
+    return {"lr": updater.default_lr, "momentum": updater.default_momentum} | ruled_numbers(layers, settings)
 
 
 def ruled_numbers(layers: Sequence[Layer], settings: FitSettings) -> dict[str, float]:

@@ -1,0 +1,60 @@
+"""The values that the rules of a config will have, from its settings and, if they follow updates, its data."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from arignote.data.prepared import prepare
+from arignote.errors import ConfigError
+from arignote.fit.config_data import open_config, with_layers
+from arignote.layers.layer_list import parse
+from arignote.optim.rules.plan import PlannedUpdate, planned_updates
+from arignote.spec.rules import first_values, rules_of
+from arignote.spec.run_spec import RunSpec
+from arignote.spec.settings import checked_settings
+
+__all__ = ["planned_rules"]
+
+
+def planned_rules(spec: RunSpec, base: Path) -> Iterator[PlannedUpdate]:
+    """Yield each update of a config, given that no validation improves on the first.
+
+    Parameters
+    ----------
+    spec : RunSpec
+    base : Path
+        Folder of relative paths of data, which is opened only if a value may change within an epoch; otherwise an epoch
+        counts as one update.
+
+    Raises
+    ------
+    ConfigError
+        If the number of updates matters and there is no data.
+    """
+    settings = checked_settings(spec.fit)
+    with spec.naming_lines():
+        values = first_values(parse(spec.layers, spec.layer_defaults), settings)
+    rules = rules_of(settings, has_valid=spec.data is None or spec.data.valid is not None)
+    if settings.sgd_type.momentum_name is None:
+        del rules["momentum"]
+    rows = [1]
+    if settings.validation_frequency is not None or any(rule.follows_updates for rule in rules.values()):
+        if spec.data is None:
+            raise ConfigError(
+                "values change within an epoch, whose number of updates follows from data, which is missing"
+            )
+        rows = _rows_of_updates(spec, base)
+    states = {name: rule.start(values[name]) for name, rule in rules.items()}
+    return planned_updates(rules, states, settings.n_epochs, rows, settings.validation_frequency)
+
+
+def _rows_of_updates(spec: RunSpec, base: Path) -> list[int]:
+    """Return the number of examples of each update of an epoch."""
+    layers, data, settings = open_config(spec, base)
+    prepared = prepare(with_layers(data, layers, settings), settings, seed=spec.rng or 0)
+    n_rows = len(prepared.parts["train"][0])
+    if prepared.drop_last:
+        n_rows -= n_rows % prepared.batch_size
+    n_of_update = prepared.batch_size * settings.accumulate
+    return [min(n_of_update, n_rows - at) for at in range(0, n_rows, n_of_update)]
