@@ -39,7 +39,7 @@ class DropoutLayer(Layer):
 
     def build(self, shape: Shape) -> Callable[..., Any]:
         draw = dropout_mask(self.dropout_p)
-        # Of the probability that a rule has come to, which lasts an epoch as a rule.
+        # For the current value of a rule, which is the same in many steps.
         draw_ruled = lru_cache(maxsize=1)(dropout_mask)
 
         def forward(params: Mapping[str, Any], x: Any, training: bool) -> Any:

@@ -9,7 +9,7 @@ import pytest
 from arignote import ConfigError, NNClassifier
 from arignote.layers import parse
 from arignote.spec.config import read_config
-from arignote.spec.rules import ruled_numbers
+from arignote.spec.rules import first_values, ruled_numbers
 from arignote.spec.settings import checked_settings
 
 LAYERS = [
@@ -97,6 +97,12 @@ def test_a_rule_that_cannot_be_followed_is_refused(rules, message):
 
 def test_all_that_is_wrong_is_reported_at_once():
     assert len(refusal({"fc1.n_units": HALVED, "fc9.l2": HALVED, "fc1.l1": HALVED, "fc1.l2": HALVED})) == 3
+
+
+def test_rates_and_momentum_begin_at_those_of_the_updater_and_numbers_at_those_of_their_layers():
+    settings = checked_settings({"sgd_type": ["nag", {"momentum": 0.75}], "rules": {"fc1.l2": HALVED}})
+    # The default rate of nag is 0.01.
+    assert first_values(parse(LAYERS), settings) == {"lr": 0.01, "momentum": 0.75, "fc1.l2": 0.25}
 
 
 def test_what_is_compiled_cannot_follow_a_rule_but_penalties_are_not():
