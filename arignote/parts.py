@@ -28,7 +28,7 @@ from arignote.layers import (
     transposed,
     upscale,
 )
-from arignote.optim import losses, rules, stopping, updaters
+from arignote.optim import averages, losses, rules, stopping, updaters
 
 __all__: list[str] = []
 
@@ -36,6 +36,6 @@ _MODULES = (
     *(activations, alone, block, conv, conv1d, conv3d, dense, embedding, example_norm),
     *(feature_pool, global_pool, initializers, local, merge),
     *(noise, norm, output, pool, recurrent, segments, shape, torch_layer, transposed, upscale),
-    *(losses, rules, stopping, updaters),
+    *(averages, losses, rules, stopping, updaters),
     *(augmentation, geometric_transforms, preprocess, targets, transforms, windows),
 )

@@ -16,7 +16,10 @@ from arignote.checkpoints.progress import Best, History, Progress
 from arignote.checkpoints.tensors import as_arrays
 from arignote.optim.rules import RuleState
 
-__all__ = ["TrainingState"]
+__all__ = ["AVERAGE", "TrainingState"]
+
+# Prefix of the slots that hold an average of the network: "average/fc1.W".
+AVERAGE = "average/"
 
 # The columns are names only: the history is made of them and of tensors.
 _KEPT_AS_IT_IS = tuple(name for name in PlainState.__annotations__ if name != "columns")
@@ -94,6 +97,12 @@ class TrainingState:
             n_batches = f"{progress.batch} batch{'es' if progress.batch > 1 else ''}"
             return f"in epoch {progress.epoch + 1} of {n_epochs}, after {n_batches}"
         return ", ".join(filter(None, (f"{progress.epoch} of {n_epochs} epochs complete", self.ended_by)))
+
+    @property
+    def predicting(self) -> dict[str, Any]:
+        """Return the tensors of the network that predicts: of the average of the weights if there is one."""
+        averaged = {k.removeprefix(AVERAGE): t for k, t in self.slots.items() if k.startswith(AVERAGE)}
+        return averaged or self.network
 
     @property
     def n_outputs(self) -> dict[str, int]:

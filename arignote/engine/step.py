@@ -9,6 +9,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
+from arignote.engine.average import AveragedNetwork
 from arignote.engine.by_hand.tape import tape_of
 from arignote.engine.compile import compiled
 from arignote.engine.feed import DeviceBatch
@@ -18,6 +19,7 @@ from arignote.engine.scale import LossScale
 from arignote.engine.session import seed_all, seed_generators
 from arignote.engine.update import NO_NUMBERS, Update
 from arignote.generators import GENERATORS
+from arignote.optim.averages import Average
 from arignote.optim.losses import Loss
 from arignote.optim.updaters import Updater
 from arignote.registry import is_custom
@@ -43,9 +45,12 @@ class TrainingStep:
         Whether the norms of gradients, without penalties and before they are clipped, are added up.
     ruled : collection of str
         Numbers of layers that follow a rule, as "fc1.l2"; each call is given their current values.
+    average : Average, optional
+        Average of the weights that is kept beside them.
 
     Attributes
     ----------
+    average : AveragedNetwork or None
     exclusive : bool
         Whether a step seeds all global generators and locks them until it is done.
     setup : Setup
@@ -66,8 +71,10 @@ class TrainingStep:
         monitor_gradient: bool = False,
         max_grad_value: float | None = None,
         ruled: Collection[str] = (),
+        average: Average | None = None,
     ):
         self.network = network
+        self.average = None if average is None else AveragedNetwork(network, average)
         self.exclusive = exclusive or network.is_custom or any(map(is_custom, (*losses, updater)))
         self._lock = GENERATORS if self.exclusive else nullcontext()
         self._seed = seed_all if self.exclusive else seed_generators
@@ -84,13 +91,13 @@ class TrainingStep:
 
     @property
     def slots(self) -> dict[str, Tensor]:
-        """Slots of the updater by "slot/parameter", those of the loss scale and of what is monitored."""
+        """Slots of the updater by "slot/parameter", of the loss scale, of what is monitored and of the average."""
         of_updater = {
             f"{slot}/{name}": view
             for slot, flat in self._update.slots.items()
             for name, view in self.network.flat_views(flat).items()
         }
-        others = [one.slots for one in (self._scale, self._gradient_norm) if one is not None]
+        others = [one.slots for one in (self._scale, self._gradient_norm, self.average) if one is not None]
         return of_updater | {name: tensor for slots in others for name, tensor in slots.items()}
 
     def zero(self) -> Tensor:

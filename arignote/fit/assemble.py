@@ -133,6 +133,11 @@ class Assembly:
         return self.step.network
 
     @property
+    def predicting(self) -> Network:
+        """The network that is scored and predicts: the average of the one that is trained, if there is one."""
+        return self.network if self.step.average is None else self.step.average.network
+
+    @property
     def settings(self) -> FitSettings:
         """Settings of the fit."""
         return self.plan.request.settings
@@ -228,9 +233,12 @@ def assemble(plan: Plan, stored: TrainingState | None = None) -> Assembly:
     """
     request, architecture = plan.request, plan.architecture
     settings = request.settings
+    ineffective = settings.average and settings.average.ineffective_reason(settings.n_epochs)
     for note in architecture.notes + ([] if request.checkpoint is None else _not_in_file(plan.spec)):
         warn(note)
     rules = rules_of(settings, "valid" in plan.prepared.parts)
+    if ineffective and settings.n_epochs:
+        warn(f"{ineffective}. The weights of the last epoch are used")
     before = None if stored is None else stored.environment
     setup = setup_for(architecture, settings, plan.prepared.batch_size, before)
     step = build_step(architecture, setup, settings, list(plan.objective.train_loss.values()))
@@ -238,6 +246,8 @@ def assemble(plan: Plan, stored: TrainingState | None = None) -> Assembly:
         step.network.initialise(plan.rng)
         found = parameters_of(architecture, request.stored_network)
         copy_into({name: step.network.named[name] for name in found}, found, "stored_network")
+        if step.average is not None:
+            step.average.copy()
     state = TrainingState(
         network=dict(step.network.named),
         slots=step.slots,
@@ -267,6 +277,7 @@ def build_step(architecture: Architecture, setup: Setup, settings: FitSettings, 
         monitor_gradient=GRAD_NORM in settings.monitor,
         max_grad_value=settings.sgd_max_grad_value,
         ruled=tuple(settings.rules or ()),
+        average=settings.average,
     )
 
 

@@ -75,7 +75,7 @@ def restore(
     except ConfigError as fault:
         raise CheckpointError(f"{run}: {fault}") from None
     best = state.best if is_last and which is None else None
-    arrays = best.network if best is not None and best.network else state.network
+    arrays = best.network if best is not None and best.network else state.predicting
     # Before memory is asked for: a file may name any size.
     check_shapes({f"{p.name}.{k}": v.shape for p in architecture.placed for k, v in p.params.items()}, arrays, run)
     precision = settings.get("precision", "float32")

@@ -124,6 +124,7 @@ def trainers(fit: Assembly) -> Callable[..., Trainer]:
             check_stop=check_stop,
             n_epochs=settings.n_epochs,
             accumulate=settings.accumulate,
+            average=None if fit.step.average is None else fit.step.average.update,
             stop_rule=_stop_rule(fit),
             train_loss=objective.column,
             greater_is_better=objective.valid_loss[objective.main][0].greater_is_better,
@@ -198,7 +199,7 @@ def _scorer(fit: Assembly, part: str, losses: Sequence[ReportedLoss], check_stop
     """Return a function that scores the network on a part of the data, and can be stopped in the middle."""
     if part not in fit.plan.prepared.parts:
         return None
-    network, data, settings = fit.network, fit.plan.prepared, fit.settings
+    network, data, settings = fit.predicting, fit.plan.prepared, fit.settings
     rows, y = data.parts[part]
     score = Scorer(network, losses)
     in_batches = partial(
@@ -214,7 +215,7 @@ def _scorer(fit: Assembly, part: str, losses: Sequence[ReportedLoss], check_stop
             with contextlib.closing(in_batches()) as batches:
                 return score(batches, check_stop, fit.state.rng, position=(part, n_validations))
         finally:
-            network.train()
+            fit.network.train()
 
     return run
 
@@ -224,6 +225,6 @@ def network_to_predict(fit: Assembly) -> Network:
     network, state = fit.network, fit.state
     chosen = Network(network.architecture, network.setup)
     best = state.best if fit.settings.restore_best else None
-    copy_into(chosen.named, best.network if best is not None else state.network, "best network")
+    copy_into(chosen.named, best.network if best is not None else state.predicting, "best network")
     chosen.eval()
     return chosen

@@ -74,6 +74,8 @@ class Trainer:
         Epochs in all.
     accumulate : int
         Batches of an update.
+    average : callable or None
+        Includes the weights in their average after update n (from 1) of an epoch (from 1), perhaps its last one.
     stop_rule : StopRule or None
         What may end training before.
     train_loss : str
@@ -101,6 +103,7 @@ class Trainer:
         check_stop: Callable[[], None],
         n_epochs: int,
         accumulate: int,
+        average: Callable[[int, int, bool], None] | None,
         stop_rule: StopRule | None,
         train_loss: str,
         greater_is_better: bool,
@@ -110,7 +113,7 @@ class Trainer:
         self.step, self.to_device, self.batches, self.rules = step, to_device, batches, rules
         self.validate, self.score_train, self.score_test = validate, score_train, score_test
         self.monitor, self.checkpointer, self.check_stop = monitor, checkpointer, check_stop
-        self.accumulate, self.stop_rule = accumulate, stop_rule
+        self.accumulate, self.average, self.stop_rule = accumulate, average, stop_rule
         self.n_epochs, self.train_loss, self.validation_frequency = n_epochs, train_loss, validation_frequency
         self.greater_is_better, self.observers = greater_is_better, observers
         self._clock = time.perf_counter()
@@ -159,6 +162,8 @@ class Trainer:
         progress.n_updates += 1
         progress.examples_seen += n_rows
         progress.epoch_examples += n_rows
+        if self.average is not None:
+            self.average(progress.n_updates, progress.epoch + 1, progress.batch == self.batches.n_batches)
         if self.observers:
             self._notify("batch", state, progress.epoch + 1)
         frequency = self.validation_frequency
@@ -192,7 +197,7 @@ class Trainer:
         progress.n_validations += 1
         state.history.append(row)
         if is_best:
-            network = {name: t.detach().cpu().numpy().copy() for name, t in state.network.items()}
+            network = {name: t.detach().cpu().numpy().copy() for name, t in state.predicting.items()}
             state.best = Best(value, epoch, progress.examples_seen, len(state.history), network=network)
         loss = self._loss(value)
         for name, rule in self.rules.items():

@@ -10,6 +10,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_valida
 
 from arignote.errors import Complaint, ConfigError
 from arignote.hints.mistakes import correction_of
+from arignote.optim.averages import Average
 from arignote.optim.losses import Loss
 from arignote.optim.rules import Rule
 from arignote.optim.stopping import StopRule
@@ -23,6 +24,13 @@ def _to_loss(value: Any) -> Any:
     if value == "accuracy":
         # A smaller loss is a better one, for the best network and for all rules.
         raise ValueError("'accuracy' is a metric of evaluate, not a loss: use 'error', which is 1 - accuracy")
+    return value
+
+
+def _to_average(value: Any) -> Any:
+    # The word of other configs, {kind: ema, decay: 0.999}, beside {average: ema, decay: 0.999}.
+    if isinstance(value, Mapping) and "kind" in value and "average" not in value:
+        return {("average" if key == "kind" else key): item for key, item in value.items()}
     return value
 
 
@@ -118,6 +126,11 @@ class LearningSettings(BaseModel):
     )
     stop_rule: Annotated[StopRule | None, PartField("stop_rule")] = Field(
         None, description='When training ends early, such as ``{"rule": "stalled", "interval": 10}``.'
+    )
+    average: Annotated[Average | None, PartField("average", _to_average)] = Field(
+        None,
+        description="Average of the weights over updates or epochs, such as ``{'kind': 'ema', 'decay': 0.999}``; it is "
+        "what is validated, kept as best, and predicts.",
     )
     accumulate: Count = Field(1, description="Number of batches of one update.")
     sgd_max_grad_norm: Positive | None = Field(None, description="Largest norm of all gradients together.")

@@ -22,8 +22,8 @@ from arignote.registry import build, dump, part_name
 from arignote.registry.part_type import docstring_sections as sections
 
 KINDS = [
-    *("activation", "augmentation", "block", "initializer", "layer", "loss", "preprocess", "rule", "stop_rule"),
-    *("target", "updater", "windows"),
+    *("activation", "augmentation", "average", "block", "initializer", "layer", "loss", "preprocess", "rule"),
+    *("stop_rule", "target", "updater", "windows"),
 ]
 PARTS = sorted({cls for kind in KINDS for cls in own_names(kind).values()}, key=lambda cls: (cls.kind, cls.__name__))
 

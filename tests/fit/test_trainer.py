@@ -60,6 +60,7 @@ class Run:
             "checkpointer": Checkpointer(None),
             "check_stop": lambda: None,
             "accumulate": 1,
+            "average": None,
             "stop_rule": None,
             "train_loss": "nll",
             "greater_is_better": False,
@@ -588,3 +589,13 @@ def test_what_a_stop_leaves_is_saved_in_the_end():
     run.go()
     saved = checkpointer.last_good().progress
     assert (saved.epoch, saved.batch, saved.stopped_by) == (0, 2, "SIGTERM")
+
+
+def test_the_average_is_given_each_update_its_epoch_and_whether_it_is_the_last():
+    updates = []
+    Run(n_epochs=2, batch_size=3, average=lambda *position: updates.append(position)).go()
+    # 10 rows are 4 batches of at most 3.
+    assert updates == [(n, (n - 1) // 4 + 1, n in (4, 8)) for n in range(1, 9)]
+    updates.clear()
+    Run(n_epochs=1, batch_size=3, accumulate=3, average=lambda *position: updates.append(position)).go()
+    assert updates == [(1, 1, False), (2, 1, True)]

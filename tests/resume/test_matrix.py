@@ -83,6 +83,7 @@ CHOICES = {
     "monitor": [None, ["grad_norm", "output"]],
     "sgd_max_grad_value": [None, 0.01],
     "dense": [{}, {"lr_factor": 0.25}, {"nonnegative": True}],
+    "average": [None, {"kind": "ema", "decay": 0.8}, {"kind": "swa", "start": 2}],
 }
 
 

@@ -31,6 +31,11 @@ ROWS = (
             top("layer_defaults", {"l2": 0.001}),
             "Write {} (or l2 in a layer); the cost grows by l2 * sum(W^2), so that l2 is half of a weight decay",
         ),
+        (
+            "ema moving_average use_ema model_ema ema_decay ema_momentum",
+            fit("average", {"kind": "ema", "decay": 0.999}),
+        ),
+        ("swa swa_start stochastic_weight_averaging swa_model", fit("average", {"kind": "swa", "start": 20})),
         ("l1 l1_reg", top("layer_defaults", {"l1": 0.001}), "Write {}, or l1 in a layer"),
         ("seed random_seed rng random_state manual_seed torch_seed", top("rng", 42)),
         (

@@ -1,0 +1,57 @@
+"""An average of the weights, as a network of its own."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from arignote.checkpoints.state import AVERAGE
+from arignote.engine.network import Network
+from arignote.optim.averages import Average
+
+__all__ = ["AveragedNetwork"]
+
+
+class AveragedNetwork:
+    """A network whose tensors are the average of those of the network that is trained, buffers included.
+
+    Parameters
+    ----------
+    trained : Network
+    average : Average
+
+    Attributes
+    ----------
+    network : Network
+        It is for scores and predictions; no gradient reaches it.
+    """
+
+    def __init__(self, trained: Network, average: Average):
+        self.network = Network(trained.architecture, trained.setup).eval()
+        self._share = average.share
+        # All trained parameters are one vector; fixed ones and buffers are tensors of their own.
+        pairs = [(self.network.weights, trained.weights)] + [
+            (tensor, trained.named[name]) for name, tensor in self.network.named.items() if not tensor.requires_grad
+        ]
+        self._numbers = [pair for pair in pairs if pair[0].is_floating_point()]
+        self._counts = [pair for pair in pairs if not pair[0].is_floating_point()]
+
+    @property
+    def slots(self) -> dict[str, Tensor]:
+        """Its tensors by the names of slots."""
+        return {f"{AVERAGE}{name}": tensor for name, tensor in self.network.named.items()}
+
+    @torch.no_grad()
+    def update(self, n_updates: int, epoch: int, ends_epoch: bool) -> None:
+        """Include the present weights, after an update; the parameters are those of `Average.share`."""
+        share = self._share(n_updates, epoch, ends_epoch)
+        if share == 0:
+            return
+        for tensor, new in self._numbers:
+            tensor.lerp_(new, share)
+        for tensor, new in self._counts:
+            tensor.copy_(new)
+
+    def copy(self) -> None:
+        """Begin with the weights as they are."""
+        self.update(1, 1, False)
