@@ -58,6 +58,15 @@ def test_sequences_are_pooled_over_the_steps_that_count(steps, name, reduced):
     np.testing.assert_allclose(found, reduced(values, axis=1), rtol=1e-5)
 
 
+@pytest.mark.parametrize(("name", "reduced"), [("GlobalAveragePool", np.mean), ("GlobalMaxPool", np.max)])
+@pytest.mark.parametrize("axes", ["NCL", None])
+def test_lengths_are_those_of_the_first_axis_and_of_no_other(name, reduced, axes):
+    x, lengths = (X[:, :, 0] if axes else X), torch.tensor([1, 2])
+    layer = build("layer", [name, {} if axes is None else {"axes": axes}])
+    found = layer.build(x.shape[1:])({}, [torch.from_numpy(x), lengths], False)
+    np.testing.assert_allclose(found, reduced(x, axis=tuple(range(2, x.ndim))), rtol=1e-5, atol=1e-7)
+
+
 def test_a_network_passes_the_lengths_of_its_sequences_to_global_pooling():
     layers = [
         ["InputLayer", {"lengths": True}],

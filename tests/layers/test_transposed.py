@@ -150,7 +150,7 @@ def test_untied_biases_are_added_to_each_value_of_each_map():
 
 def test_initial_weights_keep_the_variance_of_what_comes_in():
     # He: a unit that sees n values of variance 1 has weights of variance 2 / n, for sums of variance 2.
-    for window, stride, n_seen in ((4, 2, 4 * 4), (2, 2, 4), (3, 1, 4 * 9), (1, 2, 1)):
+    for window, stride, n_seen in ((4, 2, 4 * 4), (2, 2, 4), (3, 1, 4 * 9), (1, 2, 1), (1, 3, 1)):
         part = layer(2, window, 512, stride=stride, activation="relu")
         W = part.declare_params((4, 5, 6))["W"]
         assert (W.fan_in, W.fan_out, W.unit_axis) == (n_seen, 512 * window**2, 0)
