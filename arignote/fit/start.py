@@ -66,6 +66,7 @@ _ADDED_TO_TYPE: dict[str, dict[str, Any]] = {
     "BatchNormLayer": {"fix_params": False, "load_params": None},
     "MaxPool1DLayer": {"pad": 0},
     "TorchLayer": {"fix_params": False, "load_params": None},
+    "DropoutLayer": {"per": "unit"},
 }
 
 

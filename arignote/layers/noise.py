@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import lru_cache
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
-from arignote.layers.base import Layer, Shape
+from arignote.layers.base import Layer, Shape, ShapeError
+from arignote.layers.windows import SeriesAxes
 from arignote.registry import NonNegative, Probability, register
 
 __all__ = ["DropoutLayer", "GaussianNoiseLayer", "dropout_mask"]
@@ -25,6 +26,12 @@ class DropoutLayer(Layer):
     ----------
     dropout_p : float in [0, 1)
         Probability that a value is set to 0.
+    per : "unit", "channel" or "location", default "unit"
+        What has an m of its own: each value; each channel of an example, that is each map of an image (Tompson et al.,
+        CVPR 2015); or each location, that is a pixel with all of its channels, or a step of a series.
+    axes : "NCL" or "NLC", optional
+        For series, where `per` is not "unit": examples are (channels, steps), or (steps, channels). By default channels
+        are the first axis of an example.
 
     Examples
     --------
@@ -36,18 +43,45 @@ class DropoutLayer(Layer):
     keeps_steps: ClassVar[bool] = True
     ruled: ClassVar[tuple[str, ...]] = ("dropout_p",)
     dropout_p: Probability
+    per: Literal["unit", "channel", "location"] = "unit"
+    axes: SeriesAxes | None = None
+
+    def output_shape(self, shape: Shape) -> Shape:
+        if self.per != "unit" and self.axes is not None and len(shape) != 2:
+            raise ShapeError(f"axes {self.axes!r} needs series of two axes; got {shape}")
+        if self.per == "location" and len(shape) < 2:
+            raise ShapeError(f"per 'location' needs images (channels, height, width) or series; got {shape}")
+        return shape
+
+    def mask(self, shape: Shape) -> Callable[[Any, Mapping[str, Any]], Any]:
+        """Return the function that draws what examples are multiplied by.
+
+        Parameters
+        ----------
+        shape : tuple of int
+            Shape of an example.
+
+        Returns
+        -------
+        callable
+            ``f(x, numbers) -> mask``, x (rows, ...), and `numbers` with the current value of a rule, if there is one.
+        """
+        # For the value of a rule, which is the same in many steps.
+        draw, draw_ruled = dropout_mask(self.dropout_p), lru_cache(maxsize=1)(dropout_mask)
+        of_channels = len(shape) - 1 if self.axes == "NLC" else 0
+        own = [self.per == "unit" or (axis == of_channels) == (self.per == "channel") for axis in range(len(shape))]
+        size = tuple(n if is_own else 1 for n, is_own in zip(shape, own, strict=True))
+        is_whole = size == shape
+
+        def mask(x: Any, numbers: Mapping[str, Any]) -> Any:
+            of_values = draw_ruled(numbers["dropout_p"]) if "dropout_p" in numbers else draw
+            return of_values(x if is_whole else x.new_empty((x.shape[0], *size)))
+
+        return mask
 
     def build(self, shape: Shape) -> Callable[..., Any]:
-        draw = dropout_mask(self.dropout_p)
-        # For the current value of a rule, which is the same in many steps.
-        draw_ruled = lru_cache(maxsize=1)(dropout_mask)
-
-        def forward(params: Mapping[str, Any], x: Any, training: bool) -> Any:
-            if not training:
-                return x
-            return x * (draw_ruled(params["dropout_p"]) if "dropout_p" in params else draw)(x)
-
-        return forward
+        mask = self.mask(shape)
+        return lambda params, x, training: x * mask(x, params) if training else x
 
 
 @register()

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import pytest
 import torch
+from beside_autograd import compare, rows, step_of
 
 from arignote.errors import ConfigError
+from arignote.layers import declare, parse
 from arignote.layers.noise import dropout_mask
 from arignote.registry import build
 
@@ -102,3 +104,74 @@ def test_dropout_drops_with_its_probability_and_keeps_the_mean(p):
     a, b = kept.float().flatten()[:-1], kept.float().flatten()[1:]
     if 0 < p < 0.9:
         assert abs(float(torch.corrcoef(torch.stack([a, b]))[0, 1])) < 5 / n**0.5
+
+
+# What has a value of its own in an example: the shape of the values that are drawn.
+SHARED = [
+    ({"per": "unit"}, (4, 6, 5), (4, 6, 5)),
+    ({"per": "channel"}, (4, 6, 5), (4, 1, 1)),
+    ({"per": "location"}, (4, 6, 5), (1, 6, 5)),
+    ({"per": "channel"}, (6, 5), (6, 1)),
+    ({"per": "channel", "axes": "NCL"}, (6, 5), (6, 1)),
+    ({"per": "channel", "axes": "NLC"}, (6, 5), (1, 5)),
+    ({"per": "location"}, (6, 5), (1, 5)),
+    ({"per": "location", "axes": "NLC"}, (6, 5), (6, 1)),
+    ({"per": "channel"}, (30,), (30,)),
+]
+
+
+@pytest.mark.parametrize(("params", "shape", "drawn"), SHARED, ids=str)
+def test_what_is_dropped_as_a_whole_is_a_value_a_channel_or_a_location(params, shape, drawn):
+    n, p = 5000, 0.3
+    layer = build("layer", ["Dropout", {"dropout_p": p} | params])
+    assert layer.output_shape(shape) == shape
+    x = torch.full((n, *shape), 2.0)
+    torch.manual_seed(0)
+    found = layer.build(shape)({}, x, True)
+    assert found.shape == x.shape and layer.build(shape)({}, x, False) is x
+    # One value of each that is drawn, and all others are the same.
+    own = found[(slice(None), *(slice(0, size) for size in drawn))]
+    assert own.shape == (n, *drawn) and torch.equal(own.expand_as(found), found)
+    kept = own != 0
+    torch.testing.assert_close(own[kept], torch.full_like(own[kept], 2 / 0.7), rtol=1e-4, atol=0)
+    share = kept.double().flatten(1)
+    assert abs(float(share.mean()) - 0.7) < 5 * (p * (1 - p) / kept.numel()) ** 0.5
+    # Each example, and whatever is drawn within one, is dropped on its own.
+    together = torch.corrcoef(share.T) - torch.eye(share.shape[1])
+    assert float(together.abs().max()) < 5 / n**0.5
+
+
+def test_units_are_channels_of_one_value_each():
+    assert torch.equal(forward(["Dropout", {"dropout_p": 0.3, "per": "channel"}]), forward(LAYERS[0]))
+
+
+@pytest.mark.parametrize(
+    ("params", "shape", "words"),
+    [
+        (
+            {"per": "location"},
+            (400,),
+            r"per .location. needs images .* or series; got \(400,\)",
+        ),
+        ({"per": "channel", "axes": "NLC"}, (3, 8, 8), r"axes 'NLC' needs series of two axes; got \(3, 8, 8\)"),
+    ],
+)
+def test_a_shape_without_channels_or_locations_is_refused_by_the_name_of_the_layer(params, shape, words):
+    layers = [["DropoutLayer", {"name": "drop", "dropout_p": 0.5} | params], ["ClassificationOutputLayer"]]
+    with pytest.raises(ConfigError, match=f"drop.*: {words}"):
+        declare(parse(layers), shape, 2)
+    with pytest.raises(ConfigError, match="per must be 'unit', 'channel' or 'location'"):
+        build("layer", ["Dropout", {"dropout_p": 0.5, "per": "map"}])
+
+
+@pytest.mark.parametrize("per", ["channel", "location"])
+def test_the_gradient_by_hand_is_that_of_what_was_drawn(per):
+    layers = [
+        ["ConvLayer", {"n_output_maps": 3, "filter_shape": 2, "activation": "tanh"}],
+        ["DropoutLayer", {"dropout_p": 0.4, "per": per}],
+        ["ClassificationOutputLayer", {"W": "glorot_uniform"}],
+    ]
+    step = step_of(layers, (2, 4, 5))
+    assert "dropout1" in step.by_hand
+    x, y, _ = rows(9, 40)
+    compare(step, [(x.view(9, 2, 4, 5), y, None)])

@@ -58,6 +58,7 @@ BUFFERS = [
 IMAGES = [
     ["InputImageLayer", {"n_pixels": [2, 3]}],
     ["ConvLayer", {"name": "stem", "n_output_maps": 2, "filter_shape": 1, "activation": "relu"}],
+    ["DropoutLayer", {"dropout_p": 0.3, "per": "location"}],
     [
         "Block",
         {
@@ -66,6 +67,7 @@ IMAGES = [
             "layers": [
                 ["ConvLayer", {"name": "conv", "n_output_maps": 2, "filter_shape": [1, 2]}],
                 ["BatchNormLayer"],
+                ["DropoutLayer", {"dropout_p": 0.3, "per": "channel"}],
                 torch_layer("norm", "GroupNorm", num_groups=1, num_channels=2),
                 merge("Sum", "in", "norm", crop="center"),
             ],

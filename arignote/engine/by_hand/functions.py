@@ -229,7 +229,7 @@ _BY_TYPE: dict[type[Layer], Callable[[Any, Placed, Tensors, Tensors], list[Layer
     AveragePool1DLayer: _average_pool,
     AveragePool2DLayer: _average_pool,
     GlobalAveragePoolLayer: _global_average,
-    DropoutLayer: lambda layer, place, numbers, gradients: [Dropout(layer.dropout_p, numbers)],
+    DropoutLayer: lambda layer, place, numbers, gradients: [Dropout(layer.mask(place.input_shape), numbers)],
     GaussianNoiseLayer: lambda layer, place, numbers, gradients: [Noise(layer.sigma, numbers)],
     SumLayer: _sum,
     AverageLayer: _sum,

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Mapping
-from functools import lru_cache
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from arignote.engine.by_hand.activations import ActivationFunction, relu
-from arignote.layers.noise import dropout_mask
 
 __all__ = [
     "ActivationInPlace",
@@ -68,21 +66,19 @@ class Dropout:
 
     Parameters
     ----------
-    p : float
-        Probability that a value is set to 0.
+    mask : callable
+        As `DropoutLayer.mask` returns it.
     numbers : mapping of str to float
-        What follows a rule, in place of `p`; it changes while training.
+        What follows a rule; it changes while training.
     """
 
     trains = False
 
-    def __init__(self, p: float, numbers: Mapping[str, Any]):
-        self._draw, self._draw_ruled = dropout_mask(p), lru_cache(maxsize=1)(dropout_mask)
-        self._numbers = numbers
+    def __init__(self, mask: Callable[[Tensor, Mapping[str, Any]], Tensor], numbers: Mapping[str, Any]):
+        self._mask, self._numbers = mask, numbers
 
     def forward(self, x: Tensor) -> tuple[Tensor, Any]:
-        numbers = self._numbers
-        mask = (self._draw_ruled(numbers["dropout_p"]) if "dropout_p" in numbers else self._draw)(x)
+        mask = self._mask(x, self._numbers)
         return x * mask, mask
 
     def backward(self, g: Tensor, saved: Any, beta: float, needs_input: bool) -> Tensor:

@@ -82,6 +82,7 @@ ROWS = (
         ("groups num_groups", Replacement("n_groups")),
         ("data_format", Replacement("axes", "NLC"), "Write {} if an example is a series (steps, channels)"),
         ("p prob rate drop drop_prob dropout dropout_rate", Replacement("dropout_p")),
+        ("shared_axes noise_shape", Replacement("per", "channel"), "Write {}, or location", "dropout_p"),
         ("dropout dropout_p dropout_rate drop_rate", _DROPOUT, "Put {} after this layer"),
         (
             "batch_norm batchnorm batch_normalize batch_normalization normalize",
@@ -188,7 +189,13 @@ ROWS = (
             part("GlobalAveragePoolLayer", axes="NLC"),
             "Write {} if an example is (steps, channels), or axes NCL",
         ),
-        ("Dropout1d Dropout2d SpatialDropout2D AlphaDropout add_dropout", _DROPOUT),
+        ("AlphaDropout add_dropout", _DROPOUT),
+        (
+            "Dropout1d Dropout2d Dropout3d SpatialDropout2D SpatialDropout3D dropout_channels",
+            part("DropoutLayer", dropout_p=0.5, per="channel"),
+        ),
+        ("SpatialDropout1D", part("DropoutLayer", dropout_p=0.5, per="channel", axes="NLC")),
+        ("dropout_locations", part("DropoutLayer", dropout_p=0.5, per="location")),
         (
             "BatchNorm1d BatchNorm2d BatchNormalization BatchNormalisation add_batch_normalization",
             part("BatchNormLayer"),
