@@ -1,6 +1,6 @@
 """Layers, declared without the engine."""
 
-from arignote.layers.alone import ActivationLayer
+from arignote.layers.alone import ActivationLayer, BiasLayer, ScaleLayer
 from arignote.layers.architecture import Architecture, declare
 from arignote.layers.base import Layer
 from arignote.layers.block import Block
@@ -20,7 +20,7 @@ from arignote.layers.global_pool import GlobalAveragePoolLayer, GlobalMaxPoolLay
 from arignote.layers.layer_list import parse
 from arignote.layers.local import LocallyConnected1DLayer, LocallyConnectedLayer
 from arignote.layers.merge import AverageLayer, ConcatLayer, MaximumLayer, MultiplyLayer, SumLayer
-from arignote.layers.noise import DropoutLayer, GaussianNoiseLayer
+from arignote.layers.noise import DropoutLayer, GaussianNoiseLayer, RReLULayer
 from arignote.layers.norm import BatchNormLayer
 from arignote.layers.output import (
     ClassificationOutputLayer,
@@ -52,6 +52,7 @@ __all__ = [
     "AveragePool3DLayer",
     "BC01ToC01BLayer",
     "BatchNormLayer",
+    "BiasLayer",
     "Block",
     "C01BToBC01Layer",
     "ClassificationOutputLayer",
@@ -90,8 +91,10 @@ __all__ = [
     "MultilabelOutputLayer",
     "MultiplyLayer",
     "OrdinalOutputLayer",
+    "RReLULayer",
     "RecurrentLayer",
     "RegressionOutputLayer",
+    "ScaleLayer",
     "SumLayer",
     "TorchLayer",
     "TransposedConv1DLayer",

@@ -11,9 +11,12 @@ from arignote.errors import Complaint, ConfigError
 from arignote.layers.activations import Activation, ActivationSpec
 from arignote.layers.base import Param, ParametricLayer, Shape
 from arignote.layers.dense import slopes
+from arignote.layers.initializers import Constant, Initializer, InitializerSpec
+from arignote.layers.per import Per, own_axes, shape_per
+from arignote.layers.windows import SeriesAxes
 from arignote.registry import build, register
 
-__all__ = ["ActivationLayer"]
+__all__ = ["ActivationLayer", "BiasLayer", "ScaleLayer"]
 
 
 @register()
@@ -59,3 +62,80 @@ class ActivationLayer(ParametricLayer):
             return function(x, *(params[name] for name in names))
 
         return forward
+
+
+class _Broadcast(ParametricLayer):
+    """Base class of layers with one array that is broadcast to the examples.
+
+    Parameters
+    ----------
+    per : "unit", "channel" or "location", default "channel"
+        What has a value of its own: each value of an example; each channel, that is each unit or each map of an image;
+        or each location, that is a pixel with all of its channels, or a step of a series.
+    axes : "NCL" or "NLC", optional
+        For series, where `per` is not "unit": examples are (channels, steps), or (steps, channels). By default channels
+        are the first axis of an example.
+    """
+
+    keeps_steps: ClassVar[bool] = True
+    per: Per = "channel"
+    axes: SeriesAxes | None = None
+
+    def output_shape(self, shape: Shape) -> Shape:
+        own_axes(self.per, shape, self.axes)
+        return shape
+
+    def _declared(self, name: str, initial: Initializer, shape: Shape) -> dict[str, Param]:
+        return {name: Param(tuple(shape[axis] for axis in own_axes(self.per, shape, self.axes)), initial)}
+
+
+@register()
+class BiasLayer(_Broadcast):
+    """A bias alone: ``y = x + b``.
+
+    Parameters
+    ----------
+    b : number, str or [Name, {params}], optional
+        Initial values; by default 0.
+
+    Examples
+    --------
+    >>> BiasLayer(per="location").declare_params((32, 8, 8))["b"].shape
+    (8, 8)
+    """
+
+    name_prefix: ClassVar[str] = "bias"
+    b: InitializerSpec = None
+
+    def declare_params(self, shape: Shape) -> dict[str, Param]:
+        return self._declared("b", self.b or Constant(), shape)
+
+    def build(self, shape: Shape) -> Callable[..., Any]:
+        size = shape_per(self.per, shape, self.axes)
+        return lambda params, x, training: x + params["b"].view(size)
+
+
+@register()
+class ScaleLayer(_Broadcast):
+    """Factors alone: ``y = scales * x``.
+
+    Parameters
+    ----------
+    scales : number, str or [Name, {params}], optional
+        Initial values; by default 1.
+
+    Examples
+    --------
+    >>> ScaleLayer().declare_params((32, 8, 8))["scales"].shape
+    (32,)
+    """
+
+    name_prefix: ClassVar[str] = "scale"
+    scales: InitializerSpec = None
+
+    def declare_params(self, shape: Shape) -> dict[str, Param]:
+        return self._declared("scales", self.scales or Constant(value=1.0), shape)
+
+    def build(self, shape: Shape) -> Callable[..., Any]:
+        size = shape_per(self.per, shape, self.axes)
+        return lambda params, x, training: x * params["scales"].view(size)

@@ -7,13 +7,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import lru_cache
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar
 
-from arignote.layers.base import Layer, Shape, ShapeError
+from pydantic import model_validator
+
+from arignote.errors import Complaint, ConfigError
+from arignote.layers.base import Layer, Shape
+from arignote.layers.per import Per, own_axes, shape_per
 from arignote.layers.windows import SeriesAxes
 from arignote.registry import NonNegative, Probability, register
 
-__all__ = ["DropoutLayer", "GaussianNoiseLayer", "dropout_mask"]
+__all__ = ["DropoutLayer", "GaussianNoiseLayer", "RReLULayer", "dropout_mask"]
 
 
 @register()
@@ -43,14 +47,11 @@ class DropoutLayer(Layer):
     keeps_steps: ClassVar[bool] = True
     ruled: ClassVar[tuple[str, ...]] = ("dropout_p",)
     dropout_p: Probability
-    per: Literal["unit", "channel", "location"] = "unit"
+    per: Per = "unit"
     axes: SeriesAxes | None = None
 
     def output_shape(self, shape: Shape) -> Shape:
-        if self.per != "unit" and self.axes is not None and len(shape) != 2:
-            raise ShapeError(f"axes {self.axes!r} needs series of two axes; got {shape}")
-        if self.per == "location" and len(shape) < 2:
-            raise ShapeError(f"per 'location' needs images (channels, height, width) or series; got {shape}")
+        own_axes(self.per, shape, self.axes)
         return shape
 
     def mask(self, shape: Shape) -> Callable[[Any, Mapping[str, Any]], Any]:
@@ -68,9 +69,7 @@ class DropoutLayer(Layer):
         """
         # For the value of a rule, which is the same in many steps.
         draw, draw_ruled = dropout_mask(self.dropout_p), lru_cache(maxsize=1)(dropout_mask)
-        of_channels = len(shape) - 1 if self.axes == "NLC" else 0
-        own = [self.per == "unit" or (axis == of_channels) == (self.per == "channel") for axis in range(len(shape))]
-        size = tuple(n if is_own else 1 for n, is_own in zip(shape, own, strict=True))
+        size = shape_per(self.per, shape, self.axes)
         is_whole = size == shape
 
         def mask(x: Any, numbers: Mapping[str, Any]) -> Any:
@@ -111,6 +110,50 @@ class GaussianNoiseLayer(Layer):
 
         sigma = self.sigma
         return lambda params, x, training: x + params.get("sigma", sigma) * randn_like(x) if training else x
+
+
+@register()
+class RReLULayer(Layer):
+    """Randomised rectifier: negative values have a slope that is drawn while training (Xu et al., arXiv:1505.00853).
+
+    ``y = x if x > 0 else a * x``, a uniform between `lower` and `upper`, for each value its own; outside training
+    ``a = (lower + upper) / 2``.
+
+    Parameters
+    ----------
+    lower : float >= 0, default 0.125
+        Smallest slope.
+    upper : float >= 0, default 0.3333333333333333
+        Largest slope, not below `lower`. Lasagne has 0.3 and 0.8.
+
+    Examples
+    --------
+    >>> RReLULayer().output_shape((32, 8, 8))
+    (32, 8, 8)
+    """
+
+    name_prefix: ClassVar[str] = "rrelu"
+    keeps_steps: ClassVar[bool] = True
+    lower: NonNegative = 0.125
+    upper: NonNegative = 1 / 3
+
+    @model_validator(mode="after")
+    def _bounds_are_ordered(self) -> Any:
+        if self.upper < self.lower:
+            message = f"upper must be a number >= lower, {self.lower}; got {self.upper}"
+            raise ConfigError(Complaint(("upper",), message))
+        return self
+
+    def build(self, shape: Shape) -> Callable[..., Any]:
+        from torch import rand_like, where
+
+        lower, upper = self.lower, self.upper
+
+        def forward(params: Mapping[str, Any], x: Any, training: bool) -> Any:
+            a = lower + (upper - lower) * rand_like(x) if training else (lower + upper) / 2
+            return where(x > 0, x, a * x)
+
+        return forward
 
 
 def dropout_mask(p: float) -> Callable[[Any], Any]:

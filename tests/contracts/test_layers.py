@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 from own_parts import first_names, own_names
+from scipy import stats
 from torch.utils.flop_counter import FlopCounterMode
 
 from arignote.engine.feed import DeviceBatch
@@ -87,12 +88,16 @@ FORMULAS = {
     "linear": lambda v: v,
     "tanh": np.tanh,
     "abstanh": lambda v: np.abs(np.tanh(v)),
+    "scaled_tanh": lambda v: 1.7159 * np.tanh(2 / 3 * v),
     "sigmoid": lambda v: 1 / (1 + np.exp(-v)),
     "relu": lambda v: np.maximum(v, 0),
     "leaky_relu": lambda v: np.where(v > 0, v, 0.01 * v),
     "elu": lambda v: np.where(v > 0, v, np.exp(v) - 1),
     # Constants of Klambauer et al., 2017.
     "selu": lambda v: 1.0507009873554805 * np.where(v > 0, v, 1.6732632423543772 * (np.exp(v) - 1)),
+    "softmax": lambda v: np.exp(v) / np.exp(v).sum(1, keepdims=True),
+    "gelu": lambda v: v * stats.norm.cdf(v),
+    "silu": lambda v: v / (1 + np.exp(-v)),
     "softplus": lambda v: np.log(1 + np.exp(v)),
     "prelu": lambda v: np.where(v > 0, v, 0.25 * v),
     "prelu_shelf": lambda v: np.maximum(v - 0.05, 0) - 0.25 * np.maximum(-(v + 0.05), 0),

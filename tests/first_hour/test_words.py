@@ -268,7 +268,7 @@ IN_LAYERS = {
     '["Tanh"]': '"activation": "relu"}], or a layer: ["ActivationLayer", {"activation": "relu"}]',
     '["Add"]': 'Write ["SumLayer", {"inputs": ["fc1", "fc2"]}]',
     '["Softmax"]': 'End the list with ["ClassificationOutputLayer"], whose output is a softmax',
-    '["FCLayer", {"n_units": 3, "activation": "softmax"}]': 'End the list with ["ClassificationOutputLayer"]',
+    '["FCLayer", {"n_units": 3, "activation": "log_softmax"}]': 'End the list with ["ClassificationOutputLayer"]',
     '["FCLayer", {"units": 3}]': "layers[0].units (FCLayer): unknown parameter 'units'. Write \"n_units\": 3",
     '["FCLayer", {"n_units": 3, "dropout": 0.2}]': 'Put ["DropoutLayer", {"dropout_p": 0.5}] after this layer',
     '["Dropout", {"rate": 0.2}]': 'Write "dropout_p": 0.2',
@@ -398,8 +398,8 @@ def test_a_word_in_set_is_answered_with_what_to_set(setting, words, tmp_path):
 UNKNOWN = {
     "layers: [[FCLayr, {n_units: 3}], [ClassificationOutputLayer]]": "unknown layer 'FCLayr'. Did you mean 'FCLayer'? "
     "Known: ActivationLayer, AverageLayer, AveragePool1DLayer, AveragePool2DLayer, AveragePool3DLayer, "
-    "BatchNormLayer, BC01ToC01BLayer, C01BToBC01Layer, ClassificationOutputLayer, ConcatLayer, Conv1DLayer, "
-    "Conv3DLayer, ConvLayer, ConvMaxoutLayer, DropoutLayer, ",
+    "BatchNormLayer, BC01ToC01BLayer, BiasLayer, C01BToBC01Layer, ClassificationOutputLayer, ConcatLayer, "
+    "Conv1DLayer, Conv3DLayer, ConvLayer, ConvMaxoutLayer, DropoutLayer, ",
     "layers: [[Capsule], [ClassificationOutputLayer]]": "unknown layer 'Capsule'. Known: ActivationLayer, ",
     "fit: {sgd_type: adm}": "fit.sgd_type: unknown updater 'adm'. Did you mean 'adam'? Known: adadelta, adagrad, adam, "
     "adamax, adamw, amsgrad, lion, momentum, nadam, nag, radam, rmsprop, sgd.",

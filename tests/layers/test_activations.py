@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 from own_parts import first_names
+from scipy import special, stats
 
 from arignote.errors import ConfigError
 from arignote.layers import declare, parse
@@ -97,35 +98,43 @@ INITIAL = {
     "abstanh": ("glorot", 1.0, {}),
     # The slope of the logistic function at 0 is 1/4 (Glorot and Bengio, AISTATS 2010).
     "sigmoid": ("glorot", 4.0, {}),
+    # LeCun et al., 1998: the constants are for weights of the variance 1 / n.
+    "scaled_tanh": ("glorot", 1.0, {}),
+    "softmax": ("glorot", 1.0, {}),
     "relu": ("he", 1.0, {}),
     "leaky_relu": ("he", 1.0, {}),
     "elu": ("he", 1.0, {}),
     # Klambauer et al., NIPS 2017: variance 1 / n.
     "selu": ("he", 0.5**0.5, {}),
     "softplus": ("he", 1.0, {}),
+    "gelu": ("he", 1.0, {}),
+    "silu": ("he", 1.0, {}),
     # He et al., ICCV 2015, equation 15: variance 2 / ((1 + a^2) * n), with a = 1/4.
     "prelu": ("he", (1 / (1 + 1 / 16)) ** 0.5, {"a": 0.25}),
     "prelu_shelf": ("he", (1 / (1 + 1 / 16)) ** 0.5, {"a": 0.25, "c": 0.05}),
     "maxout": ("he", 0.5**0.5, {}),
 }
-# Values of the slopes, and the derivative as a function of the sums; that of maxout is tested below.
+# Values of the slopes, and the derivative as a function of the sums; those of maxout and softmax are tested below.
 DERIVATIVES = {
     "linear": ((), lambda x: np.ones_like(x)),
     "tanh": ((), lambda x: 1 - np.tanh(x) ** 2),
     "abstanh": ((), lambda x: np.sign(x) * (1 - np.tanh(x) ** 2)),
     "sigmoid": ((), lambda x: np.exp(-x) / (1 + np.exp(-x)) ** 2),
+    "scaled_tanh": ((), lambda x: 1.7159 * 2 / 3 * (1 - np.tanh(2 / 3 * x) ** 2)),
     "relu": ((), lambda x: (x > 0) * 1.0),
     "leaky_relu": ((), lambda x: np.where(x > 0, 1.0, 0.01)),
     "elu": ((), lambda x: np.where(x > 0, 1.0, np.exp(x))),
     "selu": ((), lambda x: 1.0507009873554805 * np.where(x > 0, 1.0, 1.6732632423543772 * np.exp(x))),
     "softplus": ((), lambda x: 1 / (1 + np.exp(-x))),
+    "gelu": ((), lambda x: stats.norm.cdf(x) + x * stats.norm.pdf(x)),
+    "silu": ((), lambda x: (1 + np.exp(-x) * (1 + x)) / (1 + np.exp(-x)) ** 2),
     "prelu": ((0.5,), lambda x: np.where(x > 0, 1.0, 0.5)),
     "prelu_shelf": ((0.5, 0.25), lambda x: np.where(x > 0.25, 1.0, np.where(x < -0.25, 0.5, 0.0))),
 }
 
 
 def test_the_tables_have_every_registered_activation():
-    assert sorted(INITIAL) == sorted([*DERIVATIVES, "maxout"]) == first_names("activation")
+    assert sorted(INITIAL) == sorted([*DERIVATIVES, "maxout", "softmax"]) == first_names("activation")
 
 
 @pytest.mark.parametrize("name", INITIAL)
@@ -151,3 +160,36 @@ def test_a_maxout_of_images_takes_the_largest_of_neighbouring_maps_at_each_pixel
     assert np.array_equal(found, np.maximum(x[:, ::2], x[:, 1::2]))
     with pytest.raises(ConfigError, match="maxout_k must be an integer >= 1; got 0"):
         build("activation", ["maxout", {"maxout_k": 0}])
+
+
+def test_scaled_tanh_has_free_scales_and_those_of_lecun_give_1_for_1():
+    free = build("activation", ["scaled_tanh", {"scale_in": 0.5, "scale_out": 3.0}])
+    x = np.array([[-2.0, 0.0, 1.0]])
+    np.testing.assert_allclose(free.build()(torch.from_numpy(x)), 3 * np.tanh(0.5 * x), rtol=1e-12)
+    lecun = build("activation", "scaled_tanh").build()
+    assert float(lecun(torch.tensor(1.0))) == pytest.approx(1, abs=1e-5)
+
+
+@pytest.mark.parametrize("shape", [(3, 4), (3, 4, 2), (3, 4, 2, 5)])
+def test_a_softmax_is_over_the_units_or_over_the_maps_at_each_pixel(shape):
+    x, g = np.random.default_rng(1).normal(size=(2, *shape))
+    leaf = torch.from_numpy(x).requires_grad_()
+    found = build("activation", "softmax").build()(leaf)
+    p = special.softmax(x, axis=1)
+    np.testing.assert_allclose(found.detach(), p, rtol=1e-12)
+    found.backward(torch.from_numpy(g))
+    # dp_j / dx_i = p_j * (1 if i = j else 0) - p_i * p_j
+    jacobian = np.einsum("ij,nj...->nij...", np.eye(4), p) - np.einsum("ni...,nj...->nij...", p, p)
+    np.testing.assert_allclose(leaf.grad, np.einsum("nij...,nj...->ni...", jacobian, g), rtol=1e-10, atol=1e-14)
+
+
+def test_the_smooth_rectifiers_do_not_overflow_far_from_zero():
+    x = torch.tensor([-1000.0, 1000.0])
+    for name in ("gelu", "silu", "softplus"):
+        assert build("activation", name).build()(x).abs().tolist() == [0.0, 1000.0]
+
+
+@pytest.mark.parametrize(("name", "params"), [("scaled_tanh", {"scale_in": 0.0}), ("scaled_tanh", {"scale_out": 0.0})])
+def test_scales_must_be_positive(name, params):
+    with pytest.raises(ConfigError, match=r"scale_\w+ must be a number > 0"):
+        build("activation", [name, params])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 from beside_autograd import compare, rows, step_of
+from scipy import stats
 
 from arignote.errors import ConfigError
 from arignote.layers import declare, parse
@@ -13,6 +14,7 @@ from arignote.registry import build
 
 X = torch.linspace(-3, 3, 60_000).reshape(200, 300)
 LAYERS = [["Dropout", {"dropout_p": 0.3}], ["GaussianNoise", {"sigma": 0.5}]]
+DRAWS = [*LAYERS, ["RReLU"]]
 
 
 def forward(spec, training=True, seed=0):
@@ -26,7 +28,7 @@ def test_outside_training_the_input_goes_through_as_it_is(spec):
     assert not torch.equal(forward(spec), X)
 
 
-@pytest.mark.parametrize("spec", LAYERS, ids=lambda spec: spec[0])
+@pytest.mark.parametrize("spec", DRAWS, ids=lambda spec: spec[0])
 def test_what_is_drawn_is_that_of_the_seed(spec):
     assert torch.equal(forward(spec, seed=1), forward(spec, seed=1))
     assert not torch.equal(forward(spec, seed=1), forward(spec, seed=2))
@@ -175,3 +177,45 @@ def test_the_gradient_by_hand_is_that_of_what_was_drawn(per):
     assert "dropout1" in step.by_hand
     x, y, _ = rows(9, 40)
     compare(step, [(x.view(9, 2, 4, 5), y, None)])
+
+
+def test_a_randomised_rectifier_draws_a_slope_for_each_value_and_has_the_mean_outside_training():
+    x = torch.randn(300, 400, generator=torch.Generator().manual_seed(1))
+    layer = build("layer", ["RReLU", {"lower": 0.2, "upper": 0.6}])
+    torch.manual_seed(0)
+    found = layer.build((400,))({}, x, True)
+    assert torch.equal(found[x > 0], x[x > 0])
+    slopes = (found / x)[x < 0].double()
+    n = slopes.numel()
+    # A uniform distribution of this width: its ends, mean, deviation, and no value that repeats its neighbour.
+    assert 0.2 - 1e-6 <= float(slopes.min()) < 0.2001 and 0.5999 < float(slopes.max()) <= 0.6 + 1e-6
+    assert float(slopes.mean()) == pytest.approx(0.4, abs=5 * 0.4 / 12**0.5 / n**0.5)
+    assert stats.kstest(slopes.numpy(), "uniform", (0.2, 0.4)).pvalue > 0.001
+    assert abs(float(torch.corrcoef(torch.stack([slopes[:-1], slopes[1:]]))[0, 1])) < 5 / n**0.5
+    outside = layer.build((400,))({}, x, False)
+    torch.testing.assert_close(outside, torch.where(x > 0, x, 0.4 * x))
+
+
+def test_the_bounds_of_a_randomised_rectifier_are_those_of_torch_and_its_mean_too():
+    layer, theirs = build("layer", "RReLU"), torch.nn.RReLU()
+    assert (layer.lower, layer.upper) == (theirs.lower, theirs.upper) == (1 / 8, 1 / 3)
+    x = torch.linspace(-3, 3, 31).requires_grad_()
+    found, expected = layer.build((31,))({}, x, False), theirs.eval()(x)
+    torch.testing.assert_close(found, expected)
+    torch.testing.assert_close(*(torch.autograd.grad(y.sum(), x) for y in (found, expected)))
+
+
+def test_the_gradient_of_a_randomised_rectifier_is_the_slope_that_was_drawn():
+    x = torch.full((50,), -1.0, requires_grad=True)
+    found = build("layer", "RReLU").build((50,))({}, x, True)
+    found.sum().backward()
+    assert torch.equal(x.grad, -found.detach()) and x.grad.unique().numel() > 40
+
+
+def test_bounds_of_a_slope_in_the_wrong_order_are_refused():
+    with pytest.raises(ConfigError, match=r"upper must be a number >= lower, 0.5; got 0.25"):
+        build("layer", ["RReLU", {"lower": 0.5, "upper": 0.25}])
+    with pytest.raises(ConfigError, match="lower must be a number >= 0"):
+        build("layer", ["RReLU", {"lower": -0.5}])
+    equal = build("layer", ["RReLU", {"lower": 0.25, "upper": 0.25}]).build((2,))
+    assert equal({}, torch.tensor([-4.0, 4.0]), True).tolist() == [-1.0, 4.0]

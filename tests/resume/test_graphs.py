@@ -73,6 +73,7 @@ IMAGES = [
             ],
         },
     ],
+    ["RReLULayer"],
     ["GlobalAveragePoolLayer", {"name": "mean"}],
     ["GlobalAveragePoolLayer", {"name": "early", "input": "stem"}],
     merge("Average", "mean", "early"),

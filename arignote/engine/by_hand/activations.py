@@ -10,6 +10,7 @@ from torch import Tensor
 
 from arignote.layers.activations import (
     ELU,
+    GELU,
     SELU,
     AbsTanh,
     LeakyReLU,
@@ -17,7 +18,10 @@ from arignote.layers.activations import (
     PReLU,
     PReLUShelf,
     ReLU,
+    ScaledTanh,
     Sigmoid,
+    SiLU,
+    Softmax,
     Softplus,
     Tanh,
 )
@@ -65,27 +69,33 @@ class _Plain:
         return self._backward(g, saved)
 
 
+class _OfInput:
+    """An activation without parameters, whose gradient is a function of its input."""
+
+    def __init__(self, forward: Callable[[Tensor], Tensor], backward: Callable[[Tensor, Tensor], Tensor]):
+        self._forward, self._backward = forward, backward
+
+    def forward(self, s: Tensor) -> tuple[Tensor, Any]:
+        return self._forward(s), s
+
+    def backward(self, g: Tensor, saved: Any, beta: float) -> Tensor:
+        return self._backward(g, saved)
+
+
 linear = _Plain(lambda s: s, lambda g, y: g)
 # The kernel asks where y > 0, which is where s > 0: the sums need not be kept.
 relu = _Plain(lambda s: s.relu_(), lambda g, y: _aten.threshold_backward(g, y, 0))
-_PLAIN = {
+_PLAIN: dict[type, ActivationFunction] = {
     Linear: linear,
     ReLU: relu,
     Tanh: _Plain(lambda s: s.tanh_(), lambda g, y: _aten.tanh_backward(g, y)),
     Sigmoid: _Plain(lambda s: s.sigmoid_(), lambda g, y: _aten.sigmoid_backward(g, y)),
+    Softmax: _Plain(lambda s: s.softmax(1), lambda g, y: y * (g - (g * y).sum(1, keepdim=True))),
+    # 1 and 20 are beta and threshold, as of softplus() by default.
+    Softplus: _OfInput(torch.nn.functional.softplus, lambda g, s: _aten.softplus_backward(g, s, 1, 20)),
+    GELU: _OfInput(torch.nn.functional.gelu, lambda g, s: _aten.gelu_backward(g, s)),
+    SiLU: _OfInput(torch.nn.functional.silu, lambda g, s: _aten.silu_backward(g, s)),
 }
-
-
-class _Softplus:
-    """``log(1 + exp(s))``, whose gradient is a function of its input."""
-
-    def forward(self, s: Tensor) -> tuple[Tensor, Any]:
-        return torch.nn.functional.softplus(s), s
-
-    def backward(self, g: Tensor, saved: Any, beta: float) -> Tensor:
-        # beta and threshold, as of softplus() by default.
-        grad_s: Tensor = _aten.softplus_backward(g, saved, 1, 20)
-        return grad_s
 
 
 def _leaky(slope: float) -> _Plain:
@@ -106,8 +116,23 @@ _OF_PARAMETERS: dict[type, Callable[[Any], ActivationFunction]] = {
     LeakyReLU: lambda activation: _leaky(activation.slope),
     ELU: lambda activation: _exponential(activation.alpha, 1.0),
     SELU: lambda activation: _exponential(_SELU_ALPHA, _SELU_SCALE),
-    Softplus: lambda activation: _Softplus(),
+    ScaledTanh: lambda activation: _ScaledTanh(activation.scale_in, activation.scale_out),
 }
+
+
+class _ScaledTanh:
+    """``scale_out * tanh(scale_in * s)``."""
+
+    def __init__(self, scale_in: float, scale_out: float):
+        self._scale_in, self._scale_out = scale_in, scale_out
+
+    def forward(self, s: Tensor) -> tuple[Tensor, Any]:
+        t = s.mul_(self._scale_in).tanh_()
+        return t * self._scale_out, t
+
+    def backward(self, g: Tensor, saved: Any, beta: float) -> Tensor:
+        grad_s: Tensor = _aten.tanh_backward(g * (self._scale_in * self._scale_out), saved)
+        return grad_s
 
 
 class _AbsTanh:

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 from own_parts import first_names
+from scipy import special, stats
 
 from arignote.engine.by_hand.activations import function_of, write_unit_sums
 from arignote.registry import build
@@ -26,6 +27,9 @@ PLAIN = {
     "elu": (np.where(S > 0, S, np.expm1(S)), np.where(S > 0, 1.0, np.exp(S))),
     "selu": (np.where(S > 0, L * S, LA * np.expm1(S)), np.where(S > 0, L, LA * np.exp(S))),
     "softplus": (np.log1p(np.exp(S)), SIGMOID),
+    "scaled_tanh": (1.7159 * np.tanh(S / 1.5), 1.7159 / 1.5 * (1 - np.tanh(S / 1.5) ** 2)),
+    "gelu": (S * stats.norm.cdf(S), stats.norm.cdf(S) + S * stats.norm.pdf(S)),
+    "silu": (S * SIGMOID, SIGMOID * (1 + S * (1 - SIGMOID))),
 }
 A, C = np.array([0.25, 0.5, 2.0]), np.array([0.5, 0.0, 0.25])
 
@@ -41,7 +45,7 @@ def of_pixels(array):
 
 def test_every_activation_has_a_function_or_is_left_to_autograd():
     # Those with slopes have formulas of their own below.
-    assert sorted([*PLAIN, "prelu", "prelu_shelf", "maxout"]) == first_names("activation")
+    assert sorted([*PLAIN, "prelu", "prelu_shelf", "maxout", "softmax"]) == first_names("activation")
 
 
 # With other parameters than by default.
@@ -146,3 +150,14 @@ def test_sums_are_over_all_axes_but_that_of_the_units(shape):
 def test_an_activation_that_is_not_known_here_has_no_function(activation):
     part = build("layer", ["FCLayer", {"n_units": 3, "activation": activation}]).activation
     assert function_of(part, {}, {}) is None
+
+
+@pytest.mark.parametrize("pixels", [(), (2, 3)])
+def test_a_softmax_and_its_gradient_are_those_of_its_jacobian(pixels):
+    s, g = np.random.default_rng(1).normal(size=(2, 4, 3, *pixels))
+    function = function_of(build("activation", "softmax"), {}, {}, n_pixel_axes=len(pixels))
+    y, saved = function.forward(tensor(s))
+    p = special.softmax(s, axis=1)
+    np.testing.assert_allclose(y, p, rtol=1e-12)
+    expected = p * (g - (p * g).sum(axis=1, keepdims=True))
+    np.testing.assert_allclose(function.backward(tensor(g), saved, 0.0), expected, rtol=1e-10, atol=1e-14)
