@@ -12,6 +12,7 @@ from arignote.layers import (
     dense,
     embedding,
     example_norm,
+    extent,
     feature_pool,
     global_pool,
     initializers,
@@ -22,6 +23,7 @@ from arignote.layers import (
     output,
     pool,
     recurrent,
+    reshape,
     segments,
     shape,
     torch_layer,
@@ -33,9 +35,9 @@ from arignote.optim import averages, losses, rules, stopping, updaters
 __all__: list[str] = []
 
 _MODULES = (
-    *(activations, alone, block, conv, conv1d, conv3d, dense, embedding, example_norm),
+    *(activations, alone, block, conv, conv1d, conv3d, dense, embedding, example_norm, extent),
     *(feature_pool, global_pool, initializers, local, merge),
-    *(noise, norm, output, pool, recurrent, segments, shape, torch_layer, transposed, upscale),
+    *(noise, norm, output, pool, recurrent, reshape, segments, shape, torch_layer, transposed, upscale),
     *(averages, losses, rules, stopping, updaters),
     *(augmentation, geometric_transforms, preprocess, targets, transforms, windows),
 )

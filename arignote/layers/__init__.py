@@ -15,6 +15,7 @@ from arignote.layers.example_norm import (
     LayerNormLayer,
     LocalResponseNormLayer,
 )
+from arignote.layers.extent import CropLayer, PadLayer, SliceLayer
 from arignote.layers.feature_pool import FeaturePoolLayer, MaxPoolChannelsLayer
 from arignote.layers.global_pool import GlobalAveragePoolLayer, GlobalMaxPoolLayer
 from arignote.layers.layer_list import parse
@@ -37,6 +38,7 @@ from arignote.layers.pool import (
     MaxPool3DLayer,
 )
 from arignote.layers.recurrent import GRULayer, LSTMLayer, RecurrentLayer
+from arignote.layers.reshape import FlattenLayer, PermuteLayer, ReshapeLayer
 from arignote.layers.segments import LCLayer, LCMaxoutLayer
 from arignote.layers.shape import BC01ToC01BLayer, C01BToBC01Layer, InputImageLayer, InputLayer
 from arignote.layers.torch_layer import TorchLayer
@@ -61,11 +63,13 @@ __all__ = [
     "Conv3DLayer",
     "ConvLayer",
     "ConvMaxoutLayer",
+    "CropLayer",
     "DropoutLayer",
     "EmbeddingLayer",
     "FCLayer",
     "FCMaxoutLayer",
     "FeaturePoolLayer",
+    "FlattenLayer",
     "GRULayer",
     "GaussianNoiseLayer",
     "GlobalAveragePoolLayer",
@@ -91,10 +95,14 @@ __all__ = [
     "MultilabelOutputLayer",
     "MultiplyLayer",
     "OrdinalOutputLayer",
+    "PadLayer",
+    "PermuteLayer",
     "RReLULayer",
     "RecurrentLayer",
     "RegressionOutputLayer",
+    "ReshapeLayer",
     "ScaleLayer",
+    "SliceLayer",
     "SumLayer",
     "TorchLayer",
     "TransposedConv1DLayer",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from arignote.layers.base import Shape, ShapeError
-from arignote.layers.windows import SeriesAxes
+from arignote.layers.windows import SeriesAxes, SeriesError
 
 __all__ = ["Per", "own_axes", "shape_per"]
 
@@ -32,7 +32,7 @@ def own_axes(per: Per, shape: Shape, axes: SeriesAxes | None = None) -> tuple[in
     if per == "unit":
         return every
     if axes is not None and len(shape) != 2:
-        raise ShapeError(f"axes {axes!r} needs series of two axes; got {shape}")
+        raise SeriesError(f"axes {axes!r} needs series of two axes; got {shape}")
     if per == "location" and len(shape) < 2:
         raise ShapeError(f"per 'location' needs images (channels, height, width) or series; got {shape}")
     of_channels = len(shape) - 1 if axes == "NLC" else 0

@@ -65,6 +65,10 @@ NEEDED = {
     "LocallyConnectedLayer": {"n_output_maps": 3, "filter_shape": 3},
     "UpscaleLayer": {"scale_factor": 2},
     "MLPConvLayer": {"n_output_maps": 3, "filter_shape": 3, "n_units": [4]},
+    "CropLayer": {"width": 1},
+    "PadLayer": {"width": 1},
+    "PermuteLayer": {"order": [2, 1]},
+    "ReshapeLayer": {"shape": [4]},
     "fixed": {"interval": 1, "multiply_by": 0.5},
     "stalled": {"interval": 1},
     "absolute": {"after_epochs": [[1, 0.5]]},
@@ -263,7 +267,7 @@ IN_LAYERS = {
     '["BatchNorm1d"]': 'Write ["BatchNormLayer"]',
     '["BatchNormalization"]': 'Write ["BatchNormLayer"]',
     '["GlobalAveragePooling2D"]': 'Write ["GlobalAveragePoolLayer"]',
-    '["Flatten"]': 'Leave it out: ["FCLayer", {"n_units": 64}] and ["ClassificationOutputLayer"] flatten their input',
+    '["Flattening"]': 'Write ["FlattenLayer"]',
     '["ReLU"]': 'An activation is a parameter of the layer before it, ["FCLayer", {"n_units": 64, "activation":',
     '["Tanh"]': '"activation": "relu"}], or a layer: ["ActivationLayer", {"activation": "relu"}]',
     '["Add"]': 'Write ["SumLayer", {"inputs": ["fc1", "fc2"]}]',
@@ -399,7 +403,7 @@ UNKNOWN = {
     "layers: [[FCLayr, {n_units: 3}], [ClassificationOutputLayer]]": "unknown layer 'FCLayr'. Did you mean 'FCLayer'? "
     "Known: ActivationLayer, AverageLayer, AveragePool1DLayer, AveragePool2DLayer, AveragePool3DLayer, "
     "BatchNormLayer, BC01ToC01BLayer, BiasLayer, C01BToBC01Layer, ClassificationOutputLayer, ConcatLayer, "
-    "Conv1DLayer, Conv3DLayer, ConvLayer, ConvMaxoutLayer, DropoutLayer, ",
+    "Conv1DLayer, Conv3DLayer, ConvLayer, ConvMaxoutLayer, CropLayer, DropoutLayer, ",
     "layers: [[Capsule], [ClassificationOutputLayer]]": "unknown layer 'Capsule'. Known: ActivationLayer, ",
     "fit: {sgd_type: adm}": "fit.sgd_type: unknown updater 'adm'. Did you mean 'adam'? Known: adadelta, adagrad, adam, "
     "adamax, adamw, amsgrad, lion, momentum, nadam, nag, radam, rmsprop, sgd.",

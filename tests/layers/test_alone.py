@@ -63,7 +63,9 @@ PER = [
 ]
 
 
-@pytest.mark.parametrize(("params", "shape", "own", "placed"), PER, ids=str)
+@pytest.mark.parametrize(
+    ("params", "shape", "own", "placed"), PER, ids=lambda value: None if callable(value) else str(value)
+)
 def test_a_bias_is_added_and_a_factor_multiplies(params, shape, own, placed):
     x, values, g = RNG.normal(size=(6, *shape)), RNG.normal(size=own), RNG.normal(size=(6, *shape))
     axes = tuple(np.flatnonzero(np.array(placed(np.empty(own)).shape) == 1))

@@ -38,6 +38,7 @@ from arignote.layers.noise import DropoutLayer, GaussianNoiseLayer
 from arignote.layers.norm import BatchNormLayer
 from arignote.layers.output import ClassificationOutputLayer, MultilabelOutputLayer, RegressionOutputLayer
 from arignote.layers.pool import AveragePool1DLayer, AveragePool2DLayer, MaxPool1DLayer, MaxPool2DLayer
+from arignote.layers.reshape import FlattenLayer, ReshapeLayer
 from arignote.layers.shape import BC01ToC01BLayer, C01BToBC01Layer, InputImageLayer, InputLayer
 from arignote.layers.windows import Geometry, Layout, Series
 
@@ -217,6 +218,8 @@ _BY_TYPE: dict[type[Layer], Callable[[Any, Placed, Tensors, Tensors], list[Layer
     InputImageLayer: _shape,
     BC01ToC01BLayer: _shape,
     C01BToBC01Layer: _shape,
+    FlattenLayer: _shape,
+    ReshapeLayer: _shape,
     FCLayer: _dense,
     Conv1DLayer: _convolutions,
     Conv3DLayer: _convolutions,
