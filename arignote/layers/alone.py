@@ -11,7 +11,7 @@ from arignote.errors import Complaint, ConfigError
 from arignote.layers.activations import Activation, ActivationSpec
 from arignote.layers.base import Param, ParametricLayer, Shape
 from arignote.layers.dense import slopes
-from arignote.layers.initializers import Constant, Initializer, InitializerSpec
+from arignote.layers.initializers import BiasSpec, Constant, Initializer
 from arignote.layers.per import Per, own_axes, shape_per
 from arignote.layers.windows import SeriesAxes
 from arignote.registry import build, register
@@ -105,7 +105,7 @@ class BiasLayer(_Broadcast):
     """
 
     name_prefix: ClassVar[str] = "bias"
-    b: InitializerSpec = None
+    b: BiasSpec = None
 
     def declare_params(self, shape: Shape) -> dict[str, Param]:
         return self._declared("b", self.b or Constant(), shape)
@@ -131,7 +131,7 @@ class ScaleLayer(_Broadcast):
     """
 
     name_prefix: ClassVar[str] = "scale"
-    scales: InitializerSpec = None
+    scales: BiasSpec = None
 
     def declare_params(self, shape: Shape) -> dict[str, Param]:
         return self._declared("scales", self.scales or Constant(value=1.0), shape)

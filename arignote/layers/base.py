@@ -11,7 +11,7 @@ from typing import Annotated, Any, ClassVar
 from pydantic import Field, model_validator
 
 from arignote.errors import Complaint, ConfigError
-from arignote.layers.initializers import Initializer, InitializerSpec
+from arignote.layers.initializers import BiasSpec, Initializer, InitializerSpec
 from arignote.layers.loading import LoadParams
 from arignote.registry import NonNegative, Part, Positive
 
@@ -178,7 +178,7 @@ class WeightedLayer(ParametricLayer):
     nonnegative: bool = False
     use_bias: bool = True
     W: InitializerSpec = None
-    b: InitializerSpec = None
+    b: BiasSpec = None
     share: Name | None = None
 
     @model_validator(mode="after")

@@ -285,5 +285,9 @@ ROWS = (
         ("ones one", part("constant", value=1.0)),
         ("random_normal randn gaussian", part("normal", std=0.01)),
         ("random_uniform rand", part("uniform", range=0.01)),
+        ("lecun_normal", part("he_normal", gain=0.7071067811865476)),
+        ("lecun_uniform", part("he_uniform", gain=0.7071067811865476)),
+        ("ortho orthogonal_ saxe", Replacement("", "orthogonal")),
+        ("sparse_", Replacement("", "sparse")),
     ),
 )

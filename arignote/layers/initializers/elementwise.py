@@ -1,4 +1,4 @@
-"""Initialisers: initial values from the shape of a parameter, its fans and a random stream of its own."""
+"""Initialisers of values that are drawn one by one: constant, normal, uniform, and those of He and Glorot."""
 
 from __future__ import annotations
 
@@ -7,30 +7,12 @@ from typing import Annotated, Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import AfterValidator, BeforeValidator
 
-from arignote.registry import NonNegative, Part, PartField, Positive, register
+from arignote.layers.initializers.base import Gain, Initializer
+from arignote.registry import Finite, NonNegative, Positive, plain, register
 
-__all__ = [
-    "Constant",
-    "GlorotNormal",
-    "GlorotUniform",
-    "HeNormal",
-    "HeUniform",
-    "Initializer",
-    "InitializerSpec",
-    "Normal",
-    "Uniform",
-]
-
-
-class Initializer(Part):
-    """Base class of initialisers, which define `draw`."""
-
-    kind: ClassVar[str] = "initializer"
-
-    @abstractmethod
-    def draw(self, rng: np.random.Generator, shape: tuple[int, ...], fan_in: int, fan_out: int) -> NDArray[Any]:
-        """Return float64 values of `shape`; `fan_in` and `fan_out` are numbers of connections of one unit."""
+__all__ = ["Constant", "GlorotNormal", "GlorotUniform", "HeNormal", "HeUniform", "Normal", "Uniform"]
 
 
 @register(name="constant")
@@ -79,14 +61,25 @@ class Normal(Initializer):
         return self.mean + self.std * rng.standard_normal(shape)
 
 
+def _as_bounds(value: Any) -> Any:
+    value = plain(value)
+    return tuple(value) if isinstance(value, list) else value
+
+
+def _ordered(bounds: float | tuple[float, float]) -> float | tuple[float, float]:
+    if isinstance(bounds, tuple) and bounds[0] >= bounds[1]:
+        raise ValueError(f"must have its lower bound first; got {list(bounds)}")
+    return bounds
+
+
 @register(name="uniform")
 class Uniform(Initializer):
     """Uniform values: ``-range <= w < range``.
 
     Parameters
     ----------
-    range : float > 0, default 0.01
-        Bound of the absolute value.
+    range : float > 0 or (float, float), default 0.01
+        Bound of the absolute value; or the bounds (low, high), ``low <= w < high``.
 
     Examples
     --------
@@ -95,22 +88,23 @@ class Uniform(Initializer):
     0.5
     """
 
-    range: Positive = 0.01
+    range: Annotated[Positive | tuple[Finite, Finite], BeforeValidator(_as_bounds), AfterValidator(_ordered)] = 0.01
 
     def draw(self, rng: np.random.Generator, shape: tuple[int, ...], fan_in: int, fan_out: int) -> NDArray[Any]:
-        return rng.uniform(-self.range, self.range, shape)
+        low, high = self.range if isinstance(self.range, tuple) else (-self.range, self.range)
+        return rng.uniform(low, high, shape)
+
+
+def _has_that_of_relu(gain: Any) -> Any:
+    if gain == "relu":
+        raise ValueError("must be a number > 0; got 'relu', whose factor sqrt(2) is in the formula: leave it out")
+    return gain
 
 
 class _Scaled(Initializer):
-    """Base class of initialisers whose standard deviation follows from the fans of a layer.
+    """Base class of initialisers whose standard deviation follows from the fans of a layer."""
 
-    Parameters
-    ----------
-    gain : float > 0, default 1.0
-        Factor of the standard deviation.
-    """
-
-    gain: Positive = 1.0
+    gain: float
     normal: ClassVar[bool]
 
     @abstractmethod
@@ -126,11 +120,32 @@ class _Scaled(Initializer):
 
 
 class _He(_Scaled):
+    """Base class of initialisers for rectifiers.
+
+    Parameters
+    ----------
+    gain : float > 0, default 1.0
+        Factor of the standard deviation, beside the sqrt(2) of rectifiers, which is in the formula. HeNormal and
+        HeUniform of Lasagne have no such factor, unless their gain is "relu".
+    """
+
+    gain: Annotated[Positive, BeforeValidator(_has_that_of_relu)] = 1.0
+
     def _std(self, fan_in: int, fan_out: int) -> float:
         return float((2.0 / fan_in) ** 0.5)
 
 
 class _Glorot(_Scaled):
+    """Base class of initialisers for activations that are nearly linear around zero.
+
+    Parameters
+    ----------
+    gain : float > 0 or "relu", default 1.0
+        Factor of the standard deviation; "relu" is sqrt(2).
+    """
+
+    gain: Gain = 1.0
+
     def _std(self, fan_in: int, fan_out: int) -> float:
         return float((2.0 / (fan_in + fan_out)) ** 0.5)
 
@@ -189,10 +204,3 @@ class GlorotUniform(_Glorot):
     """
 
     normal: ClassVar[bool] = False
-
-
-def _number(value: Any) -> Any:
-    return ["constant", {"value": float(value)}] if isinstance(value, int | float) else value
-
-
-InitializerSpec = Annotated[Initializer | None, PartField("initializer", _number, shorthand_schema={"type": "number"})]
