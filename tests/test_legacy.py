@@ -182,6 +182,16 @@ def test_the_filters_of_theano_are_turned_round(tmp_path):
     assert np.allclose(predict(state, x), softmax(maps.reshape(4, -1) @ arrays["W"] + arrays["b"]), atol=1e-5)
 
 
+def test_an_output_without_weights_has_the_softmax_of_what_comes_in_within_its_bounds(tmp_path):
+    arrays = {"W": 9 * drawn(4, 3), "b": drawn(3)}
+    dense = layer("FCLayer", (4,), "fc", n_units=3, activation="linear", arrays=arrays)
+    net = network([dense, layer("SoftmaxOutputLayer", (3,), "output", clip=(-1.0, 2.0))], [4])
+    state = read_2015(write(tmp_path / "a.pkl.gz", net))
+    x = drawn(5, 4)
+    expected = softmax(np.clip(x @ arrays["W"] + arrays["b"], -1, 2))
+    assert np.allclose(predict(state, x), expected, atol=1e-5)
+
+
 def test_the_pieces_of_maxout_find_their_units(tmp_path):
     ws, bs = [drawn(2, 1, 2, 3) + k for k in range(3)], [drawn(2) - k for k in range(3)]
     wf, bf = [drawn(12, 4) * (k + 1) for k in range(2)], [drawn(4) + k for k in range(2)]

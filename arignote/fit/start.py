@@ -58,6 +58,7 @@ _ADDED_TO_LAYERS: dict[str, Any] = {
     "axes": None,
     "count_include_pad": True,
     "untie_biases": False,
+    "clip": None,
 }
 # Those that other layers always had.
 _ADDED_TO_TYPE: dict[str, dict[str, Any]] = {

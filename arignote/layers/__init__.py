@@ -28,6 +28,7 @@ from arignote.layers.output import (
     MultilabelOutputLayer,
     OrdinalOutputLayer,
     RegressionOutputLayer,
+    SoftmaxOutputLayer,
 )
 from arignote.layers.pool import (
     AveragePool1DLayer,
@@ -103,6 +104,7 @@ __all__ = [
     "ReshapeLayer",
     "ScaleLayer",
     "SliceLayer",
+    "SoftmaxOutputLayer",
     "SumLayer",
     "TorchLayer",
     "TransposedConv1DLayer",

@@ -5,6 +5,7 @@ from arignote.registry.marks import Mark, decides_numbers, is_of_machine
 from arignote.registry.part import (
     Count,
     Finite,
+    Interval,
     NonNegative,
     Pair,
     Part,
@@ -42,6 +43,7 @@ __all__ = [
     "ByNameField",
     "Count",
     "Finite",
+    "Interval",
     "MappingField",
     "Mark",
     "NonNegative",

@@ -14,7 +14,7 @@ from contextvars import ContextVar
 from functools import partial
 from typing import Annotated, Any, ClassVar, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from arignote.errors import Complaint, ConfigError, did_you_mean
 from arignote.hints.mistakes import spec_in_form
@@ -25,6 +25,7 @@ from arignote.registry.plain_values import plain
 __all__ = [
     "Count",
     "Finite",
+    "Interval",
     "NonNegative",
     "Pair",
     "Part",
@@ -98,11 +99,24 @@ def _as_equal(value: Any, n: int) -> Any:
     return tuple(value)
 
 
+def _as_tuple(value: Any) -> Any:
+    """Return a list as a tuple."""
+    value = plain(value)
+    return tuple(value) if isinstance(value, list) else value
+
+
+def _ordered(bounds: tuple[float, float]) -> tuple[float, float]:
+    if bounds[0] >= bounds[1]:
+        raise ValueError(f"must have its lower bound first; got {list(bounds)}")
+    return bounds
+
+
 Count = Annotated[int, Field(ge=1)]
 Positive = Annotated[float, Field(gt=0)]
 NonNegative = Annotated[float, Field(ge=0)]
 Finite = Annotated[float, Field(allow_inf_nan=False)]
 Probability = Annotated[float, Field(ge=0, lt=1)]
+Interval = Annotated[tuple[Finite, Finite], BeforeValidator(_as_tuple), AfterValidator(_ordered)]
 Pair = Annotated[tuple[Count, Count], BeforeValidator(as_pair)]
 Triple = Annotated[tuple[Count, Count, Count], BeforeValidator(as_triple)]
 

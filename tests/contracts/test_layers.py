@@ -117,6 +117,8 @@ def test_the_tables_have_every_registered_layer_and_activation():
 def network_of(name, **more):
     specs = [["InputImageLayer", {"n_pixels": 8}]] if "Input" not in name and name not in SHAPES else []
     specs += BRANCHES if name in MERGES else []
+    # It has no weights: what comes in is a value for each class.
+    specs += [["FCLayer", {"n_units": 4, "activation": "linear"}]] if name == "SoftmaxOutputLayer" else []
     specs.append([name, PARAMS.get(name, {}) | more])
     if "Output" not in name:
         specs.append(["ClassificationOutputLayer", {"n_classes": 4, "W": "glorot_uniform"}])

@@ -198,3 +198,19 @@ def test_listed_ranks_are_the_outputs():
 def test_each_output_layer_names_its_target(name, params, target):
     assert layer(name, **params).target_spec == target
     build("target", target)
+
+
+def test_a_score_of_ranks_beyond_its_bounds_is_that_of_the_bound():
+    declared = layer("OrdinalOutputLayer", n_classes=3, clip=[-1.0, 0.5])
+    scores = np.array([-3.0, -1.0, -0.2, 0.4, 0.5, 8.0])
+    params = {"W": torch.ones(1, 1).double(), "threshold": torch.tensor([-0.5]).double()}
+    params["gaps"] = torch.tensor([np.log(np.e - 1)])
+    leaf = torch.from_numpy(scores[:, None]).requires_grad_()
+    found = declared.build((1,))(params, leaf, True)
+    # softplus(log(e - 1)) = 1: thresholds -0.5 and 0.5.
+    below = expit(np.array([-0.5, 0.5]) - np.clip(scores, -1.0, 0.5)[:, None])
+    expected = np.diff(np.column_stack([np.zeros(6), below, np.ones(6)]))
+    np.testing.assert_allclose(found.detach().exp(), expected, rtol=1e-6)
+    found[:, 0].sum().backward()
+    assert (leaf.grad[[0, 5]] == 0).all() and (leaf.grad[[2, 3]] != 0).all()
+    assert declared.model_copy(update={"clip": None}) == layer("OrdinalOutputLayer", n_classes=3)

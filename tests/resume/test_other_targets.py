@@ -52,6 +52,12 @@ CASES = {
         np.array(["low", "middle", "high"])[np.digitize(SCORE, [-1, 1])],
         {"valid_loss": ["rank_error", "nll"], "balance_classes": True},
     ),
+    "classes without weights of their own": (
+        NNClassifier,
+        [HIDDEN, DROPOUT, ["FCLayer", {"n_units": 3}], ["SoftmaxOutputLayer", {"clip": [-2.0, 2.0]}]],
+        np.digitize(SCORE, [-1, 1]),
+        {},
+    ),
     "an augmented input": (
         NNRegressor,
         [HIDDEN, ["RegressionOutputLayer", {"target": "same"}]],

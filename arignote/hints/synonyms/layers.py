@@ -224,7 +224,7 @@ ROWS = (
             "An activation is a parameter of the layer before it, {}, or a layer: {}",
         ),
         (
-            "Softmax LogSoftmax Output LogisticRegression SoftmaxOutput CrossEntropy add_logistic",
+            "Softmax LogSoftmax Output LogisticRegression CrossEntropy add_logistic",
             _OUTPUT,
             "End the list with {}, whose output is a softmax",
         ),

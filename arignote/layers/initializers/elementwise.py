@@ -7,10 +7,10 @@ from typing import Annotated, Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import AfterValidator, BeforeValidator
+from pydantic import BeforeValidator
 
 from arignote.layers.initializers.base import Gain, Initializer
-from arignote.registry import Finite, NonNegative, Positive, plain, register
+from arignote.registry import Interval, NonNegative, Positive, register
 
 __all__ = ["Constant", "GlorotNormal", "GlorotUniform", "HeNormal", "HeUniform", "Normal", "Uniform"]
 
@@ -61,17 +61,6 @@ class Normal(Initializer):
         return self.mean + self.std * rng.standard_normal(shape)
 
 
-def _as_bounds(value: Any) -> Any:
-    value = plain(value)
-    return tuple(value) if isinstance(value, list) else value
-
-
-def _ordered(bounds: float | tuple[float, float]) -> float | tuple[float, float]:
-    if isinstance(bounds, tuple) and bounds[0] >= bounds[1]:
-        raise ValueError(f"must have its lower bound first; got {list(bounds)}")
-    return bounds
-
-
 @register(name="uniform")
 class Uniform(Initializer):
     """Uniform values: ``-range <= w < range``.
@@ -88,7 +77,7 @@ class Uniform(Initializer):
     0.5
     """
 
-    range: Annotated[Positive | tuple[Finite, Finite], BeforeValidator(_as_bounds), AfterValidator(_ordered)] = 0.01
+    range: Positive | Interval = 0.01
 
     def draw(self, rng: np.random.Generator, shape: tuple[int, ...], fan_in: int, fan_out: int) -> NDArray[Any]:
         low, high = self.range if isinstance(self.range, tuple) else (-self.range, self.range)

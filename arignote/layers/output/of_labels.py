@@ -1,113 +1,25 @@
-"""Output layers: each names the target that it fits, and how its outputs become predictions."""
+"""Output layers of labels: classes, several labels per row, ranks."""
 
 from __future__ import annotations
 
-from abc import abstractmethod
 from collections.abc import Callable, Mapping
 from math import prod
-from typing import Any, ClassVar, Literal, Self
+from typing import Annotated, Any
 
-from pydantic import model_validator
+from pydantic import Field, model_validator
 
 from arignote.errors import Complaint, ConfigError
-from arignote.layers.base import Param, Shape, ShapeError, WeightedLayer
+from arignote.layers.base import Param, Shape, ShapeError
 from arignote.layers.dense import affine
 from arignote.layers.initializers import Constant
-from arignote.registry import Count, register
+from arignote.layers.output.base import DenseOutputLayer, OutputLayer, StepwiseOutputLayer
+from arignote.registry import Count, Interval, register
 
-__all__ = [
-    "ClassificationOutputLayer",
-    "MultilabelOutputLayer",
-    "OrdinalOutputLayer",
-    "OutputLayer",
-    "RegressionOutputLayer",
-]
-
-
-class OutputLayer(WeightedLayer):
-    """Base class of output layers, which are the last of a network, or of one of its branches.
-
-    Parameters
-    ----------
-    auxiliary : bool, default False
-        Whether the output only helps training: `predict` leaves it out, and it never decides which network is best.
-    """
-
-    name_prefix: ClassVar[str] = "output"
-    # The parameter that holds the number of outputs.
-    size_parameter: ClassVar[str] = "n_classes"
-    auxiliary: bool = False
-
-    @property
-    @abstractmethod
-    def target_spec(self) -> list[Any]:
-        """The target that the layer fits, ``[Name, {params}]``."""
-
-    @property
-    def fits(self) -> str:
-        """Name of the target of a row, or of a step."""
-        name, params = self.target_spec
-        fitted: str = params["of"][0] if "of" in params else name
-        return fitted
-
-    @abstractmethod
-    def to_predictions(self) -> Callable[[Any], Any]:
-        """Return the function from outputs (n, n_outputs) to predictions: probabilities, or numbers."""
-
-    def sized(self, n_outputs: int) -> Self:
-        """Return the layer with this number of outputs, unless it is set."""
-        # A layer of a user may have no such parameter.
-        if getattr(self, self.size_parameter, n_outputs) is not None:
-            return self
-        return self.model_copy(update={self.size_parameter: n_outputs})
-
-    def _dense(self, shape: Shape, n_outputs: int) -> dict[str, Param]:
-        """Return the parameters of ``x @ W + b``, x (shape)."""
-        n_in = prod(shape)
-        params = {"W": Param((n_in, n_outputs), self.W or Constant(), n_in, n_outputs, unit_axis=1)}
-        if self.use_bias:
-            params["b"] = Param((n_outputs,), self.b or Constant())
-        return params
-
-
-class _StepwiseOutput(OutputLayer):
-    """Base class of output layers that may fit a value for each step of a sequence.
-
-    Parameters
-    ----------
-    per_step : bool, default False
-        Whether there is a target for each step of a sequence, with weights that all steps share; the first axis of the
-        input is that of the steps. The loss of a row is the mean over the steps that have a target.
-    """
-
-    per_step: bool = False
-
-    def _fitted(self, spec: list[Any]) -> list[Any]:
-        return ["steps", {"of": spec}] if self.per_step else spec
-
-    def _of_each(self, shape: Shape, n_outputs: int) -> Shape:
-        """Return the shape of the output for an input of `shape`."""
-        if not self.per_step:
-            return (n_outputs,)
-        if len(shape) != 2:
-            raise ShapeError(f"per_step needs a layer with the steps of sequences, (steps, features); got {shape}")
-        return (shape[0], n_outputs)
-
-    def _affine(self, activation: Callable[..., Any]) -> Callable[..., Any]:
-        """Return the forward function ``f(x @ W + b)`` over rows, or over all of their steps."""
-        forward = affine(activation)
-        if not self.per_step:
-            return forward
-
-        def of_steps(params: Mapping[str, Any], x: Any, training: bool) -> Any:
-            found = forward(params, x.reshape(x.shape[0] * x.shape[1], -1), training)
-            return found.view(*x.shape[:2], -1)
-
-        return of_steps
+__all__ = ["ClassificationOutputLayer", "MultilabelOutputLayer", "OrdinalOutputLayer", "SoftmaxOutputLayer"]
 
 
 @register()
-class ClassificationOutputLayer(_StepwiseOutput):
+class ClassificationOutputLayer(StepwiseOutputLayer):
     """Class probabilities.
 
     ``p = softmax(x @ W + b)``; with ``n_classes=1``, ``p = sigmoid(x @ W + b)`` for the second of two classes.
@@ -154,7 +66,57 @@ def _two_logits(z: Any) -> Any:
 
 
 @register()
-class MultilabelOutputLayer(OutputLayer):
+class SoftmaxOutputLayer(OutputLayer):
+    """Class probabilities from what comes in, without weights: ``p = softmax(x)``.
+
+    Parameters
+    ----------
+    clip : (float, float), optional
+        Bounds of x, beyond which it is taken as the bound and has no gradient.
+    n_classes : int >= 2, optional
+        Number of classes, and of values that come in; by default that of the labels.
+
+    Notes
+    -----
+    An output layer of 2015, for networks whose last layer has a linear unit for each class, or whose last maps are
+    averaged. The built layer returns the logits x.
+
+    Examples
+    --------
+    >>> SoftmaxOutputLayer(clip=[-10.0, 10.0]).output_shape((10,))
+    (10,)
+    """
+
+    clip: Interval | None = None
+    n_classes: Annotated[int, Field(ge=2)] | None = None
+
+    @property
+    def target_spec(self) -> list[Any]:
+        return ["classes", {"n_classes": self.n_classes}]
+
+    def to_predictions(self) -> Callable[[Any], Any]:
+        return lambda logits: logits.softmax(1)
+
+    def output_shape(self, shape: Shape) -> Shape:
+        n_in = prod(shape)
+        n_classes = self.n_classes or max(n_in, 2)
+        if n_in != n_classes:
+            dense = f'["FCLayer", {{"n_units": {n_classes}, "activation": "linear"}}]'
+            raise ShapeError(f"needs a value for each of {n_classes} classes; got {shape}. Put {dense} before it")
+        return (n_in,)
+
+    def build(self, shape: Shape) -> Callable[..., Any]:
+        clip = self.clip
+
+        def forward(params: Mapping[str, Any], x: Any, training: bool) -> Any:
+            logits = x.flatten(1)
+            return logits if clip is None else logits.clamp(*clip)
+
+        return forward
+
+
+@register()
+class MultilabelOutputLayer(DenseOutputLayer):
     """Probabilities of several labels, each of which applies to a row or not.
 
     ``p = sigmoid(x @ W + b)``
@@ -194,7 +156,7 @@ class MultilabelOutputLayer(OutputLayer):
 
 
 @register()
-class OrdinalOutputLayer(OutputLayer):
+class OrdinalOutputLayer(DenseOutputLayer):
     """Probabilities of ranks, such as low < middle < high: the cumulative link model with a logistic link.
 
     ``P(y <= k) = sigmoid(threshold_k - x @ W)``
@@ -205,6 +167,9 @@ class OrdinalOutputLayer(OutputLayer):
         Labels from the lowest to the highest; by default numbers in their order. Text must be listed.
     n_classes : int >= 2, optional
         Number of ranks; by default that of the labels. Of whole numbers 0 .. n_classes - 1 some may be absent.
+
+    clip : (float, float), optional
+        Bounds of ``x @ W``, beyond which it is taken as the bound and has no gradient.
 
     Notes
     -----
@@ -222,6 +187,7 @@ class OrdinalOutputLayer(OutputLayer):
 
     ranks: list[int | float | str] | None = None
     n_classes: Count | None = None
+    clip: Interval | None = None
 
     @model_validator(mode="after")
     def _is_consistent(self) -> Any:
@@ -265,8 +231,12 @@ class OrdinalOutputLayer(OutputLayer):
         return prod(shape)
 
     def build(self, shape: Shape) -> Callable[..., Any]:
+        clip = self.clip
+
         def forward(params: Mapping[str, Any], x: Any, training: bool) -> Any:
-            return _log_p_of_ranks(x.flatten(1).mm(params["W"]), params["threshold"], params.get("gaps"))
+            score = x.flatten(1).mm(params["W"])
+            score = score if clip is None else score.clamp(*clip)
+            return _log_p_of_ranks(score, params["threshold"], params.get("gaps"))
 
         return forward
 
@@ -284,53 +254,3 @@ def _log_p_of_ranks(score: Any, threshold: Any, gaps: Any) -> Any:
     is_above = pad(logsigmoid(score - thresholds), (1, 0))
     # 1 - exp(-softplus(gap)) = sigmoid(gap)
     return is_below + is_above + pad(logsigmoid(gaps), (1, 1))
-
-
-@register()
-class RegressionOutputLayer(_StepwiseOutput):
-    """Numbers.
-
-    ``o = x @ W + b``
-
-    Parameters
-    ----------
-    n_outputs : int >= 1, optional
-        Numbers per row; by default the columns of `y`.
-    target : "numbers" or "same", default "numbers"
-        What is learned: `y`, or the input of the network (preprocessed, but not augmented), as an autoencoder does.
-
-    Notes
-    -----
-    W and b start at zero, the mean of a scaled target.
-
-    Examples
-    --------
-    >>> RegressionOutputLayer(n_outputs=2).output_shape((400,))
-    (2,)
-    """
-
-    size_parameter: ClassVar[str] = "n_outputs"
-    n_outputs: Count | None = None
-    target: Literal["numbers", "same"] = "numbers"
-
-    @model_validator(mode="after")
-    def _steps_have_targets_of_their_own(self) -> Any:
-        if self.per_step and self.target == "same":
-            raise ConfigError(Complaint(("per_step",), "per_step is for targets of y; the target is the input"))
-        return self
-
-    @property
-    def target_spec(self) -> list[Any]:
-        return self._fitted([self.target, {"n_outputs": self.n_outputs}])
-
-    def to_predictions(self) -> Callable[[Any], Any]:
-        return lambda outputs: outputs
-
-    def output_shape(self, shape: Shape) -> Shape:
-        return self._of_each(shape, self.n_outputs or 1)
-
-    def declare_params(self, shape: Shape) -> dict[str, Param]:
-        return self._dense(shape[1:] if self.per_step else shape, self.n_outputs or 1)
-
-    def build(self, shape: Shape) -> Callable[..., Any]:
-        return self._affine(lambda x: x)
