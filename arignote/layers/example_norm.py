@@ -194,6 +194,7 @@ class LocalResponseNormLayer(Layer):
     n: Annotated[Count, AfterValidator(_odd)] = 5
 
     def build(self, shape: Shape) -> Callable[..., Any]:
+        from torch import float32, promote_types
         from torch.nn.functional import pad
 
         alpha, k, beta, n, n_maps = self.alpha, self.k, self.beta, self.n, shape[0]
@@ -201,11 +202,12 @@ class LocalResponseNormLayer(Layer):
         zeros = (*(0, 0) * (len(shape) - 1), n // 2, n // 2)
 
         def forward(params: Mapping[str, Any], x: Any, training: bool) -> Any:
-            squares = pad(x.square(), zeros)
+            # In float32, as squares may be beyond the range of fp16.
+            squares = pad(x.to(promote_types(x.dtype, float32)).square(), zeros)
             # Not the average pool of torch.nn.functional, whose gradient on a GPU is not repeatable.
             total = squares.narrow(1, 0, n_maps)
             for first in range(1, n):
                 total = total + squares.narrow(1, first, n_maps)
-            return x * (total * alpha + k).pow(-beta)
+            return x * (total * alpha + k).pow(-beta).to(x.dtype)
 
         return forward

@@ -84,6 +84,16 @@ def test_the_response_of_neighbouring_maps_is_the_formula_of_the_paper(params, s
     assert layer.output_shape(shape) == shape and layer.declare_params(shape) == {}
 
 
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_the_squares_of_lower_precision_do_not_overflow(dtype):
+    x = np.array([[10.0, -300.0, 10.0, 20.0]])
+    found = build("layer", "LocalResponseNorm").build((4,))({}, torch.from_numpy(x).to(dtype), True)
+    # 300^2 is more than fp16 holds.
+    expected = response_norm(x, 1e-4, 2.0, 0.75, 5)
+    assert found.dtype == dtype
+    np.testing.assert_allclose(found.double(), expected, rtol=5e-3)
+
+
 def test_the_alpha_of_torch_is_divided_by_the_number_of_maps():
     theirs = torch.nn.LocalResponseNorm(5, alpha=0.3, beta=0.75, k=1.0)
     layer = build("layer", ["LocalResponseNorm", {"alpha": 0.3 / 5, "k": 1.0}])
