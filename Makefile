@@ -1,7 +1,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: setup demo check fast test torture mutants bench bench-peers all clean
+.PHONY: setup demo check docs fast test torture mutants bench bench-peers all clean
 
 setup: .venv/.installed
 
@@ -32,6 +32,11 @@ test: setup
 torture: setup
 	$(BIN)/python tests/resume/torture.py --kills 300 --pieces
 	$(BIN)/python tests/hostile/fuzz.py --minutes 60
+
+# What is generated of the documents: the tables of parts, and the words of other libraries.
+docs: setup
+	$(BIN)/python tests/parts_document.py
+	$(BIN)/python tests/first_hour/test_words.py
 
 # One module: make mutants ONLY=arignote/engine/update.py
 mutants: setup

@@ -14,6 +14,8 @@ from arignote.estimators.constructor import shape_of
 from arignote.estimators.scoring import Predictor
 from arignote.layers.architecture import Architecture, declare
 from arignote.layers.base import Layer
+from arignote.optim.losses import Loss
+from arignote.registry import build
 
 __all__ = ["NetworkViews"]
 
@@ -75,6 +77,28 @@ class NetworkViews:
                 return layer
         names = [str(layer.name) for layer in layers]
         raise ConfigError(f"there is no layer {name!r}. {available_names(str(name), names)}")
+
+    @checked_call("arguments")
+    def get_loss(self, name: Any) -> Loss:
+        """Return the loss of a name.
+
+        Parameters
+        ----------
+        name : str or [Name, {params}]
+            A loss or a metric, as `train_loss` and `valid_loss` take it.
+
+        Returns
+        -------
+        Loss
+            Its `build` returns the function of engine tensors: outputs and encoded targets to a value for each row.
+
+        Raises
+        ------
+        ConfigError
+            If there is no such loss.
+        """
+        loss: Loss = build("loss", name)
+        return loss
 
     def summary(self) -> str:
         """Return the table of layers: name, type, output shape, parameters, multiply-adds, memory, totals.

@@ -129,3 +129,13 @@ def test_a_layer_that_is_not_there_is_answered_with_the_nearest_name(digits):
 def test_before_fit_the_error_is_that_of_scikit_learn(digits):
     with pytest.raises(NotFittedError, match="NNClassifier is not fitted yet"):
         NNClassifier(LAYERS).layer_output(digits[0], "fc1")
+
+
+def test_a_loss_of_a_name_gives_its_value_for_each_row_of_outputs():
+    found = NNClassifier(LAYERS).get_loss("nll")
+    logits, y = torch.tensor([[1.0, 2.0, 0.5], [0.0, 0.0, 3.0]]), torch.tensor([1, 0])
+    log_p = logits.numpy() - np.log(np.exp(logits.numpy()).sum(1, keepdims=True))
+    np.testing.assert_allclose(found.build()(logits, y), -log_p[[0, 1], [1, 0]], rtol=1e-6)
+    assert NNClassifier(LAYERS).get_loss(["top_k_error", {"k": 2}]).k == 2
+    with pytest.raises(ConfigError, match="unknown loss 'nl'"):
+        NNClassifier(LAYERS).get_loss("nl")

@@ -1,0 +1,78 @@
+"""docs/parts.md is that of the registry, and has a name for each of the systems that Arignote succeeds."""
+
+from __future__ import annotations
+
+import importlib
+import subprocess
+import sys
+
+import parts_document
+import pytest
+from own_parts import own_names
+from parts_document import DOCUMENT, KINDS, document
+from predecessors import PREDECESSORS
+
+from arignote.registry import build, part_name
+from arignote.registry import names as registered
+from arignote.spec.settings import FitSettings
+
+# How many names each system has: a row that is lost is missed.
+N_NAMES = {"Arignote of 2015": 99, "pydnn": 14, "Lasagne": 87}
+ROWS = [
+    (system, section, name, here)
+    for system, sections in PREDECESSORS.items()
+    for section, names in sections.items()
+    for name, here in names.items()
+]
+
+
+def look_up(section, here):
+    """Raise an error unless the name is registered, a parameter, a setting, or can be imported."""
+    if isinstance(here, list):
+        return build(section, here)
+    if ":" in here:
+        module, _, words = here.partition(":")
+        found = importlib.import_module(module)
+        if words in found.__all__ and words == "mnist":
+            # It is downloaded when it is first named.
+            return words
+        for word in words.split("."):
+            # Parameters of the constructor are attributes of its instances.
+            parameters = getattr(getattr(found, "__init__", None), "__signature__", None)
+            found = word if parameters and word in parameters.parameters else getattr(found, word)
+        return found
+    owner, _, parameter = here.partition(".")
+    fields = FitSettings.model_fields if owner == "fit" else registered(section)[owner].model_fields
+    return fields[parameter] if parameter else owner
+
+
+def test_the_tables_have_as_many_names_as_the_systems():
+    assert {system: sum(row[0] == system for row in ROWS) for system in PREDECESSORS} == N_NAMES
+    assert {section for _, section, _, _ in ROWS} <= {"", "fit", *KINDS}
+
+
+@pytest.mark.parametrize(("system", "section", "name", "here"), ROWS, ids=[f"{row[0]}: {row[2]}" for row in ROWS])
+def test_every_name_of_a_predecessor_has_something_here(system, section, name, here):
+    assert look_up(section, here) is not None
+
+
+def test_a_name_that_is_nowhere_is_found_out():
+    for section, here in (("layer", "NoLayer"), ("layer", "FCLayer.n_unit"), ("", "arignote:NNClassifier.fits")):
+        with pytest.raises((KeyError, AttributeError)):
+            look_up(section, here)
+
+
+def test_every_registered_part_has_a_row_with_its_names_and_its_summary():
+    for kind, title in KINDS.items():
+        section = document().partition(f"## {title}\n")[2].partition("\n## ")[0]
+        for name, cls in own_names(kind).items():
+            [row] = [line for line in section.splitlines() if line.startswith(f"| `{part_name(cls)}` |")]
+            assert f"`{name}`" in row and cls.__doc__.splitlines()[0][:30] in row.replace("\\|", "|")
+
+
+# In a process of its own, in which no other test has registered a part.
+@pytest.mark.slow
+def test_the_document_is_that_of_the_registry():
+    words = [sys.executable, parts_document.__file__, "--print"]
+    written = subprocess.run(words, capture_output=True, text=True, check=True).stdout
+    assert DOCUMENT.read_text() == written, "write it anew: make docs"

@@ -1,0 +1,82 @@
+"""docs/parts.md: every registered part, and every name of the systems that Arignote succeeds with the name here.
+
+``python tests/parts_document.py`` writes it anew; with ``--print`` it is printed.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from own_parts import own_names
+from predecessors import PREDECESSORS
+
+from arignote.hints.advice import Advice, Replacement
+
+__all__ = ["DOCUMENT", "KINDS", "document"]
+
+DOCUMENT = Path(__file__).resolve().parents[1] / "docs" / "parts.md"
+KINDS = {
+    "layer": "Layers",
+    "block": "Blocks of layers",
+    "activation": "Activations",
+    "initializer": "Initialisers",
+    "updater": "Updaters",
+    "rule": "Rules of the learning rate and the momentum",
+    "stop_rule": "Stop rules",
+    "loss": "Losses",
+    "target": "Targets",
+    "preprocess": "Preprocessing",
+    "augmentation": "Augmentations",
+    "windows": "Windows",
+}
+OF_SECTION = {"": "Python", "fit": "setting of fit", "initializer": "initialiser"}
+HEAD = """\
+# Parts
+
+Every part that is registered, and what stands for each name of the systems that Arignote succeeds. `make docs` writes
+both from the registry and from `tests/predecessors.py`. The words of more libraries are in
+[from-other-libraries.md](from-other-libraries.md). The parameters of a part:
+
+    python -c "from arignote.registry import find; help(find('updater', 'adam'))"
+"""
+
+
+def document():
+    """Return the document: for each kind a table of its parts, then a table of names for each system."""
+    lines = [HEAD]
+    for kind, title in KINDS.items():
+        lines += [f"## {title}", "", "| part | also | |", "|---|---|---|", *rows_of(kind), ""]
+    for system, sections in PREDECESSORS.items():
+        lines += [f"## Names of {system}", "", "| there | here | |", "|---|---|---|"]
+        for section, names in sections.items():
+            lines += [
+                f"| {name} | {shown(here)} | {OF_SECTION.get(section, section)} |" for name, here in names.items()
+            ]
+        lines.append("")
+    return "\n".join(lines)
+
+
+def rows_of(kind):
+    """Return a row for each part of a kind: its name, its other names, the first line of its docstring."""
+    by_class = {}
+    for name, cls in own_names(kind).items():
+        by_class.setdefault(cls, []).append(name)
+    rows = []
+    for cls, (first, *others) in sorted(by_class.items(), key=lambda item: item[1][0].lower()):
+        summary = cls.__doc__.split("\n\n")[0].replace("\n    ", " ").replace("|", "\\|")
+        rows.append(f"| `{first}` | {', '.join(f'`{name}`' for name in others)} | {summary} |")
+    return rows
+
+
+def shown(here):
+    if isinstance(here, list):
+        return f"`{Advice('{}', (Replacement('', here),)).text_in('yaml')}`"
+    return f"`{here.replace(':', '.')}`"
+
+
+if __name__ == "__main__":
+    if "--print" in sys.argv:
+        sys.stdout.write(document())
+    else:
+        DOCUMENT.write_text(document())
