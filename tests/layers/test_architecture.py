@@ -378,6 +378,10 @@ def test_a_factor_of_the_learning_rate_needs_parameters():
         declare([Plain(name="plain", lr_factor=0.5), *parse(["ClassificationOutputLayer"])], (4,), 2)
     expected = "lr_factor must be left out, as the layer has no parameters; got 0.5"
     assert str(raised.value) == f"plain: {expected}", str(raised.value)
+    with pytest.raises(ConfigError, match="activation1: lr_factor must be left out"):
+        declare(
+            parse([["ActivationLayer", {"activation": "relu", "lr_factor": 0.5}], "ClassificationOutputLayer"]), (4,), 2
+        )
     with pytest.raises(ConfigError, match="unknown parameter 'lr_factor'"):
         parse([["DropoutLayer", {"dropout_p": 0.5, "lr_factor": 0.5}], "ClassificationOutputLayer"])
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import inspect
+import re
 from math import sqrt
+from pathlib import Path
 
 import pytest
 import torch
@@ -49,6 +51,14 @@ def test_the_default_rates_are_those_of_the_papers(name):
 def test_the_tables_have_every_registered_updater():
     assert sorted(DEFAULTS) == sorted(BY_HAND) == first_names("updater")
     assert own_names("updater")["nesterov"] is own_names("updater")["nag"]
+
+
+def test_the_document_has_the_rate_and_the_memory_of_every_updater():
+    text = (Path(__file__).resolve().parents[2] / "docs" / "updaters.md").read_text()
+    rows = re.findall(r"^\| `(\w+)` \| ([\d.]+) \| .+ \| (none|\d)(?: value)? \|$", text, re.M)
+    updaters = {name: build("updater", name) for name in first_names("updater")}
+    expected = [(name, updater.default_lr, len(updater.slots)) for name, updater in updaters.items()]
+    assert sorted((name, float(lr), int(n.replace("none", "0"))) for name, lr, n in rows) == expected
 
 
 IN_TORCH = {
