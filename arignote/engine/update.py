@@ -103,7 +103,7 @@ class Update:
     ) -> list[tuple[Callable[[float, float, int], None], float]]:
         """Return the steps of an update, each with the factor of its learning rate."""
         steps: list[tuple[Callable[[float, float, int], None], float]] = []
-        for (decay, lr_factor), slices in self._slices_by_rates(updater, adds_l2).items():
+        for (decay, lr_factor), slices in self._slices_by_rates(sliced, adds_l2).items():
             w, g, slots = self._views(slices)
             if sliced is not None:
                 steps.append((partial(sliced.step_slices, w, g, slots, decay=decay), lr_factor))
@@ -114,7 +114,7 @@ class Update:
                 steps.append((partial(updater.step, w[number], g[number], of_slice), lr_factor))
         return steps
 
-    def _slices_by_rates(self, updater: Updater, adds_l2: bool) -> dict[tuple[float, float], list[slice]]:
+    def _slices_by_rates(self, updater: SlicedUpdater | None, adds_l2: bool) -> dict[tuple[float, float], list[slice]]:
         """Return slices of the flat vectors by decay and `lr_factor`; adjacent ones of equal rates are one slice."""
         decay_of: dict[str, float] = {}
         for name, _, layer, _ in self._penalised():

@@ -12,7 +12,7 @@ from arignote.engine.network import Network
 from arignote.engine.setup import Setup
 from arignote.engine.update import Update
 from arignote.layers import declare, parse
-from arignote.optim.updaters import Momentum, Updater
+from arignote.optim.updaters import DecoupledUpdater, Momentum, Updater
 from arignote.registry import build
 
 LAYERS = [
@@ -471,6 +471,20 @@ def test_without_factors_there_is_one_step_over_the_whole_vector():
     sizes = [7 * 6 + 6 + 6, 4 + 4, 6 * 5 + 5 + 5, 10, 4 * 3 + 3]
     assert by_factor == [(n, n, n, 0.5 * f) for n, f in zip(sizes, (0.25, 0.25, 1.0, 4.0, 3.0), strict=True)]
     assert sum(sizes) == n_second
+
+
+def test_an_own_step_of_an_updater_with_a_decay_takes_the_whole_vector():
+    class Own(DecoupledUpdater):
+        def step_slices(self, w, g, slots, lr, momentum, n, decay):
+            raise AssertionError
+
+        def step(self, w, g, slots, lr, momentum, n):
+            seen.append(w.numel())
+
+    seen = []
+    network = Network(declare(parse([["ClassificationOutputLayer"]]), (1,), 2))
+    Update(network, Own(weight_decay=0.5), None)(0.5, 0.0, 1)
+    assert seen == [4]
 
 
 def test_the_values_in_force_and_the_number_of_the_update_reach_the_updater():
