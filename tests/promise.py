@@ -62,6 +62,7 @@ def digest_of(state):
         state.history.sha256(),
         {name: vars(rule) for name, rule in state.rules.items()},
         None if best is None else (best.value, best.epoch, best.examples_seen, best.n_rows),
+        None if state.best_train is None else (state.best_train.value, tensors_sha256(state.best_train.network)),
         tensors_sha256(state.preprocess),
         float(state.epoch_loss),
         dict(vars(state.progress)),

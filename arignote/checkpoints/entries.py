@@ -42,13 +42,14 @@ class PlainState(TypedDict):
     progress: Progress
     columns: list[str]
     best: Best | None
+    best_train: Best | None
     starts: list[list[int]]
     extra_metadata: dict[str, Any] | None
     loaded: dict[str, str]
 
 
 # Entries that older files of the same version lack.
-_ADDED: dict[str, Any] = {"loaded": {}}
+_ADDED: dict[str, Any] = {"loaded": {}, "best_train": None}
 
 
 @cache

@@ -14,7 +14,7 @@ from arignote.checkpoints.tensors import tensors_sha256
 
 __all__ = ["STOP_RULE", "Best", "History", "Progress"]
 
-# The value of `Progress.stopped_by` after a stop rule ended the run.
+# The value of `Progress.stopped_by` after a stop rule, or the rule of a number, ended the run.
 STOP_RULE = "stop_rule"
 
 
@@ -30,12 +30,15 @@ class Progress:
         Counts since the run began.
     epoch_examples : int
         Examples of the unfinished epoch.
+    slots_since : int
+        Number of updates after which the slots of the updater were last set to 0.
     validation_due : bool
         Whether the validation after the last batch has not been done yet.
     ended : bool
-        Whether a stop rule ended training before its last epoch.
+        Whether a rule ended training before its last epoch.
     stopped_by : str or None
-        What ended training before its last epoch: a signal, a notice, or "stop_rule" (`STOP_RULE`).
+        What ended training before its last epoch: a signal, a notice, or the setting of a rule, such as "stop_rule"
+        (`STOP_RULE`).
     """
 
     epoch: int = 0
@@ -44,6 +47,7 @@ class Progress:
     n_updates: int = 0
     n_validations: int = 0
     epoch_examples: int = 0
+    slots_since: int = 0
     validation_due: bool = False
     ended: bool = False
     stopped_by: str | None = None

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from arignote.checkpoints.entries import PlainState, check_entries, target_of, typed_entries
-from arignote.checkpoints.progress import Best, History, Progress
+from arignote.checkpoints.progress import STOP_RULE, Best, History, Progress
 from arignote.checkpoints.tensors import as_arrays
 from arignote.optim.rules import RuleState
 
@@ -44,6 +44,8 @@ class TrainingState:
         What the target of each output layer has learned, such as the labels in the order of the outputs.
     data : dict
         Fingerprints of the data; a run is not resumed with other data.
+    best_train : Best or None
+        The lowest training loss, with its network, if a rule may restart from it.
     starts : list of [epoch, batch]
         Position at which each process of the run began.
     preprocess : dict of str to array
@@ -65,6 +67,7 @@ class TrainingState:
     progress: Progress = field(default_factory=Progress)
     history: History = field(default_factory=History)
     best: Best | None = None
+    best_train: Best | None = None
     starts: list[list[int]] = field(default_factory=list)
     extra_metadata: dict[str, Any] | None = None
     preprocess: dict[str, NDArray[Any]] = field(default_factory=dict)
@@ -77,17 +80,19 @@ class TrainingState:
 
     @property
     def finished(self) -> bool:
-        """Return whether all epochs are complete, or a stop rule ended the run."""
+        """Return whether all epochs are complete, or a rule ended the run."""
         return self.progress.ended or self.progress.epoch >= self.n_epochs
 
     @property
     def ended_by(self) -> str:
-        """Return a remark on the stop rule that ended the run before its last epoch; otherwise an empty string."""
+        """Return a remark on the rule that ended the run before its last epoch; otherwise an empty string."""
         if not self.progress.ended:
             return ""
-        rule = self.spec["fit"].get("stop_rule")
+        setting = self.progress.stopped_by or STOP_RULE
+        rule = self.spec["fit"].get(setting)
         is_named = isinstance(rule, list) and len(rule) > 0 and isinstance(rule[0], str)
-        return f"ended by its stop rule ({rule[0]:.40})" if is_named else "ended by its stop rule"
+        words = "stop rule" if setting == STOP_RULE else setting
+        return f"ended by its {words} ({rule[0]:.40})" if is_named else f"ended by its {words}"
 
     @property
     def position(self) -> str:
@@ -99,10 +104,14 @@ class TrainingState:
         return ", ".join(filter(None, (f"{progress.epoch} of {n_epochs} epochs complete", self.ended_by)))
 
     @property
+    def averaged(self) -> dict[str, Any]:
+        """Return the tensors of the average of the weights; empty if there is none."""
+        return {name.removeprefix(AVERAGE): t for name, t in self.slots.items() if name.startswith(AVERAGE)}
+
+    @property
     def predicting(self) -> dict[str, Any]:
         """Return the tensors of the network that predicts: of the average of the weights if there is one."""
-        averaged = {k.removeprefix(AVERAGE): t for k, t in self.slots.items() if k.startswith(AVERAGE)}
-        return averaged or self.network
+        return self.averaged or self.network
 
     @property
     def n_outputs(self) -> dict[str, int]:
@@ -133,8 +142,15 @@ class TrainingState:
             history=self.history.head(len(self.history)),
             # The thread that writes the snapshot sets the digest in its own.
             best=copy.copy(self.best),
+            best_train=copy.copy(self.best_train),
             starts=[list(start) for start in self.starts],
         )
+
+    def as_best(self, value: float) -> Best:
+        """Return the last validation with a copy of the network that predicts, as the best one."""
+        progress = self.progress
+        network = {name: t.detach().cpu().numpy().copy() for name, t in self.predicting.items()}
+        return Best(value, progress.epoch + 1, progress.examples_seen, len(self.history), network=network)
 
     def at_best(self) -> TrainingState:
         """Return the state that the best file holds: the best network, no slots, the history up to it."""
@@ -148,6 +164,7 @@ class TrainingState:
             progress=Progress(epoch=best.epoch, examples_seen=best.examples_seen, n_validations=best.n_rows),
             history=self.history.head(best.n_rows),
             best=Best(best.value, best.epoch, best.examples_seen, best.n_rows),
+            best_train=None,
         )
 
     def is_finite(self) -> bool:
@@ -159,9 +176,6 @@ class TrainingState:
 
     def to_plain(self) -> dict[str, Any]:
         """Return everything except the tensors as plain data (numbers, strings, lists, dicts)."""
-        best = None
-        if self.best is not None:
-            best = {k: v for k, v in vars(self.best).items() if k != "network"}
         return {
             "rules": {name: asdict(rule) for name, rule in self.rules.items()},
             "rng": self.rng,
@@ -172,7 +186,8 @@ class TrainingState:
             "environment": self.environment,
             "progress": asdict(self.progress),
             "columns": self.history.names,
-            "best": best,
+            "best": _without_network(self.best),
+            "best_train": _without_network(self.best_train),
             "starts": self.starts,
             "extra_metadata": self.extra_metadata,
             "loaded": self.loaded,
@@ -184,6 +199,8 @@ class TrainingState:
         tensors |= {f"slots/{name}": array for name, array in as_arrays(self.slots).items()}
         tensors |= {f"preprocess/{name}": array for name, array in self.preprocess.items()}
         tensors |= {f"history/{name}": array for name, array in self.history.arrays().items()}
+        if self.best_train is not None:
+            tensors |= {f"best_train/{name}": array for name, array in self.best_train.network.items()}
         tensors["progress/epoch_loss"] = np.asarray(float(self.epoch_loss), dtype=np.float64)
         return tensors
 
@@ -205,6 +222,8 @@ class TrainingState:
         columns = {name: stored[name] for name in plain["columns"]}
         check_entries(plain, tensors["progress/epoch_loss"], columns)
         copied: dict[str, Any] = {key: plain[key] for key in _KEPT_AS_IT_IS}  # type: ignore[literal-required]
+        if copied["best_train"] is not None:
+            copied["best_train"].network = under("best_train/")
         return cls(
             network=under("network/"),
             slots=under("slots/"),
@@ -213,3 +232,7 @@ class TrainingState:
             history=History(columns),
             **copied,
         )
+
+
+def _without_network(best: Best | None) -> dict[str, Any] | None:
+    return None if best is None else {k: v for k, v in vars(best).items() if k != "network"}

@@ -233,12 +233,12 @@ def assemble(plan: Plan, stored: TrainingState | None = None) -> Assembly:
     """
     request, architecture = plan.request, plan.architecture
     settings = request.settings
-    ineffective = settings.average and settings.average.ineffective_reason(settings.n_epochs)
     for note in architecture.notes + ([] if request.checkpoint is None else _not_in_file(plan.spec)):
         warn(note)
     rules = rules_of(settings, "valid" in plan.prepared.parts)
-    if ineffective and settings.n_epochs:
-        warn(f"{ineffective}. The weights of the last epoch are used")
+    reason = None if settings.average is None else settings.average.ineffective_reason(settings.n_epochs)
+    if reason is not None and settings.n_epochs:
+        warn(f"{reason}. The weights of the last epoch are used")
     before = None if stored is None else stored.environment
     setup = setup_for(architecture, settings, plan.prepared.batch_size, before)
     step = build_step(architecture, setup, settings, list(plan.objective.train_loss.values()))

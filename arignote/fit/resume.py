@@ -213,9 +213,11 @@ def load_into(state: TrainingState, stored: TrainingState, where: str) -> None:
     }
     state.run_id, state.loaded = stored.run_id, dict(stored.loaded)
     # Files of earlier versions do not name the stop rule here.
-    state.progress = replace(stored.progress, stopped_by=STOP_RULE if stored.progress.ended else None)
+    ended_by = stored.progress.stopped_by or STOP_RULE
+    state.progress = replace(stored.progress, stopped_by=ended_by if stored.progress.ended else None)
     state.history = stored.snapshot().history
     state.best = replace(stored.best) if stored.best is not None else None
+    state.best_train = replace(stored.best_train) if stored.best_train is not None else None
     state.starts = [list(start) for start in stored.starts]
     if _batching(stored, then) != _batching(state, now):
         state.progress = replace(state.progress, batch=0, epoch_examples=0, validation_due=False)
@@ -257,7 +259,7 @@ def resume_message(state: TrainingState, where: str) -> str:
     """Return where a run is resumed, in a line."""
     done, asked = state.progress.epoch, state.n_epochs
     if state.finished:
-        how = " (ended by its stop rule)" if state.progress.ended else ""
+        how = f" ({state.ended_by})" if state.ended_by else ""
         if done > asked:
             return f"finished, {done} epochs done, {asked} asked for ({where})"
         return f"finished, {done} of {asked} epochs{how} ({where})"

@@ -9,10 +9,11 @@ from itertools import islice
 from math import isnan, nan
 from typing import Any, Protocol
 
-from arignote.checkpoints.progress import STOP_RULE, Best
+from arignote.checkpoints.progress import STOP_RULE
 from arignote.checkpoints.schedule import Checkpointer
 from arignote.checkpoints.state import TrainingState
 from arignote.data.batches import Batch, Batches
+from arignote.fit import apply_rules
 from arignote.optim.rules import Position, Rule
 from arignote.optim.stopping import StopRule
 from arignote.preemption.signals import StopRequested
@@ -153,7 +154,7 @@ class Trainer:
             [stream_seed(state.rng, "step", progress.epoch, batch.index, 0) for batch in batches],
             lr=values.pop("lr"),
             momentum=values.pop("momentum"),
-            n=progress.n_updates + 1,
+            n=progress.n_updates + 1 - progress.slots_since,
             numbers=values,
         )
         state.epoch_loss.add_(loss, alpha=n_rows)
@@ -177,14 +178,13 @@ class Trainer:
             self._validate(state, progress.epoch + 1)
         progress.epoch, progress.batch, progress.epoch_examples = progress.epoch + 1, 0, 0
         state.epoch_loss.zero_()
-        for name, rule in self.rules.items():
-            state.rules[name] = rule.after_epoch(state.rules[name], progress.n_validations, progress.epoch)
+        apply_rules.after_epoch(state, self.rules)
         if self.stop_rule is not None and state.best is not None:
             loss = self._loss(
                 next(value for name, value in state.history.record(-1).items() if name.startswith("valid_"))
             )
-            progress.ended = self.stop_rule.ends(progress.n_validations, state.best.n_rows, loss)
-            progress.stopped_by = STOP_RULE if progress.ended else None
+            if self.stop_rule.ends(progress.n_validations, state.best.n_rows, loss):
+                progress.ended, progress.stopped_by = True, STOP_RULE
 
     def _validate(self, state: TrainingState, complete_epochs: int) -> None:
         """Score the network, then change the state: a row of the history, the best network, the rules."""
@@ -197,12 +197,9 @@ class Trainer:
         progress.n_validations += 1
         state.history.append(row)
         if is_best:
-            network = {name: t.detach().cpu().numpy().copy() for name, t in state.predicting.items()}
-            state.best = Best(value, epoch, progress.examples_seen, len(state.history), network=network)
-        loss = self._loss(value)
-        for name, rule in self.rules.items():
-            after = rule.after_validation(state.rules[name], progress.n_validations, complete_epochs, loss)
-            state.rules[name] = after
+            state.best = state.as_best(value)
+        train_loss = row[f"train_{self.train_loss}"]
+        apply_rules.after_validation(state, self.rules, complete_epochs, self._loss(value), train_loss)
         self._notify("validation", state, epoch, state.history.record(-1) if self.observers else {}, is_best)
 
     def _scored(self, state: TrainingState) -> tuple[dict[str, float], float, bool]:

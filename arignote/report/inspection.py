@@ -81,7 +81,7 @@ def _content(state: TrainingState) -> dict[str, Any]:
         "n_epochs": state.n_epochs,
         "examples_seen": state.progress.examples_seen,
         "finished": state.finished,
-        "stopped_by": STOP_RULE if state.progress.ended else state.progress.stopped_by,
+        "stopped_by": state.progress.stopped_by or (STOP_RULE if state.progress.ended else None),
         "n_params": sum(array.size for array in state.network.values()),
         "weights_sha256": tensors_sha256(state.network),
         "history_sha256": state.history.sha256(),

@@ -12,7 +12,7 @@ from arignote.optim.rules import ConstantRule, Rule
 from arignote.registry import part_name
 from arignote.spec.settings import FitSettings
 
-__all__ = ["first_values", "ruled_numbers", "rules_of"]
+__all__ = ["first_values", "ruled_numbers", "rules_of", "setting_of"]
 
 # Settings of their own.
 _SETTINGS = {"lr": "lr_rule", "learning_rate": "lr_rule", "momentum": "momentum_rule"}
@@ -26,7 +26,8 @@ def rules_of(settings: FitSettings, has_valid: bool) -> dict[str, Rule]:
     } | (settings.rules or {})
     for name, rule in rules.items():
         if rule.needs_validation and not has_valid:
-            setting = f"{name}_rule" if name in ("lr", "momentum") else f"rules: {name}:"
+            setting = setting_of(name)
+            setting = f"rules: {name}:" if setting == "rules" else setting
             raise ConfigError(
                 f"{setting} {part_name(rule)!r} needs validation data: give valid=0.1 or valid=(X, y), or use the "
                 "rule 'fixed'"
@@ -34,6 +35,11 @@ def rules_of(settings: FitSettings, has_valid: bool) -> dict[str, Rule]:
     if settings.stop_rule is not None and not has_valid:
         raise ConfigError("stop_rule needs validation data: give valid=0.1 or valid=(X, y)")
     return rules
+
+
+def setting_of(name: str) -> str:
+    """Return the setting that declares the rule of this name."""
+    return f"{name}_rule" if name in ("lr", "momentum") else "rules"
 
 
 def first_values(layers: Sequence[Layer], settings: FitSettings) -> dict[str, float]:

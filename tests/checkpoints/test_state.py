@@ -42,6 +42,7 @@ def test_a_run_is_finished_when_its_epochs_are_done_or_a_stop_rule_has_ended_it(
         (Progress(epoch=2, batch=9), "in epoch 3 of 3, after 9 batches"),
         (Progress(epoch=3), "3 of 3 epochs complete"),
         (Progress(epoch=1, ended=True), "1 of 3 epochs complete, ended by its stop rule"),
+        (Progress(epoch=1, ended=True, stopped_by="lr_rule"), "1 of 3 epochs complete, ended by its lr_rule"),
     ],
 )
 def test_its_position_counts_epochs_from_one(progress, words):
@@ -103,16 +104,17 @@ def test_a_weight_or_a_loss_that_is_not_finite_is_seen(value):
 def test_the_text_of_a_file_holds_all_but_the_tensors():
     assert live_state().to_plain() == {
         "rules": {
-            "lr": {"value": 0.5, "best_loss": 1.0, "changed_at": 2},
-            "momentum": {"value": 0.9, "best_loss": inf, "changed_at": 0},
+            "lr": {"value": 0.5, "best_loss": 1.0, "changed_at": 2, "best_train_loss": inf},
+            "momentum": {"value": 0.9, "best_loss": inf, "changed_at": 0, "best_train_loss": inf},
         },
         **AS_IT_IS,
         "progress": {
             **{"epoch": 2, "batch": 1, "examples_seen": 21, "n_updates": 5, "n_validations": 2, "epoch_examples": 1},
-            **{"validation_due": False, "ended": False, "stopped_by": None},
+            **{"slots_since": 0, "validation_due": False, "ended": False, "stopped_by": None},
         },
         "columns": ["epoch", "examples_seen", "valid_nll"],
         "best": {"value": 0.5, "epoch": 1, "examples_seen": 10, "n_rows": 1, "digest": "d" * 64},
+        "best_train": None,
         "starts": [[0, 0], [1, 2]],
         "extra_metadata": None,
         "loaded": {},
@@ -154,3 +156,25 @@ def test_what_a_state_gives_makes_the_same_state():
     }
     assert sorted(found.network) == ["fc1.W", "fc1.b"] and sorted(found.slots) == ["velocity/fc1.W"]
     assert sorted(found.preprocess) == ["0.mean"] and found.history.names == ["epoch", "examples_seen", "valid_nll"]
+
+
+def test_the_network_of_the_lowest_training_loss_is_in_the_file_and_not_in_the_best_one():
+    lowest = Best(0.25, 2, 20, 2, network={"fc1.W": np.full((2, 3), 4.0, np.float32)})
+    state = live_state(best_train=lowest)
+    plain, tensors = state.to_plain(), state.to_tensors()
+    assert plain["best_train"] == {"value": 0.25, "epoch": 2, "examples_seen": 20, "n_rows": 2, "digest": ""}
+    assert tensors["best_train/fc1.W"].tolist() == [[4.0] * 3] * 2
+    again = TrainingState.from_plain(plain, tensors).best_train
+    assert again.value == 0.25 and again.network["fc1.W"].tolist() == [[4.0] * 3] * 2
+    assert state.snapshot().best_train is not lowest and state.at_best().best_train is None
+
+
+def test_the_last_validation_is_the_best_with_the_average_if_there_is_one():
+    state = live_state()
+    found = state.as_best(0.75)
+    assert (found.value, found.epoch, found.examples_seen, found.n_rows) == (0.75, 3, 21, 2)
+    assert found.network["fc1.W"].tolist() == [[0, 1, 2], [3, 4, 5]]
+    state.network["fc1.W"].fill_(-1)
+    assert found.network["fc1.W"].tolist() == [[0, 1, 2], [3, 4, 5]]
+    state.slots["average/fc1.W"] = torch.full((2, 3), 8.0)
+    assert state.as_best(0.75).network["fc1.W"].tolist() == [[8.0] * 3] * 2

@@ -118,6 +118,7 @@ def test_the_best_file_holds_the_best_network_and_the_history_up_to_it(make, fil
         "batch": 0,
         "examples_seen": 30,
         "n_updates": 0,
+        "slots_since": 0,
         "n_validations": 3,
         "epoch_examples": 0,
         "validation_due": False,

@@ -49,6 +49,7 @@ CHOICES = {
         0.05,
         {"rule": "fixed", "initial_value": 0.1, "multiply_by": 0.5, "schedule": [1]},
         {"rule": "stalled", "initial_value": 0.1, "multiply_by": 0.5, "interval": 1},
+        {"rule": "annealer", "initial_value": 0.1, "interval": 1, "train_threshold": 0.5, "roll_back": "train"},
         {"rule": "one_cycle", "initial_value": 0.01, "middle_value": 0.1, "final_value": 0.001, "n_updates": 11},
         {
             "rule": "warmup",

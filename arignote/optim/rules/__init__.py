@@ -1,6 +1,7 @@
 """Rules: how the learning rate and the momentum change while training."""
 
 from arignote.optim.rules.absolute import Absolute
+from arignote.optim.rules.annealer import Annealer
 from arignote.optim.rules.base import ConstantRule, Position, Rule, RuleState
 from arignote.optim.rules.cycles import Cosine, OneCycle
 from arignote.optim.rules.decays import Exponential, Inverse, Linear, Step
@@ -9,6 +10,7 @@ from arignote.optim.rules.warmup import Warmup
 
 __all__ = [
     "Absolute",
+    "Annealer",
     "ConstantRule",
     "Cosine",
     "Exponential",

@@ -8,13 +8,16 @@ returns the value in force.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from math import inf
-from typing import ClassVar, NamedTuple
+from dataclasses import dataclass, field
+from math import inf, nan
+from typing import ClassVar, Literal, NamedTuple
 
 from arignote.registry import Finite, Part, register
 
-__all__ = ["ConstantRule", "Position", "Rule", "RuleState"]
+__all__ = ["ConstantRule", "Origin", "Position", "Rule", "RuleState"]
+
+# The network of the lowest training loss, or of the best validation.
+Origin = Literal["train", "valid"]
 
 
 class Position(NamedTuple):
@@ -42,11 +45,14 @@ class RuleState:
         The lowest validation loss so far.
     changed_at : int
         Number (from 1) of the validation of the last change or improvement.
+    best_train_loss : float
+        The lowest training loss so far, of a rule that watches it.
     """
 
     value: float
     best_loss: float = inf
     changed_at: int = 0
+    best_train_loss: float = field(default=inf, repr=False)
 
 
 class Rule(Part):
@@ -94,9 +100,33 @@ class Rule(Part):
         """Return the highest value that is reached in training of any length; infinity if there is none."""
         return start
 
-    def after_validation(self, state: RuleState, validation: int, epoch: int, loss: float) -> RuleState:
-        """Return the state after a validation (from 1), `epoch` complete epochs and a loss (NaN: none)."""
+    @property
+    def origin(self) -> Origin | None:
+        """The network from which training restarts at each change of the value; None if it continues as it is."""
+        return None
+
+    def after_validation(
+        self, state: RuleState, validation: int, epoch: int, loss: float, train_loss: float = nan
+    ) -> RuleState:
+        """Return the state after a validation.
+
+        Parameters
+        ----------
+        state : RuleState
+        validation : int
+            Its number, from 1.
+        epoch : int
+            Number of complete epochs.
+        loss : float
+            Its first loss; NaN without validation data.
+        train_loss : float
+            The mean training loss of the epoch so far; NaN if it is not known.
+        """
         return state
+
+    def ends(self, state: RuleState) -> bool:
+        """Return whether training ends with the epoch after which the rule has this state."""
+        return False
 
     def after_epoch(self, state: RuleState, validation: int, epoch: int) -> RuleState:
         """Return the state after epoch number `epoch` (from 1) is complete."""

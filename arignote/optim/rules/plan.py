@@ -56,7 +56,7 @@ def planned_updates(
 
     def validated(n_complete: int) -> None:
         for name, rule in rules.items():
-            states[name] = rule.after_validation(states[name], n_validations, n_complete, _LOSS)
+            states[name] = rule.after_validation(states[name], n_validations, n_complete, _LOSS, _LOSS)
 
     for epoch in range(n_epochs):
         for number, n_of_update in enumerate(rows):
@@ -72,3 +72,5 @@ def planned_updates(
             validated(epoch + 1)
         for name, rule in rules.items():
             states[name] = rule.after_epoch(states[name], n_validations, epoch + 1)
+        if any(rule.ends(states[name]) for name, rule in rules.items()):
+            return

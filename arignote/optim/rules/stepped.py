@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from math import inf
+from math import inf, nan
 from typing import Annotated, Any
 
 from pydantic import Field, model_validator
@@ -103,7 +103,9 @@ class Fixed(_Stepped):
     RuleState(value=0.05, best_loss=inf, changed_at=1)
     """
 
-    def after_validation(self, state: RuleState, validation: int, epoch: int, loss: float) -> RuleState:
+    def after_validation(
+        self, state: RuleState, validation: int, epoch: int, loss: float, train_loss: float = nan
+    ) -> RuleState:
         return self._stepped(state, validation, epoch)
 
 
@@ -125,7 +127,9 @@ class Stalled(_Stepped):
     def needs_validation(self) -> bool:
         return True
 
-    def after_validation(self, state: RuleState, validation: int, epoch: int, loss: float) -> RuleState:
+    def after_validation(
+        self, state: RuleState, validation: int, epoch: int, loss: float, train_loss: float = nan
+    ) -> RuleState:
         # NaN is never less: a validation without a number is no improvement.
         if loss < state.best_loss:
             return replace(state, best_loss=loss, changed_at=validation)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from math import nan
 from typing import Annotated, Any
 
-from arignote.optim.rules.base import Position, Rule, RuleState
+from arignote.optim.rules.base import Origin, Position, Rule, RuleState
 from arignote.optim.rules.timed import TimedRule
 from arignote.registry import Finite, PartField, register
 
@@ -65,8 +66,17 @@ class Warmup(TimedRule):
     def highest(self, start: float) -> float:
         return self.then.highest(start)
 
-    def after_validation(self, state: RuleState, validation: int, epoch: int, loss: float) -> RuleState:
-        return self.then.after_validation(state, validation, epoch, loss)
+    @property
+    def origin(self) -> Origin | None:
+        return self.then.origin
+
+    def ends(self, state: RuleState) -> bool:
+        return self.then.ends(state)
+
+    def after_validation(
+        self, state: RuleState, validation: int, epoch: int, loss: float, train_loss: float = nan
+    ) -> RuleState:
+        return self.then.after_validation(state, validation, epoch, loss, train_loss)
 
     def after_epoch(self, state: RuleState, validation: int, epoch: int) -> RuleState:
         return self.then.after_epoch(state, validation, epoch)
