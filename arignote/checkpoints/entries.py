@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import cache
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import TypeAdapter
+from pydantic import Field, TypeAdapter
 from typing_extensions import TypedDict
 
 from arignote.checkpoints.progress import Best, Progress
@@ -46,10 +46,11 @@ class PlainState(TypedDict):
     starts: list[list[int]]
     extra_metadata: dict[str, Any] | None
     loaded: dict[str, str]
+    thawed: dict[str, Annotated[int, Field(strict=True, ge=0, lt=LARGEST_COUNT)]]
 
 
 # Entries that older files of the same version lack.
-_ADDED: dict[str, Any] = {"loaded": {}, "best_train": None}
+_ADDED: dict[str, Any] = {"loaded": {}, "best_train": None, "thawed": {}}
 
 
 @cache

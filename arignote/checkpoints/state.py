@@ -52,6 +52,8 @@ class TrainingState:
         What the preprocessing learned from the training rows.
     loaded : dict of str to str
         SHA-256 of the tensors from which a layer with `load_params` began, by its name.
+    thawed : dict of str to int
+        Number of updates before a layer with `thaw_at` was thawed, by its name.
     """
 
     network: dict[str, Any]
@@ -72,6 +74,7 @@ class TrainingState:
     extra_metadata: dict[str, Any] | None = None
     preprocess: dict[str, NDArray[Any]] = field(default_factory=dict)
     loaded: dict[str, str] = field(default_factory=dict)
+    thawed: dict[str, int] = field(default_factory=dict)
 
     @property
     def n_epochs(self) -> int:
@@ -191,6 +194,7 @@ class TrainingState:
             "starts": self.starts,
             "extra_metadata": self.extra_metadata,
             "loaded": self.loaded,
+            "thawed": self.thawed,
         }
 
     def to_tensors(self) -> dict[str, NDArray[Any]]:

@@ -31,7 +31,9 @@ class AveragedNetwork:
         self._share = average.share
         # All trained parameters are one vector; fixed ones and buffers are tensors of their own.
         pairs = [(self.network.weights, trained.weights)] + [
-            (tensor, trained.named[name]) for name, tensor in self.network.named.items() if not tensor.requires_grad
+            (tensor, trained.named[name])
+            for name, tensor in self.network.named.items()
+            if name not in self.network.slices
         ]
         self._numbers = [pair for pair in pairs if pair[0].is_floating_point()]
         self._counts = [pair for pair in pairs if not pair[0].is_floating_point()]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from math import prod
+from types import MappingProxyType
 from typing import Any
 
 import torch
@@ -66,11 +67,12 @@ class CheckedStep:
         momentum: float,
         n: int,
         numbers: Mapping[str, float] = NO_NUMBERS,
+        thawed: Mapping[str, int] = MappingProxyType({}),
     ) -> Any:
         """Do the step; raise NotFiniteFoundError if an output, the loss or a weight is NaN or infinite."""
         network = self._step.network
         before = network.weights.clone()
-        loss = self._step(batches, seeds, lr=lr, momentum=momentum, n=n, numbers=numbers)
+        loss = self._step(batches, seeds, lr=lr, momentum=momentum, n=n, numbers=numbers, thawed=thawed)
         if bool(network.weights.isfinite().all()) and bool(loss.isfinite()):
             return loss
         if not all(bool(x.isfinite().all()) for batch in batches for x in batch.x):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
 from functools import wraps
@@ -42,7 +42,9 @@ class Network(nn.Module):
     Attributes
     ----------
     weights, gradients : Tensor (n_values,)
-        All trained parameters, and their gradients.
+        All parameters that are trained, now or after `thaw`, and their gradients.
+    slices : dict of str to slice
+        Where each of them lies in these vectors, by name.
     is_custom : bool
         Whether a layer or an activation is code of the user.
     """
@@ -52,39 +54,46 @@ class Network(nn.Module):
         self.architecture, self.setup = architecture, setup
         self.is_custom = architecture.is_custom
         self.device = torch.device(setup.device)
+        self._placed = list(architecture.placed)
         self._forwards: list[tuple[dict[str, Any], Callable[..., Tensor]]] = []
         self._dropped = _no_longer_needed(architecture)
-        trained = [
-            (place.name, name, param)
-            for place in architecture.placed
-            for name, param in place.params.items()
-            if param.trained and not (isinstance(place.layer, ParametricLayer) and place.layer.is_fixed(name))
-        ]
-        n_values = sum(int(np.prod(param.shape)) for _, _, param in trained)
+        self.slices = _slices(architecture)
+        n_values = max((at.stop for at in self.slices.values()), default=0)
         self.weights = torch.zeros(n_values, device=self.device)
         self.gradients = torch.zeros(n_values, device=self.device)
-        at, views = 0, {}
-        for layer_name, name, param in trained:
-            end = at + int(np.prod(param.shape))
-            view = nn.Parameter(self._shaped(self.weights[at:end], param.shape))
-            view.grad = self._shaped(self.gradients[at:end], param.shape)
-            views[layer_name, name], at = view, end
         self.named: dict[str, Tensor] = {}
         of_layers: dict[str, dict[str, Any]] = {}
         self._params_of: dict[str, dict[str, Any]] = {}
         for place in architecture.placed:
             params = self._params_of[place.name] = of_layers.setdefault(place.owner, {})
             for name, param in place.params.items():
-                tensor = views.get((place.name, name))
-                if tensor is None:
-                    zeros = torch.zeros(param.shape, dtype=getattr(torch, param.dtype), device=self.device)
-                    tensor = nn.Parameter(zeros, requires_grad=False)
+                at = self.slices.get(f"{place.name}.{name}")
+                if at is None:
+                    values = torch.zeros(param.shape, dtype=getattr(torch, param.dtype), device=self.device)
+                else:
+                    values = self._shaped(self.weights[at], param.shape)
+                tensor = nn.Parameter(values, requires_grad=at is not None)
+                if at is not None:
+                    tensor.grad = self._shaped(self.gradients[at], param.shape)
                 params[name] = self.named[f"{place.name}.{name}"] = tensor
                 # Names of the engine have no dots.
                 self.register_parameter(f"{place.name}/{name}".replace(".", "/"), tensor)
-            forward = place.layer.build(*place.input_shapes)
-            is_foreign = is_custom(place.layer) or isinstance(place.layer, TorchLayer)
-            self._forwards.append((params, _on_copy(forward) if is_foreign else forward))
+            self._forwards.append((params, _forward_of(place)))
+        self.thaw(())
+
+    def thaw(self, layers: Collection[str]) -> None:
+        """Train all parameters of these layers, and none that any other layer with `thaw_at` fixes."""
+        for position, place in enumerate(self.architecture.placed):
+            if isinstance(place.layer, ParametricLayer) and place.layer.thaw_at is not None:
+                layer = place.layer.thawed if place.name in layers else place.layer
+                self._placed[position] = place = replace(place, layer=layer)
+                # Whether statistics are fixed is known to the forward function.
+                self._forwards[position] = self._forwards[position][0], _forward_of(place)
+                for name in place.params:
+                    if f"{place.name}.{name}" in self.slices:
+                        self.named[f"{place.name}.{name}"].requires_grad_(not layer.is_fixed(name))
+        # Nothing is written for parameters that are fixed, whose gradients count in the norm.
+        self.gradients.zero_()
 
     def set_numbers(self, numbers: Mapping[str, float]) -> None:
         """Give layers the current values of numbers that follow a rule, by "layer.parameter", for training passes."""
@@ -156,8 +165,8 @@ class Network(nn.Module):
         return dict(zip(n_in, shapes, strict=False)) if isinstance(n_in, Mapping) else shapes[0]
 
     def placed(self) -> Iterable[tuple[Placed, tuple[dict[str, Tensor], Callable[..., Tensor]]]]:
-        """Return each layer and its shapes, with its parameters and its forward function."""
-        return zip(self.architecture.placed, self._forwards, strict=True)
+        """Return each layer, as it is trained now, and its shapes, with its parameters and its forward function."""
+        return zip(self._placed, self._forwards, strict=True)
 
     def outputs(self, x: Sequence[Tensor]) -> list[tuple[str, Tensor]]:
         """Return the output of every layer, by name, in order."""
@@ -178,12 +187,7 @@ class Network(nn.Module):
 
     def flat_views(self, flat: Tensor) -> dict[str, Tensor]:
         """Return views of a vector laid out as `weights`, by parameter name."""
-        views, at = {}, 0
-        for name, tensor in self.named.items():
-            if tensor.requires_grad:
-                views[name] = self._shaped(flat[at : at + tensor.numel()], tensor.shape)
-                at += tensor.numel()
-        return views
+        return {name: self._shaped(flat[at], self.named[name].shape) for name, at in self.slices.items()}
 
     def arrays(self) -> dict[str, np.ndarray[Any, Any]]:
         """Return a copy of every tensor, by name."""
@@ -191,6 +195,25 @@ class Network(nn.Module):
 
     def __reduce__(self) -> Any:
         return _rebuilt, (self.architecture, replace(self.setup, device="cpu"), self.arrays())
+
+
+def _slices(architecture: Architecture) -> dict[str, slice]:
+    """Return where each parameter that is ever trained lies in the flat vector, by name."""
+    slices, begin = {}, 0
+    for place in architecture.placed:
+        layer = place.layer
+        for name, param in place.params.items():
+            is_fixed = isinstance(layer, ParametricLayer) and layer.is_fixed(name) and layer.thaw_at is None
+            if param.trained and not is_fixed:
+                slices[f"{place.name}.{name}"] = slice(begin, begin + int(np.prod(param.shape)))
+                begin = slices[f"{place.name}.{name}"].stop
+    return slices
+
+
+def _forward_of(place: Placed) -> Callable[..., Tensor]:
+    """Return the forward function of a layer."""
+    forward = place.layer.build(*place.input_shapes)
+    return _on_copy(forward) if is_custom(place.layer) or isinstance(place.layer, TorchLayer) else forward
 
 
 def _on_copy(forward: Callable[..., Tensor]) -> Callable[..., Tensor]:

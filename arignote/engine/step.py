@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
+from functools import partial
+from types import MappingProxyType
 
 import torch
 from torch import Tensor
@@ -81,13 +83,22 @@ class TrainingStep:
         self._losses = [(loss.mean(), loss.weight) for loss in losses]
         self._scale = LossScale(network.device) if network.setup.precision == "fp16" else None
         self._gradient_norm = GradientNorm(network.device) if monitor_gradient else None
-        tape = tape_of(network, losses)
-        self.setup = network.setup if tape is None else replace(network.setup, compile=False)
+        self.last_batches: Sequence[DeviceBatch] = ()
+        self._tape_of, self._slots = partial(tape_of, network, losses), dict[str, Tensor]()
+        self._update_of = partial(Update, network, updater, max_grad_norm, max_grad_value, ruled)
+        self._thaw({})
+
+    def _thaw(self, thawed: Mapping[str, int]) -> None:
+        """Compute and use the gradients of the parameters that are trained while these layers are thawed."""
+        self._thawed = dict(thawed)
+        self.network.thaw(thawed)
+        tape = self._tape_of()
+        self.setup = self.network.setup if tape is None else replace(self.network.setup, compile=False)
         self.by_hand = [] if tape is None else tape.by_hand
         self._loss_of = compiled(self._forward) if self.setup.compile else self._forward
         self._gradients = tape or self._by_autograd
-        self.last_batches: Sequence[DeviceBatch] = ()
-        self._update = Update(network, updater, max_grad_norm, max_grad_value, ruled)
+        self._update = self._update_of(self._slots, thawed)
+        self._slots = self._update.slots
 
     @property
     def slots(self) -> dict[str, Tensor]:
@@ -113,6 +124,7 @@ class TrainingStep:
         momentum: float,
         n: int,
         numbers: Mapping[str, float] = NO_NUMBERS,
+        thawed: Mapping[str, int] = MappingProxyType({}),
     ) -> Tensor:
         """Update the network.
 
@@ -128,12 +140,16 @@ class TrainingStep:
             Number of this update, from 1.
         numbers : dict of str to float
             Current values of `ruled`.
+        thawed : dict of str to int
+            Layers with `thaw_at` that are trained by now, with the number of updates before.
 
         Returns
         -------
         Tensor, a scalar
             The mean loss before the update, without penalties; it stays on the device.
         """
+        if thawed != self._thawed:
+            self._thaw(thawed)
         if numbers:
             self.network.set_numbers(numbers)
         with self._lock:

@@ -46,6 +46,10 @@ class Update:
         Largest absolute value of a gradient (penalties included), before its share of the norm.
     ruled : collection of str
         Penalties and norms that follow a rule, as "fc1.l2"; each call is given their current values.
+    slots : dict of str to Tensor, optional
+        Slots of the updater; by default zeros.
+    thawed : dict of str to int, optional
+        Number of the update after which a layer with `thaw_at` was thawed: the updater counts its updates from there.
 
     Attributes
     ----------
@@ -60,10 +64,12 @@ class Update:
         max_grad_norm: float | None,
         max_grad_value: float | None = None,
         ruled: Collection[str] = (),
+        slots: dict[str, Tensor] | None = None,
+        thawed: Mapping[str, int] | None = None,
     ):
-        self._network, self._ruled = network, ruled
+        self._network, self._ruled, self._thawed = network, ruled, thawed or {}
         self._max_grad_norm, self._max_grad_value = max_grad_norm, max_grad_value
-        self.slots = {name: torch.zeros_like(network.weights) for name in updater.slots}
+        self.slots = slots or {name: torch.zeros_like(network.weights) for name in updater.slots}
         # An overridden `step` takes no decay; gradients are clipped with their penalties, which must be added before.
         sliced = updater if isinstance(updater, SlicedUpdater) and type(updater).step is SlicedUpdater.step else None
         adds_l2 = isinstance(sliced, FusedUpdater) and max_grad_norm is None and max_grad_value is None
@@ -100,22 +106,27 @@ class Update:
 
     def _steps_of(
         self, updater: Updater, sliced: SlicedUpdater | None, adds_l2: bool
-    ) -> list[tuple[Callable[[float, float, int], None], float]]:
-        """Return the steps of an update, each with the factor of its learning rate."""
-        steps: list[tuple[Callable[[float, float, int], None], float]] = []
-        for (decay, lr_factor), slices in self._slices_by_rates(sliced, adds_l2).items():
+    ) -> list[tuple[Callable[[float, float, int], None], float, int]]:
+        """Return the steps of an update, each with the factor of its learning rate and the number of updates before."""
+        steps: list[tuple[Callable[[float, float, int], None], float, int]] = []
+        for (decay, lr_factor, n_before), slices in self._slices_by_rates(sliced, adds_l2).items():
             w, g, slots = self._views(slices)
             if sliced is not None:
-                steps.append((partial(sliced.step_slices, w, g, slots, decay=decay), lr_factor))
+                steps.append((partial(sliced.step_slices, w, g, slots, decay=decay), lr_factor, n_before))
                 continue
             for number in range(len(slices)):
                 # Read-only: slots are changed in place, as a tensor that replaces one would not be in the state.
                 of_slice = MappingProxyType({name: views[number] for name, views in slots.items()})
-                steps.append((partial(updater.step, w[number], g[number], of_slice), lr_factor))
+                steps.append((partial(updater.step, w[number], g[number], of_slice), lr_factor, n_before))
         return steps
 
-    def _slices_by_rates(self, updater: SlicedUpdater | None, adds_l2: bool) -> dict[tuple[float, float], list[slice]]:
-        """Return slices of the flat vectors by decay and `lr_factor`; adjacent ones of equal rates are one slice."""
+    def _slices_by_rates(
+        self, updater: SlicedUpdater | None, adds_l2: bool
+    ) -> dict[tuple[float, float, int], list[slice]]:
+        """Return slices of the flat vectors by decay, `lr_factor` and number of updates before the first one.
+
+        Adjacent parameters of equal rates are one slice; those that are not trained before a thaw are left out.
+        """
         decay_of: dict[str, float] = {}
         for name, _, layer, _ in self._penalised():
             if isinstance(updater, DecoupledUpdater):
@@ -129,15 +140,14 @@ class Update:
             if isinstance(place.layer, ParametricLayer)
             for param in place.params
         }
-        slices_of: dict[tuple[float, float], list[slice]] = {}
-        at = 0
-        for name, tensor in self._network.named.items():
-            if tensor.requires_grad:
-                rates = decay_of.get(name, 0.0), factor_of.get(name, 1.0)
+        n_before = _updates_before(self._network, self._thawed)
+        slices_of: dict[tuple[float, float, int], list[slice]] = {}
+        for name, at in self._network.slices.items():
+            if self._network.named[name].requires_grad:
+                rates = decay_of.get(name, 0.0), factor_of.get(name, 1.0), n_before[name]
                 slices = slices_of.setdefault(rates, [])
-                begin = slices.pop().start if slices and slices[-1].stop == at else at
-                at += tensor.numel()
-                slices.append(slice(begin, at))
+                begin = slices.pop().start if slices and slices[-1].stop == at.start else at.start
+                slices.append(slice(begin, at.stop))
         return slices_of
 
     def _views(self, slices: list[slice]) -> tuple[list[Tensor], list[Tensor], dict[str, list[Tensor]]]:
@@ -163,8 +173,8 @@ class Update:
             norm = self._network.gradients.norm()
             # As clip_grad_norm_ of torch, which adds 1e-6 too.
             self._network.gradients.mul_((self._max_grad_norm / (norm + 1e-6)).clamp_(max=1.0))
-        for step, lr_factor in self._steps:
-            step(lr * lr_factor, momentum, n)
+        for step, lr_factor, n_before in self._steps:
+            step(lr * lr_factor, momentum, n - n_before)
         # Before the norms, so that these are of the weights that are left.
         for tensor in self._nonnegative:
             tensor.clamp_(min=0)
@@ -173,3 +183,13 @@ class Update:
             maxnorm = number.current(numbers)
             norms = torch.linalg.vector_norm(tensor, dim=axes, keepdim=True)
             tensor.mul_((maxnorm / norms.clamp_(min=1e-12)).clamp_(max=1.0))
+
+
+def _updates_before(network: Network, thawed: Mapping[str, int]) -> dict[str, int]:
+    """Return the number of updates before the first one of each parameter, by name."""
+    counts = dict.fromkeys(network.slices, 0)
+    for place in network.architecture.placed:
+        if isinstance(place.layer, ParametricLayer) and place.name in thawed:
+            names = [f"{place.name}.{param}" for param in place.params if place.layer.is_fixed(param)]
+            counts |= {name: thawed[place.name] for name in names if name in counts}
+    return counts

@@ -23,6 +23,7 @@ from arignote.fit.transfer import StoredNetwork, digests_of, parameters_of
 from arignote.layers.architecture import Architecture, declare
 from arignote.layers.base import Layer
 from arignote.layers.output import OutputLayer
+from arignote.layers.thawing import check_thaw
 from arignote.optim.losses import Loss
 from arignote.optim.rules import Rule
 from arignote.registry import plain
@@ -154,6 +155,8 @@ def plan_fit(request: FitRequest, stored: TrainingState | None) -> Plan:
     """
     settings, data = request.settings, request.data
     dumped = settings.model_dump(mode="json")
+    if stored is None:
+        check_thaw(request.layers, settings.n_epochs)
     objective = objective_of(request.layers, settings)
     values = first_values(request.layers, settings)
     rng = request.seed if request.seed is not None else stored.rng if stored is not None else draw_seed()

@@ -28,6 +28,7 @@ from arignote.fit.transfer import StoredNetwork, parameters_of
 from arignote.layers.architecture import declare
 from arignote.layers.base import Layer
 from arignote.layers.layer_list import parse
+from arignote.layers.thawing import check_thaw
 from arignote.spec.inputs import inputs_of
 from arignote.spec.objective import Objective, objective_of
 from arignote.spec.run_spec import RunSpec
@@ -45,6 +46,8 @@ def check_config(spec: RunSpec) -> int:
         Number of layers.
     """
     layers = parse(spec.layers, spec.layer_defaults)
+    with spec.naming_lines():
+        check_thaw(layers, FitSettings(**spec.fit).n_epochs)
     if spec.fit["checkpoint"] is not None:
         check_stem(spec.fit["checkpoint"])
     device = spec.fit.get("device", "auto")

@@ -211,7 +211,7 @@ def load_into(state: TrainingState, stored: TrainingState, where: str) -> None:
         else replace(new, changed_at=n_validations)
         for name, new in state.rules.items()
     }
-    state.run_id, state.loaded = stored.run_id, dict(stored.loaded)
+    state.run_id, state.loaded, state.thawed = stored.run_id, dict(stored.loaded), dict(stored.thawed)
     # Files of earlier versions do not name the stop rule here.
     ended_by = stored.progress.stopped_by or STOP_RULE
     state.progress = replace(stored.progress, stopped_by=ended_by if stored.progress.ended else None)

@@ -23,6 +23,7 @@ from arignote.fit.assemble import Assembly
 from arignote.fit.failures import cause_of, check_layers, divergence
 from arignote.fit.monitor import monitor_of
 from arignote.fit.trainer import Score, Trainer
+from arignote.layers.thawing import thaw_epochs
 from arignote.optim.losses import Loss
 from arignote.optim.stopping import StopRule
 from arignote.preemption.signals import StopRequest
@@ -125,6 +126,7 @@ def trainers(fit: Assembly) -> Callable[..., Trainer]:
             n_epochs=settings.n_epochs,
             accumulate=settings.accumulate,
             average=None if fit.step.average is None else fit.step.average.update,
+            thaw_at=thaw_epochs(network.architecture.layers),
             stop_rule=_stop_rule(fit),
             train_loss=objective.column,
             greater_is_better=objective.valid_loss[objective.main][0].greater_is_better,

@@ -43,6 +43,7 @@ _ADDED = {"scale_target": True, "missing_targets": False, "windows": None, "sgd_
 _ADDED_TO_AUGMENTATIONS: dict[str, Any] = {"channel": None}
 _ADDED_TO_UPDATERS: dict[str, Any] = {"beta1_decay": 1.0}
 _ADDED_TO_LAYERS: dict[str, Any] = {
+    "thaw_at": None,
     "input": None,
     "share": None,
     "lr_factor": 1.0,

@@ -35,6 +35,7 @@ class Step(Protocol):
         momentum: float,
         n: int,
         numbers: Mapping[str, float],
+        thawed: Mapping[str, int],
     ) -> Any: ...
 
 
@@ -77,6 +78,8 @@ class Trainer:
         Batches of an update.
     average : callable or None
         Includes the weights in their average after update n (from 1) of an epoch (from 1), perhaps its last one.
+    thaw_at : dict of str to int
+        Epochs after which layers are thawed, by their name.
     stop_rule : StopRule or None
         What may end training before.
     train_loss : str
@@ -105,6 +108,7 @@ class Trainer:
         n_epochs: int,
         accumulate: int,
         average: Callable[[int, int, bool], None] | None,
+        thaw_at: Mapping[str, int],
         stop_rule: StopRule | None,
         train_loss: str,
         greater_is_better: bool,
@@ -114,7 +118,7 @@ class Trainer:
         self.step, self.to_device, self.batches, self.rules = step, to_device, batches, rules
         self.validate, self.score_train, self.score_test = validate, score_train, score_test
         self.monitor, self.checkpointer, self.check_stop = monitor, checkpointer, check_stop
-        self.accumulate, self.average, self.stop_rule = accumulate, average, stop_rule
+        self.accumulate, self.average, self.thaw_at, self.stop_rule = accumulate, average, thaw_at, stop_rule
         self.n_epochs, self.train_loss, self.validation_frequency = n_epochs, train_loss, validation_frequency
         self.greater_is_better, self.observers = greater_is_better, observers
         self._clock = time.perf_counter()
@@ -137,6 +141,8 @@ class Trainer:
 
     def _train_epoch(self, state: TrainingState) -> None:
         """Train on what is left of the epoch, `accumulate` batches at a time."""
+        due = [layer for layer, epoch in self.thaw_at.items() if epoch <= state.progress.epoch]
+        state.thawed = dict.fromkeys(due, state.progress.n_updates) | state.thawed
         with contextlib.closing(self.batches.epoch(state.progress.epoch, start=state.progress.batch)) as left:
             while batches := list(islice(left, self.accumulate)):
                 self._step(state, batches)
@@ -156,6 +162,7 @@ class Trainer:
             momentum=values.pop("momentum"),
             n=progress.n_updates + 1 - progress.slots_since,
             numbers=values,
+            thawed={layer: max(n - progress.slots_since, 0) for layer, n in state.thawed.items()},
         )
         state.epoch_loss.add_(loss, alpha=n_rows)
         before = progress.examples_seen

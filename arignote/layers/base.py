@@ -6,14 +6,14 @@ from abc import abstractmethod
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from math import prod
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, Self
 
 from pydantic import Field, model_validator
 
 from arignote.errors import Complaint, ConfigError
 from arignote.layers.initializers import BiasSpec, Initializer, InitializerSpec
 from arignote.layers.loading import LoadParams
-from arignote.registry import NonNegative, Part, Positive
+from arignote.registry import Count, NonNegative, Part, Positive
 
 __all__ = [
     "OF_OWNER",
@@ -123,6 +123,9 @@ class ParametricLayer(Layer):
     ----------
     fix_params : bool or list of str, default False
         True: no parameter is trained; a list, such as ["W"]: none whose name begins with one of these.
+    thaw_at : int >= 1, optional
+        Number of epochs after which what `fix_params` fixes is trained too, as in the schedule of a rule: 5 is from the
+        sixth epoch on.
     load_params : bool, str or dict, optional
         What is loaded from `stored_network` at the start. True: the parameters of its layer of the same name; a string:
         those of its layer of that name; a mapping, such as {"W": "fc.weight", "b": "fc.bias"}: those that it names,
@@ -132,11 +135,26 @@ class ParametricLayer(Layer):
     """
 
     fix_params: bool | list[str] = False
+    thaw_at: Count | None = None
     load_params: LoadParams = None
     lr_factor: Positive = 1.0
 
+    @model_validator(mode="after")
+    def _thaws_what_is_fixed(self) -> Any:
+        if self.thaw_at is not None and not self.fix_params:
+            message = (
+                "thaw_at is of parameters that are fixed until then: give fix_params too, true or names such as [W]"
+            )
+            raise ConfigError(Complaint(("thaw_at",), message))
+        return self
+
+    @property
+    def thawed(self) -> Self:
+        """The layer with no fixed parameters."""
+        return self.model_copy(update={"fix_params": False, "thaw_at": None})
+
     def is_fixed(self, param: str) -> bool:
-        """Return whether the parameter of this name is not trained."""
+        """Return whether the parameter of this name is not trained, or not before `thaw_at`."""
         if isinstance(self.fix_params, bool):
             return self.fix_params
         return any(param.startswith(prefix) for prefix in self.fix_params)
@@ -149,7 +167,7 @@ class ParametricLayer(Layer):
 
 
 # Parameters of a layer that another one, which shares its weights, cannot have.
-OF_OWNER = ("l1", "l2", "maxnorm", "nonnegative", "fix_params", "load_params", "lr_factor", "W", "b")
+OF_OWNER = ("l1", "l2", "maxnorm", "nonnegative", "fix_params", "thaw_at", "load_params", "lr_factor", "W", "b")
 
 
 class WeightedLayer(ParametricLayer):

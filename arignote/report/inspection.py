@@ -89,6 +89,7 @@ def _content(state: TrainingState) -> dict[str, Any]:
         "rng": state.rng,
         "starts": state.starts,
         "loaded": state.loaded,
+        "thawed": state.thawed,
         "run_id": state.run_id,
         "environment": state.environment,
         "spec": _json_safe(state.spec),

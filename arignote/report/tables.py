@@ -6,7 +6,8 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from arignote.layers.architecture import Architecture
+from arignote.layers.architecture import Architecture, Placed
+from arignote.layers.base import ParametricLayer
 from arignote.layers.costs import LayerCosts, costs_of
 from arignote.safe.memory import size_text
 
@@ -70,7 +71,20 @@ def layer_table(architecture: Architecture, n_rows: int) -> str:
     head = ("name", "type", "output shape", "parameters", "multiply-adds", "memory")
     lines = table_lines(head, body, ("total", "", "", *_numbers(costs, n_rows)), n_left=3)
     meaning = f"multiply-adds: of one row, forward; memory: outputs of a batch of {n_rows:,} rows, float32"
-    return "\n".join([*lines, meaning, *(f"note: {note}" for note in architecture.notes)])
+    fixed = [text for place in architecture.placed if (text := _fixed(place))]
+    below = [meaning, *([f"fixed: {'; '.join(fixed)}"] if fixed else [])]
+    return "\n".join([*lines, *below, *(f"note: {note}" for note in architecture.notes)])
+
+
+def _fixed(place: Placed) -> str:
+    """Return which parameters of a layer are fixed, and for how long; empty if none are."""
+    layer = place.layer
+    names = [name for name in place.params if isinstance(layer, ParametricLayer) and layer.is_fixed(name)]
+    if not names:
+        return ""
+    of_layer = place.name if len(names) == len(place.params) else f"{place.name} ({', '.join(names)})"
+    n_epochs = getattr(layer, "thaw_at", None)
+    return of_layer if n_epochs is None else f"{of_layer} for {n_epochs} epoch{'s' if n_epochs > 1 else ''}"
 
 
 def _numbers(costs: Sequence[LayerCosts], n_rows: int) -> tuple[str, str, str]:

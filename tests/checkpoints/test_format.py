@@ -531,6 +531,7 @@ WRONG = [
     ),
     *({key: 5} for key in entries._ADDED),
     {"loaded": {"fc1": 5}},
+    *({"thawed": {"fc1": count}} for count in ("5", 0.5, -1, 2**53, True)),
     *({key: 5} for key in ("run_id", "rules", "spec", "targets", "data", "environment", "progress", "columns", "best")),
     *({key: 5} for key in ("starts", "extra_metadata")),
     *({"rng": rng} for rng in ("seed", None, 1.5, [7])),

@@ -118,6 +118,7 @@ def test_the_text_of_a_file_holds_all_but_the_tensors():
         "starts": [[0, 0], [1, 2]],
         "extra_metadata": None,
         "loaded": {},
+        "thawed": {},
     }
     assert live_state(best=None).to_plain()["best"] is None
 

@@ -512,7 +512,8 @@ def test_the_help_of_a_dense_layer_explains_its_own_and_its_inherited_parameters
     assert len(text.splitlines()) < 70
     assert (
         "FCLayer(*, n_units, activation=PReLU(), l1=0.0, l2=0.0, maxnorm=None, nonnegative=False, use_bias=True, "
-        "W=None, b=None, share=None, fix_params=False, load_params=None, lr_factor=1.0, name=None, input=None)"
+        "W=None, b=None, share=None, fix_params=False, thaw_at=None, load_params=None, lr_factor=1.0, name=None, "
+        "input=None)"
     ) in text
     for words in ("n_units : int >= 1", "l1, l2 : float >= 0", "name : str, optional", "output_shape(self, shape:"):
         assert words in text

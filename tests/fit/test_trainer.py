@@ -50,6 +50,7 @@ class Run:
 
     def __init__(self, n_epochs=2, batch_size=4, valid=None, test=None, rules=None, **more):
         self.steps, self.numbers, self.events, self.n_validated, self.n_tested = [], [], [], 0, 0
+        self.thawed = []
         self.state = fresh_state(n_epochs)
         settings = {
             "rules": {"lr": build("rule", "const"), "momentum": build("rule", "const")} | (rules or {}),
@@ -61,6 +62,7 @@ class Run:
             "check_stop": lambda: None,
             "accumulate": 1,
             "average": None,
+            "thaw_at": {},
             "stop_rule": None,
             "train_loss": "nll",
             "greater_is_better": False,
@@ -80,9 +82,10 @@ class Run:
         setattr(self, count, at + 1)
         return {f"{prefix}_nll": losses[at], f"{prefix}_error": 100.0 + losses[at]}
 
-    def _step(self, batches, seeds, *, lr, momentum, n, numbers):
+    def _step(self, batches, seeds, *, lr, momentum, n, numbers, thawed):
         # Each update makes the weights its own number.
         self.state.network["out.W"].fill_(n)
+        self.thawed.append(dict(thawed))
         self.steps.append(([(batch.index, seed) for batch, seed in zip(batches, seeds, strict=True)], lr, momentum, n))
         self.numbers.append(numbers)
         rows = np.concatenate([batch.x for batch in batches])
@@ -599,3 +602,29 @@ def test_the_average_is_given_each_update_its_epoch_and_whether_it_is_the_last()
     updates.clear()
     Run(n_epochs=1, batch_size=3, accumulate=3, average=lambda *position: updates.append(position)).go()
     assert updates == [(1, 1, False), (2, 1, True)]
+
+
+def test_layers_are_thawed_before_the_first_update_after_their_epochs_and_that_update_is_remembered():
+    # Three updates an epoch.
+    run = Run(n_epochs=4, thaw_at={"a": 1, "b": 3, "c": 1, "d": 4})
+    run.go()
+    once, twice = {"a": 3, "c": 3}, {"a": 3, "c": 3, "b": 9}
+    assert run.thawed == [{}] * 3 + [once] * 6 + [twice] * 3 and run.state.thawed == twice
+
+
+def test_a_run_that_resumes_after_a_thaw_knows_the_update_and_one_that_is_late_thaws_at_once():
+    run = Run(n_epochs=3, thaw_at={"a": 1, "b": 2})
+    # In the middle of the last epoch; the batches were larger before.
+    run.state.progress.epoch, run.state.progress.batch, run.state.progress.n_updates = 2, 1, 5
+    run.state.thawed = {"a": 2}
+    run.go()
+    assert run.thawed == [{"a": 2, "b": 5}] * 2
+
+
+def test_updates_before_a_thaw_count_from_where_the_slots_were_last_zero():
+    run = Run(n_epochs=3, thaw_at={"a": 1, "b": 2})
+    run.state.progress.epoch, run.state.progress.n_updates, run.state.progress.slots_since = 1, 5, 4
+    run.state.thawed = {"a": 2}
+    run.go()
+    # Three updates an epoch: `b` is thawed before the ninth.
+    assert run.thawed == [{"a": 0}] * 3 + [{"a": 0, "b": 4}] * 3 and run.state.thawed == {"a": 2, "b": 8}

@@ -72,3 +72,17 @@ def test_notes_on_layers_stand_below_the_table():
     assert total.startswith("total")
     for note, axis in ((first, "rows"), (second, "columns")):
         assert note == f"note: conv1: stride 2 leaves the last 1 of 8 {axis} out"
+
+
+def test_what_is_fixed_and_for_how_long_stands_below_the_table():
+    fixed = [
+        ["FCLayer", {"name": "a", "n_units": 3, "fix_params": True, "thaw_at": 5}],
+        ["FCLayer", {"name": "b", "n_units": 3, "fix_params": ["W"], "thaw_at": 1}],
+        ["BatchNormLayer", {"name": "c", "fix_params": ["gamma", "beta"]}],
+        ["ActivationLayer", {"name": "d", "activation": "relu", "fix_params": True}],
+        ["FCLayer", {"name": "e", "n_units": 3, "fix_params": True}],
+        ["ClassificationOutputLayer", {"n_classes": 2}],
+    ]
+    *_, total, _, line = layer_table(declare(parse(fixed), (4,)), 1).splitlines()
+    assert total.startswith("total")
+    assert line == "fixed: a for 5 epochs; b (W) for 1 epoch; c (gamma, beta); e"

@@ -81,6 +81,7 @@ CHOICES = {
         {"rule": "linear", "initial_value": 0.5, "final_value": 0.9, "n_epochs": 2},
     ],
     "sgd_max_grad_norm": [None, 0.5],
+    "fixed": [{}, {"fix_params": True, "thaw_at": 1}],
     "monitor": [None, ["grad_norm", "output"]],
     "sgd_max_grad_value": [None, 0.01],
     "dense": [{}, {"lr_factor": 0.25}, {"nonnegative": True}],
@@ -127,7 +128,12 @@ def spec(run):
     network = settings.pop("network")
     settings["channels_last"] = False if network.endswith("first") else "auto"
     below = [] if network == "dense" else CONVOLUTIONS
-    layers = [*below, ["FCLayer", {"n_units": 5, **dense}], *([disturbed] if disturbed else []), OUTPUTS[target]]
+    layers = [
+        *below,
+        ["FCLayer", {"n_units": 5, **dense, **settings.pop("fixed")}],
+        *([disturbed] if disturbed else []),
+        OUTPUTS[target],
+    ]
     return layers, settings
 
 

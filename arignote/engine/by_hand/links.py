@@ -77,7 +77,8 @@ class LinkBuilder:
             has_tensors = any(isinstance(one, Tensor) for one in params.values())
             tensors = {name: tensor.detach() for name, tensor in params.items()} if has_tensors else params
             names = {name: f"{place.owner}.{name}" for name in tensors}
-            own = {name: gradients[full] for name, full in names.items() if full in gradients}
+            trained = {name: full for name, full in names.items() if full in gradients and params[name].requires_grad}
+            own = {name: gradients[full] for name, full in trained.items()}
             self._of_layer.append((own, functions_of(place, tensors, own)))
         self._n_uses = [0] * len(self._placed)
         # Position of the last layer that takes the output of each; the loss takes those of output layers after all.

@@ -103,6 +103,11 @@ ROWS = (
         ("lr_mult lr_multiplier lr_scale learning_rate_factor learning_rate_multiplier", Replacement("lr_factor", 0.1)),
         ("trainable freeze frozen requires_grad", Replacement("fix_params", True)),
         (
+            "unfreeze unfreeze_at unfreeze_at_epoch freeze_until unfreeze_backbone_at_epoch",
+            Replacement("thaw_at"),
+            "Write {}, the number of epochs for which fix_params holds",
+        ),
+        (
             "pretrained weights_from load_weights init_from from_layer load_from",
             Replacement("load_params", True),
             "Write {}, with stored_network beside the list of layers",
