@@ -182,7 +182,7 @@ def _first_batch(
     if not architecture.takes(shape):
         raise augmented_to(shape, first.n_in)
     yield f"first batch: {len(x)} examples of {shape} float32 come to the network"
-    loaded = parameters_of(architecture, None if stored_network is None else StoredNetwork(stored_network))
+    loaded = parameters_of(architecture, StoredNetwork.at(stored_network))
     if loaded:
         yield f"stored_network: {', '.join(loaded)} are loaded from {stored_network}"
 

@@ -16,6 +16,7 @@ from arignote.engine.session import session
 from arignote.fit.assemble import FitRequest, assemble, plan_fit
 from arignote.fit.config_data import open_config, with_layers
 from arignote.fit.run import trainers
+from arignote.fit.transfer import StoredNetwork
 from arignote.spec.run_spec import RunSpec
 
 __all__ = ["EpochTime", "measure_epoch"]
@@ -61,7 +62,8 @@ def measure_epoch(spec: RunSpec, base: Path, seconds: float = 1.0) -> EpochTime:
     """
     with spec.naming_lines():
         layers, data, settings = open_config(spec, base, checkpoint=None, observers=None)
-        request = FitRequest(with_layers(data, layers, settings), layers, settings, None, None, spec.rng or 0)
+        data, stored = with_layers(data, layers, settings), StoredNetwork.at(spec.stored_network)
+        request = FitRequest(data, layers, settings, None, None, spec.rng or 0, stored_network=stored)
         fit = assemble(plan_fit(request, None))
     trainer = trainers(fit)(fit.step, Checkpointer(None), lambda: None, ())
     numbers = trainer.values(fit.state, 0)

@@ -124,7 +124,7 @@ def fit_network(
     if isinstance(settings.profile, str):
         check_profile_file(settings.profile)
     data = with_layers(data, layers, settings)
-    stored = None if stored_network is None else StoredNetwork(stored_network)
+    stored = StoredNetwork.at(stored_network)
     stem, opened = settings.checkpoint, None
     if stem is not None and stem.endswith("/"):
         opened = open_data(data, settings)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -53,6 +53,11 @@ class StoredNetwork:
 
     def __init__(self, path: str):
         self.path = path
+
+    @classmethod
+    def at(cls, path: str | None) -> Self | None:
+        """Return the network at a path; None if there is no path."""
+        return None if path is None else cls(path)
 
     @cached_property
     def tensors(self) -> _Tensors:

@@ -383,6 +383,8 @@ def test_a_config_names_a_stored_network_from_its_own_folder(config, run):
     assert arignote("fit", config).code == 0
     loaded, stored = (NNClassifier.load(f"{stem}_last.ckpt") for stem in (config.parent / "runs" / "second", run))
     assert (loaded.params["fc.W"] == stored.params["fc.W"]).all()
+    timed = arignote("summary", config, "--time", "--set", "fit.n_epochs=1")
+    assert timed.code == 0 and "an epoch takes about" in timed.out
     ended = arignote("check", config, "--data")
     assert ended.code == 0 and f"fc.W, fc.b, fc.a are loaded from {config.parent}/first/first" in ended.out
 
