@@ -12,6 +12,8 @@ from arignote.engine.network import Network
 from arignote.engine.setup import Setup
 from arignote.engine.update import Update
 from arignote.layers import declare, parse
+from arignote.layers.base import Layer, Param
+from arignote.layers.initializers import Constant
 from arignote.optim.updaters import DecoupledUpdater, Momentum, Updater
 from arignote.registry import build
 
@@ -166,13 +168,13 @@ def test_gradients_are_clipped_by_value_and_then_by_norm_as_torch_does(updater, 
     layers = [["ClassificationOutputLayer", {"name": "out", "l2": 0.5}]]
     network = Network(declare(parse(layers), (2,), 2))
     network.weights.copy_(torch.tensor([2.0, -4.0, 0.125, 1.0, 0.0, 0.0]))
-    network.gradients.copy_(torch.tensor([-1.5, 1.0, 0.125, -3.0, 0.25, -0.75]))
+    network.gradients.copy_(torch.tensor([-1.5, 1.0, 0.125, 2.0, 0.25, -0.75]))
     start = network.weights.clone()
     weight = torch.nn.Parameter(start.clone())
-    # With the gradient of 0.5 * w^2, w itself, of the weights: 0.5, -3, 0.25, -2, and of the biases 0.25, -0.75.
-    weight.grad = torch.tensor([0.5, -3.0, 0.25, -2.0, 0.25, -0.75])
+    # With the gradient of 0.5 * w^2, w itself, of the weights: 0.5, -3, 0.25, 3, and of the biases 0.25, -0.75.
+    weight.grad = torch.tensor([0.5, -3.0, 0.25, 3.0, 0.25, -0.75])
     torch.nn.utils.clip_grad_value_([weight], 0.625)
-    assert weight.grad.tolist() == [0.5, -0.625, 0.25, -0.625, 0.25, -0.625]
+    assert weight.grad.tolist() == [0.5, -0.625, 0.25, 0.625, 0.25, -0.625]
     if max_grad_norm is not None:
         torch.nn.utils.clip_grad_norm_([weight], max_grad_norm)
     with torch.no_grad():
@@ -451,6 +453,21 @@ def test_a_factor_scales_the_steps_of_every_updater_and_not_its_gradients(update
             update(lr, 0.9, n)
         ends[factor, lr] = network.weights.tolist(), {name: slot.tolist() for name, slot in update.slots.items()}
     assert ends[0.25, 0.04] == ends[1.0, 0.01] != ends[1.0, 0.04]
+
+
+def test_parameters_of_a_layer_that_has_no_factor_take_whole_steps():
+    class Shift(Layer):
+        def declare_params(self, shape):
+            return {"s": Param(shape, Constant())}
+
+        def build(self, shape):
+            return lambda params, x, training: x + params["s"]
+
+    network = Network(declare([Shift(name="shift"), *parse(["ClassificationOutputLayer"])], (3,), 2))
+    network.gradients.fill_(1.0)
+    with torch.no_grad():
+        Update(network, build("updater", "sgd"), None)(0.5, 0.0, 1)
+    assert network.named["shift.s"].tolist() == [-0.5] * 3
 
 
 def test_without_factors_there_is_one_step_over_the_whole_vector():
