@@ -118,7 +118,7 @@ class _Recurrent(WeightedLayer):
                 outputs, last, *_ = function(x.flip(1) if backwards else x, state, weights, *options, True)
                 outputs = outputs.flip(1) if backwards else outputs
             else:
-                outputs, last = _skipping(function, x, steps, state, weights, options, backwards)
+                outputs, last = _skipping(function, x, steps, state, weights, options, backwards, only_last)
             # The states of the last layer, one for each direction.
             return last[-n_last:].transpose(0, 1).flatten(1) if only_last else outputs
 
@@ -133,8 +133,12 @@ def _skipping(
     weights: list[Any],
     options: tuple[Any, ...],
     backwards: bool,
+    only_last: bool,
 ) -> tuple[Any, Any]:
-    """Return outputs (rows, steps, ...), 0 for steps that do not count, and the last states (n_states, rows, ...)."""
+    """Return outputs (rows, steps, ...), 0 for steps that do not count, and the last states (n_states, rows, ...).
+
+    With `only_last` there are no outputs, but None.
+    """
     from torch import arange
     from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
 
@@ -144,13 +148,17 @@ def _skipping(
     # The steps that count come first, in their order or from the last one to the first.
     rank = arange(n_steps, device=x.device).expand_as(counts)
     order = (~counts).long().mul(n_steps).add(-rank if backwards else rank).argsort(1)
-    first = x.gather(1, order[:, :, None].expand_as(x))
-    packed = pack_padded_sequence(first, lengths.cpu(), batch_first=True, enforce_sorted=False)
+    lengths = lengths.cpu()
+    # Cut to the longest sequence of the batch.
+    first = x.gather(1, order[:, : int(lengths.max()), None].expand(-1, -1, x.shape[2]))
+    packed = pack_padded_sequence(first, lengths, batch_first=True, enforce_sorted=False)
     found, last, *_ = function(packed.data, packed.batch_sizes, state, weights, *options)
+    last = last.index_select(1, packed.unsorted_indices)
+    if only_last:
+        return None, last
     again = PackedSequence(found, packed.batch_sizes, packed.sorted_indices, packed.unsorted_indices)
     padded, _ = pad_packed_sequence(again, batch_first=True, total_length=n_steps)
-    outputs = padded.gather(1, order.argsort(1)[:, :, None].expand_as(padded))
-    return outputs, last.index_select(1, packed.unsorted_indices)
+    return padded.gather(1, order.argsort(1)[:, :, None].expand_as(padded)), last
 
 
 @register()
