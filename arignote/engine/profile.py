@@ -76,18 +76,16 @@ class ProfiledStep:
         # Calls, and microseconds on the CPU and the GPU, by operation.
         self._sums: dict[str, tuple[int, float, float]] = {}
 
-    def __call__(
-        self, batches: Sequence[DeviceBatch], seeds: Sequence[int], *, lr: float, momentum: float, n: int
-    ) -> Tensor:
+    def __call__(self, batches: Sequence[DeviceBatch], seeds: Sequence[int], **how: Any) -> Tensor:
         """Update the network, as the step does."""
         self._n_calls += 1
         if self._n_calls <= self._n_warm or self._n_done == self._n_measured:
-            return self._step(batches, seeds, lr=lr, momentum=momentum, n=n)
+            return self._step(batches, seeds, **how)
         device = self._step.network.device.type
         on_gpu = device != "cpu"
         with _quiet(), profile(use_kineto=on_gpu, use_device=device if on_gpu else None) as measured:
             began = time.perf_counter()
-            loss = self._step(batches, seeds, lr=lr, momentum=momentum, n=n)
+            loss = self._step(batches, seeds, **how)
             if on_gpu:
                 torch.cuda.synchronize(self._step.network.device)
             self._seconds += time.perf_counter() - began

@@ -61,6 +61,14 @@ def test_the_end_of_a_fit_prints_the_table_and_the_result_is_the_same(capsys):
     assert digest(profiled) == digest(plain)
 
 
+def test_numbers_that_follow_a_rule_reach_a_step_that_is_profiled(capsys):
+    rules = {
+        "dropout1.dropout_p": ["fixed", {"initial_value": 0.1, "decrease_by": -0.2, "interval": 1, "final_value": 0.5}]
+    }
+    assert digest(fit(rules=rules, profile=True)) == digest(fit(rules=rules)) != digest(fit())
+    assert "aten::mm" in capsys.readouterr().out
+
+
 def test_a_fit_that_is_too_short_or_has_nothing_left_says_so(capsys, tmp_path):
     fit(n_epochs=1, batch_size=90, profile=True)
     assert capsys.readouterr().out == "no step was profiled: 1 steps, all of which warm up. Train for more\n"
