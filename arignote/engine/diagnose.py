@@ -1,109 +1,27 @@
-"""Diagnosis of failures by layer: the first NaN, operations that are not deterministic, wrong declarations."""
+"""Diagnosis of failures by layer: operations that are not deterministic, what is kept, wrong declarations."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable
 from math import prod
-from types import MappingProxyType
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from arignote.engine.feed import DeviceBatch
 from arignote.engine.network import Network
 from arignote.engine.session import seed_all
 from arignote.engine.step import TrainingStep
-from arignote.engine.update import NO_NUMBERS
 from arignote.errors import ConfigError
 from arignote.generators import GENERATORS
 from arignote.layers.architecture import Placed
 from arignote.layers.torch_layer import TorchLayer, plain_attributes
 
 __all__ = [
-    "CheckedStep",
-    "NotFiniteFoundError",
     "find_misdeclared",
     "nondeterministic_layer",
     "unrepeatable_layer",
 ]
-
-
-class NotFiniteFoundError(Exception):
-    """A step has produced the first value that is not finite; the message names the layer or parameter.
-
-    Attributes
-    ----------
-    in_data : bool
-        Whether the examples were not finite already.
-    """
-
-    in_data = False
-
-
-class _InDataError(NotFiniteFoundError):
-    in_data = True
-
-
-class CheckedStep:
-    """A training step that raises an error at the first value that is not finite.
-
-    Parameters
-    ----------
-    step : TrainingStep
-        The step to check. Its network has the weights of the last good state.
-    """
-
-    def __init__(self, step: TrainingStep):
-        self._step = step
-
-    def __call__(
-        self,
-        batches: Sequence[DeviceBatch],
-        seeds: Sequence[int],
-        *,
-        lr: float,
-        momentum: float,
-        n: int,
-        numbers: Mapping[str, float] = NO_NUMBERS,
-        thawed: Mapping[str, int] = MappingProxyType({}),
-    ) -> Any:
-        """Do the step; raise NotFiniteFoundError if an output, the loss or a weight is NaN or infinite."""
-        network = self._step.network
-        before = network.weights.clone()
-        loss = self._step(batches, seeds, lr=lr, momentum=momentum, n=n, numbers=numbers, thawed=thawed)
-        if bool(network.weights.isfinite().all()) and bool(loss.isfinite()):
-            return loss
-        if not all(bool(x.isfinite().all()) for batch in batches for x in batch.x):
-            raise _InDataError("examples were not finite when they came to the network")
-        after = network.weights.clone()
-        names = [name for name, tensor in network.named.items() if not bool(tensor.isfinite().all())]
-        # The step has changed them: the first bad output is found with those that produced it.
-        network.weights.copy_(before)
-        layers = [_first_layer(network, batch.x, seed) for batch, seed in zip(batches, seeds, strict=True)]
-        network.weights.copy_(after)
-        if any(layers):
-            raise NotFiniteFoundError(
-                f"the output of layer {next(filter(None, layers))!r} was the first that was not finite"
-            )
-        if not bool(loss.isfinite()):
-            raise NotFiniteFoundError("the loss itself was not finite, though the output of every layer was")
-        raise NotFiniteFoundError(f"the update made parameter {names[0]!r} not finite")
-
-
-@torch.no_grad()
-def _first_layer(network: Network, x: tuple[Tensor, ...], seed: int) -> str | None:
-    """Return the name of the first layer whose output is not finite."""
-    with GENERATORS, _cast(network):
-        seed_all(seed, network.device)
-        return next((name for name, out in network.outputs(x) if not bool(out.isfinite().all())), None)
-
-
-def _cast(network: Network) -> AbstractContextManager[Any]:
-    """Return a context in which layers compute in the type that a training step uses."""
-    cast = network.setup.cast
-    return nullcontext() if cast is None else torch.autocast(network.device.type, cast)
 
 
 def nondeterministic_layer(network: Network) -> str | None:
@@ -159,7 +77,7 @@ def find_misdeclared(step: TrainingStep) -> str | None:
     network, cast = step.network, step.network.setup.cast
     for x, _, _ in step.last_batches:
         for training in (True, False):
-            with _cast(network):
+            with network.casting():
                 message = _first_misdeclared(network, x, training, None if cast is not None else network.weights.dtype)
             if message is not None:
                 return message

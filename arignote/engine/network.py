@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from functools import wraps
 from typing import Any
@@ -119,9 +119,14 @@ class Network(nn.Module):
             Examples of each input layer, then the lengths (n,) or masks (n, steps) of sequences.
         """
         if self.setup.cast is None:
+            # A context manager would take its part of a small step.
             return self._outputs(x)
         with torch.autocast(self.device.type, self.setup.cast):
             return tuple(output.float() for output in self._outputs(x))
+
+    def casting(self) -> AbstractContextManager[Any]:
+        """Return a context in which layers compute in the type of the setup."""
+        return nullcontext() if self.setup.cast is None else torch.autocast(self.device.type, self.setup.cast)
 
     def outputs_at(self, positions: Sequence[int], *x: Tensor) -> list[Tensor]:
         """Return the outputs (n, ...) of the layers at these positions, float32 unless they are of whole numbers.
@@ -129,7 +134,7 @@ class Network(nn.Module):
         All earlier layers are computed, those that they do not depend on too, so that what layers draw is as in
         `forward`.
         """
-        with nullcontext() if self.setup.cast is None else torch.autocast(self.device.type, self.setup.cast):
+        with self.casting():
             outputs = self._computed(x, max(positions) + 1, positions)
         found = [output for output in (outputs[position] for position in positions) if output is not None]
         return [output.float() if output.is_floating_point() else output for output in found]

@@ -61,6 +61,8 @@ class TrainingStep:
         Names of the layers that are computed without autograd.
     last_batches : sequence of DeviceBatch
         Batches of the last update, for diagnosis.
+    losses : list of (callable, float)
+        The mean loss of each output, and its weight.
     """
 
     def __init__(
@@ -80,7 +82,7 @@ class TrainingStep:
         self.exclusive = exclusive or network.is_custom or any(map(is_custom, (*losses, updater)))
         self._lock = GENERATORS if self.exclusive else nullcontext()
         self._seed = seed_all if self.exclusive else seed_generators
-        self._losses = [(loss.mean(), loss.weight) for loss in losses]
+        self.losses = [(loss.mean(), loss.weight) for loss in losses]
         self._scale = LossScale(network.device) if network.setup.precision == "fp16" else None
         self._gradient_norm = GradientNorm(network.device) if monitor_gradient else None
         self.last_batches: Sequence[DeviceBatch] = ()
@@ -196,7 +198,7 @@ class TrainingStep:
 
     def _forward(self, x: tuple[Tensor, ...], y: tuple[Tensor, ...], weights: Tensor | None) -> Tensor:
         total: Tensor | None = None
-        for output, target, (mean, factor) in zip(self.network(*x), y, self._losses, strict=True):
+        for output, target, (mean, factor) in zip(self.network(*x), y, self.losses, strict=True):
             loss = mean(output, target) if weights is None else mean(output, target, weights)
             loss = loss if factor == 1 else loss * factor
             total = loss if total is None else total + loss

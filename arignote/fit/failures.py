@@ -8,14 +8,9 @@ from arignote.checkpoints.schedule import Checkpointer
 from arignote.checkpoints.state import TrainingState
 from arignote.checkpoints.writer import RunWriter
 from arignote.data.augmentation import augmented_to
-from arignote.engine.diagnose import (
-    CheckedStep,
-    NotFiniteFoundError,
-    find_misdeclared,
-    nondeterministic_layer,
-    unrepeatable_layer,
-)
+from arignote.engine.diagnose import find_misdeclared, nondeterministic_layer, unrepeatable_layer
 from arignote.engine.network import Network
+from arignote.engine.not_finite import CheckedStep, NotFiniteFoundError
 from arignote.errors import ArignoteError, ConfigError, NotFiniteError
 from arignote.fit.assemble import Assembly
 from arignote.fit.resume import load_into

@@ -11,11 +11,14 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from arignote.engine.feed import DeviceBatch
 from arignote.engine.network import Network, copy_into
+from arignote.engine.not_finite import CheckedStep, NotFiniteFoundError
 from arignote.engine.step import TrainingStep
-from arignote.layers import declare, parse
+from arignote.layers import Layer, declare, parse
 from arignote.layers.base import ParametricLayer, WeightedLayer
 from arignote.layers.merge import MergeLayer
 from arignote.registry import build, part_name
+from arignote.spec.objective import objective_of
+from arignote.spec.settings import FitSettings
 
 PARAMS = {
     "InputImageLayer": {"n_pixels": 8},
@@ -114,12 +117,12 @@ def test_the_tables_have_every_registered_layer_and_activation():
     assert required == set(PARAMS) and sorted(FORMULAS) == first_names("activation")
 
 
-def network_of(name, **more):
+def network_of(name, before=(), behind=(), **more):
     specs = [["InputImageLayer", {"n_pixels": 8}]] if "Input" not in name and name not in SHAPES else []
     specs += BRANCHES if name in MERGES else []
     # It has no weights: what comes in is a value for each class.
     specs += [["FCLayer", {"n_units": 4, "activation": "linear"}]] if name == "SoftmaxOutputLayer" else []
-    specs.append([name, PARAMS.get(name, {}) | more])
+    specs += [*before, [name, PARAMS.get(name, {}) | more], *behind]
     if "Output" not in name:
         specs.append(["ClassificationOutputLayer", {"n_classes": 4, "W": "glorot_uniform"}])
     else:
@@ -243,6 +246,77 @@ def test_arrays_go_out_and_come_back(name):
         network.weights.add_(0.1)
     copy_into(other.named, network.arrays(), "test")
     assert all(np.array_equal(a, other.arrays()[key]) for key, a in network.arrays().items())
+
+
+class Overflowing(torch.autograd.Function):
+    """The identity, whose gradient is infinite."""
+
+    @staticmethod
+    def forward(ctx, x):
+        return x.clone()
+
+    @staticmethod
+    def backward(ctx, gradient):
+        return gradient * torch.inf
+
+
+class Breaking(Layer):
+    """A layer with this gradient."""
+
+    def build(self, shape):
+        return lambda params, x, training: Overflowing.apply(x)
+
+
+def found_in(network, way, x):
+    """Return the message on the first value that is not finite in a step of a network."""
+    (loss,) = objective_of(network.architecture.layers, FitSettings()).train_loss.values()
+    y = torch.arange(len(x)) % 4
+    # Numbers and flags: one column for each output.
+    y = y if part_name(loss) == "nll" else torch.eye(4)[y]
+    step = TrainingStep(network.train(), [loss], build("updater", "sgd"))
+    if way == "by autograd":
+        step._gradients = step._by_autograd
+    with pytest.raises(NotFiniteFoundError) as found:
+        CheckedStep(step)([DeviceBatch((x,), (y,))], [1], lr=0.1, momentum=0.0, n=1)
+    return str(found.value)
+
+
+@pytest.mark.parametrize("way", ["by hand", "by autograd"])
+@pytest.mark.parametrize("name", LAYERS)
+def test_a_nan_in_a_parameter_or_a_buffer_is_attributed_to_its_layer(name, way):
+    place = next(one for one in network_of(name).architecture.placed if part_name(one.layer) == name)
+    for param, declared in place.params.items():
+        if declared.dtype == "float32":
+            network = network_of(name)
+            with torch.no_grad():
+                network.named[f"{place.name}.{param}"].fill_(torch.nan)
+            message = found_in(network, way, rows(name, 5))
+            assert message.startswith((f"the output of layer {place.name!r}", f"buffer '{place.name}.{param}'"))
+
+
+@pytest.mark.parametrize("way", ["by hand", "by autograd"])
+@pytest.mark.parametrize("name", [name for name in LAYERS if not name.startswith(("Input", "Embedding"))])
+def test_a_nan_that_comes_to_a_layer_is_attributed_to_the_layer_that_made_it(name, way):
+    # The parameters of one of the branches, or the slopes of a layer in front.
+    source = "b" if name in MERGES else "before"
+    before = [] if name in MERGES else [["ActivationLayer", {"name": source, "activation": "prelu"}]]
+    network = network_of(name, before)
+    with torch.no_grad():
+        for key, tensor in network.named.items():
+            if key.startswith(f"{source}."):
+                tensor.fill_(torch.nan)
+    assert found_in(network, way, rows(name, 5)) == f"the output of layer {source!r} was the first that was not finite"
+
+
+@pytest.mark.parametrize("name", [name for name in LAYERS if "Output" not in name and not name.startswith("Input")])
+def test_a_gradient_that_is_not_finite_when_it_comes_to_a_layer_is_attributed_to_the_one_that_made_it(name):
+    # A trained layer in front, unless the branches are, so that the gradient goes through the layer.
+    before = [["ActivationLayer", {"activation": "prelu"}]]
+    network = network_of(
+        name, [] if name in MERGES or name == "EmbeddingLayer" else before, [Breaking(name="breaking")]
+    )
+    expected = "the gradient of layer 'breaking' was the first that was not finite, though its output was finite"
+    assert found_in(network, "by hand", rows(name, 5)) == expected
 
 
 @pytest.mark.parametrize("activation", sorted(own_names("activation")))

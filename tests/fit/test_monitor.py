@@ -11,7 +11,7 @@ import torch
 from command_line import arignote
 from promise import Stopped, killed_after, resumes_after_every_batch
 
-from arignote import ConfigError, NNClassifier
+from arignote import ArignoteWarning, ConfigError, NNClassifier
 from arignote.layers import Layer
 
 LAYERS = [["FCLayer", {"n_units": 8, "activation": "relu"}], ["ClassificationOutputLayer"]]
@@ -133,6 +133,19 @@ def test_what_is_monitored_may_change_when_a_run_is_resumed(tmp_path):
     )
     ended = fit(**more | {"n_epochs": 4}, checkpoint=stem)
     assert isnan(ended.history_[3]["grad_norm"]) and "monitor/grad_norm" not in ended.state_.slots
+
+
+def test_a_run_that_is_forced_to_other_batches_begins_the_mean_again(tmp_path):
+    # At a rate of 0 each epoch has the same gradients: of five batches before, of one batch now.
+    still = {"lr_rule": 0.0, "monitor": "grad_norm"}
+    stem = str(tmp_path / "run")
+    with pytest.raises(Stopped):
+        fit(**still, n_epochs=1, batch_size=12, checkpoint=stem, checkpoint_every=1, observers=killed_after(3))
+    with pytest.warns(ArignoteWarning, match="fit.batch_size: 12 then, 60 now"):
+        forced = fit(**still, n_epochs=1, checkpoint=stem, resume="force")
+    whole = fit(**still, n_epochs=1)
+    assert forced.history_[0]["grad_norm"] == whole.history_[0]["grad_norm"]
+    assert forced.history_[0]["grad_norm"] != fit(**still, n_epochs=1, batch_size=12).history_[0]["grad_norm"]
 
 
 @pytest.mark.parametrize(
