@@ -5,6 +5,7 @@ from arignote.data.readers import windows
 from arignote.layers import (
     activations,
     alone,
+    autoencoder,
     block,
     conv,
     conv1d,
@@ -30,14 +31,14 @@ from arignote.layers import (
     transposed,
     upscale,
 )
-from arignote.optim import averages, losses, rules, stopping, updaters
+from arignote.optim import averages, losses, pretraining, rules, stopping, updaters
 
 __all__: list[str] = []
 
 _MODULES = (
-    *(activations, alone, block, conv, conv1d, conv3d, dense, embedding, example_norm, extent),
+    *(activations, alone, autoencoder, block, conv, conv1d, conv3d, dense, embedding, example_norm, extent),
     *(feature_pool, global_pool, initializers, local, merge),
     *(noise, norm, output, pool, recurrent, reshape, segments, shape, torch_layer, transposed, upscale),
-    *(averages, losses, rules, stopping, updaters),
+    *(averages, losses, pretraining, rules, stopping, updaters),
     *(augmentation, geometric_transforms, preprocess, targets, transforms, windows),
 )

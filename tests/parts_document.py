@@ -24,6 +24,8 @@ KINDS = {
     "updater": "Updaters",
     "rule": "Rules of the learning rate and the momentum",
     "stop_rule": "Stop rules",
+    "average": "Averages of the weights",
+    "pretraining": "Pretraining",
     "loss": "Losses",
     "target": "Targets",
     "preprocess": "Preprocessing",

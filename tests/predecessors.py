@@ -64,6 +64,10 @@ OF_2015 = {
         "MaxPool2DLayer": "MaxPool2DLayer",
         "MaxPoolChannelsLayer": "MaxPoolChannelsLayer",
         "GlobalAveragePoolLayer": "GlobalAveragePoolLayer",
+        "DenoisingAutoEncoderLayer": ["DenoisingAutoEncoderLayer", {"n_units": 3, "corruption_level": 0.2}],
+        "SoftmaxOutputLayer": "SoftmaxOutputLayer",
+        "SoftmaxOutputLayer(clip)": "SoftmaxOutputLayer.clip",
+        "OrdinalOutputLayer(clip)": "OrdinalOutputLayer.clip",
         "ClassificationOutputLayer": "ClassificationOutputLayer",
         "OrdinalOutputLayer": "OrdinalOutputLayer",
         "MultilabelOutputLayer": "MultilabelOutputLayer",
@@ -102,7 +106,8 @@ OF_2015 = {
     },
     "rule": {"const": "const", "constant": "constant", "fixed": "fixed", "stalled": "stalled"},
     "loss": {"nll": "nll", "error": "error"},
-    "fit": {
+    "fit": {"unsupervised layer-wise pretraining": "fit.pretrain"}
+    | {
         name: f"fit.{name}"
         for name in (
             *("n_epochs", "batch_size", "augmentation", "checkpoint", "sgd_type", "lr_rule", "momentum_rule"),
@@ -129,8 +134,10 @@ PYDNN = {
     "rule": {
         "decay of the learning rate": ["inverse", {"n_epochs": 1, "decay": 0.1, "final_value": 0.001}],
         "absolute schedule": "absolute",
+        "annealer that watches train and validation loss": "annealer",
         "momentum that grows": ["linear", {"n_epochs": 10, "final_value": 0.9}],
     },
+    "updater": {"Adam with decaying b1": ["adam", {"beta1_decay": 0.99}]},
     "fit": {"run names, output folders": "fit.checkpoint", "stored preprocessing": "fit.preprocess"},
 }
 
@@ -168,17 +175,27 @@ LASAGNE = {
         "GlobalPoolLayer (max)": "GlobalMaxPoolLayer",
         "FeaturePoolLayer": "FeaturePoolLayer",
         "DropoutLayer": "DropoutLayer",
+        "dropout_channels": ["DropoutLayer", {"dropout_p": 0.5, "per": "channel"}],
+        "dropout_locations": ["DropoutLayer", {"dropout_p": 0.5, "per": "location"}],
         "GaussianNoiseLayer": "GaussianNoiseLayer",
         "BatchNormLayer": "BatchNormLayer",
         "layer norm (StandardizationLayer)": "LayerNormLayer",
         "instance norm (StandardizationLayer)": "InstanceNormLayer",
         "LocalResponseNormalization2DLayer": "LocalResponseNormLayer",
+        "FlattenLayer": "FlattenLayer",
+        "ReshapeLayer": "ReshapeLayer",
+        "DimshuffleLayer": "PermuteLayer",
+        "PadLayer": "PadLayer",
+        "SliceLayer": "SliceLayer",
         "ConcatLayer": "ConcatLayer",
         "ElemwiseSumLayer": "SumLayer",
         "ElemwiseMergeLayer (mul)": "MultiplyLayer",
         "ElemwiseMergeLayer (maximum)": "MaximumLayer",
         "cropping": "ConcatLayer.crop",
         "NonlinearityLayer": "ActivationLayer",
+        "BiasLayer": "BiasLayer",
+        "ScaleLayer": "ScaleLayer",
+        "RandomizedRectifierLayer": "RReLULayer",
         "ParametricRectifierLayer": ["ActivationLayer", {"activation": "prelu"}],
         "EmbeddingLayer": "EmbeddingLayer",
         "RecurrentLayer": "RecurrentLayer",
@@ -196,9 +213,12 @@ LASAGNE = {
     },
     "activation": {
         "sigmoid": "sigmoid",
+        "softmax": "softmax",
         "tanh": "tanh",
+        "ScaledTanH": "scaled_tanh",
         "rectify": "relu",
         "leaky_rectify": "leaky_relu",
+        "very_leaky_rectify": ["leaky_relu", {"slope": 1 / 3}],
         "elu": "elu",
         "selu": "selu",
         "softplus": "softplus",
@@ -213,6 +233,8 @@ LASAGNE = {
         "HeUniform": "he_uniform",
         "gain": "he_normal.gain",
         "Constant": "constant",
+        "Sparse": "sparse",
+        "Orthogonal": "orthogonal",
     },
     "updater": {
         "sgd": "sgd",
@@ -222,6 +244,9 @@ LASAGNE = {
         "rmsprop": "rmsprop",
         "adadelta": "adadelta",
         "adam": "adam",
+        "adamax": "adamax",
+        "amsgrad": "amsgrad",
+        "adamw": "adamw",
     },
     "loss": {
         "categorical_crossentropy": "cross_entropy",

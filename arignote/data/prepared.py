@@ -23,7 +23,7 @@ from arignote.data.settings import DataSettings
 from arignote.data.targets import Memory, Targets, weights_of_classes
 from arignote.errors import DataError, axes_hint, warn
 
-__all__ = ["Prepared", "columns_of", "prepare", "present_rows"]
+__all__ = ["Prepared", "Split", "columns_of", "prepare", "present_rows", "split_rows"]
 
 
 @dataclass(frozen=True)
@@ -138,7 +138,7 @@ def prepare(
     """
     batch_size, drop_last = _batches_of(data.x, settings)
     opened, targets = opened or open_data(data, settings), data.targets
-    split = _split(data, opened, settings, seed, known)
+    split = split_rows(data, opened, settings, seed, known)
     rows = split.rows
     memory: dict[str, Memory] = {}
     if not targets.from_input:
@@ -171,18 +171,31 @@ def prepare(
 
 
 @dataclass(frozen=True)
-class _Split:
-    """Rows of each part with values of the target; `y` of all rows from which some are held out, `train` of these."""
+class Split:
+    """Rows of each part with values of the target.
+
+    Attributes
+    ----------
+    rows : dict of str to Rows
+    y : array (n_rows, ...)
+        Of all rows from which some are held out.
+    train : array of int64, or None
+        Numbers of those of "train"; None if all are.
+    n_rows : int
+    numbers : dict of str to array of int64
+        Numbers of the rows of each part that is held out.
+    """
 
     rows: dict[str, Rows]
     y: Any
     train: NDArray[np.int64] | None
     n_rows: int
+    numbers: dict[str, NDArray[np.int64]]
 
 
-def _split(
+def split_rows(
     data: FitData, opened: OpenedData, settings: DataSettings, seed: int, known: Mapping[str, Memory] | None
-) -> _Split:
+) -> Split:
     """Return the rows of each part, without those that lack the target."""
     targets = data.targets
     rows = dict(opened.rows)
@@ -210,7 +223,7 @@ def _split(
         if name == "train":
             train = np.flatnonzero(is_there) if train is None else train[is_there]
     _check_shapes(rows)
-    return _Split(rows, whole.y, train, n_rows)
+    return Split(rows, whole.y, train, n_rows, numbers)
 
 
 def present_rows(rows: Rows, targets: Targets) -> Rows:
@@ -254,7 +267,7 @@ def _batches_of(x: Any, settings: DataSettings) -> tuple[int, bool]:
 
 
 def _weights(
-    data: FitData, settings: DataSettings, y: NDArray[Any] | None, memory: Mapping[str, Memory], split: _Split
+    data: FitData, settings: DataSettings, y: NDArray[Any] | None, memory: Mapping[str, Memory], split: Split
 ) -> NDArray[np.float32] | None:
     """Return the weight of each training row, `sample_weight` times `class_weight`, scaled to mean 1; None if unset."""
     if data.sample_weight is None and settings.class_weight is None:

@@ -20,9 +20,10 @@ from arignote.data.fit_data import FitData, OpenedData, open_data
 from arignote.engine.network import Network
 from arignote.engine.profile import Profile
 from arignote.engine.session import session
-from arignote.errors import warn
+from arignote.errors import ConfigError, warn
 from arignote.fit.assemble import FitRequest, assemble
 from arignote.fit.config_data import open_config, with_layers
+from arignote.fit.pretrain import data_of_stages, stages
 from arignote.fit.resume import candidates, choose, load_into, resume_message, warn_of_changes
 from arignote.fit.run import network_to_predict, run
 from arignote.fit.transfer import StoredNetwork, digests_of
@@ -32,6 +33,7 @@ from arignote.registry import dump
 from arignote.report.profile import check_profile_file, show_profile
 from arignote.report.progress import ProgressLines
 from arignote.spec.objective import objective_of
+from arignote.spec.pretrained import loaded_layers, names_of_pretrained
 from arignote.spec.run_spec import RunSpec
 from arignote.spec.settings import FitSettings, decides
 
@@ -39,7 +41,14 @@ __all__ = ["FitResult", "fit_config", "fit_network"]
 
 # Settings, and parameters of parts, that were added after stems in folders were first made, with their defaults. These
 # leave a stem as it was, so that a run that began before is found again.
-_ADDED = {"scale_target": True, "missing_targets": False, "windows": None, "sgd_max_grad_value": None, "rules": None}
+_ADDED = {
+    "scale_target": True,
+    "missing_targets": False,
+    "windows": None,
+    "sgd_max_grad_value": None,
+    "rules": None,
+    "pretrain": None,
+}
 _ADDED_TO_AUGMENTATIONS: dict[str, Any] = {"channel": None}
 _ADDED_TO_UPDATERS: dict[str, Any] = {"beta1_decay": 1.0}
 _ADDED_TO_LAYERS: dict[str, Any] = {
@@ -130,6 +139,9 @@ def fit_network(
         opened = open_data(data, settings)
         loaded = digests_of(layers, stored)
         stem = _stem_in(stem, layers, opened, settings, name, [seed, loaded] if loaded else [seed])
+    if settings.pretrain is not None:
+        stored = _pretrain(layers, data, settings, stem, seed, in_memory, stored)
+        layers = loaded_layers(layers, names_of_pretrained(layers, settings.pretrain))
     request = FitRequest(data, layers, settings, stem, name, seed, in_memory, stored, opened)
     lines = ProgressLines() if settings.verbose else None
     observers: list[Callable[..., Any]] = [*settings.observers, *([lines] if lines else [])]
@@ -147,6 +159,35 @@ def fit_network(
     is_stopped = state.progress.interrupted or stop.signalled
     raise_if_stopped = partial(stop.raise_interrupted, lost) if is_stopped else lambda: None
     return FitResult(state, network, status, stem, raise_if_stopped)
+
+
+def _pretrain(
+    layers: list[Layer],
+    data: FitData,
+    settings: FitSettings,
+    stem: str | None,
+    seed: int | None,
+    in_memory: TrainingState | None,
+    stored: StoredNetwork | None,
+) -> StoredNetwork:
+    """Teach the layers of `pretrain`, each in a run of its own, and return the last of these, which has them all.
+
+    A run of the network that began before has its parameters: it is resumed without them.
+    """
+    found = stages(layers, settings, stem, seed)
+    assert stem is not None and seed is not None
+    taught = StoredNetwork(str(found[-1].settings.checkpoint))
+    if stored is not None and stored.path != taught.path:
+        raise ConfigError("pretrain and stored_network exclude each other: both say which parameters layers begin with")
+    if in_memory is not None or (settings.resume in (True, "force") and RunWriter(stem).existing("last")):
+        return taught
+    unlabelled = data_of_stages(data, settings, seed)
+    for stage in found:
+        result = fit_network(stage.layers, unlabelled, stage.settings, seed=seed, stored_network=stage.stored_network)
+        result.raise_if_stopped()
+        if result.state.progress.interrupted:
+            raise KeyboardInterrupt
+    return taught
 
 
 def _stem_in(

@@ -2,12 +2,13 @@
 
 from arignote.layers.alone import ActivationLayer, BiasLayer, ScaleLayer
 from arignote.layers.architecture import Architecture, declare
+from arignote.layers.autoencoder import AutoEncoderOutputLayer
 from arignote.layers.base import Layer
 from arignote.layers.block import Block
 from arignote.layers.conv import ConvLayer, ConvMaxoutLayer, MLPConvLayer
 from arignote.layers.conv1d import Conv1DLayer
 from arignote.layers.conv3d import Conv3DLayer
-from arignote.layers.dense import FCLayer, FCMaxoutLayer
+from arignote.layers.dense import DenoisingAutoEncoderLayer, FCLayer, FCMaxoutLayer
 from arignote.layers.embedding import EmbeddingLayer
 from arignote.layers.example_norm import (
     GroupNormLayer,
@@ -49,6 +50,7 @@ from arignote.layers.upscale import UpscaleLayer
 __all__ = [
     "ActivationLayer",
     "Architecture",
+    "AutoEncoderOutputLayer",
     "AverageLayer",
     "AveragePool1DLayer",
     "AveragePool2DLayer",
@@ -65,6 +67,7 @@ __all__ = [
     "ConvLayer",
     "ConvMaxoutLayer",
     "CropLayer",
+    "DenoisingAutoEncoderLayer",
     "DropoutLayer",
     "EmbeddingLayer",
     "FCLayer",

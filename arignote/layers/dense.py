@@ -10,9 +10,9 @@ from typing import Any, ClassVar
 from arignote.layers.activations import Activation, ActivationSpec, Maxout
 from arignote.layers.base import Param, Shape, WeightedLayer
 from arignote.layers.initializers import Constant, GlorotUniform, HeNormal, Initializer
-from arignote.registry import Count, build, register
+from arignote.registry import Count, Probability, build, register
 
-__all__ = ["FCLayer", "FCMaxoutLayer", "affine", "slopes", "weights"]
+__all__ = ["DenoisingAutoEncoderLayer", "FCLayer", "FCMaxoutLayer", "affine", "slopes", "weights"]
 
 
 def weights(activation: Activation, own: Initializer | None) -> Initializer:
@@ -122,3 +122,35 @@ class FCMaxoutLayer(_Dense):
 
     def _activation(self) -> Activation:
         return Maxout(maxout_k=self.maxout_k)
+
+
+@register()
+class DenoisingAutoEncoderLayer(_Dense):
+    """Fully connected layer that `pretrain` teaches to reconstruct its input: ``y = f(x @ W + b)``.
+
+    Parameters
+    ----------
+    n_units : int >= 1
+        Number of units.
+    activation : str, [Name, {params}] or callable, default "prelu"
+        Applied to the sums.
+    corruption_level : float in [0, 1), default 0.2
+        Probability that a value of the input is set to 0, in pretraining alone.
+
+    Notes
+    -----
+    Vincent et al., "Extracting and composing robust features with denoising autoencoders", ICML 2008. In `fit` it is an
+    `FCLayer`; without the setting `pretrain` its weights are drawn as those of one.
+
+    Examples
+    --------
+    >>> DenoisingAutoEncoderLayer(n_units=400, corruption_level=0.3).output_shape((1, 28, 28))
+    (400,)
+    """
+
+    activation: ActivationSpec = build("activation", "prelu")
+    corruption_level: Probability = 0.2
+
+    def _activation(self) -> Activation:
+        activation: Activation = self.activation
+        return activation

@@ -12,6 +12,7 @@ from arignote.errors import Complaint, ConfigError
 from arignote.hints.mistakes import correction_of
 from arignote.optim.averages import Average
 from arignote.optim.losses import Loss
+from arignote.optim.pretraining import PretrainingField
 from arignote.optim.rules import Rule
 from arignote.optim.stopping import StopRule
 from arignote.optim.updaters import Updater
@@ -123,6 +124,11 @@ class LearningSettings(BaseModel):
     rules: Annotated[dict[str, Rule] | None, MappingField(PartField("rule", _of_number), _by_name)] = Field(
         None,
         description='Rules of numbers of layers: ``{"fc1.l2": ["linear", {"final_value": 0, "n_epochs": 9}]}``.',
+    )
+    pretrain: PretrainingField = Field(
+        None,
+        description="Dense layers learn to reconstruct their input before training, one after the other: "
+        "``{n_epochs: 10, corruption_level: 0.2}``.",
     )
     stop_rule: Annotated[StopRule | None, PartField("stop_rule")] = Field(
         None, description='When training ends early, such as ``{"rule": "stalled", "interval": 10}``.'

@@ -23,6 +23,8 @@ from arignote.spec.settings import FitSettings
 PARAMS = {
     "InputImageLayer": {"n_pixels": 8},
     "FCLayer": {"n_units": 5, "activation": "tanh"},
+    "AutoEncoderOutputLayer": {"n_units": 5, "activation": "tanh"},
+    "DenoisingAutoEncoderLayer": {"n_units": 5, "activation": "tanh"},
     "FCMaxoutLayer": {"n_units": 5, "maxout_k": 3},
     "ConvLayer": {"n_output_maps": 3, "filter_shape": [3, 2], "stride": 2},
     "ConvMaxoutLayer": {"n_output_maps": 3, "filter_shape": 3, "maxout_k": 2},

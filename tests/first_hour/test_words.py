@@ -39,8 +39,10 @@ CALLS = ("arguments", "inference")
 SECTIONS = {"config": RunSpec, "data": DataSpec, "source": Source, "fit": FitSettings, "above": FitSettings}
 # What a part cannot be built without.
 NEEDED = {
+    "AutoEncoderOutputLayer": {"n_units": 3},
     "ConvLayer": {"n_output_maps": 3, "filter_shape": 3},
     "ConvMaxoutLayer": {"n_output_maps": 3, "filter_shape": 3},
+    "DenoisingAutoEncoderLayer": {"n_units": 3},
     "DropoutLayer": {"dropout_p": 0.5},
     "FCLayer": {"n_units": 3},
     "FCMaxoutLayer": {"n_units": 3},
@@ -401,9 +403,9 @@ def test_a_word_in_set_is_answered_with_what_to_set(setting, words, tmp_path):
 
 UNKNOWN = {
     "layers: [[FCLayr, {n_units: 3}], [ClassificationOutputLayer]]": "unknown layer 'FCLayr'. Did you mean 'FCLayer'? "
-    "Known: ActivationLayer, AverageLayer, AveragePool1DLayer, AveragePool2DLayer, AveragePool3DLayer, "
-    "BatchNormLayer, BC01ToC01BLayer, BiasLayer, C01BToBC01Layer, ClassificationOutputLayer, ConcatLayer, "
-    "Conv1DLayer, Conv3DLayer, ConvLayer, ConvMaxoutLayer, CropLayer, DropoutLayer, ",
+    "Known: ActivationLayer, AutoEncoderOutputLayer, AverageLayer, AveragePool1DLayer, AveragePool2DLayer, "
+    "AveragePool3DLayer, BatchNormLayer, BC01ToC01BLayer, BiasLayer, C01BToBC01Layer, ClassificationOutputLayer, "
+    "ConcatLayer, Conv1DLayer, Conv3DLayer, ConvLayer, ConvMaxoutLayer, CropLayer, DenoisingAutoEncoderLayer, ",
     "layers: [[Capsule], [ClassificationOutputLayer]]": "unknown layer 'Capsule'. Known: ActivationLayer, ",
     "fit: {sgd_type: adm}": "fit.sgd_type: unknown updater 'adm'. Did you mean 'adam'? Known: adadelta, adagrad, adam, "
     "adamax, adamw, amsgrad, lion, momentum, nadam, nag, radam, rmsprop, sgd.",

@@ -19,7 +19,7 @@ DECIDES_NUMBERS = {
     *("augmentation", "batch_size", "sgd_type", "lr_rule", "momentum_rule", "rules", "stop_rule"),
     "accumulate",
     *("sgd_max_grad_norm", "train_loss", "valid_loss", "test_loss", "validation_frequency", "validate_on_train"),
-    *("sgd_max_grad_value", "scale_target", "missing_targets", "precision", "windows", "average"),
+    *("sgd_max_grad_value", "scale_target", "missing_targets", "precision", "pretrain", "windows", "average"),
 }
 OF_THE_MACHINE = {
     "checkpoint": "a path that is written to",

@@ -6,6 +6,7 @@ from arignote.data.targets.each_step import EachStep, counted
 from arignote.data.targets.flags import Flags
 from arignote.data.targets.labels import weights_of_classes
 from arignote.data.targets.numbers import Numbers
+from arignote.data.targets.own_input import OwnInput
 from arignote.data.targets.same import Same
 from arignote.data.targets.several import Targets, misnamed
 
@@ -15,6 +16,7 @@ __all__ = [
     "Flags",
     "Memory",
     "Numbers",
+    "OwnInput",
     "Ranks",
     "Same",
     "Target",

@@ -70,6 +70,7 @@ ROWS = (
         ("size factor scale upscale_factor", Replacement("scale_factor")),
         ("interpolation", Replacement("mode", "repeat")),
         ("function mode", Replacement("pool_function")),
+        ("corruption corruption_rate corruption_p noise_level", Replacement("corruption_level")),
         ("k num_pieces n_pieces group_size", Replacement("pool_size")),
         ("pool_size num_pieces n_pieces maxout_k group_size", Replacement("k")),
         ("padding border_mode pad", Replacement("crop"), "Write {}", "output_padding"),
@@ -253,6 +254,7 @@ ROWS = (
             part("RegressionOutputLayer", target="same"),
             "End the list with {}, whose target is the input",
         ),
+        ("dA DAE SdA", part("DenoisingAutoEncoderLayer", n_units=64)),
         ("Add ElementwiseSum ElemwiseSum", part("SumLayer", inputs=["fc1", "fc2"])),
         ("Concatenate", part("ConcatLayer", inputs=["fc1", "fc2"])),
         (

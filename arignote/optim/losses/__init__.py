@@ -4,6 +4,7 @@ from arignote.optim.losses.base import Loss
 from arignote.optim.losses.of_classes import NLL, Brier, Error, Hinge, RankError, TopKError
 from arignote.optim.losses.of_flags import BinaryCrossEntropy, FlagError
 from arignote.optim.losses.of_numbers import MAE, R2, RMSE, Absolute, Huber, Squared
+from arignote.optim.losses.of_reconstructions import Reconstruction
 
 __all__ = [
     "MAE",
@@ -19,6 +20,7 @@ __all__ = [
     "Huber",
     "Loss",
     "RankError",
+    "Reconstruction",
     "Squared",
     "TopKError",
 ]
