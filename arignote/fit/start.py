@@ -47,6 +47,7 @@ _ADDED = {
     "windows": None,
     "sgd_max_grad_value": None,
     "rules": None,
+    "average": None,
     "pretrain": None,
 }
 _ADDED_TO_AUGMENTATIONS: dict[str, Any] = {"channel": None}
