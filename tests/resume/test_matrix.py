@@ -219,4 +219,6 @@ def test_every_pair_of_choices_is_in_a_run():
     words = list(CHOICES)
     found = set().union(*(covered(run, words) for run in RUNS))
     n_pairs = sum(len(CHOICES[a]) * len(CHOICES[b]) for a, b in combinations(words, 2))
-    assert len(found) == n_pairs and len(RUNS) < 70
+    # As many runs as the two longest lists of choices have pairs are needed in any case.
+    longest = sorted(map(len, CHOICES.values()))[-2:]
+    assert len(found) == n_pairs and len(RUNS) < 1.2 * longest[0] * longest[1]
