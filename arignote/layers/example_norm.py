@@ -173,7 +173,8 @@ class LocalResponseNormLayer(Layer):
     Parameters
     ----------
     alpha : float > 0, default 0.0001
-        Factor of the sum of squares. torch.nn.LocalResponseNorm divides its `alpha` by `n`: multiply that by `n` here.
+        Factor of the sum of squares. torch.nn.LocalResponseNorm has `alpha / n` in its place: divide that `alpha` by
+        `n` here.
     k : float > 0, default 2.0
         Added to the sum; torch has 1 by default.
     beta : float, default 0.75
