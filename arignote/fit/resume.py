@@ -10,7 +10,7 @@ import numpy as np
 
 from arignote.checkpoints.progress import STOP_RULE
 from arignote.checkpoints.reader import RunFiles
-from arignote.checkpoints.state import TrainingState
+from arignote.checkpoints.state import AVERAGE, TrainingState
 from arignote.engine.environment import INFORMATIVE
 from arignote.engine.monitor import GRAD_NORM_SLOT
 from arignote.engine.network import copy_into
@@ -198,10 +198,10 @@ def load_into(state: TrainingState, stored: TrainingState, where: str) -> None:
     """Copy a stored state into a new one, whose tensors are those of the network and the updater.
 
     With resume="force": if the data or the batches changed, the unfinished epoch begins again; if a rule changed, it
-    starts at its initial value.
+    starts at its initial value; an average that is added begins with the weights as they are.
     """
     copy_into(state.network, stored.network, where)
-    copy_into(state.slots, _with_monitor(stored.slots, state.slots), where)
+    copy_into(state.slots, _slots_for(state.slots, stored), where)
     state.epoch_loss.fill_(float(stored.epoch_loss))
     n_validations = stored.progress.n_validations
     then, now = completed_settings(stored.spec["fit"]), completed_settings(state.spec["fit"])
@@ -226,11 +226,18 @@ def load_into(state: TrainingState, stored: TrainingState, where: str) -> None:
             state.slots[GRAD_NORM_SLOT].zero_()
 
 
-def _with_monitor(stored: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
-    """Return stored slots with those of what is monitored now, which may be something else than before."""
-    of_updater = {name: array for name, array in stored.items() if name != GRAD_NORM_SLOT}
-    zeros = np.zeros(2)
-    return of_updater | {name: stored.get(name, zeros) for name in own if name == GRAD_NORM_SLOT}
+def _slots_for(own: Mapping[str, Any], stored: TrainingState) -> dict[str, Any]:
+    """Return stored slots with those of what is monitored and averaged now, which may be something else than before."""
+    first: dict[str, Any] = {GRAD_NORM_SLOT: np.zeros(2)}
+    if not any(name.startswith(AVERAGE) for name in stored.slots):
+        # An average that is added begins with the weights as they are.
+        first |= {f"{AVERAGE}{name}": array for name, array in stored.network.items()}
+    of_updater = {
+        name: array
+        for name, array in stored.slots.items()
+        if name in own or not (name == GRAD_NORM_SLOT or name.startswith(AVERAGE))
+    }
+    return {name: array for name, array in first.items() if name in own} | of_updater
 
 
 def _origin(state: TrainingState, fit: Mapping[str, Any], name: str) -> Any:

@@ -9,6 +9,7 @@ import pytest
 from promise import digest, newest, resumes_after_every_batch
 
 from arignote import CheckpointError, NNClassifier
+from arignote.errors import ArignoteWarning
 
 LAYERS = [
     ["FCLayer", {"name": "fc1", "n_units": 8, "activation": "tanh"}],
@@ -88,3 +89,25 @@ def test_a_run_whose_average_changed_is_refused(tmp_path):
 
 def test_a_fit_of_no_epochs_predicts_with_its_first_weights():
     assert digest(fit(n_epochs=0))[1] == digest(fit(None, n_epochs=0))[1]
+
+
+def test_with_force_an_average_that_is_added_begins_with_the_weights(tmp_path):
+    fit(None, n_epochs=1, checkpoint=str(tmp_path / "run"))
+    w_1 = newest(tmp_path / "run").network
+    with pytest.warns(ArignoteWarning, match=r"fit\.average: None then, \['swa', \{'start': 1\}\] now"):
+        fit({"kind": "swa", "start": 1}, n_epochs=2, resume="force", checkpoint=str(tmp_path / "run"))
+    last = newest(tmp_path / "run")
+    # The mean of the weights of two epochs, the first of which is complete.
+    for name, array in averaged(last).items():
+        np.testing.assert_allclose(array, (w_1[name] + last.network[name]) / 2, rtol=1e-5, atol=1e-7)
+
+
+def test_with_force_an_average_may_be_left_out(tmp_path):
+    stem = tmp_path / "run"
+    fit(EMA, n_epochs=1, checkpoint=str(stem))
+    with pytest.warns(ArignoteWarning, match="now"):
+        fit(None, n_epochs=2, resume="force", checkpoint=str(stem))
+    last, plain = newest(stem), fit(None, n_epochs=2)
+    assert not averaged(last)
+    for name, array in last.network.items():
+        np.testing.assert_array_equal(array, plain.state_.network[name])
