@@ -295,7 +295,7 @@ class NNEstimator(NetworkViews, BaseEstimator, metaclass=PublicDir):  # type: ig
         CheckpointError
             If the parameters do not fit the network, or the run cannot be read.
         """
-        arrays = inp.params if isinstance(inp, NNEstimator) else read_run(str(inp))[0].network
+        arrays = inp.params if isinstance(inp, NNEstimator) else read_run(str(inp))[0].predicting
         known = {name.split(".")[0] for name in self.network_.named}
         chosen = known if layers is None else set([layers] if isinstance(layers, str) else layers)
         if unknown := sorted(chosen - known):

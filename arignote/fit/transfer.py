@@ -77,7 +77,7 @@ class StoredNetwork:
         return self._of_run() if "arignote" in file.metadata else _Tensors(file.shapes, file.read, is_ours=False)
 
     def _of_run(self) -> _Tensors:
-        network = read_run(self.path)[0].network
+        network = read_run(self.path)[0].predicting
         return _Tensors({name: array.shape for name, array in network.items()}, network.__getitem__, is_ours=True)
 
     @property

@@ -111,3 +111,18 @@ def test_with_force_an_average_may_be_left_out(tmp_path):
     assert not averaged(last)
     for name, array in last.network.items():
         np.testing.assert_array_equal(array, plain.state_.network[name])
+
+
+def test_a_layer_loads_the_average_of_a_run_that_has_one(tmp_path):
+    # Without validation data there is no best file.
+    stem = str(tmp_path / "run")
+    source = NNClassifier(LAYERS, rng=5, batch_size=16, n_epochs=2, sgd_type="nag", average=EMA)
+    source.fit(*data(), checkpoint=stem)
+    layers = [[word, params | {"load_params": True}] if "name" in params else [word, params] for word, params in LAYERS]
+    loaded = NNClassifier(layers, n_epochs=0, batch_size=16, rng=1, stored_network=stem).fit(*data())
+    copied = NNClassifier(LAYERS, n_epochs=0, batch_size=16, rng=1).fit(*data())
+    copied.set_trainable_params(stem)
+    for name, array in averaged(newest(tmp_path / "run")).items():
+        assert (source.state_.network[name] != array).any()
+        for found in (loaded, copied):
+            np.testing.assert_array_equal(found.params[name], array)
