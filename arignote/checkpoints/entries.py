@@ -109,6 +109,9 @@ def check_entries(plain: PlainState, epoch_loss: NDArray[Any], columns: Mapping[
     missing = {"lr", "momentum"} - plain["rules"].keys()
     if missing:
         raise ValueError(f"rules lacks {min(missing)!r}")
+    # An updater divides by functions of the number of its update, which begins with 1.
+    if plain["progress"].slots_since > plain["progress"].n_updates:
+        raise ValueError(f"progress.slots_since is {plain['progress'].slots_since}, more than n_updates")
     n_in = plain["spec"]["n_in"]
     # A file may be forged: sizes from which tensors are built are bounded before any is allocated.
     for shape in n_in.values() if isinstance(n_in, dict) else [n_in]:

@@ -39,6 +39,10 @@ class Progress:
     stopped_by : str or None
         What ended training before its last epoch: a signal, a notice, or the setting of a rule, such as "stop_rule"
         (`STOP_RULE`).
+    final_since : int or None
+        Number of complete epochs when the final epochs began; None before.
+    final_after : str or None
+        What ended the epochs before these, as in `stopped_by`; None if all were complete.
     """
 
     epoch: int = 0
@@ -51,6 +55,13 @@ class Progress:
     validation_due: bool = False
     ended: bool = False
     stopped_by: str | None = None
+    final_since: int | None = None
+    final_after: str | None = None
+
+    @property
+    def is_final(self) -> bool:
+        """Return whether the final epochs have begun."""
+        return self.final_since is not None
 
     @property
     def interrupted(self) -> bool:

@@ -87,6 +87,11 @@ class TrainingState:
         return self.progress.ended or self.progress.epoch >= self.n_epochs
 
     @property
+    def ends_with_last(self) -> bool:
+        """Return whether the last network is the result instead of the best, as the final epochs are complete."""
+        return self.finished and self.progress.is_final
+
+    @property
     def ended_by(self) -> str:
         """Return a remark on the rule that ended the run before its last epoch; otherwise an empty string."""
         if not self.progress.ended:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from math import prod
 from typing import Any
@@ -23,7 +23,9 @@ from arignote.data.settings import DataSettings
 from arignote.data.targets import Memory, Targets, weights_of_classes
 from arignote.errors import DataError, axes_hint, warn
 
-__all__ = ["Prepared", "Split", "columns_of", "prepare", "present_rows", "split_rows"]
+__all__ = ["PARTS", "Prepared", "Split", "columns_of", "prepare", "present_rows", "split_rows"]
+
+PARTS = ("train", "valid", "test")
 
 
 @dataclass(frozen=True)
@@ -44,6 +46,8 @@ class Prepared:
         Whether a last, smaller batch is left out.
     weights : array (rows,) of float32, or None
         Weight of each training row in the loss; their mean is 1.
+    all_weights : array (rows,) of float32, or None
+        The same of the rows of all parts, in the order of `parts`; None if rows that are held out have none.
     preprocess : dict of str to array
         Arrays that the preprocessing has learned; see `Pipeline.fit`.
     columns : tuple of str or of int, or dict of str to these
@@ -60,6 +64,7 @@ class Prepared:
     batch_size: int
     drop_last: bool
     weights: NDArray[np.float32] | None = None
+    all_weights: NDArray[np.float32] | None = None
     preprocess: dict[str, NDArray[Any]] = field(default_factory=dict)
     columns: Names | dict[str, Names] = ()
     csv: dict[str, Any] = field(default_factory=dict)
@@ -142,32 +147,37 @@ def prepare(
     rows = split.rows
     memory: dict[str, Memory] = {}
     if not targets.from_input:
-        memory = targets.learn(split.y, split.train, rows["train"].labels_where, known)
+        memory = targets.learn(split.y, split.present.get("train"), rows["train"].labels_where, known)
     encoded = {name: _encoded(targets, part, memory, name) for name, part in rows.items()}
-    is_new = learned is None
     if learned is None:
-        warn_of_bytes(rows["train"], settings.preprocess)
+        _warn_of(rows["train"], settings, batch_size)
         learned = fit_preprocessing(rows["train"], settings.preprocess)
     rows = {name: preprocessed(part, settings.preprocess, learned) for name, part in rows.items()}
     if targets.from_input:
         memory = targets.learn(rows["train"].features(slice(0, 1)), None, "X", known)
-    weights = _weights(data, settings, encoded["train"], memory, split)
-    n_train, readers = len(rows["train"]), rows["train"].readers
-    # A resumed run was warned when it began.
-    if is_new and batch_size > n_train:
-        warn(f"batch_size {batch_size} is larger than the data ({n_train} rows): used as one batch")
+    parts = {name: (rows[name], encoded[name]) for name in PARTS if name in rows}
+    own = None if data.sample_weight is None else weights_of(data.sample_weight, split.n_rows, settings.windows)
+    readers = rows["train"].readers.values()
     return Prepared(
-        {name: (part, encoded[name]) for name, part in rows.items()},
+        parts,
         targets,
         memory,
-        min(batch_size, n_train),
+        min(batch_size, len(rows["train"])),
         drop_last,
-        weights,
+        _weights(own, data, settings, encoded, memory, split, ["train"]),
+        _weights(own, data, settings, encoded, memory, split, list(parts)),
         dict(learned) if settings.preprocess else {},
         rows["train"].columns,
-        next((dict(one.origin.csv) for one in readers.values() if one.origin is not None and one.origin.csv), {}),
+        next((dict(one.origin.csv) for one in readers if one.origin is not None and one.origin.csv), {}),
         opened.digests,
     )
+
+
+def _warn_of(train: Rows, settings: DataSettings, batch_size: int) -> None:
+    """Warn, when a run begins, of bytes that are not preprocessed and of a batch that is larger than the data."""
+    warn_of_bytes(train, settings.preprocess)
+    if batch_size > len(train):
+        warn(f"batch_size {batch_size} is larger than the data ({len(train)} rows): used as one batch")
 
 
 @dataclass(frozen=True)
@@ -179,16 +189,16 @@ class Split:
     rows : dict of str to Rows
     y : array (n_rows, ...)
         Of all rows from which some are held out.
-    train : array of int64, or None
-        Numbers of those of "train"; None if all are.
+    present : dict of str to array of int64
+        Numbers among these of the rows of each part; none of a part of its own data, nor of "train" if it is all.
     n_rows : int
     numbers : dict of str to array of int64
-        Numbers of the rows of each part that is held out.
+        Numbers of the rows of each part that is held out, with those that lack the target.
     """
 
     rows: dict[str, Rows]
     y: Any
-    train: NDArray[np.int64] | None
+    present: dict[str, NDArray[np.int64]]
     n_rows: int
     numbers: dict[str, NDArray[np.int64]]
 
@@ -212,7 +222,7 @@ def split_rows(
         how, gap = (settings.partition, 0) if windows is None else ("contiguous", windows.gap)
         numbers = partition(strata, opened.fractions, seed, how=how, groups=groups, chosen=numbers, gap=gap)
         rows |= {name: whole.take(at) for name, at in numbers.items()}
-    train = numbers.get("train")
+    present = dict(numbers)
     for name, part in rows.items():
         is_there = None if part.y is None else targets.is_there(part.y)
         if is_there is None:
@@ -220,10 +230,12 @@ def split_rows(
         if not is_there.any():
             raise DataError(f"y of {name} is missing in every row")
         rows[name] = part.take(np.flatnonzero(is_there))
-        if name == "train":
-            train = np.flatnonzero(is_there) if train is None else train[is_there]
+        if name in present:
+            present[name] = present[name][is_there]
+        elif name == "train":
+            present[name] = np.flatnonzero(is_there)
     _check_shapes(rows)
-    return Split(rows, whole.y, train, n_rows, numbers)
+    return Split(rows, whole.y, present, n_rows, numbers)
 
 
 def present_rows(rows: Rows, targets: Targets) -> Rows:
@@ -267,17 +279,24 @@ def _batches_of(x: Any, settings: DataSettings) -> tuple[int, bool]:
 
 
 def _weights(
-    data: FitData, settings: DataSettings, y: NDArray[Any] | None, memory: Mapping[str, Memory], split: Split
+    own: NDArray[np.float64] | None,
+    data: FitData,
+    settings: DataSettings,
+    encoded: Mapping[str, NDArray[Any] | None],
+    memory: Mapping[str, Memory],
+    split: Split,
+    names: Sequence[str],
 ) -> NDArray[np.float32] | None:
-    """Return the weight of each training row, `sample_weight` times `class_weight`, scaled to mean 1; None if unset."""
-    if data.sample_weight is None and settings.class_weight is None:
+    """Return the weight of each row of some parts, `own` times `class_weight`, with mean 1; None if a part has none."""
+    if own is None and settings.class_weight is None:
         return None
-    weights = np.ones(len(split.rows["train"]))
-    if data.sample_weight is not None:
-        own = weights_of(data.sample_weight, split.n_rows, settings.windows)
-        weights *= own if split.train is None else own[split.train]
+    weights = np.ones(sum(len(split.rows[name]) for name in names))
+    if own is not None:
+        if not split.present.keys() >= {*names} - {"train"}:
+            return None
+        weights *= np.concatenate([own[split.present.get(name, slice(None))] for name in names])
     if settings.class_weight is not None:
-        assert y is not None
+        y = np.concatenate([encoded[name] for name in names])
         classes = data.targets.of_main.classes(memory[data.targets.main])
         if settings.class_weight == "balanced":
             weights *= (len(y) / np.maximum(np.bincount(y, minlength=len(classes)), 1))[y]

@@ -38,7 +38,7 @@ _FITTED = """
     history_ : list of dict
         One record per validation.
     network_ : torch.nn.Module
-        The best network; the last one with ``restore_best=False``.
+        The best network; the last one with ``restore_best=False`` or after ``final_epochs``.
     state_ : TrainingState
         The last state.
     status_ : str

@@ -9,15 +9,16 @@ from typing import Any
 from arignote.checkpoints.state import TrainingState
 from arignote.data.fit_data import FitData, are_row_numbers
 from arignote.data.open_rows import rows_of
-from arignote.data.prepared import columns_of, prepare, present_rows
+from arignote.data.prepared import PARTS, columns_of, prepare, present_rows
 from arignote.data.rows import Rows
 from arignote.errors import CheckpointError, DataError, warn
 from arignote.fit.resume import differences
 from arignote.spec.settings import FitSettings
 
-__all__ = ["PARTS", "n_training_rows", "rows_of_part", "settings_of_rows", "warn_of_training_rows"]
+__all__ = ["n_training_rows", "rows_of_part", "settings_of_rows", "warn_of_training_rows"]
 
-PARTS = ("train", "valid", "test")
+# What to do about scores of a network that was trained on all rows.
+_BEFORE = 'which="best" (--which best) is the network before the final epochs'
 
 
 def rows_of_part(state: TrainingState, data: FitData, part: str) -> Rows:
@@ -39,6 +40,11 @@ def rows_of_part(state: TrainingState, data: FitData, part: str) -> Rows:
     ------
     DataError
         If the run has no such part, if it cannot be determined, or if the data is not that of the run.
+
+    Warns
+    -----
+    ArignoteWarning
+        If rows that were held out are those that the final epochs of the run trained on.
     """
     if part not in PARTS:
         raise DataError(f"part must be train, valid or test; got {part!r}")
@@ -59,6 +65,10 @@ def rows_of_part(state: TrainingState, data: FitData, part: str) -> Rows:
     if differing := differences(state.data[part], rows.fingerprint()):
         lines = "\n  ".join(differing)
         raise DataError(f"these are not the {part} rows of the run; give the data that fit was given:\n  {lines}")
+    if part != "train" and state.ends_with_last:
+        warn(
+            f"the final epochs of this run trained on its {part} rows: the scores are not those of new data; {_BEFORE}"
+        )
     return rows
 
 
@@ -105,9 +115,10 @@ def n_training_rows(state: TrainingState, rows: Rows, data: FitData) -> int:
     except (KeyError, TypeError, IndexError):
         raise CheckpointError("data of the run must hold the shape of the features of each part") from None
     try:
-        return len(rows_of_part(state, data, "train"))
+        n_training = len(rows_of_part(state, data, "train"))
     except DataError:
         return 0
+    return len(rows) if state.ends_with_last else n_training
 
 
 def warn_of_training_rows(state: TrainingState, rows: Rows, data: FitData, *, warn_if_all: bool) -> None:
@@ -124,8 +135,8 @@ def warn_of_training_rows(state: TrainingState, rows: Rows, data: FitData, *, wa
     if not n_known or (n_known == len(rows) and not warn_if_all):
         return
     held_out = [part for part in ("valid", "test") if part in state.data]
-    hint = "hold rows out with valid and test of fit"
-    if held_out:
+    hint = _BEFORE if state.ends_with_last else "hold rows out with valid and test of fit"
+    if held_out and not state.ends_with_last:
         hint = f"part={held_out[-1]!r} (--part {held_out[-1]}) scores rows that it was not trained on"
     warn(
         f"this run was trained on {n_known:,} of these {len(rows):,} rows: the scores are not those of new data; {hint}"

@@ -42,7 +42,7 @@ def restore(
     Parameters
     ----------
     run, which
-        As of `read_run`; without `which` the network is the best one.
+        As of `read_run`; without `which` the network is the best one, after final epochs the last one.
     layers : list, optional
         In place of those of the file.
     trust : sequence of str
@@ -74,7 +74,7 @@ def restore(
         architecture = declare(chosen, state.spec["n_in"], state.n_outputs)
     except ConfigError as fault:
         raise CheckpointError(f"{run}: {fault}") from None
-    best = state.best if is_last and which is None else None
+    best = state.best if is_last and which is None and not state.ends_with_last else None
     arrays = best.network if best is not None and best.network else state.predicting
     # Before memory is asked for: a file may name any size.
     check_shapes({f"{p.name}.{k}": v.shape for p in architecture.placed for k, v in p.params.items()}, arrays, run)

@@ -18,7 +18,7 @@ __all__ = ["planned_rules"]
 
 
 def planned_rules(spec: RunSpec, base: Path) -> Iterator[PlannedUpdate]:
-    """Yield each update of a config, given that no validation improves on the first.
+    """Yield each update of a config, given that no validation improves on the first, without those of final epochs.
 
     Parameters
     ----------
@@ -46,7 +46,8 @@ def planned_rules(spec: RunSpec, base: Path) -> Iterator[PlannedUpdate]:
             )
         rows = _rows_of_updates(spec, base)
     states = {name: rule.start(values[name]) for name, rule in rules.items()}
-    return planned_updates(rules, states, settings.n_epochs, rows, settings.validation_frequency)
+    n_epochs = settings.n_epochs - settings.final_epochs
+    return planned_updates(rules, states, n_epochs, rows, settings.validation_frequency)
 
 
 def _rows_of_updates(spec: RunSpec, base: Path) -> list[int]:

@@ -16,6 +16,7 @@ from arignote.engine.monitor import GRAD_NORM_SLOT
 from arignote.engine.network import copy_into
 from arignote.errors import CheckpointError, warn
 from arignote.fit.assemble import FitRequest, Plan, plan_fit
+from arignote.fit.final_epochs import check_final_epochs
 from arignote.registry import completed
 from arignote.spec.settings import completed_settings, decides
 
@@ -112,7 +113,7 @@ def choose(
     Raises
     ------
     CheckpointError
-        If there are stored states, but none is of the same run.
+        If there are stored states, but none is of the same run, or its final epochs do not suit the settings.
     """
     refused: list[tuple[str, list[str]]] = []
     plans: dict[str, Plan] = {}
@@ -121,6 +122,7 @@ def choose(
         plans[stored.run_id] = plan
         found = changes(stored, plan)
         if not found or request.settings.resume == "force":
+            check_final_epochs(stored, request.settings, where)
             for other, differing in refused:
                 warn(f"{other}: is of another run ({'; '.join(differing)}). Resuming from {where}")
             return plan, stored, where, found
@@ -253,11 +255,11 @@ def _origin(state: TrainingState, fit: Mapping[str, Any], name: str) -> Any:
 
 def _batching(state: TrainingState, fit: Mapping[str, Any]) -> Any:
     """Return what the position in an epoch depends on; `fit` are the completed settings of the state."""
-    features = state.data.get("train", {}).get("features", {})
+    parts = ("train", "valid", "test") if state.progress.is_final else ("train",)
     return (
         state.rng,
         state.data.get("order"),
-        features.get("shape", [None])[0],
+        [state.data.get(part, {}).get("features", {}).get("shape", [None])[0] for part in parts],
         [fit[key] for key in ("batch_size", "drop_last", "accumulate")],
     )
 

@@ -8,21 +8,28 @@ from functools import partial
 from math import prod
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from arignote.checkpoints.schedule import Checkpointer
 from arignote.checkpoints.writer import RunWriter
+from arignote.data.all_rows import all_rows
 from arignote.data.augmentation import Augmenter, augmented_to
-from arignote.data.batches import Batches
+from arignote.data.batches import Batch, Batches
+from arignote.data.order import Order, order_of
 from arignote.data.rows import Rows
-from arignote.engine.feed import ResidentRows, batch_to_device, fits_on_device
+from arignote.engine.feed import DeviceBatch, ResidentRows, batch_to_device, fits_on_device
 from arignote.engine.network import Network, copy_into
 from arignote.engine.predict import Scorer, validation_rows
 from arignote.engine.profile import Profile, ProfiledStep
 from arignote.engine.session import seed_all
-from arignote.errors import ArignoteError
+from arignote.errors import ArignoteError, ConfigError
 from arignote.fit.assemble import Assembly
 from arignote.fit.failures import cause_of, check_layers, divergence
+from arignote.fit.final_epochs import FinalEpochs
 from arignote.fit.monitor import monitor_of
-from arignote.fit.trainer import Score, Trainer
+from arignote.fit.trainer import Trainer
+from arignote.fit.validation import Score, Validation
 from arignote.layers.thawing import thaw_epochs
 from arignote.optim.losses import Loss
 from arignote.optim.stopping import StopRule
@@ -64,11 +71,11 @@ def run(
     """
     state, settings = fit.state, fit.settings
     check_layers(fit.network)
+    make_trainer = trainers(fit)
     if files is not None:
         files.prepare()
     if not state.finished:
         state.starts.append([state.progress.epoch, state.progress.batch])
-    make_trainer = trainers(fit)
     checkpointer = Checkpointer(files, settings.checkpoint_every, settings.checkpoint_all, spool)
     # What is trained again to find the cause, if numbers stop being finite before anything is saved.
     first = state.snapshot()
@@ -97,16 +104,10 @@ def run(
 
 def trainers(fit: Assembly) -> Callable[..., Trainer]:
     """Return a function that builds the loop for a step, a checkpointer, a check for stops, and observers."""
-    network, settings, data = fit.network, fit.settings, fit.plan.prepared
-    rows, y = data.parts["train"]
-    objective = fit.plan.objective
+    settings, data, objective = fit.settings, fit.plan.prepared, fit.plan.objective
     augmentation = _augmentation(fit)
-    resident = None
-    if augmentation is None and _may_stay(rows, network):
-        x = rows.features(slice(0, len(rows)))
-        resident = ResidentRows(x, x.reshape(len(x), -1) if y is None else y, data.weights, network.device)
-    batches = _batches(fit, augmentation, only_rows=resident is not None)
-    monitor = monitor_of(fit)
+    batches, to_device = _batches(fit, augmentation, *data.parts["train"], data.weights, fit.plan.order)
+    final, monitor = _final_epochs(fit, augmentation), monitor_of(fit)
 
     def make(step: Any, checkpointer: Checkpointer, check_stop: Callable[[], None], observers: Observers) -> Trainer:
         def scorer(part: str, losses: Mapping[str, tuple[Loss, ...]], prefix: str) -> Score | None:
@@ -114,22 +115,27 @@ def trainers(fit: Assembly) -> Callable[..., Trainer]:
 
         return Trainer(
             step=step,
-            to_device=resident or partial(batch_to_device, device=network.device),
+            to_device=to_device,
             batches=batches,
+            final=final,
             rules=fit.rules,
-            validate=scorer("valid", objective.valid_loss, "valid"),
-            score_train=scorer("train", objective.valid_loss, "scored_train") if settings.validate_on_train else None,
-            score_test=scorer("test", objective.test_loss, "test"),
-            monitor=monitor,
+            validation=Validation(
+                validate=scorer("valid", objective.valid_loss, "valid"),
+                score_train=scorer("train", objective.valid_loss, "scored_train")
+                if settings.validate_on_train
+                else None,
+                score_test=scorer("test", objective.test_loss, "test"),
+                monitor=monitor,
+                train_loss=objective.column,
+                greater_is_better=objective.valid_loss[objective.main][0].greater_is_better,
+            ),
             checkpointer=checkpointer,
             check_stop=check_stop,
             n_epochs=settings.n_epochs,
             accumulate=settings.accumulate,
             average=None if fit.step.average is None else fit.step.average.update,
-            thaw_at=thaw_epochs(network.architecture.layers),
+            thaw_at=thaw_epochs(fit.network.architecture.layers),
             stop_rule=_stop_rule(fit),
-            train_loss=objective.column,
-            greater_is_better=objective.valid_loss[objective.main][0].greater_is_better,
             validation_frequency=settings.validation_frequency,
             observers=observers,
         )
@@ -144,24 +150,55 @@ def _stop_rule(fit: Assembly) -> StopRule | None:
     return rule.for_largest() if rule is not None and is_largest else rule
 
 
-def _batches(fit: Assembly, augmentation: Augmenter | None, only_rows: bool) -> Batches:
-    """Return the minibatches of the training rows."""
-    settings, data = fit.settings, fit.plan.prepared
-    rows, y = data.parts["train"]
-    return Batches(
+def _batches(
+    fit: Assembly,
+    augmentation: Augmenter | None,
+    rows: Rows,
+    y: NDArray[Any] | None,
+    weights: NDArray[np.float32] | None,
+    order: Order,
+) -> tuple[Batches, Callable[[Batch], DeviceBatch]]:
+    """Return the minibatches of rows to train on, and what brings them to the device of the network."""
+    settings, data, network = fit.settings, fit.plan.prepared, fit.network
+    resident = None
+    if augmentation is None and _may_stay(rows, network):
+        x = rows.features(slice(0, len(rows)))
+        resident = ResidentRows(x, x.reshape(len(x), -1) if y is None else y, weights, network.device)
+    batches = Batches(
         rows,
         y,
         seed=fit.state.rng,
         batch_size=data.batch_size,
-        order=fit.plan.order,
-        weights=data.weights,
+        order=order,
+        weights=weights,
         drop_last=data.drop_last,
         augmentation=augmentation,
         n_workers=settings.n_workers,
         prefetch=settings.prefetch,
-        only_rows=only_rows,
+        only_rows=resident is not None,
         y_from_x=data.targets.from_input,
     )
+    return batches, resident or partial(batch_to_device, device=network.device)
+
+
+def _final_epochs(fit: Assembly, augmentation: Augmenter | None) -> FinalEpochs | None:
+    """Return the final epochs, if there are any; ConfigError if no rows are held out, or these have no weight."""
+    settings, data = fit.settings, fit.plan.prepared
+    if not settings.final_epochs:
+        return None
+    if len(data.parts) == 1:
+        raise ConfigError(
+            "final_epochs must be 0 without validation or test data, on which the final epochs train too; got "
+            f"{settings.final_epochs}. Give valid=0.1 or test=0.1, or leave it out"
+        )
+    if data.weights is not None and data.all_weights is None:
+        raise ConfigError(
+            "final_epochs must be 0 with sample_weight and validation or test data of their own, whose rows have no "
+            f"weight; got {settings.final_epochs}. Hold rows of X out, such as valid=0.1, or leave it out"
+        )
+    rows, y = all_rows(data)
+    order = order_of(rows, settings.shuffle, y if settings.balance_classes else None)
+    return FinalEpochs(settings.final_epochs, *_batches(fit, augmentation, rows, y, data.all_weights, order))
 
 
 def _augmentation(fit: Assembly) -> Augmenter | None:
@@ -223,10 +260,10 @@ def _scorer(fit: Assembly, part: str, losses: Sequence[ReportedLoss], check_stop
 
 
 def network_to_predict(fit: Assembly) -> Network:
-    """Return a new network with the best parameters, or the last ones if none are best."""
+    """Return a new network with the best parameters; if none are best, or after final epochs, with the last ones."""
     network, state = fit.network, fit.state
     chosen = Network(network.architecture, network.setup)
-    best = state.best if fit.settings.restore_best else None
+    best = state.best if fit.settings.restore_best and not state.ends_with_last else None
     copy_into(chosen.named, best.network if best is not None else state.predicting, "best network")
     chosen.eval()
     return chosen

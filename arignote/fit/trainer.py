@@ -6,7 +6,6 @@ import contextlib
 import time
 from collections.abc import Callable, Mapping, Sequence
 from itertools import islice
-from math import isnan, nan
 from typing import Any, Protocol
 
 from arignote.checkpoints.progress import STOP_RULE
@@ -14,13 +13,15 @@ from arignote.checkpoints.schedule import Checkpointer
 from arignote.checkpoints.state import TrainingState
 from arignote.data.batches import Batch, Batches
 from arignote.fit import apply_rules
+from arignote.fit.final_epochs import FinalEpochs
+from arignote.fit.validation import Validation
 from arignote.optim.rules import Position, Rule
 from arignote.optim.stopping import StopRule
 from arignote.preemption.signals import StopRequested
 from arignote.report.events import Event
 from arignote.streams import stream_seed
 
-__all__ = ["Monitor", "Score", "Step", "Trainer"]
+__all__ = ["Step", "Trainer"]
 
 
 class Step(Protocol):
@@ -39,17 +40,6 @@ class Step(Protocol):
     ) -> Any: ...
 
 
-class Monitor(Protocol):
-    """Columns of the history beside losses, and what they are means of, which begins again after each validation."""
-
-    def columns(self, state: TrainingState) -> dict[str, float]: ...
-
-    def begin_again(self, state: TrainingState) -> None: ...
-
-
-Score = Callable[[int], dict[str, float]]
-
-
 class Trainer:
     """Runs epochs.
 
@@ -61,13 +51,12 @@ class Trainer:
         From a `Batch` to the same batch on the device of the network, which has `n_rows`.
     batches : Batches
         What is trained on.
+    final : FinalEpochs or None
+        The last epochs, which begin with the best network, and train on the rows of validation and test too.
     rules : dict of str to Rule
         "lr", "momentum", and numbers of layers, such as "fc1.l2".
-    validate, score_train, score_test : callable or None
-        Number of validations before this one -> losses by the names of the history's columns; the first of `validate`
-        decides what is best.
-    monitor : Monitor or None
-        What else the history has, none of which decides anything.
+    validation : Validation
+        Scores the network.
     checkpointer : Checkpointer
         Keeps the state.
     check_stop : callable
@@ -82,10 +71,6 @@ class Trainer:
         Epochs after which layers are thawed, by their name.
     stop_rule : StopRule or None
         What may end training before.
-    train_loss : str
-        Name of the loss that is trained on, in the history.
-    greater_is_better : bool
-        Whether the first loss of `validate` is better if it is larger; rules and stop rules are given its negative.
     validation_frequency : int or None
         Examples between validations; None: the end of each epoch.
     observers : sequence of callable
@@ -98,11 +83,9 @@ class Trainer:
         step: Step,
         to_device: Callable[[Batch], Any],
         batches: Batches,
+        final: FinalEpochs | None,
         rules: Mapping[str, Rule],
-        validate: Score | None,
-        score_train: Score | None,
-        score_test: Score | None,
-        monitor: Monitor | None,
+        validation: Validation,
         checkpointer: Checkpointer,
         check_stop: Callable[[], None],
         n_epochs: int,
@@ -110,17 +93,13 @@ class Trainer:
         average: Callable[[int, int, bool], None] | None,
         thaw_at: Mapping[str, int],
         stop_rule: StopRule | None,
-        train_loss: str,
-        greater_is_better: bool,
         validation_frequency: int | None,
         observers: Sequence[Callable[[Event], None]],
     ):
-        self.step, self.to_device, self.batches, self.rules = step, to_device, batches, rules
-        self.validate, self.score_train, self.score_test = validate, score_train, score_test
-        self.monitor, self.checkpointer, self.check_stop = monitor, checkpointer, check_stop
+        self.step, self.to_device, self.batches, self.final, self.rules = step, to_device, batches, final, rules
+        self.validation, self.checkpointer, self.check_stop = validation, checkpointer, check_stop
         self.accumulate, self.average, self.thaw_at, self.stop_rule = accumulate, average, thaw_at, stop_rule
-        self.n_epochs, self.train_loss, self.validation_frequency = n_epochs, train_loss, validation_frequency
-        self.greater_is_better, self.observers = greater_is_better, observers
+        self.n_epochs, self.validation_frequency, self.observers = n_epochs, validation_frequency, observers
         self._clock = time.perf_counter()
 
     def run(self, state: TrainingState) -> TrainingState:
@@ -129,6 +108,7 @@ class Trainer:
         try:
             if state.progress.validation_due:
                 self._validate(state, state.progress.epoch)
+            self._begin_final_epochs(state)  # of a run that was complete, and has more epochs now
             while state.progress.epoch < self.n_epochs and not state.progress.ended:
                 self.check_stop()
                 self._train_epoch(state)
@@ -141,9 +121,10 @@ class Trainer:
 
     def _train_epoch(self, state: TrainingState) -> None:
         """Train on what is left of the epoch, `accumulate` batches at a time."""
-        due = [layer for layer, epoch in self.thaw_at.items() if epoch <= state.progress.epoch]
-        state.thawed = dict.fromkeys(due, state.progress.n_updates) | state.thawed
-        with contextlib.closing(self.batches.epoch(state.progress.epoch, start=state.progress.batch)) as left:
+        progress, source = state.progress, self._source(state)
+        due = [layer for layer, epoch in self.thaw_at.items() if epoch <= progress.epoch]
+        state.thawed = dict.fromkeys(due, progress.n_updates) | state.thawed
+        with contextlib.closing(source.batches.epoch(progress.epoch, start=progress.batch)) as left:
             while batches := list(islice(left, self.accumulate)):
                 self._step(state, batches)
                 self.checkpointer.after_batch(state)
@@ -152,7 +133,7 @@ class Trainer:
     def _step(self, state: TrainingState, batches: list[Batch]) -> None:
         """Update the network; a validation belongs to the step that it follows."""
         progress = state.progress
-        moved = [self.to_device(batch) for batch in batches]
+        moved = [self._source(state).to_device(batch) for batch in batches]
         n_rows = sum(batch.n_rows for batch in moved)
         values = self.values(state, progress.n_updates)
         loss = self.step(
@@ -171,7 +152,8 @@ class Trainer:
         progress.examples_seen += n_rows
         progress.epoch_examples += n_rows
         if self.average is not None:
-            self.average(progress.n_updates, progress.epoch + 1, progress.batch == self.batches.n_batches)
+            ends_epoch = progress.batch == self._source(state).batches.n_batches
+            self.average(progress.n_updates, progress.epoch + 1, ends_epoch)
         if self.observers:
             self._notify("batch", state, progress.epoch + 1)
         frequency = self.validation_frequency
@@ -185,73 +167,61 @@ class Trainer:
             self._validate(state, progress.epoch + 1)
         progress.epoch, progress.batch, progress.epoch_examples = progress.epoch + 1, 0, 0
         state.epoch_loss.zero_()
-        apply_rules.after_epoch(state, self.rules)
-        if self.stop_rule is not None and state.best is not None:
-            loss = self._loss(
-                next(value for name, value in state.history.record(-1).items() if name.startswith("valid_"))
-            )
-            if self.stop_rule.ends(progress.n_validations, state.best.n_rows, loss):
-                progress.ended, progress.stopped_by = True, STOP_RULE
+        if not progress.is_final:
+            apply_rules.after_epoch(state, self.rules)
+            self._apply_stop_rule(state)
+            self._begin_final_epochs(state)
+        elif self.final is not None:
+            self.final.end_if_complete(state)
+
+    def _apply_stop_rule(self, state: TrainingState) -> None:
+        if self.stop_rule is None or state.best is None:
+            return
+        record, progress = state.history.record(-1), state.progress
+        loss = self.validation.loss(next(value for name, value in record.items() if name.startswith("valid_")))
+        if self.stop_rule.ends(progress.n_validations, state.best.n_rows, loss):
+            progress.ended, progress.stopped_by = True, STOP_RULE
+
+    def _begin_final_epochs(self, state: TrainingState) -> None:
+        """Begin the final epochs, if there are any and they are due."""
+        if self.final is not None:
+            self.final.begin_if_due(state, self.n_epochs, self.values(state, state.progress.n_updates))
 
     def _validate(self, state: TrainingState, complete_epochs: int) -> None:
         """Score the network, then change the state: a row of the history, the best network, the rules."""
         progress, epoch = state.progress, state.progress.epoch + 1
-        row, value, is_best = self._scored(state)
+        # With the values of the last update, which the validation follows.
+        found = self.validation(state, self.values(state, max(progress.n_updates - 1, 0)))
+        now = time.perf_counter()
+        seconds, self._clock = now - self._clock, now
         # Nothing above changes the state: a stop in mid-validation leaves it still to be done.
         progress.validation_due = False
-        if self.monitor is not None:
-            self.monitor.begin_again(state)
+        if self.validation.monitor is not None:
+            self.validation.monitor.begin_again(state)
         progress.n_validations += 1
-        state.history.append(row)
-        if is_best:
-            state.best = state.as_best(value)
-        train_loss = row[f"train_{self.train_loss}"]
-        apply_rules.after_validation(state, self.rules, complete_epochs, self._loss(value), train_loss)
-        self._notify("validation", state, epoch, state.history.record(-1) if self.observers else {}, is_best)
-
-    def _scored(self, state: TrainingState) -> tuple[dict[str, float], float, bool]:
-        """Return a row of the history, the value that decides what is best, and whether it is the best so far."""
-        progress = state.progress
-        row = {"epoch": float(progress.epoch + 1), "examples_seen": float(progress.examples_seen)}
-        row[f"train_{self.train_loss}"] = float(state.epoch_loss) / max(progress.epoch_examples, 1)
-        if self.score_train is not None:
-            row |= self.score_train(progress.n_validations)
-        losses = self.validate(progress.n_validations) if self.validate is not None else {}
-        value = next(iter(losses.values()), nan)
-        row |= losses
-        is_best = bool(losses) and (state.best is None or _is_better(self._loss(value), self._loss(state.best.value)))
-        if self.score_test is not None:
-            tested = self.score_test(progress.n_validations) if is_best or not losses else None
-            row |= tested if tested is not None else dict.fromkeys(self._test_columns(state), nan)
-        row |= self.monitor.columns(state) if self.monitor is not None else {}
-        now = time.perf_counter()
-        # Those of the last update, which the validation follows.
-        values = self.values(state, max(progress.n_updates - 1, 0))
-        row |= {"learning_rate": values.pop("lr"), "momentum": values.pop("momentum")} | values
-        row["seconds"], self._clock = now - self._clock, now
-        return row, value, is_best
+        state.history.append(found.row | {"seconds": seconds})
+        if found.is_best:
+            state.best = state.as_best(found.value)
+        if not progress.is_final:
+            loss, train_loss = self.validation.loss(found.value), found.row[f"train_{self.validation.train_loss}"]
+            apply_rules.after_validation(state, self.rules, complete_epochs, loss, train_loss)
+        self._notify("validation", state, epoch, state.history.record(-1) if self.observers else {}, found.is_best)
 
     def values(self, state: TrainingState, n_updates: int) -> dict[str, float]:
         """Return the value of each rule in the update of the unfinished epoch that follows `n_updates` updates."""
+        if state.progress.is_final:
+            return {name: rule.value for name, rule in state.rules.items()}
         position = Position(state.progress.epoch, n_updates)
         return {name: rule.value_at(state.rules[name], position) for name, rule in self.rules.items()}
 
-    def _loss(self, value: float) -> float:
-        """Return the value of a validation as a loss, which is better if it is smaller."""
-        return -value if self.greater_is_better else value
-
-    @staticmethod
-    def _test_columns(state: TrainingState) -> list[str]:
-        return [name for name in state.history.names if name.startswith("test_")]
+    def _source(self, state: TrainingState) -> Trainer | FinalEpochs:
+        """Return what has the batches of the unfinished epoch."""
+        return self if self.final is None or not state.progress.is_final else self.final
 
     def _notify(
         self, kind: str, state: TrainingState, epoch: int, record: Mapping[str, Any] | None = None, best: bool = False
     ) -> None:
-        event = Event(kind, epoch, self.n_epochs, state.progress.batch, self.batches.n_batches, record or {}, best)
+        n_batches = self._source(state).batches.n_batches
+        event = Event(kind, epoch, self.n_epochs, state.progress.batch, n_batches, record or {}, best)
         for observer in self.observers:
             observer(event)
-
-
-def _is_better(loss: float, best: float) -> bool:
-    """Return whether a loss is lower than the best so far; any number is better than a NaN."""
-    return loss < best or (isnan(best) and not isnan(loss))

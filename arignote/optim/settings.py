@@ -114,6 +114,11 @@ class LearningSettings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
     n_epochs: Annotated[int, Field(ge=0), Mark.FREE] = Field(50, description="Number of epochs in all.")
+    final_epochs: Annotated[int, Field(ge=0), Mark.FREE] = Field(
+        0,
+        description="Number of the last epochs that train on the rows of train, valid and test together, from the best "
+        "network on; the last network is the result then.",
+    )
     sgd_type: Annotated[Updater, PartField("updater")] = Field(
         "adadelta", validate_default=True, description="Updater: a name or ``[name, {params}]``."
     )
@@ -178,6 +183,18 @@ class LearningSettings(BaseModel):
                     raise ConfigError(Complaint((name,), f"{name}: at least one loss must be named"))
                 if twice is not None:
                     raise ConfigError(Complaint((name,), f"{name} names {twice!r} twice"))
+        return self
+
+    @model_validator(mode="after")
+    def _final_epochs_are_the_last(self) -> Any:
+        if 0 < self.n_epochs <= self.final_epochs:
+            raise ConfigError(
+                Complaint(
+                    ("final_epochs",),
+                    f"must be < n_epochs ({self.n_epochs}); got {self.final_epochs}. They begin with the "
+                    "best network of the epochs before",
+                )
+            )
         return self
 
     @model_validator(mode="after")

@@ -57,6 +57,8 @@ def ending(
     position = f"{verb}, {state.progress.epoch} of {state.n_epochs} epochs{f': {remark}' if remark else ''}"
     # A run that had finished was not trained.
     yield status if status.startswith("finished") else position
+    if state.ends_with_last:
+        yield f"result: the last network, trained on all rows after epoch {state.progress.final_since}"
     if state.best is not None:
         row = state.history.record(state.best.n_rows - 1)
         tested = next((name for name in row if name.startswith("test_")), None)
@@ -76,5 +78,7 @@ def ending(
     yield f"next:  arignote inspect {files.stem}"
     # Scores of rows that the run was not trained on, if there are any.
     part = next(part for part in ("test", "valid", "train") if part in state.data or part == "train")
-    yield f"       arignote evaluate {files.stem} {options} --part {part}"
+    # After final epochs only the best network was not trained on them.
+    which = " --which best" if state.ends_with_last else ""
+    yield f"       arignote evaluate {files.stem} {options} --part {part}{which}"
     yield f"       arignote predict {files.stem} {' '.join(named)} --out preds.csv{color}"

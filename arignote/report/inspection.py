@@ -81,6 +81,7 @@ def _content(state: TrainingState) -> dict[str, Any]:
         "n_epochs": state.n_epochs,
         "examples_seen": state.progress.examples_seen,
         "finished": state.finished,
+        "final_since": state.progress.final_since,
         "stopped_by": state.progress.stopped_by or (STOP_RULE if state.progress.ended else None),
         "n_params": sum(array.size for array in state.network.values()),
         "weights_sha256": tensors_sha256(state.network),

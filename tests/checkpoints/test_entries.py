@@ -45,6 +45,9 @@ BAD = {
 }
 ALSO_BAD = [
     ("progress.epoch_examples", -1),
+    ("progress.final_since", -1),
+    ("progress.slots_since", -1),
+    ("progress.slots_since", 2**52),
     # Beyond what a float64 of the history holds exactly, the axes of a NumPy array, or any network or machine.
     ("progress.epoch", 2**53),
     ("spec.n_in", [2**53]),

@@ -49,6 +49,21 @@ def test_its_position_counts_epochs_from_one(progress, words):
     assert live_state(progress=progress).position == words
 
 
+@pytest.mark.parametrize(
+    ("progress", "ends_with_last"),
+    [
+        (Progress(epoch=3), False),
+        (Progress(epoch=2, final_since=1), False),
+        (Progress(epoch=3, final_since=1), True),
+        (Progress(epoch=3, final_since=0), True),
+        (Progress(epoch=2, ended=True), False),
+        (Progress(epoch=2, ended=True, final_since=1), True),
+    ],
+)
+def test_the_last_network_is_the_result_once_the_final_epochs_are_complete(progress, ends_with_last):
+    assert live_state(progress=progress).ends_with_last is ends_with_last
+
+
 def test_its_bytes_are_those_of_network_slots_and_history():
     # Nine weights and six values of a slot of 4 bytes, three columns of two rows of 8.
     assert live_state().n_bytes == 9 * 4 + 6 * 4 + 3 * 2 * 8
@@ -111,6 +126,7 @@ def test_the_text_of_a_file_holds_all_but_the_tensors():
         "progress": {
             **{"epoch": 2, "batch": 1, "examples_seen": 21, "n_updates": 5, "n_validations": 2, "epoch_examples": 1},
             **{"slots_since": 0, "validation_due": False, "ended": False, "stopped_by": None},
+            **{"final_since": None, "final_after": None},
         },
         "columns": ["epoch", "examples_seen", "valid_nll"],
         "best": {"value": 0.5, "epoch": 1, "examples_seen": 10, "n_rows": 1, "digest": "d" * 64},

@@ -124,6 +124,8 @@ def test_the_best_file_holds_the_best_network_and_the_history_up_to_it(make, fil
         "validation_due": False,
         "ended": False,
         "stopped_by": None,
+        "final_since": None,
+        "final_after": None,
     }
     assert len(best.history) == 3 and len(last.history) == 5
     assert (best.best.value, best.best.epoch, best.best.examples_seen, best.best.n_rows) == (6.0, 3, 30, 3)

@@ -43,6 +43,11 @@ def test_an_epoch_is_one_update_where_nothing_changes_within_it_and_no_data_is_o
         planned(place, "{lr_rule: [step, {multiply_by: 0.5, n_updates: 1}]}")
 
 
+def test_final_epochs_whose_values_are_those_of_the_best_are_left_out(place):
+    found = planned(place, "{n_epochs: 5, final_epochs: 2, lr_rule: [step, {multiply_by: 0.5, n_epochs: 1}]}")
+    assert [one.epoch for one in found] == [1, 2, 3]
+
+
 @pytest.mark.parametrize(
     ("more", "n_updates"), [("", 3), (", drop_last: true", 2), (", accumulate: 2", 2), (", batch_size: 40", 1)]
 )

@@ -18,6 +18,7 @@ from arignote.checkpoints.writer import RunWriter
 from arignote.data.batches import Batches
 from arignote.data.open_rows import rows_of
 from arignote.fit.trainer import Trainer
+from arignote.fit.validation import Validation
 from arignote.optim.rules import RuleState
 from arignote.preemption.signals import StopRequested
 from arignote.registry import build
@@ -54,26 +55,30 @@ class Run:
         self.state = fresh_state(n_epochs)
         settings = {
             "rules": {"lr": build("rule", "const"), "momentum": build("rule", "const")} | (rules or {}),
-            "validate": None if valid is None else lambda *where: self._next(valid, "valid", "n_validated"),
-            "score_train": None,
-            "score_test": None if test is None else lambda *where: self._next(test, "test", "n_tested"),
-            "monitor": None,
             "checkpointer": Checkpointer(None),
             "check_stop": lambda: None,
             "accumulate": 1,
             "average": None,
             "thaw_at": {},
             "stop_rule": None,
-            "train_loss": "nll",
-            "greater_is_better": False,
             "validation_frequency": None,
             "observers": [self.events.append],
+            "final": None,
+        }
+        scores = {
+            "validate": None if valid is None else lambda *where: self._next(valid, "valid", "n_validated"),
+            "score_train": None,
+            "score_test": None if test is None else lambda *where: self._next(test, "test", "n_tested"),
+            "monitor": None,
+            "train_loss": "nll",
+            "greater_is_better": False,
         }
         self.trainer = Trainer(
             step=self._step,
             to_device=lambda batch: SimpleNamespace(x=batch.x, index=batch.index, n_rows=len(batch.y)),
             batches=Batches(rows_of(X, np.arange(N_ROWS)), np.arange(N_ROWS), seed=SEED, batch_size=batch_size),
             n_epochs=n_epochs,
+            validation=Validation(**{name: more.pop(name, value) for name, value in scores.items()}),
             **settings | more,
         )
 
@@ -419,7 +424,7 @@ def test_what_is_monitored_begins_again_after_each_validation_that_is_done():
 
     run = Run(n_epochs=1, validation_frequency=4, validate=validate, monitor=Counter(), accumulate=1)
     run.go()
-    assert run.trainer.monitor.before == 0
+    assert run.trainer.validation.monitor.before == 0
     run.state.progress.stopped_by = None
     run.go()
     # Validations after the first and the second of three batches.

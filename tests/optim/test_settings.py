@@ -12,6 +12,9 @@ from arignote.spec.settings import checked_settings
 
 DEFAULTS = {
     "n_epochs": 50,
+    "final_epochs": 0,
+    "average": None,
+    "pretrain": None,
     "sgd_type": ["adadelta", {"rho": 0.95, "epsilon": 1e-6}],
     "lr_rule": None,
     "momentum_rule": None,
@@ -31,6 +34,7 @@ DEFAULTS = {
 # Values that may be, the least of them first, and values that may not.
 BOUNDS = {
     "n_epochs": ([0, 7], [-1, 1.5, None, True]),
+    "final_epochs": ([0, 1, 49], [-1, 1.5, None, True, 50]),
     "accumulate": ([1, 7], [0, 1.5, None]),
     "validation_frequency": ([1, None], [0, -5, 2.5]),
     "sgd_max_grad_norm": ([1e-9, 1, None], [0.0, -1.0]),

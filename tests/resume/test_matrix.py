@@ -86,6 +86,7 @@ CHOICES = {
     "sgd_max_grad_value": [None, 0.01],
     "dense": [{}, {"lr_factor": 0.25}, {"nonnegative": True}],
     "average": [None, {"kind": "ema", "decay": 0.8}, {"kind": "swa", "start": 2}],
+    "final_epochs": [0, 1],
 }
 
 

@@ -36,7 +36,7 @@ OF_THE_MACHINE = {
 }
 NEITHER = {
     *("n_epochs", "restore_best", "checkpoint_every", "keep_last", "checkpoint_all", "keep_epochs", "extra_metadata"),
-    *("channels_last", "verbose", "monitor"),
+    *("channels_last", "verbose", "monitor", "final_epochs"),
 }
 
 
