@@ -121,6 +121,8 @@ def _complaints(layer: Layer, param: str, rule: Rule, value: float) -> Iterator[
     highest = rule.highest(start)
     if not wrong and (message := _refusal(layer, param, highest)):
         yield (), f"rises {'without bound' if highest == inf else f'to {highest:g}'}: {message}"
+    if rule.becomes_0(start) and (message := _refusal(layer, param, 0.0)):
+        yield (), f"falls to 0: {message}. Give it a final_value"
 
 
 def _refusal(layer: Layer, param: str, value: float) -> str | None:

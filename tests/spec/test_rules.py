@@ -88,11 +88,35 @@ def test_each_number_comes_with_the_value_of_its_layer():
             {"dropout1.dropout_p": {"rule": "fixed", "decrease_by": -0.3, "schedule": [1, 2]}},
             "fit.rules.dropout1.dropout_p: rises to 1.1: dropout_p must be a number < 1.0; got 1.1",
         ),
+        (
+            {"fc2.maxnorm": {"rule": "fixed", "decrease_by": 0.5, "interval": 1}},
+            "fit.rules.fc2.maxnorm: falls to 0: maxnorm must be a number > 0.0; got 0.0. Give it a final_value",
+        ),
+        (
+            {
+                "fc2.maxnorm": [
+                    "warmup",
+                    {"initial_value": 0.5, "n_epochs": 2, "then": ["stalled", {"multiply_by": 0.0, "interval": 9}]},
+                ]
+            },
+            "fit.rules.fc2.maxnorm: falls to 0: maxnorm must be a number > 0.0; got 0.0. Give it a final_value",
+        ),
     ],
     ids=str,
 )
 def test_a_rule_that_cannot_be_followed_is_refused(rules, message):
     assert refusal(rules) == [message]
+
+
+def test_a_norm_may_fall_as_long_as_it_does_not_become_0():
+    for rule in (
+        {"rule": "fixed", "decrease_by": 0.5, "interval": 1, "final_value": 0.25},
+        {"rule": "fixed", "multiply_by": 0.5, "interval": 1},
+        {"rule": "fixed", "decrease_by": 0.5, "schedule": [1, 2, 3]},
+    ):
+        assert found({"fc2.maxnorm": rule}) == {"fc2.maxnorm": 2.0}
+    # An l2 of 0 is one.
+    assert found({"fc1.l2": {"rule": "fixed", "decrease_by": 0.5, "interval": 1}}) == {"fc1.l2": 0.25}
 
 
 def test_all_that_is_wrong_is_reported_at_once():

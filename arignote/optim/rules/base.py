@@ -100,6 +100,10 @@ class Rule(Part):
         """Return the highest value that is reached in training of any length; infinity if there is none."""
         return start
 
+    def becomes_0(self, start: float) -> bool:
+        """Return whether the value becomes 0 in training of some length, though no `given_values` are 0."""
+        return False
+
     @property
     def origin(self) -> Origin | None:
         """The network from which training restarts at each change of the value; None if it continues as it is."""

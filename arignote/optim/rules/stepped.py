@@ -66,6 +66,15 @@ class _Stepped(Rule):
             start = self._next(start)
         return start
 
+    def becomes_0(self, start: float) -> bool:
+        if self.final_value is not None or self._next(start) >= start:
+            return False
+        if self.interval is not None:
+            return self.decrease_by > 0 or self.multiply_by == 0
+        for _ in set(self.schedule or ()):
+            start = self._next(start)
+        return start == 0
+
     def _next(self, value: float) -> float:
         # A learning rate below 0 would climb the loss.
         return max(self.multiply_by * (value - self.decrease_by), 0.0)

@@ -66,6 +66,9 @@ class Warmup(TimedRule):
     def highest(self, start: float) -> float:
         return self.then.highest(start)
 
+    def becomes_0(self, start: float) -> bool:
+        return self.then.becomes_0(start)
+
     @property
     def origin(self) -> Origin | None:
         return self.then.origin

@@ -234,6 +234,29 @@ def test_the_highest_value_is_that_worked_out_by_hand(settings, start, highest):
     assert build("rule", {"rule": "fixed", **settings}).highest(start) == highest
 
 
+@pytest.mark.parametrize(
+    ("settings", "becomes_0"),
+    [
+        ({"decrease_by": 0.1, "interval": 3}, True),
+        ({"decrease_by": 0.1, "multiply_by": 0.5, "interval": 3}, True),
+        ({"decrease_by": 0.6, "multiply_by": 1.5, "interval": 3}, True),
+        ({"multiply_by": 0.0, "interval": 3}, True),
+        ({"multiply_by": 0.5, "interval": 3}, False),
+        # Towards 0.5 * 0.2 / (1 - 0.5) = 0.2.
+        ({"decrease_by": -0.2, "multiply_by": 0.5, "interval": 3}, False),
+        ({"decrease_by": 0.1, "interval": 3, "final_value": 0.2}, False),
+        # 1.5 * (0.75 - 0.2) is more than 0.75, and so on.
+        ({"decrease_by": 0.2, "multiply_by": 1.5, "interval": 3}, False),
+        ({"decrease_by": 0.25, "schedule": [1, 2]}, False),
+        ({"decrease_by": 0.25, "schedule": [1, 2, 2]}, False),
+        ({"decrease_by": 0.25, "schedule": [1, 2, 3]}, True),
+    ],
+    ids=str,
+)
+def test_whether_the_value_becomes_0_is_worked_out_by_hand(settings, becomes_0):
+    assert build("rule", {"rule": "fixed", **settings}).becomes_0(0.75) is becomes_0
+
+
 def test_the_settings_of_a_rule_have_their_defaults():
     rule = build("rule", {"rule": "stalled", "interval": 2})
     assert rule.model_dump() == {
