@@ -138,7 +138,11 @@ PYDNN = {
         "momentum that grows": ["linear", {"n_epochs": 10, "final_value": 0.9}],
     },
     "updater": {"Adam with decaying b1": ["adam", {"beta1_decay": 0.99}]},
-    "fit": {"run names, output folders": "fit.checkpoint", "stored preprocessing": "fit.preprocess"},
+    "fit": {
+        "run names, output folders": "fit.checkpoint",
+        "stored preprocessing": "fit.preprocess",
+        "final_epochs": "fit.final_epochs",
+    },
 }
 
 LASAGNE = {

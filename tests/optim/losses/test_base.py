@@ -97,6 +97,7 @@ EXPECTED = {
     "mae": ("numbers same", False),
     "rmse": ("numbers same", False),
     "r2": ("numbers same", False),
+    "reconstruction": ("own_input", True),
 }
 
 
