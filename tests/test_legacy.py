@@ -330,7 +330,9 @@ def test_every_error_is_reported_with_its_path(tmp_path):
     assert "got version '2.0'" in shown(network(whole, [4]), "2.0")
     assert "must hold an NNClassifier; got Rule" in shown(rule())
     auto = "DenoisingAutoEncoderLayer"
-    assert f"unknown layer '{auto}'" in shown(network([layer(auto, (4,), "auto"), *whole], [4]))
+    assert f"layers[1] ({auto} 'auto'): n_units must be given" in shown(
+        network([layer(auto, (4,), "auto"), *whole], [4])
+    )
     assert "output.W has the shape [5, 3]; the layer needs [4, 3]" in shown(
         network(
             [layer("ClassificationOutputLayer", (4,), "output", n_classes=3, arrays=output(5).trainable_params)], [4]

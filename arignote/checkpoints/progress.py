@@ -51,12 +51,12 @@ class Progress:
     n_updates: int = 0
     n_validations: int = 0
     epoch_examples: int = 0
-    slots_since: int = 0
     validation_due: bool = False
     ended: bool = False
     stopped_by: str | None = None
     final_since: int | None = None
     final_after: str | None = None
+    slots_since: int = 0
 
     @property
     def is_final(self) -> bool:

@@ -24,7 +24,7 @@ def history(rows=ROWS):
 
 
 def test_a_run_begins_with_nothing_done():
-    assert list(vars(Progress()).values()) == [0, 0, 0, 0, 0, 0, 0, False, False, None, None, None]
+    assert list(vars(Progress()).values()) == [0, 0, 0, 0, 0, 0, False, False, None, None, None, 0]
 
 
 def test_columns_of_integers_become_float64():

@@ -452,7 +452,7 @@ def test_an_autoencoder_of_images_predicts_images():
     assert fitted.state_.targets["output"] == {"target": "same", "shape": [2, 3, 3]}
     assert fitted.history_[0]["valid_squared"] > 0
     with pytest.raises(DataError, match="an example of X has 18 values, the output layer n_outputs=5"):
-        NNRegressor([["RegressionOutputLayer", {"target": "same", "n_outputs": 5}]], rng=1).fit(images)
+        NNRegressor([["RegressionOutputLayer", {"target": "same", "n_outputs": 5}]], rng=1, batch_size=10).fit(images)
 
 
 def test_lines_of_a_fit_show_numbers_and_not_percent():

@@ -83,7 +83,7 @@ def test_a_run_that_its_stop_rule_ended_is_reported_at_its_end_and_in_inspect(fo
     assert "position: 2 of 9 epochs complete, ended by its stop rule (stalled)" in message
     assert "stopped_by: stop_rule" in message
     again = arignote("fit", "config.yaml", *STALLED)
-    assert again.code == 0 and "finished, 2 of 9 epochs (ended by its stop rule) (run_last.ckpt)" in again.out
+    assert again.code == 0 and "finished, 2 of 9 epochs (ended by its stop rule (stalled)) (run_last.ckpt)" in again.out
     assert '"stopped_by": "stop_rule"' in arignote("inspect", "run", "--json").out
 
 
@@ -233,5 +233,5 @@ def test_a_file_of_data_in_the_place_of_a_config_or_a_checkpoint_is_called_what_
 def test_an_unknown_command_lists_the_commands(word, near, folder):
     ended = arignote(word)
     assert ended.code == 2 and f"there is no command '{word}'." in ended.err
-    assert "Commands: check, convert, evaluate, fit, inspect, predict, summary, tune, verify" in ended.err
+    assert "Commands: check, convert, evaluate, fit, inspect, predict, schedule, summary, tune, verify" in ended.err
     assert (f"Did you mean '{near}'?" in ended.err) == (near is not None)
