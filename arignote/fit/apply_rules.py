@@ -22,7 +22,10 @@ def after_validation(
     which is kept only for such a rule.
     """
     of_train, n_validations = state.best_train, state.progress.n_validations
-    if any(rule.origin == "train" for rule in rules.values()) and (of_train is None or train_loss < of_train.value):
+    if not any(rule.origin == "train" for rule in rules.values()):
+        # Of a rule that was dropped, by resume="force".
+        state.best_train = None
+    elif of_train is None or train_loss < of_train.value:
         state.best_train = state.as_best(train_loss)
     for name, rule in rules.items():
         before = state.rules[name]

@@ -203,7 +203,15 @@ def load_into(state: TrainingState, stored: TrainingState, where: str) -> None:
     starts at its initial value; an average that is added begins with the weights as they are.
     """
     copy_into(state.network, stored.network, where)
-    copy_into(state.slots, _slots_for(state.slots, stored), where)
+    slots = _slots_for(state.slots, stored)
+    if differing := sorted(state.slots.keys() ^ slots.keys()):
+        raise CheckpointError(
+            f"{where}: its updater keeps other slots than the one that is set, such as {differing[0]!r}. No resume can "
+            "change sgd_type, precision fp16, or which parameters are trained. Use what the run was started with, "
+            'start over with resume="fresh" (--fresh), or begin another run from its parameters (stored_network, and '
+            "load_params of the layers)"
+        )
+    copy_into(state.slots, slots, where)
     state.epoch_loss.fill_(float(stored.epoch_loss))
     n_validations = stored.progress.n_validations
     then, now = completed_settings(stored.spec["fit"]), completed_settings(state.spec["fit"])

@@ -98,11 +98,9 @@ class Layer(Part):
         return {}
 
     def n_multiply_adds(self, shape: Shape, /) -> int:
-        """Return the multiply-adds of products of matrices and of convolutions, forward, of one example.
-
-        By default each value of the weights (parameters with a `unit_axis`) counts once for each time that the units
-        stand in the output: once in a dense layer, once per pixel in a convolution.
-        """
+        """Return the multiply-adds of products of matrices and of convolutions, forward, of one example."""
+        # Each value of the weights (parameters with a `unit_axis`) counts once for each time that the units stand in
+        # the output: once in a dense layer, once per pixel in a convolution.
         n_outputs = prod(self.output_shape(shape))
         weights = [(p.shape, p.unit_axis) for p in self.declare_params(shape).values() if p.unit_axis is not None]
         return sum(prod(of_weights) * max(n_outputs // of_weights[axis], 1) for of_weights, axis in weights)

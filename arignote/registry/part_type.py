@@ -37,7 +37,8 @@ class PartType(ModelMetaclass):
         """Return whether a method or property is defined by the part, not by the base class of its kind."""
         owner = next((base for base in cls.__mro__ if name in base.__dict__), object)
         is_code = isinstance(owner.__dict__[name], property | classmethod | staticmethod | FunctionType)
-        return is_code and (owner is cls or not inspect.isabstract(owner) or owner.__name__.startswith("_"))
+        is_of_kind = "kind" in owner.__dict__ or (inspect.isabstract(owner) and not owner.__name__.startswith("_"))
+        return is_code and (owner is cls or not is_of_kind)
 
     if not TYPE_CHECKING:  # Calls are checked against the parameters.
 

@@ -21,8 +21,11 @@ def monitored_layers(settings: FitSettings) -> list[str]:
 
 
 def complaints_of_monitor(layers: Sequence[Layer], settings: FitSettings) -> list[Complaint]:
-    """Return complaints about names that are monitored, but are those of no layer."""
+    """Return complaints about names that are monitored, but are those of no layer, or of more than one thing."""
     names = [str(layer.name) for layer in layers]
+    if GRAD_NORM in names and GRAD_NORM in settings.monitor:
+        message = f"monitor: {GRAD_NORM!r} is the norm of the gradient, and the name of a layer: rename the layer"
+        return [Complaint(("fit", "monitor"), message)]
     return [
         Complaint(
             ("fit", "monitor"), f"monitor: there is no layer {name!r}. {available_names(name, [GRAD_NORM, *names])}"

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from promise import Stopped, at_event, newest, resumes_after_every_batch, stop
 
-from arignote import ArignoteError, CheckpointError, NNClassifier
+from arignote import ArignoteError, ArignoteWarning, CheckpointError, NNClassifier
 
 LAYERS = [
     ["FCLayer", {"name": "fc1", "n_units": 6, "activation": "tanh"}],
@@ -124,3 +124,19 @@ def test_a_state_whose_best_network_is_lost_is_not_resumed(tmp_path):
     (tmp_path / "run_best.ckpt").unlink()
     with pytest.raises(CheckpointError, match="the file of its best network"):
         fit(annealer(roll_back="valid"), n_epochs=5, checkpoint=str(stem))
+
+
+def test_the_network_of_the_lowest_training_loss_is_dropped_with_the_rule_that_needs_it(tmp_path):
+    stem = str(tmp_path / "run")
+    assert fit(annealer(roll_back="train"), n_epochs=2, checkpoint=stem).state_.best_train is not None
+    with pytest.warns(ArignoteWarning, match="lr_rule"):
+        assert fit(0.1, n_epochs=3, checkpoint=stem, resume="force").state_.best_train is None
+
+
+@pytest.mark.parametrize("sgd_type", ["amsgrad", "nag", "sgd"])
+def test_force_cannot_change_the_updater_and_says_what_can_be_done(sgd_type, tmp_path):
+    stem = str(tmp_path / "run")
+    fit(0.01, n_epochs=1, checkpoint=stem)
+    message = r"keeps other slots .* No resume can change sgd_type.*resume=\"fresh\""
+    with pytest.warns(ArignoteWarning, match="sgd_type"), pytest.raises(CheckpointError, match=message):
+        fit(0.01, n_epochs=2, sgd_type=sgd_type, checkpoint=stem, resume="force")

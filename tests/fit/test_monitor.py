@@ -186,3 +186,9 @@ fit:
         assert ended.code == 2 and "c.yaml:7:3: fit.monitor: there is no layer 'fc3'. Did you mean 'fc1'?" in ended.err
     out = arignote("fit", "c.yaml", "--set", "fit.monitor=[grad_norm, fc1]").out
     assert "grad_norm" in out and "fc1.zeros" in out
+
+
+def test_a_name_that_means_the_gradient_and_a_layer_is_refused():
+    layers = [["FCLayer", {"name": "grad_norm", "n_units": 3}], ["ClassificationOutputLayer"]]
+    with pytest.raises(ConfigError, match="'grad_norm' is the norm of the gradient, and the name of a layer: rename"):
+        NNClassifier(layers, monitor=["grad_norm"]).fit([[0.0], [1.0]], [0, 1])

@@ -50,6 +50,7 @@ def test_a_layer_that_declares_nothing_keeps_the_shape_and_has_no_parameters():
         ({"maxnorm": 0.0}, "maxnorm must be a number > 0"),
         ({"lr_factor": 0.0}, "lr_factor must be a number > 0"),
         ({"lr_factor": -1.0}, "lr_factor must be a number > 0"),
+        ({"lr_factor": float("inf")}, "lr_factor must be a finite number"),
         ({"name": "a.b"}, "name must be a name without dots"),
         ({"name": "a/b"}, "name must be a name without dots"),
         ({"name": " a"}, "name must be a name without dots"),
