@@ -132,6 +132,8 @@ class Conversion:
 
     def first_wrong(self, values: NDArray[Any], *, lenient: bool) -> int | None:
         """Return the first row of stored values that is not finite (unless `lenient`), or holds no token."""
+        if not len(values):
+            return None
         if self.n_tokens is not None:
             flat = values.reshape(len(values), -1)
             good = ((flat >= 0) & (flat < self.n_tokens) & (flat == np.round(flat))).all(axis=1)

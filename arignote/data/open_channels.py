@@ -20,6 +20,7 @@ from arignote.data.readers.datasets import features_and_labels, is_dataset
 from arignote.data.readers.joined import JoinedReader
 from arignote.data.readers.sequences import PaddedReader, RaggedReader, lengths_from_offsets, ragged
 from arignote.data.readers.sources import LABELS, get_reader, is_source, is_text_source, with_columns
+from arignote.data.readers.sparse import SparseReader, is_sparse
 from arignote.data.specs import CSVFormat
 from arignote.errors import DataError
 
@@ -175,11 +176,13 @@ def _open_features(
     others: Mapping[str, Any],
     csv: Mapping[str, Any] | CSVFormat | None,
 ) -> Reader:
-    """Return the reader of features: a source, a reader, or numbers in memory; see `rows_of`."""
+    """Return the reader of features: a source, a reader, or numbers in memory, sparse ones too; see `rows_of`."""
     if isinstance(x, str | os.PathLike):
         return get_reader(x, like=columns, others=others, csv=format_of(x, csv))
     if hasattr(x, "iter_epoch"):
         return with_columns(get_reader(x), columns, others)
+    if is_sparse(x):
+        return SparseReader(x, what)
     reader = ArrayReader(_numbers(x, what))
     reader.columns = tuple(feature_names(x))
     return reader
@@ -214,8 +217,6 @@ def _channels(x: Mapping[str, Any], y: Any, wanted: Sequence[str | None], what: 
 
 def _numbers(x: Any, what: str) -> Array:
     """Return features as an array of numbers, NaN for masked values."""
-    if hasattr(x, "toarray"):
-        raise DataError(f"{what} is a sparse matrix; give {what}.toarray()")
     try:
         array = np.asarray(x.astype(np.float64).filled(np.nan) if np.ma.is_masked(x) else x)
     except ValueError:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -19,8 +20,9 @@ from arignote.data.readers.base import ArrayReader, Reader
 from arignote.data.readers.columns import Names
 from arignote.data.readers.joined import JoinedReader
 from arignote.data.readers.sources import is_source, read_source
+from arignote.data.readers.sparse import SparseReader
 from arignote.data.readers.windows import WindowReader, Windows
-from arignote.data.rows import Rows
+from arignote.data.rows import BLOCK_BYTES, Rows
 from arignote.data.specs import CSVFormat, labels_by_role
 from arignote.data.targets import Classes, Targets
 from arignote.errors import DataError
@@ -224,11 +226,23 @@ def _check(reader: Reader, what: str, conversion: Conversion, allow_nonfinite: b
         raise DataError(f"{what} must have the shape (rows, features ...); got {shape}. {hint}")
     if 0 in shape:
         raise DataError(f"{what} is empty: its shape is {shape}")
-    for at in range(0, shape[0], 65536) if reader.in_memory else ():
-        some = reader.read(slice(at, at + 65536))
-        row = conversion.first_wrong(some, lenient=allow_nonfinite)
-        if row is None:
-            continue
-        if reader.origin is not None and isinstance(reader, ArrayReader) and np.isnan(some[row]).any():
-            raise missing_error(reader.where or what, count_missing(reader.array, reader.columns))
-        raise conversion.error(f"{what} row {at + row}", some[row], reader.columns)
+    row = _first_wrong(reader, conversion, allow_nonfinite) if reader.in_memory else None
+    if row is None:
+        return
+    values = reader.read(slice(row, row + 1))[0]
+    if reader.origin is not None and isinstance(reader, ArrayReader) and np.isnan(values).any():
+        raise missing_error(reader.where or what, count_missing(reader.array, reader.columns))
+    raise conversion.error(f"{what} row {row}", values, reader.columns)
+
+
+def _first_wrong(reader: Reader, conversion: Conversion, allow_nonfinite: bool) -> int | None:
+    """Return the first row in memory that `Conversion.first_wrong` finds; of a sparse matrix what is stored counts."""
+    if isinstance(reader, SparseReader):
+        place = conversion.first_wrong(reader.matrix.data, lenient=allow_nonfinite)
+        return None if place is None else reader.row_of(place)
+    step = max(min(65536, BLOCK_BYTES * len(reader) // max(reader.dtype.itemsize * prod(reader.shape), 1)), 1)
+    for at in range(0, len(reader), step):
+        row = conversion.first_wrong(reader.read(slice(at, at + step)), lenient=allow_nonfinite)
+        if row is not None:
+            return at + row
+    return None

@@ -17,6 +17,7 @@ from arignote.data.readers.base import IN_MEMORY, ArrayReader, Reader
 from arignote.data.readers.columns import Names
 from arignote.data.readers.joined import JoinedReader
 from arignote.data.readers.sequences import valid_steps
+from arignote.data.readers.sparse import SparseReader
 from arignote.errors import DataError
 
 __all__ = ["BLOCK_BYTES", "Rows"]
@@ -224,7 +225,7 @@ class Rows:
         else:
             known = {} if known is None else known
             if id(reader) not in known:
-                known[id(reader)] = _sha256_of_reader(reader)
+                known[id(reader)] = reader.digest() if isinstance(reader, SparseReader) else _sha256_of_reader(reader)
             found["sha256"] = known[id(reader)]
             if self.index is not None:
                 found["rows"] = _sha256(self.index)

@@ -76,6 +76,11 @@ class NNEstimator(NetworkViews, BaseEstimator, metaclass=PublicDir):  # type: ig
 
     __init__ = checked_call("config", "above", settings=FitSettings.model_fields)(with_settings(__init__))
 
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        return tags
+
     def fit(
         self,
         X: Any,
@@ -91,8 +96,9 @@ class NNEstimator(NetworkViews, BaseEstimator, metaclass=PublicDir):  # type: ig
 
         Parameters
         ----------
-        X : array (rows, ...), DataFrame, Reader, str, dict of these, (X, y), Data or dataset
-            Features; a string names a source, such as "file.h5:/images".
+        X : array (rows, ...), sparse matrix, DataFrame, Reader, str, dict of these, (X, y), Data or dataset
+            Features; a string names a source, such as "file.h5:/images". Of a sparse matrix, the rows of a batch are
+            made dense, never all.
         y : array (rows, ...), Reader or str, optional
             Labels of any kind, or numbers, as the output layer fits them.
         valid, test : float, array of int, (X, y) or Data, optional

@@ -63,7 +63,7 @@ class NNClassifier(ClassifierMixin, NNEstimator):  # type: ignore[misc]
 
         Parameters
         ----------
-        X : array (rows, ...), DataFrame, Reader or str
+        X : array (rows, ...), sparse matrix, DataFrame, Reader or str
             Features, as they were given to `fit`.
 
         Returns
@@ -85,7 +85,7 @@ class NNClassifier(ClassifierMixin, NNEstimator):  # type: ignore[misc]
 
         Parameters
         ----------
-        X : array (rows, ...), DataFrame, Reader or str
+        X : array (rows, ...), sparse matrix, DataFrame, Reader or str
             Features, as they were given to `fit`.
 
         Returns
@@ -102,7 +102,7 @@ class NNClassifier(ClassifierMixin, NNEstimator):  # type: ignore[misc]
 
         Parameters
         ----------
-        X : array (rows, ...), DataFrame, Reader or str
+        X : array (rows, ...), sparse matrix, DataFrame, Reader or str
             Features, as they were given to `fit`.
         y : array (rows,)
             True labels.

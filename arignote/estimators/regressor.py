@@ -54,7 +54,7 @@ class NNRegressor(RegressorMixin, NNEstimator):  # type: ignore[misc]
 
         Parameters
         ----------
-        X : array (rows, ...), DataFrame, Reader or str
+        X : array (rows, ...), sparse matrix, DataFrame, Reader or str
             Features, as they were given to `fit`.
 
         Returns
@@ -71,7 +71,7 @@ class NNRegressor(RegressorMixin, NNEstimator):  # type: ignore[misc]
 
         Parameters
         ----------
-        X : array (rows, ...), DataFrame, Reader or str
+        X : array (rows, ...), sparse matrix, DataFrame, Reader or str
             Features, as they were given to `fit`.
         y : array (rows,) or (rows, n_outputs), optional
             True values; not needed if the target is the input. With ``missing_targets`` some may be missing.
