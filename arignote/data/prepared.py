@@ -41,7 +41,7 @@ class Prepared:
     memory : dict of str to dict
         What the target of each output has learned.
     batch_size : int
-        Rows of a batch: the setting, or the number of training rows if that is smaller.
+        Rows of a batch: the setting, or the number of training rows if that is smaller, or the setting is -1.
     drop_last : bool
         Whether a last, smaller batch is left out.
     weights : array (rows,) of float32, or None
@@ -162,7 +162,7 @@ def prepare(
         parts,
         targets,
         memory,
-        min(batch_size, len(rows["train"])),
+        len(rows["train"]) if batch_size == -1 else min(batch_size, len(rows["train"])),
         drop_last,
         _weights(own, data, settings, encoded, memory, split, ["train"]),
         _weights(own, data, settings, encoded, memory, split, list(parts)),

@@ -96,4 +96,4 @@ class DataSettings(BaseModel):
         1, description="Threads that augment batches; 0: the training loop does it."
     )
     prefetch: Annotated[Count, Mark.MACHINE] = Field(4, description="Largest number of batches made ahead.")
-    batch_size: Count = Field(128, description="Rows of a batch.")
+    batch_size: Count | Literal[-1] = Field(128, description="Rows of a batch; -1: all training rows.")

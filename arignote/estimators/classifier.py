@@ -80,6 +80,22 @@ class NNClassifier(ClassifierMixin, NNEstimator):  # type: ignore[misc]
         )
 
     @checked_call("arguments", "inference")
+    def predict_log_proba(self, X: Any) -> Any:
+        """Return the natural logarithm of the probability of each class.
+
+        Parameters
+        ----------
+        X : array (rows, ...), DataFrame, Reader or str
+            Features, as they were given to `fit`.
+
+        Returns
+        -------
+        array (rows, n_classes) of float32
+            In the form of `predict_proba`; -inf where a probability is 0 in float32.
+        """
+        return _log(self.predict_proba(X))
+
+    @checked_call("arguments", "inference")
     def predict(self, X: Any) -> Any:
         """Return the most probable class of each row, or the labels that apply to it.
 
@@ -149,3 +165,13 @@ class NNClassifier(ClassifierMixin, NNEstimator):  # type: ignore[misc]
         """
         scored = self._predictor().score(self._data_of(X, y, groups), (), part=part, by_class=True)
         return scored.confusion, scored.mistakes(ids)
+
+
+def _log(p: Any) -> Any:
+    """Return the logarithm of probabilities: of several outputs by their names, of sequences row by row."""
+    if isinstance(p, dict):
+        return {name: _log(one) for name, one in p.items()}
+    if isinstance(p, list):
+        return [_log(row) for row in p]
+    with np.errstate(divide="ignore"):
+        return np.log(p)

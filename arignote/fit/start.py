@@ -52,6 +52,7 @@ _ADDED = {
 }
 _ADDED_TO_AUGMENTATIONS: dict[str, Any] = {"channel": None}
 _ADDED_TO_UPDATERS: dict[str, Any] = {"beta1_decay": 1.0}
+_ADDED_TO_STOP_RULES: dict[str, Any] = {"min_delta": 0.0}
 _ADDED_TO_LAYERS: dict[str, Any] = {
     "thaw_at": None,
     "input": None,
@@ -202,6 +203,8 @@ def _stem_in(
     chosen = {key: value for key, value in values.items() if decides(key) and value != _ADDED.get(key, ...)}
     chosen["augmentation"] = [_of_stem(spec, _ADDED_TO_AUGMENTATIONS) for spec in chosen["augmentation"]]
     chosen["sgd_type"] = _of_stem(chosen["sgd_type"], _ADDED_TO_UPDATERS)
+    if chosen["stop_rule"] is not None:
+        chosen["stop_rule"] = _of_stem(chosen["stop_rule"], _ADDED_TO_STOP_RULES)
     fingerprint = opened.rows["train"].fingerprint(opened.digests)
     specs = [dump(layer) for layer in layers]
     of_layers = [_of_stem(spec, _ADDED_TO_LAYERS | _ADDED_TO_TYPE.get(spec[0], {})) for spec in specs]

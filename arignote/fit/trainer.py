@@ -177,10 +177,8 @@ class Trainer:
     def _apply_stop_rule(self, state: TrainingState) -> None:
         if self.stop_rule is None or state.best is None:
             return
-        record, progress = state.history.record(-1), state.progress
-        loss = self.validation.loss(next(value for name, value in record.items() if name.startswith("valid_")))
-        if self.stop_rule.ends(progress.n_validations, state.best.n_rows, loss):
-            progress.ended, progress.stopped_by = True, STOP_RULE
+        if self.stop_rule.ends(self.validation.losses(state.history), state.best.n_rows):
+            state.progress.ended, state.progress.stopped_by = True, STOP_RULE
 
     def _begin_final_epochs(self, state: TrainingState) -> None:
         """Begin the final epochs, if there are any and they are due."""

@@ -7,6 +7,10 @@ from dataclasses import dataclass
 from math import isnan, nan
 from typing import Protocol
 
+import numpy as np
+from numpy.typing import NDArray
+
+from arignote.checkpoints.progress import History
 from arignote.checkpoints.state import TrainingState
 
 __all__ = ["Found", "Monitor", "Score", "Validation"]
@@ -89,6 +93,12 @@ class Validation:
     def loss(self, value: float) -> float:
         """Return the value of a validation as a loss, which is better if it is smaller."""
         return -value if self.greater_is_better else value
+
+    def losses(self, history: History) -> NDArray[np.float64]:
+        """Return the first loss (n_validations,) of each validation, better if it is smaller."""
+        name = next(name for name in history.names if name.startswith("valid_"))
+        values = history.arrays()[name]
+        return -values if self.greater_is_better else values
 
 
 def _test_columns(state: TrainingState) -> list[str]:

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from math import isnan
 from typing import ClassVar, Self
 
-from arignote.registry import Count, Finite, Part, register
+import numpy as np
+from numpy.typing import NDArray
+
+from arignote.registry import Count, Finite, NonNegative, Part, register
 
 __all__ = ["StopReached", "StopRule", "StopStalled"]
 
@@ -20,17 +24,15 @@ class StopRule(Part):
         return self
 
     @abstractmethod
-    def ends(self, n_validations: int, best_at: int, loss: float) -> bool:
+    def ends(self, losses: NDArray[np.float64], best_at: int) -> bool:
         """Return whether training ends with this epoch.
 
         Parameters
         ----------
-        n_validations : int
-            Validations so far.
+        losses : array (n_validations,) of float64
+            The first loss of each validation so far.
         best_at : int
             Number of the best of them, from 1.
-        loss : float
-            The first loss of the last validation.
         """
 
 
@@ -38,23 +40,31 @@ class StopRule(Part):
 class StopStalled(StopRule):
     """Ends training when the validation loss has not improved for `interval` validations.
 
-    ``n_validations - best_at >= interval`` (early stopping; Prechelt, "Early stopping - but when?", 1998)
+    ``n_validations - improved_at >= interval`` (early stopping; Prechelt, "Early stopping - but when?", 1998)
 
     Parameters
     ----------
     interval : int >= 1
-        Number of validations since the best one.
+        Number of validations since the last that improved.
+    min_delta : float >= 0, default 0.0
+        A loss improves if it is lower than at the last improvement by more than this, in the unit of the loss; a score,
+        if it is higher by more than this. Which network is best does not depend on it.
 
     Examples
     --------
-    >>> StopStalled(interval=5).ends(n_validations=12, best_at=7, loss=0.3)
+    >>> losses = np.array([0.5, 0.3, 0.295, 0.292])
+    >>> StopStalled(interval=2).ends(losses, best_at=4)
+    False
+    >>> StopStalled(interval=2, min_delta=0.01).ends(losses, best_at=4)
     True
     """
 
     interval: Count
+    min_delta: NonNegative = 0.0
 
-    def ends(self, n_validations: int, best_at: int, loss: float) -> bool:
-        return n_validations - best_at >= self.interval
+    def ends(self, losses: NDArray[np.float64], best_at: int) -> bool:
+        improved_at = _improved_at(losses.tolist(), self.min_delta) if self.min_delta else best_at
+        return len(losses) - improved_at >= self.interval
 
 
 @register(name="reached")
@@ -68,7 +78,7 @@ class StopReached(StopRule):
 
     Examples
     --------
-    >>> StopReached(value=0.05).ends(n_validations=3, best_at=3, loss=0.04)
+    >>> StopReached(value=0.05).ends(np.array([0.3, 0.1, 0.04]), best_at=3)
     True
     """
 
@@ -78,5 +88,14 @@ class StopReached(StopRule):
         # `ends` is given the negative of the value then.
         return self.model_copy(update={"value": -self.value})
 
-    def ends(self, n_validations: int, best_at: int, loss: float) -> bool:
-        return loss <= self.value
+    def ends(self, losses: NDArray[np.float64], best_at: int) -> bool:
+        return bool(losses[-1] <= self.value)
+
+
+def _improved_at(losses: list[float], min_delta: float) -> int:
+    """Return the number, from 1, of the last loss that improved by more than `min_delta`; any improves on a NaN."""
+    at, reference = 1, losses[0]
+    for number, loss in enumerate(losses, 1):
+        if loss < reference - min_delta or (isnan(reference) and not isnan(loss)):
+            at, reference = number, loss
+    return at

@@ -64,13 +64,15 @@ def layer_table(architecture: Architecture, n_rows: int) -> str:
     ----------
     architecture : Architecture
     n_rows : int
-        Rows of a batch, whose outputs take the memory.
+        Rows of a batch, whose outputs take the memory; -1, which means all training rows, counts as one.
     """
+    n_rows = max(n_rows, 1)
     costs = costs_of(architecture)
     body = [(one.name, one.type, " x ".join(map(str, one.output_shape)), *_numbers([one], n_rows)) for one in costs]
     head = ("name", "type", "output shape", "parameters", "multiply-adds", "memory")
     lines = table_lines(head, body, ("total", "", "", *_numbers(costs, n_rows)), n_left=3)
-    meaning = f"multiply-adds: of one row, forward; memory: outputs of a batch of {n_rows:,} rows, float32"
+    size = f"{n_rows:,} row{'s' if n_rows > 1 else ''}"
+    meaning = f"multiply-adds: of one row, forward; memory: outputs of a batch of {size}, float32"
     fixed = [text for place in architecture.placed if (text := _fixed(place))]
     below = [meaning, *([f"fixed: {'; '.join(fixed)}"] if fixed else [])]
     return "\n".join([*lines, *below, *(f"note: {note}" for note in architecture.notes)])

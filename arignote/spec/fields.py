@@ -14,7 +14,7 @@ from arignote.checkpoints.names import normal_stem
 from arignote.registry import function_name, several
 from arignote.safe.limits import MOST_THREADS
 
-__all__ = ["CheckpointEvery", "Device", "Notices", "Observers", "Signals", "Stem", "Threads"]
+__all__ = ["CheckpointEvery", "Device", "Notices", "Observers", "Signals", "Stem", "Switch", "Threads"]
 
 
 def _functions(value: Any) -> tuple[Any, ...]:
@@ -78,4 +78,8 @@ Device = Annotated[str, AfterValidator(_device)]
 Notices = Annotated[str | None, BeforeValidator(_notices)]
 Signals = Annotated[tuple[str, ...], BeforeValidator(_signals), WithJsonSchema(_NAMES)]
 Stem = Annotated[str | None, AfterValidator(_checkpoint)]
+# As users of scikit-learn write it, 0 or 1 too.
+Switch = Annotated[
+    bool, BeforeValidator(lambda value: bool(value) if type(value) is int and value in (0, 1) else value)
+]
 Threads = Annotated[int, Field(ge=1, le=MOST_THREADS)]

@@ -29,7 +29,7 @@ def fit_parameters() -> str:
     --------
     >>> print(*[line for line in fit_parameters().splitlines() if line.startswith(("axes", "batch_size"))], sep="\\n")
     axes : dict or {"NCHW", "NHWC", "NHW"}, optional
-    batch_size : int >= 1, default 128
+    batch_size : int >= 1 or {-1}, default 128
     """
     entries = []
     for name, field in FitSettings.model_fields.items():

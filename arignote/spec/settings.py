@@ -18,7 +18,7 @@ from arignote.data.settings import DataSettings
 from arignote.errors import ConfigError
 from arignote.optim.settings import LearningSettings
 from arignote.registry import Count, Mark, complaints_of, decides_numbers, is_of_machine, only_trusting, plain
-from arignote.spec.fields import CheckpointEvery, Device, Notices, Observers, Signals, Stem, Threads
+from arignote.spec.fields import CheckpointEvery, Device, Notices, Observers, Signals, Stem, Switch, Threads
 
 __all__ = ["FitSettings", "checked_settings", "completed_settings", "decides", "is_of_the_machine"]
 
@@ -78,7 +78,9 @@ class _EngineSettings(BaseModel):
 
 
 class _ReportingSettings(BaseModel):
-    verbose: Annotated[bool, Mark.FREE] = Field(False, description="Whether a line is printed at each validation.")
+    verbose: Annotated[Switch, Mark.FREE] = Field(
+        False, description="Whether a line is printed at each validation; 0 and 1 are the same."
+    )
     profile: Annotated[bool | str, Mark.MACHINE] = Field(
         False,
         description="Whether the time of each operation of a few steps is printed at the end; a path: written there.",

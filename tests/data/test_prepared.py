@@ -436,6 +436,11 @@ def test_a_batch_as_large_as_the_training_rows_is_accepted_and_one_more_is_cut()
     assert found.batch_size == 90 and found.preprocess == {}
 
 
+def test_a_batch_size_of_minus_1_is_all_training_rows_without_a_warning():
+    assert prepared(settings={"batch_size": -1}).batch_size == 90
+    assert prepared(settings={"batch_size": -1}, valid=0.2, test=[0, 1]).batch_size == 70
+
+
 def test_learned_preprocessing_is_used_as_it_is():
     settings = {"preprocess": [["Standardise", {}]]}
     learned = {"0.mean": np.full(4, 2, np.float32), "0.scale": np.full(4, 4, np.float32)}

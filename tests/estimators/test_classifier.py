@@ -9,6 +9,7 @@ import warnings
 import numpy as np
 import pytest
 import torch
+from scipy.special import log_softmax
 from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV
 
@@ -103,6 +104,24 @@ def test_probabilities_add_up_and_evaluate_agrees_with_score(digits):
     fitted = NNClassifier(MLP, rng=1).fit(*digits, **FAST)
     assert fitted.predict_proba(digits[0]).sum(1) == pytest.approx(1, abs=1e-5)
     assert fitted.evaluate(*digits)["error"] == pytest.approx(1 - fitted.score(*digits))
+
+
+def test_logarithms_of_probabilities_are_those_of_scipy(digits):
+    fitted = NNClassifier(MLP, rng=1).fit(*digits, **FAST)
+    wanted = log_softmax(fitted.layer_output(digits[0], "output").astype(np.float64), axis=1)
+    assert fitted.predict_log_proba(digits[0]) == pytest.approx(wanted, abs=1e-4)
+    # A probability that is 0 in float32, without a warning.
+    with torch.no_grad():
+        fitted.network_.named["output.b"][0] = -1e4
+    assert (fitted.predict_log_proba(digits[0])[:, 0] == -np.inf).all()
+
+
+def test_batches_of_all_rows_make_one_update_an_epoch_and_resume(digits, tmp_path):
+    settings = FAST | {"batch_size": -1, "valid": 0.1, "checkpoint": str(tmp_path / "run")}
+    fitted = NNClassifier(MLP, rng=1).fit(*digits, **settings | {"n_epochs": 3})
+    assert fitted.state_.progress.n_updates == 3 and fitted.state_.spec["fit"]["batch_size"] == 270
+    resumed = NNClassifier(MLP, rng=1).fit(*digits, **settings | {"n_epochs": 5})
+    assert resumed.status_.startswith("resumes at epoch 4") and resumed.state_.progress.n_updates == 5
 
 
 def test_one_sigmoid_unit_gives_two_classes(digits):

@@ -71,6 +71,13 @@ def test_the_stem_in_a_folder_stays_what_it_was(layers, sgd_type, stem, tmp_path
     assert fitted.checkpoint_ == f"{tmp_path}/{stem}"
 
 
+def test_the_stem_in_a_folder_stays_what_it_was_with_a_stop_rule(tmp_path):
+    settings = {"name": "run", "n_epochs": 1, "batch_size": 4, "valid": 0.25, "stop_rule": ["stalled", {"interval": 3}]}
+    layers = [["FCLayer", {"n_units": 3}], ["ClassificationOutputLayer"]]
+    found = NNClassifier(layers, rng=1, checkpoint=f"{tmp_path}/", **settings).fit(ROWS, np.arange(12) % 2)
+    assert found.checkpoint_ == f"{tmp_path}/run-57f7005ec2b0"
+
+
 def test_the_stem_in_a_folder_follows_from_layers_settings_seed_and_data(tmp_path):
     def stem(x=X, y=Y, **settings):
         return fitted(x, y, f"{tmp_path}/", **settings).checkpoint_

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 import arignote.optim  # noqa: F401
@@ -14,8 +15,8 @@ MLP = [["FCLayer", {"n_units": 8}], ["ClassificationOutputLayer"]]
 def ends(spec, losses):
     """Return the validation (from 1) with which a rule ends training; None where it does not."""
     rule = build("stop_rule", spec)
-    for n, loss in enumerate(losses, 1):
-        if rule.ends(n, 1 + losses.index(min(losses[:n])), loss):
+    for n in range(1, len(losses) + 1):
+        if rule.ends(np.array(losses[:n], float), 1 + losses.index(min(losses[:n]))):
             return n
     return None
 
@@ -38,7 +39,30 @@ def test_stalled_counts_from_the_best(interval, losses, expected):
 )
 def test_stalled_ends_when_the_interval_has_passed_since_the_best(n_validations, best_at, expected):
     rule = build("stop_rule", ["stalled", {"interval": 3}])
-    assert rule.ends(n_validations, best_at, 0.1) is expected and rule.ends(n_validations, best_at, 9.0) is expected
+    assert rule.ends(np.linspace(9, 0.1, n_validations), best_at) is expected
+
+
+@pytest.mark.parametrize(
+    ("min_delta", "losses", "expected"),
+    [
+        # Improvements of 0.1, each below 0.25: the third after the first is 0.3 better than it, and counts.
+        (0.25, [1.0, 0.9, 0.8, 0.7, 0.6, 0.5, 0.44], None),
+        (0.25, [1.0, 0.9, 0.8, 0.7, 0.6, 0.5, 0.45, 0.45], 7),
+        # One of exactly min_delta does not count.
+        (0.25, [1.0, 0.75, 0.75, 0.75], 4),
+        (0.0, [1.0, 0.75, 0.75, 0.75], None),
+        # An accuracy, as the trainer negates it: 0.5, 0.625, 0.65, 0.66, then 1/16 more than 0.625, or a bit more.
+        (0.0625, [-0.5, -0.625, -0.65, -0.66, -0.6875], 5),
+        (0.0625, [-0.5, -0.625, -0.65, -0.66, -0.6876], None),
+        (0.25, [np.nan, 1.0, 1.0, 1.0], None),
+        (0.25, [np.nan, 1.0, 1.0, 1.0, 1.0], 5),
+    ],
+)
+def test_improvements_of_at_most_min_delta_do_not_count(min_delta, losses, expected):
+    rule = build("stop_rule", ["stalled", {"interval": 3, "min_delta": min_delta}])
+    best_at = [1 + int(np.nanargmin([np.inf, *losses[1:n]])) if n > 1 else 1 for n in range(1, len(losses) + 1)]
+    ending = (n for n, best in enumerate(best_at, 1) if rule.ends(np.array(losses[:n]), best))
+    assert next(ending, None) == expected
 
 
 @pytest.mark.parametrize(("value", "expected"), [(0.5, 3), (0.75, 2), (0.1, None)])

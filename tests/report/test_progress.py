@@ -11,7 +11,7 @@ from math import inf, nan
 
 import pytest
 
-from arignote import NNClassifier
+from arignote import ConfigError, NNClassifier
 from arignote.report import progress
 from arignote.report.events import Event
 from arignote.report.progress import ProgressLines
@@ -158,8 +158,14 @@ def test_verbose_prints_the_history_to_standard_output(digits, capsys):
     for line, row in zip(lines, fitted.history_, strict=True):
         assert line.split()[:2] == [str(row["epoch"]), str(row["examples_seen"])]
     capsys.readouterr()
-    NNClassifier([["ClassificationOutputLayer"]], rng=1).fit(*digits, n_epochs=2, valid=0.2)
-    assert capsys.readouterr().out == ""
+    # The numbers 1 and 0, as scikit-learn has them.
+    NNClassifier([["ClassificationOutputLayer"]], rng=1).fit(*digits, n_epochs=2, valid=0.2, verbose=1)
+    assert len(capsys.readouterr().out.splitlines()) == 3
+    for silent in ({}, {"verbose": 0}):
+        NNClassifier([["ClassificationOutputLayer"]], rng=1).fit(*digits, n_epochs=2, valid=0.2, **silent)
+        assert capsys.readouterr().out == ""
+    with pytest.raises(ConfigError, match=r"fit\.verbose must be true or false; got 2"):
+        NNClassifier([["ClassificationOutputLayer"]], rng=1).fit(*digits, verbose=2)
 
 
 @pytest.mark.parametrize(("name", "value", "cell"), [("seconds", 0.056, "0.06"), ("train_nll", 1e-7, "1e-07")])

@@ -12,7 +12,7 @@ from arignote.spec.parameter_docs import fit_parameters
 from arignote.spec.settings import FitSettings
 
 TYPES = {
-    "batch_size": "int >= 1, default 128",
+    "batch_size": "int >= 1 or {-1}, default 128",
     "axes": 'dict or {"NCHW", "NHWC", "NHW"}, optional',
     "shuffle": 'bool or {"full", "chunks"}, default True',
     "lr_rule": "float, str or [Name, {params}], optional",

@@ -25,7 +25,8 @@ ROWS = (
         ("nesterov nesterovs_momentum use_nesterov", fit("sgd_type", "nag")),
         ("optimizer optimiser optim solver updater update update_rule", fit("sgd_type", "adam")),
         ("beta_1 beta_2 beta1 beta2 betas", fit("sgd_type", ["adam", {"beta1": 0.9, "beta2": 0.999}])),
-        ("patience n_iter_no_change early_stopping early_stop early_stopping_rounds tol min_delta", _STALLED),
+        ("patience n_iter_no_change early_stopping early_stop early_stopping_rounds", _STALLED),
+        ("tol min_delta", fit("stop_rule", {"rule": "stalled", "interval": "N", "min_delta": 0.001})),
         (
             "weight_decay l2 l2_reg alpha reg regularization regularizer",
             top("layer_defaults", {"l2": 0.001}),
