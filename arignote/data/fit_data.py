@@ -18,10 +18,11 @@ from arignote.data.readers.sources import is_source
 from arignote.data.rows import Rows
 from arignote.data.settings import DataSettings
 from arignote.data.specs import CSVFormat, labels_by_role
+from arignote.data.splitter import is_splitter
 from arignote.data.targets import Classes, Targets
 from arignote.errors import DataError
 
-__all__ = ["FitData", "OpenedData", "are_row_numbers", "open_data", "other_sources", "padded_as", "split_of"]
+__all__ = ["FitData", "OpenedData", "chooses_rows", "open_data", "other_sources", "padded_as", "split_of"]
 
 
 @dataclass(frozen=True)
@@ -33,7 +34,7 @@ class FitData:
     x, y : object
         Features and labels, as `rows_of` takes them.
     valid, test : float, array of row numbers, or data; optional
-        Rows held out of `x`, or data of their own.
+        Rows held out of `x`, or data of their own; `valid` may be a splitter too, as of `first_split`.
     sample_weight, groups : array (rows,) or source, optional
         Weight of each row of `x`, and groups of rows that stay in one part.
     targets : Targets
@@ -70,6 +71,8 @@ class OpenedData:
         Fractions of "train" to hold out, by part.
     numbers : dict of str to array of int64
         Row numbers of "train" to hold out, by part.
+    splitter : object or None
+        What chooses the rows of "valid" out of "train".
     digests : dict of int to str
         Digests of readers by their id, as far as they are known; see `Rows.fingerprint`.
     """
@@ -77,6 +80,7 @@ class OpenedData:
     rows: dict[str, Rows]
     fractions: dict[str, float]
     numbers: dict[str, NDArray[np.int64]]
+    splitter: Any = None
     digests: dict[int, str] = field(default_factory=dict)
 
 
@@ -137,15 +141,18 @@ def open_data(data: FitData, settings: DataSettings) -> OpenedData:
     for name, part in (("valid", valid), ("test", test)):
         if isinstance(part, bool) or _is_fraction(part):
             raise DataError(f"{name} must be a fraction in [0, 1), row numbers or data; got {part!r}")
-        if isinstance(part, int | float):
+        if is_splitter(part):
+            if name != "valid":
+                raise DataError(f"{name} must be a fraction, row numbers or data: a splitter chooses valid alone")
+        elif isinstance(part, int | float):
             fractions |= {name: float(part)} if part else {}
-        elif are_row_numbers(part):
+        elif _are_row_numbers(part):
             numbers[name] = _row_numbers(name, part, len(rows["train"]))
         elif part is not None:
             rows[name] = open_rows(part, what=name, inputs=inputs, columns=rows["train"].columns)
             if rows[name].y is None and needs_y:
                 raise DataError(f"{name} must be a fraction, row numbers, (X, y) or Data with labels")
-    return OpenedData(rows, fractions, numbers)
+    return OpenedData(rows, fractions, numbers, valid if is_splitter(valid) else None)
 
 
 def padded_as(rows: Rows, inputs: Sequence[Input]) -> tuple[Input, ...]:
@@ -162,8 +169,8 @@ def split_of(data: FitData) -> dict[str, Any]:
     Returns
     -------
     dict of str to float or str
-        For "valid" and "test", if set: the fraction that was held out, "rows" for row numbers, or "data" for data of
-        its own. "groups" is True if rows of a group stayed together.
+        For "valid" and "test", if set: the fraction that was held out, "rows" for row numbers or a splitter, or "data"
+        for data of its own. "groups" is True if rows of a group stayed together.
     """
     found: dict[str, Any] = {}
     for name in ("valid", "test"):
@@ -173,7 +180,7 @@ def split_of(data: FitData) -> dict[str, Any]:
         if isinstance(part, int | float):
             found |= {name: float(part)} if part else {}
         elif part is not None:
-            found[name] = "rows" if are_row_numbers(part) else "data"
+            found[name] = "rows" if chooses_rows(part) else "data"
     return found | ({} if data.groups is None else {"groups": True})
 
 
@@ -182,8 +189,12 @@ def _is_fraction(part: Any) -> bool:
     return isinstance(part, str) and part.replace(".", "", 1).isdigit()
 
 
-def are_row_numbers(part: Any) -> bool:
-    """Return whether `valid` or `test` of a fit holds row numbers, rather than a fraction or data."""
+def chooses_rows(part: Any) -> bool:
+    """Return whether `valid` or `test` of a fit names rows of `x`, by number or a splitter: no file holds these."""
+    return _are_row_numbers(part) or is_splitter(part)
+
+
+def _are_row_numbers(part: Any) -> bool:
     if isinstance(part, list | range):
         part = np.asarray(part) if part and all(isinstance(row, int | np.integer) for row in part) else None
     return isinstance(part, np.ndarray) and part.ndim == 1 and part.dtype.kind in "iubf"

@@ -24,6 +24,7 @@ def partition(
     how: str = "stratified",
     groups: NDArray[Any] | None = None,
     chosen: Mapping[str, RowNumbers] | None = None,
+    unused: RowNumbers | None = None,
     gap: int = 0,
 ) -> dict[str, RowNumbers]:
     """Split rows into disjoint parts.
@@ -42,6 +43,8 @@ def partition(
         Group of each row. Rows of one group stay in one part, so the fractions are met approximately.
     chosen : dict of str to array of int64, optional
         Row numbers of parts that the user has chosen.
+    unused : array of int64, optional
+        Row numbers that belong to no part unless they are chosen.
     gap : int >= 0
         Number of rows on both sides of a part that is held out which belong to no other part.
 
@@ -63,6 +66,8 @@ def partition(
         if taken[rows].any():
             raise DataError(f"{name}: row {int(rows[taken[rows]][0])} already belongs to another part")
         taken[_with_neighbours(rows, gap, n_rows)] = True
+    if unused is not None:
+        taken[unused] = True
     # "contiguous": train is first, then the parts in the order of their names, so the last part is cut off first.
     for name in reversed(list(fractions)) if how == "contiguous" else fractions:
         n_wanted = round(fractions[name] * n_rows)

@@ -20,6 +20,7 @@ from arignote.data.preprocessed import fit_preprocessing, preprocessed, warn_of_
 from arignote.data.readers.columns import Names
 from arignote.data.rows import Rows
 from arignote.data.settings import DataSettings
+from arignote.data.splitter import first_split
 from arignote.data.targets import Memory, Targets, weights_of_classes
 from arignote.errors import DataError, axes_hint, warn
 
@@ -215,12 +216,18 @@ def split_rows(
         rows = {name: replace(part, y=targets.like(np.asarray(part.y), known)) for name, part in rows.items()}
     whole, n_rows, numbers = rows["train"], len(rows["train"]), opened.numbers
     groups = None if data.groups is None else groups_of(data.groups, n_rows, settings.windows)
+    unused = None
+    if opened.splitter is not None:
+        valid, unused = first_split(opened.splitter, whole, targets, groups, seed)
+        numbers = numbers | {"valid": valid}
     if opened.fractions or numbers:
         strata = np.zeros(n_rows, dtype=np.int64) if whole.y is None else targets.strata(whole.y)
         windows = settings.windows
         # Windows that are held out have no step in common with others.
         how, gap = (settings.partition, 0) if windows is None else ("contiguous", windows.gap)
-        numbers = partition(strata, opened.fractions, seed, how=how, groups=groups, chosen=numbers, gap=gap)
+        numbers = partition(
+            strata, opened.fractions, seed, how=how, groups=groups, chosen=numbers, unused=unused, gap=gap
+        )
         rows |= {name: whole.take(at) for name, at in numbers.items()}
     present = dict(numbers)
     for name, part in rows.items():

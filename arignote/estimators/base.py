@@ -11,7 +11,7 @@ from sklearn.base import BaseEstimator
 from sklearn.exceptions import NotFittedError
 
 from arignote.checkpoints.state import TrainingState
-from arignote.data.fit_data import FitData, are_row_numbers
+from arignote.data.fit_data import FitData, chooses_rows
 from arignote.data.groups_and_weights import weights_of
 from arignote.data.targets import counted
 from arignote.engine.network import Network, copy_into
@@ -102,7 +102,8 @@ class NNEstimator(NetworkViews, BaseEstimator, metaclass=PublicDir):  # type: ig
         y : array (rows, ...), Reader or str, optional
             Labels of any kind, or numbers, as the output layer fits them.
         valid, test : float, array of int, (X, y) or Data, optional
-            Fractions of all rows, or row numbers, held out; or data of their own.
+            Fractions of all rows, or row numbers, held out; or data of their own. `valid` may be a splitter of
+            scikit-learn, such as ``StratifiedKFold(5)``, whose first split is used.
         sample_weight : array (rows,) or str, optional
             How much each row counts in the training loss; a string names a source, such as "file.csv:weight". With
             ``windows``, `sample_weight` and `groups` have a value for each step, as `y`; that of the last step counts.
@@ -152,7 +153,7 @@ class NNEstimator(NetworkViews, BaseEstimator, metaclass=PublicDir):  # type: ig
         )
         self._set_fitted(result.state, result.network)
         parts = {"valid": valid, "test": test}
-        self._row_numbers = {name: part for name, part in parts.items() if are_row_numbers(part)}
+        self._chosen_rows = {name: part for name, part in parts.items() if chooses_rows(part)}
         self.status_, self.checkpoint_ = result.status, result.checkpoint
         report_ending(result, self.warm_start)
         return self
@@ -208,8 +209,8 @@ class NNEstimator(NetworkViews, BaseEstimator, metaclass=PublicDir):  # type: ig
         return Predictor(self.state_, self.network_, self.allow_nonfinite, name)
 
     def _data_of(self, X: Any, y: Any, groups: Any) -> FitData:
-        """Return data to score, with `valid` and `test` of the constructor or the row numbers given to `fit`."""
-        held_out = {"valid": self.valid, "test": self.test} | getattr(self, "_row_numbers", {})
+        """Return data to score, with `valid` and `test` of the constructor or what was given to `fit`."""
+        held_out = {"valid": self.valid, "test": self.test} | getattr(self, "_chosen_rows", {})
         return X if isinstance(X, FitData) else FitData(X, y, **held_out, groups=groups)
 
     def _predict(self, X: Any) -> Any:

@@ -32,7 +32,7 @@ _CONSTRUCTOR = """
     warm_start : bool, default False
         Whether `fit` resumes the last fit, up to `n_epochs` in all.
     valid, test : float, optional
-        Fractions of all rows held out.
+        Fractions of all rows held out; `valid` may be a splitter too, such as ``ShuffleSplit(1)``.
     """
 _FITTED = """
     history_ : list of dict

@@ -7,7 +7,7 @@ from math import prod
 from typing import Any
 
 from arignote.checkpoints.state import TrainingState
-from arignote.data.fit_data import FitData, are_row_numbers
+from arignote.data.fit_data import FitData, chooses_rows
 from arignote.data.open_rows import rows_of
 from arignote.data.prepared import PARTS, columns_of, prepare, present_rows
 from arignote.data.rows import Rows
@@ -162,10 +162,10 @@ def _with_split(split: dict[str, Any], data: FitData, part: str) -> FitData:
     """Return the data with the fractions or row numbers that were held out of it."""
     rows = {name: getattr(data, name) for name in ("valid", "test") if split.get(name) == "rows"}
     for name, numbers in rows.items():
-        if not are_row_numbers(numbers):
+        if not chooses_rows(numbers):
             raise DataError(
-                f"{name} was given to fit as row numbers, which a run does not keep. Without part, pass the {part} "
-                f"rows themselves: evaluate(X[rows], y[rows]). Or give the row numbers of {name} again: "
+                f"{name} was given to fit as row numbers or a splitter, which a run does not keep. Without part, pass "
+                f"the {part} rows themselves: evaluate(X[rows], y[rows]). Or give the same {name} again: "
                 f"set_params({name}=rows), then evaluate(X, y, part={part!r})"
             )
     if split.get("groups") and data.groups is None:

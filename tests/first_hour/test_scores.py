@@ -286,8 +286,8 @@ def test_parts_that_were_given_as_row_numbers_are_scored_after_fit(tmp_path):
         with pytest.raises(DataError) as refused:
             loaded.evaluate(x, y, part=part)
         assert str(refused.value) == (
-            f"{which} was given to fit as row numbers, which a run does not keep. Without part, pass the {part} rows "
-            f"themselves: evaluate(X[rows], y[rows]). Or give the row numbers of {which} again: "
+            f"{which} was given to fit as row numbers or a splitter, which a run does not keep. Without part, pass the "
+            f"{part} rows themselves: evaluate(X[rows], y[rows]). Or give the same {which} again: "
             f"set_params({which}=rows), then evaluate(X, y, part={part!r})"
         )
     loaded.set_params(**rows)

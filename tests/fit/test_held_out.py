@@ -72,7 +72,7 @@ def test_parts_of_row_numbers_are_those_rows_where_the_numbers_are_given_again()
         (FitData(X, Y, valid=0.05, test=rows["test"]), "valid"),
         (FitData(X, Y, valid=OWN, test=rows["test"]), "valid"),
     ):
-        with pytest.raises(DataError, match=f"^{missing} was given to fit as row numbers, which a run does not keep"):
+        with pytest.raises(DataError, match=f"^{missing} was given to fit as row numbers or a splitter, which a run"):
             rows_of_part(state, given, "train")
     with pytest.raises(DataError, match="these are not the valid rows of the run"):
         rows_of_part(state, FitData(X, Y, **rows | {"valid": [7, 3, 12]}), "valid")
