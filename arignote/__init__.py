@@ -20,6 +20,7 @@ if TYPE_CHECKING:
         NotFiniteError,
     )
     from arignote.estimators import NNClassifier, NNRegressor
+    from arignote.report.events import STOP
 
 # Names come on first use: importing arignote brings neither torch nor scikit-learn.
 _HOMES = {
@@ -35,12 +36,14 @@ _HOMES = {
     "NNClassifier": "arignote.estimators",
     "NNRegressor": "arignote.estimators",
     "NotFiniteError": "arignote.errors",
+    "STOP": "arignote.report.events",
 }
 
 # Modules that are loaded on first use too: "import arignote" is enough for arignote.layers.
 _MODULES = ("data", "errors", "layers", "nnets", "optim", "registry", "sample_data", "spec")
 
 __all__ = [
+    "STOP",
     "ArignoteError",
     "ArignoteWarning",
     "CallError",

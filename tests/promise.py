@@ -17,8 +17,8 @@ LAYERS = [
 ]
 
 
-class Stopped(Exception):
-    """Ends a run in the middle, as a kill would."""
+class Stopped(BaseException):
+    """Ends a run in the middle, as a kill would; an Exception of an observer would not."""
 
 
 def stop():

@@ -167,13 +167,15 @@ def test_a_layer_that_does_not_do_as_it_declares_is_named(what, message):
         NNClassifier(layers, n_epochs=1, batch_size=16, shuffle=False).fit(x, x[:, 0] > 0)
 
 
-def test_an_error_is_attributed_to_its_own_layer(digits):
-    def observer(event):
-        raise TypeError("of the observer")
+class Failing(Updater):
+    def step(self, w, g, slots, lr, momentum, n):
+        raise TypeError("of the updater")
 
+
+def test_an_error_is_attributed_to_its_own_layer(digits):
     layers = [Wrong(what="nothing"), ["ClassificationOutputLayer"]]
-    with pytest.raises(TypeError, match="of the observer"):
-        NNClassifier(layers, n_epochs=1, observers=observer).fit(*digits)
+    with pytest.raises(TypeError, match="of the updater"):
+        NNClassifier(layers, n_epochs=1, sgd_type=Failing()).fit(*digits)
 
 
 class Plain(Updater):

@@ -12,10 +12,12 @@ from numpy.typing import NDArray
 
 from arignote.checkpoints.tensors import tensors_sha256
 
-__all__ = ["STOP_RULE", "Best", "History", "Progress"]
+__all__ = ["OBSERVER", "STOP_RULE", "Best", "History", "Progress"]
 
 # The value of `Progress.stopped_by` after a stop rule, or the rule of a number, ended the run.
 STOP_RULE = "stop_rule"
+# Its value after an observer stopped the run.
+OBSERVER = "observer"
 
 
 @dataclass
@@ -37,8 +39,8 @@ class Progress:
     ended : bool
         Whether a rule ended training before its last epoch.
     stopped_by : str or None
-        What ended training before its last epoch: a signal, a notice, or the setting of a rule, such as "stop_rule"
-        (`STOP_RULE`).
+        What ended training before its last epoch: a signal, a notice, "observer" (`OBSERVER`), or the setting of a
+        rule, such as "stop_rule" (`STOP_RULE`).
     final_since : int or None
         Number of complete epochs when the final epochs began; None before.
     final_after : str or None
@@ -59,13 +61,18 @@ class Progress:
     slots_since: int = 0
 
     @property
+    def current_epoch(self) -> int:
+        """Return the epoch of the last update, from 1; before the first one it is 1."""
+        return max(self.epoch + (self.batch > 0), 1)
+
+    @property
     def is_final(self) -> bool:
         """Return whether the final epochs have begun."""
         return self.final_since is not None
 
     @property
     def interrupted(self) -> bool:
-        """Return whether a signal or a notice stopped the process, so that the run can be resumed."""
+        """Return whether a signal, a notice or an observer stopped the run, so that it can be resumed."""
         return self.stopped_by is not None and not self.ended
 
 

@@ -29,10 +29,11 @@ LONG_EPOCH = 300.0
 class _Writing:
     """The write of one snapshot, in a thread of its own."""
 
-    def __init__(self, act: Callable[[], None], in_background: bool):
+    def __init__(self, act: Callable[[], tuple[str, ...]], in_background: bool):
         self._act, self._in_background = act, in_background
         self._done = threading.Event()
         self.error: BaseException | None = None
+        self.files: tuple[str, ...] = ()
         self.began = time.monotonic()
         self.reported = False
         # A daemon, so that a disk that never answers does not keep the process from exiting.
@@ -43,7 +44,7 @@ class _Writing:
             if self._in_background and sys.platform == "linux":
                 # Linux applies this to the thread alone; with few cores, training takes precedence.
                 os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 10)
-            self._act()
+            self.files = self._act()
         # `_collect` raises it in the thread that trains.
         except BaseException as error:
             self.error = error
@@ -92,6 +93,12 @@ class Checkpointer:
         self._saved_position: tuple[int, int, bool] | None = None
         self._writing: _Writing | None = None
         self._postponed = False
+        self._written: tuple[str, ...] = ()
+
+    def take_written(self) -> tuple[str, ...]:
+        """Return the paths of the files that were written since the last call."""
+        files, self._written = self._written, ()
+        return files
 
     def after_batch(self, state: TrainingState) -> None:
         """Save within an epoch if the cadence requires it, or if a save was postponed and can be done now."""
@@ -104,7 +111,8 @@ class Checkpointer:
             due = time.monotonic() - max(self._saved_at, self._began) >= seconds
         else:
             due = False
-        if due or (self._postponed and self._wait(0.0)):
+        has_ended = self._wait(0.0)
+        if due or (self._postponed and has_ended):
             self._save(state)
 
     def after_epoch(self, state: TrainingState) -> None:
@@ -159,10 +167,10 @@ class Checkpointer:
         if not is_final and is_small:
             self._wait(PATIENCE)
 
-    def _write(self, state: TrainingState, of_epoch: bool) -> None:
+    def _write(self, state: TrainingState, of_epoch: bool) -> tuple[str, ...]:
         assert self.files is not None
         try:
-            self.files.save(state, of_epoch)
+            names = self.files.save(state, of_epoch)
         # Not kept locally: another process trains this run now, and its files are the newer ones.
         except LeaseLostError:
             raise
@@ -179,6 +187,7 @@ class Checkpointer:
         if self._spool is not None and self._spooled:
             self._spool.clear()
             self._spooled = False
+        return tuple(map(self.files.folder.path_of, names))
 
     def _wait(self, seconds: float | None) -> bool:
         """Wait for a running write for so many seconds (None: without limit), and return whether it has ended."""
@@ -205,6 +214,7 @@ class Checkpointer:
         writing.ended(None)
         error = writing.error
         if error is None:
+            self._written += writing.files
             return None
         # So that this position is saved again.
         self._saved_position = None

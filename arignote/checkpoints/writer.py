@@ -84,7 +84,7 @@ class RunWriter(RunFiles):
             self._heads.pop(name, None)
         return self._heads
 
-    def save(self, state: TrainingState, of_epoch: bool = False) -> None:
+    def save(self, state: TrainingState, of_epoch: bool = False) -> list[str]:
         """Write the best checkpoint if it is new, that of the epoch and the last one, in this order; then prune.
 
         Parameters
@@ -94,20 +94,25 @@ class RunWriter(RunFiles):
         of_epoch : bool
             Whether a checkpoint of the epoch is written, which stays when the last one is replaced.
 
+        Returns
+        -------
+        list of str
+            Names of the files that were written, in order.
+
         Raises
         ------
         CheckpointError
             If the storage fails, or another process may have taken over the run.
         """
         try:
-            self._save(state, of_epoch)
+            return self._save(state, of_epoch)
         except BaseException:
             # Which files are there is not certain any more: their heads are read again before the next save.
             self._heads = None
             raise
 
-    def _save(self, state: TrainingState, of_epoch: bool) -> None:
-        heads = self._valid_heads()
+    def _save(self, state: TrainingState, of_epoch: bool) -> list[str]:
+        heads, written = self._valid_heads(), []
         best = state.best
         best_digests = {head.digest for name, head in heads.items() if self._is_best(name)}
         # The digest of a state from elsewhere (the spool, memory) may be that of a best file which exists only there.
@@ -118,6 +123,7 @@ class RunWriter(RunFiles):
                 chunks, digest = encode(state.at_best())
                 self._write(self.name("best"), chunks, lambda: self._set_best_aside(heads))
                 heads[self.name("best")] = Head(state.run_id, digest, "", 0)
+                written.append(self.name("best"))
                 self._best_written = {position: digest}
             best.digest = digest
         # After the best file: a last file that names a best one which is not there could not be resumed.
@@ -127,11 +133,13 @@ class RunWriter(RunFiles):
             name = self.name("epoch", state.progress.epoch)
             self._write(name, chunks, lambda: None)
             heads[name] = head
+            written.append(name)
         self._write(self.name("last"), chunks, lambda: self._rotate(heads, state.run_id))
         heads[self.name("last")] = head
         self._prune(heads, state.run_id)
         # They were overwritten or pruned; their names may be those of good files now.
         self.damaged.clear()
+        return [*written, self.name("last")]
 
     def _write(self, name: str, chunks: Chunks, before: Callable[[], None]) -> None:
         """Write a file; just before it becomes visible, verify the lock and call `before`, which frees its name."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from arignote.checkpoints.progress import OBSERVER
 from arignote.errors import Interrupted, warn
 from arignote.fit.start import FitResult
 
@@ -23,7 +24,8 @@ def report_ending(result: FitResult, is_warm_start: bool) -> None:
         if interrupted.lost:
             warn(str(interrupted))
         raise
-    if result.state.progress.interrupted:
+    progress = result.state.progress
+    if progress.interrupted and progress.stopped_by != OBSERVER:
         warn(
             f"Ctrl-C: fit returns with interrupted_ set, {position}; fitting again resumes the run. "
             "The script continues: a loop over fits must check interrupted_"

@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from arignote.checkpoints.progress import OBSERVER
 from arignote.errors import Interrupted
 from arignote.spec.config import read_config
 
@@ -63,7 +64,7 @@ def fit_command(
         options = config_options(config, base, overrides or [])
         for line in ending(result.state, result.status, result.checkpoint, spec.data.train, base, options):
             print(line)
-    if not result.state.progress.interrupted:
+    if not result.state.progress.interrupted or result.state.progress.stopped_by == OBSERVER:
         return 0
     if result.checkpoint is None:
         lost = Interrupted("Ctrl-C", 130, result.state.position)

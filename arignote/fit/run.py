@@ -34,7 +34,6 @@ from arignote.layers.thawing import thaw_epochs
 from arignote.optim.losses import Loss
 from arignote.optim.stopping import StopRule
 from arignote.preemption.signals import StopRequest
-from arignote.report.events import Event
 from arignote.spec.objective import ReportedLoss
 
 __all__ = ["in_order", "network_to_predict", "run", "trainers"]
@@ -82,12 +81,10 @@ def run(
     if files is not None and not files.existing("last"):
         # From here on there is a state to resume from, whatever is being written when the process is killed.
         files.save(first)
-    for observer in observers:
-        observer(Event("start", state.progress.epoch + 1, state.n_epochs, state.progress.batch, 0, {}, text=status))
     fit.network.train()
     profiled = ProfiledStep(fit.step) if settings.profile else None
     try:
-        make_trainer(profiled or fit.step, checkpointer, stop.check, observers).run(state)
+        make_trainer(profiled or fit.step, checkpointer, stop.check, observers).run(state, status)
     except FloatingPointError:
         raise divergence(fit, make_trainer, checkpointer, files, first) from None
     except ArignoteError:

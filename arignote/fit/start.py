@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from arignote.checkpoints.names import stem_in
+from arignote.checkpoints.progress import OBSERVER
 from arignote.checkpoints.state import TrainingState
 from arignote.checkpoints.storage import is_url
 from arignote.checkpoints.writer import RunWriter
@@ -30,6 +31,8 @@ from arignote.fit.transfer import StoredNetwork, digests_of
 from arignote.layers.base import Layer
 from arignote.preemption.signals import StopRequest, StopRequested
 from arignote.registry import dump
+from arignote.report.events import Event
+from arignote.report.observers import GuardedObserver
 from arignote.report.profile import check_profile_file, show_profile
 from arignote.report.progress import ProgressLines
 from arignote.spec.objective import objective_of
@@ -146,11 +149,10 @@ def fit_network(
         layers = loaded_layers(layers, names_of_pretrained(layers, settings.pretrain))
     request = FitRequest(data, layers, settings, stem, name, seed, in_memory, stored, opened)
     lines = ProgressLines() if settings.verbose else None
-    observers: list[Callable[..., Any]] = [*settings.observers, *([lines] if lines else [])]
     # A bar is erased whatever ends the fit.
     with StopRequest(settings.stop_signals, settings.preemption) as stop, lines or nullcontext():
         try:
-            state, network, status, profile = _train(request, stop, observers)
+            state, network, status, profile = _train(request, stop, _observers(settings, stop, lines))
         except StopRequested:
             # Before training began.
             stop.raise_interrupted()
@@ -161,6 +163,14 @@ def fit_network(
     is_stopped = state.progress.interrupted or stop.signalled
     raise_if_stopped = partial(stop.raise_interrupted, lost) if is_stopped else lambda: None
     return FitResult(state, network, status, stem, raise_if_stopped)
+
+
+def _observers(
+    settings: FitSettings, stop: StopRequest, lines: ProgressLines | None
+) -> Sequence[Callable[[Event], None]]:
+    """Return those of the settings, of which each may stop the run, and the one that prints."""
+    guarded = [GuardedObserver(one, partial(stop.request, OBSERVER)) for one in settings.observers]
+    return guarded if lines is None else [*guarded, lines]
 
 
 def _pretrain(

@@ -6,6 +6,7 @@ import contextlib
 import time
 from collections.abc import Callable, Mapping, Sequence
 from itertools import islice
+from types import MappingProxyType
 from typing import Any, Protocol
 
 from arignote.checkpoints.progress import STOP_RULE
@@ -102,8 +103,9 @@ class Trainer:
         self.n_epochs, self.validation_frequency, self.observers = n_epochs, validation_frequency, observers
         self._clock = time.perf_counter()
 
-    def run(self, state: TrainingState) -> TrainingState:
+    def run(self, state: TrainingState, status: str = "starts") -> TrainingState:
         """Train until `n_epochs` are done, or a stop is requested. `state` may be fresh or from a checkpoint."""
+        self._notify("start", state, state.progress.epoch + 1, text=status)
         self._clock = time.perf_counter()
         try:
             if state.progress.validation_due:
@@ -114,9 +116,12 @@ class Trainer:
                 self._train_epoch(state)
                 self._finish_epoch(state)  # history, rules, best: before anything is saved
                 self.checkpointer.after_epoch(state)
+                self._notify_saved(state)
         except StopRequested as asked:
             state.progress.stopped_by = asked.reason
         self.checkpointer.finish(state)
+        self._notify_saved(state)
+        self._notify("end", state, state.progress.current_epoch, text=state.progress.stopped_by or "")
         return state
 
     def _train_epoch(self, state: TrainingState) -> None:
@@ -128,6 +133,7 @@ class Trainer:
             while batches := list(islice(left, self.accumulate)):
                 self._step(state, batches)
                 self.checkpointer.after_batch(state)
+                self._notify_saved(state)
                 self.check_stop()
 
     def _step(self, state: TrainingState, batches: list[Batch]) -> None:
@@ -154,8 +160,7 @@ class Trainer:
         if self.average is not None:
             ends_epoch = progress.batch == self._source(state).batches.n_batches
             self.average(progress.n_updates, progress.epoch + 1, ends_epoch)
-        if self.observers:
-            self._notify("batch", state, progress.epoch + 1)
+        self._notify("batch", state, progress.epoch + 1, _loss=loss)
         frequency = self.validation_frequency
         if frequency is not None and progress.examples_seen // frequency > before // frequency:
             progress.validation_due = True
@@ -203,7 +208,7 @@ class Trainer:
         if not progress.is_final:
             loss, train_loss = self.validation.loss(found.value), found.row[f"train_{self.validation.train_loss}"]
             apply_rules.after_validation(state, self.rules, complete_epochs, loss, train_loss)
-        self._notify("validation", state, epoch, state.history.record(-1) if self.observers else {}, found.is_best)
+        self._notify("validation", state, epoch, state.history.record(-1), is_best=found.is_best, _loss=found.value)
 
     def values(self, state: TrainingState, n_updates: int) -> dict[str, float]:
         """Return the value of each rule in the update of the unfinished epoch that follows `n_updates` updates."""
@@ -216,10 +221,19 @@ class Trainer:
         """Return what has the batches of the unfinished epoch."""
         return self if self.final is None or not state.progress.is_final else self.final
 
+    def _notify_saved(self, state: TrainingState) -> None:
+        if files := self.checkpointer.take_written():
+            self._notify("save", state, state.progress.current_epoch, files=files)
+
     def _notify(
-        self, kind: str, state: TrainingState, epoch: int, record: Mapping[str, Any] | None = None, best: bool = False
+        self, kind: str, state: TrainingState, epoch: int, record: Mapping[str, Any] = MappingProxyType({}), **more: Any
     ) -> None:
+        """Call each observer; `more` are attributes of the event."""
+        if not self.observers:
+            return
+        progress = state.progress
+        more |= {"n_updates": progress.n_updates, "examples_seen": progress.examples_seen}
         n_batches = self._source(state).batches.n_batches
-        event = Event(kind, epoch, self.n_epochs, state.progress.batch, n_batches, record or {}, best)
+        event = Event(kind, epoch, self.n_epochs, progress.batch, n_batches, record, **more)
         for observer in self.observers:
             observer(event)

@@ -50,7 +50,7 @@ class StopRequested(Exception):
 
     @property
     def reason(self) -> str:
-        """Return the signal, such as "SIGTERM", or the notice."""
+        """Return the signal, such as "SIGTERM", the notice, or "observer"."""
         return str(self)
 
 
@@ -72,7 +72,7 @@ class StopRequest:
     signalled : bool
         Whether a signal was received, even if too late to stop training.
     reason : str or None
-        The signal or notice that requested the stop.
+        The signal or notice, or what else, requested the stop.
     """
 
     def __init__(self, signals: Sequence[str] = ("SIGINT",), notices: str | None = None):
@@ -85,6 +85,11 @@ class StopRequest:
         self.signalled = False
         self.reason: str | None = None
 
+    def request(self, reason: str) -> None:
+        """Request a stop from within the process, after which `fit` returns; signals and notices take precedence."""
+        if self.reason is None:
+            self.reason = reason
+
     def check(self) -> None:
         """Raise StopRequested if a stop was requested."""
         if self.reason is not None:
@@ -96,15 +101,15 @@ class StopRequest:
         if number == signal.SIGINT and self._n_sigints > 1:
             raise KeyboardInterrupt
         # Any other signal takes precedence over Ctrl-C, in either order: its exit code is the one that matters.
-        if self.reason is None or self._number == signal.SIGINT:
+        if self._number in (0, signal.SIGINT):
             self._number, self.reason = number, signal.Signals(number).name
 
     def _receive_notice(self, reason: str) -> None:
-        if self.reason is None or self._number == signal.SIGINT:
+        if self._number in (0, signal.SIGINT):
             self._number, self.reason = signal.SIGTERM, reason
 
     def raise_interrupted(self, lost: str = "") -> None:
-        """Raise the exception that ends `fit` after a stop request; after SIGINT, return.
+        """Raise the exception that ends `fit` after a stop request; after SIGINT, or one of an observer, return.
 
         Parameters
         ----------
@@ -121,7 +126,7 @@ class StopRequest:
         if self._number == signal.SIGINT:
             if _in_a_search():
                 raise KeyboardInterrupt
-        elif self.reason is not None:
+        elif self._number and self.reason is not None:
             raise Interrupted(self.reason, 128 + self._number, lost)
 
     def __enter__(self) -> StopRequest:

@@ -7,6 +7,7 @@ import shlex
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from arignote.checkpoints.progress import OBSERVER
 from arignote.checkpoints.reader import RunFiles
 from arignote.checkpoints.state import TrainingState
 from arignote.data.fields import ALONE
@@ -53,7 +54,8 @@ def ending(
     options : str
         As `config_options` returns them.
     """
-    verb, remark = "interrupted" if state.progress.interrupted else "done", state.ended_by
+    stopped = "stopped by an observer" if state.progress.stopped_by == OBSERVER else "interrupted"
+    verb, remark = stopped if state.progress.interrupted else "done", state.ended_by
     position = f"{verb}, {state.progress.epoch} of {state.n_epochs} epochs{f': {remark}' if remark else ''}"
     # A run that had finished was not trained.
     yield status if status.startswith("finished") else position

@@ -1,12 +1,24 @@
-"""The records that observers receive."""
+"""The records that observers receive, and what they may answer."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
+from enum import Enum
+from math import nan
+from typing import Any, Final, Literal
 
-__all__ = ["Event"]
+__all__ = ["STOP", "Answer", "Event"]
+
+
+class Answer(Enum):
+    """What an observer may return."""
+
+    STOP = "stop"
+
+
+# Stops the run after the current batch, and saves it, so that it can be resumed.
+STOP: Final[Literal[Answer.STOP]] = Answer.STOP
 
 
 @dataclass(frozen=True)
@@ -16,7 +28,7 @@ class Event:
     Attributes
     ----------
     kind : str
-        "start", "batch" or "validation".
+        "start", "batch", "validation", "save" or "end".
     epoch : int
         The current epoch, from 1.
     n_epochs : int
@@ -28,7 +40,12 @@ class Event:
     is_best : bool
         Whether this validation is the best so far.
     text : str
-        How the fit started, if the kind is "start": "starts", or where the run was resumed.
+        How the fit started, if the kind is "start": "starts", or where the run was resumed. If it is "end", what
+        stopped the run before its last epoch, such as "SIGTERM" or "stop_rule", else empty.
+    n_updates, examples_seen : int
+        Updates, and examples trained on, since the run began; a resumed run continues to count.
+    files : tuple of str
+        Paths of the files that were written, if the kind is "save".
     """
 
     kind: str
@@ -39,3 +56,13 @@ class Event:
     record: Mapping[str, Any]
     is_best: bool = False
     text: str = ""
+    n_updates: int = 0
+    examples_seen: int = 0
+    files: tuple[str, ...] = ()
+    # On the device of the network: whoever reads it waits for the device.
+    _loss: Any = field(default=nan, repr=False)
+
+    @property
+    def loss(self) -> float:
+        """Return the mean training loss of a batch; of a validation the loss that decides "best"; else NaN."""
+        return float(self._loss)

@@ -94,12 +94,14 @@ class ProgressLines:
             self._erase()
             self._line(event.record, event.is_best and isfinite(loss))
             self._drawn = self._drawn if self._is_terminal else self._clock()
-        elif self._clock() - self._drawn >= (BAR_SECONDS if self._is_terminal else LINE_SECONDS):
-            self._drawn = self._clock()
+        elif event.kind == "batch":
             self._position(event)
 
     def _position(self, event: Event) -> None:
-        """Draw the bar, or print a line."""
+        """Draw the bar, or print a line, unless the last one is recent."""
+        if self._clock() - self._drawn < (BAR_SECONDS if self._is_terminal else LINE_SECONDS):
+            return
+        self._drawn = self._clock()
         epoch = f"epoch {event.epoch}/{event.n_epochs}"
         if not self._is_terminal:
             print(f"{epoch}, batch {event.batch}/{event.n_batches}", file=self._file, flush=True)

@@ -4,25 +4,16 @@ from __future__ import annotations
 
 import re
 import signal
-from collections.abc import Callable
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, WithJsonSchema
 
 from arignote.checkpoints.cadence import Cadence
 from arignote.checkpoints.names import normal_stem
-from arignote.registry import function_name, several
 from arignote.safe.limits import MOST_THREADS
+from arignote.spec.observers import Observer, observers_of
 
 __all__ = ["CheckpointEvery", "Device", "Notices", "Observers", "Signals", "Stem", "Switch", "Threads"]
-
-
-def _functions(value: Any) -> tuple[Any, ...]:
-    functions = several(value)
-    for function in functions:
-        if not callable(function):
-            raise ValueError(f"must be a function of an Event, or a list of them; got {function!r}")
-    return functions
 
 
 def _checkpoint(value: str | None) -> str | None:
@@ -59,14 +50,16 @@ def _notices(value: Any) -> Any:
 
 
 _NAME = {"type": "string"}
+_NAMED = {"type": "string", "pattern": r"^[\w.]+:[\w.]+$", "examples": ["my_observers:Report"]}
 _TIME = {"type": "string", "pattern": r"^\d+(\.\d+)?s$"}
 _NAMES = {"anyOf": [_NAME, {"type": "array", "items": _NAME}]}
+_OBSERVER = {"anyOf": [_NAMED, {"type": "array", "prefixItems": [_NAMED, {"type": "object"}], "minItems": 2}]}
 
 Observers = Annotated[
-    tuple[Callable[..., Any], ...],
-    BeforeValidator(_functions),
-    PlainSerializer(lambda functions: [function_name(function) for function in functions]),
-    WithJsonSchema({"type": "null", "description": "Functions can be given in Python only."}),
+    tuple[Observer, ...],
+    BeforeValidator(observers_of),
+    PlainSerializer(lambda observers: [observer.name for observer in observers]),
+    WithJsonSchema({"anyOf": [_OBSERVER, {"type": "array", "items": _OBSERVER}, {"type": "null"}]}),
 ]
 CheckpointEvery = Annotated[
     Cadence,

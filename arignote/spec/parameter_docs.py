@@ -13,6 +13,7 @@ from pydantic import WithJsonSchema
 from pydantic.fields import FieldInfo
 
 from arignote.registry import ByNameField, PartField, PartsField
+from arignote.spec.observers import Observer
 from arignote.spec.settings import FitSettings
 
 __all__ = ["fit_parameter_names", "fit_parameters", "type_text"]
@@ -97,7 +98,8 @@ def _forms_of_part(field: PartField) -> list[str]:
 def _forms_of_functions(annotation: Any) -> list[str]:
     """Return the form of a function, which a JSON Schema lacks, if the items of a setting may be functions."""
     items = [one for item in get_args(annotation) for one in (item, *get_args(item))]
-    return ["callable or list of callable"] if any(get_origin(one) is Callable for one in items) else []
+    takes_functions = any(get_origin(one) is Callable or one is Observer for one in items)
+    return ["callable or list of callable"] if takes_functions else []
 
 
 def _forms_of_schema(schema: Mapping[str, Any]) -> list[str]:

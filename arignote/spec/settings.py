@@ -86,7 +86,9 @@ class _ReportingSettings(BaseModel):
         description="Whether the time of each operation of a few steps is printed at the end; a path: written there.",
     )
     observers: Annotated[Observers, Mark.MACHINE] = Field(
-        None, validate_default=True, description="Functions called with each `Event`."
+        None,
+        validate_default=True,
+        description='Functions, or objects with `on_event`, called with each `Event`; in a config "module:Name".',
     )
 
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import sys
 
 import numpy as np
 import pytest
 
+from arignote import NNClassifier
 from arignote.checkpoints.reader import RunFiles
 from arignote.errors import ConfigError
 from arignote.fit.command import fit_command
@@ -35,6 +37,27 @@ def test_a_fit_prints_its_ending_with_the_commands_that_follow_and_ends_with_0(c
     out = capsys.readouterr().out
     assert "done, 1 of 1 epochs\n" in out
     assert f"arignote evaluate {RunFiles(str(tmp_path / 'runs' / 'run')).stem} --config {config} --part train\n" in out
+
+
+def test_an_observer_of_a_config_is_imported_and_a_fit_that_it_stops_ends_with_0(config, tmp_path, capsys, monkeypatch):
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "observers_of_a_config", raising=False)
+    (tmp_path / "observers_of_a_config.py").write_text(
+        "from arignote import STOP\n\n"
+        "class AfterEpoch:\n"
+        "    def __init__(self, n):\n        self.n = n\n"
+        "    def on_event(self, event):\n"
+        "        return STOP if (event.kind, event.epoch) == ('validation', self.n) else None\n"
+    )
+    named = 'fit.observers=["observers_of_a_config:AfterEpoch", {n: 1}]'
+    assert fit_command(config, tmp_path, [named]) == 0
+    assert "stopped by an observer, 1 of 2 epochs\n" in capsys.readouterr().out
+    # The run names it too: without the config it is not imported.
+    del sys.modules["observers_of_a_config"]
+    loaded = NNClassifier.load(str(tmp_path / "runs" / "run"))
+    assert loaded.observers is None and "observers_of_a_config:AfterEpoch" in loaded.state_.spec["fit"]["observers"]
+    assert fit_command(config, tmp_path, None) == 0
+    assert "done, 2 of 2 epochs\n" in capsys.readouterr().out and "observers_of_a_config" not in sys.modules
 
 
 def test_a_quiet_fit_prints_nothing(config, tmp_path, capsys):

@@ -366,10 +366,12 @@ def test_events_record_what_happened_and_its_position():
     run.go()
     message = [(event.kind, event.epoch, event.batch, event.is_best) for event in run.events]
     assert message == [
+        ("start", 1, 0, False),
         *[("batch", 1, batch, False) for batch in (1, 2, 3)],
         ("validation", 1, 3, True),
         *[("batch", 2, batch, False) for batch in (1, 2, 3)],
         ("validation", 2, 3, False),
+        ("end", 2, 0, False),
     ]
     assert {(event.n_epochs, event.n_batches) for event in run.events} == {(2, 3)}
     records = [event.record for event in run.events if event.kind == "validation"]
@@ -377,10 +379,37 @@ def test_events_record_what_happened_and_its_position():
     assert all(event.record == {} and event.text == "" for event in run.events if event.kind == "batch")
 
 
+def test_events_count_updates_and_examples_and_have_the_loss():
+    run = Run(n_epochs=2, batch_size=4, valid=[3.0, 4.0])
+    run.go()
+    counts = [(event.n_updates, event.examples_seen) for event in run.events]
+    assert counts == [(0, 0), (1, 4), (2, 8), (3, 10), (3, 10), (4, 14), (5, 18), (6, 20), (6, 20), (6, 20)]
+    # The losses of rows 0 to 9 are their numbers, whose sum is 45.
+    for batches in (run.events[1:4], run.events[5:8]):
+        assert sum(event.loss * n for event, n in zip(batches, (4, 4, 2), strict=True)) == pytest.approx(45)
+    assert [event.loss for event in run.events if event.kind == "validation"] == [3.0, 4.0]
+    assert np.isnan([event.loss for event in run.events if event.kind in ("start", "end")]).all()
+
+
+def test_the_last_event_says_what_stopped_the_run():
+    def stop():
+        if run.state.progress.n_updates == 4:
+            raise StopRequested("SIGTERM")
+
+    run = Run(n_epochs=3, check_stop=stop)
+    run.go()
+    last = run.events[-1]
+    assert (last.kind, last.text, last.epoch, last.batch) == ("end", "SIGTERM", 2, 1)
+    whole = Run(n_epochs=3)
+    whole.go()
+    assert (whole.events[-1].kind, whole.events[-1].text, whole.events[-1].epoch) == ("end", "", 3)
+
+
 def test_every_observer_is_called_and_none_is_required():
     seen = []
     Run(n_epochs=1, observers=[lambda event: seen.append(1), lambda event: seen.append(2)]).go()
-    assert seen == [1, 2] * 4
+    # The start, three batches, a validation and the end.
+    assert seen == [1, 2] * 6
     assert Run(n_epochs=1, observers=[]).go().progress.epoch == 1
 
 
@@ -475,7 +504,7 @@ def test_a_run_that_is_done_or_ended_does_nothing_more():
         run = Run(n_epochs=2)
         vars(run.state.progress).update(change)
         run.go()
-        assert run.steps == [] and run.events == []
+        assert run.steps == [] and [event.kind for event in run.events] == ["start", "end"]
 
 
 def test_an_event_has_no_record_and_no_text_of_its_own_accord():

@@ -26,7 +26,7 @@ TYPES = {
     "checkpoint_every": '{"auto", "epoch"}, int >= 1 or str, default "auto"',
     "class_weight": 'dict or {"balanced"}, optional',
     "extra_metadata": "dict, optional",
-    "observers": "callable or list of callable, optional",
+    "observers": "callable or list of callable, str, [Name, {params}] or list of these, optional",
 }
 
 
