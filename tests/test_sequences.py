@@ -60,6 +60,7 @@ FORMS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", FORMS)
 def test_the_same_sequences_in_another_form_give_the_same_bits(form, fitted):
     layer, x = FORMS[form]
@@ -69,6 +70,7 @@ def test_the_same_sequences_in_another_form_give_the_same_bits(form, fitted):
     assert found.evaluate(x, Y, part="test") == fitted.evaluate(ROWS, Y, part="test")
 
 
+@pytest.mark.slow
 def test_a_network_learns_from_sequences_of_different_lengths():
     found = fit(n_epochs=40, lr_rule=0.02)
     assert found.evaluate(ROWS, Y, "accuracy", part="test")["accuracy"] > 0.8
@@ -111,6 +113,7 @@ def test_steps_are_preprocessed_as_rows_of_their_own_and_padding_stays_zero(fitt
         assert not x[row, n:].any()
 
 
+@pytest.mark.slow
 def test_sequences_of_tokens():
     tokens = [RNG.integers(0, 9, n) for n in LENGTHS]
     y = np.array([int(4 in row) for row in tokens])

@@ -38,6 +38,7 @@ def regressor(layers=(LISTS, LSTM), **more):
     return NNRegressor([*layers, ["RegressionOutputLayer", {"per_step": True}]], rng=3, **SETTINGS | more)
 
 
+@pytest.mark.slow
 def test_a_classifier_of_steps_learns_and_gives_lists_back():
     found = classifier(n_epochs=60, lr_rule=0.03).fit(ROWS, SIGNS)
     assert found.evaluate(ROWS, SIGNS, "accuracy", part="test")["accuracy"] > 0.85
@@ -53,6 +54,7 @@ def test_a_classifier_of_steps_learns_and_gives_lists_back():
         assert found.evaluate(ROWS, SIGNS, "error")["error"] == pytest.approx(np.mean(steps))
 
 
+@pytest.mark.slow
 def test_a_regressor_of_steps_learns_in_units_of_their_spread():
     found = regressor(n_epochs=60, lr_rule=0.03).fit(ROWS, SUMS)
     assert found.evaluate(ROWS, SUMS, "r2", part="test")["r2"] > 0.9
@@ -99,6 +101,7 @@ def test_the_output_is_a_dense_layer_that_all_steps_share():
     torch.testing.assert_close(found, x @ params["W"] + params["b"])
 
 
+@pytest.mark.slow
 def test_beside_an_output_for_the_whole_row():
     layers = [
         LISTS,

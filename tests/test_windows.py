@@ -35,6 +35,7 @@ def fit(x=SERIES, y=NEXT, layers=LAYERS, **more):
     return NNRegressor(layers, rng=3).fit(x, y, **SETTINGS | more)
 
 
+@pytest.mark.slow
 def test_a_series_is_forecast_from_its_windows():
     found = fit(n_epochs=80, sgd_type="adam", lr_rule=0.02)
     assert found.evaluate(SERIES, NEXT, "r2", part="test")["r2"] > 0.9

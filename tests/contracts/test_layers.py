@@ -196,6 +196,7 @@ def test_the_gradient_is_that_of_finite_differences(name):
         assert (above - below) / (2 * step) == pytest.approx(float(gradient.reshape(-1)[at]), rel=1e-4, abs=1e-8)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", LAYERS)
 def test_the_declared_multiply_adds_are_those_that_torch_counts(name):
     placed = network_of(name).architecture.placed

@@ -69,6 +69,7 @@ def test_a_device_that_is_not_there_is_reported():
         setup_for(declare(parse(CONVOLUTIONS), (64,), 10), FitSettings(device="cuda:77"), 128)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("precision", PRECISIONS)
 @pytest.mark.parametrize("layers", [CONVOLUTIONS, NORMED], ids=["convolutions", "normed"])
 def test_every_precision_learns_and_predicts_as_it_was_validated(digits, layers, precision):

@@ -28,6 +28,7 @@ def by_formula(X, p):
     return {"input": X, "fc1": first, "dropout1": first, "fc2": second, "output": scores}
 
 
+@pytest.mark.slow
 def test_the_output_of_each_layer_is_that_of_its_formula_with_the_best_weights(digits, tmp_path):
     X, y = digits
     # It overfits, so that the last network is not the best one.

@@ -119,6 +119,7 @@ def test_labels_within_the_data_are_no_features_of_what_is_taught(tmp_path):
         assert all(np.array_equal(found[name], values) for name, values in expected.items())
 
 
+@pytest.mark.slow
 def test_stopped_after_each_batch_of_each_run_it_ends_in_the_same_bits(tmp_path):
     expected = digest(fit(tmp_path / "whole"))
     stages = [newest(tmp_path / f"whole_pre{number}").network for number in (1, 2)]

@@ -379,6 +379,7 @@ def config(run, tmp_path):
     return tmp_path / "second.yaml"
 
 
+@pytest.mark.slow
 def test_a_config_names_a_stored_network_from_its_own_folder(config, run):
     assert arignote("fit", config).code == 0
     loaded, stored = (NNClassifier.load(f"{stem}_last.ckpt") for stem in (config.parent / "runs" / "second", run))

@@ -83,6 +83,7 @@ def test_settings_of_a_loaded_file_reach_nothing_outside(tmp_path, monkeypatch):
     assert not list(tmp_path.glob("elsewhere*"))
 
 
+@pytest.mark.slow
 def test_a_file_of_another_stem_never_becomes_a_checkpoint_to_write(tmp_path):
     from arignote import NNClassifier
 

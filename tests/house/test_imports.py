@@ -19,23 +19,30 @@ MODULES = sorted(m.name for m in pkgutil.walk_packages(arignote.__path__, "arign
 
 # Libraries are loaded once. Layers from the lowest: each module is imported in a fork of its own, in which the layers
 # below are loaded. They can hide no fault of it, for the contract of import-linter lets them import nothing of its own.
+# A module that its package has loaded needs no fork: to import it is to import the package first, as the package's did.
 CODE = """
 import importlib, json, os, sys
 import h5py, pandas, pydantic, ruamel.yaml, safetensors.numpy, sklearn.metrics, torch, typer
-failed = {}
+failed, loaded = {}, set()
 for layer in json.loads(sys.argv[1]):
     for module in layer:
+        if module in loaded:
+            continue
         reading, writing = os.pipe()
         if os.fork() == 0:
             try:
                 importlib.import_module(module)
+                answer = [None, [name for name in sys.modules if name.startswith(module + ".")]]
             except BaseException as error:
-                os.write(writing, f"{type(error).__name__}: {error}".encode()[:4000])
+                answer = [f"{type(error).__name__}: {error}", []]
+            with os.fdopen(writing, "w") as pipe:
+                json.dump(answer, pipe)
             os._exit(0)
         os.close(writing)
-        with os.fdopen(reading, "rb") as pipe:
-            message = pipe.read().decode()
+        with os.fdopen(reading) as pipe:
+            message, by_package = json.load(pipe)
         os.wait()
+        loaded.update(by_package)
         if message:
             failed[module] = message
     for module in layer:

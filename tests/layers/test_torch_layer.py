@@ -333,6 +333,7 @@ def test_buffers_are_in_the_checkpoint_with_their_types(tmp_path):
     np.testing.assert_allclose(found.predict_proba(x), expected, rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "layer",
     [

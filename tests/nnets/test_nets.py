@@ -51,6 +51,7 @@ def test_an_import_path_of_2015_has_its_names(path, words):
     assert [word for word in words.split() if not hasattr(module, word)] == []
 
 
+@pytest.mark.slow
 def test_the_script_of_2015_runs_and_its_second_run_finds_the_first(tmp_path, monkeypatch):
     rng = np.random.default_rng(0)
     x, y = rng.integers(256, size=(204, 28, 28), dtype=np.uint8), (np.arange(204) % 10).astype(np.uint8)

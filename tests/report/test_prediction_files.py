@@ -189,6 +189,7 @@ def test_a_pipe_cannot_be_hdf5(tmp_path):
     os.close(reader)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("ending", ["csv", "parquet", "npy", "h5"])
 def test_only_some_blocks_are_in_memory_at_a_time(ending, tmp_path, monkeypatch):
     monkeypatch.setattr(prediction_files, "_ROW_GROUP", 2_000_000)

@@ -135,6 +135,7 @@ def test_a_disk_too_small_ends_the_command_with_4_before_training(tmp_path):
     assert full.stdout == "" and os.listdir(tmp_path) == []
 
 
+@pytest.mark.slow
 def test_a_disk_that_does_not_answer_is_reported_once_and_waited_for_at_the_end(fit, tmp_path, monkeypatch):
     monkeypatch.setattr(schedule, "PATIENCE", 0.2)
     answers, stalled, ended = threading.Event(), [], []

@@ -103,6 +103,7 @@ def test_an_object_of_a_known_class_becomes_a_record_of_its_state(protocol):
         found["nothing"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("protocol", range(6))
 def test_a_pickle_cut_short_at_any_byte_is_refused(protocol):
     data = pickle.dumps([VALUES["words"], ARRAYS["float64"], SCALARS[0]], protocol)

@@ -145,6 +145,7 @@ def test_images_dropout_first_weights_and_shares_of_classes_give_the_gradients_o
             compare(step_of(layers), [(x, labels, weights)])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("channels_last", [False, True])
 @pytest.mark.parametrize("activation", KNOWN)
 @pytest.mark.parametrize("more", [{}, {"use_bias": False, "stride": [2, 1]}, {"fix_params": ["W"]}], ids=str)
