@@ -7,7 +7,6 @@ from math import prod
 from typing import Any, ClassVar, Self
 
 import numpy as np
-from sklearn.base import BaseEstimator
 from sklearn.exceptions import NotFittedError
 
 from arignote.checkpoints.state import TrainingState
@@ -20,6 +19,7 @@ from arignote.estimators.calls import checked_call
 from arignote.estimators.constructor import built_layers, seed_of, settings_of, shape_of
 from arignote.estimators.documentation import PublicDir, document_settings, with_settings
 from arignote.estimators.endings import report_ending
+from arignote.estimators.nested_params import NestedParams
 from arignote.estimators.scoring import Predictor
 from arignote.estimators.views import NetworkViews
 from arignote.fit.load import read_run, restore
@@ -38,7 +38,7 @@ def alone(by_output: dict[str, Any]) -> Any:
     return next(iter(by_output.values())) if len(by_output) == 1 else by_output
 
 
-class NNEstimator(NetworkViews, BaseEstimator, metaclass=PublicDir):  # type: ignore[misc]
+class NNEstimator(NetworkViews, NestedParams, metaclass=PublicDir):
     """Base class of estimators: a network, declared as a list of layers, that is trained, stored and loaded.
 
     A subclass says which targets it fits, and documents the parameters of the constructor, which are the same for all.

@@ -14,7 +14,7 @@ from arignote.layers.shape import AnyInput
 from arignote.registry import build, find, part_name, split
 from arignote.safe.limits import MOST_LAYERS
 
-__all__ = ["Builder", "Entry", "Path", "all_entries", "names_of"]
+__all__ = ["Builder", "Entry", "Path", "all_entries", "is_block", "local_names", "names_of"]
 
 Path = tuple[str | int, ...]
 
@@ -43,14 +43,15 @@ def _label(spec: Any) -> str:
     """Return the class and name of a layer as messages have them; "" for an invalid spec or an unknown layer."""
     try:
         word, params = split("layer", spec)
-        if not _is_block(word):
+        if not is_block(word):
             find("layer", word)
     except ConfigError:
         return ""
     return f"{word} {params['name']!r}" if params.get("name") else str(word)
 
 
-def _is_block(word: Any) -> bool:
+def is_block(word: Any) -> bool:
+    """Return whether the name of a part is that of a block."""
     return isinstance(word, str) and word.lower() == "block"
 
 
@@ -82,7 +83,7 @@ class Builder:
         if isinstance(spec, Layer | Block):
             return spec
         word, params = split("layer", spec)
-        if _is_block(word):
+        if is_block(word):
             block: Block = build("block", ["Block", params])
             return block
         cls = find("layer", word)
@@ -115,14 +116,42 @@ def names_of(entries: Sequence[Entry]) -> list[str]:
 
     Where there are several input layers, they are named after their channels.
     """
-    taken = {entry.part.name for entry in entries if entry.part.name}
-    has_channels = sum(isinstance(entry.part, AnyInput) for entry in entries) > 1
+    return _named([(type(entry.part), entry.part.name, getattr(entry.part, "channel", None)) for entry in entries])
+
+
+def local_names(specs: Sequence[Any]) -> list[str]:
+    """Return the names of the entries of a list of specs, as they are within it; their parameters may be wrong."""
+    found: list[tuple[type[Layer | Block], str | None, str | None]] = []
+    complaints: list[Complaint] = []
+    for position, spec in enumerate(specs):
+        try:
+            found.append(_declared(spec))
+        except ConfigError as error:
+            complaints += error.under("layers", position).complaints
+    if complaints:
+        raise ConfigError(complaints)
+    return _named(found)
+
+
+def _declared(spec: Any) -> tuple[type[Layer | Block], str | None, str | None]:
+    """Return the class of a layer or block, and the name and the channel that it is given."""
+    if isinstance(spec, Layer | Block):
+        return type(spec), spec.name, getattr(spec, "channel", None)
+    word, params = split("layer", spec)
+    cls: Any = find("block" if is_block(word) else "layer", word)
+    name, channel = (value if isinstance(value := params.get(key), str) else None for key in ("name", "channel"))
+    return cls, name, channel
+
+
+def _named(declared: Sequence[tuple[type[Layer | Block], str | None, str | None]]) -> list[str]:
+    taken = {name for _, name, _ in declared if name}
+    has_channels = sum(issubclass(cls, AnyInput) for cls, _, _ in declared) > 1
     counts: dict[str, int] = {}
     found = []
-    for entry in entries:
-        name, prefix = entry.part.name, entry.part.name_prefix
-        if has_channels and isinstance(entry.part, AnyInput):
-            name = name or entry.part.channel
+    for cls, name, channel in declared:
+        prefix = cls.name_prefix
+        if has_channels and issubclass(cls, AnyInput):
+            name = name or channel
         if name is None:
             counts[prefix] = counts.get(prefix, 0) + 1
             name = prefix if prefix in ("input", "output") else f"{prefix}{counts[prefix]}"

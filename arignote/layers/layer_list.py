@@ -9,11 +9,11 @@ from typing import Any
 from arignote.errors import Complaint, ConfigError
 from arignote.hints.advice import Advice, Replacement
 from arignote.layers.base import Layer
-from arignote.layers.entries import Builder, all_entries, names_of
+from arignote.layers.entries import Builder, all_entries
 from arignote.layers.links import Writer
 from arignote.registry import names, part_name, plain
 
-__all__ = ["local_names", "locate_layers", "parse"]
+__all__ = ["locate_layers", "parse"]
 
 
 def parse(layers: Any, layer_defaults: Mapping[str, Any] | None = None) -> list[Layer]:
@@ -79,15 +79,6 @@ def _written_out(layers: Any, layer_defaults: Mapping[str, Any] | None) -> Write
     if writer.complaints:
         raise ConfigError(writer.complaints)
     return writer
-
-
-def local_names(layers: list[Any]) -> list[str]:
-    """Return the names of the entries of a list of specs, as they are within it: given, or implied."""
-    builder = Builder({})
-    entries = builder.entries(layers, ("layers",))
-    if builder.complaints:
-        raise ConfigError(builder.complaints)
-    return names_of(entries)
 
 
 def _check_forms(layers: Any, layer_defaults: Any) -> None:

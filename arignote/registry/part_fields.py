@@ -52,8 +52,12 @@ class PartField:
         self._dump = short_spec if is_short else dump
         self._shorthand_schema = [] if shorthand_schema is None else [shorthand_schema]
 
+    def spec_of(self, value: Any) -> Any:
+        """Return the spec that a value stands for, such as a number; a part, or a spec, as it is."""
+        return self._shorthand(value)
+
     def _built(self, value: Any) -> Any:
-        return self._check(build(self.kind, self._shorthand(value)))
+        return self._check(build(self.kind, self.spec_of(value)))
 
     def _written(self, part: Any) -> Any:
         return self._dump(part) if isinstance(part, Part) else part

@@ -6,16 +6,22 @@ from typing import Any
 
 from arignote.data.specs import CSVFormat, table_format
 from arignote.errors import ConfigError
-from arignote.layers.layer_list import local_names
 from arignote.spec.locations import Written
+from arignote.spec.paths import Items, Layers, LayersForm, Place, form_of, place_of, replaced_at, walk
+from arignote.spec.settings import FitSettings
 
 __all__ = ["csv_format", "override"]
+
+# Of the sections of a config those that hold parts.
+_FORMS = {"layers": LayersForm(), "fit": {name: form_of(info) for name, info in FitSettings.model_fields.items()}}
 
 
 def override(values: dict[str, Any], settings: list[str]) -> Written:
     """Write ``key=value`` strings into a config; values are YAML, layers are named: ``layers.fc1.n_units=128``.
 
-    Layers of a block are named within it, ``layers.res.layers.conv1.stride=2``, for all its repetitions.
+    Layers of a block are named within it, ``layers.res.layers.conv1.stride=2``, for all its repetitions. Parameters
+    of a part follow its key, ``fit.lr_rule.initial_value=0.1``, and in a list of parts its position,
+    ``fit.augmentation.0.sigma=1``.
 
     Returns
     -------
@@ -23,37 +29,41 @@ def override(values: dict[str, Any], settings: list[str]) -> Written:
         The string that wrote the value of each path.
     """
     written: Written = {}
-    # Names are those of the file: values that are written may be wrong, which is reported later.
-    names: dict[tuple[str | int, ...], list[str]] = {}
     for setting in settings:
         key, sign, text = setting.partition("=")
         if not sign or not key:
             raise ConfigError(f"--set must be key=value; got {setting!r}")
         value = _yaml_value(text, f"--set {setting}")
-        *path, last = key.split(".")
-        place: Any = values
-        at: tuple[str | int, ...] = ()
-        for depth, word in enumerate(path):
-            if isinstance(place, list):
-                if at not in names:
-                    names[at] = local_names(place)
-                position, place = _layer_of(place, names[at], word, setting)
-                at = (*at, position)
-            elif isinstance(place, dict):
-                at = (*at, word)
-                if word not in place:
-                    place[word] = {}
-                    written[at] = setting
-                place = place[word]
-            if not isinstance(place, dict | list):
-                raise ConfigError(f"--set {setting}: {'.'.join(path[: depth + 1])} has no keys")
-            if isinstance(place, list) and not (word == "layers" and path[0] == "layers"):
-                raise ConfigError(f"--set {setting}: {'.'.join(path[: depth + 1])} is a list: write it whole")
-        if isinstance(place, list):
-            raise ConfigError(f"--set {setting}: name a parameter too, as in layers.fc1.n_units=128")
-        place[last] = value
-        written[*at, last] = setting
+        try:
+            values |= _written(values, key.split("."), value, setting, written)
+        except ConfigError as error:
+            if error.complaints[0].path:
+                raise
+            raise ConfigError(f"--set {setting}: {error}") from None
     return written
+
+
+def _written(values: dict[str, Any], words: list[str], value: Any, setting: str, written: Written) -> dict[str, Any]:
+    """Return a config with a value at a path, which is noted in `written`."""
+    steps: list[tuple[Place, str]] = []
+    at: tuple[str | int, ...] = ()
+    for place, word in walk(place_of(values, _FORMS), words):
+        before = ".".join(word for _, word in steps)
+        if isinstance(place, Items) and word not in place.words():
+            raise ConfigError(f"{before} is a list: write it whole, or name a position: {', '.join(place.words())}")
+        if type(place) is Place:
+            raise ConfigError(
+                f"{before} {'is a list: write it whole' if isinstance(place.value, list) else 'has no keys'}"
+            )
+        at = (*at, *place.key(word))
+        steps.append((place, word))
+        if not place.has(word):
+            written[at] = setting
+    if isinstance(steps[-1][0], Layers):
+        raise ConfigError("name a parameter too, as in layers.fc1.n_units=128")
+    written[at] = setting
+    changed: dict[str, Any] = replaced_at(steps, value)
+    return changed
 
 
 def csv_format(text: str) -> CSVFormat:
@@ -74,19 +84,3 @@ def _yaml_value(text: str, option: str) -> Any:
         return YAML(typ="safe").load(text)
     except Exception:
         raise ConfigError(f"{option}: the value is not YAML") from None
-
-
-def _layer_of(layers: list[Any], names: list[str], name: str, setting: str) -> tuple[int, dict[str, Any]]:
-    """Return position and parameters of a layer by its name."""
-    for position, known in enumerate(names):
-        if known == name:
-            spec = layers[position]
-            if isinstance(spec, dict):
-                return position, spec
-            if not isinstance(spec, list):
-                spec = layers[position] = [spec]
-            if len(spec) == 1:
-                spec.append({})
-            params: dict[str, Any] = spec[1]
-            return position, params
-    raise ConfigError(f"--set {setting}: there is no layer {name!r}; layers: {', '.join(names)}")

@@ -10,7 +10,7 @@ from arignote import ConfigError
 from arignote.layers import declare, parse
 from arignote.layers.block import Block
 from arignote.layers.dense import FCLayer
-from arignote.layers.layer_list import local_names
+from arignote.layers.entries import local_names
 from arignote.registry import build
 from arignote.spec.config import layers_of, read_config
 

@@ -164,7 +164,8 @@ def test_a_key_within_a_list_that_is_not_of_layers_is_refused(tmp_path):
     (tmp_path / "a.yaml").write_text(YAML)
     settings = ["layers.fc1.n_units=3", "fit.valid_loss=[nll, error]", "fit.valid_loss.fc1=nll"]
     with pytest.raises(
-        ConfigError, match=r"^--set fit\.valid_loss\.fc1=nll: fit\.valid_loss is a list: write it whole$"
+        ConfigError,
+        match=r"^--set fit\.valid_loss\.fc1=nll: fit\.valid_loss is a list: write it whole, or name a position: 0, 1$",
     ):
         read_config(tmp_path / "a.yaml", settings)
 
