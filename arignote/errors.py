@@ -6,6 +6,7 @@
     ├── ConfigError (ValueError)         a spec, a setting or a config file is not what it must be
     │   └── CallError (TypeError)        a method was called with an argument that is unknown, missing or one too many
     ├── DataError (ValueError)           the data cannot be trained on, or does not fit the network
+    │   └── DataTypeError (TypeError)    a value is of a type that is no number
     ├── CheckpointError (RuntimeError)   a file of a run cannot be read, written or resumed from
     └── NotFiniteError (ArithmeticError) the loss or a weight became NaN or infinite
 
@@ -33,6 +34,7 @@ __all__ = [
     "Complaint",
     "ConfigError",
     "DataError",
+    "DataTypeError",
     "ErrorCollector",
     "Interrupted",
     "NotFiniteError",
@@ -145,6 +147,10 @@ class CallError(ConfigError, TypeError):
 
 class DataError(ArignoteError, ValueError):
     """The data cannot be trained on, or does not fit the network."""
+
+
+class DataTypeError(DataError, TypeError):
+    """A value of the data is of a type that is no number, such as a dict."""
 
 
 class ErrorCollector:

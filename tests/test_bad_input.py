@@ -65,7 +65,7 @@ def broken(digits):
         "one class": ((X, y * 0), {}, "one class only"),
         "one-hot": ((X, np.eye(10)[y]), {}, "one-hot.*argmax"),
         "one axis": ((X[:, 0], y), {}, "reshape"),
-        "no labels": ((X,), {}, "y is needed"),
+        "no labels": ((X,), {}, "fit requires y to be passed, but the target y is None"),
         "continuous": ((X, y + 0.5), {}, "looks like a regression target"),
         "no row": ((X, y), {"valid": 0.0001}, "leaves no row"),
         "all rows": ((X, y), {"valid": 0.6, "test": 0.5}, "leave no row"),

@@ -11,6 +11,7 @@ TREE = {
     "ConfigError": ValueError,
     "CallError": TypeError,
     "DataError": ValueError,
+    "DataTypeError": TypeError,
     "CheckpointError": RuntimeError,
     "NotFiniteError": ArithmeticError,
 }

@@ -135,7 +135,7 @@ def open_data(data: FitData, settings: DataSettings) -> OpenedData:
     inputs = padded_as(rows["train"], data.inputs)
     needs_y = not data.targets.from_input
     if rows["train"].y is None and needs_y:
-        raise DataError("y is needed, to train on: fit(X, y), or fit((X, y))")
+        raise DataError("fit requires y to be passed, but the target y is None: write fit(X, y), or fit((X, y))")
     fractions: dict[str, float] = {}
     numbers: dict[str, NDArray[np.int64]] = {}
     for name, part in (("valid", valid), ("test", test)):

@@ -131,4 +131,6 @@ def not_finite_error(where: str, row: Array, columns: Names) -> DataError:
     within = f" in column {(columns or range(len(row)))[place]!r}" if row.ndim == 1 else f" at {at}"
     if not is_odd.any():
         return DataError(f"{where} holds {row.flat[place]}{within}, which is too large for float32; scale the data")
-    return DataError(f"{where} holds {row.flat[place]}{within}; clean the data, or pass allow_nonfinite=True")
+    return DataError(
+        f"{where} holds {row.flat[place]}{within}; clean the data of NaN and infinity, or pass allow_nonfinite=True"
+    )

@@ -22,7 +22,7 @@ from arignote.data.readers.sequences import PaddedReader, RaggedReader, lengths_
 from arignote.data.readers.sources import LABELS, get_reader, is_source, is_text_source, with_columns
 from arignote.data.readers.sparse import SparseReader, is_sparse
 from arignote.data.specs import CSVFormat
-from arignote.errors import DataError
+from arignote.errors import DataError, DataTypeError
 
 __all__ = ["channels_and_labels", "format_of", "open_channels", "with_sequences"]
 
@@ -54,7 +54,8 @@ def channels_and_labels(x: Any, y: Any, inputs: Sequence[Input], what: str) -> t
     wanted = channels_of(inputs)
     if isinstance(x, JoinedReader):
         x = x.sources.get(ALONE, x.sources)
-    if isinstance(x, Mapping):
+    # A sparse matrix by keys is a mapping from places to values, not from names to channels.
+    if isinstance(x, Mapping) and not hasattr(x, "toarray"):
         x, y = _channels(x, y, wanted, what)
     elif len(wanted) > 1:
         raise DataError(f"{what} must be a dict with the channels {_listed(wanted)}; got {type(x).__name__}")
@@ -228,5 +229,6 @@ def _numbers(x: Any, what: str) -> Array:
         try:
             array = array.astype(np.float64)
         except (TypeError, ValueError) as fault:
-            raise DataError(f"{what} must be numbers; got objects ({fault})") from None
+            error = DataTypeError if isinstance(fault, TypeError) else DataError
+            raise error(f"{what} must be numbers; got objects ({fault})") from None
     return array

@@ -219,13 +219,18 @@ def _name_of(y: Any) -> str:
 def _check(reader: Reader, what: str, conversion: Conversion, allow_nonfinite: bool, least_axes: int) -> None:
     """Raise DataError unless rows are numbers (rows, ...); values in memory must be finite unless that is allowed."""
     shape, dtype = reader.shape, reader.dtype
+    if dtype.kind == "c":
+        raise DataError(f"{what} must be real numbers; got {dtype}. Complex data not supported: take {what}.real")
     if dtype.kind not in "biuf":
         raise DataError(f"{what} must be numbers; got {dtype}{f' in {reader.where}' if reader.where else ''}")
     if len(shape) < least_axes:
-        hint = f"reshape(-1, 1) makes one feature of {what}" if shape else "got a single number"
+        ways = f"{what}.reshape(-1, 1) if it is one feature, {what}.reshape(1, -1) if it is one row"
+        hint = f"Reshape your data: {ways}" if shape else "It is a single number"
         raise DataError(f"{what} must have the shape (rows, features ...); got {shape}. {hint}")
     if 0 in shape:
-        raise DataError(f"{what} is empty: its shape is {shape}")
+        nothing = "0 sample(s)" if shape[0] == 0 else "0 feature(s)"
+        hint = f"while a minimum of 1 is required. Check how {what} is chosen"
+        raise DataError(f"{what} is empty: {nothing} (shape={shape}) {hint}")
     row = _first_wrong(reader, conversion, allow_nonfinite) if reader.in_memory else None
     if row is None:
         return

@@ -310,6 +310,9 @@ def _weights(
         else:
             weights *= weights_of_classes(settings.class_weight, classes)[y]
     if not weights.any():
-        raise DataError("all weights of the training rows are 0")
+        raise DataError(
+            "the weights of the training rows must not all be zero: give rows a sample_weight > 0, and their class a "
+            "class_weight > 0"
+        )
     found: NDArray[np.float32] = (weights / weights.mean()).astype(np.float32)
     return found

@@ -16,6 +16,7 @@ from arignote.data.targets import counted
 from arignote.engine.network import Network, copy_into
 from arignote.errors import ConfigError, DataError
 from arignote.estimators.calls import checked_call
+from arignote.estimators.columns import warn_of_column
 from arignote.estimators.constructor import built_layers, seed_of, settings_of, shape_of
 from arignote.estimators.documentation import PublicDir, document_settings, with_settings
 from arignote.estimators.endings import report_ending
@@ -79,6 +80,7 @@ class NNEstimator(NetworkViews, NestedParams, metaclass=PublicDir):
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
+        tags.input_tags.allow_nan = self.allow_nonfinite
         return tags
 
     def fit(
@@ -140,7 +142,7 @@ class NNEstimator(NetworkViews, NestedParams, metaclass=PublicDir):
         ensemble of scikit-learn.
         """
         checked, layers = settings_of(self, settings), self._layers()
-        self._check_target(layers)
+        warn_of_column(y, self._checked_output(layers))
         valid, test = self.valid if valid is None else valid, self.test if test is None else test
         result = fit_network(
             layers,
@@ -160,8 +162,8 @@ class NNEstimator(NetworkViews, NestedParams, metaclass=PublicDir):
 
     fit = checked_call("arguments", "fit", settings=FitSettings.model_fields)(document_settings(with_settings(fit)))
 
-    def _check_target(self, layers: Sequence[Layer]) -> None:
-        """Raise ConfigError if the output layer fits a target that another estimator is for."""
+    def _checked_output(self, layers: Sequence[Layer]) -> OutputLayer:
+        """Return the output layer that predicts; ConfigError if it fits a target that another estimator is for."""
         outputs = [layer for layer in layers if isinstance(layer, OutputLayer)]
         output = next((layer for layer in outputs if not layer.auxiliary), outputs[0])
         kind = output.fits
@@ -172,6 +174,7 @@ class NNEstimator(NetworkViews, NestedParams, metaclass=PublicDir):
                 f"{type(self).__name__} needs an output layer such as {self._output}; {part_name(output)} "
                 f"{output.name!r} fits {kind}{other}"
             )
+        return output
 
     def _layers(self) -> list[Layer]:
         return built_layers(self.layers, self.layer_defaults)
@@ -343,7 +346,7 @@ class NNEstimator(NetworkViews, NestedParams, metaclass=PublicDir):
         state, network, settings = restore(run, which, layers, trust)
         own = state.spec["layers"] if layers is None else layers
         estimator = cls(own, name=state.spec["name"], rng=state.rng, **settings)
-        estimator._check_target(network.architecture.layers)
+        estimator._checked_output(network.architecture.layers)
         estimator._set_fitted(state, network)
         estimator.loaded_ = True
         return estimator

@@ -48,6 +48,11 @@ class NNRegressor(RegressorMixin, NNEstimator):  # type: ignore[misc]
     _targets: ClassVar[tuple[str, ...]] = ("numbers", "same")
     _output: ClassVar[str] = "RegressionOutputLayer"
 
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.target_tags.multi_output = True
+        return tags
+
     @checked_call("arguments", "inference")
     def predict(self, X: Any) -> Any:
         """Return the numbers of each row.

@@ -57,7 +57,7 @@ class Predictor:
     allow_nonfinite : bool
         Whether NaN and infinity are allowed in the features.
     name : str
-        Name of the estimator, for warnings.
+        Name of the estimator, for messages.
     """
 
     state: TrainingState
@@ -69,7 +69,7 @@ class Predictor:
     def load(cls, run: str, which: str | None = None, trust: Sequence[str] = ()) -> Self:
         """Return the predictor of a run; the parameters are those of `restore`."""
         state, network, settings = restore(run, which, trust=trust)
-        return cls(state, network, settings.get("allow_nonfinite", False))
+        return cls(state, network, settings.get("allow_nonfinite", False), "the network")
 
     @cached_property
     def settings(self) -> FitSettings:
@@ -269,6 +269,10 @@ class Predictor:
         shape, expected = rows.n_in, self.network.architecture.n_in
         if shape != expected:
             message = f"an example of X must have shape {expected}; got {shape}"
+            if isinstance(shape, tuple) and isinstance(expected, tuple) and len(shape) == len(expected) == 1:
+                # The text of scikit-learn, which its checks look for.
+                message = f"X has {shape[0]} features, but {self.name} is expecting {expected[0]} features as input"
+                message += ": give the columns of the training data, in their order"
             raise DataError(message + axes_hint(shape, expected))
         return rows
 

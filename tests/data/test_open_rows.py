@@ -54,11 +54,11 @@ def test_labels_are_altered_once_and_for_all():
     [
         (np.array([["a", "b"]]), "X must be numbers"),
         (np.array([[1, "a"]], dtype=object), r"X must be numbers; got objects"),
-        (np.zeros(4), r"reshape\(-1, 1\)"),
-        (np.zeros(()), "got a single number"),
-        (np.zeros((0, 3)), "X is empty"),
-        (np.zeros((3, 0)), "X is empty"),
-        (np.zeros((2, 2), complex), "X must be numbers; got complex128"),
+        (np.zeros(4), r"got \(4,\)\. Reshape your data: X\.reshape\(-1, 1\) if it is one feature, X\.reshape\(1, -1\)"),
+        (np.zeros(()), r"got \(\)\. It is a single number"),
+        (np.zeros((0, 3)), r"X is empty: 0 sample\(s\) \(shape=\(0, 3\)\) while a minimum of 1 is required\."),
+        (np.zeros((3, 0)), r"X is empty: 0 feature\(s\) \(shape=\(3, 0\)\) while a minimum of 1 is required\."),
+        (np.zeros((2, 2), complex), r"X must be real .* got complex128\. Complex data not supported: take X\.real"),
     ],
 )
 def test_features_that_are_no_rows_of_numbers_are_reported(x, words):
@@ -128,7 +128,8 @@ def test_the_first_number_that_is_not_finite_is_named():
     x[7] = [1, -np.inf, np.nan]
     x[9, 0] = np.inf
     with pytest.raises(
-        DataError, match=r"X row 7 holds -inf in column 1; clean the data, or pass allow_nonfinite=True"
+        DataError,
+        match=r"X row 7 holds -inf in column 1; clean the data of NaN and infinity, or pass allow_nonfinite=True",
     ):
         rows_of(x)
     with pytest.raises(DataError, match=r"X row 1 holds inf"):

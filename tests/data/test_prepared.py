@@ -170,8 +170,16 @@ def test_class_weights_are_named_by_labels_of_any_kind():
         ({"sample_weight": np.ones((90, 1))}, {}, r"sample_weight must have the shape \(90,\)"),
         ({"sample_weight": -np.ones(90)}, {}, "sample_weight must be finite numbers >= 0"),
         ({"sample_weight": np.full(90, np.nan)}, {}, "sample_weight must be finite numbers >= 0"),
-        ({"sample_weight": np.zeros(90)}, {}, "all weights of the training rows are 0"),
-        ({"sample_weight": np.arange(90) == 5, "valid": [5]}, {}, "all weights of the training rows are 0"),
+        (
+            {"sample_weight": np.zeros(90)},
+            {},
+            r"weights of the training rows must not all be zero: give rows a sample_weight > 0",
+        ),
+        (
+            {"sample_weight": np.arange(90) == 5, "valid": [5]},
+            {},
+            r"weights of the training rows must not all be zero: give rows a sample_weight > 0",
+        ),
         ({}, {"class_weight": {"d": 1.0}}, "class_weight names the class 'd'; the classes are"),
         ({}, {"class_weight": {"a": -1.0}}, "class_weight of 'a' must be a finite number >= 0; got -1.0"),
         ({}, {"class_weight": {"a": float("nan")}}, "class_weight of 'a' must be a finite number"),
@@ -186,7 +194,7 @@ def test_class_weights_are_named_by_labels_of_any_kind():
         ({"valid": X}, {}, r"valid must be a fraction, row numbers, \(X, y\) or Data with labels"),
         ({"valid": (X[:, :3], Y)}, {}, r"an example of valid has shape \(3,\), one of X \(4,\)"),
         ({"test": (X, np.repeat("z", 90))}, {}, r"label .*'z'.* of test row 0 is none of the classes"),
-        ({"y": None}, {}, r"y is needed, to train on: fit\(X, y\)"),
+        ({"y": None}, {}, r"fit requires y to be passed, but the target y is None: write fit\(X, y\)"),
         ({"y": np.repeat("a", 90)}, {}, "one class only"),
     ],
 )

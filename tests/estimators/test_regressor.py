@@ -276,7 +276,7 @@ def changed(row, value, column=None):
         (changed(8, NAN, 1), "y of X row 8 column 1 is missing"),
         (Y[:, :, None], "y of X must have the shape (rows,) or (rows, columns); got (90, 2, 1)"),
         (y[1:], "X has 90 rows, its labels 89; the numbers must be equal"),
-        (None, "y is needed, to train on"),
+        (None, "fit requires y to be passed"),
     ],
     ids=["text", "a word", "inf", "nan", "nan of a column", "axes", "short", "none"],
 )

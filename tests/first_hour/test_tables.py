@@ -241,7 +241,7 @@ def test_files_of_validation_in_another_order_are_found_again():
 def test_an_array_after_named_columns_warns_as_scikit_learn_does():
     table = frame()
     table.to_csv("t.csv", index=False)
-    words = "X does not have valid feature names, but NNClassifier was fitted with feature names"
+    words = "X does not have valid feature names, but the network was fitted with feature names"
     for data in ((table[["a", "b", "c"]], table["y"]), ("t.csv:a,b,c", "t.csv:y")):
         classifier = NNClassifier(LAYERS, rng=1, **FAST).fit(*data)
         with pytest.warns(ArignoteWarning, match=words) as notes:

@@ -65,8 +65,9 @@ def check_labels(y: Any, what: str) -> NDArray[Any]:
         if fractional.any():
             example = labels[fractional][0]
             raise DataError(
-                f"{_as_regression(labels, what)} (such as {example}); classes must be whole numbers or text. "
-                "Train on the numbers with RegressionOutputLayer (NNRegressor), or give y.astype(str) if they are names"
+                f"{_as_regression(labels, what)} (such as {example}); classes must be whole numbers or text, not "
+                "continuous. Train on the numbers with RegressionOutputLayer (NNRegressor), or give y.astype(str) if "
+                "they are names"
             )
     if labels.dtype == object:
         missing = [row for row, label in enumerate(labels) if is_missing(label)]
