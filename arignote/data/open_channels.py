@@ -22,7 +22,7 @@ from arignote.data.readers.sequences import PaddedReader, RaggedReader, lengths_
 from arignote.data.readers.sources import LABELS, get_reader, is_source, is_text_source, with_columns
 from arignote.data.readers.sparse import SparseReader, is_sparse
 from arignote.data.specs import CSVFormat
-from arignote.errors import DataError, DataTypeError
+from arignote.errors import DataError, DataTypeError, nearest, warn
 
 __all__ = ["channels_and_labels", "format_of", "open_channels", "with_sequences"]
 
@@ -204,15 +204,23 @@ def _channels(x: Mapping[str, Any], y: Any, wanted: Sequence[str | None], what: 
     if len(wanted) > 1:
         missing, unknown = ([name for name in a if name not in b] for a, b in ((wanted, others), (others, wanted)))
         if missing or unknown:
-            wrong = f"{missing[0]!r} is missing" if missing else f"no input layer takes {unknown[0]!r}"
-            raise DataError(f"{what} must have the channels {_listed(wanted)}, as the input layers name them; {wrong}")
+            near = nearest(str(unknown[0]), map(str, missing)) if unknown else None
+            wrong = [f"{missing[0]!r} is missing"] if missing else []
+            wrong += [f"no input layer takes {unknown[0]!r}"] if unknown else []
+            raise DataError(
+                f"{what} must have the channels {_listed(wanted)}, as the input layers name them; "
+                f"{', and '.join(wrong)}{f'. Did you mean {near!r}?' if near else ''}"
+            )
         return {str(name): x[str(name)] for name in wanted}, y
     channel = others[0] if wanted[0] is None and len(others) == 1 else wanted[0]
     if channel is None or channel not in x:
+        proposed = nearest(str(channel), others) or others[0]
         raise DataError(
             f"{what} has the channels {', '.join(others)}; name one of them in the input layer, as in "
-            f'["InputLayer", {{"channel": {others[0]!r}}}]; got {channel!r}'
+            f'["InputLayer", {{"channel": {proposed!r}}}]; got {channel!r}'
         )
+    if unknown := [name for name in others if name != channel]:
+        warn(f"no input layer takes {unknown[0]!r} of {what}: only {channel!r} is used")
     return {ALONE: x[channel]}, y
 
 

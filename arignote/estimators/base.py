@@ -20,6 +20,7 @@ from arignote.estimators.columns import warn_of_column
 from arignote.estimators.constructor import built_layers, seed_of, settings_of, shape_of
 from arignote.estimators.documentation import PublicDir, document_settings, with_settings
 from arignote.estimators.endings import report_ending
+from arignote.estimators.history import Records
 from arignote.estimators.nested_params import NestedParams
 from arignote.estimators.scoring import Predictor
 from arignote.estimators.views import NetworkViews
@@ -190,7 +191,7 @@ class NNEstimator(NetworkViews, NestedParams, metaclass=PublicDir):
     def _set_fitted(self, state: TrainingState, network: Network) -> None:
         """Set the fitted attributes."""
         self.state_, self.network_ = state, network
-        self.history_ = state.history.records()
+        self.history_ = Records(state.history.records())
         self.n_epochs_ = state.progress.epoch
         best = state.best
         self.best_ = (

@@ -36,7 +36,7 @@ _CONSTRUCTOR = """
     """
 _FITTED = """
     history_ : list of dict
-        One record per validation.
+        One record per validation; ``history_[:, "valid_nll"]`` is a column, `history_frame` a table of pandas.
     network_ : torch.nn.Module
         The best network; the last one with ``restore_best=False`` or after ``final_epochs``.
     state_ : TrainingState

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from numpy.typing import NDArray
+from sklearn.exceptions import NotFittedError
 
 from arignote.engine.network import Network
 from arignote.errors import ConfigError, available_names
@@ -17,6 +18,9 @@ from arignote.layers.base import Layer
 from arignote.optim.losses import Loss
 from arignote.registry import build
 
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
 __all__ = ["NetworkViews"]
 
 
@@ -24,6 +28,7 @@ class NetworkViews:
     """Base class of estimators: what they show of their network."""
 
     network_: Network
+    history_: list[dict[str, Any]]
     n_in: Any
     batch_size: int
     state_: Any
@@ -38,13 +43,42 @@ class NetworkViews:
 
     @property
     def n_params(self) -> int:
-        """Number of values of all parameters, fixed ones included, without buffers such as running means."""
-        return self._architecture().n_params
+        """Number of values of all parameters, fixed ones included, without buffers such as running means.
+
+        Before `fit` it is known if `n_in` is; otherwise NotFittedError is raised.
+        """
+        try:
+            return self._architecture().n_params
+        except ConfigError as error:
+            if hasattr(self, "network_"):
+                raise
+            # As for any attribute that `fit` sets: code that inspects estimators expects it.
+            raise NotFittedError(f"This {type(self).__name__} is not fitted yet, and {error}") from None
 
     @property
     def params(self) -> dict[str, NDArray[Any]]:
-        """A copy of every parameter and buffer of the fitted network, by name."""
-        return dict(self.network_.arrays())
+        """A copy of every parameter and buffer of the fitted network, by name; NotFittedError before `fit`."""
+        return dict(self._predictor().network.arrays())
+
+    def history_frame(self) -> DataFrame:
+        """Return `history_` as a table of pandas.
+
+        Returns
+        -------
+        pandas.DataFrame
+            A row for each validation, in order; what was not measured is NaN.
+
+        Raises
+        ------
+        NotFittedError
+            Before `fit`.
+        ImportError
+            If pandas is not installed: ``pip install 'arignote[tables]'``.
+        """
+        self._predictor()
+        import pandas
+
+        return pandas.DataFrame.from_records(self.history_)
 
     def _architecture(self) -> Architecture:
         if hasattr(self, "network_"):

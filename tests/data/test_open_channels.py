@@ -43,9 +43,12 @@ def fields(x, *inputs):
 def test_the_only_channel_has_no_name():
     x, y = channels_and_labels(A, Y, [Input()], "X")
     assert list(x) == [ALONE] and x[ALONE] is A and y is Y
-    for given, inputs in (({"q": A}, [Input()]), ({"a": A, "b": B}, [Input("a")]), ({"a": A}, [Input("a")])):
+    for given, inputs in (({"q": A}, [Input()]), ({"a": A}, [Input("a")])):
         x, y = channels_and_labels(given, None, inputs, "X")
         assert list(x) == [ALONE] and x[ALONE] is A and y is None
+    with pytest.warns(ArignoteWarning, match=r"^no input layer takes 'b' of X: only 'a' is used$"):
+        x, _ = channels_and_labels({"a": A, "b": B}, None, [Input("a")], "X")
+    assert list(x) == [ALONE] and x[ALONE] is A
 
 
 def test_several_channels_are_those_of_the_input_layers_in_their_order():
@@ -80,8 +83,14 @@ def test_labels_are_those_given_or_else_those_among_the_channels_or_of_a_dataset
     [
         (A, TWO, r"^X must be a dict with the channels 'a', 'b'; got ndarray"),
         ({"a": A}, TWO, r"^X must have the channels 'a', 'b', .*; 'b' is missing"),
-        ({"a": A, "b": B, "c": B}, TWO, "; no input layer takes 'c'"),
-        ({"a": A, "c": B}, TWO, "; 'b' is missing"),
+        ({"a": A, "b": B, "c": B}, TWO, "; no input layer takes 'c'$"),
+        ({"a": A, "c": B}, TWO, "; 'b' is missing, and no input layer takes 'c'$"),
+        (
+            {"image": A, "ages": B},
+            [Input("image"), Input("age")],
+            "; 'age' is missing, and no input layer takes 'ages'. Did you mean 'age'[?]$",
+        ),
+        ({"z": A, "image": B}, [Input("imag")], "has the channels z, image; .* {\"channel\": 'image'}.; got 'imag'$"),
         ({"labels": Y}, [Input()], "X has no channel of features, only labels"),
         ({}, [Input()], "X has no channel of features, only an empty dict"),
         ({"a": A, "b": B}, [Input()], "X has the channels a, b; name one of them in the input layer.*; got None"),

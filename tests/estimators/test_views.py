@@ -7,6 +7,8 @@ import pytest
 import torch
 from chunked_rows import Chunked
 from sklearn.exceptions import NotFittedError
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
 from arignote import ConfigError, NNClassifier, NNRegressor
 from arignote.layers import Layer
@@ -128,8 +130,25 @@ def test_a_layer_that_is_not_there_is_answered_with_the_nearest_name(digits):
 
 
 def test_before_fit_the_error_is_that_of_scikit_learn(digits):
-    with pytest.raises(NotFittedError, match="NNClassifier is not fitted yet"):
-        NNClassifier(LAYERS).layer_output(digits[0], "fc1")
+    unfitted = NNClassifier(LAYERS)
+    for ask in (
+        lambda: unfitted.layer_output(digits[0], "fc1"),
+        lambda: unfitted.params,
+        unfitted.history_frame,
+        lambda: unfitted.n_params,
+    ):
+        with pytest.raises(NotFittedError, match=r"^This NNClassifier is not fitted yet"):
+            ask()
+    # What follows from the declaration is known.
+    assert unfitted.get_layer("fc1").n_units == 12
+    weights, biases = 64 * 12 + 12 * 5 + 5 * 3, 12 + 5 + 3
+    declared = NNClassifier([*LAYERS[:-1], ["ClassificationOutputLayer", {"n_classes": 3}]], n_in=64)
+    assert declared.n_params == weights + biases
+
+
+def test_a_pipeline_shows_an_estimator_that_is_not_fitted_or_wrongly_declared():
+    for layers in (LAYERS, [["FCLayr", {}]], "no such file.yaml"):
+        assert "NNClassifier" in make_pipeline(StandardScaler(), NNClassifier(layers))._repr_html_()
 
 
 def test_a_loss_of_a_name_gives_its_value_for_each_row_of_outputs():
