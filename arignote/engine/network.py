@@ -99,8 +99,8 @@ class Network(nn.Module):
         """Give layers the current values of numbers that follow a rule, by "layer.parameter", for training passes."""
         for name, value in numbers.items():
             layer, _, param = name.rpartition(".")
-            # Those of any layer with weights are read by the update.
-            if param not in WeightedLayer.ruled:
+            # Those of any layer with weights, and of settings, are read by the update or by the step.
+            if layer in self._params_of and param not in WeightedLayer.ruled:
                 self._params_of[layer][param] = value
 
     def _shaped(self, values: Tensor, shape: Sequence[int]) -> Tensor:

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from arignote.engine.average import AveragedNetwork
-from arignote.engine.by_hand.tape import tape_of
+from arignote.engine.by_hand.tape import Tape, tape_of
 from arignote.engine.compile import compiled
 from arignote.engine.feed import DeviceBatch
 from arignote.engine.monitor import GradientNorm
@@ -46,7 +46,7 @@ class TrainingStep:
     monitor_gradient : bool
         Whether the norms of gradients, without penalties and before they are clipped, are added up.
     ruled : collection of str
-        Numbers of layers that follow a rule, as "fc1.l2"; each call is given their current values.
+        Numbers of layers and settings that follow a rule, as "fc1.l2"; each call is given their current values.
     average : Average, optional
         Average of the weights that is kept beside them.
 
@@ -83,6 +83,8 @@ class TrainingStep:
         self._lock = GENERATORS if self.exclusive else nullcontext()
         self._seed = seed_all if self.exclusive else seed_generators
         self.losses = [(loss.mean(), loss.weight) for loss in losses]
+        weights = [f"train_loss.{name}.weight" for name in network.architecture.outputs]
+        self._ruled_weights = {at: name for at, name in enumerate(weights) if name in ruled}
         self._scale = LossScale(network.device) if network.setup.precision == "fp16" else None
         self._gradient_norm = GradientNorm(network.device) if monitor_gradient else None
         self.last_batches: Sequence[DeviceBatch] = ()
@@ -154,8 +156,16 @@ class TrainingStep:
             self._thaw(thawed)
         if numbers:
             self.network.set_numbers(numbers)
+            self._weigh_losses(numbers)
         with self._lock:
             return self._update_by(batches, seeds, lr, momentum, n, numbers)
+
+    def _weigh_losses(self, numbers: Mapping[str, float]) -> None:
+        """Give losses whose weight follows a rule their current one."""
+        for at, name in self._ruled_weights.items():
+            self.losses[at] = self.losses[at][0], numbers[name]
+            if isinstance(self._gradients, Tape):
+                self._gradients.losses[at] = self._gradients.losses[at][0], numbers[name]
 
     def _update_by(
         self,

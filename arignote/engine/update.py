@@ -31,6 +31,14 @@ class _Number(NamedTuple):
         return numbers[self.rule] if self.rule else self.value
 
 
+class _Rates(NamedTuple):
+    """What a step has beside learning rate and momentum; `n_before` updates came before its first one."""
+
+    decay: _Number
+    lr_factor: _Number
+    n_before: int
+
+
 class Update:
     """Update the weights of a network from its gradients.
 
@@ -45,7 +53,7 @@ class Update:
     max_grad_value : float or None
         Largest absolute value of a gradient (penalties included), before its share of the norm.
     ruled : collection of str
-        Penalties and norms that follow a rule, as "fc1.l2"; each call is given their current values.
+        Numbers of the update that follow a rule, as "fc1.l2"; each call is given their current values.
     slots : dict of str to Tensor, optional
         Slots of the updater; by default zeros.
     thawed : dict of str to int, optional
@@ -68,11 +76,12 @@ class Update:
         thawed: Mapping[str, int] | None = None,
     ):
         self._network, self._ruled, self._thawed = network, ruled, thawed or {}
-        self._max_grad_norm, self._max_grad_value = max_grad_norm, max_grad_value
+        self._max_grad_norm = self._number_of("sgd_max_grad_norm", max_grad_norm)
+        self._max_grad_value = self._number_of("sgd_max_grad_value", max_grad_value)
         self.slots = slots or {name: torch.zeros_like(network.weights) for name in updater.slots}
         # An overridden `step` takes no decay; gradients are clipped with their penalties, which must be added before.
         sliced = updater if isinstance(updater, SlicedUpdater) and type(updater).step is SlicedUpdater.step else None
-        adds_l2 = isinstance(sliced, FusedUpdater) and max_grad_norm is None and max_grad_value is None
+        adds_l2 = isinstance(sliced, FusedUpdater) and not any((*self._max_grad_norm, *self._max_grad_value))
         self._steps = self._steps_of(updater, sliced, adds_l2)
         self._penalties: list[tuple[Tensor, Tensor, _Number, _Number]] = []
         self._nonnegative: list[Tensor] = []
@@ -90,10 +99,13 @@ class Update:
                 axes = tuple(axis for axis in range(tensor.ndim) if axis != unit_axis)
                 self._norms.append((tensor, axes, maxnorm))
 
-    def _number(self, layer: WeightedLayer, param: str) -> _Number:
-        """Return l1, l2 or maxnorm of a layer; 0 is that of a layer without one."""
-        name = f"{layer.name}.{param}"
-        return _Number(getattr(layer, param) or 0.0, name if name in self._ruled else "")
+    def _number(self, layer: ParametricLayer, param: str) -> _Number:
+        """Return l1, l2, maxnorm or lr_factor of a layer; 0 is that of a layer without one."""
+        return self._number_of(f"{layer.name}.{param}", getattr(layer, param))
+
+    def _number_of(self, name: str, value: float | None) -> _Number:
+        """Return the number of this name; 0 stands for none."""
+        return _Number(value or 0.0, name if name in self._ruled else "")
 
     def _penalised(self) -> Iterator[tuple[str, Tensor, WeightedLayer, int]]:
         """Yield name, tensor, layer and axis of units of all trained weights, to which penalties and norms apply."""
@@ -106,45 +118,43 @@ class Update:
 
     def _steps_of(
         self, updater: Updater, sliced: SlicedUpdater | None, adds_l2: bool
-    ) -> list[tuple[Callable[[float, float, int], None], float, int]]:
-        """Return the steps of an update, each with the factor of its learning rate and the number of updates before."""
-        steps: list[tuple[Callable[[float, float, int], None], float, int]] = []
-        for (decay, lr_factor, n_before), slices in self._slices_by_rates(sliced, adds_l2).items():
+    ) -> list[tuple[Callable[..., None], _Rates]]:
+        """Return the steps of an update, functions of the learning rate, the momentum, n and the decay."""
+        steps: list[tuple[Callable[..., None], _Rates]] = []
+        for rates, slices in self._slices_by_rates(sliced, adds_l2).items():
             w, g, slots = self._views(slices)
             if sliced is not None:
-                steps.append((partial(sliced.step_slices, w, g, slots, decay=decay), lr_factor, n_before))
+                steps.append((partial(sliced.step_slices, w, g, slots), rates))
                 continue
             for number in range(len(slices)):
                 # Read-only: slots are changed in place, as a tensor that replaces one would not be in the state.
                 of_slice = MappingProxyType({name: views[number] for name, views in slots.items()})
-                steps.append((partial(updater.step, w[number], g[number], of_slice), lr_factor, n_before))
+                steps.append((_without_decay(partial(updater.step, w[number], g[number], of_slice)), rates))
         return steps
 
-    def _slices_by_rates(
-        self, updater: SlicedUpdater | None, adds_l2: bool
-    ) -> dict[tuple[float, float, int], list[slice]]:
-        """Return slices of the flat vectors by decay, `lr_factor` and number of updates before the first one.
+    def _slices_by_rates(self, updater: SlicedUpdater | None, adds_l2: bool) -> dict[_Rates, list[slice]]:
+        """Return slices of the flat vectors by their rates.
 
         Adjacent parameters of equal rates are one slice; those that are not trained before a thaw are left out.
         """
-        decay_of: dict[str, float] = {}
+        decay_of: dict[str, _Number] = {}
         for name, _, layer, _ in self._penalised():
             if isinstance(updater, DecoupledUpdater):
-                decay_of[name] = updater.weight_decay
+                decay_of[name] = self._number_of("sgd_type.weight_decay", updater.weight_decay)
             elif adds_l2 and not (l2 := self._number(layer, "l2")).rule:
                 # The slope of l2 * w^2 is 2 * l2 * w, which torch's weight decay adds as decay * w.
-                decay_of[name] = 2 * l2.value
+                decay_of[name] = _Number(2 * l2.value)
         factor_of = {
-            f"{place.name}.{param}": place.layer.lr_factor
+            f"{place.name}.{param}": self._number(place.layer, "lr_factor")
             for place in self._network.architecture.placed
             if isinstance(place.layer, ParametricLayer)
             for param in place.params
         }
         n_before = _updates_before(self._network, self._thawed)
-        slices_of: dict[tuple[float, float, int], list[slice]] = {}
+        slices_of: dict[_Rates, list[slice]] = {}
         for name, at in self._network.slices.items():
             if self._network.named[name].requires_grad:
-                rates = decay_of.get(name, 0.0), factor_of.get(name, 1.0), n_before[name]
+                rates = _Rates(decay_of.get(name, _Number(0.0)), factor_of.get(name, _Number(1.0)), n_before[name])
                 slices = slices_of.setdefault(rates, [])
                 begin = slices.pop().start if slices and slices[-1].stop == at.start else at.start
                 slices.append(slice(begin, at.stop))
@@ -167,14 +177,9 @@ class Update:
                 gradient.add_(tensor, alpha=2 * l2)
             if l1:
                 gradient.add_(tensor.sign(), alpha=l1)
-        if self._max_grad_value is not None:
-            self._network.gradients.clamp_(-self._max_grad_value, self._max_grad_value)
-        if self._max_grad_norm is not None:
-            norm = self._network.gradients.norm()
-            # As clip_grad_norm_ of torch, which adds 1e-6 too.
-            self._network.gradients.mul_((self._max_grad_norm / (norm + 1e-6)).clamp_(max=1.0))
-        for step, lr_factor, n_before in self._steps:
-            step(lr * lr_factor, momentum, n - n_before)
+        self._clip(self._max_grad_value.current(numbers), self._max_grad_norm.current(numbers))
+        for step, (decay, lr_factor, n_before) in self._steps:
+            step(lr * lr_factor.current(numbers), momentum, n - n_before, decay=decay.current(numbers))
         # Before the norms, so that these are of the weights that are left.
         for tensor in self._nonnegative:
             tensor.clamp_(min=0)
@@ -183,6 +188,20 @@ class Update:
             maxnorm = number.current(numbers)
             norms = torch.linalg.vector_norm(tensor, dim=axes, keepdim=True)
             tensor.mul_((maxnorm / norms.clamp_(min=1e-12)).clamp_(max=1.0))
+
+    def _clip(self, max_value: float, max_norm: float) -> None:
+        """Clip gradients by their values, then by their norm; 0: not."""
+        if max_value:
+            self._network.gradients.clamp_(-max_value, max_value)
+        if max_norm:
+            norm = self._network.gradients.norm()
+            # As clip_grad_norm_ of torch, which adds 1e-6 too.
+            self._network.gradients.mul_((max_norm / (norm + 1e-6)).clamp_(max=1.0))
+
+
+def _without_decay(step: Callable[[float, float, int], None]) -> Callable[..., None]:
+    """Return a step that is given a decay, 0, as others are."""
+    return lambda lr, momentum, n, decay: step(lr, momentum, n)
 
 
 def _updates_before(network: Network, thawed: Mapping[str, int]) -> dict[str, int]:

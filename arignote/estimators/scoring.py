@@ -19,12 +19,13 @@ from arignote.data.fields import ALONE
 from arignote.data.fit_data import FitData
 from arignote.data.inputs import channels_of
 from arignote.data.open_rows import rows_of
-from arignote.data.prepared import columns_of, present_rows
+from arignote.data.prepared import columns_of
 from arignote.data.preprocessed import preprocessed
 from arignote.data.readers.images import ImageFolderReader
 from arignote.data.readers.sources import get_reader, is_text_source
 from arignote.data.rows import Rows
 from arignote.data.specs import CSVFormat
+from arignote.data.split import present_rows
 from arignote.data.targets import Targets, counted
 from arignote.engine.network import Network
 from arignote.engine.predict import Predictions, Scorer, outputs_of_layers, predict

@@ -47,6 +47,7 @@ class AutoEncoderOutputLayer(OutputLayer, WeightedLayer):
     """
 
     size_parameter: ClassVar[str] = "n_units"
+    ruled: ClassVar[tuple[str, ...]] = (*WeightedLayer.ruled, "corruption_level")
     n_units: Count
     activation: ActivationSpec = build("activation", "prelu")
     n_segments: Count | None = None
@@ -86,7 +87,8 @@ class AutoEncoderOutputLayer(OutputLayer, WeightedLayer):
 
         def forward(params: Mapping[str, Any], x: Any, training: bool) -> Any:
             x = x.flatten(1)
-            corrupted = x * (rand_like(x) >= level) if training and level else x
+            p = params.get("corruption_level", level)
+            corrupted = x * (rand_like(x) >= p) if training and p else x
             segments = zip(encode(params, corrupted, training).split(n_units, 1), names, strict=True)
             z = cat([hidden.mm(params[name].T) for hidden, name in segments], 1)
             return cat([z + params["b_prime"] if "b_prime" in params else z, x], 1)

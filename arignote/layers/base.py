@@ -132,6 +132,7 @@ class ParametricLayer(Layer):
         Factor of the learning rate of its parameters. It scales the steps of any updater, not the gradients.
     """
 
+    ruled: ClassVar[tuple[str, ...]] = ("lr_factor",)
     fix_params: bool | list[str] = False
     thaw_at: Count | None = None
     load_params: LoadParams = None
@@ -187,7 +188,7 @@ class WeightedLayer(ParametricLayer):
         Name of an earlier layer whose parameters are used, which is of the same type and has equal shapes.
     """
 
-    ruled: ClassVar[tuple[str, ...]] = ("l1", "l2", "maxnorm")
+    ruled: ClassVar[tuple[str, ...]] = ("l1", "l2", "maxnorm", "lr_factor")
     l1: NonNegative = 0.0
     l2: NonNegative = 0.0
     maxnorm: Positive | None = None

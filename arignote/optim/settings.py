@@ -13,7 +13,7 @@ from arignote.hints.mistakes import correction_of
 from arignote.optim.averages import Average
 from arignote.optim.losses import Loss
 from arignote.optim.pretraining import PretrainingField
-from arignote.optim.rules import Rule
+from arignote.optim.rules import Rule, rule_of_number
 from arignote.optim.stopping import StopRule
 from arignote.optim.updaters import Updater
 from arignote.registry import ByNameField, Count, MappingField, Mark, PartField, PartsField, Positive, names, part_name
@@ -54,12 +54,9 @@ def _rule_field(below: float = inf) -> PartField:
     def to_spec(value: Any) -> Any:
         if isinstance(value, str) and (hint := correction_of("a number", value)):
             raise ValueError(f"must be a number, or a rule; got {value!r}{hint}")
-        # A bool is an int, but no number here.
-        if type(value) not in (int, float):
-            return value
-        if not 0 <= value < below:
+        if type(value) in (int, float) and not 0 <= value < below:
             raise ValueError(f"{bounds}; got {value}")
-        return ["const", {"initial_value": float(value)}]
+        return rule_of_number(value)
 
     def bounded(rule: Rule) -> Rule:
         wrong = [(path, value) for path, value in rule.given_values() if not 0 <= value < below]
@@ -81,21 +78,12 @@ def _monitored(value: Any) -> Any:
     return names
 
 
-def _of_number(value: Any) -> Any:
-    if type(value) in (int, float):
-        message = (
-            f"must be a rule, [Name, {{parameters}}]; got {value!r}. A number that does not change is set in its layer"
-        )
-        raise ConfigError(message)
-    return value
-
-
 def _by_name(value: Mapping[Any, Any]) -> dict[str, Any]:
     """Return rules by "layer.parameter"; ``--set fit.rules.fc1.l2=...`` writes them by layer, then by parameter."""
     flat: dict[str, Any] = {}
     for name, rule in value.items():
         is_layer = "." not in str(name) and isinstance(rule, Mapping) and "rule" not in rule
-        flat |= {f"{name}.{param}": one for param, one in rule.items()} if is_layer else {str(name): rule}
+        flat |= {f"{name}.{param}": one for param, one in _by_name(rule).items()} if is_layer else {str(name): rule}
     return flat
 
 
@@ -126,9 +114,13 @@ class LearningSettings(BaseModel):
     momentum_rule: Annotated[Rule | None, _rule_field(below=1)] = Field(
         None, description="Rule of the momentum, or a number; it drives rho of rmsprop and adadelta."
     )
-    rules: Annotated[dict[str, Rule] | None, MappingField(PartField("rule", _of_number), _by_name)] = Field(
+    rules: Annotated[
+        dict[str, Rule] | None,
+        MappingField(PartField("rule", rule_of_number, shorthand_schema={"type": "number"}), _by_name),
+    ] = Field(
         None,
-        description='Rules of numbers of layers: ``{"fc1.l2": ["linear", {"final_value": 0, "n_epochs": 9}]}``.',
+        description="Rules of numbers of layers and of some settings: "
+        '``{"fc1.l2": ["linear", {"final_value": 0, "n_epochs": 9}]}``.',
     )
     pretrain: PretrainingField = Field(
         None,

@@ -1,20 +1,23 @@
-"""The rules of a fit, of the learning rate, the momentum and numbers of layers: which may be, and where they begin."""
+"""The rules of a fit, of the learning rate, the momentum and other numbers: which may be, and where they begin."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from math import inf, isnan, nan
-from typing import Any
+from typing import Any, NamedTuple
 
 from arignote.errors import Complaint, ConfigError, nearest
-from arignote.layers.base import Layer, WeightedLayer
+from arignote.layers.base import Layer, ParametricLayer, WeightedLayer
 from arignote.optim.rules import ConstantRule, Rule
-from arignote.registry import part_name
-from arignote.spec.settings import FitSettings
+from arignote.registry import Part, part_name
+from arignote.spec.objective import objective_of
+from arignote.spec.settings import FitSettings, checked_settings
 
-__all__ = ["first_values", "ruled_numbers", "rules_of", "setting_of"]
+__all__ = ["first_values", "idle_rules", "ruled_numbers", "rules_of", "setting_of"]
 
-# Settings of their own.
+# Settings that may follow a rule, as layers may.
+_OF_SETTINGS = ("sgd_max_grad_norm", "sgd_max_grad_value")
+# Rules with settings of their own.
 _SETTINGS = {"lr": "lr_rule", "learning_rate": "lr_rule", "momentum": "momentum_rule"}
 
 
@@ -26,15 +29,46 @@ def rules_of(settings: FitSettings, has_valid: bool) -> dict[str, Rule]:
     } | (settings.rules or {})
     for name, rule in rules.items():
         if rule.needs_validation and not has_valid:
-            setting = setting_of(name)
-            setting = f"rules: {name}:" if setting == "rules" else setting
             raise ConfigError(
-                f"{setting} {part_name(rule)!r} needs validation data: give valid=0.1 or valid=(X, y), or use the "
+                f"{_place(name)} {part_name(rule)!r} needs validation data: give valid=0.1 or valid=(X, y), or use the "
                 "rule 'fixed'"
             )
     if settings.stop_rule is not None and not has_valid:
         raise ConfigError("stop_rule needs validation data: give valid=0.1 or valid=(X, y)")
     return rules
+
+
+def idle_rules(
+    rules: Mapping[str, Rule], values: Mapping[str, float], settings: FitSettings, n_batches: int | None = None
+) -> list[str]:
+    """Return a message for each rule whose first change would be at the end of training, or later.
+
+    Parameters
+    ----------
+    rules : dict of str to Rule
+    values : dict of str to float
+        As of `first_values`.
+    settings : FitSettings
+    n_batches : int, optional
+        Batches of an epoch; None: not known.
+    """
+    n_epochs = settings.n_epochs - settings.final_epochs
+    n_updates = inf if n_batches is None else n_epochs * -(-n_batches // settings.accumulate)
+    messages = []
+    # A first epoch alone may be one of many, each asked for by a call.
+    for name, rule in rules.items() if n_epochs > 1 else ():
+        after = rule.waits(rule.start(values[name]).value)
+        for n, length, unit in zip(after or (), (n_epochs, n_updates), ("epochs", "updates"), strict=False):
+            if n >= length:
+                first = f"its first change is after {n} {unit}, of {length}"
+                messages.append(f"{_place(name)} never acts: {first}. Raise n_epochs, or let it begin before")
+    return messages
+
+
+def _place(name: str) -> str:
+    """Return the setting of a rule, with the name that it has there."""
+    setting = setting_of(name)
+    return f"rules: {name}:" if setting == "rules" else setting
 
 
 def setting_of(name: str) -> str:
@@ -48,8 +82,18 @@ def first_values(layers: Sequence[Layer], settings: FitSettings) -> dict[str, fl
     return {"lr": updater.default_lr, "momentum": updater.default_momentum} | ruled_numbers(layers, settings)
 
 
+class _Ruled(NamedTuple):
+    """A layer, or another part of the settings, with the names of its numbers that may follow a rule."""
+
+    owner: Part | FitSettings
+    names: tuple[str, ...]
+
+
 def ruled_numbers(layers: Sequence[Layer], settings: FitSettings) -> dict[str, float]:
-    """Return the numbers that follow a rule, by "layer.parameter", with the value of the layer (NaN: none).
+    """Return the numbers that follow a rule, by "layer.parameter", with the value that is set (NaN: none).
+
+    Numbers of settings have the names that they have there: "sgd_max_grad_norm", "sgd_type.weight_decay", and
+    "train_loss.out1.weight" of the output layer "out1".
 
     Raises
     ------
@@ -57,20 +101,24 @@ def ruled_numbers(layers: Sequence[Layer], settings: FitSettings) -> dict[str, f
         With everything that is wrong in the setting `rules`: names of no layer, parameters that cannot follow a rule,
         rules that can have no effect, and values that the parameter may not have.
     """
-    by_name = {str(layer.name): layer for layer in layers}
+    if not settings.rules:
+        return {}
+    ruled = _ruled(layers, settings)
     numbers: dict[str, float] = {}
     complaints: list[Complaint] = []
-    for name, rule in (settings.rules or {}).items():
+    for name, rule in settings.rules.items():
         word, _, param = name.rpartition(".")
-        message = _unsuitable(name, word, param, by_name)
+        message = _unsuitable(name, word, param, ruled)
         if message is not None:
             complaints.append(Complaint(("fit", "rules", name), message))
             continue
-        value = getattr(by_name[word], param)
+        owner = ruled[word].owner
+        value = getattr(owner, param)
         numbers[name] = nan if value is None else float(value)
-        found = _complaints(by_name[word], param, rule, numbers[name])
+        found = _complaints(owner, param, rule, numbers[name])
         complaints += [Complaint(("fit", "rules", name, *path), message) for path, message in found]
-    if settings.compile and (compiled := [name for name in numbers if not _is_of_update(name)]):
+    compiled = [name for name in numbers if settings.compile and not _is_of_update(name)]
+    if compiled:
         message = f"a compiled network cannot follow the rule of {compiled[0]!r}: leave compile or the rule out"
         complaints.append(Complaint(("fit", "compile"), message))
     if complaints:
@@ -78,27 +126,47 @@ def ruled_numbers(layers: Sequence[Layer], settings: FitSettings) -> dict[str, f
     return numbers
 
 
+def _ruled(layers: Sequence[Layer], settings: FitSettings) -> dict[str, _Ruled]:
+    """Return what has numbers that may follow a rule, by what their names have before the last dot."""
+    losses = objective_of(layers, settings).train_loss
+    # The only loss has no weight.
+    weights = {f"train_loss.{output}": _Ruled(loss, ("weight",)) for output, loss in losses.items() if len(losses) > 1}
+    updater = _Ruled(settings.sgd_type, settings.sgd_type.ruled)
+    of_layers = {str(layer.name): _Ruled(layer, _free(layer)) for layer in layers}
+    of_settings = {"": _Ruled(settings, _OF_SETTINGS), "sgd_type": updater, **weights}
+    return of_layers | {word: one for word, one in of_settings.items() if word not in of_layers}
+
+
 def _is_of_update(name: str) -> bool:
-    return name.rpartition(".")[2] in WeightedLayer.ruled
+    word, _, param = name.rpartition(".")
+    return word in ("", "sgd_type") or param in WeightedLayer.ruled
 
 
-def _unsuitable(name: str, word: str, param: str, layers: Mapping[str, Layer]) -> str | None:
+def _unsuitable(name: str, word: str, param: str, ruled: Mapping[str, _Ruled]) -> str | None:
     """Return why no rule of this name may be; None if one may."""
     if name in _SETTINGS:
         return f"{name!r} has a rule of its own: write {_SETTINGS[name]}"
-    if word not in layers:
-        near = nearest(word, layers)
+    if word not in ruled or (not word and param not in _OF_SETTINGS):
+        known = [f"{one}.{number}".lstrip(".") for one, (_, free) in ruled.items() for number in free]
+        near = nearest(word, ruled) if word else nearest(name, known)
         hint = f"Did you mean {near!r}? " if near else ""
-        known = ", ".join(f"{one}.{number}" for one, layer in layers.items() for number in _free(layer)) or "none"
-        return f"there is no layer {word or name!r}. {hint}Numbers that may follow a rule: {known}"
-    layer = layers[word]
-    free = _free(layer)
+        wrong = f"there is no layer {word!r}" if word else f"{name!r} is no number of a layer, such as fc1.l2"
+        return f"{wrong}. {hint}Numbers that may follow a rule: {', '.join(known)}"
+    owner, free = ruled[word]
     if param in free:
+        return _of_fixed(owner, param) if isinstance(owner, ParametricLayer) else None
+    if isinstance(owner, WeightedLayer) and param in owner.ruled:
+        return f"{param} is that of the layer {owner.share!r}, whose parameters are shared: write {owner.share}.{param}"
+    listed = f"those that may are {', '.join(free)}" if free else "nor may another one of it"
+    what = part_name(owner) if isinstance(owner, Part) else "the settings"
+    return f"{param} of {what} cannot follow a rule; {listed}"
+
+
+def _of_fixed(layer: ParametricLayer, param: str) -> str | None:
+    """Return why a rule of the update of a layer has no effect, which is never updated; None if it is."""
+    if layer.fix_params is not True or layer.thaw_at is not None or param not in WeightedLayer.ruled:
         return None
-    if isinstance(layer, WeightedLayer) and param in layer.ruled:
-        return f"{param} is that of the layer {layer.share!r}, whose parameters are shared: write {layer.share}.{param}"
-    listed = f"those that may are {', '.join(free)}" if free else "nor may another one of this layer"
-    return f"{param} of {part_name(layer)} cannot follow a rule; {listed}"
+    return f"the rule never has an effect, as fix_params fixes all parameters of {layer.name!r}: leave one of them out"
 
 
 def _free(layer: Layer) -> tuple[str, ...]:
@@ -107,29 +175,37 @@ def _free(layer: Layer) -> tuple[str, ...]:
     return tuple(name for name in layer.ruled if not (is_sharing and name in WeightedLayer.ruled))
 
 
-def _complaints(layer: Layer, param: str, rule: Rule, value: float) -> Iterator[tuple[tuple[str | int, ...], str]]:
-    """Yield paths within a rule and messages about what is wrong there; `value` is that of the layer (NaN: none)."""
+def _complaints(
+    owner: Part | FitSettings, param: str, rule: Rule, value: float
+) -> Iterator[tuple[tuple[str | int, ...], str]]:
+    """Yield paths within a rule and messages about what is wrong there; `value` is that of the owner (NaN: none)."""
     start = rule.start(value).value
     if isnan(start):
-        yield (), f"initial_value must be given, as the layer has no {param}"
+        yield (
+            (),
+            f"initial_value must be given, as {'the layer has' if isinstance(owner, Layer) else 'there is'} no {param}",
+        )
         return
-    wrong = [(path, message) for path, one in rule.given_values() if (message := _refusal(layer, param, one))]
+    wrong = [(path, message) for path, one in rule.given_values() if (message := _refusal(owner, param, one))]
     yield from wrong
     reason = rule.ineffective_reason(start)
     if reason is not None:
         yield (), reason
     highest = rule.highest(start)
-    if not wrong and (message := _refusal(layer, param, highest)):
+    if not wrong and (message := _refusal(owner, param, highest)):
         yield (), f"rises {'without bound' if highest == inf else f'to {highest:g}'}: {message}"
-    if rule.becomes_0(start) and (message := _refusal(layer, param, 0.0)):
+    if rule.becomes_0(start) and (message := _refusal(owner, param, 0.0)):
         yield (), f"falls to 0: {message}. Give it a final_value"
 
 
-def _refusal(layer: Layer, param: str, value: float) -> str | None:
-    """Return why a layer may not have a value of a parameter; None if it may."""
-    values: dict[str, Any] = {name: getattr(layer, name) for name in type(layer).model_fields}
+def _refusal(owner: Part | FitSettings, param: str, value: float) -> str | None:
+    """Return why a layer, or settings, may not have a value of a parameter; None if they may."""
     try:
-        type(layer)(**values | {param: value})
+        if isinstance(owner, FitSettings):
+            checked_settings({param: value})
+        else:
+            values: dict[str, Any] = {name: getattr(owner, name) for name in type(owner).model_fields}
+            type(owner)(**values | {param: value})
     except ConfigError as error:
         return "; ".join(one.message for one in error.complaints)
     return None

@@ -200,7 +200,7 @@ def test_weights_that_are_shared_are_thawed_for_all_layers_that_use_them():
 
 def test_a_network_without_a_thaw_is_one_stretch_for_each_l2():
     step = step_of([fc("a", l2=0.1), fc("b", fix_params=True), OUT])
-    assert [n_before for *_, n_before in step._update._steps] == [0, 0]
+    assert [rates.n_before for _, rates in step._update._steps] == [0, 0]
     assert step.network.slices == {
         "a.W": slice(0, 20),
         "a.b": slice(20, 25),

@@ -63,6 +63,9 @@ def test_while_training_a_share_of_the_values_is_zero_and_the_others_are_as_they
     assert torch.equal(given, x) and torch.equal(z[z != 0], x[z != 0])
     # 50,000 values: a standard deviation of 0.0022 at most.
     assert float((z == 0).float().mean()) == pytest.approx(share, abs=0.01)
+    # A rule writes its value beside the parameters.
+    z, _ = layer.build((100,))(params | {"corruption_level": 0.5}, x, True).tensor_split(2, 1)
+    assert float((z == 0).float().mean()) == pytest.approx(0.5, abs=0.01)
 
 
 def test_a_layer_without_biases_has_none_in_its_reconstruction():

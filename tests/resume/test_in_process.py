@@ -37,6 +37,8 @@ CASES = {
             "fc1.l1": {"rule": "stalled", "initial_value": 0.001, "multiply_by": 0.5, "interval": 1},
             "fc1.maxnorm": ["exponential", {"initial_value": 3.0, "multiply_by": 0.5, "n_epochs": 1}],
             "dropout1.dropout_p": ["linear", {"final_value": 0.0, "n_updates": 7}],
+            "fc1.lr_factor": ["linear", {"final_value": 0.5, "n_updates": 7}],
+            "sgd_max_grad_norm": {"rule": "stalled", "initial_value": 2.0, "multiply_by": 0.5, "interval": 1},
         }
     },
 }

@@ -9,7 +9,7 @@ import pytest
 from arignote import ConfigError, NNClassifier
 from arignote.layers import parse
 from arignote.spec.config import read_config
-from arignote.spec.rules import first_values, ruled_numbers
+from arignote.spec.rules import first_values, idle_rules, ruled_numbers, rules_of
 from arignote.spec.settings import checked_settings
 
 LAYERS = [
@@ -19,6 +19,7 @@ LAYERS = [
     ["DropoutLayer", {"dropout_p": 0.5}],
     ["GaussianNoiseLayer"],
     ["BatchNormLayer"],
+    ["FCLayer", {"name": "fixed", "n_units": 4, "activation": "relu", "fix_params": True}],
     ["ClassificationOutputLayer", {"name": "out"}],
 ]
 HALVED = ["step", {"multiply_by": 0.5, "n_epochs": 2}]
@@ -49,20 +50,49 @@ def test_each_number_comes_with_the_value_of_its_layer():
         (
             {"fc3.l2": HALVED},
             "fit.rules.fc3.l2: there is no layer 'fc3'. Did you mean 'fc2'? Numbers that may follow a rule: fc1.l1, "
-            "fc1.l2, fc1.maxnorm, fc2.l1, fc2.l2, fc2.maxnorm, dropout1.dropout_p, noise1.sigma, out.l1, out.l2, "
-            "out.maxnorm",
+            "fc1.l2, fc1.maxnorm, fc1.lr_factor, fc2.l1, fc2.l2, fc2.maxnorm, fc2.lr_factor, dropout1.dropout_p, "
+            "noise1.sigma, norm1.lr_factor, fixed.l1, fixed.l2, fixed.maxnorm, fixed.lr_factor, out.l1, out.l2, "
+            "out.maxnorm, out.lr_factor, sgd_max_grad_norm, sgd_max_grad_value",
         ),
         (
             {"fc1.n_units": HALVED},
-            "fit.rules.fc1.n_units: n_units of FCLayer cannot follow a rule; those that may are l1, l2, maxnorm",
+            "fit.rules.fc1.n_units: n_units of FCLayer cannot follow a rule; those that may are l1, l2, maxnorm, "
+            "lr_factor",
         ),
         (
             {"norm1.alpha": HALVED},
-            "fit.rules.norm1.alpha: alpha of BatchNormLayer cannot follow a rule; nor may another one of this layer",
+            "fit.rules.norm1.alpha: alpha of BatchNormLayer cannot follow a rule; those that may are lr_factor",
         ),
         (
             {"same.l2": HALVED},
             "fit.rules.same.l2: l2 is that of the layer 'fc2', whose parameters are shared: write fc2.l2",
+        ),
+        ({"lr": 0.5}, "fit.rules.lr: 'lr' has a rule of its own: write lr_rule"),
+        (
+            {"fc1.n_units": 8},
+            "fit.rules.fc1.n_units: n_units of FCLayer cannot follow a rule; those that may are l1, l2, "
+            "maxnorm, lr_factor",
+        ),
+        (
+            {"fixed.l2": HALVED},
+            "fit.rules.fixed.l2: the rule never has an effect, as fix_params fixes all parameters of 'fixed': leave "
+            "one of them out",
+        ),
+        (
+            {"fc1.lr_factor": ["linear", {"final_value": 0.0, "n_epochs": 2}]},
+            "fit.rules.fc1.lr_factor.final_value: lr_factor must be a number > 0.0; got 0.0",
+        ),
+        (
+            {"sgd_max_grad_norm": HALVED},
+            "fit.rules.sgd_max_grad_norm: initial_value must be given, as there is no sgd_max_grad_norm",
+        ),
+        (
+            {"sgd_max_grad_value": ["cosine", {"initial_value": 1.0, "n_epochs": 2}]},
+            "fit.rules.sgd_max_grad_value.final_value: sgd_max_grad_value must be a number > 0.0; got 0.0",
+        ),
+        (
+            {"sgd_type.weight_decay": HALVED},
+            "fit.rules.sgd_type.weight_decay: weight_decay of adadelta cannot follow a rule; nor may another one of it",
         ),
         ({"lr": HALVED}, "fit.rules.lr: 'lr' has a rule of its own: write lr_rule"),
         ({"momentum": HALVED}, "fit.rules.momentum: 'momentum' has a rule of its own: write momentum_rule"),
@@ -106,6 +136,75 @@ def test_each_number_comes_with_the_value_of_its_layer():
 )
 def test_a_rule_that_cannot_be_followed_is_refused(rules, message):
     assert refusal(rules) == [message]
+
+
+def test_a_number_is_a_rule_that_is_constant():
+    settings = checked_settings({"rules": {"fc1.l2": 0.5, "dropout1.dropout_p": 0}})
+    assert (
+        settings.rules
+        == checked_settings(
+            {
+                "rules": {
+                    "fc1.l2": ["const", {"initial_value": 0.5}],
+                    "dropout1.dropout_p": ["const", {"initial_value": 0.0}],
+                }
+            }
+        ).rules
+    )
+    assert refusal({"fc1.l2": -1.0}) == ["fit.rules.fc1.l2.initial_value: l2 must be a number >= 0.0; got -1.0"]
+
+
+def test_numbers_of_settings_have_their_names_there():
+    names = {"sgd_max_grad_norm": 3.0, "sgd_type.weight_decay": 0.01}
+    settings = {"sgd_type": "adamw", "sgd_max_grad_norm": 3.0}
+    assert found(dict.fromkeys(names, HALVED), **settings) == names
+    assert found({"sgd_type.weight_decay": HALVED}, sgd_type=["lion", {"weight_decay": 0.25}], compile=True) == {
+        "sgd_type.weight_decay": 0.25
+    }
+    # The output that a loss is of stands between; a network of one output has no weights of losses.
+    two = [*LAYERS, ["ClassificationOutputLayer", {"name": "out2", "input": "fc1"}]]
+    settings = {"train_loss": {"out2": ["nll", {"weight": 0.5}]}}
+    rules = {"train_loss.out.weight": HALVED, "train_loss.out2.weight": HALVED}
+    first = ruled_numbers(parse(two), checked_settings({"rules": rules} | settings))
+    assert first == {"train_loss.out.weight": 1.0, "train_loss.out2.weight": 0.5}
+    assert refusal(rules)[0].startswith("fit.rules.train_loss.out.weight: there is no layer 'train_loss.out'. Numbers")
+
+
+@pytest.mark.parametrize(
+    ("rule", "first", "unit"),
+    [
+        (["absolute", {"after_epochs": [[0, 0.5], [2, 0.5], [3, 0.25]]}], 3, "epochs"),
+        (["absolute", {"after_updates": [[6, 0.25]]}], 6, "updates"),
+        (["step", {"multiply_by": 0.5, "n_epochs": 4}], 4, "epochs"),
+        (["step", {"multiply_by": 0.5, "n_updates": 5}], 5, "updates"),
+        ({"rule": "fixed", "schedule": [2, 9], "multiply_by": 0.5, "interval": 1}, 2, "epochs"),
+        ({"rule": "stalled", "schedule": [3], "multiply_by": 0.5}, 3, "epochs"),
+    ],
+    ids=str,
+)
+def test_a_rule_that_would_first_act_when_training_is_over_is_reported(rule, first, unit):
+    def messages(n_epochs, n_batches=None, **more):
+        settings = checked_settings({"lr_rule": rule, "n_epochs": n_epochs} | more)
+        return idle_rules(rules_of(settings, has_valid=True), {"lr": 0.5, "momentum": 0.0}, settings, n_batches)
+
+    message = f"lr_rule never acts: its first change is after {first} {unit}, of {first}. "
+    if unit == "epochs":
+        assert messages(first)[0].startswith(message) and not messages(first + 1)
+        # Final epochs follow no rule.
+        assert messages(first + 2, final_epochs=2)[0].startswith(message) and not messages(first + 2, final_epochs=1)
+    else:
+        # In 3 epochs of 2 updates, or of 1.
+        assert bool(messages(3, 2)) == (first == 6) and len(messages(3, 2, accumulate=2)) == 1
+        assert messages(3) == []
+    # Calls of partial_fit are of one epoch each.
+    assert messages(1, 1) == []
+
+
+def test_rules_that_follow_validations_or_change_at_once_are_not_reported():
+    for rule in (0.5, ["cosine", {"n_epochs": 9}], {"rule": "fixed", "multiply_by": 0.5, "interval": 9}):
+        settings = checked_settings({"rules": {"fc1.l2": rule}, "n_epochs": 2})
+        values = {"lr": 1.0, "momentum": 0.0, "fc1.l2": 0.25}
+        assert idle_rules(rules_of(settings, has_valid=True), values, settings, 1) == []
 
 
 def test_a_norm_may_fall_as_long_as_it_does_not_become_0():

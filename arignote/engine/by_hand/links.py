@@ -73,9 +73,10 @@ class LinkBuilder:
         gradients = network.flat_views(network.gradients)
         self._of_layer: list[tuple[dict[str, Tensor], list[LayerFunction] | None]] = []
         for place, (params, _) in self._placed:
-            # Numbers that follow a rule are written into the mapping of a layer, which has no parameters then.
-            has_tensors = any(isinstance(one, Tensor) for one in params.values())
-            tensors = {name: tensor.detach() for name, tensor in params.items()} if has_tensors else params
+            # Numbers that follow a rule are written into the mapping of a layer; those that have functions of their own
+            # and such numbers have no parameters.
+            own_tensors = {name: one.detach() for name, one in params.items() if isinstance(one, Tensor)}
+            tensors = own_tensors or params
             names = {name: f"{place.owner}.{name}" for name in tensors}
             trained = {name: full for name, full in names.items() if full in gradients and params[name].requires_grad}
             own = {name: gradients[full] for name, full in trained.items()}

@@ -38,6 +38,11 @@ class Tape:
         Of each output; the sum of each times its weight is minimised.
     device : torch.device
         Device of the network.
+
+    Attributes
+    ----------
+    losses : list of (callable, float)
+        The function of each output that returns its loss and its gradient, and the weight of the loss.
     """
 
     def __init__(
@@ -51,7 +56,7 @@ class Tape:
     ):
         self.by_hand = by_hand
         self._links, self._n_inputs, self._outputs = links, n_inputs, outputs
-        self._losses = [(loss_and_gradient(loss, device), loss.weight) for loss in losses]
+        self.losses = [(loss_and_gradient(loss, device), loss.weight) for loss in losses]
         self._segments = [link.function for link in links if isinstance(link.function, Segment)]
         needed = [False] * n_inputs
         for link in links:
@@ -96,7 +101,7 @@ class Tape:
                 values[source] = None
         gradients: list[Tensor | None] = [None] * len(values)
         total: Tensor | None = None
-        for place, target, (loss_and_g, factor) in zip(self._outputs, y, self._losses, strict=True):
+        for place, target, (loss_and_g, factor) in zip(self._outputs, y, self.losses, strict=True):
             outputs = values[place]
             assert outputs is not None
             loss, g = loss_and_g(outputs, target, weights, share * factor)

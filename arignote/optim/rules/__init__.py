@@ -2,7 +2,7 @@
 
 from arignote.optim.rules.absolute import Absolute
 from arignote.optim.rules.annealer import Annealer
-from arignote.optim.rules.base import ConstantRule, Position, Rule, RuleState
+from arignote.optim.rules.base import ConstantRule, Position, Rule, RuleState, rule_of_number
 from arignote.optim.rules.cycles import Cosine, OneCycle
 from arignote.optim.rules.decays import Exponential, Inverse, Linear, Step
 from arignote.optim.rules.stepped import Fixed, Stalled
@@ -24,4 +24,5 @@ __all__ = [
     "Stalled",
     "Step",
     "Warmup",
+    "rule_of_number",
 ]

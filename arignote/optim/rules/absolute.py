@@ -87,6 +87,10 @@ class Absolute(Rule):
         is_same = all(value == start for _, value in self._entries)
         return f"the value never changes: all values are {start}" if is_same else None
 
+    def waits(self, start: float) -> Position | None:
+        n = next((n for n, value in self._entries if value != start), 0)
+        return Position(0, n) if self.follows_updates else Position(n, 0)
+
     def highest(self, start: float) -> float:
         return max(start, *(value for _, value in self._entries))
 

@@ -10,11 +10,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from math import inf, nan
-from typing import ClassVar, Literal, NamedTuple
+from typing import Any, ClassVar, Literal, NamedTuple
 
 from arignote.registry import Finite, Part, register
 
-__all__ = ["ConstantRule", "Origin", "Position", "Rule", "RuleState"]
+__all__ = ["ConstantRule", "Origin", "Position", "Rule", "RuleState", "rule_of_number"]
 
 # The network of the lowest training loss, or of the best validation.
 Origin = Literal["train", "valid"]
@@ -96,6 +96,13 @@ class Rule(Part):
         """Return a message about why the rule can have no effect when it begins at `start`; None if it can."""
         return None
 
+    def waits(self, start: float) -> Position | None:
+        """Return the complete epochs, or updates, before the first change of a value that is listed or a step.
+
+        One of the two numbers is 0; None if the value changes at once, or if validations decide when it does.
+        """
+        return None
+
     def highest(self, start: float) -> float:
         """Return the highest value that is reached in training of any length; infinity if there is none."""
         return start
@@ -146,3 +153,8 @@ class ConstantRule(Rule):
     >>> ConstantRule(initial_value=0.1).start(default=0.01)
     RuleState(value=0.1, best_loss=inf, changed_at=0)
     """
+
+
+def rule_of_number(value: Any) -> Any:
+    """Return a number as the spec of the rule that is constant; a bool is an int, but no number here."""
+    return ["const", {"initial_value": float(value)}] if type(value) in (int, float) else value

@@ -8,6 +8,7 @@ from typing import Annotated
 
 from pydantic import Field
 
+from arignote.optim.rules.base import Position
 from arignote.optim.rules.timed import ScheduledRule
 from arignote.registry import Finite, register
 
@@ -137,6 +138,9 @@ class Step(_Multiplied):
     >>> [rule.value_after(n, first=0.8) for n in range(5)]
     [0.8, 0.8, 0.4, 0.4, 0.2]
     """
+
+    def waits(self, start: float) -> Position | None:
+        return Position(self.n_epochs or 0, self.n_updates or 0)
 
     def _factor(self, n: int) -> float:
         return float(self.multiply_by ** (n // self._length))

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import pairwise
 from math import inf, nan
 from typing import Annotated, Any
 
 from pydantic import Field, model_validator
 
-from arignote.optim.rules.base import Rule, RuleState
+from arignote.optim.rules.base import Position, Rule, RuleState
 from arignote.registry import Count, Finite, register
 
 __all__ = ["Fixed", "Stalled"]
@@ -28,7 +29,7 @@ class _Stepped(Rule):
     interval : int >= 1, optional
         Number of validations between changes. This or `schedule` is required.
     schedule : list of int >= 1, optional
-        Epochs, counted from 1, after which the value changes; `interval` applies after the last of them.
+        Epochs, counted from 1 and ascending, after which the value changes; `interval` applies after the last of them.
     """
 
     multiply_by: Annotated[Finite, Field(ge=0)] = 1.0
@@ -41,6 +42,9 @@ class _Stepped(Rule):
     def _can_change(self) -> Any:
         if self.interval is None and self.schedule is None:
             raise ValueError("interval (validations) or schedule (epochs, from 1) must be given")
+        for before, epoch in pairwise(self.schedule or ()):
+            if epoch <= before:
+                raise ValueError(f"schedule must be in ascending order, each epoch once; {epoch} follows {before}")
         reason = None if self.initial_value is None else self.ineffective_reason(self.initial_value)
         if reason is not None:
             raise ValueError(reason)
@@ -53,6 +57,9 @@ class _Stepped(Rule):
         direction = ("goes up" if change > 0 else "goes down") if change else "is 0"
         return f"final_value {self.final_value} can never be reached: from {start} the first change {direction}"
 
+    def waits(self, start: float) -> Position | None:
+        return Position(self.schedule[0], 0) if self.schedule else None
+
     def highest(self, start: float) -> float:
         if self._next(start) <= start:
             return start
@@ -61,8 +68,7 @@ class _Stepped(Rule):
         if self.interval is not None:
             # The limit of the sequence, its fixed point.
             return self.multiply_by * self.decrease_by / (self.multiply_by - 1) if self.multiply_by < 1 else inf
-        # An epoch that is listed twice changes the value once.
-        for _ in set(self.schedule or ()):
+        for _ in self.schedule or ():
             start = self._next(start)
         return start
 
@@ -71,7 +77,7 @@ class _Stepped(Rule):
             return False
         if self.interval is not None:
             return self.decrease_by > 0 or self.multiply_by == 0
-        for _ in set(self.schedule or ()):
+        for _ in self.schedule or ():
             start = self._next(start)
         return start == 0
 

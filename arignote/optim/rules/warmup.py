@@ -4,18 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from math import nan
-from typing import Annotated, Any
+from typing import Annotated
 
-from arignote.optim.rules.base import Origin, Position, Rule, RuleState
+from arignote.optim.rules.base import Origin, Position, Rule, RuleState, rule_of_number
 from arignote.optim.rules.timed import TimedRule
 from arignote.registry import Finite, PartField, register
 
 __all__ = ["Warmup"]
-
-
-def _rule_of(value: Any) -> Any:
-    """Return a number as the rule that is constant; a bool is an int, but no number here."""
-    return ["const", {"initial_value": float(value)}] if type(value) in (int, float) else value
 
 
 @register(name="warmup")
@@ -40,7 +35,7 @@ class Warmup(TimedRule):
     """
 
     initial_value: Finite
-    then: Annotated[Rule, PartField("rule", _rule_of, shorthand_schema={"type": "number"})]
+    then: Annotated[Rule, PartField("rule", rule_of_number, shorthand_schema={"type": "number"})]
 
     @property
     def needs_validation(self) -> bool:

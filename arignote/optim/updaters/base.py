@@ -27,12 +27,15 @@ class Updater(Part):
         Learning rate without a rule.
     momentum_name : str or None
         Parameter that `momentum_rule` changes while training, if there is one.
+    ruled : tuple of str
+        Other parameters that may follow a rule.
     """
 
     kind: ClassVar[str] = "updater"
     slots: ClassVar[tuple[str, ...]] = ()
     default_lr: ClassVar[float] = 0.01
     momentum_name: ClassVar[str | None] = None
+    ruled: ClassVar[tuple[str, ...]] = ()
 
     @abstractmethod
     def step(self, w: Any, g: Any, slots: Mapping[str, Any], lr: float, momentum: float, n: int) -> None:
@@ -88,4 +91,5 @@ class DecoupledUpdater(SlicedUpdater):
         added to that of the loss.
     """
 
+    ruled: ClassVar[tuple[str, ...]] = ("weight_decay",)
     weight_decay: NonNegative = 0.0
