@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from arignote.checkpoints.storage import check_stem
+from arignote.data.all_rows import check_held_out
 from arignote.data.augmentation import Augmenter, augmented_to
 from arignote.data.fit_data import padded_as
 from arignote.data.groups_and_weights import groups_of, weights_of
@@ -22,7 +23,7 @@ from arignote.data.readers.windows import Windows
 from arignote.data.rows import Rows
 from arignote.data.specs import Source, labels_by_role
 from arignote.data.targets import Memory, Targets, weights_of_classes
-from arignote.errors import DataError, ErrorCollector, axes_hint
+from arignote.errors import DataError, ErrorCollector, axes_hint, warn
 from arignote.fit.config_data import ConfigSources
 from arignote.fit.transfer import StoredNetwork, parameters_of
 from arignote.layers.architecture import declare
@@ -31,6 +32,7 @@ from arignote.layers.layer_list import parse
 from arignote.layers.thawing import check_thaw
 from arignote.spec.inputs import inputs_of
 from arignote.spec.objective import Objective, objective_of
+from arignote.spec.rules import first_values, idle_rules, rules_of
 from arignote.spec.run_spec import RunSpec
 from arignote.spec.settings import FitSettings
 
@@ -46,8 +48,16 @@ def check_config(spec: RunSpec) -> int:
         Number of layers.
     """
     layers = parse(spec.layers, spec.layer_defaults)
+    settings = FitSettings(**spec.fit)
     with spec.naming_lines():
-        check_thaw(layers, FitSettings(**spec.fit).n_epochs)
+        check_thaw(layers, settings.n_epochs)
+    rules = rules_of(settings, has_valid=spec.data is None or bool(spec.data.valid))
+    for message in idle_rules(rules, first_values(layers, settings), settings):
+        warn(message)
+    if spec.data is not None:
+        held_out = [part for part in (spec.data.valid, spec.data.test) if part]
+        has_weights = spec.data.sample_weight is None or not any(isinstance(part, Source) for part in held_out)
+        check_held_out(settings.final_epochs, has_any=bool(held_out), has_weights=has_weights)
     if spec.fit["checkpoint"] is not None:
         check_stem(spec.fit["checkpoint"])
     device = spec.fit.get("device", "auto")

@@ -13,8 +13,9 @@ from typing import Any
 from arignote.checkpoints.schedule import Checkpointer
 from arignote.data.batches import Batch, Batches
 from arignote.engine.session import session
-from arignote.fit.assemble import FitRequest, assemble, plan_fit
+from arignote.fit.assemble import assemble
 from arignote.fit.config_data import open_config, with_layers
+from arignote.fit.plan import FitRequest, plan_fit
 from arignote.fit.run import trainers
 from arignote.fit.transfer import StoredNetwork
 from arignote.spec.run_spec import RunSpec

@@ -5,16 +5,43 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from math import isfinite, nan
-from typing import Any
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
 
 from arignote.checkpoints.state import TrainingState
+from arignote.data.all_rows import all_rows, check_held_out
 from arignote.data.batches import Batch, Batches
+from arignote.data.order import Order, order_of
+from arignote.data.prepared import Prepared
+from arignote.data.rows import Rows
 from arignote.errors import CheckpointError
 from arignote.fit.apply_rules import restart_from
 from arignote.optim.rules import RuleState
 from arignote.spec.settings import FitSettings
 
-__all__ = ["FinalEpochs", "check_final_epochs"]
+__all__ = ["FinalEpochs", "FinalRows", "check_final_epochs", "final_rows"]
+
+
+class FinalRows(NamedTuple):
+    """The rows of all parts, on which final epochs train: with their targets, their weights and their order."""
+
+    rows: Rows
+    y: NDArray[Any] | None
+    weights: NDArray[np.float32] | None
+    order: Order
+
+
+def final_rows(data: Prepared, settings: FitSettings) -> FinalRows | None:
+    """Return the rows of final epochs, if there are any; errors as of `check_held_out`."""
+    if not settings.final_epochs:
+        return None
+    lacks_weights = data.weights is not None and data.all_weights is None
+    check_held_out(settings.final_epochs, has_any=len(data.parts) > 1, has_weights=not lacks_weights)
+    rows, y = all_rows(data)
+    order = order_of(rows, settings.shuffle, y if settings.balance_classes else None)
+    return FinalRows(rows, y, data.all_weights, order)
 
 
 @dataclass(frozen=True)

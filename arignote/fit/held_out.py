@@ -9,8 +9,9 @@ from typing import Any
 from arignote.checkpoints.state import TrainingState
 from arignote.data.fit_data import FitData, chooses_rows
 from arignote.data.open_rows import rows_of
-from arignote.data.prepared import PARTS, columns_of, prepare, present_rows
+from arignote.data.prepared import PARTS, columns_of, prepare
 from arignote.data.rows import Rows
+from arignote.data.split import present_rows
 from arignote.errors import CheckpointError, DataError, warn
 from arignote.fit.resume import differences
 from arignote.spec.settings import FitSettings

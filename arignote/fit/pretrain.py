@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from arignote.data.fit_data import FitData, open_data
-from arignote.data.prepared import split_rows
+from arignote.data.split import split_rows
 from arignote.errors import Complaint, ConfigError
 from arignote.layers.base import Layer
 from arignote.optim.settings import LearningSettings

@@ -15,8 +15,8 @@ from arignote.engine.environment import INFORMATIVE
 from arignote.engine.monitor import GRAD_NORM_SLOT
 from arignote.engine.network import copy_into
 from arignote.errors import CheckpointError, warn
-from arignote.fit.assemble import FitRequest, Plan, plan_fit
 from arignote.fit.final_epochs import check_final_epochs
+from arignote.fit.plan import FitRequest, Plan, plan_fit
 from arignote.registry import completed
 from arignote.spec.settings import completed_settings, decides
 
@@ -161,13 +161,16 @@ def changes(stored: TrainingState, plan: Plan | TrainingState) -> list[str]:
     found += differences(then, now, "digest of load_params of ")
     if not stored.data:
         return found
-    return found + differences(_decisive_data(stored.targets, stored.data), _decisive_data(plan.targets, plan.data))
+    # Final epochs may be added to a run, and older files have no order of their rows.
+    unknown = {"final_order"} - (stored.data.keys() & plan.data.keys())
+    then, now = (_decisive_data(one.targets, one.data, unknown) for one in (stored, plan))
+    return found + differences(then, now)
 
 
-def _decisive_data(targets: Mapping[str, Any], fingerprint: Mapping[str, Any]) -> dict[str, Any]:
+def _decisive_data(targets: Mapping[str, Any], fingerprint: Mapping[str, Any], unknown: set[str]) -> dict[str, Any]:
     """Return what decides the numbers: not the names of columns, the format of the file, or how rows were held out."""
-    values = {name: value for name, value in fingerprint.items() if name not in ("feature_names", "csv", "split")}
-    return {"targets": targets, "data": values}
+    left_out = {"feature_names", "csv", "split"} | unknown
+    return {"targets": targets, "data": {name: value for name, value in fingerprint.items() if name not in left_out}}
 
 
 def _in_one_batch(spec: Mapping[str, Any], fingerprint: Mapping[str, Any]) -> bool:
@@ -257,7 +260,9 @@ def _origin(state: TrainingState, fit: Mapping[str, Any], name: str) -> Any:
     else:
         layer, _, param = name.rpartition(".")
         rule = (fit["rules"] or {}).get(name)
-        source = next((params.get(param) for _, params in state.spec["layers"] if params["name"] == layer), None)
+        # A name that is not of a layer begins with that of a setting.
+        setting = fit.get(name.partition(".")[0])
+        source = next((params.get(param) for _, params in state.spec["layers"] if params["name"] == layer), setting)
     return rule, None if rule and rule[1].get("initial_value") is not None else source
 
 
@@ -266,7 +271,7 @@ def _batching(state: TrainingState, fit: Mapping[str, Any]) -> Any:
     parts = ("train", "valid", "test") if state.progress.is_final else ("train",)
     return (
         state.rng,
-        state.data.get("order"),
+        state.data.get("final_order" if state.progress.is_final else "order"),
         [state.data.get(part, {}).get("features", {}).get("shape", [None])[0] for part in parts],
         [fit[key] for key in ("batch_size", "drop_last", "accumulate")],
     )

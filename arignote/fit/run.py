@@ -13,17 +13,16 @@ from numpy.typing import NDArray
 
 from arignote.checkpoints.schedule import Checkpointer
 from arignote.checkpoints.writer import RunWriter
-from arignote.data.all_rows import all_rows
 from arignote.data.augmentation import Augmenter, augmented_to
 from arignote.data.batches import Batch, Batches
-from arignote.data.order import Order, order_of
+from arignote.data.order import Order
 from arignote.data.rows import Rows
 from arignote.engine.feed import DeviceBatch, ResidentRows, batch_to_device, fits_on_device
 from arignote.engine.network import Network, copy_into
 from arignote.engine.predict import Scorer, validation_rows
 from arignote.engine.profile import Profile, ProfiledStep
 from arignote.engine.session import seed_all
-from arignote.errors import ArignoteError, ConfigError
+from arignote.errors import ArignoteError
 from arignote.fit.assemble import Assembly
 from arignote.fit.failures import cause_of, check_layers, divergence
 from arignote.fit.final_epochs import FinalEpochs
@@ -179,23 +178,9 @@ def _batches(
 
 
 def _final_epochs(fit: Assembly, augmentation: Augmenter | None) -> FinalEpochs | None:
-    """Return the final epochs, if there are any; ConfigError if no rows are held out, or these have no weight."""
-    settings, data = fit.settings, fit.plan.prepared
-    if not settings.final_epochs:
-        return None
-    if len(data.parts) == 1:
-        raise ConfigError(
-            "final_epochs must be 0 without validation or test data, on which the final epochs train too; got "
-            f"{settings.final_epochs}. Give valid=0.1 or test=0.1, or leave it out"
-        )
-    if data.weights is not None and data.all_weights is None:
-        raise ConfigError(
-            "final_epochs must be 0 with sample_weight and validation or test data of their own, whose rows have no "
-            f"weight; got {settings.final_epochs}. Hold rows of X out, such as valid=0.1, or leave it out"
-        )
-    rows, y = all_rows(data)
-    order = order_of(rows, settings.shuffle, y if settings.balance_classes else None)
-    return FinalEpochs(settings.final_epochs, *_batches(fit, augmentation, rows, y, data.all_weights, order))
+    """Return the final epochs, if there are any."""
+    final = fit.plan.final_rows
+    return None if final is None else FinalEpochs(fit.settings.final_epochs, *_batches(fit, augmentation, *final))
 
 
 def _augmentation(fit: Assembly) -> Augmenter | None:

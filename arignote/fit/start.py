@@ -22,8 +22,9 @@ from arignote.engine.network import Network
 from arignote.engine.profile import Profile
 from arignote.engine.session import session
 from arignote.errors import ConfigError, warn
-from arignote.fit.assemble import FitRequest, assemble
+from arignote.fit.assemble import assemble
 from arignote.fit.config_data import open_config, with_layers
+from arignote.fit.plan import FitRequest
 from arignote.fit.pretrain import data_of_stages, stages
 from arignote.fit.resume import candidates, choose, load_into, resume_message, warn_of_changes
 from arignote.fit.run import network_to_predict, run
@@ -244,8 +245,8 @@ def _train(
         state, status = fit.state, "starts"
         with session(fit.step.setup):
             if stored is not None:
-                warn_of_changes(stored, state, changes, where)
                 load_into(state, stored, where)
+                warn_of_changes(stored, state, changes, where)
                 status = resume_message(state, where)
             is_saved = spool is None or not where.startswith(spool.folder.path_of())
             if not (state.finished and stored is not None and is_saved):

@@ -138,5 +138,5 @@ def test_force_cannot_change_the_updater_and_says_what_can_be_done(sgd_type, tmp
     stem = str(tmp_path / "run")
     fit(0.01, n_epochs=1, checkpoint=stem)
     message = r"keeps other slots .* No resume can change sgd_type.*resume=\"fresh\""
-    with pytest.warns(ArignoteWarning, match="sgd_type"), pytest.raises(CheckpointError, match=message):
+    with pytest.raises(CheckpointError, match=message):
         fit(0.01, n_epochs=2, sgd_type=sgd_type, checkpoint=stem, resume="force")

@@ -8,12 +8,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from chunked_rows import Chunked
 from command_line import arignote
 from promise import at_event, digest
 
 from arignote import ArignoteWarning, CheckpointError, ConfigError, NNClassifier
 from arignote.data import Data
+from arignote.fit.check import check_config
 from arignote.report.inspection import inspection
+from arignote.spec.config import read_config
 
 RNG = np.random.default_rng(6)
 X = RNG.normal(2.0, 3.0, size=(40, 3)).astype(np.float32)
@@ -354,3 +357,58 @@ def test_the_command_says_which_network_is_the_result(tmp_path):
     of_last, of_best = arignote(*asked), arignote(*asked, "--which", "best")
     assert "trained on its test rows" in of_last.err and "test rows" not in of_best.err
     assert of_last.code == of_best.code == 0 and of_last.out != of_best.out
+
+
+def test_the_chunks_of_held_out_files_decide_the_order_of_final_epochs_and_are_compared(tmp_path):
+    stem = str(tmp_path / "run")
+
+    def fitted(chunk_rows, **settings):
+        valid = (Chunked(X[22:], chunk_rows), Y[22:])
+        settings = {"n_epochs": 4, "final_epochs": 2, "batch_size": BATCH, "checkpoint": stem} | settings
+        return NNClassifier([["ClassificationOutputLayer"]], rng=5).fit(X[:22], Y[:22], valid=valid, **settings)
+
+    state = fitted(4, n_epochs=2, final_epochs=0).state_
+    assert "final_order" not in state.data
+    # Added to the run, they have an order of their own, which the rows of training in memory have not.
+    state = fitted(4).state_
+    assert "order" not in state.data and state.data["final_order"]["chunk_rows"] == 4
+    with pytest.raises(CheckpointError, match=r"data\.final_order\.chunk_rows: 4 then, 6 now"):
+        fitted(6)
+
+
+CONFIG = """
+layers: [[ClassificationOutputLayer]]
+data: {{train: {{features: "x.csv:a", labels: "x.csv:y"}}{data}}}
+fit: {{n_epochs: 4, final_epochs: 2{fit}}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("data", "fit", "words"),
+    [
+        ("", "", "final_epochs must be 0 without validation or test data"),
+        (", valid: 0.0", "", "final_epochs must be 0 without validation or test data"),
+        (
+            ', valid: {features: "v.csv:a", labels: "v.csv:y"}, sample_weight: "x.csv:w"',
+            "",
+            "final_epochs must be 0 with sample_weight",
+        ),
+        (", test: 0.1", ", lr_rule: [stalled, {interval: 1, multiply_by: 0.5}]", "lr_rule 'stalled' needs validation"),
+        (", valid: 0.1", "", None),
+    ],
+)
+def test_a_config_is_checked_for_rows_that_are_held_out(data, fit, words, tmp_path):
+    path = tmp_path / "c.yaml"
+    path.write_text(CONFIG.format(data=data, fit=fit))
+    if words is None:
+        assert check_config(read_config(path)) == 2
+        return
+    with pytest.raises(ConfigError, match=words):
+        check_config(read_config(path))
+
+
+def test_a_config_is_checked_for_rules_that_never_act(tmp_path):
+    path = tmp_path / "c.yaml"
+    path.write_text(CONFIG.format(data=", test: 0.1", fit=", lr_rule: [step, {multiply_by: 0.5, n_epochs: 2}]"))
+    with pytest.warns(ArignoteWarning, match=r"^lr_rule never acts: its first change is after 2 epochs, of 2\. "):
+        check_config(read_config(path))

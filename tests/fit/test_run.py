@@ -13,7 +13,8 @@ from arignote.data.readers.base import ArrayReader
 from arignote.data.rows import Rows
 from arignote.engine.network import Network
 from arignote.engine.predict import validation_rows
-from arignote.fit.assemble import FitRequest, assemble, plan_fit
+from arignote.fit.assemble import assemble
+from arignote.fit.plan import FitRequest, plan_fit
 from arignote.fit.run import in_order, network_to_predict, run
 from arignote.layers import declare, parse
 from arignote.preemption.signals import StopRequest

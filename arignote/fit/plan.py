@@ -1,0 +1,193 @@
+"""What decides the numbers of a fit: its data, its architecture and its objective, before a network is built."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+from arignote.checkpoints.state import TrainingState
+from arignote.data.fit_data import FitData, OpenedData, split_of
+from arignote.data.order import Order, order_of
+from arignote.data.prepared import Prepared, prepare
+from arignote.data.rows import Rows
+from arignote.errors import CheckpointError, DataError, warn
+from arignote.fit.final_epochs import FinalRows, final_rows
+from arignote.fit.transfer import StoredNetwork, digests_of
+from arignote.layers.architecture import Architecture, declare
+from arignote.layers.base import Layer
+from arignote.layers.output import OutputLayer
+from arignote.layers.thawing import check_thaw
+from arignote.registry import plain
+from arignote.spec.inputs import inputs_of
+from arignote.spec.objective import Objective, objective_of
+from arignote.spec.rules import first_values
+from arignote.spec.settings import FitSettings
+from arignote.streams import draw_seed
+
+__all__ = ["FitRequest", "Plan", "plan_fit"]
+
+
+@dataclass(frozen=True)
+class FitRequest:
+    """What a fit is given.
+
+    Attributes
+    ----------
+    data : FitData
+    layers : list of Layer
+    settings : FitSettings
+    checkpoint : str or None
+        Stem of the files of the run.
+    name, seed : str or None, int or None
+        Of the run; without a seed that of the checkpoint is used, or one is drawn.
+    in_memory : TrainingState, optional
+        A state to resume from if there is no checkpoint.
+    stored_network : StoredNetwork, optional
+        From which layers with `load_params` take their parameters.
+    opened : OpenedData, optional
+        The data, if it has been opened.
+    """
+
+    data: FitData
+    layers: list[Layer]
+    settings: FitSettings
+    checkpoint: str | None
+    name: str | None
+    seed: int | None
+    in_memory: TrainingState | None = None
+    stored_network: StoredNetwork | None = None
+    opened: OpenedData | None = None
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Everything that decides the numbers of a fit, before a network is built: what a stored run is compared with.
+
+    Attributes
+    ----------
+    request : FitRequest
+    prepared : Prepared
+    architecture : Architecture
+    order : Order
+        Of the training rows in each epoch.
+    rng : int
+        Seed of the run.
+    spec : dict
+        Layers and settings, in full, as plain data.
+    objective : Objective
+        The target, and the losses.
+    first_values : dict of str to float
+        By the name of the rule: the value that it begins at unless it has one of its own.
+    targets : dict of str to dict
+        What the target of each output layer has learned, as plain data.
+    data : dict
+        Fingerprints of the data.
+    loaded : dict of str to str
+        Digest of what each layer with `load_params` loads, as far as that is known.
+    final_rows : FinalRows or None
+        What final epochs train on, if there are any.
+    """
+
+    request: FitRequest
+    prepared: Prepared
+    architecture: Architecture
+    order: Order
+    rng: int
+    spec: dict[str, Any]
+    objective: Objective
+    first_values: dict[str, float]
+    targets: dict[str, dict[str, Any]]
+    data: dict[str, Any]
+    loaded: dict[str, str]
+    final_rows: FinalRows | None
+
+
+def plan_fit(request: FitRequest, stored: TrainingState | None) -> Plan:
+    """Prepare the data and declare the architecture: as a new run, or as `stored` has it.
+
+    Parameters
+    ----------
+    request : FitRequest
+    stored : TrainingState or None
+        The run that may be resumed: its seed, what its target has learned and fitted preprocessing are used.
+    """
+    settings, data = request.settings, request.data
+    dumped = settings.model_dump(mode="json")
+    if stored is None:
+        check_thaw(request.layers, settings.n_epochs)
+    objective = objective_of(request.layers, settings)
+    values = first_values(request.layers, settings)
+    rng = request.seed if request.seed is not None else stored.rng if stored is not None else draw_seed()
+    learned = known = None
+    if stored is not None:
+        learned, known = _learned(request, dumped, stored), stored.targets
+        data = replace(data, inputs=inputs_of(request.layers, stored.spec["n_in"]))
+    opened = request.opened if data.inputs == request.data.inputs else None
+    prepared = prepare(data, settings, rng, learned, known, opened)
+    rows, y = prepared.parts["train"]
+    order = order_of(rows, settings.shuffle, y if settings.balance_classes else None)
+    final = final_rows(prepared, settings)
+    architecture = declare(request.layers, rows.n_in, prepared.targets.sizes(prepared.memory))
+    objective.check(architecture.n_outputs)
+    _check_steps(architecture, prepared)
+    used = {"batch_size": prepared.batch_size, "drop_last": prepared.drop_last, "checkpoint": request.checkpoint}
+    return Plan(
+        request,
+        prepared,
+        architecture,
+        order,
+        rng,
+        spec={
+            "name": request.name,
+            "n_in": plain(architecture.n_in),
+            "layers": architecture.spec(),
+            "fit": dumped | used | objective.spec(),
+        },
+        objective=objective,
+        first_values=values,
+        targets=prepared.memory,
+        data=prepared.fingerprint() | {"split": split_of(request.data)} | _orders(rows, order, final),
+        loaded=_loaded(request, stored),
+        final_rows=final,
+    )
+
+
+def _loaded(request: FitRequest, stored: TrainingState | None) -> dict[str, str]:
+    """Return the digest of what each layer loads; of a run that may be resumed only if the stored network is there."""
+    network = request.stored_network
+    if stored is None or network is None:
+        return digests_of(request.layers, network) if stored is None else {}
+    try:
+        return digests_of(request.layers, network)
+    except CheckpointError as error:
+        warn(f"{error}. The run is resumed without it, as its own checkpoint has all parameters")
+        return {}
+
+
+def _check_steps(architecture: Architecture, prepared: Prepared) -> None:
+    """Raise DataError if an output of each step has other steps than its targets."""
+    for part, (_, y) in prepared.parts.items():
+        for place in architecture.placed:
+            if isinstance(place.layer, OutputLayer) and len(place.output_shape) > 1 and y is not None:
+                n_steps = prepared.targets.values(y, place.name).shape[1]
+                if n_steps != place.output_shape[0]:
+                    raise DataError(
+                        f"y of {part} has {n_steps} steps, the output of {place.name!r} {place.output_shape[0]}; the "
+                        "numbers must be equal"
+                    )
+
+
+def _learned(request: FitRequest, dumped: dict[str, Any], stored: TrainingState) -> dict[str, Any] | None:
+    """Return what the same preprocessing has learned; if the data differs, the run is refused later."""
+    same = stored.spec["fit"].get("preprocess") == dumped["preprocess"]
+    return stored.preprocess if same and request.settings.resume != "force" else None
+
+
+def _orders(rows: Rows, order: Order, final: FinalRows | None) -> dict[str, Any]:
+    """Return the order of rows that are in chunks, which decides the numbers; that of others follows from settings."""
+    orders = {"order": (rows, order)} | ({} if final is None else {"final_order": (final.rows, final.order)})
+    return {
+        name: {"kind": one.kind, "chunk_rows": of_rows.reader.chunk_rows, "n_window": one.n_window}
+        for name, (of_rows, one) in orders.items()
+        if one.kind in ("chunks", "window")
+    }
