@@ -55,8 +55,12 @@ _ADDED = {
     "pretrain": None,
 }
 _ADDED_TO_AUGMENTATIONS: dict[str, Any] = {"channel": None}
-_ADDED_TO_UPDATERS: dict[str, Any] = {"beta1_decay": 1.0}
-_ADDED_TO_STOP_RULES: dict[str, Any] = {"min_delta": 0.0}
+# To the part of a setting.
+_ADDED_TO_PARTS: dict[str, dict[str, Any]] = {
+    "sgd_type": {"beta1_decay": 1.0},
+    "stop_rule": {"min_delta": 0.0},
+    "average": {"warmup": False},
+}
 _ADDED_TO_LAYERS: dict[str, Any] = {
     "thaw_at": None,
     "input": None,
@@ -213,9 +217,8 @@ def _stem_in(
     values = settings.model_dump(mode="json") | objective_of(layers, settings).spec()
     chosen = {key: value for key, value in values.items() if decides(key) and value != _ADDED.get(key, ...)}
     chosen["augmentation"] = [_of_stem(spec, _ADDED_TO_AUGMENTATIONS) for spec in chosen["augmentation"]]
-    chosen["sgd_type"] = _of_stem(chosen["sgd_type"], _ADDED_TO_UPDATERS)
-    if chosen["stop_rule"] is not None:
-        chosen["stop_rule"] = _of_stem(chosen["stop_rule"], _ADDED_TO_STOP_RULES)
+    for key in _ADDED_TO_PARTS.keys() & chosen.keys():
+        chosen[key] = chosen[key] and _of_stem(chosen[key], _ADDED_TO_PARTS[key])
     fingerprint = opened.rows["train"].fingerprint(opened.digests)
     specs = [dump(layer) for layer in layers]
     of_layers = [_of_stem(spec, _ADDED_TO_LAYERS | _ADDED_TO_TYPE.get(spec[0], {})) for spec in specs]

@@ -38,7 +38,7 @@ class Average(Part):
 
 @register(name="ema")
 class ExponentialAverage(Average):
-    """Exponential moving average, after each update: ``average <- decay * average + (1 - decay) * w``.
+    """Exponential moving average, after each update: ``average <- d * average + (1 - d) * w``, d the decay.
 
     It begins as a copy of the weights after the first update (Polyak and Juditsky, SIAM J. Control Optim. 1992, in the
     form of Tarvainen and Valpola, NeurIPS 2017).
@@ -47,6 +47,10 @@ class ExponentialAverage(Average):
     ----------
     decay : float in (0, 1), default 0.999
         Weight of the average so far; it covers about ``1 / (1 - decay)`` updates.
+    warmup : bool, default False
+        Whether it covers fewer updates at first, so that it soon forgets the first weights:
+        ``d = min(decay, (1 + n) / (10 + n))`` in update n, from 1, as of `num_updates` of
+        ``tf.train.ExponentialMovingAverage``.
 
     Examples
     --------
@@ -55,9 +59,13 @@ class ExponentialAverage(Average):
     """
 
     decay: Annotated[float, Field(gt=0, lt=1)] = 0.999
+    warmup: bool = False
 
     def share(self, n_updates: int, epoch: int, ends_epoch: bool) -> float:
-        return 1.0 if n_updates == 1 else 1.0 - self.decay
+        if n_updates == 1:
+            return 1.0
+        decay = min(self.decay, (1 + n_updates) / (10 + n_updates)) if self.warmup else self.decay
+        return 1.0 - decay
 
 
 @register(name="swa")

@@ -30,6 +30,9 @@ def _json_safe(value: Any) -> Any:
 def inspection(run: str, which: str | None = None) -> dict[str, Any]:
     """Return position, digests, best, spec, history ... of a run as plain data; the engine is not needed.
 
+    `weights_sha256` is of the network that is trained, `average_sha256` of the average of its weights, which is what is
+    validated and predicts; None without an average. A best file has the network that predicts alone.
+
     Parameters
     ----------
     run : str
@@ -85,6 +88,7 @@ def _content(state: TrainingState) -> dict[str, Any]:
         "stopped_by": state.progress.stopped_by or (STOP_RULE if state.progress.ended else None),
         "n_params": sum(array.size for array in state.network.values()),
         "weights_sha256": tensors_sha256(state.network),
+        "average_sha256": tensors_sha256(state.averaged) if state.averaged else None,
         "history_sha256": state.history.sha256(),
         "best": _json_safe(best),
         "rng": state.rng,

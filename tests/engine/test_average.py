@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 from torch import nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
@@ -72,6 +73,16 @@ def test_an_exponential_average_is_that_of_torch_buffers_included():
     pairs = {name: (t.detach(), step.network.named[name].detach()) for name, t in step.average.network.named.items()}
     moved = {name: float((one - other).abs().max()) for name, (one, other) in pairs.items()}
     assert moved["fixed.W"] == 0 and min(moved[n] for n in ("output.W", "norm.weight", "norm.running_var")) > 1e-3
+
+
+def test_an_exponential_average_with_a_warm_up_is_that_of_its_recursion():
+    # decay = min(0.4, (1 + n) / (10 + n)), which is 0.4 from n = 5 on (TensorFlow, ExponentialMovingAverage).
+    average = None
+    for n, (step, _, _) in enumerate(trained(build("average", ["ema", {"decay": 0.4, "warmup": True}]), 4), 1):
+        w = step.network.weights.detach().numpy().astype(np.float64)
+        decay = {2: 3 / 12, 3: 4 / 13, 4: 5 / 14}.get(n, 0.4)
+        average = w if average is None else decay * average + (1 - decay) * w
+        np.testing.assert_allclose(step.average.network.weights.detach().numpy(), average, rtol=1e-5, atol=1e-7)
 
 
 def test_an_average_over_epochs_is_that_of_torch_from_its_first_one_on():

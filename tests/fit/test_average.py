@@ -83,7 +83,9 @@ def test_it_resumes_after_every_batch(more, tmp_path):
 
 def test_a_run_whose_average_changed_is_refused(tmp_path):
     fit(EMA, n_epochs=1, checkpoint=str(tmp_path / "run"))
-    with pytest.raises(CheckpointError, match=r"fit\.average: \['ema', \{'decay': 0\.8\}\] then, None now"):
+    with pytest.raises(
+        CheckpointError, match=r"fit\.average: \['ema', \{'decay': 0\.8, 'warmup': False\}\] then, None now"
+    ):
         fit(None, checkpoint=str(tmp_path / "run"))
 
 

@@ -40,7 +40,7 @@ def fitted(x, y, checkpoint, **settings):
 
 # The stems that earlier versions gave the same networks and updaters, whose checkpoints are resumed.
 @pytest.mark.parametrize(
-    ("layers", "sgd_type", "stem"),
+    ("layers", "settings", "stem"),
     [
         (
             [
@@ -49,7 +49,7 @@ def fitted(x, y, checkpoint, **settings):
                 ["BatchNormLayer"],
                 ["ClassificationOutputLayer"],
             ],
-            "adadelta",
+            {},
             "run-3ab4eea97f29",
         ),
         (
@@ -58,15 +58,16 @@ def fitted(x, y, checkpoint, **settings):
                 ["ConvLayer", {"n_output_maps": 2, "filter_shape": 2}],
                 ["ClassificationOutputLayer"],
             ],
-            "adadelta",
+            {},
             "run-ae07c97edb2e",
         ),
-        ([["FCLayer", {"n_units": 3}], ["ClassificationOutputLayer"]], "adam", "run-815849424884"),
+        ([["FCLayer", {"n_units": 3}], ["ClassificationOutputLayer"]], {"sgd_type": "adam"}, "run-815849424884"),
+        ([["FCLayer", {"n_units": 3}], ["ClassificationOutputLayer"]], {"average": "ema"}, "run-eb4b3cc8bcdc"),
     ],
-    ids=["dense", "convolution", "adam"],
+    ids=["dense", "convolution", "adam", "average"],
 )
-def test_the_stem_in_a_folder_stays_what_it_was(layers, sgd_type, stem, tmp_path):
-    settings = {"name": "run", "n_epochs": 1, "batch_size": 4, "checkpoint": f"{tmp_path}/", "sgd_type": sgd_type}
+def test_the_stem_in_a_folder_stays_what_it_was(layers, settings, stem, tmp_path):
+    settings = {"name": "run", "n_epochs": 1, "batch_size": 4, "checkpoint": f"{tmp_path}/"} | settings
     fitted = NNClassifier(layers, rng=1, **settings).fit(ROWS, np.arange(12) % 2)
     assert fitted.checkpoint_ == f"{tmp_path}/{stem}"
 

@@ -16,6 +16,13 @@ def test_an_exponential_average_begins_as_a_copy_and_takes_the_rest_of_the_decay
     assert build("average", "ema").decay == 0.999
 
 
+def test_the_warm_up_of_an_exponential_average_has_the_decays_of_tensorflow():
+    # min(decay, (1 + num_updates) / (10 + num_updates)), which passes 0.95 after 170 updates.
+    share = build("average", ["ema", {"decay": 0.95, "warmup": True}]).share
+    found = [1 - share(n, 1, False) for n in (1, 2, 3, 90, 169, 171, 990)]
+    assert found == pytest.approx([0, 3 / 12, 4 / 13, 91 / 100, 170 / 179, 0.95, 0.95], abs=1e-15)
+
+
 def test_an_average_over_epochs_is_a_copy_up_to_its_first_one_and_then_takes_the_last_update_of_each():
     share = build("average", ["swa", {"start": 2}]).share
     # Epochs of two updates: the copies of epoch 2 end with its last update, the first of the mean.

@@ -30,6 +30,7 @@ def test_a_run_is_shown_as_json_and_as_text(run):
     assert (found["epoch"], found["batch"], found["n_epochs"], found["finished"]) == (3, 0, 3, True)
     assert found["examples_seen"] == 3 * 270 and found["n_params"] == 64 * 12 + 3 * 12 + 12 * 10 + 10
     assert found["weights_sha256"] == tensors_sha256(state.network)
+    assert found["average_sha256"] is None
     assert found["history_sha256"] == state.history.sha256() and len(found["history"]) == 3
     assert found["file"] == f"{run}_last.ckpt" and found["damaged"] == [] and found["stopped_by"] is None
     assert found["spec"]["fit"]["n_epochs"] == 3 and found["spec"]["layers"][1][1]["name"] == "fc1"

@@ -216,5 +216,5 @@ def test_killed_at_random_moments_around_a_thaw_it_ends_in_the_same_bits(tmp_pat
     forked.run(command(tmp_path / "killed"), check=True)
     ended = inspection(str(tmp_path / "killed"))
     assert whole["finished"] and whole["thawed"] == ended["thawed"] and list(whole["thawed"]) == ["fc1"]
-    for key in ("weights_sha256", "history_sha256", "epoch", "finished"):
+    for key in ("weights_sha256", "average_sha256", "history_sha256", "epoch", "finished"):
         assert ended[key] == whole[key]

@@ -185,6 +185,6 @@ def test_a_regressor_that_is_killed_at_random_moments_ends_in_the_same_bits(tmp_
             stood_at = [found["epoch"], found["batch"]]
     forked.run(command("killed"), check=True)
     ended = inspection(str(tmp_path / "killed"))
-    for key in ("weights_sha256", "history_sha256", "epoch", "finished"):
+    for key in ("weights_sha256", "average_sha256", "history_sha256", "epoch", "finished"):
         assert ended[key] == whole[key]
     assert ended["best"]["value"] == whole["best"]["value"] and stood_at in ended["starts"] and stood_at != [0, 0]

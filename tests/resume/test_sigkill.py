@@ -18,6 +18,7 @@ pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).resolve().parents[2]
 EXTRA = ["--set", "fit.n_epochs=12", "--set", "fit.checkpoint_every=7", "--set", "fit.batch_size=16"]
+EXTRA += ["--set", "fit.average={kind: ema, decay: 0.9, warmup: true}"]
 
 
 def command(stem: Path) -> list[str]:
@@ -47,8 +48,9 @@ def test_killed_at_random_moments_the_same_command_ends_in_the_same_bits(tmp_pat
             stood_at = [found["epoch"], found["batch"]]
     forked.run(command(stem), check=True)
     ended = inspection(str(stem))
-    for key in ("weights_sha256", "history_sha256", "epoch", "finished"):
+    for key in ("weights_sha256", "average_sha256", "history_sha256", "epoch", "finished"):
         assert ended[key] == whole[key]
+    assert len({whole["weights_sha256"], whole["average_sha256"], None}) == 3
     assert ended["best"]["value"] == whole["best"]["value"] and stood_at in ended["starts"]
     # The same command once more ends at once; another setting is refused. That needs no process of its own.
     words = command(stem)[2:]

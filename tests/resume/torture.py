@@ -32,7 +32,7 @@ from arignote.report.inspection import inspection
 
 N_EPOCHS = 12
 KILLS_PER_RUN = 3
-COMPARED = ("finished", "epoch", "weights_sha256", "history_sha256")
+COMPARED = ("finished", "epoch", "weights_sha256", "average_sha256", "history_sha256")
 
 
 @dataclass
