@@ -22,8 +22,8 @@ from arignote.estimators.documentation import PublicDir, document_settings, with
 from arignote.estimators.endings import report_ending
 from arignote.estimators.history import Records
 from arignote.estimators.nested_params import NestedParams
+from arignote.estimators.notebook import NotebookView
 from arignote.estimators.scoring import Predictor
-from arignote.estimators.views import NetworkViews
 from arignote.fit.load import read_run, restore
 from arignote.fit.start import fit_network
 from arignote.layers.base import Layer
@@ -40,7 +40,7 @@ def alone(by_output: dict[str, Any]) -> Any:
     return next(iter(by_output.values())) if len(by_output) == 1 else by_output
 
 
-class NNEstimator(NetworkViews, NestedParams, metaclass=PublicDir):
+class NNEstimator(NotebookView, NestedParams, metaclass=PublicDir):
     """Base class of estimators: a network, declared as a list of layers, that is trained, stored and loaded.
 
     A subclass says which targets it fits, and documents the parameters of the constructor, which are the same for all.
