@@ -66,6 +66,11 @@ class RunWriter(RunFiles):
             self._lock.release()
             self._lock = None
 
+    def holds_other_run(self, run_id: str) -> bool:
+        """Return whether a valid last file is of another run."""
+        heads = self._valid_heads()
+        return any(heads[name].run_id != run_id for name in self.existing("last") if name in heads)
+
     def clear(self) -> None:
         """Remove every file of the stem."""
         for name in self.existing():

@@ -113,6 +113,7 @@ def prepare(
     learned: Mapping[str, NDArray[Any]] | None = None,
     known: Mapping[str, Memory] | None = None,
     opened: OpenedData | None = None,
+    fixed: Mapping[str, Memory] | None = None,
 ) -> Prepared:
     """Validate the data of a fit, split it, encode its targets and fit the preprocessing.
 
@@ -130,6 +131,8 @@ def prepare(
         What the targets of the run that is resumed have learned.
     opened : OpenedData, optional
         The data, if it has been opened with the same settings.
+    fixed : dict, optional
+        For one pass over the data: what targets of outputs have learned; they learn nothing of it.
 
     Returns
     -------
@@ -151,14 +154,14 @@ def prepare(
     rows = split.rows
     memory: dict[str, Memory] = {}
     if not targets.from_input:
-        memory = targets.learn(split.y, split.present.get("train"), rows["train"].labels_where, known)
+        memory = targets.learn(split.y, split.present.get("train"), rows["train"].labels_where, known, fixed)
     encoded = {name: _encoded(targets, part, memory, name) for name, part in rows.items()}
     if learned is None:
-        _warn_of(rows["train"], settings, batch_size)
+        _warn_of(rows["train"], settings, batch_size if fixed is None else 0)
         learned = fit_preprocessing(rows["train"], settings.preprocess)
     rows = {name: preprocessed(part, settings.preprocess, learned) for name, part in rows.items()}
     if targets.from_input:
-        memory = targets.learn(rows["train"].features(slice(0, 1)), None, "X", known)
+        memory = targets.learn(rows["train"].features(slice(0, 1)), None, "X", known, fixed)
     parts = {name: (rows[name], encoded[name]) for name in PARTS if name in rows}
     own = None if data.sample_weight is None else weights_of(data.sample_weight, split.n_rows, settings.windows)
     readers = rows["train"].readers.values()

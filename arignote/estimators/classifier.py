@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +14,7 @@ from arignote.engine.network import Network
 from arignote.estimators.base import NNEstimator, alone
 from arignote.estimators.calls import checked_call
 from arignote.estimators.documentation import document_settings
+from arignote.estimators.partial_fit import fit_one_pass
 from arignote.report.scores import Mistake
 
 __all__ = ["NNClassifier"]
@@ -56,6 +57,42 @@ class NNClassifier(ClassifierMixin, NNEstimator):  # type: ignore[misc]
             if predictor.targets.by_output[name].of_step.named() in self._targets
         }
         self.classes_ = alone(by_output)
+
+    def partial_fit(self, X: Any, y: Any = None, classes: Any = None, sample_weight: Any = None) -> Self:
+        """Train for one pass over X, which may be other data than before.
+
+        Parameters
+        ----------
+        X : array (rows, ...), DataFrame, Reader, str, dict of these or (X, y)
+            Features; all rows are trained on.
+        y : array (rows, ...), Reader or str, optional
+            Labels, all of which are among `classes`.
+        classes : array (n_classes,), or dict of str to these, optional
+            All labels, for several outputs by their names; needed in the first pass unless the output layer declares
+            ``n_classes`` or ``ranks``.
+        sample_weight : array (rows,) or str, optional
+            How much each row counts in the training loss of this pass.
+
+        Returns
+        -------
+        Self
+            The fitted estimator, with the network as it is after the pass.
+
+        Raises
+        ------
+        ConfigError
+            If `classes` are missing in the first pass, or other ones than there, or a setting does not suit a pass.
+        DataError, CheckpointError, NotFiniteError, Interrupted
+            As of `fit`.
+
+        Notes
+        -----
+        {passes}
+        """
+        fit_one_pass(self, X, y, classes, sample_weight)
+        return self
+
+    partial_fit = checked_call("arguments", "fit")(document_settings(partial_fit))
 
     @checked_call("arguments", "inference")
     def predict_proba(self, X: Any) -> Any:

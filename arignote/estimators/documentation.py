@@ -56,6 +56,16 @@ _FITTED = """
     interrupted_ : bool
         Whether the last fit was stopped, for example by Ctrl-C, before its last epoch.
     """
+_PASSES = """
+    A pass is an epoch: rules, `n_epochs_` and `history_` count it, and the order of its rows follows from the seed and
+    its number, so that pickling between passes, or loading the checkpoint, changes no bit. It begins with `network_`;
+    after a `fit` whose best network is not the last one, the slots of the updater begin with 0. What is learned of the
+    data (labels, the spread of numbers, preprocessing) is that of the first pass, or of `fit`.
+
+    `n_epochs`, `final_epochs`, `stop_rule` and `restore_best` have no effect. `valid` and `test` must be data of their
+    own, which are scored after each pass. With `checkpoint` the state is saved after each pass, and during long ones. A
+    pass that was interrupted is resumed by the next call with the same data, also after `load`.
+    """
 
 
 def document_settings(documented: T) -> T:
@@ -66,6 +76,7 @@ def document_settings(documented: T) -> T:
         ("{settings}", fit_parameters()),
         ("{names of settings}", fit_parameter_names()),
         ("{fitted}", inspect.cleandoc(_FITTED)),
+        ("{passes}", inspect.cleandoc(_PASSES)),
     ):
         text = text.replace(key, entries)
     documented.__doc__ = f"{text}\n"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from sklearn.base import RegressorMixin
@@ -12,6 +12,7 @@ from arignote.errors import DataError
 from arignote.estimators.base import NNEstimator
 from arignote.estimators.calls import checked_call
 from arignote.estimators.documentation import document_settings
+from arignote.estimators.partial_fit import fit_one_pass
 
 __all__ = ["NNRegressor"]
 
@@ -52,6 +53,39 @@ class NNRegressor(RegressorMixin, NNEstimator):  # type: ignore[misc]
         tags = super().__sklearn_tags__()
         tags.target_tags.multi_output = True
         return tags
+
+    def partial_fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> Self:
+        """Train for one pass over X, which may be other data than before.
+
+        Parameters
+        ----------
+        X : array (rows, ...), DataFrame, Reader, str, dict of these or (X, y)
+            Features; all rows are trained on.
+        y : array (rows,) or (rows, n_outputs), Reader or str, optional
+            Numbers, which are learned in units of the spread in the first pass; not needed if the target is the input.
+        sample_weight : array (rows,) or str, optional
+            How much each row counts in the training loss of this pass.
+
+        Returns
+        -------
+        Self
+            The fitted estimator, with the network as it is after the pass.
+
+        Raises
+        ------
+        ConfigError
+            If a setting does not suit a pass.
+        DataError, CheckpointError, NotFiniteError, Interrupted
+            As of `fit`.
+
+        Notes
+        -----
+        {passes}
+        """
+        fit_one_pass(self, X, y, None, sample_weight)
+        return self
+
+    partial_fit = checked_call("arguments", "fit")(document_settings(partial_fit))
 
     @checked_call("arguments", "inference")
     def predict(self, X: Any) -> Any:

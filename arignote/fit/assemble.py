@@ -78,9 +78,9 @@ def assemble(plan: Plan, stored: TrainingState | None = None) -> Assembly:
         warn(note)
     rules = rules_of(settings, "valid" in plan.prepared.parts)
     reason = None if settings.average is None else settings.average.ineffective_reason(settings.n_epochs)
-    if reason is not None and settings.n_epochs:
+    if reason is not None and settings.n_epochs and request.one_pass is None:
         warn(f"{reason}. The weights of the last epoch are used")
-    if stored is None:
+    if stored is None and request.one_pass is None:
         for message in idle_rules(rules, plan.first_values, settings, plan.prepared.n_batches):
             warn(message)
     before = None if stored is None else stored.environment

@@ -42,7 +42,8 @@ def restore(
     Parameters
     ----------
     run, which
-        As of `read_run`; without `which` the network is the best one, after final epochs the last one.
+        As of `read_run`; without `which` the network is the best one, or the last with ``restore_best=False``, after
+        final epochs and after `partial_fit`.
     layers : list, optional
         In place of those of the file.
     trust : sequence of str
@@ -74,14 +75,13 @@ def restore(
         architecture = declare(chosen, state.spec["n_in"], state.n_outputs)
     except ConfigError as fault:
         raise CheckpointError(f"{run}: {fault}") from None
-    best = state.best if is_last and which is None and not state.ends_with_last else None
+    is_result = not state.ends_with_last and stored.get("restore_best", True)
+    best = state.best if is_last and which is None and is_result else None
     arrays = best.network if best is not None and best.network else state.predicting
     # Before memory is asked for: a file may name any size.
     check_shapes({f"{p.name}.{k}": v.shape for p in architecture.placed for k, v in p.params.items()}, arrays, run)
-    precision = settings.get("precision", "float32")
-    network = Network(
-        architecture, Setup(channels_last=bool(state.environment.get("channels_last")), precision=precision)
-    )
+    channels_last, precision = bool(state.environment.get("channels_last")), settings.get("precision", "float32")
+    network = Network(architecture, Setup(channels_last=channels_last, precision=precision))
     copy_into(network.named, arrays, run)
     network.eval()
     return state, network, settings

@@ -12,6 +12,7 @@ from arignote.data.prepared import Prepared, prepare
 from arignote.data.rows import Rows
 from arignote.errors import CheckpointError, DataError, warn
 from arignote.fit.final_epochs import FinalRows, final_rows
+from arignote.fit.one_pass import OnePass, check_shape
 from arignote.fit.transfer import StoredNetwork, digests_of
 from arignote.layers.architecture import Architecture, declare
 from arignote.layers.base import Layer
@@ -46,6 +47,8 @@ class FitRequest:
         From which layers with `load_params` take their parameters.
     opened : OpenedData, optional
         The data, if it has been opened.
+    one_pass : OnePass, optional
+        What `partial_fit` asks for.
     """
 
     data: FitData
@@ -57,6 +60,7 @@ class FitRequest:
     in_memory: TrainingState | None = None
     stored_network: StoredNetwork | None = None
     opened: OpenedData | None = None
+    one_pass: OnePass | None = None
 
 
 @dataclass(frozen=True)
@@ -112,8 +116,8 @@ def plan_fit(request: FitRequest, stored: TrainingState | None) -> Plan:
         The run that may be resumed: its seed, what its target has learned and fitted preprocessing are used.
     """
     settings, data = request.settings, request.data
-    dumped = settings.model_dump(mode="json")
-    if stored is None:
+    dumped, one_pass = settings.model_dump(mode="json"), request.one_pass
+    if stored is None and one_pass is None:
         check_thaw(request.layers, settings.n_epochs)
     objective = objective_of(request.layers, settings)
     values = first_values(request.layers, settings)
@@ -123,26 +127,23 @@ def plan_fit(request: FitRequest, stored: TrainingState | None) -> Plan:
         learned, known = _learned(request, dumped, stored), stored.targets
         data = replace(data, inputs=inputs_of(request.layers, stored.spec["n_in"]))
     opened = request.opened if data.inputs == request.data.inputs else None
-    prepared = prepare(data, settings, rng, learned, known, opened)
+    fixed = None if one_pass is None else one_pass.fixed if stored is None else stored.targets
+    prepared = prepare(data, settings, rng, learned, known, opened, fixed)
     rows, y = prepared.parts["train"]
+    if one_pass is not None and stored is not None:
+        check_shape(rows.n_in, stored, one_pass.estimator)
     order = order_of(rows, settings.shuffle, y if settings.balance_classes else None)
     final = final_rows(prepared, settings)
     architecture = declare(request.layers, rows.n_in, prepared.targets.sizes(prepared.memory))
     objective.check(architecture.n_outputs)
     _check_steps(architecture, prepared)
-    used = {"batch_size": prepared.batch_size, "drop_last": prepared.drop_last, "checkpoint": request.checkpoint}
     return Plan(
         request,
         prepared,
         architecture,
         order,
         rng,
-        spec={
-            "name": request.name,
-            "n_in": plain(architecture.n_in),
-            "layers": architecture.spec(),
-            "fit": dumped | used | objective.spec(),
-        },
+        spec=_spec(request, prepared, architecture, dumped | objective.spec()),
         objective=objective,
         first_values=values,
         targets=prepared.memory,
@@ -150,6 +151,22 @@ def plan_fit(request: FitRequest, stored: TrainingState | None) -> Plan:
         loaded=_loaded(request, stored),
         final_rows=final,
     )
+
+
+def _spec(
+    request: FitRequest, prepared: Prepared, architecture: Architecture, settings: dict[str, Any]
+) -> dict[str, Any]:
+    """Return layers and settings in full, as plain data: with the batches that the data allows."""
+    settings |= {"drop_last": prepared.drop_last, "checkpoint": request.checkpoint}
+    if request.one_pass is None:
+        # Later passes may have more rows than a batch of this one.
+        settings["batch_size"] = prepared.batch_size
+    return {
+        "name": request.name,
+        "n_in": plain(architecture.n_in),
+        "layers": architecture.spec(),
+        "fit": settings,
+    }
 
 
 def _loaded(request: FitRequest, stored: TrainingState | None) -> dict[str, str]:
@@ -180,7 +197,8 @@ def _check_steps(architecture: Architecture, prepared: Prepared) -> None:
 def _learned(request: FitRequest, dumped: dict[str, Any], stored: TrainingState) -> dict[str, Any] | None:
     """Return what the same preprocessing has learned; if the data differs, the run is refused later."""
     same = stored.spec["fit"].get("preprocess") == dumped["preprocess"]
-    return stored.preprocess if same and request.settings.resume != "force" else None
+    is_kept = request.one_pass is not None or request.settings.resume != "force"
+    return stored.preprocess if same and is_kept else None
 
 
 def _orders(rows: Rows, order: Order, final: FinalRows | None) -> dict[str, Any]:

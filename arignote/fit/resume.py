@@ -16,6 +16,7 @@ from arignote.engine.monitor import GRAD_NORM_SLOT
 from arignote.engine.network import copy_into
 from arignote.errors import CheckpointError, warn
 from arignote.fit.final_epochs import check_final_epochs
+from arignote.fit.one_pass import begin_epoch_again
 from arignote.fit.plan import FitRequest, Plan, plan_fit
 from arignote.registry import completed
 from arignote.spec.settings import completed_settings, decides
@@ -120,9 +121,10 @@ def choose(
     for where, stored in _or_in_memory(request, stored_states):
         plan = plans.get(stored.run_id) or plan_fit(request, stored)
         plans[stored.run_id] = plan
-        found = changes(stored, plan)
+        found = changes(stored, plan, of_data=request.one_pass is None)
         if not found or request.settings.resume == "force":
-            check_final_epochs(stored, request.settings, where)
+            if request.one_pass is None:
+                check_final_epochs(stored, request.settings, where)
             for other, differing in refused:
                 warn(f"{other}: is of another run ({'; '.join(differing)}). Resuming from {where}")
             return plan, stored, where, found
@@ -143,12 +145,17 @@ def _or_in_memory(
         yield "the estimator's state", request.in_memory
 
 
-def changes(stored: TrainingState, plan: Plan | TrainingState) -> list[str]:
-    """Return what decides the numbers and differs, a line each; a file of 2015 does not record the data."""
+def changes(stored: TrainingState, plan: Plan | TrainingState, *, of_data: bool = True) -> list[str]:
+    """Return what decides the numbers and differs, a line each; a file of 2015 does not record the data.
+
+    Without `of_data`, for a single pass, neither the data, the size of its batches nor the stop rule is compared.
+    """
     then, now = _comparable(stored.spec), _comparable(plan.spec)
-    if _in_one_batch(stored.spec, stored.data) and _in_one_batch(plan.spec, plan.data):
+    if not of_data or (_in_one_batch(stored.spec, stored.data) and _in_one_batch(plan.spec, plan.data)):
         # The data decides the size of a single batch.
         then["fit"]["batch_size"] = now["fit"]["batch_size"]
+    if not of_data:
+        then["fit"]["stop_rule"] = now["fit"]["stop_rule"]
     found = differences(then, now)
     order_then, order_now = list(then["layers"]), list(now["layers"])
     if order_then != order_now and set(order_then) == set(order_now):
@@ -159,7 +166,7 @@ def changes(stored: TrainingState, plan: Plan | TrainingState) -> list[str]:
     both = stored.loaded.keys() & plan.loaded.keys()
     then, now = ({name: one.loaded[name][:16] for name in sorted(both)} for one in (stored, plan))
     found += differences(then, now, "digest of load_params of ")
-    if not stored.data:
+    if not stored.data or not of_data:
         return found
     # Final epochs may be added to a run, and older files have no order of their rows.
     unknown = {"final_order"} - (stored.data.keys() & plan.data.keys())
@@ -233,10 +240,7 @@ def load_into(state: TrainingState, stored: TrainingState, where: str) -> None:
     state.best_train = replace(stored.best_train) if stored.best_train is not None else None
     state.starts = [list(start) for start in stored.starts]
     if _batching(stored, then) != _batching(state, now):
-        state.progress = replace(state.progress, batch=0, epoch_examples=0, validation_due=False)
-        state.epoch_loss.zero_()
-        if GRAD_NORM_SLOT in state.slots:
-            state.slots[GRAD_NORM_SLOT].zero_()
+        begin_epoch_again(state)
 
 
 def _slots_for(own: Mapping[str, Any], stored: TrainingState) -> dict[str, Any]:

@@ -24,6 +24,7 @@ from arignote.engine.session import session
 from arignote.errors import ConfigError, warn
 from arignote.fit.assemble import assemble
 from arignote.fit.config_data import open_config, with_layers
+from arignote.fit.one_pass import OnePass, begin_pass, check_files_of_passes
 from arignote.fit.plan import FitRequest
 from arignote.fit.pretrain import data_of_stages, stages
 from arignote.fit.resume import candidates, choose, load_into, resume_message, warn_of_changes
@@ -125,6 +126,7 @@ def fit_network(
     seed: int | None = None,
     in_memory: TrainingState | None = None,
     stored_network: str | None = None,
+    one_pass: OnePass | None = None,
 ) -> FitResult:
     """Train a network, or resume its training.
 
@@ -135,7 +137,7 @@ def fit_network(
         What the layers declare of the data is added here.
     settings : FitSettings
         A checkpoint that ends in a slash is a folder, in which each fit has a stem of its own.
-    name, seed, in_memory
+    name, seed, in_memory, one_pass
         As of `FitRequest`.
     stored_network : str, optional
         Run, or safetensors file, from which layers with `load_params` take their parameters.
@@ -152,7 +154,7 @@ def fit_network(
     if settings.pretrain is not None:
         stored = _pretrain(layers, data, settings, stem, seed, in_memory, stored)
         layers = loaded_layers(layers, names_of_pretrained(layers, settings.pretrain))
-    request = FitRequest(data, layers, settings, stem, name, seed, in_memory, stored, opened)
+    request = FitRequest(data, layers, settings, stem, name, seed, in_memory, stored, opened, one_pass)
     lines = ProgressLines() if settings.verbose else None
     # A bar is erased whatever ends the fit.
     with StopRequest(settings.stop_signals, settings.preemption) as stop, lines or nullcontext():
@@ -240,7 +242,11 @@ def _train(
     profile = None
     with _files(request, stop) as (files, spool):
         problems: list[str] = []
-        stored_states = candidates(files, spool, request.settings.resume, problems)
+        if request.one_pass is None:
+            stored_states = candidates(files, spool, request.settings.resume, problems)
+        else:
+            check_files_of_passes(files, request.in_memory, request.settings.resume)
+            stored_states = iter(())
         plan, stored, where, changes = choose(request, stored_states)
         for problem in problems:
             warn(f"{problem}. Resuming from {where}")
@@ -251,6 +257,8 @@ def _train(
                 load_into(state, stored, where)
                 warn_of_changes(stored, state, changes, where)
                 status = resume_message(state, where)
+                if request.one_pass is not None:
+                    status = begin_pass(state, stored, request.one_pass.network)
             is_saved = spool is None or not where.startswith(spool.folder.path_of())
             if not (state.finished and stored is not None and is_saved):
                 profile = run(fit, stop, files, spool, status, observers)

@@ -95,14 +95,22 @@ class Targets:
         return joined(found)
 
     def learn(
-        self, y: NDArray[Any] | None, rows: NDArray[np.int64] | None, what: str, known: Mapping[str, Memory] | None
+        self,
+        y: NDArray[Any] | None,
+        rows: NDArray[np.int64] | None,
+        what: str,
+        known: Mapping[str, Memory] | None,
+        fixed: Mapping[str, Memory] | None = None,
     ) -> dict[str, Memory]:
-        """Return what each target learns, with the name of the target, as of `Target.learn`.
+        """Return what each target learns, or has in `fixed`, with the name of the target, as of `Target.learn`.
 
         A memory that another target has learned is not used; the run that has it is refused later.
         """
         found = {}
         for name, one in self.by_output.items():
+            if fixed and name in fixed:
+                found[name] = fixed[name]
+                continue
             of_run = None if known is None else known.get(name, {})
             if of_run and of_run["target"] != one.named():
                 of_run = None
