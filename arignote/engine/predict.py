@@ -15,6 +15,7 @@ from torch import Tensor
 from arignote.engine.feed import fields_to_device
 from arignote.engine.network import Network
 from arignote.engine.session import seed_all
+from arignote.engine.turns import TURN
 from arignote.generators import GENERATORS
 from arignote.spec.objective import ReportedLoss
 from arignote.streams import stream_seed
@@ -70,8 +71,9 @@ def _evaluated(
     network.eval()
     inputs = fields_to_device(x, network.device)
     if not network.is_custom:
-        return compute(*inputs)
-    with GENERATORS:
+        with TURN:
+            return compute(*inputs)
+    with GENERATORS, TURN:
         seed_all(stream_seed(seed, purpose, *position), network.device)
         return compute(*inputs)
 
@@ -86,7 +88,10 @@ def predict(network: Network, batches: Iterable[NDArray[Any]], seed: int = 0) ->
     """
     predictions_of = _predictions_of(network)
     for number, x in enumerate(batches):
-        yield predictions_of(outputs_of(network, x, seed, "predict", number))
+        outputs = outputs_of(network, x, seed, "predict", number)
+        with TURN:
+            predictions = predictions_of(outputs)
+        yield predictions
 
 
 def _predictions_of(network: Network) -> Callable[[Mapping[str, Tensor]], Predictions]:
@@ -140,13 +145,14 @@ class Scorer:
             check_stop()
             n_rows += _rows_with_target(y)
             outputs = outputs_of(self.network, x, seed, purpose, *position, number)
-            if keep is not None:
-                keep.append(self._predictions_of(outputs))
             targets = dict(zip(outputs, fields_to_device(y, self.network.device), strict=True))
-            for one, mean in zip(self._losses, self._means, strict=True):
-                found = mean(outputs[one.output], targets[one.output])
-                zero = torch.zeros(found.shape, dtype=torch.float64, device=found.device)
-                totals.setdefault(one.name, zero).add_(found, alpha=len(y))
+            with TURN:
+                if keep is not None:
+                    keep.append(self._predictions_of(outputs))
+                for one, mean in zip(self._losses, self._means, strict=True):
+                    found = mean(outputs[one.output], targets[one.output])
+                    zero = torch.zeros(found.shape, dtype=torch.float64, device=found.device)
+                    totals.setdefault(one.name, zero).add_(found, alpha=len(y))
         n_of = dict(zip(self.network.architecture.outputs, n_rows, strict=True))
         # Of an output without any target the losses are NaN.
         with np.errstate(invalid="ignore"):

@@ -5,16 +5,16 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from typing import Any
 
 import torch
 
 from arignote.engine.compile import limits
 from arignote.engine.setup import Setup, varies_threads
+from arignote.engine.turns import Shared, computing_in, set_attribute
 from arignote.errors import warn
 from arignote.generators import preserve_global_generators, seed_globals
 
-__all__ = ["computing_in", "preserve_generators", "seed_all", "seed_generators", "session"]
+__all__ = ["preserve_generators", "seed_all", "seed_generators", "session"]
 
 # cuBLAS is deterministic only with a workspace of fixed size (docs.nvidia.com/cuda/cublas, "Results reproducibility").
 _WORKSPACE = "CUBLAS_WORKSPACE_CONFIG"
@@ -35,12 +35,19 @@ def seed_all(seed: int, device: torch.device) -> None:
     seed_globals(seed)
 
 
+def _preserve(stack: ExitStack) -> None:
+    stack.enter_context(preserve_global_generators())
+    stack.callback(torch.set_rng_state, torch.get_rng_state())
+
+
+_preserved = Shared(_preserve)
+
+
 @contextmanager
 def preserve_generators(device: str = "cpu") -> Iterator[None]:
-    """Restore the generators of the engine, Python and NumPy at the end."""
+    """Restore the generators of the engine, Python and NumPy at the end; of threads, at the end of the last one."""
     with ExitStack() as stack:
-        stack.enter_context(preserve_global_generators())
-        stack.callback(torch.set_rng_state, torch.get_rng_state())
+        stack.enter_context(_preserved())
         if device != "cpu":
             stack.callback(torch.cuda.set_rng_state_all, torch.cuda.get_rng_state_all())
         yield
@@ -52,12 +59,12 @@ def session(setup: Setup) -> Iterator[None]:
 
     float32 means float32: no TF32 on a GPU.
     """
+    _warn_of_threads(setup.n_threads)
     with ExitStack() as stack:
         stack.enter_context(preserve_generators(setup.device))
-        _set_threads(stack, setup.n_threads)
+        stack.enter_context(computing_in(setup))
         _keep_freed_memory()
-        _set_determinism(stack)
-        _set_precision(stack, setup.precision)
+        stack.enter_context(_deterministic())
         if setup.compile:
             stack.enter_context(limits())
         if setup.device != "cpu":
@@ -65,24 +72,7 @@ def session(setup: Setup) -> Iterator[None]:
         yield
 
 
-@contextmanager
-def computing_in(precision: str) -> Iterator[None]:
-    """Compute products of matrices as a fit of this precision does; restore the precision of the process at the end."""
-    with ExitStack() as stack:
-        _set_precision(stack, precision)
-        yield
-
-
-def _set(stack: ExitStack, owner: Any, name: str, value: Any) -> None:
-    """Set an attribute, which is restored when the stack is closed."""
-    stack.callback(setattr, owner, name, getattr(owner, name))
-    setattr(owner, name, value)
-
-
-def _set_threads(stack: ExitStack, n_threads: int) -> None:
-    stack.callback(torch.set_num_threads, torch.get_num_threads())
-    # Even if it is the current number: the call keeps MKL from using fewer threads for small matrices.
-    torch.set_num_threads(n_threads)
+def _warn_of_threads(n_threads: int) -> None:
     if n_threads > 1 and varies_threads():
         warn(
             "OMP_DYNAMIC is true: the number of threads follows the load of the machine, and sums are rounded "
@@ -104,27 +94,16 @@ def _set_determinism(stack: ExitStack) -> None:
     # The effect of use_deterministic_algorithms, which would also import the compiler: seconds at each start.
     torch.set_deterministic_debug_mode("error")
     # It only helps to find reads of uninitialised memory, for a pass over every new tensor.
-    _set(stack, torch.utils.deterministic, "fill_uninitialized_memory", False)
+    set_attribute(stack, torch.utils.deterministic, "fill_uninitialized_memory", False)
 
 
-def _set_precision(stack: ExitStack, precision: str) -> None:
-    on_cpu, on_gpu = ("bf16", "tf32") if precision == "bf16_matmul" else ("ieee", "ieee")
-    backends: Any = torch.backends
-    # One by one: set_float32_matmul_precision fails if the caller has set one of them.
-    for backend, value in (
-        (backends.mkldnn.matmul, on_cpu),
-        (backends.mkldnn.conv, "ieee"),
-        (backends.cuda.matmul, on_gpu),
-        (backends.cudnn.conv, "ieee"),
-        (backends.cudnn.rnn, "ieee"),
-    ):
-        _set(stack, backend, "fp32_precision", value)
+_deterministic = Shared(_set_determinism)
 
 
 def _set_cuda(stack: ExitStack) -> None:
     # Benchmarks would choose kernels by timing.
-    _set(stack, torch.backends.cudnn, "benchmark", False)
-    _set(stack, torch.backends.cudnn, "deterministic", True)
+    set_attribute(stack, torch.backends.cudnn, "benchmark", False)
+    set_attribute(stack, torch.backends.cudnn, "deterministic", True)
     if _WORKSPACE not in os.environ:
         stack.callback(os.environ.pop, _WORKSPACE, None)
         # Eight buffers of 4,096 KiB.

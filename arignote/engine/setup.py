@@ -21,6 +21,7 @@ __all__ = [
     "has_convolutions",
     "is_of_filters",
     "setup_for",
+    "setup_of_file",
     "varies_threads",
 ]
 
@@ -90,6 +91,21 @@ def setup_for(
     if limit is not None and limit < n_threads:
         n_threads, origin = limit, variable
     return Setup(device, n_threads, origin, bool(channels_last), settings.precision, settings.compile)
+
+
+def setup_of_file(environment: Mapping[str, Any], precision: str) -> Setup:
+    """Return the setup in which a loaded network predicts: as it was trained, on this machine's CPU.
+
+    Parameters
+    ----------
+    environment : dict
+        That of the checkpoint. A machine with fewer cores uses no more threads than these.
+    precision : str
+        As of `Setup`.
+    """
+    most = max(available_threads(), os.cpu_count() or 1)
+    n_threads = min(environment.get("n_threads", available_threads()), most)
+    return Setup(n_threads=n_threads, channels_last=bool(environment.get("channels_last")), precision=precision)
 
 
 def _resolved(device: str) -> str:

@@ -19,6 +19,7 @@ from arignote.engine.monitor import GradientNorm
 from arignote.engine.network import Network
 from arignote.engine.scale import LossScale
 from arignote.engine.session import seed_all, seed_generators
+from arignote.engine.turns import TURN
 from arignote.engine.update import NO_NUMBERS, Update
 from arignote.generators import GENERATORS
 from arignote.optim.averages import Average
@@ -157,7 +158,8 @@ class TrainingStep:
         if numbers:
             self.network.set_numbers(numbers)
             self._weigh_losses(numbers)
-        with self._lock:
+        # Threads that run code of the user wait for the generators before they compute: always in this order.
+        with self._lock, TURN:
             return self._update_by(batches, seeds, lr, momentum, n, numbers)
 
     def _weigh_losses(self, numbers: Mapping[str, float]) -> None:

@@ -29,7 +29,8 @@ from arignote.data.split import present_rows
 from arignote.data.targets import Targets, counted
 from arignote.engine.network import Network
 from arignote.engine.predict import Predictions, Scorer, outputs_of_layers, predict
-from arignote.engine.session import computing_in, preserve_generators
+from arignote.engine.session import preserve_generators
+from arignote.engine.turns import computing_in
 from arignote.errors import ConfigError, DataError, axes_hint, warn
 from arignote.estimators.named_losses import NamedLosses, ReportedMetric
 from arignote.estimators.scored import Scored
@@ -279,10 +280,10 @@ class Predictor:
 
     @contextmanager
     def _as_validated(self) -> Iterator[None]:
-        """Compute in the precision of the run; restore the generators, if a layer of the user may draw from them."""
+        """Compute in the setup of the run; restore the generators, if a layer of the user may draw from them."""
         setup = self.network.setup
         kept = preserve_generators(setup.device) if self.network.is_custom else nullcontext()
-        with computing_in(setup.precision), kept:
+        with computing_in(setup), kept:
             yield
 
 

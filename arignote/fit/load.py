@@ -9,7 +9,7 @@ from typing import Any
 from arignote.checkpoints.reader import resolve
 from arignote.checkpoints.state import TrainingState
 from arignote.engine.network import Network, check_shapes, copy_into
-from arignote.engine.setup import Setup
+from arignote.engine.setup import setup_of_file
 from arignote.errors import CheckpointError, ConfigError
 from arignote.layers.architecture import declare
 from arignote.layers.layer_list import parse
@@ -80,8 +80,7 @@ def restore(
     arrays = best.network if best is not None and best.network else state.predicting
     # Before memory is asked for: a file may name any size.
     check_shapes({f"{p.name}.{k}": v.shape for p in architecture.placed for k, v in p.params.items()}, arrays, run)
-    channels_last, precision = bool(state.environment.get("channels_last")), settings.get("precision", "float32")
-    network = Network(architecture, Setup(channels_last=channels_last, precision=precision))
+    network = Network(architecture, setup_of_file(state.environment, settings.get("precision", "float32")))
     copy_into(network.named, arrays, run)
     network.eval()
     return state, network, settings

@@ -1,0 +1,128 @@
+"""Threads and precision of the engine: a process has them once, so that threads which compute take turns."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Any
+
+import torch
+
+from arignote.engine.setup import Setup
+
+__all__ = ["TURN", "Shared", "computing_in", "set_attribute"]
+
+
+class Shared:
+    """A change of the process that is made by the first context, and undone at the end of the last one.
+
+    Parameters
+    ----------
+    make : callable
+        Makes the change, and pushes onto the stack that it is given what undoes it.
+    """
+
+    def __init__(self, make: Callable[[ExitStack], None]):
+        self._make, self._lock, self._n, self._stack = make, threading.Lock(), 0, ExitStack()
+
+    @contextmanager
+    def __call__(self) -> Iterator[None]:
+        with self._lock:
+            if self._n == 0:
+                self._make(self._stack)
+            self._n += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._n -= 1
+                if self._n == 0:
+                    self._stack.close()
+
+
+class _Turn:
+    """A context of one computation, which waits for those of other threads.
+
+    In `computing_in`, threads and precision are those of its setup; they are set only if another thread changed them.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.RLock()
+        self._of_thread = threading.local()
+        # What was set last, and by which thread: the engine keeps the number of threads for each, its library of
+        # matrices once for the process.
+        self._last: tuple[int, Setup | None] = (0, None)
+
+    def __enter__(self) -> None:
+        self._lock.acquire()
+        setup = self.setup
+        if setup is not None and self._last != (threading.get_ident(), setup):
+            self.set(setup)
+
+    def __exit__(self, *_: object) -> None:
+        self._lock.release()
+
+    @property
+    def setup(self) -> Setup | None:
+        """Return the setup of the innermost `computing_in` of this thread."""
+        return getattr(self._of_thread, "setup", None)
+
+    def set(self, setup: Setup | None) -> None:
+        """Set threads and precision for this thread; None: outside of `computing_in`."""
+        self._of_thread.setup = setup
+        self._last = threading.get_ident(), setup
+        if setup is not None:
+            # Even if it is the current number: the call keeps MKL from using fewer threads for small matrices.
+            torch.set_num_threads(setup.n_threads)
+            on_cpu, on_gpu = ("bf16", "tf32") if setup.precision == "bf16_matmul" else ("ieee", "ieee")
+            backends: Any = torch.backends
+            backends.mkldnn.matmul.fp32_precision, backends.cuda.matmul.fp32_precision = on_cpu, on_gpu
+
+
+TURN = _Turn()
+
+
+def set_attribute(stack: ExitStack, owner: Any, name: str, value: Any) -> None:
+    """Set an attribute, which is restored when the stack is closed."""
+    stack.callback(setattr, owner, name, getattr(owner, name))
+    setattr(owner, name, value)
+
+
+def _set_precision(stack: ExitStack) -> None:
+    """Compute exactly, until a turn sets another precision; restore that of the process at the end."""
+    stack.callback(torch.set_num_threads, torch.get_num_threads())
+    backends: Any = torch.backends
+    # One by one: set_float32_matmul_precision fails if the caller has set one of them.
+    for backend in (
+        backends.mkldnn.matmul,
+        backends.mkldnn.conv,
+        backends.cuda.matmul,
+        backends.cudnn.conv,
+        backends.cudnn.rnn,
+    ):
+        set_attribute(stack, backend, "fp32_precision", "ieee")
+
+
+_precision = Shared(_set_precision)
+
+
+@contextmanager
+def computing_in(setup: Setup) -> Iterator[None]:
+    """Compute in the threads and the precision of a setup; restore those of the process at the end.
+
+    What is computed in a `TURN` has them though other threads may compute in another setup meanwhile.
+    """
+    with ExitStack() as stack:
+        with TURN:
+            former, n_threads = TURN.setup, torch.get_num_threads()
+            stack.enter_context(_precision())
+            TURN.set(setup)
+        try:
+            yield
+        finally:
+            with TURN:
+                TURN.set(former)
+                torch.set_num_threads(n_threads)
+                # Restores the process, if no other thread computes; before another thread has its turn.
+                stack.close()
