@@ -1,19 +1,16 @@
-"""An observer that prints: a line of a table for each validation; between them a bar on a terminal, else lines."""
+"""An observer that prints: a line of a table for each validation; between them a bar, or lines where there is none."""
 
 from __future__ import annotations
 
-import os
 import sys
 import time
 from collections.abc import Callable, Mapping
 from math import inf, isfinite, nan
-from typing import TYPE_CHECKING, Any, Self, TextIO
+from typing import Any, Self, TextIO
 
+from arignote.report.bars import bar_on
 from arignote.report.events import Event
 from arignote.report.tables import score_text
-
-if TYPE_CHECKING:
-    from rich.progress import Progress
 
 __all__ = ["ProgressLines"]
 
@@ -32,30 +29,6 @@ def _cell(name: str, value: Any) -> str:
     return f"{value:.2f}" if name == "seconds" else score_text(name, value)
 
 
-def _bar_on(file: TextIO) -> Progress:
-    """Return a bar that is drawn on a terminal; stopped, it leaves nothing behind."""
-    # Imported with the first bar: it takes 0.1 s.
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
-
-    # Without auto_refresh, which starts a thread that would draw beside the training loop.
-    bar = Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        console=Console(file=file),
-        auto_refresh=False,
-        transient=True,
-        redirect_stdout=False,
-        redirect_stderr=False,
-    )
-    bar.add_task("", visible=False)
-    bar.start()
-    # A process that is killed cannot show the cursor again.
-    bar.console.show_cursor(True)
-    return bar
-
-
 class ProgressLines:
     """Observer that prints the history as it grows; a context, at whose end the bar is erased.
 
@@ -70,19 +43,17 @@ class ProgressLines:
     def __init__(self, file: TextIO | None = None, clock: Callable[[], float] | None = None):
         self._file = file or sys.stdout
         self._clock = clock or time.monotonic
-        # No bar in a terminal that cannot move its cursor.
-        self._is_terminal = self._file.isatty() and os.environ.get("TERM") not in ("dumb", "unknown")
-        # While it is on the terminal.
-        self._bar: Progress | None = None
+        self._bar = bar_on(self._file)
         self._header = False
         # Time at which the bar was drawn, or a line printed.
-        self._drawn = -inf if self._is_terminal else self._clock()
+        self._drawn = -inf if self._bar else self._clock()
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._erase()
+        if self._bar:
+            self._bar.erase()
 
     def __call__(self, event: Event) -> None:
         if event.kind == "start":
@@ -91,30 +62,23 @@ class ProgressLines:
         elif event.kind == "validation":
             # The first validation is the best so far, even if its loss is not finite; then it has no star.
             loss = next((value for name, value in event.record.items() if name.startswith("valid_")), nan)
-            self._erase()
+            if self._bar and self._bar.gives_way:
+                self._bar.erase()
             self._line(event.record, event.is_best and isfinite(loss))
-            self._drawn = self._drawn if self._is_terminal else self._clock()
+            self._drawn = self._drawn if self._bar else self._clock()
         elif event.kind == "batch":
             self._position(event)
 
     def _position(self, event: Event) -> None:
         """Draw the bar, or print a line, unless the last one is recent."""
-        if self._clock() - self._drawn < (BAR_SECONDS if self._is_terminal else LINE_SECONDS):
+        if self._clock() - self._drawn < (BAR_SECONDS if self._bar else LINE_SECONDS):
             return
         self._drawn = self._clock()
         epoch = f"epoch {event.epoch}/{event.n_epochs}"
-        if not self._is_terminal:
+        if self._bar:
+            self._bar.draw(epoch, event.batch, event.n_batches)
+        else:
             print(f"{epoch}, batch {event.batch}/{event.n_batches}", file=self._file, flush=True)
-            return
-        self._bar = self._bar or _bar_on(self._file)
-        [task] = self._bar.task_ids
-        done = {"completed": event.batch, "total": event.n_batches}
-        self._bar.update(task, description=epoch, **done, visible=True, refresh=True)
-
-    def _erase(self) -> None:
-        if self._bar is not None:
-            self._bar.stop()
-            self._bar = None
 
     def _line(self, record: Mapping[str, Any], is_best: bool) -> None:
         widths = {name: max(len(name), 9) for name in record}
