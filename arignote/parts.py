@@ -1,6 +1,6 @@
 """The one place where every part is registered: importing it imports each module that declares parts."""
 
-from arignote.data import augmentation, geometric_transforms, preprocess, targets, transforms
+from arignote.data import augmentation, geometric_transforms, preprocess, table_steps, targets, transforms
 from arignote.data.readers import windows
 from arignote.layers import (
     activations,
@@ -40,5 +40,5 @@ _MODULES = (
     *(feature_pool, global_pool, initializers, local, merge),
     *(noise, norm, output, pool, recurrent, reshape, segments, shape, torch_layer, transposed, upscale),
     *(averages, losses, pretraining, rules, stopping, updaters),
-    *(augmentation, geometric_transforms, preprocess, targets, transforms, windows),
+    *(augmentation, geometric_transforms, preprocess, table_steps, targets, transforms, windows),
 )

@@ -4,7 +4,7 @@
 import arignote.data.geometric_transforms
 import arignote.data.transforms  # noqa: F401
 from arignote.data.arrays import Data, DataWithHoldoutPartitions
-from arignote.data.preprocess import Pipeline
+from arignote.data.pipeline import Pipeline
 from arignote.data.readers.base import ArrayReader, Reader, check_reader
 from arignote.data.readers.csv import CSVReader
 from arignote.data.readers.datasets import DatasetReader

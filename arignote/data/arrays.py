@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from arignote.data.frames import is_table, names_of_table
 from arignote.errors import DataError, listed
 
 __all__ = ["Alter", "Data", "DataWithHoldoutPartitions", "checked_alter", "columns_in_order", "feature_names"]
@@ -117,7 +118,7 @@ def checked_alter(alter: Alter | None, what: str) -> Alter | None:
 
 
 def feature_names(x: Any) -> list[str]:
-    """Return the names of the columns of a DataFrame.
+    """Return the names of the columns of a DataFrame, or of a table of pyarrow.
 
     Parameters
     ----------
@@ -130,8 +131,7 @@ def feature_names(x: Any) -> list[str]:
         Empty if the columns have no names, or names that are not strings.
     """
     x = x.features if isinstance(x, Data) else x[0] if isinstance(x, tuple) and len(x) == 2 else x
-    columns = getattr(x, "columns", ()) if hasattr(x, "__array__") else ()
-    names = list(columns)
+    names = names_of_table(x) if is_table(x) else []
     if not all(isinstance(name, str) for name in names):
         return []
     return [str(name) for name in names]
@@ -178,4 +178,4 @@ def columns_in_order(x: Any, learned: Sequence[str | int], what: str) -> Any:
     repeated = [name for name in wanted if names.count(name) > 1]
     if repeated:
         raise DataError(f"{what} has several columns {repeated[0]!r}; the network was trained on one of that name")
-    return x[wanted]
+    return x.select(wanted) if hasattr(x, "column_names") else x[wanted]

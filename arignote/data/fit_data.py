@@ -130,6 +130,7 @@ def open_data(data: FitData, settings: DataSettings) -> OpenedData:
         csv=data.csv,
         targets=data.targets,
         windows=settings.windows,
+        preprocess=settings.preprocess,
     )
     rows = {"train": open_rows(x, data.y, what="X", inputs=data.inputs)}
     inputs = padded_as(rows["train"], data.inputs)
@@ -149,7 +150,8 @@ def open_data(data: FitData, settings: DataSettings) -> OpenedData:
         elif _are_row_numbers(part):
             numbers[name] = _row_numbers(name, part, len(rows["train"]))
         elif part is not None:
-            rows[name] = open_rows(part, what=name, inputs=inputs, columns=rows["train"].columns)
+            like = rows["train"]
+            rows[name] = open_rows(part, what=name, inputs=inputs, columns=like.columns, text=like.text)
             if rows[name].y is None and needs_y:
                 raise DataError(f"{name} must be a fraction, row numbers, (X, y) or Data with labels")
     return OpenedData(rows, fractions, numbers, valid if is_splitter(valid) else None)

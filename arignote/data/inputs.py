@@ -80,6 +80,10 @@ class Conversion:
         As of `Input`.
     n_tokens : int or None
         As of `Input`.
+    text : tuple of int
+        Positions of the columns of text of a table.
+    may_miss : tuple of int
+        Positions of the columns of numbers whose missing values preprocessing replaces or encodes.
     """
 
     axes: str | None = None
@@ -87,6 +91,8 @@ class Conversion:
     preprocess: Alter | None = None
     steps: str | None = None
     n_tokens: int | None = None
+    text: tuple[int, ...] = ()
+    may_miss: tuple[int, ...] = ()
 
     def channels_first(self, raw: NDArray[Any]) -> NDArray[Any]:
         """Return stored rows (rows, ...) with the axes of a network; rows (n,) become (n, 1)."""
@@ -111,6 +117,9 @@ class Conversion:
         array (rows, ...) of float32, or of int64 if they are tokens
         """
         raw = self.channels_first(raw)
+        if self.preprocess is None and self.text:
+            # Before preprocessing is fitted, text has a place, and no value.
+            raw = self.checkable(raw)
         if self.preprocess is not None:
             raw = self.preprocess(raw) if steps is None else self._by_step(raw, valid_steps(steps, raw.shape[1]))
         x = np.ascontiguousarray(raw, dtype=np.float32 if self.n_tokens is None else np.int64)
@@ -130,10 +139,22 @@ class Conversion:
         of_steps = raw[is_valid]
         return of_steps[:, None] if of_steps.ndim == 1 else of_steps
 
+    def checkable(self, values: NDArray[Any]) -> NDArray[Any]:
+        """Return stored rows of a table as numbers, 0 for text and for what may be missing; other rows as they are."""
+        if not (self.text or self.may_miss) or values.ndim != 2:
+            return values
+        found = values.copy()
+        found[:, self.text] = 0
+        found = found.astype(np.float64)
+        for place in self.may_miss:
+            found[np.isnan(found[:, place]), place] = 0
+        return found
+
     def first_wrong(self, values: NDArray[Any], *, lenient: bool) -> int | None:
         """Return the first row of stored values that is not finite (unless `lenient`), or holds no token."""
         if not len(values):
             return None
+        values = self.checkable(values)
         if self.n_tokens is not None:
             flat = values.reshape(len(values), -1)
             good = ((flat >= 0) & (flat < self.n_tokens) & (flat == np.round(flat))).all(axis=1)
@@ -142,6 +163,7 @@ class Conversion:
 
     def error(self, where: str, row: NDArray[Any], columns: Names) -> DataError:
         """Return the error for a row that `first_wrong` has found."""
+        row = self.checkable(row[None])[0]
         if self.n_tokens is None:
             return not_finite_error(where, row, columns)
         flat = row.reshape(-1)

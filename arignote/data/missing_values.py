@@ -106,13 +106,26 @@ def missing_error(where: str, missing: Mapping[str | int, tuple[int, int]]) -> D
         )
     if len(names) <= _MOST_COLUMNS:
         hint += f" (columns: '{','.join(f'!{name}' for name in names)}')"
-    return DataError(f"{message}. Fill them in, {hint}, or pass allow_nonfinite=True")
+    return DataError(f'{message}. Fill them in with preprocess [["Impute"]], {hint}, or pass allow_nonfinite=True')
 
 
-def check_missing(reader: Reader) -> None:
-    """Raise DataError if the reader of a table knows that numbers are missing, before any row is read."""
-    if reader.missing:
-        raise missing_error(reader.where, reader.missing)
+def check_missing(reader: Reader, may_miss: Collection[int] = ()) -> None:
+    """Raise DataError if the reader of a table knows that numbers are missing, before any row is read.
+
+    Parameters
+    ----------
+    reader : Reader
+    may_miss : collection of int
+        Positions of columns that may have missing numbers.
+
+    Raises
+    ------
+    DataError
+    """
+    allowed = [reader.columns[place] for place in may_miss] if reader.columns else []
+    missing = {column: found for column, found in reader.missing.items() if column not in allowed}
+    if missing:
+        raise missing_error(reader.where, missing)
 
 
 def first_not_finite(x: Array) -> int | None:

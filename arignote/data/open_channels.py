@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -12,12 +13,14 @@ from numpy.typing import NDArray
 
 from arignote.data.arrays import columns_in_order, feature_names
 from arignote.data.fields import ALONE
+from arignote.data.frames import is_table, numbers_of_table
 from arignote.data.inputs import Input, channels_of
 from arignote.data.missing_values import first_not_finite
 from arignote.data.readers.base import ArrayReader, Reader
-from arignote.data.readers.columns import Names
+from arignote.data.readers.columns import Mixed, Names
 from arignote.data.readers.datasets import features_and_labels, is_dataset
 from arignote.data.readers.joined import JoinedReader
+from arignote.data.readers.mixed import mixed_table
 from arignote.data.readers.sequences import PaddedReader, RaggedReader, lengths_from_offsets, ragged
 from arignote.data.readers.sources import LABELS, get_reader, is_source, is_text_source, with_columns
 from arignote.data.readers.sparse import SparseReader, is_sparse
@@ -81,6 +84,7 @@ def open_channels(
     columns: Names | Mapping[str, Names],
     others: Mapping[str, Any],
     csv: Mapping[str, Any] | CSVFormat | None,
+    mixed: Mapping[str, Mixed] = MappingProxyType({}),
 ) -> dict[str, Reader]:
     """Return the reader of each channel, whose values are not checked.
 
@@ -90,6 +94,8 @@ def open_channels(
         As `channels_and_labels` returns them.
     inputs, what, columns, others, csv
         As of `rows_of`.
+    mixed : dict of str to bool or tuple, optional
+        Which columns of a channel may be text; see `get_reader`.
     """
     n_steps = {ALONE if ALONE in x else one.channel: one.n_steps for one in inputs if one.lengths is True}
     readers: dict[str, Reader] = {}
@@ -100,7 +106,8 @@ def open_channels(
         known = columns.get(name, ()) if isinstance(columns, Mapping) else columns
         # Columns of another channel are not features of this one.
         beside = {f"channel {k!r}": v for k, v in x.items() if k != name and is_source(v)} | dict(others)
-        readers[name] = _open_features(columns_in_order(features, known, what), what, known, beside, csv)
+        features = columns_in_order(features, known, what)
+        readers[name] = _open_features(features, what, known, beside, csv, mixed.get(name, False))
     return readers
 
 
@@ -176,17 +183,31 @@ def _open_features(
     columns: Names,
     others: Mapping[str, Any],
     csv: Mapping[str, Any] | CSVFormat | None,
+    mixed: Mixed,
 ) -> Reader:
     """Return the reader of features: a source, a reader, or numbers in memory, sparse ones too; see `rows_of`."""
     if isinstance(x, str | os.PathLike):
-        return get_reader(x, like=columns, others=others, csv=format_of(x, csv))
+        return get_reader(x, like=columns, others=others, csv=format_of(x, csv), mixed=mixed)
     if hasattr(x, "iter_epoch"):
-        return with_columns(get_reader(x), columns, others)
+        return with_columns(get_reader(x), columns, others, mixed)
     if is_sparse(x):
         return SparseReader(x, what)
+    names = feature_names(x)
+    if mixed is not False:
+        # An array has no names: its columns are those of the training rows.
+        places = None if mixed is True else _places(mixed, names or columns)
+        if (table := mixed_table(x, names, what, places)) is not None:
+            return table
     reader = ArrayReader(_numbers(x, what))
-    reader.columns = tuple(feature_names(x))
+    reader.columns = tuple(names)
     return reader
+
+
+def _places(text: Sequence[str | int], columns: Sequence[str | int]) -> list[int]:
+    """Return the positions of columns of text among all, which are positions already if these are not known."""
+    if not columns:
+        return [int(place) for place in text]
+    return [at for at, column in enumerate(columns) if column in text]
 
 
 def format_of(src: Any, csv: Mapping[str, Any] | CSVFormat | None) -> Mapping[str, Any] | CSVFormat | None:
@@ -235,8 +256,9 @@ def _numbers(x: Any, what: str) -> Array:
         ) from None
     if array.dtype == object:
         try:
-            array = array.astype(np.float64)
+            array = numbers_of_table(x) if is_table(x) else array.astype(np.float64)
         except (TypeError, ValueError) as fault:
             error = DataTypeError if isinstance(fault, TypeError) else DataError
-            raise error(f"{what} must be numbers; got objects ({fault})") from None
+            hint = '. Columns of text are encoded by preprocess [["OneHot"]]' if array.ndim == 2 else ""
+            raise error(f"{what} must be numbers; got objects ({fault}){hint}") from None
     return array

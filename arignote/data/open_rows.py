@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from math import prod
 from typing import Any
@@ -16,14 +16,17 @@ from arignote.data.fields import ALONE, check_lengths
 from arignote.data.inputs import Conversion, Input, of_channel
 from arignote.data.missing_values import check_missing, count_missing, missing_error
 from arignote.data.open_channels import channels_and_labels, format_of, open_channels, with_sequences
+from arignote.data.pipeline import Pipeline
+from arignote.data.preprocessed import pipelines_of
 from arignote.data.readers.base import ArrayReader, Reader
-from arignote.data.readers.columns import Names
+from arignote.data.readers.columns import Mixed, Names
 from arignote.data.readers.joined import JoinedReader
 from arignote.data.readers.sources import is_source, read_source
 from arignote.data.readers.sparse import SparseReader
 from arignote.data.readers.windows import WindowReader, Windows
 from arignote.data.rows import BLOCK_BYTES, Rows
 from arignote.data.specs import CSVFormat, labels_by_role
+from arignote.data.table_columns import TableColumns
 from arignote.data.targets import Classes, Targets
 from arignote.errors import DataError
 
@@ -46,6 +49,8 @@ def rows_of(
     csv: Mapping[str, Any] | CSVFormat | None = None,
     targets: Targets | None = None,
     windows: Windows | None = None,
+    preprocess: Any = None,
+    text: Names | Mapping[str, Names] | None = None,
 ) -> Rows:
     """Open and validate features and labels.
 
@@ -74,6 +79,10 @@ def rows_of(
         What `y` must be; by default classes.
     windows : Windows, optional
         Rows are windows of a series, of which `y` has a value for each step.
+    preprocess : sequence of Preprocess or of specs, or dict of these by channel, optional
+        Preprocessing that will be applied: columns may be text, or have missing numbers, if it takes them.
+    text : tuple of str or of int, or dict of str to these, optional
+        Columns of the training rows that are text, as `columns`; by default those that hold no number.
 
     Returns
     -------
@@ -89,8 +98,7 @@ def rows_of(
     if isinstance(x, Data):
         window = slice(x.start, x.stop) if x.start or x.stop is not None else None
         y = x.labels if y is None else y
-        alter = checked_alter(x.alter_features, "alter_features")
-        alter_labels = checked_alter(x.alter_labels, "alter_labels")
+        alter, alter_labels = (checked_alter(getattr(x, name), name) for name in ("alter_features", "alter_labels"))
         axes, x = x.axes or axes, x.features
     elif isinstance(x, tuple) and len(x) == 2 and y is None:
         x, y = x
@@ -98,16 +106,25 @@ def rows_of(
     # Labels that come with the features are not needed if these are the target.
     y = y if targets.from_input else found
     others = {role: one for role, one in labels_by_role("labels", y).items() if is_source(one)} | dict(others or {})
-    opened, is_cut = _cut(open_channels(channels, inputs, what, columns, others, csv), inputs, window)
+    steps, mixed = _of_tables(channels, preprocess, text)
+    opened, is_cut = _cut(open_channels(channels, inputs, what, columns, others, csv, mixed), inputs, window)
     # Rows that were opened before are windows already.
     windows = None if any(isinstance(one, WindowReader) for one in opened.values()) else windows
     readers = opened if windows is None else _in_windows(opened, windows, inputs, what)
-    rows = replace(_checked(readers, inputs, what, axes, allow_nonfinite, is_whole=window is None), alter=alter)
+    rows = replace(_checked(readers, inputs, what, axes, steps, allow_nonfinite, window is None), alter=alter)
     n_rows = len(rows) if window is None or is_cut else len(range(*window.indices(len(rows))))
     if y is not None:
         values = _of_rows(y, csv, window, windows, opened, targets)
         rows = _with_labels(rows, values, _name_of(y), n_rows, window, alter_labels, targets)
     return rows if window is None or is_cut else _windowed(rows, window)
+
+
+def _of_tables(
+    channels: Collection[str], preprocess: Any, text: Names | Mapping[str, Names] | None
+) -> tuple[dict[str, Pipeline], dict[str, Mixed]]:
+    """Return the preprocessing of channels that are tables, and which of their columns may be text."""
+    steps = {name: one for name, one in pipelines_of(channels, preprocess).items() if one.takes_tables}
+    return steps, {name: True if text is None else of_channel(text, name) or () for name in steps}
 
 
 def _cut(opened: dict[str, Reader], inputs: Sequence[Input], window: slice | None) -> tuple[dict[str, Reader], bool]:
@@ -124,6 +141,7 @@ def _checked(
     inputs: Sequence[Input],
     what: str,
     axes: str | Mapping[str, str] | None,
+    steps: Mapping[str, Pipeline],
     allow_nonfinite: bool,
     is_whole: bool,
 ) -> Rows:
@@ -133,9 +151,12 @@ def _checked(
     for (name, reader), declared in zip(readers.items(), inputs, strict=False):
         called = what if len(inputs) == 1 else f"{what}[{name!r}]"
         conversion = _conversion(reader, declared, of_channel(axes, declared.channel), called)
+        pipeline = steps.get(ALONE if ALONE in opened else str(declared.channel))
+        if pipeline is not None:
+            conversion = _of_table(conversion, reader, pipeline, called)
         _check(reader, called, conversion, allow_nonfinite, least_axes=2 if len(inputs) == 1 else 1)
         if not allow_nonfinite and is_whole:
-            check_missing(reader)
+            check_missing(reader, conversion.may_miss)
         conversions[name] = conversion
     whole = readers[ALONE] if ALONE in readers else JoinedReader(readers, what, opened)
     return Rows(whole, what=what, conversions=conversions, lenient=allow_nonfinite, stamp=whole.stamp())
@@ -149,6 +170,16 @@ def _conversion(reader: Reader, declared: Input, axes: str | None, what: str) ->
     if declared.image is not None and conversion.fits_image(declared.image, reader.shape[1:]):
         conversion = replace(conversion, image=declared.image)
     return conversion
+
+
+def _of_table(conversion: Conversion, reader: Reader, pipeline: Pipeline, what: str) -> Conversion:
+    """Return a conversion with the columns of a table that are text, and those that may be missing."""
+    if len(reader.shape) != 2:
+        return conversion
+    columns = TableColumns.of(reader.columns or range(reader.shape[1]), reader.text)
+    may_miss = pipeline.may_be_missing(columns, reader.where or what)
+    places = tuple(place for place, name in enumerate(columns.names) if name in may_miss and place not in reader.text)
+    return replace(conversion, text=reader.text, may_miss=places)
 
 
 def _windowed(rows: Rows, window: slice) -> Rows:
@@ -221,7 +252,7 @@ def _check(reader: Reader, what: str, conversion: Conversion, allow_nonfinite: b
     shape, dtype = reader.shape, reader.dtype
     if dtype.kind == "c":
         raise DataError(f"{what} must be real numbers; got {dtype}. Complex data not supported: take {what}.real")
-    if dtype.kind not in "biuf":
+    if dtype.kind not in "biuf" and not conversion.text:
         raise DataError(f"{what} must be numbers; got {dtype}{f' in {reader.where}' if reader.where else ''}")
     if len(shape) < least_axes:
         ways = f"{what}.reshape(-1, 1) if it is one feature, {what}.reshape(1, -1) if it is one row"
@@ -236,14 +267,17 @@ def _check(reader: Reader, what: str, conversion: Conversion, allow_nonfinite: b
         return
     values = reader.read(slice(row, row + 1))[0]
     if reader.origin is not None and isinstance(reader, ArrayReader) and np.isnan(values).any():
-        raise missing_error(reader.where or what, count_missing(reader.array, reader.columns))
+        raise missing_error(reader.where or what, count_missing(conversion.checkable(reader.array), reader.columns))
     raise conversion.error(f"{what} row {row}", values, reader.columns)
 
 
 def _first_wrong(reader: Reader, conversion: Conversion, allow_nonfinite: bool) -> int | None:
     """Return the first row in memory that `Conversion.first_wrong` finds; of a sparse matrix what is stored counts."""
     if isinstance(reader, SparseReader):
-        place = conversion.first_wrong(reader.matrix.data, lenient=allow_nonfinite)
+        values = reader.matrix.data
+        if conversion.may_miss:
+            values = np.where(np.isnan(values) & np.isin(reader.matrix.indices, conversion.may_miss), 0, values)
+        place = conversion.first_wrong(values, lenient=allow_nonfinite)
         return None if place is None else reader.row_of(place)
     step = max(min(65536, BLOCK_BYTES * len(reader) // max(reader.dtype.itemsize * prod(reader.shape), 1)), 1)
     for at in range(0, len(reader), step):

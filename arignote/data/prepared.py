@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from arignote.data.arrays import Data
 from arignote.data.fit_data import FitData, OpenedData, open_data
 from arignote.data.groups_and_weights import weights_of
-from arignote.data.preprocessed import fit_preprocessing, preprocessed, warn_of_bytes
+from arignote.data.preprocessed import check_categories, fit_preprocessing, preprocessed, warn_of_bytes
 from arignote.data.readers.columns import Names
 from arignote.data.rows import Rows
 from arignote.data.settings import DataSettings
@@ -21,7 +21,7 @@ from arignote.data.split import Split, split_rows
 from arignote.data.targets import Memory, Targets, weights_of_classes
 from arignote.errors import DataError, warn
 
-__all__ = ["PARTS", "Prepared", "columns_of", "prepare"]
+__all__ = ["PARTS", "Prepared", "columns_of", "prepare", "text_of"]
 
 PARTS = ("train", "valid", "test")
 
@@ -50,6 +50,8 @@ class Prepared:
         Arrays that the preprocessing has learned; see `Pipeline.fit`.
     columns : tuple of str or of int, or dict of str to these
         As of `Rows`: those of a DataFrame or of a table in a file.
+    text : tuple of str or of int, or dict of str to these
+        As of `Rows`: columns of text.
     csv : dict
         Format of the text table, as far as the user has set it.
     digests : dict of int to str
@@ -65,6 +67,7 @@ class Prepared:
     all_weights: NDArray[np.float32] | None = None
     preprocess: dict[str, NDArray[Any]] = field(default_factory=dict)
     columns: Names | dict[str, Names] = ()
+    text: Names | dict[str, Names] = ()
     csv: dict[str, Any] = field(default_factory=dict)
     digests: dict[int, str] = field(default_factory=dict)
 
@@ -87,7 +90,8 @@ class Prepared:
         if self.weights is not None:
             found["weights"] = hashlib.sha256(self.weights.tobytes()).hexdigest()
         names, positions = (_of_type(self.columns, kind) for kind in (str, int))
-        named = {"feature_names": names, "columns": positions, "csv": self.csv}
+        text = _listed(self.text)
+        named = {"feature_names": names, "columns": positions, "text": text, "csv": self.csv}
         return found | {name: value for name, value in named.items() if value}
 
 
@@ -96,6 +100,17 @@ def _of_type(columns: Names | Mapping[str, Names], kind: type) -> Any:
     if isinstance(columns, Mapping):
         return {channel: found for channel, own in columns.items() if (found := _of_type(own, kind))}
     return [column for column in columns if isinstance(column, kind)]
+
+
+def _listed(text: Names | Mapping[str, Names]) -> Any:
+    """Return the columns of text as plain data, by channel if there are several."""
+    return {name: list(own) for name, own in text.items() if own} if isinstance(text, Mapping) else list(text)
+
+
+def text_of(fingerprint: Mapping[str, Any]) -> Names | dict[str, Names]:
+    """Return the columns of text that a fingerprint records, as of `Rows`."""
+    text = fingerprint.get("text") or []
+    return {name: tuple(own) for name, own in text.items()} if isinstance(text, Mapping) else tuple(text)
 
 
 def columns_of(fingerprint: Mapping[str, Any]) -> Names | dict[str, Names]:
@@ -156,10 +171,7 @@ def prepare(
     if not targets.from_input:
         memory = targets.learn(split.y, split.present.get("train"), rows["train"].labels_where, known, fixed)
     encoded = {name: _encoded(targets, part, memory, name) for name, part in rows.items()}
-    if learned is None:
-        _warn_of(rows["train"], settings, batch_size if fixed is None else 0)
-        learned = fit_preprocessing(rows["train"], settings.preprocess)
-    rows = {name: preprocessed(part, settings.preprocess, learned) for name, part in rows.items()}
+    rows, learned = _preprocessed(rows, settings, batch_size if fixed is None else 0, learned)
     if targets.from_input:
         memory = targets.learn(rows["train"].features(slice(0, 1)), None, "X", known, fixed)
     parts = {name: (rows[name], encoded[name]) for name in PARTS if name in rows}
@@ -175,9 +187,24 @@ def prepare(
         _weights(own, data, settings, encoded, memory, split, list(parts)),
         dict(learned) if settings.preprocess else {},
         rows["train"].columns,
+        rows["train"].text,
         next((dict(one.origin.csv) for one in readers if one.origin is not None and one.origin.csv), {}),
         opened.digests,
     )
+
+
+def _preprocessed(
+    rows: Mapping[str, Rows], settings: DataSettings, batch_size: int, learned: Mapping[str, NDArray[Any]] | None
+) -> tuple[dict[str, Rows], Mapping[str, NDArray[Any]]]:
+    """Return the rows of each part, preprocessed, and what was learned, in a new run from the training rows."""
+    is_new, parts = learned is None, settings.preprocess
+    if learned is None:
+        _warn_of(rows["train"], settings, batch_size)
+        learned = fit_preprocessing(rows["train"], parts)
+    found = {name: preprocessed(part, parts, learned) for name, part in rows.items()}
+    if is_new:
+        check_categories(found, parts)
+    return found, learned
 
 
 def _warn_of(train: Rows, settings: DataSettings, batch_size: int) -> None:

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
 from arignote.errors import DataError
-from arignote.registry import Count, Finite, Part, build, register
+from arignote.registry import Count, Finite, Part, register
 
-__all__ = ["MinMax", "Pipeline", "Preprocess", "Scale", "Standardise", "Whiten"]
+__all__ = ["Learned", "MinMax", "Preprocess", "Scale", "Standardise", "Whiten"]
 
 Array = NDArray[Any]
 # Arrays that `fit` returns, by name; a checkpoint stores them.
@@ -256,45 +256,3 @@ class Whiten(Preprocess):
         self._check(learned["mean"].shape, (int(np.prod(x.shape[1:])),), x)
         found = (x.reshape(len(x), len(learned["W"])) - learned["mean"]) @ learned["W"]
         return found.astype(np.float32, copy=False).reshape(x.shape if self.method == "zca" else found.shape)
-
-
-class Pipeline:
-    """Apply several preprocessing parts in sequence, each fitted to the output of the previous ones.
-
-    Parameters
-    ----------
-    parts : sequence of Preprocess or of specs
-        A spec is ``[Name, {params}]``.
-    """
-
-    def __init__(self, parts: Sequence[Any]):
-        self.parts: tuple[Preprocess, ...] = tuple(build("preprocess", part) for part in parts)
-
-    def fit(self, chunks: Callable[[], Iterator[Array]]) -> Learned:
-        """Fit all parts.
-
-        Parameters
-        ----------
-        chunks : callable
-            Returns an iterator over the training rows, arrays (rows, ...); it is called once for each part.
-
-        Returns
-        -------
-        dict of str to array of float32
-            What each part has learned, prefixed by its position: "0.mean", "1.W" ...
-        """
-        learned: Learned = {}
-        for i, part in enumerate(self.parts):
-            rows = (self._apply(i, learned, x) for x in chunks())
-            learned |= {f"{i}.{name}": array for name, array in part.fit(rows).items()}
-        return learned
-
-    def apply(self, learned: Mapping[str, Array], x: Array) -> Array:
-        """Return rows (rows, ...) as float32, transformed by all parts; `learned` is what `fit` has returned."""
-        return np.asarray(self._apply(len(self.parts), learned, x), dtype=np.float32)
-
-    def _apply(self, n_parts: int, learned: Mapping[str, Array], x: Array) -> Array:
-        for i, part in enumerate(self.parts[:n_parts]):
-            own = {key.partition(".")[2]: array for key, array in learned.items() if key.startswith(f"{i}.")}
-            x = part.apply(own, np.asarray(x))
-        return x

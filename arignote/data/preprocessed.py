@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -11,11 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from arignote.data.inputs import of_channel
-from arignote.data.preprocess import Pipeline
+from arignote.data.pipeline import Pipeline
 from arignote.data.rows import Rows
-from arignote.errors import warn
+from arignote.errors import DataError, warn
 
-__all__ = ["fit_preprocessing", "preprocessed", "warn_of_bytes"]
+__all__ = ["check_categories", "fit_preprocessing", "pipelines_of", "preprocessed", "warn_of_bytes"]
 
 # Parts or specs of all rows, or by channel.
 Parts = Any
@@ -32,8 +32,9 @@ def fit_preprocessing(rows: Rows, parts: Parts) -> Learned:
     parts : sequence of Preprocess or of specs, a dict of these by channel, or None
     """
     learned: Learned = {}
-    for channel, pipeline in _pipelines(rows, parts).items():
-        found = pipeline.fit(partial(rows.blocks, channel))
+    for channel, pipeline in pipelines_of(rows.conversions, parts).items():
+        reader = rows.readers[channel]
+        found = pipeline.fit(partial(rows.blocks, channel), reader.columns, reader.text)
         learned |= {_prefix(rows, channel) + name: array for name, array in found.items()}
     return learned
 
@@ -41,16 +42,38 @@ def fit_preprocessing(rows: Rows, parts: Parts) -> Learned:
 def preprocessed(rows: Rows, parts: Parts, learned: Mapping[str, NDArray[Any]]) -> Rows:
     """Return rows with fitted preprocessing; `learned` is what `fit_preprocessing` has returned for the same parts."""
     conversions = dict(rows.conversions)
-    for channel, pipeline in _pipelines(rows, parts).items():
+    for channel, pipeline in pipelines_of(rows.conversions, parts).items():
         prefix = _prefix(rows, channel)
         own = {name.removeprefix(prefix): array for name, array in learned.items() if name.startswith(prefix)}
         conversions[channel] = replace(conversions[channel], preprocess=partial(pipeline.apply, own))
     return replace(rows, conversions=conversions)
 
 
+def check_categories(rows: Mapping[str, Rows], parts: Parts) -> None:
+    """Raise DataError, before training, if rows that are held out hold a category that no training row holds.
+
+    Parameters
+    ----------
+    rows : dict of str to Rows
+        By part, preprocessed.
+    parts : object
+        As of `fit_preprocessing`.
+    """
+    for name, part in rows.items():
+        for channel, pipeline in pipelines_of(part.conversions, parts).items():
+            preprocess = part.conversions[channel].preprocess
+            if name == "train" or preprocess is None or not pipeline.refuses_categories:
+                continue
+            try:
+                for block in part.blocks(channel):
+                    preprocess(block)
+            except DataError as error:
+                raise DataError(f"{name}: {error}") from None
+
+
 def warn_of_bytes(rows: Rows, parts: Parts) -> None:
     """Warn of channels of integers of 0 to 255 that are not preprocessed."""
-    preprocessed_channels = _pipelines(rows, parts)
+    preprocessed_channels = pipelines_of(rows.conversions, parts)
     for channel in rows.conversions:
         if rows.readers[channel].dtype == np.uint8 and channel not in preprocessed_channels:
             name, scale = rows.what, "[['Scale', {'divide_by': 255}]]"
@@ -62,12 +85,12 @@ def warn_of_bytes(rows: Rows, parts: Parts) -> None:
             )
 
 
-def _pipelines(rows: Rows, parts: Parts) -> dict[str, Pipeline]:
+def pipelines_of(channels: Collection[str], parts: Parts) -> dict[str, Pipeline]:
     """Return the preprocessing of each channel that has any."""
-    if isinstance(parts, Mapping) and len(rows.conversions) == 1:
+    if isinstance(parts, Mapping) and len(channels) == 1:
         # The only channel need not be named by the rows.
         parts = next(iter(parts.values()), None)
-    chosen = {channel: of_channel(parts, channel) for channel in rows.conversions}
+    chosen = {channel: of_channel(parts, channel) for channel in channels}
     return {channel: Pipeline(one) for channel, one in chosen.items() if one}
 
 

@@ -13,11 +13,10 @@ from numpy.typing import NDArray
 from arignote.data.arrays import Alter
 from arignote.data.fields import ALONE, ExampleShape, fields_of, joined
 from arignote.data.inputs import Conversion
-from arignote.data.readers.base import IN_MEMORY, ArrayReader, Reader
+from arignote.data.readers.base import IN_MEMORY, ArrayReader, Reader, text_columns
 from arignote.data.readers.columns import Names
 from arignote.data.readers.joined import JoinedReader
 from arignote.data.readers.sequences import valid_steps
-from arignote.data.readers.sparse import SparseReader
 from arignote.errors import DataError
 
 __all__ = ["BLOCK_BYTES", "Rows"]
@@ -133,6 +132,12 @@ class Rows:
         by_channel = {name: reader.columns for name, reader in self.readers.items()}
         return by_channel.get(ALONE, by_channel)
 
+    @property
+    def text(self) -> Names | dict[str, Names]:
+        """Names of the columns of text, or their positions, as `columns`."""
+        by_channel = {name: text_columns(reader) for name, reader in self.readers.items()}
+        return by_channel.get(ALONE, by_channel)
+
     def seen(self, raw: Array) -> Array:
         """Convert stored features to the input of the network: channels first, preprocessed, altered.
 
@@ -225,7 +230,7 @@ class Rows:
         else:
             known = {} if known is None else known
             if id(reader) not in known:
-                known[id(reader)] = reader.digest() if isinstance(reader, SparseReader) else _sha256_of_reader(reader)
+                known[id(reader)] = reader.digest() or _sha256_of_reader(reader)
             found["sha256"] = known[id(reader)]
             if self.index is not None:
                 found["rows"] = _sha256(self.index)

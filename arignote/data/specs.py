@@ -62,6 +62,9 @@ class CSVFormat(Section):
     missing : list of str, optional
         Fields that mark a missing value, in place of "NA", "NaN", "null", "?" and the others of
         `arignote.data.missing_values.MISSING_MARKERS`; an empty field is always missing.
+    text : list of str, optional
+        Columns whose fields are text even where they look like numbers, such as postal codes, for the preprocessing
+        `OneHot`; by default those without any number. Positions, in a table without header.
     """
 
     header: bool | None = None
@@ -69,6 +72,7 @@ class CSVFormat(Section):
     comment: Annotated[str | None, BeforeValidator(_comment)] = None
     decimal: Literal[".", ","] | None = None
     missing: Annotated[list[str] | None, BeforeValidator(_words)] = None
+    text: Annotated[list[str] | None, BeforeValidator(_words)] = None
 
     @model_validator(mode="after")
     def _differ(self) -> Any:

@@ -197,7 +197,9 @@ class NNEstimator(NotebookView, NestedParams, metaclass=PublicDir):
         self.best_ = (
             None if best is None else {"value": best.value, "epoch": best.epoch, "examples_seen": best.examples_seen}
         )
-        self.n_features_in_ = sum(prod(place.input_shape) for place in network.architecture.inputs)
+        # Of a table that is encoded, its own columns.
+        table, n_inputs = state.preprocess.get("text"), sum(prod(p.input_shape) for p in network.architecture.inputs)
+        self.n_features_in_ = n_inputs if table is None else len(table)
         self.interrupted_ = state.progress.interrupted
         # As in scikit-learn: defined only if the columns had names.
         names = state.data.get("feature_names")

@@ -19,7 +19,7 @@ from arignote.data.fields import ALONE
 from arignote.data.fit_data import FitData
 from arignote.data.inputs import channels_of
 from arignote.data.open_rows import rows_of
-from arignote.data.prepared import columns_of
+from arignote.data.prepared import columns_of, text_of
 from arignote.data.preprocessed import preprocessed
 from arignote.data.readers.images import ImageFolderReader
 from arignote.data.readers.sources import get_reader, is_text_source
@@ -122,6 +122,8 @@ class Predictor:
             csv=self._format(csv),
             targets=self.targets,
             windows=self.settings.windows,
+            preprocess=self.state.spec["fit"].get("preprocess"),
+            text=text_of(self.state.data),
         )
         by_channel = known if isinstance(known, Mapping) else {ALONE: known}
         for channel, reader in rows.readers.items():

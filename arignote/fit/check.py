@@ -17,7 +17,7 @@ from arignote.data.groups_and_weights import groups_of, weights_of
 from arignote.data.inputs import Input
 from arignote.data.missing_values import check_missing
 from arignote.data.open_rows import rows_of
-from arignote.data.preprocessed import fit_preprocessing, preprocessed
+from arignote.data.preprocessed import fit_preprocessing, pipelines_of, preprocessed
 from arignote.data.readers.columns import Names
 from arignote.data.readers.windows import Windows
 from arignote.data.rows import Rows
@@ -89,14 +89,15 @@ def check_data(spec: RunSpec, base: Path) -> Iterator[str]:
     layers, settings = parse(spec.layers, spec.layer_defaults), FitSettings(**spec.fit)
     objective = objective_of(layers, settings)
     targets = objective.targets
-    sources = ConfigSources(spec.data, base, load=False, has_labels=not targets.from_input)
+    has_labels = not targets.from_input
+    sources = ConfigSources(spec.data, base, load=False, has_labels=has_labels, preprocess=settings.preprocess)
     axes, inputs = spec.data.train.axes or settings.axes, inputs_of(layers)
     collector = ErrorCollector()
     train: Rows | None = None
     memory: dict[str, Memory] | None = None
     with collector.collect():
         features, labels = sources.train()
-        rows = _rows("train", features, labels, axes, targets, inputs, settings.windows)
+        rows = _rows("train", features, labels, axes, targets, inputs, settings)
         yield _description("train", features, labels)
         train = _checked_values(rows, settings)
         memory = _learned(train, objective, settings)
@@ -105,10 +106,8 @@ def check_data(spec: RunSpec, base: Path) -> Iterator[str]:
     for name, part in (("valid", spec.data.valid), ("test", spec.data.test)):
         if isinstance(part, Source):
             with collector.collect():
-                held_out = sources.held_out(part, () if train is None else train.columns)
-                rows = _rows(
-                    name, held_out.features, held_out.labels, held_out.axes or axes, targets, inputs, settings.windows
-                )
+                held_out = sources.held_out(part, None if train is None else features)
+                rows = _rows(name, held_out.features, held_out.labels, held_out.axes or axes, targets, inputs, settings)
                 yield _description(name, held_out.features, held_out.labels)
                 _check_part(name, _checked_values(rows, settings), train, targets, memory)
     if train is not None and memory is not None:
@@ -118,19 +117,27 @@ def check_data(spec: RunSpec, base: Path) -> Iterator[str]:
 
 
 def _rows(
-    name: str, features: Any, labels: Any, axes: Any, targets: Targets, inputs: Sequence[Input], windows: Windows | None
+    name: str, features: Any, labels: Any, axes: Any, targets: Targets, inputs: Sequence[Input], settings: FitSettings
 ) -> Rows:
     where = name if isinstance(features, Mapping) else f"{name}: {features.where}"
     return rows_of(
-        features, labels, what=where, allow_nonfinite=True, axes=axes, targets=targets, inputs=inputs, windows=windows
+        features,
+        labels,
+        what=where,
+        allow_nonfinite=True,
+        axes=axes,
+        targets=targets,
+        inputs=inputs,
+        windows=settings.windows,
+        preprocess=settings.preprocess,
     )
 
 
 def _checked_values(rows: Rows, settings: FitSettings) -> Rows:
     """Return the rows; DataError if a table has missing values that the settings do not allow."""
     if not settings.allow_nonfinite:
-        for reader in rows.readers.values():
-            check_missing(reader)
+        for name, conversion in rows.conversions.items():
+            check_missing(rows.readers[name], conversion.may_miss)
     return rows
 
 
@@ -182,7 +189,10 @@ def _first_batch(
     """Yield a line on the first batch, preprocessed and augmented, and one on parameters that are loaded."""
     first = train.take(np.arange(min(max(settings.batch_size, 2), len(train))))
     first = replace(first, lenient=settings.allow_nonfinite)
-    first = preprocessed(first, settings.preprocess, fit_preprocessing(first, settings.preprocess))
+    # The values of a column, which make the shape, are those of all rows.
+    of_tables = any(one.takes_tables for one in pipelines_of(train.conversions, settings.preprocess).values())
+    learned = fit_preprocessing(train if of_tables else first, settings.preprocess)
+    first = preprocessed(first, settings.preprocess, learned)
     architecture = declare(layers, first.n_in, targets.sizes(memory))
     x = first.features(slice(0, len(first)))
     y = targets.encode(x if train.y is None else train.y, memory, "train")

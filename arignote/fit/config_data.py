@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import Any, Literal
 
 from arignote.data.arrays import Data
+from arignote.data.fields import ALONE
 from arignote.data.fit_data import FitData, open_data
-from arignote.data.readers.base import Reader
-from arignote.data.readers.columns import Names
+from arignote.data.preprocessed import fit_preprocessing, pipelines_of, preprocessed
+from arignote.data.readers.base import Reader, text_columns
+from arignote.data.readers.columns import Mixed
 from arignote.data.readers.sources import open_labels, open_source
 from arignote.data.specs import DataSpec, Source
 from arignote.errors import ConfigError
@@ -40,23 +42,45 @@ class ConfigSources:
         Whether small files are read into memory.
     has_labels : bool
         Whether labels are read; there are none if the target is the input.
+    preprocess : sequence of Preprocess, dict of these by channel, or None
+        Preprocessing, which may take columns of text.
     """
 
     spec: DataSpec
     base: Path
     load: bool = True
     has_labels: bool = True
+    preprocess: Any = None
 
     def train(self) -> tuple[Reader | dict[str, Reader], Reader | dict[str, Reader] | None]:
         """Return the readers of the features and labels of the training rows, as of `open_source`."""
-        others = self.spec.others()
-        return open_source(self.spec.train, self.base, load=self.load, others=others, has_labels=self.has_labels)
+        others, has_labels = self.spec.others(), self.has_labels
+        mixed: dict[str, Mixed] = dict.fromkeys(self._of_tables, True)
+        return open_source(
+            self.spec.train, self.base, load=self.load, others=others, has_labels=has_labels, mixed=mixed
+        )
 
-    def held_out(self, part: Source, columns: Names | Mapping[str, Names]) -> Data:
-        """Return the data of a part that has a source of its own; `columns` are those of the training rows."""
-        like = self.spec.train
-        readers = open_source(part, self.base, self.load, like=like, columns=columns, has_labels=self.has_labels)
+    def held_out(self, part: Source, train: Reader | Mapping[str, Reader] | None) -> Data:
+        """Return the data of a part that has a source of its own, with the columns of the training rows `train`."""
+        of_train = {} if train is None else train if isinstance(train, Mapping) else {ALONE: train}
+        columns = {name: reader.columns for name, reader in of_train.items()}
+        mixed = {name: text_columns(of_train[name]) if name in of_train else True for name in self._of_tables}
+        readers = open_source(
+            part,
+            self.base,
+            self.load,
+            like=self.spec.train,
+            columns=columns,
+            has_labels=self.has_labels,
+            mixed=mixed,
+        )
         return Data(*readers, axes=part.axes)
+
+    @property
+    def _of_tables(self) -> list[str]:
+        """Channels whose preprocessing takes columns of text."""
+        steps = pipelines_of(self.spec.train.channels, self.preprocess)
+        return [name for name, pipeline in steps.items() if pipeline.takes_tables]
 
     def per_row(self, name: Literal["groups", "sample_weight"]) -> Reader | None:
         """Return the reader of groups or weights, if the config names them."""
@@ -83,11 +107,11 @@ def open_config(
     assert spec.data is not None
     axes = {} if spec.data.train.axes is None else {"axes": spec.data.train.axes}
     layers, fit = parse(spec.layers, spec.layer_defaults), checked_settings(spec.fit | axes | settings)
-    sources = ConfigSources(spec.data, base, load, has_labels=not targets_of(layers, fit).from_input)
+    has_labels = not targets_of(layers, fit).from_input
+    sources = ConfigSources(spec.data, base, load, has_labels, fit.preprocess)
     features, labels = sources.train()
-    columns = {name: one.columns for name, one in features.items()} if isinstance(features, dict) else features.columns
     valid, test = (
-        sources.held_out(part, columns) if isinstance(part, Source) else part
+        sources.held_out(part, features) if isinstance(part, Source) else part
         for part in (spec.data.valid, spec.data.test)
     )
     data = FitData(
@@ -126,6 +150,9 @@ def architecture_of(spec: RunSpec, base: Path) -> Architecture:
     layers, data, settings = open_config(spec, base, load=False, allow_nonfinite=True)
     data = with_layers(data, layers, settings)
     rows = open_data(data, settings).rows["train"]
+    if any(one.takes_tables for one in pipelines_of(rows.conversions, settings.preprocess).values()):
+        # The values of a column make the shape of an example.
+        rows = preprocessed(rows, settings.preprocess, fit_preprocessing(rows, settings.preprocess))
     targets = data.targets
     y = rows.features(slice(0, 1)) if targets.from_input else rows.y
     assert y is not None

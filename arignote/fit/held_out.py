@@ -9,7 +9,7 @@ from typing import Any
 from arignote.checkpoints.state import TrainingState
 from arignote.data.fit_data import FitData, chooses_rows
 from arignote.data.open_rows import rows_of
-from arignote.data.prepared import PARTS, columns_of, prepare
+from arignote.data.prepared import PARTS, columns_of, prepare, text_of
 from arignote.data.rows import Rows
 from arignote.data.split import present_rows
 from arignote.errors import CheckpointError, DataError, warn
@@ -59,7 +59,7 @@ def rows_of_part(state: TrainingState, data: FitData, part: str) -> Rows:
         rows = _own_rows(state, data, part)
     else:
         data = data if split is None else _with_split(split, data, part)
-        prepared = prepare(data, settings_of_rows(state), state.rng, {}, state.targets)
+        prepared = prepare(data, settings_of_rows(state), state.rng, state.preprocess, state.targets)
         if part not in prepared.parts:
             raise DataError(f"this run does not record what it held out: give {part} as it was given to fit")
         rows = prepared.parts[part][0]
@@ -88,6 +88,8 @@ def _own_rows(state: TrainingState, data: FitData, part: str) -> Rows:
         targets=data.targets,
         windows=settings.windows,
         columns=columns_of(state.data),
+        preprocess=settings.preprocess,
+        text=text_of(state.data),
     )
     return present_rows(rows, data.targets)
 
@@ -181,5 +183,5 @@ def _with_split(split: dict[str, Any], data: FitData, part: str) -> FitData:
 def settings_of_rows(state: TrainingState) -> FitSettings:
     """Return the settings on which the rows depend."""
     stored = state.spec["fit"]
-    names = ("partition", "allow_nonfinite", "axes", "scale_target", "missing_targets", "windows")
+    names = ("partition", "allow_nonfinite", "axes", "scale_target", "missing_targets", "windows", "preprocess")
     return FitSettings(**{name: stored[name] for name in names if name in stored})

@@ -176,7 +176,7 @@ def changes(stored: TrainingState, plan: Plan | TrainingState, *, of_data: bool 
 
 def _decisive_data(targets: Mapping[str, Any], fingerprint: Mapping[str, Any], unknown: set[str]) -> dict[str, Any]:
     """Return what decides the numbers: not the names of columns, the format of the file, or how rows were held out."""
-    left_out = {"feature_names", "csv", "split"} | unknown
+    left_out = {"feature_names", "text", "csv", "split"} | unknown
     return {"targets": targets, "data": {name: value for name, value in fingerprint.items() if name not in left_out}}
 
 

@@ -8,6 +8,7 @@ from itertools import combinations, product
 
 import h5py
 import numpy as np
+import pandas as pd
 import pytest
 from promise import Stopped, digest, killed_after
 from strangers import Forward
@@ -68,7 +69,7 @@ CHOICES = {
         ["LayerNormLayer", {}],
     ],
     "threads": [None, 0, 1, 4],
-    "source": ["arrays", "hdf", "forward"],
+    "source": ["arrays", "hdf", "forward", "table"],
     "augmentation": [noisy, [["Noise", {"sigma": 0.1}], ["Brightness", {"max_delta": 0.2}]]],
     "shuffle": [True, False],
     "drop_last": [True, False],
@@ -119,7 +120,9 @@ def spec(run):
     disturbed, threads, augmentation = (settings.pop(word) for word in ("disturbed", "threads", "augmentation"))
     dense = settings.pop("dense")
     target = settings.pop("target")
-    del settings["source"]
+    if settings.pop("source") == "table":
+        # Six columns, as of the arrays: four of numbers, and one of text with two values.
+        settings["preprocess"] = [["Impute", {}], ["Standardise", {}], ["OneHot", {}]]
     if target == "numbers":
         settings |= {"missing_targets": True, "valid_loss": ["r2", "rmse"]}
     if settings["sgd_type"] not in ("momentum", "nag"):
@@ -171,12 +174,21 @@ def data(target="classes"):
     }[target]
 
 
+def mixed(x):
+    """Return a table with a column of text, and with numbers that are missing."""
+    table = pd.DataFrame(x[:, :4]).assign(word=np.where(x[:, 5] > 0, "high", "low"))
+    table.columns = list("abcde")
+    table.loc[3::7, "b"] = np.nan
+    return table
+
+
 def fit(run, table, **more):
     layers, settings = spec(run)
     target = CHOICES["target"][run["target"]]
     x, y = data(target)
     source = CHOICES["source"][run["source"]]
     x = HDFReader(table, "x") if source == "hdf" else Forward(x) if source == "forward" else x
+    x = mixed(x) if source == "table" else x
     cls = NNRegressor if target in ("numbers", "same") else NNClassifier
     estimator = cls(layers, rng=7, batch_size=BATCH_SIZE, n_epochs=N_EPOCHS, n_threads=1)
     return estimator.fit(x, y, valid=0.2, test=0.1, **settings, **more)

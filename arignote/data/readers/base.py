@@ -26,6 +26,7 @@ __all__ = [
     "UserReader",
     "check_reader",
     "reader_of",
+    "text_columns",
 ]
 
 Array = NDArray[Any]
@@ -84,6 +85,8 @@ class Reader(ABC):
         File and table, for readers of columns of a file.
     in_memory : bool
         Whether the rows are those of an array, or of a memory map.
+    text : tuple of int
+        Positions of the columns of text, of a table that has columns of numbers too: its rows are objects.
     missing : dict of (str or int) to (int, int)
         First row with a missing number, and number of such rows, for each column that has any; empty if unknown.
 
@@ -112,6 +115,7 @@ class Reader(ABC):
     columns: tuple[str, ...] | tuple[int, ...] = ()
     origin: Origin | None = None
     in_memory: bool = False
+    text: tuple[int, ...] = ()
     missing: Mapping[str | int, tuple[int, int]] = MappingProxyType({})
 
     def __len__(self) -> int:
@@ -138,6 +142,10 @@ class Reader(ABC):
 
     def stamp(self) -> object:
         """Return a value that changes with the source, such as size and time of a file; None if it cannot change."""
+        return None
+
+    def digest(self) -> str | None:
+        """Return the SHA-256 of all rows, if it can be found without reading them; else None."""
         return None
 
     def iter_epoch(
@@ -319,6 +327,12 @@ def reader_of(source: Any) -> Reader:
     return UserReader(source) if hasattr(source, "iter_epoch") else ArrayReader(source)
 
 
+def text_columns(reader: Reader) -> tuple[str, ...] | tuple[int, ...]:
+    """Return the names of the columns of text of a table; positions, if it has no names."""
+    columns = reader.columns or range(reader.shape[-1] if reader.text else 0)
+    return tuple(columns[place] for place in reader.text)  # type: ignore[return-value]
+
+
 def check_reader(reader: Any) -> None:
     """Check that a reader works as `fit` expects.
 
@@ -358,5 +372,8 @@ def check_reader(reader: Any) -> None:
         "the same rows from read, in the requested order": (ours.read(np.array([n - 1, 0])), whole[[n - 1, 0]]),
     }
     for requirement, (got, wanted) in expected.items():
+        if whole.dtype.hasobject:
+            # NaN among objects is equal to nothing.
+            got, wanted = np.array(repr(got.tolist())), np.array(repr(wanted.tolist()))
         if not np.array_equal(got, wanted, equal_nan=whole.dtype.kind == "f"):
             raise DataError(f"{where}: a reader must return {requirement}")

@@ -7,12 +7,14 @@ from typing import Any
 
 from arignote.errors import DataError, available_names, listed
 
-__all__ = ["Columns", "Names", "chosen_columns"]
+__all__ = ["Columns", "Mixed", "Names", "chosen_columns"]
 
 # A selection of columns, as a user writes it.
 Columns = str | int | Sequence[str | int]
 # Names of the columns of a table; positions if it has no header.
 Names = tuple[str, ...] | tuple[int, ...]
+# Which columns of a table may be text beside others of numbers: none, any, or exactly those of some names or positions.
+Mixed = bool | Names
 
 
 def chosen_columns(asked: Columns | None, there: Sequence[str], where: str) -> tuple[list[str], bool]:

@@ -15,6 +15,7 @@ import numpy as np
 from arignote.data.missing_values import is_missing_marker
 from arignote.data.readers.base import Array
 from arignote.data.readers.chunked import CHUNK_ROWS, ChunkedReader
+from arignote.data.readers.columns import Mixed
 from arignote.data.readers.csv_rows import TableRow, TableRows, without_comments
 from arignote.data.readers.dialect import SAMPLE_BYTES, SAMPLE_LINES, Dialect, find_dialect
 from arignote.data.readers.label_values import LabelValues
@@ -43,6 +44,10 @@ class CSVReader(ChunkedReader):
     labels : bool
         Whether a single column is read as labels: as integers if all are integers without leading zeros, else as
         floats if all are numbers, else as strings, unchanged.
+    mixed : bool, or tuple of str or of int
+        Whether columns may hold text beside others that hold numbers: those in which nothing is a number, and those
+        that `csv` names as text; or the names of the columns that are text, whatever they hold. Rows are then objects:
+        floats, text, and None for missing text.
     csv : dict or CSVFormat, optional
         Settings that are not detected: `header`, `delimiter`, `comment`, `decimal`; and `missing`.
 
@@ -70,6 +75,7 @@ class CSVReader(ChunkedReader):
         *,
         text: bool = False,
         labels: bool = False,
+        mixed: Mixed = False,
         csv: Mapping[str, Any] | CSVFormat | None = None,
     ):
         super().__init__(path, columns)
@@ -78,7 +84,8 @@ class CSVReader(ChunkedReader):
             if is_asked and not self.alone:
                 raise DataError(f"{self.where}: {name}=True needs a single column, requested by its name")
         given = table_format(csv)
-        self._markers = given.missing
+        self._markers, self._mixed = given.missing, mixed
+        self._as_text = {*(given.text or ())} if isinstance(mixed, bool) else {*map(str, mixed)}
         self._is_text, self._labels = text or labels, LabelValues(given.missing) if labels and not text else None
         with self.reporting():
             self.dialect = _dialect(self.path, given, self.where)
@@ -135,18 +142,23 @@ class CSVReader(ChunkedReader):
         self._set_type(seen)
 
     def _set_type(self, seen: list[_Content]) -> None:
-        """Set the type of the rows, and which columns have missing numbers."""
+        """Set the type of the rows, which columns are text, and which have missing numbers."""
         if self._labels is not None:
             self.dtype = self._labels.dtype
             self._is_text = self.dtype.hasobject
             return
-        self._is_text = self._is_text or bool(seen[0].text)
+        text = [at for at, column in enumerate(seen) if column.text or self._names[at] in self._as_text]
+        self.text = () if self.alone else tuple(text)
+        self._is_text = self._is_text or (self.alone and bool(text))
         if not self._is_text:
             keys: list[str | int] = [*self.columns]
-            found = {key: (column.first_missing, column.n_missing) for key, column in zip(keys, seen, strict=True)}
-            self.missing = {key: (first_row, n_missing) for key, (first_row, n_missing) in found.items() if n_missing}
+            self.missing = {
+                keys[at]: (column.first_missing, column.n_missing)
+                for at, column in enumerate(seen)
+                if column.n_missing and at not in self.text
+            }
         common = np.result_type(*(column.dtype for column in seen))
-        self.dtype = np.dtype(object) if self._is_text else common
+        self.dtype = np.dtype(object) if self._is_text or self.text else common
 
     def _inspect(self, seen: list[_Content], n_rows: int, end: int, lines: list[int]) -> None:
         """Inspect the values of a piece, whose rows end before `n_rows`; raise DataError for text among numbers."""
@@ -155,9 +167,11 @@ class CSVReader(ChunkedReader):
             self._labels.inspect(frame[self._places[0]], self.dialect.decimal)
             return
         frame = None if self._is_text else self._frame(self._offsets[-1], end, len(lines))
-        for place, column in zip(self._places, seen, strict=True):
+        for name, place, column in zip(self._names, self._places, seen, strict=True):
             if frame is None:
                 return
+            if name in self._as_text:
+                continue
             numbers = self._numbers(frame[place])
             are_missing, first_row = numbers.isna(), n_rows - len(lines)
             odd = np.flatnonzero(are_missing & frame[place].notna())
@@ -175,8 +189,12 @@ class CSVReader(ChunkedReader):
 
     def _report(self, seen: list[_Content]) -> None:
         """Raise DataError if a column holds text among numbers, or if one of several columns holds text."""
-        columns = zip(self._names, seen, strict=True)
-        wrong = {name: column for name, column in columns if column.text and (column.has_numbers or not self.alone)}
+        may_be_text = self.alone or self._mixed is True
+        wrong = {
+            name: column
+            for name, column in zip(self._names, seen, strict=True)
+            if column.text and (column.has_numbers or not may_be_text or (not self.alone and self._remedy(column.text)))
+        }
         if not wrong:
             return
         of_text = [name for name, column in wrong.items() if not column.has_numbers and not self._remedy(column.text)]
@@ -188,10 +206,11 @@ class CSVReader(ChunkedReader):
             left = ",".join(f"!{name}" for name in of_text)
             raise DataError(
                 f"{self.where}: {subject} text, such as {found.text!r} in {place}, not a number. Leave it "
-                f'out, as in columns: "{left}", or encode it as numbers'
+                f'out, as in columns: "{left}", or encode it: preprocess: [["OneHot"]]'
             )
         way = f"; if these are names of classes: CSVReader(..., {name!r}, text=True)" if self.alone else ""
         way = way or self._remedy(found.text)
+        way += f". If it holds categories: csv: {{text: [{name!r}]}}" if self._mixed is True else ""
         way = way or f". The file is read with {self.dialect}; csv: {{header:, delimiter: ...}} change that"
         raise DataError(f"{self.where}: column {name!r}: {place} holds {found.text!r}, where numbers are expected{way}")
 
@@ -251,11 +270,25 @@ class CSVReader(ChunkedReader):
                 return text if self._labels is None else self._labels.words(text)
             if self._labels is not None:
                 return self._labels.numbers(frame[self._places[0]], self.dialect.decimal)
+            if self.text:
+                return self._mixed_rows(start, end, len(frame))
             columns = [self._numbers(frame[place]).to_numpy() for place in self._places]
         if not all(np.can_cast(column.dtype, self.dtype, "same_kind") for column in columns):
             raise DataError(f"{self.where}: rows from {first} on hold other values than before: did the file change?")
         table = np.stack(columns, axis=1).astype(self.dtype)
         return table[:, 0] if self.alone else table
+
+    def _mixed_rows(self, start: int, end: int, n_rows: int) -> Array:
+        """Return a piece of a table with columns of text, as objects."""
+        frame = self._frame(start, end, n_rows, dtype={self._places[at]: str for at in self.text})
+        table = np.empty((n_rows, len(self._places)), object)
+        for at, place in enumerate(self._places):
+            column = frame[place]
+            if at in self.text:
+                table[:, at] = [word if isinstance(word, str) else None for word in column]
+            else:
+                table[:, at] = self._numbers(column).to_numpy(np.float64)
+        return table
 
 
 # "NA" may be the name of a class; an empty field is missing.

@@ -10,6 +10,7 @@ import numpy as np
 
 from arignote.data.readers.base import Array
 from arignote.data.readers.chunked import CHUNK_ROWS, ChunkedReader
+from arignote.data.readers.columns import Mixed
 from arignote.errors import DataError
 
 __all__ = ["ParquetReader"]
@@ -24,7 +25,10 @@ class ParquetReader(ChunkedReader):
         The file.
     columns : str or sequence of str, optional
         One name: (rows,), or (rows, n) if it holds lists of n numbers. Several, or by default all: the columns side
-        by side, (rows, n_columns). A column of strings can only be read by its name, alone.
+        by side, (rows, n_columns). A column of strings can only be read by its name, alone, or with `mixed`.
+    mixed : bool, or tuple of str
+        Whether columns of strings may stand beside others of numbers, or the names of those that are text. Rows are
+        then objects: floats, text, and None for missing text.
 
     Attributes
     ----------
@@ -39,8 +43,9 @@ class ParquetReader(ChunkedReader):
         If there is no such column, it holds no numbers, lists differ in length, or the file is broken.
     """
 
-    def __init__(self, path: str | Path, columns: str | Sequence[str] | None = None):
+    def __init__(self, path: str | Path, columns: str | Sequence[str] | None = None, *, mixed: Mixed = False):
         super().__init__(path, columns)
+        self._mixed = mixed
         with self.reporting(), self._open() as file:
             self._metadata, kinds = file.metadata, file.schema_arrow
             sizes = {g: file.metadata.row_group(g).num_rows for g in range(file.num_row_groups)}
@@ -58,6 +63,7 @@ class ParquetReader(ChunkedReader):
         inner = () if self.alone and self._widths == [0] else (sum(width or 1 for width in self._widths),)
         self.shape = (sum(sizes.values()), *inner)
         self.columns = () if any(self._widths) else tuple(self._names)
+        self.text = () if self.alone else tuple(at for at, (kind, _) in enumerate(found) if kind.hasobject)
 
     @classmethod
     def names_in(cls, path: Path) -> list[str]:
@@ -87,12 +93,14 @@ class ParquetReader(ChunkedReader):
         is_listed = value is not kind and not types.is_dictionary(kind)
         if is_listed and not width:
             raise DataError(f"{self.where}: column {name!r}: row 0 holds no list of numbers")
-        if self.alone and not is_listed and (types.is_string(value) or types.is_large_string(value)):
+        is_string = types.is_string(value) or types.is_large_string(value) or types.is_string_view(value)
+        may_be_text = self.alone or (self._mixed if isinstance(self._mixed, bool) else name in self._mixed)
+        if may_be_text and not is_listed and is_string:
             return np.dtype(object), 0
         if not (types.is_integer(value) or types.is_floating(value) or types.is_boolean(value)):
             what = f"lists of {value}, not of numbers" if is_listed else f"{kind}, not numbers"
-            if not is_listed and (types.is_string(value) or types.is_large_string(value)):
-                what = "strings, which can only be read by name, alone"
+            if not is_listed and is_string:
+                what = 'strings: leave it out, or encode it with preprocess [["OneHot"]]'
             raise DataError(f"{self.where}: column {name!r} holds {what}")
         is_whole = types.is_floating(value) or not self._has_nulls(file, name)
         return np.dtype(value.to_pandas_dtype()) if is_whole else np.dtype(float), width
@@ -112,13 +120,13 @@ class ParquetReader(ChunkedReader):
             # Threads of pyarrow do not survive a fork.
             table = file.read_row_group(self._groups[number], columns=self._names, use_threads=False)
             parts = [
-                self._values(table.column(name), name, width, int(self.starts[number]))
-                for name, width in zip(self._names, self._widths, strict=True)
+                self._values(table.column(name), name, width, int(self.starts[number]), at in self.text)
+                for at, (name, width) in enumerate(zip(self._names, self._widths, strict=True))
             ]
         whole = parts[0] if len(parts) == 1 else np.concatenate(parts, axis=1)
         return whole.reshape(len(whole), *self.shape[1:])
 
-    def _values(self, column: Any, name: str, width: int, first: int) -> Array:
+    def _values(self, column: Any, name: str, width: int, first: int, is_text: bool) -> Array:
         """Return a column as (rows, values of a row)."""
         import pyarrow as pa
         import pyarrow.compute as pc
@@ -136,6 +144,9 @@ class ParquetReader(ChunkedReader):
         if pa.types.is_boolean(column.type) and column.null_count:
             column = column.cast(pa.uint8())
         values: Array = column.to_numpy()
-        if self.dtype == object:
-            values = np.array([np.nan if value is None else value for value in values], object)
+        if is_text or (self.alone and self.dtype == object):
+            missing = None if is_text else np.nan
+            values = np.array([missing if value is None else value for value in values], object)
+        elif self.dtype == object:
+            values = values.astype(np.float64)
         return values.astype(self.dtype, copy=False).reshape(n_rows, width or 1)

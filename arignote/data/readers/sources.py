@@ -6,14 +6,16 @@ import logging
 import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 
 from arignote.data.fields import ALONE
-from arignote.data.readers.base import IN_MEMORY, ArrayReader, Reader, reader_of
-from arignote.data.readers.columns import Columns, Names
+from arignote.data.readers.base import IN_MEMORY, ArrayReader, Reader, reader_of, text_columns
+from arignote.data.readers.columns import Columns, Mixed, Names
 from arignote.data.readers.datasets import features_and_labels, is_dataset
+from arignote.data.readers.mixed import MixedReader
 from arignote.data.readers.tables import (
     HDF5_ENDINGS,
     LABELS,
@@ -52,6 +54,7 @@ def get_reader(
     others: Mapping[str, Any] | None = None,
     base: Path | None = None,
     load: bool = True,
+    mixed: Mixed = False,
     **options: Any,
 ) -> Reader:
     """Return a reader of a source.
@@ -77,6 +80,9 @@ def get_reader(
         Folder of relative paths.
     load : bool
         Whether data up to 256 MB is read into memory.
+    mixed : bool, or tuple of str or of int
+        Whether columns of a text table or of Parquet may be text beside others of numbers, for the preprocessing
+        `OneHot`; or the names of those that are text.
     **options
         `color` of images in HDF5; `size` and `mode` of a folder of images.
 
@@ -110,18 +116,20 @@ def get_reader(
     else:
         found, is_named = feature_columns(table, asked, like, others, base or Path())
         # By default a reader takes all columns, of any type.
-        reader = table.open(found if found != list(table.names) else None, is_whole=not is_named)
+        reader = table.open(found if found != list(table.names) else None, is_whole=not is_named, mixed=mixed)
     return _loaded(reader, str(src)) if load else _logged(reader, str(src))
 
 
-def with_columns(reader: Reader, like: Names = (), others: Mapping[str, Any] | None = None) -> Reader:
+def with_columns(
+    reader: Reader, like: Names = (), others: Mapping[str, Any] | None = None, mixed: Mixed = False
+) -> Reader:
     """Restrict a reader of a table to the columns that are features.
 
     Parameters
     ----------
     reader : Reader
-    like, others
-        As in `get_reader`.
+    like, others, mixed
+        As in `get_reader`; columns of the reader that are text may be so in any case.
 
     Returns
     -------
@@ -129,29 +137,36 @@ def with_columns(reader: Reader, like: Names = (), others: Mapping[str, Any] | N
         The same reader if it is not of a table in a file, or no column is left out.
     """
     origin = reader.origin
-    if origin is None or not reader.columns or not (like or others):
+    if origin is None or not reader.columns or not (like or others or mixed):
         return reader
     there = table_at(Path(origin.path), origin.table, origin.csv)
     if there is None:
         return reader
     own = [str(name) for name in reader.columns]
     found, _ = feature_columns(there, own, like, others, is_named=not origin.is_whole)
-    if found == own:
+    is_text_known = isinstance(mixed, bool) or {*mixed} == {*text_columns(reader)}
+    if found == own and is_text_known:
         return reader
-    chosen = there.open(found, is_whole=origin.is_whole)
-    return _loaded(chosen, reader.where) if isinstance(reader, ArrayReader) else chosen
+    chosen = there.open(found, is_whole=origin.is_whole, mixed=mixed or bool(reader.text))
+    return _loaded(chosen, reader.where) if isinstance(reader, ArrayReader | MixedReader) else chosen
 
 
 def _loaded(reader: Reader, src: str) -> Reader:
     """Return the rows of a reader in memory if they are at most `IN_MEMORY` bytes, else the reader."""
     if reader.chunk_rows is not None and reader.dtype.itemsize * int(np.prod(reader.shape)) <= IN_MEMORY:
-        reader = ArrayReader(reader.read(slice(0, len(reader))), reader.where, like=reader)
+        table = reader.read(slice(0, len(reader)))
+        loaded = MixedReader.of(table, reader) if reader.text else ArrayReader(table, reader.where, like=reader)
+        return _logged(loaded, src)
     return _logged(reader, src)
 
 
 def _logged(reader: Reader, src: str) -> Reader:
     # Rows in memory do not change with the file.
-    of_rows = "in memory" if isinstance(reader, ArrayReader) and reader.stamp() is None else "single rows are read"
+    of_rows = (
+        "in memory"
+        if isinstance(reader, ArrayReader | MixedReader) and reader.stamp() is None
+        else "single rows are read"
+    )
     how = of_rows if reader.chunk_rows is None else f"read {reader.chunk_rows} rows at a time"
     how += f", {reader.origin.dialect}" if reader.origin is not None and reader.origin.dialect else ""
     _log.info("%s -> %s %s %s, %s", src, reader.where, reader.shape, reader.dtype, how)
@@ -182,6 +197,7 @@ def open_source(
     columns: Names | Mapping[str, Names] = (),
     others: Mapping[str, Any] | None = None,
     has_labels: bool = True,
+    mixed: Mapping[str, Mixed] = MappingProxyType({}),
 ) -> tuple[Reader | dict[str, Reader], Reader | dict[str, Reader] | None]:
     """Return the readers of features and labels of a source in a config.
 
@@ -200,6 +216,8 @@ def open_source(
         As in `get_reader`.
     has_labels : bool
         Whether there are labels.
+    mixed : dict of str to bool or tuple, optional
+        As in `get_reader`, by channel.
 
     Returns
     -------
@@ -221,7 +239,7 @@ def open_source(
     labels = source.labels or _file_of_labels(source.channels.values(), has_labels)
     by_role = labels_by_role("labels", labels) if has_labels else {}
     others = by_role | dict(others or {})
-    options["columns"] = source.columns
+    options |= {"columns": source.columns, "base": base, "load": load}
     collector = ErrorCollector()
     features: dict[str, Reader] = {}
     for channel, src in source.channels.items():
@@ -232,7 +250,7 @@ def open_source(
         known = columns.get(channel, ()) if isinstance(columns, Mapping) else columns
         with collector.collect():
             features[channel] = get_reader(
-                src, base=base, load=load, like=known, others=others | beside, csv=form, **options
+                src, like=known, others=others | beside, csv=form, mixed=mixed.get(channel, False), **options
             )
     found: list[Reader] = []
     for one in by_role.values():

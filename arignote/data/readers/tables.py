@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from arignote.data.readers.base import Origin, Reader
-from arignote.data.readers.columns import Columns, Names, chosen_columns
+from arignote.data.readers.columns import Columns, Mixed, Names, chosen_columns
 from arignote.data.readers.csv import CSVReader
 from arignote.data.readers.dialect import Dialect
 from arignote.data.readers.parquet import ParquetReader
@@ -80,7 +80,14 @@ class Table:
         """Return whether this is the table `table` of the file `path`."""
         return os.path.realpath(path) == os.path.realpath(self.path) and table.strip("/") == self.table.strip("/")
 
-    def open(self, columns: str | Sequence[str] | None, labels: bool = False, *, is_whole: bool = True) -> Reader:
+    def open(
+        self,
+        columns: str | Sequence[str] | None,
+        labels: bool = False,
+        *,
+        is_whole: bool = True,
+        mixed: Mixed = False,
+    ) -> Reader:
         """Return a reader of some columns.
 
         Parameters
@@ -91,6 +98,8 @@ class Table:
             Whether a single column of a text table is read as labels.
         is_whole : bool
             Whether the columns were not named one by one; see `Origin`.
+        mixed : bool, or tuple of str or of int
+            Which columns of a text table or of Parquet may be text; see `CSVReader`.
 
         Returns
         -------
@@ -99,9 +108,9 @@ class Table:
         reader: Reader
         if self.dialect is not None:
             is_single = labels and isinstance(columns, str)
-            reader = CSVReader(self.path, columns, labels=is_single, csv=self.csv)
+            reader = CSVReader(self.path, columns, labels=is_single, csv=self.csv, mixed=mixed)
         elif self.path.suffix.lower() == ".parquet":
-            reader = ParquetReader(self.path, columns)
+            reader = ParquetReader(self.path, columns, mixed=mixed)
         else:
             from arignote.data.readers.hdf5 import HDFReader
 

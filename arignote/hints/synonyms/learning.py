@@ -121,6 +121,8 @@ ROWS = (
         ("StandardScaler standardize normalize normalise zscore Normalization", part("Standardise")),
         ("MinMaxScaler min_max", part("MinMax")),
         ("PCA ZCA whitening", part("Whiten")),
+        ("OneHotEncoder one_hot_encoder get_dummies dummies OrdinalEncoder StringLookup categorical", part("OneHot")),
+        ("SimpleImputer Imputer fillna fill_missing", part("Impute")),
         ("ToTensor rescale Rescaling divide", part("Scale", divide_by=255)),
     ),
     *rows(

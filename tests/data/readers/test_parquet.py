@@ -103,7 +103,7 @@ def test_a_parquet_without_statistics_is_taken_to_miss_values(parquet):
         ([None, [1, 2]], "a", "row 0 holds no list of numbers"),
         ([[[1], [2]]], "a", r"column 'a' holds lists of list<.*, not of numbers"),
         ([{"b": 1}], "a", "holds struct<b: int64>, not numbers"),
-        (["x"], ["a"], "holds strings, which can only be read by name, alone"),
+        (["x"], ["a"], "holds strings: leave it out, or encode it with preprocess"),
         ([["x", "y"]], "a", "holds lists of string, not of numbers"),
         (np.array(["2020-01-01"], "M8[ms]"), "a", r"holds timestamp\[ms\], not numbers"),
         ([1], "ab", "no column 'ab'.*There are: a"),

@@ -113,7 +113,7 @@ def test_what_is_wrong_is_reported_before_training():
     assert rows_of(sparse.csr_array((3, 2))).features(slice(0, 3)).tolist() == [[0.0, 0.0]] * 3
     with pytest.raises(DataError, match=r"valid must have the shape \(rows, features\) as a sparse matrix; got \(3,\)"):
         rows_of(sparse.coo_array([0.0, 1.0, 0.0]), what="valid")
-    with pytest.raises(DataError, match=r"X must be numbers; got complex128"):
+    with pytest.raises(DataError, match=r"X must be real numbers; got complex128"):
         rows_of(sparse.csr_array(DENSE * 1j))
 
 

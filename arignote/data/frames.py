@@ -1,0 +1,98 @@
+"""Tables with columns of a type each, of pandas, polars or pyarrow, none of which is imported, as arrays of NumPy."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from arignote.errors import DataError
+
+__all__ = [
+    "columns_of_table",
+    "is_missing",
+    "is_table",
+    "is_text",
+    "names_of_table",
+    "numbers_of",
+    "numbers_of_table",
+    "words_of",
+]
+
+Array = NDArray[Any]
+# Types of the missing values of pandas, which need not be there.
+_MISSING = ("NAType", "NaTType")
+_NUMBERS = (int, float, np.number, np.bool_)
+
+
+def is_table(x: Any) -> bool:
+    """Return whether `x` is a table of typed columns: a DataFrame of pandas or polars, or a table of pyarrow."""
+    return hasattr(x, "__array__") and (hasattr(x, "column_names") or hasattr(x, "columns"))
+
+
+def names_of_table(x: Any) -> list[Any]:
+    """Return the names of the columns of a table."""
+    return list(x.column_names if hasattr(x, "column_names") else x.columns)
+
+
+def numbers_of_table(x: Any) -> Array:
+    """Return a table of numbers (rows, n_columns) as float64, NaN where one is missing; ValueError if there is text."""
+    return np.stack([numbers_of(column) for column in columns_of_table(x)[0]], axis=1)
+
+
+def columns_of_table(x: Any) -> tuple[list[Array], list[int]]:
+    """Return the columns of a table as arrays (rows,) in the type of each, and the positions of those of categories."""
+    if hasattr(x, "iloc"):
+        columns = [x.iloc[:, place] for place in range(x.shape[1])]
+    else:
+        columns = list(x.columns) if hasattr(x, "column_names") else list(x.get_columns())
+    # pandas' categories may be numbers.
+    categories = [at for at, column in enumerate(columns) if str(getattr(column, "dtype", "")) == "category"]
+    return [np.asarray(_without_dictionary(column)) for column in columns], categories
+
+
+def is_text(column: Array) -> bool:
+    """Return whether a column (rows,) holds anything but numbers, some of which may be missing."""
+    if column.dtype != object:
+        return column.dtype.kind not in "biuf"
+    return not all(isinstance(value, _NUMBERS) or is_missing(value) for value in column)
+
+
+def _without_dictionary(column: Any) -> Any:
+    """Return a column of pyarrow by its values: NumPy takes a missing entry of a dictionary for its last one."""
+    kind: Any = getattr(column, "type", None)
+    return column.cast(kind.value_type) if str(kind).startswith("dictionary") else column
+
+
+def is_missing(value: Any) -> bool:
+    """Return whether a value of a column is missing: None, NaN, or a marker of pandas."""
+    return value is None or type(value).__name__ in _MISSING or (isinstance(value, float) and value != value)
+
+
+def numbers_of(column: Array) -> Array:
+    """Return a column of numbers as float64, NaN where one is missing."""
+    if column.dtype == object:
+        column = np.array([np.nan if is_missing(value) else value for value in column], np.float64)
+    return column.astype(np.float64, copy=False)
+
+
+def words_of(column: Array, where: str) -> Array:
+    """Return a column of text, or of other names of categories, as objects, None where one is missing."""
+    # Equal words are one object: a column has few of them.
+    known: dict[Any, Any] = {}
+    found = np.empty(len(column), object)
+    is_time = column.dtype.kind in "mM"
+    for row, value in enumerate(column if is_time else column.tolist()):
+        if is_missing(value):
+            continue
+        if is_time or not isinstance(value, (str, *_NUMBERS)):
+            raise DataError(
+                f"{where} must be numbers or text; row {row} holds {type(value).__name__} {str(value)[:40]!r}. Compute "
+                "numbers of it, or leave it out"
+            )
+        found[row] = known.setdefault(value, value)
+    if len({isinstance(value, str) for value in known}) > 1:
+        text, number = (next(v for v in known if isinstance(v, str) is is_str) for is_str in (True, False))
+        raise DataError(f"{where} must be numbers or text; it holds both {text!r} and {number!r}")
+    return found
