@@ -6,6 +6,7 @@ from arignote.layers import (
     activations,
     alone,
     autoencoder,
+    average_pool,
     block,
     conv,
     conv1d,
@@ -18,11 +19,11 @@ from arignote.layers import (
     global_pool,
     initializers,
     local,
+    max_pool,
     merge,
     noise,
     norm,
     output,
-    pool,
     recurrent,
     reshape,
     segments,
@@ -36,9 +37,9 @@ from arignote.optim import averages, losses, pretraining, rules, stopping, updat
 __all__: list[str] = []
 
 _MODULES = (
-    *(activations, alone, autoencoder, block, conv, conv1d, conv3d, dense, embedding, example_norm, extent),
-    *(feature_pool, global_pool, initializers, local, merge),
-    *(noise, norm, output, pool, recurrent, reshape, segments, shape, torch_layer, transposed, upscale),
+    *(activations, alone, autoencoder, average_pool, block, conv, conv1d, conv3d, dense, embedding, example_norm),
+    *(extent, feature_pool, global_pool, initializers, local, max_pool, merge),
+    *(noise, norm, output, recurrent, reshape, segments, shape, torch_layer, transposed, upscale),
     *(averages, losses, pretraining, rules, stopping, updaters),
     *(augmentation, geometric_transforms, preprocess, table_steps, targets, transforms, windows),
 )

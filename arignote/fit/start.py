@@ -80,6 +80,7 @@ _ADDED_TO_LAYERS: dict[str, Any] = {
     "count_include_pad": True,
     "untie_biases": False,
     "clip": None,
+    "ignore_border": True,
 }
 # Those that other layers always had.
 _ADDED_TO_TYPE: dict[str, dict[str, Any]] = {

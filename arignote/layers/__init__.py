@@ -3,6 +3,7 @@
 from arignote.layers.alone import ActivationLayer, BiasLayer, ScaleLayer
 from arignote.layers.architecture import Architecture, declare
 from arignote.layers.autoencoder import AutoEncoderOutputLayer
+from arignote.layers.average_pool import AveragePool1DLayer, AveragePool2DLayer, AveragePool3DLayer
 from arignote.layers.base import Layer
 from arignote.layers.block import Block
 from arignote.layers.conv import ConvLayer, ConvMaxoutLayer, MLPConvLayer
@@ -21,6 +22,7 @@ from arignote.layers.feature_pool import FeaturePoolLayer, MaxPoolChannelsLayer
 from arignote.layers.global_pool import GlobalAveragePoolLayer, GlobalMaxPoolLayer
 from arignote.layers.layer_list import parse
 from arignote.layers.local import LocallyConnected1DLayer, LocallyConnectedLayer
+from arignote.layers.max_pool import MaxPool1DLayer, MaxPool2DLayer, MaxPool3DLayer
 from arignote.layers.merge import AverageLayer, ConcatLayer, MaximumLayer, MultiplyLayer, SumLayer
 from arignote.layers.noise import DropoutLayer, GaussianNoiseLayer, RReLULayer
 from arignote.layers.norm import BatchNormLayer
@@ -30,14 +32,6 @@ from arignote.layers.output import (
     OrdinalOutputLayer,
     RegressionOutputLayer,
     SoftmaxOutputLayer,
-)
-from arignote.layers.pool import (
-    AveragePool1DLayer,
-    AveragePool2DLayer,
-    AveragePool3DLayer,
-    MaxPool1DLayer,
-    MaxPool2DLayer,
-    MaxPool3DLayer,
 )
 from arignote.layers.recurrent import GRULayer, LSTMLayer, RecurrentLayer
 from arignote.layers.reshape import FlattenLayer, PermuteLayer, ReshapeLayer

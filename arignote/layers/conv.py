@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
-from pydantic import BeforeValidator, Field
+from pydantic import Field
 
 from arignote.layers.activations import Activation, ActivationSpec, Maxout
-from arignote.layers.convolution import Convolution, NonNegativeCount, PadName, zeros_of
+from arignote.layers.convolution import Convolution
+from arignote.layers.pads import Pad2D, zeros_of
 from arignote.layers.windows import Geometry, Images
-from arignote.registry import Count, Pair, as_pair, build, register
+from arignote.registry import Count, Pair, build, register
 
 __all__ = ["ConvLayer", "ConvMaxoutLayer", "MLPConvLayer"]
-
-
-def _as_pad(value: Any) -> Any:
-    return value if isinstance(value, str) else as_pair(value)
-
-
-Pad = Annotated[tuple[NonNegativeCount, NonNegativeCount] | PadName, BeforeValidator(_as_pad)]
 
 
 class _Conv(Convolution):
@@ -37,7 +31,7 @@ class _Conv(Convolution):
 
     filter_shape: Pair
     stride: Pair = (1, 1)
-    pad: Pad = (0, 0)
+    pad: Pad2D = (0, 0)
     dilation: Pair = (1, 1)
     n_groups: Count = 1
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import ClassVar
 
 from arignote.layers.activations import Activation, ActivationSpec
-from arignote.layers.convolution import Convolution, NonNegativeCount, PadName, zeros_of
+from arignote.layers.convolution import Convolution
+from arignote.layers.pads import Pad1D, zeros_of
 from arignote.layers.windows import Geometry, Series, SeriesAxes
 from arignote.registry import Count, build, register
 
@@ -51,7 +52,7 @@ class Conv1DLayer(Convolution):
     _window: ClassVar[str] = "filter_length"
     filter_length: Count
     stride: Count = 1
-    pad: NonNegativeCount | PadName = 0
+    pad: Pad1D = 0
     dilation: Count = 1
     n_groups: Count = 1
     axes: SeriesAxes = "NCL"
@@ -66,7 +67,7 @@ class Conv1DLayer(Convolution):
     def geometry(self) -> Geometry:
         """Windows of the filters: steps."""
         window, dilation = (self.filter_length,), (self.dilation,)
-        zeros = zeros_of((self.pad,) if isinstance(self.pad, int) else self.pad, window, dilation)
+        zeros = zeros_of(self.pad, window, dilation)
         return Geometry(window, (self.stride,), zeros, dilation, self.n_groups)
 
     def _activation(self) -> Activation:

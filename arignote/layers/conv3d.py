@@ -2,26 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
-
-from pydantic import BeforeValidator
-
 from arignote.layers.activations import Activation, ActivationSpec
-from arignote.layers.convolution import Convolution, NonNegativeCount, PadName, zeros_of
+from arignote.layers.convolution import Convolution
+from arignote.layers.pads import Pad3D, zeros_of
 from arignote.layers.windows import Geometry, Volumes
-from arignote.registry import Count, Triple, as_triple, build, register
+from arignote.registry import Count, Triple, build, register
 
 __all__ = ["Conv3DLayer"]
-
-
-def _as_pad(value: Any) -> Any:
-    return value if isinstance(value, str) else as_triple(value)
-
-
-Pad = Annotated[
-    tuple[NonNegativeCount, NonNegativeCount, NonNegativeCount] | PadName,
-    BeforeValidator(_as_pad),
-]
 
 
 @register()
@@ -57,7 +44,7 @@ class Conv3DLayer(Convolution):
 
     filter_shape: Triple
     stride: Triple = (1, 1, 1)
-    pad: Pad = (0, 0, 0)
+    pad: Pad3D = (0, 0, 0)
     dilation: Triple = (1, 1, 1)
     n_groups: Count = 1
     activation: ActivationSpec = build("activation", "prelu")

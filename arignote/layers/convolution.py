@@ -5,9 +5,9 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Callable, Mapping
 from math import prod
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Any, ClassVar
 
-from pydantic import Field, model_validator
+from pydantic import model_validator
 
 from arignote.errors import Complaint, ConfigError
 from arignote.layers.activations import Activation
@@ -17,24 +17,7 @@ from arignote.layers.initializers import Constant
 from arignote.layers.windows import Geometry, Layout, edge_notes, windows
 from arignote.registry import Count
 
-__all__ = ["Convolution", "FilterLayer", "NonNegativeCount", "PadName", "zeros_of"]
-
-NonNegativeCount = Annotated[int, Field(ge=0)]
-PadName = Literal["same", "full", "valid"]
-
-
-def zeros_of(
-    pad: tuple[int, ...] | PadName, window: tuple[int, ...], dilation: tuple[int, ...], name: str = "pad"
-) -> tuple[int, ...]:
-    """Return the number of zeros on each side of a map, by axis; raise ConfigError if these cannot be equal."""
-    if isinstance(pad, tuple):
-        return pad
-    if pad == "same" and any(n % 2 == 0 for n in window):
-        sizes = {1: "length", 2: "height and width", 3: "depth, height and width"}[len(window)]
-        got = window[0] if len(window) == 1 else list(window)
-        raise ConfigError(Complaint((name,), f"{name} 'same' needs a filter of odd {sizes}; got {got}"))
-    reach = tuple(d * (n - 1) for d, n in zip(dilation, window, strict=True))
-    return {"same": tuple(n // 2 for n in reach), "full": reach, "valid": (0,) * len(reach)}[pad]
+__all__ = ["Convolution", "FilterLayer"]
 
 
 class FilterLayer(WeightedLayer):

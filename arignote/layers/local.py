@@ -8,9 +8,9 @@ from typing import Any, ClassVar
 
 from arignote.layers.activations import Activation, ActivationSpec
 from arignote.layers.base import Param, Shape
-from arignote.layers.conv import Pad
-from arignote.layers.convolution import FilterLayer, NonNegativeCount, PadName, zeros_of
+from arignote.layers.convolution import FilterLayer
 from arignote.layers.dense import weights
+from arignote.layers.pads import Pad1D, Pad2D, zeros_of
 from arignote.layers.windows import Geometry, Images, Series, SeriesAxes
 from arignote.registry import Count, Pair, build, register
 
@@ -98,7 +98,7 @@ class LocallyConnected1DLayer(LocalFilters):
     _window: ClassVar[str] = "filter_length"
     filter_length: Count
     stride: Count = 1
-    pad: NonNegativeCount | PadName = 0
+    pad: Pad1D = 0
     axes: SeriesAxes = "NCL"
 
     @property
@@ -110,7 +110,7 @@ class LocallyConnected1DLayer(LocalFilters):
     def geometry(self) -> Geometry:
         """Windows of the filters: steps."""
         window = (self.filter_length,)
-        zeros = zeros_of((self.pad,) if isinstance(self.pad, int) else self.pad, window, (1,))
+        zeros = zeros_of(self.pad, window, (1,))
         return Geometry(window, (self.stride,), zeros, (1,), 1)
 
 
@@ -142,7 +142,7 @@ class LocallyConnectedLayer(LocalFilters):
 
     filter_shape: Pair
     stride: Pair = (1, 1)
-    pad: Pad = (0, 0)
+    pad: Pad2D = (0, 0)
 
     @property
     def layout(self) -> Images:

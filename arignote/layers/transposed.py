@@ -12,20 +12,17 @@ from pydantic import BeforeValidator, model_validator
 from arignote.errors import Complaint, ConfigError
 from arignote.layers.activations import Activation, ActivationSpec
 from arignote.layers.base import Param, Shape, ShapeError
-from arignote.layers.convolution import FilterLayer, NonNegativeCount, PadName, zeros_of
+from arignote.layers.convolution import FilterLayer
 from arignote.layers.dense import weights
+from arignote.layers.pads import NonNegativeCount, Pad1D, Pad2D, Pad3D, PadName, zeros_of
 from arignote.layers.windows import Geometry, Images, Series, SeriesAxes, Volumes
 from arignote.registry import Count, Pair, Triple, as_pair, as_triple, build, register
 
 __all__ = ["TransposedConv1DLayer", "TransposedConv3DLayer", "TransposedConvLayer", "TransposedConvolution"]
 
 
-def _crop(as_tuple: Callable[[Any], Any]) -> BeforeValidator:
-    return BeforeValidator(lambda value: value if isinstance(value, str) else as_tuple(value))
-
-
-Zeros2D = tuple[NonNegativeCount, NonNegativeCount]
-Zeros3D = tuple[NonNegativeCount, NonNegativeCount, NonNegativeCount]
+_Zeros2D = Annotated[tuple[NonNegativeCount, NonNegativeCount], BeforeValidator(as_pair)]
+_Zeros3D = Annotated[tuple[NonNegativeCount, NonNegativeCount, NonNegativeCount], BeforeValidator(as_triple)]
 
 
 class TransposedConvolution(FilterLayer):
@@ -152,7 +149,7 @@ class TransposedConv1DLayer(TransposedConvolution):
     _window: ClassVar[str] = "filter_length"
     filter_length: Count
     stride: Count = 1
-    crop: NonNegativeCount | PadName = 0
+    crop: Pad1D = 0
     output_padding: NonNegativeCount = 0
     dilation: Count = 1
     axes: SeriesAxes = "NCL"
@@ -166,7 +163,7 @@ class TransposedConv1DLayer(TransposedConvolution):
     def geometry(self) -> Geometry:
         """Windows of the filters in the output, whose zeros are what is cropped: steps."""
         window, dilation = (self.filter_length,), (self.dilation,)
-        crop = zeros_of((self.crop,) if isinstance(self.crop, int) else self.crop, window, dilation, "crop")
+        crop = zeros_of(self.crop, window, dilation, "crop")
         return Geometry(window, (self.stride,), crop, dilation, self.n_groups)
 
     @property
@@ -174,8 +171,28 @@ class TransposedConv1DLayer(TransposedConvolution):
         return (self.output_padding,)
 
 
+class _OfPixels(TransposedConvolution):
+    """Base class of transposed convolutions over images and volumes, whose parameters have a number for each axis."""
+
+    filter_shape: tuple[int, ...]
+    stride: tuple[int, ...]
+    crop: tuple[int, ...] | PadName
+    output_padding: tuple[int, ...]
+    dilation: tuple[int, ...]
+
+    @property
+    def geometry(self) -> Geometry:
+        """Windows of the filters in the output, whose zeros are what is cropped."""
+        crop = zeros_of(self.crop, self.filter_shape, self.dilation, "crop")
+        return Geometry(self.filter_shape, self.stride, crop, self.dilation, self.n_groups)
+
+    @property
+    def _more(self) -> tuple[int, ...]:
+        return self.output_padding
+
+
 @register()
-class TransposedConvLayer(TransposedConvolution):
+class TransposedConvLayer(_OfPixels):
     """Transposed convolution: each pixel of the input, times a filter, is added to the output.
 
     ``y[m, t] = f(sum_{c, i, a} W[m, c, a] * x[c, i] + b[m])`` over all i, a with ``s * i + d * a - p = t``: places i, a
@@ -208,8 +225,8 @@ class TransposedConvLayer(TransposedConvolution):
 
     filter_shape: Pair
     stride: Pair = (1, 1)
-    crop: Annotated[Zeros2D | PadName, _crop(as_pair)] = (0, 0)
-    output_padding: Annotated[Zeros2D, BeforeValidator(as_pair)] = (0, 0)
+    crop: Pad2D = (0, 0)
+    output_padding: _Zeros2D = (0, 0)
     dilation: Pair = (1, 1)
 
     @property
@@ -217,19 +234,9 @@ class TransposedConvLayer(TransposedConvolution):
         """How the maps lie in an example."""
         return Images()
 
-    @property
-    def geometry(self) -> Geometry:
-        """Windows of the filters in the output, whose zeros are what is cropped: rows and columns."""
-        crop = zeros_of(self.crop, self.filter_shape, self.dilation, "crop")
-        return Geometry(self.filter_shape, self.stride, crop, self.dilation, self.n_groups)
-
-    @property
-    def _more(self) -> tuple[int, ...]:
-        return self.output_padding
-
 
 @register()
-class TransposedConv3DLayer(TransposedConvolution):
+class TransposedConv3DLayer(_OfPixels):
     """Transposed convolution over volumes: each pixel of the input, times a filter, is added to the output.
 
     ``y[m, t] = f(sum_{c, i, a} W[m, c, a] * x[c, i] + b[m])`` over all i, a with ``s * i + d * a - p = t``, as of
@@ -256,21 +263,11 @@ class TransposedConv3DLayer(TransposedConvolution):
 
     filter_shape: Triple
     stride: Triple = (1, 1, 1)
-    crop: Annotated[Zeros3D | PadName, _crop(as_triple)] = (0, 0, 0)
-    output_padding: Annotated[Zeros3D, BeforeValidator(as_triple)] = (0, 0, 0)
+    crop: Pad3D = (0, 0, 0)
+    output_padding: _Zeros3D = (0, 0, 0)
     dilation: Triple = (1, 1, 1)
 
     @property
     def layout(self) -> Volumes:
         """How the maps lie in an example."""
         return Volumes()
-
-    @property
-    def geometry(self) -> Geometry:
-        """Windows of the filters in the output, whose zeros are what is cropped: slices, rows and columns."""
-        crop = zeros_of(self.crop, self.filter_shape, self.dilation, "crop")
-        return Geometry(self.filter_shape, self.stride, crop, self.dilation, self.n_groups)
-
-    @property
-    def _more(self) -> tuple[int, ...]:
-        return self.output_padding

@@ -154,12 +154,14 @@ def windows(what: str, n_pixels: tuple[int, ...], window: tuple[int, ...], strid
     return tuple((n - w) // s + 1 for n, w, s in zip(n_pixels, window, stride, strict=True))
 
 
-def edge_notes(n_pixels: tuple[int, ...], window: tuple[int, ...], stride: tuple[int, ...]) -> list[str]:
-    """Return remarks about pixels, or steps, that are in no window."""
+def edge_notes(
+    n_pixels: tuple[int, ...], window: tuple[int, ...], stride: tuple[int, ...], *, ignore_border: bool = True
+) -> list[str]:
+    """Return remarks about pixels, or steps, that are in no window; those at the end may be in a smaller one."""
     notes = []
     names = {1: ("steps",), 2: ("rows", "columns"), 3: ("slices", "rows", "columns")}[len(window)]
     for axis, n, w, s in zip(names, n_pixels, window, stride, strict=True):
-        if n >= w and (n - w) % s:
+        if ignore_border and n >= w and (n - w) % s:
             notes.append(f"stride {s} leaves the last {(n - w) % s} of {n} {axis} out")
         if s > w:
             notes.append(f"stride {s} is larger than the window {w}: {axis} between windows are left out")

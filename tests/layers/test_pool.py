@@ -110,12 +110,22 @@ def test_the_gradient_of_pooling_goes_to_the_largest_and_to_all_of_a_mean():
     assert x.grad.tolist() == [[[[0.5, 0.5], [0.0, 0.0]]]]
 
 
+def pad_of(params):
+    """Return the pad as numbers; with "same" a map keeps its size at stride 1: half of the window less one."""
+    pad, window = params.get("pad", 0), params["pool"]
+    if pad == "valid":
+        return 0
+    if pad == "same":
+        return (window - 1) // 2 if isinstance(window, int) else [(n - 1) // 2 for n in window]
+    return pad
+
+
 def padded_views(x, params, value):
     """Return the windows of maps that are surrounded by `value`."""
     n_axes = x.ndim - 2
     window, stride, pad = (
         [given] * n_axes if isinstance(given, int) else given
-        for given in (params["pool"], params.get("stride", params["pool"]), params.get("pad", 0))
+        for given in (params["pool"], params.get("stride", params["pool"]), pad_of(params))
     )
     padded = np.pad(x.astype(np.float64), [(0, 0), (0, 0), *((p, p) for p in pad)], constant_values=value)
     views = np.lib.stride_tricks.sliding_window_view(padded, window, axis=tuple(range(2, x.ndim)))
@@ -124,6 +134,10 @@ def padded_views(x, params, value):
 
 VOLUMES = np.random.default_rng(1).normal(size=(2, 3, 6, 5, 7)).astype(np.float32)
 PADDED = [
+    ("1D", {"pool": 3, "pad": "same", "stride": 2}),
+    ("2D", {"pool": [3, 5], "pad": "same", "stride": 1}),
+    ("3D", {"pool": [1, 3, 3], "pad": "same"}),
+    ("2D", {"pool": 2, "pad": "valid"}),
     ("1D", {"pool": 3, "pad": 1}),
     ("1D", {"pool": 4, "pad": 2, "stride": 1}),
     ("2D", {"pool": 3, "pad": 1, "stride": 2}),
@@ -160,7 +174,7 @@ def test_outputs_and_gradients_of_padded_pools_are_those_of_torch(axes, params):
     x = {"1D": X[:, :, 0], "2D": X, "3D": VOLUMES}[axes]
     window = "pool_length" if axes == "1D" else "pool_shape"
     given = {window if key == "pool" else key: value for key, value in params.items()}
-    stride, pad = params.get("stride"), params.get("pad", 0)
+    stride, pad = params.get("stride"), pad_of(params)
     of_torch = [
         ("MaxPool", {}, getattr(torch.nn, f"MaxPool{axes.lower()}")(params["pool"], stride, pad)),
         *(
@@ -178,6 +192,73 @@ def test_outputs_and_gradients_of_padded_pools_are_those_of_torch(axes, params):
         (y * weights).sum().backward()
         (z * weights).sum().backward()
         torch.testing.assert_close(mine.grad, theirs.grad)
+
+
+# Eight rows and seven columns, series of eight steps, volumes of 6 x 5 x 7; a last window that would begin in the zeros
+# behind a map is none.
+PARTIAL = [
+    ("1D", {"pool": 3}),
+    ("1D", {"pool": 4, "stride": 3, "pad": 2}),
+    ("2D", {"pool": [3, 2]}),
+    ("2D", {"pool": 3, "stride": [2, 4]}),
+    ("2D", {"pool": [5, 2], "stride": [3, 3], "pad": [2, 1]}),
+    ("2D", {"pool": [2, 2], "stride": [5, 3], "pad": [1, 1]}),
+    ("2D", {"pool": 1, "stride": 5}),
+    ("3D", {"pool": [4, 2, 3]}),
+    ("3D", {"pool": [4, 3, 2], "pad": [1, 1, 1], "stride": [3, 2, 4]}),
+]
+
+
+def reduced_windows(x, params, reduce):
+    """Return what `reduce` makes of each window, cut at the end of a map and of its pad, by a loop over windows."""
+    n_axes = x.ndim - 2
+    window, stride, pad = (
+        [given] * n_axes if isinstance(given, int) else given
+        for given in (params["pool"], params.get("stride", params["pool"]), params.get("pad", 0))
+    )
+    sizes = list(zip(x.shape[2:], window, stride, pad, strict=True))
+    # All windows that are whole, and one more, if it has a value that these have not, and begins in the map.
+    begins = [[a for a in range(-p, n, s) if a == -p or a - s + w < n + p] for n, w, s, p in sizes]
+    found = np.empty((*x.shape[:2], *map(len, begins)))
+    for place in np.ndindex(*map(len, begins)):
+        first = [begin[at] for begin, at in zip(begins, place, strict=True)]
+        axes = list(zip(first, sizes, strict=True))
+        inside = [slice(max(a, 0), min(a + w, n)) for a, (n, w, _, _) in axes]
+        n_padded = np.prod([min(a + w, n + p) - a for a, (n, w, _, p) in axes])
+        values = x[(slice(None), slice(None), *inside)].reshape(*x.shape[:2], -1)
+        found[(slice(None), slice(None), *place)] = reduce(values.astype(np.float64), n_padded)
+    return found
+
+
+@pytest.mark.parametrize(("axes", "params"), PARTIAL, ids=str)
+def test_without_ignore_border_a_last_window_has_the_values_that_are_left(axes, params):
+    x = {"1D": X[:, :, 0], "2D": X, "3D": VOLUMES}[axes]
+    window = "pool_length" if axes == "1D" else "pool_shape"
+    given = {window if key == "pool" else key: value for key, value in params.items()} | {"ignore_border": False}
+    avg = getattr(torch.nn, f"AvgPool{axes.lower()}")
+    arguments = params["pool"], params.get("stride"), params.get("pad", 0)
+    for name, more, reduce, of_torch in (
+        ("MaxPool", {}, lambda v, n: v.max(-1), getattr(torch.nn, f"MaxPool{axes.lower()}")),
+        ("AveragePool", {}, lambda v, n: v.sum(-1) / n, avg),
+        ("AveragePool", {"count_include_pad": False}, lambda v, n: v.mean(-1), avg),
+    ):
+        layer = build("layer", [name + axes, given | more])
+        mine, theirs = (torch.from_numpy(x.copy()).requires_grad_() for _ in range(2))
+        y, z = layer.build(x.shape[1:])({}, mine, True), of_torch(*arguments, ceil_mode=True, **more)(theirs)
+        np.testing.assert_allclose(y.detach().numpy(), reduced_windows(x, params, reduce), rtol=1e-5, atol=1e-6)
+        torch.testing.assert_close(y, z)
+        assert layer.output_shape(x.shape[1:]) == y.shape[1:]
+        weights = torch.linspace(-1, 2, y.numel()).view_as(y)
+        (y * weights).sum().backward()
+        (z * weights).sum().backward()
+        torch.testing.assert_close(mine.grad, theirs.grad)
+
+
+def test_without_ignore_border_nothing_is_left_out_but_between_windows():
+    layer = build("layer", ["MaxPool2D", {"pool_shape": [3, 1], "stride": [3, 2], "ignore_border": False}])
+    assert layer.notes((1, 8, 8)) == ["stride 2 is larger than the window 1: columns between windows are left out"]
+    with pytest.raises(ShapeError, match=r"pool_shape \[3, 1\] is larger than its map \[2, 8\]"):
+        layer.output_shape((1, 2, 8))
 
 
 def test_notes_and_shapes_count_what_is_around_a_map():
@@ -201,7 +282,9 @@ def test_notes_and_shapes_count_what_is_around_a_map():
         ("AveragePool2D", {"pool_shape": [4, 3], "pad": 2}, r"half of pool_shape, \[2, 1\]; got \[2, 2\]"),
         ("MaxPool3D", {"pool_shape": 2, "pad": [1, 1, 2]}, r"half of pool_shape, \[1, 1, 1\]; got \[1, 1, 2\]"),
         ("MaxPool2D", {"pool_shape": 2, "pad": -1}, "pad must be an integer >= 0; got -1"),
-        ("MaxPool2D", {"pool_shape": 2, "pad": "same"}, "pad must be a number or a list of two; got 'same'"),
+        ("MaxPool2D", {"pool_shape": [3, 2], "pad": "same"}, r"'same' needs a window of odd height .*; got \[3, 2\]"),
+        ("MaxPool1D", {"pool_length": 2, "pad": "same"}, "pad 'same' needs a window of odd length; got 2"),
+        ("AveragePool3D", {"pool_shape": 3, "pad": "full"}, "pad must be .*'same' or 'valid'; got 'full'"),
         ("MaxPool3D", {"pool_shape": [2, 2]}, r"pool_shape must be a list of 3; got \[2, 2\]"),
         ("MaxPool3D", {"pool_shape": "(2, 2, 2)"}, r"must be a number or a list of three; .* brackets: \[3, 3, 3\]"),
         ("AveragePool3D", {"pool_shape": 2, "stride": 0}, "stride must be an integer >= 1; got 0"),

@@ -27,17 +27,18 @@ from arignote.engine.by_hand.unweighted import (
 from arignote.engine.by_hand.weighted import BatchNorm, Convolution, Dense
 from arignote.layers.alone import ActivationLayer
 from arignote.layers.architecture import Placed
+from arignote.layers.average_pool import AveragePool1DLayer, AveragePool2DLayer
 from arignote.layers.base import Layer
 from arignote.layers.conv import ConvLayer, MLPConvLayer
 from arignote.layers.conv1d import Conv1DLayer
 from arignote.layers.conv3d import Conv3DLayer
 from arignote.layers.dense import FCLayer
 from arignote.layers.global_pool import GlobalAveragePoolLayer
+from arignote.layers.max_pool import MaxPool1DLayer, MaxPool2DLayer
 from arignote.layers.merge import AverageLayer, ConcatLayer, SumLayer
 from arignote.layers.noise import DropoutLayer, GaussianNoiseLayer
 from arignote.layers.norm import BatchNormLayer
 from arignote.layers.output import ClassificationOutputLayer, MultilabelOutputLayer, RegressionOutputLayer
-from arignote.layers.pool import AveragePool1DLayer, AveragePool2DLayer, MaxPool1DLayer, MaxPool2DLayer
 from arignote.layers.reshape import FlattenLayer, ReshapeLayer
 from arignote.layers.shape import BC01ToC01BLayer, C01BToBC01Layer, InputImageLayer, InputLayer
 from arignote.layers.windows import Geometry, Layout, Series
@@ -173,11 +174,12 @@ def _of_maps(
 
 
 def _max_pool(layer: MaxPool1DLayer | MaxPool2DLayer, place: Placed, *_: Tensors) -> list[LayerFunction]:
-    return _of_maps([MaxPool(*layer.geometry[:3])], layer.layout, place)
+    return _of_maps([MaxPool(*layer.geometry[:3], layer.ignore_border)], layer.layout, place)
 
 
 def _average_pool(layer: AveragePool1DLayer | AveragePool2DLayer, place: Placed, *_: Tensors) -> list[LayerFunction]:
-    return _of_maps([AveragePool(*layer.geometry[:3], layer.count_include_pad)], layer.layout, place)
+    function = AveragePool(*layer.geometry[:3], layer.ignore_border, layer.count_include_pad)
+    return _of_maps([function], layer.layout, place)
 
 
 def _global_average(layer: GlobalAveragePoolLayer, place: Placed, *_: Tensors) -> list[LayerFunction] | None:

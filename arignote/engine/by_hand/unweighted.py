@@ -133,11 +133,11 @@ class _Pool:
 
     trains = False
 
-    def __init__(self, window: tuple[int, ...], stride: tuple[int, ...], zeros: tuple[int, ...]):
+    def __init__(self, window: tuple[int, ...], stride: tuple[int, ...], zeros: tuple[int, ...], ignore_border: bool):
         self._is_series = len(window) == 1
         if self._is_series:
             window, stride, zeros = (1, *window), (1, *stride), (0, *zeros)
-        self._window, self._stride, self._zeros = window, stride, zeros
+        self._window, self._stride, self._zeros, self._ceil = window, stride, zeros, not ignore_border
 
     def forward(self, x: Tensor) -> tuple[Tensor, Any]:
         if not self._is_series:
@@ -162,13 +162,13 @@ class MaxPool(_Pool):
 
     def _forward(self, x: Tensor) -> tuple[Tensor, Any]:
         # Dilation, and whether windows may reach beyond the edge.
-        y, indices = _aten.max_pool2d_with_indices(x, self._window, self._stride, self._zeros, (1, 1), False)
+        y, indices = _aten.max_pool2d_with_indices(x, self._window, self._stride, self._zeros, (1, 1), self._ceil)
         return y, (x, indices)
 
     def _backward(self, g: Tensor, saved: Any) -> Tensor:
         x, indices = saved
         grad_x: Tensor = _aten.max_pool2d_with_indices_backward(
-            g, x, self._window, self._stride, self._zeros, (1, 1), False, indices
+            g, x, self._window, self._stride, self._zeros, (1, 1), self._ceil, indices
         )
         return grad_x
 
@@ -177,11 +177,16 @@ class AveragePool(_Pool):
     """Mean of each window."""
 
     def __init__(
-        self, window: tuple[int, ...], stride: tuple[int, ...], zeros: tuple[int, ...], count_include_pad: bool
+        self,
+        window: tuple[int, ...],
+        stride: tuple[int, ...],
+        zeros: tuple[int, ...],
+        ignore_border: bool,
+        count_include_pad: bool,
     ):
-        super().__init__(window, stride, zeros)
+        super().__init__(window, stride, zeros, ignore_border)
         # Whether windows may reach beyond the edge, whether zeros count, and another divisor.
-        self._options = (self._window, self._stride, self._zeros, False, count_include_pad, None)
+        self._options = (self._window, self._stride, self._zeros, self._ceil, count_include_pad, None)
 
     def _forward(self, x: Tensor) -> tuple[Tensor, Any]:
         return _aten.avg_pool2d(x, *self._options), x

@@ -50,18 +50,8 @@ ROWS = (
         ),
         ("padding border_mode", Replacement("pad", 1), "Write {}, at most half of pool_shape", "pool_shape"),
         ("padding border_mode", Replacement("pad", 1), "Write {}, at most half of pool_length", "pool_length"),
-        (
-            "ceil_mode ignore_border",
-            [],
-            "Leave it out: windows that would reach beyond the edge are left out",
-            "pool_shape",
-        ),
-        (
-            "ceil_mode ignore_border",
-            [],
-            "Leave it out: windows that would reach beyond the edge are left out",
-            "pool_length",
-        ),
+        ("ceil_mode", Replacement("ignore_border", False), "Write {} for true", "pool_shape"),
+        ("ceil_mode", Replacement("ignore_border", False), "Write {} for true", "pool_length"),
         (
             "mode",
             Replacement("count_include_pad", False),

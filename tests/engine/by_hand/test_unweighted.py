@@ -89,9 +89,12 @@ def test_rectifying_after_pooling_gives_the_bits_of_rectifying_before():
 
 @pytest.mark.parametrize("activation", ["relu", "tanh"])
 @pytest.mark.parametrize("pad", [[1, 0], [1, 2]])
+@pytest.mark.parametrize("ignore_border", [True, False])
 @pytest.mark.parametrize("name", ["MaxPool2DLayer", "AveragePool2DLayer", "without zeros"])
-def test_padded_pools_by_hand_are_those_of_torch(name, pad, activation):
-    pool = {"pool_shape": [2, 5], "stride": [1, 2], "pad": pad}
+def test_padded_pools_by_hand_are_those_of_torch(name, ignore_border, pad, activation):
+    # With steps of 4 a window begins in the last columns.
+    stride, ceil = ([1, 2], False) if ignore_border else ([1, 4], True)
+    pool = {"pool_shape": [2, 5], "stride": stride, "pad": pad, "ignore_border": ignore_border}
     if name == "without zeros":
         name, pool = "AveragePool2DLayer", pool | {"count_include_pad": False}
     layers = [
@@ -107,10 +110,10 @@ def test_padded_pools_by_hand_are_those_of_torch(name, pad, activation):
     def loss(p):
         z = getattr(functional.conv2d(x, p["conv.W"], p["conv.b"]), activation)()
         if name == "MaxPool2DLayer":
-            z = functional.max_pool2d(z, (2, 5), (1, 2), pad)
+            z = functional.max_pool2d(z, (2, 5), stride, pad, ceil_mode=ceil)
         else:
             counts = pool.get("count_include_pad", True)
-            z = functional.avg_pool2d(z, (2, 5), (1, 2), pad, count_include_pad=counts)
+            z = functional.avg_pool2d(z, (2, 5), stride, pad, ceil_mode=ceil, count_include_pad=counts)
         return functional.cross_entropy(z.flatten(1) @ p["out.W"] + p["out.b"], y)
 
     expected_loss, expected = gradients_of_torch(step, loss)
@@ -118,9 +121,11 @@ def test_padded_pools_by_hand_are_those_of_torch(name, pad, activation):
     torch.testing.assert_close(step.network.gradients, expected, rtol=1e-4, atol=1e-6)
 
 
+@pytest.mark.parametrize("ignore_border", [True, False])
 @pytest.mark.parametrize("name", ["MaxPool1DLayer", "AveragePool1DLayer"])
-def test_padded_pools_of_series_by_hand_are_those_of_torch(name):
-    pool = {"pool_length": 3, "stride": 2, "pad": 1, "axes": "NLC"}
+def test_padded_pools_of_series_by_hand_are_those_of_torch(name, ignore_border):
+    # Sixteen padded steps: the last one is left.
+    pool = {"pool_length": 3, "stride": 2, "pad": 1, "axes": "NLC", "ignore_border": ignore_border}
     layers = [
         ["FCLayer", {"name": "fc", "n_units": 14, "activation": "tanh"}],
         [name, pool],
@@ -132,7 +137,7 @@ def test_padded_pools_of_series_by_hand_are_those_of_torch(name):
     function = functional.max_pool1d if name.startswith("Max") else functional.avg_pool1d
 
     def loss(p):
-        z = function((x @ p["fc.W"] + p["fc.b"]).tanh()[:, None], 3, 2, 1)
+        z = function((x @ p["fc.W"] + p["fc.b"]).tanh()[:, None], 3, 2, 1, ceil_mode=not ignore_border)
         return functional.cross_entropy(z.flatten(1) @ p["out.W"] + p["out.b"], y)
 
     expected_loss, expected = gradients_of_torch(step, loss)
