@@ -4,33 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from math import prod
-from typing import Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 from sklearn.exceptions import NotFittedError
 
-from arignote.checkpoints.state import TrainingState
-from arignote.data.fit_data import FitData, chooses_rows
-from arignote.data.groups_and_weights import weights_of
-from arignote.data.targets import counted
-from arignote.engine.network import Network, copy_into
 from arignote.errors import ConfigError, DataError
 from arignote.estimators.calls import checked_call
 from arignote.estimators.columns import warn_of_column
-from arignote.estimators.constructor import built_layers, seed_of, settings_of, shape_of
-from arignote.estimators.documentation import PublicDir, document_settings, with_settings
-from arignote.estimators.endings import report_ending
+from arignote.estimators.documentation import PublicDir, with_settings
 from arignote.estimators.history import Records
 from arignote.estimators.nested_params import NestedParams
 from arignote.estimators.notebook import NotebookView
-from arignote.estimators.scoring import Predictor
-from arignote.fit.load import read_run, restore
-from arignote.fit.start import fit_network
-from arignote.layers.base import Layer
-from arignote.layers.output import OutputLayer
-from arignote.registry import part_name
-from arignote.report.scores import score_of
-from arignote.spec.settings import FitSettings, checked_settings
+
+if TYPE_CHECKING:
+    from arignote.checkpoints.state import TrainingState
+    from arignote.data.fit_data import FitData
+    from arignote.engine.network import Network
+    from arignote.estimators.scoring import Predictor
+    from arignote.layers.base import Layer
+    from arignote.layers.output import OutputLayer
+    from arignote.spec.settings import FitSettings
 
 __all__ = ["NNEstimator", "alone"]
 
@@ -70,13 +64,11 @@ class NNEstimator(NotebookView, NestedParams, metaclass=PublicDir):
         self.rng, self.random_state = rng, random_state
         self.n_in, self.stored_network, self.layer_defaults = n_in, stored_network, layer_defaults
         self.warm_start, self.valid, self.test = warm_start, valid, test
-        for key, field in FitSettings.model_fields.items():
-            setattr(self, key, settings.pop(key, field.default))
-        # What is left has unknown names, which are reported.
-        if settings:
-            checked_settings(settings)
+        from arignote.estimators.constructor import set_settings
 
-    __init__ = checked_call("config", "above", settings=FitSettings.model_fields)(with_settings(__init__))
+        set_settings(self, settings)
+
+    __init__ = with_settings(checked_call("config", "above", takes_settings=True)(__init__))
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
@@ -84,6 +76,7 @@ class NNEstimator(NotebookView, NestedParams, metaclass=PublicDir):
         tags.input_tags.allow_nan = self.allow_nonfinite
         return tags
 
+    @checked_call("arguments", "fit", takes_settings=True)
     def fit(
         self,
         X: Any,
@@ -112,7 +105,8 @@ class NNEstimator(NotebookView, NestedParams, metaclass=PublicDir):
             ``windows``, `sample_weight` and `groups` have a value for each step, as `y`; that of the last step counts.
         groups : array (rows,) or str, optional
             Group of each row; rows of a group stay together if fractions are held out.
-        {names of settings}
+        **settings : object
+            Any setting of the class, such as `n_epochs`: it takes precedence, for this fit.
 
         Returns
         -------
@@ -135,13 +129,16 @@ class NNEstimator(NotebookView, NestedParams, metaclass=PublicDir):
 
         Notes
         -----
-        Settings are documented at the class. One that is given to `fit` takes precedence, for this fit.
-
         At Ctrl-C `fit` saves the state and returns with a warning and `interrupted_` set, as `MLPClassifier` of
         scikit-learn does; fitting again resumes. A loop over fits must check `interrupted_`, or the next fit
         starts. A second Ctrl-C raises KeyboardInterrupt at once, and so does the first inside a search or an
         ensemble of scikit-learn.
         """
+        from arignote.data.fit_data import FitData, chooses_rows
+        from arignote.estimators.constructor import seed_of, settings_of, shape_of
+        from arignote.estimators.endings import report_ending
+        from arignote.fit.start import fit_network
+
         checked, layers = settings_of(self, settings), self._layers()
         warn_of_column(y, self._checked_output(layers))
         valid, test = self.valid if valid is None else valid, self.test if test is None else test
@@ -161,10 +158,11 @@ class NNEstimator(NotebookView, NestedParams, metaclass=PublicDir):
         report_ending(result, self.warm_start)
         return self
 
-    fit = checked_call("arguments", "fit", settings=FitSettings.model_fields)(document_settings(with_settings(fit)))
-
     def _checked_output(self, layers: Sequence[Layer]) -> OutputLayer:
         """Return the output layer that predicts; ConfigError if it fits a target that another estimator is for."""
+        from arignote.layers.output import OutputLayer
+        from arignote.registry import part_name
+
         outputs = [layer for layer in layers if isinstance(layer, OutputLayer)]
         output = next((layer for layer in outputs if not layer.auxiliary), outputs[0])
         kind = output.fits
@@ -178,6 +176,8 @@ class NNEstimator(NotebookView, NestedParams, metaclass=PublicDir):
         return output
 
     def _layers(self) -> list[Layer]:
+        from arignote.estimators.constructor import built_layers
+
         return built_layers(self.layers, self.layer_defaults)
 
     def _state_to_resume(self, settings: FitSettings) -> TrainingState | None:
@@ -209,6 +209,8 @@ class NNEstimator(NotebookView, NestedParams, metaclass=PublicDir):
             del self.feature_names_in_
 
     def _predictor(self) -> Predictor:
+        from arignote.estimators.scoring import Predictor
+
         name = type(self).__name__
         if not hasattr(self, "network_"):
             raise NotFittedError(f"This {name} is not fitted yet: call fit first, or {name}.load(RUN)")
@@ -216,6 +218,8 @@ class NNEstimator(NotebookView, NestedParams, metaclass=PublicDir):
 
     def _data_of(self, X: Any, y: Any, groups: Any) -> FitData:
         """Return data to score, with `valid` and `test` of the constructor or what was given to `fit`."""
+        from arignote.data.fit_data import FitData
+
         held_out = {"valid": self.valid, "test": self.test} | getattr(self, "_chosen_rows", {})
         return X if isinstance(X, FitData) else FitData(X, y, **held_out, groups=groups)
 
@@ -227,6 +231,9 @@ class NNEstimator(NotebookView, NestedParams, metaclass=PublicDir):
 
     def _score_of_steps(self, X: Any, y: Any, sample_weight: Any, name: str) -> float:
         """Return a metric over the steps of sequences, which have no weights."""
+        from arignote.data.targets import counted
+        from arignote.report.scores import score_of
+
         if sample_weight is not None:
             raise DataError("sample_weight is for one value per row; this network has one for each step")
         predictor = self._predictor()
@@ -240,6 +247,8 @@ class NNEstimator(NotebookView, NestedParams, metaclass=PublicDir):
 
     def _of_main(self, X: Any, y: Any, sample_weight: Any) -> tuple[Any, Any, Any]:
         """Return true and predicted values of the main output, and weights; of windows those of their last steps."""
+        from arignote.data.groups_and_weights import weights_of
+
         predictor = self._predictor()
         main, windows = predictor.targets.main, predictor.settings.windows
         if isinstance(y, Mapping) and main not in y:
@@ -308,6 +317,9 @@ class NNEstimator(NotebookView, NestedParams, metaclass=PublicDir):
         CheckpointError
             If the parameters do not fit the network, or the run cannot be read.
         """
+        from arignote.engine.network import copy_into
+        from arignote.fit.load import read_run
+
         arrays = inp.params if isinstance(inp, NNEstimator) else read_run(str(inp))[0].predicting
         known = {name.split(".")[0] for name in self.network_.named}
         chosen = known if layers is None else set([layers] if isinstance(layers, str) else layers)
@@ -346,6 +358,8 @@ class NNEstimator(NotebookView, NestedParams, metaclass=PublicDir):
         -----
         No code from the file is run, and only the modules of `trust` are imported.
         """
+        from arignote.fit.load import restore
+
         state, network, settings = restore(run, which, layers, trust)
         own = state.spec["layers"] if layers is None else layers
         estimator = cls(own, name=state.spec["name"], rng=state.rng, **settings)

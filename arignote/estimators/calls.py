@@ -5,10 +5,11 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
-from functools import wraps
+from functools import cache, wraps
 from typing import Any, TypeVar
 
 from arignote.errors import CallError, Complaint, did_you_mean, nearest
+from arignote.estimators.documentation import setting_names, signature_with_settings
 from arignote.hints.advice import Advice
 
 __all__ = ["checked_call"]
@@ -16,27 +17,31 @@ __all__ = ["checked_call"]
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-def checked_call(*places: str, settings: Collection[str] = ()) -> Callable[[F], F]:
+def checked_call(*places: str, takes_settings: bool = False) -> Callable[[F], F]:
     """Return a decorator of methods whose wrong calls raise CallError instead of a bare TypeError.
 
     Parameters
     ----------
     *places : str
         Places of the table of synonyms in which an unknown argument is looked up, in this order.
-    settings : collection of str
-        Keyword arguments that the method validates itself. It reports unknown ones too, unless they are words for one
-        of its other arguments.
+    takes_settings : bool, default False
+        Whether the method ends in ``**settings``, which it validates itself. It reports unknown ones too, unless they
+        are words for one of its other arguments.
     """
 
     def decorate(function: F) -> F:
-        signature = inspect.signature(function)
-        _, *parameters = signature.parameters.values()
+        @cache
+        def signature() -> inspect.Signature:
+            # At the first call, as importing the settings takes longer than importing the estimator.
+            return signature_with_settings(function) if takes_settings else inspect.signature(function)
 
         @wraps(function)
         def call(*args: Any, **kwargs: Any) -> Any:
             try:
-                signature.bind(*args, **kwargs)
+                signature().bind(*args, **kwargs)
             except TypeError:
+                _, *parameters = signature().parameters.values()
+                settings = setting_names() if takes_settings else ()
                 complaints = _complaints(parameters, places, args[1:], kwargs, settings)
                 if complaints:
                     # A constructor is called by the name of its class.

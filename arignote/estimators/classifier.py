@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
-from numpy.typing import NDArray
 from sklearn.base import ClassifierMixin
-from sklearn.metrics import accuracy_score
 
-from arignote.checkpoints.state import TrainingState
-from arignote.engine.network import Network
 from arignote.estimators.base import NNEstimator, alone
 from arignote.estimators.calls import checked_call
-from arignote.estimators.documentation import document_settings
-from arignote.estimators.partial_fit import fit_one_pass
-from arignote.report.scores import Mistake
+from arignote.estimators.documentation import document_passes
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from arignote.checkpoints.state import TrainingState
+    from arignote.engine.network import Network
+    from arignote.report.scores import Mistake
 
 __all__ = ["NNClassifier"]
 
 
-@document_settings
 class NNClassifier(ClassifierMixin, NNEstimator):  # type: ignore[misc]
     """A neural network classifier, declared as a list of layers.
 
@@ -58,6 +58,8 @@ class NNClassifier(ClassifierMixin, NNEstimator):  # type: ignore[misc]
         }
         self.classes_ = alone(by_output)
 
+    @checked_call("arguments", "fit")
+    @document_passes
     def partial_fit(self, X: Any, y: Any = None, classes: Any = None, sample_weight: Any = None) -> Self:
         """Train for one pass over X, which may be other data than before.
 
@@ -89,10 +91,10 @@ class NNClassifier(ClassifierMixin, NNEstimator):  # type: ignore[misc]
         -----
         {passes}
         """
+        from arignote.estimators.partial_fit import fit_one_pass
+
         fit_one_pass(self, X, y, classes, sample_weight)
         return self
-
-    partial_fit = checked_call("arguments", "fit")(document_settings(partial_fit))
 
     @checked_call("arguments", "inference")
     def predict_proba(self, X: Any) -> Any:
@@ -167,6 +169,8 @@ class NNClassifier(ClassifierMixin, NNEstimator):  # type: ignore[misc]
         float
             Fraction of the rows that are predicted correctly, in [0, 1].
         """
+        from sklearn.metrics import accuracy_score
+
         targets = self._predictor().targets
         if targets.has_steps:
             return self._score_of_steps(X, y, sample_weight, "accuracy")

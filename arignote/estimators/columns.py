@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sklearn.exceptions import DataConversionWarning
 
 from arignote.errors import warn
-from arignote.layers.output import OutputLayer
+
+if TYPE_CHECKING:
+    from arignote.layers.output import OutputLayer
 
 __all__ = ["warn_of_column"]
 

@@ -13,7 +13,7 @@ from arignote.layers.base import Layer
 from arignote.layers.layer_list import parse
 from arignote.spec.settings import FitSettings, checked_settings
 
-__all__ = ["built_layers", "seed_of", "settings_of", "shape_of"]
+__all__ = ["built_layers", "seed_of", "set_settings", "settings_of", "shape_of"]
 
 
 def built_layers(layers: Any, defaults: Mapping[str, Any] | None) -> list[Layer]:
@@ -42,6 +42,15 @@ def seed_of(seed: Any) -> int | None:
     if isinstance(seed, np.random.Generator):
         return int(seed.integers(2**31))
     raise ConfigError(f"rng must be an integer or None; got {seed!r}")
+
+
+def set_settings(estimator: Any, given: Mapping[str, Any]) -> None:
+    """Set every setting as an attribute: as given, else to its default; ConfigError if one is unknown."""
+    fields = FitSettings.model_fields
+    for key, field in fields.items():
+        setattr(estimator, key, given.get(key, field.default))
+    if unknown := {key: value for key, value in given.items() if key not in fields}:
+        checked_settings(unknown)
 
 
 def settings_of(estimator: Any, given: Mapping[str, Any]) -> FitSettings:

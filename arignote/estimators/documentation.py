@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import inspect
 from abc import ABCMeta
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any, TypeVar
 
-from arignote.spec.parameter_docs import fit_parameter_names, fit_parameters
-from arignote.spec.settings import FitSettings
+__all__ = ["PublicDir", "document_passes", "setting_names", "signature_with_settings", "with_settings"]
 
-__all__ = ["PublicDir", "document_settings", "with_settings"]
-
-T = TypeVar("T")
+F = TypeVar("F", bound=Callable[..., Any])
 
 # Entries of the docstrings of estimators.
 _CONSTRUCTOR = """
@@ -68,39 +65,85 @@ _PASSES = """
     """
 
 
-def document_settings(documented: T) -> T:
-    """Put entries that estimators share in the place of ``{constructor}``, ``{settings}`` and so on in a docstring."""
-    text = inspect.cleandoc(documented.__doc__ or "")
-    for key, entries in (
-        ("{constructor}", inspect.cleandoc(_CONSTRUCTOR)),
-        ("{settings}", fit_parameters()),
-        ("{names of settings}", fit_parameter_names()),
-        ("{fitted}", inspect.cleandoc(_FITTED)),
-        ("{passes}", inspect.cleandoc(_PASSES)),
-    ):
-        text = text.replace(key, entries)
-    documented.__doc__ = f"{text}\n"
-    return documented
+class _Documentation:
+    """A docstring whose ``{constructor}``, ``{settings}`` and ``{fitted}`` are replaced when it is read."""
+
+    def __init__(self, text: str):
+        self._text = inspect.cleandoc(text)
+
+    def __get__(self, instance: Any, cls: type | None = None) -> str:
+        text = self._text.replace("{constructor}", inspect.cleandoc(_CONSTRUCTOR))
+        text = text.replace("{fitted}", inspect.cleandoc(_FITTED))
+        if "{settings}" in text:
+            # With all parts, settings take longer to import than the estimator.
+            from arignote.spec.parameter_docs import fit_parameters
+
+            text = text.replace("{settings}", fit_parameters())
+        return f"{text}\n"
 
 
-def with_settings(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Give a function that ends in ``**settings`` the signature with every setting written out."""
+def document_passes(method: F) -> F:
+    """Put what is the same for all estimators in the place of ``{passes}`` in the docstring of `partial_fit`."""
+    text = inspect.cleandoc(method.__doc__ or "").replace("{passes}", inspect.cleandoc(_PASSES))
+    method.__doc__ = f"{text}\n"
+    return method
+
+
+class _Signature:
+    """What `inspect` unwraps a function to: the same function, with every setting in the place of ``**settings``."""
+
+    def __init__(self, function: Callable[..., Any]):
+        self.__wrapped__ = function
+
+    @property
+    def __signature__(self) -> inspect.Signature:
+        return signature_with_settings(self.__wrapped__)
+
+
+def with_settings(function: F) -> F:
+    """Give a wrapper of a function that ends in ``**settings`` the signature with every setting, once it is read."""
+    function.__wrapped__ = _Signature(inspect.unwrap(function))  # type: ignore[attr-defined]
+    return function
+
+
+def signature_with_settings(function: Callable[..., Any]) -> inspect.Signature:
+    """Return the signature of a function that ends in ``**settings``, with every setting written out."""
+    from arignote.spec.settings import FitSettings
+
     signature = inspect.signature(function)
     own = [p for p in signature.parameters.values() if p.kind is not p.VAR_KEYWORD]
     fields = [
         inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=field.default)
         for name, field in FitSettings.model_fields.items()
     ]
-    function.__signature__ = signature.replace(parameters=[*own, *fields])  # type: ignore[attr-defined]
-    return function
+    return signature.replace(parameters=[*own, *fields])
+
+
+def setting_names() -> Collection[str]:
+    """Return the names of all settings."""
+    from arignote.spec.settings import FitSettings
+
+    return FitSettings.model_fields.keys()
 
 
 class PublicDir(ABCMeta):
-    """Metaclass of estimators that lists public names only in `dir` and `help`.
+    """Metaclass of estimators: what `help` and `dir` show of them.
 
-    The methods by which scikit-learn routes metadata (`set_fit_request` and so on, 40 arguments each) exist, but would
-    take two screens of `help`. Derived from ABCMeta, so that an estimator may have an abstract base too.
+    Docstrings are completed once they are read, and `dir` has public names only: the methods by which scikit-learn
+    routes metadata (`set_fit_request` and so on) exist, but would take a screen of `help`. Derived from ABCMeta, so
+    that an estimator may have an abstract base too.
     """
+
+    def __new__(mcls, name: str, bases: tuple[type, ...], namespace: dict[str, Any], **kwargs: Any) -> Any:
+        if text := namespace.get("__doc__"):
+            namespace["__doc__"] = _Documentation(text)
+        return super().__new__(mcls, name, bases, namespace, **kwargs)
+
+    # `pydoc` takes what is in the dict of a class as it is, unless the metaclass has a property.
+    @property
+    def __doc__(cls) -> str | None:  # type: ignore[override]
+        own: _Documentation | None = cls.__dict__["__doc__"]
+        return None if own is None else own.__get__(None, cls)
 
     def __dir__(cls) -> list[str]:
         return [n for n in super().__dir__() if n == "__init__" or not (n.startswith("__") or n.endswith("_request"))]

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sklearn import get_config
 
 from arignote.errors import ConfigError
 from arignote.estimators.views import NetworkViews
-from arignote.layers.architecture import Architecture
-from arignote.layers.base import Layer
-from arignote.spec.settings import completed_settings
+
+if TYPE_CHECKING:
+    from arignote.layers.architecture import Architecture
+    from arignote.layers.base import Layer
 
 __all__ = ["NotebookView"]
 
@@ -69,6 +70,8 @@ def _differs(value: Any, default: Any) -> bool:
 
 def _changed_in_fit(settings: Mapping[str, Any]) -> dict[str, Any]:
     """Return the settings of a run that differ from the defaults."""
+    from arignote.spec.settings import completed_settings
+
     defaults = completed_settings({})
     # A run has the losses that follow from its output layers.
     names = defaults.keys() & settings.keys() - {"train_loss", "valid_loss", "test_loss"}

@@ -6,18 +6,15 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 from sklearn.base import RegressorMixin
-from sklearn.metrics import r2_score
 
 from arignote.errors import DataError
 from arignote.estimators.base import NNEstimator
 from arignote.estimators.calls import checked_call
-from arignote.estimators.documentation import document_settings
-from arignote.estimators.partial_fit import fit_one_pass
+from arignote.estimators.documentation import document_passes
 
 __all__ = ["NNRegressor"]
 
 
-@document_settings
 class NNRegressor(RegressorMixin, NNEstimator):  # type: ignore[misc]
     """A neural network that predicts numbers, declared as a list of layers.
 
@@ -54,6 +51,8 @@ class NNRegressor(RegressorMixin, NNEstimator):  # type: ignore[misc]
         tags.target_tags.multi_output = True
         return tags
 
+    @checked_call("arguments", "fit")
+    @document_passes
     def partial_fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> Self:
         """Train for one pass over X, which may be other data than before.
 
@@ -82,10 +81,10 @@ class NNRegressor(RegressorMixin, NNEstimator):  # type: ignore[misc]
         -----
         {passes}
         """
+        from arignote.estimators.partial_fit import fit_one_pass
+
         fit_one_pass(self, X, y, None, sample_weight)
         return self
-
-    partial_fit = checked_call("arguments", "fit")(document_settings(partial_fit))
 
     @checked_call("arguments", "inference")
     def predict(self, X: Any) -> Any:
@@ -122,6 +121,8 @@ class NNRegressor(RegressorMixin, NNEstimator):  # type: ignore[misc]
         float
             1 is perfect, 0 as good as the mean of `y`; of several columns the mean.
         """
+        from sklearn.metrics import r2_score
+
         predictor = self._predictor()
         if predictor.targets.has_steps:
             return self._score_of_steps(X, y, sample_weight, "r2")

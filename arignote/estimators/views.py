@@ -5,21 +5,20 @@ from __future__ import annotations
 from abc import abstractmethod
 from typing import TYPE_CHECKING, Any
 
-from numpy.typing import NDArray
 from sklearn.exceptions import NotFittedError
 
-from arignote.engine.network import Network
 from arignote.errors import ConfigError, available_names
 from arignote.estimators.calls import checked_call
-from arignote.estimators.constructor import shape_of
-from arignote.estimators.scoring import Predictor
-from arignote.layers.architecture import Architecture, declare
-from arignote.layers.base import Layer
-from arignote.optim.losses import Loss
-from arignote.registry import build
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
     from pandas import DataFrame
+
+    from arignote.engine.network import Network
+    from arignote.estimators.scoring import Predictor
+    from arignote.layers.architecture import Architecture
+    from arignote.layers.base import Layer
+    from arignote.optim.losses import Loss
 
 __all__ = ["NetworkViews"]
 
@@ -81,6 +80,9 @@ class NetworkViews:
         return pandas.DataFrame.from_records(self.history_)
 
     def _architecture(self) -> Architecture:
+        from arignote.estimators.constructor import shape_of
+        from arignote.layers.architecture import declare
+
         if hasattr(self, "network_"):
             architecture: Architecture = self.network_.architecture
             return architecture
@@ -131,6 +133,10 @@ class NetworkViews:
         ConfigError
             If there is no such loss.
         """
+        # The names of losses are those of all parts.
+        import arignote.parts  # noqa: F401
+        from arignote.registry import build
+
         loss: Loss = build("loss", name)
         return loss
 

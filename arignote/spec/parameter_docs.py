@@ -1,4 +1,4 @@
-"""numpydoc entries of settings: with types, allowed values and defaults from their annotations, or names alone."""
+"""numpydoc entries of settings: with types, allowed values and defaults from their annotations."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from arignote.registry import ByNameField, PartField, PartsField
 from arignote.spec.observers import Observer
 from arignote.spec.settings import FitSettings
 
-__all__ = ["fit_parameter_names", "fit_parameters", "type_text"]
+__all__ = ["fit_parameters", "type_text"]
 
 # Name of a JSON type in Python.
 _JSON_TYPES = {"string": "str", "integer": "int", "number": "float", "boolean": "bool", "object": "dict"}
@@ -39,12 +39,6 @@ def fit_parameters() -> str:
         )
         entries.append(f"{name} : {type_text(field)}, {_default(field.default)}\n{description}")
     return "\n".join(entries)
-
-
-def fit_parameter_names() -> str:
-    """Return numpydoc entries of the names of all settings of `fit`, which refer to the class for the rest."""
-    lines = textwrap.wrap(", ".join(FitSettings.model_fields), 100)
-    return "\n".join(f"{line.rstrip(',')} : optional\n    See the class." for line in lines)
 
 
 def type_text(field: FieldInfo) -> str:

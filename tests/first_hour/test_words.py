@@ -21,6 +21,7 @@ from typer.testing import CliRunner
 from arignote import ConfigError, NNClassifier
 from arignote.cli import app
 from arignote.data.specs import DataSpec, Source
+from arignote.estimators.documentation import signature_with_settings
 from arignote.hints.advice import OWN, Advice
 from arignote.hints.synonyms import ROWS, advice_on
 from arignote.layers import parse
@@ -105,7 +106,9 @@ PLACES = {
     "arguments": "an argument of a method",
     "inference": "an argument of `predict`, `evaluate` or `confusion`",
 }
-METHODS = [NNClassifier.fit, NNClassifier.evaluate, NNClassifier.load, NNClassifier.layer_output]
+METHODS = [NNClassifier.evaluate, NNClassifier.load, NNClassifier.layer_output]
+SIGNATURES = [signature_with_settings(NNClassifier.fit), *map(inspect.signature, METHODS)]
+PARAMETERS = [signature.parameters for signature in SIGNATURES]
 
 
 def table():
@@ -166,8 +169,7 @@ def ids(row):
 def test_each_word_of_the_table_is_unknown_here_and_leads_to_its_advice(row):
     for word in row.words.split():
         if row.place in CALLS:
-            takes = [inspect.signature(method).parameters for method in METHODS]
-            assert any(advice_on(row.place, word, known) is row.advice for known in takes if word not in known)
+            assert any(advice_on(row.place, word, known) is row.advice for known in PARAMETERS if word not in known)
             continue
         if row.place in SECTIONS:
             section = SECTIONS[row.place]
@@ -199,7 +201,7 @@ def test_the_advice_of_each_row_can_be_built(row):
     FitSettings(**plain({key: value for key, value in settings.items() if value != OWN}))
     for target in targets:
         if row.place == "arguments" and "." not in target.key:
-            assert any(target.key in inspect.signature(method).parameters for method in METHODS)
+            assert any(target.key in known for known in PARAMETERS)
         elif target.key == "":
             word = target.value if isinstance(target.value, str) else target.value[0]
             assert build("layer" if word.endswith("Layer") else kind_of(row), target.value)
@@ -544,7 +546,7 @@ def test_the_help_of_the_classifier_has_its_methods_and_those_of_scikit_learn_al
     assert not [name for name in methods if name.endswith("_request")]
     # Each setting is documented once; the parameters of fit have one indentation throughout.
     assert re.findall(r"^ \|( *)n_epochs : int >= 0, default 50", text, re.M) == ["  "]
-    assert re.search(r"^ \|      X : array", text, re.M) and re.search(r"^ \|      shuffle, drop_last, ", text, re.M)
+    assert re.search(r"^ \|      X : array", text, re.M) and re.search(r"^ \|      \*\*settings : object", text, re.M)
     assert re.search(r"^ \|      Returns\n \|      -------\n \|      Self", text, re.M)
     assert len(text.splitlines()) <= 620
     assert callable(NNClassifier.set_fit_request)

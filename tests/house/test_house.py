@@ -36,6 +36,17 @@ def test_the_face_and_the_declarations_start_without_torch_and_scikit_learn():
 
 
 @pytest.mark.slow
+def test_the_estimators_are_imported_without_torch_and_without_settings():
+    """Beside scikit-learn, whose base takes as long as that of MLPClassifier, nothing of weight is loaded."""
+    code = "from arignote import NNClassifier, NNRegressor"
+    assert lines_of(code, "torch", "pydantic", "sklearn.metrics", "arignote.registry", "arignote.data") == []
+    layers = [["FC", {"n_units": 3}], ["ClassificationOutput"]]
+    code += f"; from sklearn.base import clone; one = clone(NNClassifier({layers}))"
+    code += "; one.set_params(fc1__n_units=4).get_params(); repr(one); type(one).__doc__; one.__sklearn_tags__()"
+    assert lines_of(code, "torch") == []
+
+
+@pytest.mark.slow
 def test_the_readers_start_without_what_they_read_with():
     code = "from arignote.data.readers import csv, datasets, images, parquet"
     assert lines_of(code, "torch", "pandas", "pyarrow", "PIL") == []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import inspect
 import subprocess
 import sys
 
@@ -38,8 +39,8 @@ def look_up(section, here):
             return words
         for word in words.split("."):
             # Parameters of the constructor are attributes of its instances.
-            parameters = getattr(getattr(found, "__init__", None), "__signature__", None)
-            found = word if parameters and word in parameters.parameters else getattr(found, word)
+            is_parameter = isinstance(found, type) and word in inspect.signature(found).parameters
+            found = word if is_parameter else getattr(found, word)
         return found
     owner, _, parameter = here.partition(".")
     fields = FitSettings.model_fields if owner == "fit" else registered(section)[owner].model_fields

@@ -37,12 +37,11 @@ def test_a_setting_is_documented_with_its_type_allowed_values_and_default(name):
     assert " ".join(entries[name].desc) == FitSettings.model_fields[name].description
 
 
-def test_every_setting_is_documented_at_the_class_and_named_at_fit():
+def test_every_setting_is_documented_at_the_class_which_fit_refers_to():
     lines = fit_parameters().splitlines()
     assert [line.partition(" : ")[0] for line in lines if not line.startswith(" ")] == list(FitSettings.model_fields)
     assert fit_parameters() in inspect.getdoc(NNClassifier)
     at_fit = [name for entry in FunctionDoc(NNClassifier.fit)["Parameters"] for name in entry.name.split(", ")]
-    own = ["X", "y", "valid", "test", "sample_weight", "groups"]
-    assert at_fit == [*own, *FitSettings.model_fields] == list(inspect.signature(NNClassifier.fit).parameters)[1:]
+    assert at_fit == ["X", "y", "valid", "test", "sample_weight", "groups", "**settings"]
     for documented in (NNClassifier, NNClassifier.fit):
         assert all(len(line) <= 120 for line in inspect.getdoc(documented).splitlines())
