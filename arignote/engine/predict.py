@@ -124,7 +124,7 @@ class Scorer:
         seed: int = 0,
         purpose: str = "validate",
         position: tuple[int | str, ...] = (),
-        keep: list[Predictions] | None = None,
+        keep: Callable[[Predictions], None] | None = None,
     ) -> dict[str, float]:
         """Return each loss by name.
 
@@ -136,8 +136,8 @@ class Scorer:
             Called before each batch; it may raise, to stop.
         seed, purpose, position
             Code of the user draws from generators that are seeded from (seed, purpose, *position, batch).
-        keep : list, optional
-            Predictions of each batch, as `predict` yields them, are appended to it.
+        keep : callable, optional
+            Called with the predictions of each batch, as `predict` yields them.
         """
         n_rows = np.zeros(len(self.network.architecture.outputs), dtype=np.int64)
         totals: dict[str, Tensor] = {}
@@ -148,7 +148,7 @@ class Scorer:
             targets = dict(zip(outputs, fields_to_device(y, self.network.device), strict=True))
             with TURN:
                 if keep is not None:
-                    keep.append(self._predictions_of(outputs))
+                    keep(self._predictions_of(outputs))
                 for one, mean in zip(self._losses, self._means, strict=True):
                     found = mean(outputs[one.output], targets[one.output])
                     zero = torch.zeros(found.shape, dtype=torch.float64, device=found.device)

@@ -227,7 +227,7 @@ class NNEstimator(NotebookView, NestedParams, metaclass=PublicDir):
         """Return predictions in the form of the `y` that was given to `fit`."""
         predictor = self._predictor()
         rows = predictor.rows(X)
-        return alone(predictor.by_row(rows, predictor.decoded(predictor.predictions(rows))))
+        return alone(predictor.by_row(rows, predictor.decoded(rows)))
 
     def _score_of_steps(self, X: Any, y: Any, sample_weight: Any, name: str) -> float:
         """Return a metric over the steps of sequences, which have no weights."""
@@ -254,7 +254,7 @@ class NNEstimator(NotebookView, NestedParams, metaclass=PublicDir):
         if isinstance(y, Mapping) and main not in y:
             raise DataError(f"y must have the values of {main!r}, the main output; got {', '.join(map(repr, y))}")
         rows = predictor.rows(X) if windows is None else predictor.rows(X, y)
-        predicted = predictor.decoded(predictor.predictions(rows))[main]
+        predicted = predictor.decoded(rows)[main]
         if windows is None:
             return y[main] if isinstance(y, Mapping) else y, predicted, sample_weight
         weights = None if sample_weight is None else weights_of(sample_weight, len(rows), windows)

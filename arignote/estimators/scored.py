@@ -1,4 +1,4 @@
-"""Scores of rows, and what follows from the classes that are predicted of them."""
+"""Scores of rows, what they are computed from, and what follows from the classes that are predicted."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from arignote.engine.predict import Predictions
 from arignote.errors import DataError
 from arignote.report.scores import Mistake, confusion_matrix, mistakes
 
-__all__ = ["Scored"]
+__all__ = ["Kept", "Scored"]
 
 
 @dataclass(frozen=True)
@@ -27,21 +28,14 @@ class Scored:
         Labels in the order of the network's outputs; empty if the target has none.
     y : array (rows, ...)
         Encoded targets of the main output, such as class numbers.
-    predictions : array (rows, n_outputs) of float32, or None
-        Probabilities, or scaled numbers; None if neither a metric nor the caller needed them.
+    predicted : array (rows,) of int64
+        Number of the most probable class of each row, of equally probable ones the first; empty if not asked for.
     """
 
     values: dict[str, float]
     classes: NDArray[Any]
     y: NDArray[Any]
-    predictions: NDArray[Any] | None = None
-
-    @property
-    def predicted(self) -> NDArray[np.int64]:
-        """Number of the most probable class of each row; the first one if several are equally probable."""
-        assert self.predictions is not None
-        predicted: NDArray[np.int64] = self.predictions.argmax(axis=1)
-        return predicted
+    predicted: NDArray[np.int64]
 
     @property
     def confusion(self) -> NDArray[np.int64]:
@@ -53,3 +47,40 @@ class Scored:
         if ids is not None and len(ids) != len(self.y):
             raise DataError(f"ids must name each of the {len(self.y)} rows; got {len(ids)}")
         return mistakes(self.y, self.predicted, self.classes, ids)
+
+
+class Kept:
+    """What is kept of the predictions of each block: those that metrics need, and the most probable classes.
+
+    Parameters
+    ----------
+    outputs : sequence of str
+        Output layers whose predictions are kept.
+    classes_of : str or None
+        The output layer of whose predictions the classes are kept, which take less memory.
+    """
+
+    def __init__(self, outputs: Sequence[str], classes_of: str | None):
+        self._blocks: dict[str, list[NDArray[Any]]] = {name: [] for name in outputs}
+        self._classes: list[NDArray[np.int64]] = []
+        self._classes_of = classes_of
+
+    def __bool__(self) -> bool:
+        return bool(self._blocks) or self._classes_of is not None
+
+    def __call__(self, block: Predictions) -> None:
+        """Keep what is needed of a block."""
+        for name, blocks in self._blocks.items():
+            blocks.append(block[name])
+        if self._classes_of is not None:
+            self._classes.append(block[self._classes_of].argmax(axis=-1))
+
+    @property
+    def predictions(self) -> Predictions:
+        """Predictions (rows, n_outputs) by output layer."""
+        return {name: np.concatenate(blocks) for name, blocks in self._blocks.items()}
+
+    @property
+    def predicted(self) -> NDArray[np.int64]:
+        """Number of the most probable class (rows,) or (rows, n_steps); empty if classes are not kept."""
+        return np.concatenate(self._classes) if self._classes else np.empty(0, np.int64)

@@ -33,7 +33,7 @@ from arignote.engine.session import preserve_generators
 from arignote.engine.turns import computing_in
 from arignote.errors import ConfigError, DataError, axes_hint, warn
 from arignote.estimators.named_losses import NamedLosses, ReportedMetric
-from arignote.estimators.scored import Scored
+from arignote.estimators.scored import Kept, Scored
 from arignote.fit.config_data import with_layers
 from arignote.fit.held_out import rows_of_part, settings_of_rows, warn_of_training_rows
 from arignote.fit.load import restore
@@ -152,9 +152,10 @@ class Predictor:
             ]
         return np.concatenate(blocks)
 
-    def decoded(self, predictions: Predictions) -> Predictions:
-        """Return predictions in the form and the units of the `y` that was given to `fit`."""
-        return self.targets.decode(predictions, self.state.targets)
+    def decoded(self, rows: Rows) -> Predictions:
+        """Return predictions in the form and the units of the `y` that was given to `fit`, decoded block by block."""
+        shown = ({name: block[name] for name in self.shown} for block in self.blocks(rows))
+        return _whole([self.targets.decode(block, self.state.targets) for block in shown], self.shown)
 
     def by_row(self, rows: Rows, values: Predictions) -> dict[str, Any]:
         """Return values of each step as a list of arrays, if the sequences were given as such; others as they are."""
@@ -207,21 +208,20 @@ class Predictor:
         named = NamedLosses(targets, targets.units(self.state.targets), architecture.n_outputs)
         named.add(losses)
         rows, y = self._with_targets(data, part)
-        kept: list[Predictions] | None = [] if named.metrics or by_class else None
+        kept = Kept([one.output for one in named.metrics], main if by_class else None)
         scorer = Scorer(self.network, named.losses)
         # The same random streams as in `blocks`, for layers of a user that draw: scores are those of the predictions.
         with self._as_validated(), closing(in_order(self.network, rows, y, y_from_x=targets.from_input)) as batches:
-            values = scorer(batches, seed=self.state.rng, purpose="predict", keep=kept)
-        needed = dict.fromkeys([main, *(one.output for one in named.metrics)])
-        predictions = {} if kept is None else _whole(kept, list(needed))
+            values = scorer(batches, seed=self.state.rng, purpose="predict", keep=kept or None)
+        predictions, predicted = kept.predictions, kept.predicted
         values |= {one.name: self._score(one, predictions[one.output], y) for one in named.metrics}
         y = None if y is None else targets.values(y, main)
         if y is not None and targets.of_main is not target:
             counts = counted(y)
-            y, predictions = y[counts], {name: found[counts] for name, found in predictions.items() if name == main}
+            y, predicted = y[counts], predicted[counts] if by_class else predicted
         classes = target.classes(memory) if has_classes else np.empty(0)
         values = {name: values[name] for name in named.names}
-        return Scored(values, classes, y if y is not None else np.empty(0), predictions.get(main))
+        return Scored(values, classes, y if y is not None else np.empty(0), predicted)
 
     def _score(self, one: ReportedMetric, predictions: NDArray[Any], y: NDArray[Any] | None) -> float:
         """Return a metric of the rows, or steps, that have a target of its output."""

@@ -85,7 +85,7 @@ def test_predictions_of_each_output_may_be_kept_while_losses_are_computed():
     scored, kept = network(), []
     p, numbers = outputs_in_numpy(scored.arrays())
     batches = [(X[rows], Y[rows]) for rows in cut([2, 7])]
-    assert scorer_of(scored)(batches, keep=kept) == scorer_of(scored)(batches)
+    assert scorer_of(scored)(batches, keep=kept.append) == scorer_of(scored)(batches)
     for found in (kept, list(predict(scored, (x for x, _ in batches)))):
         assert [list(one) for one in found] == [["kind", "size"]] * 2
         assert [len(one["size"]) for one in found] == [2, 5]

@@ -435,7 +435,7 @@ def test_each_batch_of_a_validation_draws_numbers_of_its_own():
 def test_a_scorer_keeps_the_probabilities_of_each_batch_if_it_is_asked_to():
     network = network_of([["FCLayer", {"name": "fc", "n_units": 5, "activation": "tanh"}]])
     kept = []
-    scorer_of(network, nll="nll")([(X[:5], Y[:5]), (X[5:], Y[5:])], keep=kept)
+    scorer_of(network, nll="nll")([(X[:5], Y[:5]), (X[5:], Y[5:])], keep=kept.append)
     expected = logits_by_torch(network.named, torch.from_numpy(X)).detach().softmax(1)
     assert [len(batch["out"]) for batch in kept] == [5, 7]
     np.testing.assert_allclose(np.concatenate([batch["out"] for batch in kept]), expected, rtol=1e-5)

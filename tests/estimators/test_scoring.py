@@ -83,11 +83,11 @@ def test_the_command_opens_a_file_once_for_all_scores(tmp_path, monkeypatch, cap
     assert sorted(opened) == ["new.npz:x", "new.npz:y"]
 
 
-def test_probabilities_are_kept_only_if_a_metric_or_the_caller_needs_them():
+def test_predicted_classes_are_kept_only_if_the_caller_needs_them():
     scorer, given = predictor(), FitData(*NEW)
-    assert scorer.score(given, ["nll", "error"]).predictions is None
-    for scored in (scorer.score(given, ["accuracy"]), scorer.score(given, (), by_class=True)):
-        assert scored.predictions.shape == (50, 3) and scored.predictions.dtype == np.float32
+    assert len(scorer.score(given, ["nll", "accuracy"]).predicted) == 0
+    scored = scorer.score(given, (), by_class=True)
+    assert scored.predicted.tolist() == scorer.predictions(scorer.rows(NEW[0]))["output"].argmax(1).tolist()
 
 
 def test_scores_are_those_of_the_predictions_where_a_layer_draws():
@@ -112,8 +112,8 @@ def test_the_warning_of_training_rows_names_the_line_of_the_caller(method):
 
 
 def test_ids_name_each_row_that_is_predicted_wrongly():
-    scored = predictor().score(FitData(*NEW), (), by_class=True)
-    wrong = np.flatnonzero(scored.predictions.argmax(1) != NEW[1])
+    scored, p = predictor().score(FitData(*NEW), (), by_class=True), fitted().predict_proba(NEW[0])
+    wrong = np.flatnonzero(p.argmax(1) != NEW[1])
     assert [mistake.id for mistake in scored.mistakes()] == wrong.tolist()
     assert [mistake.id for mistake in scored.mistakes(range(100, 150))] == (100 + wrong).tolist()
     with pytest.raises(DataError, match="ids must name each of the 50 rows; got 3"):
