@@ -18,10 +18,13 @@ _FORMS: Mapping[str, Form] = {name: form_of(info) for name, info in FitSettings.
 
 
 class _Arguments(Keys):
-    """The arguments of a constructor; layers may be in a file."""
+    """The arguments of a constructor, of which a derived class may lack some; layers may be in a file."""
+
+    def words(self) -> list[str]:
+        return list(dict.fromkeys((*self.value, "layers")))
 
     def child(self, word: str) -> Place:
-        value = self.value[word]
+        value = self.value.get(word)
         if word != "layers" or not isinstance(value, str | Path):
             return super().child(word)
         # A list of layers needs no reader of YAML.
@@ -33,7 +36,7 @@ class _Arguments(Keys):
 
 def _root(values: Mapping[str, Any]) -> _Arguments:
     """Return the place of the arguments of a constructor."""
-    defaults = values["layer_defaults"]
+    defaults = values.get("layer_defaults")
     return _Arguments(values, {**_FORMS, "layers": LayersForm(defaults if isinstance(defaults, Mapping) else {})})
 
 

@@ -177,7 +177,19 @@ class Layers(Place):
         return (self._position(word),)
 
     def child(self, word: str) -> Place:
-        spec = self.value[self._position(word)]
+        return self._layer(self.value[self._position(word)])
+
+    def replaced(self, word: str, value: Any) -> Any:
+        position = self._position(word)
+        changed = [*self.value[:position], value, *self.value[position + 1 :]]
+        # A layer that is wrong is reported by whoever builds it.
+        with suppress(ConfigError):
+            # Without a name, another type of layer would be called after its kind, and the layers behind it too.
+            if local_names(changed)[position] != word and not (layer := self._layer(value)).given.get("name"):
+                changed[position] = layer.replaced("name", word)
+        return changed
+
+    def _layer(self, spec: Any) -> Spec:
         if isinstance(spec, Part):
             return Spec(spec, spec, spec.kind, self.defaults)
         word, params = split("layer", spec)
@@ -185,10 +197,6 @@ class Layers(Place):
             # Whose key in a mapping is that of layers.
             return Spec(spec, [word, params], "block", self.defaults)
         return Spec(spec, spec, "layer", self.defaults)
-
-    def replaced(self, word: str, value: Any) -> Any:
-        position = self._position(word)
-        return [*self.value[:position], value, *self.value[position + 1 :]]
 
     def _position(self, name: str) -> int:
         if name not in self._names:

@@ -156,6 +156,34 @@ def test_a_whole_list_is_set_before_its_layers_and_these_before_their_parameters
     assert estimator.layers[3] == ["ClassificationOutputLayer", {"l1": 0.25}] and LAYERS[3] == OUTPUT
 
 
+def test_a_layer_of_another_type_keeps_the_name_by_which_it_is_known():
+    layers = [["FCLayer", {"n_units": 4}], ["FCLayer", {"n_units": 5, "input": "fc1"}], OUTPUT]
+    estimator = NNClassifier(layers).set_params(fc1="DropoutLayer", fc1__dropout_p=0.5, fc2__n_units=6)
+    assert estimator.layers[:2] == [
+        ["DropoutLayer", {"name": "fc1", "dropout_p": 0.5}],
+        ["FCLayer", {"n_units": 6, "input": "fc1"}],
+    ]
+    # A name that is given is one.
+    assert estimator.set_params(fc1=["FCLayer", {"name": "a", "n_units": 2}]).layers[0][1]["name"] == "a"
+    assert estimator.set_params(a__name="b").layers[0] == ["FCLayer", {"name": "b", "n_units": 2}]
+
+
+class OfOneSize(NNClassifier):
+    """A class of a user with a constructor of its own."""
+
+    def __init__(self, n_units=3, lr_rule=0.1):
+        super().__init__([["FCLayer", {"n_units": n_units}], OUTPUT], lr_rule=lr_rule)
+        self.n_units = n_units
+
+
+def test_a_derived_class_has_the_paths_of_its_own_arguments():
+    estimator = OfOneSize()
+    assert estimator.get_params().keys() == {"n_units", "lr_rule", "lr_rule__initial_value"}
+    assert estimator.set_params(n_units=4, lr_rule__initial_value=0.2).lr_rule == ["const", {"initial_value": 0.2}]
+    with pytest.raises(ConfigError, match=r"unknown parameter 'n_unit'\. Did you mean 'n_units'\?"):
+        estimator.set_params(n_unit=5)
+
+
 def test_layers_of_a_file_are_a_list_when_one_is_changed(tmp_path):
     path = tmp_path / "layers.json"
     path.write_text(json.dumps(LAYERS))
