@@ -18,6 +18,7 @@ from arignote.layers import (
     feature_pool,
     global_pool,
     initializers,
+    inputs,
     local,
     max_pool,
     merge,
@@ -27,7 +28,6 @@ from arignote.layers import (
     recurrent,
     reshape,
     segments,
-    shape,
     torch_layer,
     transposed,
     upscale,
@@ -38,8 +38,8 @@ __all__: list[str] = []
 
 _MODULES = (
     *(activations, alone, autoencoder, average_pool, block, conv, conv1d, conv3d, dense, embedding, example_norm),
-    *(extent, feature_pool, global_pool, initializers, local, max_pool, merge),
-    *(noise, norm, output, recurrent, reshape, segments, shape, torch_layer, transposed, upscale),
+    *(extent, feature_pool, global_pool, initializers, inputs, local, max_pool, merge),
+    *(noise, norm, output, recurrent, reshape, segments, torch_layer, transposed, upscale),
     *(averages, losses, pretraining, rules, stopping, updaters),
     *(augmentation, geometric_transforms, preprocess, table_steps, targets, transforms, windows),
 )

@@ -20,6 +20,7 @@ from arignote.layers.example_norm import (
 from arignote.layers.extent import CropLayer, PadLayer, SliceLayer
 from arignote.layers.feature_pool import FeaturePoolLayer, MaxPoolChannelsLayer
 from arignote.layers.global_pool import GlobalAveragePoolLayer, GlobalMaxPoolLayer
+from arignote.layers.inputs import InputImageLayer, InputLayer
 from arignote.layers.layer_list import parse
 from arignote.layers.local import LocallyConnected1DLayer, LocallyConnectedLayer
 from arignote.layers.max_pool import MaxPool1DLayer, MaxPool2DLayer, MaxPool3DLayer
@@ -34,9 +35,8 @@ from arignote.layers.output import (
     SoftmaxOutputLayer,
 )
 from arignote.layers.recurrent import GRULayer, LSTMLayer, RecurrentLayer
-from arignote.layers.reshape import FlattenLayer, PermuteLayer, ReshapeLayer
+from arignote.layers.reshape import BC01ToC01BLayer, C01BToBC01Layer, FlattenLayer, PermuteLayer, ReshapeLayer
 from arignote.layers.segments import LCLayer, LCMaxoutLayer
-from arignote.layers.shape import BC01ToC01BLayer, C01BToBC01Layer, InputImageLayer, InputLayer
 from arignote.layers.torch_layer import TorchLayer
 from arignote.layers.transposed import TransposedConv1DLayer, TransposedConv3DLayer, TransposedConvLayer
 from arignote.layers.upscale import UpscaleLayer

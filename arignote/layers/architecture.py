@@ -11,9 +11,9 @@ from typing import Any
 from arignote.errors import Complaint, ConfigError, axes_hint
 from arignote.layers.base import ExampleShape, Layer, Param, ParametricLayer, Shape, ShapeError, WeightedLayer
 from arignote.layers.embedding import EmbeddingLayer, tokens_of
+from arignote.layers.inputs import InputLayer, NetworkInput
 from arignote.layers.merge import MergeLayer
 from arignote.layers.output import OutputLayer
-from arignote.layers.shape import AnyInput, InputLayer
 from arignote.layers.windows import SeriesError
 from arignote.registry import dump, is_custom, part_name
 
@@ -172,7 +172,7 @@ def declare(
         If a shape does not fit; the message names the layer.
     """
     placed: list[Placed] = []
-    steps_of, n_inputs = _steps_of(layers), sum(isinstance(layer, AnyInput) for layer in layers)
+    steps_of, n_inputs = _steps_of(layers), sum(isinstance(layer, NetworkInput) for layer in layers)
     n_before = 0
     # The field with the lengths or the mask of the output of each layer.
     steps: list[int | None] = []
@@ -258,7 +258,7 @@ def _sources(layer: Layer, positions: dict[str, int], placed: Sequence[Placed]) 
     """Return the positions of the layers that a layer takes its input from."""
     if isinstance(layer, MergeLayer):
         return tuple(positions[name] for name in layer.inputs)
-    if isinstance(layer, AnyInput):
+    if isinstance(layer, NetworkInput):
         return ()
     if layer.input is not None:
         return (positions[layer.input],)

@@ -9,8 +9,8 @@ from typing import Any
 from arignote.errors import Complaint, ConfigError
 from arignote.layers.base import OF_OWNER, Layer
 from arignote.layers.block import Block
+from arignote.layers.inputs import NetworkInput
 from arignote.layers.output import OutputLayer
-from arignote.layers.shape import AnyInput
 from arignote.registry import build, find, part_name, split
 from arignote.safe.limits import MOST_LAYERS
 
@@ -104,7 +104,7 @@ class Builder:
             message = f"the block expands to {n_layers:,} layers; the limit is {MOST_LAYERS:,}"
             raise ConfigError(Complaint(("repeat",), message))
         for entry in inner:
-            if isinstance(entry.part, AnyInput | OutputLayer):
+            if isinstance(entry.part, NetworkInput | OutputLayer):
                 kind = "an output" if isinstance(entry.part, OutputLayer) else "an input"
                 message = f"{kind} layer cannot be within a block"
                 self.complaints.append(Complaint(entry.path, message, part_name(entry.part)))
@@ -145,12 +145,12 @@ def _declared(spec: Any) -> tuple[type[Layer | Block], str | None, str | None]:
 
 def _named(declared: Sequence[tuple[type[Layer | Block], str | None, str | None]]) -> list[str]:
     taken = {name for _, name, _ in declared if name}
-    has_channels = sum(issubclass(cls, AnyInput) for cls, _, _ in declared) > 1
+    has_channels = sum(issubclass(cls, NetworkInput) for cls, _, _ in declared) > 1
     counts: dict[str, int] = {}
     found = []
     for cls, name, channel in declared:
         prefix = cls.name_prefix
-        if has_channels and issubclass(cls, AnyInput):
+        if has_channels and issubclass(cls, NetworkInput):
             name = name or channel
         if name is None:
             counts[prefix] = counts.get(prefix, 0) + 1

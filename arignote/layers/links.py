@@ -10,9 +10,9 @@ from arignote.errors import Complaint, nearest
 from arignote.layers.base import Layer, WeightedLayer
 from arignote.layers.block import Block
 from arignote.layers.entries import Entry, Path, names_of
+from arignote.layers.inputs import InputLayer, NetworkInput
 from arignote.layers.merge import MergeLayer
 from arignote.layers.output import OutputLayer
-from arignote.layers.shape import AnyInput, InputLayer
 from arignote.registry import Part, part_name
 from arignote.safe.limits import MOST_LAYERS
 
@@ -77,7 +77,7 @@ class Writer:
 
     def write(self, entries: tuple[Entry, ...]) -> None:
         """Write out a whole list of a network."""
-        if not isinstance(entries[0].part, AnyInput):
+        if not isinstance(entries[0].part, NetworkInput):
             entries = (Entry(("layers", 0), InputLayer()), *entries)
         n_layers = sum(entry.n_layers for entry in entries)
         if n_layers > MOST_LAYERS:
@@ -91,7 +91,7 @@ class Writer:
                 self._complain(self.paths[str(layer.name)], message, layer)
 
     def _check_order(self, entries: Sequence[Entry]) -> None:
-        self._check_inputs([entry for entry in entries if isinstance(entry.part, AnyInput)])
+        self._check_inputs([entry for entry in entries if isinstance(entry.part, NetworkInput)])
         outputs = [entry for entry in entries if isinstance(entry.part, OutputLayer)]
         for entry in outputs if len(outputs) > 1 else []:
             if entry.part.name is None:
@@ -106,7 +106,7 @@ class Writer:
         channels: set[str] = set()
         for entry in entries:
             part = entry.part
-            assert isinstance(part, AnyInput)
+            assert isinstance(part, NetworkInput)
             if part.input is not None:
                 self._complain((*entry.path, "input"), "input: an input layer takes the data: leave it out", part)
             if len(entries) == 1:
@@ -160,7 +160,7 @@ class Writer:
                 for number, one in enumerate(layer.inputs)
             ]
             self._used.update(links["inputs"])
-        elif source is not None and not isinstance(layer, AnyInput):
+        elif source is not None and not isinstance(layer, NetworkInput):
             own = source if layer.input is None else self._resolved(layer.input, scope, (*entry.path, "input"), layer)
             self._used.add(own)
             links["input"] = None if own == self._before else own

@@ -11,7 +11,7 @@ from pydantic import AfterValidator, BeforeValidator, Field
 from arignote.layers.base import Layer, Shape, ShapeError
 from arignote.registry import Count, plain, register
 
-__all__ = ["FlattenLayer", "PermuteLayer", "ReshapeLayer"]
+__all__ = ["BC01ToC01BLayer", "C01BToBC01Layer", "FlattenLayer", "PermuteLayer", "ReshapeLayer"]
 
 
 @register()
@@ -130,3 +130,37 @@ class PermuteLayer(Layer):
         axes = (0, *self.order)
         # Kernels of other layers may need its values one behind the other.
         return lambda params, x, training: x.permute(axes).contiguous()
+
+
+class _NoOp(Layer):
+    """Base class of layers that do nothing."""
+
+    name_prefix: ClassVar[str] = "axes"
+
+    def notes(self, shape: Shape) -> list[str]:
+        return ["does nothing: axes are (batch, channels, height, width) throughout"]
+
+    def build(self, shape: Shape) -> Callable[..., Any]:
+        return lambda params, x, training: x
+
+
+@register()
+class BC01ToC01BLayer(_NoOp):
+    """Change of axes in specs of 2015, accepted for compatibility: ``y = x``.
+
+    Examples
+    --------
+    >>> BC01ToC01BLayer().output_shape((1, 8, 8))
+    (1, 8, 8)
+    """
+
+
+@register()
+class C01BToBC01Layer(_NoOp):
+    """Change of axes in specs of 2015, accepted for compatibility: ``y = x``.
+
+    Examples
+    --------
+    >>> C01BToBC01Layer().output_shape((1, 8, 8))
+    (1, 8, 8)
+    """

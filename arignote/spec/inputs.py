@@ -9,7 +9,7 @@ from arignote.data.inputs import Input, of_channel
 from arignote.errors import Complaint
 from arignote.layers.base import Layer
 from arignote.layers.embedding import tokens_of
-from arignote.layers.shape import AnyInput, InputImageLayer
+from arignote.layers.inputs import InputImageLayer, InputLayer
 from arignote.spec.settings import FitSettings
 
 __all__ = ["complaints_of_channels", "inputs_of"]
@@ -28,25 +28,25 @@ def inputs_of(layers: Sequence[Layer], n_in: Any = None) -> tuple[Input, ...]:
     found = []
     n_tokens = tokens_of(layers)
     for layer in layers:
-        if not isinstance(layer, AnyInput):
-            continue
-        shape = n_in.get(layer.channel) if isinstance(n_in, Mapping) else n_in
+        shape = n_in.get(getattr(layer, "channel", None)) if isinstance(n_in, Mapping) else n_in
         if isinstance(layer, InputImageLayer):
             found.append(Input(layer.channel, None if shape is not None and tuple(shape) != layer.n_in else layer.n_in))
-            continue
-        steps = shape or layer.n_in if layer.steps is not None else None
-        found.append(
-            Input(
-                layer.channel,
-                lengths=layer.lengths,
-                offsets=layer.offsets,
-                mask=layer.mask,
-                steps=layer.steps,
-                n_steps=None if steps is None else steps[0],
-                n_tokens=n_tokens.get(str(layer.name)),
-            )
-        )
+        elif isinstance(layer, InputLayer):
+            found.append(_plain_input(layer, shape, n_tokens.get(str(layer.name))))
     return tuple(found)
+
+
+def _plain_input(layer: InputLayer, shape: Any, n_tokens: int | None) -> Input:
+    steps = shape or layer.n_in if layer.steps is not None else None
+    return Input(
+        layer.channel,
+        lengths=layer.lengths,
+        offsets=layer.offsets,
+        mask=layer.mask,
+        steps=layer.steps,
+        n_steps=None if steps is None else steps[0],
+        n_tokens=n_tokens,
+    )
 
 
 def complaints_of_channels(layers: Sequence[Layer], settings: FitSettings) -> list[Complaint]:

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from arignote.data.targets import Target, Targets
 from arignote.errors import Complaint, ConfigError
 from arignote.layers.base import Layer
+from arignote.layers.inputs import NetworkInput
 from arignote.layers.output import OutputLayer
-from arignote.layers.shape import AnyInput
 from arignote.optim.losses import Loss
 from arignote.registry import build, find, names, part_name, short_spec
 from arignote.spec.settings import FitSettings
@@ -115,7 +115,7 @@ def targets_of(layers: Sequence[Layer], settings: FitSettings) -> Targets:
     if any(one.from_input for one in found.values()):
         if not targets.is_single:
             raise ConfigError("layers: an output whose target is the input cannot be one of several")
-        if sum(isinstance(layer, AnyInput) for layer in layers) > 1:
+        if sum(isinstance(layer, NetworkInput) for layer in layers) > 1:
             raise ConfigError("layers: an output whose target is the input needs a network of one input")
     return targets
 

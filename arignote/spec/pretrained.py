@@ -10,12 +10,12 @@ from arignote.layers.alone import ActivationLayer
 from arignote.layers.autoencoder import AutoEncoderOutputLayer
 from arignote.layers.base import Layer, ParametricLayer, WeightedLayer
 from arignote.layers.dense import DenoisingAutoEncoderLayer, FCLayer
+from arignote.layers.inputs import NetworkInput
 from arignote.layers.loading import Entry
 from arignote.layers.merge import MergeLayer
 from arignote.layers.noise import DropoutLayer, GaussianNoiseLayer
 from arignote.layers.output import OutputLayer
 from arignote.layers.segments import LCLayer
-from arignote.layers.shape import AnyInput
 from arignote.optim.pretraining import Pretraining
 from arignote.registry import is_custom, part_name
 from arignote.spec.settings import FitSettings
@@ -74,7 +74,7 @@ def _out_of_bounds(before: Sequence[Layer]) -> str | None:
 def _misfit(layer: Layer, chosen: Sequence[str], *, is_first: bool) -> str | None:
     """Return why a layer cannot be pretrained, or cannot stand before one that is."""
     last, name = chosen[-1], str(layer.name)
-    is_input = isinstance(layer, AnyInput)
+    is_input = isinstance(layer, NetworkInput)
     if layer.input is not None or isinstance(layer, MergeLayer | OutputLayer) or (is_input and not is_first):
         return f"the layers up to {last!r} must follow one another, without branches"
     if name not in chosen:

@@ -8,7 +8,7 @@ from arignote.errors import ConfigError
 from arignote.layers import FCLayer, InputLayer, Layer, declare, parse
 from arignote.layers.base import ParametricLayer
 from arignote.layers.output import OutputLayer
-from arignote.layers.shape import C01BToBC01Layer
+from arignote.layers.reshape import C01BToBC01Layer
 from arignote.registry import build
 
 OUTPUT = ["ClassificationOutputLayer", {"n_classes": 3}]

@@ -34,13 +34,13 @@ from arignote.layers.conv1d import Conv1DLayer
 from arignote.layers.conv3d import Conv3DLayer
 from arignote.layers.dense import FCLayer
 from arignote.layers.global_pool import GlobalAveragePoolLayer
+from arignote.layers.inputs import InputImageLayer, InputLayer
 from arignote.layers.max_pool import MaxPool1DLayer, MaxPool2DLayer
 from arignote.layers.merge import AverageLayer, ConcatLayer, SumLayer
 from arignote.layers.noise import DropoutLayer, GaussianNoiseLayer
 from arignote.layers.norm import BatchNormLayer
 from arignote.layers.output import ClassificationOutputLayer, MultilabelOutputLayer, RegressionOutputLayer
-from arignote.layers.reshape import FlattenLayer, ReshapeLayer
-from arignote.layers.shape import BC01ToC01BLayer, C01BToBC01Layer, InputImageLayer, InputLayer
+from arignote.layers.reshape import BC01ToC01BLayer, C01BToBC01Layer, FlattenLayer, ReshapeLayer
 from arignote.layers.windows import Geometry, Layout, Series
 
 __all__ = ["ActivationInPlace", "LayerFunction", "MaxPool", "functions_of", "in_place"]

@@ -1,4 +1,4 @@
-"""Input layers and layers that only change the shape."""
+"""Layers that take the data."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from arignote.errors import Complaint, ConfigError
 from arignote.layers.base import Layer, Shape, ShapeError
 from arignote.registry import Count, Pair, plain, register
 
-__all__ = ["AnyInput", "BC01ToC01BLayer", "C01BToBC01Layer", "InputImageLayer", "InputLayer", "SizeSpec"]
+__all__ = ["InputImageLayer", "InputLayer", "NetworkInput", "SizeSpec"]
 
 
 def _size(value: Any) -> Any:
@@ -23,8 +23,15 @@ def _size(value: Any) -> Any:
 SizeSpec = Annotated[tuple[Count, ...] | None, BeforeValidator(_size)]
 
 
+class NetworkInput(Layer):
+    """Base class of layers that take the data; `n_in` is the shape of an example, if the layer declares it."""
+
+    name_prefix: ClassVar[str] = "input"
+    channel: str | None = None
+
+
 @register()
-class InputLayer(Layer):
+class InputLayer(NetworkInput):
     """The examples as they are: ``y = x``. It may be omitted.
 
     A network of several inputs has an input layer for each, of which each names its channel: X is a dict of these.
@@ -52,9 +59,7 @@ class InputLayer(Layer):
     (784,)
     """
 
-    name_prefix: ClassVar[str] = "input"
     n_in: SizeSpec = None
-    channel: str | None = None
     lengths: Literal[True] | str | None = None
     offsets: str | None = None
     mask: str | None = None
@@ -88,7 +93,7 @@ class InputLayer(Layer):
 
 
 @register()
-class InputImageLayer(Layer):
+class InputImageLayer(NetworkInput):
     """Examples that are images: ``y = reshape(x, (n_images, height, width))``.
 
     Flat rows and images without a channel axis are reshaped. Preprocessing and augmentation also receive images
@@ -109,9 +114,7 @@ class InputImageLayer(Layer):
     (1, 28, 28)
     """
 
-    name_prefix: ClassVar[str] = "input"
     n_images: Count = 1
-    channel: str | None = None
     n_pixels: Pair
 
     @property
@@ -127,41 +130,3 @@ class InputImageLayer(Layer):
     def build(self, shape: Shape) -> Callable[..., Any]:
         size = self.n_in
         return lambda params, x, training: x.reshape(-1, *size)
-
-
-# Layers that take the data.
-AnyInput = InputLayer | InputImageLayer
-
-
-class _NoOp(Layer):
-    """Base class of layers that do nothing."""
-
-    name_prefix: ClassVar[str] = "axes"
-
-    def notes(self, shape: Shape) -> list[str]:
-        return ["does nothing: axes are (batch, channels, height, width) throughout"]
-
-    def build(self, shape: Shape) -> Callable[..., Any]:
-        return lambda params, x, training: x
-
-
-@register()
-class BC01ToC01BLayer(_NoOp):
-    """Change of axes in specs of 2015, accepted for compatibility: ``y = x``.
-
-    Examples
-    --------
-    >>> BC01ToC01BLayer().output_shape((1, 8, 8))
-    (1, 8, 8)
-    """
-
-
-@register()
-class C01BToBC01Layer(_NoOp):
-    """Change of axes in specs of 2015, accepted for compatibility: ``y = x``.
-
-    Examples
-    --------
-    >>> C01BToBC01Layer().output_shape((1, 8, 8))
-    (1, 8, 8)
-    """
