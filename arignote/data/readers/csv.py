@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import islice
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +16,8 @@ from arignote.data.missing_values import is_missing_marker
 from arignote.data.readers.base import Array
 from arignote.data.readers.chunked import CHUNK_ROWS, ChunkedReader
 from arignote.data.readers.columns import Mixed
-from arignote.data.readers.csv_rows import TableRow, TableRows, without_comments
-from arignote.data.readers.dialect import SAMPLE_BYTES, SAMPLE_LINES, Dialect, find_dialect
+from arignote.data.readers.csv_rows import TableRows, uneven, without_comments
+from arignote.data.readers.dialect import Dialect, dialect_of
 from arignote.data.readers.label_values import LabelValues
 from arignote.data.specs import CSVFormat, table_format
 from arignote.errors import DataError
@@ -88,20 +88,20 @@ class CSVReader(ChunkedReader):
         self._as_text = {*(given.text or ())} if isinstance(mixed, bool) else {*map(str, mixed)}
         self._is_text, self._labels = text or labels, LabelValues(given.missing) if labels and not text else None
         with self.reporting():
-            self.dialect = _dialect(self.path, given, self.where)
+            self.dialect = dialect_of(self.path, given, self.where)
             with self.path.open("rb") as file:
                 self._scan(TableRows(file, self.where, self.dialect))
 
     @classmethod
     def head(cls, path: str | Path, csv: Mapping[str, Any] | CSVFormat | None = None) -> tuple[Dialect, list[str]]:
         """Return the dialect of a file, and the names of all columns: their positions if there is no header."""
-        dialect = _dialect(Path(path), table_format(csv), str(path))
+        dialect = dialect_of(Path(path), table_format(csv), str(path))
         with open(path, "rb") as file:
             rows = iter(TableRows(file, str(path), dialect))
             _, _, above, first = next(rows, (0, 0, 0, []))
             _, _, line, second = next(rows, (0, 0, 0, first))
         if len(second) != len(first):
-            raise _uneven(str(path), line, len(second), above, len(first), dialect)
+            raise uneven(str(path), line, len(second), above, len(first), dialect)
         return dialect, _names(first, dialect)
 
     @classmethod
@@ -123,9 +123,9 @@ class CSVReader(ChunkedReader):
         self._offsets: list[int] = []
         self._comments = records.comments
         n_rows = end = 0
-        for start, stop, line, record in rows if self.dialect.header else _after(first, rows):
+        for start, stop, line, record in rows if self.dialect.header else chain([first], rows):
             if len(record) != len(there):
-                raise _uneven(self.where, line, len(record), first[2], len(there), self.dialect)
+                raise uneven(self.where, line, len(record), first[2], len(there), self.dialect)
             if len(lines) == CHUNK_ROWS:
                 self._inspect(seen, n_rows, end, lines)
                 lines = []
@@ -307,33 +307,6 @@ class _Content:
     line: int = 0
     first_missing: int = 0
     n_missing: int = 0
-
-
-def _after(first: TableRow, rows: Iterator[TableRow]) -> Iterator[TableRow]:
-    yield first
-    yield from rows
-
-
-def _dialect(path: Path, given: CSVFormat, where: str) -> Dialect:
-    """Return the dialect of a file, detected in its first lines."""
-    with path.open("rb") as file:
-        raw = file.read(SAMPLE_BYTES)
-        is_whole = not file.read(1)
-    # Split as a file is; `str.splitlines` splits at further characters.
-    lines = list(islice(io.BytesIO(raw.removeprefix(b"\xef\xbb\xbf")), SAMPLE_LINES))
-    if not is_whole and len(lines) > 1 and not lines[-1].endswith(b"\n"):
-        lines.pop()
-    return find_dialect([line.decode(errors="replace") for line in lines], given, where)
-
-
-def _uneven(where: str, line: int, n_fields: int, first_line: int, n_first: int, dialect: Dialect) -> DataError:
-    """Return the error of a row that has another number of fields than the first one, which lies in `first_line`."""
-    first_row, way = ("header", "") if dialect.header else ("first row", "")
-    if line == first_line + 1 and n_fields > n_first:
-        way = f". Remove line {first_line} if it is a title"
-    elif line <= first_line and not dialect.header:
-        way = "; set csv: {header: true} if it is a header"
-    return DataError(f"{where}, line {line}: has {n_fields} fields; the {first_row} has {n_first} ({dialect}){way}")
 
 
 def _names(first: list[str], dialect: Dialect) -> list[str]:

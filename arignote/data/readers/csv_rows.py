@@ -9,7 +9,7 @@ from typing import BinaryIO
 from arignote.data.readers.dialect import Dialect
 from arignote.errors import DataError
 
-__all__ = ["TableRow", "TableRows", "without_comments"]
+__all__ = ["TableRow", "TableRows", "uneven", "without_comments"]
 
 TableRow = tuple[int, int, int, list[str]]
 
@@ -64,3 +64,13 @@ def without_comments(raw: bytes, start: int, comments: list[tuple[int, int]]) ->
         return raw
     cuts = [0, *(cut for pair in inside for cut in pair), len(raw)]
     return b"".join(raw[a:b] for a, b in zip(cuts[::2], cuts[1::2], strict=True))
+
+
+def uneven(where: str, line: int, n_fields: int, first_line: int, n_first: int, dialect: Dialect) -> DataError:
+    """Return the error of a row that has another number of fields than the first one, which lies in `first_line`."""
+    first_row, way = ("header", "") if dialect.header else ("first row", "")
+    if line == first_line + 1 and n_fields > n_first:
+        way = f". Remove line {first_line} if it is a title"
+    elif line <= first_line and not dialect.header:
+        way = "; set csv: {header: true} if it is a header"
+    return DataError(f"{where}, line {line}: has {n_fields} fields; the {first_row} has {n_first} ({dialect}){way}")

@@ -8,16 +8,19 @@ guesses.)
 from __future__ import annotations
 
 import csv
+import io
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
 
 from arignote.data.missing_values import is_missing_marker
 from arignote.data.specs import CSVFormat
 from arignote.errors import DataError
 
-__all__ = ["SAMPLE_BYTES", "SAMPLE_LINES", "Dialect", "find_dialect", "is_number"]
+__all__ = ["SAMPLE_BYTES", "SAMPLE_LINES", "Dialect", "dialect_of", "find_dialect", "is_number"]
 
 # Number of lines, and of bytes, that are inspected.
 SAMPLE_LINES = 200
@@ -257,3 +260,15 @@ def _header(rows: list[list[str]], decimal: str, where: str, line: str, missing:
 
 
 _UNCLEAR = "the first line may hold the names of the columns or the first row"
+
+
+def dialect_of(path: Path, given: CSVFormat, where: str) -> Dialect:
+    """Return the dialect of a file, detected in its first lines."""
+    with path.open("rb") as file:
+        raw = file.read(SAMPLE_BYTES)
+        is_whole = not file.read(1)
+    # Split as a file is; `str.splitlines` splits at further characters.
+    lines = list(islice(io.BytesIO(raw.removeprefix(b"\xef\xbb\xbf")), SAMPLE_LINES))
+    if not is_whole and len(lines) > 1 and not lines[-1].endswith(b"\n"):
+        lines.pop()
+    return find_dialect([line.decode(errors="replace") for line in lines], given, where)
