@@ -117,6 +117,9 @@ def test_what_is_learned_is_stored_as_arrays_and_read_again(tmp_path):
     loaded = NNClassifier.load(stem)
     assert np.array_equal(loaded.predict_proba(X), fitted.predict_proba(X))
     assert fit(checkpoint=stem).status_.startswith("finished")
+    loaded.state_.preprocess["3.levels"] = stored["3.levels"][:-1]
+    with pytest.raises(DataError, match="preprocess: what was learned of the columns cannot be read"):
+        loaded.predict(X)
 
 
 @pytest.mark.slow
@@ -202,7 +205,9 @@ def test_the_example_of_the_document_runs(tmp_path, monkeypatch):
             code, out, err = arignote(*command.split()[1:])
             assert code == 0, out + err
             shown += out
+    assert "columns age, sex, site, crp, smoker; text in sex, site, smoker;" in shown
     assert "first batch: 128 examples of (9,) float32 come to the network" in shown
+    assert re.search(r"^input +InputLayer +9 ", arignote("summary", "patients.yaml").out, re.M)
     predicted = pd.read_csv("predictions.csv")
     assert len(predicted) == 30 and set(predicted.predicted) <= {"recovered", "relapse"}
     run = NNClassifier.load("patients")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from numbers import Number
 from typing import Any
 
 import numpy as np
@@ -23,7 +24,8 @@ __all__ = [
 Array = NDArray[Any]
 # Types of the missing values of pandas, which need not be there.
 _MISSING = ("NAType", "NaTType")
-_NUMBERS = (int, float, np.number, np.bool_)
+# Of Python, of NumPy, and of `decimal`.
+_NUMBERS = (Number, np.bool_)
 
 
 def is_table(x: Any) -> bool:
@@ -91,6 +93,7 @@ def words_of(column: Array, where: str) -> Array:
                 f"{where} must be numbers or text; row {row} holds {type(value).__name__} {str(value)[:40]!r}. Compute "
                 "numbers of it, or leave it out"
             )
+        value = value.item() if isinstance(value, np.generic) else value
         found[row] = known.setdefault(value, value)
     if len({isinstance(value, str) for value in known}) > 1:
         text, number = (next(v for v in known if isinstance(v, str) is is_str) for is_str in (True, False))

@@ -57,16 +57,22 @@ class TableColumns:
         Raises
         ------
         DataError
-            If there is no such column.
+            If there is no such column, or if one that is named has been encoded by an earlier step.
         """
-        there = [name for name in self.names if name in (*self.numbers, *self.words)]
-        items = [asked] if isinstance(asked, int) or asked in there else asked
+        items = [asked] if isinstance(asked, int) or asked in self.names else asked
         items = items.split(",") if isinstance(items, str) else items
         of_kind = {NUMBER: self.numbers, CATEGORY: self.words}
         wanted: list[str | int] = []
         for item in items:
-            wanted += of_kind[item] if item in of_kind and item not in there else [item]
-        return tuple(dict.fromkeys(chosen_columns(wanted, there, where)[0])) if wanted else ()
+            wanted += of_kind[item] if item in of_kind and item not in self.names else [item]
+        if not wanted:
+            return ()
+        # Positions are those of the whole table.
+        found, are_named = chosen_columns(wanted, self.names, where)
+        for name in found:
+            if are_named and name not in (*self.numbers, *self.words):
+                raise DataError(f"{where}: an earlier step of preprocess has encoded the column {name!r}")
+        return tuple(dict.fromkeys(name for name in found if name in (*self.numbers, *self.words)))
 
     def without(self, names: Sequence[str]) -> TableColumns:
         """Return the columns but those of some names."""
@@ -106,7 +112,10 @@ class TableRows:
         words = x[:, is_text].astype(object)
         # A column of which nothing is there comes as one of numbers.
         words[words != words] = None
-        return cls(x[:, ~is_text].astype(np.float64), words)
+        try:
+            return cls(x[:, ~is_text].astype(np.float64), words)
+        except ValueError as fault:
+            raise DataError(f"X: a column that holds numbers in the training rows holds text: {fault}") from None
 
     def columns(self, places: Mapping[str, Array]) -> Iterator[Array]:
         """Yield columns (rows,) by their positions among those of numbers, then among those of text."""

@@ -61,14 +61,13 @@ class TableStep(Preprocess):
     def apply(self, learned: Mapping[str, Array], x: Array) -> Array:
         return self.transform(learned, TableRows.of(np.asarray(x), learned["text"])).whole
 
-    def _places(self, columns: TableColumns) -> Learned:
-        """Return the positions of the chosen columns among those of numbers and of text, as arrays."""
+    def _places(self, columns: TableColumns) -> tuple[Learned, list[str]]:
+        """Return the positions of the chosen columns among those of numbers and of text, and their names."""
         chosen = self.chosen(columns)
         of_kind = {"numbers": columns.numbers, "words": columns.words}
-        return {
-            kind: np.array([at for at, name in enumerate(names) if name in chosen], np.int64)
-            for kind, names in of_kind.items()
-        }
+        places = {kind: [at for at, name in enumerate(names) if name in chosen] for kind, names in of_kind.items()}
+        names = [of_kind[kind][at] for kind, own in places.items() for at in own]
+        return {kind: np.array(own, np.int64) for kind, own in places.items()}, names
 
 
 @register()
@@ -103,8 +102,7 @@ class OneHot(TableStep):
         return columns.without(self.chosen(columns))
 
     def learn(self, chunks: Iterable[TableRows], columns: TableColumns) -> Learned:
-        places = self._places(columns)
-        names = [columns.numbers[at] for at in places["numbers"]] + [columns.words[at] for at in places["words"]]
+        places, names = self._places(columns)
         found: list[set[Any]] = [set() for _ in names]
         n_rows = 0
         for rows in chunks:
@@ -178,9 +176,10 @@ class Impute(TableStep):
 
     def chosen(self, columns: TableColumns, where: str = "X") -> tuple[str, ...]:
         of_numbers = self.strategy in ("mean", "median") or isinstance(self.fill_value, float)
+        if self.columns is None and of_numbers:
+            return columns.numbers
         if self.columns is None:
-            of_text = columns.words if isinstance(self.fill_value, str) else (*columns.numbers, *columns.words)
-            return columns.numbers if of_numbers else of_text
+            return columns.words if isinstance(self.fill_value, str) else (*columns.numbers, *columns.words)
         chosen = columns.chosen(self.columns, where)
         wrong = columns.words if of_numbers else columns.numbers if isinstance(self.fill_value, str) else ()
         for name in chosen:
@@ -196,12 +195,11 @@ class Impute(TableStep):
         return columns
 
     def learn(self, chunks: Iterable[TableRows], columns: TableColumns) -> Learned:
-        places = self._places(columns)
-        names = [columns.numbers[at] for at in places["numbers"]] + [columns.words[at] for at in places["words"]]
-        n_numbers = len(places["numbers"])
+        places, names = self._places(columns)
         if self.strategy == "constant":
-            defaults = (0.0, "missing_value") if self.fill_value is None else (self.fill_value,) * 2
-            return places | {"values": _packed([defaults[at >= n_numbers] for at in range(len(names))])}
+            values = [0.0] * len(places["numbers"]) + ["missing_value"] * len(places["words"])
+            values = values if self.fill_value is None else [self.fill_value] * len(names)
+            return places | {"values": _packed(values)}
         summaries = [SUMMARIES[self.strategy]() for _ in names]
         for rows in chunks:
             for summary, column in zip(summaries, rows.columns(places), strict=True):
@@ -248,11 +246,14 @@ def _packed(values: Any) -> Array:
 
 @lru_cache(maxsize=64)
 def _unpacked(packed: bytes) -> Any:
-    """Return what `_packed` has packed."""
-    return json.loads(packed)
+    """Return what `_packed` has packed; DataError if a file holds anything else."""
+    try:
+        return json.loads(packed)
+    except (ValueError, RecursionError) as fault:
+        raise DataError(f"preprocess: what was learned of the columns cannot be read: {fault}") from None
 
 
 @lru_cache(maxsize=64)
 def _levels(packed: bytes) -> list[tuple[str, dict[Any, int]]]:
     """Return the name of each column with the position of each of its values."""
-    return [(name, {value: at for at, value in enumerate(values)}) for name, values in json.loads(packed)]
+    return [(name, {value: at for at, value in enumerate(values)}) for name, values in _unpacked(packed)]

@@ -18,6 +18,7 @@ from arignote.data.inputs import Input
 from arignote.data.missing_values import check_missing
 from arignote.data.open_rows import rows_of
 from arignote.data.preprocessed import fit_preprocessing, pipelines_of, preprocessed
+from arignote.data.readers.base import text_columns
 from arignote.data.readers.columns import Names
 from arignote.data.readers.windows import Windows
 from arignote.data.rows import Rows
@@ -218,6 +219,8 @@ def _description(name: str, features: Any, labels: Any) -> str:
     for one in channels.values():
         if one.columns:
             text += f"; columns {_shortened(one.columns)}"
+        if one.text:
+            text += f"; text in {_shortened(text_columns(one))}"
         if one.origin is not None and one.origin.dialect:
             text += f"; {one.origin.dialect}"
     return text

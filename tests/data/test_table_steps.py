@@ -94,6 +94,14 @@ def test_a_missing_category_is_one_of_its_own_and_a_constant_another():
     assert ours(given)[3].tolist()[:3] == [TABLE.age[3], -1.5, TABLE.stage[3]]
 
 
+def test_positions_are_those_of_the_whole_table_in_every_step():
+    table = pd.DataFrame({"a": [1.0, 2.0], "b": [5.0, 3.0], "c": ["x", "y"]})
+    parts = [["OneHot", {"columns": 0}], ["OneHot", {"columns": [1, 2]}]]
+    assert ours(parts, table, np.arange(2)).tolist() == [[1, 0, 0, 1, 1, 0], [0, 1, 1, 0, 0, 1]]
+    parts = [["OneHot", {"columns": "a"}], ["OneHot", {"columns": "!b"}]]
+    assert ours(parts, table, np.arange(2)).tolist() == [[5, 1, 0, 1, 0], [3, 0, 1, 0, 1]]
+
+
 def test_an_unknown_category_is_an_error_or_zeros_as_in_scikit_learn():
     site = TABLE[["site"]].dropna()
     train = np.flatnonzero(site.site == "north")
@@ -147,7 +155,10 @@ def test_of_equally_frequent_values_the_smallest_is_taken():
             r"X holds text in the columns 'sex', 'site', which no step of preprocess encodes. Add \[\"OneHot",
         ),
         ([["OneHot", {"columns": "sex"}]], r"X holds text in the columns 'site'"),
-        ([["OneHot"], ["OneHot", {"columns": "sex"}]], r"X: has no column 'sex'"),
+        (
+            [["OneHot"], ["OneHot", {"columns": "sex"}]],
+            r"X: an earlier step of preprocess has encoded the column 'sex'",
+        ),
         (
             [["Impute", {"columns": "age,sex"}], ["OneHot"]],
             r"X: Impute with mean is for columns of numbers; 'sex' is none",

@@ -48,10 +48,8 @@ class MixedReader(Reader):
         self.text = tuple(place for place, column in enumerate(columns) if place in text or is_text(column))
         self._of_numbers = [place for place in range(len(columns)) if place not in self.text]
         n_rows = len(columns[0])
-        self._numbers, self._words = (
-            np.empty((n_rows, len(self._of_numbers))),
-            np.empty((n_rows, len(self.text)), object),
-        )
+        self._numbers = np.empty((n_rows, len(self._of_numbers)))
+        self._words = np.empty((n_rows, len(self.text)), object)
         for at, place in enumerate(self._of_numbers):
             self._numbers[:, at] = numbers_of(columns[place])
         for at, place in enumerate(self.text):
