@@ -221,12 +221,12 @@ class Spec(Place):
     kind: str
     defaults: Mapping[str, Any] = field(default_factory=dict)
 
-    @property
+    @cached_property
     def cls(self) -> type[Part]:
         """Class of the part; raises ConfigError if there is none of the name."""
         return type(self.spec) if isinstance(self.spec, Part) else find(self.kind, split(self.kind, self.spec)[0])
 
-    @property
+    @cached_property
     def given(self) -> dict[str, Any]:
         """The parameters that are given."""
         if isinstance(self.spec, Part):
