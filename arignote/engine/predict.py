@@ -103,7 +103,8 @@ def _predictions_of(network: Network) -> Callable[[Mapping[str, Tensor]], Predic
 class Scorer:
     """Losses of a network over rows, outside training: means over rows, added in float64 in order.
 
-    Rows that lack the target of an output, as they may if there are several, do not count for its losses.
+    Rows that lack the target of an output, as they may if there are several, do not count for its losses. For scores,
+    predictions and targets of all rows are kept, in float32.
 
     Parameters
     ----------
@@ -113,7 +114,8 @@ class Scorer:
 
     def __init__(self, network: Network, losses: Sequence[ReportedLoss]):
         self.network, self._losses = network, losses
-        self._means = [one.loss.mean() for one in losses]
+        self._means = [(one, one.loss.mean()) for one in losses if one.of_all is None]
+        self._scores = [one for one in losses if one.of_all is not None]
         self._predictions_of = _predictions_of(network)
 
     @torch.no_grad()
@@ -141,23 +143,44 @@ class Scorer:
         """
         n_rows = np.zeros(len(self.network.architecture.outputs), dtype=np.int64)
         totals: dict[str, Tensor] = {}
+        predicted: list[Predictions] = []
+        encoded: list[NDArray[Any]] = []
         for number, (x, y) in enumerate(batches):
             check_stop()
             n_rows += _rows_with_target(y)
             outputs = outputs_of(self.network, x, seed, purpose, *position, number)
             targets = dict(zip(outputs, fields_to_device(y, self.network.device), strict=True))
             with TURN:
+                block = self._predictions_of(outputs) if keep is not None or self._scores else {}
                 if keep is not None:
-                    keep(self._predictions_of(outputs))
-                for one, mean in zip(self._losses, self._means, strict=True):
+                    keep(block)
+                if self._scores:
+                    predicted.append({one.output: block[one.output] for one in self._scores})
+                    encoded.append(y)
+                for one, mean in self._means:
                     found = mean(outputs[one.output], targets[one.output])
                     zero = torch.zeros(found.shape, dtype=torch.float64, device=found.device)
                     totals.setdefault(one.name, zero).add_(found, alpha=len(y))
         n_of = dict(zip(self.network.architecture.outputs, n_rows, strict=True))
         # Of an output without any target the losses are NaN.
         with np.errstate(invalid="ignore"):
-            means = {one.name: totals[one.name].cpu().numpy() / n_of[one.output] for one in self._losses if totals}
-        return {one.name: one.loss.value(means[one.name], one.units) for one in self._losses if totals}
+            means = {one.name: totals[one.name].cpu().numpy() / n_of[one.output] for one, _ in self._means if totals}
+        values = {one.name: one.loss.value(means[one.name], one.units) for one, _ in self._means if totals}
+        values |= self._scored(predicted, encoded)
+        return {one.name: values[one.name] for one in self._losses if one.name in values}
+
+    def _scored(self, predicted: Sequence[Predictions], encoded: Sequence[NDArray[Any]]) -> dict[str, float]:
+        """Return the scores of all rows, from what is predicted and encoded of each batch."""
+        if not (self._scores and encoded):
+            return {}
+        y = np.concatenate(encoded)
+        found = {}
+        for one in self._scores:
+            own = y if y.dtype.names is None else y[one.output]
+            of_output = np.concatenate([batch[one.output] for batch in predicted])
+            assert one.of_all is not None
+            found[one.name] = one.of_all(of_output, own)
+        return found
 
 
 def _rows_with_target(y: NDArray[Any]) -> list[int]:

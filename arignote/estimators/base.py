@@ -231,8 +231,8 @@ class NNEstimator(NotebookView, NestedParams, metaclass=PublicDir):
 
     def _score_of_steps(self, X: Any, y: Any, sample_weight: Any, name: str) -> float:
         """Return a metric over the steps of sequences, which have no weights."""
-        from arignote.data.targets import counted
-        from arignote.report.scores import score_of
+        from arignote.optim.losses import Score
+        from arignote.spec.metrics import score_of_rows
 
         if sample_weight is not None:
             raise DataError("sample_weight is for one value per row; this network has one for each step")
@@ -241,9 +241,8 @@ class NNEstimator(NotebookView, NestedParams, metaclass=PublicDir):
         if rows.y is None:
             raise DataError("labels are needed: give X and y")
         encoded = targets.values(targets.encode(rows.y, self.state_.targets, "X"), targets.main)
-        counts, predictions = counted(encoded), predictor.predictions(rows)[targets.main]
-        memory = targets.of_main.memory_of_step(self.state_.targets[targets.main])
-        return score_of(name, predictions[counts], encoded[counts], targets.of_main.of_step, memory)
+        predictions, memory = predictor.predictions(rows)[targets.main], self.state_.targets[targets.main]
+        return score_of_rows(Score(metric=name), targets.of_main, memory, predictions, encoded)
 
     def _of_main(self, X: Any, y: Any, sample_weight: Any) -> tuple[Any, Any, Any]:
         """Return true and predicted values of the main output, and weights; of windows those of their last steps."""

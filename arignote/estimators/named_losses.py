@@ -6,60 +6,36 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from arignote.data.targets import Targets
+from arignote.data.targets import Memory, Targets
 from arignote.errors import ConfigError, did_you_mean
-from arignote.registry import build, several
-from arignote.report.scores import check_metric, is_loss
-from arignote.spec.objective import Objective, ReportedLoss, losses_that_fit
+from arignote.optim.losses import Score, metrics_that_fit, to_score
+from arignote.registry import build, names, several
+from arignote.spec.objective import Objective, ReportedLoss, losses_that_fit, reported_loss
 
-__all__ = ["NamedLosses", "ReportedMetric"]
-
-
-@dataclass(frozen=True)
-class ReportedMetric:
-    """A metric of an output that is reported.
-
-    Attributes
-    ----------
-    name : str
-        Its name in the result.
-    output : str
-        Name of the output layer.
-    metric : str
-        Its own name, as of `score_of`.
-    """
-
-    name: str
-    output: str
-    metric: str
+__all__ = ["NamedLosses"]
 
 
 @dataclass
 class NamedLosses:
-    """Losses, which the engine computes, and metrics, which need the predictions of all rows.
+    """Losses and scores by their names in a result.
 
     Attributes
     ----------
     targets : Targets
-    units : dict of str to array (n_outputs,)
-        Units of the outputs of each output layer.
+    memory : dict of str to dict
+        What the target of each output has learned.
     n_outputs : dict of str to int
         Number of outputs of each output layer.
     names : list of str
         Names of all in the result, in the order in which they are given.
     losses : list of ReportedLoss
-    metrics : list of ReportedMetric
     """
 
     targets: Targets
-    units: Mapping[str, NDArray[np.float64]]
+    memory: Mapping[str, Memory]
     n_outputs: Mapping[str, int]
     names: list[str] = field(default_factory=list)
     losses: list[ReportedLoss] = field(default_factory=list)
-    metrics: list[ReportedMetric] = field(default_factory=list)
 
     def add(self, losses: Any) -> None:
         """Add losses and metrics.
@@ -92,29 +68,30 @@ class NamedLosses:
             name: tuple(build("loss", loss) for loss in target.of_step.valid_loss)
             for name, target in self.targets.by_output.items()
         }
-        self.losses += Objective(self.targets, {}, defaults, {}).reported(defaults, self.units)
+        self.losses += Objective(self.targets, {}, defaults, {}).reported(defaults, self.memory)
         self.names += [one.name for one in self.losses]
 
     def _add(self, output: str, one: Any) -> None:
-        """Add a loss or a metric of an output."""
+        """Add a loss or a score of an output."""
         target = self.targets.by_output[output].of_step
-        if isinstance(one, str) and not is_loss(one):
-            check_metric(one, target, self.n_outputs[output])
-            self.metrics.append(ReportedMetric(self._name(output, one), output, one))
-            return
-        loss = build("loss", one)
-        if target.named() not in loss.targets:
-            known = ", ".join(losses_that_fit(target))
-            raise ConfigError(f"the loss {loss.column!r} does not fit {target.named()}; losses that do: {known}")
+        spec = to_score(one)
+        is_known = not isinstance(spec, str) or spec in names("loss") or ":" in spec
+        loss = build("loss", spec) if is_known else None
+        if loss is None or (isinstance(loss, Score) and not loss.fits(target.named())):
+            known = list(dict.fromkeys([*losses_that_fit(target), *metrics_that_fit(target.named())]))
+            name = one if loss is None else loss.column
+            raise ConfigError(f"unknown loss or metric {name!r} of {target.named()}. {did_you_mean(name, known)}")
+        if not loss.fits(target.named()):
+            listed = ", ".join(losses_that_fit(target))
+            raise ConfigError(f"the loss {loss.column!r} does not fit {target.named()}; losses that do: {listed}")
         loss.check(self.n_outputs[output])
         name = self._name(output, one if isinstance(one, str) else loss.column)
-        self.losses.append(ReportedLoss(name, output, loss, self.units[output]))
+        self.losses.append(reported_loss(name, output, loss, self.targets, self.memory))
 
     def _name(self, output: str, own: str) -> str:
         """Return the name of a loss or metric in the result; ConfigError if it is that of another output."""
         name = own if output == self.targets.main else f"{output}_{own}"
-        before: list[ReportedLoss | ReportedMetric] = [*self.losses, *self.metrics]
-        for other in before:
+        for other in self.losses:
             if other.name == name and other.output != output:
                 raise ConfigError(
                     f"losses: {name!r} is one of {other.output!r} and of {output!r}: name one of them alone"

@@ -1,4 +1,4 @@
-"""Scores of rows, what they are computed from, and what follows from the classes that are predicted."""
+"""Scores of rows, and what follows from the classes that are predicted."""
 
 from __future__ import annotations
 
@@ -9,11 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from arignote.engine.predict import Predictions
 from arignote.errors import DataError
 from arignote.report.scores import Mistake, confusion_matrix, mistakes
 
-__all__ = ["Kept", "Scored"]
+__all__ = ["Scored"]
 
 
 @dataclass(frozen=True)
@@ -47,40 +46,3 @@ class Scored:
         if ids is not None and len(ids) != len(self.y):
             raise DataError(f"ids must name each of the {len(self.y)} rows; got {len(ids)}")
         return mistakes(self.y, self.predicted, self.classes, ids)
-
-
-class Kept:
-    """What is kept of the predictions of each block: those that metrics need, and the most probable classes.
-
-    Parameters
-    ----------
-    outputs : sequence of str
-        Output layers whose predictions are kept.
-    classes_of : str or None
-        The output layer of whose predictions the classes are kept, which take less memory.
-    """
-
-    def __init__(self, outputs: Sequence[str], classes_of: str | None):
-        self._blocks: dict[str, list[NDArray[Any]]] = {name: [] for name in outputs}
-        self._classes: list[NDArray[np.int64]] = []
-        self._classes_of = classes_of
-
-    def __bool__(self) -> bool:
-        return bool(self._blocks) or self._classes_of is not None
-
-    def __call__(self, block: Predictions) -> None:
-        """Keep what is needed of a block."""
-        for name, blocks in self._blocks.items():
-            blocks.append(block[name])
-        if self._classes_of is not None:
-            self._classes.append(block[self._classes_of].argmax(axis=-1))
-
-    @property
-    def predictions(self) -> Predictions:
-        """Predictions (rows, n_outputs) by output layer."""
-        return {name: np.concatenate(blocks) for name, blocks in self._blocks.items()}
-
-    @property
-    def predicted(self) -> NDArray[np.int64]:
-        """Number of the most probable class (rows,) or (rows, n_steps); empty if classes are not kept."""
-        return np.concatenate(self._classes) if self._classes else np.empty(0, np.int64)

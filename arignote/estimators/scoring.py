@@ -32,13 +32,12 @@ from arignote.engine.predict import Predictions, Scorer, outputs_of_layers, pred
 from arignote.engine.session import preserve_generators
 from arignote.engine.turns import computing_in
 from arignote.errors import ConfigError, DataError, axes_hint, warn
-from arignote.estimators.named_losses import NamedLosses, ReportedMetric
-from arignote.estimators.scored import Kept, Scored
+from arignote.estimators.named_losses import NamedLosses
+from arignote.estimators.scored import Scored
 from arignote.fit.config_data import with_layers
 from arignote.fit.held_out import rows_of_part, settings_of_rows, warn_of_training_rows
 from arignote.fit.load import restore
 from arignote.fit.run import in_order
-from arignote.report.scores import score_of
 from arignote.spec.inputs import inputs_of
 from arignote.spec.objective import targets_of
 from arignote.spec.settings import FitSettings
@@ -191,7 +190,7 @@ class Predictor:
         part : "train", "valid" or "test", optional
             Score only these rows of the run.
         by_class : bool
-            Whether the predictions of classes are kept, for a confusion matrix; metrics keep them in any case.
+            Whether the predictions of classes are kept, for a confusion matrix.
 
         Warns
         -----
@@ -205,16 +204,17 @@ class Predictor:
         if by_class and not has_classes:
             raise ConfigError(f"a table by class needs one class per row; this network fits {target.named()}")
         architecture = self.network.architecture
-        named = NamedLosses(targets, targets.units(self.state.targets), architecture.n_outputs)
+        named = NamedLosses(targets, self.state.targets, architecture.n_outputs)
         named.add(losses)
         rows, y = self._with_targets(data, part)
-        kept = Kept([one.output for one in named.metrics], main if by_class else None)
+        kept: list[NDArray[np.int64]] = []
         scorer = Scorer(self.network, named.losses)
         # The same random streams as in `blocks`, for layers of a user that draw: scores are those of the predictions.
         with self._as_validated(), closing(in_order(self.network, rows, y, y_from_x=targets.from_input)) as batches:
-            values = scorer(batches, seed=self.state.rng, purpose="predict", keep=kept or None)
-        predictions, predicted = kept.predictions, kept.predicted
-        values |= {one.name: self._score(one, predictions[one.output], y) for one in named.metrics}
+            # Classes take less memory than their probabilities.
+            keep = (lambda block: kept.append(block[main].argmax(axis=-1))) if by_class else None
+            values = scorer(batches, seed=self.state.rng, purpose="predict", keep=keep)
+        predicted = np.concatenate(kept) if kept else np.empty(0, np.int64)
         y = None if y is None else targets.values(y, main)
         if y is not None and targets.of_main is not target:
             counts = counted(y)
@@ -222,19 +222,6 @@ class Predictor:
         classes = target.classes(memory) if has_classes else np.empty(0)
         values = {name: values[name] for name in named.names}
         return Scored(values, classes, y if y is not None else np.empty(0), predicted)
-
-    def _score(self, one: ReportedMetric, predictions: NDArray[Any], y: NDArray[Any] | None) -> float:
-        """Return a metric of the rows, or steps, that have a target of its output."""
-        # Of an input that is its own target there are losses only.
-        assert y is not None
-        target, own = self.targets.by_output[one.output], self.targets.values(y, one.output)
-        of_step, memory = target.of_step, target.memory_of_step(self.state.targets[one.output])
-        if of_step is not target:
-            counts = counted(own)
-            own, predictions = own[counts], predictions[counts]
-        is_there = of_step.is_there(own)
-        at = slice(None) if is_there is None else is_there
-        return score_of(one.metric, predictions[at], own[at], of_step, memory)
 
     def _with_targets(self, data: FitData, part: str | None) -> tuple[Rows, NDArray[Any] | None]:
         """Return the rows to score, prepared as the training rows were, and their encoded targets."""

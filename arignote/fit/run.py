@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Sequence
 from functools import partial
 from math import prod
 from typing import Any
@@ -27,10 +27,10 @@ from arignote.fit.assemble import Assembly
 from arignote.fit.failures import cause_of, check_layers, divergence
 from arignote.fit.final_epochs import FinalEpochs
 from arignote.fit.monitor import monitor_of
+from arignote.fit.scores import tried_scores
 from arignote.fit.trainer import Trainer
 from arignote.fit.validation import Score, Validation
 from arignote.layers.thawing import thaw_epochs
-from arignote.optim.losses import Loss
 from arignote.optim.stopping import StopRule
 from arignote.preemption.signals import StopRequest
 from arignote.spec.objective import ReportedLoss
@@ -103,12 +103,10 @@ def trainers(fit: Assembly) -> Callable[..., Trainer]:
     settings, data, objective = fit.settings, fit.plan.prepared, fit.plan.objective
     augmentation = _augmentation(fit)
     batches, to_device = _batches(fit, augmentation, *data.parts["train"], data.weights, fit.plan.order)
-    final, monitor = _final_epochs(fit, augmentation), monitor_of(fit)
+    final, monitor, reported = _final_epochs(fit, augmentation), monitor_of(fit), _reported(fit)
 
     def make(step: Any, checkpointer: Checkpointer, check_stop: Callable[[], None], observers: Observers) -> Trainer:
-        def scorer(part: str, losses: Mapping[str, tuple[Loss, ...]], prefix: str) -> Score | None:
-            return _scorer(fit, part, objective.reported(losses, data.targets.units(data.memory), prefix), check_stop)
-
+        scores = {part: _scorer(fit, part, losses, check_stop) for part, losses in reported.items()}
         return Trainer(
             step=step,
             to_device=to_device,
@@ -116,11 +114,9 @@ def trainers(fit: Assembly) -> Callable[..., Trainer]:
             final=final,
             rules=fit.rules,
             validation=Validation(
-                validate=scorer("valid", objective.valid_loss, "valid"),
-                score_train=scorer("train", objective.valid_loss, "scored_train")
-                if settings.validate_on_train
-                else None,
-                score_test=scorer("test", objective.test_loss, "test"),
+                validate=scores.get("valid"),
+                score_train=scores.get("train"),
+                score_test=scores.get("test"),
                 monitor=monitor,
                 train_loss=objective.column,
                 greater_is_better=objective.valid_loss[objective.main][0].greater_is_better,
@@ -137,6 +133,22 @@ def trainers(fit: Assembly) -> Callable[..., Trainer]:
         )
 
     return make
+
+
+def _reported(fit: Assembly) -> dict[str, list[ReportedLoss]]:
+    """Return the losses of each part that is scored; ConfigError if a score cannot be computed for its targets."""
+    data, objective = fit.plan.prepared, fit.plan.objective
+    chosen = {"valid": ("valid_loss", objective.valid_loss), "test": ("test_loss", objective.test_loss)}
+    if fit.settings.validate_on_train:
+        chosen["train"] = ("valid_loss", objective.valid_loss)
+    prefix, sizes = {"train": "scored_train"}, data.targets.sizes(data.memory)
+    return {
+        part: tried_scores(
+            objective.reported(losses, data.memory, prefix.get(part, part)), data.parts[part][1], sizes, setting
+        )
+        for part, (setting, losses) in chosen.items()
+        if part in data.parts
+    }
 
 
 def _stop_rule(fit: Assembly) -> StopRule | None:
@@ -216,10 +228,8 @@ def in_order(
             yield batch.x, batch.y
 
 
-def _scorer(fit: Assembly, part: str, losses: Sequence[ReportedLoss], check_stop: Callable[[], None]) -> Score | None:
+def _scorer(fit: Assembly, part: str, losses: Sequence[ReportedLoss], check_stop: Callable[[], None]) -> Score:
     """Return a function that scores the network on a part of the data, and can be stopped in the middle."""
-    if part not in fit.plan.prepared.parts:
-        return None
     network, data, settings = fit.predicting, fit.plan.prepared, fit.settings
     rows, y = data.parts[part]
     score = Scorer(network, losses)

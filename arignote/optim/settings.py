@@ -11,7 +11,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_valida
 from arignote.errors import Complaint, ConfigError
 from arignote.hints.mistakes import correction_of
 from arignote.optim.averages import Average
-from arignote.optim.losses import Loss
+from arignote.optim.losses import Loss, near_metric, to_score
 from arignote.optim.pretraining import PretrainingField
 from arignote.optim.rules import Rule, rule_of_number
 from arignote.optim.stopping import StopRule
@@ -22,10 +22,10 @@ __all__ = ["LearningSettings"]
 
 
 def _to_loss(value: Any) -> Any:
-    if value == "accuracy":
-        # A smaller loss is a better one, for the best network and for all rules.
-        raise ValueError("'accuracy' is a metric of evaluate, not a loss: use 'error', which is 1 - accuracy")
-    return value
+    spec = to_score(value)
+    if spec is value and (near := near_metric(value)):
+        raise ValueError(f"unknown loss or metric {value!r}. Did you mean {near!r}?")
+    return spec
 
 
 def _to_average(value: Any) -> Any:
@@ -39,12 +39,12 @@ def _trainable(loss: Loss) -> Loss:
     if not loss.differentiable:
         fitting = {part_name(cls) for cls in names("loss").values() if _can_replace(cls, loss)}
         hint = "Use " + " or ".join(map(repr, sorted(fitting)))
-        raise ValueError(f"{part_name(loss)!r} cannot be trained on: it has no gradient. {hint}")
+        raise ValueError(f"{loss.named()!r} cannot be trained on: it has no gradient. {hint}")
     return loss
 
 
 def _can_replace(cls: Any, loss: Loss) -> bool:
-    return cls.differentiable and bool(set(cls.targets) & set(loss.targets))
+    return cls.differentiable and any(loss.fits(target) for target in cls.targets)
 
 
 def _rule_field(below: float = inf) -> PartField:

@@ -2,34 +2,59 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from arignote.data.targets import Target, Targets
+from arignote.data.targets import Memory, Target, Targets
 from arignote.errors import Complaint, ConfigError
 from arignote.layers.base import Layer
 from arignote.layers.inputs import NetworkInput
 from arignote.layers.output import OutputLayer
-from arignote.optim.losses import Loss
+from arignote.optim.losses import Loss, Score
 from arignote.registry import build, find, names, part_name, short_spec
 from arignote.spec.settings import FitSettings
 
-__all__ = ["Objective", "ReportedLoss", "losses_that_fit", "objective_of", "targets_of"]
+__all__ = ["Objective", "ReportedLoss", "losses_that_fit", "objective_of", "reported_loss", "targets_of"]
 
 Losses = dict[str, tuple[Loss, ...]]
 
 
 class ReportedLoss(NamedTuple):
-    """A loss of an output that is reported: its name, the output layer, the loss, and the units of the outputs."""
+    """A loss of an output that is reported.
+
+    Attributes
+    ----------
+    name, output : str
+        Its name in the history, and the output layer.
+    loss : Loss
+    units : array (n_outputs,)
+        Units of the outputs.
+    of_all : callable or None
+        Of a score: returns it for the predictions of all rows and their encoded targets.
+    """
 
     name: str
     output: str
     loss: Loss
     units: NDArray[np.float64]
+    of_all: Callable[[NDArray[Any], NDArray[Any]], float] | None = None
+
+
+def reported_loss(name: str, output: str, loss: Loss, targets: Targets, memory: Mapping[str, Memory]) -> ReportedLoss:
+    """Return a loss of an output as it is reported; `memory` is what the targets have learned."""
+    target, own = targets.by_output[output], memory[output]
+    of_all = None
+    if isinstance(loss, Score):
+        # Imports scikit-learn.
+        from arignote.spec.metrics import score_of_rows
+
+        of_all = partial(score_of_rows, loss, target, own)
+    return ReportedLoss(name, output, loss, target.units(own), of_all)
 
 
 @dataclass(frozen=True)
@@ -62,16 +87,16 @@ class Objective:
         return self.train_loss[self.main].column if self.targets.is_single else "loss"
 
     def reported(
-        self, losses: Mapping[str, tuple[Loss, ...]], units: Mapping[str, NDArray[np.float64]], prefix: str = ""
+        self, losses: Mapping[str, tuple[Loss, ...]], memory: Mapping[str, Memory], prefix: str = ""
     ) -> list[ReportedLoss]:
-        """Return losses with their names in the history, those of the main output first."""
+        """Return losses with their names in the history, those of the main output first; see `reported_loss`."""
         order = sorted(losses, key=lambda output: output != self.main)
         found = []
         for output in order:
             words = [prefix, "" if output == self.main else output]
             for loss in losses[output]:
                 name = "_".join(word for word in (*words, loss.column) if word)
-                found.append(ReportedLoss(name, output, loss, units[output]))
+                found.append(reported_loss(name, output, loss, self.targets, memory))
         return found
 
     def spec(self) -> dict[str, Any]:
@@ -157,7 +182,7 @@ def objective_of(layers: Sequence[Layer], settings: FitSettings) -> Objective:
             complaints += [
                 Complaint(("fit", key), f"{key} {_unfit(loss, target, layer)}")
                 for loss in losses[key][output]
-                if target.of_step.named() not in loss.targets
+                if not loss.fits(target.of_step.named())
             ]
     complaints += _of_classes_alone(targets, outputs, settings)
     if targets.is_single and losses["train_loss"][main][0].weight != 1:
@@ -209,7 +234,7 @@ def _of_classes_alone(targets: Targets, outputs: Mapping[str, OutputLayer], sett
 def _unfit(loss: Loss, target: Target, output: Layer) -> str:
     fitting = losses_that_fit(target, trainable=loss.differentiable)
     return (
-        f"{part_name(loss)!r} does not fit {part_name(output)} {output.name!r}, which fits {target.of_step.named()}; "
+        f"{loss.named()!r} does not fit {part_name(output)} {output.name!r}, which fits {target.of_step.named()}; "
         f"losses that do: {', '.join(fitting)}"
     )
 

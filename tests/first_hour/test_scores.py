@@ -182,13 +182,6 @@ def test_an_unknown_metric_is_refused(name, message):
         fitted.evaluate(*made(1), name)
 
 
-@pytest.mark.parametrize("setting", ["valid_loss", "test_loss"])
-def test_accuracy_is_not_a_loss_of_fit_and_leads_to_error(setting, folder):
-    ended = arignote("check", "config.yaml", "--set", f"fit.{setting}=[nll, accuracy]")
-    assert ended.code == 2
-    assert "'accuracy' is a metric of evaluate, not a loss: use 'error', which is 1 - accuracy" in ended.err
-
-
 def test_by_class_prints_a_table_and_the_confusion_matrix(folder):
     x, y = made(7)
     labels = np.array(["ant", "bee", "cat"])[y]

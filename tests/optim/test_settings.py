@@ -231,11 +231,23 @@ def test_a_loss_without_a_gradient_cannot_be_minimised_and_others_are_named(loss
     assert part_name(checked_settings({"valid_loss": loss}).valid_loss[0]) == loss
 
 
-@pytest.mark.parametrize("name", ["train_loss", "valid_loss", "test_loss"])
-@pytest.mark.parametrize("given", ["accuracy", {"out": "accuracy"}], ids=str)
-def test_accuracy_is_no_loss_and_the_error_is_named(name, given):
-    found = refusal(**{name: given})
-    assert found == f"fit.{name}: 'accuracy' is a metric of evaluate, not a loss: use 'error', which is 1 - accuracy"
+@pytest.mark.parametrize("name", ["valid_loss", "test_loss"])
+def test_a_metric_may_be_reported_and_is_written_by_its_name(name):
+    for given in ("f1_macro", ["f1_macro"], {"out": "f1_macro"}, ["score", {"metric": "f1_macro"}]):
+        found = getattr(checked_settings({name: given}), name)
+        [loss] = found["out"] if isinstance(found, dict) else found
+        assert loss.column == "f1_macro" and loss.greater_is_better
+    dumped = checked_settings({name: ["nll", "top_3"]}).model_dump(mode="json")[name]
+    assert dumped == ["nll", ["score", {"metric": "top_3"}]]
+    assert refusal(**{name: "f1_marco"}) == f"fit.{name}: unknown loss or metric 'f1_marco'. Did you mean 'f1_macro'?"
+    assert refusal(**{name: ["score", {"metric": "f2"}]}).startswith(f"fit.{name}.metric must be the name of a metric")
+
+
+def test_a_metric_cannot_be_trained_on():
+    found = refusal(train_loss="accuracy")
+    assert (
+        found.startswith("fit.train_loss: 'accuracy' cannot be trained on: it has no gradient. Use ") and "nll" in found
+    )
 
 
 @pytest.mark.parametrize("name", ["valid_loss", "test_loss"])

@@ -1,36 +1,14 @@
-"""Metrics and tables of predictions, against tables worked out by hand."""
+"""Tables of predictions, against tables worked out by hand."""
 
 from __future__ import annotations
 
 import numpy as np
-import pytest
-from made_up import numbered_classes
 
-from arignote import ConfigError
-from arignote.data.targets import Classes
-from arignote.report.scores import by_class, check_metric, confusion_matrix, mistakes, score_of
+from arignote.report.scores import by_class, confusion_matrix, mistakes
 
 # Four rows of three classes; the last has two classes that are equally probable.
 PROBA = np.array([[0.7, 0.2, 0.1], [0.2, 0.5, 0.3], [0.6, 0.3, 0.1], [0.4, 0.4, 0.2]], dtype=np.float32)
 Y = np.array([0, 2, 1, 1])
-
-
-@pytest.mark.parametrize(("name", "value"), [("accuracy", 0.25), ("top_1", 0.25), ("top_2", 1.0)])
-def test_the_true_class_is_among_the_most_probable(name, value):
-    assert score_of(name, PROBA, Y, Classes(), numbered_classes(3)) == value
-
-
-def test_balanced_accuracy_is_the_mean_recall():
-    # Recalls: 1 of 1, 0 of 2, 0 of 1.
-    assert score_of("balanced_accuracy", PROBA, Y, Classes(), numbered_classes(3)) == pytest.approx(1 / 3)
-
-
-def test_metrics_of_regression_and_of_clusters_are_unknown():
-    for name in ("r2", "neg_mean_squared_error", "rand_score", "top_0", "top_3"):
-        with pytest.raises(ConfigError):
-            check_metric(name, Classes(), 3)
-    for name in ("accuracy", "top_1", "top_2", "f1", "f1_macro", "roc_auc_ovr", "matthews_corrcoef"):
-        check_metric(name, Classes(), 3)
 
 
 def test_the_matrix_counts_true_classes_in_rows_and_predicted_ones_in_columns():

@@ -125,6 +125,8 @@ def spec(run):
         settings["preprocess"] = [["Impute", {}], ["Standardise", {}], ["OneHot", {}]]
     if target == "numbers":
         settings |= {"missing_targets": True, "valid_loss": ["r2", "rmse"]}
+    elif target == "classes":
+        settings["valid_loss"] = ["f1_macro", "nll"]
     if settings["sgd_type"] not in ("momentum", "nag"):
         settings["momentum_rule"] = None
     if threads is not None:

@@ -1,6 +1,7 @@
 """Losses by the targets that they fit."""
 
 from arignote.optim.losses.base import Loss
+from arignote.optim.losses.of_all_rows import Score, metrics_that_fit, near_metric, to_score
 from arignote.optim.losses.of_classes import NLL, Brier, Error, Hinge, RankError, TopKError
 from arignote.optim.losses.of_flags import BinaryCrossEntropy, FlagError
 from arignote.optim.losses.of_numbers import MAE, R2, RMSE, Absolute, Huber, Squared
@@ -21,6 +22,10 @@ __all__ = [
     "Loss",
     "RankError",
     "Reconstruction",
+    "Score",
     "Squared",
     "TopKError",
+    "metrics_that_fit",
+    "near_metric",
+    "to_score",
 ]

@@ -53,6 +53,10 @@ class Loss(Part):
         A loss whose value is not a mean over rows returns several means that `value` combines: (n, n_means).
         """
 
+    def fits(self, target: str) -> bool:
+        """Return whether it suits targets of this name."""
+        return target in self.targets
+
     def check(self, n_outputs: int) -> None:
         """Raise ConfigError if the loss does not suit a network with so many outputs."""
 
@@ -83,6 +87,10 @@ class Loss(Part):
             return values.mean() if values.ndim == 1 else values.mean(0)
 
         return mean
+
+    def named(self) -> str:
+        """Return its name as messages have it."""
+        return part_name(self)
 
     @property
     def column(self) -> str:

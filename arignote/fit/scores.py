@@ -1,0 +1,71 @@
+"""Scores of scikit-learn in validations: tried before training, and NaN where one cannot be computed later."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping, Sequence
+from math import nan
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from arignote.errors import ConfigError
+from arignote.spec.objective import ReportedLoss
+
+__all__ = ["tried_scores"]
+
+
+def tried_scores(
+    losses: Sequence[ReportedLoss], y: NDArray[Any] | None, n_outputs: Mapping[str, int], setting: str
+) -> list[ReportedLoss]:
+    """Return losses whose scores can be computed for some targets.
+
+    Parameters
+    ----------
+    losses : sequence of ReportedLoss
+    y : array (rows, ...) or None
+        Encoded targets.
+    n_outputs : dict of str to int
+        Number of outputs of each output layer.
+    setting : str
+        Where the losses are named, for messages.
+
+    Raises
+    ------
+    ConfigError
+        If a score cannot be computed, such as "roc_auc" of ten classes.
+    """
+    return [
+        one if one.of_all is None or y is None else _tried(one, y, n_outputs[one.output], setting) for one in losses
+    ]
+
+
+def _tried(one: ReportedLoss, y: NDArray[Any], n_outputs: int, setting: str) -> ReportedLoss:
+    own = y if y.dtype.names is None else y[one.output]
+    shape = own.shape if own.dtype.kind in "iu" else own.shape[:-1]
+    # Equal probabilities, or the mean of each number.
+    predictions = np.full((*shape, n_outputs), 1 / n_outputs if one.loss.fits("classes") else 0.0, np.float32)
+    try:
+        _quietly(one, predictions, own)
+    except ConfigError as error:
+        raise ConfigError(f"{setting}: {error}").under("fit", setting) from None
+
+    def of_all(predictions: NDArray[Any], y: NDArray[Any]) -> float:
+        try:
+            return _quietly(one, predictions, y)
+        except ConfigError:
+            # Of a negative prediction there is no logarithm: training goes on.
+            return nan
+
+    return one._replace(of_all=of_all)
+
+
+def _quietly(one: ReportedLoss, predictions: NDArray[Any], y: NDArray[Any]) -> float:
+    """Return a score without the warning that a class is never predicted, which most networks never do at first."""
+    from sklearn.exceptions import UndefinedMetricWarning
+
+    assert one.of_all is not None
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UndefinedMetricWarning)
+        return one.of_all(predictions, y)

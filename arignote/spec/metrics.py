@@ -1,0 +1,99 @@
+"""Scores of predictions by scikit-learn, from what a network predicts and the targets that it was taught."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
+
+from arignote.data.targets import Memory, Target, counted
+from arignote.errors import ConfigError
+from arignote.optim.losses import Score
+
+__all__ = ["score_of", "score_of_rows"]
+
+
+def score_of_rows(score: Score, target: Target, memory: Memory, predictions: NDArray[Any], y: NDArray[Any]) -> float:
+    """Return a score of the rows, or steps, that have a target; the parameters are those of `score_of`."""
+    of_step, own = target.of_step, target.memory_of_step(memory)
+    if of_step is not target:
+        counts = counted(y)
+        y, predictions = y[counts], predictions[counts]
+    is_there = of_step.is_there(y)
+    at = slice(None) if is_there is None else is_there
+    return score_of(score, of_step, own, predictions[at], y[at])
+
+
+def score_of(score: Score, target: Target, memory: Memory, predictions: NDArray[Any], y: NDArray[Any]) -> float:
+    """Return a score.
+
+    Parameters
+    ----------
+    score : Score
+    target : Target
+    memory : dict
+        What the target has learned.
+    predictions : array (rows, n_outputs)
+        Probabilities, or scaled numbers.
+    y : array (rows, ...)
+        Encoded targets.
+
+    Raises
+    ------
+    ConfigError
+        If scikit-learn cannot compute it for these targets.
+    """
+    is_of_classes = target.labels_per_row == "one"
+    if is_of_classes and score.top is not None:
+        # If probabilities are equal, the first class counts as the more probable, as in predict; in
+        # top_k_accuracy_score of scikit-learn the last one does.
+        best = np.argsort(-predictions, axis=1, kind="stable")[:, : score.top]
+        return float((best == y[:, None]).any(axis=1).mean())
+    from sklearn.metrics import get_scorer
+
+    estimator: _Computed
+    if is_of_classes:
+        # float32 probabilities add up to 1 except for rounding, of which scikit-learn warns.
+        p = predictions.astype(np.float64)
+        estimator = _OfLabels(p.argmax(axis=1), p / p.sum(axis=1, keepdims=True))
+    elif target.labels_per_row == "several":
+        y, estimator = y.astype(np.int64), _OfLabels((predictions > 0.5).astype(np.int64), predictions)
+        # Otherwise two labels are taken for the two classes of one.
+        estimator.classes_ = np.eye(predictions.shape[1], dtype=np.int64)
+    else:
+        y, estimator = target.decode(y, memory), _OfNumbers(target.decode(predictions, memory))
+    try:
+        return float(get_scorer(score.metric)(estimator, np.zeros((len(y), 1)), y))
+    except ValueError as error:
+        raise ConfigError(f"{score.metric}: {error}") from None
+
+
+class _Computed(BaseEstimator):  # type: ignore[misc]
+    """Base class of estimators, as scorers need them, whose predictions are computed before."""
+
+    def __init__(self, predicted: NDArray[Any]):
+        self.predicted = predicted
+
+    def predict(self, X: Any) -> NDArray[Any]:
+        return self.predicted
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return True
+
+
+class _OfNumbers(RegressorMixin, _Computed):  # type: ignore[misc]
+    """Predictions of numbers."""
+
+
+class _OfLabels(ClassifierMixin, _Computed):  # type: ignore[misc]
+    """Predictions of labels, and their probabilities (rows, n_classes)."""
+
+    def __init__(self, predicted: NDArray[Any], p: NDArray[Any]):
+        super().__init__(predicted)
+        self.p = p
+        self.classes_: NDArray[Any] = np.arange(p.shape[1])
+
+    def predict_proba(self, X: Any) -> NDArray[Any]:
+        return self.p
