@@ -12,7 +12,7 @@ from command_line import arignote
 from promise import Stopped, digest, killed_after
 from sklearn.compose import ColumnTransformer
 from sklearn.impute import SimpleImputer
-from sklearn.model_selection import GridSearchCV
+from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
@@ -104,6 +104,22 @@ def test_a_frame_and_its_files_give_the_same_bits_and_take_each_others_rows(in_f
         expected.predict("odd.csv")
     of_missing = X.assign(smoker=np.nan)
     assert np.array_equal(expected.predict(of_missing), expected.predict(X.assign(smoker=X.smoker.mode()[0])))
+
+
+@pytest.mark.parametrize("library", ["pyarrow", "polars"])
+def test_a_table_of_another_library_and_its_column_of_text_are_those_of_pandas(library):
+    needed = pytest.importorskip(library, reason=f"pip install {library}")
+    whole = needed.Table.from_pandas(TABLE) if library == "pyarrow" else needed.from_pandas(TABLE)
+    x, y = whole.select(list(X.columns)), whole["outcome"]
+    found, expected = fit(x, y), fit()
+    assert digest(found) == digest(expected) and found.classes_.tolist() == ["recovered", "relapse"]
+    assert found.feature_names_in_.tolist() == list(X.columns)
+    assert found.predict(whole).tolist() == expected.predict(X).tolist()
+    assert found.confusion(whole, y, part="valid")[1] == expected.confusion(X, Y, part="valid")[1]
+    with pytest.raises(DataError, match=r"X lacks the column 'crp', which the network was trained on"):
+        found.predict(whole.select(["age", "sex", "site", "smoker"]))
+    scores = [cross_val_score(NNClassifier(LAYERS, rng=1, **SETTINGS), one, Y, cv=2) for one in (x, X)]
+    assert np.array_equal(*scores)
 
 
 def test_what_is_learned_is_stored_as_arrays_and_read_again(tmp_path):

@@ -16,52 +16,50 @@ __all__ = ["MixedReader", "mixed_table"]
 
 
 class MixedReader(Reader):
-    """Rows of columns in memory, some of them text: arrays of objects, with floats, text, and None for missing text.
+    """Rows of a table in memory, some columns of which are text: arrays of objects, with None for missing text.
 
     Parameters
     ----------
-    columns : sequence of array (rows,)
-        Numbers, or objects, which are text or other names of categories.
+    numbers : array (rows, n_numbers) of float64
+        Columns of numbers, NaN where one is missing.
+    words : array (rows, n_words) of object
+        Columns of text or of other names of categories, None where one is missing.
+    text : sequence of int
+        Positions of the columns of `words` among all.
     names : sequence of str or int
-        Names of the columns, or their positions; none if they are not known.
-    what : str
-        Name of the data in errors.
-    text : sequence of int, optional
-        Positions of the columns that are text whatever they hold; others are if they hold anything but numbers.
-
-    Raises
-    ------
-    DataError
-        If a column holds neither numbers nor text, or both.
+        Names of all columns, or their positions; none if they are not known.
 
     Examples
     --------
-    >>> reader = MixedReader([np.array([30.0, 41.0]), np.array(["f", "m"], object)], ["age", "sex"])
-    >>> reader.text, reader.read(slice(0, 2)).tolist()
-    ((1,), [[30.0, 'f'], [41.0, 'm']])
+    >>> reader = MixedReader(np.array([[30.0], [41.0]]), np.array([["f"], ["m"]], object), [1], ["age", "sex"])
+    >>> reader.read(slice(0, 2)).tolist()
+    [[30.0, 'f'], [41.0, 'm']]
     """
 
     in_memory = True
 
-    def __init__(self, columns: Sequence[Array], names: Sequence[str | int], what: str = "X", text: Sequence[int] = ()):
-        self.columns = tuple(names)  # type: ignore[assignment]
-        self.text = tuple(place for place, column in enumerate(columns) if place in text or is_text(column))
-        self._of_numbers = [place for place in range(len(columns)) if place not in self.text]
-        n_rows = len(columns[0])
-        self._numbers = np.empty((n_rows, len(self._of_numbers)))
-        self._words = np.empty((n_rows, len(self.text)), object)
-        for at, place in enumerate(self._of_numbers):
-            self._numbers[:, at] = numbers_of(columns[place])
-        for at, place in enumerate(self.text):
-            self._words[:, at] = words_of(columns[place], f"{what}: column {names[place] if names else place!r}")
-        self.shape, self.dtype = (n_rows, len(columns)), np.dtype(object)
+    def __init__(self, numbers: Array, words: Array, text: Sequence[int], names: Sequence[str | int]):
+        self._numbers, self._words = numbers, words
+        self.text, self.columns = tuple(text), tuple(names)  # type: ignore[assignment]
+        self.shape, self.dtype = (len(words), numbers.shape[1] + words.shape[1]), np.dtype(object)
+        self._of_numbers = [place for place in range(self.shape[1]) if place not in self.text]
 
     @classmethod
-    def of(cls, table: Array, like: Reader) -> MixedReader:
-        """Return all rows (rows, n_columns) of another reader, which have its columns, origin and text."""
-        reader = cls(list(table.T), like.columns, like.where, like.text)
-        reader.where, reader.origin, reader.missing = like.where, like.origin, like.missing
-        return reader
+    def of(cls, reader: Reader) -> MixedReader:
+        """Return the rows of a reader of a file, read piece by piece."""
+        is_text = np.isin(np.arange(reader.shape[1]), reader.text)
+        numbers = np.empty((len(reader), int((~is_text).sum())))
+        words = np.empty((len(reader), len(reader.text)), object)
+        # Equal words are one object.
+        known: dict[Any, Any] = {}
+        for at in range(0, len(reader), reader.chunk_rows or 4096):
+            rows = slice(at, min(at + (reader.chunk_rows or 4096), len(reader)))
+            piece = reader.read(rows)
+            numbers[rows] = piece[:, ~is_text]
+            words[rows] = [[known.setdefault(word, word) for word in row] for row in piece[:, is_text].tolist()]
+        found = cls(numbers, words, reader.text, reader.columns)
+        found.where, found.origin, found.missing = reader.where, reader.origin, reader.missing
+        return found
 
     def read(self, rows: RowIndex) -> Array:
         words = self._words[rows]
@@ -97,7 +95,7 @@ def mixed_table(x: Any, names: Sequence[str], what: str, text: Sequence[int] | N
     Raises
     ------
     DataError
-        As of `MixedReader`; or if another column than those of `text` is text.
+        If a column holds neither numbers nor text, or both, or another one than those of `text` is text.
     """
     if is_table(x):
         columns, categories = columns_of_table(x)
@@ -112,4 +110,13 @@ def mixed_table(x: Any, names: Sequence[str], what: str, text: Sequence[int] | N
         word = next(value for value in columns[wrong[0]] if not is_missing(value))
         name = names[wrong[0]] if names else wrong[0]
         raise DataError(f"{what}: column {name!r} holds {word!r}; in the training rows it holds numbers")
-    return MixedReader(columns, names, what, [*known, *places]) if known or places else None
+    text = sorted({*known, *places})
+    if not text:
+        return None
+    numbers = np.empty((len(columns[0]), len(columns) - len(text)))
+    words = np.empty((len(columns[0]), len(text)), object)
+    for at, place in enumerate(place for place in range(len(columns)) if place not in text):
+        numbers[:, at] = numbers_of(columns[place])
+    for at, place in enumerate(text):
+        words[:, at] = words_of(columns[place], f"{what}: column {names[place] if names else place!r}")
+    return MixedReader(numbers, words, text, names)

@@ -154,9 +154,9 @@ def with_columns(
 def _loaded(reader: Reader, src: str) -> Reader:
     """Return the rows of a reader in memory if they are at most `IN_MEMORY` bytes, else the reader."""
     if reader.chunk_rows is not None and reader.dtype.itemsize * int(np.prod(reader.shape)) <= IN_MEMORY:
-        table = reader.read(slice(0, len(reader)))
-        loaded = MixedReader.of(table, reader) if reader.text else ArrayReader(table, reader.where, like=reader)
-        return _logged(loaded, src)
+        if reader.text:
+            return _logged(MixedReader.of(reader), src)
+        reader = ArrayReader(reader.read(slice(0, len(reader))), reader.where, like=reader)
     return _logged(reader, src)
 
 
