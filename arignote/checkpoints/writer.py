@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import contextlib
+import time
 from collections.abc import Callable
 from itertools import count
 
 from arignote.checkpoints.format import Head, encode
 from arignote.checkpoints.reader import RunFiles
 from arignote.checkpoints.state import TrainingState
-from arignote.checkpoints.storage import CheckStop, Chunks, Lock
-from arignote.errors import CheckpointError
+from arignote.checkpoints.storage import CheckStop, Chunks, Lock, RunHeldError
+from arignote.errors import CheckpointError, warn
 
 __all__ = ["RunWriter"]
+
+# Seconds between two attempts to acquire a run that another process trains.
+POLL = 0.1
 
 
 class RunWriter(RunFiles):
@@ -39,15 +43,32 @@ class RunWriter(RunFiles):
         # The digest of the best file that was written last, by its run and its rows of the history.
         self._best_written: dict[tuple[str, int], str] = {}
 
-    def acquire(self, check_stop: CheckStop) -> None:
+    def acquire(self, check_stop: CheckStop, wait: bool = False) -> None:
         """Acquire the lock of the run; `check_stop` is called repeatedly while waiting, and may raise.
+
+        Parameters
+        ----------
+        check_stop : callable
+        wait : bool
+            Whether to wait while another process of this machine trains the run.
 
         Raises
         ------
         CheckpointError
             If another process holds the run, or its folder cannot be used.
         """
-        self._lock = self.folder.lock(self._name, check_stop)
+        is_reported = False
+        while self._lock is None:
+            try:
+                self._lock = self.folder.lock(self._name, check_stop)
+            except RunHeldError as held:
+                if not wait:
+                    raise
+                if not is_reported:
+                    warn(f"{str(held).partition(';')[0]}; waiting until it ends")
+                is_reported = True
+                check_stop()
+                time.sleep(POLL)
 
     def prepare(self) -> None:
         """Test that the folder is writable, and remove temporary files that killed writes left."""

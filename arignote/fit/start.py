@@ -279,7 +279,8 @@ def _files(request: FitRequest, stop: StopRequest) -> Iterator[tuple[RunWriter |
     if is_url(files.stem):
         folder = f"arignote-{getpass.getuser()}-{hashlib.sha256(files.stem.encode()).hexdigest()[:16]}"
         spool = RunWriter(str(Path(tempfile.gettempdir()) / folder / "spool"))
-    files.acquire(stop.check)
+    # In a folder the other process trains this very fit, such as a worker that a killed search has left behind.
+    files.acquire(stop.check, wait=str(request.settings.checkpoint).endswith("/"))
     try:
         yield files, spool
     finally:

@@ -2,10 +2,28 @@
 
 from __future__ import annotations
 
-from arignote.checkpoints.storage.base import CheckStop, Chunks, Folder, Lock, NotThereError, is_url
+from arignote.checkpoints.storage.base import (
+    CheckStop,
+    Chunks,
+    Folder,
+    Lock,
+    NotThereError,
+    RunHeldError,
+    is_url,
+)
 from arignote.checkpoints.storage.local import LocalFolder
 
-__all__ = ["CheckStop", "Chunks", "Folder", "Lock", "NotThereError", "check_stem", "folder_of", "is_url"]
+__all__ = [
+    "CheckStop",
+    "Chunks",
+    "Folder",
+    "Lock",
+    "NotThereError",
+    "RunHeldError",
+    "check_stem",
+    "folder_of",
+    "is_url",
+]
 
 
 def check_stem(stem: str) -> None:

@@ -9,11 +9,26 @@ from typing import Protocol
 
 from arignote.errors import CheckpointError
 
-__all__ = ["BeforeCommit", "CheckStop", "Chunks", "Folder", "Lock", "NotThereError", "do_nothing", "holder", "is_url"]
+__all__ = [
+    "BeforeCommit",
+    "CheckStop",
+    "Chunks",
+    "Folder",
+    "Lock",
+    "NotThereError",
+    "RunHeldError",
+    "do_nothing",
+    "holder",
+    "is_url",
+]
 
 
 class NotThereError(CheckpointError):
     """The file does not exist."""
+
+
+class RunHeldError(CheckpointError):
+    """Another process trains this run."""
 
 
 # The bytes of one file, in order; a large file is never joined in memory.

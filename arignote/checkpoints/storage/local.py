@@ -14,7 +14,16 @@ from pathlib import Path
 
 from filelock import lock_descriptor
 
-from arignote.checkpoints.storage.base import BeforeCommit, CheckStop, Chunks, Lock, NotThereError, do_nothing, holder
+from arignote.checkpoints.storage.base import (
+    BeforeCommit,
+    CheckStop,
+    Chunks,
+    Lock,
+    NotThereError,
+    RunHeldError,
+    do_nothing,
+    holder,
+)
 from arignote.checkpoints.storage.lease import Lease
 from arignote.errors import CheckpointError
 
@@ -210,7 +219,7 @@ class LocalLock:
             if not self._try_lock():
                 text = self._read_holder()
                 os.close(self._handle)
-                raise CheckpointError(f"{run}: {holder(text)} is training this run; wait for it, or stop it")
+                raise RunHeldError(f"{run}: {holder(text)} is training this run; wait for it, or stop it")
             if self._is_in_place():
                 break
             # The previous holder removed the file between the calls that opened and locked it.

@@ -1,0 +1,78 @@
+"""A search whose candidates have files in a folder: what a kill leaves is taken over, and no fit is done twice."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+
+import numpy as np
+import pytest
+from promise import digest
+from sklearn.model_selection import GridSearchCV
+
+from arignote import ArignoteWarning, NNClassifier
+from arignote.checkpoints.writer import RunWriter
+from arignote.fit.load import read_run
+
+LAYERS = [["FCLayer", {"name": "fc1", "n_units": 5}], ["ClassificationOutputLayer"]]
+X = np.random.default_rng(0).normal(size=(240, 6)).astype(np.float32)
+Y = X[:, 0] > 0
+
+
+def search(folder, n_jobs=1, observers=None):
+    """Return a search of twelve fits and the one of the best candidate."""
+    settings = {"n_epochs": 4, "checkpoint_every": 1, "n_threads": 1}
+    estimator = NNClassifier(LAYERS, rng=1, checkpoint=f"{folder}/", observers=observers, **settings)
+    grid = {"batch_size": [30, 40, 60], "sgd_type": ["nag", "adam"]}
+    return GridSearchCV(estimator, grid, cv=2, n_jobs=n_jobs, error_score="raise").fit(X, Y)
+
+
+SCRIPT = f"""
+import sys, time
+sys.path.insert(0, {os.path.dirname(__file__)!r})
+import test_searches
+test_searches.search("search", int(sys.argv[1]), lambda event: time.sleep(0.03))
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("n_jobs", [1, 2])
+def test_a_killed_search_repeats_no_fit_but_those_in_progress(n_jobs, tmp_path):
+    command = [sys.executable, "-c", SCRIPT, str(n_jobs)]
+    killed = subprocess.Popen(command, cwd=tmp_path, start_new_session=True, stderr=subprocess.PIPE)
+    folder = tmp_path / "search"
+    until = time.monotonic() + 240
+    while len(list(folder.glob("*_last.ckpt"))) < 6 and time.monotonic() < until:
+        assert killed.poll() is None, killed.stderr.read()
+        time.sleep(0.05)
+    os.killpg(killed.pid, signal.SIGKILL)
+    killed.communicate()
+    begun = {path.name for path in folder.glob("*_last.ckpt")}
+    assert 6 <= len(begun) < 12
+    found = search(folder, n_jobs)
+    starts = {path.name: read_run(str(path))[0].starts for path in folder.glob("*_last.ckpt")}
+    assert len(starts) == 13
+    resumed = {name for name, start in starts.items() if len(start) > 1}
+    assert resumed <= begun and len(resumed) <= n_jobs
+    # Those went on where they were: at the batch after their last file.
+    assert all(len(start) == 2 for name, start in starts.items() if name in resumed)
+    whole = search(tmp_path / "whole")
+    assert np.array_equal(found.cv_results_["mean_test_score"], whole.cv_results_["mean_test_score"])
+    assert digest(found.best_estimator_) == digest(whole.best_estimator_)
+
+
+def test_a_fit_in_a_folder_waits_for_the_process_that_trains_it(tmp_path):
+    settings = {"rng": 1, "n_epochs": 1, "n_threads": 1}
+    first = NNClassifier(LAYERS, checkpoint=f"{tmp_path}/", **settings).fit(X, Y)
+    held = RunWriter(first.checkpoint_)
+    held.acquire(lambda: None)
+    timer = threading.Timer(0.15, held.release)
+    timer.start()
+    with pytest.warns(ArignoteWarning, match=r"process \d+ on \S+ is training this run; waiting until it ends"):
+        second = NNClassifier(LAYERS, checkpoint=f"{tmp_path}/", **settings).fit(X, Y)
+    timer.join()
+    assert second.status_.startswith("finished") and digest(second) == digest(first)
