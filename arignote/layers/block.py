@@ -17,7 +17,8 @@ class Block(Part):
     """Layers that are declared once and written out several times: ``x = layers(x)``, `repeat` times.
 
     Within the block "in" is its input. The layers of the block "res" are named res-1-conv1, res-1-conv2, ...,
-    res-2-conv1, ...; each has weights of its own. The name of the block is that of its last layer.
+    res-2-conv1, ...; each has weights of its own. The name of the block is that of its last layer. In `load_params`
+    "{n}" is the number of the repetition, from 1, and "{n-1}" from 0.
 
     Parameters
     ----------

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,6 +11,7 @@ from arignote.layers.base import Layer, WeightedLayer
 from arignote.layers.block import Block
 from arignote.layers.entries import Entry, Path, names_of
 from arignote.layers.inputs import InputLayer, NetworkInput
+from arignote.layers.loading import of_repetition
 from arignote.layers.merge import MergeLayer
 from arignote.layers.output import OutputLayer
 from arignote.registry import Part, part_name
@@ -20,6 +21,10 @@ __all__ = ["Scope", "Writer"]
 
 _NO_OUTPUT = (
     'the last layer must be an output layer: ["ClassificationOutputLayer"], or ["RegressionOutputLayer"] for numbers'
+)
+_LOADS_THE_SAME = (
+    "load_params must name other parameters in each repetition of the block, by {{n}}, its number from 1, or {{n-1}}, "
+    "from 0: 'layer1.{{n-1}}.conv1'. true loads those of the same name, {0!r}"
 )
 
 
@@ -33,15 +38,18 @@ class Scope:
         Of the names of its layers.
     own : dict of str to str
         Names within the list -> names of layers.
-    later : set of str
+    declared : set of str
         All names of the list.
     outer : Scope or None
+    repetition : int or None
+        Number, from 1, of the repetition of the innermost block that is repeated.
     """
 
     prefix: str = ""
     own: dict[str, str] = field(default_factory=dict)
     declared: set[str] = field(default_factory=set)
     outer: Scope | None = None
+    repetition: int | None = None
 
     def find(self, name: str) -> str | None:
         return self.own.get(name) or (self.outer.find(name) if self.outer is not None else None)
@@ -147,7 +155,9 @@ class Writer:
         if block.input is not None:
             source = self._resolved(block.input, scope, (*entry.path, "input"), block)
         for number in range(1, block.repeat + 1):
-            inside = Scope(f"{scope.prefix}{name}-{number}-", {"in": str(source)}, outer=scope)
+            repetition = number if block.repeat > 1 else scope.repetition
+            prefix = f"{scope.prefix}{name}-{number}-"
+            inside = Scope(prefix, {"in": str(source)}, outer=scope, repetition=repetition)
             source = self._write(entry.inner, inside)
         return str(source)
 
@@ -166,6 +176,11 @@ class Writer:
             links["input"] = None if own == self._before else own
         if isinstance(layer, WeightedLayer) and layer.share is not None:
             links["share"] = self._resolved(layer.share, scope, (*entry.path, "share"), layer)
+        load = getattr(layer, "load_params", None)
+        if scope.repetition is not None and isinstance(load, str | Mapping):
+            links["load_params"] = of_repetition(load, scope.repetition)
+            if links["load_params"] is None:
+                self._complain((*entry.path, "load_params"), _LOADS_THE_SAME.format(full), layer)
         self.paths[full] = entry.path
         self._whole.own[full] = full
         self.layers.append(layer.model_copy(update=links))

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Any
 
 from pydantic import PlainSerializer, PlainValidator, WithJsonSchema
 
-__all__ = ["Entry", "LoadParams"]
+__all__ = ["Entry", "LoadParams", "of_repetition"]
 
 _FORMS = "true, the name of a layer of stored_network, or a mapping from parameters to entries of its file"
 
@@ -37,6 +38,31 @@ class Entry:
             "name": self.name,
             "transpose": list(self.transpose) if isinstance(self.transpose, tuple) else self.transpose,
         }
+
+
+# The number of a repetition: "{n}" from 1, "{n-1}" from 0.
+_NUMBER = re.compile(r"\{n([+-]\d+)?\}")
+
+
+def of_repetition(load: str | Mapping[str, Entry], number: int) -> str | dict[str, Entry] | None:
+    """Return what the layers of a repetition of a block load, with its number in the names; None if none has one.
+
+    Parameters
+    ----------
+    load : str or dict of str to Entry
+        Its names may have "{n}", or "{n-1}" where the first repetition is 0.
+    number : int
+        From 1.
+    """
+
+    def named(name: str) -> str:
+        return _NUMBER.sub(lambda found: str(number + int(found[1] or 0)), name)
+
+    if isinstance(load, str):
+        return named(load) if _NUMBER.search(load) else None
+    if not any(_NUMBER.search(entry.name) for entry in load.values()):
+        return None
+    return {param: replace(entry, name=named(entry.name)) for param, entry in load.items()}
 
 
 def _built(value: Any) -> bool | str | dict[str, Entry] | None:

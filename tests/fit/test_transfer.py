@@ -97,6 +97,12 @@ def test_each_repetition_of_a_block_begins_with_the_same_layer(run):
     assert (loaded["twice-1-fc.W"] == stored["twice-1-fc.W"]).all()
     assert (loaded["twice-2-fc.W"] == stored["twice-2-fc.W"]).all()
     assert (stored["twice-1-fc.W"] != stored["twice-2-fc.W"]).any()
+    other = [
+        "Block",
+        {"name": "other", "repeat": 2, "layers": [["FCLayer", square[1] | {"load_params": "twice-{n}-fc"}]]},
+    ]
+    loaded = start([other, OUT], stem).params
+    assert all((loaded[f"other-{n}-fc.W"] == stored[f"twice-{n}-fc.W"]).all() for n in (1, 2))
 
 
 def test_parameters_of_a_checkpoint_of_2015_are_loaded(tmp_path):

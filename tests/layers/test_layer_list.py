@@ -11,6 +11,7 @@ from arignote.layers import declare, parse
 from arignote.layers.block import Block
 from arignote.layers.dense import FCLayer
 from arignote.layers.entries import local_names
+from arignote.layers.loading import Entry as LoadedEntry
 from arignote.registry import build
 from arignote.spec.config import layers_of, read_config
 
@@ -148,6 +149,39 @@ def test_a_repeated_block_in_a_repeated_block():
     found = links(["Block", {"name": "a", "repeat": 2, "layers": [inner]}], OUTPUT)
     assert list(found) == ["input", "a-1-b-1-x", "a-1-b-2-x", "a-2-b-1-x", "a-2-b-2-x", "output"]
     assert list(found.values()) == [[], ["input"], ["a-1-b-1-x"], ["a-1-b-2-x"], ["a-2-b-1-x"], ["a-2-b-2-x"]]
+
+
+def loaded(block):
+    return [layer.load_params for layer in parse([block, OUTPUT])[1:-1]]
+
+
+def test_each_repetition_of_a_block_loads_parameters_that_its_number_names():
+    def block(load, repeat=2):
+        return ["Block", {"name": "a", "repeat": repeat, "layers": [fc("x", load_params=load)]}]
+
+    assert loaded(block("res-{n}-fc")) == ["res-1-fc", "res-2-fc"]
+    assert loaded(block("{n+9}.{n-1}")) == ["10.0", "11.1"]
+    mapping = {"W": {"name": "layer.{n-1}.weight", "transpose": True}, "b": "bias"}
+    assert loaded(block(mapping)) == [
+        {"W": LoadedEntry(f"layer.{n}.weight", True), "b": LoadedEntry("bias")} for n in (0, 1)
+    ]
+    assert loaded(block(True)) == [True, True]
+    # Without a repetition there is no number.
+    assert loaded(block("fc{n}", repeat=1)) == ["fc{n}"] and loaded(block("fc", repeat=1)) == ["fc"]
+    # The number is that of the innermost block that is repeated.
+    inner = ["Block", {"name": "b", "layers": [fc("x", load_params="w{n}")]}]
+    assert loaded(["Block", {"name": "a", "repeat": 2, "layers": [inner]}]) == ["w1", "w2"]
+    inner[1]["repeat"] = 2
+    assert loaded(["Block", {"name": "a", "repeat": 3, "layers": [inner]}]) == ["w1", "w2"] * 3
+
+
+@pytest.mark.parametrize("load", ["fc", {"W": "fc.weight", "b": "fc.bias"}])
+def test_one_name_for_all_repetitions_is_refused_with_what_tells_them_apart(load):
+    message = (
+        r"^layers\[0\]\.layers\[0\].* 'x'.*: load_params must name other parameters .* by \{n\}, .* true .* 'a-1-x'$"
+    )
+    with pytest.raises(ConfigError, match=message):
+        loaded(["Block", {"name": "a", "repeat": 3, "layers": [fc("x", load_params=load)]}])
 
 
 def test_names_of_blocks_are_numbered_like_those_of_layers():
