@@ -22,7 +22,7 @@ from arignote.layers.architecture import Architecture
 from arignote.optim.losses import Loss
 from arignote.optim.rules import Rule
 from arignote.spec.monitored import GRAD_NORM
-from arignote.spec.rules import idle_rules, rules_of
+from arignote.spec.rules import check_validated, idle_rules, rules_of
 from arignote.spec.settings import FitSettings
 
 __all__ = ["Assembly", "assemble", "build_step"]
@@ -76,12 +76,13 @@ def assemble(plan: Plan, stored: TrainingState | None = None) -> Assembly:
     settings = request.settings
     for note in architecture.notes + ([] if request.checkpoint is None else _not_in_file(plan.spec)):
         warn(note)
-    rules = rules_of(settings, "valid" in plan.prepared.parts)
+    check_validated(settings, has_valid="valid" in plan.prepared.parts)
+    rules = rules_of(settings)
     reason = None if settings.average is None else settings.average.ineffective_reason(settings.n_epochs)
     if reason is not None and settings.n_epochs and request.one_pass is None:
         warn(f"{reason}. The weights of the last epoch are used")
     if stored is None and request.one_pass is None:
-        for message in idle_rules(rules, plan.first_values, settings, plan.prepared.n_batches):
+        for message in idle_rules(plan.first_values, settings, plan.prepared.n_batches):
             warn(message)
     before = None if stored is None else stored.environment
     setup = setup_for(architecture, settings, plan.prepared.batch_size, before)

@@ -33,7 +33,7 @@ from arignote.layers.layer_list import parse
 from arignote.layers.thawing import check_thaw
 from arignote.spec.inputs import inputs_of
 from arignote.spec.objective import Objective, objective_of
-from arignote.spec.rules import first_values, idle_rules, rules_of
+from arignote.spec.rules import check_new_rules, check_validated, first_values, idle_rules
 from arignote.spec.run_spec import RunSpec
 from arignote.spec.settings import FitSettings
 
@@ -52,8 +52,9 @@ def check_config(spec: RunSpec) -> int:
     settings = FitSettings(**spec.fit)
     with spec.naming_lines():
         check_thaw(layers, settings.n_epochs)
-    rules = rules_of(settings, has_valid=spec.data is None or bool(spec.data.valid))
-    for message in idle_rules(rules, first_values(layers, settings), settings):
+        check_new_rules(layers, settings)
+    check_validated(settings, has_valid=spec.data is None or bool(spec.data.valid))
+    for message in idle_rules(first_values(layers, settings), settings):
         warn(message)
     if spec.data is not None:
         held_out = [part for part in (spec.data.valid, spec.data.test) if part]

@@ -21,7 +21,7 @@ from arignote.layers.thawing import check_thaw
 from arignote.registry import plain
 from arignote.spec.inputs import inputs_of
 from arignote.spec.objective import Objective, objective_of
-from arignote.spec.rules import first_values
+from arignote.spec.rules import check_new_rules, first_values
 from arignote.spec.settings import FitSettings
 from arignote.streams import draw_seed
 
@@ -117,8 +117,8 @@ def plan_fit(request: FitRequest, stored: TrainingState | None) -> Plan:
     """
     settings, data = request.settings, request.data
     dumped, one_pass = settings.model_dump(mode="json"), request.one_pass
-    if stored is None and one_pass is None:
-        check_thaw(request.layers, settings.n_epochs)
+    if stored is None:
+        _check_new_run(request)
     objective = objective_of(request.layers, settings)
     values = first_values(request.layers, settings)
     rng = request.seed if request.seed is not None else stored.rng if stored is not None else draw_seed()
@@ -167,6 +167,13 @@ def _spec(
         "layers": architecture.spec(),
         "fit": settings,
     }
+
+
+def _check_new_run(request: FitRequest) -> None:
+    """Raise ConfigError with what no run may begin with; one that is resumed may have it, from an earlier version."""
+    check_new_rules(request.layers, request.settings)
+    if request.one_pass is None:
+        check_thaw(request.layers, request.settings.n_epochs)
 
 
 def _loaded(request: FitRequest, stored: TrainingState | None) -> dict[str, str]:

@@ -10,7 +10,7 @@ from arignote.errors import ConfigError
 from arignote.fit.config_data import open_config, with_layers
 from arignote.layers.layer_list import parse
 from arignote.optim.rules.plan import PlannedUpdate, planned_updates
-from arignote.spec.rules import first_values, rules_of
+from arignote.spec.rules import check_validated, first_values, rules_of
 from arignote.spec.run_spec import RunSpec
 from arignote.spec.settings import checked_settings
 
@@ -35,7 +35,8 @@ def planned_rules(spec: RunSpec, base: Path) -> Iterator[PlannedUpdate]:
     settings = checked_settings(spec.fit)
     with spec.naming_lines():
         values = first_values(parse(spec.layers, spec.layer_defaults), settings)
-    rules = rules_of(settings, has_valid=spec.data is None or spec.data.valid is not None)
+    check_validated(settings, has_valid=spec.data is None or spec.data.valid is not None)
+    rules = rules_of(settings)
     if settings.sgd_type.momentum_name is None:
         del rules["momentum"]
     rows = [1]

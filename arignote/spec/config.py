@@ -30,7 +30,7 @@ from arignote.spec.locations import Origin, Written, located
 from arignote.spec.monitored import complaints_of_monitor
 from arignote.spec.objective import objective_of, targets_of
 from arignote.spec.overrides import override
-from arignote.spec.rules import ruled_numbers
+from arignote.spec.ruled_numbers import ruled_numbers
 from arignote.spec.run_spec import RunSpec
 from arignote.spec.settings import FitSettings
 

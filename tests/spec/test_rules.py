@@ -9,7 +9,8 @@ import pytest
 from arignote import ConfigError, NNClassifier
 from arignote.layers import parse
 from arignote.spec.config import read_config
-from arignote.spec.rules import first_values, idle_rules, ruled_numbers, rules_of
+from arignote.spec.ruled_numbers import ruled_numbers
+from arignote.spec.rules import check_new_rules, first_values, idle_rules
 from arignote.spec.settings import checked_settings
 
 LAYERS = [
@@ -72,11 +73,6 @@ def test_each_number_comes_with_the_value_of_its_layer():
             {"fc1.n_units": 8},
             "fit.rules.fc1.n_units: n_units of FCLayer cannot follow a rule; those that may are l1, l2, "
             "maxnorm, lr_factor",
-        ),
-        (
-            {"fixed.l2": HALVED},
-            "fit.rules.fixed.l2: the rule never has an effect, as fix_params fixes all parameters of 'fixed': leave "
-            "one of them out",
         ),
         (
             {"fc1.lr_factor": ["linear", {"final_value": 0.0, "n_epochs": 2}]},
@@ -185,7 +181,7 @@ def test_numbers_of_settings_have_their_names_there():
 def test_a_rule_that_would_first_act_when_training_is_over_is_reported(rule, first, unit):
     def messages(n_epochs, n_batches=None, **more):
         settings = checked_settings({"lr_rule": rule, "n_epochs": n_epochs} | more)
-        return idle_rules(rules_of(settings, has_valid=True), {"lr": 0.5, "momentum": 0.0}, settings, n_batches)
+        return idle_rules({"lr": 0.5, "momentum": 0.0}, settings, n_batches)
 
     message = f"lr_rule never acts: its first change is after {first} {unit}, of {first}. "
     if unit == "epochs":
@@ -204,7 +200,46 @@ def test_rules_that_follow_validations_or_change_at_once_are_not_reported():
     for rule in (0.5, ["cosine", {"n_epochs": 9}], {"rule": "fixed", "multiply_by": 0.5, "interval": 9}):
         settings = checked_settings({"rules": {"fc1.l2": rule}, "n_epochs": 2})
         values = {"lr": 1.0, "momentum": 0.0, "fc1.l2": 0.25}
-        assert idle_rules(rules_of(settings, has_valid=True), values, settings, 1) == []
+        assert idle_rules(values, settings, 1) == []
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        (
+            {"rules": {"fixed.l2": HALVED}},
+            "fit.rules.fixed.l2: the rule never has an effect, as fix_params fixes all parameters of 'fixed': leave "
+            "one of them out",
+        ),
+        (
+            {"lr_rule": {"rule": "stalled", "interval": 2}},
+            "fit.lr_rule: the value never changes: multiply_by is 1 and decrease_by 0. Give one of the two",
+        ),
+        (
+            {"momentum_rule": {"rule": "fixed", "multiply_by": 0.5, "schedule": [5, 2]}, "sgd_type": "nag"},
+            "fit.momentum_rule: schedule must be in ascending order, each epoch once; 2 follows 5",
+        ),
+        (
+            {
+                "lr_rule": [
+                    "warmup",
+                    {"initial_value": 0.01, "n_epochs": 2, "then": ["fixed", {"multiply_by": 0.5, "schedule": [2, 2]}]},
+                ]
+            },
+            "fit.lr_rule: schedule must be in ascending order, each epoch once; 2 follows 2",
+        ),
+    ],
+    ids=str,
+)
+def test_no_run_begins_with_a_rule_that_contradicts_itself_or_has_no_effect(settings, message):
+    with pytest.raises(ConfigError) as refused:
+        check_new_rules(parse(LAYERS), checked_settings(settings))
+    assert [str(one) for one in refused.value.complaints] == [message]
+    thawed = [
+        ["FCLayer", params | {"thaw_at": 2}] if params.get("name") == "fixed" else [name, params]
+        for name, params in ((one[0], one[1] if len(one) > 1 else {}) for one in LAYERS)
+    ]
+    check_new_rules(parse(thawed), checked_settings({"rules": {"fixed.l2": HALVED}}))
 
 
 def test_a_norm_may_fall_as_long_as_it_does_not_become_0():

@@ -96,6 +96,11 @@ class Rule(Part):
         """Return a message about why the rule can have no effect when it begins at `start`; None if it can."""
         return None
 
+    @property
+    def mistake(self) -> str | None:
+        """What is wrong with the rule of a run that begins; None if nothing is. One that is resumed keeps its rule."""
+        return None
+
     def waits(self, start: float) -> Position | None:
         """Return the complete epochs, or updates, before the first change of a value that is listed or a step.
 

@@ -42,9 +42,6 @@ class _Stepped(Rule):
     def _can_change(self) -> Any:
         if self.interval is None and self.schedule is None:
             raise ValueError("interval (validations) or schedule (epochs, from 1) must be given")
-        for before, epoch in pairwise(self.schedule or ()):
-            if epoch <= before:
-                raise ValueError(f"schedule must be in ascending order, each epoch once; {epoch} follows {before}")
         reason = None if self.initial_value is None else self.ineffective_reason(self.initial_value)
         if reason is not None:
             raise ValueError(reason)
@@ -57,8 +54,17 @@ class _Stepped(Rule):
         direction = ("goes up" if change > 0 else "goes down") if change else "is 0"
         return f"final_value {self.final_value} can never be reached: from {start} the first change {direction}"
 
+    @property
+    def mistake(self) -> str | None:
+        for before, epoch in pairwise(self.schedule or ()):
+            if epoch <= before:
+                return f"schedule must be in ascending order, each epoch once; {epoch} follows {before}"
+        if self.multiply_by == 1 and self.decrease_by == 0:
+            return "the value never changes: multiply_by is 1 and decrease_by 0. Give one of the two"
+        return None
+
     def waits(self, start: float) -> Position | None:
-        return Position(self.schedule[0], 0) if self.schedule else None
+        return Position(min(self.schedule), 0) if self.schedule else None
 
     def highest(self, start: float) -> float:
         if self._next(start) <= start:
@@ -68,7 +74,8 @@ class _Stepped(Rule):
         if self.interval is not None:
             # The limit of the sequence, its fixed point.
             return self.multiply_by * self.decrease_by / (self.multiply_by - 1) if self.multiply_by < 1 else inf
-        for _ in self.schedule or ():
+        # An epoch that is listed twice, as in files of earlier versions, changes the value once.
+        for _ in set(self.schedule or ()):
             start = self._next(start)
         return start
 
@@ -77,7 +84,7 @@ class _Stepped(Rule):
             return False
         if self.interval is not None:
             return self.decrease_by > 0 or self.multiply_by == 0
-        for _ in self.schedule or ():
+        for _ in set(self.schedule or ()):
             start = self._next(start)
         return start == 0
 

@@ -58,6 +58,10 @@ class Warmup(TimedRule):
             return f"the warm-up begins at {self.initial_value}, and must rise; the rule that follows begins at {start}"
         return self.then.ineffective_reason(start)
 
+    @property
+    def mistake(self) -> str | None:
+        return self.then.mistake
+
     def highest(self, start: float) -> float:
         return self.then.highest(start)
 

@@ -54,6 +54,7 @@ def test_a_value_that_falls_without_a_final_one_stops_at_0():
         ({"rule": "fixed", "decrease_by": 0.1, "interval": 1}, 0.5),
         ({"rule": "fixed", "decrease_by": -0.1, "interval": 1, "final_value": 0.9}, 0.9),
         ({"rule": "fixed", "decrease_by": -0.1, "schedule": [2, 7]}, 0.7),
+        ({"rule": "fixed", "decrease_by": -0.1, "schedule": [2, 2, 7]}, 0.7),
         ({"rule": "fixed", "decrease_by": -0.1, "schedule": [2, 7], "interval": 1}, inf),
         ({"rule": "stalled", "multiply_by": 1.1, "interval": 9}, inf),
         ({"rule": "stalled", "multiply_by": 0.5, "decrease_by": -0.8, "interval": 1}, 0.8),
@@ -86,11 +87,6 @@ def test_a_rule_that_missed_its_moment_still_changes():
         ),
         ({"rule": "fixed", "initial_value": 0.1, "multiply_by": 0.5, "final_value": 1.0, "interval": 1}, "never be"),
         ({"rule": "fixed", "schedule": []}, r"schedule must be a list of at least 1; got \[\]"),
-        ({"rule": "fixed", "schedule": [5, 2]}, "^schedule must be in ascending order, each epoch once; 2 follows 5$"),
-        (
-            {"rule": "stalled", "schedule": [2, 2]},
-            "^schedule must be in ascending order, each epoch once; 2 follows 2$",
-        ),
         ({"rule": "stalled", "interval": 0}, "interval must be an integer >= 1; got 0"),
         ({"rule": "fixed", "interval": 1, "multiply_by": nan}, "multiply_by must be a finite number; got nan"),
         ({"rule": "fixed", "interval": 1, "multiply_by": -1}, r"multiply_by must be a number >= 0\.0; got -1"),
@@ -145,7 +141,7 @@ def test_a_change_gives_the_value_worked_out_by_hand(settings, value, expected):
         ("fixed", {"interval": 1}, 10, 5, False),
         ("fixed", {"interval": 1}, 11, 0, True),
         ("fixed", {"interval": 1, "schedule": [2, 6]}, 11, 5, False),
-        ("fixed", {"interval": 1, "schedule": [2, 6]}, 11, 6, False),
+        ("fixed", {"interval": 1, "schedule": [6, 2]}, 11, 6, False),
         ("fixed", {"interval": 1, "schedule": [2, 6]}, 11, 7, True),
         ("fixed", {"schedule": [2, 6]}, 99, 7, False),
         ("stalled", {"interval": 3}, 12, 5, False),
@@ -164,7 +160,7 @@ def test_a_value_changes_at_the_validation_worked_out_by_hand(name, settings, va
 @pytest.mark.parametrize(("epoch", "changes"), [(1, False), (2, True), (3, False), (5, True), (6, False)])
 def test_the_epochs_of_a_schedule_are_counted_from_1(epoch, changes):
     for name in ("fixed", "stalled"):
-        rule = build("rule", {"rule": name, "multiply_by": 0.5, "schedule": [2, 5]})
+        rule = build("rule", {"rule": name, "multiply_by": 0.5, "schedule": [5, 2]})
         before = RuleState(1.0, 0.25, 3)
         assert rule.after_epoch(before, 8, epoch) == (RuleState(0.5, 0.25, 8) if changes else before)
 
@@ -229,7 +225,7 @@ def test_a_final_value_in_the_other_direction_can_never_be_reached(settings, sta
         ({"interval": 1, "multiply_by": 2.0, "final_value": 3.0}, 0.5, 3.0),
         ({"interval": 1, "multiply_by": 2.0, "final_value": 3.0}, 4.0, 4.0),
         ({"schedule": [3], "multiply_by": 2.0}, 0.5, 1.0),
-        ({"schedule": [3, 4, 9], "multiply_by": 2.0}, 0.5, 4.0),
+        ({"schedule": [3, 9, 4], "multiply_by": 2.0}, 0.5, 4.0),
         ({"schedule": [3, 9], "multiply_by": 2.0, "final_value": 1.5}, 0.5, 1.5),
     ],
     ids=str,
@@ -252,6 +248,7 @@ def test_the_highest_value_is_that_worked_out_by_hand(settings, start, highest):
         # 1.5 * (0.75 - 0.2) is more than 0.75, and so on.
         ({"decrease_by": 0.2, "multiply_by": 1.5, "interval": 3}, False),
         ({"decrease_by": 0.25, "schedule": [1, 2]}, False),
+        ({"decrease_by": 0.25, "schedule": [1, 2, 2]}, False),
         ({"decrease_by": 0.25, "schedule": [1, 2, 3]}, True),
     ],
     ids=str,
