@@ -7,7 +7,8 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from sklearn.base import RegressorMixin
 
-from arignote.errors import DataError
+from arignote.data.targets.own_input import OwnInput
+from arignote.errors import ConfigError, DataError
 from arignote.estimators.base import NNEstimator
 from arignote.estimators.calls import checked_call
 from arignote.estimators.documentation import document_passes
@@ -31,7 +32,7 @@ class NNRegressor(RegressorMixin, NNEstimator):  # type: ignore[misc]
     -----
     The network learns ``(y - mean) / scale`` of the training rows unless ``scale_target=False``; predictions, and the
     losses "mae" and "rmse", are in units of `y`. With a ``RegressionOutputLayer`` whose `target` is "same" there is no
-    `y`: the network learns to give its input back.
+    `y`: the network learns to give its input back. Networks of pretraining are loaded as ``NNRegressor`` too.
 
     Examples
     --------
@@ -43,7 +44,7 @@ class NNRegressor(RegressorMixin, NNEstimator):  # type: ignore[misc]
     (2,)
     """
 
-    _targets: ClassVar[tuple[str, ...]] = ("numbers", "same")
+    _targets: ClassVar[tuple[str, ...]] = ("numbers", "same", "own_input")
     _output: ClassVar[str] = "RegressionOutputLayer"
 
     def __sklearn_tags__(self) -> Any:
@@ -120,12 +121,22 @@ class NNRegressor(RegressorMixin, NNEstimator):  # type: ignore[misc]
         -------
         float
             1 is perfect, 0 as good as the mean of `y`; of several columns the mean.
+
+        Raises
+        ------
+        ConfigError
+            If the output layer is an ``AutoEncoderOutputLayer``, such as in a run of pretraining.
         """
         from sklearn.metrics import r2_score
 
         predictor = self._predictor()
         if predictor.targets.has_steps:
             return self._score_of_steps(X, y, sample_weight, "r2")
+        if isinstance(predictor.targets.of_main, OwnInput):
+            raise ConfigError(
+                "score needs a y; the target of an autoencoder is the input of its own layer: use evaluate(X), which "
+                "reports its loss"
+            )
         if predictor.targets.from_input:
             rows = predictor.rows(X)
             y, predicted = rows.features(slice(0, len(rows))), predictor.predictions(rows)[predictor.targets.main]

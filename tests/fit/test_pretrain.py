@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from promise import Stopped, digest, killed_after, newest
 
-from arignote import CheckpointError, ConfigError, NNClassifier
+from arignote import CheckpointError, ConfigError, NNClassifier, NNRegressor
 from arignote.engine.network import Network
 from arignote.errors import ArignoteWarning
 from arignote.layers import declare, parse
@@ -213,3 +213,19 @@ def test_what_pretraining_lacks_is_named_before_anything_is_written(more, messag
     with pytest.raises(ConfigError, match=message):
         fit(tmp_path / "run", **more)
     assert not list(tmp_path.iterdir())
+
+
+def test_the_network_of_a_run_is_loaded_by_the_estimator_of_numbers_and_reconstructs(tmp_path):
+    x, _ = data()
+    fit(tmp_path / "run")
+    found = NNRegressor.load(str(tmp_path / "run_pre2"))
+    p = {name: array.astype(np.float64) for name, array in found.params.items()}
+    h = sigmoid(x @ p["fc1.W"] + p["fc1.b"])
+    z = sigmoid(h @ p["fc2.W"] + p["fc2.b"]) @ p["fc2.W"].T + p["fc2.b_prime"]
+    np.testing.assert_allclose(found.predict(x), z, atol=1e-5)
+    np.testing.assert_allclose(found.layer_output(x, "fc1"), h, atol=1e-5)
+    assert found.evaluate(x)["reconstruction"] == pytest.approx(((z - h) ** 2).mean(), rel=1e-5)
+    with pytest.raises(ConfigError, match=r"score needs a y; .* use evaluate\(X\)"):
+        found.score(x)
+    with pytest.raises(ConfigError, match="AutoEncoderOutputLayer 'fc2' fits own_input: use NNRegressor"):
+        NNClassifier.load(str(tmp_path / "run_pre2"))
