@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from arignote.data.readers.joined import JoinedReader
+from arignote.data.readers.sparse import SparseReader
 from arignote.data.rows import Rows
 from arignote.data.targets import Targets
 from arignote.errors import DataError
@@ -34,7 +36,8 @@ def first_split(
         With ``split(X, y, groups)``, as those of scikit-learn. One that is not seeded follows from the seed of the run;
         it is left as it is.
     rows : Rows
-        All rows, with labels; of features that are not in memory it learns no more than their number.
+        All rows, with labels. A sparse matrix is given as it is; of features that are not in memory, or of several
+        channels of which one is sparse, it learns no more than their number.
     targets : Targets
         What the labels are; of several outputs it is given those of the main one.
     groups : array (rows,), optional
@@ -51,7 +54,7 @@ def first_split(
     DataError
         If it cannot split these rows, or gives other rows each time, so that no run could be resumed.
     """
-    x = rows.raw(slice(0, len(rows))) if rows.reader.in_memory else np.zeros((len(rows), 1))
+    x = _features(rows)
     y = None if rows.y is None else targets.values(rows.y, targets.main)
     first, second = (_split(splitter, x, y, groups, seed) for _ in range(2))
     if not all(np.array_equal(one, other) for one, other in zip(first, second, strict=True)):
@@ -65,6 +68,16 @@ def first_split(
             f"valid: the first split of {type(splitter).__name__} leaves no row for it, or none to train on"
         )
     return valid, np.setdiff1d(np.arange(len(rows)), np.concatenate(first))
+
+
+def _features(rows: Rows) -> Any:
+    reader = rows.reader
+    if isinstance(reader, SparseReader):
+        return reader.matrix
+    channels = reader.sources.values() if isinstance(reader, JoinedReader) else ()
+    if not reader.in_memory or any(isinstance(one, SparseReader) for one in channels):
+        return np.zeros((len(rows), 1))
+    return rows.raw(slice(0, len(rows)))
 
 
 def _split(splitter: Any, x: Any, y: Any, groups: Any, seed: int) -> tuple[RowNumbers, RowNumbers]:

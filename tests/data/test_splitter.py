@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy.sparse import coo_array
 from sklearn.model_selection import (
     GroupShuffleSplit,
     KFold,
@@ -15,6 +16,7 @@ from sklearn.model_selection import (
 
 from arignote import DataError, NNClassifier
 from arignote.data.fit_data import FitData
+from arignote.data.inputs import Input
 from arignote.data.prepared import prepare
 from arignote.spec.settings import FitSettings
 
@@ -121,3 +123,14 @@ def test_a_run_resumes_in_the_same_bits_and_finds_its_rows_again(tmp_path):
     assert found["nll"] == pytest.approx(whole.best_["value"])
     with pytest.raises(DataError, match="these are not the valid rows of the run"):
         loaded.set_params(valid=ShuffleSplit(1, random_state=5)).evaluate(X, Y, part="valid")
+
+
+@pytest.mark.parametrize("channels", [False, True])
+def test_a_sparse_matrix_is_split_without_a_dense_copy(channels):
+    # 40 rows, of which a dense copy would have 40 GiB.
+    wide = coo_array((np.ones(40, np.float32), (np.arange(40), np.arange(40))), shape=(40, 1 << 28)).tocsr()
+    inputs = (Input("wide"), Input("x")) if channels else (Input(),)
+    data = FitData({"wide": wide, "x": X} if channels else wide, Y, valid=StratifiedKFold(5), inputs=inputs)
+    found = prepare(data, FitSettings(batch_size=5), 1).parts
+    _, valid = next(StratifiedKFold(5).split(np.zeros(40), Y))
+    assert found["valid"][0].index.tolist() == valid.tolist()
