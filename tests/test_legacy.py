@@ -347,7 +347,9 @@ def test_every_error_is_reported_with_its_path(tmp_path):
     assert "sgd_type is 'lbfgs'" in shown(network(whole, [4], sgd_type="lbfgs"))
     assert "has slots for 1 arrays; its network trains 2" in shown(network(whole, [4], [{"velocity": drawn(3)}]))
     pool = layer("MaxPool2DLayer", (1, 5, 5), "pool", pool_shape=(2, 2), stride=(2, 2))
-    assert "overlap the edge" in shown(network([pool, output(9)], (1, 5, 5)))
+    assert "layer 'output' has an input of [8]" in shown(network([pool, output(8)], (1, 5, 5)))
+    flags = layer("MultilabelOutputLayer", (4,), "output")
+    assert "must come after an FCLayer with activation 'linear'" in shown(network([flags], [4]))
     strings = {"W": np.array([["a"]]), "b": drawn(3)}
     assert "arrays of a checkpoint are numbers" in shown(
         network([layer("ClassificationOutputLayer", (4,), "output", n_classes=3, arrays=strings)], [4])
@@ -357,6 +359,54 @@ def test_every_error_is_reported_with_its_path(tmp_path):
     (tmp_path / "text").write_text("epoch 3")
     with pytest.raises(CheckpointError, match=r"text: is a broken pickle"):
         read_2015(tmp_path / "text")
+
+
+def test_pools_whose_windows_overlap_the_edge_are_those_of_theano(tmp_path):
+    # theano.tensor.signal.pool of that time, ignore_border=False: a smaller window at the end counts.
+    pool = layer("MaxPool2DLayer", (1, 5, 4), "pool", pool_shape=(2, 2), stride=(2, 2))
+    last, x = output(6), drawn(3, 1, 5, 4)
+    state = read_2015(write(tmp_path / "a.pkl.gz", network([pool, last], (1, 5, 4))))
+    assert state.spec["layers"][1][1]["ignore_border"] is False
+    arrays = last.trainable_params
+    windows = np.pad(x, ((0, 0), (0, 0), (0, 1), (0, 0)), constant_values=-np.inf).reshape(3, 3, 2, 2, 2)
+    z = windows.max((2, 4)).reshape(3, 6) @ arrays["W"] + arrays["b"]
+    assert np.abs(predict(state, x) - softmax(z)).max() < 1e-6
+    # Without such windows pools are as they were converted before.
+    even = layer("MaxPool2DLayer", (1, 4, 4), "pool", pool_shape=(2, 2), stride=(2, 2))
+    state = read_2015(write(tmp_path / "b.pkl.gz", network([even, output(4)], (1, 4, 4))))
+    assert state.spec["layers"][1][1]["ignore_border"] is True
+
+
+def linear_layer(n_in, n_units):
+    arrays = {"W": drawn(n_in, n_units), "b": drawn(n_units), "act_func_args": []}
+    return layer("FCLayer", (n_in,), "linear", n_units=n_units, activation="linear", l2=0.5, arrays=arrays)
+
+
+def test_a_linear_layer_and_a_multilabel_output_are_one_layer_now(tmp_path):
+    first, x = linear_layer(4, 3), drawn(5, 4)
+    last, slots = layer("MultilabelOutputLayer", (3,), "output"), [{"velocity": drawn(4, 3)}, {"velocity": drawn(3)}]
+    net = network([first, last], [4], slots)
+    state = read_2015(write(tmp_path / "a.pkl.gz", net))
+    z = x @ first.trainable_params["W"] + first.trainable_params["b"]
+    assert np.abs(predict(state, x) - 1 / (1 + np.exp(-z))).max() < 1e-6
+    assert state.targets == {"output": {"target": "flags", "form": "matrix", "dtype": "<i8", "values": [0, 1, 2]}}
+    fit = state.spec["fit"]
+    assert (fit["train_loss"], fit["test_loss"]) == ("binary_cross_entropy", ["binary_cross_entropy", "flag_error"])
+    assert [name for name, _ in state.spec["layers"]] == ["InputLayer", "MultilabelOutputLayer"]
+    assert state.spec["layers"][1][1]["l2"] == 0.5 and (state.slots["velocity/output.b"] == drawn(3) / -0.1).all()
+
+
+def test_of_an_ordinal_output_of_2015_the_other_layers_are_loaded(tmp_path):
+    from arignote import NNClassifier
+
+    first = linear_layer(4, 2)
+    path = write(tmp_path / "a.pkl.gz", network([first, layer("OrdinalOutputLayer", (2,), "output", clip=None)], [4]))
+    with pytest.raises(CheckpointError, match=r"OrdinalOutputLayer has thresholds .* stored_network, .* load_params"):
+        read_2015(path)
+    linear = {"name": "linear", "n_units": 2, "activation": "linear", "load_params": True}
+    new = NNClassifier([["FCLayer", linear], ["OrdinalOutputLayer"]], rng=1, n_epochs=0, stored_network=str(path))
+    found = new.fit(drawn(8, 4), np.arange(8) % 3, batch_size=4)
+    assert (found.params["linear.W"] == first.trainable_params["W"]).all()
 
 
 def test_a_file_of_2015_is_known_by_its_beginning(tmp_path):

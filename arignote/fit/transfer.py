@@ -17,7 +17,7 @@ from arignote.fit.load import read_run
 from arignote.layers.architecture import Architecture, Placed
 from arignote.layers.base import Layer, Param, Shape
 from arignote.layers.loading import Entry
-from arignote.legacy import is_2015
+from arignote.legacy import is_2015, parameters_2015
 from arignote.safe.file_kinds import kind_of_file
 from arignote.safe.safetensors import TensorFile
 
@@ -77,7 +77,8 @@ class StoredNetwork:
         return self._of_run() if "arignote" in file.metadata else _Tensors(file.shapes, file.read, is_ours=False)
 
     def _of_run(self) -> _Tensors:
-        network = read_run(self.path)[0].predicting
+        is_old = Path(self.path).is_file() and is_2015(self.path)
+        network = parameters_2015(self.path) if is_old else read_run(self.path)[0].predicting
         return _Tensors({name: array.shape for name, array in network.items()}, network.__getitem__, is_ours=True)
 
     @property

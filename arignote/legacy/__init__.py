@@ -6,17 +6,23 @@ Such a file is two consecutive pickles, usually compressed with gzip: metadata, 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO, TypeVar
+
+from numpy.typing import NDArray
 
 from arignote.checkpoints.state import TrainingState
 from arignote.errors import CheckpointError, ConfigError
 from arignote.legacy.convert import state_of
+from arignote.legacy.layers import architecture_of, weights_of
 from arignote.legacy.pickles import kind_of, read_value, source_of
 from arignote.safe.file_kinds import kind_of_file
 from arignote.safe.pickle import PickleError
 
-__all__ = ["is_2015", "read_2015"]
+__all__ = ["is_2015", "parameters_2015", "read_2015"]
+
+_T = TypeVar("_T")
 
 VERSION = "3.0"
 _GZIP = b"\x1f\x8b"
@@ -53,6 +59,22 @@ def read_2015(path: str | Path) -> TrainingState:
         If the file is missing or damaged, names objects that the format does not need, or holds a network that
         current layers cannot express. No code from the file is run.
     """
+    state = _of_network(path, _state)
+    with open(path, "rb") as whole:
+        state.run_id = hashlib.file_digest(whole, "sha256").hexdigest()[:32]
+    return state
+
+
+def parameters_2015(path: str | Path) -> dict[str, NDArray[Any]]:
+    """Return the parameters in a checkpoint of 2015, by the name of their layer, "fc1.W"; errors as of `read_2015`.
+
+    Its output layer may be one that `read_2015` refuses, which has no parameters here.
+    """
+    return _of_network(path, lambda net, n_bytes, _: weights_of(*architecture_of(net, n_bytes)))
+
+
+def _of_network(path: str | Path, found: Callable[[Any, int, dict[Any, Any]], _T]) -> _T:
+    """Return what a function finds in a network, the length of its file and its metadata."""
     kind = kind_of_file(Path(path))
     if kind is not None:
         raise CheckpointError(f"{path}: is {kind}, not a checkpoint of 2015 (a .pkl or .pkl.gz)")
@@ -61,7 +83,8 @@ def read_2015(path: str | Path) -> TrainingState:
     except OSError as error:
         raise CheckpointError(f"{path}: cannot be read: {error.strerror}") from None
     try:
-        state = _read(file)
+        metadata, net, n_bytes = _read(file)
+        return found(net, n_bytes, metadata)
     except (CheckpointError, PickleError) as error:
         raise CheckpointError(f"{path}: {error}") from None
     except ConfigError as error:
@@ -72,13 +95,10 @@ def read_2015(path: str | Path) -> TrainingState:
         raise CheckpointError(f"{path}: is truncated, or is not a checkpoint of 2015: {kind}: {error}") from None
     finally:
         file.close()
-    with open(path, "rb") as whole:
-        state.run_id = hashlib.file_digest(whole, "sha256").hexdigest()[:32]
-    return state
 
 
-def _read(file: BinaryIO) -> TrainingState:
-    """Return the state in an open checkpoint of 2015, without its run id."""
+def _read(file: BinaryIO) -> tuple[dict[Any, Any], Any, int]:
+    """Return metadata and network of an open checkpoint of 2015, and its length."""
     source = source_of(file)
     metadata = read_value(source)
     version = metadata.get("model_store_version") if isinstance(metadata, dict) else None
@@ -90,7 +110,12 @@ def _read(file: BinaryIO) -> TrainingState:
     # To the end, where gzip verifies its checksum.
     if not source.ends_within(_LONGEST_REST):
         raise CheckpointError("has more data after the network, unlike a checkpoint of 2015")
-    state = state_of(net, source.n_read)
+    return metadata, net, source.n_read
+
+
+def _state(net: Any, n_bytes: int, metadata: dict[Any, Any]) -> TrainingState:
+    """Return the state of a network, without its run id."""
+    state = state_of(net, n_bytes)
     # Apply the checks of current files.
     TrainingState.from_plain(state.to_plain(), state.to_tensors())
     state.extra_metadata = {k: v for k, v in metadata.items() if isinstance(v, str | int | float)}

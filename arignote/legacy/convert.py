@@ -1,9 +1,7 @@
-"""Conversion of a network of 2015: layers, settings, rules, state of the updater."""
+"""Conversion of a network of 2015: settings, rules, state of the updater."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Sequence
 from math import nan
 from typing import Any
 
@@ -14,15 +12,15 @@ from pydantic import ValidationError
 from arignote.checkpoints.progress import Best, History, Progress
 from arignote.checkpoints.state import TrainingState
 from arignote.errors import CheckpointError, ConfigError
-from arignote.layers.architecture import Architecture, Placed, declare
+from arignote.layers.architecture import Architecture
 from arignote.layers.base import WeightedLayer
-from arignote.layers.layer_list import parse
+from arignote.layers.output import MultilabelOutputLayer
+from arignote.legacy.layers import architecture_of, names_of, tensors_of, weights_of
 from arignote.legacy.pickles import kind_of
 from arignote.optim.losses import Loss
 from arignote.optim.rules import RuleState
-from arignote.registry import build, find
+from arignote.registry import build
 from arignote.registry.complaints import complaints_of
-from arignote.safe.limits import MOST_LAYERS
 from arignote.spec.settings import FitSettings
 
 __all__ = ["state_of"]
@@ -38,10 +36,8 @@ _UPDATERS: dict[str, tuple[Any, dict[str, str]]] = {
     "adagrad": (["adagrad", {"epsilon": 1e-3}], {"square": "accumulator"}),
     "adadelta": ("adadelta", {"square": "accumulator", "square_step": "delta_acc"}),
 }
-# Items of a parameter of a layer, such as a schedule or a shape.
-_MOST_ITEMS = 1_000
-# Settings that these layers accepted and ignored.
-_IGNORED = {"ConvLayer": {"maxnorm"}, "ConvMaxoutLayer": {"maxnorm"}, "MLPConvLayer": {"maxnorm", "l1", "l2"}}
+# Losses of several labels per row had the names of those of one.
+_LOSSES_OF_FLAGS = {"nll": "binary_cross_entropy", "error": "flag_error"}
 
 
 def state_of(net: Any, n_bytes: int) -> TrainingState:
@@ -61,19 +57,18 @@ def state_of(net: Any, n_bytes: int) -> TrainingState:
     """
     trainer = net["trainer"]
     sgd, epoch = trainer["sgd"], trainer["epoch"]
-    layers, architecture = _architecture(net)
-    # Layers may share an array in the file but get one each here, so that a small file could fill the memory.
-    if 2 * architecture.n_params > n_bytes:
+    layers, architecture = architecture_of(net, n_bytes)
+    if kind_of(layers[-1]) == "OrdinalOutputLayer":
         raise CheckpointError(
-            f"its layers have {architecture.n_params} parameters, which are not in its {n_bytes} bytes"
+            "its OrdinalOutputLayer has thresholds of another form than the current one, and is not converted. Begin a "
+            "new run from its other layers: stored_network, with this file, and load_params in each of them"
         )
-    settings = _settings(net, trainer, sgd)
+    is_flags = isinstance(architecture.placed[-1].layer, MultilabelOutputLayer)
+    settings = _settings(net, trainer, sgd, _LOSSES_OF_FLAGS if is_flags else {})
     history = _history(trainer, settings, epoch)
     n_validations = len(history) or epoch
     rules = _rules(trainer, sgd, settings, n_validations)
-    weights: dict[str, NDArray[Any]] = {}
-    for place, layer in zip(architecture.placed, layers, strict=True):
-        weights |= _tensors(place, _values(layer))
+    weights = weights_of(layers, architecture)
     random = net["rng"]
     return TrainingState(
         network=weights,
@@ -88,7 +83,7 @@ def state_of(net: Any, n_bytes: int) -> TrainingState:
             "layers": architecture.spec(),
             "fit": settings.model_dump(mode="json"),
         },
-        targets={name: _classes(n) for name, n in architecture.n_outputs.items()},
+        targets={name: _target(n, is_flags) for name, n in architecture.n_outputs.items()},
         data={},
         environment={},
         progress=Progress(epoch, 0, trainer["examples_seen"], trainer["iter"] + 1, n_validations),
@@ -98,8 +93,9 @@ def state_of(net: Any, n_bytes: int) -> TrainingState:
     )
 
 
-def _classes(n_classes: int) -> dict[str, Any]:
-    return {"target": "classes", "dtype": "<i8", "values": list(range(n_classes))}
+def _target(n_classes: int, is_flags: bool) -> dict[str, Any]:
+    kind = {"target": "flags", "form": "matrix"} if is_flags else {"target": "classes"}
+    return kind | {"dtype": "<i8", "values": list(range(n_classes))}
 
 
 def _best(trainer: Any, history: History, weights: dict[str, NDArray[Any]]) -> Best | None:
@@ -113,50 +109,8 @@ def _best(trainer: Any, history: History, weights: dict[str, NDArray[Any]]) -> B
     return None
 
 
-def _architecture(net: Any) -> tuple[list[Any], Architecture]:
-    """Return the layers of 2015, and the current architecture of the same shapes."""
-    layers = net["layers_train"]
-    if not isinstance(layers, list) or len(layers) > MOST_LAYERS:
-        raise CheckpointError(f"its layers must be a list of at most {MOST_LAYERS}")
-    # An input layer of the user followed the one that was always inserted.
-    while len(layers) > 1 and kind_of(layers[1]) in ("InputLayer", "InputImageLayer"):
-        layers = layers[1:]
-    specs = []
-    for layer in layers:
-        kind = kind_of(layer)
-        fields = set(find("layer", kind).model_fields) & set(layer.state) - _IGNORED.get(kind, {"n_in"})
-        params = {field: _bounded(layer[field], kind, field) for field in fields}
-        params["name"] = re.sub(r"[./\\]|^\s", "_", str(layer["name"]))
-        if isinstance(params.get("fix_params"), list | tuple):
-            params["fix_params"] = [prefix.split("_")[0] for prefix in params["fix_params"]]
-        specs.append([kind, params])
-    architecture = declare(parse(specs), tuple(int(n) for n in np.ravel(net["n_in"])))
-    for place, layer in zip(architecture.placed, layers, strict=True):
-        # In 2015, pooling included windows that overlap the edge; now it omits them.
-        if np.prod(layer["n_in"]) != np.prod(place.input_shape):
-            raise CheckpointError(
-                f"its layer {place.name!r} has an input of {np.ravel(layer['n_in']).tolist()}; the current layers "
-                f"before it output {list(place.input_shape)}. Pooling windows that overlap the edge are not supported"
-            )
-    return layers, architecture
-
-
-def _bounded(value: Any, kind: str, name: str) -> Any:
-    """Return a parameter of a layer; raise CheckpointError if it has more items than any layer needs."""
-    left, waiting = _MOST_ITEMS, [value]
-    while waiting and left >= 0:
-        item = waiting.pop()
-        left -= item.size if isinstance(item, np.ndarray) else 1
-        if isinstance(item, list | tuple):
-            waiting += item[: left + 1]
-        elif isinstance(item, dict):
-            waiting += [*item.values()][: left + 1]
-    if left < 0:
-        raise CheckpointError(f"its {kind} has a parameter {name!r} of more than {_MOST_ITEMS} items")
-    return value
-
-
-def _settings(net: Any, trainer: Any, sgd: Any) -> FitSettings:
+def _settings(net: Any, trainer: Any, sgd: Any, losses: dict[str, str]) -> FitSettings:
+    """Return the current settings; `losses` are the current names of losses that have others."""
     kind, loss = sgd["sgd_type"], trainer["loss_type"]
     if kind not in _UPDATERS:
         raise CheckpointError(f"its sgd_type is {kind!r}; known: {', '.join(_UPDATERS)}")
@@ -170,9 +124,9 @@ def _settings(net: Any, trainer: Any, sgd: Any) -> FitSettings:
         "n_epochs": max(trainer["max_epochs"] or 0, trainer["epoch"]),
         "batch_size": net["batch_size"] or FitSettings.model_fields["batch_size"].default,
         "shuffle": False,  # there was none in 2015
-        "train_loss": loss["train"],
-        "valid_loss": loss["valid"],
-        "test_loss": loss["test"],
+        "train_loss": losses.get(loss["train"], loss["train"]),
+        "valid_loss": losses.get(loss["valid"], loss["valid"]),
+        "test_loss": [losses.get(one, one) for one in loss["test"]],
         "validation_frequency": trainer["validation_frequency"] or None,
         "validate_on_train": trainer["validate_on_train"],
     }
@@ -237,73 +191,11 @@ def _history(trainer: Any, settings: FitSettings, epoch: int) -> History:
     return history
 
 
-def _values(layer: Any) -> list[Any]:
-    """Return the arrays of a layer in the order in which 2015 trained them."""
-    params = layer["trainable_params"]
-    weights, biases, slopes = params.get("W"), params.get("b"), params.get("act_func_args") or []
-    if weights is None:
-        return []
-    if kind_of(layer) == "MLPConvLayer":
-        return [a for w, b, more in zip(weights, biases, slopes, strict=True) for a in (w, b, *more)]
-    if kind_of(layer) in ("LCLayer", "LCMaxoutLayer", "SegmentedLayer"):
-        # Of each segment one array, or the pieces of maxout.
-        of_segments = [*weights, *biases, *slopes]
-        return [a for one in of_segments for a in (one if isinstance(one, list | tuple) else [one])]
-    return [*weights, *biases] if isinstance(weights, list | tuple) else [weights, biases, *slopes]
-
-
-def _names(place: Placed) -> list[str]:
-    """Return for each array of 2015 the current parameter it belongs to; maxout stored its pieces as single arrays."""
-    return [name for name in place.params for _ in range(getattr(place.layer, "maxout_k", 1))]
-
-
-def _tensors(place: Placed, arrays: Sequence[Any]) -> dict[str, NDArray[Any]]:
-    """Return current tensors from the arrays of a layer of 2015, without parameters whose arrays are None."""
-    tensors = dict[str, NDArray[Any]]()
-    # Compared before the names are listed, as the file determines maxout_k and thus the length of the list.
-    n_names = len(place.params) * getattr(place.layer, "maxout_k", 1)
-    names = _names(place) if n_names == len(arrays) else []
-    if len(arrays) != n_names:
-        raise CheckpointError(f"its layer {place.name!r} has {len(arrays)} arrays; {n_names} are needed")
-    for name, param in place.params.items():
-        pieces = [a for of, a in zip(names, arrays, strict=True) if of == name]
-        if pieces[0] is None:
-            continue
-        axis, shape = param.unit_axis or 0, list(param.shape)
-        shape[axis] //= len(pieces)
-        pieces = [_reordered(_checked_numbers(piece), shape) for piece in pieces]
-        for piece in pieces:
-            if list(piece.shape) != shape:
-                raise CheckpointError(
-                    f"its {place.name}.{name} has the shape {list(piece.shape)}; the layer needs {shape}"
-                )
-        stacked = np.stack(pieces, axis + 1).reshape(param.shape)
-        tensors[name] = np.ascontiguousarray(stacked, dtype=np.float32)
-    return {f"{place.name}.{name}": tensor for name, tensor in tensors.items()}
-
-
-def _checked_numbers(array: Any) -> NDArray[Any]:
-    """Return an array; raise CheckpointError if its values are not numbers."""
-    if not isinstance(array, np.ndarray | np.generic | float | int) or np.asarray(array).dtype.kind not in "biuf":
-        kind = array.dtype if isinstance(array, np.ndarray | np.generic) else type(array).__name__
-        raise CheckpointError(f"it holds an array of {kind}; arrays of a checkpoint are numbers")
-    return np.asarray(array)
-
-
-def _reordered(array: NDArray[Any], shape: list[int]) -> NDArray[Any]:
-    """Return filters for cross-correlation: flipped if they are of Theano, transposed if of cuda-convnet."""
-    if array.ndim != 4:
-        return array
-    if list(array.shape) == [*shape[1:], shape[0]] != shape:
-        return array.transpose(3, 0, 1, 2)
-    return array[:, :, ::-1, ::-1]
-
-
 def _slots(architecture: Architecture, sgd: Any, lr: float) -> dict[str, NDArray[Any]]:
     """Return the slots of the updater; zeros if the file has none."""
     slots, stored = dict[str, NDArray[Any]](), sgd["stored_update_params"]
     kept = [
-        [not (isinstance(place.layer, WeightedLayer) and place.layer.is_fixed(name)) for name in _names(place)]
+        [not (isinstance(place.layer, WeightedLayer) and place.layer.is_fixed(name)) for name in names_of(place)]
         for place in architecture.placed
     ]
     n_trained = sum(map(sum, kept))
@@ -313,9 +205,9 @@ def _slots(architecture: Architecture, sgd: Any, lr: float) -> dict[str, NDArray
         memory = iter(stored or [])
         for place, trained in zip(architecture.placed, kept, strict=True):
             if stored:
-                tensors = _tensors(place, [next(memory)[old] if is_trained else None for is_trained in trained])
+                tensors = tensors_of(place, [next(memory)[old] if is_trained else None for is_trained in trained])
             else:
-                free = {name for name, is_trained in zip(_names(place), trained, strict=True) if is_trained}
+                free = {name for name, is_trained in zip(names_of(place), trained, strict=True) if is_trained}
                 tensors = {f"{place.name}.{name}": np.zeros(place.params[name].shape, np.float32) for name in free}
             # In 2015 v <- mu * v - lr * g; w <- w + v. Now v <- mu * v + g; w <- w - lr * v, with lr of the next step.
             scale = np.float32((-1 / lr if lr else 0) if slot == "velocity" else 1)
