@@ -56,6 +56,9 @@ def check_config(spec: RunSpec) -> int:
     check_validated(settings, has_valid=spec.data is None or bool(spec.data.valid))
     for message in idle_rules(first_values(layers, settings), settings):
         warn(message)
+    reason = None if settings.average is None else settings.average.ineffective_reason(settings.n_epochs)
+    if reason is not None:
+        warn(f"{reason}. The weights of the last epoch are used")
     if spec.data is not None:
         held_out = [part for part in (spec.data.valid, spec.data.test) if part]
         has_weights = spec.data.sample_weight is None or not any(isinstance(part, Source) for part in held_out)

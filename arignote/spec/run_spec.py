@@ -60,11 +60,11 @@ class RunSpec(Section):
 
     @contextmanager
     def naming_lines(self) -> Iterator[None]:
-        """Return a context in which errors about a layer name its file, line and column."""
+        """Return a context in which errors about a layer or a setting name its file, line and column."""
         try:
             yield
         except ConfigError as error:
-            if self._origin is None or not any(one.layer for one in error.complaints):
+            if self._origin is None or not any(one.layer or one.path for one in error.complaints):
                 raise
             assert isinstance(self.layers, list)
             complaints = locate_layers(error.complaints, self.layers, self.layer_defaults)

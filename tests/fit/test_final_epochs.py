@@ -407,8 +407,15 @@ def test_a_config_is_checked_for_rows_that_are_held_out(data, fit, words, tmp_pa
         check_config(read_config(path))
 
 
-def test_a_config_is_checked_for_rules_that_never_act(tmp_path):
+def test_a_config_is_checked_for_rules_and_averages_that_never_act(tmp_path):
     path = tmp_path / "c.yaml"
+    path.write_text(CONFIG.format(data=", test: 0.1", fit=", average: {kind: swa, start: 4}"))
+    with pytest.warns(ArignoteWarning, match=r"^average: start 4 leaves nothing to average in 4 epochs"):
+        check_config(read_config(path))
+    rule = "{rule: fixed, multiply_by: 0.5, schedule: [2, 1]}"
+    path.write_text(CONFIG.format(data=", test: 0.1", fit=f", lr_rule: {rule}"))
+    with pytest.raises(ConfigError, match=r"c\.yaml:4:\d+: fit\.lr_rule: schedule must be in ascending order"):
+        check_config(read_config(path))
     path.write_text(CONFIG.format(data=", test: 0.1", fit=", lr_rule: [step, {multiply_by: 0.5, n_epochs: 2}]"))
     with pytest.warns(ArignoteWarning, match=r"^lr_rule never acts: its first change is after 2 epochs, of 2\. "):
         check_config(read_config(path))
