@@ -37,8 +37,6 @@ class SparseReader(Reader):
     [[3.0, 0.0], [0.0, 2.0]]
     """
 
-    in_memory = True
-
     def __init__(self, matrix: Any, what: str = "X"):
         if len(matrix.shape) != 2:
             raise DataError(f"{what} must have the shape (rows, features) as a sparse matrix; got {matrix.shape}")
