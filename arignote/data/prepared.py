@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,10 +15,11 @@ from arignote.data.fit_data import FitData, OpenedData, open_data
 from arignote.data.groups_and_weights import weights_of
 from arignote.data.preprocessed import check_categories, fit_preprocessing, preprocessed, warn_of_bytes
 from arignote.data.readers.columns import Names
+from arignote.data.row_weights import scored_weights, training_weights
 from arignote.data.rows import Rows
 from arignote.data.settings import DataSettings
-from arignote.data.split import Split, split_rows
-from arignote.data.targets import Memory, Targets, weights_of_classes
+from arignote.data.split import split_rows
+from arignote.data.targets import Memory, Targets
 from arignote.errors import DataError, warn
 
 __all__ = ["PARTS", "Prepared", "columns_of", "prepare", "text_of"]
@@ -46,6 +47,8 @@ class Prepared:
         Weight of each training row in the loss; their mean is 1.
     all_weights : array (rows,) of float32, or None
         The same of the rows of all parts, in the order of `parts`; None if rows that are held out have none.
+    scored_weights : dict of str to array (rows,) of float32
+        Weight of each row of a part in its losses; empty if all count equally.
     preprocess : dict of str to array
         Arrays that the preprocessing has learned; see `Pipeline.fit`.
     columns : tuple of str or of int, or dict of str to these
@@ -65,6 +68,7 @@ class Prepared:
     drop_last: bool
     weights: NDArray[np.float32] | None = None
     all_weights: NDArray[np.float32] | None = None
+    scored_weights: dict[str, NDArray[np.float32]] = field(default_factory=dict)
     preprocess: dict[str, NDArray[Any]] = field(default_factory=dict)
     columns: Names | dict[str, Names] = ()
     text: Names | dict[str, Names] = ()
@@ -89,6 +93,8 @@ class Prepared:
         found: dict[str, Any] = {name: rows.fingerprint(self.digests) for name, (rows, _) in self.parts.items()}
         if self.weights is not None:
             found["weights"] = hashlib.sha256(self.weights.tobytes()).hexdigest()
+        for name in self.scored_weights.keys() - {"train"}:
+            found[f"weights of {name}"] = hashlib.sha256(self.scored_weights[name].tobytes()).hexdigest()
         names, positions = (_of_type(self.columns, kind) for kind in (str, int))
         text = _listed(self.text)
         named = {"feature_names": names, "columns": positions, "text": text, "csv": self.csv}
@@ -183,8 +189,9 @@ def prepare(
         memory,
         len(rows["train"]) if batch_size == -1 else min(batch_size, len(rows["train"])),
         drop_last,
-        _weights(own, data, settings, encoded, memory, split, ["train"]),
-        _weights(own, data, settings, encoded, memory, split, list(parts)),
+        training_weights(own, data, settings, encoded, memory, split, ["train"]),
+        training_weights(own, data, settings, encoded, memory, split, list(parts)),
+        scored_weights(own, data, settings, encoded, memory, split),
         dict(learned) if settings.preprocess else {},
         rows["train"].columns,
         rows["train"].text,
@@ -229,36 +236,3 @@ def _batches_of(x: Any, settings: DataSettings) -> tuple[int, bool]:
     if batch_size is not None and not (isinstance(batch_size, int | np.integer) and batch_size >= 1):
         raise DataError(f"batch_size of Data must be an integer >= 1; got {batch_size!r}")
     return int(batch_size or settings.batch_size), settings.drop_last or not x.allow_partial_batch
-
-
-def _weights(
-    own: NDArray[np.float64] | None,
-    data: FitData,
-    settings: DataSettings,
-    encoded: Mapping[str, NDArray[Any] | None],
-    memory: Mapping[str, Memory],
-    split: Split,
-    names: Sequence[str],
-) -> NDArray[np.float32] | None:
-    """Return the weight of each row of some parts, `own` times `class_weight`, with mean 1; None if a part has none."""
-    if own is None and settings.class_weight is None:
-        return None
-    weights = np.ones(sum(len(split.rows[name]) for name in names))
-    if own is not None:
-        if not split.present.keys() >= {*names} - {"train"}:
-            return None
-        weights *= np.concatenate([own[split.present.get(name, slice(None))] for name in names])
-    if settings.class_weight is not None:
-        y = np.concatenate([encoded[name] for name in names])
-        classes = data.targets.of_main.classes(memory[data.targets.main])
-        if settings.class_weight == "balanced":
-            weights *= (len(y) / np.maximum(np.bincount(y, minlength=len(classes)), 1))[y]
-        else:
-            weights *= weights_of_classes(settings.class_weight, classes)[y]
-    if not weights.any():
-        raise DataError(
-            "the weights of the training rows must not all be zero: give rows a sample_weight > 0, and their class a "
-            "class_weight > 0"
-        )
-    found: NDArray[np.float32] = (weights / weights.mean()).astype(np.float32)
-    return found

@@ -80,6 +80,9 @@ class DataSettings(BaseModel):
     class_weight: dict[Any, float] | Literal["balanced"] | None = Field(
         None, description='How much the rows of each class count: by label, or "balanced".'
     )
+    weighted_validation: bool = Field(
+        False, description="Whether rows count in the losses of validation and test as in training: by their weights."
+    )
     scale_target: bool = Field(
         True, description="Whether numbers are learned in units of their standard deviation, from their mean."
     )

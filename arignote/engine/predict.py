@@ -127,6 +127,7 @@ class Scorer:
         purpose: str = "validate",
         position: tuple[int | str, ...] = (),
         keep: Callable[[Predictions], None] | None = None,
+        weights: NDArray[np.float32] | None = None,
     ) -> dict[str, float]:
         """Return each loss by name.
 
@@ -140,25 +141,29 @@ class Scorer:
             Code of the user draws from generators that are seeded from (seed, purpose, *position, batch).
         keep : callable, optional
             Called with the predictions of each batch, as `predict` yields them.
+        weights : array (rows,) of float32, optional
+            How much each row counts.
         """
-        n_rows = np.zeros(len(self.network.architecture.outputs), dtype=np.int64)
+        n_rows = np.zeros(len(self.network.architecture.outputs))
         totals: dict[str, Tensor] = {}
-        predicted: list[Predictions] = []
-        encoded: list[NDArray[Any]] = []
+        rated: list[tuple[Predictions, NDArray[Any]]] = []
+        n_seen = 0
         for number, (x, y) in enumerate(batches):
             check_stop()
-            n_rows += _rows_with_target(y)
+            own = None if weights is None else weights[n_seen : n_seen + len(y)]
+            n_seen += len(y)
+            n_rows += _rows_with_target(y, own)
             outputs = outputs_of(self.network, x, seed, purpose, *position, number)
             targets = dict(zip(outputs, fields_to_device(y, self.network.device), strict=True))
+            on_device = None if own is None else torch.from_numpy(own).to(self.network.device)
             with TURN:
                 block = self._predictions_of(outputs) if keep is not None or self._scores else {}
                 if keep is not None:
                     keep(block)
                 if self._scores:
-                    predicted.append({one.output: block[one.output] for one in self._scores})
-                    encoded.append(y)
+                    rated.append(({one.output: block[one.output] for one in self._scores}, y))
                 for one, mean in self._means:
-                    found = mean(outputs[one.output], targets[one.output])
+                    found = mean(outputs[one.output], targets[one.output], on_device)
                     zero = torch.zeros(found.shape, dtype=torch.float64, device=found.device)
                     totals.setdefault(one.name, zero).add_(found, alpha=len(y))
         n_of = dict(zip(self.network.architecture.outputs, n_rows, strict=True))
@@ -166,26 +171,29 @@ class Scorer:
         with np.errstate(invalid="ignore"):
             means = {one.name: totals[one.name].cpu().numpy() / n_of[one.output] for one, _ in self._means if totals}
         values = {one.name: one.loss.value(means[one.name], one.units) for one, _ in self._means if totals}
-        values |= self._scored(predicted, encoded)
+        values |= self._scored(rated, weights)
         return {one.name: values[one.name] for one in self._losses if one.name in values}
 
-    def _scored(self, predicted: Sequence[Predictions], encoded: Sequence[NDArray[Any]]) -> dict[str, float]:
-        """Return the scores of all rows, from what is predicted and encoded of each batch."""
-        if not (self._scores and encoded):
+    def _scored(
+        self, rated: Sequence[tuple[Predictions, NDArray[Any]]], weights: NDArray[np.float32] | None
+    ) -> dict[str, float]:
+        """Return the scores of all rows, from predictions and encoded targets of each batch."""
+        if not rated:
             return {}
-        y = np.concatenate(encoded)
+        y = np.concatenate([encoded for _, encoded in rated])
         found = {}
         for one in self._scores:
             own = y if y.dtype.names is None else y[one.output]
-            of_output = np.concatenate([batch[one.output] for batch in predicted])
+            of_output = np.concatenate([predicted[one.output] for predicted, _ in rated])
             assert one.of_all is not None
-            found[one.name] = one.of_all(of_output, own)
+            found[one.name] = one.of_all(of_output, own, weights)
         return found
 
 
-def _rows_with_target(y: NDArray[Any]) -> list[int]:
-    """Return the number of rows that have a value of each output; encoded values that are missing are NaN."""
+def _rows_with_target(y: NDArray[Any], weights: NDArray[np.float32] | None) -> list[float]:
+    """Return the number of rows that have a value of each output, or their weight; missing encoded values are NaN."""
+    own = np.ones(len(y)) if weights is None else weights.astype(np.float64)
     if y.dtype.names is None:
-        return [len(y)]
+        return [own.sum()]
     fields = [y[name].reshape(len(y), -1) for name in y.dtype.names]
-    return [int((field == field).any(axis=1).sum()) for field in fields]
+    return [own[(field == field).any(axis=1)].sum() for field in fields]

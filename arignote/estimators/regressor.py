@@ -7,7 +7,6 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from sklearn.base import RegressorMixin
 
-from arignote.data.targets.own_input import OwnInput
 from arignote.errors import ConfigError, DataError
 from arignote.estimators.base import NNEstimator
 from arignote.estimators.calls import checked_call
@@ -128,6 +127,8 @@ class NNRegressor(RegressorMixin, NNEstimator):  # type: ignore[misc]
             If the output layer is an ``AutoEncoderOutputLayer``, such as in a run of pretraining.
         """
         from sklearn.metrics import r2_score
+
+        from arignote.data.targets.own_input import OwnInput
 
         predictor = self._predictor()
         if predictor.targets.has_steps:

@@ -144,7 +144,8 @@ def _reported(fit: Assembly) -> dict[str, list[ReportedLoss]]:
     prefix, sizes = {"train": "scored_train"}, data.targets.sizes(data.memory)
     return {
         part: tried_scores(
-            objective.reported(losses, data.memory, prefix.get(part, part)), data.parts[part][1], sizes, setting
+            objective.reported(losses, data.memory, prefix.get(part, part)),
+            *(data.parts[part][1], data.scored_weights.get(part), sizes, setting),
         )
         for part, (setting, losses) in chosen.items()
         if part in data.parts
@@ -232,7 +233,7 @@ def _scorer(fit: Assembly, part: str, losses: Sequence[ReportedLoss], check_stop
     """Return a function that scores the network on a part of the data, and can be stopped in the middle."""
     network, data, settings = fit.predicting, fit.plan.prepared, fit.settings
     rows, y = data.parts[part]
-    score = Scorer(network, losses)
+    score, weights = Scorer(network, losses), data.scored_weights.get(part)
     in_batches = partial(
         in_order,
         *(network, rows, y),
@@ -244,7 +245,7 @@ def _scorer(fit: Assembly, part: str, losses: Sequence[ReportedLoss], check_stop
     def run(n_validations: int) -> dict[str, float]:
         try:
             with contextlib.closing(in_batches()) as batches:
-                return score(batches, check_stop, fit.state.rng, position=(part, n_validations))
+                return score(batches, check_stop, fit.state.rng, position=(part, n_validations), weights=weights)
         finally:
             fit.network.train()
 

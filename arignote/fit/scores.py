@@ -17,7 +17,11 @@ __all__ = ["tried_scores"]
 
 
 def tried_scores(
-    losses: Sequence[ReportedLoss], y: NDArray[Any] | None, n_outputs: Mapping[str, int], setting: str
+    losses: Sequence[ReportedLoss],
+    y: NDArray[Any] | None,
+    weights: NDArray[np.float32] | None,
+    n_outputs: Mapping[str, int],
+    setting: str,
 ) -> list[ReportedLoss]:
     """Return losses whose scores can be computed for some targets.
 
@@ -26,6 +30,8 @@ def tried_scores(
     losses : sequence of ReportedLoss
     y : array (rows, ...) or None
         Encoded targets.
+    weights : array (rows,) of float32, optional
+        How much each row counts.
     n_outputs : dict of str to int
         Number of outputs of each output layer.
     setting : str
@@ -36,24 +42,29 @@ def tried_scores(
     ConfigError
         If a score cannot be computed, such as "roc_auc" of ten classes.
     """
+    if y is None:
+        return list(losses)
+    sizes = [n_outputs[one.output] for one in losses]
     return [
-        one if one.of_all is None or y is None else _tried(one, y, n_outputs[one.output], setting) for one in losses
+        one if one.of_all is None else _tried(one, y, weights, n, setting) for one, n in zip(losses, sizes, strict=True)
     ]
 
 
-def _tried(one: ReportedLoss, y: NDArray[Any], n_outputs: int, setting: str) -> ReportedLoss:
+def _tried(
+    one: ReportedLoss, y: NDArray[Any], weights: NDArray[np.float32] | None, n_outputs: int, setting: str
+) -> ReportedLoss:
     own = y if y.dtype.names is None else y[one.output]
     shape = own.shape if own.dtype.kind in "iu" else own.shape[:-1]
     # Equal probabilities, or the mean of each number.
     predictions = np.full((*shape, n_outputs), 1 / n_outputs if one.loss.fits("classes") else 0.0, np.float32)
     try:
-        _quietly(one, predictions, own)
+        _quietly(one, predictions, own, weights)
     except ConfigError as error:
         raise ConfigError(f"{setting}: {error}").under("fit", setting) from None
 
-    def of_all(predictions: NDArray[Any], y: NDArray[Any]) -> float:
+    def of_all(predictions: NDArray[Any], y: NDArray[Any], weights: NDArray[np.float32] | None) -> float:
         try:
-            return _quietly(one, predictions, y)
+            return _quietly(one, predictions, y, weights)
         except ConfigError:
             # Of a negative prediction there is no logarithm: training goes on.
             return nan
@@ -61,11 +72,13 @@ def _tried(one: ReportedLoss, y: NDArray[Any], n_outputs: int, setting: str) -> 
     return one._replace(of_all=of_all)
 
 
-def _quietly(one: ReportedLoss, predictions: NDArray[Any], y: NDArray[Any]) -> float:
+def _quietly(
+    one: ReportedLoss, predictions: NDArray[Any], y: NDArray[Any], weights: NDArray[np.float32] | None
+) -> float:
     """Return a score without the warning that a class is never predicted, which most networks never do at first."""
     from sklearn.exceptions import UndefinedMetricWarning
 
     assert one.of_all is not None
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UndefinedMetricWarning)
-        return one.of_all(predictions, y)
+        return one.of_all(predictions, y, weights)

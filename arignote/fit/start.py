@@ -54,6 +54,7 @@ _ADDED = {
     "rules": None,
     "average": None,
     "pretrain": None,
+    "weighted_validation": False,
 }
 _ADDED_TO_AUGMENTATIONS: dict[str, Any] = {"channel": None}
 # To the part of a setting.

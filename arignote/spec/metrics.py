@@ -15,18 +15,33 @@ from arignote.optim.losses import Score
 __all__ = ["score_of", "score_of_rows"]
 
 
-def score_of_rows(score: Score, target: Target, memory: Memory, predictions: NDArray[Any], y: NDArray[Any]) -> float:
+def score_of_rows(
+    score: Score,
+    target: Target,
+    memory: Memory,
+    predictions: NDArray[Any],
+    y: NDArray[Any],
+    weights: NDArray[np.float32] | None = None,
+) -> float:
     """Return a score of the rows, or steps, that have a target; the parameters are those of `score_of`."""
     of_step, own = target.of_step, target.memory_of_step(memory)
     if of_step is not target:
         counts = counted(y)
+        weights = None if weights is None else np.repeat(weights, counts.sum(axis=1))
         y, predictions = y[counts], predictions[counts]
     is_there = of_step.is_there(y)
     at = slice(None) if is_there is None else is_there
-    return score_of(score, of_step, own, predictions[at], y[at])
+    return score_of(score, of_step, own, predictions[at], y[at], None if weights is None else weights[at])
 
 
-def score_of(score: Score, target: Target, memory: Memory, predictions: NDArray[Any], y: NDArray[Any]) -> float:
+def score_of(
+    score: Score,
+    target: Target,
+    memory: Memory,
+    predictions: NDArray[Any],
+    y: NDArray[Any],
+    weights: NDArray[np.float32] | None = None,
+) -> float:
     """Return a score.
 
     Parameters
@@ -39,6 +54,8 @@ def score_of(score: Score, target: Target, memory: Memory, predictions: NDArray[
         Probabilities, or scaled numbers.
     y : array (rows, ...)
         Encoded targets.
+    weights : array (rows,), optional
+        How much each row counts.
 
     Raises
     ------
@@ -50,9 +67,7 @@ def score_of(score: Score, target: Target, memory: Memory, predictions: NDArray[
         # If probabilities are equal, the first class counts as the more probable, as in predict; in
         # top_k_accuracy_score of scikit-learn the last one does.
         best = np.argsort(-predictions, axis=1, kind="stable")[:, : score.top]
-        return float((best == y[:, None]).any(axis=1).mean())
-    from sklearn.metrics import get_scorer
-
+        return float(np.average((best == y[:, None]).any(axis=1), weights=weights))
     estimator: _Computed
     if is_of_classes:
         # float32 probabilities add up to 1 except for rounding, of which scikit-learn warns.
@@ -64,10 +79,22 @@ def score_of(score: Score, target: Target, memory: Memory, predictions: NDArray[
         estimator.classes_ = np.eye(predictions.shape[1], dtype=np.int64)
     else:
         y, estimator = target.decode(y, memory), _OfNumbers(target.decode(predictions, memory))
+    return _rated(score.metric, estimator, y, weights)
+
+
+def _rated(metric: str, estimator: _Computed, y: NDArray[Any], weights: NDArray[np.float32] | None) -> float:
+    """Return what the scorer of scikit-learn finds."""
+    from sklearn.metrics import get_scorer
+
     try:
-        return float(get_scorer(score.metric)(estimator, np.zeros((len(y), 1)), y))
+        given = {} if weights is None else {"sample_weight": weights}
+        return float(get_scorer(metric)(estimator, np.zeros((len(y), 1)), y, **given))
     except ValueError as error:
-        raise ConfigError(f"{score.metric}: {error}") from None
+        raise ConfigError(f"{metric}: {error}") from None
+    except TypeError:
+        if weights is None:
+            raise
+        raise ConfigError(f"{metric} takes no weights: leave it, or weighted_validation, out") from None
 
 
 class _Computed(BaseEstimator):  # type: ignore[misc]

@@ -35,14 +35,14 @@ class ReportedLoss(NamedTuple):
     units : array (n_outputs,)
         Units of the outputs.
     of_all : callable or None
-        Of a score: returns it for the predictions of all rows and their encoded targets.
+        Of a score: returns it for the predictions of all rows, their encoded targets and weights, or None.
     """
 
     name: str
     output: str
     loss: Loss
     units: NDArray[np.float64]
-    of_all: Callable[[NDArray[Any], NDArray[Any]], float] | None = None
+    of_all: Callable[[NDArray[Any], NDArray[Any], NDArray[np.float32] | None], float] | None = None
 
 
 def reported_loss(name: str, output: str, loss: Loss, targets: Targets, memory: Mapping[str, Memory]) -> ReportedLoss:

@@ -498,9 +498,9 @@ def test_a_row_that_is_not_finite_passes_only_where_it_is_allowed():
 
 def test_the_channel_of_the_input_layer_is_that_of_each_part():
     channels = {"left": X, "right": X + 1, "labels": Y}
-    found = prepared(
-        channels, None, inputs=(Input("right"),), valid={"left": X[:9], "right": X[:9] + 2, "labels": Y[:9]}
-    )
+    valid = {"left": X[:9], "right": X[:9] + 2, "labels": Y[:9]}
+    with pytest.warns(ArignoteWarning, match="no input layer takes 'left' of (X|valid): only 'right' is used"):
+        found = prepared(channels, None, inputs=(Input("right"),), valid=valid)
     assert np.array_equal(found.parts["train"][0].features(slice(0, 90)), X + 1)
     assert np.array_equal(found.parts["valid"][0].features(slice(0, 9)), X[:9] + 2)
 

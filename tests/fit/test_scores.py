@@ -4,9 +4,20 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from sklearn.metrics import balanced_accuracy_score, f1_score, median_absolute_error, roc_auc_score
+from sklearn.metrics import (
+    accuracy_score,
+    balanced_accuracy_score,
+    f1_score,
+    log_loss,
+    mean_absolute_error,
+    median_absolute_error,
+    r2_score,
+    roc_auc_score,
+    root_mean_squared_error,
+)
+from sklearn.utils.class_weight import compute_class_weight
 
-from arignote import ConfigError, NNClassifier, NNRegressor
+from arignote import CheckpointError, ConfigError, DataError, NNClassifier, NNRegressor
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(90, 4)).astype(np.float32)
@@ -116,7 +127,10 @@ def test_a_score_that_fails_for_some_predictions_is_nan_and_training_goes_on():
 
 
 def test_a_run_resumes_in_the_same_bits(tmp_path):
-    settings = {"valid_loss": ["f1_macro", "nll"], "lr_rule": ["stalled", {"initial_value": 0.3, "interval": 1}]}
+    settings = {
+        "valid_loss": ["f1_macro", "nll"],
+        "lr_rule": ["stalled", {"initial_value": 0.3, "multiply_by": 0.5, "interval": 1}],
+    }
     whole = fitted(n_epochs=5, **settings)
     fitted(n_epochs=2, checkpoint=str(tmp_path / "run"), **settings)
     resumed = fitted(n_epochs=5, checkpoint=str(tmp_path / "run"), **settings)
@@ -124,3 +138,63 @@ def test_a_run_resumes_in_the_same_bits(tmp_path):
     assert resumed.state_.history.sha256() == whole.state_.history.sha256()
     assert all((resumed.params[name] == array).all() for name, array in whole.params.items())
     assert NNClassifier.load(str(tmp_path / "run")).valid_loss[0] == ["score", {"metric": "f1_macro"}]
+
+
+def test_rows_count_in_validations_by_their_weights_where_asked():
+    weights = RNG.uniform(0.1, 3, 90)
+    by_class = {0: 1.0, 1: 5.0, 2: 0.5}
+    settings = {"valid": np.arange(60, 90), "n_epochs": 2, "restore_best": False, "validate_on_train": True}
+    names = ["nll", "error", "f1_macro", "accuracy", "roc_auc_ovr"]
+
+    def scored(**more):
+        classifier = NNClassifier(LAYERS, **SETTINGS | settings | more, class_weight=by_class, valid_loss=names)
+        return classifier.fit(X, Y, sample_weight=weights)
+
+    plain, weighted = scored(), scored(weighted_validation=True)
+    # The weights of training are the same in both.
+    assert all((plain.params[name] == array).all() for name, array in weighted.params.items())
+    w = weights * np.array([1.0, 5.0, 0.5])[Y]
+    for prefix, at in (("valid", slice(60, 90)), ("scored_train", slice(60))):
+        p, predicted, row = weighted.predict_proba(X[at]).astype(float), weighted.predict(X[at]), weighted.history_[-1]
+        p /= p.sum(1, keepdims=True)
+        assert row[f"{prefix}_nll"] == pytest.approx(log_loss(Y[at], p, sample_weight=w[at]), rel=1e-5)
+        assert row[f"{prefix}_error"] == pytest.approx(1 - accuracy_score(Y[at], predicted, sample_weight=w[at]))
+        assert row[f"{prefix}_accuracy"] == pytest.approx(accuracy_score(Y[at], predicted, sample_weight=w[at]))
+        wanted = f1_score(Y[at], predicted, average="macro", sample_weight=w[at])
+        assert row[f"{prefix}_f1_macro"] == pytest.approx(wanted)
+        wanted = roc_auc_score(Y[at], p, multi_class="ovr", sample_weight=w[at])
+        assert row[f"{prefix}_roc_auc_ovr"] == pytest.approx(wanted)
+    assert plain.history_[-1]["valid_nll"] == pytest.approx(log_loss(Y[60:], weighted.predict_proba(X[60:])), rel=1e-5)
+
+
+def test_balanced_weights_of_validation_rows_are_those_of_the_training_rows():
+    settings = {"class_weight": "balanced", "weighted_validation": True, "n_epochs": 1}
+    classifier = fitted(**settings)
+    w = compute_class_weight("balanced", classes=np.arange(3), y=Y[:60])[Y[60:]]
+    wanted = log_loss(Y[60:], classifier.predict_proba(X[60:]), sample_weight=w)
+    assert classifier.history_[0]["valid_nll"] == pytest.approx(wanted, rel=1e-5)
+
+
+def test_weighted_losses_of_numbers_are_those_of_scikit_learn():
+    number, weights = 100 * X[:, 0] + 7 * RNG.normal(size=90), RNG.uniform(0.1, 3, 90)
+    names = ["r2", "mae", "rmse"]
+    settings = {"valid": np.arange(60, 90), "n_epochs": 2, "restore_best": False, "weighted_validation": True}
+    regressor = NNRegressor([["RegressionOutputLayer"]], **SETTINGS | settings, valid_loss=names)
+    row = regressor.fit(X, number, sample_weight=weights).history_[-1]
+    given = number[60:], regressor.predict(X[60:])
+    assert row["valid_r2"] == pytest.approx(r2_score(*given, sample_weight=weights[60:]), rel=1e-4)
+    assert row["valid_mae"] == pytest.approx(mean_absolute_error(*given, sample_weight=weights[60:]), rel=1e-5)
+    assert row["valid_rmse"] == pytest.approx(root_mean_squared_error(*given, sample_weight=weights[60:]), rel=1e-5)
+    with pytest.raises(ConfigError, match="neg_max_error takes no weights: leave it, or weighted_validation, out"):
+        regressor.set_params(valid_loss="neg_max_error").fit(X, number, sample_weight=weights)
+    with pytest.raises(DataError, match="weighted_validation needs a sample_weight of each row of valid"):
+        regressor.set_params(valid_loss=None).fit(X, number, valid=(X, number), sample_weight=weights)
+
+
+def test_weights_of_validation_rows_decide_what_a_run_is(tmp_path):
+    weights = np.ones(90)
+    settings = {"valid": np.arange(60, 90), "weighted_validation": True, "checkpoint": str(tmp_path / "run")}
+    NNClassifier(LAYERS, **SETTINGS | settings).fit(X, Y, n_epochs=1, sample_weight=weights)
+    weights[70] = 2.0
+    with pytest.raises(CheckpointError, match=r"data\.weights of valid"):
+        NNClassifier(LAYERS, **SETTINGS | settings).fit(X, Y, n_epochs=2, sample_weight=weights)

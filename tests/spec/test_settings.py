@@ -20,6 +20,7 @@ DECIDES_NUMBERS = {
     "accumulate",
     *("sgd_max_grad_norm", "train_loss", "valid_loss", "test_loss", "validation_frequency", "validate_on_train"),
     *("sgd_max_grad_value", "scale_target", "missing_targets", "precision", "pretrain", "windows", "average"),
+    "weighted_validation",
 }
 OF_THE_MACHINE = {
     "checkpoint": "a path that is written to",

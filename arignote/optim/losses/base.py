@@ -83,7 +83,8 @@ class Loss(Part):
                 raise ConfigError(
                     f"loss {name!r} must return one value per row, {len(y)} in all; got the shape {tuple(values.shape)}"
                 )
-            values = values if weights is None else values * weights
+            if weights is not None:
+                values = values * (weights if values.ndim == 1 else weights[:, None])
             return values.mean() if values.ndim == 1 else values.mean(0)
 
         return mean
