@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import islice
 from math import prod
 from typing import Any
 
@@ -14,6 +13,7 @@ from arignote.layers.embedding import EmbeddingLayer, tokens_of
 from arignote.layers.inputs import InputLayer, NetworkInput
 from arignote.layers.merge import MergeLayer
 from arignote.layers.output import OutputLayer
+from arignote.layers.sources import fields_of, shape_of_input, sources_of, steps_of
 from arignote.layers.windows import SeriesError
 from arignote.registry import dump, is_custom, part_name
 
@@ -95,7 +95,7 @@ class Architecture:
     @property
     def n_fields(self) -> int:
         """Number of inputs of the network, with lengths and masks of sequences."""
-        return len(self.inputs) + len(_steps_of(self.layers))
+        return len(self.inputs) + len(steps_of(self.layers))
 
     @property
     def outputs(self) -> dict[str, OutputLayer]:
@@ -172,7 +172,7 @@ def declare(
         If a shape does not fit; the message names the layer.
     """
     placed: list[Placed] = []
-    steps_of, n_inputs = _steps_of(layers), sum(isinstance(layer, NetworkInput) for layer in layers)
+    names_of_steps, n_inputs = steps_of(layers), sum(isinstance(layer, NetworkInput) for layer in layers)
     n_before = 0
     # The field with the lengths or the mask of the output of each layer.
     steps: list[int | None] = []
@@ -180,11 +180,11 @@ def declare(
     for position, layer in enumerate(layers):
         if isinstance(layer, OutputLayer) and n_outputs is not None:
             layer = layer.sized(n_outputs if isinstance(n_outputs, int) else n_outputs[str(layer.name)])
-        sources = _sources(layer, positions, placed)
-        fields, of_output = _fields(layer, sources, steps, steps_of, n_inputs, n_before)
+        sources = sources_of(layer, positions, layers[:position])
+        fields, of_output = fields_of(layer, sources, steps, names_of_steps, n_inputs, n_before)
         n_before += not sources
         steps.append(of_output)
-        shapes = tuple(placed[source].output_shape for source in sources) or (_shape_of_input(layer, n_in),)
+        shapes = tuple(placed[source].output_shape for source in sources) or (shape_of_input(layer, n_in),)
         try:
             output = layer.output_shape(*shapes)
         except ShapeError as error:
@@ -205,66 +205,6 @@ def _misfit(layer: Layer, shape: Shape, error: ShapeError, *, is_input: bool, is
     hints = _channels_last(shape) if is_of_data and not isinstance(error, SeriesError) else []
     by_axes = axes_hint(shape, getattr(layer, "n_in", None) or ()) if is_input and not hints else ""
     return ConfigError(Complaint((), ". ".join([str(error), *hints]) + by_axes, layer=str(layer.name)))
-
-
-def _steps_of(layers: Sequence[Layer]) -> list[str]:
-    """Return the names of the lengths and masks of sequences, each once, in the order of the input layers."""
-    names = [layer.steps for layer in layers if isinstance(layer, InputLayer)]
-    return list(dict.fromkeys(name for name in names if name is not None))
-
-
-def _fields(
-    layer: Layer,
-    sources: tuple[int, ...],
-    steps: Sequence[int | None],
-    steps_of: Sequence[str],
-    n_inputs: int,
-    position: int,
-) -> tuple[tuple[int, ...], int | None]:
-    """Return the inputs of the network that a layer takes, and which has the lengths or the mask of its output.
-
-    Parameters
-    ----------
-    layer : Layer
-    sources : tuple of int
-        Positions of the layers that it takes its input from.
-    steps : sequence of int or None
-        The field with the lengths or the mask of the output of each earlier layer.
-    steps_of : sequence of str
-        Names of the lengths and masks, which are the fields behind the input layers.
-    n_inputs, position : int
-        Number of input layers, and of those before this one.
-    """
-    if not sources:
-        name = layer.steps if isinstance(layer, InputLayer) else None
-        return (position,), None if name is None else n_inputs + steps_of.index(name)
-    of_sources = {steps[source] for source in sources}
-    found = of_sources.pop() if len(of_sources) == 1 else None
-    return (found,) if layer.takes_steps and found is not None else (), found if layer.keeps_steps else None
-
-
-def _shape_of_input(layer: Layer, n_in: ExampleShape | None) -> Shape:
-    """Return the shape of one example of an input layer; ConfigError if neither the layer nor the data defines it."""
-    channel = getattr(layer, "channel", None)
-    shape = n_in.get(str(channel)) if isinstance(n_in, Mapping) else n_in
-    found: Shape | None = shape if shape is not None else getattr(layer, "n_in", None)
-    if found is None:
-        of_channel = f" of the channel {channel!r}" if isinstance(n_in, Mapping) else ""
-        raise ConfigError(f"the shape of an example{of_channel} is not known: give n_in, or data")
-    return tuple(found)
-
-
-def _sources(layer: Layer, positions: dict[str, int], placed: Sequence[Placed]) -> tuple[int, ...]:
-    """Return the positions of the layers that a layer takes its input from."""
-    if isinstance(layer, MergeLayer):
-        return tuple(positions[name] for name in layer.inputs)
-    if isinstance(layer, NetworkInput):
-        return ()
-    if layer.input is not None:
-        return (positions[layer.input],)
-    # By default the layer before; nothing follows an output layer.
-    before = (n for n in reversed(range(len(placed))) if not isinstance(placed[n].layer, OutputLayer))
-    return tuple(islice(before, 1))
 
 
 def _check_tokens(placed: Sequence[Placed]) -> None:

@@ -2,18 +2,20 @@
 
 from arignote.registry.complaints import complaints_of
 from arignote.registry.marks import Mark, decides_numbers, is_of_machine
-from arignote.registry.part import (
+from arignote.registry.numbers import (
     Count,
     Finite,
     Interval,
     NonNegative,
     Pair,
-    Part,
     Positive,
     Probability,
     Triple,
     as_pair,
     as_triple,
+)
+from arignote.registry.part import (
+    Part,
     build,
     check_trusted,
     completed,
