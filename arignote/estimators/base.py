@@ -150,6 +150,7 @@ class NNEstimator(NotebookView, NestedParams, metaclass=PublicDir):
             seed=seed_of(self.rng if self.random_state is None else self.random_state),
             in_memory=self._state_to_resume(checked),
             stored_network=None if self.stored_network is None else str(self.stored_network),
+            is_warm=self.warm_start,
         )
         self._set_fitted(result.state, result.network)
         parts = {"valid": valid, "test": test}

@@ -27,7 +27,8 @@ _CONSTRUCTOR = """
     layer_defaults : dict, optional
         Parameters for every layer that has them and does not set them.
     warm_start : bool, default False
-        Whether `fit` resumes the last fit, up to `n_epochs` in all.
+        Whether `fit` trains the network of the last fit further, up to `n_epochs` in all, also with other settings and
+        other data of the same classes. With a `checkpoint`, its run is resumed instead, which may not change.
     valid, test : float, optional
         Fractions of all rows held out; `valid` may be a splitter too, such as ``ShuffleSplit(1)``.
     """

@@ -49,6 +49,8 @@ class FitRequest:
         The data, if it has been opened.
     one_pass : OnePass, optional
         What `partial_fit` asks for.
+    is_warm : bool
+        Whether the state in memory is trained further though settings or data have changed.
     """
 
     data: FitData
@@ -61,6 +63,7 @@ class FitRequest:
     stored_network: StoredNetwork | None = None
     opened: OpenedData | None = None
     one_pass: OnePass | None = None
+    is_warm: bool = False
 
 
 @dataclass(frozen=True)
@@ -204,7 +207,8 @@ def _check_steps(architecture: Architecture, prepared: Prepared) -> None:
 def _learned(request: FitRequest, dumped: dict[str, Any], stored: TrainingState) -> dict[str, Any] | None:
     """Return what the same preprocessing has learned; if the data differs, the run is refused later."""
     same = stored.spec["fit"].get("preprocess") == dumped["preprocess"]
-    is_kept = request.one_pass is not None or request.settings.resume != "force"
+    is_warm = request.is_warm and stored is request.in_memory
+    is_kept = request.one_pass is not None or is_warm or request.settings.resume != "force"
     return stored.preprocess if same and is_kept else None
 
 

@@ -14,7 +14,7 @@ from arignote.checkpoints.state import AVERAGE, TrainingState
 from arignote.engine.environment import INFORMATIVE
 from arignote.engine.monitor import GRAD_NORM_SLOT
 from arignote.engine.network import copy_into
-from arignote.errors import CheckpointError, warn
+from arignote.errors import CheckpointError, ConfigError, warn
 from arignote.fit.final_epochs import check_final_epochs
 from arignote.fit.one_pass import begin_epoch_again
 from arignote.fit.plan import FitRequest, Plan, plan_fit
@@ -122,6 +122,10 @@ def choose(
         plan = plans.get(stored.run_id) or plan_fit(request, stored)
         plans[stored.run_id] = plan
         found = changes(stored, plan, of_data=request.one_pass is None)
+        is_warm = request.is_warm and stored is request.in_memory
+        if is_warm:
+            _check_warm(stored, plan)
+            found = []
         if not found or request.settings.resume == "force":
             if request.one_pass is None:
                 check_final_epochs(stored, request.settings, where)
@@ -132,6 +136,18 @@ def choose(
     if refused:
         raise refusal(*refused[0])
     return plan_fit(request, None), None, "", []
+
+
+def _check_warm(stored: TrainingState, plan: Plan) -> None:
+    """Raise ConfigError if a warm start would give the outputs of the network other labels."""
+    for name, memory in plan.targets.items():
+        then, now = (one.get("of", one).get("values") for one in (stored.targets[name], memory))
+        if then != now:
+            # The words of scikit-learn.
+            raise ConfigError(
+                "warm_start can only be used where `y` has the same classes as in the previous call to fit. Previously "
+                f"got {then}, `y` has {now}"
+            )
 
 
 def _or_in_memory(

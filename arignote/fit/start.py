@@ -129,6 +129,7 @@ def fit_network(
     in_memory: TrainingState | None = None,
     stored_network: str | None = None,
     one_pass: OnePass | None = None,
+    is_warm: bool = False,
 ) -> FitResult:
     """Train a network, or resume its training.
 
@@ -139,7 +140,7 @@ def fit_network(
         What the layers declare of the data is added here.
     settings : FitSettings
         A checkpoint that ends in a slash is a folder, in which each fit has a stem of its own.
-    name, seed, in_memory, one_pass
+    name, seed, in_memory, one_pass, is_warm
         As of `FitRequest`.
     stored_network : str, optional
         Run, or safetensors file, from which layers with `load_params` take their parameters.
@@ -156,7 +157,7 @@ def fit_network(
     if settings.pretrain is not None:
         stored = _pretrain(layers, data, settings, stem, seed, in_memory, stored)
         layers = loaded_layers(layers, names_of_pretrained(layers, settings.pretrain))
-    request = FitRequest(data, layers, settings, stem, name, seed, in_memory, stored, opened, one_pass)
+    request = FitRequest(data, layers, settings, stem, name, seed, in_memory, stored, opened, one_pass, is_warm)
     lines = ProgressLines() if settings.verbose else None
     # A bar is erased whatever ends the fit.
     with StopRequest(settings.stop_signals, settings.preemption) as stop, lines or nullcontext():

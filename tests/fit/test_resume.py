@@ -542,7 +542,9 @@ def test_another_seed_by_force_is_the_seed_of_the_run_from_then_on(stopped, fit)
 
 
 def test_a_run_in_memory_is_refused_and_forced_like_one_in_files(digits, layers):
-    model = NNClassifier(layers, rng=3, warm_start=True).fit(*digits, **SETTINGS | {"n_epochs": 1})
+    model = NNClassifier(layers, rng=3).fit(*digits, **SETTINGS | {"n_epochs": 1})
+    # As that of a run that was loaded.
+    model.loaded_ = True
     with pytest.raises(CheckpointError, match=r"the estimator's state: this run was started with something else"):
         model.fit(*digits, **SETTINGS | {"batch_size": 32})
     with pytest.warns(ArignoteWarning, match=shown("batch_size: 64 then, 32 now")):
