@@ -8,7 +8,7 @@ import pytest
 from chunked_rows import Chunked
 from scipy import sparse
 
-from arignote import DataError
+from arignote import ArignoteWarning, DataError
 from arignote.data import Data
 from arignote.data.inputs import Input
 from arignote.data.open_rows import rows_of
@@ -101,10 +101,11 @@ def test_wrong_labels_are_reported(y, words):
 
 def test_the_network_sees_the_channel_that_is_named():
     channels = {"left": X, "right": X + 1, "target": Y}
-    assert np.array_equal(rows_of(channels, inputs=[Input("right")]).features(slice(0, 2)), X[:2] + 1)
-    assert np.array_equal(
-        rows_of({"left": Chunked(X), "y": Chunked(X)}, Y, inputs=[Input("y")]).features(slice(0, 20)), X
-    )
+    with pytest.warns(ArignoteWarning, match="no input layer takes 'left' of X: only 'right' is used"):
+        assert np.array_equal(rows_of(channels, inputs=[Input("right")]).features(slice(0, 2)), X[:2] + 1)
+    with pytest.warns(ArignoteWarning, match="no input layer takes 'left' of X: only 'y' is used"):
+        found = rows_of({"left": Chunked(X), "y": Chunked(X)}, Y, inputs=[Input("y")])
+    assert np.array_equal(found.features(slice(0, 20)), X)
     with pytest.raises(DataError, match=r"channels left, right; name one of them .* got None"):
         rows_of(channels)
     with pytest.raises(DataError, match="got 'middle'"):

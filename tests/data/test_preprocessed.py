@@ -30,7 +30,7 @@ def test_each_channel_is_fitted_to_its_own_training_rows(make):
 
 
 def test_the_only_channel_may_be_named():
-    rows = rows_of({"a": A, "b": B}, inputs=(Input("a"),))
+    rows = rows_of({"a": A}, inputs=(Input("a"),))
     of_name, of_all = fit_preprocessing(rows, {"a": ["Standardise"]}), fit_preprocessing(rows, ["Standardise"])
     assert sorted(of_name) == sorted(of_all) == ["0.mean", "0.scale"]
     assert np.allclose(of_name["0.mean"], A.mean(axis=0)) and np.array_equal(of_name["0.mean"], of_all["0.mean"])
@@ -43,7 +43,7 @@ def test_bytes_without_preprocessing_are_reported_by_channel():
     # A warning would be an error.
     warn_of_bytes(rows, PARTS)
     with pytest.warns(ArignoteWarning, match=r"X holds integers of 0 to 255.*try preprocess=\[\['Scale'"):
-        warn_of_bytes(rows_of({"a": A, "b": B}, inputs=INPUTS[1:]), None)
+        warn_of_bytes(rows_of({"b": B}, inputs=INPUTS[1:]), None)
 
 
 def test_several_channels_are_each_preprocessed_by_what_was_learned_of_them():
