@@ -123,6 +123,8 @@ def _of_tables(
     channels: Collection[str], preprocess: Any, text: Names | Mapping[str, Names] | None
 ) -> tuple[dict[str, Pipeline], dict[str, Mixed]]:
     """Return the preprocessing of channels that are tables, and which of their columns may be text."""
+    if not preprocess:
+        return {}, {}
     steps = {name: one for name, one in pipelines_of(channels, preprocess).items() if one.takes_tables}
     return steps, {name: True if text is None else of_channel(text, name) or () for name in steps}
 

@@ -41,6 +41,8 @@ def fit_preprocessing(rows: Rows, parts: Parts) -> Learned:
 
 def preprocessed(rows: Rows, parts: Parts, learned: Mapping[str, NDArray[Any]]) -> Rows:
     """Return rows with fitted preprocessing; `learned` is what `fit_preprocessing` has returned for the same parts."""
+    if not parts:
+        return rows
     conversions = dict(rows.conversions)
     for channel, pipeline in pipelines_of(rows.conversions, parts).items():
         prefix = _prefix(rows, channel)

@@ -68,7 +68,8 @@ def _evaluated(
     network: Network, compute: Callable[..., T], x: NDArray[Any], seed: int, purpose: str, *position: int | str
 ) -> T:
     """Return what a function of the inputs gives for a batch, outside training."""
-    network.eval()
+    if network.training:
+        network.eval()
     inputs = fields_to_device(x, network.device)
     if not network.is_custom:
         with TURN:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
@@ -26,19 +26,27 @@ class Shared:
     def __init__(self, make: Callable[[ExitStack], None]):
         self._make, self._lock, self._n, self._stack = make, threading.Lock(), 0, ExitStack()
 
-    @contextmanager
-    def __call__(self) -> Iterator[None]:
+    def begin(self) -> None:
+        """Make the change, unless another context has made it."""
         with self._lock:
             if self._n == 0:
                 self._make(self._stack)
             self._n += 1
+
+    def end(self) -> None:
+        """Undo the change at the end of the last context."""
+        with self._lock:
+            self._n -= 1
+            if self._n == 0:
+                self._stack.close()
+
+    @contextmanager
+    def __call__(self) -> Iterator[None]:
+        self.begin()
         try:
             yield
         finally:
-            with self._lock:
-                self._n -= 1
-                if self._n == 0:
-                    self._stack.close()
+            self.end()
 
 
 class _Turn:
@@ -76,8 +84,8 @@ class _Turn:
             # Even if it is the current number: the call keeps MKL from using fewer threads for small matrices.
             torch.set_num_threads(setup.n_threads)
             on_cpu, on_gpu = ("bf16", "tf32") if setup.precision == "bf16_matmul" else ("ieee", "ieee")
-            backends: Any = torch.backends
-            backends.mkldnn.matmul.fp32_precision, backends.cuda.matmul.fp32_precision = on_cpu, on_gpu
+            on_mkldnn, _, on_cuda, *_ = _BACKENDS
+            on_mkldnn.fp32_precision, on_cuda.fp32_precision = on_cpu, on_gpu
 
 
 TURN = _Turn()
@@ -89,19 +97,22 @@ def set_attribute(stack: ExitStack, owner: Any, name: str, value: Any) -> None:
     setattr(owner, name, value)
 
 
+_of: Any = torch.backends
+# One by one: set_float32_matmul_precision fails if the caller has set one of them.
+_BACKENDS = _of.mkldnn.matmul, _of.mkldnn.conv, _of.cuda.matmul, _of.cudnn.conv, _of.cudnn.rnn
+
+
 def _set_precision(stack: ExitStack) -> None:
     """Compute exactly, until a turn sets another precision; restore that of the process at the end."""
-    stack.callback(torch.set_num_threads, torch.get_num_threads())
-    backends: Any = torch.backends
-    # One by one: set_float32_matmul_precision fails if the caller has set one of them.
-    for backend in (
-        backends.mkldnn.matmul,
-        backends.mkldnn.conv,
-        backends.cuda.matmul,
-        backends.cudnn.conv,
-        backends.cudnn.rnn,
-    ):
-        set_attribute(stack, backend, "fp32_precision", "ieee")
+    stack.callback(_restore, torch.get_num_threads(), [backend.fp32_precision for backend in _BACKENDS])
+    for backend in _BACKENDS:
+        backend.fp32_precision = "ieee"
+
+
+def _restore(n_threads: int, precisions: Sequence[str]) -> None:
+    for backend, precision in zip(_BACKENDS, precisions, strict=True):
+        backend.fp32_precision = precision
+    torch.set_num_threads(n_threads)
 
 
 _precision = Shared(_set_precision)
@@ -113,16 +124,16 @@ def computing_in(setup: Setup) -> Iterator[None]:
 
     What is computed in a `TURN` has them though other threads may compute in another setup meanwhile.
     """
-    with ExitStack() as stack:
+    # Without a context for each, which a prediction of one row would notice.
+    with TURN:
+        former, n_threads = TURN.setup, torch.get_num_threads()
+        _precision.begin()
+        TURN.set(setup)
+    try:
+        yield
+    finally:
         with TURN:
-            former, n_threads = TURN.setup, torch.get_num_threads()
-            stack.enter_context(_precision())
-            TURN.set(setup)
-        try:
-            yield
-        finally:
-            with TURN:
-                TURN.set(former)
-                torch.set_num_threads(n_threads)
-                # Restores the process, if no other thread computes; before another thread has its turn.
-                stack.close()
+            TURN.set(former)
+            torch.set_num_threads(n_threads)
+            # Restores the process, if no other thread computes; before another thread has its turn.
+            _precision.end()

@@ -191,7 +191,11 @@ class NNEstimator(NotebookView, NestedParams, metaclass=PublicDir):
 
     def _set_fitted(self, state: TrainingState, network: Network) -> None:
         """Set the fitted attributes."""
+        from arignote.estimators.scoring import Predictor
+
         self.state_, self.network_ = state, network
+        # Of what it finds out about the run, a prediction of one row would take most of its time.
+        self._kept = Predictor(state, network, self.allow_nonfinite, type(self).__name__)
         self.history_ = Records(state.history.records())
         self.n_epochs_ = state.progress.epoch
         best = state.best
@@ -215,7 +219,9 @@ class NNEstimator(NotebookView, NestedParams, metaclass=PublicDir):
         name = type(self).__name__
         if not hasattr(self, "network_"):
             raise NotFittedError(f"This {name} is not fitted yet: call fit first, or {name}.load(RUN)")
-        return Predictor(self.state_, self.network_, self.allow_nonfinite, name)
+        kept: Predictor | None = getattr(self, "_kept", None)
+        asked = self.state_, self.network_, self.allow_nonfinite
+        return kept if kept is not None and kept.is_of(*asked) else Predictor(*asked, name)
 
     def _data_of(self, X: Any, y: Any, groups: Any) -> FitData:
         """Return data to score, with `valid` and `test` of the constructor or what was given to `fit`."""

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager, nullcontext
-from dataclasses import dataclass, replace
+from contextlib import AbstractContextManager, closing, contextmanager
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
@@ -17,7 +17,7 @@ from arignote.checkpoints.state import TrainingState
 from arignote.data.arrays import Data, columns_in_order
 from arignote.data.fields import ALONE
 from arignote.data.fit_data import FitData
-from arignote.data.inputs import channels_of
+from arignote.data.inputs import Input, channels_of
 from arignote.data.open_rows import rows_of
 from arignote.data.prepared import columns_of, text_of
 from arignote.data.preprocessed import preprocessed
@@ -28,8 +28,9 @@ from arignote.data.specs import CSVFormat
 from arignote.data.split import present_rows
 from arignote.data.targets import Targets, counted
 from arignote.engine.network import Network
-from arignote.engine.predict import Predictions, Scorer, outputs_of_layers, predict
+from arignote.engine.predict import Predictions, Scorer, outputs_of_layers, predict, validation_rows
 from arignote.engine.session import preserve_generators
+from arignote.engine.setup import Setup
 from arignote.engine.turns import computing_in
 from arignote.errors import ConfigError, DataError, axes_hint, warn
 from arignote.estimators.named_losses import NamedLosses
@@ -71,6 +72,19 @@ class Predictor:
         """Return the predictor of a run; the parameters are those of `restore`."""
         state, network, settings = restore(run, which, trust=trust)
         return cls(state, network, settings.get("allow_nonfinite", False), "the network")
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return the fields alone: what is found out about the run is not pickled."""
+        return {one.name: getattr(self, one.name) for one in fields(self)}
+
+    def is_of(self, state: TrainingState, network: Network, allow_nonfinite: bool) -> bool:
+        """Return whether it is the predictor of these very objects."""
+        return self.state is state and self.network is network and self.allow_nonfinite == allow_nonfinite
+
+    @cached_property
+    def inputs(self) -> tuple[Input, ...]:
+        """What the network takes of the data."""
+        return inputs_of(self.network.architecture.layers, self.network.architecture.n_in)
 
     @cached_property
     def settings(self) -> FitSettings:
@@ -116,7 +130,7 @@ class Predictor:
             y,
             allow_nonfinite=self.allow_nonfinite,
             axes=self.state.spec["fit"].get("axes"),
-            inputs=inputs_of(architecture.layers, architecture.n_in),
+            inputs=self.inputs,
             columns=known,
             csv=self._format(csv),
             targets=self.targets,
@@ -134,8 +148,13 @@ class Predictor:
 
     def blocks(self, rows: Rows) -> Iterator[Predictions]:
         """Yield the predictions of each output layer, float32 (n, n_outputs), of blocks of rows in their order."""
-        with self._as_validated(), closing(in_order(self.network, rows)) as batches:
-            yield from predict(self.network, (x for x, _ in batches), self.state.rng)
+        with self._as_validated():
+            if rows.reader.in_memory and len(rows) <= validation_rows(self.network):
+                # One batch, of perhaps one row, which needs no reading ahead.
+                yield from predict(self.network, [rows.features(slice(0, len(rows)))], self.state.rng)
+                return
+            with closing(in_order(self.network, rows)) as batches:
+                yield from predict(self.network, (x for x, _ in batches), self.state.rng)
 
     def predictions(self, rows: Rows) -> Predictions:
         """Return the predictions of the outputs that are not auxiliary, float32 (rows, n_outputs)."""
@@ -158,9 +177,11 @@ class Predictor:
 
     def by_row(self, rows: Rows, values: Predictions) -> dict[str, Any]:
         """Return values of each step as a list of arrays, if the sequences were given as such; others as they are."""
+        if not self.targets.has_steps:
+            return dict(values)
         inputs = inputs_of(self.network.architecture.layers)
         is_list = [one for one in inputs if one.lengths is True]
-        if not (self.targets.has_steps and len(inputs) == len(is_list) == 1):
+        if not len(inputs) == len(is_list) == 1:
             return dict(values)
         lengths = rows.readers[str(is_list[0].steps)].read(slice(0, len(rows)))
         return {
@@ -267,13 +288,16 @@ class Predictor:
             raise DataError(message + axes_hint(shape, expected))
         return rows
 
-    @contextmanager
-    def _as_validated(self) -> Iterator[None]:
+    def _as_validated(self) -> AbstractContextManager[None]:
         """Compute in the setup of the run; restore the generators, if a layer of the user may draw from them."""
         setup = self.network.setup
-        kept = preserve_generators(setup.device) if self.network.is_custom else nullcontext()
-        with computing_in(setup), kept:
-            yield
+        return _keeping_generators(setup) if self.network.is_custom else computing_in(setup)
+
+
+@contextmanager
+def _keeping_generators(setup: Setup) -> Iterator[None]:
+    with computing_in(setup), preserve_generators(setup.device):
+        yield
 
 
 def _whole(blocks: Sequence[Predictions], names: Sequence[str]) -> Predictions:

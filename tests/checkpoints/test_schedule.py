@@ -399,6 +399,17 @@ def live(epoch, batch=0, n_updates=None):
     return found
 
 
+@pytest.mark.parametrize(("every", "kept"), [("auto", [1, 1, 1, 4]), ("epoch", [1, 2, 3, 4])])
+def test_without_files_the_last_good_state_is_copied_as_often_as_one_would_be_saved(every, kept, clock):
+    """It is what a run that diverges is trained again from."""
+    of, found = Checkpointer(None, Cadence.parse(every)), []
+    for epoch, seconds in ((1, 0), (2, 0.5), (3, 0.4), (4, 0.2)):
+        clock.now += seconds
+        of.after_epoch(live(epoch))
+        found.append(of.last_good().progress.epoch)
+    assert found == kept
+
+
 @pytest.mark.parametrize(
     ("every", "due"), [(1, [1, 2, 3, 4, 5, 6]), (2, [2, 4, 6]), (5, [5]), ("epoch", []), ("auto", [])]
 )

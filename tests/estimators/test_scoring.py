@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import pickle
 from collections import Counter
 
 import numpy as np
@@ -12,7 +13,9 @@ from command_line import arignote
 from arignote import ArignoteWarning, DataError, NNClassifier
 from arignote.data import Reader
 from arignote.data.fit_data import FitData
+from arignote.estimators import scoring
 from arignote.estimators.scoring import Predictor
+from arignote.fit import run
 from arignote.layers import Layer
 from arignote.registry import register
 
@@ -118,3 +121,24 @@ def test_ids_name_each_row_that_is_predicted_wrongly():
     assert [mistake.id for mistake in scored.mistakes(range(100, 150))] == (100 + wrong).tolist()
     with pytest.raises(DataError, match="ids must name each of the 50 rows; got 3"):
         scored.mistakes("abc")
+
+
+def test_what_is_looked_up_of_a_run_is_kept_for_it_alone_and_is_not_pickled():
+    classifier = fitted()
+    before, missing = len(pickle.dumps(classifier)), np.full((1, 3), np.nan, np.float32)
+    first = classifier.predict_proba(NEW[0])
+    assert classifier._predictor() is classifier._predictor() and len(pickle.dumps(classifier)) == before
+    assert np.array_equal(pickle.loads(pickle.dumps(classifier)).predict_proba(NEW[0]), first)
+    with pytest.raises(DataError, match="holds nan"):
+        classifier.predict(missing)
+    assert classifier.set_params(allow_nonfinite=True).predict(missing).shape == (1,)
+    # Labels of another run.
+    assert set(classifier.fit(X, Y + 5, n_epochs=0, batch_size=20).predict(NEW[0])) <= {5, 6, 7}
+
+
+def test_rows_of_several_batches_have_the_predictions_of_one(monkeypatch):
+    classifier = fitted()
+    whole = classifier.predict_proba(NEW[0])
+    for module in (scoring, run):
+        monkeypatch.setattr(module, "validation_rows", lambda network: 16)
+    np.testing.assert_allclose(classifier.predict_proba(NEW[0]), whole, rtol=1e-6)
