@@ -66,7 +66,11 @@ class _Turn:
         self._lock.acquire()
         setup = self.setup
         if setup is not None and self._last != (threading.get_ident(), setup):
-            self.set(setup)
+            try:
+                self.set(setup)
+            except BaseException:
+                self._lock.release()
+                raise
 
     def __exit__(self, *_: object) -> None:
         self._lock.release()

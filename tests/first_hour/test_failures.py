@@ -106,12 +106,14 @@ import os, signal, sys
 from arignote import NNClassifier
 from arignote.sample_data import digits
 
+def send(event):
+    if number == 1 and (event.kind, event.epoch, event.batch) == ("batch", 2, 1):
+        os.kill(os.getpid(), getattr(signal, sys.argv[1]))
+
 for number in (1, 2):
     print("fit", number, flush=True)
-    fitted = NNClassifier([["ClassificationOutputLayer"]], rng=1).fit(
-        *digits(), n_epochs=3, batch_size=1000,
-        observers=lambda event: event.epoch == 2 and number == 1 and os.kill(os.getpid(), getattr(signal, sys.argv[1])),
-    )
+    layers = [["ClassificationOutputLayer"]]
+    NNClassifier(layers, rng=1).fit(*digits(), n_epochs=3, batch_size=1000, observers=send)
 """
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from promise import digest
+from sklearn.model_selection import GridSearchCV
 
 from arignote import STOP, ArignoteWarning, ConfigError, NNClassifier
 from arignote.checkpoints.format import decode
@@ -75,6 +76,15 @@ def test_a_run_that_an_observer_stops_is_resumed_to_the_same_bits(kind, at, is_s
 def test_a_stop_at_the_last_validation_is_the_end_of_the_run(expected):
     ended = fit(observers=lambda event: STOP if event.kind == "validation" and event.epoch == 3 else None)
     assert not ended.interrupted_ and digest(ended) == expected
+
+
+def test_a_search_goes_on_after_a_candidate_that_an_observer_stops():
+    def observer(event):
+        return STOP if event.kind == "validation" and event.epoch == 2 else None
+
+    estimator = NNClassifier(LAYERS, rng=1, n_threads=1, n_epochs=4, observers=observer)
+    search = GridSearchCV(estimator, {"batch_size": [20, 30]}, cv=2, error_score="raise").fit(X, Y)
+    assert search.best_estimator_.n_epochs_ == 2 and np.isfinite(search.cv_results_["mean_test_score"]).all()
 
 
 def test_the_files_of_an_event_are_those_that_were_written(tmp_path):
