@@ -141,13 +141,13 @@ class Conversion:
 
     def checkable(self, values: NDArray[Any]) -> NDArray[Any]:
         """Return stored rows of a table as numbers, 0 for text and for what may be missing; other rows as they are."""
-        if not (self.text or self.may_miss) or values.ndim != 2:
+        if not (self.text or self.may_miss) or values.ndim < 2:
             return values
         found = values.copy()
-        found[:, self.text] = 0
+        found[..., self.text] = 0
         found = found.astype(np.float64)
         for place in self.may_miss:
-            found[np.isnan(found[:, place]), place] = 0
+            found[np.isnan(found[..., place]), place] = 0
         return found
 
     def first_wrong(self, values: NDArray[Any], *, lenient: bool) -> int | None:

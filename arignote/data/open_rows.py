@@ -176,9 +176,10 @@ def _conversion(reader: Reader, declared: Input, axes: str | None, what: str) ->
 
 def _of_table(conversion: Conversion, reader: Reader, pipeline: Pipeline, what: str) -> Conversion:
     """Return a conversion with the columns of a table that are text, and those that may be missing."""
-    if len(reader.shape) != 2:
-        return conversion
-    columns = TableColumns.of(reader.columns or range(reader.shape[1]), reader.text)
+    if len(reader.shape) != (2 if conversion.steps is None else 3):
+        hint = ". Fill in a series before windows are cut out of it" if isinstance(reader, WindowReader) else ""
+        raise DataError(f"{what}: OneHot and Impute are for tables, (rows, columns); got {reader.shape}{hint}")
+    columns = TableColumns.of(reader.columns or range(reader.shape[-1]), reader.text)
     may_miss = pipeline.may_be_missing(columns, reader.where or what)
     places = tuple(place for place, name in enumerate(columns.names) if name in may_miss and place not in reader.text)
     return replace(conversion, text=reader.text, may_miss=places)

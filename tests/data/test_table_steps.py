@@ -13,9 +13,11 @@ from sklearn.preprocessing import MinMaxScaler, OneHotEncoder, StandardScaler
 
 from arignote import ArignoteWarning, ConfigError, DataError
 from arignote.data import table_steps
+from arignote.data.inputs import Input
 from arignote.data.open_rows import rows_of
 from arignote.data.pipeline import Pipeline
 from arignote.data.preprocessed import fit_preprocessing, preprocessed
+from arignote.data.readers.windows import Windows
 from arignote.registry import build, dump
 
 RNG = np.random.default_rng(8)
@@ -189,6 +191,23 @@ def test_what_cannot_be_learned_is_reported_with_the_way_out(monkeypatch):
     images = RNG.normal(size=(4, 1, 2, 2))
     with pytest.raises(DataError, match=r"OneHot and Impute are for tables, \(rows, columns\); got \(4, 1, 2, 2\)"):
         ours([["Impute"]], images, np.arange(4))
+
+
+def test_the_steps_of_sequences_are_rows_of_a_table():
+    sequences = [RNG.integers(0, 3, (n, 2)).astype(float) for n in (4, 2, 3)]
+    sequences[1][0, 1] = sequences[2][2, 1] = np.nan
+    parts, inputs = [["Impute"], ["OneHot", {"columns": 0}]], (Input("x", lengths=True, steps="n"),)
+    whole = rows_of(sequences, inputs=inputs, preprocess=parts)
+    found = preprocessed(whole, parts, fit_preprocessing(whole, parts)).features(slice(0, 3))["x"]
+    steps = np.concatenate(sequences)
+    filled = SimpleImputer().fit_transform(steps[:, 1:])
+    expected = np.hstack([filled, OneHotEncoder(sparse_output=False).fit_transform(steps[:, :1])])
+    assert found.shape == (3, 4, 4) and np.allclose(found[0], expected[:4]) and np.allclose(found[1, :2], expected[4:6])
+    assert not found[1, 2:].any() and np.allclose(found[2, :3], expected[6:])
+    with pytest.raises(DataError, match=r"X row 1 holds nan at \[0, 1\]"):
+        rows_of(sequences, inputs=inputs, preprocess=["Standardise"])
+    with pytest.raises(DataError, match=r"got \(3, 3, 2\). Fill in a series before windows are cut out of it"):
+        rows_of(np.zeros((5, 2)), preprocess=parts, windows=Windows(length=3, step=1))
 
 
 @pytest.mark.parametrize(
