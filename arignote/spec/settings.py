@@ -130,13 +130,21 @@ def _model_of(name: str) -> type[BaseModel]:
     return create_model("Setting", __config__=ConfigDict(arbitrary_types_allowed=True), **fields)
 
 
+@cache
+def _defaults() -> dict[str, Any]:
+    return FitSettings.model_validate({}).model_dump(mode="json")
+
+
 def completed_settings(fit: Mapping[str, Any]) -> dict[str, Any]:
     """Return the known settings of a file, with defaults for those that are missing, within its parts too.
 
     A value that cannot be built in this process, such as the name of a function, is kept as it is; nothing is imported.
     """
-    completed = FitSettings.model_validate({}).model_dump(mode="json")
+    completed = dict(_defaults())
     for name in completed.keys() & fit.keys():
+        if fit[name] == completed[name]:
+            # Most are, and none of their parts needs to be built.
+            continue
         completed[name] = fit[name]
         with only_trusting("", ()), suppress(ValidationError):
             completed |= _model_of(name)(**{name: fit[name]}).model_dump(mode="json")
