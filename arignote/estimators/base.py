@@ -284,8 +284,8 @@ class NNEstimator(NotebookView, NestedParams, metaclass=PublicDir):
             Data with targets; with `part`, the data that was given to `fit` (X may be a `FitData` too).
         losses : str, [Name, {params}], list of these, or dict of str to these, optional
             Losses, such as "nll" and "error" of classes, "rmse" and "r2" of numbers; by default those of a validation.
-            Metrics, which are for `evaluate` alone: "accuracy"; "top_5", how often the true class is among five;
-            scorers of scikit-learn, such as "f1_macro". They are of the main output, ``{"ink": ["mae"]}`` of another.
+            Metrics, as in `valid_loss`: "accuracy"; "top_5", how often the true class is among five; scorers of
+            scikit-learn, such as "f1_macro". They are of the main output, ``{"ink": ["mae"]}`` of another.
         part : "train", "valid" or "test", optional
             Score only the rows that the run trained on or held out. They are found again by the code of `fit` and
             compared with the fingerprint in the state; other data is refused. Row numbers (``valid=[3, 5]``) are not in

@@ -127,6 +127,7 @@ class NetworkViews:
         -------
         Loss
             Its `build` returns the function of engine tensors: outputs and encoded targets to a value for each row.
+            A metric is of all rows at once, and raises ConfigError there.
 
         Raises
         ------
@@ -135,9 +136,10 @@ class NetworkViews:
         """
         # The names of losses are those of all parts.
         import arignote.parts  # noqa: F401
+        from arignote.optim.losses import to_score
         from arignote.registry import build
 
-        loss: Loss = build("loss", name)
+        loss: Loss = build("loss", to_score(name))
         return loss
 
     def summary(self) -> str:

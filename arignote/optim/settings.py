@@ -145,11 +145,13 @@ class LearningSettings(BaseModel):
     )
     valid_loss: Losses = Field(
         None,
-        description="Losses of a validation; the first decides which network is best; default: of the output layer.",
+        description="Losses of a validation, or scorers of scikit-learn such as f1_macro; the first decides which "
+        "network is best; default: of the output layer.",
     )
     test_loss: Losses = Field(
         None,
-        description="Losses of the test data, at each new best; default those of a validation, the best known first.",
+        description="Losses, or scorers of scikit-learn, of the test data, at each new best; default those of a "
+        "validation, the best known first.",
     )
     validation_frequency: Count | None = Field(None, description="Examples between validations; default one epoch.")
     monitor: Annotated[tuple[str, ...], BeforeValidator(_monitored), Mark.FREE] = Field(

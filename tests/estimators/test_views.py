@@ -157,5 +157,6 @@ def test_a_loss_of_a_name_gives_its_value_for_each_row_of_outputs():
     log_p = logits.numpy() - np.log(np.exp(logits.numpy()).sum(1, keepdims=True))
     np.testing.assert_allclose(found.build()(logits, y), -log_p[[0, 1], [1, 0]], rtol=1e-6)
     assert NNClassifier(LAYERS).get_loss(["top_k_error", {"k": 2}]).k == 2
+    assert NNClassifier(LAYERS).get_loss("f1_macro").metric == "f1_macro"
     with pytest.raises(ConfigError, match="unknown loss 'nl'"):
         NNClassifier(LAYERS).get_loss("nl")
