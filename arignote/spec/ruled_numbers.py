@@ -90,6 +90,8 @@ def _unsuitable(name: str, word: str, param: str, ruled: Mapping[str, _Ruled]) -
         near = nearest(word, ruled) if word else nearest(name, known)
         hint = f"Did you mean {near!r}? " if near else ""
         wrong = f"there is no layer {word!r}" if word else f"{name!r} is no number of a layer, such as fc1.l2"
+        if name.partition(".")[0] in FitSettings.model_fields:
+            wrong = f"the setting {name} cannot follow a rule"
         return f"{wrong}. {hint}Numbers that may follow a rule: {', '.join(known)}"
     owner, free = ruled[word]
     if param in free:

@@ -82,11 +82,18 @@ CHOICES = {
         {"rule": "linear", "initial_value": 0.5, "final_value": 0.9, "n_epochs": 2},
     ],
     "sgd_max_grad_norm": [None, 0.5],
+    "rules": [
+        None,
+        {
+            "fc1.lr_factor": ["linear", {"final_value": 0.5, "n_updates": 5}],
+            "sgd_max_grad_value": {"rule": "fixed", "initial_value": 0.02, "multiply_by": 0.5, "interval": 1},
+        },
+    ],
     "fixed": [{}, {"fix_params": True, "thaw_at": 1}],
     "monitor": [None, ["grad_norm", "output"]],
     "sgd_max_grad_value": [None, 0.01],
     "dense": [{}, {"lr_factor": 0.25}, {"nonnegative": True}],
-    "average": [None, {"kind": "ema", "decay": 0.8}, {"kind": "swa", "start": 2}],
+    "average": [None, {"kind": "ema", "decay": 0.8, "warmup": True}, {"kind": "swa", "start": 2}],
     "final_epochs": [0, 1],
 }
 

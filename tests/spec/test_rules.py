@@ -163,7 +163,9 @@ def test_numbers_of_settings_have_their_names_there():
     rules = {"train_loss.out.weight": HALVED, "train_loss.out2.weight": HALVED}
     first = ruled_numbers(parse(two), checked_settings({"rules": rules} | settings))
     assert first == {"train_loss.out.weight": 1.0, "train_loss.out2.weight": 0.5}
-    assert refusal(rules)[0].startswith("fit.rules.train_loss.out.weight: there is no layer 'train_loss.out'. Numbers")
+    message = "fit.rules.{0}: the setting {0} cannot follow a rule. Numbers that may follow a rule: fc1.l1, "
+    for name in ("train_loss.out.weight", "average.decay", "batch_size"):
+        assert refusal({name: HALVED})[0].startswith(message.format(name))
 
 
 @pytest.mark.parametrize(
