@@ -68,11 +68,12 @@ def fit(units: tuple[int, ...], x, y, batch: int, n_epochs: int, stem: str | Non
 
     save = RunWriter.save
 
-    def timed(self, *args) -> None:
+    def timed(self, *args) -> list[str]:
         began, cpu = time.perf_counter(), time.thread_time()
-        save(self, *args)
+        written = save(self, *args)
         clock.saves.append((began, time.perf_counter()))
         clock.cpu.append(time.thread_time() - cpu)
+        return written
 
     layers = [["FCLayer", {"n_units": n, "activation": "relu"}] for n in units] + [["ClassificationOutputLayer"]]
     RunWriter.save = timed

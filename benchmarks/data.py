@@ -11,7 +11,6 @@ python benchmarks/data.py [--gb 8] [--folder DIR] [--rounds N] [--only memory sp
 from __future__ import annotations
 
 import argparse
-import contextlib
 import math
 import os
 import resource
@@ -33,7 +32,7 @@ from throughput import W1, W2, plain_w1
 from torch import nn
 from torch.utils.data import DataLoader, Dataset
 
-from arignote import NNClassifier
+from arignote import STOP, NNClassifier
 from arignote.data.readers.hdf5 import HDFReader
 
 BATCH = 128
@@ -46,24 +45,19 @@ PACKED = {"chunks": {}, "lzf": {"compression": "lzf"}, "gzip 4": {"compression":
 AUGMENTATION = [["Shift", {"max_shift": 2}], ["Flip", {"horizontal": True}], ["Noise", {"sigma": 0.1}]]
 
 
-class EnoughError(Exception):
-    """Ends a fit after so many batches."""
-
-
 def rate(layers, x, y, n_batches: int, **settings) -> tuple[float, float]:
     """Return the examples per second, and per second of CPU time, of the first batches of a fit."""
     clock = []
 
-    def observer(event) -> None:
-        if event.kind == "start" or event.batch == n_batches:
+    def observer(event):
+        is_last = event.kind == "batch" and event.batch == n_batches
+        if event.kind == "start" or is_last:
             clock.append((time.perf_counter(), time.process_time()))
-        if event.kind == "batch" and event.batch == n_batches:
-            raise EnoughError
+        return STOP if is_last else None
 
-    with contextlib.suppress(EnoughError):
-        NNClassifier(layers, rng=1).fit(
-            x, y, n_epochs=1, batch_size=BATCH, sgd_type="nag", lr_rule=0.01, observers=observer, **settings
-        )
+    NNClassifier(layers, rng=1).fit(
+        x, y, n_epochs=1, batch_size=BATCH, sgd_type="nag", lr_rule=0.01, observers=observer, **settings
+    )
     n_examples = min(n_batches * BATCH, len(x))
     wall, cpu = (end - begin for begin, end in zip(clock[0], clock[-1], strict=True))
     return n_examples / wall, n_examples / cpu
