@@ -128,12 +128,13 @@ def computing_in(setup: Setup) -> Iterator[None]:
 
     What is computed in a `TURN` has them though other threads may compute in another setup meanwhile.
     """
-    # Without a context for each, which a prediction of one row would notice.
+    # Without an ExitStack, which takes a tenth of the time of a prediction of one row.
     with TURN:
         former, n_threads = TURN.setup, torch.get_num_threads()
         _precision.begin()
-        TURN.set(setup)
     try:
+        with TURN:
+            TURN.set(setup)
         yield
     finally:
         with TURN:

@@ -194,7 +194,7 @@ class NNEstimator(NotebookView, NestedParams, metaclass=PublicDir):
         from arignote.estimators.scoring import Predictor
 
         self.state_, self.network_ = state, network
-        # Of what it finds out about the run, a prediction of one row would take most of its time.
+        # Kept, as looking up the settings and targets of the run takes longer than predicting one row.
         self._kept = Predictor(state, network, self.allow_nonfinite, type(self).__name__)
         self.history_ = Records(state.history.records())
         self.n_epochs_ = state.progress.epoch

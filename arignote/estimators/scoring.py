@@ -74,7 +74,7 @@ class Predictor:
         return cls(state, network, settings.get("allow_nonfinite", False), "the network")
 
     def __getstate__(self) -> dict[str, Any]:
-        """Return the fields alone: what is found out about the run is not pickled."""
+        """Return the fields alone: settings, targets and inputs are looked up again after unpickling."""
         return {one.name: getattr(self, one.name) for one in fields(self)}
 
     def is_of(self, state: TrainingState, network: Network, allow_nonfinite: bool) -> bool:
