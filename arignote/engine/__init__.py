@@ -1,1 +1,15 @@
 """The engine: the only package that imports torch at module level."""
+
+import os
+import sys
+
+# Threads of OpenMP that wait for one another spin at first, in case it is short. The default of GNU's library, 300,000
+# rounds, is about 16 ms, in which a busy machine gives its cores to threads that only wait. It is read once, when torch
+# loads the library.
+_WAITING = "GOMP_SPINCOUNT"
+if "torch" not in sys.modules and not {_WAITING, "OMP_WAIT_POLICY"} & os.environ.keys():
+    os.environ[_WAITING] = "1000"
+    try:
+        import torch  # noqa: F401
+    finally:
+        del os.environ[_WAITING]
