@@ -77,3 +77,10 @@ def test_a_rule_whose_values_are_equal_says_that_it_has_no_effect():
 def test_a_list_that_cannot_work_is_refused(params, words):
     with pytest.raises(ConfigError, match=words):
         build("rule", ["absolute", params])
+
+
+def test_it_waits_for_the_first_entry_with_another_value():
+    entries = [[0, 0.5], [2, 0.5], [3, 0.25]]
+    assert build("rule", ["absolute", {"after_epochs": entries}]).waits(0.5) == (3, 0)
+    assert build("rule", ["absolute", {"after_updates": entries}]).waits(0.5) == (0, 3)
+    assert build("rule", ["absolute", {"after_epochs": [[2, 0.5], [3, 0.25]]}]).waits(0.1) == (2, 0)

@@ -149,3 +149,9 @@ LENGTH = r"^n_epochs \(the value changes after each epoch\) or n_updates \(after
 def test_a_rule_that_cannot_work_is_refused(spec, words):
     with pytest.raises(ConfigError, match=words):
         build("rule", spec)
+
+
+def test_steps_wait_for_the_end_of_their_length_and_others_change_at_once():
+    assert build("rule", ["step", {"multiply_by": 0.5, "n_epochs": 3}]).waits(0.5) == (3, 0)
+    assert build("rule", ["step", {"multiply_by": 0.5, "n_updates": 4}]).waits(0.5) == (0, 4)
+    assert build("rule", ["exponential", {"multiply_by": 0.5, "n_epochs": 3}]).waits(0.5) is None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from math import inf, nan
 
 import pytest
@@ -273,3 +274,28 @@ def test_the_settings_of_a_rule_have_their_defaults():
 def test_a_rule_is_written_under_its_name(name):
     rule = build("rule", {"rule": name} if name == "const" else {"rule": name, "interval": 1})
     assert part_name(rule) == name and dump(rule)[0] == name
+
+
+@pytest.mark.parametrize(
+    ("settings", "mistake"),
+    [
+        ({"multiply_by": 0.5, "schedule": [2, 3, 7]}, None),
+        ({"decrease_by": 0.25, "schedule": [2]}, None),
+        ({"multiply_by": 0.5, "interval": 1}, None),
+        ({"decrease_by": 1.0, "interval": 1}, None),
+        ({"multiply_by": 2.0, "interval": 1}, None),
+        ({"multiply_by": 0.5, "schedule": [2, 5, 3]}, "schedule must be .*, each epoch once; 3 follows 5"),
+        ({"multiply_by": 0.5, "schedule": [4, 4]}, "schedule must be in ascending order.*; 4 follows 4"),
+        ({"interval": 3}, "the value never changes: multiply_by is 1 and decrease_by 0"),
+    ],
+    ids=str,
+)
+def test_a_schedule_that_is_not_ascending_and_a_change_of_nothing_are_mistakes(settings, mistake):
+    for name in ("fixed", "stalled"):
+        found = build("rule", {"rule": name, **settings}).mistake
+        assert found is None if mistake is None else re.match(mistake, found)
+
+
+def test_a_rule_waits_for_the_first_epoch_of_its_schedule_and_not_for_validations():
+    assert build("rule", {"rule": "fixed", "multiply_by": 0.5, "schedule": [4, 6], "interval": 1}).waits(0.5) == (4, 0)
+    assert build("rule", {"rule": "stalled", "multiply_by": 0.5, "interval": 3}).waits(0.5) is None

@@ -93,3 +93,10 @@ def test_the_highest_value_and_what_can_never_change_are_those_of_the_rule_that_
 def test_a_warm_up_that_cannot_work_is_refused(params, words):
     with pytest.raises(ConfigError, match=words):
         build("rule", ["warmup", params])
+
+
+def test_the_mistake_of_the_rule_that_follows_is_that_of_a_warm_up():
+    then = ["fixed", {"multiply_by": 0.5, "schedule": [2, 1]}]
+    warmup = build("rule", ["warmup", {"initial_value": 0.1, "n_epochs": 2, "then": then}])
+    assert warmup.mistake == "schedule must be in ascending order, each epoch once; 1 follows 2"
+    assert build("rule", ["warmup", {"initial_value": 0.1, "n_epochs": 2, "then": 0.5}]).mistake is None
