@@ -84,3 +84,10 @@ def test_it_waits_for_the_first_entry_with_another_value():
     assert build("rule", ["absolute", {"after_epochs": entries}]).waits(0.5) == (3, 0)
     assert build("rule", ["absolute", {"after_updates": entries}]).waits(0.5) == (0, 3)
     assert build("rule", ["absolute", {"after_epochs": [[2, 0.5], [3, 0.25]]}]).waits(0.1) == (2, 0)
+    assert build("rule", ["absolute", {"after_epochs": [[2, 0.5]]}]).waits(0.5) == (0, 0)
+
+
+def test_each_value_is_given_with_its_place_in_the_list():
+    rule = build("rule", ["absolute", {"initial_value": 0.1, "after_updates": [[2, 0.5], [3, 0.25]]}])
+    places = [("initial_value",), ("after_updates", 0, 1), ("after_updates", 1, 1)]
+    assert list(rule.given_values()) == list(zip(places, [0.1, 0.5, 0.25], strict=True))
