@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 import numpy as np
 from sklearn.base import ClassifierMixin
 
-from arignote.estimators.base import NNEstimator, alone
+from arignote.estimators.base import NNEstimator
 from arignote.estimators.calls import checked_call
 from arignote.estimators.documentation import document_passes
+from arignote.estimators.fitted import alone
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
