@@ -55,7 +55,7 @@ def test_a_missing_number_is_reported_with_row_and_column_before_training(marker
         ended = ran(command)
         assert ended.code == 3, ended
         assert "t.csv row 3 holds nan in column 'b'" in ended.err and "allow_nonfinite" in ended.err
-    message = "; 2 numbers are missing, in the columns 'a', 'b'. Fill them in, leave the rows or the columns out"
+    message = "2 numbers are missing, in the columns 'a', 'b'. Fill them in with preprocess [[\"Impute\"]], leave"
     assert message in ended.err and "columns: '!a,!b'" in ended.err
     without_b = "train: {features: t.csv, labels: 't.csv:y', columns: '!b'}"
     assert "row 9 holds nan in column 'a'" in ran("fit", without_b).err

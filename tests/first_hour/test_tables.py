@@ -241,7 +241,7 @@ def test_files_of_validation_in_another_order_are_found_again():
 def test_an_array_after_named_columns_warns_as_scikit_learn_does():
     table = frame()
     table.to_csv("t.csv", index=False)
-    words = "X does not have valid feature names, but the network was fitted with feature names"
+    words = "X does not have valid feature names, but NNClassifier was fitted with feature names"
     for data in ((table[["a", "b", "c"]], table["y"]), ("t.csv:a,b,c", "t.csv:y")):
         classifier = NNClassifier(LAYERS, rng=1, **FAST).fit(*data)
         with pytest.warns(ArignoteWarning, match=words) as notes:
@@ -365,7 +365,7 @@ def test_the_format_of_the_training_data_is_the_default_for_a_part_too():
         ("evaluate", "{delimeter: ';'}", 2, "csv.delimeter: unknown parameter 'delimeter'. Did you mean 'delimiter'?"),
         ("predict", "{header: 'yes'}", 2, "csv.header must be true or false; got 'yes'. Write true"),
         ("predict", "{decimal: ';'}", 2, "csv.decimal must be '.' or ','; got ';'"),
-        ("predict", "[1]", 2, "csv must be a mapping (header, delimiter, comment, decimal, missing); got [1]"),
+        ("predict", "[1]", 2, "csv must be a mapping (header, delimiter, comment, decimal, missing, text); got [1]"),
         ("evaluate", "{header", 2, "the value is not YAML"),
     ],
 )
