@@ -28,7 +28,7 @@ from sklearn.neural_network import MLPClassifier, MLPRegressor
 from arignote import NNClassifier, NNRegressor
 
 Fit = Callable[[], object]
-N_EPOCHS = 4
+N_EPOCHS = 10
 L2 = 0.0005
 # name: shape of a row, hidden units, rows, batch
 WORKLOADS = {"W1": (784, (400, 400), 12_800, 128), "W3": (64, (32,), 12_800, 32), "R1": (784, (400, 400), 12_800, 128)}
@@ -55,7 +55,7 @@ def of_workload(name: str) -> dict[str, Fit]:
 def mlp(cls: Any, hidden: tuple[int, ...], batch: int) -> Any:
     """Return the estimator of scikit-learn, which trains for `N_EPOCHS` whatever its loss does."""
     return cls(
-        hidden,
+        hidden_layer_sizes=hidden,
         solver="sgd",
         momentum=0.9,
         learning_rate_init=0.01,

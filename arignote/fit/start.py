@@ -12,18 +12,18 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from arignote.checkpoints.names import stem_in
 from arignote.checkpoints.progress import OBSERVER
 from arignote.checkpoints.state import TrainingState
 from arignote.checkpoints.storage import is_url
 from arignote.checkpoints.writer import RunWriter
-from arignote.data.fit_data import FitData, OpenedData, open_data
+from arignote.data.fit_data import FitData, open_data
 from arignote.engine.network import Network
 from arignote.engine.profile import Profile
 from arignote.engine.session import session
 from arignote.errors import ConfigError, warn
 from arignote.fit.assemble import assemble
 from arignote.fit.config_data import open_config, with_layers
+from arignote.fit.folder_stem import stem_in_folder
 from arignote.fit.one_pass import OnePass, begin_pass, check_files_of_passes
 from arignote.fit.plan import FitRequest
 from arignote.fit.pretrain import data_of_stages, stages
@@ -32,66 +32,15 @@ from arignote.fit.run import network_to_predict, run
 from arignote.fit.transfer import StoredNetwork, digests_of
 from arignote.layers.base import Layer
 from arignote.preemption.signals import StopRequest, StopRequested
-from arignote.registry import dump
 from arignote.report.events import Event
 from arignote.report.observers import GuardedObserver
 from arignote.report.profile import check_profile_file, show_profile
 from arignote.report.progress import ProgressLines
-from arignote.spec.objective import objective_of
 from arignote.spec.pretrained import loaded_layers, names_of_pretrained
 from arignote.spec.run_spec import RunSpec
-from arignote.spec.settings import FitSettings, decides
+from arignote.spec.settings import FitSettings
 
 __all__ = ["FitResult", "fit_config", "fit_network"]
-
-# Settings, and parameters of parts, that were added after stems in folders were first made, with their defaults. These
-# leave a stem as it was, so that a run that began before is found again.
-_ADDED = {
-    "scale_target": True,
-    "missing_targets": False,
-    "windows": None,
-    "sgd_max_grad_value": None,
-    "rules": None,
-    "average": None,
-    "pretrain": None,
-    "weighted_validation": False,
-}
-_ADDED_TO_AUGMENTATIONS: dict[str, Any] = {"channel": None}
-# To the part of a setting.
-_ADDED_TO_PARTS: dict[str, dict[str, Any]] = {
-    "sgd_type": {"beta1_decay": 1.0},
-    "stop_rule": {"min_delta": 0.0},
-    "average": {"warmup": False},
-}
-_ADDED_TO_LAYERS: dict[str, Any] = {
-    "thaw_at": None,
-    "input": None,
-    "share": None,
-    "lr_factor": 1.0,
-    "nonnegative": False,
-    "auxiliary": False,
-    "lengths": None,
-    "offsets": None,
-    "mask": None,
-    "per_step": False,
-    "pad": [0, 0],
-    "dilation": [1, 1],
-    "n_groups": 1,
-    "axes": None,
-    "count_include_pad": True,
-    "untie_biases": False,
-    "clip": None,
-    "ignore_border": True,
-}
-# Those that other layers always had.
-_ADDED_TO_TYPE: dict[str, dict[str, Any]] = {
-    "ActivationLayer": {"fix_params": False, "load_params": None},
-    "AveragePool1DLayer": {"pad": 0},
-    "BatchNormLayer": {"fix_params": False, "load_params": None},
-    "MaxPool1DLayer": {"pad": 0},
-    "TorchLayer": {"fix_params": False, "load_params": None},
-    "DropoutLayer": {"per": "unit"},
-}
 
 
 @dataclass(frozen=True)
@@ -153,7 +102,7 @@ def fit_network(
     if stem is not None and stem.endswith("/"):
         opened = open_data(data, settings)
         loaded = digests_of(layers, stored)
-        stem = _stem_in(stem, layers, opened, settings, name, [seed, loaded] if loaded else [seed])
+        stem = stem_in_folder(stem, layers, opened, settings, name, [seed, loaded] if loaded else [seed])
     if settings.pretrain is not None:
         stored = _pretrain(layers, data, settings, stem, seed, in_memory, stored)
         layers = loaded_layers(layers, names_of_pretrained(layers, settings.pretrain))
@@ -210,32 +159,6 @@ def _pretrain(
         if result.state.progress.interrupted:
             raise KeyboardInterrupt
     return taught
-
-
-def _stem_in(
-    folder: str, layers: list[Layer], opened: OpenedData, settings: FitSettings, name: str | None, start: list[Any]
-) -> str:
-    """Return the stem of the files in a folder, which follows from what decides the numbers.
-
-    `start` is the seed and, if layers load parameters, the digests of these.
-    """
-    values = settings.model_dump(mode="json") | objective_of(layers, settings).spec()
-    chosen = {key: value for key, value in values.items() if decides(key) and value != _ADDED.get(key, ...)}
-    chosen["augmentation"] = [_of_stem(spec, _ADDED_TO_AUGMENTATIONS) for spec in chosen["augmentation"]]
-    for key in _ADDED_TO_PARTS.keys() & chosen.keys():
-        chosen[key] = chosen[key] and _of_stem(chosen[key], _ADDED_TO_PARTS[key])
-    fingerprint = opened.rows["train"].fingerprint(opened.digests)
-    specs = [dump(layer) for layer in layers]
-    of_layers = [_of_stem(spec, _ADDED_TO_LAYERS | _ADDED_TO_TYPE.get(spec[0], {})) for spec in specs]
-    return stem_in(folder, name, [of_layers, chosen, [*start, fingerprint]])
-
-
-def _of_stem(spec: list[Any] | str, added: dict[str, Any]) -> list[Any] | str:
-    """Return a spec without parameters that were added later and have their defaults; a function is its name."""
-    if isinstance(spec, str):
-        return spec
-    word, params = spec
-    return [word, {key: value for key, value in params.items() if value != added.get(key, ...)}]
 
 
 def _train(

@@ -7,10 +7,11 @@ import json
 import h5py
 import numpy as np
 import pytest
+from sklearn.model_selection import GridSearchCV
 
 from arignote import NNClassifier
 from arignote.data import Reader
-from arignote.fit import start
+from arignote.fit import folder_stem
 from arignote.registry import find
 
 LAYERS = [["FCLayer", {"n_units": 3}], ["ClassificationOutputLayer", {"n_classes": 2}]]
@@ -83,9 +84,21 @@ def test_the_stem_in_a_folder_follows_from_layers_settings_seed_and_data(tmp_pat
     def stem(x=X, y=Y, **settings):
         return fitted(x, y, f"{tmp_path}/", **settings).checkpoint_
 
-    assert stem().startswith(f"{tmp_path}/run-")
-    assert stem(n_epochs=2, keep_last=3) == stem()
-    assert len({stem(), stem(X + 1), stem(y=1 - Y), stem(batch_size=5)}) == 4
+    first = stem()
+    assert first.startswith(f"{tmp_path}/run-")
+    assert len({first, stem(X + 1), stem(y=1 - Y), stem(batch_size=5)}) == 4
+    assert stem(n_epochs=2, keep_last=3) == first
+
+
+def test_a_search_over_the_number_of_epochs_scores_networks_of_these_epochs_though_a_folder_has_longer_runs(tmp_path):
+    def scores(numbers, **more):
+        search = GridSearchCV(NNClassifier(LAYERS, rng=1, batch_size=4, **more), {"n_epochs": numbers}, cv=2)
+        return dict(zip(numbers, search.fit(X, Y).cv_results_["mean_test_score"].tolist(), strict=True))
+
+    expected = scores([6, 1])
+    assert expected[6] != expected[1]
+    folder = {"checkpoint": f"{tmp_path}/"}
+    assert [scores(numbers, **folder) for numbers in ([1, 6], [6, 1], [1, 6])] == [expected] * 3
 
 
 def test_a_folder_costs_no_second_pass_over_the_data(tmp_path):
@@ -146,8 +159,8 @@ FIRST = {
 @pytest.mark.parametrize("name", FIRST)
 def test_a_parameter_that_was_added_to_a_layer_leaves_the_stems_of_older_runs(name):
     added = set(find("layer", name).model_fields) - FIRST[name] - {"name"}
-    table = start._ADDED_TO_LAYERS | start._ADDED_TO_TYPE.get(name, {})
-    assert added <= set(table), "add it, with its default, to _ADDED_TO_LAYERS of arignote/fit/start.py"
+    table = folder_stem._ADDED_TO_LAYERS | folder_stem._ADDED_TO_TYPE.get(name, {})
+    assert added <= set(table), "add it, with its default, to _ADDED_TO_LAYERS of arignote/fit/folder_stem.py"
     for key in added:
         field = find("layer", name).model_fields[key]
         assert json.loads(json.dumps(field.default)) == table[key]
