@@ -75,7 +75,10 @@ def is_missing(value: Any) -> bool:
 def numbers_of(column: Array) -> Array:
     """Return a column of numbers as float64, NaN where one is missing."""
     if column.dtype == object:
-        column = np.array([np.nan if is_missing(value) else value for value in column], np.float64)
+        try:
+            column = np.array([np.nan if is_missing(value) else value for value in column], np.float64)
+        except (TypeError, ValueError, OverflowError) as fault:
+            raise DataError(f"a column of numbers holds a value that is no real number of 64 bits: {fault}") from None
     return column.astype(np.float64, copy=False)
 
 

@@ -63,10 +63,13 @@ def first_split(
             "a fixed random_state, or give the row numbers that it has chosen"
         )
     train, valid = first
+    where = f"valid: the first split of {type(splitter).__name__}"
     if not len(train) or not len(valid):
-        raise DataError(
-            f"valid: the first split of {type(splitter).__name__} leaves no row for it, or none to train on"
-        )
+        raise DataError(f"{where} leaves no row for it, or none to train on")
+    if min(train.min(), valid.min()) < 0 or max(train.max(), valid.max()) >= len(rows):
+        raise DataError(f"{where} must hold row numbers in [0, {len(rows)})")
+    if both := sorted(set(train.tolist()) & set(valid.tolist())):
+        raise DataError(f"{where} must not have rows in both parts; row {both[0]} is")
     return valid, np.setdiff1d(np.arange(len(rows)), np.concatenate(first))
 
 
@@ -91,4 +94,6 @@ def _split(splitter: Any, x: Any, y: Any, groups: Any, seed: int) -> tuple[RowNu
         train, valid = next(iter(splitter.split(x, y, groups)))
     except (ValueError, StopIteration) as error:
         raise DataError(f"valid: {type(splitter).__name__} cannot split these rows: {error}") from None
+    if any(np.asarray(part).dtype.kind not in "iu" for part in (train, valid) if len(part)):
+        raise DataError(f"valid: {type(splitter).__name__} must give row numbers, (train, valid)")
     return np.asarray(train, np.int64), np.asarray(valid, np.int64)

@@ -110,7 +110,7 @@ def check_files_of_passes(files: RunWriter | None, before: TrainingState | None,
 def begin_pass(state: TrainingState, stored: TrainingState, network: Mapping[str, NDArray[Any]] | None) -> str:
     """Prepare a state, into which `stored` was loaded, for a pass over its data, and return which pass it is.
 
-    A pass over the same data that was interrupted is resumed where it stopped; over other data it begins anew.
+    A pass over the same rows and weights that was interrupted is resumed where it stopped; over others it begins anew.
 
     Parameters
     ----------
@@ -120,7 +120,7 @@ def begin_pass(state: TrainingState, stored: TrainingState, network: Mapping[str
     """
     # Whatever ended the run before, one more pass is asked for.
     state.progress = replace(state.progress, ended=False, stopped_by=None, final_since=None, final_after=None)
-    if stored.data.get("train") != state.data.get("train"):
+    if any(stored.data.get(one) != state.data.get(one) for one in ("train", "weights")):
         begin_epoch_again(state)
     if network is not None and any(not np.array_equal(array, network[k]) for k, array in stored.predicting.items()):
         restart_from(state, network)

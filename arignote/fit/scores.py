@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping, Sequence
-from math import nan
+from math import isnan, nan
 from typing import Any
 
 import numpy as np
@@ -58,7 +58,9 @@ def _tried(
     # Equal probabilities, or the mean of each number.
     predictions = np.full((*shape, n_outputs), 1 / n_outputs if one.loss.fits("classes") else 0.0, np.float32)
     try:
-        _quietly(one, predictions, own, weights)
+        if isnan(_quietly(one, predictions, own, weights)):
+            # As of "roc_auc", of which scikit-learn warns.
+            raise ConfigError(f"{one.name} cannot be computed for these targets, such as of one class only")
     except ConfigError as error:
         raise ConfigError(f"{setting}: {error}").under("fit", setting) from None
 

@@ -134,3 +134,27 @@ def test_a_sparse_matrix_is_split_without_a_dense_copy(channels):
     found = prepare(data, FitSettings(batch_size=5), 1).parts
     _, valid = next(StratifiedKFold(5).split(np.zeros(40), Y))
     assert found["valid"][0].index.tolist() == valid.tolist()
+
+
+class Fixed(Drawn):
+    """A splitter that gives what it is told."""
+
+    def __init__(self, train, valid):
+        self.parts = train, valid
+
+    def split(self, X, y, groups):
+        yield self.parts
+
+
+@pytest.mark.parametrize(
+    ("train", "valid", "words"),
+    [
+        (np.arange(30), np.arange(30, 41), r"must hold row numbers in \[0, 40\)"),
+        (np.arange(-3, 30), np.arange(30, 40), r"must hold row numbers in \[0, 40\)"),
+        (np.arange(31), np.arange(30, 40), "must not have rows in both parts; row 30 is"),
+        (np.arange(40) < 30, np.arange(40) >= 30, "must give row numbers"),
+    ],
+)
+def test_rows_that_are_not_there_or_in_both_parts_are_refused(train, valid, words):
+    with pytest.raises(DataError, match=f"valid: .*{words}"):
+        parts(Fixed(train, valid))

@@ -201,11 +201,14 @@ def test_an_interrupted_pass_is_resumed_with_the_same_data_and_given_up_with_oth
     whole = passes(3)
     stopped = passes(2, observers=[stop], checkpoint=str(tmp_path / "run"))
     assert stopped.interrupted_ and (stopped.n_epochs_, stopped.state_.progress.batch) == (1, 2)
-    copied = pickle.loads(pickle.dumps(stopped)).set_params(observers=None, checkpoint=None)
+    copied, weighted = (
+        pickle.loads(pickle.dumps(stopped)).set_params(observers=None, checkpoint=None) for _ in range(2)
+    )
     copied.partial_fit(X, Y)
     assert copied.status_ == "pass 2, resumed at batch 2" and same(copied.partial_fit(X, Y), whole)
     loaded = NNClassifier.load(str(tmp_path / "run")).set_params(augmentation=SETTINGS["augmentation"])
     assert same(loaded.partial_fit(X, Y).partial_fit(X, Y), whole)
+    assert weighted.partial_fit(X, Y, sample_weight=np.arange(1.0, len(X) + 1)).status_ == "pass 2"
     other = stopped.set_params(observers=None).partial_fit(X[:40], Y[:40])
     assert other.status_ == "pass 2" and other.n_epochs_ == 2 and other.history_[-1]["examples_seen"] == 60 + 32 + 40
 

@@ -117,6 +117,12 @@ def test_a_score_that_cannot_be_computed_is_refused_before_training(loss, words,
     assert not list(tmp_path.glob("*.ckpt"))
 
 
+def test_a_score_without_a_value_for_one_class_is_refused_before_training():
+    two = (Y > 0).astype(int)
+    with pytest.raises(ConfigError, match="valid_loss: valid_roc_auc cannot be computed for these targets, such as"):
+        fitted(y=two, valid_loss="roc_auc", valid=(X[:60][two[:60] == 1], np.ones(two[:60].sum(), int)))
+
+
 def test_a_score_that_fails_for_some_predictions_is_nan_and_training_goes_on():
     number = np.exp(X[:, 0])
     settings = {"valid": (X[60:], number[60:]), "n_epochs": 2, "lr_rule": 3.0, "sgd_type": "sgd"}

@@ -48,7 +48,7 @@ class Numbers(Target):
 
     def check(self, y: Any, what: str) -> NDArray[Any]:
         values = _as_numbers(y, what)
-        if values.ndim not in (1, 2) or 0 in values.shape[1:]:
+        if values.ndim not in (1, 2) or 0 in values.shape:
             raise DataError(f"y of {what} must have the shape (rows,) or (rows, columns); got {values.shape}")
         by_row = values.reshape(len(values), -1)
         good = np.isfinite(by_row) | (np.isnan(by_row) if self.missing_targets else False)

@@ -125,6 +125,7 @@ def test_every_mark_of_a_missing_value_is_read(y):
         (np.array(["2020-01-01"], dtype="M8[D]"), "y of t must be numbers; got datetime64[D]"),
         ([[1.0], [2.0, 3.0]], "y of t must be numbers (rows,) or (rows, columns); its rows differ in length"),
         (np.zeros((2, 2, 2)), "y of t must have the shape (rows,) or (rows, columns); got (2, 2, 2)"),
+        ([], "y of t must have the shape (rows,) or (rows, columns); got (0,)"),
         (np.zeros((3, 0)), "got (3, 0)"),
         (3.0, "got ()"),
     ],
