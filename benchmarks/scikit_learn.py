@@ -28,7 +28,7 @@ from sklearn.neural_network import MLPClassifier, MLPRegressor
 from arignote import NNClassifier, NNRegressor
 
 Fit = Callable[[], object]
-N_EPOCHS = 10
+N_EPOCHS = 4
 L2 = 0.0005
 # name: shape of a row, hidden units, rows, batch
 WORKLOADS = {"W1": (784, (400, 400), 12_800, 128), "W3": (64, (32,), 12_800, 32), "R1": (784, (400, 400), 12_800, 128)}
