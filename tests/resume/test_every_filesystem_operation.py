@@ -14,7 +14,7 @@ pytestmark = pytest.mark.slow
 
 DRIVER = Path(__file__).with_name("filesystem_driver.py")
 # All of them: python tests/resume/torture.py
-SCENARIOS = {"batches": 60, "epochs": 50}
+SCENARIOS = {"batches": 60}
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="the driver forks")

@@ -33,7 +33,7 @@ def search(folder, n_jobs=1, observers=None):
 
 SCRIPT = f"""
 import sys, time
-sys.path.insert(0, {os.path.dirname(__file__)!r})
+sys.path[:0] = {[os.path.dirname(__file__), os.path.dirname(os.path.dirname(__file__))]!r}
 import test_searches
 test_searches.search("search", int(sys.argv[1]), lambda event: time.sleep(0.03))
 """
