@@ -26,9 +26,8 @@ check: setup
 fast: setup
 	$(BIN)/python -m pytest -x -n 2 --dist worksteal -m "not slow" tests
 
-# One process more than the two cores of CI: some tests wait for processes that they have killed.
 test: setup
-	$(BIN)/python -m pytest -n 3 --dist worksteal
+	$(BIN)/python -m pytest -n 2 --dist worksteal
 
 torture: setup
 	$(BIN)/python tests/resume/torture.py --kills 300 --pieces
