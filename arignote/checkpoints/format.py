@@ -68,12 +68,15 @@ class Head:
         Digest of the file of its best network; empty if there is none.
     n_bytes : int
         Length of the whole file.
+    epoch : int
+        Number of complete epochs.
     """
 
     run_id: str
     digest: str
     best: str
     n_bytes: int
+    epoch: int
 
 
 def _to_json(value: Any, depth: int = 0) -> Any:
@@ -218,7 +221,8 @@ def read_head(read: Callable[[int], bytes], where: str) -> Head:
     try:
         values = parsed_json(metadata["arignote"])
         best = str((values["best"] or {}).get("digest", ""))
-        return Head(str(values["run_id"]), metadata["digest"], best, metadata["n_bytes"])
+        epoch = int(values["progress"]["epoch"])
+        return Head(str(values["run_id"]), metadata["digest"], best, metadata["n_bytes"], epoch)
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         raise CheckpointError(f"{where}: is not a checkpoint of Arignote") from None
 

@@ -87,6 +87,13 @@ class RunFiles:
     def _head(self, name: str) -> Head:
         return read_head(lambda n_bytes: self.folder.read(name, n_bytes), self.folder.path_of(name))
 
+    def complete_epochs(self) -> int:
+        """Return the number of complete epochs in the newest file ``_last`` whose header can be read; 0 without any."""
+        for name in self.existing("last"):
+            with contextlib.suppress(CheckpointError):
+                return self._head(name).epoch
+        return 0
+
     def states(self, problems: list[str], needs_best: bool = True) -> Iterator[tuple[str, TrainingState]]:
         """Yield path and state of the valid ``_last`` files with their best networks, the newest first.
 

@@ -148,13 +148,13 @@ class RunWriter(RunFiles):
             if digest not in best_digests:
                 chunks, digest = encode(state.at_best())
                 self._write(self.name("best"), chunks, lambda: self._set_best_aside(heads))
-                heads[self.name("best")] = Head(state.run_id, digest, "", 0)
+                heads[self.name("best")] = Head(state.run_id, digest, "", 0, best.epoch)
                 written.append(self.name("best"))
                 self._best_written = {position: digest}
             best.digest = digest
         # After the best file: a last file that names a best one which is not there could not be resumed.
         chunks, digest = encode(state)
-        head = Head(state.run_id, digest, best.digest if best else "", 0)
+        head = Head(state.run_id, digest, best.digest if best else "", 0, state.progress.epoch)
         if of_epoch:
             name = self.name("epoch", state.progress.epoch)
             self._write(name, chunks, lambda: None)

@@ -5,14 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from arignote.checkpoints.names import stem_in
-from arignote.checkpoints.reader import RunFiles
 from arignote.data.fit_data import OpenedData
 from arignote.layers.base import Layer
 from arignote.registry import dump
 from arignote.spec.objective import objective_of
 from arignote.spec.settings import FitSettings, decides
 
-__all__ = ["stem_in_folder"]
+__all__ = ["stem_in_folder", "stem_of_fewer_epochs"]
 
 # Settings, and parameters of parts, that were added after stems in folders were first made, with their defaults. These
 # leave a stem as it was, so that a run that began before is found again.
@@ -74,8 +73,7 @@ def stem_in_folder(
 ) -> str:
     """Return the stem of the files in a folder, which follows from what decides the numbers.
 
-    `n_epochs` may be raised, so that it is not among these. A fit of fewer epochs than the run of that name has
-    trained has a name of its own.
+    `n_epochs` may be raised, so that it is not among these; see `stem_of_fewer_epochs`.
 
     Parameters
     ----------
@@ -94,12 +92,12 @@ def stem_in_folder(
     fingerprint = opened.rows["train"].fingerprint(opened.digests)
     specs = [dump(layer) for layer in layers]
     of_layers = [_of_stem(spec, _ADDED_TO_LAYERS | _ADDED_TO_TYPE.get(spec[0], {})) for spec in specs]
-    stem = stem_in(folder, name, [of_layers, chosen, [*start, fingerprint]])
-    if settings.resume not in (True, "force"):
-        return stem
-    # Damaged files are reported when they are resumed from.
-    stored = next(RunFiles(stem).states([], needs_best=False), None)
-    return stem if stored is None or stored[1].progress.epoch <= settings.n_epochs else f"{stem}-{settings.n_epochs}"
+    return stem_in(folder, name, [of_layers, chosen, [*start, fingerprint]])
+
+
+def stem_of_fewer_epochs(stem: str, n_epochs: int) -> str:
+    """Return the stem in a folder of a fit that ends before the run of `stem`, which has trained more epochs."""
+    return f"{stem}-{n_epochs}"
 
 
 def _of_stem(spec: list[Any] | str, added: dict[str, Any]) -> list[Any] | str:

@@ -7,7 +7,7 @@ import hashlib
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,7 @@ from arignote.engine.session import session
 from arignote.errors import ConfigError, warn
 from arignote.fit.assemble import assemble
 from arignote.fit.config_data import open_config, with_layers
-from arignote.fit.folder_stem import stem_in_folder
+from arignote.fit.folder_stem import stem_in_folder, stem_of_fewer_epochs
 from arignote.fit.one_pass import OnePass, begin_pass, check_files_of_passes
 from arignote.fit.plan import FitRequest
 from arignote.fit.pretrain import data_of_stages, stages
@@ -121,7 +121,7 @@ def fit_network(
     lost = state.position if stem is None else ""
     is_stopped = state.progress.interrupted or stop.signalled
     raise_if_stopped = partial(stop.raise_interrupted, lost) if is_stopped else lambda: None
-    return FitResult(state, network, status, stem, raise_if_stopped)
+    return FitResult(state, network, status, state.spec["fit"]["checkpoint"], raise_if_stopped)
 
 
 def _observers(
@@ -166,7 +166,7 @@ def _train(
 ) -> tuple[TrainingState, Network, str, Profile | None]:
     """Return the last state, the network to predict with, how the fit started, and what was profiled."""
     profile = None
-    with _files(request, stop) as (files, spool):
+    with _files(request, stop) as (request, files, spool):
         problems: list[str] = []
         if request.one_pass is None:
             stored_states = candidates(files, spool, request.settings.resume, problems)
@@ -194,10 +194,10 @@ def _train(
 
 
 @contextmanager
-def _files(request: FitRequest, stop: StopRequest) -> Iterator[tuple[RunWriter | None, RunWriter | None]]:
-    """Give the files of the run, locked, and those that keep its state while the store cannot be reached."""
+def _files(request: FitRequest, stop: StopRequest) -> Iterator[tuple[FitRequest, RunWriter | None, RunWriter | None]]:
+    """Give the request with its stem, the files, locked, and those that keep its state while the store is away."""
     if request.checkpoint is None:
-        yield None, None
+        yield request, None, None
         return
     files = RunWriter(request.checkpoint, request.settings.keep_last, request.settings.keep_epochs)
     spool = None
@@ -205,11 +205,19 @@ def _files(request: FitRequest, stop: StopRequest) -> Iterator[tuple[RunWriter |
         folder = f"arignote-{getpass.getuser()}-{hashlib.sha256(files.stem.encode()).hexdigest()[:16]}"
         spool = RunWriter(str(Path(tempfile.gettempdir()) / folder / "spool"))
     # In a folder the other process trains this very fit, such as a worker that a killed search has left behind.
-    files.acquire(stop.check, wait=str(request.settings.checkpoint).endswith("/"))
+    is_in_folder = str(request.settings.checkpoint).endswith("/")
+    files.acquire(stop.check, wait=is_in_folder)
     try:
-        yield files, spool
+        # Only now is it certain how far the run is.
+        n_epochs = files.complete_epochs() if is_in_folder and request.settings.resume in (True, "force") else 0
+        if n_epochs <= request.settings.n_epochs:
+            yield request, files, spool
+            return
     finally:
         files.release()
+    stem = stem_of_fewer_epochs(request.checkpoint, request.settings.n_epochs)
+    with _files(replace(request, checkpoint=stem), stop) as found:
+        yield found
 
 
 def fit_config(spec: RunSpec, base: Path, **settings: Any) -> FitResult:

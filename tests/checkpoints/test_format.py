@@ -765,15 +765,15 @@ def test_a_header_is_read_without_the_rest_of_the_file():
 
 def by_hand(**more):
     """Return the bytes of a file that begins as one of ours: a header, and one tensor of eight bytes."""
-    values = {"run_id": "r", "best": {"digest": "d" * 64}} | more
+    values = {"run_id": "r", "best": {"digest": "d" * 64}, "progress": {"epoch": 4}} | more
     tensor = {"dtype": "F32", "shape": [2], "data_offsets": [0, 8]}
     return sealed({"__metadata__": {"arignote": json.dumps(values), "digest": ""}, "a": tensor}, bytes(8))
 
 
-def test_the_head_of_a_file_holds_its_run_its_digest_that_of_the_best_file_and_its_size():
+def test_the_head_of_a_file_holds_its_run_its_digest_that_of_the_best_file_its_size_and_its_epoch():
     data = by_hand()
     header, _ = apart(data)
-    assert read_head(lambda n: data[:n], "file") == Head("r", header["__metadata__"]["digest"], "d" * 64, len(data))
+    assert read_head(lambda n: data[:n], "file") == Head("r", header["__metadata__"]["digest"], "d" * 64, len(data), 4)
     for best in (None, {}, {"value": 1.0}):
         other = by_hand(best=best)
         assert read_head(lambda n, data=other: data[:n], "file").best == ""

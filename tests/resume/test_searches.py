@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -15,6 +16,7 @@ from promise import digest
 from sklearn.model_selection import GridSearchCV
 
 from arignote import ArignoteWarning, NNClassifier
+from arignote.checkpoints.tensors import tensors_sha256
 from arignote.checkpoints.writer import RunWriter
 from arignote.fit.load import read_run
 
@@ -76,3 +78,25 @@ def test_a_fit_in_a_folder_waits_for_the_process_that_trains_it(tmp_path):
         second = NNClassifier(LAYERS, checkpoint=f"{tmp_path}/", **settings).fit(X, Y)
     timer.join()
     assert second.status_.startswith("finished") and digest(second) == digest(first)
+
+
+def test_a_fit_of_fewer_epochs_has_files_of_its_own_though_the_longer_run_ends_while_it_waits(tmp_path):
+    settings = {"rng": 1, "n_threads": 1}
+    expected = NNClassifier(LAYERS, n_epochs=1, **settings).fit(X, Y)
+    longer = NNClassifier(LAYERS, n_epochs=3, checkpoint=f"{tmp_path}/elsewhere/", **settings).fit(X, Y)
+    (tmp_path / "folder").mkdir()
+    held = RunWriter(longer.checkpoint_.replace("elsewhere", "folder"))
+    held.acquire(lambda: None)
+
+    def end():
+        for path in (tmp_path / "elsewhere").glob("*.ckpt"):
+            shutil.copy(path, tmp_path / "folder")
+        held.release()
+
+    timer = threading.Timer(0.15, end)
+    timer.start()
+    with pytest.warns(ArignoteWarning, match="is training this run; waiting until it ends"):
+        found = NNClassifier(LAYERS, n_epochs=1, checkpoint=f"{tmp_path}/folder/", **settings).fit(X, Y)
+    timer.join()
+    assert found.n_epochs_ == 1 and tensors_sha256(found.params) == tensors_sha256(expected.params)
+    assert found.checkpoint_ == f"{held.stem}-1" and read_run(found.checkpoint_)[0].progress.epoch == 1
