@@ -371,6 +371,14 @@ def test_pools_whose_windows_overlap_the_edge_are_those_of_theano(tmp_path):
     windows = np.pad(x, ((0, 0), (0, 0), (0, 1), (0, 0)), constant_values=-np.inf).reshape(3, 3, 2, 2, 2)
     z = windows.max((2, 4)).reshape(3, 6) @ arrays["W"] + arrays["b"]
     assert np.abs(predict(state, x) - softmax(z)).max() < 1e-6
+    # A filter that only fits into the map with the window at the edge.
+    pool = layer("MaxPool2DLayer", (1, 5, 5), "pool", pool_shape=(2, 2), stride=(2, 2))
+    weights = {"W": drawn(2, 1, 3, 3), "b": drawn(2), "act_func_args": []}
+    conv = layer(
+        "ConvLayer", (1, 3, 3), "conv", n_output_maps=2, filter_shape=(3, 3), activation="linear", arrays=weights
+    )
+    state = read_2015(write(tmp_path / "c.pkl.gz", network([pool, conv, output(2)], (1, 5, 5))))
+    assert state.spec["layers"][1][1]["ignore_border"] is False
     # Without such windows pools are as they were converted before.
     even = layer("MaxPool2DLayer", (1, 4, 4), "pool", pool_shape=(2, 2), stride=(2, 2))
     state = read_2015(write(tmp_path / "b.pkl.gz", network([even, output(4)], (1, 4, 4))))

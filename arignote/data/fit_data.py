@@ -14,6 +14,7 @@ from arignote.data.arrays import Data, DataWithHoldoutPartitions
 from arignote.data.fields import ExampleShape
 from arignote.data.inputs import Input
 from arignote.data.open_rows import rows_of
+from arignote.data.readers.columns import Names
 from arignote.data.readers.sources import is_source
 from arignote.data.rows import Rows
 from arignote.data.settings import DataSettings
@@ -45,6 +46,8 @@ class FitData:
         Shape of an example, of several channels by name, as the user expects it.
     csv : dict or CSVFormat, optional
         Format of the text tables that `x`, `y`, `valid` and `test` name as strings; what is left out is detected.
+    columns, text : tuple of str or of int, or dict of str to these; optional
+        Columns that the network was trained on before, and those of them that are text, as of `rows_of`.
     """
 
     x: Any
@@ -57,6 +60,8 @@ class FitData:
     inputs: tuple[Input, ...] = (Input(),)
     n_in: ExampleShape | None = None
     csv: Mapping[str, Any] | CSVFormat | None = None
+    columns: Names | Mapping[str, Names] = ()
+    text: Names | Mapping[str, Names] | None = None
 
 
 @dataclass(frozen=True)
@@ -132,7 +137,7 @@ def open_data(data: FitData, settings: DataSettings) -> OpenedData:
         windows=settings.windows,
         preprocess=settings.preprocess,
     )
-    rows = {"train": open_rows(x, data.y, what="X", inputs=data.inputs)}
+    rows = {"train": open_rows(x, data.y, what="X", inputs=data.inputs, columns=data.columns, text=data.text)}
     inputs = padded_as(rows["train"], data.inputs)
     needs_y = not data.targets.from_input
     if rows["train"].y is None and needs_y:

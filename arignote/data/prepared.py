@@ -15,7 +15,7 @@ from arignote.data.fit_data import FitData, OpenedData, open_data
 from arignote.data.groups_and_weights import weights_of
 from arignote.data.preprocessed import check_categories, fit_preprocessing, preprocessed, warn_of_bytes
 from arignote.data.readers.columns import Names
-from arignote.data.row_weights import scored_weights, training_weights
+from arignote.data.row_weights import RowWeights
 from arignote.data.rows import Rows
 from arignote.data.settings import DataSettings
 from arignote.data.split import split_rows
@@ -182,6 +182,7 @@ def prepare(
         memory = targets.learn(rows["train"].features(slice(0, 1)), None, "X", known, fixed)
     parts = {name: (rows[name], encoded[name]) for name in PARTS if name in rows}
     own = None if data.sample_weight is None else weights_of(data.sample_weight, split.n_rows, settings.windows)
+    weights = RowWeights(own, data, settings, encoded, memory, split)
     readers = rows["train"].readers.values()
     return Prepared(
         parts,
@@ -189,9 +190,9 @@ def prepare(
         memory,
         len(rows["train"]) if batch_size == -1 else min(batch_size, len(rows["train"])),
         drop_last,
-        training_weights(own, data, settings, encoded, memory, split, ["train"]),
-        training_weights(own, data, settings, encoded, memory, split, list(parts)),
-        scored_weights(own, data, settings, encoded, memory, split),
+        weights.training(["train"]),
+        weights.training(list(parts)) if len(parts) > 1 else None,
+        weights.scored(),
         dict(learned) if settings.preprocess else {},
         rows["train"].columns,
         rows["train"].text,

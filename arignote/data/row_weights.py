@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -14,75 +15,90 @@ from arignote.data.split import Split
 from arignote.data.targets import Memory, weights_of_classes
 from arignote.errors import DataError
 
-__all__ = ["scored_weights", "training_weights"]
+__all__ = ["RowWeights"]
 
 
-def training_weights(
-    own: NDArray[np.float64] | None,
-    data: FitData,
-    settings: DataSettings,
-    encoded: Mapping[str, NDArray[Any] | None],
-    memory: Mapping[str, Memory],
-    split: Split,
-    names: Sequence[str],
-) -> NDArray[np.float32] | None:
-    """Return the weight of each row of some parts, `own` times `class_weight`, with mean 1; None if a part has none."""
-    if own is None and settings.class_weight is None:
-        return None
-    weights = np.ones(sum(len(split.rows[name]) for name in names))
-    if own is not None:
-        if not split.present.keys() >= {*names} - {"train"}:
+@dataclass(frozen=True)
+class RowWeights:
+    """The weights of the rows of a fit.
+
+    Attributes
+    ----------
+    own : array (n_rows,) of float64 or None
+        `sample_weight` of all rows from which some are held out.
+    data : FitData
+    settings : DataSettings
+    encoded : dict of str to array
+        Encoded targets of each part.
+    memory : dict of str to dict
+        What the target of each output has learned.
+    split : Split
+    """
+
+    own: NDArray[np.float64] | None
+    data: FitData
+    settings: DataSettings
+    encoded: Mapping[str, NDArray[Any] | None]
+    memory: Mapping[str, Memory]
+    split: Split
+
+    @property
+    def are_given(self) -> bool:
+        """Return whether rows have weights."""
+        return self.own is not None or self.settings.class_weight is not None
+
+    def training(self, names: Sequence[str]) -> NDArray[np.float32] | None:
+        """Return the weight of each row of some parts, with mean 1; None if a part has none."""
+        if not self.are_given or (self.own is not None and not self._have_own(names)):
             return None
-        weights *= np.concatenate([own[split.present.get(name, slice(None))] for name in names])
-    if settings.class_weight is not None:
-        y = np.concatenate([encoded[name] for name in names])
-        weights *= _of_classes(data, settings, memory, y)[y]
-    if not weights.any():
-        raise DataError(
-            "the weights of the training rows must not all be zero: give rows a sample_weight > 0, and their class a "
-            "class_weight > 0"
-        )
-    found: NDArray[np.float32] = (weights / weights.mean()).astype(np.float32)
-    return found
+        weights = self._of(names, names)
+        if not weights.any():
+            raise DataError(
+                "the weights of the training rows must not all be zero: give rows a sample_weight > 0, and their class "
+                "a class_weight > 0"
+            )
+        found: NDArray[np.float32] = (weights / weights.mean()).astype(np.float32)
+        return found
 
-
-def _of_classes(
-    data: FitData, settings: DataSettings, memory: Mapping[str, Memory], y: NDArray[Any]
-) -> NDArray[np.float64]:
-    """Return the weight of each class (n_classes,); "balanced" weights are those of rows with the class numbers `y`."""
-    classes = data.targets.of_main.classes(memory[data.targets.main])
-    if settings.class_weight == "balanced":
-        balanced: NDArray[np.float64] = len(y) / np.maximum(np.bincount(y, minlength=len(classes)), 1)
-        return balanced
-    assert settings.class_weight is not None
-    return weights_of_classes(settings.class_weight, classes)
-
-
-def scored_weights(
-    own: NDArray[np.float64] | None,
-    data: FitData,
-    settings: DataSettings,
-    encoded: Mapping[str, NDArray[Any] | None],
-    memory: Mapping[str, Memory],
-    split: Split,
-) -> dict[str, NDArray[np.float32]]:
-    """Return the weight of each row of each part in its losses: `own` times `class_weight` of the training rows."""
-    if not settings.weighted_validation or (own is None and settings.class_weight is None):
-        return {}
-    found = {}
-    for name, rows in split.rows.items():
-        weights = np.ones(len(rows))
-        if own is not None:
-            if name != "train" and name not in split.present:
+    def scored(self) -> dict[str, NDArray[np.float32]]:
+        """Return the weight of each row of each part in its losses, where asked: of classes as in training."""
+        if not self.settings.weighted_validation or not self.are_given:
+            return {}
+        found = {}
+        for name in self.split.rows:
+            if self.own is not None and not self._have_own([name]):
                 raise DataError(
                     f"weighted_validation needs a sample_weight of each row of {name}, which is data of its own. Hold "
                     f"rows of X out, such as {name}=0.1, or leave weighted_validation out"
                 )
-            weights *= own[split.present.get(name, slice(None))]
-        train, y = encoded["train"], encoded[name]
-        if settings.class_weight is not None and train is not None:
-            weights *= _of_classes(data, settings, memory, train)[y]
-        if not weights.any():
-            raise DataError(f"the weights of the {name} rows must not all be zero: leave weighted_validation out")
-        found[name] = weights.astype(np.float32)
-    return found
+            weights = self._of([name], ["train"])
+            if not weights.any():
+                raise DataError(f"the weights of the {name} rows must not all be zero: leave weighted_validation out")
+            found[name] = weights.astype(np.float32)
+        return found
+
+    def _have_own(self, names: Sequence[str]) -> bool:
+        """Return whether the rows of these parts are among those that `sample_weight` is of."""
+        return self.split.present.keys() >= {*names} - {"train"}
+
+    def _of(self, names: Sequence[str], balanced_by: Sequence[str]) -> NDArray[np.float64]:
+        """Return the weights of the rows of some parts; "balanced" are those of the classes of `balanced_by`."""
+        weights = np.ones(sum(len(self.split.rows[name]) for name in names))
+        if self.own is not None:
+            weights *= np.concatenate([self.own[self.split.present.get(name, slice(None))] for name in names])
+        if self.settings.class_weight is not None:
+            weights *= self._of_classes(self._classes_of(balanced_by))[self._classes_of(names)]
+        return weights
+
+    def _classes_of(self, names: Sequence[str]) -> NDArray[Any]:
+        return np.concatenate([self.encoded[name] for name in names])
+
+    def _of_classes(self, y: NDArray[Any]) -> NDArray[np.float64]:
+        """Return the weight of each class (n_classes,); "balanced" weights are those of rows with class numbers `y`."""
+        targets, class_weight = self.data.targets, self.settings.class_weight
+        classes = targets.of_main.classes(self.memory[targets.main])
+        if class_weight == "balanced":
+            balanced: NDArray[np.float64] = len(y) / np.maximum(np.bincount(y, minlength=len(classes)), 1)
+            return balanced
+        assert class_weight is not None
+        return weights_of_classes(class_weight, classes)

@@ -12,7 +12,7 @@ from pydantic import BeforeValidator
 
 from arignote.data.readers.columns import chosen_columns
 from arignote.errors import DataError
-from arignote.registry import plain
+from arignote.registry import as_tuple
 
 __all__ = ["CATEGORY", "NUMBER", "ColumnChoice", "TableColumns", "TableRows"]
 
@@ -20,12 +20,7 @@ Array = NDArray[Any]
 NUMBER, CATEGORY = "number", "category"
 
 
-def _selection(value: Any) -> Any:
-    value = plain(value)
-    return tuple(value) if isinstance(value, list) else value
-
-
-ColumnChoice = Annotated[str | int | tuple[str | int, ...] | None, BeforeValidator(_selection)]
+ColumnChoice = Annotated[str | int | tuple[str | int, ...] | None, BeforeValidator(as_tuple)]
 
 
 @dataclass(frozen=True)
@@ -48,6 +43,11 @@ class TableColumns:
     def of(cls, names: Sequence[str | int], text: Sequence[int]) -> TableColumns:
         """Return the columns of a table, of which those at some positions are text."""
         known = tuple(map(str, names))
+        if len(set(known)) < len(known):
+            twice = next(name for name in known if known.count(name) > 1)
+            raise DataError(
+                f"X: two columns are named {twice!r}, so that OneHot and Impute cannot tell them apart: rename one"
+            )
         words = tuple(known[place] for place in text)
         return cls(known, tuple(name for at, name in enumerate(known) if at not in text), words)
 

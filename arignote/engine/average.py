@@ -44,9 +44,9 @@ class AveragedNetwork:
         return {f"{AVERAGE}{name}": tensor for name, tensor in self.network.named.items()}
 
     @torch.no_grad()
-    def update(self, n_updates: int, epoch: int, ends_epoch: bool) -> None:
+    def update(self, n_updates: int, epoch: int, ends_epoch: bool, is_final: bool = False) -> None:
         """Include the present weights, after an update; the parameters are those of `Average.share`."""
-        share = self._share(n_updates, epoch, ends_epoch)
+        share = self._share(n_updates, epoch, ends_epoch, is_final)
         if share == 0:
             return
         for tensor, new in self._numbers:

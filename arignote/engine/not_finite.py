@@ -81,7 +81,8 @@ class CheckedStep:
             layers = _recorded(network, batch.x)
         gradients: list[Tensor | None] = [None] * len(layers)
         outputs = [at for at, place in enumerate(network.architecture.placed) if isinstance(place.layer, OutputLayer)]
-        for at, target, (mean, factor) in zip(outputs, batch.y, self._step.losses, strict=True):
+        each = zip(outputs, batch.y, self._step.losses, self._step.loss_weights, strict=True)
+        for at, target, mean, factor in each:
             name = network.architecture.placed[at].name
             with torch.enable_grad():
                 output = layers[at][1].detach().requires_grad_()

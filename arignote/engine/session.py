@@ -40,7 +40,12 @@ def _preserve(stack: ExitStack) -> None:
     stack.callback(torch.set_rng_state, torch.get_rng_state())
 
 
+def _preserve_cuda(stack: ExitStack) -> None:
+    stack.callback(torch.cuda.set_rng_state_all, torch.cuda.get_rng_state_all())
+
+
 _preserved = Shared(_preserve)
+_preserved_cuda = Shared(_preserve_cuda)
 
 
 @contextmanager
@@ -49,7 +54,7 @@ def preserve_generators(device: str = "cpu") -> Iterator[None]:
     with ExitStack() as stack:
         stack.enter_context(_preserved())
         if device != "cpu":
-            stack.callback(torch.cuda.set_rng_state_all, torch.cuda.get_rng_state_all())
+            stack.enter_context(_preserved_cuda())
         yield
 
 
@@ -68,7 +73,7 @@ def session(setup: Setup) -> Iterator[None]:
         if setup.compile:
             stack.enter_context(limits())
         if setup.device != "cpu":
-            _set_cuda(stack)
+            stack.enter_context(_cuda())
         yield
 
 
@@ -108,3 +113,6 @@ def _set_cuda(stack: ExitStack) -> None:
         stack.callback(os.environ.pop, _WORKSPACE, None)
         # Eight buffers of 4,096 KiB.
         os.environ[_WORKSPACE] = ":4096:8"
+
+
+_cuda = Shared(_set_cuda)

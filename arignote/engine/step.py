@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from arignote.engine.average import AveragedNetwork
-from arignote.engine.by_hand.tape import Tape, tape_of
+from arignote.engine.by_hand.tape import tape_of
 from arignote.engine.compile import compiled
 from arignote.engine.feed import DeviceBatch
 from arignote.engine.monitor import GradientNorm
@@ -62,8 +62,10 @@ class TrainingStep:
         Names of the layers that are computed without autograd.
     last_batches : sequence of DeviceBatch
         Batches of the last update, for diagnosis.
-    losses : list of (callable, float)
-        The mean loss of each output, and its weight.
+    losses : list of callable
+        The mean loss of each output.
+    loss_weights : list of float
+        The weight of each.
     """
 
     def __init__(
@@ -83,13 +85,13 @@ class TrainingStep:
         self.exclusive = exclusive or network.is_custom or any(map(is_custom, (*losses, updater)))
         self._lock = GENERATORS if self.exclusive else nullcontext()
         self._seed = seed_all if self.exclusive else seed_generators
-        self.losses = [(loss.mean(), loss.weight) for loss in losses]
+        self.losses, self.loss_weights = [loss.mean() for loss in losses], [loss.weight for loss in losses]
         weights = [f"train_loss.{name}.weight" for name in network.architecture.outputs]
         self._ruled_weights = {at: name for at, name in enumerate(weights) if name in ruled}
         self._scale = LossScale(network.device) if network.setup.precision == "fp16" else None
         self._gradient_norm = GradientNorm(network.device) if monitor_gradient else None
         self.last_batches: Sequence[DeviceBatch] = ()
-        self._tape_of, self._slots = partial(tape_of, network, losses), dict[str, Tensor]()
+        self._tape_of, self._slots = partial(tape_of, network, losses, self.loss_weights), dict[str, Tensor]()
         self._update_of = partial(Update, network, updater, max_grad_norm, max_grad_value, ruled)
         self._thaw({})
 
@@ -165,9 +167,7 @@ class TrainingStep:
     def _weigh_losses(self, numbers: Mapping[str, float]) -> None:
         """Give losses whose weight follows a rule their current one."""
         for at, name in self._ruled_weights.items():
-            self.losses[at] = self.losses[at][0], numbers[name]
-            if isinstance(self._gradients, Tape):
-                self._gradients.losses[at] = self._gradients.losses[at][0], numbers[name]
+            self.loss_weights[at] = numbers[name]
 
     def _update_by(
         self,
@@ -210,7 +210,8 @@ class TrainingStep:
 
     def _forward(self, x: tuple[Tensor, ...], y: tuple[Tensor, ...], weights: Tensor | None) -> Tensor:
         total: Tensor | None = None
-        for output, target, (mean, factor) in zip(self.network(*x), y, self.losses, strict=True):
+        each = zip(self.network(*x), y, self.losses, self.loss_weights, strict=True)
+        for output, target, mean, factor in each:
             loss = mean(output, target) if weights is None else mean(output, target, weights)
             loss = loss if factor == 1 else loss * factor
             total = loss if total is None else total + loss

@@ -139,6 +139,7 @@ def computing_in(setup: Setup) -> Iterator[None]:
     finally:
         with TURN:
             TURN.set(former)
-            torch.set_num_threads(n_threads)
             # Restores the process, if no other thread computes; before another thread has its turn.
             _precision.end()
+            # Last, as the number of this thread may be another one than that of the first one that computed.
+            torch.set_num_threads(n_threads)

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from arignote.checkpoints.state import TrainingState
     from arignote.engine.network import Network
+    from arignote.estimators.scoring import Predictor
     from arignote.report.scores import Mistake
 
 __all__ = ["NNClassifier"]
@@ -54,10 +55,13 @@ class NNClassifier(ClassifierMixin, NNEstimator):  # type: ignore[misc]
         predictor = self._predictor()
         by_output = {
             name: predictor.targets.by_output[name].classes(state.targets[name])
-            for name in predictor.shown
-            if predictor.targets.by_output[name].of_step.named() in self._targets
+            for name in self._outputs_of_classes(predictor)
         }
         self.classes_ = alone(by_output)
+
+    def _outputs_of_classes(self, predictor: Predictor) -> list[str]:
+        targets = predictor.targets.by_output
+        return [name for name in predictor.shown if targets[name].of_step.named() in self._targets]
 
     @checked_call("arguments", "fit")
     @document_passes
@@ -114,10 +118,8 @@ class NNClassifier(ClassifierMixin, NNEstimator):  # type: ignore[misc]
         """
         predictor = self._predictor()
         rows = predictor.rows(X)
-        found = predictor.by_row(rows, predictor.predictions(rows))
-        return alone(
-            {name: p for name, p in found.items() if predictor.targets.by_output[name].of_step.named() in self._targets}
-        )
+        found = predictor.predictions(rows)
+        return alone(predictor.by_row(rows, {name: found[name] for name in self._outputs_of_classes(predictor)}))
 
     @checked_call("arguments", "inference")
     def predict_log_proba(self, X: Any) -> Any:

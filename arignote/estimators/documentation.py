@@ -142,9 +142,13 @@ class PublicDir(ABCMeta):
 
     # `pydoc` takes what is in the dict of a class as it is, unless the metaclass has a property.
     @property
-    def __doc__(cls) -> str | None:  # type: ignore[override]
+    def __doc__(cls) -> str | None:
         own: _Documentation | None = cls.__dict__["__doc__"]
         return None if own is None else own.__get__(None, cls)
+
+    @__doc__.setter
+    def __doc__(cls, text: str | None) -> None:
+        type.__dict__["__doc__"].__set__(cls, text and _Documentation(text))
 
     def __dir__(cls) -> list[str]:
         return [n for n in super().__dir__() if n == "__init__" or not (n.startswith("__") or n.endswith("_request"))]

@@ -60,14 +60,16 @@ class FittedNetwork(NotebookView):
             del self.feature_names_in_
 
     def _predictor(self) -> Predictor:
-        from arignote.estimators.scoring import Predictor
-
         name = type(self).__name__
         if not hasattr(self, "network_"):
             raise NotFittedError(f"This {name} is not fitted yet: call fit first, or {name}.load(RUN)")
         kept: Predictor | None = getattr(self, "_kept", None)
         asked = self.state_, self.network_, self.allow_nonfinite
-        return kept if kept is not None and kept.is_of(*asked) else Predictor(*asked, name)
+        if kept is None or not kept.is_of(*asked):
+            from arignote.estimators.scoring import Predictor
+
+            kept = self._kept = Predictor(*asked, name)
+        return kept
 
     def _data_of(self, X: Any, y: Any, groups: Any) -> FitData:
         """Return data to score, with `valid` and `test` of the constructor or what was given to `fit`."""

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from arignote.checkpoints.state import TrainingState
-from arignote.data.arrays import columns_in_order
 from arignote.data.fit_data import FitData
-from arignote.data.prepared import columns_of
+from arignote.data.prepared import columns_of, text_of
 from arignote.data.targets import Memory, Target, Targets
 from arignote.errors import ConfigError
 from arignote.estimators.columns import warn_of_column
@@ -45,11 +45,11 @@ def fit_one_pass(estimator: NNEstimator, X: Any, y: Any, classes: Any, sample_we
     before: TrainingState | None = getattr(estimator, "state_", None)
     settings, layers = settings_of_pass(settings_of(estimator, {}), before), estimator._layers()
     warn_of_column(y, estimator._checked_output(layers))
-    fixed = _fixed(layers, settings, classes, y, before)
-    known = () if before is None else columns_of(before.data)
-    # In the order of the passes before.
-    x = columns_in_order(X, known, "X") if isinstance(known, tuple) else X
-    data = FitData(x, y, estimator.valid, estimator.test, sample_weight, n_in=shape_of(estimator.n_in))
+    fixed = _fixed(layers, settings, classes, X, y, before)
+    data = FitData(X, y, estimator.valid, estimator.test, sample_weight, n_in=shape_of(estimator.n_in))
+    if before is not None:
+        # As in the passes before, whatever this one alone looks like.
+        data = replace(data, columns=columns_of(before.data), text=text_of(before.data))
     check_pass(data)
     rng = estimator.rng if estimator.random_state is None else estimator.random_state
     result = fit_network(
@@ -68,7 +68,7 @@ def fit_one_pass(estimator: NNEstimator, X: Any, y: Any, classes: Any, sample_we
 
 
 def _fixed(
-    layers: Sequence[Layer], settings: FitSettings, classes: Any, y: Any, before: TrainingState | None
+    layers: Sequence[Layer], settings: FitSettings, classes: Any, x: Any, y: Any, before: TrainingState | None
 ) -> dict[str, Memory]:
     """Return what the targets of outputs learn from `classes`; nothing of those that learn it from the first pass."""
     targets = targets_of(layers, settings)
@@ -76,7 +76,10 @@ def _fixed(
     if unknown := [name for name in by_output if name not in targets.by_output]:
         known = ", ".join(targets.by_output)
         raise ConfigError(f"classes: there is no output layer {unknown[0]!r}; output layers: {known}")
-    fixed = {name: _memory(targets, name, labels, y) for name, labels in by_output.items()}
+    # Of a pair (X, y) it is the second.
+    y = x[1] if y is None and isinstance(x, tuple) and len(x) == 2 else y
+    own = {name: y.get(name) if isinstance(y, Mapping) else y for name in by_output}
+    fixed = {name: _memory(targets, name, labels, own[name]) for name, labels in by_output.items()}
     if before is None:
         missing = [name for name, one in targets.by_output.items() if name not in fixed and _needs_classes(one.of_step)]
         if missing:
@@ -100,7 +103,13 @@ def _memory(targets: Targets, name: str, labels: Any, y: Any) -> Memory:
     values: Any = np.asarray(labels)
     if one.of_main.of_step.labels_per_row == "several":
         # In the form of y: indicators, or lists of labels.
-        values = np.eye(len(values)) if getattr(y, "ndim", 1) == 2 else [[label] for label in labels]
+        are_indicators = y is not None and one.of_main.of_step.check(y, "y").ndim == 2
+        if are_indicators and not np.array_equal(values, np.arange(len(values))):
+            raise ConfigError(
+                f"classes must be the columns of y, {list(range(len(values)))}, of which it holds indicators; got "
+                f"{labels!r:.200}"
+            )
+        values = np.eye(len(values)) if are_indicators else [[label] for label in labels]
     checked = one.check([values] if one.has_steps else values, "classes")
     # A known memory, though empty, keeps warnings of a new run away.
     return one.learn(checked, None, "classes", {name: {"target": one.of_main.named(), "of": {}}})[name]

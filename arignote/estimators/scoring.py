@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, closing, contextmanager
 from dataclasses import dataclass, fields, replace
 from functools import cached_property
@@ -99,7 +99,7 @@ class Predictor:
     @property
     def channels(self) -> list[str | None]:
         """Names of the channels that the network takes."""
-        return channels_of(inputs_of(self.network.architecture.layers))
+        return channels_of(self.inputs)
 
     @property
     def shown(self) -> list[str]:
@@ -146,7 +146,7 @@ class Predictor:
                 warn(f"{where} does not have valid feature names, but {self.name} was fitted with feature names")
         return self._as_trained(rows)
 
-    def blocks(self, rows: Rows) -> Iterator[Predictions]:
+    def blocks(self, rows: Rows) -> Generator[Predictions, None, None]:
         """Yield the predictions of each output layer, float32 (n, n_outputs), of blocks of rows in their order."""
         with self._as_validated():
             if rows.reader.in_memory and len(rows) <= validation_rows(self.network):
@@ -158,7 +158,8 @@ class Predictor:
 
     def predictions(self, rows: Rows) -> Predictions:
         """Return the predictions of the outputs that are not auxiliary, float32 (rows, n_outputs)."""
-        return _whole(list(self.blocks(rows)), self.shown)
+        with closing(self.blocks(rows)) as blocks:
+            return _whole(list(blocks), self.shown)
 
     def layer_output(self, rows: Rows, name: str) -> NDArray[Any]:
         """Return the output (rows, ...) of a layer, outside training."""
@@ -172,16 +173,17 @@ class Predictor:
 
     def decoded(self, rows: Rows) -> Predictions:
         """Return predictions in the form and the units of the `y` that was given to `fit`, decoded block by block."""
-        shown = ({name: block[name] for name in self.shown} for block in self.blocks(rows))
-        return _whole([self.targets.decode(block, self.state.targets) for block in shown], self.shown)
+        # Closed at once, whatever ends it: meanwhile the process computes in the setup of the run.
+        with closing(self.blocks(rows)) as blocks:
+            shown = ({name: block[name] for name in self.shown} for block in blocks)
+            return _whole([self.targets.decode(block, self.state.targets) for block in shown], self.shown)
 
     def by_row(self, rows: Rows, values: Predictions) -> dict[str, Any]:
         """Return values of each step as a list of arrays, if the sequences were given as such; others as they are."""
         if not self.targets.has_steps:
             return dict(values)
-        inputs = inputs_of(self.network.architecture.layers)
-        is_list = [one for one in inputs if one.lengths is True]
-        if not len(inputs) == len(is_list) == 1:
+        is_list = [one for one in self.inputs if one.lengths is True]
+        if not len(self.inputs) == len(is_list) == 1:
             return dict(values)
         lengths = rows.readers[str(is_list[0].steps)].read(slice(0, len(rows)))
         return {

@@ -80,7 +80,7 @@ def assemble(plan: Plan, stored: TrainingState | None = None) -> Assembly:
     rules = rules_of(settings)
     reason = None if settings.average is None else settings.average.ineffective_reason(settings.n_epochs)
     if reason is not None and settings.n_epochs and request.one_pass is None:
-        warn(f"{reason}. The weights of the last epoch are used")
+        warn(reason)
     if stored is None and request.one_pass is None:
         for message in idle_rules(plan.first_values, settings, plan.prepared.n_batches):
             warn(message)

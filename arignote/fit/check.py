@@ -58,7 +58,7 @@ def check_config(spec: RunSpec) -> int:
         warn(message)
     reason = None if settings.average is None else settings.average.ineffective_reason(settings.n_epochs)
     if reason is not None:
-        warn(f"{reason}. The weights of the last epoch are used")
+        warn(reason)
     if spec.data is not None:
         held_out = [part for part in (spec.data.valid, spec.data.test) if part]
         has_weights = spec.data.sample_weight is None or not any(isinstance(part, Source) for part in held_out)

@@ -89,6 +89,9 @@ def stem_in_folder(
     chosen["augmentation"] = [_of_stem(spec, _ADDED_TO_AUGMENTATIONS) for spec in chosen["augmentation"]]
     for key in _ADDED_TO_PARTS.keys() & chosen.keys():
         chosen[key] = chosen[key] and _of_stem(chosen[key], _ADDED_TO_PARTS[key])
+    if settings.final_epochs:
+        # With them n_epochs cannot be raised.
+        chosen |= {"final_epochs": settings.final_epochs, "n_epochs": settings.n_epochs}
     fingerprint = opened.rows["train"].fingerprint(opened.digests)
     specs = [dump(layer) for layer in layers]
     of_layers = [_of_stem(spec, _ADDED_TO_LAYERS | _ADDED_TO_TYPE.get(spec[0], {})) for spec in specs]

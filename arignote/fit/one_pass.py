@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -44,9 +44,9 @@ class OnePass:
         Name of the class, for messages.
     """
 
-    fixed: Mapping[str, Memory] = field(default_factory=dict)
-    network: Mapping[str, NDArray[Any]] | None = None
-    estimator: str = "NNClassifier"
+    fixed: Mapping[str, Memory]
+    network: Mapping[str, NDArray[Any]] | None
+    estimator: str
 
 
 def settings_of_pass(settings: FitSettings, before: TrainingState | None) -> FitSettings:

@@ -51,6 +51,8 @@ class FitRequest:
         What `partial_fit` asks for.
     is_warm : bool
         Whether the state in memory is trained further though settings or data have changed.
+    is_in_folder : bool
+        Whether the stem follows from what decides the numbers, so that another process that holds it trains this fit.
     """
 
     data: FitData
@@ -64,6 +66,7 @@ class FitRequest:
     opened: OpenedData | None = None
     one_pass: OnePass | None = None
     is_warm: bool = False
+    is_in_folder: bool = False
 
 
 @dataclass(frozen=True)

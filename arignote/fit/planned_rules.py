@@ -35,7 +35,7 @@ def planned_rules(spec: RunSpec, base: Path) -> Iterator[PlannedUpdate]:
     settings = checked_settings(spec.fit)
     with spec.naming_lines():
         values = first_values(parse(spec.layers, spec.layer_defaults), settings)
-    check_validated(settings, has_valid=spec.data is None or spec.data.valid is not None)
+    check_validated(settings, has_valid=spec.data is None or bool(spec.data.valid))
     rules = rules_of(settings)
     if settings.sgd_type.momentum_name is None:
         del rules["momentum"]

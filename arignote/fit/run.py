@@ -120,6 +120,7 @@ def trainers(fit: Assembly) -> Callable[..., Trainer]:
                 monitor=monitor,
                 train_loss=objective.column,
                 greater_is_better=objective.valid_loss[objective.main][0].greater_is_better,
+                column=reported["valid"][0].name if "valid" in reported else "",
             ),
             checkpointer=checkpointer,
             check_stop=check_stop,

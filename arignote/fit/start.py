@@ -79,6 +79,7 @@ def fit_network(
     stored_network: str | None = None,
     one_pass: OnePass | None = None,
     is_warm: bool = False,
+    is_in_folder: bool = False,
 ) -> FitResult:
     """Train a network, or resume its training.
 
@@ -89,24 +90,23 @@ def fit_network(
         What the layers declare of the data is added here.
     settings : FitSettings
         A checkpoint that ends in a slash is a folder, in which each fit has a stem of its own.
-    name, seed, in_memory, one_pass, is_warm
+    name, seed, in_memory, one_pass, is_warm, is_in_folder
         As of `FitRequest`.
     stored_network : str, optional
         Run, or safetensors file, from which layers with `load_params` take their parameters.
     """
-    if isinstance(settings.profile, str):
-        check_profile_file(settings.profile)
+    check_profile_file(settings.profile)
     data = with_layers(data, layers, settings)
     stored = StoredNetwork.at(stored_network)
     stem, opened = settings.checkpoint, None
     if stem is not None and stem.endswith("/"):
-        opened = open_data(data, settings)
-        loaded = digests_of(layers, stored)
+        opened, loaded, is_in_folder = open_data(data, settings), digests_of(layers, stored), True
         stem = stem_in_folder(stem, layers, opened, settings, name, [seed, loaded] if loaded else [seed])
     if settings.pretrain is not None:
         stored = _pretrain(layers, data, settings, stem, seed, in_memory, stored)
         layers = loaded_layers(layers, names_of_pretrained(layers, settings.pretrain))
-    request = FitRequest(data, layers, settings, stem, name, seed, in_memory, stored, opened, one_pass, is_warm)
+    more = (opened, one_pass, is_warm, is_in_folder)
+    request = FitRequest(data, layers, settings, stem, name, seed, in_memory, stored, *more)
     lines = ProgressLines() if settings.verbose else None
     # A bar is erased whatever ends the fit.
     with StopRequest(settings.stop_signals, settings.preemption) as stop, lines or nullcontext():
@@ -154,7 +154,12 @@ def _pretrain(
         return taught
     unlabelled = data_of_stages(data, settings, seed)
     for stage in found:
-        result = fit_network(stage.layers, unlabelled, stage.settings, seed=seed, stored_network=stage.stored_network)
+        result = fit_network(
+            *(stage.layers, unlabelled, stage.settings),
+            seed=seed,
+            stored_network=stage.stored_network,
+            is_in_folder=str(settings.checkpoint).endswith("/"),
+        )
         result.raise_if_stopped()
         if result.state.progress.interrupted:
             raise KeyboardInterrupt
@@ -205,11 +210,10 @@ def _files(request: FitRequest, stop: StopRequest) -> Iterator[tuple[FitRequest,
         folder = f"arignote-{getpass.getuser()}-{hashlib.sha256(files.stem.encode()).hexdigest()[:16]}"
         spool = RunWriter(str(Path(tempfile.gettempdir()) / folder / "spool"))
     # In a folder the other process trains this very fit, such as a worker that a killed search has left behind.
-    is_in_folder = str(request.settings.checkpoint).endswith("/")
-    files.acquire(stop.check, wait=is_in_folder)
+    files.acquire(stop.check, wait=request.is_in_folder)
     try:
         # Only now is it certain how far the run is.
-        n_epochs = files.complete_epochs() if is_in_folder and request.settings.resume in (True, "force") else 0
+        n_epochs = files.complete_epochs() if request.is_in_folder and request.settings.resume in (True, "force") else 0
         if n_epochs <= request.settings.n_epochs:
             yield request, files, spool
             return

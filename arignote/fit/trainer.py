@@ -6,7 +6,6 @@ import contextlib
 import time
 from collections.abc import Callable, Mapping, Sequence
 from itertools import islice
-from types import MappingProxyType
 from typing import Any, Protocol
 
 from arignote.checkpoints.progress import STOP_RULE
@@ -91,7 +90,7 @@ class Trainer:
         check_stop: Callable[[], None],
         n_epochs: int,
         accumulate: int,
-        average: Callable[[int, int, bool], None] | None,
+        average: Callable[[int, int, bool, bool], None] | None,
         thaw_at: Mapping[str, int],
         stop_rule: StopRule | None,
         validation_frequency: int | None,
@@ -159,7 +158,8 @@ class Trainer:
         progress.epoch_examples += n_rows
         if self.average is not None:
             ends_epoch = progress.batch == self._source(state).batches.n_batches
-            self.average(progress.n_updates, progress.epoch + 1, ends_epoch)
+            epoch = progress.epoch + 1 - (progress.final_since or 0)
+            self.average(progress.n_updates, epoch, ends_epoch, progress.is_final)
         self._notify("batch", state, progress.epoch + 1, _loss=loss)
         frequency = self.validation_frequency
         if frequency is not None and progress.examples_seen // frequency > before // frequency:
@@ -208,7 +208,7 @@ class Trainer:
         if not progress.is_final:
             loss, train_loss = self.validation.loss(found.value), found.row[f"train_{self.validation.train_loss}"]
             apply_rules.after_validation(state, self.rules, complete_epochs, loss, train_loss)
-        self._notify("validation", state, epoch, state.history.record(-1), is_best=found.is_best, _loss=found.value)
+        self._notify("validation", state, epoch, is_best=found.is_best, _loss=found.value)
 
     def values(self, state: TrainingState, n_updates: int) -> dict[str, float]:
         """Return the value of each rule in the update of the unfinished epoch that follows `n_updates` updates."""
@@ -225,13 +225,12 @@ class Trainer:
         if files := self.checkpointer.take_written():
             self._notify("save", state, state.progress.current_epoch, files=files)
 
-    def _notify(
-        self, kind: str, state: TrainingState, epoch: int, record: Mapping[str, Any] = MappingProxyType({}), **more: Any
-    ) -> None:
+    def _notify(self, kind: str, state: TrainingState, epoch: int, **more: Any) -> None:
         """Call each observer; `more` are attributes of the event."""
         if not self.observers:
             return
         progress = state.progress
+        record = state.history.record(-1) if kind == "validation" else {}
         more |= {"n_updates": progress.n_updates, "examples_seen": progress.examples_seen}
         n_batches = self._source(state).batches.n_batches
         event = Event(kind, epoch, self.n_epochs, progress.batch, n_batches, record, **more)

@@ -60,6 +60,8 @@ class Validation:
         Name of the loss that is trained on, in the history.
     greater_is_better : bool
         Whether the first loss of `validate` is better if it is larger; rules and stop rules are given its negative.
+    column : str
+        Name of this loss in the history.
     """
 
     validate: Score | None
@@ -68,6 +70,7 @@ class Validation:
     monitor: Monitor | None
     train_loss: str
     greater_is_better: bool
+    column: str
 
     def __call__(self, state: TrainingState, values: Mapping[str, float]) -> Found:
         """Return what is found, in a row with the `values` of the rules."""
@@ -96,8 +99,7 @@ class Validation:
 
     def losses(self, history: History) -> NDArray[np.float64]:
         """Return the first loss (n_validations,) of each validation, better if it is smaller."""
-        name = next(name for name in history.names if name.startswith("valid_"))
-        values = history.arrays()[name]
+        values = history.arrays()[self.column]
         return -values if self.greater_is_better else values
 
 

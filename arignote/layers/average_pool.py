@@ -6,7 +6,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from arignote.layers.pool import Pool, Pool1D, Pool2D, Pool3D, of_volumes
+from arignote.layers.pool import Pool, Pool1D, Pool2D, Pool3D
 from arignote.registry import register
 
 __all__ = ["AveragePool1DLayer", "AveragePool2DLayer", "AveragePool3DLayer"]
@@ -24,17 +24,11 @@ class _Average(Pool):
 
     count_include_pad: bool = True
 
-    def _pool(self) -> Callable[..., Any]:
+    def _kernels(self) -> tuple[Callable[..., Any], Callable[..., Any]]:
         from torch.nn.functional import avg_pool1d, avg_pool2d
 
         how: dict[str, Any] = {"ceil_mode": not self.ignore_border, "count_include_pad": self.count_include_pad}
-        of_images = partial(avg_pool2d, **how)
-        of_maps: dict[int, Callable[..., Any]] = {
-            1: partial(avg_pool1d, **how),
-            2: of_images,
-            3: of_volumes(of_images),
-        }
-        return of_maps[self.layout.n_axes]
+        return partial(avg_pool1d, **how), partial(avg_pool2d, **how)
 
 
 @register()

@@ -10,17 +10,12 @@ from pydantic import BeforeValidator, model_validator
 
 from arignote.errors import Complaint, ConfigError
 from arignote.layers.base import Layer, Shape, ShapeError
-from arignote.registry import Count, Pair, plain, register
+from arignote.registry import Count, Pair, as_sizes, register
 
 __all__ = ["InputImageLayer", "InputLayer", "NetworkInput", "SizeSpec"]
 
 
-def _size(value: Any) -> Any:
-    value = plain(value)
-    return tuple(value) if isinstance(value, list) else (value,) if isinstance(value, int) else value
-
-
-SizeSpec = Annotated[tuple[Count, ...] | None, BeforeValidator(_size)]
+SizeSpec = Annotated[tuple[Count, ...] | None, BeforeValidator(as_sizes)]
 
 
 class NetworkInput(Layer):

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from arignote.layers.pool import Pool, Pool1D, Pool2D, Pool3D, of_volumes
+from arignote.layers.pool import Pool, Pool1D, Pool2D, Pool3D
 from arignote.registry import register
 
 __all__ = ["MaxPool1DLayer", "MaxPool2DLayer", "MaxPool3DLayer"]
@@ -15,16 +15,11 @@ __all__ = ["MaxPool1DLayer", "MaxPool2DLayer", "MaxPool3DLayer"]
 class _Max(Pool):
     """Base class of max pooling; what is around a map is never the largest."""
 
-    def _pool(self) -> Callable[..., Any]:
+    def _kernels(self) -> tuple[Callable[..., Any], Callable[..., Any]]:
         from torch.nn.functional import max_pool1d, max_pool2d
 
-        of_images = partial(max_pool2d, ceil_mode=not self.ignore_border)
-        of_maps: dict[int, Callable[..., Any]] = {
-            1: partial(max_pool1d, ceil_mode=not self.ignore_border),
-            2: of_images,
-            3: of_volumes(of_images),
-        }
-        return of_maps[self.layout.n_axes]
+        ceil_mode = not self.ignore_border
+        return partial(max_pool1d, ceil_mode=ceil_mode), partial(max_pool2d, ceil_mode=ceil_mode)
 
 
 @register()

@@ -10,7 +10,19 @@ from pydantic import BeforeValidator, Field
 from arignote.errors import Complaint, ConfigError
 from arignote.registry import as_pair, as_triple
 
-__all__ = ["NonNegativeCount", "Pad1D", "Pad2D", "Pad3D", "PadName", "PoolPad1D", "PoolPad2D", "PoolPad3D", "zeros_of"]
+__all__ = [
+    "NonNegativeCount",
+    "Pad1D",
+    "Pad2D",
+    "Pad3D",
+    "PadName",
+    "PoolPad1D",
+    "PoolPad2D",
+    "PoolPad3D",
+    "Zeros2D",
+    "Zeros3D",
+    "zeros_of",
+]
 
 NonNegativeCount = Annotated[int, Field(ge=0)]
 PadName = Literal["same", "full", "valid"]
@@ -18,6 +30,10 @@ _Pair = tuple[NonNegativeCount, NonNegativeCount]
 _Triple = tuple[NonNegativeCount, NonNegativeCount, NonNegativeCount]
 # A window that sees nothing of a map has no largest value, and no mean.
 _PoolPadName = Literal["same", "valid"]
+
+
+Zeros2D = Annotated[_Pair, BeforeValidator(as_pair)]
+Zeros3D = Annotated[_Triple, BeforeValidator(as_triple)]
 
 
 def _named_or(as_tuple: Callable[[Any], Any]) -> BeforeValidator:

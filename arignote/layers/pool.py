@@ -14,7 +14,7 @@ from arignote.layers.pads import PadName, PoolPad1D, PoolPad2D, PoolPad3D, zeros
 from arignote.layers.windows import Geometry, Images, Layout, Series, SeriesAxes, Volumes, edge_notes, windows
 from arignote.registry import Count, Pair, Triple
 
-__all__ = ["Pool", "Pool1D", "Pool2D", "Pool3D", "of_volumes"]
+__all__ = ["Pool", "Pool1D", "Pool2D", "Pool3D"]
 
 
 class Pool(Layer):
@@ -42,8 +42,8 @@ class Pool(Layer):
         """Windows, along each axis of a map."""
 
     @abstractmethod
-    def _pool(self) -> Callable[..., Any]:
-        """Return the function (maps, window, stride, zeros) of the engine."""
+    def _kernels(self) -> tuple[Callable[..., Any], Callable[..., Any]]:
+        """Return the functions (maps, window, stride, zeros) of the engine for series and for images."""
 
     @model_validator(mode="after")
     def _each_window_has_values(self) -> Any:
@@ -74,7 +74,9 @@ class Pool(Layer):
         return edge_notes(padded, seen, geometry.stride, ignore_border=self.ignore_border)
 
     def build(self, shape: Shape) -> Callable[..., Any]:
-        pool, layout, (window, stride, zeros, *_) = self._pool(), self.layout, self.geometry
+        layout, (window, stride, zeros, *_) = self.layout, self.geometry
+        of_series, of_images = self._kernels()
+        pool = {1: of_series, 2: of_images, 3: _of_volumes(of_images)}[layout.n_axes]
         return lambda params, x, training: layout.to_examples(pool(layout.to_maps(x), window, stride, zeros))
 
 
@@ -177,7 +179,7 @@ class Pool3D(Pool):
         return _geometry(self.pool_shape, self.stride, self.pad)
 
 
-def of_volumes(pool_images: Callable[..., Any]) -> Callable[..., Any]:
+def _of_volumes(pool_images: Callable[..., Any]) -> Callable[..., Any]:
     """Return a pooling function of volumes: within each slice, then over slices.
 
     The kernels for volumes have no deterministic gradient on a GPU, and those for images have one.

@@ -9,7 +9,7 @@ from typing import Annotated, Any, ClassVar
 from pydantic import AfterValidator, BeforeValidator, Field
 
 from arignote.layers.base import Layer, Shape, ShapeError
-from arignote.registry import Count, plain, register
+from arignote.registry import Count, as_sizes, register
 
 __all__ = ["BC01ToC01BLayer", "C01BToBC01Layer", "FlattenLayer", "PermuteLayer", "ReshapeLayer"]
 
@@ -51,12 +51,7 @@ def _one_open_size(sizes: tuple[int, ...]) -> tuple[int, ...]:
     return sizes
 
 
-def _as_tuple(value: Any) -> Any:
-    value = plain(value)
-    return tuple(value) if isinstance(value, list) else (value,) if isinstance(value, int) else value
-
-
-Sizes = Annotated[tuple[int, ...], BeforeValidator(_as_tuple), Field(min_length=1), AfterValidator(_one_open_size)]
+Sizes = Annotated[tuple[int, ...], BeforeValidator(as_sizes), Field(min_length=1), AfterValidator(_one_open_size)]
 
 
 @register()
@@ -100,7 +95,7 @@ def _permutation(order: tuple[int, ...]) -> tuple[int, ...]:
     return order
 
 
-Order = Annotated[tuple[int, ...], BeforeValidator(_as_tuple), Field(min_length=2), AfterValidator(_permutation)]
+Order = Annotated[tuple[int, ...], BeforeValidator(as_sizes), Field(min_length=2), AfterValidator(_permutation)]
 
 
 @register()

@@ -5,24 +5,20 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Callable, Mapping
 from math import prod
-from typing import Annotated, Any, ClassVar
+from typing import Any, ClassVar
 
-from pydantic import BeforeValidator, model_validator
+from pydantic import model_validator
 
 from arignote.errors import Complaint, ConfigError
 from arignote.layers.activations import Activation, ActivationSpec
 from arignote.layers.base import Param, Shape, ShapeError
 from arignote.layers.convolution import FilterLayer
 from arignote.layers.dense import weights
-from arignote.layers.pads import NonNegativeCount, Pad1D, Pad2D, Pad3D, PadName, zeros_of
+from arignote.layers.pads import NonNegativeCount, Pad1D, Pad2D, Pad3D, PadName, Zeros2D, Zeros3D, zeros_of
 from arignote.layers.windows import Geometry, Images, Series, SeriesAxes, Volumes
-from arignote.registry import Count, Pair, Triple, as_pair, as_triple, build, register
+from arignote.registry import Count, Pair, Triple, build, register
 
 __all__ = ["TransposedConv1DLayer", "TransposedConv3DLayer", "TransposedConvLayer", "TransposedConvolution"]
-
-
-_Zeros2D = Annotated[tuple[NonNegativeCount, NonNegativeCount], BeforeValidator(as_pair)]
-_Zeros3D = Annotated[tuple[NonNegativeCount, NonNegativeCount, NonNegativeCount], BeforeValidator(as_triple)]
 
 
 class TransposedConvolution(FilterLayer):
@@ -226,7 +222,7 @@ class TransposedConvLayer(_OfPixels):
     filter_shape: Pair
     stride: Pair = (1, 1)
     crop: Pad2D = (0, 0)
-    output_padding: _Zeros2D = (0, 0)
+    output_padding: Zeros2D = (0, 0)
     dilation: Pair = (1, 1)
 
     @property
@@ -264,7 +260,7 @@ class TransposedConv3DLayer(_OfPixels):
     filter_shape: Triple
     stride: Triple = (1, 1, 1)
     crop: Pad3D = (0, 0, 0)
-    output_padding: _Zeros3D = (0, 0, 0)
+    output_padding: Zeros3D = (0, 0, 0)
     dilation: Triple = (1, 1, 1)
 
     @property

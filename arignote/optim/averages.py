@@ -18,7 +18,7 @@ class Average(Part):
     kind: ClassVar[str] = "average"
 
     @abstractmethod
-    def share(self, n_updates: int, epoch: int, ends_epoch: bool) -> float:
+    def share(self, n_updates: int, epoch: int, ends_epoch: bool, is_final: bool = False) -> float:
         """Return the share of the present weights in the average after an update: 0, nothing, to 1, a copy.
 
         Parameters
@@ -29,6 +29,8 @@ class Average(Part):
             Number of its epoch, from 1.
         ends_epoch : bool
             Whether it is the last one of the epoch.
+        is_final : bool
+            Whether it is one of the final epochs, of which `epoch` is counted from 1 then.
         """
 
     def ineffective_reason(self, n_epochs: int) -> str | None:
@@ -61,7 +63,7 @@ class ExponentialAverage(Average):
     decay: Annotated[float, Field(gt=0, lt=1)] = 0.999
     warmup: bool = False
 
-    def share(self, n_updates: int, epoch: int, ends_epoch: bool) -> float:
+    def share(self, n_updates: int, epoch: int, ends_epoch: bool, is_final: bool = False) -> float:
         if n_updates == 1:
             return 1.0
         decay = min(self.decay, (1 + n_updates) / (10 + n_updates)) if self.warmup else self.decay
@@ -79,7 +81,7 @@ class StochasticWeightAverage(Average):
     Parameters
     ----------
     start : int >= 1
-        The first epoch whose weights count, from 1.
+        The first epoch whose weights count, from 1. Final epochs have a mean of their own, of all of them.
 
     Examples
     --------
@@ -89,12 +91,14 @@ class StochasticWeightAverage(Average):
 
     start: Count
 
-    def share(self, n_updates: int, epoch: int, ends_epoch: bool) -> float:
-        if epoch <= self.start:
+    def share(self, n_updates: int, epoch: int, ends_epoch: bool, is_final: bool = False) -> float:
+        start = 1 if is_final else self.start
+        if epoch <= start:
             return 1.0
-        return 1.0 / (epoch - self.start + 1) if ends_epoch else 0.0
+        return 1.0 / (epoch - start + 1) if ends_epoch else 0.0
 
     def ineffective_reason(self, n_epochs: int) -> str | None:
         if self.start < n_epochs:
             return None
-        return f"average: start {self.start} leaves nothing to average in {n_epochs} epochs"
+        what = f"average: start {self.start} leaves nothing to average in {n_epochs} epochs"
+        return f"{what}. The weights of the last epoch are used"

@@ -9,14 +9,9 @@ from pydantic import BeforeValidator, Field
 
 from arignote.optim.rules import Rule
 from arignote.optim.updaters import Updater
-from arignote.registry import Count, Part, PartField, Probability, plain, register
+from arignote.registry import Count, Part, PartField, Probability, as_tuple, register
 
 __all__ = ["Pretraining", "PretrainingField"]
-
-
-def _as_tuple(value: Any) -> Any:
-    value = plain(value)
-    return tuple(value) if isinstance(value, list) else value
 
 
 def _rule(value: Any) -> Any:
@@ -57,7 +52,7 @@ class Pretraining(Part):
     n_epochs: Count = 10
     corruption_level: Probability = 0.2
     cost: Literal["squared", "cross_entropy"] = "squared"
-    layers: Annotated[tuple[str, ...], BeforeValidator(_as_tuple), Field(min_length=1)] | None = None
+    layers: Annotated[tuple[str, ...], BeforeValidator(as_tuple), Field(min_length=1)] | None = None
     sgd_type: Annotated[Updater | None, PartField("updater")] = None
     lr_rule: Annotated[Rule | None, PartField("rule", _rule)] = None
 

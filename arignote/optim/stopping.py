@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from math import isnan
+from math import inf
 from typing import ClassVar, Self
 
 import numpy as np
@@ -63,7 +63,7 @@ class StopStalled(StopRule):
     min_delta: NonNegative = 0.0
 
     def ends(self, losses: NDArray[np.float64], best_at: int) -> bool:
-        improved_at = _improved_at(losses.tolist(), self.min_delta) if self.min_delta else best_at
+        improved_at = _improved_at(losses, self.min_delta) if self.min_delta else best_at
         return len(losses) - improved_at >= self.interval
 
 
@@ -92,10 +92,12 @@ class StopReached(StopRule):
         return bool(losses[-1] <= self.value)
 
 
-def _improved_at(losses: list[float], min_delta: float) -> int:
+def _improved_at(losses: NDArray[np.float64], min_delta: float) -> int:
     """Return the number, from 1, of the last loss that improved by more than `min_delta`; any improves on a NaN."""
-    at, reference = 1, losses[0]
-    for number, loss in enumerate(losses, 1):
-        if loss < reference - min_delta or (isnan(reference) and not isnan(loss)):
-            at, reference = number, loss
+    # Only a loss below all before it may: these are few, so that long runs are not searched one by one.
+    lowest = np.minimum.accumulate(np.where(np.isnan(losses), inf, losses))
+    at, reference = 1, inf
+    for place in np.flatnonzero(losses < np.concatenate([[inf], lowest[:-1]])).tolist():
+        if losses[place] < reference - min_delta:
+            at, reference = place + 1, losses[place]
     return at

@@ -12,7 +12,9 @@ from arignote.registry.numbers import (
     Probability,
     Triple,
     as_pair,
+    as_sizes,
     as_triple,
+    as_tuple,
 )
 from arignote.registry.part import (
     Part,
@@ -57,7 +59,9 @@ __all__ = [
     "Probability",
     "Triple",
     "as_pair",
+    "as_sizes",
     "as_triple",
+    "as_tuple",
     "build",
     "check_trusted",
     "complaints_of",

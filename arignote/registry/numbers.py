@@ -18,7 +18,9 @@ __all__ = [
     "Probability",
     "Triple",
     "as_pair",
+    "as_sizes",
     "as_triple",
+    "as_tuple",
 ]
 
 
@@ -43,10 +45,16 @@ def _as_equal(value: Any, n: int) -> Any:
     return tuple(value)
 
 
-def _as_tuple(value: Any) -> Any:
+def as_tuple(value: Any) -> Any:
     """Return a list as a tuple."""
     value = plain(value)
     return tuple(value) if isinstance(value, list) else value
+
+
+def as_sizes(value: Any) -> Any:
+    """Return a list as a tuple, and one number as a tuple of it."""
+    value = as_tuple(value)
+    return (value,) if isinstance(value, int) else value
 
 
 def _ordered(bounds: tuple[float, float]) -> tuple[float, float]:
@@ -57,9 +65,9 @@ def _ordered(bounds: tuple[float, float]) -> tuple[float, float]:
 
 Count = Annotated[int, Field(ge=1)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-NonNegative = Annotated[float, Field(ge=0)]
+NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Finite = Annotated[float, Field(allow_inf_nan=False)]
 Probability = Annotated[float, Field(ge=0, lt=1)]
-Interval = Annotated[tuple[Finite, Finite], BeforeValidator(_as_tuple), AfterValidator(_ordered)]
+Interval = Annotated[tuple[Finite, Finite], BeforeValidator(as_tuple), AfterValidator(_ordered)]
 Pair = Annotated[tuple[Count, Count], BeforeValidator(as_pair)]
 Triple = Annotated[tuple[Count, Count, Count], BeforeValidator(as_triple)]

@@ -47,8 +47,10 @@ def _cells(operations: Sequence[Operation], every: Sequence[Operation], on_gpu: 
     return f"{calls:.4g}", *(f"{1000 * seconds:.3f}" for seconds in times), f"{100 * share:.1f} %"
 
 
-def check_profile_file(path: str) -> None:
+def check_profile_file(path: bool | str) -> None:
     """Raise ConfigError if a profile cannot be written to a path, before anything is trained."""
+    if isinstance(path, bool):
+        return
     if not Path(path).parent.is_dir() or Path(path).is_dir():
         message = f"profile must be a bool, or a file in a folder that exists; got {path!r}"
         raise ConfigError(Complaint(("fit", "profile"), message))

@@ -12,7 +12,7 @@ from arignote.data.targets import Memory, Target, counted
 from arignote.errors import ConfigError
 from arignote.optim.losses import Score
 
-__all__ = ["score_of", "score_of_rows"]
+__all__ = ["score_of_rows"]
 
 
 def score_of_rows(
@@ -23,26 +23,7 @@ def score_of_rows(
     y: NDArray[Any],
     weights: NDArray[np.float32] | None = None,
 ) -> float:
-    """Return a score of the rows, or steps, that have a target; the parameters are those of `score_of`."""
-    of_step, own = target.of_step, target.memory_of_step(memory)
-    if of_step is not target:
-        counts = counted(y)
-        weights = None if weights is None else np.repeat(weights, counts.sum(axis=1))
-        y, predictions = y[counts], predictions[counts]
-    is_there = of_step.is_there(y)
-    at = slice(None) if is_there is None else is_there
-    return score_of(score, of_step, own, predictions[at], y[at], None if weights is None else weights[at])
-
-
-def score_of(
-    score: Score,
-    target: Target,
-    memory: Memory,
-    predictions: NDArray[Any],
-    y: NDArray[Any],
-    weights: NDArray[np.float32] | None = None,
-) -> float:
-    """Return a score.
+    """Return a score of the rows, or steps, that have a target.
 
     Parameters
     ----------
@@ -62,6 +43,24 @@ def score_of(
     ConfigError
         If scikit-learn cannot compute it for these targets.
     """
+    of_step, own = target.of_step, target.memory_of_step(memory)
+    if of_step is not target:
+        counts = counted(y)
+        weights = None if weights is None else np.repeat(weights, counts.sum(axis=1))
+        y, predictions = y[counts], predictions[counts]
+    is_there = of_step.is_there(y)
+    at = slice(None) if is_there is None else is_there
+    return _score(score, of_step, own, predictions[at], y[at], None if weights is None else weights[at])
+
+
+def _score(
+    score: Score,
+    target: Target,
+    memory: Memory,
+    predictions: NDArray[Any],
+    y: NDArray[Any],
+    weights: NDArray[np.float32] | None,
+) -> float:
     is_of_classes = target.labels_per_row == "one"
     if is_of_classes and score.top is not None:
         # If probabilities are equal, the first class counts as the more probable, as in predict; in

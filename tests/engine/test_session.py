@@ -241,3 +241,20 @@ def test_memory_that_a_step_frees_is_there_for_the_next_one():
     outside, inside = map(int, done.stdout.split())
     # How many come outside depends on what was freed before.
     assert outside > 10_000 and inside < 12_000 and 3 * inside < outside
+
+
+def test_kernels_of_a_gpu_are_restored_by_the_last_of_overlapping_sessions(monkeypatch):
+    name, cudnn = "CUBLAS_WORKSPACE_CONFIG", torch.backends.cudnn
+    monkeypatch.delenv(name, raising=False)
+    kept = cudnn.benchmark, cudnn.deterministic
+    cudnn.benchmark, cudnn.deterministic = True, False
+    try:
+        first, second = (session(Setup(device="cuda", n_threads=1)) for _ in range(2))
+        first.__enter__()
+        second.__enter__()
+        first.__exit__(None, None, None)
+        assert (cudnn.benchmark, cudnn.deterministic, os.environ[name]) == (False, True, ":4096:8")
+        second.__exit__(None, None, None)
+        assert (cudnn.benchmark, cudnn.deterministic, os.environ.get(name)) == (True, False, None)
+    finally:
+        cudnn.benchmark, cudnn.deterministic = kept

@@ -58,7 +58,10 @@ def test_entries_stand_in_place_of_each_word_with_the_indentation_of_a_docstring
     # `help`, an instance, and a class that is derived from it.
     assert pydoc.getdoc(Documented) == inspect.getdoc(Documented())
     assert "n_epochs : int >= 0, default 50" in pydoc.getdoc(Documented)
-    assert type("Derived", (Documented,), {}).__doc__ is None
+    derived = type("Derived", (Documented,), {})
+    assert derived.__doc__ is None
+    derived.__doc__ = "Of a user."
+    assert derived.__doc__.strip() == pydoc.getdoc(derived) == "Of a user."
 
 
 @pytest.mark.parametrize("cls", [NNClassifier, NNRegressor])

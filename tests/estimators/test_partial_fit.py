@@ -244,3 +244,47 @@ def test_a_stop_rule_does_not_end_passes():
     rule = ["reached", {"value": 100.0}]
     classifier = passes(3, valid=(X, Y), stop_rule=rule)
     assert classifier.n_epochs_ == 3
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        (X[:2], np.array([[0, 1, 1], [1, 1, 0]])),
+        (X[:2], [[0, 1, 1], [1, 1, 0]]),
+        ((X[:2], np.array([[0, 1, 1], [1, 1, 0]])), None),
+    ],
+    ids=["array", "lists of a row", "a pair"],
+)
+def test_indicators_come_back_as_indicators_in_whatever_form_they_are_given(given):
+    layers = [["MultilabelOutputLayer"]]
+    fitted = NNClassifier(layers, rng=1).partial_fit(*given, classes=[0, 1, 2])
+    assert fitted.predict(X[:5]).shape == (5, 3)
+    with pytest.raises(
+        ConfigError, match=r"classes must be the columns of y, \[0, 1, 2\], of which it holds indicators"
+    ):
+        NNClassifier(layers, rng=1).partial_fit(*given, classes=["r", "g", "b"])
+
+
+def test_indicators_of_one_of_several_outputs_come_back_as_such():
+    layers = [["InputLayer", {"name": "in"}], ["MultilabelOutputLayer", {"name": "flags"}]]
+    layers += [["ClassificationOutputLayer", {"name": "kind", "input": "in"}]]
+    y = {"flags": np.array([[0, 1], [1, 1]]), "kind": ["a", "b"]}
+    fitted = NNClassifier(layers, rng=1).partial_fit(X[:2], y, {"flags": [0, 1], "kind": ["a", "b"]})
+    assert fitted.predict(X[:5])["flags"].shape == (5, 2)
+
+
+def test_columns_and_their_text_are_those_of_the_first_pass_in_files_too(tmp_path):
+    first = pd.DataFrame({"a": X[:40, 0], "b": X[:40, 1], "ward": np.array(["1", "2"])[np.arange(40) % 2]})
+    # In another order, and with a column of text that looks like numbers.
+    first[["ward", "b", "a"]].to_csv(tmp_path / "second.csv", index=False)
+    settings = {"rng": 1, "batch_size": 8, "preprocess": [["OneHot", {"handle_unknown": "ignore"}]]}
+
+    def begun():
+        return NNClassifier(LINEAR, **settings).partial_fit(first, Y[:40], ["a", "b", "c"])
+
+    from_frame = begun().partial_fit(first, Y[:40])
+    from_file = begun().partial_fit(str(tmp_path / "second.csv"), Y[:40])
+    assert same(from_file, from_frame) and from_file.feature_names_in_.tolist() == ["a", "b", "ward"]
+    # A pass in which the text is missing leaves it text.
+    without = first.assign(ward=None)
+    assert from_frame.partial_fit(without, Y[:40]).state_.data["text"] == ["ward"]

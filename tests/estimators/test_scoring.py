@@ -8,11 +8,13 @@ from collections import Counter
 
 import numpy as np
 import pytest
+import torch
 from command_line import arignote
 
 from arignote import ArignoteWarning, DataError, NNClassifier
 from arignote.data import Reader
 from arignote.data.fit_data import FitData
+from arignote.data.targets import Targets
 from arignote.estimators import scoring
 from arignote.estimators.scoring import Predictor
 from arignote.fit import run
@@ -142,3 +144,21 @@ def test_rows_of_several_batches_have_the_predictions_of_one(monkeypatch):
     for module in (scoring, run):
         monkeypatch.setattr(module, "validation_rows", lambda network: 16)
     np.testing.assert_allclose(classifier.predict_proba(NEW[0]), whole, rtol=1e-6)
+
+
+def test_what_ends_decoding_leaves_the_process_as_it_was(monkeypatch):
+    # One row is one batch; what raises is kept, as a notebook keeps the last traceback.
+    classifier = NNClassifier([["ClassificationOutputLayer"]], rng=1, n_epochs=1, batch_size=20, n_threads=1).fit(X, Y)
+
+    def fail(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Targets, "decode", fail)
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        with pytest.raises(KeyboardInterrupt) as kept:
+            classifier.predict(X)
+        assert torch.get_num_threads() == 2 and kept.traceback
+    finally:
+        torch.set_num_threads(before)

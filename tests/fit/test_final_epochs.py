@@ -13,6 +13,7 @@ from command_line import arignote
 from promise import at_event, digest
 
 from arignote import ArignoteWarning, CheckpointError, ConfigError, NNClassifier
+from arignote.checkpoints.format import decode
 from arignote.data import Data
 from arignote.fit.check import check_config
 from arignote.report.inspection import inspection
@@ -189,6 +190,15 @@ def test_they_begin_with_the_average_of_the_weights_and_end_with_it():
     assert np.allclose(weights_of(fitted.state_.network), loop.w, atol=2e-5)
     assert np.allclose(weights_of(fitted.params), average, atol=2e-5)
     assert not np.allclose(average, loop.w, atol=1e-2)
+
+
+def test_an_average_of_epochs_is_that_of_the_final_ones_alone(tmp_path):
+    settings = {"average": {"kind": "swa", "start": 2}, "n_epochs": 8, "final_epochs": 3}
+    fitted = fit(**settings, checkpoint=str(tmp_path / "run"), checkpoint_all=True)
+    ends = [decode((tmp_path / f"run_epoch{n}.ckpt").read_bytes(), "")[0].network for n in (6, 7, 8)]
+    expected = np.mean([weights_of(one) for one in ends], axis=0)
+    assert np.allclose(weights_of(fitted.params), expected, atol=1e-6)
+    assert not np.allclose(expected, weights_of(fitted.state_.best.network), atol=1e-2)
 
 
 def test_test_data_alone_is_folded_in_from_the_last_network():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import signal
 import sys
+import threading
 
 import forked
 import numpy as np
@@ -12,6 +13,7 @@ import pytest
 from promise import Stopped, digest, killed_after, newest
 
 from arignote import CheckpointError, ConfigError, NNClassifier, NNRegressor
+from arignote.checkpoints.writer import RunWriter
 from arignote.engine.network import Network
 from arignote.errors import ArignoteWarning
 from arignote.layers import declare, parse
@@ -197,7 +199,19 @@ def test_its_updater_and_rate_may_be_its_own(tmp_path):
 
 def test_in_a_folder_each_fit_has_runs_of_its_own(tmp_path):
     stem = fit(f"{tmp_path}/runs/").checkpoint_
-    assert newest(tmp_path / "runs" / f"{stem.rpartition('/')[2]}_pre2").finished
+    stage = tmp_path / "runs" / f"{stem.rpartition('/')[2]}_pre2"
+    assert newest(stage).finished
+    # One that another process of a search trains is waited for.
+    held = RunWriter(str(stage))
+    held.acquire(lambda: None)
+    for path in (tmp_path / "runs").glob("*.ckpt"):
+        if "_pre" not in path.name:
+            path.unlink()
+    timer = threading.Timer(0.15, held.release)
+    timer.start()
+    with pytest.warns(ArignoteWarning, match="is training this run; waiting until it ends"):
+        assert fit(f"{tmp_path}/runs/").checkpoint_ == stem
+    timer.join()
 
 
 @pytest.mark.parametrize(

@@ -881,3 +881,14 @@ def test_a_resume_completes_each_of_its_two_specs_once_to_compare_and_once_to_ta
     fit(stem)
     # Of the stored state and of the new one; the layers for the comparison alone.
     assert n_calls == {"completed": 2 * len(newest(stem).spec["layers"]), "completed_settings": 2 + 2}
+
+
+def test_by_force_a_stop_rule_reads_the_loss_that_is_validated_now(stopped, fit):
+    stem = stopped()
+    before = newest(stem)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        # Any error is below 2, but the column of the loss before has no value from here on.
+        ended = fit(stem, valid_loss="error", stop_rule=["reached", {"value": 2.0}], resume="force")
+    assert ended.n_epochs_ == before.progress.epoch + 1 < before.n_epochs
+    assert ended.state_.progress.stopped_by == "stop_rule"

@@ -72,6 +72,7 @@ class Run:
             "monitor": None,
             "train_loss": "nll",
             "greater_is_better": False,
+            "column": "valid_nll",
         }
         self.trainer = Trainer(
             step=self._step,
@@ -632,10 +633,10 @@ def test_the_average_is_given_each_update_its_epoch_and_whether_it_is_the_last()
     updates = []
     Run(n_epochs=2, batch_size=3, average=lambda *position: updates.append(position)).go()
     # 10 rows are 4 batches of at most 3.
-    assert updates == [(n, (n - 1) // 4 + 1, n in (4, 8)) for n in range(1, 9)]
+    assert updates == [(n, (n - 1) // 4 + 1, n in (4, 8), False) for n in range(1, 9)]
     updates.clear()
     Run(n_epochs=1, batch_size=3, accumulate=3, average=lambda *position: updates.append(position)).go()
-    assert updates == [(1, 1, False), (2, 1, True)]
+    assert updates == [(1, 1, False, False), (2, 1, True, False)]
 
 
 def test_layers_are_thawed_before_the_first_update_after_their_epochs_and_that_update_is_remembered():

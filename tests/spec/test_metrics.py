@@ -10,7 +10,7 @@ from sklearn.metrics import f1_score, log_loss, median_absolute_error, roc_auc_s
 from arignote import ConfigError
 from arignote.data.targets import Classes, EachStep, Flags, Numbers
 from arignote.optim.losses import Score
-from arignote.spec.metrics import score_of, score_of_rows
+from arignote.spec.metrics import score_of_rows
 
 # Four rows of three classes; the last has two classes that are equally probable.
 PROBA = np.array([[0.7, 0.2, 0.1], [0.2, 0.5, 0.3], [0.6, 0.3, 0.1], [0.4, 0.4, 0.2]], dtype=np.float32)
@@ -18,7 +18,7 @@ Y = np.array([0, 2, 1, 1])
 
 
 def of_classes(name):
-    return score_of(Score(metric=name), Classes(), numbered_classes(3), PROBA, Y)
+    return score_of_rows(Score(metric=name), Classes(), numbered_classes(3), PROBA, Y)
 
 
 @pytest.mark.parametrize(("name", "value"), [("accuracy", 0.25), ("top_1", 0.25), ("top_2", 1.0)])
@@ -42,7 +42,8 @@ def test_scores_of_flags_take_a_probability_above_one_half_as_a_label():
     memory = target.learn(y, None, "y")
     p = np.array([[0.9, 0.5], [0.4, 0.6], [0.2, 0.7]], np.float32)
     found = {
-        name: score_of(Score(metric=name), target, memory, p, y.astype(np.float32)) for name in ("f1_macro", "roc_auc")
+        name: score_of_rows(Score(metric=name), target, memory, p, y.astype(np.float32))
+        for name in ("f1_macro", "roc_auc")
     }
     assert found["f1_macro"] == pytest.approx(f1_score(y, [[1, 0], [0, 1], [0, 1]], average="macro"))
     assert found["roc_auc"] == pytest.approx(roc_auc_score(y, p))

@@ -262,16 +262,16 @@ class CSVReader(ChunkedReader):
 
     def read_chunk(self, number: int) -> Array:
         first, start, end = int(self.starts[number]), *self._offsets[number : number + 2]
-        as_text = self._is_text or self._labels is not None
+        n_rows, as_text = min(CHUNK_ROWS, len(self) - first), self._is_text or self._labels is not None
         with self.reporting():
-            frame = self._frame(start, end, min(CHUNK_ROWS, len(self) - first), **(_AS_TEXT if as_text else {}))
+            if self.text and not as_text:
+                return self._mixed_rows(start, end, n_rows)
+            frame = self._frame(start, end, n_rows, **(_AS_TEXT if as_text else {}))
             if self._is_text:
                 text: Array = frame[self._places[0]].to_numpy(object)
                 return text if self._labels is None else self._labels.words(text)
             if self._labels is not None:
                 return self._labels.numbers(frame[self._places[0]], self.dialect.decimal)
-            if self.text:
-                return self._mixed_rows(start, end, len(frame))
             columns = [self._numbers(frame[place]).to_numpy() for place in self._places]
         if not all(np.can_cast(column.dtype, self.dtype, "same_kind") for column in columns):
             raise DataError(f"{self.where}: rows from {first} on hold other values than before: did the file change?")

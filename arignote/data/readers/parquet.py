@@ -144,9 +144,10 @@ class ParquetReader(ChunkedReader):
         if pa.types.is_boolean(column.type) and column.null_count:
             column = column.cast(pa.uint8())
         values: Array = column.to_numpy()
-        if is_text or (self.alone and self.dtype == object):
-            missing = None if is_text else np.nan
-            values = np.array([missing if value is None else value for value in values], object)
+        if is_text:
+            values = values.astype(object)
+        elif self.alone and self.dtype == object:
+            values = np.array([np.nan if value is None else value for value in values], object)
         elif self.dtype == object:
             values = values.astype(np.float64)
         return values.astype(self.dtype, copy=False).reshape(n_rows, width or 1)

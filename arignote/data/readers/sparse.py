@@ -45,6 +45,9 @@ class SparseReader(Reader):
             # The same values may be stored in several orders, or in pieces: in one way they have one fingerprint.
             rows = rows.copy() if rows is matrix else rows
             rows.sum_duplicates()
+        if not rows.data.all():
+            rows = rows.copy() if rows is matrix else rows
+            rows.eliminate_zeros()
         self.matrix = rows
         self.shape, self.dtype = tuple(rows.shape), rows.dtype
 

@@ -36,13 +36,10 @@ class Tape:
         Names of the layers that are computed without autograd.
     losses : sequence of Loss
         Of each output; the sum of each times its weight is minimised.
+    loss_weights : sequence of float
+        The weight of each, which may change between calls.
     device : torch.device
         Device of the network.
-
-    Attributes
-    ----------
-    losses : list of (callable, float)
-        The function of each output that returns its loss and its gradient, and the weight of the loss.
     """
 
     def __init__(
@@ -52,11 +49,12 @@ class Tape:
         outputs: Sequence[int],
         by_hand: list[str],
         losses: Sequence[Loss],
+        loss_weights: Sequence[float],
         device: torch.device,
     ):
         self.by_hand = by_hand
         self._links, self._n_inputs, self._outputs = links, n_inputs, outputs
-        self.losses = [(loss_and_gradient(loss, device), loss.weight) for loss in losses]
+        self._losses, self._loss_weights = [loss_and_gradient(loss, device) for loss in losses], loss_weights
         self._segments = [link.function for link in links if isinstance(link.function, Segment)]
         needed = [False] * n_inputs
         for link in links:
@@ -101,7 +99,8 @@ class Tape:
                 values[source] = None
         gradients: list[Tensor | None] = [None] * len(values)
         total: Tensor | None = None
-        for place, target, (loss_and_g, factor) in zip(self._outputs, y, self.losses, strict=True):
+        each = zip(self._outputs, y, self._losses, self._loss_weights, strict=True)
+        for place, target, loss_and_g, factor in each:
             outputs = values[place]
             assert outputs is not None
             loss, g = loss_and_g(outputs, target, weights, share * factor)
@@ -130,7 +129,7 @@ class Tape:
                 gradients[source] = one if before is None else before + one
 
 
-def tape_of(network: Network, losses: Sequence[Loss]) -> Tape | None:
+def tape_of(network: Network, losses: Sequence[Loss], loss_weights: Sequence[float]) -> Tape | None:
     """Return the tape of a network; None if autograd is needed for all of it, because of its layers or of its setup."""
     setup = network.setup
     if setup.cast is not None or (setup.compile and network.device.type != "cpu"):
@@ -140,4 +139,4 @@ def tape_of(network: Network, losses: Sequence[Loss]) -> Tape | None:
     links, outputs = builder.links()
     if setup.compile and builder.has_segments:
         return None
-    return Tape(links, builder.n_inputs, outputs, builder.by_hand, losses, network.device)
+    return Tape(links, builder.n_inputs, outputs, builder.by_hand, losses, loss_weights, network.device)

@@ -90,11 +90,13 @@ def test_a_run_is_resumed_with_the_same_values_alone(tmp_path):
     whole, stem = fit(DENSE), str(tmp_path / "run")
     with pytest.raises(Stopped):
         fit(sparse.csr_array(DENSE), checkpoint=stem, checkpoint_every=1, observers=killed_after(3))
-    # The same values, stored in another order and in pieces.
-    places = [np.tile(place, 2)[::-1] for place in DENSE.nonzero()]
+    # The same values, stored in another order and in pieces, with a zero, which stays in the matrix of the user.
+    zero = 0, int(np.flatnonzero(DENSE[0] == 0)[0])
+    places = [np.append(np.tile(place, 2)[::-1], at) for place, at in zip(DENSE.nonzero(), zero, strict=True)]
     in_pieces = sparse.csr_matrix((DENSE[tuple(places)] / 2, places), shape=DENSE.shape)
+    n_stored = in_pieces.nnz
     ended = fit(in_pieces, checkpoint=stem)
-    assert digest(ended) == digest(whole) and len(ended.state_.starts) == 2
+    assert digest(ended) == digest(whole) and len(ended.state_.starts) == 2 and in_pieces.nnz == n_stored
     for row, value in ((7, 0.5), (8, -0.5)):
         other = DENSE.copy()
         other[row, 2] = value

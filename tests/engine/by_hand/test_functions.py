@@ -201,7 +201,7 @@ def test_fit_by_hand_is_fit_by_autograd(digits, layers, monkeypatch):
     from arignote.engine import step
 
     by_hand = NNClassifier(layers, rng=3, n_epochs=2, batch_size=64).fit(*digits)
-    monkeypatch.setattr(step, "tape_of", lambda network, losses: None)
+    monkeypatch.setattr(step, "tape_of", lambda network, losses, loss_weights: None)
     by_autograd = NNClassifier(layers, rng=3, n_epochs=2, batch_size=64).fit(*digits)
     assert tensors_sha256(by_hand.params) != tensors_sha256(NNClassifier(layers, rng=3, n_epochs=0).fit(*digits).params)
     for name, array in by_hand.params.items():
@@ -249,7 +249,7 @@ def test_layers_that_compute_in_another_type_are_left_to_autograd(more, by_hand)
     network = Network(
         declare(parse([["FCLayer", {"n_units": 3}], ["ClassificationOutputLayer"]]), (4,), 2), Setup(**more)
     )
-    assert (tape_of(network, [NLL()]) is not None) == by_hand
+    assert (tape_of(network, [NLL()], [1.0]) is not None) == by_hand
 
 
 def test_the_gradient_of_a_loss_of_ones_own_is_its_own():
