@@ -1,0 +1,24 @@
+"""The command line: argument parsing only."""
+
+from __future__ import annotations
+
+from importlib import import_module
+
+from arignote.cli.commands import app
+from arignote.process import run_process
+
+__all__ = ["app", "main"]
+
+# In the order in which --help lists their commands.
+for _name in ("training", "configs", "runs", "predictions"):
+    import_module(f"{__name__}.{_name}")
+
+
+def main() -> None:
+    """Run the command line.
+
+    Exit codes: 0 done, 1 unexpected error, 2 usage or config, 3 data, 4 checkpoint, 5 training diverged, 128 + signal
+    stopped and saved (141: the reader of a pipe has ended). Only 128 + signal is worth a retry; see
+    docs/preemptible.md.
+    """
+    run_process(app)

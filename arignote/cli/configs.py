@@ -1,0 +1,89 @@
+"""Commands that read a config, and train nothing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from arignote.cli.commands import app
+from arignote.cli.options import Config, DataDir, Set
+
+__all__ = ["check", "schedule", "summary"]
+
+
+@app.command()
+def check(
+    config: Config,
+    set_: Set = None,
+    data: Annotated[bool, typer.Option("--data", help="Open the files too, and try a first batch.")] = False,
+    data_dir: DataDir = None,
+) -> None:
+    """Check a config, and with --data its files; nothing is trained or written.
+
+    Example: arignote check configs/digits_mlp.yaml --data
+    """
+    from arignote.fit.check import check_config, check_data
+    from arignote.spec.config import read_config
+
+    spec = read_config(config, set_, needs_data=data)
+    n_layers = check_config(spec)
+    print(f"{config}: {n_layers} layers, {len(spec.fit)} settings of fit, all known and in their bounds")
+    if data:
+        for line in check_data(spec, data_dir or config.parent):
+            print(line)
+
+
+@app.command()
+def summary(
+    config: Config,
+    set_: Set = None,
+    data_dir: DataDir = None,
+    with_time: Annotated[
+        bool, typer.Option("--time", help="Train for a second, and estimate the time of an epoch; needs data.")
+    ] = False,
+) -> None:
+    """Print the table of layers of a config: output shapes, parameters, multiply-adds and memory.
+
+    Multiply-adds are those of one row, forward; memory is that of the outputs of a batch. Nothing is written.
+
+    Example: arignote summary configs/digits_mlp.yaml --time
+    """
+    from arignote.fit.config_data import architecture_of
+    from arignote.report.tables import epoch_line, layer_table
+    from arignote.spec.config import read_config
+    from arignote.spec.settings import checked_settings
+
+    spec, base = read_config(config, set_, needs_data=with_time), data_dir or config.parent
+    print(layer_table(architecture_of(spec, base), checked_settings(spec.fit).batch_size))
+    if with_time:
+        # After the table: importing the engine takes a second.
+        from arignote.fit.epoch_time import measure_epoch
+
+        epoch = measure_epoch(spec, base)
+        print(epoch_line(epoch.seconds, epoch.step_seconds, epoch.n_steps, epoch.n_timed))
+
+
+@app.command()
+def schedule(
+    config: Config,
+    set_: Set = None,
+    plot: Annotated[Path | None, typer.Option(metavar="FILE", help="Draw them too: .png, .svg or .pdf.")] = None,
+    data_dir: DataDir = None,
+) -> None:
+    """Print the values of the rules of a config in each epoch, given that no validation improves on the first.
+
+    A value that changes within an epoch is printed for its first and its last update; only then the data is read.
+
+    Example: arignote schedule configs/digits_mlp.yaml --set fit.n_epochs=12
+    """
+    from arignote.fit.planned_rules import planned_rules
+    from arignote.report.rule_values import draw_values, value_lines
+    from arignote.spec.config import read_config
+
+    updates = list(planned_rules(read_config(config, set_), data_dir or config.parent))
+    print(*value_lines(updates), sep="\n")
+    if plot is not None:
+        draw_values(updates, plot)
+        print(f"drawn into {plot}")

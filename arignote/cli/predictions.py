@@ -1,0 +1,97 @@
+"""Commands that predict with the network of a run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from arignote.cli.commands import app
+from arignote.cli.options import FEATURES, Axes, Color, Csv, DataDir, Features, Labels, Run, Set, Trust, Which
+
+__all__ = ["evaluate", "predict"]
+
+OUT = typer.Option(
+    help="File to write: .csv or .parquet (row, predicted, p_CLASS of each class), .h5, .hdf5 or .hdf (predicted, "
+    "probabilities, classes), .npy (probabilities, or numbers, of one output)."
+)
+
+
+@app.command()
+def evaluate(
+    run: Run,
+    features: Annotated[list[str] | None, FEATURES] = None,
+    labels: Labels = None,
+    config: Annotated[Path | None, typer.Option(help="Config of the run, in place of --features and --labels.")] = None,
+    part: Annotated[str | None, typer.Option(help="Rows of the run that are scored: train, valid or test.")] = None,
+    losses: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Names, separated by commas: nll, error, rmse, accuracy, top_5, or a scorer of scikit-learn; of an "
+            "output that is not the main one NAME=rmse,mae (repeatable)."
+        ),
+    ] = None,
+    classes: Annotated[
+        bool, typer.Option("--by-class", help="Print a table by class, and the confusion matrix.")
+    ] = False,
+    set_: Set = None,
+    data_dir: DataDir = None,
+    which: Which = None,
+    color: Color = None,
+    axes: Axes = None,
+    csv: Csv = None,
+    trust: Trust = None,
+) -> None:
+    """Score a run on data with labels: the rows that it held out, or other data.
+
+    --part finds the rows of the run in its data, which --config names, or --features and --labels; a path that a
+    checkpoint contains is never opened.
+
+    Example: arignote evaluate runs/digits_mlp --config configs/digits_mlp.yaml --part test --by-class
+    """
+    from arignote.fit.command_data import check_options, data_to_score, losses_by_output
+
+    check_options(features, labels, config, part, color=color, axes=axes, csv=csv)
+    # After the options, which may be wrong: importing the engine takes a second.
+    from arignote.estimators.scoring import Predictor
+    from arignote.report.scores import by_class
+
+    predictor = Predictor.load(run, which, trust or ())
+    options: dict[str, Any] = {"overrides": set_, "base": data_dir, "color": color, "axes": axes, "csv": csv}
+    data = data_to_score(features, labels, config, predictor.targets, predictor.channels, **options)
+    scored = predictor.score(data, losses_by_output(losses, predictor.targets.main), part=part, by_class=classes)
+    for name, value in scored.values.items():
+        print(f"{name} {value:.6g}")
+    if classes:
+        print("", *by_class(scored.y, scored.predicted, scored.classes), sep="\n")
+
+
+@app.command()
+def predict(
+    run: Run,
+    features: Features,
+    out: Annotated[Path, OUT],
+    which: Which = None,
+    color: Color = None,
+    axes: Axes = None,
+    csv: Csv = None,
+    trust: Trust = None,
+) -> None:
+    """Write the predictions of a run.
+
+    Example: arignote predict runs/digits_mlp --features sample_data/digits.h5:/images --out preds.csv
+    """
+    from arignote.report.predictions import check_predictions_file, write_predictions
+
+    check_predictions_file(out)
+    # After the file, which may be wrong: importing the engine takes a second.
+    from arignote.estimators.scoring import Predictor
+    from arignote.fit.command_data import NamedFile
+
+    predictor = Predictor.load(run, which, trust or ())
+    named = NamedFile.of(features, predictor.channels, color=color, axes=axes, csv=csv)
+    rows = predictor.rows(named.features(), csv=named.format())
+    targets, memory = predictor.targets, predictor.state.targets
+    write_predictions(out, predictor.blocks(rows), targets, memory, predictor.shown, len(rows))
+    print(f"{len(rows)} rows -> {out}")

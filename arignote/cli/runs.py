@@ -1,0 +1,62 @@
+"""Commands that read what is on disk of a run."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from arignote.cli.commands import app
+from arignote.cli.options import Run, Which
+
+__all__ = ["convert", "inspect", "verify"]
+
+
+@app.command()
+def inspect(
+    run: Run,
+    which: Which = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Print the content of a run and its position: of its last state, unless --which names another.
+
+    Example: arignote inspect runs/digits_mlp --json
+    """
+    from arignote.report.inspection import inspection, inspection_lines
+
+    content = inspection(run, which)
+    if as_json:
+        print(json.dumps(content, indent=2, sort_keys=True))
+        return
+    for line in inspection_lines(content):
+        print(line)
+
+
+@app.command()
+def verify(run: Annotated[str, typer.Argument(help="A stem, such as runs/digits_mlp.")]) -> None:
+    """Read every checkpoint of a run: which are good, and which would be used. Exit code 4 if none is good.
+
+    Example: arignote verify runs/digits_mlp
+    """
+    from arignote.report.inspection import verification_lines
+
+    for line in verification_lines(run):
+        print(line)
+
+
+@app.command()
+def convert(
+    old: Annotated[Path, typer.Argument(help="A checkpoint of the Arignote of 2015: a .pkl or .pkl.gz.")],
+    new: Annotated[str, typer.Argument(help="The stem to write, such as runs/old; no file of it may exist.")],
+) -> None:
+    """Write a checkpoint of 2015 as one of today; nothing that the old file names is run.
+
+    Example: arignote convert mlp_last.pkl.gz runs/mlp
+    """
+    from arignote.fit.convert import convert_2015
+
+    state, files = convert_2015(old, new)
+    print(f"{old} -> {files.path('last')}: {state.position}")
+    print(f"next:  arignote inspect {files.stem}")

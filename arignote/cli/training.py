@@ -1,0 +1,93 @@
+"""Commands that train."""
+
+from __future__ import annotations
+
+import sys
+import warnings
+from typing import Annotated
+
+import typer
+
+from arignote.cli.commands import app
+from arignote.cli.options import Config, DataDir, Set
+from arignote.errors import ConfigError
+from arignote.process import end_at_once
+
+__all__ = ["fit", "tune"]
+
+
+@app.command()
+def fit(
+    config: Config,
+    set_: Set = None,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Start over; old files are replaced.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Resume in spite of changes.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Print nothing but errors.")] = False,
+    profile: Annotated[
+        bool, typer.Option("--profile", help="Print the time of each operation of a few steps at the end.")
+    ] = False,
+    exit_code: Annotated[
+        int | None,
+        typer.Option(min=0, max=255, help="Exit code when a signal or a notice stopped it; default 128 + signal."),
+    ] = None,
+    data_dir: DataDir = None,
+) -> None:
+    """Train a config, or resume its run.
+
+    Example: arignote fit configs/digits_mlp.yaml --set fit.n_epochs=3
+    """
+    from arignote.preemption.signals import exit_at_signal
+
+    if fresh and force:
+        raise ConfigError(
+            "--fresh and --force exclude each other: --fresh starts over, --force resumes in spite of what changed"
+        )
+    try:
+        with exit_at_signal(exit_code):
+            # Within, as a signal may arrive during the import too.
+            from arignote.fit.command import fit_command
+
+            resume = "fresh" if fresh else "force" if force else None
+            with warnings.catch_warnings():
+                if quiet:
+                    warnings.simplefilter("ignore")
+                stopped = fit_command(
+                    config, data_dir or config.parent, set_, resume=resume, quiet=quiet, profile=profile
+                )
+            sys.stdout.flush()
+    except KeyboardInterrupt:
+        print("stopped at once; the last checkpoint is kept", file=sys.stderr)
+        raise typer.Exit(130) from None
+    if stopped:
+        end_at_once(stopped if exit_code is None else exit_code)
+
+
+@app.command()
+def tune(
+    config: Config,
+    set_: Set = None,
+    data_dir: DataDir = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Measure only; the config stays as it is.")] = False,
+) -> None:
+    """Measure how fast a step is with each setup of the engine, and write the fastest into the config.
+
+    The config needs data, and no other process should be busy. Threads are tried, channels_last if there are
+    convolutions, and compile if layers are not written out by hand; these change rounding only, and no setting that
+    decides the numbers.
+
+    Example: arignote tune configs/digits_mlp.yaml --dry-run
+    """
+    from arignote.spec.config import read_config, write_settings
+
+    spec = read_config(config, set_, needs_data=True)
+    # After the config, which may be wrong: importing the engine takes a second.
+    from arignote.fit.tune import chosen, measure
+    from arignote.report.tables import setup_line
+
+    measured = measure(spec, data_dir or config.parent)
+    best = chosen(measured)
+    for one in sorted(measured, key=lambda one: one.seconds):
+        print(setup_line(one.settings, one.seconds, is_default=one.is_default, is_chosen=one is best))
+    if not dry_run:
+        write_settings(config, best.settings)
+        print(f"written into {config}, section fit")
