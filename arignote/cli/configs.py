@@ -27,11 +27,11 @@ def check(
     from arignote.fit.check import check_config, check_data
     from arignote.spec.config import read_config
 
-    spec = read_config(config, set_, needs_data=data)
+    spec = read_config(config, set_, needs_data=data, data_dir=data_dir)
     n_layers = check_config(spec)
     print(f"{config}: {n_layers} layers, {len(spec.fit)} settings of fit, all known and in their bounds")
     if data:
-        for line in check_data(spec, data_dir or config.parent):
+        for line in check_data(spec):
             print(line)
 
 
@@ -55,13 +55,13 @@ def summary(
     from arignote.spec.config import read_config
     from arignote.spec.settings import checked_settings
 
-    spec, base = read_config(config, set_, needs_data=with_time), data_dir or config.parent
-    print(layer_table(architecture_of(spec, base), checked_settings(spec.fit).batch_size))
+    spec = read_config(config, set_, needs_data=with_time, data_dir=data_dir)
+    print(layer_table(architecture_of(spec), checked_settings(spec.fit).batch_size))
     if with_time:
         # After the table: importing the engine takes a second.
         from arignote.fit.epoch_time import measure_epoch
 
-        epoch = measure_epoch(spec, base)
+        epoch = measure_epoch(spec)
         print(epoch_line(epoch.seconds, epoch.step_seconds, epoch.n_steps, epoch.n_timed))
 
 
@@ -82,7 +82,7 @@ def schedule(
     from arignote.report.rule_values import draw_values, value_lines
     from arignote.spec.config import read_config
 
-    updates = list(planned_rules(read_config(config, set_), data_dir or config.parent))
+    updates = list(planned_rules(read_config(config, set_, data_dir=data_dir)))
     print(*value_lines(updates), sep="\n")
     if plot is not None:
         draw_values(updates, plot)

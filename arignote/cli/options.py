@@ -46,4 +46,4 @@ Csv = Annotated[
         "detected, or is that of the training data if the config gave it.",
     ),
 ]
-DataDir = Annotated[Path | None, typer.Option(help="Folder of relative data paths; default that of the config.")]
+DataDir = Annotated[Path | None, typer.Option(help="Folder of relative data paths in the config; default its own.")]

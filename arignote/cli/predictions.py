@@ -58,7 +58,7 @@ def evaluate(
     from arignote.report.scores import by_class
 
     predictor = Predictor.load(run, which, trust or ())
-    options: dict[str, Any] = {"overrides": set_, "base": data_dir, "color": color, "axes": axes, "csv": csv}
+    options: dict[str, Any] = {"overrides": set_, "data_dir": data_dir, "color": color, "axes": axes, "csv": csv}
     data = data_to_score(features, labels, config, predictor.targets, predictor.channels, **options)
     scored = predictor.score(data, losses_by_output(losses, predictor.targets.main), part=part, by_class=classes)
     for name, value in scored.values.items():

@@ -51,9 +51,7 @@ def fit(
             with warnings.catch_warnings():
                 if quiet:
                     warnings.simplefilter("ignore")
-                stopped = fit_command(
-                    config, data_dir or config.parent, set_, resume=resume, quiet=quiet, profile=profile
-                )
+                stopped = fit_command(config, set_, data_dir=data_dir, resume=resume, quiet=quiet, profile=profile)
             sys.stdout.flush()
     except KeyboardInterrupt:
         print("stopped at once; the last checkpoint is kept", file=sys.stderr)
@@ -79,12 +77,12 @@ def tune(
     """
     from arignote.spec.config import read_config, write_settings
 
-    spec = read_config(config, set_, needs_data=True)
+    spec = read_config(config, set_, needs_data=True, data_dir=data_dir)
     # After the config, which may be wrong: importing the engine takes a second.
     from arignote.fit.tune import chosen, measure
     from arignote.report.tables import setup_line
 
-    measured = measure(spec, data_dir or config.parent)
+    measured = measure(spec)
     best = chosen(measured)
     for one in sorted(measured, key=lambda one: one.seconds):
         print(setup_line(one.settings, one.seconds, is_default=one.is_default, is_chosen=one is best))

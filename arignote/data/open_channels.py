@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
@@ -212,7 +211,7 @@ def _places(text: Sequence[str | int], columns: Sequence[str | int]) -> list[int
 
 def format_of(src: Any, csv: Mapping[str, Any] | CSVFormat | None) -> Mapping[str, Any] | CSVFormat | None:
     """Return the format of text tables if the source is one, else None."""
-    return csv if csv and isinstance(src, str | os.PathLike) and is_text_source(os.fspath(src), Path()) else None
+    return csv if csv and isinstance(src, str | os.PathLike) and is_text_source(os.fspath(src)) else None
 
 
 def _channels(x: Mapping[str, Any], y: Any, wanted: Sequence[str | None], what: str) -> tuple[dict[str, Any], Any]:

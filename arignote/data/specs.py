@@ -10,7 +10,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from arignote.data.fields import ALONE
 from arignote.data.inputs import Axes
 from arignote.errors import Complaint, ConfigError
-from arignote.registry import Pair, complaints_of
+from arignote.registry import Pair, PathForm, complaints_of
 
 __all__ = ["CSVFormat", "DataSpec", "Section", "Source", "labels_by_role", "table_format"]
 
@@ -107,8 +107,8 @@ class Source(Section):
     """
 
     kind: ClassVar[str] = "source"
-    features: str | dict[str, str]
-    labels: str | dict[str, str] | None = None
+    features: Annotated[str | dict[str, str], PathForm.SOURCE]
+    labels: Annotated[str | dict[str, str] | None, PathForm.SOURCE] = None
     columns: str | int | list[str | int] | None = None
     csv: CSVFormat | None = None
     axes: Axes | dict[str, Axes] | None = None
@@ -186,8 +186,8 @@ class DataSpec(Section):
     train: Source
     valid: Source | Fraction | None = None
     test: Source | Fraction | None = None
-    groups: str | None = None
-    sample_weight: str | None = None
+    groups: Annotated[str | None, PathForm.SOURCE] = None
+    sample_weight: Annotated[str | None, PathForm.SOURCE] = None
 
     def others(self) -> dict[str, str]:
         """Return the sources other than features, by role: "groups", "sample_weight", "labels of valid" ..."""

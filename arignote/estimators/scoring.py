@@ -308,6 +308,6 @@ def _whole(blocks: Sequence[Predictions], names: Sequence[str]) -> Predictions:
 
 def _opened(groups: Any, csv: Any) -> Any:
     """Return groups; if they are named as a column of a text table, its reader, which has the format of the run."""
-    if isinstance(groups, str | os.PathLike) and csv and is_text_source(os.fspath(groups), Path()):
+    if isinstance(groups, str | os.PathLike) and csv and is_text_source(os.fspath(groups)):
         return get_reader(groups, labels=True, csv=csv)
     return groups

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -73,7 +72,7 @@ def check_config(spec: RunSpec) -> int:
     return len(layers)
 
 
-def check_data(spec: RunSpec, base: Path) -> Iterator[str]:
+def check_data(spec: RunSpec) -> Iterator[str]:
     """Open the sources of a config; yield a line for each, and one for a first batch.
 
     Labels, groups and weights are read whole; of features only their shape and a first batch.
@@ -82,8 +81,6 @@ def check_data(spec: RunSpec, base: Path) -> Iterator[str]:
     ----------
     spec : RunSpec
         With data; preprocessing and augmentation are tried on the first batch.
-    base : Path
-        Folder of relative paths.
 
     Raises
     ------
@@ -95,7 +92,7 @@ def check_data(spec: RunSpec, base: Path) -> Iterator[str]:
     objective = objective_of(layers, settings)
     targets = objective.targets
     has_labels = not targets.from_input
-    sources = ConfigSources(spec.data, base, load=False, has_labels=has_labels, preprocess=settings.preprocess)
+    sources = ConfigSources(spec.data, load=False, has_labels=has_labels, preprocess=settings.preprocess)
     axes, inputs = spec.data.train.axes or settings.axes, inputs_of(layers)
     collector = ErrorCollector()
     train: Rows | None = None

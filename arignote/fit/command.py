@@ -15,9 +15,9 @@ __all__ = ["fit_command"]
 
 def fit_command(
     config: Path,
-    base: Path,
-    overrides: list[str] | None,
+    overrides: list[str] | None = None,
     *,
+    data_dir: Path | None = None,
     resume: str | None = None,
     quiet: bool = False,
     profile: bool = False,
@@ -28,10 +28,10 @@ def fit_command(
     ----------
     config : Path
         A YAML or JSON file.
-    base : Path
-        Folder of relative paths of data.
     overrides : list of str, optional
         ``key=value`` strings.
+    data_dir : Path, optional
+        As of `read_config`.
     resume : "fresh" or "force", optional
         In place of that of the config.
     quiet : bool
@@ -39,7 +39,7 @@ def fit_command(
     profile : bool
         Whether operations are profiled, unless the config has a profile already.
     """
-    spec = read_config(config, overrides, needs_data=True)
+    spec = read_config(config, overrides, needs_data=True, data_dir=data_dir)
     # After the config, which may be wrong: importing the engine takes a second.
     from arignote.fit.start import fit_config
     from arignote.report.ending import config_options, ending
@@ -50,7 +50,7 @@ def fit_command(
     if resume is not None:
         settings["resume"] = resume
     try:
-        result = fit_config(spec, base, **settings)
+        result = fit_config(spec, **settings)
         result.raise_if_stopped()
     except Interrupted as interrupted:
         if interrupted.lost:
@@ -61,8 +61,8 @@ def fit_command(
         return interrupted.code
     if not quiet:
         assert spec.data is not None
-        options = config_options(config, base, overrides or [])
-        for line in ending(result.state, result.status, result.checkpoint, spec.data.train, base, options):
+        options = config_options(config, data_dir, overrides or [])
+        for line in ending(result.state, result.status, result.checkpoint, spec.data.train, options):
             print(line)
     if not result.state.progress.interrupted or result.state.progress.stopped_by == OBSERVER:
         return 0

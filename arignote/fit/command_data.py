@@ -125,7 +125,7 @@ def data_to_score(
     channels: Sequence[str | None],
     *,
     overrides: list[str] | None = None,
-    base: Path | None = None,
+    data_dir: Path | None = None,
     color: str | None = None,
     axes: str | None = None,
     csv: str | None = None,
@@ -146,8 +146,8 @@ def data_to_score(
         Names of the channels that the network takes.
     overrides : list of str, optional
         ``key=value`` strings for the config.
-    base : Path, optional
-        Folder of relative paths of data; by default that of the config.
+    data_dir : Path, optional
+        As of `read_config`.
     color, axes, csv : str, optional
         As of `NamedFile`.
     """
@@ -161,7 +161,7 @@ def data_to_score(
             csv=named.format(),
         )
     assert config is not None
-    return open_config(read_config(config, overrides, needs_data=True), base or config.parent)[1]
+    return open_config(read_config(config, overrides, needs_data=True, data_dir=data_dir))[1]
 
 
 def losses_by_output(given: Sequence[str] | None, main: str) -> dict[str, list[str]] | None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any, Literal
 
 from arignote.data.arrays import Data
@@ -36,8 +35,6 @@ class ConfigSources:
     Attributes
     ----------
     spec : DataSpec
-    base : Path
-        Folder of relative paths.
     load : bool
         Whether small files are read into memory.
     has_labels : bool
@@ -47,7 +44,6 @@ class ConfigSources:
     """
 
     spec: DataSpec
-    base: Path
     load: bool = True
     has_labels: bool = True
     preprocess: Any = None
@@ -56,9 +52,7 @@ class ConfigSources:
         """Return the readers of the features and labels of the training rows, as of `open_source`."""
         others, has_labels = self.spec.others(), self.has_labels
         mixed: dict[str, Mixed] = dict.fromkeys(self._of_tables, True)
-        return open_source(
-            self.spec.train, self.base, load=self.load, others=others, has_labels=has_labels, mixed=mixed
-        )
+        return open_source(self.spec.train, load=self.load, others=others, has_labels=has_labels, mixed=mixed)
 
     def held_out(self, part: Source, train: Reader | Mapping[str, Reader] | None) -> Data:
         """Return the data of a part that has a source of its own, with the columns of the training rows `train`."""
@@ -67,7 +61,6 @@ class ConfigSources:
         mixed = {name: text_columns(of_train[name]) if name in of_train else True for name in self._of_tables}
         readers = open_source(
             part,
-            self.base,
             self.load,
             like=self.spec.train,
             columns=columns,
@@ -85,20 +78,16 @@ class ConfigSources:
     def per_row(self, name: Literal["groups", "sample_weight"]) -> Reader | None:
         """Return the reader of groups or weights, if the config names them."""
         source: str | None = getattr(self.spec, name)
-        return None if source is None else open_labels(source, self.base, self.spec.train.csv)
+        return None if source is None else open_labels(source, self.spec.train.csv)
 
 
-def open_config(
-    spec: RunSpec, base: Path, load: bool = True, **settings: Any
-) -> tuple[list[Layer], FitData, FitSettings]:
+def open_config(spec: RunSpec, load: bool = True, **settings: Any) -> tuple[list[Layer], FitData, FitSettings]:
     """Return the layers, the data and the settings of a config.
 
     Parameters
     ----------
     spec : RunSpec
         With data.
-    base : Path
-        Folder of relative paths of data.
     load : bool
         Whether small files are read into memory.
     **settings
@@ -108,7 +97,7 @@ def open_config(
     axes = {} if spec.data.train.axes is None else {"axes": spec.data.train.axes}
     layers, fit = parse(spec.layers, spec.layer_defaults), checked_settings(spec.fit | axes | settings)
     has_labels = not targets_of(layers, fit).from_input
-    sources = ConfigSources(spec.data, base, load, has_labels, fit.preprocess)
+    sources = ConfigSources(spec.data, load, has_labels, fit.preprocess)
     features, labels = sources.train()
     valid, test = (
         sources.held_out(part, features) if isinstance(part, Source) else part
@@ -134,20 +123,18 @@ def with_layers(data: FitData, layers: list[Layer], settings: FitSettings, n_in:
     return replace(data, targets=targets_of(layers, settings), inputs=inputs_of(layers, n_in))
 
 
-def architecture_of(spec: RunSpec, base: Path) -> Architecture:
+def architecture_of(spec: RunSpec) -> Architecture:
     """Return the architecture of a config, whose data, if it has any, gives the shapes of an example and of a target.
 
     Parameters
     ----------
     spec : RunSpec
-    base : Path
-        Folder of relative paths of data.
     """
     if spec.data is None:
         with spec.naming_lines():
             return declare(parse(spec.layers, spec.layer_defaults), None)
     # Shapes do not depend on values, of which some may be missing.
-    layers, data, settings = open_config(spec, base, load=False, allow_nonfinite=True)
+    layers, data, settings = open_config(spec, load=False, allow_nonfinite=True)
     data = with_layers(data, layers, settings)
     rows = open_data(data, settings).rows["train"]
     if any(one.takes_tables for one in pipelines_of(rows.conversions, settings.preprocess).values()):

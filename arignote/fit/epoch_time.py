@@ -7,7 +7,6 @@ import time
 from collections.abc import Generator
 from dataclasses import dataclass
 from itertools import count, islice
-from pathlib import Path
 from typing import Any
 
 from arignote.checkpoints.schedule import Checkpointer
@@ -49,20 +48,18 @@ class EpochTime:
         return self.step_seconds * self.n_steps
 
 
-def measure_epoch(spec: RunSpec, base: Path, seconds: float = 1.0) -> EpochTime:
+def measure_epoch(spec: RunSpec, seconds: float = 1.0) -> EpochTime:
     """Train for about `seconds` as `fit` would, without files, and return the estimated time of an epoch.
 
     Parameters
     ----------
     spec : RunSpec
         With data.
-    base : Path
-        Folder of relative paths of data.
     seconds : float
         How long steps are timed, after those that load, compile and fill the queue of batches; three in any case.
     """
     with spec.naming_lines():
-        layers, data, settings = open_config(spec, base, checkpoint=None, observers=None)
+        layers, data, settings = open_config(spec, checkpoint=None, observers=None)
         data, stored = with_layers(data, layers, settings), StoredNetwork.at(spec.stored_network)
         request = FitRequest(data, layers, settings, None, None, spec.rng or 0, stored_network=stored)
         fit = assemble(plan_fit(request, None))

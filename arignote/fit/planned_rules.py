@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 from arignote.data.prepared import prepare
 from arignote.errors import ConfigError
@@ -17,15 +16,13 @@ from arignote.spec.settings import checked_settings
 __all__ = ["planned_rules"]
 
 
-def planned_rules(spec: RunSpec, base: Path) -> Iterator[PlannedUpdate]:
+def planned_rules(spec: RunSpec) -> Iterator[PlannedUpdate]:
     """Yield each update of a config, given that no validation improves on the first, without those of final epochs.
 
     Parameters
     ----------
     spec : RunSpec
-    base : Path
-        Folder of relative paths of data, which is opened only if a value may change within an epoch; otherwise an epoch
-        counts as one update.
+        Its data is opened only if a value may change within an epoch; otherwise an epoch counts as one update.
 
     Raises
     ------
@@ -45,15 +42,15 @@ def planned_rules(spec: RunSpec, base: Path) -> Iterator[PlannedUpdate]:
             raise ConfigError(
                 "values change within an epoch, whose number of updates follows from data, which is missing"
             )
-        rows = _rows_of_updates(spec, base)
+        rows = _rows_of_updates(spec)
     states = {name: rule.start(values[name]) for name, rule in rules.items()}
     n_epochs = settings.n_epochs - settings.final_epochs
     return planned_updates(rules, states, n_epochs, rows, settings.validation_frequency)
 
 
-def _rows_of_updates(spec: RunSpec, base: Path) -> list[int]:
+def _rows_of_updates(spec: RunSpec) -> list[int]:
     """Return the number of examples of each update of an epoch."""
-    layers, data, settings = open_config(spec, base)
+    layers, data, settings = open_config(spec)
     prepared = prepare(with_layers(data, layers, settings), settings, seed=spec.rng or 0)
     n_rows = len(prepared.parts["train"][0])
     if prepared.drop_last:

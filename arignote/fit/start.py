@@ -224,8 +224,8 @@ def _files(request: FitRequest, stop: StopRequest) -> Iterator[tuple[FitRequest,
         yield found
 
 
-def fit_config(spec: RunSpec, base: Path, **settings: Any) -> FitResult:
+def fit_config(spec: RunSpec, **settings: Any) -> FitResult:
     """Train the network of a config; the parameters are those of `open_config`."""
     with spec.naming_lines():
-        given = open_config(spec, base, **settings)
+        given = open_config(spec, **settings)
         return fit_network(*given, name=spec.name, seed=spec.rng, stored_network=spec.stored_network)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, replace
 from itertools import product
-from pathlib import Path
 from statistics import median
 from typing import Any
 
@@ -46,15 +45,13 @@ class Measured:
     is_default: bool
 
 
-def measure(spec: RunSpec, base: Path, n_rounds: int = 7, round_seconds: float = 0.1) -> list[Measured]:
+def measure(spec: RunSpec, n_rounds: int = 7, round_seconds: float = 0.1) -> list[Measured]:
     """Return the time of a step with each setup that may suit a config; each round measures all of them in turn.
 
     Parameters
     ----------
     spec : RunSpec
         With data; its precision stays, which decides the numbers.
-    base : Path
-        Folder of relative paths of data.
     n_rounds : int
         Rounds of all setups.
     round_seconds : float
@@ -63,7 +60,7 @@ def measure(spec: RunSpec, base: Path, n_rounds: int = 7, round_seconds: float =
     assert spec.data is not None
     only_train = spec.data.model_copy(update={"valid": None, "test": None})
     spec = spec.model_copy(update={"data": only_train})
-    layers, data, settings = open_config(spec, base, n_threads=None, channels_last="auto", compile=False, rules=None)
+    layers, data, settings = open_config(spec, n_threads=None, channels_last="auto", compile=False, rules=None)
     prepared = prepare(with_layers(data, layers, settings), settings, seed=0)
     rows, y = prepared.parts["train"]
     with spec.naming_lines():

@@ -1,7 +1,7 @@
 """Parts, which a user declares as ``[Name, {params}]``: registered, built from specs and dumped as specs."""
 
 from arignote.registry.complaints import complaints_of
-from arignote.registry.marks import Mark, decides_numbers, is_of_machine
+from arignote.registry.marks import Mark, PathForm, decides_numbers, is_of_machine
 from arignote.registry.numbers import (
     Count,
     Finite,
@@ -55,6 +55,7 @@ __all__ = [
     "Part",
     "PartField",
     "PartsField",
+    "PathForm",
     "Positive",
     "Probability",
     "Triple",

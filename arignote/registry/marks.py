@@ -1,4 +1,4 @@
-"""Marks in the annotation of settings that may change when a run is resumed."""
+"""Marks in the annotation of settings: which may change when a run is resumed, and which name files."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from enum import Enum
 
 from pydantic.fields import FieldInfo
 
-__all__ = ["Mark", "decides_numbers", "is_of_machine"]
+__all__ = ["Mark", "PathForm", "decides_numbers", "is_of_machine"]
 
 
 class Mark(Enum):
@@ -25,6 +25,24 @@ class Mark(Enum):
 
     FREE = "free"
     MACHINE = "machine"
+
+
+class PathForm(Enum):
+    """Mark of a setting that names a file, and its form; see `arignote.spec.named_files`.
+
+    Attributes
+    ----------
+    PATH
+        A path or a URL.
+    SOURCE
+        Data: a path, and after a colon what is meant within the file.
+    NOTICE
+        A path after "file:"; other values name no file.
+    """
+
+    PATH = "path"
+    SOURCE = "source"
+    NOTICE = "notice"
 
 
 def decides_numbers(field: FieldInfo) -> bool:

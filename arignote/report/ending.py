@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shlex
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -17,26 +16,24 @@ from arignote.report.tables import score_text
 __all__ = ["config_options", "ending"]
 
 
-def config_options(config: Path, base: Path, overrides: Sequence[str]) -> str:
+def config_options(config: Path, data_dir: Path | None, overrides: Sequence[str]) -> str:
     """Return the options with which ``arignote evaluate`` finds the data of a fit again, quoted for a shell.
 
     Parameters
     ----------
     config : Path
         A YAML or JSON file.
-    base : Path
-        Folder of relative paths of data.
+    data_dir : Path, optional
+        As of `read_config`.
     overrides : sequence of str
         ``key=value`` strings; only those of data matter.
     """
-    words = ["--config", str(config), *(["--data-dir", str(base)] if base != config.parent else [])]
+    words = ["--config", str(config), *([] if data_dir is None else ["--data-dir", str(data_dir)])]
     words += [word for one in overrides if one.startswith("data.") for word in ("--set", one)]
     return shlex.join(words)
 
 
-def ending(
-    state: TrainingState, status: str, checkpoint: str | None, train: Source, base: Path, options: str
-) -> Iterator[str]:
+def ending(state: TrainingState, status: str, checkpoint: str | None, train: Source, options: str) -> Iterator[str]:
     """Yield the lines of a result: its position, the test error, the files, and commands to continue with.
 
     Parameters
@@ -49,8 +46,6 @@ def ending(
         Stem of the files.
     train : Source
         The training data, for the commands.
-    base : Path
-        Folder of relative paths of data.
     options : str
         As `config_options` returns them.
     """
@@ -71,11 +66,10 @@ def ending(
         return
     files = RunFiles(checkpoint)
     yield "files: " + ", ".join(map(files.folder.path_of, files.existing("last", "best")))
-    # Variables and ~ are filled in as `get_reader` does, since a shell does not within quotes.
-    named = []
-    for channel, source in train.channels.items():
-        path = os.path.normpath(base / os.path.expanduser(os.path.expandvars(source)))
-        named.append("--features " + shlex.quote(f"{channel}={path}" if channel != ALONE else path))
+    named = [
+        "--features " + shlex.quote(f"{channel}={source}" if channel != ALONE else source)
+        for channel, source in train.channels.items()
+    ]
     color = "" if train.color is None else f" --color {shlex.quote(str(train.color))}"
     yield f"next:  arignote inspect {files.stem}"
     # Scores of rows that the run was not trained on, if there are any.

@@ -10,6 +10,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, Wi
 
 from arignote.checkpoints.cadence import Cadence
 from arignote.checkpoints.names import normal_stem
+from arignote.registry import PathForm
 from arignote.safe.limits import MOST_THREADS
 from arignote.spec.observers import Observer, observers_of
 
@@ -68,9 +69,9 @@ CheckpointEvery = Annotated[
     WithJsonSchema({"anyOf": [{"enum": ["auto", "epoch"]}, {"type": "integer", "minimum": 1}, _TIME]}),
 ]
 Device = Annotated[str, AfterValidator(_device)]
-Notices = Annotated[str | None, BeforeValidator(_notices)]
+Notices = Annotated[str | None, BeforeValidator(_notices), PathForm.NOTICE]
 Signals = Annotated[tuple[str, ...], BeforeValidator(_signals), WithJsonSchema(_NAMES)]
-Stem = Annotated[str | None, AfterValidator(_checkpoint)]
+Stem = Annotated[str | None, AfterValidator(_checkpoint), PathForm.PATH]
 # As users of scikit-learn write it, 0 or 1 too.
 Switch = Annotated[
     bool, BeforeValidator(lambda value: bool(value) if type(value) is int and value in (0, 1) else value)

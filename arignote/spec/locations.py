@@ -7,82 +7,81 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from arignote.errors import Complaint, ConfigError
 
-__all__ = ["Origin", "Written", "located"]
+__all__ = ["At", "Document", "Origin", "Written"]
 
+# Keys and positions from the root of a config.
+At = tuple[str | int, ...]
 # Path of a key -> the ``key=value`` that was written there.
-Written = dict[tuple[str | int, ...], str]
+Written = dict[At, str]
 # How a message on a value that is None ends; what a person wrote there is looked up in the file.
 _NONE = "got None"
 
 
+class Document(NamedTuple):
+    """A file, and its content as `load_yaml` returns it."""
+
+    path: Path
+    content: Any
+
+
 @dataclass(frozen=True)
 class Origin:
-    """The file that a config was read from; configs of different files may be equal.
+    """Where the values of a config were written; configs of different files may be equal.
 
     Attributes
     ----------
-    path, loaded, written, of_layers
-        As of `located`.
-    """
-
-    path: Path = field(compare=False)
-    loaded: Any = field(compare=False)
-    written: Written = field(compare=False)
-    of_layers: tuple[Path, Any] | None = field(compare=False)
-
-    def located(self, complaints: list[Complaint]) -> ConfigError:
-        """Return an error with the place of each complaint."""
-        return located(self.path, self.loaded, complaints, self.written, self.of_layers)
-
-
-def located(
-    path: Path, loaded: Any, complaints: list[Complaint], written: Written, of_layers: tuple[Path, Any] | None = None
-) -> ConfigError:
-    """Return an error with the place of each complaint.
-
-    Parameters
-    ----------
-    path : Path
-        The file of the config.
-    loaded : object
-        Its content, as `load_yaml` returns it.
-    complaints : list of Complaint
-        What is wrong.
+    documents : dict of tuple to Document
+        The file that has the value at a place and, unless another one is at a longer place, all that is within.
     written : dict of tuple to str
         Values that ``--set`` wrote, as `override` returns them.
-    of_layers : tuple of (Path, object), optional
-        The file that holds the layers, and its content.
-
-    Returns
-    -------
-    ConfigError
-        Complaints in the order of the file, then of the file of layers, then of ``--set``.
     """
-    entries = []
-    for complaint in complaints:
-        in_layers = of_layers is not None and complaint.path[:1] == ("layers",)
-        file, content = of_layers if of_layers is not None and in_layers else (path, loaded)
-        # A file of layers is a mapping as a config is, or the list itself.
-        line, column = _position(content, complaint.path[isinstance(content, list) :]) or (0, 0)
-        order, where = (int(in_layers), line, column), f"{file}:{line}:{column}" if line else f"{file}"
-        text = complaint.text("json" if file.suffix.lower() == ".json" else "yaml")
-        if _NONE in text:
-            text = text.replace(_NONE, _text_of_none(file, line, column, complaint.path))
-        for number, (place, setting) in enumerate(written.items()):
-            if complaint.path[: len(place)] == place:
-                order, where = (2, number, 0), f"--set {setting}"
-                text = complaint.text("set", setting.partition("=")[0].rpartition(".")[0] + ".")
-                text = text.replace(_NONE, "got null" if setting.partition("=")[2].strip() else "nothing follows the =")
-        entries.append((order, f"{where}: {text}", complaint))
-    entries.sort(key=lambda entry: entry[0])
-    return ConfigError([complaint for _, _, complaint in entries], [line for _, line, _ in entries])
+
+    documents: Mapping[At, Document] = field(compare=False)
+    written: Written = field(compare=False, default_factory=dict)
+
+    def document_of(self, place: At) -> Document | None:
+        """Return the file that has the value at a place; None if no file is known."""
+        return next(
+            (self.documents[at] for n in range(len(place), -1, -1) if (at := place[:n]) in self.documents), None
+        )
+
+    def is_written(self, place: At) -> bool:
+        """Return whether ``--set`` wrote the value at a place, or one that it is part of."""
+        return any(place[: len(at)] == at for at in self.written)
+
+    def folder_of(self, place: At) -> Path:
+        """Return the folder of relative paths at a place: of its file, or the working directory of ``--set``."""
+        document = None if self.is_written(place) else self.document_of(place)
+        return Path() if document is None else document.path.parent
+
+    def located(self, complaints: list[Complaint]) -> ConfigError:
+        """Return an error with the place of each complaint, in the order of the files, then of ``--set``."""
+        files = [document.path for document in self.documents.values()]
+        entries = []
+        for complaint in complaints:
+            file, content = self.document_of(complaint.path) or next(iter(self.documents.values()))
+            # A file of layers is a mapping as a config is, or the list itself.
+            line, column = _position(content, complaint.path[isinstance(content, list) :]) or (0, 0)
+            order, where = (files.index(file), line, column), f"{file}:{line}:{column}" if line else f"{file}"
+            text = complaint.text("json" if file.suffix.lower() == ".json" else "yaml")
+            if _NONE in text:
+                text = text.replace(_NONE, _text_of_none(file, line, column, complaint.path))
+            for number, (place, setting) in enumerate(self.written.items()):
+                if complaint.path[: len(place)] == place:
+                    order, where = (len(files), number, 0), f"--set {setting}"
+                    text = complaint.text("set", setting.partition("=")[0].rpartition(".")[0] + ".")
+                    is_null = setting.partition("=")[2].strip()
+                    text = text.replace(_NONE, "got null" if is_null else "nothing follows the =")
+            entries.append((order, f"{where}: {text}", complaint))
+        entries.sort(key=lambda entry: entry[0])
+        return ConfigError([complaint for _, _, complaint in entries], [line for _, line, _ in entries])
 
 
-def _position(loaded: Any, path: tuple[str | int, ...]) -> tuple[int, int] | None:
+def _position(loaded: Any, path: At) -> tuple[int, int] | None:
     """Return line and column (from 1) of the innermost entry of `path` that the file has; None if it has none."""
     found = None
     for key in path:
@@ -103,7 +102,7 @@ def _position(loaded: Any, path: tuple[str | int, ...]) -> tuple[int, int] | Non
     return (found[0] + 1, found[1] + 1) if found else None
 
 
-def _text_of_none(file: Path, line: int, column: int, path: tuple[str | int, ...]) -> str:
+def _text_of_none(file: Path, line: int, column: int, path: At) -> str:
     """Return the end of a message on a value that is None: the file has a null there, or a key without a value."""
     text = "null"
     if line and file.suffix.lower() != ".json":

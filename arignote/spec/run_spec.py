@@ -11,6 +11,7 @@ from pydantic import BeforeValidator, PrivateAttr, model_validator
 from arignote.data.specs import DataSpec, Section
 from arignote.errors import Complaint, ConfigError
 from arignote.layers.layer_list import locate_layers
+from arignote.registry import PathForm
 from arignote.spec.locations import Origin
 
 __all__ = ["RunSpec"]
@@ -53,9 +54,9 @@ class RunSpec(Section):
     name: str | None = None
     rng: int | None = None
     data: DataSpec | None = None
-    stored_network: str | None = None
+    stored_network: Annotated[str | None, PathForm.PATH] = None
     layer_defaults: dict[str, Any] = {}
-    layers: Annotated[list[Any] | str, BeforeValidator(_layers)]
+    layers: Annotated[list[Any] | str, BeforeValidator(_layers), PathForm.PATH]
     fit: dict[str, Any] = {}
 
     @contextmanager

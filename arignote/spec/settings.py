@@ -17,7 +17,7 @@ import arignote.parts  # noqa: F401
 from arignote.data.settings import DataSettings
 from arignote.errors import ConfigError
 from arignote.optim.settings import LearningSettings
-from arignote.registry import Count, Mark, complaints_of, decides_numbers, is_of_machine, only_trusting, plain
+from arignote.registry import Count, Mark, PathForm, complaints_of, decides_numbers, is_of_machine, only_trusting, plain
 from arignote.spec.fields import CheckpointEvery, Device, Notices, Observers, Signals, Stem, Switch, Threads
 
 __all__ = ["FitSettings", "checked_settings", "completed_settings", "decides", "is_of_the_machine"]
@@ -81,7 +81,7 @@ class _ReportingSettings(BaseModel):
     verbose: Annotated[Switch, Mark.FREE] = Field(
         False, description="Whether a line is printed at each validation; 0 and 1 are the same."
     )
-    profile: Annotated[bool | str, Mark.MACHINE] = Field(
+    profile: Annotated[bool | str, Mark.MACHINE, PathForm.PATH] = Field(
         False,
         description="Whether the time of each operation of a few steps is printed at the end; a path: written there.",
     )

@@ -33,7 +33,7 @@ def config(tmp_path):
 
 
 def test_a_fit_prints_its_ending_with_the_commands_that_follow_and_ends_with_0(config, tmp_path, capsys):
-    assert fit_command(config, tmp_path, ["fit.n_epochs=1"]) == 0
+    assert fit_command(config, ["fit.n_epochs=1"]) == 0
     out = capsys.readouterr().out
     assert "done, 1 of 1 epochs\n" in out
     assert f"arignote evaluate {RunFiles(str(tmp_path / 'runs' / 'run')).stem} --config {config} --part train\n" in out
@@ -50,18 +50,18 @@ def test_an_observer_of_a_config_is_imported_and_a_fit_that_it_stops_ends_with_0
         "        return STOP if (event.kind, event.epoch) == ('validation', self.n) else None\n"
     )
     named = 'fit.observers=["observers_of_a_config:AfterEpoch", {n: 1}]'
-    assert fit_command(config, tmp_path, [named]) == 0
+    assert fit_command(config, [named]) == 0
     assert "stopped by an observer, 1 of 2 epochs\n" in capsys.readouterr().out
     # The run names it too: without the config it is not imported.
     del sys.modules["observers_of_a_config"]
     loaded = NNClassifier.load(str(tmp_path / "runs" / "run"))
     assert loaded.observers is None and "observers_of_a_config:AfterEpoch" in loaded.state_.spec["fit"]["observers"]
-    assert fit_command(config, tmp_path, None) == 0
+    assert fit_command(config) == 0
     assert "done, 2 of 2 epochs\n" in capsys.readouterr().out and "observers_of_a_config" not in sys.modules
 
 
 def test_a_quiet_fit_prints_nothing(config, tmp_path, capsys):
-    assert fit_command(config, tmp_path, None, quiet=True) == 0
+    assert fit_command(config, quiet=True) == 0
     assert capsys.readouterr() == ("", "")
 
 
@@ -78,20 +78,20 @@ def test_a_fit_that_a_notice_stops_says_how_it_is_resumed_and_ends_with_its_code
 ):
     (tmp_path / "notice").touch()
     overrides = ["fit.n_epochs=100000", f"fit.preemption=file:{tmp_path / 'notice'}"]
-    assert fit_command(config, tmp_path, overrides, resume=resume) == 143
+    assert fit_command(config, overrides, resume=resume) == 143
     out, err = capsys.readouterr()
     assert out.endswith(ending) and not err
-    assert fit_command(config, tmp_path, overrides, resume=resume, quiet=True) == 143
+    assert fit_command(config, overrides, resume=resume, quiet=True) == 143
     assert capsys.readouterr() == ("", "")
 
 
 def test_how_a_run_is_resumed_takes_precedence_over_the_config(config, tmp_path):
     runs = RunFiles(str(tmp_path / "runs" / "run"))
-    assert fit_command(config, tmp_path, ["fit.n_epochs=1"], quiet=True) == 0
+    assert fit_command(config, ["fit.n_epochs=1"], quiet=True) == 0
     first = runs.newest()[1].run_id
-    assert fit_command(config, tmp_path, None, quiet=True) == 0
+    assert fit_command(config, quiet=True) == 0
     assert runs.newest()[1].run_id == first
-    assert fit_command(config, tmp_path, None, resume="fresh", quiet=True) == 0
+    assert fit_command(config, resume="fresh", quiet=True) == 0
     assert runs.newest()[1].run_id != first
 
 
@@ -100,5 +100,5 @@ def test_a_config_without_data_is_an_error_before_anything_is_trained(config, tm
     del spec["data"]
     config.write_text(json.dumps(spec))
     with pytest.raises(ConfigError, match="data"):
-        fit_command(config, tmp_path, None)
+        fit_command(config)
     assert not (tmp_path / "runs").exists()

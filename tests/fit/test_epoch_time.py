@@ -34,7 +34,7 @@ RULES = "fit.rules={output.maxnorm: [linear, {initial_value: 3.0, final_value: 1
     ("overrides", "n_steps"), [([], 5), (["fit.drop_last=true"], 5), (["fit.accumulate=2"], 3), ([RULES], 5)]
 )
 def test_an_epoch_has_the_steps_of_its_training_rows(place, overrides, n_steps):
-    found = measure_epoch(read_config(place / "c.yaml", overrides), place, seconds=0)
+    found = measure_epoch(read_config(place / "c.yaml", overrides), seconds=0)
     # Three are timed in any case, though 80 rows have only five after six that warm up.
     assert (found.n_steps, found.n_timed) == (n_steps, 3) and found.step_seconds > 0
 
@@ -43,7 +43,7 @@ def test_nothing_is_written_and_generators_of_the_caller_stay(place):
     before = sorted(place.iterdir())
     np.random.seed(5)
     expected = np.random.RandomState(5).rand()
-    measure_epoch(read_config(place / "c.yaml"), place, seconds=0)
+    measure_epoch(read_config(place / "c.yaml"), seconds=0)
     assert sorted(place.iterdir()) == before and np.random.rand() == expected
 
 

@@ -30,7 +30,7 @@ def config(place, fit, data=DATA):
 
 
 def planned(place, fit, data=DATA):
-    return list(planned_rules(read_config(config(place, fit, data)), place))
+    return list(planned_rules(read_config(config(place, fit, data))))
 
 
 def test_an_epoch_is_one_update_where_nothing_changes_within_it_and_no_data_is_opened(place):
@@ -78,7 +78,7 @@ def test_the_values_are_those_of_a_fit_that_never_improves(place, frequency, acc
     layers = [["FCLayer", {"name": "fc1", "n_units": 3, "l2": 0.5}], ["ClassificationOutputLayer"]]
     fitted = NNClassifier(layers, rng=1).fit(np.load("x.npy"), np.load("y.npy"), valid=0.2, **settings)
     spec = read_config(config(place, "{}"))
-    updates = list(planned_rules(spec.model_copy(update={"fit": settings}), place))
+    updates = list(planned_rules(spec.model_copy(update={"fit": settings})))
     seen = np.cumsum([min(16 * accumulate, 40 - 16 * accumulate * one.number) for one in updates])
     columns = {"learning_rate": "lr", "momentum": "momentum"} | {name: name for name in RULES["rules"]}
     assert len(fitted.history_) >= 1

@@ -35,7 +35,7 @@ def written(tmp_path, text, name="c.yaml"):
 
 
 def test_every_setup_that_may_suit_is_measured_once_and_one_is_that_of_the_rules(tmp_path):
-    measured = measure(read_config(written(tmp_path, CONVOLUTIONS + FIT)), tmp_path, n_rounds=1, round_seconds=0)
+    measured = measure(read_config(written(tmp_path, CONVOLUTIONS + FIT)), n_rounds=1, round_seconds=0)
     settings = [one.settings for one in measured]
     n_threads = {1, torch.get_num_threads()}
     assert len(settings) == 2 * len(n_threads) and {one["n_threads"] for one in settings} == n_threads
@@ -47,7 +47,7 @@ def test_every_setup_that_may_suit_is_measured_once_and_one_is_that_of_the_rules
 
 def test_a_config_whose_numbers_follow_rules_is_measured_without_compilation(tmp_path):
     text = f"{NORMED}{FIT}  rules: {{output.l2: [linear, {{final_value: 0.1, n_epochs: 2}}]}}\n"
-    measured = measure(read_config(written(tmp_path, text)), tmp_path, n_rounds=1, round_seconds=0)
+    measured = measure(read_config(written(tmp_path, text)), n_rounds=1, round_seconds=0)
     assert measured and not any(one.settings["compile"] for one in measured)
 
 

@@ -78,7 +78,7 @@ def test_the_commands_of_the_readme_print_what_it_shows(place):
     for command in inline:
         assert run(command.replace("CONFIG", "configs/digits_mlp.yaml").replace("RUN", "runs/digits_mlp"))
     assert len(others) >= 5 and len(inline) >= 3 and (place / "preds.csv").exists()
-    run("arignote fit configs/digits_mlp.yaml --set fit.checkpoint=../runs/whole")
+    run("arignote fit configs/digits_mlp.yaml --set fit.checkpoint=runs/whole")
     killed, whole = (json.loads(run(f"arignote inspect runs/{stem} --json")) for stem in ("digits_mlp", "whole"))
     for entry in re.findall(r"\w+_sha256", readme.read_text()):
         assert killed[entry] == whole[entry] and killed["starts"] != whole["starts"]

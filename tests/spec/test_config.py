@@ -127,17 +127,6 @@ def test_a_rule_may_start_at_its_bound(setting, tmp_path):
     assert read_config(tmp_path / "a.yaml").fit["sgd_type"] == "nag"
 
 
-@pytest.mark.parametrize("given", ["b", "../b", "sub/"])
-def test_a_relative_checkpoint_starts_from_the_folder_of_the_config(given, tmp_path, monkeypatch):
-    (tmp_path / "configs").mkdir()
-    (tmp_path / "configs" / "a.yaml").write_text(YAML.replace("runs/a", given))
-    (tmp_path / "configs" / "b.yaml").write_text(YAML)
-    monkeypatch.chdir(tmp_path)
-    for name, settings in (("a.yaml", []), ("b.yaml", [f"fit.checkpoint={given}"])):
-        found = read_config(Path("configs") / name, settings).fit["checkpoint"]
-        assert found == {"b": "configs/b", "../b": "b", "sub/": "configs/sub/"}[given]
-
-
 def test_a_tag_that_names_python_runs_nothing(tmp_path):
     (tmp_path / "a.yaml").write_text(f"layers: !!python/object/apply:os.mkdir ['{tmp_path}/made']\n")
     with pytest.raises(ConfigError):

@@ -7,7 +7,7 @@ import pytest
 from arignote.errors import Complaint, ConfigError
 from arignote.safe.yaml import load_yaml
 from arignote.spec.config import read_config
-from arignote.spec.locations import located
+from arignote.spec.locations import Document, Origin
 from arignote.spec.settings import FitSettings
 
 YAML = """\
@@ -21,9 +21,9 @@ fit: {n_epochs: 3, checkpoint: runs/a}
 """
 
 
-def lines_of(path, *complaints, written=None, of_layers=None):
+def lines_of(path, *complaints, written=None):
     """Return the lines of the report on a file, without the folder of its files."""
-    error = located(path, load_yaml(path), list(complaints), written or {}, of_layers)
+    error = Origin({(): Document(path, load_yaml(path))}, written or {}).located(list(complaints))
     return [line.replace(f"{path.parent}/", "") for line in str(error).splitlines()]
 
 
@@ -61,8 +61,10 @@ def test_complaints_come_in_the_order_of_the_file_then_of_its_layers_then_of_set
     complaints = [
         Complaint(where, "is wrong") for where in (("rng",), ("layers", 0), ("fit",), ("name",), ("fit", "n_epochs"))
     ]
-    of_layers = (tmp_path / "l.yaml", load_yaml(tmp_path / "l.yaml"))
-    error = located(path, load_yaml(path), complaints, {("rng",): "rng=x"}, of_layers)
+    documents = {
+        place: Document(file, load_yaml(file)) for place, file in (((), path), (("layers",), tmp_path / "l.yaml"))
+    }
+    error = Origin(documents, {("rng",): "rng=x"}).located(complaints)
     places = [line.replace(f"{tmp_path}/", "").partition(": ")[0] for line in str(error).splitlines()]
     assert places == ["a.yaml:1:1", "a.yaml:7:1", "a.yaml:7:7", "l.yaml:1:3", "--set rng=x"]
     assert [one.path for one in error.complaints] == [("name",), ("fit",), ("fit", "n_epochs"), ("layers", 0), ("rng",)]

@@ -52,7 +52,6 @@ def get_reader(
     csv: Mapping[str, Any] | CSVFormat | None = None,
     like: Names = (),
     others: Mapping[str, Any] | None = None,
-    base: Path | None = None,
     load: bool = True,
     mixed: Mixed = False,
     **options: Any,
@@ -76,8 +75,6 @@ def get_reader(
         Names of the columns that a network was trained on; the features are these, in this order.
     others : dict of str to source, optional
         Other sources that the data names, such as ``{"labels": "file.csv:y"}``; their columns are not features.
-    base : Path, optional
-        Folder of relative paths.
     load : bool
         Whether data up to 256 MB is read into memory.
     mixed : bool, or tuple of str or of int
@@ -103,7 +100,7 @@ def get_reader(
             raise ConfigError(f"columns and csv are for sources that are files; got {type(src).__name__}")
         return _of_object(src, labels)
     name, key = split_source(os.path.expanduser(os.path.expandvars(os.fspath(src))))
-    path = (base or Path()) / name
+    path = Path(name)
     if not path.exists():
         hint = ". An environment variable in the path is not set" if "$" in name else ""
         raise DataError(f"{path}: there is no such file{hint}")
@@ -114,7 +111,7 @@ def get_reader(
     elif labels:
         reader = table.open(label_columns(table, asked), labels=True)
     else:
-        found, is_named = feature_columns(table, asked, like, others, base or Path())
+        found, is_named = feature_columns(table, asked, like, others)
         # By default a reader takes all columns, of any type.
         reader = table.open(found if found != list(table.names) else None, is_whole=not is_named, mixed=mixed)
     return _loaded(reader, str(src)) if load else _logged(reader, str(src))
@@ -173,25 +170,24 @@ def _logged(reader: Reader, src: str) -> Reader:
     return reader
 
 
-def read_source(src: Any, labels: bool = False, *, base: Path | None = None, **options: Any) -> Any:
+def read_source(src: Any, labels: bool = False, **options: Any) -> Any:
     """Read all rows of a source.
 
     Parameters
     ----------
-    src, labels, base, **options
+    src, labels, **options
         As in `get_reader`.
 
     Returns
     -------
     array (rows, ...)
     """
-    reader = get_reader(src, labels, base=base, **options)
+    reader = get_reader(src, labels, **options)
     return reader.array if isinstance(reader, ArrayReader) else reader.read(slice(0, len(reader)))
 
 
 def open_source(
     source: Source,
-    base: Path,
     load: bool = True,
     like: Source | None = None,
     columns: Names | Mapping[str, Names] = (),
@@ -205,7 +201,7 @@ def open_source(
     ----------
     source : Source
         Labels that it does not name are read from the file of the features.
-    base, load
+    load
         As in `get_reader`.
     like : Source, optional
         Source whose `color`, `size`, `mode` and `csv` are used if `source` does not set them.
@@ -239,14 +235,14 @@ def open_source(
     labels = source.labels or _file_of_labels(source.channels.values(), has_labels)
     by_role = labels_by_role("labels", labels) if has_labels else {}
     others = by_role | dict(others or {})
-    options |= {"columns": source.columns, "base": base, "load": load}
+    options |= {"columns": source.columns, "load": load}
     collector = ErrorCollector()
     features: dict[str, Reader] = {}
     for channel, src in source.channels.items():
         # Columns of another channel are not features of this one.
         beside = {f"channel {name!r}": one for name, one in source.channels.items() if name != channel}
         # `csv` of `like` does not apply to files that are not text tables.
-        form = csv if source.csv is not None or is_text_source(src, base) else None
+        form = csv if source.csv is not None or is_text_source(src) else None
         known = columns.get(channel, ()) if isinstance(columns, Mapping) else columns
         with collector.collect():
             features[channel] = get_reader(
@@ -255,7 +251,7 @@ def open_source(
     found: list[Reader] = []
     for one in by_role.values():
         with collector.collect():
-            found.append(open_labels(one, base, csv, load))
+            found.append(open_labels(one, csv, load))
     collector.raise_all()
     of_labels = dict(zip(labels, found, strict=True)) if isinstance(labels, Mapping) and has_labels else None
     return features.get(ALONE, features), of_labels or (found[0] if has_labels else None)
@@ -269,12 +265,12 @@ def _file_of_labels(features: Iterable[str], has_labels: bool) -> str:
     return next(iter(files))
 
 
-def open_labels(source: str, base: Path, csv: CSVFormat | None = None, load: bool = True) -> Reader:
+def open_labels(source: str, csv: CSVFormat | None = None, load: bool = True) -> Reader:
     """Return the reader of labels, groups or weights, whose file may be of another kind than that of the features.
 
     Parameters
     ----------
-    source, base, load
+    source, load
         As in `get_reader`.
     csv : CSVFormat, optional
         Format of text tables, ignored for other files.
@@ -283,7 +279,7 @@ def open_labels(source: str, base: Path, csv: CSVFormat | None = None, load: boo
     -------
     Reader
     """
-    return get_reader(source, labels=True, base=base, load=load, csv=csv if is_text_source(source, base) else None)
+    return get_reader(source, labels=True, load=load, csv=csv if is_text_source(source) else None)
 
 
 def is_source(value: Any) -> bool:
@@ -291,9 +287,9 @@ def is_source(value: Any) -> bool:
     return isinstance(value, str | os.PathLike) or hasattr(value, "iter_epoch")
 
 
-def is_text_source(src: str, base: Path) -> bool:
-    """Return whether a source is a text table; `base` is the folder of relative paths."""
-    path = base / split_source(os.path.expanduser(os.path.expandvars(src)))[0]
+def is_text_source(src: str) -> bool:
+    """Return whether a source is a text table."""
+    path = Path(split_source(os.path.expanduser(os.path.expandvars(src)))[0])
     return path.is_file() and is_text(path)
 
 

@@ -157,10 +157,13 @@ def table_at(path: Path, table: str = "", csv: Mapping[str, Any] | CSVFormat | N
 
 
 def split_source(source: str) -> tuple[str, str]:
-    """Split "path:key" into path and key; the colon of a drive stays in the path."""
+    """Split "path:key" into path and key; colons of a drive, of folders and of existing files stay in the path."""
+    if os.path.exists(source):
+        return source, ""
     drive, rest = os.path.splitdrive(source)
-    name, _, key = rest.partition(":")
-    return drive + name, key
+    colons = [at for at, one in enumerate(rest) if one == ":"]
+    end = next((at for at in colons if os.path.isfile(drive + rest[:at])), (colons or [len(rest)])[0])
+    return drive + rest[:end], rest[end + 1 :]
 
 
 def proposed_source(source: str, base: Path) -> tuple[dict[str, str], list[str]]:
@@ -201,7 +204,6 @@ def feature_columns(
     asked: Columns | None,
     like: Names = (),
     others: Mapping[str, Any] | None = None,
-    base: Path = Path(),
     is_named: bool | None = None,
 ) -> tuple[list[str], bool]:
     """Select the columns that are features.
@@ -216,8 +218,6 @@ def feature_columns(
         this order.
     others : dict of str to source
         Other sources that the data names, by role: "labels", "groups" ... Their columns of this table are not features.
-    base : Path
-        Folder of relative paths of `others`.
     is_named : bool, optional
         Whether the columns of `asked` were named one by one; by default, this follows from `asked`.
 
@@ -242,7 +242,7 @@ def feature_columns(
     is_named = are_named if is_named is None else is_named
     taken: dict[str, str] = {}
     for role, other in (others or {}).items():
-        taken |= dict.fromkeys(_of_other(table, other, base), role)
+        taken |= dict.fromkeys(_of_other(table, other), role)
     both = [name for name in found if name in taken]
     if both and is_named and not like:
         raise DataError(
@@ -296,7 +296,7 @@ def _as_learned(table: Table, found: list[str], like: Names) -> list[str]:
     return wanted
 
 
-def _of_other(table: Table, other: Any, base: Path) -> list[str]:
+def _of_other(table: Table, other: Any) -> list[str]:
     """Return the columns of this table that another source names."""
     if isinstance(other, Reader):
         origin = other.origin
@@ -306,7 +306,7 @@ def _of_other(table: Table, other: Any, base: Path) -> list[str]:
         return []
     name, key = split_source(os.path.expanduser(os.path.expandvars(os.fspath(other))))
     at, columns = ("", key) if not table.table else _split_table(key, table.table)
-    if not columns or not table.is_at(base / name, at):
+    if not columns or not table.is_at(name, at):
         return []
     return chosen_columns(columns, table.names, table.where)[0]
 

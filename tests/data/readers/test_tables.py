@@ -34,18 +34,20 @@ def test_a_whole_table_is_without_what_is_called_a_target_or_named_otherwise(tab
 def test_a_file_is_the_same_however_it_is_named(other, table, monkeypatch):
     folder = table.path.parent
     monkeypatch.setenv("HERE", str(folder))
+    monkeypatch.chdir(folder)
     (folder / "link.csv").symlink_to(table.path)
     others = {"labels": other.format(folder=folder.name)}
     with pytest.warns(ArignoteWarning, match="'y' "):
-        found, _ = feature_columns(table, "!g", (), others, folder)
+        found, _ = feature_columns(table, "!g", (), others)
     assert found == ["a", "b", "target"]
 
 
-def test_other_files_and_what_is_no_source_take_no_columns(table):
+def test_other_files_and_what_is_no_source_take_no_columns(table, monkeypatch):
+    monkeypatch.chdir(table.path.parent)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         for other in ("other.csv:y", np.zeros(2), None, "t.csv"):
-            assert "y" in feature_columns(table, None, (), {"labels": other}, table.path.parent)[0]
+            assert "y" in feature_columns(table, None, (), {"labels": other})[0]
 
 
 def test_a_column_that_is_a_feature_by_name_and_something_else_is_an_error(table):
