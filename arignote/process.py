@@ -7,6 +7,7 @@ import signal
 import sys
 import warnings
 from collections.abc import Callable
+from traceback import extract_tb
 from typing import Any
 
 from arignote.errors import ArignoteError, CheckpointError, ConfigError, DataError, NotFiniteError
@@ -43,6 +44,14 @@ def run_process(command: Callable[[], Any]) -> None:
         sys.exit(READER_ENDED)
     except KeyboardInterrupt:
         sys.exit(_CTRL_C)
+    except Exception as error:
+        last = extract_tb(error.__traceback__)[-1]
+        print(
+            f"error: {type(error).__name__}: {error}\nin {last.filename}, line {last.lineno}, {last.name}. "
+            "Arignote does not expect this error; with --debug the same command prints its traceback",
+            file=sys.stderr,
+        )
+        sys.exit(1)
 
 
 def end_at_once(code: int) -> None:

@@ -54,9 +54,13 @@ def test_each_error_has_its_exit_code_and_prints_one_line(error, code, capsys):
     assert capsys.readouterr().err == ("error: no\n" if isinstance(error, ArignoteError) else "")
 
 
-def test_an_unexpected_error_keeps_its_traceback():
-    with pytest.raises(ZeroDivisionError):
+def test_an_unexpected_error_is_one_block_with_its_place_and_exit_code_1(capsys):
+    with pytest.raises(SystemExit) as ended:
         run_process(lambda: 1 / 0)
+    assert ended.value.code == 1
+    first, second = capsys.readouterr().err.splitlines()
+    assert first == "error: ZeroDivisionError: division by zero"
+    assert second.startswith(f"in {__file__}, line ") and "--debug" in second
 
 
 def test_a_warning_is_a_note_without_a_line_of_code(capsys):

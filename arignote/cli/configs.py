@@ -7,13 +7,13 @@ from typing import Annotated
 
 import typer
 
-from arignote.cli.commands import app
+from arignote.cli.commands import command
 from arignote.cli.options import Config, DataDir, Set
 
 __all__ = ["check", "schedule", "summary"]
 
 
-@app.command()
+@command
 def check(
     config: Config,
     set_: Set = None,
@@ -35,7 +35,7 @@ def check(
             print(line)
 
 
-@app.command()
+@command
 def summary(
     config: Config,
     set_: Set = None,
@@ -65,7 +65,7 @@ def summary(
         print(epoch_line(epoch.seconds, epoch.step_seconds, epoch.n_steps, epoch.n_timed))
 
 
-@app.command()
+@command
 def schedule(
     config: Config,
     set_: Set = None,

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from arignote.cli.commands import app
+from arignote.cli.commands import command
 from arignote.cli.options import FEATURES, Axes, Color, Csv, DataDir, Features, Labels, Run, Set, Trust, Which
 
 __all__ = ["evaluate", "predict"]
@@ -18,7 +18,7 @@ OUT = typer.Option(
 )
 
 
-@app.command()
+@command
 def evaluate(
     run: Run,
     features: Annotated[list[str] | None, FEATURES] = None,
@@ -67,7 +67,7 @@ def evaluate(
         print("", *by_class(scored.y, scored.predicted, scored.classes), sep="\n")
 
 
-@app.command()
+@command
 def predict(
     run: Run,
     features: Features,

@@ -8,13 +8,13 @@ from typing import Annotated
 
 import typer
 
-from arignote.cli.commands import app
+from arignote.cli.commands import command
 from arignote.cli.options import Run, Which
 
 __all__ = ["convert", "inspect", "verify"]
 
 
-@app.command()
+@command
 def inspect(
     run: Run,
     which: Which = None,
@@ -34,7 +34,7 @@ def inspect(
         print(line)
 
 
-@app.command()
+@command
 def verify(run: Annotated[str, typer.Argument(help="A stem, such as runs/digits_mlp.")]) -> None:
     """Read every checkpoint of a run: which are good, and which would be used. Exit code 4 if none is good.
 
@@ -46,7 +46,7 @@ def verify(run: Annotated[str, typer.Argument(help="A stem, such as runs/digits_
         print(line)
 
 
-@app.command()
+@command
 def convert(
     old: Annotated[Path, typer.Argument(help="A checkpoint of the Arignote of 2015: a .pkl or .pkl.gz.")],
     new: Annotated[str, typer.Argument(help="The stem to write, such as runs/old; no file of it may exist.")],

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from arignote.cli.commands import app
+from arignote.cli.commands import command
 from arignote.cli.options import Config, DataDir, Set
 from arignote.errors import ConfigError
 from arignote.process import end_at_once
@@ -16,20 +16,25 @@ from arignote.process import end_at_once
 __all__ = ["fit", "tune"]
 
 
-@app.command()
+Fresh = Annotated[bool, typer.Option("--fresh", help="Start over; old files are replaced.")]
+Force = Annotated[bool, typer.Option("--force", help="Resume in spite of changes.")]
+Quiet = Annotated[bool, typer.Option("--quiet", help="Print nothing but errors, whatever the config says.")]
+Profile = Annotated[bool, typer.Option("--profile", help="Print the time of each operation of a few steps at the end.")]
+ExitCode = Annotated[
+    int | None,
+    typer.Option(min=0, max=255, help="Exit code when a signal or a notice stopped it; default 128 + signal."),
+]
+
+
+@command
 def fit(
     config: Config,
     set_: Set = None,
-    fresh: Annotated[bool, typer.Option("--fresh", help="Start over; old files are replaced.")] = False,
-    force: Annotated[bool, typer.Option("--force", help="Resume in spite of changes.")] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", help="Print nothing but errors.")] = False,
-    profile: Annotated[
-        bool, typer.Option("--profile", help="Print the time of each operation of a few steps at the end.")
-    ] = False,
-    exit_code: Annotated[
-        int | None,
-        typer.Option(min=0, max=255, help="Exit code when a signal or a notice stopped it; default 128 + signal."),
-    ] = None,
+    fresh: Fresh = False,
+    force: Force = False,
+    quiet: Quiet = False,
+    profile: Profile = False,
+    exit_code: ExitCode = None,
     data_dir: DataDir = None,
 ) -> None:
     """Train a config, or resume its run.
@@ -38,16 +43,14 @@ def fit(
     """
     from arignote.preemption.signals import exit_at_signal
 
-    if fresh and force:
-        raise ConfigError(
-            "--fresh and --force exclude each other: --fresh starts over, --force resumes in spite of what changed"
-        )
+    _exclude(fresh and force, "--fresh and --force", "--fresh starts over, --force resumes in spite of what changed")
+    _exclude(quiet and profile, "--quiet and --profile", "a profile is printed")
+    resume = "fresh" if fresh else "force" if force else None
     try:
         with exit_at_signal(exit_code):
             # Within, as a signal may arrive during the import too.
             from arignote.fit.command import fit_command
 
-            resume = "fresh" if fresh else "force" if force else None
             with warnings.catch_warnings():
                 if quiet:
                     warnings.simplefilter("ignore")
@@ -60,7 +63,12 @@ def fit(
         end_at_once(stopped if exit_code is None else exit_code)
 
 
-@app.command()
+def _exclude(are_given: bool, options: str, reason: str) -> None:
+    if are_given:
+        raise ConfigError(f"{options} exclude each other: {reason}")
+
+
+@command
 def tune(
     config: Config,
     set_: Set = None,

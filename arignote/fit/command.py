@@ -9,6 +9,7 @@ from typing import Any
 from arignote.checkpoints.progress import OBSERVER
 from arignote.errors import Interrupted
 from arignote.spec.config import read_config
+from arignote.spec.run_spec import RunSpec
 
 __all__ = ["fit_command"]
 
@@ -35,7 +36,7 @@ def fit_command(
     resume : "fresh" or "force", optional
         In place of that of the config.
     quiet : bool
-        Whether nothing is printed but errors.
+        Whether nothing is printed but errors, whatever the config says.
     profile : bool
         Whether operations are profiled, unless the config has a profile already.
     """
@@ -44,13 +45,8 @@ def fit_command(
     from arignote.fit.start import fit_config
     from arignote.report.ending import config_options, ending
 
-    settings: dict[str, Any] = {"verbose": not quiet and spec.fit.get("verbose", True)}
-    if profile and not spec.fit.get("profile"):
-        settings["profile"] = True
-    if resume is not None:
-        settings["resume"] = resume
     try:
-        result = fit_config(spec, **settings)
+        result = fit_config(spec, **_settings(spec, resume, quiet, profile))
         result.raise_if_stopped()
     except Interrupted as interrupted:
         if interrupted.lost:
@@ -70,3 +66,14 @@ def fit_command(
         lost = Interrupted("Ctrl-C", 130, result.state.position)
         print(f"{lost}: give fit.checkpoint a path", file=sys.stderr)
     return 130
+
+
+def _settings(spec: RunSpec, resume: str | None, quiet: bool, profile: bool) -> dict[str, Any]:
+    """Return what takes precedence over the settings of a config."""
+    profile = spec.fit.get("profile") or profile
+    settings = {
+        "verbose": not quiet and spec.fit.get("verbose", True),
+        # A profile that is written to a file prints nothing.
+        "profile": False if quiet and profile is True else profile,
+    }
+    return settings if resume is None else settings | {"resume": resume}

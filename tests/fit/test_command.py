@@ -60,8 +60,9 @@ def test_an_observer_of_a_config_is_imported_and_a_fit_that_it_stops_ends_with_0
     assert "done, 2 of 2 epochs\n" in capsys.readouterr().out and "observers_of_a_config" not in sys.modules
 
 
-def test_a_quiet_fit_prints_nothing(config, tmp_path, capsys):
-    assert fit_command(config, quiet=True) == 0
+@pytest.mark.parametrize("overrides", [None, ["fit.verbose=true", "fit.profile=true"]])
+def test_a_quiet_fit_prints_nothing_whatever_its_config_says(overrides, config, tmp_path, capsys):
+    assert fit_command(config, overrides, quiet=True) == 0
     assert capsys.readouterr() == ("", "")
 
 

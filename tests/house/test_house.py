@@ -36,6 +36,13 @@ def test_the_face_and_the_declarations_start_without_torch_and_scikit_learn():
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("words", [["--help"], ["fit", "--help"]])
+def test_help_needs_no_library_but_typer(words):
+    code = f"sys.argv = {['arignote', *words]!r}; from arignote.cli import app; app(standalone_mode=False)"
+    assert any(line.startswith("Usage: arignote") for line in lines_of(code, "pydantic", "numpy", "rich", "ruamel"))
+
+
+@pytest.mark.slow
 def test_the_estimators_are_imported_without_torch_and_without_settings():
     """Beside scikit-learn, whose base takes as long as that of MLPClassifier, nothing of weight is loaded."""
     code = "from arignote import NNClassifier, NNRegressor"

@@ -1,0 +1,63 @@
+"""The group of commands: help, version, completion, and what an error prints."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import pytest
+from command_line import arignote
+
+COMMANDS = ["check", "convert", "evaluate", "fit", "inspect", "predict", "schedule", "summary", "tune", "verify"]
+
+
+@pytest.mark.parametrize("word", ["-h", "--help"])
+def test_help_lists_every_command_and_the_exit_codes(word):
+    ended = arignote(word)
+    assert ended.code == 0 and ended.err == ""
+    listed = [
+        line.split()[0] for line in ended.out.partition("Commands that train")[2].splitlines() if line[:3] > "  !"
+    ]
+    assert set(COMMANDS) <= set(listed)
+    assert "Exit codes: 0 done; 1 unexpected error; 2 usage or config; 3 data; 4 checkpoint;\n" in ended.out
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_the_help_of_a_command_has_an_example_even_beside_wrong_words(name):
+    ended = arignote(name, "-h", "--nonsense")
+    assert ended.code == 0 and f"Example: arignote {name} " in ended.out and "--help" in ended.out
+
+
+def test_the_version_is_that_of_the_package():
+    from importlib.metadata import version
+
+    assert arignote("--version") == (0, f"arignote {version('arignote')}\n", "")
+
+
+@pytest.mark.parametrize("words", [["--debug", "check", "none.yaml"], ["check", "none.yaml", "--debug"]])
+def test_debug_prints_the_traceback_before_the_error(words):
+    plain, debugged = arignote("check", "none.yaml"), arignote(*words)
+    assert plain.code == debugged.code == 2 and plain.err.startswith("error: none.yaml: ")
+    assert debugged.err.startswith("Traceback (most recent call last)") and debugged.err.endswith(plain.err)
+
+
+@pytest.mark.slow
+def test_the_shell_completes_commands_and_options_and_only_installing_writes(tmp_path):
+    code = "import sys; sys.argv[0] = 'arignote'; from arignote.cli import main; main()"
+
+    def completed(*words, **variables):
+        environment = os.environ | {"HOME": str(tmp_path), **variables}
+        ended = subprocess.run([sys.executable, "-c", code, *words], env=environment, capture_output=True, text=True)
+        return ended.stdout.split()
+
+    assert completed(_ARIGNOTE_COMPLETE="complete_bash", COMP_WORDS="arignote in", COMP_CWORD="1") == ["inspect"]
+    assert completed(_ARIGNOTE_COMPLETE="complete_bash", COMP_WORDS="arignote fit --q", COMP_CWORD="2") == ["--quiet"]
+    shown = subprocess.run(
+        ["bash", "-c", f'{sys.executable} -c "{code}" --show-completion; true'],
+        env=os.environ | {"HOME": str(tmp_path)},
+        capture_output=True,
+        text=True,
+    )
+    assert "_ARIGNOTE_COMPLETE=complete_bash" in shown.stdout
+    assert list(tmp_path.iterdir()) == []
