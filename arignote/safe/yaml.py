@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable, Iterable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from arignote.errors import ConfigError
 from arignote.safe.file_kinds import kind_of_file
 
-__all__ = ["load_yaml"]
+__all__ = ["load_yaml", "plain_yaml"]
 
 # A network of a thousand layers, each with ten parameters, has 100 kB and 25,000 values.
 _MOST_BYTES = 500_000
@@ -48,6 +50,26 @@ def load_yaml(path: Path) -> Any:
         raise ConfigError(f"{path}: is not YAML: {str(error).partition(chr(10))[0]:.200}") from None
 
 
+def plain_yaml(text: str, option: str) -> Any:
+    """Return the value of an option as plain data, within the bounds of `load_yaml`.
+
+    Raises
+    ------
+    ConfigError
+        If it is not YAML, has a tag, or too many values or levels.
+    """
+    from ruamel.yaml import YAML
+
+    try:
+        _check(YAML(typ="safe").parse(text), "a value", lambda mark: f"{option}: character {mark.index + 1}")
+        return YAML(typ="safe").load(text)
+    except ConfigError:
+        raise
+    except Exception:
+        # As of a file.
+        raise ConfigError(f"{option}: the value is not YAML") from None
+
+
 def _read(path: Path) -> str:
     """Return the text of a file; raise ConfigError if it cannot be read, holds data, or is too long."""
     kind = kind_of_file(path)
@@ -73,7 +95,7 @@ def _parse(path: Path, text: str) -> Any:
     from ruamel.yaml.error import YAMLError
 
     try:
-        _check(path, YAML(typ="rt").parse(text))
+        _check(YAML(typ="rt").parse(text), "a config", partial(_at, path))
         # "rt" builds plain containers only, and no Python object from a tag.
         yaml = YAML(typ="rt")
         yaml.preserve_quotes = True
@@ -110,7 +132,7 @@ def _at(path: Path, mark: Any) -> str:
     return f"{path}:{mark.line + 1}:{mark.column + 1}" if mark else str(path)
 
 
-def _check(path: Path, events: Any) -> None:
+def _check(events: Iterable[Any], what: str, at: Callable[[Any], str]) -> None:
     """Raise ConfigError if a text has tags, too many values (aliases count as what they repeat) or levels."""
     from ruamel.yaml.events import AliasEvent, CollectionEndEvent, CollectionStartEvent, ScalarEvent
 
@@ -118,14 +140,14 @@ def _check(path: Path, events: Any) -> None:
     # For each open collection: its anchor, and the number of its values so far.
     open_: list[tuple[str | None, int]] = [(None, 0)]
     for event in events:
-        where = _at(path, event.start_mark)
+        where = at(event.start_mark)
         if getattr(event, "tag", None) is not None:
-            raise ConfigError(f"{where}: a config is plain data: leave the tag {str(event.tag)!r} out")
+            raise ConfigError(f"{where}: {what} is plain data: leave the tag {str(event.tag)!r} out")
         anchor, size = getattr(event, "anchor", None), 1
         if isinstance(event, CollectionStartEvent):
             open_.append((anchor, 1))
             if len(open_) > _DEEPEST:
-                raise ConfigError(f"{where}: a config must have at most {_DEEPEST} levels")
+                raise ConfigError(f"{where}: {what} must have at most {_DEEPEST} levels. Is a closing bracket missing?")
             continue
         if isinstance(event, CollectionEndEvent):
             anchor, size = open_.pop()
@@ -141,4 +163,7 @@ def _check(path: Path, events: Any) -> None:
         outer, so_far = open_[-1]
         open_[-1] = outer, so_far + size
         if so_far + size > _MOST_VALUES:
-            raise ConfigError(f"{where}: a config must have at most {_MOST_VALUES} values")
+            raise ConfigError(
+                f"{where}: {what} must have at most {_MOST_VALUES} values, counted as often as aliases repeat them. "
+                "Write fewer aliases, and name data by its file"
+            )

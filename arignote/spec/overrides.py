@@ -6,6 +6,7 @@ from typing import Any
 
 from arignote.data.specs import CSVFormat, table_format
 from arignote.errors import ConfigError
+from arignote.safe.yaml import plain_yaml
 from arignote.spec.locations import Written
 from arignote.spec.paths import Items, Layers, LayersForm, Place, form_of, place_of, replaced_at, walk
 from arignote.spec.settings import FitSettings
@@ -33,13 +34,14 @@ def override(values: dict[str, Any], settings: list[str]) -> Written:
         key, sign, text = setting.partition("=")
         if not sign or not key:
             raise ConfigError(f"--set must be key=value; got {setting!r}")
-        value = _yaml_value(text, f"--set {setting}")
+        option = f"--set {_shortened(setting)}"
+        value = plain_yaml(text, option)
         try:
             values |= _written(values, key.split("."), value, setting, written)
         except ConfigError as error:
             if error.complaints[0].path:
                 raise
-            raise ConfigError(f"--set {setting}: {error}") from None
+            raise ConfigError(f"{option}: {error}") from None
     return written
 
 
@@ -68,19 +70,13 @@ def _written(values: dict[str, Any], words: list[str], value: Any, setting: str,
 
 def csv_format(text: str) -> CSVFormat:
     """Return the format of a text table that ``--csv`` gives as YAML, checked as `csv:` of a source is."""
-    option = f"--csv {text}"
-    value = _yaml_value(text, option)
+    option = f"--csv {_shortened(text)}"
+    value = plain_yaml(text, option)
     try:
         return table_format(value)
     except ConfigError as error:
         raise ConfigError(error.complaints, [f"{option}: {c.text('yaml')}" for c in error.complaints]) from None
 
 
-def _yaml_value(text: str, option: str) -> Any:
-    """Return the value of an option; ConfigError if it is not YAML."""
-    from ruamel.yaml import YAML
-
-    try:
-        return YAML(typ="safe").load(text)
-    except Exception:
-        raise ConfigError(f"{option}: the value is not YAML") from None
+def _shortened(text: str) -> str:
+    return text if len(text) <= 100 else f"{text[:97]}..."
