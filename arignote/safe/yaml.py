@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ from typing import Any
 from arignote.errors import ConfigError
 from arignote.safe.file_kinds import kind_of_file
 
-__all__ = ["load_yaml", "plain_yaml"]
+__all__ = ["load_yaml", "plain_values", "plain_yaml"]
 
 # A network of a thousand layers, each with ten parameters, has 100 kB and 25,000 values.
 _MOST_BYTES = 500_000
@@ -68,6 +68,18 @@ def plain_yaml(text: str, option: str) -> Any:
     except Exception:
         # As of a file.
         raise ConfigError(f"{option}: the value is not YAML") from None
+
+
+def plain_values(value: Any) -> Any:
+    """Return containers of ruamel as dicts and lists, and its numbers and texts as those of Python."""
+    if isinstance(value, Mapping):
+        return {str(key): plain_values(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [plain_values(item) for item in value]
+    for kind in (bool, int, float, str):
+        if isinstance(value, kind):
+            return value if isinstance(value, bool) else kind(value)
+    return value
 
 
 def _read(path: Path) -> str:

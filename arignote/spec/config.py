@@ -15,8 +15,9 @@ from arignote.layers.base import Layer
 from arignote.layers.layer_list import parse
 from arignote.registry import PathForm, plain
 from arignote.replacing import replacing
-from arignote.safe.yaml import load_yaml
+from arignote.safe.yaml import load_yaml, plain_values
 from arignote.spec.config_check import complaints_of_config
+from arignote.spec.include import read_merged
 from arignote.spec.locations import At, Document, Origin
 from arignote.spec.named_files import from_folder, with_paths
 from arignote.spec.overrides import override
@@ -35,7 +36,7 @@ def read_config(
     Parameters
     ----------
     path : Path
-        A YAML or JSON file.
+        A YAML or JSON file; what it includes is merged.
     settings : list of str, optional
         ``key=value`` overrides.
     needs_data : bool
@@ -53,14 +54,8 @@ def read_config(
     ConfigError
         With everything that is wrong, each with file, line and column.
     """
-    loaded = load_yaml(path)
-    values = _plain_values(loaded)
-    if not isinstance(values, dict):
-        got = "an empty file" if values is None else repr(values)
-        raise ConfigError(f"{path}: must be a mapping with the keys {', '.join(RunSpec.model_fields)}; got {got}")
-    # A section whose lines are all commented out is empty.
-    values = {key: value for key, value in values.items() if value is not None or key not in ("fit", "layer_defaults")}
-    origin = _override(Origin({(): Document(path, loaded)}), values, settings or [])
+    values, origin = read_merged(path)
+    origin = _override(origin, values, settings or [])
     if complaints := complaints_of_config(values, origin.folder_of):
         raise origin.located(complaints)
     if needs_data and values.get("data") is None:
@@ -94,18 +89,6 @@ def _override(origin: Origin, values: dict[str, Any], settings: list[str]) -> Or
         raise origin.located(list(error.complaints)) from None
 
 
-def _plain_values(value: Any) -> Any:
-    """Return containers of ruamel as dicts and lists, and its numbers and texts as those of Python."""
-    if isinstance(value, Mapping):
-        return {str(key): _plain_values(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_plain_values(item) for item in value]
-    for kind in (bool, int, float, str):
-        if isinstance(value, kind):
-            return value if isinstance(value, bool) else kind(value)
-    return value
-
-
 def write_settings(path: Path, settings: dict[str, Any]) -> None:
     """Write settings of `fit` into a config; comments and order of a YAML file are kept.
 
@@ -121,7 +104,7 @@ def write_settings(path: Path, settings: dict[str, Any]) -> None:
     section.update(settings)
     text = io.StringIO()
     if path.suffix.lower() == ".json":
-        text.write(json.dumps(_plain_values(loaded), indent=2) + "\n")
+        text.write(json.dumps(plain_values(loaded), indent=2) + "\n")
     else:
         yaml = YAML(typ="rt")
         yaml.width = 10_000
@@ -173,7 +156,7 @@ def _load_layers(path: Path) -> Any:
 
 
 def _list_of_layers(path: Path, loaded: Any) -> list[Any]:
-    values = _plain_values(loaded)
+    values = plain_values(loaded)
     layers = values.get("layers") if isinstance(values, dict) else values
     if not isinstance(layers, list):
         raise ConfigError(f"{path}: must hold a list of [Layer, {{parameters}}]")

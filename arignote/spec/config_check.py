@@ -40,6 +40,9 @@ def complaints_of_config(values: dict[str, Any], folder_of: Callable[[At], Path]
         Takes keys from the root; returns the folder of a relative path there.
     """
     complaints = _complaints_of_sections(values, folder_of)
+    if "include" in values:
+        # Those of files are merged before.
+        complaints.append(Complaint(("include",), "include is read from files only: write it into the config"))
     layers, defaults = values.get("layers"), values.get("layer_defaults", {})
     parsed: list[Layer] = []
     # Layers that are no list, or defaults that are no mapping, are reported already.

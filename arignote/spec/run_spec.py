@@ -32,6 +32,8 @@ class RunSpec(Section):
 
     Attributes
     ----------
+    include : str or list of str, optional
+        Configs that this one completes; see `arignote.spec.include`. None once they are read.
     name : str, optional
         Name of the run.
     rng : int, optional
@@ -51,6 +53,7 @@ class RunSpec(Section):
     kind: ClassVar[str] = "config"
     # None unless it is read from a file.
     _origin: Origin | None = PrivateAttr(None)
+    include: Annotated[str | list[str] | None, PathForm.PATH] = None
     name: str | None = None
     rng: int | None = None
     data: DataSpec | None = None

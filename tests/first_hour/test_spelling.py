@@ -133,7 +133,7 @@ FAULTS = {
     ),
     "layers:\n  - [FCLayer, {n_units: 64]\n": ("2:27: is not YAML", "a comma or a closing bracket is missing"),
     "": (
-        "must be a mapping with the keys name, rng, data, stored_network, layer_defaults, layers, fit",
+        "must be a mapping with the keys include, name, rng, data, stored_network, layer_defaults, layers, fit",
         "got an empty file",
     ),
     "layers:\n" + OUTPUT + "---\nfit: {}\n": ("3:1: is not YAML", "leave out the line ---"),
