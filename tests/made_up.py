@@ -81,6 +81,7 @@ def live_state(**changes):
         "history": History({"epoch": [1.0, 2.0], "examples_seen": [10.0, 20.0], "valid_nll": [0.5, 0.75]}),
         "best": Best(0.5, 1, 10, 1, "d" * 64, {"fc1.W": np.full((2, 3), 9, "f4")}),
         "starts": [[0, 0], [1, 2]],
+        "causes": ["start", "killed"],
         "preprocess": {"0.mean": np.zeros(2)},
     }
     return TrainingState(**values | changes)

@@ -44,13 +44,14 @@ class PlainState(TypedDict):
     best: Best | None
     best_train: Best | None
     starts: list[list[int]]
+    causes: list[str]
     extra_metadata: dict[str, Any] | None
     loaded: dict[str, str]
     thawed: dict[str, Annotated[int, Field(strict=True, ge=0, lt=LARGEST_COUNT)]]
 
 
 # Entries that older files of the same version lack.
-_ADDED: dict[str, Any] = {"loaded": {}, "best_train": None, "thawed": {}}
+_ADDED: dict[str, Any] = {"loaded": {}, "best_train": None, "thawed": {}, "causes": []}
 
 
 @cache

@@ -48,6 +48,10 @@ class TrainingState:
         The lowest training loss, with its network, if a rule may restart from it.
     starts : list of [epoch, batch]
         Position at which each process of the run began.
+    causes : list of str
+        Why each process of the run began: "start"; "killed", if the one before ended without saving what stopped it;
+        "finished", if it was given more epochs or another pass; "unknown", in files that do not record it; otherwise
+        what stopped the one before, as in `Progress.stopped_by`.
     preprocess : dict of str to array
         What the preprocessing learned from the training rows.
     loaded : dict of str to str
@@ -75,6 +79,7 @@ class TrainingState:
     preprocess: dict[str, NDArray[Any]] = field(default_factory=dict)
     loaded: dict[str, str] = field(default_factory=dict)
     thawed: dict[str, int] = field(default_factory=dict)
+    causes: list[str] = field(default_factory=list)
 
     @property
     def n_epochs(self) -> int:
@@ -132,6 +137,19 @@ class TrainingState:
         counted = (self.network, self.slots, self.history.arrays())
         return sum(int(t.nbytes) for tensors in counted for t in tensors.values())
 
+    @property
+    def cause_of_next(self) -> str:
+        """Return why a process begins that resumes this state, as in `causes`."""
+        if self.finished:
+            return "finished"
+        return self.progress.stopped_by or "killed"
+
+    def add_start(self, cause: str) -> None:
+        """Record that a process of the run begins here, and why."""
+        # Files of earlier versions have no causes.
+        self.causes += ["unknown"] * (len(self.starts) - len(self.causes)) + [cause]
+        self.starts.append([self.progress.epoch, self.progress.batch])
+
     def snapshot(self, into: TrainingState | None = None) -> TrainingState:
         """Return a copy with arrays in place of live tensors, which later steps do not change.
 
@@ -152,6 +170,7 @@ class TrainingState:
             best=copy.copy(self.best),
             best_train=copy.copy(self.best_train),
             starts=[list(start) for start in self.starts],
+            causes=list(self.causes),
         )
 
     def as_best(self, value: float) -> Best:
@@ -197,6 +216,7 @@ class TrainingState:
             "best": _without_network(self.best),
             "best_train": _without_network(self.best_train),
             "starts": self.starts,
+            "causes": self.causes,
             "extra_metadata": self.extra_metadata,
             "loaded": self.loaded,
             "thawed": self.thawed,

@@ -254,7 +254,7 @@ def load_into(state: TrainingState, stored: TrainingState, where: str) -> None:
     state.history = stored.snapshot().history
     state.best = replace(stored.best) if stored.best is not None else None
     state.best_train = replace(stored.best_train) if stored.best_train is not None else None
-    state.starts = [list(start) for start in stored.starts]
+    state.starts, state.causes = [list(start) for start in stored.starts], list(stored.causes)
     if _batching(stored, then) != _batching(state, now):
         begin_epoch_again(state)
 

@@ -46,6 +46,7 @@ def run(
     files: RunWriter | None,
     spool: RunWriter | None,
     status: str,
+    cause: str,
     observers: Observers,
 ) -> Profile | None:
     """Run the loop, and return what was profiled, if it was asked for; if numbers stop being finite, find out where.
@@ -59,6 +60,8 @@ def run(
         Of the run; and what keeps its state while the store cannot be reached.
     status : str
         How the fit started, for observers.
+    cause : str
+        Why this process of the run begins, as in `TrainingState.causes`.
     observers : sequence of callable
         Each is called with every `Event`.
 
@@ -73,7 +76,7 @@ def run(
     if files is not None:
         files.prepare()
     if not state.finished:
-        state.starts.append([state.progress.epoch, state.progress.batch])
+        state.add_start(cause)
     checkpointer = Checkpointer(files, settings.checkpoint_every, settings.checkpoint_all, spool)
     # What is trained again to find the cause, if numbers stop being finite before anything is saved.
     first = state.snapshot()

@@ -183,6 +183,7 @@ def _train(
             warn(f"{problem}. Resuming from {where}")
         fit = assemble(plan, stored)
         state, status = fit.state, "starts"
+        cause = "start" if stored is None else stored.cause_of_next
         with session(fit.step.setup):
             if stored is not None:
                 load_into(state, stored, where)
@@ -192,7 +193,7 @@ def _train(
                     status = begin_pass(state, stored, request.one_pass.network)
             is_saved = spool is None or not where.startswith(spool.folder.path_of())
             if not (state.finished and stored is not None and is_saved):
-                profile = run(fit, stop, files, spool, status, observers)
+                profile = run(fit, stop, files, spool, status, cause, observers)
             elif files is not None and not problems:
                 files.clean_up(state.run_id)
             return state.snapshot(), network_to_predict(fit), status, profile

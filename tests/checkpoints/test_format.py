@@ -79,6 +79,7 @@ def state(**changes):
         "history": History({"epoch": [1.0, 2.0], "valid_nll": [inf, nan]}),
         "best": Best(inf, 1, 8, 1, "f" * 64),
         "starts": [[0, 0], [1, 2]],
+        "causes": ["start", "the machine “goes” at noon"],
         "extra_metadata": {"nested": {"": [None, True, -inf]}, "digest": f'"digest":"{ZEROS}"'},
     }
     return TrainingState(**values | changes)

@@ -132,6 +132,7 @@ def test_the_text_of_a_file_holds_all_but_the_tensors():
         "best": {"value": 0.5, "epoch": 1, "examples_seen": 10, "n_rows": 1, "digest": "d" * 64},
         "best_train": None,
         "starts": [[0, 0], [1, 2]],
+        "causes": ["start", "killed"],
         "extra_metadata": None,
         "loaded": {},
         "thawed": {},
@@ -195,3 +196,20 @@ def test_the_last_validation_is_the_best_with_the_average_if_there_is_one():
     assert found.network["fc1.W"].tolist() == [[0, 1, 2], [3, 4, 5]]
     state.slots["average/fc1.W"] = torch.full((2, 3), 8.0)
     assert state.as_best(0.75).network["fc1.W"].tolist() == [[8.0] * 3] * 2
+
+
+@pytest.mark.parametrize(
+    ("progress", "cause"),
+    [
+        (Progress(epoch=1, batch=2), "killed"),
+        (Progress(epoch=1, batch=2, stopped_by="SIGTERM"), "SIGTERM"),
+        (Progress(epoch=3), "finished"),
+        (Progress(epoch=1, ended=True, stopped_by="stop_rule"), "finished"),
+    ],
+)
+def test_each_process_of_a_run_records_where_and_why_it_began(progress, cause):
+    state = live_state(progress=progress, starts=[[0, 0], [0, 5]], causes=[])
+    assert state.cause_of_next == cause
+    state.add_start(state.cause_of_next)
+    # The first two are of a file that recorded no causes.
+    assert state.starts[2] == [progress.epoch, progress.batch] and state.causes == ["unknown", "unknown", cause]

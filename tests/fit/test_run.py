@@ -33,7 +33,7 @@ def assembled(valid=(X, 1 - Y), **settings):
 
 def ran(fit, files=None, observers=(), status="starts"):
     with StopRequest() as stop:
-        run(fit, stop, files, None, status, observers)
+        run(fit, stop, files, None, status, "start", observers)
     return fit
 
 

@@ -87,7 +87,7 @@ def test_a_signal_raises_interrupted_after_the_batch_with_everything_saved(
     assert stopped.interrupted_ and stopped.state_.progress.n_updates == 6
     ended = classifier().fit(*digits, **SETTINGS, checkpoint=str(tmp_path / "run"))
     assert digest(ended) == whole and not ended.interrupted_
-    assert ended.state_.starts == [[0, 0], [1, 2]]
+    assert ended.state_.starts == [[0, 0], [1, 2]] and ended.state_.causes == ["start", name]
 
 
 def test_ctrl_c_returns_after_the_batch_with_everything_saved(digits, tmp_path, whole):
