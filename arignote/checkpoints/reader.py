@@ -45,6 +45,11 @@ class RunFiles:
             return f"{self._name}_epoch{number}.ckpt"
         return f"{self._name}_{kind}{f'.{number}' if number else ''}.ckpt"
 
+    @property
+    def report(self) -> str:
+        """Name of the page of the run."""
+        return f"{self._name}_report.html"
+
     def path(self, kind: str, number: int = 0) -> str:
         """Return the path of a file, for messages."""
         return self.folder.path_of(self.name(kind, number))

@@ -92,10 +92,10 @@ def run(
     except ArignoteError:
         raise
     except Exception as error:
-        cause = cause_of(fit, error)
-        if cause is None:
+        failure = cause_of(fit, error)
+        if failure is None:
             raise
-        raise cause from error
+        raise failure from error
     finally:
         checkpointer.wait_briefly()
     return None if profiled is None else profiled.result()

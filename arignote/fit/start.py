@@ -27,6 +27,7 @@ from arignote.fit.folder_stem import stem_in_folder, stem_of_fewer_epochs
 from arignote.fit.one_pass import OnePass, begin_pass, check_files_of_passes
 from arignote.fit.plan import FitRequest
 from arignote.fit.pretrain import data_of_stages, stages
+from arignote.fit.report import check_report, report_fit
 from arignote.fit.resume import candidates, choose, load_into, resume_message, warn_of_changes
 from arignote.fit.run import network_to_predict, run
 from arignote.fit.transfer import StoredNetwork, digests_of
@@ -95,7 +96,7 @@ def fit_network(
     stored_network : str, optional
         Run, or safetensors file, from which layers with `load_params` take their parameters.
     """
-    check_profile_file(settings.profile)
+    _check_written(settings)
     data = with_layers(data, layers, settings)
     stored = StoredNetwork.at(stored_network)
     stem, opened = settings.checkpoint, None
@@ -122,6 +123,12 @@ def fit_network(
     is_stopped = state.progress.interrupted or stop.signalled
     raise_if_stopped = partial(stop.raise_interrupted, lost) if is_stopped else lambda: None
     return FitResult(state, network, status, state.spec["fit"]["checkpoint"], raise_if_stopped)
+
+
+def _check_written(settings: FitSettings) -> None:
+    """Raise ConfigError if what is written at the end, beside checkpoints, has no place."""
+    check_profile_file(settings.profile)
+    check_report(settings)
 
 
 def _observers(
@@ -196,7 +203,10 @@ def _train(
                 profile = run(fit, stop, files, spool, status, cause, observers)
             elif files is not None and not problems:
                 files.clean_up(state.run_id)
-            return state.snapshot(), network_to_predict(fit), status, profile
+            result, network = state.snapshot(), network_to_predict(fit)
+            if request.settings.report and files is not None and not state.progress.interrupted:
+                report_fit(fit, result, network, files, stop)
+            return result, network, status, profile
 
 
 @contextmanager

@@ -85,6 +85,10 @@ class _ReportingSettings(BaseModel):
         False,
         description="Whether the time of each operation of a few steps is printed at the end; a path: written there.",
     )
+    report: Annotated[bool, Mark.MACHINE] = Field(
+        False,
+        description="Whether the page of the run is written at its end, beside its files: RUN_report.html.",
+    )
     observers: Annotated[Observers, Mark.MACHINE] = Field(
         None,
         validate_default=True,

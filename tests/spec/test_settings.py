@@ -33,6 +33,7 @@ OF_THE_MACHINE = {
     "preemption": "a path, or an address of the network, that is read",
     "observers": "functions that are called",
     "profile": "a path that is written to",
+    "report": "whether a file is written beside the checkpoint",
     "compile": "a C++ compiler, which is started",
 }
 NEITHER = {
@@ -72,6 +73,7 @@ def test_nothing_of_the_machine_is_taken_from_a_file(tmp_path):
         "preemption": f"file:{tmp_path / 'secret'}",
         "observers": ["os:system"],
         "profile": str(tmp_path / "profile.txt"),
+        "report": True,
         "compile": True,
     }
     assert written.keys() == OF_THE_MACHINE.keys()

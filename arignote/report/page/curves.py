@@ -1,0 +1,185 @@
+"""The curves of runs, as plain data: columns of the history over epochs, thinned, and where processes began."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+from math import inf, isfinite
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from arignote.checkpoints.progress import OBSERVER
+from arignote.checkpoints.state import TrainingState
+from arignote.data.prepared import PARTS
+from arignote.report.tables import score_text
+
+__all__ = ["charts_of", "marks_of"]
+
+Columns = dict[str, NDArray[np.float64]]
+
+# Of all columns together, so that the page stays small: 20 bytes each.
+_MOST_NUMBERS = 12_000
+_PREFIXES = ("scored_train", *PARTS)
+_NO_LOSSES = ("epoch", "examples_seen", "seconds")
+
+
+def charts_of(state: TrainingState, share: int = 1) -> dict[str, Any]:
+    """Return the charts of a run.
+
+    Parameters
+    ----------
+    state : TrainingState
+    share : int
+        Number of runs that share a page.
+
+    Returns
+    -------
+    dict
+        "x": the epochs of the drawn validations; "best": which of them is the best one; "charts": each with `title`,
+        `kind` ("loss", "rule" or "monitor") and its `series`, with `values` and a `summary` in words; "n_validations",
+        and "n_drawn", which is smaller if they were thinned: of each stretch the lowest and the highest value of each
+        loss are drawn.
+    """
+    columns = state.history.arrays()
+    titles = _titles(state, columns)
+    best = None if state.best is None else state.best.n_rows - 1
+    losses = [columns[name] for names in titles["loss"].values() for name in names]
+    rows, x = _drawn(len(state.history), losses, best, _MOST_NUMBERS // share), _epochs(state, columns)
+
+    def series(kind: str, name: str, at: int) -> dict[str, Any]:
+        role, values = _part_of(name) if kind == "loss" else at, columns[name]
+        return {"name": name, "role": role, "values": _plain(values[rows]), "summary": _summary(name, values, x)}
+
+    charts = [
+        {"title": title, "kind": kind, "series": [series(kind, name, at) for at, name in enumerate(names)]}
+        for kind, of_kind in titles.items()
+        for title, names in of_kind.items()
+    ]
+    return {
+        "x": _plain(x[rows]),
+        "best": None if best is None else rows.tolist().index(best),
+        "charts": charts,
+        "n_validations": len(state.history),
+        "n_drawn": len(rows),
+    }
+
+
+def _titles(state: TrainingState, columns: Columns) -> dict[str, dict[str, list[str]]]:
+    """Return the columns of each chart by its title, by the kind of the chart."""
+    losses: dict[str, list[str]] = {}
+    monitored: dict[str, list[str]] = {}
+    rules = [name for name in ("learning_rate", "momentum", *state.rules) if name in columns]
+    for name in columns:
+        part = _part_of(name)
+        if part is not None:
+            losses.setdefault(name.removeprefix(f"{part}_"), []).append(name)
+        elif name not in (*rules, *_NO_LOSSES):
+            monitored.setdefault(name.rpartition(".")[2], []).append(name)
+    return {"loss": losses, "rule": {name: [name] for name in rules}, "monitor": monitored}
+
+
+def _part_of(name: str) -> str | None:
+    """Return the part of the data whose loss a column has."""
+    return next((part for part in _PREFIXES if name.startswith(f"{part}_")), None)
+
+
+def _summary(name: str, values: NDArray[np.float64], x: NDArray[np.float64]) -> str:
+    """Return a curve in words, for those who do not see it."""
+    there = np.flatnonzero(np.isfinite(values))
+    if not len(there):
+        return f"{name} has no finite value"
+    first, last, low = there[0], there[-1], there[np.argmin(values[there])]
+    text = {at: score_text(name, float(values[at])) for at in (first, last, low)}
+    return f"{name} from {text[first]} to {text[last]}, lowest {text[low]} in epoch {x[low]:.4g}"
+
+
+def _plain(values: NDArray[np.float64]) -> list[float | None]:
+    """Return numbers as JSON has them, which lacks NaN and infinity."""
+    return [value if isfinite(value) else None for value in values.tolist()]
+
+
+def _drawn(
+    n_rows: int, columns: Sequence[NDArray[np.float64]], best: int | None, most_numbers: int
+) -> NDArray[np.int64]:
+    """Return the rows (n,) that are drawn: all, or of each stretch the lowest and the highest value of each column."""
+    most = most_numbers // max(len(columns), 1)
+    if n_rows <= most:
+        return np.arange(n_rows)
+    kept = {0, n_rows - 1, *([] if best is None else [best])}
+    edges = np.linspace(0, n_rows, max(most // (2 * len(columns)), 1) + 1).astype(int).tolist()
+    for column in columns:
+        for first, end in pairwise(edges):
+            there = first + np.flatnonzero(np.isfinite(column[first:end]))
+            if len(there):
+                kept |= {int(there[np.argmin(column[there])]), int(there[np.argmax(column[there])])}
+    return np.array(sorted(kept))
+
+
+class _EpochSizes(NamedTuple):
+    """Rows of an epoch, those of a final one, and the number of epochs before the final ones."""
+
+    n_rows: int
+    n_final: int
+    final_since: float
+
+    def of(self, epoch: int) -> int:
+        """Return the rows of an epoch (from 0)."""
+        return self.n_rows if epoch < self.final_since else self.n_final
+
+    def before(self, epoch: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the rows of all epochs before an epoch (from 0)."""
+        n_usual = np.minimum(epoch, self.final_since)
+        return n_usual * self.n_rows + (epoch - n_usual) * self.n_final
+
+
+def _sizes(state: TrainingState) -> _EpochSizes | None:
+    """Return the sizes of epochs; None if the file does not record them."""
+    try:
+        n_rows = [state.data[part]["features"]["shape"][0] for part in PARTS if part in state.data]
+    except (KeyError, TypeError, IndexError):
+        return None
+    if not n_rows or not all(type(n) is int and n > 0 for n in n_rows):
+        return None
+    fit, final = state.spec["fit"], state.progress.final_since
+    size = fit.get("batch_size", 1)
+    usual, of_final = (n - n % size if fit.get("drop_last") and 0 < size <= n else n for n in (n_rows[0], sum(n_rows)))
+    return _EpochSizes(usual, of_final, inf if final is None else final)
+
+
+def _epochs(state: TrainingState, columns: Columns) -> NDArray[np.float64]:
+    """Return how many epochs (rows,) were complete at each validation, with fractions in mid-epoch."""
+    epoch, sizes = columns.get("epoch", np.arange(1.0, len(state.history) + 1)), _sizes(state)
+    if state.spec["fit"].get("validation_frequency") is None or sizes is None or "examples_seen" not in columns:
+        return epoch
+    n_of = np.where(epoch - 1 < sizes.final_since, sizes.n_rows, sizes.n_final)
+    found: NDArray[np.float64] = epoch - 1 + np.clip((columns["examples_seen"] - sizes.before(epoch - 1)) / n_of, 0, 1)
+    return found
+
+
+def marks_of(state: TrainingState) -> list[dict[str, Any]]:
+    """Return where processes of the run began after the first one, and where it is stopped now: `x` and `text`."""
+    progress, sizes, size = state.progress, _sizes(state), state.spec["fit"].get("batch_size", 1)
+
+    def mark(epoch: int, batch: int, text: str) -> dict[str, Any]:
+        share = min(batch * size / sizes.of(epoch), 1.0) if sizes is not None and size > 0 else 0.0
+        return {"x": epoch + share, "text": text}
+
+    causes = ["unknown"] * (len(state.starts) - len(state.causes)) + state.causes
+    found = []
+    for (epoch, batch), cause in list(zip(state.starts, causes, strict=False))[1:]:
+        where = f"in epoch {epoch + 1}, after batch {batch}" if batch else f"after epoch {epoch}"
+        found.append(mark(epoch, batch, f"{where}: {_in_words(cause)}"))
+    if progress.interrupted:
+        found.append(mark(progress.epoch, progress.batch, f"{state.position}: stopped by {_name(progress.stopped_by)}"))
+    return found
+
+
+def _in_words(cause: str) -> str:
+    words = {"killed": "killed, and resumed", "unknown": "resumed", "finished": "continued after its end"}
+    return words.get(cause) or f"stopped by {_name(cause)}, and resumed"
+
+
+def _name(cause: str | None) -> str:
+    return "an observer" if cause == OBSERVER else str(cause)

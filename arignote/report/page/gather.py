@@ -1,0 +1,252 @@
+"""What the page of a run shows, as plain data: numbers, strings, lists and dicts."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from arignote.checkpoints.reader import RunFiles, resolve
+from arignote.checkpoints.state import TrainingState
+from arignote.checkpoints.tensors import tensors_sha256
+from arignote.errors import CheckpointError, ConfigError
+from arignote.layers.architecture import Architecture, declare
+from arignote.layers.costs import costs_of
+from arignote.layers.layer_list import parse
+from arignote.registry import only_trusting
+from arignote.report.page.curves import charts_of, marks_of
+from arignote.report.page.matrices import matrix_of
+from arignote.report.page.pictures import filters_of
+from arignote.report.page.residuals import residuals_of
+from arignote.report.page.scored import ScoredRows
+from arignote.report.tables import score_text
+from arignote.safe.memory import size_text
+from arignote.spec.settings import completed_settings
+
+__all__ = ["StoredRun", "facts_of", "page_of", "settings_of"]
+
+# Networks of blocks may have thousands of layers.
+_MOST_LAYERS = 200
+_MOST_VALIDATIONS = 60
+# Passes over new data are processes of their own, and may be thousands.
+_MOST_MARKS = 100
+
+
+@dataclass(frozen=True)
+class StoredRun:
+    """A run as it was found on disk.
+
+    Attributes
+    ----------
+    run : str
+        Stem or file, as the user named it.
+    state : TrainingState
+        The newest one that can be read, with its best network.
+    files : list of dict
+        `name`, `text` (position, or what is wrong) and `digest` of each file that was read.
+    notes : list of str
+        What is damaged or missing.
+    """
+
+    run: str
+    state: TrainingState
+    files: list[dict[str, str]] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+    @classmethod
+    def read(cls, run: str, which: str | None = None) -> StoredRun:
+        """Return the newest state of a run that can be read.
+
+        Raises
+        ------
+        CheckpointError
+            If there is no such run, or no file of it can be read.
+        """
+        files, names = resolve(run, which)
+        notes: list[str] = []
+        if which in (None, "last") and not (len(names) == 1 and run.endswith(names[0])):
+            found = next(files.states(notes, needs_best=False), None)
+            if found is None:
+                raise CheckpointError("\n".join(notes) or f"{run}: there is no run of this stem, nor such a file")
+            return cls(run, found[1], _files(files), notes)
+        return cls(run, files.read(names[0])[0], _files(files), notes)
+
+
+def _files(files: RunFiles) -> list[dict[str, str]]:
+    """Return the last and best files of a run with their digests; those of epochs, which may be many, by name."""
+    found = []
+    for name in files.existing("last", "best"):
+        try:
+            state, digest = files.read(name)
+            found.append({"name": name, "text": state.position, "digest": digest})
+        except CheckpointError as error:
+            found.append({"name": name, "text": str(error), "digest": ""})
+    return found + [{"name": name, "text": "", "digest": ""} for name in files.existing("epoch")]
+
+
+def page_of(
+    stored: StoredRun,
+    scored: Sequence[ScoredRows] = (),
+    notes: Iterable[str] = (),
+    trust: Sequence[str] = (),
+    architecture: Architecture | None = None,
+) -> dict[str, Any]:
+    """Return what the page of a run shows.
+
+    Parameters
+    ----------
+    stored : StoredRun
+    scored : sequence of ScoredRows
+        Rows of parts that were predicted by the best network.
+    notes : iterable of str
+        What was left out, and why.
+    trust : sequence of str
+        Modules that may be imported because the file names them.
+    architecture : Architecture, optional
+        That of the network; by default it is declared anew from the file.
+    """
+    state, remarks = stored.state, [*stored.notes, *notes]
+    if architecture is None:
+        try:
+            with only_trusting(stored.run, tuple(trust)):
+                architecture = declare(parse(state.spec["layers"]), state.spec["n_in"], state.n_outputs)
+        except ConfigError as error:
+            remarks.append(f"the table of layers is left out: {error}")
+    changed, defaults = settings_of(state)
+    parts, marks = [_part(one) for one in scored], marks_of(state)
+    curves = charts_of(state) | {"marks": marks[-_MOST_MARKS:], "first_mark": max(len(marks) - _MOST_MARKS, 0) + 1}
+    return {
+        "facts": facts_of(stored),
+        "notes": remarks,
+        "curves": curves,
+        "validations": _validations(state),
+        "parts": parts,
+        # What the script of the page needs.
+        "data": {
+            "curves": curves,
+            "cells": [part["matrix"] and {key: part["matrix"][key] for key in ("labels", "cells")} for part in parts],
+        },
+        "layers": None if architecture is None else _layers(architecture, state),
+        "filters": None if architecture is None else _filters(architecture, state),
+        "changed": changed,
+        "defaults": defaults,
+        "environment": [(name, _text(value)) for name, value in state.environment.items()],
+        "files": stored.files,
+        "digests": [
+            ("run", state.run_id),
+            ("weights (SHA-256)", tensors_sha256(state.network)),
+            ("history (SHA-256)", state.history.sha256()),
+        ],
+    }
+
+
+def facts_of(stored: StoredRun) -> dict[str, Any]:
+    """Return what a run is and where it stands, as text."""
+    state = stored.state
+    seconds = state.history.arrays().get("seconds")
+    return {
+        "run": Path(stored.run).name,
+        "name": state.spec["name"] or Path(stored.run).name,
+        "position": state.position + (", interrupted" if state.progress.interrupted else ""),
+        "finished": state.finished,
+        "best": _best(state),
+        "epochs": f"{state.progress.epoch:,} of {state.n_epochs:,}",
+        "examples": f"{state.progress.examples_seen:,}",
+        "n_params": f"{sum(array.size for array in state.network.values()):,}",
+        "seconds": "" if seconds is None else _duration(float(seconds.sum())),
+        "rng": str(state.rng),
+    }
+
+
+def _best(state: TrainingState) -> tuple[str, str] | None:
+    """Return the value of the best validation, and which it is."""
+    if state.best is None or not 1 <= state.best.n_rows <= len(state.history):
+        return None
+    record = state.history.record(state.best.n_rows - 1)
+    name = next((name for name in record if name.startswith("valid_")), None)
+    return None if name is None else (score_text(name, record[name]), f"{name} in epoch {state.best.epoch}")
+
+
+def _duration(seconds: float) -> str:
+    """Return a time as text, such as "2 h 05 min"."""
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02d} min"
+
+
+def _validations(state: TrainingState) -> dict[str, Any]:
+    """Return the last validations as a table, which a screen reader can read."""
+    records = state.history.records()[-_MOST_VALIDATIONS:]
+    names = state.history.names
+    best = None if state.best is None else state.best.n_rows - 1 - max(len(state.history) - _MOST_VALIDATIONS, 0)
+    return {
+        "names": names,
+        "rows": [["" if row[name] != row[name] else f"{row[name]:.6g}" for name in names] for row in records],
+        "best": best,
+        "n": len(state.history),
+    }
+
+
+def _part(scored: ScoredRows) -> dict[str, Any]:
+    """Return losses of a part, and a matrix or plots of residuals if its target has them."""
+    is_of_classes = scored.labels is not None and len(scored.y) > 0
+    return {
+        "name": scored.name,
+        "n_rows": scored.n_rows,
+        "losses": [(name, score_text(name, value)) for name, value in scored.losses.items()],
+        "matrix": matrix_of(scored) if is_of_classes else None,
+        "residuals": residuals_of(scored) if not is_of_classes and scored.y.ndim == 2 else [],
+    }
+
+
+def _layers(architecture: Architecture, state: TrainingState) -> dict[str, Any]:
+    """Return the table of layers."""
+    n_rows = max(int(state.spec["fit"].get("batch_size", 1)), 1)
+    costs = costs_of(architecture)
+
+    def numbers(n_params: int, n_multiply_adds: int, n_bytes: int) -> list[str]:
+        return [f"{n_params:,}", f"{n_multiply_adds:,}", size_text(n_rows * n_bytes)]
+
+    return {
+        "rows": [
+            [one.name, one.type, " x ".join(map(str, one.output_shape)), *numbers(*one[3:])]
+            for one in costs[:_MOST_LAYERS]
+        ],
+        "total": numbers(*(sum(column) for column in zip(*(one[3:] for one in costs), strict=True))),
+        "n": len(costs),
+        "batch": n_rows,
+        "notes": list(architecture.notes),
+    }
+
+
+def _filters(architecture: Architecture, state: TrainingState) -> dict[str, Any] | None:
+    """Return the filters of the first convolution of images; None if there is none."""
+    best = state.best is not None and not state.ends_with_last and state.best.network
+    network: Mapping[str, Any] = best or state.predicting
+    for place in architecture.placed:
+        name = f"{place.name}.W"
+        if len(place.input_shape) == 3 and "W" in place.params and name in network and network[name].ndim == 4:
+            pictures, n = filters_of(network[name])
+            return {
+                "layer": place.name,
+                "pictures": pictures,
+                "n": n,
+                "shape": " x ".join(map(str, network[name].shape)),
+            }
+    return None
+
+
+def settings_of(state: TrainingState) -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
+    """Return the settings of a run that differ from the defaults, and all others, as text."""
+    defaults, own = completed_settings({}), completed_settings(state.spec["fit"])
+    both = [(name, _text(own[name]), own[name] != default) for name, default in defaults.items() if name in own]
+    changed = [(name, text) for name, text, differs in both if differs]
+    return changed, [(name, text) for name, text, differs in both if not differs]
+
+
+def _text(value: Any) -> str:
+    """Return a setting as it is written in a config."""
+    return value if isinstance(value, str) else json.dumps(value, default=repr, ensure_ascii=False)
