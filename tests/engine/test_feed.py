@@ -26,11 +26,12 @@ def test_rows_that_stay_give_the_batches_that_are_copied(digits, layers, monkeyp
         classifier = NNClassifier(layers, rng=3, n_epochs=2, batch_size=64, shuffle=shuffle, valid=0.2)
         return classifier.fit(x, y, sample_weight=weights)
 
-    copied = fit()
     made = []
-    monkeypatch.setattr(run, "fits_on_device", lambda n_bytes, device: True)
     monkeypatch.setattr(run, "ResidentRows", lambda *given: made.append(ResidentRows(*given)) or made[-1])
-    assert digest(fit()) == digest(copied) and len(made) == 1
+    stayed = fit()
+    assert len(made) == 1
+    monkeypatch.setattr(run, "fits_on_device", lambda n_bytes, device: False)
+    assert digest(fit()) == digest(stayed) and len(made) == 1
 
 
 def test_batches_of_rows_alone_read_no_features():
@@ -46,8 +47,8 @@ def test_batches_of_rows_alone_read_no_features():
         assert len(mine.y) == len(theirs.y) == 1 and mine.weights is theirs.weights is None
 
 
-def test_nothing_stays_on_a_cpu_where_it_is_already():
-    assert not fits_on_device(1, CPU)
+def test_rows_that_stay_in_the_memory_of_a_cpu_take_64_mib_at_most():
+    assert fits_on_device(64 * 1024**2, CPU) and not fits_on_device(64 * 1024**2 + 1, CPU)
 
 
 def at_offset(array, offset):
@@ -110,7 +111,7 @@ def test_rows_that_stay_take_half_of_the_free_memory_of_a_gpu_at_most(monkeypatc
     # Free and total bytes.
     monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (101, 1000))
     gpu = torch.device("cuda")
-    assert fits_on_device(50, gpu) and not fits_on_device(51, gpu) and not fits_on_device(50, CPU)
+    assert fits_on_device(50, gpu) and not fits_on_device(51, gpu)
 
 
 def test_fields_of_a_single_row_are_taken_whatever_stands_beside_them():

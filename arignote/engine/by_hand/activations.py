@@ -29,6 +29,8 @@ from arignote.layers.activations import (
 __all__ = ["ActivationFunction", "function_of", "linear", "relu", "write_unit_sums"]
 
 _aten = torch.ops.aten
+# The overload itself: its packet looks for it in each call.
+_threshold_backward = _aten.threshold_backward.default
 
 
 class ActivationFunction(Protocol):
@@ -48,7 +50,7 @@ def write_unit_sums(gradient: Tensor | None, values: Tensor, beta: float) -> Non
     """
     if gradient is None:
         return
-    axes = (0, *range(2, values.ndim))
+    axes = (0,) if values.ndim == 2 else (0, *range(2, values.ndim))
     if beta:
         gradient.add_(values.sum(axes))
     else:
@@ -84,7 +86,7 @@ class _OfInput:
 
 linear = _Plain(lambda s: s, lambda g, y: g)
 # The kernel asks where y > 0, which is where s > 0: the sums need not be kept.
-relu = _Plain(lambda s: s.relu_(), lambda g, y: _aten.threshold_backward(g, y, 0))
+relu = _Plain(lambda s: s.relu_(), lambda g, y: _threshold_backward(g, y, 0))
 _PLAIN: dict[type, ActivationFunction] = {
     Linear: linear,
     ReLU: relu,

@@ -13,7 +13,9 @@ from arignote.optim.losses import NLL, Absolute, Huber, Loss, Squared
 
 __all__ = ["LossAndGradient", "loss_and_gradient"]
 
-_aten = torch.ops.aten
+# The overloads themselves: their packets look for them in each call.
+_nll_forward = torch.ops.aten.nll_loss_forward.default
+_nll_backward = torch.ops.aten.nll_loss_backward.default
 # (outputs, y, weights, share) -> (share * loss, its gradient)
 LossAndGradient = Callable[[Tensor, Tensor, Tensor | None, float], tuple[Tensor, Tensor]]
 
@@ -52,11 +54,13 @@ def _by_autograd(loss: Loss) -> LossAndGradient:
     mean = loss.mean()
 
     def loss_and_gradient(outputs: Tensor, y: Tensor, weights: Tensor | None, share: float) -> tuple[Tensor, Tensor]:
-        leaf = outputs.detach().requires_grad_()
-        found = mean(leaf, y) if weights is None else mean(leaf, y, weights)
-        found = found if share == 1 else found * share
-        (g,) = torch.autograd.grad(found, leaf)
-        return found.detach(), g
+        with torch.inference_mode(False):
+            # Not detach: outputs that are computed in the inference mode cannot require a gradient.
+            leaf = outputs.clone().requires_grad_()
+            found = mean(leaf, y) if weights is None else mean(leaf, y, weights)
+            found = found if share == 1 else found * share
+            (g,) = torch.autograd.grad(found, leaf)
+            return found.detach(), g
 
     return loss_and_gradient
 
@@ -69,8 +73,8 @@ def _of_nll(loss: NLL, one: Tensor) -> LossAndGradient:
             return by_autograd(logits, y, weights, share)
         log_p = torch.log_softmax(logits, 1)
         # 1 is the mean; -100 the class number that torch ignores, which no class has.
-        found, n = _aten.nll_loss_forward(log_p, y, None, 1, -100)
-        g = _aten.nll_loss_backward(one, log_p, y, None, 1, -100, n)
+        found, n = _nll_forward(log_p, y, None, 1, -100)
+        g = _nll_backward(one, log_p, y, None, 1, -100, n)
         return found, log_softmax_backward(g, log_p)
 
     return loss_and_gradient

@@ -7,6 +7,7 @@ autograd records on its own.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from typing import Any
 
 import torch
@@ -56,6 +57,8 @@ class Tape:
         self._links, self._n_inputs, self._outputs = links, n_inputs, outputs
         self._losses, self._loss_weights = [loss_and_gradient(loss, device) for loss in losses], loss_weights
         self._segments = [link.function for link in links if isinstance(link.function, Segment)]
+        # In the inference mode operations of small tensors take a tenth less; what it returns autograd cannot record.
+        self._mode = nullcontext if self._segments else torch.inference_mode
         needed = [False] * n_inputs
         for link in links:
             link.needs = tuple(needed[source] for source in link.sources)
@@ -85,6 +88,12 @@ class Tape:
     ) -> Tensor:
         """Write the gradients of ``share * loss`` into the flat vector (beta 1: add them), and return that loss."""
         # No tensor here requires a gradient, so that autograd records segments and losses only.
+        with self._mode():
+            return self._loss_and_gradients(x, y, weights, share, beta)
+
+    def _loss_and_gradients(
+        self, x: tuple[Tensor, ...], y: tuple[Tensor, ...], weights: Tensor | None, share: float, beta: float
+    ) -> Tensor:
         if not beta:
             for segment in self._segments:
                 segment.zero()

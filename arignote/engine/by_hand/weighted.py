@@ -27,7 +27,7 @@ class Dense:
         self._grad_w, self._grad_b = gradients.get("W"), gradients.get("b")
 
     def forward(self, x: Tensor) -> tuple[Tensor, Any]:
-        flat = x.flatten(1)
+        flat = x if x.ndim == 2 else x.flatten(1)
         sums = flat.mm(self._w)
         if self._b is not None:
             # Not addmm, which copies the bias to every row, and then reads it all.

@@ -6,7 +6,7 @@ from typing import Annotated, Any, ClassVar
 
 from pydantic import Field
 
-from arignote.optim.updaters.base import DecoupledUpdater, FusedUpdater
+from arignote.optim.updaters.base import DecoupledUpdater, FusedUpdater, kernels
 from arignote.registry import NonNegative, Probability, register
 
 __all__ = ["AMSGrad", "Adam", "AdamW"]
@@ -47,12 +47,12 @@ class Adam(FusedUpdater):
     beta1_decay: Annotated[float, Field(gt=0, le=1)] = 1.0
 
     def step_slices(self, w: Any, g: Any, slots: Any, lr: float, momentum: float, n: int, decay: float) -> None:
-        from arignote.engine.private import fused_adam_
-
         betas = self.beta1 * self.beta1_decay ** (n - 1), self.beta2
         # The kernel divides by 1 - b1^n with the b1 that it is given; the ratio is 1 without a decay.
         lr *= (1 - betas[0] ** n) / (1 - self.beta1**n)
-        fused_adam_(w, g, slots["mean"], slots["square"], n, lr=lr, betas=betas, decay=decay, epsilon=self.epsilon)
+        kernels().fused_adam_(
+            w, g, slots["mean"], slots["square"], n, lr=lr, betas=betas, decay=decay, epsilon=self.epsilon
+        )
 
 
 @register(name="amsgrad")
@@ -89,11 +89,9 @@ class AMSGrad(FusedUpdater):
     epsilon: NonNegative = 1e-8
 
     def step_slices(self, w: Any, g: Any, slots: Any, lr: float, momentum: float, n: int, decay: float) -> None:
-        from arignote.engine.private import fused_adam_
-
         betas, m, s = (self.beta1, self.beta2), slots["mean"], slots["square"]
         largest = slots["max_square"]
-        fused_adam_(w, g, m, s, n, lr=lr, betas=betas, decay=decay, epsilon=self.epsilon, largest=largest)
+        kernels().fused_adam_(w, g, m, s, n, lr=lr, betas=betas, decay=decay, epsilon=self.epsilon, largest=largest)
 
 
 @register(name="adamw")
@@ -132,7 +130,5 @@ class AdamW(DecoupledUpdater):
     weight_decay: NonNegative = 0.01
 
     def step_slices(self, w: Any, g: Any, slots: Any, lr: float, momentum: float, n: int, decay: float) -> None:
-        from arignote.engine.private import fused_adam_
-
         betas, m, s = (self.beta1, self.beta2), slots["mean"], slots["square"]
-        fused_adam_(w, g, m, s, n, lr=lr, betas=betas, decay=decay, epsilon=self.epsilon, is_decoupled=True)
+        kernels().fused_adam_(w, g, m, s, n, lr=lr, betas=betas, decay=decay, epsilon=self.epsilon, is_decoupled=True)

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Mapping
+from functools import cache
 from typing import Any, ClassVar
 
 from arignote.registry import NonNegative, Part
 
-__all__ = ["DecoupledUpdater", "FusedUpdater", "SlicedUpdater", "Updater"]
+__all__ = ["DecoupledUpdater", "FusedUpdater", "SlicedUpdater", "Updater", "kernels"]
 
 
 class Updater(Part):
@@ -58,6 +59,14 @@ class Updater(Part):
     def default_momentum(self) -> float:
         """Momentum without a `momentum_rule`; 0 if the updater has none."""
         return float(getattr(self, self.momentum_name)) if self.momentum_name else 0.0
+
+
+@cache
+def kernels() -> Any:
+    """Return the module of torch's own kernels, which is imported with torch: once, not in each step."""
+    from arignote.engine import private
+
+    return private
 
 
 class SlicedUpdater(Updater):

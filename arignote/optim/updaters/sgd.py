@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from arignote.optim.updaters.base import FusedUpdater, Updater
+from arignote.optim.updaters.base import FusedUpdater, Updater, kernels
 from arignote.registry import Probability, register
 
 __all__ = ["NAG", "SGD", "Momentum"]
@@ -53,9 +53,7 @@ class Momentum(FusedUpdater):
     momentum: Probability = 0.9
 
     def step_slices(self, w: Any, g: Any, slots: Any, lr: float, momentum: float, n: int, decay: float) -> None:
-        from arignote.engine.private import fused_sgd_
-
-        fused_sgd_(w, g, slots["velocity"], lr=lr, mu=momentum, decay=decay, nesterov=False)
+        kernels().fused_sgd_(w, g, slots["velocity"], lr=lr, mu=momentum, decay=decay, nesterov=False)
 
 
 @register("nesterov", name="nag")
@@ -83,6 +81,4 @@ class NAG(FusedUpdater):
     momentum: Probability = 0.9
 
     def step_slices(self, w: Any, g: Any, slots: Any, lr: float, momentum: float, n: int, decay: float) -> None:
-        from arignote.engine.private import fused_sgd_
-
-        fused_sgd_(w, g, slots["velocity"], lr=lr, mu=momentum, decay=decay, nesterov=True)
+        kernels().fused_sgd_(w, g, slots["velocity"], lr=lr, mu=momentum, decay=decay, nesterov=True)
