@@ -10,7 +10,7 @@ import typer
 from arignote.cli.commands import command
 from arignote.cli.options import Config, DataDir, Set
 
-__all__ = ["check", "schedule", "summary"]
+__all__ = ["check", "render", "schedule", "summary"]
 
 
 @command
@@ -63,6 +63,25 @@ def summary(
 
         epoch = measure_epoch(spec)
         print(epoch_line(epoch.seconds, epoch.step_seconds, epoch.n_steps, epoch.n_timed))
+
+
+@command
+def render(
+    config: Config,
+    set_: Set = None,
+    out: Annotated[str, typer.Option(metavar="FILE", help="YAML file to write; - is standard output.")] = "-",
+    data_dir: DataDir = None,
+) -> None:
+    """Write a config with what it includes, all defaults, the names of all layers and the shapes of their outputs.
+
+    The result has the same settings, and its paths lead to the same files.
+
+    Example: arignote render configs/digits_mlp.yaml --out full.yaml
+    """
+    from arignote.fit.render import write_rendered
+    from arignote.spec.config import read_config
+
+    write_rendered(read_config(config, set_, data_dir=data_dir), config, out)
 
 
 @command

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any, get_args
 
@@ -19,7 +20,7 @@ from arignote.spec.locations import At
 from arignote.spec.run_spec import RunSpec
 from arignote.spec.settings import FitSettings
 
-__all__ = ["from_folder", "with_paths"]
+__all__ = ["from_folder", "to_folder", "with_paths"]
 
 Change = Callable[[str, PathForm, At], str]
 
@@ -68,18 +69,38 @@ def from_folder(folder: Path, path: str, form: PathForm) -> str:
     ----------
     folder : Path
     path : str
-        Of a source, environment variables and ``~`` are filled in.
+        A source that starts with an environment variable or ``~`` is returned as it is: `get_reader` fills it in.
     form : PathForm
     """
+    return _with_name(path, form, partial(_joined, folder))
+
+
+def to_folder(folder: Path | None, path: str, form: PathForm) -> str:
+    """Return a path that starts from the working directory as one that starts from a folder; a URL as it is.
+
+    Parameters
+    ----------
+    folder : Path, optional
+        By default, and if it has nothing in common with the path but the root, the result is an absolute path.
+    path : str
+    form : PathForm
+    """
+    return _with_name(path, form, partial(_relative, folder))
+
+
+def _with_name(path: str, form: PathForm, change: Callable[[str], str]) -> str:
+    """Return a path with a change of the part that names the file."""
     if form is PathForm.NOTICE:
         kind, sign, name = path.partition(":")
-        return f"{kind}:{_joined(folder, name)}" if sign else path
+        return f"{kind}:{change(name)}" if sign else path
     if form is PathForm.SOURCE:
-        name, key = split_source(os.path.expanduser(os.path.expandvars(path)))
-        return _joined(folder, name) + (f":{key}" if key else "")
+        name, key = split_source(path)
+        if name.startswith(("$", "~")):
+            return path
+        return change(name) + (f":{key}" if key else "")
     if is_url(path):
         return path
-    return _joined(folder, path) + ("/" if path.endswith("/") else "")
+    return change(path) + ("/" if path.endswith("/") else "")
 
 
 def _joined(folder: Path, path: str) -> str:
@@ -89,3 +110,12 @@ def _joined(folder: Path, path: str) -> str:
     if ".." in Path(joined).parts and "\0" not in joined and os.path.realpath(short) != os.path.realpath(joined):
         return joined
     return short
+
+
+def _relative(folder: Path | None, path: str) -> str:
+    # Through ".." the way may lead over a link.
+    absolute = os.path.realpath(path) if ".." in Path(path).parts else os.path.abspath(path)
+    if folder is None or os.path.commonpath([absolute, os.path.abspath(folder)]) == os.sep:
+        return absolute
+    found = os.path.relpath(absolute, folder)
+    return found if os.path.realpath(folder / found) == os.path.realpath(absolute) else absolute

@@ -44,8 +44,8 @@ def test_every_path_in_a_file_starts_from_its_folder(folder):
     (folder / "configs" / "a.yaml").write_text(PATHS)
     spec = read_config(Path("../configs/a.yaml"))
     assert spec.data.train.features == {"a": "../x.h5:/a", "b": "/d/x.h5:/b"}
-    assert spec.data.train.labels == "/here/y.csv:y"
-    assert spec.data.valid.features == {"a": "../configs/v.npy", "b": "/home/me/v.h5:/table:0:3"}
+    assert spec.data.train.labels == "$HERE/y.csv:y"
+    assert spec.data.valid.features == {"a": "../configs/v.npy", "b": "~/v.h5:/table:0:3"}
     assert spec.data.valid.labels == {"output": "../configs/y.csv"}
     assert (spec.data.groups, spec.data.sample_weight) == ("../configs/g.csv", "../configs/w.csv:w")
     assert spec.stored_network == "../configs/runs/old"

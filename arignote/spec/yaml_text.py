@@ -1,0 +1,47 @@
+"""Plain data as YAML, in the form in which configs are written by hand."""
+
+from __future__ import annotations
+
+import io
+import textwrap
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from arignote.registry import plain
+
+__all__ = ["block_lines", "flow_text"]
+
+_WIDTH = 110
+
+
+def flow_text(value: Any, indent: int = 0) -> str:
+    """Return a value as YAML in brackets; further lines of a long one begin with `indent` blanks.
+
+    Examples
+    --------
+    >>> flow_text(["FCLayer", {"n_units": 64, "b": None, "activation": "no"}])
+    '[FCLayer, {n_units: 64, b: null, activation: no}]'
+    """
+    from ruamel.yaml import YAML
+
+    yaml = YAML(typ="safe", pure=True)
+    yaml.default_flow_style = True
+    yaml.sort_base_mapping_type_on_output = False  # type: ignore[assignment]
+    yaml.brace_single_entry_mapping_in_flow_sequence = True
+    yaml.width = max(_WIDTH - indent, 40)
+    text = io.StringIO()
+    # Within a list a single value is not followed by the end of a document; a copy has no aliases.
+    yaml.dump([plain(value)], text)
+    first, *more = text.getvalue().strip()[1:-1].split("\n")
+    return "\n".join([first, *(" " * indent + line.strip() for line in more)])
+
+
+def block_lines(values: Mapping[str, Any], indent: int = 0, levels: int = 1) -> Iterator[str]:
+    """Yield the lines of a mapping, with a key in each; mappings within at `levels` - 1 levels are written so too."""
+    for key, value in values.items():
+        name = flow_text(key)
+        if levels > 1 and isinstance(value, Mapping) and value:
+            yield f"{' ' * indent}{name}:"
+            yield from block_lines(value, indent + 2, levels - 1)
+        else:
+            yield textwrap.indent(f"{name}: {flow_text(value, indent + 4)}", " " * indent, lambda line: line[0] != " ")
