@@ -79,6 +79,7 @@ def test_a_module_that_only_a_file_names_is_imported_on_trust_alone(tmp_path):
     [
         ("no_such_module:Layer", "No module named 'no_such_module'"),
         ("os:system", "'os:system' is not a registered layer"),
+        ("../digits.h5:/images", "'../digits.h5:/images' is not a registered layer"),
         ("arignote.streams:stream", "not a registered layer"),
     ],
 )

@@ -154,12 +154,13 @@ def check_trusted(kind: str, word: str) -> None:
 def _from_outside(kind: str, word: str) -> type[Part]:
     """Return the registered class "module:Name"; the module is imported if it was not."""
     module = word.partition(":")[0]
+    is_name = all(part.isidentifier() for part in module.split("."))
     # Once before the import and once after it.
     for may_import in (True, False):
         for cls in _PARTS.get(kind, {}).values():
             if f"{cls.__module__}:{cls.__qualname__}" == word:
                 return cls
-        if not may_import or "<" in word or module == "__main__":
+        if not may_import or not is_name or "<" in word or module == "__main__":
             break
         check_trusted(kind, word)
         try:

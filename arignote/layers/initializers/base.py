@@ -27,7 +27,7 @@ class Initializer(Part):
 
 
 def _number(value: Any) -> Any:
-    return ["constant", {"value": float(value)}] if isinstance(value, int | float) else value
+    return ["constant", {"value": float(value)}] if type(value) in (int, float) else value
 
 
 def _of_single_values(part: Initializer) -> Initializer:
