@@ -32,6 +32,7 @@ test: setup
 torture: setup
 	$(BIN)/python tests/resume/torture.py --kills 300 --pieces
 	$(BIN)/python tests/hostile/fuzz.py --minutes 60
+	$(BIN)/python tests/hostile/configs.py --n 10000
 
 # What is generated of the documents: the tables of parts, and the words of other libraries.
 docs: setup

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Annotated
 
@@ -10,7 +11,7 @@ import typer
 from arignote.cli.commands import command
 from arignote.cli.options import Config, DataDir, Set
 
-__all__ = ["check", "render", "schedule", "summary"]
+__all__ = ["check", "render", "schedule", "schema", "summary"]
 
 
 @command
@@ -106,3 +107,14 @@ def schedule(
     if plot is not None:
         draw_values(updates, plot)
         print(f"drawn into {plot}")
+
+
+@command
+def schema() -> None:
+    """Print the JSON Schema of a config, by which editors complete, explain and check it; see docs/configs.md.
+
+    Example: arignote schema > config.schema.json
+    """
+    from arignote.spec.json_schema import config_schema
+
+    print(json.dumps(config_schema(), indent=1))

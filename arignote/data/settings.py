@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, WithJsonSchema
@@ -22,6 +22,7 @@ from arignote.registry import (
     dump,
     function_name,
     several,
+    spec_schema,
     specs_schema,
 )
 from arignote.safe.limits import MOST_THREADS
@@ -37,15 +38,11 @@ def _written(functions: tuple[Any, ...]) -> list[Any]:
     return [dump(one) if isinstance(one, Part) else function_name(one) for one in functions]
 
 
-def _to_windows(value: Any) -> Any:
-    return ["windows", value] if isinstance(value, Mapping) and "windows" not in value else value
-
-
 Augmentations = Annotated[
     tuple[Transform | Callable[..., Any], ...],
     BeforeValidator(_augmentation),
     PlainSerializer(_written),
-    WithJsonSchema({"anyOf": [*specs_schema("augmentation"), {"type": "null"}]}),
+    WithJsonSchema({"anyOf": [*specs_schema([spec_schema("augmentation")]), {"type": "null"}]}),
 ]
 
 
@@ -71,7 +68,7 @@ class DataSettings(BaseModel):
         None,
         description="Fitted to the training rows and applied to all rows; of several inputs by channel.",
     )
-    windows: Annotated[Windows | None, PartField("windows", _to_windows)] = Field(
+    windows: Annotated[Windows | None, PartField("windows", is_alone=True)] = Field(
         None, description="Windows of one long series as examples: ``{length, step}``, in steps; parts never overlap."
     )
     partition: Literal["stratified", "contiguous"] = Field(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, WithJsonSchema, model_validator
 
 from arignote.data.fields import ALONE
 from arignote.data.inputs import Axes
@@ -32,12 +32,20 @@ def _comment(value: Any) -> Any:
     return None if value is None else _one_character(value)
 
 
+def _character_schema(times: str) -> WithJsonSchema:
+    return WithJsonSchema({"type": ["string", "null"], "pattern": rf'^([^"\n\r]{times}|\\t|tab)$'})
+
+
 def _words(value: Any) -> Any:
     """Return a word or a number, or a list of these, as a list of words; other values as they are."""
     items = value if isinstance(value, list | tuple) else [value]
     if value is None or not all(isinstance(item, str | int | float) and not isinstance(item, bool) for item in items):
         return value
     return [str(item).strip() for item in items]
+
+
+_Word = str | int | float
+_Words = BeforeValidator(_words, json_schema_input_type=list[_Word] | _Word | None)
 
 
 class Section(BaseModel):
@@ -68,11 +76,11 @@ class CSVFormat(Section):
     """
 
     header: bool | None = None
-    delimiter: Annotated[str | None, BeforeValidator(_delimiter)] = None
-    comment: Annotated[str | None, BeforeValidator(_comment)] = None
+    delimiter: Annotated[str | None, BeforeValidator(_delimiter), _character_schema("")] = None
+    comment: Annotated[str | None, BeforeValidator(_comment), _character_schema("?")] = None
     decimal: Literal[".", ","] | None = None
-    missing: Annotated[list[str] | None, BeforeValidator(_words)] = None
-    text: Annotated[list[str] | None, BeforeValidator(_words)] = None
+    missing: Annotated[list[str] | None, _Words] = None
+    text: Annotated[list[str] | None, _Words] = None
 
     @model_validator(mode="after")
     def _differ(self) -> Any:

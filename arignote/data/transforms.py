@@ -23,8 +23,9 @@ Floats = NDArray[np.float32]
 XY = tuple[Floats, NDArray[Any]]
 
 Size = Annotated[float, Field(ge=0, allow_inf_nan=False)]
-_as_pair = BeforeValidator(as_pair)
-Pixels = Annotated[tuple[Annotated[int, Field(ge=0)], Annotated[int, Field(ge=0)]], _as_pair]
+_NonNegativeCount = Annotated[int, Field(ge=0)]
+_PixelPair = tuple[_NonNegativeCount, _NonNegativeCount]
+Pixels = Annotated[_PixelPair, BeforeValidator(as_pair, json_schema_input_type=_NonNegativeCount | _PixelPair)]
 
 
 class Transform(Part):
@@ -181,7 +182,10 @@ class Brightness(FeatureTransform):
 
     images: ClassVar[bool] = False
     max_delta: Size = 0.0
-    factor: Annotated[tuple[Size, Size], _as_pair] = (1.0, 1.0)
+    factor: Annotated[tuple[Size, Size], BeforeValidator(as_pair, json_schema_input_type=Size | tuple[Size, Size])] = (
+        1.0,
+        1.0,
+    )
 
     @model_validator(mode="after")
     def _in_order(self) -> Any:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import Annotated, Any, ClassVar
 
-from pydantic import Field
+from pydantic import Field, WithJsonSchema
 
 from arignote.layers.base import Name
-from arignote.registry import Part, register
+from arignote.registry import Part, register, spec_schema
 
-__all__ = ["Block"]
+__all__ = ["LAYERS_SCHEMA", "Block"]
+
+LAYERS_SCHEMA = WithJsonSchema({"type": "array", "items": spec_schema("layer"), "minItems": 1})
 
 
 @register()
@@ -42,7 +44,7 @@ class Block(Part):
 
     kind: ClassVar[str] = "block"
     name_prefix: ClassVar[str] = "block"
-    layers: list[Any]
+    layers: Annotated[list[Any], LAYERS_SCHEMA]
     name: Name | None = None
     repeat: Annotated[int, Field(ge=1, le=1000)] = 1
     input: Name | None = None

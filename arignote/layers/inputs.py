@@ -6,7 +6,7 @@ from collections.abc import Callable
 from math import prod
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import BeforeValidator, model_validator
+from pydantic import BeforeValidator, WithJsonSchema, model_validator
 
 from arignote.errors import Complaint, ConfigError
 from arignote.layers.base import Layer, Shape, ShapeError
@@ -15,7 +15,9 @@ from arignote.registry import Count, Pair, as_sizes, register
 __all__ = ["InputImageLayer", "InputLayer", "NetworkInput", "SizeSpec"]
 
 
-SizeSpec = Annotated[tuple[Count, ...] | None, BeforeValidator(as_sizes)]
+SizeSpec = Annotated[
+    tuple[Count, ...] | None, BeforeValidator(as_sizes, json_schema_input_type=Count | tuple[Count, ...] | None)
+]
 
 
 class NetworkInput(Layer):
@@ -55,7 +57,8 @@ class InputLayer(NetworkInput):
     """
 
     n_in: SizeSpec = None
-    lengths: Literal[True] | str | None = None
+    # A literal takes what is equal: 1 is True.
+    lengths: Annotated[Literal[True], WithJsonSchema({"enum": [True, 1]})] | str | None = None
     offsets: str | None = None
     mask: str | None = None
 

@@ -32,20 +32,22 @@ _Triple = tuple[NonNegativeCount, NonNegativeCount, NonNegativeCount]
 _PoolPadName = Literal["same", "valid"]
 
 
-Zeros2D = Annotated[_Pair, BeforeValidator(as_pair)]
-Zeros3D = Annotated[_Triple, BeforeValidator(as_triple)]
+Zeros2D = Annotated[_Pair, BeforeValidator(as_pair, json_schema_input_type=NonNegativeCount | _Pair)]
+Zeros3D = Annotated[_Triple, BeforeValidator(as_triple, json_schema_input_type=NonNegativeCount | _Triple)]
 
 
-def _named_or(as_tuple: Callable[[Any], Any]) -> BeforeValidator:
-    return BeforeValidator(lambda value: value if isinstance(value, str) else as_tuple(value))
+def _named_or(as_tuple: Callable[[Any], Any], accepted: Any) -> BeforeValidator:
+    return BeforeValidator(
+        lambda value: value if isinstance(value, str) else as_tuple(value), json_schema_input_type=accepted
+    )
 
 
 Pad1D = NonNegativeCount | PadName
-Pad2D = Annotated[_Pair | PadName, _named_or(as_pair)]
-Pad3D = Annotated[_Triple | PadName, _named_or(as_triple)]
+Pad2D = Annotated[_Pair | PadName, _named_or(as_pair, NonNegativeCount | _Pair | PadName)]
+Pad3D = Annotated[_Triple | PadName, _named_or(as_triple, NonNegativeCount | _Triple | PadName)]
 PoolPad1D = NonNegativeCount | _PoolPadName
-PoolPad2D = Annotated[_Pair | _PoolPadName, _named_or(as_pair)]
-PoolPad3D = Annotated[_Triple | _PoolPadName, _named_or(as_triple)]
+PoolPad2D = Annotated[_Pair | _PoolPadName, _named_or(as_pair, NonNegativeCount | _Pair | _PoolPadName)]
+PoolPad3D = Annotated[_Triple | _PoolPadName, _named_or(as_triple, NonNegativeCount | _Triple | _PoolPadName)]
 
 
 def zeros_of(

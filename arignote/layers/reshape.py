@@ -51,7 +51,13 @@ def _one_open_size(sizes: tuple[int, ...]) -> tuple[int, ...]:
     return sizes
 
 
-Sizes = Annotated[tuple[int, ...], BeforeValidator(as_sizes), Field(min_length=1), AfterValidator(_one_open_size)]
+_Size = Annotated[int, Field(ge=-1)]
+Sizes = Annotated[
+    tuple[int, ...],
+    BeforeValidator(as_sizes, json_schema_input_type=_Size | Annotated[list[_Size], Field(min_length=1)]),
+    Field(min_length=1),
+    AfterValidator(_one_open_size),
+]
 
 
 @register()

@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import BeforeValidator, Field
 
-from arignote.optim.rules import Rule
+from arignote.optim.rules import Rule, rule_of_number
 from arignote.optim.updaters import Updater
 from arignote.registry import Count, Part, PartField, Probability, as_tuple, register
 
 __all__ = ["Pretraining", "PretrainingField"]
-
-
-def _rule(value: Any) -> Any:
-    return ["const", {"initial_value": float(value)}] if type(value) in (int, float) else value
 
 
 @register(name="pretraining")
@@ -54,11 +49,7 @@ class Pretraining(Part):
     cost: Literal["squared", "cross_entropy"] = "squared"
     layers: Annotated[tuple[str, ...], BeforeValidator(as_tuple), Field(min_length=1)] | None = None
     sgd_type: Annotated[Updater | None, PartField("updater")] = None
-    lr_rule: Annotated[Rule | None, PartField("rule", _rule)] = None
+    lr_rule: Annotated[Rule | None, PartField("rule", rule_of_number, shorthand_schema={"type": "number"})] = None
 
 
-def _to_pretraining(value: Any) -> Any:
-    return ["pretraining", value] if isinstance(value, Mapping) and "pretraining" not in value else value
-
-
-PretrainingField = Annotated[Pretraining | None, PartField("pretraining", _to_pretraining)]
+PretrainingField = Annotated[Pretraining | None, PartField("pretraining", is_alone=True)]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from math import inf
 from typing import Annotated, Any, ClassVar
 
@@ -11,7 +10,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_valida
 from arignote.errors import Complaint, ConfigError
 from arignote.hints.mistakes import correction_of
 from arignote.optim.averages import Average
-from arignote.optim.losses import Loss, near_metric, to_score
+from arignote.optim.losses import METRIC_SCHEMA, Loss, near_metric, to_score
 from arignote.optim.pretraining import PretrainingField
 from arignote.optim.rules import Rule, rule_of_number
 from arignote.optim.stopping import StopRule
@@ -26,13 +25,6 @@ def _to_loss(value: Any) -> Any:
     if spec is value and (near := near_metric(value)):
         raise ValueError(f"unknown loss or metric {value!r}. Did you mean {near!r}?")
     return spec
-
-
-def _to_average(value: Any) -> Any:
-    # The word of other configs, {kind: ema, decay: 0.999}, beside {average: ema, decay: 0.999}.
-    if isinstance(value, Mapping) and "kind" in value and "average" not in value:
-        return {("average" if key == "kind" else key): item for key, item in value.items()}
-    return value
 
 
 def _trainable(loss: Loss) -> Loss:
@@ -68,30 +60,25 @@ def _rule_field(below: float = inf) -> PartField:
             )
         return rule
 
-    return PartField("rule", to_spec, bounded, {"type": "number", "minimum": 0})
+    bound = {"minimum": 0} | ({} if below == inf else {"exclusiveMaximum": below})
+    values = {"patternProperties": {"^(initial|middle|final)_value$": bound}}
+    return PartField("rule", to_spec, bounded, bound | {"type": "number"}, params_schema=values)
 
 
 def _monitored(value: Any) -> Any:
-    names = (value,) if isinstance(value, str) else tuple(value) if isinstance(value, list) else value or ()
+    names = (value,) if isinstance(value, str) else tuple(value) if isinstance(value, list) else value
+    names = () if names is None else names
     if isinstance(names, tuple) and (twice := next((name for name in names if names.count(name) > 1), None)):
         raise ValueError(f"monitor names {twice!r} twice")
     return names
-
-
-def _by_name(value: Mapping[Any, Any]) -> dict[str, Any]:
-    """Return rules by "layer.parameter"; ``--set fit.rules.fc1.l2=...`` writes them by layer, then by parameter."""
-    flat: dict[str, Any] = {}
-    for name, rule in value.items():
-        is_layer = "." not in str(name) and isinstance(rule, Mapping) and "rule" not in rule
-        flat |= {f"{name}.{param}": one for param, one in _by_name(rule).items()} if is_layer else {str(name): rule}
-    return flat
 
 
 TrainLoss = Annotated[
     Loss | dict[str, Loss] | None, ByNameField(PartField("loss", _to_loss, _trainable, is_short=True))
 ]
 Losses = Annotated[
-    tuple[Loss, ...] | dict[str, tuple[Loss, ...]] | None, ByNameField(PartsField("loss", _to_loss, is_short=True))
+    tuple[Loss, ...] | dict[str, tuple[Loss, ...]] | None,
+    ByNameField(PartsField("loss", _to_loss, shorthand_schema=METRIC_SCHEMA, is_short=True)),
 ]
 
 
@@ -116,7 +103,8 @@ class LearningSettings(BaseModel):
     )
     rules: Annotated[
         dict[str, Rule] | None,
-        MappingField(PartField("rule", rule_of_number, shorthand_schema={"type": "number"}), _by_name),
+        # ``--set fit.rules.fc1.l2=...`` writes them by layer, then by parameter.
+        MappingField(PartField("rule", rule_of_number, shorthand_schema={"type": "number"})),
     ] = Field(
         None,
         description="Rules of numbers of layers and of some settings: "
@@ -130,7 +118,7 @@ class LearningSettings(BaseModel):
     stop_rule: Annotated[StopRule | None, PartField("stop_rule")] = Field(
         None, description='When training ends early, such as ``{"rule": "stalled", "interval": 10}``.'
     )
-    average: Annotated[Average | None, PartField("average", _to_average)] = Field(
+    average: Annotated[Average | None, PartField("average", key="kind")] = Field(
         None,
         description="Average of the weights over updates or epochs, such as ``{'kind': 'ema', 'decay': 0.999}``; it is "
         "what is validated, kept as best, and predicts.",
@@ -154,7 +142,9 @@ class LearningSettings(BaseModel):
         "validation, the best known first.",
     )
     validation_frequency: Count | None = Field(None, description="Examples between validations; default one epoch.")
-    monitor: Annotated[tuple[str, ...], BeforeValidator(_monitored), Mark.FREE] = Field(
+    monitor: Annotated[
+        tuple[str, ...], BeforeValidator(_monitored, json_schema_input_type=str | list[str] | None), Mark.FREE
+    ] = Field(
         None,
         validate_default=True,
         description='"grad_norm" and names of layers: at each validation the history has the mean norm of the gradient '

@@ -38,10 +38,9 @@ from arignote.registry.part_fields import (
     PartsField,
     function_name,
     several,
-    spec_schema,
-    specs_schema,
 )
 from arignote.registry.plain_values import plain
+from arignote.registry.schemas import one_of_required, spec_schema, specs_schema, with_params
 
 __all__ = [
     "ByNameField",
@@ -74,6 +73,7 @@ __all__ = [
     "is_custom",
     "is_of_machine",
     "names",
+    "one_of_required",
     "only_trusting",
     "part_name",
     "plain",
@@ -83,4 +83,5 @@ __all__ = [
     "spec_schema",
     "specs_schema",
     "split",
+    "with_params",
 ]

@@ -69,5 +69,7 @@ NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Finite = Annotated[float, Field(allow_inf_nan=False)]
 Probability = Annotated[float, Field(ge=0, lt=1)]
 Interval = Annotated[tuple[Finite, Finite], BeforeValidator(as_tuple), AfterValidator(_ordered)]
-Pair = Annotated[tuple[Count, Count], BeforeValidator(as_pair)]
-Triple = Annotated[tuple[Count, Count, Count], BeforeValidator(as_triple)]
+Pair = Annotated[tuple[Count, Count], BeforeValidator(as_pair, json_schema_input_type=Count | tuple[Count, Count])]
+Triple = Annotated[
+    tuple[Count, Count, Count], BeforeValidator(as_triple, json_schema_input_type=Count | tuple[Count, Count, Count])
+]

@@ -9,18 +9,10 @@ from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic_core import core_schema
 
 from arignote.errors import Complaint, ConfigError
-from arignote.registry.part import Part, build, dump, names, part_name, short_spec
+from arignote.registry.part import Part, build, dump, short_spec
+from arignote.registry.schemas import params_schema, spec_schema, specs_schema, with_params
 
-__all__ = [
-    "ByNameField",
-    "MappingField",
-    "PartField",
-    "PartsField",
-    "function_name",
-    "several",
-    "spec_schema",
-    "specs_schema",
-]
+__all__ = ["ByNameField", "MappingField", "PartField", "PartsField", "function_name", "several"]
 
 
 class PartField:
@@ -38,6 +30,12 @@ class PartField:
         JSON Schema of the other values.
     is_short : bool
         Whether the spec that is dumped is the name alone if all parameters have their defaults.
+    key : str, optional
+        A key of a mapping that holds the name too, beside the kind.
+    is_alone : bool
+        Whether a mapping without a name is the parameters of the only part of the kind, which has the name of the kind.
+    params_schema : dict, optional
+        JSON Schema that the parameters match too; `check` is stricter.
     """
 
     def __init__(
@@ -47,13 +45,23 @@ class PartField:
         check: Callable[[Any], Any] = lambda part: part,
         shorthand_schema: dict[str, Any] | None = None,
         is_short: bool = False,
+        key: str | None = None,
+        is_alone: bool = False,
+        params_schema: dict[str, Any] | None = None,
     ):
         self.kind, self._shorthand, self._check = kind, shorthand, check
         self._dump = short_spec if is_short else dump
         self._shorthand_schema = [] if shorthand_schema is None else [shorthand_schema]
+        self._key, self._is_alone = key, is_alone
+        self._params_schema = {} if params_schema is None else with_params(params_schema)
 
     def spec_of(self, value: Any) -> Any:
         """Return the spec that a value stands for, such as a number; a part, or a spec, as it is."""
+        if isinstance(value, Mapping) and self.kind not in value:
+            if self._is_alone:
+                return [self.kind, value]
+            if self._key is not None and self._key in value:
+                return {(self.kind if key == self._key else key): item for key, item in value.items()}
         return self._shorthand(value)
 
     def _built(self, value: Any) -> Any:
@@ -73,10 +81,11 @@ class PartField:
 
     def __get_pydantic_json_schema__(self, schema: Any, handler: GetJsonSchemaHandler) -> dict[str, Any]:
         none = [{"type": "null"}] if schema["metadata"]["is_optional"] else []
-        return {"anyOf": [*self._forms(), *none]}
+        return {"anyOf": [*self._forms(), *none], **self._params_schema}
 
     def _forms(self) -> list[dict[str, Any]]:
-        return [*self._shorthand_schema, *spec_schema(self.kind)]
+        alone = [params_schema(self.kind)] if self._is_alone else []
+        return [*self._shorthand_schema, *alone, spec_schema(self.kind, self._key)]
 
 
 class PartsField(PartField):
@@ -89,7 +98,7 @@ class PartsField(PartField):
         return parts and [super(PartsField, self)._written(part) for part in parts]
 
     def _forms(self) -> list[dict[str, Any]]:
-        return _or_list(super()._forms())
+        return specs_schema(super()._forms())
 
 
 class ByNameField(PartField):
@@ -102,7 +111,7 @@ class ByNameField(PartField):
     """
 
     def __init__(self, one: PartField):
-        self.kind, self.one = one.kind, one
+        self.kind, self.one, self._params_schema = one.kind, one, {}
 
     def _built(self, value: Any) -> Any:
         # A mapping that names a part is one spec.
@@ -117,30 +126,21 @@ class ByNameField(PartField):
 
     def _forms(self) -> list[dict[str, Any]]:
         one = self.one._forms()
-        return [*one, {"type": "object", "additionalProperties": {"anyOf": one}}]
+        return [*one, {"type": "object", "additionalProperties": {"anyOf": one}, "not": {"required": [self.kind]}}]
 
 
 class MappingField(ByNameField):
-    """Annotation of a field that holds parts by name, or None.
+    """Annotation of a field that holds parts by name, or None; "fc1.l2" may be written ``{fc1: {l2: ...}}``."""
 
-    Parameters
-    ----------
-    one : PartField
-        The annotation of a single value.
-    shorthand : callable, optional
-        Function from a mapping to the mapping that is meant.
-    """
-
-    def __init__(self, one: PartField, shorthand: Callable[[Any], Any] = lambda value: value):
-        super().__init__(one)
-        self._shorthand = shorthand
+    # Names such as "train_loss.digit.weight" have the most words.
+    _MOST_WORDS = 3
 
     def _built(self, value: Any) -> Any:
         if not isinstance(value, Mapping):
             raise ValueError(f"must be a mapping from names to a {self.kind} each; got {value!r}")
         built: dict[str, Any] = {}
         complaints: list[Complaint] = []
-        for name, item in self._shorthand(value).items():
+        for name, item in self._by_name(value).items():
             try:
                 built[str(name)] = self.one._built(item)
             except ConfigError as error:
@@ -149,8 +149,22 @@ class MappingField(ByNameField):
             raise ConfigError(complaints)
         return built
 
+    def _by_name(self, value: Mapping[Any, Any]) -> dict[str, Any]:
+        """Return parts by whole names."""
+        flat: dict[str, Any] = {}
+        for name, one in value.items():
+            if "." not in str(name) and isinstance(one, Mapping) and self.kind not in one:
+                flat |= {f"{name}.{word}": item for word, item in self._by_name(one).items()}
+            else:
+                flat[str(name)] = one
+        return flat
+
     def _forms(self) -> list[dict[str, Any]]:
-        return [{"type": "object", "additionalProperties": {"anyOf": self.one._forms()}}]
+        form: dict[str, Any] = {"type": "object", "additionalProperties": {"anyOf": self.one._forms()}}
+        for _ in range(self._MOST_WORDS - 1):
+            inner = form | {"not": {"required": [self.kind]}}
+            form = {"type": "object", "additionalProperties": {"anyOf": [*self.one._forms(), inner]}}
+        return [form]
 
 
 def function_name(function: Callable[..., Any]) -> str:
@@ -166,22 +180,3 @@ def several(value: Any) -> tuple[Any, ...]:
     if value is not None and not isinstance(value, list | tuple):
         raise ValueError(f"must be [Name, {{parameters}}], or a list of them; got {value!r}")
     return tuple(value or ())
-
-
-def spec_schema(kind: str) -> list[dict[str, Any]]:
-    """Return the JSON Schemas of the three forms of a spec of this kind; names may be written in any case."""
-    short = kind.rpartition("_")[2]
-    name = {"type": "string", "examples": sorted({part_name(cls) for cls in names(kind).values()})}
-    pair = {"type": "array", "prefixItems": [name, {"type": "object"}], "minItems": 1, "maxItems": 2}
-    # The key of a stop rule may be that of a rule, or its own.
-    keys = dict.fromkeys((kind, short))
-    return [name, pair, *({"type": "object", "properties": {key: name}, "required": [key]} for key in keys)]
-
-
-def specs_schema(kind: str) -> list[dict[str, Any]]:
-    """Return the JSON Schemas of a spec of this kind, and of a list of specs."""
-    return _or_list(spec_schema(kind))
-
-
-def _or_list(forms: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    return [*forms, {"type": "array", "items": {"anyOf": forms}}]

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 else:
     ModelMetaclass = type(BaseModel)
 
-__all__ = ["ClassSignature", "PartType", "docstring_sections", "with_inherited_parameters"]
+__all__ = ["ClassSignature", "PartType", "docstring_sections", "parameter_entries", "with_inherited_parameters"]
 
 _OF_PYDANTIC = frozenset(dir(BaseModel))
 # The title of a section of a numpydoc docstring.
@@ -86,6 +86,17 @@ def docstring_sections(text: str) -> dict[str, str]:
     """Return the sections of a numpydoc docstring by title; the text before the first one has the title ''."""
     head, *rest = _SECTION.split(text)
     return {"": head.strip()} | {title: body.strip() for title, body in zip(rest[::2], rest[1::2], strict=True)}
+
+
+def parameter_entries(cls: type[BaseModel]) -> dict[str, tuple[str, str]]:
+    """Return the type and the text of each parameter, or attribute, in the numpydoc docstring of a class."""
+    sections = docstring_sections(inspect.cleandoc(cls.__doc__ or ""))
+    found: dict[str, tuple[str, str]] = {}
+    for entry in filter(None, _ENTRY.split(sections.get("Parameters") or sections.get("Attributes") or "")):
+        head, _, text = entry.partition("\n")
+        words, _, kind = head.partition(" : ")
+        found |= dict.fromkeys(words.split(", "), (kind, " ".join(text.split())))
+    return found
 
 
 def with_inherited_parameters(cls: type[BaseModel]) -> str | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import signal
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, WithJsonSchema
 
@@ -50,10 +50,12 @@ def _notices(value: Any) -> Any:
     return value
 
 
-_NAME = {"type": "string"}
+_DEVICE = {"anyOf": [{"enum": ["auto", "cpu", "cuda"]}, {"type": "string", "pattern": r"^cuda:\d+$"}]}
+_SIGNAL = {"type": "string", "pattern": "^SIG[A-Z0-9]+$", "examples": ["SIGTERM", "SIGINT", "SIGUSR1"]}
 _NAMED = {"type": "string", "pattern": r"^[\w.]+:[\w.]+$", "examples": ["my_observers:Report"]}
 _TIME = {"type": "string", "pattern": r"^\d+(\.\d+)?s$"}
-_NAMES = {"anyOf": [_NAME, {"type": "array", "items": _NAME}]}
+_SIGNALS = {"anyOf": [_SIGNAL, {"type": "array", "items": _SIGNAL}]}
+_NOTICES = {"anyOf": [{"enum": ["aws", "gcp", "azure"]}, {"type": "string", "pattern": "^file:."}, {"type": "null"}]}
 _OBSERVER = {"anyOf": [_NAMED, {"type": "array", "prefixItems": [_NAMED, {"type": "object"}], "minItems": 2}]}
 
 Observers = Annotated[
@@ -68,12 +70,16 @@ CheckpointEvery = Annotated[
     PlainSerializer(lambda cadence: cadence.written),
     WithJsonSchema({"anyOf": [{"enum": ["auto", "epoch"]}, {"type": "integer", "minimum": 1}, _TIME]}),
 ]
-Device = Annotated[str, AfterValidator(_device)]
-Notices = Annotated[str | None, BeforeValidator(_notices), PathForm.NOTICE]
-Signals = Annotated[tuple[str, ...], BeforeValidator(_signals), WithJsonSchema(_NAMES)]
+Device = Annotated[str, AfterValidator(_device), WithJsonSchema(_DEVICE)]
+Notices = Annotated[str | None, BeforeValidator(_notices), WithJsonSchema(_NOTICES), PathForm.NOTICE]
+Signals = Annotated[tuple[str, ...], BeforeValidator(_signals), WithJsonSchema(_SIGNALS)]
 Stem = Annotated[str | None, AfterValidator(_checkpoint), PathForm.PATH]
 # As users of scikit-learn write it, 0 or 1 too.
 Switch = Annotated[
-    bool, BeforeValidator(lambda value: bool(value) if type(value) is int and value in (0, 1) else value)
+    bool,
+    BeforeValidator(
+        lambda value: bool(value) if type(value) is int and value in (0, 1) else value,
+        json_schema_input_type=bool | Literal[0, 1],
+    ),
 ]
 Threads = Annotated[int, Field(ge=1, le=MOST_THREADS)]

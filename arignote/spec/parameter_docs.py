@@ -16,7 +16,7 @@ from arignote.registry import ByNameField, PartField, PartsField
 from arignote.spec.observers import Observer
 from arignote.spec.settings import FitSettings
 
-__all__ = ["fit_parameters", "type_text"]
+__all__ = ["fit_parameters", "type_and_default", "type_text"]
 
 # Name of a JSON type in Python.
 _JSON_TYPES = {"string": "str", "integer": "int", "number": "float", "boolean": "bool", "object": "dict"}
@@ -37,8 +37,13 @@ def fit_parameters() -> str:
         description = textwrap.fill(
             field.description or "", 100, initial_indent="    ", subsequent_indent="    ", break_on_hyphens=False
         )
-        entries.append(f"{name} : {type_text(field)}, {_default(field.default)}\n{description}")
+        entries.append(f"{name} : {type_and_default(field)}\n{description}")
     return "\n".join(entries)
+
+
+def type_and_default(field: FieldInfo) -> str:
+    """Return the type of a setting and its default, as numpydoc has them."""
+    return f"{type_text(field)}, {_default(field.default)}"
 
 
 def type_text(field: FieldInfo) -> str:
@@ -98,6 +103,8 @@ def _forms_of_functions(annotation: Any) -> list[str]:
 
 def _forms_of_schema(schema: Mapping[str, Any]) -> list[str]:
     """Return the alternatives of a JSON Schema."""
+    if "$spec" in schema:
+        return ["str", _SPEC]
     if "anyOf" in schema:
         return [form for one in schema["anyOf"] for form in _forms_of_schema(one)]
     if "enum" in schema:

@@ -10,6 +10,7 @@ from pydantic import BeforeValidator, PrivateAttr, model_validator
 
 from arignote.data.specs import DataSpec, Section
 from arignote.errors import Complaint, ConfigError
+from arignote.layers.block import LAYERS_SCHEMA
 from arignote.layers.layer_list import locate_layers
 from arignote.registry import PathForm
 from arignote.spec.locations import Origin
@@ -59,7 +60,7 @@ class RunSpec(Section):
     data: DataSpec | None = None
     stored_network: Annotated[str | None, PathForm.PATH] = None
     layer_defaults: dict[str, Any] = {}
-    layers: Annotated[list[Any] | str, BeforeValidator(_layers), PathForm.PATH]
+    layers: Annotated[Annotated[list[Any], LAYERS_SCHEMA] | str, BeforeValidator(_layers), PathForm.PATH]
     fit: dict[str, Any] = {}
 
     @contextmanager

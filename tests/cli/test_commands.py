@@ -9,7 +9,19 @@ import sys
 import pytest
 from command_line import arignote
 
-COMMANDS = ["check", "convert", "evaluate", "fit", "inspect", "predict", "schedule", "summary", "tune", "verify"]
+COMMANDS = [
+    "check",
+    "convert",
+    "evaluate",
+    "fit",
+    "inspect",
+    "predict",
+    "schedule",
+    "schema",
+    "summary",
+    "tune",
+    "verify",
+]
 
 
 @pytest.mark.parametrize("word", ["-h", "--help"])

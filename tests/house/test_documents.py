@@ -12,9 +12,9 @@ import shlex
 import shutil
 import subprocess
 import tomllib
-from pathlib import Path
 
 import pytest
+from documents import DOCUMENTS, ROOT, blocks, configs
 from ruamel.yaml import YAML
 from typer.testing import CliRunner
 
@@ -22,22 +22,6 @@ from arignote import NNClassifier
 from arignote.cli import app
 from arignote.sample_data import digits
 from arignote.spec.config import read_config
-
-ROOT = Path(__file__).resolve().parents[2]
-DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])
-# A fenced block with its language, or an indented one; what stands on the line before it.
-BLOCK = re.compile(r"^(?:(<!-- not run: .+ -->)\n)?(?:```(\w*)\n([\s\S]*?)^```$|((?: {4}.*\n|\n(?= {4}))+))", re.M)
-LAYERS = "\nlayers: [[FCLayer, {n_units: 3}], [ClassificationOutputLayer]]\n"
-
-
-def blocks(path):
-    """Give kind and text of each block of a document that is to be run."""
-    kinds = {">>>": "doctest", "$ arignote": "command", "arignote": "command", "#!": "shell", "until": "shell"}
-    kinds |= dict.fromkeys(("data:", "fit:", "layers:", "name:"), "config") | {"apiVersion:": "yaml"}
-    for left_out, language, fenced, indented in BLOCK.findall(path.read_text()):
-        text = fenced or re.sub("^ {4}", "", indented, flags=re.M)
-        if not left_out:
-            yield language or next((kinds[word] for word in kinds if text.lstrip().startswith(word)), ""), text
 
 
 def having(*kinds):
@@ -101,10 +85,10 @@ def test_the_code_of_a_document_runs_from_top_to_bottom(path, place):
 @pytest.mark.slow
 @having("config", "shell", "yaml")
 def test_the_configs_and_recipes_of_a_document_can_be_read(path, tmp_path):
+    for text in configs(path):
+        (tmp_path / "config.yaml").write_text(text)
+        assert read_config(tmp_path / "config.yaml")
     for kind, text in blocks(path):
-        if kind == "config":
-            (tmp_path / "config.yaml").write_text(text if "layers:" in text else text + LAYERS)
-            assert read_config(tmp_path / "config.yaml")
         if kind == "shell":
             assert subprocess.run(["bash", "-n"], input=text, text=True, capture_output=True, check=True).stderr == ""
         if kind == "yaml":

@@ -40,7 +40,7 @@ BOUNDS = {
     "sgd_max_grad_norm": ([1e-9, 1, None], [0.0, -1.0]),
     "sgd_max_grad_value": ([1e-9, 1, None], [0.0, -1.0]),
     "lr_rule": ([0, 0.1, 1e9, None], [-1e-9, float("inf"), float("nan"), True]),
-    "monitor": ([(), ("grad_norm", "fc1")], [3, [3], {"fc1": 1}, ["fc1", "fc1"]]),
+    "monitor": ([(), ("grad_norm", "fc1")], [3, False, [3], {"fc1": 1}, ["fc1", "fc1"]]),
     "validate_on_train": ([True, False], [1, None]),
     "restore_best": ([True, False], [0, None]),
 }
@@ -79,8 +79,8 @@ def test_a_number_is_a_rule_that_never_changes():
 
 def test_the_bounds_of_a_number_are_in_the_schema():
     properties = LearningSettings.model_json_schema()["properties"]
-    for name in ("lr_rule", "momentum_rule"):
-        assert {"type": "number", "minimum": 0} in properties[name]["anyOf"]
+    for name, bounds in (("lr_rule", {"minimum": 0}), ("momentum_rule", {"minimum": 0, "exclusiveMaximum": 1})):
+        assert {"type": "number", **bounds} in properties[name]["anyOf"]
 
 
 @pytest.mark.parametrize(

@@ -69,5 +69,5 @@ ActivationSpec = Annotated[
     Activation,
     BeforeValidator(_activation),
     PlainSerializer(_written),
-    WithJsonSchema({"anyOf": spec_schema("activation")}),
+    WithJsonSchema(spec_schema("activation")),
 ]

@@ -7,13 +7,13 @@ from collections.abc import Callable
 from functools import cache
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import AfterValidator
+from pydantic import AfterValidator, WithJsonSchema
 
 from arignote.errors import ConfigError, did_you_mean, nearest
 from arignote.optim.losses.base import Loss
 from arignote.registry import names, register
 
-__all__ = ["Score", "metrics_that_fit", "near_metric", "to_score"]
+__all__ = ["METRIC_SCHEMA", "Score", "metrics_that_fit", "near_metric", "to_score"]
 
 # Scorers of scikit-learn by what they rate: classes or their probabilities, and numbers.
 _OF_CLASSES = re.compile(
@@ -22,7 +22,16 @@ _OF_CLASSES = re.compile(
     r"|(f1|precision|recall|jaccard|roc_auc)(_\w+)?)"
 )
 _OF_NUMBERS = re.compile(r"explained_variance|d2_absolute_error_score|neg_max_error|neg_(root_)?(mean|median)_\w+|r2")
-_TOP = re.compile(r"top_(\d{1,6})")
+_TOP = re.compile(r"top_([0-9]{1,6})")
+
+
+# The scorers of other versions of scikit-learn too, which is not imported for it.
+METRIC_SCHEMA = {
+    "type": "string",
+    "pattern": "^(" + "|".join(one.pattern for one in (_OF_CLASSES, _OF_NUMBERS, _TOP)) + ")$",
+    "patternErrorMessage": "there is no such loss or metric",
+    "examples": ["accuracy", "balanced_accuracy", "f1_macro", "r2", "roc_auc_ovr", "top_5"],
+}
 
 
 @cache
@@ -91,7 +100,7 @@ class Score(Loss):
 
     targets: ClassVar[tuple[str, ...]] = ()
     greater_is_better: ClassVar[bool] = True
-    metric: Annotated[str, AfterValidator(_known)]
+    metric: Annotated[str, AfterValidator(_known), WithJsonSchema(METRIC_SCHEMA)]
 
     def fits(self, target: str) -> bool:
         if self.top is not None and self.metric != "accuracy":

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from itertools import pairwise
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import BeforeValidator, ConfigDict, Field, model_validator
 
 from arignote.optim.rules.base import Position, Rule, RuleState
-from arignote.registry import Finite, register
+from arignote.registry import Finite, one_of_required, register
 
 __all__ = ["Absolute"]
 
@@ -45,6 +45,7 @@ class Absolute(Rule):
     [0.1, 0.1, 0.05, 0.01, 0.01]
     """
 
+    model_config = ConfigDict(json_schema_extra=one_of_required("after_epochs", "after_updates"))
     after_epochs: _Entries | None = None
     after_updates: _Entries | None = None
 

@@ -7,10 +7,10 @@ from itertools import pairwise
 from math import inf, nan
 from typing import Annotated, Any
 
-from pydantic import Field, model_validator
+from pydantic import ConfigDict, Field, model_validator
 
 from arignote.optim.rules.base import Position, Rule, RuleState
-from arignote.registry import Count, Finite, register
+from arignote.registry import Count, Finite, one_of_required, register
 
 __all__ = ["Fixed", "Stalled"]
 
@@ -32,6 +32,7 @@ class _Stepped(Rule):
         Epochs, counted from 1 and ascending, after which the value changes; `interval` applies after the last of them.
     """
 
+    model_config = ConfigDict(json_schema_extra=one_of_required("interval", "schedule"))
     multiply_by: Annotated[Finite, Field(ge=0)] = 1.0
     decrease_by: Finite = 0.0
     final_value: Finite | None = None

@@ -5,10 +5,10 @@ from __future__ import annotations
 from abc import abstractmethod
 from typing import Any
 
-from pydantic import model_validator
+from pydantic import ConfigDict, model_validator
 
 from arignote.optim.rules.base import Position, Rule, RuleState
-from arignote.registry import Count
+from arignote.registry import Count, one_of_required
 
 __all__ = ["ScheduledRule", "TimedRule"]
 
@@ -24,6 +24,7 @@ class TimedRule(Rule):
         Length in updates: the value changes after each update. One of the two is required.
     """
 
+    model_config = ConfigDict(json_schema_extra=one_of_required("n_epochs", "n_updates"))
     n_epochs: Count | None = None
     n_updates: Count | None = None
 
