@@ -40,7 +40,7 @@ _HOMES = {
 }
 
 # Modules that are loaded on first use too: "import arignote" is enough for arignote.layers.
-_MODULES = ("data", "errors", "layers", "nnets", "optim", "registry", "sample_data", "spec")
+_MODULES = ("data", "errors", "layers", "nnets", "optim", "plots", "registry", "sample_data", "spec")
 
 __all__ = [
     "STOP",

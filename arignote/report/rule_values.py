@@ -5,12 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from itertools import groupby
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from arignote.errors import ConfigError
 from arignote.optim.rules.plan import PlannedUpdate
 from arignote.report.tables import table_lines
 
-__all__ = ["draw_values", "value_lines"]
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+__all__ = ["draw_values", "figure_of_values", "new_figure", "value_lines"]
 
 # As the columns of the history.
 _TITLES = {"lr": "learning_rate"}
@@ -31,7 +35,7 @@ def value_lines(updates: Iterable[PlannedUpdate]) -> list[str]:
 
 
 def draw_values(updates: Iterable[PlannedUpdate], path: Path) -> None:
-    """Draw the values over the epochs, one below the other, into a file of a type that its extension names.
+    """Draw the values over the epochs into a file of a type that its extension names.
 
     Raises
     ------
@@ -39,24 +43,42 @@ def draw_values(updates: Iterable[PlannedUpdate], path: Path) -> None:
         If matplotlib is not installed, or cannot write the file.
     """
     try:
+        figure = figure_of_values(updates)
+    except ImportError as error:
+        raise ConfigError(f"--plot {path}: {error}") from None
+    try:
+        figure.savefig(path)
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"--plot {path}: {error}") from None
+
+
+def new_figure(width: float, height: float) -> Figure:
+    """Return a figure of its own, without the global state of pyplot; its sizes are in inches.
+
+    Raises
+    ------
+    ImportError
+        If matplotlib is not installed.
+    """
+    try:
         from matplotlib.figure import Figure
     except ImportError:
-        raise ConfigError(f"--plot {path}: needs matplotlib: pip install 'arignote[plots]'") from None
+        raise ImportError("needs matplotlib: pip install 'arignote[plots]'") from None
+    return Figure(figsize=(width, height), layout="constrained")
 
+
+def figure_of_values(updates: Iterable[PlannedUpdate]) -> Figure:
+    """Return a figure of the values over the epochs, one below the other."""
     drawn = [one for one in updates if one.number % (one.n_of_epoch // _MOST_POINTS + 1) == 0]
     names = list(drawn[0].values) if drawn else []
-    # A figure of its own, without the global state of pyplot.
-    figure = Figure(figsize=(8, 2 + 2 * len(names)), layout="constrained")
+    figure = new_figure(8, 2 + 2 * len(names))
     for number, name in enumerate(names):
         axes = figure.add_subplot(len(names), 1, number + 1)
         axes.step(*_points(drawn, name), where="post")
         axes.set_ylabel(_TITLES.get(name, name))
     if names:
         axes.set_xlabel("complete epochs")
-    try:
-        figure.savefig(path)
-    except (OSError, ValueError) as error:
-        raise ConfigError(f"--plot {path}: {error}") from None
+    return figure
 
 
 def _points(drawn: Sequence[PlannedUpdate], name: str) -> tuple[list[float], list[float]]:

@@ -76,7 +76,8 @@ def _titles(state: TrainingState, columns: Columns) -> dict[str, dict[str, list[
         if part is not None:
             losses.setdefault(name.removeprefix(f"{part}_"), []).append(name)
         elif name not in (*rules, *_NO_LOSSES):
-            monitored.setdefault(name.rpartition(".")[2], []).append(name)
+            layer, _, statistic = name.rpartition(".")
+            monitored.setdefault(f"{statistic} of outputs" if layer else name, []).append(name)
     return {"loss": losses, "rule": {name: [name] for name in rules}, "monitor": monitored}
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ from arignote.layers.layer_list import parse
 from arignote.registry import only_trusting
 from arignote.report.page.curves import charts_of, marks_of
 from arignote.report.page.matrices import matrix_of
-from arignote.report.page.pictures import filters_of
+from arignote.report.page.pictures import filters_of, png, weights_of_filters
 from arignote.report.page.residuals import residuals_of
 from arignote.report.page.scored import ScoredRows
 from arignote.report.tables import score_text
@@ -109,22 +109,22 @@ def page_of(
     """
     state, remarks = stored.state, [*stored.notes, *notes]
     if architecture is None:
-        try:
-            with only_trusting(stored.run, tuple(trust)):
-                architecture = declare(parse(state.spec["layers"]), state.spec["n_in"], state.n_outputs)
-        except ConfigError as error:
-            remarks.append(f"the table of layers is left out: {error}")
+        architecture = _architecture_of(stored, trust, remarks)
     changed, defaults = settings_of(state)
-    parts, marks = [_part(one) for one in scored], marks_of(state)
-    curves = charts_of(state) | {"marks": marks[-_MOST_MARKS:], "first_mark": max(len(marks) - _MOST_MARKS, 0) + 1}
+    facts = facts_of(stored)
+    if architecture is not None:
+        # Without buffers, as in the table of layers.
+        facts["n_params"] = f"{architecture.n_params:,}"
+    parts, curves = [_part(one) for one in scored], _curves(state)
     return {
-        "facts": facts_of(stored),
+        "facts": facts,
         "notes": remarks,
         "curves": curves,
         "validations": _validations(state),
         "parts": parts,
         # What the script of the page needs.
         "data": {
+            "is_one": True,
             "curves": curves,
             "cells": [part["matrix"] and {key: part["matrix"][key] for key in ("labels", "cells")} for part in parts],
         },
@@ -140,6 +140,23 @@ def page_of(
             ("history (SHA-256)", state.history.sha256()),
         ],
     }
+
+
+def _architecture_of(stored: StoredRun, trust: Sequence[str], remarks: list[str]) -> Architecture | None:
+    """Return the architecture of a run; None, with a remark, if it cannot be declared from the file."""
+    state = stored.state
+    try:
+        with only_trusting(stored.run, tuple(trust)):
+            return declare(parse(state.spec["layers"]), state.spec["n_in"], state.n_outputs)
+    except ConfigError as error:
+        remarks.append(f"the table of layers is left out: {error}")
+        return None
+
+
+def _curves(state: TrainingState) -> dict[str, Any]:
+    """Return the charts of a run with its last interruptions, and the number of the first of these."""
+    marks = marks_of(state)
+    return charts_of(state) | {"marks": marks[-_MOST_MARKS:], "first_mark": max(len(marks) - _MOST_MARKS, 0) + 1}
 
 
 def facts_of(stored: StoredRun) -> dict[str, Any]:
@@ -179,9 +196,9 @@ def _duration(seconds: float) -> str:
 
 def _validations(state: TrainingState) -> dict[str, Any]:
     """Return the last validations as a table, which a screen reader can read."""
-    records = state.history.records()[-_MOST_VALIDATIONS:]
-    names = state.history.names
-    best = None if state.best is None else state.best.n_rows - 1 - max(len(state.history) - _MOST_VALIDATIONS, 0)
+    first = max(len(state.history) - _MOST_VALIDATIONS, 0)
+    records, names = [state.history.record(at) for at in range(first, len(state.history))], state.history.names
+    best = None if state.best is None else state.best.n_rows - 1 - first
     return {
         "names": names,
         "rows": [["" if row[name] != row[name] else f"{row[name]:.6g}" for name in names] for row in records],
@@ -225,18 +242,12 @@ def _layers(architecture: Architecture, state: TrainingState) -> dict[str, Any]:
 def _filters(architecture: Architecture, state: TrainingState) -> dict[str, Any] | None:
     """Return the filters of the first convolution of images; None if there is none."""
     best = state.best is not None and not state.ends_with_last and state.best.network
-    network: Mapping[str, Any] = best or state.predicting
-    for place in architecture.placed:
-        name = f"{place.name}.W"
-        if len(place.input_shape) == 3 and "W" in place.params and name in network and network[name].ndim == 4:
-            pictures, n = filters_of(network[name])
-            return {
-                "layer": place.name,
-                "pictures": pictures,
-                "n": n,
-                "shape": " x ".join(map(str, network[name].shape)),
-            }
-    return None
+    found = weights_of_filters(architecture, best or state.predicting)
+    if found is None:
+        return None
+    name, W = found
+    pictures, n = filters_of(W)
+    return {"layer": name, "pictures": [png(one) for one in pictures], "n": n, "shape": " x ".join(map(str, W.shape))}
 
 
 def settings_of(state: TrainingState) -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:

@@ -46,7 +46,7 @@ def page_of_several(runs: Sequence[StoredRun]) -> dict[str, Any]:
         "curves": curves,
         "settings": _differing([dict(chain(*settings_of(run.state))) for run in runs]),
         "notes": [note for run in runs for note in run.notes],
-        "data": {"curves": curves, "cells": []},
+        "data": {"is_one": False, "curves": curves, "cells": []},
     }
 
 

@@ -5,12 +5,15 @@ from __future__ import annotations
 import base64
 import struct
 import zlib
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["filters_of", "png", "shown"]
+from arignote.layers.architecture import Architecture
+
+__all__ = ["filters_of", "png", "shown", "weights_of_filters"]
 
 Array = NDArray[Any]
 
@@ -53,8 +56,8 @@ def shown(images: Array) -> list[str]:
     return [png(_last_axis(image)) for image in images]
 
 
-def filters_of(W: Array) -> tuple[list[str], int]:
-    """Return the filters (maps, channels, height, width) of a convolution as data URIs, and how many there are.
+def filters_of(W: Array) -> tuple[list[NDArray[np.uint8]], int]:
+    """Return the filters (maps, channels, height, width) of a convolution as pixels, and how many there are.
 
     Each is scaled by its largest absolute value, so that 0 is the same grey in all. Of three channels a filter is one
     picture in colour, otherwise each channel is one.
@@ -62,7 +65,27 @@ def filters_of(W: Array) -> tuple[list[str], int]:
     maps = W if W.shape[1] == 3 else W.reshape(-1, 1, *W.shape[2:])
     drawn: list[Array] = list(maps[:_MOST_FILTERS].astype(np.float64))
     sizes = [float(np.nanmax(np.abs(one), initial=0.0)) or 1.0 for one in drawn]
-    return [png(_last_axis(_as_bytes(one, -size, size))) for one, size in zip(drawn, sizes, strict=True)], len(maps)
+    return [_last_axis(_as_bytes(one, -size, size)) for one, size in zip(drawn, sizes, strict=True)], len(maps)
+
+
+def weights_of_filters(
+    architecture: Architecture, network: Mapping[str, Array], layer: str | None = None
+) -> tuple[str, Array] | None:
+    """Return the name and the weights (maps, channels, height, width) of a convolution of images; None if it is none.
+
+    Parameters
+    ----------
+    architecture : Architecture
+    network : dict of str to array
+        Parameters by name.
+    layer : str, optional
+        Name of the layer; by default the first one of filters.
+    """
+    for place in architecture.placed:
+        W = network.get(f"{place.name}.W") if len(place.input_shape) == 3 and "W" in place.params else None
+        if W is not None and W.ndim == 4 and layer in (None, place.name):
+            return place.name, W
+    return None
 
 
 def _as_bytes(values: Array, low: float, high: float) -> NDArray[np.uint8]:

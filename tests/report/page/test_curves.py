@@ -37,8 +37,8 @@ def test_a_chart_has_the_curves_of_one_loss_and_the_numbers_are_those_of_the_his
         **{"train_nll": [3.0, None], "scored_train_nll": [1.0, 2.0], "valid_nll": [0.1 + 0.2, None]},
         "test_nll": [4.0, 5.0],
     }
-    assert list(found) == ["nll", "error", "learning_rate", "momentum", "fc1.l2", "zeros", "grad_norm"]
-    assert found["zeros"] == {"fc1.zeros": [0.0, 0.5]} and charts_of(state)["x"] == [1, 2]
+    assert list(found) == ["nll", "error", "learning_rate", "momentum", "fc1.l2", "zeros of outputs", "grad_norm"]
+    assert found["zeros of outputs"] == {"fc1.zeros": [0.0, 0.5]} and charts_of(state)["x"] == [1, 2]
     kinds = [chart["kind"] for chart in charts_of(state)["charts"]]
     assert kinds == ["loss"] * 2 + ["rule"] * 3 + ["monitor"] * 2
     nll = charts_of(state)["charts"][0]["series"]

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import contextlib
+from dataclasses import replace
 
 import numpy as np
 import pytest
+from made_up import state
 from promise import LAYERS, Stopped, killed_after
 
 from arignote import CheckpointError, NNClassifier
+from arignote.checkpoints.progress import History
+from arignote.data.prepared import PARTS
 from arignote.report.page.gather import StoredRun, page_of
 from arignote.report.page.html import html_of
 from arignote.report.page.overlay import page_of_several
+from arignote.report.page.scored import ScoredRows
 
 SETTINGS = {"n_epochs": 3, "batch_size": 64, "valid": 0.2, "test": 0.1, "monitor": ["fc1"]}
 
@@ -106,3 +111,18 @@ def test_runs_are_overlaid_on_common_axes(whole, digits, tmp_path):
     settings = dict(page["settings"])
     assert settings["batch_size"] == ["64", "50"] and "shuffle" not in settings
     assert "2 runs" in html_of("runs.html", page)
+
+
+def test_the_largest_page_is_under_500_kb():
+    """100,000 validations of eight losses, and three parts of 1,000 classes with many mistakes."""
+    n, rng = 100_000, np.random.default_rng(0)
+    losses = {f"{part}_{loss}": rng.normal(size=n) for part in ("train", "valid") for loss in ("a", "b", "c", "d")}
+    made_up = replace(state(5), history=History({"epoch": np.arange(1.0, n + 1), **losses}))
+    ids_of, labels = (lambda at: [str(one) for one in at]), np.array([f"class {one}" for one in range(1000)])
+    y, predicted = rng.integers(0, 30, 20_000), rng.integers(0, 1000, 20_000)
+    certainty = rng.uniform(size=20_000)
+    parts = [ScoredRows(part, {}, 20_000, ids_of, None, labels, y, predicted, certainty) for part in PARTS]
+    page = page_of(StoredRun("run", made_up), parts)
+    html = html_of("run.html", page)
+    assert 250_000 < len(html.encode()) < 500_000
+    assert "of 100,000 validations are drawn" in html and "The matrix of 1,000 classes is left out" in html

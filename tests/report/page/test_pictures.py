@@ -39,11 +39,11 @@ def test_each_filter_is_scaled_around_its_zero():
     W = np.zeros((2, 2, 1, 3))
     W[0, 0, 0], W[1, 1, 0] = [-2, 0, 1], [0.5, 0.25, 0]
     found, n = filters_of(W)
-    assert n == 4 and [pixels(one).tolist() for one in found] == [
+    assert n == 4 and [one.tolist() for one in found] == [
         [[0, 128, 191]],
         [[128, 128, 128]],
         [[128, 128, 128]],
         [[255, 191, 128]],
     ]
     colours, n = filters_of(np.random.default_rng(0).normal(size=(70, 3, 5, 4)))
-    assert (len(colours), n, pixels(colours[0]).shape) == (64, 70, (5, 4, 3))
+    assert (len(colours), n, colours[0].shape) == (64, 70, (5, 4, 3))

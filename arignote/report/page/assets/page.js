@@ -62,6 +62,9 @@
     isZooming = false;
   }
 
+  // Without a cursor the legend has the values of the best validation, or of the last one.
+  const rest = (plot) => data.is_one && plot.setLegend({ idx: curves.best ?? curves.x.length - 1 });
+
   function options(chart, width) {
     const isSmall = chart.kind !== "loss";
     const axis = {
@@ -73,9 +76,9 @@
       scales: { x: { time: false }, y: { distr: isLog && !isSmall ? 3 : 1 } },
       cursor: { sync: { key: "run" }, y: false, drag: { x: true, y: false, setScale: true }, points: { size: 6 } },
       series: [
-        { label: "epoch", value: (_, x) => number(x) },
+        { label: "epoch", value: (_, x) => (x == null ? "" : number(x)) },
         ...chart.series.map((series) => ({
-          label: series.name, stroke: stroke(series), width: 1.5, spanGaps: true, value: (_, y) => number(y),
+          label: series.name, stroke: stroke(series), width: 1.5, spanGaps: true, value: (plot, y) => (plot.legend.idx == null ? "" : number(y)),
           dash: series.role === "test" ? [5, 3] : undefined,
           points: { show: curves.x.length < 2 || series.role === "test", size: 5, fill: stroke(series) },
         })),
@@ -86,9 +89,9 @@
       ],
       hooks: {
         draw: [(plot) => decorate(plot, chart)],
-        // Without a cursor the legend has the values of the best validation, or of the last one.
-        setLegend: [(plot) => plot.legend.idx == null && plot.setLegend({ idx: curves.best ?? curves.x.length - 1 })],
-        ready: [(plot) => plot.setLegend({ idx: curves.best ?? curves.x.length - 1 })],
+        // The values of several runs are those at the cursor alone, as their last validations differ.
+        setLegend: [(plot) => plot.legend.idx == null && rest(plot)],
+        ready: [rest],
         setScale: [(plot, key) => key === "x" && plots.length && zoom(plot)],
       },
     };
