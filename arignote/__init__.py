@@ -20,7 +20,7 @@ if TYPE_CHECKING:
         NotFiniteError,
     )
     from arignote.estimators import NNClassifier, NNRegressor
-    from arignote.report.events import STOP
+    from arignote.observers.events import STOP
 
 # Names come on first use: importing arignote brings neither torch nor scikit-learn.
 _HOMES = {
@@ -36,7 +36,7 @@ _HOMES = {
     "NNClassifier": "arignote.estimators",
     "NNRegressor": "arignote.estimators",
     "NotFiniteError": "arignote.errors",
-    "STOP": "arignote.report.events",
+    "STOP": "arignote.observers.events",
 }
 
 # Modules that are loaded on first use too: "import arignote" is enough for arignote.layers.

@@ -32,6 +32,7 @@ from arignote.layers import (
     transposed,
     upscale,
 )
+from arignote.observers import row_files, tensorboard
 from arignote.optim import averages, losses, pretraining, rules, stopping, updaters
 
 __all__: list[str] = []
@@ -40,6 +41,7 @@ _MODULES = (
     *(activations, alone, autoencoder, average_pool, block, conv, conv1d, conv3d, dense, embedding, example_norm),
     *(extent, feature_pool, global_pool, initializers, inputs, local, max_pool, merge),
     *(noise, norm, output, recurrent, reshape, segments, torch_layer, transposed, upscale),
+    *(row_files, tensorboard),
     *(averages, losses, pretraining, rules, stopping, updaters),
     *(augmentation, geometric_transforms, preprocess, table_steps, targets, transforms, windows),
 )

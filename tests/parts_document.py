@@ -25,6 +25,7 @@ KINDS = {
     "rule": "Rules of the learning rate and the momentum",
     "stop_rule": "Stop rules",
     "average": "Averages of the weights",
+    "observer": "Observers",
     "pretraining": "Pretraining",
     "loss": "Losses",
     "target": "Targets",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import warnings
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -20,6 +21,9 @@ Fresh = Annotated[bool, typer.Option("--fresh", help="Start over; old files are 
 Force = Annotated[bool, typer.Option("--force", help="Resume in spite of changes.")]
 Quiet = Annotated[bool, typer.Option("--quiet", help="Print nothing but errors, whatever the config says.")]
 Profile = Annotated[bool, typer.Option("--profile", help="Print the time of each operation of a few steps at the end.")]
+Log = Annotated[
+    Path | None, typer.Option(metavar="FILE", help="Write a JSON object in a line for each validation: fit.log.")
+]
 ExitCode = Annotated[
     int | None,
     typer.Option(min=0, max=255, help="Exit code when a signal or a notice stopped it; default 128 + signal."),
@@ -34,6 +38,7 @@ def fit(
     force: Force = False,
     quiet: Quiet = False,
     profile: Profile = False,
+    log: Log = None,
     exit_code: ExitCode = None,
     data_dir: DataDir = None,
 ) -> None:
@@ -54,7 +59,9 @@ def fit(
             with warnings.catch_warnings():
                 if quiet:
                     warnings.simplefilter("ignore")
-                stopped = fit_command(config, set_, data_dir=data_dir, resume=resume, quiet=quiet, profile=profile)
+                stopped = fit_command(
+                    config, set_, data_dir=data_dir, resume=resume, quiet=quiet, profile=profile, log=log
+                )
             sys.stdout.flush()
     except KeyboardInterrupt:
         print("stopped at once; the last checkpoint is kept", file=sys.stderr)

@@ -22,6 +22,7 @@ def fit_command(
     resume: str | None = None,
     quiet: bool = False,
     profile: bool = False,
+    log: Path | None = None,
 ) -> int:
     """Train a config, print the result, and return 0, or 128 + the signal that stopped the fit.
 
@@ -39,6 +40,8 @@ def fit_command(
         Whether nothing is printed but errors, whatever the config says.
     profile : bool
         Whether operations are profiled, unless the config has a profile already.
+    log : Path, optional
+        In place of that of the config.
     """
     spec = read_config(config, overrides, needs_data=True, data_dir=data_dir)
     # After the config, which may be wrong: importing the engine takes a second.
@@ -46,7 +49,7 @@ def fit_command(
     from arignote.report.ending import config_options, ending
 
     try:
-        result = fit_config(spec, **_settings(spec, resume, quiet, profile))
+        result = fit_config(spec, **_settings(spec, resume, quiet, profile, log))
         result.raise_if_stopped()
     except Interrupted as interrupted:
         if interrupted.lost:
@@ -68,7 +71,7 @@ def fit_command(
     return 130
 
 
-def _settings(spec: RunSpec, resume: str | None, quiet: bool, profile: bool) -> dict[str, Any]:
+def _settings(spec: RunSpec, resume: str | None, quiet: bool, profile: bool, log: Path | None) -> dict[str, Any]:
     """Return what takes precedence over the settings of a config."""
     profile = spec.fit.get("profile") or profile
     settings = {
@@ -76,4 +79,5 @@ def _settings(spec: RunSpec, resume: str | None, quiet: bool, profile: bool) -> 
         # A profile that is written to a file prints nothing.
         "profile": False if quiet and profile is True else profile,
     }
-    return settings if resume is None else settings | {"resume": resume}
+    given = {"resume": resume, "log": log and str(log)}
+    return settings | {name: value for name, value in given.items() if value is not None}

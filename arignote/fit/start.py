@@ -32,11 +32,13 @@ from arignote.fit.resume import candidates, choose, load_into, resume_message, w
 from arignote.fit.run import network_to_predict, run
 from arignote.fit.transfer import StoredNetwork, digests_of
 from arignote.layers.base import Layer
+from arignote.observers import JSONLinesLog
+from arignote.observers.events import Event
 from arignote.preemption.signals import StopRequest, StopRequested
-from arignote.report.events import Event
 from arignote.report.observers import GuardedObserver
 from arignote.report.profile import check_profile_file, show_profile
 from arignote.report.progress import ProgressLines
+from arignote.spec.observers import Observer
 from arignote.spec.pretrained import loaded_layers, names_of_pretrained
 from arignote.spec.run_spec import RunSpec
 from arignote.spec.settings import FitSettings
@@ -135,7 +137,8 @@ def _observers(
     settings: FitSettings, stop: StopRequest, lines: ProgressLines | None
 ) -> Sequence[Callable[[Event], None]]:
     """Return those of the settings, of which each may stop the run, and the one that prints."""
-    guarded = [GuardedObserver(one, partial(stop.request, OBSERVER)) for one in settings.observers]
+    log = [] if settings.log is None else [Observer(JSONLinesLog(path=settings.log))]
+    guarded = [GuardedObserver(one, partial(stop.request, OBSERVER)) for one in (*settings.observers, *log)]
     return guarded if lines is None else [*guarded, lines]
 
 

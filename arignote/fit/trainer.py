@@ -15,10 +15,10 @@ from arignote.data.batches import Batch, Batches
 from arignote.fit import apply_rules
 from arignote.fit.final_epochs import FinalEpochs
 from arignote.fit.validation import Validation
+from arignote.observers.events import Event
 from arignote.optim.rules import Position, Rule
 from arignote.optim.stopping import StopRule
 from arignote.preemption.signals import StopRequested
-from arignote.report.events import Event
 from arignote.streams import stream_seed
 
 __all__ = ["Step", "Trainer"]
@@ -230,7 +230,7 @@ class Trainer:
         if not self.observers:
             return
         progress = state.progress
-        record = state.history.record(-1) if kind == "validation" else {}
+        record = state.history.record(-1) if kind in ("start", "validation") and len(state.history) else {}
         more |= {"n_updates": progress.n_updates, "examples_seen": progress.examples_seen}
         n_batches = self._source(state).batches.n_batches
         event = Event(kind, epoch, self.n_epochs, progress.batch, n_batches, record, **more)

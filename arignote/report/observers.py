@@ -6,7 +6,7 @@ from collections.abc import Callable
 from traceback import extract_tb
 
 from arignote.errors import warn
-from arignote.report.events import STOP, Event
+from arignote.observers.events import STOP, Event
 from arignote.spec.observers import Observer
 
 __all__ = ["GuardedObserver"]

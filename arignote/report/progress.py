@@ -8,8 +8,8 @@ from collections.abc import Callable, Mapping
 from math import inf, isfinite, nan
 from typing import Any, Self, TextIO
 
+from arignote.observers.events import Event
 from arignote.report.bars import bar_on
-from arignote.report.events import Event
 from arignote.report.tables import score_text
 
 __all__ = ["ProgressLines"]

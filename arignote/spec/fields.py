@@ -12,7 +12,7 @@ from arignote.checkpoints.cadence import Cadence
 from arignote.checkpoints.names import normal_stem
 from arignote.registry import PathForm
 from arignote.safe.limits import MOST_THREADS
-from arignote.spec.observers import Observer, observers_of
+from arignote.spec.observers import Observer, ObserversField
 
 __all__ = ["CheckpointEvery", "Device", "Notices", "Observers", "Signals", "Stem", "Switch", "Threads"]
 
@@ -52,18 +52,11 @@ def _notices(value: Any) -> Any:
 
 _DEVICE = {"anyOf": [{"enum": ["auto", "cpu", "cuda"]}, {"type": "string", "pattern": r"^cuda:\d+$"}]}
 _SIGNAL = {"type": "string", "pattern": "^SIG[A-Z0-9]+$", "examples": ["SIGTERM", "SIGINT", "SIGUSR1"]}
-_NAMED = {"type": "string", "pattern": r"^[\w.]+:[\w.]+$", "examples": ["my_observers:Report"]}
 _TIME = {"type": "string", "pattern": r"^\d+(\.\d+)?s$"}
 _SIGNALS = {"anyOf": [_SIGNAL, {"type": "array", "items": _SIGNAL}]}
 _NOTICES = {"anyOf": [{"enum": ["aws", "gcp", "azure"]}, {"type": "string", "pattern": "^file:."}, {"type": "null"}]}
-_OBSERVER = {"anyOf": [_NAMED, {"type": "array", "prefixItems": [_NAMED, {"type": "object"}], "minItems": 2}]}
 
-Observers = Annotated[
-    tuple[Observer, ...],
-    BeforeValidator(observers_of),
-    PlainSerializer(lambda observers: [observer.name for observer in observers]),
-    WithJsonSchema({"anyOf": [_OBSERVER, {"type": "array", "items": _OBSERVER}, {"type": "null"}]}),
-]
+Observers = Annotated[tuple[Observer, ...], ObserversField()]
 CheckpointEvery = Annotated[
     Cadence,
     BeforeValidator(Cadence.parse),

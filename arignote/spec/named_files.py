@@ -15,7 +15,7 @@ from pydantic import BaseModel
 
 from arignote.checkpoints.storage import is_url
 from arignote.data.readers.tables import split_source
-from arignote.registry import PathForm
+from arignote.registry import PathForm, find, several, split
 from arignote.spec.locations import At
 from arignote.spec.run_spec import RunSpec
 from arignote.spec.settings import FitSettings
@@ -38,6 +38,8 @@ def with_paths(values: Mapping[str, Any], change: Change) -> dict[str, Any]:
     changed = _changed(values, RunSpec, change, ())
     if isinstance(values.get("fit"), Mapping):
         changed["fit"] = _changed(values["fit"], FitSettings, change, ("fit",))
+        if "observers" in changed["fit"]:
+            changed["fit"]["observers"] = _of_observers(changed["fit"]["observers"], change)
     return changed
 
 
@@ -54,6 +56,18 @@ def _changed(values: Mapping[str, Any], model: type[BaseModel], change: Change, 
         elif isinstance(value, Mapping) and (section := _section(info.annotation)):
             changed[name] = _changed(value, section, change, place)
     return changed
+
+
+def _of_observers(value: Any, change: Change) -> Any:
+    """Return the specs of observers, in which parts have another path; nothing is imported."""
+    given = several(value)
+    changed: list[Any] = []
+    for number, one in enumerate(given):
+        word, params = split("observer", one)
+        if ":" not in word:
+            one = [word, _changed(params, find("observer", word), change, ("fit", "observers", number))]
+        changed.append(one)
+    return value if changed == list(given) else changed
 
 
 def _section(annotation: Any) -> type[BaseModel] | None:

@@ -1,4 +1,4 @@
-"""Observers as a user gives them: functions, objects with `on_event`, classes of these, or their names."""
+"""Observers as a user gives them: parts, functions, objects with `on_event`, classes of these, or their names."""
 
 from __future__ import annotations
 
@@ -8,9 +8,23 @@ from importlib import import_module
 from typing import Any
 
 from arignote.errors import Complaint, ConfigError, did_you_mean
-from arignote.registry import check_trusted, function_name, several
+from arignote.observers import NamedObserver
+from arignote.registry import (
+    PartsField,
+    build,
+    check_trusted,
+    find,
+    function_name,
+    part_name,
+    several,
+    short_spec,
+    split,
+)
 
-__all__ = ["Observer", "observers_of"]
+__all__ = ["Observer", "ObserversField", "observers_of"]
+
+_PLACE = {"type": "string", "pattern": r"^[\w.]+:[\w.]+$", "examples": ["my_observers:Report"]}
+_FROM_ELSEWHERE = {"anyOf": [_PLACE, {"type": "array", "prefixItems": [_PLACE, {"type": "object"}], "minItems": 2}]}
 
 
 @dataclass(frozen=True)
@@ -19,8 +33,8 @@ class Observer:
 
     Attributes
     ----------
-    given : callable, object or type
-        A function, an object with `on_event`, or a class of such functions or objects.
+    given : NamedObserver, callable, object or type
+        A part, a function, an object with `on_event`, or a class of such functions or objects.
     params : dict
         Keyword arguments of the class.
     """
@@ -30,8 +44,13 @@ class Observer:
 
     @property
     def name(self) -> str:
-        """Return "module:name"."""
-        return function_name(self.given)
+        """Return "module:name"; of a part its name."""
+        return part_name(self.given) if isinstance(self.given, NamedObserver) else function_name(self.given)
+
+    @property
+    def spec(self) -> Any:
+        """Return what a file of a run names it by: the spec of a part, or "module:name"."""
+        return short_spec(self.given) if isinstance(self.given, NamedObserver) else self.name
 
     def opened(self) -> Callable[[Any], Any]:
         """Return the function that is called with each event; a class is built first, for each fit anew.
@@ -48,6 +67,8 @@ class Observer:
             except Exception as error:
                 text = ", ".join(f"{key}={value!r}" for key, value in self.params.items())
                 raise _error(f"{self.name}({text}) fails: {type(error).__name__}: {error}") from error
+        if isinstance(one, NamedObserver):
+            return one.opened()
         function: Callable[[Any], Any] = getattr(one, "on_event", one)
         if not callable(function):
             raise _error(f"{self.name} must return a function, or an object with on_event; got {one!r}")
@@ -66,12 +87,31 @@ def observers_of(value: Any) -> tuple[Observer, ...]:
     ValueError
         If one of them is no observer, or cannot be imported.
     """
-    return tuple(map(_observer, (value,) if hasattr(value, "on_event") else several(value)))
+    is_one = hasattr(value, "on_event") or isinstance(value, NamedObserver)
+    return tuple(map(_observer, (value,) if is_one else several(value)))
+
+
+class ObserversField(PartsField):
+    """Annotation of a field that holds observers; see `observers_of`."""
+
+    def __init__(self) -> None:
+        super().__init__("observer", shorthand_schema=_FROM_ELSEWHERE)
+
+    def _built(self, value: Any) -> Any:
+        return observers_of(value)
+
+    def _forms(self) -> list[dict[str, Any]]:
+        return [*super()._forms(), {"type": "null"}]
+
+    def _written(self, observers: Any) -> Any:
+        return [observer.spec for observer in observers]
 
 
 def _observer(one: Any) -> Observer:
     if isinstance(one, Observer):
         return one
+    if _names_part(one):
+        return Observer(_part(one))
     params: Any = {}
     given = one
     if isinstance(one, list | tuple) and len(one) == 2 and isinstance(one[0], str) and isinstance(one[1], Mapping):
@@ -83,6 +123,24 @@ def _observer(one: Any) -> Observer:
             f'must be a function of an Event, an object with on_event, or "module:Name", or a list of them; got {one!r}'
         )
     return Observer(given, params)
+
+
+def _names_part(one: Any) -> bool:
+    """Return whether an observer is a part, or its spec; "module:Name" may be any observer."""
+    word = one[0] if isinstance(one, list | tuple) and one else one
+    return isinstance(one, NamedObserver | Mapping) or (isinstance(word, str) and ":" not in word)
+
+
+def _part(one: Any) -> NamedObserver:
+    if not isinstance(one, NamedObserver):
+        try:
+            find("observer", split("observer", one)[0])
+        except ConfigError as error:
+            raise ConfigError(
+                f'{error} One of your own is written "module:Name", as in "my_observers:Report"'
+            ) from None
+    part: NamedObserver = build("observer", one)
+    return part
 
 
 def _imported(word: str) -> Any:

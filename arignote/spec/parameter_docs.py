@@ -68,7 +68,7 @@ def _forms(annotation: Any, metadata: Iterable[Any] = ()) -> list[str]:
     metadata = [item for one in metadata for item in (one.metadata if isinstance(one, FieldInfo) else [one])]
     for one in metadata:
         if isinstance(one, PartField):
-            return _forms_of_part(one)
+            return [*_forms_of_functions(annotation), *_forms_of_part(one)]
         if isinstance(one, WithJsonSchema):
             return _forms_of_functions(annotation) + _forms_of_schema(one.json_schema or {})
     origin, arguments = get_origin(annotation), get_args(annotation)

@@ -89,10 +89,14 @@ class _ReportingSettings(BaseModel):
         False,
         description="Whether the page of the run is written at its end, beside its files: RUN_report.html.",
     )
+    log: Annotated[str | None, Mark.MACHINE, PathForm.PATH] = Field(
+        None, description='File with a JSON object in a line for each validation, as of the observer "JSONLinesLog".'
+    )
     observers: Annotated[Observers, Mark.MACHINE] = Field(
         None,
         validate_default=True,
-        description='Functions, or objects with `on_event`, called with each `Event`; in a config "module:Name".',
+        description='Functions, or objects with `on_event`, called with each `Event`, or parts, such as ["CSVLog", '
+        '{"path": "runs/digits.csv"}]; in a config one of your own is "module:Name".',
     )
 
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
+from command_line import arignote
 
 from arignote import NNClassifier
 from arignote.checkpoints.reader import RunFiles
@@ -84,6 +86,14 @@ def test_a_fit_that_a_notice_stops_says_how_it_is_resumed_and_ends_with_its_code
     assert out.endswith(ending) and not err
     assert fit_command(config, overrides, resume=resume, quiet=True) == 143
     assert capsys.readouterr() == ("", "")
+
+
+def test_a_log_on_the_command_line_starts_from_the_working_directory_and_wins(config, tmp_path, monkeypatch):
+    (tmp_path / "work").mkdir()
+    monkeypatch.chdir(tmp_path / "work")
+    assert arignote("fit", config, "--quiet", "--log", "run.jsonl", "--set", "fit.log=other.jsonl") == (0, "", "")
+    assert [json.loads(line)["epoch"] for line in Path("run.jsonl").read_text().splitlines()] == [1, 2]
+    assert [path.name for path in Path().iterdir()] == ["run.jsonl"]
 
 
 def test_how_a_run_is_resumed_takes_precedence_over_the_config(config, tmp_path):

@@ -19,10 +19,10 @@ from arignote.data.batches import Batches
 from arignote.data.open_rows import rows_of
 from arignote.fit.trainer import Trainer
 from arignote.fit.validation import Validation
+from arignote.observers.events import Event
 from arignote.optim.rules import RuleState
 from arignote.preemption.signals import StopRequested
 from arignote.registry import build
-from arignote.report.events import Event
 from arignote.streams import stream_seed
 
 SEED = 5

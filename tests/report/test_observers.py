@@ -143,7 +143,8 @@ def test_a_class_is_built_for_each_fit_with_its_parameters(observers, n_updates)
     [
         ([f"{__name__}:Limit", {"m": 5}], r"^fit\.observers: .*:Limit\(m=5\) fails: TypeError: .*'m'"),
         ([None], r'observers must be a function of an Event, an object with on_event, or "module:Name", .*; got None'),
-        ("print", r"must be \"module:Name\", such as \"my_observers:Report\"; got 'print'"),
+        ("print", r"unknown observer 'print'.* your own is written \"module:Name\", as in \"my_observers:Report\""),
+        (["CSVLog", {"pth": "x"}], r"unknown parameter 'pth'. Did you mean 'path'\?"),
         (f"{__name__}:X", r"observers must be a function of an Event"),
         (f"{__name__}:limit", r"has no 'limit'. Did you mean 'Limit'\?"),
         ("no_such_module:f", r"'no_such_module:f': No module named .* Is the folder of the module on PYTHONPATH\?"),

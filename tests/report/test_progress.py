@@ -12,8 +12,8 @@ from math import inf, nan
 import pytest
 
 from arignote import ConfigError, NNClassifier
+from arignote.observers.events import Event
 from arignote.report import progress
-from arignote.report.events import Event
 from arignote.report.progress import ProgressLines
 
 ROW = {"epoch": 2, "examples_seen": 1257, "train_nll": 0.123456789, "valid_error": 0.0851, "test_error": nan}

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import random
 import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import forked
 import pytest
@@ -23,7 +25,14 @@ EXTRA += ["--set", "fit.average={kind: ema, decay: 0.9, warmup: true}"]
 
 def command(stem: Path) -> list[str]:
     config = str(ROOT / "configs" / "digits_mlp.yaml")
-    return ["-m", "arignote", "fit", config, *EXTRA, "--set", f"fit.checkpoint={stem}"]
+    log = f"fit.observers=[[JSONLinesLog, {{path: {stem}.jsonl, batches: true}}]]"
+    return ["-m", "arignote", "fit", config, *EXTRA, "--set", f"fit.checkpoint={stem}", "--set", log]
+
+
+def logged(stem: Path) -> list[dict[str, Any]]:
+    """Return the rows that a run has logged, without times."""
+    rows = [json.loads(line) for line in Path(f"{stem}.jsonl").read_text().splitlines()]
+    return [{name: value for name, value in row.items() if name != "seconds"} for row in rows]
 
 
 def interpreter(words):
@@ -50,6 +59,8 @@ def test_killed_at_random_moments_the_same_command_ends_in_the_same_bits(tmp_pat
     ended = inspection(str(stem))
     for key in ("weights_sha256", "average_sha256", "history_sha256", "epoch", "finished"):
         assert ended[key] == whole[key]
+    # 1,257 rows in batches of 16.
+    assert logged(stem) == logged(tmp_path / "whole") and len(logged(stem)) == 12 * (79 + 1)
     assert len({whole["weights_sha256"], whole["average_sha256"], None}) == 3
     assert ended["best"]["value"] == whole["best"]["value"] and stood_at in ended["starts"]
     # The same command once more ends at once; another setting is refused. That needs no process of its own.

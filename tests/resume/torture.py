@@ -26,7 +26,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from filesystem_driver import newest, starts_after
-from test_sigkill import command
+from test_sigkill import command, logged
 
 from arignote.report.inspection import inspection
 
@@ -52,7 +52,7 @@ class Found:
 def compared(stem: Path) -> dict[str, Any]:
     """Return what two runs must have in common, as `arignote inspect` prints it."""
     found = inspection(str(stem))
-    return {key: found[key] for key in COMPARED} | {"best": found["best"]["value"]}
+    return {key: found[key] for key in COMPARED} | {"best": found["best"]["value"], "logged": logged(stem)}
 
 
 def give(stem: Path, output: Path) -> int:
@@ -136,7 +136,7 @@ def torture(folder: Path, number: signal.Signals, n_kills: int, moments: random.
         found.wrong.append(f"{stem}: starts are {last and last.starts}, not {expected}")
     if compared(stem) != whole:
         found.wrong.append(f"{stem}: {compared(stem)}, not {whole}")
-    left = [path.name for path in folder.iterdir() if path.suffix != ".ckpt"]
+    left = [path.name for path in folder.iterdir() if path.suffix not in (".ckpt", ".jsonl")]
     if left:
         found.wrong.append(f"{stem}: left {left}")
     return found

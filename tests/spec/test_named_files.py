@@ -25,7 +25,12 @@ layers:
   - [InputLayer, {channel: b}]
   - [ConcatLayer, {inputs: [a, b]}]
   - [ClassificationOutputLayer, {name: output}]
-fit: {checkpoint: ../runs/, profile: times.txt, preemption: "file:stop"}
+fit:
+  checkpoint: ../runs/
+  profile: times.txt
+  preemption: "file:stop"
+  log: run.jsonl
+  observers: [[CSVLog, {path: run.csv}], {observer: tensorboardlog, path: /d/board}]
 """
 
 
@@ -53,6 +58,8 @@ def test_every_path_in_a_file_starts_from_its_folder(folder):
         "checkpoint": "../runs/",
         "profile": "../configs/times.txt",
         "preemption": "file:../configs/stop",
+        "log": "../configs/run.jsonl",
+        "observers": [["CSVLog", {"path": "../configs/run.csv"}], ["tensorboardlog", {"path": "/d/board"}]],
     }
 
 

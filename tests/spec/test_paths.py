@@ -7,6 +7,7 @@ from pydantic import Field
 
 from arignote.errors import ConfigError
 from arignote.registry import ByNameField, MappingField, Part, PartField, PartsField
+from arignote.spec.observers import ObserversField
 from arignote.spec.paths import LayersForm, Place, form_of, place_of, replaced_at, walk
 from arignote.spec.settings import FitSettings
 
@@ -33,6 +34,7 @@ def test_settings_that_hold_parts_are_declared_as_such():
         "rules": (MappingField, "rule"),
         "preprocess": (ByNameField, "preprocess"),
         "augmentation": (PartsField, "augmentation"),
+        "observers": (ObserversField, "observer"),
         **dict.fromkeys(("train_loss", "valid_loss", "test_loss"), (ByNameField, "loss")),
     }
 

@@ -34,6 +34,7 @@ OF_THE_MACHINE = {
     "observers": "functions that are called",
     "profile": "a path that is written to",
     "report": "whether a file is written beside the checkpoint",
+    "log": "a path that is written to",
     "compile": "a C++ compiler, which is started",
 }
 NEITHER = {
@@ -74,6 +75,7 @@ def test_nothing_of_the_machine_is_taken_from_a_file(tmp_path):
         "observers": ["os:system"],
         "profile": str(tmp_path / "profile.txt"),
         "report": True,
+        "log": str(tmp_path / "log.jsonl"),
         "compile": True,
     }
     assert written.keys() == OF_THE_MACHINE.keys()

@@ -36,7 +36,7 @@ class Event:
     batch, n_batches : int
         Number of batches that are done in this epoch, and of all its batches.
     record : dict
-        The new row of the history if the kind is "validation", else empty.
+        The new row of the history if the kind is "validation"; its last row so far if it is "start"; else empty.
     is_best : bool
         Whether this validation is the best so far.
     text : str

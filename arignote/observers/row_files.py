@@ -1,0 +1,204 @@
+"""Text files with a row for each validation or batch; after kills they are those of a run that was never killed."""
+
+from __future__ import annotations
+
+import json
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from math import isfinite
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, Literal
+
+from arignote.errors import Complaint, ConfigError, warn
+from arignote.observers.base import NamedObserver, kept
+from arignote.observers.events import Event
+from arignote.registry import PathForm, register
+from arignote.replacing import replacing
+
+__all__ = ["CSVLog", "JSONLinesLog"]
+
+_BATCH = ("epoch", "batch", "n_updates", "examples_seen", "loss")
+
+
+def _of_batch(event: Event) -> dict[str, Any]:
+    return {name: getattr(event, name) for name in _BATCH}
+
+
+class _RowFile(ABC):
+    """The file of one fit.
+
+    Rows are written when their event happens, before the state that contains it is saved. When a run is resumed, the
+    rows after its state are cut off.
+    """
+
+    # With which each file begins.
+    beginning: ClassVar[bytes]
+
+    def __init__(self, path: str, kinds: tuple[str, ...]):
+        self.path, self.kinds = Path(path), kinds
+        # Bytes of the file that are whole rows; rows that could not be written yet.
+        self._end, self._pending = 0, b""
+        if self.path.is_dir() or (self.path.is_file() and not self._is_own()):
+            message = f"{path} exists, and is no log that this observer wrote with these parameters. Name another file"
+            raise ConfigError(Complaint(("fit", "observers"), message))
+
+    def __call__(self, event: Event) -> None:
+        if event.kind == "start":
+            self._resume(event)
+        elif event.kind in self.kinds:
+            self._pending += self.row(event).encode()
+            self._write()
+
+    def _is_own(self) -> bool:
+        with self.path.open("rb") as file:
+            first = file.readline()
+        if not first.endswith(b"\n"):
+            # Of a process that was killed at once, not even the first row is whole.
+            return first.startswith(self.beginning) or self.beginning.startswith(first)
+        try:
+            return self.position(first.decode())[0] in (*self.kinds, "")
+        except (ValueError, LookupError, TypeError):
+            return False
+
+    def _resume(self, start: Event) -> None:
+        """Cut off what lies after the state, and note where the file ends."""
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        self._end, self._pending = 0, b""
+        found = dict.fromkeys(self.kinds, 0)
+        with self.path.open("a+b") as file:
+            file.seek(0)
+            for line in file if start.examples_seen else ():
+                try:
+                    kind, examples_seen = self.position(line.decode())
+                except (ValueError, LookupError, TypeError):
+                    break
+                if not line.endswith(b"\n") or (kind and not kept(start, kind, examples_seen)):
+                    break
+                self._end += len(line)
+                found[kind] = examples_seen
+            file.truncate(self._end)
+        expected = {"batch": start.examples_seen, "validation": start.record.get("examples_seen", 0)}
+        if any(found[kind] != expected[kind] for kind in self.kinds):
+            warn(f"{self.path}: rows before the {start.examples_seen} examples at which the run is resumed are missing")
+
+    def _write(self) -> None:
+        with self.path.open("r+b", buffering=0) as file:
+            # Over part of a row, if the disk was full.
+            file.seek(self._end)
+            while self._pending:
+                n_written = file.write(self._pending)
+                self._end, self._pending = self._end + n_written, self._pending[n_written:]
+
+    @abstractmethod
+    def position(self, row: str) -> tuple[str, int]:
+        """Return the kind of a row, empty for that of the names of columns, and examples seen; else ValueError."""
+
+    @abstractmethod
+    def row(self, event: Event) -> str:
+        """Return the row of an event."""
+
+
+class _CSVFile(_RowFile):
+    beginning = b"epoch,"
+
+    def __init__(self, path: str, kind: str):
+        self._columns: list[str] = []
+        super().__init__(path, (kind,))
+
+    def position(self, row: str) -> tuple[str, int]:
+        cells = row.rstrip("\n").split(",")
+        if cells[0] == "epoch":
+            is_own = tuple(cells) == _BATCH if self.kinds == ("batch",) else cells[1] == "examples_seen"
+            if not is_own:
+                raise ValueError
+            self._columns = cells
+            return "", 0
+        return self.kinds[0], int(cells[self._columns.index("examples_seen")])
+
+    def row(self, event: Event) -> str:
+        values = _of_batch(event) if event.kind == "batch" else event.record
+        new = [name for name in values if name not in self._columns]
+        is_first = not self._end and not self._pending
+        self._columns = new if is_first else [*self._columns, *new]
+        if new and not is_first:
+            self._add_columns(len(new))
+        header = f"{','.join(self._columns)}\n" if is_first else ""
+        return f"{header}{','.join(_cell(values.get(name, '')) for name in self._columns)}\n"
+
+    def _add_columns(self, n: int) -> None:
+        """Write the file anew, with the names of all columns, and without values in the last `n` of them."""
+        rows = (self.path.read_bytes()[: self._end] + self._pending).decode().splitlines()
+        text = "".join(f"{row}\n" for row in [",".join(self._columns), *(row + "," * n for row in rows[1:])])
+        with replacing(self.path) as file:
+            file.write(text)
+        self._end, self._pending = len(text.encode()), b""
+
+
+def _cell(value: Any) -> str:
+    return "" if value != value else str(value)
+
+
+class _JSONLinesFile(_RowFile):
+    beginning = b'{"kind": "'
+
+    def position(self, row: str) -> tuple[str, int]:
+        found = json.loads(row)
+        if found["kind"] not in ("batch", "validation"):
+            raise ValueError
+        return found["kind"], int(found["examples_seen"])
+
+    def row(self, event: Event) -> str:
+        values = _of_batch(event) if event.kind == "batch" else {"n_updates": event.n_updates, **event.record}
+        # JSON has no NaN and no infinity.
+        finite = {name: value if isfinite(value) else None for name, value in values.items()}
+        best = {"is_best": event.is_best} if event.kind == "validation" else {}
+        return json.dumps({"kind": event.kind, **finite, **best}) + "\n"
+
+
+@register()
+class CSVLog(NamedObserver):
+    """Writes a table of comma-separated values: the columns of the history, or a row for each update.
+
+    Parameters
+    ----------
+    path : str
+        File to write. One that this observer wrote for another run is written anew; any other is an error.
+    rows : "validations" or "batches", default "validations"
+        What a row is: a validation, with the columns of `history_`, or an update, with epoch, batch, n_updates,
+        examples_seen and loss. NaN is an empty cell.
+
+    Examples
+    --------
+    >>> CSVLog(path="runs/digits.csv").rows
+    'validations'
+    """
+
+    path: Annotated[str, PathForm.PATH]
+    rows: Literal["validations", "batches"] = "validations"
+
+    def opened(self) -> Callable[[Event], None]:
+        return _CSVFile(self.path, "validation" if self.rows == "validations" else "batch")
+
+
+@register()
+class JSONLinesLog(NamedObserver):
+    """Writes a JSON object in a line of its own for each validation, and if asked for each update.
+
+    Parameters
+    ----------
+    path : str
+        File to write. One that this observer wrote for another run is written anew; any other is an error.
+    batches : bool, default False
+        Whether there is a line for each update too, with the loss of its batch.
+
+    Examples
+    --------
+    >>> JSONLinesLog(path="runs/digits.jsonl").batches
+    False
+    """
+
+    path: Annotated[str, PathForm.PATH]
+    batches: bool = False
+
+    def opened(self) -> Callable[[Event], None]:
+        return _JSONLinesFile(self.path, ("batch", "validation") if self.batches else ("validation",))

@@ -1,0 +1,169 @@
+"""Logs of a run as text: what they contain, and that kills leave no row out and none there twice."""
+
+from __future__ import annotations
+
+import csv
+import json
+import random
+
+import numpy as np
+import pytest
+
+from arignote import ArignoteWarning, ConfigError, NNClassifier
+
+LAYERS = [["FCLayer", {"n_units": 5}], ["ClassificationOutputLayer"]]
+X = np.random.default_rng(0).normal(size=(60, 4)).astype(np.float32)
+Y = (X[:, 0] > 0).astype(np.int64)
+# Three batches of 48 rows.
+SETTINGS = {"n_epochs": 4, "batch_size": 20, "valid": 0.2, "n_threads": 1, "sgd_type": "nag"}
+
+
+def fit(**settings):
+    return NNClassifier(LAYERS, rng=3).fit(X, Y, **SETTINGS | settings)
+
+
+class Kill(BaseException):
+    """Ends a fit at once, as a kill does: nothing more is saved."""
+
+
+class KillAfter:
+    """Kills a fit at an event."""
+
+    def __init__(self, n_events):
+        self.n_left = n_events
+
+    def __call__(self, event):
+        self.n_left -= 1
+        if self.n_left == 0:
+            raise Kill
+
+
+def killed_often(observers, seed, **settings):
+    """Fit, killed at random events until it is done; return how often."""
+    draw = random.Random(seed)
+    for n_kills in range(100):
+        try:
+            fit(**settings, observers=[*observers, KillAfter(draw.randint(1, 9))])
+        except Kill:
+            continue
+        return n_kills
+    raise AssertionError("the run makes no progress")
+
+
+def without_times(path):
+    """Return the content of a log without its seconds; the two forms of text differ in how they write them."""
+    if path.suffix == ".jsonl":
+        rows = [json.loads(line) for line in path.read_text().splitlines()]
+        assert path.read_text() == "".join(json.dumps(row) + "\n" for row in rows)
+        return [{name: value for name, value in row.items() if name != "seconds"} for row in rows]
+    rows = list(csv.reader(path.read_text().splitlines()))
+    seconds = rows[0].index("seconds") if "seconds" in rows[0] else len(rows[0])
+    return [row[:seconds] + row[seconds + 1 :] for row in rows]
+
+
+def logs(folder):
+    return [
+        ["CSVLog", {"path": str(folder / "validations.csv")}],
+        ["CSVLog", {"path": str(folder / "batches.csv"), "rows": "batches"}],
+        ["JSONLinesLog", {"path": str(folder / "log.jsonl"), "batches": True}],
+    ]
+
+
+FILES = ("validations.csv", "batches.csv", "log.jsonl")
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """The folder of the logs of a run that was never killed, and its estimator."""
+    folder = tmp_path_factory.mktemp("whole")
+    return folder, fit(observers=logs(folder))
+
+
+def test_a_table_of_validations_is_the_history(whole):
+    folder, fitted = whole
+    rows = list(csv.DictReader((folder / "validations.csv").read_text().splitlines()))
+    assert [{name: float(cell) for name, cell in row.items()} for row in rows] == list(fitted.history_)
+    assert [row["examples_seen"] for row in rows] == ["48", "96", "144", "192"]
+
+
+def test_the_loss_of_a_batch_is_that_of_an_event(whole):
+    folder, _ = whole
+    events = []
+    fit(observers=events.append)
+    rows = list(csv.DictReader((folder / "batches.csv").read_text().splitlines()))
+    assert [(int(row["n_updates"]), float(row["loss"])) for row in rows] == [
+        (event.n_updates, event.loss) for event in events if event.kind == "batch"
+    ]
+    lines = [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
+    assert [line["kind"] for line in lines] == [*["batch"] * 3, "validation"] * 4
+    assert [line["loss"] for line in lines if line["kind"] == "batch"] == [float(row["loss"]) for row in rows]
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"checkpoint_every": 2},
+        # A state after the last batch of an epoch, whose validation is still to be done.
+        {"checkpoint_every": 3},
+        {"checkpoint_every": 2, "validation_frequency": 40},
+    ],
+)
+def test_kills_leave_no_row_out_and_none_there_twice(settings, whole, tmp_path):
+    expected = whole[0]
+    if "validation_frequency" in settings:
+        expected = tmp_path / "whole"
+        fit(observers=logs(expected), **settings)
+    found = tmp_path / "killed"
+    n_kills = killed_often(logs(found), 5, checkpoint=str(found / "run"), **settings)
+    assert n_kills >= 4
+    for name in FILES:
+        assert without_times(found / name) == without_times(expected / name)
+
+
+def test_a_row_that_was_cut_in_the_middle_is_written_again(whole, tmp_path):
+    settings = {"checkpoint": str(tmp_path / "run"), "checkpoint_every": 1}
+    with pytest.raises(Kill):
+        fit(**settings, observers=[*logs(tmp_path), KillAfter(10)])
+    for name in FILES:
+        with (tmp_path / name).open("a") as file:
+            file.write((tmp_path / name).read_text().splitlines()[-1][:7])
+    fit(**settings, observers=logs(tmp_path))
+    for name in FILES:
+        assert without_times(tmp_path / name) == without_times(whole[0] / name)
+
+
+def test_rows_that_another_run_wrote_give_way_and_rows_that_are_gone_are_reported(tmp_path):
+    path = tmp_path / "log.jsonl"
+    fit(log=str(path))
+    assert len(path.read_text().splitlines()) == 4
+    settings = {"checkpoint": str(tmp_path / "run"), "checkpoint_every": 1, "log": str(path)}
+    with pytest.raises(Kill):
+        fit(**settings, observers=KillAfter(12))
+    assert len(path.read_text().splitlines()) == 1
+    path.unlink()
+    with pytest.warns(ArignoteWarning, match=r"log\.jsonl: rows before the \d+ examples .* are missing"):
+        fit(**settings)
+    assert [json.loads(line)["epoch"] for line in path.read_text().splitlines()] == [2, 3, 4]
+
+
+@pytest.mark.parametrize("text", ["a,b\n1,2\n", "[1, 2]\n", '{"kind": 3}\n', "epoch,loss\n1,2\n", "a"])
+@pytest.mark.parametrize("name", ["CSVLog", "JSONLinesLog"])
+def test_a_file_that_is_no_log_is_refused_and_kept(name, text, tmp_path):
+    path = tmp_path / "data.csv"
+    path.write_text(text)
+    with pytest.raises(ConfigError, match=r"fit\.observers: .*data\.csv exists, and is no log "):
+        fit(observers=[name, {"path": str(path)}], checkpoint=str(tmp_path / "run"))
+    assert path.read_text() == text and not list(tmp_path.glob("*.ckpt"))
+    with pytest.raises(ConfigError, match=r"exists, and is no log "):
+        fit(observers=[name, {"path": str(tmp_path)}])
+
+
+def test_a_column_that_begins_later_is_empty_before(tmp_path):
+    observers = ["CSVLog", {"path": str(tmp_path / "log.csv")}]
+    settings = {"checkpoint": str(tmp_path / "run"), "observers": observers}
+    fit(n_epochs=2, **settings)
+    with pytest.warns(ArignoteWarning, match="valid_loss"):
+        fit(n_epochs=3, **settings, valid_loss=["nll", "brier"], resume="force")
+    rows = list(csv.DictReader((tmp_path / "log.csv").read_text().splitlines()))
+    assert [row["valid_brier"] == "" for row in rows] == [True, True, False]
+    assert all(float(row["valid_nll"]) > 0 for row in rows)
