@@ -1,4 +1,4 @@
-"""Tables in files of which one piece at a time is in memory: what CSV and Parquet have in common."""
+"""A table in a file, read chunk by chunk: base class of CSVReader and ParquetReader."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from arignote.errors import DataError, available_names, listed
 
 __all__ = ["CHUNK_ROWS", "ChunkedReader"]
 
-# RowIndex of a piece, where the file has none of its own.
+# Rows of a chunk, where the file has no chunks of its own.
 CHUNK_ROWS = 4096
 
 
 class ChunkedReader(Reader):
-    """RowIndex that lie in pieces, each of which is read as a whole; the last one read is kept.
+    """Base class of readers of files that are read in chunks; the chunk that was read last is kept.
 
     Parameters
     ----------
@@ -31,16 +31,16 @@ class ChunkedReader(Reader):
 
     Attributes
     ----------
-    alone : bool
-        Whether one column was asked for by its name.
-    starts : array (n_pieces,) of int64
-        First row of each piece; a reader sets it.
+    is_single_column : bool
+        Whether a single column was requested by its name.
+    starts : array (n_chunks,) of int64
+        First row of each chunk; a reader sets it.
     """
 
     def __init__(self, path: str | Path, columns: str | Sequence[str] | None):
         # The working directory may become another.
         self.path, self.where = Path(path).absolute(), str(path)
-        self.alone = isinstance(columns, str)
+        self.is_single_column = isinstance(columns, str)
         self._wanted = [columns] if isinstance(columns, str) else columns
         self.starts = np.zeros(0, np.int64)
         self._last: tuple[int, Array] | None = None
@@ -49,7 +49,7 @@ class ChunkedReader(Reader):
 
     @abstractmethod
     def read_chunk(self, number: int) -> Array:
-        """Return all rows of a piece, that of `starts[number]`."""
+        """Return all rows of a chunk, from row `starts[number]` on."""
 
     def read(self, rows: RowIndex) -> Array:
         """Return rows (n, ...): those of a slice of step 1, or of row numbers in any order."""
@@ -59,9 +59,9 @@ class ChunkedReader(Reader):
             return out
         if rows.min() < 0 or rows.max() >= len(self):
             raise IndexError(f"{self.where}: rows {rows.min()} to {rows.max()} were asked for, of {len(self)}")
-        pieces = np.searchsorted(self.starts, rows, side="right") - 1
-        order = np.argsort(pieces, kind="stable")
-        numbers, firsts = np.unique(pieces[order], return_index=True)
+        chunks = np.searchsorted(self.starts, rows, side="right") - 1
+        order = np.argsort(chunks, kind="stable")
+        numbers, firsts = np.unique(chunks[order], return_index=True)
         for number, places in zip(numbers.tolist(), np.split(order, firsts[1:]), strict=True):
             last = self._last
             if last is None or last[0] != number:
@@ -72,34 +72,34 @@ class ChunkedReader(Reader):
 
     def stamp(self) -> tuple[int, int]:
         """Return size and time of the file."""
-        with self.reporting():
-            found = self.path.stat()
-        return found.st_size, found.st_mtime_ns
+        with self.raising_data_errors():
+            status = self.path.stat()
+        return status.st_size, status.st_mtime_ns
 
-    def chosen(self, there: list[str]) -> list[str]:
-        """Return the columns that were asked for; DataError where one is not there, or where several have its name."""
-        wanted = list(there if self._wanted is None else self._wanted)
-        counts = Counter(there)
+    def select_columns(self, available: list[str]) -> list[str]:
+        """Return the requested columns; DataError if one is not available, or if several have its name."""
+        wanted = list(available if self._wanted is None else self._wanted)
+        counts = Counter(available)
         twice = next((name for name in wanted if counts[name] > 1), None)
         if twice is not None:
-            places = " and ".join(str(place) for place, name in enumerate(there) if name == twice)
+            places = " and ".join(str(place) for place, name in enumerate(available) if name == twice)
             raise DataError(
                 f"{self.where}: has {counts[twice]} columns named {twice!r} ({places}). Rename one of them, or leave "
                 f'them out, as in columns: "!{twice}"'
             )
         for name in wanted:
-            if name not in there:
-                raise DataError(f"{self.where}: has no column {name!r}. {available_names(name, there)}")
+            if name not in available:
+                raise DataError(f"{self.where}: has no column {name!r}. {available_names(name, available)}")
         if not wanted:
-            raise DataError(f"{self.where}: no columns to read. There are: {listed(there)}")
+            raise DataError(f"{self.where}: no columns to read. There are: {listed(available)}")
         return wanted
 
     @contextmanager
-    def reporting(self) -> Iterator[None]:
-        """Give what other libraries raise the name of the file."""
+    def raising_data_errors(self) -> Iterator[None]:
+        """Raise errors of other libraries as DataError with the name of the file."""
         try:
             yield
         except DataError:
             raise
-        except (OSError, ValueError, TypeError, NotImplementedError, KeyError) as fault:
-            raise DataError(f"{self.where}: cannot be read, is broken or truncated: {fault}") from None
+        except (OSError, ValueError, TypeError, NotImplementedError, KeyError) as error:
+            raise DataError(f"{self.where}: cannot be read, is broken or truncated: {error}") from None

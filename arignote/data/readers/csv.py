@@ -81,13 +81,13 @@ class CSVReader(ChunkedReader):
         super().__init__(path, columns)
         _pandas(self.where)
         for name, is_asked in (("text", text), ("labels", labels)):
-            if is_asked and not self.alone:
+            if is_asked and not self.is_single_column:
                 raise DataError(f"{self.where}: {name}=True needs a single column, requested by its name")
         given = table_format(csv)
         self._markers, self._mixed = given.missing, mixed
         self._as_text = {*(given.text or ())} if isinstance(mixed, bool) else {*map(str, mixed)}
         self._is_text, self._labels = text or labels, LabelValues(given.missing) if labels and not text else None
-        with self.reporting():
+        with self.raising_data_errors():
             self.dialect = dialect_of(self.path, given, self.where)
             with self.path.open("rb") as file:
                 self._scan(TableRows(file, self.where, self.dialect))
@@ -114,9 +114,9 @@ class CSVReader(ChunkedReader):
         first = next(rows, None)
         if first is None:
             raise DataError(f"{self.where}: is empty")
-        there = _names(first[3], self.dialect)
-        self._names, self._width = self.chosen(there), len(there)
-        self._places = [there.index(name) for name in self._names]
+        available = _names(first[3], self.dialect)
+        self._names, self._width = self.select_columns(available), len(available)
+        self._places = [available.index(name) for name in self._names]
         self.columns = tuple(self._names) if self.dialect.header else tuple(self._places)
         seen = [_Content() for _ in self._names]
         lines: list[int] = []
@@ -124,8 +124,8 @@ class CSVReader(ChunkedReader):
         self._comments = records.comments
         n_rows = end = 0
         for start, stop, line, record in rows if self.dialect.header else chain([first], rows):
-            if len(record) != len(there):
-                raise uneven(self.where, line, len(record), first[2], len(there), self.dialect)
+            if len(record) != len(available):
+                raise uneven(self.where, line, len(record), first[2], len(available), self.dialect)
             if len(lines) == CHUNK_ROWS:
                 self._inspect(seen, n_rows, end, lines)
                 lines = []
@@ -138,7 +138,7 @@ class CSVReader(ChunkedReader):
         self._inspect(seen, n_rows, end, lines)
         self._offsets.append(end)
         self.starts = np.arange(0, n_rows, CHUNK_ROWS)
-        self.shape = (n_rows,) if self.alone else (n_rows, len(self._names))
+        self.shape = (n_rows,) if self.is_single_column else (n_rows, len(self._names))
         self._set_type(seen)
 
     def _set_type(self, seen: list[_Content]) -> None:
@@ -148,8 +148,8 @@ class CSVReader(ChunkedReader):
             self._is_text = self.dtype.hasobject
             return
         text = [at for at, column in enumerate(seen) if column.text or self._names[at] in self._as_text]
-        self.text = () if self.alone else tuple(text)
-        self._is_text = self._is_text or (self.alone and bool(text))
+        self.text = () if self.is_single_column else tuple(text)
+        self._is_text = self._is_text or (self.is_single_column and bool(text))
         if not self._is_text:
             keys: list[str | int] = [*self.columns]
             self.missing = {
@@ -189,11 +189,12 @@ class CSVReader(ChunkedReader):
 
     def _report(self, seen: list[_Content]) -> None:
         """Raise DataError if a column holds text among numbers, or if one of several columns holds text."""
-        may_be_text = self.alone or self._mixed is True
+        may_be_text = self.is_single_column or self._mixed is True
         wrong = {
             name: column
             for name, column in zip(self._names, seen, strict=True)
-            if column.text and (column.has_numbers or not may_be_text or (not self.alone and self._remedy(column.text)))
+            if column.text
+            and (column.has_numbers or not may_be_text or (not self.is_single_column and self._remedy(column.text)))
         }
         if not wrong:
             return
@@ -208,7 +209,7 @@ class CSVReader(ChunkedReader):
                 f"{self.where}: {subject} text, such as {found.text!r} in {place}, not a number. Leave it "
                 f'out, as in columns: "{left}", or encode it: preprocess: [["OneHot"]]'
             )
-        way = f"; if these are names of classes: CSVReader(..., {name!r}, text=True)" if self.alone else ""
+        way = f"; if these are names of classes: CSVReader(..., {name!r}, text=True)" if self.is_single_column else ""
         way = way or self._remedy(found.text)
         way += f". If it holds categories: csv: {{text: [{name!r}]}}" if self._mixed is True else ""
         way = way or f". The file is read with {self.dialect}; csv: {{header:, delimiter: ...}} change that"
@@ -263,7 +264,7 @@ class CSVReader(ChunkedReader):
     def read_chunk(self, number: int) -> Array:
         first, start, end = int(self.starts[number]), *self._offsets[number : number + 2]
         n_rows, as_text = min(CHUNK_ROWS, len(self) - first), self._is_text or self._labels is not None
-        with self.reporting():
+        with self.raising_data_errors():
             if self.text and not as_text:
                 return self._mixed_rows(start, end, n_rows)
             frame = self._frame(start, end, n_rows, **(_AS_TEXT if as_text else {}))
@@ -276,10 +277,10 @@ class CSVReader(ChunkedReader):
         if not all(np.can_cast(column.dtype, self.dtype, "same_kind") for column in columns):
             raise DataError(f"{self.where}: rows from {first} on hold other values than before: did the file change?")
         table = np.stack(columns, axis=1).astype(self.dtype)
-        return table[:, 0] if self.alone else table
+        return table[:, 0] if self.is_single_column else table
 
     def _mixed_rows(self, start: int, end: int, n_rows: int) -> Array:
-        """Return a piece of a table with columns of text, as objects."""
+        """Return a chunk of a table with columns of text, as objects."""
         frame = self._frame(start, end, n_rows, dtype={self._places[at]: str for at in self.text})
         table = np.empty((n_rows, len(self._places)), object)
         for at, place in enumerate(self._places):

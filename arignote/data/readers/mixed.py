@@ -46,7 +46,7 @@ class MixedReader(Reader):
 
     @classmethod
     def of(cls, reader: Reader) -> MixedReader:
-        """Return the rows of a reader of a file, read piece by piece."""
+        """Return the rows of a reader of a file, read chunk by chunk."""
         is_text = np.isin(np.arange(reader.shape[1]), reader.text)
         numbers = np.empty((len(reader), int((~is_text).sum())))
         words = np.empty((len(reader), len(reader.text)), object)
@@ -54,9 +54,9 @@ class MixedReader(Reader):
         known: dict[Any, Any] = {}
         for at in range(0, len(reader), reader.chunk_rows or 4096):
             rows = slice(at, min(at + (reader.chunk_rows or 4096), len(reader)))
-            piece = reader.read(rows)
-            numbers[rows] = piece[:, ~is_text]
-            words[rows] = [[known.setdefault(word, word) for word in row] for row in piece[:, is_text].tolist()]
+            chunk = reader.read(rows)
+            numbers[rows] = chunk[:, ~is_text]
+            words[rows] = [[known.setdefault(word, word) for word in row] for row in chunk[:, is_text].tolist()]
         found = cls(numbers, words, reader.text, reader.columns)
         found.where, found.origin, found.missing = reader.where, reader.origin, reader.missing
         return found

@@ -46,31 +46,31 @@ class ParquetReader(ChunkedReader):
     def __init__(self, path: str | Path, columns: str | Sequence[str] | None = None, *, mixed: Mixed = False):
         super().__init__(path, columns)
         self._mixed = mixed
-        with self.reporting(), self._open() as file:
+        with self.raising_data_errors(), self._open() as file:
             self._metadata, kinds = file.metadata, file.schema_arrow
             sizes = {g: file.metadata.row_group(g).num_rows for g in range(file.num_row_groups)}
             self._groups = [group for group, size in sizes.items() if size]
             if not self._groups:
                 raise DataError(f"{self.where}: holds no rows")
             self.names = list(kinds.names)
-            self._names = self.chosen(self.names)
+            self._names = self.select_columns(self.names)
             found = [self._kind(file, name, kinds.field(name).type) for name in self._names]
         *whole, last = [sizes[group] for group in self._groups]
         self.starts = np.cumsum([0, *whole])
         is_even = not whole or (len(set(whole)) == 1 and last <= whole[0])
         self.chunk_rows = (whole or [last])[0] if is_even else CHUNK_ROWS
         self.dtype, self._widths = np.result_type(*(dtype for dtype, _ in found)), [width for _, width in found]
-        inner = () if self.alone and self._widths == [0] else (sum(width or 1 for width in self._widths),)
+        inner = () if self.is_single_column and self._widths == [0] else (sum(width or 1 for width in self._widths),)
         self.shape = (sum(sizes.values()), *inner)
         self.columns = () if any(self._widths) else tuple(self._names)
-        self.text = () if self.alone else tuple(at for at, (kind, _) in enumerate(found) if kind.hasobject)
+        self.text = () if self.is_single_column else tuple(at for at, (kind, _) in enumerate(found) if kind.hasobject)
 
     @classmethod
     def names_in(cls, path: Path) -> list[str]:
         """Return the names of all columns of a file, of any type."""
         found = cls.__new__(cls)
         ChunkedReader.__init__(found, path, None)
-        with found.reporting(), found._open() as file:
+        with found.raising_data_errors(), found._open() as file:
             return list(file.schema_arrow.names)
 
     def _open(self, metadata: Any = None) -> Any:
@@ -94,7 +94,7 @@ class ParquetReader(ChunkedReader):
         if is_listed and not width:
             raise DataError(f"{self.where}: column {name!r}: row 0 holds no list of numbers")
         is_string = types.is_string(value) or types.is_large_string(value) or types.is_string_view(value)
-        may_be_text = self.alone or (self._mixed if isinstance(self._mixed, bool) else name in self._mixed)
+        may_be_text = self.is_single_column or (self._mixed if isinstance(self._mixed, bool) else name in self._mixed)
         if may_be_text and not is_listed and is_string:
             return np.dtype(object), 0
         if not (types.is_integer(value) or types.is_floating(value) or types.is_boolean(value)):
@@ -116,7 +116,7 @@ class ParquetReader(ChunkedReader):
         return False
 
     def read_chunk(self, number: int) -> Array:
-        with self.reporting(), self._open(self._metadata) as file:
+        with self.raising_data_errors(), self._open(self._metadata) as file:
             # Threads of pyarrow do not survive a fork.
             table = file.read_row_group(self._groups[number], columns=self._names, use_threads=False)
             parts = [
@@ -146,7 +146,7 @@ class ParquetReader(ChunkedReader):
         values: Array = column.to_numpy()
         if is_text:
             values = values.astype(object)
-        elif self.alone and self.dtype == object:
+        elif self.is_single_column and self.dtype == object:
             values = np.array([np.nan if value is None else value for value in values], object)
         elif self.dtype == object:
             values = values.astype(np.float64)

@@ -38,7 +38,7 @@ def long_table(n_rows=10000):
     )
 
 
-def test_a_csv_of_several_pieces_comes_back_exactly(csv):
+def test_a_csv_of_several_chunks_comes_back_exactly(csv):
     frame = long_table()
     reader = CSVReader(csv(frame.to_csv(index=False)), ["b", "a"])
     assert reader.shape == (10000, 2) and reader.dtype == np.float64 and reader.chunk_rows == 4096
@@ -144,7 +144,7 @@ def test_errors_of_a_csv_are_reported_with_their_line(csv, content, columns, mes
     assert str(path) in str(fault.value)
 
 
-def test_comment_lines_between_the_rows_are_no_rows_wherever_pieces_end(csv):
+def test_comment_lines_between_the_rows_are_no_rows_wherever_chunks_end(csv):
     rows = [f"{i},{i * 0.5}" for i in range(9000)]
     rows = [text for i, row in enumerate(rows) for text in ([f"# {i}", row] if i % 4096 in (0, 1, 4095) else [row])]
     reader = CSVReader(csv("# first\na,b\n" + "\n".join(rows) + "\n# last\n"))
@@ -233,7 +233,7 @@ def test_missing_numbers_are_marked_as_in_the_format(csv):
         CSVReader(csv("a,b\n1,NA\n2,3\n"), csv={"missing": "?"})
 
 
-def test_labels_of_many_pieces_are_of_one_kind(csv):
+def test_labels_of_many_chunks_are_of_one_kind(csv):
     path = csv("y\n" + "1\n" * 5000 + "0.5\n")
     assert CSVReader(path, "y", labels=True).read(slice(0, 1)).tolist() == [1.0]
     path = csv("y\n" + "1\n" * 5000 + "a\n")
