@@ -55,12 +55,25 @@ def is_block(word: Any) -> bool:
     return isinstance(word, str) and word.lower() == "block"
 
 
+def _complaint_of(key: str, spec: Any) -> Complaint | None:
+    """Return what is wrong with a parameter of a layer, as a default."""
+    try:
+        build("layer", spec)
+    except ConfigError as error:
+        found = (complaint for complaint in error.complaints if complaint.path[:1] == (key,))
+        return next((replace(complaint, path=("layer_defaults", *complaint.path)) for complaint in found), None)
+    return None
+
+
 class Builder:
     """Builds the parts of a list, collecting complaints and the defaults that were used."""
 
     def __init__(self, defaults: Mapping[str, Any]):
         self._defaults = defaults
         self.used: set[str] = set()
+        # Defaults that a layer sets itself, with the specs of such layers as they would be otherwise.
+        self._set: dict[str, list[Any]] = {}
+        self._taken: set[str] = set()
         self.complaints: list[Complaint] = []
 
     def entries(self, specs: Sequence[Any], path: Path, depth: int = 0) -> tuple[Entry, ...]:
@@ -90,8 +103,20 @@ class Builder:
         known = cls.model_fields.keys() - (OF_OWNER if params.get("share") is not None else ())
         fitting = {k: v for k, v in self._defaults.items() if k in known}
         self.used |= set(fitting)
+        self._taken |= fitting.keys() - params.keys()
+        for key in fitting.keys() & params.keys():
+            self._set.setdefault(key, []).append([word, params | {key: fitting[key]}])
         layer: Layer = build("layer", [word, fitting | params])
         return layer
+
+    def complaints_of_defaults(self) -> list[Complaint]:
+        """Return complaints about defaults that each layer sets itself, and that none of them could take."""
+        found = []
+        for key in self._set.keys() - self._taken:
+            complaints = [_complaint_of(key, spec) for spec in self._set[key]]
+            if complaints[0] is not None and None not in complaints:
+                found.append(complaints[0])
+        return found
 
     def _inner(self, block: Block, path: Path, depth: int) -> tuple[Entry, ...]:
         if not block.layers:

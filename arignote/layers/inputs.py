@@ -6,7 +6,7 @@ from collections.abc import Callable
 from math import prod
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import BeforeValidator, WithJsonSchema, model_validator
+from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
 
 from arignote.errors import Complaint, ConfigError
 from arignote.layers.base import Layer, Shape, ShapeError
@@ -15,9 +15,8 @@ from arignote.registry import Count, Pair, as_sizes, register
 __all__ = ["InputImageLayer", "InputLayer", "NetworkInput", "SizeSpec"]
 
 
-SizeSpec = Annotated[
-    tuple[Count, ...] | None, BeforeValidator(as_sizes, json_schema_input_type=Count | tuple[Count, ...] | None)
-]
+_Sizes = Annotated[tuple[Count, ...], Field(min_length=1)]
+SizeSpec = Annotated[_Sizes | None, BeforeValidator(as_sizes, json_schema_input_type=Count | _Sizes | None)]
 
 
 class NetworkInput(Layer):

@@ -66,7 +66,7 @@ def _written_out(layers: Any, layer_defaults: Mapping[str, Any] | None) -> Write
     defaults = plain(dict(layer_defaults or {}))
     builder = Builder(defaults)
     entries = builder.entries(layers, ("layers",))
-    complaints = builder.complaints
+    complaints = builder.complaints + builder.complaints_of_defaults()
     unused = {key: value for key, value in defaults.items() if key not in builder.used}
     complaints += [_of_one_layer(key, value) for key, value in unused.items() if _is_of_one_layer(key, value)]
     if not complaints:

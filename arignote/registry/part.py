@@ -112,7 +112,7 @@ def find(kind: str, word: Any) -> type[Part]:
         return _from_outside(kind, word)
     if isinstance(word, str):
         folded = {known.lower(): cls for known, cls in table.items()}
-        for form in (word.lower(), f"{word.lower()}{kind}"):
+        for form in (word.lower(), f"{word.lower()}{kind}") if word else ():
             if form in folded:
                 return folded[form]
         # The table of synonyms is loaded only when a message is built.

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from arignote.errors import ConfigError
-from arignote.layers import declare, parse
+from arignote.layers import InputLayer, declare, parse
 from arignote.layers.base import ShapeError
 from arignote.registry import build
 
@@ -102,3 +102,8 @@ def test_images_come_whole_flat_or_without_the_axis_of_one_channel(n_images, sha
 def test_an_image_has_one_channel_of_its_own_accord():
     layer = build("layer", ["InputImageLayer", {"n_pixels": 4}])
     assert (layer.n_images, layer.n_pixels, layer.n_in, layer.channel) == (1, (4, 4), (1, 4, 4), None)
+
+
+def test_an_example_has_one_axis_at_least():
+    with pytest.raises(ConfigError, match=r"n_in must be a list of at least 1; got \[\]"):
+        InputLayer(n_in=[], lengths=True)

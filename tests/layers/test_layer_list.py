@@ -434,6 +434,20 @@ def test_defaults_reach_into_blocks():
     assert found.startswith("layer_defaults.dropout_p: no layer of the list has the parameter 'dropout_p'")
 
 
+def test_a_default_that_each_layer_sets_itself_must_be_one_that_some_of_them_could_take():
+    layers = [
+        ["MaxPool2DLayer", {"pool_shape": 2, "pad": 0}],
+        ["ConvLayer", {"n_output_maps": 2, "filter_shape": 3, "pad": 1}],
+        OUTPUT,
+    ]
+    # Only the convolution could.
+    assert len(parse(layers, {"pad": "full"})) == 4
+    (found,) = errors(layers, {"pad": "ful"})
+    assert found == "layer_defaults.pad must be a list or 'same' or 'valid'; got 'ful'"
+    (found,) = errors([fc(n_units=3), OUTPUT], {"n_units": 2.5})
+    assert found == "layer_defaults.n_units must be an integer; got 2.5"
+
+
 GRAPH = [
     ["InputImageLayer", {"n_pixels": 6}],
     ["ConvLayer", {"name": "stem", "n_output_maps": 2, "filter_shape": 1}],
