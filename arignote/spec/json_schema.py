@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from arignote.layers.base import Layer
 from arignote.layers.output import OutputLayer
-from arignote.registry import names, part_name, with_params
+from arignote.registry import with_params
 from arignote.spec.part_schemas import OWN, Definitions, fields_schema, spec_of
 from arignote.spec.run_spec import RunSpec
 from arignote.spec.settings import FitSettings
@@ -31,12 +32,13 @@ def config_schema() -> dict[str, Any]:
     definitions = Definitions()
     root = definitions.resolved(fields_schema(RunSpec))
     sections, keys = root.pop("$defs"), root["properties"]
+    # Of one that includes others, layers too may be there.
+    del root["required"]
     sections["fit"] = definitions.resolved(fields_schema(FitSettings))
     sections["layer_defaults"] = {"type": "object", "properties": _parameters_of_layers(definitions)}
     sections |= {"layers.complete": _complete(definitions), "layers.known": _known(definitions)}
     keys["include"] |= {"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]}
-    outputs = [cls for cls in names("layer").values() if issubclass(cls, OutputLayer)]
-    is_output = [definitions.is_part[f"layer.{part_name(cls)}"] for cls in outputs]
+    is_output = [definitions.is_part[name] for name, cls in definitions.parts.items() if issubclass(cls, OutputLayer)]
     keys["layers"] |= {
         "contains": {"anyOf": [*is_output, spec_of(OWN, ["layer"])]},
         "errorMessage": "the last layer must be an output layer",
@@ -46,7 +48,6 @@ def config_schema() -> dict[str, Any]:
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         **root,
-        "required": [],
         "if": {"properties": {"include": {"type": ["string", "array"], "minItems": 1}}, "required": ["include"]},
         "then": {"properties": {key: _partial(sections, name) for key, name in _SECTIONS.items()}},
         "else": _whole(definitions, sections),
@@ -81,8 +82,8 @@ def _whole(definitions: Definitions, sections: dict[str, Any]) -> dict[str, Any]
 def _parameters_of_layers(definitions: Definitions) -> dict[str, Any]:
     """Return the schema of each parameter of a layer: that of any layer that has it."""
     found: dict[str, list[Any]] = {}
-    for cls in dict.fromkeys(names("layer").values()):
-        for name, one in definitions.schemas[f"layer.{part_name(cls)}"]["properties"].items():
+    for layer in (name for name, cls in definitions.parts.items() if issubclass(cls, Layer)):
+        for name, one in definitions.schemas[layer]["properties"].items():
             forms = found.setdefault(name, [])
             if one not in forms:
                 forms.append(one)

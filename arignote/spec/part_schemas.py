@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from pydantic import BaseModel
 from pydantic.json_schema import GenerateJsonSchema
 
-from arignote.registry import Part, names, part_name, short_spec, with_params
+from arignote.registry import Part, names, short_spec, with_params
 from arignote.registry.part_type import docstring_sections, parameter_entries
 from arignote.spec.parameter_docs import type_and_default
 
@@ -22,6 +22,12 @@ OWN = r"^[^-\s\d./\\${}:][^-\s/\\${}:]*:[^/\s]+$"
 
 class _FieldSchemas(GenerateJsonSchema):
     """JSON Schemas of the fields of a model, whose docstrings are descriptions."""
+
+    ignored_warning_kinds = {"skipped-choice", "non-serializable-default"}
+
+    def handle_invalid_for_json_schema(self, schema: Any, error_info: str) -> dict[str, Any]:
+        """Return the schema of anything for a type that JSON lacks, which a part of a user's own may have."""
+        return {}
 
     def field_title_should_be_set(self, schema: Any) -> bool:
         return False
@@ -62,14 +68,17 @@ class Definitions:
     ----------
     schemas : dict
         By name: "layer" is a spec, "layer.name" its name, "layer.FCLayer" the parameters of a part.
+    parts : dict of str to type
+        Each part by the name of its definition.
     required : dict of str to list of str
-        Required parameters of each part, by the name of its definition.
+        Required parameters of each part.
     is_part : dict
         Schema of the specs of each part.
     """
 
     def __init__(self) -> None:
         self.schemas: dict[str, Any] = {}
+        self.parts: dict[str, type[Part]] = {}
         self.required: dict[str, list[str]] = {}
         self.is_part: dict[str, Any] = {}
 
@@ -99,9 +108,9 @@ class Definitions:
         keys = list(dict.fromkeys(filter(None, (kind, kind.rpartition("_")[2], key))))
         classes = _classes(kind)
         for cls, words in classes.items():
-            self._define_part(f"{kind}.{part_name(cls)}", cls, _pattern(words, cls.kind), keys)
+            self._define_part(f"{kind}.{words[0]}", cls, _pattern(words, cls.kind), keys)
         self.schemas[f"{kind}.name"] = _name(kind, classes)
-        own = [name for name in self.is_part if name.startswith(f"{kind}.")]
+        own = [name for name in self.parts if name.startswith(f"{kind}.")]
         params = [{"if": self.is_part[name], "then": with_params({"$ref": f"#/$defs/{name}"})} for name in own]
         # Those of layers may be in `layer_defaults`.
         needed = [] if kind == "layer" else [self.needs(name) for name in own if self.required[name]]
@@ -109,7 +118,7 @@ class Definitions:
 
     def _define_part(self, name: str, cls: type[Part], pattern: str, keys: Iterable[str]) -> None:
         """Define the parameters of a part."""
-        self.is_part[name] = spec_of(pattern, keys)
+        self.parts[name], self.is_part[name] = cls, spec_of(pattern, keys)
         params = self.resolved(fields_schema(cls))
         del params["type"]
         self.required[name] = params.pop("required", [])
@@ -137,8 +146,8 @@ def _pattern(words: Iterable[str], kind: str) -> str:
     """Return the pattern of the names of a part: in any case, with or without the kind at the end."""
     forms = []
     for word in words:
-        stem = word[: -len(kind)] if word.lower().endswith(kind) else word
-        forms.append(_in_any_case(stem) + (f"({_in_any_case(kind)})?" if stem != word else ""))
+        stem = word[: -len(kind)] if word.lower().endswith(kind) else ""
+        forms.append(f"{_in_any_case(stem)}({_in_any_case(kind)})?" if stem else _in_any_case(word))
     return f"^({'|'.join(forms)})$"
 
 
@@ -153,9 +162,9 @@ def spec_of(pattern: str, keys: Iterable[str]) -> dict[str, Any]:
     return {"anyOf": [name, {"type": "array", "prefixItems": [name], "minItems": 1}, *by_key]}
 
 
-def _name(kind: str, classes: Mapping[type[Part], Iterable[str]]) -> dict[str, Any]:
+def _name(kind: str, classes: Mapping[type[Part], Sequence[str]]) -> dict[str, Any]:
     """Return the schema of the name of a part: those that an editor proposes, and all that are accepted."""
-    known = sorted((part_name(cls), _summary(cls)) for cls in classes)
+    known = sorted((words[0], _summary(cls)) for cls, words in classes.items())
     patterns = [*(_pattern(words, cls.kind) for cls, words in classes.items()), OWN]
     any_known = {"type": "string", "pattern": "|".join(patterns), "patternErrorMessage": f"there is no such {kind}"}
     return {"anyOf": [*({"const": word, "description": text} for word, text in known), any_known]}

@@ -11,6 +11,7 @@ import shutil
 import subprocess
 
 import pytest
+from documents import DOCUMENTS, ROOT, configs
 
 from arignote.spec.json_schema import config_schema
 
@@ -132,5 +133,8 @@ def test_a_fault_is_marked_in_its_line(editor, text, line, message):
     assert any(at == line and message in found for at, found in marks), marks
 
 
-def test_a_config_without_a_fault_has_no_mark(editor):
-    assert editor.opened(f"layers:\n  - [fc, {{n_units: 3}}]\n  - ['my_layers:Noise', {{sigma: 1}}]{END}")[1] == []
+def test_no_config_of_the_project_has_a_mark(editor):
+    texts = [path.read_text() for path in sorted(ROOT.glob("configs/*.yaml"))]
+    texts += [text for path in DOCUMENTS for text in configs(path)]
+    for text in [*texts, f"layers:\n  - [fc, {{n_units: 3}}]\n  - ['my_layers:Noise', {{sigma: 1}}]{END}"]:
+        assert editor.opened(text)[1] == [], text
