@@ -15,7 +15,7 @@ setup: .venv/.installed
 	touch $@
 
 demo: .venv/.package
-	$(BIN)/arignote fit configs/digits_mlp.yaml
+	$(BIN)/arignote fit digits_mlp
 
 check: setup
 	$(BIN)/ruff format --check .

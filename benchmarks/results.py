@@ -1,7 +1,7 @@
 """Test error of a config at its best validation, over several seeds, with the time of each: a row of docs/results.md.
 
 Each seed is a run of its own, `arignote fit CONFIG --set rng=SEED`, which is resumed if this is started again.
-Run: ``python benchmarks/results.py configs/digits_augmented.yaml --seeds 5``; configs of MNIST need the folder of
+Run: ``python benchmarks/results.py digits_augmented --seeds 5``; configs of MNIST need the folder of
 mnist.npz in the environment variable ARIGNOTE_DATA. ``--set KEY=VALUE`` goes to each fit.
 """
 

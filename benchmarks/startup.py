@@ -1,4 +1,4 @@
-"""From the start of the process to the first batch of `arignote fit configs/digits_mlp.yaml`, beside `import torch`.
+"""From the start of the process to the first batch of `arignote fit digits_mlp`, beside `import torch`.
 
 Both processes end at that very moment: the one where the loop hands its first batch to the step (one method of the loop
 is replaced, the rest is what the command runs), the other where torch is there. Interleaved, medians; then the dearest
@@ -15,7 +15,7 @@ import tempfile
 import time
 from pathlib import Path
 
-CONFIG = Path(__file__).resolve().parents[1] / "configs" / "digits_mlp.yaml"
+CONFIG = Path(__file__).resolve().parents[1] / "arignote" / "configs" / "digits_mlp.yaml"
 # What the installed command does, and an end at the first batch. The loop itself brings no torch before its time.
 FIRST_BATCH = """
 import os, sys

@@ -14,7 +14,7 @@ import tempfile
 import time
 from pathlib import Path
 
-CONFIG = Path(__file__).parents[1] / "configs" / "digits_mlp.yaml"
+CONFIG = Path(__file__).parents[1] / "arignote" / "configs" / "digits_mlp.yaml"
 
 
 def measure(stem: Path, seconds: float) -> tuple[float, float]:

@@ -23,7 +23,7 @@ def check(
 ) -> None:
     """Check a config, and with --data its files; nothing is trained or written.
 
-    Example: arignote check configs/digits_mlp.yaml --data
+    Example: arignote check digits_mlp --data
     """
     from arignote.fit.check import check_config, check_data
     from arignote.spec.config import read_config
@@ -49,7 +49,7 @@ def summary(
 
     Multiply-adds are those of one row, forward; memory is that of the outputs of a batch. Nothing is written.
 
-    Example: arignote summary configs/digits_mlp.yaml --time
+    Example: arignote summary digits_mlp --time
     """
     from arignote.fit.config_data import architecture_of
     from arignote.report.tables import epoch_line, layer_table
@@ -77,7 +77,7 @@ def render(
 
     The result has the same settings, and its paths lead to the same files.
 
-    Example: arignote render configs/digits_mlp.yaml --out full.yaml
+    Example: arignote render digits_mlp --out full.yaml
     """
     from arignote.fit.render import write_rendered
     from arignote.spec.config import read_config
@@ -96,7 +96,7 @@ def schedule(
 
     A value that changes within an epoch is printed for its first and its last update; only then the data is read.
 
-    Example: arignote schedule configs/digits_mlp.yaml --set fit.n_epochs=12
+    Example: arignote schedule digits_mlp --set fit.n_epochs=12
     """
     from arignote.fit.planned_rules import planned_rules
     from arignote.report.rule_values import draw_values, value_lines

@@ -48,7 +48,7 @@ def evaluate(
     --part finds the rows of the run in its data, which --config names, or --features and --labels; a path that a
     checkpoint contains is never opened.
 
-    Example: arignote evaluate runs/digits_mlp --config configs/digits_mlp.yaml --part test --by-class
+    Example: arignote evaluate runs/digits_mlp --config digits_mlp --part test --by-class
     """
     from arignote.fit.command_data import check_options, data_to_score, losses_by_output
 
@@ -80,7 +80,7 @@ def predict(
 ) -> None:
     """Write the predictions of a run.
 
-    Example: arignote predict runs/digits_mlp --features sample_data/digits.h5:/images --out preds.csv
+    Example: arignote predict runs/digits_mlp --features arignote/sample_data/digits.h5:/images --out preds.csv
     """
     from arignote.report.predictions import check_predictions_file, write_predictions
 

@@ -34,7 +34,7 @@ def report(
 ) -> None:
     """Write the page of a run, or one that compares several: a single HTML file, which loads nothing else.
 
-    Example: arignote report runs/digits_mlp --config configs/digits_mlp.yaml --open
+    Example: arignote report runs/digits_mlp --config digits_mlp --open
     """
     from arignote.fit.report_command import pages, write_page
 

@@ -44,7 +44,7 @@ def fit(
 ) -> None:
     """Train a config, or resume its run.
 
-    Example: arignote fit configs/digits_mlp.yaml --set fit.n_epochs=3
+    Example: arignote fit digits_mlp --set fit.n_epochs=3
     """
     from arignote.preemption.signals import exit_at_signal
 
@@ -88,10 +88,16 @@ def tune(
     convolutions, and compile if layers are not written out by hand; these change rounding only, and no setting that
     decides the numbers.
 
-    Example: arignote tune configs/digits_mlp.yaml --dry-run
+    Example: arignote tune digits_mlp --dry-run
     """
+    from arignote.errors import ConfigError
     from arignote.spec.config import read_config, write_settings
+    from arignote.spec.shipped import shipped_or
 
+    if not dry_run and shipped_or(config) != config:
+        raise ConfigError(
+            f"{config}: a config that ships is not changed; give --dry-run, or a copy of {shipped_or(config)}"
+        )
     spec = read_config(config, set_, needs_data=True, data_dir=data_dir)
     # After the config, which may be wrong: importing the engine takes a second.
     from arignote.fit.tune import chosen, measure

@@ -22,6 +22,7 @@ from arignote.spec.locations import At, Document, Origin
 from arignote.spec.named_files import from_folder, with_paths
 from arignote.spec.overrides import override
 from arignote.spec.run_spec import RunSpec
+from arignote.spec.shipped import shipped_or
 
 __all__ = ["layers_of", "read_config", "read_layers", "write_settings"]
 
@@ -36,7 +37,7 @@ def read_config(
     Parameters
     ----------
     path : Path
-        A YAML or JSON file; what it includes is merged.
+        A YAML or JSON file; what it includes is merged. The name of a config that ships, such as digits_mlp, is enough.
     settings : list of str, optional
         ``key=value`` overrides.
     needs_data : bool
@@ -54,7 +55,7 @@ def read_config(
     ConfigError
         With everything that is wrong, each with file, line and column.
     """
-    values, origin = read_merged(path)
+    values, origin = read_merged(shipped_or(path))
     origin = _override(origin, values, settings or [])
     if complaints := complaints_of_config(values, origin.folder_of):
         raise origin.located(complaints)

@@ -72,7 +72,7 @@ def test_sources_name_arrays_in_files(tmp_path, monkeypatch):
 
 def test_digits_come_offline_and_are_those_of_the_config():
     X, y = sample_data.digits()
-    folder = Path(__file__).resolve().parents[2] / "sample_data"
+    folder = Path(sample_data.__file__).parent
     assert X.shape == (1797, 64) and X.dtype == np.float32 and X.max() == 1.0
     assert np.array_equal(read_source(f"{folder}/digits.h5:/images"), X)
     assert np.array_equal(read_source(f"{folder}/digits.h5:/labels"), y)

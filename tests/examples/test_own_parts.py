@@ -106,7 +106,7 @@ def test_each_part_alone_stopped_after_a_batch_and_resumed_ends_in_the_same_bits
 def test_the_config_trains_and_resumes_in_the_same_bits(train, tmp_path, monkeypatch):
     place = tmp_path / "examples" / "own_parts"
     shutil.copytree(FOLDER, place)
-    shutil.copytree(FOLDER.parents[1] / "sample_data", tmp_path / "sample_data")
+    shutil.copytree(FOLDER.parents[1] / "arignote" / "sample_data", tmp_path / "arignote" / "sample_data")
     monkeypatch.chdir(tmp_path)
     config = ["fit", "examples/own_parts/config.yaml", "--set", "fit.checkpoint_every=1"]
     assert arignote(*config, "--set", "fit.n_epochs=1").code == 0

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import shutil
 from pathlib import Path
 
 import h5py
@@ -231,17 +230,15 @@ def test_summary_needs_the_labels_for_the_number_of_classes_only(place):
 
 
 def test_the_ink_that_ships_is_the_sum_of_the_pixels(place):
-    with h5py.File(ROOT / "sample_data" / "digits.h5") as file:
+    with h5py.File(ROOT / "arignote" / "sample_data" / "digits.h5") as file:
         images = file["images"][:]
-    ink = np.loadtxt(ROOT / "sample_data" / "digits_ink.csv", skiprows=1)
+    ink = np.loadtxt(ROOT / "arignote" / "sample_data" / "digits_ink.csv", skiprows=1)
     np.testing.assert_array_equal(ink, (16 * images).sum(axis=1))
 
 
 @pytest.mark.slow
 def test_the_config_that_ships_learns_both_outputs(place):
-    for folder in ("configs", "sample_data"):
-        shutil.copytree(ROOT / folder, place / folder)
-    run("fit", "configs/digits_two_outputs.yaml", "--set", "fit.n_epochs=6", "--quiet")
-    lines = run("evaluate", "runs/digits_two_outputs", "--config", "configs/digits_two_outputs.yaml", "--part", "test")
+    run("fit", "digits_two_outputs", "--set", "fit.n_epochs=6", "--quiet")
+    lines = run("evaluate", "runs/digits_two_outputs", "--config", "digits_two_outputs", "--part", "test")
     found = {name: float(value) for name, value in map(str.split, lines.splitlines())}
     assert found["error"] < 0.1 and found["ink_r2"] > 0.5

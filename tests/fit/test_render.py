@@ -47,11 +47,12 @@ def content(spec):
     return spec.name, spec.rng, spec.data, spec.stored_network, layers, FitSettings(**spec.fit), "verbose" in spec.fit
 
 
-@pytest.mark.parametrize("path", sorted((ROOT / "configs").glob("*.yaml")), ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", sorted((ROOT / "arignote" / "configs").glob("*.yaml")), ids=lambda path: path.stem)
 def test_what_is_rendered_has_the_same_content_and_is_rendered_as_the_same_text(path, tmp_path, monkeypatch):
     # Without the files of MNIST, the shapes of these networks are not known.
     monkeypatch.setenv("ARIGNOTE_DATA", str(tmp_path))
-    spec = read_config(path)
+    # That of the default is in the working directory, not in the folder of the file.
+    spec = read_config(path, [f"fit.checkpoint={tmp_path}/run"])
     (tmp_path / "full.yaml").write_text(render(spec, tmp_path))
     again = read_config(tmp_path / "full.yaml")
     assert content(again) == content(spec)

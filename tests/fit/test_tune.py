@@ -16,7 +16,7 @@ from arignote.fit.tune import Measured, chosen, measure
 from arignote.spec.config import read_config, write_settings
 
 ROOT = Path(__file__).parents[2]
-DIGITS = ROOT / "sample_data" / "digits.h5"
+DIGITS = ROOT / "arignote" / "sample_data" / "digits.h5"
 HEAD = f"""# What stays.
 name: tuned   # a name
 data: {{train: {{features: '{DIGITS}:/images', labels: '{DIGITS}:/labels'}}}}

@@ -113,7 +113,7 @@ fit:
 
 def seeds() -> list[dict[str, Any]]:
     """Return the configs of the project as plain data."""
-    texts = [path.read_text() for path in sorted(ROOT.glob("configs/*.yaml"))]
+    texts = [path.read_text() for path in sorted(ROOT.glob("arignote/configs/*.yaml"))]
     texts += [text for path in DOCUMENTS for text in configs(path)] + [*MORE]
     return [with_names(YAML(typ="safe").load(text)) for text in texts]
 
@@ -279,7 +279,7 @@ def fault_of(values: dict[str, Any]) -> str | None:
     Any exception but those of Arignote is a fault of `check`: it is raised.
     """
     values = copy.deepcopy(without_empty(values))
-    complaints = complaints_of_config(values, lambda at: ROOT / "configs")
+    complaints = complaints_of_config(values, lambda at: ROOT / "arignote" / "configs")
     if complaints:
         return "; ".join(one.text("yaml") for one in complaints)
     try:

@@ -207,7 +207,7 @@ def _of_attribute(rng: Random, value: bytes) -> bytes:
 
 
 def configs() -> list[bytes]:
-    folder = Path(__file__).parents[2] / "configs"
+    folder = Path(__file__).parents[2] / "arignote" / "configs"
     found = [path.read_bytes() for path in sorted(folder.glob("*.yaml"))]
     fit = {"n_epochs": 2, "lr_rule": ["stalled", {"initial_value": 0.1, "interval": 2}], "stop_signals": ["SIGTERM"]}
     layers = [["FCLayer", {"n_units": 3, "activation": "relu"}], ["ClassificationOutputLayer", {}]]

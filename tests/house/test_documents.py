@@ -34,7 +34,7 @@ def having(*kinds):
 def place(tmp_path, monkeypatch):
     """A working directory with what a clone has."""
     for folder in ("configs", "sample_data"):
-        shutil.copytree(ROOT / folder, tmp_path / folder)
+        shutil.copytree(ROOT / "arignote" / folder, tmp_path / "arignote" / folder)
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
@@ -60,9 +60,9 @@ def test_the_commands_of_the_readme_print_what_it_shows(place):
             assert line in output or line in ("", "..."), output
     inline = re.findall(r"`(arignote [^`]+)`", readme.read_text())
     for command in inline:
-        assert run(command.replace("CONFIG", "configs/digits_mlp.yaml").replace("RUN", "runs/digits_mlp"))
+        assert run(command.replace("CONFIG", "digits_mlp").replace("RUN", "runs/digits_mlp"))
     assert len(others) >= 5 and len(inline) >= 3 and (place / "preds.csv").exists()
-    run("arignote fit configs/digits_mlp.yaml --set fit.checkpoint=runs/whole")
+    run("arignote fit digits_mlp --set fit.checkpoint=runs/whole")
     killed, whole = (json.loads(run(f"arignote inspect runs/{stem} --json")) for stem in ("digits_mlp", "whole"))
     for entry in re.findall(r"\w+_sha256", readme.read_text()):
         assert killed[entry] == whole[entry] and killed["starts"] != whole["starts"]
@@ -117,7 +117,7 @@ def test_what_a_document_points_to_is_there(path):
         assert (path.parent / place).exists(), place
     for place in re.findall(r"\bpython (\w[\w/]*\.py)", text):
         assert (ROOT / place).is_file(), place
-    for place in re.findall(r"`((?:arignote|benchmarks|configs|docs|examples|sample_data|tests)/[\w./-]*)`", text):
+    for place in re.findall(r"`((?:arignote|benchmarks|docs|examples|tests)/[\w./-]*)`", text):
         assert (ROOT / place).exists(), place
     for target in re.findall(r"(?:`|^ {4})make (\w+)", text, re.M):
         assert f"\n{target}:" in (ROOT / "Makefile").read_text(), target

@@ -61,7 +61,7 @@ def test_the_readers_start_without_what_they_read_with():
 
 @pytest.mark.slow
 def test_a_fit_on_the_command_line_needs_neither_scikit_learn_nor_rich(tmp_path):
-    config = ROOT / "configs" / "digits_mlp.yaml"
+    config = ROOT / "arignote" / "configs" / "digits_mlp.yaml"
     words = ["arignote", "fit", str(config), "--set", "fit.n_epochs=1", "--set", f"fit.checkpoint={tmp_path / 'run'}"]
     code = f"sys.argv = {words!r}; from arignote.cli import app; app(standalone_mode=False)"
     assert any("done, 1 of 1 epochs" in line for line in lines_of(code, "sklearn", "scipy", "pandas", "rich"))
@@ -77,7 +77,7 @@ def test_torch_is_imported_at_module_level_in_the_engine_alone():
                 assert not any(word == "torch" or word.startswith("torch.") for word in words), path
 
 
-@pytest.mark.parametrize("path", sorted((ROOT / "configs").glob("*")), ids=lambda p: p.name)
+@pytest.mark.parametrize("path", sorted((ROOT / "arignote" / "configs").glob("*")), ids=lambda p: p.name)
 def test_every_config_has_layers_and_data(path):
     spec = read_config(path)
     assert parse(spec.layers, spec.layer_defaults) and spec.data is not None

@@ -189,7 +189,7 @@ def test_the_state_says_what_is_thawed(tmp_path):
 @pytest.mark.slow
 def test_killed_at_random_moments_around_a_thaw_it_ends_in_the_same_bits(tmp_path):
     def command(stem):
-        config = str(Path(__file__).resolve().parents[2] / "configs" / "digits_mlp.yaml")
+        config = str(Path(__file__).resolve().parents[2] / "arignote" / "configs" / "digits_mlp.yaml")
         more = [
             "fit.n_epochs=6",
             "fit.checkpoint_every=3",

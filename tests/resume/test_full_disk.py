@@ -121,7 +121,7 @@ def test_a_disk_that_is_full_after_each_batch_is_reported_after_each(limited, fi
 
 
 def command(stem: Path) -> list[str]:
-    config = str(ROOT / "configs" / "digits_mlp.yaml")
+    config = str(ROOT / "arignote" / "configs" / "digits_mlp.yaml")
     return [sys.executable, "-m", "arignote", "fit", config, "--set", f"fit.checkpoint={stem}"]
 
 

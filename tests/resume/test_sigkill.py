@@ -24,7 +24,7 @@ EXTRA += ["--set", "fit.average={kind: ema, decay: 0.9, warmup: true}"]
 
 
 def command(stem: Path) -> list[str]:
-    config = str(ROOT / "configs" / "digits_mlp.yaml")
+    config = str(ROOT / "arignote" / "configs" / "digits_mlp.yaml")
     log = f"fit.observers=[[JSONLinesLog, {{path: {stem}.jsonl, batches: true}}]]"
     return ["-m", "arignote", "fit", config, *EXTRA, "--set", f"fit.checkpoint={stem}", "--set", log]
 

@@ -22,7 +22,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 def command(stem, *more):
     settings = ["fit.n_epochs=4", f"fit.checkpoint={stem}"]
-    config = str(ROOT / "configs" / "digits_mlp.yaml")
+    config = str(ROOT / "arignote" / "configs" / "digits_mlp.yaml")
     fit = ["-m", "arignote", "fit", config]
     return [*fit, *(word for setting in settings for word in ("--set", setting)), *more]
 

@@ -10,7 +10,6 @@ import sys
 import tempfile
 import warnings
 from functools import partial
-from pathlib import Path
 
 import fsspec
 import pytest
@@ -560,8 +559,7 @@ def test_a_bucket_as_a_folder_gives_each_fit_a_stem_of_its_own(fit, s3):
 
 
 def test_the_command_line_leaves_nothing_open(s3, tmp_path):
-    root = str(Path(__file__).resolve().parents[3])
-    command = [sys.executable, "-W", "default", "-m", "arignote", "fit", f"{root}/configs/digits_mlp.yaml"]
+    command = [sys.executable, "-W", "default", "-m", "arignote", "fit", "digits_mlp"]
     command += ["--set", "fit.n_epochs=1", "--set", "fit.checkpoint=s3://bucket/runs/digits"]
     ended = subprocess.run(command, capture_output=True, text=True, env=os.environ | {"TMPDIR": str(tmp_path)})
     assert ended.returncode == 0, ended.stderr
