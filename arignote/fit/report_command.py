@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from arignote.checkpoints.reader import resolve
-from arignote.errors import ConfigError, DataError
+from arignote.errors import CheckpointError, ConfigError, DataError
 from arignote.replacing import replacing
 from arignote.report.page.gather import StoredRun, page_of
 from arignote.report.page.html import html_of
@@ -65,8 +65,8 @@ def write_page(
     ConfigError, CheckpointError
         If the config is wrong, or a run cannot be read.
     """
-    if config is None and (overrides or ids is not None):
-        raise ConfigError("--set and --ids are for the data of the config: give --config too")
+    if config is None and (overrides or data_dir is not None or ids is not None):
+        raise ConfigError("--set, --data-dir and --ids are for the data of the config: give --config too")
     if len(runs) > 1 and config is not None:
         raise ConfigError("--config is for the page of one run; several are compared by their curves")
     found = [StoredRun.read(run) for run in runs]
@@ -106,7 +106,7 @@ def pages(runs: Sequence[str], **options: Any) -> Iterator[str]:
     seen: list[Any] = []
     while True:
         states = [StoredRun.read(run).state for run in runs]
-        now = [(state.run_id, state.progress.n_updates, state.finished) for state in states]
+        now = [(state.run_id, state.progress, state.finished) for state in states]
         if now != seen:
             path, is_finished = write_page(runs, reload_after=_SECONDS, **options)
             seen = now
@@ -138,12 +138,12 @@ def _scored(
     from arignote.spec.settings import checked_settings
 
     names = None if ids is None else open_labels(ids).read(slice(None)).tolist()
-    state, network, kept = restore(stored.run, trust=trust)
-    settings, layers = checked_settings(kept), network.architecture.layers
     try:
+        state, network, kept = restore(stored.run, trust=trust)
+        settings, layers = checked_settings(kept), network.architecture.layers
         _, data, _ = open_config(spec)
         data = with_layers(data, layers, settings, network.architecture.n_in)
-    except DataError as error:
+    except (CheckpointError, DataError) as error:
         return [], [f"matrices and mistakes are left out: {error}"]
     with session(network.setup):
         return parts_of_run(state, network, objective_of(layers, settings), data, names)

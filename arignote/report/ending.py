@@ -65,7 +65,8 @@ def ending(state: TrainingState, status: str, checkpoint: str | None, train: Sou
     if checkpoint is None:
         return
     files = RunFiles(checkpoint)
-    yield "files: " + ", ".join(map(files.folder.path_of, files.existing("last", "best")))
+    page = [files.report] if state.spec["fit"].get("report") and files.report in files.folder.names() else []
+    yield "files: " + ", ".join(map(files.folder.path_of, [*files.existing("last", "best"), *page]))
     named = [
         "--features " + shlex.quote(f"{channel}={source}" if channel != ALONE else source)
         for channel, source in train.channels.items()

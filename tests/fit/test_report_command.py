@@ -47,6 +47,13 @@ def test_the_page_of_a_run_names_rows_as_the_user_does(config, capsys, monkeypat
     assert len(cells) == 2 and len(rows) == len(set(rows)) and all(row.startswith("row") for row in rows)
 
 
+def test_the_page_is_opened_in_a_browser_if_asked_for(config, tmp_path, monkeypatch):
+    asked = []
+    monkeypatch.setattr("webbrowser.open", asked.append)
+    arignote("report", config.parent / "runs" / "run", "--out", tmp_path / "a b.html", "--open")
+    assert asked == [(tmp_path / "a b.html").as_uri()] and (tmp_path / "a b.html").exists()
+
+
 def test_what_needs_data_that_is_gone_is_left_out_and_reported(config, tmp_path):
     stem, page = config.parent / "runs" / "run", tmp_path / "page.html"
     text = config.read_text().replace("data.npz", "gone.npz")

@@ -56,7 +56,7 @@ class StoredRun:
     notes: list[str] = field(default_factory=list)
 
     @classmethod
-    def read(cls, run: str, which: str | None = None) -> StoredRun:
+    def read(cls, run: str) -> StoredRun:
         """Return the newest state of a run that can be read.
 
         Raises
@@ -64,14 +64,15 @@ class StoredRun:
         CheckpointError
             If there is no such run, or no file of it can be read.
         """
-        files, names = resolve(run, which)
-        notes: list[str] = []
-        if which in (None, "last") and not (len(names) == 1 and run.endswith(names[0])):
-            found = next(files.states(notes, needs_best=False), None)
-            if found is None:
-                raise CheckpointError("\n".join(notes) or f"{run}: there is no run of this stem, nor such a file")
-            return cls(run, found[1], _files(files), notes)
-        return cls(run, files.read(names[0])[0], _files(files), notes)
+        files, names = resolve(run)
+        listed, notes = _files(files), list[str]()
+        if len(names) == 1 and run.endswith(names[0]):
+            return cls(run, files.read(names[0])[0], listed, notes)
+        found = next(files.states(notes, needs_best=False), None)
+        if found is None:
+            raise CheckpointError("\n".join(notes) or f"{run}: there is no run of this stem, nor such a file")
+        notes += [file["text"] for file in listed if not file["digest"] and file["text"] not in ("", *notes)]
+        return cls(run, found[1], listed, notes)
 
 
 def _files(files: RunFiles) -> list[dict[str, str]]:
@@ -99,7 +100,7 @@ def page_of(
     ----------
     stored : StoredRun
     scored : sequence of ScoredRows
-        Rows of parts that were predicted by the best network.
+        Rows of parts that were predicted by the network that is the result.
     notes : iterable of str
         What was left out, and why.
     trust : sequence of str
@@ -108,6 +109,8 @@ def page_of(
         That of the network; by default it is declared anew from the file.
     """
     state, remarks = stored.state, [*stored.notes, *notes]
+    if state.ends_with_last and len(scored) > 1:
+        remarks.append("the final epochs trained on the rows of validation and test: their scores are not of new data")
     if architecture is None:
         architecture = _architecture_of(stored, trust, remarks)
     changed, defaults = settings_of(state)
@@ -121,24 +124,16 @@ def page_of(
         "notes": remarks,
         "curves": curves,
         "validations": _validations(state),
+        "result": "last" if state.ends_with_last or not state.spec["fit"].get("restore_best", True) else "best",
         "parts": parts,
-        # What the script of the page needs.
-        "data": {
-            "is_one": True,
-            "curves": curves,
-            "cells": [part["matrix"] and {key: part["matrix"][key] for key in ("labels", "cells")} for part in parts],
-        },
+        "data": _script_data(curves, parts),
         "layers": None if architecture is None else _layers(architecture, state),
         "filters": None if architecture is None else _filters(architecture, state),
         "changed": changed,
         "defaults": defaults,
         "environment": [(name, _text(value)) for name, value in state.environment.items()],
         "files": stored.files,
-        "digests": [
-            ("run", state.run_id),
-            ("weights (SHA-256)", tensors_sha256(state.network)),
-            ("history (SHA-256)", state.history.sha256()),
-        ],
+        "digests": _digests(state),
     }
 
 
@@ -157,6 +152,18 @@ def _curves(state: TrainingState) -> dict[str, Any]:
     """Return the charts of a run with its last interruptions, and the number of the first of these."""
     marks = marks_of(state)
     return charts_of(state) | {"marks": marks[-_MOST_MARKS:], "first_mark": max(len(marks) - _MOST_MARKS, 0) + 1}
+
+
+def _script_data(curves: dict[str, Any], parts: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Return what the script of the page needs."""
+    cells = [part["matrix"] and {key: part["matrix"][key] for key in ("labels", "cells")} for part in parts]
+    return {"is_one": True, "curves": curves, "cells": cells}
+
+
+def _digests(state: TrainingState) -> list[tuple[str, str]]:
+    """Return what identifies a run and its result."""
+    weights, history = tensors_sha256(state.network), state.history.sha256()
+    return [("run", state.run_id), ("weights (SHA-256)", weights), ("history (SHA-256)", history)]
 
 
 def facts_of(stored: StoredRun) -> dict[str, Any]:

@@ -77,6 +77,9 @@ def test_of_a_damaged_run_the_newest_good_state_is_shown_and_the_damage_reported
     found = StoredRun.read(str(tmp_path / "run"))
     page = page_of(found)
     assert found.state.progress.n_validations < 3 and "run_last.ckpt: is truncated" in page["notes"][0]
+    fit(tmp_path / "run", digits, resume="fresh")
+    (tmp_path / "run_best.ckpt").write_bytes(b"damaged")
+    assert "run_best.ckpt: is truncated" in page_of(StoredRun.read(str(tmp_path / "run")))["notes"][0]
     for path in tmp_path.glob("*.ckpt"):
         path.write_bytes(b"damaged")
     with pytest.raises(CheckpointError, match=r"run_last\.ckpt"):

@@ -19,7 +19,8 @@
     const ratio = devicePixelRatio || 1;
     ctx.save();
     ctx.beginPath();
-    ctx.rect(bbox.left, 0, bbox.width, bbox.top + bbox.height);
+    // With room for a circle at the edge.
+    ctx.rect(bbox.left - 6 * ratio, 0, bbox.width + 12 * ratio, bbox.top + bbox.height + 6 * ratio);
     ctx.clip();
     ctx.strokeStyle = ctx.fillStyle = color("--muted");
     ctx.setLineDash([3 * ratio, 3 * ratio]);
@@ -189,7 +190,12 @@
   }
   draw();
   addEventListener("resize", draw);
-  addEventListener("beforeprint", draw);
-  addEventListener("afterprint", draw);
+  // Curves are drawn anew in the colours of paper, before the style of print is in force.
+  for (const [event, isPrinting] of [["beforeprint", true], ["afterprint", false]]) {
+    addEventListener(event, () => {
+      document.documentElement.classList.toggle("printing", isPrinting);
+      draw();
+    });
+  }
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", draw);
 })();
