@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-__all__ = ["DOCUMENTS", "LAYERS", "ROOT", "blocks", "configs"]
+__all__ = ["DOCUMENTS", "LAYERS", "ROOT", "SHIPPED", "blocks", "configs"]
 
 ROOT = Path(__file__).resolve().parents[1]
+SHIPPED = sorted(ROOT.glob("arignote/configs/*.yaml"))
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])
 # A fenced block with its language, or an indented one; what stands on the line before it.
 BLOCK = re.compile(r"^(?:(<!-- not run: .+ -->)\n)?(?:```(\w*)\n([\s\S]*?)^```$|((?: {4}.*\n|\n(?= {4}))+))", re.M)

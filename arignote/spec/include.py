@@ -62,6 +62,8 @@ def _read(path: Path, within: tuple[Path, ...], files: list[tuple[Document, dict
     if not isinstance(values, dict):
         got = "an empty file" if values is None else repr(values)
         raise ConfigError(f"{path}: must be a mapping with the keys {', '.join(RunSpec.model_fields)}; got {got}")
+    # By which editors find the schema of a JSON file.
+    values.pop("$schema", None)
     included, around = values.pop("include", []), (*within, path)
     for number, name in enumerate(included if isinstance(included, list) else [included]):
         try:

@@ -43,6 +43,7 @@ def config_schema() -> dict[str, Any]:
         "contains": {"anyOf": [*is_output, spec_of(OWN, ["layer"])]},
         "errorMessage": "the last layer must be an output layer",
     }
+    keys["$schema"] = {"description": "Path of this schema, by which editors find it."}
     for section in _SECTIONS:
         keys[section] = {"description": keys[section]["description"]}
     return {

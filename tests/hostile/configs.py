@@ -13,6 +13,7 @@ import sys
 import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -20,7 +21,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import jsonschema_rs
-from documents import DOCUMENTS, ROOT, configs
+from documents import DOCUMENTS, ROOT, SHIPPED, configs
 from own_parts import own_names
 from ruamel.yaml import YAML
 
@@ -111,9 +112,10 @@ fit:
 )
 
 
+@cache
 def seeds() -> list[dict[str, Any]]:
     """Return the configs of the project as plain data."""
-    texts = [path.read_text() for path in sorted(ROOT.glob("arignote/configs/*.yaml"))]
+    texts = [path.read_text() for path in SHIPPED]
     texts += [text for path in DOCUMENTS for text in configs(path)] + [*MORE]
     return [with_names(YAML(typ="safe").load(text)) for text in texts]
 

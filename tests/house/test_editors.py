@@ -11,7 +11,7 @@ import shutil
 import subprocess
 
 import pytest
-from documents import DOCUMENTS, ROOT, configs
+from documents import DOCUMENTS, SHIPPED, configs
 
 from arignote.spec.json_schema import config_schema
 
@@ -134,7 +134,7 @@ def test_a_fault_is_marked_in_its_line(editor, text, line, message):
 
 
 def test_no_config_of_the_project_has_a_mark(editor):
-    texts = [path.read_text() for path in sorted(ROOT.glob("configs/*.yaml"))]
+    texts = [path.read_text() for path in SHIPPED]
     texts += [text for path in DOCUMENTS for text in configs(path)]
     for text in [*texts, f"layers:\n  - [fc, {{n_units: 3}}]\n  - ['my_layers:Noise', {{sigma: 1}}]{END}"]:
         assert editor.opened(text)[1] == [], text

