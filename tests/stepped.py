@@ -111,7 +111,7 @@ class Process:
         self.is_done = False
         # Of all that it has seen of the others: what it does next is a function of that.
         self.seen = 0
-        self._world, self._name, self._fault = world, name, None
+        self._world, self._name, self._error = world, name, None
         self._turn = threading.Semaphore(0)
         self._thread = None
         world.processes.append(self)
@@ -126,8 +126,8 @@ class Process:
         try:
             if not self._world.is_abandoned:
                 act()
-        except BaseException as fault:
-            self._fault = fault
+        except BaseException as error:
+            self._error = error
         self.is_done = True
         self._world.turn.release()
 
@@ -145,8 +145,8 @@ class Process:
         self._world.time = max(self._world.time, self.wakes_at)
         self._turn.release()
         self._world.turn.acquire()
-        if self._fault is not None and not self._world.is_abandoned:
-            raise self._fault
+        if self._error is not None and not self._world.is_abandoned:
+            raise self._error
 
     def now(self):
         if threading.current_thread() is self._thread:

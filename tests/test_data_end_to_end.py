@@ -632,10 +632,10 @@ def test_errors_of_data_are_reported_and_no_file_of_a_run_is_made(folder, tmp_pa
     for case, (x, y, words) in bad(folder, tmp_path).items():
         try:
             NNClassifier(LAYERS, rng=1).fit(x, y, checkpoint=str(tmp_path / "run"), **SETTINGS)
-        except DataError as fault:
-            assert re.search(words, str(fault)), (case, str(fault))
+        except DataError as error:
+            assert re.search(words, str(error)), (case, str(error))
             continue
-        pytest.fail(f"nothing was printed_text of: {case}")
+        pytest.fail(f"no error was raised for: {case}")
     assert not list(tmp_path.glob("*run*")) and not (tmp_path / "made-by-a-pickle").exists()
 
 

@@ -320,9 +320,9 @@ def test_only_the_names_of_the_format_are_known(name, tmp_path):
 
 def test_every_error_is_reported_with_its_path(tmp_path):
     def shown(net, version="3.0"):
-        with pytest.raises(CheckpointError) as fault:
+        with pytest.raises(CheckpointError) as error:
             read_2015(write(tmp_path / "a.pkl.gz", net, version))
-        path, _, message = str(fault.value).partition(": ")
+        path, _, message = str(error.value).partition(": ")
         assert path == str(tmp_path / "a.pkl.gz")
         return message
 

@@ -108,8 +108,8 @@ def checked_alter(alter: Alter | None, what: str) -> Alter | None:
     def altered(batch: NDArray[Any]) -> NDArray[Any]:
         try:
             result = np.asarray(function(batch))
-        except Exception as fault:
-            raise DataError(f"{what}: {type(fault).__name__}: {fault}") from fault
+        except Exception as error:
+            raise DataError(f"{what}: {type(error).__name__}: {error}") from error
         if result.shape[:1] != batch.shape[:1]:
             raise DataError(f"{what} must return {len(batch)} rows, as many as it receives; got shape {result.shape}")
         return result

@@ -107,10 +107,10 @@ class Augmenter:
         for function, accepted in self._functions:
             try:
                 found = function(x, y, **{name: keywords[name] for name in accepted if name in keywords})
-            except ArignoteError as fault:
-                raise DataError(f"{where}: {fault}") from fault
-            except Exception as fault:
-                raise DataError(f"{where}: {type(fault).__name__}: {fault}") from fault
+            except ArignoteError as error:
+                raise DataError(f"{where}: {error}") from error
+            except Exception as error:
+                raise DataError(f"{where}: {type(error).__name__}: {error}") from error
             if not isinstance(found, tuple | list) or len(found) != 2:
                 raise DataError(f"{where}: must return features and labels, (x, y); got {type(found).__name__}")
             x, y = map(np.asarray, found)

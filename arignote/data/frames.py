@@ -77,8 +77,8 @@ def numbers_of(column: Array) -> Array:
     if column.dtype == object:
         try:
             column = np.array([np.nan if is_missing(value) else value for value in column], np.float64)
-        except (TypeError, ValueError, OverflowError) as fault:
-            raise DataError(f"a column of numbers holds a value that is no real number of 64 bits: {fault}") from None
+        except (TypeError, ValueError, OverflowError) as error:
+            raise DataError(f"a column of numbers holds a value that is no real number of 64 bits: {error}") from None
     return column.astype(np.float64, copy=False)
 
 

@@ -256,8 +256,8 @@ def _numbers(x: Any, what: str) -> Array:
     if array.dtype == object:
         try:
             array = numbers_of_table(x) if is_table(x) else array.astype(np.float64)
-        except (TypeError, ValueError) as fault:
-            error = DataTypeError if isinstance(fault, TypeError) else DataError
+        except (TypeError, ValueError) as error:
+            kind = DataTypeError if isinstance(error, TypeError) else DataError
             hint = '. Columns of text are encoded by preprocess [["OneHot"]]' if array.ndim == 2 else ""
-            raise error(f"{what} must be numbers; got objects ({fault}){hint}") from None
+            raise kind(f"{what} must be numbers; got objects ({error}){hint}") from None
     return array

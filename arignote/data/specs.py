@@ -170,8 +170,8 @@ def table_format(csv: Any) -> CSVFormat:
         raise ConfigError(f"csv must be a mapping ({', '.join(CSVFormat.model_fields)}); got {csv!r:.100}")
     try:
         return CSVFormat.model_validate(csv)
-    except ValidationError as fault:
-        raise ConfigError(complaints_of(fault, CSVFormat)).under("csv") from None
+    except ValidationError as error:
+        raise ConfigError(complaints_of(error, CSVFormat)).under("csv") from None
 
 
 Fraction = Annotated[float, Field(ge=0, lt=1)]

@@ -114,8 +114,8 @@ class TableRows:
         words[words != words] = None
         try:
             return cls(x[:, ~is_text].astype(np.float64), words)
-        except ValueError as fault:
-            raise DataError(f"X: a column that holds numbers in the training rows holds text: {fault}") from None
+        except ValueError as error:
+            raise DataError(f"X: a column that holds numbers in the training rows holds text: {error}") from None
 
     def columns(self, places: Mapping[str, Array]) -> Iterator[Array]:
         """Yield columns (rows,) by their positions among those of numbers, then among those of text."""

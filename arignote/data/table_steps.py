@@ -249,8 +249,8 @@ def _unpacked(packed: bytes) -> Any:
     """Return what `_packed` has packed; DataError if a file holds anything else."""
     try:
         return json.loads(packed)
-    except (ValueError, RecursionError) as fault:
-        raise DataError(f"preprocess: what was learned of the columns cannot be read: {fault}") from None
+    except (ValueError, RecursionError) as error:
+        raise DataError(f"preprocess: what was learned of the columns cannot be read: {error}") from None
 
 
 @lru_cache(maxsize=64)

@@ -63,9 +63,9 @@ def restore(
         with only_trusting(run, tuple(trust)):
             checked_settings(settings)
             parsed = parse(state.spec["layers"]) if layers is None else None
-    except ConfigError as fault:
+    except ConfigError as error:
         again = f"\nOr give the layers again: NNClassifier.load({run!r}, layers=[...])" if layers is None else ""
-        raise CheckpointError(f"{run}: {fault}{again}") from None
+        raise CheckpointError(f"{run}: {error}{again}") from None
     try:
         chosen = parse(layers) if parsed is None else parsed
         fitted = {name: memory["target"] for name, memory in state.targets.items()}
@@ -73,8 +73,8 @@ def restore(
         if fitted != fits:
             raise CheckpointError(f"{run}: was fitted to {fitted}; the output layers fit {fits}")
         architecture = declare(chosen, state.spec["n_in"], state.n_outputs)
-    except ConfigError as fault:
-        raise CheckpointError(f"{run}: {fault}") from None
+    except ConfigError as error:
+        raise CheckpointError(f"{run}: {error}") from None
     is_result = not state.ends_with_last and stored.get("restore_best", True)
     best = state.best if is_last and which is None and is_result else None
     arrays = best.network if best is not None and best.network else state.predicting

@@ -204,7 +204,7 @@ class Writer:
     def _complain(self, path: Path, message: str, part: Part | None = None) -> None:
         own = getattr(part, "name", None)
         label = "" if part is None else part_name(part) + (f" {own!r}" if own else "")
-        # A block that is repeated has the same fault in each repetition.
+        # A block that is repeated has the same error in each repetition.
         if path not in self._reported:
             self._reported.add(path)
             self.complaints.append(Complaint(path, message, label))

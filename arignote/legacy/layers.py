@@ -62,7 +62,7 @@ def architecture_of(net: Any, n_bytes: int) -> tuple[list[Any], Architecture]:
 def _declared(layers: Sequence[Any], specs: list[list[Any]], n_in: Shape) -> Architecture:
     """Return the architecture of the shapes of 2015, in which pooling had windows that overlap the edge."""
     pools = [params for kind, params in specs if kind == "MaxPool2DLayer"]
-    fault: ConfigError | None = None
+    reason: ConfigError | None = None
     for ignore_border in (True, False) if pools else (True,):
         for params in pools:
             params["ignore_border"] = ignore_border
@@ -70,18 +70,18 @@ def _declared(layers: Sequence[Any], specs: list[list[Any]], n_in: Shape) -> Arc
             architecture = declare(parse(specs), n_in)
         except ConfigError as error:
             # A filter may be larger than its map without the windows at the edge.
-            fault = error
+            reason = error
             continue
         pairs = [(place, np.ravel(old["n_in"])) for place, old in zip(architecture.placed, layers, strict=True)]
         wrong = [(place, shape) for place, shape in pairs if np.prod(shape) != np.prod(place.input_shape)]
         if not wrong:
             return architecture
         place, shape = wrong[0]
-        fault = ConfigError(
+        reason = ConfigError(
             f"its layer {place.name!r} has an input of {shape.tolist()}; the current layers before it output "
             f"{list(place.input_shape)}"
         )
-    raise CheckpointError(str(fault))
+    raise CheckpointError(str(reason))
 
 
 def _bounded(value: Any, kind: str, name: str) -> Any:

@@ -84,8 +84,8 @@ def _fetch(cache: Path, tried: list[str]) -> None:
             try:
                 pooch.retrieve(mirror + file, checksum, fname=file, path=cache)
                 break
-            except (OSError, ValueError) as fault:
-                tried.append(f"{mirror}{file} ({type(fault).__name__})")
+            except (OSError, ValueError) as error:
+                tried.append(f"{mirror}{file} ({type(error).__name__})")
         else:
             raise DataError(
                 "MNIST was not found and cannot be downloaded. Tried: "

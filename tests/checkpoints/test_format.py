@@ -670,15 +670,15 @@ def test_settings_of_a_file_run_nothing(changes, stem, bomb):
     put(stem, with_values(changes))
     try:
         NNClassifier.load(str(stem)).predict(X)
-    except CheckpointError as fault:
-        assert str(fault).startswith(str(stem))
+    except CheckpointError as error:
+        assert str(error).startswith(str(stem))
     assert inspection(str(stem))["finished"]
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ArignoteWarning)
             fitted(str(stem))
-    except CheckpointError as fault:
-        assert str(fault).startswith(str(stem))
+    except CheckpointError as error:
+        assert str(error).startswith(str(stem))
     assert not bomb.exists() and "bomb_of_arignote" not in sys.modules
 
 
@@ -726,8 +726,8 @@ for stem in sys.argv[1:]:
     for read, run in ((inspection, stem), (NNClassifier.load, stem), (NNClassifier.load, stem + "_last.ckpt")):
         try:
             assert not read(run)
-        except CheckpointError as fault:
-            assert str(fault).startswith(stem), fault
+        except CheckpointError as error:
+            assert str(error).startswith(stem), error
     assert verification(stem)[1] is None
     print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) // 1024)
 """

@@ -47,11 +47,11 @@ def arignote(*words):
     with warnings.catch_warnings(record=True) as notes:
         warnings.simplefilter("always")
         ended = CliRunner().invoke(app, list(map(str, words)))
-    fault = ended.exception if not isinstance(ended.exception, SystemExit) else None
-    code = next((number for kind, number in EXIT_CODES.items() if isinstance(fault, kind)), None)
-    if fault is not None and code is None:
-        raise fault
-    shown = [ended.output, *(f"note: {note.message}\n" for note in notes), f"error: {fault}" if fault else ""]
+    error = ended.exception if not isinstance(ended.exception, SystemExit) else None
+    code = next((number for kind, number in EXIT_CODES.items() if isinstance(error, kind)), None)
+    if error is not None and code is None:
+        raise error
+    shown = [ended.output, *(f"note: {note.message}\n" for note in notes), f"error: {error}" if error else ""]
     return ended.exit_code if code is None else code, "".join(shown)
 
 
@@ -627,9 +627,9 @@ def test_several_columns_of_labels_are_reported_as_what_they_are(rows, words):
     frame().assign(u=rows[:, 0], v=rows[:, 1], w=rows[:, 2]).to_csv("t.csv", index=False)
     code, shown = arignote("fit", config("{train: {features: 't.csv:a,b,c', labels: 't.csv:u,v,w'}}"))
     assert code == 3 and words in shown
-    with pytest.raises(DataError) as fault:
+    with pytest.raises(DataError) as error:
         NNClassifier(LAYERS, **FAST).fit(frame()[["a", "b", "c"]], rows)
-    assert words in str(fault.value)
+    assert words in str(error.value)
 
 
 # --- shapes

@@ -48,10 +48,10 @@ def outcome(reader: str, path: Path) -> dict[str, Any]:
     """Return how reading a file ends; every exception is caught and named."""
     try:
         READERS[reader](path)
-    except ArignoteError as fault:
-        return {"ended": type(fault).__name__, "message": str(fault)[:2000]}
-    except BaseException as fault:
-        return {"ended": f"{type(fault).__name__} (not an ArignoteError)", "message": str(fault)[:2000]}
+    except ArignoteError as error:
+        return {"ended": type(error).__name__, "message": str(error)[:2000]}
+    except BaseException as error:
+        return {"ended": f"{type(error).__name__} (not an ArignoteError)", "message": str(error)[:2000]}
     return {"ended": "result", "message": ""}
 
 

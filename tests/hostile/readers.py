@@ -37,16 +37,16 @@ def read_tables(path: Path) -> None:
     from arignote.data.readers.hdf5 import HDFReader, tables_in
     from arignote.errors import ArignoteError
 
-    faults: list[ArignoteError] = []
+    errors: list[ArignoteError] = []
     for name in tables_in(path):
         try:
             with HDFReader(path, name) as reader:
                 used(reader.read(slice(0, len(reader))))
                 used(reader.read(np.arange(min(len(reader), 3), dtype=np.int64)))
-        except ArignoteError as fault:
-            faults.append(fault)
-    if faults:
-        raise faults[0]
+        except ArignoteError as error:
+            errors.append(error)
+    if errors:
+        raise errors[0]
 
 
 def read_source(path: Path) -> None:
@@ -68,14 +68,14 @@ def read_arrays(path: Path) -> None:
     from arignote.data.readers.sources import read_source
     from arignote.errors import ArignoteError
 
-    faults: list[ArignoteError] = []
+    errors: list[ArignoteError] = []
     for key in ("x", "label"):
         try:
             used(read_source(f"{path}:{key}"))
-        except ArignoteError as fault:
-            faults.append(fault)
-    if faults:
-        raise faults[0]
+        except ArignoteError as error:
+            errors.append(error)
+    if errors:
+        raise errors[0]
 
 
 def read_checkpoint(path: Path) -> None:
@@ -92,14 +92,14 @@ def read_tensors(path: Path) -> None:
     from arignote.fit.transfer import StoredNetwork
 
     stored = StoredNetwork(str(path))
-    faults: list[CheckpointError] = []
+    errors: list[CheckpointError] = []
     for name in stored.tensors.shapes:
         try:
             used(stored.read(name))
-        except CheckpointError as fault:
-            faults.append(fault)
-    if faults:
-        raise faults[0]
+        except CheckpointError as error:
+            errors.append(error)
+    if errors:
+        raise errors[0]
 
 
 def read_2015(path: Path) -> None:

@@ -79,8 +79,8 @@ def test_the_table_of_synonyms_is_loaded_for_a_message_alone():
         "print('arignote.hints.synonyms' in sys.modules)\n"
         "try:\n"
         "    parse([['Dense', {'units': 3}], *good])\n"
-        "except ConfigError as fault:\n"
-        "    print('arignote.hints.synonyms' in sys.modules, 'FCLayer' in str(fault))\n"
+        "except ConfigError as error:\n"
+        "    print('arignote.hints.synonyms' in sys.modules, 'FCLayer' in str(error))\n"
     )
     ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert ended.stdout.split() == ["False", "True", "True"]

@@ -180,7 +180,7 @@ class _File:
     def __enter__(self) -> _File:
         return self
 
-    def __exit__(self, *fault: Any) -> None:
+    def __exit__(self, *error: Any) -> None:
         self.flush()
         self._file.close()
 
@@ -252,8 +252,8 @@ def in_child(act: Callable[[], Any]) -> Any:
         os.close(reading)
         try:
             answer = {"ok": act()}
-        except BaseException as fault:
-            answer = {"error": f"{type(fault).__name__}: {fault}", "where": traceback.format_exc()}
+        except BaseException as error:
+            answer = {"error": f"{type(error).__name__}: {error}", "where": traceback.format_exc()}
         with os.fdopen(writing, "w") as pipe:
             json.dump(answer, pipe)
         os._exit(0)

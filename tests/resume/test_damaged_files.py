@@ -84,13 +84,13 @@ def assert_reading_harms_nothing(stem):
         assert len(found) == len(RunFiles(str(stem)).existing())
         good = [where for where, is_good, _ in found if is_good]
         assert used is None or used in good
-    except CheckpointError as fault:
-        assert "there is no run of this stem" in str(fault) and not before
+    except CheckpointError as error:
+        assert "there is no run of this stem" in str(error) and not before
     for run in (stem, *stem.parent.glob("*.ckpt")):
         try:
             assert inspection(str(run))["rng"] in (3, 4)
-        except CheckpointError as fault:
-            assert str(fault).startswith(str(stem))
+        except CheckpointError as error:
+            assert str(error).startswith(str(stem))
     assert {path.name: path.read_bytes() for path in stem.parent.iterdir()} == before
 
 

@@ -58,8 +58,8 @@ def run(name, first, last, every):
         NNClassifier(layers, rng=3).fit(
             data["x"], data["y"], **settings, checkpoint=stem, checkpoint_every=every, observers=limit
         )
-    except CheckpointError as fault:
-        error = str(fault)
+    except CheckpointError as raised:
+        error = str(raised)
     resource.setrlimit(resource.RLIMIT_FSIZE, (hard, hard))
     state = RunFiles(stem).newest()[1]
     return {"shown": shown, "kept": kept, "error": error, "epoch": state.progress.epoch,
@@ -190,8 +190,8 @@ def test_a_really_full_disk_is_reported_and_loses_nothing(fit, tmp_path):
                     try:
                         while file.write(bytes(4096)):
                             pass
-                    except OSError as fault:
-                        assert fault.errno == errno.ENOSPC
+                    except OSError as raised:
+                        assert raised.errno == errno.ENOSPC
 
         with (
             pytest.warns(ArignoteWarning, match=r"cannot be written: \[Errno 28\] No space left"),

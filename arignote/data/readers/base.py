@@ -256,8 +256,8 @@ class UserReader(Reader):
             yield
         except ArignoteError:
             raise
-        except Exception as fault:
-            raise DataError(f"{self.where}: {type(fault).__name__}: {fault}") from fault
+        except Exception as error:
+            raise DataError(f"{self.where}: {type(error).__name__}: {error}") from error
 
     def _first(self) -> Array:
         with self._reporting():

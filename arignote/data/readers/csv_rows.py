@@ -49,11 +49,11 @@ class TableRows:
                 if len(fields) > 1 or self._raw.strip(b" \t\r\n"):
                     yield self._start, self._at, self._line, fields
                 self._start, self._line = self._at, self._number + 1
-        except UnicodeDecodeError as fault:
-            message = f"{self._where}, line {self._number}: is not UTF-8 ({fault.reason}); save it as UTF-8"
+        except UnicodeDecodeError as error:
+            message = f"{self._where}, line {self._number}: is not UTF-8 ({error.reason}); save it as UTF-8"
             raise DataError(message) from None
-        except csv.Error as fault:
-            message = f"{self._where}, line {self._line}: is not a row of CSV (an unclosed quote?): {fault}"
+        except csv.Error as error:
+            message = f"{self._where}, line {self._line}: is not a row of CSV (an unclosed quote?): {error}"
             raise DataError(message) from None
 
 

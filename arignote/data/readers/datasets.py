@@ -67,8 +67,8 @@ class DatasetReader(Reader):
             return self.dataset[rows]
         except ArignoteError:
             raise
-        except Exception as fault:
-            raise DataError(f"{self.where}: row {rows}: {type(fault).__name__}: {fault}") from fault
+        except Exception as error:
+            raise DataError(f"{self.where}: row {rows}: {type(error).__name__}: {error}") from error
 
     def _reads_batches(self) -> bool:
         """Return whether the dataset returns several items at once as a dict of lists, as Hugging Face does."""

@@ -137,8 +137,8 @@ class HDFReader(Reader):
         """Return size and modification time (ns) of the file."""
         try:
             found = os.stat(self._path)
-        except OSError as fault:
-            raise DataError(f"{self.where}: the file no longer exists: {fault}") from None
+        except OSError as error:
+            raise DataError(f"{self.where}: the file no longer exists: {error}") from None
         return found.st_size, found.st_mtime_ns
 
     def close(self) -> None:
@@ -152,7 +152,7 @@ class HDFReader(Reader):
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, fault: BaseException | None, trace: TracebackType | None
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
 
@@ -173,11 +173,11 @@ def _file(path: str, table: str | None) -> h5py.File:
     check_heaps(path)
     try:
         return h5py.File(path, "r")
-    except Exception as fault:
+    except Exception as error:
         # For a broken file, h5py mostly raises OSError, but other errors, too.
-        what = "is truncated" if "truncated" in str(fault) else "cannot be opened"
+        what = "is truncated" if "truncated" in str(error) else "cannot be opened"
         what = what if h5py.is_hdf5(path) else "is not an HDF5 file"
-        raise DataError(f"{path}: {what}{of_table}: {fault}") from None
+        raise DataError(f"{path}: {what}{of_table}: {error}") from None
 
 
 def is_hdf5(path: str | Path) -> bool:

@@ -79,8 +79,8 @@ class ImageFolderReader(Reader):
                 raise DataError(f"{self.where}: there is no such folder")
             classes = [path for path in sorted(self.folder.iterdir()) if path.is_dir() and path.name[0] != "."]
             inside = {folder: [path for path in sorted(folder.iterdir()) if path.is_file()] for folder in classes}
-        except OSError as fault:
-            raise DataError(f"{self.where}: cannot be read: {fault}") from None
+        except OSError as error:
+            raise DataError(f"{self.where}: cannot be read: {error}") from None
         images = {folder: [path for path in files if _is_image(path)] for folder, files in inside.items()}
         known = " ".join(_SUFFIXES)
         if not any(images.values()):
@@ -104,8 +104,8 @@ class ImageFolderReader(Reader):
             with _pillow(self.where).open(path) as image:
                 width, height = image.size
                 mode = str(image.mode)
-        except Exception as fault:
-            raise DataError(f"{path}: is not an image, or is broken: {fault}") from None
+        except Exception as error:
+            raise DataError(f"{path}: is not an image, or is broken: {error}") from None
         if mode.startswith(("I", "F")):
             raise DataError(f"{path}: has pixels of more than 8 bits (mode {mode}), which uint8 cannot hold")
         return (height, width), mode
@@ -120,9 +120,9 @@ class ImageFolderReader(Reader):
             if self._resize and image.size != (width, height):
                 image = image.resize((width, height), pillow.Resampling.BILINEAR)
             pixels = np.asarray(image)
-        except Exception as fault:
+        except Exception as error:
             # A broken image may raise nearly anything.
-            raise DataError(f"{path}: cannot be decoded: {fault}") from None
+            raise DataError(f"{path}: cannot be decoded: {error}") from None
         if pixels.shape[:2] != (height, width):
             raise DataError(
                 f"{path}: is now {pixels.shape[:2]} (height, width), was {(height, width)}: did the file change?"

@@ -60,10 +60,10 @@ def _reporting(where: str) -> Iterator[None]:
         raise DataError(f"{where}: there is no such file") from None
     except MemoryError:
         raise DataError(f"{where}: needs more memory than is free") from None
-    except (OSError, ValueError, TypeError, KeyError, EOFError, RuntimeError, NotImplementedError) as fault:
-        raise DataError(f"{where}: cannot be read as {where[where.rfind('.') :].partition(':')[0]}: {fault}") from None
-    except (OverflowError, IndexError, AttributeError, struct.error, zlib.error, zipfile.BadZipFile) as fault:
-        raise DataError(f"{where}: is broken or truncated: {fault}") from None
+    except (OSError, ValueError, TypeError, KeyError, EOFError, RuntimeError, NotImplementedError) as error:
+        raise DataError(f"{where}: cannot be read as {where[where.rfind('.') :].partition(':')[0]}: {error}") from None
+    except (OverflowError, IndexError, AttributeError, struct.error, zlib.error, zipfile.BadZipFile) as error:
+        raise DataError(f"{where}: is broken or truncated: {error}") from None
 
 
 def _header(file: IO[bytes]) -> _Header:
@@ -81,9 +81,9 @@ def _header(file: IO[bytes]) -> _Header:
     read = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
     try:
         shape, is_fortran, declared = read(whole, _LONGEST_HEADER)
-    except Exception as fault:
+    except Exception as error:
         # The parser of a forged header may raise nearly anything, and NumPy repeats all of the header.
-        raise ValueError(f"its header cannot be parsed: {type(fault).__name__}: {fault!s:.200}") from None
+        raise ValueError(f"its header cannot be parsed: {type(error).__name__}: {error!s:.200}") from None
     return _Header(_plain(declared), "F" if is_fortran else "C", checked_shape(shape))
 
 

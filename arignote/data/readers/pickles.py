@@ -84,12 +84,12 @@ def read_pickle(path: str | Path) -> Any:
             return unpickled(file, os.fstat(file.fileno()).st_size)
     except FileNotFoundError:
         raise DataError(f"{path}: there is no such file") from None
-    except PickleError as fault:
-        hint = ". Save the arrays with numpy.savez instead" if "names " in str(fault) else ""
-        raise DataError(f"{path}: {fault}{hint}") from None
-    except Exception as fault:
+    except PickleError as error:
+        hint = ". Save the arrays with numpy.savez instead" if "names " in str(error) else ""
+        raise DataError(f"{path}: {error}{hint}") from None
+    except Exception as error:
         # A broken gzip file may raise nearly any error.
-        raise DataError(f"{path}: is not a data pickle, or is truncated: {type(fault).__name__}: {fault}") from None
+        raise DataError(f"{path}: is not a data pickle, or is truncated: {type(error).__name__}: {error}") from None
 
 
 _IDX = ("train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte")
@@ -118,9 +118,9 @@ def _idx(folder: Path, name: str) -> NDArray[Any]:
         return values.reshape(sizes)
     except DataError:
         raise
-    except Exception as fault:
+    except Exception as error:
         # A broken gzip file may raise nearly any error.
-        raise DataError(f"{path}: is not a complete IDX file: {fault}") from None
+        raise DataError(f"{path}: is not a complete IDX file: {error}") from None
 
 
 def _mnist(

@@ -139,9 +139,9 @@ def test_names_that_are_in_part_numbers_are_read_unchanged_with_text_true(csv):
 )
 def test_errors_of_a_csv_are_reported_with_their_line(csv, content, columns, message):
     path = csv(content)
-    with pytest.raises(DataError, match=message) as fault:
+    with pytest.raises(DataError, match=message) as error:
         CSVReader(path, columns)
-    assert str(path) in str(fault.value)
+    assert str(path) in str(error.value)
 
 
 def test_comment_lines_between_the_rows_are_no_rows_wherever_chunks_end(csv):

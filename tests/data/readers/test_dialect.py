@@ -66,9 +66,9 @@ def test_the_dialect_of_a_table(text, expected):
     ],
 )
 def test_an_ambiguous_table_is_refused_with_its_line_and_the_settings_that_resolve_it(text, words):
-    with pytest.raises(DataError, match=words) as fault:
+    with pytest.raises(DataError, match=words) as error:
         found(text)
-    assert str(fault.value).startswith("t.csv: ")
+    assert str(error.value).startswith("t.csv: ")
 
 
 def test_settings_of_the_user_are_not_detected():

@@ -112,10 +112,10 @@ def test_a_parquet_without_statistics_is_taken_to_miss_values(parquet):
 )
 def test_errors_of_a_parquet_are_reported_with_their_column(parquet, values, columns, message):
     path = parquet({"a": values})
-    with pytest.raises(DataError, match=message) as fault:
+    with pytest.raises(DataError, match=message) as error:
         reader = ParquetReader(path, columns)
         reader.read(slice(0, len(reader)))
-    assert str(path) in str(fault.value)
+    assert str(path) in str(error.value)
 
 
 def test_a_truncated_or_damaged_parquet_is_reported(parquet):

@@ -109,8 +109,8 @@ def unpickled(item: Any, name: str, data: bytes) -> Any:
     """Return the plain data of a pickled attribute; DataError if it names anything else."""
     try:
         return plain_data(io.BytesIO(data), len(data))
-    except PickleError as fault:
-        raise DataError(f"{item.file.filename}: {item.name}: {name!r} {fault}") from None
+    except PickleError as error:
+        raise DataError(f"{item.file.filename}: {item.name}: {name!r} {error}") from None
 
 
 def dataset(group: Any, name: str) -> Any:
@@ -175,8 +175,8 @@ def reporting(where: str, more: str = "") -> Iterator[None]:
         raise
     except MemoryError:
         raise DataError(f"{where}: needs more memory than is free{more}") from None
-    except (OSError, LookupError, TypeError, ValueError, RuntimeError, AttributeError, ArithmeticError) as fault:
-        cause = f"{type(fault).__name__}: {fault}{more}"
+    except (OSError, LookupError, TypeError, ValueError, RuntimeError, AttributeError, ArithmeticError) as error:
+        cause = f"{type(error).__name__}: {error}{more}"
         raise DataError(f"{where}: cannot be read, is broken or truncated: {cause}") from None
 
 
