@@ -8,7 +8,7 @@ from typing import Annotated, Any, ClassVar
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from arignote.errors import Complaint, ConfigError
-from arignote.hints.mistakes import correction_of
+from arignote.hints.corrections import correction_of
 from arignote.optim.averages import Average
 from arignote.optim.losses import METRIC_SCHEMA, Loss, near_metric, to_score
 from arignote.optim.pretraining import PretrainingField

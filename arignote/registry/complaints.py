@@ -8,7 +8,7 @@ from pydantic import BaseModel, ValidationError
 
 from arignote.errors import Complaint, ConfigError, did_you_mean, nearest
 from arignote.hints.advice import Advice
-from arignote.hints.mistakes import correction_of, key_with_value
+from arignote.hints.corrections import correction_of, key_with_value
 from arignote.registry.plain_values import plain
 
 __all__ = ["complaints_of"]

@@ -17,7 +17,7 @@ from typing import Any, ClassVar, TypeVar
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
 from arignote.errors import Complaint, ConfigError, did_you_mean
-from arignote.hints.mistakes import spec_in_form
+from arignote.hints.corrections import spec_in_form
 from arignote.registry.complaints import complaints_of
 from arignote.registry.part_type import ClassSignature, PartType, with_inherited_parameters
 from arignote.registry.plain_values import plain

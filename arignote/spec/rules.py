@@ -41,7 +41,7 @@ def check_new_rules(layers: Sequence[Layer], settings: FitSettings) -> None:
     complaints = []
     for name, rule in rules_of(settings).items():
         layer, _, param = name.rpartition(".")
-        message = rule.mistake or _of_fixed(by_name.get(layer), param)
+        message = rule.invalid_reason or _of_fixed(by_name.get(layer), param)
         if message is not None:
             setting = setting_of(name)
             complaints.append(Complaint(("fit", setting, name) if setting == "rules" else ("fit", setting), message))

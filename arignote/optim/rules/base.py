@@ -97,8 +97,8 @@ class Rule(Part):
         return None
 
     @property
-    def mistake(self) -> str | None:
-        """What is wrong with the rule of a run that begins; None if nothing is. One that is resumed keeps its rule."""
+    def invalid_reason(self) -> str | None:
+        """Why no new run may begin with the rule; None if one may. A resumed run keeps its rule."""
         return None
 
     def waits(self, start: float) -> Position | None:

@@ -56,7 +56,7 @@ class _Stepped(Rule):
         return f"final_value {self.final_value} can never be reached: from {start} the first change {direction}"
 
     @property
-    def mistake(self) -> str | None:
+    def invalid_reason(self) -> str | None:
         for before, epoch in pairwise(self.schedule or ()):
             if epoch <= before:
                 return f"schedule must be in ascending order, each epoch once; {epoch} follows {before}"

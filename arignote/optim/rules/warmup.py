@@ -59,8 +59,8 @@ class Warmup(TimedRule):
         return self.then.ineffective_reason(start)
 
     @property
-    def mistake(self) -> str | None:
-        return self.then.mistake
+    def invalid_reason(self) -> str | None:
+        return self.then.invalid_reason
 
     def highest(self, start: float) -> float:
         return self.then.highest(start)

@@ -277,7 +277,7 @@ def test_a_rule_is_written_under_its_name(name):
 
 
 @pytest.mark.parametrize(
-    ("settings", "mistake"),
+    ("settings", "reason"),
     [
         ({"multiply_by": 0.5, "schedule": [2, 3, 7]}, None),
         ({"decrease_by": 0.25, "schedule": [2]}, None),
@@ -290,10 +290,10 @@ def test_a_rule_is_written_under_its_name(name):
     ],
     ids=str,
 )
-def test_a_schedule_that_is_not_ascending_and_a_change_of_nothing_are_mistakes(settings, mistake):
+def test_a_schedule_that_is_not_ascending_and_a_change_of_nothing_are_invalid(settings, reason):
     for name in ("fixed", "stalled"):
-        found = build("rule", {"rule": name, **settings}).mistake
-        assert found is None if mistake is None else re.match(mistake, found)
+        found = build("rule", {"rule": name, **settings}).invalid_reason
+        assert found is None if reason is None else re.match(reason, found)
 
 
 def test_a_rule_waits_for_the_first_epoch_of_its_schedule_and_not_for_validations():

@@ -95,8 +95,8 @@ def test_a_warm_up_that_cannot_work_is_refused(params, words):
         build("rule", ["warmup", params])
 
 
-def test_the_mistake_of_the_rule_that_follows_is_that_of_a_warm_up():
+def test_a_warm_up_is_invalid_if_the_rule_that_follows_is():
     then = ["fixed", {"multiply_by": 0.5, "schedule": [2, 1]}]
     warmup = build("rule", ["warmup", {"initial_value": 0.1, "n_epochs": 2, "then": then}])
-    assert warmup.mistake == "schedule must be in ascending order, each epoch once; 1 follows 2"
-    assert build("rule", ["warmup", {"initial_value": 0.1, "n_epochs": 2, "then": 0.5}]).mistake is None
+    assert warmup.invalid_reason == "schedule must be in ascending order, each epoch once; 1 follows 2"
+    assert build("rule", ["warmup", {"initial_value": 0.1, "n_epochs": 2, "then": 0.5}]).invalid_reason is None
