@@ -28,7 +28,7 @@ class Augmenter:
     seed : int
         Seed of the run.
     targets : Targets
-        What the network is taught.
+        What the network is trained to predict.
     memory : dict of str to dict
         What the target of each output has learned.
     seed_globals : callable, optional

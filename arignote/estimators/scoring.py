@@ -93,7 +93,7 @@ class Predictor:
 
     @cached_property
     def targets(self) -> Targets:
-        """What the network was taught."""
+        """What the network was trained to predict."""
         return targets_of(self.network.architecture.layers, self.settings)
 
     @property

@@ -141,7 +141,7 @@ def data_to_score(
     config : Path, optional
         A YAML or JSON file, in place of them.
     targets : Targets
-        What the run was taught.
+        What the network was trained to predict.
     channels : sequence of str or None
         Names of the channels that the network takes.
     overrides : list of str, optional

@@ -1,4 +1,4 @@
-"""Pretraining: a run for each layer that is taught, one after the other, before that of the network."""
+"""Pretraining: one run for each layer, in order, before the run of the network."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _OF_NETWORK = {"class_weight", "balance_classes", "profile", "checkpoint"}
 
 @dataclass(frozen=True)
 class Stage:
-    """The run that teaches one layer.
+    """The run that pretrains one layer.
 
     Attributes
     ----------

@@ -151,17 +151,17 @@ def _pretrain(
     in_memory: TrainingState | None,
     stored: StoredNetwork | None,
 ) -> StoredNetwork:
-    """Teach the layers of `pretrain`, each in a run of its own, and return the last of these, which has them all.
+    """Train the layers of `pretrain`, each in a run of its own, and return the last of these, which has them all.
 
     A run of the network that began before has its parameters: it is resumed without them.
     """
     found = stages(layers, settings, stem, seed)
     assert stem is not None and seed is not None
-    taught = StoredNetwork(str(found[-1].settings.checkpoint))
-    if stored is not None and stored.path != taught.path:
+    pretrained = StoredNetwork(str(found[-1].settings.checkpoint))
+    if stored is not None and stored.path != pretrained.path:
         raise ConfigError("pretrain and stored_network exclude each other: both say which parameters layers begin with")
     if in_memory is not None or (settings.resume in (True, "force") and RunWriter(stem).existing("last")):
-        return taught
+        return pretrained
     unlabelled = data_of_stages(data, settings, seed)
     for stage in found:
         result = fit_network(
@@ -173,7 +173,7 @@ def _pretrain(
         result.raise_if_stopped()
         if result.state.progress.interrupted:
             raise KeyboardInterrupt
-    return taught
+    return pretrained
 
 
 def _train(

@@ -126,7 +126,7 @@ class FCMaxoutLayer(_Dense):
 
 @register()
 class DenoisingAutoEncoderLayer(_Dense):
-    """Fully connected layer that `pretrain` teaches to reconstruct its input: ``y = f(x @ W + b)``.
+    """Fully connected layer that `pretrain` trains to reconstruct its input: ``y = f(x @ W + b)``.
 
     Parameters
     ----------

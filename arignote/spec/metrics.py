@@ -1,4 +1,4 @@
-"""Scores of predictions by scikit-learn, from what a network predicts and the targets that it was taught."""
+"""Scores of predictions by scikit-learn, from what a network predicts and its targets."""
 
 from __future__ import annotations
 

@@ -64,7 +64,7 @@ class Objective:
     Attributes
     ----------
     targets : Targets
-        What the network is taught.
+        What the network is trained to predict.
     train_loss : dict of str to Loss
         By the name of the output layer, in the order of the layers; their sum, each times its weight, is minimised.
     valid_loss, test_loss : dict of str to tuple of Loss

@@ -1,4 +1,4 @@
-"""Which layers `pretrain` teaches, and the network that teaches each."""
+"""Which layers `pretrain` trains, and the network that trains each."""
 
 from __future__ import annotations
 
@@ -48,7 +48,9 @@ def complaints_of_pretraining(layers: Sequence[Layer], settings: FitSettings) ->
         ]
     chosen = names_of_pretrained(layers, settings.pretrain)
     if not chosen:
-        return [Complaint(path, "pretrain: the network has no FCLayer, LCLayer or DenoisingAutoEncoderLayer to teach")]
+        return [
+            Complaint(path, "pretrain: the network has no FCLayer, LCLayer or DenoisingAutoEncoderLayer to pretrain")
+        ]
     up_to_last = layers[: 1 + max(n for n, one in enumerate(layers) if one.name in chosen)]
     found = []
     for number, one in enumerate(up_to_last):
@@ -81,37 +83,37 @@ def _misfit(layer: Layer, chosen: Sequence[str], *, is_first: bool) -> str | Non
         if not isinstance(layer, ParametricLayer) or isinstance(layer, ActivationLayer):
             return None
         return (
-            f"{last!r} comes after it, and its parameters are not taught: name layers before it alone, "
+            f"{last!r} comes after it, and its parameters are not pretrained: name only layers before it, "
             "pretrain: {layers: [...]}"
         )
     assert isinstance(layer, WeightedLayer)
     if layer.share is not None:
-        return f"it uses the parameters of {layer.share!r}: name the layers to teach, pretrain: {{layers: [...]}}"
+        return f"it uses the parameters of {layer.share!r}: name the layers to pretrain, pretrain: {{layers: [...]}}"
     if layer.load_params is not None and layer.load_params != _entries(layer):
         return "it has load_params, which gives it other parameters: leave one of the two out"
     return None
 
 
 def _entries(layer: Layer) -> dict[str, Entry]:
-    """Return the entry of each parameter of a layer in the run that taught it."""
+    """Return the entry of each parameter of a layer in the run that pretrained it."""
     # The names do not depend on the number of inputs; each segment needs one.
     params = layer.declare_params((getattr(layer, "n_segments", 1),))
     return {name: Entry(f"{layer.name}.{name}") for name in params}
 
 
 def loaded_layers(layers: Iterable[Layer], names: Sequence[str], **more: object) -> list[Layer]:
-    """Return layers, of which those that are named load what they were taught, with `more` parameters."""
+    """Return layers, of which those that are named load their pretrained parameters, with `more` fields changed."""
     return [
         one.model_copy(update={"load_params": _entries(one), **more}) if one.name in names else one for one in layers
     ]
 
 
 def autoencoder_of(layers: Sequence[Layer], name: str, pretraining: Pretraining) -> list[Layer]:
-    """Return the network that teaches a layer: the layers before it, those pretrained fixed, and an autoencoder."""
+    """Return the network that pretrains a layer: the layers before it, those pretrained fixed, and an autoencoder."""
     at = next(n for n, one in enumerate(layers) if one.name == name)
     before = [one for one in layers[:at] if not isinstance(one, _NOISE)]
     layer, fields = layers[at], AutoEncoderOutputLayer.model_fields.keys() & type(layers[at]).model_fields.keys()
     left_out = {"fix_params", "thaw_at", "load_params", "share"}
     own = {"corruption_level": pretraining.corruption_level} | {key: getattr(layer, key) for key in fields - left_out}
-    taught = names_of_pretrained(before, pretraining)
-    return [*loaded_layers(before, taught, fix_params=True, thaw_at=None), AutoEncoderOutputLayer(**own)]
+    pretrained = names_of_pretrained(before, pretraining)
+    return [*loaded_layers(before, pretrained, fix_params=True, thaw_at=None), AutoEncoderOutputLayer(**own)]

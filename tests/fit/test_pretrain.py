@@ -42,7 +42,7 @@ def sigmoid(v):
     return 1 / (1 + np.exp(-v))
 
 
-def taught(h, W, b, n_steps, cost):
+def trained(h, W, b, n_steps, cost):
     """Return W, b, c after steps of gradient descent on the cost of sigmoid(h W + b) W^T + c, in float64."""
     h, W, b, c = h.astype(np.float64), W.astype(np.float64), b.astype(np.float64), np.zeros(h.shape[1])
     for _ in range(n_steps):
@@ -67,7 +67,7 @@ def test_each_layer_learns_by_the_recursion_of_a_tied_autoencoder_and_training_b
     first, h = drawn.arrays(), x
     for number, name in enumerate(("fc1", "fc2"), 1):
         found = newest(tmp_path / f"run_pre{number}").network
-        expected = taught(h, first[f"{name}.W"], first[f"{name}.b"], 5, cost)
+        expected = trained(h, first[f"{name}.W"], first[f"{name}.b"], 5, cost)
         for param, values in zip(("W", "b", "b_prime"), expected, strict=True):
             np.testing.assert_allclose(found[f"{name}.{param}"], values, rtol=1e-4, atol=1e-6)
             assert param == "b_prime" or np.array_equal(fitted.params[f"{name}.{param}"], found[f"{name}.{param}"])

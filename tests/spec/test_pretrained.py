@@ -42,14 +42,14 @@ def test_dense_layers_are_pretrained_each_behind_those_before_it():
     assert autoencoder_of(layers, "lc1", pretraining)[-1].n_segments == 3
 
 
-def test_a_layer_that_is_fixed_until_an_epoch_is_taught_and_then_fixed_in_all_epochs():
+def test_a_layer_that_is_fixed_until_an_epoch_is_pretrained_and_then_fixed_in_all_epochs():
     fixed = {"fix_params": True, "thaw_at": 2}
     layers = parse(
         [[name, params | (fixed if name == "FCLayer" else {})] for name, params in LAYERS[1:5]] + LAYERS[-1:]
     )
     pretraining = checked_settings({"pretrain": {}}).pretrain
-    taught = autoencoder_of(layers, "fc1", pretraining)[-1]
-    assert (taught.fix_params, taught.thaw_at) == (False, None)
+    autoencoder = autoencoder_of(layers, "fc1", pretraining)[-1]
+    assert (autoencoder.fix_params, autoencoder.thaw_at) == (False, None)
     before = autoencoder_of(layers, "lc1", pretraining)[1]
     assert (before.fix_params, before.thaw_at) == (True, None)
     assert loaded_layers(layers, ["fc1"])[1].thaw_at == 2
@@ -72,8 +72,8 @@ def test_layers_that_are_named_alone_load_and_are_trained_later():
     [
         (LAYERS, {"layers": ["fc3"]}, ": pretrain: there is no FCLayer, LCLayer or DenoisingAutoEncoderLayer 'fc3'."),
         (LAYERS[-1:], {}, ": pretrain: the network has no FCLayer"),
-        ([CONV, *LAYERS[1:]], {}, "conv1: pretrain: 'fc2' comes after it, and its parameters are not taught"),
-        (LAYERS, {"layers": ["fc2"]}, "fc1: pretrain: 'fc2' comes after it, and its parameters are not taught"),
+        ([CONV, *LAYERS[1:]], {}, "conv1: pretrain: 'fc2' comes after it, and its parameters are not pretrained"),
+        (LAYERS, {"layers": ["fc2"]}, "fc1: pretrain: 'fc2' comes after it, and its parameters are not pretrained"),
         ([["FCLayer", {"n_units": 3, "load_params": True}], LAYERS[-1]], {}, "fc1: pretrain: it has load_params"),
         (
             [*LAYERS[:2], ["FCLayer", {"n_units": 9, "share": "fc1"}], LAYERS[-1]],

@@ -1,4 +1,4 @@
-"""Targets: what a network is taught."""
+"""Targets: what a network is trained to predict."""
 
 from arignote.data.targets.base import Memory, Target, is_missing
 from arignote.data.targets.classes import Classes, Ranks

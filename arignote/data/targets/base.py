@@ -1,4 +1,4 @@
-"""Target: what a network is taught, from values as a user has them to values that it is trained on, and back."""
+"""Base class of targets: from the values of a user to those that a network is trained to predict, and back."""
 
 from __future__ import annotations
 

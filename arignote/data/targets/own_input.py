@@ -38,7 +38,7 @@ class OwnInput(Target):
     from_input: ClassVar[bool] = True
 
     def check(self, y: Any, what: str) -> NDArray[Any]:
-        """Return values of any kind, which are not used: those of the network whose layer is taught."""
+        """Return values of any kind, which are not used: those of the network whose layer is pretrained."""
         try:
             return np.asarray(y)
         except ValueError:
