@@ -1,6 +1,6 @@
 """docs/parts.md: every registered part, and every name of the systems that Arignote succeeds with the name here.
 
-``python tests/parts_document.py`` writes it anew; with ``--print`` it is printed.
+``python tests/parts_document.py`` writes it; with ``--print`` it is printed.
 """
 
 from __future__ import annotations

@@ -54,7 +54,7 @@ class DataSettings(BaseModel):
 
     shuffle: bool | Literal["full", "chunks"] = Field(
         True,
-        description='Whether the order of each epoch is drawn anew: "full"; "chunks" of files and rows within '
+        description='Whether each epoch has an order of its own: "full"; "chunks" of files and rows within '
         "them; True: full if single rows can be read efficiently, else chunks.",
     )
     drop_last: bool = Field(False, description="Whether a last, smaller batch is left out of training.")

@@ -2,7 +2,7 @@
 
 They compute what ``OneHotEncoder`` and ``SimpleImputer`` of scikit-learn do, but learn from one chunk of rows at a
 time, keep plain arrays, so that no object of another library is in a checkpoint, and transform a batch in a tenth of
-their time: these validate each call anew.
+their time: these validate the input of each call.
 """
 
 from __future__ import annotations

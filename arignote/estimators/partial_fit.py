@@ -1,4 +1,4 @@
-"""`partial_fit` of the estimators: one pass over new data, which goes on where the estimator is."""
+"""`partial_fit` of the estimators: one pass over new data, which continues from the fitted state."""
 
 from __future__ import annotations
 

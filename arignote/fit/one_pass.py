@@ -110,7 +110,7 @@ def check_files_of_passes(files: RunWriter | None, before: TrainingState | None,
 def begin_pass(state: TrainingState, stored: TrainingState, network: Mapping[str, NDArray[Any]] | None) -> str:
     """Prepare a state, into which `stored` was loaded, for a pass over its data, and return which pass it is.
 
-    A pass over the same rows and weights that was interrupted is resumed where it stopped; over others it begins anew.
+    A pass over the same rows and weights that was interrupted is resumed where it stopped; over others it restarts.
 
     Parameters
     ----------

@@ -68,7 +68,7 @@ def _tried(
         try:
             return _quietly(one, predictions, y, weights)
         except ConfigError:
-            # Of a negative prediction there is no logarithm: training goes on.
+            # A negative prediction has no logarithm; training continues.
             return nan
 
     return one._replace(of_all=of_all)

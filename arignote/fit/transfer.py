@@ -230,7 +230,7 @@ def _misfit(param: str, declared: Param, entry: Entry, stored: StoredNetwork) ->
         hint = f". Write {param}: {turned}" if not entry.transpose and shape[::-1] == declared.shape else ""
         how = f", transposed {found}" if entry.transpose else ""
         return f"{where} has shape {shape}{how}; {param} needs {declared.shape}{hint}"
-    # One of the same name, "fc1.W", is of this package, whoever wrote the file.
+    # One of the same name, "fc1.W", is stored as here, whichever program wrote the file.
     is_ours = stored.tensors.is_ours or entry.name.rpartition(".")[2] == param
     if _is_square(declared) and entry.transpose is None and not is_ours:
         return (

@@ -59,7 +59,7 @@ class Event:
     n_updates: int = 0
     examples_seen: int = 0
     files: tuple[str, ...] = ()
-    # On the device of the network: whoever reads it waits for the device.
+    # On the device of the network: reading it waits for the device.
     _loss: Any = field(default=nan, repr=False)
 
     @property

@@ -126,7 +126,7 @@ class _CSVFile(_RowFile):
         return f"{header}{','.join(_cell(values.get(name, '')) for name in self._columns)}\n"
 
     def _add_columns(self, n: int) -> None:
-        """Write the file anew, with the names of all columns, and without values in the last `n` of them."""
+        """Rewrite the file with the names of all columns, and without values in the last `n` of them."""
         rows = (self.path.read_bytes()[: self._end] + self._pending).decode().splitlines()
         text = "".join(f"{row}\n" for row in [",".join(self._columns), *(row + "," * n for row in rows[1:])])
         with replacing(self.path) as file:
@@ -162,7 +162,7 @@ class CSVLog(NamedObserver):
     Parameters
     ----------
     path : str
-        File to write. One that this observer wrote for another run is written anew; any other is an error.
+        File to write. One that this observer wrote for another run is replaced; any other is an error.
     rows : "validations" or "batches", default "validations"
         What a row is: a validation, with the columns of `history_`, or an update, with epoch, batch, n_updates,
         examples_seen and loss. NaN is an empty cell.
@@ -187,7 +187,7 @@ class JSONLinesLog(NamedObserver):
     Parameters
     ----------
     path : str
-        File to write. One that this observer wrote for another run is written anew; any other is an error.
+        File to write. One that this observer wrote for another run is replaced; any other is an error.
     batches : bool, default False
         Whether there is a line for each update too, with the loss of its batch.
 

@@ -110,7 +110,7 @@ def with_inherited_parameters(cls: type[BaseModel]) -> str | None:
             continue
         for entry in filter(None, _ENTRY.split(of_base.get("Parameters", ""))):
             own = sections.get("Parameters", "")
-            # A parameter that the part declares anew is documented there.
+            # A parameter that the part redeclares is documented there.
             if not re.search(rf"^{re.escape(entry.partition(' :')[0])} :", own, re.M):
                 sections["Parameters"] = f"{own}\n{entry.rstrip()}".strip()
     order = ["", "Parameters", *(title for title in sections if title not in ("", "Parameters"))]

@@ -22,7 +22,7 @@ def bar_on(file: TextIO) -> TerminalBar | NotebookBar | None:
 
 
 def _is_notebook() -> bool:
-    # Whoever runs a notebook has imported it; rich, which takes 0.1 s, knows the kinds of notebooks.
+    # In a notebook it has been imported; rich, which takes 0.1 s, knows the kinds of notebooks.
     if "IPython" not in sys.modules:
         return False
     from rich.console import Console

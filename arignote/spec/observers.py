@@ -53,7 +53,7 @@ class Observer:
         return short_spec(self.given) if isinstance(self.given, NamedObserver) else self.name
 
     def opened(self) -> Callable[[Any], Any]:
-        """Return the function that is called with each event; a class is built first, for each fit anew.
+        """Return the function that is called with each event; a class is built first, once for each fit.
 
         Raises
         ------

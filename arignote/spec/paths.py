@@ -81,7 +81,7 @@ class Place:
         return []
 
     def has(self, word: str) -> bool:
-        """Return whether there is something behind a word; if not, it is made when a path goes on."""
+        """Return whether a key exists; a missing one is created when the path continues."""
         return True
 
     def first(self, words: Sequence[str]) -> tuple[str, Sequence[str]]:
@@ -182,7 +182,7 @@ class Layers(Place):
     def replaced(self, word: str, value: Any) -> Any:
         position = self._position(word)
         changed = [*self.value[:position], value, *self.value[position + 1 :]]
-        # A layer that is wrong is reported by whoever builds it.
+        # A layer that is wrong is reported when it is built.
         with suppress(ConfigError):
             # Without a name, another type of layer would be called after its kind, and the layers behind it too.
             if local_names(changed)[position] != word and not (layer := self._layer(value)).given.get("name"):
@@ -242,7 +242,7 @@ class Spec(Place):
     def child(self, word: str) -> Place:
         given = {**self.defaults, **self.given}
         info = None
-        # An unknown part, or parameter, is reported by whoever builds it.
+        # An unknown part, or parameter, is reported when it is built.
         with suppress(ConfigError):
             info = self.cls.model_fields.get(word)
         if info is None:

@@ -1,4 +1,4 @@
-"""`warm_start`: a fit goes on where the last one ended, with other settings and other rows too."""
+"""`warm_start`: a fit continues where the last one ended, with other settings and other rows too."""
 
 from __future__ import annotations
 

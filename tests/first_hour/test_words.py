@@ -1,6 +1,6 @@
 """Words that users bring from other libraries: each leads to the word here, at each place where it may be written.
 
-``python tests/first_hour/test_words.py`` writes the table of docs/from-other-libraries.md anew.
+``python tests/first_hour/test_words.py`` rewrites the table of docs/from-other-libraries.md.
 """
 
 from __future__ import annotations

@@ -77,4 +77,4 @@ def test_every_registered_part_has_a_row_with_its_names_and_its_summary():
 def test_the_document_is_that_of_the_registry():
     words = [sys.executable, parts_document.__file__, "--print"]
     written = subprocess.run(words, capture_output=True, text=True, check=True).stdout
-    assert DOCUMENT.read_text() == written, "write it anew: make docs"
+    assert DOCUMENT.read_text() == written, "write it again: make docs"

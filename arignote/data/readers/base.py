@@ -209,7 +209,7 @@ class ArrayReader(Reader):
         return values
 
     def stamp(self) -> object:
-        """Return size and time (ns) of the file of a memory map; None for an array, or if the file is gone."""
+        """Return size and time (ns) of the file of a memory map; None for an array, or if the file no longer exists."""
         if not isinstance(self.array, np.memmap) or self.array.filename is None:
             return None
         with suppress(OSError):

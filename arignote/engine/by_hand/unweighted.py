@@ -245,5 +245,5 @@ class Concat:
         return torch.cat(x, self._axis), [one.shape[self._axis] for one in x]
 
     def backward(self, g: Tensor, saved: Any, beta: float, needs_input: bool) -> list[Tensor]:
-        # Views of one tensor, which whoever takes them may overwrite.
+        # Views of one tensor, which the layers that take them may overwrite.
         return [one.clone(memory_format=torch.contiguous_format) for one in torch.split(g, saved, self._axis)]

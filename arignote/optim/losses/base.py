@@ -25,7 +25,7 @@ class Loss(Part):
 
     Notes
     -----
-    `build` returns one value per row. Rows are averaged with their weights by whoever calls it: the training step over
+    `build` returns one value per row. Rows are averaged with their weights by the caller: the training step over
     the rows of an update, a validation over all rows.
 
     Attributes

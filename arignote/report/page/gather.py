@@ -106,7 +106,7 @@ def page_of(
     trust : sequence of str
         Modules that may be imported because the file names them.
     architecture : Architecture, optional
-        That of the network; by default it is declared anew from the file.
+        That of the network; by default it is declared again from the file.
     """
     state, remarks = stored.state, [*stored.notes, *notes]
     if state.ends_with_last and len(scored) > 1:
@@ -167,7 +167,7 @@ def _digests(state: TrainingState) -> list[tuple[str, str]]:
 
 
 def facts_of(stored: StoredRun) -> dict[str, Any]:
-    """Return what a run is and where it stands, as text."""
+    """Return what a run is and its position, as text."""
     state = stored.state
     seconds = state.history.arrays().get("seconds")
     return {
