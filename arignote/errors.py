@@ -245,10 +245,10 @@ def did_you_mean(word: str, known: Iterable[str], shown: Sequence[str] = ()) -> 
     return " ".join(found)
 
 
-def available_names(word: str, there: Sequence[str]) -> str:
+def available_names(word: str, available: Sequence[str]) -> str:
     """Return ``Did you mean 'x'?`` if a name is near, and the available names."""
-    near = nearest(word, there)
-    return f"{f'Did you mean {near!r}? ' if near else ''}There are: {listed(there)}"
+    near = nearest(word, available)
+    return f"{f'Did you mean {near!r}? ' if near else ''}There are: {listed(available)}"
 
 
 def listed(names: Sequence[object]) -> str:

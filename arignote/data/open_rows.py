@@ -265,8 +265,8 @@ def _check(reader: Reader, what: str, conversion: Conversion, allow_nonfinite: b
         nothing = "0 sample(s)" if shape[0] == 0 else "0 feature(s)"
         hint = f"while a minimum of 1 is required. Check how {what} is chosen"
         raise DataError(f"{what} is empty: {nothing} (shape={shape}) {hint}")
-    is_there = reader.in_memory or isinstance(reader, SparseReader)
-    row = _first_wrong(reader, conversion, allow_nonfinite) if is_there else None
+    is_in_memory = reader.in_memory or isinstance(reader, SparseReader)
+    row = _first_wrong(reader, conversion, allow_nonfinite) if is_in_memory else None
     if row is None:
         return
     values = reader.read(slice(row, row + 1))[0]

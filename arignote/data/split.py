@@ -73,24 +73,24 @@ def split_rows(
         rows |= {name: whole.take(at) for name, at in numbers.items()}
     present = dict(numbers)
     for name, part in rows.items():
-        is_there = None if part.y is None else targets.is_there(part.y)
-        if is_there is None:
+        mask = None if part.y is None else targets.present_mask(part.y)
+        if mask is None:
             continue
-        if not is_there.any():
+        if not mask.any():
             raise DataError(f"y of {name} is missing in every row")
-        rows[name] = part.take(np.flatnonzero(is_there))
+        rows[name] = part.take(np.flatnonzero(mask))
         if name in present:
-            present[name] = present[name][is_there]
+            present[name] = present[name][mask]
         elif name == "train":
-            present[name] = np.flatnonzero(is_there)
+            present[name] = np.flatnonzero(mask)
     _check_shapes(rows)
     return Split(rows, whole.y, present, n_rows, numbers)
 
 
 def present_rows(rows: Rows, targets: Targets) -> Rows:
     """Return the rows that have a target, as a fit takes them."""
-    is_there = None if rows.y is None else targets.is_there(rows.y)
-    return rows if is_there is None else rows.take(np.flatnonzero(is_there))
+    mask = None if rows.y is None else targets.present_mask(rows.y)
+    return rows if mask is None else rows.take(np.flatnonzero(mask))
 
 
 def _check_shapes(rows: Mapping[str, Rows]) -> None:

@@ -151,5 +151,5 @@ class NNRegressor(RegressorMixin, NNEstimator):  # type: ignore[misc]
             raise DataError(f"y of X has {n} columns, that of the training data {n_trained}")
         weights = np.ones(len(y)) if sample_weight is None else np.asarray(sample_weight)
         columns = zip(y.reshape(len(y), -1).T, predicted.reshape(len(y), -1).T, strict=True)
-        there = [(~np.isnan(true), true, own) for true, own in columns]
-        return float(np.mean([r2_score(true[at], own[at], sample_weight=weights[at]) for at, true, own in there]))
+        present = [(~np.isnan(true), true, own) for true, own in columns]
+        return float(np.mean([r2_score(true[at], own[at], sample_weight=weights[at]) for at, true, own in present]))

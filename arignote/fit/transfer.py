@@ -160,11 +160,11 @@ def _entries(layer: Layer, stored: StoredNetwork | None) -> dict[str, Entry]:
             'NNClassifier(..., stored_network="runs/NAME"), or stored_network: runs/NAME at the top of a config'
         )
     if isinstance(load, dict):
-        there = stored.tensors.shapes
-        missing = next((entry.name for entry in load.values() if entry.name not in there), None)
+        shapes = stored.tensors.shapes
+        missing = next((entry.name for entry in load.values() if entry.name not in shapes), None)
         if missing is not None:
             raise ConfigError(
-                f"load_params: {stored.path} has no {missing!r}. {available_names(missing, sorted(there))}"
+                f"load_params: {stored.path} has no {missing!r}. {available_names(missing, sorted(shapes))}"
             )
         return load
     source, layers = str(layer.name) if load is True else str(load), stored.layers

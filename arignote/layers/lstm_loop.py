@@ -76,6 +76,6 @@ def _direction(
         if counts is None:
             h, c, outputs[step] = new_h, new_c, new_h
             continue
-        is_there = counts[:, step, None]
-        h, c, outputs[step] = new_h.where(is_there, h), new_c.where(is_there, c), new_h.where(is_there, 0.0)
+        is_counted = counts[:, step, None]
+        h, c, outputs[step] = new_h.where(is_counted, h), new_c.where(is_counted, c), new_h.where(is_counted, 0.0)
     return stack(outputs, 1), h

@@ -82,8 +82,8 @@ class TorchLayer(ParametricLayer):
             raise self._error(f"{error}. Is the folder of the module on PYTHONPATH?") from None
         cls = getattr(imported, name, None)
         if not (inspect.isclass(cls) and issubclass(cls, nn.Module)):
-            there = inspect.getmembers(imported, inspect.isclass)
-            known = [key for key, value in there if issubclass(value, nn.Module)]
+            classes = inspect.getmembers(imported, inspect.isclass)
+            known = [key for key, value in classes if issubclass(value, nn.Module)]
             hint = f". {did_you_mean(name, known)}" if known else ""
             raise self._error(f"{module} has no torch.nn.Module {name!r}{hint}")
         try:

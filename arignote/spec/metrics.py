@@ -48,8 +48,8 @@ def score_of_rows(
         counts = counted(y)
         weights = None if weights is None else np.repeat(weights, counts.sum(axis=1))
         y, predictions = y[counts], predictions[counts]
-    is_there = of_step.is_there(y)
-    at = slice(None) if is_there is None else is_there
+    mask = of_step.present_mask(y)
+    at = slice(None) if mask is None else mask
     return _score(score, of_step, own, predictions[at], y[at], None if weights is None else weights[at])
 
 

@@ -45,13 +45,13 @@ def with_torch(n_updates, lr, y, *, weights=None, size_loss=torch.square):
     kind = torch.tensor(np.unique(KIND, return_inverse=True)[1])
     known = np.isfinite(y["size"])
     scaled = (np.nan_to_num(y["size"]) - np.nanmean(y["size"])) / np.nanstd(y["size"])
-    size, is_there = torch.tensor(scaled, dtype=torch.float32), torch.tensor(known)
+    size, is_present = torch.tensor(scaled, dtype=torch.float32), torch.tensor(known)
     losses = []
     for _ in range(n_updates):
         h = torch.tanh(torch.tensor(X) @ params["body.W"] + params["body.b"])
         of_kind, of_size, of_sign = (h @ params[f"{name}.W"] + params[f"{name}.b"] for name in ("kind", "size", "sign"))
         loss = cross_entropy(of_kind, kind, reduction="none")
-        loss = loss + 0.5 * torch.where(is_there, size_loss(of_size[:, 0] - size), 0.0)
+        loss = loss + 0.5 * torch.where(is_present, size_loss(of_size[:, 0] - size), 0.0)
         loss = loss + 0.25 * cross_entropy(of_sign, torch.tensor(SIGN), reduction="none")
         loss = (of_rows * loss).mean()
         losses.append(loss.item())

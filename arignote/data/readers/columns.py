@@ -17,7 +17,7 @@ Names = tuple[str, ...] | tuple[int, ...]
 Mixed = bool | Names
 
 
-def chosen_columns(asked: Columns | None, there: Sequence[str], where: str) -> tuple[list[str], bool]:
+def chosen_columns(asked: Columns | None, available: Sequence[str], where: str) -> tuple[list[str], bool]:
     """Select columns.
 
     Parameters
@@ -27,7 +27,7 @@ def chosen_columns(asked: Columns | None, there: Sequence[str], where: str) -> t
         slice; "a:c": names with the last one, as in ``DataFrame.loc``; "!y", "!0:3": all but these. Items of a string
         are separated by commas. The exact name of a column takes precedence, then
         its name without the spaces around it. None or "": all columns.
-    there : sequence of str
+    available : sequence of str
         Names of all columns of the table.
     where : str
         Name of the table in errors.
@@ -45,55 +45,57 @@ def chosen_columns(asked: Columns | None, there: Sequence[str], where: str) -> t
         If there is no such column, or none is left.
     """
     if asked is None or asked == "":
-        return list(there), False
+        return list(available), False
     if isinstance(asked, str):
-        items: list[Any] = [asked] if asked in there else asked.split(",")
+        items: list[Any] = [asked] if asked in available else asked.split(",")
     else:
         items = [asked] if isinstance(asked, int) else list(asked)
     wanted: list[str] = []
     excluded: set[str] = set()
     for item in items:
-        if isinstance(item, str) and item.startswith("!") and item not in there:
-            excluded |= set(_named(item[1:], there, where))
+        if isinstance(item, str) and item.startswith("!") and item not in available:
+            excluded |= set(_named(item[1:], available, where))
         else:
-            wanted += _named(item, there, where)
-    selected = [name for name in wanted or there if name not in excluded]
+            wanted += _named(item, available, where)
+    selected = [name for name in wanted or available if name not in excluded]
     if not selected:
-        raise DataError(f"{where}: no columns are left of {asked!r}. There are: {listed(there)}")
+        raise DataError(f"{where}: no columns are left of {asked!r}. There are: {listed(available)}")
     return selected, bool(wanted)
 
 
-def _named(item: str | int, there: Sequence[str], where: str) -> list[str]:
+def _named(item: str | int, available: Sequence[str], where: str) -> list[str]:
     """Return the columns that a name, a position or a range selects."""
-    if item in there:
+    if item in available:
         return [str(item)]
     word = str(item).strip()
     first, colon, last = word.partition(":")
     if colon and _is_position(first or "0") and _is_position(last or "0"):
-        start, stop = int(first or 0), int(last) if last else len(there)
-        bounds = range(-len(there), len(there) + 1)
-        if start not in bounds or stop not in bounds or not there[start:stop]:
-            raise DataError(f"{where}: has {len(there)} columns; columns {word} are out of range")
-        return list(there[start:stop])
+        start, stop = int(first or 0), int(last) if last else len(available)
+        bounds = range(-len(available), len(available) + 1)
+        if start not in bounds or stop not in bounds or not available[start:stop]:
+            raise DataError(f"{where}: has {len(available)} columns; columns {word} are out of range")
+        return list(available[start:stop])
     if colon:
-        ends = [_place(name, there, where) for name in (first or there[0], last or there[-1])]
+        ends = [_place(name, available, where) for name in (first or available[0], last or available[-1])]
         if ends[0] > ends[1]:
             raise DataError(f"{where}: the columns {word} are in reverse order: {last} comes before {first}")
-        return list(there[ends[0] : ends[1] + 1])
-    return [there[_place(word, there, where)]]
+        return list(available[ends[0] : ends[1] + 1])
+    return [available[_place(word, available, where)]]
 
 
-def _place(word: str, there: Sequence[str], where: str) -> int:
-    if word in there:
-        return there.index(word)
-    alike = [place for place, name in enumerate(there) if name.strip() == word.strip()]
+def _place(word: str, available: Sequence[str], where: str) -> int:
+    if word in available:
+        return available.index(word)
+    alike = [place for place, name in enumerate(available) if name.strip() == word.strip()]
     if len(alike) == 1:
         return alike[0]
     if _is_position(word):
-        if not -len(there) <= int(word) < len(there):
-            raise DataError(f"{where}: has {len(there)} columns (0 to {len(there) - 1}); column {word} is out of range")
-        return int(word) % len(there)
-    raise DataError(f"{where}: has no column {word!r}. {available_names(word, there)}")
+        if not -len(available) <= int(word) < len(available):
+            raise DataError(
+                f"{where}: has {len(available)} columns (0 to {len(available) - 1}); column {word} is out of range"
+            )
+        return int(word) % len(available)
+    raise DataError(f"{where}: has no column {word!r}. {available_names(word, available)}")
 
 
 def _is_position(word: str) -> bool:

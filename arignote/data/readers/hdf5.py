@@ -200,9 +200,9 @@ def columns_in(path: str | Path, table: str) -> list[str]:
 
 
 def _only(file: h5py.File) -> str:
-    there = tables_of(file)
-    if len(there) == 1:
-        return there[0]
-    if not there:
+    available = tables_of(file)
+    if len(available) == 1:
+        return available[0]
+    if not available:
         raise DataError(f"{file.filename}: holds no table that can be read by rows")
-    raise DataError(f"{file.filename}: holds several tables; name one: {', '.join(there)}")
+    raise DataError(f"{file.filename}: holds several tables; name one: {', '.join(available)}")

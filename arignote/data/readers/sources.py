@@ -136,15 +136,15 @@ def with_columns(
     origin = reader.origin
     if origin is None or not reader.columns or not (like or others or mixed):
         return reader
-    there = table_at(Path(origin.path), origin.table, origin.csv)
-    if there is None:
+    available = table_at(Path(origin.path), origin.table, origin.csv)
+    if available is None:
         return reader
     own = [str(name) for name in reader.columns]
-    found, _ = feature_columns(there, own, like, others, is_named=not origin.is_whole)
+    found, _ = feature_columns(available, own, like, others, is_named=not origin.is_whole)
     is_text_known = isinstance(mixed, bool) or {*mixed} == {*text_columns(reader)}
     if found == own and is_text_known:
         return reader
-    chosen = there.open(found, is_whole=origin.is_whole, mixed=mixed or bool(reader.text))
+    chosen = available.open(found, is_whole=origin.is_whole, mixed=mixed or bool(reader.text))
     return _loaded(chosen, reader.where) if isinstance(reader, ArrayReader | MixedReader) else chosen
 
 
@@ -326,8 +326,8 @@ def _table(
         if path.suffix.lower() not in HDF5_ENDINGS and not is_hdf5(path):
             endings = ", ".join((*TEXT, ".parquet", ".npy", ".npz"))
             raise DataError(f"{path}: is not an HDF5 file, and files of data that are not must end in {endings}")
-        there = tables_in(path)
-        bare = {name.strip("/"): name for name in there}
+        available = tables_in(path)
+        bare = {name.strip("/"): name for name in available}
         name, asked = key, ""
         while name and name.strip("/") not in bare and ":" in name:
             name, _, last = name.rpartition(":")
@@ -335,7 +335,7 @@ def _table(
         if name and name.strip("/") not in bare:
             # HDFReader raises the error, which lists the tables.
             return None, None
-        name = bare[name.strip("/")] if name else _chosen(path, "", labels, there)
+        name = bare[name.strip("/")] if name else _chosen(path, "", labels, available)
         found = table_at(path, name)
     if csv is not None and (found is None or found.dialect is None):
         raise DataError(f"{path}: 'csv' does not apply to this kind of source")
@@ -375,15 +375,15 @@ def _numpy(path: Path, key: str, labels: bool) -> Reader:
     return ArrayReader(read_npz(path, name), f"{path}:{name}")
 
 
-def _chosen(path: Path, key: str, labels: bool, there: list[str]) -> str:
+def _chosen(path: Path, key: str, labels: bool, available: list[str]) -> str:
     """Return the name of the table: `key`, the only table, or the only one for labels (or for features) by its name."""
-    if key in there:
+    if key in available:
         return key
     if key:
-        raise DataError(f"{path}: has no table {key!r}. {available_names(key, there)}")
-    named = [name for name in there if name.rpartition("/")[2].lower() in LABELS]
-    fitting = named if labels else [name for name in there if name not in named]
-    if len(there) == 1 or len(fitting) == 1:
-        return (fitting or there)[0]
-    choices = ", ".join(f"{path.name}:{name}" for name in there)
+        raise DataError(f"{path}: has no table {key!r}. {available_names(key, available)}")
+    named = [name for name in available if name.rpartition("/")[2].lower() in LABELS]
+    fitting = named if labels else [name for name in available if name not in named]
+    if len(available) == 1 or len(fitting) == 1:
+        return (fitting or available)[0]
+    choices = ", ".join(f"{path.name}:{name}" for name in available)
     raise DataError(f"{path}: holds several tables; name one: {choices}")

@@ -119,8 +119,8 @@ class Target(Part):
         """Return the stratum (rows,) of each row; rows are held out in proportion to their strata."""
         return np.zeros(len(y), dtype=np.int64)
 
-    def is_there(self, y: NDArray[Any]) -> NDArray[np.bool_] | None:
-        """Return whether each row (rows,) has a value at all; None if all have."""
+    def present_mask(self, y: NDArray[Any]) -> NDArray[np.bool_] | None:
+        """Return which rows (rows,) have a target; None if all have one."""
         return None
 
     def units(self, memory: Memory) -> NDArray[np.float64]:

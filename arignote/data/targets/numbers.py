@@ -110,7 +110,7 @@ class Numbers(Target):
         values: NDArray[Any] = predicted.astype(np.float64) * memory["scale"] + memory["mean"]
         return values[:, 0] if memory["n_axes"] == 1 else values
 
-    def is_there(self, y: NDArray[Any]) -> NDArray[np.bool_] | None:
+    def present_mask(self, y: NDArray[Any]) -> NDArray[np.bool_] | None:
         is_nan = np.isnan(y).reshape(len(y), -1).all(axis=1)
         return ~is_nan if is_nan.any() else None
 

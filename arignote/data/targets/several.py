@@ -148,9 +148,9 @@ class Targets:
         """Return the stratum (rows,) of each row."""
         return self.of_main.strata(self.values(y, self.main))
 
-    def is_there(self, y: NDArray[Any]) -> NDArray[np.bool_] | None:
-        """Return whether each row (rows,) has a value for any output; None if all have."""
-        by_output = [one.is_there(self.values(y, name)) for name, one in self.by_output.items()]
+    def present_mask(self, y: NDArray[Any]) -> NDArray[np.bool_] | None:
+        """Return which rows (rows,) have a target for any output; None if all have one."""
+        by_output = [one.present_mask(self.values(y, name)) for name, one in self.by_output.items()]
         found = [one for one in by_output if one is not None]
         return np.logical_or.reduce(found) if len(found) == len(by_output) else None
 

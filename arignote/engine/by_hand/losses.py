@@ -103,7 +103,7 @@ def _of_squared(outputs: Tensor, y: Tensor, weights: Tensor | None, share: float
 
 def _differences(outputs: Tensor, y: Tensor, weights: Tensor | None, share: float) -> tuple[Tensor, Tensor]:
     """Return ``o - y``, 0 for columns that are missing, and how much a column of each row counts."""
-    is_there = y == y
-    difference = torch.where(is_there, outputs - y, 0.0)
-    factor = is_there.sum(1).clamp_(min=1).reciprocal().mul_(share / len(y))
+    is_present = y == y
+    difference = torch.where(is_present, outputs - y, 0.0)
+    factor = is_present.sum(1).clamp_(min=1).reciprocal().mul_(share / len(y))
     return difference, factor if weights is None else factor.mul_(weights)

@@ -22,10 +22,10 @@ def _over_columns(cost: Callable[[Any], Any]) -> Callable[..., Any]:
 
     def loss_of_rows(outputs: Any, y: Any) -> Any:
         # NaN is the only value that differs from itself.
-        is_there = y == y
-        costs = cost(where(is_there, outputs - y, 0.0))
+        is_present = y == y
+        costs = cost(where(is_present, outputs - y, 0.0))
         # A row of which all are missing counts nothing; with one output it is left out before.
-        return costs.sum(1) / is_there.sum(1).clamp(min=1)
+        return costs.sum(1) / is_present.sum(1).clamp(min=1)
 
     return loss_of_rows
 
@@ -113,11 +113,11 @@ def _sums(*terms: Callable[[Any, Any], Any]) -> Callable[..., Any]:
     from torch import cat, where
 
     def sums(outputs: Any, y: Any) -> Any:
-        is_there = y == y
+        is_present = y == y
         # float64, since a variance is a small difference of large means.
-        y = where(is_there, y, 0.0).double()
-        difference = where(is_there, outputs.double() - y, 0.0)
-        return cat([is_there.double(), *(term(difference, y) for term in terms)], 1)
+        y = where(is_present, y, 0.0).double()
+        difference = where(is_present, outputs.double() - y, 0.0)
+        return cat([is_present.double(), *(term(difference, y) for term in terms)], 1)
 
     return sums
 

@@ -88,10 +88,10 @@ def _part_of(name: str) -> str | None:
 
 def _summary(name: str, values: NDArray[np.float64], x: NDArray[np.float64]) -> str:
     """Return a curve in words, for those who do not see it."""
-    there = np.flatnonzero(np.isfinite(values))
-    if not len(there):
+    finite = np.flatnonzero(np.isfinite(values))
+    if not len(finite):
         return f"{name} has no finite value"
-    first, last, low = there[0], there[-1], there[np.argmin(values[there])]
+    first, last, low = finite[0], finite[-1], finite[np.argmin(values[finite])]
     text = {at: score_text(name, float(values[at])) for at in (first, last, low)}
     return f"{name} from {text[first]} to {text[last]}, lowest {text[low]} in epoch {x[low]:.4g}"
 
@@ -112,9 +112,9 @@ def _drawn(
     edges = np.linspace(0, n_rows, max(most // (2 * len(columns)), 1) + 1).astype(int).tolist()
     for column in columns:
         for first, end in pairwise(edges):
-            there = first + np.flatnonzero(np.isfinite(column[first:end]))
-            if len(there):
-                kept |= {int(there[np.argmin(column[there])]), int(there[np.argmax(column[there])])}
+            finite = first + np.flatnonzero(np.isfinite(column[first:end]))
+            if len(finite):
+                kept |= {int(finite[np.argmin(column[finite])]), int(finite[np.argmax(column[finite])])}
     return np.array(sorted(kept))
 
 

@@ -34,12 +34,12 @@ def residuals_of(scored: ScoredRows) -> list[dict[str, Any]]:
 
     found = []
     for column in range(min(scored.y.shape[1], _MOST_COLUMNS)):
-        there = np.flatnonzero(np.isfinite(scored.y[:, column]) & np.isfinite(scored.predicted[:, column]))
-        if len(there) < 2:
+        present = np.flatnonzero(np.isfinite(scored.y[:, column]) & np.isfinite(scored.predicted[:, column]))
+        if len(present) < 2:
             continue
-        true, predicted = scored.y[there, column], scored.predicted[there, column]
+        true, predicted = scored.y[present, column], scored.predicted[present, column]
         at = _drawn(np.abs(predicted - true))
-        ids = scored.ids_of(there[at])
+        ids = scored.ids_of(present[at])
         found.append(
             {
                 "column": column,
@@ -47,7 +47,7 @@ def residuals_of(scored: ScoredRows) -> list[dict[str, Any]]:
                 "r2": float(r2_score(true, predicted)),
                 "rmse": float(root_mean_squared_error(true, predicted)),
                 "mae": float(mean_absolute_error(true, predicted)),
-                "n_rows": len(there),
+                "n_rows": len(present),
                 "plots": [
                     _plot("predicted against true", true[at], predicted[at], ids, is_diagonal=True),
                     _plot("residual (predicted - true) by prediction", predicted[at], (predicted - true)[at], ids),

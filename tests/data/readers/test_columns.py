@@ -38,15 +38,15 @@ def test_columns_are_those_of_pandas(asked, expected):
 
 
 def test_the_exact_name_of_a_column_comes_first():
-    there = list(FRAME.columns)
-    assert chosen_columns("e:f", there, "t")[0] == ["e:f"] and chosen_columns("7", there, "t")[0] == ["7"]
+    available = list(FRAME.columns)
+    assert chosen_columns("e:f", available, "t")[0] == ["e:f"] and chosen_columns("7", available, "t")[0] == ["7"]
     assert chosen_columns("x,y", ["x,y", "x"], "t")[0] == ["x,y"]
     assert chosen_columns(["!a", "!b"], ["!a", "a", "b"], "t") == (["!a"], True)
 
 
 def test_exclusions_name_no_column():
-    there = list("abc")
-    assert [chosen_columns(asked, there, "t")[1] for asked in (None, "!a", "a", "0:2", "0:2,!a")] == [
+    available = list("abc")
+    assert [chosen_columns(asked, available, "t")[1] for asked in (None, "!a", "a", "0:2", "0:2,!a")] == [
         False,
         False,
         True,

@@ -64,7 +64,7 @@ def test_whole_numbers_below_n_classes_may_be_absent():
 def test_strata_are_the_labels_and_all_rows_have_one():
     for target in (Classes(), Ranks()):
         y = target.check([3, 1, 3], "y")
-        assert target.strata(y).tolist() == [3, 1, 3] and target.is_there(y) is None
+        assert target.strata(y).tolist() == [3, 1, 3] and target.present_mask(y) is None
         assert not target.from_input
 
 

@@ -65,7 +65,7 @@ def test_a_matrix_of_zeros_and_ones_has_a_label_for_each_column(y):
     encoded = Flags().encode(checked, memory, "y")
     assert encoded.dtype == np.float32 and encoded.flags.c_contiguous and encoded.tolist() == MATRIX.tolist()
     assert Flags().size(memory) == 3 and Flags().classes(memory).tolist() == [0, 1, 2]
-    assert Flags().units(memory).tolist() == [1.0] * 3 and Flags().is_there(checked) is None
+    assert Flags().units(memory).tolist() == [1.0] * 3 and Flags().present_mask(checked) is None
 
 
 def test_a_sparse_matrix_is_a_matrix():

@@ -82,9 +82,9 @@ def test_missing_values_do_not_count_for_their_column():
     memory = target.learn(y, None, "y")
     assert memory == {"n_axes": 2, "mean": [2.0, 7.0], "scale": [1.0, 2.0]}
     np.testing.assert_array_equal(target.encode(y, memory, "y"), [[-1, NAN], [NAN, NAN], [1, -1], [NAN, 1]])
-    assert target.is_there(y).tolist() == [True, False, True, True]
-    assert target.is_there(y[:, 0]).tolist() == [True, False, True, False]
-    assert target.is_there(y[[0, 2]]) is None and target.is_there(np.array([1, 2])) is None
+    assert target.present_mask(y).tolist() == [True, False, True, True]
+    assert target.present_mask(y[:, 0]).tolist() == [True, False, True, False]
+    assert target.present_mask(y[[0, 2]]) is None and target.present_mask(np.array([1, 2])) is None
     with pytest.raises(DataError, match=r"^y of t column 1 is missing in every training row$"):
         target.learn(y, np.array([0, 1]), "t")
 

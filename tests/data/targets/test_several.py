@@ -158,12 +158,12 @@ def test_strata_are_those_of_the_main_output(checked):
 
 
 def test_a_row_is_there_if_any_output_has_a_value(checked):
-    assert targets().is_there(checked) is None
+    assert targets().present_mask(checked) is None
     numbers = targets(a=Numbers(missing_targets=True), b=Numbers(missing_targets=True))
     y = numbers.check({"a": [1.0, np.nan, np.nan, 4.0], "b": [np.nan, 2.0, np.nan, 4.0]}, "X")
-    assert numbers.is_there(y).tolist() == [True, True, False, True]
+    assert numbers.present_mask(y).tolist() == [True, True, False, True]
     y = numbers.check({"a": [1.0, np.nan], "b": [1.0, 2.0]}, "X")
-    assert numbers.is_there(y) is None
+    assert numbers.present_mask(y) is None
 
 
 def test_augmentation_passes_structured_targets_and_compares_missing_values_as_equal(checked, memory, recwarn):

@@ -142,7 +142,7 @@ def value_blocks(group: Any, data: Any, where: str) -> tuple[list[ColumnBlock], 
         raise DataError(f"{where}: has a MultiIndex, which is not read; save it after reset_index()")
     if text_of(group, "pandas_type") == "frame_table" and axis != 1:
         raise DataError(f"{where}: was appended column by column; it cannot be read by rows")
-    kind, there = data.id.get_type(), list(data.dtype.names)
+    kind, fields = data.id.get_type(), list(data.dtype.names)
     blocks = []
     for field in plain_of(group, "values_cols"):
         labels = [str(label) for label in plain_of(data, f"{field}_kind")]
@@ -152,7 +152,7 @@ def value_blocks(group: Any, data: Any, where: str) -> tuple[list[ColumnBlock], 
         missing = "nan" if missing in ("", "N.") else missing
         cut = field_of(field)
         block = block_of(
-            kind.get_member_type(there.index(field)), labels, cut, unsupported, text_of(group, "encoding"), missing
+            kind.get_member_type(fields.index(field)), labels, cut, unsupported, text_of(group, "encoding"), missing
         )
         if math.prod(data.dtype[field].shape) != len(labels):
             raise DataError(f"{where}: field {field!r} is {data.dtype[field].shape}, but has {len(labels)} names")

@@ -95,8 +95,8 @@ def open_table(
     with reporting(where):
         item = child(file, path)
         if item is None:
-            there = tables_of(file)
-            raise DataError(f"{where}: there is no such table. {available_names(path, there)}")
+            available = tables_of(file)
+            raise DataError(f"{where}: there is no such table. {available_names(path, available)}")
         pandas = isinstance(item, h5py.Group) and text_of(item, "pandas_type")
         if pandas in ("wide_table", "ndim_table"):
             if columns is not None:
