@@ -22,7 +22,7 @@ def after_validation(
     which is kept only for such a rule.
     """
     of_train, n_validations = state.best_train, state.progress.n_validations
-    if not any(rule.origin == "train" for rule in rules.values()):
+    if not any(rule.restart_network == "train" for rule in rules.values()):
         # Of a rule that was dropped, by resume="force".
         state.best_train = None
     elif of_train is None or train_loss < of_train.value:
@@ -30,9 +30,9 @@ def after_validation(
     for name, rule in rules.items():
         before = state.rules[name]
         state.rules[name] = rule.after_validation(before, n_validations, complete_epochs, loss, train_loss)
-        origin = {"train": state.best_train, "valid": state.best, None: None}[rule.origin]
-        if origin is not None and state.rules[name].value != before.value:
-            restart_from(state, origin.network)
+        best = {"train": state.best_train, "valid": state.best, None: None}[rule.restart_network]
+        if best is not None and state.rules[name].value != before.value:
+            restart_from(state, best.network)
 
 
 def after_epoch(state: TrainingState, rules: Mapping[str, Rule]) -> None:

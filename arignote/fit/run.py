@@ -29,7 +29,7 @@ from arignote.fit.final_epochs import FinalEpochs
 from arignote.fit.monitor import monitor_of
 from arignote.fit.scores import tried_scores
 from arignote.fit.trainer import Trainer
-from arignote.fit.validation import Score, Validation
+from arignote.fit.validation import ScoreFunction, Validation
 from arignote.layers.thawing import thaw_epochs
 from arignote.optim.stopping import StopRule
 from arignote.preemption.signals import StopRequest
@@ -233,7 +233,7 @@ def in_order(
             yield batch.x, batch.y
 
 
-def _scorer(fit: Assembly, part: str, losses: Sequence[ReportedLoss], check_stop: Callable[[], None]) -> Score:
+def _scorer(fit: Assembly, part: str, losses: Sequence[ReportedLoss], check_stop: Callable[[], None]) -> ScoreFunction:
     """Return a function that scores the network on a part of the data, and can be stopped in the middle."""
     network, data, settings = fit.predicting, fit.plan.prepared, fit.settings
     rows, y = data.parts[part]

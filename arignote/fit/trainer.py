@@ -21,10 +21,10 @@ from arignote.optim.stopping import StopRule
 from arignote.preemption.signals import StopRequested
 from arignote.streams import stream_seed
 
-__all__ = ["Step", "Trainer"]
+__all__ = ["Trainer", "UpdateFunction"]
 
 
-class Step(Protocol):
+class UpdateFunction(Protocol):
     """One update from one batch, or from several that count as one; returns the mean loss, on the device."""
 
     def __call__(
@@ -45,7 +45,7 @@ class Trainer:
 
     Parameters
     ----------
-    step : Step
+    step : UpdateFunction
         One update.
     to_device : callable
         From a `Batch` to the same batch on the device of the network, which has `n_rows`.
@@ -80,7 +80,7 @@ class Trainer:
     def __init__(
         self,
         *,
-        step: Step,
+        step: UpdateFunction,
         to_device: Callable[[Batch], Any],
         batches: Batches,
         final: FinalEpochs | None,
@@ -194,7 +194,7 @@ class Trainer:
         """Score the network, then change the state: a row of the history, the best network, the rules."""
         progress, epoch = state.progress, state.progress.epoch + 1
         # With the values of the last update, which the validation follows.
-        found = self.validation(state, self.values(state, max(progress.n_updates - 1, 0)))
+        result = self.validation(state, self.values(state, max(progress.n_updates - 1, 0)))
         now = time.perf_counter()
         seconds, self._clock = now - self._clock, now
         # Nothing above changes the state: a stop in mid-validation leaves it still to be done.
@@ -202,13 +202,13 @@ class Trainer:
         if self.validation.monitor is not None:
             self.validation.monitor.begin_again(state)
         progress.n_validations += 1
-        state.history.append(found.row | {"seconds": seconds})
-        if found.is_best:
-            state.best = state.as_best(found.value)
+        state.history.append(result.row | {"seconds": seconds})
+        if result.is_best:
+            state.best = state.as_best(result.value)
         if not progress.is_final:
-            loss, train_loss = self.validation.loss(found.value), found.row[f"train_{self.validation.train_loss}"]
+            loss, train_loss = self.validation.loss(result.value), result.row[f"train_{self.validation.train_loss}"]
             apply_rules.after_validation(state, self.rules, complete_epochs, loss, train_loss)
-        self._notify("validation", state, epoch, is_best=found.is_best, _loss=found.value)
+        self._notify("validation", state, epoch, is_best=result.is_best, _loss=result.value)
 
     def values(self, state: TrainingState, n_updates: int) -> dict[str, float]:
         """Return the value of each rule in the update of the unfinished epoch that follows `n_updates` updates."""

@@ -16,7 +16,7 @@ from arignote.errors import CheckpointError, Complaint, ConfigError, available_n
 from arignote.fit.load import read_run
 from arignote.layers.architecture import Architecture, Placed
 from arignote.layers.base import Layer, Param, Shape
-from arignote.layers.loading import Entry
+from arignote.layers.loading import StoredTensor
 from arignote.legacy import is_2015, parameters_2015
 from arignote.safe.file_kinds import kind_of_file
 from arignote.safe.safetensors import TensorFile
@@ -149,9 +149,9 @@ def parameters_of(architecture: Architecture, stored: StoredNetwork | None) -> d
     return found
 
 
-def _entries(layer: Layer, stored: StoredNetwork | None) -> dict[str, Entry]:
+def _entries(layer: Layer, stored: StoredNetwork | None) -> dict[str, StoredTensor]:
     """Return the entry of each parameter that a layer loads; ConfigError if one is not in the file."""
-    load: bool | str | dict[str, Entry] | None = getattr(layer, "load_params", None)
+    load: bool | str | dict[str, StoredTensor] | None = getattr(layer, "load_params", None)
     if load is None:
         return {}
     if stored is None:
@@ -171,10 +171,10 @@ def _entries(layer: Layer, stored: StoredNetwork | None) -> dict[str, Entry]:
     if source not in layers:
         named = available_names(source, list(layers))
         raise ConfigError(f"load_params: {stored.path} has no layer {source!r} with parameters. {named}")
-    return {param: Entry(f"{source}.{param}") for param in layers[source]}
+    return {param: StoredTensor(f"{source}.{param}") for param in layers[source]}
 
 
-def _check(place: Placed, entries: Mapping[str, Entry], stored: StoredNetwork) -> None:
+def _check(place: Placed, entries: Mapping[str, StoredTensor], stored: StoredNetwork) -> None:
     """Raise ConfigError unless a layer has the parameters that are loaded, in the same shapes."""
     if not place.params:
         raise ConfigError("load_params: the layer has no parameters")
@@ -200,7 +200,7 @@ def _check(place: Placed, entries: Mapping[str, Entry], stored: StoredNetwork) -
         raise ConfigError(complaints)
 
 
-def _example(place: Placed, source: str, entries: Mapping[str, Entry], stored: StoredNetwork) -> str:
+def _example(place: Placed, source: str, entries: Mapping[str, StoredTensor], stored: StoredNetwork) -> str:
     """Return a mapping, as YAML, of parameters to entries of equal sizes."""
     words, left = [], dict.fromkeys(entries)
     for param, declared in place.params.items():
@@ -217,7 +217,7 @@ def _shape(stored: StoredNetwork, name: str) -> Shape:
     return tuple(stored.tensors.shapes[name])
 
 
-def _misfit(param: str, declared: Param, entry: Entry, stored: StoredNetwork) -> str | None:
+def _misfit(param: str, declared: Param, entry: StoredTensor, stored: StoredNetwork) -> str | None:
     """Return why an entry is not the parameter that the layer needs; None if it is."""
     shape = found = _shape(stored, entry.name)
     where = f"{entry.name!r} of {stored.path}"
@@ -245,11 +245,11 @@ def _is_square(declared: Param) -> bool:
     return declared.unit_axis == 1 and len(declared.shape) == 2 and declared.shape[0] == declared.shape[1]
 
 
-def _axes(entry: Entry, n_axes: int) -> Sequence[int]:
+def _axes(entry: StoredTensor, n_axes: int) -> Sequence[int]:
     return entry.transpose if isinstance(entry.transpose, tuple) else range(n_axes)[::-1]
 
 
-def _read(declared: Param, entry: Entry, stored: StoredNetwork) -> NDArray[Any]:
+def _read(declared: Param, entry: StoredTensor, stored: StoredNetwork) -> NDArray[Any]:
     """Return an entry as the parameter that is declared."""
     array = stored.read(entry.name)
     if not np.can_cast(array.dtype, declared.dtype, "same_kind"):

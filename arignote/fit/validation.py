@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 from arignote.checkpoints.progress import History
 from arignote.checkpoints.state import TrainingState
 
-__all__ = ["Found", "Monitor", "Score", "Validation"]
+__all__ = ["Monitor", "ScoreFunction", "Validation", "ValidationResult"]
 
-Score = Callable[[int], dict[str, float]]
+ScoreFunction = Callable[[int], dict[str, float]]
 
 
 class Monitor(Protocol):
@@ -27,8 +27,8 @@ class Monitor(Protocol):
 
 
 @dataclass(frozen=True)
-class Found:
-    """What a validation has found.
+class ValidationResult:
+    """Result of a validation.
 
     Attributes
     ----------
@@ -64,16 +64,16 @@ class Validation:
         Name of this loss in the history.
     """
 
-    validate: Score | None
-    score_train: Score | None
-    score_test: Score | None
+    validate: ScoreFunction | None
+    score_train: ScoreFunction | None
+    score_test: ScoreFunction | None
     monitor: Monitor | None
     train_loss: str
     greater_is_better: bool
     column: str
 
-    def __call__(self, state: TrainingState, values: Mapping[str, float]) -> Found:
-        """Return what is found, in a row with the `values` of the rules."""
+    def __call__(self, state: TrainingState, values: Mapping[str, float]) -> ValidationResult:
+        """Return the result, whose row has the `values` of the rules."""
         progress = state.progress
         row = {"epoch": float(progress.epoch + 1), "examples_seen": float(progress.examples_seen)}
         row[f"train_{self.train_loss}"] = float(state.epoch_loss) / max(progress.epoch_examples, 1)
@@ -91,7 +91,7 @@ class Validation:
         row |= self.monitor.columns(state) if self.monitor is not None else {}
         numbers = dict(values)
         row |= {"learning_rate": numbers.pop("lr"), "momentum": numbers.pop("momentum")} | numbers
-        return Found(row, value, is_best)
+        return ValidationResult(row, value, is_best)
 
     def loss(self, value: float) -> float:
         """Return the value of a validation as a loss, which is better if it is smaller."""

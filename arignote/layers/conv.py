@@ -7,7 +7,7 @@ from typing import Annotated
 from pydantic import Field
 
 from arignote.layers.activations import Activation, ActivationSpec, Maxout
-from arignote.layers.convolution import Convolution
+from arignote.layers.convolution import ConvolutionLayer
 from arignote.layers.pads import Pad2D, zeros_of
 from arignote.layers.windows import Geometry, Images
 from arignote.registry import Count, Pair, build, register
@@ -15,7 +15,7 @@ from arignote.registry import Count, Pair, build, register
 __all__ = ["ConvLayer", "ConvMaxoutLayer", "MLPConvLayer"]
 
 
-class _Conv(Convolution):
+class _Conv(ConvolutionLayer):
     """Base class of convolutional layers over images.
 
     Parameters

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 from arignote.layers.activations import Activation, ActivationSpec
-from arignote.layers.convolution import Convolution
+from arignote.layers.convolution import ConvolutionLayer
 from arignote.layers.pads import Pad1D, zeros_of
 from arignote.layers.windows import Geometry, Series, SeriesAxes
 from arignote.registry import Count, build, register
@@ -14,7 +14,7 @@ __all__ = ["Conv1DLayer"]
 
 
 @register()
-class Conv1DLayer(Convolution):
+class Conv1DLayer(ConvolutionLayer):
     """One-dimensional convolution (cross-correlation) over series.
 
     ``y[m, t] = f(sum_{c, i} W[m, c, i] * x[c, s * t + d * i] + b[m])``, stride s, dilation d (Waibel et al., IEEE

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from arignote.layers.activations import Activation, ActivationSpec
-from arignote.layers.convolution import Convolution
+from arignote.layers.convolution import ConvolutionLayer
 from arignote.layers.pads import Pad3D, zeros_of
 from arignote.layers.windows import Geometry, Volumes
 from arignote.registry import Count, Triple, build, register
@@ -12,7 +12,7 @@ __all__ = ["Conv3DLayer"]
 
 
 @register()
-class Conv3DLayer(Convolution):
+class Conv3DLayer(ConvolutionLayer):
     """Three-dimensional convolution (cross-correlation) over volumes.
 
     ``y[m, i] = f(sum_{c, a} W[m, c, a] * x[c, s * i + d * a] + b[m])``, with places i, a, strides s and dilations d of

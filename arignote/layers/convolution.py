@@ -17,7 +17,7 @@ from arignote.layers.initializers import Constant
 from arignote.layers.windows import Geometry, Layout, edge_notes, windows
 from arignote.registry import Count
 
-__all__ = ["Convolution", "FilterLayer"]
+__all__ = ["ConvolutionLayer", "FilterLayer"]
 
 
 class FilterLayer(WeightedLayer):
@@ -86,7 +86,7 @@ class FilterLayer(WeightedLayer):
         return params | {name + suffix: param for name, param in slopes(activation, n_out).items()}
 
 
-class Convolution(FilterLayer):
+class ConvolutionLayer(FilterLayer):
     """Base class of convolutional layers."""
 
     def declare_params(self, shape: Shape) -> dict[str, Param]:

@@ -9,13 +9,13 @@ from typing import Annotated, Any
 
 from pydantic import PlainSerializer, PlainValidator, WithJsonSchema
 
-__all__ = ["Entry", "LoadParams", "of_repetition"]
+__all__ = ["LoadParams", "StoredTensor", "of_repetition"]
 
 _FORMS = "true, the name of a layer of stored_network, or a mapping from parameters to entries of its file"
 
 
 @dataclass(frozen=True)
-class Entry:
+class StoredTensor:
     """One tensor of a file.
 
     Attributes
@@ -44,12 +44,12 @@ class Entry:
 _NUMBER = re.compile(r"\{n([+-]\d+)?\}")
 
 
-def of_repetition(load: str | Mapping[str, Entry], number: int) -> str | dict[str, Entry] | None:
+def of_repetition(load: str | Mapping[str, StoredTensor], number: int) -> str | dict[str, StoredTensor] | None:
     """Return what the layers of a repetition of a block load, with its number in the names; None if none has one.
 
     Parameters
     ----------
-    load : str or dict of str to Entry
+    load : str or dict of str to StoredTensor
         Its names may have "{n}", or "{n-1}" where the first repetition is 0.
     number : int
         From 1.
@@ -65,7 +65,7 @@ def of_repetition(load: str | Mapping[str, Entry], number: int) -> str | dict[st
     return {param: replace(entry, name=named(entry.name)) for param, entry in load.items()}
 
 
-def _built(value: Any) -> bool | str | dict[str, Entry] | None:
+def _built(value: Any) -> bool | str | dict[str, StoredTensor] | None:
     if value is None or value is False:
         return None
     if value is True or (isinstance(value, str) and value):
@@ -75,18 +75,18 @@ def _built(value: Any) -> bool | str | dict[str, Entry] | None:
     return {str(param): _entry(param, entry) for param, entry in value.items()}
 
 
-def _entry(param: Any, value: Any) -> Entry:
-    if isinstance(value, Entry):
+def _entry(param: Any, value: Any) -> StoredTensor:
+    if isinstance(value, StoredTensor):
         return value
     if isinstance(value, str):
-        return Entry(value)
+        return StoredTensor(value)
     if isinstance(value, Mapping) and isinstance(value.get("name"), str) and value.keys() <= {"name", "transpose"}:
         transpose = value.get("transpose")
         if isinstance(transpose, bool | None):
-            return Entry(value["name"], transpose)
+            return StoredTensor(value["name"], transpose)
         axes = transpose if isinstance(transpose, list | tuple) and all(type(a) is int for a in transpose) else [-1]
         if sorted(axes) == list(range(len(axes))):
-            return Entry(value["name"], tuple(axes))
+            return StoredTensor(value["name"], tuple(axes))
         raise ValueError(
             f"transpose of {param} must be true, false or an order of all axes, such as [3, 2, 0, 1]; got {transpose!r}"
         )
@@ -112,7 +112,7 @@ _ENTRY_SCHEMA = {
     ]
 }
 LoadParams = Annotated[
-    bool | str | dict[str, Entry] | None,
+    bool | str | dict[str, StoredTensor] | None,
     PlainValidator(_built),
     PlainSerializer(_written),
     WithJsonSchema(

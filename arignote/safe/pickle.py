@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from arignote.safe.byte_source import ByteSource
-from arignote.safe.pickled_values import Array, DType, Name, PickleError, Record, Scope, check_key, check_tree
+from arignote.safe.pickled_values import AllowedNames, Array, DType, Name, PickleError, Record, check_key, check_tree
 
 __all__ = ["Limits", "Name", "PickleError", "Record", "load_pickle"]
 
@@ -80,7 +80,7 @@ class _Interpreter:
     spent: int = 0
 
     def __post_init__(self) -> None:
-        self.scope = Scope(self.records, lambda: 4 * self.source.n_read + 1_000_000)
+        self.allowed = AllowedNames(self.records, lambda: 4 * self.source.n_read + 1_000_000)
 
     def run(self) -> Any:
         byte, most, actions = self.source.byte, self.limits.n_items, _ACTIONS
@@ -93,7 +93,7 @@ class _Interpreter:
                 raise PickleError(f"is truncated, or not a pickle of data: it has the opcode {bytes([code])!r}")
             action(self)
         value = self.stack.pop()
-        if self.scope.unfinished or self.below:
+        if self.allowed.unfinished or self.below:
             raise PickleError("is a broken pickle: an array, a dtype or a container is not complete")
         check_tree(value, self.limits.n_items, self.limits.depth, allow_names=bool(self.records))
         return value
@@ -169,7 +169,7 @@ class _Interpreter:
         if type(target) is not dict or len(items) % 2:
             raise PickleError("is a broken pickle: keys and values must be pairs of a dict")
         for key, value in zip(items[::2], items[1::2], strict=True):
-            check_key(key, target, self.scope)
+            check_key(key, target, self.allowed)
             target[key] = value
 
     def set_item(self) -> None:
@@ -189,7 +189,7 @@ class _Interpreter:
 
     def checked(self, items: list[Any], target: object) -> list[Any]:
         for item in items:
-            check_key(item, target, self.scope)
+            check_key(item, target, self.allowed)
         return items
 
     def frozen(self, items: list[Any]) -> None:
@@ -227,7 +227,7 @@ class _Interpreter:
     # Names and what is built of them
 
     def name(self, module: str, name: str) -> None:
-        self.push(self.scope.name(module, name))
+        self.push(self.allowed.name(module, name))
 
     def named_by_stack(self) -> None:
         name, module = self.stack.pop(), self.stack.pop()
@@ -236,24 +236,24 @@ class _Interpreter:
     def inst(self) -> None:
         """Push an instance of an old-style class of Python 2, in protocol 0."""
         module, name = (self.source.line().decode() for _ in range(2))
-        self.push(self.scope.called(self.scope.name(module, name), tuple(self.since_mark())))
+        self.push(self.allowed.called(self.allowed.name(module, name), tuple(self.since_mark())))
 
     def obj(self) -> None:
         """Push an instance of an old-style class of Python 2, in protocols 1 and 2."""
         cls, *args = self.since_mark()
-        self.push(self.scope.called(cls, tuple(args)))
+        self.push(self.allowed.called(cls, tuple(args)))
 
     def reduce(self) -> None:
         args, called = self.stack.pop(), self.stack.pop()
-        self.push(self.scope.called(called, args))
+        self.push(self.allowed.called(called, args))
 
     def new_object(self) -> None:
         args, cls = self.stack.pop(), self.stack.pop()
-        self.push(self.scope.instance(cls, args))
+        self.push(self.allowed.instance(cls, args))
 
     def build(self) -> None:
         state, target = self.stack.pop(), self.stack.pop()
-        built = self.scope.built(target, state)
+        built = self.allowed.built(target, state)
         for index in getattr(target, "places", ()):
             self.memo[index] = built
         self.push(built)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from arignote.safe.arrays import array_of_bytes, array_of_objects, plain_dtype
 
-__all__ = ["Array", "DType", "Name", "PickleError", "Record", "Scope", "check_key", "check_tree"]
+__all__ = ["AllowedNames", "Array", "DType", "Name", "PickleError", "Record", "check_key", "check_tree"]
 
 # More keys of one hash in a container are an attack: each is compared with all before it.
 _MOST_OF_ONE_HASH = 50
@@ -63,7 +63,7 @@ class Array:
     places: list[int] = field(default_factory=list)
 
 
-class Scope:
+class AllowedNames:
     """The names that a pickle may use, and the values of calls to them.
 
     Parameters
@@ -145,30 +145,30 @@ def _with_order(name: str, state: Any) -> np.dtype[Any]:
     return plain_dtype(name, state[1])
 
 
-def _dtype(scope: Scope, name: Any, *_: Any) -> DType:
+def _dtype(allowed: AllowedNames, name: Any, *_: Any) -> DType:
     if name not in ("O", "O4", "O8"):
         plain_dtype(name)
-    scope.unfinished += 1
+    allowed.unfinished += 1
     return DType(str(name))
 
 
-def _array(scope: Scope, cls: Any, *_: Any) -> Array:
+def _array(allowed: AllowedNames, cls: Any, *_: Any) -> Array:
     if cls != Name("numpy", "ndarray"):
         raise PickleError("makes an array of another class than numpy.ndarray")
-    scope.unfinished += 1
+    allowed.unfinished += 1
     return Array()
 
 
-def _scalar(scope: Scope, dtype: Any, raw: Any) -> Any:
-    return scope.array(raw, dtype, (1,), "C")[0]
+def _scalar(allowed: AllowedNames, dtype: Any, raw: Any) -> Any:
+    return allowed.array(raw, dtype, (1,), "C")[0]
 
 
-def _from_buffer(scope: Scope, raw: Any, dtype: Any, shape: Any, order: Any, *_: Any) -> NDArray[Any]:
-    return scope.array(raw, dtype, shape, order)
+def _from_buffer(allowed: AllowedNames, raw: Any, dtype: Any, shape: Any, order: Any, *_: Any) -> NDArray[Any]:
+    return allowed.array(raw, dtype, shape, order)
 
 
-def _bytes(scope: Scope, value: Any = b"", encoding: str = "latin1") -> bytes:
-    scope.copy(len(value))
+def _bytes(allowed: AllowedNames, value: Any = b"", encoding: str = "latin1") -> bytes:
+    allowed.copy(len(value))
     if isinstance(value, str) and encoding in ("latin1", "latin-1"):
         return value.encode("latin1")
     if isinstance(value, bytes | bytearray):
@@ -176,46 +176,46 @@ def _bytes(scope: Scope, value: Any = b"", encoding: str = "latin1") -> bytes:
     raise PickleError("makes bytes of an object that is neither text nor bytes")
 
 
-def _bytearray(scope: Scope, *args: Any) -> bytearray:
-    return bytearray(_bytes(scope, *args))
+def _bytearray(allowed: AllowedNames, *args: Any) -> bytearray:
+    return bytearray(_bytes(allowed, *args))
 
 
-def _complex(scope: Scope, real: Any = 0.0, imaginary: Any = 0.0) -> complex:
+def _complex(allowed: AllowedNames, real: Any = 0.0, imaginary: Any = 0.0) -> complex:
     if not all(type(part) in (int, float) for part in (real, imaginary)):
         raise PickleError("makes a complex number of parts that are not numbers")
     return complex(real, imaginary)
 
 
-def _set(scope: Scope, items: Any = ()) -> set[Any]:
-    return set(_hashable(scope, items))
+def _set(allowed: AllowedNames, items: Any = ()) -> set[Any]:
+    return set(_hashable(allowed, items))
 
 
-def _frozenset(scope: Scope, items: Any = ()) -> frozenset[Any]:
-    return frozenset(_hashable(scope, items))
+def _frozenset(allowed: AllowedNames, items: Any = ()) -> frozenset[Any]:
+    return frozenset(_hashable(allowed, items))
 
 
-def _hashable(scope: Scope, items: Any) -> list[Any]:
+def _hashable(allowed: AllowedNames, items: Any) -> list[Any]:
     if not isinstance(items, list | tuple):
         raise PickleError("makes a set of an object that is not a list")
     for item in items:
-        check_key(item, items, scope)
+        check_key(item, items, allowed)
     return list(items)
 
 
-def _ordered(scope: Scope, pairs: Any = ()) -> dict[Any, Any]:
+def _ordered(allowed: AllowedNames, pairs: Any = ()) -> dict[Any, Any]:
     """Return an OrderedDict as a dict, which keeps its order too."""
     if not isinstance(pairs, list | tuple):
         raise PickleError("makes a dict of an object that is not a list")
     made: dict[Any, Any] = {}
     for pair in pairs:
         key, value = pair
-        check_key(key, made, scope)
+        check_key(key, made, allowed)
         made[key] = value
     return made
 
 
-def _reconstructed(scope: Scope, cls: Any, *_: Any) -> Record:
-    return scope.instance(cls, ())
+def _reconstructed(allowed: AllowedNames, cls: Any, *_: Any) -> Record:
+    return allowed.instance(cls, ())
 
 
 _CONTAINERS: dict[str, Callable[..., Any]] = {
@@ -243,7 +243,7 @@ _BUILDERS: dict[tuple[str, str], Callable[..., Any]] = {
 }
 
 
-def check_key(key: Any, container: object, scope: Scope) -> None:
+def check_key(key: Any, container: object, allowed: AllowedNames) -> None:
     """Raise PickleError if a key has too many parts to be hashed, or too many keys of a container have one hash."""
     if type(key) in (str, bytes):
         # Their hashes differ between processes, so that no file can choose them.
@@ -259,7 +259,7 @@ def check_key(key: Any, container: object, scope: Scope) -> None:
             parts += part[: _LARGEST_KEY + 1]
         elif type(part) in (Array, DType):
             raise PickleError("has a key that is not complete")
-    counts = scope.hashes.setdefault(id(container), {})
+    counts = allowed.hashes.setdefault(id(container), {})
     n_same = counts[hash(key)] = counts.get(hash(key), 0) + 1
     if n_same > _MOST_OF_ONE_HASH:
         raise PickleError(f"has more than {_MOST_OF_ONE_HASH} keys with the same hash in one container")

@@ -11,7 +11,7 @@ from arignote.layers.autoencoder import AutoEncoderOutputLayer
 from arignote.layers.base import Layer, ParametricLayer, WeightedLayer
 from arignote.layers.dense import DenoisingAutoEncoderLayer, FCLayer
 from arignote.layers.inputs import NetworkInput
-from arignote.layers.loading import Entry
+from arignote.layers.loading import StoredTensor
 from arignote.layers.merge import MergeLayer
 from arignote.layers.noise import DropoutLayer, GaussianNoiseLayer
 from arignote.layers.output import OutputLayer
@@ -94,11 +94,11 @@ def _misfit(layer: Layer, chosen: Sequence[str], *, is_first: bool) -> str | Non
     return None
 
 
-def _entries(layer: Layer) -> dict[str, Entry]:
+def _entries(layer: Layer) -> dict[str, StoredTensor]:
     """Return the entry of each parameter of a layer in the run that pretrained it."""
     # The names do not depend on the number of inputs; each segment needs one.
     params = layer.declare_params((getattr(layer, "n_segments", 1),))
-    return {name: Entry(f"{layer.name}.{name}") for name in params}
+    return {name: StoredTensor(f"{layer.name}.{name}") for name in params}
 
 
 def loaded_layers(layers: Iterable[Layer], names: Sequence[str], **more: object) -> list[Layer]:

@@ -112,3 +112,12 @@ def test_no_function_is_longer_than_40_lines():
                 if n_lines > 40:
                     too_long[f"{path.relative_to(ROOT)}:{node.name}"] = n_lines
     assert too_long == {}
+
+
+def test_no_two_classes_have_one_name():
+    places = {}
+    for path in (ROOT / "arignote").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.ClassDef):
+                places.setdefault(node.name, []).append(str(path.relative_to(ROOT)))
+    assert {name: paths for name, paths in places.items() if len(paths) > 1} == {}

@@ -11,7 +11,7 @@ from arignote.layers import declare, parse
 from arignote.layers.block import Block
 from arignote.layers.dense import FCLayer
 from arignote.layers.entries import local_names
-from arignote.layers.loading import Entry as LoadedEntry
+from arignote.layers.loading import StoredTensor
 from arignote.registry import build
 from arignote.spec.config import layers_of, read_config
 
@@ -163,7 +163,7 @@ def test_each_repetition_of_a_block_loads_parameters_that_its_number_names():
     assert loaded(block("{n+9}.{n-1}")) == ["10.0", "11.1"]
     mapping = {"W": {"name": "layer.{n-1}.weight", "transpose": True}, "b": "bias"}
     assert loaded(block(mapping)) == [
-        {"W": LoadedEntry(f"layer.{n}.weight", True), "b": LoadedEntry("bias")} for n in (0, 1)
+        {"W": StoredTensor(f"layer.{n}.weight", True), "b": StoredTensor("bias")} for n in (0, 1)
     ]
     assert loaded(block(True)) == [True, True]
     # Without a repetition there is no number.

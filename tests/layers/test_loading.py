@@ -7,10 +7,10 @@ import json
 import pytest
 
 from arignote.errors import ConfigError
-from arignote.layers.loading import Entry
+from arignote.layers.loading import StoredTensor
 from arignote.registry import build, dump
 
-MAP = {"W": Entry("fc.weight", True), "b": Entry("fc.bias")}
+MAP = {"W": StoredTensor("fc.weight", True), "b": StoredTensor("fc.bias")}
 
 
 def layer(load_params):
@@ -29,15 +29,15 @@ def layer(load_params):
             MAP,
             {"W": {"name": "fc.weight", "transpose": True}, "b": "fc.bias"},
         ),
-        ({"W": {"name": "w"}}, {"W": Entry("w")}, {"W": "w"}),
+        ({"W": {"name": "w"}}, {"W": StoredTensor("w")}, {"W": "w"}),
         (
             {"W": {"name": "w", "transpose": False}},
-            {"W": Entry("w", False)},
+            {"W": StoredTensor("w", False)},
             {"W": {"name": "w", "transpose": False}},
         ),
         (
             {"W": {"name": "w", "transpose": (3, 2, 0, 1)}},
-            {"W": Entry("w", (3, 2, 0, 1))},
+            {"W": StoredTensor("w", (3, 2, 0, 1))},
             {"W": {"name": "w", "transpose": [3, 2, 0, 1]}},
         ),
     ],

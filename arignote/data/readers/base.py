@@ -20,9 +20,9 @@ __all__ = [
     "IN_MEMORY",
     "Array",
     "ArrayReader",
-    "Origin",
     "Reader",
     "RowIndex",
+    "TableOrigin",
     "UserReader",
     "check_reader",
     "reader_of",
@@ -38,7 +38,7 @@ RowIndex = slice | NDArray[np.int64]
 
 
 @dataclass(frozen=True)
-class Origin:
+class TableOrigin:
     """The file and table that a reader reads.
 
     Attributes
@@ -81,7 +81,7 @@ class Reader(ABC):
         Whether chunks should be read in their order.
     columns : tuple of str or of int
         Names of the columns of a table, or their positions if it has no header; empty for other data.
-    origin : Origin or None
+    origin : TableOrigin or None
         File and table, for readers of columns of a file.
     in_memory : bool
         Whether the rows are those of an array, or of a memory map.
@@ -113,7 +113,7 @@ class Reader(ABC):
     chunk_rows: int | None = None
     is_sequential: bool = False
     columns: tuple[str, ...] | tuple[int, ...] = ()
-    origin: Origin | None = None
+    origin: TableOrigin | None = None
     in_memory: bool = False
     text: tuple[int, ...] = ()
     missing: Mapping[str | int, tuple[int, int]] = MappingProxyType({})

@@ -16,7 +16,7 @@ from arignote.data.missing_values import is_missing_marker
 from arignote.data.readers.base import Array
 from arignote.data.readers.chunked import CHUNK_ROWS, ChunkedReader
 from arignote.data.readers.columns import Mixed
-from arignote.data.readers.csv_rows import TableRows, uneven, without_comments
+from arignote.data.readers.csv_rows import CSVRecords, uneven, without_comments
 from arignote.data.readers.dialect import Dialect, dialect_of
 from arignote.data.readers.label_values import LabelValues
 from arignote.data.specs import CSVFormat, table_format
@@ -90,14 +90,14 @@ class CSVReader(ChunkedReader):
         with self.raising_data_errors():
             self.dialect = dialect_of(self.path, given, self.where)
             with self.path.open("rb") as file:
-                self._scan(TableRows(file, self.where, self.dialect))
+                self._scan(CSVRecords(file, self.where, self.dialect))
 
     @classmethod
     def head(cls, path: str | Path, csv: Mapping[str, Any] | CSVFormat | None = None) -> tuple[Dialect, list[str]]:
         """Return the dialect of a file, and the names of all columns: their positions if there is no header."""
         dialect = dialect_of(Path(path), table_format(csv), str(path))
         with open(path, "rb") as file:
-            rows = iter(TableRows(file, str(path), dialect))
+            rows = iter(CSVRecords(file, str(path), dialect))
             _, _, above, first = next(rows, (0, 0, 0, []))
             _, _, line, second = next(rows, (0, 0, 0, first))
         if len(second) != len(first):
@@ -109,7 +109,7 @@ class CSVReader(ChunkedReader):
         """Return the names of all columns of a file."""
         return cls.head(path, csv)[1]
 
-    def _scan(self, records: TableRows) -> None:
+    def _scan(self, records: CSVRecords) -> None:
         rows = iter(records)
         first = next(rows, None)
         if first is None:

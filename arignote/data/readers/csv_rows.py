@@ -9,12 +9,12 @@ from typing import BinaryIO
 from arignote.data.readers.dialect import Dialect
 from arignote.errors import DataError
 
-__all__ = ["TableRow", "TableRows", "uneven", "without_comments"]
+__all__ = ["CSVRecord", "CSVRecords", "uneven", "without_comments"]
 
-TableRow = tuple[int, int, int, list[str]]
+CSVRecord = tuple[int, int, int, list[str]]
 
 
-class TableRows:
+class CSVRecords:
     """Rows of a file, each as (first byte, byte after the last, number of the first line, fields).
 
     Attributes
@@ -42,7 +42,7 @@ class TableRows:
                 continue
             yield bare.decode()
 
-    def __iter__(self) -> Iterator[TableRow]:
+    def __iter__(self) -> Iterator[CSVRecord]:
         try:
             # csv.reader reads no more lines than a row needs, so that `_at` is where the row ends.
             for fields in self._dialect.rows(self._lines()):

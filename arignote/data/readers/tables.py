@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from arignote.data.readers.base import Origin, Reader
+from arignote.data.readers.base import Reader, TableOrigin
 from arignote.data.readers.columns import Columns, Mixed, Names, chosen_columns
 from arignote.data.readers.csv import CSVReader
 from arignote.data.readers.dialect import Dialect
@@ -97,7 +97,7 @@ class Table:
         labels : bool
             Whether a single column of a text table is read as labels.
         is_whole : bool
-            Whether the columns were not named one by one; see `Origin`.
+            Whether the columns were not named one by one; see `TableOrigin`.
         mixed : bool, or tuple of str or of int
             Which columns of a text table or of Parquet may be text; see `CSVReader`.
 
@@ -116,7 +116,7 @@ class Table:
 
             reader = HDFReader(self.path, self.table, columns=[columns] if isinstance(columns, str) else columns)
         csv = self.csv.model_dump(exclude_none=True)
-        reader.origin = Origin(os.path.abspath(self.path), self.table, is_whole, csv, str(self.dialect or ""))
+        reader.origin = TableOrigin(os.path.abspath(self.path), self.table, is_whole, csv, str(self.dialect or ""))
         return reader
 
 

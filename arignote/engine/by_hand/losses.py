@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from arignote.engine.private import log_softmax_backward
-from arignote.optim.losses import NLL, Absolute, Huber, Loss, Squared
+from arignote.optim.losses import NLL, AbsoluteError, Huber, Loss, SquaredError
 
 __all__ = ["LossAndGradient", "loss_and_gradient"]
 
@@ -33,9 +33,9 @@ def loss_and_gradient(loss: Loss, device: torch.device) -> LossAndGradient:
 
 def _of_numbers(loss: Loss) -> LossAndGradient | None:
     """Return the function for a loss of numbers; None for others."""
-    if type(loss) is Squared:
+    if type(loss) is SquaredError:
         return _of_squared
-    if type(loss) is Absolute:
+    if type(loss) is AbsoluteError:
         return partial(_of_cost, torch.abs, torch.sign)
     if type(loss) is Huber:
         delta = loss.delta

@@ -17,9 +17,9 @@ __all__ = [
     "AveragePool",
     "Concat",
     "Dropout",
+    "GaussianNoise",
     "GlobalAverage",
     "MaxPool",
-    "Noise",
     "Reshape",
     "Sum",
     "Transpose",
@@ -86,7 +86,7 @@ class Dropout:
         return grad_x
 
 
-class Noise:
+class GaussianNoise:
     """``x + sigma * n``, n standard normal; `numbers` are as of `Dropout`."""
 
     trains = False

@@ -4,7 +4,7 @@ from arignote.optim.losses.base import Loss
 from arignote.optim.losses.of_all_rows import METRIC_SCHEMA, Score, metrics_that_fit, near_metric, to_score
 from arignote.optim.losses.of_classes import NLL, Brier, Error, Hinge, RankError, TopKError
 from arignote.optim.losses.of_flags import BinaryCrossEntropy, FlagError
-from arignote.optim.losses.of_numbers import MAE, R2, RMSE, Absolute, Huber, Squared
+from arignote.optim.losses.of_numbers import MAE, R2, RMSE, AbsoluteError, Huber, SquaredError
 from arignote.optim.losses.of_reconstructions import Reconstruction
 
 __all__ = [
@@ -13,7 +13,7 @@ __all__ = [
     "NLL",
     "R2",
     "RMSE",
-    "Absolute",
+    "AbsoluteError",
     "BinaryCrossEntropy",
     "Brier",
     "Error",
@@ -24,7 +24,7 @@ __all__ = [
     "RankError",
     "Reconstruction",
     "Score",
-    "Squared",
+    "SquaredError",
     "TopKError",
     "metrics_that_fit",
     "near_metric",

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from arignote.optim.losses.base import Loss
 from arignote.registry import Positive, register
 
-__all__ = ["MAE", "R2", "RMSE", "Absolute", "Huber", "Squared"]
+__all__ = ["MAE", "R2", "RMSE", "AbsoluteError", "Huber", "SquaredError"]
 
 _NUMBERS = ("numbers", "same")
 
@@ -31,7 +31,7 @@ def _over_columns(cost: Callable[[Any], Any]) -> Callable[..., Any]:
 
 
 @register("mse", name="squared")
-class Squared(Loss):
+class SquaredError(Loss):
     """Squared error: ``loss_i = mean_j (o_i[j] - y_i[j])^2``.
 
     Notes
@@ -41,7 +41,7 @@ class Squared(Loss):
     Examples
     --------
     >>> import torch
-    >>> Squared().build()(torch.tensor([[1.0, 3.0]]), torch.tensor([[0.0, 1.0]]))
+    >>> SquaredError().build()(torch.tensor([[1.0, 3.0]]), torch.tensor([[0.0, 1.0]]))
     tensor([2.5000])
     """
 
@@ -53,18 +53,18 @@ class Squared(Loss):
 
 
 @register(name="absolute")
-class Absolute(Loss):
+class AbsoluteError(Loss):
     """Absolute error: ``loss_i = mean_j |o_i[j] - y_i[j]|``.
 
     Notes
     -----
-    In units of the scaled target, if ``scale_target`` scales it. Its minimum is the median, where that of `Squared` is
-    the mean.
+    In units of the scaled target, if ``scale_target`` scales it. Its minimum is the median, where that of
+    `SquaredError` is the mean.
 
     Examples
     --------
     >>> import torch
-    >>> Absolute().build()(torch.tensor([[1.0, 3.0]]), torch.tensor([[0.0, 1.0]]))
+    >>> AbsoluteError().build()(torch.tensor([[1.0, 3.0]]), torch.tensor([[0.0, 1.0]]))
     tensor([1.5000])
     """
 
@@ -137,7 +137,7 @@ class MAE(Loss):
 
     Notes
     -----
-    It is reported only; what is minimised is `Absolute`, in scaled units.
+    It is reported only; what is minimised is `AbsoluteError`, in scaled units.
 
     Examples
     --------
@@ -161,7 +161,7 @@ class RMSE(Loss):
 
     Notes
     -----
-    It is reported only; what is minimised is `Squared`, in scaled units.
+    It is reported only; what is minimised is `SquaredError`, in scaled units.
 
     Examples
     --------

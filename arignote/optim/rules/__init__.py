@@ -4,7 +4,7 @@ from arignote.optim.rules.absolute import Absolute
 from arignote.optim.rules.annealer import Annealer
 from arignote.optim.rules.base import ConstantRule, Position, Rule, RuleState, rule_of_number
 from arignote.optim.rules.cycles import Cosine, OneCycle
-from arignote.optim.rules.decays import Exponential, Inverse, Linear, Step
+from arignote.optim.rules.decays import Exponential, Inverse, LinearRule, Step
 from arignote.optim.rules.stepped import Fixed, Stalled
 from arignote.optim.rules.warmup import Warmup
 
@@ -16,7 +16,7 @@ __all__ = [
     "Exponential",
     "Fixed",
     "Inverse",
-    "Linear",
+    "LinearRule",
     "OneCycle",
     "Position",
     "Rule",

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
-from arignote.optim.rules.base import Origin, Rule, RuleState
+from arignote.optim.rules.base import RestartNetwork, Rule, RuleState
 from arignote.registry import Count, Finite, register
 
 __all__ = ["Annealer"]
@@ -66,7 +66,7 @@ class Annealer(Rule):
         return True
 
     @property
-    def origin(self) -> Origin | None:
+    def restart_network(self) -> RestartNetwork | None:
         return self.roll_back
 
     def ineffective_reason(self, start: float) -> str | None:

@@ -14,10 +14,10 @@ from typing import Any, ClassVar, Literal, NamedTuple
 
 from arignote.registry import Finite, Part, register
 
-__all__ = ["ConstantRule", "Origin", "Position", "Rule", "RuleState", "rule_of_number"]
+__all__ = ["ConstantRule", "Position", "RestartNetwork", "Rule", "RuleState", "rule_of_number"]
 
 # The network of the lowest training loss, or of the best validation.
-Origin = Literal["train", "valid"]
+RestartNetwork = Literal["train", "valid"]
 
 
 class Position(NamedTuple):
@@ -117,7 +117,7 @@ class Rule(Part):
         return False
 
     @property
-    def origin(self) -> Origin | None:
+    def restart_network(self) -> RestartNetwork | None:
         """The network from which training restarts at each change of the value; None if it continues as it is."""
         return None
 

@@ -12,14 +12,14 @@ from arignote.optim.rules.base import Position
 from arignote.optim.rules.timed import ScheduledRule
 from arignote.registry import Finite, register
 
-__all__ = ["Exponential", "Inverse", "Linear", "Step"]
+__all__ = ["Exponential", "Inverse", "LinearRule", "Step"]
 
 # Infinity is no number that a value can be multiplied by.
 _Factor = Annotated[Finite, Field(gt=0)]
 
 
 @register(name="linear")
-class Linear(ScheduledRule):
+class LinearRule(ScheduledRule):
     """The value changes by equal amounts until it is `final_value`, which it keeps.
 
     ``value(n) = initial_value + (final_value - initial_value) * min(n / length, 1)``, n complete epochs or updates
@@ -31,7 +31,7 @@ class Linear(ScheduledRule):
 
     Examples
     --------
-    >>> rule = Linear(initial_value=0.5, final_value=0.9, n_epochs=4)
+    >>> rule = LinearRule(initial_value=0.5, final_value=0.9, n_epochs=4)
     >>> [round(rule.value_after(n, first=0.5), 6) for n in range(6)]
     [0.5, 0.6, 0.7, 0.8, 0.9, 0.9]
     """

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from math import nan
 from typing import Annotated
 
-from arignote.optim.rules.base import Origin, Position, Rule, RuleState, rule_of_number
+from arignote.optim.rules.base import Position, RestartNetwork, Rule, RuleState, rule_of_number
 from arignote.optim.rules.timed import TimedRule
 from arignote.registry import Finite, PartField, register
 
@@ -69,8 +69,8 @@ class Warmup(TimedRule):
         return self.then.becomes_0(start)
 
     @property
-    def origin(self) -> Origin | None:
-        return self.then.origin
+    def restart_network(self) -> RestartNetwork | None:
+        return self.then.restart_network
 
     def ends(self, state: RuleState) -> bool:
         return self.then.ends(state)

@@ -8,7 +8,7 @@ from strangers import Forward
 
 import arignote.data.order as order_module
 from arignote import DataError, NNClassifier
-from arignote.data.readers.base import ArrayReader, Origin, Reader, UserReader, check_reader, reader_of
+from arignote.data.readers.base import ArrayReader, Reader, TableOrigin, UserReader, check_reader, reader_of
 
 X = np.random.default_rng(0).normal(size=(600, 3)).astype(np.float32)
 Y = np.arange(600) % 2
@@ -202,7 +202,7 @@ def test_without_shuffle_a_reader_trains_as_its_array():
 
 def test_an_array_reader_takes_over_the_columns_of_another():
     there = ArrayReader(X)
-    there.columns, there.origin = ("a", "b"), Origin("/data/t.csv")
+    there.columns, there.origin = ("a", "b"), TableOrigin("/data/t.csv")
     window = ArrayReader(X[2:5], "t.csv", like=there)
-    assert window.columns == ("a", "b") and window.origin == Origin("/data/t.csv")
+    assert window.columns == ("a", "b") and window.origin == TableOrigin("/data/t.csv")
     assert window.where == "t.csv" and len(window) == 3 and ArrayReader(X).columns == ()

@@ -24,7 +24,7 @@ def values(losses, **params):
 def test_defaults_are_those_of_pydnn():
     rule = build("rule", "annealer")
     assert (rule.multiply_by, rule.interval, rule.train_threshold, rule.valid_threshold) == (0.1, 40, 0.995, 0.99995)
-    assert rule.roll_back is rule.final_value is rule.origin is None
+    assert rule.roll_back is rule.final_value is rule.restart_network is None
 
 
 def test_it_falls_after_so_many_validations_without_an_improvement_of_either_loss():
@@ -74,7 +74,7 @@ def test_it_ends_training_below_its_final_value():
 def test_a_warmup_in_front_of_it_restarts_and_ends_as_it_does():
     then = ["annealer", {"initial_value": 1.0, "interval": 1, "roll_back": "train", "final_value": 0.5}]
     rule = build("rule", ["warmup", {"initial_value": 0.1, "n_epochs": 2, "then": then}])
-    assert rule.origin == "train" and rule.ends(RuleState(0.4)) and not rule.ends(RuleState(0.5))
+    assert rule.restart_network == "train" and rule.ends(RuleState(0.4)) and not rule.ends(RuleState(0.5))
     state = rule.after_validation(rule.start(0.01), 1, 1, 1.0, 1.0)
     assert state == RuleState(1.0, 1.0, 1, 1.0) and rule.after_validation(state, 2, 2, 1.0, 0.5).value == 1.0
 
