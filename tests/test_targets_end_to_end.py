@@ -89,7 +89,7 @@ def test_a_regressor_from_a_table():
     row = state.history.record(state.best.n_rows - 1)
     found = scores(run("evaluate", "run", "--config", "c.yaml", "--part", "test", "--losses", "rmse"))
     assert found["rmse"] == pytest.approx(row["test_rmse"], rel=1e-4)
-    assert "finished" in run("inspect", "run")
+    assert "8 of 8 epochs complete" in run("inspect", "run")
     assert "finished, 8 of 8 epochs" in run("fit", "c.yaml")
 
 

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from arignote.cli.commands import command
-from arignote.cli.options import Config, DataDir, Set
+from arignote.cli.options import Config, DataDir, Json, Set
 
 __all__ = ["check", "render", "schedule", "schema", "summary"]
 
@@ -20,20 +20,25 @@ def check(
     set_: Set = None,
     data: Annotated[bool, typer.Option("--data", help="Open the files too, and try a first batch.")] = False,
     data_dir: DataDir = None,
+    as_json: Json = False,
 ) -> None:
     """Check a config, and with --data its files; nothing is trained or written.
 
     Example: arignote check digits_mlp --data
     """
     from arignote.fit.check import check_config, check_data
+    from arignote.report.json_text import json_text
     from arignote.spec.config import read_config
 
     spec = read_config(config, set_, needs_data=data, data_dir=data_dir)
     n_layers = check_config(spec)
+    lines = check_data(spec) if data else iter(())
+    if as_json:
+        print(json_text({"n_layers": n_layers, "n_settings": len(spec.fit), "data": list(lines)}))
+        return
     print(f"{config}: {n_layers} layers, {len(spec.fit)} settings of fit, all known and in their bounds")
-    if data:
-        for line in check_data(spec):
-            print(line)
+    for line in lines:
+        print(line)
 
 
 @command
@@ -44,6 +49,7 @@ def summary(
     with_time: Annotated[
         bool, typer.Option("--time", help="Train for a second, and estimate the time of an epoch; needs data.")
     ] = False,
+    as_json: Json = False,
 ) -> None:
     """Print the table of layers of a config: output shapes, parameters, multiply-adds and memory.
 
@@ -52,18 +58,26 @@ def summary(
     Example: arignote summary digits_mlp --time
     """
     from arignote.fit.config_data import architecture_of
-    from arignote.report.tables import epoch_line, layer_table
+    from arignote.report.json_text import json_text
+    from arignote.report.tables import epoch_line, layer_content, layer_table
     from arignote.spec.config import read_config
     from arignote.spec.settings import checked_settings
 
     spec = read_config(config, set_, needs_data=with_time, data_dir=data_dir)
-    print(layer_table(architecture_of(spec), checked_settings(spec.fit).batch_size))
+    architecture, batch_size = architecture_of(spec), checked_settings(spec.fit).batch_size
+    if not as_json:
+        print(layer_table(architecture, batch_size))
+    content = layer_content(architecture, batch_size)
     if with_time:
         # After the table: importing the engine takes a second.
         from arignote.fit.epoch_time import measure_epoch
 
         epoch = measure_epoch(spec)
-        print(epoch_line(epoch.seconds, epoch.step_seconds, epoch.n_steps, epoch.n_timed))
+        content["epoch"] = vars(epoch)
+        if not as_json:
+            print(epoch_line(epoch.seconds, epoch.step_seconds, epoch.n_steps, epoch.n_timed))
+    if as_json:
+        print(json_text(content))
 
 
 @command

@@ -15,6 +15,7 @@ __all__ = [
     "Csv",
     "DataDir",
     "Features",
+    "Json",
     "Labels",
     "Run",
     "Set",
@@ -37,6 +38,7 @@ Labels = Annotated[
 ]
 Color = Annotated[str | None, typer.Option(help="Of images of several colours in HDF5: a label, or a position.")]
 Axes = Annotated[str | None, typer.Option(help="NCHW, NHWC or NHW, if the axes of images are not those of training.")]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object, and nothing else.")]
 Trust = Annotated[list[str] | None, typer.Option(help="Module of your own parts that may be imported (repeatable).")]
 Csv = Annotated[
     str | None,

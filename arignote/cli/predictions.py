@@ -2,20 +2,30 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from arignote.cli.commands import command
-from arignote.cli.options import FEATURES, Axes, Color, Csv, DataDir, Features, Labels, Run, Set, Trust, Which
+from arignote.cli.options import FEATURES, Axes, Color, Csv, DataDir, Features, Json, Labels, Run, Set, Trust, Which
 
 __all__ = ["evaluate", "predict"]
 
 OUT = typer.Option(
     help="File to write: .csv or .parquet (row, predicted, p_CLASS of each class), .h5, .hdf5 or .hdf (predicted, "
-    "probabilities, classes), .npy (probabilities, or numbers, of one output)."
+    "probabilities, classes), .npy (probabilities, or numbers, of one output); - is standard output, as .csv."
 )
+OfRun = Annotated[Path | None, typer.Option(help="Config of the run, in place of --features and --labels.")]
+Part = Annotated[str | None, typer.Option(help="Rows of the run that are scored: train, valid or test.")]
+Losses = Annotated[
+    list[str] | None,
+    typer.Option(
+        help="Names, separated by commas: nll, error, rmse, accuracy, top_5, or a scorer of scikit-learn; of an "
+        "output that is not the main one NAME=rmse,mae (repeatable)."
+    ),
+]
 
 
 @command
@@ -23,15 +33,9 @@ def evaluate(
     run: Run,
     features: Annotated[list[str] | None, FEATURES] = None,
     labels: Labels = None,
-    config: Annotated[Path | None, typer.Option(help="Config of the run, in place of --features and --labels.")] = None,
-    part: Annotated[str | None, typer.Option(help="Rows of the run that are scored: train, valid or test.")] = None,
-    losses: Annotated[
-        list[str] | None,
-        typer.Option(
-            help="Names, separated by commas: nll, error, rmse, accuracy, top_5, or a scorer of scikit-learn; of an "
-            "output that is not the main one NAME=rmse,mae (repeatable)."
-        ),
-    ] = None,
+    config: OfRun = None,
+    part: Part = None,
+    losses: Losses = None,
     classes: Annotated[
         bool, typer.Option("--by-class", help="Print a table by class, and the confusion matrix.")
     ] = False,
@@ -42,6 +46,7 @@ def evaluate(
     axes: Axes = None,
     csv: Csv = None,
     trust: Trust = None,
+    as_json: Json = False,
 ) -> None:
     """Score a run on data with labels: the rows that it held out, or other data.
 
@@ -55,12 +60,17 @@ def evaluate(
     check_options(features, labels, config, part, color=color, axes=axes, csv=csv)
     # After the options, which may be wrong: importing the engine takes a second.
     from arignote.estimators.scoring import Predictor
+    from arignote.report.json_text import json_text
     from arignote.report.scores import by_class
 
     predictor = Predictor.load(run, which, trust or ())
     options: dict[str, Any] = {"overrides": set_, "data_dir": data_dir, "color": color, "axes": axes, "csv": csv}
     data = data_to_score(features, labels, config, predictor.targets, predictor.channels, **options)
     scored = predictor.score(data, losses_by_output(losses, predictor.targets.main), part=part, by_class=classes)
+    if as_json:
+        tables = {"classes": scored.classes.tolist(), "confusion": scored.confusion.tolist()} if classes else {}
+        print(json_text({"scores": scored.values} | tables))
+        return
     for name, value in scored.values.items():
         print(f"{name} {value:.6g}")
     if classes:
@@ -82,8 +92,10 @@ def predict(
 
     Example: arignote predict runs/digits_mlp --features arignote/sample_data/digits.h5:/images --out preds.csv
     """
+    from arignote.replacing import is_stream
     from arignote.report.predictions import check_predictions_file, write_predictions
 
+    out = Path("/dev/stdout") if str(out) == "-" else out
     check_predictions_file(out)
     # After the file, which may be wrong: importing the engine takes a second.
     from arignote.estimators.scoring import Predictor
@@ -94,4 +106,4 @@ def predict(
     rows = predictor.rows(named.features(), csv=named.format())
     targets, memory = predictor.targets, predictor.state.targets
     write_predictions(out, predictor.blocks(rows), targets, memory, predictor.shown, len(rows))
-    print(f"{len(rows)} rows -> {out}")
+    print(f"{len(rows)} rows -> {out}", file=sys.stderr if is_stream(out) else sys.stdout)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from arignote.cli.commands import command
-from arignote.cli.options import Run, Which
+from arignote.cli.options import Json, Run, Which
 
 __all__ = ["convert", "inspect", "verify"]
 
@@ -18,32 +17,32 @@ __all__ = ["convert", "inspect", "verify"]
 def inspect(
     run: Run,
     which: Which = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    as_json: Json = False,
 ) -> None:
     """Print the content of a run and its position: of its last state, unless --which names another.
 
     Example: arignote inspect runs/digits_mlp --json
     """
     from arignote.report.inspection import inspection, inspection_lines
+    from arignote.report.json_text import json_text
 
     content = inspection(run, which)
-    if as_json:
-        print(json.dumps(content, indent=2, sort_keys=True))
-        return
-    for line in inspection_lines(content):
-        print(line)
+    print(json_text(content) if as_json else "\n".join(inspection_lines(content)))
 
 
 @command
-def verify(run: Annotated[str, typer.Argument(help="A stem, such as runs/digits_mlp.")]) -> None:
+def verify(run: Annotated[str, typer.Argument(help="A stem, such as runs/digits_mlp.")], as_json: Json = False) -> None:
     """Read every checkpoint of a run: which are good, and which would be used. Exit code 4 if none is good.
 
     Example: arignote verify runs/digits_mlp
     """
-    from arignote.report.inspection import verification_lines
+    from arignote.report.inspection import check_usable, verification, verification_lines
+    from arignote.report.json_text import json_text
 
-    for line in verification_lines(run):
-        print(line)
+    files, used = verification(run)
+    content = {"files": [dict(zip(("file", "good", "text"), one, strict=True)) for one in files], "used": used}
+    print(json_text(content) if as_json else "\n".join(verification_lines(files, used)))
+    check_usable(run, used)
 
 
 @command

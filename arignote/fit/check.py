@@ -25,7 +25,6 @@ from arignote.data.specs import Source, labels_by_role
 from arignote.data.targets import Memory, Targets, weights_of_classes
 from arignote.errors import DataError, ErrorCollector, axes_hint, warn
 from arignote.fit.config_data import ConfigSources
-from arignote.fit.transfer import StoredNetwork, parameters_of
 from arignote.layers.architecture import declare
 from arignote.layers.base import Layer
 from arignote.layers.layer_list import parse
@@ -204,6 +203,11 @@ def _first_batch(
     if not architecture.takes(shape):
         raise augmented_to(shape, first.n_in)
     yield f"first batch: {len(x)} examples of {shape} float32 come to the network"
+    if stored_network is None and not any(getattr(layer, "load_params", None) for layer in layers):
+        return
+    # Only now: importing the engine takes a second.
+    from arignote.fit.transfer import StoredNetwork, parameters_of
+
     loaded = parameters_of(architecture, StoredNetwork.at(stored_network))
     if loaded:
         yield f"stored_network: {', '.join(loaded)} are loaded from {stored_network}"

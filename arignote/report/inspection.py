@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from math import isfinite
 from typing import Any
 
 from arignote.checkpoints.progress import STOP_RULE
@@ -11,20 +10,13 @@ from arignote.checkpoints.reader import resolve
 from arignote.checkpoints.state import TrainingState
 from arignote.checkpoints.tensors import tensors_sha256
 from arignote.errors import CheckpointError
+from arignote.report.json_text import json_safe
+from arignote.report.tables import score_text
 
-__all__ = ["inspection", "inspection_lines", "verification", "verification_lines"]
+__all__ = ["check_usable", "inspection", "inspection_lines", "verification", "verification_lines"]
 
 # Entries that are too long for a line, and the position in numbers, which `position` has in words.
-_ONLY_IN_JSON = ("history", "spec", "epoch", "batch")
-
-
-def _json_safe(value: Any) -> Any:
-    """Return a value with None for NaN and infinity, which JSON lacks."""
-    if isinstance(value, float) and not isfinite(value):
-        return None
-    if isinstance(value, dict):
-        return {key: _json_safe(item) for key, item in value.items()}
-    return [_json_safe(item) for item in value] if isinstance(value, list) else value
+_ONLY_IN_JSON = ("history", "spec", "epoch", "batch", "causes", "n_epochs", "finished")
 
 
 def inspection(run: str, which: str | None = None) -> dict[str, Any]:
@@ -63,13 +55,49 @@ def inspection(run: str, which: str | None = None) -> dict[str, Any]:
 
 
 def inspection_lines(content: dict[str, Any]) -> Iterator[str]:
-    """Yield what `inspection` returns as lines of text; `history` and `spec` are left out."""
-    # As people count epochs, from 1.
-    starts = "; ".join(f"epoch {epoch + 1}, batch {batch}" for epoch, batch in content["starts"])
-    for key, value in (content | {"starts": starts}).items():
-        if key not in _ONLY_IN_JSON:
-            yield f"{key:>16}: {value}"
+    """Yield what `inspection` returns as lines of text, without what is empty; `history` and `spec` are left out."""
+    shown = content | {
+        "examples_seen": f"{content['examples_seen']:,}",
+        "n_params": f"{content['n_params']:,}",
+        "best": _best_text(content["best"], content["history"]),
+        "starts": list(map(_start_text, content["starts"], content["causes"])),
+        "loaded": [f"{name} ({source})" for name, source in content["loaded"].items()],
+        "thawed": [f"{layer} after {n:,} updates" for layer, n in content["thawed"].items()],
+        "environment": [f"{key} {_plain_text(value)}" for key, value in content["environment"].items()],
+    }
+    for key, value in shown.items():
+        lines = value if isinstance(value, list) else [_plain_text(value)]
+        if key not in _ONLY_IN_JSON and value not in (None, False, "", []):
+            yield f"{key:>16}: {lines[0]}"
+            yield from (f"{'':16}  {line}" for line in lines[1:])
     yield f"{'history':>16}: {len(content['history'])} rows (--json shows them, and the spec)"
+
+
+def _best_text(best: dict[str, Any] | None, history: list[dict[str, Any]]) -> str:
+    """Return the best validation as text, as "0.74 % error at epoch 26 (nll 0.0311)"."""
+    if best is None:
+        return ""
+    row = history[best["n_rows"] - 1] if best["n_rows"] <= len(history) else {}
+    scores = {name.removeprefix("valid_"): value for name, value in row.items() if name.startswith("valid_")}
+    # The first loss decides which is best; an error tells people more.
+    names = sorted((name for name in scores if scores[name] is not None), key=lambda name: not name.endswith("error"))
+    texts = {name: f"{score_text(name, scores[name])} {name}" for name in names}
+    others = f" ({', '.join(f'{name} {score_text(name, scores[name])}' for name in names[1:])})" if names[1:] else ""
+    return f"{texts[names[0]] if names else ''} at epoch {best['epoch']}{others}".lstrip()
+
+
+def _start_text(start: list[int], cause: str) -> str:
+    # As people count epochs, from 1.
+    return f"epoch {start[0] + 1}, batch {start[1]}" + (f" ({cause})" if cause else "")
+
+
+def _plain_text(value: Any) -> str:
+    """Return a value of an environment, or of a state, as text without the brackets of Python."""
+    if isinstance(value, dict):
+        return ", ".join(f"{key}={item}" for key, item in value.items()) or "none"
+    if isinstance(value, list):
+        return ", ".join(map(str, value)) or "none"
+    return {True: "yes", False: "no"}[value] if isinstance(value, bool) else str(value)
 
 
 def _content(state: TrainingState) -> dict[str, Any]:
@@ -90,15 +118,17 @@ def _content(state: TrainingState) -> dict[str, Any]:
         "weights_sha256": tensors_sha256(state.network),
         "average_sha256": tensors_sha256(state.averaged) if state.averaged else None,
         "history_sha256": state.history.sha256(),
-        "best": _json_safe(best),
+        "best": json_safe(best),
         "rng": state.rng,
         "starts": state.starts,
+        # Files of earlier versions have none.
+        "causes": [*state.causes, *[""] * (len(state.starts) - len(state.causes))],
         "loaded": state.loaded,
         "thawed": state.thawed,
         "run_id": state.run_id,
         "environment": state.environment,
-        "spec": _json_safe(state.spec),
-        "history": _json_safe(state.history.records()),
+        "spec": json_safe(state.spec),
+        "history": json_safe(state.history.records()),
     }
 
 
@@ -142,17 +172,21 @@ def verification(run: str) -> tuple[list[tuple[str, bool, str]], str | None]:
     return checked, used[0] if used is not None else None
 
 
-def verification_lines(run: str) -> Iterator[str]:
-    """Yield a line for each checkpoint of a run, and one for the file that a fit would resume from.
+def verification_lines(files: list[tuple[str, bool, str]], used: str | None) -> Iterator[str]:
+    """Yield a line for each checkpoint of a run, and one for the file that a fit would resume from, if any is good.
 
-    Raises
-    ------
-    CheckpointError
-        If there is no such run, or no good checkpoint; after the other lines.
+    Parameters
+    ----------
+    files, used
+        As `verification` returns them.
     """
-    checked, used = verification(run)
-    for where, is_good, text in checked:
+    for where, is_good, text in files:
         yield f"{'good' if is_good else 'BAD ':<4}  {where}: {text}"
+    if used is not None:
+        yield f"a fit resumes from {used}"
+
+
+def check_usable(run: str, used: str | None) -> None:
+    """Raise CheckpointError if a fit can resume from no file of a run."""
     if used is None:
         raise CheckpointError(f"{run}: there is no good checkpoint to resume from")
-    yield f"a fit resumes from {used}"

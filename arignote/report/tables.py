@@ -11,7 +11,7 @@ from arignote.layers.base import ParametricLayer
 from arignote.layers.costs import LayerCosts, costs_of
 from arignote.safe.memory import size_text
 
-__all__ = ["epoch_line", "layer_table", "score_text", "setup_line", "table_lines"]
+__all__ = ["epoch_line", "layer_content", "layer_table", "score_text", "setup_line", "table_lines"]
 
 # Lines below the head and above the totals; in ASCII, so that a table can be printed in any encoding.
 _BOX = "    \n    \n -- \n    \n -- \n -- \n    \n    \n"
@@ -76,6 +76,18 @@ def layer_table(architecture: Architecture, n_rows: int) -> str:
     fixed = [text for place in architecture.placed if (text := _fixed(place))]
     below = [meaning, *([f"fixed: {'; '.join(fixed)}"] if fixed else [])]
     return "\n".join([*lines, *below, *(f"note: {note}" for note in architecture.notes)])
+
+
+def layer_content(architecture: Architecture, n_rows: int) -> dict[str, Any]:
+    """Return what `layer_table` shows, as plain data; `n_multiply_adds` and `n_bytes` of a layer are of one row."""
+    costs = costs_of(architecture)
+    return {
+        "layers": [one._asdict() for one in costs],
+        "n_params": sum(one.n_params for one in costs),
+        "batch_size": max(n_rows, 1),
+        "fixed": [text for place in architecture.placed if (text := _fixed(place))],
+        "notes": list(architecture.notes),
+    }
 
 
 def _fixed(place: Placed) -> str:
