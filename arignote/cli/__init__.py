@@ -10,7 +10,7 @@ from arignote.process import run_process
 __all__ = ["app", "main"]
 
 # In the order in which --help lists their commands.
-for _name in ("training", "configs", "runs", "predictions", "reports"):
+for _name in ("training", "configs", "runs", "predictions", "reports", "parts"):
     import_module(f"{__name__}.{_name}")
 
 

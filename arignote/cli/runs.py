@@ -10,7 +10,7 @@ import typer
 from arignote.cli.commands import command
 from arignote.cli.options import Json, Run, Which
 
-__all__ = ["convert", "inspect", "verify"]
+__all__ = ["compare", "convert", "inspect", "verify"]
 
 
 @command
@@ -59,3 +59,26 @@ def convert(
     state, files = convert_2015(old, new)
     print(f"{old} -> {files.path('last')}: {state.position}")
     print(f"next:  arignote inspect {files.stem}")
+
+
+@command
+def compare(
+    runs: Annotated[list[str], typer.Argument(metavar="RUN...", help="Stems, or files of runs.")],
+    sort: Annotated[
+        str | None, typer.Option(metavar="COLUMN", help="Order by a column; valid is the loss that decides.")
+    ] = None,
+    as_csv: Annotated[bool, typer.Option("--csv", help="Print comma-separated values, with all digits.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Print a table of runs: status, best epoch, losses, parameters, time, and the settings that differ.
+
+    Example: arignote compare runs/digits_mlp runs/digits_cnn --sort valid
+    """
+    from arignote.report.comparison import comparison, comparison_csv, comparison_lines
+    from arignote.report.json_text import json_text
+
+    rows = comparison(runs, sort)
+    if as_json:
+        print(json_text({"runs": rows}))
+    else:
+        print(comparison_csv(rows) if as_csv else "\n".join(comparison_lines(rows)), end="" if as_csv else "\n")

@@ -30,6 +30,7 @@ __all__ = [
     "dump",
     "find",
     "is_custom",
+    "kinds",
     "names",
     "only_trusting",
     "part_name",
@@ -88,6 +89,11 @@ def register(*aliases: str, name: str = "") -> Callable[[type[P]], type[P]]:
 def names(kind: str) -> dict[str, type[Part]]:
     """Return all registered names (aliases too) of a kind, with their classes."""
     return dict(_PARTS.get(kind, {}))
+
+
+def kinds() -> list[str]:
+    """Return the kinds of parts that are registered, in order."""
+    return sorted(_PARTS)
 
 
 def is_custom(part: Part) -> bool:

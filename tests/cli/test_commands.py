@@ -11,10 +11,12 @@ from command_line import arignote
 
 COMMANDS = [
     "check",
+    "compare",
     "convert",
     "evaluate",
     "fit",
     "inspect",
+    "parts",
     "predict",
     "schedule",
     "schema",

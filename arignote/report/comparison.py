@@ -1,0 +1,127 @@
+"""Several runs beside each other: how far they are, how good, and which settings differ."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Sequence
+from typing import Any
+
+from arignote.errors import ConfigError, did_you_mean
+from arignote.registry import only_trusting
+from arignote.report.inspection import inspection
+from arignote.report.tables import score_text, table_lines
+from arignote.spec.settings import FitSettings, is_of_the_machine
+
+__all__ = ["comparison", "comparison_csv", "comparison_lines"]
+
+Row = dict[str, Any]
+
+
+def comparison(runs: Sequence[str], sort: str | None = None) -> list[Row]:
+    """Return a row for each run: its status, its losses at the best epoch, its size, its time, settings that differ.
+
+    Parameters
+    ----------
+    runs : sequence of str
+        Stems, or files of runs.
+    sort : str, optional
+        A column; "valid" is the loss that decides which is best. Runs without a value come last.
+
+    Raises
+    ------
+    CheckpointError
+        If there is no such run.
+    ConfigError
+        If there is no such column.
+    """
+    contents = [inspection(run) for run in runs]
+    rows = [_row(run, content) for run, content in zip(runs, contents, strict=True)]
+    flat = [_flat(content["spec"] | {"rng": content["rng"]}) for content in contents]
+    names = list(dict.fromkeys(name for one in flat for name in one))
+    differing = [name for name in names if any(one.get(name) != flat[0].get(name) for one in flat)]
+    columns = list(dict.fromkeys(name for row in rows for name in row))
+    found = [
+        {name: row.get(name) for name in columns} | {name: one.get(name) for name in differing}
+        for row, one in zip(rows, flat, strict=True)
+    ]
+    return found if sort is None else _sorted(found, contents, sort)
+
+
+def _row(run: str, content: dict[str, Any]) -> Row:
+    history, best = content["history"], content["best"]
+    at_best = history[best["n_rows"] - 1] if best is not None else history[-1] if history else {}
+    losses = {name: value for name, value in at_best.items() if name.startswith(("train_", "valid_", "test_"))}
+    return {
+        "run": run,
+        "status": "finished" if content["finished"] else content["stopped_by"] or "unfinished",
+        "epochs": content["epoch"],
+        "best_epoch": None if best is None else best["epoch"],
+        **losses,
+        "n_params": content["n_params"],
+        "seconds": sum(row.get("seconds") or 0.0 for row in history),
+    }
+
+
+def _flat(spec: dict[str, Any]) -> Row:
+    """Return the settings of a run and the parameters of its layers by their paths, as ``--set`` names them."""
+    flat = {
+        f"fit.{name}": value
+        for name, value in spec["fit"].items()
+        if name not in FitSettings.model_fields or not is_of_the_machine(name)
+    }
+    for position, (kind, params) in enumerate(spec["layers"]):
+        name = params.get("name") or position
+        flat |= {f"layers.{name}": kind} | {f"layers.{name}.{key}": value for key, value in params.items()}
+    return flat | {name: spec[name] for name in ("rng", "n_in")}
+
+
+def _sorted(rows: list[Row], contents: list[dict[str, Any]], sort: str) -> list[Row]:
+    names = [name for name in rows[0] if not name.startswith(("fit.", "layers."))]
+    name = next((name for name in names if name.startswith("valid_")), "") if sort == "valid" else sort
+    if name not in rows[0]:
+        raise ConfigError(f"--sort {sort}: there is no such column. {did_you_mean(sort, ['valid', *rows[0]], names)}")
+    there = [row for row in rows if row[name] is not None]
+    # Settings may be of several types.
+    there.sort(key=lambda row: (0, row[name]) if isinstance(row[name], int | float) else (1, str(row[name])))
+    if sort == "valid" and _greater_is_better(contents[0]):
+        there.reverse()
+    return [*there, *(row for row in rows if row[name] is None)]
+
+
+def _greater_is_better(content: dict[str, Any]) -> bool:
+    """Return whether the best validation of a run is the one with the largest value, such as r2."""
+    from arignote.layers.layer_list import parse
+    from arignote.spec.objective import objective_of
+    from arignote.spec.settings import checked_settings
+
+    with only_trusting(content["file"], ()):
+        losses = ("train_loss", "valid_loss", "test_loss")
+        settings = checked_settings({name: content["spec"]["fit"][name] for name in losses})
+        objective = objective_of(parse(content["spec"]["layers"]), settings)
+    return objective.valid_loss[objective.main][0].greater_is_better
+
+
+def comparison_lines(rows: Sequence[Row]) -> list[str]:
+    """Return the rows of `comparison` as a table."""
+    columns = list(rows[0])
+    return table_lines(columns, [[_cell(name, row[name]) for name in columns] for row in rows], n_left=2)
+
+
+def _cell(name: str, value: Any) -> str:
+    if value is None:
+        return "-"
+    if name.startswith(("train_", "valid_", "test_")):
+        return score_text(name, value)
+    if name == "seconds":
+        return f"{value:.1f}"
+    return f"{value:,}" if name == "n_params" else str(value)
+
+
+def comparison_csv(rows: Sequence[Row]) -> str:
+    """Return the rows of `comparison` as comma-separated values, with all digits; what is missing is empty."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue()
