@@ -43,7 +43,7 @@ class PlainState(TypedDict):
     columns: list[str]
     best: Best | None
     best_train: Best | None
-    starts: list[list[int]]
+    starts: list[Annotated[list[int], Field(min_length=2, max_length=2)]]
     causes: list[str]
     extra_metadata: dict[str, Any] | None
     loaded: dict[str, str]

@@ -15,7 +15,7 @@ from arignote.checkpoints.state import TrainingState
 from arignote.data.prepared import PARTS
 from arignote.report.tables import score_text
 
-__all__ = ["charts_of", "marks_of"]
+__all__ = ["batch_size_of", "best_row", "charts_of", "marks_of"]
 
 Columns = dict[str, NDArray[np.float64]]
 
@@ -44,7 +44,7 @@ def charts_of(state: TrainingState, share: int = 1) -> dict[str, Any]:
     """
     columns = state.history.arrays()
     titles = _titles(state, columns)
-    best = None if state.best is None else state.best.n_rows - 1
+    best = best_row(state)
     losses = [columns[name] for names in titles["loss"].values() for name in names]
     rows, x = _drawn(len(state.history), losses, best, _MOST_NUMBERS // share), _epochs(state, columns)
 
@@ -64,6 +64,18 @@ def charts_of(state: TrainingState, share: int = 1) -> dict[str, Any]:
         "n_validations": len(state.history),
         "n_drawn": len(rows),
     }
+
+
+def best_row(state: TrainingState) -> int | None:
+    """Return the row of the best validation in the history; None if there is none."""
+    is_there = state.best is not None and 1 <= state.best.n_rows <= len(state.history)
+    return state.best.n_rows - 1 if state.best is not None and is_there else None
+
+
+def batch_size_of(state: TrainingState) -> int:
+    """Return the rows of a batch; 0 if that is all rows, or the file does not say it."""
+    size = state.spec["fit"].get("batch_size")
+    return size if type(size) is int and size > 0 else 0
 
 
 def _titles(state: TrainingState, columns: Columns) -> dict[str, dict[str, list[str]]]:
@@ -143,9 +155,9 @@ def _sizes(state: TrainingState) -> _EpochSizes | None:
         return None
     if not n_rows or not all(type(n) is int and n > 0 for n in n_rows):
         return None
-    fit, final = state.spec["fit"], state.progress.final_since
-    size = fit.get("batch_size", 1)
-    usual, of_final = (n - n % size if fit.get("drop_last") and 0 < size <= n else n for n in (n_rows[0], sum(n_rows)))
+    final, size = state.progress.final_since, batch_size_of(state)
+    drops = bool(state.spec["fit"].get("drop_last"))
+    usual, of_final = (n - n % size if drops and 0 < size <= n else n for n in (n_rows[0], sum(n_rows)))
     return _EpochSizes(usual, of_final, inf if final is None else final)
 
 
@@ -161,10 +173,10 @@ def _epochs(state: TrainingState, columns: Columns) -> NDArray[np.float64]:
 
 def marks_of(state: TrainingState) -> list[dict[str, Any]]:
     """Return where processes of the run began after the first one, and where it is stopped now: `x` and `text`."""
-    progress, sizes, size = state.progress, _sizes(state), state.spec["fit"].get("batch_size", 1)
+    progress, sizes, size = state.progress, _sizes(state), batch_size_of(state)
 
     def mark(epoch: int, batch: int, text: str) -> dict[str, Any]:
-        share = min(batch * size / sizes.of(epoch), 1.0) if sizes is not None and size > 0 else 0.0
+        share = min(batch * size / sizes.of(epoch), 1.0) if sizes is not None and size else 0.0
         return {"x": epoch + share, "text": text}
 
     causes = ["unknown"] * (len(state.starts) - len(state.causes)) + state.causes

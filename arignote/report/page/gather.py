@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from arignote.checkpoints.reader import RunFiles, resolve
 from arignote.checkpoints.state import TrainingState
 from arignote.checkpoints.tensors import tensors_sha256
@@ -16,7 +18,7 @@ from arignote.layers.architecture import Architecture, declare
 from arignote.layers.costs import costs_of
 from arignote.layers.layer_list import parse
 from arignote.registry import only_trusting
-from arignote.report.page.curves import charts_of, marks_of
+from arignote.report.page.curves import batch_size_of, best_row, charts_of, marks_of
 from arignote.report.page.matrices import matrix_of
 from arignote.report.page.pictures import filters_of, png, weights_of_filters
 from arignote.report.page.residuals import residuals_of
@@ -179,18 +181,17 @@ def facts_of(stored: StoredRun) -> dict[str, Any]:
         "epochs": f"{state.progress.epoch:,} of {state.n_epochs:,}",
         "examples": f"{state.progress.examples_seen:,}",
         "n_params": f"{sum(array.size for array in state.network.values()):,}",
-        "seconds": "" if seconds is None else _duration(float(seconds.sum())),
+        "seconds": "" if seconds is None else _duration(float(seconds[np.isfinite(seconds)].sum())),
         "rng": str(state.rng),
     }
 
 
 def _best(state: TrainingState) -> tuple[str, str] | None:
     """Return the value of the best validation, and which it is."""
-    if state.best is None or not 1 <= state.best.n_rows <= len(state.history):
-        return None
-    record = state.history.record(state.best.n_rows - 1)
+    at = best_row(state)
+    record = {} if at is None else state.history.record(at)
     name = next((name for name in record if name.startswith("valid_")), None)
-    return None if name is None else (score_text(name, record[name]), f"{name} in epoch {state.best.epoch}")
+    return None if name is None else (score_text(name, record[name]), f"{name} in epoch {record.get('epoch')}")
 
 
 def _duration(seconds: float) -> str:
@@ -205,11 +206,11 @@ def _validations(state: TrainingState) -> dict[str, Any]:
     """Return the last validations as a table, which a screen reader can read."""
     first = max(len(state.history) - _MOST_VALIDATIONS, 0)
     records, names = [state.history.record(at) for at in range(first, len(state.history))], state.history.names
-    best = None if state.best is None else state.best.n_rows - 1 - first
+    best = best_row(state)
     return {
         "names": names,
         "rows": [["" if row[name] != row[name] else f"{row[name]:.6g}" for name in names] for row in records],
-        "best": best,
+        "best": None if best is None else best - first,
         "n": len(state.history),
     }
 
@@ -228,7 +229,7 @@ def _part(scored: ScoredRows) -> dict[str, Any]:
 
 def _layers(architecture: Architecture, state: TrainingState) -> dict[str, Any]:
     """Return the table of layers."""
-    n_rows = max(int(state.spec["fit"].get("batch_size", 1)), 1)
+    n_rows = batch_size_of(state) or 1
     costs = costs_of(architecture)
 
     def numbers(n_params: int, n_multiply_adds: int, n_bytes: int) -> list[str]:

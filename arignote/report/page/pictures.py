@@ -49,8 +49,7 @@ def shown(images: Array) -> list[str]:
     if not len(images):
         return []
     images = images[:, :3] if images.shape[1] >= 3 else images[:, :1]
-    step = -(-max(images.shape[2:]) // _MOST_PIXELS)
-    images = images[:, :, ::step, ::step]
+    images = _thinned(images)
     if images.dtype != np.uint8:
         images = _as_bytes(images.astype(np.float64), float(np.nanmin(images)), float(np.nanmax(images)))
     return [png(_last_axis(image)) for image in images]
@@ -63,7 +62,7 @@ def filters_of(W: Array) -> tuple[list[NDArray[np.uint8]], int]:
     picture in colour, otherwise each channel is one.
     """
     maps = W if W.shape[1] == 3 else W.reshape(-1, 1, *W.shape[2:])
-    drawn: list[Array] = list(maps[:_MOST_FILTERS].astype(np.float64))
+    drawn: list[Array] = list(_thinned(maps[:_MOST_FILTERS]).astype(np.float64))
     sizes = [float(np.nanmax(np.abs(one), initial=0.0)) or 1.0 for one in drawn]
     return [_last_axis(_as_bytes(one, -size, size)) for one, size in zip(drawn, sizes, strict=True)], len(maps)
 
@@ -86,6 +85,12 @@ def weights_of_filters(
         if W is not None and W.ndim == 4 and layer in (None, place.name):
             return place.name, W
     return None
+
+
+def _thinned(images: Array) -> Array:
+    """Return images (n, channels, height, width) without most of their pixels, if they are large."""
+    step = -(-max(1, *images.shape[2:]) // _MOST_PIXELS)
+    return images[:, :, ::step, ::step]
 
 
 def _as_bytes(values: Array, low: float, high: float) -> NDArray[np.uint8]:

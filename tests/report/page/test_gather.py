@@ -129,3 +129,18 @@ def test_the_largest_page_is_under_500_kb():
     html = html_of("run.html", page)
     assert 250_000 < len(html.encode()) < 500_000
     assert "of 100,000 validations are drawn" in html and "The matrix of 1,000 classes is left out" in html
+
+
+def test_a_file_with_odd_values_has_a_page():
+    """A file may be forged, or of another version: what is not as a run writes it is left out."""
+    odd = state(3, best=2)
+    odd.spec["fit"] |= {"batch_size": "x", "validation_frequency": "y", "drop_last": [], "monitor": 5, "own": {"a": 1}}
+    odd.spec["layers"] = [["NoLayer", {"name": "a"}]]
+    odd.best.n_rows = 99
+    odd.data["train"], odd.starts = {"features": {"shape": []}}, [[0, 0], [2, 7]]
+    columns = {"epoch": [1.0, 2, 3], "valid_nll": [np.inf] * 3, "seconds": [1, np.nan, np.inf]}
+    page = page_of(StoredRun("run", replace(odd, history=History(columns))))
+    assert page["facts"]["best"] is None and page["facts"]["seconds"] == "1.0 s" and page["layers"] is None
+    assert "the table of layers is left out" in page["notes"][0] and "NoLayer" in page["notes"][0]
+    assert page["curves"]["marks"][0]["x"] == 2
+    assert "valid_nll has no finite value" in html_of("run.html", page)
