@@ -113,7 +113,7 @@ class Definitions:
         own = [name for name in self.parts if name.startswith(f"{kind}.")]
         params = [{"if": self.is_part[name], "then": with_params({"$ref": f"#/$defs/{name}"})} for name in own]
         # Those of layers may be in `layer_defaults`.
-        needed = [] if kind == "layer" else [self.needs(name) for name in own if self.required[name]]
+        needed = [self.needs(name) for name in own if kind != "layer" and self._has_needs(name)]
         self.schemas[kind] = {"anyOf": _forms(kind, keys), "allOf": params + needed}
 
     def _define_part(self, name: str, cls: type[Part], pattern: str, keys: Iterable[str]) -> None:
@@ -124,6 +124,10 @@ class Definitions:
         self.required[name] = params.pop("required", [])
         # {layer: FCLayer, n_units: 9}
         self.schemas[name] = params | {"patternProperties": {f"^({'|'.join(keys)})$": True}}
+
+    def _has_needs(self, name: str) -> bool:
+        """Return whether a part has required parameters, or some of which one is, by `one_of_required`."""
+        return bool(self.required[name]) or "anyOf" in self.schemas[name]
 
     def needs(self, name: str) -> dict[str, Any]:
         """Return the schema of specs, of which those of a part have the required parameters."""
