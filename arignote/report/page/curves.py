@@ -19,8 +19,9 @@ __all__ = ["batch_size_of", "best_row", "charts_of", "marks_of"]
 
 Columns = dict[str, NDArray[np.float64]]
 
-# Of all columns together, so that the page stays small: 20 bytes each.
+# Of all columns together, so that the page stays small: 20 bytes each. A curve of fewer rows cannot be read.
 _MOST_NUMBERS = 12_000
+_FEWEST_ROWS = 80
 _PREFIXES = ("scored_train", *PARTS)
 _NO_LOSSES = ("epoch", "examples_seen", "seconds")
 
@@ -32,7 +33,7 @@ def charts_of(state: TrainingState, share: int = 1) -> dict[str, Any]:
     ----------
     state : TrainingState
     share : int
-        Number of runs that share a page.
+        What share of the numbers of a page it has: 1 / `share`.
 
     Returns
     -------
@@ -46,7 +47,8 @@ def charts_of(state: TrainingState, share: int = 1) -> dict[str, Any]:
     titles = _titles(state, columns)
     best = best_row(state)
     losses = [columns[name] for names in titles["loss"].values() for name in names]
-    rows, x = _drawn(len(state.history), losses, best, _MOST_NUMBERS // share), _epochs(state, columns)
+    most = _MOST_NUMBERS // (share * max(len(columns), 1))
+    rows, x = _drawn(len(state.history), losses, best, max(most, _FEWEST_ROWS)), _epochs(state, columns)
 
     def series(kind: str, name: str, at: int) -> dict[str, Any]:
         role, values = _part_of(name) if kind == "loss" else at, columns[name]
@@ -94,8 +96,8 @@ def _titles(state: TrainingState, columns: Columns) -> dict[str, dict[str, list[
 
 
 def _part_of(name: str) -> str | None:
-    """Return the part of the data whose loss a column has."""
-    return next((part for part in _PREFIXES if name.startswith(f"{part}_")), None)
+    """Return the part of the data whose loss a column has; names with a dot are those of layers."""
+    return None if "." in name else next((part for part in _PREFIXES if name.startswith(f"{part}_")), None)
 
 
 def _summary(name: str, values: NDArray[np.float64], x: NDArray[np.float64]) -> str:
@@ -113,15 +115,12 @@ def _plain(values: NDArray[np.float64]) -> list[float | None]:
     return [value if isfinite(value) else None for value in values.tolist()]
 
 
-def _drawn(
-    n_rows: int, columns: Sequence[NDArray[np.float64]], best: int | None, most_numbers: int
-) -> NDArray[np.int64]:
+def _drawn(n_rows: int, columns: Sequence[NDArray[np.float64]], best: int | None, most: int) -> NDArray[np.int64]:
     """Return the rows (n,) that are drawn: all, or of each stretch the lowest and the highest value of each column."""
-    most = most_numbers // max(len(columns), 1)
     if n_rows <= most:
         return np.arange(n_rows)
     kept = {0, n_rows - 1, *([] if best is None else [best])}
-    edges = np.linspace(0, n_rows, max(most // (2 * len(columns)), 1) + 1).astype(int).tolist()
+    edges = np.linspace(0, n_rows, max(most // (2 * max(len(columns), 1)), 1) + 1).astype(int).tolist()
     for column in columns:
         for first, end in pairwise(edges):
             finite = first + np.flatnonzero(np.isfinite(column[first:end]))

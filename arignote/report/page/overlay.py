@@ -25,8 +25,8 @@ def page_of_several(runs: Sequence[StoredRun]) -> dict[str, Any]:
     stems = [run.run for run in runs]
     short = [Path(stem).name for stem in stems]
     names = short if len(set(short)) == len(short) else stems
-    # The numbers of a page are those of all runs together.
-    of_each = [charts_of(run.state, share=len(runs)) for run in runs]
+    # Each series has a place for every validation of every run.
+    of_each = [charts_of(run.state, share=len(runs) ** 2) for run in runs]
     x = sorted({value for curves in of_each for value in curves["x"]})
     place = {value: at for at, value in enumerate(x)}
     columns = dict.fromkeys(
