@@ -128,8 +128,8 @@ class Batches:
         n_rows = len(self.rows)
 
         def take(index: int) -> slice | NDArray[np.int64]:
-            window = slice(index * self.batch_size, min((index + 1) * self.batch_size, n_rows))
-            return window if positions is None else positions[window]
+            batch = slice(index * self.batch_size, min((index + 1) * self.batch_size, n_rows))
+            return batch if positions is None else positions[batch]
 
         def finish(index: int, raw: NDArray[Any]) -> Batch:
             chosen = take(index)
@@ -153,9 +153,9 @@ class Batches:
             if not in_threads:
                 return (make(number)() for number in numbers)
             return self._ahead(make, numbers)
-        return self._by_windows(finish, numbers, positions, ends, in_threads)
+        return self._by_blocks(finish, numbers, positions, ends, in_threads)
 
-    def _by_windows(
+    def _by_blocks(
         self,
         finish: Callable[[int, NDArray[Any]], Batch],
         numbers: range,
@@ -163,16 +163,16 @@ class Batches:
         ends: list[int],
         in_threads: bool,
     ) -> Generator[Batch, None, None]:
-        """Yield batches cut out of windows; a thread reads the next window while a batch is cut from this one."""
+        """Yield batches of rows of blocks; a thread reads the next block while a batch is copied from this one."""
         assert positions is not None
         with ExitStack() as stack:
             pool = stack.enter_context(ThreadPoolExecutor(1, "arignote-read")) if in_threads else None
-            windows = _Windows(self.rows.raw, positions, ends, pool)
+            blocks = _BlockCache(self.rows.raw, positions, ends, pool)
 
             def make(index: int) -> Callable[[], Batch]:
                 first = index * self.batch_size
-                cut = windows.cutter(first, min(first + self.batch_size, len(positions)))
-                return lambda: finish(index, cut())
+                copy_rows = blocks.row_copier(first, min(first + self.batch_size, len(positions)))
+                return lambda: finish(index, copy_rows())
 
             if in_threads:
                 yield from self._ahead(make, numbers)
@@ -201,8 +201,8 @@ class Batches:
             pool.shutdown(wait=True, cancel_futures=True)
 
 
-class _Windows:
-    """The windows of an epoch, each of which is read once; with a thread, the next one is read in advance.
+class _BlockCache:
+    """The blocks of an epoch, each of which is read once; with a thread, the next one is read in advance.
 
     Parameters
     ----------
@@ -211,9 +211,9 @@ class _Windows:
     positions : array (rows,) of int64
         Row numbers in the order of the epoch.
     ends : list of int
-        Where in `positions` each window ends.
+        Where in `positions` each block ends.
     pool : ThreadPoolExecutor, optional
-        The thread that reads; without it, windows are read when they are needed.
+        The thread that reads; without it, blocks are read when they are needed.
     """
 
     def __init__(
@@ -226,30 +226,30 @@ class _Windows:
         self._read, self._positions, self._ends, self._pool = read, positions, ends, pool
         self._loaded: dict[int, Callable[[], NDArray[Any]]] = {}
 
-    def _start(self, window: int) -> int:
-        return self._ends[window - 1] if window else 0
+    def _start(self, block: int) -> int:
+        return self._ends[block - 1] if block else 0
 
-    def _load(self, window: int) -> None:
-        if window in self._loaded or window >= len(self._ends):
+    def _load(self, block: int) -> None:
+        if block in self._loaded or block >= len(self._ends):
             return
-        rows = self._positions[self._start(window) : self._ends[window]]
+        rows = self._positions[self._start(block) : self._ends[block]]
         if self._pool is None:
             array = self._read(rows)
-            self._loaded[window] = lambda: array
+            self._loaded[block] = lambda: array
         else:
-            self._loaded[window] = self._pool.submit(self._read, rows).result
+            self._loaded[block] = self._pool.submit(self._read, rows).result
 
-    def cutter(self, first: int, last: int) -> Callable[[], NDArray[Any]]:
-        """Load the windows of positions `first` to `last`, release those before; return what copies the rows out."""
+    def row_copier(self, first: int, last: int) -> Callable[[], NDArray[Any]]:
+        """Load the blocks of positions `first` to `last`, release those before, and return what copies the rows."""
         low, high = bisect_right(self._ends, first), bisect_left(self._ends, last)
-        for window in [window for window in self._loaded if window < low]:
-            del self._loaded[window]
-        for window in range(low, high + 1 + (self._pool is not None)):
-            self._load(window)
-        windows = [(self._loaded[n], self._start(n), self._ends[n]) for n in range(low, high + 1)]
+        for block in [block for block in self._loaded if block < low]:
+            del self._loaded[block]
+        for block in range(low, high + 1 + (self._pool is not None)):
+            self._load(block)
+        blocks = [(self._loaded[n], self._start(n), self._ends[n]) for n in range(low, high + 1)]
 
-        def cut() -> NDArray[Any]:
-            pieces = [array()[max(first - start, 0) : min(last, end) - start] for array, start, end in windows]
-            return pieces[0] if len(pieces) == 1 else np.concatenate(pieces)
+        def copy_rows() -> NDArray[Any]:
+            arrays = [array()[max(first - start, 0) : min(last, end) - start] for array, start, end in blocks]
+            return arrays[0] if len(arrays) == 1 else np.concatenate(arrays)
 
-        return cut
+        return copy_rows

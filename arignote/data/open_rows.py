@@ -93,10 +93,10 @@ def rows_of(
     DataError
         If features are not finite numbers (rows, ...), or labels are missing or differ in number.
     """
-    alter = alter_labels = window = None
+    alter = alter_labels = selection = None
     targets = targets or CLASSES
     if isinstance(x, Data):
-        window = slice(x.start, x.stop) if x.start or x.stop is not None else None
+        selection = slice(x.start, x.stop) if x.start or x.stop is not None else None
         y = x.labels if y is None else y
         alter, alter_labels = (checked_alter(getattr(x, name), name) for name in ("alter_features", "alter_labels"))
         axes, x = x.axes or axes, x.features
@@ -107,16 +107,16 @@ def rows_of(
     y = y if targets.from_input else found
     others = {role: one for role, one in labels_by_role("labels", y).items() if is_source(one)} | dict(others or {})
     steps, mixed = _of_tables(channels, preprocess, text)
-    opened, is_cut = _cut(open_channels(channels, inputs, what, columns, others, csv, mixed), inputs, window)
+    opened, is_cut = _cut(open_channels(channels, inputs, what, columns, others, csv, mixed), inputs, selection)
     # Rows that were opened before are windows already.
     windows = None if any(isinstance(one, WindowReader) for one in opened.values()) else windows
     readers = opened if windows is None else _in_windows(opened, windows, inputs, what)
-    rows = replace(_checked(readers, inputs, what, axes, steps, allow_nonfinite, window is None), alter=alter)
-    n_rows = len(rows) if window is None or is_cut else len(range(*window.indices(len(rows))))
+    rows = replace(_checked(readers, inputs, what, axes, steps, allow_nonfinite, selection is None), alter=alter)
+    n_rows = len(rows) if selection is None or is_cut else len(range(*selection.indices(len(rows))))
     if y is not None:
-        values = _of_rows(y, csv, window, windows, opened, targets)
-        rows = _with_labels(rows, values, _name_of(y), n_rows, window, alter_labels, targets)
-    return rows if window is None or is_cut else _windowed(rows, window)
+        values = _of_rows(y, csv, selection, windows, opened, targets)
+        rows = _with_labels(rows, values, _name_of(y), n_rows, selection, alter_labels, targets)
+    return rows if selection is None or is_cut else _selected(rows, selection)
 
 
 def _of_tables(
@@ -129,13 +129,13 @@ def _of_tables(
     return steps, {name: True if text is None else of_channel(text, name) or () for name in steps}
 
 
-def _cut(opened: dict[str, Reader], inputs: Sequence[Input], window: slice | None) -> tuple[dict[str, Reader], bool]:
-    """Return arrays cut to a window of rows, and whether they are; rows of others are chosen by number."""
+def _cut(opened: dict[str, Reader], inputs: Sequence[Input], selection: slice | None) -> tuple[dict[str, Reader], bool]:
+    """Return arrays cut to the selected rows, and whether they are; rows of others are selected by number."""
     has_sequences = any(declared.steps is not None for declared in inputs)
     are_arrays = all(isinstance(one, ArrayReader) and bool(one.shape) for one in opened.values())
-    if window is None or has_sequences or not are_arrays:
+    if selection is None or has_sequences or not are_arrays:
         return opened, False
-    return {name: ArrayReader(reader.read(window), like=reader) for name, reader in opened.items()}, True
+    return {name: ArrayReader(reader.read(selection), like=reader) for name, reader in opened.items()}, True
 
 
 def _checked(
@@ -185,12 +185,12 @@ def _of_table(conversion: Conversion, reader: Reader, pipeline: Pipeline, what: 
     return replace(conversion, text=reader.text, may_miss=places)
 
 
-def _windowed(rows: Rows, window: slice) -> Rows:
-    """Return the rows of a reader inside of a window; DataError if there are none."""
+def _selected(rows: Rows, selection: slice) -> Rows:
+    """Return the selected rows of a reader; DataError if there are none."""
     n_rows = len(rows.reader)
-    rows = replace(rows, index=np.arange(*window.indices(n_rows), dtype=np.int64))
+    rows = replace(rows, index=np.arange(*selection.indices(n_rows), dtype=np.int64))
     if not len(rows):
-        raise DataError(f"{rows.what} is empty: rows {window.start} to {window.stop or 'the end'} of {n_rows}")
+        raise DataError(f"{rows.what} is empty: rows {selection.start} to {selection.stop or 'the end'} of {n_rows}")
     return rows
 
 
@@ -211,7 +211,7 @@ def _in_windows(
 def _of_rows(
     y: Any,
     csv: Mapping[str, Any] | CSVFormat | None,
-    window: slice | None,
+    selection: slice | None,
     windows: Windows | None,
     series: Mapping[str, Reader],
     targets: Targets,
@@ -219,9 +219,11 @@ def _of_rows(
     """Return the values of each row, for several outputs by name: sources are read, and cut as the features are."""
     if isinstance(y, Mapping):
         alone = {name: Targets({name: one}, name) for name, one in targets.by_output.items()}
-        return {name: _of_rows(one, csv, window, windows, series, alone.get(name, targets)) for name, one in y.items()}
+        return {
+            name: _of_rows(one, csv, selection, windows, series, alone.get(name, targets)) for name, one in y.items()
+        }
     values = read_source(y, labels=True, csv=format_of(y, csv)) if is_source(y) else y
-    values = values if window is None else np.asarray(values)[window]
+    values = values if selection is None else np.asarray(values)[selection]
     if windows is None:
         return values
     n_steps = len(next(iter(series.values())))
@@ -232,12 +234,12 @@ def _of_rows(
 
 
 def _with_labels(
-    rows: Rows, y: Any, source: str, n_rows: int, window: slice | None, alter: Alter | None, targets: Targets
+    rows: Rows, y: Any, source: str, n_rows: int, selection: slice | None, alter: Alter | None, targets: Targets
 ) -> Rows:
     """Return the rows with their labels, which are checked; DataError if they are not `n_rows`."""
     where = source or rows.what
     counts = rows.counts if targets.has_steps else None
-    labels = targets.check(y, where, counts if counts is None or window is None else counts[window])
+    labels = targets.check(y, where, counts if counts is None or selection is None else counts[selection])
     if len(labels) != n_rows:
         raise DataError(
             f"{rows.what} has {n_rows} rows, {source or 'its labels'} {len(labels)}; the numbers must be equal"

@@ -1,8 +1,8 @@
 """The order of the rows in an epoch, a pure function of seed and epoch.
 
 Rows in memory are shuffled freely ("full"). Chunks of a file are read whole: the chunks are shuffled, and the rows
-within windows of several chunks ("chunks"), so that each chunk is read once per epoch. For a reader that can only read
-forwards, rows are shuffled within windows of consecutive chunks ("window").
+within blocks of several chunks ("chunks"), so that each chunk is read once per epoch. For a reader that can only read
+forwards, rows are shuffled within blocks of consecutive chunks ("window").
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ class Order:
     Attributes
     ----------
     kind : str
-        "none", "full", "chunks" or "window".
+        "none", "full", "chunks" or "window": the words that files have.
     n_rows : int
         Number of rows.
     chunks : tuple of arrays of int64
         Row numbers of each chunk; empty if single rows can be read efficiently.
-    n_window : int
-        Chunks per window.
+    chunks_per_block : int
+        Chunks whose rows are shuffled together.
     classes : array (n_rows,) of int64, optional
         Class numbers, if classes are drawn equally often.
     """
@@ -40,7 +40,7 @@ class Order:
     kind: str
     n_rows: int
     chunks: tuple[NDArray[np.int64], ...] = ()
-    n_window: int = 1
+    chunks_per_block: int = 1
     classes: NDArray[np.int64] | None = None
 
     def of_epoch(self, seed: int, epoch: int) -> tuple[NDArray[np.int64] | None, list[int]]:
@@ -56,7 +56,7 @@ class Order:
         positions : array (n_rows,) of int64, or None
             Row numbers in the order of the epoch; None if rows come as they are stored.
         ends : list of int
-            Position at which each window ends; empty without chunks.
+            Position at which each block ends; empty without chunks.
         """
         if not self.chunks and self.kind == "none":
             return None, []
@@ -64,13 +64,13 @@ class Order:
         if not self.chunks:
             return (rng.permutation(self.n_rows) if self.classes is None else self._balanced(rng)), []
         numbers = rng.permutation(len(self.chunks)) if self.kind == "chunks" else np.arange(len(self.chunks))
-        windows = [
-            np.concatenate([self.chunks[number] for number in numbers[at : at + self.n_window]])
-            for at in range(0, len(numbers), self.n_window)
+        blocks = [
+            np.concatenate([self.chunks[number] for number in numbers[at : at + self.chunks_per_block]])
+            for at in range(0, len(numbers), self.chunks_per_block)
         ]
         if self.kind != "none":
-            windows = [rng.permutation(window) for window in windows]
-        return np.concatenate(windows), np.cumsum([len(window) for window in windows]).tolist()
+            blocks = [rng.permutation(block) for block in blocks]
+        return np.concatenate(blocks), np.cumsum([len(block) for block in blocks]).tolist()
 
     def _balanced(self, rng: np.random.Generator) -> NDArray[np.int64]:
         """Draw every class equally often, and within a class every row, up to a difference of one."""
@@ -121,7 +121,7 @@ def order_of(rows: Rows, shuffle: bool | str, classes: NDArray[np.int64] | None 
     if shuffle:
         kind = "window" if rows.reader.is_sequential else "chunks"
     row_bytes = rows.reader.dtype.itemsize * int(np.prod(rows.reader.shape[1:]))
-    n_window = max(BLOCK_BYTES // max(row_bytes * chunk_rows, 1), 1)
+    chunks_per_block = max(BLOCK_BYTES // max(row_bytes * chunk_rows, 1), 1)
     numbers = np.arange(len(rows)) if rows.index is None else rows.index
     groups = numbers // chunk_rows
     by_chunk = np.argsort(groups, kind="stable")
@@ -129,4 +129,4 @@ def order_of(rows: Rows, shuffle: bool | str, classes: NDArray[np.int64] | None 
     if not shuffle and (np.diff(groups) < 0).any():
         # Not shuffled: an index that goes back and forth is read in blocks of its own order.
         by_chunk, edges = np.arange(len(rows)), np.arange(chunk_rows, len(rows), chunk_rows)
-    return Order(kind, len(rows), tuple(np.split(by_chunk, edges)), n_window)
+    return Order(kind, len(rows), tuple(np.split(by_chunk, edges)), chunks_per_block)

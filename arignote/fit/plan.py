@@ -219,7 +219,8 @@ def _orders(rows: Rows, order: Order, final: FinalRows | None) -> dict[str, Any]
     """Return the order of rows that are in chunks, which decides the numbers; that of others follows from settings."""
     orders = {"order": (rows, order)} | ({} if final is None else {"final_order": (final.rows, final.order)})
     return {
-        name: {"kind": one.kind, "chunk_rows": of_rows.reader.chunk_rows, "n_window": one.n_window}
+        # "n_window" and the kind "window" are the words that files have.
+        name: {"kind": one.kind, "chunk_rows": of_rows.reader.chunk_rows, "n_window": one.chunks_per_block}
         for name, (of_rows, one) in orders.items()
         if one.kind in ("chunks", "window")
     }

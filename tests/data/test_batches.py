@@ -25,7 +25,7 @@ N = 103
 X = np.stack([np.arange(N), -np.arange(N)], axis=1).astype(np.float32)
 Y = np.arange(N) % 3
 ROW_BYTES = X[0].nbytes
-KINDS = ["none", "full", "chunks", "window", "none by windows", "full of a file"]
+KINDS = ["none", "full", "chunks", "window", "none by blocks", "full of a file"]
 
 
 class Chunked(Reader):
@@ -148,7 +148,7 @@ def test_the_order_is_of_seed_and_epoch_and_nothing_else(kind):
 
 @pytest.mark.parametrize("n_workers", [0, 1, 4])
 @pytest.mark.parametrize("batch_size", [4, 15, 40, 103])
-@pytest.mark.parametrize("kind", ["chunks", "none by windows"])
+@pytest.mark.parametrize("kind", ["chunks", "none by blocks"])
 def test_each_chunk_is_read_once_in_an_epoch(kind, batch_size, n_workers):
     for index in (None, np.arange(0, 103, 2)):
         reader = Chunked()
@@ -267,7 +267,7 @@ def test_reading_continues_while_a_batch_is_used():
     reader = Chunked(seconds=0.01)
     epoch = batches_of(reader=reader, n_workers=1, batch_size=15, prefetch=1).epoch(0)
     next(epoch)
-    # The second window is read although nobody asks for its batch; a deadline that only a failure reaches.
+    # The second block is read although nobody asks for its batch; a deadline that only a failure reaches.
     deadline = time.monotonic() + 20
     while len(reader.reads) < 2 and time.monotonic() < deadline:
         time.sleep(0.005)
@@ -340,7 +340,7 @@ def test_by_default_rows_come_as_they_lie_in_batches_without_weights_or_threads(
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_batches_of_row_numbers_alone_are_those_of_the_epoch_and_read_nothing(kind):
-    reader = Chunked() if kind in ("chunks", "none by windows", "full of a file") else None
+    reader = Chunked() if kind in ("chunks", "none by blocks", "full of a file") else None
     found = list(batches_of(kind, reader=reader, only_rows=True, n_workers=2).epoch(3, 2))
     assert reader is None or reader.reads == []
     whole = list(batches_of(kind).epoch(3, 2))
@@ -469,7 +469,7 @@ def test_batches_of_unequal_cost_come_in_order():
 
 def test_a_batch_that_spans_windows_is_cut_from_all_of_them():
     # Windows of 15 rows: a batch of 40 spans three or four of them, the last batch lies in two.
-    found = list(batches_of("none by windows", batch_size=40).epoch(0))
+    found = list(batches_of("none by blocks", batch_size=40).epoch(0))
     assert [batch.x[:, 0].tolist() for batch in found] == [list(range(40)), list(range(40, 80)), list(range(80, N))]
 
 

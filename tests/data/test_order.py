@@ -51,7 +51,7 @@ def test_sorted_labels_are_mixed_as_well_as_the_kind_can(kind, low, high, n_clas
         assert low <= abs(spearmanr(np.arange(N), positions)[0]) <= high
         batches = labels[positions[: N // 128 * 128]].reshape(-1, 128)
         assert np.mean([len(np.unique(batch)) for batch in batches]) >= n_classes
-        # A window ends where a chunk does.
+        # A block ends where a chunk does.
         assert not ends or (ends[-1] == N and len(ends) == -(-len(CHUNKS) // WINDOW))
 
 
@@ -109,10 +109,10 @@ def test_what_goes_forward_only_is_shuffled_within_windows():
         order_of(rows, "full")
 
 
-@pytest.mark.parametrize(("n_bytes", "n_window"), [(1, 1), (56, 1), (111, 1), (112, 2), (10_000, 178)])
-def test_a_window_holds_as_many_chunks_as_memory_takes(n_bytes, n_window, monkeypatch):
+@pytest.mark.parametrize(("n_bytes", "chunks_per_block"), [(1, 1), (56, 1), (111, 1), (112, 2), (10_000, 178)])
+def test_a_block_holds_as_many_chunks_as_memory_takes(n_bytes, chunks_per_block, monkeypatch):
     monkeypatch.setattr(order_module, "BLOCK_BYTES", n_bytes)
-    assert order_of(rows_of(Table(50, 7)), True).n_window == n_window
+    assert order_of(rows_of(Table(50, 7)), True).chunks_per_block == chunks_per_block
 
 
 @pytest.mark.parametrize("shuffle", [True, False])
@@ -174,27 +174,29 @@ def test_a_full_order_is_a_permutation_drawn_from_the_stream_of_its_epoch(seed, 
 
 
 @pytest.mark.parametrize("epoch", [0, 5])
-@pytest.mark.parametrize("n_window", [1, 2, 3, 9])
-def test_an_order_of_chunks_permutes_the_chunks_and_then_the_rows_of_each_window(n_window, epoch):
+@pytest.mark.parametrize("chunks_per_block", [1, 2, 3, 9])
+def test_an_order_of_chunks_permutes_the_chunks_and_then_the_rows_of_each_block(chunks_per_block, epoch):
     rng = stream(4, "order", epoch)
     chunks = [UNEVEN[number].tolist() for number in rng.permutation(4)]
     expected, sizes = [], []
-    for at in range(0, 4, n_window):
-        window = [row for chunk in chunks[at : at + n_window] for row in chunk]
+    for at in range(0, 4, chunks_per_block):
+        window = [row for chunk in chunks[at : at + chunks_per_block] for row in chunk]
         expected += rng.permutation(window).tolist()
         sizes.append(len(window))
-    positions, ends = Order("chunks", 7, UNEVEN, n_window).of_epoch(4, epoch)
+    positions, ends = Order("chunks", 7, UNEVEN, chunks_per_block).of_epoch(4, epoch)
     assert positions.tolist() == expected
     assert ends == [sum(sizes[: n + 1]) for n in range(len(sizes))]
 
 
-@pytest.mark.parametrize(("n_window", "ends"), [(1, [2, 5, 6, 7]), (2, [5, 7]), (3, [6, 7]), (4, [7]), (9, [7])])
-def test_an_order_of_windows_permutes_rows_only_within_each_window(n_window, ends):
+@pytest.mark.parametrize(
+    ("chunks_per_block", "ends"), [(1, [2, 5, 6, 7]), (2, [5, 7]), (3, [6, 7]), (4, [7]), (9, [7])]
+)
+def test_an_order_of_blocks_permutes_rows_only_within_each_block(chunks_per_block, ends):
     rng = stream(4, "order", 5)
     expected = np.concatenate([rng.permutation(window) for window in np.split(np.arange(7), ends[:-1])])
-    positions, found = Order("window", 7, UNEVEN, n_window).of_epoch(4, 5)
+    positions, found = Order("window", 7, UNEVEN, chunks_per_block).of_epoch(4, 5)
     assert positions.tolist() == expected.tolist() and found == ends
-    positions, found = Order("none", 7, UNEVEN, n_window).of_epoch(4, 5)
+    positions, found = Order("none", 7, UNEVEN, chunks_per_block).of_epoch(4, 5)
     assert positions.tolist() == list(range(7)) and found == ends
 
 
@@ -239,8 +241,8 @@ def test_rows_in_memory_are_balanced_with_any_shuffle(shuffle):
 
 
 @pytest.mark.parametrize(
-    ("shape", "dtype", "chunk_rows", "n_window"),
-    # Bytes of a row: 784 * 4 = 3136, 3 * 8 * 8 * 8 = 1536, 1; a window has 32 MB at most, and one chunk at least.
+    ("shape", "dtype", "chunk_rows", "chunks_per_block"),
+    # Bytes of a row: 784 * 4 = 3136, 3 * 8 * 8 * 8 = 1536, 1; a block has 32 MB at most, and one chunk at least.
     [
         ((784,), np.float32, 1000, 10),
         ((784,), np.float32, 1020, 10),
@@ -253,10 +255,10 @@ def test_rows_in_memory_are_balanced_with_any_shuffle(shuffle):
         ((1,), np.uint8, 1, 32_000_000),
     ],
 )
-def test_a_window_has_as_many_chunks_as_fit_into_32_megabytes(shape, dtype, chunk_rows, n_window):
+def test_a_block_has_as_many_chunks_as_fit_into_32_megabytes(shape, dtype, chunk_rows, chunks_per_block):
     table = Table(50, chunk_rows)
     table.shape, table.dtype = (50, *shape), np.dtype(dtype)
-    assert order_of(Rows(table), True).n_window == n_window
+    assert order_of(Rows(table), True).chunks_per_block == chunks_per_block
 
 
 def test_a_file_without_shuffle_is_read_in_windows_as_it_lies(monkeypatch):
