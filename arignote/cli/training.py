@@ -85,7 +85,7 @@ def tune(
     """Measure how fast a step is with each setup of the engine, and write the fastest into the config.
 
     The config needs data, and no other process should be busy. Threads are tried, channels_last if there are
-    convolutions, and compile if layers are not written out by hand; these change rounding only, and no setting that
+    convolutions, and compile if autograd computes layers; these change rounding only, and no setting that
     decides the numbers.
 
     Example: arignote tune digits_mlp --dry-run

@@ -1,4 +1,4 @@
-"""What `help`, `signature` and `dir` show of estimators: docstrings and signatures with every setting written out."""
+"""What `help`, `signature` and `dir` show of estimators: docstrings and signatures with every setting."""
 
 from __future__ import annotations
 
@@ -108,7 +108,7 @@ def with_settings(function: F) -> F:
 
 
 def signature_with_settings(function: Callable[..., Any]) -> inspect.Signature:
-    """Return the signature of a function that ends in ``**settings``, with every setting written out."""
+    """Return the signature of a function that ends in ``**settings``, with every setting in it."""
     from arignote.spec.settings import FitSettings
 
     signature = inspect.signature(function)

@@ -1,4 +1,4 @@
-"""A config written out: all settings, the names of all layers, and the shapes of their outputs."""
+"""A config with every setting, name and shape filled in."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Block: layers that are declared once and written out several times."""
+"""Block: layers that are declared once and repeated."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ LAYERS_SCHEMA = WithJsonSchema({"type": "array", "items": spec_schema("layer"), 
 
 @register()
 class Block(Part):
-    """Layers that are declared once and written out several times: ``x = layers(x)``, `repeat` times.
+    """Layers that are declared once and repeated: ``x = layers(x)``, `repeat` times.
 
     Within the block "in" is its input. The layers of the block "res" are named res-1-conv1, res-1-conv2, ...,
     res-2-conv1, ...; each has weights of its own. The name of the block is that of its last layer. In `load_params`
@@ -29,7 +29,7 @@ class Block(Part):
     name : str, optional
         Name of the block; by default block1, block2 ...
     repeat : int in [1, 1000], default 1
-        How often the layers are written out, each time with the output of the last one as input.
+        How often the layers are repeated, each time with the output of the last one as input.
     input : str, optional
         Name of the layer whose output is the input of the block; by default the layer before.
 

@@ -1,4 +1,4 @@
-"""From a list of specs to layers: built, named and linked, with blocks written out."""
+"""From a list of specs to layers: built, named and linked, with blocks expanded."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from arignote.errors import Complaint, ConfigError
 from arignote.hints.advice import Advice, Replacement
 from arignote.layers.base import Layer
 from arignote.layers.entries import Builder, all_entries
-from arignote.layers.links import Writer
+from arignote.layers.links import LayerExpander
 from arignote.registry import names, part_name, plain
 
 __all__ = ["locate_layers", "parse"]
@@ -28,7 +28,7 @@ def parse(layers: Any, layer_defaults: Mapping[str, Any] | None = None) -> list[
     Returns
     -------
     list of Layer
-        Blocks are written out; an input layer comes first. Each has a name, and `input` only if that is not the layer
+        Blocks are expanded; an input layer comes first. Each has a name, and `input` only if that is not the layer
         before.
 
     Raises
@@ -36,7 +36,7 @@ def parse(layers: Any, layer_defaults: Mapping[str, Any] | None = None) -> list[
     ConfigError
         With everything that is wrong in the list.
     """
-    return _written_out(layers, layer_defaults).layers
+    return _expanded(layers, layer_defaults).layers
 
 
 def locate_layers(
@@ -50,18 +50,18 @@ def locate_layers(
     layers, layer_defaults
         As of `parse`, which has accepted them.
     """
-    writer = _written_out(layers, layer_defaults)
-    labels = {layer.name: f"{part_name(layer)} {layer.name!r}" for layer in writer.layers}
+    expander = _expanded(layers, layer_defaults)
+    labels = {layer.name: f"{part_name(layer)} {layer.name!r}" for layer in expander.layers}
     return [
-        replace(one, path=(*writer.paths[one.layer], *one.path), label=labels[one.layer], layer="")
+        replace(one, path=(*expander.paths[one.layer], *one.path), label=labels[one.layer], layer="")
         if one.layer in labels
         else one
         for one in complaints
     ]
 
 
-def _written_out(layers: Any, layer_defaults: Mapping[str, Any] | None) -> Writer:
-    """Return the writer that has written out a list; ConfigError with everything that is wrong in it."""
+def _expanded(layers: Any, layer_defaults: Mapping[str, Any] | None) -> LayerExpander:
+    """Return the expander that has expanded a list; ConfigError with everything that is wrong in it."""
     _check_forms(layers, layer_defaults)
     defaults = plain(dict(layer_defaults or {}))
     builder = Builder(defaults)
@@ -74,11 +74,11 @@ def _written_out(layers: Any, layer_defaults: Mapping[str, Any] | None) -> Write
         complaints = [_without_layer(key, value, fields) for key, value in unused.items()]
     if complaints:
         raise ConfigError(complaints)
-    writer = Writer()
-    writer.write(entries)
-    if writer.complaints:
-        raise ConfigError(writer.complaints)
-    return writer
+    expander = LayerExpander()
+    expander.expand(entries)
+    if expander.complaints:
+        raise ConfigError(expander.complaints)
+    return expander
 
 
 def _check_forms(layers: Any, layer_defaults: Any) -> None:

@@ -17,7 +17,7 @@ from arignote.layers.output import OutputLayer
 from arignote.registry import Part, part_name
 from arignote.safe.limits import MOST_LAYERS
 
-__all__ = ["Scope", "Writer"]
+__all__ = ["LayerExpander", "Scope"]
 
 _NO_OUTPUT = (
     'the last layer must be an output layer: ["ClassificationOutputLayer"], or ["RegressionOutputLayer"] for numbers'
@@ -61,8 +61,8 @@ class Scope:
         return name in self.declared or (self.outer is not None and self.outer.declares(name))
 
 
-class Writer:
-    """Writes layers out in order, each with its name and the names of its inputs.
+class LayerExpander:
+    """Expands blocks to layers, in order, each with its name and the names of its inputs.
 
     Attributes
     ----------
@@ -83,8 +83,8 @@ class Writer:
         # Names of layers that may be referred to from anywhere behind them.
         self._whole = Scope()
 
-    def write(self, entries: tuple[Entry, ...]) -> None:
-        """Write out a whole list of a network."""
+    def expand(self, entries: tuple[Entry, ...]) -> None:
+        """Expand the whole list of a network."""
         if not isinstance(entries[0].part, NetworkInput):
             entries = (Entry(("layers", 0), InputLayer()), *entries)
         n_layers = sum(entry.n_layers for entry in entries)
@@ -92,7 +92,7 @@ class Writer:
             self._complain(("layers",), f"expand to {n_layers:,} layers; the limit is {MOST_LAYERS:,}")
             return
         self._check_order(entries)
-        self._write(entries, self._whole)
+        self._expand(entries, self._whole)
         for layer in [] if self.complaints else self.layers:
             if layer.name not in self._used and not isinstance(layer, OutputLayer):
                 message = f"nothing uses the output of {layer.name!r}: name it as an input, or leave the layer out"
@@ -132,8 +132,8 @@ class Writer:
             else:
                 channels.add(part.channel)
 
-    def _write(self, entries: Sequence[Entry], scope: Scope) -> str:
-        """Write out entries; return the name of the last layer."""
+    def _expand(self, entries: Sequence[Entry], scope: Scope) -> str:
+        """Expand entries, and return the name of the last layer."""
         local = names_of(entries)
         scope.declared = set(local)
         source = scope.own.get("in")
@@ -143,25 +143,25 @@ class Writer:
                 taken = name if name in scope.own else full
                 self._complain(entry.path, f"the name {taken!r} is taken by another layer")
             if isinstance(entry.part, Block):
-                found = self._write_block(entry, entry.part, name, scope, source)
+                found = self._expand_block(entry, entry.part, name, scope, source)
             else:
-                found = self._write_layer(entry, entry.part, name, scope, source)
+                found = self._expand_layer(entry, entry.part, name, scope, source)
             scope.own[name] = found
             # By default nothing follows an output layer.
             source = source if isinstance(entry.part, OutputLayer) else found
         return str(source)
 
-    def _write_block(self, entry: Entry, block: Block, name: str, scope: Scope, source: str | None) -> str:
+    def _expand_block(self, entry: Entry, block: Block, name: str, scope: Scope, source: str | None) -> str:
         if block.input is not None:
             source = self._resolved(block.input, scope, (*entry.path, "input"), block)
         for number in range(1, block.repeat + 1):
             repetition = number if block.repeat > 1 else scope.repetition
             prefix = f"{scope.prefix}{name}-{number}-"
             inside = Scope(prefix, {"in": str(source)}, outer=scope, repetition=repetition)
-            source = self._write(entry.inner, inside)
+            source = self._expand(entry.inner, inside)
         return str(source)
 
-    def _write_layer(self, entry: Entry, layer: Layer, name: str, scope: Scope, source: str | None) -> str:
+    def _expand_layer(self, entry: Entry, layer: Layer, name: str, scope: Scope, source: str | None) -> str:
         full = scope.prefix + name
         links: dict[str, Any] = {"name": full}
         if isinstance(layer, MergeLayer):

@@ -73,7 +73,7 @@ class _EngineSettings(BaseModel):
     )
     compile: Annotated[bool, Mark.MACHINE] = Field(
         False,
-        description="Whether torch.compile is used for layers that are not written out by hand; on a GPU for all.",
+        description="Whether torch.compile is used for layers that autograd computes; on a GPU for all.",
     )
 
 

@@ -1,1 +1,1 @@
-"""Layers whose forward and backward passes are written out, without autograd."""
+"""Layers whose gradients are computed without autograd."""
