@@ -68,7 +68,7 @@ def test_no_step_of_the_series_is_in_windows_of_two_parts(length, step):
     # No more is left out than has a step in common.
     n_lost = n_windows - sum(len(rows) for rows, _ in parts.values())
     assert n_lost == 2 * ((length - 1) // step)
-    y = data.targets.decode({"output": parts["valid"][1]}, prepare(data, settings, seed=1).memory)["output"]
+    y = data.targets.decode({"output": parts["valid"][1]}, prepare(data, settings, seed=1).target_states)["output"]
     ends = parts["valid"][0].index * step + length - 1
     np.testing.assert_allclose(y, NEXT[ends], atol=1e-6)
 

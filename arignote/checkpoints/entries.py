@@ -64,13 +64,13 @@ def typed_entries(values: Mapping[str, Any]) -> PlainState:
     return _adapter().validate_python(_ADDED | dict(values))
 
 
-def target_of(memory: Mapping[str, Any]) -> Target:
+def target_of(state: Mapping[str, Any]) -> Target:
     """Return the target that a file names; raise ValueError unless it is registered, as nothing is imported."""
-    name = memory["target"]
+    name = state["target"]
     if not isinstance(name, str) or name not in names("target"):
         raise ValueError(f"a target of the name {name!r:.100}")
     # The target of each step of a sequence is named by what it has learned.
-    of_step = {"of": target_of(memory["of"])} if "of" in memory else {}
+    of_step = {"of": target_of(state["of"])} if "of" in state else {}
     target: Target = build("target", [name, of_step])
     return target
 
@@ -78,8 +78,8 @@ def target_of(memory: Mapping[str, Any]) -> Target:
 def _check_targets(targets: Mapping[str, Mapping[str, Any]]) -> None:
     if not targets:
         raise ValueError("targets is empty")
-    for memory in targets.values():
-        target_of(memory).check_memory(memory)
+    for state in targets.values():
+        target_of(state).check_state(state)
 
 
 def _check_columns(data: Mapping[str, Any], key: str, is_one: Callable[[Any], bool]) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from arignote.data.targets import Memory, Targets
+from arignote.data.targets import Targets, TargetState
 from arignote.errors import ArignoteError, ConfigError, DataError, warn
 from arignote.generators import GENERATORS, global_generator_state
 from arignote.registry import Part, is_custom
@@ -29,7 +29,7 @@ class Augmenter:
         Seed of the run.
     targets : Targets
         What the network is trained to predict.
-    memory : dict of str to dict
+    target_states : dict of str to dict
         What the target of each output has learned.
     seed_globals : callable, optional
         Seeds the global random generators from an integer. It is called for each batch with the seed of
@@ -47,7 +47,7 @@ class Augmenter:
         functions: Sequence[Callable[..., Any]],
         seed: int,
         targets: Targets,
-        memory: Mapping[str, Memory],
+        target_states: Mapping[str, TargetState],
         seed_globals: Callable[[int], None] | None = None,
     ):
         for function in functions:
@@ -55,7 +55,7 @@ class Augmenter:
                 raise ConfigError(
                     f"augmentation must be functions; got the class {function.__name__}: give {function.__name__}()"
                 )
-        self.seed, self._targets, self._memory = seed, targets, memory
+        self.seed, self._targets, self._target_states = seed, targets, target_states
         self._functions = [(function, _accepted(function)) for function in functions]
         self._is_custom = any(_is_custom(function) for function in functions)
         self._seed_globals = seed_globals
@@ -102,7 +102,7 @@ class Augmenter:
     def _applied(self, x: NDArray[Any], y: NDArray[Any], epoch: int, batch: int) -> tuple[NDArray[Any], NDArray[Any]]:
         where = f"augmentation of epoch {epoch + 1}, batch {batch}"
         keywords: dict[str, Any] = {"epoch": epoch, "rng": stream(self.seed, "augment", epoch, batch)}
-        keywords |= self._targets.keywords(self._memory)
+        keywords |= self._targets.keywords(self._target_states)
         n_rows = len(x)
         for function, accepted in self._functions:
             try:
@@ -116,11 +116,9 @@ class Augmenter:
             x, y = map(np.asarray, found)
             if len(x) != n_rows or len(y) != n_rows:
                 raise DataError(f"{where}: must return {n_rows} rows; got {len(x)} and {len(y)}")
-        if not self._targets.is_encoded(y, self._memory):
-            raise DataError(
-                f"{where}: y must be {self._targets.encoded_form(self._memory)}; got {y.dtype} of shape {y.shape}, "
-                f"such as {y[0].tolist()}"
-            )
+        if not self._targets.is_encoded(y, self._target_states):
+            form = self._targets.encoded_form(self._target_states)
+            raise DataError(f"{where}: y must be {form}; got {y.dtype} of shape {y.shape}, such as {y[0].tolist()}")
         is_of_numbers = y.ndim == 1 or (self._targets.has_steps and y.dtype.kind in "iu")
         dtype = y.dtype if y.dtype.names else np.int64 if is_of_numbers else np.float32
         x = x if x.dtype.names else np.ascontiguousarray(x, dtype=np.float32)

@@ -19,7 +19,7 @@ from arignote.data.row_weights import RowWeights
 from arignote.data.rows import Rows
 from arignote.data.settings import DataSettings
 from arignote.data.split import split_rows
-from arignote.data.targets import Memory, Targets
+from arignote.data.targets import Targets, TargetState
 from arignote.errors import DataError, warn
 
 __all__ = ["PARTS", "Prepared", "columns_of", "prepare", "text_of"]
@@ -37,7 +37,7 @@ class Prepared:
         Rows and encoded targets of "train", and of "valid" and "test" if the fit has them. There are no targets if
         they are made of the input.
     targets : Targets
-    memory : dict of str to dict
+    target_states : dict of str to dict
         What the target of each output has learned.
     batch_size : int
         Rows of a batch: the setting, or the number of training rows if that is smaller, or the setting is -1.
@@ -63,7 +63,7 @@ class Prepared:
 
     parts: dict[str, tuple[Rows, NDArray[Any] | None]]
     targets: Targets
-    memory: dict[str, Memory]
+    target_states: dict[str, TargetState]
     batch_size: int
     drop_last: bool
     weights: NDArray[np.float32] | None = None
@@ -132,9 +132,9 @@ def prepare(
     settings: DataSettings,
     seed: int,
     learned: Mapping[str, NDArray[Any]] | None = None,
-    known: Mapping[str, Memory] | None = None,
+    stored_states: Mapping[str, TargetState] | None = None,
     opened: OpenedData | None = None,
-    fixed: Mapping[str, Memory] | None = None,
+    fixed_states: Mapping[str, TargetState] | None = None,
 ) -> Prepared:
     """Validate the data of a fit, split it, encode its targets and fit the preprocessing.
 
@@ -148,11 +148,11 @@ def prepare(
         Seed of the run.
     learned : dict of str to array, optional
         Arrays of the preprocessing of the run that is resumed; they are used instead of fitting it.
-    known : dict, optional
+    stored_states : dict, optional
         What the targets of the run that is resumed have learned.
     opened : OpenedData, optional
         The data, if it has been opened with the same settings.
-    fixed : dict, optional
+    fixed_states : dict, optional
         For one pass over the data: what targets of outputs have learned; they learn nothing of it.
 
     Returns
@@ -171,23 +171,24 @@ def prepare(
     """
     batch_size, drop_last = _batches_of(data.x, settings)
     opened, targets = opened or open_data(data, settings), data.targets
-    split = split_rows(data, opened, settings, seed, known)
+    split = split_rows(data, opened, settings, seed, stored_states)
     rows = split.rows
-    memory: dict[str, Memory] = {}
+    target_states: dict[str, TargetState] = {}
     if not targets.from_input:
-        memory = targets.learn(split.y, split.present.get("train"), rows["train"].labels_where, known, fixed)
-    encoded = {name: _encoded(targets, part, memory, name) for name, part in rows.items()}
-    rows, learned = _preprocessed(rows, settings, batch_size if fixed is None else 0, learned)
+        train = split.present.get("train")
+        target_states = targets.learn(split.y, train, rows["train"].labels_where, stored_states, fixed_states)
+    encoded = {name: _encoded(targets, part, target_states, name) for name, part in rows.items()}
+    rows, learned = _preprocessed(rows, settings, batch_size if fixed_states is None else 0, learned)
     if targets.from_input:
-        memory = targets.learn(rows["train"].features(slice(0, 1)), None, "X", known, fixed)
+        target_states = targets.learn(rows["train"].features(slice(0, 1)), None, "X", stored_states, fixed_states)
     parts = {name: (rows[name], encoded[name]) for name in PARTS if name in rows}
     own = None if data.sample_weight is None else weights_of(data.sample_weight, split.n_rows, settings.windows)
-    weights = RowWeights(own, data, settings, encoded, memory, split)
+    weights = RowWeights(own, data, settings, encoded, target_states, split)
     readers = rows["train"].readers.values()
     return Prepared(
         parts,
         targets,
-        memory,
+        target_states,
         len(rows["train"]) if batch_size == -1 else min(batch_size, len(rows["train"])),
         drop_last,
         weights.training(["train"]),
@@ -222,11 +223,11 @@ def _warn_of(train: Rows, settings: DataSettings, batch_size: int) -> None:
         warn(f"batch_size {batch_size} is larger than the data ({len(train)} rows): used as one batch")
 
 
-def _encoded(targets: Targets, rows: Rows, memory: Mapping[str, Memory], what: str) -> NDArray[Any] | None:
+def _encoded(targets: Targets, rows: Rows, target_states: Mapping[str, TargetState], what: str) -> NDArray[Any] | None:
     if targets.from_input:
         return None
     assert rows.y is not None
-    return targets.encode(rows.y, memory, what)
+    return targets.encode(rows.y, target_states, what)
 
 
 def _batches_of(x: Any, settings: DataSettings) -> tuple[int, bool]:

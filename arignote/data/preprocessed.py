@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from arignote.data.inputs import of_channel
 from arignote.data.pipeline import Pipeline
+from arignote.data.preprocess import Learned
 from arignote.data.rows import Rows
 from arignote.errors import DataError, warn
 
@@ -19,7 +20,6 @@ __all__ = ["check_categories", "fit_preprocessing", "pipelines_of", "preprocesse
 
 # Parts or specs of all rows, or by channel.
 Parts = Any
-Learned = dict[str, NDArray[Any]]
 
 
 def fit_preprocessing(rows: Rows, parts: Parts) -> Learned:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from arignote.data.fit_data import FitData
 from arignote.data.settings import DataSettings
 from arignote.data.split import Split
-from arignote.data.targets import Memory, weights_of_classes
+from arignote.data.targets import TargetState, weights_of_classes
 from arignote.errors import DataError
 
 __all__ = ["RowWeights"]
@@ -30,7 +30,7 @@ class RowWeights:
     settings : DataSettings
     encoded : dict of str to array
         Encoded targets of each part.
-    memory : dict of str to dict
+    target_states : dict of str to dict
         What the target of each output has learned.
     split : Split
     """
@@ -39,7 +39,7 @@ class RowWeights:
     data: FitData
     settings: DataSettings
     encoded: Mapping[str, NDArray[Any] | None]
-    memory: Mapping[str, Memory]
+    target_states: Mapping[str, TargetState]
     split: Split
 
     @property
@@ -96,7 +96,7 @@ class RowWeights:
     def _of_classes(self, y: NDArray[Any]) -> NDArray[np.float64]:
         """Return the weight of each class (n_classes,); "balanced" weights are those of rows with class numbers `y`."""
         targets, class_weight = self.data.targets, self.settings.class_weight
-        classes = targets.of_main.classes(self.memory[targets.main])
+        classes = targets.of_main.classes(self.target_states[targets.main])
         if class_weight == "balanced":
             balanced: NDArray[np.float64] = len(y) / np.maximum(np.bincount(y, minlength=len(classes)), 1)
             return balanced

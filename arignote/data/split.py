@@ -17,7 +17,7 @@ from arignote.data.partition import partition
 from arignote.data.rows import Rows
 from arignote.data.settings import DataSettings
 from arignote.data.splitter import first_split
-from arignote.data.targets import Memory, Targets
+from arignote.data.targets import Targets, TargetState
 from arignote.errors import DataError, axes_hint
 
 __all__ = ["Split", "present_rows", "split_rows"]
@@ -47,15 +47,15 @@ class Split:
 
 
 def split_rows(
-    data: FitData, opened: OpenedData, settings: DataSettings, seed: int, known: Mapping[str, Memory] | None
+    data: FitData, opened: OpenedData, settings: DataSettings, seed: int, stored: Mapping[str, TargetState] | None
 ) -> Split:
     """Return the rows of each part, without those that lack the target."""
     targets = data.targets
     rows = dict(opened.rows)
     if data.n_in is not None:
         _check_n_in(data.n_in, rows["train"].n_in)
-    if known is not None and not targets.from_input:
-        rows = {name: replace(part, y=targets.like(np.asarray(part.y), known)) for name, part in rows.items()}
+    if stored is not None and not targets.from_input:
+        rows = {name: replace(part, y=targets.like(np.asarray(part.y), stored)) for name, part in rows.items()}
     whole, n_rows, numbers = rows["train"], len(rows["train"]), opened.numbers
     groups = None if data.groups is None else groups_of(data.groups, n_rows, settings.windows)
     unused = None

@@ -178,10 +178,13 @@ class NNClassifier(ClassifierMixin, NNEstimator):  # type: ignore[misc]
         if targets.has_steps:
             return self._score_of_steps(X, y, sample_weight, "accuracy")
         y, predicted, sample_weight = self._of_main(X, y, sample_weight)
-        target, memory = targets.of_main, self.state_.targets[targets.main]
+        target, target_state = targets.of_main, self.state_.targets[targets.main]
         if target.labels_per_row == "several":
             # Lists of labels are compared as indicators.
-            y, predicted = target.encode(target.check(y, "y"), memory, "y"), target.encode(predicted, memory, "X")
+            y, predicted = (
+                target.encode(target.check(y, "y"), target_state, "y"),
+                target.encode(predicted, target_state, "X"),
+            )
         return float(accuracy_score(y, predicted, sample_weight=sample_weight))
 
     @checked_call("arguments", "inference")

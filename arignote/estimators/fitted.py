@@ -96,8 +96,8 @@ class FittedNetwork(NotebookView):
         if rows.y is None:
             raise DataError("labels are needed: give X and y")
         encoded = targets.values(targets.encode(rows.y, self.state_.targets, "X"), targets.main)
-        predictions, memory = predictor.predictions(rows)[targets.main], self.state_.targets[targets.main]
-        return score_of_rows(Score(metric=name), targets.of_main, memory, predictions, encoded)
+        predictions, target_state = predictor.predictions(rows)[targets.main], self.state_.targets[targets.main]
+        return score_of_rows(Score(metric=name), targets.of_main, target_state, predictions, encoded)
 
     def _of_main(self, X: Any, y: Any, sample_weight: Any) -> tuple[Any, Any, Any]:
         """Return true and predicted values of the main output, and weights; of windows those of their last steps."""

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from arignote.data.targets import Memory, Targets
+from arignote.data.targets import Targets, TargetState
 from arignote.errors import ConfigError, did_you_mean
 from arignote.optim.losses import Score, metrics_that_fit, to_score
 from arignote.registry import build, names, several
@@ -22,7 +22,7 @@ class NamedLosses:
     Attributes
     ----------
     targets : Targets
-    memory : dict of str to dict
+    target_states : dict of str to dict
         What the target of each output has learned.
     n_outputs : dict of str to int
         Number of outputs of each output layer.
@@ -32,7 +32,7 @@ class NamedLosses:
     """
 
     targets: Targets
-    memory: Mapping[str, Memory]
+    target_states: Mapping[str, TargetState]
     n_outputs: Mapping[str, int]
     names: list[str] = field(default_factory=list)
     losses: list[ReportedLoss] = field(default_factory=list)
@@ -68,7 +68,7 @@ class NamedLosses:
             name: tuple(build("loss", loss) for loss in target.of_step.valid_loss)
             for name, target in self.targets.by_output.items()
         }
-        self.losses += Objective(self.targets, {}, defaults, {}).reported(defaults, self.memory)
+        self.losses += Objective(self.targets, {}, defaults, {}).reported(defaults, self.target_states)
         self.names += [one.name for one in self.losses]
 
     def _add(self, output: str, one: Any) -> None:
@@ -86,7 +86,7 @@ class NamedLosses:
             raise ConfigError(f"the loss {loss.column!r} does not fit {target.named()}; losses that do: {listed}")
         loss.check(self.n_outputs[output])
         name = self._name(output, one if isinstance(one, str) else loss.column)
-        self.losses.append(reported_loss(name, output, loss, self.targets, self.memory))
+        self.losses.append(reported_loss(name, output, loss, self.targets, self.target_states))
 
     def _name(self, output: str, own: str) -> str:
         """Return the name of a loss or metric in the result; ConfigError if it is that of another output."""

@@ -11,7 +11,7 @@ import numpy as np
 from arignote.checkpoints.state import TrainingState
 from arignote.data.fit_data import FitData
 from arignote.data.prepared import columns_of, text_of
-from arignote.data.targets import Memory, Target, Targets
+from arignote.data.targets import Target, Targets, TargetState
 from arignote.errors import ConfigError
 from arignote.estimators.columns import warn_of_column
 from arignote.estimators.constructor import seed_of, settings_of, shape_of
@@ -45,7 +45,7 @@ def fit_one_pass(estimator: NNEstimator, X: Any, y: Any, classes: Any, sample_we
     before: TrainingState | None = getattr(estimator, "state_", None)
     settings, layers = settings_of_pass(settings_of(estimator, {}), before), estimator._layers()
     warn_of_column(y, estimator._checked_output(layers))
-    fixed = _fixed(layers, settings, classes, X, y, before)
+    fixed_states = _fixed_states(layers, settings, classes, X, y, before)
     data = FitData(X, y, estimator.valid, estimator.test, sample_weight, n_in=shape_of(estimator.n_in))
     if before is not None:
         # As in the passes before, whatever this one alone looks like.
@@ -60,16 +60,18 @@ def fit_one_pass(estimator: NNEstimator, X: Any, y: Any, classes: Any, sample_we
         seed=seed_of(rng) if before is None else before.rng,
         in_memory=before,
         stored_network=None if estimator.stored_network is None else str(estimator.stored_network),
-        one_pass=OnePass(fixed, None if before is None else estimator.network_.arrays(), type(estimator).__name__),
+        one_pass=OnePass(
+            fixed_states, None if before is None else estimator.network_.arrays(), type(estimator).__name__
+        ),
     )
     estimator._set_fitted(result.state, result.network)
     estimator.status_, estimator.checkpoint_ = result.status, result.checkpoint
     report_ending(result, is_warm_start=False)
 
 
-def _fixed(
+def _fixed_states(
     layers: Sequence[Layer], settings: FitSettings, classes: Any, x: Any, y: Any, before: TrainingState | None
-) -> dict[str, Memory]:
+) -> dict[str, TargetState]:
     """Return what the targets of outputs learn from `classes`; nothing of those that learn it from the first pass."""
     targets = targets_of(layers, settings)
     by_output = classes if isinstance(classes, Mapping) else {} if classes is None else {targets.main: classes}
@@ -79,17 +81,19 @@ def _fixed(
     # Of a pair (X, y) it is the second.
     y = x[1] if y is None and isinstance(x, tuple) and len(x) == 2 else y
     own = {name: y.get(name) if isinstance(y, Mapping) else y for name in by_output}
-    fixed = {name: _memory(targets, name, labels, own[name]) for name, labels in by_output.items()}
+    fixed_states = {name: _target_state(targets, name, labels, own[name]) for name, labels in by_output.items()}
     if before is None:
-        missing = [name for name, one in targets.by_output.items() if name not in fixed and _needs_classes(one.of_step)]
+        missing = [
+            name for name, one in targets.by_output.items() if name not in fixed_states and _needs_classes(one.of_step)
+        ]
         if missing:
             where = "" if targets.is_single else f" for {missing[0]!r}: {{{missing[0]!r}: [...]}}"
             raise ConfigError(f"classes must be passed on the first call to partial_fit{where}")
-        return fixed
-    for name, memory in fixed.items():
-        if memory != before.targets[name]:
+        return fixed_states
+    for name, target_state in fixed_states.items():
+        if target_state != before.targets[name]:
             target = targets.by_output[name]
-            was = target.of_step.classes(target.memory_of_step(before.targets[name])).tolist()
+            was = target.of_step.classes(target.state_of_step(before.targets[name])).tolist()
             # The words of scikit-learn.
             raise ConfigError(
                 f"classes {by_output[name]!r:.200} is not the same as on last call to partial_fit, was: {was!r:.200}"
@@ -97,7 +101,7 @@ def _fixed(
     return {}
 
 
-def _memory(targets: Targets, name: str, labels: Any, y: Any) -> Memory:
+def _target_state(targets: Targets, name: str, labels: Any, y: Any) -> TargetState:
     """Return what the target of an output learns if its rows, or the steps of one row, have these labels."""
     one = Targets({name: targets.by_output[name]}, name)
     values: Any = np.asarray(labels)
@@ -111,7 +115,7 @@ def _memory(targets: Targets, name: str, labels: Any, y: Any) -> Memory:
             )
         values = np.eye(len(values)) if are_indicators else [[label] for label in labels]
     checked = one.check([values] if one.has_steps else values, "classes")
-    # A known memory, though empty, keeps warnings of a new run away.
+    # A stored state, though empty, keeps warnings of a new run away.
     return one.learn(checked, None, "classes", {name: {"target": one.of_main.named(), "of": {}}})[name]
 
 

@@ -222,7 +222,7 @@ class Predictor:
         """
         targets, main = self.targets, self.targets.main
         # Steps of sequences are scored as rows.
-        target, memory = targets.of_main.of_step, targets.of_main.memory_of_step(self.state.targets[main])
+        target, target_state = targets.of_main.of_step, targets.of_main.state_of_step(self.state.targets[main])
         has_classes = target.labels_per_row == "one"
         if by_class and not has_classes:
             raise ConfigError(f"a table by class needs one class per row; this network fits {target.named()}")
@@ -242,7 +242,7 @@ class Predictor:
         if y is not None and targets.of_main is not target:
             counts = counted(y)
             y, predicted = y[counts], predicted[counts] if by_class else predicted
-        classes = target.classes(memory) if has_classes else np.empty(0)
+        classes = target.classes(target_state) if has_classes else np.empty(0)
         values = {name: values[name] for name in named.names}
         return Scored(values, classes, y if y is not None else np.empty(0), predicted)
 

@@ -22,7 +22,7 @@ from arignote.data.readers.columns import Names
 from arignote.data.readers.windows import Windows
 from arignote.data.rows import Rows
 from arignote.data.specs import Source, labels_by_role
-from arignote.data.targets import Memory, Targets, weights_of_classes
+from arignote.data.targets import Targets, TargetState, weights_of_classes
 from arignote.errors import DataError, ErrorCollector, axes_hint, warn
 from arignote.fit.config_data import ConfigSources
 from arignote.layers.architecture import declare
@@ -95,13 +95,13 @@ def check_data(spec: RunSpec) -> Iterator[str]:
     axes, inputs = spec.data.train.axes or settings.axes, inputs_of(layers)
     collector = ErrorCollector()
     train: Rows | None = None
-    memory: dict[str, Memory] | None = None
+    target_states: dict[str, TargetState] | None = None
     with collector.collect():
         features, labels = sources.train()
         rows = _rows("train", features, labels, axes, targets, inputs, settings)
         yield _description("train", features, labels)
         train = _checked_values(rows, settings)
-        memory = _learned(train, objective, settings)
+        target_states = _learned(train, objective, settings)
         inputs = padded_as(train, inputs)
     yield from _check_per_row(sources, train, settings.windows, collector)
     for name, part in (("valid", spec.data.valid), ("test", spec.data.test)):
@@ -110,10 +110,10 @@ def check_data(spec: RunSpec) -> Iterator[str]:
                 held_out = sources.held_out(part, None if train is None else features)
                 rows = _rows(name, held_out.features, held_out.labels, held_out.axes or axes, targets, inputs, settings)
                 yield _description(name, held_out.features, held_out.labels)
-                _check_part(name, _checked_values(rows, settings), train, targets, memory)
-    if train is not None and memory is not None:
+                _check_part(name, _checked_values(rows, settings), train, targets, target_states)
+    if train is not None and target_states is not None:
         with collector.collect(), spec.naming_lines():
-            yield from _first_batch(train, layers, settings, targets, memory, spec.stored_network)
+            yield from _first_batch(train, layers, settings, targets, target_states, spec.stored_network)
     collector.raise_all()
 
 
@@ -156,27 +156,29 @@ def _check_per_row(
                 check(reader, n_rows if train is None else len(train), windows)
 
 
-def _learned(train: Rows, objective: Objective, settings: FitSettings) -> dict[str, Memory]:
+def _learned(train: Rows, objective: Objective, settings: FitSettings) -> dict[str, TargetState]:
     """Return what the target learns of the training rows, checked against the losses and the weights of classes."""
     targets = objective.targets
     y = train.features(slice(0, 1)) if targets.from_input else train.y
     assert y is not None
-    memory = targets.learn(y, None, train.labels_where, None)
-    objective.check(targets.sizes(memory))
+    target_states = targets.learn(y, None, train.labels_where, None)
+    objective.check(targets.sizes(target_states))
     if isinstance(settings.class_weight, dict):
-        weights_of_classes(settings.class_weight, targets.of_main.classes(memory[targets.main]))
-    return memory
+        weights_of_classes(settings.class_weight, targets.of_main.classes(target_states[targets.main]))
+    return target_states
 
 
-def _check_part(name: str, rows: Rows, train: Rows | None, targets: Targets, memory: dict[str, Memory] | None) -> None:
+def _check_part(
+    name: str, rows: Rows, train: Rows | None, targets: Targets, target_states: dict[str, TargetState] | None
+) -> None:
     """Check that rows of validation or test are like those of training, if these could be read."""
     if train is not None and rows.n_in != train.n_in:
         raise DataError(
             f"{name}: an example of {rows.reader.where} has the shape {rows.n_in}, one of train {train.n_in}"
             + axes_hint(rows.n_in, train.n_in)
         )
-    if memory is not None and rows.y is not None:
-        targets.encode(rows.y, memory, name)
+    if target_states is not None and rows.y is not None:
+        targets.encode(rows.y, target_states, name)
 
 
 def _first_batch(
@@ -184,7 +186,7 @@ def _first_batch(
     layers: list[Layer],
     settings: FitSettings,
     targets: Targets,
-    memory: dict[str, Memory],
+    target_states: dict[str, TargetState],
     stored_network: str | None,
 ) -> Iterator[str]:
     """Yield a line on the first batch, preprocessed and augmented, and one on parameters that are loaded."""
@@ -194,11 +196,11 @@ def _first_batch(
     of_tables = any(one.takes_tables for one in pipelines_of(train.conversions, settings.preprocess).values())
     learned = fit_preprocessing(train if of_tables else first, settings.preprocess)
     first = preprocessed(first, settings.preprocess, learned)
-    architecture = declare(layers, first.n_in, targets.sizes(memory))
+    architecture = declare(layers, first.n_in, targets.sizes(target_states))
     x = first.features(slice(0, len(first)))
-    y = targets.encode(x if train.y is None else train.y, memory, "train")
+    y = targets.encode(x if train.y is None else train.y, target_states, "train")
     if settings.augmentation:
-        x, _ = Augmenter(settings.augmentation, 0, targets, memory)(x, y[: len(x)], 0, 0)
+        x, _ = Augmenter(settings.augmentation, 0, targets, target_states)(x, y[: len(x)], 0, 0)
     shape = first.example_shape(x)
     if not architecture.takes(shape):
         raise augmented_to(shape, first.n_in)

@@ -143,7 +143,7 @@ def architecture_of(spec: RunSpec) -> Architecture:
     targets = data.targets
     y = rows.features(slice(0, 1)) if targets.from_input else rows.y
     assert y is not None
-    # A known memory, though empty, keeps warnings of a new run away.
+    # A stored state, though empty, keeps warnings of a new run away.
     sizes = targets.sizes(targets.learn(y, None, rows.labels_where, {}))
     with spec.naming_lines():
         return declare(layers, rows.n_in, sizes)

@@ -68,7 +68,7 @@ def restore(
         raise CheckpointError(f"{run}: {error}{again}") from None
     try:
         chosen = parse(layers) if parsed is None else parsed
-        fitted = {name: memory["target"] for name, memory in state.targets.items()}
+        fitted = {name: target_state["target"] for name, target_state in state.targets.items()}
         fits = {str(layer.name): layer.target_spec[0] for layer in chosen if isinstance(layer, OutputLayer)}
         if fitted != fits:
             raise CheckpointError(f"{run}: was fitted to {fitted}; the output layers fit {fits}")

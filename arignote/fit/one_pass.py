@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from arignote.checkpoints.state import TrainingState
 from arignote.checkpoints.writer import RunWriter
 from arignote.data.fit_data import FitData, split_of
-from arignote.data.targets import Memory
+from arignote.data.targets import TargetState
 from arignote.engine.monitor import GRAD_NORM_SLOT
 from arignote.errors import CheckpointError, ConfigError, DataError
 from arignote.fit.apply_rules import restart_from
@@ -36,7 +36,7 @@ class OnePass:
 
     Attributes
     ----------
-    fixed : dict of str to dict
+    fixed_states : dict of str to dict
         Before the first pass: what the targets of outputs have learned from the classes that were named.
     network : dict of str to array, optional
         Parameters that it begins with; those of the state if they are the same, or if there are none.
@@ -44,7 +44,7 @@ class OnePass:
         Name of the class, for messages.
     """
 
-    fixed: Mapping[str, Memory]
+    fixed_states: Mapping[str, TargetState]
     network: Mapping[str, NDArray[Any]] | None
     estimator: str
 

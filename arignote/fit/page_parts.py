@@ -56,7 +56,7 @@ def scored_rows(
         Called before each batch; it may raise, to stop.
     """
     targets, main = objective.targets, objective.main
-    target, memory = targets.of_main.of_step, targets.of_main.memory_of_step(state.targets[main])
+    target, target_state = targets.of_main.of_step, targets.of_main.state_of_step(state.targets[main])
     is_of_classes = target.labels_per_row == "one"
     losses, kept = _predicted(rows, y, state, network, objective, check_stop)
     ids_of = _ids_of(rows, ids)
@@ -71,9 +71,9 @@ def scored_rows(
         ids_of = _ids_of_steps(ids_of, np.argwhere(counts))
     if is_of_classes:
         pictures_of = _pictures_of(rows) if targets.of_main is target else None
-        labels = target.classes(memory)
+        labels = target.classes(target_state)
         return ScoredRows(name, losses, len(rows), ids_of, pictures_of, labels, encoded, predicted, certainty)
-    numbers = (target.decode(values, memory).reshape(len(values), -1) for values in (encoded, predicted))
+    numbers = (target.decode(values, target_state).reshape(len(values), -1) for values in (encoded, predicted))
     return ScoredRows(name, losses, len(rows), ids_of, None, None, *numbers)
 
 

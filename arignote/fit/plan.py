@@ -128,19 +128,19 @@ def plan_fit(request: FitRequest, stored: TrainingState | None) -> Plan:
     objective = objective_of(request.layers, settings)
     values = first_values(request.layers, settings)
     rng = request.seed if request.seed is not None else stored.rng if stored is not None else draw_seed()
-    learned = known = None
+    learned = stored_states = None
     if stored is not None:
-        learned, known = _learned(request, dumped, stored), stored.targets
+        learned, stored_states = _learned(request, dumped, stored), stored.targets
         data = replace(data, inputs=inputs_of(request.layers, stored.spec["n_in"]))
     opened = request.opened if data.inputs == request.data.inputs else None
-    fixed = None if one_pass is None else one_pass.fixed if stored is None else stored.targets
-    prepared = prepare(data, settings, rng, learned, known, opened, fixed)
+    fixed_states = None if one_pass is None else one_pass.fixed_states if stored is None else stored.targets
+    prepared = prepare(data, settings, rng, learned, stored_states, opened, fixed_states)
     rows, y = prepared.parts["train"]
     if one_pass is not None and stored is not None:
         check_shape(rows.n_in, stored, one_pass.estimator)
     order = order_of(rows, settings.shuffle, y if settings.balance_classes else None)
     final = final_rows(prepared, settings)
-    architecture = declare(request.layers, rows.n_in, prepared.targets.sizes(prepared.memory))
+    architecture = declare(request.layers, rows.n_in, prepared.targets.sizes(prepared.target_states))
     objective.check(architecture.n_outputs)
     _check_steps(architecture, prepared)
     return Plan(
@@ -152,7 +152,7 @@ def plan_fit(request: FitRequest, stored: TrainingState | None) -> Plan:
         spec=_spec(request, prepared, architecture, dumped | objective.spec()),
         objective=objective,
         first_values=values,
-        targets=prepared.memory,
+        targets=prepared.target_states,
         data=prepared.fingerprint() | {"split": split_of(request.data)} | _orders(rows, order, final),
         loaded=_loaded(request, stored),
         final_rows=final,

@@ -140,8 +140,8 @@ def choose(
 
 def _check_warm(stored: TrainingState, plan: Plan) -> None:
     """Raise ConfigError if a warm start would give the outputs of the network other labels."""
-    for name, memory in plan.targets.items():
-        then, now = (one.get("of", one).get("values") for one in (stored.targets[name], memory))
+    for name, target_state in plan.targets.items():
+        then, now = (one.get("of", one).get("values") for one in (stored.targets[name], target_state))
         if then != now:
             # The words of scikit-learn.
             raise ConfigError(

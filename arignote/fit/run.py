@@ -145,10 +145,10 @@ def _reported(fit: Assembly) -> dict[str, list[ReportedLoss]]:
     chosen = {"valid": ("valid_loss", objective.valid_loss), "test": ("test_loss", objective.test_loss)}
     if fit.settings.validate_on_train:
         chosen["train"] = ("valid_loss", objective.valid_loss)
-    prefix, sizes = {"train": "scored_train"}, data.targets.sizes(data.memory)
+    prefix, sizes = {"train": "scored_train"}, data.targets.sizes(data.target_states)
     return {
         part: tried_scores(
-            objective.reported(losses, data.memory, prefix.get(part, part)),
+            objective.reported(losses, data.target_states, prefix.get(part, part)),
             *(data.parts[part][1], data.scored_weights.get(part), sizes, setting),
         )
         for part, (setting, losses) in chosen.items()
@@ -206,7 +206,7 @@ def _augmentation(fit: Assembly) -> Augmenter | None:
     if not settings.augmentation:
         return None
     seed_globals = partial(seed_all, device=device) if fit.step.exclusive else None
-    augmentation = Augmenter(settings.augmentation, fit.state.rng, data.targets, data.memory, seed_globals)
+    augmentation = Augmenter(settings.augmentation, fit.state.rng, data.targets, data.target_states, seed_globals)
     rows, y = data.parts["train"]
     first = slice(0, data.batch_size)
     x = rows.features(first)

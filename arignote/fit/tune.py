@@ -64,7 +64,7 @@ def measure(spec: RunSpec, n_rounds: int = 7, round_seconds: float = 0.1) -> lis
     prepared = prepare(with_layers(data, layers, settings), settings, seed=0)
     rows, y = prepared.parts["train"]
     with spec.naming_lines():
-        architecture = declare(layers, rows.n_in, prepared.targets.sizes(prepared.memory))
+        architecture = declare(layers, rows.n_in, prepared.targets.sizes(prepared.target_states))
     batches = Batches(rows, y, seed=0, batch_size=prepared.batch_size, y_from_x=prepared.targets.from_input)
     batch = next(iter(batches.epoch(0)))
     losses = list(objective_of(layers, settings).train_loss.values())

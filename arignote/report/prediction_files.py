@@ -10,7 +10,7 @@ from typing import IO, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from arignote.data.targets import Memory, Target
+from arignote.data.targets import Target, TargetState
 from arignote.data.targets.base import LabelsPerRow
 
 __all__ = ["Blocks", "PredictedOutput", "write_csv", "write_hdf5", "write_npy", "write_parquet"]
@@ -29,7 +29,7 @@ class PredictedOutput:
     ----------
     name : str
     target : Target
-    memory : dict
+    target_state : dict
         What the target has learned.
     first : array (0 or 1, ...)
         Predictions of the first row, from which shapes and dtypes follow.
@@ -37,7 +37,7 @@ class PredictedOutput:
 
     name: str
     target: Target
-    memory: Memory
+    target_state: TargetState
     first: NDArray[Any]
 
     @property
@@ -50,7 +50,7 @@ class PredictedOutput:
         """Labels in the order of the outputs; None if the target is numbers."""
         if self.labels == "none":
             return None
-        classes = self.target.classes(self.memory)
+        classes = self.target.classes(self.target_state)
         # Of objects the dtype that they have: labels are of one type.
         return np.array(classes.tolist()) if classes.dtype == object else classes
 
@@ -63,7 +63,7 @@ class PredictedOutput:
         """Return the labels (n, ...) or the numbers (n, ...) of a block; None if a row has several labels."""
         if self.labels == "several":
             return None
-        decoded = self.target.decode(block, self.memory)
+        decoded = self.target.decode(block, self.target_state)
         return decoded if self.classes is None else decoded.astype(self.classes.dtype, copy=False)
 
     def probabilities(self, block: NDArray[Any]) -> NDArray[Any] | None:
@@ -74,7 +74,7 @@ class PredictedOutput:
     def columns(self) -> list[str]:
         """Names of its columns in a table."""
         if self.classes is None:
-            n = self.target.size(self.memory)
+            n = self.target.size(self.target_state)
             return ["predicted"] if n == 1 else [f"predicted_{column}" for column in range(n)]
         probabilities = [f"p_{label}" for label in self.classes]
         return ["predicted", *probabilities] if self.labels == "one" else probabilities

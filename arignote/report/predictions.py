@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from arignote.data.targets import Memory, Targets
+from arignote.data.targets import Targets, TargetState
 from arignote.errors import ConfigError, DataError
 from arignote.replacing import is_stream, replacing, replacing_bytes
 from arignote.report.prediction_files import (
@@ -54,7 +54,7 @@ def write_predictions(
     path: Path,
     blocks: Blocks,
     targets: Targets,
-    memory: Mapping[str, Memory],
+    target_states: Mapping[str, TargetState],
     shown: Sequence[str],
     n_rows: int,
 ) -> None:
@@ -78,7 +78,7 @@ def write_predictions(
     blocks : iterable of dict of str to array (n, n_outputs)
         Predictions of each output layer: probabilities, or scaled numbers.
     targets : Targets
-    memory : dict of str to dict
+    target_states : dict of str to dict
         What the targets have learned.
     shown : sequence of str
         The output layers that are written. With several, columns begin with their names, and HDF5 has a group for each.
@@ -98,7 +98,7 @@ def write_predictions(
     begin = next(remaining, None)
     outputs = []
     for name in shown:
-        target, of_target = targets.by_output[name], memory[name]
+        target, of_target = targets.by_output[name], target_states[name]
         first = np.empty((0, target.size(of_target)), np.float32) if begin is None else begin[name][:1]
         outputs.append(PredictedOutput(name, target, of_target, first))
     _check_outputs(path, ending, outputs)

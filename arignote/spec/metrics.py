@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 
-from arignote.data.targets import Memory, Target, counted
+from arignote.data.targets import Target, TargetState, counted
 from arignote.errors import ConfigError
 from arignote.optim.losses import Score
 
@@ -18,7 +18,7 @@ __all__ = ["score_of_rows"]
 def score_of_rows(
     score: Score,
     target: Target,
-    memory: Memory,
+    target_state: TargetState,
     predictions: NDArray[Any],
     y: NDArray[Any],
     weights: NDArray[np.float32] | None = None,
@@ -29,7 +29,7 @@ def score_of_rows(
     ----------
     score : Score
     target : Target
-    memory : dict
+    target_state : dict
         What the target has learned.
     predictions : array (rows, n_outputs)
         Probabilities, or scaled numbers.
@@ -43,7 +43,7 @@ def score_of_rows(
     ConfigError
         If scikit-learn cannot compute it for these targets.
     """
-    of_step, own = target.of_step, target.memory_of_step(memory)
+    of_step, own = target.of_step, target.state_of_step(target_state)
     if of_step is not target:
         counts = counted(y)
         weights = None if weights is None else np.repeat(weights, counts.sum(axis=1))
@@ -56,7 +56,7 @@ def score_of_rows(
 def _score(
     score: Score,
     target: Target,
-    memory: Memory,
+    target_state: TargetState,
     predictions: NDArray[Any],
     y: NDArray[Any],
     weights: NDArray[np.float32] | None,
@@ -77,7 +77,7 @@ def _score(
         # Otherwise two labels are taken for the two classes of one.
         estimator.classes_ = np.eye(predictions.shape[1], dtype=np.int64)
     else:
-        y, estimator = target.decode(y, memory), _OfNumbers(target.decode(predictions, memory))
+        y, estimator = target.decode(y, target_state), _OfNumbers(target.decode(predictions, target_state))
     return _rated(score.metric, estimator, y, weights)
 
 

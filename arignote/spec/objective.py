@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from arignote.data.targets import Memory, Target, Targets
+from arignote.data.targets import Target, Targets, TargetState
 from arignote.errors import Complaint, ConfigError
 from arignote.layers.base import Layer
 from arignote.layers.inputs import NetworkInput
@@ -45,9 +45,11 @@ class ReportedLoss(NamedTuple):
     of_all: Callable[[NDArray[Any], NDArray[Any], NDArray[np.float32] | None], float] | None = None
 
 
-def reported_loss(name: str, output: str, loss: Loss, targets: Targets, memory: Mapping[str, Memory]) -> ReportedLoss:
-    """Return a loss of an output as it is reported; `memory` is what the targets have learned."""
-    target, own = targets.by_output[output], memory[output]
+def reported_loss(
+    name: str, output: str, loss: Loss, targets: Targets, target_states: Mapping[str, TargetState]
+) -> ReportedLoss:
+    """Return a loss of an output as it is reported; `target_states` is what the targets have learned."""
+    target, own = targets.by_output[output], target_states[output]
     of_all = None
     if isinstance(loss, Score):
         # Imports scikit-learn.
@@ -87,7 +89,7 @@ class Objective:
         return self.train_loss[self.main].column if self.targets.is_single else "loss"
 
     def reported(
-        self, losses: Mapping[str, tuple[Loss, ...]], memory: Mapping[str, Memory], prefix: str = ""
+        self, losses: Mapping[str, tuple[Loss, ...]], target_states: Mapping[str, TargetState], prefix: str = ""
     ) -> list[ReportedLoss]:
         """Return losses with their names in the history, those of the main output first; see `reported_loss`."""
         order = sorted(losses, key=lambda output: output != self.main)
@@ -96,7 +98,7 @@ class Objective:
             words = [prefix, "" if output == self.main else output]
             for loss in losses[output]:
                 name = "_".join(word for word in (*words, loss.column) if word)
-                found.append(reported_loss(name, output, loss, self.targets, memory))
+                found.append(reported_loss(name, output, loss, self.targets, target_states))
         return found
 
     def spec(self) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from made_up import AS_IT_IS, live_state, of_labels
 
 from arignote.checkpoints.progress import Best, Progress
 from arignote.checkpoints.state import TrainingState
-from arignote.data.targets.labels import labels_in_memory
+from arignote.data.targets.labels import labels_of_state
 from arignote.optim.rules import RuleState
 
 
@@ -156,7 +156,7 @@ def test_the_tensors_of_a_file_have_their_kind_before_their_name():
 
 def test_labels_have_the_dtype_that_they_had():
     def labels(**changes):
-        return labels_in_memory(live_state(**changes).targets["output"])
+        return labels_of_state(live_state(**changes).targets["output"])
 
     assert labels().dtype == np.int64 and labels().tolist() == [3, 5, 8] and live_state().n_outputs == {"output": 3}
     text = labels(targets=of_labels("<U3", ["ant", "b"]))

@@ -196,15 +196,15 @@ def test_there_are_values_of_every_target():
 def test_what_a_target_learns_survives_its_plain_form_and_gives_the_values_back(cls):
     target, values = target_of(cls), VALUES[part_name(cls)]
     y = values if cls.from_input else target.check(values, "y")
-    memory = target.learn(y, None, "y")
-    again = json.loads(json.dumps(memory))
-    target.check_memory(again)
-    assert again == memory and target.learn(y, None, "y", again) == memory
-    encoded = target.encode(y, memory, "y")
-    n = target.size(memory)
+    state = target.learn(y, None, "y")
+    again = json.loads(json.dumps(state))
+    target.check_state(again)
+    assert again == state and target.learn(y, None, "y", again) == state
+    encoded = target.encode(y, state, "y")
+    n = target.size(state)
     shapes = {"steps": ((np.int64, (3, 2)),)}.get(part_name(cls), ((np.int64, (len(y),)), (np.float32, (len(y), n))))
     assert (encoded.dtype, encoded.shape) in shapes
-    assert target.is_encoded(encoded, memory) and not target.is_encoded(np.zeros((len(y), n + 1)), memory)
+    assert target.is_encoded(encoded, state) and not target.is_encoded(np.zeros((len(y), n + 1)), state)
     predicted = np.eye(n, dtype=np.float32)[encoded] if encoded.dtype == np.int64 else encoded
     found = target.decode(predicted, again)
     if part_name(cls) == "own_input":
@@ -213,20 +213,20 @@ def test_what_a_target_learns_survives_its_plain_form_and_gives_the_values_back(
         np.testing.assert_allclose(found, y, rtol=1e-6)
     else:
         assert found.tolist() == (y["values"] if part_name(cls) == "steps" else y).tolist()
-    assert target.units(memory).shape == (n,)
+    assert target.units(state).shape == (n,)
 
 
 @pytest.mark.parametrize("key", ["target", "dtype", "values", "form", "n_axes", "mean", "scale", "shape", "of"])
 @every(of("target"))
-def test_a_memory_that_lacks_an_entry_or_has_one_of_another_type_is_refused(cls, key):
+def test_a_target_state_that_lacks_an_entry_or_has_one_of_another_type_is_refused(cls, key):
     target, values = target_of(cls), VALUES[part_name(cls)]
-    memory = target.learn(values if cls.from_input else target.check(values, "y"), None, "y")
-    if key not in memory:
+    state = target.learn(values if cls.from_input else target.check(values, "y"), None, "y")
+    if key not in state:
         return
-    target.check_memory(memory)
-    lacking = {name: value for name, value in memory.items() if name != key}
-    for wrong in (lacking, *(memory | {key: value} for value in (None, 7, "x", {}, [], ["x", None], [[1]]))):
+    target.check_state(state)
+    lacking = {name: value for name, value in state.items() if name != key}
+    for wrong in (lacking, *(state | {key: value} for value in (None, 7, "x", {}, [], ["x", None], [[1]]))):
         if key == "values" and wrong.get(key) == []:
             continue
         with pytest.raises((KeyError, TypeError, ValueError)):
-            target.check_memory(wrong)
+            target.check_state(wrong)

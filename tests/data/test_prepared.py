@@ -45,7 +45,7 @@ def prepared(x=X, y=Y, seed=1, n_classes=None, learned=None, settings=None, **gi
 
 
 def classes_of(prepared):
-    return prepared.targets.of_main.classes(prepared.memory["output"])
+    return prepared.targets.of_main.classes(prepared.target_states["output"])
 
 
 def numbers(rows):

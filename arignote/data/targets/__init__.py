@@ -1,6 +1,6 @@
 """Targets: what a network is trained to predict."""
 
-from arignote.data.targets.base import Memory, Target, is_missing
+from arignote.data.targets.base import Target, TargetState, is_missing
 from arignote.data.targets.classes import Classes, Ranks
 from arignote.data.targets.each_step import EachStep, counted
 from arignote.data.targets.flags import Flags
@@ -14,12 +14,12 @@ __all__ = [
     "Classes",
     "EachStep",
     "Flags",
-    "Memory",
     "Numbers",
     "OwnInput",
     "Ranks",
     "Same",
     "Target",
+    "TargetState",
     "Targets",
     "counted",
     "is_missing",

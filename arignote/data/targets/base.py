@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 from arignote.errors import DataError
 from arignote.registry import Part
 
-__all__ = ["LabelsPerRow", "Memory", "Target", "is_missing"]
+__all__ = ["LabelsPerRow", "Target", "TargetState", "is_missing"]
 
 # What a target has learned, as plain data: the labels, the scale of numbers. A checkpoint holds it.
-Memory = dict[str, Any]
+TargetState = dict[str, Any]
 LabelsPerRow = Literal["none", "one", "several"]
 
 
@@ -26,7 +26,7 @@ def is_missing(value: Any) -> bool:
 
 
 class Target(Part):
-    """Base class of targets. A target has no memory: what it learns is passed to it again.
+    """Base class of targets. A target has no state of its own: what it learns is passed to it again.
 
     Attributes
     ----------
@@ -60,7 +60,9 @@ class Target(Part):
         """
 
     @abstractmethod
-    def learn(self, y: NDArray[Any], rows: NDArray[np.int64] | None, what: str, known: Memory | None = None) -> Memory:
+    def learn(
+        self, y: NDArray[Any], rows: NDArray[np.int64] | None, what: str, stored: TargetState | None = None
+    ) -> TargetState:
         """Return what encoding and decoding need.
 
         Parameters
@@ -71,7 +73,7 @@ class Target(Part):
             Training rows; None: all.
         what : str
             Name of the data in errors.
-        known : dict, optional
+        stored : dict, optional
             What the run that is resumed has learned. Without it the run is new, and what is suspicious is reported.
 
         Raises
@@ -81,15 +83,15 @@ class Target(Part):
         """
 
     @abstractmethod
-    def check_memory(self, memory: Mapping[str, Any]) -> None:
-        """Raise KeyError, TypeError or ValueError if the memory of a file is nothing that `learn` returns."""
+    def check_state(self, state: Mapping[str, Any]) -> None:
+        """Raise KeyError, TypeError or ValueError if a state in a file is nothing that `learn` returns."""
 
     @abstractmethod
-    def size(self, memory: Memory) -> int:
+    def size(self, state: TargetState) -> int:
         """Return the number of outputs that a network needs."""
 
     @abstractmethod
-    def encode(self, y: NDArray[Any], memory: Memory, what: str) -> NDArray[Any]:
+    def encode(self, y: NDArray[Any], state: TargetState, what: str) -> NDArray[Any]:
         """Return the values that the network is trained on, int64 (rows,) or float32 (rows, n_outputs).
 
         Raises
@@ -99,7 +101,7 @@ class Target(Part):
         """
 
     @abstractmethod
-    def decode(self, predicted: NDArray[Any], memory: Memory) -> NDArray[Any]:
+    def decode(self, predicted: NDArray[Any], state: TargetState) -> NDArray[Any]:
         """Return predictions as the user has values, from what the network predicts (rows, n_outputs)."""
 
     @property
@@ -107,11 +109,11 @@ class Target(Part):
         """The target of a single value: itself, or for sequences of values that of a step."""
         return self
 
-    def memory_of_step(self, memory: Memory) -> Memory:
+    def state_of_step(self, state: TargetState) -> TargetState:
         """Return what the target of a single value has learned, as of `of_step`."""
-        return memory
+        return state
 
-    def like(self, y: NDArray[Any], known: Memory) -> NDArray[Any]:
+    def like(self, y: NDArray[Any], stored: TargetState) -> NDArray[Any]:
         """Return values in the form of those of the run that is resumed, which may be an older one."""
         return y
 
@@ -123,25 +125,25 @@ class Target(Part):
         """Return which rows (rows,) have a target; None if all have one."""
         return None
 
-    def units(self, memory: Memory) -> NDArray[np.float64]:
+    def units(self, state: TargetState) -> NDArray[np.float64]:
         """Return the unit of each output (n_outputs,) in units of the user's values."""
-        return np.ones(self.size(memory))
+        return np.ones(self.size(state))
 
-    def classes(self, memory: Memory) -> NDArray[Any]:
+    def classes(self, state: TargetState) -> NDArray[Any]:
         """Return the labels in the order of the outputs; raise DataError if the target has no classes."""
         raise DataError(f"the target is {self.named()}, which has no classes")
 
-    def keywords(self, memory: Memory) -> dict[str, Any]:
+    def keywords(self, state: TargetState) -> dict[str, Any]:
         """Return the keywords by which an augmentation learns of the target."""
         return {}
 
     @abstractmethod
-    def encoded_form(self, memory: Memory) -> str:
+    def encoded_form(self, state: TargetState) -> str:
         """Return what encoded values are, in words for errors."""
 
-    def is_encoded(self, y: NDArray[Any], memory: Memory) -> bool:
+    def is_encoded(self, y: NDArray[Any], state: TargetState) -> bool:
         """Return whether values that an augmentation returns have the form of encoded ones."""
-        return y.shape[1:] == (self.size(memory),) and y.dtype.kind in "iuf"
+        return y.shape[1:] == (self.size(state),) and y.dtype.kind in "iuf"
 
     @classmethod
     def named(cls) -> str:

@@ -9,15 +9,15 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from arignote.data.targets.base import LabelsPerRow, Memory, Target
+from arignote.data.targets.base import LabelsPerRow, Target, TargetState
 from arignote.data.targets.labels import (
     check_classes,
     check_labels,
     encode_labels,
     find_classes,
-    labels_in_memory,
+    labels_of_state,
     like_classes,
-    memory_of_labels,
+    state_of_labels,
 )
 from arignote.errors import DataError
 from arignote.registry import Count, register
@@ -33,37 +33,37 @@ class _OneLabel(Target):
     def check(self, y: Any, what: str) -> NDArray[Any]:
         return check_labels(y, what)
 
-    def check_memory(self, memory: Mapping[str, Any]) -> None:
-        labels_in_memory(memory)
+    def check_state(self, state: Mapping[str, Any]) -> None:
+        labels_of_state(state)
 
-    def classes(self, memory: Memory) -> NDArray[Any]:
-        return labels_in_memory(memory)
+    def classes(self, state: TargetState) -> NDArray[Any]:
+        return labels_of_state(state)
 
-    def like(self, y: NDArray[Any], known: Memory) -> NDArray[Any]:
+    def like(self, y: NDArray[Any], stored: TargetState) -> NDArray[Any]:
         # As text if the labels of the run are, as version 0.1 read text tables.
-        return like_classes(y, labels_in_memory(known))
+        return like_classes(y, labels_of_state(stored))
 
     def strata(self, y: NDArray[Any]) -> NDArray[Any]:
         return y
 
-    def size(self, memory: Memory) -> int:
-        return len(memory["values"])
+    def size(self, state: TargetState) -> int:
+        return len(state["values"])
 
-    def decode(self, predicted: NDArray[Any], memory: Memory) -> NDArray[Any]:
-        found: NDArray[Any] = labels_in_memory(memory)[predicted.argmax(axis=1)]
+    def decode(self, predicted: NDArray[Any], state: TargetState) -> NDArray[Any]:
+        found: NDArray[Any] = labels_of_state(state)[predicted.argmax(axis=1)]
         return found
 
-    def encoded_form(self, memory: Memory) -> str:
-        n = self.size(memory)
+    def encoded_form(self, state: TargetState) -> str:
+        n = self.size(state)
         return f"class numbers in 0 .. {n - 1}, or shares of the classes (rows, {n})"
 
-    def is_encoded(self, y: NDArray[Any], memory: Memory) -> bool:
+    def is_encoded(self, y: NDArray[Any], state: TargetState) -> bool:
         if y.ndim == 1 and y.dtype.kind in "iu":
-            return bool(y.min() >= 0 and y.max() < self.size(memory))
-        return super().is_encoded(y, memory)
+            return bool(y.min() >= 0 and y.max() < self.size(state))
+        return super().is_encoded(y, state)
 
-    def keywords(self, memory: Memory) -> dict[str, Any]:
-        return {"n_classes": self.size(memory)}
+    def keywords(self, state: TargetState) -> dict[str, Any]:
+        return {"n_classes": self.size(state)}
 
 
 @register(name="classes")
@@ -87,13 +87,15 @@ class Classes(_OneLabel):
     test_loss: ClassVar[tuple[str, ...]] = ("error", "nll")
     n_classes: Count | None = None
 
-    def learn(self, y: NDArray[Any], rows: NDArray[np.int64] | None, what: str, known: Memory | None = None) -> Memory:
-        if known is None:
+    def learn(
+        self, y: NDArray[Any], rows: NDArray[np.int64] | None, what: str, stored: TargetState | None = None
+    ) -> TargetState:
+        if stored is None:
             check_classes(y, self.n_classes, what)
-        return memory_of_labels(find_classes(y, self.n_classes))
+        return state_of_labels(find_classes(y, self.n_classes))
 
-    def encode(self, y: NDArray[Any], memory: Memory, what: str) -> NDArray[Any]:
-        return encode_labels(y, labels_in_memory(memory), what)
+    def encode(self, y: NDArray[Any], state: TargetState, what: str) -> NDArray[Any]:
+        return encode_labels(y, labels_of_state(state), what)
 
 
 @register(name="ranks")
@@ -121,24 +123,26 @@ class Ranks(_OneLabel):
     ranks: list[int | float | str] | None = None
     n_classes: Annotated[int, Field(ge=2)] | None = None
 
-    def learn(self, y: NDArray[Any], rows: NDArray[np.int64] | None, what: str, known: Memory | None = None) -> Memory:
+    def learn(
+        self, y: NDArray[Any], rows: NDArray[np.int64] | None, what: str, stored: TargetState | None = None
+    ) -> TargetState:
         if self.ranks is not None:
-            memory = memory_of_labels(np.array(self.ranks))
-            if known is None:
+            state = state_of_labels(np.array(self.ranks))
+            if stored is None:
                 # Rows are numbered as the user has them, before some are held out.
-                self.encode(y, memory, what)
-            return memory
+                self.encode(y, state, what)
+            return state
         if y.dtype.kind not in "biuf":
             raise DataError(
                 f"ranks of {what} are text, which has no order: write it, "
                 f'["OrdinalOutputLayer", {{"ranks": {sorted(set(map(str, y.tolist())))[:20]}}}], the lowest first'
             )
-        if known is None:
+        if stored is None:
             check_classes(y, self.n_classes, what)
-        return memory_of_labels(find_classes(y, self.n_classes))
+        return state_of_labels(find_classes(y, self.n_classes))
 
-    def encode(self, y: NDArray[Any], memory: Memory, what: str) -> NDArray[Any]:
-        labels = labels_in_memory(memory)
+    def encode(self, y: NDArray[Any], state: TargetState, what: str) -> NDArray[Any]:
+        labels = labels_of_state(state)
         order = np.argsort(labels)
         encoded: NDArray[Any] = order[encode_labels(y, labels[order], what)]
         return encoded

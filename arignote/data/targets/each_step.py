@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from arignote.data.fields import joined
-from arignote.data.targets.base import Memory, Target
+from arignote.data.targets.base import Target, TargetState
 from arignote.errors import DataError
 from arignote.registry import PartField, register
 
@@ -49,8 +49,8 @@ class EachStep(Target):
     def of_step(self) -> Target:
         return self.of
 
-    def memory_of_step(self, memory: Memory) -> Memory:
-        found: Memory = memory["of"]
+    def state_of_step(self, state: TargetState) -> TargetState:
+        found: TargetState = state["of"]
         return found
 
     def check(self, y: Any, what: str, counts: NDArray[np.bool_] | None = None) -> NDArray[Any]:
@@ -87,55 +87,57 @@ class EachStep(Target):
         padded[found] = values
         return joined({"values": padded, "counts": found})
 
-    def learn(self, y: NDArray[Any], rows: NDArray[np.int64] | None, what: str, known: Memory | None = None) -> Memory:
+    def learn(
+        self, y: NDArray[Any], rows: NDArray[np.int64] | None, what: str, stored: TargetState | None = None
+    ) -> TargetState:
         # Steps of all rows, and the numbers of those of the training rows among them.
         is_train = np.zeros(len(y), dtype=bool)
         is_train[slice(None) if rows is None else rows] = True
         of_train = np.flatnonzero(np.repeat(is_train, y["counts"].sum(axis=1)))
         with _named_by_row(y["counts"]):
-            of_step = self.of.learn(_flat(y), of_train, what, None if known is None else known["of"])
+            of_step = self.of.learn(_flat(y), of_train, what, None if stored is None else stored["of"])
         return {"of": {"target": self.of.named()} | of_step}
 
-    def check_memory(self, memory: Mapping[str, Any]) -> None:
-        self.of.check_memory(memory["of"])
+    def check_state(self, state: Mapping[str, Any]) -> None:
+        self.of.check_state(state["of"])
 
-    def size(self, memory: Memory) -> int:
-        return self.of.size(memory["of"])
+    def size(self, state: TargetState) -> int:
+        return self.of.size(state["of"])
 
-    def encode(self, y: NDArray[Any], memory: Memory, what: str) -> NDArray[Any]:
+    def encode(self, y: NDArray[Any], state: TargetState, what: str) -> NDArray[Any]:
         with _named_by_row(y["counts"]):
-            encoded = self.of.encode(_flat(y), memory["of"], what)
+            encoded = self.of.encode(_flat(y), state["of"], what)
         fill = -1 if encoded.dtype.kind == "i" else np.nan
         found = np.full((*y["counts"].shape, *encoded.shape[1:]), fill, encoded.dtype)
         found[y["counts"]] = encoded
         return found
 
-    def decode(self, predicted: NDArray[Any], memory: Memory) -> NDArray[Any]:
+    def decode(self, predicted: NDArray[Any], state: TargetState) -> NDArray[Any]:
         n_rows, n_steps = predicted.shape[:2]
-        found = self.of.decode(predicted.reshape(n_rows * n_steps, -1), memory["of"])
+        found = self.of.decode(predicted.reshape(n_rows * n_steps, -1), state["of"])
         return found.reshape(n_rows, n_steps, *found.shape[1:])
 
-    def like(self, y: NDArray[Any], known: Memory) -> NDArray[Any]:
-        values = self.of.like(y["values"].reshape(-1, *y["values"].shape[2:]), known["of"])
+    def like(self, y: NDArray[Any], stored: TargetState) -> NDArray[Any]:
+        values = self.of.like(y["values"].reshape(-1, *y["values"].shape[2:]), stored["of"])
         return joined({"values": values.reshape(*y["counts"].shape, *values.shape[1:]), "counts": y["counts"]})
 
-    def units(self, memory: Memory) -> NDArray[np.float64]:
-        return self.of.units(memory["of"])
+    def units(self, state: TargetState) -> NDArray[np.float64]:
+        return self.of.units(state["of"])
 
-    def classes(self, memory: Memory) -> NDArray[Any]:
-        return self.of.classes(memory["of"])
+    def classes(self, state: TargetState) -> NDArray[Any]:
+        return self.of.classes(state["of"])
 
-    def keywords(self, memory: Memory) -> dict[str, Any]:
-        return self.of.keywords(memory["of"])
+    def keywords(self, state: TargetState) -> dict[str, Any]:
+        return self.of.keywords(state["of"])
 
-    def encoded_form(self, memory: Memory) -> str:
-        return f"for each step {self.of.encoded_form(memory['of'])}"
+    def encoded_form(self, state: TargetState) -> str:
+        return f"for each step {self.of.encoded_form(state['of'])}"
 
-    def is_encoded(self, y: NDArray[Any], memory: Memory) -> bool:
+    def is_encoded(self, y: NDArray[Any], state: TargetState) -> bool:
         if y.ndim != (2 if y.dtype.kind in "iu" else 3):
             return False
         counts = counted(y)
-        return bool(counts.any()) and self.of.is_encoded(y[counts], memory["of"])
+        return bool(counts.any()) and self.of.is_encoded(y[counts], state["of"])
 
 
 def counted(encoded: NDArray[Any]) -> NDArray[np.bool_]:

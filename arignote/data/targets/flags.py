@@ -8,8 +8,8 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from arignote.data.targets.base import LabelsPerRow, Memory, Target
-from arignote.data.targets.labels import find_labels, labels_in_memory, memory_of_labels
+from arignote.data.targets.base import LabelsPerRow, Target, TargetState
+from arignote.data.targets.labels import find_labels, labels_of_state, state_of_labels
 from arignote.errors import DataError
 from arignote.registry import Count, register
 
@@ -72,23 +72,25 @@ class Flags(Target):
             raise DataError(f"labels of {what} row {row} must be 0 and 1; got {matrix[row].tolist()[:20]}")
         return matrix
 
-    def learn(self, y: NDArray[Any], rows: NDArray[np.int64] | None, what: str, known: Memory | None = None) -> Memory:
+    def learn(
+        self, y: NDArray[Any], rows: NDArray[np.int64] | None, what: str, stored: TargetState | None = None
+    ) -> TargetState:
         is_matrix = y.ndim == 2
         labels = np.arange(y.shape[1]) if is_matrix else find_labels([label for row in y for label in row], what)
         if self.n_classes is not None and self.n_classes != len(labels):
             raise DataError(f"{what} has {len(labels)} labels, the output layer n_classes={self.n_classes}")
-        return memory_of_labels(labels) | {"form": "matrix" if is_matrix else "lists"}
+        return state_of_labels(labels) | {"form": "matrix" if is_matrix else "lists"}
 
-    def check_memory(self, memory: Mapping[str, Any]) -> None:
-        labels_in_memory(memory)
-        if memory["form"] not in ("matrix", "lists"):
-            raise ValueError(f"flags in the form {memory['form']!r:.100}")
+    def check_state(self, state: Mapping[str, Any]) -> None:
+        labels_of_state(state)
+        if state["form"] not in ("matrix", "lists"):
+            raise ValueError(f"flags in the form {state['form']!r:.100}")
 
-    def size(self, memory: Memory) -> int:
-        return len(memory["values"])
+    def size(self, state: TargetState) -> int:
+        return len(state["values"])
 
-    def encode(self, y: NDArray[Any], memory: Memory, what: str) -> NDArray[Any]:
-        labels = labels_in_memory(memory)
+    def encode(self, y: NDArray[Any], state: TargetState, what: str) -> NDArray[Any]:
+        labels = labels_of_state(state)
         if y.ndim == 2:
             if y.shape[1] != len(labels):
                 raise DataError(f"labels of {what} have {y.shape[1]} columns, those of the training data {len(labels)}")
@@ -102,11 +104,11 @@ class Flags(Target):
             encoded[row, [places[label] for label in own]] = 1
         return encoded
 
-    def decode(self, predicted: NDArray[Any], memory: Memory) -> NDArray[Any]:
+    def decode(self, predicted: NDArray[Any], state: TargetState) -> NDArray[Any]:
         is_set = predicted > 0.5
-        if memory["form"] == "matrix":
+        if state["form"] == "matrix":
             return is_set.astype(np.int64)
-        labels = labels_in_memory(memory)
+        labels = labels_of_state(state)
         return _as_objects([tuple(labels[row].tolist()) for row in is_set])
 
     def strata(self, y: NDArray[Any]) -> NDArray[Any]:
@@ -115,11 +117,11 @@ class Flags(Target):
         numbers = {combination: n for n, combination in enumerate(sorted(set(combinations), key=repr))}
         return np.array([numbers[combination] for combination in combinations])
 
-    def classes(self, memory: Memory) -> NDArray[Any]:
-        return labels_in_memory(memory)
+    def classes(self, state: TargetState) -> NDArray[Any]:
+        return labels_of_state(state)
 
-    def encoded_form(self, memory: Memory) -> str:
-        return f"flags between 0 and 1, (rows, {self.size(memory)})"
+    def encoded_form(self, state: TargetState) -> str:
+        return f"flags between 0 and 1, (rows, {self.size(state)})"
 
 
 def _are_indicators(y: Any) -> bool:

@@ -18,9 +18,9 @@ __all__ = [
     "encode_labels",
     "find_classes",
     "find_labels",
-    "labels_in_memory",
+    "labels_of_state",
     "like_classes",
-    "memory_of_labels",
+    "state_of_labels",
     "weights_of_classes",
 ]
 
@@ -192,12 +192,12 @@ def find_labels(labels: list[Any], what: str) -> NDArray[Any]:
         raise DataError(f"labels of {what} are of several types; make them all strings or all numbers") from None
 
 
-def memory_of_labels(labels: NDArray[Any]) -> dict[str, Any]:
+def state_of_labels(labels: NDArray[Any]) -> dict[str, Any]:
     """Return labels as plain data."""
     return {"dtype": labels.dtype.str if labels.dtype != object else "O", "values": labels.tolist()}
 
 
-def labels_in_memory(memory: Mapping[str, Any]) -> NDArray[Any]:
+def labels_of_state(state: Mapping[str, Any]) -> NDArray[Any]:
     """Return the labels of plain data as an array (n_classes,).
 
     Raises
@@ -205,7 +205,7 @@ def labels_in_memory(memory: Mapping[str, Any]) -> NDArray[Any]:
     KeyError, TypeError, ValueError
         If they do not have their dtype, as in a damaged or forged file.
     """
-    name, values = memory["dtype"], memory["values"]
+    name, values = state["dtype"], state["values"]
     if not (isinstance(name, str) and isinstance(values, list)) or not values:
         raise TypeError("classes that are no list of a dtype, or an empty one")
     dtype = np.dtype(name)

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from arignote.data.targets.base import Memory, Target, is_missing
+from arignote.data.targets.base import Target, TargetState, is_missing
 from arignote.errors import DataError
 from arignote.registry import Count, register
 
@@ -63,13 +63,15 @@ class Numbers(Target):
             )
         return values
 
-    def learn(self, y: NDArray[Any], rows: NDArray[np.int64] | None, what: str, known: Memory | None = None) -> Memory:
+    def learn(
+        self, y: NDArray[Any], rows: NDArray[np.int64] | None, what: str, stored: TargetState | None = None
+    ) -> TargetState:
         n_columns = 1 if y.ndim == 1 else y.shape[1]
         if self.n_outputs is not None and self.n_outputs != n_columns:
             raise DataError(f"y of {what} has {n_columns} columns, the output layer n_outputs={self.n_outputs}")
-        if known and (known["n_axes"], len(known["mean"])) == (y.ndim, n_columns):
+        if stored and (stored["n_axes"], len(stored["mean"])) == (y.ndim, n_columns):
             # Means may be rounded differently on another machine.
-            return known
+            return stored
         train = (y if rows is None else y[rows]).reshape(-1, n_columns).astype(np.float64)
         is_absent = np.isnan(train).all(axis=0)
         if is_absent.any():
@@ -84,8 +86,8 @@ class Numbers(Target):
             scale[scale <= 10 * np.finfo(np.float64).eps * np.abs(mean)] = 1.0
         return {"n_axes": y.ndim, "mean": mean.tolist(), "scale": scale.tolist()}
 
-    def check_memory(self, memory: Mapping[str, Any]) -> None:
-        n_axes, mean, scale = memory["n_axes"], memory["mean"], memory["scale"]
+    def check_state(self, state: Mapping[str, Any]) -> None:
+        n_axes, mean, scale = state["n_axes"], state["mean"], state["scale"]
         if type(n_axes) is not int or n_axes not in (1, 2):
             raise ValueError(f"a target of {n_axes!r:.100} axes")
         if not 1 <= len(mean) == len(scale) or (n_axes == 1 and len(mean) > 1):
@@ -93,32 +95,32 @@ class Numbers(Target):
         if not all(type(value) is float and isfinite(value) for value in [*mean, *scale]) or min(scale) <= 0:
             raise ValueError("a target whose mean and scale are no finite numbers")
 
-    def size(self, memory: Memory) -> int:
-        return len(memory["mean"])
+    def size(self, state: TargetState) -> int:
+        return len(state["mean"])
 
-    def encode(self, y: NDArray[Any], memory: Memory, what: str) -> NDArray[Any]:
+    def encode(self, y: NDArray[Any], state: TargetState, what: str) -> NDArray[Any]:
         n_columns = 1 if y.ndim == 1 else y.shape[1]
-        if n_columns != self.size(memory):
-            raise DataError(f"y of {what} has {n_columns} columns, that of the training data {self.size(memory)}")
-        scaled = (y.reshape(-1, n_columns).astype(np.float64) - memory["mean"]) / memory["scale"]
+        if n_columns != self.size(state):
+            raise DataError(f"y of {what} has {n_columns} columns, that of the training data {self.size(state)}")
+        scaled = (y.reshape(-1, n_columns).astype(np.float64) - state["mean"]) / state["scale"]
         is_too_large = (np.abs(scaled) > np.finfo(np.float32).max).any(axis=1)
         if is_too_large.any():
             raise DataError(f"y of {what} row {int(np.argmax(is_too_large))} is too large for float32; scale it")
         return np.ascontiguousarray(scaled, dtype=np.float32)
 
-    def decode(self, predicted: NDArray[Any], memory: Memory) -> NDArray[Any]:
-        values: NDArray[Any] = predicted.astype(np.float64) * memory["scale"] + memory["mean"]
-        return values[:, 0] if memory["n_axes"] == 1 else values
+    def decode(self, predicted: NDArray[Any], state: TargetState) -> NDArray[Any]:
+        values: NDArray[Any] = predicted.astype(np.float64) * state["scale"] + state["mean"]
+        return values[:, 0] if state["n_axes"] == 1 else values
 
     def present_mask(self, y: NDArray[Any]) -> NDArray[np.bool_] | None:
         is_nan = np.isnan(y).reshape(len(y), -1).all(axis=1)
         return ~is_nan if is_nan.any() else None
 
-    def units(self, memory: Memory) -> NDArray[np.float64]:
-        return np.array(memory["scale"])
+    def units(self, state: TargetState) -> NDArray[np.float64]:
+        return np.array(state["scale"])
 
-    def encoded_form(self, memory: Memory) -> str:
-        return f"numbers (rows, {self.size(memory)})"
+    def encoded_form(self, state: TargetState) -> str:
+        return f"numbers (rows, {self.size(state)})"
 
 
 def _as_numbers(y: Any, what: str) -> NDArray[Any]:

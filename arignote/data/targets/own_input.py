@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from arignote.data.targets.base import Memory, Target
+from arignote.data.targets.base import Target, TargetState
 from arignote.data.targets.same import Same
 from arignote.registry import register
 
@@ -47,21 +47,23 @@ class OwnInput(Target):
             values[:] = [tuple(value) for value in y]
             return values
 
-    def learn(self, y: NDArray[Any], rows: NDArray[np.int64] | None, what: str, known: Memory | None = None) -> Memory:
+    def learn(
+        self, y: NDArray[Any], rows: NDArray[np.int64] | None, what: str, stored: TargetState | None = None
+    ) -> TargetState:
         """Return the shape of an example of the network."""
-        return _SAME.learn(y, rows, what, known)
+        return _SAME.learn(y, rows, what, stored)
 
-    def check_memory(self, memory: Mapping[str, Any]) -> None:
-        _SAME.check_memory(memory)
+    def check_state(self, state: Mapping[str, Any]) -> None:
+        _SAME.check_state(state)
 
-    def size(self, memory: Memory) -> int:
-        return _SAME.size(memory)
+    def size(self, state: TargetState) -> int:
+        return _SAME.size(state)
 
-    def encode(self, y: NDArray[Any], memory: Memory, what: str) -> NDArray[Any]:
-        return _SAME.encode(y, memory, what)
+    def encode(self, y: NDArray[Any], state: TargetState, what: str) -> NDArray[Any]:
+        return _SAME.encode(y, state, what)
 
-    def decode(self, predicted: NDArray[Any], memory: Memory) -> NDArray[Any]:
+    def decode(self, predicted: NDArray[Any], state: TargetState) -> NDArray[Any]:
         return predicted
 
-    def encoded_form(self, memory: Memory) -> str:
-        return _SAME.encoded_form(memory)
+    def encoded_form(self, state: TargetState) -> str:
+        return _SAME.encoded_form(state)

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from arignote.data.targets.base import Memory, Target
+from arignote.data.targets.base import Target, TargetState
 from arignote.errors import DataError
 from arignote.registry import Count, register
 from arignote.safe.limits import LARGEST_COUNT, MOST_AXES
@@ -41,26 +41,28 @@ class Same(Target):
     def check(self, y: Any, what: str) -> NDArray[Any]:
         raise DataError(f"the target of {what} is its input: leave y out")
 
-    def learn(self, y: NDArray[Any], rows: NDArray[np.int64] | None, what: str, known: Memory | None = None) -> Memory:
+    def learn(
+        self, y: NDArray[Any], rows: NDArray[np.int64] | None, what: str, stored: TargetState | None = None
+    ) -> TargetState:
         """Return the shape of an example; `y` is one example (1, ...), as the network takes it."""
         n_values = prod(y.shape[1:])
         if self.n_outputs is not None and self.n_outputs != n_values:
             raise DataError(f"an example of {what} has {n_values} values, the output layer n_outputs={self.n_outputs}")
         return {"shape": list(y.shape[1:])}
 
-    def check_memory(self, memory: Mapping[str, Any]) -> None:
-        shape = memory["shape"]
+    def check_state(self, state: Mapping[str, Any]) -> None:
+        shape = state["shape"]
         if not 0 < len(shape) <= MOST_AXES or any(type(n) is not int or not 1 <= n < LARGEST_COUNT for n in shape):
             raise ValueError(f"a target of the shape {shape!r:.100}")
 
-    def size(self, memory: Memory) -> int:
-        return prod(memory["shape"])
+    def size(self, state: TargetState) -> int:
+        return prod(state["shape"])
 
-    def encode(self, y: NDArray[Any], memory: Memory, what: str) -> NDArray[Any]:
+    def encode(self, y: NDArray[Any], state: TargetState, what: str) -> NDArray[Any]:
         return y.reshape(len(y), -1)
 
-    def decode(self, predicted: NDArray[Any], memory: Memory) -> NDArray[Any]:
-        return predicted.reshape(len(predicted), *memory["shape"])
+    def decode(self, predicted: NDArray[Any], state: TargetState) -> NDArray[Any]:
+        return predicted.reshape(len(predicted), *state["shape"])
 
-    def encoded_form(self, memory: Memory) -> str:
-        return f"numbers (rows, {self.size(memory)})"
+    def encoded_form(self, state: TargetState) -> str:
+        return f"numbers (rows, {self.size(state)})"

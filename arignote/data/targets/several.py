@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from arignote.data.fields import check_lengths, joined
-from arignote.data.targets.base import Memory, Target
+from arignote.data.targets.base import Target, TargetState
 from arignote.data.targets.each_step import EachStep
 from arignote.errors import DataError
 
@@ -23,7 +23,7 @@ class Targets:
 
     With one output, values are those of its target. With several, `y` of the user is a mapping of names to values (with
     one it may be), and validated or encoded values are a structured array with a field for each output, so that rows of
-    all of them are taken together. What they have learned is a mapping of names to memories in any case.
+    all of them are taken together. What they have learned is a mapping of names to states in any case.
 
     Attributes
     ----------
@@ -99,19 +99,19 @@ class Targets:
         y: NDArray[Any] | None,
         rows: NDArray[np.int64] | None,
         what: str,
-        known: Mapping[str, Memory] | None,
-        fixed: Mapping[str, Memory] | None = None,
-    ) -> dict[str, Memory]:
-        """Return what each target learns, or has in `fixed`, with the name of the target, as of `Target.learn`.
+        stored_states: Mapping[str, TargetState] | None,
+        fixed_states: Mapping[str, TargetState] | None = None,
+    ) -> dict[str, TargetState]:
+        """Return what each target learns, or has in `fixed_states`, with the name of the target, as of `Target.learn`.
 
-        A memory that another target has learned is not used; the run that has it is refused later.
+        A stored state of another target is not used; the run that has it is refused later.
         """
         found = {}
         for name, one in self.by_output.items():
-            if fixed and name in fixed:
-                found[name] = fixed[name]
+            if fixed_states and name in fixed_states:
+                found[name] = fixed_states[name]
                 continue
-            of_run = None if known is None else known.get(name, {})
+            of_run = None if stored_states is None else stored_states.get(name, {})
             if of_run and of_run["target"] != one.named():
                 of_run = None
             where = what if self.is_single else f"{what}, {name!r}"
@@ -122,23 +122,23 @@ class Targets:
         """Return the values of one output."""
         return y if self.is_single else y[name]
 
-    def sizes(self, memory: Mapping[str, Memory]) -> dict[str, int]:
+    def sizes(self, states: Mapping[str, TargetState]) -> dict[str, int]:
         """Return the number of outputs that each output layer needs."""
-        return {name: one.size(memory[name]) for name, one in self.by_output.items()}
+        return {name: one.size(states[name]) for name, one in self.by_output.items()}
 
-    def encode(self, y: NDArray[Any], memory: Mapping[str, Memory], what: str) -> NDArray[Any]:
+    def encode(self, y: NDArray[Any], states: Mapping[str, TargetState], what: str) -> NDArray[Any]:
         """Return the values that the network is trained on, as of `Target.encode`."""
         if self.is_single:
-            return self.of_main.encode(y, memory[self.main], what)
+            return self.of_main.encode(y, states[self.main], what)
         return joined(
-            {name: one.encode(y[name], memory[name], f"{what}, {name!r}") for name, one in self.by_output.items()}
+            {name: one.encode(y[name], states[name], f"{what}, {name!r}") for name, one in self.by_output.items()}
         )
 
-    def like(self, y: NDArray[Any], known: Mapping[str, Memory]) -> NDArray[Any]:
+    def like(self, y: NDArray[Any], stored_states: Mapping[str, TargetState]) -> NDArray[Any]:
         """Return values in the form of those of the run that is resumed, as of `Target.like`."""
         fields = {
-            name: one.like(self.values(y, name), known[name])
-            if known.get(name, {}).get("target") == one.named()
+            name: one.like(self.values(y, name), stored_states[name])
+            if stored_states.get(name, {}).get("target") == one.named()
             else self.values(y, name)
             for name, one in self.by_output.items()
         }
@@ -154,32 +154,34 @@ class Targets:
         found = [one for one in by_output if one is not None]
         return np.logical_or.reduce(found) if len(found) == len(by_output) else None
 
-    def units(self, memory: Mapping[str, Memory]) -> dict[str, NDArray[np.float64]]:
+    def units(self, states: Mapping[str, TargetState]) -> dict[str, NDArray[np.float64]]:
         """Return the units of the outputs of each output layer."""
-        return {name: one.units(memory[name]) for name, one in self.by_output.items()}
+        return {name: one.units(states[name]) for name, one in self.by_output.items()}
 
-    def decode(self, predicted: Mapping[str, NDArray[Any]], memory: Mapping[str, Memory]) -> dict[str, NDArray[Any]]:
+    def decode(
+        self, predicted: Mapping[str, NDArray[Any]], states: Mapping[str, TargetState]
+    ) -> dict[str, NDArray[Any]]:
         """Return predictions of outputs by name as the user has values."""
-        return {name: self.by_output[name].decode(found, memory[name]) for name, found in predicted.items()}
+        return {name: self.by_output[name].decode(found, states[name]) for name, found in predicted.items()}
 
-    def keywords(self, memory: Mapping[str, Memory]) -> dict[str, Any]:
+    def keywords(self, states: Mapping[str, TargetState]) -> dict[str, Any]:
         """Return the keywords by which an augmentation learns of the target."""
-        return self.of_main.keywords(memory[self.main]) if self.is_single else {}
+        return self.of_main.keywords(states[self.main]) if self.is_single else {}
 
-    def encoded_form(self, memory: Mapping[str, Memory]) -> str:
+    def encoded_form(self, states: Mapping[str, TargetState]) -> str:
         """Return what encoded values are, in words for errors."""
-        forms = [one.encoded_form(memory[name]) for name, one in self.by_output.items()]
+        forms = [one.encoded_form(states[name]) for name, one in self.by_output.items()]
         if self.is_single:
             return forms[0]
         return "a structured array of " + "; ".join(
             f"{n!r}: {form}" for n, form in zip(self.by_output, forms, strict=True)
         )
 
-    def is_encoded(self, y: NDArray[Any], memory: Mapping[str, Memory]) -> bool:
+    def is_encoded(self, y: NDArray[Any], states: Mapping[str, TargetState]) -> bool:
         """Return whether values that an augmentation returns have the form of encoded ones."""
         if not self.is_single and y.dtype.names != tuple(self.by_output):
             return False
-        return all(one.is_encoded(self.values(y, name), memory[name]) for name, one in self.by_output.items())
+        return all(one.is_encoded(self.values(y, name), states[name]) for name, one in self.by_output.items())
 
 
 def misnamed(value: Any, names: Iterable[str], kind: str = "output") -> str:

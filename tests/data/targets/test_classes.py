@@ -11,12 +11,12 @@ from arignote import ArignoteWarning, ConfigError, DataError
 from arignote.data.targets import Classes, Ranks
 
 
-def learned(target, y, known=None):
-    return target.learn(target.check(y, "y"), None, "y", known)
+def learned(target, y, stored=None):
+    return target.learn(target.check(y, "y"), None, "y", stored)
 
 
 @pytest.mark.parametrize(
-    ("y", "memory", "encoded"),
+    ("y", "state", "encoded"),
     [
         (["no", "yes", "no"], {"dtype": "<U3", "values": ["no", "yes"]}, [0, 1, 0]),
         ([7, 3, 7], {"dtype": "<i8", "values": [3, 7]}, [1, 0, 1]),
@@ -26,29 +26,29 @@ def learned(target, y, known=None):
     ],
     ids=["text", "numbers", "whole floats", "truths", "objects"],
 )
-def test_labels_become_their_position_in_order_and_back(y, memory, encoded):
+def test_labels_become_their_position_in_order_and_back(y, state, encoded):
     target = Classes()
     found = learned(target, y)
-    assert found == memory and target.size(found) == len(memory["values"])
+    assert found == state and target.size(found) == len(state["values"])
     numbers = target.encode(target.check(y, "y"), found, "y")
     assert numbers.dtype == np.int64 and numbers.tolist() == encoded
-    again = target.decode(np.eye(len(memory["values"]))[numbers], found)
-    assert again.tolist() == list(y) and again.dtype == np.dtype(memory["dtype"])
-    assert target.classes(found).tolist() == memory["values"]
-    assert target.units(found).tolist() == [1.0] * len(memory["values"])
+    again = target.decode(np.eye(len(state["values"]))[numbers], found)
+    assert again.tolist() == list(y) and again.dtype == np.dtype(state["dtype"])
+    assert target.classes(found).tolist() == state["values"]
+    assert target.units(found).tolist() == [1.0] * len(state["values"])
 
 
 def test_ranks_that_are_numbers_are_in_their_order():
-    memory = learned(Ranks(), [7, 3, 12, 3])
-    assert memory == {"dtype": "<i8", "values": [3, 7, 12]} and Ranks().size(memory) == 3
-    assert Ranks().encode(np.array([7, 3, 12]), memory, "y").tolist() == [1, 0, 2]
-    assert Ranks().classes(memory).tolist() == [3, 7, 12]
+    state = learned(Ranks(), [7, 3, 12, 3])
+    assert state == {"dtype": "<i8", "values": [3, 7, 12]} and Ranks().size(state) == 3
+    assert Ranks().encode(np.array([7, 3, 12]), state, "y").tolist() == [1, 0, 2]
+    assert Ranks().classes(state).tolist() == [3, 7, 12]
 
 
 def test_the_first_of_equally_probable_classes_is_predicted():
-    memory = learned(Classes(), ["a", "b", "c"])
+    state = learned(Classes(), ["a", "b", "c"])
     p = np.array([[0.4, 0.4, 0.2], [0.1, 0.45, 0.45], [0.2, 0.2, 0.6]])
-    assert Classes().decode(p, memory).tolist() == ["a", "b", "c"]
+    assert Classes().decode(p, state).tolist() == ["a", "b", "c"]
 
 
 def test_whole_numbers_below_n_classes_may_be_absent():
@@ -69,17 +69,17 @@ def test_strata_are_the_labels_and_all_rows_have_one():
 
 
 def test_numbers_are_text_if_the_run_has_learned_text():
-    memory = {"dtype": "<U2", "values": ["10", "9"]}
-    assert Classes().like(np.array([9, 10]), memory).tolist() == ["9", "10"]
-    assert Classes().encode(np.array([9, 10]), memory, "y").tolist() == [1, 0]
+    state = {"dtype": "<U2", "values": ["10", "9"]}
+    assert Classes().like(np.array([9, 10]), state).tolist() == ["9", "10"]
+    assert Classes().encode(np.array([9, 10]), state, "y").tolist() == [1, 0]
     assert Classes().like(np.array([9, 10]), {"dtype": "<i8", "values": [9, 10]}).tolist() == [9, 10]
 
 
 @pytest.mark.parametrize("target", [Classes(), Ranks()], ids=["classes", "ranks"])
 def test_a_label_that_was_not_learned_is_named_with_its_row(target):
-    memory = learned(target, [1, 2, 4])
+    state = learned(target, [1, 2, 4])
     with pytest.raises(DataError, match=r"^label 3 of valid row 1 is none of the classes \[1, 2, 4\]$"):
-        target.encode(np.array([4, 3, 9]), memory, "valid")
+        target.encode(np.array([4, 3, 9]), state, "valid")
 
 
 def test_what_is_no_label_is_refused_with_its_row():
@@ -95,8 +95,8 @@ def test_only_a_new_run_reports_labels_that_look_like_a_regression_target():
     for target in (Classes(), Ranks()):
         with pytest.warns(ArignoteWarning, match="y of y looks like a regression target: 40 distinct values"):
             learned(target, y)
-        memory = learned(target, y, known={"dtype": "<i8", "values": [0]})
-        assert memory["values"] == list(range(40))
+        state = learned(target, y, stored={"dtype": "<i8", "values": [0]})
+        assert state["values"] == list(range(40))
 
 
 @pytest.mark.parametrize(
@@ -112,21 +112,21 @@ def test_only_a_new_run_reports_labels_that_look_like_a_regression_target():
     ids=["numbers", "out of range", "negative", "floats", "shares", "shares of too many"],
 )
 def test_what_an_augmentation_returns_must_be_class_numbers_or_shares(y, good):
-    memory = learned(Classes(), [5, 6, 7])
-    assert Classes().is_encoded(y, memory) is good
-    assert Classes().encoded_form(memory) == "class numbers in 0 .. 2, or shares of the classes (rows, 3)"
-    assert Classes().keywords(memory) == {"n_classes": 3}
+    state = learned(Classes(), [5, 6, 7])
+    assert Classes().is_encoded(y, state) is good
+    assert Classes().encoded_form(state) == "class numbers in 0 .. 2, or shares of the classes (rows, 3)"
+    assert Classes().keywords(state) == {"n_classes": 3}
 
 
 def test_ranks_are_in_the_order_in_which_they_are_written():
     target = Ranks(ranks=["low", "middle", "high"])
-    memory = learned(target, ["high", "low"])
-    assert memory == {"dtype": "<U6", "values": ["low", "middle", "high"]}
+    state = learned(target, ["high", "low"])
+    assert state == {"dtype": "<U6", "values": ["low", "middle", "high"]}
     y = target.check(["high", "low", "middle", "low"], "y")
-    assert target.encode(y, memory, "y").tolist() == [2, 0, 1, 0]
-    assert target.decode(np.eye(3)[[2, 0, 1]], memory).tolist() == ["high", "low", "middle"]
+    assert target.encode(y, state, "y").tolist() == [2, 0, 1, 0]
+    assert target.decode(np.eye(3)[[2, 0, 1]], state).tolist() == ["high", "low", "middle"]
     with pytest.raises(DataError, match=re.escape("label 'lower' of test row 1 is none of the classes")):
-        target.encode(np.array(["low", "lower"]), memory, "test")
+        target.encode(np.array(["low", "lower"]), state, "test")
 
 
 def test_a_rank_that_is_not_declared_is_named_with_its_row_among_all_rows():
@@ -137,10 +137,10 @@ def test_a_rank_that_is_not_declared_is_named_with_its_row_among_all_rows():
 @pytest.mark.parametrize("order", [[3, 1, 2], [30, 20, 10], [1, 2, 0]])
 def test_ranks_that_are_numbers_may_have_another_order_than_theirs(order):
     target = Ranks(ranks=order)
-    memory = learned(target, sorted(order))
+    state = learned(target, sorted(order))
     # The rank of a label is its position in the list.
-    assert target.encode(np.array([order[2], order[0], order[1]]), memory, "y").tolist() == [2, 0, 1]
-    assert target.decode(np.eye(3), memory).tolist() == order
+    assert target.encode(np.array([order[2], order[0], order[1]]), state, "y").tolist() == [2, 0, 1]
+    assert target.decode(np.eye(3), state).tolist() == order
 
 
 def test_text_has_no_order_and_the_message_writes_it_down():
@@ -180,13 +180,13 @@ FORGED = [
 ]
 
 
-@pytest.mark.parametrize("memory", FORGED, ids=str)
-def test_the_memory_of_a_forged_file_is_refused(memory):
+@pytest.mark.parametrize("state", FORGED, ids=str)
+def test_the_state_of_a_forged_file_is_refused(state):
     for target in (Classes(), Ranks()):
         with pytest.raises((KeyError, TypeError, ValueError)):
-            target.check_memory(memory)
+            target.check_state(state)
 
 
-def test_what_is_learned_is_a_memory():
+def test_what_is_learned_is_a_state():
     for y in (["a", "b"], [3, 9], [1.0, 2.0], np.array([True, False]), np.array([1, 300], dtype=np.uint16)):
-        Classes().check_memory(learned(Classes(), y))
+        Classes().check_state(learned(Classes(), y))

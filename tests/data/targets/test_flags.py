@@ -22,13 +22,13 @@ def learned(y, **params):
 
 def test_lists_of_labels_are_encoded_as_scikit_learn_does():
     y = Flags().check(LISTS, "y")
-    memory = Flags().learn(y, None, "y")
-    assert memory == {"dtype": "<U5", "values": ["blue", "green", "red"], "form": "lists"}
-    found = Flags().encode(y, memory, "y")
+    state = Flags().learn(y, None, "y")
+    assert state == {"dtype": "<U5", "values": ["blue", "green", "red"], "form": "lists"}
+    found = Flags().encode(y, state, "y")
     expected = MultiLabelBinarizer().fit(LISTS)
-    assert expected.classes_.tolist() == memory["values"]
+    assert expected.classes_.tolist() == state["values"]
     assert found.dtype == np.float32 and found.tolist() == expected.transform(LISTS).tolist()
-    again = Flags().decode(np.where(found > 0, 0.9, 0.1), memory)
+    again = Flags().decode(np.where(found > 0, 0.9, 0.1), state)
     assert again.tolist() == [("blue", "red"), (), ("green",), ("red",), ("blue",)]
 
 
@@ -39,9 +39,9 @@ def test_a_column_of_a_frame_may_hold_lists():
 def test_lists_of_equal_length_are_no_matrix_of_labels():
     y = Flags().check([[1, 2], [3, 1], [2, 3]], "y")
     assert y.shape == (3,) and y.tolist() == [(1, 2), (1, 3), (2, 3)]
-    memory = Flags().learn(y, None, "y")
-    assert memory == {"dtype": "<i8", "values": [1, 2, 3], "form": "lists"}
-    assert Flags().encode(y, memory, "y").tolist() == [[1, 1, 0], [1, 0, 1], [0, 1, 1]]
+    state = Flags().learn(y, None, "y")
+    assert state == {"dtype": "<i8", "values": [1, 2, 3], "form": "lists"}
+    assert Flags().encode(y, state, "y").tolist() == [[1, 1, 0], [1, 0, 1], [0, 1, 1]]
     assert Flags().check([{0}, {1}, {0}], "y").tolist() == [(0,), (1,), (0,)]
 
 
@@ -60,12 +60,12 @@ def test_lists_of_equal_length_are_no_matrix_of_labels():
 )
 def test_a_matrix_of_zeros_and_ones_has_a_label_for_each_column(y):
     checked = Flags().check(y, "y")
-    memory = Flags().learn(checked, None, "y")
-    assert memory == {"dtype": "<i8", "values": [0, 1, 2], "form": "matrix"}
-    encoded = Flags().encode(checked, memory, "y")
+    state = Flags().learn(checked, None, "y")
+    assert state == {"dtype": "<i8", "values": [0, 1, 2], "form": "matrix"}
+    encoded = Flags().encode(checked, state, "y")
     assert encoded.dtype == np.float32 and encoded.flags.c_contiguous and encoded.tolist() == MATRIX.tolist()
-    assert Flags().size(memory) == 3 and Flags().classes(memory).tolist() == [0, 1, 2]
-    assert Flags().units(memory).tolist() == [1.0] * 3 and Flags().present_mask(checked) is None
+    assert Flags().size(state) == 3 and Flags().classes(state).tolist() == [0, 1, 2]
+    assert Flags().units(state).tolist() == [1.0] * 3 and Flags().present_mask(checked) is None
 
 
 def test_a_sparse_matrix_is_a_matrix():
@@ -129,23 +129,23 @@ def test_labels_that_cannot_be_learned_are_reported():
 
 
 def test_other_labels_than_those_that_were_learned_are_named():
-    memory = learned([["a"], ["b"]])
+    state = learned([["a"], ["b"]])
     with pytest.raises(DataError, match=r"^label 'c' of test row 1 is none of \['a', 'b'\]$"):
-        Flags().encode(Flags().check([["a"], ["b", "c"]], "test"), memory, "test")
+        Flags().encode(Flags().check([["a"], ["b", "c"]], "test"), state, "test")
     with pytest.raises(DataError, match="labels of test have 2 columns, those of the training data 3"):
         Flags().encode(MATRIX[:, :2], learned(MATRIX), "test")
 
 
 def test_what_an_augmentation_returns_must_be_a_number_for_each_label():
-    memory = learned(MATRIX)
-    assert Flags().is_encoded(np.zeros((2, 3), dtype=np.float32), memory)
-    assert not Flags().is_encoded(np.zeros((2, 2), dtype=np.float32), memory)
-    assert not Flags().is_encoded(np.zeros(3, dtype=np.float32), memory)
-    assert Flags().encoded_form(memory) == "flags between 0 and 1, (rows, 3)"
+    state = learned(MATRIX)
+    assert Flags().is_encoded(np.zeros((2, 3), dtype=np.float32), state)
+    assert not Flags().is_encoded(np.zeros((2, 2), dtype=np.float32), state)
+    assert not Flags().is_encoded(np.zeros(3, dtype=np.float32), state)
+    assert Flags().encoded_form(state) == "flags between 0 and 1, (rows, 3)"
 
 
 @pytest.mark.parametrize(
-    "memory",
+    "state",
     [
         {"dtype": "<i8", "values": [0, 1]},
         {"dtype": "<i8", "values": [0, 1], "form": "other"},
@@ -156,11 +156,11 @@ def test_what_an_augmentation_returns_must_be_a_number_for_each_label():
     ],
     ids=str,
 )
-def test_the_memory_of_a_forged_file_is_refused(memory):
+def test_the_state_of_a_forged_file_is_refused(state):
     with pytest.raises((KeyError, TypeError, ValueError)):
-        Flags().check_memory(memory)
+        Flags().check_state(state)
 
 
-def test_what_is_learned_is_a_memory():
+def test_what_is_learned_is_a_state():
     for y in (LISTS, MATRIX, [[1, 5], [2]]):
-        Flags().check_memory(learned(y))
+        Flags().check_state(learned(y))

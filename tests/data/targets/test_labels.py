@@ -32,9 +32,9 @@ from arignote.data.targets.labels import (
 )
 def test_classes_are_in_order_and_labels_are_their_positions(labels, classes, numbers):
     found = check_labels(labels, "train")
-    known = find_classes(found, None)
-    assert known.tolist() == classes
-    encoded = encode_labels(found, known, "train")
+    stored = find_classes(found, None)
+    assert stored.tolist() == classes
+    encoded = encode_labels(found, stored, "train")
     assert encoded.dtype == np.int64 and encoded.tolist() == numbers
 
 

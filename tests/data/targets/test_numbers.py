@@ -19,46 +19,46 @@ NAN = np.nan
 
 @pytest.mark.parametrize("y", [Y, Y.astype(np.float32), (Y * 100).astype(np.int64)], ids=["f8", "f4", "i8"])
 def test_numbers_are_scaled_as_scikit_learn_does_and_back(y):
-    memory = Numbers().learn(Numbers().check(y, "y"), None, "y")
+    state = Numbers().learn(Numbers().check(y, "y"), None, "y")
     scaler = StandardScaler().fit(y.astype(np.float64))
-    assert memory["n_axes"] == 2
-    assert memory["mean"] == pytest.approx(scaler.mean_.tolist()) and memory["scale"] == pytest.approx(scaler.scale_)
-    encoded = Numbers().encode(y, memory, "y")
+    assert state["n_axes"] == 2
+    assert state["mean"] == pytest.approx(scaler.mean_.tolist()) and state["scale"] == pytest.approx(scaler.scale_)
+    encoded = Numbers().encode(y, state, "y")
     assert encoded.dtype == np.float32
     np.testing.assert_allclose(encoded, scaler.transform(y), rtol=1e-4, atol=1e-5)
-    decoded = Numbers().decode(encoded, memory)
+    decoded = Numbers().decode(encoded, state)
     assert decoded.dtype == np.float64
     np.testing.assert_allclose(decoded, scaler.inverse_transform(encoded.astype(np.float64)), rtol=1e-12)
-    assert Numbers().size(memory) == 3 and Numbers().units(memory).tolist() == memory["scale"]
+    assert Numbers().size(state) == 3 and Numbers().units(state).tolist() == state["scale"]
 
 
 def test_mean_and_scale_are_those_of_the_training_rows():
     y = np.array([1.0, 100.0, 3.0, -100.0])
-    memory = Numbers().learn(y, np.array([0, 2]), "y")
-    assert memory == {"n_axes": 1, "mean": [2.0], "scale": [1.0]}
-    assert Numbers().encode(y, memory, "y").tolist() == [[-1.0], [98.0], [1.0], [-102.0]]
-    assert Numbers().decode(np.array([[-1.0], [0.5]], np.float32), memory).tolist() == [1.0, 2.5]
+    state = Numbers().learn(y, np.array([0, 2]), "y")
+    assert state == {"n_axes": 1, "mean": [2.0], "scale": [1.0]}
+    assert Numbers().encode(y, state, "y").tolist() == [[-1.0], [98.0], [1.0], [-102.0]]
+    assert Numbers().decode(np.array([[-1.0], [0.5]], np.float32), state).tolist() == [1.0, 2.5]
 
 
 def test_predictions_have_the_axes_of_y():
     for y, shape in ((Y[:, 0], (20,)), (Y[:, :1], (20, 1)), (Y, (20, 3))):
-        memory = Numbers().learn(Numbers().check(y, "y"), None, "y")
-        Numbers().check_memory(memory)
-        found = Numbers().decode(Numbers().encode(y, memory, "y"), memory)
+        state = Numbers().learn(Numbers().check(y, "y"), None, "y")
+        Numbers().check_state(state)
+        found = Numbers().decode(Numbers().encode(y, state, "y"), state)
         assert found.shape == shape and found == pytest.approx(y, rel=1e-4)
 
 
 def test_unscaled_numbers_stay_as_they_are():
-    memory = Numbers(scale_target=False).learn(Y, None, "y")
-    assert memory == {"n_axes": 2, "mean": [0.0] * 3, "scale": [1.0] * 3}
-    assert np.array_equal(Numbers().encode(Y, memory, "y"), Y.astype(np.float32))
+    state = Numbers(scale_target=False).learn(Y, None, "y")
+    assert state == {"n_axes": 2, "mean": [0.0] * 3, "scale": [1.0] * 3}
+    assert np.array_equal(Numbers().encode(Y, state, "y"), Y.astype(np.float32))
 
 
 @pytest.mark.parametrize("value", [0.0, 0.1, -3.7e8, 1e100])
 def test_the_scale_of_equal_numbers_is_one(value):
     y = np.column_stack([np.full(7, value), np.arange(7.0)])
-    memory = Numbers().learn(y, None, "y")
-    assert memory["scale"] == [1.0, 2.0] and memory["mean"] == pytest.approx([value, 3.0])
+    state = Numbers().learn(y, None, "y")
+    assert state["scale"] == [1.0, 2.0] and state["mean"] == pytest.approx([value, 3.0])
 
 
 def test_a_spread_of_ten_roundings_is_none():
@@ -79,9 +79,9 @@ def test_missing_values_do_not_count_for_their_column():
     y = np.array([[1.0, NAN], [NAN, NAN], [3.0, 5.0], [NAN, 9.0]])
     target = Numbers(missing_targets=True)
     assert target.check(y, "y") is y
-    memory = target.learn(y, None, "y")
-    assert memory == {"n_axes": 2, "mean": [2.0, 7.0], "scale": [1.0, 2.0]}
-    np.testing.assert_array_equal(target.encode(y, memory, "y"), [[-1, NAN], [NAN, NAN], [1, -1], [NAN, 1]])
+    state = target.learn(y, None, "y")
+    assert state == {"n_axes": 2, "mean": [2.0, 7.0], "scale": [1.0, 2.0]}
+    np.testing.assert_array_equal(target.encode(y, state, "y"), [[-1, NAN], [NAN, NAN], [1, -1], [NAN, 1]])
     assert target.present_mask(y).tolist() == [True, False, True, True]
     assert target.present_mask(y[:, 0]).tolist() == [True, False, True, False]
     assert target.present_mask(y[[0, 2]]) is None and target.present_mask(np.array([1, 2])) is None
@@ -144,13 +144,13 @@ def test_an_infinite_number_is_refused_even_where_values_may_be_missing():
 def test_numbers_that_float32_cannot_hold_are_refused():
     with pytest.raises(DataError, match=r"^y of t is too large to be scaled; divide it$"):
         Numbers().learn(np.array([1e300, -1e300]), None, "t")
-    memory = Numbers(scale_target=False).learn(np.array([1.0, 1e300]), None, "y")
+    state = Numbers(scale_target=False).learn(np.array([1.0, 1e300]), None, "y")
     with pytest.raises(DataError, match=r"^y of t row 1 is too large for float32; scale it$"):
-        Numbers().encode(np.array([1.0, 1e300]), memory, "t")
+        Numbers().encode(np.array([1.0, 1e300]), state, "t")
     with pytest.raises(DataError, match="row 2"):
-        Numbers().encode(np.array([1.0, NAN, -3.5e38]), memory, "t")
+        Numbers().encode(np.array([1.0, NAN, -3.5e38]), state, "t")
     largest = float(np.finfo(np.float32).max)
-    assert Numbers().encode(np.array([largest, -largest]), memory, "t").ravel().tolist() == [largest, -largest]
+    assert Numbers().encode(np.array([largest, -largest]), state, "t").ravel().tolist() == [largest, -largest]
 
 
 def test_the_number_of_columns_is_that_of_the_layer_and_of_the_training_rows():
@@ -158,28 +158,28 @@ def test_the_number_of_columns_is_that_of_the_layer_and_of_the_training_rows():
         Numbers(n_outputs=2).learn(Y, None, "t")
     with pytest.raises(DataError, match=r"^y of t has 1 columns, the output layer n_outputs=2$"):
         Numbers(n_outputs=2).learn(Y[:, 0], None, "t")
-    memory = Numbers(n_outputs=3).learn(Y, None, "t")
+    state = Numbers(n_outputs=3).learn(Y, None, "t")
     with pytest.raises(DataError, match=r"^y of valid has 2 columns, that of the training data 3$"):
-        Numbers().encode(Y[:, :2], memory, "valid")
+        Numbers().encode(Y[:, :2], state, "valid")
 
 
 def test_a_resumed_run_keeps_its_scale_unless_y_has_another_form():
-    known = {"target": "numbers", "n_axes": 2, "mean": [1.0, 2.0, 3.0], "scale": [4.0, 5.0, 6.0]}
-    assert Numbers().learn(Y, None, "y", known) == known
+    stored = {"target": "numbers", "n_axes": 2, "mean": [1.0, 2.0, 3.0], "scale": [4.0, 5.0, 6.0]}
+    assert Numbers().learn(Y, None, "y", stored) == stored
     for y in (Y[:, :2], Y[:, 0]):
-        assert Numbers().learn(y, None, "y", known) == Numbers().learn(y, None, "y")
+        assert Numbers().learn(y, None, "y", stored) == Numbers().learn(y, None, "y")
 
 
 def test_what_an_augmentation_returns_must_be_a_number_for_each_column():
-    memory = Numbers().learn(Y, None, "y")
-    assert Numbers().is_encoded(np.zeros((4, 3), np.float32), memory)
-    assert not Numbers().is_encoded(np.zeros(3, np.float32), memory)
-    assert not Numbers().is_encoded(np.zeros((4, 3), dtype=object), memory)
-    assert Numbers().encoded_form(memory) == "numbers (rows, 3)" and Numbers().keywords(memory) == {}
+    state = Numbers().learn(Y, None, "y")
+    assert Numbers().is_encoded(np.zeros((4, 3), np.float32), state)
+    assert not Numbers().is_encoded(np.zeros(3, np.float32), state)
+    assert not Numbers().is_encoded(np.zeros((4, 3), dtype=object), state)
+    assert Numbers().encoded_form(state) == "numbers (rows, 3)" and Numbers().keywords(state) == {}
     strata = Numbers().strata(Y)
     assert strata.dtype == np.int64 and strata.tolist() == [0] * 20
     with pytest.raises(DataError, match="the target is numbers, which has no classes"):
-        Numbers().classes(memory)
+        Numbers().classes(state)
 
 
 GOOD = {"n_axes": 2, "mean": [0.0, 1.0], "scale": [1.0, 2.0]}
@@ -208,15 +208,15 @@ GOOD = {"n_axes": 2, "mean": [0.0, 1.0], "scale": [1.0, 2.0]}
     ],
     ids=str,
 )
-def test_the_memory_of_a_forged_file_is_refused(change):
-    Numbers().check_memory(GOOD)
+def test_the_state_of_a_forged_file_is_refused(change):
+    Numbers().check_state(GOOD)
     with pytest.raises((KeyError, TypeError, ValueError)):
-        Numbers().check_memory(GOOD | change)
+        Numbers().check_state(GOOD | change)
     for name in GOOD:
         with pytest.raises(KeyError):
-            Numbers().check_memory({key: value for key, value in GOOD.items() if key != name})
+            Numbers().check_state({key: value for key, value in GOOD.items() if key != name})
 
 
-def test_what_is_learned_is_a_memory():
+def test_what_is_learned_is_a_state():
     for y in (Y, Y[:, :1], Y[:, 0], np.zeros(3)):
-        Numbers().check_memory(Numbers().learn(y, None, "y"))
+        Numbers().check_state(Numbers().learn(y, None, "y"))

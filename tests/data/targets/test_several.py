@@ -27,7 +27,7 @@ def checked():
 
 
 @pytest.fixture
-def memory(checked):
+def state(checked):
     return targets().learn(checked, None, "X", None)
 
 
@@ -98,11 +98,11 @@ def test_each_output_learns_from_the_training_rows_under_its_name(checked):
     }
 
 
-def test_what_a_run_has_learned_is_used_unless_another_target_learned_it(checked, memory):
-    known = memory | {"size": memory["size"] | {"mean": [1.0, 1.0], "scale": [2.0, 2.0]}}
-    assert targets().learn(checked, None, "X", known) == known
-    other = {"kind": memory["kind"], "size": {"target": "classes", "dtype": "<i8", "values": [1, 2]}}
-    assert targets().learn(checked, None, "X", other) == memory
+def test_what_a_run_has_learned_is_used_unless_another_target_learned_it(checked, state):
+    stored = state | {"size": state["size"] | {"mean": [1.0, 1.0], "scale": [2.0, 2.0]}}
+    assert targets().learn(checked, None, "X", stored) == stored
+    other = {"kind": state["kind"], "size": {"target": "classes", "dtype": "<i8", "values": [1, 2]}}
+    assert targets().learn(checked, None, "X", other) == state
 
 
 @pytest.mark.parametrize("single", [True, False])
@@ -116,8 +116,8 @@ def test_only_a_new_run_reports_what_is_suspicious(single, recwarn):
         found.learn(y, None, "X", None)
 
 
-def test_encoded_values_are_those_of_each_target(checked, memory):
-    encoded = targets().encode(checked, memory, "X")
+def test_encoded_values_are_those_of_each_target(checked, state):
+    encoded = targets().encode(checked, state, "X")
     assert encoded.dtype.names == checked.dtype.names
     assert encoded["kind"].dtype == np.int64 and encoded["kind"].tolist() == [0, 1, 0, 2, 1, 0]
     assert encoded["size"].dtype == np.float32
@@ -125,15 +125,15 @@ def test_encoded_values_are_those_of_each_target(checked, memory):
     np.testing.assert_allclose(encoded["size"], expected, rtol=1e-6)
     assert encoded["tags"].tolist() == [[0, 1], [0, 0], [1, 1], [1, 0], [0, 0], [1, 0]]
     with pytest.raises(DataError, match="label 'cow' of valid, 'kind' row 1"):
-        targets().encode(targets().check(Y | {"kind": ["cat", "cow", *KIND[2:]]}, "valid"), memory, "valid")
+        targets().encode(targets().check(Y | {"kind": ["cat", "cow", *KIND[2:]]}, "valid"), state, "valid")
 
 
-def test_predictions_are_decoded_by_name_and_outputs_may_be_left_out(memory):
+def test_predictions_are_decoded_by_name_and_outputs_may_be_left_out(state):
     predicted = {
         "size": np.array([[0.0, 1.0], [1.0, 0.0]], np.float32),
         "kind": np.array([[0.2, 0.7, 0.1], [0.5, 0.0, 0.5]], np.float32),
     }
-    decoded = targets().decode(predicted, memory)
+    decoded = targets().decode(predicted, state)
     assert list(decoded) == ["size", "kind"] and decoded["kind"].tolist() == ["dog", "cat"]
     mean, scale = np.nanmean(SIZE, axis=0), np.nanstd(SIZE, axis=0)
     np.testing.assert_allclose(decoded["size"], [[mean[0], mean[1] + scale[1]], [mean[0] + scale[0], mean[1]]])
@@ -142,8 +142,8 @@ def test_predictions_are_decoded_by_name_and_outputs_may_be_left_out(memory):
 def test_text_labels_of_a_run_are_used_as_text_in_the_output_that_has_them():
     two = targets(number=Classes(), size=Numbers())
     y = two.check({"number": [3, 4, 3], "size": [1.0, 2.0, 3.0]}, "X")
-    known = {"number": {"target": "classes", "dtype": "<U1", "values": ["3", "4"]}, "size": {"target": "ranks"}}
-    found = two.like(y, known)
+    stored = {"number": {"target": "classes", "dtype": "<U1", "values": ["3", "4"]}, "size": {"target": "ranks"}}
+    found = two.like(y, stored)
     assert found["number"].tolist() == ["3", "4", "3"] and found["size"].tolist() == [1.0, 2.0, 3.0]
     # Of an output that the run does not have, values stay as they are.
     assert two.like(y, {})["number"].tolist() == [3, 4, 3]
@@ -166,10 +166,10 @@ def test_a_row_is_there_if_any_output_has_a_value(checked):
     assert numbers.present_mask(y) is None
 
 
-def test_augmentation_passes_structured_targets_and_compares_missing_values_as_equal(checked, memory, recwarn):
-    y = targets().encode(checked, memory, "X")
+def test_augmentation_passes_structured_targets_and_compares_missing_values_as_equal(checked, state, recwarn):
+    y = targets().encode(checked, state, "X")
     x = np.arange(12, dtype=np.float32).reshape(6, 2)
-    swaps = Augmenter([lambda x, y, rng: (x[::-1], y[::-1])], 0, targets(), memory)
+    swaps = Augmenter([lambda x, y, rng: (x[::-1], y[::-1])], 0, targets(), state)
     # It is called twice on the first batch of an epoch: no warning that the results differ.
     assert swaps.tried(x, y).shape[1:] == (2,)
     found_x, found_y = swaps(x, y, 1, 0)
@@ -179,8 +179,8 @@ def test_augmentation_passes_structured_targets_and_compares_missing_values_as_e
         np.testing.assert_array_equal(found_y[name], y[name][::-1])
 
 
-def test_augmentation_that_draws_from_elsewhere_is_reported_for_structured_targets_too(checked, memory):
-    y = targets().encode(checked, memory, "X")
+def test_augmentation_that_draws_from_elsewhere_is_reported_for_structured_targets_too(checked, state):
+    y = targets().encode(checked, state, "X")
     own = np.random.default_rng(1)
 
     def noise(x, y, rng):
@@ -188,18 +188,18 @@ def test_augmentation_that_draws_from_elsewhere_is_reported_for_structured_targe
         return x, y
 
     with pytest.warns(UserWarning, match="gives different results for the same rng"):
-        Augmenter([noise], 0, targets(), memory).tried(np.zeros((6, 2), np.float32), y)
+        Augmenter([noise], 0, targets(), state).tried(np.zeros((6, 2), np.float32), y)
 
 
-def test_augmentation_must_return_all_outputs(checked, memory):
-    y = targets().encode(checked, memory, "X")
-    only_kind = Augmenter([lambda x, y: (x, y["kind"])], 0, targets(), memory)
+def test_augmentation_must_return_all_outputs(checked, state):
+    y = targets().encode(checked, state, "X")
+    only_kind = Augmenter([lambda x, y: (x, y["kind"])], 0, targets(), state)
     message = "a structured array of 'kind': class numbers in 0 .. 2, .*; 'size': numbers \\(rows, 2\\); 'tags': "
     with pytest.raises(DataError, match=message):
         only_kind(np.zeros((6, 2), np.float32), y, 0, 0)
 
 
-def test_mixup_is_refused_with_several_outputs(checked, memory):
-    y = targets().encode(checked, memory, "X")
+def test_mixup_is_refused_with_several_outputs(checked, state):
+    y = targets().encode(checked, state, "X")
     with pytest.raises(DataError, match="Mixup needs one output"):
-        Augmenter([Mixup()], 0, targets(), memory)(np.zeros((6, 2), np.float32), y, 0, 0)
+        Augmenter([Mixup()], 0, targets(), state)(np.zeros((6, 2), np.float32), y, 0, 0)
