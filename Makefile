@@ -1,7 +1,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: setup demo check docs fast test torture mutants bench bench-peers all clean
+.PHONY: setup demo check docs fast test lowest release torture mutants bench bench-peers all clean
 
 setup: .venv/.installed
 
@@ -29,6 +29,25 @@ fast: setup
 test: setup
 	$(BIN)/python -m pytest -n 2 --dist worksteal
 
+# The oldest versions that pyproject.toml allows, in an environment of its own; torch as TORCH names it.
+TORCH ?= 2.9.0
+.lowest/.installed: pyproject.toml constraints-lowest.txt
+	$(PYTHON) -m venv .lowest
+	.lowest/bin/python -m pip install -q torch==$(TORCH)
+	.lowest/bin/python -m pip install -q -c constraints-lowest.txt -e ".[dev]"
+	touch $@
+
+lowest: .lowest/.installed
+	.lowest/bin/python -m pytest -n 2 --dist worksteal
+
+# dist/ with a wheel and a source distribution, checked; the upload is left to you.
+release: setup
+	$(BIN)/python -m pip install -q -c constraints.txt -e ".[release]"
+	rm -rf dist
+	$(BIN)/python -m build
+	$(BIN)/twine check --strict dist/*
+	$(BIN)/check-wheel-contents dist/*.whl
+
 torture: setup
 	$(BIN)/python tests/resume/torture.py --kills 300 --pieces
 	$(BIN)/python tests/hostile/fuzz.py --minutes 60
@@ -37,6 +56,7 @@ torture: setup
 # What is generated of the documents: the tables of parts, and the words of other libraries.
 docs: setup
 	$(BIN)/python tests/parts_document.py
+	$(BIN)/python tests/licences_document.py
 	$(BIN)/python tests/first_hour/test_words.py
 
 # One module: make mutants ONLY=arignote/engine/update.py
@@ -58,4 +78,4 @@ bench-peers: .peers/.installed
 all: check test
 
 clean:
-	rm -rf .venv .peers .mutants build *.egg-info
+	rm -rf .venv .peers .lowest dist .mutants build *.egg-info

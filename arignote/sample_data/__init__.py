@@ -62,7 +62,13 @@ def _mnist_path() -> str:
         if any((Path(folder) / ("train-images-idx3-ubyte" + end)).is_file() for end in ("", ".gz")):
             return folder
         tried.append(f"{folder}/train-images-idx3-ubyte[.gz]")
-    import pooch
+    try:
+        import pooch
+    except ImportError:
+        raise DataError(
+            "MNIST was not found. Set the environment variable ARIGNOTE_DATA to a folder with mnist.npz, or download "
+            "it: pip install 'arignote[download]'"
+        ) from None
 
     cache = Path(pooch.os_cache("arignote")) / "mnist"
     logger = pooch.get_logger()
