@@ -51,7 +51,7 @@ def test_a_series_is_forecast_from_its_windows():
 def test_no_step_of_the_series_is_in_windows_of_two_parts(length, step):
     settings = FitSettings(windows={"length": length, "step": step}, batch_size=8)
     data = FitData(SERIES, NEXT, valid=0.2, test=0.1, targets=Targets({"output": Numbers()}, "output"))
-    parts = prepare(data, settings, seed=1).parts
+    parts = prepare(data, settings, seed=1).subsets
     n_windows = (N - length) // step + 1
     assert len(parts["valid"][0]) == round(0.2 * n_windows) and len(parts["test"][0]) == round(0.1 * n_windows)
     steps = {
@@ -76,7 +76,7 @@ def test_no_step_of_the_series_is_in_windows_of_two_parts(length, step):
 def test_windows_that_a_user_holds_out_have_no_step_in_common_with_others():
     settings = FitSettings(windows={"length": 12, "step": 5}, batch_size=8)
     data = FitData(SERIES, NEXT, valid=np.array([20, 21]), targets=Targets({"output": Numbers()}, "output"))
-    index = prepare(data, settings, seed=1).parts["train"][0].index
+    index = prepare(data, settings, seed=1).subsets["train"][0].index
     # Two windows on each side begin within 12 steps.
     assert sorted(set(range(58)) - set(index.tolist())) == [18, 19, 20, 21, 22, 23]
 
@@ -197,7 +197,7 @@ def test_windows_whose_last_steps_have_one_group_stay_together():
     settings = FitSettings(windows={"length": 12, "step": 5}, batch_size=8)
     targets = Targets({"output": Numbers()}, "output")
     groups = np.arange(N) // 50
-    rows = prepare(FitData(SERIES, NEXT, valid=0.3, groups=groups, targets=targets), settings, seed=1).parts
+    rows = prepare(FitData(SERIES, NEXT, valid=0.3, groups=groups, targets=targets), settings, seed=1).subsets
     held, trained = ({(at * 5 + 11) // 50 for at in rows[name][0].index.tolist()} for name in ("valid", "train"))
     assert held and trained and not held & trained
 

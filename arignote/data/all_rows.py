@@ -1,4 +1,4 @@
-"""The rows of all parts of a fit as one, on which its final epochs train."""
+"""The rows of all subsets of a fit as one, on which its final epochs train."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ __all__ = ["all_rows", "check_held_out"]
 
 
 def all_rows(data: Prepared) -> tuple[Rows, NDArray[Any] | None]:
-    """Return the rows of all parts, one part behind the other, and their encoded targets.
+    """Return the rows of all subsets, one after the other, and their encoded targets.
 
     Rows of one reader stay rows of this reader, so that those that are stored together are read together.
     """
-    parts = [rows for rows, _ in data.parts.values()]
-    targets = [y for _, y in data.parts.values() if y is not None]
+    subsets = [rows for rows, _ in data.subsets.values()]
+    targets = [y for _, y in data.subsets.values() if y is not None]
     y = np.concatenate(targets) if targets else None
-    if all(_is_alike(part, parts[0]) for part in parts):
-        numbers = [np.arange(len(part)) if part.index is None else part.index for part in parts]
-        return replace(parts[0], index=np.concatenate(numbers), y=None), y
-    reader = _StackedReader(parts)
-    # They are converted before they are stacked: parts may differ in dtype, axes and alterations.
-    stamp = tuple(part.stamp for part in parts)
+    if all(_is_alike(subset, subsets[0]) for subset in subsets):
+        numbers = [np.arange(len(subset)) if subset.index is None else subset.index for subset in subsets]
+        return replace(subsets[0], index=np.concatenate(numbers), y=None), y
+    reader = _StackedReader(subsets)
+    # They are converted before they are stacked: subsets may differ in dtype, axes and alterations.
+    stamp = tuple(subset.stamp for subset in subsets)
     return Rows(reader, what="X, valid and test", conversions={}, stamp=stamp), y
 
 
@@ -48,45 +48,45 @@ def check_held_out(final_epochs: int, *, has_any: bool, has_weights: bool) -> No
         )
 
 
-def _is_alike(part: Rows, other: Rows) -> bool:
-    """Return whether two parts are rows of one reader that are converted alike, as all have one preprocessing."""
+def _is_alike(subset: Rows, other: Rows) -> bool:
+    """Return whether two subsets are rows of one reader that are converted alike, as all have one preprocessing."""
 
     def conversions(rows: Rows) -> dict[str, Any]:
         return {channel: replace(one, preprocess=None) for channel, one in rows.conversions.items()}
 
-    return part.reader is other.reader and part.alter is other.alter and conversions(part) == conversions(other)
+    return subset.reader is other.reader and subset.alter is other.alter and conversions(subset) == conversions(other)
 
 
 class _StackedReader(Reader):
-    """Rows of several parts, one part behind the other, as the network sees them.
+    """Rows of several subsets, one after the other, as the network sees them.
 
     Parameters
     ----------
-    parts : sequence of Rows
+    subsets : sequence of Rows
         Of equal shapes of an example.
     """
 
-    def __init__(self, parts: Sequence[Rows]):
-        self._parts = parts
-        self._ends = np.cumsum([len(part) for part in parts])
-        first, readers = parts[0].features(slice(0, 1)), [part.reader for part in parts]
+    def __init__(self, subsets: Sequence[Rows]):
+        self._subsets = subsets
+        self._ends = np.cumsum([len(subset) for subset in subsets])
+        first, readers = subsets[0].features(slice(0, 1)), [subset.reader for subset in subsets]
         self.shape, self.dtype = (int(self._ends[-1]), *first.shape[1:]), first.dtype
         self.chunk_rows = next((one.chunk_rows for one in readers if one.chunk_rows is not None), None)
         self.is_sequential = any(one.is_sequential for one in readers)
         # Altered rows need not be the same each time.
-        self.in_memory = all(part.reader.in_memory and part.alter is None for part in parts)
+        self.in_memory = all(subset.reader.in_memory and subset.alter is None for subset in subsets)
         self.where = ", ".join(one.where for one in readers if one.where)
 
     def read(self, rows: RowIndex) -> Array:
         if isinstance(rows, slice):
             rows = np.arange(*rows.indices(len(self)))
         found = np.empty((len(rows), *self.shape[1:]), self.dtype)
-        of_part = np.searchsorted(self._ends, rows, side="right")
-        for number, part in enumerate(self._parts):
-            at = of_part == number
+        of_subset = np.searchsorted(self._ends, rows, side="right")
+        for number, subset in enumerate(self._subsets):
+            at = of_subset == number
             if at.any():
-                found[at] = part.features(rows[at] - (self._ends[number] - len(part)))
+                found[at] = subset.features(rows[at] - (self._ends[number] - len(subset)))
         return found
 
     def stamp(self) -> object:
-        return tuple(part.reader.stamp() for part in self._parts)
+        return tuple(subset.reader.stamp() for subset in self._subsets)

@@ -1,4 +1,4 @@
-"""The data of a fit as the user passes it, and the opened rows of its parts."""
+"""The data of a fit as the user passes it, and the opened rows of its subsets."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class FitData:
     valid, test : float, array of row numbers, or data; optional
         Rows held out of `x`, or data of their own; `valid` may be a splitter too, as of `first_split`.
     sample_weight, groups : array (rows,) or source, optional
-        Weight of each row of `x`, and groups of rows that stay in one part.
+        Weight of each row of `x`, and groups of rows that stay in one subset.
     targets : Targets
         What `y` is.
     inputs : tuple of Input
@@ -73,9 +73,9 @@ class OpenedData:
     rows : dict of str to Rows
         "train", and "valid" and "test" if they are data of their own.
     fractions : dict of str to float
-        Fractions of "train" to hold out, by part.
+        Fractions of "train" to hold out, by subset.
     numbers : dict of str to array of int64
-        Row numbers of "train" to hold out, by part.
+        Row numbers of "train" to hold out, by subset.
     splitter : object or None
         What chooses the rows of "valid" out of "train".
     digests : dict of int to str
@@ -91,14 +91,14 @@ class OpenedData:
 
 def other_sources(data: FitData) -> dict[str, Any]:
     """Return the sources of a fit other than its features, by role: "labels", "groups", "labels of valid" ..."""
-    sources = labels_by_role("labels", _parted(data.x, data.y)[1])
+    sources = labels_by_role("labels", _features_and_labels(data.x, data.y)[1])
     sources |= {"groups": data.groups, "sample_weight": data.sample_weight}
-    for name, part in (("valid", data.valid), ("test", data.test)):
-        sources |= labels_by_role(f"labels of {name}", _parted(part)[1])
+    for name, held_out in (("valid", data.valid), ("test", data.test)):
+        sources |= labels_by_role(f"labels of {name}", _features_and_labels(held_out)[1])
     return {role: source for role, source in sources.items() if is_source(source)}
 
 
-def _parted(x: Any, y: Any = None) -> tuple[Any, Any]:
+def _features_and_labels(x: Any, y: Any = None) -> tuple[Any, Any]:
     """Return features and labels of (x, y) or `Data`."""
     if isinstance(x, Data):
         return x.features, x.labels if y is None else y
@@ -106,7 +106,7 @@ def _parted(x: Any, y: Any = None) -> tuple[Any, Any]:
 
 
 def open_data(data: FitData, settings: DataSettings) -> OpenedData:
-    """Open the data of each part.
+    """Open the data of each subset.
 
     Parameters
     ----------
@@ -144,19 +144,19 @@ def open_data(data: FitData, settings: DataSettings) -> OpenedData:
         raise DataError("fit requires y to be passed, but the target y is None: write fit(X, y), or fit((X, y))")
     fractions: dict[str, float] = {}
     numbers: dict[str, NDArray[np.int64]] = {}
-    for name, part in (("valid", valid), ("test", test)):
-        if isinstance(part, bool) or _is_fraction(part):
-            raise DataError(f"{name} must be a fraction in [0, 1), row numbers or data; got {part!r}")
-        if is_splitter(part):
+    for name, held_out in (("valid", valid), ("test", test)):
+        if isinstance(held_out, bool) or _is_fraction(held_out):
+            raise DataError(f"{name} must be a fraction in [0, 1), row numbers or data; got {held_out!r}")
+        if is_splitter(held_out):
             if name != "valid":
                 raise DataError(f"{name} must be a fraction, row numbers or data: a splitter chooses valid alone")
-        elif isinstance(part, int | float):
-            fractions |= {name: float(part)} if part else {}
-        elif _are_row_numbers(part):
-            numbers[name] = _row_numbers(name, part, len(rows["train"]))
-        elif part is not None:
+        elif isinstance(held_out, int | float):
+            fractions |= {name: float(held_out)} if held_out else {}
+        elif _are_row_numbers(held_out):
+            numbers[name] = _row_numbers(name, held_out, len(rows["train"]))
+        elif held_out is not None:
             like = rows["train"]
-            rows[name] = open_rows(part, what=name, inputs=inputs, columns=like.columns, text=like.text)
+            rows[name] = open_rows(held_out, what=name, inputs=inputs, columns=like.columns, text=like.text)
             if rows[name].y is None and needs_y:
                 raise DataError(f"{name} must be a fraction, row numbers, (X, y) or Data with labels")
     return OpenedData(rows, fractions, numbers, valid if is_splitter(valid) else None)
@@ -181,34 +181,36 @@ def split_of(data: FitData) -> dict[str, Any]:
     """
     found: dict[str, Any] = {}
     for name in ("valid", "test"):
-        part = getattr(data, name)
-        if part is None and isinstance(data.x, DataWithHoldoutPartitions):
-            part = getattr(data.x, f"{name}_frac")
-        if isinstance(part, int | float):
-            found |= {name: float(part)} if part else {}
-        elif part is not None:
-            found[name] = "rows" if chooses_rows(part) else "data"
+        held_out = getattr(data, name)
+        if held_out is None and isinstance(data.x, DataWithHoldoutPartitions):
+            held_out = getattr(data.x, f"{name}_frac")
+        if isinstance(held_out, int | float):
+            found |= {name: float(held_out)} if held_out else {}
+        elif held_out is not None:
+            found[name] = "rows" if chooses_rows(held_out) else "data"
     return found | ({} if data.groups is None else {"groups": True})
 
 
-def _is_fraction(part: Any) -> bool:
-    """Return whether `part` is a string that is a number, and so not a source."""
-    return isinstance(part, str) and part.replace(".", "", 1).isdigit()
+def _is_fraction(held_out: Any) -> bool:
+    """Return whether `held_out` is a string that is a number, and so not a source."""
+    return isinstance(held_out, str) and held_out.replace(".", "", 1).isdigit()
 
 
-def chooses_rows(part: Any) -> bool:
+def chooses_rows(held_out: Any) -> bool:
     """Return whether `valid` or `test` of a fit names rows of `x`, by number or a splitter: no file holds these."""
-    return _are_row_numbers(part) or is_splitter(part)
+    return _are_row_numbers(held_out) or is_splitter(held_out)
 
 
-def _are_row_numbers(part: Any) -> bool:
-    if isinstance(part, list | range):
-        part = np.asarray(part) if part and all(isinstance(row, int | np.integer) for row in part) else None
-    return isinstance(part, np.ndarray) and part.ndim == 1 and part.dtype.kind in "iubf"
+def _are_row_numbers(held_out: Any) -> bool:
+    if isinstance(held_out, list | range):
+        held_out = (
+            np.asarray(held_out) if held_out and all(isinstance(row, int | np.integer) for row in held_out) else None
+        )
+    return isinstance(held_out, np.ndarray) and held_out.ndim == 1 and held_out.dtype.kind in "iubf"
 
 
-def _row_numbers(name: str, part: Any, n_rows: int) -> NDArray[np.int64]:
-    numbers = np.asarray(part)
+def _row_numbers(name: str, held_out: Any, n_rows: int) -> NDArray[np.int64]:
+    numbers = np.asarray(held_out)
     if numbers.dtype.kind not in "iu":
         raise DataError(f"{name}: row numbers must be integers; got {numbers.dtype}. Of a mask: np.flatnonzero(mask)")
     numbers = numbers.astype(np.int64)

@@ -27,52 +27,52 @@ def partition(
     unused: RowNumbers | None = None,
     gap: int = 0,
 ) -> dict[str, RowNumbers]:
-    """Split rows into disjoint parts.
+    """Split rows into disjoint subsets.
 
     Parameters
     ----------
     labels : array (rows,)
         Labels of all rows.
     fractions : dict of str to float in [0, 1)
-        Fraction of all rows for each part.
+        Fraction of all rows for each subset.
     seed : int
         Seed of the run.
     how : "stratified" or "contiguous"
         "stratified" draws from each class in proportion; "contiguous" takes the last rows, in the order of the names.
     groups : array (rows,), optional
-        Group of each row. Rows of one group stay in one part, so the fractions are met approximately.
+        Group of each row. Rows of one group stay in one subset, so the fractions are met approximately.
     chosen : dict of str to array of int64, optional
-        Row numbers of parts that the user has chosen.
+        Row numbers of subsets that the user has chosen.
     unused : array of int64, optional
-        Row numbers that belong to no part unless they are chosen.
+        Row numbers that belong to no subset unless they are chosen.
     gap : int >= 0
-        Number of rows on both sides of a part that is held out which belong to no other part.
+        Number of rows on both sides of a subset that is held out which belong to no other subset.
 
     Returns
     -------
     dict of str to array of int64
-        Row numbers of each part in rising order; "train" holds the remaining rows.
+        Row numbers of each subset in rising order; "train" holds the remaining rows.
 
     Raises
     ------
     DataError
-        If a fraction is outside [0, 1), parts overlap, or a part or "train" would be empty.
+        If a fraction is outside [0, 1), subsets overlap, or a subset or "train" would be empty.
     """
     _check_fractions(fractions)
     n_rows = len(labels)
-    parts = {name: np.sort(rows) for name, rows in (chosen or {}).items()}
+    subsets = {name: np.sort(rows) for name, rows in (chosen or {}).items()}
     taken = np.zeros(n_rows, dtype=bool)
-    for name, rows in parts.items():
+    for name, rows in subsets.items():
         if taken[rows].any():
             raise DataError(f"{name}: row {int(rows[taken[rows]][0])} already belongs to another part")
         taken[_with_neighbours(rows, gap, n_rows)] = True
     if unused is not None:
         taken[unused] = True
-    # "contiguous": train is first, then the parts in the order of their names, so the last part is cut off first.
+    # "contiguous": train is first, then the subsets in the order of their names, so the last subset is cut off first.
     for name in reversed(list(fractions)) if how == "contiguous" else fractions:
         n_wanted = round(fractions[name] * n_rows)
         if not fractions[name]:
-            parts[name] = np.zeros(0, dtype=np.int64)
+            subsets[name] = np.zeros(0, dtype=np.int64)
             continue
         if not 0 < n_wanted < np.count_nonzero(~taken):
             raise DataError(f"{name}={fractions[name]} of {n_rows} rows leaves no row for it, or none to train on")
@@ -83,10 +83,10 @@ def partition(
         else:
             drawn = _in_proportion(labels, taken, n_wanted, seed)
         taken[_with_neighbours(drawn, gap, n_rows)] = True
-        parts[name] = np.sort(drawn)
+        subsets[name] = np.sort(drawn)
     if taken.all():
         raise DataError("no row is left to train on")
-    return parts | {"train": np.flatnonzero(~taken)}
+    return subsets | {"train": np.flatnonzero(~taken)}
 
 
 def _with_neighbours(rows: RowNumbers, gap: int, n_rows: int) -> RowNumbers:

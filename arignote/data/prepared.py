@@ -1,4 +1,4 @@
-"""The data of a fit, prepared: validated, split into parts, targets encoded, preprocessing fitted."""
+"""The data of a fit, prepared: validated, split into subsets, targets encoded, preprocessing fitted."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ from arignote.data.split import split_rows
 from arignote.data.targets import Targets, TargetState
 from arignote.errors import DataError, warn
 
-__all__ = ["PARTS", "Prepared", "columns_of", "prepare", "text_of"]
+__all__ = ["SUBSETS", "Prepared", "columns_of", "prepare", "text_of"]
 
-PARTS = ("train", "valid", "test")
+SUBSETS = ("train", "valid", "test")
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Prepared:
 
     Attributes
     ----------
-    parts : dict of str to (Rows, array (rows, ...) or None)
+    subsets : dict of str to (Rows, array (rows, ...) or None)
         Rows and encoded targets of "train", and of "valid" and "test" if the fit has them. There are no targets if
         they are made of the input.
     targets : Targets
@@ -46,9 +46,9 @@ class Prepared:
     weights : array (rows,) of float32, or None
         Weight of each training row in the loss; their mean is 1.
     all_weights : array (rows,) of float32, or None
-        The same of the rows of all parts, in the order of `parts`; None if rows that are held out have none.
+        The same of the rows of all subsets, in the order of `subsets`; None if rows that are held out have none.
     scored_weights : dict of str to array (rows,) of float32
-        Weight of each row of a part in its losses; empty if all count equally.
+        Weight of each row of a subset in its losses; empty if all count equally.
     preprocess : dict of str to array
         Arrays that the preprocessing has learned; see `Pipeline.fit`.
     columns : tuple of str or of int, or dict of str to these
@@ -58,10 +58,10 @@ class Prepared:
     csv : dict
         Format of the text table, as far as the user has set it.
     digests : dict of int to str
-        As of `OpenedData`; parts that are rows of the same reader share its digest.
+        As of `OpenedData`; subsets that are rows of the same reader share its digest.
     """
 
-    parts: dict[str, tuple[Rows, NDArray[Any] | None]]
+    subsets: dict[str, tuple[Rows, NDArray[Any] | None]]
     targets: Targets
     target_states: dict[str, TargetState]
     batch_size: int
@@ -78,7 +78,7 @@ class Prepared:
     @property
     def n_batches(self) -> int:
         """Number of batches of an epoch."""
-        n_rows = len(self.parts["train"][0])
+        n_rows = len(self.subsets["train"][0])
         return n_rows // self.batch_size if self.drop_last else -(-n_rows // self.batch_size)
 
     def fingerprint(self) -> dict[str, Any]:
@@ -87,10 +87,10 @@ class Prepared:
         Returns
         -------
         dict of str to object
-            The fingerprint of each part (see `Rows.fingerprint`); the SHA-256 of `weights`; and "feature_names" (names
-            of columns), "columns" (their positions) and "csv" if they are not empty.
+            The fingerprint of each subset (see `Rows.fingerprint`); the SHA-256 of `weights`; and "feature_names"
+            (names of columns), "columns" (their positions) and "csv" if they are not empty.
         """
-        found: dict[str, Any] = {name: rows.fingerprint(self.digests) for name, (rows, _) in self.parts.items()}
+        found: dict[str, Any] = {name: rows.fingerprint(self.digests) for name, (rows, _) in self.subsets.items()}
         if self.weights is not None:
             found["weights"] = hashlib.sha256(self.weights.tobytes()).hexdigest()
         for name in self.scored_weights.keys() - {"train"}:
@@ -162,7 +162,7 @@ def prepare(
     Raises
     ------
     DataError
-        If the data cannot be trained on; the message names the part, and the row or the file.
+        If the data cannot be trained on; the message names the subset, and the row or the file.
 
     Warns
     -----
@@ -177,22 +177,22 @@ def prepare(
     if not targets.from_input:
         train = split.present.get("train")
         target_states = targets.learn(split.y, train, rows["train"].labels_where, stored_states, fixed_states)
-    encoded = {name: _encoded(targets, part, target_states, name) for name, part in rows.items()}
+    encoded = {name: _encoded(targets, subset, target_states, name) for name, subset in rows.items()}
     rows, learned = _preprocessed(rows, settings, batch_size if fixed_states is None else 0, learned)
     if targets.from_input:
         target_states = targets.learn(rows["train"].features(slice(0, 1)), None, "X", stored_states, fixed_states)
-    parts = {name: (rows[name], encoded[name]) for name in PARTS if name in rows}
+    subsets = {name: (rows[name], encoded[name]) for name in SUBSETS if name in rows}
     own = None if data.sample_weight is None else weights_of(data.sample_weight, split.n_rows, settings.windows)
     weights = RowWeights(own, data, settings, encoded, target_states, split)
     readers = rows["train"].readers.values()
     return Prepared(
-        parts,
+        subsets,
         targets,
         target_states,
         len(rows["train"]) if batch_size == -1 else min(batch_size, len(rows["train"])),
         drop_last,
         weights.training(["train"]),
-        weights.training(list(parts)) if len(parts) > 1 else None,
+        weights.training(list(subsets)) if len(subsets) > 1 else None,
         weights.scored(),
         dict(learned) if settings.preprocess else {},
         rows["train"].columns,
@@ -205,14 +205,14 @@ def prepare(
 def _preprocessed(
     rows: Mapping[str, Rows], settings: DataSettings, batch_size: int, learned: Mapping[str, NDArray[Any]] | None
 ) -> tuple[dict[str, Rows], Mapping[str, NDArray[Any]]]:
-    """Return the rows of each part, preprocessed, and what was learned, in a new run from the training rows."""
-    is_new, parts = learned is None, settings.preprocess
+    """Return the rows of each subset, preprocessed, and what was learned, in a new run from the training rows."""
+    is_new, steps = learned is None, settings.preprocess
     if learned is None:
         _warn_of(rows["train"], settings, batch_size)
-        learned = fit_preprocessing(rows["train"], parts)
-    found = {name: preprocessed(part, parts, learned) for name, part in rows.items()}
+        learned = fit_preprocessing(rows["train"], steps)
+    found = {name: preprocessed(subset, steps, learned) for name, subset in rows.items()}
     if is_new:
-        check_categories(found, parts)
+        check_categories(found, steps)
     return found, learned
 
 

@@ -18,64 +18,64 @@ from arignote.errors import DataError, warn
 
 __all__ = ["check_categories", "fit_preprocessing", "pipelines_of", "preprocessed", "warn_of_bytes"]
 
-# Parts or specs of all rows, or by channel.
-Parts = Any
+# Steps, or their specs, of all rows or by channel.
+PreprocessSpecs = Any
 
 
-def fit_preprocessing(rows: Rows, parts: Parts) -> Learned:
+def fit_preprocessing(rows: Rows, steps: PreprocessSpecs) -> Learned:
     """Return what preprocessing learns from training rows, as of `Pipeline.fit`, of several channels "channel/0.mean".
 
     Parameters
     ----------
     rows : Rows
         Training rows, not preprocessed.
-    parts : sequence of Preprocess or of specs, a dict of these by channel, or None
+    steps : sequence of Preprocess or of specs, a dict of these by channel, or None
     """
     learned: Learned = {}
-    for channel, pipeline in pipelines_of(rows.conversions, parts).items():
+    for channel, pipeline in pipelines_of(rows.conversions, steps).items():
         reader = rows.readers[channel]
         found = pipeline.fit(partial(rows.blocks, channel), reader.columns, reader.text)
         learned |= {_prefix(rows, channel) + name: array for name, array in found.items()}
     return learned
 
 
-def preprocessed(rows: Rows, parts: Parts, learned: Mapping[str, NDArray[Any]]) -> Rows:
-    """Return rows with fitted preprocessing; `learned` is what `fit_preprocessing` has returned for the same parts."""
-    if not parts:
+def preprocessed(rows: Rows, steps: PreprocessSpecs, learned: Mapping[str, NDArray[Any]]) -> Rows:
+    """Return rows with fitted preprocessing; `learned` is what `fit_preprocessing` has returned for the same steps."""
+    if not steps:
         return rows
     conversions = dict(rows.conversions)
-    for channel, pipeline in pipelines_of(rows.conversions, parts).items():
+    for channel, pipeline in pipelines_of(rows.conversions, steps).items():
         prefix = _prefix(rows, channel)
         own = {name.removeprefix(prefix): array for name, array in learned.items() if name.startswith(prefix)}
         conversions[channel] = replace(conversions[channel], preprocess=partial(pipeline.apply, own))
     return replace(rows, conversions=conversions)
 
 
-def check_categories(rows: Mapping[str, Rows], parts: Parts) -> None:
+def check_categories(rows: Mapping[str, Rows], steps: PreprocessSpecs) -> None:
     """Raise DataError, before training, if rows that are held out hold a category that no training row holds.
 
     Parameters
     ----------
     rows : dict of str to Rows
-        By part, preprocessed.
-    parts : object
+        By subset, preprocessed.
+    steps : object
         As of `fit_preprocessing`.
     """
-    for name, part in rows.items():
-        for channel, pipeline in pipelines_of(part.conversions, parts).items():
-            preprocess = part.conversions[channel].preprocess
+    for name, subset in rows.items():
+        for channel, pipeline in pipelines_of(subset.conversions, steps).items():
+            preprocess = subset.conversions[channel].preprocess
             if name == "train" or preprocess is None or not pipeline.refuses_categories:
                 continue
             try:
-                for block in part.blocks(channel):
+                for block in subset.blocks(channel):
                     preprocess(block)
             except DataError as error:
                 raise DataError(f"{name}: {error}") from None
 
 
-def warn_of_bytes(rows: Rows, parts: Parts) -> None:
+def warn_of_bytes(rows: Rows, steps: PreprocessSpecs) -> None:
     """Warn of channels of integers of 0 to 255 that are not preprocessed."""
-    preprocessed_channels = pipelines_of(rows.conversions, parts)
+    preprocessed_channels = pipelines_of(rows.conversions, steps)
     for channel in rows.conversions:
         if rows.readers[channel].dtype == np.uint8 and channel not in preprocessed_channels:
             name, scale = rows.what, "[['Scale', {'divide_by': 255}]]"
@@ -87,12 +87,12 @@ def warn_of_bytes(rows: Rows, parts: Parts) -> None:
             )
 
 
-def pipelines_of(channels: Collection[str], parts: Parts) -> dict[str, Pipeline]:
+def pipelines_of(channels: Collection[str], steps: PreprocessSpecs) -> dict[str, Pipeline]:
     """Return the preprocessing of each channel that has any."""
-    if isinstance(parts, Mapping) and len(channels) == 1:
+    if isinstance(steps, Mapping) and len(channels) == 1:
         # The only channel need not be named by the rows.
-        parts = next(iter(parts.values()), None)
-    chosen = {channel: of_channel(parts, channel) for channel in channels}
+        steps = next(iter(steps.values()), None)
+    chosen = {channel: of_channel(steps, channel) for channel in channels}
     return {channel: Pipeline(one) for channel, one in chosen.items() if one}
 
 

@@ -29,7 +29,7 @@ class RowWeights:
     data : FitData
     settings : DataSettings
     encoded : dict of str to array
-        Encoded targets of each part.
+        Encoded targets of each subset.
     target_states : dict of str to dict
         What the target of each output has learned.
     split : Split
@@ -48,7 +48,7 @@ class RowWeights:
         return self.own is not None or self.settings.class_weight is not None
 
     def training(self, names: Sequence[str]) -> NDArray[np.float32] | None:
-        """Return the weight of each row of some parts, with mean 1; None if a part has none."""
+        """Return the weight of each row of some subsets, with mean 1; None if a subset has none."""
         if not self.are_given or (self.own is not None and not self._have_own(names)):
             return None
         weights = self._of(names, names)
@@ -61,7 +61,7 @@ class RowWeights:
         return found
 
     def scored(self) -> dict[str, NDArray[np.float32]]:
-        """Return the weight of each row of each part in its losses, where asked: of classes as in training."""
+        """Return the weight of each row of each subset in its losses, where asked: of classes as in training."""
         if not self.settings.weighted_validation or not self.are_given:
             return {}
         found = {}
@@ -78,11 +78,11 @@ class RowWeights:
         return found
 
     def _have_own(self, names: Sequence[str]) -> bool:
-        """Return whether the rows of these parts are among those that `sample_weight` is of."""
+        """Return whether the rows of these subsets are among those that `sample_weight` is of."""
         return self.split.present.keys() >= {*names} - {"train"}
 
     def _of(self, names: Sequence[str], balanced_by: Sequence[str]) -> NDArray[np.float64]:
-        """Return the weights of the rows of some parts; "balanced" are those of the classes of `balanced_by`."""
+        """Return the weights of the rows of some subsets; "balanced" are those of the classes of `balanced_by`."""
         weights = np.ones(sum(len(self.split.rows[name]) for name in names))
         if self.own is not None:
             weights *= np.concatenate([self.own[self.split.present.get(name, slice(None))] for name in names])

@@ -1,4 +1,4 @@
-"""The rows of the data of a fit, split into parts."""
+"""The rows of the data of a fit, split into subsets."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ __all__ = ["Split", "present_rows", "split_rows"]
 
 @dataclass(frozen=True)
 class Split:
-    """Rows of each part with values of the target.
+    """Rows of each subset with values of the target.
 
     Attributes
     ----------
@@ -33,10 +33,10 @@ class Split:
     y : array (n_rows, ...)
         Of all rows from which some are held out.
     present : dict of str to array of int64
-        Numbers among these of the rows of each part; none of a part of its own data, nor of "train" if it is all.
+        Numbers among these of the rows of each subset; none of a subset of its own data, nor of "train" if it is all.
     n_rows : int
     numbers : dict of str to array of int64
-        Numbers of the rows of each part that is held out, with those that lack the target.
+        Numbers of the rows of each subset that is held out, with those that lack the target.
     """
 
     rows: dict[str, Rows]
@@ -49,13 +49,13 @@ class Split:
 def split_rows(
     data: FitData, opened: OpenedData, settings: DataSettings, seed: int, stored: Mapping[str, TargetState] | None
 ) -> Split:
-    """Return the rows of each part, without those that lack the target."""
+    """Return the rows of each subset, without those that lack the target."""
     targets = data.targets
     rows = dict(opened.rows)
     if data.n_in is not None:
         _check_n_in(data.n_in, rows["train"].n_in)
     if stored is not None and not targets.from_input:
-        rows = {name: replace(part, y=targets.like(np.asarray(part.y), stored)) for name, part in rows.items()}
+        rows = {name: replace(subset, y=targets.like(np.asarray(subset.y), stored)) for name, subset in rows.items()}
     whole, n_rows, numbers = rows["train"], len(rows["train"]), opened.numbers
     groups = None if data.groups is None else groups_of(data.groups, n_rows, settings.windows)
     unused = None
@@ -72,13 +72,13 @@ def split_rows(
         )
         rows |= {name: whole.take(at) for name, at in numbers.items()}
     present = dict(numbers)
-    for name, part in rows.items():
-        mask = None if part.y is None else targets.present_mask(part.y)
+    for name, subset in rows.items():
+        mask = None if subset.y is None else targets.present_mask(subset.y)
         if mask is None:
             continue
         if not mask.any():
             raise DataError(f"y of {name} is missing in every row")
-        rows[name] = part.take(np.flatnonzero(mask))
+        rows[name] = subset.take(np.flatnonzero(mask))
         if name in present:
             present[name] = present[name][mask]
         elif name == "train":
@@ -94,13 +94,13 @@ def present_rows(rows: Rows, targets: Targets) -> Rows:
 
 
 def _check_shapes(rows: Mapping[str, Rows]) -> None:
-    """Raise DataError if the shape of an example differs between parts."""
+    """Raise DataError if the shape of an example differs between subsets."""
     train = rows["train"]
-    for name, part in rows.items():
-        stored = [{k: one.shape[1:] for k, one in rows_of_part.readers.items()} for rows_of_part in (part, train)]
-        if stored[0] != stored[1] and part.n_in != train.n_in:
-            message = f"an example of {name} has shape {part.n_in}, one of X {train.n_in}"
-            raise DataError(message + axes_hint(part.n_in, train.n_in))
+    for name, subset in rows.items():
+        stored = [{k: one.shape[1:] for k, one in rows_of_subset.readers.items()} for rows_of_subset in (subset, train)]
+        if stored[0] != stored[1] and subset.n_in != train.n_in:
+            message = f"an example of {name} has shape {subset.n_in}, one of X {train.n_in}"
+            raise DataError(message + axes_hint(subset.n_in, train.n_in))
 
 
 def _check_n_in(n_in: ExampleShape, shape: ExampleShape) -> None:

@@ -76,7 +76,7 @@ def assemble(plan: Plan, stored: TrainingState | None = None) -> Assembly:
     settings = request.settings
     for note in architecture.notes + ([] if request.checkpoint is None else _not_in_file(plan.spec)):
         warn(note)
-    check_validated(settings, has_valid="valid" in plan.prepared.parts)
+    check_validated(settings, has_valid="valid" in plan.prepared.subsets)
     rules = rules_of(settings)
     reason = None if settings.average is None else settings.average.ineffective_reason(settings.n_epochs)
     if reason is not None and settings.n_epochs and request.one_pass is None:

@@ -38,7 +38,7 @@ def final_rows(data: Prepared, settings: FitSettings) -> FinalRows | None:
     if not settings.final_epochs:
         return None
     lacks_weights = data.weights is not None and data.all_weights is None
-    check_held_out(settings.final_epochs, has_any=len(data.parts) > 1, has_weights=not lacks_weights)
+    check_held_out(settings.final_epochs, has_any=len(data.subsets) > 1, has_weights=not lacks_weights)
     rows, y = all_rows(data)
     order = order_of(rows, settings.shuffle, y if settings.balance_classes else None)
     return FinalRows(rows, y, data.all_weights, order)

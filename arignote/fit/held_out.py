@@ -9,7 +9,7 @@ from typing import Any
 from arignote.checkpoints.state import TrainingState
 from arignote.data.fit_data import FitData, chooses_rows
 from arignote.data.open_rows import rows_of
-from arignote.data.prepared import PARTS, columns_of, prepare, text_of
+from arignote.data.prepared import SUBSETS, columns_of, prepare, text_of
 from arignote.data.rows import Rows
 from arignote.data.split import present_rows
 from arignote.errors import CheckpointError, DataError, warn
@@ -47,10 +47,10 @@ def rows_of_part(state: TrainingState, data: FitData, part: str) -> Rows:
     ArignoteWarning
         If rows that were held out are those that the final epochs of the run trained on.
     """
-    if part not in PARTS:
+    if part not in SUBSETS:
         raise DataError(f"part must be train, valid or test; got {part!r}")
     if part not in state.data:
-        parts = ", ".join(name for name in PARTS if name in state.data) or "none: its file is of 2015"
+        parts = ", ".join(name for name in SUBSETS if name in state.data) or "none: its file is of 2015"
         raise DataError(f"this run has no {part} rows; the parts of its data: {parts}")
     if not isinstance(state.data[part], dict):
         raise CheckpointError(f"data.{part} of the run must be a fingerprint; got {state.data[part]!r:.100}")
@@ -60,9 +60,9 @@ def rows_of_part(state: TrainingState, data: FitData, part: str) -> Rows:
     else:
         data = data if split is None else _with_split(split, data, part)
         prepared = prepare(data, settings_of_rows(state), state.rng, state.preprocess, state.targets)
-        if part not in prepared.parts:
+        if part not in prepared.subsets:
             raise DataError(f"this run does not record what it held out: give {part} as it was given to fit")
-        rows = prepared.parts[part][0]
+        rows = prepared.subsets[part][0]
     if differing := differences(state.data[part], rows.fingerprint()):
         lines = "\n  ".join(differing)
         raise DataError(f"these are not the {part} rows of the run; give the data that fit was given:\n  {lines}")
@@ -154,7 +154,7 @@ def _split(state: TrainingState) -> dict[str, Any] | None:
     is_valid = isinstance(split, dict) and all(
         value in ("rows", "data") or (isinstance(value, float) and 0 < value < 1)
         for name, value in split.items()
-        if name in PARTS
+        if name in SUBSETS
     )
     if not is_valid:
         raise CheckpointError(f"data.split of the run must record what was held out; got {split!r:.100}")

@@ -63,6 +63,6 @@ def monitor_of(fit: Assembly) -> NetworkMonitor | None:
         return None
     layers, data, x = monitored_layers(fit.settings), fit.plan.prepared, None
     if layers:
-        rows, _ = data.parts.get("valid", data.parts["train"])
+        rows, _ = data.subsets.get("valid", data.subsets["train"])
         x = rows.features(slice(0, min(data.batch_size, len(rows))))
     return NetworkMonitor(fit.network, layers, x)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from arignote.checkpoints.state import TrainingState
 from arignote.data.fields import fields_of
 from arignote.data.fit_data import FitData
-from arignote.data.prepared import PARTS
+from arignote.data.prepared import SUBSETS
 from arignote.data.preprocessed import preprocessed
 from arignote.data.rows import Rows
 from arignote.data.targets import Targets, counted
@@ -117,7 +117,7 @@ def parts_of_run(
         Names of all rows of the data from which parts were held out.
     """
     found, notes = [], []
-    for part in (part for part in PARTS if part in state.data):
+    for part in (part for part in SUBSETS if part in state.data):
         try:
             rows = rows_of_part(state, data, part)
             rows = preprocessed(rows, state.spec["fit"].get("preprocess"), state.preprocess)

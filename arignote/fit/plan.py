@@ -135,7 +135,7 @@ def plan_fit(request: FitRequest, stored: TrainingState | None) -> Plan:
     opened = request.opened if data.inputs == request.data.inputs else None
     fixed_states = None if one_pass is None else one_pass.fixed_states if stored is None else stored.targets
     prepared = prepare(data, settings, rng, learned, stored_states, opened, fixed_states)
-    rows, y = prepared.parts["train"]
+    rows, y = prepared.subsets["train"]
     if one_pass is not None and stored is not None:
         check_shape(rows.n_in, stored, one_pass.estimator)
     order = order_of(rows, settings.shuffle, y if settings.balance_classes else None)
@@ -196,7 +196,7 @@ def _loaded(request: FitRequest, stored: TrainingState | None) -> dict[str, str]
 
 def _check_steps(architecture: Architecture, prepared: Prepared) -> None:
     """Raise DataError if an output of each step has other steps than its targets."""
-    for part, (_, y) in prepared.parts.items():
+    for part, (_, y) in prepared.subsets.items():
         for place in architecture.placed:
             if isinstance(place.layer, OutputLayer) and len(place.output_shape) > 1 and y is not None:
                 n_steps = prepared.targets.values(y, place.name).shape[1]

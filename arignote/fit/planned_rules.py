@@ -65,7 +65,7 @@ def _rows_of_updates(spec: RunSpec) -> list[int]:
         raise ConfigError("values change within an epoch, whose number of updates follows from data, which is missing")
     layers, data, settings = open_config(spec)
     prepared = prepare(with_layers(data, layers, settings), settings, seed=spec.rng or 0)
-    n_rows = len(prepared.parts["train"][0])
+    n_rows = len(prepared.subsets["train"][0])
     return rows_of_updates(n_rows, prepared.batch_size, settings.accumulate, drop_last=prepared.drop_last)
 
 

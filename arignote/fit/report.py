@@ -45,7 +45,7 @@ def report_fit(fit: Assembly, state: TrainingState, network: Network, files: Run
         If the page, or a part of it, cannot be made.
     """
     scored, notes = [], []
-    for part, (rows, y) in fit.plan.prepared.parts.items():
+    for part, (rows, y) in fit.plan.prepared.subsets.items():
         try:
             scored.append(scored_rows(part, rows, y, state, network, fit.plan.objective, None, stop.check))
         except StopRequested:

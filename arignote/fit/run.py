@@ -105,7 +105,7 @@ def trainers(fit: Assembly) -> Callable[..., Trainer]:
     """Return a function that builds the loop for a step, a checkpointer, a check for stops, and observers."""
     settings, data, objective = fit.settings, fit.plan.prepared, fit.plan.objective
     augmentation = _augmentation(fit)
-    batches, to_device = _batches(fit, augmentation, *data.parts["train"], data.weights, fit.plan.order)
+    batches, to_device = _batches(fit, augmentation, *data.subsets["train"], data.weights, fit.plan.order)
     final, monitor, reported = _final_epochs(fit, augmentation), monitor_of(fit), _reported(fit)
 
     def make(step: Any, checkpointer: Checkpointer, check_stop: Callable[[], None], observers: Observers) -> Trainer:
@@ -149,10 +149,10 @@ def _reported(fit: Assembly) -> dict[str, list[ReportedLoss]]:
     return {
         part: tried_scores(
             objective.reported(losses, data.target_states, prefix.get(part, part)),
-            *(data.parts[part][1], data.scored_weights.get(part), sizes, setting),
+            *(data.subsets[part][1], data.scored_weights.get(part), sizes, setting),
         )
         for part, (setting, losses) in chosen.items()
-        if part in data.parts
+        if part in data.subsets
     }
 
 
@@ -207,7 +207,7 @@ def _augmentation(fit: Assembly) -> Augmenter | None:
         return None
     seed_globals = partial(seed_all, device=device) if fit.step.exclusive else None
     augmentation = Augmenter(settings.augmentation, fit.state.rng, data.targets, data.target_states, seed_globals)
-    rows, y = data.parts["train"]
+    rows, y = data.subsets["train"]
     first = slice(0, data.batch_size)
     x = rows.features(first)
     shape = rows.example_shape(augmentation.tried(x, x.reshape(len(x), -1) if y is None else y[first]))
@@ -236,7 +236,7 @@ def in_order(
 def _scorer(fit: Assembly, part: str, losses: Sequence[ReportedLoss], check_stop: Callable[[], None]) -> ScoreFunction:
     """Return a function that scores the network on a part of the data, and can be stopped in the middle."""
     network, data, settings = fit.predicting, fit.plan.prepared, fit.settings
-    rows, y = data.parts[part]
+    rows, y = data.subsets[part]
     score, weights = Scorer(network, losses), data.scored_weights.get(part)
     in_batches = partial(
         in_order,

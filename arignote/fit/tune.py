@@ -62,7 +62,7 @@ def measure(spec: RunSpec, n_rounds: int = 7, round_seconds: float = 0.1) -> lis
     spec = spec.model_copy(update={"data": only_train})
     layers, data, settings = open_config(spec, n_threads=None, channels_last="auto", compile=False, rules=None)
     prepared = prepare(with_layers(data, layers, settings), settings, seed=0)
-    rows, y = prepared.parts["train"]
+    rows, y = prepared.subsets["train"]
     with spec.naming_lines():
         architecture = declare(layers, rows.n_in, prepared.targets.sizes(prepared.target_states))
     batches = Batches(rows, y, seed=0, batch_size=prepared.batch_size, y_from_x=prepared.targets.from_input)

@@ -45,12 +45,12 @@ def test_they_are_those_of_train_valid_and_test_in_this_order(source, own):
     x = CASES[source](X)
     test = (CASES[source](OWN), OWN_Y) if own else [7, 3, 4]
     data, rows, y = joined(x, valid=0.2, test=test, settings={"preprocess": STANDARDISED})
-    parts = [data.parts[name] for name in ("train", "valid", "test")]
+    parts = [data.subsets[name] for name in ("train", "valid", "test")]
     expected = np.concatenate([whole(part) for part, _ in parts])
     assert np.array_equal(whole(rows), expected) and len(rows) == len(expected) == (38 if own else 30)
     assert np.array_equal(y, np.concatenate([encoded for _, encoded in parts]))
     # The preprocessing is that of the training rows alone.
-    numbers = np.setdiff1d(np.arange(30), data.parts["valid"][0].index) if own else data.parts["train"][0].index
+    numbers = np.setdiff1d(np.arange(30), data.subsets["valid"][0].index) if own else data.subsets["train"][0].index
     assert np.allclose(expected[: len(numbers)].mean(axis=0), 0, atol=1e-6)
     some = np.array([len(rows) - 1, 0, 12, 29])
     assert np.array_equal(rows.features(some), expected[some])

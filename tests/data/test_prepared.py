@@ -64,9 +64,9 @@ def numbers(rows):
 )
 def test_parts_have_the_features_and_the_classes_of_their_rows(make, given):
     found = prepared(make(X), **given)
-    together = np.concatenate([numbers(rows) for rows, _ in found.parts.values()])
+    together = np.concatenate([numbers(rows) for rows, _ in found.subsets.values()])
     assert np.array_equal(np.sort(together), np.arange(90))
-    for rows, classes in found.parts.values():
+    for rows, classes in found.subsets.values():
         assert np.array_equal(rows.features(slice(0, 90)), X[rows.index])
         assert np.array_equal(classes_of(found)[classes], Y[rows.index])
 
@@ -84,8 +84,8 @@ def test_a_window_of_data_is_parted_within_it(make):
         None,
         settings={"partition": "contiguous"},
     )
-    assert [len(found.parts[name][1]) for name in ("train", "valid", "test")] == [21, 6, 3]
-    assert np.array_equal(found.parts["test"][0].features(slice(0, 3)), X[77:80])
+    assert [len(found.subsets[name][1]) for name in ("train", "valid", "test")] == [21, 6, 3]
+    assert np.array_equal(found.subsets["test"][0].features(slice(0, 3)), X[77:80])
     assert found.drop_last and found.batch_size == 5
 
 
@@ -105,7 +105,7 @@ def test_preprocessing_is_learned_of_training_rows_and_done_to_all(make):
     settings = FitSettings(preprocess=[["Standardise", {}]])
     train = X[20:].astype(np.float64)
     scaled = [(part - train.mean(axis=0)) / train.std(axis=0) for part in (X[20:], X[:20], X + 100)]
-    for (rows, _), wanted in zip([found.parts[name] for name in ("train", "valid", "test")], scaled, strict=True):
+    for (rows, _), wanted in zip([found.subsets[name] for name in ("train", "valid", "test")], scaled, strict=True):
         assert np.allclose(rows.features(slice(0, 100)), wanted, rtol=1e-4, atol=1e-5)
     if make is Chunked:
         assert sorted(set(reader.read_rows[:70])) == list(range(20, 90))
@@ -119,14 +119,14 @@ def test_integers_of_images_are_reported_and_scaled():
     with pytest.warns(ArignoteWarning, match=r"preprocess=\[\['Scale', \{'divide_by': 255\}\]\]"):
         prepared(images)
     found = prepared(images, settings={"axes": "NHWC", "preprocess": [["Scale", {"divide_by": 255}]]})
-    seen = found.parts["train"][0].features(slice(0, 90))
+    seen = found.subsets["train"][0].features(slice(0, 90))
     assert seen.shape == (90, 3, 4, 5) and seen.dtype == np.float32 and seen.max() == 1
 
 
 def test_preprocessing_by_channel_sees_channels_first():
     images = np.random.default_rng(0).normal([0, 50, 100], 1, (90, 4, 5, 3))
     settings = {"axes": "NHWC", "preprocess": [["Standardise", {"per": "channel"}]]}
-    seen = prepared(images, settings=settings).parts["train"][0].features(slice(0, 90))
+    seen = prepared(images, settings=settings).subsets["train"][0].features(slice(0, 90))
     assert np.allclose(seen.mean(axis=(0, 2, 3)), 0, atol=1e-4) and np.allclose(seen.std(axis=(0, 2, 3)), 1, atol=1e-3)
 
 
@@ -142,7 +142,7 @@ def test_preprocessing_by_channel_sees_channels_first():
 @pytest.mark.parametrize("valid", [None, np.arange(0, 90, 3), 0.2])
 def test_weights_are_those_of_the_training_rows_and_one_on_average(sample_weight, class_weight, wanted, valid):
     found = prepared(sample_weight=sample_weight, settings={"class_weight": class_weight}, valid=valid)
-    rows = numbers(found.parts["train"][0])
+    rows = numbers(found.subsets["train"][0])
     weights = found.weights
     assert weights.dtype == np.float32 and len(weights) == len(rows) and weights.mean() == pytest.approx(1, abs=1e-6)
     if class_weight == "balanced":
@@ -207,7 +207,7 @@ def test_parts_that_do_not_fit_together_are_reported(given, settings, words):
 def test_no_group_is_parted(kind):
     groups = (np.arange(90) % 11).astype(kind)
     found = prepared(valid=0.3, test=0.2, groups=groups)
-    seen = [set(groups[rows.index].tolist()) for rows, _ in found.parts.values()]
+    seen = [set(groups[rows.index].tolist()) for rows, _ in found.subsets.values()]
     assert sum(map(len, seen)) == len(set.union(*seen)) == 11
 
 
@@ -232,7 +232,7 @@ def test_labels_and_features_come_from_files(tmp_path):
     source = str(tmp_path / "d.npz")
     found = prepared(source, source, valid=(source, source))
     assert classes_of(found).tolist() == ["a", "b", "c"]
-    assert np.array_equal(found.parts["valid"][0].features(slice(0, 90)), X)
+    assert np.array_equal(found.subsets["valid"][0].features(slice(0, 90)), X)
 
 
 def test_the_fingerprint_knows_parts_and_weights():
@@ -306,20 +306,20 @@ def test_sample_weights_follow_the_training_rows():
     own = 1.0 + np.arange(90)
     for given in ({"valid": 0.2, "test": 0.1}, {"valid": [3, 50]}, {"test": 0.3, "groups": np.arange(90) // 4}):
         found = prepared(sample_weight=own, **given)
-        index = found.parts["train"][0].index
+        index = found.subsets["train"][0].index
         np.testing.assert_allclose(found.weights, (1 + index) / (1 + index).mean(), rtol=1e-6)
         assert found.weights.dtype == np.float32
 
 
 def test_rows_are_parted_in_proportion_of_the_classes_or_from_the_end():
     found = prepared(valid=0.2, test=0.1)
-    assert {name: np.bincount(classes).tolist() for name, (_, classes) in found.parts.items()} == {
+    assert {name: np.bincount(classes).tolist() for name, (_, classes) in found.subsets.items()} == {
         "train": [42, 14, 7],
         "valid": [12, 4, 2],
         "test": [6, 2, 1],
     }
     found = prepared(valid=0.2, test=0.1, settings={"partition": "contiguous"})
-    assert {name: rows.index.tolist() for name, (rows, _) in found.parts.items()} == {
+    assert {name: rows.index.tolist() for name, (rows, _) in found.subsets.items()} == {
         "train": list(range(63)),
         "valid": list(range(63, 81)),
         "test": list(range(81, 90)),
@@ -327,32 +327,32 @@ def test_rows_are_parted_in_proportion_of_the_classes_or_from_the_end():
 
 
 def test_the_seed_decides_which_rows_are_held_out():
-    first, again, other = (prepared(valid=0.2, seed=seed).parts["valid"][0].index.tolist() for seed in (1, 1, 2))
+    first, again, other = (prepared(valid=0.2, seed=seed).subsets["valid"][0].index.tolist() for seed in (1, 1, 2))
     assert first == again != other
 
 
 def test_a_part_that_is_data_of_its_own_leaves_the_rows_whole():
     found = prepared(valid=(X[:5] + 1, Y[:5]), test=Data(X[50:70], Y[50:70], start=10))
-    assert [len(rows) for rows, _ in (found.parts[name] for name in ("train", "valid", "test"))] == [90, 5, 10]
-    assert np.array_equal(found.parts["valid"][0].features(slice(0, 5)), X[:5] + 1)
-    assert np.array_equal(found.parts["test"][0].features(slice(0, 10)), X[60:70])
-    assert found.parts["test"][1].tolist() == [1] * 10
+    assert [len(rows) for rows, _ in (found.subsets[name] for name in ("train", "valid", "test"))] == [90, 5, 10]
+    assert np.array_equal(found.subsets["valid"][0].features(slice(0, 5)), X[:5] + 1)
+    assert np.array_equal(found.subsets["test"][0].features(slice(0, 10)), X[60:70])
+    assert found.subsets["test"][1].tolist() == [1] * 10
 
 
 def test_a_fraction_may_be_beside_data_of_its_own():
     found = prepared(valid=(X[:5], Y[:5]), test=0.1)
-    assert {name: len(rows) for name, (rows, _) in found.parts.items()} == {"train": 81, "valid": 5, "test": 9}
+    assert {name: len(rows) for name, (rows, _) in found.subsets.items()} == {"train": 81, "valid": 5, "test": 9}
 
 
 def test_fractions_of_zero_hold_nothing_out():
     found = prepared(valid=0.0, test=0)
-    assert list(found.parts) == ["train"] and len(found.parts["train"][0]) == 90
+    assert list(found.subsets) == ["train"] and len(found.subsets["train"][0]) == 90
 
 
 def test_the_fractions_of_data_give_way_to_those_of_fit():
     x = DataWithHoldoutPartitions(X, Y, 0.2, 0.1)
     sizes = [
-        {name: len(rows) for name, (rows, _) in prepared(x, None, **given).parts.items()}
+        {name: len(rows) for name, (rows, _) in prepared(x, None, **given).subsets.items()}
         for given in ({}, {"valid": 0.3}, {"test": [1, 2, 3]}, {"valid": 0})
     ]
     assert sizes == [
@@ -361,7 +361,7 @@ def test_the_fractions_of_data_give_way_to_those_of_fit():
         {"train": 69, "valid": 18, "test": 3},
         {"train": 81, "test": 9},
     ]
-    assert list(prepared(DataWithHoldoutPartitions(X, Y), None).parts) == ["train"]
+    assert list(prepared(DataWithHoldoutPartitions(X, Y), None).subsets) == ["train"]
 
 
 @pytest.mark.parametrize("part", [True, False, "0.2", "5", ".5"])
@@ -379,13 +379,13 @@ def test_text_with_two_points_is_a_source_and_no_fraction():
 def test_groups_may_be_objects_of_one_type():
     groups = np.array([f"patient {n % 9}" for n in range(90)], dtype=object)
     found = prepared(valid=0.3, groups=groups)
-    seen = {name: set(groups[rows.index]) for name, (rows, _) in found.parts.items()}
-    assert len(found.parts["valid"][0]) == 30 and not seen["train"] & seen["valid"]
+    seen = {name: set(groups[rows.index]) for name, (rows, _) in found.subsets.items()}
+    assert len(found.subsets["valid"][0]) == 30 and not seen["train"] & seen["valid"]
 
 
 def test_what_was_prepared_does_not_change():
     found = prepared()
-    for record in (found, FitData(X), found.parts["train"][0]):
+    for record in (found, FitData(X), found.subsets["train"][0]):
         with pytest.raises(FrozenInstanceError):
             setattr(record, fields(record)[0].name, None)
 
@@ -394,12 +394,12 @@ def test_what_was_prepared_does_not_change():
     "part", [[3, 4], range(3, 5), np.array([3, 4]), np.array([4, 3], np.uint8), [np.int64(3), 4]], ids=str
 )
 def test_row_numbers_may_be_a_list_a_range_or_an_array(part):
-    assert prepared(valid=part).parts["valid"][0].index.tolist() == [3, 4]
+    assert prepared(valid=part).subsets["valid"][0].index.tolist() == [3, 4]
 
 
 @pytest.mark.parametrize("part", [[0], [89], [0, 89]])
 def test_the_first_and_the_last_row_may_be_held_out(part):
-    assert prepared(test=part).parts["test"][0].index.tolist() == part
+    assert prepared(test=part).subsets["test"][0].index.tolist() == part
 
 
 @pytest.mark.parametrize(
@@ -455,7 +455,7 @@ def test_learned_preprocessing_is_used_as_it_is():
     found = prepared(settings=settings, learned=learned, valid=0.2)
     assert found.preprocess == learned
     for name in ("train", "valid"):
-        rows = found.parts[name][0]
+        rows = found.subsets[name][0]
         np.testing.assert_allclose(rows.features(slice(0, 90)), (X[rows.index] - 2) / 4, rtol=1e-5)
 
 
@@ -483,7 +483,7 @@ def test_a_fingerprint_has_an_entry_for_each_part_and_for_weights_and_names():
 def test_columns_of_another_order_are_put_in_that_of_training_in_each_part(part):
     frame = pd.DataFrame(X, columns=["p", "q", "r", "s"])
     found = prepared(frame, **{part: (frame[["q", "s", "p", "r"]], Y)})
-    assert np.array_equal(found.parts[part][0].features(slice(0, 90)), X)
+    assert np.array_equal(found.subsets[part][0].features(slice(0, 90)), X)
     with pytest.raises(DataError, match=f"{part} lacks the column 's'"):
         prepared(frame, **{part: (frame[["q", "p", "r"]], Y)})
 
@@ -493,7 +493,7 @@ def test_a_row_that_is_not_finite_passes_only_where_it_is_allowed():
     x[5, 1] = np.nan
     with pytest.raises(DataError, match=r"^X row 5 holds nan"):
         prepared(x)
-    assert prepared(x, settings={"allow_nonfinite": True}).parts["train"][0].lenient
+    assert prepared(x, settings={"allow_nonfinite": True}).subsets["train"][0].lenient
 
 
 def test_the_channel_of_the_input_layer_is_that_of_each_part():
@@ -501,8 +501,8 @@ def test_the_channel_of_the_input_layer_is_that_of_each_part():
     valid = {"left": X[:9], "right": X[:9] + 2, "labels": Y[:9]}
     with pytest.warns(ArignoteWarning, match="no input layer takes 'left' of (X|valid): only 'right' is used"):
         found = prepared(channels, None, inputs=(Input("right"),), valid=valid)
-    assert np.array_equal(found.parts["train"][0].features(slice(0, 90)), X + 1)
-    assert np.array_equal(found.parts["valid"][0].features(slice(0, 9)), X[:9] + 2)
+    assert np.array_equal(found.subsets["train"][0].features(slice(0, 90)), X + 1)
+    assert np.array_equal(found.subsets["valid"][0].features(slice(0, 9)), X[:9] + 2)
 
 
 def test_the_classes_of_the_output_layer_are_those_of_the_data():
@@ -514,4 +514,4 @@ def test_the_classes_of_the_output_layer_are_those_of_the_data():
 def test_classes_are_those_of_all_rows_and_not_of_the_training_rows_alone():
     found = prepared(test=np.arange(80, 90))
     assert classes_of(found).tolist() == ["a", "b", "c"]
-    assert found.parts["test"][1].tolist() == [2] * 10 and set(found.parts["train"][1].tolist()) == {0, 1}
+    assert found.subsets["test"][1].tolist() == [2] * 10 and set(found.subsets["train"][1].tolist()) == {0, 1}

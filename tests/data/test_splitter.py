@@ -27,7 +27,7 @@ MLP = [["FCLayer", {"n_units": 3}], ["ClassificationOutputLayer"]]
 
 
 def parts(splitter, seed=1, **given):
-    found = prepare(FitData(X, Y, valid=splitter, **given), FitSettings(batch_size=5), seed).parts
+    found = prepare(FitData(X, Y, valid=splitter, **given), FitSettings(batch_size=5), seed).subsets
     return {name: rows.index for name, (rows, _) in found.items()}
 
 
@@ -131,7 +131,7 @@ def test_a_sparse_matrix_is_split_without_a_dense_copy(channels):
     wide = coo_array((np.ones(40, np.float32), (np.arange(40), np.arange(40))), shape=(40, 1 << 28)).tocsr()
     inputs = (Input("wide"), Input("x")) if channels else (Input(),)
     data = FitData({"wide": wide, "x": X} if channels else wide, Y, valid=StratifiedKFold(5), inputs=inputs)
-    found = prepare(data, FitSettings(batch_size=5), 1).parts
+    found = prepare(data, FitSettings(batch_size=5), 1).subsets
     _, valid = next(StratifiedKFold(5).split(np.zeros(40), Y))
     assert found["valid"][0].index.tolist() == valid.tolist()
 

@@ -143,7 +143,7 @@ def test_of_equally_frequent_values_the_smallest_is_taken():
     x = np.array([[3.0, "b"], [1.0, "a"], [3.0, "a"], [1.0, "b"], [np.nan, None]], object)
     learned = part.fit([x])
     one_hot = build("preprocess", "OneHot")
-    assert Pipeline([part, one_hot]).parts == (part, one_hot)
+    assert Pipeline([part, one_hot]).steps == (part, one_hot)
     filled = part.transform(learned, table_steps.TableRows.of(x, learned["text"]))
     assert filled.numbers[4].tolist() == [1.0] and filled.words[4].tolist() == ["a"]
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from arignote.checkpoints.progress import OBSERVER
 from arignote.checkpoints.state import TrainingState
-from arignote.data.prepared import PARTS
+from arignote.data.prepared import SUBSETS
 from arignote.report.tables import score_text
 
 __all__ = ["batch_size_of", "best_row", "charts_of", "marks_of"]
@@ -22,7 +22,7 @@ Columns = dict[str, NDArray[np.float64]]
 # Of all columns together, so that the page stays small: 20 bytes each. A curve of fewer rows cannot be read.
 _MOST_NUMBERS = 12_000
 _FEWEST_ROWS = 80
-_PREFIXES = ("scored_train", *PARTS)
+_PREFIXES = ("scored_train", *SUBSETS)
 _NO_LOSSES = ("epoch", "examples_seen", "seconds")
 
 
@@ -149,7 +149,7 @@ class _EpochSizes(NamedTuple):
 def _sizes(state: TrainingState) -> _EpochSizes | None:
     """Return the sizes of epochs; None if the file does not record them."""
     try:
-        n_rows = [state.data[part]["features"]["shape"][0] for part in PARTS if part in state.data]
+        n_rows = [state.data[part]["features"]["shape"][0] for part in SUBSETS if part in state.data]
     except (KeyError, TypeError, IndexError):
         return None
     if not n_rows or not all(type(n) is int and n > 0 for n in n_rows):

@@ -12,7 +12,7 @@ from promise import LAYERS, Stopped, killed_after
 
 from arignote import CheckpointError, NNClassifier
 from arignote.checkpoints.progress import History
-from arignote.data.prepared import PARTS
+from arignote.data.prepared import SUBSETS
 from arignote.report.page.gather import StoredRun, page_of
 from arignote.report.page.html import html_of
 from arignote.report.page.overlay import page_of_several
@@ -124,7 +124,7 @@ def test_the_largest_page_is_under_500_kb():
     ids_of, labels = (lambda at: [str(one) for one in at]), np.array([f"class {one}" for one in range(1000)])
     y, predicted = rng.integers(0, 30, 20_000), rng.integers(0, 1000, 20_000)
     certainty = rng.uniform(size=20_000)
-    parts = [ScoredRows(part, {}, 20_000, ids_of, None, labels, y, predicted, certainty) for part in PARTS]
+    parts = [ScoredRows(part, {}, 20_000, ids_of, None, labels, y, predicted, certainty) for part in SUBSETS]
     page = page_of(StoredRun("run", made_up), parts)
     html = html_of("run.html", page)
     assert 250_000 < len(html.encode()) < 500_000
