@@ -75,6 +75,13 @@ class Progress:
         """Return whether a signal, a notice or an observer stopped the run, so that it can be resumed."""
         return self.stopped_by is not None and not self.ended
 
+    def count_update(self, next_batch: int, n_rows: int) -> None:
+        """Count an update from `n_rows` examples, after which `next_batch` is the next batch of the epoch."""
+        self.batch = next_batch
+        self.n_updates += 1
+        self.examples_seen += n_rows
+        self.epoch_examples += n_rows
+
 
 @dataclass
 class Best:

@@ -64,8 +64,7 @@ def measure_epoch(spec: RunSpec, seconds: float = 1.0) -> EpochTime:
         request = FitRequest(data, layers, settings, None, None, spec.rng or 0, stored_network=stored)
         fit = assemble(plan_fit(request, None))
     trainer = trainers(fit)(fit.step, Checkpointer(None), lambda: None, ())
-    numbers = trainer.values(fit.state, 0)
-    lr, momentum = numbers.pop("lr"), numbers.pop("momentum")
+    lr, momentum, numbers = trainer.values(fit.state, 0)
     updates = _endless(trainer.batches, settings.accumulate)
 
     def update(n: int) -> Any:

@@ -66,7 +66,7 @@ def _divergence_message(again: Trainer, state: TrainingState, kept: str) -> str:
     try:
         again.run(state)
     except NotFiniteFoundError as found:
-        lr = again.values(state, state.progress.n_updates)["lr"]
+        lr = again.values(state, state.progress.n_updates).lr
         lower = f"Lower the learning rate ({lr:g}), or set sgd_max_grad_norm"
         return (
             f"training diverged: the numbers stopped being finite at epoch {state.progress.epoch + 1}, "

@@ -18,7 +18,7 @@ from arignote.data.prepared import Prepared
 from arignote.data.rows import Rows
 from arignote.errors import CheckpointError
 from arignote.fit.apply_rules import restart_from
-from arignote.optim.rules import RuleState
+from arignote.optim.rules import RuleState, RuleValues
 from arignote.spec.settings import FitSettings
 
 __all__ = ["FinalEpochs", "FinalRows", "check_final_epochs", "final_rows"]
@@ -62,7 +62,7 @@ class FinalEpochs:
     batches: Batches
     to_device: Callable[[Batch], Any]
 
-    def begin_if_due(self, state: TrainingState, n_epochs: int, values: Mapping[str, float]) -> None:
+    def begin_if_due(self, state: TrainingState, n_epochs: int, values: RuleValues) -> None:
         """Begin, if the epochs before are complete or a rule has ended them: as the best network was, at its rates.
 
         Parameters
@@ -70,8 +70,8 @@ class FinalEpochs:
         state : TrainingState
         n_epochs : int
             Epochs of the run in all.
-        values : dict of str to float
-            Values of the rules, which stay if nothing was validated.
+        values : RuleValues
+            They stay if nothing was validated.
         """
         progress, best = state.progress, state.best
         is_reached = (progress.epoch, progress.batch) == (n_epochs - self.n_epochs, 0)
@@ -79,7 +79,7 @@ class FinalEpochs:
             return
         progress.final_since, progress.final_after = progress.epoch, None if is_reached else progress.stopped_by
         progress.ended, progress.stopped_by = False, None
-        state.rules = _rates_of_best(state, values)
+        state.rules = _rates_of_best(state, values.by_name)
         restart_from(state, state.predicting if best is None else best.network)
 
     def end_if_complete(self, state: TrainingState) -> None:

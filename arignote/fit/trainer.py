@@ -1,4 +1,4 @@
-"""The loop. It builds nothing and owns nothing: everything is handed to it, ready made."""
+"""The training loop. It is handed everything it uses."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from arignote.fit import apply_rules
 from arignote.fit.final_epochs import FinalEpochs
 from arignote.fit.validation import Validation
 from arignote.observers.events import Event
-from arignote.optim.rules import Position, Rule
+from arignote.optim.rules import Position, Rule, RuleValues
 from arignote.optim.stopping import StopRule
 from arignote.preemption.signals import StopRequested
 from arignote.streams import stream_seed
 
-__all__ = ["Trainer", "UpdateFunction"]
+__all__ = ["EpochSource", "Trainer", "UpdateFunction"]
 
 
 class UpdateFunction(Protocol):
@@ -38,6 +38,16 @@ class UpdateFunction(Protocol):
         numbers: Mapping[str, float],
         thawed: Mapping[str, int],
     ) -> Any: ...
+
+
+class EpochSource(Protocol):
+    """What the batches of an epoch are taken from."""
+
+    @property
+    def batches(self) -> Batches: ...
+
+    @property
+    def to_device(self) -> Callable[[Batch], Any]: ...
 
 
 class Trainer:
@@ -125,7 +135,7 @@ class Trainer:
 
     def _train_epoch(self, state: TrainingState) -> None:
         """Train on what is left of the epoch, `accumulate` batches at a time."""
-        progress, source = state.progress, self._source(state)
+        progress, source = state.progress, self._epoch_source(state)
         due = [layer for layer, epoch in self.thaw_at.items() if epoch <= progress.epoch]
         state.thawed = dict.fromkeys(due, progress.n_updates) | state.thawed
         with contextlib.closing(source.batches.epoch(progress.epoch, start=progress.batch)) as left:
@@ -136,35 +146,42 @@ class Trainer:
                 self.check_stop()
 
     def _step(self, state: TrainingState, batches: list[Batch]) -> None:
-        """Update the network; a validation belongs to the step that it follows."""
-        progress = state.progress
-        moved = [self._source(state).to_device(batch) for batch in batches]
-        n_rows = sum(batch.n_rows for batch in moved)
+        """Update the network and its average, then validate it if that is due."""
+        examples_before = state.progress.examples_seen
+        loss = self._update(state, batches)
+        self._update_average(state)
+        self._notify("batch", state, state.progress.epoch + 1, _loss=loss)
+        frequency = self.validation_frequency
+        if frequency is not None and state.progress.examples_seen // frequency > examples_before // frequency:
+            state.progress.validation_due = True
+            self._validate(state, state.progress.epoch)
+
+    def _update(self, state: TrainingState, batches: list[Batch]) -> Any:
+        """Update the network from batches, and count them; return their mean loss, on the device."""
+        progress, source = state.progress, self._epoch_source(state)
+        moved = [source.to_device(batch) for batch in batches]
         values = self.values(state, progress.n_updates)
         loss = self.step(
             moved,
             [stream_seed(state.rng, "step", progress.epoch, batch.index, 0) for batch in batches],
-            lr=values.pop("lr"),
-            momentum=values.pop("momentum"),
+            lr=values.lr,
+            momentum=values.momentum,
             n=progress.n_updates + 1 - progress.slots_since,
-            numbers=values,
+            numbers=values.numbers,
             thawed={layer: max(n - progress.slots_since, 0) for layer, n in state.thawed.items()},
         )
+        n_rows = sum(batch.n_rows for batch in moved)
         state.epoch_loss.add_(loss, alpha=n_rows)
-        before = progress.examples_seen
-        progress.batch = batches[-1].index + 1
-        progress.n_updates += 1
-        progress.examples_seen += n_rows
-        progress.epoch_examples += n_rows
+        progress.count_update(batches[-1].index + 1, n_rows)
+        return loss
+
+    def _update_average(self, state: TrainingState) -> None:
+        """Include the weights in their average."""
         if self.average is not None:
-            ends_epoch = progress.batch == self._source(state).batches.n_batches
+            progress = state.progress
+            ends_epoch = progress.batch == self._epoch_source(state).batches.n_batches
             epoch = progress.epoch + 1 - (progress.final_since or 0)
             self.average(progress.n_updates, epoch, ends_epoch, progress.is_final)
-        self._notify("batch", state, progress.epoch + 1, _loss=loss)
-        frequency = self.validation_frequency
-        if frequency is not None and progress.examples_seen // frequency > before // frequency:
-            progress.validation_due = True
-            self._validate(state, progress.epoch)
 
     def _finish_epoch(self, state: TrainingState) -> None:
         progress = state.progress
@@ -210,14 +227,17 @@ class Trainer:
             apply_rules.after_validation(state, self.rules, complete_epochs, loss, train_loss)
         self._notify("validation", state, epoch, is_best=result.is_best, _loss=result.value)
 
-    def values(self, state: TrainingState, n_updates: int) -> dict[str, float]:
+    def values(self, state: TrainingState, n_updates: int) -> RuleValues:
         """Return the value of each rule in the update of the unfinished epoch that follows `n_updates` updates."""
-        if state.progress.is_final:
-            return {name: rule.value for name, rule in state.rules.items()}
         position = Position(state.progress.epoch, n_updates)
-        return {name: rule.value_at(state.rules[name], position) for name, rule in self.rules.items()}
+        if state.progress.is_final:
+            # Final epochs train with constant values.
+            numbers = {name: rule.value for name, rule in state.rules.items()}
+        else:
+            numbers = {name: rule.value_at(state.rules[name], position) for name, rule in self.rules.items()}
+        return RuleValues(numbers.pop("lr"), numbers.pop("momentum"), numbers)
 
-    def _source(self, state: TrainingState) -> Trainer | FinalEpochs:
+    def _epoch_source(self, state: TrainingState) -> EpochSource:
         """Return what has the batches of the unfinished epoch."""
         return self if self.final is None or not state.progress.is_final else self.final
 
@@ -232,7 +252,7 @@ class Trainer:
         progress = state.progress
         record = state.history.record(-1) if kind in ("start", "validation") and len(state.history) else {}
         more |= {"n_updates": progress.n_updates, "examples_seen": progress.examples_seen}
-        n_batches = self._source(state).batches.n_batches
+        n_batches = self._epoch_source(state).batches.n_batches
         event = Event(kind, epoch, self.n_epochs, progress.batch, n_batches, record, **more)
         for observer in self.observers:
             observer(event)

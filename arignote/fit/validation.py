@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from math import isnan, nan
 from typing import Protocol
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from arignote.checkpoints.progress import History
 from arignote.checkpoints.state import TrainingState
+from arignote.optim.rules import RuleValues
 
 __all__ = ["Monitor", "ScoreFunction", "Validation", "ValidationResult"]
 
@@ -72,7 +73,7 @@ class Validation:
     greater_is_better: bool
     column: str
 
-    def __call__(self, state: TrainingState, values: Mapping[str, float]) -> ValidationResult:
+    def __call__(self, state: TrainingState, values: RuleValues) -> ValidationResult:
         """Return the result, whose row has the `values` of the rules."""
         progress = state.progress
         row = {"epoch": float(progress.epoch + 1), "examples_seen": float(progress.examples_seen)}
@@ -89,8 +90,7 @@ class Validation:
             tested = score_test(progress.n_validations) if is_best or not losses else None
             row |= tested if tested is not None else dict.fromkeys(_test_columns(state), nan)
         row |= self.monitor.columns(state) if self.monitor is not None else {}
-        numbers = dict(values)
-        row |= {"learning_rate": numbers.pop("lr"), "momentum": numbers.pop("momentum")} | numbers
+        row |= {"learning_rate": values.lr, "momentum": values.momentum} | values.numbers
         return ValidationResult(row, value, is_best)
 
     def loss(self, value: float) -> float:

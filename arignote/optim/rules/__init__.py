@@ -2,7 +2,7 @@
 
 from arignote.optim.rules.absolute import Absolute
 from arignote.optim.rules.annealer import Annealer
-from arignote.optim.rules.base import ConstantRule, Position, Rule, RuleState, rule_of_number
+from arignote.optim.rules.base import ConstantRule, Position, Rule, RuleState, RuleValues, rule_of_number
 from arignote.optim.rules.cycles import Cosine, OneCycle
 from arignote.optim.rules.decays import Exponential, Inverse, LinearRule, Step
 from arignote.optim.rules.stepped import Fixed, Stalled
@@ -21,6 +21,7 @@ __all__ = [
     "Position",
     "Rule",
     "RuleState",
+    "RuleValues",
     "Stalled",
     "Step",
     "Warmup",

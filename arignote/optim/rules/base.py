@@ -14,7 +14,7 @@ from typing import Any, ClassVar, Literal, NamedTuple
 
 from arignote.registry import Finite, Part, register
 
-__all__ = ["ConstantRule", "Position", "RestartNetwork", "Rule", "RuleState", "rule_of_number"]
+__all__ = ["ConstantRule", "Position", "RestartNetwork", "Rule", "RuleState", "RuleValues", "rule_of_number"]
 
 # The network of the lowest training loss, or of the best validation.
 RestartNetwork = Literal["train", "valid"]
@@ -31,6 +31,26 @@ class Position(NamedTuple):
 
     n_epochs: int
     n_updates: int
+
+
+class RuleValues(NamedTuple):
+    """The values of all rules that are in force in an update.
+
+    Attributes
+    ----------
+    lr, momentum : float
+    numbers : dict of str to float
+        Numbers of layers and settings that follow a rule, such as "fc1.l2".
+    """
+
+    lr: float
+    momentum: float
+    numbers: dict[str, float]
+
+    @property
+    def by_name(self) -> dict[str, float]:
+        """The values by the names of their rules: "lr", "momentum" and those of the numbers."""
+        return {"lr": self.lr, "momentum": self.momentum} | self.numbers
 
 
 @dataclass(frozen=True)
