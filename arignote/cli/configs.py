@@ -11,7 +11,7 @@ import typer
 from arignote.cli.commands import command
 from arignote.cli.options import Config, DataDir, Json, Set
 
-__all__ = ["check", "render", "schedule", "schema", "summary"]
+__all__ = ["check", "init", "render", "schedule", "schema", "summary"]
 
 
 @command
@@ -78,6 +78,26 @@ def summary(
             print(epoch_line(epoch.seconds, epoch.step_seconds, epoch.n_steps, epoch.n_timed))
     if as_json:
         print(json_text(content))
+
+
+@command
+def init(
+    data: Annotated[str, typer.Argument(help="A CSV, Parquet, npz, npy or HDF5 file, or a folder of images.")],
+    labels: Annotated[
+        str | None, typer.Option(help="Column or array of the labels, or another file; by default found by its name.")
+    ] = None,
+    out: Annotated[
+        str | None, typer.Option(metavar="FILE", help="YAML file to write, - for standard output; default DATA.yaml.")
+    ] = None,
+) -> None:
+    """Write a first config for data, with comments, which trains as it stands; no file is overwritten.
+
+    Example: arignote init patients.csv --labels outcome
+    """
+    from arignote.fit.starter.write import write_starter
+
+    for line in write_starter(data, labels, out):
+        print(line)
 
 
 @command

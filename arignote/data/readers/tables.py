@@ -21,6 +21,7 @@ from arignote.safe.file_kinds import HDF5, kind_of_file
 
 __all__ = [
     "HDF5_ENDINGS",
+    "INDEX",
     "LABELS",
     "TEXT",
     "Table",
@@ -36,7 +37,7 @@ LABELS = ("label", "labels", "target", "targets")
 # Suffixes of text tables.
 TEXT = (".csv", ".tsv", ".tra", ".tes", ".data", ".txt")
 # Names of the index of a DataFrame: written by to_csv, assigned by read_csv, and written by to_parquet.
-_INDEX = re.compile(r"|Unnamed: 0|__index_level_\d+__")
+INDEX = re.compile(r"|Unnamed: 0|__index_level_\d+__")
 # Suffixes of files that hold several arrays, with the prefix of the names of arrays.
 _WITHIN = {".npz": "", ".h5": "/", ".hdf5": "/"}
 HDF5_ENDINGS = (".h5", ".hdf5", ".hdf", ".he5")
@@ -267,7 +268,7 @@ def feature_columns(
 
 def _warn_of_index(table: Table, features: list[str]) -> None:
     """Warn if the index of a DataFrame, which usually numbers the rows, is among the features."""
-    index = next((name for name in table.names if name in features and _INDEX.fullmatch(name)), None)
+    index = next((name for name in table.names if name in features and INDEX.fullmatch(name)), None)
     if index is None or (table.dialect is not None and (index != table.names[0] or not table.has_names)):
         return
     column = f"the column {index!r} is" if index else "the first column, which has no name, is"

@@ -1,0 +1,1 @@
+"""`arignote init`: a first config for data, from what its files hold."""

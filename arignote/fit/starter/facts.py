@@ -1,0 +1,224 @@
+"""What the values of features and labels are: tables, rows of numbers or images; classes, flags or numbers."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+
+from arignote.data.readers.base import Array, Reader
+from arignote.errors import ConfigError
+
+__all__ = ["Features", "Labels", "facts_of_features", "facts_of_labels"]
+
+# Rows of arrays that are looked at; of tables all, as any may be the one that lacks a value.
+_MOST_ROWS = 10_000
+# Whole numbers are classes if they have at most so many values, each of so many rows on average.
+_MOST_CLASSES, _ROWS_OF_CLASS = 30, 5
+_MANY_CATEGORIES = 50
+
+
+@dataclass
+class Features:
+    """What the features are.
+
+    Attributes
+    ----------
+    kind : "table", "rows" or "images"
+        Columns with names or positions; numbers; (rows, channels, height, width).
+    n_rows : int
+    image : tuple of int
+        Channels, height and width.
+    axes : "NCHW", "NHWC" or "NHW"
+        Order of the axes of images.
+    low, high : float
+        Smallest and largest number of arrays.
+    has_numbers, has_text : bool
+        Which kinds of columns a table has.
+    lacks_numbers, lacks_text : bool
+        Whether values are missing in columns of these kinds.
+    identifiers : list of str
+        Columns that name the row, and are no features.
+    description : str
+    notes : list of str
+        What was decided without being certain.
+    """
+
+    kind: Literal["table", "rows", "images"]
+    n_rows: int
+    image: tuple[int, int, int] = (1, 1, 1)
+    axes: Literal["NCHW", "NHWC", "NHW"] = "NCHW"
+    low: float = 0.0
+    high: float = 1.0
+    has_numbers: bool = True
+    has_text: bool = False
+    lacks_numbers: bool = False
+    lacks_text: bool = False
+    identifiers: list[str] = field(default_factory=list)
+    description: str = ""
+    notes: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Labels:
+    """What the labels are.
+
+    Attributes
+    ----------
+    kind : "classes", "flags" or "numbers"
+        One class per row; several or none of them; one or several numbers.
+    description : str
+    notes : tuple of str
+        What was decided without being certain.
+    """
+
+    kind: Literal["classes", "flags", "numbers"]
+    description: str
+    notes: tuple[str, ...] = ()
+
+
+def facts_of_features(reader: Reader) -> Features:
+    """Return what the rows of a reader are.
+
+    Raises
+    ------
+    ConfigError
+        If they are numbers without an axis of features, or have more than four axes.
+    """
+    if reader.columns:
+        return _of_table(reader)
+    if not 2 <= len(reader.shape) <= 4:
+        raise ConfigError(f"{reader.where}: has the shape {reader.shape}; features must be rows of numbers, or images")
+    rows = reader.read(slice(0, min(len(reader), _MOST_ROWS)))
+    numbers = rows.astype(np.float64)
+    found = Features("rows", len(reader), lacks_numbers=bool(np.isnan(numbers).any()))
+    found.low, found.high = float(np.nanmin(numbers)), float(np.nanmax(numbers))
+    if len(reader.shape) > 2:
+        found.kind = "images"
+        found.axes, found.image = _image(reader.shape[1:])
+        found.description = f"images of {found.image[0]} x {found.image[1]} x {found.image[2]}"
+        if found.axes == "NHW" and reader.dtype != np.uint8:
+            found.notes.append("rows of two axes are taken for grey images; if they are series, see docs/networks.md")
+    else:
+        found.description = f"{reader.shape[1]} numbers"
+        side = round(reader.shape[1] ** 0.5)
+        if side >= 8 and side**2 == reader.shape[1] and (found.low, found.high) in ((0, 255), (0, 1), (0, 16)):
+            found.notes.append(
+                f"rows of {side**2} numbers may be images of {side} x {side}: with [InputImageLayer, {{n_pixels: "
+                f"{side}}}] as the first layer, convolutions can follow"
+            )
+    return found
+
+
+def _image(shape: tuple[int, ...]) -> tuple[Literal["NCHW", "NHWC", "NHW"], tuple[int, int, int]]:
+    """Return the order of the axes of images, and channels, height and width."""
+    if len(shape) == 2:
+        return "NHW", (1, shape[0], shape[1])
+    if shape[2] in (1, 3, 4) and shape[0] not in (1, 3, 4):
+        return "NHWC", (shape[2], shape[0], shape[1])
+    return "NCHW", (shape[0], shape[1], shape[2])
+
+
+@dataclass
+class _Column:
+    name: str
+    is_text: bool
+    lacks: bool = False
+    # Of text, and of what is named as an identifier; other numbers may be millions.
+    distinct: set[Any] | None = None
+
+    @property
+    def n_distinct(self) -> int:
+        return 0 if self.distinct is None else len(self.distinct)
+
+    def add(self, values: Array) -> None:
+        """Note what some of its values are."""
+        missing = np.array([value is None for value in values]) if self.is_text else np.isnan(values.astype(np.float64))
+        self.lacks = self.lacks or bool(missing.any())
+        if self.distinct is not None:
+            self.distinct.update(values[~missing].tolist())
+
+    def names_the_row(self, n_rows: int) -> bool:
+        """Return whether its values are those of an identifier, or free text."""
+        return 2 * self.n_distinct > n_rows if self.is_text else self.n_distinct == n_rows
+
+
+def _of_table(reader: Reader) -> Features:
+    """Return the kinds of the columns of a table, where values are missing, and which columns name the row."""
+    columns = [_Column(str(name), place in reader.text) for place, name in enumerate(reader.columns)]
+    for column in columns:
+        if column.is_text or re.split(r"[ _.-]", column.name.lower())[-1] in ("id", "index", "key"):
+            column.distinct = set()
+    for rows in _blocks(reader):
+        for place, column in enumerate(columns):
+            column.add(rows[:, place])
+    kept = [column for column in columns if not column.names_the_row(len(reader))]
+    if not kept:
+        raise ConfigError(f"{reader.where}: no column is left as a feature, as the values of each name the row")
+    words, numbers = [one for one in kept if one.is_text], [one for one in kept if not one.is_text]
+    counted = ((numbers, "numbers"), (words, "text"))
+    found = Features("table", len(reader), has_numbers=bool(numbers), has_text=bool(words))
+    found.lacks_numbers, found.lacks_text = any(one.lacks for one in numbers), any(one.lacks for one in words)
+    found.identifiers = [column.name for column in columns if column not in kept]
+    found.description = " and ".join(
+        f"{len(some)} column{'s' * (len(some) > 1)} of {kind}" for some, kind in counted if some
+    )
+    found.notes = [
+        f"the column {name!r} names the row, and is left out: columns of data.train" for name in found.identifiers
+    ]
+    found.notes += [
+        f"the column {one.name!r} has {one.n_distinct} categories, of which each is a number for the network"
+        for one in words
+        if one.n_distinct > _MANY_CATEGORIES
+    ]
+    return found
+
+
+def _blocks(reader: Reader) -> Iterator[Array]:
+    step = reader.chunk_rows or 4096
+    for at in range(0, len(reader), step):
+        yield reader.read(slice(at, min(at + step, len(reader))))
+
+
+def facts_of_labels(reader: Reader) -> Labels:
+    """Return what the labels are.
+
+    Raises
+    ------
+    ConfigError
+        If all are the same, or each row has another text.
+    """
+    y = reader.read(slice(0, len(reader)))
+    y = y[:, 0] if y.ndim == 2 and y.shape[1] == 1 else y
+    if y.ndim > 1:
+        return _of_columns(y)
+    values = np.unique(y[~np.isnan(y)] if y.dtype.kind == "f" else y.astype(str) if y.dtype.kind == "O" else y)
+    if len(values) < 2:
+        raise ConfigError(f"{reader.where}: the labels are all the same, {values.tolist()}: nothing can be learned")
+    shown = ", ".join(map(str, values[:3].tolist())) + (", ..." if len(values) > 3 else "")
+    classes = f"{len(values)} classes ({shown})"
+    if y.dtype.kind not in "iuf":
+        if len(values) == len(y):
+            raise ConfigError(f"{reader.where}: each row has another label ({shown}); --labels names another column")
+        return Labels("classes", classes)
+    is_whole = bool((values == np.round(values)).all())
+    if is_whole and len(values) <= _MOST_CLASSES and len(y) >= _ROWS_OF_CLASS * len(values):
+        is_count = values.tolist() in (list(range(len(values))), list(range(1, len(values) + 1)))
+        note = f"the labels are whole numbers, {shown}, and taken for classes; for numbers see RegressionOutputLayer"
+        return Labels("classes", classes, () if is_count and y.dtype.kind != "f" else (note,))
+    note = f"the labels are whole numbers of {len(values)} values, and taken for numbers; for classes see "
+    notes = (note + "ClassificationOutputLayer",) if is_whole and y.dtype.kind != "f" else ()
+    return Labels("numbers", f"numbers from {values[0]:g} to {values[-1]:g}", notes)
+
+
+def _of_columns(y: Array) -> Labels:
+    """Return what labels of several columns are."""
+    n_columns = y.shape[1]
+    if not np.isin(y, (0, 1)).all():
+        return Labels("numbers", f"{n_columns} numbers per row")
+    if (y.sum(1) == 1).all():
+        return Labels("classes", f"{n_columns} classes, in a column each")
+    return Labels("flags", f"{n_columns} labels, of which a row may have several")

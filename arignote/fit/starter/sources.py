@@ -1,0 +1,162 @@
+"""Which arrays or columns of a file are features and which are labels, as the `data:` section of a config."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from arignote.data.readers.images import ImageFolderReader
+from arignote.data.readers.npy import arrays_in
+from arignote.data.readers.tables import HDF5_ENDINGS, INDEX, LABELS, Table, is_text, split_source, table_at
+from arignote.errors import ConfigError, DataError, listed
+
+__all__ = ["Sources", "find_sources"]
+
+# Words in the names of arrays.
+_PARTS = {"train": "train", "valid": "valid", "validation": "valid", "val": "valid", "dev": "valid", "test": "test"}
+_OF_LABELS = (*LABELS, "y", "class", "classes")
+# Pixels of a side; a network for larger ones takes hours on a processor.
+_LARGEST_IMAGE = 64
+
+
+@dataclass
+class Sources:
+    """The `data:` section of a config.
+
+    Attributes
+    ----------
+    parts : dict of str to dict
+        Sources of "train" and, if the file has them, of "valid" and "test"; paths start from the working directory.
+    notes : list of str
+        What was decided without being certain.
+    """
+
+    parts: dict[str, dict[str, Any]]
+    notes: list[str] = field(default_factory=list)
+
+
+def find_sources(data: str, labels: str | None) -> Sources:
+    """Find features and labels.
+
+    Parameters
+    ----------
+    data : str
+        A source, as of `get_reader`.
+    labels : str, optional
+        A column or an array of the same file, or another source.
+
+    Raises
+    ------
+    DataError
+        If there is no such file.
+    ConfigError
+        If it is not clear what the labels are.
+    """
+    name, key = split_source(os.path.expanduser(os.path.expandvars(data)))
+    path = Path(name)
+    if not path.exists():
+        raise DataError(f"{path}: there is no such file")
+    is_source = labels is not None and os.path.exists(split_source(labels)[0])
+    given = {"labels": labels} if is_source else {}
+    if path.is_dir():
+        return _of_folder(path, given)
+    if path.suffix.lower() == ".npz":
+        return _of_arrays(path, key, labels, given, arrays_in(path))
+    if path.suffix.lower() == ".npy":
+        if not is_source:
+            raise ConfigError(f"{data}: has no labels: give --labels a source, such as labels.npy")
+        return Sources({"train": {"features": data, **given}})
+    if is_text(path) or path.suffix.lower() == ".parquet":
+        table = table_at(path)
+        assert table is not None
+        return _of_table(table, data, str(path), None if given else labels, given)
+    if path.suffix.lower() not in HDF5_ENDINGS:
+        # The reader raises the error, which lists the endings.
+        return Sources({"train": {"features": data, **given}})
+    return _of_hdf5(path, key, labels, given)
+
+
+def _of_folder(path: Path, given: dict[str, Any]) -> Sources:
+    """Return images of a folder, with a size if theirs differ or are large."""
+    sizes = ImageFolderReader(path, size=(1, 1)).sizes
+    middle = [int(side) for side in sorted(sizes.tolist())[len(sizes) // 2]]
+    found = Sources({"train": {"features": str(path), **given}})
+    if max(middle) > _LARGEST_IMAGE or (sizes != sizes[0]).any():
+        factor = min(1.0, _LARGEST_IMAGE / max(middle))
+        size = [max(8, round(side * factor)) for side in middle]
+        found.parts["train"]["size"] = size
+        found.notes.append(f"images are resized to {size[0]} x {size[1]} (height x width): size of data.train")
+    return found
+
+
+def _of_hdf5(path: Path, key: str, labels: str | None, given: dict[str, Any]) -> Sources:
+    from arignote.data.readers.hdf5 import tables_in
+
+    there = tables_in(path)
+    names = [key] if key else there
+    table = table_at(path, names[0]) if len(names) == 1 and names[0] in there else None
+    if table is not None:
+        source = f"{path}:{names[0]}"
+        return _of_table(table, source, source, None if given else labels, given)
+    return _of_arrays(path, key, labels, given, there)
+
+
+def _of_table(table: Table, data: str, whole: str, label: str | None, given: dict[str, Any]) -> Sources:
+    """Return the columns of a table: all are features but the labels and the index of a DataFrame."""
+    found = Sources({"train": {"features": data}})
+    part, left_out = found.parts["train"], [name for name in table.names if INDEX.fullmatch(name)]
+    if not given:
+        named = [name for name in table.names if name.lower() in LABELS]
+        if label is None and len(named) != 1:
+            label = next(name for name in reversed(table.names) if name not in left_out)
+            found.notes.append(
+                f"no column is named as labels: the last one, {label!r}, is taken; --labels names another"
+            )
+        given = {"labels": f"{whole}:{label or named[0]}"}
+        left_out.append(label or named[0])
+    if left_out:
+        # A column without a name is excluded by its position.
+        part["columns"] = [f"!{name or table.names.index(name)}" for name in left_out]
+    part |= given
+    return found
+
+
+def _of_arrays(path: Path, key: str, labels: str | None, given: dict[str, Any], there: Sequence[str]) -> Sources:
+    """Return arrays of a file: pairs such as x_train and y_train, or the features and labels of one part."""
+    if labels is not None and not given:
+        wanted = next((name for name in there if name.strip("/") == labels.strip("/")), None)
+        if wanted is None:
+            raise ConfigError(f"--labels {labels}: {path} has no such array. There are: {listed(there)}")
+        given = {"labels": f"{path}:{wanted}"}
+    if key and given:
+        return Sources({"train": {"features": f"{path}:{key}", **given}})
+    by_part: dict[str, list[str]] = {}
+    for name in there:
+        by_part.setdefault(next((_PARTS[word] for word in _words(name) if word in _PARTS), ""), []).append(name)
+    parts: dict[str, dict[str, Any]] = {}
+    for part, names in by_part.items() if "train" in by_part and not key else [("train", list(there))]:
+        if part:
+            parts[part] = _pair(path, key, names, given if part == "train" else {})
+    return Sources(parts)
+
+
+def _pair(path: Path, key: str, names: Sequence[str], given: dict[str, Any]) -> dict[str, Any]:
+    """Return features and labels among some arrays; ConfigError if there is not one of each."""
+    of_labels = [name for name in names if set(_words(name)) & set(_OF_LABELS)]
+    source = given.get("labels", f"{path}:{of_labels[0]}" if len(of_labels) == 1 else None)
+    of_features = [key] if key else [name for name in names if name not in of_labels and f"{path}:{name}" != source]
+    if len(of_features) != 1 or source is None:
+        raise ConfigError(
+            f"{path}: which array has the features, and which the labels? Name them, as in arignote init "
+            f"{path}:{(of_features or names)[0]} --labels {(of_labels or names)[-1]}. There are: {listed(names)}"
+        )
+    return {"features": f"{path}:{of_features[0]}", "labels": source}
+
+
+def _words(name: str) -> list[str]:
+    """Return the words of the name of an array: "train" and "y" of "y_train", "yTrain" or "/train/y"."""
+    return [word.lower() for word in re.findall(r"[A-Z]?[a-z]+|[A-Z]+", name)]

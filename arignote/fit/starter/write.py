@@ -1,0 +1,127 @@
+"""A starter config as text, checked against its data before it is written."""
+
+from __future__ import annotations
+
+import re
+import tempfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from arignote.data.fields import ALONE
+from arignote.data.readers.base import Reader
+from arignote.data.readers.sources import open_source
+from arignote.data.specs import Source
+from arignote.errors import ConfigError
+from arignote.fit.check import check_config, check_data
+from arignote.fit.starter.facts import facts_of_features, facts_of_labels
+from arignote.fit.starter.network import FEW_ROWS, layers_for, settings_for
+from arignote.fit.starter.sources import find_sources
+from arignote.spec.config import read_config
+from arignote.spec.named_files import to_folder, with_paths
+from arignote.spec.yaml_text import block_lines, flow_text
+
+__all__ = ["write_starter"]
+
+_COMMENTS = {
+    "rng: 1": "the same seed gives the same network",
+    "data:": "relative paths start from the folder of this file",
+    "valid: 0.": "of the rows held out: they decide which network is best",
+    "fit:": "arignote render has all settings, with their defaults",
+    "average:": "of the weights; it is validated, and predicts",
+    "lr_rule:": "halved after so many validations without a better one",
+    "preprocess:": "learned from the training rows",
+}
+
+
+def write_starter(data: str, labels: str | None, out: str | None) -> Iterator[str]:
+    """Write a config for data that trains as it stands; yield a line on the data, its notes, and what comes next.
+
+    Parameters
+    ----------
+    data : str
+        A CSV, Parquet, npz, npy or HDF5 file, or a folder of images; a source as of `get_reader`.
+    labels : str, optional
+        A column or an array of the same file, or another source; by default what is named as labels.
+    out : str, optional
+        The file, or "-" for standard output; by default named after the data, in the working directory.
+
+    Raises
+    ------
+    ConfigError, DataError
+        If the file exists, or if the data cannot be trained on; nothing is written.
+    """
+    name = re.sub(r"[^\w-]+", "_", Path(data.partition(":")[0]).stem) or "run"
+    path = Path(out or f"{name}.yaml")
+    if out != "-" and path.exists():
+        raise ConfigError(f"{path}: exists, and is not overwritten. Name another file: --out {name}_2.yaml")
+    values, summary, notes = _config(name, data, labels)
+    _check(_text(values, summary, notes, None))
+    if out == "-":
+        yield _text(values, summary, notes, None).rstrip("\n")
+        return
+    try:
+        with open(path, "x", encoding="utf-8") as file:
+            file.write(_text(values, summary, notes, path.parent))
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be written: {error.strerror}") from None
+    yield summary
+    yield from (f"not certain: {note}" for note in notes)
+    yield f"written into {path}"
+    yield f"next:  arignote fit {path}"
+
+
+def _config(name: str, data: str, labels: str | None) -> tuple[dict[str, Any], str, list[str]]:
+    """Return the values of a config, a line on its data, and what was decided without being certain."""
+    sources = find_sources(data, labels)
+    train = sources.parts["train"]
+    features, y = _opened(train)
+    found, target = facts_of_features(features), facts_of_labels(y)
+    if found.identifiers:
+        train["columns"] = [*train.get("columns", []), *(f"!{one}" for one in found.identifiers)]
+    if found.axes == "NHWC":
+        train["axes"] = "NHWC"
+    held_out = {"valid": 0.2 if found.n_rows < FEW_ROWS else 0.1}
+    parts = {part: sources.parts.get(part, held_out.get(part)) for part in ("train", "valid", "test")}
+    values = {
+        "name": name,
+        "rng": 1,
+        "data": {part: source for part, source in parts.items() if source is not None},
+        "layers": layers_for(found, target),
+        "fit": settings_for(found, target) | {"checkpoint": f"runs/{name}"},
+    }
+    summary = f"{data}: {found.n_rows:,} rows of {found.description}; labels: {target.description}"
+    return values, summary, [*sources.notes, *found.notes, *target.notes]
+
+
+def _opened(train: Mapping[str, Any]) -> tuple[Reader, Reader]:
+    features, labels = open_source(Source(**train), load=False, mixed={ALONE: True})
+    assert isinstance(features, Reader) and isinstance(labels, Reader)
+    return features, labels
+
+
+def _check(text: str) -> None:
+    """Raise ConfigError or DataError if a config cannot be trained."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "starter.yaml"
+        path.write_text(text, encoding="utf-8")
+        spec = read_config(path)
+        check_config(spec)
+        list(check_data(spec))
+
+
+def _text(values: Mapping[str, Any], summary: str, notes: list[str], folder: Path | None) -> str:
+    """Return a config as YAML, with comments; without a folder of the file, paths are absolute."""
+    data = with_paths({"data": values["data"]}, lambda path, form, _: to_folder(folder, path, form))["data"]
+    lines = [f"# {summary}", *(f"# Not certain: {note}" for note in notes)]
+    lines += block_lines({"name": values["name"], "rng": values["rng"], "data": data}, levels=3)
+    if "test" not in data:
+        lines.append("  # test: 0.1               # as valid, but rows that are scored only; or a source, as train")
+    lines += ["layers:", *(f"  - {flow_text(layer)}" for layer in values["layers"])]
+    lines += block_lines({"fit": values["fit"]}, levels=2)
+    return "\n".join(map(_commented, lines)) + "\n"
+
+
+def _commented(line: str) -> str:
+    comment = next((text for start, text in _COMMENTS.items() if line.strip().startswith(start)), None)
+    return line if comment is None else f"{line:<28}# {comment}" if len(line) < 28 else f"{line}  # {comment}"

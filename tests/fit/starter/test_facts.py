@@ -1,0 +1,78 @@
+"""What the values of features and labels are taken for."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from arignote.data.readers.base import reader_of
+from arignote.data.readers.mixed import MixedReader
+from arignote.errors import ConfigError
+from arignote.fit.starter.facts import facts_of_features, facts_of_labels
+
+ROWS = np.arange(60)
+LABELS = {
+    "text": (np.array(["u", "v"] * 30), "classes", 0),
+    "bools": (ROWS % 2 == 0, "classes", 0),
+    "counted from 0": (ROWS % 3, "classes", 0),
+    "counted from 1, in a column": (ROWS[:, None] % 3 + 1, "classes", 0),
+    # Whole numbers that are no count may be either.
+    "years": (2000 + ROWS % 3, "classes", 1),
+    "whole numbers as floats": (ROWS % 3 * 1.0, "classes", 1),
+    "12 values of 5 rows each": (ROWS % 12, "classes", 0),
+    "13 values of fewer rows": (ROWS % 13, "numbers", 1),
+    "numbers": (ROWS / 7, "numbers", 0),
+    "numbers, one missing": (np.where(ROWS == 3, np.nan, ROWS / 7), "numbers", 0),
+    "several numbers": (np.stack([ROWS, ROWS / 7], 1), "numbers", 0),
+    "one-hot": (np.eye(3)[ROWS % 3], "classes", 0),
+    "flags": (np.stack([ROWS % 2, ROWS % 3 == 0], 1), "flags", 0),
+}
+
+
+@pytest.mark.parametrize(("values", "kind", "n_notes"), LABELS.values(), ids=LABELS)
+def test_labels_are_classes_flags_or_numbers(values, kind, n_notes):
+    found = facts_of_labels(reader_of(values))
+    assert (found.kind, len(found.notes)) == (kind, n_notes)
+
+
+def test_labels_that_are_all_the_same_or_all_different_texts_are_refused():
+    with pytest.raises(ConfigError, match="the labels are all the same, \\[1\\]"):
+        facts_of_labels(reader_of(np.ones(9, int)))
+    with pytest.raises(ConfigError, match="each row has another label"):
+        facts_of_labels(reader_of(np.array(["a", "b", "c"])))
+
+
+def test_the_columns_of_a_table_that_name_the_row_are_no_features():
+    n = 12
+    numbers = np.stack([np.arange(n), np.arange(n) * 2, np.where(np.arange(n) == 3, np.nan, 1.0)], 1)
+    words = np.array([[f"name{k}", "uv"[k % 2]] for k in range(n)], object)
+    words[4, 1] = None
+    reader = MixedReader(numbers, words, [1, 4], ["patient_id", "name", "height", "age", "kind"])
+    found = facts_of_features(reader)
+    assert found.identifiers == ["patient_id", "name"] and len(found.notes) == 2
+    assert found.lacks_numbers and found.lacks_text and found.has_numbers and found.has_text
+    assert found.description == "2 columns of numbers and 1 column of text"
+
+
+IMAGES = {
+    (5, 28, 28): ("NHW", (1, 28, 28)),
+    (5, 3, 8, 9): ("NCHW", (3, 8, 9)),
+    (5, 8, 9, 3): ("NHWC", (3, 8, 9)),
+    (5, 1, 8, 1): ("NCHW", (1, 8, 1)),
+}
+
+
+@pytest.mark.parametrize(("shape", "expected"), IMAGES.items())
+def test_arrays_of_more_axes_are_images_in_the_order_of_their_axes(shape, expected):
+    found = facts_of_features(reader_of(np.full(shape, 200, np.uint8)))
+    assert (found.kind, found.axes, found.image, found.high) == ("images", *expected, 200)
+    with pytest.raises(ConfigError, match="must be rows of numbers, or images"):
+        facts_of_features(reader_of(np.zeros((5, 2, 2, 2, 2))))
+
+
+def test_rows_that_may_be_images_are_remarked():
+    rows = np.zeros((5, 64))
+    rows[0, 0] = 16
+    assert "images of 8 x 8" in facts_of_features(reader_of(rows)).notes[0]
+    rows[0, 0] = 17
+    assert facts_of_features(reader_of(rows)).notes == []
