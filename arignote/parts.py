@@ -1,47 +1,9 @@
 """The one place where every part is registered: importing it imports each module that declares parts."""
 
-from arignote.data import augmentation, geometric_transforms, preprocess, table_steps, targets, transforms
-from arignote.data.readers import windows
-from arignote.layers import (
-    activations,
-    alone,
-    autoencoder,
-    average_pool,
-    block,
-    conv,
-    conv1d,
-    conv3d,
-    dense,
-    embedding,
-    example_norm,
-    extent,
-    feature_pool,
-    global_pool,
-    initializers,
-    inputs,
-    local,
-    max_pool,
-    merge,
-    noise,
-    norm,
-    output,
-    recurrent,
-    reshape,
-    segments,
-    torch_layer,
-    transposed,
-    upscale,
-)
-from arignote.observers import row_files, tensorboard
-from arignote.optim import averages, losses, pretraining, rules, stopping, updaters
+# The packages of layers, targets, losses, rules and updaters import their modules.
+from arignote import layers, observers  # noqa: F401
+from arignote.data import augmentation, geometric_transforms, preprocess, table_steps, targets, transforms  # noqa: F401
+from arignote.data.readers import windows  # noqa: F401
+from arignote.optim import averages, losses, pretraining, rules, stopping, updaters  # noqa: F401
 
 __all__: list[str] = []
-
-_MODULES = (
-    *(activations, alone, autoencoder, average_pool, block, conv, conv1d, conv3d, dense, embedding, example_norm),
-    *(extent, feature_pool, global_pool, initializers, inputs, local, max_pool, merge),
-    *(noise, norm, output, recurrent, reshape, segments, torch_layer, transposed, upscale),
-    *(row_files, tensorboard),
-    *(averages, losses, pretraining, rules, stopping, updaters),
-    *(augmentation, geometric_transforms, preprocess, table_steps, targets, transforms, windows),
-)

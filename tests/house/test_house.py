@@ -114,6 +114,14 @@ def test_no_function_is_longer_than_40_lines():
     assert too_long == {}
 
 
+@pytest.mark.slow
+def test_parts_imports_each_module_that_registers_a_part():
+    paths = [path for path in (ROOT / "arignote").rglob("*.py") if re.search(r"^@register\(", path.read_text(), re.M)]
+    modules = {".".join(path.relative_to(ROOT).with_suffix("").parts) for path in paths}
+    [loaded] = lines_of("import arignote.parts; print(*sys.modules)")
+    assert len(modules) > 40 and modules - set(loaded.split()) == set()
+
+
 def test_no_two_classes_have_one_name():
     places = {}
     for path in (ROOT / "arignote").rglob("*.py"):
