@@ -24,6 +24,9 @@ Profile = Annotated[bool, typer.Option("--profile", help="Print the time of each
 Log = Annotated[
     Path | None, typer.Option(metavar="FILE", help="Write a JSON object in a line for each validation: fit.log.")
 ]
+Seeds = Annotated[
+    int | None, typer.Option(min=1, metavar="N", help="Train N runs, with seeds from rng on; print mean and spread.")
+]
 ExitCode = Annotated[
     int | None,
     typer.Option(min=0, max=255, help="Exit code when a signal or a notice stopped it; default 128 + signal."),
@@ -39,6 +42,7 @@ def fit(
     quiet: Quiet = False,
     profile: Profile = False,
     log: Log = None,
+    seeds: Seeds = None,
     exit_code: ExitCode = None,
     data_dir: DataDir = None,
 ) -> None:
@@ -60,7 +64,7 @@ def fit(
                 if quiet:
                     warnings.simplefilter("ignore")
                 stopped = fit_command(
-                    config, set_, data_dir=data_dir, resume=resume, quiet=quiet, profile=profile, log=log
+                    config, set_, data_dir=data_dir, resume=resume, quiet=quiet, profile=profile, log=log, n_seeds=seeds
                 )
             sys.stdout.flush()
     except KeyboardInterrupt:

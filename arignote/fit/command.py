@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from arignote.checkpoints.progress import OBSERVER
 from arignote.errors import Interrupted
 from arignote.spec.config import read_config
 from arignote.spec.run_spec import RunSpec
+
+if TYPE_CHECKING:
+    from arignote.fit.start import FitResult
 
 __all__ = ["fit_command"]
 
@@ -23,6 +26,7 @@ def fit_command(
     quiet: bool = False,
     profile: bool = False,
     log: Path | None = None,
+    n_seeds: int | None = None,
 ) -> int:
     """Train a config, print the result, and return 0, or 128 + the signal that stopped the fit.
 
@@ -42,33 +46,65 @@ def fit_command(
         Whether operations are profiled, unless the config has a profile already.
     log : Path, optional
         In place of that of the config.
+    n_seeds : int >= 1, optional
+        Number of runs, each with a seed and files of its own; by default one run with those of the config.
     """
     spec = read_config(config, overrides, needs_data=True, data_dir=data_dir)
     # After the config, which may be wrong: importing the engine takes a second.
-    from arignote.fit.start import fit_config
     from arignote.report.ending import config_options, ending
 
+    given = _settings(spec, resume, quiet, profile, log)
+    if n_seeds is not None:
+        return _fit_seeds(spec.model_copy(update={"fit": spec.fit | given}), n_seeds, quiet)
+    result, code = _fit(spec, given, quiet)
+    if result is not None and not quiet:
+        assert spec.data is not None
+        options = config_options(config, data_dir, overrides or [])
+        for line in ending(result.state, result.status, result.checkpoint, spec.data.train, options):
+            print(line)
+    return code
+
+
+def _fit_seeds(spec: RunSpec, n_seeds: int, quiet: bool) -> int:
+    """Train a config with several seeds, print the results, and return 0 or the exit code of the one that stopped."""
+    from arignote.fit.seeds import seed_lines, specs_of_seeds
+
+    states = []
+    for one in specs_of_seeds(spec, n_seeds):
+        if not quiet:
+            print(f"seed {one.rng}")
+        result, code = _fit(one, {}, quiet)
+        if result is None or code:
+            return code
+        states.append(result.state)
+        if not quiet:
+            print(result.status if result.status.startswith("finished") else f"done, {result.state.position}")
+    if not quiet:
+        print("", *seed_lines(states), sep="\n")
+    return 0
+
+
+def _fit(spec: RunSpec, given: dict[str, Any], quiet: bool) -> tuple[FitResult | None, int]:
+    """Train a config; return the result, None if a signal stopped it, and the exit code."""
+    from arignote.fit.start import fit_config
+
     try:
-        result = fit_config(spec, **_settings(spec, resume, quiet, profile, log))
+        result = fit_config(spec, **given)
         result.raise_if_stopped()
     except Interrupted as interrupted:
         if interrupted.lost:
             print(f"{interrupted}: give fit.checkpoint a path", file=sys.stderr)
         elif not quiet:
-            again = "the same command without --fresh" if resume == "fresh" else "the same command"
+            is_fresh = (spec.fit | given).get("resume") == "fresh"
+            again = "the same command without --fresh" if is_fresh else "the same command"
             print(f"{interrupted}; {again} resumes from there")
-        return interrupted.code
-    if not quiet:
-        assert spec.data is not None
-        options = config_options(config, data_dir, overrides or [])
-        for line in ending(result.state, result.status, result.checkpoint, spec.data.train, options):
-            print(line)
+        return None, interrupted.code
     if not result.state.progress.interrupted or result.state.progress.stopped_by == OBSERVER:
-        return 0
+        return result, 0
     if result.checkpoint is None:
         lost = Interrupted("Ctrl-C", 130, result.state.position)
         print(f"{lost}: give fit.checkpoint a path", file=sys.stderr)
-    return 130
+    return result, 130
 
 
 def _settings(spec: RunSpec, resume: str | None, quiet: bool, profile: bool, log: Path | None) -> dict[str, Any]:

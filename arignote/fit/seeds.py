@@ -1,0 +1,65 @@
+"""Runs of a config with several seeds: each has files of its own, so that it is resumed on its own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from functools import partial
+from pathlib import PurePath
+from statistics import mean, stdev
+from typing import Any
+
+from arignote.checkpoints.state import TrainingState
+from arignote.registry import PathForm
+from arignote.report.tables import score_text, table_lines
+from arignote.spec.locations import At
+from arignote.spec.named_files import with_paths
+from arignote.spec.run_spec import RunSpec
+
+__all__ = ["seed_lines", "specs_of_seeds"]
+
+
+def specs_of_seeds(spec: RunSpec, n_seeds: int) -> Iterator[RunSpec]:
+    """Yield a config for each seed, the first one its own, or 0; the names of the files that it writes have the seed.
+
+    Parameters
+    ----------
+    spec : RunSpec
+    n_seeds : int >= 1
+    """
+    first = spec.rng or 0
+    for seed in range(first, first + n_seeds):
+        fit = with_paths({"fit": spec.fit}, partial(_of_seed, seed))["fit"]
+        yield spec.model_copy(update={"rng": seed, "fit": fit})
+
+
+def _of_seed(seed: int, path: str, form: PathForm, at: At) -> str:
+    """Return the path of a file, or of a stem, of one seed; in a folder that ends in a slash each fit has its own."""
+    if path.endswith("/") or form is PathForm.NOTICE:
+        return path
+    suffix = "" if at[-1] == "checkpoint" else PurePath(path).suffix
+    return f"{path.removesuffix(suffix)}_seed{seed}{suffix}"
+
+
+def seed_lines(states: Sequence[TrainingState]) -> list[str]:
+    """Return a table of the losses of runs where they are best, with mean and standard deviation (divisor n - 1)."""
+    rows = [_result(state) for state in states]
+    names = list(rows[0])
+    body = [
+        [str(state.rng), *(_cell(name, row.get(name)) for name in names)]
+        for state, row in zip(states, rows, strict=True)
+    ]
+    columns = {name: [row[name] for row in rows if name in row] for name in names}
+    body.append(["mean", *(_cell(name, mean(values)) for name, values in columns.items())])
+    spread = [_cell(name, stdev(values)) if len(values) > 1 else "-" for name, values in columns.items()]
+    return table_lines(["seed", *names], [*body, ["std", *spread]])
+
+
+def _result(state: TrainingState) -> dict[str, Any]:
+    """Return the epoch and the losses of the best validation, or of the last row if none is best."""
+    row = state.history.record((state.best.n_rows if state.best is not None else len(state.history)) - 1)
+    losses = {name: value for name, value in row.items() if name.startswith(("train_", "valid_", "test_"))}
+    return {"epoch": row["epoch"]} | losses
+
+
+def _cell(name: str, value: Any) -> str:
+    return f"{value:g}" if name == "epoch" else score_text(name, value)
