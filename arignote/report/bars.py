@@ -38,19 +38,20 @@ def _progress(console: Console | None) -> Progress:
         TextColumn("{task.description}"),
         BarColumn(),
         MofNCompleteColumn(),
+        TextColumn("{task.fields[more]}"),
         console=console,
         auto_refresh=False,
         transient=True,
         redirect_stdout=False,
         redirect_stderr=False,
     )
-    bar.add_task("", visible=False)
+    bar.add_task("", visible=False, more="")
     return bar
 
 
-def _update(bar: Progress, text: str, n_done: int, n_all: int) -> None:
+def _update(bar: Progress, text: str, n_done: int, n_all: int, more: str) -> None:
     [task] = bar.task_ids
-    bar.update(task, description=text, completed=n_done, total=n_all, visible=True)
+    bar.update(task, description=text, completed=n_done, total=n_all, more=more, visible=True)
 
 
 class TerminalBar:
@@ -64,8 +65,8 @@ class TerminalBar:
         # While it is on the terminal.
         self._bar: Progress | None = None
 
-    def draw(self, text: str, n_done: int, n_all: int) -> None:
-        """Draw the bar: a text, and how many of all are done."""
+    def draw(self, text: str, n_done: int, n_all: int, more: str = "") -> None:
+        """Draw the bar: a text before it; after it how many of all are done, and more text."""
         if self._bar is None:
             # Imported with the first bar: it takes 0.1 s.
             from rich.console import Console
@@ -74,7 +75,7 @@ class TerminalBar:
             self._bar.start()
             # A process that is killed cannot show the cursor again.
             self._bar.console.show_cursor(True)
-        _update(self._bar, text, n_done, n_all)
+        _update(self._bar, text, n_done, n_all, more)
         self._bar.refresh()
 
     def erase(self) -> None:
@@ -98,11 +99,11 @@ class NotebookBar:
         self._output: Any = None
         self._is_drawn = False
 
-    def draw(self, text: str, n_done: int, n_all: int) -> None:
-        """Draw the bar: a text, and how many of all are done."""
+    def draw(self, text: str, n_done: int, n_all: int, more: str = "") -> None:
+        """Draw the bar: a text before it; after it how many of all are done, and more text."""
         self._bar = self._bar or _progress(None)
         self._is_drawn = True
-        _update(self._bar, text, n_done, n_all)
+        _update(self._bar, text, n_done, n_all, more)
         if self._output is not None:
             self._output.update(self._bar)
             return

@@ -5,12 +5,14 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable, Mapping
+from datetime import timedelta
 from math import inf, isfinite, nan
 from typing import Any, Self, TextIO
 
 from arignote.observers.events import Event
 from arignote.report.bars import bar_on
 from arignote.report.tables import score_text
+from arignote.safe.memory import peak_bytes, size_text
 
 __all__ = ["ProgressLines"]
 
@@ -27,6 +29,35 @@ def _cell(name: str, value: Any) -> str:
         # The test data is scored only at a new best.
         return "" if name.startswith("test_") else "nan"
     return f"{value:.2f}" if name == "seconds" else score_text(name, value)
+
+
+class _Pace:
+    """How fast a process trains, and how long it will.
+
+    Parameters
+    ----------
+    seconds : float
+        The time at the start.
+    start : Event
+        Where the process begins.
+    """
+
+    def __init__(self, seconds: float, start: Event):
+        self._seconds, self._start = seconds, start
+
+    def words(self, now: float, event: Event) -> list[str]:
+        """Return the rate and the time that is left, both with validations; nothing before the first batch."""
+        n_done, seconds = _batches(event) - _batches(self._start), now - self._seconds
+        if n_done <= 0 or seconds <= 0:
+            return []
+        left = round((event.n_epochs * event.n_batches - _batches(event)) * seconds / n_done)
+        rate = (event.examples_seen - self._start.examples_seen) / seconds
+        return [f"{rate:,.0f} rows/s", f"{timedelta(seconds=left)} left"]
+
+
+def _batches(event: Event) -> int:
+    """Return the number of batches that are done, of all epochs."""
+    return (event.epoch - 1) * event.n_batches + event.batch
 
 
 class ProgressLines:
@@ -47,6 +78,7 @@ class ProgressLines:
         self._header = False
         # Time at which the bar was drawn, or a line printed.
         self._drawn = -inf if self._bar else self._clock()
+        self._pace: _Pace | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -57,6 +89,7 @@ class ProgressLines:
 
     def __call__(self, event: Event) -> None:
         if event.kind == "start":
+            self._pace = _Pace(self._clock(), event)
             if event.text.startswith("resumes"):
                 print(event.text, file=self._file, flush=True)
         elif event.kind == "validation":
@@ -71,14 +104,17 @@ class ProgressLines:
 
     def _position(self, event: Event) -> None:
         """Draw the bar, or print a line, unless the last one is recent."""
-        if self._clock() - self._drawn < (BAR_SECONDS if self._bar else LINE_SECONDS):
+        now = self._clock()
+        if now - self._drawn < (BAR_SECONDS if self._bar else LINE_SECONDS):
             return
-        self._drawn = self._clock()
+        self._drawn = now
         epoch = f"epoch {event.epoch}/{event.n_epochs}"
+        words = [] if self._pace is None else self._pace.words(now, event)
         if self._bar:
-            self._bar.draw(epoch, event.batch, event.n_batches)
+            # The bar takes what is left of the line.
+            self._bar.draw(epoch, event.batch, event.n_batches, "  ".join([*words, size_text(peak_bytes())]))
         else:
-            print(f"{epoch}, batch {event.batch}/{event.n_batches}", file=self._file, flush=True)
+            print(", ".join([epoch, f"batch {event.batch}/{event.n_batches}", *words]), file=self._file, flush=True)
 
     def _line(self, record: Mapping[str, Any], is_best: bool) -> None:
         widths = {name: max(len(name), 9) for name in record}

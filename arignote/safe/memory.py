@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import os
+import sys
 from pathlib import Path
 
-__all__ = ["available_bytes", "size_text"]
+__all__ = ["available_bytes", "peak_bytes", "size_text"]
 
 
 def available_bytes() -> int:
@@ -15,6 +16,16 @@ def available_bytes() -> int:
     If the system does not report free memory, as outside Linux: the memory of the machine, or else 2**40.
     """
     return max(0, min(_of_the_machine(), _of_the_container(), _of_the_process()))
+
+
+def peak_bytes() -> int:
+    """Return the most memory that this process has used at once; 0 where it is not known."""
+    try:
+        import resource
+    except ImportError:
+        return 0
+    # Of macOS it is in bytes, of others in KiB.
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
 
 
 def size_text(n_bytes: int) -> str:

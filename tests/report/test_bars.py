@@ -74,14 +74,14 @@ def test_the_bar_of_a_notebook_is_one_output_that_is_empty_at_the_end(outputs):
     bar.erase()
     assert outputs == []
     for text, n_done in (("epoch 1/2", 2), ("epoch 1/2", 4), ("epoch 2/2", 1)):
-        bar.draw(text, n_done, 4)
+        bar.draw(text, n_done, 4, f"{n_done} rows/s")
     bar.erase()
     bar.erase()
     [texts] = outputs
     assert [re.sub(r" *[━╸╺]+ *", " ", text) for text in texts] == [
-        "epoch 1/2 2/4",
-        "epoch 1/2 4/4",
-        "epoch 2/2 1/4",
+        "epoch 1/2 2/4 2 rows/s",
+        "epoch 1/2 4/4 4 rows/s",
+        "epoch 2/2 1/4 1 rows/s",
         "",
     ]
 
@@ -94,7 +94,7 @@ def test_a_fit_in_a_notebook_has_its_bar_above_the_lines_and_an_error_leaves_non
     n_batches = -(-network.state_.progress.examples_seen // 2 // 64)
     [texts] = outputs
     assert len(texts) == 2 * n_batches + 1 and texts[-1] == ""
-    assert texts[0].startswith("epoch 1/2") and texts[-2].endswith(f"{n_batches}/{n_batches}")
+    assert texts[0].startswith("epoch 1/2") and f" {n_batches}/{n_batches} " in texts[-2]
     assert [line.split()[0] for line in capsys.readouterr().out.splitlines()] == ["epoch", "1", "2"]
     with pytest.raises(KeyboardInterrupt), progress.ProgressLines() as lines:
         lines(progress.Event("batch", 1, 2, 1, 4, {}))
