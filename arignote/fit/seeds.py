@@ -10,7 +10,8 @@ from typing import Any
 
 from arignote.checkpoints.state import TrainingState
 from arignote.registry import PathForm
-from arignote.report.tables import score_text, table_lines
+from arignote.report.score_text import score_text
+from arignote.report.tables import table_lines
 from arignote.spec.locations import At
 from arignote.spec.named_files import with_paths
 from arignote.spec.run_spec import RunSpec

@@ -29,6 +29,11 @@ _ENTRY = re.compile(r"^(?=\w[\w, ]* : )", re.M)
 class PartType(ModelMetaclass):
     """Metaclass of parts. Instances, their pickles, copies and comparison are those of any pydantic model."""
 
+    def __setattr__(cls, name: str, value: Any) -> None:
+        """Set an attribute, but not the signature that pydantic sets once it has built a validator."""
+        if name != "__signature__" or isinstance(value, ClassSignature):
+            super().__setattr__(name, value)
+
     def __dir__(cls) -> list[str]:
         """Return the methods and properties that the part itself defines, which `help` shows."""
         return [name for name in super().__dir__() if name not in _OF_PYDANTIC and cls._defines(name)]

@@ -10,7 +10,8 @@ from typing import Any
 from arignote.errors import ConfigError, did_you_mean
 from arignote.registry import only_trusting
 from arignote.report.inspection import inspection
-from arignote.report.tables import score_text, table_lines
+from arignote.report.score_text import score_text
+from arignote.report.tables import table_lines
 from arignote.spec.settings import FitSettings, is_of_the_machine
 
 __all__ = ["comparison", "comparison_csv", "comparison_lines"]

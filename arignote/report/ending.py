@@ -11,7 +11,7 @@ from arignote.checkpoints.reader import RunFiles
 from arignote.checkpoints.state import TrainingState
 from arignote.data.fields import ALONE
 from arignote.data.specs import Source
-from arignote.report.tables import score_text
+from arignote.report.score_text import score_text
 
 __all__ = ["config_options", "ending"]
 

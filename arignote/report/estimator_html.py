@@ -12,7 +12,7 @@ from arignote.checkpoints.state import TrainingState
 from arignote.layers.architecture import Architecture
 from arignote.layers.base import Layer
 from arignote.registry import part_name
-from arignote.report.tables import score_text
+from arignote.report.score_text import score_text
 
 __all__ = ["estimator_html"]
 

@@ -11,7 +11,7 @@ from arignote.checkpoints.state import TrainingState
 from arignote.checkpoints.tensors import tensors_sha256
 from arignote.errors import CheckpointError
 from arignote.report.json_text import json_safe
-from arignote.report.tables import score_text
+from arignote.report.score_text import score_text
 
 __all__ = ["check_usable", "inspection", "inspection_lines", "verification", "verification_lines"]
 

@@ -11,7 +11,7 @@ from typing import Any, Self, TextIO
 
 from arignote.observers.events import Event
 from arignote.report.bars import bar_on
-from arignote.report.tables import score_text
+from arignote.report.score_text import score_text
 from arignote.safe.memory import peak_bytes, size_text
 
 __all__ = ["ProgressLines"]

@@ -11,7 +11,7 @@ from arignote.layers.base import ParametricLayer
 from arignote.layers.costs import LayerCosts, costs_of
 from arignote.safe.memory import size_text
 
-__all__ = ["epoch_line", "layer_content", "layer_table", "score_text", "setup_line", "table_lines"]
+__all__ = ["epoch_line", "layer_content", "layer_table", "setup_line", "table_lines"]
 
 # Lines below the head and above the totals; in ASCII, so that a table can be printed in any encoding.
 _BOX = "    \n    \n -- \n    \n -- \n -- \n    \n    \n"
@@ -134,9 +134,3 @@ def epoch_line(seconds: float, step_seconds: float, n_steps: int, n_timed: int) 
         f"an epoch takes about {seconds:.3g} s without its validation: {n_steps:,} steps of "
         f"{1000 * step_seconds:.3g} ms ({n_timed:,} timed)"
     )
-
-
-def score_text(name: str, value: float) -> str:
-    """Return a loss as text: an error in percent, unless it is a distance in ranks."""
-    is_share = name.endswith("error") and not name.endswith("rank_error")
-    return f"{100 * value:.2f} %" if is_share else f"{value:.5g}"

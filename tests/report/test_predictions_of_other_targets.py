@@ -9,7 +9,7 @@ import pytest
 
 from arignote.data.targets import Flags, Numbers, Ranks, Same, Targets
 from arignote.report.predictions import write_predictions
-from arignote.report.tables import score_text
+from arignote.report.score_text import score_text
 
 
 def written(path, blocks, target, memory):

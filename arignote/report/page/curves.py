@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from arignote.checkpoints.progress import OBSERVER
 from arignote.checkpoints.state import TrainingState
 from arignote.data.prepared import SUBSETS
-from arignote.report.tables import score_text
+from arignote.report.score_text import score_text
 
 __all__ = ["batch_size_of", "best_row", "charts_of", "marks_of"]
 

@@ -23,7 +23,7 @@ from arignote.report.page.matrices import matrix_of
 from arignote.report.page.pictures import filters_of, png, weights_of_filters
 from arignote.report.page.residuals import residuals_of
 from arignote.report.page.scored import ScoredRows
-from arignote.report.tables import score_text
+from arignote.report.score_text import score_text
 from arignote.safe.memory import size_text
 from arignote.spec.settings import completed_settings
 
