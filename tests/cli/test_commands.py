@@ -9,6 +9,8 @@ import sys
 import pytest
 from command_line import arignote
 
+from arignote import __version__
+
 COMMANDS = [
     "check",
     "compare",
@@ -44,9 +46,7 @@ def test_the_help_of_a_command_has_an_example_even_beside_wrong_words(name):
 
 
 def test_the_version_is_that_of_the_package():
-    from importlib.metadata import version
-
-    assert arignote("--version") == (0, f"arignote {version('arignote')}\n", "")
+    assert arignote("--version") == (0, f"arignote {__version__}\n", "")
 
 
 @pytest.mark.parametrize("words", [["--debug", "check", "none.yaml"], ["check", "none.yaml", "--debug"]])
