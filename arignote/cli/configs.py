@@ -116,7 +116,7 @@ def render(
     from arignote.fit.render import write_rendered
     from arignote.spec.config import read_config
 
-    write_rendered(read_config(config, set_, data_dir=data_dir), config, out)
+    write_rendered(read_config(config, set_, data_dir=data_dir), out)
 
 
 @command

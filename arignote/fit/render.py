@@ -21,21 +21,20 @@ from arignote.spec.yaml_text import block_lines, flow_text
 __all__ = ["render", "write_rendered"]
 
 
-def write_rendered(spec: RunSpec, config: Path, out: str) -> None:
+def write_rendered(spec: RunSpec, out: str) -> None:
     """Write a config as `render` returns it.
 
     Parameters
     ----------
     spec : RunSpec
-    config : Path
-        The file that it was read from, which is not overwritten.
     out : str
         A YAML file, or "-" for standard output.
 
     Raises
     ------
     ConfigError
-        If the file is the config itself, is not named as YAML, or cannot be written; the old one is kept.
+        If the file is one that the config was read from, is not named as YAML, or cannot be written; the old one is
+        kept.
     """
     if out == "-":
         print(render(spec), end="")
@@ -43,7 +42,7 @@ def write_rendered(spec: RunSpec, config: Path, out: str) -> None:
     path = Path(out)
     if path.suffix.lower() not in (".yaml", ".yml"):
         raise ConfigError(f"--out must end in .yaml or .yml; got {out!r}")
-    if path.exists() and path.samefile(config):
+    if path.exists() and any(path.samefile(one) for one in spec.files):
         raise ConfigError(f"--out must be another file than the config; got {out!r}")
     text = render(spec, path.parent)
     try:

@@ -101,8 +101,9 @@ def write_settings(path: Path, settings: dict[str, Any]) -> None:
     from ruamel.yaml import YAML
 
     loaded = load_yaml(path)
-    section = loaded.setdefault("fit", {})
-    section.update(settings)
+    if loaded.get("fit") is None:
+        loaded["fit"] = {}
+    loaded["fit"].update(settings)
     text = io.StringIO()
     if path.suffix.lower() == ".json":
         text.write(json.dumps(plain_values(loaded), indent=2) + "\n")

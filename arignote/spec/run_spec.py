@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Annotated, Any, ClassVar
 
 from pydantic import BeforeValidator, PrivateAttr, model_validator
@@ -62,6 +63,12 @@ class RunSpec(Section):
     layer_defaults: dict[str, Any] = {}
     layers: Annotated[Annotated[list[Any], LAYERS_SCHEMA] | str, BeforeValidator(_layers), PathForm.PATH]
     fit: dict[str, Any] = {}
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """The files that it was read from."""
+        documents = {} if self._origin is None else self._origin.documents
+        return tuple(document.path for document in documents.values())
 
     @contextmanager
     def naming_lines(self) -> Iterator[None]:

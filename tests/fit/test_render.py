@@ -143,6 +143,7 @@ def test_shapes_without_data_follow_from_the_input_layer_or_are_not_known(folder
     ("out", "message"),
     [
         ("mine/../mine/a.yaml", "must be another file than the config"),
+        ("mine/common/base.yaml", "must be another file than the config"),
         ("a.json", "must end in .yaml or .yml; got 'a.json'"),
         ("nowhere/a.yaml", "cannot be written: No such file"),
     ],
@@ -151,3 +152,9 @@ def test_a_file_that_cannot_be_written_is_refused(out, message, folder):
     ended = arignote("render", "mine/a.yaml", "--out", out)
     assert ended.code == 2 and message in ended.err
     assert (folder / "mine" / "a.yaml").read_text() == CONFIG
+
+
+def test_a_config_that_ships_is_rendered_by_its_name_over_what_was_rendered_before(folder):
+    for _ in range(2):
+        assert arignote("render", "digits_mlp", "--out", "full.yaml").code == 0
+    assert read_config(Path("full.yaml")).name == "digits_mlp"

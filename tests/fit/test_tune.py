@@ -56,7 +56,9 @@ def test_another_setup_than_that_of_the_rules_must_be_clearly_faster():
     assert chosen([near, rule]) is rule and chosen([near, rule, far]) is far
 
 
-@pytest.mark.parametrize("fit", ["", "fit: {}\n", FIT, "fit: {n_epochs: 2, sgd_type: nag}\n", FIT + "  n_threads: 7\n"])
+@pytest.mark.parametrize(
+    "fit", ["", "fit:\n", "fit: {}\n", FIT, "fit: {n_epochs: 2, sgd_type: nag}\n", FIT + "  n_threads: 7\n"]
+)
 def test_settings_are_written_and_all_else_stays(tmp_path, fit):
     path = written(tmp_path, CONVOLUTIONS + fit)
     before = read_config(path)
