@@ -9,15 +9,15 @@ from statistics import median
 from typing import Any
 
 from arignote.data.batches import Batches
-from arignote.data.prepared import prepare
 from arignote.engine.feed import batch_to_device
 from arignote.engine.session import session
 from arignote.engine.setup import Setup, available_threads, has_convolutions, setup_for
 from arignote.engine.step import TrainingStep
 from arignote.fit.assemble import build_step
 from arignote.fit.config_data import open_config, with_layers
-from arignote.layers.architecture import Architecture, declare
-from arignote.spec.objective import objective_of
+from arignote.fit.plan import FitRequest, Plan, plan_fit
+from arignote.fit.transfer import StoredNetwork
+from arignote.layers.architecture import Architecture
 from arignote.spec.run_spec import RunSpec
 
 __all__ = ["Measured", "chosen", "measure"]
@@ -57,17 +57,12 @@ def measure(spec: RunSpec, n_rounds: int = 7, round_seconds: float = 0.1) -> lis
     round_seconds : float
         Time of a setup in a round.
     """
-    assert spec.data is not None
-    only_train = spec.data.model_copy(update={"valid": None, "test": None})
-    spec = spec.model_copy(update={"data": only_train})
-    layers, data, settings = open_config(spec, n_threads=None, channels_last="auto", compile=False, rules=None)
-    prepared = prepare(with_layers(data, layers, settings), settings, seed=0)
+    plan = _plan_without_held_out(spec)
+    settings, prepared, architecture = plan.request.settings, plan.prepared, plan.architecture
     rows, y = prepared.subsets["train"]
-    with spec.naming_lines():
-        architecture = declare(layers, rows.n_in, prepared.targets.sizes(prepared.target_states))
     batches = Batches(rows, y, seed=0, batch_size=prepared.batch_size, y_from_x=prepared.targets.from_input)
     batch = next(iter(batches.epoch(0)))
-    losses = list(objective_of(layers, settings).train_loss.values())
+    losses = list(plan.objective.train_loss.values())
     default = setup_for(architecture, settings, prepared.batch_size)
     steps: dict[Setup, TrainingStep] = {}
     for setup in _candidates(architecture, default, may_compile=not spec.fit.get("rules")):
@@ -96,6 +91,20 @@ def measure(spec: RunSpec, n_rounds: int = 7, round_seconds: float = 0.1) -> lis
         )
         for setup, seconds in found.items()
     ]
+
+
+def _plan_without_held_out(spec: RunSpec) -> Plan:
+    """Return the plan of a fit of a config on all of its training rows, with the setup that rules of shapes choose."""
+    assert spec.data is not None
+    only_train = spec.data.model_copy(update={"valid": None, "test": None})
+    spec = spec.model_copy(update={"data": only_train})
+    with spec.naming_lines():
+        # Final epochs need rows that are held out.
+        layers, data, settings = open_config(
+            spec, n_threads=None, channels_last="auto", compile=False, rules=None, final_epochs=0
+        )
+        data, stored = with_layers(data, layers, settings), StoredNetwork.at(spec.stored_network)
+        return plan_fit(FitRequest(data, layers, settings, None, None, 0, stored_network=stored), None)
 
 
 def _candidates(architecture: Architecture, default: Setup, may_compile: bool) -> list[Setup]:

@@ -51,6 +51,12 @@ def test_a_config_whose_numbers_follow_rules_is_measured_without_compilation(tmp
     assert measured and not any(one.settings["compile"] for one in measured)
 
 
+def test_all_rows_are_measured_though_some_are_held_out_until_final_epochs(tmp_path):
+    text = f"{NORMED}{FIT}  final_epochs: 1\n".replace(":/labels'}}", ":/labels'}, valid: 0.2}")
+    assert "valid: 0.2" in text
+    assert measure(read_config(written(tmp_path, text)), n_rounds=1, round_seconds=0)
+
+
 def test_another_setup_than_that_of_the_rules_must_be_clearly_faster():
     rule, near, far = Measured({}, 1.0, True), Measured({}, 0.97, False), Measured({}, 0.9, False)
     assert chosen([near, rule]) is rule and chosen([near, rule, far]) is far
