@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = ["plot_confusion", "plot_filters", "plot_history", "plot_schedule"]
 
-# Colour and style of the curve of a part, as on the page of a run.
+# Colour and style of the curve of a subset, as on the page of a run.
 _STYLES = {"train": ("0.5", "-"), "scored_train": ("0.5", ":"), "valid": ("C0", "-"), "test": ("C1", "--")}
 _FILTERS_OF_ROW = 16
 

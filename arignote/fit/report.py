@@ -7,7 +7,7 @@ from arignote.checkpoints.state import TrainingState
 from arignote.engine.network import Network
 from arignote.errors import ArignoteError, ConfigError, warn
 from arignote.fit.assemble import Assembly
-from arignote.fit.page_parts import scored_rows
+from arignote.fit.page_subsets import scored_rows
 from arignote.preemption.signals import StopRequest, StopRequested
 from arignote.report.page.gather import StoredRun, page_of
 from arignote.report.page.html import html_of
@@ -45,13 +45,13 @@ def report_fit(fit: Assembly, state: TrainingState, network: Network, files: Run
         If the page, or a part of it, cannot be made.
     """
     scored, notes = [], []
-    for part, (rows, y) in fit.plan.prepared.subsets.items():
+    for subset, (rows, y) in fit.plan.prepared.subsets.items():
         try:
-            scored.append(scored_rows(part, rows, y, state, network, fit.plan.objective, None, stop.check))
+            scored.append(scored_rows(subset, rows, y, state, network, fit.plan.objective, None, stop.check))
         except StopRequested:
             return
         except ArignoteError as error:
-            notes.append(f"the {part} rows are left out: {error}")
+            notes.append(f"the {subset} rows are left out: {error}")
     try:
         page = page_of(StoredRun.read(files.stem), scored, notes, architecture=network.architecture)
         files.folder.write(files.report, [html_of("run.html", page).encode()])

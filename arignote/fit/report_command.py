@@ -124,7 +124,7 @@ def _scored(
     ids: str | None,
     trust: Sequence[str],
 ) -> tuple[list[ScoredRows], list[str]]:
-    """Return the parts of a run, scored, and what is left out."""
+    """Return the subsets of a run, scored, and what is left out."""
     if config is None:
         return [], ["matrices and mistakes need the data of the run: arignote report RUN --config CONFIG"]
     spec = read_config(config, overrides, needs_data=True, data_dir=data_dir)
@@ -133,7 +133,7 @@ def _scored(
     from arignote.engine.session import session
     from arignote.fit.config_data import open_config, with_layers
     from arignote.fit.load import restore
-    from arignote.fit.page_parts import parts_of_run
+    from arignote.fit.page_subsets import subsets_of_run
     from arignote.spec.objective import objective_of
     from arignote.spec.settings import checked_settings
 
@@ -146,4 +146,4 @@ def _scored(
     except (CheckpointError, DataError) as error:
         return [], [f"matrices and mistakes are left out: {error}"]
     with session(network.setup):
-        return parts_of_run(state, network, objective_of(layers, settings), data, names)
+        return subsets_of_run(state, network, objective_of(layers, settings), data, names)

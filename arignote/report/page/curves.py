@@ -51,7 +51,7 @@ def charts_of(state: TrainingState, share: int = 1) -> dict[str, Any]:
     rows, x = _drawn(len(state.history), losses, best, max(most, _FEWEST_ROWS)), _epochs(state, columns)
 
     def series(kind: str, name: str, at: int) -> dict[str, Any]:
-        role, values = _part_of(name) if kind == "loss" else at, columns[name]
+        role, values = _subset_of(name) if kind == "loss" else at, columns[name]
         return {"name": name, "role": role, "values": _plain(values[rows]), "summary": _summary(name, values, x)}
 
     charts = [
@@ -86,18 +86,18 @@ def _titles(state: TrainingState, columns: Columns) -> dict[str, dict[str, list[
     monitored: dict[str, list[str]] = {}
     rules = [name for name in ("learning_rate", "momentum", *state.rules) if name in columns]
     for name in columns:
-        part = _part_of(name)
-        if part is not None:
-            losses.setdefault(name.removeprefix(f"{part}_"), []).append(name)
+        subset = _subset_of(name)
+        if subset is not None:
+            losses.setdefault(name.removeprefix(f"{subset}_"), []).append(name)
         elif name not in (*rules, *_NO_LOSSES):
             layer, _, statistic = name.rpartition(".")
             monitored.setdefault(f"{statistic} of outputs" if layer else name, []).append(name)
     return {"loss": losses, "rule": {name: [name] for name in rules}, "monitor": monitored}
 
 
-def _part_of(name: str) -> str | None:
-    """Return the part of the data whose loss a column has; names with a dot are those of layers."""
-    return None if "." in name else next((part for part in _PREFIXES if name.startswith(f"{part}_")), None)
+def _subset_of(name: str) -> str | None:
+    """Return the subset of the data whose loss a column has; names with a dot are those of layers."""
+    return None if "." in name else next((subset for subset in _PREFIXES if name.startswith(f"{subset}_")), None)
 
 
 def _summary(name: str, values: NDArray[np.float64], x: NDArray[np.float64]) -> str:
@@ -149,7 +149,7 @@ class _EpochSizes(NamedTuple):
 def _sizes(state: TrainingState) -> _EpochSizes | None:
     """Return the sizes of epochs; None if the file does not record them."""
     try:
-        n_rows = [state.data[part]["features"]["shape"][0] for part in SUBSETS if part in state.data]
+        n_rows = [state.data[subset]["features"]["shape"][0] for subset in SUBSETS if subset in state.data]
     except (KeyError, TypeError, IndexError):
         return None
     if not n_rows or not all(type(n) is int and n > 0 for n in n_rows):

@@ -102,7 +102,7 @@ def page_of(
     ----------
     stored : StoredRun
     scored : sequence of ScoredRows
-        Rows of parts that were predicted by the network that is the result.
+        Rows of subsets that were predicted by the network that is the result.
     notes : iterable of str
         What was left out, and why.
     trust : sequence of str
@@ -120,15 +120,15 @@ def page_of(
     if architecture is not None:
         # Without buffers, as in the table of layers.
         facts["n_params"] = f"{architecture.n_params:,}"
-    parts, curves = [_part(one) for one in scored], _curves(state)
+    subsets, curves = [_subset(one) for one in scored], _curves(state)
     return {
         "facts": facts,
         "notes": remarks,
         "curves": curves,
         "validations": _validations(state),
         "result": "last" if state.ends_with_last or not state.spec["fit"].get("restore_best", True) else "best",
-        "parts": parts,
-        "data": _script_data(curves, parts),
+        "subsets": subsets,
+        "data": _script_data(curves, subsets),
         "layers": None if architecture is None else _layers(architecture, state),
         "filters": None if architecture is None else _filters(architecture, state),
         "changed": changed,
@@ -156,9 +156,9 @@ def _curves(state: TrainingState) -> dict[str, Any]:
     return charts_of(state) | {"marks": marks[-_MOST_MARKS:], "first_mark": max(len(marks) - _MOST_MARKS, 0) + 1}
 
 
-def _script_data(curves: dict[str, Any], parts: Sequence[dict[str, Any]]) -> dict[str, Any]:
+def _script_data(curves: dict[str, Any], subsets: Sequence[dict[str, Any]]) -> dict[str, Any]:
     """Return what the script of the page needs."""
-    cells = [part["matrix"] and {key: part["matrix"][key] for key in ("labels", "cells")} for part in parts]
+    cells = [subset["matrix"] and {key: subset["matrix"][key] for key in ("labels", "cells")} for subset in subsets]
     return {"is_one": True, "curves": curves, "cells": cells}
 
 
@@ -215,8 +215,8 @@ def _validations(state: TrainingState) -> dict[str, Any]:
     }
 
 
-def _part(scored: ScoredRows) -> dict[str, Any]:
-    """Return losses of a part, and a matrix or plots of residuals if its target has them."""
+def _subset(scored: ScoredRows) -> dict[str, Any]:
+    """Return losses of a subset, and a matrix or plots of residuals if its target has them."""
     is_of_classes = scored.labels is not None and len(scored.y) > 0
     return {
         "name": scored.name,

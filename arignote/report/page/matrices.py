@@ -17,15 +17,15 @@ __all__ = ["matrix_of"]
 _MOST_COLUMNS = 30
 _LONGEST_TABLE = 100
 _MOST_PAIRS = 50
-# Of rows that are listed, of one cell and of a part; of pictures likewise.
+# Of rows that are listed, of one cell and of a subset; of pictures likewise.
 _MOST_ROWS = 40
-_ROWS_OF_PART = 2000
+_ROWS_OF_SUBSET = 2000
 _MOST_PICTURES = 12
-_PICTURES_OF_PART = 180
+_PICTURES_OF_SUBSET = 180
 
 
 def matrix_of(scored: ScoredRows) -> dict[str, Any]:
-    """Return the confusion matrix of a part and what it consists of.
+    """Return the confusion matrix of a subset and what it consists of.
 
     Returns
     -------
@@ -88,7 +88,7 @@ def _cells(scored: ScoredRows, pairs: list[tuple[int, int, int]]) -> tuple[dict[
     found: dict[str, list[dict[str, Any]]] = {}
     n_listed = n_pictures = 0
     for a, b, n in pairs:
-        n_rows = min(n, _MOST_ROWS, _ROWS_OF_PART - n_listed)
+        n_rows = min(n, _MOST_ROWS, _ROWS_OF_SUBSET - n_listed)
         if n_rows <= 0:
             break
         first = int(np.searchsorted(codes, a * (1 << 32) + b))
@@ -96,7 +96,7 @@ def _cells(scored: ScoredRows, pairs: list[tuple[int, int, int]]) -> tuple[dict[
         certain = scored.certainty[at].astype(float).tolist()
         found[f"{a},{b}"] = [{"id": i, "p": round(p, 4)} for i, p in zip(scored.ids_of(at), certain, strict=True)]
         n_listed += n_rows
-        if scored.pictures_of is not None and n_pictures < _PICTURES_OF_PART:
+        if scored.pictures_of is not None and n_pictures < _PICTURES_OF_SUBSET:
             pictures = shown(scored.pictures_of(at[:_MOST_PICTURES]))
             n_pictures += len(pictures)
             for row, picture in zip(found[f"{a},{b}"], pictures, strict=False):

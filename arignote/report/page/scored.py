@@ -1,4 +1,4 @@
-"""The rows of a part of a run as they were predicted: what matrices and plots of residuals are made of."""
+"""The rows of a subset of a run as they were predicted: what matrices and plots of residuals are made of."""
 
 from __future__ import annotations
 

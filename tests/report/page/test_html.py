@@ -83,11 +83,11 @@ def test_the_page_loads_nothing_and_has_the_numbers_of_history_and_evaluate(brow
         for part in ("train", "valid", "test"):
             page.get_by_role("button", name=part, exact=True).click()
             scores = fitted.evaluate(X, y, part=part)
-            shown = page.locator(f'.part:not(.folded) [data-loss="{part}-nll"]').inner_text()
+            shown = page.locator(f'.subset:not(.folded) [data-loss="{part}-nll"]').inner_text()
             assert shown == f"{scores['nll']:.5g}"
         matrix, _ = fitted.confusion(X, y, part="valid")
         page.get_by_role("button", name="valid", exact=True).click()
-        rows = page.locator(".part:not(.folded) .matrix tbody tr")
+        rows = page.locator(".subset:not(.folded) .matrix tbody tr")
         cells = [[int(text or 0) for text in row.locator("td").all_inner_texts()] for row in rows.all()]
         assert cells == matrix.tolist()
 
@@ -98,7 +98,7 @@ def test_a_click_on_a_cell_shows_its_mistakes(browser, run):
     predicted = fitted.predict(X)
     with opened(browser, path, viewport={"width": 390, "height": 800}) as page:
         page.get_by_role("button", name="valid", exact=True).click()
-        part = page.locator(".part:not(.folded)")
+        part = page.locator(".subset:not(.folded)")
         button = part.locator(".matrix button").first
         label = button.get_attribute("aria-label")
         button.click()
@@ -137,8 +137,8 @@ def test_the_pages_of_a_regressor_and_of_several_runs_load_nothing(browser, tmp_
         fitted = NNRegressor([["RegressionOutputLayer"]], rng=rng)
         fitted.fit(X, y, n_epochs=2, valid=0.2, report=True, checkpoint=stem)
     with opened(browser, tmp_path / "run2_report.html") as page:
-        assert page.locator(".part:not(.folded) svg circle").count() == 2 * 40
-        part = page.locator(".part:not(.folded)")
+        assert page.locator(".subset:not(.folded) svg circle").count() == 2 * 40
+        part = page.locator(".subset:not(.folded)")
         scored = next(iter(fitted.evaluate(X, y, part="valid").values()))
         assert part.locator("dd").nth(1).inner_text() == f"{scored:.5g}"
     app(["report", *stems, "--out", str(tmp_path / "both.html")], standalone_mode=False)

@@ -113,11 +113,11 @@
     if (scale && scale.min != null && plots.length) plots[0].setScale("x", { min: scale.min, max: scale.max });
   }
 
-  function showCell(part, key, button) {
-    const place = part.querySelector(".cell");
-    const matrix = data.cells[part.dataset.part];
+  function showCell(subset, key, button) {
+    const place = subset.querySelector(".cell");
+    const matrix = data.cells[subset.dataset.subset];
     const [a, b] = key.split(",");
-    for (const other of part.querySelectorAll('[aria-expanded="true"]')) other.removeAttribute("aria-expanded");
+    for (const other of subset.querySelectorAll('[aria-expanded="true"]')) other.removeAttribute("aria-expanded");
     button.setAttribute("aria-expanded", "true");
     const rows = matrix.cells[key] || [];
     const heading = document.createElement("strong");
@@ -144,26 +144,26 @@
     place.hidden = false;
   }
 
-  for (const part of document.querySelectorAll(".part")) {
-    for (const table of part.querySelectorAll(".matrix")) {
+  for (const subset of document.querySelectorAll(".subset")) {
+    for (const table of subset.querySelectorAll(".matrix")) {
       table.addEventListener("click", (event) => {
         const button = event.target.closest("button");
         if (!button) return;
         const cell = button.parentElement;
-        showCell(part, `${cell.parentElement.rowIndex - 1},${cell.cellIndex - 1}`, button);
+        showCell(subset, `${cell.parentElement.rowIndex - 1},${cell.cellIndex - 1}`, button);
       });
       for (const button of table.querySelectorAll("button")) {
         const cell = button.parentElement;
-        const labels = data.cells[part.dataset.part].labels;
+        const labels = data.cells[subset.dataset.subset].labels;
         button.setAttribute("aria-label", `${labels[cell.parentElement.rowIndex - 1]} taken for ${labels[cell.cellIndex - 1]}: ${button.textContent} rows`);
       }
     }
-    for (const button of part.querySelectorAll(".pair")) button.addEventListener("click", () => showCell(part, button.dataset.cell, button));
-    for (const button of part.querySelectorAll(".rates")) {
+    for (const button of subset.querySelectorAll(".pair")) button.addEventListener("click", () => showCell(subset, button.dataset.cell, button));
+    for (const button of subset.querySelectorAll(".rates")) {
       button.addEventListener("click", () => {
         const isRate = button.getAttribute("aria-pressed") !== "true";
         button.setAttribute("aria-pressed", isRate);
-        for (const cell of part.querySelectorAll(".matrix td[style]")) {
+        for (const cell of subset.querySelectorAll(".matrix td[style]")) {
           const text = cell.querySelector("button") || cell;
           text.dataset.n ??= text.textContent.trim();
           text.textContent = isRate ? rate(+cell.style.getPropertyValue("--p")) : text.dataset.n;
@@ -171,10 +171,10 @@
       });
     }
   }
-  for (const button of document.querySelectorAll(".choose-part")) {
+  for (const button of document.querySelectorAll(".choose-subset")) {
     button.addEventListener("click", () => {
-      for (const other of document.querySelectorAll(".choose-part")) other.setAttribute("aria-pressed", other === button);
-      for (const part of document.querySelectorAll(".part")) part.classList.toggle("folded", part.dataset.part !== button.dataset.part);
+      for (const other of document.querySelectorAll(".choose-subset")) other.setAttribute("aria-pressed", other === button);
+      for (const subset of document.querySelectorAll(".subset")) subset.classList.toggle("folded", subset.dataset.subset !== button.dataset.subset);
     });
   }
   const log = document.getElementById("log");

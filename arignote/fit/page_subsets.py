@@ -1,4 +1,4 @@
-"""The parts of a run as the page of the run shows them: their rows, predicted by the network."""
+"""The subsets of a run as the page of the run shows them: their rows, predicted by the network."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from arignote.fit.run import in_order
 from arignote.report.page.scored import ScoredRows
 from arignote.spec.objective import Objective
 
-__all__ = ["parts_of_run", "scored_rows"]
+__all__ = ["scored_rows", "subsets_of_run"]
 
 Ids = Callable[[NDArray[np.int64]], list[str]]
 
@@ -39,7 +39,7 @@ def scored_rows(
     ids: Sequence[Any] | None = None,
     check_stop: Callable[[], None] = lambda: None,
 ) -> ScoredRows:
-    """Return the rows of a part, predicted by a network in one pass.
+    """Return the rows of a subset, predicted by a network in one pass.
 
     Parameters
     ----------
@@ -102,10 +102,10 @@ def _predicted(
     return {one.name: values[one.name] for one in losses}, kept
 
 
-def parts_of_run(
+def subsets_of_run(
     state: TrainingState, network: Network, objective: Objective, data: FitData, ids: Sequence[Any] | None = None
 ) -> tuple[list[ScoredRows], list[str]]:
-    """Return the parts of a run, of data as it was given to `fit`, and a message for each that cannot be found.
+    """Return the subsets of a run, of data as it was given to `fit`, and a message for each that cannot be found.
 
     Parameters
     ----------
@@ -114,25 +114,25 @@ def parts_of_run(
     data : FitData
         With what the layers of the run declare of it, as of `with_layers`.
     ids : sequence, optional
-        Names of all rows of the data from which parts were held out.
+        Names of all rows of the data from which subsets were held out.
     """
     found, notes = [], []
-    for part in (part for part in SUBSETS if part in state.data):
+    for subset in (subset for subset in SUBSETS if subset in state.data):
         try:
-            rows = rows_of_part(state, data, part)
+            rows = rows_of_part(state, data, subset)
             rows = preprocessed(rows, state.spec["fit"].get("preprocess"), state.preprocess)
-            y = None if objective.targets.from_input else _encoded(objective.targets, rows, state, part)
-            # A part with data of its own has other rows.
-            own = ids if state.data.get("split", {}).get(part) != "data" else None
-            found.append(scored_rows(part, rows, y, state, network, objective, own))
+            y = None if objective.targets.from_input else _encoded(objective.targets, rows, state, subset)
+            # A subset with data of its own has other rows.
+            own = ids if state.data.get("split", {}).get(subset) != "data" else None
+            found.append(scored_rows(subset, rows, y, state, network, objective, own))
         except ArignoteError as error:
-            notes.append(f"the {part} rows are left out: {error}")
+            notes.append(f"the {subset} rows are left out: {error}")
     return found, notes
 
 
-def _encoded(targets: Targets, rows: Rows, state: TrainingState, part: str) -> NDArray[Any]:
+def _encoded(targets: Targets, rows: Rows, state: TrainingState, subset: str) -> NDArray[Any]:
     assert rows.y is not None
-    return targets.encode(rows.y, state.targets, part)
+    return targets.encode(rows.y, state.targets, subset)
 
 
 def _ids_of(rows: Rows, ids: Sequence[Any] | None) -> Ids:
