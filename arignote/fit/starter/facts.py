@@ -10,12 +10,12 @@ from typing import Any, Literal
 import numpy as np
 
 from arignote.data.readers.base import Array, Reader
-from arignote.errors import ConfigError
+from arignote.errors import ConfigError, DataError
 
 __all__ = ["Features", "Labels", "facts_of_features", "facts_of_labels"]
 
-# Rows of arrays that are looked at; of tables all, as any may be the one that lacks a value.
-_MOST_ROWS = 10_000
+# Images that are looked at; of other rows all, as any may be the one that lacks a value.
+_MOST_IMAGES = 10_000
 # Whole numbers are classes if they have at most so many values, each of so many rows on average.
 _MOST_CLASSES, _ROWS_OF_CLASS = 30, 5
 _MANY_CATEGORIES = 50
@@ -87,15 +87,25 @@ def facts_of_features(reader: Reader) -> Features:
     ------
     ConfigError
         If they are numbers without an axis of features, or have more than four axes.
+    DataError
+        If they are no numbers, or none of them is finite.
     """
     if reader.columns:
         return _of_table(reader)
     if not 2 <= len(reader.shape) <= 4:
         raise ConfigError(f"{reader.where}: has the shape {reader.shape}; features must be rows of numbers, or images")
-    rows = reader.read(slice(0, min(len(reader), _MOST_ROWS)))
-    numbers = rows.astype(np.float64)
-    found = Features("rows", len(reader), lacks_numbers=bool(np.isnan(numbers).any()))
-    found.low, found.high = float(np.nanmin(numbers)), float(np.nanmax(numbers))
+    if reader.dtype.kind not in "buif":
+        raise DataError(f"{reader.where}: must be numbers; got {reader.dtype}")
+    found = Features("rows", len(reader), low=np.inf, high=-np.inf)
+    for rows in _blocks(reader, _MOST_IMAGES if len(reader.shape) > 2 else len(reader)):
+        numbers = rows[np.isfinite(rows)]
+        found.lacks_numbers = found.lacks_numbers or bool(np.isnan(rows).any())
+        if numbers.size:
+            found.low, found.high = min(found.low, float(numbers.min())), max(found.high, float(numbers.max()))
+    if found.low > found.high:
+        raise DataError(f"{reader.where}: holds no number that is finite")
+    if len(reader.shape) > 2 and found.lacks_numbers:
+        raise DataError(f"{reader.where}: some pixels are missing (NaN); replace them first")
     if len(reader.shape) > 2:
         found.kind = "images"
         found.axes, found.image = _image(reader.shape[1:])
@@ -152,7 +162,7 @@ def _of_table(reader: Reader) -> Features:
     for column in columns:
         if column.is_text or re.split(r"[ _.-]", column.name.lower())[-1] in ("id", "index", "key"):
             column.distinct = set()
-    for rows in _blocks(reader):
+    for rows in _blocks(reader, len(reader)):
         for place, column in enumerate(columns):
             column.add(rows[:, place])
     kept = [column for column in columns if not column.names_the_row(len(reader))]
@@ -177,10 +187,11 @@ def _of_table(reader: Reader) -> Features:
     return found
 
 
-def _blocks(reader: Reader) -> Iterator[Array]:
-    step = reader.chunk_rows or 4096
-    for at in range(0, len(reader), step):
-        yield reader.read(slice(at, min(at + step, len(reader))))
+def _blocks(reader: Reader, n_rows: int) -> Iterator[Array]:
+    """Yield the first rows of a reader, piece by piece."""
+    step, n_rows = reader.chunk_rows or 4096, min(n_rows, len(reader))
+    for at in range(0, n_rows, step):
+        yield reader.read(slice(at, min(at + step, n_rows)))
 
 
 def facts_of_labels(reader: Reader) -> Labels:

@@ -112,6 +112,8 @@ def _of_table(table: Table, data: str, whole: str, label: str | None, given: dic
     if not given:
         named = [name for name in table.names if name.lower() in LABELS]
         if label is None and len(named) != 1:
+            if len(table.names) <= len(left_out):
+                raise DataError(f"{table.where}: has no columns")
             label = next(name for name in reversed(table.names) if name not in left_out)
             found.notes.append(
                 f"no column is named as labels: the last one, {label!r}, is taken; --labels names another"

@@ -7,7 +7,7 @@ import pytest
 
 from arignote.data.readers.base import reader_of
 from arignote.data.readers.mixed import MixedReader
-from arignote.errors import ConfigError
+from arignote.errors import ConfigError, DataError
 from arignote.fit.starter.facts import facts_of_features, facts_of_labels
 
 ROWS = np.arange(60)
@@ -68,6 +68,20 @@ def test_arrays_of_more_axes_are_images_in_the_order_of_their_axes(shape, expect
     assert (found.kind, found.axes, found.image, found.high) == ("images", *expected, 200)
     with pytest.raises(ConfigError, match="must be rows of numbers, or images"):
         facts_of_features(reader_of(np.zeros((5, 2, 2, 2, 2))))
+
+
+WRONG = {
+    "no numbers": (np.array([["a", "b"]] * 3), "must be numbers; got <U1"),
+    "none at all": (np.zeros((0, 3)), "holds no number that is finite"),
+    "none that is finite": (np.full((3, 2), np.nan), "holds no number that is finite"),
+    "images with missing pixels": (np.where(np.arange(192).reshape(3, 8, 8) == 5, np.nan, 1.0), "pixels are missing"),
+}
+
+
+@pytest.mark.parametrize(("values", "message"), WRONG.values(), ids=WRONG)
+def test_features_that_no_network_can_be_trained_on_are_refused(values, message):
+    with pytest.raises(DataError, match=message):
+        facts_of_features(reader_of(values))
 
 
 def test_rows_that_may_be_images_are_remarked():

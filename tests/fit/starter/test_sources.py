@@ -112,6 +112,9 @@ def test_images_of_different_or_large_sizes_are_resized_to_the_one_in_the_middle
 def test_what_is_not_clear_is_an_error_with_the_way_out(folder):
     with pytest.raises(DataError, match=r"no\.csv: there is no such file"):
         find_sources("no.csv", None)
+    (folder / "empty.csv").write_text("")
+    with pytest.raises(DataError, match=r"empty\.csv: has no columns"):
+        find_sources("empty.csv", None)
     np.save("x.npy", X)
     with pytest.raises(ConfigError, match="has no labels: give --labels a source"):
         find_sources("x.npy", None)
