@@ -1,4 +1,4 @@
-"""Commands that read a config, and train nothing."""
+"""Commands that read or write a config, and train nothing."""
 
 from __future__ import annotations
 
