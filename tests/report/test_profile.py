@@ -106,7 +106,7 @@ fit: {n_epochs: 4, batch_size: 10, n_threads: 1, checkpoint: null}
 """
 
 
-def test_the_command_has_an_option_and_a_path_starts_from_the_folder_of_the_config(tmp_path, monkeypatch):
+def test_the_command_has_an_option_and_a_path_starts_from_where_it_is_written(tmp_path, monkeypatch):
     folder = tmp_path / "configs"
     folder.mkdir()
     np.save(folder / "x.npy", X)
@@ -114,9 +114,10 @@ def test_the_command_has_an_option_and_a_path_starts_from_the_folder_of_the_conf
     (folder / "c.yaml").write_text(CONFIG)
     monkeypatch.chdir(tmp_path)
     assert "aten::mm" not in arignote("fit", "configs/c.yaml").out
-    assert "aten::mm" in arignote("fit", "configs/c.yaml", "--profile", "--quiet").out
-    path = read_config(Path("configs/c.yaml"), ["fit.profile=p.txt"]).fit["profile"]
-    assert path == str(Path("configs") / "p.txt")
+    assert "aten::mm" in arignote("fit", "configs/c.yaml", "--profile").out
+    assert read_config(Path("configs/c.yaml"), ["fit.profile=p.txt"]).fit["profile"] == "p.txt"
+    (folder / "d.yaml").write_text(CONFIG.replace("fit: {", "fit: {profile: p.txt, "))
+    assert read_config(Path("configs/d.yaml")).fit["profile"] == str(Path("configs") / "p.txt")
     # The option leaves a path that is named as it is.
     assert "aten::mm" not in arignote("fit", "configs/c.yaml", "--profile", "--set", "fit.profile=p.txt").out
-    assert "aten::mm" in (folder / "p.txt").read_text()
+    assert "aten::mm" in (tmp_path / "p.txt").read_text()
