@@ -60,7 +60,7 @@ def test_the_commands_of_the_readme_print_what_it_shows(place):
             assert line in output or line in ("", "..."), output
     inline = re.findall(r"`(arignote [^`]+)`", readme.read_text())
     for command in inline:
-        assert run(command.replace("CONFIG", "digits_mlp").replace("RUN", "runs/digits_mlp"))
+        assert run(command.replace("CONFIG", "arignote/configs/digits_mlp.yaml").replace("RUN", "runs/digits_mlp"))
     assert len(others) >= 5 and len(inline) >= 3 and (place / "preds.csv").exists()
     run("arignote fit digits_mlp --set fit.checkpoint=runs/whole")
     killed, whole = (json.loads(run(f"arignote inspect runs/{stem} --json")) for stem in ("digits_mlp", "whole"))
