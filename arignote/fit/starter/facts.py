@@ -209,7 +209,7 @@ def facts_of_labels(reader: Reader) -> Labels:
     values = np.unique(y[~np.isnan(y)] if y.dtype.kind == "f" else y.astype(str) if y.dtype.kind == "O" else y)
     if len(values) < 2:
         raise ConfigError(f"{reader.where}: the labels are all the same, {values.tolist()}: nothing can be learned")
-    shown = ", ".join(map(str, values[:3].tolist())) + (", ..." if len(values) > 3 else "")
+    shown = ", ".join(f"{value!s:.30}" for value in values[:3].tolist()) + (", ..." if len(values) > 3 else "")
     classes = f"{len(values)} classes ({shown})"
     if y.dtype.kind not in "iuf":
         if len(values) == len(y):

@@ -113,7 +113,8 @@ def _check(text: str) -> None:
 def _text(values: Mapping[str, Any], summary: str, notes: list[str], folder: Path | None) -> str:
     """Return a config as YAML, with comments; without a folder of the file, paths are absolute."""
     data = with_paths({"data": values["data"]}, lambda path, form, _: to_folder(folder, path, form))["data"]
-    lines = [f"# {summary}", *(f"# Not certain: {note}" for note in notes)]
+    # Names of the data may have line breaks, which would end a comment.
+    lines = [f"# {' '.join(text.split())}" for text in (summary, *(f"Not certain: {note}" for note in notes))]
     lines += block_lines({"name": values["name"], "rng": values["rng"], "data": data}, levels=3)
     if "test" not in data:
         lines.append("  # test: 0.1               # as valid, but rows that are scored only; or a source, as train")

@@ -113,6 +113,13 @@ def test_paths_start_from_the_folder_of_the_config_and_on_standard_output_they_a
     assert f"features: {folder}/a.npz:x\n" in arignote("init", "a.npz", "--out", "-").out
 
 
+def test_line_breaks_in_names_of_the_data_write_no_line_of_the_config(folder):
+    labels = np.array(["x\ninclude: other.yaml\n#", "y\u2028include: other.yaml"] * 20)
+    np.savez("a.npz", x=np.random.default_rng(0).normal(size=(40, 3)), y=labels)
+    assert arignote("init", "a.npz").code == 0
+    assert not [line for line in (folder / "a.yaml").read_text().splitlines() if line.startswith("include")]
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("load", [load_iris, load_digits])
 def test_its_network_predicts_classes_of_a_csv_better_than_a_logistic_regression(load, folder):
