@@ -239,10 +239,10 @@ def did_you_mean(word: str, known: Iterable[str], shown: Sequence[str] = ()) -> 
     """Return ``Did you mean 'x'?``, or the list of known names if none is near; `shown` is listed always."""
     known = sorted(set(known))
     near = nearest(word, known)
-    found = [f"Did you mean {near!r}?"] if near else []
+    sentences = [f"Did you mean {near!r}?"] if near else []
     if shown or not near:
-        found.append(f"Known: {listed(shown) if shown else ', '.join(known)}.")
-    return " ".join(found)
+        sentences.append(f"Known: {listed(shown) if shown else ', '.join(known)}.")
+    return " ".join(sentences)
 
 
 def available_names(word: str, available: Sequence[str]) -> str:
@@ -275,7 +275,7 @@ def axes_hint(shape: Any, expected: Any) -> str:
         return "" if name is None else axes_hint(shape[name], expected[name])
     if isinstance(shape, Mapping) or isinstance(expected, Mapping):
         return ""
-    found, wanted = tuple(shape), tuple(expected)
-    ways = {"NHWC": (*found[-1:], *found[:-1]), "NHW": (1, *found), "NCHW": (*found[1:], *found[:1])}
-    fitting = [axes for axes, moved in ways.items() if moved == wanted and len(found) == (2 if axes == "NHW" else 3)]
+    got, wanted = tuple(shape), tuple(expected)
+    ways = {"NHWC": (*got[-1:], *got[:-1]), "NHW": (1, *got), "NCHW": (*got[1:], *got[:1])}
+    fitting = [axes for axes, moved in ways.items() if moved == wanted and len(got) == (2 if axes == "NHW" else 3)]
     return f". If the axes of these images are in another order, set axes: {fitting[0]}" if fitting else ""

@@ -84,10 +84,10 @@ def _check_targets(targets: Mapping[str, Mapping[str, Any]]) -> None:
 
 def _check_columns(data: Mapping[str, Any], key: str, is_one: Callable[[Any], bool]) -> None:
     """Raise ValueError unless an entry that is there is a list of columns, or a mapping of channels to such lists."""
-    found = data.get(key, [])
-    for columns in found.values() if isinstance(found, dict) else [found]:
+    value = data.get(key, [])
+    for columns in value.values() if isinstance(value, dict) else [value]:
         if not (isinstance(columns, list) and all(map(is_one, columns))):
-            raise ValueError(f"data.{key} is {found!r:.100}")
+            raise ValueError(f"data.{key} is {value!r:.100}")
 
 
 def _check_data(data: Mapping[str, Any]) -> None:

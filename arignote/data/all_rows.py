@@ -80,13 +80,13 @@ class _StackedReader(Reader):
     def read(self, rows: RowIndex) -> Array:
         if isinstance(rows, slice):
             rows = np.arange(*rows.indices(len(self)))
-        found = np.empty((len(rows), *self.shape[1:]), self.dtype)
+        out = np.empty((len(rows), *self.shape[1:]), self.dtype)
         of_subset = np.searchsorted(self._ends, rows, side="right")
         for number, subset in enumerate(self._subsets):
             at = of_subset == number
             if at.any():
-                found[at] = subset.features(rows[at] - (self._ends[number] - len(subset)))
-        return found
+                out[at] = subset.features(rows[at] - (self._ends[number] - len(subset)))
+        return out
 
     def stamp(self) -> object:
         return tuple(subset.reader.stamp() for subset in self._subsets)

@@ -94,10 +94,10 @@ class Augmenter:
                 self._seed_globals(stream_seed(self.seed, "augment", epoch, batch))
                 return self._applied(x, y, epoch, batch)
         before = global_generator_state()
-        found = self._applied(x, y, epoch, batch)
+        augmented = self._applied(x, y, epoch, batch)
         if global_generator_state() != before:
             self._report("draws from a global random generator")
-        return found
+        return augmented
 
     def _applied(self, x: NDArray[Any], y: NDArray[Any], epoch: int, batch: int) -> tuple[NDArray[Any], NDArray[Any]]:
         where = f"augmentation of epoch {epoch + 1}, batch {batch}"
@@ -106,14 +106,14 @@ class Augmenter:
         n_rows = len(x)
         for function, accepted in self._functions:
             try:
-                found = function(x, y, **{name: keywords[name] for name in accepted if name in keywords})
+                returned = function(x, y, **{name: keywords[name] for name in accepted if name in keywords})
             except ArignoteError as error:
                 raise DataError(f"{where}: {error}") from error
             except Exception as error:
                 raise DataError(f"{where}: {type(error).__name__}: {error}") from error
-            if not isinstance(found, tuple | list) or len(found) != 2:
-                raise DataError(f"{where}: must return features and labels, (x, y); got {type(found).__name__}")
-            x, y = map(np.asarray, found)
+            if not isinstance(returned, tuple | list) or len(returned) != 2:
+                raise DataError(f"{where}: must return features and labels, (x, y); got {type(returned).__name__}")
+            x, y = map(np.asarray, returned)
             if len(x) != n_rows or len(y) != n_rows:
                 raise DataError(f"{where}: must return {n_rows} rows; got {len(x)} and {len(y)}")
         if not self._targets.is_encoded(y, self._target_states):
@@ -141,15 +141,15 @@ class Augmenter:
 
     def _compare(self, x: NDArray[Any], y: NDArray[Any], epoch: int) -> NDArray[Any]:
         """Augment the first batch of an epoch twice: results differ if a function draws from elsewhere than `rng`."""
-        found = []
+        results = []
         for _ in range(2):
             with GENERATORS:
                 if self._seed_globals is not None:
                     self._seed_globals(stream_seed(self.seed, "augment", epoch, 0))
-                found.append(self._applied(x.copy(), y.copy(), epoch, 0))
-        if not all(map(_same, *found)):
+                results.append(self._applied(x.copy(), y.copy(), epoch, 0))
+        if not all(map(_same, *results)):
             self._report("gives different results for the same rng")
-        return found[0][0]
+        return results[0][0]
 
     def _report(self, what: str) -> None:
         if self._is_reported:

@@ -179,16 +179,16 @@ def split_of(data: FitData) -> dict[str, Any]:
         For "valid" and "test", if set: the fraction that was held out, "rows" for row numbers or a splitter, or "data"
         for data of its own. "groups" is True if rows of a group stayed together.
     """
-    found: dict[str, Any] = {}
+    split: dict[str, Any] = {}
     for name in ("valid", "test"):
         held_out = getattr(data, name)
         if held_out is None and isinstance(data.x, DataWithHoldoutPartitions):
             held_out = getattr(data.x, f"{name}_frac")
         if isinstance(held_out, int | float):
-            found |= {name: float(held_out)} if held_out else {}
+            split |= {name: float(held_out)} if held_out else {}
         elif held_out is not None:
-            found[name] = "rows" if chooses_rows(held_out) else "data"
-    return found | ({} if data.groups is None else {"groups": True})
+            split[name] = "rows" if chooses_rows(held_out) else "data"
+    return split | ({} if data.groups is None else {"groups": True})
 
 
 def _is_fraction(held_out: Any) -> bool:

@@ -86,7 +86,7 @@ def words_of(column: Array, where: str) -> Array:
     """Return a column of text, or of other names of categories, as objects, None where one is missing."""
     # Equal words are one object: a column has few of them.
     known: dict[Any, Any] = {}
-    found = np.empty(len(column), object)
+    words = np.empty(len(column), object)
     is_time = column.dtype.kind in "mM"
     for row, value in enumerate(column if is_time else column.tolist()):
         if is_missing(value):
@@ -97,8 +97,8 @@ def words_of(column: Array, where: str) -> Array:
                 "numbers of it, or leave it out"
             )
         value = value.item() if isinstance(value, np.generic) else value
-        found[row] = known.setdefault(value, value)
+        words[row] = known.setdefault(value, value)
     if len({isinstance(value, str) for value in known}) > 1:
         text, number = (next(v for v in known if isinstance(v, str) is is_str) for is_str in (True, False))
         raise DataError(f"{where} must be numbers or text; it holds both {text!r} and {number!r}")
-    return found
+    return words

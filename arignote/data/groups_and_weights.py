@@ -102,10 +102,10 @@ def _values(name: str, source: Any, n_rows: int, windows: Windows | None) -> tup
 def _as_numbers(values: list[Any], where: str) -> NDArray[np.float64]:
     """Return objects as numbers, NaN for missing ones."""
     # Strings are parsed: one word in a column makes all of it text.
-    found = np.full(len(values), np.nan)
+    numbers = np.full(len(values), np.nan)
     for row, value in enumerate(values):
         try:
-            found[row] = np.nan if is_missing(value) else float(value)
+            numbers[row] = np.nan if is_missing(value) else float(value)
         except (TypeError, ValueError):
             raise DataError(f"{where} must be numbers; row {row} is {value!r:.60}") from None
-    return found
+    return numbers

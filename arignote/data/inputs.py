@@ -130,9 +130,9 @@ class Conversion:
         assert self.preprocess is not None
         of_steps = self.preprocess(self.counted(raw, is_valid))
         of_steps = of_steps[:, 0] if raw.ndim == 2 and of_steps.shape[1:] == (1,) else of_steps
-        found = np.zeros((*raw.shape[:2], *of_steps.shape[1:]), of_steps.dtype)
-        found[is_valid] = of_steps
-        return found
+        out = np.zeros((*raw.shape[:2], *of_steps.shape[1:]), of_steps.dtype)
+        out[is_valid] = of_steps
+        return out
 
     def counted(self, raw: NDArray[Any], is_valid: NDArray[np.bool_]) -> NDArray[Any]:
         """Return the steps that count (n, ...), of one number each (n, 1)."""
@@ -143,12 +143,12 @@ class Conversion:
         """Return stored rows of a table as numbers, 0 for text and for what may be missing; other rows as they are."""
         if not (self.text or self.may_miss) or values.ndim < 2:
             return values
-        found = values.copy()
-        found[..., self.text] = 0
-        found = found.astype(np.float64)
+        numbers = values.copy()
+        numbers[..., self.text] = 0
+        numbers = numbers.astype(np.float64)
         for place in self.may_miss:
-            found[np.isnan(found[..., place]), place] = 0
-        return found
+            numbers[np.isnan(numbers[..., place]), place] = 0
+        return numbers
 
     def first_wrong(self, values: NDArray[Any], *, lenient: bool) -> int | None:
         """Return the first row of stored values that is not finite (unless `lenient`), or holds no token."""

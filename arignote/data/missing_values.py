@@ -123,7 +123,7 @@ def check_missing(reader: Reader, may_miss: Collection[int] = ()) -> None:
     DataError
     """
     allowed = [reader.columns[place] for place in may_miss] if reader.columns else []
-    missing = {column: found for column, found in reader.missing.items() if column not in allowed}
+    missing = {column: rows_of_column for column, rows_of_column in reader.missing.items() if column not in allowed}
     if missing:
         raise missing_error(reader.where, missing)
 

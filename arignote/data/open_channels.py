@@ -150,10 +150,10 @@ def _padded(reader: Reader, opened: Mapping[str, Reader], declared: Input, what:
         row = first_not_finite(values) if values.dtype.kind == "f" else None
         if row is not None:
             raise DataError(f"the mask of {what} must be finite numbers; row {row} is not")
-        found = values != 0
-        if found.ndim != 2:
-            raise DataError(f"the mask of {what} must have the shape (rows, steps); got {found.shape}")
-        return PaddedReader(reader, found, what), found
+        is_counted = values != 0
+        if is_counted.ndim != 2:
+            raise DataError(f"the mask of {what} must have the shape (rows, steps); got {is_counted.shape}")
+        return PaddedReader(reader, is_counted, what), is_counted
     if isinstance(declared.lengths, str):
         lengths = _whole_numbers(opened[declared.lengths], f"the lengths of {what}")
         if len(lengths) != len(reader) and lengths.sum() == len(reader):

@@ -102,9 +102,9 @@ def rows_of(
         axes, x = x.axes or axes, x.features
     elif isinstance(x, tuple) and len(x) == 2 and y is None:
         x, y = x
-    channels, found = channels_and_labels(x, y, inputs, what)
+    channels, labels = channels_and_labels(x, y, inputs, what)
     # Labels that come with the features are not needed if these are the target.
-    y = y if targets.from_input else found
+    y = y if targets.from_input else labels
     others = {role: one for role, one in labels_by_role("labels", y).items() if is_source(one)} | dict(others or {})
     steps, mixed = _of_tables(channels, preprocess, text)
     opened, is_cut = _cut(open_channels(channels, inputs, what, columns, others, csv, mixed), inputs, selection)

@@ -91,10 +91,10 @@ def partition(
 
 def _with_neighbours(rows: RowNumbers, gap: int, n_rows: int) -> RowNumbers:
     """Return rows, and up to `gap` rows on both sides of each."""
-    found = np.zeros(n_rows, dtype=bool)
+    near = np.zeros(n_rows, dtype=bool)
     for distance in range(-gap, gap + 1):
-        found[np.clip(rows + distance, 0, n_rows - 1)] = True
-    return np.flatnonzero(found)
+        near[np.clip(rows + distance, 0, n_rows - 1)] = True
+    return np.flatnonzero(near)
 
 
 def _check_fractions(fractions: Mapping[str, float]) -> None:

@@ -72,13 +72,13 @@ class Pipeline:
             learned["text"] = np.isin(np.arange(len(columns.names)), text)
         for number, step in enumerate(self.steps):
             if columns is None:
-                own = step.fit(self._apply(number, learned, x) for x in chunks())
+                arrays = step.fit(self._apply(number, learned, x) for x in chunks())
             elif isinstance(step, TableStep):
-                own = step.learn((self._table(number, learned, x) for x in chunks()), columns)
+                arrays = step.learn((self._table(number, learned, x) for x in chunks()), columns)
                 columns = step.after(columns)
             else:
-                own = step.fit(self._table(number, learned, x).numbers for x in chunks()) if columns.numbers else {}
-            learned |= {f"{number}.{name}": array for name, array in own.items()}
+                arrays = step.fit(self._table(number, learned, x).numbers for x in chunks()) if columns.numbers else {}
+            learned |= {f"{number}.{name}": array for name, array in arrays.items()}
         return learned
 
     def apply(self, learned: Mapping[str, Array], x: Array) -> Array:
@@ -95,10 +95,10 @@ class Pipeline:
         DataError
             If a step names a column that is not there, or if columns of text are left.
         """
-        found: set[str] = set()
+        chosen: set[str] = set()
         for step in self.steps:
             if isinstance(step, TableStep):
-                found |= set(step.chosen(columns, where))
+                chosen |= set(step.chosen(columns, where))
                 columns = step.after(columns)
         if columns.words:
             listed = ", ".join(map(repr, columns.words[:5]))
@@ -106,7 +106,7 @@ class Pipeline:
                 f"{where} holds text in the columns {listed}, which no step of preprocess encodes. Add "
                 f'["OneHot"], or leave them out'
             )
-        return found
+        return chosen
 
     def _apply(self, n_steps: int, learned: Mapping[str, Array], x: Array) -> Array:
         for number, step in enumerate(self.steps[:n_steps]):

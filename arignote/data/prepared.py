@@ -90,21 +90,21 @@ class Prepared:
             The fingerprint of each subset (see `Rows.fingerprint`); the SHA-256 of `weights`; and "feature_names"
             (names of columns), "columns" (their positions) and "csv" if they are not empty.
         """
-        found: dict[str, Any] = {name: rows.fingerprint(self.digests) for name, (rows, _) in self.subsets.items()}
+        entries: dict[str, Any] = {name: rows.fingerprint(self.digests) for name, (rows, _) in self.subsets.items()}
         if self.weights is not None:
-            found["weights"] = hashlib.sha256(self.weights.tobytes()).hexdigest()
+            entries["weights"] = hashlib.sha256(self.weights.tobytes()).hexdigest()
         for name in self.scored_weights.keys() - {"train"}:
-            found[f"weights of {name}"] = hashlib.sha256(self.scored_weights[name].tobytes()).hexdigest()
+            entries[f"weights of {name}"] = hashlib.sha256(self.scored_weights[name].tobytes()).hexdigest()
         names, positions = (_of_type(self.columns, kind) for kind in (str, int))
         text = _listed(self.text)
         named = {"feature_names": names, "columns": positions, "text": text, "csv": self.csv}
-        return found | {name: value for name, value in named.items() if value}
+        return entries | {name: value for name, value in named.items() if value}
 
 
 def _of_type(columns: Names | Mapping[str, Names], kind: type) -> Any:
     """Return the columns that are known by name (str), or by position (int), by channel if there are several."""
     if isinstance(columns, Mapping):
-        return {channel: found for channel, own in columns.items() if (found := _of_type(own, kind))}
+        return {channel: chosen for channel, own in columns.items() if (chosen := _of_type(own, kind))}
     return [column for column in columns if isinstance(column, kind)]
 
 
@@ -182,8 +182,8 @@ def prepare(
     if targets.from_input:
         target_states = targets.learn(rows["train"].features(slice(0, 1)), None, "X", stored_states, fixed_states)
     subsets = {name: (rows[name], encoded[name]) for name in SUBSETS if name in rows}
-    own = None if data.sample_weight is None else weights_of(data.sample_weight, split.n_rows, settings.windows)
-    weights = RowWeights(own, data, settings, encoded, target_states, split)
+    given = None if data.sample_weight is None else weights_of(data.sample_weight, split.n_rows, settings.windows)
+    weights = RowWeights(given, data, settings, encoded, target_states, split)
     readers = rows["train"].readers.values()
     return Prepared(
         subsets,
@@ -210,10 +210,10 @@ def _preprocessed(
     if learned is None:
         _warn_of(rows["train"], settings, batch_size)
         learned = fit_preprocessing(rows["train"], steps)
-    found = {name: preprocessed(subset, steps, learned) for name, subset in rows.items()}
+    transformed = {name: preprocessed(subset, steps, learned) for name, subset in rows.items()}
     if is_new:
-        check_categories(found, steps)
-    return found, learned
+        check_categories(transformed, steps)
+    return transformed, learned
 
 
 def _warn_of(train: Rows, settings: DataSettings, batch_size: int) -> None:

@@ -254,5 +254,5 @@ class Whiten(Preprocess):
 
     def apply(self, learned: Mapping[str, Array], x: Array) -> Array:
         self._check(learned["mean"].shape, (int(np.prod(x.shape[1:])),), x)
-        found = (x.reshape(len(x), len(learned["W"])) - learned["mean"]) @ learned["W"]
-        return found.astype(np.float32, copy=False).reshape(x.shape if self.method == "zca" else found.shape)
+        whitened = (x.reshape(len(x), len(learned["W"])) - learned["mean"]) @ learned["W"]
+        return whitened.astype(np.float32, copy=False).reshape(x.shape if self.method == "zca" else whitened.shape)

@@ -34,8 +34,8 @@ def fit_preprocessing(rows: Rows, steps: PreprocessSpecs) -> Learned:
     learned: Learned = {}
     for channel, pipeline in pipelines_of(rows.conversions, steps).items():
         reader = rows.readers[channel]
-        found = pipeline.fit(partial(rows.blocks, channel), reader.columns, reader.text)
-        learned |= {_prefix(rows, channel) + name: array for name, array in found.items()}
+        arrays = pipeline.fit(partial(rows.blocks, channel), reader.columns, reader.text)
+        learned |= {_prefix(rows, channel) + name: array for name, array in arrays.items()}
     return learned
 
 
@@ -46,8 +46,8 @@ def preprocessed(rows: Rows, steps: PreprocessSpecs, learned: Mapping[str, NDArr
     conversions = dict(rows.conversions)
     for channel, pipeline in pipelines_of(rows.conversions, steps).items():
         prefix = _prefix(rows, channel)
-        own = {name.removeprefix(prefix): array for name, array in learned.items() if name.startswith(prefix)}
-        conversions[channel] = replace(conversions[channel], preprocess=partial(pipeline.apply, own))
+        arrays = {name.removeprefix(prefix): array for name, array in learned.items() if name.startswith(prefix)}
+        conversions[channel] = replace(conversions[channel], preprocess=partial(pipeline.apply, arrays))
     return replace(rows, conversions=conversions)
 
 

@@ -57,14 +57,14 @@ class RowWeights:
                 "the weights of the training rows must not all be zero: give rows a sample_weight > 0, and their class "
                 "a class_weight > 0"
             )
-        found: NDArray[np.float32] = (weights / weights.mean()).astype(np.float32)
-        return found
+        scaled: NDArray[np.float32] = (weights / weights.mean()).astype(np.float32)
+        return scaled
 
     def scored(self) -> dict[str, NDArray[np.float32]]:
         """Return the weight of each row of each subset in its losses, where asked: of classes as in training."""
         if not self.settings.weighted_validation or not self.are_given:
             return {}
-        found = {}
+        by_subset = {}
         for name in self.split.rows:
             if self.own is not None and not self._have_own([name]):
                 raise DataError(
@@ -74,8 +74,8 @@ class RowWeights:
             weights = self._of([name], ["train"])
             if not weights.any():
                 raise DataError(f"the weights of the {name} rows must not all be zero: leave weighted_validation out")
-            found[name] = weights.astype(np.float32)
-        return found
+            by_subset[name] = weights.astype(np.float32)
+        return by_subset
 
     def _have_own(self, names: Sequence[str]) -> bool:
         """Return whether the rows of these subsets are among those that `sample_weight` is of."""

@@ -85,12 +85,12 @@ class Rows:
         DataError
             If the reader returns another number of rows, or a value is not finite and `lenient` is False.
         """
-        found = self.reader.read(rows if self.index is None else self.index[rows])
+        stored = self.reader.read(rows if self.index is None else self.index[rows])
         n_rows = len(range(*rows.indices(len(self)))) if isinstance(rows, slice) else len(rows)
-        if len(found) != n_rows:
-            raise DataError(f"{self.reader.where}: {n_rows} rows were requested, but {len(found)} were returned")
-        self._check_values(found, rows)
-        return found
+        if len(stored) != n_rows:
+            raise DataError(f"{self.reader.where}: {n_rows} rows were requested, but {len(stored)} were returned")
+        self._check_values(stored, rows)
+        return stored
 
     def _check_values(self, found: Array, rows: Any) -> None:
         """Raise DataError if a value is not finite, or no token; those in memory were checked before."""
@@ -151,10 +151,10 @@ class Rows:
         array (n, ...) of float32
         """
         stored = fields_of(raw)
-        found = dict(stored)
+        converted = dict(stored)
         for name, conversion in self.conversions.items():
-            found[name] = conversion(stored[name], None if conversion.steps is None else stored[conversion.steps])
-        x = joined(found)
+            converted[name] = conversion(stored[name], None if conversion.steps is None else stored[conversion.steps])
+        x = joined(converted)
         if self.alter is None:
             return x
         # `alter` may work in place, which must not change the data of the user.
@@ -174,12 +174,12 @@ class Rows:
         row_bytes = max(reader.dtype.itemsize * int(np.prod(reader.shape[1:])), 1)
         step = max(BLOCK_BYTES // row_bytes, reader.chunk_rows or 1)
         for at in range(0, len(self), step):
-            found = fields_of(rows.raw(slice(at, at + step)))
-            block = conversion.channels_first(found[channel])
+            fields = fields_of(rows.raw(slice(at, at + step)))
+            block = conversion.channels_first(fields[channel])
             if conversion.steps is None:
                 yield block
             else:
-                yield conversion.counted(block, valid_steps(found[conversion.steps], block.shape[1]))
+                yield conversion.counted(block, valid_steps(fields[conversion.steps], block.shape[1]))
 
     def features(self, rows: Any) -> Array:
         """Return the input of the network, float32 (n, ...), for a slice or row numbers; see `raw` and `seen`."""
@@ -224,17 +224,17 @@ class Rows:
 
     def _of_reader(self, reader: Reader, known: dict[int, str] | None) -> dict[str, Any]:
         """Return what identifies the rows of one channel."""
-        found: dict[str, Any] = {"shape": [len(self), *reader.shape[1:]], "dtype": str(reader.dtype)}
+        entry: dict[str, Any] = {"shape": [len(self), *reader.shape[1:]], "dtype": str(reader.dtype)}
         if isinstance(reader, ArrayReader):
-            found["sha256"] = _sha256(reader.array, self.index)
+            entry["sha256"] = _sha256(reader.array, self.index)
         else:
             known = {} if known is None else known
             if id(reader) not in known:
                 known[id(reader)] = reader.digest() or _sha256_of_reader(reader)
-            found["sha256"] = known[id(reader)]
+            entry["sha256"] = known[id(reader)]
             if self.index is not None:
-                found["rows"] = _sha256(self.index)
-        return found
+                entry["rows"] = _sha256(self.index)
+        return entry
 
 
 def _sha256(array: Array, index: NDArray[np.int64] | None = None) -> str:

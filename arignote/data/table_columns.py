@@ -68,11 +68,11 @@ class TableColumns:
         if not wanted:
             return ()
         # Positions are those of the whole table.
-        found, are_named = chosen_columns(wanted, self.names, where)
-        for name in found:
+        names, are_named = chosen_columns(wanted, self.names, where)
+        for name in names:
             if are_named and name not in (*self.numbers, *self.words):
                 raise DataError(f"{where}: an earlier step of preprocess has encoded the column {name!r}")
-        return tuple(dict.fromkeys(name for name in found if name in (*self.numbers, *self.words)))
+        return tuple(dict.fromkeys(name for name in names if name in (*self.numbers, *self.words)))
 
     def without(self, names: Sequence[str]) -> TableColumns:
         """Return the columns but those of some names."""

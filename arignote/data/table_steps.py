@@ -110,10 +110,10 @@ class OneHot(TableStep):
             for values, column in zip(found, rows.columns(places), strict=True):
                 values.update(_with_none(column))
         levels = [sorted(values - {None}, key=_in_order) + [None] * (None in values) for values in found]
-        for name, own in zip(names, levels, strict=True):
-            if len(own) > max(n_rows // 2, 20):
+        for name, level in zip(names, levels, strict=True):
+            if len(level) > max(n_rows // 2, 20):
                 warn(
-                    f"OneHot: column {name!r} has {len(own):,} values in {n_rows:,} rows, each of which becomes a "
+                    f"OneHot: column {name!r} has {len(level):,} values in {n_rows:,} rows, each of which becomes a "
                     f'column of its own; to leave it out: columns: "!{name}"'
                 )
         return places | {"levels": _packed(list(zip(names, levels, strict=True)))}

@@ -90,13 +90,13 @@ def _first_misdeclared(
     outputs: list[Tensor] = []
     for place, (params, forward) in network.placed():
         try:
-            found = _output_of(place, forward, params, network.input_of(place, outputs, x), training, len(x[0]))
+            output = _output_of(place, forward, params, network.input_of(place, outputs, x), training, len(x[0]))
         except ConfigError as error:
             return str(error)
         # The rows of an input layer may be whole numbers.
-        if place.sources and dtype not in (None, found.dtype):
-            return f"layer {place.name!r} returns {found.dtype} where {dtype} came to it"
-        outputs.append(found)
+        if place.sources and dtype not in (None, output.dtype):
+            return f"layer {place.name!r} returns {output.dtype} where {dtype} came to it"
+        outputs.append(output)
     return None
 
 
@@ -106,11 +106,11 @@ def _output_of(
     """Return the output of a layer for `n_rows`; raise ConfigError if it fails or is not as it is declared."""
     declared = (n_rows, *place.output_shape)
     try:
-        found = forward(params, x, training)
+        output = forward(params, x, training)
     except Exception as error:
         raise ConfigError(f"layer {place.name!r} fails: {type(error).__name__}: {error}") from error
-    if not isinstance(found, Tensor):
-        raise ConfigError(f"layer {place.name!r} returns {type(found).__name__}, not a tensor of shape {declared}")
-    if found.shape != declared:
-        raise ConfigError(f"layer {place.name!r} returns shape {tuple(found.shape)} where it declares {declared}")
-    return found
+    if not isinstance(output, Tensor):
+        raise ConfigError(f"layer {place.name!r} returns {type(output).__name__}, not a tensor of shape {declared}")
+    if output.shape != declared:
+        raise ConfigError(f"layer {place.name!r} returns shape {tuple(output.shape)} where it declares {declared}")
+    return output

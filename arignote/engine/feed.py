@@ -105,12 +105,12 @@ class ResidentRows:
         """Return the rows of a batch, gathered by their numbers."""
         rows = batch.rows
         if isinstance(rows, slice):
-            found = [_aligned(values[rows]) for values in self._values]
+            gathered = [_aligned(values[rows]) for values in self._values]
         else:
             numbers = torch.from_numpy(np.ascontiguousarray(rows))
             if self._device.type != "cpu":
                 numbers = numbers.pin_memory().to(self._device, non_blocking=True)
             # In memory of its own, which is aligned.
-            found = [values.index_select(0, numbers) for values in self._values]
+            gathered = [values.index_select(0, numbers) for values in self._values]
         n_x, n_xy = self._n_x, self._n_x + self._n_y
-        return DeviceBatch(tuple(found[:n_x]), tuple(found[n_x:n_xy]), *found[n_xy:])
+        return DeviceBatch(tuple(gathered[:n_x]), tuple(gathered[n_x:n_xy]), *gathered[n_xy:])

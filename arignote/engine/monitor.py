@@ -69,9 +69,9 @@ def layer_statistics(
         "norm": mean over rows of the Euclidean norm of the output of a row; "mean" of all values; "zeros": the share of
         values that are 0.
     """
-    found: dict[str, float] = {}
+    statistics: dict[str, float] = {}
     for name, output in outputs_of_layers(network, names, x, seed, "monitor", *position).items():
         values = output.flatten(1).double()
         of_layer = (torch.linalg.vector_norm(values, dim=1).mean(), values.mean(), (values == 0).double().mean())
-        found |= {f"{name}.{key}": float(value) for key, value in zip(STATISTICS, of_layer, strict=True)}
-    return found
+        statistics |= {f"{name}.{key}": float(value) for key, value in zip(STATISTICS, of_layer, strict=True)}
+    return statistics

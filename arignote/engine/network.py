@@ -136,14 +136,16 @@ class Network(nn.Module):
         """
         with self.casting():
             outputs = self._computed(x, max(positions) + 1, positions)
-        found = [output for output in (outputs[position] for position in positions) if output is not None]
-        return [output.float() if output.is_floating_point() else output for output in found]
+        chosen = [output for output in (outputs[position] for position in positions) if output is not None]
+        return [output.float() if output.is_floating_point() else output for output in chosen]
 
     def _outputs(self, x: Sequence[Tensor]) -> tuple[Tensor, ...]:
         placed = self.architecture.placed
         outputs = self._computed(x, len(placed))
-        found = [output for place, output in zip(placed, outputs, strict=True) if isinstance(place.layer, OutputLayer)]
-        return tuple(output for output in found if output is not None)
+        of_layers = [
+            output for place, output in zip(placed, outputs, strict=True) if isinstance(place.layer, OutputLayer)
+        ]
+        return tuple(output for output in of_layers if output is not None)
 
     def _computed(self, x: Sequence[Tensor], n_layers: int, kept: Sequence[int] = ()) -> list[Tensor | None]:
         """Return the outputs of the first layers; None for those that no later layer takes, unless they are `kept`."""
@@ -235,11 +237,11 @@ def _no_longer_needed(architecture: Architecture) -> list[list[int]]:
     """Return for each layer the positions of the outputs that no later layer takes, whose memory is released."""
     placed = architecture.placed
     last_use = {source: position for position, place in enumerate(placed) for source in place.sources}
-    found: list[list[int]] = [[] for _ in placed]
+    released: list[list[int]] = [[] for _ in placed]
     for source, position in last_use.items():
         if not isinstance(placed[source].layer, OutputLayer):
-            found[position].append(source)
-    return found
+            released[position].append(source)
+    return released
 
 
 def _rebuilt(architecture: Architecture, setup: Setup, arrays: Mapping[str, Any]) -> Network:

@@ -117,12 +117,12 @@ def _first_gradient(
         # Beside tensors are numbers that follow a rule.
         given = [one for one in [*inputs, *params.values()] if isinstance(one, Tensor)]
         leaves = [tensor for tensor in given if tensor.requires_grad]
-        found = torch.autograd.grad(output, leaves, gradient.to(output.dtype), allow_unused=True)
-        if not _are_finite(found):
+        of_inputs = torch.autograd.grad(output, leaves, gradient.to(output.dtype), allow_unused=True)
+        if not _are_finite(of_inputs):
             return (
                 f"the gradient of layer {place.name!r} was the first that was not finite, though its output was finite"
             )
-        by_leaf = dict(zip(map(id, leaves), found, strict=True))
+        by_leaf = dict(zip(map(id, leaves), of_inputs, strict=True))
         for source, tensor in zip(place.sources, inputs, strict=False):
             of_input, sum_so_far = by_leaf.get(id(tensor)), gradients[source]
             if of_input is not None:
@@ -135,17 +135,17 @@ def _recorded(network: Network, x: tuple[Tensor, ...]) -> list[tuple[list[Tensor
 
     Inputs that no trained parameter lies in front of have no gradients, as in training.
     """
-    found: list[tuple[list[Tensor], Tensor]] = []
+    recorded: list[tuple[list[Tensor], Tensor]] = []
     outputs: list[Tensor] = []
     for place, (params, forward) in network.placed():
         taken = network.input_of(place, outputs, x)
         inputs = [one.detach() for one in (taken if place.takes_list else [taken])]
         for source, one in zip(place.sources, inputs, strict=False):
-            one.requires_grad_(found[source][1].requires_grad)
+            one.requires_grad_(recorded[source][1].requires_grad)
         output = forward(params, inputs if place.takes_list else inputs[0], True)
-        found.append((inputs, output))
+        recorded.append((inputs, output))
         outputs.append(output.detach())
-    return found
+    return recorded
 
 
 @torch.no_grad()

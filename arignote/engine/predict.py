@@ -151,12 +151,12 @@ class Scorer:
         n_seen = 0
         for number, (x, y) in enumerate(batches):
             check_stop()
-            own = None if weights is None else weights[n_seen : n_seen + len(y)]
+            of_rows = None if weights is None else weights[n_seen : n_seen + len(y)]
             n_seen += len(y)
-            n_rows += _rows_with_target(y, own)
+            n_rows += _rows_with_target(y, of_rows)
             outputs = outputs_of(self.network, x, seed, purpose, *position, number)
             targets = dict(zip(outputs, fields_to_device(y, self.network.device), strict=True))
-            on_device = None if own is None else torch.from_numpy(own).to(self.network.device)
+            on_device = None if of_rows is None else torch.from_numpy(of_rows).to(self.network.device)
             with TURN:
                 block = self._predictions_of(outputs) if keep is not None or self._scores else {}
                 if keep is not None:
@@ -164,9 +164,9 @@ class Scorer:
                 if self._scores:
                     rated.append(({one.output: block[one.output] for one in self._scores}, y))
                 for one, mean in self._means:
-                    found = mean(outputs[one.output], targets[one.output], on_device)
-                    zero = torch.zeros(found.shape, dtype=torch.float64, device=found.device)
-                    totals.setdefault(one.name, zero).add_(found, alpha=len(y))
+                    losses = mean(outputs[one.output], targets[one.output], on_device)
+                    zero = torch.zeros(losses.shape, dtype=torch.float64, device=losses.device)
+                    totals.setdefault(one.name, zero).add_(losses, alpha=len(y))
         n_of = dict(zip(self.network.architecture.outputs, n_rows, strict=True))
         # Of an output without any target the losses are NaN.
         with np.errstate(invalid="ignore"):
@@ -182,19 +182,19 @@ class Scorer:
         if not rated:
             return {}
         y = np.concatenate([encoded for _, encoded in rated])
-        found = {}
+        scores = {}
         for one in self._scores:
-            own = y if y.dtype.names is None else y[one.output]
+            of_target = y if y.dtype.names is None else y[one.output]
             of_output = np.concatenate([predicted[one.output] for predicted, _ in rated])
             assert one.of_all is not None
-            found[one.name] = one.of_all(of_output, own, weights)
-        return found
+            scores[one.name] = one.of_all(of_output, of_target, weights)
+        return scores
 
 
 def _rows_with_target(y: NDArray[Any], weights: NDArray[np.float32] | None) -> list[float]:
     """Return the number of rows that have a value of each output, or their weight; missing encoded values are NaN."""
-    own = np.ones(len(y)) if weights is None else weights.astype(np.float64)
+    of_rows = np.ones(len(y)) if weights is None else weights.astype(np.float64)
     if y.dtype.names is None:
-        return [own.sum()]
+        return [of_rows.sum()]
     fields = [y[name].reshape(len(y), -1) for name in y.dtype.names]
-    return [own[(field == field).any(axis=1)].sum() for field in fields]
+    return [of_rows[(field == field).any(axis=1)].sum() for field in fields]

@@ -209,8 +209,8 @@ class NNEstimator(FittedNetwork, NestedParams, metaclass=PublicDir):
         from arignote.fit.load import restore
 
         state, network, settings = restore(run, which, layers, trust)
-        own = state.spec["layers"] if layers is None else layers
-        estimator = cls(own, name=state.spec["name"], rng=state.rng, **settings)
+        declared = state.spec["layers"] if layers is None else layers
+        estimator = cls(declared, name=state.spec["name"], rng=state.rng, **settings)
         estimator._checked_output(network.architecture.layers)
         estimator._set_fitted(state, network)
         estimator.loaded_ = True

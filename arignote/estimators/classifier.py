@@ -118,8 +118,8 @@ class NNClassifier(ClassifierMixin, NNEstimator):  # type: ignore[misc]
         """
         predictor = self._predictor()
         rows = predictor.rows(X)
-        found = predictor.predictions(rows)
-        return alone(predictor.by_row(rows, {name: found[name] for name in self._outputs_of_classes(predictor)}))
+        by_output = predictor.predictions(rows)
+        return alone(predictor.by_row(rows, {name: by_output[name] for name in self._outputs_of_classes(predictor)}))
 
     @checked_call("arguments", "inference")
     def predict_log_proba(self, X: Any) -> Any:

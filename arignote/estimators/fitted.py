@@ -179,5 +179,5 @@ class FittedNetwork(NotebookView):
         chosen = known if layers is None else set([layers] if isinstance(layers, str) else layers)
         if unknown := sorted(chosen - known):
             raise ConfigError(f"there is no layer with parameters {unknown[0]!r}; known: {sorted(known)}")
-        own = {name: tensor for name, tensor in self.network_.named.items() if name.split(".")[0] in chosen}
-        copy_into(own, {name: array for name, array in arrays.items() if name.split(".")[0] in chosen}, "inp")
+        chosen_params = {name: tensor for name, tensor in self.network_.named.items() if name.split(".")[0] in chosen}
+        copy_into(chosen_params, {name: array for name, array in arrays.items() if name.split(".")[0] in chosen}, "inp")

@@ -25,10 +25,10 @@ class Records(list[dict[str, Any]]):
         if not isinstance(key, tuple):
             return Records(super().__getitem__(key)) if isinstance(key, slice) else super().__getitem__(key)
         rows, columns = key
-        found = self[rows]
-        if isinstance(found, Records):
-            return [_values(record, columns) for record in found]
-        return _values(found, columns)
+        records = self[rows]
+        if isinstance(records, Records):
+            return [_values(record, columns) for record in records]
+        return _values(records, columns)
 
 
 def _values(record: dict[str, Any], columns: Any) -> Any:

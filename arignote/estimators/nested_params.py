@@ -64,9 +64,9 @@ class NestedParams(BaseEstimator):  # type: ignore[misc]
         from arignote.estimators.param_paths import steps_of
         from arignote.spec.paths import replaced_at
 
-        own = super().get_params(deep=False)
-        values = own | {name: value for name, value in params.items() if name in own}
-        for key in sorted(params.keys() - own.keys(), key=lambda key: key.count("__")):
+        plain = super().get_params(deep=False)
+        values = plain | {name: value for name, value in params.items() if name in plain}
+        for key in sorted(params.keys() - plain.keys(), key=lambda key: key.count("__")):
             steps = steps_of(key, params[key], values)
             place, word = steps[-1]
             # What is set to what it is stays in the form in which it was given.

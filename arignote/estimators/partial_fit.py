@@ -80,8 +80,8 @@ def _fixed_states(
         raise ConfigError(f"classes: there is no output layer {unknown[0]!r}; output layers: {known}")
     # Of a pair (X, y) it is the second.
     y = x[1] if y is None and isinstance(x, tuple) and len(x) == 2 else y
-    own = {name: y.get(name) if isinstance(y, Mapping) else y for name in by_output}
-    fixed_states = {name: _target_state(targets, name, labels, own[name]) for name, labels in by_output.items()}
+    labels_of = {name: y.get(name) if isinstance(y, Mapping) else y for name in by_output}
+    fixed_states = {name: _target_state(targets, name, labels, labels_of[name]) for name, labels in by_output.items()}
     if before is None:
         missing = [
             name for name, one in targets.by_output.items() if name not in fixed_states and _needs_classes(one.of_step)
@@ -103,20 +103,20 @@ def _fixed_states(
 
 def _target_state(targets: Targets, name: str, labels: Any, y: Any) -> TargetState:
     """Return what the target of an output learns if its rows, or the steps of one row, have these labels."""
-    one = Targets({name: targets.by_output[name]}, name)
+    single = Targets({name: targets.by_output[name]}, name)
     values: Any = np.asarray(labels)
-    if one.of_main.of_step.labels_per_row == "several":
+    if single.of_main.of_step.labels_per_row == "several":
         # In the form of y: indicators, or lists of labels.
-        are_indicators = y is not None and one.of_main.of_step.check(y, "y").ndim == 2
+        are_indicators = y is not None and single.of_main.of_step.check(y, "y").ndim == 2
         if are_indicators and not np.array_equal(values, np.arange(len(values))):
             raise ConfigError(
                 f"classes must be the columns of y, {list(range(len(values)))}, of which it holds indicators; got "
                 f"{labels!r:.200}"
             )
         values = np.eye(len(values)) if are_indicators else [[label] for label in labels]
-    checked = one.check([values] if one.has_steps else values, "classes")
+    checked = single.check([values] if single.has_steps else values, "classes")
     # A stored state, though empty, keeps warnings of a new run away.
-    return one.learn(checked, None, "classes", {name: {"target": one.of_main.named(), "of": {}}})[name]
+    return single.learn(checked, None, "classes", {name: {"target": single.of_main.named(), "of": {}}})[name]
 
 
 def _needs_classes(target: Target) -> bool:

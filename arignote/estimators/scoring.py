@@ -187,10 +187,10 @@ class Predictor:
             return dict(values)
         lengths = rows.readers[str(is_list[0].steps)].read(slice(0, len(rows)))
         return {
-            name: [row[:n] for row, n in zip(found, lengths, strict=True)]
+            name: [row[:n] for row, n in zip(values_of, lengths, strict=True)]
             if self.targets.by_output[name].of_step is not self.targets.by_output[name]
-            else found
-            for name, found in values.items()
+            else values_of
+            for name, values_of in values.items()
         }
 
     def score(

@@ -89,8 +89,8 @@ def assemble(plan: Plan, stored: TrainingState | None = None) -> Assembly:
     step = build_step(architecture, setup, settings, list(plan.objective.train_loss.values()))
     if stored is None:
         step.network.initialise(plan.rng)
-        found = parameters_of(architecture, request.stored_network)
-        copy_into({name: step.network.named[name] for name in found}, found, "stored_network")
+        loaded = parameters_of(architecture, request.stored_network)
+        copy_into({name: step.network.named[name] for name in loaded}, loaded, "stored_network")
         if step.average is not None:
             step.average.copy()
     state = TrainingState(
@@ -129,5 +129,5 @@ def build_step(architecture: Architecture, setup: Setup, settings: FitSettings, 
 def _not_in_file(spec: dict[str, Any]) -> list[str]:
     """Return a message for each part that no file can hold and no module provides again."""
     text = json.dumps([spec["layers"], spec["fit"] | {"observers": None}])
-    found = sorted(set(re.findall(r'"(__main__:[^"]*|[\w.]+:[^"]*<(?:lambda|locals)>[^"]*)"', text)))
-    return [f"{word} is defined only in this script; pass it again to resume the run" for word in found]
+    words = sorted(set(re.findall(r'"(__main__:[^"]*|[\w.]+:[^"]*<(?:lambda|locals)>[^"]*)"', text)))
+    return [f"{word} is defined only in this script; pass it again to resume the run" for word in words]

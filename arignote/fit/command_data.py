@@ -181,11 +181,11 @@ def losses_by_output(given: Sequence[str] | None, main: str) -> dict[str, list[s
     """
     if given is None:
         return None
-    found: dict[str, list[str]] = {}
+    by_output: dict[str, list[str]] = {}
     for one in given:
         before, sign, after = one.partition("=")
-        found.setdefault(before if sign else main, []).extend((after if sign else one).split(","))
-    return found
+        by_output.setdefault(before if sign else main, []).extend((after if sign else one).split(","))
+    return by_output
 
 
 def _by_name(option: str, given: Sequence[str], names: Sequence[str], kind: str) -> str | dict[str, str]:

@@ -91,6 +91,6 @@ def measure_epoch(spec: RunSpec, seconds: float = 1.0) -> EpochTime:
 def _endless(batches: Batches, accumulate: int) -> Generator[list[Batch], None, None]:
     """Yield the batches of one update after the other, epoch after epoch."""
     for epoch in count():
-        with contextlib.closing(batches.epoch(epoch)) as found:
-            while several := list(islice(found, accumulate)):
+        with contextlib.closing(batches.epoch(epoch)) as of_epoch:
+            while several := list(islice(of_epoch, accumulate)):
                 yield several

@@ -27,10 +27,10 @@ def read_run(run: str, which: str | None = None) -> tuple[TrainingState, bool]:
         return read_2015(run), False
     files, names = resolve(run, which)
     if which in (None, "last") and not (len(names) == 1 and run.endswith(names[0])):
-        found = files.newest(needs_best=which is None)
-        if found is None:
+        newest = files.newest(needs_best=which is None)
+        if newest is None:
             raise CheckpointError(f"{run}: there is no run of this stem ({files.path('last')} is missing)")
-        return found[1], True
+        return newest[1], True
     return files.read(names[0])[0], False
 
 

@@ -36,16 +36,16 @@ class NetworkMonitor:
 
     def columns(self, state: TrainingState) -> dict[str, float]:
         """Return columns of the history; the state stays as it is."""
-        found = {}
+        values = {}
         if GRAD_NORM_SLOT in state.slots:
-            found[GRAD_NORM] = GradientNorm.mean(state.slots[GRAD_NORM_SLOT])
+            values[GRAD_NORM] = GradientNorm.mean(state.slots[GRAD_NORM_SLOT])
         if self.x is not None:
             number = state.progress.n_validations
             try:
-                found |= layer_statistics(self.network, self.layers, self.x, state.rng, number)
+                values |= layer_statistics(self.network, self.layers, self.x, state.rng, number)
             finally:
                 self.network.train()
-        return found
+        return values
 
     def begin_again(self, state: TrainingState) -> None:
         """Begin the mean over updates again."""

@@ -220,7 +220,7 @@ def _orders(rows: Rows, order: Order, final: FinalRows | None) -> dict[str, Any]
     orders = {"order": (rows, order)} | ({} if final is None else {"final_order": (final.rows, final.order)})
     return {
         # "n_window" and the kind "window" are the words that files have.
-        name: {"kind": one.kind, "chunk_rows": of_rows.reader.chunk_rows, "n_window": one.chunks_per_block}
-        for name, (of_rows, one) in orders.items()
-        if one.kind in ("chunks", "window")
+        name: {"kind": row_order.kind, "chunk_rows": of_rows.reader.chunk_rows, "n_window": row_order.chunks_per_block}
+        for name, (of_rows, row_order) in orders.items()
+        if row_order.kind in ("chunks", "window")
     }

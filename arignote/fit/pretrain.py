@@ -66,12 +66,12 @@ def stages(layers: Sequence[Layer], settings: FitSettings, stem: str | None, see
     if seed is None:
         message = "pretrain needs rng, so that all of its runs hold out the same rows: rng=42"
         raise ConfigError(Complaint(("fit", "pretrain"), message))
-    found: list[Stage] = []
+    runs: list[Stage] = []
     for name in names_of_pretrained(layers, settings.pretrain):
-        own = FitSettings(**_settings(settings), checkpoint=f"{stem}_pre{len(found) + 1}")
-        before = found[-1].settings.checkpoint if found else None
-        found.append(Stage(autoencoder_of(layers, name, settings.pretrain), own, before))
-    return found
+        own = FitSettings(**_settings(settings), checkpoint=f"{stem}_pre{len(runs) + 1}")
+        before = runs[-1].settings.checkpoint if runs else None
+        runs.append(Stage(autoencoder_of(layers, name, settings.pretrain), own, before))
+    return runs
 
 
 def _settings(settings: FitSettings) -> dict[str, Any]:

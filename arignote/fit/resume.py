@@ -56,14 +56,14 @@ def candidates(
         return
     if resume is False and files.existing():
         raise CheckpointError(f'{files.path("last")}: exists, and resume is False; use resume=True or "fresh"')
-    found = files.states(problems)
-    first = next(found, None)
+    stored = files.states(problems)
+    first = next(stored, None)
     spooled = next(spool.states([]), None) if spool is not None else None
     if spooled is not None and (first is None or _is_ahead(spooled[1], first[1])):
         yield spooled
     if first is not None:
         yield first
-        yield from found
+        yield from stored
     elif spooled is None and problems:
         raise CheckpointError(
             "\n".join([*problems, 'No good checkpoint is left; resume="fresh" (--fresh) starts over'])
@@ -76,14 +76,14 @@ def _is_ahead(one: TrainingState, other: TrainingState) -> bool:
 
 def differences(old: Mapping[str, Any], new: Mapping[str, Any], prefix: str = "") -> list[str]:
     """Return what differs between two nested mappings, a line each: ``fit.batch_size: 128 then, 64 now``."""
-    found = []
+    lines = []
     for key in dict.fromkeys((*old, *new)):
         path, a, b = f"{prefix}{key}", old.get(key), new.get(key)
         if isinstance(a, Mapping) and isinstance(b, Mapping):
-            found += differences(a, b, f"{path}.")
+            lines += differences(a, b, f"{path}.")
         elif a != b:
-            found.append(f"{path}: {a!r} then, {b!r} now")
-    return found
+            lines.append(f"{path}: {a!r} then, {b!r} now")
+    return lines
 
 
 def _comparable(spec: Mapping[str, Any]) -> dict[str, Any]:
@@ -121,18 +121,18 @@ def choose(
     for where, stored in _or_in_memory(request, stored_states):
         plan = plans.get(stored.run_id) or plan_fit(request, stored)
         plans[stored.run_id] = plan
-        found = changes(stored, plan, of_data=request.one_pass is None)
+        changed = changes(stored, plan, of_data=request.one_pass is None)
         is_warm = request.is_warm and stored is request.in_memory
         if is_warm:
             _check_warm(stored, plan)
-            found = []
-        if not found or request.settings.resume == "force":
+            changed = []
+        if not changed or request.settings.resume == "force":
             if request.one_pass is None:
                 check_final_epochs(stored, request.settings, where)
             for other, differing in refused:
                 warn(f"{other}: is of another run ({'; '.join(differing)}). Resuming from {where}")
-            return plan, stored, where, found
-        refused.append((where, found))
+            return plan, stored, where, changed
+        refused.append((where, changed))
     if refused:
         raise refusal(*refused[0])
     return plan_fit(request, None), None, "", []
@@ -172,22 +172,22 @@ def changes(stored: TrainingState, plan: Plan | TrainingState, *, of_data: bool 
         then["fit"]["batch_size"] = now["fit"]["batch_size"]
     if not of_data:
         then["fit"]["stop_rule"] = now["fit"]["stop_rule"]
-    found = differences(then, now)
+    lines = differences(then, now)
     order_then, order_now = list(then["layers"]), list(now["layers"])
     if order_then != order_now and set(order_then) == set(order_now):
-        found.insert(0, f"order of layers: {', '.join(order_then)} then, {', '.join(order_now)} now")
+        lines.insert(0, f"order of layers: {', '.join(order_then)} then, {', '.join(order_now)} now")
     if plan.rng != stored.rng:
-        found.append(f"rng: {stored.rng} then, {plan.rng} now")
+        lines.append(f"rng: {stored.rng} then, {plan.rng} now")
     # Of a layer for which both are known: a run does not need the stored network again.
     both = stored.loaded.keys() & plan.loaded.keys()
     then, now = ({name: one.loaded[name][:16] for name in sorted(both)} for one in (stored, plan))
-    found += differences(then, now, "digest of load_params of ")
+    lines += differences(then, now, "digest of load_params of ")
     if not stored.data or not of_data:
-        return found
+        return lines
     # Final epochs may be added to a run, and older files have no order of their rows.
     unknown = {"final_order"} - (stored.data.keys() & plan.data.keys())
     then, now = (_decisive_data(one.targets, one.data, unknown) for one in (stored, plan))
-    return found + differences(then, now)
+    return lines + differences(then, now)
 
 
 def _decisive_data(targets: Mapping[str, Any], fingerprint: Mapping[str, Any], unknown: set[str]) -> dict[str, Any]:

@@ -228,8 +228,8 @@ def in_order(
     """Yield features and encoded targets of all rows in their order, read ahead, in batches that suit the network."""
     size = validation_rows(network)
     batches = Batches(rows, y, seed=0, batch_size=size, n_workers=n_workers, prefetch=prefetch, y_from_x=y_from_x)
-    with contextlib.closing(batches.epoch(0)) as found:
-        for batch in found:
+    with contextlib.closing(batches.epoch(0)) as of_epoch:
+        for batch in of_epoch:
             yield batch.x, batch.y
 
 

@@ -51,27 +51,27 @@ def tried_scores(
 
 
 def _tried(
-    one: ReportedLoss, y: NDArray[Any], weights: NDArray[np.float32] | None, n_outputs: int, setting: str
+    reported: ReportedLoss, y: NDArray[Any], weights: NDArray[np.float32] | None, n_outputs: int, setting: str
 ) -> ReportedLoss:
-    own = y if y.dtype.names is None else y[one.output]
-    shape = own.shape if own.dtype.kind in "iu" else own.shape[:-1]
+    of_output = y if y.dtype.names is None else y[reported.output]
+    shape = of_output.shape if of_output.dtype.kind in "iu" else of_output.shape[:-1]
     # Equal probabilities, or the mean of each number.
-    predictions = np.full((*shape, n_outputs), 1 / n_outputs if one.loss.fits("classes") else 0.0, np.float32)
+    predictions = np.full((*shape, n_outputs), 1 / n_outputs if reported.loss.fits("classes") else 0.0, np.float32)
     try:
-        if isnan(_quietly(one, predictions, own, weights)):
+        if isnan(_quietly(reported, predictions, of_output, weights)):
             # As of "roc_auc", of which scikit-learn warns.
-            raise ConfigError(f"{one.name} cannot be computed for these targets, such as of one class only")
+            raise ConfigError(f"{reported.name} cannot be computed for these targets, such as of one class only")
     except ConfigError as error:
         raise ConfigError(f"{setting}: {error}").under("fit", setting) from None
 
     def of_all(predictions: NDArray[Any], y: NDArray[Any], weights: NDArray[np.float32] | None) -> float:
         try:
-            return _quietly(one, predictions, y, weights)
+            return _quietly(reported, predictions, y, weights)
         except ConfigError:
             # A negative prediction has no logarithm; training continues.
             return nan
 
-    return one._replace(of_all=of_all)
+    return reported._replace(of_all=of_all)
 
 
 def _quietly(

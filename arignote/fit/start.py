@@ -155,15 +155,15 @@ def _pretrain(
 
     A run of the network that began before has its parameters: it is resumed without them.
     """
-    found = stages(layers, settings, stem, seed)
+    runs = stages(layers, settings, stem, seed)
     assert stem is not None and seed is not None
-    pretrained = StoredNetwork(str(found[-1].settings.checkpoint))
+    pretrained = StoredNetwork(str(runs[-1].settings.checkpoint))
     if stored is not None and stored.path != pretrained.path:
         raise ConfigError("pretrain and stored_network exclude each other: both say which parameters layers begin with")
     if in_memory is not None or (settings.resume in (True, "force") and RunWriter(stem).existing("last")):
         return pretrained
     unlabelled = data_of_stages(data, settings, seed)
-    for stage in found:
+    for stage in runs:
         result = fit_network(
             *(stage.layers, unlabelled, stage.settings),
             seed=seed,

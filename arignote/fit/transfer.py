@@ -84,12 +84,12 @@ class StoredNetwork:
     @property
     def layers(self) -> dict[str, list[str]]:
         """Names of the parameters of each of its layers, or of what comes before a last dot in a foreign file."""
-        found: dict[str, list[str]] = {}
+        names: dict[str, list[str]] = {}
         for name in sorted(self.tensors.shapes):
             # Names of layers have no dots, those of parameters may: those of a TorchLayer.
             layer, _, param = name.partition(".") if self.tensors.is_ours else name.rpartition(".")
-            found.setdefault(layer, []).append(param)
-        return found
+            names.setdefault(layer, []).append(param)
+        return names
 
     def read(self, name: str) -> NDArray[Any]:
         """Return one tensor; CheckpointError if it cannot be read."""
@@ -108,7 +108,7 @@ def digests_of(layers: Sequence[Layer], stored: StoredNetwork | None) -> dict[st
     stored : StoredNetwork or None
         It must be given if a layer has `load_params`.
     """
-    found, complaints = {}, []
+    digests, complaints = {}, []
     for layer in layers:
         try:
             entries = _entries(layer, stored)
@@ -117,10 +117,10 @@ def digests_of(layers: Sequence[Layer], stored: StoredNetwork | None) -> dict[st
             continue
         if entries and stored is not None:
             arrays = {param: stored.read(entry.name) for param, entry in entries.items()}
-            found[str(layer.name)] = tensors_sha256(arrays)
+            digests[str(layer.name)] = tensors_sha256(arrays)
     if complaints:
         raise ConfigError(complaints)
-    return found
+    return digests
 
 
 def parameters_of(architecture: Architecture, stored: StoredNetwork | None) -> dict[str, NDArray[Any]]:
@@ -133,7 +133,7 @@ def parameters_of(architecture: Architecture, stored: StoredNetwork | None) -> d
     CheckpointError
         If the file cannot be read, or a value is not finite.
     """
-    found, complaints = dict[str, NDArray[Any]](), []
+    arrays, complaints = dict[str, NDArray[Any]](), []
     for place in architecture.placed:
         try:
             entries = _entries(place.layer, stored)
@@ -141,12 +141,12 @@ def parameters_of(architecture: Architecture, stored: StoredNetwork | None) -> d
                 _check(place, entries, stored)
                 for name, declared in place.params.items():
                     if name in entries:
-                        found[f"{place.name}.{name}"] = _read(declared, entries[name], stored)
+                        arrays[f"{place.name}.{name}"] = _read(declared, entries[name], stored)
         except ConfigError as error:
             complaints += [Complaint(("load_params",), c.message, layer=place.name) for c in error.complaints]
     if complaints:
         raise ConfigError(complaints)
-    return found
+    return arrays
 
 
 def _entries(layer: Layer, stored: StoredNetwork | None) -> dict[str, StoredTensor]:

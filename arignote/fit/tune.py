@@ -71,7 +71,7 @@ def measure(spec: RunSpec, n_rounds: int = 7, round_seconds: float = 0.1) -> lis
         step.network.train()
         # A setup that asks to compile a step by hand is the same as the one that does not.
         steps.setdefault(step.setup, step)
-    found: dict[Setup, list[float]] = {setup: [] for setup in steps}
+    seconds_of: dict[Setup, list[float]] = {setup: [] for setup in steps}
     lr, momentum = settings.sgd_type.default_lr, settings.sgd_type.default_momentum
     for number in range(n_rounds + 1):
         for setup, step in steps.items():
@@ -82,14 +82,14 @@ def measure(spec: RunSpec, n_rounds: int = 7, round_seconds: float = 0.1) -> lis
                     float(step([on_device], [0], lr=lr, momentum=momentum, n=n + 1))
                     n += 1
                 # The first round loads, compiles and warms up.
-                found[setup] += [(time.perf_counter() - began) / n] if number else []
+                seconds_of[setup] += [(time.perf_counter() - began) / n] if number else []
     return [
         Measured(
             {"n_threads": setup.n_threads, "channels_last": setup.channels_last, "compile": setup.compile},
             median(seconds),
             setup == default,
         )
-        for setup, seconds in found.items()
+        for setup, seconds in seconds_of.items()
     ]
 
 

@@ -64,12 +64,12 @@ class EmbeddingLayer(WeightedLayer):
 
 def tokens_of(layers: Sequence[Layer]) -> dict[str, int]:
     """Return the number of tokens that the embeddings which follow an input layer have, by its name."""
-    found: dict[str, int] = {}
+    n_tokens: dict[str, int] = {}
     before: str | None = None
     for layer in layers:
         if isinstance(layer, EmbeddingLayer):
             source = str(layer.input or before)
-            found[source] = min(found.get(source, layer.n_tokens), layer.n_tokens)
+            n_tokens[source] = min(n_tokens.get(source, layer.n_tokens), layer.n_tokens)
         if not isinstance(layer, OutputLayer):
             before = layer.name
-    return found
+    return n_tokens

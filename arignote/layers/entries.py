@@ -60,8 +60,8 @@ def _complaint_of(key: str, spec: Any) -> Complaint | None:
     try:
         build("layer", spec)
     except ConfigError as error:
-        found = (complaint for complaint in error.complaints if complaint.path[:1] == (key,))
-        return next((replace(complaint, path=("layer_defaults", *complaint.path)) for complaint in found), None)
+        complaints = (complaint for complaint in error.complaints if complaint.path[:1] == (key,))
+        return next((replace(complaint, path=("layer_defaults", *complaint.path)) for complaint in complaints), None)
     return None
 
 
@@ -78,19 +78,19 @@ class Builder:
 
     def entries(self, specs: Sequence[Any], path: Path, depth: int = 0) -> tuple[Entry, ...]:
         """Return the entries of a list at a path; those that cannot be built are left out, with complaints."""
-        found = []
+        built = []
         for position, spec in enumerate(specs):
             at = (*path, position)
             try:
                 part = self._part(spec)
                 if isinstance(part, Block):
-                    found.append(Entry(at, part, self._inner(part, at, depth)))
+                    built.append(Entry(at, part, self._inner(part, at, depth)))
                 else:
-                    found.append(Entry(at, part))
+                    built.append(Entry(at, part))
             except ConfigError as error:
                 label = _label(spec)
                 self.complaints += [replace(c, label=c.label or label) for c in error.under(*at).complaints]
-        return tuple(found)
+        return tuple(built)
 
     def _part(self, spec: Any) -> Layer | Block:
         if isinstance(spec, Layer | Block):
@@ -146,16 +146,16 @@ def names_of(entries: Sequence[Entry]) -> list[str]:
 
 def local_names(specs: Sequence[Any]) -> list[str]:
     """Return the names of the entries of a list of specs, as they are within it; their parameters may be wrong."""
-    found: list[tuple[type[Layer | Block], str | None, str | None]] = []
+    declared: list[tuple[type[Layer | Block], str | None, str | None]] = []
     complaints: list[Complaint] = []
     for position, spec in enumerate(specs):
         try:
-            found.append(_declared(spec))
+            declared.append(_declared(spec))
         except ConfigError as error:
             complaints += error.under("layers", position).complaints
     if complaints:
         raise ConfigError(complaints)
-    return _named(found)
+    return _named(declared)
 
 
 def _declared(spec: Any) -> tuple[type[Layer | Block], str | None, str | None]:
@@ -172,7 +172,7 @@ def _named(declared: Sequence[tuple[type[Layer | Block], str | None, str | None]
     taken = {name for _, name, _ in declared if name}
     has_channels = sum(issubclass(cls, NetworkInput) for cls, _, _ in declared) > 1
     counts: dict[str, int] = {}
-    found = []
+    names = []
     for cls, name, channel in declared:
         prefix = cls.name_prefix
         if has_channels and issubclass(cls, NetworkInput):
@@ -184,5 +184,5 @@ def _named(declared: Sequence[tuple[type[Layer | Block], str | None, str | None]
                 counts[prefix] += 1
                 name = f"{prefix}{counts[prefix]}"
         taken.add(name)
-        found.append(name)
-    return found
+        names.append(name)
+    return names

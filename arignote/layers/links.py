@@ -143,12 +143,12 @@ class LayerExpander:
                 taken = name if name in scope.own else full
                 self._complain(entry.path, f"the name {taken!r} is taken by another layer")
             if isinstance(entry.part, Block):
-                found = self._expand_block(entry, entry.part, name, scope, source)
+                last = self._expand_block(entry, entry.part, name, scope, source)
             else:
-                found = self._expand_layer(entry, entry.part, name, scope, source)
-            scope.own[name] = found
+                last = self._expand_layer(entry, entry.part, name, scope, source)
+            scope.own[name] = last
             # By default nothing follows an output layer.
-            source = source if isinstance(entry.part, OutputLayer) else found
+            source = source if isinstance(entry.part, OutputLayer) else last
         return str(source)
 
     def _expand_block(self, entry: Entry, block: Block, name: str, scope: Scope, source: str | None) -> str:
@@ -189,9 +189,9 @@ class LayerExpander:
 
     def _resolved(self, name: str, scope: Scope, path: Path, part: Part) -> str:
         """Return the name of the layer that `name` stands for in a scope; complain if there is none before."""
-        found = scope.find(name)
-        if found is not None:
-            return found
+        layer = scope.find(name)
+        if layer is not None:
+            return layer
         near = nearest(name, scope.known())
         hint = f"Did you mean {near!r}?" if near else f"Layers before it: {', '.join(sorted(scope.known()))}"
         if scope.declares(name):

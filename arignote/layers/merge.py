@@ -40,13 +40,13 @@ class MergeLayer(Layer):
 
     def output_shape(self, *shapes: Shape) -> Shape:
         """Return the shape of one example after the layer; raise ShapeError if shapes do not fit one another."""
-        found = self._merged_shape(self._cropped(shapes, self.crop))
-        if found is None:
+        merged = self._merged_shape(self._cropped(shapes, self.crop))
+        if merged is None:
             listed = ", ".join(map(str, shapes))
             fit_if_cropped = self.crop == "none" and self._merged_shape(self._cropped(shapes, "center")) is not None
             hint = '. With crop="center" pixels that only some have are left out' if fit_if_cropped else ""
             raise ShapeError(f"the inputs {', '.join(self.inputs)} must have {self._condition}; got {listed}{hint}")
-        return found
+        return merged
 
     def _cropped(self, shapes: Sequence[Shape], crop: str) -> list[Shape]:
         slices = crop_slices(shapes, crop, self._whole_axes())
@@ -92,15 +92,15 @@ def crop_slices(shapes: Sequence[Shape], crop: str, whole_axes: set[int]) -> lis
     if len({len(shape) for shape in shapes}) > 1 or crop == "none":
         return [tuple(slice(0, n) for n in shape) for shape in shapes]
     smallest = [min(ns) for ns in zip(*shapes, strict=True)]
-    found = []
+    slices = []
     for shape in shapes:
         parts = []
         for axis, (n, least) in enumerate(zip(shape, smallest, strict=True)):
             kept = n if axis in whole_axes else least
             start = {"lower": 0, "center": (n - kept) // 2, "upper": n - kept}[crop]
             parts.append(slice(start, start + kept))
-        found.append(tuple(parts))
-    return found
+        slices.append(tuple(parts))
+    return slices
 
 
 class _Elementwise(MergeLayer):

@@ -152,11 +152,11 @@ def _skipping(
     # Cut to the longest sequence of the batch.
     first = x.gather(1, order[:, : int(lengths.max()), None].expand(-1, -1, x.shape[2]))
     packed = pack_padded_sequence(first, lengths, batch_first=True, enforce_sorted=False)
-    found, last, *_ = function(packed.data, packed.batch_sizes, state, weights, *options)
+    outputs, last, *_ = function(packed.data, packed.batch_sizes, state, weights, *options)
     last = last.index_select(1, packed.unsorted_indices)
     if only_last:
         return None, last
-    again = PackedSequence(found, packed.batch_sizes, packed.sorted_indices, packed.unsorted_indices)
+    again = PackedSequence(outputs, packed.batch_sizes, packed.sorted_indices, packed.unsorted_indices)
     padded, _ = pad_packed_sequence(again, batch_first=True, total_length=n_steps)
     return padded.gather(1, order.argsort(1)[:, :, None].expand_as(padded)), last
 

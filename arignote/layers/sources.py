@@ -46,19 +46,19 @@ def fields_of(
         name = layer.steps if isinstance(layer, InputLayer) else None
         return (position,), None if name is None else n_inputs + steps_of.index(name)
     of_sources = {steps[source] for source in sources}
-    found = of_sources.pop() if len(of_sources) == 1 else None
-    return (found,) if layer.takes_steps and found is not None else (), found if layer.keeps_steps else None
+    field = of_sources.pop() if len(of_sources) == 1 else None
+    return (field,) if layer.takes_steps and field is not None else (), field if layer.keeps_steps else None
 
 
 def shape_of_input(layer: Layer, n_in: ExampleShape | None) -> Shape:
     """Return the shape of one example of an input layer; ConfigError if neither the layer nor the data defines it."""
     channel = getattr(layer, "channel", None)
     shape = n_in.get(str(channel)) if isinstance(n_in, Mapping) else n_in
-    found: Shape | None = shape if shape is not None else getattr(layer, "n_in", None)
-    if found is None:
+    chosen: Shape | None = shape if shape is not None else getattr(layer, "n_in", None)
+    if chosen is None:
         of_channel = f" of the channel {channel!r}" if isinstance(n_in, Mapping) else ""
         raise ConfigError(f"the shape of an example{of_channel} is not known: give n_in, or data")
-    return tuple(found)
+    return tuple(chosen)
 
 
 def sources_of(layer: Layer, positions: Mapping[str, int], before: Sequence[Layer]) -> tuple[int, ...]:

@@ -117,21 +117,21 @@ class TorchLayer(ParametricLayer):
 
         try:
             with no_grad():
-                found = self._on_meta().eval()(empty((2, *shape), device="meta"))
+                output = self._on_meta().eval()(empty((2, *shape), device="meta"))
         except ConfigError:
             raise
         except Exception as error:
             raise ShapeError(f"{self.module} cannot take {shape}: {error}") from None
-        if not isinstance(found, Tensor) or found.ndim < 2 or len(found) != 2:
-            what = f"a tensor of shape {tuple(found.shape)}" if isinstance(found, Tensor) else type(found).__name__
+        if not isinstance(output, Tensor) or output.ndim < 2 or len(output) != 2:
+            what = f"a tensor of shape {tuple(output.shape)}" if isinstance(output, Tensor) else type(output).__name__
             raise ShapeError(f"{self.module} must return one tensor (rows, ...) of as many rows; got {what} of 2 rows")
-        return tuple(found.shape[1:])
+        return tuple(output.shape[1:])
 
     def declare_params(self, shape: Shape) -> dict[str, Param]:
         from torch.nn.parameter import is_lazy
 
         module = self._on_meta()
-        found = {}
+        params = {}
         for name, tensor in [*module.named_parameters(), *module.named_buffers()]:
             if is_lazy(tensor):
                 raise self._error(
@@ -140,8 +140,8 @@ class TorchLayer(ParametricLayer):
                 )
             trained = tensor.requires_grad
             dtype = str(tensor.dtype).removeprefix("torch.")
-            found[name] = Param(tuple(tensor.shape), _OfModule(layer=self, tensor=name), trained=trained, dtype=dtype)
-        return found
+            params[name] = Param(tuple(tensor.shape), _OfModule(layer=self, tensor=name), trained=trained, dtype=dtype)
+        return params
 
     def n_multiply_adds(self, shape: Shape) -> int:
         from torch import empty, no_grad
@@ -166,10 +166,10 @@ class TorchLayer(ParametricLayer):
             training = training and may_train
             # A parameter in the place of a buffer would become a parameter of the module. A module may change its
             # buffers outside training too; these changes are lost, as validating and predicting change no network.
-            own = {name: params[name].detach() if training else params[name].detach().clone() for name in names}
-            y, buffers = functional_call(module.train(training), {**params, **own}, (x,))
+            tensors = {name: params[name].detach() if training else params[name].detach().clone() for name in names}
+            y, buffers = functional_call(module.train(training), {**params, **tensors}, (x,))
             for name, buffer in buffers.items():
-                if training and buffer is not own[name]:
+                if training and buffer is not tensors[name]:
                     # It was replaced, not changed in place.
                     with no_grad():
                         params[name].copy_(buffer)

@@ -96,12 +96,12 @@ def docstring_sections(text: str) -> dict[str, str]:
 def parameter_entries(cls: type[BaseModel]) -> dict[str, tuple[str, str]]:
     """Return the type and the text of each parameter, or attribute, in the numpydoc docstring of a class."""
     sections = docstring_sections(inspect.cleandoc(cls.__doc__ or ""))
-    found: dict[str, tuple[str, str]] = {}
+    entries: dict[str, tuple[str, str]] = {}
     for entry in filter(None, _ENTRY.split(sections.get("Parameters") or sections.get("Attributes") or "")):
         head, _, text = entry.partition("\n")
         words, _, kind = head.partition(" : ")
-        found |= dict.fromkeys(words.split(", "), (kind, " ".join(text.split())))
-    return found
+        entries |= dict.fromkeys(words.split(", "), (kind, " ".join(text.split())))
+    return entries
 
 
 def with_inherited_parameters(cls: type[BaseModel]) -> str | None:
@@ -114,10 +114,10 @@ def with_inherited_parameters(cls: type[BaseModel]) -> str | None:
         if not issubclass(base, BaseModel):
             continue
         for entry in filter(None, _ENTRY.split(of_base.get("Parameters", ""))):
-            own = sections.get("Parameters", "")
+            parameters = sections.get("Parameters", "")
             # A parameter that the part redeclares is documented there.
-            if not re.search(rf"^{re.escape(entry.partition(' :')[0])} :", own, re.M):
-                sections["Parameters"] = f"{own}\n{entry.rstrip()}".strip()
+            if not re.search(rf"^{re.escape(entry.partition(' :')[0])} :", parameters, re.M):
+                sections["Parameters"] = f"{parameters}\n{entry.rstrip()}".strip()
     order = ["", "Parameters", *(title for title in sections if title not in ("", "Parameters"))]
     titles = [f"{title}\n{'-' * len(title)}\n" if title else "" for title in order]
     return "\n\n".join(head + sections[title] for head, title in zip(titles, order, strict=True) if title in sections)

@@ -28,8 +28,8 @@ def confusion_matrix(y: NDArray[np.int64], predicted: NDArray[np.int64], n_class
     """Return how many rows of each class (rows of the matrix) are predicted to be of each (columns), int64."""
     from sklearn import metrics
 
-    found: NDArray[np.int64] = metrics.confusion_matrix(y, predicted, labels=np.arange(n_classes))
-    return found
+    matrix: NDArray[np.int64] = metrics.confusion_matrix(y, predicted, labels=np.arange(n_classes))
+    return matrix
 
 
 def mistakes(

@@ -25,15 +25,17 @@ def inputs_of(layers: Sequence[Layer], n_in: Any = None) -> tuple[Input, ...]:
         Shape of an example in a run, of several channels by name. Runs of version 0.1 were trained on flat rows, which
         are not reshaped to images.
     """
-    found = []
+    inputs = []
     n_tokens = tokens_of(layers)
     for layer in layers:
         shape = n_in.get(getattr(layer, "channel", None)) if isinstance(n_in, Mapping) else n_in
         if isinstance(layer, InputImageLayer):
-            found.append(Input(layer.channel, None if shape is not None and tuple(shape) != layer.n_in else layer.n_in))
+            inputs.append(
+                Input(layer.channel, None if shape is not None and tuple(shape) != layer.n_in else layer.n_in)
+            )
         elif isinstance(layer, InputLayer):
-            found.append(_plain_input(layer, shape, n_tokens.get(str(layer.name))))
-    return tuple(found)
+            inputs.append(_plain_input(layer, shape, n_tokens.get(str(layer.name))))
+    return tuple(inputs)
 
 
 def _plain_input(layer: InputLayer, shape: Any, n_tokens: int | None) -> Input:

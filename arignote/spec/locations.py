@@ -83,7 +83,7 @@ class Origin:
 
 def _position(loaded: Any, path: At) -> tuple[int, int] | None:
     """Return line and column (from 1) of the innermost entry of `path` that the file has; None if it has none."""
-    found = None
+    position = None
     for key in path:
         if isinstance(loaded, list) and len(loaded) == 2 and isinstance(key, str):
             # The parameters of a layer are one level deeper: [Name, {params}].
@@ -91,15 +91,15 @@ def _position(loaded: Any, path: At) -> tuple[int, int] | None:
         marks = getattr(loaded, "lc", None)
         try:
             if isinstance(loaded, Mapping):
-                found = marks.key(key) if marks else found
+                position = marks.key(key) if marks else position
             elif isinstance(loaded, list):
-                found = marks.item(key) if marks else found
+                position = marks.item(key) if marks else position
             else:
                 break
             loaded = loaded[key]
         except (KeyError, IndexError, TypeError, AttributeError):
             break
-    return (found[0] + 1, found[1] + 1) if found else None
+    return (position[0] + 1, position[1] + 1) if position else None
 
 
 def _text_of_none(file: Path, line: int, column: int, path: At) -> str:

@@ -43,14 +43,14 @@ def score_of_rows(
     ConfigError
         If scikit-learn cannot compute it for these targets.
     """
-    of_step, own = target.of_step, target.state_of_step(target_state)
+    of_step, state_of_step = target.of_step, target.state_of_step(target_state)
     if of_step is not target:
         counts = counted(y)
         weights = None if weights is None else np.repeat(weights, counts.sum(axis=1))
         y, predictions = y[counts], predictions[counts]
     mask = of_step.present_mask(y)
     at = slice(None) if mask is None else mask
-    return _score(score, of_step, own, predictions[at], y[at], None if weights is None else weights[at])
+    return _score(score, of_step, state_of_step, predictions[at], y[at], None if weights is None else weights[at])
 
 
 def _score(

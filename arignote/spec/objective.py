@@ -49,14 +49,14 @@ def reported_loss(
     name: str, output: str, loss: Loss, targets: Targets, target_states: Mapping[str, TargetState]
 ) -> ReportedLoss:
     """Return a loss of an output as it is reported; `target_states` is what the targets have learned."""
-    target, own = targets.by_output[output], target_states[output]
+    target, target_state = targets.by_output[output], target_states[output]
     of_all = None
     if isinstance(loss, Score):
         # Imports scikit-learn.
         from arignote.spec.metrics import score_of_rows
 
-        of_all = partial(score_of_rows, loss, target, own)
-    return ReportedLoss(name, output, loss, target.units(own), of_all)
+        of_all = partial(score_of_rows, loss, target, target_state)
+    return ReportedLoss(name, output, loss, target.units(target_state), of_all)
 
 
 @dataclass(frozen=True)
@@ -93,13 +93,13 @@ class Objective:
     ) -> list[ReportedLoss]:
         """Return losses with their names in the history, those of the main output first; see `reported_loss`."""
         order = sorted(losses, key=lambda output: output != self.main)
-        found = []
+        losses_of_outputs = []
         for output in order:
             words = [prefix, "" if output == self.main else output]
             for loss in losses[output]:
                 name = "_".join(word for word in (*words, loss.column) if word)
-                found.append(reported_loss(name, output, loss, self.targets, target_states))
-        return found
+                losses_of_outputs.append(reported_loss(name, output, loss, self.targets, target_states))
+        return losses_of_outputs
 
     def spec(self) -> dict[str, Any]:
         """Return the losses as plain data, by the names of the settings."""
@@ -132,14 +132,14 @@ def _outputs(layers: Sequence[Layer]) -> dict[str, OutputLayer]:
 
 def targets_of(layers: Sequence[Layer], settings: FitSettings) -> Targets:
     """Return the targets that the output layers fit; settings that are parameters of a target complete it."""
-    found: dict[str, Target] = {}
+    by_output: dict[str, Target] = {}
     for output, layer in _outputs(layers).items():
-        found[output] = build("target", _completed(layer.target_spec, settings))
+        by_output[output] = build("target", _completed(layer.target_spec, settings))
     main = next((output for output, layer in _outputs(layers).items() if not layer.auxiliary), None)
     if main is None:
         raise ConfigError("layers: one output layer at least must not be auxiliary")
-    targets = Targets(found, main)
-    if any(one.from_input for one in found.values()):
+    targets = Targets(by_output, main)
+    if any(one.from_input for one in by_output.values()):
         if not targets.is_single:
             raise ConfigError("layers: an output whose target is the input cannot be one of several")
         if sum(isinstance(layer, NetworkInput) for layer in layers) > 1:

@@ -52,14 +52,14 @@ def complaints_of_pretraining(layers: Sequence[Layer], settings: FitSettings) ->
             Complaint(path, "pretrain: the network has no FCLayer, LCLayer or DenoisingAutoEncoderLayer to pretrain")
         ]
     up_to_last = layers[: 1 + max(n for n, one in enumerate(layers) if one.name in chosen)]
-    found = []
+    complaints = []
     for number, one in enumerate(up_to_last):
         message = _misfit(one, chosen, is_first=number == 0)
         if message is None and settings.pretrain.cost == "cross_entropy" and one.name in chosen:
             message = _out_of_bounds(up_to_last[:number])
         if message is not None:
-            found.append(Complaint((), f"pretrain: {message}", layer=str(one.name)))
-    return found
+            complaints.append(Complaint((), f"pretrain: {message}", layer=str(one.name)))
+    return complaints
 
 
 def _out_of_bounds(before: Sequence[Layer]) -> str | None:
@@ -114,6 +114,8 @@ def autoencoder_of(layers: Sequence[Layer], name: str, pretraining: Pretraining)
     before = [one for one in layers[:at] if not isinstance(one, _NOISE)]
     layer, fields = layers[at], AutoEncoderOutputLayer.model_fields.keys() & type(layers[at]).model_fields.keys()
     left_out = {"fix_params", "thaw_at", "load_params", "share"}
-    own = {"corruption_level": pretraining.corruption_level} | {key: getattr(layer, key) for key in fields - left_out}
+    params = {"corruption_level": pretraining.corruption_level} | {
+        key: getattr(layer, key) for key in fields - left_out
+    }
     pretrained = names_of_pretrained(before, pretraining)
-    return [*loaded_layers(before, pretrained, fix_params=True, thaw_at=None), AutoEncoderOutputLayer(**own)]
+    return [*loaded_layers(before, pretrained, fix_params=True, thaw_at=None), AutoEncoderOutputLayer(**params)]

@@ -54,8 +54,8 @@ def ruled_numbers(layers: Sequence[Layer], settings: FitSettings) -> dict[str, f
         owner = ruled[word].owner
         value = getattr(owner, param)
         numbers[name] = nan if value is None else float(value)
-        found = _complaints(owner, param, rule, numbers[name])
-        complaints += [Complaint(("fit", "rules", name, *path), message) for path, message in found]
+        wrong = _complaints(owner, param, rule, numbers[name])
+        complaints += [Complaint(("fit", "rules", name, *path), message) for path, message in wrong]
     compiled = [name for name in numbers if settings.compile and not _is_of_update(name)]
     if compiled:
         message = f"a compiled network cannot follow the rule of {compiled[0]!r}: leave compile or the rule out"

@@ -213,8 +213,8 @@ class ArrayReader(Reader):
         if not isinstance(self.array, np.memmap) or self.array.filename is None:
             return None
         with suppress(OSError):
-            found = os.stat(self.array.filename)
-            return found.st_size, found.st_mtime_ns
+            status = os.stat(self.array.filename)
+            return status.st_size, status.st_mtime_ns
         return None
 
 

@@ -200,20 +200,22 @@ class CSVReader(ChunkedReader):
             return
         of_text = [name for name, column in wrong.items() if not column.has_numbers and not self._remedy(column.text)]
         name = of_text[0] if of_text else next(iter(wrong))
-        found = wrong[name]
-        place = f"row {found.row} (line {found.line})"
+        reported = wrong[name]
+        place = f"row {reported.row} (line {reported.line})"
         if of_text:
             subject = f"the column {name!r} holds" if len(of_text) == 1 else f"the columns {str(of_text)[1:-1]} hold"
             left = ",".join(f"!{name}" for name in of_text)
             raise DataError(
-                f"{self.where}: {subject} text, such as {found.text!r} in {place}, not a number. Leave it "
+                f"{self.where}: {subject} text, such as {reported.text!r} in {place}, not a number. Leave it "
                 f'out, as in columns: "{left}", or encode it: preprocess: [["OneHot"]]'
             )
         way = f"; if these are names of classes: CSVReader(..., {name!r}, text=True)" if self.is_single_column else ""
-        way = way or self._remedy(found.text)
+        way = way or self._remedy(reported.text)
         way += f". If it holds categories: csv: {{text: [{name!r}]}}" if self._mixed is True else ""
         way = way or f". The file is read with {self.dialect}; csv: {{header:, delimiter: ...}} change that"
-        raise DataError(f"{self.where}: column {name!r}: {place} holds {found.text!r}, where numbers are expected{way}")
+        raise DataError(
+            f"{self.where}: column {name!r}: {place} holds {reported.text!r}, where numbers are expected{way}"
+        )
 
     def _remedy(self, value: str) -> str:
         """Return the advice on a field that is nearly a number, or may be a marker; "" for any other text."""

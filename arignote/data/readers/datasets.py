@@ -50,16 +50,16 @@ class DatasetReader(Reader):
 
     def _value(self, row: int, value: Any) -> Array:
         """Return a value as an array of the shape and type of row 0, or as a string."""
-        found = _array(value)
-        if found.dtype.kind in "US" and not found.ndim:
-            found = found.astype(object)
-        elif found.dtype.kind not in "biuf":
-            raise DataError(f"{self.where}: row {row} holds {_kind(value, found)}, not numbers")
-        if row and found.shape != self.shape[1:]:
-            raise DataError(f"{self.where}: row {row} has shape {found.shape}; row 0 has {self.shape[1:]}")
-        if row and ((found.dtype.kind == "O") != (self.dtype.kind == "O") or not np.can_cast(found.dtype, self.dtype)):
-            raise DataError(f"{self.where}: row {row} holds {found.dtype}; row 0 holds {self.dtype}")
-        return found
+        array = _array(value)
+        if array.dtype.kind in "US" and not array.ndim:
+            array = array.astype(object)
+        elif array.dtype.kind not in "biuf":
+            raise DataError(f"{self.where}: row {row} holds {_kind(value, array)}, not numbers")
+        if row and array.shape != self.shape[1:]:
+            raise DataError(f"{self.where}: row {row} has shape {array.shape}; row 0 has {self.shape[1:]}")
+        if row and ((array.dtype.kind == "O") != (self.dtype.kind == "O") or not np.can_cast(array.dtype, self.dtype)):
+            raise DataError(f"{self.where}: row {row} holds {array.dtype}; row 0 holds {self.dtype}")
+        return array
 
     def _get(self, rows: Any) -> Any:
         """Return one item or several; errors of the dataset are raised as DataErrors with its name and the row."""
@@ -97,8 +97,8 @@ class DatasetReader(Reader):
         else:
             values = (_part(self._get(row), self.item, f"{self.where}: row {row}") for row in numbers)
         for place, (row, value) in enumerate(zip(numbers, values, strict=True)):
-            found = self._value(row, value)
-            out[place] = found[()] if found.dtype == object else found
+            array = self._value(row, value)
+            out[place] = array[()] if array.dtype == object else array
         return out
 
     def stamp(self) -> object:

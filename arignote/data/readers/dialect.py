@@ -134,15 +134,15 @@ def _ambiguous(where: str, what: str, line: str, *ways: str) -> DataError:
 
 def _rows(dialect: Dialect, lines: Sequence[str]) -> list[list[str]]:
     """Return the rows of the sample, up to the first line that cannot be parsed."""
-    found = []
+    rows = []
     try:
         for fields in dialect.rows(lines):
-            found.append(fields)
+            rows.append(fields)
     except csv.Error:
         # CSVReader reports the line when it reads the whole file.
         pass
     # The last row may have been cut within quotes.
-    return found[:-1] if len(found) > 1 and len(found[-1]) != len(found[0]) else found
+    return rows[:-1] if len(rows) > 1 and len(rows[-1]) != len(rows[0]) else rows
 
 
 def _comment(lines: list[str]) -> str | None:

@@ -72,12 +72,12 @@ class HDFReader(Reader):
         with _file(self._path, table) as file:
             self._name = table or _only(file)
             self.where = f"{fname}:/{self._name.strip('/')}"
-            found = self._table_of(file)
-            self.shape, self.dtype = found.shape, found.dtype
-            names = tuple(found.names if columns is None else columns)
-            self.columns = names if found.names and found.shape[1:] == (len(names),) else ()
-            self.chunk_rows = None if asarray else found.rows_per_read
-            self._whole = found.read(0, len(found)) if asarray else None
+            opened = self._table_of(file)
+            self.shape, self.dtype = opened.shape, opened.dtype
+            names = tuple(opened.names if columns is None else columns)
+            self.columns = names if opened.names and opened.shape[1:] == (len(names),) else ()
+            self.chunk_rows = None if asarray else opened.rows_per_read
+            self._whole = opened.read(0, len(opened)) if asarray else None
 
     def _start(self) -> None:
         self._whole = self._opened = None
@@ -136,10 +136,10 @@ class HDFReader(Reader):
     def stamp(self) -> tuple[int, int]:
         """Return size and modification time (ns) of the file."""
         try:
-            found = os.stat(self._path)
+            status = os.stat(self._path)
         except OSError as error:
             raise DataError(f"{self.where}: the file no longer exists: {error}") from None
-        return found.st_size, found.st_mtime_ns
+        return status.st_size, status.st_mtime_ns
 
     def close(self) -> None:
         """Close the file; the next read opens it again."""

@@ -57,9 +57,9 @@ class MixedReader(Reader):
             chunk = reader.read(rows)
             numbers[rows] = chunk[:, ~is_text]
             words[rows] = [[known.setdefault(word, word) for word in row] for row in chunk[:, is_text].tolist()]
-        found = cls(numbers, words, reader.text, reader.columns)
-        found.where, found.origin, found.missing = reader.where, reader.origin, reader.missing
-        return found
+        mixed = cls(numbers, words, reader.text, reader.columns)
+        mixed.where, mixed.origin, mixed.missing = reader.where, reader.origin, reader.missing
+        return mixed
 
     def read(self, rows: RowIndex) -> Array:
         words = self._words[rows]

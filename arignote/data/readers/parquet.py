@@ -68,9 +68,9 @@ class ParquetReader(ChunkedReader):
     @classmethod
     def names_in(cls, path: Path) -> list[str]:
         """Return the names of all columns of a file, of any type."""
-        found = cls.__new__(cls)
-        ChunkedReader.__init__(found, path, None)
-        with found.raising_data_errors(), found._open() as file:
+        reader = cls.__new__(cls)
+        ChunkedReader.__init__(reader, path, None)
+        with reader.raising_data_errors(), reader._open() as file:
             return list(file.schema_arrow.names)
 
     def _open(self, metadata: Any = None) -> Any:

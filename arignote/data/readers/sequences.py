@@ -65,12 +65,12 @@ class PaddedReader(Reader):
             )
 
     def read(self, rows: RowIndex) -> Array:
-        found = self._reader.read(rows)
+        sequences = self._reader.read(rows)
         is_padding = ~valid_steps(self._steps[rows], self.shape[1])
         if is_padding.any():
-            found = found.copy()
-            found[is_padding] = 0
-        return found
+            sequences = sequences.copy()
+            sequences[is_padding] = 0
+        return sequences
 
     def stamp(self) -> object:
         return self._reader.stamp()
@@ -119,17 +119,17 @@ class RaggedReader(Reader):
 
     def read(self, rows: RowIndex) -> Array:
         lengths, starts = self.lengths[rows], self._starts[rows]
-        found = np.zeros((len(lengths), *self.shape[1:]), self.dtype)
+        padded = np.zeros((len(lengths), *self.shape[1:]), self.dtype)
         if len(lengths) == 0:
-            return found
+            return padded
         of_row = np.repeat(np.arange(len(lengths)), lengths)
         step = np.arange(len(of_row)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
         if isinstance(rows, slice):
             values = self._values.read(slice(int(starts[0]), int(starts[-1] + lengths[-1])))
         else:
             values = self._values.read(np.repeat(starts, lengths) + step)
-        found[of_row, step] = values
-        return found
+        padded[of_row, step] = values
+        return padded
 
     def stamp(self) -> object:
         return self._values.stamp()

@@ -111,9 +111,9 @@ def get_reader(
     elif labels:
         reader = table.open(label_columns(table, asked), labels=True)
     else:
-        found, is_named = feature_columns(table, asked, like, others)
+        names, is_named = feature_columns(table, asked, like, others)
         # By default a reader takes all columns, of any type.
-        reader = table.open(found if found != list(table.names) else None, is_whole=not is_named, mixed=mixed)
+        reader = table.open(names if names != list(table.names) else None, is_whole=not is_named, mixed=mixed)
     return _loaded(reader, str(src)) if load else _logged(reader, str(src))
 
 
@@ -139,12 +139,12 @@ def with_columns(
     available = table_at(Path(origin.path), origin.table, origin.csv)
     if available is None:
         return reader
-    own = [str(name) for name in reader.columns]
-    found, _ = feature_columns(available, own, like, others, is_named=not origin.is_whole)
+    columns = [str(name) for name in reader.columns]
+    names, _ = feature_columns(available, columns, like, others, is_named=not origin.is_whole)
     is_text_known = isinstance(mixed, bool) or {*mixed} == {*text_columns(reader)}
-    if found == own and is_text_known:
+    if names == columns and is_text_known:
         return reader
-    chosen = available.open(found, is_whole=origin.is_whole, mixed=mixed or bool(reader.text))
+    chosen = available.open(names, is_whole=origin.is_whole, mixed=mixed or bool(reader.text))
     return _loaded(chosen, reader.where) if isinstance(reader, ArrayReader | MixedReader) else chosen
 
 
@@ -248,13 +248,13 @@ def open_source(
             features[channel] = get_reader(
                 src, like=known, others=others | beside, csv=form, mixed=mixed.get(channel, False), **options
             )
-    found: list[Reader] = []
+    label_readers: list[Reader] = []
     for one in by_role.values():
         with collector.collect():
-            found.append(open_labels(one, csv, load))
+            label_readers.append(open_labels(one, csv, load))
     collector.raise_all()
-    of_labels = dict(zip(labels, found, strict=True)) if isinstance(labels, Mapping) and has_labels else None
-    return features.get(ALONE, features), of_labels or (found[0] if has_labels else None)
+    of_labels = dict(zip(labels, label_readers, strict=True)) if isinstance(labels, Mapping) and has_labels else None
+    return features.get(ALONE, features), of_labels or (label_readers[0] if has_labels else None)
 
 
 def _file_of_labels(features: Iterable[str], has_labels: bool) -> str:
@@ -295,8 +295,8 @@ def is_text_source(src: str) -> bool:
 
 def _of_object(src: Any, labels: bool) -> Reader:
     """Return the reader of an object that is not a path."""
-    found = features_and_labels(src)[labels] if is_dataset(src) else src
-    reader = reader_of(found)
+    value = features_and_labels(src)[labels] if is_dataset(src) else src
+    reader = reader_of(value)
     if not reader.shape:
         what = "labels" if labels else "rows"
         raise DataError(f"a source must be a path, an array, a reader or a dataset with {what}; got {src!r:.80}")
@@ -313,13 +313,13 @@ def _table(
 ) -> tuple[Table | None, Columns | None]:
     """Return the table that a source names (None if it has no columns), and the requested columns."""
     if path.is_dir() or path.suffix.lower() in (".npy", ".npz"):
-        found, asked = None, ""
+        table, asked = None, ""
     elif is_text(path) or path.suffix.lower() == ".parquet":
-        found, asked = table_at(path, "", csv), key
+        table, asked = table_at(path, "", csv), key
         for option in sorted(options):
             raise DataError(f"{path}: {option!r} does not apply to this kind of source")
     elif "color" in options:
-        found, asked = None, ""
+        table, asked = None, ""
     else:
         from arignote.data.readers.hdf5 import is_hdf5, tables_in
 
@@ -336,14 +336,14 @@ def _table(
             # HDFReader raises the error, which lists the tables.
             return None, None
         name = bare[name.strip("/")] if name else _chosen(path, "", labels, available)
-        found = table_at(path, name)
-    if csv is not None and (found is None or found.dialect is None):
+        table = table_at(path, name)
+    if csv is not None and (table is None or table.dialect is None):
         raise DataError(f"{path}: 'csv' does not apply to this kind of source")
-    if columns is not None and found is None:
+    if columns is not None and table is None:
         raise DataError(f"{path}: 'columns' does not apply to this kind of source")
     if columns is not None and asked:
         raise DataError(f"{path}: columns are given twice: {asked!r} after the colon and columns: {columns!r}")
-    return found, columns if columns is not None else asked or None
+    return table, columns if columns is not None else asked or None
 
 
 def _of_path(path: Path, key: str, labels: bool, options: dict[str, Any]) -> Reader:

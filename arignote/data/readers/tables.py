@@ -153,8 +153,8 @@ def table_at(path: Path, table: str = "", csv: Mapping[str, Any] | CSVFormat | N
         return Table(path, "", tuple(ParquetReader.names_in(path)))
     from arignote.data.readers.hdf5 import columns_in
 
-    found = columns_in(path, table)
-    return Table(path, table, tuple(found)) if found else None
+    columns = columns_in(path, table)
+    return Table(path, table, tuple(columns)) if columns else None
 
 
 def split_source(source: str) -> tuple[str, str]:
@@ -239,31 +239,31 @@ def feature_columns(
     ArignoteWarning
         If columns are left out of the features, or the index of a DataFrame is among them.
     """
-    found, are_named = chosen_columns(asked, table.names, table.where)
+    names, are_named = chosen_columns(asked, table.names, table.where)
     is_named = are_named if is_named is None else is_named
     taken: dict[str, str] = {}
     for role, other in (others or {}).items():
         taken |= dict.fromkeys(_of_other(table, other), role)
-    both = [name for name in found if name in taken]
+    both = [name for name in names if name in taken]
     if both and is_named and not like:
         raise DataError(
             f"{table.where}: the column {both[0]!r} is named among the features and as {taken[both[0]]}: leave it out "
             f"of the features, as in {table.path.name}:!{both[0]}"
         )
     if like and isinstance(like[0], str) == table.has_names and not (is_named and not table.has_names):
-        return _as_learned(table, found, like), is_named
+        return _as_learned(table, names, like), is_named
     if both:
         left_out = ", ".join(f"{name!r} ({taken[name]})" for name in both)
         word = "column is" if len(both) == 1 else "columns are"
         warn(f"{table.where}: {word} left out of the features: {left_out}")
-    found = [name for name in found if name not in taken]
+    names = [name for name in names if name not in taken]
     if not asked and asked != 0:
-        found = [name for name in found if name.lower() not in LABELS]
-    if not found:
+        names = [name for name in names if name.lower() not in LABELS]
+    if not names:
         raise DataError(f"{table.where}: no columns are left for the features. There are: {listed(table.names)}")
     if not are_named:
-        _warn_of_index(table, found)
-    return found, is_named
+        _warn_of_index(table, names)
+    return names, is_named
 
 
 def _warn_of_index(table: Table, features: list[str]) -> None:
@@ -339,8 +339,8 @@ def label_columns(table: Table, asked: Columns | None) -> str | list[str]:
         If there is no such column, or several columns may be the labels.
     """
     if asked is not None and asked != "":
-        found, _ = chosen_columns(asked, table.names, table.where)
-        return found[0] if len(found) == 1 else found
+        names, _ = chosen_columns(asked, table.names, table.where)
+        return names[0] if len(names) == 1 else names
     named = [name for name in table.names if name.lower() in LABELS]
     named = named if len(table.names) > 1 else list(table.names)
     if len(named) != 1:

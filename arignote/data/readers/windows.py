@@ -99,8 +99,8 @@ class WindowReader(Reader):
             steps = self._series.read(slice(first, int(starts[-1]) + self._windows.length))
             return np.asarray(steps[(starts - first)[:, None] + within])
         wanted, places = np.unique(starts[:, None] + within, return_inverse=True)
-        found: Array = self._series.read(wanted)[places.reshape(len(starts), -1)]
-        return found
+        windows: Array = self._series.read(wanted)[places.reshape(len(starts), -1)]
+        return windows
 
     def stamp(self) -> object:
         return self._series.stamp()

@@ -50,8 +50,8 @@ class _OneLabel(Target):
         return len(state["values"])
 
     def decode(self, predicted: NDArray[Any], state: TargetState) -> NDArray[Any]:
-        found: NDArray[Any] = labels_of_state(state)[predicted.argmax(axis=1)]
-        return found
+        labels: NDArray[Any] = labels_of_state(state)[predicted.argmax(axis=1)]
+        return labels
 
     def encoded_form(self, state: TargetState) -> str:
         n = self.size(state)

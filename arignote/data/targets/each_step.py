@@ -50,8 +50,8 @@ class EachStep(Target):
         return self.of
 
     def state_of_step(self, state: TargetState) -> TargetState:
-        found: TargetState = state["of"]
-        return found
+        of_step: TargetState = state["of"]
+        return of_step
 
     def check(self, y: Any, what: str, counts: NDArray[np.bool_] | None = None) -> NDArray[Any]:
         """Return values as a structured array, as of `Target.check`.
@@ -70,22 +70,22 @@ class EachStep(Target):
         if counts is not None and len(rows) != len(counts):
             raise DataError(f"{what} has {len(counts)} rows, its labels {len(rows)}; the numbers must be equal")
         n_steps = max(map(len, rows)) if counts is None else counts.shape[1]
-        found = np.zeros((len(rows), n_steps), dtype=bool)
+        is_counted = np.zeros((len(rows), n_steps), dtype=bool)
         flat = []
         for number, row in enumerate(rows):
-            own = np.arange(len(row)) >= 0 if counts is None else counts[number]
+            of_row = np.arange(len(row)) >= 0 if counts is None else counts[number]
             # Rows of the length of their sequence, or padded as it is.
-            if len(row) not in (len(own), int(own.sum())) or not own.any():
+            if len(row) not in (len(of_row), int(of_row.sum())) or not of_row.any():
                 raise DataError(
-                    f"y of {what} row {number} must have a value for each of {int(own.sum())} steps; got {len(row)}"
+                    f"y of {what} row {number} must have a value for each of {int(of_row.sum())} steps; got {len(row)}"
                 )
-            found[number, : len(own)] = own
-            flat.append(row if len(row) == int(own.sum()) else row[own])
-        with _named_by_row(found):
+            is_counted[number, : len(of_row)] = of_row
+            flat.append(row if len(row) == int(of_row.sum()) else row[of_row])
+        with _named_by_row(is_counted):
             values = self.of.check(np.concatenate(flat), what)
-        padded = np.zeros((*found.shape, *values.shape[1:]), values.dtype)
-        padded[found] = values
-        return joined({"values": padded, "counts": found})
+        padded = np.zeros((*is_counted.shape, *values.shape[1:]), values.dtype)
+        padded[is_counted] = values
+        return joined({"values": padded, "counts": is_counted})
 
     def learn(
         self, y: NDArray[Any], rows: NDArray[np.int64] | None, what: str, stored: TargetState | None = None
@@ -108,14 +108,14 @@ class EachStep(Target):
         with _named_by_row(y["counts"]):
             encoded = self.of.encode(_flat(y), state["of"], what)
         fill = -1 if encoded.dtype.kind == "i" else np.nan
-        found = np.full((*y["counts"].shape, *encoded.shape[1:]), fill, encoded.dtype)
-        found[y["counts"]] = encoded
-        return found
+        padded = np.full((*y["counts"].shape, *encoded.shape[1:]), fill, encoded.dtype)
+        padded[y["counts"]] = encoded
+        return padded
 
     def decode(self, predicted: NDArray[Any], state: TargetState) -> NDArray[Any]:
         n_rows, n_steps = predicted.shape[:2]
-        found = self.of.decode(predicted.reshape(n_rows * n_steps, -1), state["of"])
-        return found.reshape(n_rows, n_steps, *found.shape[1:])
+        values = self.of.decode(predicted.reshape(n_rows * n_steps, -1), state["of"])
+        return values.reshape(n_rows, n_steps, *values.shape[1:])
 
     def like(self, y: NDArray[Any], stored: TargetState) -> NDArray[Any]:
         values = self.of.like(y["values"].reshape(-1, *y["values"].shape[2:]), stored["of"])
@@ -142,8 +142,8 @@ class EachStep(Target):
 
 def counted(encoded: NDArray[Any]) -> NDArray[np.bool_]:
     """Return which steps (rows, steps) of encoded values have one."""
-    found: NDArray[np.bool_] = encoded >= 0 if encoded.dtype.kind in "iu" else ~np.isnan(encoded).all(axis=2)
-    return found
+    mask: NDArray[np.bool_] = encoded >= 0 if encoded.dtype.kind in "iu" else ~np.isnan(encoded).all(axis=2)
+    return mask
 
 
 @contextmanager

@@ -97,11 +97,11 @@ class Flags(Target):
             return np.ascontiguousarray(y, dtype=np.float32)
         places = {label: place for place, label in enumerate(labels.tolist())}
         encoded = np.zeros((len(y), len(labels)), dtype=np.float32)
-        for row, own in enumerate(y):
-            unknown = next((label for label in own if label not in places), None)
+        for row, of_row in enumerate(y):
+            unknown = next((label for label in of_row if label not in places), None)
             if unknown is not None:
                 raise DataError(f"label {unknown!r} of {what} row {row} is none of {labels.tolist()[:20]}")
-            encoded[row, [places[label] for label in own]] = 1
+            encoded[row, [places[label] for label in of_row]] = 1
         return encoded
 
     def decode(self, predicted: NDArray[Any], state: TargetState) -> NDArray[Any]:
@@ -135,15 +135,15 @@ def _are_indicators(y: Any) -> bool:
 
 def _listed(y: Any, what: str) -> NDArray[Any]:
     """Return the labels of each row as tuples, sorted, each once."""
-    found = []
+    rows = []
     for row, labels in enumerate(y):
         plain = [label.item() if isinstance(label, np.generic) else label for label in labels]
         if not all(isinstance(label, str | int | float) and label == label for label in plain):
             raise DataError(
                 f"labels of {what} row {row} must be numbers or text, none of them missing; got {plain!r:.100}"
             )
-        found.append(tuple(sorted(set(plain), key=lambda label: (str(type(label)), label))))
-    return _as_objects(found)
+        rows.append(tuple(sorted(set(plain), key=lambda label: (str(type(label)), label))))
+    return _as_objects(rows)
 
 
 def _as_objects(rows: list[tuple[Any, ...]]) -> NDArray[Any]:

@@ -129,10 +129,10 @@ def _warn_of_variants(labels: NDArray[Any], what: str) -> None:
     variants: dict[str, list[str]] = {}
     for label in sorted(set(labels.tolist())):
         variants.setdefault(" ".join(label.split()).casefold(), []).append(label)
-    found = [" and ".join(map(repr, some)) for some in variants.values() if len(some) > 1]
-    if found:
-        more = f" ({len(found) - 3} more)" if len(found) > 3 else ""
-        names = f"{', '.join(found[:3])}{more} are classes of their own"
+    groups = [" and ".join(map(repr, some)) for some in variants.values() if len(some) > 1]
+    if groups:
+        more = f" ({len(groups) - 3} more)" if len(groups) > 3 else ""
+        names = f"{', '.join(groups[:3])}{more} are classes of their own"
         text = f"labels of {what}: {names}, but differ in spaces or capitals only"
         warn(text)
 

@@ -89,10 +89,10 @@ class Targets:
             raise DataError(f"y of {what} must be a mapping with values for each output, {{{wanted}}}; {wrong}")
         if self.is_single:
             return checked(self.of_main, y[self.main], what)
-        found = {name: checked(one, y[name], f"{what}, {name!r}") for name, one in self.by_output.items()}
-        n_rows = {name: len(values) for name, values in found.items()}
+        by_output = {name: checked(one, y[name], f"{what}, {name!r}") for name, one in self.by_output.items()}
+        n_rows = {name: len(values) for name, values in by_output.items()}
         check_lengths(n_rows, f"y of {what} must have as many rows for each output")
-        return joined(found)
+        return joined(by_output)
 
     def learn(
         self,
@@ -106,17 +106,17 @@ class Targets:
 
         A stored state of another target is not used; the run that has it is refused later.
         """
-        found = {}
+        states = {}
         for name, one in self.by_output.items():
             if fixed_states and name in fixed_states:
-                found[name] = fixed_states[name]
+                states[name] = fixed_states[name]
                 continue
             of_run = None if stored_states is None else stored_states.get(name, {})
             if of_run and of_run["target"] != one.named():
                 of_run = None
             where = what if self.is_single else f"{what}, {name!r}"
-            found[name] = {"target": one.named()} | one.learn(self.values(y, name), rows, where, of_run)
-        return found
+            states[name] = {"target": one.named()} | one.learn(self.values(y, name), rows, where, of_run)
+        return states
 
     def values(self, y: Any, name: str) -> Any:
         """Return the values of one output."""
@@ -151,8 +151,8 @@ class Targets:
     def present_mask(self, y: NDArray[Any]) -> NDArray[np.bool_] | None:
         """Return which rows (rows,) have a target for any output; None if all have one."""
         by_output = [one.present_mask(self.values(y, name)) for name, one in self.by_output.items()]
-        found = [one for one in by_output if one is not None]
-        return np.logical_or.reduce(found) if len(found) == len(by_output) else None
+        masks = [one for one in by_output if one is not None]
+        return np.logical_or.reduce(masks) if len(masks) == len(by_output) else None
 
     def units(self, states: Mapping[str, TargetState]) -> dict[str, NDArray[np.float64]]:
         """Return the units of the outputs of each output layer."""
@@ -162,7 +162,7 @@ class Targets:
         self, predicted: Mapping[str, NDArray[Any]], states: Mapping[str, TargetState]
     ) -> dict[str, NDArray[Any]]:
         """Return predictions of outputs by name as the user has values."""
-        return {name: self.by_output[name].decode(found, states[name]) for name, found in predicted.items()}
+        return {name: self.by_output[name].decode(values, states[name]) for name, values in predicted.items()}
 
     def keywords(self, states: Mapping[str, TargetState]) -> dict[str, Any]:
         """Return the keywords by which an augmentation learns of the target."""

@@ -178,12 +178,12 @@ class LinkBuilder:
         """Return the inputs of a step of a segment; places of values that are new to it are appended to `sources`."""
         inner = [source - begin if source >= begin else None for source in place.sources]
         outer = [values[source] if source < begin else 0 for source in place.sources]
-        found = []
+        inputs = []
         for number, value in zip([*inner, *(None for _ in place.fields)], [*outer, *place.fields], strict=True):
             if number is not None:
-                found.append(number)
+                inputs.append(number)
                 continue
             if value not in sources:
                 sources.append(value)
-            found.append(-1 - sources.index(value))
-        return tuple(found)
+            inputs.append(-1 - sources.index(value))
+        return tuple(inputs)

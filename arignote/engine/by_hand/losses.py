@@ -57,10 +57,10 @@ def _by_autograd(loss: Loss) -> LossAndGradient:
         with torch.inference_mode(False):
             # Not detach: outputs that are computed in the inference mode cannot require a gradient.
             leaf = outputs.clone().requires_grad_()
-            found = mean(leaf, y) if weights is None else mean(leaf, y, weights)
-            found = found if share == 1 else found * share
-            (g,) = torch.autograd.grad(found, leaf)
-            return found.detach(), g
+            loss = mean(leaf, y) if weights is None else mean(leaf, y, weights)
+            loss = loss if share == 1 else loss * share
+            (g,) = torch.autograd.grad(loss, leaf)
+            return loss.detach(), g
 
     return loss_and_gradient
 
@@ -73,9 +73,9 @@ def _of_nll(loss: NLL, one: Tensor) -> LossAndGradient:
             return by_autograd(logits, y, weights, share)
         log_p = torch.log_softmax(logits, 1)
         # 1 is the mean; -100 the class number that torch ignores, which no class has.
-        found, n = _nll_forward(log_p, y, None, 1, -100)
+        loss, n = _nll_forward(log_p, y, None, 1, -100)
         g = _nll_backward(one, log_p, y, None, 1, -100, n)
-        return found, log_softmax_backward(g, log_p)
+        return loss, log_softmax_backward(g, log_p)
 
     return loss_and_gradient
 
@@ -97,8 +97,8 @@ def _of_squared(outputs: Tensor, y: Tensor, weights: Tensor | None, share: float
     """Return ``share * mean_i w_i * mean_j (o - y)^2`` over the columns that are there, and its gradient."""
     difference, factor = _differences(outputs, y, weights, share)
     g = difference * factor[:, None]
-    found = torch.dot(g.view(-1), difference.view(-1))
-    return found, g.mul_(2.0)
+    loss = torch.dot(g.view(-1), difference.view(-1))
+    return loss, g.mul_(2.0)
 
 
 def _differences(outputs: Tensor, y: Tensor, weights: Tensor | None, share: float) -> tuple[Tensor, Tensor]:

@@ -46,11 +46,11 @@ class Segment:
     @torch.enable_grad()
     def forward(self, x: list[Tensor]) -> tuple[Tensor, Any]:
         leaves = [one.detach().requires_grad_(needed) for one, needed in zip(x, self.needs, strict=True)]
-        found: list[Tensor] = []
+        outputs: list[Tensor] = []
         for place, params, forward, inputs in self._steps:
-            taken = [found[n] if n >= 0 else leaves[-1 - n] for n in inputs]
-            found.append(forward(params, taken if place.takes_list else taken[0], True))
-        return found[-1].detach(), (leaves, found[-1])
+            taken = [outputs[n] if n >= 0 else leaves[-1 - n] for n in inputs]
+            outputs.append(forward(params, taken if place.takes_list else taken[0], True))
+        return outputs[-1].detach(), (leaves, outputs[-1])
 
     def backward(self, g: Tensor, saved: Any, beta: float, needs_input: bool) -> list[Tensor | None]:
         leaves, output = saved

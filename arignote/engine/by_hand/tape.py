@@ -101,8 +101,8 @@ class Tape:
         saved: list[Any] = []
         for forward, sources, is_merge, dropped in self._forward:
             inputs: Any = [values[source] for source in sources] if is_merge else values[sources[0]]
-            found, kept = forward(inputs)
-            values.append(found)
+            output, kept = forward(inputs)
+            values.append(output)
             saved.append(kept)
             for source in dropped:
                 values[source] = None

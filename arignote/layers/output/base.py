@@ -94,7 +94,7 @@ class StepwiseOutputLayer(DenseOutputLayer):
             return forward
 
         def of_steps(params: Mapping[str, Any], x: Any, training: bool) -> Any:
-            found = forward(params, x.reshape(x.shape[0] * x.shape[1], -1), training)
-            return found.view(*x.shape[:2], -1)
+            values = forward(params, x.reshape(x.shape[0] * x.shape[1], -1), training)
+            return values.view(*x.shape[:2], -1)
 
         return of_steps

@@ -110,8 +110,8 @@ class Score(Loss):
     @property
     def top(self) -> int | None:
         """Among how many of the most probable classes the true one must be; None of a scorer."""
-        found = _TOP.fullmatch(self.metric)
-        return 1 if self.metric == "accuracy" else int(found[1]) if found else None
+        match = _TOP.fullmatch(self.metric)
+        return 1 if self.metric == "accuracy" else int(match[1]) if match else None
 
     def build(self) -> Callable[..., Any]:
         raise ConfigError(f"the score {self.metric!r} has no value for each row")

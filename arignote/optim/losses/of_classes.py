@@ -109,11 +109,11 @@ class TopKError(Loss):
         from torch import arange
 
         def loss_of_rows(logits: Any, y: Any) -> Any:
-            own = logits.gather(1, y[:, None])
+            of_label = logits.gather(1, y[:, None])
             is_before = arange(logits.shape[1], device=y.device) < y[:, None]
-            n_better = ((logits > own) | ((logits == own) & is_before)).sum(1)
+            n_better = ((logits > of_label) | ((logits == of_label) & is_before)).sum(1)
             # A comparison with NaN is never true.
-            return ((n_better >= self.k) | own[:, 0].isnan()).float()
+            return ((n_better >= self.k) | of_label[:, 0].isnan()).float()
 
         return loss_of_rows
 

@@ -215,9 +215,9 @@ def block_of(
     if form == h5py.h5t.STRING:
 
         def strings(raw: Any) -> Array:
-            found = cut(raw)
-            flat = [value.decode(encoding or "utf-8") if isinstance(value, bytes) else value for value in found.ravel()]
-            return objects([np.nan if value == missing else value for value in flat]).reshape(found.shape)
+            field = cut(raw)
+            flat = [value.decode(encoding or "utf-8") if isinstance(value, bytes) else value for value in field.ravel()]
+            return objects([np.nan if value == missing else value for value in flat]).reshape(field.shape)
 
         return ColumnBlock(labels, np.dtype(object), strings, width, unsupported)
     try:

@@ -71,12 +71,12 @@ def frame(group: Any, where: str, kind: str, columns: Sequence[str] | None) -> H
             if series
             else [(f"block{i}_values", axis_labels(group, f"block{i}_items")) for i in range(n_blocks)]
         )
-        found = [_fixed(group, where, name, labels) for name, labels in pieces]
-        blocks = [block for block, _, _ in found]
-        sizes = {rows for _, rows, _ in found if rows is not None}
+        opened = [_fixed(group, where, name, labels) for name, labels in pieces]
+        blocks = [block for block, _, _ in opened]
+        sizes = {rows for _, rows, _ in opened if rows is not None}
         if len(sizes) > 1:
             raise DataError(f"{where}: its blocks have different numbers of rows: {sorted(sizes)}")
-        n_rows, chunk = max(sizes, default=0), max((size for _, _, size in found if size), default=None)
+        n_rows, chunk = max(sizes, default=0), max((size for _, _, size in opened if size), default=None)
         row_bytes = sum(len(block.labels) * block.dtype.itemsize for block in blocks)
     if series:
         (block,) = blocks

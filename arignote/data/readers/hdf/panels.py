@@ -129,8 +129,8 @@ class _Lines:
 
     def _rows(self, start: int, stop: int) -> Array:
         raw = self.data[start * self.per : stop * self.per]
-        own = raw[self._first].reshape(-1, self.per)
-        wrong = (own != own[:, :1]).any(1)
+        axis = raw[self._first].reshape(-1, self.per)
+        wrong = (axis != axis[:, :1]).any(1)
         for name in self._inner:
             wrong |= (raw[name].reshape(-1, self.per) != self._head[name]).any(1)
         if wrong.any():

@@ -26,7 +26,7 @@ def tables_of(file: h5py.File) -> list[str]:
     """Return the paths of arrays, of tables, and of pandas objects (their groups), as `open_table` takes them."""
     import h5py
 
-    found: list[str] = []
+    paths: list[str] = []
     groups: set[str] = set()
 
     def visit(name: str, item: Any) -> None:
@@ -36,13 +36,13 @@ def tables_of(file: h5py.File) -> list[str]:
             return
         if isinstance(item, h5py.Group) and "pandas_type" in item.attrs:
             groups.add(path)
-            found.extend([path] * (text_of(item, "pandas_type") in _PANDAS))
+            paths.extend([path] * (text_of(item, "pandas_type") in _PANDAS))
         elif isinstance(item, h5py.Dataset) and item.shape and parent not in groups and _readable(item):
-            found.append(path)
+            paths.append(path)
 
     with reporting(file.filename):
         file.visititems(visit)
-    return found
+    return paths
 
 
 def columns_of(file: h5py.File, path: str) -> list[str]:
