@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from pydantic import model_validator
 
 from arignote.errors import Complaint, ConfigError
 from arignote.layers.activations import Activation, ActivationSpec
-from arignote.layers.base import Param, ParametricLayer, Shape
+from arignote.layers.base import Forward, Param, ParametricLayer, Shape
 from arignote.layers.dense import slopes
 from arignote.layers.initializers import BiasSpec, Constant, Initializer
 from arignote.layers.per import Per, own_axes, shape_per
@@ -55,7 +55,7 @@ class ActivationLayer(ParametricLayer):
     def declare_params(self, shape: Shape) -> dict[str, Param]:
         return slopes(self.function, shape[0])
 
-    def build(self, shape: Shape) -> Callable[..., Any]:
+    def build(self, shape: Shape) -> Forward:
         function, names = self.function.build(), tuple(self.function.slopes)
 
         def forward(params: Mapping[str, Any], x: Any, training: bool) -> Any:
@@ -110,7 +110,7 @@ class BiasLayer(_Broadcast):
     def declare_params(self, shape: Shape) -> dict[str, Param]:
         return self._declared("b", self.b or Constant(), shape)
 
-    def build(self, shape: Shape) -> Callable[..., Any]:
+    def build(self, shape: Shape) -> Forward:
         size = shape_per(self.per, shape, self.axes)
         return lambda params, x, training: x + params["b"].view(size)
 
@@ -136,6 +136,6 @@ class ScaleLayer(_Broadcast):
     def declare_params(self, shape: Shape) -> dict[str, Param]:
         return self._declared("scales", self.scales or Constant(value=1.0), shape)
 
-    def build(self, shape: Shape) -> Callable[..., Any]:
+    def build(self, shape: Shape) -> Forward:
         size = shape_per(self.per, shape, self.axes)
         return lambda params, x, training: x * params["scales"].view(size)

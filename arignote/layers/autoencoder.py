@@ -7,7 +7,7 @@ from math import prod
 from typing import Any, ClassVar
 
 from arignote.layers.activations import ActivationSpec
-from arignote.layers.base import Param, Shape, WeightedLayer
+from arignote.layers.base import Forward, Param, Shape, WeightedLayer
 from arignote.layers.dense import FCLayer
 from arignote.layers.initializers import Constant
 from arignote.layers.output import OutputLayer
@@ -79,7 +79,7 @@ class AutoEncoderOutputLayer(OutputLayer, WeightedLayer):
     def n_multiply_adds(self, shape: Shape) -> int:
         return 2 * self._encoder.n_multiply_adds(shape)
 
-    def build(self, shape: Shape) -> Callable[..., Any]:
+    def build(self, shape: Shape) -> Forward:
         from torch import cat, rand_like
 
         encode, n_units, level = self._encoder.build(shape), self.n_units, self.corruption_level
@@ -89,8 +89,9 @@ class AutoEncoderOutputLayer(OutputLayer, WeightedLayer):
             x = x.flatten(1)
             p = params.get("corruption_level", level)
             corrupted = x * (rand_like(x) >= p) if training and p else x
-            segments = zip(encode(params, corrupted, training).split(n_units, 1), names, strict=True)
-            z = cat([hidden.mm(params[name].T) for hidden, name in segments], 1)
+            hidden: Any = encode(params, corrupted, training)
+            segments = zip(hidden.split(n_units, 1), names, strict=True)
+            z = cat([segment.mm(params[name].T) for segment, name in segments], 1)
             return cat([z + params["b_prime"] if "b_prime" in params else z, x], 1)
 
         return forward

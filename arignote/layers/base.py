@@ -6,7 +6,7 @@ from abc import abstractmethod
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from math import prod
-from typing import Annotated, Any, ClassVar, Self
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self
 
 from pydantic import Field, model_validator
 
@@ -15,9 +15,13 @@ from arignote.layers.initializers import BiasSpec, Initializer, InitializerSpec
 from arignote.layers.loading import LoadParams
 from arignote.registry import Count, NonNegative, Part, Positive
 
+if TYPE_CHECKING:
+    from torch import Tensor
+
 __all__ = [
     "OF_OWNER",
     "ExampleShape",
+    "Forward",
     "Layer",
     "Name",
     "Param",
@@ -30,6 +34,8 @@ __all__ = [
 Shape = tuple[int, ...]
 # Shape of one example: of a network of several inputs that of each channel.
 ExampleShape = Shape | Mapping[str, Shape]
+# ``f(params, x, training) -> x`` on tensors; `x` is a list for a layer of several inputs.
+Forward = Callable[[Mapping[str, "Tensor"], Any, bool], "Tensor"]
 Name = Annotated[str, Field(pattern=r"^[^./\\\s][^./\\]*$")]
 
 
@@ -110,7 +116,7 @@ class Layer(Part):
         return []
 
     @abstractmethod
-    def build(self, shape: Shape, /) -> Callable[..., Any]:
+    def build(self, shape: Shape, /) -> Forward:
         """Return ``f(params, x, training) -> x`` on engine tensors, `params` by name."""
 
 

@@ -11,7 +11,7 @@ from pydantic import model_validator
 
 from arignote.errors import Complaint, ConfigError
 from arignote.layers.activations import Activation
-from arignote.layers.base import Param, Shape, ShapeError, WeightedLayer
+from arignote.layers.base import Forward, Param, Shape, ShapeError, WeightedLayer
 from arignote.layers.dense import slopes, weights
 from arignote.layers.initializers import Constant
 from arignote.layers.windows import Geometry, Layout, edge_notes, windows
@@ -107,7 +107,7 @@ class ConvolutionLayer(FilterLayer):
         n_pixels = prod(self.layout.maps(self.output_shape(shape))[1:])
         return n_pixels * sum(prod(p.shape) for p in self.declare_params(shape).values() if p.unit_axis is not None)
 
-    def build(self, shape: Shape) -> Callable[..., Any]:
+    def build(self, shape: Shape) -> Forward:
         from torch.nn.functional import conv2d, conv3d
 
         activation, layout, n_stages = self._activation(), self.layout, len(self._maps())

@@ -8,7 +8,7 @@ from math import prod
 from typing import Any, ClassVar
 
 from arignote.layers.activations import Activation, ActivationSpec, Maxout
-from arignote.layers.base import Param, Shape, WeightedLayer
+from arignote.layers.base import Forward, Param, Shape, WeightedLayer
 from arignote.layers.initializers import Constant, GlorotUniform, HeNormal, Initializer
 from arignote.registry import Count, Probability, build, register
 
@@ -68,7 +68,7 @@ class _Dense(WeightedLayer):
             params["b"] = Param((n_sums,), self.b or Constant())
         return params | slopes(activation, self.n_units)
 
-    def build(self, shape: Shape) -> Callable[..., Any]:
+    def build(self, shape: Shape) -> Forward:
         activation = self._activation()
         return affine(activation.build(), tuple(activation.slopes))
 

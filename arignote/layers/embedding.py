@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
-from arignote.layers.base import Layer, Param, Shape, WeightedLayer
+from arignote.layers.base import Forward, Layer, Param, Shape, WeightedLayer
 from arignote.layers.initializers import Normal
 from arignote.layers.output import OutputLayer
 from arignote.registry import Count, register
@@ -53,7 +53,7 @@ class EmbeddingLayer(WeightedLayer):
         # Rows of the weights are looked up.
         return 0
 
-    def build(self, shape: Shape) -> Callable[..., Any]:
+    def build(self, shape: Shape) -> Forward:
         from torch.nn.functional import embedding
 
         def forward(params: Mapping[str, Any], x: Any, training: bool) -> Any:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from math import prod
 from typing import Annotated, Any, ClassVar
 
 from pydantic import AfterValidator
 
-from arignote.layers.base import Layer, Param, ParametricLayer, Shape, ShapeError
+from arignote.layers.base import Forward, Layer, Param, ParametricLayer, Shape, ShapeError
 from arignote.layers.initializers import Constant
 from arignote.registry import Count, Finite, Positive, register
 
@@ -73,7 +73,7 @@ class LayerNormLayer(_ExampleNorm):
     def declare_params(self, shape: Shape) -> dict[str, Param]:
         return self._of_shape(self._normalised(shape))
 
-    def build(self, shape: Shape) -> Callable[..., Any]:
+    def build(self, shape: Shape) -> Forward:
         from torch.nn.functional import layer_norm
 
         size, epsilon = self._normalised(shape), self.epsilon
@@ -90,7 +90,7 @@ class _MapsNorm(_ExampleNorm):
     def declare_params(self, shape: Shape) -> dict[str, Param]:
         return self._of_shape(shape[:1])
 
-    def build(self, shape: Shape) -> Callable[..., Any]:
+    def build(self, shape: Shape) -> Forward:
         from torch.nn.functional import group_norm
 
         n_groups, epsilon = self._n_groups(shape[0]), self.epsilon
@@ -194,7 +194,7 @@ class LocalResponseNormLayer(Layer):
     beta: Finite = 0.75
     n: Annotated[Count, AfterValidator(_odd)] = 5
 
-    def build(self, shape: Shape) -> Callable[..., Any]:
+    def build(self, shape: Shape) -> Forward:
         from torch import float32, promote_types
         from torch.nn.functional import pad
 

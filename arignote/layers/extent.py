@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable
 from typing import Annotated, Any, ClassVar
 
 from pydantic import Field, model_validator
 
 from arignote.errors import Complaint, ConfigError
-from arignote.layers.base import Layer, Shape, ShapeError
+from arignote.layers.base import Forward, Layer, Shape, ShapeError
 from arignote.layers.windows import SeriesAxes, SeriesError
 from arignote.registry import Count, Finite, register
 
@@ -82,7 +81,7 @@ class PadLayer(_Edges):
     def _resized(self, n: int, before: int, behind: int) -> int:
         return n + before + behind
 
-    def build(self, shape: Shape) -> Callable[..., Any]:
+    def build(self, shape: Shape) -> Forward:
         from torch.nn.functional import pad
 
         # The engine counts axes from the last one.
@@ -109,7 +108,7 @@ class CropLayer(_Edges):
             raise ShapeError(f"width {self.width} leaves nothing of {n} rows, columns or steps")
         return n - before - behind
 
-    def build(self, shape: Shape) -> Callable[..., Any]:
+    def build(self, shape: Shape) -> Forward:
         cuts = tuple(slice(before, n - behind) for n, (before, behind) in zip(shape, self._edges(shape), strict=True))
         return lambda params, x, training: x[(slice(None), *cuts)]
 
@@ -165,7 +164,7 @@ class SliceLayer(Layer):
             raise ShapeError(f"index leaves no axis of an example {shape}: use start and stop")
         return (*before, *behind)
 
-    def build(self, shape: Shape) -> Callable[..., Any]:
+    def build(self, shape: Shape) -> Forward:
         part = slice(self.start, self.stop, self.step) if self.index is None else self.index
         cut = (*(slice(None),) * self.axis, part)
         return lambda params, x, training: x[cut]

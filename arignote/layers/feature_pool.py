@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, ClassVar, Literal
 
-from arignote.layers.base import Layer, Shape, ShapeError
+from arignote.layers.base import Forward, Layer, Shape, ShapeError
 from arignote.registry import Count, register
 
 __all__ = ["FeaturePoolLayer", "MaxPoolChannelsLayer"]
@@ -62,7 +62,7 @@ class FeaturePoolLayer(Layer):
     def output_shape(self, shape: Shape) -> Shape:
         return _shape_of_groups("pool_size", self.pool_size, self.axis, shape)
 
-    def build(self, shape: Shape) -> Callable[..., Any]:
+    def build(self, shape: Shape) -> Forward:
         return _pooled(self.pool_function, self.pool_size, self.axis)
 
 
@@ -89,5 +89,5 @@ class MaxPoolChannelsLayer(Layer):
     def output_shape(self, shape: Shape) -> Shape:
         return _shape_of_groups("k", self.k, 1, shape)
 
-    def build(self, shape: Shape) -> Callable[..., Any]:
+    def build(self, shape: Shape) -> Forward:
         return _pooled("max", self.k, 1)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from arignote.layers.base import Layer, Shape
+from arignote.layers.base import Forward, Layer, Shape
 from arignote.layers.steps import counts_of, with_steps
 from arignote.layers.windows import Layout, Series, SeriesAxes, images_or_volumes
 from arignote.registry import register
@@ -44,7 +44,7 @@ class _GlobalPool(Layer):
     def _of_steps(self, maps: Any, counts: Any) -> Any:
         """Return one number (rows, channels) for each map over the steps that count (rows, 1, steps)."""
 
-    def build(self, shape: Shape) -> Callable[..., Any]:
+    def build(self, shape: Shape) -> Forward:
         layout, axes = self.layout(shape), self.axes
         pooled = tuple(range(2, 2 + layout.n_axes))
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from math import prod
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
 
 from arignote.errors import Complaint, ConfigError
-from arignote.layers.base import Layer, Shape, ShapeError
+from arignote.layers.base import Forward, Layer, Shape, ShapeError
 from arignote.registry import Count, Pair, as_sizes, register
 
 __all__ = ["InputImageLayer", "InputLayer", "NetworkInput", "SizeSpec"]
@@ -85,7 +84,7 @@ class InputLayer(NetworkInput):
             raise ShapeError(f"n_in is {self.n_in}, but an example has the shape {shape}")
         return shape
 
-    def build(self, shape: Shape) -> Callable[..., Any]:
+    def build(self, shape: Shape) -> Forward:
         return lambda params, x, training: x
 
 
@@ -124,6 +123,6 @@ class InputImageLayer(NetworkInput):
             raise ShapeError(f"images are {self.n_in}, but an example has the shape {shape}")
         return self.n_in
 
-    def build(self, shape: Shape) -> Callable[..., Any]:
+    def build(self, shape: Shape) -> Forward:
         size = self.n_in
         return lambda params, x, training: x.reshape(-1, *size)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from math import prod
 from typing import Any, ClassVar
 
 from arignote.layers.activations import Activation, ActivationSpec
-from arignote.layers.base import Param, Shape
+from arignote.layers.base import Forward, Param, Shape
 from arignote.layers.convolution import FilterLayer
 from arignote.layers.dense import weights
 from arignote.layers.pads import Pad1D, Pad2D, zeros_of
@@ -45,7 +45,7 @@ class LocalFilters(FilterLayer):
         W = Param(size, weights(activation, self.W), fan_in, fan_out, unit_axis=0)
         return self._stage(W, self.n_output_maps, tuple(n_pixels))
 
-    def build(self, shape: Shape) -> Callable[..., Any]:
+    def build(self, shape: Shape) -> Forward:
         from torch.nn.functional import unfold
 
         layout, activation = self.layout, self._activation()

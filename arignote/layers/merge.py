@@ -9,7 +9,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import Field, model_validator
 
 from arignote.errors import Complaint, ConfigError
-from arignote.layers.base import Layer, Name, Param, Shape, ShapeError
+from arignote.layers.base import Forward, Layer, Name, Param, Shape, ShapeError
 from arignote.registry import register
 
 __all__ = ["AverageLayer", "ConcatLayer", "MaximumLayer", "MergeLayer", "MultiplyLayer", "SumLayer", "crop_slices"]
@@ -61,7 +61,7 @@ class MergeLayer(Layer):
     def notes(self, *shapes: Shape) -> list[str]:
         return []
 
-    def build(self, *shapes: Shape) -> Callable[..., Any]:
+    def build(self, *shapes: Shape) -> Forward:
         """Return ``f(params, xs, training) -> x`` on a list of engine tensors."""
         merge = self._merge()
         if self.crop == "none":

@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 from pydantic import model_validator
 
 from arignote.errors import Complaint, ConfigError
-from arignote.layers.base import Layer, Shape
+from arignote.layers.base import Forward, Layer, Shape
 from arignote.layers.per import Per, own_axes, shape_per
 from arignote.layers.windows import SeriesAxes
 from arignote.registry import NonNegative, Probability, register
@@ -78,7 +78,7 @@ class DropoutLayer(Layer):
 
         return mask
 
-    def build(self, shape: Shape) -> Callable[..., Any]:
+    def build(self, shape: Shape) -> Forward:
         mask = self.mask(shape)
         return lambda params, x, training: x * mask(x, params) if training else x
 
@@ -105,7 +105,7 @@ class GaussianNoiseLayer(Layer):
     ruled: ClassVar[tuple[str, ...]] = ("sigma",)
     sigma: NonNegative = 0.1
 
-    def build(self, shape: Shape) -> Callable[..., Any]:
+    def build(self, shape: Shape) -> Forward:
         from torch import randn_like
 
         sigma = self.sigma
@@ -144,7 +144,7 @@ class RReLULayer(Layer):
             raise ConfigError(Complaint(("upper",), message))
         return self
 
-    def build(self, shape: Shape) -> Callable[..., Any]:
+    def build(self, shape: Shape) -> Forward:
         from torch import rand_like, where
 
         lower, upper = self.lower, self.upper

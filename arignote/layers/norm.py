@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar
 
 from pydantic import Field, model_validator
 
 from arignote.errors import Complaint, ConfigError
-from arignote.layers.base import Param, ParametricLayer, Shape
+from arignote.layers.base import Forward, Param, ParametricLayer, Shape
 from arignote.layers.initializers import Constant
 from arignote.registry import Positive, register
 
@@ -66,7 +66,7 @@ class BatchNormLayer(ParametricLayer):
             "var": Param(one, Constant(value=1.0), trained=False),
         }
 
-    def build(self, shape: Shape) -> Callable[..., Any]:
+    def build(self, shape: Shape) -> Forward:
         from torch.nn.functional import batch_norm
 
         alpha, epsilon, keeps_statistics = self.alpha, self.epsilon, self.keeps_statistics

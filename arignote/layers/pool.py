@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 from pydantic import model_validator
 
 from arignote.errors import Complaint, ConfigError
-from arignote.layers.base import Layer, Shape
+from arignote.layers.base import Forward, Layer, Shape
 from arignote.layers.pads import PadName, PoolPad1D, PoolPad2D, PoolPad3D, zeros_of
 from arignote.layers.windows import Geometry, Images, Layout, Series, SeriesAxes, Volumes, edge_notes, windows
 from arignote.registry import Count, Pair, Triple
@@ -73,7 +73,7 @@ class Pool(Layer):
         padded, seen = geometry.padded_and_seen(self.layout.maps(shape)[1:])
         return edge_notes(padded, seen, geometry.stride, ignore_border=self.ignore_border)
 
-    def build(self, shape: Shape) -> Callable[..., Any]:
+    def build(self, shape: Shape) -> Forward:
         layout, (window, stride, zeros, *_) = self.layout, self.geometry
         of_series, of_images = self._kernels()
         pool = {1: of_series, 2: of_images, 3: _of_volumes(of_images)}[layout.n_axes]

@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Literal
 from pydantic import model_validator
 
 from arignote.errors import Complaint, ConfigError
-from arignote.layers.base import Param, Shape, ShapeError, WeightedLayer
+from arignote.layers.base import Forward, Param, Shape, ShapeError, WeightedLayer
 from arignote.layers.initializers import Constant, GlorotUniform
 from arignote.layers.lstm_loop import lstm_by_steps
 from arignote.layers.steps import counts_of, with_steps
@@ -100,7 +100,7 @@ class _Recurrent(WeightedLayer):
         """Return the state before the first step, of zeros (n_layers * n_directions, rows, n_units)."""
         return zeros
 
-    def build(self, shape: Shape) -> Callable[..., Any]:
+    def build(self, shape: Shape) -> Forward:
         function, initial, suffixes = self._function(), self._initial, self._suffixes()
         kinds = ("W_in", "W_rec", "b_in", "b_rec") if self.use_bias else ("W_in", "W_rec")
         names = [kind + suffix for suffix in suffixes for kind in kinds]
@@ -199,7 +199,7 @@ class LSTMLayer(_Recurrent):
             params["W_cell" + suffix] = Param((3, self.n_units), initial, self.n_units, self.n_units, unit_axis=1)
         return params
 
-    def build(self, shape: Shape) -> Callable[..., Any]:
+    def build(self, shape: Shape) -> Forward:
         if not self.peepholes and self.max_gate_gradient is None:
             return super().build(shape)
         return lstm_by_steps(

@@ -8,7 +8,7 @@ from typing import Annotated, Any, ClassVar
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
-from arignote.layers.base import Layer, Shape, ShapeError
+from arignote.layers.base import Forward, Layer, Shape, ShapeError
 from arignote.registry import Count, as_sizes, register
 
 __all__ = ["BC01ToC01BLayer", "C01BToBC01Layer", "FlattenLayer", "PermuteLayer", "ReshapeLayer"]
@@ -41,7 +41,7 @@ class FlattenLayer(Layer):
             raise ShapeError(f"n_axes must be at most {len(shape)}, the axes of an example; got {self.n_axes}")
         return (*shape[: self.n_axes - 1], prod(shape[self.n_axes - 1 :]))
 
-    def build(self, shape: Shape) -> Callable[..., Any]:
+    def build(self, shape: Shape) -> Forward:
         return _reshaped(self.output_shape(shape))
 
 
@@ -85,7 +85,7 @@ class ReshapeLayer(Layer):
             raise ShapeError(f"shape must have the {n_values} values of {shape}; got {list(self.shape)}")
         return tuple(n_values // n_known if n == -1 else n for n in self.shape)
 
-    def build(self, shape: Shape) -> Callable[..., Any]:
+    def build(self, shape: Shape) -> Forward:
         return _reshaped(self.output_shape(shape))
 
 
@@ -127,7 +127,7 @@ class PermuteLayer(Layer):
             raise ShapeError(f"order must have one entry for each of the axes of {shape}; got {list(self.order)}")
         return tuple(shape[axis - 1] for axis in self.order)
 
-    def build(self, shape: Shape) -> Callable[..., Any]:
+    def build(self, shape: Shape) -> Forward:
         axes = (0, *self.order)
         # Kernels of other layers may need its values one behind the other.
         return lambda params, x, training: x.permute(axes).contiguous()
@@ -141,7 +141,7 @@ class _NoOp(Layer):
     def notes(self, shape: Shape) -> list[str]:
         return ["does nothing: axes are (batch, channels, height, width) throughout"]
 
-    def build(self, shape: Shape) -> Callable[..., Any]:
+    def build(self, shape: Shape) -> Forward:
         return lambda params, x, training: x
 
 

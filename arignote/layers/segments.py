@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from math import prod
 from typing import Any, ClassVar
 
 from arignote.layers.activations import Activation, ActivationSpec, Maxout
-from arignote.layers.base import Param, Shape, ShapeError, WeightedLayer
+from arignote.layers.base import Forward, Param, Shape, ShapeError, WeightedLayer
 from arignote.layers.dense import slopes, weights
 from arignote.layers.initializers import Constant
 from arignote.registry import Count, build, register
@@ -70,7 +70,7 @@ class _Segments(WeightedLayer):
     def n_multiply_adds(self, shape: Shape) -> int:
         return prod(shape) * self.n_units * self._activation().pieces
 
-    def build(self, shape: Shape) -> Callable[..., Any]:
+    def build(self, shape: Shape) -> Forward:
         from torch import cat
 
         lengths, suffixes, activation = self._lengths(shape), self._suffixes, self._activation()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from importlib import import_module
 from typing import Any, ClassVar
 
@@ -14,7 +14,7 @@ from pydantic import model_validator
 
 from arignote.errors import Complaint, ConfigError, did_you_mean
 from arignote.generators import GENERATORS, preserve_global_generators, seed_globals
-from arignote.layers.base import Param, ParametricLayer, Shape, ShapeError
+from arignote.layers.base import Forward, Param, ParametricLayer, Shape, ShapeError
 from arignote.layers.initializers import Initializer
 from arignote.registry import check_trusted, register
 
@@ -152,7 +152,7 @@ class TorchLayer(ParametricLayer):
             self._on_meta().eval()(empty((1, *shape), device="meta"))
         return int(counter.get_total_flops()) // 2
 
-    def build(self, shape: Shape) -> Callable[..., Any]:
+    def build(self, shape: Shape) -> Forward:
         from torch import no_grad
         from torch.func import functional_call
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from math import prod
 from typing import Any, ClassVar
 
@@ -11,7 +11,7 @@ from pydantic import model_validator
 
 from arignote.errors import Complaint, ConfigError
 from arignote.layers.activations import Activation, ActivationSpec
-from arignote.layers.base import Param, Shape, ShapeError
+from arignote.layers.base import Forward, Param, Shape, ShapeError
 from arignote.layers.convolution import FilterLayer
 from arignote.layers.dense import weights
 from arignote.layers.pads import NonNegativeCount, Pad1D, Pad2D, Pad3D, PadName, Zeros2D, Zeros3D, zeros_of
@@ -93,7 +93,7 @@ class TransposedConvolution(FilterLayer):
         W = Param(size, weights(activation, self.W), fan_in, fan_out, unit_axis=0)
         return self._stage(W, self.n_output_maps, tuple(n_pixels))
 
-    def build(self, shape: Shape) -> Callable[..., Any]:
+    def build(self, shape: Shape) -> Forward:
         from torch.nn.functional import conv_transpose1d, conv_transpose2d, conv_transpose3d
 
         layout, activation, untied, more = self.layout, self._activation(), self.untie_biases, self._more

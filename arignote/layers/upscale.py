@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BeforeValidator
 
-from arignote.layers.base import Layer, Shape, ShapeError
+from arignote.layers.base import Forward, Layer, Shape, ShapeError
 from arignote.layers.windows import Layout, Series, SeriesAxes, images_or_volumes
 from arignote.registry import Count, plain, register
 
@@ -67,7 +66,7 @@ class UpscaleLayer(Layer):
         n_maps, *n_pixels = layout.maps(shape)
         return layout.example((n_maps, *(n * s for n, s in zip(n_pixels, self._factors(shape), strict=True))))
 
-    def build(self, shape: Shape) -> Callable[..., Any]:
+    def build(self, shape: Shape) -> Forward:
         layout, factors = self.layout(shape), self._factors(shape)
         enlarge = _repeated if self.mode == "repeat" else _dilated
         return lambda params, x, training: layout.to_examples(enlarge(layout.to_maps(x), factors))

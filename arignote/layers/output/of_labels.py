@@ -9,7 +9,7 @@ from typing import Annotated, Any
 from pydantic import Field, model_validator
 
 from arignote.errors import Complaint, ConfigError
-from arignote.layers.base import Param, Shape, ShapeError
+from arignote.layers.base import Forward, Param, Shape, ShapeError
 from arignote.layers.dense import affine
 from arignote.layers.initializers import Constant
 from arignote.layers.output.base import DenseOutputLayer, OutputLayer, StepwiseOutputLayer
@@ -54,7 +54,7 @@ class ClassificationOutputLayer(StepwiseOutputLayer):
     def declare_params(self, shape: Shape) -> dict[str, Param]:
         return self._dense(shape[1:] if self.per_step else shape, self.n_classes or 2)
 
-    def build(self, shape: Shape) -> Callable[..., Any]:
+    def build(self, shape: Shape) -> Forward:
         return self._affine(_two_logits if self.n_classes == 1 else lambda x: x)
 
 
@@ -105,7 +105,7 @@ class SoftmaxOutputLayer(OutputLayer):
             raise ShapeError(f"needs a value for each of {n_classes} classes; got {shape}. Put {dense} before it")
         return (n_in,)
 
-    def build(self, shape: Shape) -> Callable[..., Any]:
+    def build(self, shape: Shape) -> Forward:
         clip = self.clip
 
         def forward(params: Mapping[str, Any], x: Any, training: bool) -> Any:
@@ -151,7 +151,7 @@ class MultilabelOutputLayer(DenseOutputLayer):
     def declare_params(self, shape: Shape) -> dict[str, Param]:
         return self._dense(shape, self.n_classes or 1)
 
-    def build(self, shape: Shape) -> Callable[..., Any]:
+    def build(self, shape: Shape) -> Forward:
         return affine(lambda x: x)
 
 
@@ -230,7 +230,7 @@ class OrdinalOutputLayer(DenseOutputLayer):
         # One score, whatever the number of ranks.
         return prod(shape)
 
-    def build(self, shape: Shape) -> Callable[..., Any]:
+    def build(self, shape: Shape) -> Forward:
         clip = self.clip
 
         def forward(params: Mapping[str, Any], x: Any, training: bool) -> Any:

@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Literal
 from pydantic import model_validator
 
 from arignote.errors import Complaint, ConfigError
-from arignote.layers.base import Param, Shape
+from arignote.layers.base import Forward, Param, Shape
 from arignote.layers.output.base import StepwiseOutputLayer
 from arignote.registry import Count, register
 
@@ -61,5 +61,5 @@ class RegressionOutputLayer(StepwiseOutputLayer):
     def declare_params(self, shape: Shape) -> dict[str, Param]:
         return self._dense(shape[1:] if self.per_step else shape, self.n_outputs or 1)
 
-    def build(self, shape: Shape) -> Callable[..., Any]:
+    def build(self, shape: Shape) -> Forward:
         return self._affine(lambda x: x)
