@@ -30,8 +30,8 @@ from arignote.data.batches import Batches
 from arignote.data.open_rows import rows_of
 from arignote.data.order import order_of
 from arignote.data.readers import sources
-from arignote.data.readers.base import UserReader
 from arignote.data.readers.hdf import blocks
+from arignote.data.readers.user_reader import UserReader
 
 Image = pytest.importorskip("PIL.Image", reason="folders of images are decoded with Pillow")
 ROOT = Path(__file__).resolve().parents[1]

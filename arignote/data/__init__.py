@@ -5,13 +5,14 @@ import arignote.data.geometric_transforms
 import arignote.data.transforms  # noqa: F401
 from arignote.data.arrays import Data, DataWithHoldoutPartitions
 from arignote.data.pipeline import Pipeline
-from arignote.data.readers.base import ArrayReader, Reader, check_reader
+from arignote.data.readers.base import ArrayReader, Reader
 from arignote.data.readers.csv import CSVReader
 from arignote.data.readers.datasets import DatasetReader
 from arignote.data.readers.hdf5 import HDFReader
 from arignote.data.readers.images import ImageFolderReader
 from arignote.data.readers.parquet import ParquetReader
 from arignote.data.readers.sources import get_reader
+from arignote.data.readers.user_reader import check_reader
 
 # The spelling of 2015.
 DataWithHoldoutParitions = DataWithHoldoutPartitions

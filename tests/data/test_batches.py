@@ -18,7 +18,8 @@ from arignote import ArignoteWarning, DataError
 from arignote.data.batches import Batch, Batches
 from arignote.data.open_rows import rows_of
 from arignote.data.order import Order, order_of
-from arignote.data.readers.base import Reader, reader_of
+from arignote.data.readers.base import Reader
+from arignote.data.readers.user_reader import reader_of
 from arignote.streams import stream
 
 N = 103

@@ -13,7 +13,8 @@ import arignote.data.order as order_module
 from arignote import ConfigError
 from arignote.data.open_rows import rows_of
 from arignote.data.order import Order, order_of
-from arignote.data.readers.base import Reader, reader_of
+from arignote.data.readers.base import Reader
+from arignote.data.readers.user_reader import reader_of
 from arignote.data.rows import Rows
 from arignote.streams import stream
 

@@ -15,7 +15,7 @@ from command_line import arignote
 from promise import Stopped, digest, digest_of, killed_after, newest
 
 from arignote import NNClassifier, registry
-from arignote.data.readers.base import check_reader
+from arignote.data.readers.user_reader import check_reader
 
 # Whole fits and commands: left out of make fast.
 pytestmark = pytest.mark.slow

@@ -15,8 +15,8 @@ from strangers import Forward
 
 from arignote import NNClassifier, NNRegressor
 from arignote.data import HDFReader, order, rows
-from arignote.data.readers.base import UserReader
 from arignote.data.readers.hdf import blocks
+from arignote.data.readers.user_reader import UserReader
 
 pytestmark = pytest.mark.slow
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from arignote.data.fields import ALONE
-from arignote.data.readers.base import IN_MEMORY, ArrayReader, Reader, reader_of, text_columns
+from arignote.data.readers.base import IN_MEMORY, ArrayReader, Reader, text_columns
 from arignote.data.readers.columns import Columns, Mixed, Names
 from arignote.data.readers.datasets import features_and_labels, is_dataset
 from arignote.data.readers.mixed import MixedReader
@@ -27,6 +27,7 @@ from arignote.data.readers.tables import (
     split_source,
     table_at,
 )
+from arignote.data.readers.user_reader import reader_of
 from arignote.data.specs import CSVFormat, Source, labels_by_role
 from arignote.errors import ConfigError, DataError, ErrorCollector, available_names
 

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from arignote import DataError
-from arignote.data.readers.base import check_reader
 from arignote.data.readers.csv import CSVReader
+from arignote.data.readers.user_reader import check_reader
 
 pd = pytest.importorskip("pandas", reason="CSV is read with pandas")
 

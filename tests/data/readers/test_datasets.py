@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from arignote import DataError
-from arignote.data.readers.base import check_reader
 from arignote.data.readers.datasets import DatasetReader, features_and_labels
+from arignote.data.readers.user_reader import check_reader
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (9, 1, 3, 2), dtype=np.uint8)
 NAMES = ["cat", "dog", "cow"] * 3

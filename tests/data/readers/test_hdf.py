@@ -13,9 +13,9 @@ import pytest
 from strangers import Hostile
 
 from arignote import DataError
-from arignote.data.readers.base import check_reader
 from arignote.data.readers.hdf import open_table, tables_of
 from arignote.data.readers.hdf5 import HDFReader
+from arignote.data.readers.user_reader import check_reader
 
 SHARED = Path(__file__).resolve().parents[3].parent / "shared" / "data"
 # pandas warns that it will pickle objects, which is what is wanted here.

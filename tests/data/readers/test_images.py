@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from arignote import DataError
-from arignote.data.readers.base import check_reader
 from arignote.data.readers.images import ImageFolderReader
+from arignote.data.readers.user_reader import check_reader
 
 Image = pytest.importorskip("PIL.Image", reason="images are decoded with Pillow")
 RNG = np.random.default_rng(0)

@@ -7,8 +7,9 @@ import pytest
 from chunked_rows import Chunked
 
 from arignote import DataError
-from arignote.data.readers.base import ArrayReader, UserReader
+from arignote.data.readers.base import ArrayReader
 from arignote.data.readers.joined import JoinedReader
+from arignote.data.readers.user_reader import UserReader
 
 A = np.arange(40, dtype=np.float32).reshape(20, 2)
 B = np.arange(20, dtype=np.int64)[::-1].reshape(20, 1)

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from arignote import DataError
-from arignote.data.readers.base import check_reader
 from arignote.data.readers.parquet import ParquetReader
+from arignote.data.readers.user_reader import check_reader
 
 pa = pytest.importorskip("pyarrow", reason="Parquet is read with pyarrow")
 pyarrow_parquet = pytest.importorskip("pyarrow.parquet", reason="Parquet is read with pyarrow")

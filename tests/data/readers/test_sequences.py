@@ -7,8 +7,9 @@ import pytest
 from chunked_rows import Chunked
 
 from arignote import DataError
-from arignote.data.readers.base import ArrayReader, check_reader
+from arignote.data.readers.base import ArrayReader
 from arignote.data.readers.sequences import PaddedReader, RaggedReader, lengths_from_offsets, ragged, valid_steps
+from arignote.data.readers.user_reader import check_reader
 
 LENGTHS = np.array([2, 4, 1, 3])
 VALUES = np.arange(1, 21, dtype=np.float32).reshape(10, 2)

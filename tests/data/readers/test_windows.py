@@ -7,7 +7,8 @@ import pytest
 from chunked_rows import Chunked
 
 from arignote import DataError
-from arignote.data.readers.base import ArrayReader, check_reader
+from arignote.data.readers.base import ArrayReader
+from arignote.data.readers.user_reader import check_reader
 from arignote.data.readers.windows import WindowReader, Windows
 
 SERIES = np.arange(22).reshape(11, 2)

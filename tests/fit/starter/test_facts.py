@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from arignote.data.readers.base import reader_of
 from arignote.data.readers.mixed import MixedReader
+from arignote.data.readers.user_reader import reader_of
 from arignote.errors import ConfigError, DataError
 from arignote.fit.starter.facts import facts_of_features, facts_of_labels
 
