@@ -93,7 +93,9 @@ def _settings(settings: FitSettings, given: Mapping[str, Any]) -> dict[str, Any]
 def _default_losses(layers: list[Layer], settings: FitSettings) -> dict[str, str]:
     """Return the losses that follow from the output layers, by the line that leaves them out."""
     losses = objective_of(layers, settings).spec()
-    return {f"{key}: null": flow_text(losses[key]) for key in losses if getattr(settings, key) is None}
+    # In one line, as the comment that they become.
+    texts = {key: " ".join(flow_text(value).split()) for key, value in losses.items()}
+    return {f"{key}: null": text for key, text in texts.items() if getattr(settings, key) is None}
 
 
 def _layer_lines(spec: RunSpec, layers: list[Layer]) -> Iterator[str]:

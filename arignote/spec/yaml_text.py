@@ -11,7 +11,8 @@ from arignote.registry import plain
 
 __all__ = ["block_lines", "flow_text"]
 
-_WIDTH = 110
+# A line may be longer by the item at its end.
+_WIDTH = 100
 
 
 def flow_text(value: Any, indent: int = 0) -> str:

@@ -139,6 +139,14 @@ def test_shapes_without_data_follow_from_the_input_layer_or_are_not_known(folder
     assert ended.code == 0 and "# Shapes are not known: x.npz" in ended.out
 
 
+def test_losses_of_many_outputs_are_one_comment(folder):
+    outputs = ", ".join(f"[ClassificationOutputLayer, {{name: output_number_{k}, n_classes: 2}}]" for k in range(9))
+    (folder / "b.yaml").write_text(f"layers: [[InputLayer, {{n_in: 4}}], {outputs}]")
+    assert arignote("render", "b.yaml", "--out", "full.yaml").code == 0
+    assert "output_number_8: nll}\n" in (folder / "full.yaml").read_text()
+    assert read_config(Path("full.yaml")).fit["train_loss"] is None
+
+
 @pytest.mark.parametrize(
     ("out", "message"),
     [
