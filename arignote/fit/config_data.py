@@ -12,7 +12,7 @@ from arignote.data.fit_data import FitData, open_data
 from arignote.data.preprocessed import fit_preprocessing, pipelines_of, preprocessed
 from arignote.data.readers.base import Reader, text_columns
 from arignote.data.readers.columns import Mixed
-from arignote.data.readers.sources import open_labels, open_source
+from arignote.data.readers.config_sources import open_labels, open_source
 from arignote.data.specs import DataSpec, Source
 from arignote.errors import ConfigError
 from arignote.layers.architecture import Architecture, declare

@@ -129,7 +129,7 @@ def _scored(
         return [], ["matrices and mistakes need the data of the run: arignote report RUN --config CONFIG"]
     spec = read_config(config, overrides, needs_data=True, data_dir=data_dir)
     # After the config, which may be wrong: importing the engine takes a second.
-    from arignote.data.readers.sources import open_labels
+    from arignote.data.readers.config_sources import open_labels
     from arignote.engine.session import session
     from arignote.fit.config_data import open_config, with_layers
     from arignote.fit.load import restore

@@ -4,23 +4,19 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 
-from arignote.data.fields import ALONE
 from arignote.data.readers.base import IN_MEMORY, ArrayReader, Reader, text_columns
 from arignote.data.readers.columns import Columns, Mixed, Names
 from arignote.data.readers.datasets import features_and_labels, is_dataset
 from arignote.data.readers.mixed import MixedReader
+from arignote.data.readers.source_files import reader_of_path, table_of_path
 from arignote.data.readers.tables import (
-    HDF5_ENDINGS,
     LABELS,
-    TEXT,
-    Table,
     feature_columns,
     is_text,
     label_columns,
@@ -28,16 +24,14 @@ from arignote.data.readers.tables import (
     table_at,
 )
 from arignote.data.readers.user_reader import reader_of
-from arignote.data.specs import CSVFormat, Source, labels_by_role
-from arignote.errors import ConfigError, DataError, ErrorCollector, available_names
+from arignote.data.specs import CSVFormat
+from arignote.errors import ConfigError, DataError
 
 __all__ = [
     "LABELS",
     "get_reader",
     "is_source",
     "is_text_source",
-    "open_labels",
-    "open_source",
     "read_source",
     "with_columns",
 ]
@@ -106,9 +100,9 @@ def get_reader(
         hint = ". An environment variable in the path is not set" if "$" in name else ""
         raise DataError(f"{path}: there is no such file{hint}")
     options = {key: value for key, value in options.items() if value is not None}
-    table, asked = _table(path, key, labels, columns, csv, options)
+    table, asked = table_of_path(path, key, labels, columns, csv, options)
     if table is None:
-        reader = _of_path(path, key, labels, options)
+        reader = reader_of_path(path, key, labels, options)
     elif labels:
         reader = table.open(label_columns(table, asked), labels=True)
     else:
@@ -187,102 +181,6 @@ def read_source(src: Any, labels: bool = False, **options: Any) -> Any:
     return reader.array if isinstance(reader, ArrayReader) else reader.read(slice(0, len(reader)))
 
 
-def open_source(
-    source: Source,
-    load: bool = True,
-    like: Source | None = None,
-    columns: Names | Mapping[str, Names] = (),
-    others: Mapping[str, Any] | None = None,
-    has_labels: bool = True,
-    mixed: Mapping[str, Mixed] = MappingProxyType({}),
-) -> tuple[Reader | dict[str, Reader], Reader | dict[str, Reader] | None]:
-    """Return the readers of features and labels of a source in a config.
-
-    Parameters
-    ----------
-    source : Source
-        Labels that it does not name are read from the file of the features.
-    load
-        As in `get_reader`.
-    like : Source, optional
-        Source whose `color`, `size`, `mode` and `csv` are used if `source` does not set them.
-    columns : tuple of str, or dict of str to these, optional
-        Names of the columns of the training rows, by channel if there are several; the features are these, in this
-        order.
-    others : dict of str to source, optional
-        As in `get_reader`.
-    has_labels : bool
-        Whether there are labels.
-    mixed : dict of str to bool or tuple, optional
-        As in `get_reader`, by channel.
-
-    Returns
-    -------
-    features : Reader, or dict of str to Reader
-        Of several channels a reader for each.
-    labels : Reader, dict of str to Reader, or None
-        Of several outputs a reader for each.
-
-    Raises
-    ------
-    DataError
-        Reports the errors of features and of labels together.
-    """
-    options: dict[str, Any] = {
-        key: getattr(like, key, None) if getattr(source, key) is None else getattr(source, key)
-        for key in ("color", "size", "mode", "csv")
-    }
-    csv = options.pop("csv")
-    labels = source.labels or _file_of_labels(source.channels.values(), has_labels)
-    by_role = labels_by_role("labels", labels) if has_labels else {}
-    others = by_role | dict(others or {})
-    options |= {"columns": source.columns, "load": load}
-    collector = ErrorCollector()
-    features: dict[str, Reader] = {}
-    for channel, src in source.channels.items():
-        # Columns of another channel are not features of this one.
-        beside = {f"channel {name!r}": one for name, one in source.channels.items() if name != channel}
-        # `csv` of `like` does not apply to files that are not text tables.
-        form = csv if source.csv is not None or is_text_source(src) else None
-        known = columns.get(channel, ()) if isinstance(columns, Mapping) else columns
-        with collector.collect():
-            features[channel] = get_reader(
-                src, like=known, others=others | beside, csv=form, mixed=mixed.get(channel, False), **options
-            )
-    label_readers: list[Reader] = []
-    for one in by_role.values():
-        with collector.collect():
-            label_readers.append(open_labels(one, csv, load))
-    collector.raise_all()
-    of_labels = dict(zip(labels, label_readers, strict=True)) if isinstance(labels, Mapping) and has_labels else None
-    return features.get(ALONE, features), of_labels or (label_readers[0] if has_labels else None)
-
-
-def _file_of_labels(features: Iterable[str], has_labels: bool) -> str:
-    """Return the file of the features, whose labels are meant where none are named; DataError if there are several."""
-    files = {split_source(src)[0] for src in features}
-    if len(files) > 1 and has_labels:
-        raise DataError("labels must be named, as the channels of the features are in several files")
-    return next(iter(files))
-
-
-def open_labels(source: str, csv: CSVFormat | None = None, load: bool = True) -> Reader:
-    """Return the reader of labels, groups or weights, whose file may be of another kind than that of the features.
-
-    Parameters
-    ----------
-    source, load
-        As in `get_reader`.
-    csv : CSVFormat, optional
-        Format of text tables, ignored for other files.
-
-    Returns
-    -------
-    Reader
-    """
-    return get_reader(source, labels=True, load=load, csv=csv if is_text_source(source) else None)
-
-
 def is_source(value: Any) -> bool:
     """Return whether a value names or reads data (a path, or a reader of any class), rather than being the data."""
     return isinstance(value, str | os.PathLike) or hasattr(value, "iter_epoch")
@@ -302,89 +200,3 @@ def _of_object(src: Any, labels: bool) -> Reader:
         what = "labels" if labels else "rows"
         raise DataError(f"a source must be a path, an array, a reader or a dataset with {what}; got {src!r:.80}")
     return reader
-
-
-def _table(
-    path: Path,
-    key: str,
-    labels: bool,
-    columns: Columns | None,
-    csv: Mapping[str, Any] | CSVFormat | None,
-    options: Mapping[str, Any],
-) -> tuple[Table | None, Columns | None]:
-    """Return the table that a source names (None if it has no columns), and the requested columns."""
-    if path.is_dir() or path.suffix.lower() in (".npy", ".npz"):
-        table, asked = None, ""
-    elif is_text(path) or path.suffix.lower() == ".parquet":
-        table, asked = table_at(path, "", csv), key
-        for option in sorted(options):
-            raise DataError(f"{path}: {option!r} does not apply to this kind of source")
-    elif "color" in options:
-        table, asked = None, ""
-    else:
-        from arignote.data.readers.hdf5 import is_hdf5, tables_in
-
-        if path.suffix.lower() not in HDF5_ENDINGS and not is_hdf5(path):
-            endings = ", ".join((*TEXT, ".parquet", ".npy", ".npz"))
-            raise DataError(f"{path}: is not an HDF5 file, and files of data that are not must end in {endings}")
-        available = tables_in(path)
-        bare = {name.strip("/"): name for name in available}
-        name, asked = key, ""
-        while name and name.strip("/") not in bare and ":" in name:
-            name, _, last = name.rpartition(":")
-            asked = f"{last}:{asked}" if asked else last
-        if name and name.strip("/") not in bare:
-            # HDFReader raises the error, which lists the tables.
-            return None, None
-        name = bare[name.strip("/")] if name else _chosen(path, "", labels, available)
-        table = table_at(path, name)
-    if csv is not None and (table is None or table.dialect is None):
-        raise DataError(f"{path}: 'csv' does not apply to this kind of source")
-    if columns is not None and table is None:
-        raise DataError(f"{path}: 'columns' does not apply to this kind of source")
-    if columns is not None and asked:
-        raise DataError(f"{path}: columns are given twice: {asked!r} after the colon and columns: {columns!r}")
-    return table, columns if columns is not None else asked or None
-
-
-def _of_path(path: Path, key: str, labels: bool, options: dict[str, Any]) -> Reader:
-    suffix = path.suffix.lower()
-    allowed = {"size", "mode"} if path.is_dir() else set[str]() if suffix in (".npy", ".npz") else {"color"}
-    for option in sorted(set(options) - allowed):
-        raise DataError(f"{path}: {option!r} does not apply to this kind of source")
-    if path.is_dir():
-        from arignote.data.readers.images import ImageFolderReader
-
-        # Labels are names of folders: images of any size are accepted.
-        images = ImageFolderReader(path, **({"size": (1, 1)} if labels else options))
-        return ArrayReader(images.labels, f"{path} (folders)") if labels else images
-    if suffix in (".npy", ".npz"):
-        return _numpy(path, key, labels)
-    from arignote.data.readers.hdf5 import HDFReader, tables_in
-
-    table = key if key else _chosen(path, "", labels, tables_in(path))
-    return HDFReader(path, table, **options)
-
-
-def _numpy(path: Path, key: str, labels: bool) -> Reader:
-    """Return a memory map of a .npy, or an array of a .npz."""
-    from arignote.data.readers.npy import arrays_in, map_npy, read_npz
-
-    if path.suffix.lower() == ".npy":
-        return ArrayReader(map_npy(path), str(path))
-    name = _chosen(path, key, labels, arrays_in(path))
-    return ArrayReader(read_npz(path, name), f"{path}:{name}")
-
-
-def _chosen(path: Path, key: str, labels: bool, available: list[str]) -> str:
-    """Return the name of the table: `key`, the only table, or the only one for labels (or for features) by its name."""
-    if key in available:
-        return key
-    if key:
-        raise DataError(f"{path}: has no table {key!r}. {available_names(key, available)}")
-    named = [name for name in available if name.rpartition("/")[2].lower() in LABELS]
-    fitting = named if labels else [name for name in available if name not in named]
-    if len(available) == 1 or len(fitting) == 1:
-        return (fitting or available)[0]
-    choices = ", ".join(f"{path.name}:{name}" for name in available)
-    raise DataError(f"{path}: holds several tables; name one: {choices}")

@@ -10,7 +10,7 @@ from typing import Any
 
 from arignote.data.fields import ALONE
 from arignote.data.readers.base import Reader
-from arignote.data.readers.sources import open_source
+from arignote.data.readers.config_sources import open_source
 from arignote.data.specs import Source
 from arignote.errors import ConfigError
 from arignote.fit.check import check_config, check_data
