@@ -3,6 +3,8 @@
 import os
 import sys
 
+from arignote.errors import ConfigError
+
 # Threads of OpenMP that wait for one another spin at first, in case it is short. The default of GNU's library, 300,000
 # rounds, is about 16 ms, in which a busy machine gives its cores to threads that only wait. It is read once, when torch
 # loads the library.
@@ -11,5 +13,9 @@ if "torch" not in sys.modules and not {_WAITING, "OMP_WAIT_POLICY"} & os.environ
     os.environ[_WAITING] = "1000"
     try:
         import torch  # noqa: F401
+    except ModuleNotFoundError as error:
+        if error.name != "torch":
+            raise
+        raise ConfigError("to train and to predict, PyTorch must be installed: pip install torch") from None
     finally:
         del os.environ[_WAITING]

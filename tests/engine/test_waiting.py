@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import subprocess
 import sys
 
 import pytest
+
+from arignote import ConfigError
 
 CODE = "import os, arignote.engine.setup; print({'GOMP_SPINCOUNT', 'OMP_WAIT_POLICY'} & os.environ.keys())"
 
@@ -22,3 +25,20 @@ def test_they_spin_for_a_short_time_unless_the_user_says_for_how_long(given, rep
         pytest.skip("torch does not use GNU's OpenMP here")
     assert f"GOMP_SPINCOUNT = {reported}" in ended.stderr
     assert ended.stdout.strip() == str(set(given) or "set()")
+
+
+class WithoutTorch:
+    """Finds no torch."""
+
+    def find_spec(self, name, path=None, target=None):
+        if name == "torch":
+            raise ModuleNotFoundError("No module named 'torch'", name="torch")
+
+
+def test_without_torch_the_way_out_is_named(monkeypatch):
+    engine = importlib.import_module("arignote.engine")
+    monkeypatch.delitem(sys.modules, "torch")
+    monkeypatch.setattr(sys, "meta_path", [WithoutTorch(), *sys.meta_path])
+    with pytest.raises(ConfigError) as caught:
+        importlib.reload(engine)
+    assert str(caught.value) == "to train and to predict, PyTorch must be installed: pip install torch"
