@@ -53,11 +53,13 @@ torture: setup
 	$(BIN)/python tests/hostile/fuzz.py --minutes 60
 	$(BIN)/python tests/hostile/configs.py --n 10000
 
-# What is generated of the documents: the tables of parts, and the words of other libraries.
+# The site in build/docs, with what is generated of the documents: tables of parts, words of other libraries, licences.
 docs: setup
+	$(BIN)/python -m pip install -q -c constraints.txt -e ".[docs]"
 	$(BIN)/python tests/parts_document.py
 	$(BIN)/python tests/licences_document.py
 	$(BIN)/python tests/first_hour/test_words.py
+	$(BIN)/python -m sphinx -q -W --keep-going -b html docs build/docs
 
 # One module: make mutants ONLY=arignote/engine/update.py
 mutants: setup

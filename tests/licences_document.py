@@ -15,7 +15,7 @@ __all__ = ["DOCUMENT", "packages"]
 ROOT = Path(__file__).resolve().parents[1]
 DOCUMENT = ROOT / "docs" / "licences.md"
 # Extras for work on Arignote itself, and those that are not installed for its tests.
-WORK = {"dev", "mutants", "release"}
+WORK = {"dev", "docs", "mutants", "release"}
 NOT_INSTALLED = {"gcsfs": "BSD-3-Clause", "adlfs": "BSD-3-Clause"}
 HEAD = """\
 # Licences

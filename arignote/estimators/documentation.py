@@ -47,7 +47,7 @@ _FITTED = """
         Keys `value`, `epoch` and `examples_seen` of the best validation.
     n_features_in_ : int
         Number of values in an example.
-    feature_names_in_ : array (n_features_in_,) of str
+    feature_names_in_ : array (n_features,) of str
         Names of the columns; defined only if X was a DataFrame.
     checkpoint_ : str or None
         Stem of the files of the run.

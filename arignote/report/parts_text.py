@@ -11,7 +11,7 @@ from arignote.errors import ConfigError, did_you_mean
 from arignote.registry import Part, find, kinds, names, part_name
 from arignote.registry.part_type import docstring_sections
 
-__all__ = ["parts_lines"]
+__all__ = ["parts_lines", "spec_text"]
 
 
 def parts_lines(kind: str | None = None, name: str | None = None) -> Iterator[str]:
@@ -65,13 +65,17 @@ def _named_lines(word: str) -> Iterator[str]:
 
 def _part_lines(cls: type[Part]) -> Iterator[str]:
     aliases = [name for name, other in names(cls.kind).items() if other is cls and name != part_name(cls)]
-    required = [name for name, field in cls.model_fields.items() if field.is_required()]
-    params = ", ".join(f"{name}: ..." for name in required)
-    spec = f"[{part_name(cls)}, {{{params}}}]" if required else part_name(cls)
     yield f"{part_name(cls)}: {cls.kind}" + (f", also {', '.join(aliases)}" if aliases else "")
-    yield f"in a config: {spec}"
+    yield f"in a config: {spec_text(cls)}"
     yield ""
     yield from inspect.cleandoc(cls.__doc__ or "").splitlines()
+
+
+def spec_text(cls: type[Part]) -> str:
+    """Return a part as a config has it, with the parameters that it needs."""
+    required = [name for name, field in cls.model_fields.items() if field.is_required()]
+    params = ", ".join(f"{name}: ..." for name in required)
+    return f"[{part_name(cls)}, {{{params}}}]" if required else part_name(cls)
 
 
 def _summary(cls: type[Part]) -> str:
