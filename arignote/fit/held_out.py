@@ -13,7 +13,7 @@ from arignote.data.prepared import SUBSETS, columns_of, prepare, text_of
 from arignote.data.rows import Rows
 from arignote.data.split import present_rows
 from arignote.errors import CheckpointError, DataError, warn
-from arignote.fit.resume import differences
+from arignote.fit.changes import differences
 from arignote.spec.settings import FitSettings
 
 __all__ = ["n_training_rows", "rows_of_part", "settings_of_rows", "warn_of_training_rows"]

@@ -11,25 +11,20 @@ import numpy as np
 from arignote.checkpoints.progress import STOP_RULE
 from arignote.checkpoints.reader import RunFiles
 from arignote.checkpoints.state import AVERAGE, TrainingState
-from arignote.engine.environment import INFORMATIVE
 from arignote.engine.monitor import GRAD_NORM_SLOT
 from arignote.engine.network import copy_into
 from arignote.errors import CheckpointError, ConfigError, warn
+from arignote.fit.changes import changes, refusal
 from arignote.fit.final_epochs import check_final_epochs
 from arignote.fit.one_pass import begin_epoch_again
 from arignote.fit.plan import FitRequest, Plan, plan_fit
-from arignote.registry import completed
-from arignote.spec.settings import completed_settings, decides
+from arignote.spec.settings import completed_settings
 
 __all__ = [
     "candidates",
-    "changes",
     "choose",
-    "differences",
     "load_into",
-    "refusal",
     "resume_message",
-    "warn_of_changes",
 ]
 
 
@@ -72,25 +67,6 @@ def candidates(
 
 def _is_ahead(one: TrainingState, other: TrainingState) -> bool:
     return one.run_id == other.run_id and one.progress.n_updates > other.progress.n_updates
-
-
-def differences(old: Mapping[str, Any], new: Mapping[str, Any], prefix: str = "") -> list[str]:
-    """Return what differs between two nested mappings, a line each: ``fit.batch_size: 128 then, 64 now``."""
-    lines = []
-    for key in dict.fromkeys((*old, *new)):
-        path, a, b = f"{prefix}{key}", old.get(key), new.get(key)
-        if isinstance(a, Mapping) and isinstance(b, Mapping):
-            lines += differences(a, b, f"{path}.")
-        elif a != b:
-            lines.append(f"{path}: {a!r} then, {b!r} now")
-    return lines
-
-
-def _comparable(spec: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what decides the numbers of a run, with layers by name, and defaults for what an older file lacks."""
-    layers = [completed("layer", layer) for layer in spec["layers"]]
-    fit = {key: value for key, value in completed_settings(spec["fit"]).items() if decides(key)}
-    return {"layers": {params["name"]: {"type": word} | params for word, params in layers}, "fit": fit}
 
 
 def choose(
@@ -159,67 +135,6 @@ def _or_in_memory(
         yield from stored_states
     elif request.in_memory is not None:
         yield "the estimator's state", request.in_memory
-
-
-def changes(stored: TrainingState, plan: Plan | TrainingState, *, of_data: bool = True) -> list[str]:
-    """Return what decides the numbers and differs, a line each; a file of 2015 does not record the data.
-
-    Without `of_data`, for a single pass, neither the data, the size of its batches nor the stop rule is compared.
-    """
-    then, now = _comparable(stored.spec), _comparable(plan.spec)
-    if not of_data or (_in_one_batch(stored.spec, stored.data) and _in_one_batch(plan.spec, plan.data)):
-        # The data decides the size of a single batch.
-        then["fit"]["batch_size"] = now["fit"]["batch_size"]
-    if not of_data:
-        then["fit"]["stop_rule"] = now["fit"]["stop_rule"]
-    lines = differences(then, now)
-    order_then, order_now = list(then["layers"]), list(now["layers"])
-    if order_then != order_now and set(order_then) == set(order_now):
-        lines.insert(0, f"order of layers: {', '.join(order_then)} then, {', '.join(order_now)} now")
-    if plan.rng != stored.rng:
-        lines.append(f"rng: {stored.rng} then, {plan.rng} now")
-    # Of a layer for which both are known: a run does not need the stored network again.
-    both = stored.loaded.keys() & plan.loaded.keys()
-    then, now = ({name: one.loaded[name][:16] for name in sorted(both)} for one in (stored, plan))
-    lines += differences(then, now, "digest of load_params of ")
-    if not stored.data or not of_data:
-        return lines
-    # Final epochs may be added to a run, and older files have no order of their rows.
-    unknown = {"final_order"} - (stored.data.keys() & plan.data.keys())
-    then, now = (_decisive_data(one.targets, one.data, unknown) for one in (stored, plan))
-    return lines + differences(then, now)
-
-
-def _decisive_data(targets: Mapping[str, Any], fingerprint: Mapping[str, Any], unknown: set[str]) -> dict[str, Any]:
-    """Return what decides the numbers: not the names of columns, the format of the file, or how rows were held out."""
-    left_out = {"feature_names", "text", "csv", "split"} | unknown
-    return {"targets": targets, "data": {name: value for name, value in fingerprint.items() if name not in left_out}}
-
-
-def _in_one_batch(spec: Mapping[str, Any], fingerprint: Mapping[str, Any]) -> bool:
-    n_rows: int = fingerprint.get("train", {}).get("features", {}).get("shape", [0])[0]
-    return bool(spec["fit"]["batch_size"] == n_rows)
-
-
-def refusal(where: str, differing: list[str]) -> CheckpointError:
-    """Return the error that lists what differs, and how to continue."""
-    listed = "\n  ".join(differing)
-    return CheckpointError(
-        f"{where}: this run was started with something else:\n  {listed}\n"
-        'Use what it was started with, start over with resume="fresh" (--fresh), '
-        'or resume in spite of that with resume="force" (--force). Several fits, as of a search, need a folder, '
-        'checkpoint="runs/", which gives each a run of its own'
-    )
-
-
-def warn_of_changes(stored: TrainingState, new: TrainingState, changed: list[str], where: str) -> None:
-    """Warn of everything that may change bits: what has `changed`, and another environment."""
-    then, now = (
-        {key: value for key, value in state.environment.items() if key not in INFORMATIVE} for state in (stored, new)
-    )
-    changed = changed + (differences(then, now, "environment.") if then else [])
-    if changed:
-        warn(f"{where}: resumes correctly, but perhaps not bit for bit: " + "; ".join(changed))
 
 
 def load_into(state: TrainingState, stored: TrainingState, where: str) -> None:

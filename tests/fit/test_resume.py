@@ -22,8 +22,10 @@ from arignote.checkpoints.reader import RunFiles
 from arignote.checkpoints.state import TrainingState
 from arignote.checkpoints.writer import RunWriter
 from arignote.errors import ArignoteWarning
+from arignote.fit import changes as changes_module
 from arignote.fit import resume
-from arignote.fit.resume import candidates, changes, differences, load_into, resume_message
+from arignote.fit.changes import changes
+from arignote.fit.resume import candidates, load_into, resume_message
 from arignote.optim.rules import RuleState
 from arignote.spec.settings import FitSettings
 
@@ -668,17 +670,6 @@ def test_a_state_that_was_kept_here_is_taken_where_no_file_of_the_run_is_good(tm
         chosen(files, None)
 
 
-def test_differences_are_named_by_their_path_and_what_one_lacks_is_none():
-    then = {"fit": {"batch_size": 128, "shuffle": True}, "rng": 1, "gone": 2}
-    now = {"fit": {"batch_size": 64, "shuffle": True}, "rng": 1, "new": {"a": 3}}
-    assert differences(then, now) == [
-        "fit.batch_size: 128 then, 64 now",
-        "gone: 2 then, None now",
-        "new: None then, {'a': 3} now",
-    ]
-    assert differences(then, then) == [] and differences({"a": 1}, {"a": 2}, "data.") == ["data.a: 1 then, 2 now"]
-
-
 def rows(n_rows):
     return {"features": {"shape": [n_rows, 2], "sha256": "0"}}
 
@@ -868,7 +859,7 @@ def test_a_resume_completes_each_of_its_two_specs_once_to_compare_and_once_to_ta
     stem, n_calls = stopped(), {"completed": 0, "completed_settings": 0}
 
     def counted(name):
-        function = getattr(resume, name)
+        function = getattr(changes_module, name)
 
         def call(*args):
             n_calls[name] += 1
@@ -877,7 +868,8 @@ def test_a_resume_completes_each_of_its_two_specs_once_to_compare_and_once_to_ta
         return call
 
     for name in n_calls:
-        monkeypatch.setattr(resume, name, counted(name))
+        monkeypatch.setattr(changes_module, name, counted(name))
+    monkeypatch.setattr(resume, "completed_settings", changes_module.completed_settings)
     fit(stem)
     # Of the stored state and of the new one; the layers for the comparison alone.
     assert n_calls == {"completed": 2 * len(newest(stem).spec["layers"]), "completed_settings": 2 + 2}

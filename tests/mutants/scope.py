@@ -49,6 +49,7 @@ SCOPE: dict[str, tuple[str, ...]] = {
     ),
     "arignote/spec/inputs.py": ("layers/test_embedding.py",),
     "arignote/fit/resume.py": ("resume/test_in_process.py",),
+    "arignote/fit/changes.py": ("fit/test_resume.py", "resume/test_in_process.py"),
     "arignote/fit/trainer.py": ("report/test_progress.py", "estimators/test_classifier.py", *_RUNS),
     "arignote/checkpoints/schedule.py": (
         "resume/test_in_process.py",
