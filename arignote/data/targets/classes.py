@@ -10,9 +10,8 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from arignote.data.targets.base import LabelsPerRow, Target, TargetState
+from arignote.data.targets.label_checks import check_classes, check_labels
 from arignote.data.targets.labels import (
-    check_classes,
-    check_labels,
     encode_labels,
     find_classes,
     labels_of_state,
