@@ -14,7 +14,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from arignote.safe.byte_source import ByteSource
-from arignote.safe.pickled_values import AllowedNames, Array, DType, Name, PickleError, Record, check_key, check_tree
+from arignote.safe.pickled_values import AllowedNames, Array, DType, Name, PickleError, Record, check_key
+from arignote.safe.value_bounds import check_tree
 
 __all__ = ["Limits", "Name", "PickleError", "Record", "load_pickle"]
 

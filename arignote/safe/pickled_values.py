@@ -1,4 +1,4 @@
-"""Values for the names in a pickle: plain values built here, inert records, or an error; and bounds of a value."""
+"""Values for the names in a pickle: plain values built here, inert records, or an error."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from arignote.safe.arrays import array_of_bytes, array_of_objects, plain_dtype
 
-__all__ = ["AllowedNames", "Array", "DType", "Name", "PickleError", "Record", "check_key", "check_tree"]
+__all__ = ["AllowedNames", "Array", "DType", "Name", "PickleError", "Record", "check_key"]
 
 # More keys of one hash in a container are an attack: each is compared with all before it.
 _MOST_OF_ONE_HASH = 50
@@ -263,57 +263,3 @@ def check_key(key: Any, container: object, allowed: AllowedNames) -> None:
     n_same = counts[hash(key)] = counts.get(hash(key), 0) + 1
     if n_same > _MOST_OF_ONE_HASH:
         raise PickleError(f"has more than {_MOST_OF_ONE_HASH} keys with the same hash in one container")
-
-
-def _children(value: Any) -> Any:
-    if type(value) is dict:
-        return [*value.keys(), *value.values()]
-    return value.reshape(-1) if type(value) is np.ndarray else value
-
-
-def _is_container(value: Any) -> bool:
-    kind = type(value)
-    return kind in (list, tuple, dict, set, frozenset) or (kind is np.ndarray and value.dtype.kind == "O")
-
-
-def check_tree(root: Any, most_items: int, depth: int, allow_names: bool = False) -> None:
-    """Raise PickleError if containers are too deep, contain themselves, or have too many items.
-
-    Shared containers are counted as often as they occur, as code that copies, prints or writes a value expands them.
-    Records are counted as one item; their arguments and states are checked on their own.
-    """
-    # By id of a complete container: the number of all its items, and its depth.
-    sizes: dict[int, tuple[int, int]] = {}
-    records: set[int] = set()
-    roots = [root]
-    while roots:
-        stack, open_ = [(roots.pop(), False)], set[int]()
-        while stack:
-            value, is_complete = stack.pop()
-            if type(value) is Record:
-                if id(value) not in records:
-                    records.add(id(value))
-                    roots += [value.args, value.state]
-                continue
-            if type(value) is Name and not allow_names:
-                raise PickleError(f"holds {value.module}.{value.name} itself, which is not data")
-            if id(value) in sizes or not _is_container(value):
-                continue
-            if is_complete:
-                inner = [sizes.get(id(item), (1, 0)) for item in _children(value)]
-                size = 1 + sum(size for size, _ in inner)
-                deep = 1 + max((deep for _, deep in inner), default=0)
-                if size > most_items or deep > depth:
-                    bound = f"{most_items} items in all" if size > most_items else f"{depth} levels"
-                    raise PickleError(f"has containers within containers of more than {bound}")
-                sizes[id(value)] = size, deep
-                open_.discard(id(value))
-                continue
-            if id(value) in open_:
-                raise PickleError("has a container that contains itself")
-            open_.add(id(value))
-            stack.append((value, True))
-            stack += [(item, False) for item in _children(value) if type(item) in _WALKED]
-
-
-_WALKED = (list, tuple, dict, set, frozenset, np.ndarray, Record, Name)

@@ -19,7 +19,8 @@ from arignote.data.readers.hdf.attributes import (
     unpickled,
     whole,
 )
-from arignote.data.readers.hdf.blocks import ColumnBlock, HDFTable, block_of, field_of, objects, plan
+from arignote.data.readers.hdf.blocks import HDFTable
+from arignote.data.readers.hdf.column_blocks import ColumnBlock, block_of, field_of, objects, plan
 from arignote.errors import DataError
 
 __all__ = ["axis_labels", "frame", "value_blocks"]

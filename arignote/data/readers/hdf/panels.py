@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from arignote.data.readers.hdf.attributes import check_filters, dataset, plain_of
-from arignote.data.readers.hdf.blocks import HDFTable, plan
+from arignote.data.readers.hdf.blocks import HDFTable
+from arignote.data.readers.hdf.column_blocks import plan
 from arignote.data.readers.hdf.frames import value_blocks
 from arignote.data.readers.memory_check import check_memory
 from arignote.errors import DataError, listed

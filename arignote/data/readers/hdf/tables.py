@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from arignote.data.readers.hdf.attributes import check_filters, child, dataset, dtype_of, reporting, text_of
-from arignote.data.readers.hdf.blocks import HDFTable, block_of, field_of, plan
+from arignote.data.readers.hdf.blocks import HDFTable
+from arignote.data.readers.hdf.column_blocks import block_of, field_of, plan
 from arignote.data.readers.hdf.frames import axis_labels, frame, value_blocks
 from arignote.data.readers.hdf.panels import panel
 from arignote.errors import DataError, available_names, listed
