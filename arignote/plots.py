@@ -165,10 +165,10 @@ def plot_filters(estimator: NNEstimator, layer: str | None = None) -> Figure:
     from arignote.report.page.pictures import filters_of, weights_of_filters
 
     network = estimator._predictor().network
-    found = weights_of_filters(network.architecture, dict(network.arrays()), layer)
-    if found is None:
+    filters = weights_of_filters(network.architecture, dict(network.arrays()), layer)
+    if filters is None:
         raise ConfigError(f"there is no convolution of images{'' if layer is None else f' {layer!r}'} in the network")
-    pixels, _ = filters_of(found[1])
+    pixels, _ = filters_of(filters[1])
     n_columns = min(len(pixels), _FILTERS_OF_ROW)
     n_rows = ceil(len(pixels) / n_columns)
     figure = new_figure(0.6 * n_columns, 0.6 * n_rows)

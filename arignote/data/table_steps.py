@@ -103,13 +103,13 @@ class OneHot(TableStep):
 
     def learn(self, chunks: Iterable[TableRows], columns: TableColumns) -> Learned:
         places, names = self._places(columns)
-        found: list[set[Any]] = [set() for _ in names]
+        values_of: list[set[Any]] = [set() for _ in names]
         n_rows = 0
         for rows in chunks:
             n_rows += len(rows.numbers)
-            for values, column in zip(found, rows.columns(places), strict=True):
+            for values, column in zip(values_of, rows.columns(places), strict=True):
                 values.update(_with_none(column))
-        levels = [sorted(values - {None}, key=_in_order) + [None] * (None in values) for values in found]
+        levels = [sorted(values - {None}, key=_in_order) + [None] * (None in values) for values in values_of]
         for name, level in zip(names, levels, strict=True):
             if len(level) > max(n_rows // 2, 20):
                 warn(

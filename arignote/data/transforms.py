@@ -230,7 +230,7 @@ class Mixup(Transform):
         def mixed(values: NDArray[Any]) -> Floats:
             values = np.asarray(values, dtype=np.float32)
             of_row = _per_row(t, values)
-            found: Floats = of_row * values + (1 - of_row) * values[other]
-            return found
+            blend: Floats = of_row * values + (1 - of_row) * values[other]
+            return blend
 
         return joined({name: mixed(values) for name, values in fields_of(x).items()}), mixed(shares)

@@ -58,9 +58,9 @@ class CheckedStep:
             raise _InDataError("examples were not finite when they came to the network")
         after = {name: tensor.detach().clone() for name, tensor in network.named.items()}
         # The step has changed them: the first bad value is found with the weights and buffers that produced it.
-        found = self._found(batches, seeds, before)
+        place = self._found(batches, seeds, before)
         _copy(after, network)
-        raise NotFiniteFoundError(found or _changed(network, changed))
+        raise NotFiniteFoundError(place or _changed(network, changed))
 
     def _found(self, batches: Sequence[DeviceBatch], seeds: Sequence[int], before: dict[str, Tensor]) -> str | None:
         """Return a message on what was not finite first: an output, a loss, or a gradient; None if none was."""

@@ -90,9 +90,11 @@ def _predicted(
     is_of_classes = target.labels_per_row == "one"
 
     def keep(block: Predictions) -> None:
-        found = block[main]
+        predicted = block[main]
         # Classes take less memory than their probabilities.
-        kept.append((found.argmax(axis=-1), found.max(axis=-1)) if is_of_classes else (found, found[..., 0]))
+        kept.append(
+            (predicted.argmax(axis=-1), predicted.max(axis=-1)) if is_of_classes else (predicted, predicted[..., 0])
+        )
 
     losses = objective.reported(objective.valid_loss, state.targets)
     with closing(in_order(network, rows, y, y_from_x=objective.targets.from_input)) as batches:
@@ -116,7 +118,7 @@ def subsets_of_run(
     ids : sequence, optional
         Names of all rows of the data from which subsets were held out.
     """
-    found, notes = [], []
+    subsets, notes = [], []
     for subset in (subset for subset in SUBSETS if subset in state.data):
         try:
             rows = rows_of_part(state, data, subset)
@@ -124,10 +126,10 @@ def subsets_of_run(
             y = None if objective.targets.from_input else _encoded(objective.targets, rows, state, subset)
             # A subset with data of its own has other rows.
             own = ids if state.data.get("split", {}).get(subset) != "data" else None
-            found.append(scored_rows(subset, rows, y, state, network, objective, own))
+            subsets.append(scored_rows(subset, rows, y, state, network, objective, own))
         except ArignoteError as error:
             notes.append(f"the {subset} rows are left out: {error}")
-    return found, notes
+    return subsets, notes
 
 
 def _encoded(targets: Targets, rows: Rows, state: TrainingState, subset: str) -> NDArray[Any]:

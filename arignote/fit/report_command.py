@@ -69,13 +69,13 @@ def write_page(
         raise ConfigError("--set, --data-dir and --ids are for the data of the config: give --config too")
     if len(runs) > 1 and config is not None:
         raise ConfigError("--config is for the page of one run; several are compared by their curves")
-    found = [StoredRun.read(run) for run in runs]
-    if len(found) == 1:
-        scored, notes = _scored(found[0], config, overrides, data_dir, ids, trust)
-        template, page = "run.html", page_of(found[0], scored, notes, trust)
+    stored_runs = [StoredRun.read(run) for run in runs]
+    if len(stored_runs) == 1:
+        scored, notes = _scored(stored_runs[0], config, overrides, data_dir, ids, trust)
+        template, page = "run.html", page_of(stored_runs[0], scored, notes, trust)
     else:
-        template, page = "runs.html", page_of_several(found)
-    is_finished = all(one.state.finished for one in found)
+        template, page = "runs.html", page_of_several(stored_runs)
+    is_finished = all(one.state.finished for one in stored_runs)
     html = html_of(template, page, reload_after=None if is_finished else reload_after)
     return _written(html, runs, out), is_finished
 

@@ -219,16 +219,16 @@ def _shape(stored: StoredNetwork, name: str) -> Shape:
 
 def _misfit(param: str, declared: Param, entry: StoredTensor, stored: StoredNetwork) -> str | None:
     """Return why an entry is not the parameter that the layer needs; None if it is."""
-    shape = found = _shape(stored, entry.name)
+    shape = stored_shape = _shape(stored, entry.name)
     where = f"{entry.name!r} of {stored.path}"
     if isinstance(entry.transpose, tuple) and len(entry.transpose) != len(shape):
         return f"{where} has shape {shape}; transpose, {list(entry.transpose)}, must be an order of its axes"
     if entry.transpose:
-        found = tuple(shape[axis] for axis in _axes(entry, len(shape)))
+        stored_shape = tuple(shape[axis] for axis in _axes(entry, len(shape)))
     turned = f"{{name: {entry.name}, transpose: true}}"
-    if found != declared.shape:
+    if stored_shape != declared.shape:
         hint = f". Write {param}: {turned}" if not entry.transpose and shape[::-1] == declared.shape else ""
-        how = f", transposed {found}" if entry.transpose else ""
+        how = f", transposed {stored_shape}" if entry.transpose else ""
         return f"{where} has shape {shape}{how}; {param} needs {declared.shape}{hint}"
     # One of the same name, "fc1.W", is stored as here, whichever program wrote the file.
     is_ours = stored.tensors.is_ours or entry.name.rpartition(".")[2] == param
@@ -256,7 +256,7 @@ def _read(declared: Param, entry: StoredTensor, stored: StoredNetwork) -> NDArra
         raise CheckpointError(f"{stored.path}: {entry.name!r} is {array.dtype}; {declared.dtype} is needed")
     values = np.transpose(array, _axes(entry, array.ndim)) if entry.transpose else array
     with np.errstate(over="ignore"):
-        found: NDArray[Any] = np.array(values, dtype=declared.dtype, order="C")
-    if not np.isfinite(found).all():
+        values_read: NDArray[Any] = np.array(values, dtype=declared.dtype, order="C")
+    if not np.isfinite(values_read).all():
         raise CheckpointError(f"{stored.path}: {entry.name!r} has values that are not finite in {declared.dtype}")
-    return found
+    return values_read

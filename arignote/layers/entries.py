@@ -111,12 +111,12 @@ class Builder:
 
     def complaints_of_defaults(self) -> list[Complaint]:
         """Return complaints about defaults that each layer sets itself, and that none of them could take."""
-        found = []
+        of_defaults = []
         for key in self._set.keys() - self._taken:
             complaints = [_complaint_of(key, spec) for spec in self._set[key]]
             if complaints[0] is not None and None not in complaints:
-                found.append(complaints[0])
-        return found
+                of_defaults.append(complaints[0])
+        return of_defaults
 
     def _inner(self, block: Block, path: Path, depth: int) -> tuple[Entry, ...]:
         if not block.layers:

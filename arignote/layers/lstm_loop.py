@@ -39,11 +39,11 @@ def lstm_by_steps(
             x = x.where(counts[:, :, None], 0.0)
         last: list[Any] = []
         for position in range(0, len(suffixes), n_directions):
-            found = [
+            of_directions = [
                 _direction(params, suffix, x, counts, backwards or suffix.endswith("_reverse"), max_gradient)
                 for suffix in suffixes[position : position + n_directions]
             ]
-            x, last = cat([outputs for outputs, _ in found], 2), [state for _, state in found]
+            x, last = cat([outputs for outputs, _ in of_directions], 2), [state for _, state in of_directions]
         return cat(last, 1) if only_last else x
 
     return forward

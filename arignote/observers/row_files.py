@@ -64,7 +64,7 @@ class _RowFile(ABC):
         """Cut off what lies after the state, and note where the file ends."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
         self._end, self._pending = 0, b""
-        found = dict.fromkeys(self.kinds, 0)
+        counts = dict.fromkeys(self.kinds, 0)
         with self.path.open("a+b") as file:
             file.seek(0)
             for line in file if start.examples_seen else ():
@@ -75,10 +75,10 @@ class _RowFile(ABC):
                 if not line.endswith(b"\n") or (kind and not kept(start, kind, examples_seen)):
                     break
                 self._end += len(line)
-                found[kind] = examples_seen
+                counts[kind] = examples_seen
             file.truncate(self._end)
         expected = {"batch": start.examples_seen, "validation": start.record.get("examples_seen", 0)}
-        if any(found[kind] != expected[kind] for kind in self.kinds):
+        if any(counts[kind] != expected[kind] for kind in self.kinds):
             warn(f"{self.path}: rows before the {start.examples_seen} examples at which the run is resumed are missing")
 
     def _write(self) -> None:
@@ -142,10 +142,10 @@ class _JSONLinesFile(_RowFile):
     beginning = b'{"kind": "'
 
     def position(self, row: str) -> tuple[str, int]:
-        found = json.loads(row)
-        if found["kind"] not in ("batch", "validation"):
+        record = json.loads(row)
+        if record["kind"] not in ("batch", "validation"):
             raise ValueError
-        return found["kind"], int(found["examples_seen"])
+        return record["kind"], int(record["examples_seen"])
 
     def row(self, event: Event) -> str:
         values = _of_batch(event) if event.kind == "batch" else {"n_updates": event.n_updates, **event.record}

@@ -51,14 +51,14 @@ def _by_name(kind: str) -> dict[str, type[Part]]:
 
 def _named_lines(word: str) -> Iterator[str]:
     """Yield the docstrings of all parts of a name."""
-    found = []
+    parts = []
     for kind in kinds():
         if {word.lower(), f"{word.lower()}{kind}"} & {known.lower() for known in names(kind)}:
-            found.append(find(kind, word))
-    if not found:
+            parts.append(find(kind, word))
+    if not parts:
         known = [*kinds(), *(name for kind in kinds() for name in names(kind))]
         raise ConfigError(f"unknown kind or part {word!r}. {did_you_mean(word, known, kinds())}")
-    for number, cls in enumerate(found):
+    for number, cls in enumerate(parts):
         yield from [""] * (number > 0)
         yield from _part_lines(cls)
 

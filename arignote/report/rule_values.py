@@ -26,8 +26,8 @@ def value_lines(updates: Iterable[PlannedUpdate]) -> list[str]:
     """Return the lines of a table with a row for each epoch; a value that changes within it is written as a -> b."""
     body, names = [], list[str]()
     for epoch, of_epoch in groupby(updates, key=lambda update: update.epoch):
-        found = list(of_epoch)
-        first, last = found[0], found[-1]
+        of_updates = list(of_epoch)
+        first, last = of_updates[0], of_updates[-1]
         names = list(first.values)
         ends = [(f"{first.values[name]:.6g}", f"{last.values[name]:.6g}") for name in names]
         body.append([str(epoch), *(a if a == b else f"{a} -> {b}" for a, b in ends)])

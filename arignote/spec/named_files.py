@@ -72,8 +72,10 @@ def _of_observers(value: Any, change: Change) -> Any:
 
 def _section(annotation: Any) -> type[BaseModel] | None:
     """Return the model of a field that holds a section, which may be one of several types."""
-    found = (one for one in (annotation, *get_args(annotation)) if isinstance(one, type) and issubclass(one, BaseModel))
-    return next(found, None)
+    models = (
+        one for one in (annotation, *get_args(annotation)) if isinstance(one, type) and issubclass(one, BaseModel)
+    )
+    return next(models, None)
 
 
 def from_folder(folder: Path, path: str, form: PathForm) -> str:
@@ -131,5 +133,5 @@ def _relative(folder: Path | None, path: str) -> str:
     absolute = os.path.realpath(path) if ".." in Path(path).parts else os.path.abspath(path)
     if folder is None or os.path.commonpath([absolute, os.path.abspath(folder)]) == os.sep:
         return absolute
-    found = os.path.relpath(absolute, folder)
-    return found if os.path.realpath(folder / found) == os.path.realpath(absolute) else absolute
+    relative = os.path.relpath(absolute, folder)
+    return relative if os.path.realpath(folder / relative) == os.path.realpath(absolute) else absolute

@@ -150,11 +150,11 @@ def _imported(word: str) -> Any:
         raise ValueError(f'must be "module:Name", such as "my_observers:Report"; got {word!r}')
     check_trusted("observer", word)
     try:
-        found: Any = import_module(module)
+        imported: Any = import_module(module)
     except ImportError as error:
         raise ValueError(f"{word!r}: {error}. Is the folder of the module on PYTHONPATH?") from None
     for name in path.split("."):
-        if not hasattr(found, name):
-            raise ValueError(f"{word!r}: {module} has no {name!r}. {did_you_mean(name, vars(found))}")
-        found = getattr(found, name)
-    return found
+        if not hasattr(imported, name):
+            raise ValueError(f"{word!r}: {module} has no {name!r}. {did_you_mean(name, vars(imported))}")
+        imported = getattr(imported, name)
+    return imported

@@ -62,7 +62,7 @@ class ImageFolderReader(Reader):
         heads = [self._head(path) for path in self._files]
         self.sizes: NDArray[np.int64] = np.array([size for size, _ in heads], dtype=np.int64)
         self._resize = None if size is None else (int(size[0]), int(size[1]))
-        self.mode = mode or ("L" if all(found in _GREY for _, found in heads) else "RGB")
+        self.mode = mode or ("L" if all(head_mode in _GREY for _, head_mode in heads) else "RGB")
         differing = np.flatnonzero((self.sizes != self.sizes[0]).any(1))
         if len(differing) and size is None:
             (h, w), (h0, w0) = self.sizes[differing[0]], self.sizes[0]

@@ -54,16 +54,18 @@ class ParquetReader(ChunkedReader):
                 raise DataError(f"{self.where}: holds no rows")
             self.names = list(kinds.names)
             self._names = self.select_columns(self.names)
-            found = [self._kind(file, name, kinds.field(name).type) for name in self._names]
+            kinds_of = [self._kind(file, name, kinds.field(name).type) for name in self._names]
         *whole, last = [sizes[group] for group in self._groups]
         self.starts = np.cumsum([0, *whole])
         is_even = not whole or (len(set(whole)) == 1 and last <= whole[0])
         self.chunk_rows = (whole or [last])[0] if is_even else CHUNK_ROWS
-        self.dtype, self._widths = np.result_type(*(dtype for dtype, _ in found)), [width for _, width in found]
+        self.dtype, self._widths = np.result_type(*(dtype for dtype, _ in kinds_of)), [width for _, width in kinds_of]
         inner = () if self.is_single_column and self._widths == [0] else (sum(width or 1 for width in self._widths),)
         self.shape = (sum(sizes.values()), *inner)
         self.columns = () if any(self._widths) else tuple(self._names)
-        self.text = () if self.is_single_column else tuple(at for at, (kind, _) in enumerate(found) if kind.hasobject)
+        self.text = (
+            () if self.is_single_column else tuple(at for at, (kind, _) in enumerate(kinds_of) if kind.hasobject)
+        )
 
     @classmethod
     def names_in(cls, path: Path) -> list[str]:

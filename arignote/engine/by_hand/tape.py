@@ -126,12 +126,12 @@ class Tape:
         g = gradients[place]
         assert g is not None
         gradients[place] = None
-        found = link.function.backward(g, saved, 1.0 if link.adds else beta, link.needs_input)
+        of_inputs = link.function.backward(g, saved, 1.0 if link.adds else beta, link.needs_input)
         if not link.needs_input:
             return
         if not link.is_merge:
-            found = (found,)
-        for source, needed, one in zip(link.sources, link.needs, found, strict=True):
+            of_inputs = (of_inputs,)
+        for source, needed, one in zip(link.sources, link.needs, of_inputs, strict=True):
             if needed:
                 before = gradients[source]
                 # Later links come first, so that the order of a sum is fixed.
