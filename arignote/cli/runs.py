@@ -8,9 +8,9 @@ from typing import Annotated
 import typer
 
 from arignote.cli.commands import command
-from arignote.cli.options import Json, Run, Which
+from arignote.cli.options import Json, Run, Trust, Which
 
-__all__ = ["compare", "convert", "inspect", "verify"]
+__all__ = ["compare", "convert", "export", "inspect", "verify"]
 
 
 @command
@@ -59,6 +59,26 @@ def convert(
     state, files = convert_2015(old, new)
     print(f"{old} -> {files.path('last')}: {state.position}")
     print(f"next:  arignote inspect {files.stem}")
+
+
+@command
+def export(
+    run: Run,
+    to: Annotated[
+        Path,
+        typer.Option(help="File to write: .onnx, .pt2 (for torch.export.load), or .safetensors (parameters alone)."),
+    ],
+    which: Which = None,
+    trust: Trust = None,
+) -> None:
+    """Write the network of a finished run for programs without Arignote, with preprocessing and classes.
+
+    Example: arignote export runs/digits_mlp --to digits.onnx
+    """
+    from arignote.estimators.export import export_run
+
+    export_run(run, to, which, trust or ())
+    print(f"{run} -> {to}")
 
 
 @command

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from arignote.data.operations import Operation
 from arignote.data.preprocess import Learned, Preprocess
 from arignote.data.table_columns import TableColumns, TableRows
 from arignote.data.table_steps import OneHot, TableStep
@@ -86,6 +87,15 @@ class Pipeline:
         if self.takes_tables:
             return self._table(len(self.steps), learned, np.asarray(x)).whole
         return np.asarray(self._apply(len(self.steps), learned, x), dtype=np.float32)
+
+    def operations(self, learned: Mapping[str, Array], shape: tuple[int, ...]) -> list[Operation]:
+        """Return what `apply` computes of rows (rows, *shape), in order; ConfigError if a step has no such formula."""
+        operations: list[Operation] = []
+        for number, step in enumerate(self.steps):
+            of_step = step.operations(_own(number, learned), shape)
+            shape = next((value[1:] for name, value in reversed(of_step) if name == "reshape"), shape)
+            operations += of_step
+        return operations
 
     def may_be_missing(self, columns: TableColumns, where: str) -> set[str]:
         """Return the columns of a table whose missing values the steps replace or encode.

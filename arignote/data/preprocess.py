@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
-from arignote.errors import DataError
+from arignote.data.operations import Operation, computed
+from arignote.errors import ConfigError, DataError
 from arignote.registry import Count, Finite, Part, register
 
 __all__ = ["Learned", "MinMax", "Preprocess", "Scale", "Standardise", "Whiten"]
@@ -37,6 +38,10 @@ class Preprocess(Part):
     @abstractmethod
     def apply(self, learned: Mapping[str, Array], x: Array) -> Array:
         """Return rows (rows, ...) as new float32 arrays; DataError if their shape is not that of the training rows."""
+
+    def operations(self, learned: Mapping[str, Array], shape: tuple[int, ...]) -> list[Operation]:
+        """Return what `apply` computes of rows whose examples have a shape; ConfigError if it is no such formula."""
+        raise ConfigError(f"preprocess: {type(self).__name__} has no formula: it defines no `operations`")
 
     def _rows(self, chunks: Iterable[Array]) -> Iterator[Array]:
         """Yield the chunks that are not empty, validated, as float64 (rows, ...)."""
@@ -110,7 +115,10 @@ class Scale(Preprocess):
         return {}
 
     def apply(self, learned: Mapping[str, Array], x: Array) -> Array:
-        return ((x - np.float32(self.subtract)) / np.float32(self.divide_by)).astype(np.float32, copy=False)
+        return computed(self.operations(learned, x.shape[1:]), x).astype(np.float32, copy=False)
+
+    def operations(self, learned: Mapping[str, Array], shape: tuple[int, ...]) -> list[Operation]:
+        return [("subtract", np.float32(self.subtract)), ("divide", np.float32(self.divide_by))]
 
 
 @register()
@@ -152,7 +160,10 @@ class Standardise(Preprocess):
     def apply(self, learned: Mapping[str, Array], x: Array) -> Array:
         over = self._axes(x)
         self._check(learned["mean"].shape, tuple(1 if a in over else n for a, n in enumerate(x.shape))[1:], x)
-        return ((x - learned["mean"]) / learned["scale"]).astype(np.float32, copy=False)
+        return computed(self.operations(learned, x.shape[1:]), x).astype(np.float32, copy=False)
+
+    def operations(self, learned: Mapping[str, Array], shape: tuple[int, ...]) -> list[Operation]:
+        return [("subtract", learned["mean"]), ("divide", learned["scale"])]
 
 
 @register()
@@ -193,8 +204,11 @@ class MinMax(Preprocess):
 
     def apply(self, learned: Mapping[str, Array], x: Array) -> Array:
         self._check(learned["minimum"].shape, x.shape[1:], x)
-        part = (x - learned["minimum"]) / learned["range"]
-        return (part * np.float32(self.high - self.low) + np.float32(self.low)).astype(np.float32, copy=False)
+        return computed(self.operations(learned, x.shape[1:]), x).astype(np.float32, copy=False)
+
+    def operations(self, learned: Mapping[str, Array], shape: tuple[int, ...]) -> list[Operation]:
+        to_range: list[Operation] = [("multiply", np.float32(self.high - self.low)), ("add", np.float32(self.low))]
+        return [("subtract", learned["minimum"]), ("divide", learned["range"]), *to_range]
 
 
 @register()
@@ -254,5 +268,10 @@ class Whiten(Preprocess):
 
     def apply(self, learned: Mapping[str, Array], x: Array) -> Array:
         self._check(learned["mean"].shape, (int(np.prod(x.shape[1:])),), x)
-        whitened = (x.reshape(len(x), len(learned["W"])) - learned["mean"]) @ learned["W"]
-        return whitened.astype(np.float32, copy=False).reshape(x.shape if self.method == "zca" else whitened.shape)
+        return computed(self.operations(learned, x.shape[1:]), x).astype(np.float32, copy=False)
+
+    def operations(self, learned: Mapping[str, Array], shape: tuple[int, ...]) -> list[Operation]:
+        n_values, n_components = learned["W"].shape
+        of_rows: list[Operation] = [("subtract", learned["mean"]), ("matmul", learned["W"])]
+        after = shape if self.method == "zca" else (n_components,)
+        return [("reshape", (-1, n_values)), *of_rows, ("reshape", (-1, *after))]

@@ -16,7 +16,7 @@ from arignote.data.preprocess import Learned
 from arignote.data.rows import Rows
 from arignote.errors import DataError, warn
 
-__all__ = ["check_categories", "fit_preprocessing", "pipelines_of", "preprocessed", "warn_of_bytes"]
+__all__ = ["check_categories", "fit_preprocessing", "learned_of", "pipelines_of", "preprocessed", "warn_of_bytes"]
 
 # Steps, or their specs, of all rows or by channel.
 PreprocessSpecs = Any
@@ -35,7 +35,7 @@ def fit_preprocessing(rows: Rows, steps: PreprocessSpecs) -> Learned:
     for channel, pipeline in pipelines_of(rows.conversions, steps).items():
         reader = rows.readers[channel]
         arrays = pipeline.fit(partial(rows.blocks, channel), reader.columns, reader.text)
-        learned |= {_prefix(rows, channel) + name: array for name, array in arrays.items()}
+        learned |= {_prefix(channel, rows.conversions) + name: array for name, array in arrays.items()}
     return learned
 
 
@@ -45,8 +45,7 @@ def preprocessed(rows: Rows, steps: PreprocessSpecs, learned: Mapping[str, NDArr
         return rows
     conversions = dict(rows.conversions)
     for channel, pipeline in pipelines_of(rows.conversions, steps).items():
-        prefix = _prefix(rows, channel)
-        arrays = {name.removeprefix(prefix): array for name, array in learned.items() if name.startswith(prefix)}
+        arrays = learned_of(channel, rows.conversions, learned)
         conversions[channel] = replace(conversions[channel], preprocess=partial(pipeline.apply, arrays))
     return replace(rows, conversions=conversions)
 
@@ -96,5 +95,11 @@ def pipelines_of(channels: Collection[str], steps: PreprocessSpecs) -> dict[str,
     return {channel: Pipeline(one) for channel, one in chosen.items() if one}
 
 
-def _prefix(rows: Rows, channel: str) -> str:
-    return "" if len(rows.conversions) == 1 else f"{channel}/"
+def learned_of(channel: str, channels: Collection[str], learned: Mapping[str, NDArray[Any]]) -> Learned:
+    """Return what the preprocessing of one of several channels has learned, of what `fit_preprocessing` returns."""
+    prefix = _prefix(channel, channels)
+    return {name.removeprefix(prefix): array for name, array in learned.items() if name.startswith(prefix)}
+
+
+def _prefix(channel: str, channels: Collection[str]) -> str:
+    return "" if len(channels) == 1 else f"{channel}/"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from math import prod
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -152,6 +153,26 @@ class FittedNetwork(NotebookView):
             If, without `part`, training rows are among the rows: in a file, or in an array with held-out ones.
         """
         return self._predictor().score(self._data_of(X, y, groups), losses, part=part).values
+
+    @checked_call("arguments")
+    def export(self, path: Any) -> None:
+        """Write the network as a file for programs without Arignote; see docs/export.md.
+
+        Parameters
+        ----------
+        path : str or Path
+            Its ending says the format. ".onnx" and ".pt2" (which `torch.export.load` reads) hold preprocessing, network
+            and predictions, for any number of rows; ".safetensors" parameters by name, such as "fc1.W".
+
+        Raises
+        ------
+        ConfigError
+            If the file cannot be written, or a layer or a step of preprocessing cannot be exported; the message names
+            them, and nothing is written.
+        """
+        from arignote.estimators.export import export_predictor
+
+        export_predictor(self._predictor(), Path(path))
 
     @checked_call("arguments")
     def set_trainable_params(self, inp: Any, layers: Sequence[str] | None = None) -> None:

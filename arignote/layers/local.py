@@ -62,7 +62,7 @@ class LocalFilters(FilterLayer):
             # Of each place (rows, values of its window), times (values of the window, sums).
             patches = unfold(maps[:, :, None] if one else maps, **geometry).permute(2, 0, 1)
             W = params["W"].flatten(1).unflatten(0, (n_sums, -1)).permute(1, 2, 0)
-            sums = patches.bmm(W).permute(1, 2, 0).reshape(len(x), n_sums, *sizes)
+            sums = patches.bmm(W).permute(1, 2, 0).reshape(x.shape[0], n_sums, *sizes)
             if "b" in params:
                 sums = sums + params["b"].reshape(per_map)
             return layout.to_examples(function(sums, *(params[name] for name in slope_names)))

@@ -62,7 +62,7 @@ def _direction(
 
     w_in, w_rec, w_cell = params["W_in" + suffix], params["W_rec" + suffix], params.get("W_cell" + suffix)
     of_inputs = linear(x, w_in, params.get("b_in" + suffix))
-    h = c = x.new_zeros(len(x), w_rec.shape[1])
+    h = c = x.new_zeros(x.shape[0], w_rec.shape[1])
     outputs: list[Any] = [None] * x.shape[1]
     for step in reversed(range(x.shape[1])) if reverse else range(x.shape[1]):
         sums: Any = of_inputs[:, step] + linear(h, w_rec, params.get("b_rec" + suffix))

@@ -113,7 +113,7 @@ class _Recurrent(WeightedLayer):
             x, steps = with_steps(x)
             x = x[:, :, None] if x.dim() == 2 else x
             weights = [params[name] for name in names]
-            state = initial(x.new_zeros(n_states, len(x), n_units))
+            state = initial(x.new_zeros(n_states, x.shape[0], n_units))
             if steps is None:
                 outputs, last, *_ = function(x.flip(1) if backwards else x, state, weights, *options, True)
                 outputs = outputs.flip(1) if backwards else outputs

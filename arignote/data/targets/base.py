@@ -9,6 +9,7 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from arignote.data.operations import Operation
 from arignote.errors import DataError
 from arignote.registry import Part
 
@@ -103,6 +104,10 @@ class Target(Part):
     @abstractmethod
     def decode(self, predicted: NDArray[Any], state: TargetState) -> NDArray[Any]:
         """Return predictions as the user has values, from what the network predicts (rows, n_outputs)."""
+
+    def operations(self, state: TargetState) -> list[Operation]:
+        """Return what `decode` computes of numbers that the network predicts; nothing of probabilities."""
+        return []
 
     @property
     def of_step(self) -> Target:

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from arignote.data.fields import joined
+from arignote.data.operations import Operation
 from arignote.data.targets.base import Target, TargetState
 from arignote.errors import DataError
 from arignote.registry import PartField, register
@@ -116,6 +117,9 @@ class EachStep(Target):
         n_rows, n_steps = predicted.shape[:2]
         values = self.of.decode(predicted.reshape(n_rows * n_steps, -1), state["of"])
         return values.reshape(n_rows, n_steps, *values.shape[1:])
+
+    def operations(self, state: TargetState) -> list[Operation]:
+        return self.of.operations(state["of"])
 
     def like(self, y: NDArray[Any], stored: TargetState) -> NDArray[Any]:
         values = self.of.like(y["values"].reshape(-1, *y["values"].shape[2:]), stored["of"])

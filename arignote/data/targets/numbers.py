@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from arignote.data.operations import Operation, computed
 from arignote.data.targets.base import Target, TargetState, is_missing
 from arignote.errors import DataError
 from arignote.registry import Count, register
@@ -109,8 +110,12 @@ class Numbers(Target):
         return np.ascontiguousarray(scaled, dtype=np.float32)
 
     def decode(self, predicted: NDArray[Any], state: TargetState) -> NDArray[Any]:
-        values: NDArray[Any] = predicted.astype(np.float64) * state["scale"] + state["mean"]
-        return values[:, 0] if state["n_axes"] == 1 else values
+        return computed(self.operations(state), predicted)
+
+    def operations(self, state: TargetState) -> list[Operation]:
+        # In float64, the type of both arrays.
+        scaled: list[Operation] = [("multiply", np.array(state["scale"])), ("add", np.array(state["mean"]))]
+        return [*scaled, ("squeeze", -1)] if state["n_axes"] == 1 else scaled
 
     def present_mask(self, y: NDArray[Any]) -> NDArray[np.bool_] | None:
         is_nan = np.isnan(y).reshape(len(y), -1).all(axis=1)

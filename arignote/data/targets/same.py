@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from arignote.data.operations import Operation, computed
 from arignote.data.targets.base import Target, TargetState
 from arignote.errors import DataError
 from arignote.registry import Count, register
@@ -62,7 +63,10 @@ class Same(Target):
         return y.reshape(len(y), -1)
 
     def decode(self, predicted: NDArray[Any], state: TargetState) -> NDArray[Any]:
-        return predicted.reshape(len(predicted), *state["shape"])
+        return computed(self.operations(state), predicted)
+
+    def operations(self, state: TargetState) -> list[Operation]:
+        return [("reshape", (-1, *state["shape"]))]
 
     def encoded_form(self, state: TargetState) -> str:
         return f"numbers (rows, {self.size(state)})"

@@ -1,0 +1,311 @@
+"""A network as a program that runs without Arignote: from rows as they are stored to predictions, for any batch."""
+
+from __future__ import annotations
+
+import json
+import logging
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from io import BytesIO
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.export import Dim, ExportedProgram
+
+from arignote.data.operations import Operation
+from arignote.engine.network import Network, copy_into
+from arignote.errors import ConfigError
+from arignote.layers.architecture import Placed
+from arignote.layers.base import Shape
+from arignote.layers.embedding import tokens_of
+from arignote.registry import part_name
+
+__all__ = ["ExportedInput", "ExportedOutput", "Program", "as_onnx", "as_torch_program"]
+
+# Rows of the example that is traced. A program is not specialised to a number of rows that is neither 0 nor 1.
+_N_ROWS = 3
+# The most that a file of protobuf holds, in bytes.
+_LARGEST_ONNX = 2**31 - 1
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep what the exporter warns of and logs about itself from the user."""
+    logger = logging.getLogger("torch.onnx")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logger.setLevel(level)
+
+
+@dataclass(frozen=True)
+class ExportedInput:
+    """What a program takes of a channel.
+
+    Attributes
+    ----------
+    name : str
+    shape : tuple of int
+        Shape of an example before preprocessing.
+    operations : list of Operation
+        Preprocessing.
+    """
+
+    name: str
+    shape: Shape
+    operations: list[Operation]
+
+
+@dataclass(frozen=True)
+class ExportedOutput:
+    """What a program gives of an output layer.
+
+    Attributes
+    ----------
+    layer : str
+        Name of the output layer.
+    prefix : str
+        Beginning of the names of its outputs: label and probabilities, or values.
+    labels_per_row : "none", "one" or "several"
+        As of `Target`.
+    classes : array (n_classes,), optional
+        Labels in the order of the probabilities.
+    operations : list of Operation
+        From what the network predicts to numbers.
+    """
+
+    layer: str
+    prefix: str
+    labels_per_row: str
+    classes: NDArray[Any] | None
+    operations: list[Operation]
+
+    @property
+    def text(self) -> list[str] | None:
+        """The classes, if they are text, which a tensor cannot hold."""
+        is_text = self.classes is not None and self.classes.dtype.kind == "U" and self.labels_per_row == "one"
+        return self.classes.tolist() if is_text and self.classes is not None else None
+
+
+class Program(nn.Module):
+    """A network with its preprocessing and its predictions, on the CPU in float32.
+
+    Parameters
+    ----------
+    network : Network
+    inputs : sequence of ExportedInput
+        Of each input layer, in order.
+    outputs : sequence of ExportedOutput
+    """
+
+    def __init__(self, network: Network, inputs: Sequence[ExportedInput], outputs: Sequence[ExportedOutput]):
+        super().__init__()
+        self.network = Network(network.architecture)
+        copy_into(self.network.named, network.arrays(), "network")
+        self.inputs, self.outputs = list(inputs), list(outputs)
+        self.prepare = nn.ModuleList(_Operations(one.operations) for one in inputs)
+        self.decode = nn.ModuleList(map(_Prediction, outputs))
+        self.eval()
+
+    def forward(self, *x: Tensor) -> dict[str, Tensor]:
+        """Return the predictions by name.
+
+        Parameters
+        ----------
+        *x : Tensor (n, ...)
+            Rows of each input, not preprocessed.
+        """
+        prepared = [prepare(one) for prepare, one in zip(self.prepare, x, strict=True)]
+        of_layers = dict(zip(self.network.architecture.outputs, self.network(*prepared), strict=True))
+        predictions: dict[str, Tensor] = {}
+        for one, decode in zip(self.outputs, self.decode, strict=True):
+            to_predictions = self.network.architecture.outputs[one.layer].to_predictions()
+            predictions |= decode(to_predictions(of_layers[one.layer]))
+        return predictions
+
+    def example(self) -> tuple[Tensor, ...]:
+        """Return rows of each input: zeros of its shape and type."""
+        tokens = tokens_of(self.network.architecture.layers)
+        names = [place.name for place in self.network.architecture.inputs]
+        return tuple(
+            torch.zeros(_N_ROWS, *one.shape, dtype=torch.int64 if name in tokens else torch.float32)
+            for name, one in zip(names, self.inputs, strict=True)
+        )
+
+
+class _Operations(nn.Module):
+    """Operations on rows, as of `computed`."""
+
+    def __init__(self, operations: Sequence[Operation]):
+        super().__init__()
+        self.names = [name for name, _ in operations]
+        self.values: list[Any] = []
+        for i, (_, value) in enumerate(operations):
+            if isinstance(value, np.ndarray | np.generic):
+                # By the name of a buffer.
+                self.register_buffer(f"value{i}", torch.from_numpy(np.array(value)))
+                value = f"value{i}"
+            self.values.append(value)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return what the operations make of rows."""
+        for name, value in zip(self.names, self.values, strict=True):
+            if isinstance(value, str):
+                value = getattr(self, value)
+                # ONNX does not promote types.
+                x = x.to(torch.promote_types(x.dtype, value.dtype))
+            x = getattr(torch, name)(x, value)
+        return x
+
+
+class _Prediction(nn.Module):
+    """What a program gives of the predictions of an output layer: probabilities with labels, or numbers."""
+
+    def __init__(self, output: ExportedOutput):
+        super().__init__()
+        self.prefix, self.labels_per_row = output.prefix, output.labels_per_row
+        self.operations = _Operations(output.operations)
+        classes = output.classes
+        is_numbers = classes is not None and classes.dtype.kind in "biuf"
+        # Labels that are their own numbers, and text, stay numbers of classes.
+        is_looked_up = is_numbers and classes is not None and classes.tolist() != list(range(len(classes)))
+        self.classes: Tensor | None
+        self.register_buffer("classes", torch.from_numpy(np.array(classes)) if is_looked_up else None)
+
+    def forward(self, predicted: Tensor) -> dict[str, Tensor]:
+        """Return predictions by name."""
+        if self.labels_per_row == "none":
+            return {f"{self.prefix}values": self.operations(predicted)}
+        label = (predicted > 0.5).long() if self.labels_per_row == "several" else predicted.argmax(-1)
+        if self.labels_per_row == "one" and self.classes is not None:
+            label = self.classes[label]
+        return {f"{self.prefix}label": label, f"{self.prefix}probabilities": predicted}
+
+
+def as_torch_program(program: Program, metadata: Mapping[str, Any]) -> bytes:
+    """Return a program as a file that `torch.export.load` reads, with its metadata as the extra file "metadata.json".
+
+    Raises
+    ------
+    ConfigError
+        If layers cannot be exported; the message names them.
+    """
+    exported, file = _traced(program, _exported), BytesIO()
+    with _quiet():
+        torch.export.save(exported, file, extra_files={"metadata.json": json.dumps(metadata)})
+    return file.getvalue()
+
+
+def as_onnx(program: Program, metadata: Mapping[str, Any]) -> bytes:
+    """Return a program as a file of ONNX, with metadata as text of JSON by name.
+
+    Raises
+    ------
+    ConfigError
+        If layers cannot be exported; the message names them.
+    """
+    n_bytes = 4 * sum(tensor.numel() for tensor in program.state_dict().values())
+    if n_bytes > _LARGEST_ONNX:
+        raise ConfigError(f"a file of ONNX holds 2 GB; the network has {n_bytes / 1e9:.1f} GB: write a .pt2")
+    model = _traced(program, _to_onnx)
+    _name_batch_axis(model.graph)
+    for output in program.outputs:
+        if output.text is not None:
+            _look_up(model.graph, f"{output.prefix}label", output.text)
+    for name, value in metadata.items():
+        model.metadata_props.add(key=name, value=json.dumps(value))
+    content: bytes = model.SerializeToString()
+    return content
+
+
+def _traced(program: Program, trace: Callable[..., Any]) -> Any:
+    """Return what `trace` makes of a program; ConfigError, which names the layers, if it fails."""
+    try:
+        return trace(program, program.example(), [one.name for one in program.inputs])
+    except Exception as error:
+        failed = list(_not_exportable(program.network, trace))
+        lines = failed or [f"the network: {_first_line(error)}"]
+        raise ConfigError(
+            "\n  ".join(["the network cannot be exported:", *lines, "Weights can: write a .safetensors"])
+        ) from error
+
+
+def _not_exportable(network: Network, trace: Callable[..., Any]) -> Iterator[str]:
+    """Yield a line for each layer that cannot be exported alone, with the reason."""
+    for place, (params, forward) in network.placed():
+        layer = _Alone(place, params, forward)
+        is_tokens = part_name(place.layer) == "EmbeddingLayer" or place.name in tokens_of(network.architecture.layers)
+        dtype = torch.int64 if is_tokens else torch.float32
+        x = tuple(torch.zeros(_N_ROWS, *shape, dtype=dtype) for shape in place.input_shapes)
+        try:
+            trace(layer, x, [f"x{i}" for i in range(len(x))])
+        except Exception as error:
+            yield f"{place.name} ({part_name(place.layer)}): {_first_line(error)}"
+
+
+class _Alone(nn.Module):
+    """A layer as a network of its own."""
+
+    def __init__(self, place: Placed, params: Mapping[str, Any], compute: Callable[..., Tensor]):
+        super().__init__()
+        self.takes_list, self.compute, self.names = place.takes_list, compute, list(params)
+        for i, tensor in enumerate(params.values()):
+            self.register_parameter(f"p{i}", nn.Parameter(tensor.detach(), requires_grad=False))
+
+    def forward(self, *x: Tensor) -> Tensor:
+        params = {name: getattr(self, f"p{i}") for i, name in enumerate(self.names)}
+        return self.compute(params, list(x) if self.takes_list else x[0], False)
+
+
+@_quiet()
+def _exported(module: nn.Module, x: tuple[Tensor, ...], names: Sequence[str]) -> ExportedProgram:
+    batch = Dim("batch", min=1)
+    return torch.export.export(module, x, dynamic_shapes=(tuple({0: batch} for _ in x),))
+
+
+@_quiet()
+def _to_onnx(module: nn.Module, x: tuple[Tensor, ...], names: Sequence[str]) -> Any:
+    exported = _exported(module, x, names)
+    outputs = list(module(*x)) if isinstance(module, Program) else None
+    program = torch.onnx.export(exported, x, input_names=list(names), output_names=outputs, dynamo=True, verbose=False)
+    assert program is not None
+    return program.model_proto
+
+
+def _name_batch_axis(graph: Any) -> None:
+    """Name the first axis of all inputs and outputs "batch", for which the exporter has a name of its own."""
+    old = graph.input[0].type.tensor_type.shape.dim[0].dim_param
+    for value in (*graph.input, *graph.output, *graph.value_info):
+        for dim in value.type.tensor_type.shape.dim:
+            if dim.dim_param == old:
+                dim.dim_param = "batch"
+
+
+def _look_up(graph: Any, name: str, classes: Sequence[str]) -> None:
+    """Replace an output, numbers of classes, by the text of these classes, which PyTorch has no tensors of."""
+    from onnx import TensorProto, helper
+
+    for node in graph.node:
+        node.input[:] = [f"{name}_number" if one == name else one for one in node.input]
+        node.output[:] = [f"{name}_number" if one == name else one for one in node.output]
+    text: Any = [one.encode() for one in classes]
+    graph.initializer.append(helper.make_tensor(f"{name}_classes", TensorProto.STRING, [len(text)], text))
+    graph.node.append(helper.make_node("Gather", [f"{name}_classes", f"{name}_number"], [name]))
+    output = next(one for one in graph.output if one.name == name)
+    output.type.tensor_type.elem_type = TensorProto.STRING
+
+
+def _first_line(error: BaseException) -> str:
+    """Return the first line of the error that has caused an error."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    return f"{type(error).__name__}: {str(error).strip().partition(chr(10))[0]:.200}"

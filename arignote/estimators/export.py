@@ -1,0 +1,179 @@
+"""Files of a fitted network for programs without Arignote: ONNX, programs of PyTorch, and weights alone."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from arignote.data.fields import ALONE
+from arignote.data.inputs import Conversion, Input, of_channel
+from arignote.data.preprocessed import learned_of, pipelines_of
+from arignote.errors import CheckpointError, ConfigError
+from arignote.estimators.fitted import alone
+from arignote.replacing import is_stream, replacing_bytes
+from arignote.version import __version__
+
+if TYPE_CHECKING:
+    from arignote.checkpoints.state import TrainingState
+    from arignote.engine.export import Program
+    from arignote.estimators.scoring import Predictor
+
+__all__ = ["check_export_file", "export_predictor", "export_run"]
+
+_ENDINGS = (".onnx", ".pt2", ".safetensors")
+
+
+def check_export_file(path: Path) -> str:
+    """Return the ending of a file to export to; ConfigError if it cannot be written, before anything is computed."""
+    ending = path.suffix.lower()
+    if ending not in _ENDINGS:
+        got = f"ends in {path.suffix}" if ending else "has no ending"
+        raise ConfigError(f"{path}: the ending must be .onnx, .pt2 or .safetensors; this {got}")
+    folder = path.parent
+    if path.is_dir() or is_stream(path):
+        raise ConfigError(f"{path}: is no regular file; give a path such as model{ending}")
+    if not folder.is_dir():
+        raise ConfigError(f"{path}: there is no folder {folder}; make it, or write to another one")
+    if not os.access(path if path.exists() else folder, os.W_OK):
+        raise ConfigError(f"{path}: cannot be written: permission denied. Write to another folder")
+    missing = [name for name in ("onnx", "onnxscript") if ending == ".onnx" and find_spec(name) is None]
+    if missing:
+        raise ConfigError(
+            f"{path}: ONNX needs {' and '.join(missing)}: pip install 'arignote[onnx]'. A .pt2 or .safetensors needs "
+            "nothing more"
+        )
+    return ending
+
+
+def export_run(run: str, path: Path, which: str | None = None, trust: Sequence[str] = ()) -> None:
+    """Write the network of a run, as of `export_predictor`.
+
+    Parameters
+    ----------
+    run : str
+        Stem of the run, or one of its files.
+    path : Path
+    which : "best", "last" or number of an epoch, optional
+        By default the result of a finished run.
+    trust : sequence of str
+        Modules that may be imported because the file names them.
+
+    Raises
+    ------
+    CheckpointError
+        If there is no such run, its file cannot be used, or it is not finished and `which` is None.
+    ConfigError
+        As of `export_predictor`.
+    """
+    check_export_file(path)
+    from arignote.estimators.scoring import Predictor
+
+    predictor = Predictor.load(run, which, trust)
+    if which is None and not predictor.state.finished:
+        raise CheckpointError(
+            f"{run}: is not finished ({predictor.state.position}): resume it, or export what it has with --which best "
+            "or last"
+        )
+    export_predictor(predictor, path)
+
+
+def export_predictor(predictor: Predictor, path: Path) -> None:
+    """Write a fitted network as the ending of a file says, whole or not at all.
+
+    Parameters
+    ----------
+    predictor : Predictor
+    path : Path
+        .onnx or .pt2: preprocessing, network and predictions; .safetensors: parameters by name.
+
+    Raises
+    ------
+    ConfigError
+        If the file cannot be written, a package is missing, or a layer or a step of preprocessing cannot be exported.
+    """
+    ending = check_export_file(path)
+    if ending == ".safetensors":
+        content = _weights(predictor)
+    else:
+        from arignote.engine.export import as_onnx, as_torch_program
+
+        program, metadata = _program_of(predictor), _metadata_of(predictor)
+        content = (as_onnx if ending == ".onnx" else as_torch_program)(program, metadata)
+    try:
+        with replacing_bytes(path) as file:
+            file.write(content)
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be written: {error.strerror or error}") from None
+
+
+def _program_of(predictor: Predictor) -> Program:
+    """Return the network of a predictor with its preprocessing and predictions; ConfigError if it takes sequences."""
+    from arignote.engine.export import ExportedInput, ExportedOutput, Program
+
+    network, state, targets = predictor.network, predictor.state, predictor.targets
+    channels = [one.channel or ALONE for one in predictor.inputs]
+    pipelines = pipelines_of(channels, state.spec["fit"].get("preprocess"))
+    inputs = []
+    for one, channel, place in zip(predictor.inputs, channels, network.architecture.inputs, strict=True):
+        if one.steps is not None:
+            raise ConfigError(
+                f"{place.name}: takes sequences of different lengths, whose lengths are no part of an exported "
+                "network. Train it on rows padded to one length, without lengths and mask; or write a .safetensors"
+            )
+        shape = _shape_before(state, one, channel, place.input_shape)
+        learned = learned_of(channel, channels, state.preprocess)
+        operations = pipelines[channel].operations(learned, shape) if channel in pipelines else []
+        inputs.append(ExportedInput(one.field, shape, operations))
+    outputs = []
+    for name in predictor.shown:
+        target, of_target = targets.by_output[name], state.targets[name]
+        labels = target.of_step.labels_per_row
+        classes = None if labels == "none" else np.array(target.classes(of_target).tolist())
+        prefix = f"{name}." if len(predictor.shown) > 1 else ""
+        outputs.append(ExportedOutput(name, prefix, labels, classes, target.operations(of_target)))
+    return Program(network, inputs, outputs)
+
+
+def _shape_before(state: TrainingState, one: Input, channel: str, after: tuple[int, ...]) -> tuple[int, ...]:
+    """Return the shape of an example before preprocessing, which changes it if it keeps some components alone."""
+    features: Any = state.data.get("train", {}).get("features", {})
+    stored = features.get("channels", {}).get(channel, features).get("shape")
+    if stored is None:
+        return after
+    conversion = Conversion(of_channel(state.spec["fit"].get("axes"), one.channel), one.image)
+    before = conversion.channels_first(np.empty((0, *stored[1:]))).shape[1:]
+    # The axes of a `Data` are not stored: its examples are those that the network takes.
+    return after if sorted(before) == sorted(after) else before
+
+
+def _metadata_of(predictor: Predictor) -> dict[str, Any]:
+    """Return what a file says beside the network, as plain data by name."""
+    state, targets = predictor.state, predictor.targets
+    classes = {
+        name: targets.by_output[name].classes(state.targets[name]).tolist()
+        for name in predictor.shown
+        if targets.by_output[name].of_step.labels_per_row != "none"
+    }
+    metadata: dict[str, Any] = {"arignote": __version__, "name": state.spec["name"]}
+    if classes:
+        metadata["classes_"] = alone(classes) if len(predictor.shown) == 1 else classes
+    metadata["channels"] = [one.field for one in predictor.inputs]
+    names = state.data.get("feature_names")
+    return metadata | ({"feature_names_in_": names} if isinstance(names, list | Mapping) else {})
+
+
+def _weights(predictor: Predictor) -> bytes:
+    """Return the parameters and buffers of a network as a file of safetensors, with the layers as its metadata."""
+    import json
+
+    from safetensors.numpy import save
+
+    metadata = _metadata_of(predictor) | {"layers": predictor.network.architecture.spec()}
+    text = {name: json.dumps(value, default=str) for name, value in metadata.items()}
+    content: bytes = save(predictor.network.arrays(), metadata=text)
+    return content

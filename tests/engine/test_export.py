@@ -1,0 +1,74 @@
+"""Exported networks, computed by onnxruntime: every registered layer, and several rows of any number."""
+
+from __future__ import annotations
+
+from functools import cache
+
+import numpy as np
+import pytest
+import torch
+from contracts.test_layers import LAYERS, SHAPES, network_of, rows
+from torch import nn
+
+from arignote.engine.export import _to_onnx
+
+onnxruntime = pytest.importorskip("onnxruntime", reason="exported networks are computed with onnxruntime")
+pytest.importorskip("onnxscript", reason="pip install 'arignote[onnx]'")
+pytestmark = pytest.mark.slow
+
+# The parameters that choose another computation.
+VARIANTS = {
+    "LSTMLayer, peepholes": {"peepholes": True, "backwards": True},
+    "LSTMLayer, last state": {"only_last": True, "bidirectional": True},
+    "ClassificationOutputLayer, one sum": {"n_classes": 1},
+    "ConvLayer, groups and pads": {"pad": "same", "filter_shape": 3, "stride": 1, "untie_biases": True},
+    "BatchNormLayer, fixed": {"fix_params": True},
+}
+CASES = [*LAYERS, *VARIANTS]
+
+
+class Together(nn.Module):
+    """Networks that take the same rows: one export takes seconds, however small."""
+
+    def __init__(self, networks):
+        super().__init__()
+        self.networks = nn.ModuleList(networks)
+
+    def forward(self, *x):
+        return [network(*x)[0] for network in self.networks]
+
+
+def layer_of(case):
+    return case.partition(",")[0]
+
+
+@cache
+def exported(shape):
+    """Return the cases whose rows have a shape, the networks, and the file of all as a session."""
+    cases = [case for case in CASES if SHAPES.get(layer_of(case), (1, 8, 8)) == shape]
+    networks = []
+    for case in cases:
+        network = network_of(layer_of(case), **VARIANTS.get(case, {}))
+        with torch.no_grad():
+            # No weight is 0, nor any bias or running mean.
+            for number, (_, tensor) in enumerate(sorted(network.named.items())):
+                generator = torch.Generator().manual_seed(number)
+                if tensor.dtype == torch.float32:
+                    tensor.add_(0.1 + 0.2 * torch.rand(tensor.shape, generator=generator))
+        networks.append(network.eval())
+    x = rows(layer_of(cases[0]), 3)
+    model = _to_onnx(Together(networks).eval(), (x,), ["x"])
+    return cases, networks, onnxruntime.InferenceSession(model.SerializeToString())
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_a_layer_computes_the_same_as_onnx_for_any_number_of_rows(case):
+    cases, networks, session = exported(SHAPES.get(layer_of(case), (1, 8, 8)))
+    at = cases.index(case)
+    for n_rows in (1, 3, 7, 500):
+        x = rows(layer_of(case), n_rows)
+        with torch.no_grad():
+            expected = networks[at](x)[0].numpy()
+        found = session.run(None, {"x": x.numpy()})[at]
+        np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-5)
+        assert n_rows == 1 or np.ptp(expected, axis=0).max() > 1e-3

@@ -1,0 +1,216 @@
+"""Files of a fitted network: computed by onnxruntime and by PyTorch from rows as they are stored; refusals."""
+
+from __future__ import annotations
+
+import io
+import json
+import signal
+import sys
+
+import numpy as np
+import pytest
+import torch
+from command_line import arignote
+from safetensors import safe_open
+from safetensors.numpy import load_file
+
+from arignote import CheckpointError, ConfigError, NNClassifier, NNRegressor
+from arignote.errors import Interrupted
+from arignote.layers import Layer
+
+RNG = np.random.default_rng(3)
+N_ROWS = (1, 3, 7, 500)
+
+
+def session_of(path):
+    onnxruntime = pytest.importorskip("onnxruntime", reason="exported networks are computed with onnxruntime")
+    session = onnxruntime.InferenceSession(path)
+    metadata = session.get_modelmeta().custom_metadata_map
+    return session, {name: json.loads(value) for name, value in metadata.items()}
+
+
+def close(found, expected):
+    np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.slow
+def test_two_inputs_and_two_outputs_are_computed_by_onnx(tmp_path):
+    x = {
+        "ink": RNG.normal(3, 2, (500, 2, 4, 3)).astype(np.float32),
+        "size": RNG.normal(100, 9, (500, 3)).astype(np.float32),
+    }
+    y = {"kind": np.array(["cat", "dog", "ant"])[RNG.integers(0, 3, 500)], "mass": RNG.normal(500, 20, 500)}
+    layers = [
+        ["InputLayer", {"channel": "ink"}],
+        ["FCLayer", {"name": "a", "n_units": 4, "activation": "relu"}],
+        ["InputLayer", {"channel": "size"}],
+        ["FCLayer", {"name": "b", "n_units": 4, "activation": "tanh"}],
+        ["ConcatLayer", {"inputs": ["a", "b"]}],
+        ["ClassificationOutputLayer", {"name": "kind"}],
+        ["RegressionOutputLayer", {"name": "mass"}],
+    ]
+    steps = {
+        "ink": [["Standardise", {"per": "channel"}], ["Whiten", {"method": "pca", "n_components": 6}]],
+        "size": [["MinMax", {"low": -1, "high": 3}]],
+    }
+    classifier = NNClassifier(layers, rng=1, n_epochs=2, batch_size=10, preprocess=steps).fit(x, y)
+    classifier.export(tmp_path / "two.onnx")
+    session, metadata = session_of(tmp_path / "two.onnx")
+    assert metadata["classes_"] == {"kind": ["ant", "cat", "dog"]} and metadata["channels"] == ["ink", "size"]
+    assert [(one.name, one.shape) for one in session.get_inputs()] == [
+        ("ink", ["batch", 2, 4, 3]),
+        ("size", ["batch", 3]),
+    ]
+    for n in N_ROWS:
+        own = {name: values[:n] for name, values in x.items()}
+        found = dict(zip([one.name for one in session.get_outputs()], session.run(None, own), strict=True))
+        predicted = classifier.predict(own)
+        close(found["kind.probabilities"], classifier.predict_proba(own))
+        close(found["mass.values"], predicted["mass"])
+        assert found["kind.label"].tolist() == predicted["kind"].tolist() and len(found) == 3
+
+
+@pytest.mark.slow
+def test_a_sequence_of_tokens_through_an_lstm_gives_labels_that_are_numbers(tmp_path):
+    x, y = RNG.integers(0, 9, (500, 4)), RNG.integers(0, 3, 500) * 10
+    layers = [
+        ["EmbeddingLayer", {"n_tokens": 9, "n_units": 3}],
+        ["LSTMLayer", {"n_units": 4, "only_last": True}],
+        ["ClassificationOutputLayer"],
+    ]
+    classifier = NNClassifier(layers, rng=1, n_epochs=2, batch_size=10, checkpoint=str(tmp_path / "run")).fit(x, y)
+    assert arignote("export", tmp_path / "run", "--to", tmp_path / "m.onnx").code == 0
+    session, metadata = session_of(tmp_path / "m.onnx")
+    assert metadata["classes_"] == [0, 10, 20]
+    for n in N_ROWS:
+        label, probabilities = session.run(None, {"x": x[:n]})
+        close(probabilities, classifier.predict_proba(x[:n]))
+        assert label.tolist() == classifier.predict(x[:n]).tolist()
+
+
+def loaded(path):
+    """Return a program of PyTorch and its metadata."""
+    extra = {"metadata.json": ""}
+    program = torch.export.load(io.BytesIO(path.read_bytes()), extra_files=extra)
+    return program.module(), json.loads(extra["metadata.json"])
+
+
+@pytest.mark.slow
+def test_several_labels_and_several_numbers_are_computed_by_pytorch_alone(tmp_path):
+    x = RNG.normal(5, 3, (40, 6)).astype(np.float32)
+    dense = ["FCLayer", {"n_units": 4, "activation": "relu"}]
+    flags = (x[:, :2] > 5).astype(int)
+    classifier = NNClassifier(
+        [dense, ["MultilabelOutputLayer"]], rng=1, n_epochs=3, batch_size=10, preprocess=["Standardise"]
+    )
+    classifier.fit(x, flags).export(tmp_path / "flags.pt2")
+    regressor = NNRegressor([dense, ["RegressionOutputLayer"]], rng=1, n_epochs=3, batch_size=10)
+    regressor.fit(x, x[:, :2] * 50).export(tmp_path / "numbers.pt2")
+    module, metadata = loaded(tmp_path / "flags.pt2")
+    found = module(torch.from_numpy(x))
+    close(found["probabilities"].detach(), classifier.predict_proba(x))
+    assert np.array_equal(found["label"], classifier.predict(x)) and metadata["classes_"] == [0, 1]
+    close(loaded(tmp_path / "numbers.pt2")[0](torch.from_numpy(x[:5]))["values"].detach(), regressor.predict(x[:5]))
+
+
+@pytest.fixture(scope="module")
+def fitted(tmp_path_factory):
+    """A classifier that was fitted, with its run."""
+    folder = tmp_path_factory.mktemp("runs")
+    x = RNG.normal(size=(30, 3)).astype(np.float32)
+    layers = [["FCLayer", {"n_units": 2}], ["ClassificationOutputLayer"]]
+    return NNClassifier(layers, rng=1, n_epochs=2, batch_size=10, checkpoint=str(folder / "run")).fit(
+        x, np.arange(30) % 2
+    )
+
+
+def test_a_file_of_weights_has_their_names_and_the_layers(fitted, tmp_path):
+    fitted.export(tmp_path / "w.safetensors")
+    found = load_file(tmp_path / "w.safetensors")
+    assert {name: values.shape for name, values in found.items()} == {
+        **{"fc1.W": (3, 2), "fc1.b": (2,), "fc1.a": (2,)},
+        **{"output.W": (2, 2), "output.b": (2,)},
+    }
+    assert all(np.array_equal(values, fitted.params[name]) for name, values in found.items())
+    with safe_open(tmp_path / "w.safetensors", "np") as file:
+        metadata = {name: json.loads(value) for name, value in file.metadata().items()}
+    assert metadata["classes_"] == [0, 1] and [name for name, _ in metadata["layers"]][-2:] == [
+        "FCLayer",
+        "ClassificationOutputLayer",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("model.h5", r"the ending must be \.onnx, \.pt2 or \.safetensors; this ends in \.h5"),
+        ("none/model.onnx", "there is no folder .*none; make it"),
+    ],
+)
+def test_a_file_that_cannot_be_written_is_refused_before_the_network_is_exported(fitted, tmp_path, name, message):
+    with pytest.raises(ConfigError, match=message):
+        fitted.export(tmp_path / name)
+    assert not list(tmp_path.iterdir())
+
+
+def test_without_the_package_the_message_says_how_to_install_it(fitted, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "onnx", None)
+    with pytest.raises(ConfigError, match=r"ONNX needs onnx: pip install 'arignote\[onnx\]'\. A \.pt2"):
+        fitted.export(tmp_path / "model.onnx")
+
+
+def test_an_unfinished_run_is_refused_unless_a_checkpoint_is_named(tmp_path):
+    x = RNG.normal(size=(30, 3)).astype(np.float32)
+
+    def stop(record):
+        signal.raise_signal(signal.SIGUSR1)
+
+    stem = tmp_path / "run"
+    output = ["ClassificationOutputLayer"]
+    with pytest.raises(Interrupted):
+        NNClassifier([output], rng=1, n_epochs=3, batch_size=10, checkpoint=str(stem), observers=[stop]).fit(
+            x, np.arange(30) % 2
+        )
+    ended = arignote("export", stem, "--to", tmp_path / "w.safetensors")
+    assert ended.code == 4 and "is not finished" in ended.err and "--which best or last" in ended.err
+    assert arignote("export", stem, "--to", tmp_path / "w.safetensors", "--which", "last").code == 0
+
+
+def test_a_damaged_run_and_no_run_are_refused(fitted, tmp_path):
+    (tmp_path / "bad_last.ckpt").write_bytes(b"no checkpoint")
+    for stem in ("bad", "none"):
+        ended = arignote("export", tmp_path / stem, "--to", tmp_path / "w.safetensors")
+        assert ended.code == 4 and stem in ended.err and not (tmp_path / "w.safetensors").exists()
+
+
+class Averaged(Layer):
+    """A layer of a user that leaves the tensors of PyTorch, which no exporter follows."""
+
+    def build(self, shape):
+        return lambda params, x, training: torch.from_numpy(x.detach().numpy() / 2)
+
+
+def test_a_layer_that_cannot_be_exported_is_named_and_nothing_is_written(tmp_path):
+    x = RNG.normal(size=(30, 3)).astype(np.float32)
+    layers = [Averaged(name="half"), ["ClassificationOutputLayer"]]
+    classifier = NNClassifier(layers, rng=1, n_epochs=1, batch_size=10).fit(x, np.arange(30) % 2)
+    with pytest.raises(ConfigError, match=r"cannot be exported:\n  half \(.*Averaged\): .*\n  Weights can"):
+        classifier.export(tmp_path / "model.pt2")
+    assert not list(tmp_path.iterdir())
+
+
+def test_lengths_and_steps_of_tables_are_refused_with_the_way_out(tmp_path):
+    layers = [
+        ["InputLayer", {"name": "words", "lengths": True}],
+        ["GRULayer", {"n_units": 2, "only_last": True}],
+        ["ClassificationOutputLayer"],
+    ]
+    x = [RNG.normal(size=(1 + n % 3, 2)).astype(np.float32) for n in range(12)]
+    with pytest.raises(ConfigError, match="words: takes sequences of different lengths"):
+        NNClassifier(layers, rng=1, n_epochs=1, batch_size=10).fit(x, np.arange(12) % 2).export(tmp_path / "m.pt2")
+    table = np.arange(40.0).reshape(20, 2)
+    encoded = NNClassifier([["ClassificationOutputLayer"]], rng=1, n_epochs=1, batch_size=10, preprocess=["Impute"])
+    with pytest.raises(ConfigError, match="preprocess: Impute has no formula"):
+        encoded.fit(table, np.arange(20) % 2).export(tmp_path / "m.pt2")
+    with pytest.raises(CheckpointError, match="there is no run"):
+        NNClassifier.load(str(tmp_path / "m"))
