@@ -62,17 +62,17 @@ class Progress:
 
     @property
     def current_epoch(self) -> int:
-        """Return the epoch of the last update, from 1; before the first one it is 1."""
+        """Epoch of the last update, from 1; before the first one it is 1."""
         return max(self.epoch + (self.batch > 0), 1)
 
     @property
     def is_final(self) -> bool:
-        """Return whether the final epochs have begun."""
+        """Whether the final epochs have begun."""
         return self.final_since is not None
 
     @property
     def interrupted(self) -> bool:
-        """Return whether a signal, a notice or an observer stopped the run, so that it can be resumed."""
+        """Whether a signal, a notice or an observer stopped the run, so that it can be resumed."""
         return self.stopped_by is not None and not self.ended
 
     def count_update(self, next_batch: int, n_rows: int) -> None:
@@ -125,7 +125,7 @@ class History:
 
     @property
     def names(self) -> list[str]:
-        """Return the names of the columns, in order."""
+        """Names of the columns, in order."""
         return list(self._columns)
 
     def append(self, row: Mapping[str, float]) -> None:

@@ -83,22 +83,22 @@ class TrainingState:
 
     @property
     def n_epochs(self) -> int:
-        """Return the total number of epochs, from the settings of the last process."""
+        """Total number of epochs, from the settings of the last process."""
         return int(self.spec["fit"]["n_epochs"])
 
     @property
     def finished(self) -> bool:
-        """Return whether all epochs are complete, or a rule ended the run."""
+        """Whether all epochs are complete, or a rule ended the run."""
         return self.progress.ended or self.progress.epoch >= self.n_epochs
 
     @property
     def ends_with_last(self) -> bool:
-        """Return whether the last network is the result instead of the best, as the final epochs are complete."""
+        """Whether the last network is the result instead of the best, as the final epochs are complete."""
         return self.finished and self.progress.is_final
 
     @property
     def ended_by(self) -> str:
-        """Return a remark on the rule that ended the run before its last epoch; otherwise an empty string."""
+        """Remark on the rule that ended the run before its last epoch; otherwise an empty string."""
         if not self.progress.ended:
             return ""
         setting = self.progress.stopped_by or STOP_RULE
@@ -109,7 +109,7 @@ class TrainingState:
 
     @property
     def position(self) -> str:
-        """Return the position of the run in words; epochs count from 1, as in the lines that `fit` prints."""
+        """Position of the run in words; epochs count from 1, as in the lines that `fit` prints."""
         progress, n_epochs = self.progress, self.n_epochs
         if progress.batch:
             n_batches = f"{progress.batch} batch{'es' if progress.batch > 1 else ''}"
@@ -118,28 +118,28 @@ class TrainingState:
 
     @property
     def averaged(self) -> dict[str, Any]:
-        """Return the tensors of the average of the weights; empty if there is none."""
+        """Tensors of the average of the weights; empty if there is none."""
         return {name.removeprefix(AVERAGE): t for name, t in self.slots.items() if name.startswith(AVERAGE)}
 
     @property
     def predicting(self) -> dict[str, Any]:
-        """Return the tensors of the network that predicts: of the average of the weights if there is one."""
+        """Tensors of the network that predicts: of the average of the weights if there is one."""
         return self.averaged or self.network
 
     @property
     def n_outputs(self) -> dict[str, int]:
-        """Return the number of outputs of each output layer."""
+        """Number of outputs of each output layer."""
         return {name: target_of(memory).size(memory) for name, memory in self.targets.items()}
 
     @property
     def n_bytes(self) -> int:
-        """Return the size of network, slots and history in bytes."""
+        """Size of network, slots and history in bytes."""
         counted = (self.network, self.slots, self.history.arrays())
         return sum(int(t.nbytes) for tensors in counted for t in tensors.values())
 
     @property
     def cause_of_next(self) -> str:
-        """Return why a process begins that resumes this state, as in `causes`."""
+        """Why a process begins that resumes this state, as in `causes`."""
         if self.finished:
             return "finished"
         return self.progress.stopped_by or "killed"

@@ -44,7 +44,7 @@ class RowWeights:
 
     @property
     def are_given(self) -> bool:
-        """Return whether rows have weights."""
+        """Whether rows have weights."""
         return self.own is not None or self.settings.class_weight is not None
 
     def training(self, names: Sequence[str]) -> NDArray[np.float32] | None:

@@ -77,7 +77,7 @@ class _Turn:
 
     @property
     def setup(self) -> Setup | None:
-        """Return the setup of the innermost `computing_in` of this thread."""
+        """Setup of the innermost `computing_in` of this thread."""
         return getattr(self._of_thread, "setup", None)
 
     def set(self, setup: Setup | None) -> None:

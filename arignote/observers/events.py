@@ -64,5 +64,5 @@ class Event:
 
     @property
     def loss(self) -> float:
-        """Return the mean training loss of a batch; of a validation the loss that decides "best"; else NaN."""
+        """Mean training loss of a batch; of a validation the loss that decides "best"; else NaN."""
         return float(self._loss)

@@ -50,7 +50,7 @@ class StopRequested(Exception):
 
     @property
     def reason(self) -> str:
-        """Return the signal, such as "SIGTERM", the notice, or "observer"."""
+        """Signal, such as "SIGTERM", the notice, or "observer"."""
         return str(self)
 
 

@@ -44,12 +44,12 @@ class Observer:
 
     @property
     def name(self) -> str:
-        """Return "module:name"; of a part its name."""
+        """Name of the observer, "module:name"; of a part its name."""
         return part_name(self.given) if isinstance(self.given, NamedObserver) else function_name(self.given)
 
     @property
     def spec(self) -> Any:
-        """Return what a file of a run names it by: the spec of a part, or "module:name"."""
+        """What a file of a run names it by: the spec of a part, or "module:name"."""
         return short_spec(self.given) if isinstance(self.given, NamedObserver) else self.name
 
     def opened(self) -> Callable[[Any], Any]:
