@@ -174,6 +174,25 @@ class FittedNetwork(NotebookView):
 
         export_predictor(self._predictor(), Path(path))
 
+    def to_torch(self) -> Any:
+        """Return the network as a `torch.nn.Sequential` of modules of torch.nn, in evaluation mode.
+
+        Returns
+        -------
+        torch.nn.Sequential
+            Modules by the names of the layers, with a copy of the parameters; a process without Arignote loads what
+            `torch.save` writes of it. It takes preprocessed rows, float32 (rows, ...), and returns what the output
+            layer does: logits (rows, n_classes) of classes and labels, numbers in units of their spread.
+
+        Raises
+        ------
+        ConfigError
+            If the network is no chain, or if torch.nn has no module for a layer; the message names all of these.
+        """
+        from arignote.engine.standard_modules import standard_modules
+
+        return standard_modules(self._predictor().network)
+
     @checked_call("arguments")
     def set_trainable_params(self, inp: Any, layers: Sequence[str] | None = None) -> None:
         """Copy parameters of another fitted estimator, or of a checkpoint, into the fitted network.
