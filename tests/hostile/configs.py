@@ -117,7 +117,7 @@ def seeds() -> list[dict[str, Any]]:
     """Return the configs of the project as plain data."""
     texts = [path.read_text() for path in SHIPPED]
     texts += [text for path in DOCUMENTS for text in configs(path)] + [*MORE]
-    return [with_names(YAML(typ="safe").load(text)) for text in texts]
+    return [with_names(YAML(typ="safe", pure=True).load(text)) for text in texts]
 
 
 def with_names(value: Any) -> Any:

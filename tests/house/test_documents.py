@@ -92,7 +92,7 @@ def test_the_configs_and_recipes_of_a_document_can_be_read(path, tmp_path):
         if kind == "shell":
             assert subprocess.run(["bash", "-n"], input=text, text=True, capture_output=True, check=True).stderr == ""
         if kind == "yaml":
-            assert YAML(typ="safe").load(text)["kind"]
+            assert YAML(typ="safe", pure=True).load(text)["kind"]
 
 
 # Ends of `arignote fit`: an error of any kind, Ctrl-C, and 128 + SIGKILL, SIGUSR1, SIGPIPE, SIGTERM.

@@ -119,7 +119,7 @@ def read(text):
     """Return a config, with layers if it has none; an output layer follows those of a list that is not closed."""
     if text.endswith("..."):
         text = text.removesuffix("...") + "[ClassificationOutputLayer]]"
-    return with_names(YAML(typ="safe").load(text if "layers:" in text else text + LAYERS))
+    return with_names(YAML(typ="safe", pure=True).load(text if "layers:" in text else text + LAYERS))
 
 
 SHORTHANDS = """
