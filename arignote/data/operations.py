@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 __all__ = ["Operation", "computed"]
 
 # The name of a function that NumPy and PyTorch have in common, and its second argument: an array; of "reshape" the
-# shape, with -1 for the rows; of "squeeze" an axis.
-Name = Literal["subtract", "divide", "multiply", "add", "matmul", "reshape", "squeeze"]
+# shape, with -1 for the rows; of "squeeze" an axis. "fill_missing" replaces NaN by the values of an array.
+Name = Literal["subtract", "divide", "multiply", "add", "matmul", "reshape", "squeeze", "fill_missing"]
 Operation = tuple[Name, Any]
 
 
@@ -26,5 +26,5 @@ def computed(operations: Sequence[Operation], x: NDArray[Any]) -> NDArray[Any]:
            [4.]])
     """
     for name, value in operations:
-        x = getattr(np, name)(x, value)
+        x = np.where(np.isnan(x), value, x) if name == "fill_missing" else getattr(np, name)(x, value)
     return x

@@ -14,7 +14,7 @@ from arignote.data.operations import Operation
 from arignote.data.preprocess import Learned, Preprocess
 from arignote.data.table_columns import TableColumns, TableRows
 from arignote.data.table_steps import OneHot, TableStep
-from arignote.errors import DataError
+from arignote.errors import ConfigError, DataError
 from arignote.registry import build
 
 __all__ = ["Pipeline"]
@@ -90,6 +90,10 @@ class Pipeline:
 
     def operations(self, learned: Mapping[str, Array], shape: tuple[int, ...]) -> list[Operation]:
         """Return what `apply` computes of rows (rows, *shape), in order; ConfigError if a step has no such formula."""
+        if self.takes_tables and learned["text"].any():
+            raise ConfigError(
+                "preprocess: columns of text are no tensors, which an exported network takes: encode them before fit"
+            )
         operations: list[Operation] = []
         for number, step in enumerate(self.steps):
             of_step = step.operations(_own(number, learned), shape)

@@ -41,7 +41,9 @@ class Preprocess(Part):
 
     def operations(self, learned: Mapping[str, Array], shape: tuple[int, ...]) -> list[Operation]:
         """Return what `apply` computes of rows whose examples have a shape; ConfigError if it is no such formula."""
-        raise ConfigError(f"preprocess: {type(self).__name__} has no formula: it defines no `operations`")
+        raise ConfigError(
+            f"preprocess: {type(self).__name__} cannot be exported, as it defines no `operations`: apply it before fit"
+        )
 
     def _rows(self, chunks: Iterable[Array]) -> Iterator[Array]:
         """Yield the chunks that are not empty, validated, as float64 (rows, ...)."""

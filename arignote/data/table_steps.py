@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from pydantic import model_validator
 
 from arignote.data.frames import is_text
+from arignote.data.operations import Operation
 from arignote.data.preprocess import Learned, Preprocess
 from arignote.data.readers.base import IN_MEMORY
 from arignote.data.summaries import SUMMARIES
@@ -226,6 +227,12 @@ class Impute(TableStep):
         for at, value in zip(learned["words"], values[n_numbers:], strict=True):
             words[[word is None for word in words[:, at]], at] = value
         return replace(rows, numbers=numbers, words=words)
+
+    def operations(self, learned: Mapping[str, Array], shape: tuple[int, ...]) -> list[Operation]:
+        # NaN stays NaN in a column that is not chosen.
+        values = np.full(shape, np.nan, np.float32)
+        values[learned["numbers"]] = _unpacked(learned["values"].tobytes())
+        return [("fill_missing", values)]
 
 
 def _with_none(column: Array) -> list[Any]:

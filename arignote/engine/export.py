@@ -163,7 +163,7 @@ class _Operations(nn.Module):
                 value = getattr(self, value)
                 # ONNX does not promote types.
                 x = x.to(torch.promote_types(x.dtype, value.dtype))
-            x = getattr(torch, name)(x, value)
+            x = torch.where(x.isnan(), value, x) if name == "fill_missing" else getattr(torch, name)(x, value)
         return x
 
 

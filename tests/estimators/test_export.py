@@ -14,7 +14,7 @@ from command_line import arignote
 from safetensors import safe_open
 from safetensors.numpy import load_file
 
-from arignote import CheckpointError, ConfigError, NNClassifier, NNRegressor
+from arignote import ConfigError, NNClassifier, NNRegressor
 from arignote.errors import Interrupted
 from arignote.layers import Layer
 
@@ -104,13 +104,17 @@ def test_several_labels_and_several_numbers_are_computed_by_pytorch_alone(tmp_pa
         [dense, ["MultilabelOutputLayer"]], rng=1, n_epochs=3, batch_size=10, preprocess=["Standardise"]
     )
     classifier.fit(x, flags).export(tmp_path / "flags.pt2")
-    regressor = NNRegressor([dense, ["RegressionOutputLayer"]], rng=1, n_epochs=3, batch_size=10)
-    regressor.fit(x, x[:, :2] * 50).export(tmp_path / "numbers.pt2")
+    steps = [["Impute", {"columns": [1, 4]}], "MinMax"]
+    regressor = NNRegressor([dense, ["RegressionOutputLayer"]], rng=1, n_epochs=3, batch_size=10, preprocess=steps)
+    holed = x.copy()
+    holed[::3, 1], holed[1::4, 4] = np.nan, np.nan
+    regressor.fit(holed, x[:, :2] * 50).export(tmp_path / "numbers.pt2")
     module, metadata = loaded(tmp_path / "flags.pt2")
     found = module(torch.from_numpy(x))
     close(found["probabilities"].detach(), classifier.predict_proba(x))
     assert np.array_equal(found["label"], classifier.predict(x)) and metadata["classes_"] == [0, 1]
-    close(loaded(tmp_path / "numbers.pt2")[0](torch.from_numpy(x[:5]))["values"].detach(), regressor.predict(x[:5]))
+    found = loaded(tmp_path / "numbers.pt2")[0](torch.from_numpy(holed))
+    close(found["values"].detach(), regressor.predict(holed))
 
 
 @pytest.fixture(scope="module")
@@ -199,7 +203,7 @@ def test_a_layer_that_cannot_be_exported_is_named_and_nothing_is_written(tmp_pat
     assert not list(tmp_path.iterdir())
 
 
-def test_lengths_and_steps_of_tables_are_refused_with_the_way_out(tmp_path):
+def test_lengths_and_columns_of_text_are_refused_with_the_way_out(tmp_path):
     layers = [
         ["InputLayer", {"name": "words", "lengths": True}],
         ["GRULayer", {"n_units": 2, "only_last": True}],
@@ -208,9 +212,13 @@ def test_lengths_and_steps_of_tables_are_refused_with_the_way_out(tmp_path):
     x = [RNG.normal(size=(1 + n % 3, 2)).astype(np.float32) for n in range(12)]
     with pytest.raises(ConfigError, match="words: takes sequences of different lengths"):
         NNClassifier(layers, rng=1, n_epochs=1, batch_size=10).fit(x, np.arange(12) % 2).export(tmp_path / "m.pt2")
-    table = np.arange(40.0).reshape(20, 2)
-    encoded = NNClassifier([["ClassificationOutputLayer"]], rng=1, n_epochs=1, batch_size=10, preprocess=["Impute"])
-    with pytest.raises(ConfigError, match="preprocess: Impute has no formula"):
-        encoded.fit(table, np.arange(20) % 2).export(tmp_path / "m.pt2")
-    with pytest.raises(CheckpointError, match="there is no run"):
-        NNClassifier.load(str(tmp_path / "m"))
+    output, y = ["ClassificationOutputLayer"], np.arange(20) % 2
+    words = np.array([[number, "ab"[number % 2]] for number in range(20)], object)
+    for table, steps, message in (
+        (words, ["OneHot"], "preprocess: columns of text are no tensors"),
+        (np.arange(40.0).reshape(20, 2) % 3, [["OneHot", {"columns": 1}]], "preprocess: OneHot cannot be exported"),
+    ):
+        encoded = NNClassifier([output], rng=1, n_epochs=1, batch_size=10, preprocess=steps).fit(table, y)
+        with pytest.raises(ConfigError, match=message):
+            encoded.export(tmp_path / "m.pt2")
+    assert not list(tmp_path.iterdir())
