@@ -59,6 +59,7 @@ docs: setup
 	$(BIN)/python tests/parts_document.py
 	$(BIN)/python tests/export_document.py
 	$(BIN)/python tests/licences_document.py
+	$(BIN)/python tests/modules_document.py
 	$(BIN)/python tests/first_hour/test_words.py
 	$(BIN)/python -m sphinx -q -W --keep-going -b html docs build/docs
 

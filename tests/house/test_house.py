@@ -10,6 +10,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import modules_document
 import pytest
 
 import arignote
@@ -90,6 +91,10 @@ def test_every_public_name_of_a_module_has_a_docstring(name):
         thing = vars(module).get(word)
         if callable(thing) and getattr(thing, "__module__", "").startswith("arignote"):
             assert thing.__doc__, f"{name}.{word}"
+
+
+def test_the_document_of_the_modules_is_that_of_the_code():
+    assert modules_document.DOCUMENT.read_text() == modules_document.document(), "python tests/modules_document.py"
 
 
 def test_the_rooms_that_the_architecture_names_are_there():
