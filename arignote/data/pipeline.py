@@ -43,6 +43,11 @@ class Pipeline:
         return any(isinstance(step, TableStep) for step in self.steps)
 
     @cached_property
+    def is_rowwise(self) -> bool:
+        """Whether no row depends on those beside it, in any bit."""
+        return all(step.is_rowwise for step in self.steps)
+
+    @cached_property
     def refuses_categories(self) -> bool:
         """Whether a part raises an error for a category that no training row holds."""
         return any(isinstance(step, OneHot) and step.handle_unknown == "error" for step in self.steps)

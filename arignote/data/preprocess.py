@@ -27,9 +27,17 @@ Epsilon = Annotated[Finite, Field(ge=0)]
 
 
 class Preprocess(Part):
-    """Base class of preprocessing: `fit` learns from training rows, `apply` returns transformed rows."""
+    """Base class of preprocessing: `fit` learns from training rows, `apply` returns transformed rows.
+
+    Attributes
+    ----------
+    is_rowwise : bool
+        Whether `apply` returns the same bits of a row whatever rows are beside it. A product of matrices does not: its
+        kernel follows the number of rows. Rows of such steps are transformed batch by batch.
+    """
 
     kind: ClassVar[str] = "preprocess"
+    is_rowwise: ClassVar[bool] = False
 
     @abstractmethod
     def fit(self, chunks: Iterable[Array]) -> Learned:
@@ -110,6 +118,7 @@ class Scale(Preprocess):
     array([[0., 1.]], dtype=float32)
     """
 
+    is_rowwise: ClassVar[bool] = True
     divide_by: Annotated[Finite, Field(gt=0)]
     subtract: Finite = 0.0
 
@@ -144,6 +153,7 @@ class Standardise(Preprocess):
            [ 1.,  0.]], dtype=float32)
     """
 
+    is_rowwise: ClassVar[bool] = True
     per: Literal["feature", "channel", "all"] = "feature"
     epsilon: Epsilon = 0.0
 
@@ -189,6 +199,7 @@ class MinMax(Preprocess):
            [1., 1.]], dtype=float32)
     """
 
+    is_rowwise: ClassVar[bool] = True
     low: Finite = 0.0
     high: Finite = 1.0
 

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from functools import lru_cache
 from itertools import chain, repeat
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,6 +35,8 @@ Array = NDArray[Any]
 
 class TableStep(Preprocess):
     """Base class of preprocessing that works on columns of a table, chosen by their names or kinds."""
+
+    is_rowwise: ClassVar[bool] = True
 
     @abstractmethod
     def chosen(self, columns: TableColumns, where: str = "X") -> tuple[str, ...]:

@@ -16,6 +16,7 @@ from arignote.checkpoints.writer import RunWriter
 from arignote.data.augmentation import Augmenter, augmented_to
 from arignote.data.batches import Batch, Batches
 from arignote.data.order import Order
+from arignote.data.preprocessed import pipelines_of
 from arignote.data.rows import Rows
 from arignote.engine.feed import DeviceBatch, ResidentRows, batch_to_device, fits_on_device
 from arignote.engine.network import Network, copy_into
@@ -34,6 +35,7 @@ from arignote.layers.thawing import thaw_epochs
 from arignote.optim.stopping import StopRule
 from arignote.preemption.signals import StopRequest
 from arignote.spec.objective import ReportedLoss
+from arignote.spec.settings import FitSettings
 
 __all__ = ["in_order", "network_to_predict", "run", "trainers"]
 
@@ -174,7 +176,7 @@ def _batches(
     """Return the minibatches of rows to train on, and what brings them to the device of the network."""
     settings, data, network = fit.settings, fit.plan.prepared, fit.network
     resident = None
-    if augmentation is None and _may_stay(rows, network):
+    if augmentation is None and _may_stay(rows, settings, network):
         x = rows.features(slice(0, len(rows)))
         resident = ResidentRows(x, x.reshape(len(x), -1) if y is None else y, weights, network.device)
     batches = Batches(
@@ -216,10 +218,13 @@ def _augmentation(fit: Assembly) -> Augmenter | None:
     return augmentation
 
 
-def _may_stay(rows: Rows, network: Network) -> bool:
-    """Return whether all rows are in memory, the same in each epoch, and may be where the network lives."""
+def _may_stay(rows: Rows, settings: FitSettings, network: Network) -> bool:
+    """Return whether all rows are in memory, may be where the network lives, and have the bits that batches have."""
+    if not rows.reader.in_memory or rows.alter is not None:
+        return False
+    pipelines = pipelines_of(rows.conversions, settings.preprocess).values()
     n_bytes = len(rows) * 4 * sum(prod(place.input_shape) for place in network.architecture.inputs)
-    return rows.reader.in_memory and rows.alter is None and fits_on_device(n_bytes, network.device)
+    return all(one.is_rowwise for one in pipelines) and fits_on_device(n_bytes, network.device)
 
 
 def in_order(

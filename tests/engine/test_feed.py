@@ -34,6 +34,21 @@ def test_rows_that_stay_give_the_batches_that_are_copied(digits, layers, monkeyp
     assert digest(fit()) == digest(stayed) and len(made) == 1
 
 
+@pytest.mark.parametrize(
+    "step", [["Scale", {"divide_by": 3}], ["Standardise"], ["MinMax"], ["Whiten"], ["Whiten", {"method": "zca"}]]
+)
+def test_whether_rows_stay_changes_no_bit_of_what_is_preprocessed(monkeypatch, step):
+    # So many features that a product of matrices is rounded otherwise for another number of rows.
+    x, y = np.random.default_rng(0).normal(size=(256, 200)).astype(np.float32), np.arange(256) % 2
+
+    def fit(stays):
+        monkeypatch.setattr(run, "fits_on_device", lambda n_bytes, device: stays)
+        layers = [["ClassificationOutputLayer"]]
+        return digest(NNClassifier(layers, rng=3, n_epochs=1, batch_size=32, preprocess=step).fit(x, y))
+
+    assert fit(stays=True) == fit(stays=False)
+
+
 def test_batches_of_rows_alone_read_no_features():
     x, y = np.arange(20, dtype=np.float32).reshape(10, 2), np.arange(10)
     rows = rows_of(x, y)
