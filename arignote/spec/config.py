@@ -144,7 +144,7 @@ def _insert_layers(origin: Origin, values: dict[str, Any]) -> Origin:
     loaded = _load_layers(path)
     values["layers"] = _list_of_layers(path, loaded)
     written = {at: setting for at, setting in origin.written.items() if at != _LAYERS}
-    return Origin({**origin.documents, _LAYERS: Document(path, loaded)}, written)
+    return Origin({**origin.documents, _LAYERS: Document(path, loaded)}, written, (*origin.files, path))
 
 
 def _load_layers(path: Path) -> Any:

@@ -38,7 +38,7 @@ def read_merged(path: Path) -> tuple[dict[str, Any], Origin]:
     values : dict
         Plain data without `include`.
     origin : Origin
-        The file of each value.
+        The file of each value, and all files that were read.
 
     Raises
     ------
@@ -52,7 +52,8 @@ def read_merged(path: Path) -> tuple[dict[str, Any], Origin]:
     for document, of_file in files:
         _merge(values, origins, of_file, document)
     # The file that was asked for comes first in a report.
-    return values, Origin({(): files[-1][0]} | dict(_places(origins)))
+    documents = {(): files[-1][0]} | dict(_places(origins))
+    return values, Origin(documents, files=tuple(document.path for document, _ in files))
 
 
 def _read(path: Path, within: tuple[Path, ...], files: list[tuple[Document, dict[str, Any]]]) -> None:

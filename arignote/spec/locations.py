@@ -38,10 +38,13 @@ class Origin:
         The file that has the value at a place and, unless another one is at a longer place, all that is within.
     written : dict of tuple to str
         Values that ``--set`` wrote, as `override` returns them.
+    files : tuple of Path
+        All files that were read, those whose values others replace too.
     """
 
     documents: Mapping[At, Document] = field(compare=False)
     written: Written = field(compare=False, default_factory=dict)
+    files: tuple[Path, ...] = field(compare=False, default=())
 
     def document_of(self, place: At) -> Document | None:
         """Return the file that has the value at a place; None if no file is known."""

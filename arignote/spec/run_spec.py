@@ -67,8 +67,7 @@ class RunSpec(Section):
     @property
     def files(self) -> tuple[Path, ...]:
         """The files that it was read from."""
-        documents = {} if self._origin is None else self._origin.documents
-        return tuple(document.path for document in documents.values())
+        return () if self._origin is None else self._origin.files
 
     @contextmanager
     def naming_lines(self) -> Iterator[None]:

@@ -162,6 +162,18 @@ def test_a_file_that_cannot_be_written_is_refused(out, message, folder):
     assert (folder / "mine" / "a.yaml").read_text() == CONFIG
 
 
+def test_a_file_is_kept_though_others_replace_all_of_its_values(folder):
+    for name, more in (("base", ""), ("layers", ""), ("main", "include: base.yaml\n")):
+        (folder / f"{name}.yaml").write_text(
+            f"{more}rng: 1\nlayers: [[InputLayer, {{n_in: 2}}], [RegressionOutputLayer]]\n"
+        )
+    named = "include: main.yaml\nlayers: layers.yaml\n"
+    (folder / "named.yaml").write_text(named)
+    for out in ("base", "main", "layers", "named"):
+        ended = arignote("render", "named.yaml", "--set", "rng=2", "--out", f"{out}.yaml")
+        assert ended.code == 2 and "must be another file than the config" in ended.err, out
+
+
 def test_a_config_that_ships_is_rendered_by_its_name_over_what_was_rendered_before(folder):
     for _ in range(2):
         assert arignote("render", "digits_mlp", "--out", "full.yaml").code == 0
