@@ -5,7 +5,7 @@ from __future__ import annotations
 from arignote.checkpoints.reader import RunFiles
 from arignote.checkpoints.state import TrainingState
 from arignote.engine.network import Network
-from arignote.errors import ArignoteError, ConfigError, warn
+from arignote.errors import ConfigError, warn
 from arignote.fit.assemble import Assembly
 from arignote.fit.page_subsets import scored_rows
 from arignote.preemption.signals import StopRequest, StopRequested
@@ -50,12 +50,12 @@ def report_fit(fit: Assembly, state: TrainingState, network: Network, files: Run
             scored.append(scored_rows(subset, rows, y, state, network, fit.plan.objective, None, stop.check))
         except StopRequested:
             return
-        except ArignoteError as error:
-            notes.append(f"the {subset} rows are left out: {error}")
+        except Exception as error:
+            notes.append(f"the {subset} rows are left out: {type(error).__name__}: {error}")
     try:
         page = page_of(StoredRun.read(files.stem), scored, notes, architecture=network.architecture)
         files.folder.write(files.report, [html_of("run.html", page).encode()])
-    except (ArignoteError, OSError) as error:
-        notes.append(f"the page of the run is not written: {error}")
+    except Exception as error:
+        notes.append(f"the page of the run is not written: {type(error).__name__}: {error}")
     if notes:
         warn("report: " + "; ".join(notes))

@@ -31,6 +31,23 @@ def test_a_fit_does_not_fail_because_its_page_cannot_be_written(digits, tmp_path
     assert fitted.n_epochs_ == 1
 
 
+@pytest.mark.parametrize(
+    ("name", "note"),
+    [
+        ("page_of", "report: the page of the run is not written: ValueError: a fault"),
+        ("scored_rows", "report: the train rows are left out: ValueError: a fault"),
+    ],
+)
+def test_a_fit_does_not_fail_because_of_an_error_in_making_its_page(name, note, digits, tmp_path, monkeypatch):
+    def fail(*args, **kwargs):
+        raise ValueError("a fault")
+
+    monkeypatch.setattr(f"arignote.fit.report.{name}", fail)
+    with pytest.warns(ArignoteWarning, match=note):
+        fitted = NNClassifier(LAYERS, rng=1).fit(*digits, n_epochs=1, report=True, checkpoint=str(tmp_path / "run"))
+    assert fitted.n_epochs_ == 1 and (tmp_path / "run_report.html").exists() == (name == "scored_rows")
+
+
 def parts_of(monkeypatch, estimator, *data, **settings):
     """Return the parts that the page of a fit shows."""
     found = []
