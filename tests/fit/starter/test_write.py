@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 from pathlib import Path
 
 import numpy as np
@@ -103,6 +104,21 @@ def test_no_file_is_overwritten_and_none_is_written_for_data_that_cannot_be_trai
     np.savez("a.npz", x=np.eye(4), y=np.arange(3) % 2)
     ended = arignote("init", "a.npz", "--out", "b.yaml")
     assert ended.code == 3 and not (folder / "b.yaml").exists()
+
+
+def test_nothing_of_a_config_is_left_where_the_disk_is_full(folder):
+    np.savez("a.npz", x=np.eye(4), y=np.arange(4) % 2)
+    # From far below, relative paths are longer than the absolute ones of the config that is checked before.
+    below = folder.joinpath(*["d"] * 150)
+    below.mkdir(parents=True)
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (len(arignote("init", "a.npz", "--out", "-").out), hard))
+    try:
+        ended = arignote("init", "a.npz", "--out", below / "a.yaml")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert ended.code == 2 and "a.yaml: cannot be written: File too large" in ended.err
+    assert list(below.iterdir()) == []
 
 
 def test_paths_start_from_the_folder_of_the_config_and_on_standard_output_they_are_absolute(folder):
