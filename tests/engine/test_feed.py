@@ -38,8 +38,8 @@ def test_rows_that_stay_give_the_batches_that_are_copied(digits, layers, monkeyp
     "step", [["Scale", {"divide_by": 3}], ["Standardise"], ["MinMax"], ["Whiten"], ["Whiten", {"method": "zca"}]]
 )
 def test_whether_rows_stay_changes_no_bit_of_what_is_preprocessed(monkeypatch, step):
-    # So many features that a product of matrices is rounded otherwise for another number of rows.
-    x, y = np.random.default_rng(0).normal(size=(256, 200)).astype(np.float32), np.arange(256) % 2
+    # So many that a product of matrices rounds some values otherwise if the number of rows is another one.
+    x, y = np.random.default_rng(0).normal(size=(1000, 200)).astype(np.float32), np.arange(1000) % 2
 
     def fit(stays):
         monkeypatch.setattr(run, "fits_on_device", lambda n_bytes, device: stays)
