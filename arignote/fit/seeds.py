@@ -34,10 +34,12 @@ def specs_of_seeds(spec: RunSpec, n_seeds: int) -> Iterator[RunSpec]:
 
 
 def _of_seed(seed: int, path: str, form: PathForm, at: At) -> str:
-    """Return the path of a file, or of a stem, of one seed; in a folder that ends in a slash each fit has its own."""
-    if path.endswith("/") or form is PathForm.NOTICE:
+    """Return the path of a file, a folder or a stem of one seed; in a folder of checkpoints each fit has its own."""
+    is_checkpoint = at[-1] == "checkpoint"
+    if form is PathForm.NOTICE or (is_checkpoint and path.endswith("/")):
         return path
-    suffix = "" if at[-1] == "checkpoint" else PurePath(path).suffix
+    path = path.rstrip("/")
+    suffix = "" if is_checkpoint else PurePath(path).suffix
     return f"{path.removesuffix(suffix)}_seed{seed}{suffix}"
 
 

@@ -12,7 +12,9 @@ from command_line import arignote
 
 from arignote import NNClassifier
 from arignote.fit.command import fit_command
+from arignote.fit.seeds import specs_of_seeds
 from arignote.report.inspection import inspection
+from arignote.spec.config import read_config
 
 CONFIG = """\
 rng: 7
@@ -61,3 +63,12 @@ def test_a_seed_that_was_stopped_is_resumed_and_those_before_it_are_not_trained_
     assert ended.code == 0 and "finished, 3 of 3 epochs" in ended.out and "done, 3 of 3 epochs" in ended.out
     assert [len(inspection(f"runs/a.b_seed{seed}")["starts"]) for seed in (7, 8)] == [1, 2]
     assert [json.loads(line)["epoch"] for line in Path("log_seed8.jsonl").read_text().splitlines()] == [1, 2, 3]
+
+
+def test_a_folder_of_a_log_is_one_for_each_seed_with_or_without_a_slash(folder):
+    spec = read_config(Path("c.yaml"), ["fit.observers=[[TensorBoardLog, {path: tb/}], [TensorBoardLog, {path: tb}]]"])
+    seeds = [one.fit for one in specs_of_seeds(spec, 2)]
+    assert [[params["path"] for _, params in one["observers"]] for one in seeds] == [["tb_seed7"] * 2, ["tb_seed8"] * 2]
+    # In a folder each fit has checkpoints of its own already.
+    (one,) = specs_of_seeds(read_config(Path("c.yaml"), ["fit.checkpoint=runs/"]), 1)
+    assert one.fit["checkpoint"] == "runs/"
