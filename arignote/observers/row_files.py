@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from math import isfinite
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
 from arignote.errors import Complaint, ConfigError, warn
+from arignote.observers.appended_file import AppendedFile
 from arignote.observers.base import NamedObserver, kept
 from arignote.observers.events import Event
 from arignote.registry import PathForm, register
@@ -24,7 +27,7 @@ def _of_batch(event: Event) -> dict[str, Any]:
     return {name: getattr(event, name) for name in _BATCH}
 
 
-class _RowFile(ABC):
+class _RowFile(AppendedFile, ABC):
     """The file of one fit.
 
     Rows are written when their event happens, before the state that contains it is saved. When a run is resumed, the
@@ -35,9 +38,8 @@ class _RowFile(ABC):
     beginning: ClassVar[bytes]
 
     def __init__(self, path: str, kinds: tuple[str, ...]):
-        self.path, self.kinds = Path(path), kinds
-        # Bytes of the file that are whole rows; rows that could not be written yet.
-        self._end, self._pending = 0, b""
+        super().__init__(Path(path))
+        self.kinds = kinds
         if self.path.is_dir() or (self.path.is_file() and not self._is_own()):
             message = f"{path} exists, and is no log that this observer wrote with these parameters. Name another file"
             raise ConfigError(Complaint(("fit", "observers"), message))
@@ -46,8 +48,7 @@ class _RowFile(ABC):
         if event.kind == "start":
             self._resume(event)
         elif event.kind in self.kinds:
-            self._pending += self.row(event).encode()
-            self._write()
+            self.append(self.row(event).encode())
 
     def _is_own(self) -> bool:
         with self.path.open("rb") as file:
@@ -63,7 +64,7 @@ class _RowFile(ABC):
     def _resume(self, start: Event) -> None:
         """Cut off what lies after the state, and note where the file ends."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        self._end, self._pending = 0, b""
+        self.end, self.pending = 0, b""
         counts = dict.fromkeys(self.kinds, 0)
         with self.path.open("a+b") as file:
             file.seek(0)
@@ -74,20 +75,12 @@ class _RowFile(ABC):
                     break
                 if not line.endswith(b"\n") or (kind and not kept(start, kind, examples_seen)):
                     break
-                self._end += len(line)
+                self.end += len(line)
                 counts[kind] = examples_seen
-            file.truncate(self._end)
+            file.truncate(self.end)
         expected = {"batch": start.examples_seen, "validation": start.record.get("examples_seen", 0)}
         if any(counts[kind] != expected[kind] for kind in self.kinds):
             warn(f"{self.path}: rows before the {start.examples_seen} examples at which the run is resumed are missing")
-
-    def _write(self) -> None:
-        with self.path.open("r+b", buffering=0) as file:
-            # Over part of a row, if the disk was full.
-            file.seek(self._end)
-            while self._pending:
-                n_written = file.write(self._pending)
-                self._end, self._pending = self._end + n_written, self._pending[n_written:]
 
     @abstractmethod
     def position(self, row: str) -> tuple[str, int]:
@@ -106,7 +99,7 @@ class _CSVFile(_RowFile):
         super().__init__(path, (kind,))
 
     def position(self, row: str) -> tuple[str, int]:
-        cells = row.rstrip("\n").split(",")
+        (cells,) = csv.reader([row])
         if cells[0] == "epoch":
             is_own = tuple(cells) == _BATCH if self.kinds == ("batch",) else cells[1] == "examples_seen"
             if not is_own:
@@ -117,21 +110,30 @@ class _CSVFile(_RowFile):
 
     def row(self, event: Event) -> str:
         values = _of_batch(event) if event.kind == "batch" else event.record
-        new = [name for name in values if name not in self._columns]
-        is_first = not self._end and not self._pending
-        self._columns = new if is_first else [*self._columns, *new]
+        is_first = not self.end and not self.pending
+        # Those of a file that is replaced are not those of this run.
+        known = [] if is_first else self._columns
+        new = [name for name in values if name not in known]
+        self._columns = [*known, *new]
         if new and not is_first:
             self._add_columns(len(new))
-        header = f"{','.join(self._columns)}\n" if is_first else ""
-        return f"{header}{','.join(_cell(values.get(name, '')) for name in self._columns)}\n"
+        header = _line(self._columns) if is_first else ""
+        return header + _line(_cell(values.get(name, "")) for name in self._columns)
 
     def _add_columns(self, n: int) -> None:
         """Rewrite the file with the names of all columns, and without values in the last `n` of them."""
-        rows = (self.path.read_bytes()[: self._end] + self._pending).decode().splitlines()
-        text = "".join(f"{row}\n" for row in [",".join(self._columns), *(row + "," * n for row in rows[1:])])
+        rows = (self.path.read_bytes()[: self.end] + self.pending).decode().splitlines()
+        text = _line(self._columns) + "".join(f"{row}{',' * n}\n" for row in rows[1:])
         with replacing(self.path) as file:
             file.write(text)
-        self._end, self._pending = len(text.encode()), b""
+        self.end, self.pending = len(text.encode()), b""
+
+
+def _line(cells: Iterable[str]) -> str:
+    """Return cells as a line; a name of a column, such as that of a layer, may contain a comma or a quote."""
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerow(cells)
+    return text.getvalue()
 
 
 def _cell(value: Any) -> str:

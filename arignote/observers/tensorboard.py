@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import struct
 import time
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from arignote.errors import Complaint, ConfigError
+from arignote.observers.appended_file import AppendedFile
 from arignote.observers.base import NamedObserver, kept
 from arignote.observers.events import Event
 from arignote.registry import PathForm, register
@@ -28,25 +30,26 @@ _LOSS = "loss"
 class _EventFiles:
     """The files of one fit, one for each of its starts.
 
-    What lies after the state that a run is resumed from is cut off. A TensorBoard that has read it already is told to
-    drop it, by the record with which the next file begins.
+    What lies after the state that a run is resumed from is cut off. A TensorBoard that has read it already drops it
+    when it reads the record with which the next file begins.
     """
 
     def __init__(self, folder: str, kinds: tuple[str, ...]):
         self.folder, self._kinds = Path(folder), kinds
-        self.path = self.folder
+        # None until the start, and after one that failed, which was reported.
+        self._file: AppendedFile | None = None
         if self.folder.exists() and not self.folder.is_dir():
             raise ConfigError(Complaint(("fit", "observers"), f"{folder} must be a folder"))
 
     def __call__(self, event: Event) -> None:
         if event.kind == "start":
             self._resume(event)
-        elif event.kind in self._kinds:
+        elif event.kind in self._kinds and self._file is not None:
             values = {_LOSS: event.loss} if event.kind == "batch" else dict(event.record)
             # It is the step.
             values.pop("examples_seen", None)
             scalars = [{"tag": name, "simple_value": value} for name, value in values.items() if isfinite(value)]
-            self._write(event.examples_seen, summary={"value": scalars})
+            self._file.append(_record(event.examples_seen, summary={"value": scalars}))
 
     def _resume(self, start: Event) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -54,20 +57,24 @@ class _EventFiles:
         for path in files:
             _cut(path, start)
         number = int(files[-1].name.split(".")[-2]) + 1 if files else 1
-        self.path = self.folder / _NAME.format(number)
-        self._write(0, file_version="brain.Event:2")
-        self._write(start.examples_seen + 1, session_log={"status": "START"})
+        self._file = AppendedFile(self.folder / _NAME.format(number))
+        self._file.path.touch()
+        restart = _record(start.examples_seen + 1, session_log={"status": "START"})
+        self._file.append(_record(0, file_version="brain.Event:2") + restart)
 
-    def _write(self, step: int, **content: Any) -> None:
-        from tensorboard.compat.proto.event_pb2 import Event as Record
-        from tensorboard.summary.writer.record_writer import RecordWriter
 
-        with self.path.open("ab", buffering=0) as file:
-            RecordWriter(file).write(Record(wall_time=time.time(), step=step, **content).SerializeToString())
+def _record(step: int, **content: Any) -> bytes:
+    from tensorboard.compat.proto.event_pb2 import Event as Record
+    from tensorboard.summary.writer.record_writer import RecordWriter
+
+    record = io.BytesIO()
+    RecordWriter(record).write(Record(wall_time=time.time(), step=step, **content).SerializeToString())
+    return record.getvalue()
 
 
 def _cut(path: Path, start: Event) -> None:
-    """Cut off what lies after the state that a run is resumed from."""
+    """Cut off what lies after the state that a run is resumed from, and from a damaged record on."""
+    from google.protobuf.message import DecodeError
     from tensorboard.compat.proto.event_pb2 import Event as Record
 
     content, end = path.read_bytes(), 0
@@ -77,7 +84,10 @@ def _cut(path: Path, start: Event) -> None:
         next_end = end + 12 + n_bytes + 4
         if next_end > len(content):
             break
-        record = Record.FromString(content[end + 12 : end + 12 + n_bytes])
+        try:
+            record = Record.FromString(content[end + 12 : end + 12 + n_bytes])
+        except DecodeError:
+            break
         tags = {value.tag for value in record.summary.value}
         if tags and not kept(start, "batch" if tags == {_LOSS} else "validation", record.step):
             break
@@ -94,7 +104,8 @@ class TensorBoardLog(NamedObserver):
     Parameters
     ----------
     path : str
-        Folder of the event files, of one run alone; ``tensorboard --logdir`` shows it, or the folder around several.
+        Folder of the event files, of one run alone: those of another run in it are erased. ``tensorboard --logdir``
+        shows it, or the folder around several.
     batches : bool, default False
         Whether there is a scalar "loss" too, of the batch of each update.
 

@@ -146,6 +146,38 @@ def test_rows_that_another_run_wrote_give_way_and_rows_that_are_gone_are_reporte
     assert [json.loads(line)["epoch"] for line in path.read_text().splitlines()] == [2, 3, 4]
 
 
+@pytest.mark.parametrize("first", ["the end", "a kill before the first save"])
+def test_a_run_that_begins_anew_writes_its_header_and_all_of_its_rows(first, whole, tmp_path):
+    settings = {"checkpoint": str(tmp_path / "run"), "observers": logs(tmp_path)}
+    if first == "the end":
+        fit(**settings)
+    else:
+        with pytest.raises(Kill):
+            fit(**settings | {"observers": [*logs(tmp_path), KillAfter(5)]}, checkpoint_every=99)
+    fit(**settings, resume="fresh" if first == "the end" else True)
+    for name in FILES:
+        assert without_times(tmp_path / name) == without_times(whole[0] / name)
+
+
+def test_the_runs_of_pretraining_leave_the_table_of_the_run_of_the_network(tmp_path):
+    layers = [["FCLayer", {"n_units": 3, "activation": "sigmoid"}], ["ClassificationOutputLayer"]]
+    settings = {"n_epochs": 1, "pretrain": {"n_epochs": 1}, "checkpoint": str(tmp_path / "run")}
+    fitted = NNClassifier(layers, rng=3).fit(X, Y, **SETTINGS | settings, observers=logs(tmp_path)[0])
+    rows = list(csv.DictReader((tmp_path / "validations.csv").read_text().splitlines()))
+    assert [{name: float(cell) for name, cell in row.items()} for row in rows] == list(fitted.history_)
+
+
+def test_the_names_of_columns_are_quoted_where_a_layer_has_a_comma_or_a_quote_in_its_name(tmp_path):
+    layers = [["FCLayer", {"n_units": 5, "name": 'fc,"1'}], ["ClassificationOutputLayer"]]
+    settings = {"checkpoint": str(tmp_path / "run"), "monitor": ['fc,"1'], "observers": logs(tmp_path)[0]}
+    for n_epochs in (1, 2):
+        NNClassifier(layers, rng=3).fit(X, Y, **SETTINGS | settings | {"n_epochs": n_epochs})
+    header, *rows = csv.reader((tmp_path / "validations.csv").read_text().splitlines())
+    assert [len(row) for row in rows] == [len(header)] * 2 == [len(set(header))] * 2
+    assert [row[header.index("epoch")] for row in rows] == ["1", "2"]
+    assert all(float(row[header.index('fc,"1.mean')]) for row in rows)
+
+
 @pytest.mark.parametrize("text", ["a,b\n1,2\n", "[1, 2]\n", '{"kind": 3}\n', "epoch,loss\n1,2\n", "a"])
 @pytest.mark.parametrize("name", ["CSVLog", "JSONLinesLog"])
 def test_a_file_that_is_no_log_is_refused_and_kept(name, text, tmp_path):

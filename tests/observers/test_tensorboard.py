@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import resource
 import warnings
 
 import numpy as np
 import pytest
 
-from arignote import ConfigError, NNClassifier
+from arignote import ArignoteWarning, ConfigError, NNClassifier
 from arignote.observers import TensorBoardLog
 
 LAYERS = [["FCLayer", {"n_units": 5}], ["ClassificationOutputLayer"]]
@@ -77,6 +78,37 @@ def test_kills_leave_no_step_out_and_none_there_twice(every, reader, tmp_path):
     expected, found = reader(tmp_path / "whole"), reader(tmp_path / "killed")
     assert expected.pop("seconds") and found.pop("seconds")
     assert found == expected and len(expected["loss"]) == 12 and len(expected["valid_nll"]) == 4
+
+
+def test_what_a_full_disk_had_no_room_for_is_written_when_there_is_room(reader, tmp_path):
+    fit(tmp_path / "whole")
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    log = TensorBoardLog(path=str(tmp_path / "full"), batches=True).opened()
+
+    def limited(event):
+        # The first epoch ends in the middle of a record.
+        resource.setrlimit(resource.RLIMIT_FSIZE, (300 if event.epoch == 1 else hard, hard))
+        try:
+            log(event)
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+    with pytest.warns(ArignoteWarning, match="File too large"):
+        NNClassifier(LAYERS, rng=3).fit(X, Y, **SETTINGS, observers=limited)
+    expected, found = reader(tmp_path / "whole"), reader(tmp_path / "full")
+    assert expected.pop("seconds") and found.pop("seconds")
+    assert found == expected
+
+
+def test_a_damaged_record_and_what_follows_it_is_cut_off(reader, tmp_path):
+    folder = tmp_path / "log"
+    fit(folder, checkpoint=str(tmp_path / "run"), n_epochs=1)
+    (path,) = folder.iterdir()
+    # Eight bytes that are no record: a field of 127 bytes.
+    path.write_bytes(path.read_bytes() + b"\x08" + bytes(11) + b"\x0a\x7f" + bytes(10))
+    fit(folder, checkpoint=str(tmp_path / "run"))
+    fit(tmp_path / "whole")
+    assert reader(folder)["valid_nll"] == reader(tmp_path / "whole")["valid_nll"]
 
 
 def test_without_the_package_a_fit_says_how_to_install_it(monkeypatch, tmp_path):
