@@ -217,7 +217,7 @@ def as_onnx(program: Program, metadata: Mapping[str, Any]) -> bytes:
     if n_bytes > _LARGEST_ONNX:
         raise ConfigError(f"a file of ONNX holds 2 GB; the network has {n_bytes / 1e9:.1f} GB: write a .pt2")
     model = _traced(program, _to_onnx)
-    _name_batch_axis(model.graph)
+    _rename(model.graph, [one.name for one in program.inputs], list(program(*program.example())))
     for output in program.outputs:
         if output.text is not None:
             _look_up(model.graph, f"{output.prefix}label", output.text)
@@ -230,7 +230,7 @@ def as_onnx(program: Program, metadata: Mapping[str, Any]) -> bytes:
 def _traced(program: Program, trace: Callable[..., Any]) -> Any:
     """Return what `trace` makes of a program; ConfigError, which names the layers, if it fails."""
     try:
-        return trace(program, program.example(), [one.name for one in program.inputs])
+        return trace(program, program.example())
     except Exception as error:
         failed = list(_not_exportable(program.network, trace))
         lines = failed or [f"the network: {_first_line(error)}"]
@@ -247,7 +247,7 @@ def _not_exportable(network: Network, trace: Callable[..., Any]) -> Iterator[str
         dtype = torch.int64 if is_tokens else torch.float32
         x = tuple(torch.zeros(_N_ROWS, *shape, dtype=dtype) for shape in place.input_shapes)
         try:
-            trace(layer, x, [f"x{i}" for i in range(len(x))])
+            trace(layer, x)
         except Exception as error:
             yield f"{place.name} ({part_name(place.layer)}): {_first_line(error)}"
 
@@ -267,27 +267,35 @@ class _Alone(nn.Module):
 
 
 @_quiet()
-def _exported(module: nn.Module, x: tuple[Tensor, ...], names: Sequence[str]) -> ExportedProgram:
+def _exported(module: nn.Module, x: tuple[Tensor, ...]) -> ExportedProgram:
     batch = Dim("batch", min=1)
     return torch.export.export(module, x, dynamic_shapes=(tuple({0: batch} for _ in x),))
 
 
 @_quiet()
-def _to_onnx(module: nn.Module, x: tuple[Tensor, ...], names: Sequence[str]) -> Any:
-    exported = _exported(module, x, names)
-    outputs = list(module(*x)) if isinstance(module, Program) else None
-    program = torch.onnx.export(exported, x, input_names=list(names), output_names=outputs, dynamo=True, verbose=False)
+def _to_onnx(module: nn.Module, x: tuple[Tensor, ...]) -> Any:
+    program = torch.onnx.export(_exported(module, x), x, dynamo=True, verbose=False)
     assert program is not None
     return program.model_proto
 
 
-def _name_batch_axis(graph: Any) -> None:
-    """Name the first axis of all inputs and outputs "batch", for which the exporter has a name of its own."""
+def _rename(graph: Any, inputs: Sequence[str], outputs: Sequence[str]) -> None:
+    """Name the inputs and outputs of a graph, and their first axis "batch".
+
+    The exporter would name an input as it is asked to, even if a value within the graph has that name.
+    """
+    faces = dict(zip((one.name for one in (*graph.input, *graph.output)), (*inputs, *outputs), strict=True))
+    names = {name: f"{name}/inner" for name in (*inputs, *outputs)} | faces
+    for node in graph.node:
+        node.input[:] = [names.get(name, name) for name in node.input]
+        node.output[:] = [names.get(name, name) for name in node.output]
     old = graph.input[0].type.tensor_type.shape.dim[0].dim_param
     for value in (*graph.input, *graph.output, *graph.value_info):
         for dim in value.type.tensor_type.shape.dim:
             if dim.dim_param == old:
                 dim.dim_param = "batch"
+    for value in (*graph.input, *graph.output, *graph.value_info, *graph.initializer):
+        value.name = names.get(value.name, value.name)
 
 
 def _look_up(graph: Any, name: str, classes: Sequence[str]) -> None:

@@ -118,6 +118,14 @@ def _program_of(predictor: Predictor) -> Program:
     network, state, targets = predictor.network, predictor.state, predictor.targets
     channels = [one.channel or ALONE for one in predictor.inputs]
     pipelines = pipelines_of(channels, state.spec["fit"].get("preprocess"))
+    outputs = []
+    for name in predictor.shown:
+        target, of_target = targets.by_output[name], state.targets[name]
+        labels = target.of_step.labels_per_row
+        classes = None if labels == "none" else np.array(target.classes(of_target).tolist())
+        prefix = f"{name}." if len(predictor.shown) > 1 else ""
+        outputs.append(ExportedOutput(name, prefix, labels, classes, target.operations(of_target)))
+    taken = {output.prefix + word for output in outputs for word in ("label", "probabilities", "values")}
     inputs = []
     for one, channel, place in zip(predictor.inputs, channels, network.architecture.inputs, strict=True):
         if one.steps is not None:
@@ -128,14 +136,9 @@ def _program_of(predictor: Predictor) -> Program:
         shape = _shape_before(state, one, channel, place.input_shape)
         learned = learned_of(channel, channels, state.preprocess)
         operations = pipelines[channel].operations(learned, shape) if channel in pipelines else []
-        inputs.append(ExportedInput(one.field, shape, operations))
-    outputs = []
-    for name in predictor.shown:
-        target, of_target = targets.by_output[name], state.targets[name]
-        labels = target.of_step.labels_per_row
-        classes = None if labels == "none" else np.array(target.classes(of_target).tolist())
-        prefix = f"{name}." if len(predictor.shown) > 1 else ""
-        outputs.append(ExportedOutput(name, prefix, labels, classes, target.operations(of_target)))
+        # All names of a file of ONNX differ.
+        name = f"input.{one.field}" if one.field in taken else one.field
+        inputs.append(ExportedInput(name, shape, operations))
     return Program(network, inputs, outputs)
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from functools import cache
-
 import numpy as np
 import pytest
 import torch
@@ -42,33 +40,27 @@ def layer_of(case):
     return case.partition(",")[0]
 
 
-@cache
-def exported(shape):
-    """Return the cases whose rows have a shape, the networks, and the file of all as a session."""
+def changed(network):
+    """Return a network with no weight, bias or running mean of 0."""
+    with torch.no_grad():
+        for number, (_, tensor) in enumerate(sorted(network.named.items())):
+            if tensor.dtype == torch.float32:
+                tensor.add_(0.1 + 0.2 * torch.rand(tensor.shape, generator=torch.Generator().manual_seed(number)))
+    return network
+
+
+@pytest.mark.parametrize("shape", sorted({SHAPES.get(name, (1, 8, 8)) for name in LAYERS}), ids=str)
+def test_each_layer_computes_the_same_as_onnx_for_any_number_of_rows(shape):
+    # All layers that take rows of a shape.
     cases = [case for case in CASES if SHAPES.get(layer_of(case), (1, 8, 8)) == shape]
-    networks = []
-    for case in cases:
-        network = network_of(layer_of(case), **VARIANTS.get(case, {}))
-        with torch.no_grad():
-            # No weight is 0, nor any bias or running mean.
-            for number, (_, tensor) in enumerate(sorted(network.named.items())):
-                generator = torch.Generator().manual_seed(number)
-                if tensor.dtype == torch.float32:
-                    tensor.add_(0.1 + 0.2 * torch.rand(tensor.shape, generator=generator))
-        networks.append(network.eval())
-    x = rows(layer_of(cases[0]), 3)
-    model = _to_onnx(Together(networks).eval(), (x,), ["x"])
-    return cases, networks, onnxruntime.InferenceSession(model.SerializeToString())
-
-
-@pytest.mark.parametrize("case", CASES)
-def test_a_layer_computes_the_same_as_onnx_for_any_number_of_rows(case):
-    cases, networks, session = exported(SHAPES.get(layer_of(case), (1, 8, 8)))
-    at = cases.index(case)
+    networks = [changed(network_of(layer_of(case), **VARIANTS.get(case, {}))) for case in cases]
+    model = _to_onnx(Together(networks).eval(), (rows(layer_of(cases[0]), 3),))
+    session = onnxruntime.InferenceSession(model.SerializeToString())
     for n_rows in (1, 3, 7, 500):
-        x = rows(layer_of(case), n_rows)
-        with torch.no_grad():
-            expected = networks[at](x)[0].numpy()
-        found = session.run(None, {"x": x.numpy()})[at]
-        np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-5)
-        assert n_rows == 1 or np.ptp(expected, axis=0).max() > 1e-3
+        x = rows(layer_of(cases[0]), n_rows)
+        computed = session.run(None, {session.get_inputs()[0].name: x.numpy()})
+        for case, network, found in zip(cases, networks, computed, strict=True):
+            with torch.no_grad():
+                expected = network(x)[0].numpy()
+            np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-5, err_msg=case)
+            assert n_rows == 1 or np.ptp(expected, axis=0).max() > 1e-3, case

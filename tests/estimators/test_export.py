@@ -35,13 +35,14 @@ def close(found, expected):
 
 @pytest.mark.slow
 def test_two_inputs_and_two_outputs_are_computed_by_onnx(tmp_path):
+    # A value within the exported network would have the name "relu" too.
     x = {
-        "ink": RNG.normal(3, 2, (500, 2, 4, 3)).astype(np.float32),
+        "relu": RNG.normal(3, 2, (500, 2, 4, 3)).astype(np.float32),
         "size": RNG.normal(100, 9, (500, 3)).astype(np.float32),
     }
     y = {"kind": np.array(["cat", "dog", "ant"])[RNG.integers(0, 3, 500)], "mass": RNG.normal(500, 20, 500)}
     layers = [
-        ["InputLayer", {"channel": "ink"}],
+        ["InputLayer", {"channel": "relu"}],
         ["FCLayer", {"name": "a", "n_units": 4, "activation": "relu"}],
         ["InputLayer", {"channel": "size"}],
         ["FCLayer", {"name": "b", "n_units": 4, "activation": "tanh"}],
@@ -50,15 +51,15 @@ def test_two_inputs_and_two_outputs_are_computed_by_onnx(tmp_path):
         ["RegressionOutputLayer", {"name": "mass"}],
     ]
     steps = {
-        "ink": [["Standardise", {"per": "channel"}], ["Whiten", {"method": "pca", "n_components": 6}]],
+        "relu": [["Standardise", {"per": "channel"}], ["Whiten", {"method": "pca", "n_components": 6}]],
         "size": [["MinMax", {"low": -1, "high": 3}]],
     }
     classifier = NNClassifier(layers, rng=1, n_epochs=2, batch_size=10, preprocess=steps).fit(x, y)
     classifier.export(tmp_path / "two.onnx")
     session, metadata = session_of(tmp_path / "two.onnx")
-    assert metadata["classes_"] == {"kind": ["ant", "cat", "dog"]} and metadata["channels"] == ["ink", "size"]
+    assert metadata["classes_"] == {"kind": ["ant", "cat", "dog"]} and metadata["channels"] == ["relu", "size"]
     assert [(one.name, one.shape) for one in session.get_inputs()] == [
-        ("ink", ["batch", 2, 4, 3]),
+        ("relu", ["batch", 2, 4, 3]),
         ("size", ["batch", 3]),
     ]
     for n in N_ROWS:
