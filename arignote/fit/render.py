@@ -69,11 +69,12 @@ def render(spec: RunSpec, folder: Path | None = None) -> str:
     values = spec.model_dump(mode="json", exclude={"include", "layers", "layer_defaults"})
     values["fit"] = _settings(settings, spec.fit)
     values = with_paths(values, lambda path, form, _: to_folder(folder, path, form))
+    fit = values.pop("fit")
     comments = _default_losses(layers, settings)
     lines = ["# All settings, with their defaults; shapes are of one example."]
-    lines += block_lines({key: values[key] for key in ("name", "rng", "data", "stored_network")}, levels=3)
+    lines += block_lines(values, levels=3)
     lines += ["layers:", *_layer_lines(spec, layers), "fit:"]
-    for line in block_lines(values["fit"], indent=2):
+    for line in block_lines(fit, indent=2):
         comment = comments.get(line.strip())
         lines.append(line if comment is None else f"{line}  # {comment}")
     return "\n".join(lines) + "\n"

@@ -13,6 +13,7 @@ from arignote.fit.render import render
 from arignote.layers.layer_list import parse
 from arignote.registry import dump
 from arignote.spec.config import read_config
+from arignote.spec.run_spec import RunSpec
 from arignote.spec.settings import FitSettings
 
 ROOT = Path(__file__).parents[2]
@@ -89,7 +90,11 @@ def test_defaults_names_and_shapes_are_written_and_paths_lead_to_the_same_files(
     ):
         assert line in text.splitlines(), line
     assert "[FCLayer, {name: low-2-fc1, input: null, " in text and "activation: [tanh, {}]}]" in text
-    assert not {"include", "layer_defaults", "  verbose"} & {line.partition(":")[0] for line in text.splitlines()}
+    keys = [line.partition(":")[0] for line in text.splitlines()]
+    assert "  verbose" not in keys
+    # Those of a config, in their order, without those that are filled in.
+    own = [key for key in RunSpec.model_fields if key not in ("include", "layer_defaults")]
+    assert [key for key in keys if key[0] not in " #"] == own
 
 
 def test_the_fit_of_what_is_rendered_has_the_same_weights(folder):
