@@ -24,6 +24,15 @@ def test_a_file_of_that_name_wins(tmp_path, monkeypatch):
     assert len(read_config(Path("digits_mlp")).layers) == 1
 
 
+def test_a_folder_of_that_name_does_not(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("digits_mlp", "mine"):
+        (tmp_path / name).mkdir()
+    assert read_config(Path("digits_mlp")).name == "digits_mlp"
+    with pytest.raises(ConfigError, match=r"^mine: is a folder"):
+        read_config(Path("mine"))
+
+
 @pytest.mark.parametrize("path", ["digits_mlp.yaml", "configs/digits_mlp", "./nothing.json"])
 def test_a_path_with_a_folder_or_a_suffix_is_that_of_a_file(path):
     assert shipped_or(Path(path)) == Path(path)
