@@ -219,7 +219,6 @@ def plot_schedule(source: NNEstimator | str | Path, n_rows: int | None = None) -
     def of_updates() -> list[int]:
         if n_rows is None:
             raise ConfigError("values change within an epoch: give n_rows, the number of training rows")
-        size = n_rows if settings.batch_size == -1 else min(settings.batch_size, n_rows)
-        return rows_of_updates(n_rows, size, settings.accumulate, drop_last=settings.drop_last)
+        return rows_of_updates(n_rows, settings.batch_size, settings.accumulate, drop_last=settings.drop_last)
 
     return figure_of_values(planned(source._layers(), settings, of_updates))

@@ -22,7 +22,7 @@ from arignote.data.split import split_rows
 from arignote.data.targets import Targets, TargetState
 from arignote.errors import DataError, warn
 
-__all__ = ["SUBSETS", "Prepared", "columns_of", "prepare", "text_of"]
+__all__ = ["SUBSETS", "Prepared", "columns_of", "prepare", "rows_of_batch", "text_of"]
 
 SUBSETS = ("train", "valid", "test")
 
@@ -189,7 +189,7 @@ def prepare(
         subsets,
         targets,
         target_states,
-        len(rows["train"]) if batch_size == -1 else min(batch_size, len(rows["train"])),
+        rows_of_batch(batch_size, len(rows["train"])),
         drop_last,
         weights.training(["train"]),
         weights.training(list(subsets)) if len(subsets) > 1 else None,
@@ -200,6 +200,11 @@ def prepare(
         next((dict(one.origin.csv) for one in readers if one.origin is not None and one.origin.csv), {}),
         opened.digests,
     )
+
+
+def rows_of_batch(batch_size: int, n_rows: int) -> int:
+    """Return the number of rows of a batch of `n_rows` training rows: at most these, and all for a size of -1."""
+    return n_rows if batch_size == -1 else min(batch_size, n_rows)
 
 
 def _preprocessed(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from arignote.data.prepared import prepare
+from arignote.data.prepared import prepare, rows_of_batch
 from arignote.errors import ConfigError
 from arignote.fit.config_data import open_config, with_layers
 from arignote.layers.base import Layer
@@ -70,7 +70,8 @@ def _rows_of_updates(spec: RunSpec) -> list[int]:
 
 
 def rows_of_updates(n_rows: int, batch_size: int, accumulate: int, *, drop_last: bool) -> list[int]:
-    """Return the number of examples of each update of an epoch of `n_rows` training rows."""
+    """Return the number of examples of each update of an epoch of `n_rows` training rows; a size of -1 is all."""
+    batch_size = rows_of_batch(batch_size, n_rows)
     if drop_last:
         n_rows -= n_rows % batch_size
     n_of_update = batch_size * accumulate

@@ -7,7 +7,7 @@ import pytest
 from command_line import arignote
 
 from arignote import ConfigError, DataError, NNClassifier
-from arignote.fit.planned_rules import planned_rules
+from arignote.fit.planned_rules import planned_rules, rows_of_updates
 from arignote.spec.config import read_config
 
 LAYERS = "layers: [[FCLayer, {name: fc1, n_units: 3, l2: 0.5}], [ClassificationOutputLayer]]\n"
@@ -56,6 +56,10 @@ def test_an_epoch_has_the_updates_of_its_training_rows(place, more, n_updates):
     batch_size = "" if "batch_size" in more else "batch_size: 16, "
     found = planned(place, f"{{{batch_size}n_epochs: 2, lr_rule: [step, {{multiply_by: 0.5, n_updates: 99}}]{more}}}")
     assert len(found) == 2 * n_updates and {one.n_of_epoch for one in found} == {n_updates}
+
+
+def test_a_batch_has_at_most_all_rows_and_all_of_them_by_a_size_of_minus_one():
+    assert [rows_of_updates(40, size, 1, drop_last=True) for size in (-1, 99, 16)] == [[40], [40], [16, 16]]
 
 
 RULES = {
