@@ -16,13 +16,13 @@ from torch.autograd.profiler import profile
 from arignote.engine.feed import DeviceBatch
 from arignote.engine.step import TrainingStep
 
-__all__ = ["Operation", "Profile", "ProfiledStep"]
+__all__ = ["OperationTime", "Profile", "ProfiledStep"]
 
 _LOG_LEVEL = "KINETO_LOG_LEVEL"
 
 
-class Operation(NamedTuple):
-    """An operation of the engine in one step.
+class OperationTime(NamedTuple):
+    """The time of an operation of the engine in one step.
 
     Attributes
     ----------
@@ -46,14 +46,14 @@ class Profile:
 
     Attributes
     ----------
-    operations : list of Operation
+    operations : list of OperationTime
     step_seconds : float
         Of a whole step, while it was measured.
     n_steps, n_warm : int
         Steps that were measured, and those before them.
     """
 
-    operations: list[Operation]
+    operations: list[OperationTime]
     step_seconds: float
     n_steps: int
     n_warm: int
@@ -107,7 +107,7 @@ class ProfiledStep:
         # Before the first measured step there is nothing to divide.
         n = max(self._n_done, 1)
         operations = [
-            Operation(name, n_calls / n, cpu / n / 1e6, gpu / n / 1e6)
+            OperationTime(name, n_calls / n, cpu / n / 1e6, gpu / n / 1e6)
             for name, (n_calls, cpu, gpu) in self._sums.items()
         ]
         return Profile(operations, self._seconds / n, self._n_done, min(self._n_warm, self._n_calls))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from arignote.engine.profile import Operation, Profile
+from arignote.engine.profile import OperationTime, Profile
 from arignote.errors import Complaint, ConfigError, warn
 from arignote.replacing import replacing
 from arignote.report.tables import table_lines
@@ -34,10 +34,10 @@ def profile_lines(profile: Profile) -> list[str]:
     ]
 
 
-def _cells(operations: Sequence[Operation], every: Sequence[Operation], on_gpu: bool) -> tuple[str, ...]:
+def _cells(operations: Sequence[OperationTime], every: Sequence[OperationTime], on_gpu: bool) -> tuple[str, ...]:
     """Return the sums of operations, and their share of all, as cells."""
 
-    def total(of: Sequence[Operation], name: str) -> float:
+    def total(of: Sequence[OperationTime], name: str) -> float:
         return float(sum(getattr(one, name) for one in of))
 
     decisive = "gpu_seconds" if on_gpu else "cpu_seconds"

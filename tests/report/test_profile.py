@@ -10,7 +10,7 @@ from command_line import arignote
 from promise import digest
 
 from arignote import ArignoteWarning, ConfigError, NNClassifier
-from arignote.engine.profile import Operation, Profile
+from arignote.engine.profile import OperationTime, Profile
 from arignote.report.profile import profile_lines, show_profile
 from arignote.spec.config import read_config
 
@@ -25,7 +25,7 @@ def fit(**settings):
 
 
 def test_operations_stand_in_the_order_of_their_time_with_their_shares():
-    operations = [Operation("aten::add", 2, 1e-3, 0.0), Operation("aten::mm", 8, 3e-3, 0.0)]
+    operations = [OperationTime("aten::add", 2, 1e-3, 0.0), OperationTime("aten::mm", 8, 3e-3, 0.0)]
     assert profile_lines(Profile(operations, 0.005, 20, 5)) == [
         "operation  calls a step  ms a step    share",
         "-------------------------------------------",
@@ -39,14 +39,14 @@ def test_operations_stand_in_the_order_of_their_time_with_their_shares():
 
 
 def test_on_a_gpu_its_time_decides():
-    operations = [Operation("aten::add", 2, 3e-3, 1e-3), Operation("aten::mm", 8, 1e-3, 4e-3)]
+    operations = [OperationTime("aten::add", 2, 3e-3, 1e-3), OperationTime("aten::mm", 8, 1e-3, 4e-3)]
     head, _, first, second, *_ = profile_lines(Profile(operations, 0.005, 20, 5))
     assert head.endswith("ms a step  ms on the gpu    share")
     assert first.split() == ["aten::mm", "8", "1.000", "4.000", "80.0", "%"] and second.startswith("aten::add")
 
 
 def test_many_operations_are_summed_up_in_a_last_row():
-    operations = [Operation(f"op{n}", 1, 1e-3, 0.0) for n in range(30)]
+    operations = [OperationTime(f"op{n}", 1, 1e-3, 0.0) for n in range(30)]
     lines = profile_lines(Profile(operations, 0.05, 2, 5))
     assert lines[27].split() == ["5", "others", "5", "5.000", "16.7", "%"] and len(lines) == 2 + 25 + 1 + 3
 
@@ -93,7 +93,7 @@ def test_a_path_that_cannot_be_a_file_is_refused_before_training(path, tmp_path,
 
 
 def test_what_cannot_be_written_after_all_is_printed_with_a_warning(tmp_path, capsys):
-    profile = Profile([Operation("aten::mm", 8, 3e-3, 0.0)], 0.005, 20, 5)
+    profile = Profile([OperationTime("aten::mm", 8, 3e-3, 0.0)], 0.005, 20, 5)
     with pytest.warns(ArignoteWarning, match="the profile cannot be written: "):
         show_profile(profile, str(tmp_path / "gone" / "p.txt"))
     assert "aten::mm" in capsys.readouterr().out
