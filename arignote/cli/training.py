@@ -94,7 +94,6 @@ def tune(
 
     Example: arignote tune digits_mlp --dry-run
     """
-    from arignote.errors import ConfigError
     from arignote.spec.config import read_config, write_settings
     from arignote.spec.shipped import shipped_or
 

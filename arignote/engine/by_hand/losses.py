@@ -57,10 +57,10 @@ def _by_autograd(loss: Loss) -> LossAndGradient:
         with torch.inference_mode(False):
             # Not detach: outputs that are computed in the inference mode cannot require a gradient.
             leaf = outputs.clone().requires_grad_()
-            loss = mean(leaf, y) if weights is None else mean(leaf, y, weights)
-            loss = loss if share == 1 else loss * share
-            (g,) = torch.autograd.grad(loss, leaf)
-            return loss.detach(), g
+            value = mean(leaf, y) if weights is None else mean(leaf, y, weights)
+            value = value if share == 1 else value * share
+            (g,) = torch.autograd.grad(value, leaf)
+            return value.detach(), g
 
     return loss_and_gradient
 
@@ -73,9 +73,9 @@ def _of_nll(loss: NLL, one: Tensor) -> LossAndGradient:
             return by_autograd(logits, y, weights, share)
         log_p = torch.log_softmax(logits, 1)
         # 1 is the mean; -100 the class number that torch ignores, which no class has.
-        loss, n = _nll_forward(log_p, y, None, 1, -100)
+        value, n = _nll_forward(log_p, y, None, 1, -100)
         g = _nll_backward(one, log_p, y, None, 1, -100, n)
-        return loss, log_softmax_backward(g, log_p)
+        return value, log_softmax_backward(g, log_p)
 
     return loss_and_gradient
 
