@@ -22,7 +22,7 @@ from arignote.engine.network import Network, copy_into
 from arignote.errors import ConfigError
 from arignote.layers.architecture import Placed
 from arignote.layers.base import Shape
-from arignote.layers.embedding import tokens_of
+from arignote.layers.embedding import EmbeddingLayer, tokens_of
 from arignote.registry import part_name
 
 __all__ = ["ExportedInput", "ExportedOutput", "Program", "as_onnx", "as_torch_program"]
@@ -243,7 +243,7 @@ def _not_exportable(network: Network, trace: Callable[..., Any]) -> Iterator[str
     """Yield a line for each layer that cannot be exported alone, with the reason."""
     for place, (params, forward) in network.placed():
         layer = _Alone(place, params, forward)
-        is_tokens = part_name(place.layer) == "EmbeddingLayer" or place.name in tokens_of(network.architecture.layers)
+        is_tokens = isinstance(place.layer, EmbeddingLayer) or place.name in tokens_of(network.architecture.layers)
         dtype = torch.int64 if is_tokens else torch.float32
         x = tuple(torch.zeros(_N_ROWS, *shape, dtype=dtype) for shape in place.input_shapes)
         try:

@@ -16,7 +16,7 @@ from safetensors.numpy import load_file
 
 from arignote import ConfigError, NNClassifier, NNRegressor
 from arignote.errors import Interrupted
-from arignote.layers import Layer
+from arignote.layers import EmbeddingLayer, Layer
 
 RNG = np.random.default_rng(3)
 N_ROWS = (1, 3, 7, 500)
@@ -195,9 +195,13 @@ class Averaged(Layer):
         return lambda params, x, training: torch.from_numpy(x.detach().numpy() / 2)
 
 
+class Words(EmbeddingLayer):
+    """An embedding of a user, which can be exported."""
+
+
 def test_a_layer_that_cannot_be_exported_is_named_and_nothing_is_written(tmp_path):
-    x = RNG.normal(size=(30, 3)).astype(np.float32)
-    layers = [Averaged(name="half"), ["ClassificationOutputLayer"]]
+    x = RNG.integers(4, size=(30, 3))
+    layers = [Words(n_tokens=4, n_units=2), Averaged(name="half"), ["ClassificationOutputLayer"]]
     classifier = NNClassifier(layers, rng=1, n_epochs=1, batch_size=10).fit(x, np.arange(30) % 2)
     with pytest.raises(ConfigError, match=r"cannot be exported:\n  half \(.*Averaged\): .*\n  Weights can"):
         classifier.export(tmp_path / "model.pt2")
