@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from arignote.estimators.base import NNEstimator
+    from arignote.estimators.scoring import Predictor
 
 __all__ = ["plot_confusion", "plot_filters", "plot_history", "plot_schedule"]
 
@@ -56,7 +57,7 @@ def plot_history(estimator: NNEstimator, *, log: bool = False) -> Figure:
     """
     from arignote.report.page.curves import charts_of, marks_of
 
-    state = estimator._predictor().state
+    state = _predictor_of(estimator).state
     curves, marks = charts_of(state), marks_of(state)
     charts = curves["charts"]
     heights = [3 if chart["kind"] == "loss" else 1 for chart in charts]
@@ -79,6 +80,12 @@ def plot_history(estimator: NNEstimator, *, log: bool = False) -> Figure:
             axes.legend()
     figure.supxlabel("epochs")
     return figure
+
+
+def _predictor_of(estimator: NNEstimator) -> Predictor:
+    if isinstance(estimator, str | Path):
+        raise ConfigError(f"a fitted estimator is needed, as NNClassifier.load({str(estimator)!r}) returns; got a path")
+    return estimator._predictor()
 
 
 def _stacked(figure: Figure, heights: Sequence[int]) -> list[Any]:
@@ -127,7 +134,7 @@ def plot_confusion(
 
     shown = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1) if rates else matrix
     classes: Any = estimator.classes_
-    labels = classes[estimator._predictor().targets.main] if isinstance(classes, dict) else classes
+    labels = classes[_predictor_of(estimator).targets.main] if isinstance(classes, dict) else classes
     display = ConfusionMatrixDisplay(shown, display_labels=labels)
     display.plot(ax=figure.subplots(), cmap="Blues", colorbar=False, values_format=".2f" if rates else "d")
     return figure
@@ -164,7 +171,7 @@ def plot_filters(estimator: NNEstimator, layer: str | None = None) -> Figure:
     """
     from arignote.report.page.pictures import filters_of, weights_of_filters
 
-    network = estimator._predictor().network
+    network = _predictor_of(estimator).network
     filters = weights_of_filters(network.architecture, dict(network.arrays()), layer)
     if filters is None:
         raise ConfigError(f"there is no convolution of images{'' if layer is None else f' {layer!r}'} in the network")

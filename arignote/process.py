@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import sys
@@ -39,12 +40,16 @@ def run_process(command: Callable[[], Any]) -> None:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(next((code for kind, code in EXIT_CODES.items() if isinstance(error, kind)), 1))
     except BrokenPipeError:
-        # Otherwise Python writes once more when it ends, and prints that it could not.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _drop_output()
         sys.exit(READER_ENDED)
     except KeyboardInterrupt:
         sys.exit(_CTRL_C)
     except Exception as error:
+        # Files have names.
+        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT) and error.filename is None:
+            _drop_output()
+            print(f"error: standard output cannot be written: {error.strerror}", file=sys.stderr)
+            sys.exit(1)
         last = extract_tb(error.__traceback__)[-1]
         print(
             f"error: {type(error).__name__}: {error}\nin {last.filename}, line {last.lineno}, {last.name}. "
@@ -52,6 +57,11 @@ def run_process(command: Callable[[], Any]) -> None:
             file=sys.stderr,
         )
         sys.exit(1)
+
+
+def _drop_output() -> None:
+    """Write standard output nowhere: else Python writes once more when it ends, and prints that it could not."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def end_at_once(code: int) -> None:

@@ -90,3 +90,10 @@ def test_without_matplotlib_the_extra_is_named(fitted, monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
     with pytest.raises(ImportError, match=r"needs matplotlib: pip install 'arignote\[plots\]'"):
         plot_history(fitted)
+
+
+@pytest.mark.parametrize("plot", [plot_history, plot_filters])
+def test_a_path_is_no_estimator(plot):
+    with pytest.raises(ConfigError) as caught:
+        plot("runs/a")
+    assert str(caught.value) == "a fitted estimator is needed, as NNClassifier.load('runs/a') returns; got a path"

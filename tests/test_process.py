@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import signal
+import subprocess
+import sys
 import warnings
 
 import pytest
@@ -87,3 +89,13 @@ def test_ctrl_c_raises_while_a_command_runs_and_only_ends_the_process_afterwards
     seen = []
     run_process(lambda: seen.append(signal.getsignal(signal.SIGINT)))
     assert [*seen, signal.getsignal(signal.SIGINT)] == [within, after]
+
+
+@pytest.mark.slow
+def test_a_full_disk_below_standard_output_is_one_sentence():
+    with open("/dev/full", "w") as full:
+        ended = subprocess.run(
+            [sys.executable, "-m", "arignote", "parts"], stdout=full, stderr=subprocess.PIPE, text=True
+        )
+    assert ended.returncode == 1
+    assert ended.stderr == "error: standard output cannot be written: No space left on device\n"

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from arignote.errors import DataError
 
 __all__ = [
+    "check_kinds",
     "columns_of_table",
     "is_missing",
     "is_table",
@@ -36,6 +37,15 @@ def is_table(x: Any) -> bool:
 def names_of_table(x: Any) -> list[Any]:
     """Return the names of the columns of a table."""
     return list(x.column_names if hasattr(x, "column_names") else x.columns)
+
+
+def check_kinds(x: Any, what: str) -> None:
+    """Raise DataError if a column of a table holds times or complex numbers, which NumPy would take for numbers."""
+    for name, column in zip(names_of_table(x), columns_of_table(x)[0], strict=True):
+        if column.dtype.kind in "mMc":
+            raise DataError(
+                f"{what}: column {name!r} must be numbers; got {column.dtype}. Compute numbers of it, or leave it out"
+            )
 
 
 def numbers_of_table(x: Any) -> Array:
@@ -91,7 +101,7 @@ def words_of(column: Array, where: str) -> Array:
     for row, value in enumerate(column if is_time else column.tolist()):
         if is_missing(value):
             continue
-        if is_time or not isinstance(value, (str, *_NUMBERS)):
+        if is_time or isinstance(value, complex) or not isinstance(value, (str, *_NUMBERS)):
             raise DataError(
                 f"{where} must be numbers or text; row {row} holds {type(value).__name__} {str(value)[:40]!r}. Compute "
                 "numbers of it, or leave it out"

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from arignote.data.arrays import columns_in_order, feature_names
 from arignote.data.fields import ALONE
-from arignote.data.frames import is_table, numbers_of_table
+from arignote.data.frames import check_kinds, is_table, numbers_of_table
 from arignote.data.inputs import Input, channels_of
 from arignote.data.missing_values import first_not_finite
 from arignote.data.readers.base import ArrayReader, Reader
@@ -254,6 +254,8 @@ def _numbers(x: Any, what: str) -> Array:
             'different lengths, begin with ["InputLayer", {"lengths": true}]'
         ) from None
     if array.dtype == object:
+        if is_table(x):
+            check_kinds(x, what)
         try:
             array = numbers_of_table(x) if is_table(x) else array.astype(np.float64)
         except (TypeError, ValueError) as error:

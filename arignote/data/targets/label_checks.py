@@ -61,8 +61,8 @@ def check_labels(y: Any, what: str) -> NDArray[Any]:
         missing = [row for row, label in enumerate(labels) if is_missing(label)]
         if missing:
             are_names = any(isinstance(label, str) for label in labels)
-            hint = ". If NA or ? is the name of a class of a text table: csv: {missing: []}" if are_names else ""
-            raise DataError(f"label of {what} row {missing[0]} is missing{hint}")
+            hint = "; if NA or ? is the name of a class of a text table: csv: {missing: []}" if are_names else ""
+            raise DataError(f"label of {what} row {missing[0]} is missing. Leave rows without a label out{hint}")
         if all(isinstance(label, str) for label in labels):
             labels = labels.astype(str)
     return labels

@@ -75,12 +75,15 @@ def test_a_wrong_label_is_reported_with_its_row_or_shape(labels, words):
 def test_only_where_classes_are_words_a_missing_one_may_be_the_name_of_a_class():
     for labels, hint in (
         ([1, None], ""),
-        (["a", None], ". If NA or ? is the name of a class of a text table: csv: {missing: []}"),
-        ([1, "a", None], ". If NA or ? is the name of a class of a text table: csv: {missing: []}"),
+        (["a", None], "; if NA or ? is the name of a class of a text table: csv: {missing: []}"),
+        ([1, "a", None], "; if NA or ? is the name of a class of a text table: csv: {missing: []}"),
     ):
         with pytest.raises(DataError) as refused:
             check_labels(np.array(labels, dtype=object), "valid")
-        assert str(refused.value) == f"label of valid row {len(labels) - 1} is missing{hint}"
+        assert (
+            str(refused.value)
+            == f"label of valid row {len(labels) - 1} is missing. Leave rows without a label out{hint}"
+        )
 
 
 def test_a_column_of_zeros_and_ones_is_no_one_hot_array():
