@@ -12,12 +12,15 @@ from numpy.typing import NDArray
 
 from arignote.checkpoints.tensors import tensors_sha256
 
-__all__ = ["OBSERVER", "STOP_RULE", "Best", "History", "Progress"]
+__all__ = ["OBSERVER", "STOP_RULE", "Best", "History", "Progress", "is_loss", "subset_of"]
 
 # The value of `Progress.stopped_by` after a stop rule, or the rule of a number, ended the run.
 STOP_RULE = "stop_rule"
 # Its value after an observer stopped the run.
 OBSERVER = "observer"
+
+# Prefixes of the columns of losses; "scored_train" are those of the training rows as validation computes them.
+_SUBSETS = ("scored_train", "train", "valid", "test")
 
 
 @dataclass
@@ -166,3 +169,16 @@ class History:
 def _record(row: dict[str, Any]) -> dict[str, Any]:
     # Columns are float64 in the file, in which counts are exact up to 2^53.
     return row | {name: int(row[name]) for name in ("epoch", "examples_seen") if name in row}
+
+
+def subset_of(column: str) -> str | None:
+    """Return the subset of the data whose loss a column of a history has, None if it has none.
+
+    Names with a dot are those of layers: "test_a.norm" is of a layer "test_a".
+    """
+    return None if "." in column else next((one for one in _SUBSETS if column.startswith(f"{one}_")), None)
+
+
+def is_loss(column: str) -> bool:
+    """Return whether a column of a history is a loss of the training, validation or test rows."""
+    return subset_of(column) in ("train", "valid", "test")

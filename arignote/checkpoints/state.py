@@ -117,6 +117,17 @@ class TrainingState:
         return ", ".join(filter(None, (f"{progress.epoch} of {n_epochs} epochs complete", self.ended_by)))
 
     @property
+    def best_row(self) -> int | None:
+        """Row of the best validation in the history; None if there is none."""
+        best = self.best
+        return best.n_rows - 1 if best is not None and 1 <= best.n_rows <= len(self.history) else None
+
+    @property
+    def best_record(self) -> dict[str, Any]:
+        """Row of the best validation, as of `History.record`; empty if there is none."""
+        return {} if self.best_row is None else self.history.record(self.best_row)
+
+    @property
     def averaged(self) -> dict[str, Any]:
         """Tensors of the average of the weights; empty if there is none."""
         return {name.removeprefix(AVERAGE): t for name, t in self.slots.items() if name.startswith(AVERAGE)}

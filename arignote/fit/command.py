@@ -67,20 +67,21 @@ def fit_command(
 
 def _fit_seeds(spec: RunSpec, n_seeds: int, quiet: bool) -> int:
     """Train a config with several seeds, print the results, and return 0 or the exit code of the one that stopped."""
-    from arignote.fit.seeds import seed_lines, specs_of_seeds
+    from arignote.fit.seeds import result_of, seed_lines, specs_of_seeds
 
-    states = []
+    results = {}
     for one in specs_of_seeds(spec, n_seeds):
         if not quiet:
             print(f"seed {one.rng}")
         result, code = _fit(one, {}, quiet)
         if result is None or code:
             return code
-        states.append(result.state)
+        # The state itself holds the network.
+        results[result.state.rng] = result_of(result.state)
         if not quiet:
             print(result.status if result.status.startswith("finished") else f"done, {result.state.position}")
     if not quiet:
-        print("", *seed_lines(states), sep="\n")
+        print("", *seed_lines(results), sep="\n")
     return 0
 
 

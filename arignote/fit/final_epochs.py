@@ -91,7 +91,7 @@ class FinalEpochs:
 
 def _rates_of_best(state: TrainingState, values: Mapping[str, float]) -> dict[str, RuleState]:
     """Return the rules with the values of the best validation, or with `values` where there are none."""
-    row = {} if state.best is None else state.history.record(state.best.n_rows - 1)
+    row = state.best_record
     rates = {name: row.get("learning_rate" if name == "lr" else name, nan) for name in state.rules}
     # Rows of a run of 2015 have no rates.
     return {

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping
 from functools import partial
 from pathlib import PurePath
 from statistics import mean, stdev
 from typing import Any
 
+from arignote.checkpoints.progress import is_loss
 from arignote.checkpoints.state import TrainingState
 from arignote.registry import PathForm
 from arignote.report.score_text import score_text
@@ -16,7 +17,7 @@ from arignote.spec.locations import At
 from arignote.spec.named_files import with_paths
 from arignote.spec.run_spec import RunSpec
 
-__all__ = ["seed_lines", "specs_of_seeds"]
+__all__ = ["result_of", "seed_lines", "specs_of_seeds"]
 
 
 def specs_of_seeds(spec: RunSpec, n_seeds: int) -> Iterator[RunSpec]:
@@ -43,25 +44,27 @@ def _of_seed(seed: int, path: str, form: PathForm, at: At) -> str:
     return f"{path.removesuffix(suffix)}_seed{seed}{suffix}"
 
 
-def seed_lines(states: Sequence[TrainingState]) -> list[str]:
-    """Return a table of the losses of runs where they are best, with mean and standard deviation (divisor n - 1)."""
-    rows = [_result(state) for state in states]
+def seed_lines(results: Mapping[int, Mapping[str, Any]]) -> list[str]:
+    """Return a table of the results of runs by seed, with mean and standard deviation (divisor n - 1).
+
+    Parameters
+    ----------
+    results : mapping of int to mapping
+        Of each seed what `result_of` returned.
+    """
+    rows = [*results.values()]
     names = list(rows[0])
-    body = [
-        [str(state.rng), *(_cell(name, row.get(name)) for name in names)]
-        for state, row in zip(states, rows, strict=True)
-    ]
+    body = [[str(seed), *(_cell(name, row.get(name)) for name in names)] for seed, row in results.items()]
     columns = {name: [row[name] for row in rows if name in row] for name in names}
     body.append(["mean", *(_cell(name, mean(values)) for name, values in columns.items())])
     spread = [_cell(name, stdev(values)) if len(values) > 1 else "-" for name, values in columns.items()]
     return table_lines(["seed", *names], [*body, ["std", *spread]])
 
 
-def _result(state: TrainingState) -> dict[str, Any]:
+def result_of(state: TrainingState) -> dict[str, Any]:
     """Return the epoch and the losses of the best validation, or of the last row if none is best."""
-    row = state.history.record((state.best.n_rows if state.best is not None else len(state.history)) - 1)
-    losses = {name: value for name, value in row.items() if name.startswith(("train_", "valid_", "test_"))}
-    return {"epoch": row["epoch"]} | losses
+    row = state.best_record or state.history.record(len(state.history) - 1)
+    return {name: value for name, value in row.items() if name == "epoch" or is_loss(name)}
 
 
 def _cell(name: str, value: Any) -> str:

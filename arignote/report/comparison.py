@@ -7,14 +7,15 @@ import io
 from collections.abc import Sequence
 from typing import Any
 
+from arignote.checkpoints.progress import is_loss
 from arignote.errors import ConfigError, did_you_mean
 from arignote.registry import only_trusting
-from arignote.report.inspection import inspection
+from arignote.report.inspection import best_record, inspection
 from arignote.report.score_text import score_text
 from arignote.report.tables import table_lines
-from arignote.spec.settings import FitSettings, is_of_the_machine
+from arignote.spec.settings import FitSettings, completed_settings, is_of_the_machine
 
-__all__ = ["comparison", "comparison_csv", "comparison_lines"]
+__all__ = ["comparison", "comparison_csv", "comparison_lines", "differing"]
 
 Row = dict[str, Any]
 
@@ -38,21 +39,32 @@ def comparison(runs: Sequence[str], sort: str | None = None) -> list[Row]:
     """
     contents = [inspection(run) for run in runs]
     rows = [_row(run, content) for run, content in zip(runs, contents, strict=True)]
-    flat = [_flat(content["spec"] | {"rng": content["rng"]}) for content in contents]
-    names = list(dict.fromkeys(name for one in flat for name in one))
-    differing = [name for name in names if any(one.get(name) != flat[0].get(name) for one in flat)]
+    differ = differing([content["spec"] | {"rng": content["rng"]} for content in contents])
     columns = list(dict.fromkeys(name for row in rows for name in row))
     found = [
-        {name: row.get(name) for name in columns} | {name: one.get(name) for name in differing}
-        for row, one in zip(rows, flat, strict=True)
+        {name: row.get(name) for name in columns} | {name: values[number] for name, values in differ.items()}
+        for number, row in enumerate(rows)
     ]
     return found if sort is None else _sorted(found, contents, sort)
 
 
+def differing(specs: Sequence[dict[str, Any]]) -> dict[str, list[Any]]:
+    """Return the settings, and parameters of layers, that are not the same in all runs, with the value of each run.
+
+    Parameters
+    ----------
+    specs : sequence of dict
+        That of each run, with its "rng".
+    """
+    flat = [_flat(spec) for spec in specs]
+    values = {name: [one.get(name) for one in flat] for name in dict.fromkeys(name for one in flat for name in one)}
+    return {name: of_runs for name, of_runs in values.items() if any(value != of_runs[0] for value in of_runs)}
+
+
 def _row(run: str, content: dict[str, Any]) -> Row:
     history, best = content["history"], content["best"]
-    at_best = history[best["n_rows"] - 1] if best is not None else history[-1] if history else {}
-    losses = {name: value for name, value in at_best.items() if name.startswith(("train_", "valid_", "test_"))}
+    at_best = best_record(content) or (history[-1] if history else {})
+    losses = {name: value for name, value in at_best.items() if is_loss(name)}
     return {
         "run": run,
         "status": "finished" if content["finished"] else content["stopped_by"] or "unfinished",
@@ -68,7 +80,7 @@ def _flat(spec: dict[str, Any]) -> Row:
     """Return the settings of a run and the parameters of its layers by their paths, as ``--set`` names them."""
     flat = {
         f"fit.{name}": value
-        for name, value in spec["fit"].items()
+        for name, value in (spec["fit"] | completed_settings(spec["fit"])).items()
         if name not in FitSettings.model_fields or not is_of_the_machine(name)
     }
     for position, (kind, params) in enumerate(spec["layers"]):
@@ -112,7 +124,7 @@ def comparison_lines(rows: Sequence[Row]) -> list[str]:
 def _cell(name: str, value: Any) -> str:
     if value is None:
         return "-"
-    if name.startswith(("train_", "valid_", "test_")):
+    if is_loss(name):
         return score_text(name, value)
     if name == "seconds":
         return f"{value:.1f}"

@@ -6,7 +6,7 @@ import shlex
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from arignote.checkpoints.progress import OBSERVER
+from arignote.checkpoints.progress import OBSERVER, subset_of
 from arignote.checkpoints.reader import RunFiles
 from arignote.checkpoints.state import TrainingState
 from arignote.data.fields import ALONE
@@ -57,8 +57,8 @@ def ending(state: TrainingState, status: str, checkpoint: str | None, train: Sou
     if state.ends_with_last:
         yield f"result: the last network, trained on all rows after epoch {state.progress.final_since}"
     if state.best is not None:
-        row = state.history.record(state.best.n_rows - 1)
-        tested = next((name for name in row if name.startswith("test_")), None)
+        row = state.best_record
+        tested = next((name for name in row if subset_of(name) == "test"), None)
         if tested is not None:
             value = score_text(tested, row[tested])
             yield f"test {tested.removeprefix('test_')} {value} (best validation, epoch {state.best.epoch})"

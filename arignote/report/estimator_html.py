@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from typing import Any
 
+from arignote.checkpoints.progress import subset_of
 from arignote.checkpoints.state import TrainingState
 from arignote.layers.architecture import Architecture
 from arignote.layers.base import Layer
@@ -66,8 +67,8 @@ def _standing(state: TrainingState | None, checkpoint: str | None) -> list[str]:
     position = state.position + (", interrupted" if state.progress.interrupted else "")
     if state.best is None:
         return [position, files]
-    record = state.history.record(state.best.n_rows - 1)
-    name = next((name for name in record if name.startswith("valid_")), "")
+    record = state.best_record
+    name = next((name for name in record if subset_of(name) == "valid"), "")
     value = f" {name} {score_text(name, record[name])}" if name else ""
     return [position, f"best{value} in epoch {state.best.epoch}", files]
 

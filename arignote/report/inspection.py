@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from arignote.checkpoints.progress import STOP_RULE
+from arignote.checkpoints.progress import STOP_RULE, subset_of
 from arignote.checkpoints.reader import resolve
 from arignote.checkpoints.state import TrainingState
 from arignote.checkpoints.tensors import tensors_sha256
 from arignote.errors import CheckpointError
 from arignote.report.json_text import json_safe
 from arignote.report.score_text import score_text
+from arignote.report.stored_network import n_params_of
 
-__all__ = ["check_usable", "inspection", "inspection_lines", "verification", "verification_lines"]
+__all__ = ["best_record", "check_usable", "inspection", "inspection_lines", "verification", "verification_lines"]
 
 # Entries that are too long for a line, and the position in numbers, which `position` has in words.
 _ONLY_IN_JSON = ("history", "spec", "epoch", "batch", "causes", "n_epochs", "finished")
@@ -50,7 +51,8 @@ def inspection(run: str, which: str | None = None) -> dict[str, Any]:
         except CheckpointError as error:
             errors.append(str(error))
             continue
-        return {"file": files.folder.path_of(name), "damaged": errors} | _content(state)
+        where = files.folder.path_of(name)
+        return {"file": where, "damaged": errors} | _content(state, where)
     raise CheckpointError("\n".join(errors) or f"{run}: there is no run of this stem, nor such a file")
 
 
@@ -59,7 +61,7 @@ def inspection_lines(content: dict[str, Any]) -> Iterator[str]:
     shown = content | {
         "examples_seen": f"{content['examples_seen']:,}",
         "n_params": f"{content['n_params']:,}",
-        "best": _best_text(content["best"], content["history"]),
+        "best": _best_text(content),
         "starts": list(map(_start_text, content["starts"], content["causes"])),
         "loaded": [f"{name} ({source})" for name, source in content["loaded"].items()],
         "thawed": [f"{layer} after {n:,} updates" for layer, n in content["thawed"].items()],
@@ -73,13 +75,19 @@ def inspection_lines(content: dict[str, Any]) -> Iterator[str]:
     yield f"{'history':>16}: {len(content['history'])} rows (--json shows them, and the spec)"
 
 
-def _best_text(best: dict[str, Any] | None, history: list[dict[str, Any]]) -> str:
+def best_record(content: dict[str, Any]) -> dict[str, Any]:
+    """Return the row of the best validation in what `inspection` returns; empty if there is none."""
+    best, history = content["best"], content["history"]
+    return history[best["n_rows"] - 1] if best is not None and 1 <= best["n_rows"] <= len(history) else {}
+
+
+def _best_text(content: dict[str, Any]) -> str:
     """Return the best validation as text, as "0.74 % error at epoch 26 (nll 0.0311)"."""
+    best, row = content["best"], best_record(content)
     if best is None:
         return ""
-    row = history[best["n_rows"] - 1] if best["n_rows"] <= len(history) else {}
-    scores = {name.removeprefix("valid_"): value for name, value in row.items() if name.startswith("valid_")}
-    # The first loss decides which is best; an error tells people more.
+    scores = {name.removeprefix("valid_"): value for name, value in row.items() if subset_of(name) == "valid"}
+    # The first loss decides which is best; an error, if there is one, is easier to interpret.
     names = sorted((name for name in scores if scores[name] is not None), key=lambda name: not name.endswith("error"))
     texts = {name: f"{score_text(name, scores[name])} {name}" for name in names}
     others = f" ({', '.join(f'{name} {score_text(name, scores[name])}' for name in names[1:])})" if names[1:] else ""
@@ -100,7 +108,7 @@ def _plain_text(value: Any) -> str:
     return {True: "yes", False: "no"}[value] if isinstance(value, bool) else str(value)
 
 
-def _content(state: TrainingState) -> dict[str, Any]:
+def _content(state: TrainingState, where: str) -> dict[str, Any]:
     best = None
     if state.best is not None:
         best = {k: v for k, v in vars(state.best).items() if k != "network"}
@@ -114,7 +122,7 @@ def _content(state: TrainingState) -> dict[str, Any]:
         "finished": state.finished,
         "final_since": state.progress.final_since,
         "stopped_by": state.progress.stopped_by or (STOP_RULE if state.progress.ended else None),
-        "n_params": sum(array.size for array in state.network.values()),
+        "n_params": n_params_of(state, where),
         "weights_sha256": tensors_sha256(state.network),
         "average_sha256": tensors_sha256(state.averaged) if state.averaged else None,
         "history_sha256": state.history.sha256(),

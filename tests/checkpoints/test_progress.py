@@ -7,7 +7,7 @@ from math import isnan
 import numpy as np
 import pytest
 
-from arignote.checkpoints.progress import History, Progress
+from arignote.checkpoints.progress import History, Progress, is_loss, subset_of
 
 ROWS = [
     {"epoch": 1, "examples_seen": 100, "train_nll": 2.0, "seconds": 0.5},
@@ -75,3 +75,17 @@ def test_heads_of_the_same_rows_grow_independently(n_rows, n_head):
         assert [{name: row[name] for name in kept[0]} for row in found.records()[:n_kept]] == kept
     assert one.record(-1)["one"] == two.record(-1)["two"] == whole.record(-1)["whole"] == 5.0
     assert "two" not in one.names and isnan(one.record(0)["one"])
+
+
+@pytest.mark.parametrize(
+    ("column", "subset", "loss"),
+    [
+        ("train_nll", "train", True),
+        ("scored_train_nll", "scored_train", False),
+        ("valid_aux_nll", "valid", True),
+        ("test_a.norm", None, False),
+        ("testing", None, False),
+    ],
+)
+def test_a_column_without_a_dot_that_begins_with_a_subset_is_a_loss_of_it(column, subset, loss):
+    assert (subset_of(column), is_loss(column)) == (subset, loss)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from math import inf, nan
 
+import made_up
 import numpy as np
 import pytest
 import torch
@@ -213,3 +214,12 @@ def test_each_process_of_a_run_records_where_and_why_it_began(progress, cause):
     state.add_start(state.cause_of_next)
     # The first two are of a file that recorded no causes.
     assert state.starts[2] == [progress.epoch, progress.batch] and state.causes == ["unknown", "unknown", cause]
+
+
+@pytest.mark.parametrize(("n_rows", "row"), [(1, 0), (3, 2), (4, None), (0, None)])
+def test_the_best_validation_is_a_row_of_the_history_if_the_history_has_it(n_rows, row):
+    state = made_up.state(3, best=2)
+    state.best.n_rows = n_rows
+    assert state.best_row == row
+    assert state.best_record == ({} if row is None else {"epoch": row + 1, "valid_nll": [8.0, 7.0, 9.0][row]})
+    assert made_up.state(3).best_row is None and made_up.state(3).best_record == {}

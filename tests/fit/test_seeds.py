@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from statistics import mean, stdev
 
+import made_up
 import numpy as np
 import pytest
 from command_line import arignote
 
 from arignote import NNClassifier
+from arignote.checkpoints.progress import Best, History
 from arignote.fit.command import fit_command
-from arignote.fit.seeds import specs_of_seeds
+from arignote.fit.seeds import result_of, specs_of_seeds
 from arignote.report.inspection import inspection
 from arignote.spec.config import read_config
 
@@ -72,3 +75,10 @@ def test_a_folder_of_a_log_is_one_for_each_seed_with_or_without_a_slash(folder):
     # In a folder each fit has checkpoints of its own already.
     (one,) = specs_of_seeds(read_config(Path("c.yaml"), ["fit.checkpoint=runs/"]), 1)
     assert one.fit["checkpoint"] == "runs/"
+
+
+def test_a_column_of_a_layer_is_no_loss_whatever_its_name():
+    history = History({"epoch": [1, 2], "valid_nll": [0.5, 0.75], "test_a.norm": [3, 4], "scored_train_nll": [5, 6]})
+    last = replace(made_up.state(2), history=history)
+    assert result_of(last) == {"epoch": 2, "valid_nll": 0.75}
+    assert result_of(replace(last, best=Best(0.5, 1, 10, 1))) == {"epoch": 1, "valid_nll": 0.5}

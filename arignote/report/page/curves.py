@@ -4,25 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import pairwise
-from math import inf, isfinite
+from math import inf
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from arignote.checkpoints.progress import OBSERVER
+from arignote.checkpoints.progress import OBSERVER, subset_of
 from arignote.checkpoints.state import TrainingState
 from arignote.data.prepared import SUBSETS
+from arignote.report.json_text import json_safe
 from arignote.report.score_text import score_text
 
-__all__ = ["batch_size_of", "best_row", "charts_of", "marks_of"]
+__all__ = ["batch_size_of", "charts_of", "marks_of"]
 
 Columns = dict[str, NDArray[np.float64]]
 
 # Of all columns together, so that the page stays small: 20 bytes each. A curve of fewer rows cannot be read.
 _MOST_NUMBERS = 12_000
 _FEWEST_ROWS = 80
-_PREFIXES = ("scored_train", *SUBSETS)
 _NO_LOSSES = ("epoch", "examples_seen", "seconds")
 
 
@@ -45,14 +45,19 @@ def charts_of(state: TrainingState, share: int = 1) -> dict[str, Any]:
     """
     columns = state.history.arrays()
     titles = _titles(state, columns)
-    best = best_row(state)
+    best = state.best_row
     losses = [columns[name] for names in titles["loss"].values() for name in names]
     most = _MOST_NUMBERS // (share * max(len(columns), 1))
     rows, x = _drawn(len(state.history), losses, best, max(most, _FEWEST_ROWS)), _epochs(state, columns)
 
     def series(kind: str, name: str, at: int) -> dict[str, Any]:
-        role, values = _subset_of(name) if kind == "loss" else at, columns[name]
-        return {"name": name, "role": role, "values": _plain(values[rows]), "summary": _summary(name, values, x)}
+        role, values = subset_of(name) if kind == "loss" else at, columns[name]
+        return {
+            "name": name,
+            "role": role,
+            "values": json_safe(values[rows].tolist()),
+            "summary": _summary(name, values, x),
+        }
 
     charts = [
         {"title": title, "kind": kind, "series": [series(kind, name, at) for at, name in enumerate(names)]}
@@ -60,18 +65,12 @@ def charts_of(state: TrainingState, share: int = 1) -> dict[str, Any]:
         for title, names in of_kind.items()
     ]
     return {
-        "x": _plain(x[rows]),
+        "x": json_safe(x[rows].tolist()),
         "best": None if best is None else rows.tolist().index(best),
         "charts": charts,
         "n_validations": len(state.history),
         "n_drawn": len(rows),
     }
-
-
-def best_row(state: TrainingState) -> int | None:
-    """Return the row of the best validation in the history; None if there is none."""
-    is_there = state.best is not None and 1 <= state.best.n_rows <= len(state.history)
-    return state.best.n_rows - 1 if state.best is not None and is_there else None
 
 
 def batch_size_of(state: TrainingState) -> int:
@@ -86,18 +85,13 @@ def _titles(state: TrainingState, columns: Columns) -> dict[str, dict[str, list[
     monitored: dict[str, list[str]] = {}
     rules = [name for name in ("learning_rate", "momentum", *state.rules) if name in columns]
     for name in columns:
-        subset = _subset_of(name)
+        subset = subset_of(name)
         if subset is not None:
             losses.setdefault(name.removeprefix(f"{subset}_"), []).append(name)
         elif name not in (*rules, *_NO_LOSSES):
             layer, _, statistic = name.rpartition(".")
             monitored.setdefault(f"{statistic} of outputs" if layer else name, []).append(name)
     return {"loss": losses, "rule": {name: [name] for name in rules}, "monitor": monitored}
-
-
-def _subset_of(name: str) -> str | None:
-    """Return the subset of the data whose loss a column has; names with a dot are those of layers."""
-    return None if "." in name else next((subset for subset in _PREFIXES if name.startswith(f"{subset}_")), None)
 
 
 def _summary(name: str, values: NDArray[np.float64], x: NDArray[np.float64]) -> str:
@@ -108,11 +102,6 @@ def _summary(name: str, values: NDArray[np.float64], x: NDArray[np.float64]) -> 
     first, last, low = finite[0], finite[-1], finite[np.argmin(values[finite])]
     text = {at: score_text(name, float(values[at])) for at in (first, last, low)}
     return f"{name} from {text[first]} to {text[last]}, lowest {text[low]} in epoch {x[low]:.4g}"
-
-
-def _plain(values: NDArray[np.float64]) -> list[float | None]:
-    """Return numbers as JSON has them, which lacks NaN and infinity."""
-    return [value if isfinite(value) else None for value in values.tolist()]
 
 
 def _drawn(n_rows: int, columns: Sequence[NDArray[np.float64]], best: int | None, most: int) -> NDArray[np.int64]:

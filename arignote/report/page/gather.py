@@ -10,24 +10,24 @@ from typing import Any
 
 import numpy as np
 
+from arignote.checkpoints.progress import subset_of
 from arignote.checkpoints.reader import RunFiles, resolve
 from arignote.checkpoints.state import TrainingState
 from arignote.checkpoints.tensors import tensors_sha256
 from arignote.errors import CheckpointError, ConfigError
-from arignote.layers.architecture import Architecture, declare
+from arignote.layers.architecture import Architecture
 from arignote.layers.costs import costs_of
-from arignote.layers.layer_list import parse
-from arignote.registry import only_trusting
-from arignote.report.page.curves import batch_size_of, best_row, charts_of, marks_of
+from arignote.report.page.curves import batch_size_of, charts_of, marks_of
 from arignote.report.page.matrices import matrix_of
 from arignote.report.page.pictures import filters_of, png, weights_of_filters
 from arignote.report.page.residuals import residuals_of
 from arignote.report.page.scored import ScoredRows
 from arignote.report.score_text import score_text
+from arignote.report.stored_network import architecture_of, n_params_of
 from arignote.safe.memory import size_text
 from arignote.spec.settings import completed_settings
 
-__all__ = ["StoredRun", "facts_of", "page_of", "settings_of"]
+__all__ = ["StoredRun", "facts_of", "page_of", "setting_text"]
 
 # Networks of blocks may have thousands of layers.
 _MOST_LAYERS = 200
@@ -115,14 +115,10 @@ def page_of(
         remarks.append("the final epochs trained on the rows of validation and test: their scores are not of new data")
     if architecture is None:
         architecture = _architecture_of(stored, trust, remarks)
-    changed, defaults = settings_of(state)
-    facts = facts_of(stored)
-    if architecture is not None:
-        # Without buffers, as in the table of layers.
-        facts["n_params"] = f"{architecture.n_params:,}"
+    changed, defaults = _settings(state)
     subsets, curves = [_subset(one) for one in scored], _curves(state)
     return {
-        "facts": facts,
+        "facts": facts_of(stored, architecture),
         "notes": remarks,
         "curves": curves,
         "validations": _validations(state),
@@ -133,7 +129,7 @@ def page_of(
         "filters": None if architecture is None else _filters(architecture, state),
         "changed": changed,
         "defaults": defaults,
-        "environment": [(name, _text(value)) for name, value in state.environment.items()],
+        "environment": [(name, setting_text(value)) for name, value in state.environment.items()],
         "files": stored.files,
         "digests": _digests(state),
     }
@@ -141,10 +137,8 @@ def page_of(
 
 def _architecture_of(stored: StoredRun, trust: Sequence[str], remarks: list[str]) -> Architecture | None:
     """Return the architecture of a run; None, with a remark, if it cannot be declared from the file."""
-    state = stored.state
     try:
-        with only_trusting(stored.run, tuple(trust)):
-            return declare(parse(state.spec["layers"]), state.spec["n_in"], state.n_outputs)
+        return architecture_of(stored.state, stored.run, trust)
     except ConfigError as error:
         remarks.append(f"the table of layers is left out: {error}")
         return None
@@ -168,9 +162,10 @@ def _digests(state: TrainingState) -> list[tuple[str, str]]:
     return [("run", state.run_id), ("weights (SHA-256)", weights), ("history (SHA-256)", history)]
 
 
-def facts_of(stored: StoredRun) -> dict[str, Any]:
+def facts_of(stored: StoredRun, architecture: Architecture | None = None) -> dict[str, Any]:
     """Return what a run is and its position, as text."""
     state = stored.state
+    n_params = n_params_of(state, stored.run) if architecture is None else architecture.n_params
     seconds = state.history.arrays().get("seconds")
     return {
         "run": Path(stored.run).name,
@@ -180,7 +175,7 @@ def facts_of(stored: StoredRun) -> dict[str, Any]:
         "best": _best(state),
         "epochs": f"{state.progress.epoch:,} of {state.n_epochs:,}",
         "examples": f"{state.progress.examples_seen:,}",
-        "n_params": f"{sum(array.size for array in state.network.values()):,}",
+        "n_params": f"{n_params:,}",
         "seconds": "" if seconds is None else _duration(float(seconds[np.isfinite(seconds)].sum())),
         "rng": str(state.rng),
     }
@@ -188,9 +183,8 @@ def facts_of(stored: StoredRun) -> dict[str, Any]:
 
 def _best(state: TrainingState) -> tuple[str, str] | None:
     """Return the value of the best validation, and which it is."""
-    at = best_row(state)
-    record = {} if at is None else state.history.record(at)
-    name = next((name for name in record if name.startswith("valid_")), None)
+    record = state.best_record
+    name = next((name for name in record if subset_of(name) == "valid"), None)
     return None if name is None else (score_text(name, record[name]), f"{name} in epoch {record.get('epoch')}")
 
 
@@ -206,7 +200,7 @@ def _validations(state: TrainingState) -> dict[str, Any]:
     """Return the last validations as a table, which a screen reader can read."""
     first = max(len(state.history) - _MOST_VALIDATIONS, 0)
     records, names = [state.history.record(at) for at in range(first, len(state.history))], state.history.names
-    best = best_row(state)
+    best = state.best_row
     return {
         "names": names,
         "rows": [["" if row[name] != row[name] else f"{row[name]:.6g}" for name in names] for row in records],
@@ -258,14 +252,14 @@ def _filters(architecture: Architecture, state: TrainingState) -> dict[str, Any]
     return {"layer": name, "pictures": [png(one) for one in pictures], "n": n, "shape": " x ".join(map(str, W.shape))}
 
 
-def settings_of(state: TrainingState) -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
+def _settings(state: TrainingState) -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
     """Return the settings of a run that differ from the defaults, and all others, as text."""
     defaults, own = completed_settings({}), completed_settings(state.spec["fit"])
-    both = [(name, _text(own[name]), own[name] != default) for name, default in defaults.items() if name in own]
+    both = [(name, setting_text(own[name]), own[name] != default) for name, default in defaults.items() if name in own]
     changed = [(name, text) for name, text, differs in both if differs]
     return changed, [(name, text) for name, text, differs in both if not differs]
 
 
-def _text(value: Any) -> str:
+def setting_text(value: Any) -> str:
     """Return a setting as it is written in a config."""
     return value if isinstance(value, str) else json.dumps(value, default=repr, ensure_ascii=False)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import chain
 from pathlib import Path
 from typing import Any
 
+from arignote.report.comparison import differing
 from arignote.report.page.curves import charts_of
-from arignote.report.page.gather import StoredRun, facts_of, settings_of
+from arignote.report.page.gather import StoredRun, facts_of, setting_text
 
 __all__ = ["page_of_several"]
 
@@ -20,7 +20,7 @@ def page_of_several(runs: Sequence[StoredRun]) -> dict[str, Any]:
     -------
     dict
         "names" and "facts" of each run; "curves" as of `charts_of`, with a chart for each column and a series for each
-        run; "settings": name and the value of each run, of settings that are not the same in all; "notes".
+        run; "settings": name and the value of each run, as text, of what `differing` returns; "notes".
     """
     stems = [run.run for run in runs]
     short = [Path(stem).name for stem in stems]
@@ -40,11 +40,12 @@ def page_of_several(runs: Sequence[StoredRun]) -> dict[str, Any]:
     n_validations, n_drawn = (sum(curves[key] for curves in of_each) for key in ("n_validations", "n_drawn"))
     curves = {"x": x, "best": None, "charts": charts, "n_validations": n_validations, "n_drawn": n_drawn}
     curves |= {"marks": [], "first_mark": 1}
+    differ = differing([run.state.spec | {"rng": run.state.rng} for run in runs])
     return {
         "names": names,
         "facts": [facts_of(run) for run in runs],
         "curves": curves,
-        "settings": _differing([dict(chain(*settings_of(run.state))) for run in runs]),
+        "settings": [(name, list(map(_text, values))) for name, values in differ.items()],
         "notes": [note for run in runs for note in run.notes],
         "data": {"is_one": False, "curves": curves, "cells": []},
     }
@@ -69,7 +70,5 @@ def _chart(
     return {"title": column, "kind": kind, "series": series}
 
 
-def _differing(settings: Sequence[dict[str, str]]) -> list[tuple[str, list[str]]]:
-    """Return the settings that are not the same in all runs, with the value of each."""
-    found = [(name, [one.get(name, "") for one in settings]) for name in settings[0]]
-    return [(name, values) for name, values in found if len(set(values)) > 1]
+def _text(value: Any) -> str:
+    return "-" if value is None else setting_text(value)

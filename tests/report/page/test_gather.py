@@ -111,9 +111,21 @@ def test_runs_are_overlaid_on_common_axes(whole, digits, tmp_path):
     assert first[[1, 3, 4]].tolist() == classifier.history_[:, "valid_nll"] and np.isnan(first[[0, 2]]).all()
     assert second[:4].tolist() == other.history_[:, "valid_nll"] and np.isnan(second[4])
     assert x[chart["series"][0]["best"]] == classifier.best_["epoch"]
-    settings = dict(page["settings"])
-    assert settings["batch_size"] == ["64", "50"] and "shuffle" not in settings
+    expected = {"n_epochs": ["3", "2"], "batch_size": ["64", "50"], "validation_frequency": ["-", "105"]}
+    assert dict(page["settings"]) == {f"fit.{name}": values for name, values in expected.items()}
     assert "2 runs" in html_of("runs.html", page)
+
+
+def test_what_differs_in_runs_is_their_layers_and_seed_too_and_no_path():
+    fits = [{"n_epochs": 9, "checkpoint": name} for name in ("a", "b")]
+    layers = [[["FCLayer", {"name": "fc1", "n_units": n}], *more] for n, more in ((3, []), (4, [["DropoutLayer", {}]]))]
+    specs = [state(2).spec | {"fit": fit, "layers": one} for fit, one in zip(fits, layers, strict=True)]
+    runs = [StoredRun("run", replace(state(2), spec=spec, rng=rng)) for rng, spec in enumerate(specs, 3)]
+    assert page_of_several(runs)["settings"] == [
+        ("layers.fc1.n_units", ["3", "4"]),
+        ("rng", ["3", "4"]),
+        ("layers.1", ["-", "DropoutLayer"]),
+    ]
 
 
 def test_the_largest_page_is_under_500_kb():
