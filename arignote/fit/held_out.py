@@ -9,14 +9,14 @@ from typing import Any
 from arignote.checkpoints.state import TrainingState
 from arignote.data.fit_data import FitData, chooses_rows
 from arignote.data.open_rows import rows_of
-from arignote.data.prepared import SUBSETS, columns_of, prepare, text_of
+from arignote.data.prepared import SUBSETS, Prepared, columns_of, prepare, text_of
 from arignote.data.rows import Rows
 from arignote.data.split import present_rows
 from arignote.errors import CheckpointError, DataError, warn
 from arignote.fit.changes import differences
 from arignote.spec.settings import FitSettings
 
-__all__ = ["n_training_rows", "rows_of_part", "settings_of_rows", "warn_of_training_rows"]
+__all__ = ["StoredParts", "n_training_rows", "rows_of_part", "settings_of_rows", "warn_of_training_rows"]
 
 # What to do about scores of a network that was trained on all rows.
 _BEFORE = 'which="best" (--which best) is the network before the final epochs'
@@ -27,13 +27,8 @@ def rows_of_part(state: TrainingState, data: FitData, part: str) -> Rows:
 
     Parameters
     ----------
-    state : TrainingState
-        State of the run.
-    data : FitData
-        The data as it was given to `fit`, with what the layers of the run declare of it (`with_layers`). Fractions are
-        those of the state; `valid` and `test` matter if they are data of their own or row numbers, which the state
-        does not hold, or if the file is of an earlier version and does not record what was held out. For a part that
-        had data of its own, `x` and `y` may be that data.
+    state, data
+        As of `StoredParts`.
     part : "train", "valid" or "test"
         The part.
 
@@ -47,30 +42,58 @@ def rows_of_part(state: TrainingState, data: FitData, part: str) -> Rows:
     ArignoteWarning
         If rows that were held out are those that the final epochs of the run trained on.
     """
-    if part not in SUBSETS:
-        raise DataError(f"part must be train, valid or test; got {part!r}")
-    if part not in state.data:
-        parts = ", ".join(name for name in SUBSETS if name in state.data) or "none: its file is of 2015"
-        raise DataError(f"this run has no {part} rows; the parts of its data: {parts}")
-    if not isinstance(state.data[part], dict):
-        raise CheckpointError(f"data.{part} of the run must be a fingerprint; got {state.data[part]!r:.100}")
-    split = _split(state)
-    if split is not None and split.get(part) == "data":
-        rows = _own_rows(state, data, part)
-    else:
-        data = data if split is None else _with_split(split, data, part)
-        prepared = prepare(data, settings_of_rows(state), state.rng, state.preprocess, state.targets)
-        if part not in prepared.subsets:
+    return StoredParts(state, data).rows(part)
+
+
+class StoredParts:
+    """The parts of a run; data that was split into several is split and encoded once.
+
+    Parameters
+    ----------
+    state : TrainingState
+        State of the run.
+    data : FitData
+        The data as it was given to `fit`, with what the layers of the run declare of it (`with_layers`). Fractions are
+        those of the state; `valid` and `test` matter if they are data of their own or row numbers, which the state
+        does not hold, or if the file is of an earlier version and does not record what was held out. For a part that
+        had data of its own, `x` and `y` may be that data.
+    """
+
+    def __init__(self, state: TrainingState, data: FitData):
+        self._state, self._data = state, data
+        self._prepared: Prepared | None = None
+
+    def rows(self, part: str) -> Rows:
+        """Return the rows of a part, and warn, as `rows_of_part` does."""
+        state = self._state
+        if part not in SUBSETS:
+            raise DataError(f"part must be train, valid or test; got {part!r}")
+        if part not in state.data:
+            parts = ", ".join(name for name in SUBSETS if name in state.data) or "none: its file is of 2015"
+            raise DataError(f"this run has no {part} rows; the parts of its data: {parts}")
+        if not isinstance(state.data[part], dict):
+            raise CheckpointError(f"data.{part} of the run must be a fingerprint; got {state.data[part]!r:.100}")
+        rows = self._found(part)
+        if differing := differences(state.data[part], rows.fingerprint()):
+            lines = "\n  ".join(differing)
+            raise DataError(f"these are not the {part} rows of the run; give the data that fit was given:\n  {lines}")
+        if part != "train" and state.ends_with_last:
+            warn(
+                f"the final epochs of this run trained on its {part} rows: the scores are not those of new data; "
+                f"{_BEFORE}"
+            )
+        return rows
+
+    def _found(self, part: str) -> Rows:
+        state, split = self._state, _split(self._state)
+        if split is not None and split.get(part) == "data":
+            return _own_rows(state, self._data, part)
+        if self._prepared is None:
+            data = self._data if split is None else _with_split(split, self._data, part)
+            self._prepared = prepare(data, settings_of_rows(state), state.rng, state.preprocess, state.targets)
+        if part not in self._prepared.subsets:
             raise DataError(f"this run does not record what it held out: give {part} as it was given to fit")
-        rows = prepared.subsets[part][0]
-    if differing := differences(state.data[part], rows.fingerprint()):
-        lines = "\n  ".join(differing)
-        raise DataError(f"these are not the {part} rows of the run; give the data that fit was given:\n  {lines}")
-    if part != "train" and state.ends_with_last:
-        warn(
-            f"the final epochs of this run trained on its {part} rows: the scores are not those of new data; {_BEFORE}"
-        )
-    return rows
+        return self._prepared.subsets[part][0]
 
 
 def _own_rows(state: TrainingState, data: FitData, part: str) -> Rows:

@@ -19,7 +19,7 @@ from arignote.data.targets import Targets, counted
 from arignote.engine.network import Network
 from arignote.engine.predict import Predictions, Scorer
 from arignote.errors import ArignoteError, DataError
-from arignote.fit.held_out import rows_of_part
+from arignote.fit.held_out import StoredParts
 from arignote.fit.run import in_order
 from arignote.report.page.scored import ScoredRows
 from arignote.spec.objective import Objective
@@ -57,22 +57,22 @@ def scored_rows(
     """
     targets, main = objective.targets, objective.main
     target, target_state = targets.of_main.of_step, targets.of_main.state_of_step(state.targets[main])
-    is_of_classes = target.labels_per_row == "one"
     losses, kept = _predicted(rows, y, state, network, objective, check_stop)
     ids_of = _ids_of(rows, ids)
     if not kept or y is None:
         return ScoredRows(name, losses, len(rows), ids_of)
-    predicted, certainty = (np.concatenate(column) for column in zip(*kept, strict=True))
+    # There is a certainty of classes alone.
+    predicted, *certainty = (np.concatenate(column) for column in zip(*kept, strict=True))
     encoded = targets.values(y, main)
     if targets.of_main is not target:
         # Of sequences each step that counts is a row.
         counts = counted(encoded)
-        encoded, predicted, certainty = encoded[counts], predicted[counts], certainty[counts]
+        encoded, predicted, certainty = encoded[counts], predicted[counts], [one[counts] for one in certainty]
         ids_of = _ids_of_steps(ids_of, np.argwhere(counts))
-    if is_of_classes:
+    if certainty:
         pictures_of = _pictures_of(rows) if targets.of_main is target else None
         labels = target.classes(target_state)
-        return ScoredRows(name, losses, len(rows), ids_of, pictures_of, labels, encoded, predicted, certainty)
+        return ScoredRows(name, losses, len(rows), ids_of, pictures_of, labels, encoded, predicted, *certainty)
     numbers = (target.decode(values, target_state).reshape(len(values), -1) for values in (encoded, predicted))
     return ScoredRows(name, losses, len(rows), ids_of, None, None, *numbers)
 
@@ -84,17 +84,15 @@ def _predicted(
     network: Network,
     objective: Objective,
     check_stop: Callable[[], None],
-) -> tuple[dict[str, float], list[tuple[NDArray[Any], NDArray[Any]]]]:
+) -> tuple[dict[str, float], list[tuple[NDArray[Any], ...]]]:
     """Return the losses of rows, and of each batch the predicted classes with their probabilities, or the numbers."""
-    target, main, kept = objective.targets.of_main.of_step, objective.main, []
+    target, main, kept = objective.targets.of_main.of_step, objective.main, list[tuple[NDArray[Any], ...]]()
     is_of_classes = target.labels_per_row == "one"
 
     def keep(block: Predictions) -> None:
         predicted = block[main]
         # Classes take less memory than their probabilities.
-        kept.append(
-            (predicted.argmax(axis=-1), predicted.max(axis=-1)) if is_of_classes else (predicted, predicted[..., 0])
-        )
+        kept.append((predicted.argmax(axis=-1), predicted.max(axis=-1)) if is_of_classes else (predicted,))
 
     losses = objective.reported(objective.valid_loss, state.targets)
     with closing(in_order(network, rows, y, y_from_x=objective.targets.from_input)) as batches:
@@ -118,10 +116,10 @@ def subsets_of_run(
     ids : sequence, optional
         Names of all rows of the data from which subsets were held out.
     """
-    subsets, notes = [], []
+    subsets, notes, parts = [], [], StoredParts(state, data)
     for subset in (subset for subset in SUBSETS if subset in state.data):
         try:
-            rows = rows_of_part(state, data, subset)
+            rows = parts.rows(subset)
             rows = preprocessed(rows, state.spec["fit"].get("preprocess"), state.preprocess)
             y = None if objective.targets.from_input else _encoded(objective.targets, rows, state, subset)
             # A subset with data of its own has other rows.

@@ -14,7 +14,8 @@ from arignote import CheckpointError, DataError, NNClassifier
 from arignote.data import Data
 from arignote.data.fit_data import FitData, split_of
 from arignote.data.open_rows import rows_of
-from arignote.fit.held_out import n_training_rows, rows_of_part
+from arignote.fit import held_out
+from arignote.fit.held_out import StoredParts, n_training_rows, rows_of_part
 
 rng = np.random.default_rng(4)
 X, Y = rng.normal(size=(60, 3)).astype(np.float32), np.arange(60) % 2
@@ -47,6 +48,16 @@ def test_all_parts_together_are_all_rows_once():
     # What fit is given now does not matter: the fractions are those of the run.
     again = rows_of_part(state, FitData(X, Y, valid=0.5, test=0.3), "test")
     assert again.index.tolist() == parts["test"].index.tolist()
+
+
+def test_the_parts_of_one_split_are_prepared_once(monkeypatch):
+    calls, really = [], held_out.prepare
+    monkeypatch.setattr(held_out, "prepare", lambda *given: (calls.append(given), really(*given))[1])
+    state = state_of(valid=0.2, test=OWN)
+    parts = StoredParts(state, FitData(X, Y, test=OWN))
+    found = {part: parts.rows(part) for part in ("train", "valid", "test")}
+    assert {part: len(rows) for part, rows in found.items()} == {"train": 48, "valid": 12, "test": 20}
+    assert len(calls) == 1
 
 
 def test_a_part_of_its_own_data_is_that_data():
