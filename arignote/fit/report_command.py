@@ -103,10 +103,10 @@ def pages(runs: Sequence[str], **options: Any) -> Iterator[str]:
     runs, **options
         As of `write_page`.
     """
-    seen: list[Any] = []
+    seen = None
     while True:
-        states = [StoredRun.read(run).state for run in runs]
-        now = [(state.run_id, state.progress, state.finished) for state in states]
+        # Before the files are read: what changes meanwhile is seen the next time.
+        now = [(name, files.digest(name)) for files, names in map(resolve, runs) for name in names]
         if now != seen:
             path, is_finished = write_page(runs, reload_after=_SECONDS, **options)
             seen = now

@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 
 from arignote import ConfigError
+from arignote.checkpoints.format import decode, encode
+from arignote.checkpoints.reader import RunFiles
 from arignote.cli import app
 from arignote.fit.report_command import pages, write_page
 
@@ -86,8 +88,6 @@ def test_the_page_of_a_run_that_trains_loads_itself_again_until_it_is_finished(c
     arignote(*words, "fit.n_epochs=1", "--set", "fit.stop_rule=null")
     html = []
     # An unfinished run: its one epoch of three.
-    from arignote.checkpoints.format import decode, encode
-
     path = tmp_path / "run_last.ckpt"
     state, _ = decode(path.read_bytes(), "")
     state.spec["fit"]["n_epochs"] = 3
@@ -96,3 +96,26 @@ def test_the_page_of_a_run_that_trains_loads_itself_again_until_it_is_finished(c
     for _ in pages([str(stem)], out=out):
         html.append('http-equiv="refresh"' in out.read_text())
     assert html == [True, False]
+
+
+def test_the_checkpoints_of_a_run_that_has_not_changed_are_not_read_again(config, monkeypatch, tmp_path):
+    stem, reads = tmp_path / "run", []
+    words = ("fit", config, "--quiet", "--set", f"fit.checkpoint={stem}")
+    arignote(*words)
+    path = tmp_path / "run_last.ckpt"
+    finished = path.read_bytes()
+    state, _ = decode(finished, "")
+    state.spec["fit"]["n_epochs"] = 3
+    path.write_bytes(b"".join(encode(state)[0]))
+    really = RunFiles.read
+    monkeypatch.setattr(RunFiles, "read", lambda files, name: (reads.append(name), really(files, name))[1])
+    sleeps = []
+
+    def sleep(_):
+        sleeps.append(len(reads))
+        if len(sleeps) == 3:
+            path.write_bytes(finished)
+
+    monkeypatch.setattr("time.sleep", sleep)
+    assert len(list(pages([str(stem)], out=tmp_path / "page.html"))) == 2
+    assert len(set(sleeps)) == 1 and len(sleeps) == 3
