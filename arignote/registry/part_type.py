@@ -16,7 +16,14 @@ if TYPE_CHECKING:
 else:
     ModelMetaclass = type(BaseModel)
 
-__all__ = ["ClassSignature", "PartType", "docstring_sections", "parameter_entries", "with_inherited_parameters"]
+__all__ = [
+    "ClassSignature",
+    "PartType",
+    "docstring_sections",
+    "parameter_entries",
+    "summary_of",
+    "with_inherited_parameters",
+]
 
 _OF_PYDANTIC = frozenset(dir(BaseModel))
 # The title of a section of a numpydoc docstring.
@@ -91,6 +98,11 @@ def docstring_sections(text: str) -> dict[str, str]:
     """Return the sections of a numpydoc docstring by title; the text before the first one has the title ''."""
     head, *rest = _SECTION.split(text)
     return {"": head.strip()} | {title: body.strip() for title, body in zip(rest[::2], rest[1::2], strict=True)}
+
+
+def summary_of(cls: type) -> str:
+    """Return the first paragraph of the docstring of a class as a line."""
+    return " ".join(docstring_sections(inspect.cleandoc(cls.__doc__ or ""))[""].partition("\n\n")[0].split())
 
 
 def parameter_entries(cls: type[BaseModel]) -> dict[str, tuple[str, str]]:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import arignote.parts  # noqa: F401
 from arignote.errors import ConfigError, did_you_mean
 from arignote.registry import Part, find, kinds, names, part_name
-from arignote.registry.part_type import docstring_sections
+from arignote.registry.part_type import summary_of
 
 __all__ = ["parts_lines", "spec_text"]
 
@@ -39,7 +39,7 @@ def parts_lines(kind: str | None = None, name: str | None = None) -> Iterator[st
     elif kind in kinds():
         width = max(map(len, _by_name(kind)))
         for one, cls in _by_name(kind).items():
-            yield f"{one:<{width}}  {_summary(cls)}"
+            yield f"{one:<{width}}  {summary_of(cls)}"
     else:
         yield from _named_lines(kind)
 
@@ -76,8 +76,3 @@ def spec_text(cls: type[Part]) -> str:
     required = [name for name, field in cls.model_fields.items() if field.is_required()]
     params = ", ".join(f"{name}: ..." for name in required)
     return f"[{part_name(cls)}, {{{params}}}]" if required else part_name(cls)
-
-
-def _summary(cls: type[Part]) -> str:
-    """Return the first paragraph of a docstring as a line."""
-    return " ".join(docstring_sections(inspect.cleandoc(cls.__doc__ or ""))[""].partition("\n\n")[0].split())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -11,7 +10,7 @@ from pydantic import BaseModel
 from pydantic.json_schema import GenerateJsonSchema
 
 from arignote.registry import Part, names, short_spec, with_params
-from arignote.registry.part_type import docstring_sections, parameter_entries
+from arignote.registry.part_type import parameter_entries, summary_of
 from arignote.spec.parameter_docs import type_and_default
 
 __all__ = ["OWN", "Definitions", "fields_schema", "spec_of"]
@@ -34,7 +33,7 @@ class _FieldSchemas(GenerateJsonSchema):
 
     def model_schema(self, schema: Any) -> dict[str, Any]:
         cls: type[BaseModel] = schema["cls"]
-        found = super().model_schema(schema) | {"description": _summary(cls)}
+        found = super().model_schema(schema) | {"description": summary_of(cls)}
         del found["title"]
         entries = parameter_entries(cls)
         for name, field in cls.model_fields.items():
@@ -54,11 +53,6 @@ class _FieldSchemas(GenerateJsonSchema):
 def fields_schema(cls: type[BaseModel]) -> dict[str, Any]:
     """Return the JSON Schema of a model: each field with its type, bounds, default and description."""
     return cls.model_json_schema(schema_generator=_FieldSchemas)
-
-
-def _summary(cls: type) -> str:
-    """Return the first paragraph of a docstring."""
-    return " ".join(docstring_sections(inspect.cleandoc(cls.__doc__ or ""))[""].partition("\n\n")[0].split())
 
 
 class Definitions:
@@ -168,7 +162,7 @@ def spec_of(pattern: str, keys: Iterable[str]) -> dict[str, Any]:
 
 def _name(kind: str, classes: Mapping[type[Part], Sequence[str]]) -> dict[str, Any]:
     """Return the schema of the name of a part: those that an editor proposes, and all that are accepted."""
-    known = sorted((words[0], _summary(cls)) for cls, words in classes.items())
+    known = sorted((words[0], summary_of(cls)) for cls, words in classes.items())
     patterns = [*(_pattern(words, cls.kind) for cls, words in classes.items()), OWN]
     any_known = {"type": "string", "pattern": "|".join(patterns), "patternErrorMessage": f"there is no such {kind}"}
     return {"anyOf": [*({"const": word, "description": text} for word, text in known), any_known]}

@@ -190,7 +190,7 @@
   }
   draw();
   addEventListener("resize", draw);
-  // Curves are drawn anew in the colours of paper, before the style of print is in force.
+  // Curves are drawn again in the colours of paper, before the style of print is in force.
   for (const [event, isPrinting] of [["beforeprint", true], ["afterprint", false]]) {
     addEventListener(event, () => {
       document.documentElement.classList.toggle("printing", isPrinting);
