@@ -20,6 +20,9 @@ from arignote.replacing import replacing
 
 __all__ = ["CSVLog", "JSONLinesLog"]
 
+# What is raised for a line that is no row of a log.
+_NO_ROW = (ValueError, LookupError, TypeError, csv.Error)
+
 _BATCH = ("epoch", "batch", "n_updates", "examples_seen", "loss")
 
 
@@ -58,7 +61,7 @@ class _RowFile(AppendedFile, ABC):
             return first.startswith(self.beginning) or self.beginning.startswith(first)
         try:
             return self.position(first.decode())[0] in (*self.kinds, "")
-        except (ValueError, LookupError, TypeError):
+        except _NO_ROW:
             return False
 
     def _resume(self, start: Event) -> None:
@@ -71,7 +74,7 @@ class _RowFile(AppendedFile, ABC):
             for line in file if start.examples_seen else ():
                 try:
                     kind, examples_seen = self.position(line.decode())
-                except (ValueError, LookupError, TypeError):
+                except _NO_ROW:
                     break
                 if not line.endswith(b"\n") or (kind and not kept(start, kind, examples_seen)):
                     break
@@ -84,7 +87,7 @@ class _RowFile(AppendedFile, ABC):
 
     @abstractmethod
     def position(self, row: str) -> tuple[str, int]:
-        """Return the kind of a row, empty for that of the names of columns, and examples seen; else ValueError."""
+        """Return the kind of a row, empty for that of the names of columns, and examples seen; else one of `_NO_ROW`."""
 
     @abstractmethod
     def row(self, event: Event) -> str:

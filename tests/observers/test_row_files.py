@@ -178,14 +178,14 @@ def test_the_names_of_columns_are_quoted_where_a_layer_has_a_comma_or_a_quote_in
     assert all(float(row[header.index('fc,"1.mean')]) for row in rows)
 
 
-@pytest.mark.parametrize("text", ["a,b\n1,2\n", "[1, 2]\n", '{"kind": 3}\n', "epoch,loss\n1,2\n", "a"])
+@pytest.mark.parametrize("text", ["a,b\n1,2\n", "a,b\r1,2\n", "[1, 2]\n", '{"kind": 3}\n', "epoch,loss\n1,2\n", "a"])
 @pytest.mark.parametrize("name", ["CSVLog", "JSONLinesLog"])
 def test_a_file_that_is_no_log_is_refused_and_kept(name, text, tmp_path):
     path = tmp_path / "data.csv"
-    path.write_text(text)
+    path.write_bytes(text.encode())
     with pytest.raises(ConfigError, match=r"fit\.observers: .*data\.csv exists, and is no log "):
         fit(observers=[name, {"path": str(path)}], checkpoint=str(tmp_path / "run"))
-    assert path.read_text() == text and not list(tmp_path.glob("*.ckpt"))
+    assert path.read_bytes() == text.encode() and not list(tmp_path.glob("*.ckpt"))
     with pytest.raises(ConfigError, match=r"exists, and is no log "):
         fit(observers=[name, {"path": str(tmp_path)}])
 
