@@ -87,7 +87,7 @@ class _RowFile(AppendedFile, ABC):
 
     @abstractmethod
     def position(self, row: str) -> tuple[str, int]:
-        """Return the kind of a row, empty for that of the names of columns, and examples seen; else one of `_NO_ROW`."""
+        """Return the kind of a row, empty for the names of columns, and examples seen; or raise one of `_NO_ROW`."""
 
     @abstractmethod
     def row(self, event: Event) -> str:
