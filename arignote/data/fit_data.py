@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from arignote.data.arrays import Data, DataWithHoldoutPartitions
+from arignote.data.cross_validation import is_splitter
 from arignote.data.fields import ExampleShape
 from arignote.data.inputs import Input
 from arignote.data.open_rows import rows_of
@@ -19,7 +20,6 @@ from arignote.data.readers.sources import is_source
 from arignote.data.rows import Rows
 from arignote.data.settings import DataSettings
 from arignote.data.specs import CSVFormat, labels_by_role
-from arignote.data.splitter import is_splitter
 from arignote.data.targets import Classes, Targets
 from arignote.errors import DataError
 

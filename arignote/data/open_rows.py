@@ -17,13 +17,13 @@ from arignote.data.inputs import Conversion, Input, of_channel
 from arignote.data.missing_values import check_missing, count_missing, missing_error
 from arignote.data.open_channels import channels_and_labels, format_of, open_channels, with_sequences
 from arignote.data.pipeline import Pipeline
-from arignote.data.preprocessed import pipelines_of
 from arignote.data.readers.base import ArrayReader, Reader
 from arignote.data.readers.columns import Mixed, Names
 from arignote.data.readers.joined import JoinedReader
 from arignote.data.readers.sources import is_source, read_source
 from arignote.data.readers.sparse import SparseReader
 from arignote.data.readers.windows import WindowReader, Windows
+from arignote.data.row_preprocessing import pipelines_of
 from arignote.data.rows import BLOCK_BYTES, Rows
 from arignote.data.specs import CSVFormat, labels_by_role
 from arignote.data.table_columns import TableColumns

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from arignote.data.arrays import Data
 from arignote.data.fit_data import FitData, OpenedData, open_data
 from arignote.data.groups_and_weights import weights_of
-from arignote.data.preprocessed import check_categories, fit_preprocessing, preprocessed, warn_of_bytes
 from arignote.data.readers.columns import Names
+from arignote.data.row_preprocessing import check_categories, fit_preprocessing, preprocessed, warn_of_bytes
 from arignote.data.row_weights import RowWeights
 from arignote.data.rows import Rows
 from arignote.data.settings import DataSettings

@@ -10,13 +10,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from arignote.data.cross_validation import first_split
 from arignote.data.fields import ExampleShape
 from arignote.data.fit_data import FitData, OpenedData
 from arignote.data.groups_and_weights import groups_of
 from arignote.data.partition import partition
 from arignote.data.rows import Rows
 from arignote.data.settings import DataSettings
-from arignote.data.splitter import first_split
 from arignote.data.targets import Targets, TargetState
 from arignote.errors import DataError, axes_hint
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from arignote.data.fields import ALONE
 from arignote.data.inputs import Conversion, Input, of_channel
-from arignote.data.preprocessed import learned_of, pipelines_of
+from arignote.data.row_preprocessing import learned_of, pipelines_of
 from arignote.errors import CheckpointError, ConfigError
 from arignote.estimators.fitted import alone
 from arignote.replacing import is_stream, replacing_bytes

@@ -20,9 +20,9 @@ from arignote.data.fit_data import FitData
 from arignote.data.inputs import Input, channels_of
 from arignote.data.open_rows import rows_of
 from arignote.data.prepared import columns_of, text_of
-from arignote.data.preprocessed import preprocessed
 from arignote.data.readers.images import ImageFolderReader
 from arignote.data.readers.sources import get_reader, is_text_source
+from arignote.data.row_preprocessing import preprocessed
 from arignote.data.rows import Rows
 from arignote.data.specs import CSVFormat
 from arignote.data.split import present_rows

@@ -16,10 +16,10 @@ from arignote.data.groups_and_weights import groups_of, weights_of
 from arignote.data.inputs import Input
 from arignote.data.missing_values import check_missing
 from arignote.data.open_rows import rows_of
-from arignote.data.preprocessed import fit_preprocessing, pipelines_of, preprocessed
 from arignote.data.readers.base import text_columns
 from arignote.data.readers.columns import Names
 from arignote.data.readers.windows import Windows
+from arignote.data.row_preprocessing import fit_preprocessing, pipelines_of, preprocessed
 from arignote.data.rows import Rows
 from arignote.data.specs import Source, labels_by_role
 from arignote.data.targets import Targets, TargetState, weights_of_classes

@@ -13,7 +13,7 @@ from arignote.checkpoints.state import TrainingState
 from arignote.data.fields import fields_of
 from arignote.data.fit_data import FitData
 from arignote.data.prepared import SUBSETS
-from arignote.data.preprocessed import preprocessed
+from arignote.data.row_preprocessing import preprocessed
 from arignote.data.rows import Rows
 from arignote.data.targets import Targets, counted
 from arignote.engine.network import Network

@@ -16,7 +16,7 @@ from arignote.checkpoints.writer import RunWriter
 from arignote.data.augmentation import Augmenter, augmented_to
 from arignote.data.batches import Batch, Batches
 from arignote.data.order import Order
-from arignote.data.preprocessed import pipelines_of
+from arignote.data.row_preprocessing import pipelines_of
 from arignote.data.rows import Rows
 from arignote.engine.feed import DeviceBatch, ResidentRows, batch_to_device, fits_on_device
 from arignote.engine.network import Network, copy_into

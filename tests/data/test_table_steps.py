@@ -16,8 +16,8 @@ from arignote.data import table_steps
 from arignote.data.inputs import Input
 from arignote.data.open_rows import rows_of
 from arignote.data.pipeline import Pipeline
-from arignote.data.preprocessed import fit_preprocessing, preprocessed
 from arignote.data.readers.windows import Windows
+from arignote.data.row_preprocessing import fit_preprocessing, preprocessed
 from arignote.registry import build, dump
 
 RNG = np.random.default_rng(8)

@@ -106,7 +106,7 @@ SCOPE: dict[str, tuple[str, ...]] = {
         "data/test_preprocessed.py",
         "data/test_rows.py",
     ),
-    "arignote/data/preprocessed.py": (),
+    "arignote/data/row_preprocessing.py": (),
     "arignote/data/rows.py": (
         "data/test_open_rows.py",
         "data/test_order.py",

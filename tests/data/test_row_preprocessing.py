@@ -9,7 +9,7 @@ from chunked_rows import Chunked
 from arignote import ArignoteWarning
 from arignote.data.inputs import Input
 from arignote.data.open_rows import rows_of
-from arignote.data.preprocessed import fit_preprocessing, preprocessed, warn_of_bytes
+from arignote.data.row_preprocessing import fit_preprocessing, preprocessed, warn_of_bytes
 
 RNG = np.random.default_rng(2)
 A, B = RNG.normal(3, 2, (30, 4)), RNG.integers(0, 256, (30, 2, 2)).astype(np.uint8)
