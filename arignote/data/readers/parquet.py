@@ -75,6 +75,22 @@ class ParquetReader(ChunkedReader):
         with reader.raising_data_errors(), reader._open() as file:
             return list(file.schema_arrow.names)
 
+    @classmethod
+    def unreadable_in(cls, path: Path) -> list[str]:
+        """Return the names of the columns of a file that are neither numbers, lists of them nor text, such as dates."""
+        reader = cls.__new__(cls)
+        ChunkedReader.__init__(reader, path, None)
+        reader._mixed, wrong = True, []
+        with reader.raising_data_errors(), reader._open() as file:
+            kinds, counts = file.schema_arrow, map(file.metadata.row_group, range(file.num_row_groups))
+            reader._groups = [number for number, group in enumerate(counts) if group.num_rows]
+            for name in kinds.names if reader._groups else ():
+                try:
+                    reader._kind(file, name, kinds.field(name).type)
+                except DataError:
+                    wrong.append(name)
+        return wrong
+
     def _open(self, metadata: Any = None) -> Any:
         try:
             import pyarrow.parquet as parquet

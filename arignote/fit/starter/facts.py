@@ -40,8 +40,8 @@ class Features:
         Which kinds of columns a table has.
     lacks_numbers, lacks_text : bool
         Whether values are missing in columns of these kinds.
-    identifiers : list of str
-        Columns that name the row, and are no features.
+    left_out : list of str
+        Columns that are no features: they name the row, or hold no value.
     description : str
     notes : list of str
         What was decided without being certain.
@@ -57,7 +57,7 @@ class Features:
     has_text: bool = False
     lacks_numbers: bool = False
     lacks_text: bool = False
-    identifiers: list[str] = field(default_factory=list)
+    left_out: list[str] = field(default_factory=list)
     description: str = ""
     notes: list[str] = field(default_factory=list)
 
@@ -137,6 +137,7 @@ class _Column:
     name: str
     is_text: bool
     lacks: bool = False
+    is_empty: bool = True
     # Of text, and of what is named as an identifier; other numbers may be millions.
     distinct: set[Any] | None = None
 
@@ -148,6 +149,7 @@ class _Column:
         """Note what some of its values are."""
         missing = np.array([value is None for value in values]) if self.is_text else np.isnan(values.astype(np.float64))
         self.lacks = self.lacks or bool(missing.any())
+        self.is_empty = self.is_empty and bool(missing.all())
         if self.distinct is not None:
             self.distinct.update(values[~missing].tolist())
 
@@ -157,7 +159,7 @@ class _Column:
 
 
 def _of_table(reader: Reader) -> Features:
-    """Return the kinds of the columns of a table, where values are missing, and which columns name the row."""
+    """Return the kinds of the columns of a table, where values are missing, and which columns are no features."""
     columns = [_Column(str(name), place in reader.text) for place, name in enumerate(reader.columns)]
     for column in columns:
         if column.is_text or re.split(r"[ _.-]", column.name.lower())[-1] in ("id", "index", "key"):
@@ -165,19 +167,24 @@ def _of_table(reader: Reader) -> Features:
     for rows in _blocks(reader, len(reader)):
         for place, column in enumerate(columns):
             column.add(rows[:, place])
-    kept = [column for column in columns if not column.names_the_row(len(reader))]
+    reasons = {
+        column.name: "holds no value" if column.is_empty else "names the row"
+        for column in columns
+        if column.is_empty or column.names_the_row(len(reader))
+    }
+    kept = [column for column in columns if column.name not in reasons]
     if not kept:
-        raise ConfigError(f"{reader.where}: no column is left as a feature, as the values of each name the row")
+        raise DataError(f"{reader.where}: no column is left as a feature, as each names the row or holds no value")
     words, numbers = [one for one in kept if one.is_text], [one for one in kept if not one.is_text]
     counted = ((numbers, "numbers"), (words, "text"))
     found = Features("table", len(reader), has_numbers=bool(numbers), has_text=bool(words))
     found.lacks_numbers, found.lacks_text = any(one.lacks for one in numbers), any(one.lacks for one in words)
-    found.identifiers = [column.name for column in columns if column not in kept]
+    found.left_out = list(reasons)
     found.description = " and ".join(
         f"{len(some)} column{'s' * (len(some) > 1)} of {kind}" for some, kind in counted if some
     )
     found.notes = [
-        f"the column {name!r} names the row, and is left out: columns of data.train" for name in found.identifiers
+        f"the column {name!r} {reason}, and is left out: columns of data.train" for name, reason in reasons.items()
     ]
     found.notes += [
         f"the column {one.name!r} has {one.n_distinct} categories, of which each is a number for the network"
@@ -200,15 +207,25 @@ def facts_of_labels(reader: Reader) -> Labels:
     Raises
     ------
     ConfigError
-        If all are the same, or each row has another text.
+        If each row has another text.
+    DataError
+        If all are the same, or one is missing.
     """
     y = reader.read(slice(0, len(reader)))
     y = y[:, 0] if y.ndim == 2 and y.shape[1] == 1 else y
+    # NaN is not equal to itself; readers of files return it for missing text too.
+    missing = np.flatnonzero((y != y).any(axis=tuple(range(1, y.ndim))))
+    if len(missing):
+        hint = "; if NA or ? is the name of a class, give it another name" if y.dtype.kind == "O" else ""
+        raise DataError(
+            f"{reader.where}: {len(missing)} of {len(y)} rows have no label, the first is row {missing[0]}. Remove "
+            f"these rows from the file, or name other labels with --labels{hint}"
+        )
     if y.ndim > 1:
         return _of_columns(y)
-    values = np.unique(y[~np.isnan(y)] if y.dtype.kind == "f" else y.astype(str) if y.dtype.kind == "O" else y)
+    values = np.unique(y.astype(str) if y.dtype.kind == "O" else y)
     if len(values) < 2:
-        raise ConfigError(f"{reader.where}: the labels are all the same, {values.tolist()}: nothing can be learned")
+        raise DataError(f"{reader.where}: the labels are all the same, {values.tolist()}: nothing can be learned")
     shown = ", ".join(f"{value!s:.30}" for value in values[:3].tolist()) + (", ..." if len(values) > 3 else "")
     classes = f"{len(values)} classes ({shown})"
     if y.dtype.kind not in "iuf":

@@ -11,6 +11,7 @@ from typing import Any
 
 from arignote.data.readers.images import ImageFolderReader
 from arignote.data.readers.npy import arrays_in
+from arignote.data.readers.parquet import ParquetReader
 from arignote.data.readers.tables import HDF5_ENDINGS, INDEX, LABELS, Table, is_text, split_source, table_at
 from arignote.errors import ConfigError, DataError, listed
 
@@ -52,12 +53,14 @@ def find_sources(data: str, labels: str | None) -> Sources:
     Raises
     ------
     DataError
-        If there is no such file.
+        If there is no such file, or its columns cannot be features and labels.
     ConfigError
         If it is not clear what the labels are.
     """
     name, key = split_source(os.path.expanduser(os.path.expandvars(data)))
     path = Path(name)
+    if labels == "":
+        raise ConfigError("--labels must be a column or an array of the same file, or another file; got ''")
     if not path.exists():
         raise DataError(f"{path}: there is no such file")
     is_source = labels is not None and os.path.exists(split_source(labels)[0])
@@ -106,20 +109,38 @@ def _of_hdf5(path: Path, key: str, labels: str | None, given: dict[str, Any]) ->
 
 
 def _of_table(table: Table, data: str, whole: str, label: str | None, given: dict[str, Any]) -> Sources:
-    """Return the columns of a table: all are features but the labels and the index of a DataFrame."""
+    """Return the columns of a table: all are features but the labels, dates and the index of a DataFrame."""
+    if len(set(table.names)) < len(table.names):
+        twice = next(name for name in table.names if table.names.count(name) > 1)
+        raise DataError(f"{table.where}: two columns are named {twice!r}: rename one of them in the file")
     found = Sources({"train": {"features": data}})
     part, left_out = found.parts["train"], [name for name in table.names if INDEX.fullmatch(name)]
+    for name in ParquetReader.unreadable_in(table.path) if table.path.suffix.lower() == ".parquet" else ():
+        if name != label and name not in left_out:
+            left_out.append(name)
+            found.notes.append(
+                f"the column {name!r} is neither numbers nor text, and is left out: columns of data.train"
+            )
     if not given:
-        named = [name for name in table.names if name.lower() in LABELS]
-        if label is None and len(named) != 1:
-            if len(table.names) <= len(left_out):
-                raise DataError(f"{table.where}: has no columns")
-            label = next(name for name in reversed(table.names) if name not in left_out)
+        kept = [name for name in table.names if name not in left_out]
+        if not kept:
+            raise DataError(f"{table.where}: has no columns of numbers or text")
+        named = [name for name in kept if name.lower() in LABELS]
+        if label is None and len(named) == 1:
+            label = named[0]
+        if label is None:
+            label = kept[-1]
             found.notes.append(
                 f"no column is named as labels: the last one, {label!r}, is taken; --labels names another"
             )
-        given = {"labels": f"{whole}:{label or named[0]}"}
-        left_out.append(label or named[0])
+        if kept == [label]:
+            beside = f" beside {', '.join(map(repr, left_out))}" if left_out else ""
+            raise DataError(
+                f"{table.where}: has one column only, {kept[0]!r}{beside}; a table needs columns of features and one "
+                "of labels"
+            )
+        given = {"labels": f"{whole}:{label}"}
+        left_out.append(label)
     if left_out:
         # A column without a name is excluded by its position.
         part["columns"] = [f"!{name or table.names.index(name)}" for name in left_out]
@@ -129,6 +150,10 @@ def _of_table(table: Table, data: str, whole: str, label: str | None, given: dic
 
 def _of_arrays(path: Path, key: str, labels: str | None, given: dict[str, Any], there: Sequence[str]) -> Sources:
     """Return arrays of a file: pairs such as x_train and y_train, or the features and labels of one part."""
+    if not there:
+        raise DataError(f"{path}: has no arrays")
+    if len(there) == 1 and not given:
+        raise ConfigError(f"{path}: has no labels beside {there[0]!r}: give --labels a source, such as labels.npy")
     if labels is not None and not given:
         wanted = next((name for name in there if name.strip("/") == labels.strip("/")), None)
         if wanted is None:

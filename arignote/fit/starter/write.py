@@ -78,8 +78,8 @@ def _config(name: str, data: str, labels: str | None) -> tuple[dict[str, Any], s
     train = sources.parts["train"]
     features, y = _opened(train)
     found, target = facts_of_features(features), facts_of_labels(y)
-    if found.identifiers:
-        train["columns"] = [*train.get("columns", []), *(f"!{one}" for one in found.identifiers)]
+    if found.left_out:
+        train["columns"] = [*train.get("columns", []), *(f"!{one}" for one in found.left_out)]
     if found.axes == "NHWC":
         train["axes"] = "NHWC"
     held_out = {"valid": 0.2 if found.n_rows < FEW_ROWS else 0.1}

@@ -22,7 +22,6 @@ LABELS = {
     "12 values of 5 rows each": (ROWS % 12, "classes", 0),
     "13 values of fewer rows": (ROWS % 13, "numbers", 1),
     "numbers": (ROWS / 7, "numbers", 0),
-    "numbers, one missing": (np.where(ROWS == 3, np.nan, ROWS / 7), "numbers", 0),
     "several numbers": (np.stack([ROWS, ROWS / 7], 1), "numbers", 0),
     "one-hot": (np.eye(3)[ROWS % 3], "classes", 0),
     "flags": (np.stack([ROWS % 2, ROWS % 3 == 0], 1), "flags", 0),
@@ -36,20 +35,38 @@ def test_labels_are_classes_flags_or_numbers(values, kind, n_notes):
 
 
 def test_labels_that_are_all_the_same_or_all_different_texts_are_refused():
-    with pytest.raises(ConfigError, match="the labels are all the same, \\[1\\]"):
+    with pytest.raises(DataError, match="the labels are all the same, \\[1\\]"):
         facts_of_labels(reader_of(np.ones(9, int)))
     with pytest.raises(ConfigError, match="each row has another label"):
         facts_of_labels(reader_of(np.array(["a", "b", "c"])))
 
 
-def test_the_columns_of_a_table_that_name_the_row_are_no_features():
+@pytest.mark.parametrize(
+    "values",
+    [
+        np.where(ROWS < 3, ROWS / 7, np.nan),
+        np.array(["u", "v", "w"] + [np.nan] * 57, object),
+        np.where(ROWS[:, None] < 3, 1.0, [0.0, np.nan]),
+    ],
+    ids=["numbers", "text", "one of several"],
+)
+def test_rows_without_a_label_are_refused_with_what_can_be_done_before_there_is_a_config(values):
+    with pytest.raises(DataError, match=r"57 of 60 rows have no label, the first is row 3\. Remove these rows"):
+        facts_of_labels(reader_of(values))
+
+
+def test_the_columns_of_a_table_that_name_the_row_or_hold_no_value_are_no_features():
     n = 12
-    numbers = np.stack([np.arange(n), np.arange(n) * 2, np.where(np.arange(n) == 3, np.nan, 1.0)], 1)
-    words = np.array([[f"name{k}", "uv"[k % 2]] for k in range(n)], object)
+    numbers = np.stack([np.arange(n), np.arange(n) * 2, np.where(np.arange(n) == 3, np.nan, 1.0), [np.nan] * n], 1)
+    words = np.array([[f"name{k}", "uv"[k % 2], None] for k in range(n)], object)
     words[4, 1] = None
-    reader = MixedReader(numbers, words, [1, 4], ["patient_id", "name", "height", "age", "kind"])
-    found = facts_of_features(reader)
-    assert found.identifiers == ["patient_id", "name"] and len(found.notes) == 2
+    names = ["patient_id", "name", "height", "age", "none", "kind", "nothing"]
+    found = facts_of_features(MixedReader(numbers, words, [1, 5, 6], names))
+    assert found.left_out == ["patient_id", "name", "none", "nothing"]
+    assert [note.split(",")[0] for note in found.notes[1:3]] == [
+        "the column 'name' names the row",
+        "the column 'none' holds no value",
+    ]
     assert found.lacks_numbers and found.lacks_text and found.has_numbers and found.has_text
     assert found.description == "2 columns of numbers and 1 column of text"
 

@@ -45,6 +45,14 @@ def test_of_a_table_all_columns_are_features_but_the_labels_and_an_index(frame, 
     assert len(found.notes) == (labels is None and "last" in frame)
 
 
+def test_of_parquet_columns_that_are_neither_numbers_nor_text_are_left_out_with_a_note(folder):
+    FRAME.assign(day=pd.to_datetime(["2020-01-01"] * 2), none=None).to_parquet("t.parquet")
+    found = find_sources("t.parquet", None)
+    assert found.parts["train"]["columns"] == ["!day", "!none", "!Target"]
+    assert found.notes[0] == "the column 'day' is neither numbers nor text, and is left out: columns of data.train"
+    assert len(found.notes) == 2
+
+
 def test_a_column_without_a_name_and_parquet_and_a_table_of_hdf5_are_the_same(folder):
     FRAME.to_csv("t.csv")
     assert find_sources("t.csv", None).parts["train"]["columns"] == ["!0", "!Target"]
@@ -115,9 +123,24 @@ def test_what_is_not_clear_is_an_error_with_the_way_out(folder):
     (folder / "empty.csv").write_text("")
     with pytest.raises(DataError, match=r"empty\.csv: has no columns"):
         find_sources("empty.csv", None)
+    FRAME[["a"]].to_csv("t.csv")
+    with pytest.raises(DataError, match=r"t\.csv: has one column only, 'a' beside ''; a table needs columns of feat"):
+        find_sources("t.csv", None)
+    (folder / "t.csv").write_text("a,b,a\n1,2,3\n")
+    with pytest.raises(DataError, match=r"t\.csv: two columns are named 'a': rename one of them in the file"):
+        find_sources("t.csv", "b")
+    with pytest.raises(ConfigError, match="--labels must be a column or an array of the same file, or another file; "):
+        find_sources("t.csv", "")
     np.save("x.npy", X)
     with pytest.raises(ConfigError, match="has no labels: give --labels a source"):
         find_sources("x.npy", None)
+    np.savez("a.npz", x=X)
+    for labels in (None, "x"):
+        with pytest.raises(ConfigError, match=r"a\.npz: has no labels beside 'x': give --labels a source"):
+            find_sources("a.npz", labels)
+    np.savez("a.npz")
+    with pytest.raises(DataError, match=r"a\.npz: has no arrays"):
+        find_sources("a.npz", None)
     np.savez("a.npz", a=X, b=X, label=Y)
     with pytest.raises(ConfigError, match=r"which array has the features.*a\.npz:a --labels label. There are: a, b, l"):
         find_sources("a.npz", None)
