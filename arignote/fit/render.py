@@ -16,7 +16,7 @@ from arignote.spec.named_files import to_folder, with_paths
 from arignote.spec.objective import objective_of
 from arignote.spec.run_spec import RunSpec
 from arignote.spec.settings import FitSettings, checked_settings
-from arignote.spec.yaml_text import block_lines, flow_text
+from arignote.spec.yaml_text import block_lines, flow_text, yaml_path
 
 __all__ = ["render", "write_rendered"]
 
@@ -39,9 +39,7 @@ def write_rendered(spec: RunSpec, out: str) -> None:
     if out == "-":
         print(render(spec), end="")
         return
-    path = Path(out)
-    if path.suffix.lower() not in (".yaml", ".yml"):
-        raise ConfigError(f"--out must end in .yaml or .yml; got {out!r}")
+    path = yaml_path(out)
     if path.exists() and any(path.samefile(one) for one in spec.files):
         raise ConfigError(f"--out must be another file than the config; got {out!r}")
     text = render(spec, path.parent)

@@ -5,14 +5,24 @@ from __future__ import annotations
 import io
 import textwrap
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
+from arignote.errors import ConfigError
 from arignote.registry import plain
 
-__all__ = ["block_lines", "flow_text"]
+__all__ = ["block_lines", "flow_text", "yaml_path"]
 
 # A line may be longer by the item at its end.
 _WIDTH = 100
+
+
+def yaml_path(out: str) -> Path:
+    """Return the path of a config to write; ConfigError if it is not named as YAML."""
+    path = Path(out)
+    if path.suffix.lower() not in (".yaml", ".yml"):
+        raise ConfigError(f"--out must end in .yaml or .yml; got {out!r}")
+    return path
 
 
 def flow_text(value: Any, indent: int = 0) -> str:

@@ -20,7 +20,7 @@ from arignote.fit.starter.sources import find_sources
 from arignote.replacing import replacing
 from arignote.spec.config import read_config
 from arignote.spec.named_files import to_folder, with_paths
-from arignote.spec.yaml_text import block_lines, flow_text
+from arignote.spec.yaml_text import block_lines, flow_text, yaml_path
 
 __all__ = ["write_starter"]
 
@@ -50,10 +50,10 @@ def write_starter(data: str, labels: str | None, out: str | None) -> Iterator[st
     Raises
     ------
     ConfigError, DataError
-        If the file exists, or if the data cannot be trained on; nothing is written.
+        If the file exists or is not named as YAML, or if the data cannot be trained on; nothing is written.
     """
     name = re.sub(r"[^\w-]+", "_", Path(data.partition(":")[0]).stem) or "run"
-    path = Path(out or f"{name}.yaml")
+    path = Path("-") if out == "-" else yaml_path(f"{name}.yaml" if out is None else out)
     if out != "-" and path.exists():
         raise ConfigError(f"{path}: exists, and is not overwritten. Name another file: --out {name}_2.yaml")
     values, summary, notes = _config(name, data, labels)

@@ -101,6 +101,8 @@ def test_no_file_is_overwritten_and_none_is_written_for_data_that_cannot_be_trai
     )
     assert (folder / "a.yaml").read_text() == "mine"
     assert arignote("init", "a.npz", "--out", "nowhere/a.yaml").code == 2
+    ended = arignote("init", "a.npz", "--out", "a.txt")
+    assert (ended.code, ended.err) == (2, "error: --out must end in .yaml or .yml; got 'a.txt'\n")
     np.savez("a.npz", x=np.eye(4), y=np.arange(3) % 2)
     ended = arignote("init", "a.npz", "--out", "b.yaml")
     assert ended.code == 3 and not (folder / "b.yaml").exists()
