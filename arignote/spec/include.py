@@ -85,6 +85,8 @@ def _included(name: Any, around: tuple[Path, ...]) -> Path:
     if not isinstance(name, str) or not name:
         raise ConfigError(f"must be the path of a config, or a list of paths; got {name!r}")
     path = Path(from_folder(around[-1].parent, name, PathForm.PATH))
+    if path.is_dir():
+        raise ConfigError(f"{path}: is a folder, not a config")
     if not path.is_file():
         raise ConfigError(f"{path}: there is no such file")
     if any(os.path.samefile(path, other) for other in around):

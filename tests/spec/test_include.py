@@ -109,6 +109,7 @@ def test_a_mapping_that_a_list_replaces_is_no_longer_of_its_files(folder):
 
 WRONG = {
     "include: no.yaml": "mine/a.yaml:1:1: include: mine/no.yaml: there is no such file",
+    "include: ../shared/": "mine/a.yaml:1:1: include: shared: is a folder, not a config",
     "include: [../shared/base.yaml, 3]": "mine/a.yaml:1:32: include[1]: must be the path of a config, or a list of "
     "paths; got 3",
     "include: {a: b}": "mine/a.yaml:1:1: include: must be the path of a config, or a list of paths; got {'a': 'b'}",
