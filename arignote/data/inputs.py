@@ -77,9 +77,9 @@ class Conversion:
     preprocess : callable, optional
         Fitted preprocessing, a function of an array (rows, ...); of sequences (steps, ...).
     steps : str or None
-        As of `Input`.
+        See `Input`.
     n_tokens : int or None
-        As of `Input`.
+        See `Input`.
     text : tuple of int
         Positions of the columns of text of a table.
     may_miss : tuple of int

@@ -37,7 +37,7 @@ def channels_and_labels(x: Any, y: Any, inputs: Sequence[Input], what: str) -> t
     Parameters
     ----------
     x, y : object
-        As of `rows_of`.
+        See `rows_of`.
     inputs : sequence of Input
     what : str
         Name of the data in errors.
@@ -92,7 +92,7 @@ def open_channels(
     x : dict of str to object
         As `channels_and_labels` returns them.
     inputs, what, columns, others, csv
-        As of `rows_of`.
+        See `rows_of`.
     mixed : dict of str to bool or tuple, optional
         Which columns of a channel may be text; see `get_reader`.
     """

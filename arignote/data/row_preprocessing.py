@@ -58,7 +58,7 @@ def check_categories(rows: Mapping[str, Rows], steps: PreprocessSpecs) -> None:
     rows : dict of str to Rows
         By subset, preprocessed.
     steps : object
-        As of `fit_preprocessing`.
+        See `fit_preprocessing`.
     """
     for name, subset in rows.items():
         for channel, pipeline in pipelines_of(subset.conversions, steps).items():

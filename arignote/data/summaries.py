@@ -1,4 +1,4 @@
-"""What stands for a whole column: its mean, its median or its most frequent value, found chunk by chunk."""
+"""Summaries of columns: mean, median or most frequent value, computed chunk by chunk."""
 
 from __future__ import annotations
 

@@ -76,7 +76,7 @@ class ExportedOutput:
     prefix : str
         Beginning of the names of its outputs: label and probabilities, or values.
     labels_per_row : "none", "one" or "several"
-        As of `Target`.
+        See `Target`.
     classes : array (n_classes,), optional
         Labels in the order of the probabilities.
     operations : list of Operation

@@ -1,4 +1,4 @@
-"""What a run monitors: the norm of the gradient, and statistics of the outputs of layers."""
+"""Monitored quantities: the norm of the gradient, and statistics of the outputs of layers."""
 
 from __future__ import annotations
 

@@ -101,7 +101,7 @@ def setup_of_file(environment: Mapping[str, Any], precision: str) -> Setup:
     environment : dict
         That of the checkpoint. A machine with fewer cores uses no more threads than these.
     precision : str
-        As of `Setup`.
+        See `Setup`.
     """
     most = max(available_threads(), os.cpu_count() or 1)
     n_threads = min(environment.get("n_threads", available_threads()), most)

@@ -40,7 +40,7 @@ class TrainingStep:
     losses : sequence of Loss
         The loss of each output, in the order of the output layers; the sum of each times its weight is minimised.
     updater, max_grad_norm, max_grad_value
-        As of `Update`.
+        See `Update`.
     exclusive : bool
         Whether other threads run code of the user that may draw from the global generators. A step that contains
         such code is exclusive in any case.

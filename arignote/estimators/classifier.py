@@ -90,7 +90,7 @@ class NNClassifier(ClassifierMixin, NNEstimator):  # type: ignore[misc]
         ConfigError
             If `classes` are missing in the first pass, or other ones than there, or a setting does not suit a pass.
         DataError, CheckpointError, NotFiniteError, Interrupted
-            As of `fit`.
+            See `fit`.
 
         Notes
         -----

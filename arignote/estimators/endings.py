@@ -1,4 +1,4 @@
-"""How a fit ended, as a caller in Python learns of it: by a warning, or by Interrupted."""
+"""Report the end of a fit to its caller: by a warning, or by Interrupted."""
 
 from __future__ import annotations
 

@@ -68,7 +68,7 @@ def export_run(run: str, path: Path, which: str | None = None, trust: Sequence[s
     CheckpointError
         If there is no such run, its file cannot be used, or it is not finished and `which` is None.
     ConfigError
-        As of `export_predictor`.
+        See `export_predictor`.
     """
     check_export_file(path)
     from arignote.estimators.scoring import Predictor

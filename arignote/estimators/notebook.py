@@ -1,4 +1,4 @@
-"""What notebooks show of an estimator."""
+"""Representation of estimators in notebooks."""
 
 from __future__ import annotations
 

@@ -35,7 +35,7 @@ def fit_one_pass(estimator: NNEstimator, X: Any, y: Any, classes: Any, sample_we
     ----------
     estimator : NNEstimator
     X, y, classes, sample_weight
-        As of ``NNClassifier.partial_fit``.
+        See ``NNClassifier.partial_fit``.
 
     Raises
     ------

@@ -75,7 +75,7 @@ class NNRegressor(RegressorMixin, NNEstimator):  # type: ignore[misc]
         ConfigError
             If a setting does not suit a pass.
         DataError, CheckpointError, NotFiniteError, Interrupted
-            As of `fit`.
+            See `fit`.
 
         Notes
         -----

@@ -1,4 +1,4 @@
-"""What an estimator shows of its network: the layers, their parameters, their outputs."""
+"""Views of the network of an estimator: layers, parameters, and outputs of layers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What rules do to a running state: new values, a restart from the best network, the end of training."""
+"""Apply rules to the state of a run: new values, a restart from the best network, the end of training."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def after_validation(
 
 
 def after_epoch(state: TrainingState, rules: Mapping[str, Rule]) -> None:
-    """Tell each rule that an epoch is complete; one may end training."""
+    """Update the state of each rule after an epoch; a rule may end training."""
     progress = state.progress
     for name, rule in rules.items():
         state.rules[name] = rule.after_epoch(state.rules[name], progress.n_validations, progress.epoch)

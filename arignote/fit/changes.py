@@ -1,4 +1,4 @@
-"""What differs between the run that is stored and the fit that would resume it."""
+"""Comparison of a stored run with the fit that would resume it."""
 
 from __future__ import annotations
 

@@ -37,7 +37,7 @@ def fit_command(
     overrides : list of str, optional
         ``key=value`` strings.
     data_dir : Path, optional
-        As of `read_config`.
+        See `read_config`.
     resume : "fresh" or "force", optional
         In place of that of the config.
     quiet : bool

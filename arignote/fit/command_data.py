@@ -102,7 +102,7 @@ def check_options(
     Parameters
     ----------
     features, labels, config, part
-        As of the command.
+        Options of the command.
     **of_features : str, optional
         Options that are for `features` only, such as `csv`.
     """
@@ -147,9 +147,9 @@ def data_to_score(
     overrides : list of str, optional
         ``key=value`` strings for the config.
     data_dir : Path, optional
-        As of `read_config`.
+        See `read_config`.
     color, axes, csv : str, optional
-        As of `NamedFile`.
+        See `NamedFile`.
     """
     if not targets.from_input and features and not labels:
         raise ConfigError("--features and --labels must be given together")

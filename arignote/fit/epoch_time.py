@@ -44,7 +44,7 @@ class EpochTime:
 
     @property
     def seconds(self) -> float:
-        """Of the training of an epoch, without its validation."""
+        """Seconds of training in an epoch, without its validation."""
         return self.step_seconds * self.n_steps
 
 

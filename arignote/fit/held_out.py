@@ -28,7 +28,7 @@ def rows_of_part(state: TrainingState, data: FitData, part: str) -> Rows:
     Parameters
     ----------
     state, data
-        As of `StoredParts`.
+        See `StoredParts`.
     part : "train", "valid" or "test"
         The part.
 
@@ -153,7 +153,7 @@ def warn_of_training_rows(state: TrainingState, rows: Rows, data: FitData, *, wa
     Parameters
     ----------
     state, rows, data
-        As of `n_training_rows`.
+        See `n_training_rows`.
     warn_if_all : bool
         Whether to warn if all of the rows are training rows.
     """

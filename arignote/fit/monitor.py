@@ -1,4 +1,4 @@
-"""What a run monitors, as numbers of the history at each validation."""
+"""Monitored quantities as columns of the history."""
 
 from __future__ import annotations
 

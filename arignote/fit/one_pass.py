@@ -116,7 +116,7 @@ def begin_pass(state: TrainingState, stored: TrainingState, network: Mapping[str
     ----------
     state, stored : TrainingState
     network : dict of str to array, optional
-        As of `OnePass`.
+        See `OnePass`.
     """
     # Whatever ended the run before, one more pass is asked for.
     state.progress = replace(state.progress, ended=False, stopped_by=None, final_since=None, final_after=None)

@@ -95,7 +95,7 @@ def data_of_stages(data: FitData, settings: FitSettings, seed: int) -> FitData:
     Parameters
     ----------
     data : FitData
-        As of the fit of the network, whose targets decide which rows fractions hold out.
+        Data of the fit of the network; its targets decide which rows fractions hold out.
     settings : FitSettings
     seed : int
         Seed of the run.

@@ -101,7 +101,7 @@ def pages(runs: Sequence[str], **options: Any) -> Iterator[str]:
     Parameters
     ----------
     runs, **options
-        As of `write_page`.
+        See `write_page`.
     """
     seen = None
     while True:

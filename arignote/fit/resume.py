@@ -38,7 +38,7 @@ def candidates(
     files, spool : RunFiles or None
         Of the run; and what was kept on this machine while the store could not be reached.
     resume : bool, "fresh" or "force"
-        As of `fit`.
+        See `fit`.
     problems : list of str
         Receives a message for each file that is skipped.
 

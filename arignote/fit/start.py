@@ -95,7 +95,7 @@ def fit_network(
     settings : FitSettings
         A checkpoint that ends in a slash is a folder, in which each fit has a stem of its own.
     name, seed, in_memory, one_pass, is_warm, is_in_folder
-        As of `FitRequest`.
+        See `FitRequest`.
     stored_network : str, optional
         Run, or safetensors file, from which layers with `load_params` take their parameters.
     """

@@ -41,7 +41,7 @@ class UpdateFunction(Protocol):
 
 
 class EpochSource(Protocol):
-    """What the batches of an epoch are taken from."""
+    """Source of the batches of an epoch."""
 
     @property
     def batches(self) -> Batches: ...

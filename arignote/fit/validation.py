@@ -1,4 +1,4 @@
-"""What a validation finds: a row of the history, and whether the network is the best so far. It changes no state."""
+"""Validation: a row of the history, and whether the network is the best so far. It changes no state."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What layers of filters have in common: windows, parameters; and the forward function of convolutions."""
+"""Base classes of layers with filters, and the forward function of convolutions."""
 
 from __future__ import annotations
 

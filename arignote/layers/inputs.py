@@ -102,7 +102,7 @@ class InputImageLayer(NetworkInput):
     n_images : int >= 1, default 1
         Number of channels.
     channel : str, optional
-        As of `InputLayer`.
+        See `InputLayer`.
 
     Examples
     --------

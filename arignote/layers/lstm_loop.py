@@ -22,7 +22,7 @@ def lstm_by_steps(
     n_directions : int
         Number of directions of each layer.
     backwards, only_last
-        As of `LSTMLayer`.
+        See `LSTMLayer`.
     max_gradient : float, optional
         `max_gate_gradient` of `LSTMLayer`.
     """

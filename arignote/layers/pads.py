@@ -1,4 +1,4 @@
-"""What is around each map: as many rows, columns or steps as are given, or as a name stands for."""
+"""Padding of maps: a number of zeros on each side, or "same", "full" or "valid"."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def zeros_of(
     pad : int, tuple of int, "same", "full" or "valid"
         A number is that of series.
     window, dilation : tuple of int
-        As of `Geometry`.
+        See `Geometry`.
     name : str
         Name of the parameter in errors.
     what : str

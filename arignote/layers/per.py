@@ -1,4 +1,4 @@
-"""Which values of an example have one in common: each its own, one per channel, or one per location."""
+"""Axes along which masks, biases and scales differ: per unit, per channel or per location."""
 
 from __future__ import annotations
 

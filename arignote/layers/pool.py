@@ -1,4 +1,4 @@
-"""What pools of windows have in common: windows over series, images and volumes."""
+"""Base classes of pooling layers, over series, images and volumes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What each layer takes its input from: earlier layers, or fields of the data."""
+"""The inputs of each layer: outputs of earlier layers, or fields of the data."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ def spec_schema(kind: str, key: str | None = None) -> dict[str, Any]:
     ----------
     kind : str
     key : str, optional
-        As of `PartField`.
+        See `PartField`.
     """
     return {"$spec": kind, "key": key}
 

@@ -24,7 +24,7 @@ def config_options(config: Path, data_dir: Path | None, overrides: Sequence[str]
     config : Path
         A YAML or JSON file.
     data_dir : Path, optional
-        As of `read_config`.
+        See `read_config`.
     overrides : sequence of str
         ``key=value`` strings; only those of data matter.
     """

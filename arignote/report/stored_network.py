@@ -41,7 +41,7 @@ def n_params_of(state: TrainingState, where: str) -> int:
     Parameters
     ----------
     state, where
-        As of `architecture_of`.
+        See `architecture_of`.
     """
     try:
         return architecture_of(state, where).n_params

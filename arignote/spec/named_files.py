@@ -31,7 +31,7 @@ def with_paths(values: Mapping[str, Any], change: Change) -> dict[str, Any]:
     Parameters
     ----------
     values : mapping
-        As of `RunSpec`.
+        See `RunSpec`.
     change : callable
         Takes a path, its form and its place; returns the new path.
     """

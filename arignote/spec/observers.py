@@ -49,7 +49,7 @@ class Observer:
 
     @property
     def spec(self) -> Any:
-        """What a file of a run names it by: the spec of a part, or "module:name"."""
+        """Spec of the observer in the files of a run: that of the part, or "module:name"."""
         return short_spec(self.given) if isinstance(self.given, NamedObserver) else self.name
 
     def opened(self) -> Callable[[Any], Any]:

@@ -64,7 +64,7 @@ def idle_rules(values: Mapping[str, float], settings: FitSettings, n_batches: in
     Parameters
     ----------
     values : dict of str to float
-        As of `first_values`.
+        See `first_values`.
     settings : FitSettings
     n_batches : int, optional
         Batches of an epoch; None: not known.

@@ -35,7 +35,7 @@ class PaddedReader(Reader):
     reader : Reader
         The sequences, padded with any values.
     steps : array (rows,) of int, or (rows, steps) of bool
-        As of `valid_steps`.
+        See `valid_steps`.
     what : str
         Name of the data in errors.
 

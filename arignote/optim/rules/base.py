@@ -1,4 +1,4 @@
-"""What any rule has, its state, and the rule that changes nothing.
+"""Base class of rules, the state of a rule, and the constant rule.
 
 A rule has frozen settings; its state is a `RuleState` of plain numbers, which the training state stores.
 `after_validation` and `after_epoch` take a state and return the next one; `value_at` takes a state and a position and
