@@ -26,9 +26,9 @@ from arignote.fit.changes import warn_of_changes
 from arignote.fit.config_data import open_config, with_layers
 from arignote.fit.folder_stem import stem_in_folder, stem_of_fewer_epochs
 from arignote.fit.one_pass import OnePass, begin_pass, check_files_of_passes
+from arignote.fit.page_at_end import check_report, report_fit
 from arignote.fit.plan import FitRequest
 from arignote.fit.pretrain import data_of_stages, stages
-from arignote.fit.report import check_report, report_fit
 from arignote.fit.resume import candidates, choose, load_into, resume_message
 from arignote.fit.run import network_to_predict, run
 from arignote.fit.transfer import StoredNetwork, digests_of

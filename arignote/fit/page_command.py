@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from arignote.checkpoints.reader import resolve
-from arignote.errors import CheckpointError, ConfigError, DataError
+from arignote.errors import CheckpointError, ConfigError, DataError, warn
 from arignote.replacing import replacing
 from arignote.report.page.gather import StoredRun, page_of
 from arignote.report.page.html import html_of
@@ -72,6 +72,10 @@ def write_page(
     stored_runs = [StoredRun.read(run) for run in runs]
     if len(stored_runs) == 1:
         scored, notes = _scored(stored_runs[0], config, overrides, data_dir, ids, trust)
+        if config is not None:
+            # The page has them too; who named the data should not have to open it.
+            for note in notes:
+                warn(note)
         template, page = "run.html", page_of(stored_runs[0], scored, notes, trust)
     else:
         template, page = "runs.html", page_of_several(stored_runs)

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import json
+from contextlib import nullcontext
 
 import numpy as np
 import pytest
 
-from arignote import ConfigError
+from arignote import ArignoteWarning, ConfigError
 from arignote.checkpoints.format import decode, encode
 from arignote.checkpoints.reader import RunFiles
 from arignote.cli import app
-from arignote.fit.report_command import pages, write_page
+from arignote.fit.page_command import pages, write_page
 
 
 def arignote(*words):
@@ -61,14 +62,17 @@ def test_what_needs_data_that_is_gone_is_left_out_and_reported(config, tmp_path)
     text = config.read_text().replace("data.npz", "gone.npz")
     (tmp_path / "gone.json").write_text(text)
     for source, words in ((tmp_path / "gone.json", "gone.npz"), (None, "--config CONFIG")):
-        write_page([str(stem)], out=page, config=source)
+        # Who named the data is warned too.
+        with pytest.warns(ArignoteWarning, match=words) if source else nullcontext():
+            write_page([str(stem)], out=page, config=source)
         html = page.read_text()
         assert words in html and "matrices and mistakes" in html and 'class="matrix"' not in html
         assert 'id="layers"' in html and "<b>" not in html.partition("<h1>")[2].partition("</h1>")[0]
     (tmp_path / "other.json").write_text(config.read_text().replace("data.npz", "other.npz"))
     x = np.zeros((len(np.load(config.parent / "data.npz")["y"]), 64), np.float32)
     np.savez(tmp_path / "other.npz", x=x, y=np.arange(len(x)) % 10)
-    write_page([str(stem)], out=page, config=tmp_path / "other.json")
+    with pytest.warns(ArignoteWarning, match="rows of the run"):
+        write_page([str(stem)], out=page, config=tmp_path / "other.json")
     assert "the valid rows are left out: these are not the valid rows of the run" in page.read_text()
 
 
