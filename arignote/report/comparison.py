@@ -78,15 +78,31 @@ def _row(run: str, content: dict[str, Any]) -> Row:
 
 def _flat(spec: dict[str, Any]) -> Row:
     """Return the settings of a run and the parameters of its layers by their paths, as ``--set`` names them."""
-    flat = {
-        f"fit.{name}": value
-        for name, value in (spec["fit"] | completed_settings(spec["fit"])).items()
-        if name not in FitSettings.model_fields or not is_of_the_machine(name)
-    }
-    for position, (kind, params) in enumerate(spec["layers"]):
-        name = params.get("name") or position
-        flat |= {f"layers.{name}": kind} | {f"layers.{name}.{key}": value for key, value in params.items()}
+    flat: Row = {}
+    for name, value in (spec["fit"] | completed_settings(spec["fit"])).items():
+        if name not in FitSettings.model_fields or not is_of_the_machine(name):
+            flat |= _by_path(f"fit.{name}", value)
+    for position, layer in enumerate(spec["layers"]):
+        flat |= _by_path(f"layers.{layer[1].get('name') or position}", layer)
     return flat | {name: spec[name] for name in ("rng", "n_in")}
+
+
+def _by_path(path: str, value: Any) -> Row:
+    """Return a value by its path; of a part its name and, by paths of their own, its parameters."""
+    if _is_part(value):
+        kind, params = value
+        return {path: kind} | _by_path(path, params)
+    if isinstance(value, dict):
+        items = list(value.items())
+    elif isinstance(value, list) and all(map(_is_part, value)):
+        items = list(enumerate(value))
+    else:
+        return {path: value}
+    return {within: one for key, item in items for within, one in _by_path(f"{path}.{key}", item).items()}
+
+
+def _is_part(value: Any) -> bool:
+    return isinstance(value, list) and len(value) == 2 and isinstance(value[0], str) and isinstance(value[1], dict)
 
 
 def _sorted(rows: list[Row], contents: list[dict[str, Any]], sort: str) -> list[Row]:

@@ -10,7 +10,7 @@ import pytest
 from command_line import arignote
 
 from arignote import ConfigError, NNClassifier, NNRegressor
-from arignote.report.comparison import comparison
+from arignote.report.comparison import comparison, differing
 
 X = np.random.default_rng(0).normal(size=(60, 4)).astype(np.float32)
 SETTINGS = {"valid": 0.25, "batch_size": 20, "n_threads": 1}
@@ -43,6 +43,25 @@ def test_a_row_has_the_losses_at_the_best_epoch_and_the_settings_that_differ(run
     assert [row["n_params"] for row in rows] == [4 * 9 + 9 + 9 + 9 * 2 + 2, 4 * 2 + 2 + 2 + 2 * 2 + 2]
     differing = {name: [row[name] for row in rows] for name in rows[0] if name.startswith(("fit.", "layers."))}
     assert differing == {"fit.n_epochs": [3, 2], "layers.fc1.n_units": [9, 2]}
+
+
+def test_of_parts_only_the_parameters_that_differ_are_named_by_the_paths_of_set():
+    def spec(rate, sigma, weight, *more):
+        augmentation = [["Shift", {"max_shift": 1}], ["Noise", {"sigma": sigma}], *more]
+        fit = {"lr_rule": ["stalled", {"initial_value": rate, "interval": 10}], "augmentation": augmentation}
+        fit["class_weight"] = weight
+        layers = [["FCLayer", {"name": "fc1", "n_units": 3, "W": ["uniform", {"scale": rate}]}]]
+        return {"fit": fit, "layers": layers, "rng": 1, "n_in": [4]}
+
+    found = differing([spec(0.1, 0.5, None), spec(0.2, 0.4, {"a": 2.0}, ["Noise", {"sigma": 0.3}])])
+    assert found == {
+        "fit.lr_rule.initial_value": [0.1, 0.2],
+        "fit.augmentation.1.sigma": [0.5, 0.4],
+        "fit.augmentation.2": [None, "Noise"],
+        "fit.augmentation.2.sigma": [None, 0.3],
+        "fit.class_weight.a": [None, 2.0],
+        "layers.fc1.W.scale": [0.1, 0.2],
+    }
 
 
 def test_runs_are_sorted_by_a_column(runs):
