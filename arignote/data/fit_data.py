@@ -145,6 +145,7 @@ def open_data(data: FitData, settings: DataSettings) -> OpenedData:
     fractions: dict[str, float] = {}
     numbers: dict[str, NDArray[np.int64]] = {}
     for name, held_out in (("valid", valid), ("test", test)):
+        # A bool is an int: valid=True would otherwise be a fraction of 1.
         if isinstance(held_out, bool) or _is_fraction(held_out):
             raise DataError(f"{name} must be a fraction in [0, 1), row numbers or data; got {held_out!r}")
         if is_splitter(held_out):

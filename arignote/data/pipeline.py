@@ -76,6 +76,7 @@ class Pipeline:
         if self.takes_tables:
             columns = TableColumns.of(names or range(next(iter(chunks())).shape[-1]), text)
             learned["text"] = np.isin(np.arange(len(columns.names)), text)
+        # One pass over the rows for each step, which is fitted to the output of those before it.
         for number, step in enumerate(self.steps):
             if columns is None:
                 arrays = step.fit(self._apply(number, learned, x) for x in chunks())

@@ -16,6 +16,7 @@ __all__ = ["CSVFormat", "DataSpec", "Section", "Source", "labels_by_role", "tabl
 
 
 def _one_character(value: Any) -> Any:
+    # A tab cannot be seen in YAML, and is written as a word.
     value = "\t" if value in ("\\t", "tab") else value
     if not isinstance(value, str) or len(value) > 1 or value in ('"', "\n", "\r"):
         raise ValueError(f"must be one character, not a quote; got {value!r}")

@@ -84,10 +84,12 @@ def assemble(plan: Plan, stored: TrainingState | None = None) -> Assembly:
     if stored is None and request.one_pass is None:
         for message in idle_rules(plan.first_values, settings, plan.prepared.n_batches):
             warn(message)
+    # Of the run that is resumed: another number of threads, or another memory format, rounds sums differently.
     before = None if stored is None else stored.environment
     setup = setup_for(architecture, settings, plan.prepared.batch_size, before)
     step = build_step(architecture, setup, settings, list(plan.objective.train_loss.values()))
     if stored is None:
+        # Each tensor has a random stream of its own, so that loading one changes no other.
         step.network.initialise(plan.rng)
         loaded = parameters_of(architecture, request.stored_network)
         copy_into({name: step.network.named[name] for name in loaded}, loaded, "stored_network")

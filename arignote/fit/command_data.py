@@ -184,6 +184,7 @@ def losses_by_output(given: Sequence[str] | None, main: str) -> dict[str, list[s
     by_output: dict[str, list[str]] = {}
     for one in given:
         before, sign, after = one.partition("=")
+        # Without a sign it is a list of the main output.
         by_output.setdefault(before if sign else main, []).extend((after if sign else one).split(","))
     return by_output
 

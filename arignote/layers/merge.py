@@ -97,6 +97,7 @@ def crop_slices(shapes: Sequence[Shape], crop: str, whole_axes: set[int]) -> lis
         parts = []
         for axis, (n, least) in enumerate(zip(shape, smallest, strict=True)):
             kept = n if axis in whole_axes else least
+            # With an odd difference "center" drops the additional pixel at the end.
             start = {"lower": 0, "center": (n - kept) // 2, "upper": n - kept}[crop]
             parts.append(slice(start, start + kept))
         slices.append(tuple(parts))

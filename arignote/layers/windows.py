@@ -151,6 +151,7 @@ def windows(what: str, n_pixels: tuple[int, ...], window: tuple[int, ...], strid
         if len(window) == 1:
             raise SeriesError(f"{what} {window[0]} is larger than its series of {n_pixels[0]} steps")
         raise ShapeError(f"{what} {list(window)} is larger than its map {list(n_pixels)}")
+    # floor((n - w) / s) + 1: a window that does not fit at the end is left out.
     return tuple((n - w) // s + 1 for n, w, s in zip(n_pixels, window, stride, strict=True))
 
 

@@ -112,6 +112,7 @@ def _observer(one: Any) -> Observer:
         return one
     if _names_part(one):
         return Observer(_part(one))
+    # Anything else is no part: it is called as it is, or built with these keyword arguments.
     params: Any = {}
     given = one
     if isinstance(one, list | tuple) and len(one) == 2 and isinstance(one[0], str) and isinstance(one[1], Mapping):
