@@ -224,6 +224,7 @@ def _preprocessed(
 def _warn_of(train: Rows, settings: DataSettings, batch_size: int) -> None:
     """Warn, when a run begins, of bytes that are not preprocessed and of a batch that is larger than the data."""
     warn_of_bytes(train, settings.preprocess)
+    # It is 0 in a pass of partial_fit, which may have fewer rows than a batch.
     if batch_size > len(train):
         warn(f"batch_size {batch_size} is larger than the data ({len(train)} rows): used as one batch")
 

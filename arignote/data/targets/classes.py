@@ -91,6 +91,7 @@ class Classes(_OneLabel):
     ) -> TargetState:
         if stored is None:
             check_classes(y, self.n_classes, what)
+        # Of all rows: a class that only held-out rows have needs an output too.
         return state_of_labels(find_classes(y, self.n_classes))
 
     def encode(self, y: NDArray[Any], state: TargetState, what: str) -> NDArray[Any]:
