@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from math import isfinite, nan
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +20,9 @@ from arignote.errors import CheckpointError
 from arignote.fit.apply_rules import restart_from
 from arignote.optim.rules import RuleState, RuleValues
 from arignote.spec.settings import FitSettings
+
+if TYPE_CHECKING:
+    from arignote.engine.feed import DeviceBatch
 
 __all__ = ["FinalEpochs", "FinalRows", "check_final_epochs", "final_rows"]
 
@@ -60,7 +63,7 @@ class FinalEpochs:
 
     n_epochs: int
     batches: Batches
-    to_device: Callable[[Batch], Any]
+    to_device: Callable[[Batch], DeviceBatch]
 
     def begin_if_due(self, state: TrainingState, n_epochs: int, values: RuleValues) -> None:
         """Begin, if the epochs before are complete or a rule has ended them: as the best network was, at its rates.

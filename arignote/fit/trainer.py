@@ -6,7 +6,7 @@ import contextlib
 import time
 from collections.abc import Callable, Mapping, Sequence
 from itertools import islice
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from arignote.checkpoints.progress import STOP_RULE
 from arignote.checkpoints.schedule import Checkpointer
@@ -21,6 +21,11 @@ from arignote.optim.stopping import StopRule
 from arignote.preemption.signals import StopRequested
 from arignote.streams import stream_seed
 
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from arignote.engine.feed import DeviceBatch
+
 __all__ = ["EpochSource", "Trainer", "UpdateFunction"]
 
 
@@ -29,7 +34,7 @@ class UpdateFunction(Protocol):
 
     def __call__(
         self,
-        batches: Sequence[Any],
+        batches: Sequence[DeviceBatch],
         seeds: Sequence[int],
         *,
         lr: float,
@@ -37,7 +42,7 @@ class UpdateFunction(Protocol):
         n: int,
         numbers: Mapping[str, float],
         thawed: Mapping[str, int],
-    ) -> Any: ...
+    ) -> Tensor: ...
 
 
 class EpochSource(Protocol):
@@ -47,7 +52,7 @@ class EpochSource(Protocol):
     def batches(self) -> Batches: ...
 
     @property
-    def to_device(self) -> Callable[[Batch], Any]: ...
+    def to_device(self) -> Callable[[Batch], DeviceBatch]: ...
 
 
 class Trainer:
@@ -91,7 +96,7 @@ class Trainer:
         self,
         *,
         step: UpdateFunction,
-        to_device: Callable[[Batch], Any],
+        to_device: Callable[[Batch], DeviceBatch],
         batches: Batches,
         final: FinalEpochs | None,
         rules: Mapping[str, Rule],
@@ -156,7 +161,7 @@ class Trainer:
             state.progress.validation_due = True
             self._validate(state, state.progress.epoch)
 
-    def _update(self, state: TrainingState, batches: list[Batch]) -> Any:
+    def _update(self, state: TrainingState, batches: list[Batch]) -> Tensor:
         """Update the network from batches, and count them; return their mean loss, on the device."""
         progress, source = state.progress, self._epoch_source(state)
         moved = [source.to_device(batch) for batch in batches]

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, ClassVar
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from pydantic import Field
 
 from arignote.optim.updaters.base import DecoupledUpdater, FusedUpdater, kernels
 from arignote.registry import NonNegative, Probability, register
+
+if TYPE_CHECKING:
+    from arignote.optim.updaters.base import Tensors
 
 __all__ = ["AMSGrad", "Adam", "AdamW"]
 
@@ -46,7 +50,9 @@ class Adam(FusedUpdater):
     epsilon: NonNegative = 1e-8
     beta1_decay: Annotated[float, Field(gt=0, le=1)] = 1.0
 
-    def step_slices(self, w: Any, g: Any, slots: Any, lr: float, momentum: float, n: int, decay: float) -> None:
+    def step_slices(
+        self, w: Tensors, g: Tensors, slots: Mapping[str, Tensors], lr: float, momentum: float, n: int, decay: float
+    ) -> None:
         betas = self.beta1 * self.beta1_decay ** (n - 1), self.beta2
         # The kernel divides by 1 - b1^n with the b1 that it is given; the ratio is 1 without a decay.
         lr *= (1 - betas[0] ** n) / (1 - self.beta1**n)
@@ -88,7 +94,9 @@ class AMSGrad(FusedUpdater):
     beta2: Probability = 0.999
     epsilon: NonNegative = 1e-8
 
-    def step_slices(self, w: Any, g: Any, slots: Any, lr: float, momentum: float, n: int, decay: float) -> None:
+    def step_slices(
+        self, w: Tensors, g: Tensors, slots: Mapping[str, Tensors], lr: float, momentum: float, n: int, decay: float
+    ) -> None:
         betas, m, s = (self.beta1, self.beta2), slots["mean"], slots["square"]
         largest = slots["max_square"]
         kernels().fused_adam_(w, g, m, s, n, lr=lr, betas=betas, decay=decay, epsilon=self.epsilon, largest=largest)
@@ -129,6 +137,8 @@ class AdamW(DecoupledUpdater):
     epsilon: NonNegative = 1e-8
     weight_decay: NonNegative = 0.01
 
-    def step_slices(self, w: Any, g: Any, slots: Any, lr: float, momentum: float, n: int, decay: float) -> None:
+    def step_slices(
+        self, w: Tensors, g: Tensors, slots: Mapping[str, Tensors], lr: float, momentum: float, n: int, decay: float
+    ) -> None:
         betas, m, s = (self.beta1, self.beta2), slots["mean"], slots["square"]
         kernels().fused_adam_(w, g, m, s, n, lr=lr, betas=betas, decay=decay, epsilon=self.epsilon, is_decoupled=True)

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from math import log, sqrt
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
 from arignote.optim.updaters.base import Updater
 from arignote.registry import NonNegative, Positive, Probability, register
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 __all__ = ["Adamax", "NAdam", "RAdam"]
 
@@ -45,7 +48,7 @@ class Adamax(Updater):
     beta2: Probability = 0.999
     epsilon: Positive = 1e-8
 
-    def step(self, w: Any, g: Any, slots: Mapping[str, Any], lr: float, momentum: float, n: int) -> None:
+    def step(self, w: Tensor, g: Tensor, slots: Mapping[str, Tensor], lr: float, momentum: float, n: int) -> None:
         m = slots["mean"].mul_(self.beta1).add_(g, alpha=1 - self.beta1)
         u = slots["largest"].mul_(self.beta2)
         u.copy_(g.abs().add_(self.epsilon).maximum(u))
@@ -87,7 +90,7 @@ class NAdam(Updater):
     epsilon: NonNegative = 1e-8
     momentum_decay: NonNegative = 0.004
 
-    def step(self, w: Any, g: Any, slots: Mapping[str, Any], lr: float, momentum: float, n: int) -> None:
+    def step(self, w: Tensor, g: Tensor, slots: Mapping[str, Tensor], lr: float, momentum: float, n: int) -> None:
         m = slots["mean"].mul_(self.beta1).add_(g, alpha=1 - self.beta1)
         s = slots["square"].mul_(self.beta2).addcmul_(g, g, value=1 - self.beta2)
         root = s.div(1 - self.beta2**n).sqrt_().add_(self.epsilon)
@@ -139,7 +142,7 @@ class RAdam(Updater):
     beta2: Probability = 0.999
     epsilon: NonNegative = 1e-8
 
-    def step(self, w: Any, g: Any, slots: Mapping[str, Any], lr: float, momentum: float, n: int) -> None:
+    def step(self, w: Tensor, g: Tensor, slots: Mapping[str, Tensor], lr: float, momentum: float, n: int) -> None:
         m = slots["mean"].mul_(self.beta1).add_(g, alpha=1 - self.beta1)
         s = slots["square"].mul_(self.beta2).addcmul_(g, g, value=1 - self.beta2)
         lr /= 1 - self.beta1**n

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from arignote.optim.updaters.base import Updater
 from arignote.registry import Positive, Probability, register
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 __all__ = ["Adadelta", "Adagrad", "RMSProp"]
 
@@ -40,7 +43,7 @@ class RMSProp(Updater):
     rho: Probability = 0.9
     epsilon: Positive = 1e-6
 
-    def step(self, w: Any, g: Any, slots: Mapping[str, Any], lr: float, momentum: float, n: int) -> None:
+    def step(self, w: Tensor, g: Tensor, slots: Mapping[str, Tensor], lr: float, momentum: float, n: int) -> None:
         # Epsilon outside the root, as in torch.optim; other libraries add it to s.
         s = slots["square"].mul_(momentum).addcmul_(g, g, value=1 - momentum)
         w.addcdiv_(g, s.sqrt().add_(self.epsilon), value=-lr)
@@ -69,7 +72,7 @@ class Adagrad(Updater):
     slots: ClassVar[tuple[str, ...]] = ("square",)
     epsilon: Positive = 1e-10
 
-    def step(self, w: Any, g: Any, slots: Mapping[str, Any], lr: float, momentum: float, n: int) -> None:
+    def step(self, w: Tensor, g: Tensor, slots: Mapping[str, Tensor], lr: float, momentum: float, n: int) -> None:
         s = slots["square"].addcmul_(g, g)
         w.addcdiv_(g, s.sqrt().add_(self.epsilon), value=-lr)
 
@@ -105,7 +108,7 @@ class Adadelta(Updater):
     rho: Probability = 0.95
     epsilon: Positive = 1e-6
 
-    def step(self, w: Any, g: Any, slots: Mapping[str, Any], lr: float, momentum: float, n: int) -> None:
+    def step(self, w: Tensor, g: Tensor, slots: Mapping[str, Tensor], lr: float, momentum: float, n: int) -> None:
         s = slots["square"].mul_(momentum).addcmul_(g, g, value=1 - momentum)
         u = slots["square_step"]
         # Epsilon within both roots, as in the paper: u starts at 0, so that it sets the length of the first steps.

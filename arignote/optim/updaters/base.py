@@ -10,9 +10,14 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Mapping
 from functools import cache
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from arignote.registry import NonNegative, Part
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    Tensors = list[Tensor]
 
 __all__ = ["DecoupledUpdater", "FusedUpdater", "SlicedUpdater", "Updater", "kernels"]
 
@@ -39,7 +44,7 @@ class Updater(Part):
     ruled: ClassVar[tuple[str, ...]] = ()
 
     @abstractmethod
-    def step(self, w: Any, g: Any, slots: Mapping[str, Any], lr: float, momentum: float, n: int) -> None:
+    def step(self, w: Tensor, g: Tensor, slots: Mapping[str, Tensor], lr: float, momentum: float, n: int) -> None:
         """Update `w` in place.
 
         Parameters
@@ -73,10 +78,12 @@ class SlicedUpdater(Updater):
     """Base class of updaters that take slices of the vectors, which may differ in their decay."""
 
     @abstractmethod
-    def step_slices(self, w: Any, g: Any, slots: Any, lr: float, momentum: float, n: int, decay: float) -> None:
+    def step_slices(
+        self, w: Tensors, g: Tensors, slots: Mapping[str, Tensors], lr: float, momentum: float, n: int, decay: float
+    ) -> None:
         """Update slices of the vectors, lists of tensors, with a decay; other parameters are as in `step`."""
 
-    def step(self, w: Any, g: Any, slots: Mapping[str, Any], lr: float, momentum: float, n: int) -> None:
+    def step(self, w: Tensor, g: Tensor, slots: Mapping[str, Tensor], lr: float, momentum: float, n: int) -> None:
         # Without a decay: the penalties are in `g` already.
         self.step_slices([w], [g], {name: [slot] for name, slot in slots.items()}, lr, momentum, n, 0.0)
 

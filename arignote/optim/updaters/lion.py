@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, ClassVar
 
 from arignote.optim.updaters.base import DecoupledUpdater
 from arignote.registry import Probability, register
+
+if TYPE_CHECKING:
+    from arignote.optim.updaters.base import Tensors
 
 __all__ = ["Lion"]
 
@@ -40,7 +44,9 @@ class Lion(DecoupledUpdater):
     beta1: Probability = 0.9
     beta2: Probability = 0.99
 
-    def step_slices(self, w: Any, g: Any, slots: Any, lr: float, momentum: float, n: int, decay: float) -> None:
+    def step_slices(
+        self, w: Tensors, g: Tensors, slots: Mapping[str, Tensors], lr: float, momentum: float, n: int, decay: float
+    ) -> None:
         for one_w, one_g, mean in zip(w, g, slots["mean"], strict=True):
             if decay:
                 one_w.mul_(1 - lr * decay)

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from arignote.optim.updaters.base import FusedUpdater, Updater, kernels
 from arignote.registry import Probability, register
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from arignote.optim.updaters.base import Tensors
 
 __all__ = ["NAG", "SGD", "Momentum"]
 
@@ -24,7 +29,7 @@ class SGD(Updater):
     tensor([0.9500, 1.0500])
     """
 
-    def step(self, w: Any, g: Any, slots: Mapping[str, Any], lr: float, momentum: float, n: int) -> None:
+    def step(self, w: Tensor, g: Tensor, slots: Mapping[str, Tensor], lr: float, momentum: float, n: int) -> None:
         w.add_(g, alpha=-lr)
 
 
@@ -52,7 +57,9 @@ class Momentum(FusedUpdater):
     momentum_name: ClassVar[str | None] = "momentum"
     momentum: Probability = 0.9
 
-    def step_slices(self, w: Any, g: Any, slots: Any, lr: float, momentum: float, n: int, decay: float) -> None:
+    def step_slices(
+        self, w: Tensors, g: Tensors, slots: Mapping[str, Tensors], lr: float, momentum: float, n: int, decay: float
+    ) -> None:
         kernels().fused_sgd_(w, g, slots["velocity"], lr=lr, mu=momentum, decay=decay, nesterov=False)
 
 
@@ -80,5 +87,7 @@ class NAG(FusedUpdater):
     momentum_name: ClassVar[str | None] = "momentum"
     momentum: Probability = 0.9
 
-    def step_slices(self, w: Any, g: Any, slots: Any, lr: float, momentum: float, n: int, decay: float) -> None:
+    def step_slices(
+        self, w: Tensors, g: Tensors, slots: Mapping[str, Tensors], lr: float, momentum: float, n: int, decay: float
+    ) -> None:
         kernels().fused_sgd_(w, g, slots["velocity"], lr=lr, mu=momentum, decay=decay, nesterov=True)
