@@ -235,5 +235,5 @@ def test_a_file_of_data_in_the_place_of_a_config_or_a_checkpoint_is_called_what_
 def test_an_unknown_command_lists_the_commands(word, near, folder):
     ended = arignote(word)
     assert ended.code == 2 and f"there is no command '{word}'." in ended.err
-    assert "evaluate, fit, init, inspect, " in ended.err and "predict, render, " in ended.err
+    assert "evaluate, export, fit, init, inspect, " in ended.err and "predict, render, " in ended.err
     assert (f"Did you mean '{near}'?" in ended.err) == (near is not None)
