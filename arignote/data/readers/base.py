@@ -96,7 +96,7 @@ class Reader(ABC):
     ...             end = min(at + batch_size, stop)
     ...             if allow_partial or end - at == batch_size:
     ...                 yield np.array([[row, row**2] for row in range(at, end)], dtype=np.float32)
-    >>> from arignote.data.readers.source_files import reader_of
+    >>> from arignote.data.readers.user_reader import reader_of
     >>> reader = reader_of(Squares())
     >>> reader.shape, reader.read(slice(3, 5)).tolist()
     ((10, 2), [[3.0, 9.0], [4.0, 16.0]])
