@@ -103,7 +103,7 @@ SCOPE: dict[str, tuple[str, ...]] = {
     "arignote/data/inputs.py": (
         "spec/test_inputs.py",
         "data/test_open_rows.py",
-        "data/test_preprocessed.py",
+        "data/test_row_preprocessing.py",
         "data/test_rows.py",
     ),
     "arignote/data/row_preprocessing.py": (),
