@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -106,20 +106,26 @@ class RunFiles:
                 return self._head(name).epoch
         return 0
 
-    def states(self, problems: list[str], needs_best: bool = True) -> Iterator[tuple[str, TrainingState]]:
+    def states(
+        self,
+        problems: list[str],
+        needs_best: bool = True,
+        decoded: Mapping[str, tuple[TrainingState, str]] | None = None,
+    ) -> Iterator[tuple[str, TrainingState]]:
         """Yield path and state of the valid ``_last`` files with their best networks, the newest first.
 
         A state whose best network is lost is skipped unless ``needs_best=False``. A message for each file that is
-        missing or skipped is appended to `problems`.
+        missing or skipped is appended to `problems`. Files in `decoded`, by name what `read` returned, are not
+        read again.
         """
-        lasts = self.existing("last")
+        lasts, decoded = self.existing("last"), decoded or {}
         if lasts and lasts[0] != self.name("last"):
             problems.append(f"{self.path('last')}: is missing")
         for name in lasts:
             try:
-                state, _ = self.read(name)
+                state, _ = decoded.get(name) or self.read(name)
                 if state.best is not None:
-                    best = self._best_network(state.best.digest)
+                    best = self._best_network(state.best.digest, decoded)
                     if best is None and needs_best:
                         raise CheckpointError(
                             f"{self.folder.path_of(name)}: the file of its best network ({self.path('best')}) is "
@@ -156,17 +162,19 @@ class RunFiles:
             raise CheckpointError("\n".join([*problems, "No good checkpoint is left"]))
         return None
 
-    def _best_network(self, digest: str) -> dict[str, NDArray[Any]] | None:
-        return next((best.network for best, its_digest in self._valid_bests() if its_digest == digest), None)
+    def _best_network(
+        self, digest: str, decoded: Mapping[str, tuple[TrainingState, str]]
+    ) -> dict[str, NDArray[Any]] | None:
+        return next((best.network for best, its_digest in self._valid_bests(decoded) if its_digest == digest), None)
 
     def has_best(self, digest: str) -> bool:
         """Return whether a valid file of the best network has this digest."""
-        return any(its_digest == digest for _, its_digest in self._valid_bests())
+        return any(its_digest == digest for _, its_digest in self._valid_bests({}))
 
-    def _valid_bests(self) -> Iterator[tuple[TrainingState, str]]:
+    def _valid_bests(self, decoded: Mapping[str, tuple[TrainingState, str]]) -> Iterator[tuple[TrainingState, str]]:
         for name in self.existing("best"):
             with contextlib.suppress(CheckpointError):
-                yield self.read(name)
+                yield decoded.get(name) or self.read(name)
 
 
 def resolve(run: str, which: str | None = None) -> tuple[RunFiles, list[str]]:

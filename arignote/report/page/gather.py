@@ -67,26 +67,32 @@ class StoredRun:
             If there is no such run, or no file of it can be read.
         """
         files, names = resolve(run)
-        listed, notes = _files(files), list[str]()
+        (listed, decoded), notes = _files(files), list[str]()
         if len(names) == 1 and run.endswith(names[0]):
-            return cls(run, files.read(names[0])[0], listed, notes)
-        found = next(files.states(notes, needs_best=False), None)
+            state, _ = decoded.get(names[0]) or files.read(names[0])
+            return cls(run, state, listed, notes)
+        found = next(files.states(notes, needs_best=False, decoded=decoded), None)
         if found is None:
             raise CheckpointError("\n".join(notes) or f"{run}: there is no run of this stem, nor such a file")
         notes += [file["text"] for file in listed if not file["digest"] and file["text"] not in ("", *notes)]
         return cls(run, found[1], listed, notes)
 
 
-def _files(files: RunFiles) -> list[dict[str, str]]:
-    """Return the last and best files of a run with their digests; those of epochs, which may be many, by name."""
-    found = []
+def _files(files: RunFiles) -> tuple[list[dict[str, str]], dict[str, tuple[TrainingState, str]]]:
+    """Return the last and best files of a run with their digests, and what the newest of each contain.
+
+    Those of epochs, which may be many, are listed by name.
+    """
+    found, decoded = [], {}
     for name in files.existing("last", "best"):
         try:
             state, digest = files.read(name)
             found.append({"name": name, "text": state.position, "digest": digest})
+            if name in (files.name("last"), files.name("best")):
+                decoded[name] = state, digest
         except CheckpointError as error:
             found.append({"name": name, "text": str(error), "digest": ""})
-    return found + [{"name": name, "text": "", "digest": ""} for name in files.existing("epoch")]
+    return found + [{"name": name, "text": "", "digest": ""} for name in files.existing("epoch")], decoded
 
 
 def page_of(

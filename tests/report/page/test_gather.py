@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from made_up import state
 from promise import LAYERS, Stopped, killed_after
 
 from arignote import CheckpointError, NNClassifier
+from arignote.checkpoints.format import decode
 from arignote.checkpoints.progress import History
 from arignote.data.prepared import SUBSETS
 from arignote.report.page.gather import StoredRun, page_of
@@ -69,6 +71,21 @@ def test_the_page_has_what_the_run_has(whole):
     )
     html = html_of("run.html", page)
     assert "&lt;i&gt;mine&lt;/i&gt;" in html and "<i>mine" not in html and len(html) < 500_000
+
+
+def test_each_file_of_a_run_is_decoded_once(whole, monkeypatch):
+    where = []
+
+    def counted(content, path):
+        where.append(Path(path).name)
+        return decode(content, path)
+
+    monkeypatch.setattr("arignote.checkpoints.reader.decode", counted)
+    for run in (whole[0], whole[0].with_name("whole_best.ckpt")):
+        where.clear()
+        stored = StoredRun.read(str(run))
+        assert sorted(where) == sorted(file["name"] for file in stored.files)
+    assert {"whole_last.ckpt", "whole_best.ckpt"} <= set(where)
 
 
 def test_of_a_damaged_run_the_newest_good_state_is_shown_and_the_damage_reported(whole, digits, tmp_path):
