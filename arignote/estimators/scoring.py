@@ -22,6 +22,7 @@ from arignote.data.open_rows import rows_of
 from arignote.data.prepared import columns_of, text_of
 from arignote.data.readers.images import ImageFolderReader
 from arignote.data.readers.sources import get_reader, is_text_source
+from arignote.data.readers.tables import expanded
 from arignote.data.row_preprocessing import preprocessed
 from arignote.data.rows import Rows
 from arignote.data.specs import CSVFormat
@@ -122,7 +123,7 @@ class Predictor:
             If their columns or shape are not those of the training rows.
         """
         architecture, known = self.network.architecture, columns_of(self.state.data)
-        if isinstance(x, str | Path) and os.path.isdir(os.path.expanduser(os.path.expandvars(x))):
+        if isinstance(x, str | Path) and os.path.isdir(expanded(x)):
             n_in = architecture.inputs[0].output_shape
             x = ImageFolderReader(x, n_in[1:], {1: "L", 3: "RGB"}.get(n_in[0])) if len(n_in) == 3 else x
         rows = rows_of(

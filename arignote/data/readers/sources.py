@@ -17,6 +17,7 @@ from arignote.data.readers.mixed import MixedReader
 from arignote.data.readers.source_files import reader_of_path, table_of_path
 from arignote.data.readers.tables import (
     LABELS,
+    expanded,
     feature_columns,
     is_text,
     label_columns,
@@ -94,7 +95,7 @@ def get_reader(
         if columns is not None or csv is not None:
             raise ConfigError(f"columns and csv are for sources that are files; got {type(src).__name__}")
         return _of_object(src, labels)
-    name, key = split_source(os.path.expanduser(os.path.expandvars(os.fspath(src))))
+    name, key = split_source(expanded(src))
     path = Path(name)
     if not path.exists():
         hint = ". An environment variable in the path is not set" if "$" in name else ""
@@ -188,7 +189,7 @@ def is_source(value: Any) -> bool:
 
 def is_text_source(src: str) -> bool:
     """Return whether a source is a text table."""
-    path = Path(split_source(os.path.expanduser(os.path.expandvars(src)))[0])
+    path = Path(split_source(expanded(src))[0])
     return path.is_file() and is_text(path)
 
 

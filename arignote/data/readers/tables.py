@@ -25,6 +25,7 @@ __all__ = [
     "LABELS",
     "TEXT",
     "Table",
+    "expanded",
     "feature_columns",
     "is_text",
     "label_columns",
@@ -157,6 +158,11 @@ def table_at(path: Path, table: str = "", csv: Mapping[str, Any] | CSVFormat | N
     return Table(path, table, tuple(columns)) if columns else None
 
 
+def expanded(source: str | os.PathLike[str]) -> str:
+    """Return a source with the home folder for ``~`` and the values of environment variables for their names."""
+    return os.path.expanduser(os.path.expandvars(os.fspath(source)))
+
+
 def split_source(source: str) -> tuple[str, str]:
     """Split "path:key" into path and key; colons of a drive, of folders and of existing files stay in the path."""
     if os.path.exists(source):
@@ -185,7 +191,7 @@ def proposed_source(source: str, base: Path) -> tuple[dict[str, str], list[str]]
         All columns; empty if they cannot be read.
     """
     name, columns = split_source(source)
-    path = base / os.path.expanduser(os.path.expandvars(name))
+    path = base / expanded(name)
     is_table = path.suffix.lower() in (*TEXT, ".parquet")
     if not columns and path.suffix.lower() in _WITHIN:
         at = _WITHIN[path.suffix.lower()]
@@ -305,7 +311,7 @@ def _of_other(table: Table, other: Any) -> list[str]:
         return [str(name) for name in other.columns] if is_here else []
     if not isinstance(other, str | os.PathLike):
         return []
-    name, key = split_source(os.path.expanduser(os.path.expandvars(os.fspath(other))))
+    name, key = split_source(expanded(other))
     at, columns = ("", key) if not table.table else _split_table(key, table.table)
     if not columns or not table.is_at(name, at):
         return []

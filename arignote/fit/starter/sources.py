@@ -12,7 +12,7 @@ from typing import Any
 from arignote.data.readers.images import ImageFolderReader
 from arignote.data.readers.npy import arrays_in
 from arignote.data.readers.parquet import ParquetReader
-from arignote.data.readers.tables import HDF5_ENDINGS, INDEX, LABELS, Table, is_text, split_source, table_at
+from arignote.data.readers.tables import HDF5_ENDINGS, INDEX, LABELS, Table, expanded, is_text, split_source, table_at
 from arignote.errors import ConfigError, DataError, listed
 
 __all__ = ["Sources", "find_sources"]
@@ -57,13 +57,13 @@ def find_sources(data: str, labels: str | None) -> Sources:
     ConfigError
         If it is not clear what the labels are.
     """
-    name, key = split_source(os.path.expanduser(os.path.expandvars(data)))
+    name, key = split_source(expanded(data))
     path = Path(name)
     if labels == "":
         raise ConfigError("--labels must be a column or an array of the same file, or another file; got ''")
     if not path.exists():
         raise DataError(f"{path}: there is no such file")
-    is_source = labels is not None and os.path.exists(split_source(labels)[0])
+    is_source = labels is not None and os.path.exists(split_source(expanded(labels))[0])
     given = {"labels": labels} if is_source else {}
     if path.is_dir():
         return _of_folder(path, given)

@@ -45,6 +45,17 @@ def test_of_a_table_all_columns_are_features_but_the_labels_and_an_index(frame, 
     assert len(found.notes) == (labels is None and "last" in frame)
 
 
+@pytest.mark.parametrize("at", ["~", "$HOME"])
+def test_the_home_folder_and_variables_are_filled_in_for_labels_as_for_data(at, folder, monkeypatch):
+    home = folder / "home"
+    home.mkdir()
+    monkeypatch.setenv("HOME", str(home))
+    FRAME.to_csv("t.csv", index=False)
+    FRAME.to_csv(home / "other.csv", index=False)
+    for labels in (f"{at}/other.csv", f"{at}/other.csv:Target"):
+        assert find_sources("t.csv", labels).parts == {"train": {"features": "t.csv", "labels": labels}}
+
+
 def test_of_parquet_columns_that_are_neither_numbers_nor_text_are_left_out_with_a_note(folder):
     FRAME.assign(day=pd.to_datetime(["2020-01-01"] * 2), none=None).to_parquet("t.parquet")
     found = find_sources("t.parquet", None)
