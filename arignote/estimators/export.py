@@ -39,7 +39,9 @@ def check_export_file(path: Path) -> str:
         raise ConfigError(f"{path}: is no regular file; give a path such as model{ending}")
     if not folder.is_dir():
         raise ConfigError(f"{path}: there is no folder {folder}; make it, or write to another one")
-    if not os.access(path if path.exists() else folder, os.W_OK):
+    # As of `replacing_bytes`: a temporary file beside the target of a link replaces it.
+    real = Path(os.path.realpath(path))
+    if not os.access(real.parent, os.W_OK) or (real.exists() and not os.access(real, os.W_OK)):
         raise ConfigError(f"{path}: cannot be written: permission denied. Write to another folder")
     missing = [name for name in ("onnx", "onnxscript") if ending == ".onnx" and find_spec(name) is None]
     if missing:

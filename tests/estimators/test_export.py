@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import signal
 import sys
 
@@ -16,6 +17,7 @@ from safetensors.numpy import load_file
 
 from arignote import ConfigError, NNClassifier, NNRegressor
 from arignote.errors import Interrupted
+from arignote.estimators.export import check_export_file
 from arignote.layers import EmbeddingLayer, Layer
 
 RNG = np.random.default_rng(3)
@@ -156,6 +158,21 @@ def test_a_file_that_cannot_be_written_is_refused_before_the_network_is_exported
     with pytest.raises(ConfigError, match=message):
         fitted.export(tmp_path / name)
     assert not list(tmp_path.iterdir())
+
+
+def test_a_file_whose_folder_takes_no_file_is_refused(tmp_path, monkeypatch):
+    link, path = tmp_path / "link.pt2", tmp_path / "folder" / "model.pt2"
+    path.parent.mkdir()
+    path.write_bytes(b"old")
+    link.symlink_to(path)
+    # Root may write anywhere.
+    for denied in (path.parent, path):
+        with monkeypatch.context() as patch:
+            patch.setattr(os, "access", lambda one, mode, denied=denied: os.path.realpath(one) != str(denied))
+            for one in (path, link):
+                with pytest.raises(ConfigError, match="cannot be written: permission denied"):
+                    check_export_file(one)
+    assert check_export_file(link) == ".pt2" and path.read_bytes() == b"old"
 
 
 def test_without_the_package_the_message_says_how_to_install_it(fitted, tmp_path, monkeypatch):
