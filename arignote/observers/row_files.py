@@ -116,17 +116,22 @@ class _CSVFile(_RowFile):
         is_first = not self.end and not self.pending
         # Those of a file that is replaced are not those of this run.
         known = [] if is_first else self._columns
-        new = [name for name in values if name not in known]
-        self._columns = [*known, *new]
-        if new and not is_first:
-            self._add_columns(len(new))
-        header = _line(self._columns) if is_first else ""
-        return header + _line(_cell(values.get(name, "")) for name in self._columns)
+        columns = [*known, *(name for name in values if name not in known)]
+        if not is_first and columns != known:
+            try:
+                self._add_columns(columns)
+            except OSError:
+                # With the columns of the file; written with what follows.
+                self.pending += _line(_cell(values.get(name, "")) for name in known).encode()
+                raise
+        self._columns = columns
+        return (_line(columns) if is_first else "") + _line(_cell(values.get(name, "")) for name in columns)
 
-    def _add_columns(self, n: int) -> None:
-        """Rewrite the file with the names of all columns, and without values in the last `n` of them."""
+    def _add_columns(self, columns: list[str]) -> None:
+        """Rewrite the file with the names of all columns, and without values in those that are new."""
         rows = (self.path.read_bytes()[: self.end] + self.pending).decode().splitlines()
-        text = _line(self._columns) + "".join(f"{row}{',' * n}\n" for row in rows[1:])
+        empty = "," * (len(columns) - len(self._columns))
+        text = _line(columns) + "".join(f"{row}{empty}\n" for row in rows[1:])
         with replacing(self.path) as file:
             file.write(text)
         self.end, self.pending = len(text.encode()), b""

@@ -57,8 +57,9 @@ class _EventFiles:
         for path in files:
             _cut(path, start)
         number = int(files[-1].name.split(".")[-2]) + 1 if files else 1
-        self._file = AppendedFile(self.folder / _NAME.format(number))
-        self._file.path.touch()
+        file = AppendedFile(self.folder / _NAME.format(number))
+        file.path.touch()
+        self._file = file
         restart = _record(start.examples_seen + 1, session_log={"status": "START"})
         self._file.append(_record(0, file_version="brain.Event:2") + restart)
 

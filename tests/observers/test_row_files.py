@@ -5,11 +5,14 @@ from __future__ import annotations
 import csv
 import json
 import random
+import resource
 
 import numpy as np
 import pytest
 
 from arignote import ArignoteWarning, ConfigError, NNClassifier
+from arignote.observers import CSVLog
+from arignote.observers.events import Event
 
 LAYERS = [["FCLayer", {"n_units": 5}], ["ClassificationOutputLayer"]]
 X = np.random.default_rng(0).normal(size=(60, 4)).astype(np.float32)
@@ -199,3 +202,23 @@ def test_a_column_that_begins_later_is_empty_before(tmp_path):
     rows = list(csv.DictReader((tmp_path / "log.csv").read_text().splitlines()))
     assert [row["valid_brier"] == "" for row in rows] == [True, True, False]
     assert all(float(row["valid_nll"]) > 0 for row in rows)
+
+
+def test_a_row_whose_new_column_a_full_disk_had_no_room_for_is_kept(tmp_path):
+    path = tmp_path / "log.csv"
+    log = CSVLog(path=str(path)).opened()
+    log(Event("start", 1, 4, 0, 1, {}))
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    for epoch, later in enumerate(({}, {"b": 0.5}, {}, {"b": 0.25}), 1):
+        event = Event("validation", epoch, 4, 1, 1, {"epoch": epoch, "examples_seen": 8 * epoch, "a": 1.5, **later})
+        if epoch == 2:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (path.stat().st_size, hard))
+            try:
+                with pytest.raises(OSError, match="File too large"):
+                    log(event)
+            finally:
+                resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        else:
+            log(event)
+    assert path.read_text() == "epoch,examples_seen,a,b\n1,8,1.5,\n2,16,1.5,\n3,24,1.5,\n4,32,1.5,0.25\n"
+    assert [one.name for one in tmp_path.iterdir()] == ["log.csv"]

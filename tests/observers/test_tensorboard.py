@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import resource
 import warnings
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from arignote import ArignoteWarning, ConfigError, NNClassifier
 from arignote.observers import TensorBoardLog
+from arignote.observers.events import Event
 
 LAYERS = [["FCLayer", {"n_units": 5}], ["ClassificationOutputLayer"]]
 X = np.random.default_rng(0).normal(size=(60, 4)).astype(np.float32)
@@ -98,6 +102,18 @@ def test_what_a_full_disk_had_no_room_for_is_written_when_there_is_room(reader, 
     expected, found = reader(tmp_path / "whole"), reader(tmp_path / "full")
     assert expected.pop("seconds") and found.pop("seconds")
     assert found == expected
+
+
+def test_after_a_start_that_could_not_make_its_file_nothing_is_written(reader, tmp_path, monkeypatch):
+    def full(path):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    log = TensorBoardLog(path=str(tmp_path)).opened()
+    with monkeypatch.context() as patch, pytest.raises(OSError, match="No space left on device"):
+        patch.setattr(Path, "touch", full)
+        log(Event("start", 1, 2, 0, 1, {}))
+    log(Event("validation", 1, 2, 1, 1, {"examples_seen": 8, "valid_nll": 0.5}, examples_seen=8))
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_damaged_record_and_what_follows_it_is_cut_off(reader, tmp_path):
