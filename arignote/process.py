@@ -45,10 +45,10 @@ def run_process(command: Callable[[], Any]) -> None:
     except KeyboardInterrupt:
         sys.exit(_CTRL_C)
     except Exception as error:
-        # Files have names.
+        # What is opened has a name in its error, what is written has none.
         if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT) and error.filename is None:
             _drop_output()
-            print(f"error: standard output cannot be written: {error.strerror}", file=sys.stderr)
+            print(f"error: standard output, or a temporary file, cannot be written: {error.strerror}", file=sys.stderr)
             sys.exit(1)
         last = extract_tb(error.__traceback__)[-1]
         print(

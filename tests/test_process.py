@@ -98,4 +98,4 @@ def test_a_full_disk_below_standard_output_is_one_sentence():
             [sys.executable, "-m", "arignote", "parts"], stdout=full, stderr=subprocess.PIPE, text=True
         )
     assert ended.returncode == 1
-    assert ended.stderr == "error: standard output cannot be written: No space left on device\n"
+    assert ended.stderr == "error: standard output, or a temporary file, cannot be written: No space left on device\n"

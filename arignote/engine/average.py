@@ -28,7 +28,7 @@ class AveragedNetwork:
 
     def __init__(self, trained: Network, average: Average):
         self.network = Network(trained.architecture, trained.setup).eval()
-        self._share = average.share
+        self._share, self._share_of_final = average.share, average.of_final_epochs().share
         # All trained parameters are one vector; fixed ones and buffers are tensors of their own.
         pairs = [(self.network.weights, trained.weights)] + [
             (tensor, trained.named[name])
@@ -45,8 +45,8 @@ class AveragedNetwork:
 
     @torch.no_grad()
     def update(self, n_updates: int, epoch: int, ends_epoch: bool, is_final: bool = False) -> None:
-        """Include the present weights, after an update; the parameters are those of `Average.share`."""
-        share = self._share(n_updates, epoch, ends_epoch, is_final)
+        """Include the present weights, after an update, of the final epochs or before; see `Average.share`."""
+        share = (self._share_of_final if is_final else self._share)(n_updates, epoch, ends_epoch)
         if share == 0:
             return
         for tensor, new in self._numbers:

@@ -19,7 +19,7 @@ __all__ = ["Stage", "data_of_stages", "stages"]
 # Settings of learning that hold for autoencoders too.
 _SHARED = {"accumulate", "sgd_max_grad_norm", "sgd_max_grad_value"}
 # Other settings that are for the network alone.
-_OF_NETWORK = {"class_weight", "balance_classes", "profile", "checkpoint"}
+_OF_NETWORK = {"class_weight", "balance_classes", "profile", "report", "log", "checkpoint"}
 
 
 @dataclass(frozen=True)

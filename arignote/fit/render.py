@@ -11,12 +11,11 @@ from arignote.fit.config_data import architecture_of
 from arignote.layers.base import Layer
 from arignote.layers.layer_list import parse
 from arignote.registry import dump
-from arignote.replacing import replacing
 from arignote.spec.named_files import to_folder, with_paths
 from arignote.spec.objective import objective_of
 from arignote.spec.run_spec import RunSpec
 from arignote.spec.settings import FitSettings, checked_settings
-from arignote.spec.yaml_text import block_lines, flow_text, yaml_path
+from arignote.spec.yaml_text import block_lines, flow_text, write_text, yaml_path
 
 __all__ = ["render", "write_rendered"]
 
@@ -43,11 +42,7 @@ def write_rendered(spec: RunSpec, out: str) -> None:
     if path.exists() and any(path.samefile(one) for one in spec.files):
         raise ConfigError(f"--out must be another file than the config; got {out!r}")
     text = render(spec, path.parent)
-    try:
-        with replacing(path) as file:
-            file.write(text)
-    except OSError as error:
-        raise ConfigError(f"{path}: cannot be written: {error.strerror}") from None
+    write_text(path, text)
     print(f"written into {path}")
 
 

@@ -53,8 +53,14 @@ def seed_lines(results: Mapping[int, Mapping[str, Any]]) -> list[str]:
         Of each seed what `result_of` returned.
     """
     rows = [*results.values()]
-    names = list(rows[0])
-    body = [[str(seed), *(_cell(name, row.get(name)) for name in names)] for seed, row in results.items()]
+    # A seed that was stopped before its first validation has none.
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    if not names:
+        return ["no seed was validated"]
+    body = [
+        [str(seed), *(_cell(name, row[name]) if name in row else "-" for name in names)]
+        for seed, row in results.items()
+    ]
     columns = {name: [row[name] for row in rows if name in row] for name in names}
     body.append(["mean", *(_cell(name, mean(values)) for name, values in columns.items())])
     spread = [_cell(name, stdev(values)) if len(values) > 1 else "-" for name, values in columns.items()]

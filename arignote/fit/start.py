@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import getpass
 import hashlib
+import os
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
@@ -33,7 +34,7 @@ from arignote.fit.resume import candidates, choose, load_into, resume_message
 from arignote.fit.run import network_to_predict, run
 from arignote.fit.transfer import StoredNetwork, digests_of
 from arignote.layers.base import Layer
-from arignote.observers import JSONLinesLog
+from arignote.observers import CSVLog, JSONLinesLog
 from arignote.observers.events import Event
 from arignote.preemption.signals import StopRequest, StopRequested
 from arignote.report.observers import GuardedObserver
@@ -132,14 +133,29 @@ def _check_written(settings: FitSettings) -> None:
     """Raise ConfigError if what is written at the end, beside checkpoints, has no place."""
     check_profile_file(settings.profile)
     check_report(settings)
+    _check_rows(settings)
+
+
+def _with_log(settings: FitSettings) -> list[Observer]:
+    """Return the observers of the settings, with the one that writes `log`."""
+    log = [] if settings.log is None else [Observer(JSONLinesLog(path=settings.log))]
+    return [*settings.observers, *log]
+
+
+def _check_rows(settings: FitSettings) -> None:
+    """Raise ConfigError if two observers write rows into one file, of which each keeps its own end."""
+    tables = [one.given for one in _with_log(settings) if isinstance(one.given, CSVLog | JSONLinesLog)]
+    paths = [os.path.realpath(table.path) for table in tables]
+    if len(set(paths)) < len(paths):
+        path = next(table.path for table in tables if paths.count(os.path.realpath(table.path)) > 1)
+        raise ConfigError(f"two of fit.observers and fit.log write {path!r}: give each a file of its own")
 
 
 def _observers(
     settings: FitSettings, stop: StopRequest, lines: ProgressLines | None
 ) -> Sequence[Callable[[Event], None]]:
     """Return those of the settings, of which each may stop the run, and the one that prints."""
-    log = [] if settings.log is None else [Observer(JSONLinesLog(path=settings.log))]
-    guarded = [GuardedObserver(one, partial(stop.request, OBSERVER)) for one in (*settings.observers, *log)]
+    guarded = [GuardedObserver(one, partial(stop.request, OBSERVER)) for one in _with_log(settings)]
     return guarded if lines is None else [*guarded, lines]
 
 

@@ -18,7 +18,7 @@ class Average(Part):
     kind: ClassVar[str] = "average"
 
     @abstractmethod
-    def share(self, n_updates: int, epoch: int, ends_epoch: bool, is_final: bool = False) -> float:
+    def share(self, n_updates: int, epoch: int, ends_epoch: bool) -> float:
         """Return the share of the present weights in the average after an update: 0, nothing, to 1, a copy.
 
         Parameters
@@ -29,9 +29,11 @@ class Average(Part):
             Number of its epoch, from 1.
         ends_epoch : bool
             Whether it is the last one of the epoch.
-        is_final : bool
-            Whether it is one of the final epochs, of which `epoch` is counted from 1 then.
         """
+
+    def of_final_epochs(self) -> Average:
+        """Return the average of final epochs, whose numbers are counted from 1 again."""
+        return self
 
     def ineffective_reason(self, n_epochs: int) -> str | None:
         """Return a message about why nothing is averaged in a run of `n_epochs`; None if something is."""
@@ -63,7 +65,7 @@ class ExponentialAverage(Average):
     decay: Annotated[float, Field(gt=0, lt=1)] = 0.999
     warmup: bool = False
 
-    def share(self, n_updates: int, epoch: int, ends_epoch: bool, is_final: bool = False) -> float:
+    def share(self, n_updates: int, epoch: int, ends_epoch: bool) -> float:
         if n_updates == 1:
             return 1.0
         decay = min(self.decay, (1 + n_updates) / (10 + n_updates)) if self.warmup else self.decay
@@ -91,11 +93,13 @@ class StochasticWeightAverage(Average):
 
     start: Count
 
-    def share(self, n_updates: int, epoch: int, ends_epoch: bool, is_final: bool = False) -> float:
-        start = 1 if is_final else self.start
-        if epoch <= start:
+    def share(self, n_updates: int, epoch: int, ends_epoch: bool) -> float:
+        if epoch <= self.start:
             return 1.0
-        return 1.0 / (epoch - start + 1) if ends_epoch else 0.0
+        return 1.0 / (epoch - self.start + 1) if ends_epoch else 0.0
+
+    def of_final_epochs(self) -> StochasticWeightAverage:
+        return StochasticWeightAverage(start=1)
 
     def ineffective_reason(self, n_epochs: int) -> str | None:
         if self.start < n_epochs:

@@ -14,7 +14,6 @@ from arignote.errors import Complaint, ConfigError
 from arignote.layers.base import Layer
 from arignote.layers.layer_list import parse
 from arignote.registry import PathForm, plain
-from arignote.replacing import replacing
 from arignote.safe.yaml import load_yaml, plain_values
 from arignote.spec.config_check import complaints_of_config
 from arignote.spec.include import read_merged
@@ -23,6 +22,7 @@ from arignote.spec.named_files import from_folder, with_paths
 from arignote.spec.overrides import override
 from arignote.spec.run_spec import RunSpec
 from arignote.spec.shipped import shipped_or
+from arignote.spec.yaml_text import write_text
 
 __all__ = ["layers_of", "read_config", "read_layers", "write_settings"]
 
@@ -113,11 +113,7 @@ def write_settings(path: Path, settings: dict[str, Any]) -> None:
         yaml.brace_single_entry_mapping_in_flow_sequence = True
         yaml.indent(mapping=2, sequence=4, offset=2)
         yaml.dump(loaded, text)
-    try:
-        with replacing(path) as file:
-            file.write(text.getvalue())
-    except OSError as error:
-        raise ConfigError(f"{path}: cannot be written: {error.strerror}") from None
+    write_text(path, text.getvalue())
 
 
 def read_layers(path: Path) -> list[Any]:

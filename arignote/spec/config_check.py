@@ -57,6 +57,9 @@ def complaints_of_config(values: dict[str, Any], folder_of: Callable[[At], Path]
     if isinstance(fit, dict):
         fit = {key: value for key, value in fit.items() if key not in ("valid", "test")}
         wrong = _complaints_of_section(FitSettings, fit, "fit")
+        if fit.get("report") is True and fit.get("checkpoint", "") is None:
+            message = "report is written beside the files of the run: set checkpoint to a path, or leave it out"
+            wrong.append(Complaint(("fit", "report"), message))
     if parsed and isinstance(fit, dict) and not wrong:
         wrong = _complaints_of_objective(parsed, FitSettings(**fit), values.get("data"))
     return complaints + wrong
@@ -107,7 +110,7 @@ def _complaints_of_labels(layers: list[Layer], data: Any) -> list[Complaint]:
     wanted = ", ".join(f"{output}: ..." for output in outputs)
     complaints: list[Complaint] = []
     for name in ("train", "valid", "test"):
-        part = data.get(name) if isinstance(data, dict) else None
+        part = _mapping(data).get(name)
         labels, wrong = part.get("labels") if isinstance(part, dict) else "", ""
         if isinstance(labels, dict):
             wrong = misnamed(labels, outputs)

@@ -23,9 +23,6 @@ from arignote.registry import (
 
 __all__ = ["Observer", "ObserversField", "observers_of"]
 
-_PLACE = {"type": "string", "pattern": r"^[\w.]+:[\w.]+$", "examples": ["my_observers:Report"]}
-_FROM_ELSEWHERE = {"anyOf": [_PLACE, {"type": "array", "prefixItems": [_PLACE, {"type": "object"}], "minItems": 2}]}
-
 
 @dataclass(frozen=True)
 class Observer:
@@ -95,7 +92,7 @@ class ObserversField(PartsField):
     """Annotation of a field that holds observers; see `observers_of`."""
 
     def __init__(self) -> None:
-        super().__init__("observer", shorthand_schema=_FROM_ELSEWHERE)
+        super().__init__("observer")
 
     def _built(self, value: Any) -> Any:
         return observers_of(value)

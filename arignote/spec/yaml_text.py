@@ -10,8 +10,9 @@ from typing import Any
 
 from arignote.errors import ConfigError
 from arignote.registry import plain
+from arignote.replacing import replacing
 
-__all__ = ["block_lines", "flow_text", "yaml_path"]
+__all__ = ["block_lines", "flow_text", "write_text", "yaml_path"]
 
 # A line may be longer by the item at its end.
 _WIDTH = 100
@@ -23,6 +24,15 @@ def yaml_path(out: str) -> Path:
     if path.suffix.lower() not in (".yaml", ".yml"):
         raise ConfigError(f"--out must end in .yaml or .yml; got {out!r}")
     return path
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a config whole, or not at all; ConfigError if it cannot be written."""
+    try:
+        with replacing(path) as file:
+            file.write(text)
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be written: {error.strerror or error}") from None
 
 
 def flow_text(value: Any, indent: int = 0) -> str:

@@ -35,18 +35,31 @@ def test_rows_that_stay_give_the_batches_that_are_copied(digits, layers, monkeyp
 
 
 @pytest.mark.parametrize(
-    "step", [["Scale", {"divide_by": 3}], ["Standardise"], ["MinMax"], ["Whiten"], ["Whiten", {"method": "zca"}]]
+    ("steps", "stay"),
+    [
+        ([["Scale", {"divide_by": 3}]], True),
+        ([["Standardise"]], True),
+        ([["MinMax"]], True),
+        ([["Impute"], ["OneHot", {"columns": [199]}]], True),
+        ([["Whiten"]], False),
+        ([["Whiten", {"method": "zca"}]], False),
+        ([["Impute"], ["Whiten"]], False),
+    ],
+    ids=str,
 )
-def test_whether_rows_stay_changes_no_bit_of_what_is_preprocessed(monkeypatch, step):
+def test_whether_rows_stay_changes_no_bit_of_what_is_preprocessed(monkeypatch, steps, stay):
     # So many that a product of matrices rounds some values otherwise if the number of rows is another one.
     x, y = np.random.default_rng(0).normal(size=(1000, 200)).astype(np.float32), np.arange(1000) % 2
+    x[:, 199] = np.arange(1000) % 3
+    made = []
+    monkeypatch.setattr(run, "ResidentRows", lambda *given: made.append(ResidentRows(*given)) or made[-1])
 
-    def fit(stays):
-        monkeypatch.setattr(run, "fits_on_device", lambda n_bytes, device: stays)
+    def fit(may_stay):
+        monkeypatch.setattr(run, "fits_on_device", lambda n_bytes, device: may_stay)
         layers = [["ClassificationOutputLayer"]]
-        return digest(NNClassifier(layers, rng=3, n_epochs=1, batch_size=32, preprocess=step).fit(x, y))
+        return digest(NNClassifier(layers, rng=3, n_epochs=1, batch_size=32, preprocess=steps).fit(x, y))
 
-    assert fit(stays=True) == fit(stays=False)
+    assert fit(may_stay=True) == fit(may_stay=False) and len(made) == stay
 
 
 def test_batches_of_rows_alone_read_no_features():

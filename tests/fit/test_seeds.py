@@ -15,7 +15,7 @@ from command_line import arignote
 from arignote import NNClassifier
 from arignote.checkpoints.progress import Best, History
 from arignote.fit.command import fit_command
-from arignote.fit.seeds import result_of, specs_of_seeds
+from arignote.fit.seeds import result_of, seed_lines, specs_of_seeds
 from arignote.report.inspection import inspection
 from arignote.spec.config import read_config
 
@@ -82,3 +82,12 @@ def test_a_column_of_a_layer_is_no_loss_whatever_its_name():
     last = replace(made_up.state(2), history=history)
     assert result_of(last) == {"epoch": 2, "valid_nll": 0.75}
     assert result_of(replace(last, best=Best(0.5, 1, 10, 1))) == {"epoch": 1, "valid_nll": 0.5}
+
+
+def test_a_seed_that_was_not_validated_has_no_cells_and_hides_no_column():
+    assert seed_lines({1: {}, 2: {}}) == ["no seed was validated"]
+    lines = seed_lines({1: {}, 2: {"epoch": 3, "valid_nll": 0.5}, 3: {"epoch": 5, "valid_nll": 1.5}})
+    cells = [line.split() for line in lines]
+    assert cells[0] == ["seed", "epoch", "valid_nll"] and ["1", "-", "-"] in cells
+    # (3 + 5) / 2 and (0.5 + 1.5) / 2; both differ from their mean by 1 and by 0.5: sqrt(2 * 1 / 1), sqrt(2 * 0.25 / 1).
+    assert ["mean", "4", "1"] in cells and ["std", "1.41421", "0.70711"] in cells

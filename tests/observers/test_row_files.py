@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from arignote import ArignoteWarning, ConfigError, NNClassifier
-from arignote.observers import CSVLog
+from arignote.observers import CSVLog, JSONLinesLog
 from arignote.observers.events import Event
 
 LAYERS = [["FCLayer", {"n_units": 5}], ["ClassificationOutputLayer"]]
@@ -222,3 +222,20 @@ def test_a_row_whose_new_column_a_full_disk_had_no_room_for_is_kept(tmp_path):
             log(event)
     assert path.read_text() == "epoch,examples_seen,a,b\n1,8,1.5,\n2,16,1.5,\n3,24,1.5,\n4,32,1.5,0.25\n"
     assert [one.name for one in tmp_path.iterdir()] == ["log.csv"]
+
+
+@pytest.mark.parametrize("second", [CSVLog(path="x/../rows"), JSONLinesLog(path="rows", batches=True)])
+def test_two_observers_that_write_one_file_are_refused_before_training(second, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "x").mkdir()
+    with pytest.raises(ConfigError, match=r"two of fit.observers and fit.log write '.*rows': give each a file"):
+        fit(observers=second, log="rows")
+    assert [path.name for path in tmp_path.iterdir()] == ["x"]
+
+
+def test_the_runs_of_pretraining_write_neither_the_log_nor_a_page(tmp_path):
+    layers = [["FCLayer", {"n_units": 3, "activation": "sigmoid"}], ["ClassificationOutputLayer"]]
+    settings = {"n_epochs": 1, "pretrain": {"n_epochs": 1}, "checkpoint": str(tmp_path / "run"), "report": True}
+    NNClassifier(layers, rng=3).fit(X, Y, **SETTINGS | settings, log=str(tmp_path / "rows.jsonl"))
+    assert [path.name for path in tmp_path.glob("*.html")] == ["run_report.html"]
+    assert len((tmp_path / "rows.jsonl").read_text().splitlines()) == 1

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 from arignote import ArignoteError, ArignoteWarning, NNClassifier
+from arignote.optim.averages import Average
 from arignote.registry import build
 
 OUTPUT = [["ClassificationOutputLayer"]]
@@ -48,3 +50,20 @@ def test_an_average_that_could_not_work_is_refused(average, message):
 def test_an_average_without_anything_to_average_is_warned_of():
     with pytest.warns(ArignoteWarning, match=r"average: start 3 leaves nothing to average in 3 epochs"):
         NNClassifier(OUTPUT, rng=1, n_epochs=3, batch_size=2, average=["swa", {"start": 3}]).fit([[0.0], [1.0]], [0, 1])
+
+
+def test_an_average_of_a_user_needs_to_know_nothing_of_final_epochs():
+    mine = Last()
+    assert mine.of_final_epochs() is mine
+    fit = NNClassifier([["ClassificationOutputLayer"]], rng=1, n_epochs=1, batch_size=-1, average=mine).fit(
+        np.eye(4), [0, 1, 0, 1]
+    )
+    state = fit.state_
+    assert np.array_equal(state.slots["average/output.W"], state.network["output.W"])
+
+
+class Last(Average):
+    """The present weights."""
+
+    def share(self, n_updates, epoch, ends_epoch):
+        return 1.0

@@ -58,7 +58,8 @@ class Tape:
         self._losses, self._loss_weights = [loss_and_gradient(loss, device) for loss in losses], loss_weights
         self._segments = [link.function for link in links if isinstance(link.function, Segment)]
         # In the inference mode operations of small tensors take a tenth less; what it returns autograd cannot record.
-        self._mode = nullcontext if self._segments else torch.inference_mode
+        # One object for all steps, which take turns.
+        self._mode = nullcontext() if self._segments else torch.inference_mode()
         needed = [False] * n_inputs
         for link in links:
             link.needs = tuple(needed[source] for source in link.sources)
@@ -88,7 +89,7 @@ class Tape:
     ) -> Tensor:
         """Write the gradients of ``share * loss`` into the flat vector (beta 1: add them), and return that loss."""
         # No tensor here requires a gradient, so that autograd records segments and losses only.
-        with self._mode():
+        with self._mode:
             return self._loss_and_gradients(x, y, weights, share, beta)
 
     def _loss_and_gradients(

@@ -17,10 +17,9 @@ from arignote.fit.check import check_config, check_data
 from arignote.fit.starter.facts import facts_of_features, facts_of_labels
 from arignote.fit.starter.network import FEW_ROWS, layers_for, settings_for
 from arignote.fit.starter.sources import find_sources
-from arignote.replacing import replacing
 from arignote.spec.config import read_config
 from arignote.spec.named_files import to_folder, with_paths
-from arignote.spec.yaml_text import block_lines, flow_text, yaml_path
+from arignote.spec.yaml_text import block_lines, flow_text, write_text, yaml_path
 
 __all__ = ["write_starter"]
 
@@ -61,11 +60,7 @@ def write_starter(data: str, labels: str | None, out: str | None) -> Iterator[st
     if out == "-":
         yield _text(values, summary, notes, None).rstrip("\n")
         return
-    try:
-        with replacing(path) as file:
-            file.write(_text(values, summary, notes, path.parent))
-    except OSError as error:
-        raise ConfigError(f"{path}: cannot be written: {error.strerror}") from None
+    write_text(path, _text(values, summary, notes, path.parent))
     yield summary
     yield from (f"not certain: {note}" for note in notes)
     yield f"written into {path}"
