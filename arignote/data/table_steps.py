@@ -231,8 +231,8 @@ class Impute(TableStep):
         return replace(rows, numbers=numbers, words=words)
 
     def operations(self, learned: Mapping[str, Array], shape: tuple[int, ...]) -> list[Operation]:
-        # NaN stays NaN in a column that is not chosen.
-        values = np.full(shape, np.nan, np.float32)
+        # NaN stays NaN in a column that is not chosen. In float64, as `transform` computes.
+        values = np.full(shape, np.nan)
         values[learned["numbers"]] = _unpacked(learned["values"].tobytes())
         return [("fill_missing", values)]
 

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from torch.export import Dim, ExportedProgram
 
 from arignote.data.operations import Operation
-from arignote.engine.network import Network, copy_into
+from arignote.engine.network import DEFAULT_SETUP, Network, rebuilt
 from arignote.errors import ConfigError
 from arignote.layers.architecture import Placed
 from arignote.layers.base import Shape
@@ -56,12 +56,15 @@ class ExportedInput:
     name : str
     shape : tuple of int
         Shape of an example before preprocessing.
+    dtype : "float32", "float64" or "int64"
+        Type of the rows.
     operations : list of Operation
         Preprocessing.
     """
 
     name: str
     shape: Shape
+    dtype: str
     operations: list[Operation]
 
 
@@ -78,7 +81,7 @@ class ExportedOutput:
     labels_per_row : "none", "one" or "several"
         See `Target`.
     classes : array (n_classes,), optional
-        Labels in the order of the probabilities.
+        Labels in the order of the probabilities, if a row has one label.
     operations : list of Operation
         From what the network predicts to numbers.
     """
@@ -92,8 +95,7 @@ class ExportedOutput:
     @property
     def text(self) -> list[str] | None:
         """The classes, if they are text, which a tensor cannot hold."""
-        is_text = self.classes is not None and self.classes.dtype.kind == "U" and self.labels_per_row == "one"
-        return self.classes.tolist() if is_text and self.classes is not None else None
+        return self.classes.tolist() if self.classes is not None and self.classes.dtype.kind == "U" else None
 
 
 class Program(nn.Module):
@@ -109,8 +111,7 @@ class Program(nn.Module):
 
     def __init__(self, network: Network, inputs: Sequence[ExportedInput], outputs: Sequence[ExportedOutput]):
         super().__init__()
-        self.network = Network(network.architecture)
-        copy_into(self.network.named, network.arrays(), "network")
+        self.network = rebuilt(network.architecture, DEFAULT_SETUP, network.arrays())
         self.inputs, self.outputs = list(inputs), list(outputs)
         self.prepare = nn.ModuleList(_Operations(one.operations) for one in inputs)
         self.decode = nn.ModuleList(map(_Prediction, outputs))
@@ -124,7 +125,10 @@ class Program(nn.Module):
         *x : Tensor (n, ...)
             Rows of each input, not preprocessed.
         """
-        prepared = [prepare(one) for prepare, one in zip(self.prepare, x, strict=True)]
+        prepared = [
+            prepare(one) if one.dtype == torch.int64 else prepare(one).float()
+            for prepare, one in zip(self.prepare, x, strict=True)
+        ]
         of_layers = dict(zip(self.network.architecture.outputs, self.network(*prepared), strict=True))
         predictions: dict[str, Tensor] = {}
         for one, decode in zip(self.outputs, self.decode, strict=True):
@@ -134,12 +138,7 @@ class Program(nn.Module):
 
     def example(self) -> tuple[Tensor, ...]:
         """Return rows of each input: zeros of its shape and type."""
-        tokens = tokens_of(self.network.architecture.layers)
-        names = [place.name for place in self.network.architecture.inputs]
-        return tuple(
-            torch.zeros(_N_ROWS, *one.shape, dtype=torch.int64 if name in tokens else torch.float32)
-            for name, one in zip(names, self.inputs, strict=True)
-        )
+        return tuple(torch.zeros(_N_ROWS, *one.shape, dtype=getattr(torch, one.dtype)) for one in self.inputs)
 
 
 class _Operations(nn.Module):
@@ -161,8 +160,9 @@ class _Operations(nn.Module):
         for name, value in zip(self.names, self.values, strict=True):
             if isinstance(value, str):
                 value = getattr(self, value)
-                # ONNX does not promote types.
-                x = x.to(torch.promote_types(x.dtype, value.dtype))
+                # Products of matrices and ONNX do not promote types.
+                dtype = torch.promote_types(x.dtype, value.dtype)
+                x, value = x.to(dtype), value.to(dtype)
             x = torch.where(x.isnan(), value, x) if name == "fill_missing" else getattr(torch, name)(x, value)
         return x
 
@@ -175,18 +175,21 @@ class _Prediction(nn.Module):
         self.prefix, self.labels_per_row = output.prefix, output.labels_per_row
         self.operations = _Operations(output.operations)
         classes = output.classes
-        is_numbers = classes is not None and classes.dtype.kind in "biuf"
-        # Labels that are their own numbers, and text, stay numbers of classes.
-        is_looked_up = is_numbers and classes is not None and classes.tolist() != list(range(len(classes)))
+        # Integers that are their own positions, and text, stay positions. False and 0.0 equal 0, but are no integers.
+        are_positions = (
+            classes is None
+            or classes.dtype.kind == "U"
+            or (classes.dtype.kind in "iu" and classes.tolist() == list(range(len(classes))))
+        )
         self.classes: Tensor | None
-        self.register_buffer("classes", torch.from_numpy(np.array(classes)) if is_looked_up else None)
+        self.register_buffer("classes", None if are_positions else torch.from_numpy(np.array(classes)))
 
     def forward(self, predicted: Tensor) -> dict[str, Tensor]:
         """Return predictions by name."""
         if self.labels_per_row == "none":
             return {f"{self.prefix}values": self.operations(predicted)}
         label = (predicted > 0.5).long() if self.labels_per_row == "several" else predicted.argmax(-1)
-        if self.labels_per_row == "one" and self.classes is not None:
+        if self.classes is not None:
             label = self.classes[label]
         return {f"{self.prefix}label": label, f"{self.prefix}probabilities": predicted}
 

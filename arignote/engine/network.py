@@ -21,7 +21,7 @@ from arignote.layers.torch_layer import TorchLayer
 from arignote.registry import is_custom
 from arignote.streams import stream
 
-__all__ = ["DEFAULT_SETUP", "Network", "check_shapes", "copy_into"]
+__all__ = ["DEFAULT_SETUP", "Network", "check_shapes", "copy_into", "rebuilt"]
 
 DEFAULT_SETUP = Setup()
 
@@ -201,7 +201,7 @@ class Network(nn.Module):
         return {name: tensor.detach().cpu().numpy().copy() for name, tensor in self.named.items()}
 
     def __reduce__(self) -> Any:
-        return _rebuilt, (self.architecture, replace(self.setup, device="cpu"), self.arrays())
+        return rebuilt, (self.architecture, replace(self.setup, device="cpu"), self.arrays())
 
 
 def _slices(architecture: Architecture) -> dict[str, slice]:
@@ -244,7 +244,8 @@ def _no_longer_needed(architecture: Architecture) -> list[list[int]]:
     return released
 
 
-def _rebuilt(architecture: Architecture, setup: Setup, arrays: Mapping[str, Any]) -> Network:
+def rebuilt(architecture: Architecture, setup: Setup, arrays: Mapping[str, Any]) -> Network:
+    """Return a network whose tensors, as of `Network.arrays`, are given by name."""
     network = Network(architecture, setup)
     copy_into(network.named, arrays, "pickled network")
     return network

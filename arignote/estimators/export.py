@@ -12,6 +12,7 @@ import numpy as np
 
 from arignote.data.fields import ALONE
 from arignote.data.inputs import Conversion, Input, of_channel
+from arignote.data.operations import Operation
 from arignote.data.row_preprocessing import learned_of, pipelines_of
 from arignote.errors import CheckpointError, ConfigError
 from arignote.estimators.fitted import alone
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from arignote.checkpoints.state import TrainingState
     from arignote.engine.export import Program
     from arignote.estimators.scoring import Predictor
+    from arignote.layers.architecture import Placed
 
 __all__ = ["check_export_file", "export_predictor", "export_run"]
 
@@ -124,7 +126,7 @@ def _program_of(predictor: Predictor) -> Program:
     for name in predictor.shown:
         target, of_target = targets.by_output[name], state.targets[name]
         labels = target.of_step.labels_per_row
-        classes = None if labels == "none" else np.array(target.classes(of_target).tolist())
+        classes = np.array(target.classes(of_target).tolist()) if labels == "one" else None
         prefix = f"{name}." if len(predictor.shown) > 1 else ""
         outputs.append(ExportedOutput(name, prefix, labels, classes, target.operations(of_target)))
     taken = {output.prefix + word for output in outputs for word in ("label", "probabilities", "values")}
@@ -135,25 +137,47 @@ def _program_of(predictor: Predictor) -> Program:
                 f"{place.name}: takes sequences of different lengths, whose lengths are no part of an exported "
                 "network. Train it on rows padded to one length, without lengths and mask; or write a .safetensors"
             )
-        shape = _shape_before(state, one, channel, place.input_shape)
-        learned = learned_of(channel, channels, state.preprocess)
-        operations = pipelines[channel].operations(learned, shape) if channel in pipelines else []
+        shape, dtype = place.input_shape, "float32" if one.n_tokens is None else "int64"
+        operations: list[Operation] = []
+        if channel in pipelines:
+            stored = _stored(state, channel)
+            shape, dtype = _shape_before(state, one, stored, place), _dtype_before(stored)
+            operations = pipelines[channel].operations(learned_of(channel, channels, state.preprocess), shape)
         # All names of a file of ONNX differ.
         name = f"input.{one.field}" if one.field in taken else one.field
-        inputs.append(ExportedInput(name, shape, operations))
+        inputs.append(ExportedInput(name, shape, dtype, operations))
     return Program(network, inputs, outputs)
 
 
-def _shape_before(state: TrainingState, one: Input, channel: str, after: tuple[int, ...]) -> tuple[int, ...]:
-    """Return the shape of an example before preprocessing, which changes it if it keeps some components alone."""
+def _stored(state: TrainingState, channel: str) -> dict[str, Any]:
+    """Return the fingerprint of the training rows of a channel."""
     features: Any = state.data.get("train", {}).get("features", {})
-    stored = features.get("channels", {}).get(channel, features).get("shape")
-    if stored is None:
+    stored: dict[str, Any] = features.get("channels", {}).get(channel, features)
+    return stored
+
+
+def _shape_before(state: TrainingState, one: Input, stored: Mapping[str, Any], place: Placed) -> tuple[int, ...]:
+    """Return the shape of an example before preprocessing, which may change it; ConfigError if it is not known."""
+    after = place.input_shape
+    if "shape" not in stored:
         return after
-    conversion = Conversion(of_channel(state.spec["fit"].get("axes"), one.channel), one.image)
-    before = conversion.channels_first(np.empty((0, *stored[1:]))).shape[1:]
-    # The axes of a `Data` are not stored: its examples are those that the network takes.
-    return after if sorted(before) == sorted(after) else before
+    axes = of_channel(state.spec["fit"].get("axes"), one.channel)
+    before = Conversion(axes, one.image).channels_first(np.empty((0, *stored["shape"][1:]))).shape[1:]
+    # The axes of a `Data` are not stored. Without a change of shape its examples are those that the network takes.
+    if sorted(n for n in before if n > 1) == sorted(n for n in after if n > 1):
+        return after
+    if axes is None and len(before) == 3:
+        raise ConfigError(
+            f"{place.name}: preprocess changes the shape of images, and the order of their axes before is not stored: "
+            'give fit the setting axes, such as axes="NCHW"; or write a .safetensors'
+        )
+    return before
+
+
+def _dtype_before(stored: Mapping[str, Any]) -> str:
+    """Return the type in which NumPy subtracts float32 from stored rows, as preprocessing does."""
+    is_narrow = np.promote_types(stored.get("dtype", "float32"), np.float32) == np.float32
+    return "float32" if is_narrow else "float64"
 
 
 def _metadata_of(predictor: Predictor) -> dict[str, Any]:
@@ -179,6 +203,6 @@ def _weights(predictor: Predictor) -> bytes:
     from safetensors.numpy import save
 
     metadata = _metadata_of(predictor) | {"layers": predictor.network.architecture.spec()}
-    text = {name: json.dumps(value, default=str) for name, value in metadata.items()}
+    text = {name: json.dumps(value) for name, value in metadata.items()}
     content: bytes = save(predictor.network.arrays(), metadata=text)
     return content

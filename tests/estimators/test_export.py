@@ -15,9 +15,9 @@ from command_line import arignote
 from safetensors import safe_open
 from safetensors.numpy import load_file
 
-from arignote import ConfigError, NNClassifier, NNRegressor
+from arignote import ConfigError, Data, NNClassifier, NNRegressor
 from arignote.errors import Interrupted
-from arignote.estimators.export import check_export_file
+from arignote.estimators.export import _metadata_of, _program_of, check_export_file
 from arignote.layers import EmbeddingLayer, Layer
 
 RNG = np.random.default_rng(3)
@@ -35,12 +35,108 @@ def close(found, expected):
     np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-5)
 
 
+HIDDEN = ["FCLayer", {"n_units": 3, "activation": "tanh"}]
+OUTPUT = ["ClassificationOutputLayer"]
+X = RNG.normal(3, 2, (20, 4)).astype(np.float32)
+PARITY = np.arange(20) % 2
+IMAGES = RNG.normal(3, 2, (20, 4, 3, 2)).astype(np.float32)
+CHANNELS_FIRST = np.moveaxis(IMAGES, -1, 1).copy()
+WINDOWS = {"length": 4, "step": 3}
+SERIES = RNG.normal(3, 2, (20, 2)).astype(np.float32)
+# A time in seconds, and a date.
+LARGE = np.stack([1.7e9 + np.arange(20), 20230615 - np.arange(20) % 7], axis=1)
+HOLED = np.where(np.eye(20, 2, dtype=bool), np.nan, LARGE)
+CONV = ["ConvLayer", {"n_output_maps": 2, "filter_shape": 2}]
+STANDARDISE = {"preprocess": ["Standardise"]}
+PCA = {"preprocess": [["Whiten", {"method": "pca", "n_components": 5}]]}
+
+
+def case(x, y, *layers, rows=None, name="x", classes=(0, 1), **settings):
+    """Return what is fitted; what its program takes, rows with the axes of the network, and the name of its input."""
+    layers = layers if "Output" in layers[-1][0] else (*layers, OUTPUT)
+    return (x, y, list(layers), settings), (x if rows is None else rows, name, list(classes))
+
+
+CASES = {
+    "ranks that are numbers": case(X, PARITY * 10 + 3, ["OrdinalOutputLayer"], classes=[3, 13]),
+    "ranks that are text": case(
+        X,
+        np.array(["low", "high"])[PARITY],
+        ["OrdinalOutputLayer", {"ranks": ["low", "high"]}],
+        classes=["low", "high"],
+    ),
+    "a class of each step": case(
+        X.reshape(20, 2, 2),
+        np.stack([PARITY, 1 - PARITY], axis=1) + 5,
+        ["GRULayer", {"n_units": 2}],
+        ["ClassificationOutputLayer", {"per_step": True}],
+        classes=[5, 6],
+    ),
+    "windows": case(
+        SERIES,
+        PARITY,
+        HIDDEN,
+        rows=np.stack([SERIES[at : at + 4] for at in range(0, 17, 3)]),
+        windows=WINDOWS,
+        **STANDARDISE,
+    ),
+    "a channel named label": case(
+        {"label": X}, PARITY, ["InputLayer", {"channel": "label"}], HIDDEN, rows=X, name="input.label"
+    ),
+    "flat rows of images": case(
+        X, PARITY, ["InputImageLayer", {"n_pixels": 2}], CONV, rows=X.reshape(20, 1, 2, 2), **STANDARDISE
+    ),
+    "the setting axes": case(IMAGES, PARITY, HIDDEN, rows=CHANNELS_FIRST, axes="NHWC", **PCA),
+    "axes of the data": case(Data(IMAGES, axes="NHWC"), PARITY, CONV, rows=CHANNELS_FIRST, **STANDARDISE),
+    "grey images": case(Data(IMAGES[..., 0], axes="NHW"), PARITY, CONV, rows=CHANNELS_FIRST[:, :1]),
+    "classes of bool": case(X, PARITY == 1, HIDDEN, classes=[False, True]),
+    "classes of float": case(X, PARITY / 1, HIDDEN, classes=[0.0, 1.0]),
+    "large numbers": case(LARGE, PARITY, HIDDEN, **STANDARDISE),
+    "large whole numbers": case(LARGE.astype(np.int64), PARITY, HIDDEN, preprocess=[["Whiten", {"epsilon": 0}]]),
+    "large numbers, some missing": case(HOLED, PARITY, HIDDEN, preprocess=["Impute", "MinMax"]),
+}
+
+
+@pytest.mark.parametrize("what", CASES)
+def test_a_program_computes_what_the_classifier_predicts(what):
+    (x, y, layers, settings), (rows, name, classes) = CASES[what]
+    classifier = NNClassifier(layers, rng=1, n_epochs=1, batch_size=5, **settings).fit(x, y)
+    program, metadata = _program_of(classifier._predictor()), _metadata_of(classifier._predictor())
+    assert [(one.name, one.shape) for one in program.inputs] == [(name, rows.shape[1:])]
+    assert metadata["classes_"] == classes and metadata["channels"] == [name.removeprefix("input.")]
+    (example,) = program.example()
+    found = program(torch.from_numpy(rows).to(example.dtype))
+    assert list(found) == ["label", "probabilities"]
+    close(found["probabilities"].detach(), classifier.predict_proba(x))
+    label, predicted = found["label"].numpy(), classifier.predict(x)
+    # A tensor cannot hold text.
+    label = np.array(classes)[label] if predicted.dtype.kind == "U" else label
+    assert label.dtype == predicted.dtype and np.array_equal(label, predicted)
+
+
+def test_a_program_leaves_auxiliary_outputs_out():
+    layers = [HIDDEN, ["RegressionOutputLayer", {"name": "mass"}], ["ClassificationOutputLayer", {"auxiliary": True}]]
+    layers[-1][1] |= {"name": "kind", "input": "fc1"}
+    regressor = NNRegressor(layers, rng=1, n_epochs=1, batch_size=10).fit(X, {"mass": X[:, 0] * 50, "kind": PARITY})
+    found = _program_of(regressor._predictor())(torch.from_numpy(X))
+    assert list(found) == ["values"] and "classes_" not in _metadata_of(regressor._predictor())
+    close(found["values"].detach(), regressor.predict(X))
+
+
+def test_a_change_of_shape_of_images_whose_axes_are_not_stored_is_refused(tmp_path):
+    classifier = NNClassifier([OUTPUT], rng=1, n_epochs=1, batch_size=10, **PCA)
+    classifier.fit(Data(IMAGES, axes="NHWC"), PARITY)
+    with pytest.raises(ConfigError, match=r"input: preprocess changes .* give fit the setting axes, such as axes="):
+        classifier.export(tmp_path / "m.pt2")
+
+
 @pytest.mark.slow
 def test_two_inputs_and_two_outputs_are_computed_by_onnx(tmp_path):
     # A value within the exported network would have the name "relu" too.
     x = {
         "relu": RNG.normal(3, 2, (500, 2, 4, 3)).astype(np.float32),
-        "size": RNG.normal(100, 9, (500, 3)).astype(np.float32),
+        # Too large for float32, in which 1.7e9 and 1.7e9 + 60 are equal.
+        "size": RNG.normal(1.7e9, 9, (500, 3)),
     }
     y = {"kind": np.array(["cat", "dog", "ant"])[RNG.integers(0, 3, 500)], "mass": RNG.normal(500, 20, 500)}
     layers = [
@@ -56,13 +152,13 @@ def test_two_inputs_and_two_outputs_are_computed_by_onnx(tmp_path):
         "relu": [["Standardise", {"per": "channel"}], ["Whiten", {"method": "pca", "n_components": 6}]],
         "size": [["MinMax", {"low": -1, "high": 3}]],
     }
-    classifier = NNClassifier(layers, rng=1, n_epochs=2, batch_size=10, preprocess=steps).fit(x, y)
-    classifier.export(tmp_path / "two.onnx")
+    classifier = NNClassifier(layers, rng=1, n_epochs=2, batch_size=10, preprocess=steps, axes={"relu": "NCHW"})
+    classifier.fit(x, y).export(tmp_path / "two.onnx")
     session, metadata = session_of(tmp_path / "two.onnx")
     assert metadata["classes_"] == {"kind": ["ant", "cat", "dog"]} and metadata["channels"] == ["relu", "size"]
-    assert [(one.name, one.shape) for one in session.get_inputs()] == [
-        ("relu", ["batch", 2, 4, 3]),
-        ("size", ["batch", 3]),
+    assert [(one.name, one.shape, one.type) for one in session.get_inputs()] == [
+        ("relu", ["batch", 2, 4, 3], "tensor(float)"),
+        ("size", ["batch", 3], "tensor(double)"),
     ]
     for n in N_ROWS:
         own = {name: values[:n] for name, values in x.items()}
