@@ -18,7 +18,7 @@ import onnxruntime
 
 # Bytes.
 LARGEST_REQUEST = 10_000_000
-TYPES = {"tensor(float)": np.float32, "tensor(int64)": np.int64}
+TYPES = {"tensor(float)": np.float32, "tensor(double)": np.float64, "tensor(int64)": np.int64}
 
 
 class BadRequestError(Exception):
@@ -57,6 +57,8 @@ class Model:
             outputs = self.session.run(None, rows)
         except Exception as error:
             raise BadRequestError(f"the network cannot compute these rows: {error}") from None
+        if not all(np.isfinite(values).all() for values in outputs if values.dtype.kind == "f"):
+            raise BadRequestError("the predictions of these rows are not finite")
         return {name: values.tolist() for name, values in zip(self.outputs, outputs, strict=True)}
 
     def rows_of(self, name, values):
@@ -66,11 +68,18 @@ class Model:
             array = np.asarray(values)
         except ValueError:
             raise BadRequestError(f"{name}: all rows must have the same shape") from None
+        if array.dtype == object and one.type != "tensor(int64)":
+            # null is a missing value.
+            array = np.asarray(np.where(np.equal(array, None), np.nan, array).tolist())
         if array.dtype.kind not in ("iu" if one.type == "tensor(int64)" else "iuf"):
             raise BadRequestError(f"{name}: rows must be numbers")
         if not array.size or list(array.shape[1:]) != one.shape[1:] or array.ndim != len(one.shape):
             raise BadRequestError(f"{name}: rows must have the shape {one.shape}; got {list(array.shape)}")
-        return array.astype(TYPES[one.type])
+        with np.errstate(over="ignore"):
+            array = array.astype(TYPES[one.type])
+        if np.isinf(array).any():
+            raise BadRequestError(f"{name}: rows must be finite numbers, or null where one is missing")
+        return array
 
 
 class Service(BaseHTTPRequestHandler):

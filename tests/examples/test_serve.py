@@ -29,13 +29,15 @@ runpy.run_path(sys.argv[0], run_name="__main__")
 """
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(20, 3)).astype(np.float32)
+X[1::4, 1] = np.nan
 
 
 @pytest.fixture(scope="module")
 def classifier():
     y = np.array(["no", "yes"])[(X[:, 0] > 0).astype(int)]
     layers = [["FCLayer", {"n_units": 4}], ["ClassificationOutputLayer"]]
-    return NNClassifier(layers, rng=1, n_epochs=3, batch_size=10, preprocess=["Standardise"]).fit(X, y)
+    steps = [["Impute", {"columns": 1}], "Standardise"]
+    return NNClassifier(layers, rng=1, n_epochs=3, batch_size=10, preprocess=steps).fit(X, y)
 
 
 @pytest.fixture(scope="module")
@@ -63,7 +65,8 @@ def answer(address, path="", body=None):
 def test_the_service_describes_the_network_and_predicts(classifier, address):
     status, found = answer(address)
     assert (status, found["inputs"], found["classes_"]) == (200, {"x": ["batch", 3]}, ["no", "yes"])
-    status, found = answer(address, "predict", json.dumps({"x": X[:5].tolist()}).encode())
+    rows = [[None if value != value else value for value in row] for row in X[:5].tolist()]
+    status, found = answer(address, "predict", json.dumps({"x": rows}).encode())
     assert status == 200 and found["label"] == classifier.predict(X[:5]).tolist()
     np.testing.assert_allclose(found["probabilities"], classifier.predict_proba(X[:5]), atol=1e-5)
 
@@ -77,6 +80,8 @@ def test_the_service_describes_the_network_and_predicts(classifier, address):
         ("[[1, 2, 3]", "the body must be JSON: "),
         ('{"x": [[1, 2, 3], [1]]}', "x: all rows must have the same shape"),
         ('{"x": 5}', "x: rows must have the shape ['batch', 3]; got []"),
+        ('{"x": [[null, 2, 3]]}', "the predictions of these rows are not finite"),
+        ('{"x": [[1e39, 2, 3]]}', "x: rows must be finite numbers, or null where one is missing"),
     ],
 )
 def test_a_bad_request_is_answered_with_what_is_wrong(address, body, message):
