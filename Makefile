@@ -57,6 +57,7 @@ torture: setup
 docs: setup
 	$(BIN)/python -m pip install -q -c constraints.txt -e ".[docs]"
 	$(BIN)/python tests/parts_document.py
+	$(BIN)/python tests/predecessors_document.py
 	$(BIN)/python tests/export_document.py
 	$(BIN)/python tests/licences_document.py
 	$(BIN)/python tests/modules_document.py

@@ -1,4 +1,4 @@
-"""docs/parts.md: every registered part, and every name of the systems that Arignote succeeds with the name here.
+"""docs/parts.md: every registered part.
 
 ``python tests/parts_document.py`` writes it; with ``--print`` it is printed.
 """
@@ -9,9 +9,6 @@ import sys
 from pathlib import Path
 
 from own_parts import own_names
-from predecessors import PREDECESSORS
-
-from arignote.hints.advice import Advice, Replacement
 
 __all__ = ["DOCUMENT", "KINDS", "document"]
 
@@ -33,30 +30,22 @@ KINDS = {
     "augmentation": "Augmentations",
     "windows": "Windows",
 }
-OF_SECTION = {"": "Python", "fit": "setting of fit", "initializer": "initialiser"}
 HEAD = """\
 # Parts
 
-Every part that is registered, and what stands for each name of the systems that Arignote succeeds. `make docs` writes
-both from the registry and from `tests/predecessors.py`. The words of more libraries are in
-[from-other-libraries.md](from-other-libraries.md). The parameters of a part:
+Every part that is registered; `make docs` writes this from the registry. The words of other libraries are in
+[from-other-libraries.md](from-other-libraries.md), the names of the Arignote of 2015, Lasagne and pydnn in
+[predecessors.md](predecessors.md). The parameters of a part:
 
     python -c "from arignote.registry import find; help(find('updater', 'adam'))"
 """
 
 
 def document():
-    """Return the document: for each kind a table of its parts, then a table of names for each system."""
+    """Return the document: for each kind a table of its parts."""
     lines = [HEAD]
     for kind, title in KINDS.items():
         lines += [f"## {title}", "", "| part | also | |", "|---|---|---|", *rows_of(kind), ""]
-    for system, sections in PREDECESSORS.items():
-        lines += [f"## Names of {system}", "", "| there | here | |", "|---|---|---|"]
-        for section, names in sections.items():
-            lines += [
-                f"| {name} | {shown(here)} | {OF_SECTION.get(section, section)} |" for name, here in names.items()
-            ]
-        lines.append("")
     return "\n".join(lines)
 
 
@@ -70,12 +59,6 @@ def rows_of(kind):
         summary = cls.__doc__.split("\n\n")[0].replace("\n    ", " ").replace("|", "\\|")
         rows.append(f"| `{first}` | {', '.join(f'`{name}`' for name in others)} | {summary} |")
     return rows
-
-
-def shown(here):
-    if isinstance(here, list):
-        return f"`{Advice('{}', (Replacement('', here),)).text_in('yaml')}`"
-    return f"`{here.replace(':', '.')}`"
 
 
 if __name__ == "__main__":
