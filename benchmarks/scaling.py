@@ -26,7 +26,7 @@ from arignote import NNClassifier
 from arignote.checkpoints.progress import History
 from arignote.checkpoints.state import TrainingState
 from arignote.checkpoints.writer import RunWriter
-from arignote.data.order import Order
+from arignote.data.epoch.order import Order
 from arignote.report.progress import ProgressLines
 
 N_IN = 16

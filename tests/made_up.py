@@ -9,7 +9,7 @@ import torch
 
 from arignote.checkpoints.progress import Best, History, Progress
 from arignote.checkpoints.state import TrainingState
-from arignote.data.augmentation import Augmenter
+from arignote.data.epoch.augmentation import Augmenter
 from arignote.data.targets import Classes
 from arignote.optim.rules import RuleState
 

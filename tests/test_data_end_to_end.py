@@ -25,13 +25,15 @@ from typer.testing import CliRunner
 
 from arignote import STOP, ArignoteError, ArignoteWarning, ConfigError, DataError, Interrupted, NNClassifier
 from arignote.cli import app
-from arignote.data import Data, HDFReader, batches, get_reader, order, rows
-from arignote.data.batches import Batches
-from arignote.data.open_rows import rows_of
-from arignote.data.order import order_of
+from arignote.data import Data, HDFReader, get_reader
+from arignote.data.epoch import batches, order
+from arignote.data.epoch.batches import Batches
+from arignote.data.epoch.order import order_of
 from arignote.data.readers import sources
 from arignote.data.readers.hdf import blocks
 from arignote.data.readers.user_reader import UserReader
+from arignote.data.rows import selection as rows
+from arignote.data.rows.open_rows import rows_of
 
 Image = pytest.importorskip("PIL.Image", reason="folders of images are decoded with Pillow")
 ROOT = Path(__file__).resolve().parents[1]

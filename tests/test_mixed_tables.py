@@ -17,9 +17,10 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from arignote import ArignoteWarning, DataError, NNClassifier, NNRegressor
-from arignote.data import order, rows
+from arignote.data.epoch import order
 from arignote.data.readers import chunked, sources
 from arignote.data.readers import csv as of_csv
+from arignote.data.rows import selection as rows
 
 RNG = np.random.default_rng(17)
 N = 200

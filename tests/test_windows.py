@@ -10,8 +10,8 @@ from promise import Stopped, digest, killed_after
 from sklearn.metrics import r2_score
 
 from arignote import ConfigError, DataError, NNClassifier, NNRegressor
-from arignote.data.fit_data import FitData
-from arignote.data.prepared import prepare
+from arignote.data.prepare.fit_data import FitData
+from arignote.data.prepare.prepared import prepare
 from arignote.data.targets import Numbers, Targets
 from arignote.spec.settings import FitSettings
 

@@ -9,7 +9,8 @@ import numpy as np
 from strangers import Forward
 
 from arignote import NNClassifier
-from arignote.data import order, rows
+from arignote.data.epoch import order
+from arignote.data.rows import selection as rows
 
 # Windows of one chunk, as files have them that are larger than memory.
 WINDOW = 256 * 12

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from arignote.data.frames import is_table, names_of_table
+from arignote.data.values.frames import is_table, names_of_table
 from arignote.errors import DataError, listed
 
 __all__ = ["Alter", "Data", "DataWithHoldoutPartitions", "checked_alter", "columns_in_order", "feature_names"]

@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from arignote.data.arrays import Alter
-from arignote.data.missing_values import first_not_finite, not_finite_error
-from arignote.data.readers.columns import Names
 from arignote.data.readers.sequences import valid_steps
+from arignote.data.values.columns import Names
+from arignote.data.values.missing_values import first_not_finite, not_finite_error
 from arignote.errors import DataError
 
 __all__ = ["Axes", "Conversion", "Input", "channels_of", "of_channel"]

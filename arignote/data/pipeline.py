@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from arignote.data.operations import Operation
 from arignote.data.preprocess import Learned, Preprocess
-from arignote.data.table_columns import TableColumns, TableRows
 from arignote.data.table_steps import OneHot, TableStep
+from arignote.data.values.operations import Operation
+from arignote.data.values.table_columns import TableColumns, TableRows
 from arignote.errors import ConfigError, DataError
 from arignote.registry import build
 

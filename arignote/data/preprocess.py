@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
-from arignote.data.operations import Operation, computed
+from arignote.data.values.operations import Operation, computed
 from arignote.errors import ConfigError, DataError
 from arignote.registry import Count, Finite, Part, register
 

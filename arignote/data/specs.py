@@ -7,8 +7,8 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, WithJsonSchema, model_validator
 
-from arignote.data.fields import ALONE
 from arignote.data.inputs import Axes
+from arignote.data.values.fields import ALONE
 from arignote.errors import Complaint, ConfigError
 from arignote.registry import Pair, PathForm, complaints_of
 
@@ -70,7 +70,7 @@ class CSVFormat(Section):
         Decimal mark of the numbers.
     missing : list of str, optional
         Fields that mark a missing value, in place of "NA", "NaN", "null", "?" and the others of
-        `arignote.data.missing_values.MISSING_MARKERS`; an empty field is always missing.
+        `arignote.data.values.missing_values.MISSING_MARKERS`; an empty field is always missing.
     text : list of str, optional
         Columns whose fields are text even where they look like numbers, such as postal codes, for the preprocessing
         `OneHot`; by default those without any number. Positions, in a table without header.

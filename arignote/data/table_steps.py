@@ -19,12 +19,12 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import model_validator
 
-from arignote.data.frames import is_text
-from arignote.data.operations import Operation
 from arignote.data.preprocess import Learned, Preprocess
 from arignote.data.readers.base import IN_MEMORY
-from arignote.data.summaries import SUMMARIES
-from arignote.data.table_columns import CATEGORY, ColumnChoice, TableColumns, TableRows
+from arignote.data.values.frames import is_text
+from arignote.data.values.operations import Operation
+from arignote.data.values.summaries import SUMMARIES
+from arignote.data.values.table_columns import CATEGORY, ColumnChoice, TableColumns, TableRows
 from arignote.errors import DataError, warn
 from arignote.registry import Finite, register
 

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BeforeValidator, Field, model_validator
 
-from arignote.data.fields import ALONE, fields_of, joined
+from arignote.data.values.fields import ALONE, fields_of, joined
 from arignote.errors import DataError
 from arignote.registry import Finite, Pair, Part, Positive, as_pair, register
 

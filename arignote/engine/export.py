@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.export import Dim, ExportedProgram
 
-from arignote.data.operations import Operation
+from arignote.data.values.operations import Operation
 from arignote.engine.network import DEFAULT_SETUP, Network, rebuilt
 from arignote.errors import ConfigError
 from arignote.layers.architecture import Placed

@@ -9,8 +9,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from arignote.data.batches import Batch
-from arignote.data.fields import fields_of
+from arignote.data.epoch.batches import Batch
+from arignote.data.values.fields import fields_of
 
 __all__ = ["DeviceBatch", "ResidentRows", "batch_to_device", "fields_to_device", "fits_on_device"]
 

@@ -121,7 +121,7 @@ class NNEstimator(FittedNetwork, NestedParams, metaclass=PublicDir):
         starts. A second Ctrl-C raises KeyboardInterrupt at once, and so does the first inside a search or an
         ensemble of scikit-learn.
         """
-        from arignote.data.fit_data import FitData, chooses_rows
+        from arignote.data.prepare.fit_data import FitData, chooses_rows
         from arignote.estimators.constructor import seed_of, settings_of, shape_of
         from arignote.estimators.endings import report_ending
         from arignote.fit.start import fit_network

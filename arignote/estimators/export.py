@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from arignote.data.fields import ALONE
 from arignote.data.inputs import Conversion, Input, of_channel
-from arignote.data.operations import Operation
-from arignote.data.row_preprocessing import learned_of, pipelines_of
+from arignote.data.rows.row_preprocessing import learned_of, pipelines_of
+from arignote.data.values.fields import ALONE
+from arignote.data.values.operations import Operation
 from arignote.errors import CheckpointError, ConfigError
 from arignote.estimators.fitted import alone
 from arignote.replacing import is_stream, replacing_bytes

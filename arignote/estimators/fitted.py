@@ -17,7 +17,7 @@ from arignote.estimators.notebook import NotebookView
 
 if TYPE_CHECKING:
     from arignote.checkpoints.state import TrainingState
-    from arignote.data.fit_data import FitData
+    from arignote.data.prepare.fit_data import FitData
     from arignote.engine.network import Network
     from arignote.estimators.scoring import Predictor
 
@@ -74,7 +74,7 @@ class FittedNetwork(NotebookView):
 
     def _data_of(self, X: Any, y: Any, groups: Any) -> FitData:
         """Return data to score, with `valid` and `test` of the constructor or what was given to `fit`."""
-        from arignote.data.fit_data import FitData
+        from arignote.data.prepare.fit_data import FitData
 
         held_out = {"valid": self.valid, "test": self.test} | getattr(self, "_chosen_rows", {})
         return X if isinstance(X, FitData) else FitData(X, y, **held_out, groups=groups)
@@ -102,7 +102,7 @@ class FittedNetwork(NotebookView):
 
     def _of_main(self, X: Any, y: Any, sample_weight: Any) -> tuple[Any, Any, Any]:
         """Return true and predicted values of the main output, and weights; of windows those of their last steps."""
-        from arignote.data.groups_and_weights import weights_of
+        from arignote.data.prepare.groups_and_weights import weights_of
 
         predictor = self._predictor()
         main, windows = predictor.targets.main, predictor.settings.windows

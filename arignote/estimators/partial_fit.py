@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from arignote.checkpoints.state import TrainingState
-from arignote.data.fit_data import FitData
-from arignote.data.prepared import columns_of, text_of
+from arignote.data.prepare.fit_data import FitData
+from arignote.data.prepare.prepared import columns_of, text_of
 from arignote.data.targets import Target, Targets, TargetState
 from arignote.errors import ConfigError
 from arignote.estimators.columns import warn_of_column

@@ -15,19 +15,19 @@ from numpy.typing import NDArray
 
 from arignote.checkpoints.state import TrainingState
 from arignote.data.arrays import Data, columns_in_order
-from arignote.data.fields import ALONE
-from arignote.data.fit_data import FitData
 from arignote.data.inputs import Input, channels_of
-from arignote.data.open_rows import rows_of
-from arignote.data.prepared import columns_of, text_of
+from arignote.data.prepare.fit_data import FitData
+from arignote.data.prepare.prepared import columns_of, text_of
+from arignote.data.prepare.split import present_rows
 from arignote.data.readers.images import ImageFolderReader
 from arignote.data.readers.sources import get_reader, is_text_source
 from arignote.data.readers.tables import expanded
-from arignote.data.row_preprocessing import preprocessed
-from arignote.data.rows import Rows
+from arignote.data.rows.open_rows import rows_of
+from arignote.data.rows.row_preprocessing import preprocessed
+from arignote.data.rows.selection import Rows
 from arignote.data.specs import CSVFormat
-from arignote.data.split import present_rows
 from arignote.data.targets import Targets, counted
+from arignote.data.values.fields import ALONE
 from arignote.engine.network import Network
 from arignote.engine.predict import Predictions, Scorer, outputs_of_layers, predict, validation_rows
 from arignote.engine.session import preserve_generators

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from arignote.checkpoints.state import TrainingState
-from arignote.data.augmentation import draws_from_globals
+from arignote.data.epoch.augmentation import draws_from_globals
 from arignote.engine.environment import environment
 from arignote.engine.network import Network, copy_into
 from arignote.engine.setup import Setup, setup_for

@@ -9,20 +9,20 @@ from typing import Any
 import numpy as np
 
 from arignote.checkpoints.storage import check_stem
-from arignote.data.all_rows import check_held_out
-from arignote.data.augmentation import Augmenter, augmented_to
-from arignote.data.fit_data import padded_as
-from arignote.data.groups_and_weights import groups_of, weights_of
+from arignote.data.epoch.all_rows import check_held_out
+from arignote.data.epoch.augmentation import Augmenter, augmented_to
 from arignote.data.inputs import Input
-from arignote.data.missing_values import check_missing
-from arignote.data.open_rows import rows_of
+from arignote.data.prepare.fit_data import padded_as
+from arignote.data.prepare.groups_and_weights import groups_of, weights_of
 from arignote.data.readers.base import text_columns
-from arignote.data.readers.columns import Names
 from arignote.data.readers.windows import Windows
-from arignote.data.row_preprocessing import fit_preprocessing, pipelines_of, preprocessed
-from arignote.data.rows import Rows
+from arignote.data.rows.open_rows import rows_of
+from arignote.data.rows.row_preprocessing import fit_preprocessing, pipelines_of, preprocessed
+from arignote.data.rows.selection import Rows
 from arignote.data.specs import Source, labels_by_role
 from arignote.data.targets import Targets, TargetState, weights_of_classes
+from arignote.data.values.columns import Names
+from arignote.data.values.missing_values import check_missing
 from arignote.errors import DataError, ErrorCollector, axes_hint, warn
 from arignote.fit.config_data import ConfigSources
 from arignote.layers.architecture import declare

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from arignote.data.arrays import Data
-from arignote.data.fit_data import FitData
+from arignote.data.prepare.fit_data import FitData
 from arignote.data.readers.sources import get_reader
 from arignote.data.readers.tables import TEXT, split_source
 from arignote.data.specs import CSVFormat

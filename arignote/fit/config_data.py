@@ -7,13 +7,13 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from arignote.data.arrays import Data
-from arignote.data.fields import ALONE
-from arignote.data.fit_data import FitData, open_data
+from arignote.data.prepare.fit_data import FitData, open_data
 from arignote.data.readers.base import Reader, text_columns
-from arignote.data.readers.columns import Mixed
 from arignote.data.readers.config_sources import open_labels, open_source
-from arignote.data.row_preprocessing import fit_preprocessing, pipelines_of, preprocessed
+from arignote.data.rows.row_preprocessing import fit_preprocessing, pipelines_of, preprocessed
 from arignote.data.specs import DataSpec, Source
+from arignote.data.values.columns import Mixed
+from arignote.data.values.fields import ALONE
 from arignote.errors import ConfigError
 from arignote.layers.architecture import Architecture, declare
 from arignote.layers.base import ExampleShape, Layer

@@ -10,7 +10,7 @@ from itertools import count, islice
 from typing import Any
 
 from arignote.checkpoints.schedule import Checkpointer
-from arignote.data.batches import Batch, Batches
+from arignote.data.epoch.batches import Batch, Batches
 from arignote.engine.session import session
 from arignote.fit.assemble import assemble
 from arignote.fit.config_data import open_config, with_layers

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from arignote.checkpoints.schedule import Checkpointer
 from arignote.checkpoints.state import TrainingState
 from arignote.checkpoints.writer import RunWriter
-from arignote.data.augmentation import augmented_to
+from arignote.data.epoch.augmentation import augmented_to
 from arignote.engine.diagnose import find_misdeclared, nondeterministic_layer, unrepeatable_layer
 from arignote.engine.network import Network
 from arignote.engine.not_finite import CheckedStep, NotFiniteFoundError

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from arignote.checkpoints.names import stem_in
-from arignote.data.fit_data import OpenedData
+from arignote.data.prepare.fit_data import OpenedData
 from arignote.layers.base import Layer
 from arignote.registry import dump
 from arignote.spec.objective import objective_of

@@ -7,11 +7,11 @@ from math import prod
 from typing import Any
 
 from arignote.checkpoints.state import TrainingState
-from arignote.data.fit_data import FitData, chooses_rows
-from arignote.data.open_rows import rows_of
-from arignote.data.prepared import SUBSETS, Prepared, columns_of, prepare, text_of
-from arignote.data.rows import Rows
-from arignote.data.split import present_rows
+from arignote.data.prepare.fit_data import FitData, chooses_rows
+from arignote.data.prepare.prepared import SUBSETS, Prepared, columns_of, prepare, text_of
+from arignote.data.prepare.split import present_rows
+from arignote.data.rows.open_rows import rows_of
+from arignote.data.rows.selection import Rows
 from arignote.errors import CheckpointError, DataError, warn
 from arignote.fit.changes import differences
 from arignote.spec.settings import FitSettings

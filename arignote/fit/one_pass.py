@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from arignote.checkpoints.state import TrainingState
 from arignote.checkpoints.writer import RunWriter
-from arignote.data.fit_data import FitData, split_of
+from arignote.data.prepare.fit_data import FitData, split_of
 from arignote.data.targets import TargetState
 from arignote.engine.monitor import GRAD_NORM_SLOT
 from arignote.errors import CheckpointError, ConfigError, DataError

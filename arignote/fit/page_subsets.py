@@ -10,12 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from arignote.checkpoints.state import TrainingState
-from arignote.data.fields import fields_of
-from arignote.data.fit_data import FitData
-from arignote.data.prepared import SUBSETS
-from arignote.data.row_preprocessing import preprocessed
-from arignote.data.rows import Rows
+from arignote.data.prepare.fit_data import FitData
+from arignote.data.prepare.prepared import SUBSETS
+from arignote.data.rows.row_preprocessing import preprocessed
+from arignote.data.rows.selection import Rows
 from arignote.data.targets import Targets, counted
+from arignote.data.values.fields import fields_of
 from arignote.engine.network import Network
 from arignote.engine.predict import Predictions, Scorer
 from arignote.errors import ArignoteError, DataError

@@ -6,10 +6,10 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from arignote.checkpoints.state import TrainingState
-from arignote.data.fit_data import FitData, OpenedData, split_of
-from arignote.data.order import Order, order_of
-from arignote.data.prepared import Prepared, prepare
-from arignote.data.rows import Rows
+from arignote.data.epoch.order import Order, order_of
+from arignote.data.prepare.fit_data import FitData, OpenedData, split_of
+from arignote.data.prepare.prepared import Prepared, prepare
+from arignote.data.rows.selection import Rows
 from arignote.errors import CheckpointError, DataError, warn
 from arignote.fit.final_epochs import FinalRows, final_rows
 from arignote.fit.one_pass import OnePass, check_shape

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from arignote.data.prepared import prepare, rows_of_batch
+from arignote.data.prepare.prepared import prepare, rows_of_batch
 from arignote.errors import ConfigError
 from arignote.fit.config_data import open_config, with_layers
 from arignote.layers.base import Layer

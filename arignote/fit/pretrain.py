@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from arignote.data.fit_data import FitData, open_data
-from arignote.data.split import split_rows
+from arignote.data.prepare.fit_data import FitData, open_data
+from arignote.data.prepare.split import split_rows
 from arignote.errors import Complaint, ConfigError
 from arignote.layers.base import Layer
 from arignote.optim.settings import LearningSettings

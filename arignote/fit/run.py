@@ -13,11 +13,11 @@ from numpy.typing import NDArray
 
 from arignote.checkpoints.schedule import Checkpointer
 from arignote.checkpoints.writer import RunWriter
-from arignote.data.augmentation import Augmenter, augmented_to
-from arignote.data.batches import Batch, Batches
-from arignote.data.order import Order
-from arignote.data.row_preprocessing import pipelines_of
-from arignote.data.rows import Rows
+from arignote.data.epoch.augmentation import Augmenter, augmented_to
+from arignote.data.epoch.batches import Batch, Batches
+from arignote.data.epoch.order import Order
+from arignote.data.rows.row_preprocessing import pipelines_of
+from arignote.data.rows.selection import Rows
 from arignote.engine.feed import DeviceBatch, ResidentRows, batch_to_device, fits_on_device
 from arignote.engine.network import Network, copy_into
 from arignote.engine.predict import Scorer, validation_rows

@@ -17,7 +17,7 @@ from arignote.checkpoints.progress import OBSERVER
 from arignote.checkpoints.state import TrainingState
 from arignote.checkpoints.storage import is_url
 from arignote.checkpoints.writer import RunWriter
-from arignote.data.fit_data import FitData, open_data
+from arignote.data.prepare.fit_data import FitData, open_data
 from arignote.engine.network import Network
 from arignote.engine.profile import Profile
 from arignote.engine.session import session

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from arignote.checkpoints.progress import STOP_RULE
 from arignote.checkpoints.schedule import Checkpointer
 from arignote.checkpoints.state import TrainingState
-from arignote.data.batches import Batch, Batches
+from arignote.data.epoch.batches import Batch, Batches
 from arignote.fit import apply_rules
 from arignote.fit.final_epochs import FinalEpochs
 from arignote.fit.validation import Validation

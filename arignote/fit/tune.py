@@ -8,7 +8,7 @@ from itertools import product
 from statistics import median
 from typing import Any
 
-from arignote.data.batches import Batches
+from arignote.data.epoch.batches import Batches
 from arignote.engine.feed import batch_to_device
 from arignote.engine.session import session
 from arignote.engine.setup import Setup, available_threads, has_convolutions, setup_for

@@ -9,8 +9,8 @@ from pathlib import Path
 from arignote.checkpoints.progress import OBSERVER, subset_of
 from arignote.checkpoints.reader import RunFiles
 from arignote.checkpoints.state import TrainingState
-from arignote.data.fields import ALONE
 from arignote.data.specs import Source
+from arignote.data.values.fields import ALONE
 from arignote.report.score_text import score_text
 
 __all__ = ["config_options", "ending"]

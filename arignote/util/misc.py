@@ -7,7 +7,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from arignote.data.partition import partition
+from arignote.data.prepare.partition import partition
 from arignote.errors import ConfigError
 from arignote.estimators.constructor import seed_of
 from arignote.streams import draw_seed, stream

@@ -14,10 +14,10 @@ from sklearn.preprocessing import MinMaxScaler, OneHotEncoder, StandardScaler
 from arignote import ArignoteWarning, ConfigError, DataError
 from arignote.data import table_steps
 from arignote.data.inputs import Input
-from arignote.data.open_rows import rows_of
 from arignote.data.pipeline import Pipeline
 from arignote.data.readers.windows import Windows
-from arignote.data.row_preprocessing import fit_preprocessing, preprocessed
+from arignote.data.rows.open_rows import rows_of
+from arignote.data.rows.row_preprocessing import fit_preprocessing, preprocessed
 from arignote.registry import build, dump
 
 RNG = np.random.default_rng(8)
@@ -42,7 +42,7 @@ def ours(parts, table=TABLE, train=TRAIN, n_chunk=None, monkeypatch=None):
     """Return all rows, preprocessed by what is learned of the training rows."""
     whole = rows_of(table, preprocess=parts)
     if n_chunk is not None:
-        monkeypatch.setattr("arignote.data.rows.BLOCK_BYTES", 8 * whole.reader.shape[1] * n_chunk)
+        monkeypatch.setattr("arignote.data.rows.selection.BLOCK_BYTES", 8 * whole.reader.shape[1] * n_chunk)
     learned = fit_preprocessing(whole.take(train), parts)
     return preprocessed(whole, parts, learned).features(slice(0, len(whole)))
 

@@ -8,8 +8,8 @@ import torch
 from promise import digest
 
 from arignote import NNClassifier
-from arignote.data.batches import Batch, Batches
-from arignote.data.open_rows import rows_of
+from arignote.data.epoch.batches import Batch, Batches
+from arignote.data.rows.open_rows import rows_of
 from arignote.engine.feed import ALIGNMENT, ResidentRows, batch_to_device, fields_to_device, fits_on_device
 from arignote.fit import run
 

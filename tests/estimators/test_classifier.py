@@ -184,7 +184,7 @@ def test_losses_are_weighted_by_examples_and_partitions_are_stratified(digits):
     X, y = digits
     fitted = NNClassifier(MLP, rng=1).fit(X, y, valid=0.2, shuffle=False, **FAST | {"n_epochs": 1, "batch_size": 70})
     assert fitted.history_[0]["examples_seen"] == 240
-    from arignote.data.partition import partition
+    from arignote.data.prepare.partition import partition
 
     parts = partition(y, {"valid": 0.2}, 1)
     assert abs(np.bincount(y[parts["valid"]], minlength=10) - np.bincount(y, minlength=10) / 5).max() <= 1

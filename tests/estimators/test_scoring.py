@@ -13,7 +13,7 @@ from command_line import arignote
 
 from arignote import ArignoteWarning, DataError, NNClassifier
 from arignote.data import Reader
-from arignote.data.fit_data import FitData
+from arignote.data.prepare.fit_data import FitData
 from arignote.data.targets import Targets
 from arignote.estimators import scoring
 from arignote.estimators.scoring import Predictor

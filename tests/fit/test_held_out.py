@@ -12,8 +12,8 @@ from command_line import arignote
 
 from arignote import CheckpointError, DataError, NNClassifier
 from arignote.data import Data
-from arignote.data.fit_data import FitData, split_of
-from arignote.data.open_rows import rows_of
+from arignote.data.prepare.fit_data import FitData, split_of
+from arignote.data.rows.open_rows import rows_of
 from arignote.fit import held_out
 from arignote.fit.held_out import StoredParts, n_training_rows, rows_of_part
 

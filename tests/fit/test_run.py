@@ -8,9 +8,9 @@ import pytest
 from arignote import NNClassifier, NNRegressor, NotFiniteError
 from arignote.checkpoints.reader import RunFiles
 from arignote.checkpoints.writer import RunWriter
-from arignote.data.fit_data import FitData
+from arignote.data.prepare.fit_data import FitData
 from arignote.data.readers.base import ArrayReader
-from arignote.data.rows import Rows
+from arignote.data.rows.selection import Rows
 from arignote.engine.network import Network
 from arignote.engine.predict import validation_rows
 from arignote.fit.assemble import assemble

@@ -15,8 +15,8 @@ from arignote.checkpoints.format import decode
 from arignote.checkpoints.schedule import Checkpointer
 from arignote.checkpoints.state import TrainingState
 from arignote.checkpoints.writer import RunWriter
-from arignote.data.batches import Batches
-from arignote.data.open_rows import rows_of
+from arignote.data.epoch.batches import Batches
+from arignote.data.rows.open_rows import rows_of
 from arignote.fit.trainer import Trainer
 from arignote.fit.validation import Validation
 from arignote.observers.events import Event

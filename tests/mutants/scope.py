@@ -21,14 +21,14 @@ _STRUCTURE = (
     "layers/test_merge.py",
 )
 _ENGINE = ("engine", "reference", "contracts", "resume/test_in_process.py")
-_DATA = ("data/test_prepared.py", "test_data_end_to_end.py", "test_bad_input.py")
+_DATA = ("data/prepare/test_prepared.py", "test_data_end_to_end.py", "test_bad_input.py")
 _DRAWS = "resume/test_code_of_a_user_that_draws.py"
 _RUNS = ("resume/test_in_process.py", "fit/test_resume.py")
 _FILES = ("resume/test_damaged_files.py", "checkpoints/test_schedule.py", *_RUNS)
 
 # Module or folder: further tests, below tests/.
 SCOPE: dict[str, tuple[str, ...]] = {
-    "arignote/streams.py": ("layers/test_initializers.py", "data/test_order.py"),
+    "arignote/streams.py": ("layers/test_initializers.py", "data/epoch/test_order.py"),
     "arignote/checkpoints/cadence.py": ("checkpoints/test_schedule.py",),
     "arignote/checkpoints/names.py": ("checkpoints/test_reader.py",),
     "arignote/checkpoints/tensors.py": ("checkpoints/test_progress.py", "checkpoints/test_state.py"),
@@ -76,9 +76,9 @@ SCOPE: dict[str, tuple[str, ...]] = {
     "arignote/engine/predict.py": ("engine/test_step.py", *_ENGINE, "estimators/test_scoring.py", _DRAWS),
     "arignote/engine/session.py": (*_ENGINE, _DRAWS),
     "arignote/engine": _ENGINE,
-    "arignote/data/order.py": ("data/test_batches.py", "data/test_rows.py"),
-    "arignote/data/batches.py": ("data/test_order.py", "engine/test_feed.py", *_DATA),
-    "arignote/data/partition.py": _DATA,
+    "arignote/data/epoch/order.py": ("data/epoch/test_batches.py", "data/rows/test_selection.py"),
+    "arignote/data/epoch/batches.py": ("data/epoch/test_order.py", "engine/test_feed.py", *_DATA),
+    "arignote/data/prepare/partition.py": _DATA,
     "arignote/data/preprocess.py": ("data/test_transforms.py", *_DATA),
     "arignote/data/geometric_transforms.py": ("data/test_transforms.py", *_DATA),
     "arignote/data/transforms.py": ("data/test_preprocess.py", *_DATA),
@@ -86,31 +86,31 @@ SCOPE: dict[str, tuple[str, ...]] = {
     "arignote/data/targets": (
         "data/targets",
         "contracts/test_parts.py",
-        "data/test_rows.py",
-        "data/test_missing_values.py",
+        "data/rows/test_selection.py",
+        "data/values/test_missing_values.py",
         "estimators/test_classifier.py",
         "estimators/test_classifier_of_other_targets.py",
         "estimators/test_regressor.py",
         "estimators/test_several_outputs.py",
         *_DATA,
     ),
-    "arignote/data/open_rows.py": ("data/test_rows.py", "data/readers/test_base.py", *_DATA),
-    "arignote/data/open_channels.py": ("data/test_open_rows.py",),
+    "arignote/data/rows/open_rows.py": ("data/rows/test_selection.py", "data/readers/test_base.py", *_DATA),
+    "arignote/data/rows/open_channels.py": ("data/rows/test_open_rows.py",),
     "arignote/data/readers/joined.py": (),
     "arignote/data/readers/sequences.py": (),
     "arignote/data/readers/windows.py": (),
-    "arignote/data/fields.py": ("data/readers/test_joined.py", "data/targets/test_several.py"),
+    "arignote/data/values/fields.py": ("data/readers/test_joined.py", "data/targets/test_several.py"),
     "arignote/data/inputs.py": (
         "spec/test_inputs.py",
-        "data/test_open_rows.py",
-        "data/test_row_preprocessing.py",
-        "data/test_rows.py",
+        "data/rows/test_open_rows.py",
+        "data/rows/test_row_preprocessing.py",
+        "data/rows/test_selection.py",
     ),
-    "arignote/data/row_preprocessing.py": (),
-    "arignote/data/rows.py": (
-        "data/test_open_rows.py",
-        "data/test_order.py",
-        "data/test_batches.py",
+    "arignote/data/rows/row_preprocessing.py": (),
+    "arignote/data/rows/selection.py": (
+        "data/rows/test_open_rows.py",
+        "data/epoch/test_order.py",
+        "data/epoch/test_batches.py",
         "data/readers/test_base.py",
         *_DATA,
     ),

@@ -96,7 +96,7 @@ def test_every_module_in_scope_and_every_file_of_tests_is_there():
     for module in modules:
         assert (ROOT / module).is_file()
         assert all((ROOT / name).is_file() for name in scope.tests(module, ROOT))
-    assert scope.tests("arignote/data/order.py", ROOT)[0] == "tests/data/test_order.py"
+    assert scope.tests("arignote/data/epoch/order.py", ROOT)[0] == "tests/data/epoch/test_order.py"
     for names in scope.SCOPE.values():
         assert all((ROOT / "tests" / name).exists() for name in names)
 

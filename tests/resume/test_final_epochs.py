@@ -13,8 +13,10 @@ from forked import Forked
 from promise import Stopped, at_event, digest, killed_after, newest, resumes_after_every_batch, shift
 
 from arignote import ArignoteWarning, CheckpointError, NNClassifier
-from arignote.data import ArrayReader, HDFReader, order, rows
+from arignote.data import ArrayReader, HDFReader
+from arignote.data.epoch import order
 from arignote.data.readers.hdf import blocks
+from arignote.data.rows import selection as rows
 
 LAYERS = [
     ["FCLayer", {"n_units": 5}],

@@ -14,9 +14,11 @@ from promise import Stopped, digest, killed_after
 from strangers import Forward
 
 from arignote import NNClassifier, NNRegressor
-from arignote.data import HDFReader, order, rows
+from arignote.data import HDFReader
+from arignote.data.epoch import order
 from arignote.data.readers.hdf import blocks
 from arignote.data.readers.user_reader import UserReader
+from arignote.data.rows import selection as rows
 
 pytestmark = pytest.mark.slow
 

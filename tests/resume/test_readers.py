@@ -14,10 +14,12 @@ from promise import Stopped, digest, killed_after
 
 from arignote import CheckpointError, NNClassifier
 from arignote.checkpoints.tensors import tensors_sha256
-from arignote.data import HDFReader, check_reader, order, rows
-from arignote.data.open_rows import rows_of
-from arignote.data.order import order_of
+from arignote.data import HDFReader, check_reader
+from arignote.data.epoch import order
+from arignote.data.epoch.order import order_of
 from arignote.data.readers.hdf import blocks
+from arignote.data.rows import selection as rows
+from arignote.data.rows.open_rows import rows_of
 
 LAYERS = [["FCLayer", {"n_units": 5}], ["DropoutLayer", {"dropout_p": 0.3}], ["ClassificationOutputLayer"]]
 SETTINGS = {"batch_size": 16, "n_epochs": 2, "valid": 0.2, "sgd_type": "momentum", "n_threads": 1}

@@ -6,12 +6,12 @@ from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import Any
 
-from arignote.data.fields import ALONE
 from arignote.data.readers.base import Reader
-from arignote.data.readers.columns import Mixed, Names
 from arignote.data.readers.sources import get_reader, is_text_source
 from arignote.data.readers.tables import split_source
 from arignote.data.specs import CSVFormat, Source, labels_by_role
+from arignote.data.values.columns import Mixed, Names
+from arignote.data.values.fields import ALONE
 from arignote.errors import DataError, ErrorCollector
 
 __all__ = ["open_labels", "open_source"]

@@ -12,14 +12,14 @@ from typing import Any
 
 import numpy as np
 
-from arignote.data.missing_values import is_missing_marker
 from arignote.data.readers.base import Array
 from arignote.data.readers.chunked import CHUNK_ROWS, ChunkedReader
-from arignote.data.readers.columns import Mixed
 from arignote.data.readers.csv_rows import CSVRecords, uneven, without_comments
 from arignote.data.readers.dialect import Dialect, dialect_of
 from arignote.data.readers.label_values import LabelValues
 from arignote.data.specs import CSVFormat, table_format
+from arignote.data.values.columns import Mixed
+from arignote.data.values.missing_values import is_missing_marker
 from arignote.errors import DataError
 
 __all__ = ["CSVReader"]

@@ -16,8 +16,8 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
-from arignote.data.missing_values import is_missing_marker
 from arignote.data.specs import CSVFormat
+from arignote.data.values.missing_values import is_missing_marker
 from arignote.errors import DataError
 
 __all__ = ["SAMPLE_BYTES", "SAMPLE_LINES", "Dialect", "dialect_of", "find_dialect", "is_number"]

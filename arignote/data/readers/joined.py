@@ -6,8 +6,8 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from arignote.data.fields import check_lengths, joined
 from arignote.data.readers.base import Array, Reader, RowIndex
+from arignote.data.values.fields import check_lengths, joined
 
 __all__ = ["JoinedReader"]
 

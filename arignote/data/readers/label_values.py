@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from arignote.data.missing_values import is_missing_marker
 from arignote.data.readers.base import Array
+from arignote.data.values.missing_values import is_missing_marker
 
 __all__ = ["LabelValues"]
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from arignote.data.readers.base import Array
 from arignote.data.readers.chunked import CHUNK_ROWS, ChunkedReader
-from arignote.data.readers.columns import Mixed
+from arignote.data.values.columns import Mixed
 from arignote.errors import DataError
 
 __all__ = ["ParquetReader"]

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from arignote.data.readers.base import ArrayReader, Reader
-from arignote.data.readers.columns import Columns
 from arignote.data.readers.tables import HDF5_ENDINGS, LABELS, TEXT, Table, is_text, table_at
 from arignote.data.specs import CSVFormat
+from arignote.data.values.columns import Columns
 from arignote.errors import DataError, available_names
 
 __all__ = ["reader_of_path", "table_of_path"]

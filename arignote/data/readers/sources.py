@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 
 from arignote.data.readers.base import IN_MEMORY, ArrayReader, Reader, text_columns
-from arignote.data.readers.columns import Columns, Mixed, Names
 from arignote.data.readers.datasets import features_and_labels, is_dataset
 from arignote.data.readers.mixed import MixedReader
 from arignote.data.readers.source_files import reader_of_path, table_of_path
@@ -26,6 +25,7 @@ from arignote.data.readers.tables import (
 )
 from arignote.data.readers.user_reader import reader_of
 from arignote.data.specs import CSVFormat
+from arignote.data.values.columns import Columns, Mixed, Names
 from arignote.errors import ConfigError, DataError
 
 __all__ = [

@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from arignote.data.readers.base import Reader, TableOrigin
-from arignote.data.readers.columns import Columns, Mixed, Names, chosen_columns
 from arignote.data.readers.csv import CSVReader
 from arignote.data.readers.dialect import Dialect
 from arignote.data.readers.parquet import ParquetReader
 from arignote.data.specs import CSVFormat, table_format
+from arignote.data.values.columns import Columns, Mixed, Names, chosen_columns
 from arignote.errors import DataError, listed, warn
 from arignote.safe.file_kinds import HDF5, kind_of_file
 

@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from arignote.data.operations import Operation
+from arignote.data.values.operations import Operation
 from arignote.errors import DataError
 from arignote.registry import Part
 

@@ -10,9 +10,9 @@ from typing import Annotated, Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from arignote.data.fields import joined
-from arignote.data.operations import Operation
 from arignote.data.targets.base import Target, TargetState
+from arignote.data.values.fields import joined
+from arignote.data.values.operations import Operation
 from arignote.errors import DataError
 from arignote.registry import PartField, register
 

@@ -9,8 +9,8 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from arignote.data.operations import Operation, computed
 from arignote.data.targets.base import Target, TargetState
+from arignote.data.values.operations import Operation, computed
 from arignote.errors import DataError
 from arignote.registry import Count, register
 from arignote.safe.limits import LARGEST_COUNT, MOST_AXES

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from arignote.data.fields import check_lengths, joined
 from arignote.data.targets.base import Target, TargetState
 from arignote.data.targets.each_step import EachStep
+from arignote.data.values.fields import check_lengths, joined
 from arignote.errors import DataError
 
 __all__ = ["Targets", "misnamed"]

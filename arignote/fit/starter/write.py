@@ -8,10 +8,10 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from arignote.data.fields import ALONE
 from arignote.data.readers.base import Reader
 from arignote.data.readers.config_sources import open_source
 from arignote.data.specs import Source
+from arignote.data.values.fields import ALONE
 from arignote.errors import ConfigError
 from arignote.fit.check import check_config, check_data
 from arignote.fit.starter.facts import facts_of_features, facts_of_labels

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from arignote.checkpoints.progress import OBSERVER, subset_of
 from arignote.checkpoints.state import TrainingState
-from arignote.data.prepared import SUBSETS
+from arignote.data.prepare.prepared import SUBSETS
 from arignote.report.json_text import json_safe
 from arignote.report.score_text import score_text
 

@@ -10,9 +10,9 @@ import pytest
 
 from arignote import DataError
 from arignote.data import check_reader, get_reader
-from arignote.data.open_rows import rows_of
 from arignote.data.readers import chunked, sources
 from arignote.data.readers import csv as of_csv
+from arignote.data.rows.open_rows import rows_of
 
 LIBRARIES = ["pandas", "pyarrow", "polars"]
 COLUMNS = {

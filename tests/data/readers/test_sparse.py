@@ -14,10 +14,11 @@ from sklearn.pipeline import make_pipeline
 from sklearn.utils import get_tags
 
 from arignote import CheckpointError, DataError, NNClassifier, NNRegressor
-from arignote.data import Data, check_reader, rows
+from arignote.data import Data, check_reader
 from arignote.data.inputs import Input
-from arignote.data.open_rows import rows_of
 from arignote.data.readers.sparse import SparseReader
+from arignote.data.rows import selection as rows
+from arignote.data.rows.open_rows import rows_of
 from arignote.fit import run
 
 RNG = np.random.default_rng(5)

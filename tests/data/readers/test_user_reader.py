@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from strangers import Forward
 
-import arignote.data.order as order_module
+import arignote.data.epoch.order as order_module
 from arignote import DataError, NNClassifier
 from arignote.data.readers.base import ArrayReader, Reader
 from arignote.data.readers.user_reader import UserReader, check_reader, reader_of

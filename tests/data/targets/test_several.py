@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from arignote import ArignoteWarning, DataError
-from arignote.data.augmentation import Augmenter
+from arignote.data.epoch.augmentation import Augmenter
 from arignote.data.targets import Classes, Flags, Numbers, Ranks, Targets, misnamed
 from arignote.data.transforms import Mixup
 

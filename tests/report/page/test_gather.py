@@ -14,7 +14,7 @@ from promise import LAYERS, Stopped, killed_after
 from arignote import CheckpointError, NNClassifier
 from arignote.checkpoints.format import decode
 from arignote.checkpoints.progress import History
-from arignote.data.prepared import SUBSETS
+from arignote.data.prepare.prepared import SUBSETS
 from arignote.report.page.gather import StoredRun, page_of
 from arignote.report.page.html import html_of
 from arignote.report.page.overlay import page_of_several
