@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -83,6 +84,13 @@ def fits_on_device(n_bytes: int, device: torch.device) -> bool:
     return n_bytes <= (torch.cuda.mem_get_info(device)[0] // 2 if device.type == "cuda" else _CPU_BYTES)
 
 
+# Bytes. Small batches are cut from a block of rows that is gathered at once, and small enough for the cache of a core:
+# of a small network gathering each batch is a tenth of a step.
+_BLOCK_BYTES = 2**20
+# Batches that a block has at least.
+_BATCHES_OF_BLOCK = 8
+
+
 class ResidentRows:
     """Rows that stay on the device; batches gathered there have the same bits as those that are copied.
 
@@ -100,17 +108,38 @@ class ResidentRows:
         of_weights = () if weights is None else (_to_device(weights, device),)
         self._values, self._n_x, self._n_y = (*of_x, *of_y, *of_weights), len(of_x), len(of_y)
         self._device = device
+        row_bytes = sum(int(values[:1].nbytes) for values in self._values)
+        self._block_rows = _BLOCK_BYTES // max(row_bytes, 1)
+        self._block: list[DeviceBatch] = []
+        # Order of the epoch, number of rows of a batch, and position in the order of the first row of the block.
+        self._block_of: tuple[NDArray[np.int64] | None, int, int] = (None, 0, 0)
 
     def __call__(self, batch: Batch) -> DeviceBatch:
         """Return the rows of a batch, gathered by their numbers."""
         rows = batch.rows
         if isinstance(rows, slice):
-            gathered = [_aligned(values[rows]) for values in self._values]
-        else:
-            numbers = torch.from_numpy(np.ascontiguousarray(rows))
-            if self._device.type != "cpu":
-                numbers = numbers.pin_memory().to(self._device, non_blocking=True)
-            # In memory of its own, which is aligned.
-            gathered = [values.index_select(0, numbers) for values in self._values]
+            return self._batch(_aligned(values[rows]) for values in self._values)
+        size = len(rows)
+        n_batches = self._block_rows // size
+        if batch.order is None or n_batches < _BATCHES_OF_BLOCK or batch.begin % size:
+            return self._batch(self._gathered(rows))
+        number, at = divmod(batch.begin // size, n_batches)
+        first = number * n_batches * size
+        if self._block_of[0] is not batch.order or self._block_of[1:] != (size, first):
+            gathered = self._gathered(batch.order[first : first + n_batches * size])
+            cut: list[tuple[Tensor, ...]] = [torch.split(values, size) for values in gathered]
+            self._block = [self._batch(map(_aligned, values)) for values in zip(*cut, strict=True)]
+            self._block_of = batch.order, size, first
+        return self._block[at]
+
+    def _gathered(self, rows: NDArray[np.int64]) -> list[Tensor]:
+        """Return values of rows by their numbers, in memory of their own, which is aligned."""
+        numbers = torch.from_numpy(np.ascontiguousarray(rows))
+        if self._device.type != "cpu":
+            numbers = numbers.pin_memory().to(self._device, non_blocking=True)
+        return [values.index_select(0, numbers) for values in self._values]
+
+    def _batch(self, given: Iterable[Tensor]) -> DeviceBatch:
+        values = list(given)
         n_x, n_xy = self._n_x, self._n_x + self._n_y
-        return DeviceBatch(tuple(gathered[:n_x]), tuple(gathered[n_x:n_xy]), *gathered[n_xy:])
+        return DeviceBatch(tuple(values[:n_x]), tuple(values[n_x:n_xy]), *values[n_xy:])

@@ -46,9 +46,9 @@ class CheckedStep:
     def __init__(self, step: TrainingStep):
         self._step = step
 
-    def __call__(self, batches: Sequence[DeviceBatch], seeds: Sequence[int], **how: Any) -> Any:
+    def __call__(self, batches: Sequence[DeviceBatch], seeds: Iterable[int], **how: Any) -> Any:
         """Do the step; raise NotFiniteFoundError if an output, the loss, a weight or a buffer is NaN or infinite."""
-        network = self._step.network
+        network, seeds = self._step.network, list(seeds)
         before = {name: tensor.detach().clone() for name, tensor in network.named.items()}
         loss = self._step(batches, seeds, **how)
         changed = [name for name, tensor in network.named.items() if not _are_finite([tensor])]

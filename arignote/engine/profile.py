@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -76,7 +76,7 @@ class ProfiledStep:
         # Calls, and microseconds on the CPU and the GPU, by operation.
         self._sums: dict[str, tuple[int, float, float]] = {}
 
-    def __call__(self, batches: Sequence[DeviceBatch], seeds: Sequence[int], **how: Any) -> Tensor:
+    def __call__(self, batches: Sequence[DeviceBatch], seeds: Iterable[int], **how: Any) -> Tensor:
         """Update the network, as the step does."""
         self._n_calls += 1
         if self._n_calls <= self._n_warm or self._n_done == self._n_measured:

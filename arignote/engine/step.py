@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
 from functools import partial
@@ -85,6 +85,7 @@ class TrainingStep:
         self.exclusive = exclusive or network.is_custom or any(map(is_custom, (*losses, updater)))
         self._lock = GENERATORS if self.exclusive else nullcontext()
         self._seed = seed_all if self.exclusive else seed_generators
+        self._draws = self.exclusive or network.architecture.draws
         self.losses, self.loss_weights = [loss.mean() for loss in losses], [loss.weight for loss in losses]
         weights = [f"train_loss.{name}.weight" for name in network.architecture.outputs]
         self._ruled_weights = {at: name for at, name in enumerate(weights) if name in ruled}
@@ -125,7 +126,7 @@ class TrainingStep:
     def __call__(
         self,
         batches: Sequence[DeviceBatch],
-        seeds: Sequence[int],
+        seeds: Iterable[int],
         *,
         lr: float,
         momentum: float,
@@ -139,8 +140,8 @@ class TrainingStep:
         ----------
         batches : sequence of DeviceBatch
             Several batches are one update.
-        seeds : sequence of int
-            Seed of the default generators for each batch.
+        seeds : iterable of int
+            Seed of the default generators for each batch; they are computed only if something draws.
         lr, momentum : float
             Current values.
         n : int
@@ -172,7 +173,7 @@ class TrainingStep:
     def _update_by(
         self,
         batches: Sequence[DeviceBatch],
-        seeds: Sequence[int],
+        seeds: Iterable[int],
         lr: float,
         momentum: float,
         n: int,
@@ -181,9 +182,11 @@ class TrainingStep:
         self.last_batches = batches
         n_rows = sum(batch.n_rows for batch in batches)
         losses = []
-        for number, (batch, seed) in enumerate(zip(batches, seeds, strict=True)):
-            # For each batch, by its position: a run that is resumed here draws the same numbers.
-            self._seed(seed, self.network.device)
+        seed_of_each = iter(seeds)
+        for number, batch in enumerate(batches):
+            if self._draws:
+                # For each batch, by its position: a run that is resumed here draws the same numbers.
+                self._seed(next(seed_of_each), self.network.device)
             # A mean over all rows of the update; the first batch overwrites the gradients, others add theirs.
             losses.append(self._gradients(*batch, batch.n_rows / n_rows, float(number > 0)))
         loss = losses[0] if len(losses) == 1 else torch.stack(losses).sum()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -35,7 +35,7 @@ class UpdateFunction(Protocol):
     def __call__(
         self,
         batches: Sequence[DeviceBatch],
-        seeds: Sequence[int],
+        seeds: Iterable[int],
         *,
         lr: float,
         momentum: float,
@@ -168,7 +168,7 @@ class Trainer:
         values = self.values(state, progress.n_updates)
         loss = self.step(
             moved,
-            [stream_seed(state.rng, "step", progress.epoch, batch.index, 0) for batch in batches],
+            (stream_seed(state.rng, "step", progress.epoch, batch.index, 0) for batch in batches),
             lr=values.lr,
             momentum=values.momentum,
             n=progress.n_updates + 1 - progress.slots_since,
@@ -176,7 +176,11 @@ class Trainer:
             thawed={layer: max(n - progress.slots_since, 0) for layer, n in state.thawed.items()},
         )
         n_rows = sum(batch.n_rows for batch in moved)
-        state.epoch_loss.add_(loss, alpha=n_rows)
+        # On a GPU the loss stays there, so that nothing waits for it; the product is exact in float64 either way.
+        if loss.is_cuda:
+            state.epoch_loss.add_(loss, alpha=n_rows)
+        else:
+            state.epoch_loss.add_(loss.item() * n_rows)
         progress.count_update(batches[-1].index + 1, n_rows)
         return loss
 

@@ -126,6 +126,11 @@ class Architecture:
         return any(map(is_custom, self.layers))
 
     @property
+    def draws(self) -> bool:
+        """Whether a layer draws random numbers while training, or may, as code of the user."""
+        return self.is_custom or any(layer.draws for layer in self.layers)
+
+    @property
     def notes(self) -> list[str]:
         """Remarks about the layers, each with the name of its layer."""
         notes = [f"{p.name}: {note}" for p in self.placed for note in p.layer.notes(*p.input_shapes)]

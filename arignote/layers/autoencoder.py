@@ -48,6 +48,7 @@ class AutoEncoderOutputLayer(OutputLayer, WeightedLayer):
 
     size_parameter: ClassVar[str] = "n_units"
     ruled: ClassVar[tuple[str, ...]] = (*WeightedLayer.ruled, "corruption_level")
+    draws: ClassVar[bool] = True
     n_units: Count
     activation: ActivationSpec = build("activation", "prelu")
     n_segments: Count | None = None

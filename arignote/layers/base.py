@@ -92,6 +92,8 @@ class Layer(Part):
     # their lengths or mask, ``f(params, [x, steps], training)``, if the network has them.
     keeps_steps: ClassVar[bool] = False
     takes_steps: ClassVar[bool] = False
+    # Whether the forward function draws random numbers, for which the generators are seeded before each step.
+    draws: ClassVar[bool] = False
     name: Name | None = None
     input: Name | None = None
 

@@ -45,6 +45,7 @@ class DropoutLayer(Layer):
 
     name_prefix: ClassVar[str] = "dropout"
     keeps_steps: ClassVar[bool] = True
+    draws: ClassVar[bool] = True
     ruled: ClassVar[tuple[str, ...]] = ("dropout_p",)
     dropout_p: Probability
     per: Per = "unit"
@@ -102,6 +103,7 @@ class GaussianNoiseLayer(Layer):
 
     name_prefix: ClassVar[str] = "noise"
     keeps_steps: ClassVar[bool] = True
+    draws: ClassVar[bool] = True
     ruled: ClassVar[tuple[str, ...]] = ("sigma",)
     sigma: NonNegative = 0.1
 
@@ -134,6 +136,7 @@ class RReLULayer(Layer):
 
     name_prefix: ClassVar[str] = "rrelu"
     keeps_steps: ClassVar[bool] = True
+    draws: ClassVar[bool] = True
     lower: NonNegative = 0.125
     upper: NonNegative = 1 / 3
 

@@ -48,6 +48,8 @@ class TorchLayer(ParametricLayer):
     """
 
     name_prefix: ClassVar[str] = "torch"
+    # A module may.
+    draws: ClassVar[bool] = True
     module: str
     params: dict[str, Any] = {}
 

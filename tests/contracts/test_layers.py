@@ -242,6 +242,27 @@ def test_fixed_parameters_stay_and_the_others_are_trained(name, is_by_hand):
     assert changed_by_a_step(name, is_by_hand, True)[0] == set()
 
 
+@pytest.mark.parametrize("is_by_hand", [True, False], ids=["by hand", "by autograd"])
+@pytest.mark.parametrize("name", LAYERS)
+def test_a_step_seeds_the_generators_unless_no_layer_draws(name, is_by_hand):
+    network = network_of(name).train()
+    losses = list(objective_of(network.architecture.layers, FitSettings()).train_loss.values())
+    step = TrainingStep(network, losses, build("updater", "sgd"))
+    if not is_by_hand:
+        step._gradients = step._by_autograd
+    torch.manual_seed(3)
+    before = torch.get_rng_state()
+    x = rows(name, 8)
+    y = (
+        torch.arange(8) % 3
+        if part_name(losses[0]) == "nll"
+        else torch.zeros(8, *network.architecture.placed[-1].output_shape)
+    )
+    step([DeviceBatch((x,), (y,))], [1], lr=0.5, momentum=0.0, n=1)
+    # A layer that draws without saying so would draw other numbers in a run that is resumed.
+    assert torch.equal(before, torch.get_rng_state()) == (not network.architecture.draws)
+
+
 @pytest.mark.parametrize("name", LAYERS)
 def test_arrays_go_out_and_come_back(name):
     network, other = network_of(name), network_of(name)

@@ -9,6 +9,7 @@ from promise import digest
 
 from arignote import NNClassifier
 from arignote.data.epoch.batches import Batch, Batches
+from arignote.data.epoch.order import order_of
 from arignote.data.rows.open_rows import rows_of
 from arignote.engine.feed import ALIGNMENT, ResidentRows, batch_to_device, fields_to_device, fits_on_device
 from arignote.fit import run
@@ -73,6 +74,25 @@ def test_batches_of_rows_alone_read_no_features():
         mine, theirs = resident(named), batch_to_device(copied, CPU)
         assert torch.equal(mine.x[0], theirs.x[0]) and torch.equal(mine.y[0], theirs.y[0])
         assert len(mine.y) == len(theirs.y) == 1 and mine.weights is theirs.weights is None
+
+
+@pytest.mark.parametrize("n_features", [1, 64, 3000], ids=["unaligned", "blocks", "too large for a block"])
+def test_batches_in_any_order_are_the_rows_of_the_order_of_their_epoch(n_features):
+    # 20 rows of 3,000 numbers take 240 kB, of which a block of 1 MiB has four batches, less than it must have; a batch
+    # of 20 rows of one number begins at a multiple of 80 bytes.
+    x = np.arange(4010 * n_features, dtype=np.float32).reshape(4010, n_features)
+    rows = rows_of(x, np.arange(4010))
+    resident = ResidentRows(x, rows.y, None, CPU)
+    order = order_of(rows, shuffle=True)
+    alone = Batches(rows, rows.y, seed=1, batch_size=20, order=order, only_rows=True)
+    of_epochs = [list(alone.epoch(epoch)) for epoch in (0, 1)]
+    assert len(of_epochs[0]) == 201
+    # From one epoch to the other and back, as after numbers that are not finite.
+    for epoch, number in [(0, 3), (0, 4), (1, 4), (1, 200), (0, 5), (0, 199), (0, 200), (0, 0)]:
+        chosen = order.of_epoch(1, epoch)[0][number * 20 : number * 20 + 20]
+        batch = resident(of_epochs[epoch][number])
+        assert batch.y[0].tolist() == chosen.tolist() and len(chosen) == (10 if number == 200 else 20)
+        assert np.array_equal(batch.x[0].numpy(), x[chosen]) and batch.x[0].data_ptr() % ALIGNMENT == 0
 
 
 def test_rows_that_stay_in_the_memory_of_a_cpu_take_64_mib_at_most():

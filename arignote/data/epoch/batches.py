@@ -41,6 +41,9 @@ class Batch:
         Encoded targets, such as class numbers; None to predict.
     weights : array (rows,) of float32, optional
         Weight of each row in the loss.
+    order : array (rows of the epoch,) of int64, optional
+        Row numbers of the epoch, of which `rows` are those from position `begin` on; None if it has no order.
+    begin : int
     """
 
     index: int
@@ -48,6 +51,8 @@ class Batch:
     x: NDArray[Any]
     y: NDArray[Any] | None = None
     weights: NDArray[Any] | None = None
+    order: NDArray[np.int64] | None = None
+    begin: int = 0
 
 
 class Batches:
@@ -148,7 +153,8 @@ class Batches:
         numbers = range(start, self.n_batches)
         in_threads = self.n_workers > 0 and not (self.rows.reader.in_memory and self.augmentation is None)
         if self.only_rows:
-            return (Batch(number, take(number), _NONE) for number in numbers)
+            size = self.batch_size
+            return (Batch(n, take(n), _NONE, order=positions, begin=n * size) for n in numbers)
         if not ends:
             if not in_threads:
                 return (make(number)() for number in numbers)
