@@ -213,7 +213,7 @@ def plot_schedule(source: NNEstimator | str | Path, n_rows: int | None = None) -
     --------
     >>> plot_schedule(NNClassifier(layers, lr_rule=rule, n_epochs=30)).savefig("schedule.png")  # doctest: +SKIP
     """
-    from arignote.fit.planned_rules import planned, planned_rules, rows_of_updates
+    from arignote.fit.preview.planned_rules import planned, planned_rules, rows_of_updates
 
     if isinstance(source, str | Path):
         from arignote.spec.config import read_config

@@ -26,7 +26,7 @@ def check(
 
     Example: arignote check digits_mlp --data
     """
-    from arignote.fit.check import check_config, check_data
+    from arignote.fit.preview.check import check_config, check_data
     from arignote.report.json_text import json_text
     from arignote.spec.config import read_config
 
@@ -70,7 +70,7 @@ def summary(
     content = layer_content(architecture, batch_size)
     if with_time:
         # After the table: importing the engine takes a second.
-        from arignote.fit.epoch_time import measure_epoch
+        from arignote.fit.preview.epoch_time import measure_epoch
 
         epoch = measure_epoch(spec)
         content["epoch"] = vars(epoch)
@@ -113,7 +113,7 @@ def render(
 
     Example: arignote render digits_mlp --out full.yaml
     """
-    from arignote.fit.render import write_rendered
+    from arignote.fit.preview.render import write_rendered
     from arignote.spec.config import read_config
 
     write_rendered(read_config(config, set_, data_dir=data_dir), out)
@@ -132,7 +132,7 @@ def schedule(
 
     Example: arignote schedule digits_mlp --set fit.n_epochs=12
     """
-    from arignote.fit.planned_rules import planned_rules
+    from arignote.fit.preview.planned_rules import planned_rules
     from arignote.report.rule_values import draw_values, value_lines
     from arignote.spec.config import read_config
 

@@ -55,7 +55,7 @@ def evaluate(
 
     Example: arignote evaluate runs/digits_mlp --config digits_mlp --part test --by-class
     """
-    from arignote.fit.command_data import check_options, data_to_score, losses_by_output
+    from arignote.fit.commands.data import check_options, data_to_score, losses_by_output
 
     check_options(features, labels, config, part, color=color, axes=axes, csv=csv)
     # After the options, which may be wrong: importing the engine takes a second.
@@ -99,7 +99,7 @@ def predict(
     check_predictions_file(out)
     # After the file, which may be wrong: importing the engine takes a second.
     from arignote.estimators.scoring import Predictor
-    from arignote.fit.command_data import NamedFile
+    from arignote.fit.commands.data import NamedFile
 
     predictor = Predictor.load(run, which, trust or ())
     named = NamedFile.of(features, predictor.channels, color=color, axes=axes, csv=csv)

@@ -36,7 +36,7 @@ def report(
 
     Example: arignote report runs/digits_mlp --config digits_mlp --open
     """
-    from arignote.fit.page_command import pages, write_page
+    from arignote.fit.commands.page import pages, write_page
 
     options: dict[str, Any] = {"config": config, "overrides": set_, "data_dir": data_dir, "ids": ids, "out": out}
     options["trust"] = trust or ()

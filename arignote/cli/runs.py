@@ -54,7 +54,7 @@ def convert(
 
     Example: arignote convert mlp_last.pkl.gz runs/mlp
     """
-    from arignote.fit.convert import convert_2015
+    from arignote.fit.stored.convert import convert_2015
 
     state, files = convert_2015(old, new)
     print(f"{old} -> {files.path('last')}: {state.position}")

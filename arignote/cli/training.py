@@ -58,7 +58,7 @@ def fit(
     try:
         with exit_at_signal(exit_code):
             # Within, as a signal may arrive during the import too.
-            from arignote.fit.command import fit_command
+            from arignote.fit.commands.fit import fit_command
 
             with warnings.catch_warnings():
                 if quiet:
@@ -103,7 +103,7 @@ def tune(
         )
     spec = read_config(config, set_, needs_data=True, data_dir=data_dir)
     # After the config, which may be wrong: importing the engine takes a second.
-    from arignote.fit.tune import chosen, measure
+    from arignote.fit.preview.tune import chosen, measure
     from arignote.report.tables import setup_line
 
     measured = measure(spec)

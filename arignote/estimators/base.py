@@ -206,7 +206,7 @@ class NNEstimator(FittedNetwork, NestedParams, metaclass=PublicDir):
         -----
         No code from the file is run, and only the modules of `trust` are imported.
         """
-        from arignote.fit.load import restore
+        from arignote.fit.stored.load import restore
 
         state, network, settings = restore(run, which, layers, trust)
         declared = state.spec["layers"] if layers is None else layers

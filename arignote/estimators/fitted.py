@@ -212,7 +212,7 @@ class FittedNetwork(NotebookView):
             If the parameters do not fit the network, or the run cannot be read.
         """
         from arignote.engine.network import copy_into
-        from arignote.fit.load import read_run
+        from arignote.fit.stored.load import read_run
 
         arrays = inp.params if isinstance(inp, FittedNetwork) else read_run(str(inp))[0].predicting
         known = {name.split(".")[0] for name in self.network_.named}

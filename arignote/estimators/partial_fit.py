@@ -16,7 +16,7 @@ from arignote.errors import ConfigError
 from arignote.estimators.columns import warn_of_column
 from arignote.estimators.constructor import seed_of, settings_of, shape_of
 from arignote.estimators.endings import report_ending
-from arignote.fit.one_pass import OnePass, check_pass, settings_of_pass
+from arignote.fit.phases.one_pass import OnePass, check_pass, settings_of_pass
 from arignote.fit.start import fit_network
 from arignote.layers.base import Layer
 from arignote.spec.objective import targets_of

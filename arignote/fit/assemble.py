@@ -17,7 +17,7 @@ from arignote.engine.setup import Setup, setup_for
 from arignote.engine.step import TrainingStep
 from arignote.errors import warn
 from arignote.fit.plan import Plan
-from arignote.fit.transfer import parameters_of
+from arignote.fit.stored.transfer import parameters_of
 from arignote.layers.architecture import Architecture
 from arignote.optim.losses import Loss
 from arignote.optim.rules import Rule

@@ -11,9 +11,9 @@ from arignote.data.prepare.fit_data import FitData, OpenedData, split_of
 from arignote.data.prepare.prepared import Prepared, prepare
 from arignote.data.rows.selection import Rows
 from arignote.errors import CheckpointError, DataError, warn
-from arignote.fit.final_epochs import FinalRows, final_rows
-from arignote.fit.one_pass import OnePass, check_shape
-from arignote.fit.transfer import StoredNetwork, digests_of
+from arignote.fit.phases.final_epochs import FinalRows, final_rows
+from arignote.fit.phases.one_pass import OnePass, check_shape
+from arignote.fit.stored.transfer import StoredNetwork, digests_of
 from arignote.layers.architecture import Architecture, declare
 from arignote.layers.base import Layer
 from arignote.layers.output import OutputLayer

@@ -15,8 +15,8 @@ from arignote.engine.monitor import GRAD_NORM_SLOT
 from arignote.engine.network import copy_into
 from arignote.errors import CheckpointError, ConfigError, warn
 from arignote.fit.changes import changes, refusal
-from arignote.fit.final_epochs import check_final_epochs
-from arignote.fit.one_pass import begin_epoch_again
+from arignote.fit.phases.final_epochs import check_final_epochs
+from arignote.fit.phases.one_pass import begin_epoch_again
 from arignote.fit.plan import FitRequest, Plan, plan_fit
 from arignote.spec.settings import completed_settings
 

@@ -26,11 +26,11 @@ from arignote.engine.session import seed_all
 from arignote.errors import ArignoteError
 from arignote.fit.assemble import Assembly
 from arignote.fit.failures import cause_of, check_layers, divergence
-from arignote.fit.final_epochs import FinalEpochs
-from arignote.fit.monitor import monitor_of
-from arignote.fit.scores import tried_scores
+from arignote.fit.phases.final_epochs import FinalEpochs
 from arignote.fit.trainer import Trainer
-from arignote.fit.validation import ScoreFunction, Validation
+from arignote.fit.validations.monitor import monitor_of
+from arignote.fit.validations.scores import tried_scores
+from arignote.fit.validations.validation import ScoreFunction, Validation
 from arignote.layers.thawing import thaw_epochs
 from arignote.optim.stopping import StopRule
 from arignote.preemption.signals import StopRequest

@@ -25,14 +25,14 @@ from arignote.errors import ConfigError, warn
 from arignote.fit.assemble import assemble
 from arignote.fit.changes import warn_of_changes
 from arignote.fit.config_data import open_config, with_layers
-from arignote.fit.folder_stem import stem_in_folder, stem_of_fewer_epochs
-from arignote.fit.one_pass import OnePass, begin_pass, check_files_of_passes
-from arignote.fit.page_at_end import check_report, report_fit
+from arignote.fit.phases.one_pass import OnePass, begin_pass, check_files_of_passes
+from arignote.fit.phases.pretrain import data_of_stages, stages
 from arignote.fit.plan import FitRequest
-from arignote.fit.pretrain import data_of_stages, stages
 from arignote.fit.resume import candidates, choose, load_into, resume_message
+from arignote.fit.review.page_at_end import check_report, report_fit
 from arignote.fit.run import network_to_predict, run
-from arignote.fit.transfer import StoredNetwork, digests_of
+from arignote.fit.stored.folder_stem import stem_in_folder, stem_of_fewer_epochs
+from arignote.fit.stored.transfer import StoredNetwork, digests_of
 from arignote.layers.base import Layer
 from arignote.observers import CSVLog, JSONLinesLog
 from arignote.observers.events import Event

@@ -12,9 +12,9 @@ from arignote.checkpoints.progress import STOP_RULE
 from arignote.checkpoints.schedule import Checkpointer
 from arignote.checkpoints.state import TrainingState
 from arignote.data.epoch.batches import Batch, Batches
-from arignote.fit import apply_rules
-from arignote.fit.final_epochs import FinalEpochs
-from arignote.fit.validation import Validation
+from arignote.fit.phases import apply_rules
+from arignote.fit.phases.final_epochs import FinalEpochs
+from arignote.fit.validations.validation import Validation
 from arignote.observers.events import Event
 from arignote.optim.rules import Position, Rule, RuleValues
 from arignote.optim.stopping import StopRule

@@ -11,7 +11,7 @@ from sklearn.model_selection import GridSearchCV
 
 from arignote import NNClassifier
 from arignote.data import Reader
-from arignote.fit import folder_stem
+from arignote.fit.stored import folder_stem
 from arignote.registry import find
 
 LAYERS = [["FCLayer", {"n_units": 3}], ["ClassificationOutputLayer", {"n_classes": 2}]]
@@ -160,7 +160,7 @@ FIRST = {
 def test_a_parameter_that_was_added_to_a_layer_leaves_the_stems_of_older_runs(name):
     added = set(find("layer", name).model_fields) - FIRST[name] - {"name"}
     table = folder_stem._ADDED_TO_LAYERS | folder_stem._ADDED_TO_TYPE.get(name, {})
-    assert added <= set(table), "add it, with its default, to _ADDED_TO_LAYERS of arignote/fit/folder_stem.py"
+    assert added <= set(table), "add it, with its default, to _ADDED_TO_LAYERS of arignote/fit/stored/folder_stem.py"
     for key in added:
         field = find("layer", name).model_fields[key]
         assert json.loads(json.dumps(field.default)) == table[key]

@@ -18,7 +18,7 @@ from arignote.checkpoints.writer import RunWriter
 from arignote.data.epoch.batches import Batches
 from arignote.data.rows.open_rows import rows_of
 from arignote.fit.trainer import Trainer
-from arignote.fit.validation import Validation
+from arignote.fit.validations.validation import Validation
 from arignote.observers.events import Event
 from arignote.optim.rules import RuleState
 from arignote.preemption.signals import StopRequested

@@ -26,7 +26,7 @@ from own_parts import own_names
 from ruamel.yaml import YAML
 
 from arignote import ArignoteError
-from arignote.fit.check import check_config
+from arignote.fit.preview.check import check_config
 from arignote.spec.config_check import complaints_of_config
 from arignote.spec.json_schema import config_schema
 from arignote.spec.run_spec import RunSpec

@@ -89,7 +89,7 @@ def read_checkpoint(path: Path) -> None:
 def read_tensors(path: Path) -> None:
     """Read each tensor of a safetensors file, as of another library."""
     from arignote.errors import CheckpointError
-    from arignote.fit.transfer import StoredNetwork
+    from arignote.fit.stored.transfer import StoredNetwork
 
     stored = StoredNetwork(str(path))
     errors: list[CheckpointError] = []

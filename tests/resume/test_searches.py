@@ -18,7 +18,7 @@ from sklearn.model_selection import GridSearchCV
 from arignote import ArignoteWarning, NNClassifier
 from arignote.checkpoints.tensors import tensors_sha256
 from arignote.checkpoints.writer import RunWriter
-from arignote.fit.load import read_run
+from arignote.fit.stored.load import read_run
 
 LAYERS = [["FCLayer", {"name": "fc1", "n_units": 5}], ["ClassificationOutputLayer"]]
 X = np.random.default_rng(0).normal(size=(240, 6)).astype(np.float32)

@@ -16,7 +16,7 @@ from arignote.fit.assemble import assemble
 from arignote.fit.config_data import open_config, with_layers
 from arignote.fit.plan import FitRequest, plan_fit
 from arignote.fit.run import trainers
-from arignote.fit.transfer import StoredNetwork
+from arignote.fit.stored.transfer import StoredNetwork
 from arignote.spec.run_spec import RunSpec
 
 __all__ = ["EpochTime", "measure_epoch"]

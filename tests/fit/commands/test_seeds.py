@@ -14,8 +14,8 @@ from command_line import arignote
 
 from arignote import NNClassifier
 from arignote.checkpoints.progress import Best, History
-from arignote.fit.command import fit_command
-from arignote.fit.seeds import result_of, seed_lines, specs_of_seeds
+from arignote.fit.commands.fit import fit_command
+from arignote.fit.commands.seeds import result_of, seed_lines, specs_of_seeds
 from arignote.report.inspection import inspection
 from arignote.spec.config import read_config
 

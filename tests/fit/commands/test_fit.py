@@ -13,7 +13,7 @@ from command_line import arignote
 from arignote import NNClassifier
 from arignote.checkpoints.reader import RunFiles
 from arignote.errors import ConfigError
-from arignote.fit.command import fit_command
+from arignote.fit.commands.fit import fit_command
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from arignote.checkpoints.tensors import tensors_sha256
 from arignote.errors import CheckpointError, Complaint, ConfigError, available_names, did_you_mean
-from arignote.fit.load import read_run
+from arignote.fit.stored.load import read_run
 from arignote.layers.architecture import Architecture, Placed
 from arignote.layers.base import Layer, Param, Shape
 from arignote.layers.loading import StoredTensor

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from arignote import CheckpointError, NNClassifier, NNRegressor
-from arignote.fit.load import read_run, restore
+from arignote.fit.stored.load import read_run, restore
 
 LAYERS = [["FCLayer", {"name": "fc", "n_units": 5}], ["ClassificationOutputLayer", {"name": "out"}]]
 X = np.random.default_rng(0).normal(size=(60, 4)).astype(np.float32)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from command_line import arignote
 
-from arignote.fit.epoch_time import EpochTime, measure_epoch
+from arignote.fit.preview.epoch_time import EpochTime, measure_epoch
 from arignote.report.tables import epoch_line
 from arignote.spec.config import read_config
 

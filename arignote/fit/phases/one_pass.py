@@ -15,7 +15,7 @@ from arignote.data.prepare.fit_data import FitData, split_of
 from arignote.data.targets import TargetState
 from arignote.engine.monitor import GRAD_NORM_SLOT
 from arignote.errors import CheckpointError, ConfigError, DataError
-from arignote.fit.apply_rules import restart_from
+from arignote.fit.phases.apply_rules import restart_from
 from arignote.registry import plain
 from arignote.spec.settings import FitSettings
 

@@ -7,7 +7,7 @@ import pytest
 from command_line import arignote
 
 from arignote import ConfigError, DataError, NNClassifier
-from arignote.fit.planned_rules import planned_rules, rows_of_updates
+from arignote.fit.preview.planned_rules import planned_rules, rows_of_updates
 from arignote.spec.config import read_config
 
 LAYERS = "layers: [[FCLayer, {name: fc1, n_units: 3, l2: 0.5}], [ClassificationOutputLayer]]\n"

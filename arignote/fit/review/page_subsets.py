@@ -19,7 +19,7 @@ from arignote.data.values.fields import fields_of
 from arignote.engine.network import Network
 from arignote.engine.predict import Predictions, Scorer
 from arignote.errors import ArignoteError, DataError
-from arignote.fit.held_out import StoredParts
+from arignote.fit.review.held_out import StoredParts
 from arignote.fit.run import in_order
 from arignote.report.page.scored import ScoredRows
 from arignote.spec.objective import Objective

@@ -16,7 +16,7 @@ from arignote.engine.step import TrainingStep
 from arignote.fit.assemble import build_step
 from arignote.fit.config_data import open_config, with_layers
 from arignote.fit.plan import FitRequest, Plan, plan_fit
-from arignote.fit.transfer import StoredNetwork
+from arignote.fit.stored.transfer import StoredNetwork
 from arignote.layers.architecture import Architecture
 from arignote.spec.run_spec import RunSpec
 

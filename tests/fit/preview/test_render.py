@@ -9,14 +9,14 @@ import numpy as np
 import pytest
 from command_line import arignote
 
-from arignote.fit.render import render
+from arignote.fit.preview.render import render
 from arignote.layers.layer_list import parse
 from arignote.registry import dump
 from arignote.spec.config import read_config
 from arignote.spec.run_spec import RunSpec
 from arignote.spec.settings import FitSettings
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 CONFIG = """\
 include: common/base.yaml
 data: {train: {features: x.npz:x, labels: x.npz:y}, valid: 0.25}

@@ -136,8 +136,8 @@ def _scored(
     from arignote.data.readers.config_sources import open_labels
     from arignote.engine.session import session
     from arignote.fit.config_data import open_config, with_layers
-    from arignote.fit.load import restore
-    from arignote.fit.page_subsets import subsets_of_run
+    from arignote.fit.review.page_subsets import subsets_of_run
+    from arignote.fit.stored.load import restore
     from arignote.spec.objective import objective_of
     from arignote.spec.settings import checked_settings
 

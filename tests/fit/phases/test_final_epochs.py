@@ -15,7 +15,7 @@ from promise import at_event, digest
 from arignote import ArignoteWarning, CheckpointError, ConfigError, NNClassifier
 from arignote.checkpoints.format import decode
 from arignote.data import Data
-from arignote.fit.check import check_config
+from arignote.fit.preview.check import check_config
 from arignote.report.inspection import inspection
 from arignote.spec.config import read_config
 
@@ -357,7 +357,7 @@ def test_rows_of_any_kind_are_trained_on(kind):
 
 
 def test_the_command_says_which_network_is_the_result(tmp_path):
-    config, stem = Path(__file__).resolve().parents[2] / "arignote" / "configs" / "digits_mlp.yaml", tmp_path / "run"
+    config, stem = Path(__file__).resolve().parents[3] / "arignote" / "configs" / "digits_mlp.yaml", tmp_path / "run"
     settings = ("fit.n_epochs=3", "fit.final_epochs=1", f"fit.checkpoint={stem}")
     ended = arignote("fit", config, *(word for one in settings for word in ("--set", one)))
     assert ended.code == 0 and "result: the last network, trained on all rows after epoch 2\n" in ended.out

@@ -12,10 +12,10 @@ from typer.testing import CliRunner
 
 from arignote.cli import app
 from arignote.errors import ConfigError
-from arignote.fit.tune import Measured, chosen, measure
+from arignote.fit.preview.tune import Measured, chosen, measure
 from arignote.spec.config import read_config, write_settings
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 DIGITS = ROOT / "arignote" / "sample_data" / "digits.h5"
 HEAD = f"""# What stays.
 name: tuned   # a name

@@ -42,7 +42,7 @@ def test_a_fit_does_not_fail_because_of_an_error_in_making_its_page(name, note, 
     def fail(*args, **kwargs):
         raise ValueError("a fault")
 
-    monkeypatch.setattr(f"arignote.fit.page_at_end.{name}", fail)
+    monkeypatch.setattr(f"arignote.fit.review.page_at_end.{name}", fail)
     with pytest.warns(ArignoteWarning, match=note):
         fitted = NNClassifier(LAYERS, rng=1).fit(*digits, n_epochs=1, report=True, checkpoint=str(tmp_path / "run"))
     assert fitted.n_epochs_ == 1 and (tmp_path / "run_report.html").exists() == (name == "scored_rows")
@@ -52,7 +52,7 @@ def parts_of(monkeypatch, estimator, *data, **settings):
     """Return the parts that the page of a fit shows."""
     found = []
     monkeypatch.setattr(
-        "arignote.fit.page_at_end.page_of", lambda *a, **k: found.append(a[1]) or gather.page_of(*a, **k)
+        "arignote.fit.review.page_at_end.page_of", lambda *a, **k: found.append(a[1]) or gather.page_of(*a, **k)
     )
     estimator.fit(*data, n_epochs=1, batch_size=12, report=True, **settings)
     return {part.name: part for part in found[0]}

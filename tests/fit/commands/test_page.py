@@ -12,7 +12,7 @@ from arignote import ArignoteWarning, ConfigError
 from arignote.checkpoints.format import decode, encode
 from arignote.checkpoints.reader import RunFiles
 from arignote.cli import app
-from arignote.fit.page_command import pages, write_page
+from arignote.fit.commands.page import pages, write_page
 
 
 def arignote(*words):

@@ -67,7 +67,7 @@ def fit_command(
 
 def _fit_seeds(spec: RunSpec, n_seeds: int, quiet: bool) -> int:
     """Train a config with several seeds, print the results, and return 0 or the exit code of the one that stopped."""
-    from arignote.fit.seeds import result_of, seed_lines, specs_of_seeds
+    from arignote.fit.commands.seeds import result_of, seed_lines, specs_of_seeds
 
     results = {}
     for one in specs_of_seeds(spec, n_seeds):

@@ -17,7 +17,7 @@ from arignote.data.epoch.order import Order, order_of
 from arignote.data.prepare.prepared import Prepared
 from arignote.data.rows.selection import Rows
 from arignote.errors import CheckpointError
-from arignote.fit.apply_rules import restart_from
+from arignote.fit.phases.apply_rules import restart_from
 from arignote.optim.rules import RuleState, RuleValues
 from arignote.spec.settings import FitSettings
 

@@ -208,7 +208,7 @@ def _first_batch(
     if stored_network is None and not any(getattr(layer, "load_params", None) for layer in layers):
         return
     # Only now: importing the engine takes a second.
-    from arignote.fit.transfer import StoredNetwork, parameters_of
+    from arignote.fit.stored.transfer import StoredNetwork, parameters_of
 
     loaded = parameters_of(architecture, StoredNetwork.at(stored_network))
     if loaded:

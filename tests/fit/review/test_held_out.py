@@ -14,8 +14,8 @@ from arignote import CheckpointError, DataError, NNClassifier
 from arignote.data import Data
 from arignote.data.prepare.fit_data import FitData, split_of
 from arignote.data.rows.open_rows import rows_of
-from arignote.fit import held_out
-from arignote.fit.held_out import StoredParts, n_training_rows, rows_of_part
+from arignote.fit.review import held_out
+from arignote.fit.review.held_out import StoredParts, n_training_rows, rows_of_part
 
 rng = np.random.default_rng(4)
 X, Y = rng.normal(size=(60, 3)).astype(np.float32), np.arange(60) % 2
@@ -129,7 +129,7 @@ def flat_run(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     for name in ("last", "best"):
         shutil.copy(
-            Path(__file__).parents[1] / "checkpoints" / "stored" / f"flat_images_{name}.ckpt", f"run_{name}.ckpt"
+            Path(__file__).parents[2] / "checkpoints" / "stored" / f"flat_images_{name}.ckpt", f"run_{name}.ckpt"
         )
     np.savez("t.npz", x=FLAT[0], y=FLAT[1])
     layers = "[[InputImageLayer, {n_pixels: 4}], [FCLayer, {n_units: 2}], [ClassificationOutputLayer]]"

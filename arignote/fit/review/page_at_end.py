@@ -7,7 +7,7 @@ from arignote.checkpoints.state import TrainingState
 from arignote.engine.network import Network
 from arignote.errors import ConfigError, warn
 from arignote.fit.assemble import Assembly
-from arignote.fit.page_subsets import scored_rows
+from arignote.fit.review.page_subsets import scored_rows
 from arignote.preemption.signals import StopRequest, StopRequested
 from arignote.report.page.gather import StoredRun, page_of
 from arignote.report.page.html import html_of

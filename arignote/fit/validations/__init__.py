@@ -1,0 +1,1 @@
+"""What a validation of a run computes: losses, scores, monitored quantities."""
