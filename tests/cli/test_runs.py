@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
 import sys
 
 import numpy as np
-import pandas as pd
 import pytest
 from command_line import arignote
 
@@ -83,14 +80,3 @@ def test_verify_prints_its_json_before_it_fails(tmp_path):
     ended = arignote("verify", tmp_path / "bad", "--json")
     assert ended.code == 4 and json.loads(ended.out)["used"] is None
     assert [one["good"] for one in json.loads(ended.out)["files"]] == [False]
-
-
-@pytest.mark.slow
-def test_predictions_on_standard_output_are_a_table_alone(folder):
-    words = ["predict", "run", "--features", "data.npz:x", "--out"]
-    ended = subprocess.run(
-        [sys.executable, "-m", "arignote", *words, "-"], capture_output=True, text=True, check=True, env=os.environ
-    )
-    arignote(*words, "p.csv")
-    assert ended.stdout == (folder / "p.csv").read_text() and "60 rows" in ended.stderr
-    assert not (folder / "-").exists() and len(pd.read_csv("p.csv")) == 60

@@ -9,7 +9,6 @@ from scipy.linalg import fractional_matrix_power
 from sklearn.decomposition import PCA
 from sklearn.preprocessing import MinMaxScaler, StandardScaler
 
-from arignote.data.pipeline import Pipeline
 from arignote.data.preprocess import Preprocess
 from arignote.errors import ConfigError, DataError
 from arignote.registry import build, dump
@@ -242,34 +241,6 @@ def test_per_channel_refuses_rows_that_are_no_images(rows):
 def test_a_part_that_cannot_work_is_refused_with_a_hint(spec, words):
     with pytest.raises(ConfigError, match=words):
         build("preprocess", spec)
-
-
-def test_a_pipeline_fits_each_part_on_what_the_former_ones_give(rows):
-    pipeline = Pipeline([["Scale", {"divide_by": 10}], "Standardise", ["Whiten", {"method": "pca", "epsilon": 0}]])
-    passes = []
-
-    def chunks():
-        passes.append(1)
-        return cut(rows, 50)
-
-    fitted = pipeline.fit(chunks)
-    assert sorted(fitted) == ["1.mean", "1.scale", "2.W", "2.mean"]
-    standard = StandardScaler().fit_transform(rows.astype(np.float64))
-    reference = PCA(whiten=True, svd_solver="full").fit_transform(standard)
-    np.testing.assert_allclose(pipeline.apply(fitted, rows), reference, atol=1e-3)
-
-
-def test_the_parts_of_a_long_pipeline_are_not_mixed_up(rows):
-    pipeline = Pipeline([["Scale", {"divide_by": 2.0}]] * 11 + ["Standardise"])
-    fitted = pipeline.fit(lambda: cut(rows, 50))
-    assert sorted(fitted) == ["11.mean", "11.scale"]
-    np.testing.assert_allclose(pipeline.apply(fitted, rows).std(axis=0), 1, atol=1e-4)
-
-
-def test_a_pipeline_of_no_parts_gives_the_rows_as_float32():
-    pipeline = Pipeline([])
-    assert pipeline.fit(lambda: iter([])) == {}
-    assert pipeline.apply({}, np.array([[1, 2]])).dtype == np.float32
 
 
 SIZES = [1, 3, 17, 300]

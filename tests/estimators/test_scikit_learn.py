@@ -6,7 +6,6 @@ import json
 import os
 import subprocess
 import sys
-import warnings
 from pathlib import Path
 
 import numpy as np
@@ -14,14 +13,12 @@ import pytest
 import sklearn
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.ensemble import BaggingClassifier, StackingRegressor, VotingClassifier
-from sklearn.exceptions import DataConversionWarning
 from sklearn.experimental import enable_halving_search_cv  # noqa: F401
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV, HalvingGridSearchCV, cross_validate
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from arignote import NNClassifier, NNRegressor
-from arignote.spec.settings import FitSettings
 
 DENSE = ["FCLayer", {"n_units": 8, "activation": "relu"}]
 CLASSES, NUMBERS = [DENSE, ["ClassificationOutputLayer"]], [DENSE, ["RegressionOutputLayer"]]
@@ -32,7 +29,6 @@ REASON = "another number of rows gives other minibatches; see the test of one ba
 EXPECTED = {f"check_sample_weight_equivalence_on_{kind}_data": REASON for kind in ("dense", "sparse")}
 # The checks have data of fewer rows, which is what the warning is about.
 SMALL = "ignore:batch_size 32 is larger than the data"
-
 rng = np.random.default_rng(0)
 X = rng.normal(size=(40, 3)).astype(np.float32)
 Y, NUMBER = (X[:, 0] > 0).astype(int), X[:, 0] - X[:, 1]
@@ -77,22 +73,6 @@ def test_in_one_batch_of_all_rows_a_weight_is_worth_as_many_equal_rows(make, y):
     found = [one.predict_proba(X) if make is NNClassifier else one.predict(X) for one in (weighted, repeated, plain)]
     np.testing.assert_allclose(found[0], found[1], atol=1e-5)
     assert np.abs(found[2] - found[1]).max() > 0.01
-
-
-def test_a_column_of_labels_is_flattened_with_the_warning_of_scikit_learn():
-    expected = classifier().fit(X, Y).predict_proba(X)
-    with pytest.warns(DataConversionWarning, match="A column-vector y was passed when a 1d array") as caught:
-        found = classifier().fit(X, Y[:, None])
-    assert caught[0].filename == __file__ and np.array_equal(found.predict_proba(X), expected)
-    # One label that a row has or lacks is a column; numbers in a column are predicted as a column.
-    layers = [DENSE, ["MultilabelOutputLayer"]]
-    assert NNClassifier(layers, rng=1, n_epochs=1, batch_size=10).fit(X, Y[:, None]).predict(X).shape == (40, 1)
-    assert NNRegressor(NUMBERS, rng=1, n_epochs=1, batch_size=10).fit(X, NUMBER[:, None]).predict(X).shape == (40, 1)
-
-
-@pytest.mark.parametrize("make", [NNClassifier, NNRegressor])
-def test_every_setting_is_an_argument_of_the_constructor(make):
-    assert make(CLASSES).get_params(deep=False).keys() >= FitSettings.model_fields.keys()
 
 
 @pytest.mark.slow
@@ -157,13 +137,3 @@ def test_metadata_is_routed_to_a_fit_within_a_search():
     assert [n_rows for n_rows, *_ in seen] == [20, 20]
     assert sorted(np.concatenate([weight for _, weight, _ in seen]).tolist()) == weights.tolist()
     assert all(np.array_equal(weight % 4, group) for _, weight, group in seen)
-
-
-def test_the_number_of_features_is_checked_by_every_method_with_the_way_out():
-    fitted = classifier().fit(X, Y)
-    for method in (fitted.predict, fitted.predict_proba, lambda X: fitted.score(X, Y), lambda X: fitted.evaluate(X, Y)):
-        with pytest.raises(ValueError, match=r"^X has 2 features, but NNClassifier is expecting 3 features as input: "):
-            method(X[:, :2])
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        assert fitted.predict(X.tolist()).shape == (40,)

@@ -62,7 +62,7 @@ def packed_pickles() -> list[bytes]:
 
 
 def of_2015() -> list[bytes]:
-    from test_legacy import drawn, layer, network, output, rule, write
+    from of_2015 import drawn, layer, network, output, rule, write
 
     shape = {"n_output_maps": 2, "filter_shape": (2, 2), "stride": (1, 1), "activation": "relu"}
     conv = layer("ConvLayer", (1, 3, 3), "conv", arrays={"W": drawn(2, 1, 2, 2), "b": drawn(2)}, **shape)
@@ -154,7 +154,7 @@ def tables() -> list[bytes]:
     """Return HDF5 files of every layout that is read: arrays, PyTables, pandas of today and of 2015."""
     import h5py
     import pandas as pd
-    from data.readers.test_hdf import write_panel
+    from hdf_tables import write_panel
 
     frame = pd.DataFrame({"a": [1.0, 2.0, 3.0], "b": [4, 5, 6]})
     with tempfile.TemporaryDirectory() as folder:

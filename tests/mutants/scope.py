@@ -28,7 +28,7 @@ _FILES = ("resume/test_damaged_files.py", "checkpoints/test_schedule.py", *_RUNS
 
 # Module or folder: further tests, below tests/.
 SCOPE: dict[str, tuple[str, ...]] = {
-    "arignote/streams.py": ("layers/test_initializers.py", "data/epoch/test_order.py"),
+    "arignote/streams.py": ("layers/initializers", "data/epoch/test_order.py"),
     "arignote/checkpoints/cadence.py": ("checkpoints/test_schedule.py",),
     "arignote/checkpoints/names.py": ("checkpoints/test_reader.py",),
     "arignote/checkpoints/tensors.py": ("checkpoints/test_progress.py", "checkpoints/test_state.py"),
@@ -42,7 +42,7 @@ SCOPE: dict[str, tuple[str, ...]] = {
     "arignote/checkpoints/format.py": ("resume/test_damaged_files.py",),
     "arignote/spec/objective.py": (
         "fit/test_several_outputs.py",
-        "fit/test_config_of_several_outputs.py",
+        "fit/test_config_data.py",
         "estimators/test_several_outputs.py",
         "estimators/test_scoring.py",
         "test_targets_end_to_end.py",

@@ -8,19 +8,15 @@ from dataclasses import FrozenInstanceError, fields
 import numpy as np
 import pandas as pd
 import pytest
-from sklearn.utils.class_weight import compute_class_weight, compute_sample_weight
+from prepared_rows import X, Y, numbers, prepared
 
-from arignote import ArignoteWarning, CheckpointError, DataError, NNClassifier
+from arignote import ArignoteWarning, DataError
 from arignote.data import Data, DataWithHoldoutPartitions
 from arignote.data.inputs import Input
 from arignote.data.prepare.fit_data import FitData
 from arignote.data.prepare.prepared import prepare
 from arignote.data.readers.base import Reader
-from arignote.data.targets import Classes, Targets
 from arignote.spec.settings import FitSettings
-
-X = np.random.default_rng(0).normal(3, 2, (90, 4)).astype(np.float32)
-Y = np.repeat(["a", "b", "c"], [60, 20, 10])
 
 
 class Chunked(Reader):
@@ -34,22 +30,8 @@ class Chunked(Reader):
         return self.array[rows]
 
 
-def prepared(x=X, y=Y, seed=1, n_classes=None, learned=None, settings=None, **given):
-    settings = FitSettings(**({"batch_size": 5} | (settings or {})))
-    return prepare(
-        FitData(x, y, targets=Targets({"output": Classes(n_classes=n_classes)}, "output"), **given),
-        settings,
-        seed,
-        learned,
-    )
-
-
 def classes_of(prepared):
     return prepared.targets.of_main.classes(prepared.target_states["output"])
-
-
-def numbers(rows):
-    return np.arange(len(X)) if rows.index is None else rows.index
 
 
 @pytest.mark.parametrize("make", [np.asarray, Chunked])
@@ -69,12 +51,6 @@ def test_parts_have_the_features_and_the_classes_of_their_rows(make, given):
     for rows, classes in found.subsets.values():
         assert np.array_equal(rows.features(slice(0, 90)), X[rows.index])
         assert np.array_equal(classes_of(found)[classes], Y[rows.index])
-
-
-def test_nothing_but_one_row_is_read_to_part_the_data():
-    reader = Chunked()
-    prepared(reader, valid=0.2)
-    assert len(reader.read_rows) <= 1
 
 
 @pytest.mark.parametrize("make", [np.asarray, Chunked])
@@ -131,39 +107,6 @@ def test_preprocessing_by_channel_sees_channels_first():
 
 
 @pytest.mark.parametrize(
-    ("sample_weight", "class_weight", "wanted"),
-    [
-        (np.arange(90), None, np.arange(90.0)),
-        (None, "balanced", np.repeat([1 / 60, 1 / 20, 1 / 10], [60, 20, 10])),
-        (None, {"b": 4, "c": 0.0}, np.repeat([1.0, 4, 0], [60, 20, 10])),
-        (np.arange(90), {"a": 2.0}, np.arange(90) * np.repeat([2.0, 1, 1], [60, 20, 10])),
-    ],
-)
-@pytest.mark.parametrize("valid", [None, np.arange(0, 90, 3), 0.2])
-def test_weights_are_those_of_the_training_rows_and_one_on_average(sample_weight, class_weight, wanted, valid):
-    found = prepared(sample_weight=sample_weight, settings={"class_weight": class_weight}, valid=valid)
-    rows = numbers(found.subsets["train"][0])
-    weights = found.weights
-    assert weights.dtype == np.float32 and len(weights) == len(rows) and weights.mean() == pytest.approx(1, abs=1e-6)
-    if class_weight == "balanced":
-        sums = [weights[Y[rows] == label].sum() for label in "abc"]
-        assert np.allclose(sums, sums[0], rtol=1e-5)
-    else:
-        assert np.allclose(weights, wanted[rows] / wanted[rows].mean(), rtol=1e-5)
-
-
-def test_without_weights_there_are_none():
-    assert prepared().weights is None and "weights" not in prepared().fingerprint()
-
-
-def test_class_weights_are_named_by_labels_of_any_kind():
-    labels = np.repeat([3, 7, 9], [60, 20, 10])
-    for named in ({7: 2.0}, {"7": 2.0}):
-        weights = prepared(y=labels, settings={"class_weight": named}).weights
-        assert weights[60] == pytest.approx(2 * weights[0])
-
-
-@pytest.mark.parametrize(
     ("given", "settings", "words"),
     [
         ({"sample_weight": np.ones(89)}, {}, r"sample_weight must have the shape \(90,\).*got \(89,\)"),
@@ -203,25 +146,6 @@ def test_parts_that_do_not_fit_together_are_reported(given, settings, words):
         prepared(settings=settings, **given)
 
 
-@pytest.mark.parametrize("kind", [int, str, float])
-def test_no_group_is_parted(kind):
-    groups = (np.arange(90) % 11).astype(kind)
-    found = prepared(valid=0.3, test=0.2, groups=groups)
-    seen = [set(groups[rows.index].tolist()) for rows, _ in found.subsets.values()]
-    assert sum(map(len, seen)) == len(set.union(*seen)) == 11
-
-
-@pytest.mark.parametrize("groups", [[None] * 90, ["a", None] * 45, ["a", 1] * 45])
-def test_groups_that_cannot_be_compared_are_reported(groups):
-    with pytest.raises(DataError, match=r"groups must be all numbers or all text, with none missing"):
-        prepared(valid=0.3, groups=np.array(groups, dtype=object))
-
-
-def test_weights_that_are_no_numbers_are_reported():
-    with pytest.raises(DataError, match=r"sample_weight must be numbers; row 0 is 'a'"):
-        prepared(sample_weight=["a"] * 90)
-
-
 def test_a_batch_larger_than_the_data_is_reported():
     with pytest.warns(ArignoteWarning, match=r"batch_size 80 is larger than the data \(72 rows\)"):
         assert prepared(settings={"batch_size": 80}, valid=0.2).batch_size == 72
@@ -244,180 +168,11 @@ def test_the_fingerprint_knows_parts_and_weights():
     assert all(one != other for at, one in enumerate(differing) for other in differing[:at])
 
 
-def test_a_run_is_not_resumed_with_other_weights(tmp_path):
-    def fit(n_epochs, weights):
-        classifier = NNClassifier([["ClassificationOutputLayer"]], rng=1, checkpoint=str(tmp_path / "run"))
-        return classifier.fit(X, Y, sample_weight=weights, n_epochs=n_epochs, batch_size=30)
-
-    fit(1, np.arange(90))
-    assert fit(2, 2 * np.arange(90)).n_epochs_ == 2
-    with pytest.raises(CheckpointError, match="weights"):
-        fit(3, np.arange(90)[::-1])
-
-
-@pytest.mark.parametrize("counts", [(60, 20, 10), (30, 30, 30), (88, 1, 1)])
-@pytest.mark.parametrize("valid", [None, np.arange(0, 30)])
-def test_balanced_class_weights_are_those_of_scikit_learn(counts, valid):
-    labels = np.random.default_rng(0).permutation(np.repeat(["a", "b", "c"], counts))
-    labels[30:33] = ["a", "b", "c"]
-    found = prepared(y=labels, settings={"class_weight": "balanced"}, valid=valid)
-    # Of the training rows alone; their mean is 1.
-    train = labels if valid is None else labels[30:]
-    np.testing.assert_allclose(found.weights, compute_sample_weight("balanced", train), rtol=1e-6)
-    classes = np.array(["a", "b", "c"])
-    by_class = dict(zip(classes, compute_class_weight("balanced", classes=classes, y=train), strict=True))
-    np.testing.assert_allclose(found.weights, [by_class[label] for label in train], rtol=1e-6)
-
-
-def test_sample_weights_are_multiplied_by_class_weights_and_divided_by_their_mean():
-    own = np.random.default_rng(1).random(90) + 0.1
-    for class_weight in ("balanced", {"a": 3.0, "c": 0.5}):
-        found = prepared(sample_weight=own, settings={"class_weight": class_weight})
-        product = own * compute_sample_weight(
-            class_weight if class_weight == "balanced" else {"a": 3.0, "b": 1.0, "c": 0.5}, Y
-        )
-        np.testing.assert_allclose(found.weights, product / product.mean(), rtol=1e-6)
-
-
-def test_weights_by_hand():
-    # Rows of class a, a, a, b: balanced 4 / (2 * 3) = 2/3 and 4 / (2 * 1) = 2.
-    x, labels = np.zeros((4, 1)), np.array(["a", "a", "a", "b"])
-    found = prepared(x, labels, settings={"class_weight": "balanced", "batch_size": 1}).weights
-    np.testing.assert_allclose(found, [2 / 3, 2 / 3, 2 / 3, 2], rtol=1e-6)
-    # 1, 2, 3, 4 by sample, b counts twice: 1, 2, 3, 8 with a mean of 3.5.
-    given = {"sample_weight": [1, 2, 3, 4], "settings": {"class_weight": {"b": 2}, "batch_size": 1}}
-    np.testing.assert_allclose(prepared(x, labels, **given).weights, np.array([1, 2, 3, 8]) / 3.5, rtol=1e-6)
-
-
-def test_a_class_that_no_training_row_has_does_not_divide_by_zero():
-    labels = np.repeat([0, 1, 2], [60, 20, 10])
-    found = prepared(y=labels, settings={"class_weight": "balanced"}, valid=np.arange(80, 90))
-    # 80 rows of two classes: 80 / (2 * 60) and 80 / (2 * 20).
-    np.testing.assert_allclose(found.weights, np.repeat([2 / 3, 2], [60, 20]), rtol=1e-6)
-
-
-def test_weights_of_some_rows_may_be_zero():
-    found = prepared(sample_weight=np.arange(90) % 2)
-    assert found.weights.tolist() == [0.0, 2.0] * 45
-
-
-def test_sample_weights_follow_the_training_rows():
-    # A weight for each row that identifies the row.
-    own = 1.0 + np.arange(90)
-    for given in ({"valid": 0.2, "test": 0.1}, {"valid": [3, 50]}, {"test": 0.3, "groups": np.arange(90) // 4}):
-        found = prepared(sample_weight=own, **given)
-        index = found.subsets["train"][0].index
-        np.testing.assert_allclose(found.weights, (1 + index) / (1 + index).mean(), rtol=1e-6)
-        assert found.weights.dtype == np.float32
-
-
-def test_rows_are_parted_in_proportion_of_the_classes_or_from_the_end():
-    found = prepared(valid=0.2, test=0.1)
-    assert {name: np.bincount(classes).tolist() for name, (_, classes) in found.subsets.items()} == {
-        "train": [42, 14, 7],
-        "valid": [12, 4, 2],
-        "test": [6, 2, 1],
-    }
-    found = prepared(valid=0.2, test=0.1, settings={"partition": "contiguous"})
-    assert {name: rows.index.tolist() for name, (rows, _) in found.subsets.items()} == {
-        "train": list(range(63)),
-        "valid": list(range(63, 81)),
-        "test": list(range(81, 90)),
-    }
-
-
-def test_the_seed_decides_which_rows_are_held_out():
-    first, again, other = (prepared(valid=0.2, seed=seed).subsets["valid"][0].index.tolist() for seed in (1, 1, 2))
-    assert first == again != other
-
-
-def test_a_part_that_is_data_of_its_own_leaves_the_rows_whole():
-    found = prepared(valid=(X[:5] + 1, Y[:5]), test=Data(X[50:70], Y[50:70], start=10))
-    assert [len(rows) for rows, _ in (found.subsets[name] for name in ("train", "valid", "test"))] == [90, 5, 10]
-    assert np.array_equal(found.subsets["valid"][0].features(slice(0, 5)), X[:5] + 1)
-    assert np.array_equal(found.subsets["test"][0].features(slice(0, 10)), X[60:70])
-    assert found.subsets["test"][1].tolist() == [1] * 10
-
-
-def test_a_fraction_may_be_beside_data_of_its_own():
-    found = prepared(valid=(X[:5], Y[:5]), test=0.1)
-    assert {name: len(rows) for name, (rows, _) in found.subsets.items()} == {"train": 81, "valid": 5, "test": 9}
-
-
-def test_fractions_of_zero_hold_nothing_out():
-    found = prepared(valid=0.0, test=0)
-    assert list(found.subsets) == ["train"] and len(found.subsets["train"][0]) == 90
-
-
-def test_the_fractions_of_data_give_way_to_those_of_fit():
-    x = DataWithHoldoutPartitions(X, Y, 0.2, 0.1)
-    sizes = [
-        {name: len(rows) for name, (rows, _) in prepared(x, None, **given).subsets.items()}
-        for given in ({}, {"valid": 0.3}, {"test": [1, 2, 3]}, {"valid": 0})
-    ]
-    assert sizes == [
-        {"train": 63, "valid": 18, "test": 9},
-        {"train": 54, "valid": 27, "test": 9},
-        {"train": 69, "valid": 18, "test": 3},
-        {"train": 81, "test": 9},
-    ]
-    assert list(prepared(DataWithHoldoutPartitions(X, Y), None).subsets) == ["train"]
-
-
-@pytest.mark.parametrize("part", [True, False, "0.2", "5", ".5"])
-def test_a_fraction_must_be_a_number(part):
-    with pytest.raises(DataError, match=rf"valid must be a fraction in \[0, 1\), row numbers or data; got {part!r}"):
-        prepared(valid=part)
-
-
-def test_text_with_two_points_is_a_source_and_no_fraction():
-    with pytest.raises(DataError) as caught:
-        prepared(valid="1.2.3")
-    assert "1.2.3" in str(caught.value) and "must be a fraction" not in str(caught.value)
-
-
-def test_groups_may_be_objects_of_one_type():
-    groups = np.array([f"patient {n % 9}" for n in range(90)], dtype=object)
-    found = prepared(valid=0.3, groups=groups)
-    seen = {name: set(groups[rows.index]) for name, (rows, _) in found.subsets.items()}
-    assert len(found.subsets["valid"][0]) == 30 and not seen["train"] & seen["valid"]
-
-
 def test_what_was_prepared_does_not_change():
     found = prepared()
     for record in (found, FitData(X), found.subsets["train"][0]):
         with pytest.raises(FrozenInstanceError):
             setattr(record, fields(record)[0].name, None)
-
-
-@pytest.mark.parametrize(
-    "part", [[3, 4], range(3, 5), np.array([3, 4]), np.array([4, 3], np.uint8), [np.int64(3), 4]], ids=str
-)
-def test_row_numbers_may_be_a_list_a_range_or_an_array(part):
-    assert prepared(valid=part).subsets["valid"][0].index.tolist() == [3, 4]
-
-
-@pytest.mark.parametrize("part", [[0], [89], [0, 89]])
-def test_the_first_and_the_last_row_may_be_held_out(part):
-    assert prepared(test=part).subsets["test"][0].index.tolist() == part
-
-
-@pytest.mark.parametrize(
-    ("part", "words"),
-    [
-        (np.array([1.0, 2.0]), "valid: row numbers must be integers; got float64"),
-        (
-            np.arange(10, 101),
-            r"valid: row numbers must lie in 0 \.\. 89; got \[10, 11, 12, 13, 14, 15, 16, 17, 18, 19\]",
-        ),
-        ([-1, 3], r"valid: row numbers must lie in 0 \.\. 89; got \[-1, 3\]"),
-        ([], r"valid must have the shape \(rows, features"),
-    ],
-    ids=str,
-)
-def test_row_numbers_that_cannot_be_are_reported(part, words):
-    with pytest.raises(DataError, match=words):
-        prepared(valid=part)
 
 
 def test_settings_that_data_brings_are_taken_where_fit_has_none():

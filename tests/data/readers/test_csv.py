@@ -54,14 +54,6 @@ def test_a_csv_reader_keeps_the_contract(csv):
         check_reader(CSVReader(path, columns))
 
 
-@pytest.mark.parametrize("end", ["\n", "\r\n"])
-def test_quoted_line_ends_and_commas_belong_to_their_field(csv, end):
-    frame = long_table(9000)
-    reader = CSVReader(csv(frame.to_csv(index=False, lineterminator=end)), "note")
-    assert reader.dtype == object and reader.shape == (9000,)
-    assert reader.read(np.array([8995, 4096, 7])).tolist() == frame["note"][[8995, 4096, 7]].tolist()
-
-
 def test_one_name_gives_a_row_of_values_and_a_list_of_one_a_column(csv):
     path = csv("a,b\n1,2\n3,4\n")
     assert CSVReader(path, "b").read(slice(0, 2)).tolist() == [2, 4]
@@ -95,12 +87,6 @@ def test_numbers_are_the_nearest_to_what_is_written(csv):
     assert found.tolist() == [float(word) for word in words]
 
 
-def test_blank_lines_and_a_byte_order_mark_are_skipped(csv):
-    path = csv(b"\xef\xbb\xbfa\n1\n\n \t\n2\n\n\n3\n\n")
-    assert CSVReader(path, "a").read(slice(0, 3)).tolist() == [1, 2, 3]
-    assert np.array_equal(CSVReader(csv('a\n1\n""\n2\n'), "a").read(slice(0, 3)), [1, np.nan, 2], equal_nan=True)
-
-
 def test_a_quote_within_a_word_is_a_letter(csv):
     path = csv('pipe,n\n5" wide,1\n"6"" wide",2\n7" or 8",3\n')
     assert CSVReader(path, "pipe").read(slice(0, 3)).tolist() == ['5" wide', '6" wide', '7" or 8"']
@@ -112,51 +98,6 @@ def test_names_that_are_in_part_numbers_are_read_unchanged_with_text_true(csv):
     assert CSVReader(path, "y", text=True).read(slice(0, 3)).tolist() == ["01", "a", "1.50"]
     with pytest.raises(DataError, match="text=True needs a single column"):
         CSVReader(path, ["x", "y"], text=True)
-
-
-@pytest.mark.parametrize(
-    "content, columns, message",
-    [
-        (b"", None, "is empty"),
-        (b"a,b\n", None, "a header and no rows"),
-        (b"a,b\n1,2\n3\n", None, r"line 3: has 1 fields; the header has 2"),
-        (b'a,b\n"1\n",2\n3,4,5\n', None, r"line 4: has 3 fields"),
-        (b"a,b\n1,2\n3,oops\n", None, r"column 'b': row 1 \(line 3\) holds 'oops', where numbers"),
-        (b"a,b\n1,2\n\n3,oops\n", "b", r"row 1 \(line 4\) holds 'oops'.*text=True"),
-        (b"a,b\n1,oops\n3,4\n", "b", r"row 0 \(line 2\) holds 'oops'"),
-        (b"a\n" + b"1\n" * 5000 + b"x\n", "a", r"row 5000 \(line 5002\) holds 'x'"),
-        (b"a\n" + b"1\n" * 4096 + b"x\n", "a", r"row 4096 \(line 4098\) holds 'x'"),
-        (b"a\n" + b"x\n" * 5000 + b"1\n", "a", r"row 0 \(line 2\) holds 'x'"),
-        (b"width,height\n1,2\n", "widht", r"no column 'widht'. Did you mean 'width'\? There are: width, height"),
-        (b"a,a\n1,2\n", None, "has 2 columns named 'a' \\(0 and 1\\)"),
-        (b"a,b\n1,2\n\xe9,3\n", None, "line 3: is not UTF-8"),
-        ("a,b\n1,2\n".encode("utf-16"), None, "line 1: is not UTF-8"),
-        (b'a,b\n1,2\n"3,4\n5,6\n', None, "line 3: has 1 fields"),
-        (b'a,b\n1,2\n"3,4\n' + b"5,6\n" * 50000, None, "line 3: is not a row of CSV"),
-        (b"a,b\r1,2\r3,4\r", None, "line 1: is not a row of CSV"),
-        (b"a,b\n1,2\n", [], "no columns to read. There are: a, b"),
-    ],
-)
-def test_errors_of_a_csv_are_reported_with_their_line(csv, content, columns, message):
-    path = csv(content)
-    with pytest.raises(DataError, match=message) as error:
-        CSVReader(path, columns)
-    assert str(path) in str(error.value)
-
-
-def test_comment_lines_between_the_rows_are_no_rows_wherever_chunks_end(csv):
-    rows = [f"{i},{i * 0.5}" for i in range(9000)]
-    rows = [text for i, row in enumerate(rows) for text in ([f"# {i}", row] if i % 4096 in (0, 1, 4095) else [row])]
-    reader = CSVReader(csv("# first\na,b\n" + "\n".join(rows) + "\n# last\n"))
-    assert reader.dialect.comment == "#" and reader.shape == (9000, 2)
-    expected = np.array([[i, i * 0.5] for i in range(9000)])
-    assert np.array_equal(reader.read(slice(0, None)), expected)
-    check_reader(reader)
-
-
-def test_a_mark_of_comments_within_quotes_is_text(csv):
-    path = csv('# first\nname,n\n"two\n# lines",1\n"#3",2\n')
-    assert CSVReader(path, "name").read(slice(0, 2)).tolist() == ["two\n# lines", "#3"]
 
 
 def test_a_table_without_header_has_columns_by_position(csv):
@@ -180,38 +121,6 @@ def test_text_among_decimal_commas_is_named_not_the_numbers(csv):
         CSVReader(csv("a;b\n1,5;2\n2,5;3\noops;4\n"))
 
 
-@pytest.mark.parametrize(
-    ("words", "expected", "dtype"),
-    [
-        (["10", "2", "-3"], [10, 2, -3], np.int64),
-        (["1.0", "2"], [1.0, 2.0], np.float64),
-        (["1.5", "1e3"], [1.5, 1000.0], np.float64),
-        (["01", "2"], ["01", "2"], object),
-        (["1", "1234567890123456789012"], ["1", "1234567890123456789012"], object),
-        (["yes", "no"], ["yes", "no"], object),
-    ],
-    ids=str,
-)
-def test_labels_are_integers_numbers_or_text_as_all_of_them_are_written(csv, words, expected, dtype):
-    reader = CSVReader(csv("x,y\n" + "".join(f"1,{word}\n" for word in words)), "y", labels=True)
-    found = reader.read(slice(0, len(words)))
-    assert reader.dtype == found.dtype == dtype and found.tolist() == expected
-
-
-@pytest.mark.parametrize("marker", ["nan", "NA", "?", "", " ? ", "Nan"])
-def test_labels_that_are_missing_among_numbers_are_nan(csv, marker):
-    found = CSVReader(csv(f"x,y\n1,2\n1,{marker}\n1,3\n"), "y", labels=True)
-    assert found.dtype == np.float64 and np.array_equal(found.read(slice(0, 3)), [2, np.nan, 3], equal_nan=True)
-
-
-def test_labels_that_are_missing_among_words_are_nan_unless_they_are_given_as_words(csv):
-    path = csv("x,y\n1,NA\n1,EU\n1, ?\n1,none\n1,\n")
-    found = CSVReader(path, "y", labels=True).read(slice(0, 5)).tolist()
-    assert found[1::2] == ["EU", "none"] and all(label != label for label in found[::2])
-    found = CSVReader(path, "y", labels=True, csv={"missing": ["EU"]}).read(slice(0, 4)).tolist()
-    assert found[0] == "NA" and found[1] != found[1] and found[2:] == [" ?", "none"]
-
-
 def test_the_first_missing_number_of_each_column_is_known_and_how_many_there_are(csv):
     rows = [["1", "2", "3"] for _ in range(9000)]
     rows[4096][1], rows[5000][1], rows[8999][2], rows[3][2] = "?", "", "NA", " nan "
@@ -231,15 +140,6 @@ def test_missing_numbers_are_marked_as_in_the_format(csv):
         CSVReader(path)
     with pytest.raises(DataError, match=r"holds 'NA', where numbers are expected"):
         CSVReader(csv("a,b\n1,NA\n2,3\n"), csv={"missing": "?"})
-
-
-def test_labels_of_many_chunks_are_of_one_kind(csv):
-    path = csv("y\n" + "1\n" * 5000 + "0.5\n")
-    assert CSVReader(path, "y", labels=True).read(slice(0, 1)).tolist() == [1.0]
-    path = csv("y\n" + "1\n" * 5000 + "a\n")
-    assert CSVReader(path, "y", labels=True).read(slice(0, 1)).tolist() == ["1"]
-    with pytest.raises(DataError, match="labels=True needs a single column"):
-        CSVReader(path, labels=True)
 
 
 def test_a_missing_file_is_reported(tmp_path):

@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 import torch
 from command_line import arignote
+from of_2015 import network, output, write
 from promise import Stopped, digest, killed_after, newest
 from safetensors.numpy import save_file as save_arrays
 from safetensors.torch import save_file
-from test_legacy import network, output, write
 
 from arignote import CheckpointError, ConfigError, NNClassifier, NNRegressor
 from arignote.errors import ArignoteWarning

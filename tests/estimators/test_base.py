@@ -1,11 +1,15 @@
-"""`warm_start`: a fit continues where the last one ended, with other settings and other rows too."""
+"""What all estimators have: `warm_start`, their settings as arguments, and the number of features of a fit."""
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 import pytest
+from sklearn.experimental import enable_halving_search_cv  # noqa: F401
 
 from arignote import CheckpointError, ConfigError, NNClassifier, NNRegressor
+from arignote.spec.settings import FitSettings
 
 X = np.random.default_rng(0).normal(size=(60, 3)).astype(np.float32)
 Y = X[:, 0] - 2 * X[:, 1]
@@ -49,3 +53,24 @@ def test_other_classes_are_refused_and_so_is_a_changed_run_with_a_checkpoint(tmp
     kept = NNClassifier([["ClassificationOutputLayer"]], **settings, checkpoint=str(tmp_path / "run")).fit(X, labels)
     with pytest.raises(CheckpointError, match="batch_size: 20 then, 30 now"):
         kept.set_params(n_epochs=2, batch_size=30).fit(X, labels)
+
+
+@pytest.mark.parametrize("make", [NNClassifier, NNRegressor])
+def test_every_setting_is_an_argument_of_the_constructor(make):
+    assert make([]).get_params(deep=False).keys() >= FitSettings.model_fields.keys()
+
+
+def test_the_number_of_features_is_checked_by_every_method_with_the_way_out():
+    labels = np.where(Y > 0, "a", "b")
+    fitted = NNClassifier([["ClassificationOutputLayer"]], rng=1, n_epochs=1, batch_size=20).fit(X, labels)
+    for method in (
+        fitted.predict,
+        fitted.predict_proba,
+        lambda X: fitted.score(X, labels),
+        lambda X: fitted.evaluate(X, labels),
+    ):
+        with pytest.raises(ValueError, match=r"^X has 2 features, but NNClassifier is expecting 3 features as input: "):
+            method(X[:, :2])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert fitted.predict(X.tolist()).shape == (60,)
