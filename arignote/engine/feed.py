@@ -35,8 +35,8 @@ class DeviceBatch(NamedTuple):
 
     @property
     def n_rows(self) -> int:
-        """Number of rows."""
-        return self.x[0].shape[0]
+        """Number of rows; a shard without rows has no features."""
+        return self.x[0].shape[0] if self.x else 0
 
 
 # Bytes. The alignment of tensors that torch allocates, and the one that MKL requires for reproducible results
@@ -69,6 +69,8 @@ def _aligned(tensor: Tensor) -> Tensor:
 
 def batch_to_device(batch: Batch, device: torch.device) -> DeviceBatch:
     """Return a batch on the device of the network."""
+    if not batch.n_rows:
+        return DeviceBatch((), ())
     assert batch.y is not None
     weights = None if batch.weights is None else _to_device(batch.weights, device)
     return DeviceBatch(fields_to_device(batch.x, device), fields_to_device(batch.y, device), weights)
@@ -117,6 +119,8 @@ class ResidentRows:
     def __call__(self, batch: Batch) -> DeviceBatch:
         """Return the rows of a batch, gathered by their numbers."""
         rows = batch.rows
+        if not batch.n_rows:
+            return DeviceBatch((), ())
         if isinstance(rows, slice):
             return self._batch(_aligned(values[rows]) for values in self._values)
         size = len(rows)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
 from functools import partial
@@ -19,6 +19,7 @@ from arignote.engine.monitor import GradientNorm
 from arignote.engine.network import Network
 from arignote.engine.scale import LossScale
 from arignote.engine.session import seed_all, seed_generators
+from arignote.engine.shards import ShardedGradients
 from arignote.engine.turns import TURN
 from arignote.engine.update import NO_NUMBERS, Update
 from arignote.generators import GENERATORS
@@ -50,6 +51,8 @@ class TrainingStep:
         Numbers of layers and settings that follow a rule, as "fc1.l2"; each call is given their current values.
     average : Average, optional
         Average of the weights that is kept beside them.
+    n_shards : int
+        Shards of each batch; see `ShardedGradients`.
 
     Attributes
     ----------
@@ -79,6 +82,7 @@ class TrainingStep:
         max_grad_value: float | None = None,
         ruled: Collection[str] = (),
         average: Average | None = None,
+        n_shards: int = 1,
     ):
         self.network = network
         self.average = None if average is None else AveragedNetwork(network, average)
@@ -94,6 +98,7 @@ class TrainingStep:
         self.last_batches: Sequence[DeviceBatch] = ()
         self._tape_of, self._slots = partial(tape_of, network, losses, self.loss_weights), dict[str, Tensor]()
         self._update_of = partial(Update, network, updater, max_grad_norm, max_grad_value, ruled)
+        self._sharded = ShardedGradients(network, n_shards) if n_shards > 1 else None
         self._thaw({})
 
     def _thaw(self, thawed: Mapping[str, int]) -> None:
@@ -133,13 +138,14 @@ class TrainingStep:
         n: int,
         numbers: Mapping[str, float] = NO_NUMBERS,
         thawed: Mapping[str, int] = MappingProxyType({}),
+        n_rows: Sequence[int] = (),
     ) -> Tensor:
         """Update the network.
 
         Parameters
         ----------
         batches : sequence of DeviceBatch
-            Several batches are one update.
+            Several batches are one update; of batches in shards, those of each batch, in order.
         seeds : iterable of int
             Seed of the default generators for each batch; they are computed only if something draws.
         lr, momentum : float
@@ -150,6 +156,8 @@ class TrainingStep:
             Current values of `ruled`.
         thawed : dict of str to int
             Layers with `thaw_at` that are trained by now, with the number of updates before.
+        n_rows : sequence of int
+            Rows of each batch, if they are in shards.
 
         Returns
         -------
@@ -163,40 +171,40 @@ class TrainingStep:
             self._weigh_losses(numbers)
         # Threads that run code of the user wait for the generators before they compute: always in this order.
         with self._lock, TURN:
-            return self._update_by(batches, seeds, lr, momentum, n, numbers)
+            self.last_batches = batches
+            loss = self._write_gradients(batches, iter(seeds), n_rows)
+            # Gradients that overflowed are not used; the scale is halved for the next update.
+            if self._scale is None or self._scale.unscale(self.network.gradients):
+                if self._gradient_norm is not None:
+                    self._gradient_norm.add(self.network.gradients)
+                self._update(lr, momentum, n, numbers)
+            return loss
 
     def _weigh_losses(self, numbers: Mapping[str, float]) -> None:
         """Give losses whose weight follows a rule their current one."""
         for at, name in self._ruled_weights.items():
             self.loss_weights[at] = numbers[name]
 
-    def _update_by(
-        self,
-        batches: Sequence[DeviceBatch],
-        seeds: Iterable[int],
-        lr: float,
-        momentum: float,
-        n: int,
-        numbers: Mapping[str, float],
-    ) -> Tensor:
-        self.last_batches = batches
-        n_rows = sum(batch.n_rows for batch in batches)
-        losses = []
-        seed_of_each = iter(seeds)
-        for number, batch in enumerate(batches):
-            if self._draws:
-                # For each batch, by its position: a run that is resumed here draws the same numbers.
-                self._seed(next(seed_of_each), self.network.device)
-            # A mean over all rows of the update; the first batch overwrites the gradients, others add theirs.
-            losses.append(self._gradients(*batch, batch.n_rows / n_rows, float(number > 0)))
-        loss = losses[0] if len(losses) == 1 else torch.stack(losses).sum()
-        # Gradients that overflowed are not used; the scale is halved for the next update.
-        if self._scale is not None and not self._scale.unscale(self.network.gradients):
-            return loss
-        if self._gradient_norm is not None:
-            self._gradient_norm.add(self.network.gradients)
-        self._update(lr, momentum, n, numbers)
-        return loss
+    def _write_gradients(self, batches: Sequence[DeviceBatch], seeds: Iterator[int], n_rows: Sequence[int]) -> Tensor:
+        """Write the gradients of the mean loss over all rows of an update into the flat vector; return that loss."""
+        if self._sharded is not None:
+            return self._sharded(batches, partial(self._of_batch, seeds), n_rows)
+        n_all = sum(batch.n_rows for batch in batches)
+        # The first batch overwrites the gradients, others add theirs.
+        losses = [
+            self._of_batch(seeds, batch, batch.n_rows / n_all, float(number > 0))
+            for number, batch in enumerate(batches)
+        ]
+        return losses[0] if len(losses) == 1 else torch.stack(losses).sum()
+
+    def _of_batch(self, seeds: Iterator[int], batch: DeviceBatch, share: float, beta: float = 0.0) -> Tensor:
+        """Write the gradients of ``share * loss`` of a batch, or of a shard, and return that loss."""
+        if self._draws:
+            # For each batch, by its position: a run that is resumed here draws the same numbers.
+            self._seed(next(seeds), self.network.device)
+        if not batch.n_rows:
+            return self.network.gradients.zero_().new_zeros(())
+        return self._gradients(*batch, share, beta)
 
     def _by_autograd(
         self, x: tuple[Tensor, ...], y: tuple[Tensor, ...], weights: Tensor | None, share: float, beta: float

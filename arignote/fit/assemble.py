@@ -86,8 +86,8 @@ def assemble(plan: Plan, stored: TrainingState | None = None) -> Assembly:
             warn(message)
     # Of the run that is resumed: another number of threads, or another memory format, rounds sums differently.
     before = None if stored is None else stored.environment
-    setup = setup_for(architecture, settings, plan.prepared.batch_size, before)
-    step = build_step(architecture, setup, settings, list(plan.objective.train_loss.values()))
+    setup = setup_for(architecture, settings, -(-plan.prepared.batch_size // plan.n_shards), before)
+    step = build_step(architecture, setup, settings, list(plan.objective.train_loss.values()), plan.n_shards)
     if stored is None:
         # Each tensor has a random stream of its own, so that loading one changes no other.
         step.network.initialise(plan.rng)
@@ -113,7 +113,9 @@ def assemble(plan: Plan, stored: TrainingState | None = None) -> Assembly:
     return Assembly(plan, step, rules, state)
 
 
-def build_step(architecture: Architecture, setup: Setup, settings: FitSettings, losses: Sequence[Loss]) -> TrainingStep:
+def build_step(
+    architecture: Architecture, setup: Setup, settings: FitSettings, losses: Sequence[Loss], n_shards: int = 1
+) -> TrainingStep:
     """Build a network, without initial weights, and the step that trains it."""
     return TrainingStep(
         Network(architecture, setup),
@@ -125,6 +127,7 @@ def build_step(architecture: Architecture, setup: Setup, settings: FitSettings, 
         max_grad_value=settings.sgd_max_grad_value,
         ruled=tuple(settings.rules or ()),
         average=settings.average,
+        n_shards=n_shards,
     )
 
 

@@ -31,6 +31,8 @@ def _comparable(spec: Mapping[str, Any]) -> dict[str, Any]:
     """Return what decides the numbers of a run, with layers by name, and defaults for what an older file lacks."""
     layers = [completed("layer", layer) for layer in spec["layers"]]
     fit = {key: value for key, value in completed_settings(spec["fit"]).items() if decides(key)}
+    # Files of earlier versions have none.
+    fit["shards"] = fit["shards"] or 1
     return {"layers": {params["name"]: {"type": word} | params for word, params in layers}, "fit": fit}
 
 

@@ -10,7 +10,7 @@ from arignote.data.epoch.order import Order, order_of
 from arignote.data.prepare.fit_data import FitData, OpenedData, split_of
 from arignote.data.prepare.prepared import Prepared, prepare
 from arignote.data.rows.selection import Rows
-from arignote.errors import CheckpointError, DataError, warn
+from arignote.errors import CheckpointError, ConfigError, DataError, warn
 from arignote.fit.phases.final_epochs import FinalRows, final_rows
 from arignote.fit.phases.one_pass import OnePass, check_shape
 from arignote.fit.stored.transfer import StoredNetwork, digests_of
@@ -111,6 +111,11 @@ class Plan:
     loaded: dict[str, str]
     final_rows: FinalRows | None
 
+    @property
+    def n_shards(self) -> int:
+        """Shards of a batch."""
+        return int(self.spec["fit"]["shards"])
+
 
 def plan_fit(request: FitRequest, stored: TrainingState | None) -> Plan:
     """Prepare the data and declare the architecture: as a new run, or as `stored` has it.
@@ -136,6 +141,7 @@ def plan_fit(request: FitRequest, stored: TrainingState | None) -> Plan:
     fixed_states = None if one_pass is None else one_pass.fixed_states if stored is None else stored.targets
     prepared = prepare(data, settings, rng, learned, stored_states, opened, fixed_states)
     rows, y = prepared.subsets["train"]
+    n_shards = _n_shards(settings, stored, prepared.batch_size)
     if one_pass is not None and stored is not None:
         check_shape(rows.n_in, stored, one_pass.estimator)
     order = order_of(rows, settings.shuffle, y if settings.balance_classes else None)
@@ -149,7 +155,7 @@ def plan_fit(request: FitRequest, stored: TrainingState | None) -> Plan:
         architecture,
         order,
         rng,
-        spec=_spec(request, prepared, architecture, dumped | objective.spec()),
+        spec=_spec(request, prepared, architecture, dumped | objective.spec() | {"shards": n_shards}),
         objective=objective,
         first_values=values,
         targets=prepared.target_states,
@@ -175,6 +181,18 @@ def _spec(
     }
 
 
+def _n_shards(settings: FitSettings, stored: TrainingState | None, batch_size: int) -> int:
+    """Return the number of shards of a batch: as set, else that of the run that is resumed, else 1."""
+    before = None if stored is None else stored.spec["fit"].get("shards")
+    n_shards = settings.shards or before or 1
+    if n_shards > batch_size:
+        raise ConfigError(
+            f"fit.shards must be at most the rows of a batch, {batch_size}; got {n_shards}. Lower shards, or raise "
+            "batch_size"
+        )
+    return n_shards
+
+
 def _check_new_run(request: FitRequest) -> None:
     """Raise ConfigError with what no run may begin with; one that is resumed may have it, from an earlier version."""
     check_new_rules(request.layers, request.settings)
@@ -196,13 +214,13 @@ def _loaded(request: FitRequest, stored: TrainingState | None) -> dict[str, str]
 
 def _check_steps(architecture: Architecture, prepared: Prepared) -> None:
     """Raise DataError if an output of each step has other steps than its targets."""
-    for subset, (_, y) in prepared.subsets.items():
+    for part, (_, y) in prepared.subsets.items():
         for place in architecture.placed:
             if isinstance(place.layer, OutputLayer) and len(place.output_shape) > 1 and y is not None:
                 n_steps = prepared.targets.values(y, place.name).shape[1]
                 if n_steps != place.output_shape[0]:
                     raise DataError(
-                        f"y of {subset} has {n_steps} steps, the output of {place.name!r} {place.output_shape[0]}; the "
+                        f"y of {part} has {n_steps} steps, the output of {place.name!r} {place.output_shape[0]}; the "
                         "numbers must be equal"
                     )
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from itertools import islice
 from typing import TYPE_CHECKING, Any, Protocol
 
 from arignote.checkpoints.progress import STOP_RULE
@@ -13,7 +12,7 @@ from arignote.checkpoints.schedule import Checkpointer
 from arignote.checkpoints.state import TrainingState
 from arignote.data.epoch.batches import Batch, Batches
 from arignote.fit.phases import apply_rules
-from arignote.fit.phases.final_epochs import EpochSource, FinalEpochs
+from arignote.fit.phases.final_epochs import FinalEpochs
 from arignote.fit.validations.validation import Validation
 from arignote.observers.events import Event
 from arignote.optim.rules import Position, Rule, RuleValues
@@ -26,7 +25,7 @@ if TYPE_CHECKING:
 
     from arignote.engine.feed import DeviceBatch
 
-__all__ = ["Trainer", "UpdateFunction"]
+__all__ = ["EpochSource", "Trainer", "UpdateFunction"]
 
 
 class UpdateFunction(Protocol):
@@ -42,7 +41,18 @@ class UpdateFunction(Protocol):
         n: int,
         numbers: Mapping[str, float],
         thawed: Mapping[str, int],
+        n_rows: Sequence[int],
     ) -> Tensor: ...
+
+
+class EpochSource(Protocol):
+    """Source of the batches of an epoch."""
+
+    @property
+    def batches(self) -> Batches: ...
+
+    @property
+    def to_device(self) -> Callable[[Batch], DeviceBatch]: ...
 
 
 class Trainer:
@@ -133,8 +143,8 @@ class Trainer:
         progress, source = state.progress, self._epoch_source(state)
         due = [layer for layer, epoch in self.thaw_at.items() if epoch <= progress.epoch]
         state.thawed = dict.fromkeys(due, progress.n_updates) | state.thawed
-        with contextlib.closing(source.batches.epoch(progress.epoch, start=progress.batch)) as left:
-            while batches := list(islice(left, self.accumulate)):
+        with contextlib.closing(source.batches.updates(progress.epoch, progress.batch, self.accumulate)) as updates:
+            for batches in updates:
                 self._step(state, batches)
                 self.checkpointer.after_batch(state)
                 self._notify_saved(state)
@@ -143,7 +153,7 @@ class Trainer:
     def _step(self, state: TrainingState, batches: list[Batch]) -> None:
         """Update the network and its average, then validate it if that is due."""
         examples_before = state.progress.examples_seen
-        loss = self._update(state, batches)
+        loss = self.update(state, batches)
         self._update_average(state)
         self._notify("batch", state, state.progress.epoch + 1, _loss=loss)
         frequency = self.validation_frequency
@@ -151,27 +161,29 @@ class Trainer:
             state.progress.validation_due = True
             self._validate(state, state.progress.epoch)
 
-    def _update(self, state: TrainingState, batches: list[Batch]) -> Tensor:
+    def update(self, state: TrainingState, batches: list[Batch]) -> Tensor:
         """Update the network from batches, and count them; return their mean loss, on the device."""
         progress, source = state.progress, self._epoch_source(state)
         moved = [source.to_device(batch) for batch in batches]
+        # Of whole batches, also if they are in shards.
+        n_rows = [source.batches.cuts.size(index) for index in range(batches[0].index, batches[-1].index + 1)]
         values = self.values(state, progress.n_updates)
         loss = self.step(
             moved,
-            (stream_seed(state.rng, "step", progress.epoch, batch.index, 0) for batch in batches),
+            (stream_seed(state.rng, "step", progress.epoch, batch.index, batch.shard) for batch in batches),
             lr=values.lr,
             momentum=values.momentum,
             n=progress.n_updates + 1 - progress.slots_since,
             numbers=values.numbers,
             thawed={layer: max(n - progress.slots_since, 0) for layer, n in state.thawed.items()},
+            n_rows=n_rows,
         )
-        n_rows = sum(batch.n_rows for batch in moved)
         # On a GPU the loss stays there, so that nothing waits for it; the product is exact in float64 either way.
         if loss.is_cuda:
-            state.epoch_loss.add_(loss, alpha=n_rows)
+            state.epoch_loss.add_(loss, alpha=sum(n_rows))
         else:
-            state.epoch_loss.add_(loss.item() * n_rows)
-        progress.count_update(batches[-1].index + 1, n_rows)
+            state.epoch_loss.add_(loss.item() * sum(n_rows))
+        progress.count_update(batches[-1].index + 1, sum(n_rows))
         return loss
 
     def _update_average(self, state: TrainingState) -> None:

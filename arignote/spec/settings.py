@@ -61,6 +61,11 @@ class _EngineSettings(BaseModel):
         None,
         description="Threads of the engine; default those of the checkpoint, 1 for small steps, else the engine's own.",
     )
+    shards: Count | None = Field(
+        None,
+        description="Parts of each batch, whose gradients are computed one after the other and added in a fixed order: "
+        "as many processes may share them without another result. Default that of the checkpoint, else 1.",
+    )
     precision: Literal["float32", "bf16_matmul", "bf16", "fp16"] = Field(
         "float32",
         description="What layers compute in: float32, with products of matrices in bfloat16, all in bfloat16, or in "

@@ -88,7 +88,8 @@ class Run:
         setattr(self, count, at + 1)
         return {f"{prefix}_nll": losses[at], f"{prefix}_error": 100.0 + losses[at]}
 
-    def _step(self, batches, seeds, *, lr, momentum, n, numbers, thawed):
+    def _step(self, batches, seeds, *, lr, momentum, n, numbers, thawed, n_rows):
+        assert sum(n_rows) == sum(len(batch.x) for batch in batches) and len(n_rows) == len(batches)
         # Each update makes the weights its own number.
         self.state.network["out.W"].fill_(n)
         self.thawed.append(dict(thawed))

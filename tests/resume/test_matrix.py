@@ -97,6 +97,7 @@ CHOICES = {
     "dense": [{}, {"lr_factor": 0.25}, {"nonnegative": True}],
     "average": [None, {"kind": "ema", "decay": 0.8, "warmup": True}, {"kind": "swa", "start": 2}],
     "final_epochs": [0, 1],
+    "shards": [1, 3],
 }
 
 

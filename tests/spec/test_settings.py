@@ -17,7 +17,7 @@ from arignote.spec.settings import FitSettings, decides, is_of_the_machine
 DECIDES_NUMBERS = {
     *("shuffle", "drop_last", "allow_nonfinite", "axes", "preprocess", "partition", "class_weight", "balance_classes"),
     *("augmentation", "batch_size", "sgd_type", "lr_rule", "momentum_rule", "rules", "stop_rule"),
-    "accumulate",
+    *("accumulate", "shards"),
     *("sgd_max_grad_norm", "train_loss", "valid_loss", "test_loss", "validation_frequency", "validate_on_train"),
     *("sgd_max_grad_value", "scale_target", "missing_targets", "precision", "pretrain", "windows", "average"),
     "weighted_validation",

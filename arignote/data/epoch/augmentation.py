@@ -33,8 +33,8 @@ class Augmenter:
         What the target of each output has learned.
     seed_globals : callable, optional
         Seeds the global random generators from an integer. It is called for each batch with the seed of
-        (seed, "augment", epoch, batch), under a lock that keeps other threads from drawing. If it is left out, a
-        user's function that draws from a global generator raises an ArignoteWarning.
+        (seed, "augment", epoch, batch), and the shard if there are several, under a lock that keeps other threads from
+        drawing. If it is left out, a user's function that draws from a global generator raises an ArignoteWarning.
 
     Raises
     ------
@@ -61,7 +61,7 @@ class Augmenter:
         self._seed_globals = seed_globals
         self._is_reported = False
 
-    def __call__(self, x: NDArray[Any], y: NDArray[Any], epoch: int, batch: int) -> tuple[NDArray[Any], NDArray[Any]]:
+    def __call__(self, x: NDArray[Any], y: NDArray[Any], *position: int) -> tuple[NDArray[Any], NDArray[Any]]:
         """Return an augmented batch.
 
         Parameters
@@ -70,8 +70,8 @@ class Augmenter:
             Features; the functions may change them in place.
         y : array (rows,) of int64, or (rows, n_outputs) of float32
             Encoded targets, such as class numbers.
-        epoch, batch : int
-            Position of the batch in the run, both from 0.
+        *position : int
+            Epoch, batch, and of a batch in shards the shard, each from 0.
 
         Returns
         -------
@@ -85,23 +85,25 @@ class Augmenter:
             If a function raises, does not return (x, y), changes the number of rows, or returns wrong labels.
         """
         if not self._is_custom:
-            return self._applied(x, y, epoch, batch)
-        if epoch > 0 and batch == 0:
+            return self._applied(x, y, *position)
+        epoch, *within = position
+        if epoch > 0 and not any(within):
             # `tried` has compared the first epoch.
-            self._compare(x, y, epoch)
+            self._compare(x, y, *position)
         if self._seed_globals is not None:
             with GENERATORS:
-                self._seed_globals(stream_seed(self.seed, "augment", epoch, batch))
-                return self._applied(x, y, epoch, batch)
+                self._seed_globals(stream_seed(self.seed, "augment", *position))
+                return self._applied(x, y, *position)
         before = global_generator_state()
-        augmented = self._applied(x, y, epoch, batch)
+        augmented = self._applied(x, y, *position)
         if global_generator_state() != before:
             self._report("draws from a global random generator")
         return augmented
 
-    def _applied(self, x: NDArray[Any], y: NDArray[Any], epoch: int, batch: int) -> tuple[NDArray[Any], NDArray[Any]]:
+    def _applied(self, x: NDArray[Any], y: NDArray[Any], *position: int) -> tuple[NDArray[Any], NDArray[Any]]:
+        epoch, batch, *_ = position
         where = f"augmentation of epoch {epoch + 1}, batch {batch}"
-        keywords: dict[str, Any] = {"epoch": epoch, "rng": stream(self.seed, "augment", epoch, batch)}
+        keywords: dict[str, Any] = {"epoch": epoch, "rng": stream(self.seed, "augment", *position)}
         keywords |= self._targets.keywords(self._target_states)
         n_rows = len(x)
         for function, accepted in self._functions:
@@ -137,16 +139,16 @@ class Augmenter:
         array (rows, ...)
             The augmented examples.
         """
-        return self._compare(x, y, 0)
+        return self._compare(x, y, 0, 0)
 
-    def _compare(self, x: NDArray[Any], y: NDArray[Any], epoch: int) -> NDArray[Any]:
+    def _compare(self, x: NDArray[Any], y: NDArray[Any], *position: int) -> NDArray[Any]:
         """Augment the first batch of an epoch twice: results differ if a function draws from elsewhere than `rng`."""
         results = []
         for _ in range(2):
             with GENERATORS:
                 if self._seed_globals is not None:
-                    self._seed_globals(stream_seed(self.seed, "augment", epoch, 0))
-                results.append(self._applied(x.copy(), y.copy(), epoch, 0))
+                    self._seed_globals(stream_seed(self.seed, "augment", *position))
+                results.append(self._applied(x.copy(), y.copy(), *position))
         if not all(map(_same, *results)):
             self._report("gives different results for the same rng")
         return results[0][0]

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections import deque
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from arignote.data.epoch.augmentation import Augmenter
+from arignote.data.epoch.cuts import Cuts
 from arignote.data.epoch.order import Order, order_of
 from arignote.data.rows.selection import Rows
 from arignote.errors import warn
@@ -22,12 +24,12 @@ __all__ = ["Batch", "Batches"]
 
 T = TypeVar("T")
 _NONE = np.empty(0, np.float32)
-Read = Callable[[int, int], NDArray[Any]]
+Place = tuple[int, int]  # number of the batch in the epoch, and of the shard in the batch
 
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """One minibatch.
+    """One minibatch, or a shard of it.
 
     Attributes
     ----------
@@ -44,6 +46,8 @@ class Batch:
     order : array (rows of the epoch,) of int64, optional
         Row numbers of the epoch, of which `rows` are those from position `begin` on; None if it has no order.
     begin : int
+    shard : int
+        Number of the shard, from 0.
     """
 
     index: int
@@ -53,6 +57,12 @@ class Batch:
     weights: NDArray[Any] | None = None
     order: NDArray[np.int64] | None = None
     begin: int = 0
+    shard: int = 0
+
+    @property
+    def n_rows(self) -> int:
+        """Number of rows."""
+        return self.rows.stop - self.rows.start if isinstance(self.rows, slice) else len(self.rows)
 
 
 class Batches:
@@ -83,6 +93,10 @@ class Batches:
         Whether batches hold row numbers only, without features, targets and weights.
     y_from_x : bool
         Whether the targets of a batch are its features, flattened, as they are before augmentation.
+    shards : int
+        Parts that each batch is cut into; what is yielded then are these, also those without rows.
+    own_shards : range, optional
+        Those that are yielded; by default all.
     """
 
     def __init__(
@@ -100,13 +114,18 @@ class Batches:
         prefetch: int = 4,
         only_rows: bool = False,
         y_from_x: bool = False,
+        shards: int = 1,
+        own_shards: range | None = None,
     ):
         self.only_rows, self.y_from_x = only_rows, y_from_x
         self.rows, self.y, self.weights, self.seed = rows, y, weights, seed
         self.batch_size, self.order = batch_size, order or order_of(rows, shuffle=False)
         self.augmentation, self.n_workers, self.prefetch = augmentation, n_workers, prefetch
-        n_rows = len(rows)
-        self.n_batches = n_rows // batch_size if drop_last else -(-n_rows // batch_size)
+        # Single rows are read as they come; of chunks, each shard has its own.
+        is_dealt = shards > 1 and self.order.kind == "chunks"
+        self.cuts = Cuts(len(rows), batch_size, drop_last, shards, is_dealt)
+        self.shards = range(shards) if own_shards is None else own_shards
+        self.n_batches = self.cuts.n_batches
         self._stamp = rows.stamp
 
     def epoch(self, epoch: int, start: int = 0) -> Generator[Batch, None, None]:
@@ -129,42 +148,55 @@ class Batches:
             If the source has changed since it was opened, or since the previous epoch.
         """
         self._warn_if_changed()
-        positions, ends = self.order.of_epoch(self.seed, epoch)
-        n_rows = len(self.rows)
+        positions, ends = self.order.of_epoch(self.seed, epoch, self.cuts.bounds)
 
-        def take(index: int) -> slice | NDArray[np.int64]:
-            batch = slice(index * self.batch_size, min((index + 1) * self.batch_size, n_rows))
-            return batch if positions is None else positions[batch]
+        def take(place: Place) -> slice | NDArray[np.int64]:
+            at = self.cuts.shard(*place)
+            return at if positions is None else positions[at]
 
-        def finish(index: int, raw: NDArray[Any]) -> Batch:
-            chosen = take(index)
-            x = self.rows.seen(raw)
+        def finish(place: Place, read: Callable[[], NDArray[Any]]) -> Batch:
+            index, shard = place
+            chosen = take(place)
+            if not self.cuts.n_rows_of(*place):
+                return Batch(index, chosen, _NONE, shard=shard)
+            x = self.rows.seen(read())
             y = x.reshape(len(x), -1) if self.y_from_x else None if self.y is None else self.y[chosen]
             if self.augmentation is not None:
                 assert y is not None
                 # Augmentations may work in place, which must not change the data of the user.
                 x, y = x if x.flags.owndata else x.copy(), y if y.flags.owndata else y.copy()
-                x, y = self.augmentation(x, y, epoch, index)
-            return Batch(index, chosen, x, y, None if self.weights is None else self.weights[chosen])
+                x, y = self.augmentation(x, y, epoch, index, *([shard] if self.cuts.n_shards > 1 else []))
+            weights = None if self.weights is None else self.weights[chosen]
+            return Batch(index, chosen, x, y, weights, shard=shard)
 
-        def make(index: int) -> Callable[[], Batch]:
-            return lambda: finish(index, self.rows.raw(take(index)))
+        def make(place: Place) -> Callable[[], Batch]:
+            return lambda: finish(place, lambda: self.rows.raw(take(place)))
 
-        numbers = range(start, self.n_batches)
+        places = ((index, shard) for index in range(start, self.n_batches) for shard in self.shards)
         in_threads = self.n_workers > 0 and not (self.rows.reader.in_memory and self.augmentation is None)
         if self.only_rows:
-            size = self.batch_size
-            return (Batch(n, take(n), _NONE, order=positions, begin=n * size) for n in numbers)
+            return (self._named(place, take(place), positions) for place in places)
         if not ends:
             if not in_threads:
-                return (make(number)() for number in numbers)
-            return self._ahead(make, numbers)
-        return self._by_blocks(finish, numbers, positions, ends, in_threads)
+                return (make(place)() for place in places)
+            return self._ahead(make, places)
+        return self._by_blocks(finish, places, positions, ends, in_threads)
+
+    def updates(self, epoch: int, start: int, n_batches: int) -> Generator[list[Batch], None, None]:
+        """Yield the batches, or their shards, of `n_batches` batches at a time, as of `epoch`."""
+        with closing(self.epoch(epoch, start)) as left:
+            while several := list(islice(left, n_batches * len(self.shards))):
+                yield several
+
+    def _named(self, place: Place, rows: slice | NDArray[np.int64], positions: NDArray[np.int64] | None) -> Batch:
+        """Return a batch of row numbers alone."""
+        index, shard = place
+        return Batch(index, rows, _NONE, order=positions, begin=self.cuts.shard(*place).start, shard=shard)
 
     def _by_blocks(
         self,
-        finish: Callable[[int, NDArray[Any]], Batch],
-        numbers: range,
+        finish: Callable[[Place, Callable[[], NDArray[Any]]], Batch],
+        places: Iterable[Place],
         positions: NDArray[np.int64] | None,
         ends: list[int],
         in_threads: bool,
@@ -173,17 +205,18 @@ class Batches:
         assert positions is not None
         with ExitStack() as stack:
             pool = stack.enter_context(ThreadPoolExecutor(1, "arignote-read")) if in_threads else None
-            blocks = _BlockCache(self.rows.raw, positions, ends, pool)
+            blocks = _BlockCache(self.rows.raw, positions, ends, self.cuts.bounds[1:] or [len(positions)], pool)
 
-            def make(index: int) -> Callable[[], Batch]:
-                first = index * self.batch_size
-                copy_rows = blocks.row_copier(first, min(first + self.batch_size, len(positions)))
-                return lambda: finish(index, copy_rows())
+            def make(place: Place) -> Callable[[], Batch]:
+                at = self.cuts.shard(*place)
+                run = place[1] if self.cuts.is_dealt else 0
+                copy_rows = blocks.row_copier(at.start, at.stop, run)
+                return lambda: finish(place, copy_rows)
 
             if in_threads:
-                yield from self._ahead(make, numbers)
+                yield from self._ahead(make, places)
             else:
-                yield from (make(number)() for number in numbers)
+                yield from (make(place)() for place in places)
 
     def _warn_if_changed(self) -> None:
         stamp = self.rows.reader.stamp()
@@ -192,13 +225,13 @@ class Batches:
             where = self.rows.reader.where or self.rows.what
             warn(f"{where}: changed during training; rows that were read earlier may differ")
 
-    def _ahead(self, make: Callable[[int], Callable[[], T]], numbers: range) -> Generator[T, None, None]:
-        """Yield ``make(n)()`` in order, up to `prefetch` of them in advance; threads end with the iteration."""
+    def _ahead(self, make: Callable[[Place], Callable[[], T]], places: Iterable[Place]) -> Generator[T, None, None]:
+        """Yield ``make(place)()`` in order, up to `prefetch` of them in advance; threads end with the iteration."""
         pool = ThreadPoolExecutor(self.n_workers, thread_name_prefix="arignote-augment")
         waiting: deque[Future[T]] = deque()
         try:
-            for number in numbers:
-                waiting.append(pool.submit(make(number)))
+            for place in places:
+                waiting.append(pool.submit(make(place)))
                 if len(waiting) >= self.prefetch:
                     yield waiting.popleft().result()
             while waiting:
@@ -218,6 +251,8 @@ class _BlockCache:
         Row numbers in the order of the epoch.
     ends : list of int
         Where in `positions` each block ends.
+    run_ends : list of int
+        Where each run of positions ends whose blocks are read in order, beside those of other runs.
     pool : ThreadPoolExecutor, optional
         The thread that reads; without it, blocks are read when they are needed.
     """
@@ -227,9 +262,13 @@ class _BlockCache:
         read: Callable[[NDArray[np.int64]], NDArray[Any]],
         positions: NDArray[np.int64],
         ends: list[int],
+        run_ends: list[int],
         pool: ThreadPoolExecutor | None,
     ):
         self._read, self._positions, self._ends, self._pool = read, positions, ends, pool
+        self._last_blocks = [bisect_left(ends, end) for end in run_ends]
+        # Blocks that each run needs now.
+        self._needed: dict[int, range] = {}
         self._loaded: dict[int, Callable[[], NDArray[Any]]] = {}
 
     def _start(self, block: int) -> int:
@@ -245,12 +284,13 @@ class _BlockCache:
         else:
             self._loaded[block] = self._pool.submit(self._read, rows).result
 
-    def row_copier(self, first: int, last: int) -> Callable[[], NDArray[Any]]:
+    def row_copier(self, first: int, last: int, run: int) -> Callable[[], NDArray[Any]]:
         """Load the blocks of positions `first` to `last`, release those before, and return what copies the rows."""
         low, high = bisect_right(self._ends, first), bisect_left(self._ends, last)
-        for block in [block for block in self._loaded if block < low]:
+        self._needed[run] = range(low, min(high + (self._pool is not None), self._last_blocks[run]) + 1)
+        for block in [block for block in self._loaded if not any(block in needed for needed in self._needed.values())]:
             del self._loaded[block]
-        for block in range(low, high + 1 + (self._pool is not None)):
+        for block in self._needed[run]:
             self._load(block)
         blocks = [(self._loaded[n], self._start(n), self._ends[n]) for n in range(low, high + 1)]
 

@@ -7,7 +7,9 @@ forwards, rows are shuffled within blocks of consecutive chunks ("window").
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,13 +45,15 @@ class Order:
     chunks_per_block: int = 1
     classes: NDArray[np.int64] | None = None
 
-    def of_epoch(self, seed: int, epoch: int) -> tuple[NDArray[np.int64] | None, list[int]]:
+    def of_epoch(self, seed: int, epoch: int, bounds: Sequence[int] = ()) -> tuple[NDArray[np.int64] | None, list[int]]:
         """Return the order of an epoch.
 
         Parameters
         ----------
         seed, epoch : int
             The order depends on nothing else.
+        bounds : sequence of int
+            Positions at which runs of chunks of their own begin and end; rows are shuffled within their run.
 
         Returns
         -------
@@ -64,9 +68,11 @@ class Order:
         if not self.chunks:
             return (rng.permutation(self.n_rows) if self.classes is None else self._balanced(rng)), []
         numbers = rng.permutation(len(self.chunks)) if self.kind == "chunks" else np.arange(len(self.chunks))
+        chunks = [self.chunks[number] for number in numbers]
         blocks = [
-            np.concatenate([self.chunks[number] for number in numbers[at : at + self.chunks_per_block]])
-            for at in range(0, len(numbers), self.chunks_per_block)
+            np.concatenate(run[at : at + self.chunks_per_block])
+            for run in (_runs(chunks, bounds) if len(bounds) else [chunks])
+            for at in range(0, len(run), self.chunks_per_block)
         ]
         if self.kind != "none":
             blocks = [rng.permutation(block) for block in blocks]
@@ -83,6 +89,16 @@ class Order:
             n_whole, rest = divmod(share, len(rows))
             drawn += [np.tile(rows, n_whole), rng.choice(rows, rest, replace=False)]
         return rng.permutation(np.concatenate(drawn))
+
+
+def _runs(chunks: Sequence[NDArray[np.int64]], bounds: Sequence[int]) -> list[list[NDArray[np.int64]]]:
+    """Return chunks cut at these positions, as the chunks of each run; rows beyond the last bound are the last run."""
+    rows, edges = np.concatenate(chunks), np.cumsum([len(chunk) for chunk in chunks])
+    runs = []
+    for begin, end in pairwise([*bounds, len(rows)]):
+        pieces = np.split(rows[begin:end], edges[(edges > begin) & (edges < end)] - begin)
+        runs.append([piece for piece in pieces if len(piece)])
+    return runs
 
 
 def order_of(rows: Rows, shuffle: bool | str, classes: NDArray[np.int64] | None = None) -> Order:

@@ -6,8 +6,7 @@ import contextlib
 import time
 from collections.abc import Generator
 from dataclasses import dataclass
-from itertools import count, islice
-from typing import Any
+from itertools import count
 
 from arignote.checkpoints.schedule import Checkpointer
 from arignote.data.epoch.batches import Batch, Batches
@@ -64,24 +63,19 @@ def measure_epoch(spec: RunSpec, seconds: float = 1.0) -> EpochTime:
         request = FitRequest(data, layers, settings, None, None, spec.rng or 0, stored_network=stored)
         fit = assemble(plan_fit(request, None))
     trainer = trainers(fit)(fit.step, Checkpointer(None), lambda: None, ())
-    lr, momentum, numbers = trainer.values(fit.state, 0)
     updates = _endless(trainer.batches, settings.accumulate)
-
-    def update(n: int) -> Any:
-        batches = [trainer.to_device(batch) for batch in next(updates)]
-        return fit.step(batches, [0] * len(batches), lr=lr, momentum=momentum, n=n, numbers=numbers)
 
     fit.network.train()
     # The queue of batches is filled before training begins.
     n_warm = settings.prefetch + 2
     with session(fit.step.setup), contextlib.closing(updates):
-        for n in range(n_warm):
-            loss = update(n + 1)
+        for _ in range(n_warm):
+            loss = trainer.update(fit.state, next(updates))
         # The value of a loss waits for the device.
         float(loss)
         began, n_timed = time.perf_counter(), 0
         while n_timed < _LEAST_STEPS or time.perf_counter() - began < seconds:
-            loss = update(n_warm + n_timed + 1)
+            loss = trainer.update(fit.state, next(updates))
             n_timed += 1
         float(loss)
         passed = time.perf_counter() - began
@@ -91,6 +85,4 @@ def measure_epoch(spec: RunSpec, seconds: float = 1.0) -> EpochTime:
 def _endless(batches: Batches, accumulate: int) -> Generator[list[Batch], None, None]:
     """Yield the batches of one update after the other, epoch after epoch."""
     for epoch in count():
-        with contextlib.closing(batches.epoch(epoch)) as of_epoch:
-            while several := list(islice(of_epoch, accumulate)):
-                yield several
+        yield from batches.updates(epoch, 0, accumulate)

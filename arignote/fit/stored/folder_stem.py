@@ -24,6 +24,7 @@ _ADDED = {
     "average": None,
     "pretrain": None,
     "weighted_validation": False,
+    "shards": None,
 }
 _ADDED_TO_AUGMENTATIONS: dict[str, Any] = {"channel": None}
 # To the part of a setting.

@@ -498,3 +498,54 @@ def test_a_change_is_reported_by_the_name_of_the_data_where_the_reader_has_none(
     reader.mark = 1
     with pytest.warns(ArignoteWarning, match="^X: changed during training"):
         batches.epoch(0)
+
+
+@pytest.mark.parametrize("n_workers", [0, 2])
+@pytest.mark.parametrize("kind", KINDS)
+def test_shards_have_the_rows_of_an_epoch_once_whoever_asks_for_them(kind, n_workers):
+    whole = list(batches_of(kind, n_workers=n_workers, shards=4).epoch(1))
+    # 103 rows in batches of 8: the last one has 7, in shards of 1, 2, 2, 2.
+    assert [(b.index, b.shard) for b in whole] == [(n, s) for n in range(13) for s in range(4)]
+    assert [len(b.x) for b in whole] == [2] * 48 + [1, 2, 2, 2]
+    assert sorted(row for b in whole for row in b.x[:, 0].tolist()) == list(range(N))
+    assert all(b.y.tolist() == (b.x[:, 0].astype(int) % 3).tolist() for b in whole)
+    if kind != "chunks":
+        # The rows of a batch do not depend on its shards.
+        unsharded = [row for b in batches_of(kind).epoch(1) for row in b.x[:, 0].tolist()]
+        assert [row for b in whole for row in b.x[:, 0].tolist()] == unsharded
+    for own in (range(1), range(1, 4), range(2, 4)):
+        mine = batches_of(kind, n_workers=n_workers, shards=4, own_shards=own).epoch(1, 5)
+        assert plain(mine) == plain(b for b in whole if b.shard in own and b.index >= 5)
+
+
+def test_a_process_reads_the_chunks_of_its_shards_alone():
+    read = []
+    for own in (range(2), range(2, 4)):
+        reader = Chunked()
+        list(batches_of(reader=reader, shards=4, own_shards=own).epoch(0))
+        read.append(np.concatenate(reader.reads))
+    # Of 21 chunks each reads its half once; of a chunk that is cut in two at the edge of a shard, the half.
+    assert all(10 <= len(numbers) <= 12 for numbers in read) and len(set(read[0].tolist()) & set(read[1].tolist())) < 2
+    assert set(np.concatenate(read).tolist()) == set(range(21))
+
+
+def test_a_batch_with_less_rows_than_shards_has_empty_ones_that_nothing_is_done_to():
+    seen = []
+
+    def watch(x, y, rng):
+        seen.append(len(x))
+        return x, y
+
+    found = list(batches_of("full", augment=watch, n_workers=0, batch_size=34, shards=3).epoch(0))
+    # 103 = 3 * 34 + 1.
+    assert [b.n_rows for b in found] == [11, 11, 12] * 3 + [0, 0, 1]
+    assert [n for n in seen if n] == seen and found[-2].y is None and found[-2].x.shape == (0,)
+
+
+def test_each_shard_is_augmented_from_a_stream_of_its_own():
+    def drawn(x, y, rng):
+        return np.full(x.shape, rng.random()), y
+
+    found = list(batches_of("full", augment=drawn, shards=2).epoch(3))
+    for batch in found:
+        assert np.allclose(batch.x, stream(7, "augment", 3, batch.index, batch.shard).random())

@@ -310,3 +310,18 @@ def test_a_balanced_order_is_drawn_from_the_stream_of_its_epoch():
 def test_an_order_does_not_change():
     with pytest.raises(FrozenInstanceError):
         Order("full", 3).n_rows = 4
+
+
+def test_runs_have_chunks_of_their_own_and_rows_shuffled_within_them():
+    chunks = tuple(np.arange(10 * n, 10 * n + 10) for n in range(6))
+    order = Order("chunks", 60, chunks, chunks_per_block=2)
+    # The last two rows are left out of the epoch.
+    positions, ends = order.of_epoch(3, 1, [0, 25, 58])
+    first, second, rest = (set((positions[at] // 10).tolist()) for at in (slice(0, 25), slice(25, 58), slice(58, 60)))
+    # A run of 25 rows is two and a half chunks: one is in both.
+    assert len(first) == 3 and len(second) == 4 and len(first & second) == 1 and len(rest) == 1
+    assert ends == [20, 25, 40, 58, 60] or ends == [20, 25, 43, 58, 60] or ends == [20, 25, 45, 58, 60]
+    assert sorted(positions.tolist()) == list(range(60)) and rest <= second
+    assert positions.tolist() != order.of_epoch(3, 2, [0, 25, 58])[0].tolist()
+    # Rows are shuffled within a block, not sorted as they are stored.
+    assert (np.diff(positions[:20]) < 0).sum() > 5
