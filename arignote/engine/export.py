@@ -93,6 +93,12 @@ class ExportedOutput:
     operations: list[Operation]
 
     @property
+    def names(self) -> list[str]:
+        """The names of its outputs."""
+        words = ["values"] if self.labels_per_row == "none" else ["label", "probabilities"]
+        return [self.prefix + word for word in words]
+
+    @property
     def text(self) -> list[str] | None:
         """The classes, if they are text, which a tensor cannot hold."""
         return self.classes.tolist() if self.classes is not None and self.classes.dtype.kind == "U" else None
@@ -105,7 +111,7 @@ class Program(nn.Module):
     ----------
     network : Network
     inputs : sequence of ExportedInput
-        Of each input layer, in order.
+        Of each input layer, in order, then the lengths or the mask of sequences.
     outputs : sequence of ExportedOutput
     """
 
@@ -123,7 +129,7 @@ class Program(nn.Module):
         Parameters
         ----------
         *x : Tensor (n, ...)
-            Rows of each input, not preprocessed.
+            Rows of each input, not preprocessed; then the lengths (n,) or masks (n, steps) of sequences.
         """
         prepared = [
             prepare(one) if one.dtype == torch.int64 else prepare(one).float()
@@ -220,7 +226,8 @@ def as_onnx(program: Program, metadata: Mapping[str, Any]) -> bytes:
     if n_bytes > _LARGEST_ONNX:
         raise ConfigError(f"a file of ONNX holds 2 GB; the network has {n_bytes / 1e9:.1f} GB: write a .pt2")
     model = _traced(program, _to_onnx)
-    _rename(model.graph, [one.name for one in program.inputs], list(program(*program.example())))
+    names = [name for output in program.outputs for name in output.names]
+    _rename(model.graph, [one.name for one in program.inputs], names)
     for output in program.outputs:
         if output.text is not None:
             _look_up(model.graph, f"{output.prefix}label", output.text)

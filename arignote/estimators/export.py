@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -116,7 +117,7 @@ def export_predictor(predictor: Predictor, path: Path) -> None:
 
 
 def _program_of(predictor: Predictor) -> Program:
-    """Return the network of a predictor with its preprocessing and predictions; ConfigError if it takes sequences."""
+    """Return the network of a predictor with its preprocessing and predictions."""
     from arignote.engine.export import ExportedInput, ExportedOutput, Program
 
     network, state, targets = predictor.network, predictor.state, predictor.targets
@@ -129,24 +130,36 @@ def _program_of(predictor: Predictor) -> Program:
         classes = np.array(target.classes(of_target).tolist()) if labels == "one" else None
         prefix = f"{name}." if len(predictor.shown) > 1 else ""
         outputs.append(ExportedOutput(name, prefix, labels, classes, target.operations(of_target)))
-    taken = {output.prefix + word for output in outputs for word in ("label", "probabilities", "values")}
+    taken = {name for output in outputs for name in output.names}
     inputs = []
     for one, channel, place in zip(predictor.inputs, channels, network.architecture.inputs, strict=True):
-        if one.steps is not None:
-            raise ConfigError(
-                f"{place.name}: takes sequences of different lengths, whose lengths are no part of an exported "
-                "network. Train it on rows padded to one length, without lengths and mask; or write a .safetensors"
-            )
         shape, dtype = place.input_shape, "float32" if one.n_tokens is None else "int64"
         operations: list[Operation] = []
         if channel in pipelines:
-            stored = _stored(state, channel)
+            stored = _stored(state, one.field)
             shape, dtype = _shape_before(state, one, stored, place), _dtype_before(stored)
-            operations = pipelines[channel].operations(learned_of(channel, channels, state.preprocess), shape)
-        # All names of a file of ONNX differ.
-        name = f"input.{one.field}" if one.field in taken else one.field
-        inputs.append(ExportedInput(name, shape, dtype, operations))
-    return Program(network, inputs, outputs)
+            learned = learned_of(channel, channels, state.preprocess)
+            if one.steps is None:
+                operations = pipelines[channel].operations(learned, shape)
+            else:
+                # Steps are the rows that are preprocessed.
+                operations = [("reshape", (-1, *shape[1:])), *pipelines[channel].operations(learned, shape[1:])]
+                operations.append(("reshape", (-1, *place.input_shape)))
+        inputs.append(ExportedInput(one.field, shape, dtype, operations))
+    inputs += [ExportedInput(name, shape, "int64", []) for name, shape in _steps_of(predictor).items()]
+    # All names of a file of ONNX differ.
+    named = [replace(one, name=f"input.{one.name}") if one.name in taken else one for one in inputs]
+    return Program(network, named, outputs)
+
+
+def _steps_of(predictor: Predictor) -> dict[str, tuple[int, ...]]:
+    """Return the names of the lengths and masks of sequences, with the shape of that of a row."""
+    places = predictor.network.architecture.inputs
+    return {
+        one.steps: place.input_shape[:1] if one.mask else ()
+        for one, place in zip(predictor.inputs, places, strict=True)
+        if one.steps is not None
+    }
 
 
 def _stored(state: TrainingState, channel: str) -> dict[str, Any]:
@@ -191,7 +204,7 @@ def _metadata_of(predictor: Predictor) -> dict[str, Any]:
     metadata: dict[str, Any] = {"arignote": __version__, "name": state.spec["name"]}
     if classes:
         metadata["classes_"] = alone(classes) if len(predictor.shown) == 1 else classes
-    metadata["channels"] = [one.field for one in predictor.inputs]
+    metadata["channels"] = [*(one.field for one in predictor.inputs), *_steps_of(predictor)]
     names = state.data.get("feature_names")
     return metadata | ({"feature_names_in_": names} if isinstance(names, list | Mapping) else {})
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from math import prod
 from typing import Any, ClassVar, Literal
 
@@ -12,8 +12,9 @@ from pydantic import model_validator
 from arignote.errors import Complaint, ConfigError
 from arignote.layers.base import Forward, Param, Shape, ShapeError, WeightedLayer
 from arignote.layers.initializers import Constant, GlorotUniform
-from arignote.layers.lstm_loop import lstm_by_steps
-from arignote.layers.steps import counts_of, with_steps
+from arignote.layers.lstm_loop import lstm_cell
+from arignote.layers.step_loop import Cell, by_steps
+from arignote.layers.steps import counts_of, is_exported, with_steps
 from arignote.registry import Count, Positive, register
 
 __all__ = ["GRULayer", "LSTMLayer", "RecurrentLayer"]
@@ -47,6 +48,8 @@ class _Recurrent(WeightedLayer):
     takes_steps: ClassVar[bool] = True
     # Number of blocks of rows of the weights: the gates, and the new value of the state.
     _n_gates: ClassVar[int]
+    # Number of states that a step has: h, and the cells of an LSTM.
+    _n_states: ClassVar[int] = 1
     n_units: Count
     only_last: bool = False
     backwards: bool = False
@@ -96,9 +99,23 @@ class _Recurrent(WeightedLayer):
     def _function(self) -> Callable[..., Any]:
         """Return the function of the engine, which takes padded or packed sequences."""
 
+    @abstractmethod
+    def _cell(self) -> Callable[[Mapping[str, Any], str], Cell]:
+        """Return the same as a cell, which `by_steps` takes."""
+
     def _initial(self, zeros: Any) -> Any:
         """Return the state before the first step, of zeros (n_layers * n_directions, rows, n_units)."""
-        return zeros
+        return [zeros] * self._n_states if self._n_states > 1 else zeros
+
+    def _by_steps(self) -> Forward:
+        return by_steps(
+            self._cell(),
+            self._n_states,
+            self._suffixes(),
+            len(self._directions),
+            backwards=self.backwards,
+            only_last=self.only_last,
+        )
 
     def build(self, shape: Shape) -> Forward:
         function, initial, suffixes = self._function(), self._initial, self._suffixes()
@@ -107,9 +124,12 @@ class _Recurrent(WeightedLayer):
         # Without dropout between the layers, which needs the mode of training.
         options = (self.use_bias, self.n_layers, 0.0, False, self.bidirectional)
         n_states, n_units, only_last, backwards = len(suffixes), self.n_units, self.only_last, self.backwards
-        n_last = len(self._directions)
+        n_last, in_steps = len(self._directions), self._by_steps()
 
         def forward(params: Mapping[str, Any], x: Any, training: bool) -> Any:
+            if isinstance(x, list) and is_exported():
+                # Sequences are packed by lengths that only the data has.
+                return in_steps(params, x, training)
             x, steps = with_steps(x)
             x = x[:, :, None] if x.dim() == 2 else x
             weights = [params[name] for name in names]
@@ -189,6 +209,7 @@ class LSTMLayer(_Recurrent):
 
     name_prefix: ClassVar[str] = "lstm"
     _n_gates: ClassVar[int] = 4
+    _n_states: ClassVar[int] = 2
     peepholes: bool = False
     max_gate_gradient: Positive | None = None
 
@@ -200,23 +221,16 @@ class LSTMLayer(_Recurrent):
         return params
 
     def build(self, shape: Shape) -> Forward:
-        if not self.peepholes and self.max_gate_gradient is None:
-            return super().build(shape)
-        return lstm_by_steps(
-            self._suffixes(),
-            len(self._directions),
-            backwards=self.backwards,
-            only_last=self.only_last,
-            max_gradient=self.max_gate_gradient,
-        )
+        is_fused = not self.peepholes and self.max_gate_gradient is None
+        return super().build(shape) if is_fused else self._by_steps()
 
     def _function(self) -> Callable[..., Any]:
         from torch import lstm
 
         return lstm
 
-    def _initial(self, zeros: Any) -> Any:
-        return [zeros, zeros]
+    def _cell(self) -> Callable[[Mapping[str, Any], str], Cell]:
+        return lstm_cell(self.max_gate_gradient)
 
 
 @register()
@@ -239,6 +253,16 @@ class GRULayer(_Recurrent):
         from torch import gru
 
         return gru
+
+    def _cell(self) -> Callable[[Mapping[str, Any], str], Cell]:
+        from torch import tanh
+
+        def cell(of_input: Any, of_state: Any, states: Sequence[Any]) -> tuple[Any, ...]:
+            (r, z, n), (r_rec, z_rec, n_rec) = of_input.chunk(3, 1), of_state.chunk(3, 1)
+            n, z = tanh(n + (r + r_rec).sigmoid() * n_rec), (z + z_rec).sigmoid()
+            return ((1 - z) * n + z * states[0],)
+
+        return lambda params, suffix: cell
 
 
 @register()
@@ -264,3 +288,9 @@ class RecurrentLayer(_Recurrent):
         from torch import rnn_relu, rnn_tanh
 
         return rnn_tanh if self.activation == "tanh" else rnn_relu
+
+    def _cell(self) -> Callable[[Mapping[str, Any], str], Cell]:
+        from torch import relu, tanh
+
+        activation = tanh if self.activation == "tanh" else relu
+        return lambda params, suffix: lambda of_input, of_state, states: (activation(of_input + of_state),)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-__all__ = ["counts_of", "with_steps"]
+__all__ = ["counts_of", "is_exported", "with_steps"]
 
 
 def with_steps(x: Any) -> tuple[Any, Any]:
@@ -17,3 +17,10 @@ def counts_of(steps: Any, n_steps: int) -> Any:
     from torch import arange
 
     return arange(n_steps, device=steps.device) < steps[:, None] if steps.dim() == 1 else steps.bool()
+
+
+def is_exported() -> bool:
+    """Return whether the network is being exported, so that no number of the data may decide what is computed."""
+    from torch.compiler import is_exporting
+
+    return is_exporting()

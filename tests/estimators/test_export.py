@@ -114,6 +114,80 @@ def test_a_program_computes_what_the_classifier_predicts(what):
     assert label.dtype == predicted.dtype and np.array_equal(label, predicted)
 
 
+# Rows padded to 5 steps, of which some count.
+N_STEPS = 1 + np.arange(20) % 5
+PADDED = RNG.normal(3, 2, (20, 5, 2)).astype(np.float32)
+COUNTED = np.arange(5) < N_STEPS[:, None]
+RAGGED = [row[:n] for row, n in zip(PADDED, N_STEPS, strict=True)]
+GAPS = (RNG.random((20, 5)) < 0.6) | (np.arange(5) == 2)
+# What an input layer declares, the data, and the name and the values of what a program takes beside the rows.
+SEQUENCES = {
+    "lengths of the rows": ({"lengths": True}, RAGGED, "x.lengths", N_STEPS),
+    "a channel of lengths": ({"channel": "r", "lengths": "n"}, {"r": PADDED, "n": N_STEPS}, "n", N_STEPS),
+    "offsets": (
+        {"channel": "r", "offsets": "at"},
+        {"r": PADDED[COUNTED], "at": np.concatenate([[0], N_STEPS.cumsum()[:-1]])},
+        "r.lengths",
+        N_STEPS,
+    ),
+    "a mask": ({"channel": "r", "mask": "m"}, {"r": PADDED, "m": GAPS}, "m", GAPS),
+}
+
+
+@pytest.mark.parametrize("what", SEQUENCES)
+def test_a_program_takes_sequences_with_their_lengths_or_their_mask(what):
+    declared, x, name, steps = SEQUENCES[what]
+    layers = [["InputLayer", declared], ["GRULayer", {"n_units": 3, "only_last": True}], OUTPUT]
+    # Which changes the number of features, too.
+    pca = [["Whiten", {"method": "pca", "n_components": 1}]]
+    preprocess = pca if declared == {"lengths": True} else {"r": pca}
+    classifier = NNClassifier(layers, rng=1, n_epochs=5, batch_size=5, lr_rule=1.0, preprocess=preprocess)
+    predictor = classifier.fit(x, PARITY)._predictor()
+    program = _program_of(predictor)
+    field = declared.get("channel", "x")
+    assert [(one.name, one.shape) for one in program.inputs] == [(field, (5, 2)), (name, steps.shape[1:])]
+    assert _metadata_of(predictor)["channels"] == [field, name]
+    expected = classifier.predict_proba(x)
+    found = program(torch.from_numpy(PADDED), torch.from_numpy(steps.astype(np.int64)))["probabilities"].detach()
+    close(found, expected)
+    assert np.ptp(expected[:, 0]) > 1e-3
+
+
+@pytest.mark.slow
+def test_sequences_with_lengths_and_a_mask_are_computed_by_onnx(tmp_path):
+    rows, n_steps = RNG.normal(size=(500, 3, 2)).astype(np.float32), RNG.integers(1, 4, 500)
+    mask = (RNG.random((500, 3)) < 0.6) | (np.arange(3) == 1)
+    layers = [
+        ["InputLayer", {"channel": "a", "lengths": "n"}],
+        ["GRULayer", {"n_units": 3, "bidirectional": True}],
+        ["LSTMLayer", {"n_units": 2, "backwards": True, "only_last": True, "name": "last"}],
+        ["InputLayer", {"channel": "b", "mask": "m"}],
+        ["RecurrentLayer", {"n_units": 3}],
+        ["GlobalAveragePoolLayer", {"axes": "NLC", "name": "mean"}],
+        ["ConcatLayer", {"inputs": ["last", "mean"]}],
+        OUTPUT,
+    ]
+    x, y = {"a": rows, "n": n_steps, "b": rows, "m": mask}, (rows[:, 0, 0] > 0).astype(int)
+    classifier = NNClassifier(layers, rng=1, n_epochs=5, batch_size=20, sgd_type="adam", lr_rule=0.05).fit(x, y)
+    classifier.export(tmp_path / "m.onnx")
+    session, metadata = session_of(tmp_path / "m.onnx")
+    assert [(one.name, one.shape, one.type) for one in session.get_inputs()] == [
+        ("a", ["batch", 3, 2], "tensor(float)"),
+        ("b", ["batch", 3, 2], "tensor(float)"),
+        ("n", ["batch"], "tensor(int64)"),
+        ("m", ["batch", 3], "tensor(int64)"),
+    ]
+    assert metadata["channels"] == ["a", "b", "n", "m"]
+    # What stands behind the end of a sequence, or in a gap of it, changes nothing.
+    padded = {"a": np.where((np.arange(3) < n_steps[:, None])[:, :, None], rows, 1e3)}
+    padded |= {"b": np.where(mask[:, :, None], rows, -1e3), "n": n_steps, "m": mask.astype(np.int64)}
+    for n in N_ROWS:
+        _, probabilities = session.run(None, {name: values[:n] for name, values in padded.items()})
+        expected = classifier.predict_proba({name: values[:n] for name, values in x.items()})
+        close(probabilities, expected)
+        assert n == 1 or np.ptp(expected[:, 0]) > 0.1
+
+
 def test_a_program_leaves_auxiliary_outputs_out():
     layers = [HIDDEN, ["RegressionOutputLayer", {"name": "mass"}], ["ClassificationOutputLayer", {"auxiliary": True}]]
     layers[-1][1] |= {"name": "kind", "input": "fc1"}
@@ -321,15 +395,7 @@ def test_a_layer_that_cannot_be_exported_is_named_and_nothing_is_written(tmp_pat
     assert not list(tmp_path.iterdir())
 
 
-def test_lengths_and_columns_of_text_are_refused_with_the_way_out(tmp_path):
-    layers = [
-        ["InputLayer", {"name": "words", "lengths": True}],
-        ["GRULayer", {"n_units": 2, "only_last": True}],
-        ["ClassificationOutputLayer"],
-    ]
-    x = [RNG.normal(size=(1 + n % 3, 2)).astype(np.float32) for n in range(12)]
-    with pytest.raises(ConfigError, match="words: takes sequences of different lengths"):
-        NNClassifier(layers, rng=1, n_epochs=1, batch_size=10).fit(x, np.arange(12) % 2).export(tmp_path / "m.pt2")
+def test_columns_of_text_are_refused_with_the_way_out(tmp_path):
     output, y = ["ClassificationOutputLayer"], np.arange(20) % 2
     words = np.array([[number, "ab"[number % 2]] for number in range(20)], object)
     for table, steps, message in (

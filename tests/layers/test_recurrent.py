@@ -256,6 +256,20 @@ def test_step_by_step_an_lstm_is_that_of_the_fused_operation(more, steps):
         torch.testing.assert_close(own, other)
 
 
+# As an exported network computes sequences of different lengths.
+@pytest.mark.parametrize("kind", OF_TORCH)
+@pytest.mark.parametrize("steps", [None, LENGTHS, MASK], ids=["all", "lengths", "mask"])
+def test_a_loop_over_the_steps_is_the_fused_operation(kind, steps):
+    of_kind = {"activation": "tanh"} if kind == "RecurrentLayer" else {}
+    for more in ({}, {"backwards": True, "use_bias": False}, {"bidirectional": True, "n_layers": 2}, of_kind):
+        layer = layer_of(kind, **more)
+        params, x = params_of(layer, (T, F)), x_of(N, T, F)
+        x = x if steps is None else [x, steps]
+        for only_last in (False, True):
+            layer = layer.model_copy(update={"only_last": only_last})
+            torch.testing.assert_close(layer._by_steps()(params, x, False), layer.build((T, F))(params, x, False))
+
+
 @pytest.mark.parametrize("peepholes", [False, True])
 def test_a_lstm_is_that_of_a_formula_in_numpy(peepholes):
     layer = layer_of("LSTMLayer", peepholes=peepholes)

@@ -69,6 +69,7 @@ SCOPE: dict[str, tuple[str, ...]] = {
     "arignote/layers/links.py": _STRUCTURE,
     "arignote/layers/embedding.py": (),
     "arignote/layers/lstm_loop.py": ("layers/test_recurrent.py",),
+    "arignote/layers/step_loop.py": ("layers/test_recurrent.py",),
     "arignote/layers/recurrent.py": (),
     "arignote/layers": (*_LAYERS, "layers"),
     "arignote/engine/by_hand": ("engine/by_hand", *_ENGINE),
