@@ -11,12 +11,11 @@ from sphinx.application import Sphinx
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 
-from parts_document import KINDS  # noqa: E402
+from parts_document import KINDS, examples_of  # noqa: E402
 
 import arignote.parts  # noqa: E402, F401
 from arignote import __version__  # noqa: E402
 from arignote.registry import names, part_name  # noqa: E402
-from arignote.report.parts_text import spec_text  # noqa: E402
 
 project, author, release = "Arignote", "The Arignote developers", __version__
 extensions = ["myst_parser", "sphinx.ext.autodoc", "numpydoc"]
@@ -50,7 +49,9 @@ def part_page(kind: str, title: str) -> str:
     lines = [f"# {title}", ""]
     for cls in sorted(set(names(kind).values()), key=lambda cls: part_name(cls).lower()):
         if cls.__module__.startswith("arignote"):
-            lines += [f"## {part_name(cls)}", "", "```yaml", spec_text(cls), "```", "", *autodoc("class", cls)]
+            python, yaml = examples_of(cls)
+            lines += [f"## {part_name(cls)}", "", *autodoc("class", cls), "As a list, and in a config:", ""]
+            lines += ["```python", python, "```", "", "```yaml", yaml, "```", ""]
     return "\n".join(lines)
 
 

@@ -1,29 +1,44 @@
-"""The blocks of code of the documents."""
+"""The blocks of code of the documents, and what is run of them."""
 
 from __future__ import annotations
 
 import re
+from itertools import zip_longest
 from pathlib import Path
 
-__all__ = ["DOCUMENTS", "LAYERS", "ROOT", "SHIPPED", "blocks", "configs"]
+__all__ = ["DOCUMENTS", "LAYERS", "ROOT", "SHIPPED", "as_shown", "blocks", "configs", "named_blocks", "sessions"]
 
 ROOT = Path(__file__).resolve().parents[1]
 SHIPPED = sorted(ROOT.glob("arignote/configs/*.yaml"))
-DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])
-# A fenced block with its language, or an indented one; what stands on the line before it.
-BLOCK = re.compile(r"^(?:(<!-- not run: .+ -->)\n)?(?:```(\w*)\n([\s\S]*?)^```$|((?: {4}.*\n|\n(?= {4}))+))", re.M)
+DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("docs/how-to/*.md")])
+# A fenced block with its language, or an indented one; the name of its file, or why it is not run, stands before it.
+BEFORE = r"^(?:.*`([\w./-]+)`:\n\n)?(?:(<!-- not run: .+ -->)\n)?"
+BLOCK = re.compile(BEFORE + r"(?:```(\w*)\n([\s\S]*?)^```$|((?: {4}.*\n|\n(?= {4}))+))", re.M)
 # What a config that shows something else lacks.
 LAYERS = "\nlayers: [[FCLayer, {n_units: 3}], [ClassificationOutputLayer]]\n"
 
 
-def blocks(path):
-    """Give kind and text of each block of a document that is to be run."""
-    kinds = {">>>": "doctest", "$ arignote": "command", "arignote": "command", "#!": "shell", "until": "shell"}
+def named_blocks(path):
+    """Give the name of the file, or "", kind and text of each block of a document that is to be run."""
+    kinds = {">>>": "doctest", "$ ": "session", "arignote": "command", "#!": "shell", "until": "shell"}
     kinds |= dict.fromkeys(("data:", "fit:", "layers:", "name:"), "config") | {"apiVersion:": "yaml"}
-    for left_out, language, fenced, indented in BLOCK.findall(path.read_text()):
+    for name, left_out, language, fenced, indented in BLOCK.findall(path.read_text()):
         text = fenced or re.sub("^ {4}", "", indented, flags=re.M)
         if not left_out:
-            yield language or next((kinds[word] for word in kinds if text.lstrip().startswith(word)), ""), text
+            yield name, language or next((kinds[word] for word in kinds if text.lstrip().startswith(word)), ""), text
+
+
+def blocks(path):
+    """Give kind and text of each block of a document that is to be run."""
+    for _, kind, text in named_blocks(path):
+        yield kind, text
+
+
+def sessions(text):
+    """Give each command of a block with what it is shown to print; a line that ends in a backslash continues."""
+    for part in re.split(r"^\$ ", text, flags=re.M)[1:]:
+        command, shown = re.match(r"((?:.*\\\n)*.*)\n?([\s\S]*)", part).groups()
+        yield command, shown
 
 
 def configs(path):
@@ -31,3 +46,45 @@ def configs(path):
     for kind, text in blocks(path):
         if kind == "config":
             yield text if "layers:" in text else text + LAYERS
+
+
+# The time of an epoch, in the last column of its row.
+SECONDS = re.compile(r"^( +\d+ +\d+ .* )\d+\.\d\d(  \*)?$")
+NUMBER = re.compile(r"-?\d[\d,]*\.\d+(e-?\d+)?")
+DIGEST = re.compile(r"[0-9a-f]{64}")
+
+
+def as_shown(printed, shown, digests):
+    """Return whether a document shows what was printed.
+
+    A line of three dots stands for any lines, three dots within a line for any word. As on another processor, numbers
+    with a point may differ by a hundredth, and digests be others, but the same wherever the document shows the same:
+    `digests` has those so far.
+    """
+    lines = [SECONDS.sub(r"\1s\2", line) for line in printed.splitlines() if line.strip()]
+    may_skip = False
+    for line in [SECONDS.sub(r"\1s\2", line) for line in shown.splitlines() if line.strip()]:
+        if line.strip() == "...":
+            may_skip = True
+            continue
+        while may_skip and lines and not _alike(lines[0], line, digests):
+            del lines[0]
+        if not lines or not _alike(lines.pop(0), line, digests):
+            return False
+        may_skip = False
+    return may_skip or not lines
+
+
+def _alike(printed, shown, digests):
+    return all(_same(*words, digests) for words in zip_longest(printed.split(), shown.split(), fillvalue=""))
+
+
+def _same(printed, shown, digests):
+    if printed == shown or shown == "...":
+        return printed != ""
+    if DIGEST.fullmatch(printed) and DIGEST.fullmatch(shown):
+        return digests.setdefault(shown, printed) == printed
+    numbers = [word.strip("(),:").replace(",", "") for word in (printed, shown)]
+    if not all(map(NUMBER.fullmatch, numbers)):
+        return False
+    return abs(float(numbers[0]) - float(numbers[1])) <= max(0.01 * abs(float(numbers[1])), 1e-4)

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import ast
+import doctest
+import sys
+
 from arignote import parts as _parts  # noqa: F401
 from arignote.registry import names, part_name
 
@@ -14,3 +18,16 @@ def own_names(kind):
 def first_names(kind):
     """Return the first name of each part of a kind, sorted, without aliases."""
     return sorted({part_name(cls) for cls in own_names(kind).values()})
+
+
+def from_example(cls):
+    """Return the part that the example of a docstring builds."""
+    code = "\n".join(example.source for example in doctest.DocTestParser().get_examples(cls.__doc__))
+    namespace = dict(vars(sys.modules[cls.__module__]))
+    exec(code, namespace)
+    [call, *_] = [
+        node
+        for node in ast.walk(ast.parse(code))
+        if isinstance(node, ast.Call) and getattr(node.func, "id", "") == cls.__name__
+    ]
+    return eval(ast.unparse(call), namespace)

@@ -10,7 +10,10 @@ from pathlib import Path
 
 from own_parts import own_names
 
-__all__ = ["DOCUMENT", "KINDS", "document"]
+from arignote.hints.advice import Advice, Replacement
+from arignote.report.parts_text import example_spec
+
+__all__ = ["DOCUMENT", "KINDS", "document", "examples_of"]
 
 DOCUMENT = Path(__file__).resolve().parents[1] / "docs" / "parts.md"
 KINDS = {
@@ -30,6 +33,17 @@ KINDS = {
     "augmentation": "Augmentations",
     "windows": "Windows",
 }
+# The setting of `fit`, or the parameter of a layer, that takes a part of a kind; some take several.
+SETTINGS = {
+    "updater": "sgd_type",
+    "rule": "lr_rule",
+    "stop_rule": "stop_rule",
+    "average": "average",
+    "pretraining": "pretrain",
+    "windows": "windows",
+}
+LISTS = {"loss": "valid_loss", "preprocess": "preprocess", "augmentation": "augmentation", "observer": "observers"}
+PARAMETERS = {"activation": "activation", "initializer": "W"}
 HEAD = """\
 # Parts
 
@@ -59,6 +73,25 @@ def rows_of(kind):
         summary = cls.__doc__.split("\n\n")[0].replace("\n    ", " ").replace("|", "\\|")
         rows.append(f"| `{first}` | {', '.join(f'`{name}`' for name in others)} | {summary} |")
     return rows
+
+
+def examples_of(cls):
+    """Return a part as Python and as a config have it, each where it stands; of a target the part alone."""
+    spec = example_spec(cls)
+    alone = spec if len(spec) > 1 else spec[0]
+    if cls.kind in PARAMETERS:
+        spec = ["FCLayer", {"n_units": 64, PARAMETERS[cls.kind]: alone}]
+    if cls.kind in ("layer", "block", *PARAMETERS):
+        return f"layers = [{written(spec, 'python')}]", f"layers:\n  - {written(spec, 'yaml')}"
+    if cls.kind == "target":
+        return written(alone, "python"), written(alone, "yaml")
+    name, value = (LISTS[cls.kind], [spec]) if cls.kind in LISTS else (SETTINGS[cls.kind], alone)
+    return f"NNClassifier(layers, {name}={written(value, 'python')})", f"fit:\n  {name}: {written(value, 'yaml')}"
+
+
+def written(value, notation):
+    """Return plain data in a notation."""
+    return Advice("{}", (Replacement("", value),)).text_in(notation)
 
 
 if __name__ == "__main__":

@@ -8,9 +8,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from parts_document import written
 from predecessors import PREDECESSORS
-
-from arignote.hints.advice import Advice, Replacement
 
 __all__ = ["DOCUMENT", "with_names"]
 
@@ -34,7 +33,7 @@ def with_names(text: str) -> str:
 def shown(here: object) -> str:
     """Return a name here as text of a table."""
     if isinstance(here, list):
-        return f"`{Advice('{}', (Replacement('', here),)).text_in('yaml')}`"
+        return f"`{written(here, 'yaml')}`"
     assert isinstance(here, str)
     if here.startswith("none: "):
         return here.replace("none:", "nothing:")

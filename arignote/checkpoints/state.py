@@ -140,7 +140,7 @@ class TrainingState:
     @property
     def n_outputs(self) -> dict[str, int]:
         """Number of outputs of each output layer."""
-        return {name: target_of(memory).size(memory) for name, memory in self.targets.items()}
+        return {name: target_of(state).size(state) for name, state in self.targets.items()}
 
     @property
     def n_bytes(self) -> int:

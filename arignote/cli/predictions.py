@@ -104,6 +104,6 @@ def predict(
     predictor = Predictor.load(run, which, trust or ())
     named = NamedFile.of(features, predictor.channels, color=color, axes=axes, csv=csv)
     rows = predictor.rows(named.features(), csv=named.format())
-    targets, memory = predictor.targets, predictor.state.targets
-    write_predictions(out, predictor.blocks(rows), targets, memory, predictor.shown, len(rows))
+    targets, target_states = predictor.targets, predictor.state.targets
+    write_predictions(out, predictor.blocks(rows), targets, target_states, predictor.shown, len(rows))
     print(f"{len(rows)} rows -> {out}", file=sys.stderr if is_stream(out) else sys.stdout)

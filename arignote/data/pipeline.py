@@ -49,7 +49,7 @@ class Pipeline:
 
     @cached_property
     def refuses_categories(self) -> bool:
-        """Whether a part raises an error for a category that no training row holds."""
+        """Whether a step raises an error for a category that no training row holds."""
         return any(isinstance(step, OneHot) and step.handle_unknown == "error" for step in self.steps)
 
     def fit(

@@ -69,7 +69,7 @@ class DataSettings(BaseModel):
         description="Fitted to the training rows and applied to all rows; of several inputs by channel.",
     )
     windows: Annotated[Windows | None, PartField("windows", is_alone=True)] = Field(
-        None, description="Windows of one long series as examples: ``{length, step}``, in steps; parts never overlap."
+        None, description="Windows of one long series as examples: ``{length, step}``, in steps. Subsets never overlap."
     )
     partition: Literal["stratified", "contiguous"] = Field(
         "stratified", description="How fractions are held out: classes in proportion, or the last rows."

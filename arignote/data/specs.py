@@ -201,7 +201,7 @@ class DataSpec(Section):
     def others(self) -> dict[str, str]:
         """Return the sources other than features, by role: "groups", "sample_weight", "labels of valid" ..."""
         sources = {"groups": self.groups, "sample_weight": self.sample_weight}
-        for name, part in (("valid", self.valid), ("test", self.test)):
-            if isinstance(part, Source):
-                sources |= labels_by_role(f"labels of {name}", part.labels)
+        for name, source in (("valid", self.valid), ("test", self.test)):
+            if isinstance(source, Source):
+                sources |= labels_by_role(f"labels of {name}", source.labels)
         return {role: source for role, source in sources.items() if source is not None}

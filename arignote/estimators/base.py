@@ -140,8 +140,8 @@ class NNEstimator(FittedNetwork, NestedParams, metaclass=PublicDir):
             is_warm=self.warm_start,
         )
         self._set_fitted(result.state, result.network)
-        parts = {"valid": valid, "test": test}
-        self._chosen_rows = {name: part for name, part in parts.items() if chooses_rows(part)}
+        held_out = {"valid": valid, "test": test}
+        self._chosen_rows = {name: rows for name, rows in held_out.items() if chooses_rows(rows)}
         self.status_, self.checkpoint_ = result.status, result.checkpoint
         report_ending(result, self.warm_start)
         return self

@@ -37,7 +37,7 @@ from arignote.errors import ConfigError, DataError, axes_hint, warn
 from arignote.estimators.named_losses import NamedLosses
 from arignote.estimators.scored import Scored
 from arignote.fit.config_data import with_layers
-from arignote.fit.review.held_out import rows_of_part, settings_of_rows, warn_of_training_rows
+from arignote.fit.review.held_out import rows_of_subset, settings_of_rows, warn_of_training_rows
 from arignote.fit.run import in_order
 from arignote.fit.stored.load import restore
 from arignote.spec.inputs import inputs_of
@@ -267,7 +267,7 @@ class Predictor:
             csv = self._format(data.csv)
             data = with_layers(data, layers, self.settings, n_in)
             data = replace(data, x=x, csv=csv, groups=_opened(data.groups, csv))
-            rows = self._as_trained(rows_of_part(self.state, data, part))
+            rows = self._as_trained(rows_of_subset(self.state, data, part))
         if self.targets.from_input:
             return rows, None
         if rows.y is None:

@@ -54,20 +54,20 @@ class ConfigSources:
         mixed: dict[str, Mixed] = dict.fromkeys(self._of_tables, True)
         return open_source(self.spec.train, load=self.load, others=others, has_labels=has_labels, mixed=mixed)
 
-    def held_out(self, part: Source, train: Reader | Mapping[str, Reader] | None) -> Data:
-        """Return the data of a part that has a source of its own, with the columns of the training rows `train`."""
+    def held_out(self, source: Source, train: Reader | Mapping[str, Reader] | None) -> Data:
+        """Return the data of a subset that has a source of its own, with the columns of the training rows `train`."""
         of_train = {} if train is None else train if isinstance(train, Mapping) else {ALONE: train}
         columns = {name: reader.columns for name, reader in of_train.items()}
         mixed = {name: text_columns(of_train[name]) if name in of_train else True for name in self._of_tables}
         readers = open_source(
-            part,
+            source,
             self.load,
             like=self.spec.train,
             columns=columns,
             has_labels=self.has_labels,
             mixed=mixed,
         )
-        return Data(*readers, axes=part.axes)
+        return Data(*readers, axes=source.axes)
 
     @property
     def _of_tables(self) -> list[str]:
@@ -100,8 +100,8 @@ def open_config(spec: RunSpec, load: bool = True, **settings: Any) -> tuple[list
     sources = ConfigSources(spec.data, load, has_labels, fit.preprocess)
     features, labels = sources.train()
     valid, test = (
-        sources.held_out(part, features) if isinstance(part, Source) else part
-        for part in (spec.data.valid, spec.data.test)
+        sources.held_out(source, features) if isinstance(source, Source) else source
+        for source in (spec.data.valid, spec.data.test)
     )
     data = FitData(
         features, labels, valid, test, groups=sources.per_row("groups"), sample_weight=sources.per_row("sample_weight")

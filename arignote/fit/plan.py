@@ -214,13 +214,13 @@ def _loaded(request: FitRequest, stored: TrainingState | None) -> dict[str, str]
 
 def _check_steps(architecture: Architecture, prepared: Prepared) -> None:
     """Raise DataError if an output of each step has other steps than its targets."""
-    for part, (_, y) in prepared.subsets.items():
+    for subset, (_, y) in prepared.subsets.items():
         for place in architecture.placed:
             if isinstance(place.layer, OutputLayer) and len(place.output_shape) > 1 and y is not None:
                 n_steps = prepared.targets.values(y, place.name).shape[1]
                 if n_steps != place.output_shape[0]:
                     raise DataError(
-                        f"y of {part} has {n_steps} steps, the output of {place.name!r} {place.output_shape[0]}; the "
+                        f"y of {subset} has {n_steps} steps, the output of {place.name!r} {place.output_shape[0]}; the "
                         "numbers must be equal"
                     )
 

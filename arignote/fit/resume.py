@@ -203,11 +203,11 @@ def _origin(state: TrainingState, fit: Mapping[str, Any], name: str) -> Any:
 
 def _batching(state: TrainingState, fit: Mapping[str, Any]) -> Any:
     """Return what the position in an epoch depends on; `fit` are the completed settings of the state."""
-    parts = ("train", "valid", "test") if state.progress.is_final else ("train",)
+    subsets = ("train", "valid", "test") if state.progress.is_final else ("train",)
     return (
         state.rng,
         state.data.get("final_order" if state.progress.is_final else "order"),
-        [state.data.get(part, {}).get("features", {}).get("shape", [None])[0] for part in parts],
+        [state.data.get(subset, {}).get("features", {}).get("shape", [None])[0] for subset in subsets],
         [fit[key] for key in ("batch_size", "drop_last", "accumulate")],
     )
 

@@ -111,7 +111,7 @@ def trainers(fit: Assembly) -> Callable[..., Trainer]:
     final, monitor, reported = _final_epochs(fit, augmentation), monitor_of(fit), _reported(fit)
 
     def make(step: Any, checkpointer: Checkpointer, check_stop: Callable[[], None], observers: Observers) -> Trainer:
-        scores = {part: _scorer(fit, part, losses, check_stop) for part, losses in reported.items()}
+        scores = {subset: _scorer(fit, subset, losses, check_stop) for subset, losses in reported.items()}
         return Trainer(
             step=step,
             to_device=to_device,
@@ -142,19 +142,22 @@ def trainers(fit: Assembly) -> Callable[..., Trainer]:
 
 
 def _reported(fit: Assembly) -> dict[str, list[ReportedLoss]]:
-    """Return the losses of each part that is scored; ConfigError if a score cannot be computed for its targets."""
+    """Return the losses of each subset that is scored; ConfigError if a score cannot be computed for its targets."""
     data, objective = fit.plan.prepared, fit.plan.objective
     chosen = {"valid": ("valid_loss", objective.valid_loss), "test": ("test_loss", objective.test_loss)}
     if fit.settings.validate_on_train:
         chosen["train"] = ("valid_loss", objective.valid_loss)
     prefix, sizes = {"train": "scored_train"}, data.targets.sizes(data.target_states)
     return {
-        part: tried_scores(
-            objective.reported(losses, data.target_states, prefix.get(part, part)),
-            *(data.subsets[part][1], data.scored_weights.get(part), sizes, setting),
+        subset: tried_scores(
+            objective.reported(losses, data.target_states, prefix.get(subset, subset)),
+            y=data.subsets[subset][1],
+            weights=data.scored_weights.get(subset),
+            n_outputs=sizes,
+            setting=setting,
         )
-        for part, (setting, losses) in chosen.items()
-        if part in data.subsets
+        for subset, (setting, losses) in chosen.items()
+        if subset in data.subsets
     }
 
 
@@ -239,14 +242,18 @@ def in_order(
             yield batch.x, batch.y
 
 
-def _scorer(fit: Assembly, part: str, losses: Sequence[ReportedLoss], check_stop: Callable[[], None]) -> ScoreFunction:
-    """Return a function that scores the network on a part of the data, and can be stopped in the middle."""
+def _scorer(
+    fit: Assembly, subset: str, losses: Sequence[ReportedLoss], check_stop: Callable[[], None]
+) -> ScoreFunction:
+    """Return a function that scores the network on a subset of the data, and can be stopped in the middle."""
     network, data, settings = fit.predicting, fit.plan.prepared, fit.settings
-    rows, y = data.subsets[part]
-    score, weights = Scorer(network, losses), data.scored_weights.get(part)
+    rows, y = data.subsets[subset]
+    score, weights = Scorer(network, losses), data.scored_weights.get(subset)
     in_batches = partial(
         in_order,
-        *(network, rows, y),
+        network,
+        rows,
+        y,
         y_from_x=data.targets.from_input,
         n_workers=settings.n_workers,
         prefetch=settings.prefetch,
@@ -255,7 +262,7 @@ def _scorer(fit: Assembly, part: str, losses: Sequence[ReportedLoss], check_stop
     def run(n_validations: int) -> dict[str, float]:
         try:
             with contextlib.closing(in_batches()) as batches:
-                return score(batches, check_stop, fit.state.rng, position=(part, n_validations), weights=weights)
+                return score(batches, check_stop, fit.state.rng, position=(subset, n_validations), weights=weights)
         finally:
             fit.network.train()
 

@@ -101,8 +101,7 @@ def fit_network(
         Run, or safetensors file, from which layers with `load_params` take their parameters.
     """
     _check_written(settings)
-    data = with_layers(data, layers, settings)
-    stored = StoredNetwork.at(stored_network)
+    data, stored = with_layers(data, layers, settings), StoredNetwork.at(stored_network)
     stem, opened = settings.checkpoint, None
     if stem is not None and stem.endswith("/"):
         opened, loaded, is_in_folder = open_data(data, settings), digests_of(layers, stored), True
@@ -110,8 +109,9 @@ def fit_network(
     if settings.pretrain is not None:
         stored = _pretrain(layers, data, settings, stem, seed, in_memory, stored)
         layers = loaded_layers(layers, names_of_pretrained(layers, settings.pretrain))
-    more = (opened, one_pass, is_warm, is_in_folder)
-    request = FitRequest(data, layers, settings, stem, name, seed, in_memory, stored, *more)
+    request = FitRequest(
+        data, layers, settings, stem, name, seed, in_memory, stored, opened, one_pass, is_warm, is_in_folder
+    )
     lines = ProgressLines() if settings.verbose else None
     # A bar is erased whatever ends the fit.
     with StopRequest(settings.stop_signals, settings.preemption) as stop, lines or nullcontext():
@@ -182,7 +182,9 @@ def _pretrain(
     unlabelled = data_of_stages(data, settings, seed)
     for stage in runs:
         result = fit_network(
-            *(stage.layers, unlabelled, stage.settings),
+            stage.layers,
+            unlabelled,
+            stage.settings,
             seed=seed,
             stored_network=stage.stored_network,
             is_in_folder=str(settings.checkpoint).endswith("/"),
@@ -251,12 +253,12 @@ def _files(request: FitRequest, stop: StopRequest) -> Iterator[tuple[FitRequest,
     finally:
         files.release()
     stem = stem_of_fewer_epochs(request.checkpoint, request.settings.n_epochs)
-    with _files(replace(request, checkpoint=stem), stop) as found:
-        yield found
+    with _files(replace(request, checkpoint=stem), stop) as opened:
+        yield opened
 
 
 def fit_config(spec: RunSpec, **settings: Any) -> FitResult:
     """Train the network of a config; the parameters are those of `open_config`."""
     with spec.naming_lines():
-        given = open_config(spec, **settings)
-        return fit_network(*given, name=spec.name, seed=spec.rng, stored_network=spec.stored_network)
+        layers, data, fit = open_config(spec, **settings)
+        return fit_network(layers, data, fit, name=spec.name, seed=spec.rng, stored_network=spec.stored_network)

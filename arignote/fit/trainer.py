@@ -12,7 +12,7 @@ from arignote.checkpoints.schedule import Checkpointer
 from arignote.checkpoints.state import TrainingState
 from arignote.data.epoch.batches import Batch, Batches
 from arignote.fit.phases import apply_rules
-from arignote.fit.phases.final_epochs import FinalEpochs
+from arignote.fit.phases.final_epochs import EpochSource, FinalEpochs
 from arignote.fit.validations.validation import Validation
 from arignote.observers.events import Event
 from arignote.optim.rules import Position, Rule, RuleValues
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from arignote.engine.feed import DeviceBatch
 
-__all__ = ["EpochSource", "Trainer", "UpdateFunction"]
+__all__ = ["Trainer", "UpdateFunction"]
 
 
 class UpdateFunction(Protocol):
@@ -43,16 +43,6 @@ class UpdateFunction(Protocol):
         thawed: Mapping[str, int],
         n_rows: Sequence[int],
     ) -> Tensor: ...
-
-
-class EpochSource(Protocol):
-    """Source of the batches of an epoch."""
-
-    @property
-    def batches(self) -> Batches: ...
-
-    @property
-    def to_device(self) -> Callable[[Batch], DeviceBatch]: ...
 
 
 class Trainer:

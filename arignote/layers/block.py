@@ -36,8 +36,9 @@ class Block(Part):
     Examples
     --------
     >>> from arignote.layers.layer_list import parse
-    >>> layers = [["FCLayer", {"n_units": 4}], ["SumLayer", {"inputs": ["in", "fc1"]}]]
-    >>> block = Block(name="res", repeat=2, layers=layers)
+    >>> block = Block(
+    ...     name="res", repeat=2, layers=[["FCLayer", {"n_units": 4}], ["SumLayer", {"inputs": ["in", "fc1"]}]]
+    ... )
     >>> [layer.name for layer in parse([["FCLayer", {"n_units": 4}], block, ["RegressionOutputLayer"]])]
     ['input', 'fc1', 'res-1-fc1', 'res-1-sum1', 'res-2-fc1', 'res-2-sum1', 'output']
     """

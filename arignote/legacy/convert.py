@@ -202,10 +202,10 @@ def _slots(architecture: Architecture, sgd: Any, lr: float) -> dict[str, NDArray
     if stored and len(stored) != n_trained:
         raise CheckpointError(f"its updater has slots for {len(stored)} arrays; its network trains {n_trained}")
     for slot, old in _UPDATERS[sgd["sgd_type"]][1].items():
-        memory = iter(stored or [])
+        left = iter(stored or [])
         for place, trained in zip(architecture.placed, kept, strict=True):
             if stored:
-                tensors = tensors_of(place, [next(memory)[old] if is_trained else None for is_trained in trained])
+                tensors = tensors_of(place, [next(left)[old] if is_trained else None for is_trained in trained])
             else:
                 free = {name for name, is_trained in zip(names_of(place), trained, strict=True) if is_trained}
                 tensors = {f"{place.name}.{name}": np.zeros(place.params[name].shape, np.float32) for name in free}

@@ -41,11 +41,11 @@ def comparison(runs: Sequence[str], sort: str | None = None) -> list[Row]:
     rows = [_row(run, content) for run, content in zip(runs, contents, strict=True)]
     differ = differing([content["spec"] | {"rng": content["rng"]} for content in contents])
     columns = list(dict.fromkeys(name for row in rows for name in row))
-    found = [
+    compared = [
         {name: row.get(name) for name in columns} | {name: values[number] for name, values in differ.items()}
         for number, row in enumerate(rows)
     ]
-    return found if sort is None else _sorted(found, contents, sort)
+    return compared if sort is None else _sorted(compared, contents, sort)
 
 
 def differing(specs: Sequence[dict[str, Any]]) -> dict[str, list[Any]]:

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import ast
 import inspect
 from collections.abc import Iterator
+from doctest import DocTestParser
+from typing import Any
 
 # All parts are registered.
 import arignote.parts  # noqa: F401
 from arignote.errors import ConfigError, did_you_mean
+from arignote.hints.advice import Advice, Replacement
 from arignote.registry import Part, find, kinds, names, part_name
 from arignote.registry.part_type import summary_of
 
-__all__ = ["parts_lines", "spec_text"]
+__all__ = ["example_spec", "parts_lines"]
 
 
 def parts_lines(kind: str | None = None, name: str | None = None) -> Iterator[str]:
@@ -66,13 +70,16 @@ def _named_lines(word: str) -> Iterator[str]:
 def _part_lines(cls: type[Part]) -> Iterator[str]:
     aliases = [name for name, other in names(cls.kind).items() if other is cls and name != part_name(cls)]
     yield f"{part_name(cls)}: {cls.kind}" + (f", also {', '.join(aliases)}" if aliases else "")
-    yield f"in a config: {spec_text(cls)}"
+    yield f"in a config: {Advice('{}', (Replacement('', example_spec(cls)),)).text_in('yaml')}"
     yield ""
     yield from inspect.cleandoc(cls.__doc__ or "").splitlines()
 
 
-def spec_text(cls: type[Part]) -> str:
-    """Return a part as a config has it, with the parameters that it needs."""
-    required = [name for name, field in cls.model_fields.items() if field.is_required()]
-    params = ", ".join(f"{name}: ..." for name in required)
-    return f"[{part_name(cls)}, {{{params}}}]" if required else part_name(cls)
+def example_spec(cls: type[Part]) -> list[Any]:
+    """Return the spec of a part as in the first call of its docstring: ``["FCLayer", {"n_units": 400}]``."""
+    for example in DocTestParser().get_examples(inspect.cleandoc(cls.__doc__ or "")):
+        for node in ast.walk(ast.parse(example.source)):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == cls.__name__:
+                params = {str(word.arg): ast.literal_eval(word.value) for word in node.keywords}
+                return [part_name(cls), params] if params else [part_name(cls)]
+    return [part_name(cls)]

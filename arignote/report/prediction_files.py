@@ -175,9 +175,9 @@ def write_hdf5(file: IO[bytes], outputs: Sequence[PredictedOutput], blocks: Bloc
         for block in blocks:
             after = row + len(block[outputs[0].name])
             for dataset, output, values_of in datasets:
-                found = values_of(block[output])
-                assert found is not None
-                dataset[row:after] = found.astype(object) if found.dtype.kind == "U" else found
+                values = values_of(block[output])
+                assert values is not None
+                dataset[row:after] = values.astype(object) if values.dtype.kind == "U" else values
             row = after
 
 

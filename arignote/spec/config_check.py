@@ -86,7 +86,7 @@ def _mapping(value: Any) -> dict[str, Any]:
 
 
 def _complaints_of_features(layers: list[Layer], data: Any) -> list[Complaint]:
-    """Return in which parts of the data the features are not those of the input layers."""
+    """Return for which subsets the features are not those of the input layers."""
     channels = channels_of(inputs_of(layers))
     wanted = ", ".join(f"{channel}: ..." for channel in channels)
     complaints: list[Complaint] = []
@@ -105,17 +105,17 @@ def _complaints_of_features(layers: list[Layer], data: Any) -> list[Complaint]:
 
 
 def _complaints_of_labels(layers: list[Layer], data: Any) -> list[Complaint]:
-    """Return in which parts of the data the labels are not those of the output layers."""
+    """Return for which subsets the labels are not those of the output layers."""
     outputs = [str(layer.name) for layer in layers if isinstance(layer, OutputLayer)]
     wanted = ", ".join(f"{output}: ..." for output in outputs)
     complaints: list[Complaint] = []
     for name in ("train", "valid", "test"):
-        part = _mapping(data).get(name)
-        labels, wrong = part.get("labels") if isinstance(part, dict) else "", ""
+        source = _mapping(data).get(name)
+        labels, wrong = source.get("labels") if isinstance(source, dict) else "", ""
         if isinstance(labels, dict):
             wrong = misnamed(labels, outputs)
-        elif len(outputs) > 1 and isinstance(part, dict) and (labels is None or isinstance(labels, str)):
-            wrong = f"got {labels!r}" if "labels" in part else "none is named"
+        elif len(outputs) > 1 and isinstance(source, dict) and (labels is None or isinstance(labels, str)):
+            wrong = f"got {labels!r}" if "labels" in source else "none is named"
         if wrong:
             message = f"labels must have a source for each output, {{{wanted}}}; {wrong}"
             complaints.append(Complaint(("data", name, "labels"), message))
@@ -137,11 +137,11 @@ def _complaints_of_sections(values: dict[str, Any], folder_of: Callable[[At], Pa
                 complaints.append(complaint)
                 data = data | {name: {"features": "reported"}}
         sources = {name: data[name] for name in DataSpec.model_fields if isinstance(data.get(name), dict)}
-        for name, part in sources.items():
-            if isinstance(part.get("csv"), dict):
-                complaints += _complaints_of_section(CSVFormat, part["csv"], "data", name, "csv")
-                part = part | {"csv": None}
-            complaints += _complaints_of_section(Source, part, "data", name)
+        for name, source in sources.items():
+            if isinstance(source.get("csv"), dict):
+                complaints += _complaints_of_section(CSVFormat, source["csv"], "data", name, "csv")
+                source = source | {"csv": None}
+            complaints += _complaints_of_section(Source, source, "data", name)
         complaints += _complaints_of_section(
             DataSpec, data | dict.fromkeys(sources, Source(features="checked")), "data"
         )

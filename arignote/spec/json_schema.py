@@ -82,13 +82,13 @@ def _whole(definitions: Definitions, sections: dict[str, Any]) -> dict[str, Any]
 
 def _parameters_of_layers(definitions: Definitions) -> dict[str, Any]:
     """Return the schema of each parameter of a layer: that of any layer that has it."""
-    found: dict[str, list[Any]] = {}
+    forms_by_name: dict[str, list[Any]] = {}
     for layer in (name for name, cls in definitions.parts.items() if issubclass(cls, Layer)):
         for name, one in definitions.schemas[layer]["properties"].items():
-            forms = found.setdefault(name, [])
+            forms = forms_by_name.setdefault(name, [])
             if one not in forms:
                 forms.append(one)
-    return {name: forms[0] if len(forms) == 1 else {"anyOf": forms} for name, forms in sorted(found.items())}
+    return {name: forms[0] if len(forms) == 1 else {"anyOf": forms} for name, forms in sorted(forms_by_name.items())}
 
 
 def _within_blocks(definitions: Definitions, name: str) -> dict[str, Any]:

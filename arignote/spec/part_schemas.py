@@ -33,11 +33,11 @@ class _FieldSchemas(GenerateJsonSchema):
 
     def model_schema(self, schema: Any) -> dict[str, Any]:
         cls: type[BaseModel] = schema["cls"]
-        found = super().model_schema(schema) | {"description": summary_of(cls)}
-        del found["title"]
+        own_schema = super().model_schema(schema) | {"description": summary_of(cls)}
+        del own_schema["title"]
         entries = parameter_entries(cls)
         for name, field in cls.model_fields.items():
-            one = found["properties"][name]
+            one = own_schema["properties"][name]
             if "default" in one and field.default is None:
                 # An editor would propose it.
                 del one["default"]
@@ -47,7 +47,7 @@ class _FieldSchemas(GenerateJsonSchema):
                 one["description"] = "\n\n".join(entries[name])
             elif field.description:
                 one["description"] = f"{type_and_default(field)}\n\n{field.description}"
-        return found
+        return own_schema
 
 
 def fields_schema(cls: type[BaseModel]) -> dict[str, Any]:
@@ -82,16 +82,16 @@ class Definitions:
             return [self.resolved(item) for item in schema]
         if not isinstance(schema, dict):
             return schema
-        found = {key: item if key == "default" else self.resolved(item) for key, item in schema.items()}
-        if "$spec" in found:
-            kind, key = found.pop("$spec"), found.pop("key")
+        resolved = {key: item if key == "default" else self.resolved(item) for key, item in schema.items()}
+        if "$spec" in resolved:
+            kind, key = resolved.pop("$spec"), resolved.pop("key")
             self._define(kind, key)
-            return {"$ref": f"#/$defs/{kind}", **found}
-        if "$params" in found:
-            kind = found.pop("$params")
+            return {"$ref": f"#/$defs/{kind}", **resolved}
+        if "$params" in resolved:
+            kind = resolved.pop("$params")
             self._define(kind, None)
             return {"$ref": f"#/$defs/{kind}.{kind}", "type": "object", "required": self.required[f"{kind}.{kind}"]}
-        return found
+        return resolved
 
     def _define(self, kind: str, key: str | None) -> None:
         """Define the specs of a kind; `key` is as of `PartField`."""
@@ -133,11 +133,11 @@ class Definitions:
 
 def _classes(kind: str) -> dict[type[Part], list[str]]:
     """Return the parts of a kind with their names; a block is in a list of layers."""
-    found: dict[type[Part], list[str]] = {}
+    by_class: dict[type[Part], list[str]] = {}
     for one in ("layer", "block") if kind == "layer" else (kind,):
         for word, cls in names(one).items():
-            found.setdefault(cls, []).append(word)
-    return found
+            by_class.setdefault(cls, []).append(word)
+    return by_class
 
 
 def _pattern(words: Iterable[str], kind: str) -> str:

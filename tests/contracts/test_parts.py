@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import ast
-import doctest
 import inspect
 import json
 import re
-import sys
 from dataclasses import asdict
 from math import nan
 
 import numpy as np
 import pytest
 import torch
-from own_parts import own_names
+from own_parts import from_example, own_names
 
 from arignote.errors import ConfigError
 from arignote.optim.rules import Position, RuleState
@@ -34,19 +32,6 @@ def of(kind):
 
 def every(classes):
     return pytest.mark.parametrize("cls", classes, ids=lambda cls: f"{cls.kind}-{part_name(cls)}")
-
-
-def from_example(cls):
-    """Return the part that the example of a docstring builds."""
-    code = "\n".join(example.source for example in doctest.DocTestParser().get_examples(cls.__doc__))
-    namespace = dict(vars(sys.modules[cls.__module__]))
-    exec(code, namespace)
-    [call, *_] = [
-        node
-        for node in ast.walk(ast.parse(code))
-        if isinstance(node, ast.Call) and getattr(node.func, "id", "") == cls.__name__
-    ]
-    return eval(ast.unparse(call), namespace)
 
 
 def test_every_kind_of_part_is_covered():

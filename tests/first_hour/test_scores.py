@@ -260,7 +260,7 @@ def test_groups_that_are_named_again_are_read_in_the_format_of_the_run(folder):
 def test_a_run_without_such_a_part_is_reported():
     x, y = made(0)
     fitted = NNClassifier([["ClassificationOutputLayer"]], rng=3).fit(x, y, n_epochs=1, valid=np.arange(30))
-    with pytest.raises(DataError, match="this run has no test rows; the parts of its data: train, valid"):
+    with pytest.raises(DataError, match="this run has no test rows; the subsets of its data: train, valid"):
         fitted.evaluate(x, y, part="test")
 
 

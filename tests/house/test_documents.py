@@ -7,27 +7,55 @@ from __future__ import annotations
 
 import doctest
 import json
+import os
 import re
 import shlex
 import shutil
 import subprocess
+import sys
 import tomllib
+from pathlib import Path
 
+import command_line
+import forked
 import pytest
-from documents import DOCUMENTS, ROOT, blocks, configs
+from documents import DOCUMENTS, ROOT, as_shown, blocks, configs, named_blocks, sessions
 from ruamel.yaml import YAML
 from typer.testing import CliRunner
 
-from arignote import NNClassifier
+from arignote import NNClassifier, registry
 from arignote.cli import app
 from arignote.sample_data import digits
 from arignote.spec.config import read_config
+
+README = ROOT / "README.md"
+# Commands that need a process: what the shell does, and what a signal or a notice ends.
+APART = re.compile(r"(?!arignote )|.*(;|preemption=)")
+ARIGNOTE = re.compile(r"(?:PYTHONPATH=\. )?arignote ([^;]*)(; echo \$\?)?")
+# What a command prints that does not end with 0.
+STOPPED = re.compile(r"error: |.*: stopped and saved;")
+
+
+def name_of(path):
+    return path.relative_to(ROOT).as_posix()
 
 
 def having(*kinds):
     """Parametrise by the documents that have such blocks."""
     paths = [path for path in DOCUMENTS if {kind for kind, _ in blocks(path)} & set(kinds)]
-    return pytest.mark.parametrize("path", paths, ids=lambda path: path.name)
+    return pytest.mark.parametrize("path", paths, ids=name_of)
+
+
+def running():
+    """Parametrise by the documents that are run, of which those that need a process are slow."""
+    params = []
+    for path in DOCUMENTS:
+        found = [*blocks(path)]
+        commands = [command for kind, text in found if kind == "session" for command, _ in sessions(text)]
+        if {kind for kind, _ in found} & {"python", "doctest"} or (commands and path != README):
+            marks = [pytest.mark.slow] if any(map(APART.match, commands)) and path != README else []
+            params.append(pytest.param(path, marks=marks, id=name_of(path)))
+    return pytest.mark.parametrize("path", params)
 
 
 @pytest.fixture
@@ -36,7 +64,14 @@ def place(tmp_path, monkeypatch):
     for folder in ("configs", "sample_data"):
         shutil.copytree(ROOT / "arignote" / folder, tmp_path / "arignote" / folder)
     monkeypatch.chdir(tmp_path)
-    return tmp_path
+    # What a document writes can be imported by it alone, and its parts are registered for it alone.
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(registry.part, "_PARTS", {kind: dict(parts) for kind, parts in registry.part._PARTS.items()})
+    before = set(sys.modules)
+    yield tmp_path
+    for name in set(sys.modules) - before:
+        if getattr(sys.modules[name], "__file__", None) and sys.modules[name].__file__.startswith(str(tmp_path)):
+            del sys.modules[name]
 
 
 def run(command, *more):
@@ -48,38 +83,67 @@ def run(command, *more):
 
 @pytest.mark.slow
 def test_the_commands_of_the_readme_print_what_it_shows(place):
-    readme = ROOT / "README.md"
-    lines = "".join(text for kind, text in blocks(readme) if kind == "command").splitlines()
+    lines = "".join(text for kind, text in blocks(README) if kind in ("command", "session")).splitlines()
     first, *others = [n for n, line in enumerate(lines) if re.match(r"(\$ )?arignote ", line)]
     # The first of them is killed in the epoch at which the next one resumes.
-    epoch = int(re.search(r"resumes at epoch (\d+)", readme.read_text())[1])
+    epoch = int(re.search(r"resumes at epoch (\d+)", README.read_text())[1])
     run(lines[first], "--set", f"fit.n_epochs={epoch - 1}")
     for start, end in zip(others, [*others[1:], len(lines)], strict=True):
         output = run(lines[start])
         for line in lines[start + 1 : end]:
             assert line in output or line in ("", "..."), output
-    inline = re.findall(r"`(arignote [^`]+)`", readme.read_text())
+    inline = re.findall(r"`(arignote [^`]+)`", README.read_text())
     for command in inline:
         assert run(command.replace("CONFIG", "arignote/configs/digits_mlp.yaml").replace("RUN", "runs/digits_mlp"))
     assert len(others) >= 5 and len(inline) >= 3 and (place / "preds.csv").exists()
     run("arignote fit digits_mlp --set fit.checkpoint=runs/whole")
     killed, whole = (json.loads(run(f"arignote inspect runs/{stem} --json")) for stem in ("digits_mlp", "whole"))
-    for entry in re.findall(r"\w+_sha256", readme.read_text()):
+    for entry in re.findall(r"\w+_sha256", README.read_text()):
         assert killed[entry] == whole[entry] and killed["starts"] != whole["starts"]
 
 
-@having("python", "doctest")
-def test_the_code_of_a_document_runs_from_top_to_bottom(path, place):
+def ended(command):
+    """Return what a command prints, and its exit code."""
+    match = ARIGNOTE.fullmatch(command)
+    if not match:
+        shell = subprocess.run(["bash", "-c", command], capture_output=True, text=True)
+        return shell.stdout + shell.stderr, shell.returncode
+    words = shlex.split(match[1], comments=True)
+    if not APART.match(command):
+        here = command_line.arignote(*words)
+        return here.out + here.err, here.code
+    path = os.pathsep.join([".", str(ROOT)]) if command.startswith("PYTHONPATH=.") else str(ROOT)
+    fork = forked.run(["-m", "arignote", *words], env=os.environ | {"PYTHONPATH": path})
+    code = fork.returncode if fork.returncode >= 0 else 128 - fork.returncode
+    return (f"{fork.stdout}{code}\n", 0) if match[2] else (fork.stdout, code)
+
+
+class Checker(doctest.OutputChecker):
+    """Compare as for commands: numbers may differ a little."""
+
+    def check_output(self, want, got, optionflags):
+        return as_shown(got, want, {})
+
+
+@running()
+def test_a_document_runs_from_top_to_bottom_and_prints_what_it_shows(path, place):
+    """Blocks with the name of a file are written to it."""
     NNClassifier([["ClassificationOutputLayer"]], rng=1).fit(*digits(), n_epochs=1, valid=0.1, checkpoint="run")
-    namespace, report = {}, []
-    for kind, text in blocks(path):
-        if kind == "python":
+    namespace, report, digests = {}, [], {}
+    for name, kind, text in named_blocks(path):
+        if name:
+            Path(name).write_text(text)
+        elif kind == "python":
             exec(compile(text, str(path), "exec"), namespace)
-        if kind == "doctest":
+        elif kind == "doctest":
             example = doctest.DocTestParser().get_doctest(text, namespace, path.name, str(path), 0)
-            assert doctest.DocTestRunner().run(example, out=report.append, clear_globs=False).failed == 0, "".join(
-                report
-            )
+            runner = doctest.DocTestRunner(Checker())
+            assert runner.run(example, out=report.append, clear_globs=False).failed == 0, "".join(report)
+        elif kind == "session" and path != README:
+            for command, shown in sessions(text):
+                output, code = ended(command)
+                assert as_shown(output, shown, digests), f"{command}\n{output}"
+                assert (code != 0) == bool(STOPPED.match(shown)), f"{command} ended with {code}"
 
 
 @pytest.mark.slow
@@ -110,7 +174,7 @@ def test_the_shell_loop_starts_again_only_after_a_signal_other_than_ctrl_c(code,
     assert len((tmp_path / "starts").read_text().split()) == n_starts
 
 
-@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
+@pytest.mark.parametrize("path", DOCUMENTS, ids=name_of)
 def test_what_a_document_points_to_is_there(path):
     text = path.read_text()
     for place in re.findall(r"\]\((?!http)([^)#]+)", text):

@@ -97,6 +97,18 @@ def test_the_document_of_the_modules_is_that_of_the_code():
     assert modules_document.DOCUMENT.read_text() == modules_document.document(), "python tests/modules_document.py"
 
 
+def test_the_picture_of_the_architecture_is_drawn_from_the_imports():
+    text = modules_document.ARCHITECTURE.read_text()
+    assert text == modules_document.with_picture(text), "python tests/modules_document.py"
+    # Each arrow leads down, and by arrows alone every room of the contract is reached from the faces.
+    order = modules_document.rooms()
+    arrows = re.findall(r"^ {4}([\w, ]+?) +-> ([\w, ]+)$", text, re.M)
+    rows = [(room, other) for rooms, others in arrows for room in rooms.split(", ") for other in others.split(", ")]
+    assert len(rows) > 25 and all(order.index(room) < order.index(other) for room, other in rows)
+    faces = {"cli", "nnets", "image", "util", "plots"}
+    assert {room for row in rows for room in row} | faces == set(order)
+
+
 def test_the_rooms_that_the_architecture_names_are_there():
     rows = re.findall(r"^\| (`.+?) \|", (ROOT / "ARCHITECTURE.md").read_text(), re.M)
     rooms = [room for row in rows for room in re.findall(r"`([\w/.]+)`", row)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import importlib
 import inspect
 import re
@@ -12,8 +13,9 @@ import parts_document
 import predecessors_document
 import pytest
 from own_parts import own_names
-from parts_document import DOCUMENT, KINDS, document
+from parts_document import DOCUMENT, KINDS, document, examples_of
 from predecessors import PREDECESSORS
+from ruamel.yaml import YAML
 
 from arignote.registry import build, part, part_name
 from arignote.registry import names as registered
@@ -114,6 +116,24 @@ def test_every_registered_part_has_a_row_with_its_names_and_its_summary():
         for name, cls in own_names(kind).items():
             [row] = [line for line in section.splitlines() if line.startswith(f"| `{part_name(cls)}` |")]
             assert f"`{name}`" in row and cls.__doc__.splitlines()[0][:30] in row.replace("\\|", "|")
+
+
+def test_every_part_has_an_example_as_python_and_as_a_config_that_can_be_built():
+    for kind in KINDS:
+        for cls in set(own_names(kind).values()):
+            python, yaml = examples_of(cls)
+            [node] = ast.parse(python).body
+            declared = YAML(typ="safe", pure=True).load(yaml)
+            if kind == "target":
+                assert part_name(cls) in (declared, declared[0]) and ast.literal_eval(python) == declared
+            elif isinstance(node, ast.Assign):
+                assert ast.literal_eval(node.value) == declared["layers"]
+                [entry] = declared["layers"]
+                assert build("block" if kind == "block" else "layer", entry)
+            else:
+                [word] = node.value.keywords
+                assert {word.arg: ast.literal_eval(word.value)} == declared["fit"]
+                assert part_name(cls) in str(declared) and FitSettings(**declared["fit"])
 
 
 # In a process of its own, in which no other test has registered a part.

@@ -26,3 +26,13 @@ def test_no_text_has_a_word_for_which_the_field_has_another():
         if (match := re.search(rf"\b({words})\b", line))
     ]
     assert not found, "\n".join(found)
+
+
+def test_no_variable_of_the_package_is_named_found():
+    named = [
+        f"{path.relative_to(ROOT)}:{number}: name what it holds"
+        for path in sorted((ROOT / "arignote").rglob("*.py"))
+        for number, line in enumerate(path.read_text().splitlines(), 1)
+        if re.match(r" *found(: [^=]+)? = ", line)
+    ]
+    assert not named, "\n".join(named)

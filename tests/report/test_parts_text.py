@@ -25,7 +25,7 @@ def test_a_part_has_types_defaults_and_an_example():
     lines = arignote("parts", "adam").out.splitlines()
     assert lines[0] == "adam: updater" and "beta2 : float in [0, 1), default 0.999" in lines and "Examples" in lines
     assert arignote("parts", "layer", "fc").out.startswith(
-        "FCLayer: layer\nin a config: [FCLayer, {n_units: ...}]\n\nFully connected layer."
+        "FCLayer: layer\nin a config: [FCLayer, {n_units: 400, activation: relu}]\n\nFully connected layer."
     )
     # A name of several kinds.
     assert [line for line in arignote("parts", "stalled").out.splitlines() if line.startswith("stalled: ")] == [

@@ -20,9 +20,9 @@ __all__ = ["first_split", "is_splitter"]
 RowNumbers = NDArray[np.int64]
 
 
-def is_splitter(part: Any) -> bool:
+def is_splitter(value: Any) -> bool:
     """Return whether `valid` of a fit is a splitter, such as ``StratifiedKFold(5)``."""
-    return not isinstance(part, type) and all(callable(getattr(part, one, None)) for one in ("split", "get_n_splits"))
+    return not isinstance(value, type) and all(callable(getattr(value, one, None)) for one in ("split", "get_n_splits"))
 
 
 def first_split(
@@ -69,7 +69,7 @@ def first_split(
     if min(train.min(), valid.min()) < 0 or max(train.max(), valid.max()) >= len(rows):
         raise DataError(f"{where} must hold row numbers in [0, {len(rows)})")
     if both := sorted(set(train.tolist()) & set(valid.tolist())):
-        raise DataError(f"{where} must not have rows in both parts; row {both[0]} is")
+        raise DataError(f"{where} must not have rows in both subsets; row {both[0]} is")
     return valid, np.setdiff1d(np.arange(len(rows)), np.concatenate(first))
 
 
@@ -94,6 +94,6 @@ def _split(splitter: Any, x: Any, y: Any, groups: Any, seed: int) -> tuple[RowNu
         train, valid = next(iter(splitter.split(x, y, groups)))
     except (ValueError, StopIteration) as error:
         raise DataError(f"valid: {type(splitter).__name__} cannot split these rows: {error}") from None
-    if any(np.asarray(part).dtype.kind not in "iu" for part in (train, valid) if len(part)):
+    if any(np.asarray(rows).dtype.kind not in "iu" for rows in (train, valid) if len(rows)):
         raise DataError(f"valid: {type(splitter).__name__} must give row numbers, (train, valid)")
     return np.asarray(train, np.int64), np.asarray(valid, np.int64)

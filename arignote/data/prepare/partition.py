@@ -64,7 +64,7 @@ def partition(
     taken = np.zeros(n_rows, dtype=bool)
     for name, rows in subsets.items():
         if taken[rows].any():
-            raise DataError(f"{name}: row {int(rows[taken[rows]][0])} already belongs to another part")
+            raise DataError(f"{name}: row {int(rows[taken[rows]][0])} already belongs to another subset")
         taken[_with_neighbours(rows, gap, n_rows)] = True
     if unused is not None:
         taken[unused] = True

@@ -286,15 +286,15 @@ def _warn_of_index(table: Table, features: list[str]) -> None:
     )
 
 
-def _as_learned(table: Table, found: list[str], like: Names) -> list[str]:
+def _as_learned(table: Table, names: list[str], like: Names) -> list[str]:
     wanted = [str(name) for name in like]
-    missing = [name for name in wanted if name not in found]
+    missing = [name for name in wanted if name not in names]
     if missing:
         what = "column" if len(missing) == 1 else "columns"
         if table.has_names:
             raise DataError(
                 f"{table.where}: lacks the {what} {', '.join(map(repr, missing[:5]))}, which the network was trained "
-                f"on. There are: {listed(found)}"
+                f"on. There are: {listed(names)}"
             )
         raise DataError(
             f"{table.where}: has {len(table.names)} columns; the network was trained on columns {wanted[0]} to "

@@ -207,7 +207,7 @@ class Rows:
         Parameters
         ----------
         known : dict of int to str, optional
-            Digests of readers by their id; filled in, so that a reader that parts share is read once.
+            Digests of readers by their id; filled in, so that a reader that subsets share is read once.
 
         Returns
         -------

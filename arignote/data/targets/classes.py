@@ -112,8 +112,8 @@ class Ranks(_OneLabel):
     Examples
     --------
     >>> target = Ranks(ranks=["low", "middle", "high"])
-    >>> memory = target.learn(target.check(["high", "low"], "y"), None, "y")
-    >>> target.encode(target.check(["high", "low"], "y"), memory, "y")
+    >>> state = target.learn(target.check(["high", "low"], "y"), None, "y")
+    >>> target.encode(target.check(["high", "low"], "y"), state, "y")
     array([2, 0])
     """
 

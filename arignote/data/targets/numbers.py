@@ -35,8 +35,8 @@ class Numbers(Target):
     --------
     >>> target = Numbers()
     >>> y = target.check([1.0, 3.0], "y")
-    >>> memory = target.learn(y, None, "y")
-    >>> memory["mean"], memory["scale"], target.encode(y, memory, "y").tolist()
+    >>> state = target.learn(y, None, "y")
+    >>> state["mean"], state["scale"], target.encode(y, state, "y").tolist()
     ([2.0], [1.0], [[-1.0], [1.0]])
     """
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from math import isfinite, nan
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,11 +24,11 @@ from arignote.spec.settings import FitSettings
 if TYPE_CHECKING:
     from arignote.engine.feed import DeviceBatch
 
-__all__ = ["FinalEpochs", "FinalRows", "check_final_epochs", "final_rows"]
+__all__ = ["EpochSource", "FinalEpochs", "FinalRows", "check_final_epochs", "final_rows"]
 
 
 class FinalRows(NamedTuple):
-    """The rows of all parts, on which final epochs train: with their targets, their weights and their order."""
+    """The rows of all subsets, on which final epochs train: with their targets, their weights and their order."""
 
     rows: Rows
     y: NDArray[Any] | None
@@ -47,9 +47,19 @@ def final_rows(data: Prepared, settings: FitSettings) -> FinalRows | None:
     return FinalRows(rows, y, data.all_weights, order)
 
 
+class EpochSource(Protocol):
+    """Source of the batches of an epoch."""
+
+    @property
+    def batches(self) -> Batches: ...
+
+    @property
+    def to_device(self) -> Callable[[Batch], DeviceBatch]: ...
+
+
 @dataclass(frozen=True)
 class FinalEpochs:
-    """The last epochs of a run, which train on the rows of all parts.
+    """The last epochs of a run, which train on the rows of all subsets.
 
     Attributes
     ----------
@@ -58,7 +68,7 @@ class FinalEpochs:
     batches : Batches
         What they train on.
     to_device : callable
-        As of `Trainer`, for these batches.
+        See `Trainer`; for these batches.
     """
 
     n_epochs: int

@@ -101,7 +101,7 @@ def data_of_stages(data: FitData, settings: FitSettings, seed: int) -> FitData:
         Seed of the run.
     """
     numbers = split_rows(data, open_data(data, settings), settings, seed, None).numbers
-    valid, test = (numbers.get(name, part) for name, part in (("valid", data.valid), ("test", data.test)))
+    valid, test = (numbers.get(name, rows) for name, rows in (("valid", data.valid), ("test", data.test)))
     # Labels stay, as columns of a table that are labels are no features; those of several outputs are of no use.
     y = None if isinstance(data.y, Mapping) else data.y
     return replace(data, y=y, groups=None, valid=valid, test=test)

@@ -58,8 +58,8 @@ def check_config(spec: RunSpec) -> int:
     if reason is not None:
         warn(reason)
     if spec.data is not None:
-        held_out = [part for part in (spec.data.valid, spec.data.test) if part]
-        has_weights = spec.data.sample_weight is None or not any(isinstance(part, Source) for part in held_out)
+        held_out = [source for source in (spec.data.valid, spec.data.test) if source]
+        has_weights = spec.data.sample_weight is None or not any(isinstance(source, Source) for source in held_out)
         check_held_out(settings.final_epochs, has_any=bool(held_out), has_weights=has_weights)
     if spec.fit["checkpoint"] is not None:
         check_stem(spec.fit["checkpoint"])
@@ -104,13 +104,13 @@ def check_data(spec: RunSpec) -> Iterator[str]:
         target_states = _learned(train, objective, settings)
         inputs = padded_as(train, inputs)
     yield from _check_per_row(sources, train, settings.windows, collector)
-    for name, part in (("valid", spec.data.valid), ("test", spec.data.test)):
-        if isinstance(part, Source):
+    for name, source in (("valid", spec.data.valid), ("test", spec.data.test)):
+        if isinstance(source, Source):
             with collector.collect():
-                held_out = sources.held_out(part, None if train is None else features)
+                held_out = sources.held_out(source, None if train is None else features)
                 rows = _rows(name, held_out.features, held_out.labels, held_out.axes or axes, targets, inputs, settings)
                 yield _description(name, held_out.features, held_out.labels)
-                _check_part(name, _checked_values(rows, settings), train, targets, target_states)
+                _check_subset(name, _checked_values(rows, settings), train, targets, target_states)
     if train is not None and target_states is not None:
         with collector.collect(), spec.naming_lines():
             yield from _first_batch(train, layers, settings, targets, target_states, spec.stored_network)
@@ -168,7 +168,7 @@ def _learned(train: Rows, objective: Objective, settings: FitSettings) -> dict[s
     return target_states
 
 
-def _check_part(
+def _check_subset(
     name: str, rows: Rows, train: Rows | None, targets: Targets, target_states: dict[str, TargetState] | None
 ) -> None:
     """Check that rows of validation or test are like those of training, if these could be read."""

@@ -19,7 +19,7 @@ from arignote.data.values.fields import fields_of
 from arignote.engine.network import Network
 from arignote.engine.predict import Predictions, Scorer
 from arignote.errors import ArignoteError, DataError
-from arignote.fit.review.held_out import StoredParts
+from arignote.fit.review.held_out import StoredSubsets
 from arignote.fit.run import in_order
 from arignote.report.page.scored import ScoredRows
 from arignote.spec.objective import Objective
@@ -116,10 +116,10 @@ def subsets_of_run(
     ids : sequence, optional
         Names of all rows of the data from which subsets were held out.
     """
-    subsets, notes, parts = [], [], StoredParts(state, data)
+    subsets, notes, stored = [], [], StoredSubsets(state, data)
     for subset in (subset for subset in SUBSETS if subset in state.data):
         try:
-            rows = parts.rows(subset)
+            rows = stored.rows(subset)
             rows = preprocessed(rows, state.spec["fit"].get("preprocess"), state.preprocess)
             y = None if objective.targets.from_input else _encoded(objective.targets, rows, state, subset)
             # A subset with data of its own has other rows.

@@ -96,31 +96,36 @@ def facts_of_features(reader: Reader) -> Features:
         raise ConfigError(f"{reader.where}: has the shape {reader.shape}; features must be rows of numbers, or images")
     if reader.dtype.kind not in "buif":
         raise DataError(f"{reader.where}: must be numbers; got {reader.dtype}")
-    found = Features("rows", len(reader), low=np.inf, high=-np.inf)
+    features = Features("rows", len(reader), low=np.inf, high=-np.inf)
     for rows in _blocks(reader, _MOST_IMAGES if len(reader.shape) > 2 else len(reader)):
         numbers = rows[np.isfinite(rows)]
-        found.lacks_numbers = found.lacks_numbers or bool(np.isnan(rows).any())
+        features.lacks_numbers = features.lacks_numbers or bool(np.isnan(rows).any())
         if numbers.size:
-            found.low, found.high = min(found.low, float(numbers.min())), max(found.high, float(numbers.max()))
-    if found.low > found.high:
+            features.low, features.high = (
+                min(features.low, float(numbers.min())),
+                max(features.high, float(numbers.max())),
+            )
+    if features.low > features.high:
         raise DataError(f"{reader.where}: holds no number that is finite")
-    if len(reader.shape) > 2 and found.lacks_numbers:
+    if len(reader.shape) > 2 and features.lacks_numbers:
         raise DataError(f"{reader.where}: some pixels are missing (NaN); replace them first")
     if len(reader.shape) > 2:
-        found.kind = "images"
-        found.axes, found.image = _image(reader.shape[1:])
-        found.description = f"images of {found.image[0]} x {found.image[1]} x {found.image[2]}"
-        if found.axes == "NHW" and reader.dtype != np.uint8:
-            found.notes.append("rows of two axes are taken for grey images; if they are series, see docs/networks.md")
+        features.kind = "images"
+        features.axes, features.image = _image(reader.shape[1:])
+        features.description = f"images of {features.image[0]} x {features.image[1]} x {features.image[2]}"
+        if features.axes == "NHW" and reader.dtype != np.uint8:
+            features.notes.append(
+                "rows of two axes are taken for grey images; if they are series, see docs/networks.md"
+            )
     else:
-        found.description = f"{reader.shape[1]} numbers"
+        features.description = f"{reader.shape[1]} numbers"
         side = round(reader.shape[1] ** 0.5)
-        if side >= 8 and side**2 == reader.shape[1] and (found.low, found.high) in ((0, 255), (0, 1), (0, 16)):
-            found.notes.append(
+        if side >= 8 and side**2 == reader.shape[1] and (features.low, features.high) in ((0, 255), (0, 1), (0, 16)):
+            features.notes.append(
                 f"rows of {side**2} numbers may be images of {side} x {side}: with [InputImageLayer, {{n_pixels: "
                 f"{side}}}] as the first layer, convolutions can follow"
             )
-    return found
+    return features
 
 
 def _image(shape: tuple[int, ...]) -> tuple[Literal["NCHW", "NHWC", "NHW"], tuple[int, int, int]]:
@@ -177,21 +182,21 @@ def _of_table(reader: Reader) -> Features:
         raise DataError(f"{reader.where}: no column is left as a feature, as each names the row or holds no value")
     words, numbers = [one for one in kept if one.is_text], [one for one in kept if not one.is_text]
     counted = ((numbers, "numbers"), (words, "text"))
-    found = Features("table", len(reader), has_numbers=bool(numbers), has_text=bool(words))
-    found.lacks_numbers, found.lacks_text = any(one.lacks for one in numbers), any(one.lacks for one in words)
-    found.left_out = list(reasons)
-    found.description = " and ".join(
+    features = Features("table", len(reader), has_numbers=bool(numbers), has_text=bool(words))
+    features.lacks_numbers, features.lacks_text = any(one.lacks for one in numbers), any(one.lacks for one in words)
+    features.left_out = list(reasons)
+    features.description = " and ".join(
         f"{len(some)} column{'s' * (len(some) > 1)} of {kind}" for some, kind in counted if some
     )
-    found.notes = [
+    features.notes = [
         f"the column {name!r} {reason}, and is left out: columns of data.train" for name, reason in reasons.items()
     ]
-    found.notes += [
+    features.notes += [
         f"the column {one.name!r} has {one.n_distinct} categories, of which each is a number for the network"
         for one in words
         if one.n_distinct > _MANY_CATEGORIES
     ]
-    return found
+    return features
 
 
 def _blocks(reader: Reader, n_rows: int) -> Iterator[Array]:

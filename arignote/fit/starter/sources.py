@@ -18,7 +18,7 @@ from arignote.errors import ConfigError, DataError, listed
 __all__ = ["Sources", "find_sources"]
 
 # Words in the names of arrays.
-_PARTS = {"train": "train", "valid": "valid", "validation": "valid", "val": "valid", "dev": "valid", "test": "test"}
+_SUBSETS = {"train": "train", "valid": "valid", "validation": "valid", "val": "valid", "dev": "valid", "test": "test"}
 _OF_LABELS = (*LABELS, "y", "class", "classes")
 # Pixels of a side; a network for larger ones takes hours on a processor.
 _LARGEST_IMAGE = 64
@@ -30,13 +30,13 @@ class Sources:
 
     Attributes
     ----------
-    parts : dict of str to dict
+    subsets : dict of str to dict
         Sources of "train" and, if the file has them, of "valid" and "test"; paths start from the working directory.
     notes : list of str
         What was decided without being certain.
     """
 
-    parts: dict[str, dict[str, Any]]
+    subsets: dict[str, dict[str, Any]]
     notes: list[str] = field(default_factory=list)
 
 
@@ -87,25 +87,25 @@ def _of_folder(path: Path, given: dict[str, Any]) -> Sources:
     """Return images of a folder, with a size if theirs differ or are large."""
     sizes = ImageFolderReader(path, size=(1, 1)).sizes
     middle = [int(side) for side in sorted(sizes.tolist())[len(sizes) // 2]]
-    found = Sources({"train": {"features": str(path), **given}})
+    sources = Sources({"train": {"features": str(path), **given}})
     if max(middle) > _LARGEST_IMAGE or (sizes != sizes[0]).any():
         factor = min(1.0, _LARGEST_IMAGE / max(middle))
         size = [max(8, round(side * factor)) for side in middle]
-        found.parts["train"]["size"] = size
-        found.notes.append(f"images are resized to {size[0]} x {size[1]} (height x width): size of data.train")
-    return found
+        sources.subsets["train"]["size"] = size
+        sources.notes.append(f"images are resized to {size[0]} x {size[1]} (height x width): size of data.train")
+    return sources
 
 
 def _of_hdf5(path: Path, key: str, labels: str | None, given: dict[str, Any]) -> Sources:
     from arignote.data.readers.hdf5 import tables_in
 
-    there = tables_in(path)
-    names = [key] if key else there
-    table = table_at(path, names[0]) if len(names) == 1 and names[0] in there else None
+    available = tables_in(path)
+    names = [key] if key else available
+    table = table_at(path, names[0]) if len(names) == 1 and names[0] in available else None
     if table is not None:
         source = f"{path}:{names[0]}"
         return _of_table(table, source, source, None if given else labels, given)
-    return _of_arrays(path, key, labels, given, there)
+    return _of_arrays(path, key, labels, given, available)
 
 
 def _of_table(table: Table, data: str, whole: str, label: str | None, given: dict[str, Any]) -> Sources:
@@ -113,12 +113,12 @@ def _of_table(table: Table, data: str, whole: str, label: str | None, given: dic
     if len(set(table.names)) < len(table.names):
         twice = next(name for name in table.names if table.names.count(name) > 1)
         raise DataError(f"{table.where}: two columns are named {twice!r}: rename one of them in the file")
-    found = Sources({"train": {"features": data}})
-    part, left_out = found.parts["train"], [name for name in table.names if INDEX.fullmatch(name)]
+    sources = Sources({"train": {"features": data}})
+    train, left_out = sources.subsets["train"], [name for name in table.names if INDEX.fullmatch(name)]
     for name in ParquetReader.unreadable_in(table.path) if table.path.suffix.lower() == ".parquet" else ():
         if name != label and name not in left_out:
             left_out.append(name)
-            found.notes.append(
+            sources.notes.append(
                 f"the column {name!r} is neither numbers nor text, and is left out: columns of data.train"
             )
     if not given:
@@ -130,7 +130,7 @@ def _of_table(table: Table, data: str, whole: str, label: str | None, given: dic
             label = named[0]
         if label is None:
             label = kept[-1]
-            found.notes.append(
+            sources.notes.append(
                 f"no column is named as labels: the last one, {label!r}, is taken; --labels names another"
             )
         if kept == [label]:
@@ -143,32 +143,32 @@ def _of_table(table: Table, data: str, whole: str, label: str | None, given: dic
         left_out.append(label)
     if left_out:
         # A column without a name is excluded by its position.
-        part["columns"] = [f"!{name or table.names.index(name)}" for name in left_out]
-    part |= given
-    return found
+        train["columns"] = [f"!{name or table.names.index(name)}" for name in left_out]
+    train |= given
+    return sources
 
 
-def _of_arrays(path: Path, key: str, labels: str | None, given: dict[str, Any], there: Sequence[str]) -> Sources:
-    """Return arrays of a file: pairs such as x_train and y_train, or the features and labels of one part."""
-    if not there:
+def _of_arrays(path: Path, key: str, labels: str | None, given: dict[str, Any], available: Sequence[str]) -> Sources:
+    """Return arrays of a file: pairs such as x_train and y_train, or the features and labels of one subset."""
+    if not available:
         raise DataError(f"{path}: has no arrays")
-    if len(there) == 1 and not given:
-        raise ConfigError(f"{path}: has no labels beside {there[0]!r}: give --labels a source, such as labels.npy")
+    if len(available) == 1 and not given:
+        raise ConfigError(f"{path}: has no labels beside {available[0]!r}: give --labels a source, such as labels.npy")
     if labels is not None and not given:
-        wanted = next((name for name in there if name.strip("/") == labels.strip("/")), None)
+        wanted = next((name for name in available if name.strip("/") == labels.strip("/")), None)
         if wanted is None:
-            raise ConfigError(f"--labels {labels}: {path} has no such array. There are: {listed(there)}")
+            raise ConfigError(f"--labels {labels}: {path} has no such array. There are: {listed(available)}")
         given = {"labels": f"{path}:{wanted}"}
     if key and given:
         return Sources({"train": {"features": f"{path}:{key}", **given}})
-    by_part: dict[str, list[str]] = {}
-    for name in there:
-        by_part.setdefault(next((_PARTS[word] for word in _words(name) if word in _PARTS), ""), []).append(name)
-    parts: dict[str, dict[str, Any]] = {}
-    for part, names in by_part.items() if "train" in by_part and not key else [("train", list(there))]:
-        if part:
-            parts[part] = _pair(path, key, names, given if part == "train" else {})
-    return Sources(parts)
+    by_subset: dict[str, list[str]] = {}
+    for name in available:
+        by_subset.setdefault(next((_SUBSETS[word] for word in _words(name) if word in _SUBSETS), ""), []).append(name)
+    subsets: dict[str, dict[str, Any]] = {}
+    for subset, names in by_subset.items() if "train" in by_subset and not key else [("train", list(available))]:
+        if subset:
+            subsets[subset] = _pair(path, key, names, given if subset == "train" else {})
+    return Sources(subsets)
 
 
 def _pair(path: Path, key: str, names: Sequence[str], given: dict[str, Any]) -> dict[str, Any]:

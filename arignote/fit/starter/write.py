@@ -70,24 +70,24 @@ def write_starter(data: str, labels: str | None, out: str | None) -> Iterator[st
 def _config(name: str, data: str, labels: str | None) -> tuple[dict[str, Any], str, list[str]]:
     """Return the values of a config, a line on its data, and what was decided without being certain."""
     sources = find_sources(data, labels)
-    train = sources.parts["train"]
+    train = sources.subsets["train"]
     features, y = _opened(train)
-    found, target = facts_of_features(features), facts_of_labels(y)
-    if found.left_out:
-        train["columns"] = [*train.get("columns", []), *(f"!{one}" for one in found.left_out)]
-    if found.axes == "NHWC":
+    facts, target = facts_of_features(features), facts_of_labels(y)
+    if facts.left_out:
+        train["columns"] = [*train.get("columns", []), *(f"!{one}" for one in facts.left_out)]
+    if facts.axes == "NHWC":
         train["axes"] = "NHWC"
-    held_out = {"valid": 0.2 if found.n_rows < FEW_ROWS else 0.1}
-    parts = {part: sources.parts.get(part, held_out.get(part)) for part in ("train", "valid", "test")}
+    held_out = {"valid": 0.2 if facts.n_rows < FEW_ROWS else 0.1}
+    subsets = {subset: sources.subsets.get(subset, held_out.get(subset)) for subset in ("train", "valid", "test")}
     values = {
         "name": name,
         "rng": 1,
-        "data": {part: source for part, source in parts.items() if source is not None},
-        "layers": layers_for(found, target),
-        "fit": settings_for(found, target) | {"checkpoint": f"runs/{name}"},
+        "data": {subset: source for subset, source in subsets.items() if source is not None},
+        "layers": layers_for(facts, target),
+        "fit": settings_for(facts, target) | {"checkpoint": f"runs/{name}"},
     }
-    summary = f"{data}: {found.n_rows:,} rows of {found.description}; labels: {target.description}"
-    return values, summary, [*sources.notes, *found.notes, *target.notes]
+    summary = f"{data}: {facts.n_rows:,} rows of {facts.description}; labels: {target.description}"
+    return values, summary, [*sources.notes, *facts.notes, *target.notes]
 
 
 def _opened(train: Mapping[str, Any]) -> tuple[Reader, Reader]:

@@ -155,8 +155,8 @@ def _epochs(state: TrainingState, columns: Columns) -> NDArray[np.float64]:
     if state.spec["fit"].get("validation_frequency") is None or sizes is None or "examples_seen" not in columns:
         return epoch
     n_of = np.where(epoch - 1 < sizes.final_since, sizes.n_rows, sizes.n_final)
-    found: NDArray[np.float64] = epoch - 1 + np.clip((columns["examples_seen"] - sizes.before(epoch - 1)) / n_of, 0, 1)
-    return found
+    epochs: NDArray[np.float64] = epoch - 1 + np.clip((columns["examples_seen"] - sizes.before(epoch - 1)) / n_of, 0, 1)
+    return epochs
 
 
 def marks_of(state: TrainingState) -> list[dict[str, Any]]:
@@ -168,13 +168,13 @@ def marks_of(state: TrainingState) -> list[dict[str, Any]]:
         return {"x": epoch + share, "text": text}
 
     causes = ["unknown"] * (len(state.starts) - len(state.causes)) + state.causes
-    found = []
+    marks = []
     for (epoch, batch), cause in list(zip(state.starts, causes, strict=False))[1:]:
         where = f"in epoch {epoch + 1}, after batch {batch}" if batch else f"after epoch {epoch}"
-        found.append(mark(epoch, batch, f"{where}: {_in_words(cause)}"))
+        marks.append(mark(epoch, batch, f"{where}: {_in_words(cause)}"))
     if progress.interrupted:
-        found.append(mark(progress.epoch, progress.batch, f"{state.position}: stopped by {_name(progress.stopped_by)}"))
-    return found
+        marks.append(mark(progress.epoch, progress.batch, f"{state.position}: stopped by {_name(progress.stopped_by)}"))
+    return marks
 
 
 def _in_words(cause: str) -> str:

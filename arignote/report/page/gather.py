@@ -71,11 +71,11 @@ class StoredRun:
         if len(names) == 1 and run.endswith(names[0]):
             state, _ = decoded.get(names[0]) or files.read(names[0])
             return cls(run, state, listed, notes)
-        found = next(files.states(notes, needs_best=False, decoded=decoded), None)
-        if found is None:
+        newest = next(files.states(notes, needs_best=False, decoded=decoded), None)
+        if newest is None:
             raise CheckpointError("\n".join(notes) or f"{run}: there is no run of this stem, nor such a file")
         notes += [file["text"] for file in listed if not file["digest"] and file["text"] not in ("", *notes)]
-        return cls(run, found[1], listed, notes)
+        return cls(run, newest[1], listed, notes)
 
 
 def _files(files: RunFiles) -> tuple[list[dict[str, str]], dict[str, tuple[TrainingState, str]]]:
@@ -83,16 +83,16 @@ def _files(files: RunFiles) -> tuple[list[dict[str, str]], dict[str, tuple[Train
 
     Those of epochs, which may be many, are listed by name.
     """
-    found, decoded = [], {}
+    listed, decoded = [], {}
     for name in files.existing("last", "best"):
         try:
             state, digest = files.read(name)
-            found.append({"name": name, "text": state.position, "digest": digest})
+            listed.append({"name": name, "text": state.position, "digest": digest})
             if name in (files.name("last"), files.name("best")):
                 decoded[name] = state, digest
         except CheckpointError as error:
-            found.append({"name": name, "text": str(error), "digest": ""})
-    return found + [{"name": name, "text": "", "digest": ""} for name in files.existing("epoch")], decoded
+            listed.append({"name": name, "text": str(error), "digest": ""})
+    return listed + [{"name": name, "text": "", "digest": ""} for name in files.existing("epoch")], decoded
 
 
 def page_of(
@@ -250,10 +250,10 @@ def _layers(architecture: Architecture, state: TrainingState) -> dict[str, Any]:
 def _filters(architecture: Architecture, state: TrainingState) -> dict[str, Any] | None:
     """Return the filters of the first convolution of images; None if there is none."""
     best = state.best is not None and not state.ends_with_last and state.best.network
-    found = weights_of_filters(architecture, best or state.predicting)
-    if found is None:
+    filters = weights_of_filters(architecture, best or state.predicting)
+    if filters is None:
         return None
-    name, W = found
+    name, W = filters
     pictures, n = filters_of(W)
     return {"layer": name, "pictures": [png(one) for one in pictures], "n": n, "shape": " x ".join(map(str, W.shape))}
 

@@ -20,7 +20,7 @@ def _environment() -> Environment:
     from jinja2 import Environment, PackageLoader, StrictUndefined
     from markupsafe import Markup
 
-    found = Environment(
+    environment = Environment(
         loader=PackageLoader("arignote.report.page", "assets"),
         autoescape=True,
         undefined=StrictUndefined,
@@ -29,8 +29,8 @@ def _environment() -> Environment:
     )
     assets = files("arignote.report.page") / "assets"
     # Files of this package, which hold no text of a user.
-    found.globals["asset"] = lambda name: Markup((assets / name).read_text(encoding="utf-8"))
-    return found
+    environment.globals["asset"] = lambda name: Markup((assets / name).read_text(encoding="utf-8"))
+    return environment
 
 
 def html_of(template: str, page: dict[str, Any], *, reload_after: int | None = None) -> str:

@@ -85,7 +85,7 @@ def _cells(scored: ScoredRows, pairs: list[tuple[int, int, int]]) -> tuple[dict[
     # The most certain first, then in the order of the rows.
     order = np.lexsort((wrong, -scored.certainty[wrong], codes))
     wrong, codes = wrong[order], codes[order]
-    found: dict[str, list[dict[str, Any]]] = {}
+    rows_by_pair: dict[str, list[dict[str, Any]]] = {}
     n_listed = n_pictures = 0
     for a, b, n in pairs:
         n_rows = min(n, _MOST_ROWS, _ROWS_OF_SUBSET - n_listed)
@@ -94,11 +94,13 @@ def _cells(scored: ScoredRows, pairs: list[tuple[int, int, int]]) -> tuple[dict[
         first = int(np.searchsorted(codes, a * (1 << 32) + b))
         at = wrong[first : first + n_rows]
         certain = scored.certainty[at].astype(float).tolist()
-        found[f"{a},{b}"] = [{"id": i, "p": round(p, 4)} for i, p in zip(scored.ids_of(at), certain, strict=True)]
+        rows_by_pair[f"{a},{b}"] = [
+            {"id": i, "p": round(p, 4)} for i, p in zip(scored.ids_of(at), certain, strict=True)
+        ]
         n_listed += n_rows
         if scored.pictures_of is not None and n_pictures < _PICTURES_OF_SUBSET:
             pictures = shown(scored.pictures_of(at[:_MOST_PICTURES]))
             n_pictures += len(pictures)
-            for row, picture in zip(found[f"{a},{b}"], pictures, strict=False):
+            for row, picture in zip(rows_by_pair[f"{a},{b}"], pictures, strict=False):
                 row["picture"] = picture
-    return found, n_listed
+    return rows_by_pair, n_listed

@@ -32,7 +32,7 @@ def residuals_of(scored: ScoredRows) -> list[dict[str, Any]]:
     """
     from sklearn.metrics import mean_absolute_error, r2_score, root_mean_squared_error
 
-    found = []
+    of_columns = []
     for column in range(min(scored.y.shape[1], _MOST_COLUMNS)):
         present = np.flatnonzero(np.isfinite(scored.y[:, column]) & np.isfinite(scored.predicted[:, column]))
         if len(present) < 2:
@@ -40,7 +40,7 @@ def residuals_of(scored: ScoredRows) -> list[dict[str, Any]]:
         true, predicted = scored.y[present, column], scored.predicted[present, column]
         at = _drawn(np.abs(predicted - true))
         ids = scored.ids_of(present[at])
-        found.append(
+        of_columns.append(
             {
                 "column": column,
                 "n_columns": scored.y.shape[1],
@@ -54,7 +54,7 @@ def residuals_of(scored: ScoredRows) -> list[dict[str, Any]]:
                 ],
             }
         )
-    return found
+    return of_columns
 
 
 def _drawn(size: Array) -> NDArray[np.int64]:

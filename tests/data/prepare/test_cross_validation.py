@@ -99,7 +99,7 @@ def test_a_splitter_sees_features_and_labels():
         ({"valid": KFold(50)}, "KFold cannot split these rows: .*n_splits=50"),
         ({"valid": PredefinedSplit(np.zeros(40))}, "leaves no row for it, or none to train on"),
         ({"test": KFold(3)}, "test must be a fraction, row numbers or data: a splitter chooses valid alone"),
-        ({"valid": KFold(3), "test": [0]}, "row 0 already belongs to another part"),
+        ({"valid": KFold(3), "test": [0]}, "row 0 already belongs to another subset"),
     ],
 )
 def test_a_splitter_that_cannot_be_used_is_refused(given, words):
@@ -151,7 +151,7 @@ class Fixed(Drawn):
     [
         (np.arange(30), np.arange(30, 41), r"must hold row numbers in \[0, 40\)"),
         (np.arange(-3, 30), np.arange(30, 40), r"must hold row numbers in \[0, 40\)"),
-        (np.arange(31), np.arange(30, 40), "must not have rows in both parts; row 30 is"),
+        (np.arange(31), np.arange(30, 40), "must not have rows in both subsets; row 30 is"),
         (np.arange(40) < 30, np.arange(40) >= 30, "must give row numbers"),
     ],
 )

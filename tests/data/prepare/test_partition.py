@@ -101,7 +101,7 @@ def test_rows_that_were_chosen_are_in_no_other_part(how):
         ({"valid": 0.0001}, {}, "valid=0.0001 of 1000 rows leaves no row for it"),
         ({"test": 0.5}, {"valid": np.arange(500)}, "test=0.5 of 1000 rows leaves no row for it, or none to train on"),
         ({}, {"valid": np.arange(1000)}, "no row is left to train on"),
-        ({}, {"valid": np.arange(9), "test": np.array([20, 8])}, "test: row 8 already belongs to another part"),
+        ({}, {"valid": np.arange(9), "test": np.array([20, 8])}, "test: row 8 already belongs to another subset"),
     ],
 )
 def test_parts_that_leave_no_row_are_reported(fractions, chosen, words):
@@ -250,7 +250,7 @@ def test_rows_of_a_part_drawn_in_proportion_are_those_of_the_stream():
 
 
 def test_chosen_rows_are_named_where_they_collide_and_fractions_where_they_leave_nothing():
-    with pytest.raises(DataError, match=r"test: row 8 already belongs to another part"):
+    with pytest.raises(DataError, match=r"test: row 8 already belongs to another subset"):
         partition(LABELS, {}, 3, chosen={"valid": np.array([3, 8, 9]), "test": np.array([20, 9, 8])})
     with pytest.raises(DataError, match=r"the fractions \{'valid': 0.7, 'test': 0.4\} leave no row to train on"):
         partition(LABELS, {"valid": 0.7, "test": 0.4}, 3)

@@ -15,7 +15,7 @@ from arignote.data import Data
 from arignote.data.prepare.fit_data import FitData, split_of
 from arignote.data.rows.open_rows import rows_of
 from arignote.fit.review import held_out
-from arignote.fit.review.held_out import StoredParts, n_training_rows, rows_of_part
+from arignote.fit.review.held_out import StoredSubsets, n_training_rows, rows_of_subset
 
 rng = np.random.default_rng(4)
 X, Y = rng.normal(size=(60, 3)).astype(np.float32), np.arange(60) % 2
@@ -42,11 +42,11 @@ def test_how_each_part_was_given_is_plain_data(given, split):
 
 def test_all_parts_together_are_all_rows_once():
     state = state_of(valid=0.2, test=0.1)
-    parts = {part: rows_of_part(state, FitData(X, Y), part) for part in ("train", "valid", "test")}
+    parts = {part: rows_of_subset(state, FitData(X, Y), part) for part in ("train", "valid", "test")}
     assert {part: len(rows) for part, rows in parts.items()} == {"train": 42, "valid": 12, "test": 6}
     assert sorted(np.concatenate([rows.index for rows in parts.values()])) == list(range(60))
     # What fit is given now does not matter: the fractions are those of the run.
-    again = rows_of_part(state, FitData(X, Y, valid=0.5, test=0.3), "test")
+    again = rows_of_subset(state, FitData(X, Y, valid=0.5, test=0.3), "test")
     assert again.index.tolist() == parts["test"].index.tolist()
 
 
@@ -54,7 +54,7 @@ def test_the_parts_of_one_split_are_prepared_once(monkeypatch):
     calls, really = [], held_out.prepare
     monkeypatch.setattr(held_out, "prepare", lambda *given: (calls.append(given), really(*given))[1])
     state = state_of(valid=0.2, test=OWN)
-    parts = StoredParts(state, FitData(X, Y, test=OWN))
+    parts = StoredSubsets(state, FitData(X, Y, test=OWN))
     found = {part: parts.rows(part) for part in ("train", "valid", "test")}
     assert {part: len(rows) for part, rows in found.items()} == {"train": 48, "valid": 12, "test": 20}
     assert len(calls) == 1
@@ -63,17 +63,17 @@ def test_the_parts_of_one_split_are_prepared_once(monkeypatch):
 def test_a_part_of_its_own_data_is_that_data():
     state = state_of(valid=OWN)
     for given in (FitData(X, Y, valid=OWN), FitData(*OWN)):
-        assert len(rows_of_part(state, given, "valid")) == 20
-    assert len(rows_of_part(state, FitData(X, Y), "train")) == 60
+        assert len(rows_of_subset(state, given, "valid")) == 20
+    assert len(rows_of_subset(state, FitData(X, Y), "train")) == 60
     with pytest.raises(DataError, match="these are not the valid rows of the run"):
-        rows_of_part(state, FitData(X, Y), "valid")
+        rows_of_subset(state, FitData(X, Y), "valid")
 
 
 def test_parts_of_row_numbers_are_those_rows_where_the_numbers_are_given_again():
     rows = {"valid": np.array([7, 3, 11]), "test": range(40, 50)}
     state = state_of(**rows)
     found = {
-        part: rows_of_part(state, FitData(X, Y, **rows), part).index.tolist() for part in ("train", "valid", "test")
+        part: rows_of_subset(state, FitData(X, Y, **rows), part).index.tolist() for part in ("train", "valid", "test")
     }
     assert found["valid"] == [3, 7, 11] and found["test"] == list(range(40, 50))
     assert sorted(found["train"] + found["valid"] + found["test"]) == list(range(60))
@@ -84,9 +84,9 @@ def test_parts_of_row_numbers_are_those_rows_where_the_numbers_are_given_again()
         (FitData(X, Y, valid=OWN, test=rows["test"]), "valid"),
     ):
         with pytest.raises(DataError, match=f"^{missing} was given to fit as row numbers or a splitter, which a run"):
-            rows_of_part(state, given, "train")
+            rows_of_subset(state, given, "train")
     with pytest.raises(DataError, match="these are not the valid rows of the run"):
-        rows_of_part(state, FitData(X, Y, **rows | {"valid": [7, 3, 12]}), "valid")
+        rows_of_subset(state, FitData(X, Y, **rows | {"valid": [7, 3, 12]}), "valid")
 
 
 def test_training_rows_are_counted_in_the_data_of_the_run_alone():
@@ -102,9 +102,9 @@ def test_training_rows_are_counted_in_the_data_of_the_run_alone():
 def test_a_file_of_an_earlier_version_needs_what_was_held_out():
     state = state_of(valid=0.2)
     del state.data["split"]
-    assert len(rows_of_part(state, FitData(X, Y, valid=0.2), "valid")) == 12
+    assert len(rows_of_subset(state, FitData(X, Y, valid=0.2), "valid")) == 12
     with pytest.raises(DataError, match="does not record what it held out: give valid as it was given to fit"):
-        rows_of_part(state, FitData(X, Y), "valid")
+        rows_of_subset(state, FitData(X, Y), "valid")
 
 
 @pytest.mark.parametrize(
@@ -114,7 +114,7 @@ def test_a_file_that_no_run_writes_is_refused(data):
     state = state_of(valid=0.2)
     state.data.update(data)
     with pytest.raises(CheckpointError, match="of the run must"):
-        rows_of_part(state, FitData(X, Y), "valid")
+        rows_of_subset(state, FitData(X, Y), "valid")
 
 
 # --- images that are stored as flat rows

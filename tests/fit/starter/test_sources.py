@@ -40,7 +40,7 @@ def test_of_a_table_all_columns_are_features_but_the_labels_and_an_index(frame, 
     frame.to_csv("t.csv", index=False)
     FRAME.to_csv("other.csv", index=False)
     found = find_sources("t.csv", labels)
-    assert found.parts == {"train": train}
+    assert found.subsets == {"train": train}
     # Only a column that is not named as labels is a guess.
     assert len(found.notes) == (labels is None and "last" in frame)
 
@@ -53,27 +53,27 @@ def test_the_home_folder_and_variables_are_filled_in_for_labels_as_for_data(at, 
     FRAME.to_csv("t.csv", index=False)
     FRAME.to_csv(home / "other.csv", index=False)
     for labels in (f"{at}/other.csv", f"{at}/other.csv:Target"):
-        assert find_sources("t.csv", labels).parts == {"train": {"features": "t.csv", "labels": labels}}
+        assert find_sources("t.csv", labels).subsets == {"train": {"features": "t.csv", "labels": labels}}
 
 
 def test_of_parquet_columns_that_are_neither_numbers_nor_text_are_left_out_with_a_note(folder):
     FRAME.assign(day=pd.to_datetime(["2020-01-01"] * 2), none=None).to_parquet("t.parquet")
     found = find_sources("t.parquet", None)
-    assert found.parts["train"]["columns"] == ["!day", "!none", "!Target"]
+    assert found.subsets["train"]["columns"] == ["!day", "!none", "!Target"]
     assert found.notes[0] == "the column 'day' is neither numbers nor text, and is left out: columns of data.train"
     assert len(found.notes) == 2
 
 
 def test_a_column_without_a_name_and_parquet_and_a_table_of_hdf5_are_the_same(folder):
     FRAME.to_csv("t.csv")
-    assert find_sources("t.csv", None).parts["train"]["columns"] == ["!0", "!Target"]
+    assert find_sources("t.csv", None).subsets["train"]["columns"] == ["!0", "!Target"]
     FRAME.to_parquet("t.parquet")
-    assert find_sources("t.parquet", None).parts["train"]["labels"] == "t.parquet:Target"
+    assert find_sources("t.parquet", None).subsets["train"]["labels"] == "t.parquet:Target"
     rows = np.array([(1.0, 0), (2.0, 1)], dtype=[("a", "f4"), ("y", "i4")])
     with h5py.File("t.h5", "w") as file:
         file["rows"] = rows
     train = {"features": "t.h5:/rows", "columns": ["!y"], "labels": "t.h5:/rows:y"}
-    assert find_sources("t.h5", "y").parts == find_sources("t.h5:/rows", "y").parts == {"train": train}
+    assert find_sources("t.h5", "y").subsets == find_sources("t.h5:/rows", "y").subsets == {"train": train}
 
 
 ARRAYS = [
@@ -101,16 +101,16 @@ def test_arrays_are_paired_by_the_words_of_their_names(names, expected, kind, fo
         part: {"features": f"a.{kind}:{slash}{x}", "labels": f"a.{kind}:{slash}{y}"}
         for part, (x, y) in expected.items()
     }
-    assert find_sources(f"a.{kind}", None).parts == pairs
+    assert find_sources(f"a.{kind}", None).subsets == pairs
 
 
 def test_arrays_that_are_named_are_taken_whatever_they_are_called(folder):
     np.savez("a.npz", data=X, kind=Y, more=X)
-    assert find_sources("a.npz:data", "kind").parts == {"train": {"features": "a.npz:data", "labels": "a.npz:kind"}}
+    assert find_sources("a.npz:data", "kind").subsets == {"train": {"features": "a.npz:data", "labels": "a.npz:kind"}}
     np.savez("a.npz", data=X, kind=Y)
-    assert find_sources("a.npz", "kind").parts == {"train": {"features": "a.npz:data", "labels": "a.npz:kind"}}
+    assert find_sources("a.npz", "kind").subsets == {"train": {"features": "a.npz:data", "labels": "a.npz:kind"}}
     np.save("x.npy", X)
-    assert find_sources("x.npy", "a.npz:kind").parts == {"train": {"features": "x.npy", "labels": "a.npz:kind"}}
+    assert find_sources("x.npy", "a.npz:kind").subsets == {"train": {"features": "x.npy", "labels": "a.npz:kind"}}
 
 
 def test_images_of_different_or_large_sizes_are_resized_to_the_one_in_the_middle(folder):
@@ -119,13 +119,13 @@ def test_images_of_different_or_large_sizes_are_resized_to_the_one_in_the_middle
         (folder / "images" / name).mkdir(parents=True)
         for number, (width, height) in enumerate(of_class):
             Image.new("L", (width, height)).save(folder / "images" / name / f"{number}.png")
-    assert find_sources("images", None).parts == {"train": {"features": "images"}}
+    assert find_sources("images", None).subsets == {"train": {"features": "images"}}
     Image.new("L", (30, 30)).save(folder / "images" / "a" / "2.png")
-    assert find_sources("images", None).parts == {"train": {"features": "images", "size": [10, 20]}}
+    assert find_sources("images", None).subsets == {"train": {"features": "images", "size": [10, 20]}}
     for path in (folder / "images").glob("*/*.png"):
         Image.new("L", (256, 128)).save(path)
     found = find_sources("images", None)
-    assert found.parts == {"train": {"features": "images", "size": [32, 64]}} and len(found.notes) == 1
+    assert found.subsets == {"train": {"features": "images", "size": [32, 64]}} and len(found.notes) == 1
 
 
 def test_what_is_not_clear_is_an_error_with_the_way_out(folder):
