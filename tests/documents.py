@@ -42,9 +42,9 @@ def sessions(text):
 
 
 def configs(path):
-    """Give the text of each config of a document, with layers."""
+    """Give the text of each config of a document, with layers, but for those whose parts are of a user."""
     for kind, text in blocks(path):
-        if kind == "config":
+        if kind == "config" and not re.search(r"\[\"\w+:[A-Z]\w+\"", text):
             yield text if "layers:" in text else text + LAYERS
 
 

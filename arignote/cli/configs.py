@@ -145,7 +145,7 @@ def schedule(
 
 @command
 def schema() -> None:
-    """Print the JSON Schema of a config, by which editors complete, explain and check it; see docs/configs.md.
+    """Print the JSON Schema of a config, by which editors complete, explain and check it; see docs/how-to/editor.md.
 
     Example: arignote schema > config.schema.json
     """

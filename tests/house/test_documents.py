@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import doctest
 import json
-import os
 import re
 import shlex
 import shutil
@@ -30,8 +29,8 @@ from arignote.spec.config import read_config
 
 README = ROOT / "README.md"
 # Commands that need a process: what the shell does, and what a signal or a notice ends.
-APART = re.compile(r"(?!arignote )|.*(;|preemption=)")
-ARIGNOTE = re.compile(r"(?:PYTHONPATH=\. )?arignote ([^;]*)(; echo \$\?)?")
+APART = re.compile(r"(?!(python -m )?arignote )|.*(;|preemption=)")
+ARIGNOTE = re.compile(r"(?:python -m )?arignote ([^;]*)(; echo \$\?)?")
 # What a command prints that does not end with 0.
 STOPPED = re.compile(r"error: |.*: stopped and saved;")
 
@@ -112,8 +111,7 @@ def ended(command):
     if not APART.match(command):
         here = command_line.arignote(*words)
         return here.out + here.err, here.code
-    path = os.pathsep.join([".", str(ROOT)]) if command.startswith("PYTHONPATH=.") else str(ROOT)
-    fork = forked.run(["-m", "arignote", *words], env=os.environ | {"PYTHONPATH": path})
+    fork = forked.run(["-m", "arignote", *words])
     code = fork.returncode if fork.returncode >= 0 else 128 - fork.returncode
     return (f"{fork.stdout}{code}\n", 0) if match[2] else (fork.stdout, code)
 
@@ -139,6 +137,7 @@ def test_a_document_runs_from_top_to_bottom_and_prints_what_it_shows(path, place
             example = doctest.DocTestParser().get_doctest(text, namespace, path.name, str(path), 0)
             runner = doctest.DocTestRunner(Checker())
             assert runner.run(example, out=report.append, clear_globs=False).failed == 0, "".join(report)
+            namespace |= example.globs
         elif kind == "session" and path != README:
             for command, shown in sessions(text):
                 output, code = ended(command)
@@ -172,6 +171,12 @@ def test_the_shell_loop_starts_again_only_after_a_signal_other_than_ctrl_c(code,
     ended = subprocess.run(["bash", "-c", before + loop], cwd=tmp_path, timeout=30)
     assert ended.returncode == (0 if n_starts == 2 else code)
     assert len((tmp_path / "starts").read_text().split()) == n_starts
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "docs" / "how-to").glob("own-*.md")), ids=name_of)
+def test_the_part_that_a_page_shows_is_that_of_the_examples(path):
+    name, text = next((name, text) for name, kind, text in named_blocks(path) if kind == "python")
+    assert text == (ROOT / "examples" / "own_parts" / name).read_text()
 
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=name_of)

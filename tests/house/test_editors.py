@@ -1,4 +1,4 @@
-"""What docs/configs.md says of editors, with the language server that they use for YAML.
+"""What docs/how-to/editor.md says of editors, with the language server that they use for YAML.
 
 ``npm install -g yaml-language-server``, or its path in ARIGNOTE_YAML_LANGUAGE_SERVER.
 """
