@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from math import cos, radians, sin
-from typing import Annotated, Any
+from typing import Annotated, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -207,7 +207,7 @@ class Zoom(FeatureTransform):
     fill: Finite = 0.0
 
     @model_validator(mode="after")
-    def _in_order(self) -> Any:
+    def _in_order(self) -> Self:
         if self.min > self.max:
             raise ValueError(f"min must be <= max; got {self.min} and {self.max}")
         return self

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -204,7 +204,7 @@ class MinMax(Preprocess):
     high: Finite = 1.0
 
     @model_validator(mode="after")
-    def _in_order(self) -> Any:
+    def _in_order(self) -> Self:
         if not self.low < self.high:
             raise ValueError(f"low must be < high; got {self.low} and {self.high}")
         return self
@@ -256,7 +256,7 @@ class Whiten(Preprocess):
     n_components: Count | None = None
 
     @model_validator(mode="after")
-    def _goes_together(self) -> Any:
+    def _goes_together(self) -> Self:
         if self.method == "zca" and self.n_components is not None:
             raise ValueError('n_components goes with method "pca" only')
         return self

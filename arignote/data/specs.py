@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, WithJsonSchema, model_validator
 
@@ -84,7 +84,7 @@ class CSVFormat(Section):
     text: Annotated[list[str] | None, _Words] = None
 
     @model_validator(mode="after")
-    def _differ(self) -> Any:
+    def _differ(self) -> Self:
         marks = [mark for mark in (self.delimiter, self.comment, self.decimal) if mark]
         if len(set(marks)) < len(marks):
             raise ConfigError(Complaint((), f"delimiter, comment and decimal must differ; got {' and '.join(marks)}"))
@@ -126,7 +126,7 @@ class Source(Section):
     mode: Literal["L", "RGB"] | None = None
 
     @model_validator(mode="after")
-    def _fits_several(self) -> Any:
+    def _fits_several(self) -> Self:
         """Refuse what is for one source of features if there are several."""
         if isinstance(self.features, dict):
             if not self.features:

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from functools import lru_cache
 from itertools import chain, repeat
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -172,7 +172,7 @@ class Impute(TableStep):
     columns: ColumnChoice = None
 
     @model_validator(mode="after")
-    def _goes_together(self) -> Any:
+    def _goes_together(self) -> Self:
         if self.fill_value is not None and self.strategy != "constant":
             raise ValueError('fill_value goes with strategy "constant" only')
         return self

@@ -6,7 +6,7 @@ Here are their base classes, and those that change values; those that move pixel
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -188,7 +188,7 @@ class Brightness(FeatureTransform):
     )
 
     @model_validator(mode="after")
-    def _in_order(self) -> Any:
+    def _in_order(self) -> Self:
         if self.factor[0] > self.factor[1]:
             raise ValueError(f"factor must be (low, high) with low <= high; got {self.factor}")
         return self

@@ -75,7 +75,7 @@ def adam_in_passes_(
     n: int,
     *,
     lr: float,
-    betas: Any,
+    betas: tuple[float, float],
     decay: float,
     epsilon: float,
     largest: Tensors | None = None,
@@ -102,7 +102,7 @@ def fused_adam_(
     n: int,
     *,
     lr: float,
-    betas: Any,
+    betas: tuple[float, float],
     decay: float,
     epsilon: float,
     largest: Tensors | None = None,
@@ -117,7 +117,7 @@ def fused_adam_(
     """
     name = "_fused_adamw_" if is_decoupled else "_fused_adam_"
     if not hasattr(torch, name):
-        how = {"lr": lr, "betas": betas, "decay": decay, "epsilon": epsilon}
+        how: dict[str, Any] = {"lr": lr, "betas": betas, "decay": decay, "epsilon": epsilon}
         return adam_in_passes_(w, g, m, s, n, **how, largest=largest, is_decoupled=is_decoupled)
     # The kernel of torch.optim.Adam(fused=True), or of AdamW.
     getattr(torch, name)(

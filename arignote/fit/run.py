@@ -27,7 +27,7 @@ from arignote.errors import ArignoteError
 from arignote.fit.assemble import Assembly
 from arignote.fit.failures import cause_of, check_layers, divergence
 from arignote.fit.phases.final_epochs import FinalEpochs
-from arignote.fit.trainer import Trainer
+from arignote.fit.trainer import Trainer, UpdateFunction
 from arignote.fit.validations.monitor import monitor_of
 from arignote.fit.validations.scores import tried_scores
 from arignote.fit.validations.validation import ScoreFunction, Validation
@@ -110,7 +110,9 @@ def trainers(fit: Assembly) -> Callable[..., Trainer]:
     batches, to_device = _batches(fit, augmentation, *data.subsets["train"], data.weights, fit.plan.order)
     final, monitor, reported = _final_epochs(fit, augmentation), monitor_of(fit), _reported(fit)
 
-    def make(step: Any, checkpointer: Checkpointer, check_stop: Callable[[], None], observers: Observers) -> Trainer:
+    def make(
+        step: UpdateFunction, checkpointer: Checkpointer, check_stop: Callable[[], None], observers: Observers
+    ) -> Trainer:
         scores = {subset: _scorer(fit, subset, losses, check_stop) for subset, losses in reported.items()}
         return Trainer(
             step=step,

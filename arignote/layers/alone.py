@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Self
 
 from pydantic import model_validator
 
@@ -15,6 +15,9 @@ from arignote.layers.initializers import BiasSpec, Constant, Initializer
 from arignote.layers.per import Per, own_axes, shape_per
 from arignote.layers.windows import SeriesAxes
 from arignote.registry import build, register
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 __all__ = ["ActivationLayer", "BiasLayer", "ScaleLayer"]
 
@@ -40,7 +43,7 @@ class ActivationLayer(ParametricLayer):
     activation: ActivationSpec = build("activation", "prelu")
 
     @model_validator(mode="after")
-    def _keeps_the_units(self) -> Any:
+    def _keeps_the_units(self) -> Self:
         if self.function.pieces > 1:
             message = "activation must keep the number of units; for maxout use FCMaxoutLayer or ConvMaxoutLayer"
             raise ConfigError(Complaint(("activation",), message))
@@ -58,7 +61,7 @@ class ActivationLayer(ParametricLayer):
     def build(self, shape: Shape) -> Forward:
         function, names = self.function.build(), tuple(self.function.slopes)
 
-        def forward(params: Mapping[str, Any], x: Any, training: bool) -> Any:
+        def forward(params: Mapping[str, Tensor], x: Tensor, training: bool) -> Tensor:
             return function(x, *(params[name] for name in names))
 
         return forward

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from math import prod
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from arignote.layers.activations import ActivationSpec
 from arignote.layers.base import Forward, Param, Shape, WeightedLayer
@@ -13,6 +13,9 @@ from arignote.layers.initializers import Constant
 from arignote.layers.output import OutputLayer
 from arignote.layers.segments import LCLayer
 from arignote.registry import Count, Probability, build, register
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 __all__ = ["AutoEncoderOutputLayer"]
 
@@ -63,7 +66,7 @@ class AutoEncoderOutputLayer(OutputLayer, WeightedLayer):
     def target_spec(self) -> list[Any]:
         return ["own_input", {}]
 
-    def to_predictions(self) -> Callable[[Any], Any]:
+    def to_predictions(self) -> Callable[[Tensor], Tensor]:
         return lambda outputs: outputs[:, : outputs.shape[1] // 2]
 
     def output_shape(self, shape: Shape) -> Shape:
@@ -86,7 +89,7 @@ class AutoEncoderOutputLayer(OutputLayer, WeightedLayer):
         encode, n_units, level = self._encoder.build(shape), self.n_units, self.corruption_level
         names = [name for name, param in self._encoder.declare_params(shape).items() if param.unit_axis is not None]
 
-        def forward(params: Mapping[str, Any], x: Any, training: bool) -> Any:
+        def forward(params: Mapping[str, Tensor], x: Tensor, training: bool) -> Tensor:
             x = x.flatten(1)
             p = params.get("corruption_level", level)
             corrupted = x * (rand_like(x) >= p) if training and p else x

@@ -147,7 +147,7 @@ class ParametricLayer(Layer):
     lr_factor: Positive = 1.0
 
     @model_validator(mode="after")
-    def _thaws_what_is_fixed(self) -> Any:
+    def _thaws_what_is_fixed(self) -> Self:
         if self.thaw_at is not None and not self.fix_params:
             message = (
                 "thaw_at is of parameters that are fixed until then: give fix_params too, true or names such as [W]"
@@ -207,7 +207,7 @@ class WeightedLayer(ParametricLayer):
     share: Name | None = None
 
     @model_validator(mode="after")
-    def _leaves_the_rest_to_the_owner(self) -> Any:
+    def _leaves_the_rest_to_the_owner(self) -> Self:
         if self.share is not None:
             of_owner = {name: getattr(self, name) for name in OF_OWNER}
             given = [name for name, value in of_owner.items() if value != type(self).model_fields[name].default]

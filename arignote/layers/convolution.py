@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Callable, Mapping
 from math import prod
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from pydantic import model_validator
 
@@ -16,6 +16,9 @@ from arignote.layers.dense import slopes, weights
 from arignote.layers.initializers import Constant
 from arignote.layers.windows import Geometry, Layout, edge_notes, windows
 from arignote.registry import Count
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 __all__ = ["ConvolutionLayer", "FilterLayer"]
 
@@ -36,7 +39,7 @@ class FilterLayer(WeightedLayer):
     untie_biases: bool = False
 
     @model_validator(mode="after")
-    def _pad_and_biases_can_be(self) -> Any:
+    def _pad_and_biases_can_be(self) -> Self:
         # Raises ConfigError if the pad does not suit the filter.
         _ = self.geometry
         if self.untie_biases and not self.use_bias:
@@ -115,21 +118,21 @@ class ConvolutionLayer(FilterLayer):
         function, slope_names = activation.build(), tuple(activation.slopes)
         _, *first = self.geometry.of_one_row() if layout.n_axes == 1 else self.geometry
 
-        def of_series(x: Any, w: Any, *options: Any) -> Any:
+        def of_series(x: Tensor, w: Tensor, *options: Any) -> Tensor:
             # As images of one row: conv1d would copy what does not lie channel by channel.
             return conv2d(x[:, :, None], w[:, :, None], *options)[:, :, 0]
 
-        of_axes: dict[int, Callable[..., Any]] = {1: of_series, 2: conv2d, 3: conv3d}
+        of_axes: dict[int, Callable[..., Tensor]] = {1: of_series, 2: conv2d, 3: conv3d}
         convolve = of_axes[layout.n_axes]
 
-        def forward(params: Mapping[str, Any], x: Any, training: bool) -> Any:
+        def forward(params: Mapping[str, Tensor], x: Tensor, training: bool) -> Tensor:
             x = layout.to_maps(x)
             for stage in range(n_stages):
                 suffix = str(stage or "")
                 b = params.get("b" + suffix)
                 # Only the first convolution has the window and the stride; the others are of 1x1 pixels.
                 x = convolve(x, params["W" + suffix], None if untied else b, *(first if stage == 0 else ()))
-                x = x + b if untied else x
+                x = x + params["b" + suffix] if untied else x
                 x = function(x, *(params[name + suffix] for name in slope_names))
             return layout.to_examples(x)
 

@@ -5,12 +5,15 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Callable, Mapping
 from math import prod
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from arignote.layers.activations import Activation, ActivationSpec, Maxout
 from arignote.layers.base import Forward, Param, Shape, WeightedLayer
 from arignote.layers.initializers import Constant, GlorotUniform, HeNormal, Initializer
 from arignote.registry import Count, Probability, build, register
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 __all__ = ["DenoisingAutoEncoderLayer", "FCLayer", "FCMaxoutLayer", "affine", "slopes", "weights"]
 
@@ -27,7 +30,7 @@ def slopes(activation: Activation, n_units: int) -> dict[str, Param]:
     return {name: Param((n_units,), Constant(value=start)) for name, start in activation.slopes.items()}
 
 
-def affine(activation: Callable[..., Any], slopes: tuple[str, ...] = ()) -> Callable[..., Any]:
+def affine(activation: Callable[..., Tensor], slopes: tuple[str, ...] = ()) -> Forward:
     """Return the forward function ``f(x @ W + b)`` over flattened examples.
 
     Parameters
@@ -38,7 +41,7 @@ def affine(activation: Callable[..., Any], slopes: tuple[str, ...] = ()) -> Call
         Names of the parameters of the activation.
     """
 
-    def forward(params: Mapping[str, Any], x: Any, training: bool) -> Any:
+    def forward(params: Mapping[str, Tensor], x: Tensor, training: bool) -> Tensor:
         sums = x.flatten(1).mm(params["W"])
         if "b" in params:
             sums = sums.add_(params["b"])

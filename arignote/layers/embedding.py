@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from arignote.layers.base import Forward, Layer, Param, Shape, WeightedLayer
 from arignote.layers.initializers import Normal
 from arignote.layers.output import OutputLayer
 from arignote.registry import Count, register
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 __all__ = ["EmbeddingLayer", "tokens_of"]
 
@@ -56,7 +59,7 @@ class EmbeddingLayer(WeightedLayer):
     def build(self, shape: Shape) -> Forward:
         from torch.nn.functional import embedding
 
-        def forward(params: Mapping[str, Any], x: Any, training: bool) -> Any:
+        def forward(params: Mapping[str, Tensor], x: Tensor, training: bool) -> Tensor:
             return embedding(x, params["W"])
 
         return forward

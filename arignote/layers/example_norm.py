@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from math import prod
-from typing import Annotated, Any, ClassVar
+from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from pydantic import AfterValidator
 
 from arignote.layers.base import Forward, Layer, Param, ParametricLayer, Shape, ShapeError
 from arignote.layers.initializers import Constant
 from arignote.registry import Count, Finite, Positive, register
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 __all__ = ["GroupNormLayer", "InstanceNormLayer", "LayerNormLayer", "LocalResponseNormLayer"]
 
@@ -202,7 +205,7 @@ class LocalResponseNormLayer(Layer):
         # Zeros in front of the first map and behind the last one; axes are from the last.
         zeros = (*(0, 0) * (len(shape) - 1), n // 2, n // 2)
 
-        def forward(params: Mapping[str, Any], x: Any, training: bool) -> Any:
+        def forward(params: Mapping[str, Tensor], x: Tensor, training: bool) -> Tensor:
             # In float32, as squares may be beyond the range of fp16.
             squares = pad(x.to(promote_types(x.dtype, float32)).square(), zeros)
             # Not the average pool of torch.nn.functional, whose gradient on a GPU is not repeatable.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, ClassVar, Self
 
 from pydantic import Field, model_validator
 
@@ -142,7 +142,7 @@ class SliceLayer(Layer):
     index: int | None = None
 
     @model_validator(mode="after")
-    def _is_one_value_or_several(self) -> Any:
+    def _is_one_value_or_several(self) -> Self:
         defaults = {"start": None, "stop": None, "step": 1}
         others = [name for name, default in defaults.items() if getattr(self, name) != default]
         if self.index is not None and others:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, ClassVar, Literal
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from arignote.layers.base import Forward, Layer, Shape, ShapeError
 from arignote.registry import Count, register
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 __all__ = ["FeaturePoolLayer", "MaxPoolChannelsLayer"]
 
@@ -23,14 +26,16 @@ def _shape_of_groups(name: str, size: int, axis: int, shape: Shape) -> Shape:
     return (*shape[: axis - 1], n // size, *shape[axis:])
 
 
-def _pooled(function: PoolFunction, size: int, axis: int) -> Callable[..., Any]:
+def _pooled(function: PoolFunction, size: int, axis: int) -> Forward:
     """Return the forward function; axis 0 is that of the rows."""
+    from torch import unflatten
 
-    def forward(params: Any, x: Any, training: bool) -> Any:
-        groups = x.unflatten(axis, (-1, size))
+    def forward(params: Mapping[str, Tensor], x: Tensor, training: bool) -> Tensor:
+        groups = unflatten(x, axis, (-1, size))
         values = getattr(groups, function)(axis + 1)
         # Not amax, which divides the gradient among equal values, as pooling of windows does not.
-        return values.values if function in ("max", "min") else values
+        pooled: Tensor = values.values if function in ("max", "min") else values
+        return pooled
 
     return forward
 

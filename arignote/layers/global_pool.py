@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from arignote.layers.base import Forward, Layer, Shape
 from arignote.layers.steps import counts_of, with_steps
 from arignote.layers.windows import Layout, Series, SeriesAxes, images_or_volumes
 from arignote.registry import register
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 __all__ = ["GlobalAveragePoolLayer", "GlobalMaxPoolLayer"]
 
@@ -37,18 +40,18 @@ class _GlobalPool(Layer):
         return self.layout(shape).maps(shape)[:1]
 
     @abstractmethod
-    def _of_maps(self, maps: Any, axes: tuple[int, ...]) -> Any:
+    def _of_maps(self, maps: Tensor, axes: tuple[int, ...]) -> Tensor:
         """Return one number (rows, channels) for each map, over `axes`."""
 
     @abstractmethod
-    def _of_steps(self, maps: Any, counts: Any) -> Any:
+    def _of_steps(self, maps: Tensor, counts: Tensor) -> Tensor:
         """Return one number (rows, channels) for each map over the steps that count (rows, 1, steps)."""
 
     def build(self, shape: Shape) -> Forward:
         layout, axes = self.layout(shape), self.axes
         pooled = tuple(range(2, 2 + layout.n_axes))
 
-        def forward(params: Mapping[str, Any], x: Any, training: bool) -> Any:
+        def forward(params: Mapping[str, Tensor], x: Any, training: bool) -> Tensor:
             x, steps = with_steps(x)
             maps = layout.to_maps(x)
             # With other axes the steps of the sequences are no steps of the series.
@@ -69,10 +72,10 @@ class GlobalAveragePoolLayer(_GlobalPool):
     ((32,), (32,))
     """
 
-    def _of_maps(self, maps: Any, axes: tuple[int, ...]) -> Any:
+    def _of_maps(self, maps: Tensor, axes: tuple[int, ...]) -> Tensor:
         return maps.mean(axes)
 
-    def _of_steps(self, maps: Any, counts: Any) -> Any:
+    def _of_steps(self, maps: Tensor, counts: Tensor) -> Tensor:
         return maps.where(counts, 0.0).sum(2) / counts.sum(2)
 
 
@@ -86,8 +89,8 @@ class GlobalMaxPoolLayer(_GlobalPool):
     ((32,), (32,))
     """
 
-    def _of_maps(self, maps: Any, axes: tuple[int, ...]) -> Any:
+    def _of_maps(self, maps: Tensor, axes: tuple[int, ...]) -> Tensor:
         return maps.flatten(2).max(2).values
 
-    def _of_steps(self, maps: Any, counts: Any) -> Any:
+    def _of_steps(self, maps: Tensor, counts: Tensor) -> Tensor:
         return maps.where(counts, -float("inf")).max(2).values

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from math import prod
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
 
@@ -61,7 +61,7 @@ class InputLayer(NetworkInput):
     mask: str | None = None
 
     @model_validator(mode="after")
-    def _sequences_are_described_once(self) -> Any:
+    def _sequences_are_described_once(self) -> Self:
         given = [name for name in ("lengths", "offsets", "mask") if getattr(self, name) is not None]
         if len(given) > 1:
             raise ConfigError(Complaint((given[1],), f"{given[1]} and {given[0]} cannot both be set"))

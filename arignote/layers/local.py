@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from math import prod
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from arignote.layers.activations import Activation, ActivationSpec
 from arignote.layers.base import Forward, Param, Shape
@@ -13,6 +13,9 @@ from arignote.layers.dense import weights
 from arignote.layers.pads import Pad1D, Pad2D, zeros_of
 from arignote.layers.windows import Geometry, Images, Series, SeriesAxes
 from arignote.registry import Count, Pair, build, register
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 __all__ = ["LocalFilters", "LocallyConnected1DLayer", "LocallyConnectedLayer"]
 
@@ -46,6 +49,7 @@ class LocalFilters(FilterLayer):
         return self._stage(W, self.n_output_maps, tuple(n_pixels))
 
     def build(self, shape: Shape) -> Forward:
+        from torch import unflatten
         from torch.nn.functional import unfold
 
         layout, activation = self.layout, self._activation()
@@ -57,11 +61,11 @@ class LocalFilters(FilterLayer):
         window, stride, zeros, *_ = self.geometry
         geometry = {"kernel_size": one + window, "stride": one + stride, "padding": none + zeros}
 
-        def forward(params: Mapping[str, Any], x: Any, training: bool) -> Any:
+        def forward(params: Mapping[str, Tensor], x: Tensor, training: bool) -> Tensor:
             maps = layout.to_maps(x)
             # Of each place (rows, values of its window), times (values of the window, sums).
             patches = unfold(maps[:, :, None] if one else maps, **geometry).permute(2, 0, 1)
-            W = params["W"].flatten(1).unflatten(0, (n_sums, -1)).permute(1, 2, 0)
+            W = unflatten(params["W"].flatten(1), 0, (n_sums, -1)).permute(1, 2, 0)
             sums = patches.bmm(W).permute(1, 2, 0).reshape(x.shape[0], n_sums, *sizes)
             if "b" in params:
                 sums = sums + params["b"].reshape(per_map)

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from arignote.layers.step_loop import Cell
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 __all__ = ["lstm_cell"]
 
 
-def lstm_cell(max_gradient: float | None) -> Callable[[Mapping[str, Any], str], Cell]:
+def lstm_cell(max_gradient: float | None) -> Callable[[Mapping[str, Tensor], str], Cell]:
     """Return what `by_steps` takes for an LSTM.
 
     Parameters
@@ -19,14 +22,14 @@ def lstm_cell(max_gradient: float | None) -> Callable[[Mapping[str, Any], str], 
         `max_gate_gradient` of `LSTMLayer`.
     """
 
-    def clipped(g: Any) -> Any:
+    def clipped(g: Tensor) -> Tensor:
         assert max_gradient is not None
         return g.clamp(-max_gradient, max_gradient)
 
-    def cell_of(params: Mapping[str, Any], suffix: str) -> Cell:
+    def cell_of(params: Mapping[str, Tensor], suffix: str) -> Cell:
         w_cell = params.get("W_cell" + suffix)
 
-        def cell(of_input: Any, of_state: Any, states: Sequence[Any]) -> tuple[Any, ...]:
+        def cell(of_input: Tensor, of_state: Tensor, states: Sequence[Tensor]) -> tuple[Tensor, ...]:
             from torch import tanh
 
             _, c = states

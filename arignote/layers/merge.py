@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable, Sequence
-from typing import Annotated, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
 from arignote.errors import Complaint, ConfigError
 from arignote.layers.base import Forward, Layer, Name, Param, Shape, ShapeError
 from arignote.registry import register
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 __all__ = ["AverageLayer", "ConcatLayer", "MaximumLayer", "MergeLayer", "MultiplyLayer", "SumLayer", "crop_slices"]
 
@@ -33,7 +36,7 @@ class MergeLayer(Layer):
     crop: Literal["none", "lower", "center", "upper"] = "none"
 
     @model_validator(mode="after")
-    def _has_inputs_alone(self) -> Any:
+    def _has_inputs_alone(self) -> Self:
         if self.input is not None:
             raise ConfigError(Complaint(("input",), "input: a merge layer takes several, inputs: [...]"))
         return self
@@ -83,7 +86,7 @@ class MergeLayer(Layer):
         """Return the shape of the result; None if the shapes do not fit one another."""
 
     @abstractmethod
-    def _merge(self) -> Callable[[list[Any]], Any]:
+    def _merge(self) -> Callable[[list[Tensor]], Tensor]:
         """Return the function of tensors (n, ...)."""
 
 
@@ -123,7 +126,7 @@ class SumLayer(_Elementwise):
 
     name_prefix: ClassVar[str] = "sum"
 
-    def _merge(self) -> Callable[[list[Any]], Any]:
+    def _merge(self) -> Callable[[list[Tensor]], Tensor]:
         return lambda xs: _folded(xs, lambda a, b: a + b)
 
 
@@ -139,7 +142,7 @@ class MultiplyLayer(_Elementwise):
 
     name_prefix: ClassVar[str] = "multiply"
 
-    def _merge(self) -> Callable[[list[Any]], Any]:
+    def _merge(self) -> Callable[[list[Tensor]], Tensor]:
         return lambda xs: _folded(xs, lambda a, b: a * b)
 
 
@@ -155,7 +158,7 @@ class MaximumLayer(_Elementwise):
 
     name_prefix: ClassVar[str] = "maximum"
 
-    def _merge(self) -> Callable[[list[Any]], Any]:
+    def _merge(self) -> Callable[[list[Tensor]], Tensor]:
         from torch import maximum
 
         return lambda xs: _folded(xs, maximum)
@@ -173,7 +176,7 @@ class AverageLayer(_Elementwise):
 
     name_prefix: ClassVar[str] = "average"
 
-    def _merge(self) -> Callable[[list[Any]], Any]:
+    def _merge(self) -> Callable[[list[Tensor]], Tensor]:
         return lambda xs: _folded(xs, lambda a, b: a + b) / len(xs)
 
 
@@ -211,13 +214,13 @@ class ConcatLayer(MergeLayer):
             return None
         return (*shapes[0][:at], sum(shape[at] for shape in shapes), *shapes[0][at + 1 :])
 
-    def _merge(self) -> Callable[[list[Any]], Any]:
+    def _merge(self) -> Callable[[list[Tensor]], Tensor]:
         from torch import cat
 
         return lambda xs: cat(xs, self.axis)
 
 
-def _folded(xs: list[Any], function: Callable[[Any, Any], Any]) -> Any:
+def _folded(xs: list[Tensor], function: Callable[[Tensor, Tensor], Tensor]) -> Tensor:
     """Return ``f(f(x_1, x_2), x_3) ...``"""
     result = xs[0]
     for x in xs[1:]:

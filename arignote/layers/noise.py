@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import lru_cache
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Self
 
 from pydantic import model_validator
 
@@ -16,6 +16,9 @@ from arignote.layers.base import Forward, Layer, Shape
 from arignote.layers.per import Per, own_axes, shape_per
 from arignote.layers.windows import SeriesAxes
 from arignote.registry import NonNegative, Probability, register
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 __all__ = ["DropoutLayer", "GaussianNoiseLayer", "RReLULayer", "dropout_mask"]
 
@@ -55,7 +58,7 @@ class DropoutLayer(Layer):
         own_axes(self.per, shape, self.axes)
         return shape
 
-    def mask(self, shape: Shape) -> Callable[[Any, Mapping[str, Any]], Any]:
+    def mask(self, shape: Shape) -> Callable[[Tensor, Mapping[str, Tensor]], Tensor]:
         """Return the function that draws what examples are multiplied by.
 
         Parameters
@@ -73,7 +76,7 @@ class DropoutLayer(Layer):
         size = shape_per(self.per, shape, self.axes)
         is_whole = size == shape
 
-        def mask(x: Any, numbers: Mapping[str, Any]) -> Any:
+        def mask(x: Tensor, numbers: Mapping[str, Tensor]) -> Tensor:
             of_values = draw_ruled(numbers["dropout_p"]) if "dropout_p" in numbers else draw
             return of_values(x if is_whole else x.new_empty((x.shape[0], *size)))
 
@@ -141,7 +144,7 @@ class RReLULayer(Layer):
     upper: NonNegative = 1 / 3
 
     @model_validator(mode="after")
-    def _bounds_are_ordered(self) -> Any:
+    def _bounds_are_ordered(self) -> Self:
         if self.upper < self.lower:
             message = f"upper must be a number >= lower, {self.lower}; got {self.upper}"
             raise ConfigError(Complaint(("upper",), message))
@@ -152,14 +155,14 @@ class RReLULayer(Layer):
 
         lower, upper = self.lower, self.upper
 
-        def forward(params: Mapping[str, Any], x: Any, training: bool) -> Any:
+        def forward(params: Mapping[str, Tensor], x: Tensor, training: bool) -> Tensor:
             a = lower + (upper - lower) * rand_like(x) if training else (lower + upper) / 2
             return where(x > 0, x, a * x)
 
         return forward
 
 
-def dropout_mask(p: float) -> Callable[[Any], Any]:
+def dropout_mask(p: float) -> Callable[[Tensor], Tensor]:
     """Return a function of a tensor that draws a mask of its shape and type.
 
     A value is 0 with probability `p`, rounded to a multiple of 1/65536, and otherwise the reciprocal of the share that
@@ -177,7 +180,7 @@ def dropout_mask(p: float) -> Callable[[Any], Any]:
     in_bytes = torch.arange(256).unsqueeze(1) >> torch.arange(0, 8, n_bits) & n_numbers - 1
     of_byte = (in_bytes >= n_below).to(torch.float32) * scale
 
-    def draw(x: Any) -> Any:
+    def draw(x: Tensor) -> Tensor:
         if x.device.type != "cpu":
             return (torch.rand_like(x) >= p).to(x.dtype).mul_(scale)
         words = torch.empty(-(-x.numel() * n_bits // 64), dtype=torch.int64).random_(-(2**63), None)

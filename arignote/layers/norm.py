@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, ClassVar
+from typing import TYPE_CHECKING, Annotated, ClassVar, Self
 
 from pydantic import Field, model_validator
 
@@ -11,6 +11,9 @@ from arignote.errors import Complaint, ConfigError
 from arignote.layers.base import Forward, Param, ParametricLayer, Shape
 from arignote.layers.initializers import Constant
 from arignote.registry import Positive, register
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 __all__ = ["BatchNormLayer"]
 
@@ -46,7 +49,7 @@ class BatchNormLayer(ParametricLayer):
     alpha: Annotated[float, Field(gt=0, le=1)] = 0.1
 
     @model_validator(mode="after")
-    def _fixes_both_statistics_or_none(self) -> Any:
+    def _fixes_both_statistics_or_none(self) -> Self:
         if self.is_fixed("mean") != self.is_fixed("var"):
             message = f"fix_params must have both of mean and var, or none of them; got {self.fix_params}"
             raise ConfigError(Complaint(("fix_params",), message))
@@ -71,7 +74,7 @@ class BatchNormLayer(ParametricLayer):
 
         alpha, epsilon, keeps_statistics = self.alpha, self.epsilon, self.keeps_statistics
 
-        def forward(params: Mapping[str, Any], x: Any, training: bool) -> Any:
+        def forward(params: Mapping[str, Tensor], x: Tensor, training: bool) -> Tensor:
             # A single value of each unit has no variance.
             uses_batch = training and not keeps_statistics and x.numel() > x.shape[1]
             gamma, beta, mean, var = (params[name] for name in ("gamma", "beta", "mean", "var"))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 from pydantic import model_validator
 
@@ -46,7 +46,7 @@ class Pool(Layer):
         """Return the functions (maps, window, stride, zeros) of the engine for series and for images."""
 
     @model_validator(mode="after")
-    def _each_window_has_values(self) -> Any:
+    def _each_window_has_values(self) -> Self:
         window, _, zeros, *_ = self.geometry
         if any(2 * z > w for z, w in zip(zeros, window, strict=True)):
             most, pad = [w // 2 for w in window], list(zeros)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from math import prod
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, Self
 
 from pydantic import model_validator
 
@@ -57,7 +57,7 @@ class _Recurrent(WeightedLayer):
     n_layers: Count = 1
 
     @model_validator(mode="after")
-    def _has_one_direction_or_both(self) -> Any:
+    def _has_one_direction_or_both(self) -> Self:
         if self.backwards and self.bidirectional:
             raise ConfigError(Complaint(("backwards",), "backwards and bidirectional cannot both be set"))
         return self

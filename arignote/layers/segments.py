@@ -5,13 +5,16 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Mapping
 from math import prod
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from arignote.layers.activations import Activation, ActivationSpec, Maxout
 from arignote.layers.base import Forward, Param, Shape, ShapeError, WeightedLayer
 from arignote.layers.dense import slopes, weights
 from arignote.layers.initializers import Constant
 from arignote.registry import Count, build, register
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 __all__ = ["LCLayer", "LCMaxoutLayer"]
 
@@ -71,16 +74,16 @@ class _Segments(WeightedLayer):
         return prod(shape) * self.n_units * self._activation().pieces
 
     def build(self, shape: Shape) -> Forward:
-        from torch import cat
+        from torch import cat, split
 
         lengths, suffixes, activation = self._lengths(shape), self._suffixes, self._activation()
         function, slope_names = activation.build(), tuple(activation.slopes)
 
-        def whole(params: Mapping[str, Any], name: str) -> Any:
+        def whole(params: Mapping[str, Tensor], name: str) -> Tensor:
             return cat([params[name + suffix] for suffix in suffixes])
 
-        def forward(params: Mapping[str, Any], x: Any, training: bool) -> Any:
-            segments = zip(x.flatten(1).split(lengths, 1), suffixes, strict=True)
+        def forward(params: Mapping[str, Tensor], x: Tensor, training: bool) -> Tensor:
+            segments = zip(split(x.flatten(1), lengths, 1), suffixes, strict=True)
             sums = cat([segment.mm(params[f"W{suffix}"]) for segment, suffix in segments], 1)
             if "b" in params:
                 sums = sums.add_(whole(params, "b"))

@@ -3,25 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from arignote.layers.base import Forward
 from arignote.layers.steps import counts_of, with_steps
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 __all__ = ["Cell", "by_steps"]
 
 # Of ``W_in x_t + b_in``, ``W_rec h_{t-1} + b_rec`` and the states before, h first: the states after a step.
-Cell = Callable[[Any, Any, Sequence[Any]], tuple[Any, ...]]
+Cell = Callable[["Tensor", "Tensor", Sequence["Tensor"]], tuple["Tensor", ...]]
 
 
 def by_steps(
-    cell_of: Callable[[Mapping[str, Any], str], Cell],
+    cell_of: Callable[[Mapping[str, Tensor], str], Cell],
     n_states: int,
     suffixes: Sequence[str],
     n_directions: int,
     *,
     backwards: bool,
     only_last: bool,
-) -> Callable[..., Any]:
+) -> Forward:
     """Return the forward function ``f(params, x, training)`` of a recurrent layer, computed step by step.
 
     Parameters
@@ -38,7 +42,7 @@ def by_steps(
         See `LSTMLayer`.
     """
 
-    def forward(params: Mapping[str, Any], x: Any, training: bool) -> Any:
+    def forward(params: Mapping[str, Tensor], x: Any, training: bool) -> Tensor:
         from torch import cat
 
         x, steps = with_steps(x)
@@ -48,7 +52,7 @@ def by_steps(
             counts = counts_of(steps, x.shape[1])
             # Whatever stands there must not reach a gradient, not even times 0.
             x = x.where(counts[:, :, None], 0.0)
-        last: list[Any] = []
+        last: list[Tensor] = []
         for position in range(0, len(suffixes), n_directions):
             of_directions = [
                 _direction(cell_of(params, suffix), n_states, params, suffix, x, counts, backwards)
@@ -61,15 +65,21 @@ def by_steps(
 
 
 def _direction(
-    cell: Cell, n_states: int, params: Mapping[str, Any], suffix: str, x: Any, counts: Any, backwards: bool
-) -> tuple[Any, Any]:
+    cell: Cell,
+    n_states: int,
+    params: Mapping[str, Tensor],
+    suffix: str,
+    x: Tensor,
+    counts: Tensor | None,
+    backwards: bool,
+) -> tuple[Tensor, Tensor]:
     """Return the outputs (rows, steps, units) and the last h (rows, units) of one direction of a layer."""
     from torch import stack
     from torch.nn.functional import linear
 
     w_rec, b_rec = params["W_rec" + suffix], params.get("b_rec" + suffix)
     of_inputs = linear(x, params["W_in" + suffix], params.get("b_in" + suffix))
-    states: tuple[Any, ...] = (x.new_zeros(x.shape[0], w_rec.shape[1]),) * n_states
+    states: tuple[Tensor, ...] = (x.new_zeros(x.shape[0], w_rec.shape[1]),) * n_states
     outputs: list[Any] = [None] * x.shape[1]
     is_reverse = backwards or suffix.endswith("_reverse")
     for step in reversed(range(x.shape[1])) if is_reverse else range(x.shape[1]):

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 __all__ = ["counts_of", "is_exported", "with_steps"]
 
 
-def with_steps(x: Any) -> tuple[Any, Any]:
+def with_steps(x: Tensor | list[Tensor]) -> tuple[Tensor, Tensor | None]:
     """Return the rows that a layer receives, and their lengths (rows,) or mask (rows, steps); None without them."""
-    return tuple(x) if isinstance(x, list) else (x, None)
+    return (x[0], x[1]) if isinstance(x, list) else (x, None)
 
 
-def counts_of(steps: Any, n_steps: int) -> Any:
+def counts_of(steps: Tensor, n_steps: int) -> Tensor:
     """Return whether each step of each row (rows, n_steps) counts, of lengths (rows,) or a mask (rows, n_steps)."""
     from torch import arange
 

@@ -6,7 +6,7 @@ import inspect
 import re
 from collections.abc import Mapping
 from importlib import import_module
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,9 @@ from arignote.generators import GENERATORS, preserve_global_generators, seed_glo
 from arignote.layers.base import Forward, Param, ParametricLayer, Shape, ShapeError
 from arignote.layers.initializers import Initializer
 from arignote.registry import check_trusted, register
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 __all__ = ["TorchLayer", "plain_attributes"]
 
@@ -54,7 +57,7 @@ class TorchLayer(ParametricLayer):
     params: dict[str, Any] = {}
 
     @model_validator(mode="after")
-    def _is_trusted(self) -> Any:
+    def _is_trusted(self) -> Self:
         if not re.fullmatch(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*", self.module):
             message = f"module must be 'module:Class', such as 'torch.nn:Hardswish'; got {self.module!r}"
             raise ConfigError(Complaint(("module",), message))
@@ -164,12 +167,15 @@ class TorchLayer(ParametricLayer):
         may_train = self.fix_params is not True
         module.register_forward_hook(lambda module, inputs, y: (y, dict(module.named_buffers())))
 
-        def forward(params: Mapping[str, Any], x: Any, training: bool) -> Any:
+        def forward(params: Mapping[str, Tensor], x: Tensor, training: bool) -> Tensor:
             training = training and may_train
             # A parameter in the place of a buffer would become a parameter of the module. A module may change its
             # buffers outside training too; these changes are lost, as validating and predicting change no network.
             tensors = {name: params[name].detach() if training else params[name].detach().clone() for name in names}
-            y, buffers = functional_call(module.train(training), {**params, **tensors}, (x,))
+            outputs: tuple[Tensor, dict[str, Tensor]] = functional_call(
+                module.train(training), {**params, **tensors}, (x,)
+            )
+            y, buffers = outputs
             for name, buffer in buffers.items():
                 if training and buffer is not tensors[name]:
                     # It was replaced, not changed in place.

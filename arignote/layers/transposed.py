@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Mapping
 from math import prod
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Self
 
 from pydantic import model_validator
 
@@ -17,6 +17,9 @@ from arignote.layers.dense import weights
 from arignote.layers.pads import NonNegativeCount, Pad1D, Pad2D, Pad3D, PadName, Zeros2D, Zeros3D, zeros_of
 from arignote.layers.windows import Geometry, Images, Series, SeriesAxes, Volumes
 from arignote.registry import Count, Pair, Triple, build, register
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 __all__ = ["TransposedConv1DLayer", "TransposedConv3DLayer", "TransposedConvLayer", "TransposedConvolution"]
 
@@ -38,7 +41,7 @@ class TransposedConvolution(FilterLayer):
     activation: ActivationSpec = build("activation", "prelu")
 
     @model_validator(mode="after")
-    def _more_is_less_than_a_step(self) -> Any:
+    def _more_is_less_than_a_step(self) -> Self:
         _, stride, _, dilation, _ = self.geometry
         most = [max(s, d) - 1 for s, d in zip(stride, dilation, strict=True)]
         if any(n > m for n, m in zip(self._more, most, strict=True)):
@@ -94,6 +97,7 @@ class TransposedConvolution(FilterLayer):
         return self._stage(W, self.n_output_maps, tuple(n_pixels))
 
     def build(self, shape: Shape) -> Forward:
+        from torch import unflatten
         from torch.nn.functional import conv_transpose1d, conv_transpose2d, conv_transpose3d
 
         layout, activation, untied, more = self.layout, self._activation(), self.untie_biases, self._more
@@ -101,12 +105,12 @@ class TransposedConvolution(FilterLayer):
         function, slope_names = activation.build(), tuple(activation.slopes)
         _, stride, crop, dilation, n_groups = self.geometry
 
-        def forward(params: Mapping[str, Any], x: Any, training: bool) -> Any:
+        def forward(params: Mapping[str, Tensor], x: Tensor, training: bool) -> Tensor:
             # The engine has the input maps of all groups first, and the output maps of one group second.
-            W = params["W"].unflatten(0, (n_groups, -1)).transpose(1, 2).flatten(0, 1)
+            W = unflatten(params["W"], 0, (n_groups, -1)).transpose(1, 2).flatten(0, 1)
             b = params.get("b")
             x = convolve(layout.to_maps(x), W, None if untied else b, stride, crop, more, n_groups, dilation)
-            x = function(x + b if untied else x, *(params[name] for name in slope_names))
+            x = function(x + params["b"] if untied else x, *(params[name] for name in slope_names))
             return layout.to_examples(x)
 
         return forward

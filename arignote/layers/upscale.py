@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import BeforeValidator
 
 from arignote.layers.base import Forward, Layer, Shape, ShapeError
 from arignote.layers.windows import Layout, Series, SeriesAxes, images_or_volumes
 from arignote.registry import Count, plain, register
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 __all__ = ["UpscaleLayer"]
 
@@ -72,7 +75,7 @@ class UpscaleLayer(Layer):
         return lambda params, x, training: layout.to_examples(enlarge(layout.to_maps(x), factors))
 
 
-def _repeated(maps: Any, factors: tuple[int, ...]) -> Any:
+def _repeated(maps: Tensor, factors: tuple[int, ...]) -> Tensor:
     for axis, factor in enumerate(factors, 2):
         # Not repeat_interleave, whose gradient adds at indices, in no fixed order on a GPU.
         maps = maps.unsqueeze(axis + 1).expand(*maps.shape[: axis + 1], factor, *maps.shape[axis + 1 :])
@@ -80,8 +83,9 @@ def _repeated(maps: Any, factors: tuple[int, ...]) -> Any:
     return maps
 
 
-def _dilated(maps: Any, factors: tuple[int, ...]) -> Any:
+def _dilated(maps: Tensor, factors: tuple[int, ...]) -> Tensor:
     sizes = [n * factor for n, factor in zip(maps.shape[2:], factors, strict=True)]
     larger = maps.new_zeros((*maps.shape[:2], *sizes))
-    larger[(..., *(slice(None, None, factor) for factor in factors))] = maps
+    places: tuple[Any, ...] = (..., *(slice(None, None, factor) for factor in factors))
+    larger[places] = maps
     return larger

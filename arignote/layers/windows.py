@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal, NamedTuple
+from typing import TYPE_CHECKING, ClassVar, Literal, NamedTuple
 
 from arignote.layers.base import Shape, ShapeError
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 __all__ = [
     "Geometry",
@@ -76,11 +79,11 @@ class _ChannelsFirst:
         """Return the shape of an example, from that of its maps."""
         return maps
 
-    def to_maps(self, x: Any) -> Any:
+    def to_maps(self, x: Tensor) -> Tensor:
         """Return a tensor of examples as maps (rows, channels, ...)."""
         return x
 
-    def to_examples(self, maps: Any) -> Any:
+    def to_examples(self, maps: Tensor) -> Tensor:
         """Return a tensor of maps as examples."""
         return maps
 
@@ -133,11 +136,11 @@ class Series:
         """Return the shape of an example, from that of its maps."""
         return maps if self.axes == "NCL" else maps[::-1]
 
-    def to_maps(self, x: Any) -> Any:
+    def to_maps(self, x: Tensor) -> Tensor:
         """Return a tensor of examples as (rows, channels, steps)."""
         return x[:, None] if x.dim() == 2 else self.to_examples(x)
 
-    def to_examples(self, maps: Any) -> Any:
+    def to_examples(self, maps: Tensor) -> Tensor:
         """Return a tensor of maps as examples."""
         return maps if self.axes == "NCL" else maps.transpose(1, 2)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from math import inf
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
@@ -156,7 +156,7 @@ class LearningSettings(BaseModel):
     )
 
     @model_validator(mode="after")
-    def _losses_are_distinct(self) -> Any:
+    def _losses_are_distinct(self) -> Self:
         for name in ("valid_loss", "test_loss"):
             given = getattr(self, name)
             for losses in given.values() if isinstance(given, dict) else [given]:
@@ -170,7 +170,7 @@ class LearningSettings(BaseModel):
         return self
 
     @model_validator(mode="after")
-    def _final_epochs_are_the_last(self) -> Any:
+    def _final_epochs_are_the_last(self) -> Self:
         if 0 < self.n_epochs <= self.final_epochs:
             raise ConfigError(
                 Complaint(
@@ -182,7 +182,7 @@ class LearningSettings(BaseModel):
         return self
 
     @model_validator(mode="after")
-    def _rules_suit_the_updater(self) -> Any:
+    def _rules_suit_the_updater(self) -> Self:
         rule = self.momentum_rule
         if rule is not None and self.sgd_type.momentum_name is None:
             message = "this updater has no momentum. Leave the rule out, or use sgd_type 'momentum' or 'nag'"

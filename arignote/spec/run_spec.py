@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, Self
 
 from pydantic import BeforeValidator, PrivateAttr, model_validator
 
@@ -82,7 +82,7 @@ class RunSpec(Section):
             raise self._origin.located(complaints) from None
 
     @model_validator(mode="after")
-    def _settings(self) -> Any:
+    def _settings(self) -> Self:
         misplaced = [name for name in ("valid", "test") if name in self.fit]
         if misplaced:
             raise ConfigError(Complaint(("fit", name), f"belongs to data: write data.{name}") for name in misplaced)

@@ -6,10 +6,16 @@ import numpy as np
 import pytest
 import torch
 
-from arignote.layers.lstm_loop import lstm_by_steps
+from arignote.layers.lstm_loop import lstm_cell
+from arignote.layers.step_loop import by_steps
 
 RNG = np.random.default_rng(0)
 N_ROWS, N_STEPS, N_IN, N_UNITS = 3, 5, 2, 4
+
+
+def lstm_by_steps(suffixes, n_directions=1, *, only_last=True, max_gradient=None):
+    """Return the forward function of an LSTM, whose steps have two states, h and c."""
+    return by_steps(lstm_cell(max_gradient), 2, suffixes, n_directions, backwards=False, only_last=only_last)
 
 
 def params_of(lstm, suffix):
@@ -24,7 +30,7 @@ def test_both_directions_are_those_of_torch(only_last):
     lstm = torch.nn.LSTM(N_IN, N_UNITS, batch_first=True, bidirectional=True).double()
     params = params_of(lstm, "") | params_of(lstm, "_reverse")
     x = torch.tensor(RNG.normal(size=(N_ROWS, N_STEPS, N_IN)))
-    loop = lstm_by_steps(["", "_reverse"], 2, backwards=False, only_last=only_last, max_gradient=None)
+    loop = lstm_by_steps(["", "_reverse"], 2, only_last=only_last)
     outputs, (last, _) = lstm(x)
     expected = torch.cat([last[0], last[1]], 1) if only_last else outputs
     torch.testing.assert_close(loop(params, x, False), expected)
@@ -34,7 +40,7 @@ def test_steps_beyond_the_length_of_a_row_change_nothing():
     torch.manual_seed(1)
     params = params_of(torch.nn.LSTM(N_IN, N_UNITS, batch_first=True).double(), "")
     x = torch.tensor(RNG.normal(size=(2, N_STEPS, N_IN)))
-    last = lstm_by_steps([""], 1, backwards=False, only_last=True, max_gradient=None)
+    last = lstm_by_steps([""])
     short = last(params, [x, torch.tensor([3, 5])], False)
     x[0, 3:] = torch.nan
     torch.testing.assert_close(last(params, [x, torch.tensor([3, 5])], False), short)
@@ -52,7 +58,7 @@ def test_peepholes_add_the_cell_before_to_two_gates_and_the_new_cell_to_the_thir
         c = f * c + i * np.tanh(g)
         h = np.tanh(c) / (1 + np.exp(-(o + w_cell[2] * c)))
     params = {"W_in": torch.tensor(w_in), "W_rec": torch.tensor(w_rec), "W_cell": torch.tensor(w_cell)}
-    found = lstm_by_steps([""], 1, backwards=False, only_last=True, max_gradient=None)(params, torch.tensor(x), False)
+    found = lstm_by_steps([""])(params, torch.tensor(x), False)
     np.testing.assert_allclose(found, h, rtol=1e-12)
 
 
@@ -64,7 +70,7 @@ def test_gradients_of_the_sums_are_clipped_on_their_way_back_alone():
     outputs = []
     for bound in (None, 0.01):
         params["W_in"].grad = None
-        out = lstm_by_steps([""], 1, backwards=False, only_last=True, max_gradient=bound)(params, x, True)
+        out = lstm_by_steps([""], max_gradient=bound)(params, x, True)
         out.sum().backward()
         outputs.append((out.item(), params["W_in"].grad.abs().max().item()))
     (free, slope), (clipped, bounded) = outputs

@@ -8,11 +8,14 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable
-from typing import Annotated, Any, ClassVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 from pydantic import BeforeValidator, PlainSerializer, WithJsonSchema
 
 from arignote.registry import Part, build, dump, function_name, spec_schema
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 __all__ = ["Activation", "ActivationSpec", "Custom"]
 
@@ -41,7 +44,7 @@ class Activation(Part):
         return 1
 
     @abstractmethod
-    def build(self) -> Callable[..., Any]:
+    def build(self) -> Callable[..., Tensor]:
         """Return the function of engine tensors ``f(x, *slopes)``; units are axis 1 of `x`."""
 
 
@@ -50,7 +53,7 @@ class Custom(Activation):
 
     function: Callable[..., Any]
 
-    def build(self) -> Callable[..., Any]:
+    def build(self) -> Callable[..., Tensor]:
         return self.function
 
 

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from arignote.layers.activations.base import Activation
 from arignote.registry import Positive, register
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 __all__ = ["ELU", "GELU", "SELU", "AbsTanh", "ScaledTanh", "SiLU", "Sigmoid", "Softmax", "Softplus", "Tanh"]
 
@@ -22,7 +25,7 @@ class Tanh(Activation):
     tensor([[-0.7616,  0.9640]])
     """
 
-    def build(self) -> Callable[..., Any]:
+    def build(self) -> Callable[..., Tensor]:
         return lambda x: x.tanh()
 
 
@@ -37,7 +40,7 @@ class AbsTanh(Activation):
     tensor([[0.7616, 0.9640]])
     """
 
-    def build(self) -> Callable[..., Any]:
+    def build(self) -> Callable[..., Tensor]:
         return lambda x: x.tanh().abs()
 
 
@@ -62,7 +65,7 @@ class ScaledTanh(Activation):
     scale_in: Positive = 2 / 3
     scale_out: Positive = 1.7159
 
-    def build(self) -> Callable[..., Any]:
+    def build(self) -> Callable[..., Tensor]:
         return lambda x: (x * self.scale_in).tanh() * self.scale_out
 
 
@@ -83,7 +86,7 @@ class Sigmoid(Activation):
 
     gain: ClassVar[float] = 4.0
 
-    def build(self) -> Callable[..., Any]:
+    def build(self) -> Callable[..., Tensor]:
         return lambda x: x.sigmoid()
 
 
@@ -103,7 +106,7 @@ class Softmax(Activation):
     tensor([[0.0474, 0.9526]])
     """
 
-    def build(self) -> Callable[..., Any]:
+    def build(self) -> Callable[..., Tensor]:
         return lambda x: x.softmax(1)
 
 
@@ -126,7 +129,7 @@ class ELU(Activation):
     initial: ClassVar[str] = "he"
     alpha: Positive = 1.0
 
-    def build(self) -> Callable[..., Any]:
+    def build(self) -> Callable[..., Tensor]:
         from torch.nn.functional import elu
 
         return lambda x: elu(x, self.alpha)
@@ -151,7 +154,7 @@ class SELU(Activation):
     initial: ClassVar[str] = "he"
     gain: ClassVar[float] = 0.5**0.5
 
-    def build(self) -> Callable[..., Any]:
+    def build(self) -> Callable[..., Tensor]:
         from torch.nn.functional import selu
 
         return lambda x: selu(x)
@@ -170,7 +173,7 @@ class Softplus(Activation):
 
     initial: ClassVar[str] = "he"
 
-    def build(self) -> Callable[..., Any]:
+    def build(self) -> Callable[..., Tensor]:
         from torch.nn.functional import softplus
 
         return lambda x: softplus(x)
@@ -193,7 +196,7 @@ class GELU(Activation):
 
     initial: ClassVar[str] = "he"
 
-    def build(self) -> Callable[..., Any]:
+    def build(self) -> Callable[..., Tensor]:
         from torch.nn.functional import gelu
 
         return lambda x: gelu(x)
@@ -212,7 +215,7 @@ class SiLU(Activation):
 
     initial: ClassVar[str] = "he"
 
-    def build(self) -> Callable[..., Any]:
+    def build(self) -> Callable[..., Tensor]:
         from torch.nn.functional import silu
 
         return lambda x: silu(x)

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from arignote.layers.activations.base import Activation
 from arignote.registry import Count, Positive, register
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 __all__ = ["LeakyReLU", "Linear", "Maxout", "PReLU", "PReLUShelf", "ReLU"]
 
@@ -22,7 +25,7 @@ class Linear(Activation):
     tensor([[-1.,  2.]])
     """
 
-    def build(self) -> Callable[..., Any]:
+    def build(self) -> Callable[..., Tensor]:
         return lambda x: x
 
 
@@ -39,7 +42,7 @@ class ReLU(Activation):
 
     initial: ClassVar[str] = "he"
 
-    def build(self) -> Callable[..., Any]:
+    def build(self) -> Callable[..., Tensor]:
         return lambda x: x.relu()
 
 
@@ -62,7 +65,7 @@ class LeakyReLU(Activation):
     initial: ClassVar[str] = "he"
     slope: Positive = 0.01
 
-    def build(self) -> Callable[..., Any]:
+    def build(self) -> Callable[..., Tensor]:
         from torch.nn.functional import leaky_relu
 
         return lambda x: leaky_relu(x, self.slope)
@@ -87,7 +90,7 @@ class PReLU(Activation):
     initial: ClassVar[str] = "he"
     gain: ClassVar[float] = (1 + 0.25**2) ** -0.5
 
-    def build(self) -> Callable[..., Any]:
+    def build(self) -> Callable[..., Tensor]:
         return lambda x, a: x.prelu(a)
 
 
@@ -111,11 +114,11 @@ class PReLUShelf(Activation):
     initial: ClassVar[str] = "he"
     gain: ClassVar[float] = (1 + 0.25**2) ** -0.5
 
-    def build(self) -> Callable[..., Any]:
+    def build(self) -> Callable[..., Tensor]:
         return _prelu_shelf
 
 
-def _prelu_shelf(x: Any, a: Any, c: Any) -> Any:
+def _prelu_shelf(x: Tensor, a: Tensor, c: Tensor) -> Tensor:
     """Return ``max(x - c, 0) - a * max(-(x + c), 0)``; slopes belong to axis 1."""
     from torch import addcmul
 
@@ -148,6 +151,6 @@ class Maxout(Activation):
     def pieces(self) -> int:
         return self.maxout_k
 
-    def build(self) -> Callable[..., Any]:
+    def build(self) -> Callable[..., Tensor]:
         # Not amax, whose backward pass compares values again, and finds none equal if they were rounded in between.
         return lambda x: x.unflatten(1, (-1, self.maxout_k)).max(2).values

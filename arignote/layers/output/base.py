@@ -5,11 +5,14 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Callable, Mapping
 from math import prod
-from typing import Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
-from arignote.layers.base import Layer, Param, Shape, ShapeError, WeightedLayer
+from arignote.layers.base import Forward, Layer, Param, Shape, ShapeError, WeightedLayer
 from arignote.layers.dense import affine
 from arignote.layers.initializers import Constant
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 __all__ = ["DenseOutputLayer", "OutputLayer", "StepwiseOutputLayer"]
 
@@ -41,7 +44,7 @@ class OutputLayer(Layer):
         return fitted
 
     @abstractmethod
-    def to_predictions(self) -> Callable[[Any], Any]:
+    def to_predictions(self) -> Callable[[Tensor], Tensor]:
         """Return the function from outputs (n, n_outputs) to predictions: probabilities, or numbers."""
 
     def sized(self, n_outputs: int) -> Self:
@@ -87,13 +90,13 @@ class StepwiseOutputLayer(DenseOutputLayer):
             raise ShapeError(f"per_step needs a layer with the steps of sequences, (steps, features); got {shape}")
         return (shape[0], n_outputs)
 
-    def _affine(self, activation: Callable[..., Any]) -> Callable[..., Any]:
+    def _affine(self, activation: Callable[..., Tensor]) -> Forward:
         """Return the forward function ``f(x @ W + b)`` over rows, or over all of their steps."""
         forward = affine(activation)
         if not self.per_step:
             return forward
 
-        def of_steps(params: Mapping[str, Any], x: Any, training: bool) -> Any:
+        def of_steps(params: Mapping[str, Tensor], x: Tensor, training: bool) -> Tensor:
             values = forward(params, x.reshape(x.shape[0] * x.shape[1], -1), training)
             return values.view(*x.shape[:2], -1)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from math import prod
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Self
 
 from pydantic import Field, model_validator
 
@@ -14,6 +14,9 @@ from arignote.layers.dense import affine
 from arignote.layers.initializers import Constant
 from arignote.layers.output.base import DenseOutputLayer, OutputLayer, StepwiseOutputLayer
 from arignote.registry import Count, Interval, register
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 __all__ = ["ClassificationOutputLayer", "MultilabelOutputLayer", "OrdinalOutputLayer", "SoftmaxOutputLayer"]
 
@@ -45,7 +48,7 @@ class ClassificationOutputLayer(StepwiseOutputLayer):
     def target_spec(self) -> list[Any]:
         return self._fitted(["classes", {"n_classes": self.n_classes}])
 
-    def to_predictions(self) -> Callable[[Any], Any]:
+    def to_predictions(self) -> Callable[[Tensor], Tensor]:
         return lambda logits: logits.softmax(-1)
 
     def output_shape(self, shape: Shape) -> Shape:
@@ -58,7 +61,7 @@ class ClassificationOutputLayer(StepwiseOutputLayer):
         return self._affine(_two_logits if self.n_classes == 1 else lambda x: x)
 
 
-def _two_logits(z: Any) -> Any:
+def _two_logits(z: Tensor) -> Tensor:
     """Return the logits (0, z) of two classes, whose softmax is the sigmoid of `z` (n, 1)."""
     from torch.nn.functional import pad
 
@@ -94,7 +97,7 @@ class SoftmaxOutputLayer(OutputLayer):
     def target_spec(self) -> list[Any]:
         return ["classes", {"n_classes": self.n_classes}]
 
-    def to_predictions(self) -> Callable[[Any], Any]:
+    def to_predictions(self) -> Callable[[Tensor], Tensor]:
         return lambda logits: logits.softmax(1)
 
     def output_shape(self, shape: Shape) -> Shape:
@@ -108,7 +111,7 @@ class SoftmaxOutputLayer(OutputLayer):
     def build(self, shape: Shape) -> Forward:
         clip = self.clip
 
-        def forward(params: Mapping[str, Any], x: Any, training: bool) -> Any:
+        def forward(params: Mapping[str, Tensor], x: Tensor, training: bool) -> Tensor:
             logits = x.flatten(1)
             return logits if clip is None else logits.clamp(*clip)
 
@@ -142,7 +145,7 @@ class MultilabelOutputLayer(DenseOutputLayer):
     def target_spec(self) -> list[Any]:
         return ["flags", {"n_classes": self.n_classes}]
 
-    def to_predictions(self) -> Callable[[Any], Any]:
+    def to_predictions(self) -> Callable[[Tensor], Tensor]:
         return lambda logits: logits.sigmoid()
 
     def output_shape(self, shape: Shape) -> Shape:
@@ -190,7 +193,7 @@ class OrdinalOutputLayer(DenseOutputLayer):
     clip: Interval | None = None
 
     @model_validator(mode="after")
-    def _is_consistent(self) -> Any:
+    def _is_consistent(self) -> Self:
         if self.ranks is not None and len(set(self.ranks)) < max(len(self.ranks), 2):
             raise ConfigError(Complaint(("ranks",), f"ranks must be two or more different labels; got {self.ranks}"))
         if self.ranks is not None and self.n_classes not in (None, len(self.ranks)):
@@ -208,7 +211,7 @@ class OrdinalOutputLayer(DenseOutputLayer):
     def target_spec(self) -> list[Any]:
         return ["ranks", {"ranks": self.ranks, "n_classes": self.n_classes}]
 
-    def to_predictions(self) -> Callable[[Any], Any]:
+    def to_predictions(self) -> Callable[[Tensor], Tensor]:
         return lambda log_p: log_p.softmax(1)
 
     def output_shape(self, shape: Shape) -> Shape:
@@ -233,7 +236,7 @@ class OrdinalOutputLayer(DenseOutputLayer):
     def build(self, shape: Shape) -> Forward:
         clip = self.clip
 
-        def forward(params: Mapping[str, Any], x: Any, training: bool) -> Any:
+        def forward(params: Mapping[str, Tensor], x: Tensor, training: bool) -> Tensor:
             score = x.flatten(1).mm(params["W"])
             score = score if clip is None else score.clamp(*clip)
             return _log_p_of_ranks(score, params["threshold"], params.get("gaps"))
@@ -241,7 +244,7 @@ class OrdinalOutputLayer(DenseOutputLayer):
         return forward
 
 
-def _log_p_of_ranks(score: Any, threshold: Any, gaps: Any) -> Any:
+def _log_p_of_ranks(score: Tensor, threshold: Tensor, gaps: Tensor | None) -> Tensor:
     """Return log p (n, n_ranks) of scores (n, 1)."""
     from torch import cat
     from torch.nn.functional import logsigmoid, pad, softplus

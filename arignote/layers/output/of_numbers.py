@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 from pydantic import model_validator
 
@@ -11,6 +11,9 @@ from arignote.errors import Complaint, ConfigError
 from arignote.layers.base import Forward, Param, Shape
 from arignote.layers.output.base import StepwiseOutputLayer
 from arignote.registry import Count, register
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 __all__ = ["RegressionOutputLayer"]
 
@@ -43,7 +46,7 @@ class RegressionOutputLayer(StepwiseOutputLayer):
     target: Literal["numbers", "same"] = "numbers"
 
     @model_validator(mode="after")
-    def _steps_have_targets_of_their_own(self) -> Any:
+    def _steps_have_targets_of_their_own(self) -> Self:
         if self.per_step and self.target == "same":
             raise ConfigError(Complaint(("per_step",), "per_step is for targets of y; the target is the input"))
         return self
@@ -52,7 +55,7 @@ class RegressionOutputLayer(StepwiseOutputLayer):
     def target_spec(self) -> list[Any]:
         return self._fitted([self.target, {"n_outputs": self.n_outputs}])
 
-    def to_predictions(self) -> Callable[[Any], Any]:
+    def to_predictions(self) -> Callable[[Tensor], Tensor]:
         return lambda outputs: outputs
 
     def output_shape(self, shape: Shape) -> Shape:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from arignote.errors import ConfigError
 from arignote.registry import Part, Positive, part_name
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 __all__ = ["Loss"]
 
@@ -45,7 +48,7 @@ class Loss(Part):
     weight: Positive = 1.0
 
     @abstractmethod
-    def build(self) -> Callable[..., Any]:
+    def build(self) -> Callable[..., Tensor]:
         """Return the function of engine tensors: outputs (n, n_outputs), encoded targets (n, ...) -> (n,).
 
         For outputs of each step of a sequence it is called with all steps as rows.
@@ -72,11 +75,11 @@ class Loss(Part):
         """
         return float(means)
 
-    def mean(self) -> Callable[..., Any]:
+    def mean(self) -> Callable[..., Tensor]:
         """Return ``f(outputs, y, weights=None)``, the mean over the rows of ``weights * loss``."""
         loss_of_rows, name = _over_steps(self.build()), part_name(self)
 
-        def mean(outputs: Any, y: Any, weights: Any = None) -> Any:
+        def mean(outputs: Tensor, y: Tensor, weights: Tensor | None = None) -> Tensor:
             values = loss_of_rows(outputs, y)
             # A loss of a user that is a mean already would lose the weights of its rows without a message.
             if values.ndim == 0 or len(values) != len(y):
@@ -101,10 +104,10 @@ class Loss(Part):
         return f"{part_name(self)}({written})" if written else part_name(self)
 
 
-def _over_steps(loss_of_rows: Callable[..., Any]) -> Callable[..., Any]:
+def _over_steps(loss_of_rows: Callable[..., Tensor]) -> Callable[..., Tensor]:
     """Return a loss that takes outputs of each step too: that of a row is the mean over the steps with a target."""
 
-    def loss(outputs: Any, y: Any) -> Any:
+    def loss(outputs: Tensor, y: Tensor) -> Tensor:
         if outputs.ndim < 3:
             return loss_of_rows(outputs, y)
         # Encoded class numbers are -1, and numbers NaN, where a step has no target.

@@ -5,13 +5,16 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from functools import cache
-from typing import Annotated, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import AfterValidator, WithJsonSchema
 
 from arignote.errors import ConfigError, did_you_mean, nearest
 from arignote.optim.losses.base import Loss
 from arignote.registry import names, register
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 __all__ = ["METRIC_SCHEMA", "Score", "metrics_that_fit", "near_metric", "to_score"]
 
@@ -113,7 +116,7 @@ class Score(Loss):
         match = _TOP.fullmatch(self.metric)
         return 1 if self.metric == "accuracy" else int(match[1]) if match else None
 
-    def build(self) -> Callable[..., Any]:
+    def build(self) -> Callable[..., Tensor]:
         raise ConfigError(f"the score {self.metric!r} has no value for each row")
 
     def check(self, n_outputs: int) -> None:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from arignote.errors import Complaint, ConfigError, DataError
 from arignote.optim.losses.base import Loss
 from arignote.registry import Count, Positive, Probability, register
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 __all__ = ["NLL", "Brier", "Error", "Hinge", "RankError", "TopKError"]
 
@@ -37,17 +40,17 @@ class NLL(Loss):
     differentiable: ClassVar[bool] = True
     label_smoothing: Probability = 0.0
 
-    def build(self) -> Callable[..., Any]:
+    def build(self) -> Callable[..., Tensor]:
         from torch.nn.functional import cross_entropy
 
         return lambda logits, y: cross_entropy(logits, y, reduction="none", label_smoothing=self.label_smoothing)
 
-    def mean(self) -> Callable[..., Any]:
+    def mean(self) -> Callable[..., Tensor]:
         from torch.nn.functional import cross_entropy
 
         weighted = super().mean()
 
-        def mean(logits: Any, y: Any, weights: Any = None) -> Any:
+        def mean(logits: Tensor, y: Tensor, weights: Tensor | None = None) -> Tensor:
             # The engine's own mean is one pass over the rows.
             if weights is None and logits.ndim == 2:
                 return cross_entropy(logits, y, label_smoothing=self.label_smoothing)
@@ -73,7 +76,7 @@ class Error(Loss):
 
     targets: ClassVar[tuple[str, ...]] = ("classes", "ranks")
 
-    def build(self) -> Callable[..., Any]:
+    def build(self) -> Callable[..., Tensor]:
         return lambda logits, y: (logits.argmax(1) != y).float()
 
 
@@ -105,10 +108,10 @@ class TopKError(Loss):
             message = f"k must be below the number of classes, {n_outputs}; got {self.k}"
             raise ConfigError(Complaint(("k",), message))
 
-    def build(self) -> Callable[..., Any]:
+    def build(self) -> Callable[..., Tensor]:
         from torch import arange
 
-        def loss_of_rows(logits: Any, y: Any) -> Any:
+        def loss_of_rows(logits: Tensor, y: Tensor) -> Tensor:
             of_label = logits.gather(1, y[:, None])
             is_before = arange(logits.shape[1], device=y.device) < y[:, None]
             n_better = ((logits > of_label) | ((logits == of_label) & is_before)).sum(1)
@@ -143,8 +146,8 @@ class Hinge(Loss):
     differentiable: ClassVar[bool] = True
     margin: Positive = 1.0
 
-    def build(self) -> Callable[..., Any]:
-        def loss_of_rows(logits: Any, y: Any) -> Any:
+    def build(self) -> Callable[..., Tensor]:
+        def loss_of_rows(logits: Tensor, y: Tensor) -> Tensor:
             if y.ndim == 2:
                 raise DataError("the loss 'hinge' needs one class per row; augmentation made shares: leave Mixup out")
             own = logits.gather(1, y[:, None])
@@ -174,10 +177,10 @@ class Brier(Loss):
     targets: ClassVar[tuple[str, ...]] = ("classes", "ranks")
     differentiable: ClassVar[bool] = True
 
-    def build(self) -> Callable[..., Any]:
+    def build(self) -> Callable[..., Tensor]:
         from torch.nn.functional import one_hot
 
-        def loss_of_rows(logits: Any, y: Any) -> Any:
+        def loss_of_rows(logits: Tensor, y: Tensor) -> Tensor:
             shares = one_hot(y, logits.shape[1]) if y.ndim == 1 else y
             return (logits.softmax(1) - shares).square().sum(1)
 
@@ -201,5 +204,5 @@ class RankError(Loss):
 
     targets: ClassVar[tuple[str, ...]] = ("ranks",)
 
-    def build(self) -> Callable[..., Any]:
+    def build(self) -> Callable[..., Tensor]:
         return lambda logits, y: (logits.argmax(1) - y).abs().float()

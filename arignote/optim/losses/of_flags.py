@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from arignote.optim.losses.base import Loss
 from arignote.registry import register
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 __all__ = ["BinaryCrossEntropy", "FlagError"]
 
@@ -29,7 +32,7 @@ class BinaryCrossEntropy(Loss):
     targets: ClassVar[tuple[str, ...]] = ("flags",)
     differentiable: ClassVar[bool] = True
 
-    def build(self) -> Callable[..., Any]:
+    def build(self) -> Callable[..., Tensor]:
         from torch.nn.functional import binary_cross_entropy_with_logits
 
         # From the logits: a p that rounds to 0 or 1 has an infinite logarithm.
@@ -53,6 +56,6 @@ class FlagError(Loss):
 
     targets: ClassVar[tuple[str, ...]] = ("flags",)
 
-    def build(self) -> Callable[..., Any]:
+    def build(self) -> Callable[..., Tensor]:
         # p > 1/2 is z > 0; Mixup makes shares of the flags.
         return lambda logits, y: ((logits > 0) != (y > 0.5)).float().mean(1)

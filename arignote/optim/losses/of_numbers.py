@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,16 +11,19 @@ from numpy.typing import NDArray
 from arignote.optim.losses.base import Loss
 from arignote.registry import Positive, register
 
+if TYPE_CHECKING:
+    from torch import Tensor
+
 __all__ = ["MAE", "R2", "RMSE", "AbsoluteError", "Huber", "SquaredError"]
 
 _NUMBERS = ("numbers", "same")
 
 
-def _over_columns(cost: Callable[[Any], Any]) -> Callable[..., Any]:
+def _over_columns(cost: Callable[[Tensor], Tensor]) -> Callable[..., Tensor]:
     """Return the mean of a cost of ``outputs - y`` over the columns of each row that are not missing."""
     from torch import where
 
-    def loss_of_rows(outputs: Any, y: Any) -> Any:
+    def loss_of_rows(outputs: Tensor, y: Tensor) -> Tensor:
         # NaN is the only value that differs from itself.
         is_present = y == y
         costs = cost(where(is_present, outputs - y, 0.0))
@@ -48,7 +51,7 @@ class SquaredError(Loss):
     targets: ClassVar[tuple[str, ...]] = _NUMBERS
     differentiable: ClassVar[bool] = True
 
-    def build(self) -> Callable[..., Any]:
+    def build(self) -> Callable[..., Tensor]:
         return _over_columns(lambda difference: difference.square())
 
 
@@ -71,7 +74,7 @@ class AbsoluteError(Loss):
     targets: ClassVar[tuple[str, ...]] = _NUMBERS
     differentiable: ClassVar[bool] = True
 
-    def build(self) -> Callable[..., Any]:
+    def build(self) -> Callable[..., Tensor]:
         return _over_columns(lambda difference: difference.abs())
 
 
@@ -98,8 +101,8 @@ class Huber(Loss):
     differentiable: ClassVar[bool] = True
     delta: Positive = 1.0
 
-    def build(self) -> Callable[..., Any]:
-        def cost(difference: Any) -> Any:
+    def build(self) -> Callable[..., Tensor]:
+        def cost(difference: Tensor) -> Tensor:
             # The derivative is the difference, clipped to +-delta.
             size = difference.abs()
             small = size.clamp(max=self.delta)
@@ -108,11 +111,11 @@ class Huber(Loss):
         return _over_columns(cost)
 
 
-def _sums(*terms: Callable[[Any, Any], Any]) -> Callable[..., Any]:
+def _sums(*terms: Callable[[Tensor, Tensor], Tensor]) -> Callable[..., Tensor]:
     """Return for each row whether each column is there, and each term of (difference, y), all in float64."""
     from torch import cat, where
 
-    def sums(outputs: Any, y: Any) -> Any:
+    def sums(outputs: Tensor, y: Tensor) -> Tensor:
         is_present = y == y
         # float64, since a variance is a small difference of large means.
         y = where(is_present, y, 0.0).double()
@@ -148,7 +151,7 @@ class MAE(Loss):
 
     targets: ClassVar[tuple[str, ...]] = _NUMBERS
 
-    def build(self) -> Callable[..., Any]:
+    def build(self) -> Callable[..., Tensor]:
         return _sums(lambda difference, y: difference.abs())
 
     def value(self, means: NDArray[np.float64], units: NDArray[np.float64]) -> float:
@@ -172,7 +175,7 @@ class RMSE(Loss):
 
     targets: ClassVar[tuple[str, ...]] = _NUMBERS
 
-    def build(self) -> Callable[..., Any]:
+    def build(self) -> Callable[..., Tensor]:
         return _sums(lambda difference, y: difference.square())
 
     def value(self, means: NDArray[np.float64], units: NDArray[np.float64]) -> float:
@@ -198,7 +201,7 @@ class R2(Loss):
     targets: ClassVar[tuple[str, ...]] = _NUMBERS
     greater_is_better: ClassVar[bool] = True
 
-    def build(self) -> Callable[..., Any]:
+    def build(self) -> Callable[..., Tensor]:
         return _sums(lambda difference, y: difference.square(), lambda _, y: y, lambda _, y: y.square())
 
     def value(self, means: NDArray[np.float64], units: NDArray[np.float64]) -> float:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from arignote.optim.losses.base import Loss
 from arignote.registry import register
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 __all__ = ["Reconstruction"]
 
@@ -34,10 +37,10 @@ class Reconstruction(Loss):
     differentiable: ClassVar[bool] = True
     cost: Literal["squared", "cross_entropy"] = "squared"
 
-    def build(self) -> Callable[..., Any]:
+    def build(self) -> Callable[..., Tensor]:
         from torch.nn.functional import softplus
 
-        def loss_of_rows(outputs: Any, y: Any) -> Any:
+        def loss_of_rows(outputs: Tensor, y: Tensor) -> Tensor:
             z, x = outputs.tensor_split(2, dim=1)
             # -x log p - (1 - x) log(1 - p) = softplus(z) - x z
             costs = (z - x).square() if self.cost == "squared" else softplus(z) - x * z

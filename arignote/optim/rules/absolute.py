@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import pairwise
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
 from pydantic import BeforeValidator, ConfigDict, Field, model_validator
 
@@ -50,7 +50,7 @@ class Absolute(Rule):
     after_updates: _Entries | None = None
 
     @model_validator(mode="after")
-    def _is_in_order(self) -> Any:
+    def _is_in_order(self) -> Self:
         if (self.after_epochs is None) == (self.after_updates is None):
             given = "both are given" if self.after_epochs is not None else "neither is given"
             raise ValueError(f"after_epochs or after_updates must be given; {given}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from math import inf, nan
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -55,7 +55,7 @@ class Annealer(Rule):
     final_value: Annotated[Finite, Field(gt=0)] | None = None
 
     @model_validator(mode="after")
-    def _can_change(self) -> Any:
+    def _can_change(self) -> Self:
         reason = None if self.initial_value is None else self.ineffective_reason(self.initial_value)
         if reason is not None:
             raise ValueError(reason)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from math import cos, pi
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -52,7 +52,7 @@ class Cosine(ScheduledRule):
     multiply_length_by: Count = 1
 
     @model_validator(mode="after")
-    def _lengthens_what_is_repeated(self) -> Any:
+    def _lengthens_what_is_repeated(self) -> Self:
         if self.multiply_length_by > 1 and not self.restarts:
             raise ValueError(f"multiply_length_by {self.multiply_length_by} needs restarts: true")
         return self
@@ -105,7 +105,7 @@ class OneCycle(ScheduledRule):
     shape: Literal["cosine", "linear"] = "cosine"
 
     @model_validator(mode="after")
-    def _has_two_ways(self) -> Any:
+    def _has_two_ways(self) -> Self:
         if self.rise * self._length <= 1:
             unit = "n_epochs" if self.n_epochs is not None else "n_updates"
             raise ValueError(f"{unit} must be more than 1 / rise = {1 / self.rise:g}; got {self._length}")

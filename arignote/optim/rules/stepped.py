@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from itertools import pairwise
 from math import inf, nan
-from typing import Annotated, Any
+from typing import Annotated, Self
 
 from pydantic import ConfigDict, Field, model_validator
 
@@ -40,7 +40,7 @@ class _Stepped(Rule):
     schedule: Annotated[list[Count], Field(min_length=1)] | None = None
 
     @model_validator(mode="after")
-    def _can_change(self) -> Any:
+    def _can_change(self) -> Self:
         if self.interval is None and self.schedule is None:
             raise ValueError("interval (validations) or schedule (epochs, from 1) must be given")
         reason = None if self.initial_value is None else self.ineffective_reason(self.initial_value)

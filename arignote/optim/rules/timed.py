@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import Any
+from typing import Self
 
 from pydantic import ConfigDict, model_validator
 
@@ -29,7 +29,7 @@ class TimedRule(Rule):
     n_updates: Count | None = None
 
     @model_validator(mode="after")
-    def _has_one_length(self) -> Any:
+    def _has_one_length(self) -> Self:
         if (self.n_epochs is None) == (self.n_updates is None):
             given = "both are given" if self.n_epochs is not None else "neither is given"
             raise ValueError(
