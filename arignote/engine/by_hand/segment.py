@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -44,7 +43,7 @@ class Segment:
             gradient.zero_()
 
     @torch.enable_grad()
-    def forward(self, x: list[Tensor]) -> tuple[Tensor, Any]:
+    def forward(self, x: list[Tensor]) -> tuple[Tensor, tuple[list[Tensor], Tensor]]:
         leaves = [one.detach().requires_grad_(needed) for one, needed in zip(x, self.needs, strict=True)]
         outputs: list[Tensor] = []
         for place, params, forward, inputs in self._steps:
@@ -52,7 +51,9 @@ class Segment:
             outputs.append(forward(params, taken if place.takes_list else taken[0], True))
         return outputs[-1].detach(), (leaves, outputs[-1])
 
-    def backward(self, g: Tensor, saved: Any, beta: float, needs_input: bool) -> list[Tensor | None]:
+    def backward(
+        self, g: Tensor, saved: tuple[list[Tensor], Tensor], beta: float, needs_input: bool
+    ) -> list[Tensor | None]:
         leaves, output = saved
         if output.requires_grad:
             torch.autograd.backward([output], [g])

@@ -74,14 +74,14 @@ class Dropout:
 
     trains = False
 
-    def __init__(self, mask: Callable[[Tensor, Mapping[str, Any]], Tensor], numbers: Mapping[str, Any]):
+    def __init__(self, mask: Callable[[Tensor, Mapping[str, Tensor]], Tensor], numbers: Mapping[str, Tensor]):
         self._mask, self._numbers = mask, numbers
 
-    def forward(self, x: Tensor) -> tuple[Tensor, Any]:
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         mask = self._mask(x, self._numbers)
         return x * mask, mask
 
-    def backward(self, g: Tensor, saved: Any, beta: float, needs_input: bool) -> Tensor:
+    def backward(self, g: Tensor, saved: Tensor, beta: float, needs_input: bool) -> Tensor:
         grad_x: Tensor = g * saved
         return grad_x
 
@@ -91,13 +91,13 @@ class GaussianNoise:
 
     trains = False
 
-    def __init__(self, sigma: float, numbers: Mapping[str, Any]):
+    def __init__(self, sigma: float, numbers: Mapping[str, Tensor]):
         self._sigma, self._numbers = sigma, numbers
 
-    def forward(self, x: Tensor) -> tuple[Tensor, Any]:
+    def forward(self, x: Tensor) -> tuple[Tensor, None]:
         return x + self._numbers.get("sigma", self._sigma) * torch.randn_like(x), None
 
-    def backward(self, g: Tensor, saved: Any, beta: float, needs_input: bool) -> Tensor:
+    def backward(self, g: Tensor, saved: None, beta: float, needs_input: bool) -> Tensor:
         return g
 
 
@@ -109,10 +109,10 @@ class Reshape:
     def __init__(self, size: tuple[int, ...]):
         self._size = size
 
-    def forward(self, x: Tensor) -> tuple[Tensor, Any]:
+    def forward(self, x: Tensor) -> tuple[Tensor, torch.Size]:
         return x.reshape(-1, *self._size), x.shape
 
-    def backward(self, g: Tensor, saved: Any, beta: float, needs_input: bool) -> Tensor:
+    def backward(self, g: Tensor, saved: torch.Size, beta: float, needs_input: bool) -> Tensor:
         return g.reshape(saved)
 
 
@@ -121,10 +121,10 @@ class Transpose:
 
     trains = False
 
-    def forward(self, x: Tensor) -> tuple[Tensor, Any]:
+    def forward(self, x: Tensor) -> tuple[Tensor, None]:
         return x.transpose(1, 2), None
 
-    def backward(self, g: Tensor, saved: Any, beta: float, needs_input: bool) -> Tensor:
+    def backward(self, g: Tensor, saved: None, beta: float, needs_input: bool) -> Tensor:
         return g.transpose(1, 2)
 
 
@@ -160,12 +160,12 @@ class _Pool:
 class MaxPool(_Pool):
     """Largest value of each window."""
 
-    def _forward(self, x: Tensor) -> tuple[Tensor, Any]:
+    def _forward(self, x: Tensor) -> tuple[Tensor, tuple[Tensor, Tensor]]:
         # Dilation, and whether windows may reach beyond the edge.
         y, indices = _aten.max_pool2d_with_indices(x, self._window, self._stride, self._zeros, (1, 1), self._ceil)
         return y, (x, indices)
 
-    def _backward(self, g: Tensor, saved: Any) -> Tensor:
+    def _backward(self, g: Tensor, saved: tuple[Tensor, Tensor]) -> Tensor:
         x, indices = saved
         grad_x: Tensor = _aten.max_pool2d_with_indices_backward(
             g, x, self._window, self._stride, self._zeros, (1, 1), self._ceil, indices
@@ -188,10 +188,10 @@ class AveragePool(_Pool):
         # Whether windows may reach beyond the edge, whether zeros count, and another divisor.
         self._options = (self._window, self._stride, self._zeros, self._ceil, count_include_pad, None)
 
-    def _forward(self, x: Tensor) -> tuple[Tensor, Any]:
+    def _forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         return _aten.avg_pool2d(x, *self._options), x
 
-    def _backward(self, g: Tensor, saved: Any) -> Tensor:
+    def _backward(self, g: Tensor, saved: Tensor) -> Tensor:
         grad_x: Tensor = _aten.avg_pool2d_backward(g, saved, *self._options)
         return grad_x
 
@@ -204,10 +204,10 @@ class GlobalAverage:
     def __init__(self, n_axes: int = 2):
         self._axes = tuple(range(2, 2 + n_axes))
 
-    def forward(self, x: Tensor) -> tuple[Tensor, Any]:
+    def forward(self, x: Tensor) -> tuple[Tensor, torch.Size]:
         return x.mean(self._axes), x.shape
 
-    def backward(self, g: Tensor, saved: Any, beta: float, needs_input: bool) -> Tensor:
+    def backward(self, g: Tensor, saved: torch.Size, beta: float, needs_input: bool) -> Tensor:
         means: Tensor = g.reshape(*g.shape, *(1 for _ in self._axes)) / saved[2:].numel()
         # Expanded, so that what is computed with it takes the memory format of the other operand.
         return means.expand(saved)
@@ -221,14 +221,14 @@ class Sum:
     def __init__(self, divisor: int = 1):
         self._divisor = divisor
 
-    def forward(self, x: list[Tensor]) -> tuple[Tensor, Any]:
+    def forward(self, x: list[Tensor]) -> tuple[Tensor, int]:
         # Not in place: other layers may take the inputs too.
         y = x[0] + x[1]
         for other in x[2:]:
             y.add_(other)
         return y.div_(self._divisor) if self._divisor > 1 else y, len(x)
 
-    def backward(self, g: Tensor, saved: Any, beta: float, needs_input: bool) -> list[Tensor]:
+    def backward(self, g: Tensor, saved: int, beta: float, needs_input: bool) -> list[Tensor]:
         g = g / self._divisor if self._divisor > 1 else g
         return [g] * saved
 
@@ -241,9 +241,9 @@ class Concat:
     def __init__(self, axis: int):
         self._axis = axis
 
-    def forward(self, x: list[Tensor]) -> tuple[Tensor, Any]:
+    def forward(self, x: list[Tensor]) -> tuple[Tensor, list[int]]:
         return torch.cat(x, self._axis), [one.shape[self._axis] for one in x]
 
-    def backward(self, g: Tensor, saved: Any, beta: float, needs_input: bool) -> list[Tensor]:
+    def backward(self, g: Tensor, saved: list[int], beta: float, needs_input: bool) -> list[Tensor]:
         # Views of one tensor, which the layers that take them may overwrite.
         return [one.clone(memory_format=torch.contiguous_format) for one in torch.split(g, saved, self._axis)]

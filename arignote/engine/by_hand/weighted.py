@@ -26,7 +26,7 @@ class Dense:
         self._w_t = self._w.t()
         self._grad_w, self._grad_b = gradients.get("W"), gradients.get("b")
 
-    def forward(self, x: Tensor) -> tuple[Tensor, Any]:
+    def forward(self, x: Tensor) -> tuple[Tensor, tuple[torch.Size, Tensor, Any]]:
         flat = x if x.ndim == 2 else x.flatten(1)
         sums = flat.mm(self._w)
         if self._b is not None:
@@ -35,7 +35,7 @@ class Dense:
         y, saved = self._activation.forward(sums)
         return y, (x.shape, flat, saved)
 
-    def backward(self, g: Tensor, saved: Any, beta: float, needs_input: bool) -> Tensor:
+    def backward(self, g: Tensor, saved: tuple[torch.Size, Tensor, Any], beta: float, needs_input: bool) -> Tensor:
         shape, x, saved_of_activation = saved
         g = self._activation.backward(g, saved_of_activation, beta)
         if self._grad_w is not None:
@@ -74,13 +74,13 @@ class Convolution:
         self._activation = activation
         self.is_linear = activation is linear
 
-    def forward(self, x: Tensor) -> tuple[Tensor, Any]:
+    def forward(self, x: Tensor) -> tuple[Tensor, tuple[Tensor, Any]]:
         x = x[:, :, None] if self._is_series else x
         sums = _aten.convolution(x, self._w, self._b, *self._options)
         y, saved = self._activation.forward(sums[:, :, 0] if self._is_series else sums)
         return y, (x, saved)
 
-    def backward(self, g: Tensor, saved: Any, beta: float, needs_input: bool) -> Tensor:
+    def backward(self, g: Tensor, saved: tuple[Tensor, Any], beta: float, needs_input: bool) -> Tensor:
         x, saved_of_activation = saved
         g = self._activation.backward(g, saved_of_activation, beta)
         g = g[:, :, None] if self._is_series else g
@@ -110,7 +110,7 @@ class BatchNorm:
         self._gradients = gradients.get("gamma"), gradients.get("beta")
         self._alpha, self._epsilon, self._keeps_statistics = alpha, epsilon, keeps_statistics
 
-    def forward(self, x: Tensor) -> tuple[Tensor, Any]:
+    def forward(self, x: Tensor) -> tuple[Tensor, tuple[Tensor, Tensor, Tensor, bool]]:
         # A single value of each unit has no variance.
         uses_batch = not self._keeps_statistics and x.numel() > x.shape[1]
         y, mean, inverse = _aten.native_batch_norm(
@@ -118,7 +118,7 @@ class BatchNorm:
         )
         return y, (x, mean, inverse, uses_batch)
 
-    def backward(self, g: Tensor, saved: Any, beta: float, needs_input: bool) -> Tensor:
+    def backward(self, g: Tensor, saved: tuple[Tensor, Tensor, Tensor, bool], beta: float, needs_input: bool) -> Tensor:
         x, mean, inverse, uses_batch = saved
         mask = (needs_input, *(gradient is not None for gradient in self._gradients))
         statistics = (self._gamma, self._mean, self._var, mean, inverse)
