@@ -5,6 +5,7 @@
     curl http://127.0.0.1:8000/
     curl http://127.0.0.1:8000/predict -d '{"x": [[0, 1, 2], [3, 4, 5]]}'
 
+Columns of text of a table are an input of their own: ``{"x": [[54, 12.5]], "x.text": [["f", null]]}``.
 The service has no encryption and no accounts: put a server that has them in front of it.
 """
 
@@ -64,22 +65,35 @@ class Model:
     def rows_of(self, name, values):
         """Return rows of an input as an array."""
         one = self.inputs[name]
+        is_text = one.type == "tensor(string)"
         try:
-            array = np.asarray(values)
+            array = np.asarray(values, dtype=object if is_text else None)
         except ValueError:
             raise BadRequestError(f"{name}: all rows must have the same shape") from None
+        if is_text:
+            # The network takes a missing value as no text.
+            array = np.where(np.equal(array, None), "", array).astype(object)
+            if not all(isinstance(value, str) for value in array.flat):
+                raise BadRequestError(f"{name}: rows must be text, or null where it is missing")
+            self.check_shape(one, array)
+            return array
         if array.dtype == object and one.type != "tensor(int64)":
             # null is a missing value.
             array = np.asarray(np.where(np.equal(array, None), np.nan, array).tolist())
         if array.dtype.kind not in ("iu" if one.type == "tensor(int64)" else "iuf"):
             raise BadRequestError(f"{name}: rows must be numbers")
-        if not array.size or list(array.shape[1:]) != one.shape[1:] or array.ndim != len(one.shape):
-            raise BadRequestError(f"{name}: rows must have the shape {one.shape}; got {list(array.shape)}")
+        self.check_shape(one, array)
         with np.errstate(over="ignore"):
             array = array.astype(TYPES[one.type])
         if np.isinf(array).any():
             raise BadRequestError(f"{name}: rows must be finite numbers, or null where one is missing")
         return array
+
+    @staticmethod
+    def check_shape(one, array):
+        """Raise an error unless rows have the shape of an input."""
+        if not array.size or list(array.shape[1:]) != one.shape[1:] or array.ndim != len(one.shape):
+            raise BadRequestError(f"{one.name}: rows must have the shape {one.shape}; got {list(array.shape)}")
 
 
 class Service(BaseHTTPRequestHandler):

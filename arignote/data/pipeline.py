@@ -11,10 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from arignote.data.preprocess import Learned, Preprocess
+from arignote.data.table_formula import TableFormula
 from arignote.data.table_steps import OneHot, TableStep
 from arignote.data.values.operations import Operation
 from arignote.data.values.table_columns import TableColumns, TableRows
-from arignote.errors import ConfigError, DataError
+from arignote.errors import DataError
 from arignote.registry import build
 
 __all__ = ["Pipeline"]
@@ -95,17 +96,24 @@ class Pipeline:
         return np.asarray(self._apply(len(self.steps), learned, x), dtype=np.float32)
 
     def operations(self, learned: Mapping[str, Array], shape: tuple[int, ...]) -> list[Operation]:
-        """Return what `apply` computes of rows (rows, *shape), in order; ConfigError if a step has no such formula."""
-        if self.takes_tables and learned["text"].any():
-            raise ConfigError(
-                "preprocess: columns of text are no tensors, which an exported network takes: encode them before fit"
-            )
+        """Return what `apply` computes of rows (rows, *shape), in order; ConfigError if a step has no such formula.
+
+        Of a table with categories it is `table_formula`.
+        """
         operations: list[Operation] = []
         for number, step in enumerate(self.steps):
             of_step = step.operations(_own(number, learned), shape)
             shape = next((value[1:] for name, value in reversed(of_step) if name == "reshape"), shape)
             operations += of_step
         return operations
+
+    def table_formula(self, learned: Mapping[str, Array]) -> TableFormula | None:
+        """Return what `apply` computes of a table with categories; None of other rows. See `TableFormula.of`."""
+        if not any(isinstance(step, OneHot) for step in self.steps):
+            return None
+        return TableFormula.of(
+            [(step, _own(number, learned)) for number, step in enumerate(self.steps)], learned["text"]
+        )
 
     def may_be_missing(self, columns: TableColumns, where: str) -> set[str]:
         """Return the columns of a table whose missing values the steps replace or encode.

@@ -28,7 +28,7 @@ from arignote.data.values.table_columns import CATEGORY, ColumnChoice, TableColu
 from arignote.errors import DataError, warn
 from arignote.registry import Finite, register
 
-__all__ = ["Impute", "OneHot", "TableStep"]
+__all__ = ["Impute", "OneHot", "TableStep", "levels_of", "unpacked"]
 
 Array = NDArray[Any]
 
@@ -123,7 +123,7 @@ class OneHot(TableStep):
 
     def transform(self, learned: Mapping[str, Array], rows: TableRows) -> TableRows:
         made = []
-        for column, (name, numbers) in zip(rows.columns(learned), _levels(learned["levels"].tobytes()), strict=True):
+        for column, (name, numbers) in zip(rows.columns(learned), levels_of(learned["levels"].tobytes()), strict=True):
             values = _with_none(column)
             codes = np.fromiter(map(numbers.get, values, repeat(-1)), np.int64, len(values))
             known = np.flatnonzero(codes >= 0)
@@ -221,7 +221,7 @@ class Impute(TableStep):
         return places | {"values": _packed([summary.value() for summary in summaries])}
 
     def transform(self, learned: Mapping[str, Array], rows: TableRows) -> TableRows:
-        values = _unpacked(learned["values"].tobytes())
+        values = unpacked(learned["values"].tobytes())
         numbers, words = rows.numbers.copy(), rows.words.copy()
         n_numbers = len(learned["numbers"])
         for at, value in zip(learned["numbers"], values[:n_numbers], strict=True):
@@ -233,7 +233,7 @@ class Impute(TableStep):
     def operations(self, learned: Mapping[str, Array], shape: tuple[int, ...]) -> list[Operation]:
         # NaN stays NaN in a column that is not chosen. In float64, as `transform` computes.
         values = np.full(shape, np.nan)
-        values[learned["numbers"]] = _unpacked(learned["values"].tobytes())
+        values[learned["numbers"]] = unpacked(learned["values"].tobytes())[: len(learned["numbers"])]
         return [("fill_missing", values)]
 
 
@@ -254,7 +254,7 @@ def _packed(values: Any) -> Array:
 
 
 @lru_cache(maxsize=64)
-def _unpacked(packed: bytes) -> Any:
+def unpacked(packed: bytes) -> Any:
     """Return what `_packed` has packed; DataError if a file holds anything else."""
     try:
         return json.loads(packed)
@@ -263,6 +263,6 @@ def _unpacked(packed: bytes) -> Any:
 
 
 @lru_cache(maxsize=64)
-def _levels(packed: bytes) -> list[tuple[str, dict[Any, int]]]:
+def levels_of(packed: bytes) -> list[tuple[str, dict[Any, int]]]:
     """Return the name of each column with the position of each of its values."""
-    return [(name, {value: at for at, value in enumerate(values)}) for name, values in _unpacked(packed)]
+    return [(name, {value: at for at, value in enumerate(values)}) for name, values in unpacked(packed)]

@@ -17,8 +17,11 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.export import Dim, ExportedProgram
 
+from arignote.data.table_formula import TableFormula
 from arignote.data.values.operations import Operation
+from arignote.engine.exported_rows import EncodedTable, Operations
 from arignote.engine.network import DEFAULT_SETUP, Network, rebuilt
+from arignote.engine.onnx_graph import encode_text, look_up_classes, rename
 from arignote.errors import ConfigError
 from arignote.layers.architecture import Placed
 from arignote.layers.base import Shape
@@ -60,12 +63,30 @@ class ExportedInput:
         Type of the rows.
     operations : list of Operation
         Preprocessing.
+    table : TableFormula, optional
+        Preprocessing of a table with categories, instead of operations; `shape` is that of its columns of numbers.
+    columns : sequence of str or int
+        Names of the columns of a table with categories, or their positions.
     """
 
     name: str
     shape: Shape
     dtype: str
     operations: list[Operation]
+    table: TableFormula | None = None
+    columns: Sequence[str | int] = ()
+
+    @property
+    def parts(self) -> list[ExportedInput]:
+        """The tensors that a program takes: of a table its columns of numbers, and codes of those of text."""
+        if self.table is None:
+            return [self]
+        parts = ((self.name, self.dtype, self.table.numbers), (f"{self.name}.text", "int64", self.table.words))
+        return [
+            ExportedInput(name, (len(places),), dtype, [], columns=[self.columns[at] for at in places])
+            for name, dtype, places in parts
+            if places
+        ]
 
 
 @dataclass(frozen=True)
@@ -119,7 +140,9 @@ class Program(nn.Module):
         super().__init__()
         self.network = rebuilt(network.architecture, DEFAULT_SETUP, network.arrays())
         self.inputs, self.outputs = list(inputs), list(outputs)
-        self.prepare = nn.ModuleList(_Operations(one.operations) for one in inputs)
+        self.prepare = nn.ModuleList(
+            Operations(one.operations) if one.table is None else EncodedTable(one.table) for one in inputs
+        )
         self.decode = nn.ModuleList(map(_Prediction, outputs))
         self.eval()
 
@@ -131,46 +154,38 @@ class Program(nn.Module):
         *x : Tensor (n, ...)
             Rows of each input, not preprocessed; then the lengths (n,) or masks (n, steps) of sequences.
         """
-        prepared = [
-            prepare(one) if one.dtype == torch.int64 else prepare(one).float()
-            for prepare, one in zip(self.prepare, x, strict=True)
-        ]
+        prepared, refused = list[Tensor](), list[Tensor]()
+        rows = iter(x)
+        for taken, prepare in zip(self.inputs, self.prepare, strict=True):
+            x_of_layer = prepare(*(next(rows) for _ in taken.parts))
+            if taken.table is not None:
+                x_of_layer, wrong = x_of_layer
+                refused.append(wrong)
+            prepared.append(x_of_layer if x_of_layer.dtype == torch.int64 else x_of_layer.float())
         of_layers = dict(zip(self.network.architecture.outputs, self.network(*prepared), strict=True))
         predictions: dict[str, Tensor] = {}
         for one, decode in zip(self.outputs, self.decode, strict=True):
             to_predictions = self.network.architecture.outputs[one.layer].to_predictions()
             predictions |= decode(to_predictions(of_layers[one.layer]))
+        for wrong in refused:
+            predictions = {name: _marked(values, wrong) for name, values in predictions.items()}
         return predictions
 
     def example(self) -> tuple[Tensor, ...]:
         """Return rows of each input: zeros of its shape and type."""
-        return tuple(torch.zeros(_N_ROWS, *one.shape, dtype=getattr(torch, one.dtype)) for one in self.inputs)
+        return tuple(torch.zeros(_N_ROWS, *one.shape, dtype=getattr(torch, one.dtype)) for one in self.parts)
+
+    @property
+    def parts(self) -> list[ExportedInput]:
+        """The tensors that it takes, in order."""
+        return [part for one in self.inputs for part in one.parts]
 
 
-class _Operations(nn.Module):
-    """Operations on rows, as of `computed`."""
-
-    def __init__(self, operations: Sequence[Operation]):
-        super().__init__()
-        self.names = [name for name, _ in operations]
-        self.values: list[Any] = []
-        for i, (_, value) in enumerate(operations):
-            if isinstance(value, np.ndarray | np.generic):
-                # By the name of a buffer.
-                self.register_buffer(f"value{i}", torch.from_numpy(np.array(value)))
-                value = f"value{i}"
-            self.values.append(value)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Return what the operations make of rows."""
-        for name, value in zip(self.names, self.values, strict=True):
-            if isinstance(value, str):
-                value = getattr(self, value)
-                # Products of matrices and ONNX do not promote types.
-                dtype = torch.promote_types(x.dtype, value.dtype)
-                x, value = x.to(dtype), value.to(dtype)
-            x = torch.where(x.isnan(), value, x) if name == "fill_missing" else getattr(torch, name)(x, value)
-        return x
+def _marked(values: Tensor, wrong: Tensor) -> Tensor:
+    """Return predictions (rows, ...) with NaN for rows that predicting refuses; labels have no NaN."""
+    if not values.is_floating_point():
+        return values
+    return torch.where(wrong.reshape(-1, *[1] * (values.dim() - 1)), torch.nan, values)
 
 
 class _Prediction(nn.Module):
@@ -179,7 +194,7 @@ class _Prediction(nn.Module):
     def __init__(self, output: ExportedOutput):
         super().__init__()
         self.prefix, self.labels_per_row = output.prefix, output.labels_per_row
-        self.operations = _Operations(output.operations)
+        self.operations = Operations(output.operations)
         classes = output.classes
         # Integers that are their own positions, and text, stay positions. False and 0.0 equal 0, but are no integers.
         are_positions = (
@@ -227,10 +242,13 @@ def as_onnx(program: Program, metadata: Mapping[str, Any]) -> bytes:
         raise ConfigError(f"a file of ONNX holds 2 GB; the network has {n_bytes / 1e9:.1f} GB: write a .pt2")
     model = _traced(program, _to_onnx)
     names = [name for output in program.outputs for name in output.names]
-    _rename(model.graph, [one.name for one in program.inputs], names)
+    rename(model.graph, [one.name for one in program.parts], names)
+    for one in program.inputs:
+        if one.table is not None and one.table.words:
+            encode_text(model, f"{one.name}.text", one.table.texts)
     for output in program.outputs:
         if output.text is not None:
-            _look_up(model.graph, f"{output.prefix}label", output.text)
+            look_up_classes(model.graph, f"{output.prefix}label", output.text)
     for name, value in metadata.items():
         model.metadata_props.add(key=name, value=json.dumps(value))
     content: bytes = model.SerializeToString()
@@ -287,39 +305,6 @@ def _to_onnx(module: nn.Module, x: tuple[Tensor, ...]) -> Any:
     program = torch.onnx.export(_exported(module, x), x, dynamo=True, verbose=False)
     assert program is not None
     return program.model_proto
-
-
-def _rename(graph: Any, inputs: Sequence[str], outputs: Sequence[str]) -> None:
-    """Name the inputs and outputs of a graph, and their first axis "batch".
-
-    The exporter would name an input as it is asked to, even if a value within the graph has that name.
-    """
-    faces = dict(zip((one.name for one in (*graph.input, *graph.output)), (*inputs, *outputs), strict=True))
-    names = {name: f"{name}/inner" for name in (*inputs, *outputs)} | faces
-    for node in graph.node:
-        node.input[:] = [names.get(name, name) for name in node.input]
-        node.output[:] = [names.get(name, name) for name in node.output]
-    old = graph.input[0].type.tensor_type.shape.dim[0].dim_param
-    for value in (*graph.input, *graph.output, *graph.value_info):
-        for dim in value.type.tensor_type.shape.dim:
-            if dim.dim_param == old:
-                dim.dim_param = "batch"
-    for value in (*graph.input, *graph.output, *graph.value_info, *graph.initializer):
-        value.name = names.get(value.name, value.name)
-
-
-def _look_up(graph: Any, name: str, classes: Sequence[str]) -> None:
-    """Replace an output, numbers of classes, by the text of these classes, which PyTorch has no tensors of."""
-    from onnx import TensorProto, helper
-
-    for node in graph.node:
-        node.input[:] = [f"{name}_number" if one == name else one for one in node.input]
-        node.output[:] = [f"{name}_number" if one == name else one for one in node.output]
-    text: Any = [one.encode() for one in classes]
-    graph.initializer.append(helper.make_tensor(f"{name}_classes", TensorProto.STRING, [len(text)], text))
-    graph.node.append(helper.make_node("Gather", [f"{name}_classes", f"{name}_number"], [name]))
-    output = next(one for one in graph.output if one.name == name)
-    output.type.tensor_type.elem_type = TensorProto.STRING
 
 
 def _first_line(error: BaseException) -> str:

@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from arignote.data.inputs import Conversion, Input, of_channel
 from arignote.data.rows.row_preprocessing import learned_of, pipelines_of
 from arignote.data.values.fields import ALONE
-from arignote.data.values.operations import Operation
 from arignote.errors import CheckpointError, ConfigError
 from arignote.estimators.fitted import alone
 from arignote.replacing import is_stream, replacing_bytes
@@ -22,7 +22,8 @@ from arignote.version import __version__
 
 if TYPE_CHECKING:
     from arignote.checkpoints.state import TrainingState
-    from arignote.engine.export import Program
+    from arignote.data.pipeline import Pipeline
+    from arignote.engine.export import ExportedInput, Program
     from arignote.estimators.scoring import Predictor
     from arignote.layers.architecture import Placed
 
@@ -107,7 +108,8 @@ def export_predictor(predictor: Predictor, path: Path) -> None:
     else:
         from arignote.engine.export import as_onnx, as_torch_program
 
-        program, metadata = _program_of(predictor), _metadata_of(predictor)
+        program = _program_of(predictor)
+        metadata = _metadata_of(predictor) | _tables_of(program)
         content = (as_onnx if ending == ".onnx" else as_torch_program)(program, metadata)
     try:
         with replacing_bytes(path) as file:
@@ -133,23 +135,36 @@ def _program_of(predictor: Predictor) -> Program:
     taken = {name for output in outputs for name in output.names}
     inputs = []
     for one, channel, place in zip(predictor.inputs, channels, network.architecture.inputs, strict=True):
-        shape, dtype = place.input_shape, "float32" if one.n_tokens is None else "int64"
-        operations: list[Operation] = []
         if channel in pipelines:
-            stored = _stored(state, one.field)
-            shape, dtype = _shape_before(state, one, stored, place), _dtype_before(stored)
             learned = learned_of(channel, channels, state.preprocess)
-            if one.steps is None:
-                operations = pipelines[channel].operations(learned, shape)
-            else:
-                # Steps are the rows that are preprocessed.
-                operations = [("reshape", (-1, *shape[1:])), *pipelines[channel].operations(learned, shape[1:])]
-                operations.append(("reshape", (-1, *place.input_shape)))
-        inputs.append(ExportedInput(one.field, shape, dtype, operations))
+            inputs.append(_preprocessed(state, one, place, pipelines[channel], learned))
+        else:
+            dtype = "float32" if one.n_tokens is None else "int64"
+            inputs.append(ExportedInput(one.field, place.input_shape, dtype, []))
     inputs += [ExportedInput(name, shape, "int64", []) for name, shape in _steps_of(predictor).items()]
     # All names of a file of ONNX differ.
     named = [replace(one, name=f"input.{one.name}") if one.name in taken else one for one in inputs]
     return Program(network, named, outputs)
+
+
+def _preprocessed(
+    state: TrainingState, one: Input, place: Placed, pipeline: Pipeline, learned: Mapping[str, NDArray[Any]]
+) -> ExportedInput:
+    """Return an input whose rows are preprocessed."""
+    from arignote.engine.export import ExportedInput
+
+    stored = _stored(state, one.field)
+    shape, dtype = _shape_before(state, one, stored, place), _dtype_before(stored)
+    if one.steps is not None:
+        # Steps are the rows that are preprocessed.
+        operations = [("reshape", (-1, *shape[1:])), *pipeline.operations(learned, shape[1:])]
+        return ExportedInput(one.field, shape, dtype, [*operations, ("reshape", (-1, *place.input_shape))])
+    table = pipeline.table_formula(learned)
+    if table is not None:
+        names = state.data.get("feature_names")
+        names = names.get(one.channel) if isinstance(names, Mapping) else names
+        return ExportedInput(one.field, (len(table.numbers),), dtype, [], table, names or range(len(learned["text"])))
+    return ExportedInput(one.field, shape, dtype, pipeline.operations(learned, shape))
 
 
 def _steps_of(predictor: Predictor) -> dict[str, tuple[int, ...]]:
@@ -207,6 +222,14 @@ def _metadata_of(predictor: Predictor) -> dict[str, Any]:
     metadata["channels"] = [*(one.field for one in predictor.inputs), *_steps_of(predictor)]
     names = state.data.get("feature_names")
     return metadata | ({"feature_names_in_": names} if isinstance(names, list | Mapping) else {})
+
+
+def _tables_of(program: Program) -> dict[str, Any]:
+    """Return the columns of tables with categories, by the inputs that take them, and the text that has a code."""
+    tables = [(one.parts, one.table) for one in program.inputs if one.table is not None]
+    columns = {part.name: part.columns for parts, _ in tables for part in parts}
+    categories = {parts[-1].name: table.texts for parts, table in tables if table.words}
+    return {"columns": columns, "categories": categories} if tables else {}
 
 
 def _weights(predictor: Predictor) -> bytes:

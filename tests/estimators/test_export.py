@@ -17,7 +17,7 @@ from safetensors.numpy import load_file
 
 from arignote import ConfigError, Data, NNClassifier, NNRegressor
 from arignote.errors import Interrupted
-from arignote.estimators.export import _metadata_of, _program_of, check_export_file
+from arignote.estimators.export import _metadata_of, _program_of, _tables_of, check_export_file
 from arignote.layers import EmbeddingLayer, Layer
 
 RNG = np.random.default_rng(3)
@@ -395,14 +395,102 @@ def test_a_layer_that_cannot_be_exported_is_named_and_nothing_is_written(tmp_pat
     assert not list(tmp_path.iterdir())
 
 
-def test_columns_of_text_are_refused_with_the_way_out(tmp_path):
-    output, y = ["ClassificationOutputLayer"], np.arange(20) % 2
-    words = np.array([[number, "ab"[number % 2]] for number in range(20)], object)
-    for table, steps, message in (
-        (words, ["OneHot"], "preprocess: columns of text are no tensors"),
-        (np.arange(40.0).reshape(20, 2) % 3, [["OneHot", {"columns": 1}]], "preprocess: OneHot cannot be exported"),
-    ):
-        encoded = NNClassifier([output], rng=1, n_epochs=1, batch_size=10, preprocess=steps).fit(table, y)
-        with pytest.raises(ConfigError, match=message):
-            encoded.export(tmp_path / "m.pt2")
+TABLE = np.empty((20, 4), object)
+TABLE[:, 0], TABLE[:, 1], TABLE[:, 2] = X[:, 0], np.array(["f", "m"])[PARITY], np.arange(20) % 3 + 1.0
+TABLE[:, 3] = np.array(["north", "south", None], object)[np.arange(20) % 3]
+TABLE[::6, 0], TABLE[::7, 2], TABLE[::8, 1] = None, None, None
+WORDS = [["f", "m"], ["north", "south"]]
+# The table, its steps, the columns of numbers and of text, and the text that has a code.
+TABLES = {
+    "numbers and text": (
+        TABLE,
+        [["Impute", {"columns": [0]}], ["OneHot", {"columns": 2}], "Standardise", ["OneHot"]],
+        ([0, 2], [1, 3], WORDS),
+    ),
+    "missing text is replaced": (
+        TABLE,
+        [
+            ["OneHot", {"columns": 3, "handle_unknown": "ignore"}],
+            ["Impute", {"strategy": "most_frequent"}],
+            ["OneHot", {"handle_unknown": "ignore"}],
+            ["MinMax", {"low": -1}],
+        ],
+        ([0, 2], [1, 3], WORDS),
+    ),
+    "text alone": (
+        TABLE[:, [1, 3]],
+        [["Impute", {"strategy": "constant", "fill_value": "none"}], "OneHot"],
+        ([], [0, 1], [["f", "m", "none"], ["none", "north", "south"]]),
+    ),
+    "numbers alone": (np.array(TABLE[:, [2, 0]], float), [["OneHot", {"columns": 0}], "Impute"], ([0, 1], [], [])),
+}
+
+
+@pytest.mark.parametrize("what", TABLES)
+def test_a_program_encodes_a_table_as_the_classifier_does(what):
+    table, steps, (numbers, words, texts) = TABLES[what]
+    classifier = NNClassifier([HIDDEN, OUTPUT], rng=1, n_epochs=8, batch_size=5, lr_rule=1.0, preprocess=steps)
+    program = _program_of(classifier.fit(table, PARITY)._predictor())
+    columns = {name: own for name, own in (("x", numbers), ("x.text", words)) if own}
+    assert _tables_of(program) == {"columns": columns, "categories": {"x.text": texts} if texts else {}}
+    assert [tuple(one.shape) for one in program.example()] == [(3, len(own)) for own in columns.values()]
+    # Codes are positions among the texts; the next one is that of a missing value.
+    codes = [{text: code for code, text in enumerate(known)} | {None: len(known)} for known in texts]
+    coded = [[code[value] for code, value in zip(codes, row, strict=True)] for row in table[:, words]]
+    rows = [torch.tensor(table[:, numbers].astype(float)), torch.tensor(coded)]
+    found = program(*(one for one in rows if one.numel()))["probabilities"].detach()
+    expected = classifier.predict_proba(table)
+    close(found, expected)
+    assert np.ptp(expected[:, 0]) > 0.05
+
+
+def test_a_category_that_predict_refuses_gives_predictions_that_are_not_numbers():
+    steps = [["OneHot", {"columns": [1, 2]}], ["OneHot", {"columns": 3, "handle_unknown": "ignore"}], "Impute"]
+    classifier = NNClassifier([HIDDEN, OUTPUT], rng=1, n_epochs=1, batch_size=5, preprocess=steps).fit(TABLE, PARITY)
+    program = _program_of(classifier._predictor())
+    numbers, codes = torch.tensor([[1.0, 1.0]] * 4), torch.tensor([[0, 0]] * 4)
+    # Text and a number that no training row holds, and text that may be unknown.
+    codes[1, 0], numbers[2, 1], codes[3, 1] = 3, 7.0, 3
+    found = program(numbers, codes)["probabilities"].isnan()
+    assert found.tolist() == [[False] * 2, [True] * 2, [True] * 2, [False] * 2]
+    unknown = TABLE[:1].copy()
+    unknown[0] = [1.0, "f", 1.0, "alien"]
+    close(program(numbers[3:], codes[3:])["probabilities"].detach(), classifier.predict_proba(unknown))
+
+
+@pytest.mark.slow
+def test_a_table_with_text_is_computed_by_onnx(tmp_path):
+    rng = np.random.default_rng(0)
+    table = np.empty((500, 3), object)
+    table[:, 0], table[:, 1] = rng.normal(50, 9, 500), rng.choice(["f", "m"], 500)
+    table[:, 2] = rng.choice(np.array(["north", "süd", None], object), 500)
+    y = ((table[:, 0] > 50) ^ (table[:, 1] == "f")).astype(int)
+    settings = {"sgd_type": "adam", "lr_rule": 0.05, "preprocess": ["Standardise", "OneHot"]}
+    classifier = NNClassifier([HIDDEN, OUTPUT], rng=1, n_epochs=3, batch_size=20, **settings).fit(table, y)
+    classifier.export(tmp_path / "m.onnx")
+    session, metadata = session_of(tmp_path / "m.onnx")
+    assert [(one.name, one.shape, one.type) for one in session.get_inputs()] == [
+        ("x", ["batch", 1], "tensor(double)"),
+        ("x.text", ["batch", 2], "tensor(string)"),
+    ]
+    assert metadata["columns"] == {"x": [0], "x.text": [1, 2]} and metadata["categories"]["x.text"][1] == [
+        "north",
+        "süd",
+    ]
+    # A missing value is no text.
+    rows = {"x": table[:, :1].astype(float), "x.text": np.where(table[:, 1:] == None, "", table[:, 1:])}  # noqa: E711
+    for n in N_ROWS:
+        label, probabilities = session.run(None, {name: values[:n] for name, values in rows.items()})
+        close(probabilities, classifier.predict_proba(table[:n]))
+        assert label.tolist() == classifier.predict(table[:n]).tolist() and np.ptp(probabilities) > 0.1
+    _, refused = session.run(None, {"x": rows["x"][:2], "x.text": np.array([["f", "north"], ["x", "north"]], object)})
+    assert np.isnan(refused).tolist() == [[False, False], [True, True]]
+
+
+def test_encoded_numbers_that_were_scaled_before_are_refused_with_the_way_out(tmp_path):
+    table = np.arange(40.0).reshape(20, 2) % 3
+    steps = ["Standardise", ["OneHot", {"columns": 1}]]
+    encoded = NNClassifier([OUTPUT], rng=1, n_epochs=1, batch_size=10, preprocess=steps).fit(table, PARITY)
+    with pytest.raises(ConfigError, match=r"OneHot of columns of numbers cannot be exported behind .*: put it first"):
+        encoded.export(tmp_path / "m.pt2")
     assert not list(tmp_path.iterdir())

@@ -30,14 +30,16 @@ runpy.run_path(sys.argv[0], run_name="__main__")
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(20, 3)).astype(np.float32)
 X[1::4, 1] = np.nan
+# Beside the numbers a column of text.
+TABLE = np.column_stack([X.astype(object), np.array(["a", "b", None], object)[np.arange(20) % 3]])
 
 
 @pytest.fixture(scope="module")
 def classifier():
     y = np.array(["no", "yes"])[(X[:, 0] > 0).astype(int)]
     layers = [["FCLayer", {"n_units": 4}], ["ClassificationOutputLayer"]]
-    steps = [["Impute", {"columns": 1}], "Standardise"]
-    return NNClassifier(layers, rng=1, n_epochs=3, batch_size=10, preprocess=steps).fit(X, y)
+    steps = [["Impute", {"columns": 1}], "Standardise", "OneHot"]
+    return NNClassifier(layers, rng=1, n_epochs=3, batch_size=10, preprocess=steps).fit(TABLE, y)
 
 
 @pytest.fixture(scope="module")
@@ -64,24 +66,27 @@ def answer(address, path="", body=None):
 
 def test_the_service_describes_the_network_and_predicts(classifier, address):
     status, found = answer(address)
-    assert (status, found["inputs"], found["classes_"]) == (200, {"x": ["batch", 3]}, ["no", "yes"])
+    inputs = {"x": ["batch", 3], "x.text": ["batch", 1]}
+    assert (status, found["inputs"], found["classes_"]) == (200, inputs, ["no", "yes"])
     rows = [[None if value != value else value for value in row] for row in X[:5].tolist()]
-    status, found = answer(address, "predict", json.dumps({"x": rows}).encode())
-    assert status == 200 and found["label"] == classifier.predict(X[:5]).tolist()
-    np.testing.assert_allclose(found["probabilities"], classifier.predict_proba(X[:5]), atol=1e-5)
+    status, found = answer(address, "predict", json.dumps({"x": rows, "x.text": TABLE[:5, 3:].tolist()}).encode())
+    assert status == 200 and found["label"] == classifier.predict(TABLE[:5]).tolist()
+    np.testing.assert_allclose(found["probabilities"], classifier.predict_proba(TABLE[:5]), atol=1e-5)
 
 
 @pytest.mark.parametrize(
     ("body", "message"),
     [
-        ('{"x": [[1, 2]]}', "x: rows must have the shape ['batch', 3]; got [1, 2]"),
-        ('{"x": [[1, 2, "three"]]}', "x: rows must be numbers"),
-        ('{"X": [[1, 2, 3]]}', "give an object with the rows of x"),
+        ('{"x": [[1, 2]], "x.text": [["a"]]}', "x: rows must have the shape ['batch', 3]; got [1, 2]"),
+        ('{"x": [[1, 2, "three"]], "x.text": [["a"]]}', "x: rows must be numbers"),
+        ('{"X": [[1, 2, 3]]}', "give an object with the rows of x, x.text"),
         ("[[1, 2, 3]", "the body must be JSON: "),
-        ('{"x": [[1, 2, 3], [1]]}', "x: all rows must have the same shape"),
-        ('{"x": 5}', "x: rows must have the shape ['batch', 3]; got []"),
-        ('{"x": [[null, 2, 3]]}', "the predictions of these rows are not finite"),
-        ('{"x": [[1e39, 2, 3]]}', "x: rows must be finite numbers, or null where one is missing"),
+        ('{"x": [[1, 2, 3], [1]], "x.text": [["a"]]}', "x: all rows must have the same shape"),
+        ('{"x": 5, "x.text": [["a"]]}', "x: rows must have the shape ['batch', 3]; got []"),
+        ('{"x": [[null, 2, 3]], "x.text": [["a"]]}', "the predictions of these rows are not finite"),
+        ('{"x": [[1e400, 2, 3]], "x.text": [["a"]]}', "x: rows must be finite numbers, or null where one is missing"),
+        ('{"x": [[1, 2, 3]], "x.text": [[4]]}', "x.text: rows must be text, or null where it is missing"),
+        ('{"x": [[1, 2, 3]], "x.text": [["c"]]}', "the predictions of these rows are not finite"),
     ],
 )
 def test_a_bad_request_is_answered_with_what_is_wrong(address, body, message):
