@@ -21,6 +21,7 @@ project, author, release = "Arignote", "The Arignote developers", __version__
 extensions = ["myst_parser", "sphinx.ext.autodoc", "numpydoc"]
 exclude_patterns = ["conf.py"]
 html_theme, html_title, html_copy_source, html_show_sourcelink = "furo", f"Arignote {__version__}", False, False
+html_static_path, html_css_files = ["static"], ["wide.css"]
 myst_heading_anchors = 3
 add_module_names = False
 autodoc_typehints, autodoc_member_order = "none", "bysource"

@@ -50,16 +50,17 @@ def configs(path):
 
 # The time of an epoch, in the last column of its row.
 SECONDS = re.compile(r"^( +\d+ +\d+ .* )\d+\.\d\d(  \*)?$")
-NUMBER = re.compile(r"-?\d[\d,]*\.\d+(e-?\d+)?")
+# A number with a point, or a percentage.
+NUMBER = re.compile(r"(-?\d[\d,]*\.\d+(?:e-?\d+)?)(%?)")
 DIGEST = re.compile(r"[0-9a-f]{64}")
 
 
 def as_shown(printed, shown, digests):
     """Return whether a document shows what was printed.
 
-    A line of three dots stands for any lines, three dots within a line for any word. As on another processor, numbers
-    with a point may differ by a hundredth, and digests be others, but the same wherever the document shows the same:
-    `digests` has those so far.
+    A line of three dots stands for any lines, three dots within a line for any word, at its end for the rest of it. As
+    on another processor, numbers with a point may differ by a twentieth, percentages by 0.8, and digests be others, but
+    the same wherever the document shows the same: `digests` has those so far.
     """
     lines = [SECONDS.sub(r"\1s\2", line) for line in printed.splitlines() if line.strip()]
     may_skip = False
@@ -76,15 +77,19 @@ def as_shown(printed, shown, digests):
 
 
 def _alike(printed, shown, digests):
-    return all(_same(*words, digests) for words in zip_longest(printed.split(), shown.split(), fillvalue=""))
+    words = [line.replace(" %", "%").split() for line in (printed, shown)]
+    if words[1][-1] == "...":
+        words = [line[: len(words[1]) - 1] for line in words]
+    return all(_same(*pair, digests) for pair in zip_longest(*words, fillvalue=""))
 
 
 def _same(printed, shown, digests):
-    if printed == shown or shown == "...":
-        return printed != ""
     if DIGEST.fullmatch(printed) and DIGEST.fullmatch(shown):
         return digests.setdefault(shown, printed) == printed
-    numbers = [word.strip("(),:").replace(",", "") for word in (printed, shown)]
-    if not all(map(NUMBER.fullmatch, numbers)):
+    if printed == shown or shown == "...":
+        return printed != ""
+    numbers = [NUMBER.fullmatch(word.strip("(),:")) for word in (printed, shown)]
+    if not all(numbers) or numbers[0][2] != numbers[1][2]:
         return False
-    return abs(float(numbers[0]) - float(numbers[1])) <= max(0.01 * abs(float(numbers[1])), 1e-4)
+    got, wanted = (float(number[1].replace(",", "")) for number in numbers)
+    return abs(got - wanted) <= (0.8 if numbers[0][2] else max(0.05 * abs(wanted), 1e-4))

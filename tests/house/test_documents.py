@@ -123,6 +123,32 @@ class Checker(doctest.OutputChecker):
         return as_shown(got, want, {})
 
 
+@pytest.mark.parametrize(
+    ("printed", "is_shown"),
+    [
+        ("1 0.205 7.41 % s\n\ndone\n", True),
+        ("1 0.25 7.41 % s\ndone", False),
+        ("1 0.2 8.4 % s\ndone", False),
+        ("2 0.2 7.41 % s\ndone", False),
+        ("1 0.2 7.41 % s\nnever", False),
+        ("1 0.2 7.41 % s\ndone\nmore", False),
+        ("done", False),
+    ],
+)
+def test_what_is_shown_is_what_was_printed_but_for_the_last_digits(printed, is_shown):
+    assert as_shown(printed, "1 0.2 7.41 % s\ndone\n", {}) == is_shown
+
+
+def test_lines_that_are_left_out_and_digests_stand_for_what_was_printed():
+    one, two, digests = "1" * 64, "2" * 64, {}
+    assert as_shown(f"a\nb\nsha {one}\nc\n", f"...\nsha {two}\n...\n", digests)
+    assert as_shown(f"sha {one}", f"sha {two}", digests) and not as_shown(f"sha {two}", f"sha {two}", digests)
+    assert not as_shown("a\nb", "...\nc\n...", {})
+    assert (
+        as_shown("a b c d", "a ... c d", {}) and as_shown("a b c d", "a b ...", {}) and not as_shown("a", "b ...", {})
+    )
+
+
 @running()
 def test_a_document_runs_from_top_to_bottom_and_prints_what_it_shows(path, place):
     """Blocks with the name of a file are written to it."""
@@ -130,6 +156,7 @@ def test_a_document_runs_from_top_to_bottom_and_prints_what_it_shows(path, place
     namespace, report, digests = {}, [], {}
     for name, kind, text in named_blocks(path):
         if name:
+            assert not re.search(r"^(\$|>>>) ", text, re.M), f"what follows {name} is in the same block"
             Path(name).write_text(text)
         elif kind == "python":
             exec(compile(text, str(path), "exec"), namespace)

@@ -6,6 +6,8 @@ import json
 import re
 import shutil
 import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 from documents import DOCUMENTS, ROOT, blocks, named_blocks
@@ -13,7 +15,8 @@ from documents import DOCUMENTS, ROOT, blocks, named_blocks
 pytestmark = pytest.mark.slow
 
 HOW_TO = ROOT / "docs" / "how-to"
-SHELLCHECK = shutil.which("shellcheck")
+# Where pip puts it, else where the system has it.
+SHELLCHECK = shutil.which("shellcheck", path=str(Path(sys.executable).parent)) or shutil.which("shellcheck")
 
 
 def script(page, name):
