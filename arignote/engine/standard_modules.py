@@ -66,6 +66,7 @@ def _filled(module: nn.Module, **tensors: Tensor) -> nn.Module:
 def _linear(place: Placed, params: Params) -> list[nn.Module]:
     W, is_per_step = params["W"], getattr(place.layer, "per_step", False)
     biases = {"bias": params["b"]} if "b" in params else {}
+    # W is (inputs, units), the weight of nn.Linear (units, inputs).
     module = _filled(_new(nn.Linear, *W.shape, bias=bool(biases)), weight=W.T, **biases)
     return [module] if len(place.input_shape) == 1 or is_per_step else [nn.Flatten(), module]
 
@@ -149,6 +150,7 @@ def _global_pool(*classes: Callable[..., nn.Module]) -> Callable[[Placed, Params
 def _batch_norm(place: Placed, params: Params) -> list[nn.Module]:
     layer: Any = place.layer
     cls = (nn.BatchNorm1d, nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)[len(place.input_shape) - 1]
+    # alpha is what torch calls momentum: the share of the newest batch.
     module = cls(place.input_shape[0], layer.epsilon, layer.alpha)
     tensors = {"weight": "gamma", "bias": "beta", "running_mean": "mean", "running_var": "var"}
     n_batches = module.state_dict()["num_batches_tracked"]
@@ -177,6 +179,7 @@ def _own_module(place: Placed, params: Params) -> list[nn.Module]:
     layer: Any = place.layer
     if not layer.module.startswith("torch.nn:"):
         raise _NotStandardError(f"{layer.module} is no module of torch.nn")
+    # There nothing is drawn, and nothing allocated.
     with torch.device("meta"):
         module = layer.new_module()
     return [_filled(module.to_empty(device="cpu"), **params)]

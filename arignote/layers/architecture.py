@@ -197,6 +197,7 @@ def declare(
             raise _misfit(layer, shapes[0], error, is_input=not sources, is_of_data=is_of_data) from None
         params, owner = layer.declare_params(*shapes), str(layer.name)
         if isinstance(layer, WeightedLayer) and layer.share is not None:
+            # None of its own: shared parameters are updated, penalised and stored once, by their owner.
             params, owner = {}, _owner(layer, params, placed[positions[layer.share]])
         placed.append(Placed(str(layer.name), layer, sources, fields, shapes, output, params, owner))
         positions[str(layer.name)] = position

@@ -81,6 +81,7 @@ class AutoEncoderOutputLayer(OutputLayer, WeightedLayer):
         return params | ({"b_prime": Param((prod(shape),), Constant())} if self.use_bias else {})
 
     def n_multiply_adds(self, shape: Shape) -> int:
+        # The weights encode, and their transpose decodes.
         return 2 * self._encoder.n_multiply_adds(shape)
 
     def build(self, shape: Shape) -> Forward:
@@ -96,6 +97,7 @@ class AutoEncoderOutputLayer(OutputLayer, WeightedLayer):
             hidden: Any = encode(params, corrupted, training)
             segments = zip(hidden.split(n_units, 1), names, strict=True)
             z = cat([segment.mm(params[name].T) for segment, name in segments], 1)
+            # x as it came in, not as it was corrupted, is what is reconstructed.
             return cat([z + params["b_prime"] if "b_prime" in params else z, x], 1)
 
         return forward

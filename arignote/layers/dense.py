@@ -44,6 +44,7 @@ def affine(activation: Callable[..., Tensor], slopes: tuple[str, ...] = ()) -> F
     def forward(params: Mapping[str, Tensor], x: Tensor, training: bool) -> Tensor:
         sums = x.flatten(1).mm(params["W"])
         if "b" in params:
+            # In place: the gradient of a product needs its factors, and not the sums.
             sums = sums.add_(params["b"])
         return activation(sums, *(params[name] for name in slopes))
 
@@ -66,6 +67,7 @@ class _Dense(WeightedLayer):
     def declare_params(self, shape: Shape) -> dict[str, Param]:
         activation = self._activation()
         n_in, n_sums = prod(shape), self.n_units * activation.pieces
+        # The fan out counts units, of which each may have several sums.
         params = {"W": Param((n_in, n_sums), weights(activation, self.W), n_in, self.n_units, unit_axis=1)}
         if self.use_bias:
             params["b"] = Param((n_sums,), self.b or Constant())

@@ -66,6 +66,7 @@ class ExponentialAverage(Average):
     warmup: bool = False
 
     def share(self, n_updates: int, epoch: int, ends_epoch: bool) -> float:
+        # A copy of the first weights that were trained: the initial ones are in no average.
         if n_updates == 1:
             return 1.0
         decay = min(self.decay, (1 + n_updates) / (10 + n_updates)) if self.warmup else self.decay
@@ -94,6 +95,7 @@ class StochasticWeightAverage(Average):
     start: Count
 
     def share(self, n_updates: int, epoch: int, ends_epoch: bool) -> float:
+        # Up to the end of epoch `start`, whose weights are the first that count, a copy.
         if epoch <= self.start:
             return 1.0
         return 1.0 / (epoch - self.start + 1) if ends_epoch else 0.0

@@ -135,6 +135,7 @@ def targets_of(layers: Sequence[Layer], settings: FitSettings) -> Targets:
     by_output: dict[str, Target] = {}
     for output, layer in _outputs(layers).items():
         by_output[output] = build("target", _completed(layer.target_spec, settings))
+    # Its first loss decides which network is best, and what rules and stop rules follow.
     main = next((output for output, layer in _outputs(layers).items() if not layer.auxiliary), None)
     if main is None:
         raise ConfigError("layers: one output layer at least must not be auxiliary")

@@ -57,6 +57,7 @@ class RowWeights:
                 "the weights of the training rows must not all be zero: give rows a sample_weight > 0, and their class "
                 "a class_weight > 0"
             )
+        # A mean of 1: weights change which rows count, and not the length of a step.
         scaled: NDArray[np.float32] = (weights / weights.mean()).astype(np.float32)
         return scaled
 
@@ -98,6 +99,7 @@ class RowWeights:
         targets, class_weight = self.data.targets, self.settings.class_weight
         classes = targets.of_main.classes(self.target_states[targets.main])
         if class_weight == "balanced":
+            # As "balanced" of scikit-learn, not divided by the number of classes; 1 for a class without a row.
             balanced: NDArray[np.float64] = len(y) / np.maximum(np.bincount(y, minlength=len(classes)), 1)
             return balanced
         assert class_weight is not None

@@ -63,6 +63,7 @@ def split_rows(
         valid, unused = first_split(opened.splitter, whole, targets, groups, seed)
         numbers = numbers | {"valid": valid}
     if opened.fractions or numbers:
+        # Without labels all rows are of one class.
         strata = np.zeros(n_rows, dtype=np.int64) if whole.y is None else targets.strata(whole.y)
         windows = settings.windows
         # Windows that are held out have no step in common with others.
@@ -71,6 +72,7 @@ def split_rows(
             strata, opened.fractions, seed, how=how, groups=groups, chosen=numbers, unused=unused, gap=gap
         )
         rows |= {name: whole.take(at) for name, at in numbers.items()}
+    # Rows without a target are left out only now, as row numbers of the user, and those that a run records, count them.
     present = dict(numbers)
     for name, subset in rows.items():
         mask = None if subset.y is None else targets.present_mask(subset.y)

@@ -68,6 +68,7 @@ class PaddedReader(Reader):
         sequences = self._reader.read(rows)
         is_padding = ~valid_steps(self._steps[rows], self.shape[1])
         if is_padding.any():
+            # Rows in memory are those of the user.
             sequences = sequences.copy()
             sequences[is_padding] = 0
         return sequences
@@ -122,6 +123,7 @@ class RaggedReader(Reader):
         padded = np.zeros((len(lengths), *self.shape[1:]), self.dtype)
         if len(lengths) == 0:
             return padded
+        # Of each step that is there: its row among those read, and its number in the sequence.
         of_row = np.repeat(np.arange(len(lengths)), lengths)
         step = np.arange(len(of_row)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
         if isinstance(rows, slice):

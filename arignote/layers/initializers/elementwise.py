@@ -104,6 +104,7 @@ class _Scaled(Initializer):
         std = self.gain * self._std(fan_in, fan_out)
         if self.normal:
             return std * rng.standard_normal(shape)
+        # A uniform value in [-a, a] has the standard deviation a / sqrt(3).
         limit = 3**0.5 * std
         return rng.uniform(-limit, limit, shape)
 

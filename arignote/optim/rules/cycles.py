@@ -68,6 +68,7 @@ class Cosine(ScheduledRule):
         if not self.restarts:
             return self.final_value if n >= length else _between(first, self.final_value, n / length)
         if self.multiply_length_by == 1:
+            # Of many equal cycles, without a loop over them.
             n %= length
         while n >= length:
             n, length = n - length, length * self.multiply_length_by

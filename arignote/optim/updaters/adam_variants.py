@@ -148,6 +148,7 @@ class RAdam(Updater):
         lr /= 1 - self.beta1**n
         factor = self._rectification(n)
         if factor is None:
+            # Over few updates a root would divide by chance.
             w.add_(m, alpha=-lr)
         else:
             w.addcdiv_(m, s.sqrt().add_(self.epsilon), value=-lr * factor * sqrt(1 - self.beta2**n))

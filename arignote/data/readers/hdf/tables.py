@@ -136,6 +136,7 @@ def _dataset(data: Any, where: str, columns: Sequence[str] | None) -> HDFTable:
     dtype, width, assemble = plan(where, blocks, names, columns)
     wanted = list(names if columns is None else columns)
     shape = (width,) if len(wanted) > 1 else data.dtype[wanted[0]].shape or (1,)
+    # h5py reads these members of a row alone.
     fields = data.fields(wanted)
     read, row_bytes = (lambda a, b: assemble(fields[a:b], b - a)), data.dtype.itemsize
     return HDFTable(where, (len(data), *shape), dtype, read, chunk, names, row_bytes=row_bytes)
