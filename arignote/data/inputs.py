@@ -24,7 +24,7 @@ Axes = Literal["NCHW", "NHWC", "NHW"]
 
 @dataclass(frozen=True)
 class Input:
-    """What an input layer declares of the data.
+    """Declaration of what an input layer takes of the data.
 
     Attributes
     ----------

@@ -42,7 +42,7 @@ class OperationTime(NamedTuple):
 
 @dataclass(frozen=True)
 class Profile:
-    """What a profile found.
+    """Times of operations, measured by a profile.
 
     Attributes
     ----------

@@ -31,7 +31,7 @@ ONE_THREAD = 10_000_000
 
 @dataclass(frozen=True)
 class Setup:
-    """How the engine computes.
+    """Device, threads, memory format and precision of the engine.
 
     Attributes
     ----------

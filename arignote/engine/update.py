@@ -32,7 +32,7 @@ class _Number(NamedTuple):
 
 
 class _Rates(NamedTuple):
-    """What a step has beside learning rate and momentum; `n_before` updates came before its first one."""
+    """Arguments of a step beside learning rate and momentum; `n_before` updates came before its first one."""
 
     decay: _Number
     lr_factor: _Number

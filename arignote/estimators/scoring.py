@@ -84,7 +84,7 @@ class Predictor:
 
     @cached_property
     def inputs(self) -> tuple[Input, ...]:
-        """What the network takes of the data."""
+        """Channels of the data that the network takes."""
         return inputs_of(self.network.architecture.layers, self.network.architecture.n_in)
 
     @cached_property
@@ -94,7 +94,7 @@ class Predictor:
 
     @cached_property
     def targets(self) -> Targets:
-        """What the network was trained to predict."""
+        """Targets that the network was trained to predict."""
         return targets_of(self.network.architecture.layers, self.settings)
 
     @property

@@ -30,7 +30,7 @@ __all__ = ["FitRequest", "Plan", "plan_fit"]
 
 @dataclass(frozen=True)
 class FitRequest:
-    """What a fit is given.
+    """Layers, data and settings of a fit, and where it begins.
 
     Attributes
     ----------

@@ -37,7 +37,7 @@ class _Conv(ConvolutionLayer):
 
     @property
     def layout(self) -> Images:
-        """How the maps lie in an example."""
+        """Order of the axes of an example."""
         return Images()
 
     @property

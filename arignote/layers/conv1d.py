@@ -60,7 +60,7 @@ class Conv1DLayer(ConvolutionLayer):
 
     @property
     def layout(self) -> Series:
-        """How the maps lie in an example."""
+        """Order of the axes of an example."""
         return Series(self.axes)
 
     @property

@@ -51,7 +51,7 @@ class Conv3DLayer(ConvolutionLayer):
 
     @property
     def layout(self) -> Volumes:
-        """How the maps lie in an example."""
+        """Order of the axes of an example."""
         return Volumes()
 
     @property

@@ -49,7 +49,7 @@ class FilterLayer(WeightedLayer):
     @property
     @abstractmethod
     def layout(self) -> Layout:
-        """How the maps lie in an example."""
+        """Order of the axes of an example."""
 
     @property
     @abstractmethod

@@ -15,7 +15,7 @@ _FLOAT32_BYTES = 4
 
 
 class LayerCosts(NamedTuple):
-    """What a layer costs.
+    """Cost of a layer.
 
     Attributes
     ----------

@@ -107,7 +107,7 @@ class LocallyConnected1DLayer(LocalFilters):
 
     @property
     def layout(self) -> Series:
-        """How the maps lie in an example."""
+        """Order of the axes of an example."""
         return Series(self.axes)
 
     @property
@@ -150,7 +150,7 @@ class LocallyConnectedLayer(LocalFilters):
 
     @property
     def layout(self) -> Images:
-        """How the maps lie in an example."""
+        """Order of the axes of an example."""
         return Images()
 
     @property

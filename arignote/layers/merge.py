@@ -78,7 +78,7 @@ class MergeLayer(Layer):
 
     @property
     def _condition(self) -> str:
-        """What the shapes must have in common."""
+        """Requirement on the shapes of the inputs, for errors."""
         return "equal shapes"
 
     @abstractmethod

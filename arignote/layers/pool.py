@@ -34,7 +34,7 @@ class Pool(Layer):
     @property
     @abstractmethod
     def layout(self) -> Layout:
-        """How the maps lie in an example."""
+        """Order of the axes of an example."""
 
     @property
     @abstractmethod
@@ -112,7 +112,7 @@ class Pool1D(Pool):
 
     @property
     def layout(self) -> Series:
-        """How the maps lie in an example."""
+        """Order of the axes of an example."""
         return Series(self.axes)
 
     @property
@@ -141,7 +141,7 @@ class Pool2D(Pool):
 
     @property
     def layout(self) -> Images:
-        """How the maps lie in an example."""
+        """Order of the axes of an example."""
         return Images()
 
     @property
@@ -170,7 +170,7 @@ class Pool3D(Pool):
 
     @property
     def layout(self) -> Volumes:
-        """How the maps lie in an example."""
+        """Order of the axes of an example."""
         return Volumes()
 
     @property

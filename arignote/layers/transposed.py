@@ -156,7 +156,7 @@ class TransposedConv1DLayer(TransposedConvolution):
 
     @property
     def layout(self) -> Series:
-        """How the maps lie in an example."""
+        """Order of the axes of an example."""
         return Series(self.axes)
 
     @property
@@ -231,7 +231,7 @@ class TransposedConvLayer(_OfPixels):
 
     @property
     def layout(self) -> Images:
-        """How the maps lie in an example."""
+        """Order of the axes of an example."""
         return Images()
 
 
@@ -269,5 +269,5 @@ class TransposedConv3DLayer(_OfPixels):
 
     @property
     def layout(self) -> Volumes:
-        """How the maps lie in an example."""
+        """Order of the axes of an example."""
         return Volumes()

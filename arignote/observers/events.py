@@ -12,7 +12,7 @@ __all__ = ["STOP", "Answer", "Event"]
 
 
 class Answer(Enum):
-    """What an observer may return."""
+    """Values that an observer may return."""
 
     STOP = "stop"
 

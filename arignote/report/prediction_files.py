@@ -23,7 +23,7 @@ _ROW_GROUP = 16_000_000
 
 @dataclass(frozen=True)
 class PredictedOutput:
-    """What is written of an output layer.
+    """Values of an output layer that are written.
 
     Attributes
     ----------
@@ -42,7 +42,7 @@ class PredictedOutput:
 
     @property
     def labels(self) -> LabelsPerRow:
-        """How many labels a row, or a step of a row, has."""
+        """Number of labels of a row, or of a step of a row."""
         return self.target.of_step.labels_per_row
 
     @property

@@ -32,7 +32,7 @@ def _cell(name: str, value: Any) -> str:
 
 
 class _Pace:
-    """How fast a process trains, and how long it will.
+    """Speed of a process that trains, and the time that is left.
 
     Parameters
     ----------

@@ -61,7 +61,7 @@ def reported_loss(
 
 @dataclass(frozen=True)
 class Objective:
-    """What a fit minimises and reports.
+    """Targets of a network, and the losses that a fit minimises and reports.
 
     Attributes
     ----------

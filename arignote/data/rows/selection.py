@@ -109,7 +109,7 @@ class Rows:
 
     @property
     def counts(self) -> NDArray[np.bool_] | None:
-        """Which steps (rows, steps) of the sequences of the reader count; None without lengths or a mask.
+        """Mask (rows, steps) of the steps that count; None without lengths or a mask.
 
         Raises
         ------

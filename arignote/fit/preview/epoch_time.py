@@ -25,7 +25,7 @@ _LEAST_STEPS = 3
 
 @dataclass(frozen=True)
 class EpochTime:
-    """How long an epoch takes.
+    """Estimated time of an epoch.
 
     Attributes
     ----------

@@ -23,7 +23,7 @@ _MANY_CATEGORIES = 50
 
 @dataclass
 class Features:
-    """What the features are.
+    """Kind, size and range of features.
 
     Attributes
     ----------
@@ -64,7 +64,7 @@ class Features:
 
 @dataclass(frozen=True)
 class Labels:
-    """What the labels are.
+    """Kind of labels, and the values that they take.
 
     Attributes
     ----------

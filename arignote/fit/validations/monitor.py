@@ -18,7 +18,7 @@ __all__ = ["NetworkMonitor", "monitor_of"]
 
 @dataclass(frozen=True)
 class NetworkMonitor:
-    """What is monitored.
+    """Monitored quantities of a network.
 
     Attributes
     ----------
