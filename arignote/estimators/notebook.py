@@ -72,7 +72,7 @@ def _changed_in_fit(settings: Mapping[str, Any]) -> dict[str, Any]:
     """Return the settings of a run that differ from the defaults."""
     from arignote.spec.settings import completed_settings
 
-    defaults = completed_settings({})
-    # A run has the losses that follow from its output layers.
+    # A run has the number of its shards, and the losses that follow from its output layers.
+    defaults = completed_settings({}) | {"shards": 1}
     names = defaults.keys() & settings.keys() - {"train_loss", "valid_loss", "test_loss"}
     return {name: settings[name] for name in defaults if name in names and settings[name] != defaults[name]}

@@ -7,9 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from arignote import DataError
 from arignote.data.readers.base import ArrayReader
-from arignote.data.readers.sources import get_reader, is_source
+from arignote.data.readers.sources import is_source
 
 
 class Own:
@@ -27,12 +26,3 @@ def test_a_path_and_a_reader_of_any_class_are_sources(value):
 @pytest.mark.parametrize("value", [None, 0.2, [1, 2], np.zeros(2), np.array(["a", "b"]), {"x": 1}])
 def test_values_in_memory_are_not_sources(value):
     assert not is_source(value)
-
-
-@pytest.mark.parametrize("labels", [False, True])
-@pytest.mark.parametrize(("option", "value"), [("csv", {"header": False}), ("columns", "a,b")])
-def test_settings_of_tables_are_refused_for_a_folder_of_images(tmp_path, labels, option, value):
-    for name in ("cat", "dog"):
-        (tmp_path / name).mkdir()
-    with pytest.raises(DataError, match=f"'{option}' does not apply to this kind of source"):
-        get_reader(tmp_path, labels, **{option: value})
