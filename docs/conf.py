@@ -51,7 +51,7 @@ def part_page(kind: str, title: str) -> str:
     for cls in sorted(set(names(kind).values()), key=lambda cls: part_name(cls).lower()):
         if cls.__module__.startswith("arignote"):
             python, yaml = examples_of(cls)
-            lines += [f"## {part_name(cls)}", "", *autodoc("class", cls), "As a list, and in a config:", ""]
+            lines += [f"## {part_name(cls)}", "", *autodoc("class", cls), "In Python, and in a config:", ""]
             lines += ["```python", python, "```", "", "```yaml", yaml, "```", ""]
     return "\n".join(lines)
 
