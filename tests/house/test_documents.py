@@ -201,9 +201,11 @@ def test_the_shell_loop_starts_again_only_after_a_signal_other_than_ctrl_c(code,
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "docs" / "how-to").glob("own-*.md")), ids=name_of)
-def test_the_part_that_a_page_shows_is_that_of_the_examples(path):
-    name, text = next((name, text) for name, kind, text in named_blocks(path) if kind == "python")
-    assert text == (ROOT / "examples" / "own_parts" / name).read_text()
+def test_the_parts_that_a_page_shows_are_those_of_the_examples(path):
+    parts = {name: text for name, kind, text in named_blocks(path) if name and kind == "python"}
+    assert parts
+    for name, text in parts.items():
+        assert text == (ROOT / "examples" / "own_parts" / name).read_text()
 
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=name_of)
