@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import re
-from pathlib import Path
-
 import numpy as np
 import pandas as pd
 import pytest
-from command_line import arignote
 from promise import Stopped, digest, killed_after
 from sklearn.compose import ColumnTransformer
 from sklearn.impute import SimpleImputer
@@ -24,7 +20,6 @@ from arignote.data.rows import selection as rows
 
 RNG = np.random.default_rng(17)
 N = 200
-DOCUMENT = Path(__file__).parents[1] / "docs" / "tables.md"
 STEPS = [
     ["Impute", {"strategy": "median"}],
     ["Impute", {"strategy": "most_frequent", "columns": "category"}],
@@ -199,36 +194,3 @@ def test_a_search_chooses_among_strategies():
     )
     table = X.assign(crp=X.crp.fillna(1.0))
     assert search.fit(table, X.age).best_params_["preprocess"][2][0] == "Impute"
-
-
-def blocks():
-    """Return the blocks of code of the document."""
-    return [
-        re.sub(r"^    ", "", block, flags=re.M)
-        for block in re.findall(r"(?:^    .*\n|^\n(?=    ))+", DOCUMENT.read_text(), re.M)
-    ]
-
-
-def test_the_example_of_the_document_runs(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    head, config, commands = blocks()[:3]
-    assert head.strip().splitlines()[0] == ",".join(TABLE.columns)
-    TABLE.to_csv("patients.csv", index=False)
-    Path("patients.yaml").write_text(config)
-    patients(30).assign(site="elsewhere").drop(columns=["outcome"]).to_csv("later.csv", index=False)
-    shown = ""
-    for command in commands.split("\n"):
-        if command:
-            code, out, err = arignote(*command.split()[1:])
-            assert code == 0, out + err
-            shown += out
-    assert "columns age, sex, site, crp, smoker; text in sex, site, smoker;" in shown
-    assert "first batch: 128 examples of (9,) float32 come to the network" in shown
-    assert re.search(r"^input +InputLayer +9 ", arignote("summary", "patients.yaml").out, re.M)
-    predicted = pd.read_csv("predictions.csv")
-    assert len(predicted) == 30 and set(predicted.predicted) <= {"recovered", "relapse"}
-    run = NNClassifier.load("patients")
-    assert run.history_[-1]["valid_error"] < 0.3
-    python = blocks()[3]
-    namespace = {"patients": TABLE, "NNClassifier": NNClassifier, "layers": LAYERS}
-    exec(python, namespace)
