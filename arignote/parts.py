@@ -1,10 +1,22 @@
-"""The one place where every part is registered: importing it imports each module that declares parts."""
+"""The one place where every part is registered: the modules that declare the parts of each kind."""
 
-# The packages of layers, targets, losses, rules and updaters import their modules.
-from arignote import layers, observers  # noqa: F401
-from arignote.data import geometric_transforms, preprocess, table_steps, targets, transforms  # noqa: F401
-from arignote.data.epoch import augmentation  # noqa: F401
-from arignote.data.readers import windows  # noqa: F401
-from arignote.optim import averages, losses, pretraining, rules, stopping, updaters  # noqa: F401
+__all__ = ["HOMES"]
 
-__all__: list[str] = []
+# Modules, and packages with a stub; one is imported when a part of it is looked up, see `arignote.registry.table`.
+HOMES: dict[str, tuple[str, ...]] = {
+    "activation": ("arignote.layers.activations",),
+    "augmentation": ("arignote.data.transforms", "arignote.data.geometric_transforms"),
+    "average": ("arignote.optim.averages",),
+    "block": ("arignote.layers.block",),
+    "initializer": ("arignote.layers.initializers",),
+    "layer": ("arignote.layers",),
+    "loss": ("arignote.optim.losses",),
+    "observer": ("arignote.observers",),
+    "preprocess": ("arignote.data.preprocess", "arignote.data.table_steps"),
+    "pretraining": ("arignote.optim.pretraining",),
+    "rule": ("arignote.optim.rules",),
+    "stop_rule": ("arignote.optim.stopping",),
+    "target": ("arignote.data.targets",),
+    "updater": ("arignote.optim.updaters",),
+    "windows": ("arignote.data.readers.windows",),
+}

@@ -13,7 +13,6 @@ sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 
 from parts_document import KINDS, examples_of  # noqa: E402
 
-import arignote.parts  # noqa: E402, F401
 from arignote import __version__  # noqa: E402
 from arignote.registry import names, part_name  # noqa: E402
 

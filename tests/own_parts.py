@@ -6,7 +6,6 @@ import ast
 import doctest
 import sys
 
-from arignote import parts as _parts  # noqa: F401
 from arignote.registry import names, part_name
 
 

@@ -89,7 +89,7 @@ def test_a_class_that_is_not_registered_is_refused(word, message):
 
 
 def test_what_a_layer_of_a_users_own_lacks_is_reported(monkeypatch):
-    monkeypatch.setattr(registry.part, "_PARTS", {kind: dict(parts) for kind, parts in registry.part._PARTS.items()})
+    monkeypatch.setattr(registry.table, "_PARTS", {kind: registry.names(kind) for kind in registry.kinds()})
 
     @registry.register()
     class Half(Layer):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from importlib import import_module
 
 from arignote.cli.commands import app
@@ -21,4 +22,6 @@ def main() -> None:
     stopped and saved (141: the reader of a pipe has ended). Only 128 + signal is worth a retry; see
     docs/preemptible.md.
     """
+    # pydantic would look for plugins in the metadata of every package that is installed, and load them.
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     run_process(app)

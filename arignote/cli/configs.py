@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
 
@@ -26,13 +27,17 @@ def check(
 
     Example: arignote check digits_mlp --data
     """
-    from arignote.fit.preview.check import check_config, check_data
+    from arignote.fit.preview.check import check_config
     from arignote.report.json_text import json_text
     from arignote.spec.config import read_config
 
     spec = read_config(config, set_, needs_data=data, data_dir=data_dir)
     n_layers = check_config(spec)
-    lines = check_data(spec) if data else iter(())
+    lines: Iterator[str] = iter(())
+    if data:
+        from arignote.fit.preview.check_data import check_data
+
+        lines = check_data(spec)
     if as_json:
         print(json_text({"n_layers": n_layers, "n_settings": len(spec.fit), "data": list(lines)}))
         return

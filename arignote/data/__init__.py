@@ -1,34 +1,5 @@
 """What the network sees: readers, rows, partitions, batches, preprocessing, augmentation."""
 
-# Transforms are known by name once their modules are imported.
-import arignote.data.geometric_transforms
-import arignote.data.transforms  # noqa: F401
-from arignote.data.arrays import Data, DataWithHoldoutPartitions
-from arignote.data.pipeline import Pipeline
-from arignote.data.readers.base import ArrayReader, Reader
-from arignote.data.readers.csv import CSVReader
-from arignote.data.readers.datasets import DatasetReader
-from arignote.data.readers.hdf5 import HDFReader
-from arignote.data.readers.images import ImageFolderReader
-from arignote.data.readers.parquet import ParquetReader
-from arignote.data.readers.sources import get_reader
-from arignote.data.readers.user_reader import check_reader
+from arignote.registry.lazy import lazy_names
 
-# The spelling of 2015.
-DataWithHoldoutParitions = DataWithHoldoutPartitions
-
-__all__ = [
-    "ArrayReader",
-    "CSVReader",
-    "Data",
-    "DataWithHoldoutParitions",
-    "DataWithHoldoutPartitions",
-    "DatasetReader",
-    "HDFReader",
-    "ImageFolderReader",
-    "ParquetReader",
-    "Pipeline",
-    "Reader",
-    "check_reader",
-    "get_reader",
-]
+__getattr__, __dir__, __all__ = lazy_names(__name__)

@@ -50,7 +50,8 @@ class DataSettings(BaseModel):
     """Settings of `fit` about data; see the description of each field."""
 
     kind: ClassVar[str] = "fit"
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, arbitrary_types_allowed=True)
+    # Only that of `FitSettings`, which joins the settings, is validated.
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, arbitrary_types_allowed=True, defer_build=True)
 
     shuffle: bool | Literal["full", "chunks"] = Field(
         True,

@@ -12,7 +12,7 @@ from arignote.data.values.fields import ALONE
 from arignote.errors import Complaint, ConfigError
 from arignote.registry import Pair, PathForm, complaints_of
 
-__all__ = ["CSVFormat", "DataSpec", "Section", "Source", "labels_by_role", "table_format"]
+__all__ = ["CSVFormat", "DataSpec", "Section", "Source", "check_held_out", "labels_by_role", "table_format"]
 
 
 def _one_character(value: Any) -> Any:
@@ -52,7 +52,7 @@ _Words = BeforeValidator(_words, json_schema_input_type=list[_Word] | _Word | No
 class Section(BaseModel):
     """Base class of the mappings of a `data:` section: frozen, unknown keys are refused."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, defer_build=True)
 
 
 class CSVFormat(Section):
@@ -205,3 +205,17 @@ class DataSpec(Section):
             if isinstance(source, Source):
                 sources |= labels_by_role(f"labels of {name}", source.labels)
         return {role: source for role, source in sources.items() if source is not None}
+
+
+def check_held_out(final_epochs: int, *, has_any: bool, has_weights: bool) -> None:
+    """Raise ConfigError if there are final epochs, but no rows that are held out, or no weights of these."""
+    if final_epochs and not has_any:
+        raise ConfigError(
+            "final_epochs must be 0 without validation or test data, on which the final epochs train too; got "
+            f"{final_epochs}. Give valid=0.1 or test=0.1, or leave it out"
+        )
+    if final_epochs and not has_weights:
+        raise ConfigError(
+            "final_epochs must be 0 with sample_weight and validation or test data of their own, whose rows have no "
+            f"weight; got {final_epochs}. Hold rows of X out, such as valid=0.1, or leave it out"
+        )

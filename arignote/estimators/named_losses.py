@@ -9,7 +9,7 @@ from typing import Any
 from arignote.data.targets import Targets, TargetState
 from arignote.errors import ConfigError, did_you_mean
 from arignote.optim.losses import Score, metrics_that_fit, to_score
-from arignote.registry import build, names, several
+from arignote.registry import build, is_known, several
 from arignote.spec.objective import Objective, ReportedLoss, losses_that_fit, reported_loss
 
 __all__ = ["NamedLosses"]
@@ -75,8 +75,8 @@ class NamedLosses:
         """Add a loss or a score of an output."""
         target = self.targets.by_output[output].of_step
         spec = to_score(one)
-        is_known = not isinstance(spec, str) or spec in names("loss") or ":" in spec
-        loss = build("loss", spec) if is_known else None
+        is_loss = not isinstance(spec, str) or is_known("loss", spec) or ":" in spec
+        loss = build("loss", spec) if is_loss else None
         if loss is None or (isinstance(loss, Score) and not loss.fits(target.named())):
             known = list(dict.fromkeys([*losses_that_fit(target), *metrics_that_fit(target.named())]))
             name = one if loss is None else loss.column

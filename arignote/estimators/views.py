@@ -134,8 +134,6 @@ class NetworkViews:
         ConfigError
             If there is no such loss.
         """
-        # The names of losses are those of all parts.
-        import arignote.parts  # noqa: F401
         from arignote.optim.losses import to_score
         from arignote.registry import build
 

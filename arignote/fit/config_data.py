@@ -21,7 +21,6 @@ from arignote.layers.layer_list import parse
 from arignote.spec.inputs import complaints_of_channels, inputs_of
 from arignote.spec.monitored import complaints_of_monitor
 from arignote.spec.objective import targets_of
-from arignote.spec.pretrained import complaints_of_pretraining
 from arignote.spec.run_spec import RunSpec
 from arignote.spec.settings import FitSettings, checked_settings
 
@@ -117,8 +116,13 @@ def with_layers(data: FitData, layers: list[Layer], settings: FitSettings, n_in:
     ConfigError
         If a setting by channel does not suit the channels of the input layers, or one names a layer that is not there.
     """
-    checks = (complaints_of_channels, complaints_of_monitor, complaints_of_pretraining)
-    if complaints := [one for check in checks for one in check(layers, settings)]:
+    complaints = complaints_of_channels(layers, settings) + complaints_of_monitor(layers, settings)
+    if settings.pretrain is not None:
+        # Imports the layers that can be pretrained, and those that pretrain them.
+        from arignote.spec.pretrained import complaints_of_pretraining
+
+        complaints += complaints_of_pretraining(layers, settings)
+    if complaints:
         raise ConfigError(complaints)
     return replace(data, targets=targets_of(layers, settings), inputs=inputs_of(layers, n_in))
 

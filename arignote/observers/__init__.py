@@ -1,7 +1,5 @@
 """Observers that a config can name: what happens in a run as rows of a file, or for TensorBoard."""
 
-from arignote.observers.base import NamedObserver
-from arignote.observers.row_files import CSVLog, JSONLinesLog
-from arignote.observers.tensorboard import TensorBoardLog
+from arignote.registry.lazy import lazy_names
 
-__all__ = ["CSVLog", "JSONLinesLog", "NamedObserver", "TensorBoardLog"]
+__getattr__, __dir__, __all__ = lazy_names(__name__)

@@ -1,8 +1,5 @@
 """How the network learns: updaters, rules and losses, declared."""
 
-from arignote.optim.losses import Loss
-from arignote.optim.rules import Rule, RuleState
-from arignote.optim.stopping import StopRule
-from arignote.optim.updaters import Updater
+from arignote.registry.lazy import lazy_names
 
-__all__ = ["Loss", "Rule", "RuleState", "StopRule", "Updater"]
+__getattr__, __dir__, __all__ = lazy_names(__name__)

@@ -86,7 +86,7 @@ class LearningSettings(BaseModel):
     """Settings of how the network learns."""
 
     kind: ClassVar[str] = "fit"
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, defer_build=True)
 
     n_epochs: Annotated[int, Field(ge=0), Mark.FREE] = Field(50, description="Number of epochs in all.")
     final_epochs: Annotated[int, Field(ge=0), Mark.FREE] = Field(

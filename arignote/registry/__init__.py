@@ -16,22 +16,7 @@ from arignote.registry.numbers import (
     as_triple,
     as_tuple,
 )
-from arignote.registry.part import (
-    Part,
-    build,
-    check_trusted,
-    completed,
-    dump,
-    find,
-    is_custom,
-    kinds,
-    names,
-    only_trusting,
-    part_name,
-    register,
-    short_spec,
-    split,
-)
+from arignote.registry.part import Part, build, completed, dump, is_custom, short_spec, split
 from arignote.registry.part_fields import (
     ByNameField,
     MappingField,
@@ -42,6 +27,16 @@ from arignote.registry.part_fields import (
 )
 from arignote.registry.plain_values import plain
 from arignote.registry.schemas import one_of_required, spec_schema, specs_schema, with_params
+from arignote.registry.table import (
+    check_trusted,
+    find,
+    is_known,
+    kinds,
+    names,
+    only_trusting,
+    part_name,
+    register,
+)
 
 __all__ = [
     "ByNameField",
@@ -72,6 +67,7 @@ __all__ = [
     "find",
     "function_name",
     "is_custom",
+    "is_known",
     "is_of_machine",
     "kinds",
     "names",

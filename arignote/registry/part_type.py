@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import re
+from functools import cache
 from types import FunctionType
 from typing import TYPE_CHECKING, Any, dataclass_transform
 
@@ -22,7 +23,6 @@ __all__ = [
     "docstring_sections",
     "parameter_entries",
     "summary_of",
-    "with_inherited_parameters",
 ]
 
 _OF_PYDANTIC = frozenset(dir(BaseModel))
@@ -40,6 +40,11 @@ class PartType(ModelMetaclass):
         """Set an attribute, but not the signature that pydantic sets once it has built a validator."""
         if name != "__signature__" or isinstance(value, ClassSignature):
             super().__setattr__(name, value)
+
+    # `pydoc` takes what is in the dict of a class as it is, unless the metaclass has a property.
+    @property
+    def __doc__(cls) -> str | None:  # type: ignore[override]
+        return _with_inherited_parameters(cls)
 
     def __dir__(cls) -> list[str]:
         """Return the methods and properties that the part itself defines, which `help` shows."""
@@ -116,15 +121,16 @@ def parameter_entries(cls: type[BaseModel]) -> dict[str, tuple[str, str]]:
     return entries
 
 
-def with_inherited_parameters(cls: type[BaseModel]) -> str | None:
+@cache
+def _with_inherited_parameters(cls: type[BaseModel]) -> str | None:
     """Return the docstring of a part, completed with the parameters of its base classes."""
-    if not cls.__dict__.get("__doc__"):
+    if not (own := cls.__dict__.get("__doc__")):
         return None
-    sections = docstring_sections(inspect.cleandoc(str(cls.__doc__)))
+    sections = docstring_sections(inspect.cleandoc(own))
     for base in cls.__mro__[1:]:
-        of_base = docstring_sections(inspect.cleandoc(str(base.__dict__.get("__doc__") or "")))
         if not issubclass(base, BaseModel):
             continue
+        of_base = docstring_sections(inspect.cleandoc(base.__doc__ or ""))
         for entry in filter(None, _ENTRY.split(of_base.get("Parameters", ""))):
             parameters = sections.get("Parameters", "")
             # A parameter that the part redeclares is documented there.

@@ -8,8 +8,6 @@ from collections.abc import Iterator
 from doctest import DocTestParser
 from typing import Any
 
-# All parts are registered.
-import arignote.parts  # noqa: F401
 from arignote.errors import ConfigError, did_you_mean
 from arignote.hints.advice import Advice, Replacement
 from arignote.registry import Part, find, kinds, names, part_name

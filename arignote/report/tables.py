@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -13,8 +14,9 @@ from arignote.safe.memory import size_text
 
 __all__ = ["epoch_line", "layer_content", "layer_table", "setup_line", "table_lines"]
 
-# Lines below the head and above the totals; in ASCII, so that a table can be printed in any encoding.
-_BOX = "    \n    \n -- \n    \n -- \n -- \n    \n    \n"
+# Between columns.
+_GAP = "  "
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 
 def table_lines(
@@ -33,28 +35,29 @@ def table_lines(
     n_left : int
         The first columns are aligned to the left, the others to the right.
     """
-    # Importing rich takes as long as all else that most commands need.
-    from rich.box import Box
-    from rich.console import Console
-    from rich.table import Table
+    # The name of a class may hold anything, a line break or what moves the cursor.
+    rows = [[_CONTROL.sub(lambda found: repr(found[0])[1:-1], cell) for cell in row] for row in (head, *body)]
+    ends = [list(totals)] if totals else []
+    widths = [max(map(_width, column)) for column in zip(*rows, *ends, strict=True)]
+    rule = "-" * (sum(widths) + len(_GAP) * (len(widths) - 1))
 
-    table = Table(
-        box=Box(_BOX, ascii=True),
-        show_edge=False,
-        pad_edge=False,
-        padding=(0, 1, 0, 0),
-        show_footer=bool(totals),
-    )
-    for column, name in enumerate(head):
-        total = totals[column] if totals else ""
-        table.add_column(name, total, justify="left" if column < n_left else "right", no_wrap=True)
-    for row in body:
-        table.add_row(*row)
-    # Labels are no markup.
-    console = Console(width=1_000_000, color_system=None, markup=False, emoji=False, highlight=False)
-    with console.capture() as printed:
-        console.print(table)
-    return printed.get().splitlines()
+    def line(row: Sequence[str]) -> str:
+        fills = [" " * (width - _width(cell)) for width, cell in zip(widths, row, strict=True)]
+        pairs = zip(row, fills, strict=True)
+        return _GAP.join(cell + fill if n < n_left else fill + cell for n, (cell, fill) in enumerate(pairs))
+
+    lines = [line(rows[0]), rule, *map(line, rows[1:])]
+    return [*lines, rule, *map(line, ends)] if ends else lines
+
+
+def _width(text: str) -> int:
+    """Return the columns that a text takes on a terminal."""
+    if text.isascii():
+        return len(text)
+    # Only for other text, such as Chinese, whose characters take two: importing rich takes 0.1 s.
+    from rich.cells import cell_len
+
+    return cell_len(text)
 
 
 def layer_table(architecture: Architecture, n_rows: int) -> str:

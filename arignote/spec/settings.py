@@ -12,8 +12,6 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model, model_validator
 
-# Names in settings are looked up among the registered parts.
-import arignote.parts  # noqa: F401
 from arignote.data.settings import DataSettings
 from arignote.errors import ConfigError
 from arignote.optim.settings import LearningSettings
@@ -23,7 +21,13 @@ from arignote.spec.fields import CheckpointEvery, Device, Notices, Observers, Si
 __all__ = ["FitSettings", "checked_settings", "completed_settings", "decides", "is_of_the_machine"]
 
 
+# A validator is built with the first settings: these classes, which `FitSettings` joins, need none.
+_DEFERRED = ConfigDict(defer_build=True)
+
+
 class _KeepingSettings(BaseModel):
+    model_config = _DEFERRED
+
     checkpoint: Annotated[Stem, Mark.MACHINE] = Field(
         None, description="Stem of the files of the run, such as runs/digits."
     )
@@ -56,6 +60,8 @@ class _KeepingSettings(BaseModel):
 
 
 class _EngineSettings(BaseModel):
+    model_config = _DEFERRED
+
     device: Annotated[Device, Mark.MACHINE] = Field("auto", description='"auto", "cpu", "cuda", "cuda:1" and so on.')
     n_threads: Annotated[Threads | None, Mark.MACHINE] = Field(
         None,
@@ -83,6 +89,8 @@ class _EngineSettings(BaseModel):
 
 
 class _ReportingSettings(BaseModel):
+    model_config = _DEFERRED
+
     verbose: Annotated[Switch, Mark.FREE] = Field(
         False, description="Whether a line is printed at each validation; 0 and 1 are the same."
     )
@@ -109,7 +117,7 @@ class _ReportingSettings(BaseModel):
 class FitSettings(_ReportingSettings, _EngineSettings, _KeepingSettings, LearningSettings, DataSettings):
     """Every setting of `fit`: all arguments except for arrays."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, arbitrary_types_allowed=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, arbitrary_types_allowed=True, defer_build=True)
 
     @model_validator(mode="before")
     @classmethod

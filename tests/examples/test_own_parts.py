@@ -30,7 +30,7 @@ SETTINGS = {"n_epochs": 2, "checkpoint_every": 1, "n_threads": 1}
 @pytest.fixture
 def train(monkeypatch):
     """Import the script, as if its folder were the working directory; leave no part registered."""
-    monkeypatch.setattr(registry.part, "_PARTS", {kind: dict(parts) for kind, parts in registry.part._PARTS.items()})
+    monkeypatch.setattr(registry.table, "_PARTS", {kind: registry.names(kind) for kind in registry.kinds()})
     monkeypatch.syspath_prepend(str(FOLDER))
     for name in MODULES:
         monkeypatch.delitem(sys.modules, name, raising=False)

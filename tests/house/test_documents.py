@@ -65,7 +65,7 @@ def place(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     # What a document writes can be imported by it alone, and its parts are registered for it alone.
     monkeypatch.syspath_prepend(tmp_path)
-    monkeypatch.setattr(registry.part, "_PARTS", {kind: dict(parts) for kind, parts in registry.part._PARTS.items()})
+    monkeypatch.setattr(registry.table, "_PARTS", {kind: registry.names(kind) for kind in registry.kinds()})
     before = set(sys.modules)
     yield tmp_path
     for name in set(sys.modules) - before:

@@ -68,6 +68,30 @@ def test_a_fit_on_the_command_line_needs_neither_scikit_learn_nor_rich(tmp_path)
     assert any("done, 1 of 1 epochs" in line for line in lines_of(code, "sklearn", "scipy", "pandas", "rich"))
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("command", ["check", "summary"])
+def test_a_command_imports_and_builds_the_parts_that_its_config_names(command):
+    words = ["arignote", command, "digits_mlp"]
+    code = f"sys.argv = {words!r}; from arignote.cli import app; app(standalone_mode=False)"
+    code += "; from arignote.registry import Part; seen = [Part]"
+    code += "; [seen.extend(cls.__subclasses__()) for cls in seen]"
+    code += "; print(*{cls.__name__ for cls in seen if cls.__pydantic_complete__})"
+    of_others = "recurrent conv norm transposed reshape local pool global_pool extent output.of_numbers torch_layer"
+    absent = [f"arignote.layers.{name}" for name in of_others.split()]
+    absent += [f"arignote.optim.{name}" for name in ("updaters.adam", "losses.of_numbers", "rules.decays")]
+    weights = () if command == "check" else ("HeNormal", "Constant")
+    if command == "check":
+        absent += ["h5py", "arignote.data.readers.csv", "arignote.data.epoch.batches"]
+    *_, built = lines_of(code, "torch", "sklearn", "scipy", "pandas", "pyarrow", "rich", "filelock", *absent)
+    named = {"InputLayer", "FCLayer", "DropoutLayer", "ClassificationOutputLayer", "NAG", "Stalled"}
+    # What these bring: the activation, the momentum as a rule, the target and the losses of the output, first weights.
+    assert (
+        named
+        < set(built.split())
+        <= named | {"ReLU", "PReLU", "ConstantRule", "Classes", "NLL", "Error"} | set(weights)
+    )
+
+
 def test_torch_is_imported_at_module_level_in_the_engine_alone():
     for path in (ROOT / "arignote").rglob("*.py"):
         if "engine" in path.parts:
@@ -132,10 +156,10 @@ def test_no_function_is_longer_than_40_lines():
 
 
 @pytest.mark.slow
-def test_parts_imports_each_module_that_registers_a_part():
+def test_parts_leads_to_each_module_that_registers_a_part():
     paths = [path for path in (ROOT / "arignote").rglob("*.py") if re.search(r"^@register\(", path.read_text(), re.M)]
     modules = {".".join(path.relative_to(ROOT).with_suffix("").parts) for path in paths}
-    [loaded] = lines_of("import arignote.parts; print(*sys.modules)")
+    [loaded] = lines_of("from arignote.registry import kinds, names; [*map(names, kinds())]; print(*sys.modules)")
     assert len(modules) > 40 and modules - set(loaded.split()) == set()
 
 

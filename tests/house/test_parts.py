@@ -17,7 +17,7 @@ from parts_document import DOCUMENT, KINDS, document, examples_of
 from predecessors import PREDECESSORS
 from ruamel.yaml import YAML
 
-from arignote.registry import build, part, part_name
+from arignote.registry import build, kinds, part_name
 from arignote.registry import names as registered
 from arignote.spec.settings import FitSettings
 
@@ -110,7 +110,7 @@ def test_a_name_that_is_nowhere_is_found_out():
 
 
 def test_every_registered_part_has_a_row_with_its_names_and_its_summary():
-    assert {kind for kind in part._PARTS if own_names(kind)} == set(KINDS)
+    assert {kind for kind in kinds() if own_names(kind)} == set(KINDS)
     for kind, title in KINDS.items():
         section = document().partition(f"## {title}\n")[2].partition("\n## ")[0]
         for name, cls in own_names(kind).items():

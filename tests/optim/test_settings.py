@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-import arignote.parts  # noqa: F401
 from arignote import ConfigError
 from arignote.optim.settings import LearningSettings
 from arignote.registry import build, dump, part_name

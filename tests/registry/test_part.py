@@ -115,7 +115,7 @@ def test_nothing_is_imported_to_complete_a_spec_of_a_file(tmp_path, monkeypatch)
 
 
 def test_a_part_that_a_test_registers_is_none_of_our_own(monkeypatch):
-    monkeypatch.setattr(registry.part, "_PARTS", {kind: dict(parts) for kind, parts in registry.part._PARTS.items()})
+    monkeypatch.setattr(registry.table, "_PARTS", {kind: registry.names(kind) for kind in registry.kinds()})
 
     @register()
     class MineLoss(Part):

@@ -47,6 +47,11 @@ def test_cells_of_wide_characters_are_aligned_as_a_terminal_shows_them():
     assert table_lines(["class", "n"], [["\u732b", "1"]], n_left=1) == ["class  n", "--------", "\u732b     1"]
 
 
+def test_a_label_cannot_move_the_cursor():
+    *_, line = table_lines(["class", "n"], [["a\nb\x1b[2J\t", "1"]], n_left=1)
+    assert line == r"a\nb\x1b[2J\t  1"
+
+
 def test_each_layer_has_a_line_and_the_last_line_has_the_totals():
     architecture = declare(parse(LAYERS), (81,))
     head, rule, *lines, other_rule, total, meaning = layer_table(architecture, 100).splitlines()

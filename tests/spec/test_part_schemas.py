@@ -39,7 +39,7 @@ def _is_found(kind, word):
 
 
 def test_of_a_registered_part_of_a_users_own_a_type_that_json_lacks_may_be_anything(monkeypatch):
-    monkeypatch.setattr(registry.part, "_PARTS", {kind: dict(parts) for kind, parts in registry.part._PARTS.items()})
+    monkeypatch.setattr(registry.table, "_PARTS", {kind: registry.names(kind) for kind in registry.kinds()})
 
     @register()
     class MineLayer(Layer):

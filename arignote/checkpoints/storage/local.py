@@ -12,8 +12,6 @@ import uuid
 from collections.abc import Callable
 from pathlib import Path
 
-from filelock import lock_descriptor
-
 from arignote.checkpoints.storage.base import (
     BeforeCommit,
     CheckStop,
@@ -238,6 +236,9 @@ class LocalLock:
 
     def _try_lock(self) -> bool:
         """Return whether the lock was acquired; if the file system has no locks, close the file and raise OSError."""
+        # Imported here, as reading a run takes no lock.
+        from filelock import lock_descriptor
+
         try:
             return lock_descriptor(self._handle, blocking=False)
         except OSError:

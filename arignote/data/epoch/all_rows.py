@@ -12,9 +12,8 @@ from numpy.typing import NDArray
 from arignote.data.prepare.prepared import Prepared
 from arignote.data.readers.base import Array, Reader, RowIndex
 from arignote.data.rows.selection import Rows
-from arignote.errors import ConfigError
 
-__all__ = ["all_rows", "check_held_out"]
+__all__ = ["all_rows"]
 
 
 def all_rows(data: Prepared) -> tuple[Rows, NDArray[Any] | None]:
@@ -32,20 +31,6 @@ def all_rows(data: Prepared) -> tuple[Rows, NDArray[Any] | None]:
     # They are converted before they are stacked: subsets may differ in dtype, axes and alterations.
     stamp = tuple(subset.stamp for subset in subsets)
     return Rows(reader, what="X, valid and test", conversions={}, stamp=stamp), y
-
-
-def check_held_out(final_epochs: int, *, has_any: bool, has_weights: bool) -> None:
-    """Raise ConfigError if there are final epochs, but no rows that are held out, or no weights of these."""
-    if final_epochs and not has_any:
-        raise ConfigError(
-            "final_epochs must be 0 without validation or test data, on which the final epochs train too; got "
-            f"{final_epochs}. Give valid=0.1 or test=0.1, or leave it out"
-        )
-    if final_epochs and not has_weights:
-        raise ConfigError(
-            "final_epochs must be 0 with sample_weight and validation or test data of their own, whose rows have no "
-            f"weight; got {final_epochs}. Hold rows of X out, such as valid=0.1, or leave it out"
-        )
 
 
 def _is_alike(subset: Rows, other: Rows) -> bool:

@@ -1,19 +1,5 @@
 """Readers of rows, one module for each kind of source, and the names that this path had in 2015."""
 
-from arignote.data.arrays import Data, DataWithHoldoutPartitions
-from arignote.data.readers.base import ArrayReader, Reader
-from arignote.data.readers.hdf5 import HDFReader
-from arignote.data.readers.sources import get_reader
+from arignote.registry.lazy import lazy_names
 
-# The spelling of 2015.
-DataWithHoldoutParitions = DataWithHoldoutPartitions
-
-__all__ = [
-    "ArrayReader",
-    "Data",
-    "DataWithHoldoutParitions",
-    "DataWithHoldoutPartitions",
-    "HDFReader",
-    "Reader",
-    "get_reader",
-]
+__getattr__, __dir__, __all__ = lazy_names(__name__)

@@ -8,16 +8,16 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from arignote.data.readers.base import Reader, TableOrigin
-from arignote.data.readers.csv import CSVReader
-from arignote.data.readers.dialect import Dialect
-from arignote.data.readers.parquet import ParquetReader
 from arignote.data.specs import CSVFormat, table_format
 from arignote.data.values.columns import Columns, Mixed, Names, chosen_columns
 from arignote.errors import DataError, listed, warn
 from arignote.safe.file_kinds import HDF5, kind_of_file
+
+if TYPE_CHECKING:
+    from arignote.data.readers.dialect import Dialect
 
 __all__ = [
     "HDF5_ENDINGS",
@@ -109,9 +109,13 @@ class Table:
         """
         reader: Reader
         if self.dialect is not None:
+            from arignote.data.readers.csv import CSVReader
+
             is_single = labels and isinstance(columns, str)
             reader = CSVReader(self.path, columns, labels=is_single, csv=self.csv, mixed=mixed)
         elif self.path.suffix.lower() == ".parquet":
+            from arignote.data.readers.parquet import ParquetReader
+
             reader = ParquetReader(self.path, columns, mixed=mixed)
         else:
             from arignote.data.readers.hdf5 import HDFReader
@@ -148,9 +152,13 @@ def table_at(path: Path, table: str = "", csv: Mapping[str, Any] | CSVFormat | N
     """
     settings = table_format(csv)
     if is_text(path):
+        from arignote.data.readers.csv import CSVReader
+
         dialect, names = CSVReader.head(path, settings)
         return Table(path, "", tuple(names), dialect, settings)
     if path.suffix.lower() == ".parquet":
+        from arignote.data.readers.parquet import ParquetReader
+
         return Table(path, "", tuple(ParquetReader.names_in(path)))
     from arignote.data.readers.hdf5 import columns_in
 

@@ -11,11 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from arignote.checkpoints.state import TrainingState
-from arignote.data.epoch.all_rows import all_rows, check_held_out
+from arignote.data.epoch.all_rows import all_rows
 from arignote.data.epoch.batches import Batch, Batches
 from arignote.data.epoch.order import Order, order_of
 from arignote.data.prepare.prepared import Prepared
 from arignote.data.rows.selection import Rows
+from arignote.data.specs import check_held_out
 from arignote.errors import CheckpointError
 from arignote.fit.phases.apply_rules import restart_from
 from arignote.optim.rules import RuleState, RuleValues

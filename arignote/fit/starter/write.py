@@ -13,7 +13,8 @@ from arignote.data.readers.config_sources import open_source
 from arignote.data.specs import Source
 from arignote.data.values.fields import ALONE
 from arignote.errors import ConfigError
-from arignote.fit.preview.check import check_config, check_data
+from arignote.fit.preview.check import check_config
+from arignote.fit.preview.check_data import check_data
 from arignote.fit.starter.facts import facts_of_features, facts_of_labels
 from arignote.fit.starter.network import FEW_ROWS, layers_for, settings_for
 from arignote.fit.starter.sources import find_sources

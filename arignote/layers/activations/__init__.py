@@ -1,38 +1,5 @@
 """Activations, declared without the engine."""
 
-from arignote.layers.activations.base import Activation, ActivationSpec, Custom
-from arignote.layers.activations.curved import (
-    ELU,
-    GELU,
-    SELU,
-    AbsTanh,
-    ScaledTanh,
-    Sigmoid,
-    SiLU,
-    Softmax,
-    Softplus,
-    Tanh,
-)
-from arignote.layers.activations.straight import LeakyReLU, Linear, Maxout, PReLU, PReLUShelf, ReLU
+from arignote.registry.lazy import lazy_names
 
-__all__ = [
-    "ELU",
-    "GELU",
-    "SELU",
-    "AbsTanh",
-    "Activation",
-    "ActivationSpec",
-    "Custom",
-    "LeakyReLU",
-    "Linear",
-    "Maxout",
-    "PReLU",
-    "PReLUShelf",
-    "ReLU",
-    "ScaledTanh",
-    "SiLU",
-    "Sigmoid",
-    "Softmax",
-    "Softplus",
-    "Tanh",
-]
+__getattr__, __dir__, __all__ = lazy_names(__name__)

@@ -1,28 +1,5 @@
 """Initialisers of parameters."""
 
-from arignote.layers.initializers.base import BiasSpec, Initializer, InitializerSpec
-from arignote.layers.initializers.elementwise import (
-    Constant,
-    GlorotNormal,
-    GlorotUniform,
-    HeNormal,
-    HeUniform,
-    Normal,
-    Uniform,
-)
-from arignote.layers.initializers.matrices import Orthogonal, Sparse
+from arignote.registry.lazy import lazy_names
 
-__all__ = [
-    "BiasSpec",
-    "Constant",
-    "GlorotNormal",
-    "GlorotUniform",
-    "HeNormal",
-    "HeUniform",
-    "Initializer",
-    "InitializerSpec",
-    "Normal",
-    "Orthogonal",
-    "Sparse",
-    "Uniform",
-]
+__getattr__, __dir__, __all__ = lazy_names(__name__)

@@ -1,21 +1,5 @@
 """Output layers, by the targets that they fit."""
 
-from arignote.layers.output.base import DenseOutputLayer, OutputLayer, StepwiseOutputLayer
-from arignote.layers.output.of_labels import (
-    ClassificationOutputLayer,
-    MultilabelOutputLayer,
-    OrdinalOutputLayer,
-    SoftmaxOutputLayer,
-)
-from arignote.layers.output.of_numbers import RegressionOutputLayer
+from arignote.registry.lazy import lazy_names
 
-__all__ = [
-    "ClassificationOutputLayer",
-    "DenseOutputLayer",
-    "MultilabelOutputLayer",
-    "OrdinalOutputLayer",
-    "OutputLayer",
-    "RegressionOutputLayer",
-    "SoftmaxOutputLayer",
-    "StepwiseOutputLayer",
-]
+__getattr__, __dir__, __all__ = lazy_names(__name__)

@@ -11,7 +11,7 @@ from pydantic import AfterValidator, WithJsonSchema
 
 from arignote.errors import ConfigError, did_you_mean, nearest
 from arignote.optim.losses.base import Loss
-from arignote.registry import names, register
+from arignote.registry import is_known, names, register
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -67,7 +67,7 @@ def near_metric(value: Any) -> str | None:
 
 
 def _is_no_loss(value: Any) -> bool:
-    return isinstance(value, str) and ":" not in value and value not in names("loss")
+    return isinstance(value, str) and ":" not in value and not is_known("loss", value)
 
 
 def _metrics() -> list[str]:

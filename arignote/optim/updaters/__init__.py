@@ -1,28 +1,5 @@
 """Updaters by family."""
 
-from arignote.optim.updaters.adam import Adam, AdamW, AMSGrad
-from arignote.optim.updaters.adam_variants import Adamax, NAdam, RAdam
-from arignote.optim.updaters.adaptive import Adadelta, Adagrad, RMSProp
-from arignote.optim.updaters.base import DecoupledUpdater, FusedUpdater, SlicedUpdater, Updater
-from arignote.optim.updaters.lion import Lion
-from arignote.optim.updaters.sgd import NAG, SGD, Momentum
+from arignote.registry.lazy import lazy_names
 
-__all__ = [
-    "NAG",
-    "SGD",
-    "AMSGrad",
-    "Adadelta",
-    "Adagrad",
-    "Adam",
-    "AdamW",
-    "Adamax",
-    "DecoupledUpdater",
-    "FusedUpdater",
-    "Lion",
-    "Momentum",
-    "NAdam",
-    "RAdam",
-    "RMSProp",
-    "SlicedUpdater",
-    "Updater",
-]
+__getattr__, __dir__, __all__ = lazy_names(__name__)

@@ -8,7 +8,6 @@ import torch
 from sklearn.metrics import brier_score_loss, hinge_loss, log_loss, top_k_accuracy_score
 from torch.nn import functional
 
-import arignote.parts  # noqa: F401
 from arignote import ConfigError, DataError
 from arignote.registry import build
 

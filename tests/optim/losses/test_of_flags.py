@@ -8,7 +8,6 @@ import torch
 from sklearn.metrics import hamming_loss, log_loss
 from torch.nn import functional
 
-import arignote.parts  # noqa: F401
 from arignote.registry import build
 
 RNG = np.random.default_rng(2)

@@ -8,7 +8,6 @@ import torch
 from sklearn.metrics import mean_absolute_error, mean_squared_error, r2_score, root_mean_squared_error
 from torch.nn import functional
 
-import arignote.parts  # noqa: F401
 from arignote.registry import build
 
 RNG = np.random.default_rng(3)
