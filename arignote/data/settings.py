@@ -12,6 +12,7 @@ from arignote.data.preprocess import Preprocess
 from arignote.data.readers.windows import Windows
 from arignote.data.transforms import Transform
 from arignote.registry import (
+    ADDED,
     ByNameField,
     Count,
     Mark,
@@ -69,7 +70,7 @@ class DataSettings(BaseModel):
         None,
         description="Fitted to the training rows and applied to all rows; of several inputs by channel.",
     )
-    windows: Annotated[Windows | None, PartField("windows", is_alone=True)] = Field(
+    windows: Annotated[Windows | None, PartField("windows", is_alone=True), ADDED] = Field(
         None, description="Windows of one long series as examples: ``{length, step}``, in steps. Subsets never overlap."
     )
     partition: Literal["stratified", "contiguous"] = Field(
@@ -78,13 +79,13 @@ class DataSettings(BaseModel):
     class_weight: dict[Any, float] | Literal["balanced"] | None = Field(
         None, description='How much the rows of each class count: by label, or "balanced".'
     )
-    weighted_validation: bool = Field(
+    weighted_validation: Annotated[bool, ADDED] = Field(
         False, description="Whether rows count in the losses of validation and test as in training: by their weights."
     )
-    scale_target: bool = Field(
+    scale_target: Annotated[bool, ADDED] = Field(
         True, description="Whether numbers are learned in units of their standard deviation, from their mean."
     )
-    missing_targets: bool = Field(
+    missing_targets: Annotated[bool, ADDED] = Field(
         False, description="Whether numbers of y may be missing (NaN); their rows do not count for their column."
     )
     balance_classes: bool = Field(False, description="Whether every class is drawn equally often in an epoch.")

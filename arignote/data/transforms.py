@@ -14,7 +14,7 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from arignote.data.values.fields import ALONE, fields_of, joined
 from arignote.errors import DataError
-from arignote.registry import Finite, Pair, Part, Positive, as_pair, register
+from arignote.registry import ADDED, Finite, Pair, Part, Positive, as_pair, register
 
 __all__ = ["XY", "Brightness", "Cutout", "FeatureTransform", "Floats", "Mixup", "Noise", "Pixels", "Transform"]
 
@@ -68,7 +68,7 @@ class FeatureTransform(Transform):
     """
 
     images: ClassVar[bool] = True
-    channel: str | None = None
+    channel: Annotated[str | None, ADDED] = None
 
     def __call__(self, x: NDArray[Any], y: NDArray[Any], *, epoch: int, rng: np.random.Generator) -> XY:
         fields = fields_of(x)

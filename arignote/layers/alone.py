@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, ClassVar, Self
+from typing import TYPE_CHECKING, Annotated, ClassVar, Self
 
 from pydantic import model_validator
 
@@ -12,9 +12,10 @@ from arignote.layers.activations import Activation, ActivationSpec
 from arignote.layers.base import Forward, Param, ParametricLayer, Shape
 from arignote.layers.dense import slopes
 from arignote.layers.initializers import BiasSpec, Constant, Initializer
+from arignote.layers.loading import LoadParams
 from arignote.layers.per import Per, own_axes, shape_per
 from arignote.layers.windows import SeriesAxes
-from arignote.registry import build, register
+from arignote.registry import ADDED, build, register
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -41,6 +42,9 @@ class ActivationLayer(ParametricLayer):
     name_prefix: ClassVar[str] = "activation"
     keeps_steps: ClassVar[bool] = True
     activation: ActivationSpec = build("activation", "prelu")
+    # Other layers always had these two.
+    fix_params: Annotated[bool | list[str], ADDED] = False
+    load_params: Annotated[LoadParams, ADDED] = None
 
     @model_validator(mode="after")
     def _keeps_the_units(self) -> Self:
@@ -82,7 +86,7 @@ class _Broadcast(ParametricLayer):
 
     keeps_steps: ClassVar[bool] = True
     per: Per = "channel"
-    axes: SeriesAxes | None = None
+    axes: Annotated[SeriesAxes | None, ADDED] = None
 
     def output_shape(self, shape: Shape) -> Shape:
         own_axes(self.per, shape, self.axes)

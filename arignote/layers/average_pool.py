@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import Annotated, Any
 
 from arignote.layers.pool import Pool, Pool1D, Pool2D, Pool3D
-from arignote.registry import register
+from arignote.registry import ADDED, register
 
 __all__ = ["AveragePool1DLayer", "AveragePool2DLayer", "AveragePool3DLayer"]
 
@@ -22,7 +22,7 @@ class _Average(Pool):
         values within the map. What a last, smaller window lacks (`ignore_border`) counts in neither.
     """
 
-    count_include_pad: bool = True
+    count_include_pad: Annotated[bool, ADDED] = True
 
     def _kernels(self) -> tuple[Callable[..., Any], Callable[..., Any]]:
         from torch.nn.functional import avg_pool1d, avg_pool2d

@@ -13,7 +13,7 @@ from pydantic import Field, model_validator
 from arignote.errors import Complaint, ConfigError
 from arignote.layers.initializers import BiasSpec, Initializer, InitializerSpec
 from arignote.layers.loading import LoadParams
-from arignote.registry import Count, NonNegative, Part, Positive
+from arignote.registry import ADDED, Count, NonNegative, Part, Positive
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -95,7 +95,7 @@ class Layer(Part):
     # Whether the forward function draws random numbers, for which the generators are seeded before each step.
     draws: ClassVar[bool] = False
     name: Name | None = None
-    input: Name | None = None
+    input: Annotated[Name | None, ADDED] = None
 
     def output_shape(self, shape: Shape, /) -> Shape:
         """Return the shape of one example after the layer; raise ShapeError if `shape` does not fit."""
@@ -142,9 +142,9 @@ class ParametricLayer(Layer):
 
     ruled: ClassVar[tuple[str, ...]] = ("lr_factor",)
     fix_params: bool | list[str] = False
-    thaw_at: Count | None = None
+    thaw_at: Annotated[Count | None, ADDED] = None
     load_params: LoadParams = None
-    lr_factor: Positive = 1.0
+    lr_factor: Annotated[Positive, ADDED] = 1.0
 
     @model_validator(mode="after")
     def _thaws_what_is_fixed(self) -> Self:
@@ -200,11 +200,11 @@ class WeightedLayer(ParametricLayer):
     l1: NonNegative = 0.0
     l2: NonNegative = 0.0
     maxnorm: Positive | None = None
-    nonnegative: bool = False
+    nonnegative: Annotated[bool, ADDED] = False
     use_bias: bool = True
     W: InitializerSpec = None
     b: BiasSpec = None
-    share: Name | None = None
+    share: Annotated[Name | None, ADDED] = None
 
     @model_validator(mode="after")
     def _leaves_the_rest_to_the_owner(self) -> Self:

@@ -10,7 +10,7 @@ from arignote.layers.activations import Activation, ActivationSpec, Maxout
 from arignote.layers.convolution import ConvolutionLayer
 from arignote.layers.pads import Pad2D, zeros_of
 from arignote.layers.windows import Geometry, Images
-from arignote.registry import Count, Pair, build, register
+from arignote.registry import ADDED, Count, Pair, build, register
 
 __all__ = ["ConvLayer", "ConvMaxoutLayer", "MLPConvLayer"]
 
@@ -31,9 +31,9 @@ class _Conv(ConvolutionLayer):
 
     filter_shape: Pair
     stride: Pair = (1, 1)
-    pad: Pad2D = (0, 0)
-    dilation: Pair = (1, 1)
-    n_groups: Count = 1
+    pad: Annotated[Pad2D, ADDED] = (0, 0)
+    dilation: Annotated[Pair, ADDED] = (1, 1)
+    n_groups: Annotated[Count, ADDED] = 1
 
     @property
     def layout(self) -> Images:

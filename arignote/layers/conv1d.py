@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 from arignote.layers.activations import Activation, ActivationSpec
 from arignote.layers.convolution import ConvolutionLayer
 from arignote.layers.pads import Pad1D, zeros_of
 from arignote.layers.windows import Geometry, Series, SeriesAxes
-from arignote.registry import Count, build, register
+from arignote.registry import ADDED, Count, build, register
 
 __all__ = ["Conv1DLayer"]
 
@@ -54,7 +54,7 @@ class Conv1DLayer(ConvolutionLayer):
     stride: Count = 1
     pad: Pad1D = 0
     dilation: Count = 1
-    n_groups: Count = 1
+    n_groups: Annotated[Count, ADDED] = 1
     axes: SeriesAxes = "NCL"
     activation: ActivationSpec = build("activation", "prelu")
 

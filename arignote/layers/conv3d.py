@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 from arignote.layers.activations import Activation, ActivationSpec
 from arignote.layers.convolution import ConvolutionLayer
 from arignote.layers.pads import Pad3D, zeros_of
 from arignote.layers.windows import Geometry, Volumes
-from arignote.registry import Count, Triple, build, register
+from arignote.registry import ADDED, Count, Triple, build, register
 
 __all__ = ["Conv3DLayer"]
 
@@ -46,7 +48,7 @@ class Conv3DLayer(ConvolutionLayer):
     stride: Triple = (1, 1, 1)
     pad: Pad3D = (0, 0, 0)
     dilation: Triple = (1, 1, 1)
-    n_groups: Count = 1
+    n_groups: Annotated[Count, ADDED] = 1
     activation: ActivationSpec = build("activation", "prelu")
 
     @property

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Callable, Mapping
 from math import prod
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self
 
 from pydantic import model_validator
 
@@ -15,7 +15,7 @@ from arignote.layers.base import Forward, Param, Shape, ShapeError, WeightedLaye
 from arignote.layers.dense import slopes, weights
 from arignote.layers.initializers import Constant
 from arignote.layers.windows import Geometry, Layout, edge_notes, windows
-from arignote.registry import Count
+from arignote.registry import ADDED, Count
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -36,7 +36,7 @@ class FilterLayer(WeightedLayer):
     name_prefix: ClassVar[str] = "conv"
     _window: ClassVar[str] = "filter_shape"
     n_output_maps: Count
-    untie_biases: bool = False
+    untie_biases: Annotated[bool, ADDED] = False
 
     @model_validator(mode="after")
     def _pad_and_biases_can_be(self) -> Self:

@@ -10,7 +10,7 @@ from pydantic import AfterValidator
 
 from arignote.layers.base import Forward, Layer, Param, ParametricLayer, Shape, ShapeError
 from arignote.layers.initializers import Constant
-from arignote.registry import Count, Finite, Positive, register
+from arignote.registry import Added, Count, Finite, Positive, register
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -148,7 +148,8 @@ class GroupNormLayer(_MapsNorm):
     (16, 8, 8)
     """
 
-    n_groups: Count
+    # Stems in folders never had it with 1.
+    n_groups: Annotated[Count, Added(1)]
 
     def _n_groups(self, n_maps: int) -> int:
         return self.n_groups

@@ -10,7 +10,7 @@ from pydantic import Field, model_validator
 from arignote.errors import Complaint, ConfigError
 from arignote.layers.base import Forward, Layer, Shape, ShapeError
 from arignote.layers.windows import SeriesAxes, SeriesError
-from arignote.registry import Count, Finite, register
+from arignote.registry import ADDED, Count, Finite, register
 
 __all__ = ["CropLayer", "PadLayer", "SliceLayer"]
 
@@ -33,7 +33,7 @@ class _Edges(Layer):
     """
 
     width: _Widths
-    axes: SeriesAxes | None = None
+    axes: Annotated[SeriesAxes | None, ADDED] = None
 
     @abstractmethod
     def _resized(self, n: int, before: int, behind: int) -> int:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 from arignote.layers.base import Forward, Layer, Shape
 from arignote.layers.steps import counts_of, with_steps
 from arignote.layers.windows import Layout, Series, SeriesAxes, images_or_volumes
-from arignote.registry import register
+from arignote.registry import ADDED, register
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -30,7 +30,7 @@ class _GlobalPool(Layer):
 
     name_prefix: ClassVar[str] = "pool"
     takes_steps: ClassVar[bool] = True
-    axes: SeriesAxes | None = None
+    axes: Annotated[SeriesAxes | None, ADDED] = None
 
     def layout(self, shape: Shape) -> Layout:
         """Return how the maps lie in an example of this shape."""

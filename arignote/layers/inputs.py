@@ -9,7 +9,7 @@ from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
 
 from arignote.errors import Complaint, ConfigError
 from arignote.layers.base import Forward, Layer, Shape, ShapeError
-from arignote.registry import Count, Pair, as_sizes, register
+from arignote.registry import ADDED, Count, Pair, as_sizes, register
 
 __all__ = ["InputImageLayer", "InputLayer", "NetworkInput", "SizeSpec"]
 
@@ -56,9 +56,9 @@ class InputLayer(NetworkInput):
 
     n_in: SizeSpec = None
     # A literal takes what is equal: 1 is True.
-    lengths: Annotated[Literal[True], WithJsonSchema({"enum": [True, 1]})] | str | None = None
-    offsets: str | None = None
-    mask: str | None = None
+    lengths: Annotated[Annotated[Literal[True], WithJsonSchema({"enum": [True, 1]})] | str | None, ADDED] = None
+    offsets: Annotated[str | None, ADDED] = None
+    mask: Annotated[str | None, ADDED] = None
 
     @model_validator(mode="after")
     def _sequences_are_described_once(self) -> Self:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from math import prod
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from arignote.layers.activations import Activation, ActivationSpec
 from arignote.layers.base import Forward, Param, Shape
@@ -12,7 +12,7 @@ from arignote.layers.convolution import FilterLayer
 from arignote.layers.dense import weights
 from arignote.layers.pads import Pad1D, Pad2D, zeros_of
 from arignote.layers.windows import Geometry, Images, Series, SeriesAxes
-from arignote.registry import Count, Pair, build, register
+from arignote.registry import ADDED, Count, Pair, build, register
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -146,7 +146,7 @@ class LocallyConnectedLayer(LocalFilters):
 
     filter_shape: Pair
     stride: Pair = (1, 1)
-    pad: Pad2D = (0, 0)
+    pad: Annotated[Pad2D, ADDED] = (0, 0)
 
     @property
     def layout(self) -> Images:

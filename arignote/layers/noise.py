@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import lru_cache
-from typing import TYPE_CHECKING, ClassVar, Self
+from typing import TYPE_CHECKING, Annotated, ClassVar, Self
 
 from pydantic import model_validator
 
@@ -15,7 +15,7 @@ from arignote.errors import Complaint, ConfigError
 from arignote.layers.base import Forward, Layer, Shape
 from arignote.layers.per import Per, own_axes, shape_per
 from arignote.layers.windows import SeriesAxes
-from arignote.registry import NonNegative, Probability, register
+from arignote.registry import ADDED, NonNegative, Probability, register
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -51,8 +51,8 @@ class DropoutLayer(Layer):
     draws: ClassVar[bool] = True
     ruled: ClassVar[tuple[str, ...]] = ("dropout_p",)
     dropout_p: Probability
-    per: Per = "unit"
-    axes: SeriesAxes | None = None
+    per: Annotated[Per, ADDED] = "unit"
+    axes: Annotated[SeriesAxes | None, ADDED] = None
 
     def output_shape(self, shape: Shape) -> Shape:
         own_axes(self.per, shape, self.axes)

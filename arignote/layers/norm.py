@@ -10,7 +10,8 @@ from pydantic import Field, model_validator
 from arignote.errors import Complaint, ConfigError
 from arignote.layers.base import Forward, Param, ParametricLayer, Shape
 from arignote.layers.initializers import Constant
-from arignote.registry import Positive, register
+from arignote.layers.loading import LoadParams
+from arignote.registry import ADDED, Positive, register
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -45,6 +46,9 @@ class BatchNormLayer(ParametricLayer):
     """
 
     name_prefix: ClassVar[str] = "norm"
+    # Other layers always had these two.
+    fix_params: Annotated[bool | list[str], ADDED] = False
+    load_params: Annotated[LoadParams, ADDED] = None
     epsilon: Positive = 1e-5
     alpha: Annotated[float, Field(gt=0, le=1)] = 0.1
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable
-from typing import Any, ClassVar, Self
+from typing import Annotated, Any, ClassVar, Self
 
 from pydantic import model_validator
 
@@ -12,7 +12,7 @@ from arignote.errors import Complaint, ConfigError
 from arignote.layers.base import Forward, Layer, Shape
 from arignote.layers.pads import PadName, PoolPad1D, PoolPad2D, PoolPad3D, zeros_of
 from arignote.layers.windows import Geometry, Images, Layout, Series, SeriesAxes, Volumes, edge_notes, windows
-from arignote.registry import Count, Pair, Triple
+from arignote.registry import ADDED, Count, Pair, Triple
 
 __all__ = ["Pool", "Pool1D", "Pool2D", "Pool3D"]
 
@@ -29,7 +29,7 @@ class Pool(Layer):
 
     name_prefix: ClassVar[str] = "pool"
     _window: ClassVar[str] = "pool_shape"
-    ignore_border: bool = True
+    ignore_border: Annotated[bool, ADDED] = True
 
     @property
     @abstractmethod
@@ -107,7 +107,7 @@ class Pool1D(Pool):
     _window: ClassVar[str] = "pool_length"
     pool_length: Count
     stride: Count | None = None
-    pad: PoolPad1D = 0
+    pad: Annotated[PoolPad1D, ADDED] = 0
     axes: SeriesAxes = "NCL"
 
     @property
@@ -137,7 +137,7 @@ class Pool2D(Pool):
 
     pool_shape: Pair
     stride: Pair | None = None
-    pad: PoolPad2D = (0, 0)
+    pad: Annotated[PoolPad2D, ADDED] = (0, 0)
 
     @property
     def layout(self) -> Images:

@@ -6,7 +6,7 @@ import inspect
 import re
 from collections.abc import Mapping
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +16,8 @@ from arignote.errors import Complaint, ConfigError, did_you_mean
 from arignote.generators import GENERATORS, preserve_global_generators, seed_globals
 from arignote.layers.base import Forward, Param, ParametricLayer, Shape, ShapeError
 from arignote.layers.initializers import Initializer
-from arignote.registry import check_trusted, register
+from arignote.layers.loading import LoadParams
+from arignote.registry import ADDED, check_trusted, register
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -53,6 +54,9 @@ class TorchLayer(ParametricLayer):
     name_prefix: ClassVar[str] = "torch"
     # A module may.
     draws: ClassVar[bool] = True
+    # Other layers always had these two.
+    fix_params: Annotated[bool | list[str], ADDED] = False
+    load_params: Annotated[LoadParams, ADDED] = None
     module: str
     params: dict[str, Any] = {}
 

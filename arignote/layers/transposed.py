@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Mapping
 from math import prod
-from typing import TYPE_CHECKING, ClassVar, Self
+from typing import TYPE_CHECKING, Annotated, ClassVar, Self
 
 from pydantic import model_validator
 
@@ -16,7 +16,7 @@ from arignote.layers.convolution import FilterLayer
 from arignote.layers.dense import weights
 from arignote.layers.pads import NonNegativeCount, Pad1D, Pad2D, Pad3D, PadName, Zeros2D, Zeros3D, zeros_of
 from arignote.layers.windows import Geometry, Images, Series, SeriesAxes, Volumes
-from arignote.registry import Count, Pair, Triple, build, register
+from arignote.registry import ADDED, Count, Pair, Triple, build, register
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -37,7 +37,7 @@ class TransposedConvolution(FilterLayer):
         Applied to the sums; its slopes are per map.
     """
 
-    n_groups: Count = 1
+    n_groups: Annotated[Count, ADDED] = 1
     activation: ActivationSpec = build("activation", "prelu")
 
     @model_validator(mode="after")
@@ -227,7 +227,7 @@ class TransposedConvLayer(_OfPixels):
     stride: Pair = (1, 1)
     crop: Pad2D = (0, 0)
     output_padding: Zeros2D = (0, 0)
-    dilation: Pair = (1, 1)
+    dilation: Annotated[Pair, ADDED] = (1, 1)
 
     @property
     def layout(self) -> Images:

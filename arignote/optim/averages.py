@@ -7,7 +7,7 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field
 
-from arignote.registry import Count, Part, register
+from arignote.registry import ADDED, Count, Part, register
 
 __all__ = ["Average", "ExponentialAverage", "StochasticWeightAverage"]
 
@@ -63,7 +63,7 @@ class ExponentialAverage(Average):
     """
 
     decay: Annotated[float, Field(gt=0, lt=1)] = 0.999
-    warmup: bool = False
+    warmup: Annotated[bool, ADDED] = False
 
     def share(self, n_updates: int, epoch: int, ends_epoch: bool) -> float:
         # A copy of the first weights that were trained: the initial ones are in no average.

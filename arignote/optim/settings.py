@@ -15,7 +15,18 @@ from arignote.optim.pretraining import PretrainingField
 from arignote.optim.rules import Rule, rule_of_number
 from arignote.optim.stopping import StopRule
 from arignote.optim.updaters import Updater
-from arignote.registry import ByNameField, Count, MappingField, Mark, PartField, PartsField, Positive, names, part_name
+from arignote.registry import (
+    ADDED,
+    ByNameField,
+    Count,
+    MappingField,
+    Mark,
+    PartField,
+    PartsField,
+    Positive,
+    names,
+    part_name,
+)
 
 __all__ = ["LearningSettings"]
 
@@ -105,12 +116,13 @@ class LearningSettings(BaseModel):
         dict[str, Rule] | None,
         # ``--set fit.rules.fc1.l2=...`` writes them by layer, then by parameter.
         MappingField(PartField("rule", rule_of_number, shorthand_schema={"type": "number"})),
+        ADDED,
     ] = Field(
         None,
         description="Rules of numbers of layers and of some settings: "
         '``{"fc1.l2": ["linear", {"final_value": 0, "n_epochs": 9}]}``.',
     )
-    pretrain: PretrainingField = Field(
+    pretrain: Annotated[PretrainingField, ADDED] = Field(
         None,
         description="Dense layers learn to reconstruct their input before training, one after the other: "
         "``{n_epochs: 10, corruption_level: 0.2}``.",
@@ -118,14 +130,14 @@ class LearningSettings(BaseModel):
     stop_rule: Annotated[StopRule | None, PartField("stop_rule")] = Field(
         None, description='When training ends early, such as ``{"rule": "stalled", "interval": 10}``.'
     )
-    average: Annotated[Average | None, PartField("average", key="kind")] = Field(
+    average: Annotated[Average | None, PartField("average", key="kind"), ADDED] = Field(
         None,
         description="Average of the weights over updates or epochs, such as ``{'kind': 'ema', 'decay': 0.999}``; it is "
         "what is validated, kept as best, and predicts.",
     )
     accumulate: Count = Field(1, description="Number of batches of one update.")
     sgd_max_grad_norm: Positive | None = Field(None, description="Largest norm of all gradients together.")
-    sgd_max_grad_value: Positive | None = Field(
+    sgd_max_grad_value: Annotated[Positive | None, ADDED] = Field(
         None, description="Largest absolute value of each gradient, before the norm is taken."
     )
     train_loss: TrainLoss = Field(

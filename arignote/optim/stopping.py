@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from math import inf
-from typing import ClassVar, Self
+from typing import Annotated, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from arignote.registry import Count, Finite, NonNegative, Part, register
+from arignote.registry import ADDED, Count, Finite, NonNegative, Part, register
 
 __all__ = ["StopReached", "StopRule", "StopStalled"]
 
@@ -60,7 +60,7 @@ class StopStalled(StopRule):
     """
 
     interval: Count
-    min_delta: NonNegative = 0.0
+    min_delta: Annotated[NonNegative, ADDED] = 0.0
 
     def ends(self, losses: NDArray[np.float64], best_at: int) -> bool:
         improved_at = _improved_at(losses, self.min_delta) if self.min_delta else best_at

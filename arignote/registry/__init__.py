@@ -1,7 +1,7 @@
 """Parts, which a user declares as ``[Name, {params}]``: registered, built from specs and dumped as specs."""
 
 from arignote.registry.complaints import complaints_of
-from arignote.registry.marks import Mark, PathForm, decides_numbers, is_of_machine
+from arignote.registry.marks import ADDED, Added, Mark, PathForm, decides_numbers, is_of_machine, leaves_stems
 from arignote.registry.numbers import (
     Count,
     Finite,
@@ -39,6 +39,8 @@ from arignote.registry.table import (
 )
 
 __all__ = [
+    "ADDED",
+    "Added",
     "ByNameField",
     "Count",
     "Finite",
@@ -70,6 +72,7 @@ __all__ = [
     "is_known",
     "is_of_machine",
     "kinds",
+    "leaves_stems",
     "names",
     "one_of_required",
     "only_trusting",

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from enum import Enum
+from typing import Any
 
 from pydantic.fields import FieldInfo
 
-__all__ = ["Mark", "PathForm", "decides_numbers", "is_of_machine"]
+from arignote.registry.plain_values import plain
+
+__all__ = ["ADDED", "Added", "Mark", "PathForm", "decides_numbers", "is_of_machine", "leaves_stems"]
 
 
 class Mark(Enum):
@@ -43,6 +47,29 @@ class PathForm(Enum):
     PATH = "path"
     SOURCE = "source"
     NOTICE = "notice"
+
+
+@dataclass(frozen=True)
+class Added:
+    """Mark of a setting or parameter that was added after stems in folders were first made.
+
+    With its default, or another value, it leaves a stem as it was, so that a run that began before is found again.
+
+    Attributes
+    ----------
+    value : object, default the default of the field
+    """
+
+    value: Any = ...
+
+
+ADDED = Added()
+
+
+def leaves_stems(field: FieldInfo, value: Any) -> bool:
+    """Return whether a setting or parameter with this value, as plain data, was added without changing stems."""
+    added = next((one for one in field.metadata if isinstance(one, Added)), None)
+    return added is not None and bool(value == plain(field.default if added.value is ... else added.value))
 
 
 def decides_numbers(field: FieldInfo) -> bool:

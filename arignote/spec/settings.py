@@ -15,7 +15,17 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 from arignote.data.settings import DataSettings
 from arignote.errors import ConfigError
 from arignote.optim.settings import LearningSettings
-from arignote.registry import Count, Mark, PathForm, complaints_of, decides_numbers, is_of_machine, only_trusting, plain
+from arignote.registry import (
+    ADDED,
+    Count,
+    Mark,
+    PathForm,
+    complaints_of,
+    decides_numbers,
+    is_of_machine,
+    only_trusting,
+    plain,
+)
 from arignote.spec.fields import CheckpointEvery, Device, Notices, Observers, Signals, Stem, Switch, Threads
 
 __all__ = ["FitSettings", "checked_settings", "completed_settings", "decides", "is_of_the_machine"]
@@ -67,7 +77,7 @@ class _EngineSettings(BaseModel):
         None,
         description="Threads of the engine; default those of the checkpoint, 1 for small steps, else the engine's own.",
     )
-    shards: Count | None = Field(
+    shards: Annotated[Count | None, ADDED] = Field(
         None,
         description="Parts of each batch, whose gradients are computed one after the other and added in a fixed order: "
         "as many processes may share them without another result. Default that of the checkpoint, else 1.",

@@ -5,11 +5,12 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Callable, Mapping
 from math import prod
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self
 
 from arignote.layers.base import Forward, Layer, Param, Shape, ShapeError, WeightedLayer
 from arignote.layers.dense import affine
 from arignote.layers.initializers import Constant
+from arignote.registry import ADDED
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -29,7 +30,7 @@ class OutputLayer(Layer):
     name_prefix: ClassVar[str] = "output"
     # The parameter that holds the number of outputs.
     size_parameter: ClassVar[str] = "n_classes"
-    auxiliary: bool = False
+    auxiliary: Annotated[bool, ADDED] = False
 
     @property
     @abstractmethod
@@ -77,7 +78,7 @@ class StepwiseOutputLayer(DenseOutputLayer):
         input is that of the steps. The loss of a row is the mean over the steps that have a target.
     """
 
-    per_step: bool = False
+    per_step: Annotated[bool, ADDED] = False
 
     def _fitted(self, spec: list[Any]) -> list[Any]:
         return ["steps", {"of": spec}] if self.per_step else spec

@@ -13,7 +13,7 @@ from arignote.layers.base import Forward, Param, Shape, ShapeError
 from arignote.layers.dense import affine
 from arignote.layers.initializers import Constant
 from arignote.layers.output.base import DenseOutputLayer, OutputLayer, StepwiseOutputLayer
-from arignote.registry import Count, Interval, register
+from arignote.registry import ADDED, Count, Interval, register
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -90,7 +90,7 @@ class SoftmaxOutputLayer(OutputLayer):
     (10,)
     """
 
-    clip: Interval | None = None
+    clip: Annotated[Interval | None, ADDED] = None
     n_classes: Annotated[int, Field(ge=2)] | None = None
 
     @property
@@ -190,7 +190,7 @@ class OrdinalOutputLayer(DenseOutputLayer):
 
     ranks: list[int | float | str] | None = None
     n_classes: Count | None = None
-    clip: Interval | None = None
+    clip: Annotated[Interval | None, ADDED] = None
 
     @model_validator(mode="after")
     def _is_consistent(self) -> Self:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar
 from pydantic import Field
 
 from arignote.optim.updaters.base import DecoupledUpdater, FusedUpdater, kernels
-from arignote.registry import NonNegative, Probability, register
+from arignote.registry import ADDED, NonNegative, Probability, register
 
 if TYPE_CHECKING:
     from arignote.optim.updaters.base import Tensors
@@ -48,7 +48,7 @@ class Adam(FusedUpdater):
     beta1: Probability = 0.9
     beta2: Probability = 0.999
     epsilon: NonNegative = 1e-8
-    beta1_decay: Annotated[float, Field(gt=0, le=1)] = 1.0
+    beta1_decay: Annotated[float, Field(gt=0, le=1), ADDED] = 1.0
 
     def step_slices(
         self, w: Tensors, g: Tensors, slots: Mapping[str, Tensors], lr: float, momentum: float, n: int, decay: float
