@@ -23,7 +23,7 @@ from arignote.version import __version__
 if TYPE_CHECKING:
     from arignote.checkpoints.state import TrainingState
     from arignote.data.pipeline import Pipeline
-    from arignote.engine.export import ExportedInput, Program
+    from arignote.engine.program import ExportedInput, Program
     from arignote.estimators.scoring import Predictor
     from arignote.layers.architecture import Placed
 
@@ -120,7 +120,7 @@ def export_predictor(predictor: Predictor, path: Path) -> None:
 
 def _program_of(predictor: Predictor) -> Program:
     """Return the network of a predictor with its preprocessing and predictions."""
-    from arignote.engine.export import ExportedInput, ExportedOutput, Program
+    from arignote.engine.program import ExportedInput, ExportedOutput, Program
 
     network, state, targets = predictor.network, predictor.state, predictor.targets
     channels = [one.channel or ALONE for one in predictor.inputs]
@@ -151,7 +151,7 @@ def _preprocessed(
     state: TrainingState, one: Input, place: Placed, pipeline: Pipeline, learned: Mapping[str, NDArray[Any]]
 ) -> ExportedInput:
     """Return an input whose rows are preprocessed."""
-    from arignote.engine.export import ExportedInput
+    from arignote.engine.program import ExportedInput
 
     stored = _stored(state, one.field)
     shape, dtype = _shape_before(state, one, stored, place), _dtype_before(stored)
