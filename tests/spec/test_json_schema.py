@@ -78,7 +78,10 @@ def faults(validator, values):
 
 def test_every_config_of_the_project_matches(validator):
     for values in seeds():
-        assert fault_of(values) is None and faults(validator, values) == []
+        fault = fault_of(values)
+        # A document may name a store whose package is not installed.
+        assert fault is None or "pip install 'arignote[cloud]'" in fault
+        assert faults(validator, values) == []
 
 
 def test_of_300_mutated_configs_none_that_check_accepts_is_refused_and_nearly_all_faults_are_found():

@@ -217,6 +217,7 @@ def _row_numbers(name: str, held_out: Any, n_rows: int) -> NDArray[np.int64]:
     numbers = numbers.astype(np.int64)
     if len(numbers) == 0 or numbers.min() < 0 or numbers.max() >= n_rows:
         raise DataError(f"{name}: row numbers must lie in 0 .. {n_rows - 1}; got {numbers[:10].tolist()}")
-    if len(np.unique(numbers)) != len(numbers):
-        raise DataError(f"{name}: a row number is named twice")
+    values, counts = np.unique(numbers, return_counts=True)
+    if len(values) != len(numbers):
+        raise DataError(f"{name}: row numbers must differ; row {values[counts > 1][0]} is named twice")
     return numbers

@@ -131,7 +131,7 @@ def test_preprocessing_by_channel_sees_channels_first():
         ({"test": np.array([-1])}, {}, r"test: row numbers must lie in 0 .. 89; got \[-1\]"),
         ({"valid": np.array([], int)}, {}, "valid: row numbers must lie in"),
         ({"valid": np.arange(90) < 9}, {}, r"valid: row numbers must be integers; got bool. Of a mask: np.flatnonzero"),
-        ({"valid": [4, 5, 4]}, {}, "valid: a row number is named twice"),
+        ({"valid": [4, 5, 4]}, {}, "valid: row numbers must differ; row 4 is named twice"),
         ({"valid": [4, 5], "test": [6, 5]}, {}, "test: row 5 already belongs to another subset"),
         ({"valid": 1.5}, {}, "valid must be a fraction"),
         ({"valid": X}, {}, r"valid must be a fraction, row numbers, \(X, y\) or Data with labels"),
