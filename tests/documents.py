@@ -11,20 +11,20 @@ __all__ = ["DOCUMENTS", "LAYERS", "ROOT", "SHIPPED", "as_shown", "blocks", "conf
 ROOT = Path(__file__).resolve().parents[1]
 SHIPPED = sorted(ROOT.glob("arignote/configs/*.yaml"))
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("docs/how-to/*.md")])
-# A fenced block with its language, or an indented one; the name of its file, or why it is not run, stands before it.
-BEFORE = r"^(?:.*`([\w./-]+)`:\n\n)?(?:(<!-- not run: .+ -->)\n)?"
+# A fenced block with its language, or an indented one; before it the name of its file, or why it is slow or not run.
+BEFORE = r"^(?:.*`([\w./-]+)`:\n\n)?(?:<!-- (not run|slow): .+ -->\n)?"
 BLOCK = re.compile(BEFORE + r"(?:```(\w*)\n([\s\S]*?)^```$|((?: {4}.*\n|\n(?= {4}))+))", re.M)
 # What a config that shows something else lacks.
 LAYERS = "\nlayers: [[FCLayer, {n_units: 3}], [ClassificationOutputLayer]]\n"
 
 
-def named_blocks(path):
-    """Give the name of the file, or "", kind and text of each block of a document that is to be run."""
+def named_blocks(path, slow=False):
+    """Give name of the file (or ""), kind and text of each block of a document that is run, or of slow ones too."""
     kinds = {">>>": "doctest", "$ ": "session", "arignote": "command", "#!": "shell", "until": "shell"}
     kinds |= dict.fromkeys(("data:", "fit:", "layers:", "name:"), "config") | {"apiVersion:": "yaml"}
     for name, left_out, language, fenced, indented in BLOCK.findall(path.read_text()):
         text = fenced or re.sub("^ {4}", "", indented, flags=re.M)
-        if not left_out:
+        if not left_out or (slow and left_out == "slow"):
             yield name, language or next((kinds[word] for word in kinds if text.lstrip().startswith(word)), ""), text
 
 
