@@ -9,7 +9,8 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from arignote.data.inputs import channels_of
-from arignote.data.readers.tables import proposed_source, split_source
+from arignote.data.readers.column_roles import proposed_source
+from arignote.data.readers.tables import split_source
 from arignote.data.specs import CSVFormat, DataSpec, Source
 from arignote.data.targets import misnamed
 from arignote.errors import Complaint, ConfigError, listed

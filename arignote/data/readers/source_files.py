@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from arignote.data.readers.base import ArrayReader, Reader
-from arignote.data.readers.tables import HDF5_ENDINGS, LABELS, TEXT, Table, is_text, table_at
+from arignote.data.readers.column_roles import LABELS
+from arignote.data.readers.tables import HDF5_ENDINGS, TEXT, Table, is_text, table_at
 from arignote.data.specs import CSVFormat
 from arignote.data.values.columns import Columns
 from arignote.errors import DataError, available_names

@@ -11,18 +11,11 @@ from typing import Any
 import numpy as np
 
 from arignote.data.readers.base import IN_MEMORY, ArrayReader, Reader, text_columns
+from arignote.data.readers.column_roles import LABELS, feature_columns, label_columns
 from arignote.data.readers.datasets import features_and_labels, is_dataset
 from arignote.data.readers.mixed import MixedReader
 from arignote.data.readers.source_files import reader_of_path, table_of_path
-from arignote.data.readers.tables import (
-    LABELS,
-    expanded,
-    feature_columns,
-    is_text,
-    label_columns,
-    split_source,
-    table_at,
-)
+from arignote.data.readers.tables import expanded, is_text, split_source, table_at
 from arignote.data.readers.user_reader import reader_of
 from arignote.data.specs import CSVFormat
 from arignote.data.values.columns import Columns, Mixed, Names

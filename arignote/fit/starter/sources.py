@@ -9,10 +9,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from arignote.data.readers.column_roles import INDEX, LABELS
 from arignote.data.readers.images import ImageFolderReader
 from arignote.data.readers.npy import arrays_in
 from arignote.data.readers.parquet import ParquetReader
-from arignote.data.readers.tables import HDF5_ENDINGS, INDEX, LABELS, Table, expanded, is_text, split_source, table_at
+from arignote.data.readers.tables import HDF5_ENDINGS, Table, expanded, is_text, split_source, table_at
 from arignote.errors import ConfigError, DataError, listed
 
 __all__ = ["Sources", "find_sources"]
