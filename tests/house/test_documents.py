@@ -218,6 +218,13 @@ def test_the_parts_that_a_page_shows_are_those_of_the_examples(path):
         assert text == (ROOT / "examples" / "own_parts" / name).read_text()
 
 
+def test_each_picture_is_shown_and_made_by_a_script():
+    scripts = "".join(path.read_text() for path in (ROOT / "tests").glob("*_figures.py"))
+    shown = "".join(path.read_text() for path in DOCUMENTS)
+    for path in (ROOT / "docs" / "figures").iterdir():
+        assert f'"{path.name}"' in scripts and f"figures/{path.name})" in shown, path
+
+
 @pytest.mark.parametrize("path", DOCUMENTS, ids=name_of)
 def test_what_a_document_points_to_is_there(path):
     text = path.read_text()
