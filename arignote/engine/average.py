@@ -45,7 +45,19 @@ class AveragedNetwork:
 
     @torch.no_grad()
     def update(self, n_updates: int, epoch: int, ends_epoch: bool, is_final: bool = False) -> None:
-        """Include the present weights, after an update, of the final epochs or before; see `Average.share`."""
+        """Include the present weights, after an update, of the final epochs or before; see `Average.share`.
+
+        Parameters
+        ----------
+        n_updates : int
+            Number of the update, from 1.
+        epoch : int
+            Number of its epoch, from 1; final epochs are counted on their own.
+        ends_epoch : bool
+            Whether it is the last one of the epoch.
+        is_final : bool, default False
+            Whether it is of the final epochs.
+        """
         share = (self._share_of_final if is_final else self._share)(n_updates, epoch, ends_epoch)
         if share == 0:
             return

@@ -252,7 +252,17 @@ def rebuilt(architecture: Architecture, setup: Setup, arrays: Mapping[str, Any])
 
 
 def check_shapes(shapes: Mapping[str, tuple[int, ...]], arrays: Mapping[str, Any], where: str) -> None:
-    """Raise CheckpointError, which names the first entry that is missing, unknown, or of another shape."""
+    """Raise CheckpointError, which names the first entry that is missing, unknown, or of another shape.
+
+    Parameters
+    ----------
+    shapes : dict of str to tuple of int
+        Shapes that the network needs, by entry.
+    arrays : dict of str to array
+        Arrays that were loaded.
+    where : str
+        Name of the file in errors.
+    """
     for name, shape in shapes.items():
         if name not in arrays:
             raise CheckpointError(f"{where}: has no entry {name!r}, which the network needs. Was the spec changed?")
@@ -269,7 +279,16 @@ def check_shapes(shapes: Mapping[str, tuple[int, ...]], arrays: Mapping[str, Any
 
 @torch.no_grad()
 def copy_into(tensors: Mapping[str, Tensor], arrays: Mapping[str, Any], where: str) -> None:
-    """Copy arrays into tensors; raise CheckpointError, which names the entry, if one does not fit."""
+    """Copy arrays into tensors; raise CheckpointError, which names the entry, if one does not fit.
+
+    Parameters
+    ----------
+    tensors : dict of str to Tensor
+        They are changed in place.
+    arrays : dict of str to array
+    where : str
+        Name of the file in errors.
+    """
     check_shapes({name: tuple(tensor.shape) for name, tensor in tensors.items()}, arrays, where)
     for name, tensor in tensors.items():
         array = arrays[name]

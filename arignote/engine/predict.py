@@ -86,6 +86,14 @@ def predict(network: Network, batches: Iterable[NDArray[Any]], seed: int = 0) ->
     """Yield the predictions of each output layer (rows, n_outputs), float32, for each batch: probabilities, or numbers.
 
     Code of the user draws from generators that are seeded from (seed, "predict", batch).
+
+    Parameters
+    ----------
+    network : Network
+    batches : iterable of array (n, ...)
+        Preprocessed features.
+    seed : int, default 0
+        Seed of the run.
     """
     predictions_of = _predictions_of(network)
     for number, x in enumerate(batches):

@@ -116,7 +116,19 @@ def assemble(plan: Plan, stored: TrainingState | None = None) -> Assembly:
 def build_step(
     architecture: Architecture, setup: Setup, settings: FitSettings, losses: Sequence[Loss], n_shards: int = 1
 ) -> TrainingStep:
-    """Build a network, without initial weights, and the step that trains it."""
+    """Build a network, without initial weights, and the step that trains it.
+
+    Parameters
+    ----------
+    architecture : Architecture
+    setup : Setup
+        Device, threads, memory format and precision.
+    settings : FitSettings
+    losses : sequence of Loss
+        Of each output, in order.
+    n_shards : int, default 1
+        Parts of a batch, whose gradients are added.
+    """
     return TrainingStep(
         Network(architecture, setup),
         losses,

@@ -16,7 +16,15 @@ __all__ = ["changes", "differences", "refusal", "warn_of_changes"]
 
 
 def differences(old: Mapping[str, Any], new: Mapping[str, Any], prefix: str = "") -> list[str]:
-    """Return what differs between two nested mappings, a line each: ``fit.batch_size: 128 then, 64 now``."""
+    """Return what differs between two nested mappings, a line each: ``fit.batch_size: 128 then, 64 now``.
+
+    Parameters
+    ----------
+    old, new : mapping
+        As stored, and of the fit.
+    prefix : str, default ""
+        Begins the path of each line.
+    """
     lines = []
     for key in dict.fromkeys((*old, *new)):
         path, a, b = f"{prefix}{key}", old.get(key), new.get(key)
@@ -88,7 +96,16 @@ def refusal(where: str, differing: list[str]) -> CheckpointError:
 
 
 def warn_of_changes(stored: TrainingState, new: TrainingState, changed: list[str], where: str) -> None:
-    """Warn of everything that may change bits: what has `changed`, and another environment."""
+    """Warn of everything that may change bits: what has `changed`, and another environment.
+
+    Parameters
+    ----------
+    stored, new : TrainingState
+    changed : list of str
+        As `changes` returns it.
+    where : str
+        Name of the file.
+    """
     then, now = (
         {key: value for key, value in state.environment.items() if key not in INFORMATIVE} for state in (stored, new)
     )

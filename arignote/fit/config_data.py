@@ -111,6 +111,14 @@ def open_config(spec: RunSpec, load: bool = True, **settings: Any) -> tuple[list
 def with_layers(data: FitData, layers: list[Layer], settings: FitSettings, n_in: ExampleShape | None = None) -> FitData:
     """Return the data with what the layers declare of it; `n_in` of an existing run is as of `inputs_of`.
 
+    Parameters
+    ----------
+    data : FitData
+    layers : list of Layer
+    settings : FitSettings
+    n_in : tuple of int or dict of str to tuple of int, optional
+        Shape of an example of an existing run, by channel.
+
     Raises
     ------
     ConfigError

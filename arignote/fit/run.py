@@ -236,7 +236,20 @@ def _may_stay(rows: Rows, settings: FitSettings, network: Network) -> bool:
 def in_order(
     network: Network, rows: Rows, y: Any = None, *, y_from_x: bool = False, n_workers: int = 1, prefetch: int = 4
 ) -> Generator[tuple[Any, Any], None, None]:
-    """Yield features and encoded targets of all rows in their order, read ahead, in batches that suit the network."""
+    """Yield features and encoded targets of all rows in their order, read ahead, in batches that suit the network.
+
+    Parameters
+    ----------
+    network : Network
+        Decides the size of the batches.
+    rows : Rows
+    y : array (rows, ...), optional
+        Encoded targets.
+    y_from_x : bool, default False
+        Whether the targets are the features.
+    n_workers, prefetch : int
+        Threads that read, and batches that are read ahead.
+    """
     size = validation_rows(network)
     batches = Batches(rows, y, seed=0, batch_size=size, n_workers=n_workers, prefetch=prefetch, y_from_x=y_from_x)
     with contextlib.closing(batches.epoch(0)) as of_epoch:

@@ -91,7 +91,17 @@ class MergeLayer(Layer):
 
 
 def crop_slices(shapes: Sequence[Shape], crop: str, whole_axes: set[int]) -> list[tuple[slice, ...]]:
-    """Return the part of each example that is kept: all of some axes, of the others as much as all inputs have."""
+    """Return the part of each example that is kept: all of some axes, of the others as much as all inputs have.
+
+    Parameters
+    ----------
+    shapes : sequence of tuple of int
+        Shape of an example of each input.
+    crop : {"none", "lower", "center", "upper"}
+        Which part is kept; "none": all of it.
+    whole_axes : set of int
+        Axes of an example, from 0, that are not cropped.
+    """
     if len({len(shape) for shape in shapes}) > 1 or crop == "none":
         return [tuple(slice(0, n) for n in shape) for shape in shapes]
     smallest = [min(ns) for ns in zip(*shapes, strict=True)]

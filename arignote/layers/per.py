@@ -40,6 +40,16 @@ def own_axes(per: Per, shape: Shape, axes: SeriesAxes | None = None) -> tuple[in
 
 
 def shape_per(per: Per, shape: Shape, axes: SeriesAxes | None = None) -> Shape:
-    """Return the shape of what is broadcast to an example: 1 along the axes where values have one in common."""
+    """Return the shape of what is broadcast to an example: 1 along the axes where values have one in common.
+
+    Parameters
+    ----------
+    per : {"unit", "channel", "location"}
+        What has a value of its own.
+    shape : tuple of int
+        Shape of an example.
+    axes : {"NCL", "NLC"}, optional
+        Order of the axes of a series.
+    """
     own = own_axes(per, shape, axes)
     return tuple(n if axis in own else 1 for axis, n in enumerate(shape))

@@ -149,7 +149,17 @@ Layout = Images | Series | Volumes
 
 
 def windows(what: str, n_pixels: tuple[int, ...], window: tuple[int, ...], stride: tuple[int, ...]) -> tuple[int, ...]:
-    """Return the number of windows in a map, by axis; raise ShapeError if the window is larger than the map."""
+    """Return the number of windows in a map, by axis; raise ShapeError if the window is larger than the map.
+
+    Parameters
+    ----------
+    what : str
+        What slides, for errors.
+    n_pixels : tuple of int
+        Size of the map by axis, what is around it included; of a series its steps.
+    window, stride : tuple of int
+        By axis.
+    """
     if any(w > n for w, n in zip(window, n_pixels, strict=True)):
         if len(window) == 1:
             raise SeriesError(f"{what} {window[0]} is larger than its series of {n_pixels[0]} steps")
@@ -161,7 +171,15 @@ def windows(what: str, n_pixels: tuple[int, ...], window: tuple[int, ...], strid
 def edge_notes(
     n_pixels: tuple[int, ...], window: tuple[int, ...], stride: tuple[int, ...], *, ignore_border: bool = True
 ) -> list[str]:
-    """Return remarks about pixels, or steps, that are in no window; those at the end may be in a smaller one."""
+    """Return remarks about pixels, or steps, that are in no window; those at the end may be in a smaller one.
+
+    Parameters
+    ----------
+    n_pixels, window, stride : tuple of int
+        See `windows`.
+    ignore_border : bool, default True
+        Whether a window that does not fit at the end is left out; else it is smaller.
+    """
     notes = []
     names = {1: ("steps",), 2: ("rows", "columns"), 3: ("slices", "rows", "columns")}[len(window)]
     for axis, n, w, s in zip(names, n_pixels, window, stride, strict=True):

@@ -25,7 +25,14 @@ class Mistake(NamedTuple):
 
 
 def confusion_matrix(y: NDArray[np.int64], predicted: NDArray[np.int64], n_classes: int) -> NDArray[np.int64]:
-    """Return how many rows of each class (rows of the matrix) are predicted to be of each (columns), int64."""
+    """Return how many rows of each class (rows of the matrix) are predicted to be of each (columns), int64.
+
+    Parameters
+    ----------
+    y, predicted : array (n,) of int64
+        True and predicted class numbers.
+    n_classes : int
+    """
     from sklearn import metrics
 
     matrix: NDArray[np.int64] = metrics.confusion_matrix(y, predicted, labels=np.arange(n_classes))
@@ -35,7 +42,17 @@ def confusion_matrix(y: NDArray[np.int64], predicted: NDArray[np.int64], n_class
 def mistakes(
     y: NDArray[np.int64], predicted: NDArray[np.int64], classes: NDArray[Any], ids: Sequence[Any] | None
 ) -> list[Mistake]:
-    """Return the rows that are predicted wrongly, in their order; without `ids` they are numbered from 0."""
+    """Return the rows that are predicted wrongly, in their order; without `ids` they are numbered from 0.
+
+    Parameters
+    ----------
+    y, predicted : array (n,) of int64
+        True and predicted class numbers.
+    classes : array (n_classes,)
+        Labels of the classes.
+    ids : sequence, optional
+        Names of the rows.
+    """
     wrong = np.flatnonzero(y != predicted).tolist()
     labels = classes.tolist()
     return [Mistake(row if ids is None else ids[row], labels[y[row]], labels[predicted[row]]) for row in wrong]

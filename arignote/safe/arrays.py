@@ -50,7 +50,17 @@ def checked_shape(shape: Any) -> tuple[int, ...]:
 
 
 def array_of_bytes(raw: Any, dtype: np.dtype[Any], shape: Any, order: str = "C") -> NDArray[Any]:
-    """Return a new, writable array of the bytes in `raw`; raise ValueError unless the shape needs as many."""
+    """Return a new, writable array of the bytes in `raw`; raise ValueError unless the shape needs as many.
+
+    Parameters
+    ----------
+    raw : bytes or buffer
+    dtype : numpy.dtype
+        As `plain_dtype` returns it.
+    shape : tuple of int
+    order : {"C", "F"}, default "C"
+        Order of the axes in memory.
+    """
     shape = checked_shape(shape)
     n_bytes = math.prod(shape) * dtype.itemsize
     if len(raw) != n_bytes:

@@ -27,6 +27,17 @@ def check_tree(root: Any, most_items: int, depth: int, allow_names: bool = False
 
     Shared containers are counted as often as they occur, as code that copies, prints or writes a value expands them.
     Records are counted as one item; their arguments and states are checked on their own.
+
+    Parameters
+    ----------
+    root : object
+        The value.
+    most_items : int
+        Most items of all containers.
+    depth : int
+        Most levels of containers.
+    allow_names : bool, default False
+        Whether names of classes may be among the values.
     """
     # By id of a complete container: the number of all its items, and its depth.
     sizes: dict[int, tuple[int, int]] = {}

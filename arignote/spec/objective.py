@@ -48,7 +48,19 @@ class ReportedLoss(NamedTuple):
 def reported_loss(
     name: str, output: str, loss: Loss, targets: Targets, target_states: Mapping[str, TargetState]
 ) -> ReportedLoss:
-    """Return a loss of an output as it is reported; `target_states` is what the targets have learned."""
+    """Return a loss of an output as it is reported; `target_states` is what the targets have learned.
+
+    Parameters
+    ----------
+    name : str
+        Its name in the history.
+    output : str
+        Name of the output layer.
+    loss : Loss
+    targets : Targets
+    target_states : dict of str to dict
+        What the targets have learned, by output.
+    """
     target, target_state = targets.by_output[output], target_states[output]
     of_all = None
     if isinstance(loss, Score):

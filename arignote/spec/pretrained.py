@@ -109,7 +109,17 @@ def loaded_layers(layers: Iterable[Layer], names: Sequence[str], **more: object)
 
 
 def autoencoder_of(layers: Sequence[Layer], name: str, pretraining: Pretraining) -> list[Layer]:
-    """Return the network that pretrains a layer: the layers before it, those pretrained fixed, and an autoencoder."""
+    """Return the network that pretrains a layer: the layers before it, those pretrained fixed, and an autoencoder.
+
+    Parameters
+    ----------
+    layers : list of Layer
+        Of the network.
+    name : str
+        Name of the layer that is pretrained.
+    pretraining : Pretraining
+        The setting.
+    """
     at = next(n for n, one in enumerate(layers) if one.name == name)
     before = [one for one in layers[:at] if not isinstance(one, _NOISE)]
     layer, fields = layers[at], AutoEncoderOutputLayer.model_fields.keys() & type(layers[at]).model_fields.keys()

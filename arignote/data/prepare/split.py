@@ -49,7 +49,19 @@ class Split:
 def split_rows(
     data: FitData, opened: OpenedData, settings: DataSettings, seed: int, stored: Mapping[str, TargetState] | None
 ) -> Split:
-    """Return the rows of each subset, without those that lack the target."""
+    """Return the rows of each subset, without those that lack the target.
+
+    Parameters
+    ----------
+    data : FitData
+    opened : OpenedData
+        Its opened rows, and what is held out of them.
+    settings : DataSettings
+    seed : int
+        Seed of the run, from which it follows which rows a fraction takes.
+    stored : dict of str to TargetState, optional
+        What the run that is resumed has learned of its targets.
+    """
     targets = data.targets
     rows = dict(opened.rows)
     if data.n_in is not None:

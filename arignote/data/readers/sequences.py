@@ -138,7 +138,16 @@ class RaggedReader(Reader):
 
 
 def ragged(sequences: Sequence[Any], what: str, n_steps: int | None) -> RaggedReader:
-    """Return the reader of a list of arrays (steps, ...), which differ in their number of steps alone."""
+    """Return the reader of a list of arrays (steps, ...), which differ in their number of steps alone.
+
+    Parameters
+    ----------
+    sequences : sequence of array (steps, ...)
+    what : str
+        Name of the data in errors.
+    n_steps : int or None
+        Steps with the padding; None: those of the longest.
+    """
     arrays = [np.asarray(one) for one in sequences]
     for row, one in enumerate(arrays):
         if one.ndim < 1:

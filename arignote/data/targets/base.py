@@ -95,6 +95,15 @@ class Target(Part):
     def encode(self, y: NDArray[Any], state: TargetState, what: str) -> NDArray[Any]:
         """Return the values that the network is trained on, int64 (rows,) or float32 (rows, n_outputs).
 
+        Parameters
+        ----------
+        y : array (rows, ...)
+            Values that `check` has returned.
+        state : dict
+            As `learn` has returned it.
+        what : str
+            Name of the data in errors.
+
         Raises
         ------
         DataError

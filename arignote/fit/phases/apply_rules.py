@@ -20,6 +20,18 @@ def after_validation(
 
     A rule whose value changes may restart training from the best network, or from that of the lowest training loss,
     which is kept only for such a rule.
+
+    Parameters
+    ----------
+    state : TrainingState
+        It is changed in place.
+    rules : dict of str to Rule
+    complete_epochs : int
+        Epochs that are complete, this one included if the validation is at its end.
+    loss : float
+        The first loss of the validation, lower if better; NaN without validation data.
+    train_loss : float
+        Mean training loss of the epoch so far.
     """
     of_train, n_validations = state.best_train, state.progress.n_validations
     if not any(rule.restart_network == "train" for rule in rules.values()):

@@ -23,7 +23,17 @@ class Initializer(Part):
 
     @abstractmethod
     def draw(self, rng: np.random.Generator, shape: tuple[int, ...], fan_in: int, fan_out: int) -> NDArray[Any]:
-        """Return float64 values of `shape`; `fan_in` and `fan_out` are numbers of connections of one unit."""
+        """Return float64 values of `shape`; `fan_in` and `fan_out` are numbers of connections of one unit.
+
+        Parameters
+        ----------
+        rng : numpy.random.Generator
+            The stream of this parameter alone.
+        shape : tuple of int
+            Shape of the parameter.
+        fan_in, fan_out : int
+            Numbers of connections into a unit, and out of an input.
+        """
 
 
 def _number(value: Any) -> Any:

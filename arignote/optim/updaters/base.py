@@ -81,7 +81,19 @@ class SlicedUpdater(Updater):
     def step_slices(
         self, w: Tensors, g: Tensors, slots: Mapping[str, Tensors], lr: float, momentum: float, n: int, decay: float
     ) -> None:
-        """Update slices of the vectors, lists of tensors, with a decay; other parameters are as in `step`."""
+        """Update slices of the vectors, lists of tensors, with a decay; other parameters are as in `step`.
+
+        Parameters
+        ----------
+        w, g : list of tensor
+            Slices of the parameters, and of their gradients.
+        slots : mapping of str to list of tensor
+            The slices of each slot.
+        lr, momentum, n
+            See `Updater.step`.
+        decay : float
+            Share of the weights, by how the updater defines it; 0 for biases and slopes.
+        """
 
     def step(self, w: Tensor, g: Tensor, slots: Mapping[str, Tensor], lr: float, momentum: float, n: int) -> None:
         # Without a decay: the penalties are in `g` already.
