@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import io
-import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -14,6 +12,7 @@ import numpy as np
 
 from arignote.data.readers.base import Array
 from arignote.data.readers.chunked import CHUNK_ROWS, ChunkedReader
+from arignote.data.readers.column_content import ColumnContent, remedy_of
 from arignote.data.readers.csv_rows import CSVRecords, uneven, without_comments
 from arignote.data.readers.dialect import Dialect, dialect_of
 from arignote.data.readers.label_values import LabelValues
@@ -118,7 +117,7 @@ class CSVReader(ChunkedReader):
         self._names, self._width = self.select_columns(available), len(available)
         self._places = [available.index(name) for name in self._names]
         self.columns = tuple(self._names) if self.dialect.header else tuple(self._places)
-        seen = [_Content() for _ in self._names]
+        seen = [ColumnContent() for _ in self._names]
         lines: list[int] = []
         self._offsets: list[int] = []
         self._comments = records.comments
@@ -141,7 +140,7 @@ class CSVReader(ChunkedReader):
         self.shape = (n_rows,) if self.is_single_column else (n_rows, len(self._names))
         self._set_type(seen)
 
-    def _set_type(self, seen: list[_Content]) -> None:
+    def _set_type(self, seen: list[ColumnContent]) -> None:
         """Set the type of the rows, which columns are text, and which have missing numbers."""
         if self._labels is not None:
             self.dtype = self._labels.dtype
@@ -160,7 +159,7 @@ class CSVReader(ChunkedReader):
         common = np.result_type(*(column.dtype for column in seen))
         self.dtype = np.dtype(object) if self._is_text or self.text else common
 
-    def _inspect(self, seen: list[_Content], n_rows: int, end: int, lines: list[int]) -> None:
+    def _inspect(self, seen: list[ColumnContent], n_rows: int, end: int, lines: list[int]) -> None:
         """Inspect the values of a piece, whose rows end before `n_rows`; raise DataError for text among numbers."""
         if self._labels is not None:
             frame = self._frame(self._offsets[-1], end, len(lines), **_AS_TEXT)
@@ -187,18 +186,18 @@ class CSVReader(ChunkedReader):
                 column.text = str(frame[place][odd[0]])[:60]
         self._report(seen)
 
-    def _report(self, seen: list[_Content]) -> None:
+    def _report(self, seen: list[ColumnContent]) -> None:
         """Raise DataError if a column holds text among numbers, or if one of several columns holds text."""
         may_be_text = self.is_single_column or self._mixed is True
+        remedies = {name: remedy_of(one.text, self.dialect) for name, one in zip(self._names, seen, strict=True)}
         wrong = {
             name: column
             for name, column in zip(self._names, seen, strict=True)
-            if column.text
-            and (column.has_numbers or not may_be_text or (not self.is_single_column and self._remedy(column.text)))
+            if column.text and (column.has_numbers or not may_be_text or (not self.is_single_column and remedies[name]))
         }
         if not wrong:
             return
-        of_text = [name for name, column in wrong.items() if not column.has_numbers and not self._remedy(column.text)]
+        of_text = [name for name, column in wrong.items() if not column.has_numbers and not remedies[name]]
         name = of_text[0] if of_text else next(iter(wrong))
         reported = wrong[name]
         place = f"row {reported.row} (line {reported.line})"
@@ -210,22 +209,12 @@ class CSVReader(ChunkedReader):
                 f'out, as in columns: "{left}", or encode it: preprocess: [["OneHot"]]'
             )
         way = f"; if these are names of classes: CSVReader(..., {name!r}, text=True)" if self.is_single_column else ""
-        way = way or self._remedy(reported.text)
+        way = way or remedies[name]
         way += f". If it holds categories: csv: {{text: [{name!r}]}}" if self._mixed is True else ""
         way = way or f". The file is read with {self.dialect}; csv: {{header:, delimiter: ...}} change that"
         raise DataError(
             f"{self.where}: column {name!r}: {place} holds {reported.text!r}, where numbers are expected{way}"
         )
-
-    def _remedy(self, value: str) -> str:
-        """Return the advice on a field that is nearly a number, or may be a marker; "" for any other text."""
-        if "," not in (self.dialect.decimal, self.dialect.delimiter) and re.fullmatch(r"\s*[-+]?\d*,\d+\s*", value):
-            return '. If the decimal mark is a comma: csv: {decimal: ","}'
-        if _THOUSANDS.fullmatch(value):
-            return ". Write numbers without separators of thousands"
-        if re.fullmatch(r"\s*[^\w\s]{1,3}\s*", value):
-            return f'. If it stands for a missing number: csv: {{missing: ["{value.strip()}"]}}'
-        return ""
 
     def _frame(self, start: int, end: int, n_rows: int, **how: Any) -> Any:
         with self.path.open("rb") as file:
@@ -296,20 +285,6 @@ class CSVReader(ChunkedReader):
 
 # "NA" may be the name of a class; an empty field is missing.
 _AS_TEXT = {"dtype": str, "keep_default_na": False, "na_values": [""]}
-_THOUSANDS = re.compile(r"\s*[-+]?\d{1,3}([ ,.'\u00a0\u202f]\d{3})+([.,]\d+)?\s*")
-
-
-@dataclass
-class _Content:
-    """Content of a column, as far as it is read; `text` is the first field that is no number, in `row` and `line`."""
-
-    dtype: np.dtype[Any] = field(default_factory=lambda: np.dtype(bool))
-    has_numbers: bool = False
-    text: str = ""
-    row: int = 0
-    line: int = 0
-    first_missing: int = 0
-    n_missing: int = 0
 
 
 def _names(first: list[str], dialect: Dialect) -> list[str]:
