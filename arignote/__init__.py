@@ -18,6 +18,7 @@ if TYPE_CHECKING:
         DataError,
         Interrupted,
         NotFiniteError,
+        ProcessError,
     )
     from arignote.estimators import NNClassifier, NNRegressor
     from arignote.observers.events import STOP
@@ -36,6 +37,7 @@ _HOMES = {
     "NNClassifier": "arignote.estimators",
     "NNRegressor": "arignote.estimators",
     "NotFiniteError": "arignote.errors",
+    "ProcessError": "arignote.errors",
     "STOP": "arignote.observers.events",
 }
 
@@ -56,6 +58,7 @@ __all__ = [
     "NNClassifier",
     "NNRegressor",
     "NotFiniteError",
+    "ProcessError",
     "__version__",
 ]
 

@@ -38,6 +38,7 @@ __all__ = [
     "ErrorCollector",
     "Interrupted",
     "NotFiniteError",
+    "ProcessError",
     "available_names",
     "axes_hint",
     "did_you_mean",
@@ -48,7 +49,15 @@ __all__ = [
 
 
 class ArignoteError(Exception):
-    """Base class of all errors that Arignote raises on purpose."""
+    """Base class of all errors that Arignote raises on purpose.
+
+    Attributes
+    ----------
+    is_reported : bool
+        Whether another process of the same fit reports it.
+    """
+
+    is_reported = False
 
 
 @dataclass(frozen=True)
@@ -196,6 +205,10 @@ class CheckpointError(ArignoteError, RuntimeError):
 
 class NotFiniteError(ArignoteError, ArithmeticError):
     """The loss or a weight became NaN or infinite; the message names the step and the layer."""
+
+
+class ProcessError(ArignoteError, RuntimeError):
+    """Another process that trains the same network failed, or did not answer."""
 
 
 class Interrupted(SystemExit):

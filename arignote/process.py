@@ -40,7 +40,8 @@ def run_process(command: Callable[[], Any]) -> None:
                 signal.signal(signal.SIGINT, signal.SIG_DFL)
             sys.stdout.flush()
     except ArignoteError as error:
-        print(f"error: {error}", file=sys.stderr)
+        if not error.is_reported:
+            print(f"error: {error}", file=sys.stderr)
         sys.exit(next((code for kind, code in EXIT_CODES.items() if isinstance(error, kind)), 1))
     except BrokenPipeError:
         _drop_output()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
+from io import BytesIO
 from math import prod
 from typing import Any, TypeVar
 
@@ -14,6 +15,7 @@ from torch import Tensor
 
 from arignote.engine.feed import fields_to_device
 from arignote.engine.network import Network
+from arignote.engine.processes import Processes
 from arignote.engine.session import seed_all
 from arignote.engine.turns import TURN
 from arignote.generators import GENERATORS
@@ -119,10 +121,12 @@ class Scorer:
     ----------
     network : Network
     losses : sequence of ReportedLoss
+    processes : Processes, optional
+        The processes that share the batches; all return the same losses.
     """
 
-    def __init__(self, network: Network, losses: Sequence[ReportedLoss]):
-        self.network, self._losses = network, losses
+    def __init__(self, network: Network, losses: Sequence[ReportedLoss], processes: Processes | None = None):
+        self.network, self._losses, self._processes = network, losses, processes
         self._means = [(one, one.loss.mean()) for one in losses if one.of_all is None]
         self._scores = [one for one in losses if one.of_all is not None]
         self._predictions_of = _predictions_of(network)
@@ -137,6 +141,7 @@ class Scorer:
         position: tuple[int | str, ...] = (),
         keep: Callable[[Predictions], None] | None = None,
         weights: NDArray[np.float32] | None = None,
+        first: int = 0,
     ) -> dict[str, float]:
         """Return each loss by name.
 
@@ -152,51 +157,75 @@ class Scorer:
             Called with the predictions of each batch, as `predict` yields them.
         weights : array (rows,) of float32, optional
             How much each row counts.
+        first : int
+            Number of the first batch, if processes share them.
         """
-        n_rows = np.zeros(len(self.network.architecture.outputs))
-        totals: dict[str, Tensor] = {}
-        rated: list[tuple[Predictions, NDArray[Any]]] = []
-        n_seen = 0
-        for number, (x, y) in enumerate(batches):
+        terms: dict[str, list[Any]] = {}
+        n_seen = first * validation_rows(self.network)
+        for number, (x, y) in enumerate(batches, first):
             check_stop()
             of_rows = None if weights is None else weights[n_seen : n_seen + len(y)]
             n_seen += len(y)
-            n_rows += _rows_with_target(y, of_rows)
             outputs = outputs_of(self.network, x, seed, purpose, *position, number)
-            targets = dict(zip(outputs, fields_to_device(y, self.network.device), strict=True))
-            on_device = None if of_rows is None else torch.from_numpy(of_rows).to(self.network.device)
+            terms.setdefault("n_rows", []).append(_rows_with_target(y, of_rows))
             with TURN:
-                block = self._predictions_of(outputs) if keep is not None or self._scores else {}
-                if keep is not None:
-                    keep(block)
-                if self._scores:
-                    rated.append(({one.output: block[one.output] for one in self._scores}, y))
-                for one, mean in self._means:
-                    losses = mean(outputs[one.output], targets[one.output], on_device)
-                    zero = torch.zeros(losses.shape, dtype=torch.float64, device=losses.device)
-                    totals.setdefault(one.name, zero).add_(losses, alpha=len(y))
-        n_of = dict(zip(self.network.architecture.outputs, n_rows, strict=True))
-        # Of an output without any target the losses are NaN.
-        with np.errstate(invalid="ignore"):
-            means = {one.name: totals[one.name].cpu().numpy() / n_of[one.output] for one, _ in self._means if totals}
-        values = {one.name: one.loss.value(means[one.name], one.units) for one, _ in self._means if totals}
-        values |= self._scored(rated, weights)
-        return {one.name: values[one.name] for one in self._losses if one.name in values}
+                for name, term in self._terms(outputs, y, of_rows, keep).items():
+                    terms.setdefault(name, []).append(term)
+        return self._values(self._joined(terms), weights)
 
-    def _scored(
-        self, rated: Sequence[tuple[Predictions, NDArray[Any]]], weights: NDArray[np.float32] | None
-    ) -> dict[str, float]:
-        """Return the scores of all rows, from predictions and encoded targets of each batch."""
-        if not rated:
+    def _terms(
+        self,
+        outputs: dict[str, Tensor],
+        y: NDArray[Any],
+        weights: NDArray[np.float32] | None,
+        keep: Callable[[Predictions], None] | None,
+    ) -> dict[str, Any]:
+        """Return what a batch adds: sums of losses by name, and what scores need."""
+        targets = dict(zip(outputs, fields_to_device(y, self.network.device), strict=True))
+        on_device = None if weights is None else torch.from_numpy(weights).to(self.network.device)
+        block = self._predictions_of(outputs) if keep is not None or self._scores else {}
+        if keep is not None:
+            keep(block)
+        terms: dict[str, Any] = {"y": y} if self._scores else {}
+        terms |= {f"predicted/{one.output}": block[one.output] for one in self._scores}
+        for one, mean in self._means:
+            terms[f"sum/{one.name}"] = mean(outputs[one.output], targets[one.output], on_device).double() * len(y)
+        return terms
+
+    def _joined(self, terms: Mapping[str, list[Any]]) -> dict[str, NDArray[Any]]:
+        """Return the terms of all batches, one after the other: of sums a row for each batch, else for each row."""
+        joined = {}
+        for name, of_batches in terms.items():
+            if name.startswith("sum/"):
+                joined[name] = torch.stack(of_batches).cpu().numpy()
+            else:
+                joined[name] = np.array(of_batches) if name == "n_rows" else np.concatenate(of_batches)
+        return joined if self._processes is None else _gathered(self._processes, joined)
+
+    def _values(self, terms: Mapping[str, NDArray[Any]], weights: NDArray[np.float32] | None) -> dict[str, float]:
+        """Return each loss by name, from the terms of all batches; sums of rows are added in their order."""
+        if not terms:
             return {}
-        y = np.concatenate([encoded for _, encoded in rated])
-        scores = {}
+        n_of = dict(zip(self.network.architecture.outputs, sum(terms["n_rows"]), strict=True))
+        values = {}
+        for one, _ in self._means:
+            # Of an output without any target the losses are NaN.
+            with np.errstate(invalid="ignore"):
+                values[one.name] = one.loss.value(sum(terms[f"sum/{one.name}"]) / n_of[one.output], one.units)
         for one in self._scores:
-            of_target = y if y.dtype.names is None else y[one.output]
-            of_output = np.concatenate([predicted[one.output] for predicted, _ in rated])
+            y = terms["y"] if terms["y"].dtype.names is None else terms["y"][one.output]
             assert one.of_all is not None
-            scores[one.name] = one.of_all(of_output, of_target, weights)
-        return scores
+            values[one.name] = one.of_all(terms[f"predicted/{one.output}"], y, weights)
+        return {one.name: values[one.name] for one in self._losses}
+
+
+def _gathered(processes: Processes, arrays: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+    """Return the arrays of all processes, one after the other."""
+    file = BytesIO()
+    np.savez(file, **arrays)  # type: ignore[arg-type]
+    of_processes = [np.load(BytesIO(text), allow_pickle=False) for text in processes.gather(file.getvalue())]
+    names = dict.fromkeys(name for loaded in of_processes for name in loaded.files)
+    return {name: np.concatenate([loaded[name] for loaded in of_processes if name in loaded.files]) for name in names}
 
 
 def _rows_with_target(y: NDArray[Any], weights: NDArray[np.float32] | None) -> list[float]:

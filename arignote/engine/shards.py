@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
 from arignote.engine.feed import DeviceBatch
 from arignote.engine.network import Network
+
+if TYPE_CHECKING:
+    from arignote.engine.processes import Processes
 
 __all__ = ["ShardedGradients", "TreeSum"]
 
@@ -73,12 +77,15 @@ class ShardedGradients:
     ----------
     network : Network
         The network that is trained.
-    n_shards : int >= 2
+    n_shards : int >= 1
         Shards of each batch.
+    processes : Processes, optional
+        The processes that share them.
     """
 
-    def __init__(self, network: Network, n_shards: int):
-        self.n_shards = n_shards
+    def __init__(self, network: Network, n_shards: int, processes: Processes | None = None):
+        self._n_shards, self._processes = n_shards, processes
+        self._own = range(n_shards) if processes is None else processes.own(n_shards)
         self._network, self._n_values = network, len(network.gradients)
         # Such as the running mean of a batch normalisation; layers that share parameters have the same tensors.
         kept = [
@@ -88,6 +95,9 @@ class ShardedGradients:
             if not param.trained
         ]
         self._statistics = list({id(tensor): tensor for tensor in kept}.values())
+        # Of a process without shards.
+        n_report = self._n_values + 2 + sum(tensor.numel() for tensor in self._statistics)
+        self._empty_report = network.gradients.new_empty(n_report)
 
     def __call__(
         self,
@@ -100,18 +110,20 @@ class ShardedGradients:
         Parameters
         ----------
         shards : sequence of DeviceBatch
-            Those of each batch, in order; a shard may have no rows.
+            Those of each batch that this process computes, in order; a shard may have no rows.
         gradients : callable
             Writes the gradients of a factor times the mean loss of a shard, given both, and returns that loss.
         n_rows : sequence of int
             Rows of each batch.
         """
-        n_all, update = sum(n_rows), torch.empty(0)
+        n_all, n_own, update = sum(n_rows), len(self._own), torch.empty(0)
         for number, n_of_batch in enumerate(n_rows):
-            of_batch = shards[number * self.n_shards : (number + 1) * self.n_shards]
+            of_batch = shards[number * n_own : (number + 1) * n_own]
             total = self._of_batch(of_batch, gradients, n_of_batch, n_all)
-            self._apply(total[self._n_values + 1 :])
+            self._apply(total[self._n_values + 2 :])
             update = total if number == 0 else update.add_(total)
+        if self._processes is not None and self._processes.stop is None and update[self._n_values + 1]:
+            self._processes.agree_to_stop()
         self._network.gradients.copy_(update[: self._n_values])
         return update[self._n_values].clone()
 
@@ -122,22 +134,25 @@ class ShardedGradients:
         n_rows: int,
         n_all: int,
     ) -> Tensor:
-        """Return what a batch adds to the update: gradients, loss and changes of statistics."""
+        """Return what a batch adds to the update: see `_report`."""
         before = [tensor.clone() for tensor in self._statistics]
-        tree = TreeSum(self.n_shards)
-        for number, shard in enumerate(shards):
+        tree = TreeSum(self._n_shards)
+        for number, shard in zip(self._own, shards, strict=True):
             loss = gradients(shard, shard.n_rows / n_all)
             tree.add(number, number + 1, self._report(loss, before, shard.n_rows / n_rows))
             for tensor, values in zip(self._statistics, before, strict=True):
                 tensor.copy_(values)
-        return tree.total
+        return (
+            tree.total if self._processes is None else self._processes.total(tree, self._n_shards, self._empty_report)
+        )
 
     @torch.no_grad()
     def _report(self, loss: Tensor, before: Sequence[Tensor], share: float) -> Tensor:
-        """Return what a shard adds: its gradients, its loss, and its share in the changes of statistics."""
+        """Return what a shard adds: gradients, loss, whether to stop, and its share in the changes of statistics."""
+        stop = loss.new_tensor([self._processes is not None and self._processes.asked() is not None])
         pairs = zip(self._statistics, before, strict=True)
         changes = [((now - then).float() * share).flatten() for now, then in pairs]
-        return torch.cat([self._network.gradients, loss.reshape(1), *changes])
+        return torch.cat([self._network.gradients, loss.reshape(1), stop, *changes])
 
     @torch.no_grad()
     def _apply(self, changes: Tensor) -> None:

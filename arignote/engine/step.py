@@ -17,6 +17,7 @@ from arignote.engine.compile import compiled
 from arignote.engine.feed import DeviceBatch
 from arignote.engine.monitor import GradientNorm
 from arignote.engine.network import Network
+from arignote.engine.processes import Processes
 from arignote.engine.scale import LossScale
 from arignote.engine.session import seed_all, seed_generators
 from arignote.engine.shards import ShardedGradients
@@ -53,6 +54,8 @@ class TrainingStep:
         Average of the weights that is kept beside them.
     n_shards : int
         Shards of each batch; see `ShardedGradients`.
+    processes : Processes, optional
+        The processes that share them.
 
     Attributes
     ----------
@@ -83,6 +86,7 @@ class TrainingStep:
         ruled: Collection[str] = (),
         average: Average | None = None,
         n_shards: int = 1,
+        processes: Processes | None = None,
     ):
         self.network = network
         self.average = None if average is None else AveragedNetwork(network, average)
@@ -98,7 +102,7 @@ class TrainingStep:
         self.last_batches: Sequence[DeviceBatch] = ()
         self._tape_of, self._slots = partial(tape_of, network, losses, self.loss_weights), dict[str, Tensor]()
         self._update_of = partial(Update, network, updater, max_grad_norm, max_grad_value, ruled)
-        self._sharded = ShardedGradients(network, n_shards) if n_shards > 1 else None
+        self._sharded = ShardedGradients(network, n_shards, processes) if n_shards > 1 or processes else None
         self._thaw({})
 
     def _thaw(self, thawed: Mapping[str, int]) -> None:

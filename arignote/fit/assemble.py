@@ -13,6 +13,7 @@ from arignote.checkpoints.state import TrainingState
 from arignote.data.epoch.augmentation import draws_from_globals
 from arignote.engine.environment import environment
 from arignote.engine.network import Network, copy_into
+from arignote.engine.processes import Processes
 from arignote.engine.setup import Setup, setup_for
 from arignote.engine.step import TrainingStep
 from arignote.errors import warn
@@ -72,8 +73,7 @@ def assemble(plan: Plan, stored: TrainingState | None = None) -> Assembly:
     stored : TrainingState, optional
         The run that is resumed: the engine is set up as it was, and no weights are drawn.
     """
-    request, architecture = plan.request, plan.architecture
-    settings = request.settings
+    request, architecture, settings = plan.request, plan.architecture, plan.request.settings
     for note in architecture.notes + ([] if request.checkpoint is None else _not_in_file(plan.spec)):
         warn(note)
     check_validated(settings, has_valid="valid" in plan.prepared.subsets)
@@ -87,7 +87,8 @@ def assemble(plan: Plan, stored: TrainingState | None = None) -> Assembly:
     # Of the run that is resumed: another number of threads, or another memory format, rounds sums differently.
     before = None if stored is None else stored.environment
     setup = setup_for(architecture, settings, -(-plan.prepared.batch_size // plan.n_shards), before)
-    step = build_step(architecture, setup, settings, list(plan.objective.train_loss.values()), plan.n_shards)
+    losses = list(plan.objective.train_loss.values())
+    step = build_step(architecture, setup, settings, losses, plan.n_shards, request.processes)
     if stored is None:
         # Each tensor has a random stream of its own, so that loading one changes no other.
         step.network.initialise(plan.rng)
@@ -114,7 +115,12 @@ def assemble(plan: Plan, stored: TrainingState | None = None) -> Assembly:
 
 
 def build_step(
-    architecture: Architecture, setup: Setup, settings: FitSettings, losses: Sequence[Loss], n_shards: int = 1
+    architecture: Architecture,
+    setup: Setup,
+    settings: FitSettings,
+    losses: Sequence[Loss],
+    n_shards: int = 1,
+    processes: Processes | None = None,
 ) -> TrainingStep:
     """Build a network, without initial weights, and the step that trains it.
 
@@ -140,6 +146,7 @@ def build_step(
         ruled=tuple(settings.rules or ()),
         average=settings.average,
         n_shards=n_shards,
+        processes=processes,
     )
 
 

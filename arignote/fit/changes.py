@@ -12,10 +12,12 @@ from arignote.fit.plan import Plan
 from arignote.registry import completed
 from arignote.spec.settings import completed_settings, decides
 
-__all__ = ["changes", "differences", "refusal", "warn_of_changes"]
+__all__ = ["changes", "decisive_settings", "differences", "refusal", "warn_of_changes"]
 
 
-def differences(old: Mapping[str, Any], new: Mapping[str, Any], prefix: str = "") -> list[str]:
+def differences(
+    old: Mapping[str, Any], new: Mapping[str, Any], prefix: str = "", words: tuple[str, str] = ("then", "now")
+) -> list[str]:
     """Return what differs between two nested mappings, a line each: ``fit.batch_size: 128 then, 64 now``.
 
     Parameters
@@ -24,18 +26,20 @@ def differences(old: Mapping[str, Any], new: Mapping[str, Any], prefix: str = ""
         As stored, and of the fit.
     prefix : str, default ""
         Begins the path of each line.
+    words : (str, str)
+        Follow the old and the new value.
     """
     lines = []
     for key in dict.fromkeys((*old, *new)):
         path, a, b = f"{prefix}{key}", old.get(key), new.get(key)
         if isinstance(a, Mapping) and isinstance(b, Mapping):
-            lines += differences(a, b, f"{path}.")
+            lines += differences(a, b, f"{path}.", words)
         elif a != b:
-            lines.append(f"{path}: {a!r} then, {b!r} now")
+            lines.append(f"{path}: {a!r} {words[0]}, {b!r} {words[1]}")
     return lines
 
 
-def _comparable(spec: Mapping[str, Any]) -> dict[str, Any]:
+def decisive_settings(spec: Mapping[str, Any]) -> dict[str, Any]:
     """Return what decides the numbers of a run, with layers by name, and defaults for what an older file lacks."""
     layers = [completed("layer", layer) for layer in spec["layers"]]
     fit = {key: value for key, value in completed_settings(spec["fit"]).items() if decides(key)}
@@ -49,7 +53,7 @@ def changes(stored: TrainingState, plan: Plan | TrainingState, *, of_data: bool 
 
     Without `of_data`, for a single pass, neither the data, the size of its batches nor the stop rule is compared.
     """
-    then, now = _comparable(stored.spec), _comparable(plan.spec)
+    then, now = decisive_settings(stored.spec), decisive_settings(plan.spec)
     if not of_data or (_in_one_batch(stored.spec, stored.data) and _in_one_batch(plan.spec, plan.data)):
         # The data decides the size of a single batch.
         then["fit"]["batch_size"] = now["fit"]["batch_size"]

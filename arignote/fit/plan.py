@@ -10,6 +10,7 @@ from arignote.data.epoch.order import Order, order_of
 from arignote.data.prepare.fit_data import FitData, OpenedData, split_of
 from arignote.data.prepare.prepared import Prepared, prepare
 from arignote.data.rows.selection import Rows
+from arignote.engine.processes import Processes
 from arignote.errors import CheckpointError, ConfigError, DataError, warn
 from arignote.fit.phases.final_epochs import FinalRows, final_rows
 from arignote.fit.phases.one_pass import OnePass, check_shape
@@ -26,6 +27,9 @@ from arignote.spec.settings import FitSettings
 from arignote.streams import draw_seed
 
 __all__ = ["FitRequest", "Plan", "plan_fit"]
+
+# Of several processes, so that one to four of them can share a run.
+_SHARDS_OF_PROCESSES = 4
 
 
 @dataclass(frozen=True)
@@ -53,6 +57,8 @@ class FitRequest:
         Whether the state in memory is trained further though settings or data have changed.
     is_in_folder : bool
         Whether the stem follows from what decides the numbers, so that another process that holds it trains this fit.
+    processes : Processes, optional
+        The processes that share the fit.
     """
 
     data: FitData
@@ -67,6 +73,7 @@ class FitRequest:
     one_pass: OnePass | None = None
     is_warm: bool = False
     is_in_folder: bool = False
+    processes: Processes | None = None
 
 
 @dataclass(frozen=True)
@@ -141,7 +148,7 @@ def plan_fit(request: FitRequest, stored: TrainingState | None) -> Plan:
     fixed_states = None if one_pass is None else one_pass.fixed_states if stored is None else stored.targets
     prepared = prepare(data, settings, rng, learned, stored_states, opened, fixed_states)
     rows, y = prepared.subsets["train"]
-    n_shards = _n_shards(settings, stored, prepared.batch_size)
+    n_shards = _n_shards(request, stored, prepared.batch_size)
     if one_pass is not None and stored is not None:
         check_shape(rows.n_in, stored, one_pass.estimator)
     order = order_of(rows, settings.shuffle, y if settings.balance_classes else None)
@@ -181,10 +188,11 @@ def _spec(
     }
 
 
-def _n_shards(settings: FitSettings, stored: TrainingState | None, batch_size: int) -> int:
-    """Return the number of shards of a batch: as set, else that of the run that is resumed, else 1."""
+def _n_shards(request: FitRequest, stored: TrainingState | None, batch_size: int) -> int:
+    """Return the number of shards of a batch: as set, else that of the run that is resumed, else the default."""
+    settings = request.settings
     before = None if stored is None else stored.spec["fit"].get("shards")
-    n_shards = settings.shards or before or 1
+    n_shards = settings.shards or before or (1 if request.processes is None else min(_SHARDS_OF_PROCESSES, batch_size))
     if n_shards > batch_size:
         raise ConfigError(
             f"fit.shards must be at most the rows of a batch, {batch_size}; got {n_shards}. Lower shards, or raise "

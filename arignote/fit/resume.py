@@ -28,6 +28,10 @@ __all__ = [
 ]
 
 
+# In place of the path of a file.
+IN_MEMORY = "the estimator's state"
+
+
 def candidates(
     files: RunFiles | None, spool: RunFiles | None, resume: bool | str, problems: list[str]
 ) -> Iterator[tuple[str, TrainingState]]:
@@ -134,7 +138,7 @@ def _or_in_memory(
         yield first
         yield from stored_states
     elif request.in_memory is not None:
-        yield "the estimator's state", request.in_memory
+        yield IN_MEMORY, request.in_memory
 
 
 def load_into(state: TrainingState, stored: TrainingState, where: str) -> None:

@@ -27,6 +27,7 @@ from arignote.errors import ArignoteError
 from arignote.fit.assemble import Assembly
 from arignote.fit.failures import cause_of, check_layers, divergence
 from arignote.fit.phases.final_epochs import FinalEpochs
+from arignote.fit.processes import check_stop_of
 from arignote.fit.trainer import Trainer, UpdateFunction
 from arignote.fit.validations.monitor import monitor_of
 from arignote.fit.validations.scores import tried_scores
@@ -72,7 +73,7 @@ def run(
     NotFiniteError
         If the loss or a weight is not finite; the last good checkpoint is kept.
     """
-    state, settings = fit.state, fit.settings
+    state, settings, check_stop = fit.state, fit.settings, check_stop_of(fit, stop)
     check_layers(fit.network)
     make_trainer = trainers(fit)
     if files is not None:
@@ -88,7 +89,7 @@ def run(
     fit.network.train()
     profiled = ProfiledStep(fit.step) if settings.profile else None
     try:
-        make_trainer(profiled or fit.step, checkpointer, stop.check, observers).run(state, status)
+        make_trainer(profiled or fit.step, checkpointer, check_stop, observers).run(state, status)
     except FloatingPointError:
         raise divergence(fit, make_trainer, checkpointer, files, first) from None
     except ArignoteError:
@@ -198,6 +199,7 @@ def _batches(
         only_rows=resident is not None,
         y_from_x=data.targets.from_input,
         shards=fit.plan.n_shards,
+        own_shards=None if fit.plan.request.processes is None else fit.plan.request.processes.own(fit.plan.n_shards),
     )
     return batches, resident or partial(batch_to_device, device=network.device)
 
@@ -234,7 +236,14 @@ def _may_stay(rows: Rows, settings: FitSettings, network: Network) -> bool:
 
 
 def in_order(
-    network: Network, rows: Rows, y: Any = None, *, y_from_x: bool = False, n_workers: int = 1, prefetch: int = 4
+    network: Network,
+    rows: Rows,
+    y: Any = None,
+    *,
+    y_from_x: bool = False,
+    n_workers: int = 1,
+    prefetch: int = 4,
+    own: Callable[[int], range] = range,
 ) -> Generator[tuple[Any, Any], None, None]:
     """Yield features and encoded targets of all rows in their order, read ahead, in batches that suit the network.
 
@@ -249,10 +258,13 @@ def in_order(
         Whether the targets are the features.
     n_workers, prefetch : int
         Threads that read, and batches that are read ahead.
+    own : callable
+        Returns which of a number of batches are yielded.
     """
     size = validation_rows(network)
     batches = Batches(rows, y, seed=0, batch_size=size, n_workers=n_workers, prefetch=prefetch, y_from_x=y_from_x)
-    with contextlib.closing(batches.epoch(0)) as of_epoch:
+    chosen = own(batches.n_batches)
+    with contextlib.closing(batches.epoch(0, chosen.start, chosen.stop)) as of_epoch:
         for batch in of_epoch:
             yield batch.x, batch.y
 
@@ -263,7 +275,11 @@ def _scorer(
     """Return a function that scores the network on a subset of the data, and can be stopped in the middle."""
     network, data, settings = fit.predicting, fit.plan.prepared, fit.settings
     rows, y = data.subsets[subset]
-    score, weights = Scorer(network, losses), data.scored_weights.get(subset)
+    processes, weights = fit.plan.request.processes, data.scored_weights.get(subset)
+    score, own = Scorer(network, losses, processes), range if processes is None else processes.own
+    first = own(-(-len(rows) // validation_rows(network))).start
+    # Processes stop after the same batch of training: in a validation some have no batch.
+    check_stop = check_stop if processes is None else lambda: None
     in_batches = partial(
         in_order,
         network,
@@ -272,12 +288,14 @@ def _scorer(
         y_from_x=data.targets.from_input,
         n_workers=settings.n_workers,
         prefetch=settings.prefetch,
+        own=own,
     )
 
     def run(n_validations: int) -> dict[str, float]:
         try:
             with contextlib.closing(in_batches()) as batches:
-                return score(batches, check_stop, fit.state.rng, position=(subset, n_validations), weights=weights)
+                position = (subset, n_validations)
+                return score(batches, check_stop, fit.state.rng, position=position, weights=weights, first=first)
         finally:
             fit.network.train()
 

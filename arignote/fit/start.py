@@ -7,7 +7,7 @@ import hashlib
 import os
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -19,6 +19,7 @@ from arignote.checkpoints.storage import is_url
 from arignote.checkpoints.writer import RunWriter
 from arignote.data.prepare.fit_data import FitData, open_data
 from arignote.engine.network import Network
+from arignote.engine.processes import Processes, connected
 from arignote.engine.profile import Profile
 from arignote.engine.session import session
 from arignote.errors import ConfigError, warn
@@ -27,7 +28,8 @@ from arignote.fit.changes import warn_of_changes
 from arignote.fit.config_data import open_config, with_layers
 from arignote.fit.phases.one_pass import OnePass, begin_pass, check_files_of_passes
 from arignote.fit.phases.pretrain import data_of_stages, stages
-from arignote.fit.plan import FitRequest
+from arignote.fit.plan import FitRequest, Plan
+from arignote.fit.processes import check_processes, end_together, follow, is_first, quiet, together, whole_choice
 from arignote.fit.resume import candidates, choose, load_into, resume_message
 from arignote.fit.review.page_at_end import check_report, report_fit
 from arignote.fit.run import network_to_predict, run
@@ -100,6 +102,28 @@ def fit_network(
     stored_network : str, optional
         Run, or safetensors file, from which layers with `load_params` take their parameters.
     """
+    with connected() as processes, quiet(processes):
+        request = _request(
+            *(layers, data, settings, name, seed, in_memory),
+            *(stored_network, one_pass, is_warm, is_in_folder, processes),
+        )
+        return _fit(request)
+
+
+def _request(
+    layers: list[Layer],
+    data: FitData,
+    settings: FitSettings,
+    name: str | None,
+    seed: int | None,
+    in_memory: TrainingState | None,
+    stored_network: str | None,
+    one_pass: OnePass | None,
+    is_warm: bool,
+    is_in_folder: bool,
+    processes: Processes | None,
+) -> FitRequest:
+    """Return what a fit is given, after the layers that are pretrained."""
     _check_written(settings)
     data, stored = with_layers(data, layers, settings), StoredNetwork.at(stored_network)
     stem, opened = settings.checkpoint, None
@@ -109,21 +133,41 @@ def fit_network(
     if settings.pretrain is not None:
         stored = _pretrain(layers, data, settings, stem, seed, in_memory, stored)
         layers = loaded_layers(layers, names_of_pretrained(layers, settings.pretrain))
-    request = FitRequest(
-        data, layers, settings, stem, name, seed, in_memory, stored, opened, one_pass, is_warm, is_in_folder
+    return FitRequest(
+        *(
+            data,
+            layers,
+            settings,
+            stem,
+            name,
+            seed,
+            in_memory,
+            stored,
+            opened,
+            one_pass,
+            is_warm,
+            is_in_folder,
+            processes,
+        )
     )
-    lines = ProgressLines() if settings.verbose else None
+
+
+def _fit(request: FitRequest) -> FitResult:
+    """Train with signals and notices as requests to stop, and print what is asked for."""
+    settings, is_heard = request.settings, is_first(request.processes)
+    lines = ProgressLines() if settings.verbose and is_heard else None
     # A bar is erased whatever ends the fit.
     with StopRequest(settings.stop_signals, settings.preemption) as stop, lines or nullcontext():
         try:
-            state, network, status, profile = _train(request, stop, _observers(settings, stop, lines))
+            observers = _observers(settings, stop, lines) if is_heard else ()
+            state, network, status, profile = _train(request, stop, observers)
         except StopRequested:
             # Before training began.
             stop.raise_interrupted()
             raise KeyboardInterrupt from None
-    if settings.profile:
+    if settings.profile and is_heard:
         show_profile(profile, settings.profile)
-    lost = state.position if stem is None else ""
+    lost = state.position if request.checkpoint is None else ""
     is_stopped = state.progress.interrupted or stop.signalled
     raise_if_stopped = partial(stop.raise_interrupted, lost) if is_stopped else lambda: None
     return FitResult(state, network, status, state.spec["fit"]["checkpoint"], raise_if_stopped)
@@ -199,42 +243,57 @@ def _train(
     request: FitRequest, stop: StopRequest, observers: Sequence[Callable[..., Any]]
 ) -> tuple[TrainingState, Network, str, Profile | None]:
     """Return the last state, the network to predict with, how the fit started, and what was profiled."""
-    profile = None
-    with _files(request, stop) as (request, files, spool):
-        problems: list[str] = []
-        if request.one_pass is None:
-            stored_states = candidates(files, spool, request.settings.resume, problems)
-        else:
-            check_files_of_passes(files, request.in_memory, request.settings.resume)
-            stored_states = iter(())
-        plan, stored, where, changes = choose(request, stored_states)
-        for problem in problems:
-            warn(f"{problem}. Resuming from {where}")
-        fit = assemble(plan, stored)
+    processes, profile = request.processes, None
+    with ExitStack() as stack:
+        with together(processes):
+            request, files, spool = stack.enter_context(_files(request, stop))
+            chosen = _chosen(request, files, spool) if is_first(processes) else None
+        text = b"" if processes is None else processes.of_first(b"" if chosen is None else whole_choice(*chosen[:3]))
+        with together(processes):
+            plan, stored, where, changes, problems = chosen or (*follow(request, text), [], [])
+            fit = assemble(plan, stored)
+        check_processes(fit)
         state, status = fit.state, "starts"
         cause = "start" if stored is None else stored.cause_of_next
-        with session(fit.step.setup):
-            if stored is not None:
-                load_into(state, stored, where)
-                warn_of_changes(stored, state, changes, where)
-                status = resume_message(state, where)
-                if request.one_pass is not None:
-                    status = begin_pass(state, stored, request.one_pass.network)
-            is_saved = spool is None or not where.startswith(spool.folder.path_of())
-            if not (state.finished and stored is not None and is_saved):
-                profile = run(fit, stop, files, spool, status, cause, observers)
-            elif files is not None and not problems:
-                files.clean_up(state.run_id)
-            result, network = state.snapshot(), network_to_predict(fit)
-            if request.settings.report and files is not None and not state.progress.interrupted:
-                report_fit(fit, result, network, files, stop)
-            return result, network, status, profile
+        stack.enter_context(session(fit.step.setup))
+        if stored is not None:
+            load_into(state, stored, where)
+            warn_of_changes(stored, state, changes, where)
+            status = resume_message(state, where)
+            if request.one_pass is not None:
+                status = begin_pass(state, stored, request.one_pass.network)
+        is_saved = spool is None or not where.startswith(spool.folder.path_of())
+        if not (state.finished and stored is not None and is_saved):
+            profile = run(fit, stop, files, spool, status, cause, observers)
+        elif files is not None and not problems:
+            files.clean_up(state.run_id)
+        result, network = state.snapshot(), network_to_predict(fit)
+        if request.settings.report and files is not None and not state.progress.interrupted:
+            report_fit(fit, result, network, files, stop)
+        end_together(processes, result)
+        return result, network, status, profile
+
+
+def _chosen(
+    request: FitRequest, files: RunWriter | None, spool: RunWriter | None
+) -> tuple[Plan, TrainingState | None, str, list[str], list[str]]:
+    """Return what `choose` does, and a message for each file that is skipped."""
+    problems: list[str] = []
+    if request.one_pass is None:
+        stored_states = candidates(files, spool, request.settings.resume, problems)
+    else:
+        check_files_of_passes(files, request.in_memory, request.settings.resume)
+        stored_states = iter(())
+    plan, stored, where, changes = choose(request, stored_states)
+    for problem in problems:
+        warn(f"{problem}. Resuming from {where}")
+    return plan, stored, where, changes, problems
 
 
 @contextmanager
 def _files(request: FitRequest, stop: StopRequest) -> Iterator[tuple[FitRequest, RunWriter | None, RunWriter | None]]:
     """Give the request with its stem, the files, locked, and those that keep its state while the store is away."""
-    if request.checkpoint is None:
+    if request.checkpoint is None or not is_first(request.processes):
         yield request, None, None
         return
     files = RunWriter(request.checkpoint, request.settings.keep_last, request.settings.keep_epochs)

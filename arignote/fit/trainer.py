@@ -134,16 +134,16 @@ class Trainer:
         due = [layer for layer, epoch in self.thaw_at.items() if epoch <= progress.epoch]
         state.thawed = dict.fromkeys(due, progress.n_updates) | state.thawed
         with contextlib.closing(source.batches.updates(progress.epoch, progress.batch, self.accumulate)) as updates:
-            for batches in updates:
-                self._step(state, batches)
+            for numbers, batches in updates:
+                self._step(state, numbers, batches)
                 self.checkpointer.after_batch(state)
                 self._notify_saved(state)
                 self.check_stop()
 
-    def _step(self, state: TrainingState, batches: list[Batch]) -> None:
+    def _step(self, state: TrainingState, numbers: range, batches: list[Batch]) -> None:
         """Update the network and its average, then validate it if that is due."""
         examples_before = state.progress.examples_seen
-        loss = self.update(state, batches)
+        loss = self.update(state, numbers, batches)
         self._update_average(state)
         self._notify("batch", state, state.progress.epoch + 1, _loss=loss)
         frequency = self.validation_frequency
@@ -151,12 +151,14 @@ class Trainer:
             state.progress.validation_due = True
             self._validate(state, state.progress.epoch)
 
-    def update(self, state: TrainingState, batches: list[Batch]) -> Tensor:
-        """Update the network from batches, and count them; return their mean loss, on the device."""
+    def update(self, state: TrainingState, numbers: range, batches: list[Batch]) -> Tensor:
+        """Update the network from the batches of these numbers, and count them; return their mean loss, on the device.
+
+        Of batches in shards, `batches` are those that this process computes.
+        """
         progress, source = state.progress, self._epoch_source(state)
         moved = [source.to_device(batch) for batch in batches]
-        # Of whole batches, also if they are in shards.
-        n_rows = [source.batches.cuts.size(index) for index in range(batches[0].index, batches[-1].index + 1)]
+        n_rows = [source.batches.cuts.size(number) for number in numbers]
         values = self.values(state, progress.n_updates)
         loss = self.step(
             moved,
@@ -173,7 +175,7 @@ class Trainer:
             state.epoch_loss.add_(loss, alpha=sum(n_rows))
         else:
             state.epoch_loss.add_(loss.item() * sum(n_rows))
-        progress.count_update(batches[-1].index + 1, sum(n_rows))
+        progress.count_update(numbers.stop, sum(n_rows))
         return loss
 
     def _update_average(self, state: TrainingState) -> None:

@@ -90,6 +90,15 @@ class StopRequest:
         if self.reason is None:
             self.reason = reason
 
+    @property
+    def asked(self) -> tuple[int, str] | None:
+        """Number of the signal, or 0, and the reason; None if nothing requested a stop."""
+        return None if self.reason is None else (int(self._number), self.reason)
+
+    def adopt(self, number: int, reason: str) -> None:
+        """Stop, and end, as another process of the same fit that received this signal, or 0, for this reason."""
+        self._number, self.reason = number, reason
+
     def check(self) -> None:
         """Raise StopRequested if a stop was requested."""
         if self.reason is not None:

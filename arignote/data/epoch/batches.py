@@ -128,15 +128,15 @@ class Batches:
         self.n_batches = self.cuts.n_batches
         self._stamp = rows.stamp
 
-    def epoch(self, epoch: int, start: int = 0) -> Generator[Batch, None, None]:
+    def epoch(self, epoch: int, start: int = 0, end: int | None = None) -> Generator[Batch, None, None]:
         """Yield the batches of an epoch in order.
 
         Parameters
         ----------
         epoch : int
             From 0.
-        start : int
-            First batch that is yielded; the batches are those of the whole epoch.
+        start, end : int
+            First batch that is yielded, and the one after the last; the batches are those of the whole epoch.
 
         Yields
         ------
@@ -172,7 +172,8 @@ class Batches:
         def make(place: Place) -> Callable[[], Batch]:
             return lambda: finish(place, lambda: self.rows.raw(take(place)))
 
-        places = ((index, shard) for index in range(start, self.n_batches) for shard in self.shards)
+        numbers = range(start, self.n_batches if end is None else end)
+        places = ((index, shard) for index in numbers for shard in self.shards)
         in_threads = self.n_workers > 0 and not (self.rows.reader.in_memory and self.augmentation is None)
         if self.only_rows:
             return (self._named(place, take(place), positions) for place in places)
@@ -182,11 +183,12 @@ class Batches:
             return self._ahead(make, places)
         return self._by_blocks(finish, places, positions, ends, in_threads)
 
-    def updates(self, epoch: int, start: int, n_batches: int) -> Generator[list[Batch], None, None]:
-        """Yield the batches, or their shards, of `n_batches` batches at a time, as of `epoch`."""
+    def updates(self, epoch: int, start: int, n_batches: int) -> Generator[tuple[range, list[Batch]], None, None]:
+        """Yield the numbers of `n_batches` batches at a time, and these batches, or their shards, as of `epoch`."""
         with closing(self.epoch(epoch, start)) as left:
-            while several := list(islice(left, n_batches * len(self.shards))):
-                yield several
+            for first in range(start, self.n_batches, n_batches):
+                numbers = range(first, min(first + n_batches, self.n_batches))
+                yield numbers, list(islice(left, len(numbers) * len(self.shards)))
 
     def _named(self, place: Place, rows: slice | NDArray[np.int64], positions: NDArray[np.int64] | None) -> Batch:
         """Return a batch of row numbers alone."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from arignote.checkpoints.progress import OBSERVER
 from arignote.errors import Interrupted
+from arignote.launch import is_first_process
 from arignote.spec.config import read_config
 from arignote.spec.run_spec import RunSpec
 
@@ -49,6 +50,7 @@ def fit_command(
     n_seeds : int >= 1, optional
         Number of runs, each with a seed and files of its own; by default one run with those of the config.
     """
+    quiet = quiet or not is_first_process()
     spec = read_config(config, overrides, needs_data=True, data_dir=data_dir)
     # After the config, which may be wrong: importing the engine takes a second.
     from arignote.report.ending import config_options, ending

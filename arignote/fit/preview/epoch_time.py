@@ -70,19 +70,19 @@ def measure_epoch(spec: RunSpec, seconds: float = 1.0) -> EpochTime:
     n_warm = settings.prefetch + 2
     with session(fit.step.setup), contextlib.closing(updates):
         for _ in range(n_warm):
-            loss = trainer.update(fit.state, next(updates))
+            loss = trainer.update(fit.state, *next(updates))
         # The value of a loss waits for the device.
         float(loss)
         began, n_timed = time.perf_counter(), 0
         while n_timed < _LEAST_STEPS or time.perf_counter() - began < seconds:
-            loss = trainer.update(fit.state, next(updates))
+            loss = trainer.update(fit.state, *next(updates))
             n_timed += 1
         float(loss)
         passed = time.perf_counter() - began
     return EpochTime(passed / n_timed, -(-trainer.batches.n_batches // settings.accumulate), n_timed)
 
 
-def _endless(batches: Batches, accumulate: int) -> Generator[list[Batch], None, None]:
+def _endless(batches: Batches, accumulate: int) -> Generator[tuple[range, list[Batch]], None, None]:
     """Yield the batches of one update after the other, epoch after epoch."""
     for epoch in count():
         yield from batches.updates(epoch, 0, accumulate)

@@ -1,0 +1,247 @@
+"""Processes that train one network together, as torchrun starts them: torch.distributed.
+
+Every process has the whole network, and makes every update itself, from the same sum of gradients. What processes send
+are vectors and bytes, never objects that would be unpickled.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from functools import cache
+from itertools import chain, count
+from typing import Any
+
+import torch
+import torch.distributed as dist
+from torch import Tensor
+from torch.distributed import TCPStore  # type: ignore[attr-defined]
+from torch.distributed.rendezvous import rendezvous
+
+from arignote.engine.shards import TreeSum
+from arignote.errors import ArignoteError, ConfigError, ProcessError
+from arignote.launch import FROM_TORCHRUN
+
+__all__ = ["Processes", "connected"]
+
+# For how long a process waits for the others: while one of them reads the data first, or writes to a slow store.
+_TIMEOUT = timedelta(minutes=10)
+_ATTEMPT = timedelta(seconds=2)
+_N_GROUPS = count()
+
+
+class Processes:
+    """The processes of a fit.
+
+    Parameters
+    ----------
+    rank : int
+        Number of this process, from 0. Number 0 writes files and prints.
+    size : int
+        Number of processes.
+
+    Attributes
+    ----------
+    position : str
+        Position of the run, for errors.
+    asked : callable
+        Returns what asks this process to stop, as the number of a signal, or 0, and a reason; None if nothing does.
+    stop : (int, str) or None
+        What asked any of the processes to stop, once all know of it.
+    """
+
+    def __init__(self, rank: int, size: int):
+        self.rank, self.size, self.position = rank, size, "before training"
+        self.asked: Callable[[], tuple[int, str] | None] = lambda: None
+        self.stop: tuple[int, str] | None = None
+
+    def agree_to_stop(self) -> None:
+        """Tell all processes what asked any of them to stop."""
+        texts = [json.loads(text) for text in self.gather(json.dumps(self.asked()).encode())]
+        number, reason = max((tuple(text) for text in texts if text), key=lambda one: bool(one[0]))
+        self.stop = number, reason
+
+    def own(self, n: int) -> range:
+        """Return which of n shards, or batches, this process computes: neighbours, so that few sums are sent."""
+        return _own(self.rank, self.size, n)
+
+    def total(self, tree: TreeSum, n: int, like: Tensor) -> Tensor:
+        """Return the sum of n vectors, of which `tree` has the nodes of this process, as large as `like`.
+
+        Each process adds one slice of the vectors, in the order of the tree, and sends it to all: as many bytes as of
+        an all-reduce, if each process has one node.
+        """
+        if self.size == 1:
+            return tree.total
+        nodes = [_nodes(own.start, own.stop, n) for own in (_own(rank, self.size, n) for rank in range(self.size))]
+        n_own, n_slice = len(tree.nodes), -(-len(like) // self.size)
+        # (nodes, length) to (processes, nodes, slice), with zeros at the end.
+        padded = like.new_zeros((n_own, self.size * n_slice))
+        for row, (*_, values) in zip(padded, tree.nodes, strict=True):
+            row[: len(like)] = values
+        sent = padded.view(n_own, self.size, n_slice).transpose(0, 1).contiguous()
+        received = like.new_empty((sum(map(len, nodes)), n_slice))
+        with self._calling("sum of the gradients"):
+            dist.all_to_all_single(
+                received.view(-1),
+                sent.view(-1),
+                output_split_sizes=[len(of_process) * n_slice for of_process in nodes],
+                input_split_sizes=[n_own * n_slice] * self.size,
+            )
+            whole = TreeSum(n)
+            for (first, end), of_slice in zip(chain(*nodes), received, strict=True):
+                whole.add(first, end, of_slice)
+            return _gathered(whole.total, self.size)[: len(like)]
+
+    def gather(self, data: bytes) -> list[bytes]:
+        """Return what each process gives, in the order of their numbers."""
+        if self.size == 1:
+            return [data]
+        with self._calling("exchange of data"):
+            lengths = _gathered(torch.tensor([len(data)]), self.size).tolist()
+            padded = torch.zeros(max(*lengths, 1), dtype=torch.uint8)
+            if data:
+                padded[: len(data)] = torch.frombuffer(bytearray(data), dtype=torch.uint8)
+            rows = _gathered(padded, self.size).view(self.size, -1)
+        return [row[:length].numpy().tobytes() for row, length in zip(rows, lengths, strict=True)]
+
+    def of_first(self, data: bytes) -> bytes:
+        """Return what process 0 gives."""
+        return self.gather(data if self.rank == 0 else b"")[0]
+
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """Return a context after which all processes continue, or all raise: an error of one of them is told to all."""
+        error: BaseException | None = None
+        try:
+            yield
+        except ProcessError:
+            raise
+        except BaseException as raised:
+            error = raised
+        texts = self.gather(b"" if error is None else f"{type(error).__name__}: {error}".encode())
+        if error is not None:
+            if isinstance(error, ArignoteError):
+                error.is_reported = self.rank > 0
+            raise error
+        failed = next((rank for rank, text in enumerate(texts) if text), None)
+        if failed is not None:
+            other = ProcessError(f"process {failed} of {self.size} failed: {texts[failed].decode()}")
+            other.is_reported = self.rank > 0
+            raise other
+
+    def check_equal(self, values: dict[str, Any], differences: Callable[..., list[str]]) -> None:
+        """Raise ConfigError if plain data is not the same in all processes; `differences` returns lines on two."""
+        all_values = [json.loads(text) for text in self.gather(json.dumps(values).encode())]
+        lines = [
+            f"process {rank}: {line}"
+            for rank, others in enumerate(all_values)
+            for line in differences(all_values[0], others, words=("in process 0", "here"))
+        ]
+        if lines:
+            listed = "\n  ".join(lines)
+            unequal = ConfigError(
+                f"the {self.size} processes must train the same network on the same data, on machines of one kind; "
+                f"they differ:\n  {listed}\nStart the same command with the same files and versions on each"
+            )
+            unequal.is_reported = self.rank > 0
+            raise unequal
+
+    @contextmanager
+    def _calling(self, what: str) -> Iterator[None]:
+        try:
+            yield
+        except RuntimeError as error:
+            raise ProcessError(
+                f"process {self.rank} of {self.size}: another process ended, or did not answer within "
+                f"{_TIMEOUT.seconds // 60} minutes ({what}, {self.position}): {error}. Started again, the same command "
+                "resumes from the last checkpoint"
+            ) from None
+
+
+def _own(rank: int, size: int, n: int) -> range:
+    return range(rank * n // size, (rank + 1) * n // size)
+
+
+def _connected(key: str) -> tuple[Any, int, int]:
+    """Return a store of the processes for one fit, the number of this process, and their number.
+
+    torchrun keeps its own store while it starts processes again: addresses of an earlier fit, or of processes that were
+    killed, would be found there. Process 0 opens a new one, and writes its port there.
+    """
+    shared, rank, size = next(rendezvous("env://", timeout=_TIMEOUT))
+    host, until = os.environ["MASTER_ADDR"], time.monotonic() + _TIMEOUT.total_seconds()
+    if rank == 0:
+        store = TCPStore(host, 0, size, is_master=True, timeout=_TIMEOUT, wait_for_workers=False)
+        shared.set(key, str(store.port))
+        return store, rank, size
+    while True:
+        port = int(shared.get(key))
+        try:
+            store = TCPStore(host, port, size, is_master=False, timeout=_ATTEMPT)
+        except RuntimeError:
+            # The port of a process that was killed; its successor writes another one.
+            if time.monotonic() > until:
+                raise
+            time.sleep(0.1)
+        else:
+            store.set_timeout(_TIMEOUT)
+            return store, rank, size
+
+
+def _gathered(values: Tensor, size: int) -> Tensor:
+    """Return vectors of one length of all processes, one after the other."""
+    gathered = values.new_empty((size, len(values)))
+    dist.all_gather(list(gathered.unbind()), values.contiguous())
+    return gathered.view(-1)
+
+
+@cache
+def _nodes(first: int, end: int, n: int) -> list[tuple[int, int]]:
+    """Return the nodes of the tree over n vectors that the vectors from `first` to `end` make."""
+    tree = TreeSum(n)
+    for number in range(first, end):
+        tree.add(number, number + 1, torch.empty(0))
+    return [(begin, stop) for begin, stop, _ in tree.nodes]
+
+
+@contextmanager
+def connected() -> Iterator[Processes | None]:
+    """Give the processes of torchrun, connected; None without torchrun. What is connected already stays so.
+
+    Raises
+    ------
+    ConfigError
+        If the environment names several processes, but not how they find one another.
+    ProcessError
+        If they do not.
+    """
+    missing = [name for name in FROM_TORCHRUN if not os.environ.get(name)]
+    if not dist.is_available() or (missing and os.environ.get("WORLD_SIZE", "1") in ("", "1")):
+        yield None
+        return
+    if missing:
+        raise ConfigError(
+            f"WORLD_SIZE is {os.environ['WORLD_SIZE']}, but {', '.join(missing)} is not set, which torchrun sets: "
+            "start with torchrun --nproc-per-node=2 -m arignote fit CONFIG, or unset WORLD_SIZE"
+        )
+    if dist.is_initialized():
+        yield Processes(dist.get_rank(), dist.get_world_size())
+        return
+    try:
+        backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"
+        store, rank, size = _connected(f"arignote/{next(_N_GROUPS)}")
+        dist.init_process_group(backend, timeout=_TIMEOUT, store=store, rank=rank, world_size=size)
+    except (RuntimeError, ValueError) as error:
+        raise ProcessError(
+            f"process {os.environ['RANK']} of {os.environ['WORLD_SIZE']} cannot reach the others at "
+            f"{os.environ['MASTER_ADDR']}:{os.environ['MASTER_PORT']}: {error}"
+        ) from None
+    try:
+        yield Processes(dist.get_rank(), dist.get_world_size())
+    finally:
+        dist.destroy_process_group()

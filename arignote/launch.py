@@ -1,0 +1,16 @@
+"""The environment that torchrun gives to the processes of one command."""
+
+from __future__ import annotations
+
+import os
+
+__all__ = ["FROM_TORCHRUN", "is_first_process"]
+
+# docs.pytorch.org, "torchrun (Elastic Launch)", environment variables.
+FROM_TORCHRUN = ("RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
+
+
+def is_first_process() -> bool:
+    """Return whether this process prints and writes files: it is alone, or the first one of those of torchrun."""
+    is_alone = not all(os.environ.get(name) for name in FROM_TORCHRUN)
+    return is_alone or os.environ["RANK"] == "0"

@@ -1,0 +1,85 @@
+"""The promise in several processes: as many as there may be, killed and resumed by another number, the same bits."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import processes_driver as driver
+import psutil
+import pytest
+
+pytestmark = pytest.mark.slow
+
+ENV = os.environ | {"PYTHONWARNINGS": "ignore", "OMP_NUM_THREADS": "1"}
+
+
+@pytest.fixture
+def folder(tmp_path):
+    driver.write(tmp_path)
+    return tmp_path
+
+
+def torchrun(n_processes: int, folder: Path, *cases: str, n_restarts: int = 0) -> subprocess.Popen[str]:
+    """Start processes in a session of their own."""
+    words = [f"--nproc-per-node={n_processes}", f"--max-restarts={n_restarts}", "--master-port=0"]
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", *words, driver.__file__]
+    return subprocess.Popen(
+        [*command, str(folder), *cases], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=ENV
+    )
+
+
+def test_any_number_of_processes_ends_in_the_bits_of_one(folder):
+    alone = folder / "alone"
+    alone.mkdir()
+    driver.write(alone)
+    expected = [f"{case} {driver.digests(driver.fitted(alone, case))}" for case in driver.CASES]
+    assert len({line.split()[1] for line in expected}) == len(driver.CASES)
+    # Processes that go on to another fit, with other settings each, are refused before it begins, and once.
+    output, errors = torchrun(2, folder, *driver.CASES, "different").communicate(timeout=120)
+    assert output.splitlines() == expected, errors[-3000:]
+    assert errors.count("ConfigError: the 2 processes must train the same network on the same data") == 2
+    assert "process 1: fit.lr_rule: ['const', {'initial_value': 0.1}] in process 0" in errors
+    # Of three processes one has two shards; of two shards one has none.
+    for file in folder.glob("*.ckpt"):
+        file.unlink()
+    output, errors = torchrun(3, folder, "dense", "hdf5", "two").communicate(timeout=120)
+    assert output.splitlines() == [line for line in expected if line.startswith(("dense", "hdf5", "two"))], errors[
+        -3000:
+    ]
+
+
+def wait_for(condition, process):
+    until = time.monotonic() + 60
+    while not condition():
+        assert process.poll() is None and time.monotonic() < until, process.communicate()[1][-3000:]
+        time.sleep(0.02)
+
+
+def test_a_worker_and_the_agent_are_killed_and_one_process_ends_in_the_same_bits(folder):
+    n_epochs = 60
+    whole = folder / "whole"
+    whole.mkdir()
+    expected = driver.digests(driver.fitted(whole, "norm", n_epochs))
+    last = folder / "norm_last.ckpt"
+    agent = torchrun(3, folder, f"norm:{n_epochs}", n_restarts=1)
+    wait_for(last.exists, agent)
+    workers = psutil.Process(agent.pid).children()
+    workers[1].kill()
+    # torchrun starts the group anew, which resumes.
+    wait_for(
+        lambda: {one.pid for one in psutil.Process(agent.pid).children()}.isdisjoint(w.pid for w in workers), agent
+    )
+    wait_for(lambda: len(psutil.Process(agent.pid).children()) == 3, agent)
+    written = last.stat().st_mtime_ns
+    wait_for(lambda: last.stat().st_mtime_ns > written, agent)
+    agent.send_signal(signal.SIGTERM)
+    output, errors = agent.communicate(timeout=60)
+    assert output == "" and agent.returncode, errors[-3000:]
+    ended = driver.fitted(folder, "norm", n_epochs)
+    assert driver.digests(ended) == expected
+    assert ended.state_.causes == ["start", "killed", "SIGTERM"]
