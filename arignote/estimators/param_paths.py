@@ -49,11 +49,11 @@ def params_of_parts(values: Mapping[str, Any]) -> dict[str, Any]:
         for name in values:
             # Layers or settings that are wrong are reported by `fit`.
             with suppress(ValueError):
-                params.update(_listed(root.child(name), "" if name == "layers" else f"{name}__", values))
+                params.update(_paths_behind(root.child(name), "" if name == "layers" else f"{name}__", values))
     return params
 
 
-def _listed(place: Place, before: str, own: Container[str]) -> Iterator[tuple[str, Any]]:
+def _paths_behind(place: Place, before: str, own: Container[str]) -> Iterator[tuple[str, Any]]:
     """Yield the paths behind a place, with their values."""
     for word in place.words():
         # A path cannot tell these apart.
@@ -61,7 +61,7 @@ def _listed(place: Place, before: str, own: Container[str]) -> Iterator[tuple[st
             continue
         child = place.child(word)
         yield f"{before}{word}", child.value
-        yield from _listed(child, f"{before}{word}__", own)
+        yield from _paths_behind(child, f"{before}{word}__", own)
 
 
 def steps_of(key: str, value: Any, values: Mapping[str, Any]) -> list[tuple[Place, str]]:
@@ -101,7 +101,7 @@ def _unknown(key: str, value: Any, steps: Sequence[tuple[Place, str]], values: M
         of = before.removesuffix("__")
         return ConfigError(f"set_params: {key}: {of} is {place.value!r}, which has no parameters: set it whole")
     # A parameter of a layer without the name of the layer.
-    meant = [] if before else [path for path, _ in _listed(place, "", values) if path.endswith(f"__{word}")]
+    meant = [] if before else [path for path, _ in _paths_behind(place, "", values) if path.endswith(f"__{word}")]
     advice = advice_on(place.kind if isinstance(place, Spec) else "config", word, names)
     if advice is not None and not before and not meant:
         return ConfigError(Complaint((), f"set_params: unknown parameter {key!r}", advice=advice.about(value)))

@@ -71,7 +71,7 @@ def define_mlp(
     >>> [[name, params["name"]] for name, params in define_mlp(10, n_hidden=[400, 400], dropout_p=[0, 0.5, 0])]
     [['FCLayer', 'fc0'], ['DropoutLayer', 'DO-fc0'], ['FCLayer', 'fc1'], ['ClassificationOutputLayer', 'output']]
     """
-    units = _listed(n_hidden)
+    units = _as_list(n_hidden)
     rates = _rates(dropout_p, 1 + len(units))
     dense = _dense(units, rates[1:], activation, l1_reg, l2_reg)
     return [*_dropout("input", rates[0]), *dense, *define_logistic_regression(n_classes, l1_reg, l2_reg)]
@@ -130,7 +130,7 @@ def define_cnn(
     shape = list(input_image_shape)
     if len(shape) not in (2, 3):
         raise ConfigError(f"input_image_shape must be (height, width) or (channels, height, width); got {shape}")
-    kernels, filters, pools, units = map(_listed, (n_kernels, filter_scale, poolsize, n_hidden))
+    kernels, filters, pools, units = map(_as_list, (n_kernels, filter_scale, poolsize, n_hidden))
     if not len(kernels) == len(filters) == len(pools):
         raise ConfigError(
             "n_kernels, filter_scale and poolsize must have a value for each convolution; "
@@ -162,7 +162,7 @@ def _dropout(layer: str, rate: float) -> Specs:
     return [["DropoutLayer", {"name": f"DO-{layer}", "dropout_p": rate}]] if rate else []
 
 
-def _listed(values: Any) -> list[Any]:
+def _as_list(values: Any) -> list[Any]:
     return list(values) if isinstance(values, Iterable) else [values]
 
 

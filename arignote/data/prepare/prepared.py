@@ -96,7 +96,7 @@ class Prepared:
         for name in self.scored_weights.keys() - {"train"}:
             entries[f"weights of {name}"] = hashlib.sha256(self.scored_weights[name].tobytes()).hexdigest()
         names, positions = (_of_type(self.columns, kind) for kind in (str, int))
-        text = _listed(self.text)
+        text = _plain_columns(self.text)
         named = {"feature_names": names, "columns": positions, "text": text, "csv": self.csv}
         return entries | {name: value for name, value in named.items() if value}
 
@@ -108,7 +108,7 @@ def _of_type(columns: Names | Mapping[str, Names], kind: type) -> Any:
     return [column for column in columns if isinstance(column, kind)]
 
 
-def _listed(text: Names | Mapping[str, Names]) -> Any:
+def _plain_columns(text: Names | Mapping[str, Names]) -> Any:
     """Return the columns of text as plain data, by channel if there are several."""
     return {name: list(own) for name, own in text.items() if own} if isinstance(text, Mapping) else list(text)
 

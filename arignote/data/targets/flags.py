@@ -57,7 +57,7 @@ class Flags(Target):
                     f"labels of {what} row {row} must be a list, which is empty if none applies; got {y[row]!r:.100}"
                 )
             if not _are_indicators(y):
-                return _listed(y, what)
+                return _tuples_of_labels(y, what)
             # Objects, if the columns of a DataFrame are of several types.
             y = np.asarray(y).astype(np.int64)
         matrix = np.asarray(y)
@@ -133,7 +133,7 @@ def _are_indicators(y: Any) -> bool:
     return len(lengths) == 1 and bool(values) and all(np.isscalar(value) and value in (0, 1) for value in values)
 
 
-def _listed(y: Any, what: str) -> NDArray[Any]:
+def _tuples_of_labels(y: Any, what: str) -> NDArray[Any]:
     """Return the labels of each row as tuples, sorted, each once."""
     rows = []
     for row, labels in enumerate(y):
