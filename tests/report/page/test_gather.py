@@ -133,18 +133,6 @@ def test_runs_are_overlaid_on_common_axes(whole, digits, tmp_path):
     assert "2 runs" in html_of("runs.html", page)
 
 
-def test_what_differs_in_runs_is_their_layers_and_seed_too_and_no_path():
-    fits = [{"n_epochs": 9, "checkpoint": name} for name in ("a", "b")]
-    layers = [[["FCLayer", {"name": "fc1", "n_units": n}], *more] for n, more in ((3, []), (4, [["DropoutLayer", {}]]))]
-    specs = [state(2).spec | {"fit": fit, "layers": one} for fit, one in zip(fits, layers, strict=True)]
-    runs = [StoredRun("run", replace(state(2), spec=spec, rng=rng)) for rng, spec in enumerate(specs, 3)]
-    assert page_of_several(runs)["settings"] == [
-        ("layers.fc1.n_units", ["3", "4"]),
-        ("rng", ["3", "4"]),
-        ("layers.1", ["-", "DropoutLayer"]),
-    ]
-
-
 def test_the_largest_page_is_under_500_kb():
     """100,000 validations of eight losses, and three parts of 1,000 classes with many mistakes."""
     n, rng = 100_000, np.random.default_rng(0)
