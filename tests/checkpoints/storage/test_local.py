@@ -403,7 +403,7 @@ def test_a_python_without_locks_uses_a_lease(tmp_path, monkeypatch):
     def missing(handle, *, blocking):
         raise OSError(errno.ENOSYS, "fcntl is unavailable")
 
-    monkeypatch.setattr(local, "lock_descriptor", missing)
+    monkeypatch.setattr("filelock.lock_descriptor", missing)
     monkeypatch.setattr("arignote.checkpoints.storage.lease.SETTLE_FREE", 0.01)
     lock = LocalFolder(tmp_path).lock("run", nothing)
     assert isinstance(lock, Lease) and os.listdir(tmp_path) == [".run.lease"]
