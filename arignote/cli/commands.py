@@ -12,6 +12,7 @@ from typer._completion_classes import completion_init
 from typer.completion import install_callback, show_callback
 from typer.core import TyperCommand, TyperGroup
 
+from arignote.cli.usage import in_house_form
 from arignote.process import READER_ENDED
 from arignote.version import __version__
 
@@ -48,10 +49,19 @@ class _Command(TyperCommand):
         if set(args) & set(ctx.help_option_names) and not ctx.resilient_parsing:
             typer.echo(ctx.get_help())
             ctx.exit()
-        return super().parse_args(ctx, args)
+        with in_house_form(ctx):
+            return super().parse_args(ctx, args)
 
 
 class _Commands(TyperGroup):
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Parse the options before a command."""
+        if not args:
+            # As --help, but that no command is given is an error.
+            return super().parse_args(ctx, args)
+        with in_house_form(ctx):
+            return super().parse_args(ctx, args)
+
     def list_commands(self, ctx: Any) -> list[str]:
         """Return the names of the commands."""
         return list(_functions)
@@ -83,11 +93,9 @@ class _Commands(TyperGroup):
         """Return the command of a name; if there is none, fail with the names of all."""
         known = self.list_commands(ctx)
         if args and args[0] not in known and not args[0].startswith("-"):
-            from arignote.errors import nearest
+            from arignote.errors import ConfigError, available_names
 
-            near = nearest(args[0], known)
-            hint = f" Did you mean {near!r}?" if near else ""
-            ctx.fail(f"there is no command {args[0]!r}.{hint} Commands: {', '.join(sorted(known))}")
+            raise ConfigError(f"there is no command {args[0]!r}. {available_names(args[0], sorted(known))}")
         return super().resolve_command(ctx, args)
 
     def invoke(self, ctx: Any) -> Any:

@@ -160,7 +160,7 @@ def test_a_store_of_an_unknown_kind_is_refused(command, folder):
 @pytest.mark.parametrize("code", ["999", "-1", "256"])
 def test_an_exit_code_that_no_process_can_have_is_refused(code, folder):
     ended = arignote("fit", "config.yaml", f"--exit-code={code}")
-    assert ended.code == 2 and "Invalid value for '--exit-code'" in ended.err
+    assert ended.code == 2 and "arignote fit: --exit-code must be at " in ended.err
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="the machine has a GPU")
