@@ -38,7 +38,7 @@ def config_schema() -> dict[str, Any]:
     sections["layer_defaults"] = {"type": "object", "properties": _parameters_of_layers(definitions)}
     sections |= {"layers.complete": _complete(definitions), "layers.known": _known(definitions)}
     keys["include"] |= {"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]}
-    is_output = [definitions.is_part[name] for name, cls in definitions.parts.items() if issubclass(cls, OutputLayer)]
+    is_output = [one.is_meant for one in definitions.parts.values() if issubclass(one.cls, OutputLayer)]
     keys["layers"] |= {
         "contains": {"anyOf": [*is_output, spec_of(OWN, ["layer"])]},
         "errorMessage": "the last layer must be an output layer",
@@ -83,7 +83,7 @@ def _whole(definitions: Definitions, sections: dict[str, Any]) -> dict[str, Any]
 def _parameters_of_layers(definitions: Definitions) -> dict[str, Any]:
     """Return the schema of each parameter of a layer: that of any layer that has it."""
     forms_by_name: dict[str, list[Any]] = {}
-    for layer in (name for name, cls in definitions.parts.items() if issubclass(cls, Layer)):
+    for layer in (name for name, part in definitions.parts.items() if issubclass(part.cls, Layer)):
         for name, one in definitions.schemas[layer]["properties"].items():
             forms = forms_by_name.setdefault(name, [])
             if one not in forms:
@@ -94,22 +94,22 @@ def _parameters_of_layers(definitions: Definitions) -> dict[str, Any]:
 def _within_blocks(definitions: Definitions, name: str) -> dict[str, Any]:
     """Return the schema of layers, of which blocks have layers that match a definition."""
     inner = with_params({"properties": {"layers": {"$ref": f"#/$defs/{name}"}}})
-    return {"if": definitions.is_part["layer.Block"], "then": inner}
+    return {"if": definitions.parts["layer.Block"].is_meant, "then": inner}
 
 
 def _complete(definitions: Definitions) -> dict[str, Any]:
     """Return the schema of layers that have all required parameters."""
     needed = [
         definitions.needs(name)
-        for name, required in definitions.required.items()
-        if required and name.startswith("layer.")
+        for name, part in definitions.parts.items()
+        if part.required and name.startswith("layer.")
     ]
     return {"items": {"allOf": [*needed, _within_blocks(definitions, "layers.complete")]}}
 
 
 def _complete_without_defaults(definitions: Definitions) -> dict[str, Any]:
     """Return the schema of a config whose layers are complete, unless `layer_defaults` has required parameters."""
-    required = {key for name, keys in definitions.required.items() if name.startswith("layer.") for key in keys}
+    required = {key for name, part in definitions.parts.items() if name.startswith("layer.") for key in part.required}
     given = {"type": "object", "anyOf": [{"required": [key]} for key in sorted(required)]}
     return {
         "if": {"properties": {"layer_defaults": given}, "required": ["layer_defaults"]},

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from pydantic import BaseModel
@@ -55,6 +56,24 @@ def fields_schema(cls: type[BaseModel]) -> dict[str, Any]:
     return cls.model_json_schema(schema_generator=_FieldSchemas)
 
 
+@dataclass(frozen=True)
+class DefinedPart:
+    """A part that has a definition.
+
+    Attributes
+    ----------
+    cls : type
+    required : list of str
+        Its required parameters.
+    is_meant : dict
+        Schema of the specs that name it.
+    """
+
+    cls: type[Part]
+    required: list[str]
+    is_meant: dict[str, Any]
+
+
 class Definitions:
     """The definitions of the kinds of parts that a schema refers to.
 
@@ -62,19 +81,13 @@ class Definitions:
     ----------
     schemas : dict
         By name: "layer" is a spec, "layer.name" its name, "layer.FCLayer" the parameters of a part.
-    parts : dict of str to type
+    parts : dict of str to DefinedPart
         Each part by the name of its definition.
-    required : dict of str to list of str
-        Required parameters of each part.
-    is_part : dict
-        Schema of the specs of each part.
     """
 
     def __init__(self) -> None:
         self.schemas: dict[str, Any] = {}
-        self.parts: dict[str, type[Part]] = {}
-        self.required: dict[str, list[str]] = {}
-        self.is_part: dict[str, Any] = {}
+        self.parts: dict[str, DefinedPart] = {}
 
     def resolved(self, schema: Any) -> Any:
         """Return a schema with references in the place of what `spec_schema` and `params_schema` return."""
@@ -90,7 +103,11 @@ class Definitions:
         if "$params" in resolved:
             kind = resolved.pop("$params")
             self._define(kind, None)
-            return {"$ref": f"#/$defs/{kind}.{kind}", "type": "object", "required": self.required[f"{kind}.{kind}"]}
+            return {
+                "$ref": f"#/$defs/{kind}.{kind}",
+                "type": "object",
+                "required": self.parts[f"{kind}.{kind}"].required,
+            }
         return resolved
 
     def _define(self, kind: str, key: str | None) -> None:
@@ -105,30 +122,29 @@ class Definitions:
             self._define_part(f"{kind}.{words[0]}", cls, _pattern(words, cls.kind), keys)
         self.schemas[f"{kind}.name"] = _name(kind, classes)
         own = [name for name in self.parts if name.startswith(f"{kind}.")]
-        params = [{"if": self.is_part[name], "then": with_params({"$ref": f"#/$defs/{name}"})} for name in own]
+        params = [{"if": self.parts[name].is_meant, "then": with_params({"$ref": f"#/$defs/{name}"})} for name in own]
         # Those of layers may be in `layer_defaults`.
         needed = [self.needs(name) for name in own if kind != "layer" and self._has_needs(name)]
         self.schemas[kind] = {"anyOf": _forms(kind, keys), "allOf": params + needed}
 
     def _define_part(self, name: str, cls: type[Part], pattern: str, keys: Iterable[str]) -> None:
         """Define the parameters of a part."""
-        self.parts[name], self.is_part[name] = cls, spec_of(pattern, keys)
         params = self.resolved(fields_schema(cls))
         del params["type"]
-        self.required[name] = params.pop("required", [])
+        self.parts[name] = DefinedPart(cls, params.pop("required", []), spec_of(pattern, keys))
         # {layer: FCLayer, n_units: 9}
         self.schemas[name] = params | {"patternProperties": {f"^({'|'.join(keys)})$": True}}
 
     def _has_needs(self, name: str) -> bool:
         """Return whether a part has required parameters, or some of which one is, by `one_of_required`."""
-        return bool(self.required[name]) or "anyOf" in self.schemas[name]
+        return bool(self.parts[name].required) or "anyOf" in self.schemas[name]
 
     def needs(self, name: str) -> dict[str, Any]:
         """Return the schema of specs, of which those of a part have the required parameters."""
-        required = self.required[name]
+        required = self.parts[name].required
         params = {"type": "object", "required": required}
         has_all = {"type": ["array", "object"], "required": required, "minItems": 2, "prefixItems": [True, params]}
-        return {"if": self.is_part[name], "then": has_all}
+        return {"if": self.parts[name].is_meant, "then": has_all}
 
 
 def _classes(kind: str) -> dict[type[Part], list[str]]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import copy
 import json
+import re
 import sys
 import warnings
 from collections import Counter
@@ -117,6 +118,8 @@ def seeds() -> list[dict[str, Any]]:
     """Return the configs of the project as plain data."""
     texts = [path.read_text() for path in SHIPPED]
     texts += [text for path in DOCUMENTS for text in configs(path)] + [*MORE]
+    # `check` reports a store whose package is not installed.
+    texts = [re.sub(r"\b(az|gs)://", "memory://", text) for text in texts]
     return [with_names(YAML(typ="safe", pure=True).load(text)) for text in texts]
 
 
