@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import getpass
 import hashlib
-import os
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, nullcontext
@@ -36,13 +35,11 @@ from arignote.fit.run import network_to_predict, run
 from arignote.fit.stored.folder_stem import stem_in_folder, stem_of_fewer_epochs
 from arignote.fit.stored.transfer import StoredNetwork, digests_of
 from arignote.layers.base import Layer
-from arignote.observers import CSVLog, JSONLinesLog
 from arignote.observers.events import Event
 from arignote.preemption.signals import StopRequest, StopRequested
-from arignote.report.observers import GuardedObserver
+from arignote.report.observers import GuardedObserver, check_logs, held_alone, with_log
 from arignote.report.profile import check_profile_file, show_profile
 from arignote.report.progress import ProgressLines
-from arignote.spec.observers import Observer
 from arignote.spec.pretrained import loaded_layers, names_of_pretrained
 from arignote.spec.run_spec import RunSpec
 from arignote.spec.settings import FitSettings
@@ -177,29 +174,14 @@ def _check_written(settings: FitSettings) -> None:
     """Raise ConfigError if what is written at the end, beside checkpoints, has no place."""
     check_profile_file(settings.profile)
     check_report(settings)
-    _check_rows(settings)
-
-
-def _with_log(settings: FitSettings) -> list[Observer]:
-    """Return the observers of the settings, with the one that writes `log`."""
-    log = [] if settings.log is None else [Observer(JSONLinesLog(path=settings.log))]
-    return [*settings.observers, *log]
-
-
-def _check_rows(settings: FitSettings) -> None:
-    """Raise ConfigError if two observers write rows into one file, of which each keeps its own end."""
-    tables = [one.given for one in _with_log(settings) if isinstance(one.given, CSVLog | JSONLinesLog)]
-    paths = [os.path.realpath(table.path) for table in tables]
-    if len(set(paths)) < len(paths):
-        path = next(table.path for table in tables if paths.count(os.path.realpath(table.path)) > 1)
-        raise ConfigError(f"two of fit.observers and fit.log write {path!r}: give each a file of its own")
+    check_logs(settings)
 
 
 def _observers(
     settings: FitSettings, stop: StopRequest, lines: ProgressLines | None
 ) -> Sequence[Callable[[Event], None]]:
     """Return those of the settings, of which each may stop the run, and the one that prints."""
-    guarded = [GuardedObserver(one, partial(stop.request, OBSERVER)) for one in _with_log(settings)]
+    guarded = [GuardedObserver(one, partial(stop.request, OBSERVER)) for one in with_log(settings)]
     return guarded if lines is None else [*guarded, lines]
 
 
@@ -247,6 +229,7 @@ def _train(
     with ExitStack() as stack:
         with together(processes):
             request, files, spool = stack.enter_context(_files(request, stop))
+            stack.enter_context(held_alone(request.settings) if is_first(processes) else nullcontext())
             chosen = _chosen(request, files, spool) if is_first(processes) else None
         text = b"" if processes is None else processes.of_first(b"" if chosen is None else whole_choice(*chosen[:3]))
         with together(processes):

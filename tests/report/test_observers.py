@@ -9,8 +9,10 @@ import pytest
 from promise import digest
 from sklearn.model_selection import GridSearchCV
 
-from arignote import STOP, ArignoteWarning, NNClassifier
+from arignote import STOP, ArignoteWarning, ConfigError, NNClassifier
 from arignote.checkpoints.format import decode
+from arignote.report.observers import held_alone
+from arignote.spec.settings import checked_settings
 
 LAYERS = [
     ["FCLayer", {"n_units": 5}],
@@ -110,3 +112,24 @@ def test_the_files_of_an_event_are_those_that_were_written(tmp_path):
         ("run_epoch2.ckpt", 2),
         ("run_last.ckpt", 2),
     ]
+
+
+def test_two_fits_at_a_time_do_not_write_one_log(tmp_path):
+    path, link = tmp_path / "new" / "log.csv", tmp_path / "link.csv"
+    link.symlink_to(path)
+    settings = {"n_epochs": 1, "checkpoint": str(tmp_path / "run"), "observers": ["CSVLog", {"path": str(link)}]}
+    message = (
+        r"log\.csv: process .* is training this run; .*\. Two fits cannot write one log: give each a file of its own$"
+    )
+    with held_alone(checked_settings({"log": str(path)})), pytest.raises(ConfigError, match=message):
+        fit(**settings)
+    # Nothing was trained or written, and nothing is left of the lock.
+    assert [one.name for one in tmp_path.rglob("*") if not one.is_symlink()] == ["new"]
+    fit(**settings)
+    assert len(path.read_text().splitlines()) == 2 and [one.name for one in path.parent.iterdir()] == ["log.csv"]
+
+
+def test_a_log_that_cannot_be_written_ends_no_fit(tmp_path, expected):
+    (tmp_path / "file").touch()
+    with pytest.warns(ArignoteWarning, match="observer .* raised FileExistsError"):
+        assert digest(fit(log=str(tmp_path / "file" / "log.jsonl"))) == expected
