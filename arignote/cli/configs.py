@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from arignote.cli.commands import command
-from arignote.cli.options import Config, DataDir, Json, Set
+from arignote.cli.options import Config, Csv, DataDir, Json, Set
 
 __all__ = ["check", "init", "render", "schedule", "schema", "summary"]
 
@@ -87,10 +87,16 @@ def summary(
 
 @command
 def init(
-    data: Annotated[str, typer.Argument(help="A CSV, Parquet, npz, npy or HDF5 file, or a folder of images.")],
+    data: Annotated[
+        str,
+        typer.Argument(
+            help="A CSV, Parquet, npz, npy or HDF5 file, perhaps with columns, file.csv:a,b; or a folder of images."
+        ),
+    ],
     labels: Annotated[
         str | None, typer.Option(help="Column or array of the labels, or another file; by default found by its name.")
     ] = None,
+    csv: Csv = None,
     out: Annotated[
         str | None, typer.Option(metavar="FILE", help="YAML file to write, - for standard output; default DATA.yaml.")
     ] = None,
@@ -100,8 +106,9 @@ def init(
     Example: arignote init patients.csv --labels outcome
     """
     from arignote.fit.starter.write import write_starter
+    from arignote.spec.overrides import csv_format
 
-    for line in write_starter(data, labels, out):
+    for line in write_starter(data, labels, out, None if csv is None else csv_format(csv)):
         print(line)
 
 

@@ -142,7 +142,7 @@ class Predictor:
         by_channel = known if isinstance(known, Mapping) else {ALONE: known}
         for channel, reader in rows.readers.items():
             if not reader.columns and any(isinstance(name, str) for name in by_channel.get(channel, ())):
-                where = "X" if channel == ALONE else f"X[{channel!r}]"
+                where = reader.where or ("X" if channel == ALONE else f"X[{channel!r}]")
                 # The text of scikit-learn, which filters of warnings match.
                 warn(f"{where} does not have valid feature names, but {self.name} was fitted with feature names")
         return self._as_trained(rows)
@@ -272,7 +272,7 @@ class Predictor:
             return rows, None
         if rows.y is None:
             raise DataError("labels are needed: give X and y")
-        return rows, self.targets.encode(rows.y, self.state.targets, part or "X")
+        return rows, self.targets.encode(rows.y, self.state.targets, part or rows.labels_where)
 
     def _format(self, csv: Mapping[str, Any] | CSVFormat | None) -> Any:
         """Return the format of text tables: as given, or that which was given for the training data."""
@@ -283,10 +283,13 @@ class Predictor:
         rows = preprocessed(rows, self.state.spec["fit"].get("preprocess"), self.state.preprocess)
         shape, expected = rows.n_in, self.network.architecture.n_in
         if shape != expected:
-            message = f"an example of X must have shape {expected}; got {shape}"
+            where = rows.reader.where or "X"
+            message = f"an example of {where} must have shape {expected}; got {shape}"
             if isinstance(shape, tuple) and isinstance(expected, tuple) and len(shape) == len(expected) == 1:
                 # The text of scikit-learn, which its checks look for.
-                message = f"X has {shape[0]} features, but {self.name} is expecting {expected[0]} features as input"
+                message = (
+                    f"{where} has {shape[0]} features, but {self.name} is expecting {expected[0]} features as input"
+                )
                 message += ": give the columns of the training data, in their order"
             raise DataError(message + axes_hint(shape, expected))
         return rows

@@ -14,7 +14,7 @@ from arignote.registry import Part, names, short_spec, with_params
 from arignote.registry.part_type import parameter_entries, summary_of
 from arignote.spec.parameter_docs import type_and_default
 
-__all__ = ["OWN", "Definitions", "fields_schema", "spec_of"]
+__all__ = ["OWN", "DefinedPart", "Definitions", "fields_schema", "spec_of"]
 
 # A part of a user's own, "module:Name", of which nothing is known; not a path of data, "file.h5:/x".
 OWN = r"^[^-\s\d./\\${}:][^-\s/\\${}:]*:[^/\s]+$"

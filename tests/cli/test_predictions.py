@@ -45,3 +45,15 @@ def test_predictions_on_standard_output_are_a_table_alone(folder):
     arignote(*words, "p.csv")
     assert ended.stdout == (folder / "p.csv").read_text() and "60 rows" in ended.stderr
     assert not (folder / "-").exists() and len(pd.read_csv("p.csv")) == 60
+
+
+def test_errors_of_data_to_score_name_its_file(folder):
+    x = np.zeros((3, 4), np.float32)
+    np.savez("new.npz", x=x, y=["yes", "maybe", "no"], narrow=x[:, :2])
+    ended = arignote("evaluate", "run", "--features", "new.npz:x", "--labels", "new.npz:y")
+    assert ended.code == 3
+    assert ended.err == "error: label 'maybe' of new.npz:y row 1 is none of the classes ['no', 'yes']\n"
+    ended = arignote("predict", "run", "--features", "new.npz:narrow", "--out", "p.csv")
+    assert ended.code == 3 and ended.err.startswith(
+        "error: new.npz:narrow has 2 features, but the network is expecting 4"
+    )

@@ -14,6 +14,8 @@ from arignote.data.readers.images import ImageFolderReader
 from arignote.data.readers.npy import arrays_in
 from arignote.data.readers.parquet import ParquetReader
 from arignote.data.readers.tables import HDF5_ENDINGS, Table, expanded, is_text, split_source, table_at
+from arignote.data.specs import CSVFormat
+from arignote.data.values.columns import chosen_columns
 from arignote.errors import ConfigError, DataError, listed
 
 __all__ = ["Sources", "find_sources"]
@@ -41,7 +43,7 @@ class Sources:
     notes: list[str] = field(default_factory=list)
 
 
-def find_sources(data: str, labels: str | None) -> Sources:
+def find_sources(data: str, labels: str | None, csv: CSVFormat | None = None) -> Sources:
     """Find features and labels.
 
     Parameters
@@ -50,11 +52,13 @@ def find_sources(data: str, labels: str | None) -> Sources:
         A source, as of `get_reader`.
     labels : str, optional
         A column or an array of the same file, or another source.
+    csv : CSVFormat, optional
+        Format of a text table; what it leaves out is detected.
 
     Raises
     ------
     DataError
-        If there is no such file, or its columns cannot be features and labels.
+        If there is no such file, if `csv` is for none of its kind, or if its columns cannot be features and labels.
     ConfigError
         If it is not clear what the labels are.
     """
@@ -66,6 +70,8 @@ def find_sources(data: str, labels: str | None) -> Sources:
         raise DataError(f"{path}: there is no such file")
     is_source = labels is not None and os.path.exists(split_source(expanded(labels))[0])
     given = {"labels": labels} if is_source else {}
+    if csv is not None and (path.is_dir() or not is_text(path)):
+        raise DataError(f"{path}: 'csv' does not apply to this kind of source")
     if path.is_dir():
         return _of_folder(path, given)
     if path.suffix.lower() == ".npz":
@@ -75,9 +81,13 @@ def find_sources(data: str, labels: str | None) -> Sources:
             raise ConfigError(f"{data}: has no labels: give --labels a source, such as labels.npy")
         return Sources({"train": {"features": data, **given}})
     if is_text(path) or path.suffix.lower() == ".parquet":
-        table = table_at(path)
+        table = table_at(path, "", csv)
         assert table is not None
-        return _of_table(table, data, str(path), None if given else labels, given)
+        whole = str(path) if key else data
+        sources = _of_table(table, whole, str(path), None if given else labels, given, key)
+        if csv is not None:
+            sources.subsets["train"]["csv"] = csv.model_dump(exclude_none=True)
+        return sources
     if path.suffix.lower() not in HDF5_ENDINGS:
         # The reader raises the error, which lists the endings.
         return Sources({"train": {"features": data, **given}})
@@ -109,13 +119,19 @@ def _of_hdf5(path: Path, key: str, labels: str | None, given: dict[str, Any]) ->
     return _of_arrays(path, key, labels, given, available)
 
 
-def _of_table(table: Table, data: str, whole: str, label: str | None, given: dict[str, Any]) -> Sources:
-    """Return the columns of a table: all are features but the labels, dates and the index of a DataFrame."""
+def _of_table(
+    table: Table, data: str, whole: str, label: str | None, given: dict[str, Any], asked: str = ""
+) -> Sources:
+    """Return the columns of a table: all are features but the labels, dates and the index of a DataFrame.
+
+    With `asked`, as after the colon of a source, those that it names, or all but those that it excludes.
+    """
     if len(set(table.names)) < len(table.names):
         twice = next(name for name in table.names if table.names.count(name) > 1)
         raise DataError(f"{table.where}: two columns are named {twice!r}: rename one of them in the file")
     sources = Sources({"train": {"features": data}})
     train, left_out = sources.subsets["train"], [name for name in table.names if INDEX.fullmatch(name)]
+    chosen, are_named = chosen_columns(asked or None, table.names, table.where)
     for name in ParquetReader.unreadable_in(table.path) if table.path.suffix.lower() == ".parquet" else ():
         if name != label and name not in left_out:
             left_out.append(name)
@@ -124,29 +140,33 @@ def _of_table(table: Table, data: str, whole: str, label: str | None, given: dic
             )
     if not given:
         kept = [name for name in table.names if name not in left_out]
-        if not kept:
-            raise DataError(f"{table.where}: has no columns of numbers or text")
-        named = [name for name in kept if name.lower() in LABELS]
-        if label is None and len(named) == 1:
-            label = named[0]
-        if label is None:
-            label = kept[-1]
-            sources.notes.append(
-                f"no column is named as labels: the last one, {label!r}, is taken; --labels names another"
-            )
-        if kept == [label]:
+        label = label or _named_label(kept) or _last_label(kept, chosen, sources.notes)
+        if not set(kept) - {label}:
             beside = f" beside {', '.join(map(repr, left_out))}" if left_out else ""
-            raise DataError(
-                f"{table.where}: has one column only, {kept[0]!r}{beside}; a table needs columns of features and one "
-                "of labels"
-            )
+            columns = f"one column only, {label!r}{beside}" if kept else "no columns of numbers or text"
+            raise DataError(f"{table.where}: has {columns}; a table needs columns of features and one of labels")
         given = {"labels": f"{whole}:{label}"}
         left_out.append(label)
-    if left_out:
+    if asked:
+        train["columns"] = [name for name in chosen if are_named or name not in left_out]
+    elif left_out:
         # A column without a name is excluded by its position.
         train["columns"] = [f"!{name or table.names.index(name)}" for name in left_out]
     train |= given
     return sources
+
+
+def _named_label(columns: Sequence[str]) -> str | None:
+    """Return the only column that has a name of labels."""
+    named = [name for name in columns if name.lower() in LABELS]
+    return named[0] if len(named) == 1 else None
+
+
+def _last_label(columns: Sequence[str], features: Sequence[str], notes: list[str]) -> str:
+    """Return the last column, of those that are no features if there are some, and note it; "" of none."""
+    label = next(reversed([name for name in columns if name not in features] or columns), "")
+    notes.append(f"no column is named as labels: the last one, {label!r}, is taken; --labels names another")
+    return label
 
 
 def _of_arrays(path: Path, key: str, labels: str | None, given: dict[str, Any], available: Sequence[str]) -> Sources:

@@ -10,7 +10,7 @@ from typing import Any
 
 from arignote.data.readers.base import Reader
 from arignote.data.readers.config_sources import open_source
-from arignote.data.specs import Source
+from arignote.data.specs import CSVFormat, Source
 from arignote.data.values.fields import ALONE
 from arignote.errors import ConfigError
 from arignote.fit.preview.check import check_config
@@ -35,7 +35,7 @@ _COMMENTS = {
 }
 
 
-def write_starter(data: str, labels: str | None, out: str | None) -> Iterator[str]:
+def write_starter(data: str, labels: str | None, out: str | None, csv: CSVFormat | None = None) -> Iterator[str]:
     """Write a config for data that trains as it stands; yield a line on the data, its notes, and what comes next.
 
     Parameters
@@ -46,6 +46,8 @@ def write_starter(data: str, labels: str | None, out: str | None) -> Iterator[st
         A column or an array of the same file, or another source; by default what is named as labels.
     out : str, optional
         The file, or "-" for standard output; by default named after the data, in the working directory.
+    csv : CSVFormat, optional
+        Format of a text table; what it leaves out is detected.
 
     Raises
     ------
@@ -56,7 +58,7 @@ def write_starter(data: str, labels: str | None, out: str | None) -> Iterator[st
     path = Path("-") if out == "-" else yaml_path(f"{name}.yaml" if out is None else out)
     if out != "-" and path.exists():
         raise ConfigError(f"{path}: exists, and is not overwritten. Name another file: --out {name}_2.yaml")
-    values, summary, notes = _config(name, data, labels)
+    values, summary, notes = _config(name, data, labels, csv)
     _check(_text(values, summary, notes, None))
     if out == "-":
         yield _text(values, summary, notes, None).rstrip("\n")
@@ -68,14 +70,16 @@ def write_starter(data: str, labels: str | None, out: str | None) -> Iterator[st
     yield f"next:  arignote fit {path}"
 
 
-def _config(name: str, data: str, labels: str | None) -> tuple[dict[str, Any], str, list[str]]:
+def _config(name: str, data: str, labels: str | None, csv: CSVFormat | None) -> tuple[dict[str, Any], str, list[str]]:
     """Return the values of a config, a line on its data, and what was decided without being certain."""
-    sources = find_sources(data, labels)
+    sources = find_sources(data, labels, csv)
     train = sources.subsets["train"]
     features, y = _opened(train)
     facts, target = facts_of_features(features), facts_of_labels(y)
     if facts.left_out:
-        train["columns"] = [*train.get("columns", []), *(f"!{one}" for one in facts.left_out)]
+        columns = train.get("columns", [])
+        more = [f"!{one}" for one in facts.left_out] if all(one.startswith("!") for one in columns) else []
+        train["columns"] = [*(one for one in columns if one not in facts.left_out), *more]
     if facts.axes == "NHWC":
         train["axes"] = "NHWC"
     held_out = {"valid": 0.2 if facts.n_rows < FEW_ROWS else 0.1}

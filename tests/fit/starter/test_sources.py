@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
+from arignote.data.specs import table_format
 from arignote.errors import ConfigError, DataError
 from arignote.fit.starter.sources import find_sources
 
@@ -74,6 +75,36 @@ def test_a_column_without_a_name_and_parquet_and_a_table_of_hdf5_are_the_same(fo
         file["rows"] = rows
     train = {"features": "t.h5:/rows", "columns": ["!y"], "labels": "t.h5:/rows:y"}
     assert find_sources("t.h5", "y").subsets == find_sources("t.h5:/rows", "y").subsets == {"train": train}
+
+
+@pytest.mark.parametrize("kind", ["csv", "parquet"])
+@pytest.mark.parametrize(
+    ("asked", "labels", "columns", "label"),
+    [
+        ("a", "Target", ["a"], "Target"),
+        ("b,a", None, ["b", "a"], "Target"),
+        ("a,Target", None, ["a", "Target"], "Target"),
+        ("a,Target", "b", ["a", "Target"], "b"),
+        ("!a", None, ["b"], "Target"),
+    ],
+)
+def test_columns_after_the_colon_are_the_features(kind, asked, labels, columns, label, folder):
+    FRAME.to_csv("t.csv", index=False)
+    FRAME.to_parquet("t.parquet")
+    train = {"features": f"t.{kind}", "columns": columns, "labels": f"t.{kind}:{label}"}
+    assert find_sources(f"t.{kind}:{asked}", labels).subsets == {"train": train}
+    with pytest.raises(DataError, match="has no column 'z'"):
+        find_sources(f"t.{kind}:a,z", labels)
+
+
+def test_the_format_of_a_text_table_is_that_of_the_config(folder):
+    FRAME.to_csv("t.csv", index=False, header=False, sep=";")
+    csv = table_format({"header": False, "delimiter": ";"})
+    train = {"features": "t.csv", "columns": ["!2"], "labels": "t.csv:2", "csv": {"header": False, "delimiter": ";"}}
+    assert find_sources("t.csv", "2", csv).subsets == {"train": train}
+    FRAME.to_parquet("t.parquet")
+    with pytest.raises(DataError, match="'csv' does not apply to this kind"):
+        find_sources("t.parquet", None, csv)
 
 
 ARRAYS = [
