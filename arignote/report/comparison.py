@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from arignote.checkpoints.progress import is_loss
-from arignote.errors import ConfigError, did_you_mean
+from arignote.checkpoints.storage import NotThereError
+from arignote.errors import CheckpointError, ConfigError, did_you_mean, warn
 from arignote.registry import only_trusting
 from arignote.report.inspection import best_record, inspection
 from arignote.report.score_text import score_text
@@ -33,19 +34,45 @@ def comparison(runs: Sequence[str], sort: str | None = None) -> list[Row]:
     Raises
     ------
     CheckpointError
-        If there is no such run.
+        If there is no such run, or if none can be read.
     ConfigError
         If there is no such column.
+
+    Warns
+    -----
+    ArignoteWarning
+        If a run is damaged: the status in its row, which has no other values.
     """
-    contents = [inspection(run) for run in runs]
-    rows = [_row(run, content) for run, content in zip(runs, contents, strict=True)]
+    readable = _readable(runs)
+    contents = list(readable.values())
     differ = differing([content["spec"] | {"rng": content["rng"]} for content in contents])
-    columns = list(dict.fromkeys(name for row in rows for name in row))
+    rows = {number: _row(runs[number], content) for number, content in readable.items()}
+    columns = list(dict.fromkeys(name for row in rows.values() for name in row))
+    settings = {number: {name: of[at] for name, of in differ.items()} for at, number in enumerate(rows)}
     compared = [
-        {name: row.get(name) for name in columns} | {name: values[number] for name, values in differ.items()}
-        for number, row in enumerate(rows)
+        {name: rows.get(number, {"run": run, "status": "damaged"}).get(name) for name in columns}
+        | settings.get(number, dict.fromkeys(differ))
+        for number, run in enumerate(runs)
     ]
     return compared if sort is None else _sorted(compared, contents, sort)
+
+
+def _readable(runs: Sequence[str]) -> dict[int, dict[str, Any]]:
+    """Return the content of each run that is not damaged, by its position; CheckpointError if there is none."""
+    contents: dict[int, dict[str, Any]] = {}
+    errors: list[CheckpointError] = []
+    for number, run in enumerate(runs):
+        try:
+            contents[number] = inspection(run)
+        except NotThereError:
+            raise
+        except CheckpointError as error:
+            errors.append(error)
+    if not contents:
+        raise errors[0]
+    for damage in errors:
+        warn(f"{damage}. Its run is listed as damaged")
+    return contents
 
 
 def differing(specs: Sequence[dict[str, Any]]) -> dict[str, list[Any]]:

@@ -8,6 +8,7 @@ from typing import Any
 from arignote.checkpoints.progress import STOP_RULE, subset_of
 from arignote.checkpoints.reader import resolve
 from arignote.checkpoints.state import TrainingState
+from arignote.checkpoints.storage import NotThereError
 from arignote.checkpoints.tensors import tensors_sha256
 from arignote.errors import CheckpointError
 from arignote.report.json_text import json_safe
@@ -53,7 +54,9 @@ def inspection(run: str, which: str | None = None) -> dict[str, Any]:
             continue
         where = files.folder.path_of(name)
         return {"file": where, "damaged": errors} | _content(state, where)
-    raise CheckpointError("\n".join(errors) or f"{run}: there is no run of this stem, nor such a file")
+    if errors:
+        raise CheckpointError("\n".join(errors))
+    raise NotThereError(f"{run}: there is no run of this stem, nor such a file")
 
 
 def inspection_lines(content: dict[str, Any]) -> Iterator[str]:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from command_line import arignote
 
-from arignote import ConfigError, NNClassifier, NNRegressor
+from arignote import ArignoteWarning, CheckpointError, ConfigError, NNClassifier, NNRegressor
 from arignote.report.comparison import comparison, differing
 
 X = np.random.default_rng(0).normal(size=(60, 4)).astype(np.float32)
@@ -82,6 +82,21 @@ def test_of_a_score_the_largest_is_the_best(tmp_path):
     expected = sorted(scores, key=scores.get, reverse=True)
     assert [row["run"] for row in comparison([*scores], "valid")] == expected
     assert len(set(scores.values())) == 2
+
+
+def test_a_damaged_run_is_listed_beside_the_others_and_a_missing_one_is_an_error(runs, tmp_path):
+    (tmp_path / "bad_last.ckpt").write_bytes(b"no checkpoint")
+    bad, (large, small) = str(tmp_path / "bad"), runs
+    with pytest.warns(ArignoteWarning, match=r"bad_last\.ckpt: .* Its run is listed as damaged$"):
+        first, *others = comparison([bad, small, large])
+    assert others == comparison([small, large])
+    assert first == dict.fromkeys(others[0]) | {"run": bad, "status": "damaged"}
+    with pytest.warns(ArignoteWarning, match="listed as damaged"):
+        assert [row["run"] for row in comparison([bad, small, large], "fit.n_epochs")] == [small, large, bad]
+    with pytest.raises(CheckpointError, match="bad_last"):
+        comparison([bad])
+    with pytest.raises(CheckpointError, match="nowhere: there is no run of this stem"):
+        comparison([small, str(tmp_path / "nowhere")])
 
 
 def test_the_command_prints_a_table_csv_and_json(runs):
