@@ -71,8 +71,12 @@ def digests(estimator) -> str:
 if __name__ == "__main__":
     for word in sys.argv[2:]:
         case, _, n_epochs = word.partition(":")
-        # Of "different" each process has another learning rate.
-        more = {"lr_rule": 0.1 + int(os.environ["RANK"]), "stem": case} if case == "different" else {}
-        text = f"{case} {digests(fitted(Path(sys.argv[1]), 'dense' if more else case, int(n_epochs or 3), **more))}"
+        more = {}
+        if case == "different":
+            # Each process has another learning rate.
+            more = {"lr_rule": 0.1 + int(os.environ["RANK"]), "stem": case}
+        elif case == "ranks":
+            more = {"shards": "ranks", "stem": case}
+        text = f"{case} {digests(fitted(Path(sys.argv[1]), 'two' if more else case, int(n_epochs or 3), **more))}"
         if is_first_process():
             print(text, flush=True)

@@ -107,7 +107,7 @@ def assemble(plan: Plan, stored: TrainingState | None = None) -> Assembly:
         targets=plan.targets,
         data=plan.data,
         loaded=plan.loaded,
-        environment=environment(step.setup, step.by_hand),
+        environment=environment(step.setup, step.by_hand) | _number_of_processes(plan),
         extra_metadata=settings.extra_metadata,
         preprocess=plan.prepared.preprocess,
     )
@@ -148,6 +148,11 @@ def build_step(
         n_shards=n_shards,
         processes=processes,
     )
+
+
+def _number_of_processes(plan: Plan) -> dict[str, int]:
+    """Return how many there are, if that decides bits."""
+    return {"shards": plan.n_shards} if plan.spec["fit"]["shards"] == "ranks" else {}
 
 
 def _not_in_file(spec: dict[str, Any]) -> list[str]:

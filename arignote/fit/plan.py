@@ -103,6 +103,8 @@ class Plan:
         Digest of what each layer with `load_params` loads, as far as that is known.
     final_rows : FinalRows or None
         What final epochs train on, if there are any.
+    n_shards : int
+        Parts of each batch.
     """
 
     request: FitRequest
@@ -117,11 +119,7 @@ class Plan:
     data: dict[str, Any]
     loaded: dict[str, str]
     final_rows: FinalRows | None
-
-    @property
-    def n_shards(self) -> int:
-        """Shards of a batch."""
-        return int(self.spec["fit"]["shards"])
+    n_shards: int
 
 
 def plan_fit(request: FitRequest, stored: TrainingState | None) -> Plan:
@@ -148,7 +146,8 @@ def plan_fit(request: FitRequest, stored: TrainingState | None) -> Plan:
     fixed_states = None if one_pass is None else one_pass.fixed_states if stored is None else stored.targets
     prepared = prepare(data, settings, rng, learned, stored_states, opened, fixed_states)
     rows, y = prepared.subsets["train"]
-    n_shards = _n_shards(request, stored, prepared.batch_size)
+    shards = _shards(request, stored, prepared.batch_size)
+    n_shards = _n_shards(shards, request, prepared.batch_size)
     if one_pass is not None and stored is not None:
         check_shape(rows.n_in, stored, one_pass.estimator)
     order = order_of(rows, settings.shuffle, y if settings.balance_classes else None)
@@ -162,13 +161,14 @@ def plan_fit(request: FitRequest, stored: TrainingState | None) -> Plan:
         architecture,
         order,
         rng,
-        spec=_spec(request, prepared, architecture, dumped | objective.spec() | {"shards": n_shards}),
+        spec=_spec(request, prepared, architecture, dumped | objective.spec() | {"shards": shards}),
         objective=objective,
         first_values=values,
         targets=prepared.target_states,
         data=prepared.fingerprint() | {"split": split_of(request.data)} | _orders(rows, order, final),
         loaded=_loaded(request, stored),
         final_rows=final,
+        n_shards=n_shards,
     )
 
 
@@ -188,11 +188,17 @@ def _spec(
     }
 
 
-def _n_shards(request: FitRequest, stored: TrainingState | None, batch_size: int) -> int:
-    """Return the number of shards of a batch: as set, else that of the run that is resumed, else the default."""
-    settings = request.settings
+def _shards(request: FitRequest, stored: TrainingState | None, batch_size: int) -> int | str:
+    """Return the setting of a run: as given, else that of the run that is resumed, else the default."""
     before = None if stored is None else stored.spec["fit"].get("shards")
-    n_shards = settings.shards or before or (1 if request.processes is None else min(_SHARDS_OF_PROCESSES, batch_size))
+    default = 1 if request.processes is None else min(_SHARDS_OF_PROCESSES, batch_size)
+    return request.settings.shards or before or default
+
+
+def _n_shards(shards: int | str, request: FitRequest, batch_size: int) -> int:
+    """Return the number of shards of a batch; ConfigError if it has less rows."""
+    n_processes = 1 if request.processes is None else request.processes.size
+    n_shards = n_processes if shards == "ranks" else int(shards)
     if n_shards > batch_size:
         raise ConfigError(
             f"fit.shards must be at most the rows of a batch, {batch_size}; got {n_shards}. Lower shards, or raise "

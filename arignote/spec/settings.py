@@ -77,10 +77,11 @@ class _EngineSettings(BaseModel):
         None,
         description="Threads of the engine; default those of the checkpoint, 1 for small steps, else the engine's own.",
     )
-    shards: Annotated[Count | None, ADDED] = Field(
+    shards: Annotated[Count | Literal["ranks"] | None, ADDED] = Field(
         None,
-        description="Parts of each batch, whose gradients are computed one after the other and added in a fixed order: "
-        "as many processes may share them without another result. Default that of the checkpoint, else 1.",
+        description="Parts of each batch, whose gradients are computed one by one and added in a fixed order, so that "
+        'any number of processes may share them with the same result; "ranks": as many as there are processes, '
+        "which decides the bits then. Default that of the checkpoint, else 1, or 4 for processes of torchrun.",
     )
     precision: Literal["float32", "bf16_matmul", "bf16", "fp16"] = Field(
         "float32",

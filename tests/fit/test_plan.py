@@ -39,3 +39,15 @@ def test_a_batch_has_as_many_rows_as_shards_at_least():
 def test_batches_in_shards_train_as_whole_batches_do():
     found = [fit(shards=n, accumulate=2, drop_last=True).state_.network["fc1.W"] for n in (1, 4)]
     np.testing.assert_allclose(*found, rtol=1e-5, atol=1e-7)
+
+
+def test_as_many_shards_as_processes_are_recorded_as_what_may_change_bits(tmp_path):
+    stem = str(tmp_path / "run")
+    alone = fit(shards="ranks", checkpoint=stem)
+    assert alone.state_.spec["fit"]["shards"] == "ranks" and alone.state_.environment["shards"] == 1
+    assert "shards" not in fit(shards=2).state_.environment
+    # One process has one shard: the bits are those without shards.
+    assert np.array_equal(alone.state_.network["fc1.W"], fit().state_.network["fc1.W"])
+    assert fit(checkpoint=stem).status_.startswith("finished")
+    with pytest.raises(ConfigError, match=r"fit\.shards must be an integer or 'ranks'; got 'rank'"):
+        fit(shards="rank")
