@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 
-from arignote.launch import is_first_process
+from arignote.launch import is_first_process, torchrun_of
 
 
 @pytest.mark.parametrize(
@@ -23,3 +25,10 @@ def test_the_first_process_of_those_that_know_each_other_prints(environment, is_
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
     assert is_first_process() is is_first
+
+
+def test_only_a_process_of_torchrun_has_one_that_started_it(monkeypatch):
+    monkeypatch.delenv("TORCHELASTIC_RUN_ID", raising=False)
+    assert torchrun_of() is None
+    monkeypatch.setenv("TORCHELASTIC_RUN_ID", "none")
+    assert torchrun_of() == os.getppid()

@@ -226,7 +226,7 @@ def connected() -> Iterator[Processes | None]:
         return
     if missing:
         raise ConfigError(
-            f"WORLD_SIZE is {os.environ['WORLD_SIZE']}, but {', '.join(missing)} is not set, which torchrun sets: "
+            f"WORLD_SIZE is {os.environ['WORLD_SIZE']}, but torchrun sets {', '.join(missing)} too: "
             "start with torchrun --nproc-per-node=2 -m arignote fit CONFIG, or unset WORLD_SIZE"
         )
     if dist.is_initialized():

@@ -52,10 +52,12 @@ def divergence(
         The state that the run began with.
     """
     if fit.plan.request.processes is not None:
-        return NotFiniteError(
+        error = NotFiniteError(
             f"training diverged: a weight or the loss is not finite ({fit.state.position}). The last checkpoint is "
             "kept. Lower the learning rate, or set sgd_max_grad_norm; the same command in one process finds the layer"
         )
+        error.is_reported = fit.plan.request.processes.rank > 0
+        return error
     good = checkpointer.last_good(fit.state.run_id)
     kept = "Nothing of this run was saved"
     if files is not None and files.existing():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import struct
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
@@ -21,6 +22,7 @@ from arignote.errors import ArignoteWarning, ProcessError, warn
 from arignote.fit.changes import decisive_settings, differences
 from arignote.fit.plan import FitRequest, Plan
 from arignote.fit.resume import IN_MEMORY, choose
+from arignote.launch import torchrun_of
 from arignote.preemption.signals import StopRequest
 
 if TYPE_CHECKING:
@@ -116,7 +118,9 @@ def check_stop_of(fit: Assembly, stop: StopRequest) -> Callable[[], None]:
     processes = fit.plan.request.processes
     if processes is None:
         return stop.check
-    processes.asked = lambda: stop.asked
+    parent = torchrun_of()
+    # A torchrun that is killed leaves its processes behind: they would train on, and keep the run locked.
+    processes.asked = lambda: stop.asked or (None if torchrun_of() == parent else (signal.SIGTERM, "torchrun ended"))
     return partial(_check_agreed, processes, fit.state, stop)
 
 

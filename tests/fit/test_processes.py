@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,12 +11,16 @@ from promise import digest_of
 
 from arignote import ArignoteWarning, NNClassifier
 from arignote.checkpoints.reader import RunFiles
+from arignote.checkpoints.schedule import Checkpointer
 from arignote.data.prepare.fit_data import FitData
 from arignote.engine.processes import Processes
 from arignote.errors import warn
+from arignote.fit.assemble import assemble
+from arignote.fit.failures import divergence
 from arignote.fit.plan import FitRequest, plan_fit
 from arignote.fit.processes import follow, is_first, quiet, whole_choice
 from arignote.fit.resume import IN_MEMORY
+from arignote.fit.run import trainers
 from arignote.layers import parse
 from arignote.spec.settings import FitSettings
 
@@ -49,6 +54,15 @@ def test_without_a_file_a_process_follows_with_the_seed_and_the_state_that_it_ha
     chosen = plan_fit(request_of(state), state)
     plan, followed, path = follow(request_of(state), whole_choice(chosen, state, IN_MEMORY))
     assert plan.rng == 4 and followed is state and path == IN_MEMORY
+
+
+def test_a_run_that_diverges_is_reported_by_the_first_process_alone():
+    def error_in(rank):
+        request = replace(request_of(seed=1), processes=Processes(rank, 2))
+        fit = assemble(plan_fit(request, None))
+        return divergence(fit, trainers(fit), Checkpointer(None), None, fit.state.snapshot())
+
+    assert [error_in(rank).is_reported for rank in (0, 1)] == [False, True]
 
 
 def test_only_the_first_process_warns():

@@ -62,7 +62,7 @@ def wait_for(condition, process):
         time.sleep(0.02)
 
 
-def test_a_worker_and_the_agent_are_killed_and_one_process_ends_in_the_same_bits(folder):
+def test_a_worker_and_torchrun_are_killed_and_one_process_ends_in_the_same_bits(folder):
     n_epochs = 60
     whole = folder / "whole"
     whole.mkdir()
@@ -82,6 +82,14 @@ def test_a_worker_and_the_agent_are_killed_and_one_process_ends_in_the_same_bits
     agent.send_signal(signal.SIGTERM)
     output, errors = agent.communicate(timeout=60)
     assert output == "" and agent.returncode, errors[-3000:]
+    # Killed, it cannot end its processes: these save and end by themselves, so that the run is not locked for long.
+    agent = torchrun(2, folder, f"norm:{n_epochs}")
+    written = last.stat().st_mtime_ns
+    wait_for(lambda: last.stat().st_mtime_ns > written, agent)
+    workers = psutil.Process(agent.pid).children()
+    agent.kill()
+    output, errors = agent.communicate(timeout=60)
+    assert output == "" and not psutil.wait_procs(workers, 60)[1], errors[-3000:]
     ended = driver.fitted(folder, "norm", n_epochs)
     assert driver.digests(ended) == expected
-    assert ended.state_.causes == ["start", "killed", "SIGTERM"]
+    assert ended.state_.causes == ["start", "killed", "SIGTERM", "torchrun ended"]
