@@ -38,8 +38,8 @@ from arignote.estimators.named_losses import NamedLosses
 from arignote.estimators.scored import Scored
 from arignote.fit.config_data import with_layers
 from arignote.fit.review.held_out import rows_of_subset, settings_of_rows, warn_of_training_rows
-from arignote.fit.run import in_order
 from arignote.fit.stored.load import restore
+from arignote.fit.validations.subset_scores import in_order
 from arignote.spec.inputs import inputs_of
 from arignote.spec.objective import targets_of
 from arignote.spec.settings import FitSettings

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from math import prod
 from typing import Any
@@ -20,7 +19,6 @@ from arignote.data.rows.row_preprocessing import pipelines_of
 from arignote.data.rows.selection import Rows
 from arignote.engine.feed import DeviceBatch, ResidentRows, batch_to_device, fits_on_device
 from arignote.engine.network import Network, copy_into
-from arignote.engine.predict import Scorer, validation_rows
 from arignote.engine.profile import Profile, ProfiledStep
 from arignote.engine.session import seed_all
 from arignote.errors import ArignoteError
@@ -30,15 +28,14 @@ from arignote.fit.phases.final_epochs import FinalEpochs
 from arignote.fit.processes import check_stop_of
 from arignote.fit.trainer import Trainer, UpdateFunction
 from arignote.fit.validations.monitor import monitor_of
-from arignote.fit.validations.scores import tried_scores
-from arignote.fit.validations.validation import ScoreFunction, Validation
+from arignote.fit.validations.subset_scores import reported_losses, scorer
+from arignote.fit.validations.validation import Validation
 from arignote.layers.thawing import thaw_epochs
 from arignote.optim.stopping import StopRule
 from arignote.preemption.signals import StopRequest
-from arignote.spec.objective import ReportedLoss
 from arignote.spec.settings import FitSettings
 
-__all__ = ["in_order", "network_to_predict", "run", "trainers"]
+__all__ = ["network_to_predict", "run", "trainers"]
 
 Observers = Sequence[Callable[..., Any]]
 
@@ -109,12 +106,12 @@ def trainers(fit: Assembly) -> Callable[..., Trainer]:
     settings, data, objective = fit.settings, fit.plan.prepared, fit.plan.objective
     augmentation = _augmentation(fit)
     batches, to_device = _batches(fit, augmentation, *data.subsets["train"], data.weights, fit.plan.order)
-    final, monitor, reported = _final_epochs(fit, augmentation), monitor_of(fit), _reported(fit)
+    final, monitor, reported = _final_epochs(fit, augmentation), monitor_of(fit), reported_losses(fit)
 
     def make(
         step: UpdateFunction, checkpointer: Checkpointer, check_stop: Callable[[], None], observers: Observers
     ) -> Trainer:
-        scores = {subset: _scorer(fit, subset, losses, check_stop) for subset, losses in reported.items()}
+        scores = {subset: scorer(fit, subset, losses, check_stop) for subset, losses in reported.items()}
         return Trainer(
             step=step,
             to_device=to_device,
@@ -142,26 +139,6 @@ def trainers(fit: Assembly) -> Callable[..., Trainer]:
         )
 
     return make
-
-
-def _reported(fit: Assembly) -> dict[str, list[ReportedLoss]]:
-    """Return the losses of each subset that is scored; ConfigError if a score cannot be computed for its targets."""
-    data, objective = fit.plan.prepared, fit.plan.objective
-    chosen = {"valid": ("valid_loss", objective.valid_loss), "test": ("test_loss", objective.test_loss)}
-    if fit.settings.validate_on_train:
-        chosen["train"] = ("valid_loss", objective.valid_loss)
-    prefix, sizes = {"train": "scored_train"}, data.targets.sizes(data.target_states)
-    return {
-        subset: tried_scores(
-            objective.reported(losses, data.target_states, prefix.get(subset, subset)),
-            y=data.subsets[subset][1],
-            weights=data.scored_weights.get(subset),
-            n_outputs=sizes,
-            setting=setting,
-        )
-        for subset, (setting, losses) in chosen.items()
-        if subset in data.subsets
-    }
 
 
 def _stop_rule(fit: Assembly) -> StopRule | None:
@@ -233,73 +210,6 @@ def _may_stay(rows: Rows, settings: FitSettings, network: Network) -> bool:
     pipelines = pipelines_of(rows.conversions, settings.preprocess).values()
     n_bytes = len(rows) * 4 * sum(prod(place.input_shape) for place in network.architecture.inputs)
     return all(one.is_rowwise for one in pipelines) and fits_on_device(n_bytes, network.device)
-
-
-def in_order(
-    network: Network,
-    rows: Rows,
-    y: Any = None,
-    *,
-    y_from_x: bool = False,
-    n_workers: int = 1,
-    prefetch: int = 4,
-    own: Callable[[int], range] = range,
-) -> Generator[tuple[Any, Any], None, None]:
-    """Yield features and encoded targets of all rows in their order, read ahead, in batches that suit the network.
-
-    Parameters
-    ----------
-    network : Network
-        Decides the size of the batches.
-    rows : Rows
-    y : array (rows, ...), optional
-        Encoded targets.
-    y_from_x : bool, default False
-        Whether the targets are the features.
-    n_workers, prefetch : int
-        Threads that read, and batches that are read ahead.
-    own : callable
-        Returns which of a number of batches are yielded.
-    """
-    size = validation_rows(network)
-    batches = Batches(rows, y, seed=0, batch_size=size, n_workers=n_workers, prefetch=prefetch, y_from_x=y_from_x)
-    chosen = own(batches.n_batches)
-    with contextlib.closing(batches.epoch(0, chosen.start, chosen.stop)) as of_epoch:
-        for batch in of_epoch:
-            yield batch.x, batch.y
-
-
-def _scorer(
-    fit: Assembly, subset: str, losses: Sequence[ReportedLoss], check_stop: Callable[[], None]
-) -> ScoreFunction:
-    """Return a function that scores the network on a subset of the data, and can be stopped in the middle."""
-    network, data, settings = fit.predicting, fit.plan.prepared, fit.settings
-    rows, y = data.subsets[subset]
-    processes, weights = fit.plan.request.processes, data.scored_weights.get(subset)
-    score, own = Scorer(network, losses, processes), range if processes is None else processes.own
-    first = own(-(-len(rows) // validation_rows(network))).start
-    # Processes stop after the same batch of training: in a validation some have no batch.
-    check_stop = check_stop if processes is None else lambda: None
-    in_batches = partial(
-        in_order,
-        network,
-        rows,
-        y,
-        y_from_x=data.targets.from_input,
-        n_workers=settings.n_workers,
-        prefetch=settings.prefetch,
-        own=own,
-    )
-
-    def run(n_validations: int) -> dict[str, float]:
-        try:
-            with contextlib.closing(in_batches()) as batches:
-                position = (subset, n_validations)
-                return score(batches, check_stop, fit.state.rng, position=position, weights=weights, first=first)
-        finally:
-            fit.network.train()
-
-    return run
 
 
 def network_to_predict(fit: Assembly) -> Network:

@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import getpass
-import hashlib
-import tempfile
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager, nullcontext
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack, nullcontext
+from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 from arignote.checkpoints.progress import OBSERVER
 from arignote.checkpoints.state import TrainingState
-from arignote.checkpoints.storage import is_url
 from arignote.checkpoints.writer import RunWriter
 from arignote.data.prepare.fit_data import FitData, open_data
 from arignote.engine.network import Network
@@ -32,7 +27,8 @@ from arignote.fit.processes import check_processes, end_together, follow, is_fir
 from arignote.fit.resume import candidates, choose, load_into, resume_message
 from arignote.fit.review.page_at_end import check_report, report_fit
 from arignote.fit.run import network_to_predict, run
-from arignote.fit.stored.folder_stem import stem_in_folder, stem_of_fewer_epochs
+from arignote.fit.run_files import locked_files
+from arignote.fit.stored.folder_stem import stem_in_folder
 from arignote.fit.stored.transfer import StoredNetwork, digests_of
 from arignote.layers.base import Layer
 from arignote.observers.events import Event
@@ -228,7 +224,7 @@ def _train(
     processes, profile = request.processes, None
     with ExitStack() as stack:
         with together(processes):
-            request, files, spool = stack.enter_context(_files(request, stop))
+            request, files, spool = stack.enter_context(locked_files(request, stop))
             stack.enter_context(held_alone(request.settings) if is_first(processes) else nullcontext())
             chosen = _chosen(request, files, spool) if is_first(processes) else None
         text = b"" if processes is None else processes.of_first(b"" if chosen is None else whole_choice(*chosen[:3]))
@@ -271,32 +267,6 @@ def _chosen(
     for problem in problems:
         warn(f"{problem}. Resuming from {where}")
     return plan, stored, where, changes, problems
-
-
-@contextmanager
-def _files(request: FitRequest, stop: StopRequest) -> Iterator[tuple[FitRequest, RunWriter | None, RunWriter | None]]:
-    """Give the request with its stem, the files, locked, and those that keep its state while the store is away."""
-    if request.checkpoint is None or not is_first(request.processes):
-        yield request, None, None
-        return
-    files = RunWriter(request.checkpoint, request.settings.keep_last, request.settings.keep_epochs)
-    spool = None
-    if is_url(files.stem):
-        folder = f"arignote-{getpass.getuser()}-{hashlib.sha256(files.stem.encode()).hexdigest()[:16]}"
-        spool = RunWriter(str(Path(tempfile.gettempdir()) / folder / "spool"))
-    # In a folder the other process trains this very fit, such as a worker that a killed search has left behind.
-    files.acquire(stop.check, wait=request.is_in_folder)
-    try:
-        # Only now is it certain how far the run is.
-        n_epochs = files.complete_epochs() if request.is_in_folder and request.settings.resume in (True, "force") else 0
-        if n_epochs <= request.settings.n_epochs:
-            yield request, files, spool
-            return
-    finally:
-        files.release()
-    stem = stem_of_fewer_epochs(request.checkpoint, request.settings.n_epochs)
-    with _files(replace(request, checkpoint=stem), stop) as opened:
-        yield opened
 
 
 def fit_config(spec: RunSpec, **settings: Any) -> FitResult:

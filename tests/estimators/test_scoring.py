@@ -17,7 +17,7 @@ from arignote.data.prepare.fit_data import FitData
 from arignote.data.targets import Targets
 from arignote.estimators import scoring
 from arignote.estimators.scoring import Predictor
-from arignote.fit import run
+from arignote.fit.validations import subset_scores
 from arignote.layers import Layer
 from arignote.registry import register
 
@@ -141,7 +141,7 @@ def test_what_is_looked_up_of_a_run_is_kept_for_it_alone_and_is_not_pickled():
 def test_rows_of_several_batches_have_the_predictions_of_one(monkeypatch):
     classifier = fitted()
     whole = classifier.predict_proba(NEW[0])
-    for module in (scoring, run):
+    for module in (scoring, subset_scores):
         monkeypatch.setattr(module, "validation_rows", lambda network: 16)
     np.testing.assert_allclose(classifier.predict_proba(NEW[0]), whole, rtol=1e-6)
 

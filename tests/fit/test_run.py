@@ -9,14 +9,10 @@ from arignote import NNClassifier, NNRegressor, NotFiniteError
 from arignote.checkpoints.reader import RunFiles
 from arignote.checkpoints.writer import RunWriter
 from arignote.data.prepare.fit_data import FitData
-from arignote.data.readers.base import ArrayReader
-from arignote.data.rows.selection import Rows
-from arignote.engine.network import Network
-from arignote.engine.predict import validation_rows
 from arignote.fit.assemble import assemble
 from arignote.fit.plan import FitRequest, plan_fit
-from arignote.fit.run import in_order, network_to_predict, run
-from arignote.layers import declare, parse
+from arignote.fit.run import network_to_predict, run
+from arignote.layers import parse
 from arignote.preemption.signals import StopRequest
 from arignote.spec.settings import FitSettings
 
@@ -105,19 +101,6 @@ def test_a_run_that_diverges_keeps_the_last_good_file(tmp_path):
         NNClassifier(LAYERS[1:], rng=1, batch_size=20, lr_rule=3e38, checkpoint=stem).fit(100 * X, Y)
     _, state = RunFiles(stem).newest()
     assert state.progress.n_updates == 0 and all(np.isfinite(array).all() for array in state.network.values())
-
-
-@pytest.mark.parametrize("n_workers", [0, 1, 3])
-@pytest.mark.parametrize("y_from_x", [False, True])
-def test_rows_are_read_in_their_order_in_batches_that_suit_the_network(n_workers, y_from_x):
-    network = Network(declare(parse([["ClassificationOutputLayer"]]), (2,), 3))
-    size = validation_rows(network)
-    x = np.arange(2 * (2 * size + 5), dtype=np.float32).reshape(-1, 2)
-    y = None if y_from_x else np.arange(len(x))
-    batches = list(in_order(network, Rows(ArrayReader(x)), y, y_from_x=y_from_x, n_workers=n_workers))
-    assert [len(one) for one, _ in batches] == [size, size, 5]
-    assert np.array_equal(np.concatenate([one for one, _ in batches]), x)
-    assert np.array_equal(np.concatenate([one for _, one in batches]), x if y_from_x else y)
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ from promise import Stopped, at_event, digest, newest
 from sklearn.model_selection import GridSearchCV
 
 from arignote import ArignoteWarning, Interrupted, NNClassifier
-from arignote.fit import run
+from arignote.fit.validations import subset_scores
 from arignote.preemption.signals import StopRequest
 
 # Whole fits and commands: left out of make fast.
@@ -211,7 +211,7 @@ def large():
     ],
 )
 def test_a_signal_in_mid_validation_leaves_it_to_be_done(settings, at, position, due, large, tmp_path, monkeypatch):
-    monkeypatch.setattr(run, "validation_rows", lambda network: 512)
+    monkeypatch.setattr(subset_scores, "validation_rows", lambda network: 512)
     train, valid = large
     layers = [["FCLayer", {"name": "fc1", "n_units": 8, "activation": relu_that_may_send}], LAYERS[2]]
     settings = {"n_epochs": 3, "batch_size": 64, "valid": valid, "sgd_type": "adam"} | settings

@@ -90,7 +90,7 @@ def test_a_layer_draws_the_same_numbers_in_a_validation_with_which_a_resume_begi
 def test_each_batch_of_a_validation_has_numbers_of_its_own(fit, monkeypatch):
     seeds = []
     monkeypatch.setattr("arignote.engine.predict.seed_all", lambda seed, device: seeds.append(seed))
-    monkeypatch.setattr("arignote.fit.run.validation_rows", lambda network: 10)
+    monkeypatch.setattr("arignote.fit.validations.subset_scores.validation_rows", lambda network: 10)
     fit(layers_with("numpy"), n_epochs=2, validate_on_train=True, test=0.1)
     # 12 batches of validation data, 11 of training data and 2 of test data in all; each seed once.
     assert len(seeds) == len(set(seeds)) > 20

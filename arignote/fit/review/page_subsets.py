@@ -20,7 +20,7 @@ from arignote.engine.network import Network
 from arignote.engine.predict import Predictions, Scorer
 from arignote.errors import ArignoteError, DataError
 from arignote.fit.review.held_out import StoredSubsets
-from arignote.fit.run import in_order
+from arignote.fit.validations.subset_scores import in_order
 from arignote.report.page.scored import ScoredRows
 from arignote.spec.objective import Objective
 
