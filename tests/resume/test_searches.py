@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import signal
@@ -9,9 +10,11 @@ import subprocess
 import sys
 import threading
 import time
+from functools import partial
 
 import numpy as np
 import pytest
+from joblib import parallel_config
 from promise import digest
 from sklearn.model_selection import GridSearchCV
 
@@ -100,3 +103,29 @@ def test_a_fit_of_fewer_epochs_has_files_of_its_own_though_the_longer_run_ends_w
     timer.join()
     assert found.n_epochs_ == 1 and tensors_sha256(found.params) == tensors_sha256(expected.params)
     assert found.checkpoint_ == f"{held.stem}-1" and read_run(found.checkpoint_)[0].progress.epoch == 1
+
+
+def kill_once(marker, event):
+    """Kill the process in the middle of an epoch, unless another one was."""
+    if event.kind == "batch" and event.batch == 3:
+        with contextlib.suppress(FileExistsError):
+            marker.mkdir()
+            os.kill(os.getpid(), signal.SIGKILL)
+
+
+@pytest.mark.slow
+def test_a_search_over_machines_of_which_one_is_killed_has_the_scores_of_a_search_on_one(tmp_path):
+    distributed = pytest.importorskip("distributed")
+    expected, killed = search(tmp_path / "alone").cv_results_, tmp_path / "killed"
+    options = {"dashboard_address": None, "local_directory": str(tmp_path), "silence_logs": "CRITICAL"}
+    with (
+        distributed.LocalCluster(n_workers=2, threads_per_worker=1, **options) as cluster,
+        distributed.Client(cluster),
+        parallel_config("dask", scatter=[X, Y]),
+    ):
+        found = search(tmp_path / "shared", None, partial(kill_once, killed)).cv_results_
+    assert killed.exists()
+    scores = [name for name in expected if name.endswith("_test_score")]
+    assert len(scores) == 5 and all(np.array_equal(found[name], expected[name]) for name in scores)
+    names = [{path.name for path in (tmp_path / place).glob("*_last.ckpt")} for place in ("alone", "shared")]
+    assert names[0] == names[1]
