@@ -167,13 +167,23 @@ def _own(rank: int, size: int, n: int) -> range:
     return range(rank * n // size, (rank + 1) * n // size)
 
 
+@cache
+def _named_store() -> tuple[Any, int, int]:
+    """Return the store that the environment names, the number of this process, and their number.
+
+    The store is kept: where torchrun has none, process 0 is its server, and others read it later than that one.
+    """
+    store, rank, size = next(rendezvous("env://", timeout=_TIMEOUT))
+    return store, rank, size
+
+
 def _connected(key: str) -> tuple[Any, int, int]:
     """Return a store of the processes for one fit, the number of this process, and their number.
 
     torchrun keeps its own store while it starts processes again: addresses of an earlier fit, or of processes that were
     killed, would be found there. Process 0 opens a new one, and writes its port there.
     """
-    shared, rank, size = next(rendezvous("env://", timeout=_TIMEOUT))
+    shared, rank, size = _named_store()
     host, until = os.environ["MASTER_ADDR"], time.monotonic() + _TIMEOUT.total_seconds()
     if rank == 0:
         store = TCPStore(host, 0, size, is_master=True, timeout=_TIMEOUT, wait_for_workers=False)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -93,3 +94,19 @@ def test_a_worker_and_torchrun_are_killed_and_one_process_ends_in_the_same_bits(
     ended = driver.fitted(folder, "norm", n_epochs)
     assert driver.digests(ended) == expected
     assert ended.state_.causes == ["start", "killed", "SIGTERM", "torchrun ended"]
+
+
+def test_processes_that_read_the_port_later_than_the_first_one_find_it(folder):
+    with socket.socket() as free:
+        free.bind(("localhost", 0))
+        port = free.getsockname()[1]
+    started = []
+    for rank in range(2):
+        env = ENV | {"RANK": str(rank), "WORLD_SIZE": "2", "MASTER_ADDR": "localhost", "MASTER_PORT": str(port)}
+        command = [sys.executable, driver.__file__, str(folder), "dense", "two"]
+        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+        started.append(subprocess.Popen(command, text=True, env=env, **pipes))
+        # By then the first one has written its port, and waits for the others.
+        time.sleep(6 * (rank == 0))
+    (output, errors), (silent, more) = [process.communicate(timeout=60) for process in started]
+    assert [line.split()[0] for line in output.splitlines()] == ["dense", "two"] and silent == "", errors + more
