@@ -8,7 +8,8 @@
     ├── DataError (ValueError)           the data cannot be trained on, or does not fit the network
     │   └── DataTypeError (TypeError)    a value is of a type that is no number
     ├── CheckpointError (RuntimeError)   a file of a run cannot be read, written or resumed from
-    └── NotFiniteError (ArithmeticError) the loss or a weight became NaN or infinite
+    ├── NotFiniteError (ArithmeticError) the loss or a weight became NaN or infinite
+    └── ProcessError (RuntimeError)      another process of the same fit failed, or did not answer
 
     Interrupted (SystemExit)             SIGTERM, SIGUSR1 or a notice of preemption
     ArignoteWarning (UserWarning)        training continues, but something needs attention

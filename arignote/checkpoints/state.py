@@ -38,12 +38,25 @@ class TrainingState:
         Sum of the training loss over the examples of the unfinished epoch.
     rules : dict of str to RuleState
         "lr" and "momentum".
+    rng : int
+        Seed of the run.
+    run_id : str
+        Random name of the run.
     spec : dict
         All layers and settings as plain data.
     targets : dict of str to dict
         What the target of each output layer has learned, such as the labels in the order of the outputs.
     data : dict
         Fingerprints of the data; a run is not resumed with other data.
+    environment : dict
+        Versions, device and threads of the process, which are compared on resume.
+    progress : Progress
+    history : History
+        A row for each validation.
+    best : Best or None
+        The best validation so far.
+    extra_metadata : dict or None
+        Plain data of the user.
     best_train : Best or None
         The lowest training loss, with its network, if a rule may restart from it.
     starts : list of [epoch, batch]

@@ -245,7 +245,15 @@ def _no_longer_needed(architecture: Architecture) -> list[list[int]]:
 
 
 def rebuilt(architecture: Architecture, setup: Setup, arrays: Mapping[str, Any]) -> Network:
-    """Return a network whose tensors, as of `Network.arrays`, are given by name."""
+    """Return a network with these tensors.
+
+    Parameters
+    ----------
+    architecture : Architecture
+    setup : Setup
+    arrays : mapping of str to array
+        All tensors, see `Network.arrays`.
+    """
     network = Network(architecture, setup)
     copy_into(network.named, arrays, "pickled network")
     return network

@@ -60,7 +60,16 @@ def outputs_of(network: Network, x: NDArray[Any], seed: int, purpose: str, *posi
 def outputs_of_layers(
     network: Network, names: Sequence[str], x: NDArray[Any], seed: int, purpose: str, *position: int | str
 ) -> dict[str, Tensor]:
-    """Return the outputs (rows, ...) of layers for a batch, outside training; all else is as of `outputs_of`."""
+    """Return the outputs (rows, ...) of layers for a batch, outside training.
+
+    Parameters
+    ----------
+    network : Network
+    names : sequence of str
+        Names of layers.
+    x, seed, purpose, *position
+        See `outputs_of`.
+    """
     known = [place.name for place in network.architecture.placed]
     compute = partial(network.outputs_at, [known.index(name) for name in names])
     return dict(zip(names, _evaluated(network, compute, x, seed, purpose, *position), strict=True))

@@ -44,6 +44,14 @@ def fused_sgd_(w: Tensors, g: Tensors, v: Tensors, *, lr: float, mu: float, deca
     """Update by momentum in one pass over memory.
 
     ``g <- g + decay * w;  v <- mu * v + g;  w <- w - lr * v``, or with ``g + mu * v`` instead of `v` (nesterov).
+
+    Parameters
+    ----------
+    w, g, v : list of Tensor
+        Slices of parameters, gradients and velocities; changed in place.
+    lr, mu, decay : float
+        Learning rate, momentum, and share of `w` in the gradient.
+    nesterov : bool
     """
     if mu == 0:
         # The kernel would not store `v`, which a later update may need.
@@ -108,12 +116,28 @@ def fused_adam_(
     largest: Tensors | None = None,
     is_decoupled: bool = False,
 ) -> None:
-    """Update by Adam in one pass over memory; `n` is the number of the update, from 1.
+    """Update by Adam in one pass over memory.
 
     ``g <- g + decay * w`` or, if it `is_decoupled`, ``w <- w - lr * decay * w``
     ``m <- b1*m + (1-b1)*g;  s <- b2*s + (1-b2)*g^2``
     ``w <- w - lr/(1-b1^n) * m / (sqrt(s/(1-b2^n)) + epsilon)``, with ``largest <- max(largest, s)``, if there is one,
     in the place of s (amsgrad).
+
+    Parameters
+    ----------
+    w, g, m, s : list of Tensor
+        Slices of parameters and gradients, and their two moments; changed in place.
+    n : int
+        Number of the update, from 1.
+    lr, epsilon : float
+    betas : (float, float)
+        Decays of the two moments.
+    decay : float
+        Share of `w`.
+    largest : list of Tensor, optional
+        Largest `s` so far; changed in place.
+    is_decoupled : bool, default False
+        Whether the decay is beside the gradient, as of AdamW.
     """
     name = "_fused_adamw_" if is_decoupled else "_fused_adam_"
     if not hasattr(torch, name):

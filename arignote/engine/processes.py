@@ -60,7 +60,7 @@ class Processes:
         self.stop: tuple[int, str] | None = None
 
     def agree_to_stop(self) -> None:
-        """Tell all processes what asked any of them to stop."""
+        """Send what asked any of the processes to stop to all of them."""
         texts = [json.loads(text) for text in self.gather(json.dumps(self.asked()).encode())]
         number, reason = max((tuple(text) for text in texts if text), key=lambda one: bool(one[0]))
         self.stop = number, reason
@@ -115,7 +115,7 @@ class Processes:
 
     @contextmanager
     def together(self) -> Iterator[None]:
-        """Return a context after which all processes continue, or all raise: an error of one of them is told to all."""
+        """Return a context after which all processes continue, or all raise: an error of one is raised in all."""
         error: BaseException | None = None
         try:
             yield

@@ -49,9 +49,14 @@ class TreeSum:
             self._divide(middle, end)
 
     def add(self, first: int, end: int, values: Tensor) -> None:
-        """Add the sum of the vectors from `first` to `end`, a node; `values` are overwritten later.
+        """Add a node; nodes are added in their order.
 
-        Nodes are added in their order.
+        Parameters
+        ----------
+        first, end : int
+            Numbers of the first vector, and of the one after the last.
+        values : Tensor (n_values,)
+            Their sum; it is overwritten later.
         """
         self.nodes.append((first, end, values))
         while len(self.nodes) > 1:

@@ -7,6 +7,7 @@ from contextlib import nullcontext
 from dataclasses import replace
 from functools import partial
 from types import MappingProxyType
+from typing import Protocol
 
 import torch
 from torch import Tensor
@@ -29,7 +30,24 @@ from arignote.optim.losses import Loss
 from arignote.optim.updaters import Updater
 from arignote.registry import is_custom
 
-__all__ = ["TrainingStep"]
+__all__ = ["TrainingStep", "UpdateFunction"]
+
+
+class UpdateFunction(Protocol):
+    """One update from one batch, or from several that count as one; returns the mean loss, on the device."""
+
+    def __call__(
+        self,
+        batches: Sequence[DeviceBatch],
+        seeds: Iterable[int],
+        *,
+        lr: float,
+        momentum: float,
+        n: int,
+        numbers: Mapping[str, float],
+        thawed: Mapping[str, int],
+        n_rows: Sequence[int],
+    ) -> Tensor: ...
 
 
 class TrainingStep:

@@ -133,7 +133,9 @@ def build_step(
     losses : sequence of Loss
         Of each output, in order.
     n_shards : int, default 1
-        Parts of a batch, whose gradients are added.
+        Shards of a batch, whose gradients are added.
+    processes : Processes, optional
+        Those that share the shards.
     """
     return TrainingStep(
         Network(architecture, setup),

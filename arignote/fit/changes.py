@@ -51,7 +51,13 @@ def decisive_settings(spec: Mapping[str, Any]) -> dict[str, Any]:
 def changes(stored: TrainingState, plan: Plan | TrainingState, *, of_data: bool = True) -> list[str]:
     """Return what decides the numbers and differs, a line each; a file of 2015 does not record the data.
 
-    Without `of_data`, for a single pass, neither the data, the size of its batches nor the stop rule is compared.
+    Parameters
+    ----------
+    stored : TrainingState
+    plan : Plan or TrainingState
+        The fit that would resume it, or another state.
+    of_data : bool, default True
+        False, for a single pass: the data, the size of its batches and the stop rule are not compared.
     """
     then, now = decisive_settings(stored.spec), decisive_settings(plan.spec)
     if not of_data or (_in_one_batch(stored.spec, stored.data) and _in_one_batch(plan.spec, plan.data)):

@@ -104,7 +104,7 @@ class Plan:
     final_rows : FinalRows or None
         What final epochs train on, if there are any.
     n_shards : int
-        Parts of each batch.
+        Shards of each batch.
     """
 
     request: FitRequest

@@ -62,7 +62,16 @@ def together(processes: Processes | None) -> Iterator[None]:
 
 
 def whole_choice(plan: Plan, stored: TrainingState | None, where: str) -> bytes:
-    """Return what others need to follow: seed, stem, and the state that is resumed, unless each has it in memory."""
+    """Return what others need to follow: seed, stem, and the state that is resumed, unless each has it in memory.
+
+    Parameters
+    ----------
+    plan : Plan
+    stored : TrainingState or None
+        The state that is resumed.
+    where : str
+        Its path, or `IN_MEMORY`.
+    """
     is_sent = stored is not None and where != IN_MEMORY
     head = {"rng": plan.rng, "checkpoint": plan.request.checkpoint, "where": where if is_sent else ""}
     parts = [json.dumps(head).encode()]

@@ -146,6 +146,20 @@ def load_into(state: TrainingState, stored: TrainingState, where: str) -> None:
 
     With resume="force": if the data or the batches changed, the unfinished epoch begins again; if a rule changed, it
     starts at its initial value; an average that is added begins with the weights as they are.
+
+    Parameters
+    ----------
+    state : TrainingState
+        Of the new fit; changed in place.
+    stored : TrainingState
+        The run that is resumed.
+    where : str
+        Path of its file, for errors.
+
+    Raises
+    ------
+    CheckpointError
+        If a tensor is missing, or has another shape.
     """
     copy_into(state.network, stored.network, where)
     slots = _slots_for(state.slots, stored)

@@ -21,12 +21,13 @@ from arignote.engine.feed import DeviceBatch, ResidentRows, batch_to_device, fit
 from arignote.engine.network import Network, copy_into
 from arignote.engine.profile import Profile, ProfiledStep
 from arignote.engine.session import seed_all
+from arignote.engine.step import UpdateFunction
 from arignote.errors import ArignoteError
 from arignote.fit.assemble import Assembly
 from arignote.fit.failures import cause_of, check_layers, divergence
 from arignote.fit.phases.final_epochs import FinalEpochs
 from arignote.fit.processes import check_stop_of
-from arignote.fit.trainer import Trainer, UpdateFunction
+from arignote.fit.trainer import Trainer
 from arignote.fit.validations.monitor import monitor_of
 from arignote.fit.validations.subset_scores import reported_losses, scorer
 from arignote.fit.validations.validation import Validation

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -13,7 +13,7 @@ from arignote.checkpoints.state import TrainingState
 from arignote.checkpoints.writer import RunWriter
 from arignote.data.prepare.fit_data import FitData, open_data
 from arignote.engine.network import Network
-from arignote.engine.processes import Processes, connected
+from arignote.engine.processes import connected
 from arignote.engine.profile import Profile
 from arignote.engine.session import session
 from arignote.errors import ConfigError, warn
@@ -95,54 +95,42 @@ def fit_network(
     stored_network : str, optional
         Run, or safetensors file, from which layers with `load_params` take their parameters.
     """
-    with connected() as processes, quiet(processes):
-        request = _request(
-            *(layers, data, settings, name, seed, in_memory),
-            *(stored_network, one_pass, is_warm, is_in_folder, processes),
-        )
-        return _fit(request)
-
-
-def _request(
-    layers: list[Layer],
-    data: FitData,
-    settings: FitSettings,
-    name: str | None,
-    seed: int | None,
-    in_memory: TrainingState | None,
-    stored_network: str | None,
-    one_pass: OnePass | None,
-    is_warm: bool,
-    is_in_folder: bool,
-    processes: Processes | None,
-) -> FitRequest:
-    """Return what a fit is given, after the layers that are pretrained."""
     _check_written(settings)
-    data, stored = with_layers(data, layers, settings), StoredNetwork.at(stored_network)
-    stem, opened = settings.checkpoint, None
-    if stem is not None and stem.endswith("/"):
-        opened, loaded, is_in_folder = open_data(data, settings), digests_of(layers, stored), True
-        stem = stem_in_folder(stem, layers, opened, settings, name, [seed, loaded] if loaded else [seed])
-    if settings.pretrain is not None:
-        stored = _pretrain(layers, data, settings, stem, seed, in_memory, stored)
-        layers = loaded_layers(layers, names_of_pretrained(layers, settings.pretrain))
-    return FitRequest(
-        *(
-            data,
+    with connected() as processes, quiet(processes):
+        request = FitRequest(
+            with_layers(data, layers, settings),
             layers,
             settings,
-            stem,
+            settings.checkpoint,
             name,
             seed,
-            in_memory,
-            stored,
-            opened,
-            one_pass,
-            is_warm,
-            is_in_folder,
-            processes,
+            in_memory=in_memory,
+            stored_network=StoredNetwork.at(stored_network),
+            one_pass=one_pass,
+            is_warm=is_warm,
+            is_in_folder=is_in_folder,
+            processes=processes,
         )
-    )
+        return _fit(_with_pretrained(_with_stem(request)))
+
+
+def _with_stem(request: FitRequest) -> FitRequest:
+    """Return the request with a stem of its own, if its checkpoint is a folder."""
+    folder = request.checkpoint
+    if folder is None or not folder.endswith("/"):
+        return request
+    opened, loaded = open_data(request.data, request.settings), digests_of(request.layers, request.stored_network)
+    start = [request.seed, loaded] if loaded else [request.seed]
+    stem = stem_in_folder(folder, request.layers, opened, request.settings, request.name, start)
+    return replace(request, checkpoint=stem, opened=opened, is_in_folder=True)
+
+
+def _with_pretrained(request: FitRequest) -> FitRequest:
+    """Return the request with layers that begin as they are pretrained, if the settings ask for that."""
+    if request.settings.pretrain is None:
+        return request
+    layers = loaded_layers(request.layers, names_of_pretrained(request.layers, request.settings.pretrain))
+    return replace(request, stored_network=_pretrain(request), layers=layers)
 
 
 def _fit(request: FitRequest) -> FitResult:
@@ -181,27 +169,20 @@ def _observers(
     return guarded if lines is None else [*guarded, lines]
 
 
-def _pretrain(
-    layers: list[Layer],
-    data: FitData,
-    settings: FitSettings,
-    stem: str | None,
-    seed: int | None,
-    in_memory: TrainingState | None,
-    stored: StoredNetwork | None,
-) -> StoredNetwork:
+def _pretrain(request: FitRequest) -> StoredNetwork:
     """Train the layers of `pretrain`, each in a run of its own, and return the last of these, which has them all.
 
     A run of the network that began before has its parameters: it is resumed without them.
     """
-    runs = stages(layers, settings, stem, seed)
+    settings, stem, seed, stored = request.settings, request.checkpoint, request.seed, request.stored_network
+    runs = stages(request.layers, settings, stem, seed)
     assert stem is not None and seed is not None
     pretrained = StoredNetwork(str(runs[-1].settings.checkpoint))
     if stored is not None and stored.path != pretrained.path:
         raise ConfigError("pretrain and stored_network exclude each other: both say which parameters layers begin with")
-    if in_memory is not None or (settings.resume in (True, "force") and RunWriter(stem).existing("last")):
+    if request.in_memory is not None or (settings.resume in (True, "force") and RunWriter(stem).existing("last")):
         return pretrained
-    unlabelled = data_of_stages(data, settings, seed)
+    unlabelled = data_of_stages(request.data, settings, seed)
     for stage in runs:
         result = fit_network(
             stage.layers,

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Protocol
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from arignote.checkpoints.progress import STOP_RULE
 from arignote.checkpoints.schedule import Checkpointer
@@ -24,25 +24,9 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from arignote.engine.feed import DeviceBatch
+    from arignote.engine.step import UpdateFunction
 
-__all__ = ["Trainer", "UpdateFunction"]
-
-
-class UpdateFunction(Protocol):
-    """One update from one batch, or from several that count as one; returns the mean loss, on the device."""
-
-    def __call__(
-        self,
-        batches: Sequence[DeviceBatch],
-        seeds: Iterable[int],
-        *,
-        lr: float,
-        momentum: float,
-        n: int,
-        numbers: Mapping[str, float],
-        thawed: Mapping[str, int],
-        n_rows: Sequence[int],
-    ) -> Tensor: ...
+__all__ = ["Trainer"]
 
 
 class Trainer:

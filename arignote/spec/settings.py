@@ -79,9 +79,9 @@ class _EngineSettings(BaseModel):
     )
     shards: Annotated[Count | Literal["ranks"] | None, ADDED] = Field(
         None,
-        description="Parts of each batch, whose gradients are computed one by one and added in a fixed order, so that "
-        'any number of processes may share them with the same result; "ranks": as many as there are processes, '
-        "which decides the bits then. Default that of the checkpoint, else 1, or 4 for processes of torchrun.",
+        description="Number of shards of each batch, whose gradients are computed one by one and added in a fixed "
+        'order, so that any number of processes may share them with the same result; "ranks": as many as there are '
+        "processes, which decides the bits then. Default that of the checkpoint, else 1; under torchrun 4.",
     )
     precision: Literal["float32", "bf16_matmul", "bf16", "fp16"] = Field(
         "float32",

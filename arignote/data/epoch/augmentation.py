@@ -61,7 +61,9 @@ class Augmenter:
         self._seed_globals = seed_globals
         self._is_reported = False
 
-    def __call__(self, x: NDArray[Any], y: NDArray[Any], *position: int) -> tuple[NDArray[Any], NDArray[Any]]:
+    def __call__(
+        self, x: NDArray[Any], y: NDArray[Any], epoch: int, batch: int, shard: int | None = None
+    ) -> tuple[NDArray[Any], NDArray[Any]]:
         """Return an augmented batch.
 
         Parameters
@@ -70,8 +72,10 @@ class Augmenter:
             Features; the functions may change them in place.
         y : array (rows,) of int64, or (rows, n_outputs) of float32
             Encoded targets, such as class numbers.
-        *position : int
-            Epoch, batch, and of a batch in shards the shard, each from 0.
+        epoch, batch : int
+            Position of the batch in the run, both from 0.
+        shard : int, optional
+            Of a batch in shards, its number, from 0.
 
         Returns
         -------
@@ -84,10 +88,10 @@ class Augmenter:
         DataError
             If a function raises, does not return (x, y), changes the number of rows, or returns wrong labels.
         """
+        position = (epoch, batch) if shard is None else (epoch, batch, shard)
         if not self._is_custom:
             return self._applied(x, y, *position)
-        epoch, *within = position
-        if epoch > 0 and not any(within):
+        if epoch > 0 and not batch and not shard:
             # `tried` has compared the first epoch.
             self._compare(x, y, *position)
         if self._seed_globals is not None:

@@ -94,7 +94,7 @@ class Batches:
     y_from_x : bool
         Whether the targets of a batch are its features, flattened, as they are before augmentation.
     shards : int
-        Parts that each batch is cut into; what is yielded then are these, also those without rows.
+        Shards that each batch is cut into; what is yielded then are these, also those without rows.
     own_shards : range, optional
         Those that are yielded; by default all.
     """
@@ -165,7 +165,7 @@ class Batches:
                 assert y is not None
                 # Augmentations may work in place, which must not change the data of the user.
                 x, y = x if x.flags.owndata else x.copy(), y if y.flags.owndata else y.copy()
-                x, y = self.augmentation(x, y, epoch, index, *([shard] if self.cuts.n_shards > 1 else []))
+                x, y = self.augmentation(x, y, epoch, index, shard if self.cuts.n_shards > 1 else None)
             weights = None if self.weights is None else self.weights[chosen]
             return Batch(index, chosen, x, y, weights, shard=shard)
 

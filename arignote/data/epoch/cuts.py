@@ -21,7 +21,7 @@ class Cuts:
     drop_last : bool
         Whether a last, smaller batch is left out.
     n_shards : int >= 1
-        Parts of each batch: of the same number of rows, or of one row more.
+        Shards of each batch: of the same number of rows, or of one row more.
     is_dealt : bool
         Whether each shard has a run of neighbours of its own in the order, of which each batch takes the next ones;
         otherwise shards are neighbours in their batch. Dealt, a process reads only the chunks of its shards.
