@@ -50,6 +50,7 @@ release: setup
 
 torture: setup
 	$(BIN)/python tests/resume/torture.py --kills 300 --pieces
+	$(BIN)/python -m pytest -m torture tests/resume
 	$(BIN)/python tests/hostile/fuzz.py --minutes 60
 	$(BIN)/python tests/hostile/configs.py --n 10000
 

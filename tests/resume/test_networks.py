@@ -12,7 +12,7 @@ from contextlib import ExitStack
 import processes_driver as driver
 import pytest
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.torture]
 
 ADDRESSES = ("10.77.0.1", "10.77.0.2")
 

@@ -51,9 +51,8 @@ def test_any_number_of_processes_ends_in_the_bits_of_one(folder):
     for file in folder.glob("*.ckpt"):
         file.unlink()
     output, errors = torchrun(3, folder, "dense", "hdf5", "two").communicate(timeout=120)
-    assert output.splitlines() == [line for line in expected if line.startswith(("dense", "hdf5", "two"))], errors[
-        -3000:
-    ]
+    wanted = [line for line in expected if line.startswith(("dense", "hdf5", "two"))]
+    assert output.splitlines() == wanted, errors[-3000:]
 
 
 def wait_for(condition, process):
@@ -69,7 +68,7 @@ def test_a_worker_and_torchrun_are_killed_and_one_process_ends_in_the_same_bits(
     whole.mkdir()
     expected = driver.digests(driver.fitted(whole, "norm", n_epochs))
     last = folder / "norm_last.ckpt"
-    agent = torchrun(3, folder, f"norm:{n_epochs}", n_restarts=1)
+    agent = torchrun(2, folder, f"norm:{n_epochs}", n_restarts=1)
     wait_for(last.exists, agent)
     workers = psutil.Process(agent.pid).children()
     workers[1].kill()
@@ -77,7 +76,7 @@ def test_a_worker_and_torchrun_are_killed_and_one_process_ends_in_the_same_bits(
     wait_for(
         lambda: {one.pid for one in psutil.Process(agent.pid).children()}.isdisjoint(w.pid for w in workers), agent
     )
-    wait_for(lambda: len(psutil.Process(agent.pid).children()) == 3, agent)
+    wait_for(lambda: len(psutil.Process(agent.pid).children()) == 2, agent)
     written = last.stat().st_mtime_ns
     wait_for(lambda: last.stat().st_mtime_ns > written, agent)
     agent.send_signal(signal.SIGTERM)
@@ -96,6 +95,7 @@ def test_a_worker_and_torchrun_are_killed_and_one_process_ends_in_the_same_bits(
     assert ended.state_.causes == ["start", "killed", "SIGTERM", "torchrun ended"]
 
 
+@pytest.mark.torture
 def test_processes_that_read_the_port_later_than_the_first_one_find_it(folder):
     with socket.socket() as free:
         free.bind(("localhost", 0))

@@ -114,6 +114,7 @@ def kill_once(marker, event):
 
 
 @pytest.mark.slow
+@pytest.mark.torture
 def test_a_search_over_machines_of_which_one_is_killed_has_the_scores_of_a_search_on_one(tmp_path):
     distributed = pytest.importorskip("distributed")
     expected, killed = search(tmp_path / "alone").cv_results_, tmp_path / "killed"
