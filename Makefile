@@ -26,8 +26,9 @@ check: setup
 fast: setup
 	$(BIN)/python -m pytest -x -n 2 --dist worksteal -m "not slow" tests
 
+# Three workers for two cores: tests of kills wait for a fifth of their time.
 test: setup
-	$(BIN)/python -m pytest -n 2 --dist worksteal
+	$(BIN)/python -m pytest -n 3 --dist worksteal
 
 # The oldest versions that pyproject.toml allows, in an environment of its own; torch as TORCH names it.
 TORCH ?= 2.9.0
