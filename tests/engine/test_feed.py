@@ -95,6 +95,21 @@ def test_batches_in_any_order_are_the_rows_of_the_order_of_their_epoch(n_feature
         assert np.array_equal(batch.x[0].numpy(), x[chosen]) and batch.x[0].data_ptr() % ALIGNMENT == 0
 
 
+@pytest.mark.parametrize("shards", [1, 2, 3, 4])
+def test_rows_are_gathered_once_an_epoch_also_for_uneven_shards_and_a_last_row(monkeypatch, shards):
+    # 4,001 rows of 8 bytes and a label of 8: one block, but for a last batch of one row.
+    x = np.zeros((4001, 2), np.float32)
+    rows, numbers = rows_of(x, np.arange(4001)), []
+    gather = ResidentRows._gathered
+    monkeypatch.setattr(ResidentRows, "_gathered", lambda self, rows: numbers.append(len(rows)) or gather(self, rows))
+    resident = ResidentRows(x, rows.y, None, CPU)
+    alone = Batches(rows, rows.y, seed=1, batch_size=40, order=order_of(rows, True), only_rows=True, shards=shards)
+    seen = [row for batch in alone.epoch(0) if batch.n_rows for row in resident(batch).y[0].tolist()]
+    assert sorted(seen) == list(range(4001))
+    # A block has the last row too, which is gathered once more.
+    assert sum(numbers) <= 4002
+
+
 def test_rows_that_stay_in_the_memory_of_a_cpu_take_64_mib_at_most():
     assert fits_on_device(64 * 1024**2, CPU) and not fits_on_device(64 * 1024**2 + 1, CPU)
 

@@ -44,7 +44,8 @@ class Batch:
     weights : array (rows,) of float32, optional
         Weight of each row in the loss.
     order : array (rows of the epoch,) of int64, optional
-        Row numbers of the epoch, of which `rows` are those from position `begin` on; None if it has no order.
+        Row numbers of the epoch, of which `rows` are those from position `begin` on; None if it has no order, or if
+        other batches, or shards, have another number of rows.
     begin : int
     shard : int
         Number of the shard, from 0.
@@ -193,7 +194,10 @@ class Batches:
     def _named(self, place: Place, rows: slice | NDArray[np.int64], positions: NDArray[np.int64] | None) -> Batch:
         """Return a batch of row numbers alone."""
         index, shard = place
-        return Batch(index, rows, _NONE, order=positions, begin=self.cuts.shard(*place).start, shard=shard)
+        # Only what is as large as all others is cut from a block: a last, smaller batch, or an uneven shard, is not.
+        is_even = self.cuts.n_rows_of(*place) * self.cuts.n_shards == self.batch_size
+        order = positions if is_even else None
+        return Batch(index, rows, _NONE, order=order, begin=self.cuts.shard(*place).start, shard=shard)
 
     def _by_blocks(
         self,
