@@ -59,8 +59,10 @@ class Processes:
         self.asked: Callable[[], tuple[int, str] | None] = lambda: None
         self.stop: tuple[int, str] | None = None
 
-    def agree_to_stop(self) -> None:
-        """Send what asked any of the processes to stop to all of them."""
+    def _agree_to_stop(self, is_any_asked: bool) -> None:
+        """Send what asked any of the processes to stop to all of them, unless they know."""
+        if not is_any_asked or self.stop is not None:
+            return
         texts = [json.loads(text) for text in self.gather(json.dumps(self.asked()).encode())]
         number, reason = max((tuple(text) for text in texts if text), key=lambda one: bool(one[0]))
         self.stop = number, reason
@@ -73,9 +75,11 @@ class Processes:
         """Return the sum of n vectors, of which `tree` has the nodes of this process, as large as `like`.
 
         Each process adds one slice of the vectors, in the order of the tree, and sends it to all: as many bytes as of
-        an all-reduce, if each process has one node.
+        an all-reduce, if each process has one node. With its slice it sends whether it is asked to stop.
         """
+        is_asked = self.asked() is not None
         if self.size == 1:
+            self._agree_to_stop(is_asked)
             return tree.total
         nodes = [_nodes(own.start, own.stop, n) for own in (_own(rank, self.size, n) for rank in range(self.size))]
         n_own, n_slice = len(tree.nodes), -(-len(like) // self.size)
@@ -95,7 +99,10 @@ class Processes:
             whole = TreeSum(n)
             for (first, end), of_slice in zip(chain(*nodes), received, strict=True):
                 whole.add(first, end, of_slice)
-            return _gathered(whole.total, self.size)[: len(like)]
+            with_flag = torch.cat([whole.total, like.new_tensor([is_asked])])
+            gathered = _gathered(with_flag, self.size).view(self.size, n_slice + 1)
+        self._agree_to_stop(bool(gathered[:, -1].any()))
+        return gathered[:, :-1].reshape(-1)[: len(like)]
 
     def gather(self, data: bytes) -> list[bytes]:
         """Return what each process gives, in the order of their numbers."""

@@ -101,7 +101,7 @@ class ShardedGradients:
         ]
         self._statistics = list({id(tensor): tensor for tensor in kept}.values())
         # Of a process without shards.
-        n_report = self._n_values + 2 + sum(tensor.numel() for tensor in self._statistics)
+        n_report = self._n_values + 1 + sum(tensor.numel() for tensor in self._statistics)
         self._empty_report = network.gradients.new_empty(n_report)
 
     def __call__(
@@ -125,10 +125,8 @@ class ShardedGradients:
         for number, n_of_batch in enumerate(n_rows):
             of_batch = shards[number * n_own : (number + 1) * n_own]
             total = self._of_batch(of_batch, gradients, n_of_batch, n_all)
-            self._apply(total[self._n_values + 2 :])
+            self._apply(total[self._n_values + 1 :])
             update = total if number == 0 else update.add_(total)
-        if self._processes is not None and self._processes.stop is None and update[self._n_values + 1]:
-            self._processes.agree_to_stop()
         self._network.gradients.copy_(update[: self._n_values])
         return update[self._n_values].clone()
 
@@ -153,11 +151,10 @@ class ShardedGradients:
 
     @torch.no_grad()
     def _report(self, loss: Tensor, before: Sequence[Tensor], share: float) -> Tensor:
-        """Return what a shard adds: gradients, loss, whether to stop, and its share in the changes of statistics."""
-        stop = loss.new_tensor([self._processes is not None and self._processes.asked() is not None])
+        """Return what a shard adds: gradients, loss, and its share in the changes of statistics."""
         pairs = zip(self._statistics, before, strict=True)
         changes = [((now - then).float() * share).flatten() for now, then in pairs]
-        return torch.cat([self._network.gradients, loss.reshape(1), stop, *changes])
+        return torch.cat([self._network.gradients, loss.reshape(1), *changes])
 
     @torch.no_grad()
     def _apply(self, changes: Tensor) -> None:

@@ -60,8 +60,19 @@ def test_a_single_process_of_torchrun_sends_nothing():
         raise KeyError
 
 
-def test_what_asks_a_process_to_stop_is_known_to_all():
+def test_what_asks_a_process_to_stop_is_known_after_the_next_sum():
     processes = Processes(0, 1)
+
+    def total():
+        tree = TreeSum(1)
+        tree.add(0, 1, torch.tensor([1.0]))
+        return processes.total(tree, 1, torch.empty(1))
+
+    total()
+    assert processes.stop is None
     processes.asked = lambda: (15, "SIGTERM")
-    processes.agree_to_stop()
+    assert total().tolist() == [1.0] and processes.stop == (15, "SIGTERM")
+    # The first reason stays.
+    processes.asked = lambda: (2, "SIGINT")
+    total()
     assert processes.stop == (15, "SIGTERM")
