@@ -6,26 +6,46 @@ import re
 from itertools import zip_longest
 from pathlib import Path
 
-__all__ = ["DOCUMENTS", "LAYERS", "ROOT", "SHIPPED", "as_shown", "blocks", "configs", "named_blocks", "sessions"]
+__all__ = [
+    "DOCUMENTS",
+    "LAYERS",
+    "NUMBERS",
+    "ROOT",
+    "SHIPPED",
+    "as_shown",
+    "blocks",
+    "configs",
+    "marked_blocks",
+    "named_blocks",
+    "sessions",
+]
 
 ROOT = Path(__file__).resolve().parents[1]
 SHIPPED = sorted(ROOT.glob("arignote/configs/*.yaml"))
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("docs/how-to/*.md")])
-# A fenced block with its language, or an indented one; before it the name of its file, or why it is slow or not run.
-BEFORE = r"^(?:.*`([\w./-]+)`:\n\n)?(?:<!-- (not run|slow): .+ -->\n)?"
-BLOCK = re.compile(BEFORE + r"(?:```(\w*)\n([\s\S]*?)^```$|((?: {4}.*\n|\n(?= {4}))+))", re.M)
+# A fenced block with its language, or an indented one; before it the name of its file, or what is done with it and why.
+BEFORE = r"^(?:.*`([\w./-]+)`:\n\n)?(?:<!-- (not run|slow|times): .+ -->\n)?"
+BLOCK = re.compile(BEFORE + r"(?:```([\w{}]*).*\n([\s\S]*?)^```$|((?: {4}.*\n|\n(?= {4}))+))", re.M)
+# The kind of an indented block, by how it begins.
+KINDS = {">>>": "doctest", "$ ": "session", "arignote": "command", "torchrun": "torchrun", "make ": "make"}
+KINDS |= dict.fromkeys(("#!", "until", "export", "srun"), "shell") | {"apiVersion:": "yaml"}
+KINDS |= dict.fromkeys(("data:", "fit:", "include:", "layers:", "name:", "# yaml-language-server:"), "config")
 # What a config that shows something else lacks.
 LAYERS = "\nlayers: [[FCLayer, {n_units: 3}], [ClassificationOutputLayer]]\n"
 
 
-def named_blocks(path, slow=False):
-    """Give name of the file (or ""), kind and text of each block of a document that is run, or of slow ones too."""
-    kinds = {">>>": "doctest", "$ ": "session", "arignote": "command", "#!": "shell", "until": "shell"}
-    kinds |= dict.fromkeys(("data:", "fit:", "layers:", "name:"), "config") | {"apiVersion:": "yaml"}
-    for name, left_out, language, fenced, indented in BLOCK.findall(path.read_text()):
+def marked_blocks(path):
+    """Give mark ("", "not run", "slow" or "times"), name of the file (or ""), kind and text of each block."""
+    for name, mark, language, fenced, indented in BLOCK.findall(path.read_text()):
         text = fenced or re.sub("^ {4}", "", indented, flags=re.M)
-        if not left_out or (slow and left_out == "slow"):
-            yield name, language or next((kinds[word] for word in kinds if text.lstrip().startswith(word)), ""), text
+        yield mark, name, language or next((KINDS[word] for word in KINDS if text.lstrip().startswith(word)), ""), text
+
+
+def named_blocks(path):
+    """Give name of the file (or ""), kind and text of each block of a document that has no mark."""
+    for mark, *block in marked_blocks(path):
+        if not mark:
+            yield block
 
 
 def blocks(path):
@@ -42,9 +62,9 @@ def sessions(text):
 
 
 def configs(path):
-    """Give the text of each config of a document, with layers, but for those whose parts are of a user."""
+    """Give the text of each config of a document, with layers, but for those whose parts or files are of a user."""
     for kind, text in blocks(path):
-        if kind == "config" and not re.search(r"\[\"\w+:[A-Z]\w+\"", text):
+        if kind == "config" and not re.search(r"\[\"\w+:[A-Z]\w+\"|^include: (?!base)", text):
             yield text if "layers:" in text else text + LAYERS
 
 
@@ -52,6 +72,8 @@ def configs(path):
 SECONDS = re.compile(r"^( +\d+ +\d+ .* )\d+\.\d\d(  \*)?$")
 # A number with a point, or a percentage.
 NUMBER = re.compile(r"(-?\d[\d,]*\.\d+(?:e-?\d+)?)(%?)")
+# Those of times, in documents where they may be others.
+NUMBERS = re.compile(r"\d[\d.,]*")
 DIGEST = re.compile(r"[0-9a-f]{64}")
 
 

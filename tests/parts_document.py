@@ -51,7 +51,7 @@ Every part that is registered; `make docs` writes this from the registry. The wo
 [from-other-libraries.md](from-other-libraries.md), the names of the Arignote of 2015, Lasagne and pydnn in
 [predecessors.md](predecessors.md). The parameters of a part:
 
-    python -c "from arignote.registry import find; help(find('updater', 'adam'))"
+    arignote parts adam
 """
 
 

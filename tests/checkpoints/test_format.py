@@ -245,6 +245,22 @@ def test_the_entries_of_a_state_are_those_of_the_document(tmp_path):
         assert key == "output" and [word for word in value if f"`{word}`" not in rows["targets"] + targets] == []
 
 
+def shown(value, whole):
+    """Return what a document shows of a value, which ends where it is shortened."""
+    if isinstance(value, dict):
+        return {key: shown(one, whole[key]) for key, one in value.items()}
+    if isinstance(value, list):
+        return [shown(*pair) for pair in zip(value, whole, strict=False)]
+    return whole[: len(value)] if isinstance(value, str) else whole
+
+
+def test_the_state_that_the_document_shows_is_that_of_a_stored_file():
+    text = DOC.read_text().partition("shortened at `…`:")[2].partition("-->")[2].partition("### Targets")[0]
+    found = json.loads(re.sub(r",? *…", "", text))
+    header, _ = apart(bytes_of(decode((STORED / "v1_last.ckpt").read_bytes(), "file")[0]))
+    assert found == shown(found, json.loads(header["__metadata__"]["arignote"]))
+
+
 # Files that were made to do harm
 
 

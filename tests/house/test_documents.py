@@ -5,6 +5,7 @@ A block of code that cannot be run here has the line `<!-- not run: why -->` bef
 
 from __future__ import annotations
 
+import contextlib
 import doctest
 import json
 import re
@@ -18,8 +19,10 @@ from pathlib import Path
 import command_line
 import forked
 import pytest
-from documents import DOCUMENTS, ROOT, as_shown, blocks, configs, named_blocks, sessions
+import typer
+from documents import DOCUMENTS, LAYERS, NUMBERS, ROOT, as_shown, blocks, configs, marked_blocks, named_blocks, sessions
 from ruamel.yaml import YAML
+from typer.main import get_command
 from typer.testing import CliRunner
 
 from arignote import NNClassifier, registry
@@ -147,11 +150,13 @@ def test_lines_that_are_left_out_and_digests_stand_for_what_was_printed():
     assert as_shown("a b c", "a ... c", {}) and as_shown("a b c", "a ...", {}) and not as_shown("a b", "b ...", {})
 
 
-def play(path, slow=False):
-    """Run a document from top to bottom; blocks with the name of a file are written to it."""
+def play(path, marks=("",)):
+    """Run the blocks with these marks from top to bottom; blocks with the name of a file are written to it."""
     NNClassifier([["ClassificationOutputLayer"]], rng=1).fit(*digits(), n_epochs=1, valid=0.1, checkpoint="run")
     namespace, report, digests = {}, [], {}
-    for name, kind, text in named_blocks(path, slow):
+    for mark, name, kind, text in marked_blocks(path):
+        if mark not in marks:
+            continue
         if name:
             assert not re.search(r"^(\$|>>>) ", text, re.M), f"what follows {name} is in the same block"
             Path(name).write_text(text)
@@ -165,6 +170,8 @@ def play(path, slow=False):
         elif kind == "session" and path != README:
             for command, shown in sessions(text):
                 output, code = ended(command)
+                if mark == "times":
+                    output, shown = NUMBERS.sub("1", output), NUMBERS.sub("1", shown)
                 assert as_shown(output, shown, digests), f"{command}\n{output}"
                 assert (code != 0) == bool(STOPPED.match(shown)), f"{command} ended with {code}"
 
@@ -176,15 +183,42 @@ def test_a_document_runs_from_top_to_bottom_and_prints_what_it_shows(path, place
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "path", [path for path in DOCUMENTS if re.search("^<!-- slow: ", path.read_text(), re.M)], ids=name_of
+    "path", [path for path in DOCUMENTS if re.search("^<!-- (slow|times): ", path.read_text(), re.M)], ids=name_of
 )
 def test_a_document_runs_with_its_slow_blocks(path, place):
-    play(path, slow=True)
+    play(path, ("", "slow", "times"))
+
+
+# What a test runs, reads or parses; the words of Sphinx are not shown.
+TESTED = {"command", "config", "doctest", "make", "python", "session", "shell", "torchrun", "yaml"}
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=name_of)
+def test_each_block_is_tested_or_says_why_it_is_not(path):
+    untested = [
+        text
+        for mark, name, kind, text in marked_blocks(path)
+        if mark != "not run" and not name and kind not in TESTED and not kind.startswith("{")
+    ]
+    assert untested == []
+
+
+@having("command")
+def test_the_commands_of_a_document_have_the_options_that_the_command_line_takes(path):
+    command_line = get_command(app)
+    for line in filter(None, "".join(text for kind, text in blocks(path) if kind == "command").splitlines()):
+        words = shlex.split(line.partition(" > ")[0], comments=True)
+        assert words[0] == "arignote"
+        with contextlib.suppress(typer.Exit, SystemExit), command_line.make_context(*words[:1], words[1:]) as context:
+            name, command, rest = command_line.resolve_command(context, words[1:])
+            command.make_context(name, rest, parent=context)
 
 
 @pytest.mark.slow
 @having("config", "shell", "yaml")
 def test_the_configs_and_recipes_of_a_document_can_be_read(path, tmp_path):
+    # What a config may include.
+    (tmp_path / "base.yaml").write_text(LAYERS)
     for text in configs(path):
         (tmp_path / "config.yaml").write_text(text)
         assert read_config(tmp_path / "config.yaml")

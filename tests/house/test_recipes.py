@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -144,6 +145,11 @@ def torchrun_words(command):
     words = get_args_parser().parse_args(command[1:])
     assert words.module and [words.training_script, *words.training_script_args[:1]] == ["arignote", "fit"]
     return words
+
+
+@pytest.mark.parametrize("text", [text for _, kind, text in named_blocks(CLUSTERS) if kind == "torchrun"])
+def test_the_commands_for_several_processes_are_read_by_torchrun(text):
+    torchrun_words(shlex.split(text))
 
 
 def test_the_jobs_of_kubernetes_on_several_machines_are_read_by_torchrun():
