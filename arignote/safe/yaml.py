@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -58,12 +58,9 @@ def plain_yaml(text: str, option: str) -> Any:
     ConfigError
         If it is not YAML, has a tag, or too many values or levels.
     """
-    from ruamel.yaml import YAML
-
     try:
-        # The scanner in C, which is used if it is installed, takes no colon within a value: {features: x.npz:x}.
-        _check(YAML(typ="safe", pure=True).parse(text), "a value", lambda mark: f"{option}: character {mark.index + 1}")
-        return YAML(typ="safe", pure=True).load(text)
+        yaml = _yaml_within_bounds("safe", "a value", lambda mark: f"{option}: character {mark.index + 1}")
+        return yaml.load(text)
     except ConfigError:
         raise
     except Exception:
@@ -104,13 +101,10 @@ def _read(path: Path) -> str:
 
 def _parse(path: Path, text: str) -> Any:
     """Return the value of a text; raise ConfigError at the line of an error of the parser."""
-    from ruamel.yaml import YAML
     from ruamel.yaml.error import YAMLError
 
     try:
-        _check(YAML(typ="rt").parse(text), "a config", partial(_at, path))
-        # "rt" builds plain containers only, and no Python object from a tag.
-        yaml = YAML(typ="rt")
+        yaml = _yaml_within_bounds("rt", "a config", partial(_at, path))
         yaml.preserve_quotes = True
         return yaml.load(text)
     except YAMLError as error:
@@ -145,38 +139,86 @@ def _at(path: Path, mark: Any) -> str:
     return f"{path}:{mark.line + 1}:{mark.column + 1}" if mark else str(path)
 
 
-def _check(events: Iterable[Any], what: str, at: Callable[[Any], str]) -> None:
-    """Raise ConfigError if a text has tags, too many values (aliases count as what they repeat) or levels."""
-    from ruamel.yaml.events import AliasEvent, CollectionEndEvent, CollectionStartEvent, ScalarEvent
+def _yaml_within_bounds(kind: str, what: str, at: Callable[[Any], str]) -> Any:
+    """Return a reader of YAML that checks brackets and events before anything is built of them.
 
-    sizes: dict[str, int] = {}
-    # For each open collection: its anchor, and the number of its values so far.
-    open_: list[tuple[str | None, int]] = [(None, 0)]
-    for event in events:
-        where = at(event.start_mark)
+    Parameters
+    ----------
+    kind : "rt" or "safe"
+        Both build plain containers only, and no Python object from a tag; those of "rt" store line numbers.
+    what : str
+        What is read, in messages.
+    at : callable
+        Takes a mark of the parser; returns the place as text.
+    """
+    from ruamel.yaml import YAML, scanner
+
+    # The scanner in C, which is used if it is installed, takes no colon within a value: {features: x.npz:x}.
+    yaml = YAML(typ=kind, pure=True)
+    bounds = _Bounds(what, at)
+
+    class Scanner(yaml.Scanner or scanner.Scanner):  # type: ignore[misc]
+        # It looks a thousand characters ahead of the parser, in a time that grows with the square of the brackets.
+        def fetch_flow_collection_start(self, *token: Any, **form: Any) -> None:
+            bounds.check_levels(self.flow_level + 2, self.reader.get_mark())
+            super().fetch_flow_collection_start(*token, **form)
+
+    class Parser(yaml.Parser):  # type: ignore[misc, name-defined]
+        def get_event(self) -> Any:
+            event = super().get_event()
+            bounds.check(event)
+            return event
+
+    yaml.Scanner, yaml.Parser = Scanner, Parser
+    return yaml
+
+
+class _Bounds:
+    """What a text must not have: tags, too many values (aliases count as what they repeat) or levels."""
+
+    def __init__(self, what: str, at: Callable[[Any], str]):
+        self._what, self._at = what, at
+        # Number of values by anchor.
+        self._sizes: dict[str, int] = {}
+        # For each open collection: its anchor, and the number of its values so far.
+        self._open: list[tuple[str | None, int]] = [(None, 0)]
+
+    def check(self, event: Any) -> None:
+        """Count the next event; raise ConfigError if it is the one too many."""
+        from ruamel.yaml.events import AliasEvent, CollectionEndEvent, CollectionStartEvent, ScalarEvent
+
         if getattr(event, "tag", None) is not None:
-            raise ConfigError(f"{where}: {what} is plain data: leave the tag {str(event.tag)!r} out")
-        anchor, size = getattr(event, "anchor", None), 1
+            raise self._error(event.start_mark, f"is plain data: leave the tag {str(event.tag)!r} out")
+        anchor = getattr(event, "anchor", None)
         if isinstance(event, CollectionStartEvent):
-            open_.append((anchor, 1))
-            if len(open_) > _DEEPEST:
-                raise ConfigError(f"{where}: {what} must have at most {_DEEPEST} levels. Is a closing bracket missing?")
-            continue
-        if isinstance(event, CollectionEndEvent):
-            anchor, size = open_.pop()
+            self._open.append((anchor, 1))
+            self.check_levels(len(self._open), event.start_mark)
+        elif isinstance(event, CollectionEndEvent):
+            self._count(event, *self._open.pop())
         elif isinstance(event, AliasEvent):
-            if any(anchor == other for other, _ in open_):
-                raise ConfigError(f"{where}: the alias *{anchor} is within what it repeats")
-            size = sizes.get(str(anchor), 1)
-            anchor = None
-        elif not isinstance(event, ScalarEvent):
-            continue
+            if any(anchor == other for other, _ in self._open):
+                raise ConfigError(f"{self._at(event.start_mark)}: the alias *{anchor} is within what it repeats")
+            self._count(event, None, self._sizes.get(str(anchor), 1))
+        elif isinstance(event, ScalarEvent):
+            self._count(event, anchor, 1)
+
+    def _count(self, event: Any, anchor: str | None, size: int) -> None:
+        """Add the values of an event to those of its collection, and store them by its anchor."""
         if anchor is not None:
-            sizes[anchor] = size
-        outer, so_far = open_[-1]
-        open_[-1] = outer, so_far + size
+            self._sizes[anchor] = size
+        outer, so_far = self._open[-1]
+        self._open[-1] = outer, so_far + size
         if so_far + size > _MOST_VALUES:
-            raise ConfigError(
-                f"{where}: {what} must have at most {_MOST_VALUES} values, counted as often as aliases repeat them. "
-                "Write fewer aliases, and name data by its file"
+            raise self._error(
+                event.start_mark,
+                f"must have at most {_MOST_VALUES} values, counted as often as aliases repeat them. "
+                "Write fewer aliases, and name data by its file",
             )
+
+    def check_levels(self, n_levels: int, mark: Any) -> None:
+        """Raise ConfigError if the values at a mark are too deep; those outside of all collections are at level 1."""
+        if n_levels > _DEEPEST:
+            raise self._error(mark, f"must have at most {_DEEPEST} levels. Is a closing bracket missing?")
+
+    def _error(self, mark: Any, fault: str) -> ConfigError:
+        return ConfigError(f"{self._at(mark)}: {self._what} {fault}")

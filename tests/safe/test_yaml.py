@@ -51,8 +51,8 @@ def test_bombs_of_aliases_and_depth_end_within_a_second_and_200_mb(tmp_path):
     expected = [
         # 10, 91, 820 and 7,381 values in the lines before: with the seventh alias there are more.
         ("bomb.yaml:5:32: a config ", too_many),
-        # The mapping of the file, and 49 brackets from column 9 on.
-        ("deep.yaml:1:57: a config ", too_deep),
+        # The 50th bracket: from column 9 on, and of JSON from column 12 on after the brace.
+        ("deep.yaml:1:58: a config ", too_deep),
         ("deep.json:1:60: a config ", too_deep),
         (f"--set {inline[:97]}...: character ", too_many),
         (f"--set {f'layers={DEEP}'[:97]}...: character 50: a value ", too_deep),
