@@ -19,7 +19,6 @@ from arignote.spec.config_check import complaints_of_config
 from arignote.spec.include import read_merged
 from arignote.spec.locations import At, Document, Origin
 from arignote.spec.named_files import from_folder, with_paths
-from arignote.spec.overrides import override
 from arignote.spec.run_spec import RunSpec
 from arignote.spec.shipped import shipped_or
 from arignote.spec.yaml_text import write_text
@@ -82,8 +81,12 @@ def _override(origin: Origin, values: dict[str, Any], settings: list[str]) -> Or
         # Layers are named in overrides, so that those of the file must be read first.
         if any(one.startswith("layers.") for one in settings):
             origin = _insert_layers(origin, values)
-        written = override(values, settings)
-        return _insert_layers(replace(origin, written=written), values)
+        if settings:
+            # What they need is imported only for them.
+            from arignote.spec.overrides import override
+
+            origin = replace(origin, written=override(values, settings))
+        return _insert_layers(origin, values)
     except ConfigError as error:
         if not error.complaints[0].path:
             raise

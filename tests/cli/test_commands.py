@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
@@ -61,3 +62,23 @@ def test_the_shell_completes_commands_and_options_and_only_installing_writes(tmp
     )
     assert "_ARIGNOTE_COMPLETE=complete_bash" in shown.stdout
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("words", "unneeded"),
+    [
+        ("--help", {"numpy", "pydantic"}),
+        ("check digits_mlp", {"h5py", "arignote.spec.paths"}),
+        ("summary digits_mlp", {"arignote.safe.pickle", "arignote.engine"}),
+        ("inspect --help", {"numpy", "pydantic"}),
+    ],
+)
+def test_a_command_imports_nothing_that_takes_long_and_is_not_needed(words, unneeded):
+    code = (
+        "import atexit, json, sys; atexit.register(lambda: print(json.dumps([*sys.modules])))\n"
+        "from arignote.cli import app; app()"
+    )
+    ended = subprocess.run([sys.executable, "-c", code, *words.split()], capture_output=True, text=True, check=True)
+    heavy = {"torch", "sklearn", "scipy", "pandas", "pyarrow", "matplotlib", "rich", "jinja2"} | unneeded
+    assert heavy & set(json.loads(ended.stdout.splitlines()[-1])) == set()

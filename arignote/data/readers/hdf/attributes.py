@@ -15,9 +15,7 @@ from typing import Any
 import numpy as np
 
 from arignote.data.readers.memory_check import check_memory
-from arignote.data.readers.pickles import unpickled as plain_data
 from arignote.errors import DataError
-from arignote.safe.pickle import PickleError
 
 __all__ = [
     "attribute",
@@ -107,6 +105,10 @@ def child(group: Any, path: str, n_links: int = 16) -> Any:
 
 def unpickled(item: Any, name: str, data: bytes) -> Any:
     """Return the plain data of a pickled attribute; DataError if it names anything else."""
+    # Few files have such attributes.
+    from arignote.data.readers.pickles import unpickled as plain_data
+    from arignote.safe.pickle import PickleError
+
     try:
         return plain_data(io.BytesIO(data), len(data))
     except PickleError as error:
