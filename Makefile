@@ -1,18 +1,23 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: setup demo check docs fast test lowest release torture mutants bench bench-peers all clean
+.PHONY: setup demo check docs documents site fast test lowest release torture mutants bench bench-peers all clean
 
 setup: .venv/.installed
 
-.venv/.package: pyproject.toml constraints.txt
+# The pip of an older Python takes three times as long to find out what belongs together.
+.venv/pyvenv.cfg:
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install -q -c constraints.txt -e .
+	$(BIN)/python -m pip install -q -c constraints.txt -U pip
+
+# Most of the 18,000 modules of the libraries are never imported; those that are get compiled then.
+.venv/.package: pyproject.toml constraints.txt | .venv/pyvenv.cfg
+	$(BIN)/python -m pip install -q --no-compile -c constraints.txt -e .
 	touch $@
 
-.venv/.installed: .venv/.package
-	$(BIN)/python -m pip install -q -c constraints.txt -e ".[dev]"
-	touch $@
+.venv/.installed: pyproject.toml constraints.txt | .venv/pyvenv.cfg
+	$(BIN)/python -m pip install -q --no-compile -c constraints.txt -e ".[dev,docs]"
+	touch .venv/.package $@
 
 demo: .venv/.package
 	$(BIN)/arignote fit digits_mlp
@@ -55,15 +60,18 @@ torture: setup
 	$(BIN)/python tests/hostile/fuzz.py --minutes 60
 	$(BIN)/python tests/hostile/configs.py --n 10000
 
-# The site in build/docs, with what is generated of the documents: tables of parts, words of other libraries, licences.
-docs: setup
-	$(BIN)/python -m pip install -q -c constraints.txt -e ".[docs]"
+docs: documents site
+
+# What is generated of the documents: tables of parts, words of other libraries, licences. Tests compare it with the code.
+documents: setup
 	$(BIN)/python tests/parts_document.py
 	$(BIN)/python tests/predecessors_document.py
 	$(BIN)/python tests/export_document.py
 	$(BIN)/python tests/licences_document.py
 	$(BIN)/python tests/modules_document.py
 	$(BIN)/python tests/first_hour/test_words.py
+
+site: setup
 	$(BIN)/python -m sphinx -q -W --keep-going -b html docs build/docs
 
 # One module: make mutants ONLY=arignote/engine/update.py
