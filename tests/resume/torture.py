@@ -88,9 +88,13 @@ def ended(child: int) -> int:
 
 def interrupt(stem: Path, number: signal.Signals, moments: random.Random, found: Found) -> bool:
     """Give the command and send a signal at a random moment; return whether the run is still to be finished."""
-    child = give(stem, stem.with_suffix(".output"))
-    # A fork is at work at once; a command that is stopped before it handles signals only ends.
-    time.sleep(moments.uniform(0.5 if number == signal.SIGTERM else 0, 1.5))
+    output = stem.with_suffix(".output")
+    output.unlink(missing_ok=True)
+    child = give(stem, output)
+    # A command that is stopped before it handles signals only ends; when it prints, it handles them.
+    while number == signal.SIGTERM and not (output.exists() and output.stat().st_size):
+        time.sleep(0.01)
+    time.sleep(moments.uniform(0, 1.5))
     asked = time.monotonic()
     os.kill(child, number)
     code = ended(child)
