@@ -72,6 +72,9 @@ class Forked:
     def returncode(self):
         return self._process.exitcode
 
+    def poll(self):
+        return self.returncode
+
     def kill(self):
         self._process.kill()
 

@@ -59,7 +59,10 @@ def fitted(folder: Path, case: str, n_epochs: int = 3, stem: str = "", **more):
         | more
     )
     estimator = NNClassifier([*layers, ["ClassificationOutputLayer"]], rng=3, **settings)
-    return estimator.fit(*data(folder, case), checkpoint=str(folder / (stem or case)), checkpoint_every=2)
+    # With class weights.
+    weights = np.random.default_rng(1).uniform(0.5, 2, N_ROWS) if case == "bf16" else None
+    x, y = data(folder, case)
+    return estimator.fit(x, y, sample_weight=weights, checkpoint=str(folder / (stem or case)), checkpoint_every=2)
 
 
 def digests(estimator) -> str:

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from arignote import ConfigError
-from arignote.engine.processes import Processes, connected
+from arignote.engine.processes import Processes, connected, own_gpu
 from arignote.engine.shards import TreeSum
 from arignote.fit.changes import differences
 from arignote.launch import FROM_TORCHRUN, is_first_process
@@ -76,3 +76,18 @@ def test_what_asks_a_process_to_stop_is_known_after_the_next_sum():
     processes.asked = lambda: (2, "SIGINT")
     total()
     assert processes.stop == (15, "SIGTERM")
+
+
+@pytest.mark.parametrize(("local_rank", "gpu"), [(None, 0), ("1", 1), ("5", 1)])
+def test_each_process_of_a_machine_has_a_gpu_of_its_own_while_it_is_connected(monkeypatch, local_rank, gpu):
+    current = [0]
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    monkeypatch.setattr(torch.cuda, "current_device", lambda: current[-1])
+    monkeypatch.setattr(torch.cuda, "set_device", current.append)
+    monkeypatch.delenv("LOCAL_RANK", raising=False)
+    if local_rank is not None:
+        monkeypatch.setenv("LOCAL_RANK", local_rank)
+    with own_gpu():
+        assert torch.cuda.current_device() == gpu
+    assert torch.cuda.current_device() == 0

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import os
+import random
 import signal
 import socket
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
+import forked
 import processes_driver as driver
 import psutil
 import pytest
+from torch.distributed import TCPStore
 
 pytestmark = pytest.mark.slow
 
@@ -34,6 +38,26 @@ def torchrun(n_processes: int, folder: Path, *cases: str, n_restarts: int = 0) -
     )
 
 
+def started(n_processes: int, folder: Path, *cases: str) -> list[forked.Forked]:
+    """Start processes without torchrun, which only gives them these variables: forks, which begin sooner."""
+    with socket.socket() as free:
+        free.bind(("localhost", 0))
+        env = ENV | {
+            "WORLD_SIZE": str(n_processes),
+            "MASTER_ADDR": "localhost",
+            "MASTER_PORT": str(free.getsockname()[1]),
+        }
+    words = [driver.__file__, folder, *cases]
+    return [forked.Forked(words, env=env | {"RANK": str(rank)}) for rank in range(n_processes)]
+
+
+def first_output(processes: list[forked.Forked]) -> tuple[str, str]:
+    """Return what the first process has printed, at its end, and the errors of all; the others print nothing."""
+    (output, *silent), errors = zip(*(process.communicate() for process in processes), strict=True)
+    assert not any(silent)
+    return output, "".join(errors)
+
+
 def test_any_number_of_processes_ends_in_the_bits_of_one(folder):
     alone = folder / "alone"
     alone.mkdir()
@@ -41,7 +65,7 @@ def test_any_number_of_processes_ends_in_the_bits_of_one(folder):
     expected = [f"{case} {driver.digests(driver.fitted(alone, case))}" for case in driver.CASES]
     assert len({line.split()[1] for line in expected}) == len(driver.CASES)
     # Processes that go on to another fit, with other settings each, are refused before it begins, and once.
-    output, errors = torchrun(2, folder, *driver.CASES, "ranks", "different").communicate(timeout=120)
+    output, errors = first_output(started(2, folder, *driver.CASES, "ranks", "different"))
     # Two processes are two shards.
     [two] = [line for line in expected if line.startswith("two ")]
     assert output.splitlines() == [*expected, two.replace("two", "ranks")], errors[-3000:]
@@ -50,26 +74,33 @@ def test_any_number_of_processes_ends_in_the_bits_of_one(folder):
     # Of three processes one has two shards; of two shards one has none.
     for file in folder.glob("*.ckpt"):
         file.unlink()
-    output, errors = torchrun(3, folder, "dense", "hdf5", "two").communicate(timeout=120)
+    output, errors = first_output(started(3, folder, "dense", "hdf5", "two"))
     wanted = [line for line in expected if line.startswith(("dense", "hdf5", "two"))]
     assert output.splitlines() == wanted, errors[-3000:]
 
 
 def wait_for(condition, process):
-    until = time.monotonic() + 60
+    until = time.monotonic() + 120
     while not condition():
         assert process.poll() is None and time.monotonic() < until, process.communicate()[1][-3000:]
         time.sleep(0.02)
 
 
-def test_a_worker_and_torchrun_are_killed_and_one_process_ends_in_the_same_bits(folder):
+def newest(folder: Path) -> int:
+    """Return when the newest checkpoint was written, in nanoseconds; 0 if there is none."""
+    while True:
+        # A file may get another name meanwhile.
+        with suppress(FileNotFoundError):
+            return max((file.stat().st_mtime_ns for file in folder.glob("*_last*.ckpt")), default=0)
+
+
+def test_a_worker_is_killed_then_torchrun_stopped_and_one_process_ends_in_the_same_bits(folder):
     n_epochs = 60
     whole = folder / "whole"
     whole.mkdir()
     expected = driver.digests(driver.fitted(whole, "norm", n_epochs))
-    last = folder / "norm_last.ckpt"
     agent = torchrun(2, folder, f"norm:{n_epochs}", n_restarts=1)
-    wait_for(last.exists, agent)
+    wait_for(lambda: newest(folder), agent)
     workers = psutil.Process(agent.pid).children()
     workers[1].kill()
     # torchrun starts the group anew, which resumes.
@@ -77,22 +108,82 @@ def test_a_worker_and_torchrun_are_killed_and_one_process_ends_in_the_same_bits(
         lambda: {one.pid for one in psutil.Process(agent.pid).children()}.isdisjoint(w.pid for w in workers), agent
     )
     wait_for(lambda: len(psutil.Process(agent.pid).children()) == 2, agent)
-    written = last.stat().st_mtime_ns
-    wait_for(lambda: last.stat().st_mtime_ns > written, agent)
+    before = newest(folder)
+    wait_for(lambda: newest(folder) > before, agent)
     agent.send_signal(signal.SIGTERM)
     output, errors = agent.communicate(timeout=60)
     assert output == "" and agent.returncode, errors[-3000:]
-    # Killed, it cannot end its processes: these save and end by themselves, so that the run is not locked for long.
+    ended = driver.fitted(folder, "norm", n_epochs)
+    assert driver.digests(ended) == expected
+    assert ended.state_.causes == ["start", "killed", "SIGTERM"]
+
+
+def test_a_process_that_waits_for_the_others_ends_at_sigterm_at_once(folder):
+    # In C++ it would wait on, until torchrun kills it 30 s later. The store is torchrun's.
+    store = TCPStore("localhost", 0, is_master=True, wait_for_workers=False)
+    env = ENV | {"RANK": "0", "WORLD_SIZE": "2", "MASTER_ADDR": "localhost", "MASTER_PORT": str(store.port)}
+    env["TORCHELASTIC_USE_AGENT_STORE"] = "True"
+    waiting = forked.Forked(["-m", "arignote", "fit", "digits_mlp"], env=env, cwd=folder)
+    wait_for(lambda: any(key.endswith("arignote/0") for key in store.list_keys()), waiting)
+    waiting.send_signal(signal.SIGTERM)
+    output, errors = waiting.communicate(timeout=25)
+    assert (waiting.returncode, output) == (128 + signal.SIGTERM, ""), errors
+    assert [file.name for file in folder.iterdir()] == ["x.h5"]
+
+
+@pytest.mark.torture
+def test_processes_of_a_torchrun_that_is_killed_save_and_end(folder):
+    # They would keep the run locked.
+    n_epochs = 60
+    whole = folder / "whole"
+    whole.mkdir()
+    expected = driver.digests(driver.fitted(whole, "norm", n_epochs))
     agent = torchrun(2, folder, f"norm:{n_epochs}")
-    written = last.stat().st_mtime_ns
-    wait_for(lambda: last.stat().st_mtime_ns > written, agent)
+    wait_for(lambda: newest(folder), agent)
     workers = psutil.Process(agent.pid).children()
     agent.kill()
     output, errors = agent.communicate(timeout=60)
     assert output == "" and not psutil.wait_procs(workers, 60)[1], errors[-3000:]
     ended = driver.fitted(folder, "norm", n_epochs)
     assert driver.digests(ended) == expected
-    assert ended.state_.causes == ["start", "killed", "SIGTERM", "torchrun ended"]
+    assert ended.state_.causes == ["start", "torchrun ended"]
+
+
+@pytest.mark.torture
+def test_workers_that_are_killed_twenty_times_end_in_the_bits_of_one(folder):
+    n_epochs, moments = 200, random.Random(3)
+    whole = folder / "whole"
+    whole.mkdir()
+    expected = driver.digests(driver.fitted(whole, "norm", n_epochs))
+    agent = torchrun(3, folder, f"norm:{n_epochs}", n_restarts=20)
+    for _ in range(20):
+        before = newest(folder)
+        wait_for(lambda before=before: newest(folder) > before, agent)
+        time.sleep(moments.uniform(0, 0.5))
+        workers = psutil.Process(agent.pid).children()
+        workers[moments.randrange(3)].kill()
+        wait_for(lambda workers=workers: not psutil.wait_procs(workers, 0)[1], agent)
+    output, errors = agent.communicate(timeout=300)
+    assert output == f"norm {expected}\n", errors[-3000:]
+
+
+@pytest.mark.torture
+@pytest.mark.parametrize("case", driver.CASES)
+def test_two_one_two_and_four_processes_in_turn_end_in_the_bits_of_one(folder, case):
+    n_epochs = 400
+    whole = folder / "whole"
+    whole.mkdir()
+    driver.write(whole)
+    expected = driver.digests(driver.fitted(whole, case, n_epochs))
+    for n_processes in (2, 1, 2):
+        before = newest(folder)
+        agent = torchrun(n_processes, folder, f"{case}:{n_epochs}")
+        wait_for(lambda before=before: newest(folder) > before, agent)
+        agent.send_signal(signal.SIGTERM)
+        output, errors = agent.communicate(timeout=60)
+        assert output == "" and agent.returncode, errors[-3000:]
+    output, errors = torchrun(4, folder, f"{case}:{n_epochs}").communicate(timeout=600)
+    assert output == f"{case} {expected}\n", errors[-3000:]
 
 
 @pytest.mark.torture
