@@ -20,6 +20,9 @@ __all__ = ["comparison", "comparison_csv", "comparison_lines", "differing"]
 
 Row = dict[str, Any]
 
+# More settings that differ, such as those of other layers, make a table that is wider than any terminal.
+_MOST_COLUMNS_OF_SETTINGS = 6
+
 
 def comparison(runs: Sequence[str], sort: str | None = None) -> list[Row]:
     """Return a row for each run: its status, its losses at the best epoch, its size, its time, settings that differ.
@@ -133,7 +136,7 @@ def _is_part(value: Any) -> bool:
 
 
 def _sorted(rows: list[Row], contents: list[dict[str, Any]], sort: str) -> list[Row]:
-    names = [name for name in rows[0] if not name.startswith(("fit.", "layers."))]
+    names = [name for name in rows[0] if not _is_setting(name)]
     name = next((name for name in names if name.startswith("valid_")), "") if sort == "valid" else sort
     if name not in rows[0]:
         raise ConfigError(f"--sort {sort}: there is no such column. {did_you_mean(sort, ['valid', *rows[0]], names)}")
@@ -159,9 +162,20 @@ def _greater_is_better(content: dict[str, Any]) -> bool:
 
 
 def comparison_lines(rows: Sequence[Row]) -> list[str]:
-    """Return the rows of `comparison` as a table."""
-    columns = list(rows[0])
-    return table_lines(columns, [[_cell(name, row[name]) for name in columns] for row in rows], n_left=2)
+    """Return the rows of `comparison` as a table; of many settings that differ as two, with a line for each of them."""
+    columns, settings = list(rows[0]), [name for name in rows[0] if _is_setting(name)]
+    if len(settings) <= _MOST_COLUMNS_OF_SETTINGS:
+        settings = []
+    columns = [name for name in columns if name not in settings]
+    lines = table_lines(columns, [[_cell(name, row[name]) for name in columns] for row in rows], n_left=2)
+    if settings:
+        body = [[name, *(_cell(name, row[name]) for row in rows)] for name in settings]
+        lines += ["", *table_lines(["setting", *(row["run"] for row in rows)], body, n_left=len(rows) + 1)]
+    return lines
+
+
+def _is_setting(column: str) -> bool:
+    return column.startswith(("fit.", "layers.")) or column in ("rng", "n_in")
 
 
 def _cell(name: str, value: Any) -> str:

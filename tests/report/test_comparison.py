@@ -10,7 +10,7 @@ import pytest
 from command_line import arignote
 
 from arignote import ArignoteWarning, CheckpointError, ConfigError, NNClassifier, NNRegressor
-from arignote.report.comparison import comparison, differing
+from arignote.report.comparison import comparison, comparison_lines, differing
 
 X = np.random.default_rng(0).normal(size=(60, 4)).astype(np.float32)
 SETTINGS = {"valid": 0.25, "batch_size": 20, "n_threads": 1}
@@ -108,3 +108,18 @@ def test_the_command_prints_a_table_csv_and_json(runs):
     assert json.loads(arignote("compare", *runs, "--json").out)["runs"] == rows
     failed = arignote("compare", *runs, "none")
     assert failed.code == 4 and failed.out == "" and "none: there is no run of this stem" in failed.err
+
+
+def test_many_settings_that_differ_are_lines_of_a_table_of_their_own():
+    rows = [{"run": f"runs/{name}", "epochs": n, "rng": n} for name, n in (("a", 1), ("b", 22))]
+    few = [row | {f"fit.s{n}": f"{row['run']}{n}" for n in range(5)} for row in rows]
+    assert comparison_lines(few)[0].split() == ["run", "epochs", "rng", *(f"fit.s{n}" for n in range(5))]
+    many = [row | {"layers.fc1.n_units": row["epochs"]} for row in few]
+    head, _, one, other, blank, settings, _, *lines = [line.split() for line in comparison_lines(many)]
+    assert (head, one, other, blank) == (["run", "epochs"], ["runs/a", "1"], ["runs/b", "22"], [])
+    assert settings == ["setting", "runs/a", "runs/b"]
+    assert [lines[0], lines[1], lines[-1]] == [
+        ["rng", "1", "22"],
+        ["fit.s0", "runs/a0", "runs/b0"],
+        ["layers.fc1.n_units", "1", "22"],
+    ]
