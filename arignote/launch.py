@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import os
 
-__all__ = ["FROM_TORCHRUN", "is_first_process", "torchrun_of"]
+__all__ = ["FROM_TORCHRUN", "is_alone", "is_first_process", "torchrun_of"]
 
 # docs.pytorch.org, "torchrun (Elastic Launch)", environment variables.
 FROM_TORCHRUN = ("RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
+
+
+def is_alone() -> bool:
+    """Return whether no other process trains with this one."""
+    return not all(os.environ.get(name) for name in FROM_TORCHRUN) or os.environ["WORLD_SIZE"] == "1"
 
 
 def is_first_process() -> bool:

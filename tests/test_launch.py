@@ -6,25 +6,26 @@ import os
 
 import pytest
 
-from arignote.launch import is_first_process, torchrun_of
+from arignote.launch import is_alone, is_first_process, torchrun_of
 
 
 @pytest.mark.parametrize(
-    ("environment", "is_first"),
+    ("environment", "is_first", "are_alone"),
     [
-        ({}, True),
-        ({"RANK": "1"}, True),
-        ({"RANK": "0", "WORLD_SIZE": "2", "MASTER_ADDR": "localhost", "MASTER_PORT": "1"}, True),
-        ({"RANK": "1", "WORLD_SIZE": "2", "MASTER_ADDR": "localhost", "MASTER_PORT": "1"}, False),
-        ({"RANK": "1", "WORLD_SIZE": "2", "MASTER_ADDR": "", "MASTER_PORT": "1"}, True),
+        ({}, True, True),
+        ({"RANK": "1"}, True, True),
+        ({"RANK": "0", "WORLD_SIZE": "2", "MASTER_ADDR": "localhost", "MASTER_PORT": "1"}, True, False),
+        ({"RANK": "0", "WORLD_SIZE": "1", "MASTER_ADDR": "localhost", "MASTER_PORT": "1"}, True, True),
+        ({"RANK": "1", "WORLD_SIZE": "2", "MASTER_ADDR": "localhost", "MASTER_PORT": "1"}, False, False),
+        ({"RANK": "1", "WORLD_SIZE": "2", "MASTER_ADDR": "", "MASTER_PORT": "1"}, True, True),
     ],
 )
-def test_the_first_process_of_those_that_know_each_other_prints(environment, is_first, monkeypatch):
+def test_the_first_process_of_those_that_know_each_other_prints(environment, is_first, are_alone, monkeypatch):
     for name in ("RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT"):
         monkeypatch.delenv(name, raising=False)
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
-    assert is_first_process() is is_first
+    assert (is_first_process(), is_alone()) == (is_first, are_alone)
 
 
 def test_only_a_process_of_torchrun_has_one_that_started_it(monkeypatch):

@@ -252,6 +252,7 @@ def _chosen(
 
 def fit_config(spec: RunSpec, **settings: Any) -> FitResult:
     """Train the network of a config; the parameters are those of `open_config`."""
-    with spec.naming_lines():
-        layers, data, fit = open_config(spec, **settings)
+    with spec.naming_lines(), connected() as processes:
+        with together(processes):
+            layers, data, fit = open_config(spec, **settings)
         return fit_network(layers, data, fit, name=spec.name, seed=spec.rng, stored_network=spec.stored_network)

@@ -30,16 +30,23 @@ def folder(tmp_path):
 
 
 def torchrun(n_processes: int, folder: Path, *cases: str, n_restarts: int = 0) -> subprocess.Popen[str]:
-    """Start processes in a session of their own."""
+    """Start processes in a session of their own; errors go to a file, as the processes wait while a pipe is full."""
     words = [f"--nproc-per-node={n_processes}", f"--max-restarts={n_restarts}", "--master-port=0"]
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", *words, driver.__file__]
-    return subprocess.Popen(
-        [*command, str(folder), *cases], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=ENV
-    )
+    with (folder / "errors").open("a") as errors:
+        return subprocess.Popen([*command, folder, *cases], stdout=subprocess.PIPE, stderr=errors, text=True, env=ENV)
 
 
-def started(n_processes: int, folder: Path, *cases: str) -> list[forked.Forked]:
-    """Start processes without torchrun, which only gives them these variables: forks, which begin sooner."""
+def last_errors(folder: Path) -> str:
+    """Return the end of what processes of torchrun have reported."""
+    return (folder / "errors").read_text()[-3000:]
+
+
+def started(n_processes: int, folder: Path, *words: str) -> list[forked.Forked]:
+    """Start processes without torchrun, which only gives them these variables: forks, which begin sooner.
+
+    Words may have ``{rank}`` for the number of the process.
+    """
     with socket.socket() as free:
         free.bind(("localhost", 0))
         env = ENV | {
@@ -47,8 +54,10 @@ def started(n_processes: int, folder: Path, *cases: str) -> list[forked.Forked]:
             "MASTER_ADDR": "localhost",
             "MASTER_PORT": str(free.getsockname()[1]),
         }
-    words = [driver.__file__, folder, *cases]
-    return [forked.Forked(words, env=env | {"RANK": str(rank)}) for rank in range(n_processes)]
+    return [
+        forked.Forked([word.format(rank=rank) for word in words], env=env | {"RANK": str(rank)}, cwd=folder)
+        for rank in range(n_processes)
+    ]
 
 
 def first_output(processes: list[forked.Forked]) -> tuple[str, str]:
@@ -65,7 +74,7 @@ def test_any_number_of_processes_ends_in_the_bits_of_one(folder):
     expected = [f"{case} {driver.digests(driver.fitted(alone, case))}" for case in driver.CASES]
     assert len({line.split()[1] for line in expected}) == len(driver.CASES)
     # Processes that go on to another fit, with other settings each, are refused before it begins, and once.
-    output, errors = first_output(started(2, folder, *driver.CASES, "ranks", "different"))
+    output, errors = first_output(started(2, folder, driver.__file__, ".", *driver.CASES, "ranks", "different"))
     # Two processes are two shards.
     [two] = [line for line in expected if line.startswith("two ")]
     assert output.splitlines() == [*expected, two.replace("two", "ranks")], errors[-3000:]
@@ -74,15 +83,33 @@ def test_any_number_of_processes_ends_in_the_bits_of_one(folder):
     # Of three processes one has two shards; of two shards one has none.
     for file in folder.glob("*.ckpt"):
         file.unlink()
-    output, errors = first_output(started(3, folder, "dense", "hdf5", "two"))
+    output, errors = first_output(started(3, folder, driver.__file__, ".", "dense", "hdf5", "two"))
     wanted = [line for line in expected if line.startswith(("dense", "hdf5", "two"))]
     assert output.splitlines() == wanted, errors[-3000:]
 
 
-def wait_for(condition, process):
+def test_what_is_wrong_in_the_config_or_data_of_any_process_is_reported_once(folder):
+    config = """layers: [[DropoutLayer, {{dropout_p: {}}}], [ClassificationOutputLayer]]
+data: {{train: {{features: "{}:x", labels: "x.h5:x"}}}}"""
+    for first, other, begins in (
+        ((1, "x.h5"), (1, "x.h5"), "error: 0.yaml:1:26: layers[0] (DropoutLayer): dropout_p must be"),
+        (
+            (0, "x.h5"),
+            (1, "x.h5"),
+            "error: process 1 of 2 failed: ConfigError: 1.yaml:1:26: layers[0] (DropoutLayer): ",
+        ),
+        ((0, "x.h5"), (0, "y.h5"), "error: process 1 of 2 failed: DataError: y.h5: there is no such file"),
+    ):
+        (folder / "0.yaml").write_text(config.format(*first))
+        (folder / "1.yaml").write_text(config.format(*other))
+        output, errors = first_output(started(2, folder, "-m", "arignote", "fit", "{rank}.yaml"))
+        assert output == "" and errors.startswith(begins) and errors.count("\n") == 1, errors
+
+
+def wait_for(condition, process, folder):
     until = time.monotonic() + 120
     while not condition():
-        assert process.poll() is None and time.monotonic() < until, process.communicate()[1][-3000:]
+        assert process.poll() is None and time.monotonic() < until, last_errors(folder)
         time.sleep(0.02)
 
 
@@ -100,19 +127,21 @@ def test_a_worker_is_killed_then_torchrun_stopped_and_one_process_ends_in_the_sa
     whole.mkdir()
     expected = driver.digests(driver.fitted(whole, "norm", n_epochs))
     agent = torchrun(2, folder, f"norm:{n_epochs}", n_restarts=1)
-    wait_for(lambda: newest(folder), agent)
+    wait_for(lambda: newest(folder), agent, folder)
     workers = psutil.Process(agent.pid).children()
     workers[1].kill()
     # torchrun starts the group anew, which resumes.
     wait_for(
-        lambda: {one.pid for one in psutil.Process(agent.pid).children()}.isdisjoint(w.pid for w in workers), agent
+        lambda: {one.pid for one in psutil.Process(agent.pid).children()}.isdisjoint(w.pid for w in workers),
+        agent,
+        folder,
     )
-    wait_for(lambda: len(psutil.Process(agent.pid).children()) == 2, agent)
+    wait_for(lambda: len(psutil.Process(agent.pid).children()) == 2, agent, folder)
     before = newest(folder)
-    wait_for(lambda: newest(folder) > before, agent)
+    wait_for(lambda: newest(folder) > before, agent, folder)
     agent.send_signal(signal.SIGTERM)
-    output, errors = agent.communicate(timeout=60)
-    assert output == "" and agent.returncode, errors[-3000:]
+    output, _ = agent.communicate(timeout=60)
+    assert output == "" and agent.returncode, last_errors(folder)
     ended = driver.fitted(folder, "norm", n_epochs)
     assert driver.digests(ended) == expected
     assert ended.state_.causes == ["start", "killed", "SIGTERM"]
@@ -139,11 +168,11 @@ def test_processes_of_a_torchrun_that_is_killed_save_and_end(folder):
     whole.mkdir()
     expected = driver.digests(driver.fitted(whole, "norm", n_epochs))
     agent = torchrun(2, folder, f"norm:{n_epochs}")
-    wait_for(lambda: newest(folder), agent)
+    wait_for(lambda: newest(folder), agent, folder)
     workers = psutil.Process(agent.pid).children()
     agent.kill()
-    output, errors = agent.communicate(timeout=60)
-    assert output == "" and not psutil.wait_procs(workers, 60)[1], errors[-3000:]
+    output, _ = agent.communicate(timeout=60)
+    assert output == "" and not psutil.wait_procs(workers, 60)[1], last_errors(folder)
     ended = driver.fitted(folder, "norm", n_epochs)
     assert driver.digests(ended) == expected
     assert ended.state_.causes == ["start", "torchrun ended"]
@@ -158,13 +187,13 @@ def test_workers_that_are_killed_twenty_times_end_in_the_bits_of_one(folder):
     agent = torchrun(3, folder, f"norm:{n_epochs}", n_restarts=20)
     for _ in range(20):
         before = newest(folder)
-        wait_for(lambda before=before: newest(folder) > before, agent)
+        wait_for(lambda before=before: newest(folder) > before, agent, folder)
         time.sleep(moments.uniform(0, 0.5))
         workers = psutil.Process(agent.pid).children()
         workers[moments.randrange(3)].kill()
-        wait_for(lambda workers=workers: not psutil.wait_procs(workers, 0)[1], agent)
-    output, errors = agent.communicate(timeout=300)
-    assert output == f"norm {expected}\n", errors[-3000:]
+        wait_for(lambda workers=workers: not psutil.wait_procs(workers, 0)[1], agent, folder)
+    output, _ = agent.communicate(timeout=300)
+    assert output == f"norm {expected}\n", last_errors(folder)
 
 
 @pytest.mark.torture
@@ -178,12 +207,12 @@ def test_two_one_two_and_four_processes_in_turn_end_in_the_bits_of_one(folder, c
     for n_processes in (2, 1, 2):
         before = newest(folder)
         agent = torchrun(n_processes, folder, f"{case}:{n_epochs}")
-        wait_for(lambda before=before: newest(folder) > before, agent)
+        wait_for(lambda before=before: newest(folder) > before, agent, folder)
         agent.send_signal(signal.SIGTERM)
-        output, errors = agent.communicate(timeout=60)
-        assert output == "" and agent.returncode, errors[-3000:]
-    output, errors = torchrun(4, folder, f"{case}:{n_epochs}").communicate(timeout=600)
-    assert output == f"{case} {expected}\n", errors[-3000:]
+        output, _ = agent.communicate(timeout=60)
+        assert output == "" and agent.returncode, last_errors(folder)
+    output, _ = torchrun(4, folder, f"{case}:{n_epochs}").communicate(timeout=600)
+    assert output == f"{case} {expected}\n", last_errors(folder)
 
 
 @pytest.mark.torture

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from arignote.checkpoints.progress import OBSERVER
 from arignote.errors import Interrupted
-from arignote.launch import is_first_process
+from arignote.launch import is_alone, is_first_process
 from arignote.spec.config import read_config
 from arignote.spec.run_spec import RunSpec
 
@@ -51,7 +51,7 @@ def fit_command(
         Number of runs, each with a seed and files of its own; by default one run with those of the config.
     """
     quiet = quiet or not is_first_process()
-    spec = read_config(config, overrides, needs_data=True, data_dir=data_dir)
+    spec = _spec(config, overrides, data_dir)
     # After the config, which may be wrong: importing the engine takes a second.
     from arignote.report.ending import config_options, ending
 
@@ -65,6 +65,17 @@ def fit_command(
         for line in ending(result.state, result.status, result.checkpoint, spec.data.train, options):
             print(line)
     return code
+
+
+def _spec(config: Path, overrides: list[str] | None, data_dir: Path | None) -> RunSpec:
+    """Return a config that is read; of several processes the first one reports what is wrong in any."""
+    if is_alone():
+        return read_config(config, overrides, needs_data=True, data_dir=data_dir)
+    from arignote.engine.processes import connected
+    from arignote.fit.processes import together
+
+    with connected() as processes, together(processes):
+        return read_config(config, overrides, needs_data=True, data_dir=data_dir)
 
 
 def _fit_seeds(spec: RunSpec, n_seeds: int, quiet: bool) -> int:
