@@ -4,7 +4,8 @@ W1: 784-400-400-10 relu, batches of 128 of 12,800 rows in memory, float32, Neste
 two processes anew; within it fits with `shards` 2 and 4, and the loop of DistributedDataParallel, take turns. Seconds
 are those of an epoch without the first one. Bytes are those of the loopback device, of both processes, for an update.
 
-Run: ``python benchmarks/processes.py [ROUNDS]``.
+Run: ``python benchmarks/processes.py [ROUNDS]``; ``--estimate`` prints what the exchange would take with 8 and 64 GPUs,
+as it follows from the bytes that were measured here and from the assumptions in `estimate`.
 """
 
 from __future__ import annotations
@@ -27,6 +28,9 @@ from arignote import NNClassifier
 
 N_ROWS, BATCH, N_EPOCHS = 12_800, 128, 4
 LAYERS = [*[["FCLayer", {"n_units": 400, "activation": "relu"}]] * 2, ["ClassificationOutputLayer"]]
+
+# Of the gradients, in float32.
+N_BYTES = 4 * (784 * 400 + 400 + 400 * 400 + 400 + 400 * 10 + 10)
 
 
 def data() -> tuple[np.ndarray, np.ndarray]:
@@ -90,15 +94,31 @@ def main(n_rounds: int) -> None:
     """Print medians, and the range of the ratios."""
     torchrun = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", __file__, "--two"]
     rounds = [measured(*torchrun) | measured(__file__, "--one") for _ in range(n_rounds)]
-    n_bytes = 4 * (784 * 400 + 400 + 400 * 400 + 400 + 400 * 10 + 10)
-    print(f"{n_rounds} rounds; gradients of {n_bytes / 1e6:.2f} MB")
+    print(f"{n_rounds} rounds; gradients of {N_BYTES / 1e6:.2f} MB")
     for name in rounds[0]:
         seconds, sent = (statistics.median(one[name][at] for one in rounds) for at in (0, 1))
         ratios = sorted(one["DDP"][0] / one[name][0] for one in rounds)
         print(
             f"{name}: epoch {seconds:.3f} s, DDP / it {statistics.median(ratios):.2f} "
-            f"({ratios[0]:.2f} to {ratios[-1]:.2f}), {sent / n_bytes:.2f} times the gradients sent for an update"
+            f"({ratios[0]:.2f} to {ratios[-1]:.2f}), {sent / N_BYTES:.2f} times the gradients sent for an update"
         )
+
+
+def estimate() -> None:
+    """Print the time of the exchange of an update, and its share in steps of which the gradients take so long.
+
+    Assumed: as many shards as GPUs (H100 or H200, 8 in a machine); 450 GB/s in each direction within a machine (NVLink,
+    NVIDIA's data sheets), 50 GB/s between machines (400 Gb/s for each GPU), of which 0.8 are reached; 5 us a message,
+    to each other process twice; nothing is sent while gradients are computed; additions take no time, and all are
+    equally fast.
+    """
+    for n_bytes, network in ((N_BYTES, "W1"), (100e6, "25M parameters")):
+        for n_gpus, rate in ((8, 450e9), (64, 50e9)):
+            # Slices of the vector of each shard, then of the sum: what the loopback device has sent, of each process.
+            sent = 2 * (n_gpus - 1) / n_gpus * n_bytes
+            seconds = sent / (0.8 * rate) + 2 * (n_gpus - 1) * 5e-6
+            shares = ", ".join(f"{seconds / (seconds + step):.1%} of {step * 1e3:g} ms" for step in (0.001, 0.01, 0.1))
+            print(f"{network}, {n_gpus} GPUs: {sent / 1e6:.1f} MB sent by each, {seconds * 1e3:.2f} ms; {shares}")
 
 
 if __name__ == "__main__":
@@ -108,5 +128,7 @@ if __name__ == "__main__":
             print(json.dumps(found))
     elif sys.argv[1:] == ["--one"]:
         print(json.dumps({"one process, two threads": fit(2, 1)}))
+    elif sys.argv[1:] == ["--estimate"]:
+        estimate()
     else:
         main(int(sys.argv[1]) if len(sys.argv) > 1 else 5)
