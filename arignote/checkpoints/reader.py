@@ -159,7 +159,7 @@ class RunFiles:
                 warn(f"{problem}. Used instead: {path}")
             return path, state
         if problems:
-            raise CheckpointError("\n".join([*problems, "No good checkpoint is left"]))
+            raise CheckpointError("\n".join([*problems, "No good checkpoint is left: copy one back, or train again"]))
         return None
 
     def _best_network(

@@ -55,15 +55,15 @@ class TableFormula:
     texts : list of list of str
         Of each column of text the values that have a code, their position; the code of a missing value is the next
         one, that of any other value the one after it.
-    actions : list of Operation, Encoding or list of int
-        In order: an operation on the columns of numbers, columns that are made and that come last, or the columns of
-        numbers that are kept.
+    actions : list of Operation, Encoding, list of int or None
+        In order: an operation on the columns of numbers, columns that are made and that come last, the columns of
+        numbers that are kept, or None, which rounds those of numbers to float32.
     """
 
     numbers: list[int]
     words: list[int]
     texts: list[list[str]] = field(default_factory=list)
-    actions: list[Operation | Encoding | list[int]] = field(default_factory=list)
+    actions: list[Operation | Encoding | list[int] | None] = field(default_factory=list)
 
     @classmethod
     def of(cls, steps: Sequence[tuple[Preprocess, Mapping[str, Array]]], is_text: Array) -> TableFormula:
@@ -72,19 +72,19 @@ class TableFormula:
         Raises
         ------
         ConfigError
-            If a step has no formula, or encodes numbers that an earlier step has rounded.
+            If a step has no formula, or encodes numbers of which an earlier step has made sums.
         """
         formula = cls(np.flatnonzero(~is_text).tolist(), np.flatnonzero(is_text).tolist())
         formula.texts = [[] for _ in formula.words]
         # Columns of text that are left, and what replaces a missing value in each.
         words, fills = list(range(len(formula.words))), dict[int, str]()
-        n_numbers, is_rounded = len(formula.numbers), False
+        n_numbers, is_rounded, is_exact = len(formula.numbers), False, True
         for step, learned in steps:
             if isinstance(step, OneHot):
-                if is_rounded and len(learned["numbers"]):
+                if not is_exact and len(learned["numbers"]):
                     raise ConfigError(
-                        "preprocess: OneHot of columns of numbers cannot be exported behind a step that scales them: "
-                        "put it first"
+                        "preprocess: OneHot of columns of numbers cannot be exported behind a step that multiplies "
+                        "matrices, such as Whiten: put it first"
                     )
                 formula._encode(step, learned, words, fills)
                 kept = np.delete(np.arange(n_numbers), learned["numbers"]).tolist()
@@ -97,7 +97,10 @@ class TableFormula:
                     fills.setdefault(words[at], value)
             else:
                 is_rounded = True
-            formula.actions += step.operations(learned, (n_numbers,)) if n_numbers else []
+            operations = step.operations(learned, (n_numbers,)) if n_numbers else []
+            # Whose last bits are others from kernel to kernel.
+            is_exact = is_exact and all(name != "matmul" for name, _ in operations)
+            formula.actions += [*operations, None] if is_rounded else operations
         return formula
 
     def _encode(self, step: OneHot, learned: Mapping[str, Array], words: list[int], fills: dict[int, str]) -> None:

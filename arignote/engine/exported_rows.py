@@ -57,6 +57,8 @@ class EncodedTable(nn.Module):
             if isinstance(action, Encoding)
             else _Kept(action)
             if isinstance(action, list)
+            else _Rounded()
+            if action is None
             else Operations([action])
             for action in formula.actions
         )
@@ -69,7 +71,7 @@ class EncodedTable(nn.Module):
         *x : Tensor (rows, n_numbers), Tensor (rows, n_words) of int64
             The columns of numbers, if there are any, and the codes of those of text.
         """
-        numbers, words, made = x[0], x[-1], list[Tensor]()
+        numbers, words, made = x[0].double(), x[-1], list[Tensor]()
         refused = torch.zeros_like(numbers[:, 0], dtype=torch.bool)
         for action in self.actions:
             if isinstance(action, _EncodedColumn):
@@ -91,6 +93,13 @@ class _Kept(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return x.index_select(1, self.columns)
+
+
+class _Rounded(nn.Module):
+    """Numbers as float32, which a step of preprocessing returns."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x.float()
 
 
 class _EncodedColumn(nn.Module):

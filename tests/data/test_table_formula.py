@@ -27,7 +27,7 @@ def test_a_formula_has_the_columns_their_codes_and_the_steps_in_order():
     # Missing text of column 3 is a value of its own.
     assert formula.texts == [["a", "b"], ["x", "y"]]
     names = [one[0] if isinstance(one, tuple) else one for one in formula.actions if not isinstance(one, Encoding)]
-    assert names == ["fill_missing", [1], "subtract", "divide", "multiply", "add"]
+    assert names == ["fill_missing", [1], "subtract", "divide", "multiply", "add", None]
     of_number, of_text, filled = (one for one in formula.actions if isinstance(one, Encoding))
     assert (of_number.column, of_number.values.tolist(), of_number.refuses_unknown) == (0, [1.0, 2.0], True)
     # Codes: x, y, missing, any other text.
@@ -50,6 +50,7 @@ def test_rows_without_categories_have_no_formula_of_a_table():
     assert formula_of("Impute", table=np.ones((3, 2)), text=()) is None
 
 
-def test_numbers_that_a_step_has_scaled_are_not_encoded():
-    with pytest.raises(ConfigError, match="OneHot of columns of numbers cannot be exported behind a step that scales"):
-        formula_of("Standardise", ["OneHot", {"columns": 1}], ["OneHot", {"columns": [0, 3]}])
+def test_numbers_that_a_product_of_matrices_has_made_are_not_encoded():
+    with pytest.raises(ConfigError, match=r"OneHot of columns of numbers cannot be exported behind .* such as Whiten"):
+        formula_of("Whiten", ["OneHot", {"columns": 1}], ["OneHot", {"columns": [0, 3]}])
+    assert formula_of("Whiten", ["OneHot", {"columns": [0, 3]}]) is not None

@@ -373,6 +373,7 @@ def test_a_damaged_run_and_no_run_are_refused(fitted, tmp_path):
     for stem in ("bad", "none"):
         ended = arignote("export", tmp_path / stem, "--to", tmp_path / "w.safetensors")
         assert ended.code == 4 and stem in ended.err and not (tmp_path / "w.safetensors").exists()
+        assert ("copy one back, or train again" in ended.err) == (stem == "bad")
 
 
 class Averaged(Layer):
@@ -422,6 +423,17 @@ TABLES = {
         TABLE[:, [1, 3]],
         [["Impute", {"strategy": "constant", "fill_value": "none"}], "OneHot"],
         ([], [0, 1], [["f", "m", "none"], ["none", "north", "south"]]),
+    ),
+    # Numbers whose quotients and sums are rounded, in two steps.
+    "numbers that are scaled before": (
+        TABLE,
+        ["Impute", "Standardise", ["MinMax", {"high": 0.7}], ["OneHot", {"columns": 2}], "OneHot"],
+        ([0, 2], [1, 3], WORDS),
+    ),
+    "small numbers that are scaled before": (
+        np.float32(np.column_stack([X[:, 0], PARITY / 7 + 1])),
+        ["Standardise", ["OneHot", {"columns": 1}]],
+        ([0, 1], [], []),
     ),
     "numbers alone": (np.array(TABLE[:, [2, 0]], float), [["OneHot", {"columns": 0}], "Impute"], ([0, 1], [], [])),
 }
@@ -488,9 +500,9 @@ def test_a_table_with_text_is_computed_by_onnx(tmp_path):
     assert np.isnan(refused).tolist() == [[False, False], [True, True]]
 
 
-def test_encoded_numbers_that_were_scaled_before_are_refused_with_the_way_out(tmp_path):
+def test_encoded_numbers_that_are_sums_of_products_are_refused_with_the_way_out(tmp_path):
     table = np.arange(40.0).reshape(20, 2) % 3
-    steps = ["Standardise", ["OneHot", {"columns": 1}]]
+    steps = ["Whiten", ["OneHot", {"columns": 1}]]
     encoded = NNClassifier([OUTPUT], rng=1, n_epochs=1, batch_size=10, preprocess=steps).fit(table, PARITY)
     with pytest.raises(ConfigError, match=r"OneHot of columns of numbers cannot be exported behind .*: put it first"):
         encoded.export(tmp_path / "m.pt2")
