@@ -179,9 +179,10 @@ def _header(data: bytes, where: str) -> dict[str, Any]:
         raise CheckpointError(f"{where}: is truncated ({len(data)} bytes)")
     # A damaged or forged file may name any length: nothing is read or allocated by it before it is compared.
     n_header = struct.unpack("<Q", data[:8])[0]
-    if n_header > min(len(data) - 8, LONGEST_HEADER):
+    longest = min(len(data) - 8, LONGEST_HEADER)
+    if n_header > longest:
         raise CheckpointError(
-            f"{where}: is truncated, or is not a checkpoint: its header must have at most {LONGEST_HEADER} bytes; "
+            f"{where}: is truncated, or is not a checkpoint: its header must have at most {longest} bytes; "
             f"got {n_header}"
         )
     try:
@@ -195,7 +196,7 @@ def _header(data: bytes, where: str) -> dict[str, Any]:
             raise TypeError
         n_bytes = 8 + n_header + max((0, *(int(entry["data_offsets"][1]) for entry in header.values())))
     except (ValueError, KeyError, TypeError, AttributeError, IndexError, OverflowError, RecursionError):
-        raise CheckpointError(f"{where}: is not a checkpoint of Arignote") from None
+        raise CheckpointError(f"{where}: is damaged, or is not a checkpoint of Arignote") from None
     result: dict[str, Any] = metadata | {"n_header": n_header, "n_bytes": n_bytes}
     return result
 
@@ -224,7 +225,7 @@ def read_head(read: Callable[[int], bytes], where: str) -> Head:
         epoch = int(values["progress"]["epoch"])
         return Head(str(values["run_id"]), metadata["digest"], best, metadata["n_bytes"], epoch)
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
-        raise CheckpointError(f"{where}: is not a checkpoint of Arignote") from None
+        raise CheckpointError(f"{where}: is damaged, or is not a checkpoint of Arignote") from None
 
 
 def decode(data: bytes, where: str) -> tuple[TrainingState, str]:
