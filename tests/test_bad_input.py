@@ -41,7 +41,10 @@ def test_a_list_that_is_not_a_network_is_reported(layers, words, digits, tmp_pat
         ({"n_epochs": "3"}, "n_epochs must be an integer; got '3'"),
         ({"sgd_type": "adm"}, "Did you mean 'adam'"),
         ({"sgd_type": ["adam", {"beta3": 0.1}]}, "Did you mean 'beta2'"),
-        ({"lr_rule": {"rule": "stalled", "interval": 2, "multiply_by": 0.5}}, "needs validation data: give valid=0.1"),
+        (
+            {"lr_rule": {"rule": "stalled", "interval": 2, "multiply_by": 0.5}},
+            "needs validation data: give valid, such as 0.1",
+        ),
         ({"sgd_type": "sgd", "momentum_rule": 0.5}, "no momentum"),
         ({"train_loss": "error"}, "no gradient"),
         ({"checkpoint_every": "often"}, 'must be "auto"'),

@@ -25,14 +25,15 @@ def rules_of(settings: FitSettings) -> dict[str, Rule]:
 
 def check_validated(settings: FitSettings, *, has_valid: bool) -> None:
     """Raise ConfigError if a rule, or the stop rule, needs validation data and there is none."""
+    if has_valid:
+        return
+    needed = "needs validation data: give valid, such as 0.1"
     for name, rule in rules_of(settings).items():
-        if rule.needs_validation and not has_valid:
-            raise ConfigError(
-                f"{_place(name)} {part_name(rule)!r} needs validation data: give valid=0.1 or valid=(X, y), or use the "
-                "rule 'fixed'"
-            )
-    if settings.stop_rule is not None and not has_valid:
-        raise ConfigError("stop_rule needs validation data: give valid=0.1 or valid=(X, y)")
+        if rule.needs_validation:
+            message = f"{_place(name)} {part_name(rule)!r} {needed}, or use the rule 'fixed'"
+            raise ConfigError(Complaint(("fit", setting_of(name)), message))
+    if settings.stop_rule is not None:
+        raise ConfigError(Complaint(("fit", "stop_rule"), f"stop_rule {needed}"))
 
 
 def check_new_rules(layers: Sequence[Layer], settings: FitSettings) -> None:

@@ -19,7 +19,7 @@ class Patient(Rule):
 
 def test_a_rule_that_needs_validations_is_named_if_there_are_none():
     layers = [["ClassificationOutputLayer"]]
-    with pytest.raises(ConfigError, match=r"lr_rule '[\w.]+:Patient' needs validation data: give valid=0\.1"):
+    with pytest.raises(ConfigError, match=r"lr_rule '[\w.]+:Patient' needs validation data: give valid, such as"):
         NNClassifier(layers, lr_rule=Patient(initial_value=0.1), batch_size=4).fit(np.eye(4), [0, 1, 0, 1])
 
 

@@ -151,5 +151,5 @@ def test_the_line_of_a_config_is_named(tmp_path):
 
 def test_a_rule_that_needs_validations_is_named_if_there_are_none(digits):
     rules = {"out.l2": {"rule": "stalled", "initial_value": 0.5, "multiply_by": 0.5, "interval": 1}}
-    with pytest.raises(ConfigError, match=r"^rules: out\.l2: 'stalled' needs validation data"):
+    with pytest.raises(ConfigError, match=r"^fit\.rules: out\.l2: 'stalled' needs validation data"):
         NNClassifier([["ClassificationOutputLayer", {"name": "out"}]], rules=rules, n_epochs=1).fit(*digits)

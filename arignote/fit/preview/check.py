@@ -27,7 +27,7 @@ def check_config(spec: RunSpec) -> int:
     with spec.naming_lines():
         check_thaw(layers, settings.n_epochs)
         check_new_rules(layers, settings)
-    check_validated(settings, has_valid=spec.data is None or bool(spec.data.valid))
+        check_validated(settings, has_valid=spec.data is None or bool(spec.data.valid))
     for message in idle_rules(first_values(layers, settings), settings):
         warn(message)
     reason = None if settings.average is None else settings.average.ineffective_reason(settings.n_epochs)

@@ -31,8 +31,8 @@ def planned_rules(spec: RunSpec) -> Iterator[PlannedUpdate]:
         If the number of updates matters and there is no data.
     """
     settings = checked_settings(spec.fit)
-    check_validated(settings, has_valid=spec.data is None or bool(spec.data.valid))
     with spec.naming_lines():
+        check_validated(settings, has_valid=spec.data is None or bool(spec.data.valid))
         return planned(parse(spec.layers, spec.layer_defaults), settings, lambda: _rows_of_updates(spec))
 
 

@@ -18,7 +18,10 @@ WRONG = {
     "a store of an unknown kind": ({"fit": ", checkpoint: 'gopher://host/a'"}, "gopher"),
     "a layer that is never thawed": ({"layer": ", fix_params: true, thaw_at: 4"}, "thaw_at must be"),
     "final epochs without rows": ({"fit": ", final_epochs: 2"}, "final_epochs must be 0 without validation or test"),
-    "a stop rule without validation": ({"fit": ", stop_rule: {rule: stalled, interval: 2}"}, "needs validation data"),
+    "a stop rule without validation": (
+        {"fit": ", stop_rule: {rule: stalled, interval: 2}"},
+        r"c\.yaml:4:20: fit\.stop_rule needs",
+    ),
 }
 
 

@@ -66,6 +66,9 @@
   // Without a cursor the legend has the values of the best validation, or of the last one.
   const rest = (plot) => data.is_one && plot.setLegend({ idx: curves.best ?? curves.x.length - 1 });
 
+  // Of zeros alone, such as the momentum of Adam, the axis would end at 100.
+  const range = (_, min, max) => (min == null ? [null, null] : min === 0 && max === 0 ? [0, 1] : uPlot.rangeNum(min, max, 0.1, true));
+
   function options(chart, width) {
     const isSmall = chart.kind !== "loss";
     const axis = {
@@ -74,7 +77,7 @@
     };
     return {
       width, height: HEIGHT[chart.kind],
-      scales: { x: { time: false }, y: { distr: isLog && !isSmall ? 3 : 1 } },
+      scales: { x: { time: false }, y: isSmall ? { range } : { distr: isLog ? 3 : 1 } },
       cursor: { sync: { key: "run" }, y: false, drag: { x: true, y: false, setScale: true }, points: { size: 6 } },
       series: [
         { label: "epoch", value: (_, x) => (x == null ? "" : number(x)) },
