@@ -14,10 +14,10 @@ onnxruntime = pytest.importorskip("onnxruntime", reason="exported networks are c
 pytest.importorskip("onnxscript", reason="pip install 'arignote[onnx]'")
 pytestmark = pytest.mark.slow
 
-# The parameters that choose another computation.
+# The parameters that choose another computation; of layers of sequences one will do, as each step is exported.
 VARIANTS = {
-    "LSTMLayer, peepholes": {"peepholes": True, "backwards": True},
-    "LSTMLayer, last state": {"only_last": True, "bidirectional": True},
+    "LSTMLayer, peepholes": {"peepholes": True, "backwards": True, "n_layers": 1},
+    "LSTMLayer, last state": {"only_last": True, "bidirectional": True, "n_layers": 1},
     "ClassificationOutputLayer, one sum": {"n_classes": 1},
     "ConvLayer, groups and pads": {"pad": "same", "filter_shape": 3, "stride": 1, "untie_biases": True},
     "BatchNormLayer, fixed": {"fix_params": True},

@@ -23,7 +23,6 @@ from arignote.spec.config import read_config
 from arignote.spec.json_schema import config_schema
 from arignote.spec.settings import FitSettings
 
-SCHEMA = config_schema()
 KINDS = (
     *("layer", "activation", "initializer", "updater", "rule", "stop_rule", "average", "pretraining"),
     *("loss", "preprocess", "augmentation", "windows"),
@@ -31,8 +30,13 @@ KINDS = (
 
 
 @pytest.fixture(scope="module")
-def validator():
-    return jsonschema_rs.validator_for(SCHEMA)
+def schema():
+    return config_schema()
+
+
+@pytest.fixture(scope="module")
+def validator(schema):
+    return jsonschema_rs.validator_for(schema)
 
 
 def models():
@@ -49,27 +53,27 @@ def models():
     }.items()
 
 
-def test_the_schema_is_valid_by_its_metaschema():
-    assert SCHEMA["$schema"] == "https://json-schema.org/draft/2020-12/schema"
-    jsonschema_rs.meta.validate(SCHEMA)
+def test_the_schema_is_valid_by_its_metaschema(schema):
+    assert schema["$schema"] == "https://json-schema.org/draft/2020-12/schema"
+    jsonschema_rs.meta.validate(schema)
 
 
-def test_every_part_and_every_setting_is_in_the_schema_with_its_description():
+def test_every_part_and_every_setting_is_in_the_schema_with_its_description(schema):
     for name, cls in models():
-        properties = SCHEMA["$defs"][name]["properties"]
+        properties = schema["$defs"][name]["properties"]
         assert list(properties) == list(cls.model_fields), name
         assert all(one["description"] for one in properties.values()), name
         kind, _, part = name.partition(".")
-        assert not part or part in {one.get("const") for one in SCHEMA["$defs"][f"{kind}.name"]["anyOf"]}, name
+        assert not part or part in {one.get("const") for one in schema["$defs"][f"{kind}.name"]["anyOf"]}, name
 
 
-def test_a_parameter_has_type_bound_default_and_the_text_of_its_docstring():
+def test_a_parameter_has_type_bound_default_and_the_text_of_its_docstring(schema):
     text = "float in [0, 1), default 0.9\n\nDecay of the mean of gradients; `momentum_rule` does not change it."
     beta1 = {"type": "number", "minimum": 0, "exclusiveMaximum": 1, "default": 0.9, "description": text}
-    assert SCHEMA["$defs"]["updater.adam"]["properties"]["beta1"] == beta1
-    assert SCHEMA["$defs"]["layer.FCLayer"]["properties"]["activation"]["default"] == "prelu"
+    assert schema["$defs"]["updater.adam"]["properties"]["beta1"] == beta1
+    assert schema["$defs"]["layer.FCLayer"]["properties"]["activation"]["default"] == "prelu"
     first_line = "Stochastic gradient descent: ``w <- w - lr * g`` (Robbins and Monro, 1951)."
-    assert {"const": "sgd", "description": first_line} in SCHEMA["$defs"]["updater.name"]["anyOf"]
+    assert {"const": "sgd", "description": first_line} in schema["$defs"]["updater.name"]["anyOf"]
 
 
 def faults(validator, values):
@@ -93,17 +97,16 @@ def test_of_300_mutated_configs_none_that_check_accepts_is_refused_and_nearly_al
     assert len(caught) > 200 and sum(caught) >= 0.91 * len(caught)
 
 
-def test_a_value_that_the_type_of_a_parameter_accepts_matches_its_schema():
+def test_a_value_that_the_type_of_a_parameter_accepts_matches_its_schema(schema):
     fields = {}
     for name, cls in models():
         for param, field in cls.model_fields.items():
-            one = SCHEMA["$defs"][name]["properties"][param]
+            one = schema["$defs"][name]["properties"][param]
             # Layers have many parameters in common.
             fields[repr(field.annotation) + json.dumps(one)] = (cls, param, field, f"#/$defs/{name}/properties/{param}")
     places = {place: {"$ref": place} for *_, place in fields.values()}
-    validator = jsonschema_rs.validator_for(
-        {"$schema": SCHEMA["$schema"], "$defs": SCHEMA["$defs"], "properties": places}
-    )
+    whole = {"$schema": schema["$schema"], "$defs": schema["$defs"], "properties": places}
+    validator = jsonschema_rs.validator_for(whole)
     n_accepted = 0
     for cls, param, field, place in fields.values():
         model = create_model("Alone", __config__=cls.model_config, **{param: (field.annotation, field)})
@@ -194,9 +197,9 @@ def test_a_config_that_is_written_out_matches(validator):
     assert ended.code == 0 and faults(validator, read(ended.out)) == []
 
 
-def test_the_command_prints_the_schema():
+def test_the_command_prints_the_schema(schema):
     ended = arignote("schema")
-    assert ended.code == 0 and ended.err == "" and json.loads(ended.out)["$defs"]["fit"] == SCHEMA["$defs"]["fit"]
+    assert ended.code == 0 and ended.err == "" and json.loads(ended.out)["$defs"]["fit"] == schema["$defs"]["fit"]
 
 
 @pytest.mark.slow
