@@ -62,9 +62,9 @@ def sessions(text):
 
 
 def configs(path):
-    """Give the text of each config of a document, with layers, but for those whose parts or files are of a user."""
+    """Give the text of each config of a document, with layers, but for those of which a user has parts or files."""
     for kind, text in blocks(path):
-        if kind == "config" and not re.search(r"\[\"\w+:[A-Z]\w+\"|^include: (?!base)", text):
+        if kind == "config" and not re.search(r"\[\"\w+:[A-Z]\w+\"|^include: ", text, re.M):
             yield text if "layers:" in text else text + LAYERS
 
 

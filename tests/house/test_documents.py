@@ -217,9 +217,9 @@ def test_the_commands_of_a_document_have_the_options_that_the_command_line_takes
 @pytest.mark.slow
 @having("config", "shell", "yaml")
 def test_the_configs_and_recipes_of_a_document_can_be_read(path, tmp_path):
-    # What a config may include.
     (tmp_path / "base.yaml").write_text(LAYERS)
-    for text in configs(path):
+    including = [text for kind, text in blocks(path) if kind == "config" and text.lstrip().startswith("include: base")]
+    for text in [*configs(path), *including]:
         (tmp_path / "config.yaml").write_text(text)
         assert read_config(tmp_path / "config.yaml")
     for kind, text in blocks(path):
