@@ -17,8 +17,7 @@ def is_alone() -> bool:
 
 def is_first_process() -> bool:
     """Return whether this process prints and writes files: it is alone, or the first one of those of torchrun."""
-    is_alone = not all(os.environ.get(name) for name in FROM_TORCHRUN)
-    return is_alone or os.environ["RANK"] == "0"
+    return is_alone() or os.environ["RANK"] == "0"
 
 
 def torchrun_of() -> int | None:
