@@ -62,14 +62,14 @@ def summary(
 
     Example: arignote summary digits_mlp --time
     """
-    from arignote.fit.config_data import architecture_of
+    from arignote.fit.config_data import architecture_of_config
     from arignote.report.json_text import json_text
     from arignote.report.tables import epoch_line, layer_content, layer_table
     from arignote.spec.config import read_config
     from arignote.spec.settings import checked_settings
 
     spec = read_config(config, set_, needs_data=with_time, data_dir=data_dir)
-    architecture, batch_size = architecture_of(spec), checked_settings(spec.fit).batch_size
+    architecture, batch_size = architecture_of_config(spec), checked_settings(spec.fit).batch_size
     if not as_json:
         print(layer_table(architecture, batch_size))
     content = layer_content(architecture, batch_size)

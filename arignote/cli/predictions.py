@@ -66,7 +66,7 @@ def evaluate(
     predictor = Predictor.load(run, which, trust or ())
     options: dict[str, Any] = {"overrides": set_, "data_dir": data_dir, "color": color, "axes": axes, "csv": csv}
     data = data_to_score(features, labels, config, predictor.targets, predictor.channels, **options)
-    scored = predictor.score(data, losses_by_output(losses, predictor.targets.main), part=part, by_class=classes)
+    scored = predictor.score(data, losses_by_output(losses, predictor.targets.main), subset=part, by_class=classes)
     if as_json:
         tables = {"classes": scored.classes.tolist(), "confusion": scored.confusion.tolist()} if classes else {}
         print(json_text({"scores": scored.values} | tables))

@@ -210,7 +210,7 @@ class NNClassifier(ClassifierMixin, NNEstimator):  # type: ignore[misc]
         mistakes : list of Mistake
             The id, label and predicted label of each mistake, in the order of the rows.
         """
-        scored = self._predictor().score(self._data_of(X, y, groups), (), part=part, by_class=True)
+        scored = self._predictor().score(self._data_of(X, y, groups), (), subset=part, by_class=True)
         return scored.confusion, scored.mistakes(ids)
 
 

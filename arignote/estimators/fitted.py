@@ -152,7 +152,7 @@ class FittedNetwork(NotebookView):
         ArignoteWarning
             If, without `part`, training rows are among the rows: in a file, or in an array with held-out ones.
         """
-        return self._predictor().score(self._data_of(X, y, groups), losses, part=part).values
+        return self._predictor().score(self._data_of(X, y, groups), losses, subset=part).values
 
     @checked_call("arguments")
     def export(self, path: Any) -> None:

@@ -199,7 +199,7 @@ class Predictor:
         data: FitData,
         losses: Any = None,
         *,
-        part: str | None = None,
+        subset: str | None = None,
         by_class: bool = False,
     ) -> Scored:
         """Compute losses and metrics in one pass over the rows.
@@ -207,11 +207,11 @@ class Predictor:
         Parameters
         ----------
         data : FitData
-            Data with targets; with `part`, as it was given to `fit`.
+            Data with targets; with `subset`, as it was given to `fit`.
         losses : str, [Name, {params}], list of these or dict of str to these, optional
             Losses and metrics of the main output, or by the names of output layers; by default the losses of a
             validation that suit the targets.
-        part : "train", "valid" or "test", optional
+        subset : "train", "valid" or "test", optional
             Score only these rows of the run.
         by_class : bool
             Whether the predictions of classes are kept, for a confusion matrix.
@@ -230,7 +230,7 @@ class Predictor:
         architecture = self.network.architecture
         named = NamedLosses(targets, self.state.targets, architecture.n_outputs)
         named.add(losses)
-        rows, y = self._with_targets(data, part)
+        rows, y = self._with_targets(data, subset)
         kept: list[NDArray[np.int64]] = []
         scorer = Scorer(self.network, named.losses)
         # The same random streams as in `blocks`, for layers of a user that draw: scores are those of the predictions.
@@ -247,10 +247,10 @@ class Predictor:
         values = {name: values[name] for name in named.names}
         return Scored(values, classes, y if y is not None else np.empty(0), predicted)
 
-    def _with_targets(self, data: FitData, part: str | None) -> tuple[Rows, NDArray[Any] | None]:
+    def _with_targets(self, data: FitData, subset: str | None) -> tuple[Rows, NDArray[Any] | None]:
         """Return the rows to score, prepared as the training rows were, and their encoded targets."""
         layers, n_in = self.network.architecture.layers, self.network.architecture.n_in
-        if part is None:
+        if subset is None:
             whole = self.rows(data.x, data.y, data.csv)
             rows = present_rows(whole, self.targets)
             if whole.y is not None and whole.index is None:
@@ -267,12 +267,12 @@ class Predictor:
             csv = self._format(data.csv)
             data = with_layers(data, layers, self.settings, n_in)
             data = replace(data, x=x, csv=csv, groups=_opened(data.groups, csv))
-            rows = self._as_trained(rows_of_subset(self.state, data, part))
+            rows = self._as_trained(rows_of_subset(self.state, data, subset))
         if self.targets.from_input:
             return rows, None
         if rows.y is None:
             raise DataError("labels are needed: give X and y")
-        return rows, self.targets.encode(rows.y, self.state.targets, part or rows.labels_where)
+        return rows, self.targets.encode(rows.y, self.state.targets, subset or rows.labels_where)
 
     def _format(self, csv: Mapping[str, Any] | CSVFormat | None) -> Any:
         """Return the format of text tables: as given, or that which was given for the training data."""

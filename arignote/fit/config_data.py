@@ -24,7 +24,7 @@ from arignote.spec.objective import targets_of
 from arignote.spec.run_spec import RunSpec
 from arignote.spec.settings import FitSettings, checked_settings
 
-__all__ = ["ConfigSources", "architecture_of", "open_config", "with_layers"]
+__all__ = ["ConfigSources", "architecture_of_config", "open_config", "with_layers"]
 
 
 @dataclass(frozen=True)
@@ -135,7 +135,7 @@ def with_layers(data: FitData, layers: list[Layer], settings: FitSettings, n_in:
     return replace(data, targets=targets_of(layers, settings), inputs=inputs_of(layers, n_in))
 
 
-def architecture_of(spec: RunSpec) -> Architecture:
+def architecture_of_config(spec: RunSpec) -> Architecture:
     """Return the architecture of a config, whose data, if it has any, gives the shapes of an example and of a target.
 
     Parameters

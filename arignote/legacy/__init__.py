@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from arignote.checkpoints.state import TrainingState
 from arignote.errors import CheckpointError, ConfigError
 from arignote.legacy.convert import state_of
-from arignote.legacy.layers import architecture_of, weights_of
+from arignote.legacy.layers import architecture_of, arrays_of
 from arignote.legacy.pickles import kind_of, read_value, source_of
 from arignote.safe.file_kinds import kind_of_file
 from arignote.safe.pickle import PickleError
@@ -70,7 +70,7 @@ def parameters_2015(path: str | Path) -> dict[str, NDArray[Any]]:
 
     Its output layer may be one that `read_2015` refuses, which has no parameters here.
     """
-    return _of_network(path, lambda net, n_bytes, _: weights_of(*architecture_of(net, n_bytes)))
+    return _of_network(path, lambda net, n_bytes, _: arrays_of(*architecture_of(net, n_bytes)))
 
 
 def _of_network(path: str | Path, found: Callable[[Any, int, dict[Any, Any]], _T]) -> _T:

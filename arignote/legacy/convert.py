@@ -15,7 +15,7 @@ from arignote.errors import CheckpointError, ConfigError
 from arignote.layers.architecture import Architecture
 from arignote.layers.base import WeightedLayer
 from arignote.layers.output import MultilabelOutputLayer
-from arignote.legacy.layers import architecture_of, names_of, tensors_of, weights_of
+from arignote.legacy.layers import architecture_of, arrays_of, names_of, tensors_of
 from arignote.legacy.pickles import kind_of
 from arignote.optim.losses import Loss
 from arignote.optim.rules import RuleState
@@ -68,7 +68,7 @@ def state_of(net: Any, n_bytes: int) -> TrainingState:
     history = _history(trainer, settings, epoch)
     n_validations = len(history) or epoch
     rules = _rules(trainer, sgd, settings, n_validations)
-    weights = weights_of(layers, architecture)
+    weights = arrays_of(layers, architecture)
     random = net["rng"]
     return TrainingState(
         network=weights,

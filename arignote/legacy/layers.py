@@ -17,7 +17,7 @@ from arignote.legacy.pickles import kind_of
 from arignote.registry import find
 from arignote.safe.limits import MOST_LAYERS
 
-__all__ = ["architecture_of", "names_of", "tensors_of", "weights_of"]
+__all__ = ["architecture_of", "arrays_of", "names_of", "tensors_of"]
 
 # Items of a parameter of a layer, such as a schedule or a shape.
 _MOST_ITEMS = 1_000
@@ -99,7 +99,7 @@ def _bounded(value: Any, kind: str, name: str) -> Any:
     return value
 
 
-def weights_of(layers: Sequence[Any], architecture: Architecture) -> dict[str, NDArray[Any]]:
+def arrays_of(layers: Sequence[Any], architecture: Architecture) -> dict[str, NDArray[Any]]:
     """Return the parameters of the layers that `architecture_of` returns; an OrdinalOutputLayer has none."""
     weights: dict[str, NDArray[Any]] = {}
     for place, layer in zip(architecture.placed, layers, strict=True):

@@ -10,10 +10,10 @@ from arignote.layers.architecture import Architecture, declare
 from arignote.layers.layer_list import parse
 from arignote.registry import only_trusting
 
-__all__ = ["architecture_of", "n_params_of"]
+__all__ = ["architecture_of_run", "n_params_of"]
 
 
-def architecture_of(state: TrainingState, where: str, trust: Sequence[str] = ()) -> Architecture:
+def architecture_of_run(state: TrainingState, where: str, trust: Sequence[str] = ()) -> Architecture:
     """Return the architecture of a run.
 
     Parameters
@@ -41,9 +41,9 @@ def n_params_of(state: TrainingState, where: str) -> int:
     Parameters
     ----------
     state, where
-        See `architecture_of`.
+        See `architecture_of_run`.
     """
     try:
-        return architecture_of(state, where).n_params
+        return architecture_of_run(state, where).n_params
     except ConfigError:
         return sum(array.size for array in state.network.values())

@@ -71,7 +71,7 @@ def test_the_rows_of_a_part_are_read_for_their_fingerprint_and_for_their_scores(
     classifier.fit(reader, Y, n_epochs=1, batch_size=20, test=0.25)
     reader.n_reads.clear()
     scorer = Predictor(classifier.state_, classifier.network_)
-    scorer.score(FitData(reader, Y), ["nll", "accuracy"], part="test", by_class=True)
+    scorer.score(FitData(reader, Y), ["nll", "accuracy"], subset="test", by_class=True)
     n_reads = np.array([reader.n_reads[row] for row in range(60)])
     # 15 of 60 are held out. The first row of either kind is read for the shape of an example, too.
     assert sorted(n_reads)[:44] == [1] * 44 and sorted(n_reads)[45:-1] == [2] * 14

@@ -94,21 +94,21 @@ def check_options(
     features: Sequence[str] | None,
     labels: Sequence[str] | None,
     config: Path | None,
-    part: str | None,
+    subset: str | None,
     **of_features: str | None,
 ) -> None:
     """Raise ConfigError if options of ``arignote evaluate`` exclude each other, or if one is missing.
 
     Parameters
     ----------
-    features, labels, config, part
+    features, labels, config, subset
         Options of the command.
     **of_features : str, optional
         Options that are for `features` only, such as `csv`.
     """
     if (config is None) == (not features):
         raise ConfigError("evaluate needs data: either --config CONFIG --part PART, or --features FILE --labels FILE")
-    if config is not None and part is None:
+    if config is not None and subset is None:
         raise ConfigError("--config needs --part train, valid or test")
     if labels and not features:
         raise ConfigError("--features and --labels must be given together")

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from arignote.errors import ConfigError, DataError
-from arignote.fit.config_data import architecture_of
+from arignote.fit.config_data import architecture_of_config
 from arignote.layers.base import Layer
 from arignote.layers.layer_list import parse
 from arignote.registry import dump
@@ -99,7 +99,7 @@ def _layer_lines(spec: RunSpec, layers: list[Layer]) -> Iterator[str]:
         shapes = [
             f"{' and '.join(map(_shape, place.input_shapes))} -> {_shape(place.output_shape)}, "
             f"{place.n_params:,} parameters"
-            for place in architecture_of(spec).placed
+            for place in architecture_of_config(spec).placed
         ]
     except DataError as error:
         yield f"  # Shapes are not known: {str(error).splitlines()[0]}"

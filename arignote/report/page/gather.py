@@ -23,7 +23,7 @@ from arignote.report.page.pictures import filters_of, png, weights_of_filters
 from arignote.report.page.residuals import residuals_of
 from arignote.report.page.scored import ScoredRows
 from arignote.report.score_text import score_text
-from arignote.report.stored_network import architecture_of, n_params_of
+from arignote.report.stored_network import architecture_of_run, n_params_of
 from arignote.safe.memory import size_text
 from arignote.spec.settings import completed_settings
 
@@ -144,7 +144,7 @@ def page_of(
 def _architecture_of(stored: StoredRun, trust: Sequence[str], remarks: list[str]) -> Architecture | None:
     """Return the architecture of a run; None, with a remark, if it cannot be declared from the file."""
     try:
-        return architecture_of(stored.state, stored.run, trust)
+        return architecture_of_run(stored.state, stored.run, trust)
     except ConfigError as error:
         remarks.append(f"the table of layers is left out: {error}")
         return None

@@ -43,9 +43,11 @@ def of_pixels(array):
     return tensor(array[:, :, None, None] * np.array([[1.0, 0.5]]))
 
 
-def test_every_activation_has_a_function_or_is_left_to_autograd():
-    # Those with slopes have formulas of their own below.
-    assert sorted([*PLAIN, "prelu", "prelu_shelf", "maxout", "softmax"]) == first_names("activation")
+def test_every_function_of_an_activation_is_held_here():
+    # Those with slopes have formulas of their own below; what is left to autograd has no function.
+    slopes = {"a": tensor(A), "c": tensor(C)}
+    functions = {name for name in first_names("activation") if function_of(build("activation", name), slopes, slopes)}
+    assert functions <= {*PLAIN, "prelu", "prelu_shelf", "maxout", "softmax"} <= set(first_names("activation"))
 
 
 # With other parameters than by default.
