@@ -74,6 +74,8 @@ def _named(kind: str, word: str) -> type[Part] | None:
 
     Of the modules of this package only the one whose class has the name is imported; all, if none has.
     """
+    if word in _PARTS.get(kind, {}):
+        return _PARTS[kind][word]
     forms = [word.lower(), f"{word.lower()}{kind}"] if word else []
     for imported in (lambda: None, lambda: _import_class(kind, forms), lambda: names(kind)):
         imported()

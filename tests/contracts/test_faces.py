@@ -6,8 +6,6 @@ import importlib
 import inspect
 import pkgutil
 
-import pytest
-
 import arignote
 
 MODULES = sorted(m.name for m in pkgutil.walk_packages(arignote.__path__, "arignote.") if "__main__" not in m.name)
@@ -15,20 +13,21 @@ MODULES = sorted(m.name for m in pkgutil.walk_packages(arignote.__path__, "arign
 LAZY = {("arignote.sample_data", "mnist")}
 
 
-@pytest.mark.parametrize("name", MODULES)
-def test_all_lists_each_public_class_and_function_and_nothing_else(name):
-    module = importlib.import_module(name)
-    listed = getattr(module, "__all__", None)
-    if listed is None:
-        return
-    assert [word for word in listed if (name, word) not in LAZY and not hasattr(module, word)] == []
-    public = {
-        word
-        for word, thing in vars(module).items()
-        if not word.startswith("_")
-        and (inspect.isclass(thing) or inspect.isfunction(thing))
-        and thing.__module__ == name
-        and thing.__qualname__ == word
-    }
-    assert sorted(public - set(listed)) == []
-    assert len(set(listed)) == len(listed)
+def test_all_lists_each_public_class_and_function_and_nothing_else(subtests):
+    for name in MODULES:
+        with subtests.test(name):
+            module = importlib.import_module(name)
+            listed = getattr(module, "__all__", None)
+            if listed is None:
+                continue
+            assert [word for word in listed if (name, word) not in LAZY and not hasattr(module, word)] == []
+            public = {
+                word
+                for word, thing in vars(module).items()
+                if not word.startswith("_")
+                and (inspect.isclass(thing) or inspect.isfunction(thing))
+                and thing.__module__ == name
+                and thing.__qualname__ == word
+            }
+            assert sorted(public - set(listed)) == []
+            assert len(set(listed)) == len(listed)

@@ -39,38 +39,48 @@ def test_every_kind_of_part_is_covered():
     assert len(PARTS) >= 90
 
 
-@every(PARTS)
-def test_a_part_is_built_from_its_example_and_from_its_dump(cls):
-    part = from_example(cls)
-    spec = json.loads(json.dumps(dump(part)))
-    again = build(cls.kind, spec)
-    assert type(part) is type(again) is cls and again == part and dump(again) == spec and build(cls.kind, part) is part
-    aliases = [name for name, other in own_names(cls.kind).items() if other is cls]
-    assert all(build(cls.kind, [name, spec[1]]) == part for name in aliases)
-    assert spec[0] == part_name(cls) and set(spec[1]) == set(cls.model_fields)
+def test_a_part_is_built_from_its_example_and_from_its_dump(subtests):
+    for cls in PARTS:
+        with subtests.test(f"{cls.kind}-{part_name(cls)}"):
+            part = from_example(cls)
+            spec = json.loads(json.dumps(dump(part)))
+            again = build(cls.kind, spec)
+            assert (
+                type(part) is type(again) is cls
+                and again == part
+                and dump(again) == spec
+                and build(cls.kind, part) is part
+            )
+            aliases = [name for name, other in own_names(cls.kind).items() if other is cls]
+            assert all(build(cls.kind, [name, spec[1]]) == part for name in aliases)
+            assert spec[0] == part_name(cls) and set(spec[1]) == set(cls.model_fields)
 
 
-@every(PARTS)
-def test_an_unknown_parameter_is_refused_with_the_nearest_one(cls):
-    name, params = dump(from_example(cls))
-    for parameter in list(params) or [None]:
-        wrong = "anything" if parameter is None else parameter + "x"
-        with pytest.raises(ConfigError) as refused:
-            build(cls.kind, [name, params | {wrong: 1}])
-        [complaint] = refused.value.complaints
-        assert complaint.path == (wrong,) and f"unknown parameter {wrong!r}" in str(complaint)
-        assert parameter is None or f"Did you mean '{parameter}'?" in str(complaint)
+def test_an_unknown_parameter_is_refused_with_the_nearest_one(subtests):
+    for cls in PARTS:
+        with subtests.test(f"{cls.kind}-{part_name(cls)}"):
+            name, params = dump(from_example(cls))
+            for parameter in list(params) or [None]:
+                wrong = "anything" if parameter is None else parameter + "x"
+                with pytest.raises(ConfigError) as refused:
+                    build(cls.kind, [name, params | {wrong: 1}])
+                [complaint] = refused.value.complaints
+                assert complaint.path == (wrong,) and f"unknown parameter {wrong!r}" in str(complaint)
+                assert parameter is None or f"Did you mean '{parameter}'?" in str(complaint)
 
 
-@every(PARTS)
-def test_a_docstring_has_a_summary_an_equation_and_an_example(cls):
-    text = sections(cls.__doc__)
-    summary, *rest = text[""].splitlines()
-    assert summary.endswith((".", ":")) and (not rest or rest[0] == ""), summary
-    # An observer computes nothing.
-    assert cls.kind == "observer" or re.search(r"``[^`]*(=|<|~)[^`]*``", text[""]), "an equation in double backticks"
-    assert ">>> " in text["Examples"]
-    assert list(text) == [title for title in ("", "Parameters", "Notes", "Examples") if title in text]
+def test_a_docstring_has_a_summary_an_equation_and_an_example(subtests):
+    for cls in PARTS:
+        with subtests.test(f"{cls.kind}-{part_name(cls)}"):
+            text = sections(cls.__doc__)
+            summary, *rest = text[""].splitlines()
+            assert summary.endswith((".", ":")) and (not rest or rest[0] == ""), summary
+            # An observer computes nothing.
+            assert cls.kind == "observer" or re.search(r"``[^`]*(=|<|~)[^`]*``", text[""]), (
+                "an equation in double backticks"
+            )
+            assert ">>> " in text["Examples"]
+            assert list(text) == [title for title in ("", "Parameters", "Notes", "Examples") if title in text]
 
 
 def documented(cls):
@@ -79,20 +89,21 @@ def documented(cls):
     return {name: kind for names, kind in entries for name in names.split(", ")}
 
 
-@every(PARTS)
-def test_a_docstring_has_the_type_and_the_default_of_each_parameter(cls):
-    found = documented(cls)
-    assert set(found) == set(cls.model_fields)
-    for name, field in cls.model_fields.items():
-        default = re.search(r", (?:default (.+)|optional)$", found[name])
-        assert (default is None) == field.is_required(), name
-        if default is None or default[1] is None:
-            assert field.default is None or field.is_required(), name
-            continue
-        # As it is written in a spec: the example with this value is the part with the default.
-        _, params = dump(from_example(cls))
-        given = {key: value for key, value in params.items() if key != name}
-        assert cls(**given | {name: ast.literal_eval(default[1])}) == cls(**given), name
+def test_a_docstring_has_the_type_and_the_default_of_each_parameter(subtests):
+    for cls in PARTS:
+        with subtests.test(f"{cls.kind}-{part_name(cls)}"):
+            found = documented(cls)
+            assert set(found) == set(cls.model_fields)
+            for name, field in cls.model_fields.items():
+                default = re.search(r", (?:default (.+)|optional)$", found[name])
+                assert (default is None) == field.is_required(), name
+                if default is None or default[1] is None:
+                    assert field.default is None or field.is_required(), name
+                    continue
+                # As it is written in a spec: the example with this value is the part with the default.
+                _, params = dump(from_example(cls))
+                given = {key: value for key, value in params.items() if key != name}
+                assert cls(**given | {name: ast.literal_eval(default[1])}) == cls(**given), name
 
 
 @every(of("rule"))

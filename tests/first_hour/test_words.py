@@ -165,54 +165,58 @@ def ids(row):
     return f"{row.place}: {row.words.split()[0]}"
 
 
-@pytest.mark.parametrize("row", ROWS, ids=ids)
-def test_each_word_of_the_table_is_unknown_here_and_leads_to_its_advice(row):
-    for word in row.words.split():
-        if row.place in CALLS:
-            assert any(advice_on(row.place, word, known) is row.advice for known in PARAMETERS if word not in known)
-            continue
-        if row.place in SECTIONS:
-            section = SECTIONS[row.place]
-            assert word not in section.model_fields
-            with pytest.raises(ValueError) as caught:
-                section(**{word: {}})
-            [found] = [c for c in complaints_of(caught.value, section) if c.path == (word,)]
-        elif row.place.endswith("name"):
-            with pytest.raises(ConfigError) as caught:
-                build(kind_of(row), word)
-            [found] = caught.value.complaints
-        else:
-            assert hosts(row, word), f"no part to which {word!r} applies"
-            for name in hosts(row, word):
-                with pytest.raises(ConfigError) as caught:
-                    build(row.place, [name, {word: {}}])
-                [found] = [c for c in caught.value.complaints if c.path == (word,)]
-        assert found.advice == row.advice and found.message in (
-            f"unknown parameter {word!r}",
-            f"unknown {kind_of(row)} {word!r}",
-        )
+def test_each_word_of_the_table_is_unknown_here_and_leads_to_its_advice(subtests):
+    for row in ROWS:
+        with subtests.test(ids(row)):
+            for word in row.words.split():
+                if row.place in CALLS:
+                    assert any(
+                        advice_on(row.place, word, known) is row.advice for known in PARAMETERS if word not in known
+                    )
+                    continue
+                if row.place in SECTIONS:
+                    section = SECTIONS[row.place]
+                    assert word not in section.model_fields
+                    with pytest.raises(ValueError) as caught:
+                        section(**{word: {}})
+                    [found] = [c for c in complaints_of(caught.value, section) if c.path == (word,)]
+                elif row.place.endswith("name"):
+                    with pytest.raises(ConfigError) as caught:
+                        build(kind_of(row), word)
+                    [found] = caught.value.complaints
+                else:
+                    assert hosts(row, word), f"no part to which {word!r} applies"
+                    for name in hosts(row, word):
+                        with pytest.raises(ConfigError) as caught:
+                            build(row.place, [name, {word: {}}])
+                        [found] = [c for c in caught.value.complaints if c.path == (word,)]
+                assert found.advice == row.advice and found.message in (
+                    f"unknown parameter {word!r}",
+                    f"unknown {kind_of(row)} {word!r}",
+                )
 
 
-@pytest.mark.parametrize("row", ROWS, ids=ids)
-def test_the_advice_of_each_row_can_be_built(row):
-    targets = row.advice.replacements
-    settings = {t.key.removeprefix("fit."): t.value for t in targets if t.key.startswith("fit.")}
-    assert settings.keys() <= FitSettings.model_fields.keys()
-    FitSettings(**plain({key: value for key, value in settings.items() if value != OWN}))
-    for target in targets:
-        if row.place == "arguments" and "." not in target.key:
-            assert any(target.key in known for known in PARAMETERS)
-        elif target.key == "":
-            word = target.value if isinstance(target.value, str) else target.value[0]
-            assert build("layer" if word.endswith("Layer") else kind_of(row), target.value)
-        elif target.key.startswith("data."):
-            DataSpec(**{"train": {"features": "a.h5:/x"}, target.key.removeprefix("data."): target.value})
-        elif target.at_top:
-            spec = RunSpec(**{"layers": [["FCLayer", {"n_units": 3}], OUTPUT], target.key: target.value})
-            assert parse(spec.layers, spec.layer_defaults)
-        elif target.value != OWN and not target.key.startswith("fit."):
-            name = hosts(row, row.words.split()[0])[0]
-            assert build(row.place, [name, NEEDED.get(name, {}) | {target.key: target.value}])
+def test_the_advice_of_each_row_can_be_built(subtests):
+    for row in ROWS:
+        with subtests.test(ids(row)):
+            targets = row.advice.replacements
+            settings = {t.key.removeprefix("fit."): t.value for t in targets if t.key.startswith("fit.")}
+            assert settings.keys() <= FitSettings.model_fields.keys()
+            FitSettings(**plain({key: value for key, value in settings.items() if value != OWN}))
+            for target in targets:
+                if row.place == "arguments" and "." not in target.key:
+                    assert any(target.key in known for known in PARAMETERS)
+                elif target.key == "":
+                    word = target.value if isinstance(target.value, str) else target.value[0]
+                    assert build("layer" if word.endswith("Layer") else kind_of(row), target.value)
+                elif target.key.startswith("data."):
+                    DataSpec(**{"train": {"features": "a.h5:/x"}, target.key.removeprefix("data."): target.value})
+                elif target.at_top:
+                    spec = RunSpec(**{"layers": [["FCLayer", {"n_units": 3}], OUTPUT], target.key: target.value})
+                    assert parse(spec.layers, spec.layer_defaults)
+                elif target.value != OWN and not target.key.startswith("fit."):
+                    name = hosts(row, row.words.split()[0])[0]
+                    assert build(row.place, [name, NEEDED.get(name, {}) | {target.key: target.value}])
 
 
 def test_the_documented_table_is_that_of_the_code():
@@ -497,18 +501,19 @@ def page(thing):
     return pydoc.plain(pydoc.render_doc(thing))
 
 
-@pytest.mark.parametrize("cls", PARTS, ids=lambda cls: cls.__name__)
-def test_the_help_of_a_part_is_one_screen_about_the_part(cls):
-    text = page(cls)
-    assert len(text.splitlines()) <= 96
-    assert not re.search(r"model_|__pydantic|__fields__|Methods inherited from pydantic", text)
-    [signature] = re.findall(rf"^ \|  {cls.__name__}\((.*)\)$", text, re.M) or [""]
-    required = [name for name, field in cls.model_fields.items() if field.is_required()]
-    for name in cls.model_fields:
-        # A name alone must be given; types are in the docstring.
-        assert re.search(rf"\b{name}{'' if name in required else '='}", signature), name
-    for line in inspect.cleandoc(cls.__doc__).splitlines():
-        assert line in text
+def test_the_help_of_a_part_is_one_screen_about_the_part(subtests):
+    for cls in PARTS:
+        with subtests.test(cls.__name__):
+            text = page(cls)
+            assert len(text.splitlines()) <= 96
+            assert not re.search(r"model_|__pydantic|__fields__|Methods inherited from pydantic", text)
+            [signature] = re.findall(rf"^ \|  {cls.__name__}\((.*)\)$", text, re.M) or [""]
+            required = [name for name, field in cls.model_fields.items() if field.is_required()]
+            for name in cls.model_fields:
+                # A name alone must be given; types are in the docstring.
+                assert re.search(rf"\b{name}{'' if name in required else '='}", signature), name
+            for line in inspect.cleandoc(cls.__doc__).splitlines():
+                assert line in text
 
 
 def test_the_help_of_a_dense_layer_explains_its_own_and_its_inherited_parameters():

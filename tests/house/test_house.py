@@ -108,13 +108,14 @@ def test_every_config_has_layers_and_data(path):
     assert parse(spec.layers, spec.layer_defaults) and spec.data is not None
 
 
-@pytest.mark.parametrize("name", MODULES)
-def test_every_public_name_of_a_module_has_a_docstring(name):
-    module = importlib.import_module(name)
-    for word in getattr(module, "__all__", ()):
-        thing = vars(module).get(word)
-        if callable(thing) and getattr(thing, "__module__", "").startswith("arignote"):
-            assert thing.__doc__, f"{name}.{word}"
+def test_every_public_name_of_a_module_has_a_docstring(subtests):
+    for name in MODULES:
+        with subtests.test(name):
+            module = importlib.import_module(name)
+            for word in getattr(module, "__all__", ()):
+                thing = vars(module).get(word)
+                if callable(thing) and getattr(thing, "__module__", "").startswith("arignote"):
+                    assert thing.__doc__, f"{name}.{word}"
 
 
 def test_the_document_of_the_modules_is_that_of_the_code():

@@ -88,14 +88,15 @@ def test_few_names_have_nothing_here():
     assert len(names) == 8, names
 
 
-@pytest.mark.parametrize(("system", "section", "name", "here"), ROWS, ids=[f"{row[0]}: {row[2]}" for row in ROWS])
-def test_every_name_of_a_predecessor_has_something_here(system, section, name, here):
-    if isinstance(here, str) and here.startswith("none: "):
-        fields = {field for cls in registered("layer").values() for field in cls.model_fields}
-        parts = {part for kind in KINDS for part in registered(kind)}
-        assert set(re.findall(r"`(\w+)`", here)) <= fields | parts
-    else:
-        assert look_up(section, here) is not None
+def test_every_name_of_a_predecessor_has_something_here(subtests):
+    for system, section, name, here in ROWS:
+        with subtests.test(f"{system}: {name}"):
+            if isinstance(here, str) and here.startswith("none: "):
+                fields = {field for cls in registered("layer").values() for field in cls.model_fields}
+                parts = {part for kind in KINDS for part in registered(kind)}
+                assert set(re.findall(r"`(\w+)`", here)) <= fields | parts
+            else:
+                assert look_up(section, here) is not None
 
 
 def test_the_tables_of_names_are_those_of_the_predecessors():
