@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
-import shutil
+from functools import partial
 from itertools import combinations, product
 
 import h5py
 import numpy as np
 import pandas as pd
 import pytest
-from promise import Stopped, digest, killed_after
+from promise import resumes_after_every_batch
 from strangers import Forward
 
 from arignote import NNClassifier, NNRegressor
@@ -206,39 +205,9 @@ def fit(run, table, **more):
     return estimator.fit(x, y, valid=0.2, test=0.1, **settings, **more)
 
 
-def copied_after_each_batch(stem, n_updates):
-    """Return an observer that copies the files of a run as a kill after each of its updates would leave them."""
-    count = {"n": 0}
-
-    def observer(event):
-        if event.kind == "batch":
-            # The files of the batch before are on disk, those of this one are not.
-            if 0 < count["n"] < n_updates:
-                shutil.copytree(stem.parent, stem.parent.with_name(f"after{count['n']}"))
-            count["n"] += 1
-
-    return observer
-
-
 @pytest.mark.parametrize("run", RUNS, ids=lambda run: "-".join(map(str, run.values())))
 def test_stopped_after_every_batch_twice_it_ends_in_the_same_network(run, table, tmp_path):
-    whole = fit(run, table)
-    n_updates = whole.state_.progress.n_updates
-    stem = tmp_path / "whole" / "run"
-    saved = fit(
-        run, table, checkpoint=str(stem), checkpoint_every=1, observers=copied_after_each_batch(stem, n_updates)
-    )
-    expected = digest(whole)
-    assert digest(saved) == expected
-    # After batch k, and one later.
-    for k in range(1, n_updates, 2):
-        stem = str(tmp_path / f"after{k}" / "run")
-        with contextlib.suppress(Stopped):
-            fit(run, table, checkpoint=stem, checkpoint_every=1, observers=killed_after(1))
-        ended = fit(run, table, checkpoint=stem)
-        assert digest(ended) == expected
-        starts = ended.state_.starts
-        assert starts[0] == [0, 0] and len(starts) >= 2 and starts == sorted(starts) and starts[1] != [0, 0]
+    resumes_after_every_batch(partial(fit, run, table), tmp_path)
 
 
 def test_every_pair_of_choices_is_in_a_run():
