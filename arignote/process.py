@@ -12,7 +12,8 @@ from collections.abc import Callable
 from traceback import extract_tb
 from typing import Any
 
-from arignote.errors import ArignoteError, CheckpointError, ConfigError, DataError, NotFiniteError
+from arignote.errors import ArignoteError, CheckpointError, ConfigError, DataError, NotFiniteError, ProcessError
+from arignote.launch import is_first_process
 
 __all__ = ["EXIT_CODES", "READER_ENDED", "end_at_once", "run_process"]
 
@@ -41,7 +42,7 @@ def run_process(command: Callable[[], Any]) -> None:
             sys.stdout.flush()
     except ArignoteError as error:
         if not error.is_reported:
-            print(f"error: {error}", file=sys.stderr)
+            print(f"error: {_place_of(error)}{error}", file=sys.stderr)
         sys.exit(next((code for kind, code in EXIT_CODES.items() if isinstance(error, kind)), 1))
     except BrokenPipeError:
         _drop_output()
@@ -56,11 +57,19 @@ def run_process(command: Callable[[], Any]) -> None:
             sys.exit(1)
         last = extract_tb(error.__traceback__)[-1]
         print(
-            f"error: {type(error).__name__}: {error}\nin {last.filename}, line {last.lineno}, {last.name}. "
-            "Arignote does not expect this error; with --debug the same command prints its traceback",
+            f"error: {_place_of(error)}{type(error).__name__}: {error}\n"
+            f"in {last.filename}, line {last.lineno}, {last.name}. Arignote does not expect this error; "
+            "with --debug the same command prints its traceback",
             file=sys.stderr,
         )
         sys.exit(1)
+
+
+def _place_of(error: Exception) -> str:
+    """Return which of several processes raised an error, unless it was the first one, or the error says so."""
+    if is_first_process() or isinstance(error, ProcessError):
+        return ""
+    return f"process {os.environ['RANK']} of {os.environ['WORLD_SIZE']}: "
 
 
 def _drop_output() -> None:

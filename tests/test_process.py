@@ -17,7 +17,9 @@ from arignote.errors import (
     DataError,
     Interrupted,
     NotFiniteError,
+    ProcessError,
 )
+from arignote.launch import FROM_TORCHRUN
 from arignote.process import run_process
 
 
@@ -54,6 +56,23 @@ def test_each_error_has_its_exit_code_and_prints_one_line(error, code, capsys):
         run_process(raiser(error))
     assert ended.value.code == code
     assert capsys.readouterr().err == ("error: no\n" if isinstance(error, ArignoteError) else "")
+
+
+@pytest.mark.parametrize(
+    ("rank", "error", "printed"),
+    [
+        ("1", DataError("no"), "error: process 1 of 3: no\n"),
+        ("1", ProcessError("process 1 of 3: another process ended"), "error: process 1 of 3: another process ended\n"),
+        ("1", OSError("no"), "error: process 1 of 3: OSError: no\n"),
+        ("0", DataError("no"), "error: no\n"),
+    ],
+)
+def test_of_several_processes_all_but_the_first_one_name_themselves(rank, error, printed, monkeypatch, capsys):
+    for name, value in zip(FROM_TORCHRUN, (rank, "3", "localhost", "1"), strict=True):
+        monkeypatch.setenv(name, value)
+    with pytest.raises(SystemExit):
+        run_process(raiser(error))
+    assert capsys.readouterr().err.startswith(printed)
 
 
 def test_an_unexpected_error_is_one_block_with_its_place_and_exit_code_1(capsys):

@@ -164,10 +164,12 @@ class Processes:
         try:
             yield
         except RuntimeError as error:
+            # Advice of Gloo to its developers follows.
+            reason, *_ = str(error).split(". ")
             raise ProcessError(
                 f"process {self.rank} of {self.size}: another process ended, or did not answer within "
-                f"{_TIMEOUT.seconds // 60} minutes ({what}, {self.position}): {error}. Started again, the same command "
-                "resumes from the last checkpoint"
+                f"{_TIMEOUT.seconds // 60} minutes ({what}, {self.position}): {reason}. Started again, the same "
+                "command resumes from the last checkpoint"
             ) from None
 
 

@@ -106,6 +106,30 @@ data: {{train: {{features: "{}:x", labels: "x.h5:x"}}}}"""
         assert output == "" and errors.startswith(begins) and errors.count("\n") == 1, errors
 
 
+FAILING = """
+import os
+from pathlib import Path
+from arignote.process import run_process
+from processes_driver import fitted
+
+def failing(x, y, rng):
+    assert os.environ["RANK"] == "0", "the memory of this machine"
+    return x, y
+
+run_process(lambda: fitted(Path(), "dense", augmentation=[failing]))
+"""
+
+
+def test_a_process_that_fails_says_which_it_is_and_why_and_the_others_end(folder):
+    (folder / "failing.py").write_text(FAILING)
+    first, second = [process.communicate()[1] for process in started(2, folder, "failing.py")]
+    assert second.startswith("error: process 1 of 2: augmentation of epoch 1, batch 0: AssertionError: the memory"), (
+        second
+    )
+    assert "\nerror: process 0 of 2: another process ended, or did not answer within 10 minutes " in first
+    assert first.endswith("Started again, the same command resumes from the last checkpoint\n"), first
+
+
 def wait_for(condition, process, folder):
     until = time.monotonic() + 120
     while not condition():
