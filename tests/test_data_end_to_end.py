@@ -836,8 +836,9 @@ def test_nothing_is_left_behind_however_a_fit_ends(ending, n_workers, small_chun
     settings |= {"valid": 0.2, "checkpoint": str(tmp_path / "run"), "checkpoint_every": 1}
     make, raised = ENDINGS[ending]
     more = make()
-    # What other tests have left to the collector is not of this one.
+    # What other tests have left to the collector is not of this one; what is alive it need not look at again.
     gc.collect()
+    gc.freeze()
     files, threads = open_files(), threading.active_count()
 
     def run():
@@ -861,8 +862,9 @@ def test_nothing_is_left_behind_however_a_fit_ends(ending, n_workers, small_chun
 
 @pytest.mark.parametrize("n_workers", [0, 1, 3])
 def test_batches_that_are_given_up_leave_no_thread_and_no_handle(n_workers, small_chunks, table):
-    # Memory maps of earlier tests are closed when they are collected.
+    # Memory maps of earlier tests are closed when they are collected; what is alive need not be looked at again.
     gc.collect()
+    gc.freeze()
     files = open_files()
     with HDFReader(table, "x") as reader:
         seen = rows_of(reader, Y)

@@ -66,3 +66,5 @@ def s3(server, monkeypatch):
     yield server
     S3FileSystem.clear_instance_cache()
     gc.collect()
+    # What is still alive need not be looked at after the next test.
+    gc.freeze()
