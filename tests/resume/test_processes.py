@@ -39,7 +39,8 @@ def torchrun(n_processes: int, folder: Path, *cases: str, n_restarts: int = 0) -
 
 def last_errors(folder: Path) -> str:
     """Return the end of what processes of torchrun have reported."""
-    return (folder / "errors").read_text()[-3000:]
+    file = folder / "errors"
+    return file.read_text()[-3000:] if file.exists() else ""
 
 
 def started(n_processes: int, folder: Path, *words: str) -> list[forked.Forked]:
@@ -177,7 +178,7 @@ def test_a_process_that_waits_for_the_others_ends_at_sigterm_at_once(folder):
     env = ENV | {"RANK": "0", "WORLD_SIZE": "2", "MASTER_ADDR": "localhost", "MASTER_PORT": str(store.port)}
     env["TORCHELASTIC_USE_AGENT_STORE"] = "True"
     waiting = forked.Forked(["-m", "arignote", "fit", "digits_mlp"], env=env, cwd=folder)
-    wait_for(lambda: any(key.endswith("arignote/0") for key in store.list_keys()), waiting)
+    wait_for(lambda: any(key.endswith("arignote/0") for key in store.list_keys()), waiting, folder)
     waiting.send_signal(signal.SIGTERM)
     output, errors = waiting.communicate(timeout=25)
     assert (waiting.returncode, output) == (128 + signal.SIGTERM, ""), errors
