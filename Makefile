@@ -36,15 +36,16 @@ test: setup
 	$(BIN)/python -m pytest -n 3 --dist worksteal
 
 # The oldest versions that pyproject.toml allows, in an environment of its own; torch as TORCH names it.
-TORCH ?= 2.9.0
+TORCH ?= 2.13.0
 .lowest/.installed: pyproject.toml constraints-lowest.txt
 	$(PYTHON) -m venv .lowest
-	.lowest/bin/python -m pip install -q torch==$(TORCH)
-	.lowest/bin/python -m pip install -q -c constraints-lowest.txt -e ".[dev]"
+	.lowest/bin/python -m pip install -q -c constraints.txt -U pip
+	.lowest/bin/python -m pip install -q --no-compile torch==$(TORCH)
+	.lowest/bin/python -m pip install -q --no-compile -c constraints-lowest.txt -e ".[dev]"
 	touch $@
 
 lowest: .lowest/.installed
-	.lowest/bin/python -m pytest -n 2 --dist worksteal
+	.lowest/bin/python -m pytest -n 3 --dist worksteal
 
 # dist/ with a wheel and a source distribution, checked; the upload is left to you.
 release: setup
