@@ -77,6 +77,7 @@ SCOPE: dict[str, tuple[str, ...]] = {
     "arignote/engine/predict.py": ("engine/test_step.py", *_ENGINE, "estimators/test_scoring.py", _DRAWS),
     "arignote/engine/session.py": (*_ENGINE, _DRAWS),
     "arignote/engine": _ENGINE,
+    "arignote/data/epoch/cuts.py": ("data/epoch/test_batches.py",),
     "arignote/data/epoch/order.py": ("data/epoch/test_batches.py", "data/rows/test_selection.py"),
     "arignote/data/epoch/batches.py": ("data/epoch/test_order.py", "engine/test_feed.py", *_DATA),
     "arignote/data/prepare/partition.py": _DATA,

@@ -40,3 +40,6 @@ def test_dealt_shards_have_a_run_each_of_which_each_batch_takes_the_next_rows(dr
     assert positions(cuts) == of_whole + of_last
     assert cuts.bounds == ([0, 6, 15] if drop_last else [0, 8, 19])
     assert Cuts(19, 5, n_shards=2).bounds == []
+    # One batch, and none.
+    assert Cuts(5, 8, n_shards=2, is_dealt=True).bounds == [0, 2, 5]
+    assert Cuts(5, 8, drop_last=True, n_shards=2, is_dealt=True).bounds == [0, 0, 0]
