@@ -6,6 +6,7 @@ interpreter does before and after a command is not: tests of that start an inter
 
 from __future__ import annotations
 
+import contextlib
 import multiprocessing
 import os
 import runpy
@@ -16,9 +17,8 @@ import threading
 import types
 from multiprocessing import forkserver
 from pathlib import Path
-from unittest import mock
 
-ROOT = str(Path(__file__).resolve().parents[1])
+ROOT = Path(__file__).resolve().parents[1]
 FORKS = multiprocessing.get_context("forkserver")
 # Nothing is computed in the process that is forked, so that it has no thread.
 FORKS.set_forkserver_preload(["arignote.cli", "arignote.estimators", "arignote.fit.start", "arignote.report.ending"])
@@ -65,8 +65,8 @@ class Forked:
         environment, folder = dict(os.environ if env is None else env), os.path.abspath(cwd)
         words = [str(word) for word in words]
         given = (words, writing, self._errors, environment, folder, start_new_session)
-        # A test may have a folder named arignote on its path, which comes before a package that is installed from here.
-        with mock.patch.object(sys, "path", [ROOT, *sys.path]):
+        # It imports from its working directory first, and that of a test may have a folder named arignote.
+        with contextlib.chdir(ROOT):
             forkserver.ensure_running()
         # Of a test that fails, no process is waited for.
         self._process = FORKS.Process(target=_run, args=given, daemon=True)
