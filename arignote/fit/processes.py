@@ -116,9 +116,10 @@ def check_processes(fit: Assembly) -> None:
     }
     processes.check_equal(values, differences)
     if processes.size > n_shards:
+        n_idle = processes.size - n_shards
         warn(
-            f"{processes.size} processes share {n_shards} shards of a batch, so that {processes.size - n_shards} have "
-            "none. Raise shards, or start fewer processes"
+            f"{processes.size} processes share {n_shards} shards of a batch, so that {n_idle} of them only wait. "
+            "Raise shards, or start fewer processes"
         )
 
 

@@ -87,6 +87,7 @@ def test_any_number_of_processes_ends_in_the_bits_of_one(folder):
     output, errors = first_output(started(3, folder, driver.__file__, ".", "dense", "hdf5", "two"))
     wanted = [line for line in expected if line.startswith(("dense", "hdf5", "two"))]
     assert output.splitlines() == wanted, errors[-3000:]
+    assert errors.count("3 processes share 2 shards of a batch, so that 1 of them only wait. Raise shards") == 1
 
 
 def test_what_is_wrong_in_the_config_or_data_of_any_process_is_reported_once(folder):
