@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from arignote.estimators.base import NNEstimator
-    from arignote.estimators.scoring import Predictor
+    from arignote.estimators.predictor import Predictor
 
 __all__ = ["plot_confusion", "plot_filters", "plot_history", "plot_schedule"]
 

@@ -10,7 +10,8 @@ import numpy as np
 
 
 def predict(state, x):
-    from arignote.engine.network import Network, copy_into
+    from arignote.engine.checked_copy import copy_into
+    from arignote.engine.network import Network
     from arignote.engine.predict import predict
     from arignote.layers import declare, parse
 

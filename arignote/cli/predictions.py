@@ -59,14 +59,15 @@ def evaluate(
 
     check_options(features, labels, config, part, color=color, axes=axes, csv=csv)
     # After the options, which may be wrong: importing the engine takes a second.
-    from arignote.estimators.scoring import Predictor
+    from arignote.estimators.predictor import Predictor
+    from arignote.estimators.scoring import score
     from arignote.report.json_text import json_text
     from arignote.report.scores import by_class
 
     predictor = Predictor.load(run, which, trust or ())
     options: dict[str, Any] = {"overrides": set_, "data_dir": data_dir, "color": color, "axes": axes, "csv": csv}
     data = data_to_score(features, labels, config, predictor.targets, predictor.channels, **options)
-    scored = predictor.score(data, losses_by_output(losses, predictor.targets.main), subset=part, by_class=classes)
+    scored = score(predictor, data, losses_by_output(losses, predictor.targets.main), subset=part, by_class=classes)
     if as_json:
         tables = {"classes": scored.classes.tolist(), "confusion": scored.confusion.tolist()} if classes else {}
         print(json_text({"scores": scored.values} | tables))
@@ -98,7 +99,7 @@ def predict(
     out = Path("/dev/stdout") if str(out) == "-" else out
     check_predictions_file(out)
     # After the file, which may be wrong: importing the engine takes a second.
-    from arignote.estimators.scoring import Predictor
+    from arignote.estimators.predictor import Predictor
     from arignote.fit.commands.data import NamedFile
 
     predictor = Predictor.load(run, which, trust or ())

@@ -12,8 +12,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from arignote.engine.checked_copy import copy_into
 from arignote.engine.setup import Setup, is_of_filters
-from arignote.errors import CheckpointError
 from arignote.layers.architecture import Architecture, Placed
 from arignote.layers.base import ExampleShape, ParametricLayer, WeightedLayer
 from arignote.layers.output import OutputLayer
@@ -21,7 +21,7 @@ from arignote.layers.torch_layer import TorchLayer
 from arignote.registry import is_custom
 from arignote.streams import stream
 
-__all__ = ["DEFAULT_SETUP", "Network", "check_shapes", "copy_into", "rebuilt"]
+__all__ = ["DEFAULT_SETUP", "Network", "rebuilt"]
 
 DEFAULT_SETUP = Setup()
 
@@ -257,47 +257,3 @@ def rebuilt(architecture: Architecture, setup: Setup, arrays: Mapping[str, Any])
     network = Network(architecture, setup)
     copy_into(network.named, arrays, "pickled network")
     return network
-
-
-def check_shapes(shapes: Mapping[str, tuple[int, ...]], arrays: Mapping[str, Any], where: str) -> None:
-    """Raise CheckpointError, which names the first entry that is missing, unknown, or of another shape.
-
-    Parameters
-    ----------
-    shapes : dict of str to tuple of int
-        Shapes that the network needs, by entry.
-    arrays : dict of str to array
-        Arrays that were loaded.
-    where : str
-        Name of the file in errors.
-    """
-    for name, shape in shapes.items():
-        if name not in arrays:
-            raise CheckpointError(f"{where}: has no entry {name!r}, which the network needs. Was the spec changed?")
-        array = arrays[name]
-        if tuple(array.shape) != tuple(shape):
-            raise CheckpointError(
-                f"{where}: {name!r} has shape {tuple(array.shape)}; "
-                f"the network needs {tuple(shape)}. Was the spec changed?"
-            )
-    extra = sorted(set(arrays) - set(shapes))
-    if extra:
-        raise CheckpointError(f"{where}: has {extra[0]!r}, which the network does not know. Was the spec changed?")
-
-
-@torch.no_grad()
-def copy_into(tensors: Mapping[str, Tensor], arrays: Mapping[str, Any], where: str) -> None:
-    """Copy arrays into tensors; raise CheckpointError, which names the entry, if one does not fit.
-
-    Parameters
-    ----------
-    tensors : dict of str to Tensor
-        They are changed in place.
-    arrays : dict of str to array
-    where : str
-        Name of the file in errors.
-    """
-    check_shapes({name: tuple(tensor.shape) for name, tensor in tensors.items()}, arrays, where)
-    for name, tensor in tensors.items():
-        array = arrays[name]
-        tensor.copy_(array if isinstance(array, Tensor) else torch.from_numpy(np.array(array)))

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from arignote.checkpoints.state import TrainingState
     from arignote.engine.network import Network
-    from arignote.estimators.scoring import Predictor
+    from arignote.estimators.predictor import Predictor
     from arignote.report.scores import Mistake
 
 __all__ = ["NNClassifier"]
@@ -210,7 +210,9 @@ class NNClassifier(ClassifierMixin, NNEstimator):  # type: ignore[misc]
         mistakes : list of Mistake
             The id, label and predicted label of each mistake, in the order of the rows.
         """
-        scored = self._predictor().score(self._data_of(X, y, groups), (), subset=part, by_class=True)
+        from arignote.estimators.scoring import score
+
+        scored = score(self._predictor(), self._data_of(X, y, groups), (), subset=part, by_class=True)
         return scored.confusion, scored.mistakes(ids)
 
 

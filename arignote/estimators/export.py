@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from arignote.checkpoints.state import TrainingState
     from arignote.data.pipeline import Pipeline
     from arignote.engine.program import ExportedInput, Program
-    from arignote.estimators.scoring import Predictor
+    from arignote.estimators.predictor import Predictor
     from arignote.layers.architecture import Placed
 
 __all__ = ["check_export_file", "export_predictor", "export_run"]
@@ -77,7 +77,7 @@ def export_run(run: str, path: Path, which: str | None = None, trust: Sequence[s
         See `export_predictor`.
     """
     check_export_file(path)
-    from arignote.estimators.scoring import Predictor
+    from arignote.estimators.predictor import Predictor
 
     predictor = Predictor.load(run, which, trust)
     if which is None and not predictor.state.finished:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from arignote.checkpoints.state import TrainingState
     from arignote.data.prepare.fit_data import FitData
     from arignote.engine.network import Network
-    from arignote.estimators.scoring import Predictor
+    from arignote.estimators.predictor import Predictor
 
 __all__ = ["FittedNetwork", "alone"]
 
@@ -38,7 +38,7 @@ class FittedNetwork(NotebookView):
 
     def _set_fitted(self, state: TrainingState, network: Network) -> None:
         """Set the fitted attributes."""
-        from arignote.estimators.scoring import Predictor
+        from arignote.estimators.predictor import Predictor
 
         self.state_, self.network_ = state, network
         # Kept, as looking up the settings and targets of the run takes longer than predicting one row.
@@ -67,7 +67,7 @@ class FittedNetwork(NotebookView):
         kept: Predictor | None = getattr(self, "_kept", None)
         asked = self.state_, self.network_, self.allow_nonfinite
         if kept is None or not kept.is_of(*asked):
-            from arignote.estimators.scoring import Predictor
+            from arignote.estimators.predictor import Predictor
 
             kept = self._kept = Predictor(*asked, name)
         return kept
@@ -152,7 +152,9 @@ class FittedNetwork(NotebookView):
         ArignoteWarning
             If, without `part`, training rows are among the rows: in a file, or in an array with held-out ones.
         """
-        return self._predictor().score(self._data_of(X, y, groups), losses, subset=part).values
+        from arignote.estimators.scoring import score
+
+        return score(self._predictor(), self._data_of(X, y, groups), losses, subset=part).values
 
     @checked_call("arguments")
     def export(self, path: Any) -> None:
@@ -211,7 +213,7 @@ class FittedNetwork(NotebookView):
         CheckpointError
             If the parameters do not fit the network, or the run cannot be read.
         """
-        from arignote.engine.network import copy_into
+        from arignote.engine.checked_copy import copy_into
         from arignote.fit.stored.load import read_run
 
         arrays = inp.params if isinstance(inp, FittedNetwork) else read_run(str(inp))[0].predicting

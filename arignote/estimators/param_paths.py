@@ -9,7 +9,8 @@ from typing import Any
 
 from arignote.errors import Complaint, ConfigError, listed, nearest
 from arignote.registry import only_trusting
-from arignote.spec.paths import Form, Keys, LayersForm, Place, Spec, form_of, place_of, walk
+from arignote.spec.forms import Form, LayersForm, form_of
+from arignote.spec.paths import Keys, Place, Spec, place_of, walk
 from arignote.spec.settings import FitSettings
 
 __all__ = ["params_of_parts", "steps_of"]

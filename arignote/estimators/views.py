@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from pandas import DataFrame
 
     from arignote.engine.network import Network
-    from arignote.estimators.scoring import Predictor
+    from arignote.estimators.predictor import Predictor
     from arignote.layers.architecture import Architecture
     from arignote.layers.base import Layer
     from arignote.optim.losses import Loss

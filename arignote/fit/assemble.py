@@ -11,8 +11,9 @@ from typing import Any
 
 from arignote.checkpoints.state import TrainingState
 from arignote.data.epoch.augmentation import draws_from_globals
+from arignote.engine.checked_copy import copy_into
 from arignote.engine.environment import environment
-from arignote.engine.network import Network, copy_into
+from arignote.engine.network import Network
 from arignote.engine.processes import Processes
 from arignote.engine.setup import Setup, setup_for
 from arignote.engine.step import TrainingStep

@@ -11,8 +11,8 @@ import numpy as np
 from arignote.checkpoints.progress import STOP_RULE
 from arignote.checkpoints.reader import RunFiles
 from arignote.checkpoints.state import AVERAGE, TrainingState
+from arignote.engine.checked_copy import copy_into
 from arignote.engine.monitor import GRAD_NORM_SLOT
-from arignote.engine.network import copy_into
 from arignote.errors import CheckpointError, ConfigError, warn
 from arignote.fit.changes import changes, refusal
 from arignote.fit.phases.final_epochs import check_final_epochs

@@ -17,8 +17,9 @@ from arignote.data.epoch.batches import Batch, Batches
 from arignote.data.epoch.order import Order
 from arignote.data.rows.row_preprocessing import pipelines_of
 from arignote.data.rows.selection import Rows
+from arignote.engine.checked_copy import copy_into
 from arignote.engine.feed import DeviceBatch, ResidentRows, batch_to_device, fits_on_device
-from arignote.engine.network import Network, copy_into
+from arignote.engine.network import Network
 from arignote.engine.profile import Profile, ProfiledStep
 from arignote.engine.session import seed_all
 from arignote.engine.step import UpdateFunction

@@ -7,8 +7,9 @@ from typing import Any
 from arignote.data.specs import CSVFormat, table_format
 from arignote.errors import ConfigError
 from arignote.safe.yaml import plain_yaml
+from arignote.spec.forms import LayersForm, form_of
 from arignote.spec.locations import Written
-from arignote.spec.paths import Items, Layers, LayersForm, Place, form_of, place_of, replaced_at, walk
+from arignote.spec.paths import Items, Layers, Place, place_of, replaced_at, walk
 from arignote.spec.settings import FitSettings
 
 __all__ = ["csv_format", "override"]

@@ -10,58 +10,24 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, get_args
-
-from pydantic.fields import FieldInfo
+from typing import Any
 
 from arignote.errors import ConfigError
 from arignote.layers.block import Block
 from arignote.layers.entries import is_block, local_names
 from arignote.registry import ByNameField, Part, PartField, PartsField, find, several, split
+from arignote.spec.forms import Form, LayersForm, default_of, form_of
 
 __all__ = [
-    "Form",
     "Items",
     "Keys",
     "Layers",
-    "LayersForm",
     "Place",
     "Spec",
-    "form_of",
     "place_of",
     "replaced_at",
     "walk",
 ]
-
-
-@dataclass(frozen=True)
-class LayersForm:
-    """A list of layers, with the parameters of every layer that has them and does not set them."""
-
-    defaults: Mapping[str, Any] = field(default_factory=dict)
-
-
-# How a value is declared: as layers, as parts, by keys that have forms of their own, or as anything else.
-Form = LayersForm | PartField | Mapping[str, Any] | None
-
-
-def form_of(info: FieldInfo) -> Form:
-    """Return how the value of a field is declared."""
-    for one in info.metadata:
-        if isinstance(one, PartField):
-            return one
-    # Fields that hold parts or functions: one of them, or a tuple.
-    if isinstance(info.annotation, type) and issubclass(info.annotation, Part):
-        return PartField(info.annotation.kind)
-    items = (one for item in get_args(info.annotation) for one in (item, *get_args(item)))
-    return next((PartsField(one.kind) for one in items if isinstance(one, type) and issubclass(one, Part)), None)
-
-
-def _default_of(info: FieldInfo) -> Any:
-    """Return the default of a field itself, of which pydantic returns copies; None if it is required."""
-    if info.default_factory is not None:
-        return info.get_default(call_default_factory=True, validated_data={})
-    return None if info.is_required() else info.default
 
 
 @dataclass(frozen=True)
@@ -248,7 +214,7 @@ class Spec(Place):
         if info is None:
             return place_of(given.get(word))
         form = LayersForm(self.defaults) if self.cls is Block and word == "layers" else form_of(info)
-        return place_of(given.get(word, _default_of(info)), form)
+        return place_of(given.get(word, default_of(info)), form)
 
     def replaced(self, word: str, value: Any) -> Any:
         if isinstance(self.spec, Part):

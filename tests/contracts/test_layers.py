@@ -9,8 +9,9 @@ from own_parts import first_names, from_example, own_names
 from scipy import stats
 from torch.utils.flop_counter import FlopCounterMode
 
+from arignote.engine.checked_copy import copy_into
 from arignote.engine.feed import DeviceBatch
-from arignote.engine.network import Network, copy_into
+from arignote.engine.network import Network
 from arignote.engine.not_finite import CheckedStep, NotFiniteFoundError
 from arignote.engine.step import TrainingStep
 from arignote.layers import Layer, declare, parse

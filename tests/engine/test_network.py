@@ -8,9 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from arignote.engine.network import Network, copy_into
+from arignote.engine.network import Network
 from arignote.engine.setup import Setup
-from arignote.errors import CheckpointError
 from arignote.layers import declare, parse
 from arignote.streams import stream
 
@@ -89,27 +88,6 @@ def test_a_network_comes_back_from_a_pickle_as_it_was():
         assert torch.equal(ours, theirs)
     again.weights.zero_()
     assert (again.named["a.W"] == 0).all() and (network.named["a.W"] != 0).any()
-
-
-@pytest.mark.parametrize(
-    ("change", "words"),
-    [
-        (lambda arrays: arrays.pop("a.W"), r"here: has no entry 'a\.W', which the network needs"),
-        (lambda arrays: arrays.update({"b.W": np.zeros(1)}), r"here: has 'b\.W', which the network does not know"),
-        (
-            lambda arrays: arrays.update({"out.b": np.zeros((3, 1))}),
-            r"here: 'out\.b' has shape \(3, 1\); the network needs \(3,\)\. Was the spec changed\?",
-        ),
-    ],
-    ids=["less", "more", "shape"],
-)
-def test_arrays_that_do_not_fit_are_reported_and_nothing_is_copied(change, words):
-    network, arrays = network_of(), network_of(seed=4).arrays()
-    before = network.weights.clone()
-    change(arrays)
-    with pytest.raises(CheckpointError, match=words):
-        copy_into(network.named, arrays, "here")
-    assert torch.equal(network.weights, before)
 
 
 IMAGES = [
@@ -198,23 +176,6 @@ def test_a_pickled_network_keeps_its_setup_but_for_the_device():
     again = pickle.loads(pickle.dumps(network))
     assert again.setup == Setup("cpu", 3, "setting", True, "bf16", False) and again.architecture == architecture
     assert all(np.array_equal(array, again.arrays()[name]) for name, array in network.arrays().items())
-
-
-def test_what_is_copied_into_a_network_may_be_of_another_type():
-    network = network_of()
-    arrays = {name: array.astype(np.float64) + 1 for name, array in network.arrays().items()}
-    arrays["a.W"] = torch.full((6, 4), 2.0, dtype=torch.float64)
-    arrays["out.b"] = np.arange(6.0)[::2]
-    copy_into(network.named, arrays, "here")
-    assert (network.arrays()["a.W"] == 2).all() and network.arrays()["out.b"].tolist() == [0, 2, 4]
-    assert (network.arrays()["norm.var"] == 2).all() and network.weights.dtype == torch.float32
-
-
-def test_the_first_in_order_of_several_entries_too_many_is_named():
-    network = network_of()
-    arrays = network.arrays() | {"z": np.zeros(1), "b": np.zeros(1)}
-    with pytest.raises(CheckpointError, match=r"^here: has 'b', which the network does not know\."):
-        copy_into(network.named, arrays, "here")
 
 
 def test_every_tensor_is_on_the_device_of_the_setup():

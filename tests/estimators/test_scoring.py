@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 import logging
-import pickle
 from collections import Counter
 
 import numpy as np
 import pytest
-import torch
 from command_line import arignote
 
 from arignote import ArignoteWarning, DataError, NNClassifier
 from arignote.data import Reader
 from arignote.data.prepare.fit_data import FitData
-from arignote.data.targets import Targets
-from arignote.estimators import scoring
-from arignote.estimators.scoring import Predictor
-from arignote.fit.validations import subset_scores
+from arignote.estimators.predictor import Predictor
+from arignote.estimators.scoring import score
 from arignote.layers import Layer
 from arignote.registry import register
 
@@ -59,7 +55,7 @@ def predictor(**more):
 
 def test_losses_metrics_and_the_table_by_class_read_each_row_once():
     reader = Counted(NEW[0])
-    scored = predictor().score(FitData(reader, NEW[1]), ["nll", "error", "accuracy", "f1_macro"], by_class=True)
+    scored = score(predictor(), FitData(reader, NEW[1]), ["nll", "error", "accuracy", "f1_macro"], by_class=True)
     assert scored.confusion.sum() == 50 and list(scored.values) == ["nll", "error", "accuracy", "f1_macro"]
     # The first row is read for the shape of an example, too.
     assert set(reader.n_reads) == set(range(50)) and {reader.n_reads[row] for row in range(1, 50)} == {1}
@@ -71,7 +67,7 @@ def test_the_rows_of_a_part_are_read_for_their_fingerprint_and_for_their_scores(
     classifier.fit(reader, Y, n_epochs=1, batch_size=20, test=0.25)
     reader.n_reads.clear()
     scorer = Predictor(classifier.state_, classifier.network_)
-    scorer.score(FitData(reader, Y), ["nll", "accuracy"], subset="test", by_class=True)
+    score(scorer, FitData(reader, Y), ["nll", "accuracy"], subset="test", by_class=True)
     n_reads = np.array([reader.n_reads[row] for row in range(60)])
     # 15 of 60 are held out. The first row of either kind is read for the shape of an example, too.
     assert sorted(n_reads)[:44] == [1] * 44 and sorted(n_reads)[45:-1] == [2] * 14
@@ -90,8 +86,8 @@ def test_the_command_opens_a_file_once_for_all_scores(tmp_path, monkeypatch, cap
 
 def test_predicted_classes_are_kept_only_if_the_caller_needs_them():
     scorer, given = predictor(), FitData(*NEW)
-    assert len(scorer.score(given, ["nll", "accuracy"]).predicted) == 0
-    scored = scorer.score(given, (), by_class=True)
+    assert len(score(scorer, given, ["nll", "accuracy"]).predicted) == 0
+    scored = score(scorer, given, (), by_class=True)
     assert scored.predicted.tolist() == scorer.predictions(scorer.rows(NEW[0]))["output"].argmax(1).tolist()
 
 
@@ -117,48 +113,9 @@ def test_the_warning_of_training_rows_names_the_line_of_the_caller(method):
 
 
 def test_ids_name_each_row_that_is_predicted_wrongly():
-    scored, p = predictor().score(FitData(*NEW), (), by_class=True), fitted().predict_proba(NEW[0])
+    scored, p = score(predictor(), FitData(*NEW), (), by_class=True), fitted().predict_proba(NEW[0])
     wrong = np.flatnonzero(p.argmax(1) != NEW[1])
     assert [mistake.id for mistake in scored.mistakes()] == wrong.tolist()
     assert [mistake.id for mistake in scored.mistakes(range(100, 150))] == (100 + wrong).tolist()
     with pytest.raises(DataError, match="ids must name each of the 50 rows; got 3"):
         scored.mistakes("abc")
-
-
-def test_what_is_looked_up_of_a_run_is_kept_for_it_alone_and_is_not_pickled():
-    classifier = fitted()
-    before, missing = len(pickle.dumps(classifier)), np.full((1, 3), np.nan, np.float32)
-    first = classifier.predict_proba(NEW[0])
-    assert classifier._predictor() is classifier._predictor() and len(pickle.dumps(classifier)) == before
-    assert np.array_equal(pickle.loads(pickle.dumps(classifier)).predict_proba(NEW[0]), first)
-    with pytest.raises(DataError, match="holds nan"):
-        classifier.predict(missing)
-    assert classifier.set_params(allow_nonfinite=True).predict(missing).shape == (1,)
-    # Labels of another run.
-    assert set(classifier.fit(X, Y + 5, n_epochs=0, batch_size=20).predict(NEW[0])) <= {5, 6, 7}
-
-
-def test_rows_of_several_batches_have_the_predictions_of_one(monkeypatch):
-    classifier = fitted()
-    whole = classifier.predict_proba(NEW[0])
-    for module in (scoring, subset_scores):
-        monkeypatch.setattr(module, "validation_rows", lambda network: 16)
-    np.testing.assert_allclose(classifier.predict_proba(NEW[0]), whole, rtol=1e-6)
-
-
-def test_what_ends_decoding_leaves_the_process_as_it_was(monkeypatch):
-    # One row is one batch; what raises is kept, as a notebook keeps the last traceback.
-    classifier = NNClassifier([["ClassificationOutputLayer"]], rng=1, n_epochs=1, batch_size=20, n_threads=1).fit(X, Y)
-
-    def fail(*_):
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(Targets, "decode", fail)
-    before = torch.get_num_threads()
-    torch.set_num_threads(2)
-    try:
-        with pytest.raises(KeyboardInterrupt) as kept:
-            classifier.predict(X)
-        assert torch.get_num_threads() == 2 and kept.traceback
-    finally:
-        torch.set_num_threads(before)

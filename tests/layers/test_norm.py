@@ -8,8 +8,8 @@ import torch
 from beside_autograd import compare, rows, step_of
 
 from arignote import ConfigError, NNClassifier
+from arignote.engine.checked_copy import copy_into
 from arignote.engine.feed import DeviceBatch
-from arignote.engine.network import copy_into
 from arignote.registry import build
 
 RNG = np.random.default_rng(0)

@@ -6,10 +6,9 @@ import pytest
 from pydantic import Field
 
 from arignote.errors import ConfigError
-from arignote.registry import ByNameField, MappingField, Part, PartField, PartsField
-from arignote.spec.observers import ObserversField
-from arignote.spec.paths import LayersForm, Place, form_of, place_of, replaced_at, walk
-from arignote.spec.settings import FitSettings
+from arignote.registry import Part, PartField, PartsField
+from arignote.spec.forms import LayersForm
+from arignote.spec.paths import Place, place_of, replaced_at, walk
 
 
 class OfUser(Part):
@@ -21,22 +20,6 @@ class OfUser(Part):
 
 def through(place, *words):
     return [word for _, word in walk(place, words)]
-
-
-def test_settings_that_hold_parts_are_declared_as_such():
-    found = {name: form_of(info) for name, info in FitSettings.model_fields.items()}
-    kinds = {name: (type(form), form.kind) for name, form in found.items() if form is not None}
-    rules = dict.fromkeys(("lr_rule", "momentum_rule"), (PartField, "rule"))
-    one = ("windows", "average", "stop_rule")
-    assert kinds == rules | {name: (PartField, name) for name in one} | {
-        "sgd_type": (PartField, "updater"),
-        "pretrain": (PartField, "pretraining"),
-        "rules": (MappingField, "rule"),
-        "preprocess": (ByNameField, "preprocess"),
-        "augmentation": (PartsField, "augmentation"),
-        "observers": (ObserversField, "observer"),
-        **dict.fromkeys(("train_loss", "valid_loss", "test_loss"), (ByNameField, "loss")),
-    }
 
 
 def test_a_key_with_dots_is_the_longest_that_is_there_and_a_single_part_is_the_first_of_its_list():

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from arignote.checkpoints.state import AVERAGE, TrainingState
-from arignote.engine.network import copy_into
+from arignote.engine.checked_copy import copy_into
 from arignote.optim.rules import Rule
 from arignote.spec.rules import setting_of
 

@@ -8,7 +8,8 @@ from typing import Any
 
 from arignote.checkpoints.reader import resolve
 from arignote.checkpoints.state import TrainingState
-from arignote.engine.network import Network, check_shapes, copy_into
+from arignote.engine.checked_copy import check_shapes, copy_into
+from arignote.engine.network import Network
 from arignote.engine.setup import setup_of_file
 from arignote.errors import CheckpointError, ConfigError
 from arignote.layers.architecture import declare
