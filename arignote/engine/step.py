@@ -160,7 +160,7 @@ class TrainingStep:
         n: int,
         numbers: Mapping[str, float] = NO_NUMBERS,
         thawed: Mapping[str, int] = MappingProxyType({}),
-        n_rows: Sequence[int] = (),
+        n_rows: Sequence[int],
     ) -> Tensor:
         """Update the network.
 
@@ -179,7 +179,7 @@ class TrainingStep:
         thawed : dict of str to int
             Layers with `thaw_at` that are trained by now, with the number of updates before.
         n_rows : sequence of int
-            Rows of each batch, if they are in shards.
+            Rows of each batch, of all its shards.
 
         Returns
         -------
@@ -211,7 +211,7 @@ class TrainingStep:
         """Write the gradients of the mean loss over all rows of an update into the flat vector; return that loss."""
         if self._sharded is not None:
             return self._sharded(batches, partial(self._of_batch, seeds), n_rows)
-        n_all = sum(batch.n_rows for batch in batches)
+        n_all = sum(n_rows)
         # The first batch overwrites the gradients, others add theirs.
         losses = [
             self._of_batch(seeds, batch, batch.n_rows / n_all, float(number > 0))

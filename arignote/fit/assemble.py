@@ -24,7 +24,7 @@ from arignote.layers.architecture import Architecture
 from arignote.optim.losses import Loss
 from arignote.optim.rules import Rule
 from arignote.spec.monitored import GRAD_NORM
-from arignote.spec.rules import check_validated, idle_rules, rules_of
+from arignote.spec.rules import check_validated, idle_settings, rules_of
 from arignote.spec.settings import FitSettings
 
 __all__ = ["Assembly", "assemble", "build_step"]
@@ -79,11 +79,8 @@ def assemble(plan: Plan, stored: TrainingState | None = None) -> Assembly:
         warn(note)
     check_validated(settings, has_valid="valid" in plan.prepared.subsets)
     rules = rules_of(settings)
-    reason = None if settings.average is None else settings.average.ineffective_reason(settings.n_epochs)
-    if reason is not None and settings.n_epochs and request.one_pass is None:
-        warn(reason)
     if stored is None and request.one_pass is None:
-        for message in idle_rules(plan.first_values, settings, plan.prepared.n_batches):
+        for message in idle_settings(plan.first_values, settings, plan.prepared.n_batches):
             warn(message)
     # Of the run that is resumed: another number of threads, or another memory format, rounds sums differently.
     before = None if stored is None else stored.environment

@@ -154,12 +154,13 @@ class Trainer:
             thawed={layer: max(n - progress.slots_since, 0) for layer, n in state.thawed.items()},
             n_rows=n_rows,
         )
+        n_all = sum(n_rows)
         # On a GPU the loss stays there, so that nothing waits for it; the product is exact in float64 either way.
         if loss.is_cuda:
-            state.epoch_loss.add_(loss, alpha=sum(n_rows))
+            state.epoch_loss.add_(loss, alpha=n_all)
         else:
-            state.epoch_loss.add_(loss.item() * sum(n_rows))
-        progress.count_update(numbers.stop, sum(n_rows))
+            state.epoch_loss.add_(loss.item() * n_all)
+        progress.count_update(numbers.stop, n_all)
         return loss
 
     def _update_average(self, state: TrainingState) -> None:

@@ -12,7 +12,7 @@ from arignote.registry import part_name
 from arignote.spec.ruled_numbers import ruled_numbers
 from arignote.spec.settings import FitSettings
 
-__all__ = ["check_new_rules", "check_validated", "first_values", "idle_rules", "rules_of", "setting_of"]
+__all__ = ["check_new_rules", "check_validated", "first_values", "idle_settings", "rules_of", "setting_of"]
 
 
 def rules_of(settings: FitSettings) -> dict[str, Rule]:
@@ -59,8 +59,8 @@ def _of_fixed(layer: Layer | None, param: str) -> str | None:
     return f"the rule never has an effect, as fix_params fixes all parameters of {layer.name!r}: leave one of them out"
 
 
-def idle_rules(values: Mapping[str, float], settings: FitSettings, n_batches: int | None = None) -> list[str]:
-    """Return a message for each rule whose first change would be at the end of training, or later.
+def idle_settings(values: Mapping[str, float], settings: FitSettings, n_batches: int | None = None) -> list[str]:
+    """Return messages: of rules whose first change would be at the end of training or later, of an average of nothing.
 
     Parameters
     ----------
@@ -72,7 +72,9 @@ def idle_rules(values: Mapping[str, float], settings: FitSettings, n_batches: in
     """
     n_epochs = settings.n_epochs - settings.final_epochs
     n_updates = inf if n_batches is None else n_epochs * -(-n_batches // settings.accumulate)
-    messages = []
+    reason = None if settings.average is None else settings.average.ineffective_reason(settings.n_epochs)
+    # Without an epoch nothing is trained on purpose.
+    messages = [reason] if reason is not None and settings.n_epochs else []
     # A first epoch alone may be one of many, each asked for by a call.
     for name, rule in rules_of(settings).items() if n_epochs > 1 else ():
         after = rule.waits(rule.start(values[name]).value)

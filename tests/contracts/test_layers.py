@@ -232,7 +232,7 @@ def changed_by_a_step(name, is_by_hand, fix_params):
         step._gradients = step._by_autograd
     place = next(p for p in network.architecture.placed if type(p.layer).__name__ == name)
     before = network.arrays()
-    step([DeviceBatch((rows(name, 8),), (torch.arange(8) % 3,))], [1], lr=0.5, momentum=0.0, n=1)
+    step([DeviceBatch((rows(name, 8),), (torch.arange(8) % 3,))], [1], lr=0.5, momentum=0.0, n=1, n_rows=[8])
     changed = {key for key, values in network.arrays().items() if not np.array_equal(values, before[key])}
     return {param for param in place.params if f"{place.name}.{param}" in changed}, list(place.params), place.layer
 
@@ -268,7 +268,7 @@ def test_a_step_seeds_the_generators_unless_no_layer_draws(name, is_by_hand):
         if part_name(losses[0]) == "nll"
         else torch.zeros(8, *network.architecture.placed[-1].output_shape)
     )
-    step([DeviceBatch((x,), (y,))], [1], lr=0.5, momentum=0.0, n=1)
+    step([DeviceBatch((x,), (y,))], [1], lr=0.5, momentum=0.0, n=1, n_rows=[len(x)])
     # A layer that draws without saying so would draw other numbers in a run that is resumed.
     assert torch.equal(before, torch.get_rng_state()) == (not network.architecture.draws)
 
@@ -311,7 +311,7 @@ def found_in(network, way, x):
     if way == "by autograd":
         step._gradients = step._by_autograd
     with pytest.raises(NotFiniteFoundError) as found:
-        CheckedStep(step)([DeviceBatch((x,), (y,))], [1], lr=0.1, momentum=0.0, n=1)
+        CheckedStep(step)([DeviceBatch((x,), (y,))], [1], lr=0.1, momentum=0.0, n=1, n_rows=[len(x)])
     return str(found.value)
 
 

@@ -40,7 +40,7 @@ def trained(average, n_epochs):
     generator = torch.Generator().manual_seed(3)
     for n in range(1, n_epochs * N_BATCHES + 1):
         x, y = torch.randn(8, 4, generator=generator), torch.randint(0, 3, (8,), generator=generator)
-        step([DeviceBatch((x,), (y,))], [n], lr=0.5, momentum=0.0, n=n)
+        step([DeviceBatch((x,), (y,))], [n], lr=0.5, momentum=0.0, n=n, n_rows=[len(y)])
         epoch, ends = (n - 1) // N_BATCHES + 1, n % N_BATCHES == 0
         if average is not None:
             step.average.update(n, epoch, ends)

@@ -16,7 +16,8 @@ from arignote.registry import build
 
 
 def update(step, parts, **how):
-    return step([DeviceBatch((one[0],), *one[1:3]) for one in parts], [one[3] for one in parts], **how)
+    batches = [DeviceBatch((one[0],), *one[1:3]) for one in parts]
+    return step(batches, [one[3] for one in parts], n_rows=[len(one[0]) for one in parts], **how)
 
 
 def found(step, parts, **more):
@@ -99,7 +100,7 @@ def test_the_output_whose_loss_is_not_finite_is_named_where_there_are_several(ta
     step = TrainingStep(network.train(), losses, build("updater", "sgd"))
     huge = torch.full((6, 1), target)
     with pytest.raises(NotFiniteFoundError) as caught:
-        CheckedStep(step)([DeviceBatch((X,), (*Y, huge))], [1], lr=0.1, momentum=0.0, n=1)
+        CheckedStep(step)([DeviceBatch((X,), (*Y, huge))], [1], lr=0.1, momentum=0.0, n=1, n_rows=[len(X)])
     assert str(caught.value) == "the loss of 'size' was not finite, though the output of every layer was"
 
 
@@ -211,7 +212,7 @@ def test_layers_of_blocks_with_shared_weights_and_several_inputs_have_their_own_
             network.named[name].data.fill_(value)
         step = TrainingStep(network.train(), [build("loss", "nll")], build("updater", "sgd"))
         with pytest.raises(NotFiniteFoundError) as caught:
-            CheckedStep(step)([DeviceBatch((X, X.abs()), Y)], [1], lr=0.1, momentum=0.0, n=1)
+            CheckedStep(step)([DeviceBatch((X, X.abs()), Y)], [1], lr=0.1, momentum=0.0, n=1, n_rows=[len(X)])
         return str(caught.value)
 
     N_IN = {"x": (4,), "z": (4,)}

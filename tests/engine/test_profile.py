@@ -34,7 +34,7 @@ def step_of(layers=LAYERS):
 
 
 def calls(step, n):
-    return [float(step([BATCH], [number], lr=0.1, momentum=0.0, n=number)) for number in range(1, n + 1)]
+    return [float(step([BATCH], [number], lr=0.1, momentum=0.0, n=number, n_rows=[12])) for number in range(1, n + 1)]
 
 
 def test_a_step_does_the_same_whether_it_is_measured_or_not():

@@ -112,7 +112,7 @@ def test_several_batches_in_shards_are_one_update():
     step = step_of(DENSE, 2)
     step(cut(x, y, None, 6, 6, 4, 4), [1, 2, 3, 4], lr=0.0, momentum=0.0, n=1, n_rows=[12, 8])
     whole = step_of(DENSE)
-    whole([DeviceBatch((x,), (y,))], [1], lr=0.0, momentum=0.0, n=1)
+    whole([DeviceBatch((x,), (y,))], [1], lr=0.0, momentum=0.0, n=1, n_rows=[20])
     torch.testing.assert_close(step.network.gradients, whole.network.gradients, rtol=1e-5, atol=1e-7)
 
 
@@ -142,7 +142,7 @@ def test_a_shard_is_normalised_by_its_own_statistics():
     total = 0
     for part_x, part_y in ((x[:8], y[:8]), (x[8:], y[8:])):
         alone = step_of(NORM)
-        alone([DeviceBatch((part_x.clone(),), (part_y,))], [1], lr=0.0, momentum=0.0, n=1)
+        alone([DeviceBatch((part_x.clone(),), (part_y,))], [1], lr=0.0, momentum=0.0, n=1, n_rows=[len(part_x)])
         total = total + alone.network.gradients * (len(part_x) / 12)
     torch.testing.assert_close(step.network.gradients, total, rtol=1e-5, atol=1e-7)
 

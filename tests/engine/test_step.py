@@ -74,7 +74,8 @@ def probabilities(network, batches, **seed):
 
 
 def update(step, parts, **how):
-    return step([DeviceBatch((one[0],), *one[1:3]) for one in parts], [one[3] for one in parts], **how)
+    batches = [DeviceBatch((one[0],), *one[1:3]) for one in parts]
+    return step(batches, [one[3] for one in parts], n_rows=[len(one[0]) for one in parts], **how)
 
 
 def logits_by_torch(params, x):

@@ -54,7 +54,7 @@ def step_of(layers, updater="adam", max_grad_norm=None, way="by hand"):
 
 
 def do(step, n, thawed, lr=0.01, momentum=0.0):
-    step([DeviceBatch((X,), (Y,))], [1], lr=lr, momentum=momentum, n=n, thawed=thawed)
+    step([DeviceBatch((X,), (Y,))], [1], lr=lr, momentum=momentum, n=n, thawed=thawed, n_rows=[len(X)])
 
 
 def forward(p):
@@ -217,8 +217,10 @@ def test_numbers_that_follow_rules_reach_layers_and_penalties_after_a_thaw_too()
     step = TrainingStep(network.train(), [build("loss", "nll")], build("updater", "sgd"), ruled=ruled)
     p = {name: torch.from_numpy(values).requires_grad_() for name, values in network.arrays().items()}
     batch = [DeviceBatch((X,), (Y,))]
-    step(batch, [1], lr=0.0, momentum=0.0, n=1, numbers={"a.l2": 0.5, "drop.dropout_p": 0.5})
-    step(batch, [1], lr=0.5, momentum=0.0, n=2, numbers={"a.l2": 0.25, "drop.dropout_p": 0.0}, thawed={"a": 1})
+    n_rows = [len(X)]
+    step(batch, [1], lr=0.0, momentum=0.0, n=1, n_rows=n_rows, numbers={"a.l2": 0.5, "drop.dropout_p": 0.5})
+    numbers = {"a.l2": 0.25, "drop.dropout_p": 0.0}
+    step(batch, [1], lr=0.5, momentum=0.0, n=2, n_rows=n_rows, numbers=numbers, thawed={"a": 1})
     hidden = torch.tanh(X @ p["a.W"] + p["a.b"])
     (functional.cross_entropy(hidden @ p["out.W"] + p["out.b"], Y) + 0.25 * (p["a.W"] ** 2).sum()).backward()
     for name, values in p.items():

@@ -109,7 +109,7 @@ def test_parameters_that_are_fixed_stay_and_fixed_statistics_normalise_in_traini
     np.testing.assert_allclose(found, normalised(x.numpy(), *used, own, 1e-5), rtol=1e-4, atol=1e-4)
     # That forward pass may have moved the running values.
     copy_into(network.named, before, "test")
-    step([DeviceBatch((x,), (y,))], [1], lr=0.5, momentum=0.0, n=1)
+    step([DeviceBatch((x,), (y,))], [1], lr=0.5, momentum=0.0, n=1, n_rows=[len(y)])
     moved = {name for name, values in network.arrays().items() if not np.array_equal(values, before[name])}
     of_norm = [*trained, *([] if keeps else ["mean", "var"])]
     assert moved == {f"norm.{name}" for name in of_norm} | {"output.W", "output.b"}

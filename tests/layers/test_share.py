@@ -98,7 +98,7 @@ def test_penalties_count_once(updater, max_grad_norm):
     (loss + 0.03 * p["a.W"].abs().sum() + 0.02 * p["a.W"].square().sum()).backward()
     optimizer = {"sgd": torch.optim.SGD, "adam": torch.optim.Adam}[updater](list(trained.values()), lr=0.1)
     optimizer.step()
-    step([DeviceBatch((x,), (y,))], [0], lr=0.1, momentum=0.0, n=1)
+    step([DeviceBatch((x,), (y,))], [0], lr=0.1, momentum=0.0, n=1, n_rows=[len(y)])
     for name, tensor in trained.items():
         torch.testing.assert_close(network.named[name].detach(), tensor.detach(), rtol=1e-4, atol=1e-5)
 

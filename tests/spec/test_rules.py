@@ -8,7 +8,7 @@ from arignote import ConfigError, NNClassifier
 from arignote.layers import parse
 from arignote.spec.config import read_config
 from arignote.spec.ruled_numbers import ruled_numbers
-from arignote.spec.rules import check_new_rules, first_values, idle_rules
+from arignote.spec.rules import check_new_rules, first_values, idle_settings
 from arignote.spec.settings import checked_settings
 
 LAYERS = [
@@ -65,7 +65,7 @@ def test_a_number_is_a_rule_that_is_constant():
 def test_a_rule_that_would_first_act_when_training_is_over_is_reported(rule, first, unit):
     def messages(n_epochs, n_batches=None, **more):
         settings = checked_settings({"lr_rule": rule, "n_epochs": n_epochs} | more)
-        return idle_rules({"lr": 0.5, "momentum": 0.0}, settings, n_batches)
+        return idle_settings({"lr": 0.5, "momentum": 0.0}, settings, n_batches)
 
     message = f"lr_rule never acts: its first change is after {first} {unit}, of {first}. "
     if unit == "epochs":
@@ -84,7 +84,7 @@ def test_rules_that_follow_validations_or_change_at_once_are_not_reported():
     for rule in (0.5, ["cosine", {"n_epochs": 9}], {"rule": "fixed", "multiply_by": 0.5, "interval": 9}):
         settings = checked_settings({"rules": {"fc1.l2": rule}, "n_epochs": 2})
         values = {"lr": 1.0, "momentum": 0.0, "fc1.l2": 0.25}
-        assert idle_rules(values, settings, 1) == []
+        assert idle_settings(values, settings, 1) == []
 
 
 @pytest.mark.parametrize(

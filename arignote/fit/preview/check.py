@@ -7,7 +7,7 @@ from arignote.data.specs import Source, check_held_out
 from arignote.errors import warn
 from arignote.layers.layer_list import parse
 from arignote.layers.thawing import check_thaw
-from arignote.spec.rules import check_new_rules, check_validated, first_values, idle_rules
+from arignote.spec.rules import check_new_rules, check_validated, first_values, idle_settings
 from arignote.spec.run_spec import RunSpec
 from arignote.spec.settings import FitSettings
 
@@ -28,11 +28,8 @@ def check_config(spec: RunSpec) -> int:
         check_thaw(layers, settings.n_epochs)
         check_new_rules(layers, settings)
         check_validated(settings, has_valid=spec.data is None or bool(spec.data.valid))
-    for message in idle_rules(first_values(layers, settings), settings):
+    for message in idle_settings(first_values(layers, settings), settings):
         warn(message)
-    reason = None if settings.average is None else settings.average.ineffective_reason(settings.n_epochs)
-    if reason is not None:
-        warn(reason)
     if spec.data is not None:
         held_out = [source for source in (spec.data.valid, spec.data.test) if source]
         has_weights = spec.data.sample_weight is None or not any(isinstance(source, Source) for source in held_out)

@@ -79,7 +79,7 @@ def measure(spec: RunSpec, n_rounds: int = 7, round_seconds: float = 0.1) -> lis
                 on_device = batch_to_device(batch, step.network.device)
                 began, n = time.perf_counter(), 0
                 while n == 0 or time.perf_counter() - began < round_seconds:
-                    float(step([on_device], [0], lr=lr, momentum=momentum, n=n + 1))
+                    float(step([on_device], [0], lr=lr, momentum=momentum, n=n + 1, n_rows=[on_device.n_rows]))
                     n += 1
                 # The first round loads, compiles and warms up.
                 seconds_of[setup] += [(time.perf_counter() - began) / n] if number else []

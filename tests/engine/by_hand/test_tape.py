@@ -1165,6 +1165,7 @@ def test_an_update_by_the_tape_is_that_of_torch(double):
     batches = batches_of(shape, 3, (7, 4), True)
     before = {name: tensor.detach().clone() for name, tensor in step.network.named.items()}
     _, gradients = expected_of(step, reference, batches)
-    step([DeviceBatch(*batch) for batch in batches], [0, 1], lr=0.3, momentum=0.0, n=1)
+    n_rows = [len(batch[0][0]) for batch in batches]
+    step([DeviceBatch(*batch) for batch in batches], [0, 1], lr=0.3, momentum=0.0, n=1, n_rows=n_rows)
     for name, tensor in step.network.named.items():
         torch.testing.assert_close(tensor.detach(), before[name] - 0.3 * gradients[name], rtol=1e-9, atol=1e-12)
