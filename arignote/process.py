@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import errno
 import gc
 import os
@@ -15,13 +16,15 @@ from typing import Any
 from arignote.errors import ArignoteError, CheckpointError, ConfigError, DataError, NotFiniteError, ProcessError
 from arignote.launch import is_first_process
 
-__all__ = ["EXIT_CODES", "READER_ENDED", "end_at_once", "run_process"]
+__all__ = ["EXIT_CODES", "READER_ENDED", "end_at_once", "run_process", "shorten_process"]
 
 # 1 is an unexpected error, 2 also wrong usage. Above 128 a signal stopped the process.
 EXIT_CODES = {ConfigError: 2, DataError: 3, CheckpointError: 4, NotFiniteError: 5}
 # As SIGPIPE ends other commands, 128 + 13; Python ignores that signal and raises BrokenPipeError.
 READER_ENDED = 141
 _CTRL_C = 130
+# OpenBLAS, with which NumPy is built, reads it when it is loaded.
+_N_THREADS = "OPENBLAS_NUM_THREADS"
 
 
 def run_process(command: Callable[[], Any]) -> None:
@@ -85,6 +88,24 @@ def end_at_once(code: int) -> None:
     except BrokenPipeError:
         sys.exit(code)
     os._exit(code)
+
+
+def shorten_process() -> None:
+    """Take a quarter off the CPU time of a command that computes nothing; call it before the imports of the command.
+
+    NumPy is imported with one thread for linear algebra, as starting one for each core takes as long as the import. At
+    the end of the process what was imported is not searched for garbage.
+    """
+    if "numpy" in sys.modules:
+        return
+    atexit.register(gc.freeze)
+    given = os.environ.get(_N_THREADS)
+    os.environ[_N_THREADS] = given or "1"
+    try:
+        import numpy  # noqa: F401
+    finally:
+        if given is None:
+            del os.environ[_N_THREADS]
 
 
 def _print_note(message: Any, category: Any, filename: str, lineno: int, file: Any = None, line: Any = None) -> None:

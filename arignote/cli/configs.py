@@ -11,6 +11,7 @@ import typer
 
 from arignote.cli.commands import command
 from arignote.cli.options import Config, Csv, DataDir, Json, Set
+from arignote.process import shorten_process
 
 __all__ = ["check", "init", "render", "schedule", "schema", "summary"]
 
@@ -27,6 +28,8 @@ def check(
 
     Example: arignote check digits_mlp --data
     """
+    if not data:
+        shorten_process()
     from arignote.fit.preview.check import check_config
     from arignote.report.json_text import json_text
     from arignote.spec.config import read_config
@@ -62,6 +65,8 @@ def summary(
 
     Example: arignote summary digits_mlp --time
     """
+    if not with_time:
+        shorten_process()
     from arignote.fit.config_data import architecture_of_config
     from arignote.report.json_text import json_text
     from arignote.report.tables import epoch_line, layer_content, layer_table
@@ -125,6 +130,7 @@ def render(
 
     Example: arignote render digits_mlp --out full.yaml
     """
+    shorten_process()
     from arignote.fit.preview.render import write_rendered
     from arignote.spec.config import read_config
 
@@ -144,6 +150,7 @@ def schedule(
 
     Example: arignote schedule digits_mlp --set fit.n_epochs=12
     """
+    shorten_process()
     from arignote.fit.preview.planned_rules import planned_rules
     from arignote.report.rule_values import draw_values, value_lines
     from arignote.spec.config import read_config
@@ -161,6 +168,7 @@ def schema() -> None:
 
     Example: arignote schema > config.schema.json
     """
+    shorten_process()
     from arignote.spec.json_schema import config_schema
 
     print(json.dumps(config_schema(), indent=1))

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from arignote.cli.commands import command
+from arignote.process import shorten_process
 
 __all__ = ["parts"]
 
@@ -20,6 +21,7 @@ def parts(
 
     Example: arignote parts updater adam
     """
+    shorten_process()
     from arignote.report.parts_text import parts_lines
 
     print("\n".join(parts_lines(kind, name)))

@@ -9,6 +9,7 @@ import typer
 
 from arignote.cli.commands import command
 from arignote.cli.options import Json, Run, Trust, Which
+from arignote.process import shorten_process
 
 __all__ = ["compare", "convert", "export", "inspect", "verify"]
 
@@ -23,6 +24,7 @@ def inspect(
 
     Example: arignote inspect runs/digits_mlp --json
     """
+    shorten_process()
     from arignote.report.inspection import inspection, inspection_lines
     from arignote.report.json_text import json_text
 
@@ -36,6 +38,7 @@ def verify(run: Annotated[str, typer.Argument(help="A stem, such as runs/digits_
 
     Example: arignote verify runs/digits_mlp
     """
+    shorten_process()
     from arignote.report.inspection import check_usable, verification, verification_lines
     from arignote.report.json_text import json_text
 
@@ -94,6 +97,7 @@ def compare(
 
     Example: arignote compare runs/digits_mlp runs/digits_cnn --sort valid
     """
+    shorten_process()
     from arignote.report.comparison import comparison, comparison_csv, comparison_lines
     from arignote.report.json_text import json_text
 
