@@ -61,13 +61,13 @@ class NestedParams(BaseEstimator):  # type: ignore[misc]
         >>> NNClassifier(layers).set_params(fc1__n_units=64, sgd_type="adam", sgd_type__beta1=0.8).sgd_type
         ['adam', {'beta1': 0.8}]
         """
-        from arignote.estimators.param_paths import steps_of
+        from arignote.estimators.param_paths import places_of_path
         from arignote.spec.paths import replaced_at
 
         plain = super().get_params(deep=False)
         values = plain | {name: value for name, value in params.items() if name in plain}
         for key in sorted(params.keys() - plain.keys(), key=lambda key: key.count("__")):
-            steps = steps_of(key, params[key], values)
+            steps = places_of_path(key, params[key], values)
             place, word = steps[-1]
             # What is set to what it is stays in the form in which it was given.
             if place.child(word).value is params[key]:

@@ -13,7 +13,7 @@ from arignote.spec.forms import Form, LayersForm, form_of
 from arignote.spec.paths import Keys, Place, Spec, place_of, walk
 from arignote.spec.settings import FitSettings
 
-__all__ = ["params_of_parts", "steps_of"]
+__all__ = ["params_of_parts", "places_of_path"]
 
 _FORMS: Mapping[str, Form] = {name: form_of(info) for name, info in FitSettings.model_fields.items()}
 
@@ -65,7 +65,7 @@ def _paths_behind(place: Place, before: str, own: Container[str]) -> Iterator[tu
         yield from _paths_behind(child, f"{before}{word}__", own)
 
 
-def steps_of(key: str, value: Any, values: Mapping[str, Any]) -> list[tuple[Place, str]]:
+def places_of_path(key: str, value: Any, values: Mapping[str, Any]) -> list[tuple[Place, str]]:
     """Return the places of a path, each with the word that follows it; ConfigError if a place lacks its word."""
     root, words = _root(values), key.split("__")
     if words[0] not in values:

@@ -10,7 +10,7 @@ import numpy as np
 
 from arignote.checkpoints.state import TrainingState
 from arignote.data.prepare.fit_data import FitData
-from arignote.data.prepare.prepared import columns_of, text_of
+from arignote.data.prepare.prepared import recorded_columns, recorded_text
 from arignote.data.targets import Target, Targets, TargetState
 from arignote.errors import ConfigError
 from arignote.estimators.columns import warn_of_column
@@ -49,7 +49,7 @@ def fit_one_pass(estimator: NNEstimator, X: Any, y: Any, classes: Any, sample_we
     data = FitData(X, y, estimator.valid, estimator.test, sample_weight, n_in=shape_of(estimator.n_in))
     if before is not None:
         # As in the passes before, whatever this one alone looks like.
-        data = replace(data, columns=columns_of(before.data), text=text_of(before.data))
+        data = replace(data, columns=recorded_columns(before.data), text=recorded_text(before.data))
     check_pass(data)
     rng = estimator.rng if estimator.random_state is None else estimator.random_state
     result = fit_network(

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from arignote.checkpoints.state import TrainingState
 from arignote.data.inputs import Input, channels_of
-from arignote.data.prepare.prepared import columns_of, text_of
+from arignote.data.prepare.prepared import recorded_columns, recorded_text
 from arignote.data.readers.images import ImageFolderReader
 from arignote.data.readers.tables import expanded
 from arignote.data.rows.open_rows import rows_of
@@ -115,7 +115,7 @@ class Predictor:
         DataError
             If their columns or shape are not those of the training rows.
         """
-        architecture, known = self.network.architecture, columns_of(self.state.data)
+        architecture, known = self.network.architecture, recorded_columns(self.state.data)
         if isinstance(x, str | Path) and os.path.isdir(expanded(x)):
             n_in = architecture.inputs[0].output_shape
             x = ImageFolderReader(x, n_in[1:], {1: "L", 3: "RGB"}.get(n_in[0])) if len(n_in) == 3 else x
@@ -130,7 +130,7 @@ class Predictor:
             targets=self.targets,
             windows=self.settings.windows,
             preprocess=self.state.spec["fit"].get("preprocess"),
-            text=text_of(self.state.data),
+            text=recorded_text(self.state.data),
         )
         by_channel = known if isinstance(known, Mapping) else {ALONE: known}
         for channel, reader in rows.readers.items():

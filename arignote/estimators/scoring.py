@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from arignote.data.arrays import Data, columns_in_order
 from arignote.data.prepare.fit_data import FitData
-from arignote.data.prepare.prepared import columns_of
+from arignote.data.prepare.prepared import recorded_columns
 from arignote.data.prepare.split import present_rows
 from arignote.data.readers.sources import get_reader, is_text_source
 from arignote.data.rows.selection import Rows
@@ -100,7 +100,7 @@ def _with_targets(predictor: Predictor, data: FitData, subset: str | None) -> tu
             same = with_layers(same, layers, predictor.settings, n_in)
             warn_of_training_rows(predictor.state, rows, same, warn_if_all=warn_if_all)
     else:
-        known = columns_of(predictor.state.data)
+        known = recorded_columns(predictor.state.data)
         x = columns_in_order(data.x, known, "X") if isinstance(known, tuple) else data.x
         csv = predictor.text_format(data.csv)
         data = with_layers(data, layers, predictor.settings, n_in)

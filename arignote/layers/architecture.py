@@ -13,7 +13,7 @@ from arignote.layers.embedding import EmbeddingLayer, tokens_of
 from arignote.layers.inputs import InputLayer, NetworkInput
 from arignote.layers.merge import MergeLayer
 from arignote.layers.output import OutputLayer
-from arignote.layers.sources import fields_of, shape_of_input, sources_of, steps_of
+from arignote.layers.sources import fields_taken, shape_of_input, sources_of, steps_of
 from arignote.layers.windows import SeriesError
 from arignote.registry import dump, is_custom, part_name
 
@@ -186,7 +186,7 @@ def declare(
         if isinstance(layer, OutputLayer) and n_outputs is not None:
             layer = layer.sized(n_outputs if isinstance(n_outputs, int) else n_outputs[str(layer.name)])
         sources = sources_of(layer, positions, layers[:position])
-        fields, of_output = fields_of(layer, sources, steps, names_of_steps, n_inputs, n_before)
+        fields, of_output = fields_taken(layer, sources, steps, names_of_steps, n_inputs, n_before)
         n_before += not sources
         steps.append(of_output)
         shapes = tuple(placed[source].output_shape for source in sources) or (shape_of_input(layer, n_in),)

@@ -11,7 +11,7 @@ from arignote.layers.inputs import InputLayer, NetworkInput
 from arignote.layers.merge import MergeLayer
 from arignote.layers.output import OutputLayer
 
-__all__ = ["fields_of", "shape_of_input", "sources_of", "steps_of"]
+__all__ = ["fields_taken", "shape_of_input", "sources_of", "steps_of"]
 
 
 def steps_of(layers: Sequence[Layer]) -> list[str]:
@@ -20,7 +20,7 @@ def steps_of(layers: Sequence[Layer]) -> list[str]:
     return list(dict.fromkeys(name for name in names if name is not None))
 
 
-def fields_of(
+def fields_taken(
     layer: Layer,
     sources: tuple[int, ...],
     steps: Sequence[int | None],

@@ -15,7 +15,7 @@ from arignote.errors import CheckpointError, ConfigError
 from arignote.layers.architecture import Architecture
 from arignote.layers.base import WeightedLayer
 from arignote.layers.output import MultilabelOutputLayer
-from arignote.legacy.layers import architecture_of, arrays_of, names_of, tensors_of
+from arignote.legacy.layers import architecture_of, arrays_of, current_names, tensors_of
 from arignote.legacy.pickles import kind_of
 from arignote.optim.losses import Loss
 from arignote.optim.rules import RuleState
@@ -195,7 +195,7 @@ def _slots(architecture: Architecture, sgd: Any, lr: float) -> dict[str, NDArray
     """Return the slots of the updater; zeros if the file has none."""
     slots, stored = dict[str, NDArray[Any]](), sgd["stored_update_params"]
     kept = [
-        [not (isinstance(place.layer, WeightedLayer) and place.layer.is_fixed(name)) for name in names_of(place)]
+        [not (isinstance(place.layer, WeightedLayer) and place.layer.is_fixed(name)) for name in current_names(place)]
         for place in architecture.placed
     ]
     n_trained = sum(map(sum, kept))
@@ -207,7 +207,7 @@ def _slots(architecture: Architecture, sgd: Any, lr: float) -> dict[str, NDArray
             if stored:
                 tensors = tensors_of(place, [next(left)[old] if is_trained else None for is_trained in trained])
             else:
-                free = {name for name, is_trained in zip(names_of(place), trained, strict=True) if is_trained}
+                free = {name for name, is_trained in zip(current_names(place), trained, strict=True) if is_trained}
                 tensors = {f"{place.name}.{name}": np.zeros(place.params[name].shape, np.float32) for name in free}
             # In 2015 v <- mu * v - lr * g; w <- w + v. Now v <- mu * v + g; w <- w - lr * v, with lr of the next step.
             scale = np.float32((-1 / lr if lr else 0) if slot == "velocity" else 1)

@@ -17,7 +17,7 @@ from arignote.legacy.pickles import kind_of
 from arignote.registry import find
 from arignote.safe.limits import MOST_LAYERS
 
-__all__ = ["architecture_of", "arrays_of", "names_of", "tensors_of"]
+__all__ = ["architecture_of", "arrays_of", "current_names", "tensors_of"]
 
 # Items of a parameter of a layer, such as a schedule or a shape.
 _MOST_ITEMS = 1_000
@@ -123,7 +123,7 @@ def _values(layer: Any) -> list[Any]:
     return [*weights, *biases] if isinstance(weights, list | tuple) else [weights, biases, *slopes]
 
 
-def names_of(place: Placed) -> list[str]:
+def current_names(place: Placed) -> list[str]:
     """Return for each array of 2015 the current parameter it belongs to; maxout stored its pieces as single arrays."""
     return [name for name in place.params for _ in range(getattr(place.layer, "maxout_k", 1))]
 
@@ -133,7 +133,7 @@ def tensors_of(place: Placed, arrays: Sequence[Any]) -> dict[str, NDArray[Any]]:
     tensors = dict[str, NDArray[Any]]()
     # Compared before the names are listed, as the file determines maxout_k and thus the length of the list.
     n_names = len(place.params) * getattr(place.layer, "maxout_k", 1)
-    names = names_of(place) if n_names == len(arrays) else []
+    names = current_names(place) if n_names == len(arrays) else []
     if len(arrays) != n_names:
         raise CheckpointError(f"its layer {place.name!r} has {len(arrays)} arrays; {n_names} are needed")
     for name, param in place.params.items():

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from arignote.data.readers.base import ArrayReader
 from arignote.data.readers.sources import get_reader, is_source
 from arignote.data.readers.windows import Windows
-from arignote.data.targets import is_missing
+from arignote.data.values.missing_values import is_missing
 from arignote.errors import DataError
 
 __all__ = ["groups_of", "weights_of"]

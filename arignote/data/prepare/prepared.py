@@ -22,7 +22,7 @@ from arignote.data.targets import Targets, TargetState
 from arignote.data.values.columns import Names
 from arignote.errors import DataError, warn
 
-__all__ = ["SUBSETS", "Prepared", "columns_of", "prepare", "rows_of_batch", "text_of"]
+__all__ = ["SUBSETS", "Prepared", "prepare", "recorded_columns", "recorded_text", "rows_of_batch"]
 
 SUBSETS = ("train", "valid", "test")
 
@@ -113,13 +113,13 @@ def _plain_columns(text: Names | Mapping[str, Names]) -> Any:
     return {name: list(own) for name, own in text.items() if own} if isinstance(text, Mapping) else list(text)
 
 
-def text_of(fingerprint: Mapping[str, Any]) -> Names | dict[str, Names]:
+def recorded_text(fingerprint: Mapping[str, Any]) -> Names | dict[str, Names]:
     """Return the columns of text that a fingerprint records, as of `Rows`."""
     text = fingerprint.get("text") or []
     return {name: tuple(own) for name, own in text.items()} if isinstance(text, Mapping) else tuple(text)
 
 
-def columns_of(fingerprint: Mapping[str, Any]) -> Names | dict[str, Names]:
+def recorded_columns(fingerprint: Mapping[str, Any]) -> Names | dict[str, Names]:
     """Return the columns that a fingerprint records, as of `Rows`."""
     names, positions = fingerprint.get("feature_names") or [], fingerprint.get("columns") or []
     if isinstance(names, Mapping) or isinstance(positions, Mapping):

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from arignote.data.readers.base import Array, Reader, RowIndex
-from arignote.data.values.frames import columns_of_table, is_missing, is_table, is_text, numbers_of, words_of
+from arignote.data.values.frames import columns_of_table, is_table, is_text, numbers_of, words_of
+from arignote.data.values.missing_values import is_missing
 from arignote.errors import DataError
 
 __all__ = ["MixedReader", "mixed_table"]

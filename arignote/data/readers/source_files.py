@@ -8,7 +8,7 @@ from typing import Any
 
 from arignote.data.readers.base import ArrayReader, Reader
 from arignote.data.readers.column_roles import LABELS
-from arignote.data.readers.tables import HDF5_ENDINGS, TEXT, Table, is_text, table_at
+from arignote.data.readers.tables import HDF5_ENDINGS, TEXT, Table, is_text_file, table_at
 from arignote.data.specs import CSVFormat
 from arignote.data.values.columns import Columns
 from arignote.errors import DataError, available_names
@@ -27,7 +27,7 @@ def table_of_path(
     """Return the table that a source names (None if it has no columns), and the requested columns."""
     if path.is_dir() or path.suffix.lower() in (".npy", ".npz"):
         table, asked = None, ""
-    elif is_text(path) or path.suffix.lower() == ".parquet":
+    elif is_text_file(path) or path.suffix.lower() == ".parquet":
         table, asked = table_at(path, "", csv), key
         for option in sorted(options):
             raise DataError(f"{path}: {option!r} does not apply to this kind of source")

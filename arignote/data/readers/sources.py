@@ -15,7 +15,7 @@ from arignote.data.readers.column_roles import LABELS, feature_columns, label_co
 from arignote.data.readers.datasets import features_and_labels, is_dataset
 from arignote.data.readers.mixed import MixedReader
 from arignote.data.readers.source_files import reader_of_path, table_of_path
-from arignote.data.readers.tables import expanded, is_text, split_source, table_at
+from arignote.data.readers.tables import expanded, is_text_file, split_source, table_at
 from arignote.data.readers.user_reader import reader_of
 from arignote.data.specs import CSVFormat
 from arignote.data.values.columns import Columns, Mixed, Names
@@ -183,7 +183,7 @@ def is_source(value: Any) -> bool:
 def is_text_source(src: str) -> bool:
     """Return whether a source is a text table."""
     path = Path(split_source(expanded(src))[0])
-    return path.is_file() and is_text(path)
+    return path.is_file() and is_text_file(path)
 
 
 def _of_object(src: Any, labels: bool) -> Reader:

@@ -21,7 +21,7 @@ __all__ = [
     "TEXT",
     "Table",
     "expanded",
-    "is_text",
+    "is_text_file",
     "split_source",
     "table_at",
 ]
@@ -113,7 +113,7 @@ class Table:
         return reader
 
 
-def is_text(path: Path) -> bool:
+def is_text_file(path: Path) -> bool:
     """Return whether a file is a text table, by its suffix; an HDF5 file may have any suffix."""
     if path.suffix.lower() not in TEXT:
         return False
@@ -138,7 +138,7 @@ def table_at(path: Path, table: str = "", csv: Mapping[str, Any] | CSVFormat | N
         None if the file or its table has no columns, as an array.
     """
     settings = table_format(csv)
-    if is_text(path):
+    if is_text_file(path):
         from arignote.data.readers.csv import CSVReader
 
         dialect, names = CSVReader.head(path, settings)

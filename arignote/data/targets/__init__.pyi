@@ -1,6 +1,6 @@
 """Targets: what a network is trained to predict."""
 
-from arignote.data.targets.base import Target, TargetState, is_missing
+from arignote.data.targets.base import Target, TargetState
 from arignote.data.targets.classes import Classes, Ranks
 from arignote.data.targets.each_step import EachStep, counted
 from arignote.data.targets.flags import Flags
@@ -22,7 +22,6 @@ __all__ = [
     "TargetState",
     "Targets",
     "counted",
-    "is_missing",
     "misnamed",
     "weights_of_classes",
 ]

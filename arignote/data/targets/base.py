@@ -13,17 +13,11 @@ from arignote.data.values.operations import Operation
 from arignote.errors import DataError
 from arignote.registry import Part
 
-__all__ = ["LabelsPerRow", "Target", "TargetState", "is_missing"]
+__all__ = ["LabelsPerRow", "Target", "TargetState"]
 
 # What a target has learned, as plain data: the labels, the scale of numbers. A checkpoint holds it.
 TargetState = dict[str, Any]
 LabelsPerRow = Literal["none", "one", "several"]
-
-
-def is_missing(value: Any) -> bool:
-    """Return whether a value is missing: None, NaN, or the NA or NaT of pandas."""
-    # Comparing the NA of pandas gives NA, whose truth value raises: it is recognised by its type.
-    return type(value).__name__ in ("NoneType", "NAType", "NaTType") or bool(value != value)
 
 
 class Target(Part):

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from arignote.data.targets.base import is_missing
+from arignote.data.values.missing_values import is_missing
 from arignote.errors import DataError, warn
 
 __all__ = ["check_classes", "check_labels"]

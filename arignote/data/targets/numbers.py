@@ -9,7 +9,8 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from arignote.data.targets.base import Target, TargetState, is_missing
+from arignote.data.targets.base import Target, TargetState
+from arignote.data.values.missing_values import is_missing
 from arignote.data.values.operations import Operation, computed
 from arignote.errors import DataError
 from arignote.registry import Count, register

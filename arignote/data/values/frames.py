@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from arignote.data.values.missing_values import is_missing
 from arignote.errors import DataError
 
 __all__ = [
     "check_kinds",
     "columns_of_table",
-    "is_missing",
     "is_table",
     "is_text",
     "names_of_table",
@@ -23,8 +23,6 @@ __all__ = [
 ]
 
 Array = NDArray[Any]
-# Types of the missing values of pandas, which need not be there.
-_MISSING = ("NAType", "NaTType")
 # Of Python, of NumPy, and of `decimal`.
 _NUMBERS = (Number, np.bool_)
 
@@ -75,11 +73,6 @@ def _without_dictionary(column: Any) -> Any:
     """Return a column of pyarrow by its values: NumPy takes a missing entry of a dictionary for its last one."""
     kind: Any = getattr(column, "type", None)
     return column.cast(kind.value_type) if str(kind).startswith("dictionary") else column
-
-
-def is_missing(value: Any) -> bool:
-    """Return whether a value of a column is missing: None, NaN, or a marker of pandas."""
-    return value is None or type(value).__name__ in _MISSING or (isinstance(value, float) and value != value)
 
 
 def numbers_of(column: Array) -> Array:

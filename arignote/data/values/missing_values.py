@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from numbers import Number
+from typing import Any
 
 import numpy as np
 
@@ -15,6 +17,7 @@ __all__ = [
     "check_missing",
     "count_missing",
     "first_not_finite",
+    "is_missing",
     "is_missing_marker",
     "missing_error",
     "not_finite_error",
@@ -30,6 +33,14 @@ MISSING_MARKERS = frozenset(
 _FOLDED = frozenset(word.lower() for word in MISSING_MARKERS)
 # The largest number of columns that an error lists.
 _MOST_COLUMNS = 5
+
+
+def is_missing(value: Any) -> bool:
+    """Return whether a value is missing: None, NaN, or the NA or NaT of pandas."""
+    # Comparing the NA of pandas gives NA, whose truth value raises: it is recognised by its type.
+    if type(value).__name__ in ("NoneType", "NAType", "NaTType"):
+        return True
+    return isinstance(value, Number | np.generic) and bool(value != value)
 
 
 def is_missing_marker(field: str, markers: Collection[str] | None = None, *, exact: bool = False) -> bool:

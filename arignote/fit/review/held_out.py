@@ -8,7 +8,7 @@ from typing import Any
 
 from arignote.checkpoints.state import TrainingState
 from arignote.data.prepare.fit_data import FitData, chooses_rows
-from arignote.data.prepare.prepared import SUBSETS, Prepared, columns_of, prepare, text_of
+from arignote.data.prepare.prepared import SUBSETS, Prepared, prepare, recorded_columns, recorded_text
 from arignote.data.prepare.split import present_rows
 from arignote.data.rows.open_rows import rows_of
 from arignote.data.rows.selection import Rows
@@ -110,9 +110,9 @@ def _own_rows(state: TrainingState, data: FitData, subset: str) -> Rows:
         csv=data.csv,
         targets=data.targets,
         windows=settings.windows,
-        columns=columns_of(state.data),
+        columns=recorded_columns(state.data),
         preprocess=settings.preprocess,
-        text=text_of(state.data),
+        text=recorded_text(state.data),
     )
     return present_rows(rows, data.targets)
 

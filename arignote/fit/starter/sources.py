@@ -13,7 +13,7 @@ from arignote.data.readers.column_roles import INDEX, LABELS
 from arignote.data.readers.images import ImageFolderReader
 from arignote.data.readers.npy import arrays_in
 from arignote.data.readers.parquet import ParquetReader
-from arignote.data.readers.tables import HDF5_ENDINGS, Table, expanded, is_text, split_source, table_at
+from arignote.data.readers.tables import HDF5_ENDINGS, Table, expanded, is_text_file, split_source, table_at
 from arignote.data.specs import CSVFormat
 from arignote.data.values.columns import chosen_columns
 from arignote.errors import ConfigError, DataError, listed
@@ -70,7 +70,7 @@ def find_sources(data: str, labels: str | None, csv: CSVFormat | None = None) ->
         raise DataError(f"{path}: there is no such file")
     is_source = labels is not None and os.path.exists(split_source(expanded(labels))[0])
     given = {"labels": labels} if is_source else {}
-    if csv is not None and (path.is_dir() or not is_text(path)):
+    if csv is not None and (path.is_dir() or not is_text_file(path)):
         raise DataError(f"{path}: 'csv' does not apply to this kind of source")
     if path.is_dir():
         return _of_folder(path, given)
@@ -80,7 +80,7 @@ def find_sources(data: str, labels: str | None, csv: CSVFormat | None = None) ->
         if not is_source:
             raise ConfigError(f"{data}: has no labels: give --labels a source, such as labels.npy")
         return Sources({"train": {"features": data, **given}})
-    if is_text(path) or path.suffix.lower() == ".parquet":
+    if is_text_file(path) or path.suffix.lower() == ".parquet":
         table = table_at(path, "", csv)
         assert table is not None
         whole = str(path) if key else data

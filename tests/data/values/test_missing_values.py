@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import io
+from decimal import Decimal
 
 import numpy as np
+import pandas as pd
 import pytest
 
-from arignote.data.values.missing_values import MISSING_MARKERS, count_missing, is_missing_marker, missing_error
+from arignote.data.values.missing_values import (
+    MISSING_MARKERS,
+    count_missing,
+    is_missing,
+    is_missing_marker,
+    missing_error,
+)
 
 
 def test_the_markers_are_those_of_pandas_and_a_question_mark():
-    pd = pytest.importorskip("pandas")
     for marker in MISSING_MARKERS - {"?"}:
         assert pd.read_csv(io.StringIO(f"a,b\n1,{marker}\n"))["b"].isna().all(), marker
     words = ["none", "?", "missing", "-", "nil", "NAN", "n.a.", "na", "."]
@@ -52,3 +59,16 @@ def test_the_first_missing_number_and_all_columns_that_have_any_are_reported():
     assert "numbers are missing" not in str(missing_error("t.csv", {"c": (5, 1)}))
     message = str(missing_error("t.csv", {n: (0, 1) for n in range(9)}))
     assert "in the columns 0, 1, 2, 3, 4 and 4 more. Fill" in message and "!0" not in message
+
+
+@pytest.mark.parametrize(
+    "value",
+    [None, float("nan"), complex("nan"), np.float32("nan"), Decimal("nan"), np.datetime64("NaT"), pd.NA, pd.NaT],
+)
+def test_nothing_nan_and_those_of_pandas_are_missing(value):
+    assert is_missing(value)
+
+
+@pytest.mark.parametrize("value", [0, "", False, float("inf"), "nan", -1, [float("nan")], np.array([1.0, np.nan])])
+def test_zero_empty_text_and_what_holds_several_values_are_not_missing(value):
+    assert not is_missing(value)

@@ -24,10 +24,10 @@ __all__ = [
     "child",
     "dataset",
     "dtype_of",
+    "pickled_attribute",
     "plain_of",
     "reporting",
     "text_of",
-    "unpickled",
     "whole",
 ]
 
@@ -58,7 +58,7 @@ def plain_of(item: Any, name: str) -> Any:
     value = attribute(item, name)
     if isinstance(value, np.void):
         value = value.tobytes()
-    return unpickled(item, name, bytes(value)) if isinstance(value, bytes) else value
+    return pickled_attribute(item, name, bytes(value)) if isinstance(value, bytes) else value
 
 
 def child(group: Any, path: str, n_links: int = 16) -> Any:
@@ -103,14 +103,14 @@ def child(group: Any, path: str, n_links: int = 16) -> Any:
     return group
 
 
-def unpickled(item: Any, name: str, data: bytes) -> Any:
+def pickled_attribute(item: Any, name: str, data: bytes) -> Any:
     """Return the plain data of a pickled attribute; DataError if it names anything else."""
     # Few files have such attributes.
-    from arignote.data.readers.pickles import unpickled as plain_data
+    from arignote.data.readers.pickles import unpickled
     from arignote.safe.pickle import PickleError
 
     try:
-        return plain_data(io.BytesIO(data), len(data))
+        return unpickled(io.BytesIO(data), len(data))
     except PickleError as error:
         raise DataError(f"{item.file.filename}: {item.name}: {name!r} {error}") from None
 

@@ -14,9 +14,9 @@ from arignote.data.readers.hdf.attributes import (
     check_filters,
     child,
     dataset,
+    pickled_attribute,
     plain_of,
     text_of,
-    unpickled,
     whole,
 )
 from arignote.data.readers.hdf.blocks import HDFTable
@@ -111,7 +111,7 @@ def _fixed(group: Any, where: str, name: str, labels: list[str]) -> tuple[Column
                 None,
                 None,
             )
-        values = objects(unpickled(data, name, bytes(data[0])))
+        values = objects(pickled_attribute(data, name, bytes(data[0])))
         return ColumnBlock(labels, np.dtype(object), lambda s: values[s], unsupported=unsupported), len(values), None
     check_filters(data, where)
     flip = data.ndim > 1 and not attribute(data, "transposed")
@@ -128,7 +128,7 @@ def axis_labels(group: Any, name: str) -> list[str]:
     """Return the labels of an axis of a fixed-format object."""
     data = dataset(group, name)
     if text_of(data, "PSEUDOATOM") == "object":
-        return [str(label) for label in unpickled(data, name, bytes(data[0]))]
+        return [str(label) for label in pickled_attribute(data, name, bytes(data[0]))]
     if "shape" in data.attrs:
         return []
     encoding = text_of(group, "encoding") or "utf-8"
