@@ -56,6 +56,7 @@ class _StackedReader(Reader):
         self._ends = np.cumsum([len(subset) for subset in subsets])
         first, readers = subsets[0].features(slice(0, 1)), [subset.reader for subset in subsets]
         self.shape, self.dtype = (int(self._ends[-1]), *first.shape[1:]), first.dtype
+        # Blocks of this size match the chunks of the first subset at most; those of others may be read twice.
         self.chunk_rows = next((one.chunk_rows for one in readers if one.chunk_rows is not None), None)
         self.is_sequential = any(one.is_sequential for one in readers)
         # Altered rows need not be the same each time.
@@ -66,6 +67,7 @@ class _StackedReader(Reader):
         if isinstance(rows, slice):
             rows = np.arange(*rows.indices(len(self)))
         out = np.empty((len(rows), *self.shape[1:]), self.dtype)
+        # "right": the row whose number is the end of a subset is the first one of the next.
         of_subset = np.searchsorted(self._ends, rows, side="right")
         for number, subset in enumerate(self._subsets):
             at = of_subset == number

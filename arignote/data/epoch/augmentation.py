@@ -126,6 +126,7 @@ class Augmenter:
             form = self._targets.encoded_form(self._target_states)
             raise DataError(f"{where}: y must be {form}; got {y.dtype} of shape {y.shape}, such as {y[0].tolist()}")
         is_of_numbers = y.ndim == 1 or (self._targets.has_steps and y.dtype.kind in "iu")
+        # A structured array holds several outputs, or channels, whose fields have their dtypes already.
         dtype = y.dtype if y.dtype.names else np.int64 if is_of_numbers else np.float32
         x = x if x.dtype.names else np.ascontiguousarray(x, dtype=np.float32)
         return x, np.ascontiguousarray(y, dtype=dtype)
@@ -152,6 +153,7 @@ class Augmenter:
             with GENERATORS:
                 if self._seed_globals is not None:
                     self._seed_globals(stream_seed(self.seed, "augment", *position))
+                # Copies, as a function may change its arguments in place.
                 results.append(self._applied(x.copy(), y.copy(), *position))
         if not all(map(_same, *results)):
             self._report("gives different results for the same rng")
@@ -203,6 +205,7 @@ def augmented_to(shape: Any, n_in: Any) -> DataError:
 def _accepted(function: Callable[..., Any]) -> list[str]:
     try:
         parameters = inspect.signature(function).parameters
+    # A built-in function, such as max, has no signature: it is called with x and y alone.
     except ValueError:
         return []
     if any(p.kind is p.VAR_KEYWORD for p in parameters.values()):

@@ -23,6 +23,7 @@ from arignote.errors import warn
 __all__ = ["Batch", "Batches"]
 
 T = TypeVar("T")
+# The features of batches of row numbers alone, and of shards without rows.
 _NONE = np.empty(0, np.float32)
 Place = tuple[int, int]  # number of the batch in the epoch, and of the shard in the batch
 
@@ -158,6 +159,7 @@ class Batches:
         def finish(place: Place, read: Callable[[], NDArray[Any]]) -> Batch:
             index, shard = place
             chosen = take(place)
+            # A last batch may have fewer rows than there are shards.
             if not self.cuts.n_rows_of(*place):
                 return Batch(index, chosen, _NONE, shard=shard)
             x = self.rows.seen(read())
@@ -186,6 +188,7 @@ class Batches:
 
     def updates(self, epoch: int, start: int, n_batches: int) -> Generator[tuple[range, list[Batch]], None, None]:
         """Yield the numbers of `n_batches` batches at a time, and these batches, or their shards, as of `epoch`."""
+        # Closed when the caller stops early, so that the threads end then and not when the generator is collected.
         with closing(self.epoch(epoch, start)) as left:
             for first in range(start, self.n_batches, n_batches):
                 numbers = range(first, min(first + n_batches, self.n_batches))
@@ -237,6 +240,7 @@ class Batches:
         waiting: deque[Future[T]] = deque()
         try:
             for place in places:
+                # `make` runs here, batch by batch, as it loads and releases blocks; what it returns runs in a thread.
                 waiting.append(pool.submit(make(place)))
                 if len(waiting) >= self.prefetch:
                     yield waiting.popleft().result()

@@ -59,16 +59,20 @@ class BlockCache:
 
     def row_copier(self, first: int, last: int, run: int) -> Callable[[], NDArray[Any]]:
         """Load the blocks of positions `first` to `last`, release those before, and return what copies the rows."""
+        # `first` at the end of a block is in the next one; `last` is exclusive, and at an end needs no further block.
         low, high = bisect_right(self._ends, first), bisect_left(self._ends, last)
+        # With a thread one block more, which is read ahead, but none of the next run: another shard reads that.
         self._needed[run] = range(low, min(high + (self._pool is not None), self._last_blocks[run]) + 1)
         for block in [block for block in self._loaded if not any(block in needed for needed in self._needed.values())]:
             del self._loaded[block]
         for block in self._needed[run]:
             self._load(block)
+        # Copies that are still to be made in threads hold their blocks by this list when `_loaded` releases them.
         blocks = [(self._loaded[n], self._start(n), self._ends[n]) for n in range(low, high + 1)]
 
         def copy_rows() -> NDArray[Any]:
             arrays = [array()[max(first - start, 0) : min(last, end) - start] for array, start, end in blocks]
+            # A view of the block: `Batches` copies it before an augmentation changes it in place.
             return arrays[0] if len(arrays) == 1 else np.concatenate(arrays)
 
         return copy_rows

@@ -49,6 +49,7 @@ class Cuts:
     def shard(self, index: int, shard: int) -> slice:
         """Return the positions of a shard of a batch; it may be empty."""
         if self.is_dealt:
+            # All batches before this one are whole: only the last can be smaller.
             begin = self.bounds[shard] + index * self._share(shard, self.batch_size)
         else:
             begin = index * self.batch_size + shard * self.size(index) // self.n_shards
@@ -59,6 +60,7 @@ class Cuts:
         """Positions at which the runs of the shards begin, and where the last one ends; empty if they are not dealt."""
         if not self.is_dealt:
             return []
+        # With `drop_last` the last batch is whole, too, and the rows after it are those of no shard.
         n_last = self.size(self.n_batches - 1) if self.n_batches else 0
         bounds = [0]
         for shard in range(self.n_shards):
@@ -68,4 +70,5 @@ class Cuts:
 
     def _share(self, shard: int, size: int) -> int:
         """Return the number of rows of a shard of a batch of `size` rows."""
+        # Differences of bounds that are rounded down: they add up to `size`, and differ by one at most.
         return (shard + 1) * size // self.n_shards - shard * size // self.n_shards

@@ -67,6 +67,7 @@ class Order:
         rng = stream(seed, "order", epoch)
         if not self.chunks:
             return (rng.permutation(self.n_rows) if self.classes is None else self._balanced(rng)), []
+        # Chunks are drawn before blocks: another sequence of draws would change the order of every seed.
         numbers = rng.permutation(len(self.chunks)) if self.kind == "chunks" else np.arange(len(self.chunks))
         chunks = [self.chunks[number] for number in numbers]
         blocks = [
@@ -83,10 +84,12 @@ class Order:
         assert self.classes is not None
         by_class = np.argsort(self.classes, kind="stable")
         of_class = np.split(by_class, np.flatnonzero(np.diff(self.classes[by_class])) + 1)
+        # Differences of rounded bounds: they add up to n_rows, and differ by one at most.
         shares = np.diff(np.linspace(0, self.n_rows, len(of_class) + 1).round().astype(int))
         drawn = []
         for rows, share in zip(of_class, shares.tolist(), strict=True):
             n_whole, rest = divmod(share, len(rows))
+            # Each row as often as the share allows, then some of them once more.
             drawn += [np.tile(rows, n_whole), rng.choice(rows, rest, replace=False)]
         return rng.permutation(np.concatenate(drawn))
 
@@ -96,6 +99,7 @@ def _runs(chunks: Sequence[NDArray[np.int64]], bounds: Sequence[int]) -> list[li
     rows, edges = np.concatenate(chunks), np.cumsum([len(chunk) for chunk in chunks])
     runs = []
     for begin, end in pairwise([*bounds, len(rows)]):
+        # A chunk that a bound cuts in two has a piece in both runs.
         pieces = np.split(rows[begin:end], edges[(edges > begin) & (edges < end)] - begin)
         runs.append([piece for piece in pieces if len(piece)])
     return runs
@@ -140,6 +144,7 @@ def order_of(rows: Rows, shuffle: bool | str, classes: NDArray[np.int64] | None 
     chunks_per_block = max(BLOCK_BYTES // max(row_bytes * chunk_rows, 1), 1)
     numbers = np.arange(len(rows)) if rows.index is None else rows.index
     groups = numbers // chunk_rows
+    # Stable: without shuffling, rows of a chunk come in the order of the index.
     by_chunk = np.argsort(groups, kind="stable")
     edges = np.flatnonzero(np.diff(groups[by_chunk])) + 1
     if not shuffle and (np.diff(groups) < 0).any():

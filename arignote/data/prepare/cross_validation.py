@@ -87,6 +87,7 @@ def _split(splitter: Any, x: Any, y: Any, groups: Any, seed: int) -> tuple[RowNu
     """Return the training and the validation rows of the first split."""
     # A generator that the splitter holds is drawn from in a copy.
     splitter = deepcopy(splitter)
+    # 0 stands for a splitter without the attribute; None for one that is not seeded.
     if getattr(splitter, "random_state", 0) is None:
         # Seeds of scikit-learn have 32 bits.
         splitter.random_state = stream_seed(seed, "partition", "splitter") % 2**32
@@ -94,6 +95,7 @@ def _split(splitter: Any, x: Any, y: Any, groups: Any, seed: int) -> tuple[RowNu
         train, valid = next(iter(splitter.split(x, y, groups)))
     except (ValueError, StopIteration) as error:
         raise DataError(f"valid: {type(splitter).__name__} cannot split these rows: {error}") from None
+    # An empty list would be an array of floats.
     if any(np.asarray(rows).dtype.kind not in "iu" for rows in (train, valid) if len(rows)):
         raise DataError(f"valid: {type(splitter).__name__} must give row numbers, (train, valid)")
     return np.asarray(train, np.int64), np.asarray(valid, np.int64)

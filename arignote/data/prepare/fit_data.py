@@ -138,6 +138,7 @@ def open_data(data: FitData, settings: DataSettings) -> OpenedData:
         preprocess=settings.preprocess,
     )
     rows = {"train": open_rows(x, data.y, what="X", inputs=data.inputs, columns=data.columns, text=data.text)}
+    # "valid" and "test" are opened after "train", as they take its columns and its number of steps.
     inputs = padded_as(rows["train"], data.inputs)
     needs_y = not data.targets.from_input
     if rows["train"].y is None and needs_y:
@@ -207,6 +208,7 @@ def _are_row_numbers(held_out: Any) -> bool:
         held_out = (
             np.asarray(held_out) if held_out and all(isinstance(row, int | np.integer) for row in held_out) else None
         )
+    # Masks and floats, too: `_row_numbers` refuses them with a hint.
     return isinstance(held_out, np.ndarray) and held_out.ndim == 1 and held_out.dtype.kind in "iubf"
 
 

@@ -43,6 +43,7 @@ def groups_of(source: Any, n_rows: int, windows: Windows | None = None) -> NDArr
     missing = np.isnan(groups) if groups.dtype.kind == "f" else [is_missing(group) for group in groups.tolist()]
     if np.any(missing):
         raise DataError(f"{rule}; row {int(np.argmax(missing))} is missing")
+    # Numbers and text cannot be sorted together, as np.unique of `partition` does.
     if groups.dtype == object:
         others = [row for row, group in enumerate(groups) if type(group) is not type(groups[0])]
         if others:

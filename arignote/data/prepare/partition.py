@@ -108,9 +108,11 @@ def _check_fractions(fractions: Mapping[str, float]) -> None:
 def _in_proportion(labels: NDArray[Any], taken: NDArray[np.bool_], n_wanted: int, seed: int) -> RowNumbers:
     """Draw `n_wanted` free rows, each class in proportion."""
     # Rows are sorted by class, each class shuffled: evenly spaced picks contain every class in proportion.
+    # One stream for all subsets: what is taken is left out below.
     shuffled = stream(seed, "partition").permutation(len(labels))
     by_class = shuffled[np.argsort(np.unique(labels, return_inverse=True)[1][shuffled], kind="stable")]
     free = by_class[~taken[by_class]]
+    # + 0.5: the middle of each of n_wanted equal parts.
     drawn: RowNumbers = free[((np.arange(n_wanted) + 0.5) * len(free) / max(n_wanted, 1)).astype(np.int64)]
     return drawn
 
@@ -121,6 +123,7 @@ def _whole_groups(groups: NDArray[Any], free: RowNumbers, n_wanted: int, seed: i
     order = stream(seed, "partition", name).permutation(len(known))
     if len(known) < 2:
         raise DataError(f"{name}: only one group is left, and training needs a group, too")
+    # Without the last, so that one group is left to train on.
     n_taken = np.cumsum(counts[order])[:-1]
     n_groups = int(np.argmin(np.abs(n_taken - n_wanted))) + 1
     drawn: RowNumbers = free[np.isin(numbers, order[:n_groups])]

@@ -93,6 +93,7 @@ class Prepared:
         entries: dict[str, Any] = {name: rows.fingerprint(self.digests) for name, (rows, _) in self.subsets.items()}
         if self.weights is not None:
             entries["weights"] = hashlib.sha256(self.weights.tobytes()).hexdigest()
+        # Those of "train" are `weights`, but for a factor.
         for name in self.scored_weights.keys() - {"train"}:
             entries[f"weights of {name}"] = hashlib.sha256(self.scored_weights[name].tobytes()).hexdigest()
         names, positions = (_of_type(self.columns, kind) for kind in (str, int))
@@ -179,9 +180,9 @@ def prepare(
         target_states = targets.learn(split.y, train, rows["train"].labels_where, stored_states, fixed_states)
     encoded = {name: _encoded(targets, subset, target_states, name) for name, subset in rows.items()}
     rows, learned = _preprocessed(rows, settings, batch_size if fixed_states is None else 0, learned)
-    if targets.from_input:
+    if targets.from_input:  # only now: what the network reconstructs is preprocessed
         target_states = targets.learn(rows["train"].features(slice(0, 1)), None, "X", stored_states, fixed_states)
-    subsets = {name: (rows[name], encoded[name]) for name in SUBSETS if name in rows}
+    subsets = {name: (rows[name], encoded[name]) for name in SUBSETS if name in rows}  # the order of `all_weights`
     given = None if data.sample_weight is None else weights_of(data.sample_weight, split.n_rows, settings.windows)
     weights = RowWeights(given, data, settings, encoded, target_states, split)
     readers = rows["train"].readers.values()

@@ -66,7 +66,7 @@ def split_rows(
     rows = dict(opened.rows)
     if data.n_in is not None:
         _check_n_in(data.n_in, rows["train"].n_in)
-    if stored is not None and not targets.from_input:
+    if stored is not None and not targets.from_input:  # before the split, as labels sort otherwise as text
         rows = {name: replace(subset, y=targets.like(np.asarray(subset.y), stored)) for name, subset in rows.items()}
     whole, n_rows, numbers = rows["train"], len(rows["train"]), opened.numbers
     groups = None if data.groups is None else groups_of(data.groups, n_rows, settings.windows)
@@ -112,6 +112,7 @@ def _check_shapes(rows: Mapping[str, Rows]) -> None:
     train = rows["train"]
     for name, subset in rows.items():
         stored = [{k: one.shape[1:] for k, one in rows_of_subset.readers.items()} for rows_of_subset in (subset, train)]
+        # Stored shapes first: `n_in` reads a row and converts it.
         if stored[0] != stored[1] and subset.n_in != train.n_in:
             message = f"an example of {name} has shape {subset.n_in}, one of X {train.n_in}"
             raise DataError(message + axes_hint(subset.n_in, train.n_in))

@@ -111,6 +111,7 @@ class Reader(ABC):
     origin: TableOrigin | None = None
     in_memory: bool = False
     text: tuple[int, ...] = ()
+    # Read-only, as it is shared by all readers that know of none.
     missing: Mapping[str | int, tuple[int, int]] = MappingProxyType({})
 
     def __len__(self) -> int:
@@ -205,6 +206,7 @@ class ArrayReader(Reader):
 
     def stamp(self) -> object:
         """Return size and time (ns) of the file of a memory map; None for an array, or if the file no longer exists."""
+        # The map of a temporary file, which has no name, has none either.
         if not isinstance(self.array, np.memmap) or self.array.filename is None:
             return None
         with suppress(OSError):

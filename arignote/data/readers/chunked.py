@@ -60,6 +60,7 @@ class ChunkedReader(Reader):
         if rows.min() < 0 or rows.max() >= len(self):
             raise IndexError(f"{self.where}: rows {rows.min()} to {rows.max()} were asked for, of {len(self)}")
         chunks = np.searchsorted(self.starts, rows, side="right") - 1
+        # Grouped by chunk, so that one call reads each chunk once, in whatever order its rows are.
         order = np.argsort(chunks, kind="stable")
         numbers, firsts = np.unique(chunks[order], return_index=True)
         for number, places in zip(numbers.tolist(), np.split(order, firsts[1:]), strict=True):

@@ -12,6 +12,7 @@ from arignote.data.readers.dialect import Dialect
 
 __all__ = ["ColumnContent", "remedy_of"]
 
+# Marks between groups of three digits; the no-break spaces U+00A0 and U+202F are usual in French.
 _THOUSANDS = re.compile(r"\s*[-+]?\d{1,3}([ ,.'\u00a0\u202f]\d{3})+([.,]\d+)?\s*")
 
 
@@ -19,6 +20,7 @@ _THOUSANDS = re.compile(r"\s*[-+]?\d{1,3}([ ,.'\u00a0\u202f]\d{3})+([.,]\d+)?\s*
 class ColumnContent:
     """Content of a column, as far as it is read; `text` is the first field that is no number, in `row` and `line`."""
 
+    # bool is the least type: np.result_type with any other is the other.
     dtype: np.dtype[Any] = field(default_factory=lambda: np.dtype(bool))
     has_numbers: bool = False
     text: str = ""
@@ -34,6 +36,7 @@ def remedy_of(value: str, dialect: Dialect) -> str:
         return '. If the decimal mark is a comma: csv: {decimal: ","}'
     if _THOUSANDS.fullmatch(value):
         return ". Write numbers without separators of thousands"
+    # Up to three signs that are neither letters nor digits, such as - or ***.
     if re.fullmatch(r"\s*[^\w\s]{1,3}\s*", value):
         return f'. If it stands for a missing number: csv: {{missing: ["{value.strip()}"]}}'
     return ""

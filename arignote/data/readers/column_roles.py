@@ -106,6 +106,7 @@ def feature_columns(
             f"{table.where}: the column {both[0]!r} is named among the features and as {taken[both[0]]}: leave it out "
             f"of the features, as in {table.path.name}:!{both[0]}"
         )
+    # Names say nothing of a table without header, and positions that the user has named may be others than the learned.
     if like and isinstance(like[0], str) == table.has_names and not (is_named and not table.has_names):
         return _as_learned(table, names, like), is_named
     if both:
@@ -113,6 +114,7 @@ def feature_columns(
         word = "column is" if len(both) == 1 else "columns are"
         warn(f"{table.where}: {word} left out of the features: {left_out}")
     names = [name for name in names if name not in taken]
+    # 0, which is false, too, is the first column.
     if not asked and asked != 0:
         names = [name for name in names if name.lower() not in LABELS]
     if not names:
@@ -125,6 +127,7 @@ def feature_columns(
 def _warn_of_index(table: Table, features: list[str]) -> None:
     """Warn if the index of a DataFrame, which usually numbers the rows, is among the features."""
     index = next((name for name in table.names if name in features and INDEX.fullmatch(name)), None)
+    # to_csv writes the index as the first column; to_parquet appends it to the others.
     if index is None or (table.dialect is not None and (index != table.names[0] or not table.has_names)):
         return
     column = f"the column {index!r} is" if index else "the first column, which has no name, is"

@@ -84,6 +84,7 @@ def open_source(
         with collector.collect():
             label_readers.append(open_labels(one, csv, load))
     collector.raise_all()
+    # After `raise_all`: only then is there a reader for each of the labels.
     of_labels = dict(zip(labels, label_readers, strict=True)) if isinstance(labels, Mapping) and has_labels else None
     return features.get(ALONE, features), of_labels or (label_readers[0] if has_labels else None)
 

@@ -223,8 +223,8 @@ class CSVReader(ChunkedReader):
         how |= {
             "header": None,
             "names": range(self._width + self.dialect.has_trailing),
-            "usecols": sorted(set(self._places)),
-            "index_col": False,
+            "usecols": sorted(set(self._places)),  # pandas ignores their order
+            "index_col": False,  # without it, pandas takes surplus fields of a row for an index
         }
         how |= {"sep": r"\s+" if self.dialect.delimiter == " " else self.dialect.delimiter}
         how |= {"decimal": self.dialect.decimal, "skipinitialspace": self.dialect.skips_spaces}
@@ -235,7 +235,7 @@ class CSVReader(ChunkedReader):
         if tuple(map(int, pandas.__version__.split(".")[:2])) < (3, 1):
             # From 3.1 on, numbers are always parsed to the nearest float.
             how["float_precision"] = "round_trip"
-        frame = pandas.read_csv(io.BytesIO(raw), low_memory=False, **how)
+        frame = pandas.read_csv(io.BytesIO(raw), low_memory=False, **how)  # low_memory=True infers types piece by piece
         if len(frame) != n_rows:
             raise DataError(
                 f"{self.where}: bytes {start} to {end} are {len(frame)} rows, not {n_rows}: did the file change?"

@@ -34,6 +34,7 @@ class CSVRecords:
         for raw in self._file:
             self._raw, begin, is_first = raw, self._at, self._number == 0
             self._at, self._number = begin + len(raw), self._number + 1
+            # The byte order mark, which Excel writes before UTF-8.
             bare = raw.removeprefix(b"\xef\xbb\xbf") if is_first else raw
             # Within quotes, the line belongs to a field.
             if self._comment and begin == self._start and bare.startswith(self._comment):
@@ -46,6 +47,7 @@ class CSVRecords:
         try:
             # csv.reader reads no more lines than a row needs, so that `_at` is where the row ends.
             for fields in self._dialect.rows(self._lines()):
+                # A row whose only field is "" in quotes is no empty line.
                 if len(fields) > 1 or self._raw.strip(b" \t\r\n"):
                     yield self._start, self._at, self._line, fields
                 self._start, self._line = self._at, self._number + 1

@@ -75,6 +75,7 @@ class DatasetReader(Reader):
         if not isinstance(self.dataset[0], Mapping):
             return False
         try:
+            # Both forms, as `read` passes either on.
             batches = [self.dataset[0:1], self.dataset[[0]]]
             return all(
                 len(batch[self.item]) == 1 and self._value(0, batch[self.item][0]).shape == self.shape[1:]
@@ -98,6 +99,7 @@ class DatasetReader(Reader):
             values = (_part(self._get(row), self.item, f"{self.where}: row {row}") for row in numbers)
         for place, (row, value) in enumerate(zip(numbers, values, strict=True)):
             array = self._value(row, value)
+            # [()]: NumPy would store the array of no axes itself among the objects.
             out[place] = array[()] if array.dtype == object else array
         return out
 
@@ -183,6 +185,7 @@ def _length(dataset: Any) -> int:
 
 def _column(dataset: Any, item: int | str) -> Any:
     """Return a Hugging Face dataset with one column, so that the others are not decoded; other datasets as they are."""
+    # A function set by `set_transform` may need the other columns.
     custom = (getattr(dataset, "format", None) or {}).get("type") == "custom"
     return dataset.select_columns([item]) if hasattr(dataset, "select_columns") and not custom else dataset
 
@@ -203,6 +206,7 @@ def _part(found: Any, item: int | str, where: str) -> Any:
 
 
 def _array(value: Any) -> Array:
+    # `numpy` of a tensor raises if it requires a gradient or lies on a GPU.
     if hasattr(value, "detach"):
         value = value.detach().cpu()
     try:

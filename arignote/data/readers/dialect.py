@@ -61,6 +61,7 @@ class Dialect:
 
     def rows(self, lines: Iterable[str]) -> Iterator[list[str]]:
         """Return an iterator over the fields of each row; an empty line has none."""
+        # csv.reader takes one character: it skips the further spaces of a run, and one at the end would begin a field.
         if self.delimiter == " ":
             lines = (line.replace("\t", " ").rstrip() + "\n" for line in lines)
         skips_spaces = self.skips_spaces or self.delimiter == " "
@@ -108,6 +109,7 @@ def find_dialect(lines: Sequence[str], settings: CSVFormat, where: str) -> Diale
         If two dialects fit; the message quotes the line, and the settings that resolve it.
     """
     filled = [line for line in lines if line.strip()]
+    # "" of the user: there are no comment lines, whatever they begin with.
     comment = _comment(filled) if settings.comment is None else settings.comment or None
     kept = [line for line in filled if comment is None or not line.startswith(comment)]
     if not kept:
@@ -243,6 +245,7 @@ def _header(rows: list[list[str]], decimal: str, where: str, line: str, missing:
     places = [place for place, field in enumerate(first) if is_number(field, decimal) and are_numbers[place]]
     numbers = [first[place] for place in places]
     if is_above_numbers:
+        # Years and other whole numbers may be names beside words; 3.5 is rather a value of a row of data.
         if not all(field.strip().isdigit() for field in numbers):
             raise _ambiguous(where, _UNCLEAR, line, "header: true", "header: false")
         return True
@@ -253,6 +256,7 @@ def _header(rows: list[list[str]], decimal: str, where: str, line: str, missing:
     if numbers and numbers == [str(n) for n in range(len(numbers))]:
         # pandas names columns 0, 1 ... if they have no names.
         are_whole = all(field.strip().lstrip("+-").isdigit() for place in places for field in columns[place])
+        # Above decimals, or up to 7, the numbers 0, 1, 2 ... are hardly a row of data.
         if len(numbers) >= 8 or (not are_whole and len(numbers) > 1):
             return True
         raise _ambiguous(where, _UNCLEAR, line, "header: true", "header: false")
@@ -270,5 +274,7 @@ def dialect_of(path: Path, given: CSVFormat, where: str) -> Dialect:
     # Split as a file is; `str.splitlines` splits at further characters.
     lines = list(islice(io.BytesIO(raw.removeprefix(b"\xef\xbb\xbf")), SAMPLE_LINES))
     if not is_whole and len(lines) > 1 and not lines[-1].endswith(b"\n"):
+        # SAMPLE_BYTES ended within this line.
         lines.pop()
+    # What is not UTF-8 is reported when the rows are read, with its line.
     return find_dialect([line.decode(errors="replace") for line in lines], given, where)

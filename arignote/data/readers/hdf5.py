@@ -85,6 +85,7 @@ class HDFReader(Reader):
         self._locks: dict[int, threading.RLock] = {}
 
     def _lock(self) -> threading.RLock:
+        # Atomic, so that all threads get one lock; re-entrant, as `close` is called while `read` holds it.
         return self._locks.setdefault(os.getpid(), threading.RLock())
 
     def _table_of(self, file: h5py.File) -> HDFTable:
@@ -94,8 +95,10 @@ class HDFReader(Reader):
         """Return the open table of this process; the caller holds the lock."""
         if self._opened and self._opened[0] == os.getpid():
             return self._opened[1]
+        # What the parent opened before a fork: this process opens its own.
         self.close()
         file = _file(self._path, self._name)
+        # Unlike `__del__`, it runs at the exit of Python before modules are taken apart, and once only.
         close_file = weakref.finalize(self, file.close)
         try:
             table = self._table_of(file)
@@ -123,6 +126,7 @@ class HDFReader(Reader):
                 raise DataError(f"{self.where}: has {len(self)} rows; row {wrong[0]} is out of range")
         with self._lock():
             if self._asarray:
+                # The rows are not pickled: another process reads them again.
                 if self._whole is None:
                     self._whole = self._table().read(0, len(self))
                     self.close()
@@ -170,6 +174,7 @@ def _file(path: str, table: str | None) -> h5py.File:
     of_table = f" (table {table!r})" if table else ""
     if not os.path.isfile(path):
         raise DataError(f"{path}: there is no such file{of_table}")
+    # Before h5py opens the file: the library may loop forever on a broken heap.
     check_heaps(path)
     try:
         return h5py.File(path, "r")

@@ -14,6 +14,7 @@ from arignote.errors import DataError
 __all__ = ["ImageFolderReader"]
 
 _SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm", ".pbm")
+# Modes of Pillow: 1 bit, 8 bits, 8 bits and alpha.
 _GREY = ("1", "L", "LA")
 _CHANNELS = {"L": 1, "RGB": 3}
 

@@ -13,6 +13,7 @@ from arignote.data.values.missing_values import is_missing_marker
 
 __all__ = ["LabelValues"]
 
+# At most 18 digits: all of them fit into int64 (9.2e18).
 _INTEGER = re.compile(r"-?(0|[1-9]\d{0,17})")
 # Integers of more digits are text: as floats, several of them would be equal.
 _FLOAT = re.compile(r"-?(0|[1-9]\d{0,14})(\.\d*)?([eE][-+]?\d+)?")
@@ -51,6 +52,7 @@ class LabelValues:
         """Type of the labels so far: int64, float64 or object."""
         if self.are_integers and not self.has_missing:
             return np.dtype(np.int64)
+        # int64 has no NaN.
         return np.dtype(float) if self.are_integers or self.are_numbers else np.dtype(object)
 
     def numbers(self, column: Any, decimal: str) -> Array:

@@ -71,6 +71,7 @@ class MixedReader(Reader):
     def digest(self) -> str:
         """Return the SHA-256 of all rows."""
         digest = hashlib.sha256(np.ascontiguousarray(self._numbers).data)
+        # repr: the text "None" differs from a missing one, and "1" from 1.
         digest.update(repr((self.text, self._words.tolist())).encode())
         return digest.hexdigest()
 

@@ -57,6 +57,7 @@ class ParquetReader(ChunkedReader):
             kinds_of = [self._kind(file, name, kinds.field(name).type) for name in self._names]
         *whole, last = [sizes[group] for group in self._groups]
         self.starts = np.cumsum([0, *whole])
+        # Only if all groups but the last have one size does the number of a row tell its group, as `order_of` needs it.
         is_even = not whole or (len(set(whole)) == 1 and last <= whole[0])
         self.chunk_rows = (whole or [last])[0] if is_even else CHUNK_ROWS
         self.dtype, self._widths = np.result_type(*(dtype for dtype, _ in kinds_of)), [width for _, width in kinds_of]
@@ -70,6 +71,7 @@ class ParquetReader(ChunkedReader):
     @classmethod
     def names_in(cls, path: Path) -> list[str]:
         """Return the names of all columns of a file, of any type."""
+        # Without `__init__`, which raises for columns of other types.
         reader = cls.__new__(cls)
         ChunkedReader.__init__(reader, path, None)
         with reader.raising_data_errors(), reader._open() as file:
@@ -106,6 +108,7 @@ class ParquetReader(ChunkedReader):
         if types.is_fixed_size_list(kind):
             value, width = kind.value_type, kind.list_size
         elif types.is_list(kind) or types.is_large_list(kind):
+            # Of lists of any length that of row 0 holds for all; `_values` compares the others.
             first = next(file.iter_batches(1, [self._groups[0]], [name])).column(0)[0].as_py()
             value, width = kind.value_type, len(first or ())
         is_listed = value is not kind and not types.is_dictionary(kind)
@@ -126,6 +129,7 @@ class ParquetReader(ChunkedReader):
     def _has_nulls(self, file: Any, name: str) -> bool:
         for group in map(file.metadata.row_group, self._groups):
             for leaf in map(group.column, range(group.num_columns)):
+                # The values of a list are a leaf below its column, such as "x.list.element".
                 if leaf.path_in_schema == name or leaf.path_in_schema.startswith(f"{name}."):
                     known = leaf.statistics
                     # Statistics are optional: without them, nulls are assumed.
@@ -160,6 +164,7 @@ class ParquetReader(ChunkedReader):
         if pa.types.is_dictionary(column.type):
             column = column.cast(column.type.value_type)
         if pa.types.is_boolean(column.type) and column.null_count:
+            # pyarrow makes booleans with nulls objects, but integers with nulls float64 with NaN.
             column = column.cast(pa.uint8())
         values: Array = column.to_numpy()
         if is_text:

@@ -106,11 +106,13 @@ def _idx(folder: Path, name: str) -> NDArray[Any]:
     try:
         with gzip.open(path) if path.suffix == ".gz" else open(path, "rb") as file:
             head = file.read(4 + 4 * n_axes)
+            # 8 is the code of unsigned bytes.
             if head[:4] != bytes([0, 0, 8, n_axes]) or len(head) < 4 + 4 * n_axes:
                 raise DataError(f"{path}: must begin as an IDX file of bytes with {n_axes} axes; got {head[:4]!r}")
             sizes = [int(size) for size in np.frombuffer(head, ">u4", n_axes, 4)]
             n_bytes = math.prod(sizes)
             check_memory(_COPIES * n_bytes, str(path), f"images or labels of the declared shape {sizes}")
+            # One byte more, to see whether the file ends there.
             data = ByteSource(file, n_bytes + 1)
             values = np.frombuffer(data.take(n_bytes), np.uint8)
             if not data.ends_within(0):
@@ -136,11 +138,13 @@ def _mnist(
             raise DataError(
                 f"{path}: must hold numbers, and labels that are integers; got {images.dtype}, {labels.dtype}"
             )
+        # 4 bytes a pixel, twice: before and after the division.
         check_memory(2 * 4 * images.size, str(path), "its images as float32")
 
     def part(images: NDArray[Any], labels: NDArray[Any]) -> Pair:
         flat = images.reshape(len(images), math.prod(images.shape[1:]))
         return flat.astype(np.float32) / np.float32(255), labels.astype(np.int64)
 
+    # As in mnist.pkl.gz of the Deep Learning Tutorials: of 60,000 rows the last 10,000 validate.
     n_train = len(x) - len(x) // 6
     return part(x[:n_train], y[:n_train]), part(x[n_train:], y[n_train:]), part(x_test, y_test)

@@ -116,6 +116,7 @@ class RaggedReader(Reader):
         self.dtype, self.where, self.in_memory = values.dtype, values.where, values.in_memory
         self.is_sequential = values.is_sequential
         if values.chunk_rows is not None:
+            # Sequences that begin in a chunk of steps, on average.
             self.chunk_rows = max(int(values.chunk_rows / lengths.mean()), 1)
 
     def read(self, rows: RowIndex) -> Array:
@@ -126,6 +127,7 @@ class RaggedReader(Reader):
         # Of each step that is there: its row among those read, and its number in the sequence.
         of_row = np.repeat(np.arange(len(lengths)), lengths)
         step = np.arange(len(of_row)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
+        # Neighbours adjoin each other in `values`.
         if isinstance(rows, slice):
             values = self._values.read(slice(int(starts[0]), int(starts[-1] + lengths[-1])))
         else:

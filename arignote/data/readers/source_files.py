@@ -42,7 +42,7 @@ def table_of_path(
         available = tables_in(path)
         bare = {name.strip("/"): name for name in available}
         name, asked = key, ""
-        while name and name.strip("/") not in bare and ":" in name:
+        while name and name.strip("/") not in bare and ":" in name:  # a name may hold colons: what follows is columns
             name, _, last = name.rpartition(":")
             asked = f"{last}:{asked}" if asked else last
         if name and name.strip("/") not in bare:

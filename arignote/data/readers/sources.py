@@ -139,6 +139,7 @@ def with_columns(
 
 def _loaded(reader: Reader, src: str) -> Reader:
     """Return the rows of a reader in memory if they are at most `IN_MEMORY` bytes, else the reader."""
+    # Readers without chunks, such as memory maps, read single rows efficiently: they stay as they are.
     if reader.chunk_rows is not None and reader.dtype.itemsize * int(np.prod(reader.shape)) <= IN_MEMORY:
         if reader.text:
             return _logged(MixedReader.of(reader), src)

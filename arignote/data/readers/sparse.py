@@ -40,6 +40,7 @@ class SparseReader(Reader):
     def __init__(self, matrix: Any, what: str = "X"):
         if len(matrix.shape) != 2:
             raise DataError(f"{what} must have the shape (rows, features) as a sparse matrix; got {matrix.shape}")
+        # A CSR matrix is returned itself, and copied below before it is changed, as it is the user's.
         rows = matrix.tocsr()
         if not rows.has_canonical_format:
             # The same values may be stored in several orders, or in pieces: in one way they have one fingerprint.
@@ -78,6 +79,7 @@ def is_sparse(x: Any) -> bool:
 def _pieces(array: Array, step: int = 1 << 17) -> Iterator[Array]:
     """Yield all of a flat array, of more than 256 MB its length and 64 pieces of it, evenly spread."""
     starts = np.arange(0, len(array), step)
+    # 8 bytes whatever the dtype, so that indices of 32 bits are cut as those of 64.
     if 8 * len(array) > IN_MEMORY:
         yield np.array([len(array)])
         starts = starts[np.linspace(0, len(starts) - 1, 64).astype(np.int64)]

@@ -26,7 +26,7 @@ __all__ = [
     "table_at",
 ]
 
-# Suffixes of text tables.
+# Suffixes of text tables; .tra, .tes and .data are those of the UCI repository.
 TEXT = (".csv", ".tsv", ".tra", ".tes", ".data", ".txt")
 HDF5_ENDINGS = (".h5", ".hdf5", ".hdf", ".he5")
 

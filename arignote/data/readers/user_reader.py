@@ -74,6 +74,7 @@ class UserReader(Reader):
     def _check_start(self) -> None:
         half = min(len(self) // 2, 8)
         whole, tail = self.read(slice(0, 2 * half)), self.read(slice(half, 2 * half))
+        # A reader that ignores `start` would train on other rows than a run has that is not interrupted.
         if not np.array_equal(whole[half:], tail, equal_nan=self.dtype.kind == "f"):
             raise DataError(f"{self.where}: iter_epoch(..., start={half}) does not begin with row {half}")
 
@@ -83,6 +84,7 @@ class UserReader(Reader):
                 return self._checked(np.asarray(self._own.read(rows)), 0)
             if isinstance(rows, slice):
                 return self._range(*rows.indices(len(self))[:2])
+            # `iter_epoch` reads forwards only: all rows between the first and the last, of which some are kept.
             low, high = (int(rows.min()), int(rows.max()) + 1) if len(rows) else (0, 0)
             return self._range(low, high)[rows - low]
 

@@ -42,6 +42,7 @@ class Windows(Part):
     @property
     def gap(self) -> int:
         """Number of the next windows that have a step in common with a window."""
+        # Windows i and i + k overlap while k * step < length.
         return (self.length - 1) // self.step
 
     def values(self, series: Array, *, each_step: bool) -> Array:
@@ -86,6 +87,7 @@ class WindowReader(Reader):
         self.dtype, self.where, self.columns = series.dtype, series.where, series.columns
         self.in_memory, self.is_sequential = series.in_memory, series.is_sequential
         if series.chunk_rows is not None:
+            # Windows that begin in a chunk of the series.
             self.chunk_rows = max(series.chunk_rows // windows.step, 1)
 
     def read(self, rows: RowIndex) -> Array:
@@ -98,6 +100,7 @@ class WindowReader(Reader):
             first = int(starts[0])
             steps = self._series.read(slice(first, int(starts[-1]) + self._windows.length))
             return np.asarray(steps[(starts - first)[:, None] + within])
+        # Windows overlap: each step is read once.
         wanted, places = np.unique(starts[:, None] + within, return_inverse=True)
         windows: Array = self._series.read(wanted)[places.reshape(len(starts), -1)]
         return windows

@@ -55,6 +55,7 @@ def channels_and_labels(x: Any, y: Any, inputs: Sequence[Input], what: str) -> t
     """
     wanted = channels_of(inputs)
     if isinstance(x, JoinedReader):
+        # Rows that were opened before: lengths and masks are made of the sources again.
         x = x.sources.get(ALONE, x.sources)
     # A sparse matrix by keys is a mapping from places to values, not from names to channels.
     if isinstance(x, Mapping) and not hasattr(x, "toarray"):
@@ -96,6 +97,7 @@ def open_channels(
     mixed : dict of str to bool or tuple, optional
         Which columns of a channel may be text; see `get_reader`.
     """
+    # With lengths: true, data in memory is a list of arrays that differ in length.
     n_steps = {ALONE if ALONE in x else one.channel: one.n_steps for one in inputs if one.lengths is True}
     readers: dict[str, Reader] = {}
     for name, features in x.items():
@@ -147,6 +149,7 @@ def _padded(reader: Reader, opened: Mapping[str, Reader], declared: Input, what:
     if declared.mask is not None:
         mask = opened[declared.mask]
         values = mask.read(slice(0, len(mask)))
+        # NaN would count as a step, as it is not 0.
         row = first_not_finite(values) if values.dtype.kind == "f" else None
         if row is not None:
             raise DataError(f"the mask of {what} must be finite numbers; row {row} is not")
@@ -156,6 +159,7 @@ def _padded(reader: Reader, opened: Mapping[str, Reader], declared: Input, what:
         return PaddedReader(reader, is_counted, what), is_counted
     if isinstance(declared.lengths, str):
         lengths = _whole_numbers(opened[declared.lengths], f"the lengths of {what}")
+        # As many rows as all sequences have steps: they lie one behind the other.
         if len(lengths) != len(reader) and lengths.sum() == len(reader):
             return RaggedReader(reader, lengths, what, declared.n_steps), lengths
         return PaddedReader(reader, lengths, what), lengths
@@ -247,6 +251,7 @@ def _channels(x: Mapping[str, Any], y: Any, wanted: Sequence[str | None], what: 
 def _numbers(x: Any, what: str) -> Array:
     """Return features as an array of numbers, NaN for masked values."""
     try:
+        # float64, as integers have no NaN.
         array = np.asarray(x.astype(np.float64).filled(np.nan) if np.ma.is_masked(x) else x)
     except ValueError:
         raise DataError(
@@ -259,6 +264,7 @@ def _numbers(x: Any, what: str) -> Array:
         try:
             array = numbers_of_table(x) if is_table(x) else array.astype(np.float64)
         except (TypeError, ValueError) as error:
+            # scikit-learn expects a TypeError for a dict among the numbers (check_dtype_object).
             kind = DataTypeError if isinstance(error, TypeError) else DataError
             hint = '. Columns of text are encoded by preprocess [["OneHot"]]' if array.ndim == 2 else ""
             raise kind(f"{what} must be numbers; got objects ({error}){hint}") from None

@@ -150,6 +150,7 @@ def _checked(
     """Return the rows of all channels, validated: those in memory by value, of others the shape and the type."""
     readers = with_sequences(opened, inputs, what)
     conversions = {}
+    # The fields of lengths and masks come after those of the inputs, and are not converted.
     for (name, reader), declared in zip(readers.items(), inputs, strict=False):
         called = what if len(inputs) == 1 else f"{what}[{name!r}]"
         conversion = _conversion(reader, declared, of_channel(axes, declared.channel), called)
@@ -244,6 +245,7 @@ def _with_labels(
         raise DataError(
             f"{rows.what} has {n_rows} rows, {source or 'its labels'} {len(labels)}; the numbers must be equal"
         )
+    # What a function of the user makes of labels is checked again.
     return replace(rows, labels_where=where, y=labels if alter is None else targets.check(alter(labels), rows.what))
 
 
@@ -285,6 +287,7 @@ def _first_wrong(reader: Reader, conversion: Conversion, allow_nonfinite: bool) 
             values = np.where(np.isnan(values) & np.isin(reader.matrix.indices, conversion.may_miss), 0, values)
         place = conversion.first_wrong(values, lenient=allow_nonfinite)
         return None if place is None else reader.row_of(place)
+    # In blocks, as the checks make arrays as large as what they read.
     step = max(min(65536, BLOCK_BYTES * len(reader) // max(reader.dtype.itemsize * prod(reader.shape), 1)), 1)
     for at in range(0, len(reader), step):
         row = conversion.first_wrong(reader.read(slice(at, at + step)), lenient=allow_nonfinite)

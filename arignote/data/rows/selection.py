@@ -86,6 +86,7 @@ class Rows:
             If the reader returns another number of rows, or a value is not finite and `lenient` is False.
         """
         stored = self.reader.read(rows if self.index is None else self.index[rows])
+        # A slice may end behind the last row.
         n_rows = len(range(*rows.indices(len(self)))) if isinstance(rows, slice) else len(rows)
         if len(stored) != n_rows:
             raise DataError(f"{self.reader.where}: {n_rows} rows were requested, but {len(stored)} were returned")
@@ -167,11 +168,13 @@ class Rows:
         Of sequences the steps that count are yielded, as rows of their own.
         """
         conversion, reader = self.conversions[channel], self.readers[channel]
+        # Other channels are not read.
         needed = {name: self.readers[name] for name in (channel, conversion.steps) if name is not None}
         rows = (
             self if ALONE in needed else replace(self, reader=JoinedReader(needed), conversions={channel: conversion})
         )
         row_bytes = max(reader.dtype.itemsize * int(np.prod(reader.shape[1:])), 1)
+        # At least a chunk, as smaller blocks would read it several times.
         step = max(BLOCK_BYTES // row_bytes, reader.chunk_rows or 1)
         for at in range(0, len(self), step):
             fields = fields_of(rows.raw(slice(at, at + step)))
@@ -225,6 +228,7 @@ class Rows:
     def _of_reader(self, reader: Reader, known: dict[int, str] | None) -> dict[str, Any]:
         """Return what identifies the rows of one channel."""
         entry: dict[str, Any] = {"shape": [len(self), *reader.shape[1:]], "dtype": str(reader.dtype)}
+        # Of an array the selected rows are read; all rows of another source are, once for the subsets that share it.
         if isinstance(reader, ArrayReader):
             entry["sha256"] = _sha256(reader.array, self.index)
         else:
@@ -239,10 +243,12 @@ class Rows:
 
 def _sha256(array: Array, index: NDArray[np.int64] | None = None) -> str:
     n_rows = len(array) if index is None else len(index)
+    # The bytes of such an array are addresses.
     if array.dtype.hasobject:
         chosen = array if index is None else array[index]
         return hashlib.sha256(repr(chosen.tolist()).encode()).hexdigest()
     n_bytes = n_rows * (array.nbytes // max(len(array), 1))
+    # The same rows of the sample whenever there are as many rows.
     at = np.linspace(0, n_rows - 1, 4096).astype(np.int64) if n_bytes > IN_MEMORY else None
     digest = hashlib.sha256()
     if at is None and index is None:
@@ -250,6 +256,7 @@ def _sha256(array: Array, index: NDArray[np.int64] | None = None) -> str:
         return digest.hexdigest()
     rows = at if index is None else index if at is None else index[at]
     assert rows is not None
+    # Indexing copies: a piece at a time.
     for start in range(0, len(rows), 4096):
         digest.update(np.ascontiguousarray(array[rows[start : start + 4096]]).data)
     return digest.hexdigest()
