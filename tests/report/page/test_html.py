@@ -19,6 +19,15 @@ HOSTILE = '</script><script>window.harmed = 1</script><img src=x onerror="window
 LAYER = '"><img src=x onerror=harmed=3>'
 SWITCHES = ("sandbox", "first-run")
 WITHOUT = ("gpu", "quic", "background-networking", "component-update", "sync")
+# The labels of a vertical axis, which are drawn: they are aligned to the right.
+KEEP_LABELS = """
+const labels = new Map(), { fillText } = CanvasRenderingContext2D.prototype;
+CanvasRenderingContext2D.prototype.fillText = function (text, ...place) {
+  if (this.textAlign === "right") labels.set(this.canvas, [...(labels.get(this.canvas) || []), +text]);
+  return fillText.call(this, text, ...place);
+};
+window.labelsOf = (canvas) => labels.get(canvas);
+"""
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 
 
@@ -39,6 +48,7 @@ def browser():
 def opened(browser, path, **options):
     """Give the page of a file; fail if anything else is requested, or anything is reported on the console."""
     context = browser.new_context(**options)
+    context.add_init_script(KEEP_LABELS)
     page, requests, said = context.new_page(), [], []
     page.on("request", lambda request: requests.append(request.url))
     page.on("console", lambda message: said.append(message.text))
@@ -128,6 +138,21 @@ def test_curves_are_zoomed_together_and_have_a_log_scale(browser, run):
         assert not whole.is_visible()
         page.get_by_role("button", name="Log scale").click()
         assert page.get_by_role("button", name="Log scale").get_attribute("aria-pressed") == "true"
+
+
+def test_the_axis_of_a_constant_rule_has_its_value_within_and_that_of_zeros_ends_at_1(browser, tmp_path):
+    X = np.random.default_rng(0).normal(size=(60, 3)).astype(np.float32)
+    network = NNRegressor([["RegressionOutputLayer"]], rng=1, sgd_type="adam", batch_size=20)
+    network.fit(X, X[:, 0], n_epochs=2, report=True, checkpoint=str(tmp_path / "run"))
+    assert [(row["learning_rate"], row["momentum"]) for row in network.history_] == [(0.001, 0)] * 2
+    with opened(browser, tmp_path / "run_report.html") as page:
+
+        def axis(rule):
+            labels = page.locator(f'.chart[aria-label^="{rule}: "] canvas').evaluate("labelsOf")
+            return min(labels), max(labels)
+
+        low, high = axis("learning_rate")
+        assert 0 <= low < 0.001 < high <= 0.002 and axis("momentum") == (0, 1)
 
 
 def test_the_pages_of_a_regressor_and_of_several_runs_load_nothing(browser, tmp_path):
