@@ -55,7 +55,11 @@ def _update(bar: Progress, text: str, n_done: int, n_all: int, more: str) -> Non
 
 
 class TerminalBar:
-    """A bar in the last line of a terminal; erased, it leaves nothing behind."""
+    """A bar in the last line of a terminal; erased, it leaves nothing behind.
+
+    Above the rows of a table it would have to draw them again with each change: a line that others print, or a window
+    that is made narrower, leaves some of them twice.
+    """
 
     # Whether it is erased before a line is printed.
     gives_way = True
