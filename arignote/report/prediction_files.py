@@ -101,7 +101,19 @@ def _numbers_of_lines(outputs: Sequence[PredictedOutput], rows: range) -> list[N
 
 
 def write_csv(file: IO[str], outputs: Sequence[PredictedOutput], blocks: Blocks, n_rows: int) -> None:
-    """Write a table: row, step, what is predicted, and the probability of each class, if there are classes."""
+    """Write a table: row, step, what is predicted, and the probability of each class, if there are classes.
+
+    Parameters
+    ----------
+    file : file
+        Open for writing.
+    outputs : sequence of PredictedOutput
+        The outputs of the network, the main one first.
+    blocks : iterable of dict of str to array
+        Predictions of each output, of blocks of rows in their order.
+    n_rows : int
+        Rows in all.
+    """
     writer = csv.writer(file)
     writer.writerow(_table_columns(outputs))
     row = 0

@@ -24,7 +24,28 @@ def table_of_path(
     csv: Mapping[str, Any] | CSVFormat | None,
     options: Mapping[str, Any],
 ) -> tuple[Table | None, Columns | None]:
-    """Return the table that a source names (None if it has no columns), and the requested columns."""
+    """Return the table that a source names (None if it has no columns), and the requested columns.
+
+    Parameters
+    ----------
+    path : Path
+        File or folder.
+    key : str
+        What follows the colon of the source: columns of a text table, or the name of a table within the file.
+    labels : bool
+        Whether labels are read.
+    columns : str, int or sequence of these, optional
+        Columns that the caller asks for.
+    csv : dict or CSVFormat, optional
+        Format of text tables.
+    options : dict
+        Other options of the source, such as `color`.
+
+    Raises
+    ------
+    DataError
+        If an option does not apply to this kind of source, or the file has no such table.
+    """
     if path.is_dir() or path.suffix.lower() in (".npy", ".npz"):
         table, asked = None, ""
     elif is_text_file(path) or path.suffix.lower() == ".parquet":
@@ -60,7 +81,18 @@ def table_of_path(
 
 
 def reader_of_path(path: Path, key: str, labels: bool, options: dict[str, Any]) -> Reader:
-    """Return the reader of a file or a folder without columns to choose from, of a table by its name in the file."""
+    """Return the reader of a file or a folder without columns to choose from, of a table by its name in the file.
+
+    Parameters
+    ----------
+    path, key, labels, options : object
+        As of `table_of_path`.
+
+    Raises
+    ------
+    DataError
+        If an option does not apply to this kind of source.
+    """
     suffix = path.suffix.lower()
     allowed = {"size", "mode"} if path.is_dir() else set[str]() if suffix in (".npy", ".npz") else {"color"}
     for option in sorted(set(options) - allowed):

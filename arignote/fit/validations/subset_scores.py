@@ -74,7 +74,22 @@ def in_order(
 
 
 def scorer(fit: Assembly, subset: str, losses: Sequence[ReportedLoss], check_stop: Callable[[], None]) -> ScoreFunction:
-    """Return a function that scores the network on a subset of the data, and can be stopped in the middle."""
+    """Return a function that scores the network on a subset of the data, and can be stopped in the middle.
+
+    Parameters
+    ----------
+    fit : Assembly
+    subset : "train", "valid" or "test"
+    losses : sequence of ReportedLoss
+        What is computed, with the names that it has in the history.
+    check_stop : callable
+        Raises StopRequested where something asks to stop; called after each batch.
+
+    Returns
+    -------
+    callable
+        From the number of validations before to the value of each loss, by name.
+    """
     network, data, settings = fit.predicting, fit.plan.prepared, fit.settings
     rows, y = data.subsets[subset]
     processes, weights = fit.plan.request.processes, data.scored_weights.get(subset)
