@@ -15,6 +15,7 @@ __all__ = ["draw_seed", "stream", "stream_seed"]
 
 
 def _digest(seed: int, purpose: str, position: tuple[int | str, ...]) -> bytes:
+    # Not hash(), which differs from process to process for text (PYTHONHASHSEED).
     return hashlib.blake2b(repr((seed, purpose, *position)).encode(), digest_size=16).digest()
 
 
@@ -41,6 +42,7 @@ def stream(seed: int, purpose: str, *position: int | str) -> np.random.Generator
 
 def stream_seed(seed: int, purpose: str, *position: int | str) -> int:
     """Return a seed in [0, 2**63) for other generators than those of NumPy, at one position."""
+    # 63 bits: a seed of another library may be a signed integer.
     return int.from_bytes(_digest(seed, purpose, position)[:8], "little") >> 1
 
 

@@ -163,6 +163,7 @@ def columns_in_order(x: Any, learned: Sequence[str | int], what: str) -> Any:
     if not names or not wanted or names == wanted:
         return x
     if isinstance(x, Data):
+        # A shallow copy: the `Data` of the user keeps its features.
         data = copy(x)
         data.features = columns_in_order(x.features, learned, what)
         return data
@@ -178,4 +179,5 @@ def columns_in_order(x: Any, learned: Sequence[str | int], what: str) -> Any:
     repeated = [name for name in wanted if names.count(name) > 1]
     if repeated:
         raise DataError(f"{what} has several columns {repeated[0]!r}; the network was trained on one of that name")
+    # pyarrow has `select`; pandas and polars take a list of names.
     return x.select(wanted) if hasattr(x, "column_names") else x[wanted]

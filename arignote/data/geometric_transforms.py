@@ -21,6 +21,7 @@ def _windows(x: Floats, pad: tuple[int, int], size: tuple[int, int], fill: float
     # Takes a third of the time of np.pad.
     padded = np.full((n_rows, n_maps, height + 2 * dy, width + 2 * dx), fill, x.dtype)
     padded[:, :, dy : dy + height, dx : dx + width] = x
+    # A view: only the windows that are drawn are copied.
     windows = np.lib.stride_tricks.sliding_window_view(padded, size, axis=(2, 3))
     top, left = (rng.integers(n, size=len(x)) for n in windows.shape[2:4])
     return windows[np.arange(len(x)), :, top, left]
@@ -32,6 +33,7 @@ def _warped(x: Floats, matrices: NDArray[np.float64], fill: float) -> Floats:
 
     out, centre = np.empty_like(x), (np.array(x.shape[2:]) - 1) / 2
     for row, matrix in enumerate(matrices):
+        # SciPy reads the input at matrix @ p + offset.
         offset = centre - matrix @ centre
         for image, target in zip(x[row], out[row], strict=True):
             # "grid-constant": with "constant" an edge pixel is lost where rounding puts it 1e-16 outside.
@@ -128,6 +130,7 @@ class Flip(FeatureTransform):
     def _changed(self, x: Floats, rng: np.random.Generator) -> Floats:
         out = x.copy()
         for chance, axis in ((self.p * self.horizontal, 3), (self.p * self.vertical, 2)):
+            # Drawn for an axis that is never flipped, too: its setting does not change what the other one draws.
             rows = rng.random(len(x)) < chance
             out[rows] = np.flip(out[rows], axis)
         return out

@@ -123,12 +123,14 @@ class Conversion:
         if self.preprocess is not None:
             raw = self.preprocess(raw) if steps is None else self._by_step(raw, valid_steps(steps, raw.shape[1]))
         x = np.ascontiguousarray(raw, dtype=np.float32 if self.n_tokens is None else np.int64)
+        # PyTorch warns of arrays that are read-only, as rows of a memory map are.
         return x if x.flags.writeable else x.copy()
 
     def _by_step(self, raw: NDArray[Any], is_valid: NDArray[np.bool_]) -> NDArray[Any]:
         """Return sequences whose steps are preprocessed as rows of their own."""
         assert self.preprocess is not None
         of_steps = self.preprocess(self.counted(raw, is_valid))
+        # Without the axis that `counted` has added to steps of one number.
         of_steps = of_steps[:, 0] if raw.ndim == 2 and of_steps.shape[1:] == (1,) else of_steps
         out = np.zeros((*raw.shape[:2], *of_steps.shape[1:]), of_steps.dtype)
         out[is_valid] = of_steps
@@ -144,6 +146,7 @@ class Conversion:
         if not (self.text or self.may_miss) or values.ndim < 2:
             return values
         numbers = values.copy()
+        # Before astype, which raises for text.
         numbers[..., self.text] = 0
         numbers = numbers.astype(np.float64)
         for place in self.may_miss:

@@ -85,6 +85,7 @@ class Pipeline:
                 arrays = step.learn((self._table(number, learned, x) for x in chunks()), columns)
                 columns = step.after(columns)
             else:
+                # OneHot may have left no column of numbers.
                 arrays = step.fit(self._table(number, learned, x).numbers for x in chunks()) if columns.numbers else {}
             learned |= {f"{number}.{name}": array for name, array in arrays.items()}
         return learned
@@ -103,6 +104,7 @@ class Pipeline:
         operations: list[Operation] = []
         for number, step in enumerate(self.steps):
             of_step = step.operations(_own(number, learned), shape)
+            # The last reshape of a step gives the shape that the next one receives.
             shape = next((value[1:] for name, value in reversed(of_step) if name == "reshape"), shape)
             operations += of_step
         return operations

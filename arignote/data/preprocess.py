@@ -84,8 +84,10 @@ def _moments(chunks: Iterable[Array], axes: Axes, products: bool = False) -> tup
     n, mean, total = 0, np.zeros(()), np.zeros(())
     for rows in chunks:
         over = axes(rows)
+        # The other axes keep length 1, so that a mean per channel is broadcast.
         own = rows.mean(axis=over, keepdims=True)[0]
         n_own, apart, delta = rows.size // own.size, rows - own, own - mean
+        # 0 for the first chunk, whose mean is compared with none.
         weight = n * (n_own / (n + n_own))
         if products:
             total = total + apart.T @ apart + weight * np.outer(delta, delta)
@@ -98,6 +100,7 @@ def _moments(chunks: Iterable[Array], axes: Axes, products: bool = False) -> tup
 
 def _divisor(values: Array, constant: Array) -> Array:
     """Return float32 divisors, 1 where a feature is constant."""
+    # What is not 0 in float64 may be in float32, which is what divides.
     return np.where(constant | (values.astype(np.float32) == 0), 1, values).astype(np.float32)
 
 
@@ -271,9 +274,11 @@ class Whiten(Preprocess):
         n, mean, products = _moments(self._flat(chunks), lambda rows: (0,), products=True)
         if n < 2:
             raise DataError("Whiten needs at least 2 training rows; got 1")
+        # eigh returns the smallest first.
         variances, v = (found[..., ::-1] for found in np.linalg.eigh(products / (n - 1)))
         # The sign of an eigenvector is arbitrary: its largest entry is made positive, as scikit-learn's PCA does.
         v = v * np.sign(v[np.abs(v).argmax(axis=0), np.arange(len(v))])
+        # The tolerance of numpy.linalg.matrix_rank.
         still = variances <= variances[0] * len(v) * np.finfo(np.float64).eps
         w = v * np.where(still, 0.0, 1 / np.sqrt(np.where(still, 1.0, variances) + self.epsilon))
         w = w @ v.T if self.method == "zca" else w[:, : self.n_components]

@@ -34,12 +34,14 @@ def _comment(value: Any) -> Any:
 
 
 def _character_schema(times: str) -> WithJsonSchema:
+    # The rule of `_one_character`, for an editor that validates a config by its schema.
     return WithJsonSchema({"type": ["string", "null"], "pattern": rf'^([^"\n\r]{times}|\\t|tab)$'})
 
 
 def _words(value: Any) -> Any:
     """Return a word or a number, or a list of these, as a list of words; other values as they are."""
     items = value if isinstance(value, list | tuple) else [value]
+    # A bool is an int: true is refused, and not the word "True".
     if value is None or not all(isinstance(item, str | int | float) and not isinstance(item, bool) for item in items):
         return value
     return [str(item).strip() for item in items]

@@ -118,5 +118,6 @@ class TableFormula:
             of_code = [positions.get(value, -1) for value in (*known, fills.get(word))] + [-1]
             rows = np.zeros((len(of_code), len(positions)), np.float32)
             for code, position in enumerate(of_code):
+                # Position -1 is that of the last column, which then stays 0.
                 rows[code, position] = position >= 0
             self.actions.append(Encoding(word, rows=rows, refused=np.array(of_code) < 0 if refuses else None))

@@ -114,6 +114,7 @@ class OneHot(TableStep):
                 values.update(_with_none(column))
         levels = [sorted(values - {None}, key=_in_order) + [None] * (None in values) for values in values_of]
         for name, level in zip(names, levels, strict=True):
+            # Values that hardly occur twice are rather names of rows than categories.
             if len(level) > max(n_rows // 2, 20):
                 warn(
                     f"OneHot: column {name!r} has {len(level):,} values in {n_rows:,} rows, each of which becomes a "
@@ -128,6 +129,7 @@ class OneHot(TableStep):
             codes = np.fromiter(map(numbers.get, values, repeat(-1)), np.int64, len(values))
             known = np.flatnonzero(codes >= 0)
             if self.handle_unknown == "error" and len(known) < len(codes):
+                # -1, the least code, is that of an unknown value.
                 value = values[int(np.argmin(codes))]
                 word = "a missing value" if value is None else repr(value)
                 raise DataError(
@@ -200,6 +202,7 @@ class Impute(TableStep):
     def learn(self, chunks: Iterable[TableRows], columns: TableColumns) -> Learned:
         places, names = self._places(columns)
         if self.strategy == "constant":
+            # The defaults of SimpleImputer of scikit-learn.
             values = [0.0] * len(places["numbers"]) + ["missing_value"] * len(places["words"])
             values = values if self.fill_value is None else [self.fill_value] * len(names)
             return places | {"values": _packed(values)}
@@ -253,6 +256,7 @@ def _packed(values: Any) -> Array:
     return np.frombuffer(json.dumps(values).encode(), np.uint8)
 
 
+# Each batch asks for the same bytes.
 @lru_cache(maxsize=64)
 def unpacked(packed: bytes) -> Any:
     """Return what `_packed` has packed; DataError if a file holds anything else."""

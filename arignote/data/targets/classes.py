@@ -143,6 +143,7 @@ class Ranks(_OneLabel):
 
     def encode(self, y: NDArray[Any], state: TargetState, what: str) -> NDArray[Any]:
         labels = labels_of_state(state)
+        # encode_labels needs sorted labels; `order` leads from their places back to the ranks.
         order = np.argsort(labels)
         encoded: NDArray[Any] = order[encode_labels(y, labels[order], what)]
         return encoded

@@ -74,6 +74,7 @@ class EachStep(Target):
         is_counted = np.zeros((len(rows), n_steps), dtype=bool)
         flat = []
         for number, row in enumerate(rows):
+            # All True: without lengths of the input each value counts.
             of_row = np.arange(len(row)) >= 0 if counts is None else counts[number]
             # Rows of the length of their sequence, or padded as it is.
             if len(row) not in (len(of_row), int(of_row.sum())) or not of_row.any():
@@ -146,6 +147,7 @@ class EachStep(Target):
 
 def counted(encoded: NDArray[Any]) -> NDArray[np.bool_]:
     """Return which steps (rows, steps) of encoded values have one."""
+    # In all columns: with missing_targets, single ones of a step may be NaN.
     mask: NDArray[np.bool_] = encoded >= 0 if encoded.dtype.kind in "iu" else ~np.isnan(encoded).all(axis=2)
     return mask
 

@@ -47,6 +47,7 @@ class Flags(Target):
     n_classes: Count | None = None
 
     def check(self, y: Any, what: str) -> NDArray[Any]:
+        # A sparse matrix of SciPy, or a DataFrame.
         y = y.toarray() if hasattr(y, "toarray") else y.to_numpy() if hasattr(y, "to_numpy") else y
         listed = isinstance(y, list | tuple) or (isinstance(y, np.ndarray) and y.dtype == object)
         are_lists = [isinstance(row, list | tuple | set | frozenset | np.ndarray) for row in y] if listed else []
@@ -114,6 +115,7 @@ class Flags(Target):
     def strata(self, y: NDArray[Any]) -> NDArray[Any]:
         """Return a number for each combination of labels."""
         combinations = [tuple(row.tolist()) if y.ndim == 2 else row for row in y]
+        # By repr, as combinations of labels of several types have no order.
         numbers = {combination: n for n, combination in enumerate(sorted(set(combinations), key=repr))}
         return np.array([numbers[combination] for combination in combinations])
 
@@ -142,6 +144,7 @@ def _tuples_of_labels(y: Any, what: str) -> NDArray[Any]:
             raise DataError(
                 f"labels of {what} row {row} must be numbers or text, none of them missing; got {plain!r:.100}"
             )
+        # By type first: numbers and text have no common order.
         rows.append(tuple(sorted(set(plain), key=lambda label: (str(type(label)), label))))
     return _as_objects(rows)
 

@@ -50,6 +50,7 @@ def find_classes(labels: NDArray[Any], n_classes: int | None) -> NDArray[Any]:
     if classes.dtype.kind == "U":
         # The narrowest dtype, as in a checkpoint.
         classes = np.array(classes.tolist())
+    # One output, through a sigmoid, is for two classes.
     n_needed = 2 if n_classes == 1 else n_classes
     if n_needed is not None and classes.dtype.kind in "biuf" and len(classes) <= n_needed:
         if len(classes) < n_needed or (classes == np.arange(n_needed)).all():
@@ -61,6 +62,7 @@ def find_classes(labels: NDArray[Any], n_classes: int | None) -> NDArray[Any]:
             classes = np.arange(n_needed)
     elif n_needed is not None and len(classes) != n_needed:
         raise DataError(f"labels have {len(classes)} classes, the output layer n_classes={n_classes}")
+    # Of the labels: `classes` may have become 0 .. n_classes - 1, which need not all occur.
     classes_seen = np.unique(labels).tolist()
     if len(classes_seen) < 2:
         raise DataError(f"labels have one class only ({classes_seen}); a classifier needs at least two")
@@ -147,6 +149,7 @@ def encode_labels(labels: NDArray[Any], classes: NDArray[Any], what: str) -> NDA
     """
     labels = like_classes(labels, classes)
     try:
+        # A label above all classes would be placed behind the last one.
         at = np.searchsorted(classes, labels).clip(max=len(classes) - 1)
         good = classes[at] == labels
     except TypeError:

@@ -80,6 +80,7 @@ class Numbers(Target):
             raise DataError(f"y of {what} column {int(np.argmax(is_absent))} is missing in every training row")
         mean, scale = np.zeros(n_columns), np.ones(n_columns)
         if self.scale_target:
+            # What overflows is an error below.
             with np.errstate(over="ignore"):
                 mean, scale = np.nanmean(train, axis=0), np.nanstd(train, axis=0)
             if not np.isfinite([mean, scale]).all():
@@ -104,6 +105,7 @@ class Numbers(Target):
         n_columns = 1 if y.ndim == 1 else y.shape[1]
         if n_columns != self.size(state):
             raise DataError(f"y of {what} has {n_columns} columns, that of the training data {self.size(state)}")
+        # In float64: where the mean is large beside the scale, float32 has too few digits for the difference.
         scaled = (y.reshape(-1, n_columns).astype(np.float64) - state["mean"]) / state["scale"]
         is_too_large = (np.abs(scaled) > np.finfo(np.float32).max).any(axis=1)
         if is_too_large.any():
@@ -132,6 +134,7 @@ class Numbers(Target):
 def _as_numbers(y: Any, what: str) -> NDArray[Any]:
     """Return an array of numbers; NaN for masked values, None and the markers of pandas."""
     try:
+        # float64, as integers have no NaN.
         values = np.asarray(y.astype(np.float64).filled(np.nan) if np.ma.is_masked(y) else y)
     except ValueError:
         raise DataError(f"y of {what} must be numbers (rows,) or (rows, columns); its rows differ in length") from None

@@ -152,6 +152,7 @@ class Targets:
         """Return which rows (rows,) have a target for any output; None if all have one."""
         by_output = [one.present_mask(self.values(y, name)) for name, one in self.by_output.items()]
         masks = [one for one in by_output if one is not None]
+        # An output that lacks no value has one in each row.
         return np.logical_or.reduce(masks) if len(masks) == len(by_output) else None
 
     def units(self, states: Mapping[str, TargetState]) -> dict[str, NDArray[np.float64]]:
@@ -166,6 +167,7 @@ class Targets:
 
     def keywords(self, states: Mapping[str, TargetState]) -> dict[str, Any]:
         """Return the keywords by which an augmentation learns of the target."""
+        # Of several outputs each has a number of classes of its own.
         return self.of_main.keywords(states[self.main]) if self.is_single else {}
 
     def encoded_form(self, states: Mapping[str, TargetState]) -> str:

@@ -57,6 +57,7 @@ def chosen_columns(asked: Columns | None, available: Sequence[str], where: str) 
             excluded |= set(_named(item[1:], available, where))
         else:
             wanted += _named(item, available, where)
+    # With exclusions alone, all others are selected.
     selected = [name for name in wanted or available if name not in excluded]
     if not selected:
         raise DataError(f"{where}: no columns are left of {asked!r}. There are: {listed(available)}")
@@ -71,6 +72,7 @@ def _named(item: str | int, available: Sequence[str], where: str) -> list[str]:
     first, colon, last = word.partition(":")
     if colon and _is_position(first or "0") and _is_position(last or "0"):
         start, stop = int(first or 0), int(last) if last else len(available)
+        # A slice would leave out what is out of range without an error.
         bounds = range(-len(available), len(available) + 1)
         if start not in bounds or stop not in bounds or not available[start:stop]:
             raise DataError(f"{where}: has {len(available)} columns; columns {word} are out of range")

@@ -91,9 +91,11 @@ def words_of(column: Array, where: str) -> Array:
     known: dict[Any, Any] = {}
     words = np.empty(len(column), object)
     is_time = column.dtype.kind in "mM"
+    # tolist makes integers of times in nanoseconds, which would pass for categories.
     for row, value in enumerate(column if is_time else column.tolist()):
         if is_missing(value):
             continue
+        # complex is a Number, too.
         if is_time or isinstance(value, complex) or not isinstance(value, (str, *_NUMBERS)):
             raise DataError(
                 f"{where} must be numbers or text; row {row} holds {type(value).__name__} {str(value)[:40]!r}. Compute "

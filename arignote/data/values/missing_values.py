@@ -150,6 +150,7 @@ def first_not_finite(x: Array) -> int | None:
 def not_finite_error(where: str, row: Array, columns: Names) -> DataError:
     """Return the error for a row that holds NaN, infinity, or a number too large for float32."""
     is_odd = ~np.isfinite(row)
+    # The first that is not finite; if all are finite, the largest, which float32 cannot hold.
     place = int(np.argmax(is_odd if is_odd.any() else np.abs(row)))
     at = [int(index) for index in np.unravel_index(place, row.shape)]
     within = f" in column {(columns or range(len(row)))[place]!r}" if row.ndim == 1 else f" at {at}"

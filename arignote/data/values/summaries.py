@@ -20,6 +20,7 @@ class Mean:
 
     def add(self, values: list[Any]) -> None:
         """Take further values into account."""
+        # np.sum adds in pairs, and loses fewer digits than adding one by one.
         self.n_values, self._total = self.n_values + len(values), self._total + float(np.sum(values))
 
     def value(self) -> Any:
@@ -50,6 +51,7 @@ class Counts:
     def value(self) -> Any:
         """Return the most frequent value; of equally frequent ones the smallest."""
         most = max(self._counts.values())
+        # As SimpleImputer of scikit-learn chooses.
         return min(value for value, count in self._counts.items() if count == most)
 
 
@@ -60,6 +62,7 @@ class Median(Counts):
         """Return the median."""
         values = np.array(sorted(self._counts))
         ends = np.cumsum([self._counts[value] for value in values.tolist()])
+        # An end is the number of rows up to a value: the sorted row `at` has the first value whose end is above it.
         middle = [values[np.searchsorted(ends, at, side="right")] for at in ((ends[-1] - 1) // 2, ends[-1] // 2)]
         return float(np.mean(middle))
 

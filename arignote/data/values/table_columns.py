@@ -64,6 +64,7 @@ class TableColumns:
         of_kind = {NUMBER: self.numbers, CATEGORY: self.words}
         wanted: list[str | int] = []
         for item in items:
+            # A column that is named "number" or "category" comes before the kind of that name.
             wanted += of_kind[item] if item in of_kind and item not in self.names else [item]
         if not wanted:
             return ()

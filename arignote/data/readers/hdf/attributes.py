@@ -138,6 +138,7 @@ def check_inside(data: Any, where: str) -> None:
         file = settings.get_external(0)[0].decode(errors="replace")
         raise DataError(f"{where}: its values lie in another file, {file!r}, which is not read: name that file instead")
     if data.is_virtual:
+        # "." is this file.
         files = sorted({source.file_name for source in data.virtual_sources()} - {"."})
         if files:
             names = ", ".join(map(repr, files[:3]))
@@ -161,6 +162,7 @@ def check_filters(data: Any, where: str) -> None:
             f"{where}: is compressed with {name.decode(errors='replace') or 'an unknown filter'} (HDF5 filter {code})"
         )
         try:
+            # The import registers its filters with HDF5.
             importlib.import_module("hdf5plugin")
         except ImportError:
             raise DataError(f"{message}, which h5py lacks: pip install hdf5plugin") from None

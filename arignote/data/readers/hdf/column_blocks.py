@@ -75,6 +75,7 @@ def block_of(
 
     width, form = 1, kind.get_class()
     if form == h5py.h5t.ARRAY:
+        # A table of pandas has one field for all columns of a type.
         width, kind = math.prod(kind.get_array_dims()) // len(labels), kind.get_super()
         form = kind.get_class()
     if form == h5py.h5t.BITFIELD and kind.get_size() == 1:
@@ -95,6 +96,7 @@ def block_of(
             labels, np.dtype(object), cut, width, unsupported or "values of a type that NumPy lacks, such as times"
         )
     if dtype.kind in "biufc":
+        # Native bytes: PyTorch takes no others.
         return ColumnBlock(labels, dtype.newbyteorder("="), cut, width, unsupported)
     what = {h5py.h5t.VLEN: "rows of different lengths", h5py.h5t.COMPOUND: "columns within a column"}
     return ColumnBlock(labels, dtype, cut, width, unsupported or what.get(form, f"values of type {dtype}"))

@@ -62,6 +62,7 @@ def frame(group: Any, where: str, kind: str, columns: Sequence[str] | None) -> H
         n_rows, chunk, row_bytes = len(data), data.chunks and data.chunks[0], data.dtype.itemsize
         fetch = lambda a, b: data[a:b]  # noqa: E731
     else:
+        # axis0 has the names of the columns, axis1 those of the rows.
         axes = ("index",) if series else ("axis0", "axis1")
         if any(text_of(group, f"{axis}_variety") == "multi" for axis in axes):
             raise DataError(f"{where}: has a MultiIndex, which is not read; save it after reset_index()")
@@ -96,12 +97,14 @@ def _fixed(group: Any, where: str, name: str, labels: list[str]) -> tuple[Column
     unsupported = unsupported if unsupported.startswith(("date", "time")) else ""
     if "shape" in data.attrs:
         # HDF5 cannot store an empty block: pandas writes a placeholder of one element, and the shape as an attribute.
+        # It is that of the block in memory, (columns, rows).
         rows = int(plain_of(data, "shape")[-1])
         return (
             block_of(data.id.get_type(), labels, lambda s: np.empty((s.stop - s.start, len(labels))), unsupported),
             rows,
             None,
         )
+    # PyTables writes objects as one pickle, the only row of a VLArray.
     if text_of(data, "PSEUDOATOM") == "object":
         if name != "values":
             return (
@@ -114,6 +117,7 @@ def _fixed(group: Any, where: str, name: str, labels: list[str]) -> tuple[Column
         values = objects(pickled_attribute(data, name, bytes(data[0])))
         return ColumnBlock(labels, np.dtype(object), lambda s: values[s], unsupported=unsupported), len(values), None
     check_filters(data, where)
+    # A block in memory is (columns, rows), and is usually stored transposed, rows first.
     flip = data.ndim > 1 and not attribute(data, "transposed")
     shape = data.shape[::-1] if flip else data.shape
     if shape[1:] not in ((), (len(labels),)):
@@ -150,6 +154,7 @@ def value_blocks(group: Any, data: Any, where: str) -> tuple[list[ColumnBlock], 
         form, meta = text_of(data, f"{field}_dtype"), text_of(data, f"{field}_meta")
         unsupported = form if form.startswith(("date", "time")) else ""
         missing = text_of(data, f"{field}_nan_rep") or text_of(group, "nan_rep")
+        # "N." is the pickle of None; without nan_rep, pandas writes "nan".
         missing = "nan" if missing in ("", "N.") else missing
         cut = field_of(field)
         block = block_of(

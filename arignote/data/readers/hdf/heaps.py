@@ -17,6 +17,7 @@ from arignote.errors import DataError
 __all__ = ["check_heaps"]
 
 _BEGIN = b"GCOL\1\0\0\0"
+# Bytes of the header of a collection, and of that of an object.
 _HEADER = 16
 
 
@@ -38,6 +39,7 @@ def check_heaps(path: str) -> None:
         _check(path, stat.st_size, stat.st_mtime_ns)
 
 
+# By size and time: a file that is opened again is searched again only if it has changed.
 @lru_cache(maxsize=64)
 def _check(path: str, n_bytes: int, changed_at: int) -> None:
     with open(path, "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
@@ -57,6 +59,7 @@ def _is_whole(data: mmap.mmap, at: int) -> bool:
     while place + _HEADER <= min(end, len(data)):
         number, size = struct.unpack_from("<H6xQ", data, place)
         # Object 0 is the free space, whose size includes its header.
+        # That of another object is the size of its data, which are padded to 8 bytes.
         step = size if number == 0 else _HEADER + (size + 7) // 8 * 8
         if step < _HEADER or place + step > end:
             return False

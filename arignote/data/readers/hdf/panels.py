@@ -142,6 +142,7 @@ class _Lines:
     def _pixels(self, start: int, stop: int) -> Array:
         step = min(self.per, (self.data.chunks or (self.per,))[0])
         check_memory(step * self.data.dtype.itemsize, self.where, "the lines of a chunk")
+        # Each line has all rows: chunk by chunk, those that are wanted are kept.
         raws = (self.data[at : at + step] for at in range(0, self.per, step))
         return np.concatenate([self._assemble(raw, len(raw))[:, start:stop] for raw in raws]).reshape(
             *self._sizes, stop - start
@@ -150,6 +151,7 @@ class _Lines:
 
 def _period(fields: Any, n_lines: int, first: str, others: list[str]) -> int:
     """Return the number of lines of the first row: until its label changes, or its first pixel occurs again."""
+    # Read in pieces that grow, as all lines may be those of one row.
     size = min(n_lines, 4096)
     while True:
         head = fields[:size]

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["columns_of", "open_table", "tables_of"]
 
+# Values of pandas_type; "wide_table" is a Panel, "ndim_table" a Panel4D.
 _PANDAS = ("series", "frame", "series_table", "frame_table", "wide_table", "ndim_table")
 
 
@@ -33,6 +34,7 @@ def tables_of(file: h5py.File) -> list[str]:
     def visit(name: str, item: Any) -> None:
         path = f"/{name}"
         parent = path.rpartition("/")[0]
+        # Indices of PyTables, and categories, which pandas keeps below "meta", are no tables of the user.
         if "/_i_" in path or any(path[: at.start()] in groups for at in re.finditer("/meta/", path)):
             return
         if isinstance(item, h5py.Group) and "pandas_type" in item.attrs:
