@@ -150,6 +150,7 @@ class Architecture:
 
 def _channels_last(shape: Shape) -> list[str]:
     """Return a hint if images seem to have their channels last."""
+    # At most 4 channels, as of RGBA, and more rows and columns than that.
     if len(shape) == 3 and shape[2] <= 4 < min(shape[:2]):
         return [f"input {shape} reads as {shape[0]} channels; if channels are last, write axes: NHWC"]
     if len(shape) == 2:
@@ -187,12 +188,14 @@ def declare(
             layer = layer.sized(n_outputs if isinstance(n_outputs, int) else n_outputs[str(layer.name)])
         sources = sources_of(layer, positions, layers[:position])
         fields, of_output = fields_taken(layer, sources, steps, names_of_steps, n_inputs, n_before)
+        # An input layer has no sources.
         n_before += not sources
         steps.append(of_output)
         shapes = tuple(placed[source].output_shape for source in sources) or (shape_of_input(layer, n_in),)
         try:
             output = layer.output_shape(*shapes)
         except ShapeError as error:
+            # A hint on the axes of the data helps only where the shape is still that of the data.
             is_of_data = not sources or shapes[0] == placed[0].input_shape
             raise _misfit(layer, shapes[0], error, is_input=not sources, is_of_data=is_of_data) from None
         params, owner = layer.declare_params(*shapes), str(layer.name)

@@ -67,6 +67,7 @@ class AutoEncoderOutputLayer(OutputLayer, WeightedLayer):
         return ["own_input", {}]
 
     def to_predictions(self) -> Callable[[Tensor], Tensor]:
+        # The second half is x, for the loss.
         return lambda outputs: outputs[:, : outputs.shape[1] // 2]
 
     def output_shape(self, shape: Shape) -> Shape:
@@ -88,11 +89,13 @@ class AutoEncoderOutputLayer(OutputLayer, WeightedLayer):
         from torch import cat, rand_like
 
         encode, n_units, level = self._encoder.build(shape), self.n_units, self.corruption_level
+        # Those of the weights, of which LCLayer has one for each segment.
         names = [name for name, param in self._encoder.declare_params(shape).items() if param.unit_axis is not None]
 
         def forward(params: Mapping[str, Tensor], x: Tensor, training: bool) -> Tensor:
             x = x.flatten(1)
             p = params.get("corruption_level", level)
+            # Not divided by 1 - p, unlike dropout: other values stay as they are.
             corrupted = x * (rand_like(x) >= p) if training and p else x
             hidden: Any = encode(params, corrupted, training)
             segments = zip(hidden.split(n_units, 1), names, strict=True)

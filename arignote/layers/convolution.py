@@ -99,9 +99,11 @@ class ConvolutionLayer(FilterLayer):
         n_maps //= n_groups
         for stage, n_out in enumerate(self._maps()):
             n_sums, fan_in = n_out * activation.pieces, n_maps * prod(window)
+            # Of units, each of which may have several sums.
             fan_out = n_out // n_groups * prod(window)
             W = Param((n_sums, n_maps, *window), weights(activation, self.W), fan_in, fan_out, unit_axis=0)
             params |= self._stage(W, n_out, tuple(n_pixels), str(stage or ""))
+            # Further stages are 1x1 convolutions over all maps.
             n_maps, window, n_groups = n_out, (1,) * len(window), 1
         return params
 
@@ -131,6 +133,7 @@ class ConvolutionLayer(FilterLayer):
                 suffix = str(stage or "")
                 b = params.get("b" + suffix)
                 # Only the first convolution has the window and the stride; the others are of 1x1 pixels.
+                # The engine takes a bias for each map; one for each value is added behind it.
                 x = convolve(x, params["W" + suffix], None if untied else b, *(first if stage == 0 else ()))
                 x = x + params["b" + suffix] if untied else x
                 x = function(x, *(params[name + suffix] for name in slope_names))

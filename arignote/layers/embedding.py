@@ -72,6 +72,7 @@ def tokens_of(layers: Sequence[Layer]) -> dict[str, int]:
     for layer in layers:
         if isinstance(layer, EmbeddingLayer):
             source = str(layer.input or before)
+            # A token of an input that several embeddings take must be one of each.
             n_tokens[source] = min(n_tokens.get(source, layer.n_tokens), layer.n_tokens)
         if not isinstance(layer, OutputLayer):
             before = layer.name

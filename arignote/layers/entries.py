@@ -100,6 +100,7 @@ class Builder:
             block: Block = build("block", ["Block", params])
             return block
         cls = find("layer", word)
+        # A layer that shares parameters has these settings from their owner, and takes no default of them.
         known = cls.model_fields.keys() - (OF_OWNER if params.get("share") is not None else ())
         fitting = {k: v for k, v in self._defaults.items() if k in known}
         self.used |= set(fitting)
@@ -179,7 +180,9 @@ def _named(declared: Sequence[tuple[type[Layer | Block], str | None, str | None]
             name = name or channel
         if name is None:
             counts[prefix] = counts.get(prefix, 0) + 1
+            # Most networks have one of each, which needs no number.
             name = prefix if prefix in ("input", "output") else f"{prefix}{counts[prefix]}"
+            # The user may have given this name to another layer.
             while name in taken:
                 counts[prefix] += 1
                 name = f"{prefix}{counts[prefix]}"

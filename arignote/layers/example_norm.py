@@ -88,6 +88,7 @@ class _MapsNorm(_ExampleNorm):
 
     def _n_groups(self, n_maps: int) -> int:
         """Return the number of groups of maps with a mean and a variance of their own."""
+        # Groups of one map: instance normalisation.
         return n_maps
 
     def declare_params(self, shape: Shape) -> dict[str, Param]:

@@ -154,6 +154,7 @@ class SliceLayer(Layer):
             raise ShapeError(f"axis must be at most the number of axes of an example, {len(shape)}; got {self.axis}")
         n, before, behind = shape[self.axis - 1], shape[: self.axis - 1], shape[self.axis :]
         if self.index is None:
+            # A range is cut as a tensor is.
             kept = len(range(n)[self.start : self.stop : self.step])
             if not kept:
                 raise ShapeError(f"start {self.start} and stop {self.stop} leave nothing of {n} values")

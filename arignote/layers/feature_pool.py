@@ -32,6 +32,7 @@ def _pooled(function: PoolFunction, size: int, axis: int) -> Forward:
 
     def forward(params: Mapping[str, Tensor], x: Tensor, training: bool) -> Tensor:
         groups = unflatten(x, axis, (-1, size))
+        # unflatten puts the members of a group behind `axis`.
         values = getattr(groups, function)(axis + 1)
         # Not amax, which divides the gradient among equal values, as pooling of windows does not.
         pooled: Tensor = values.values if function in ("max", "min") else values

@@ -76,6 +76,7 @@ class GlobalAveragePoolLayer(_GlobalPool):
         return maps.mean(axes)
 
     def _of_steps(self, maps: Tensor, counts: Tensor) -> Tensor:
+        # Not a product with `counts`: 0 times NaN or infinity is NaN.
         return maps.where(counts, 0.0).sum(2) / counts.sum(2)
 
 
@@ -90,6 +91,7 @@ class GlobalMaxPoolLayer(_GlobalPool):
     """
 
     def _of_maps(self, maps: Tensor, axes: tuple[int, ...]) -> Tensor:
+        # Not amax, which divides the gradient among equal values.
         return maps.flatten(2).max(2).values
 
     def _of_steps(self, maps: Tensor, counts: Tensor) -> Tensor:

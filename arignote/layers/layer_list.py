@@ -69,6 +69,7 @@ def _expanded(layers: Any, layer_defaults: Mapping[str, Any] | None) -> LayerExp
     complaints = builder.complaints + builder.complaints_of_defaults()
     unused = {key: value for key, value in defaults.items() if key not in builder.used}
     complaints += [_of_one_layer(key, value) for key, value in unused.items() if _is_of_one_layer(key, value)]
+    # Otherwise a layer that could not be built may be the one that has the parameter.
     if not complaints:
         fields = {name for entry in all_entries(entries) for name in type(entry.part).model_fields}
         complaints = [_without_layer(key, value, fields) for key, value in unused.items()]
@@ -86,6 +87,7 @@ def _check_forms(layers: Any, layer_defaults: Any) -> None:
         raise ConfigError(Complaint(("layers",), f"must be a list of [Layer, {{parameters}}]; got {layers!r}"))
     if not isinstance(layer_defaults, Mapping | None):
         raise ConfigError(Complaint(("layer_defaults",), f"must be a mapping; got {layer_defaults!r}"))
+    # [Name, {params}] itself, in place of a list of these.
     if isinstance(layers[0], str) and len(layers) == 2 and isinstance(layers[1], Mapping):
         whole = Replacement("layers", [[layers[0], plain(layers[1])], ["ClassificationOutputLayer"]], at_top=True)
         message = "must be a list of layers; got a single one"

@@ -93,6 +93,7 @@ class LayerExpander:
             return
         self._check_order(entries)
         self._expand(entries, self._whole)
+        # After a complaint the layer that would use the output may be missing.
         for layer in [] if self.complaints else self.layers:
             if layer.name not in self._used and not isinstance(layer, OutputLayer):
                 message = f"nothing uses the output of {layer.name!r}: name it as an input, or leave the layer out"
@@ -155,6 +156,7 @@ class LayerExpander:
         if block.input is not None:
             source = self._resolved(block.input, scope, (*entry.path, "input"), block)
         for number in range(1, block.repeat + 1):
+            # A block that is not repeated has the number of the one around it.
             repetition = number if block.repeat > 1 else scope.repetition
             prefix = f"{scope.prefix}{name}-{number}-"
             inside = Scope(prefix, {"in": str(source)}, outer=scope, repetition=repetition)
@@ -173,6 +175,7 @@ class LayerExpander:
         elif source is not None and not isinstance(layer, NetworkInput):
             own = source if layer.input is None else self._resolved(layer.input, scope, (*entry.path, "input"), layer)
             self._used.add(own)
+            # Left out where it is the default: the spec is then the same, whether the user has named it or not.
             links["input"] = None if own == self._before else own
         if isinstance(layer, WeightedLayer) and layer.share is not None:
             links["share"] = self._resolved(layer.share, scope, (*entry.path, "share"), layer)
@@ -199,6 +202,7 @@ class LayerExpander:
         else:
             message = f"there is no layer {name!r}. {hint}"
         self._complain(path, f"{path[-1]}: {message}" if isinstance(path[-1], str) else message, part)
+        # Any layer will do to check what follows, as the network is refused in any case.
         return str(self.layers[-1].name if self.layers else name)
 
     def _complain(self, path: Path, message: str, part: Part | None = None) -> None:

@@ -84,6 +84,7 @@ def _entry(param: Any, value: Any) -> StoredTensor:
         transpose = value.get("transpose")
         if isinstance(transpose, bool | None):
             return StoredTensor(value["name"], transpose)
+        # [-1] is no order of axes, and so is refused below.
         axes = transpose if isinstance(transpose, list | tuple) and all(type(a) is int for a in transpose) else [-1]
         if sorted(axes) == list(range(len(axes))):
             return StoredTensor(value["name"], tuple(axes))

@@ -34,12 +34,15 @@ def lstm_cell(max_gradient: float | None) -> Callable[[Mapping[str, Tensor], str
 
             _, c = states
             sums: Any = of_input + of_state
+            # A hook on a tensor without a gradient raises.
             if max_gradient is not None and sums.requires_grad:
                 sums.register_hook(clipped)
+            # The order of PyTorch: input gate, forget gate, cell, output gate.
             i, f, g, o = sums.chunk(4, 1)
             if w_cell is not None:
                 i, f = i + w_cell[0] * c, f + w_cell[1] * c
             new_c = f.sigmoid() * c + i.sigmoid() * tanh(g)
+            # The output gate sees the new cells, the others the old ones (Gers and Schmidhuber, 2000).
             return (o if w_cell is None else o + w_cell[2] * new_c).sigmoid() * tanh(new_c), new_c
 
         return cell

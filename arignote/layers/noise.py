@@ -183,6 +183,7 @@ def dropout_mask(p: float) -> Callable[[Tensor], Tensor]:
     def draw(x: Tensor) -> Tensor:
         if x.device.type != "cpu":
             return (torch.rand_like(x) >= p).to(x.dtype).mul_(scale)
+        # From -2**63 to None are all 2**64 words; from 0 the sign bit would never be set.
         words = torch.empty(-(-x.numel() * n_bits // 64), dtype=torch.int64).random_(-(2**63), None)
         if n_bits < 8:
             mask = of_byte.index_select(0, words.view(torch.uint8).to(torch.int64)).view(-1)[: x.numel()].view(x.shape)

@@ -82,6 +82,7 @@ class BatchNormLayer(ParametricLayer):
             # A single value of each unit has no variance.
             uses_batch = training and not keeps_statistics and x.numel() > x.shape[1]
             gamma, beta, mean, var = (params[name] for name in ("gamma", "beta", "mean", "var"))
+            # It changes `mean` and `var` in place; the running variance is divided by n - 1, that of the batch by n.
             return batch_norm(x, mean, var, gamma, beta, uses_batch, alpha, epsilon)
 
         return forward

@@ -77,4 +77,5 @@ def zeros_of(
         got = window[0] if len(window) == 1 else list(window)
         raise ConfigError(Complaint((name,), f"{name} 'same' needs {what} of odd {sizes}; got {got}"))
     reach = tuple(d * (n - 1) for d, n in zip(dilation, window, strict=True))
+    # The reach of an odd window is even: half of it is on each side.
     return {"same": tuple(n // 2 for n in reach), "full": reach, "valid": (0,) * len(reach)}[pad]

@@ -48,6 +48,7 @@ class Pool(Layer):
     @model_validator(mode="after")
     def _each_window_has_values(self) -> Self:
         window, _, zeros, *_ = self.geometry
+        # PyTorch raises for more, where a window could lie in the zeros alone.
         if any(2 * z > w for z, w in zip(zeros, window, strict=True)):
             most, pad = [w // 2 for w in window], list(zeros)
             is_series = len(window) == 1
@@ -188,6 +189,7 @@ def _of_volumes(pool_images: Callable[..., Any]) -> Callable[..., Any]:
     def pool(maps: Any, window: Any, stride: Any, zeros: Any) -> Any:
         n, n_maps, n_slices = maps.shape[:3]
         slices = pool_images(maps.flatten(1, 2), window[1:], stride[1:], zeros[1:])
+        # An image of each map: a row for each slice, a column for each pixel.
         columns = slices.reshape(n, n_maps, n_slices, -1)
         pooled = pool_images(columns, (window[0], 1), (stride[0], 1), (zeros[0], 0))
         return pooled.reshape(n, n_maps, -1, *slices.shape[2:])

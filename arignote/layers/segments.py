@@ -86,6 +86,7 @@ class _Segments(WeightedLayer):
             segments = zip(split(x.flatten(1), lengths, 1), suffixes, strict=True)
             sums = cat([segment.mm(params[f"W{suffix}"]) for segment, suffix in segments], 1)
             if "b" in params:
+                # In place, as in `affine`.
                 sums = sums.add_(whole(params, "b"))
             return function(sums, *(whole(params, name) for name in slope_names))
 

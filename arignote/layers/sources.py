@@ -46,6 +46,7 @@ def fields_taken(
         name = layer.steps if isinstance(layer, InputLayer) else None
         return (position,), None if name is None else n_inputs + steps_of.index(name)
     of_sources = {steps[source] for source in sources}
+    # What is merged of sequences of different lengths has no lengths.
     field = of_sources.pop() if len(of_sources) == 1 else None
     return (field,) if layer.takes_steps and field is not None else (), field if layer.keeps_steps else None
 

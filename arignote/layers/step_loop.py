@@ -78,6 +78,7 @@ def _direction(
     from torch.nn.functional import linear
 
     w_rec, b_rec = params["W_rec" + suffix], params.get("b_rec" + suffix)
+    # One product for all steps: only that with W_rec needs the state before.
     of_inputs = linear(x, params["W_in" + suffix], params.get("b_in" + suffix))
     states: tuple[Tensor, ...] = (x.new_zeros(x.shape[0], w_rec.shape[1]),) * n_states
     outputs: list[Any] = [None] * x.shape[1]
@@ -88,6 +89,7 @@ def _direction(
             states, outputs[step] = after, after[0]
             continue
         is_counted = counts[:, step, None]
+        # A step that does not count leaves the states as they are.
         states = tuple(new.where(is_counted, old) for new, old in zip(after, states, strict=True))
         outputs[step] = after[0].where(is_counted, 0.0)
     return stack(outputs, 1), states[0]

@@ -43,6 +43,7 @@ class TransposedConvolution(FilterLayer):
     @model_validator(mode="after")
     def _more_is_less_than_a_step(self) -> Self:
         _, stride, _, dilation, _ = self.geometry
+        # The bound of the engine.
         most = [max(s, d) - 1 for s, d in zip(stride, dilation, strict=True)]
         if any(n > m for n, m in zip(self._more, most, strict=True)):
             is_series = len(most) == 1

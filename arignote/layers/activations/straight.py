@@ -88,6 +88,7 @@ class PReLU(Activation):
 
     slopes: ClassVar[dict[str, float]] = {"a": 0.25}
     initial: ClassVar[str] = "he"
+    # The variance of the weights is 2 / ((1 + a^2) fan_in): He et al. 2015, section 2.2.
     gain: ClassVar[float] = (1 + 0.25**2) ** -0.5
 
     def build(self) -> Callable[..., Tensor]:
@@ -124,6 +125,7 @@ def _prelu_shelf(x: Tensor, a: Tensor, c: Tensor) -> Tensor:
 
     size = (-1,) + (1,) * (x.ndim - 2)
     edge = c.view(size)
+    # In place: the gradient of a rectifier needs its result, and not the sums.
     return addcmul((x - edge).relu_(), (x + edge).neg_().relu_(), a.view(size), value=-1)
 
 

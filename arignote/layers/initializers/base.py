@@ -37,6 +37,7 @@ class Initializer(Part):
 
 
 def _number(value: Any) -> Any:
+    # By type, as a bool is an int.
     return ["constant", {"value": float(value)}] if type(value) in (int, float) else value
 
 

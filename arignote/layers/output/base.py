@@ -98,6 +98,7 @@ class StepwiseOutputLayer(DenseOutputLayer):
             return forward
 
         def of_steps(params: Mapping[str, Tensor], x: Tensor, training: bool) -> Tensor:
+            # Steps as rows: `affine` flattens all axes but the first.
             values = forward(params, x.reshape(x.shape[0] * x.shape[1], -1), training)
             return values.view(*x.shape[:2], -1)
 

@@ -212,6 +212,7 @@ class OrdinalOutputLayer(DenseOutputLayer):
         return ["ranks", {"ranks": self.ranks, "n_classes": self.n_classes}]
 
     def to_predictions(self) -> Callable[[Tensor], Tensor]:
+        # p is the softmax of log p; exp would not sum to 1 exactly.
         return lambda log_p: log_p.softmax(1)
 
     def output_shape(self, shape: Shape) -> Shape:
