@@ -33,6 +33,7 @@ __all__ = ["LearningSettings"]
 
 def _to_loss(value: Any) -> Any:
     spec = to_score(value)
+    # `to_score` returns what is no metric as it is.
     if spec is value and (near := near_metric(value)):
         raise ValueError(f"unknown loss or metric {value!r}. Did you mean {near!r}?")
     return spec
@@ -57,6 +58,7 @@ def _rule_field(below: float = inf) -> PartField:
     def to_spec(value: Any) -> Any:
         if isinstance(value, str) and (hint := correction_of("a number", value)):
             raise ValueError(f"must be a number, or a rule; got {value!r}{hint}")
+        # By type, as a bool is an int.
         if type(value) in (int, float) and not 0 <= value < below:
             raise ValueError(f"{bounds}; got {value}")
         return rule_of_number(value)
@@ -109,6 +111,7 @@ class LearningSettings(BaseModel):
         "adadelta", validate_default=True, description="Updater: a name or ``[name, {params}]``."
     )
     lr_rule: Annotated[Rule | None, _rule_field()] = Field(None, description="Rule of the learning rate, or a number.")
+    # With a momentum of 1 no gradient would ever be forgotten.
     momentum_rule: Annotated[Rule | None, _rule_field(below=1)] = Field(
         None, description="Rule of the momentum, or a number; it drives rho of rmsprop and adadelta."
     )
@@ -202,6 +205,7 @@ class LearningSettings(BaseModel):
         defaults = {"lr_rule": self.sgd_type.default_lr, "momentum_rule": self.sgd_type.default_momentum}
         for name, default in defaults.items():
             chosen = getattr(self, name)
+            # Only here, as a rule without an initial value begins with that of the updater.
             message = chosen and chosen.ineffective_reason(chosen.start(default).value)
             if message:
                 raise ConfigError(Complaint((name,), message))

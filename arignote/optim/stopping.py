@@ -89,6 +89,7 @@ class StopReached(StopRule):
         return self.model_copy(update={"value": -self.value})
 
     def ends(self, losses: NDArray[np.float64], best_at: int) -> bool:
+        # NaN is never less or equal: a diverged run does not end here.
         return bool(losses[-1] <= self.value)
 
 

@@ -112,11 +112,13 @@ def _over_steps(loss_of_rows: Callable[..., Tensor]) -> Callable[..., Tensor]:
             return loss_of_rows(outputs, y)
         # Encoded class numbers are -1, and numbers NaN, where a step has no target.
         counts = (y == y).any(2) if y.is_floating_point() else y >= 0
+        # -1 is no class number: where a step has no target, any class will do.
         targets = y if y.is_floating_point() else y.clamp(min=0)
         values = loss_of_rows(outputs.flatten(0, 1), targets.flatten(0, 1))
         values = values.view(*counts.shape, *values.shape[1:])
         is_counted = counts.view(*counts.shape, *(1 for _ in values.shape[2:]))
         sums = values.where(is_counted, 0.0).sum(1)
+        # A row without any target would be 0 / 0.
         return sums / is_counted.sum(1).clamp(min=1)
 
     return loss

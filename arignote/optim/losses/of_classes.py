@@ -181,6 +181,7 @@ class Brier(Loss):
         from torch.nn.functional import one_hot
 
         def loss_of_rows(logits: Tensor, y: Tensor) -> Tensor:
+            # Mixup has made shares of the classes already.
             shares = one_hot(y, logits.shape[1]) if y.ndim == 1 else y
             return (logits.softmax(1) - shares).square().sum(1)
 

@@ -72,6 +72,7 @@ class RuleState:
     value: float
     best_loss: float = inf
     changed_at: int = 0
+    # Not shown, as `Annealer` alone has it.
     best_train_loss: float = field(default=inf, repr=False)
 
 

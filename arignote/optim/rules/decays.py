@@ -86,6 +86,7 @@ class _Bounded(ScheduledRule):
     def value_after(self, n: int, first: float) -> float:
         try:
             value = first * self._factor(n)
+        # Python raises for a power that is beyond float64, where a product would be infinite.
         except OverflowError:
             value = inf
         if self.final_value is None:

@@ -66,10 +66,12 @@ def planned_updates(
             n_updates, before, n_rows = n_updates + 1, n_rows, n_rows + n_of_update
             if validation_frequency is not None and n_rows // validation_frequency > before // validation_frequency:
                 n_validations += 1
+                # The epoch is not complete: `epoch` are, counted from 0.
                 validated(epoch)
         if validation_frequency is None:
             n_validations += 1
             validated(epoch + 1)
+        # After the validations of the epoch, as in the trainer.
         for name, rule in rules.items():
             states[name] = rule.after_epoch(states[name], n_validations, epoch + 1)
         if any(rule.ends(states[name]) for name, rule in rules.items()):

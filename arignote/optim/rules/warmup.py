@@ -51,6 +51,7 @@ class Warmup(TimedRule):
             yield ("then", *path), value
 
     def start(self, default: float) -> RuleState:
+        # The state is that of `then` alone: the warm-up is a function of the position.
         return self.then.start(default)
 
     def ineffective_reason(self, start: float) -> str | None:

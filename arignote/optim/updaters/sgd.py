@@ -60,6 +60,7 @@ class Momentum(FusedUpdater):
     def step_slices(
         self, w: Tensors, g: Tensors, slots: Mapping[str, Tensors], lr: float, momentum: float, n: int, decay: float
     ) -> None:
+        # lr is outside of v, as in torch.optim: a change acts on earlier gradients too. In the paper it is inside.
         kernels().fused_sgd_(w, g, slots["velocity"], lr=lr, mu=momentum, decay=decay, nesterov=False)
 
 
