@@ -73,6 +73,7 @@ def array_of_bytes(raw: Any, dtype: np.dtype[Any], shape: Any, order: str = "C")
 def checked_values(array: NDArray[Any]) -> NDArray[Any]:
     """Return an array with valid booleans; raise ValueError if it has text beyond Unicode."""
     if array.dtype.kind == "b" and array.size:
+        # Bytes other than 0 and 1 would be booleans that are neither true nor false.
         array = array.view(np.uint8) != 0
     if array.dtype.kind == "U" and array.size:
         points = np.ascontiguousarray(array).reshape(-1).view(array.dtype.str[0] + "u4")

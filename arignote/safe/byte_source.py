@@ -8,6 +8,7 @@ from arignote.safe.pickled_values import PickleError
 
 __all__ = ["ByteSource"]
 
+# Bytes read at a time, and of the longest line, as of an opcode of protocol 0.
 _PIECE = 1 << 16
 _LONGEST_LINE = 1 << 20
 
@@ -57,6 +58,7 @@ class ByteSource:
             taken = self._piece[self._at : end]
             self._at = end
             return taken
+        # Before anything is read, as a forged pickle may name any length.
         if n_bytes > self._most:
             raise PickleError(
                 f"is truncated: it needs {n_bytes} bytes more; at most {self._most} are read of such a file"

@@ -10,5 +10,5 @@ MOST_LAYERS = 10_000
 MOST_THREADS = 1024
 # Epochs, batches, examples: what a float64 of the history represents exactly.
 LARGEST_COUNT = 2**53
-# Axes of an array, as of NumPy.
+# Axes of an array, as many as NumPy 1 has; NumPy 2 has 64.
 MOST_AXES = 32

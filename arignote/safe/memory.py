@@ -42,6 +42,7 @@ def _of_the_machine() -> int:
     with contextlib.suppress(OSError, ValueError, IndexError):
         for line in Path("/proc/meminfo").read_text().splitlines():
             if line.startswith("MemAvailable:"):
+                # Its unit, kB, is 1024 bytes (proc_meminfo(5)).
                 return int(line.split()[1]) * 1024
     with contextlib.suppress(OSError, ValueError, AttributeError):
         return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
@@ -64,5 +65,6 @@ def _of_the_process() -> int:
 
         most = resource.getrlimit(resource.RLIMIT_AS)[0]
         if most != resource.RLIM_INFINITY:
+            # The first number of statm is the size of the address space, in pages (proc_pid_statm(5)).
             return most - int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
     return 1 << 60

@@ -171,13 +171,16 @@ class PickleStack:
         line = self.source.line().strip()
         if len(line) < 2 or line[:1] != line[-1:] or line[:1] not in b"'\"":
             raise PickleError("is a broken pickle: a text has no quotes")
+        # As the module pickle decodes this opcode; escapes make bytes, and no code.
         self.latin(codecs.escape_decode(line[1:-1])[0])
 
     def utf8(self, n_bytes: int) -> None:
+        # pickle writes lone surrogates this way.
         self.push(str(self.source.take(n_bytes), "utf-8", "surrogatepass"))
 
     def integer(self) -> None:
         word = self.source.line()
+        # Booleans, in protocols 0 and 1.
         self.push({b"00": False, b"01": True}[word] if word in (b"00", b"01") else self.long_of(word))
 
     def long_of(self, word: bytes) -> int:
@@ -220,6 +223,7 @@ class PickleStack:
     def build(self) -> None:
         state, target = self.stack.pop(), self.stack.pop()
         built = self.allowed.built(target, state)
+        # What the memo has of an array or a dtype is what was not complete.
         for index in getattr(target, "places", ()):
             self.memo[index] = built
         self.push(built)

@@ -15,6 +15,7 @@ __all__ = ["AllowedNames", "Array", "DType", "Name", "PickleError", "Record", "c
 
 # More keys of one hash in a container are an attack: each is compared with all before it.
 _MOST_OF_ONE_HASH = 50
+# Parts of a key: to hash a tuple of 200,000 levels ended in a segmentation fault.
 _LARGEST_KEY = 1_000
 
 
@@ -115,6 +116,7 @@ class AllowedNames:
         if type(target) is not Array or type(state) is not tuple or len(state) not in (4, 5):
             raise PickleError(f"sets a state of a {type(target).__name__}")
         self.unfinished -= 1
+        # Behind the number of the version, which may be left out.
         shape, dtype, by_columns, values = state[-4:]
         return self.array(values, dtype, shape, "F" if by_columns else "C")
 

@@ -46,6 +46,7 @@ def parsed_json(text: str | bytes) -> Any:
     """Return the value of a JSON text; raise ValueError if an object has a name twice, or a number is not finite."""
 
     def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        # Of a name that occurs twice, json keeps the last value without a message.
         values = dict(pairs)
         if len(values) < len(pairs):
             raise ValueError("an object has a name twice")

@@ -69,6 +69,7 @@ def check_tree(root: Any, most_items: int, depth: int, allow_names: bool = False
             if id(value) in open_:
                 raise PickleError("has a container that contains itself")
             open_.add(id(value))
+            # Below its items, so that it comes up again when all of them are complete.
             stack.append((value, True))
             stack += [(item, False) for item in _children(value) if type(item) in _WALKED]
 
