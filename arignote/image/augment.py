@@ -67,6 +67,7 @@ def alter_training_minibatch(train_x: Any, train_y: Any, epoch: int, rng: np.ran
     if x.ndim == 2 and side * side != x.shape[1]:
         raise DataError(f"alter_training_minibatch needs square images; got rows of {x.shape[1]} pixels")
     images = x.reshape(len(x), side, side) if x.ndim == 2 else x
+    # A mirror image or not, times four turns: the eight orientations of a square.
     for part in (Flip(), QuarterTurns()):
         images, _ = part(images, train_y, epoch=epoch, rng=rng)
     return images.reshape(x.shape), train_y

@@ -126,6 +126,7 @@ class Builder:
             raise ConfigError(Complaint(("layers",), "blocks are nested more than 20 deep"))
         inner = self.entries(block.layers, (*path, "layers"), depth + 1)
         n_layers = block.repeat * sum(entry.n_layers for entry in inner)
+        # Before anything is expanded, as blocks within blocks multiply.
         if n_layers > MOST_LAYERS:
             message = f"the block expands to {n_layers:,} layers; the limit is {MOST_LAYERS:,}"
             raise ConfigError(Complaint(("repeat",), message))

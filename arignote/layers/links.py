@@ -87,6 +87,7 @@ class LayerExpander:
         """Expand the whole list of a network."""
         if not isinstance(entries[0].part, NetworkInput):
             entries = (Entry(("layers", 0), InputLayer()), *entries)
+        # The bound is on the whole list; that of each block alone is checked where it is built.
         n_layers = sum(entry.n_layers for entry in entries)
         if n_layers > MOST_LAYERS:
             self._complain(("layers",), f"expand to {n_layers:,} layers; the limit is {MOST_LAYERS:,}")

@@ -66,6 +66,7 @@ class LocalFilters(FilterLayer):
             # Of each place (rows, values of its window), times (values of the window, sums).
             patches = unfold(maps[:, :, None] if one else maps, **geometry).permute(2, 0, 1)
             W = unflatten(params["W"].flatten(1), 0, (n_sums, -1)).permute(1, 2, 0)
+            # Not len(x), which fixes the number of rows of an exported program.
             sums = patches.bmm(W).permute(1, 2, 0).reshape(x.shape[0], n_sums, *sizes)
             if "b" in params:
                 sums = sums + params["b"].reshape(per_map)

@@ -69,6 +69,7 @@ class BatchNormLayer(ParametricLayer):
         return {
             "gamma": Param(one, Constant(value=1.0)),
             "beta": Param(one, Constant()),
+            # Parameters that no updater changes, so that checkpoints have them like all others.
             "mean": Param(one, Constant(), trained=False),
             "var": Param(one, Constant(value=1.0), trained=False),
         }

@@ -133,6 +133,7 @@ class _Recurrent(WeightedLayer):
             x, steps = with_steps(x)
             x = x[:, :, None] if x.dim() == 2 else x
             weights = [params[name] for name in names]
+            # Not len(x), which fixes the number of rows of an exported program.
             state = initial(x.new_zeros(n_states, x.shape[0], n_units))
             if steps is None:
                 outputs, last, *_ = function(x.flip(1) if backwards else x, state, weights, *options, True)

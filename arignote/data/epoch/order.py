@@ -82,6 +82,7 @@ class Order:
     def _balanced(self, rng: np.random.Generator) -> NDArray[np.int64]:
         """Draw every class equally often, and within a class every row, up to a difference of one."""
         assert self.classes is not None
+        # One sort: looked for class by class, a million rows of 10,000 classes took 12 s an epoch.
         by_class = np.argsort(self.classes, kind="stable")
         of_class = np.split(by_class, np.flatnonzero(np.diff(self.classes[by_class])) + 1)
         # Differences of rounded bounds: they add up to n_rows, and differ by one at most.

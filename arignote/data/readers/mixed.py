@@ -53,6 +53,7 @@ class MixedReader(Reader):
         words = np.empty((len(reader), len(reader.text)), object)
         # Equal words are one object.
         known: dict[Any, Any] = {}
+        # Chunk by chunk: the numbers of a chunk are objects of 32 bytes before they are floats of 8.
         for at in range(0, len(reader), reader.chunk_rows or 4096):
             rows = slice(at, min(at + (reader.chunk_rows or 4096), len(reader)))
             chunk = reader.read(rows)

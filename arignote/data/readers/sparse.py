@@ -50,6 +50,7 @@ class SparseReader(Reader):
             rows = rows.copy() if rows is matrix else rows
             rows.eliminate_zeros()
         self.matrix = rows
+        # `in_memory` stays False: rows in memory may be kept on a GPU, where all of them would be dense.
         self.shape, self.dtype = tuple(rows.shape), rows.dtype
 
     def read(self, rows: RowIndex) -> Array:

@@ -116,6 +116,7 @@ def _warn_of_variants(labels: NDArray[Any], what: str) -> None:
     """Warn of classes that are perhaps one."""
     variants: dict[str, list[str]] = {}
     for label in sorted(set(labels.tolist())):
+        # As "very ill" and " very ill" of a table that was typed by hand.
         variants.setdefault(" ".join(label.split()).casefold(), []).append(label)
     groups = [" and ".join(map(repr, some)) for some in variants.values() if len(some) > 1]
     if groups:
