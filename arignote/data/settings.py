@@ -70,12 +70,14 @@ class DataSettings(BaseModel):
         None,
         description="Fitted to the training rows and applied to all rows; of several inputs by channel.",
     )
+    # ADDED: at its default it changes no stem of a run in a folder; see `arignote.registry.marks`.
     windows: Annotated[Windows | None, PartField("windows", is_alone=True), ADDED] = Field(
         None, description="Windows of one long series as examples: ``{length, step}``, in steps. Subsets never overlap."
     )
     partition: Literal["stratified", "contiguous"] = Field(
         "stratified", description="How fractions are held out: classes in proportion, or the last rows."
     )
+    # Keys are labels: numbers or text.
     class_weight: dict[Any, float] | Literal["balanced"] | None = Field(
         None, description='How much the rows of each class count: by label, or "balanced".'
     )
@@ -94,6 +96,7 @@ class DataSettings(BaseModel):
         validate_default=True,
         description="``[Name, {params}]`` or function ``(x, y, epoch=, rng=) -> (x, y)`` of a batch, or a list.",
     )
+    # MACHINE: it decides no number of the run, and is never taken from a loaded file.
     n_workers: Annotated[int, Field(ge=0, le=MOST_THREADS), Mark.MACHINE] = Field(
         1, description="Threads that augment batches; 0: the training loop does it."
     )

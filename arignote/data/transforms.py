@@ -86,6 +86,7 @@ class FeatureTransform(Transform):
                 "images (rows, channels, h, w) or (rows, h, w)" if self.images else "rows (rows, ...)", x
             )
         if self.images and x.ndim == 3:
+            # (rows, h, w): one channel, without an axis of its own.
             return self._changed(x[:, None], rng)[:, 0]
         return self._changed(x, rng)
 
@@ -122,6 +123,7 @@ class Noise(FeatureTransform):
         # SFC64, seeded from `rng`, takes three quarters of the time of `rng` itself.
         fast = np.random.Generator(np.random.SFC64(rng.integers(2**63)))
         noise: Floats = fast.standard_normal(x.shape, dtype=np.float32)
+        # In place: `noise` is new, and x stays as it is.
         noise *= np.float32(self.sigma)
         noise += x
         return noise
@@ -156,6 +158,7 @@ class Cutout(FeatureTransform):
         for size, n in zip(self.size, x.shape[2:], strict=True):
             if size > n:
                 raise self._shape_error(f"images of at least {self.size}", x)
+            # The centre is drawn, so that a window may reach beyond the edge, as in the paper.
             first = rng.integers(n, size=(len(x), 1)) - size // 2
             inside.append((np.arange(n) >= first) & (np.arange(n) < first + size))
         return np.where((inside[0][:, :, None] & inside[1][:, None, :])[:, None], np.float32(self.value), x)
@@ -225,6 +228,7 @@ class Mixup(Transform):
         if y.dtype.names or (y.ndim == 1 and not n_classes):
             raise DataError("Mixup needs one output, of classes, flags or numbers")
         shares = np.eye(n_classes, dtype=np.float32)[y] if y.ndim == 1 else y.astype(np.float32)
+        # A permutation: each row is mixed into exactly one.
         other, t = rng.permutation(len(x)), rng.beta(self.alpha, self.alpha, size=len(x)).astype(np.float32)
 
         def mixed(values: NDArray[Any]) -> Floats:

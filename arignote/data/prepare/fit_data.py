@@ -153,7 +153,7 @@ def open_data(data: FitData, settings: DataSettings) -> OpenedData:
             if name != "valid":
                 raise DataError(f"{name} must be a fraction, row numbers or data: a splitter chooses valid alone")
         elif isinstance(held_out, int | float):
-            fractions |= {name: float(held_out)} if held_out else {}
+            fractions |= {name: float(held_out)} if held_out else {}  # 0 holds nothing out
         elif _are_row_numbers(held_out):
             numbers[name] = _row_numbers(name, held_out, len(rows["train"]))
         elif held_out is not None:
@@ -195,6 +195,7 @@ def split_of(data: FitData) -> dict[str, Any]:
 
 def _is_fraction(held_out: Any) -> bool:
     """Return whether `held_out` is a string that is a number, and so not a source."""
+    # "0.1" in quotes would be the path of a file.
     return isinstance(held_out, str) and held_out.replace(".", "", 1).isdigit()
 
 

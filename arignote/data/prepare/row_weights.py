@@ -72,6 +72,7 @@ class RowWeights:
                     f"weighted_validation needs a sample_weight of each row of {name}, which is data of its own. Hold "
                     f"rows of X out, such as {name}=0.1, or leave weighted_validation out"
                 )
+            # Of the classes as in training: "balanced" by the training rows.
             weights = self._of([name], ["train"])
             if not weights.any():
                 raise DataError(f"the weights of the {name} rows must not all be zero: leave weighted_validation out")
@@ -80,6 +81,7 @@ class RowWeights:
 
     def _have_own(self, names: Sequence[str]) -> bool:
         """Return whether the rows of these subsets are among those that `sample_weight` is of."""
+        # `sample_weight` is of the rows of X, among which those of "train" always are.
         return self.split.present.keys() >= {*names} - {"train"}
 
     def _of(self, names: Sequence[str], balanced_by: Sequence[str]) -> NDArray[np.float64]:

@@ -78,6 +78,7 @@ class ImageFolderReader(Reader):
         try:
             if not self.folder.is_dir():
                 raise DataError(f"{self.where}: there is no such folder")
+            # Sorted: in which order a folder is listed depends on the file system, and row numbers would, too.
             classes = [path for path in sorted(self.folder.iterdir()) if path.is_dir() and path.name[0] != "."]
             inside = {folder: [path for path in sorted(folder.iterdir()) if path.is_file()] for folder in classes}
         except OSError as error:

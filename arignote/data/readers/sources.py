@@ -128,6 +128,7 @@ def with_columns(
     available = table_at(Path(origin.path), origin.table, origin.csv)
     if available is None:
         return reader
+    # Without a header, columns are named by their positions, as text.
     columns = [str(name) for name in reader.columns]
     names, _ = feature_columns(available, columns, like, others, is_named=not origin.is_whole)
     is_text_known = isinstance(mixed, bool) or {*mixed} == {*text_columns(reader)}
@@ -189,6 +190,7 @@ def is_text_source(src: str) -> bool:
 
 def _of_object(src: Any, labels: bool) -> Reader:
     """Return the reader of an object that is not a path."""
+    # (features, labels), of which False is the first.
     value = features_and_labels(src)[labels] if is_dataset(src) else src
     reader = reader_of(value)
     if not reader.shape:

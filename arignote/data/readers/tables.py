@@ -67,6 +67,7 @@ class Table:
 
     def is_at(self, path: str | Path, table: str) -> bool:
         """Return whether this is the table `table` of the file `path`."""
+        # A file may have several paths, by links.
         return os.path.realpath(path) == os.path.realpath(self.path) and table.strip("/") == self.table.strip("/")
 
     def open(
@@ -98,6 +99,7 @@ class Table:
         if self.dialect is not None:
             from arignote.data.readers.csv import CSVReader
 
+            # `CSVReader` raises for labels=True and several columns.
             is_single = labels and isinstance(columns, str)
             reader = CSVReader(self.path, columns, labels=is_single, csv=self.csv, mixed=mixed)
         elif self.path.suffix.lower() == ".parquet":
@@ -109,6 +111,7 @@ class Table:
 
             reader = HDFReader(self.path, self.table, columns=[columns] if isinstance(columns, str) else columns)
         csv = self.csv.model_dump(exclude_none=True)
+        # Absolute, as the working directory may change.
         reader.origin = TableOrigin(os.path.abspath(self.path), self.table, is_whole, csv, str(self.dialect or ""))
         return reader
 
@@ -155,6 +158,7 @@ def table_at(path: Path, table: str = "", csv: Mapping[str, Any] | CSVFormat | N
 
 def expanded(source: str | os.PathLike[str]) -> str:
     """Return a source with the home folder for ``~`` and the values of environment variables for their names."""
+    # Variables first: the value of one may begin with ~.
     return os.path.expanduser(os.path.expandvars(os.fspath(source)))
 
 
@@ -164,5 +168,6 @@ def split_source(source: str) -> tuple[str, str]:
         return source, ""
     drive, rest = os.path.splitdrive(source)
     colons = [at for at, one in enumerate(rest) if one == ":"]
+    # The colon behind which a file ends; if there is no such file, the first of all.
     end = next((at for at in colons if os.path.isfile(drive + rest[:at])), (colons or [len(rest)])[0])
     return drive + rest[:end], rest[end + 1 :]

@@ -30,6 +30,7 @@ class UserReader(Reader):
     """
 
     is_sequential = True
+    # Rows asked for at a time; those of a reader with `read` are shuffled by such chunks as well.
     chunk_rows = 256
 
     def __init__(self, own: Any):

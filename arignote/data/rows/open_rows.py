@@ -257,6 +257,7 @@ def _name_of(y: Any) -> str:
 def _check(reader: Reader, what: str, conversion: Conversion, allow_nonfinite: bool, least_axes: int) -> None:
     """Raise DataError unless rows are numbers (rows, ...); values in memory must be finite unless that is allowed."""
     shape, dtype = reader.shape, reader.dtype
+    # These messages have the words that check_estimator of scikit-learn looks for.
     if dtype.kind == "c":
         raise DataError(f"{what} must be real numbers; got {dtype}. Complex data not supported: take {what}.real")
     if dtype.kind not in "biuf" and not conversion.text:

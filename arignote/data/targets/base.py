@@ -127,6 +127,7 @@ class Target(Part):
 
     def strata(self, y: NDArray[Any]) -> NDArray[Any]:
         """Return the stratum (rows,) of each row; rows are held out in proportion to their strata."""
+        # One stratum: numbers have no classes to keep in proportion.
         return np.zeros(len(y), dtype=np.int64)
 
     def present_mask(self, y: NDArray[Any]) -> NDArray[np.bool_] | None:

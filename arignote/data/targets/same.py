@@ -53,6 +53,7 @@ class Same(Target):
 
     def check_state(self, state: Mapping[str, Any]) -> None:
         shape = state["shape"]
+        # By type, as a bool is an int.
         if not 0 < len(shape) <= MOST_AXES or any(type(n) is not int or not 1 <= n < LARGEST_COUNT for n in shape):
             raise ValueError(f"a target of the shape {shape!r:.100}")
 
@@ -60,6 +61,7 @@ class Same(Target):
         return prod(state["shape"])
 
     def encode(self, y: NDArray[Any], state: TargetState, what: str) -> NDArray[Any]:
+        # Flat, as the outputs of a dense layer are.
         return y.reshape(len(y), -1)
 
     def decode(self, predicted: NDArray[Any], state: TargetState) -> NDArray[Any]:

@@ -111,6 +111,7 @@ class Targets:
             if fixed_states and name in fixed_states:
                 states[name] = fixed_states[name]
                 continue
+            # {} for an output that the run lacks: with None the run would be a new one, whose labels are reported.
             of_run = None if stored_states is None else stored_states.get(name, {})
             if of_run and of_run["target"] != one.named():
                 of_run = None

@@ -148,6 +148,7 @@ def plan(
             raise DataError(
                 f"{where}: column {name!r} holds {unsupported}, not numbers. Columns of numbers: {listed(numbers)}"
             )
+    # By block, each of which is cut once in a read, however many of its columns are wanted.
     moves: dict[int, tuple[ColumnBlock, list[int], list[int]]] = {}
     total = 0
     for block, j in (spots[name] for name in wanted):

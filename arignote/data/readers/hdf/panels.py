@@ -112,6 +112,7 @@ class _Lines:
             layout = " x ".join(map(str, sizes))
             raise DataError(f"{self.where}: its {n_lines} lines are not whole rows of {layout}: is it truncated?")
         for axis, name in enumerate(self._inner):
+            # Along the axes of the others, a label must not change.
             grid = self._head[name].reshape(sizes)
             if (grid != grid[tuple(slice(None) if i == axis else slice(1) for i in range(len(sizes)))]).any():
                 raise DataError(f"{self.where}: the lines of one row are out of order ({name})")
@@ -166,6 +167,7 @@ def _period(fields: Any, n_lines: int, first: str, others: list[str]) -> int:
 
 def _colour(where: str, known: Sequence[Any], color: int | str) -> int:
     labels = [label.decode() if isinstance(label, bytes) else label for label in known]
+    # A label before a position, as labels may be numbers.
     if color in labels:
         return labels.index(color)
     if isinstance(color, int) and 0 <= color < len(labels):

@@ -130,6 +130,7 @@ def _dataset(data: Any, where: str, columns: Sequence[str] | None) -> HDFTable:
             raise DataError(f"{where}: holds {block.unsupported}, not numbers or strings")
         if columns is not None:
             raise DataError(f"{where}: is an array of shape {data.shape}: it has no columns by name")
+        # Elements may be arrays themselves, of an array type.
         sub = dtype_of(data).shape
         return HDFTable(where, (*data.shape, *sub), block.dtype, lambda a, b: block.cut(slice(a, b)), chunk)
     if data.ndim > 1:
