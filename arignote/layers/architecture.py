@@ -118,6 +118,7 @@ class Architecture:
             other = declare(self.layers, shape)
         except ConfigError:
             return False
+        # As of convolutions without a dense layer, whose parameters do not depend on the size of an image.
         return [p.params for p in other.placed] == [p.params for p in self.placed]
 
     @property

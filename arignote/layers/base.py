@@ -95,6 +95,7 @@ class Layer(Part):
     # Whether the forward function draws random numbers, for which the generators are seeded before each step.
     draws: ClassVar[bool] = False
     name: Name | None = None
+    # ADDED: at its default it changes no stem of a run in a folder; see `arignote.registry.marks`.
     input: Annotated[Name | None, ADDED] = None
 
     def output_shape(self, shape: Shape, /) -> Shape:

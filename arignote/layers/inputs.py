@@ -119,6 +119,7 @@ class InputImageLayer(NetworkInput):
         return (self.n_images, *self.n_pixels)
 
     def output_shape(self, shape: Shape) -> Shape:
+        # As declared, flat, or a single channel without its axis.
         if shape not in (self.n_in, (prod(self.n_in),), self.n_in[1:] if self.n_images == 1 else ()):
             raise ShapeError(f"images are {self.n_in}, but an example has the shape {shape}")
         return self.n_in

@@ -103,6 +103,7 @@ def crop_slices(shapes: Sequence[Shape], crop: str, whole_axes: set[int]) -> lis
     whole_axes : set of int
         Axes of an example, from 0, that are not cropped.
     """
+    # Shapes that differ in their number of axes are refused by `_merged_shape`.
     if len({len(shape) for shape in shapes}) > 1 or crop == "none":
         return [tuple(slice(0, n) for n in shape) for shape in shapes]
     smallest = [min(ns) for ns in zip(*shapes, strict=True)]
@@ -233,6 +234,7 @@ class ConcatLayer(MergeLayer):
 
 def _folded(xs: list[Tensor], function: Callable[[Tensor, Tensor], Tensor]) -> Tensor:
     """Return ``f(f(x_1, x_2), x_3) ...``"""
+    # From the first to the last, as the rounding of a sum depends on the order.
     result = xs[0]
     for x in xs[1:]:
         result = function(result, x)

@@ -84,6 +84,7 @@ class Pool(Layer):
 def _geometry(
     window: tuple[int, ...], stride: tuple[int, ...] | None, pad: int | tuple[int, ...] | PadName
 ) -> Geometry:
+    # Windows of pools are not dilated, and maps are in no groups.
     one = (1,) * len(window)
     return Geometry(window, stride or window, zeros_of(pad, window, one, what="a window"), one, 1)
 

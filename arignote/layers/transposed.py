@@ -67,6 +67,7 @@ class TransposedConvolution(FilterLayer):
         """Return the size of an output map, by axis."""
         window, stride, crop, dilation, _ = self.geometry
         axes = zip(n_pixels, window, stride, crop, dilation, self._more, strict=True)
+        # The formula of `windows`, solved for the size of the map.
         sizes = tuple((n - 1) * s + d * (w - 1) + 1 - 2 * c + more for n, w, s, c, d, more in axes)
         if min(sizes) < 1:
             whole = [size + 2 * c for size, c in zip(sizes, crop, strict=True)]

@@ -138,6 +138,7 @@ class Series:
 
     def to_maps(self, x: Tensor) -> Tensor:
         """Return a tensor of examples as (rows, channels, steps)."""
+        # (rows, steps) is one channel.
         return x[:, None] if x.dim() == 2 else self.to_examples(x)
 
     def to_examples(self, maps: Tensor) -> Tensor:

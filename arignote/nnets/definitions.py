@@ -169,6 +169,7 @@ def _as_list(values: Any) -> list[Any]:
 def _rates(dropout_p: float | Sequence[float], n_layers: int) -> list[float]:
     """Return the dropout of the input and of each layer."""
     if not isinstance(dropout_p, Iterable):
+        # One number is the dropout of the input, too.
         return [dropout_p] * n_layers
     rates = list(dropout_p)
     if len(rates) != n_layers:

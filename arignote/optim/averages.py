@@ -98,6 +98,7 @@ class StochasticWeightAverage(Average):
         # Up to the end of epoch `start`, whose weights are the first that count, a copy.
         if epoch <= self.start:
             return 1.0
+        # A running mean: the n-th of the epochs has the share 1 / n.
         return 1.0 / (epoch - self.start + 1) if ends_epoch else 0.0
 
     def of_final_epochs(self) -> StochasticWeightAverage:

@@ -101,6 +101,7 @@ class LearningSettings(BaseModel):
     kind: ClassVar[str] = "fit"
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, defer_build=True)
 
+    # FREE: a run may be resumed with another number.
     n_epochs: Annotated[int, Field(ge=0), Mark.FREE] = Field(50, description="Number of epochs in all.")
     final_epochs: Annotated[int, Field(ge=0), Mark.FREE] = Field(
         0,

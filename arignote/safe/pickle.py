@@ -68,6 +68,7 @@ def _value_of(machine: PickleStack) -> Any:
 _Action = Callable[[PickleStack], Any]
 # The opcodes of protocols 0 to 5, as the module pickletools describes them.
 _BY_LETTER: dict[bytes, _Action] = {
+    # The protocol: each opcode means the same in all of them.
     b"\x80": lambda i: i.source.take(1),
     # The length of a frame, which is not needed: bytes are read one after the other.
     b"\x95": lambda i: i.source.take(8),

@@ -98,4 +98,5 @@ class Absolute(Rule):
     def value_at(self, state: RuleState, position: Position) -> float:
         elapsed = position.n_updates if self.after_epochs is None else position.n_epochs
         # In ascending order: of those that have begun the last one holds.
+        # Before the first entry the value is the initial one.
         return next((value for n, value in reversed(self._entries) if n <= elapsed), state.value)
