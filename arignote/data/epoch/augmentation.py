@@ -205,8 +205,8 @@ def augmented_to(shape: Any, n_in: Any) -> DataError:
 def _accepted(function: Callable[..., Any]) -> list[str]:
     try:
         parameters = inspect.signature(function).parameters
-    # A built-in function, such as max, has no signature: it is called with x and y alone.
     except ValueError:
+        # A built-in function, such as max, has no signature: it is called with x and y alone.
         return []
     if any(p.kind is p.VAR_KEYWORD for p in parameters.values()):
         return ["epoch", "rng"]

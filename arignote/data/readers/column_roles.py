@@ -106,7 +106,7 @@ def feature_columns(
             f"{table.where}: the column {both[0]!r} is named among the features and as {taken[both[0]]}: leave it out "
             f"of the features, as in {table.path.name}:!{both[0]}"
         )
-    # Names say nothing of a table without header, and positions that the user has named may be others than the learned.
+    # Names say nothing of a table without header; positions that the user has named may differ from those of the run.
     if like and isinstance(like[0], str) == table.has_names and not (is_named and not table.has_names):
         return _as_learned(table, names, like), is_named
     if both:

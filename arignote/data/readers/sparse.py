@@ -40,7 +40,7 @@ class SparseReader(Reader):
     def __init__(self, matrix: Any, what: str = "X"):
         if len(matrix.shape) != 2:
             raise DataError(f"{what} must have the shape (rows, features) as a sparse matrix; got {matrix.shape}")
-        # A CSR matrix is returned itself, and copied below before it is changed, as it is the user's.
+        # tocsr returns a CSR matrix itself, which is the user's: it is copied below before it is changed.
         rows = matrix.tocsr()
         if not rows.has_canonical_format:
             # The same values may be stored in several orders, or in pieces: in one way they have one fingerprint.

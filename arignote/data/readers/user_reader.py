@@ -75,7 +75,7 @@ class UserReader(Reader):
     def _check_start(self) -> None:
         half = min(len(self) // 2, 8)
         whole, tail = self.read(slice(0, 2 * half)), self.read(slice(half, 2 * half))
-        # A reader that ignores `start` would train on other rows than a run has that is not interrupted.
+        # Only a reader that begins at `start` can be entered at any batch, as a resumed run does.
         if not np.array_equal(whole[half:], tail, equal_nan=self.dtype.kind == "f"):
             raise DataError(f"{self.where}: iter_epoch(..., start={half}) does not begin with row {half}")
 

@@ -248,7 +248,7 @@ def _sha256(array: Array, index: NDArray[np.int64] | None = None) -> str:
         chosen = array if index is None else array[index]
         return hashlib.sha256(repr(chosen.tolist()).encode()).hexdigest()
     n_bytes = n_rows * (array.nbytes // max(len(array), 1))
-    # The same rows of the sample whenever there are as many rows.
+    # Evenly spread rows, the same ones for the same number of rows.
     at = np.linspace(0, n_rows - 1, 4096).astype(np.int64) if n_bytes > IN_MEMORY else None
     digest = hashlib.sha256()
     if at is None and index is None:

@@ -86,8 +86,8 @@ class _Bounded(ScheduledRule):
     def value_after(self, n: int, first: float) -> float:
         try:
             value = first * self._factor(n)
-        # Python raises for a power that is beyond float64, where a product would be infinite.
         except OverflowError:
+            # Python raises for a power that is beyond float64, where a product would be infinite.
             value = inf
         if self.final_value is None:
             return value
