@@ -84,6 +84,7 @@ def assemble(plan: Plan, stored: TrainingState | None = None) -> Assembly:
             warn(message)
     # Of the run that is resumed: another number of threads, or another memory format, rounds sums differently.
     before = None if stored is None else stored.environment
+    # Rounded up: the rows of the largest shard, as these are computed at once.
     setup = setup_for(architecture, settings, -(-plan.prepared.batch_size // plan.n_shards), before)
     losses = list(plan.objective.train_loss.values())
     step = build_step(architecture, setup, settings, losses, plan.n_shards, request.processes)
@@ -92,6 +93,7 @@ def assemble(plan: Plan, stored: TrainingState | None = None) -> Assembly:
         step.network.initialise(plan.rng)
         loaded = parameters_of(architecture, request.stored_network)
         copy_into({name: step.network.named[name] for name in loaded}, loaded, "stored_network")
+        # After loading: the average begins with the weights that training begins with.
         if step.average is not None:
             step.average.copy()
     state = TrainingState(
@@ -100,6 +102,7 @@ def assemble(plan: Plan, stored: TrainingState | None = None) -> Assembly:
         epoch_loss=step.zero(),
         rules={key: rule.start(plan.first_values[key]) for key, rule in rules.items()},
         rng=plan.rng,
+        # Random for equal seeds too: files belong to one run only if they have one run_id. `load_into` restores it.
         run_id=uuid.uuid4().hex,
         spec=plan.spec,
         targets=plan.targets,
@@ -140,6 +143,7 @@ def build_step(
         losses,
         settings.sgd_type,
         settings.sgd_max_grad_norm,
+        # Threads that augment may draw from the generators that a step seeds: both must hold the lock.
         exclusive=draws_from_globals(settings.augmentation),
         monitor_gradient=GRAD_NORM in settings.monitor,
         max_grad_value=settings.sgd_max_grad_value,
@@ -157,6 +161,8 @@ def _number_of_processes(plan: Plan) -> dict[str, int]:
 
 def _not_in_file(spec: dict[str, Any]) -> list[str]:
     """Return a message for each part that no file can hold and no module provides again."""
+    # Not the observers: they decide no numbers, and a run is resumed without them.
     text = json.dumps([spec["layers"], spec["fit"] | {"observers": None}])
+    # A function is written as "module:qualname"; one of a script, a lambda or a local one cannot be imported by it.
     words = sorted(set(re.findall(r'"(__main__:[^"]*|[\w.]+:[^"]*<(?:lambda|locals)>[^"]*)"', text)))
     return [f"{word} is defined only in this script; pass it again to resume the run" for word in words]

@@ -30,6 +30,7 @@ def differences(
         Follow the old and the new value.
     """
     lines = []
+    # A dict, as a set would have another order in each process (strings are hashed with a random seed).
     for key in dict.fromkeys((*old, *new)):
         path, a, b = f"{prefix}{key}", old.get(key), new.get(key)
         if isinstance(a, Mapping) and isinstance(b, Mapping):
@@ -63,9 +64,11 @@ def changes(stored: TrainingState, plan: Plan | TrainingState, *, of_data: bool 
     if not of_data or (_in_one_batch(stored.spec, stored.data) and _in_one_batch(plan.spec, plan.data)):
         # The data decides the size of a single batch.
         then["fit"]["batch_size"] = now["fit"]["batch_size"]
+    # A pass of partial_fit has no stop rule, whatever the fit before it had (`settings_of_pass`).
     if not of_data:
         then["fit"]["stop_rule"] = now["fit"]["stop_rule"]
     lines = differences(then, now)
+    # `differences` compares layers by name, so that it does not see their order, which decides what each one takes.
     order_then, order_now = list(then["layers"]), list(now["layers"])
     if order_then != order_now and set(order_then) == set(order_now):
         lines.insert(0, f"order of layers: {', '.join(order_then)} then, {', '.join(order_now)} now")
@@ -73,6 +76,7 @@ def changes(stored: TrainingState, plan: Plan | TrainingState, *, of_data: bool 
         lines.append(f"rng: {stored.rng} then, {plan.rng} now")
     # Of a layer for which both are known: a run does not need the stored network again.
     both = stored.loaded.keys() & plan.loaded.keys()
+    # 16 of the 64 digits of a SHA-256, as they are shown in a message.
     then, now = ({name: one.loaded[name][:16] for name in sorted(both)} for one in (stored, plan))
     lines += differences(then, now, "digest of load_params of ")
     if not stored.data or not of_data:
@@ -90,6 +94,7 @@ def _decisive_data(targets: Mapping[str, Any], fingerprint: Mapping[str, Any], u
 
 
 def _in_one_batch(spec: Mapping[str, Any], fingerprint: Mapping[str, Any]) -> bool:
+    # 0 rows if the data is not recorded, which is no batch size: then the sizes are compared.
     n_rows: int = fingerprint.get("train", {}).get("features", {}).get("shape", [0])[0]
     return bool(spec["fit"]["batch_size"] == n_rows)
 
@@ -119,6 +124,7 @@ def warn_of_changes(stored: TrainingState, new: TrainingState, changed: list[str
     then, now = (
         {key: value for key, value in state.environment.items() if key not in INFORMATIVE} for state in (stored, new)
     )
+    # A file of 2015 has no environment to compare with.
     changed = changed + (differences(then, now, "environment.") if then else [])
     if changed:
         warn(f"{where}: resumes correctly, but perhaps not bit for bit: " + "; ".join(changed))

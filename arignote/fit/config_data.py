@@ -94,6 +94,7 @@ def open_config(spec: RunSpec, load: bool = True, **settings: Any) -> tuple[list
     """
     assert spec.data is not None
     axes = {} if spec.data.train.axes is None else {"axes": spec.data.train.axes}
+    # Later ones win: axes of data.train replace those of fit, and arguments of the caller replace both.
     layers, fit = parse(spec.layers, spec.layer_defaults), checked_settings(spec.fit | axes | settings)
     has_labels = not targets_of(layers, fit).from_input
     sources = ConfigSources(spec.data, load, has_labels, fit.preprocess)
@@ -153,6 +154,7 @@ def architecture_of_config(spec: RunSpec) -> Architecture:
         # The values of a column make the shape of an example.
         rows = preprocessed(rows, settings.preprocess, fit_preprocessing(rows, settings.preprocess))
     targets = data.targets
+    # A target that is the input learns the shape of an example alone, for which one row is enough.
     y = rows.features(slice(0, 1)) if targets.from_input else rows.y
     assert y is not None
     # A stored state, though empty, keeps warnings of a new run away.

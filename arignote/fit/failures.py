@@ -64,6 +64,7 @@ def divergence(
         kept = "The last good checkpoint is kept" if good else f"{kept}; the files of the earlier run are kept"
         kept = f"{kept}: {files.path('last')}"
     load_into(fit.state, good or first, "the last good state")
+    # Without files, stops and observers: only the message of this training is of use.
     again = make_trainer(CheckedStep(fit.step), Checkpointer(None), lambda: None, ())
     return NotFiniteError(_divergence_message(again, fit.state, kept))
 
@@ -80,6 +81,7 @@ def _divergence_message(again: Trainer, state: TrainingState, kept: str) -> str:
             f"batch {state.progress.batch}: "
             f"{found}. {kept}. {'Check preprocessing and augmentation' if found.in_data else lower}"
         )
+    # `Checkpointer.check` adds up weights, and their sum may overflow though each of them is finite.
     except FloatingPointError:
         pass
     return f"training diverged: the loss is not finite. {kept}. Lower the learning rate"
@@ -88,12 +90,14 @@ def _divergence_message(again: Trainer, state: TrainingState, kept: str) -> str:
 def cause_of(fit: Assembly, error: Exception) -> ArignoteError | None:
     """Return an error that names the layer or augmentation that caused `error`; None if neither did."""
     network = fit.network
+    # torch has no class of its own for it: the RuntimeError is known by its text, "... deterministic implementation".
     layer = nondeterministic_layer(network) if "determinis" in str(error) else None
     if layer is not None:
         return ConfigError(
             f"layer {layer!r} has no deterministic form on {network.device}, so that no resume of it could be exact: "
             f'use another layer, or device="cpu". ({error})'
         )
+    # Before the layers: given examples of another shape, the first layer would seem to be declared wrongly.
     for x, *_ in fit.step.last_batches:
         shape = network.example_shape(x)
         if not network.architecture.takes(shape):

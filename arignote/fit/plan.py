@@ -190,6 +190,7 @@ def _spec(
 
 def _shards(request: FitRequest, stored: TrainingState | None, batch_size: int) -> int | str:
     """Return the setting of a run: as given, else that of the run that is resumed, else the default."""
+    # Not from the number of processes: a run keeps its shards, so that more or fewer of them resume the same bits.
     before = None if stored is None else stored.spec["fit"].get("shards")
     default = 1 if request.processes is None else min(_SHARDS_OF_PROCESSES, batch_size)
     return request.settings.shards or before or default
@@ -210,6 +211,7 @@ def _n_shards(shards: int | str, request: FitRequest, batch_size: int) -> int:
 def _check_new_run(request: FitRequest) -> None:
     """Raise ConfigError with what no run may begin with; one that is resumed may have it, from an earlier version."""
     check_new_rules(request.layers, request.settings)
+    # Later passes of partial_fit may reach a `thaw_at` that lies behind this one.
     if request.one_pass is None:
         check_thaw(request.layers, request.settings.n_epochs)
 
@@ -230,6 +232,7 @@ def _check_steps(architecture: Architecture, prepared: Prepared) -> None:
     """Raise DataError if an output of each step has other steps than its targets."""
     for subset, (_, y) in prepared.subsets.items():
         for place in architecture.placed:
+            # (steps, n_outputs): an output for each step of a sequence.
             if isinstance(place.layer, OutputLayer) and len(place.output_shape) > 1 and y is not None:
                 n_steps = prepared.targets.values(y, place.name).shape[1]
                 if n_steps != place.output_shape[0]:
@@ -243,6 +246,7 @@ def _learned(request: FitRequest, dumped: dict[str, Any], stored: TrainingState)
     """Return what the same preprocessing has learned; if the data differs, the run is refused later."""
     same = stored.spec["fit"].get("preprocess") == dumped["preprocess"]
     is_warm = request.is_warm and stored is request.in_memory
+    # With "force" the data may be another one, of which is learned again; a pass and a warm start train further.
     is_kept = request.one_pass is not None or is_warm or request.settings.resume != "force"
     return stored.preprocess if same and is_kept else None
 

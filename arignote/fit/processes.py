@@ -77,8 +77,10 @@ def whole_choice(plan: Plan, stored: TrainingState | None, where: str) -> bytes:
     parts = [json.dumps(head).encode()]
     if is_sent:
         assert stored is not None
+        # The file format holds the digest of the best network, not its tensors: these are a part of their own.
         parts.append(b"".join(encode(stored)[0]))
         parts += [] if stored.best is None else [save(stored.best.network)]
+    # Each part follows its length: 8 bytes, little-endian.
     return b"".join(struct.pack("<Q", len(part)) + part for part in parts)
 
 
@@ -90,6 +92,7 @@ def follow(request: FitRequest, text: bytes) -> tuple[Plan, TrainingState | None
         parts.append(text[8 : 8 + length])
         text = text[8 + length :]
     head = json.loads(parts[0])
+    # Only the first process has drawn the seed, and chosen the stem while it held the lock.
     request = replace(request, seed=head["rng"], checkpoint=head["checkpoint"])
     states = []
     if where := head["where"]:
@@ -135,6 +138,7 @@ def check_stop_of(fit: Assembly, stop: StopRequest) -> Callable[[], None]:
 
 
 def _check_agreed(processes: Processes, state: TrainingState, stop: StopRequest) -> None:
+    # For the message of the next exchange, should it fail.
     processes.position = state.position
     if processes.stop is not None:
         stop.adopt(*processes.stop)
@@ -152,6 +156,7 @@ def end_together(processes: Processes | None, result: TrainingState) -> None:
     if processes is None:
         return
     end = f"{result.position} {tensors_sha256(result.network)}"
+    # Every process compares all of them, so that either none or each of them raises.
     if len(set(processes.gather(end.encode()))) > 1:
         raise ProcessError(
             f"the processes ended with different weights ({result.position}): the machines, or their libraries, "

@@ -70,6 +70,7 @@ def candidates(
 
 
 def _is_ahead(one: TrainingState, other: TrainingState) -> bool:
+    # A state of another run_id is what an earlier run of this stem has left in the temporary folder.
     return one.run_id == other.run_id and one.progress.n_updates > other.progress.n_updates
 
 
@@ -99,6 +100,7 @@ def choose(
     refused: list[tuple[str, list[str]]] = []
     plans: dict[str, Plan] = {}
     for where, stored in _or_in_memory(request, stored_states):
+        # The files of one run have one seed and one split: the data is prepared once for all of them.
         plan = plans.get(stored.run_id) or plan_fit(request, stored)
         plans[stored.run_id] = plan
         changed = changes(stored, plan, of_data=request.one_pass is None)
@@ -161,6 +163,7 @@ def load_into(state: TrainingState, stored: TrainingState, where: str) -> None:
     CheckpointError
         If a tensor is missing, or has another shape.
     """
+    # In place: these tensors are views of the flat vectors that the network and the updater compute with.
     copy_into(state.network, stored.network, where)
     slots = _slots_for(state.slots, stored)
     if differing := sorted(state.slots.keys() ^ slots.keys()):
@@ -177,6 +180,7 @@ def load_into(state: TrainingState, stored: TrainingState, where: str) -> None:
     state.rules = {
         name: stored.rules[name]
         if name in stored.rules and _origin(stored, then, name) == _origin(state, now, name)
+        # A rule that is new or changed waits from here on, not from the start of the run.
         else replace(new, changed_at=n_validations)
         for name, new in state.rules.items()
     }
@@ -184,16 +188,19 @@ def load_into(state: TrainingState, stored: TrainingState, where: str) -> None:
     # Files of earlier versions do not name the stop rule here.
     ended_by = stored.progress.stopped_by or STOP_RULE
     state.progress = replace(stored.progress, stopped_by=ended_by if stored.progress.ended else None)
+    # A history of its own: rows that are appended do not appear in `stored`.
     state.history = stored.snapshot().history
     state.best = replace(stored.best) if stored.best is not None else None
     state.best_train = replace(stored.best_train) if stored.best_train is not None else None
     state.starts, state.causes = [list(start) for start in stored.starts], list(stored.causes)
+    # With resume="force": in other batches, the number of the next one names other rows.
     if _batching(stored, then) != _batching(state, now):
         begin_epoch_again(state)
 
 
 def _slots_for(own: Mapping[str, Any], stored: TrainingState) -> dict[str, Any]:
     """Return stored slots with those of what is monitored and averaged now, which may be something else than before."""
+    # The sum of the norms and their number, as `GradientNorm` keeps them.
     first: dict[str, Any] = {GRAD_NORM_SLOT: np.zeros(2)}
     if not any(name.startswith(AVERAGE) for name in stored.slots):
         # An average that is added begins with the weights as they are.
@@ -216,6 +223,7 @@ def _origin(state: TrainingState, fit: Mapping[str, Any], name: str) -> Any:
         # A name that is not of a layer begins with that of a setting.
         setting = fit.get(name.partition(".")[0])
         source = next((params.get(param) for _, params in state.spec["layers"] if params["name"] == layer), setting)
+    # A rule with an initial_value of its own begins there, whatever the setting is.
     return rule, None if rule and rule[1].get("initial_value") is not None else source
 
 

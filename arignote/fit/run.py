@@ -73,6 +73,7 @@ def run(
         If the loss or a weight is not finite; the last good checkpoint is kept.
     """
     state, settings, check_stop = fit.state, fit.settings, check_stop_of(fit, stop)
+    # Before a file is written, as no checkpoint could resume such a network.
     check_layers(fit.network)
     make_trainer = trainers(fit)
     if files is not None:
@@ -99,6 +100,7 @@ def run(
             raise
         raise failure from error
     finally:
+        # The thread that writes is a daemon, which would end with the process in the middle of a file.
         checkpointer.wait_briefly()
     return None if profiled is None else profiled.result()
 
@@ -210,7 +212,9 @@ def _may_stay(rows: Rows, settings: FitSettings, network: Network) -> bool:
     if not rows.reader.in_memory or rows.alter is not None:
         return False
     pipelines = pipelines_of(rows.conversions, settings.preprocess).values()
+    # 4 bytes for each value: rows come to the network as float32.
     n_bytes = len(rows) * 4 * sum(prod(place.input_shape) for place in network.architecture.inputs)
+    # A product over all rows would round otherwise than one over a batch (see `Preprocess.is_rowwise`).
     return all(one.is_rowwise for one in pipelines) and fits_on_device(n_bytes, network.device)
 
 

@@ -31,6 +31,7 @@ def locked_files(
     files = RunWriter(request.checkpoint, request.settings.keep_last, request.settings.keep_epochs)
     spool = None
     if is_url(files.stem):
+        # With the user, as all of them share the temporary folder; the digest stands for the URL.
         folder = f"arignote-{getpass.getuser()}-{hashlib.sha256(files.stem.encode()).hexdigest()[:16]}"
         spool = RunWriter(str(Path(tempfile.gettempdir()) / folder / "spool"))
     # In a folder the other process trains this very fit, such as a worker that a killed search has left behind.
@@ -43,6 +44,7 @@ def locked_files(
             return
     finally:
         files.release()
+    # Released above: the run of this stem has more epochs than are asked for, and must not be cut.
     stem = stem_of_fewer_epochs(request.checkpoint, request.settings.n_epochs)
     with locked_files(replace(request, checkpoint=stem), stop) as opened:
         yield opened

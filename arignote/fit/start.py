@@ -180,6 +180,7 @@ def _pretrain(request: FitRequest) -> StoredNetwork:
     pretrained = StoredNetwork(str(runs[-1].settings.checkpoint))
     if stored is not None and stored.path != pretrained.path:
         raise ConfigError("pretrain and stored_network exclude each other: both say which parameters layers begin with")
+    # A run that is resumed has weights of its own: the runs of pretraining may have been deleted.
     if request.in_memory is not None or (settings.resume in (True, "force") and RunWriter(stem).existing("last")):
         return pretrained
     unlabelled = data_of_stages(request.data, settings, seed)
@@ -205,6 +206,7 @@ def _train(
     processes, profile = request.processes, None
     with ExitStack() as stack:
         with together(processes):
+            # Only the first process locks and reads; `together` raises its error in the others, which wait for it.
             request, files, spool = stack.enter_context(locked_files(request, stop))
             stack.enter_context(held_alone(request.settings) if is_first(processes) else nullcontext())
             chosen = _chosen(request, files, spool) if is_first(processes) else None
@@ -222,6 +224,7 @@ def _train(
             status = resume_message(state, where)
             if request.one_pass is not None:
                 status = begin_pass(state, stored, request.one_pass.network)
+        # A finished run whose last state is in the spool is run for no epochs, which writes it to the store.
         is_saved = spool is None or not where.startswith(spool.folder.path_of())
         if not (state.finished and stored is not None and is_saved):
             profile = run(fit, stop, files, spool, status, cause, observers)

@@ -94,8 +94,10 @@ class Trainer:
     def run(self, state: TrainingState, status: str = "starts") -> TrainingState:
         """Train until `n_epochs` are done, or a stop is requested. `state` may be fresh or from a checkpoint."""
         self._notify("start", state, state.progress.epoch + 1, text=status)
+        # After the observers: their preparations are not a part of the seconds of the first validation.
         self._clock = time.perf_counter()
         try:
+            # A stop came within the validation that follows the last update.
             if state.progress.validation_due:
                 self._validate(state, state.progress.epoch)
             self._begin_final_epochs(state)  # of a run that was complete, and has more epochs now
@@ -107,6 +109,7 @@ class Trainer:
                 self._notify_saved(state)
         except StopRequested as asked:
             state.progress.stopped_by = asked.reason
+        # After a stop too: nothing that was trained since the last save is lost.
         self.checkpointer.finish(state)
         self._notify_saved(state)
         self._notify("end", state, state.progress.current_epoch, text=state.progress.stopped_by or "")
@@ -116,7 +119,9 @@ class Trainer:
         """Train on what is left of the epoch, `accumulate` batches at a time."""
         progress, source = state.progress, self._epoch_source(state)
         due = [layer for layer, epoch in self.thaw_at.items() if epoch <= progress.epoch]
+        # The right side wins: a layer that was thawed before keeps the number of its update.
         state.thawed = dict.fromkeys(due, progress.n_updates) | state.thawed
+        # Closed at once if a stop is raised within: its threads read ahead.
         with contextlib.closing(source.batches.updates(progress.epoch, progress.batch, self.accumulate)) as updates:
             for numbers, batches in updates:
                 self._step(state, numbers, batches)
@@ -131,6 +136,7 @@ class Trainer:
         self._update_average(state)
         self._notify("batch", state, state.progress.epoch + 1, _loss=loss)
         frequency = self.validation_frequency
+        # Whenever a multiple of the frequency is passed, as the size of batches need not divide it.
         if frequency is not None and state.progress.examples_seen // frequency > examples_before // frequency:
             state.progress.validation_due = True
             self._validate(state, state.progress.epoch)
@@ -168,6 +174,7 @@ class Trainer:
         if self.average is not None:
             progress = state.progress
             ends_epoch = progress.batch == self._epoch_source(state).batches.n_batches
+            # Final epochs count from 1, as the average begins again with them.
             epoch = progress.epoch + 1 - (progress.final_since or 0)
             self.average(progress.n_updates, epoch, ends_epoch, progress.is_final)
 
@@ -175,6 +182,7 @@ class Trainer:
         progress = state.progress
         if self.validation_frequency is None:
             self._validate(state, progress.epoch + 1)
+        # After the validation, whose row has the mean loss of this epoch.
         progress.epoch, progress.batch, progress.epoch_examples = progress.epoch + 1, 0, 0
         state.epoch_loss.zero_()
         if not progress.is_final:

@@ -116,6 +116,7 @@ def _fit(spec: RunSpec, given: dict[str, Any], quiet: bool) -> tuple[FitResult |
     if not result.state.progress.interrupted or result.state.progress.stopped_by == OBSERVER:
         return result, 0
     if result.checkpoint is None:
+        # 130 is 128 + SIGINT, as a shell reports it.
         lost = Interrupted("Ctrl-C", 130, result.state.position)
         print(f"{lost}: give fit.checkpoint a path", file=sys.stderr)
     return result, 130

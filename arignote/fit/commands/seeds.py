@@ -37,9 +37,11 @@ def specs_of_seeds(spec: RunSpec, n_seeds: int) -> Iterator[RunSpec]:
 def _of_seed(seed: int, path: str, form: PathForm, at: At) -> str:
     """Return the path of a file, a folder or a stem of one seed; in a folder of checkpoints each fit has its own."""
     is_checkpoint = at[-1] == "checkpoint"
+    # A notice of preemption is a file of the machine, the same for all seeds.
     if form is PathForm.NOTICE or (is_checkpoint and path.endswith("/")):
         return path
     path = path.rstrip("/")
+    # A stem has no suffix: in "runs/digits.v2" the dot is a part of the name.
     suffix = "" if is_checkpoint else PurePath(path).suffix
     return f"{path.removesuffix(suffix)}_seed{seed}{suffix}"
 

@@ -41,6 +41,7 @@ def final_rows(data: Prepared, settings: FitSettings) -> FinalRows | None:
     """Return the rows of final epochs, if there are any; errors as of `check_held_out`."""
     if not settings.final_epochs:
         return None
+    # `all_weights` is None too if nothing is held out, or if data of its own was given without weights.
     lacks_weights = data.weights is not None and data.all_weights is None
     check_held_out(settings.final_epochs, has_any=len(data.subsets) > 1, has_weights=not lacks_weights)
     rows, y = all_rows(data)
@@ -94,6 +95,7 @@ class FinalEpochs:
         progress.final_since, progress.final_after = progress.epoch, None if is_reached else progress.stopped_by
         progress.ended, progress.stopped_by = False, None
         state.rules = _rates_of_best(state, values.by_name)
+        # Without validation no network is the best: the last one trains further, with slots of 0 as well.
         restart_from(state, state.predicting if best is None else best.network)
 
     def end_if_complete(self, state: TrainingState) -> None:
@@ -106,6 +108,7 @@ class FinalEpochs:
 def _rates_of_best(state: TrainingState, values: Mapping[str, float]) -> dict[str, RuleState]:
     """Return the rules with the values of the best validation, or with `values` where there are none."""
     row = state.best_record
+    # NaN for what is no column: a row that is older than the rule, or no row at all.
     rates = {name: row.get("learning_rate" if name == "lr" else name, nan) for name in state.rules}
     # Rows of a run of 2015 have no rates.
     return {

@@ -59,6 +59,7 @@ def settings_of_pass(settings: FitSettings, before: TrainingState | None) -> Fit
     """
     refused = {
         "pretrain": (settings.pretrain, "Pretrain with fit, and train the run further with partial_fit"),
+        # "balanced" follows from the counts of all rows, of which a pass has some.
         "class_weight": (settings.class_weight == "balanced", "Write the weights by label, {label: weight}"),
         "checkpoint": ((settings.checkpoint or "").endswith("/"), "A run of several passes needs a stem, runs/name"),
     }
@@ -120,9 +121,11 @@ def begin_pass(state: TrainingState, stored: TrainingState, network: Mapping[str
     """
     # Whatever ended the run before, one more pass is asked for.
     state.progress = replace(state.progress, ended=False, stopped_by=None, final_since=None, final_after=None)
+    # The same rows again resume a pass that was stopped; in others, the number of its next batch means nothing.
     if any(stored.data.get(one) != state.data.get(one) for one in ("train", "weights")):
         begin_epoch_again(state)
     if network is not None and any(not np.array_equal(array, network[k]) for k, array in stored.predicting.items()):
+        # The slots of the updater belong to the last network, not to the best one that is trained here.
         restart_from(state, network)
     progress = state.progress
     where = f", resumed at batch {progress.batch}" if progress.batch else ""

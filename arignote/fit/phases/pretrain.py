@@ -82,6 +82,7 @@ def _settings(settings: FitSettings) -> dict[str, Any]:
     loss = ["reconstruction", {"cost": pretraining.cost}]
     losses = {name: loss for name in ("train_loss", "valid_loss", "test_loss")}
     learning = {"sgd_type": settings.sgd_type, "lr_rule": settings.lr_rule, "momentum_rule": settings.momentum_rule}
+    # The rules of the settings do not follow it: their rates suit the updater of the settings.
     if pretraining.sgd_type is not None:
         learning = {"sgd_type": pretraining.sgd_type}
     if pretraining.lr_rule is not None:

@@ -153,6 +153,7 @@ def _first_batch(
     stored_network: str | None,
 ) -> Iterator[str]:
     """Yield a line on the first batch, preprocessed and augmented, and one on parameters that are loaded."""
+    # A batch size of -1 means all rows, for which two stand here.
     first = train.take(np.arange(min(max(settings.batch_size, 2), len(train))))
     first = replace(first, lenient=settings.allow_nonfinite)
     # The values of a column, which make the shape, are those of all rows.

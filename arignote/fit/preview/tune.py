@@ -79,6 +79,7 @@ def measure(spec: RunSpec, n_rounds: int = 7, round_seconds: float = 0.1) -> lis
                 on_device = batch_to_device(batch, step.network.device)
                 began, n = time.perf_counter(), 0
                 while n == 0 or time.perf_counter() - began < round_seconds:
+                    # float() waits for the device.
                     float(step([on_device], [0], lr=lr, momentum=momentum, n=n + 1, n_rows=[on_device.n_rows]))
                     n += 1
                 # The first round loads, compiles and warms up.
@@ -86,6 +87,7 @@ def measure(spec: RunSpec, n_rounds: int = 7, round_seconds: float = 0.1) -> lis
     return [
         Measured(
             {"n_threads": setup.n_threads, "channels_last": setup.channels_last, "compile": setup.compile},
+            # Other processes disturb some rounds, which would move a mean.
             median(seconds),
             setup == default,
         )

@@ -99,6 +99,7 @@ class StoredSubsets:
 def _own_rows(state: TrainingState, data: FitData, subset: str) -> Rows:
     """Return the rows of a subset that had data of its own."""
     settings, own = settings_of_rows(state), getattr(data, subset)
+    # Given alone, the data is that of the subset itself.
     x, y = (data.x, data.y) if own is None else (own, None)
     rows = rows_of(
         x,
@@ -142,8 +143,10 @@ def n_training_rows(state: TrainingState, rows: Rows, data: FitData) -> int:
         raise CheckpointError("data of the run must hold the shape of the features of each subset") from None
     try:
         n_training = len(rows_of_subset(state, data, "train"))
+    # Other rows than those that the run stores a digest of: it was not trained on them.
     except DataError:
         return 0
+    # Final epochs train on the rows that were held out, too.
     return len(rows) if state.ends_with_last else n_training
 
 
@@ -207,4 +210,5 @@ def settings_of_rows(state: TrainingState) -> FitSettings:
     """Return the settings on which the rows depend."""
     stored = state.spec["fit"]
     names = ("partition", "allow_nonfinite", "axes", "scale_target", "missing_targets", "windows", "preprocess")
+    # Files of earlier versions lack some, which have their defaults then.
     return FitSettings(**{name: stored[name] for name in names if name in stored})

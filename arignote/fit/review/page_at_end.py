@@ -48,6 +48,7 @@ def report_fit(fit: Assembly, state: TrainingState, network: Network, files: Run
     for subset, (rows, y) in fit.plan.prepared.subsets.items():
         try:
             scored.append(scored_rows(subset, rows, y, state, network, fit.plan.objective, None, stop.check))
+        # Whoever stops the process waits for it: no page is written.
         except StopRequested:
             return
         except Exception as error:

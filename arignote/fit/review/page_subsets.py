@@ -138,6 +138,7 @@ def _encoded(targets: Targets, rows: Rows, state: TrainingState, subset: str) ->
 def _ids_of(rows: Rows, ids: Sequence[Any] | None) -> Ids:
     """Return what names rows, by default by their numbers in the data that they are part of."""
 
+    # initial: of no rows there is no largest index, and ids for 0 rows are enough.
     n_rows = len(rows) if rows.index is None else int(rows.index.max(initial=-1)) + 1
     if ids is not None and len(ids) < n_rows:
         raise DataError(f"ids must name each row of the data; got {len(ids)} for {n_rows} or more")

@@ -120,6 +120,7 @@ def facts_of_features(reader: Reader) -> Features:
     else:
         features.description = f"{reader.shape[1]} numbers"
         side = round(reader.shape[1] ** 0.5)
+        # The ranges of bytes, of scaled images, and of the digits of scikit-learn (0 to 16, 8 x 8).
         if side >= 8 and side**2 == reader.shape[1] and (features.low, features.high) in ((0, 255), (0, 1), (0, 16)):
             features.notes.append(
                 f"rows of {side**2} numbers may be images of {side} x {side}: with [InputImageLayer, {{n_pixels: "
@@ -132,6 +133,7 @@ def _image(shape: tuple[int, ...]) -> tuple[Literal["NCHW", "NHWC", "NHW"], tupl
     """Return the order of the axes of images, and channels, height and width."""
     if len(shape) == 2:
         return "NHW", (1, shape[0], shape[1])
+    # Grey, RGB and RGBA; if both ends could be channels, they come first, as in PyTorch.
     if shape[2] in (1, 3, 4) and shape[0] not in (1, 3, 4):
         return "NHWC", (shape[2], shape[0], shape[1])
     return "NCHW", (shape[0], shape[1], shape[2])
@@ -160,6 +162,7 @@ class _Column:
 
     def names_the_row(self, n_rows: int) -> bool:
         """Return whether its values are those of an identifier, or free text."""
+        # A few texts of an identifier or of remarks may repeat, the numbers of an identifier do not.
         return 2 * self.n_distinct > n_rows if self.is_text else self.n_distinct == n_rows
 
 
@@ -239,6 +242,7 @@ def facts_of_labels(reader: Reader) -> Labels:
         return Labels("classes", classes)
     is_whole = bool((values == np.round(values)).all())
     if is_whole and len(values) <= _MOST_CLASSES and len(y) >= _ROWS_OF_CLASS * len(values):
+        # 0 to n - 1 or 1 to n is how classes are numbered; other whole numbers may be quantities.
         is_count = values.tolist() in (list(range(len(values))), list(range(1, len(values) + 1)))
         note = f"the labels are whole numbers, {shown}, and taken for classes; for numbers see RegressionOutputLayer"
         return Labels("classes", classes, () if is_count and y.dtype.kind != "f" else (note,))

@@ -53,6 +53,7 @@ def settings_for(features: Features, labels: Labels) -> dict[str, Any]:
     rate = 0.001 if labels.kind == "numbers" else 0.003 if features.n_rows < FEW_ROWS else 0.002
     settings: dict[str, Any] = {
         "n_epochs": n_epochs,
+        # At least two batches in an epoch of few rows.
         "batch_size": 128 if features.n_rows >= 5000 else min(32, max(1, features.n_rows // 2)),
         "sgd_type": "adam",
         "lr_rule": {

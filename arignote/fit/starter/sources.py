@@ -84,6 +84,7 @@ def find_sources(data: str, labels: str | None, csv: CSVFormat | None = None) ->
         table = table_at(path, "", csv)
         assert table is not None
         whole = str(path) if key else data
+        # Labels of another source come with `given`; otherwise `labels` names a column of this table.
         sources = _of_table(table, whole, str(path), None if given else labels, given, key)
         if csv is not None:
             sources.subsets["train"]["csv"] = csv.model_dump(exclude_none=True)
@@ -97,6 +98,7 @@ def find_sources(data: str, labels: str | None, csv: CSVFormat | None = None) ->
 def _of_folder(path: Path, given: dict[str, Any]) -> Sources:
     """Return images of a folder, with a size if theirs differ or are large."""
     sizes = ImageFolderReader(path, size=(1, 1)).sizes
+    # Of the image in the middle by height: a single large one does not decide the size.
     middle = [int(side) for side in sorted(sizes.tolist())[len(sizes) // 2]]
     sources = Sources({"train": {"features": str(path), **given}})
     if max(middle) > _LARGEST_IMAGE or (sizes != sizes[0]).any():

@@ -59,6 +59,7 @@ def write_starter(data: str, labels: str | None, out: str | None, csv: CSVFormat
     if out != "-" and path.exists():
         raise ConfigError(f"{path}: exists, and is not overwritten. Name another file: --out {name}_2.yaml")
     values, summary, notes = _config(name, data, labels, csv)
+    # Before it is written: data that cannot be trained on leaves no config behind.
     _check(_text(values, summary, notes, None))
     if out == "-":
         yield _text(values, summary, notes, None).rstrip("\n")
@@ -78,6 +79,7 @@ def _config(name: str, data: str, labels: str | None, csv: CSVFormat | None) -> 
     facts, target = facts_of_features(features), facts_of_labels(y)
     if facts.left_out:
         columns = train.get("columns", [])
+        # `columns` either names columns or excludes them ("!"), never both.
         more = [f"!{one}" for one in facts.left_out] if all(one.startswith("!") for one in columns) else []
         train["columns"] = [*(one for one in columns if one not in facts.left_out), *more]
     if facts.axes == "NHWC":

@@ -35,6 +35,7 @@ def convert_2015(old: Path, stem: str) -> tuple[TrainingState, RunWriter]:
     files = RunWriter(stem)
     if files.existing():
         raise CheckpointError(f"{files.path('last')}: exists; give another stem")
+    # Before the lock is taken: a file that is refused leaves nothing beside the stem.
     state = read_2015(old)
     files.acquire(lambda: None)
     try:

@@ -27,6 +27,7 @@ def read_run(run: str, which: str | None = None) -> tuple[TrainingState, bool]:
     if Path(run).is_file() and is_2015(run):
         return read_2015(run), False
     files, names = resolve(run, which)
+    # The path of a file means that very file, a stem its newest valid state.
     if which in (None, "last") and not (len(names) == 1 and run.endswith(names[0])):
         newest = files.newest(needs_best=which is None)
         if newest is None:

@@ -74,6 +74,7 @@ class StoredNetwork:
             file = TensorFile(path)
         except (OSError, ValueError) as error:
             raise CheckpointError(f"{path}: is neither a checkpoint nor a safetensors file: {error}") from None
+        # A checkpoint is a safetensors file too, which this entry of its metadata tells apart, whatever its name is.
         return self._of_run() if "arignote" in file.metadata else _Tensors(file.shapes, file.read, is_ours=False)
 
     def _of_run(self) -> _Tensors:
@@ -204,6 +205,7 @@ def _example(place: Placed, source: str, entries: Mapping[str, StoredTensor], st
     """Return a mapping, as YAML, of parameters to entries of equal sizes."""
     words, left = [], dict.fromkeys(entries)
     for param, declared in place.params.items():
+        # Sorted, as weights of another library may have their axes in another order.
         fitting = [name for name in left if sorted(_shape(stored, f"{source}.{name}")) == sorted(declared.shape)]
         if fitting:
             name = param if param in fitting else fitting[0]
@@ -255,6 +257,7 @@ def _read(declared: Param, entry: StoredTensor, stored: StoredNetwork) -> NDArra
     if not np.can_cast(array.dtype, declared.dtype, "same_kind"):
         raise CheckpointError(f"{stored.path}: {entry.name!r} is {array.dtype}; {declared.dtype} is needed")
     values = np.transpose(array, _axes(entry, array.ndim)) if entry.transpose else array
+    # A float64 beyond the range of float32 becomes infinite, which is an error below.
     with np.errstate(over="ignore"):
         values_read: NDArray[Any] = np.array(values, dtype=declared.dtype, order="C")
     if not np.isfinite(values_read).all():

@@ -44,6 +44,7 @@ class NetworkMonitor:
             try:
                 values |= layer_statistics(self.network, self.layers, self.x, state.rng, number)
             finally:
+                # Statistics are computed in evaluation mode.
                 self.network.train()
         return values
 
@@ -64,5 +65,6 @@ def monitor_of(fit: Assembly) -> NetworkMonitor | None:
     layers, data, x = monitored_layers(fit.settings), fit.plan.prepared, None
     if layers:
         rows, _ = data.subsets.get("valid", data.subsets["train"])
+        # The first rows in each validation, so that their statistics can be compared.
         x = rows.features(slice(0, min(data.batch_size, len(rows))))
     return NetworkMonitor(fit.network, layers, x)

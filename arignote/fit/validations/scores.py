@@ -54,6 +54,7 @@ def _tried(
     reported: ReportedLoss, y: NDArray[Any], weights: NDArray[np.float32] | None, n_outputs: int, setting: str
 ) -> ReportedLoss:
     of_output = y if y.dtype.names is None else y[reported.output]
+    # Class numbers have no axis of outputs; flags and numbers have one, the last.
     shape = of_output.shape if of_output.dtype.kind in "iu" else of_output.shape[:-1]
     # Equal probabilities, or the mean of each number.
     predictions = np.full((*shape, n_outputs), 1 / n_outputs if reported.loss.fits("classes") else 0.0, np.float32)

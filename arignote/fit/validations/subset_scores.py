@@ -25,6 +25,7 @@ def reported_losses(fit: Assembly) -> dict[str, list[ReportedLoss]]:
     chosen = {"valid": ("valid_loss", objective.valid_loss), "test": ("test_loss", objective.test_loss)}
     if fit.settings.validate_on_train:
         chosen["train"] = ("valid_loss", objective.valid_loss)
+    # "train_nll" is the mean over the batches of the epoch; that of the same rows in a validation is another column.
     prefix, sizes = {"train": "scored_train"}, data.targets.sizes(data.target_states)
     return {
         subset: tried_scores(
@@ -66,6 +67,7 @@ def in_order(
         Returns which of a number of batches are yielded.
     """
     size = validation_rows(network)
+    # The default order is that of the rows, in which no seed is used.
     batches = Batches(rows, y, seed=0, batch_size=size, n_workers=n_workers, prefetch=prefetch, y_from_x=y_from_x)
     chosen = own(batches.n_batches)
     with contextlib.closing(batches.epoch(0, chosen.start, chosen.stop)) as of_epoch:
@@ -94,6 +96,7 @@ def scorer(fit: Assembly, subset: str, losses: Sequence[ReportedLoss], check_sto
     rows, y = data.subsets[subset]
     processes, weights = fit.plan.request.processes, data.scored_weights.get(subset)
     score, own = Scorer(network, losses, processes), range if processes is None else processes.own
+    # The number of the first batch of this process, from which its seeds and its weights follow.
     first = own(-(-len(rows) // validation_rows(network))).start
     # Processes stop after the same batch of training: in a validation some have no batch.
     check_stop = check_stop if processes is None else lambda: None

@@ -83,6 +83,7 @@ class Validation:
         # Final epochs train on the rows of validation and test.
         validate, score_test = (None, None) if progress.is_final else (self.validate, self.score_test)
         losses = validate(progress.n_validations) if validate is not None else {}
+        # The first loss decides which network is best.
         value = next(iter(losses.values()), nan)
         row |= losses
         is_best = bool(losses) and (state.best is None or _is_better(self.loss(value), self.loss(state.best.value)))
