@@ -60,7 +60,9 @@ def read_config(
         raise origin.located(complaints)
     if needs_data and values.get("data") is None:
         raise ConfigError(f"{path}: data.train must be given: features and labels")
+    # Only now: messages have the paths as they are written.
     values = with_paths(values, partial(_from_working_directory, origin, data_dir))
+    # Behind the paths of the file: the default starts from the working directory.
     fit = {"checkpoint": f"runs/{values.get('name') or path.stem}"} | values.get("fit", {})
     spec = RunSpec(**values | {"layers": plain(values["layers"]), "fit": fit})
     spec._origin = origin
@@ -70,6 +72,7 @@ def read_config(
 def _from_working_directory(origin: Origin, data_dir: Path | None, path: str, form: PathForm, at: At) -> str:
     """Return a path of a config as one that starts from the working directory."""
     folder = origin.folder_of(at)
+    # What --set writes starts from the working directory, as any path of the command line.
     if form is PathForm.SOURCE and data_dir is not None and not origin.is_written(at):
         folder = data_dir
     return from_folder(folder, path, form)
@@ -112,7 +115,9 @@ def write_settings(path: Path, settings: dict[str, Any]) -> None:
         text.write(json.dumps(plain_values(loaded), indent=2) + "\n")
     else:
         yaml = YAML(typ="rt")
+        # Lines stay as they were written: ruamel.yaml would break those of more than 80 characters.
         yaml.width = 10_000
+        # [Name, {key: value}]: of a mapping with one key in a list, ruamel.yaml leaves the braces out otherwise.
         yaml.brace_single_entry_mapping_in_flow_sequence = True
         yaml.indent(mapping=2, sequence=4, offset=2)
         yaml.dump(loaded, text)
@@ -130,6 +135,7 @@ def layers_of(path: Path, layer_defaults: Mapping[str, Any] | None = None) -> li
     try:
         return parse(_list_of_layers(path, loaded), layer_defaults)
     except ConfigError as error:
+        # Those about `layer_defaults` are of the caller, not of this file.
         if any(complaint.path[:1] != ("layers",) for complaint in error.complaints):
             raise
         raise Origin({_LAYERS: Document(path, loaded)}).located(list(error.complaints)) from None
@@ -142,6 +148,7 @@ def _insert_layers(origin: Origin, values: dict[str, Any]) -> Origin:
     path = origin.folder_of(_LAYERS) / values["layers"]
     loaded = _load_layers(path)
     values["layers"] = _list_of_layers(path, loaded)
+    # Also of `--set layers=FILE`: what is wrong with a layer stands in that file.
     written = {at: setting for at, setting in origin.written.items() if at != _LAYERS}
     return Origin({**origin.documents, _LAYERS: Document(path, loaded)}, written, (*origin.files, path))
 

@@ -56,11 +56,13 @@ def complaints_of_config(values: dict[str, Any], folder_of: Callable[[At], Path]
             complaints += error.complaints
     fit, wrong = values.get("fit", {}), list[Complaint]()
     if isinstance(fit, dict):
+        # These belong to `data`, which `RunSpec` reports.
         fit = {key: value for key, value in fit.items() if key not in ("valid", "test")}
         wrong = _complaints_of_section(FitSettings, fit, "fit")
         if fit.get("report") is True and fit.get("checkpoint", "") is None:
             message = "report is written beside the files of the run: set checkpoint to a path, or leave it out"
             wrong.append(Complaint(("fit", "report"), message))
+    # Settings that are wrong cannot be built, and are reported.
     if parsed and isinstance(fit, dict) and not wrong:
         wrong = _complaints_of_objective(parsed, FitSettings(**fit), values.get("data"))
     return complaints + wrong
@@ -133,9 +135,11 @@ def _complaints_of_sections(values: dict[str, Any], folder_of: Callable[[At], Pa
     if isinstance(data, dict):
         for name in ("train", "valid", "test"):
             given = data.get(name)
+            # "valid.csv" is a path, "0.15" a fraction, whose suffix does not begin with a letter.
             is_path = name == "train" or (isinstance(given, str) and Path(split_source(given)[0]).suffix[1:2].isalpha())
             if is_path and (complaint := _complaint_of_path(given, folder_of, "data", name)):
                 complaints.append(complaint)
+                # A stand-in that is valid, so that one error is not reported by two models; so too below.
                 data = data | {name: {"features": "reported"}}
         sources = {name: data[name] for name in DataSpec.model_fields if isinstance(data.get(name), dict)}
         for name, source in sources.items():

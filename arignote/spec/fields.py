@@ -36,6 +36,7 @@ def _signals(value: Any) -> tuple[str, ...]:
     if not isinstance(names, list | tuple):
         raise ValueError(f"must be a list of names, such as [SIGTERM]; got {value!r}")
     for name in names:
+        # No process can handle SIGKILL and SIGSTOP (signal(7)).
         if not isinstance(name, str) or name not in signal.Signals.__members__ or name in ("SIGKILL", "SIGSTOP"):
             raise ValueError(f"must be names of signals, such as SIGTERM; got {name!r}")
     return tuple(names)

@@ -89,6 +89,7 @@ def _included(name: Any, around: tuple[Path, ...]) -> Path:
         raise ConfigError(f"{path}: is a folder, not a config")
     if not path.is_file():
         raise ConfigError(f"{path}: there is no such file")
+    # By inode: under the name of a link, a file could include itself unnoticed.
     if any(os.path.samefile(path, other) for other in around):
         raise ConfigError(f"{' includes '.join(map(str, (*around, path)))}. Leave one of them out")
     return path

@@ -31,6 +31,7 @@ def inputs_of(layers: Sequence[Layer], n_in: Any = None) -> tuple[Input, ...]:
         shape = n_in.get(getattr(layer, "channel", None)) if isinstance(n_in, Mapping) else n_in
         if isinstance(layer, InputImageLayer):
             inputs.append(
+                # A run of version 0.1, whose rows are flat: see above.
                 Input(layer.channel, None if shape is not None and tuple(shape) != layer.n_in else layer.n_in)
             )
         elif isinstance(layer, InputLayer):
@@ -56,6 +57,7 @@ def complaints_of_channels(layers: Sequence[Layer], settings: FitSettings) -> li
     inputs = inputs_of(layers)
     channels = [one.channel for one in inputs if one.channel is not None]
     complaints: list[Complaint] = []
+    # Tokens are indices of an embedding: a preprocessing step would return float32.
     for one in inputs:
         if one.n_tokens is not None and of_channel(settings.preprocess, one.channel):
             where = ("fit", "preprocess", *([str(one.channel)] if isinstance(settings.preprocess, Mapping) else []))

@@ -44,6 +44,7 @@ def config_schema() -> dict[str, Any]:
         "errorMessage": "the last layer must be an output layer",
     }
     keys["$schema"] = {"description": "Path of this schema, by which editors find it."}
+    # What they may hold follows below, as it depends on `include`.
     for section in _SECTIONS:
         keys[section] = {"description": keys[section]["description"]}
     return {

@@ -73,6 +73,7 @@ class Origin:
             text = complaint.text("json" if file.suffix.lower() == ".json" else "yaml")
             if _NONE in text:
                 text = text.replace(_NONE, _text_of_none(file, line, column, complaint.path))
+            # The last one that wrote there wins, as in the config.
             for number, (place, setting) in enumerate(self.written.items()):
                 if complaint.path[: len(place)] == place:
                     order, where = (len(files), number, 0), f"--set {setting}"
@@ -102,6 +103,7 @@ def _position(loaded: Any, path: At) -> tuple[int, int] | None:
             loaded = loaded[key]
         except (KeyError, IndexError, TypeError, AttributeError):
             break
+    # ruamel.yaml counts from 0.
     return (position[0] + 1, position[1] + 1) if position else None
 
 

@@ -111,11 +111,13 @@ def _with_name(path: str, form: PathForm, change: Callable[[str], str]) -> str:
         return f"{kind}:{change(name)}" if sign else path
     if form is PathForm.SOURCE:
         name, key = split_source(path)
+        # Expanded when the file is opened, perhaps on another machine.
         if name.startswith(("$", "~")):
             return path
         return change(name) + (f":{key}" if key else "")
     if is_url(path):
         return path
+    # `normpath` drops the slash, by which a checkpoint is a folder.
     return change(path) + ("/" if path.endswith("/") else "")
 
 
@@ -131,6 +133,7 @@ def _joined(folder: Path, path: str) -> str:
 def _relative(folder: Path | None, path: str) -> str:
     # Through ".." the way may lead over a link.
     absolute = os.path.realpath(path) if ".." in Path(path).parts else os.path.abspath(path)
+    # With only the root in common, a relative path would be the longer one.
     if folder is None or os.path.commonpath([absolute, os.path.abspath(folder)]) == os.sep:
         return absolute
     relative = os.path.relpath(absolute, folder)

@@ -98,12 +98,14 @@ class Objective:
     @property
     def column(self) -> str:
         """Name of the training loss in the history."""
+        # The sum over several outputs is that of no loss alone.
         return self.train_loss[self.main].column if self.targets.is_single else "loss"
 
     def reported(
         self, losses: Mapping[str, tuple[Loss, ...]], target_states: Mapping[str, TargetState], prefix: str = ""
     ) -> list[ReportedLoss]:
         """Return losses with their names in the history, those of the main output first; see `reported_loss`."""
+        # False sorts before True; the sort is stable, so that the others keep the order of the layers.
         order = sorted(losses, key=lambda output: output != self.main)
         losses_of_outputs = []
         for output in order:
@@ -163,8 +165,10 @@ def targets_of(layers: Sequence[Layer], settings: FitSettings) -> Targets:
 def _completed(spec: list[Any], settings: FitSettings) -> list[Any]:
     """Return the spec of a target with the settings of the fit that are its parameters."""
     name, params = spec
+    # A target of sequences holds that of a step.
     if "of" in params:
         return [name, {"of": _completed(params["of"], settings)}]
+    # Not every target has them: ranks and flags are not scaled.
     known = find("target", name).model_fields
     return [name, params | {key: getattr(settings, key) for key in ("scale_target", "missing_targets") if key in known}]
 
@@ -200,6 +204,7 @@ def objective_of(layers: Sequence[Layer], settings: FitSettings) -> Objective:
                 if not loss.fits(target.of_step.named())
             ]
     complaints += _of_classes_alone(targets, outputs, settings)
+    # Of one loss it would only scale the learning rate.
     if targets.is_single and losses["train_loss"][main][0].weight != 1:
         message = "train_loss: a weight is for networks of several outputs"
         complaints.append(Complaint(("fit", "train_loss"), message))

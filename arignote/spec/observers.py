@@ -58,6 +58,7 @@ class Observer:
             If the class cannot be built.
         """
         one = self.given
+        # A function with parameters is one that returns the observer.
         if isinstance(one, type) or self.params:
             try:
                 one = one(**self.params)
@@ -146,6 +147,7 @@ def _imported(word: str) -> Any:
     module, _, path = word.partition(":")
     if not (module and all(part.isidentifier() for part in (*module.split("."), *path.split(".")))):
         raise ValueError(f'must be "module:Name", such as "my_observers:Report"; got {word!r}')
+    # Before the import, which runs the code of the module.
     check_trusted("observer", word)
     try:
         imported: Any = import_module(module)

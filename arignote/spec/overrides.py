@@ -60,6 +60,7 @@ def _written(values: dict[str, Any], words: list[str], value: Any, setting: str,
             )
         at = (*at, *place.key(word))
         steps.append((place, word))
+        # A key that --set creates has no line in the file: complaints about it name the option.
         if not place.has(word):
             written[at] = setting
     if isinstance(steps[-1][0], Layers):

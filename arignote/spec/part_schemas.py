@@ -95,6 +95,7 @@ class Definitions:
             return [self.resolved(item) for item in schema]
         if not isinstance(schema, dict):
             return schema
+        # A default is a value, though it may look like a schema.
         resolved = {key: item if key == "default" else self.resolved(item) for key, item in schema.items()}
         if "$spec" in resolved:
             kind, key = resolved.pop("$spec"), resolved.pop("key")
@@ -162,6 +163,7 @@ def _pattern(words: Iterable[str], kind: str) -> str:
     for word in words:
         stem = word[: -len(kind)] if word.lower().endswith(kind) else ""
         forms.append(f"{_in_any_case(stem)}({_in_any_case(kind)})?" if stem else _in_any_case(word))
+    # JSON Schema has no flag for any case: each letter is a class of its own ("[fF][cC]").
     return f"^({'|'.join(forms)})$"
 
 

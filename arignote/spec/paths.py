@@ -84,6 +84,7 @@ class Keys(Place):
         return word in self.mapping
 
     def first(self, words: Sequence[str]) -> tuple[str, Sequence[str]]:
+        # The longest first, as a key of `rules` has dots itself: "fc1.l2".
         n = next((n for n in range(len(words), 0, -1) if ".".join(words[:n]) in self.mapping), 1)
         return ".".join(words[:n]), words[n:]
 
@@ -107,6 +108,7 @@ class Items(Place):
 
     @property
     def _is_single(self) -> bool:
+        # `several` puts a single part, as it was given, into a tuple.
         return len(self._items) == 1 and self._items[0] is self.value
 
     def words(self) -> list[str]:
@@ -196,6 +198,7 @@ class Spec(Place):
     def given(self) -> dict[str, Any]:
         """The parameters that are given."""
         if isinstance(self.spec, Part):
+            # Not the defaults of the part, which would hide those of `layer_defaults`.
             return {name: getattr(self.spec, name) for name in self.spec.model_fields_set}
         return split(self.kind, self.spec)[1]
 
@@ -230,8 +233,10 @@ def place_of(value: Any, form: Form = None) -> Place:
     if isinstance(form, LayersForm):
         return Layers(value, form.defaults) if isinstance(value, list | tuple) else Place(value)
     if value is None:
+        # A mapping that is not there yet: a path that continues creates it.
         return Keys(None, form if isinstance(form, Mapping) else None)
     if isinstance(form, ByNameField):
+        # {"loss": "nll"} is a part; any other mapping has one for each name.
         if isinstance(value, Mapping) and form.kind not in value:
             return Keys(value, form.one)
         form = form.one

@@ -65,6 +65,7 @@ def complaints_of_pretraining(layers: Sequence[Layer], settings: FitSettings) ->
 def _out_of_bounds(before: Sequence[Layer]) -> str | None:
     """Return why what layers give is not known to be in [0, 1], as a cross-entropy needs."""
     activations = [layer.activation for layer in before if hasattr(layer, "activation")]
+    # What the data holds, and what an activation of the user returns, is not known here.
     if not activations or isinstance(activations[-1], Sigmoid) or is_custom(activations[-1]):
         return None
     return (
@@ -123,6 +124,7 @@ def autoencoder_of(layers: Sequence[Layer], name: str, pretraining: Pretraining)
     at = next(n for n, one in enumerate(layers) if one.name == name)
     before = [one for one in layers[:at] if not isinstance(one, _NOISE)]
     layer, fields = layers[at], AutoEncoderOutputLayer.model_fields.keys() & type(layers[at]).model_fields.keys()
+    # These say how the network trains the layer; an autoencoder trains all parameters of its own.
     left_out = {"fix_params", "thaw_at", "load_params", "share"}
     params = {"corruption_level": pretraining.corruption_level} | {
         key: getattr(layer, key) for key in fields - left_out

@@ -56,6 +56,7 @@ def ruled_numbers(layers: Sequence[Layer], settings: FitSettings) -> dict[str, f
         numbers[name] = nan if value is None else float(value)
         wrong = _complaints(owner, param, rule, numbers[name])
         complaints += [Complaint(("fit", "rules", name, *path), message) for path, message in wrong]
+    # torch.compile takes a number of Python as a constant: each value of the rule would be compiled again.
     compiled = [name for name in numbers if settings.compile and not _is_of_update(name)]
     if compiled:
         message = f"a compiled network cannot follow the rule of {compiled[0]!r}: leave compile or the rule out"
@@ -138,6 +139,7 @@ def _refusal(owner: Part | FitSettings, param: str, value: float) -> str | None:
         if isinstance(owner, FitSettings):
             checked_settings({param: value})
         else:
+            # With all of its other fields, some of which are required.
             values: dict[str, Any] = {name: getattr(owner, name) for name in type(owner).model_fields}
             type(owner)(**values | {param: value})
     except ConfigError as error:

@@ -70,6 +70,7 @@ def idle_settings(values: Mapping[str, float], settings: FitSettings, n_batches:
     n_batches : int, optional
         Batches of an epoch; None: not known.
     """
+    # In final epochs all values are constant.
     n_epochs = settings.n_epochs - settings.final_epochs
     n_updates = inf if n_batches is None else n_epochs * -(-n_batches // settings.accumulate)
     reason = None if settings.average is None else settings.average.ineffective_reason(settings.n_epochs)

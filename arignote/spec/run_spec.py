@@ -24,6 +24,7 @@ def _layers(value: Any) -> Any:
         return value
     hint = ""
     if isinstance(value, dict):
+        # Without the blank YAML reads "-FCLayer: {...}" as a mapping with the key "-FCLayer".
         glued = any(str(key).startswith("-") for key in value)
         hint = ". Put a blank after each dash" if glued else ". Write each layer as a line - [Layer, {parameters}]"
     raise ValueError(f"must be a list of [Layer, {{parameters}}], or the path of a file with one; got {value!r}{hint}")

@@ -158,6 +158,7 @@ def is_of_the_machine(name: str) -> bool:
 def _model_of(name: str) -> type[BaseModel]:
     """Return a model with one setting, to validate it on its own."""
     field = FitSettings.model_fields[name]
+    # A model of its own, as validators of `FitSettings` compare several settings.
     fields: Any = {name: (field.annotation, field)}
     return create_model("Setting", __config__=ConfigDict(arbitrary_types_allowed=True), **fields)
 

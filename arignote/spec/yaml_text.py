@@ -47,6 +47,7 @@ def flow_text(value: Any, indent: int = 0) -> str:
 
     yaml = YAML(typ="safe", pure=True)
     yaml.default_flow_style = True
+    # ruamel.yaml would sort the keys, which are in the order of their declaration.
     yaml.sort_base_mapping_type_on_output = False  # type: ignore[assignment]
     yaml.brace_single_entry_mapping_in_flow_sequence = True
     yaml.width = max(_WIDTH - indent, 40)
