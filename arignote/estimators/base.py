@@ -59,6 +59,7 @@ class NNEstimator(FittedNetwork, NestedParams, metaclass=PublicDir):
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
+        # By the tags `check_estimator` of scikit-learn chooses what it tests.
         tags.input_tags.sparse = True
         tags.input_tags.allow_nan = self.allow_nonfinite
         return tags
@@ -141,6 +142,7 @@ class NNEstimator(FittedNetwork, NestedParams, metaclass=PublicDir):
         )
         self._set_fitted(result.state, result.network)
         held_out = {"valid": valid, "test": test}
+        # No file holds these, and `evaluate(X, y, part="valid")` needs them to find the same rows.
         self._chosen_rows = {name: rows for name, rows in held_out.items() if chooses_rows(rows)}
         self.status_, self.checkpoint_ = result.status, result.checkpoint
         report_ending(result, self.warm_start)
@@ -152,6 +154,7 @@ class NNEstimator(FittedNetwork, NestedParams, metaclass=PublicDir):
         from arignote.registry import part_name
 
         outputs = [layer for layer in layers if isinstance(layer, OutputLayer)]
+        # If all are auxiliary, the fit reports it.
         output = next((layer for layer in outputs if not layer.auxiliary), outputs[0])
         kind = output.fits
         if kind not in self._targets:

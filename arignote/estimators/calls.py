@@ -73,6 +73,7 @@ def _complaints(
     complaints += [Complaint((), f"{name} must be given", advice=_advice(places[-1:], name, names)) for name in missing]
     own = [name for name in names if name not in settings]
     for_own = [word for word, words in meant.items() if set(words) & set(own) and not _advice(["fit"], word, names)]
+    # Only settings are left: the method reports them with all that is wrong in their values.
     if settings and not (complaints or needed or for_own):
         return []
     for word, advice in unknown.items():

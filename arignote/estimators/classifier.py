@@ -222,5 +222,6 @@ def _log(p: Any) -> Any:
         return {name: _log(one) for name, one in p.items()}
     if isinstance(p, list):
         return [_log(row) for row in p]
+    # A probability may be 0, with the logarithm -inf.
     with np.errstate(divide="ignore"):
         return np.log(p)

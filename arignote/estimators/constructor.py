@@ -38,6 +38,7 @@ def seed_of(seed: Any) -> int | None:
     if seed is None or isinstance(seed, int | np.integer):
         return None if seed is None else int(seed)
     if isinstance(seed, np.random.RandomState):
+        # Within [0, 2**31), as a seed that is drawn (`streams.draw_seed`).
         return int(seed.randint(2**31))
     if isinstance(seed, np.random.Generator):
         return int(seed.integers(2**31))
@@ -50,6 +51,7 @@ def set_settings(estimator: Any, given: Mapping[str, Any]) -> None:
     for key, field in fields.items():
         setattr(estimator, key, given.get(key, field.default))
     if unknown := {key: value for key, value in given.items() if key not in fields}:
+        # It raises the error, with what may be meant.
         checked_settings(unknown)
 
 
@@ -57,4 +59,5 @@ def settings_of(estimator: Any, given: Mapping[str, Any]) -> FitSettings:
     """Return the settings of a fit: those that are given to it, else those of the constructor, else their defaults."""
     fields = FitSettings.model_fields
     own = {key: getattr(estimator, key) for key in fields}
+    # Without defaults, as `model_fields_set` decides whether a batch_size of `Data` is used.
     return checked_settings({k: v for k, v in own.items() if v != fields[k].default} | dict(given))

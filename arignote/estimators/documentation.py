@@ -137,6 +137,7 @@ class PublicDir(ABCMeta):
 
     def __new__(mcls, name: str, bases: tuple[type, ...], namespace: dict[str, Any], **kwargs: Any) -> Any:
         if text := namespace.get("__doc__"):
+            # Only when it is read are the settings imported, which the docstring lists.
             namespace["__doc__"] = _Documentation(text)
         return super().__new__(mcls, name, bases, namespace, **kwargs)
 
@@ -148,7 +149,9 @@ class PublicDir(ABCMeta):
 
     @__doc__.setter
     def __doc__(cls, text: str | None) -> None:
+        # Of `type` itself, as assigning `cls.__doc__` would call this setter again.
         type.__dict__["__doc__"].__set__(cls, text and _Documentation(text))
 
     def __dir__(cls) -> list[str]:
+        # scikit-learn adds `set_fit_request` and the like to every estimator, for metadata routing.
         return [n for n in super().__dir__() if n == "__init__" or not (n.startswith("__") or n.endswith("_request"))]

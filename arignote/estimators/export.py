@@ -129,6 +129,7 @@ def _program_of(predictor: Predictor) -> Program:
     for name in predictor.shown:
         target, of_target = targets.by_output[name], state.targets[name]
         labels = target.of_step.labels_per_row
+        # By a list, as labels in an array of objects get the dtype that they have in common.
         classes = np.array(target.classes(of_target).tolist()) if labels == "one" else None
         prefix = f"{name}." if len(predictor.shown) > 1 else ""
         outputs.append(ExportedOutput(name, prefix, labels, classes, target.operations(of_target)))
@@ -204,6 +205,7 @@ def _shape_before(state: TrainingState, one: Input, stored: Mapping[str, Any], p
 
 def _dtype_before(stored: Mapping[str, Any]) -> str:
     """Return the type in which NumPy subtracts float32 from stored rows, as preprocessing does."""
+    # float64, int32 and larger integers: NumPy promotes them and float32 to float64.
     is_narrow = np.promote_types(stored.get("dtype", "float32"), np.float32) == np.float32
     return "float32" if is_narrow else "float64"
 

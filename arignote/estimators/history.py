@@ -23,6 +23,7 @@ class Records(list[dict[str, Any]]):
 
     def __getitem__(self, key: Any) -> Any:
         if not isinstance(key, tuple):
+            # A slice of a list is a plain one, which has no columns.
             return Records(super().__getitem__(key)) if isinstance(key, slice) else super().__getitem__(key)
         rows, columns = key
         records = self[rows]

@@ -75,6 +75,7 @@ class NamedLosses:
         """Add a loss or a score of an output."""
         target = self.targets.by_output[output].of_step
         spec = to_score(one)
+        # "module:Name" is a loss of the user, which `build` finds or reports.
         is_loss = not isinstance(spec, str) or is_known("loss", spec) or ":" in spec
         loss = build("loss", spec) if is_loss else None
         if loss is None or (isinstance(loss, Score) and not loss.fits(target.named())):

@@ -66,6 +66,7 @@ class NestedParams(BaseEstimator):  # type: ignore[misc]
 
         plain = super().get_params(deep=False)
         values = plain | {name: value for name, value in params.items() if name in plain}
+        # Outer paths first: "lr_rule__interval" belongs to an "lr_rule" that is set in the same call.
         for key in sorted(params.keys() - plain.keys(), key=lambda key: key.count("__")):
             steps = places_of_path(key, params[key], values)
             place, word = steps[-1]

@@ -140,6 +140,7 @@ class NNRegressor(RegressorMixin, NNEstimator):  # type: ignore[misc]
             )
         if predictor.targets.from_input:
             rows = predictor.rows(X)
+            # The target is the input as the network takes it: preprocessed.
             y, predicted = rows.features(slice(0, len(rows))), predictor.predictions(rows)[predictor.targets.main]
             return float(r2_score(y.reshape(len(y), -1), predicted, sample_weight=sample_weight))
         y, predicted, sample_weight = self._of_main(X, y, sample_weight)
@@ -150,6 +151,7 @@ class NNRegressor(RegressorMixin, NNEstimator):  # type: ignore[misc]
             n, n_trained = (one.reshape(len(one), -1).shape[1] for one in (y, predicted))
             raise DataError(f"y of X has {n} columns, that of the training data {n_trained}")
         weights = np.ones(len(y)) if sample_weight is None else np.asarray(sample_weight)
+        # Missing values differ by column; the mean of the columns is "uniform_average", the default of r2_score.
         columns = zip(y.reshape(len(y), -1).T, predicted.reshape(len(y), -1).T, strict=True)
         present = [(~np.isnan(true), true, own) for true, own in columns]
         return float(np.mean([r2_score(true[at], own[at], sample_weight=weights[at]) for at, true, own in present]))

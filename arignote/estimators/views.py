@@ -152,6 +152,7 @@ class NetworkViews:
         from arignote.report.tables import layer_table
 
         n_rows = (
+            # Of the run, whose batches may be smaller than the setting (-1, or more than the rows).
             self.state_.spec["fit"].get("batch_size", self.batch_size) if hasattr(self, "state_") else self.batch_size
         )
         return layer_table(self._architecture(), n_rows)
