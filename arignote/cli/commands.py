@@ -43,9 +43,11 @@ def _wants_debug(ctx: Any, value: bool) -> None:
 class _Command(TyperCommand):
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Parse the words of a command; print its help first, as the types of its parameters take 0.2 s to import."""
+        # Behind the command too, where an option of the group would be unknown.
         if "--debug" in args:
             args.remove("--debug")
             _wants_debug(ctx, True)
+        # A shell that completes a word parses with `resilient_parsing`, and must get no help text.
         if set(args) & set(ctx.help_option_names) and not ctx.resilient_parsing:
             typer.echo(ctx.get_help())
             ctx.exit()
@@ -70,6 +72,7 @@ class _Commands(TyperGroup):
         """Return a command; None if there is none of this name."""
         if cmd_name not in _functions:
             return None
+        # Each command alone: to add all of them, the types of all their options would be imported.
         alone = typer.Typer(add_completion=False, rich_markup_mode=None)
         alone.command(cmd_name, cls=_Command, context_settings=_SETTINGS)(_functions[cmd_name])
         return typer.main.get_command(alone)
@@ -128,6 +131,7 @@ app = typer.Typer(
     cls=_Commands,
     no_args_is_help=True,
     add_completion=False,
+    # `run_process` reports errors.
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
     context_settings=_SETTINGS,

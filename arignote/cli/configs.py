@@ -45,6 +45,7 @@ def check(
         print(json_text({"n_layers": n_layers, "n_settings": len(spec.fit), "data": list(lines)}))
         return
     print(f"{config}: {n_layers} layers, {len(spec.fit)} settings of fit, all known and in their bounds")
+    # One by one: each line is printed once its source has been opened.
     for line in lines:
         print(line)
 

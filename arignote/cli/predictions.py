@@ -96,6 +96,7 @@ def predict(
     from arignote.replacing import is_stream
     from arignote.report.predictions import check_predictions_file, write_predictions
 
+    # The path of standard output, which is written as any other stream then.
     out = Path("/dev/stdout") if str(out) == "-" else out
     check_predictions_file(out)
     # After the file, which may be wrong: importing the engine takes a second.
@@ -107,4 +108,5 @@ def predict(
     rows = predictor.rows(named.features(), csv=named.format())
     targets, target_states = predictor.targets, predictor.state.targets
     write_predictions(out, predictor.blocks(rows), targets, target_states, predictor.shown, len(rows))
+    # Not among the rows, if these are written to standard output.
     print(f"{len(rows)} rows -> {out}", file=sys.stderr if is_stream(out) else sys.stdout)

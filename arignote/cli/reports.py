@@ -41,6 +41,7 @@ def report(
     options: dict[str, Any] = {"config": config, "overrides": set_, "data_dir": data_dir, "ids": ids, "out": out}
     options["trust"] = trust or ()
     for number, path in enumerate(pages(runs, **options) if watch else [write_page(runs, **options)[0]]):
+        # With --watch the same file is written again and again.
         if number == 0:
             print(path, flush=True)
             if open_:

@@ -69,6 +69,7 @@ def fit(
             sys.stdout.flush()
     except KeyboardInterrupt:
         print("stopped at once; the last checkpoint is kept", file=sys.stderr)
+        # 128 + SIGINT, as of a command that a shell interrupts.
         raise typer.Exit(130) from None
     if stopped:
         end_at_once(stopped if exit_code is None else exit_code)

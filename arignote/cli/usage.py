@@ -46,10 +46,12 @@ def _message(error: Any, ctx: Any) -> str:
     if kind == "MissingParameter":
         return f"{_name(error.param)} must be given: {_help(error.param)}{_example(ctx)}"
     if kind == "BadOptionUsage":
+        # Both are one class in click ("Option '--x' does not take a value", "... requires an argument").
         takes_none = "not take" in text
         return f"{error.option_name} takes no value" if takes_none else f"{error.option_name} must have a value"
     if kind == "BadParameter" and error.param is not None:
         return f"{_name(error.param)} {_constraint(error)}"
+    # This one has no class of its own.
     if extra := re.search(r"unexpected extra arguments?.*\((.*)\)", text):
         return f"unexpected argument: {extra[1]}{_example(ctx)}"
     return text
@@ -96,6 +98,7 @@ def _example(ctx: Any) -> str:
 
 def _constraint(error: Any) -> str:
     """Return what the value of an option must be, and what it is."""
+    # typer checks values by pydantic, whose error is the cause.
     errors = getattr(error.__cause__, "errors", None)
     detail = errors()[0] if errors else {}
     expected = _EXPECTED.get(detail.get("type", ""))
