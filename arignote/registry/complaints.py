@@ -57,6 +57,7 @@ def complaints_of(error: ValidationError, cls: type[BaseModel]) -> list[Complain
             continue
         path: tuple[str | int, ...] = tuple(detail["loc"])
         name = _name(path, cls)
+        # By parameter, as pydantic reports an error for each branch of a union.
         places.setdefault(path[: path.index(name) + 1] if name in path else path, []).append(detail)
     complaints: list[Complaint] = []
     for path, errors in places.items():
@@ -88,12 +89,14 @@ def _name(path: tuple[str | int, ...], cls: type[BaseModel]) -> str:
 
 def _reach(error: Any) -> tuple[int, bool]:
     """Return how far validation got: the depth of the error, and whether the type is right."""
+    # A bound is checked last: whoever violates it has passed the check of the type.
     return len(error["loc"]), error["type"] in _BOUNDS
 
 
 def _complaints(path: tuple[str | int, ...], name: str, errors: list[Any], cls: type[BaseModel]) -> list[Complaint]:
     error = errors[-1]
     kind, got, cause = error["type"], plain(error.get("input")), error.get("ctx", {}).get("error")
+    # Of a part within, whose complaints have paths of their own.
     if isinstance(cause, ConfigError):
         return list(cause.under(*path).complaints)
     if cause is not None:
@@ -115,6 +118,7 @@ def _expected(error: Any, name: str, cls: type[BaseModel]) -> str:
     if kind in _BOUNDS:
         sign, key = _BOUNDS[kind]
         return f"{'an integer' if isinstance(context[key], int) else 'a number'} {sign} {context[key]}"
+    # Of a tuple: an item that it lacks, or has too many.
     if kind in ("missing", "too_long"):
         return f"a list of {context['max_length'] if kind == 'too_long' else error['loc'][-1] + 1}"
     if kind == "too_short":

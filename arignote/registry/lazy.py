@@ -33,6 +33,7 @@ def homes(package: str) -> dict[str, tuple[str, str]]:
     stub = Path(str(spec and spec.origin)).with_suffix(".pyi")
     if not stub.is_file():
         return {}
+    # Parsed, as importing the modules is what is to be avoided.
     imports = [node for node in ast.parse(stub.read_bytes()).body if isinstance(node, ast.ImportFrom)]
     return {one.asname or one.name: (str(node.module), one.name) for node in imports for one in node.names}
 
@@ -55,6 +56,7 @@ def lazy_names(package: str) -> tuple[Callable[[str], Any], Callable[[], list[st
             # From now on it is found without this function.
             setattr(sys.modules[package], name, value)
             return value
+        # The module itself, such as `arignote.layers.dense`.
         if f"{package}.{name}" in modules:
             return import_module(f"{package}.{name}")
         raise AttributeError(f"module {package!r} has no attribute {name!r}")

@@ -40,6 +40,7 @@ def _as_equal(value: Any, n: int) -> Any:
         return (value,) * n
     if not isinstance(value, list):
         example, word = [3] * n, {2: "two", 3: "three"}[n]
+        # YAML reads (3, 3) as text.
         hint = f". Write a list with brackets: {example}" if isinstance(value, str) and value.startswith("(") else ""
         raise ValueError(f"must be a number or a list of {word}; got {value!r}{hint}")
     return tuple(value)

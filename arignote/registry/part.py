@@ -55,6 +55,7 @@ def is_custom(part: Part) -> bool:
     """Return whether a part, or one within it, is code of the user."""
     if is_of_user(type(part)) or part._runs_code_of_user:
         return True
+    # A function as a parameter is code of the user too.
     return any(is_custom(value) if isinstance(value, Part) else callable(value) for _, value in part)
 
 
@@ -65,6 +66,7 @@ def split(kind: str, spec: Any) -> tuple[str, dict[str, Any]]:
     """
     if isinstance(spec, str):
         return spec, {}
+    # {rule: stalled} for a "stop_rule".
     short = kind.rpartition("_")[2]
     key = kind if isinstance(spec, Mapping) and kind in spec else short
     if isinstance(spec, Mapping) and key in spec:
@@ -131,6 +133,7 @@ def completed(kind: str, spec: list[Any]) -> list[Any]:
             pass
         try:
             word, params = split(kind, spec)
+            # Not validated: parameters of an earlier version may be out of today's bounds.
             return [word, find(kind, word).model_construct().model_dump(mode="json") | params]
         except ConfigError:
             return spec

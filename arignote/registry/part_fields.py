@@ -161,6 +161,7 @@ class MappingField(ByNameField):
 
     def _forms(self) -> list[dict[str, Any]]:
         form: dict[str, Any] = {"type": "object", "additionalProperties": {"anyOf": self.one._forms()}}
+        # A mapping within a mapping for each further word of a name.
         for _ in range(self._MOST_WORDS - 1):
             inner = form | {"not": {"required": [self.kind]}}
             form = {"type": "object", "additionalProperties": {"anyOf": [*self.one._forms(), inner]}}

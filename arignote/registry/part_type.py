@@ -67,6 +67,7 @@ class PartType(ModelMetaclass):
             try:
                 return super().__call__(**params)
             except ValidationError as error:
+                # Without the error of pydantic, whose text names classes that a user never wrote.
                 raise cls._config_error(error) from None
 
 

@@ -77,6 +77,7 @@ def _named(kind: str, word: str) -> type[Part] | None:
     if word in _PARTS.get(kind, {}):
         return _PARTS[kind][word]
     forms = [word.lower(), f"{word.lower()}{kind}"] if word else []
+    # From cheap to costly: what is imported, the module with a class of this name, all modules of the kind.
     for imported in (lambda: None, lambda: _import_class(kind, forms), lambda: names(kind)):
         imported()
         folded = {known.lower(): cls for known, cls in _PARTS.get(kind, {}).items()}
@@ -144,6 +145,7 @@ def only_trusting(run: str, modules: tuple[str, ...]) -> Iterator[None]:
 def check_trusted(kind: str, word: str) -> None:
     """Raise ConfigError if "module:Name" comes from the file of a run and its module is not trusted."""
     module = word.partition(":")[0]
+    # Without a file, the user has written the name.
     run, trusted = _FILE.get() or ("", (module,))
     if module not in trusted:
         raise ConfigError(
@@ -161,6 +163,7 @@ def _from_outside(kind: str, word: str) -> type[Part]:
         for cls in _PARTS.get(kind, {}).values():
             if f"{cls.__module__}:{cls.__qualname__}" == word:
                 return cls
+        # No import gives a local class or a lambda, and "__main__" is whichever script runs now.
         if not may_import or not is_name or "<" in word or module == "__main__":
             break
         check_trusted(kind, word)
