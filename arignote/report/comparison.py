@@ -67,6 +67,7 @@ def _readable(runs: Sequence[str]) -> dict[int, dict[str, Any]]:
     for number, run in enumerate(runs):
         try:
             contents[number] = inspection(run)
+        # A stem that does not exist is a mistake in the call; damage is listed.
         except NotThereError:
             raise
         except CheckpointError as error:
@@ -109,6 +110,7 @@ def _row(run: str, content: dict[str, Any]) -> Row:
 def _flat(spec: dict[str, Any]) -> Row:
     """Return the settings of a run and the parameters of its layers by their paths, as ``--set`` names them."""
     flat: Row = {}
+    # Settings of a later version, which `completed_settings` leaves out, are compared as they are.
     for name, value in (spec["fit"] | completed_settings(spec["fit"])).items():
         if name not in FitSettings.model_fields or not is_of_the_machine(name):
             flat |= _by_path(f"fit.{name}", value)
@@ -145,6 +147,7 @@ def _sorted(rows: list[Row], contents: list[dict[str, Any]], sort: str) -> list[
     there.sort(key=lambda row: (0, row[name]) if isinstance(row[name], int | float) else (1, str(row[name])))
     if sort == "valid" and _greater_is_better(contents[0]):
         there.reverse()
+    # Last in either order, without a value to compare.
     return [*there, *(row for row in rows if row[name] is None)]
 
 
@@ -156,6 +159,7 @@ def _greater_is_better(content: dict[str, Any]) -> bool:
 
     with only_trusting(content["file"], ()):
         losses = ("train_loss", "valid_loss", "test_loss")
+        # Only these: others may need what this machine lacks.
         settings = checked_settings({name: content["spec"]["fit"][name] for name in losses})
         objective = objective_of(parse(content["spec"]["layers"]), settings)
     return objective.valid_loss[objective.main][0].greater_is_better

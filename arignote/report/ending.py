@@ -29,6 +29,7 @@ def config_options(config: Path, data_dir: Path | None, overrides: Sequence[str]
         ``key=value`` strings; only those of data matter.
     """
     words = ["--config", str(config), *([] if data_dir is None else ["--data-dir", str(data_dir)])]
+    # `evaluate` reads nothing but the data of the config.
     words += [word for one in overrides if one.startswith("data.") for word in ("--set", one)]
     return shlex.join(words)
 
@@ -65,6 +66,7 @@ def ending(state: TrainingState, status: str, checkpoint: str | None, train: Sou
     if checkpoint is None:
         return
     files = RunFiles(checkpoint)
+    # A page that could not be written was reported by a warning.
     page = [files.report] if state.spec["fit"].get("report") and files.report in files.folder.names() else []
     yield "files: " + ", ".join(map(files.folder.path_of, [*files.existing("last", "best"), *page]))
     named = [

@@ -53,6 +53,7 @@ def estimator_html(
     else:
         parts.append(_table(*_of_layers(network)))
     if settings:
+        # Shortened, as a setting may hold a large array.
         rows = [(name, reprlib.repr(value)) for name, value in settings.items()]
         summary = f"Settings that differ from the defaults: {len(rows)}"
         parts.append(f"<details><summary>{summary}</summary>{_table(('setting', 'value'), rows)}</details>")

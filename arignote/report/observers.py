@@ -45,6 +45,7 @@ class GuardedObserver:
         except Exception as error:
             if not self._is_reported:
                 self._is_reported = True
+                # The innermost frame, in which it was raised.
                 last = extract_tb(error.__traceback__)[-1]
                 warn(
                     f"observer {self._name} raised {type(error).__name__}: {error} ({last.filename}, line "
@@ -65,6 +66,7 @@ def with_log(settings: FitSettings) -> list[Observer]:
 def check_logs(settings: FitSettings) -> None:
     """Raise ConfigError if two observers write rows into one file, of which each keeps its own end."""
     tables = [one.given for one in with_log(settings) if isinstance(one.given, CSVLog | JSONLinesLog)]
+    # By a link one file may have two names.
     paths = [os.path.realpath(table.path) for table in tables]
     if len(set(paths)) < len(paths):
         path = next(table.path for table in tables if paths.count(os.path.realpath(table.path)) > 1)
@@ -87,6 +89,7 @@ def held_alone(settings: FitSettings) -> Iterator[None]:
         for path in (Path(one).resolve() for one in logs):
             try:
                 path.parent.mkdir(parents=True, exist_ok=True)
+                # Beside the log: `_add_columns` replaces that file, and a lock of it would be lost.
                 lock = LocalLock(path.with_name(f".{path.name}.lock"), str(path))
             except RunHeldError as error:
                 raise ConfigError(f"{error}. Two fits cannot write one log: give each a file of its own") from None

@@ -84,6 +84,7 @@ class PredictedOutput:
         n_lines = len(block) * (self.n_steps or 1)
         for values in (self.predicted(block), self.probabilities(block)):
             if values is not None:
+                # Not -1, which reshape cannot determine for an array without values.
                 yield from values.reshape(n_lines, values.size // n_lines if n_lines else 1).T
 
 
@@ -130,6 +131,7 @@ def _cells(output: PredictedOutput, block: NDArray[Any]) -> Iterator[list[Any]]:
     """Yield the cells of each column: labels as they are, numbers with the digits that they have."""
     for column, values in zip(output.columns, output.arrays(block), strict=True):
         is_label = output.labels == "one" and column == "predicted"
+        # 9 digits are enough to read the same float32 again (IEEE 754-2008, 5.12.2).
         yield values.tolist() if is_label else [f"{value:.9g}" for value in values]
 
 
@@ -189,6 +191,7 @@ def write_hdf5(file: IO[bytes], outputs: Sequence[PredictedOutput], blocks: Bloc
             for dataset, output, values_of in datasets:
                 values = values_of(block[output])
                 assert values is not None
+                # h5py has no type for the text of NumPy, of fixed width in UTF-32.
                 dataset[row:after] = values.astype(object) if values.dtype.kind == "U" else values
             row = after
 
@@ -207,6 +210,7 @@ def write_npy(file: IO[bytes], outputs: Sequence[PredictedOutput], blocks: Block
     like = values_of(output.first)
     assert like is not None
     header = {"descr": np.lib.format.dtype_to_descr(like.dtype), "fortran_order": False}
+    # The header alone: rows follow as they are predicted, and never are one array in memory.
     np.lib.format.write_array_header_1_0(file, header | {"shape": (n_rows, *like.shape[1:])})
     for block in blocks:
         file.write(np.ascontiguousarray(values_of(block[output.name]), dtype=like.dtype).tobytes())

@@ -99,6 +99,7 @@ def write_predictions(
     outputs = []
     for name in shown:
         target, of_target = targets.by_output[name], target_states[name]
+        # The shape and the type of what is predicted, by which files are laid out before any row is written.
         first = np.empty((0, target.size(of_target)), np.float32) if begin is None else begin[name][:1]
         outputs.append(PredictedOutput(name, target, of_target, first))
     _check_outputs(path, ending, outputs)
@@ -106,6 +107,7 @@ def write_predictions(
     try:
         with replacing(path) if ending == ".csv" else replacing_bytes(path) as file:
             _WRITERS[ending](file, outputs, blocks, n_rows)
+    # An OSError too, but no error of a file: the reader has ended.
     except BrokenPipeError:
         raise
     except OSError as error:

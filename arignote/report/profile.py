@@ -41,6 +41,7 @@ def _cells(operations: Sequence[OperationTime], every: Sequence[OperationTime], 
         return float(sum(getattr(one, name) for one in of))
 
     decisive = "gpu_seconds" if on_gpu else "cpu_seconds"
+    # Each operation counts without those that it calls, so that shares add up to 100 %.
     share = total(operations, decisive) / (total(every, decisive) or 1)
     times = [total(operations, name) for name in ("cpu_seconds", *(["gpu_seconds"] if on_gpu else []))]
     calls = total(operations, "n_calls")

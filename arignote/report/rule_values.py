@@ -74,6 +74,7 @@ def figure_of_values(updates: Iterable[PlannedUpdate]) -> Figure:
     figure = new_figure(8, 2 + 2 * len(names))
     for number, name in enumerate(names):
         axes = figure.add_subplot(len(names), 1, number + 1)
+        # A value is in force from its update on.
         axes.step(*_points(drawn, name), where="post")
         axes.set_ylabel(_TITLES.get(name, name))
     if names:

@@ -89,6 +89,7 @@ def by_class(y: NDArray[np.int64], predicted: NDArray[np.int64], classes: NDArra
         return
     yield "most frequent mistakes"
     wrong = matrix - np.diag(matrix.diagonal())
+    # Stable: of equally frequent mistakes those of the first classes.
     at = np.argsort(-wrong, axis=None, kind="stable")[:_MOST_COLUMNS]
     pairs = [divmod(int(place), len(classes)) for place in at if wrong.flat[place]]
     yield from table_lines(

@@ -46,4 +46,5 @@ def n_params_of(state: TrainingState, where: str) -> int:
     try:
         return architecture_of_run(state, where).n_params
     except ConfigError:
+        # A layer of the user, whose module is not imported here: all arrays are counted, buffers too.
         return sum(array.size for array in state.network.values())

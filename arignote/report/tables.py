@@ -69,6 +69,7 @@ def layer_table(architecture: Architecture, n_rows: int) -> str:
     n_rows : int
         Rows of a batch, whose outputs take the memory; -1, which means all training rows, counts as one.
     """
+    # -1 means all rows, whose number is not known here.
     n_rows = max(n_rows, 1)
     costs = costs_of(architecture)
     body = [(one.name, one.type, " x ".join(map(str, one.output_shape)), *_numbers([one], n_rows)) for one in costs]

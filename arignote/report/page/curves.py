@@ -109,6 +109,7 @@ def _drawn(n_rows: int, columns: Sequence[NDArray[np.float64]], best: int | None
     if n_rows <= most:
         return np.arange(n_rows)
     kept = {0, n_rows - 1, *([] if best is None else [best])}
+    # Two rows, the lowest and the highest, are kept of each stretch and column.
     edges = np.linspace(0, n_rows, max(most // (2 * max(len(columns), 1)), 1) + 1).astype(int).tolist()
     for column in columns:
         for first, end in pairwise(edges):
@@ -169,6 +170,7 @@ def marks_of(state: TrainingState) -> list[dict[str, Any]]:
 
     causes = ["unknown"] * (len(state.starts) - len(state.causes)) + state.causes
     marks = []
+    # Without the first one, with which the run began.
     for (epoch, batch), cause in list(zip(state.starts, causes, strict=False))[1:]:
         where = f"in epoch {epoch + 1}, after batch {batch}" if batch else f"after epoch {epoch}"
         marks.append(mark(epoch, batch, f"{where}: {_in_words(cause)}"))

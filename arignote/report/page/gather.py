@@ -71,6 +71,7 @@ class StoredRun:
         if len(names) == 1 and run.endswith(names[0]):
             state, _ = decoded.get(names[0]) or files.read(names[0])
             return cls(run, state, listed, notes)
+        # A page shows a run whose best file is damaged as well.
         newest = next(files.states(notes, needs_best=False, decoded=decoded), None)
         if newest is None:
             raise CheckpointError("\n".join(notes) or f"{run}: there is no run of this stem, nor such a file")
@@ -88,6 +89,7 @@ def _files(files: RunFiles) -> tuple[list[dict[str, str]], dict[str, tuple[Train
         try:
             state, digest = files.read(name)
             listed.append({"name": name, "text": state.position, "digest": digest})
+            # Of the others the text is enough, so that the page of a large network needs memory for two files.
             if name in (files.name("last"), files.name("best")):
                 decoded[name] = state, digest
         except CheckpointError as error:

@@ -23,6 +23,7 @@ def _environment() -> Environment:
     environment = Environment(
         loader=PackageLoader("arignote.report.page", "assets"),
         autoescape=True,
+        # A misspelt name in a template raises, where Jinja2 would write nothing by default.
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,

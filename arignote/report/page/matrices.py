@@ -74,6 +74,7 @@ def _by_class(scored: ScoredRows, labels: list[str]) -> list[dict[str, Any]]:
         for label, *values in zip(labels, *(column.tolist() for column in columns), strict=True)
     ]
     if len(rows) > _LONGEST_TABLE:
+        # False before True: classes without rows, which have no F1, come last.
         rows.sort(key=lambda row: (row["support"] == 0, row["f1"] or 0.0))
     return rows
 
@@ -81,6 +82,7 @@ def _by_class(scored: ScoredRows, labels: list[str]) -> list[dict[str, Any]]:
 def _cells(scored: ScoredRows, pairs: list[tuple[int, int, int]]) -> tuple[dict[str, list[dict[str, Any]]], int]:
     """Return the rows of the mistakes by cell, and how many rows are listed."""
     wrong = np.flatnonzero(scored.y != scored.predicted)
+    # Both classes in one number, by which rows are sorted and those of a cell are found.
     codes = scored.y[wrong] * np.int64(1 << 32) + scored.predicted[wrong]
     # The most certain first, then in the order of the rows.
     order = np.lexsort((wrong, -scored.certainty[wrong], codes))

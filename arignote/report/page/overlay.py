@@ -24,6 +24,7 @@ def page_of_several(runs: Sequence[StoredRun]) -> dict[str, Any]:
     """
     stems = [run.run for run in runs]
     short = [Path(stem).name for stem in stems]
+    # In several folders, runs may have the same name.
     names = short if len(set(short)) == len(short) else stems
     # Each series has a place for every validation of every run.
     of_each = [charts_of(run.state, share=len(runs) ** 2) for run in runs]

@@ -36,6 +36,7 @@ def png(pixels: NDArray[np.uint8]) -> str:
     height, width = pixels.shape[:2]
     # Each line begins with the number of its filter: 0, none.
     lines = np.concatenate([np.zeros((height, 1), np.uint8), pixels.reshape(height, -1)], axis=1)
+    # 8 bits a channel; colour type 2 is RGB, 0 grey (PNG specification, IHDR).
     head = struct.pack(">IIBBBBB", width, height, 8, 2 if pixels.ndim == 3 else 0, 0, 0, 0)
     body = chunk(b"IHDR", head) + chunk(b"IDAT", zlib.compress(lines.tobytes(), 9)) + chunk(b"IEND", b"")
     return "data:image/png;base64," + base64.b64encode(b"\x89PNG\r\n\x1a\n" + body).decode()
@@ -63,6 +64,7 @@ def filters_of(W: Array) -> tuple[list[NDArray[np.uint8]], int]:
     """
     maps = W if W.shape[1] == 3 else W.reshape(-1, 1, *W.shape[2:])
     drawn: list[Array] = list(_thinned(maps[:_MOST_FILTERS]).astype(np.float64))
+    # Symmetric about 0, so that a weight of 0 is grey in every filter.
     sizes = [float(np.nanmax(np.abs(one), initial=0.0)) or 1.0 for one in drawn]
     return [_last_axis(_as_bytes(one, -size, size)) for one, size in zip(drawn, sizes, strict=True)], len(maps)
 

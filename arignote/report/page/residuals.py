@@ -35,6 +35,7 @@ def residuals_of(scored: ScoredRows) -> list[dict[str, Any]]:
     of_columns = []
     for column in range(min(scored.y.shape[1], _MOST_COLUMNS)):
         present = np.flatnonzero(np.isfinite(scored.y[:, column]) & np.isfinite(scored.predicted[:, column]))
+        # R^2 is not defined for a single value.
         if len(present) < 2:
             continue
         true, predicted = scored.y[present, column], scored.predicted[present, column]
@@ -93,6 +94,7 @@ def _plot(title: str, x: Array, y: Array, ids: list[str], *, is_diagonal: bool =
 def _bounds(*values: Array) -> tuple[float, float]:
     """Return what an axis covers: all values, and a margin."""
     low, high = min(float(one.min()) for one in values), max(float(one.max()) for one in values)
+    # If all values are equal, an axis of length 0 would divide by 0.
     margin = 0.05 * (high - low) or abs(high) or 1.0
     return low - margin, high + margin
 
